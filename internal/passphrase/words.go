@@ -1,0 +1,100 @@
+package passphrase
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/sethvargo/go-diceware/diceware"
+)
+
+// DefaultWords is how many words a generated passphrase has unless the user wants another number: 77.5 bits.
+const DefaultWords = 6
+
+// listSize is the length of the EFF long list: five rolls of a die, 6⁵.
+const listSize = 7776
+
+// wordList returns the EFF long list in its order. The library builds it as a map on first use, about a millisecond,
+// which a command that needs no words must not pay.
+var wordList = sync.OnceValue(func() []string {
+	list := diceware.WordListEffLarge()
+	words := make([]string, listSize)
+	for i := range words {
+		words[i] = list.WordAt(roll(i))
+	}
+	return words
+})
+
+// roll returns the rolls of the dice that stand for the word at index i, as one decimal number: 0 is 11111.
+func roll(i int) int {
+	n := 0
+	for place := 1; place <= 10_000; place *= 10 {
+		n += (i%6 + 1) * place
+		i /= 6
+	}
+	return n
+}
+
+// Words writes a big-endian number of any length, modulo 7776ⁿ, in base 7776, highest digit first, each digit as a word
+// of the EFF long list. It returns n words.
+func Words(n int, number []byte) []string {
+	list := wordList()
+	rest := slices.Clone(number)
+	words := make([]string, n)
+	for i := range slices.Backward(words) {
+		remainder := 0
+		for j, digit := range rest { // long division by 7776, in base 256
+			remainder = remainder<<8 | int(digit)
+			rest[j] = byte(remainder / listSize)
+			remainder %= listSize
+		}
+		words[i] = list[remainder]
+	}
+	return words
+}
+
+// CheckWords names a key by three words: the first 8 bytes of SHA-256("fernpost/v1 check" ‖ 0x00 ‖ key) as a number,
+// written by [Words]. Two people who compare them notice a typing error. They tell about 39 bits of the key's hash,
+// which a guesser could use, so they are spoken, and never posted.
+func CheckWords(key [KeySize]byte) [3]string {
+	sum := sha256.Sum256(append([]byte("fernpost/v1 check\x00"), key[:]...))
+	return [3]string(Words(3, sum[:8]))
+}
+
+// Generate makes a passphrase of different words of the EFF long list, joined by single spaces, and says how many bits
+// it is worth: 77.5 for six words. Every such passphrase is equally likely. The number of words is from 1 to 100;
+// another one is an error.
+func Generate(words int) (phrase string, bits float64, err error) {
+	const most = 100
+	if words < 1 || words > most {
+		return "", 0, fmt.Errorf("generating a passphrase: want 1 to %d words, not %d", most, words)
+	}
+	list := wordList()
+	chosen := make([]string, 0, words)
+	for len(chosen) < words {
+		// A phrase that repeats a word is drawn again: it costs 0.003 bits of six words, and a guesser who tries
+		// repetitions first gains nothing.
+		if word := list[randomIndex()]; !slices.Contains(chosen, word) {
+			bits += math.Log2(float64(listSize - len(chosen)))
+			chosen = append(chosen, word)
+		}
+	}
+	return strings.Join(chosen, " "), bits, nil
+}
+
+// randomIndex returns a uniform index into the list.
+func randomIndex() int {
+	const limit = 1 << 16 / listSize * listSize // above it the first words of the list would be likelier
+	for {
+		var b [2]byte
+		rand.Read(b[:]) // never fails, since Go 1.24
+		if n := int(binary.BigEndian.Uint16(b[:])); n < limit {
+			return n % listSize
+		}
+	}
+}

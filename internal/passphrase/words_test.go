@@ -1,0 +1,111 @@
+package passphrase
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"testing/cryptotest"
+)
+
+// indices returns where the words stand in the EFF long list.
+func indices(t *testing.T, words []string) []int {
+	t.Helper()
+	var found []int
+	for _, word := range words {
+		i, ok := slices.BinarySearch(wordList(), word)
+		if !ok {
+			t.Fatalf("%q is not a word of the list", word)
+		}
+		found = append(found, i)
+	}
+	return found
+}
+
+// The list is the one that the EFF publishes, byte for byte: check words must not change with a library.
+func TestTheWordListIsTheEFFs(t *testing.T) {
+	const published = "addd35536511597a02fa0a9ff1e5284677b8883b83e986e43f15a3db996b903e" // eff_large_wordlist.txt
+	hash := sha256.New()
+	for i, word := range wordList() {
+		fmt.Fprintf(hash, "%d\t%s\n", roll(i), word)
+	}
+	if got := hex.EncodeToString(hash.Sum(nil)); got != published {
+		t.Errorf("the list hashes to %s, want %s", got, published)
+	}
+}
+
+func TestWords(t *testing.T) {
+	for _, v := range readVectors(t).Words {
+		number, err := hex.DecodeString(v.Number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := slices.Clone(number)
+		if got := indices(t, Words(len(v.Digits), number)); !slices.Equal(got, v.Digits) {
+			t.Errorf("Words(%d, %s) = %v, want %v", len(v.Digits), v.Number, got, v.Digits)
+		}
+		if !slices.Equal(number, before) {
+			t.Errorf("Words(%d, %s) changed its argument", len(v.Digits), v.Number)
+		}
+	}
+}
+
+func TestGenerate(t *testing.T) {
+	cryptotest.SetGlobalRandom(t, 1)
+	const phrases = 2000
+	drawn := map[int]bool{}
+	for range phrases {
+		phrase, bits, err := Generate(DefaultWords)
+		if err != nil || math.Abs(bits-77.54) > 0.01 {
+			t.Fatalf("Generate: %v bits, %v", bits, err)
+		}
+		words := strings.Split(phrase, " ")
+		if len(words) != DefaultWords {
+			t.Fatalf("%q does not have %d words", phrase, DefaultWords)
+		}
+		found := indices(t, words)
+		slices.Sort(found)
+		if len(slices.Compact(found)) != DefaultWords {
+			t.Errorf("%q repeats a word", phrase)
+		}
+		for _, i := range found {
+			drawn[i] = true
+		}
+		if Normalize(phrase) != phrase {
+			t.Errorf("%q is not normal", phrase)
+		}
+	}
+	// 12,000 draws leave 7776·exp(-12000/7776) = 1,662 words out, give or take 35, if every word is equally likely.
+	if missing := listSize - len(drawn); missing < 1460 || missing > 1860 {
+		t.Errorf("%d words were never drawn, want about 1660", missing)
+	}
+	if !drawn[0] && !drawn[1] && !drawn[2] || !drawn[listSize-1] && !drawn[listSize-2] && !drawn[listSize-3] {
+		t.Error("the ends of the list are never drawn")
+	}
+}
+
+func TestGenerateRefusesOddNumbersOfWords(t *testing.T) {
+	for _, words := range []int{-1, 0, 101, math.MaxInt} {
+		if phrase, _, err := Generate(words); err == nil {
+			t.Errorf("Generate(%d) = %q, want an error", words, phrase)
+		}
+	}
+	phrase, bits, err := Generate(100)
+	if err != nil || strings.Count(phrase, " ") != 99 || bits < 1290 {
+		t.Errorf("Generate(100) = %q, %v, %v", phrase, bits, err)
+	}
+}
+
+func BenchmarkGenerate(b *testing.B) {
+	b.Run("6words", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			phrase, _, _ := Generate(DefaultWords)
+			io.WriteString(io.Discard, phrase)
+		}
+	})
+}
