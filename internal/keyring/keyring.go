@@ -1,0 +1,206 @@
+// Package keyring keeps what a device must know to enter its rooms, keys included: one file of mode 0600 a room, in a
+// directory of mode 0700. It never keeps a passphrase, only what was derived from it.
+package keyring
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// version of the file format. A file of a higher version was written by a newer fernpost and is refused.
+const version = 1
+
+// maxFile bounds what is read of a room's file, in bytes.
+const maxFile = 1 << 20
+
+// ErrNoRoom is returned when there is no room of the name asked for, or none at all.
+var ErrNoRoom = errors.New("no such room")
+
+// ErrExists is returned by [Keyring.Add] when the name is taken.
+var ErrExists = errors.New("a room of this name exists already")
+
+// Room is one room as its file holds it.
+type Room struct {
+	Version int `json:"version"`
+	// Name is local to this device; see [CheckName].
+	Name string `json:"-"`
+	// Relay is the base address, such as https://api.thingspeak.com.
+	Relay string `json:"relay"`
+	// Channel is the channel's id at the relay. The room's salt was made from it and stays when the room moves.
+	Channel int64 `json:"channel"`
+	// Fields are the numbers of the fields that the room uses, in the order of writing.
+	Fields []int `json:"fields"`
+	// Profile is the written form of the profile that the keys were derived with.
+	Profile string `json:"profile"`
+	// Keys are Fernet keys, URL-safe base64, newest first: the first seals, all open.
+	Keys []Secret `json:"keys"`
+	// WriteKey and ReadKey are the channel's API keys; empty where there is none.
+	WriteKey Secret `json:"write_key,omitempty"`
+	ReadKey  Secret `json:"read_key,omitempty"`
+	// Interval is the time that the relay wants between two updates, as a duration with unit.
+	Interval string `json:"interval,omitempty"`
+}
+
+// Secret is a text that only [Secret.Reveal] and the room's file show.
+type Secret string
+
+// Reveal returns the secret itself.
+func (s Secret) Reveal() string { return string(s) }
+
+// String hides the secret, so that no log or error shows it by accident.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "(secret)"
+}
+
+// GoString hides the secret from %#v.
+func (s Secret) GoString() string { return s.String() }
+
+var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
+
+// CheckName tells whether a room may have this local name: 1 to 32 characters out of a-z, 0-9, - and _, the first a
+// letter or digit. So it is a file name everywhere and needs no quoting in a shell.
+func CheckName(name string) error {
+	if !nameForm.MatchString(name) {
+		return errors.New("a room's name has 1 to 32 characters out of a-z, 0-9, - and _, and begins with a letter or digit")
+	}
+	return nil
+}
+
+// Keyring is the directory of rooms. It is safe for several processes: each file is replaced as a whole.
+type Keyring struct{ root *os.Root }
+
+// Open opens the directory, and makes it (mode 0700) if it is not there.
+func Open(dir string) (*Keyring, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the directory of rooms: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the directory of rooms: %w", err)
+	}
+	return &Keyring{root}, nil
+}
+
+// Close releases the directory.
+func (k *Keyring) Close() error { return k.root.Close() }
+
+// Names lists the rooms in alphabetical order.
+func (k *Keyring) Names() ([]string, error) {
+	dir, err := k.root.Open(".")
+	if err != nil {
+		return nil, fmt.Errorf("listing rooms: %w", err)
+	}
+	defer dir.Close()
+	files, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, fmt.Errorf("listing rooms: %w", err)
+	}
+	var names []string
+	for _, f := range files {
+		if name, ok := strings.CutSuffix(f, ".json"); ok && CheckName(name) == nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Load reads the named room. It refuses a file that other users of the machine can read, one of a newer version, and
+// one that is damaged.
+func (k *Keyring) Load(name string) (Room, error) {
+	if err := CheckName(name); err != nil {
+		return Room{}, err
+	}
+	f, err := k.root.Open(name + ".json")
+	if errors.Is(err, fs.ErrNotExist) {
+		return Room{}, fmt.Errorf("%w: %s", ErrNoRoom, name)
+	} else if err != nil {
+		return Room{}, fmt.Errorf("reading room %s: %w", name, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return Room{}, fmt.Errorf("reading room %s: %w", name, err)
+	}
+	// Windows has no such bits; Go reports 0666 there.
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return Room{}, fmt.Errorf("reading room %s: other users can read its keys: run \"chmod 600 %s\"", name, f.Name())
+	}
+	if info.Size() > maxFile {
+		return Room{}, fmt.Errorf("reading room %s: its file has %d bytes, more than any room needs", name, info.Size())
+	}
+	room := Room{Name: name}
+	if err := json.NewDecoder(f).Decode(&room); err != nil {
+		// The decoder's words may hold a piece of the file, and the file holds keys.
+		return Room{}, fmt.Errorf("reading room %s: %s is damaged", name, f.Name())
+	}
+	if room.Version > version {
+		return Room{}, fmt.Errorf("reading room %s: written by a newer fernpost (format %d, this one knows %d)",
+			name, room.Version, version)
+	}
+	if room.Version < 1 || room.Channel < 1 || len(room.Keys) == 0 || len(room.Fields) == 0 || room.Relay == "" {
+		return Room{}, fmt.Errorf("reading room %s: %s lacks something that every room has", name, f.Name())
+	}
+	return room, nil
+}
+
+// Add writes a new room. It returns [ErrExists] where the name is taken and never touches the room that has it.
+func (k *Keyring) Add(room Room) error {
+	return k.write(room, func(from, to string) error {
+		// A link fails where the name exists, in one step; a rename would replace.
+		if err := k.root.Link(from, to); errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("%w: %s", ErrExists, room.Name)
+		} else if err != nil {
+			return err
+		}
+		return k.root.Remove(from)
+	})
+}
+
+// Save replaces the room's file as a whole: after a crash or on a full disk the old one is still there.
+func (k *Keyring) Save(room Room) error { return k.write(room, k.root.Rename) }
+
+func (k *Keyring) write(room Room, place func(from, to string) error) (err error) {
+	if err := CheckName(room.Name); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil && !errors.Is(err, ErrExists) {
+			err = fmt.Errorf("keeping room %s: %w", room.Name, err)
+		}
+	}()
+	room.Version = version
+	b, err := json.MarshalIndent(room, "", "  ")
+	if err != nil {
+		return err
+	}
+	temp := fmt.Sprintf(".%s.%d", room.Name, os.Getpid())
+	f, err := k.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(b, '\n'))
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = place(temp, room.Name+".json")
+	}
+	if err != nil {
+		k.root.Remove(temp)
+		return err
+	}
+	if dir, err := k.root.Open("."); err == nil {
+		dir.Sync() // the name too; a file system that cannot is no reason to fail
+		dir.Close()
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package keyring
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func open(t *testing.T) (*Keyring, string) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "rooms")
+	k, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { k.Close() })
+	return k, dir
+}
+
+func lab() Room {
+	return Room{
+		Version: version, Name: "lab", Relay: "http://127.0.0.1:3000", Channel: 1234567, Fields: []int{1},
+		Profile: "fernpost", Keys: []Secret{"key-of-the-room"}, WriteKey: "WRITEKEYWRITEKEY", Interval: "15s",
+	}
+}
+
+func TestRoomComesBackAsItWas(t *testing.T) {
+	k, dir := open(t)
+	if err := k.Add(lab()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := k.Load("lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(lab(), got); d != "" {
+		t.Error(d)
+	}
+	for path, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, "lab.json"): 0o600} {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: mode %v (%v), want %v", path, info.Mode().Perm(), err, want)
+		}
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 1 {
+		t.Errorf("files left behind: %v (%v)", left, err)
+	}
+}
+
+func TestAddNeverReplaces(t *testing.T) {
+	k, _ := open(t)
+	if err := k.Add(lab()); err != nil {
+		t.Fatal(err)
+	}
+	other := lab()
+	other.Channel = 7654321
+	if err := k.Add(other); !errors.Is(err, ErrExists) {
+		t.Errorf("Add of a second lab = %v, want ErrExists", err)
+	}
+	if got, err := k.Load("lab"); err != nil || got.Channel != 1234567 {
+		t.Errorf("the first lab has channel %d now (%v)", got.Channel, err)
+	}
+	if err := k.Save(other); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := k.Load("lab"); err != nil || got.Channel != 7654321 {
+		t.Errorf("after Save: channel %d (%v)", got.Channel, err)
+	}
+}
+
+func TestNames(t *testing.T) {
+	k, dir := open(t)
+	for _, n := range []string{"b", "a", "c-1"} {
+		r := lab()
+		r.Name = n
+		if err := k.Add(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "Notes.txt"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := k.Names()
+	if d := cmp.Diff([]string{"a", "b", "c-1"}, got); d != "" || err != nil {
+		t.Error(d, err)
+	}
+	for _, bad := range []string{"", "../a", "A", "a b", "-a", strings.Repeat("a", 33), "a\x1b[2J", "a\n"} {
+		if CheckName(bad) == nil {
+			t.Errorf("CheckName(%q) accepts it", bad)
+		}
+		if _, err := k.Load(bad); err == nil {
+			t.Errorf("Load(%q) works", bad)
+		}
+	}
+}
+
+func TestFilesThatAreRefusedWithoutShowingKeys(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		mode os.FileMode
+		want string
+	}{
+		"readable by others": {`{}`, 0o644, "other users can read"},
+		"cut short":          {`{"version":1,"keys":["TOPSECRET`, 0o600, "damaged"},
+		"wrong types":        {`{"version":1,"channel":"TOPSECRET"}`, 0o600, "damaged"},
+		"newer":              {`{"version":9,"keys":["TOPSECRET"]}`, 0o600, "newer fernpost"},
+		"nothing in it":      {`{"version":1}`, 0o600, "lacks something"},
+		"huge":               {strings.Repeat(" ", maxFile+1), 0o600, "more than any room needs"},
+	} {
+		k, dir := open(t)
+		file := filepath.Join(dir, "lab.json")
+		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(file, c.mode); err != nil {
+			t.Fatal(err)
+		}
+		_, err := k.Load("lab")
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "TOPSECRET") {
+			t.Errorf("%s: %v, want an error with %q", name, err, c.want)
+		}
+	}
+}
+
+func TestMissingRoom(t *testing.T) {
+	k, _ := open(t)
+	if _, err := k.Load("lab"); !errors.Is(err, ErrNoRoom) {
+		t.Errorf("Load = %v, want ErrNoRoom", err)
+	}
+}
+
+func TestSecretsDoNotPrint(t *testing.T) {
+	for _, form := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+		if s := fmt.Sprintf(form, lab()); strings.Contains(s, "WRITEKEY") || strings.Contains(s, "key-of-the-room") {
+			t.Errorf("%s prints %s", form, s)
+		}
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add(`{"version":1,"channel":1,"fields":[1],"keys":["k"],"relay":"http://x"}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		k, dir := open(t)
+		if err := os.WriteFile(filepath.Join(dir, "lab.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := k.Load("lab"); err == nil && (len(r.Keys) == 0 || r.Channel < 1) {
+			t.Errorf("Load accepted %q", text)
+		}
+	})
+}
