@@ -1,0 +1,118 @@
+// Package eavesdrop tells what a feed gives away to somebody who has no key. It reads what everybody can read and knows
+// the anatomy of a token, nothing else: it links no code that could open one.
+package eavesdrop
+
+import (
+	"time"
+
+	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/token"
+)
+
+// Kind is what a field holds, as far as one sees from outside.
+type Kind string
+
+// The kinds of content.
+const (
+	// Token is a well-formed Fernet token.
+	Token Kind = "token"
+	// Damaged begins like a token and is none: cut short or altered on the way.
+	Damaged Kind = "damaged"
+	// Other is anything else: a sensor's value, plain text.
+	Other Kind = "other"
+)
+
+// Sighting is what one field of one entry shows.
+type Sighting struct {
+	Entry int64
+	// Posted is the time that the relay states for the entry, Sealed the clock inside the token: of the device that
+	// made it. The two differ by what the clocks differ and by the time a message waited.
+	Posted, Sealed time.Time
+	// Field is the field's number, 1 to 8.
+	Field int
+	// Length is the length of the text in bytes.
+	Length int
+	Kind   Kind
+	// MinPlaintext and MaxPlaintext are the bounds of the message's length in bytes; Fernet's padding hides no more.
+	MinPlaintext, MaxPlaintext int
+	// Carried is what stands around the token.
+	Carried token.Carried
+	// Damage says what is wrong with a damaged token.
+	Damage string
+	// Text is the whole value, as it came: a stranger's text.
+	Text string
+}
+
+// Look returns what the fields of an entry show, in the order of their numbers. Empty fields show nothing.
+func Look(e *thingspeak.Entry) []Sighting {
+	var seen []Sighting
+	for i, v := range e.Fields {
+		if v.Text == "" {
+			continue
+		}
+		s := Sighting{
+			Entry: e.ID, Posted: e.CreatedAt, Field: i + 1, Length: len(v.Text), Kind: Other, Text: v.Text,
+		}
+		bare, carried := token.Unwrap(v.Text)
+		switch t, err := token.Parse(bare); {
+		case err == nil:
+			s.Kind, s.Carried = Token, carried
+			s.Sealed = t.SealedAt()
+			s.MinPlaintext, s.MaxPlaintext = t.MinPlaintext(), t.MaxPlaintext()
+		case token.Resembles(bare):
+			s.Kind, s.Damage = Damaged, err.Error()
+		}
+		seen = append(seen, s)
+	}
+	return seen
+}
+
+// Summary is what all sightings together show. The zero Summary has seen nothing.
+type Summary struct {
+	// Entries counts rows; Tokens, Damaged and Others count fields.
+	Entries, Tokens, Damaged, Others int
+	// First and Last are the earliest and the latest time inside a token.
+	First, Last time.Time
+	// Shortest and Longest bound the messages' lengths in bytes.
+	Shortest, Longest int
+	// Hours counts tokens by the hour of the day in which they were sealed (UTC).
+	Hours [24]int
+}
+
+// Add counts what one entry shows.
+func (s *Summary) Add(seen []Sighting) {
+	s.Entries++
+	for _, x := range seen {
+		switch x.Kind {
+		case Damaged:
+			s.Damaged++
+			continue
+		case Other:
+			s.Others++
+			continue
+		}
+		if s.Tokens == 0 || x.Sealed.Before(s.First) {
+			s.First = x.Sealed
+		}
+		if s.Tokens == 0 || x.Sealed.After(s.Last) {
+			s.Last = x.Sealed
+		}
+		if s.Tokens == 0 || x.MinPlaintext < s.Shortest {
+			s.Shortest = x.MinPlaintext
+		}
+		s.Longest = max(s.Longest, x.MaxPlaintext)
+		s.Hours[x.Sealed.Hour()]++
+		s.Tokens++
+	}
+}
+
+// BusiestHour returns the hour of the day (UTC, 0 to 23) in which most tokens were sealed.
+func (s *Summary) BusiestHour() int {
+	best := 0
+	for h, n := range s.Hours {
+		if n > s.Hours[best] {
+			best = h
+		}
+	}
+	return best
+}
