@@ -1,0 +1,301 @@
+package room
+
+import (
+	"cmp"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/token"
+)
+
+// Kind is what a message turned out to be once it was opened.
+type Kind string
+
+// The kinds of messages.
+const (
+	// Text is UTF-8.
+	Text Kind = "text"
+	// Record is a part of a signed record, which this version does not read.
+	Record Kind = "record"
+	// Binary is anything else.
+	Binary Kind = "binary"
+)
+
+// recordMark is the first byte of a record's cell. It occurs nowhere in UTF-8, so texts and records cannot be confused.
+const recordMark = 0xfe
+
+// Message is a token that a key of the room has opened. The text is a peer's: clean it before it is shown.
+type Message struct {
+	// Entry and Field tell where it stands.
+	Entry int64
+	Field int
+	// Posted is the time that the relay states. Sealed is the sender's clock when the token was made: authentic, but
+	// only as right as that clock.
+	Posted, Sealed time.Time
+	Kind           Kind
+	// Text is the message itself when Kind is Text.
+	Text string
+	// Size is the length of the plaintext in bytes.
+	Size int
+	// Key tells which key of the ring opened it; 0 is the newest.
+	Key int
+	// Carried is what stood around the token.
+	Carried token.Carried
+
+	mac [token.MACSize]byte
+}
+
+// maxClockSkew is how far the two clocks of a message may lie apart before it is worth a word.
+const maxClockSkew = 5 * time.Minute
+
+// ClockSkew returns Sealed − Posted where the two are so far apart that a reader should know, otherwise 0. It means a
+// clock that is wrong, a message that waited long, or an old token that somebody posted again.
+func (m *Message) ClockSkew() time.Duration {
+	if d := m.Sealed.Sub(m.Posted); d > maxClockSkew || d < -maxClockSkew {
+		return d
+	}
+	return 0
+}
+
+// Findings counts what was read and is no message. The zero value has found nothing.
+type Findings struct {
+	// Entries is the number of rows looked at.
+	Entries int
+	// NotOurs are entries with a token that no key opens: sealed with another key, or altered. FirstNotOurs and
+	// LastNotOurs are the lowest and highest of their numbers.
+	NotOurs                   int
+	FirstNotOurs, LastNotOurs int64
+	// Damaged are entries with something that begins like a token and is none: cut short, or altered on the way.
+	Damaged                   int
+	FirstDamaged, LastDamaged int64
+	// Repeats are tokens that came before: posted again by somebody, or stored twice.
+	Repeats int
+	// Expired and Future are messages that the reader's own age limit hides.
+	Expired, Future int
+}
+
+// AgeLimit hides messages by the clock inside their token. The zero value hides nothing: a clock that is off is no
+// reason to hide a message, unless the user asks for it.
+type AgeLimit struct {
+	// TTL is how old a token may be; 0 is no limit.
+	TTL time.Duration
+	Now time.Time
+}
+
+// Sizes of the receiver's working sets.
+const (
+	// batchSize is how many tokens one worker opens at a time: long enough that handing over costs nothing, short
+	// enough that opening begins while the feed still comes in.
+	batchSize = 256
+	// maxRemembered is how many tokens a follower remembers to recognise repeats: 16 bytes each, and the map's share.
+	maxRemembered = 1 << 16
+)
+
+// Receiver opens the tokens of entries, on all processors, while more entries come in. [Receiver.Take] returns what has
+// come since the last one. It is not safe for concurrent use.
+type Receiver struct {
+	room   *Room
+	limit  AgeLimit
+	newest int
+
+	batch   []cell
+	slots   chan struct{} // one a running worker
+	workers sync.WaitGroup
+
+	mu       sync.Mutex // guards the two below, which workers add to
+	messages []Message
+	findings Findings
+
+	seen  map[[16]byte]struct{} // MACs of messages that Take has returned, cut to 16 bytes
+	order [][16]byte            // the same, oldest first
+}
+
+// cell is a field's value on its way to a worker.
+type cell struct {
+	entry  int64
+	field  int
+	posted time.Time
+	text   string
+}
+
+// Receive returns a receiver. With newest above 0 it keeps only that many messages, those with the highest entry
+// numbers, however long the feed is.
+func (r *Room) Receive(newest int, limit AgeLimit) *Receiver {
+	return &Receiver{
+		room: r, limit: limit, newest: newest,
+		slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		seen:  map[[16]byte]struct{}{},
+	}
+}
+
+// Add hands in an entry. Messages may stand in any field.
+func (rc *Receiver) Add(e *thingspeak.Entry) {
+	rc.mu.Lock()
+	rc.findings.Entries++
+	rc.mu.Unlock()
+	for i := range e.Fields {
+		if text := e.Fields[i].Text; len(text) >= token.EncodedLen(0)-2 || token.Resembles(text) {
+			rc.batch = append(rc.batch, cell{e.ID, i + 1, e.CreatedAt, text})
+		}
+	}
+	// An entry's cells stay in one batch, so that entries are counted once.
+	if len(rc.batch) >= batchSize {
+		rc.dispatch()
+	}
+}
+
+func (rc *Receiver) dispatch() {
+	batch := rc.batch
+	if len(batch) == 0 {
+		return
+	}
+	rc.batch = make([]cell, 0, batchSize+thingspeak.FieldCount)
+	rc.slots <- struct{}{}
+	rc.workers.Go(func() {
+		defer func() { <-rc.slots }()
+		messages, findings := rc.open(batch)
+		rc.mu.Lock()
+		defer rc.mu.Unlock()
+		rc.messages = append(rc.messages, messages...)
+		rc.findings.add(findings)
+		if rc.newest > 0 && len(rc.messages) > 2*rc.newest+2*batchSize {
+			rc.trim()
+		}
+	})
+}
+
+// Take waits for what is under way and returns the messages that came since the last Take, in the order of their
+// entries, without repeats, and what was found besides.
+func (rc *Receiver) Take() ([]Message, Findings) {
+	rc.Opened()
+	messages, findings := rc.messages, rc.findings
+	rc.messages, rc.findings = nil, Findings{}
+	for i := range messages {
+		mac := [16]byte(messages[i].mac[:16])
+		rc.seen[mac] = struct{}{}
+		rc.order = append(rc.order, mac)
+	}
+	for len(rc.order) > maxRemembered {
+		delete(rc.seen, rc.order[0])
+		rc.order = rc.order[1:]
+	}
+	return messages, findings
+}
+
+// Opened waits for what is under way and returns how many messages the next Take will return, so that a reader knows
+// whether to read on.
+func (rc *Receiver) Opened() int {
+	rc.dispatch()
+	rc.workers.Wait()
+	rc.trim()
+	return len(rc.messages)
+}
+
+// trim sorts the messages, drops repeats and keeps the newest. Of two with one MAC the earlier entry stays.
+func (rc *Receiver) trim() {
+	slices.SortFunc(rc.messages, func(a, b Message) int {
+		return cmp.Or(cmp.Compare(a.Entry, b.Entry), cmp.Compare(a.Field, b.Field))
+	})
+	here := make(map[[16]byte]struct{}, len(rc.messages))
+	rc.messages = slices.DeleteFunc(rc.messages, func(m Message) bool {
+		mac := [16]byte(m.mac[:16])
+		_, before := rc.seen[mac]
+		_, twice := here[mac]
+		here[mac] = struct{}{}
+		if before || twice {
+			rc.findings.Repeats++
+		}
+		return before || twice
+	})
+	if n := len(rc.messages) - rc.newest; rc.newest > 0 && n > 0 {
+		rc.messages = slices.Delete(rc.messages, 0, n)
+	}
+}
+
+func (rc *Receiver) open(batch []cell) ([]Message, Findings) {
+	var buf [token.BufferSize]byte
+	messages := make([]Message, 0, len(batch))
+	var f Findings
+	var lastNotOurs, lastDamaged int64 // entries are counted once, whatever their other fields hold
+	for _, c := range batch {
+		bare, carried := token.Unwrap(c.text)
+		tok, err := token.ParseInto(buf[:], bare)
+		if err != nil {
+			if token.Resembles(bare) && c.entry != lastDamaged {
+				lastDamaged = c.entry
+				count(&f.Damaged, &f.FirstDamaged, &f.LastDamaged, c.entry)
+			}
+			continue
+		}
+		opened, err := rc.room.ring.OpenToken(tok)
+		if err != nil {
+			if c.entry != lastNotOurs {
+				lastNotOurs = c.entry
+				count(&f.NotOurs, &f.FirstNotOurs, &f.LastNotOurs, c.entry)
+			}
+			continue
+		}
+		if rc.limit.TTL > 0 {
+			switch err := opened.CheckAge(rc.limit.TTL, rc.limit.Now); err.(type) {
+			case *fernet.ExpiredError:
+				f.Expired++
+				continue
+			case *fernet.FutureError:
+				f.Future++
+				continue
+			}
+		}
+		m := Message{
+			Entry: c.entry, Field: c.field, Posted: c.posted, Sealed: opened.SealedAt, Size: len(opened.Plaintext),
+			Key: opened.KeyIndex, Carried: carried, mac: tok.MAC(),
+		}
+		switch p := opened.Plaintext; {
+		case len(p) > 0 && p[0] == recordMark:
+			m.Kind = Record
+		case utf8.Valid(p):
+			m.Kind, m.Text = Text, string(p)
+		default:
+			m.Kind = Binary
+		}
+		messages = append(messages, m)
+	}
+	return messages, f
+}
+
+// count adds one entry to a count and its range.
+func count(n *int, first, last *int64, entry int64) {
+	if *n == 0 || entry < *first {
+		*first = entry
+	}
+	if *n == 0 || entry > *last {
+		*last = entry
+	}
+	*n++
+}
+
+func (f *Findings) add(g Findings) {
+	merge(&f.NotOurs, &f.FirstNotOurs, &f.LastNotOurs, g.NotOurs, g.FirstNotOurs, g.LastNotOurs)
+	merge(&f.Damaged, &f.FirstDamaged, &f.LastDamaged, g.Damaged, g.FirstDamaged, g.LastDamaged)
+	f.Entries += g.Entries
+	f.Repeats += g.Repeats
+	f.Expired += g.Expired
+	f.Future += g.Future
+}
+
+func merge(n *int, first, last *int64, m int, mFirst, mLast int64) {
+	if m == 0 {
+		return
+	}
+	if *n == 0 || mFirst < *first {
+		*first = mFirst
+	}
+	if *n == 0 || mLast > *last {
+		*last = mLast
+	}
+	*n += m
+}

@@ -1,0 +1,259 @@
+package room
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/token"
+)
+
+var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+func newRoom(t testing.TB, wrapped bool, keys ...fernet.Key) *Room {
+	t.Helper()
+	if len(keys) == 0 {
+		keys = []fernet.Key{fernet.GenerateKey()}
+	}
+	ring, err := fernet.NewRing(keys...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := New(ring, 1, wrapped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func seal(t testing.TB, r *Room, id int64, text string) *thingspeak.Entry {
+	t.Helper()
+	f, err := r.Seal(text, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &thingspeak.Entry{ID: id, CreatedAt: noon, Fields: f}
+}
+
+func texts(messages []Message) []string {
+	var out []string
+	for _, m := range messages {
+		out = append(out, fmt.Sprintf("%d %s %s", m.Entry, m.Kind, m.Text))
+	}
+	return out
+}
+
+func TestWhatOneSealsTheOtherReads(t *testing.T) {
+	key := fernet.GenerateKey()
+	for _, wrapped := range []bool{false, true} {
+		ana, bo := newRoom(t, wrapped, key), newRoom(t, !wrapped, key)
+		rc := bo.Receive(0, AgeLimit{})
+		rc.Add(seal(t, ana, 7, "hello, bo"))
+		got, findings := rc.Take()
+		want := []Message{{Entry: 7, Field: 1, Posted: noon, Sealed: noon, Kind: Text, Text: "hello, bo", Size: 9}}
+		if wrapped {
+			want[0].Carried = token.BytesLiteral
+		}
+		if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Message{})); d != "" {
+			t.Error(d)
+		}
+		if d := cmp.Diff(Findings{Entries: 1}, findings); d != "" {
+			t.Error(d)
+		}
+	}
+}
+
+func TestSealedTextFitsAField(t *testing.T) {
+	for _, wrapped := range []bool{false, true} {
+		r := newRoom(t, wrapped)
+		for _, n := range []int{1, 15, 16, 126, MaxText} {
+			f, err := r.Seal(strings.Repeat("x", n), noon)
+			if err != nil || len(f[0].Text) > thingspeak.MaxValueBytes {
+				t.Errorf("%d bytes, wrapped %v: %d characters, %v", n, wrapped, len(f[0].Text), err)
+			}
+		}
+	}
+}
+
+func TestTextsThatAreRefused(t *testing.T) {
+	r := newRoom(t, false)
+	_, err := r.Seal(strings.Repeat("é", 64), noon)
+	if long, ok := errors.AsType[*TooLongError](err); !ok || long.Bytes != 128 {
+		t.Errorf("128 bytes: %v, want a TooLongError that counts bytes", err)
+	}
+	if _, err := r.Seal("", noon); !errors.Is(err, ErrNoText) {
+		t.Errorf("empty: %v, want ErrNoText", err)
+	}
+	if _, err := New(fernet.Ring{}, 9, false); err == nil {
+		t.Error("field 9: no error")
+	}
+}
+
+func TestWhatIsNotForUsIsCountedByEntry(t *testing.T) {
+	ours, theirs := newRoom(t, false), newRoom(t, false)
+	cut := seal(t, ours, 5, "cut short")
+	cut.Fields[0].Text = cut.Fields[0].Text[:60]
+	altered := seal(t, ours, 6, "altered")
+	altered.Fields[0].Text = altered.Fields[0].Text[:40] + flip(altered.Fields[0].Text[40:41]) + altered.Fields[0].Text[41:]
+	two := seal(t, theirs, 4, "one")
+	two.Fields[1] = seal(t, theirs, 4, "two").Fields[0]
+
+	rc := ours.Receive(0, AgeLimit{})
+	for _, e := range []*thingspeak.Entry{
+		seal(t, theirs, 1, "not for you"),
+		seal(t, ours, 2, "for you"),
+		{ID: 3, Fields: thingspeak.Fields{thingspeak.Text("21.5"), thingspeak.Text(strings.Repeat("z", 120))}},
+		two, cut, altered,
+	} {
+		rc.Add(e)
+	}
+	messages, got := rc.Take()
+	if d := cmp.Diff([]string{"2 text for you"}, texts(messages)); d != "" {
+		t.Error(d)
+	}
+	want := Findings{Entries: 6, NotOurs: 3, FirstNotOurs: 1, LastNotOurs: 6, Damaged: 1, FirstDamaged: 5, LastDamaged: 5}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func flip(c string) string {
+	if c == "A" {
+		return "B"
+	}
+	return "A"
+}
+
+func TestRepeatsAreShownOnceAtTheirFirstEntry(t *testing.T) {
+	r := newRoom(t, false)
+	first := seal(t, r, 3, "pay 5 coins")
+	again, later, wrapped := *first, *first, *first
+	again.ID, later.ID, wrapped.ID = 8, 9, 10
+	wrapped.Fields[0].Text = " " + token.Wrap(first.Fields[0].Text)
+
+	rc := r.Receive(0, AgeLimit{})
+	rc.Add(&again) // read backwards: the repeat comes first
+	rc.Add(first)
+	messages, findings := rc.Take()
+	if d := cmp.Diff([]string{"3 text pay 5 coins"}, texts(messages)); d != "" || findings.Repeats != 1 {
+		t.Errorf("repeats %d\n%s", findings.Repeats, d)
+	}
+	rc.Add(&later)
+	rc.Add(&wrapped)
+	if messages, findings = rc.Take(); len(messages) != 0 || findings.Repeats != 2 {
+		t.Errorf("the next Take: %v, %d repeats, want none and 2", texts(messages), findings.Repeats)
+	}
+}
+
+func TestNewestAreKeptByEntryNumberWhateverTheOrder(t *testing.T) {
+	r := newRoom(t, false)
+	const rows = 3000
+	rc := r.Receive(3, AgeLimit{})
+	for i := range int64(rows) {
+		rc.Add(seal(t, r, (i*7919)%rows+1, fmt.Sprint("m", (i*7919)%rows+1)))
+	}
+	messages, findings := rc.Take()
+	want := []string{"2998 text m2998", "2999 text m2999", "3000 text m3000"}
+	if d := cmp.Diff(want, texts(messages)); d != "" || findings.Entries != rows {
+		t.Errorf("%d entries\n%s", findings.Entries, d)
+	}
+}
+
+func TestOldKeysOpenAndTheNewestSeals(t *testing.T) {
+	old, young := fernet.GenerateKey(), fernet.GenerateKey()
+	before, after := newRoom(t, false, old), newRoom(t, false, young, old)
+	rc := after.Receive(0, AgeLimit{})
+	rc.Add(seal(t, before, 1, "before"))
+	rc.Add(seal(t, after, 2, "after"))
+	messages, _ := rc.Take()
+	if len(messages) != 2 || messages[0].Key != 1 || messages[1].Key != 0 {
+		t.Errorf("opened by %+v, want key 1 then key 0", messages)
+	}
+}
+
+func TestWhatIsNoTextIsNamed(t *testing.T) {
+	r := newRoom(t, false)
+	rc := r.Receive(0, AgeLimit{})
+	for i, text := range []string{"\xfe\x01 record", "\xff\x00", "caf\u00e9"} {
+		rc.Add(seal(t, r, int64(i+1), text))
+	}
+	messages, _ := rc.Take()
+	if d := cmp.Diff([]string{"1 record ", "2 binary ", "3 text café"}, texts(messages)); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestOnlyAnAgeLimitHidesByTheClock(t *testing.T) {
+	r := newRoom(t, false)
+	at := func(id int64, sealed time.Time) *thingspeak.Entry {
+		f, err := r.Seal("m", sealed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &thingspeak.Entry{ID: id, CreatedAt: noon, Fields: f}
+	}
+	rows := []*thingspeak.Entry{at(1, noon.Add(-2*time.Hour)), at(2, noon), at(3, noon.Add(time.Hour))}
+	for _, c := range []struct {
+		limit           AgeLimit
+		want            int
+		expired, future int
+	}{
+		{AgeLimit{}, 3, 0, 0},
+		{AgeLimit{TTL: time.Hour, Now: noon}, 1, 1, 1},
+	} {
+		rc := r.Receive(0, c.limit)
+		for _, e := range rows {
+			rc.Add(e)
+		}
+		messages, f := rc.Take()
+		if len(messages) != c.want || f.Expired != c.expired || f.Future != c.future {
+			t.Errorf("limit %v: %d messages, %d expired, %d future", c.limit.TTL, len(messages), f.Expired, f.Future)
+		}
+		if c.limit.TTL == 0 && (messages[0].ClockSkew() != -2*time.Hour || messages[1].ClockSkew() != 0) {
+			t.Errorf("clock skews %v and %v", messages[0].ClockSkew(), messages[1].ClockSkew())
+		}
+	}
+}
+
+func FuzzReceive(f *testing.F) {
+	r := newRoom(f, false)
+	e := seal(f, r, 1, "hello")
+	f.Add(e.Fields[0].Text, "21.5")
+	f.Add(token.Wrap(e.Fields[0].Text)[1:], "gAAAAA")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		rc := r.Receive(1, AgeLimit{})
+		rc.Add(&thingspeak.Entry{ID: 1, Fields: thingspeak.Fields{thingspeak.Text(a), thingspeak.Text(b)}})
+		if messages, _ := rc.Take(); len(messages) > 0 && messages[0].Text != "hello" {
+			t.Errorf("%q and %q open as %q", a, b, messages[0].Text)
+		}
+	})
+}
+
+func BenchmarkReceive(b *testing.B) {
+	r := newRoom(b, false)
+	for _, n := range []int{100, 8000} {
+		rows := make([]*thingspeak.Entry, n)
+		for i := range rows {
+			rows[i] = seal(b, r, int64(i+1), strings.Repeat("x", 100))
+		}
+		b.Run(fmt.Sprintf("%drows", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				rc := r.Receive(0, AgeLimit{})
+				for _, e := range rows {
+					rc.Add(e)
+				}
+				if m, _ := rc.Take(); len(m) != n {
+					b.Fatal(len(m))
+				}
+			}
+		})
+	}
+}
