@@ -1,0 +1,236 @@
+package thingspeak
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// This file is the part of a CSVReader that finds rows in a stream and cells in a row.
+
+func (r *CSVReader) unread() []byte { return r.buf[r.pos:r.end] }
+
+// load fills the buffer up, after which either it is full or srcErr is set.
+func (r *CSVReader) load() {
+	if r.buf == nil {
+		r.buf = make([]byte, MaxRowBytes+1)
+	}
+	r.taken += int64(r.pos)
+	r.pos, r.end = 0, copy(r.buf, r.unread())
+	for idle := 0; r.end < len(r.buf) && r.srcErr == nil; idle++ {
+		n, err := r.src.Read(r.buf[r.end:])
+		if n > 0 {
+			idle = 0
+		}
+		if idle == 100 {
+			err = cmp.Or(err, io.ErrNoProgress)
+		}
+		r.end += n
+		r.srcErr = err
+	}
+}
+
+// advance moves behind n unread bytes, which hold that many line ends.
+func (r *CSVReader) advance(n, lines int) {
+	r.pos += n
+	r.line += lines
+}
+
+// lineNumber is the number of the line that comes next, for errors.
+func (r *CSVReader) lineNumber() int {
+	if r.lineUnknown {
+		return 0
+	}
+	return r.line
+}
+
+// readRow splits the next row into r.cells, at most limit of them, and moves behind it. It reports whether the row has
+// a line end; one that lacks it and cannot be split has no cells.
+func (r *CSVReader) readRow(limit int) (whole bool, err error) {
+	n := bytes.IndexByte(r.unread(), '\n')
+	if n < 0 && r.srcErr == nil {
+		r.load()
+		n = bytes.IndexByte(r.unread(), '\n')
+	}
+	rest := r.unread()
+	line := rest
+	switch {
+	case n >= 0:
+		line = rest[:n]
+	case len(rest) > MaxRowBytes:
+		err := &RowError{Line: r.lineNumber(), Reason: fmt.Sprintf("longer than %d bytes", MaxRowBytes)}
+		if !r.skipLine() {
+			r.cut = &CutShortError{Line: err.Line}
+		}
+		return false, err
+	case r.srcErr != io.EOF:
+		return false, fmt.Errorf("reading a feed: %w", r.srcErr)
+	case len(rest) == 0:
+		return false, io.EOF
+	}
+	if bytes.IndexByte(line, '"') >= 0 {
+		return r.readQuoted(len(line), limit)
+	}
+	r.splitPlain(line, limit)
+	r.moveBehind(len(line))
+	return n >= 0, nil
+}
+
+// moveBehind moves behind a line of n bytes, and its end if it has one.
+func (r *CSVReader) moveBehind(n int) {
+	if r.pos+n < r.end {
+		r.advance(n+1, 1)
+	} else {
+		r.advance(n, 0)
+	}
+}
+
+// skipLine moves behind a line of any length, and reports whether it has a line end.
+func (r *CSVReader) skipLine() bool {
+	for {
+		n := bytes.IndexByte(r.unread(), '\n')
+		if n >= 0 {
+			r.moveBehind(n)
+			return true
+		}
+		r.advance(len(r.unread()), 0)
+		if r.srcErr != nil {
+			return r.srcErr != io.EOF
+		}
+		r.load()
+	}
+}
+
+// splitPlain splits a line without quotes. The cells share one string, the only allocation of a row.
+func (r *CSVReader) splitPlain(line []byte, limit int) {
+	text := string(bytes.TrimSuffix(line, []byte("\r")))
+	r.cells = r.cells[:0]
+	for len(r.cells) < limit {
+		i := strings.IndexByte(text, ',')
+		if i < 0 {
+			r.cells = append(r.cells, text)
+			return
+		}
+		r.cells = append(r.cells, text[:i])
+		text = text[i+1:]
+	}
+}
+
+// readQuoted is readRow for a row that holds quotes and so may go on after its first line, of n bytes.
+func (r *CSVReader) readQuoted(n, limit int) (whole bool, err error) {
+	size, found := r.splitQuoted(limit)
+	if found == rowOpen && r.srcErr == nil {
+		r.load()
+		size, found = r.splitQuoted(limit)
+	}
+	if found == rowWhole {
+		row := r.unread()[:size]
+		whole = row[size-1] == '\n'
+		r.advance(size, bytes.Count(row, []byte("\n")))
+		return whole, nil
+	}
+	r.cells = r.cells[:0]
+	at := r.lineNumber()
+	if n == len(r.unread()) {
+		r.advance(n, 0)
+		return false, nil
+	}
+	r.advance(n+1, 1)
+	reason := "a quoted value does not end"
+	if found == rowBroken {
+		reason = "something stands behind a closing quote"
+	}
+	return false, &RowError{Line: at, Reason: reason}
+}
+
+// What splitQuoted found in the buffer.
+type rowState int
+
+const (
+	rowWhole  rowState = iota // a row, with its line end or up to the end of the feed
+	rowOpen                   // the beginning of a row
+	rowBroken                 // something that is no row
+)
+
+// splitQuoted splits the row that begins the unread bytes, and returns its size with the line end.
+func (r *CSVReader) splitQuoted(limit int) (size int, found rowState) {
+	data := r.unread()
+	r.scratch, r.ends = r.scratch[:0], r.ends[:0]
+	for i := 0; ; i++ {
+		rest := data[i:]
+		if len(rest) > 0 && rest[0] == '"' {
+			n, closed := r.takeQuoted(rest)
+			if !closed {
+				return 0, rowOpen
+			}
+			i += n
+		} else {
+			i += r.takeBare(rest)
+		}
+		if len(r.ends) < limit {
+			r.ends = append(r.ends, len(r.scratch))
+		}
+		switch rest := data[i:]; {
+		case len(rest) > 0 && rest[0] == ',':
+			continue
+		case len(rest) > 0 && rest[0] == '\n':
+			r.cutCells()
+			return i + 1, rowWhole
+		case len(rest) > 1 && rest[0] == '\r' && rest[1] == '\n':
+			r.cutCells()
+			return i + 2, rowWhole
+		case len(rest) > 1 || len(rest) == 1 && rest[0] != '\r':
+			return 0, rowBroken
+		case r.srcErr == nil:
+			return 0, rowOpen
+		default:
+			r.cutCells()
+			return len(data), rowWhole
+		}
+	}
+}
+
+// takeQuoted adds the value between the quote that data begins with and its closing one to the scratch. It returns the
+// size of both quotes and what is between, and whether there is a closing one.
+func (r *CSVReader) takeQuoted(data []byte) (size int, closed bool) {
+	i := 1
+	for {
+		n := bytes.IndexByte(data[i:], '"')
+		if n < 0 {
+			return 0, false
+		}
+		end := i + n
+		if end+1 == len(data) || data[end+1] != '"' {
+			r.scratch = append(r.scratch, data[i:end]...)
+			return end + 1, true
+		}
+		r.scratch = append(r.scratch, data[i:end+1]...) // of two quotes, one
+		i = end + 2
+	}
+}
+
+// takeBare adds the value up to the next comma or line end to the scratch, and returns its size.
+func (r *CSVReader) takeBare(data []byte) (size int) {
+	size = bytes.IndexAny(data, ",\n")
+	if size < 0 {
+		size = len(data)
+	}
+	if size > 0 && data[size-1] == '\r' && (size == len(data) || data[size] == '\n') {
+		size--
+	}
+	r.scratch = append(r.scratch, data[:size]...)
+	return size
+}
+
+// cutCells makes the cells of the row in the scratch.
+func (r *CSVReader) cutCells() {
+	text := string(r.scratch[:r.ends[len(r.ends)-1]])
+	r.cells = r.cells[:0]
+	begin := 0
+	for _, end := range r.ends {
+		r.cells = append(r.cells, text[begin:end])
+		begin = end
+	}
+}

@@ -1,0 +1,316 @@
+package thingspeak
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// ErrBadTime says that a text is no date of any form that [ParseTime] or [ParseEpoch] knows, or an impossible one.
+var ErrBadTime = errors.New("not a date")
+
+// ParseTime reads a date in any of the forms that the service's clients write and its replies hold (contract sections
+// 3.3 and 7.2). The result is in UTC and whole seconds, in the years 1 to 9999.
+//
+//   - Year, month and day, joined by "-"; month and day may have one digit. Without a time of day it is midnight.
+//   - "T", or blanks; "+" counts as a blank, for dates that were taken from a query undecoded.
+//   - Hours, minutes and if wanted seconds, joined by ":", of one or two digits; a fraction of a second is dropped.
+//   - "Z", "UTC", or an offset as ±hh:mm, ±hhmm or ±hh, with or without a blank before it. An offset that has lost its
+//     "+" to the decoding of a query ("… 02:00") is east of Greenwich.
+//
+// A date without "Z", "UTC" or offset is in the given zone; nil means UTC. Everything else is [ErrBadTime]. The two
+// forms of the service itself take no allocation.
+func ParseTime(s string, zone *time.Location) (time.Time, error) {
+	var t time.Time
+	var err error
+	if c, ok := parseReplyTime(s); ok {
+		t, err = c.in(0)
+	} else {
+		t, err = parseLooseTime(strings.Trim(s, " \t"), zone)
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%w: %q", err, excerpt([]byte(s), 40))
+	}
+	return t, nil
+}
+
+// ParseEpoch reads whole seconds since 1970-01-01 00:00:00 UTC, as bulk updates and imported files may give them
+// (contract sections 6.1 and 9). A fraction is dropped. Times outside the years 1 to 9999, such as milliseconds of
+// today, are [ErrBadTime].
+func ParseEpoch(s string) (time.Time, error) {
+	number, negative := strings.CutPrefix(strings.Trim(s, " \t"), "-")
+	whole, fraction, _ := strings.Cut(number, ".")
+	sec, ok := parseNumber(whole)
+	if negative {
+		sec = -sec
+	}
+	t, err := timeOf(sec)
+	if !ok || err != nil || strings.Trim(fraction, "0123456789") != "" {
+		return time.Time{}, fmt.Errorf("%w: %q", ErrBadTime, excerpt([]byte(s), 40))
+	}
+	return t, nil
+}
+
+// AppendCSVTime appends a date as CSV replies hold it: "2018-06-12 21:16:46 UTC", or with a zone other than nil and UTC
+// "2018-06-12 17:16:46 -0400" (contract section 3.3).
+func AppendCSVTime(dst []byte, t time.Time, zone *time.Location) []byte {
+	if isUTC(zone) {
+		dst = appendClock(dst, t.Unix(), ' ')
+		return append(dst, " UTC"...)
+	}
+	minutes := offsetMinutes(t, zone)
+	dst = appendClock(dst, t.Unix()+int64(minutes)*60, ' ')
+	dst = append(dst, ' ')
+	return appendOffset(dst, minutes, "")
+}
+
+// AppendISOTime appends a date as JSON and XML replies hold it: "2018-06-12T21:16:46Z", or with a zone other than nil
+// and UTC "2018-06-12T17:16:46-04:00" (contract section 3.3).
+func AppendISOTime(dst []byte, t time.Time, zone *time.Location) []byte {
+	if isUTC(zone) {
+		dst = appendClock(dst, t.Unix(), 'T')
+		return append(dst, 'Z')
+	}
+	minutes := offsetMinutes(t, zone)
+	dst = appendClock(dst, t.Unix()+int64(minutes)*60, 'T')
+	return appendOffset(dst, minutes, ":")
+}
+
+func isUTC(zone *time.Location) bool { return zone == nil || zone == time.UTC }
+
+// offsetMinutes is the zone's offset at t without its seconds, which only local mean times of long ago have and no
+// format can show. The clock is shown by the same offset, so the text still names the exact second.
+func offsetMinutes(t time.Time, zone *time.Location) int {
+	_, seconds := t.In(zone).Zone()
+	return seconds / 60
+}
+
+func appendClock(dst []byte, sec int64, separator byte) []byte {
+	t := time.Unix(sec, 0).UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	if year < 0 || year > 9999 {
+		dst = fmt.Appendf(dst, "%05d", year)
+	} else {
+		dst = appendTwo(dst, year/100)
+		dst = appendTwo(dst, year%100)
+	}
+	dst = appendTwo(append(dst, '-'), int(month))
+	dst = appendTwo(append(dst, '-'), day)
+	dst = appendTwo(append(dst, separator), hour)
+	dst = appendTwo(append(dst, ':'), minute)
+	return appendTwo(append(dst, ':'), second)
+}
+
+func appendOffset(dst []byte, minutes int, separator string) []byte {
+	sign := byte('+')
+	if minutes < 0 {
+		sign, minutes = '-', -minutes
+	}
+	dst = appendTwo(append(dst, sign), minutes/60)
+	return appendTwo(append(dst, separator...), minutes%60)
+}
+
+func appendTwo(dst []byte, n int) []byte {
+	return append(dst, byte('0'+n/10), byte('0'+n%10))
+}
+
+// clock is a date and a time of day, not yet checked and without a zone.
+type clock struct {
+	year, month, day, hour, minute, second int
+}
+
+// parseReplyTime reads the two forms of the service's own replies, which are nearly all that a receiver ever sees:
+// "2018-06-12 21:16:46 UTC" and "2018-06-12T21:16:46Z". It does not check whether the date exists.
+func parseReplyTime(s string) (clock, bool) {
+	const digits = len("2018-06-12T21:16:46")
+	switch {
+	case len(s) == digits+1 && s[digits] == 'Z':
+	case len(s) == digits+4 && s[digits:] == " UTC":
+	default:
+		return clock{}, false
+	}
+	if s[4] != '-' || s[7] != '-' || s[10] != ' ' && s[10] != 'T' || s[13] != ':' || s[16] != ':' {
+		return clock{}, false
+	}
+	century, c := twoDigits(s[0], s[1]), clock{
+		year: twoDigits(s[2], s[3]), month: twoDigits(s[5], s[6]), day: twoDigits(s[8], s[9]),
+		hour: twoDigits(s[11], s[12]), minute: twoDigits(s[14], s[15]), second: twoDigits(s[17], s[18]),
+	}
+	ok := century|c.year|c.month|c.day|c.hour|c.minute|c.second >= 0
+	c.year += 100 * century
+	return c, ok
+}
+
+// twoDigits returns the number that two digits write, or a negative one.
+func twoDigits(tens, ones byte) int {
+	tens, ones = tens-'0', ones-'0'
+	if tens > 9 || ones > 9 {
+		return -1
+	}
+	return int(tens)*10 + int(ones)
+}
+
+func parseLooseTime(s string, zone *time.Location) (time.Time, error) {
+	var c clock
+	p := dateParser{rest: s}
+	c.year = p.number(4, 4)
+	p.expect('-')
+	c.month = p.number(1, 2)
+	p.expect('-')
+	c.day = p.number(1, 2)
+	blank := p.skip(" +")
+	if blank > 0 && p.atDigit() || blank == 0 && p.skip("Tt") == 1 {
+		c.hour = p.number(1, 2)
+		p.expect(':')
+		c.minute = p.number(1, 2)
+		if p.skip(":") == 1 {
+			c.second = p.number(1, 2)
+			if p.skip(".,") == 1 && p.skip("0123456789") == 0 {
+				p.failed = true
+			}
+		}
+		blank = p.skip(" ")
+	}
+	if p.rest == "" && !p.failed {
+		if isUTC(zone) {
+			return c.in(0)
+		}
+		if _, err := c.in(0); err != nil {
+			return time.Time{}, err
+		}
+		t := time.Date(c.year, time.Month(c.month), c.day, c.hour, c.minute, c.second, 0, zone)
+		return timeOf(t.Unix())
+	}
+	offset := p.offset(blank > 0)
+	if p.failed || p.rest != "" {
+		return time.Time{}, ErrBadTime
+	}
+	return c.in(offset)
+}
+
+// dateParser takes a date apart from left to right. The first thing that does not fit sets failed, and what follows is
+// of no account then.
+type dateParser struct {
+	rest   string
+	failed bool
+}
+
+func (p *dateParser) number(minDigits, maxDigits int) int {
+	n, digits := 0, 0
+	for digits < maxDigits && p.atDigit() {
+		n = n*10 + int(p.rest[0]-'0')
+		p.rest = p.rest[1:]
+		digits++
+	}
+	if digits < minDigits {
+		p.failed = true
+	}
+	return n
+}
+
+func (p *dateParser) atDigit() bool {
+	return p.rest != "" && p.rest[0] >= '0' && p.rest[0] <= '9'
+}
+
+func (p *dateParser) expect(c byte) {
+	if p.rest == "" || p.rest[0] != c {
+		p.failed = true
+		return
+	}
+	p.rest = p.rest[1:]
+}
+
+// skip leaves out all characters of the set that come next and returns their number.
+func (p *dateParser) skip(set string) int {
+	trimmed := strings.TrimLeft(p.rest, set)
+	n := len(p.rest) - len(trimmed)
+	p.rest = trimmed
+	return n
+}
+
+// offset reads what follows the time of day, as seconds east of Greenwich.
+func (p *dateParser) offset(afterBlank bool) int {
+	name := p.rest
+	if len(name) > 1 && name[0] == '+' && (name[1] < '0' || name[1] > '9') {
+		name = name[1:]
+	}
+	switch name {
+	case "Z", "z", "UTC", "utc", "GMT":
+		p.rest = ""
+		return 0
+	}
+	sign := 1
+	switch {
+	case p.rest == "":
+		p.failed = true
+		return 0
+	case p.rest[0] == '-':
+		sign, p.rest = -1, p.rest[1:]
+	case p.rest[0] == '+':
+		p.rest = p.rest[1:]
+	case !afterBlank:
+		p.failed = true
+		return 0
+	}
+	hours, minutes := p.number(1, 2), 0
+	if p.rest != "" {
+		p.skipOne(':')
+		minutes = p.number(2, 2)
+	}
+	if hours > 23 || minutes > 59 {
+		p.failed = true
+	}
+	return sign * (hours*60 + minutes) * 60
+}
+
+func (p *dateParser) skipOne(c byte) {
+	if p.rest != "" && p.rest[0] == c {
+		p.rest = p.rest[1:]
+	}
+}
+
+// in checks the date and returns its time in UTC, given the offset of its zone in seconds. It stands in for time.Date,
+// which would take a 30th of February for the 2nd of March and needs three times as long.
+func (c clock) in(offset int) (time.Time, error) {
+	if c.month < 1 || c.month > 12 || c.day < 1 || c.day > daysIn(c.year, c.month) ||
+		c.hour > 23 || c.minute > 59 || c.second > 59 {
+		return time.Time{}, ErrBadTime
+	}
+	return timeOf(int64(daysSinceEpoch(c.year, c.month, c.day))*86400 +
+		int64(c.hour*3600+c.minute*60+c.second) - int64(offset))
+}
+
+func daysIn(year, month int) int {
+	if month == 2 {
+		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+			return 29
+		}
+		return 28
+	}
+	return 30 + (month+month/8)&1
+}
+
+// daysSinceEpoch counts the days from 1970-01-01 in the Gregorian calendar. The year is taken to begin in March, so
+// that a leap day is its last; 153 days are any five months in a row from March or August on. Years from 1 on; in the
+// year 0 it may be days off, which timeOf refuses all the same.
+func daysSinceEpoch(year, month, day int) int {
+	if month <= 2 {
+		year, month = year-1, month+12
+	}
+	const to1970 = 719469 // what the sum below gives for 1970-01-01, day 1 counted
+	return 365*year + year/4 - year/100 + year/400 + (153*(month-3)+2)/5 + day - to1970
+}
+
+// timeOf returns the time of seconds since 1970 if it lies in the years 1 to 9999, which every format can show.
+func timeOf(sec int64) (time.Time, error) {
+	const (
+		first = -62135596800 // 0001-01-01 00:00:00 UTC
+		last  = 253402300799 // 9999-12-31 23:59:59 UTC
+	)
+	if sec < first || sec > last {
+		return time.Time{}, ErrBadTime
+	}
+	return time.Unix(sec, 0).UTC(), nil
+}
