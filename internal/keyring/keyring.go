@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -65,12 +64,15 @@ func (s Secret) String() string {
 // GoString hides the secret from %#v.
 func (s Secret) GoString() string { return s.String() }
 
-var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
-
 // CheckName tells whether a room may have this local name: 1 to 32 characters out of a-z, 0-9, - and _, the first a
 // letter or digit. So it is a file name everywhere and needs no quoting in a shell.
 func CheckName(name string) error {
-	if !nameForm.MatchString(name) {
+	ok := len(name) >= 1 && len(name) <= 32 && name[0] != '-' && name[0] != '_'
+	for i := range len(name) {
+		c := name[i]
+		ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_')
+	}
+	if !ok {
 		return errors.New("a room's name has 1 to 32 characters out of a-z, 0-9, - and _, and begins with a letter or digit")
 	}
 	return nil
