@@ -1,0 +1,219 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// ErrNoEntry says that the channel shows no entry of that number: not yet, not any more, or never.
+var ErrNoEntry = errors.New("no such entry")
+
+// ErrUnknownOutcome is what every [*UnknownError] is.
+var ErrUnknownOutcome = errors.New("it is unknown whether the relay stored the update")
+
+// ErrTooLong says that an update breaks the limits of the service. Nothing was sent.
+var ErrTooLong = errors.New("the update is too long")
+
+// Cause is why a relay could not be reached.
+type Cause int
+
+// The causes of an [UnreachableError].
+const (
+	NoConnection  Cause = iota // any failure to connect that has no name of its own below
+	NoSuchHost                 // the name in the address is unknown
+	NobodyListens              // the host refused the connection: no relay runs there
+	TLSFailed                  // no secure connection: a wrong certificate, or no TLS at all
+	TimedOut                   // no connection, no answer or no more of it within the time-out
+	Cut                        // the connection ended before the answer did
+)
+
+// UnreachableError says that no answer came, or only a part of one.
+type UnreachableError struct {
+	// Doing is what was attempted, such as "reading channel 42".
+	Doing string
+	// Host is the relay's host and port as the address has them.
+	Host  string
+	Cause Cause
+	// Detail says more, in a few words that hold neither a path nor a key.
+	Detail string
+	// Sent tells that the request may have reached the relay. An update that failed without it was not stored.
+	Sent bool
+}
+
+func (e *UnreachableError) Error() string {
+	what := ""
+	switch e.Cause {
+	case NoSuchHost:
+		what = "no host is called " + hostname(e.Host)
+	case NobodyListens:
+		what = "nothing answers at " + e.Host + ": connection refused"
+	case TLSFailed:
+		what = "no secure connection (TLS) to " + e.Host
+	case TimedOut:
+		what = e.Host
+	case Cut:
+		what = e.Host + " cut the connection"
+	default:
+		what = "no connection to " + e.Host
+	}
+	switch {
+	case e.Detail == "":
+	case e.Cause == TimedOut:
+		what += " " + e.Detail
+	default:
+		what += ": " + e.Detail
+	}
+	return e.Doing + ": " + what
+}
+
+// Loopback reports whether the relay's address is this machine's own.
+func (e *UnreachableError) Loopback() bool { return isLoopback(e.Host) }
+
+// hostname takes the port off a host, and the brackets off an IPv6 address.
+func hostname(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return strings.Trim(host, "[]")
+}
+
+// isLoopback reports whether a host, with a port or not, is this machine.
+func isLoopback(host string) bool {
+	name := hostname(host)
+	if strings.EqualFold(name, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(name)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// Reason is why a relay refused a request.
+type Reason int
+
+// The reasons of a [RefusedError].
+const (
+	// NotAllowed: the relay does not do this, or not for us.
+	NotAllowed Reason = iota
+	// KeyRefused: no key, a wrong one, or one that may only read.
+	KeyRefused
+	// TooSoon: another update came within the channel's interval, or there were too many requests.
+	TooSoon
+	// NotFound: there is no such channel.
+	NotFound
+	// QuotaSpent: the account has no messages or channels left.
+	QuotaSpent
+	// TooLarge: the update is longer than the relay takes.
+	TooLarge
+	// Malformed: the relay could not read the request.
+	Malformed
+)
+
+var reasonTexts = [...]string{
+	NotAllowed: "the relay does not allow it",
+	KeyRefused: "the relay refused the key",
+	TooSoon:    "too soon, the relay wants longer pauses",
+	NotFound:   "the relay has no such channel",
+	QuotaSpent: "the quota is spent",
+	TooLarge:   "too large for the relay",
+	Malformed:  "the relay could not read the request",
+}
+
+// String returns the reason as a few words, such as "the relay refused the key".
+func (r Reason) String() string {
+	if r < 0 || int(r) >= len(reasonTexts) {
+		return fmt.Sprintf("reason %d", int(r))
+	}
+	return reasonTexts[r]
+}
+
+// RefusedError is a relay's clear no. An update that it answers was not stored.
+type RefusedError struct {
+	// Doing is what was attempted, such as "posting to channel 42".
+	Doing  string
+	Reason Reason
+	// Status is the HTTP status; 200 for an update that was answered with 0.
+	Status int
+	// Wait is the pause that the relay asked for, 0 if it named none.
+	Wait time.Duration
+	// Rounds is how many times in a row an update came too soon; above 0, we have given up.
+	Rounds int
+	// Detail is what the relay says about it, cleaned and cut, often empty.
+	Detail string
+}
+
+func (e *RefusedError) Error() string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "%s: %s", e.Doing, e.Reason)
+	if e.Detail != "" {
+		fmt.Fprintf(&s, " (it says %q)", e.Detail)
+	}
+	if e.Wait > 0 {
+		fmt.Fprintf(&s, "; try again in %s", e.Wait)
+	}
+	if e.Rounds > 0 {
+		fmt.Fprintf(&s, "; refused %d times, so others keep the channel busy or the quota is spent", e.Rounds)
+	}
+	return s.String()
+}
+
+// UnexpectedError is an answer that no relay should give: a redirect, a page, an error of the server, or nonsense.
+type UnexpectedError struct {
+	// Doing is what was attempted, such as "reading channel 42".
+	Doing string
+	// Host is the relay's host and port as the address has them.
+	Host string
+	// Status is the HTTP status, 0 if the answer had none that could be read.
+	Status int
+	// RedirectTo is the host that a redirect names. None is followed: the key would go along.
+	RedirectTo string
+	// Problem says what is wrong in a few words, such as "expected a CSV feed, got an HTML page".
+	Problem string
+	// Excerpt is the title of the page or the beginning of the answer, cleaned and cut; often empty.
+	Excerpt string
+	// Wait is the pause that the relay asked for, 0 if it named none.
+	Wait time.Duration
+}
+
+func (e *UnexpectedError) Error() string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "%s: %s ", e.Doing, e.Host)
+	switch {
+	case e.RedirectTo != "":
+		fmt.Fprintf(&s, "redirects to %s (status %d), which is not followed", e.RedirectTo, e.Status)
+	case e.Status == 0:
+		fmt.Fprintf(&s, "answered: %s", e.Problem)
+	case e.Problem != "":
+		fmt.Fprintf(&s, "answered with status %d: %s", e.Status, e.Problem)
+	default:
+		fmt.Fprintf(&s, "answered with status %d", e.Status)
+	}
+	if e.Excerpt != "" {
+		fmt.Fprintf(&s, ": %q", e.Excerpt)
+	}
+	return s.String()
+}
+
+// Temporary reports whether the same request may well succeed later: the server failed, not the request.
+func (e *UnexpectedError) Temporary() bool { return e.Status >= 500 }
+
+// UnknownError says that an update was sent, that no answer or a senseless one came, and that reading back did not
+// settle it in three rounds. The update may be stored, or be stored yet. It is an [ErrUnknownOutcome].
+type UnknownError struct {
+	// Doing is what was attempted, such as "posting to channel 42".
+	Doing string
+	// Rounds is how many times the update was lost or could not be looked for.
+	Rounds int
+	// Last is what went wrong last.
+	Last error
+}
+
+func (e *UnknownError) Error() string {
+	return fmt.Sprintf("%s: %v, after %d rounds; last: %v", e.Doing, ErrUnknownOutcome, e.Rounds, e.Last)
+}
+
+// Unwrap returns [ErrUnknownOutcome] and what went wrong last.
+func (e *UnknownError) Unwrap() []error { return []error{ErrUnknownOutcome, e.Last} }

@@ -1,0 +1,192 @@
+// Package remote is the client's side of a relay: it posts updates to a channel and reads its feed, at
+// api.thingspeak.com or at any relay of that shape.
+//
+// A relay is a stranger. Its answers are bounded in size and time, its redirects are not followed, its words are
+// cleaned before they get into an error, and no key gets into one at all. What it says twice is believed, what it says
+// once may be stale (contract section 15).
+//
+// [Client.Update] and [Client.Feed] are one request each. [Client.Post] waits out the channel's interval and settles
+// lost replies; [Scan] reads a channel backwards from its newest entry; [Client.Since] follows it. Feeds come as CSV,
+// the same that an eavesdropper reads.
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-resty/resty/v2"
+
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// DefaultTimeout is how long a relay may keep silent.
+const DefaultTimeout = 10 * time.Second
+
+// Options tell where a channel is and how to behave there.
+type Options struct {
+	// BaseURL is the relay's address, http or https, with a path in front of the API's own or without, such as
+	// https://api.thingspeak.com.
+	BaseURL string
+	// Channel is the channel's number. CreateChannel needs none.
+	Channel int64
+	// WriteKey is needed for posting. Reading uses ReadKey, or WriteKey where there is none; public channels need
+	// neither. UserKey is for CreateChannel.
+	WriteKey, ReadKey, UserKey Secret
+	// Interval is the channel's pause between two updates, shared by all who write to it. 0 means that the relay has
+	// none.
+	Interval time.Duration
+	// Writers tells how many authors have been heard of lately, ourselves included; nil stands for one. After a refusal
+	// Post waits the longer, the more they are.
+	Writers func() int
+	// Timeout is how long the relay may be silent, while connecting, before its answer and within; 0 means
+	// DefaultTimeout.
+	Timeout time.Duration
+	// Transport carries the requests instead of the network, in tests.
+	Transport http.RoundTripper
+	// Version is the program's, for the User-Agent header.
+	Version string
+}
+
+// Client talks to one channel of one relay. Its methods may be called from several goroutines; a Scan belongs to one.
+type Client struct {
+	http *resty.Client
+	// set hides behind a pointer, where package fmt does not look: it holds the keys.
+	set *settings
+
+	rangeReads atomic.Int32 // what was learnt about reads by range of numbers; see canRange
+
+	mu sync.Mutex // guards what follows
+	// nextPost is when our own last update stops being too recent.
+	nextPost time.Time
+	// nextAsk is when the next entry may be asked for by itself.
+	nextAsk time.Time
+	// lastUse is when the relay last answered.
+	lastUse time.Time
+}
+
+type settings struct {
+	Options
+
+	base    *url.URL
+	address string // base as it stands in front of a path: with a slash at its end
+}
+
+// New returns a client. It connects with the first request, keeps one connection for the following ones, and uses a
+// proxy that the environment names unless the relay is on this machine.
+func New(o Options) (*Client, error) {
+	base, err := parseBase(o.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	if o.Channel < 0 || o.Channel > maxNumber {
+		return nil, fmt.Errorf("%d is not the number of a channel", o.Channel)
+	}
+	if o.Interval < 0 || o.Timeout < 0 {
+		return nil, errors.New("the relay's interval and time-out must not be negative")
+	}
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	transport := o.Transport
+	if transport == nil {
+		transport = newTransport(base.Host, o.Timeout)
+	}
+	client := resty.NewWithClient(&http.Client{
+		Transport: transport,
+		// The redirect itself is the answer, and an error: following it would carry the key along.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	})
+	agent := "fernpost"
+	if o.Version != "" {
+		agent += "/" + o.Version
+	}
+	client.SetHeader("User-Agent", agent)
+	client.SetLogger(silent{})
+	client.SetDoNotParseResponse(true) // bodies are read here, bounded and watched
+	return &Client{http: client, set: &settings{Options: o, base: base, address: base.String() + "/"}}, nil
+}
+
+// Close lets go of idle connections. The client can still be used.
+func (c *Client) Close() { c.http.GetClient().CloseIdleConnections() }
+
+// parseBase checks an address. Its errors do not repeat it, since a pasted one may hold a key.
+func parseBase(address string) (*url.URL, error) {
+	base, err := url.Parse(strings.TrimSpace(address))
+	switch {
+	case err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Hostname() == "":
+		return nil, errors.New("the relay's address must look like https://host or http://host:port")
+	case base.User != nil:
+		return nil, errors.New("the relay's address must not hold a user name or a password")
+	case base.RawQuery != "" || base.ForceQuery || base.Fragment != "":
+		return nil, errors.New("the relay's address must end before the question mark")
+	}
+	base.Path = strings.TrimRight(base.Path, "/")
+	base.RawPath = strings.TrimRight(base.RawPath, "/")
+	for part := range strings.SplitSeq(base.Path, "/") {
+		if part == "channels" || part == "update" {
+			return nil, fmt.Errorf("the relay's address must end before /%s", part)
+		}
+	}
+	return base, nil
+}
+
+// newTransport keeps to HTTP/1.1, which is what the contract is written in, and to one connection.
+func newTransport(host string, timeout time.Duration) *http.Transport {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	t := &http.Transport{
+		DialContext:            (&net.Dialer{Timeout: timeout}).DialContext,
+		Protocols:              &protocols,
+		TLSHandshakeTimeout:    timeout,
+		MaxIdleConnsPerHost:    1,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+	if isLoopback(host) {
+		t.DisableCompression = true // nothing is gained on the way to ourselves
+	} else {
+		t.Proxy = http.ProxyFromEnvironment
+	}
+	return t
+}
+
+// silent keeps resty's warnings, which hold addresses, out of everything.
+type silent struct{}
+
+func (silent) Errorf(string, ...any) {}
+func (silent) Warnf(string, ...any)  {}
+func (silent) Debugf(string, ...any) {}
+
+// channelPath returns the path of something of our channel.
+func (c *Client) channelPath(rest string) (string, error) {
+	if c.set.Channel == 0 {
+		return "", errors.New("the channel's number is not set")
+	}
+	return fmt.Sprintf("channels/%d/%s", c.set.Channel, rest), nil
+}
+
+// readKey returns the key that opens the channel for reading; a write key does, too (contract section 2).
+func (c *Client) readKey() Secret {
+	if c.set.ReadKey != "" {
+		return c.set.ReadKey
+	}
+	return c.set.WriteKey
+}
+
+// maxNumber bounds what is believed to be a channel's or an entry's number: beyond 2^53 JSON would not carry it.
+const maxNumber = 1 << 53
+
+// interval is the pause to reckon with after a refusal: a relay that says "too soon" has one, whatever we were told.
+func (c *Client) interval() time.Duration {
+	if c.set.Interval > 0 {
+		return c.set.Interval
+	}
+	return thingspeak.DefaultInterval
+}

@@ -1,0 +1,154 @@
+package remote
+
+import (
+	"context"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// scanSingles is how many entries a whole scan asks for one by one.
+const scanSingles = 60
+
+// Scan reads a channel backwards from its newest entry, by entry number, however the dates of the rows are mixed up. It
+// belongs to one goroutine.
+type Scan struct {
+	r       reader
+	started bool
+	last    int64 // the channel's last entry number when the scan began
+	wanted  int64 // how many rows were asked for in all
+	asked   ranges
+	askedAt time.Time
+	singles int // what is left of scanSingles
+	newest  mark
+}
+
+// Scan returns a scan that begins at the channel's newest entry at the time of the first call of Back.
+func (c *Client) Scan() *Scan {
+	return &Scan{r: reader{c: c}, singles: scanSingles}
+}
+
+// Back visits the n next older rows, or more if they come along; none twice in a scan. They come as the relay hands
+// them out, by date and page by page: order them by number. The entry is reused; its texts may be kept. A small n makes
+// a small request; up to 8000, the first call is two requests.
+//
+// More says whether older rows may follow. What is lacking in the sequence of numbers above the n-th row has been asked
+// for by itself, within bounds: the rest is in [ScanInfo.Waiting], and later calls go on with it.
+//
+// An error of visit ends the call and is returned as it is. After an error the call may be repeated.
+func (s *Scan) Back(ctx context.Context, n int, visit func(*thingspeak.Entry) error) (more bool, err error) {
+	n = max(n, 1)
+	s.r.visit = func(e *thingspeak.Entry) error {
+		if err := visit(e); err != nil {
+			return err
+		}
+		s.newest.take(e)
+		return nil
+	}
+	if !s.started {
+		if s.last, err = s.r.c.lastID(ctx); err != nil {
+			return true, err
+		}
+		if _, err = s.r.newest(ctx, min(n, thingspeak.MaxResults)); err != nil {
+			return true, err
+		}
+		s.started = true
+	}
+	s.wanted += int64(n)
+	for s.r.seen.count() < s.wanted && len(s.r.windows) > 0 && !s.complete() {
+		if _, err := s.r.older(ctx); err != nil {
+			s.wanted -= int64(n)
+			return true, err
+		}
+	}
+	budget := rangesPerCall
+	asked, err := s.r.fetchRanges(ctx, s.lacking().minus(s.asked), &budget)
+	s.noteAsked(asked)
+	if err != nil {
+		return true, err
+	}
+	if s.r.c.rangeReads.Load() == rangesIgnored {
+		perCall := min(singlesPerCall, s.singles)
+		s.singles -= perCall
+		asked, err = s.r.fetchSingles(ctx, s.lacking().minus(s.asked), &perCall)
+		s.singles += perCall
+		s.noteAsked(asked)
+		if err != nil {
+			return true, err
+		}
+	}
+	if s.complete() {
+		return false, nil
+	}
+	canAsk := s.r.c.rangeReads.Load() != rangesIgnored || s.singles > 0
+	return len(s.r.windows) > 0 || canAsk && len(s.r.seen.missing(s.bottom()+1, s.top()).minus(s.asked)) > 0, nil
+}
+
+func (s *Scan) noteAsked(asked ranges) {
+	if len(asked) > 0 {
+		s.asked = s.asked.union(asked)
+		s.askedAt = time.Now()
+	}
+}
+
+// top is the highest number that the scan knows of.
+func (s *Scan) top() int64 { return max(s.last, s.r.seen.highest()) }
+
+// complete reports whether every number has been seen, so that nothing is left to be asked for.
+func (s *Scan) complete() bool { return len(s.r.seen.missing(1, s.top())) == 0 }
+
+// floor is the number above which the scan lacks nothing but what is waiting. It lies right below the row that was
+// asked for last, or at the channel's beginning.
+func (s *Scan) floor() int64 {
+	if lowest := s.r.seen.fromTop(s.wanted); lowest > 0 {
+		return lowest - 1
+	}
+	return s.bottom()
+}
+
+// bottom is the number above which the channel may have rows.
+func (s *Scan) bottom() int64 {
+	if len(s.r.windows) > 0 || s.r.crowded || len(s.r.seen) == 0 {
+		return 0
+	}
+	return s.r.seen.lowest() - 1 // paging has shown all that there is
+}
+
+func (s *Scan) lacking() ranges { return s.r.seen.missing(s.floor()+1, s.top()) }
+
+// ScanInfo tells what a scan has found out besides the rows.
+type ScanInfo struct {
+	// Header names the fields that the channel shows.
+	Header thingspeak.Header
+	// Date is the relay's clock in its last answer, zero if it does not say.
+	Date time.Time
+	// LastID is the channel's last entry number when the scan began.
+	LastID int64
+	// Rows were visited. Skipped could not be read.
+	Rows, Skipped int64
+	// Waiting are the entry numbers that are lacking between the rows visited.
+	Waiting []Range
+	// CutShort tells that an answer of the relay kept ending within a row.
+	CutShort bool
+}
+
+// Info tells what the scan has found out so far.
+func (s *Scan) Info() ScanInfo {
+	info := ScanInfo{
+		Header: s.r.header, Date: s.r.date, LastID: s.last,
+		Rows: s.r.seen.count(), Skipped: int64(s.r.skipped), CutShort: s.r.cutShort,
+	}
+	if s.started {
+		info.Waiting = awaited(s.lacking(), nil, s.asked, s.askedAt)
+	}
+	return info
+}
+
+// Position returns where to go on with [Client.Since], so that nothing is missed or visited again of what is newer than
+// the oldest row visited.
+func (s *Scan) Position() Position {
+	last := s.r.seen.highest()
+	pos := Position{Last: last, Waiting: awaited(s.r.seen.missing(s.floor()+1, last), nil, s.asked, s.askedAt)}
+	s.newest.put(&pos, s.r.header)
+	return pos
+}

@@ -1,0 +1,544 @@
+package remote_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// since calls Since, keeps the position through JSON as a follower does between runs, and returns the numbers visited.
+func since(t *testing.T, c *remote.Client, pos *remote.Position) ([]int64, remote.News) {
+	t.Helper()
+	stored, err := json.Marshal(pos)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var loaded remote.Position
+	if err := json.Unmarshal(stored, &loaded); err != nil {
+		t.Fatal(err)
+	}
+	var ids []int64
+	news, err := c.Since(t.Context(), loaded, collect(&ids))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(ids) != news.Visited {
+		t.Errorf("visited %d entries, News says %d", len(ids), news.Visited)
+	}
+	*pos = news.Position
+	return ids, news
+}
+
+func wantNumbers(t *testing.T, got, want []int64) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("numbers (-want +got):\n%s", diff)
+	}
+}
+
+func TestSinceFollows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := newFakeRelay()
+		relay.fill(300)
+		c := newClient(t, relay)
+		pos, err := c.Start(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		relay.requests()
+
+		ids, _ := since(t, c, &pos)
+		wantNumbers(t, ids, nil)
+		if diff := cmp.Diff([]string{"GET last_entry_id.txt"}, relay.requests()); diff != "" {
+			t.Errorf("a poll without news (-want +got):\n%s", diff)
+		}
+
+		time.Sleep(time.Second)
+		relay.add(time.Now(), "new")
+		relay.add(time.Now(), "new")
+		ids, _ = since(t, c, &pos)
+		wantNumbers(t, ids, []int64{301, 302})
+		want := []string{"GET last_entry_id.txt", "GET feeds.csv?results=3"}
+		if diff := cmp.Diff(want, relay.requests()); diff != "" {
+			t.Errorf("a poll with news (-want +got):\n%s", diff)
+		}
+
+		time.Sleep(time.Hour)
+		relay.fill(1000)
+		ids, _ = since(t, c, &pos)
+		wantNumbers(t, ids, countTo(303, 1302))
+		ids, _ = since(t, c, &pos)
+		wantNumbers(t, ids, nil)
+	})
+}
+
+func TestSinceFromTheBeginning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := newFakeRelay()
+		c := newClient(t, relay)
+		var pos remote.Position
+		ids, _ := since(t, c, &pos)
+		wantNumbers(t, ids, nil)
+		if !cmp.Equal(pos, remote.Position{}) {
+			t.Errorf("position in an empty channel: %+v", pos)
+		}
+		relay.fill(250)
+		ids, _ = since(t, c, &pos)
+		wantNumbers(t, ids, countTo(1, 250))
+	})
+}
+
+func TestSinceStartsAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := newFakeRelay()
+		relay.fill(5)
+		c := newClient(t, relay)
+		pos := remote.Position{Last: -1}
+		ids, _ := since(t, c, &pos)
+		wantNumbers(t, ids, nil)
+		relay.fill(1)
+		ids, _ = since(t, c, &pos)
+		wantNumbers(t, ids, []int64{6})
+	})
+}
+
+func TestSinceGoesOnAfterAScan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := newFakeRelay()
+		relay.fill(50)
+		c := newClient(t, relay)
+		s := c.Scan()
+		var ids []int64
+		if _, err := s.Back(t.Context(), 10, collect(&ids)); err != nil {
+			t.Fatal(err)
+		}
+		pos := s.Position()
+		time.Sleep(time.Second)
+		relay.fill(3)
+		ids, news := since(t, c, &pos)
+		wantNumbers(t, ids, []int64{51, 52, 53})
+		if len(news.Position.Waiting) > 0 {
+			t.Errorf("waiting for %v", news.Position.Waiting)
+		}
+	})
+}
+
+func TestSinceWithRowsOf2099(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, ranges := range []bool{true, false} {
+			relay := newFakeRelay()
+			relay.ranges = ranges
+			relay.pageSize = 10
+			relay.fill(20)
+			for range 15 {
+				relay.add(time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC), "future")
+			}
+			c := newClient(t, relay)
+			var pos remote.Position
+			var all []int64
+			for range 5 {
+				ids, _ := since(t, c, &pos)
+				all = append(all, ids...)
+			}
+			slices.Sort(all)
+			wantNumbers(t, all, countTo(1, 35))
+			time.Sleep(time.Second)
+			relay.add(time.Now(), "present")
+			ids, _ := since(t, c, &pos)
+			wantNumbers(t, ids, []int64{36})
+		}
+	})
+}
+
+func TestSinceBackDatedRow(t *testing.T) {
+	for _, ranges := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			relay := newFakeRelay()
+			relay.ranges = ranges
+			relay.fill(300)
+			c := newClient(t, relay)
+			pos, err := c.Start(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			relay.add(time.Now().Add(-1000*time.Hour), "back-dated")
+			relay.add(time.Now(), "new")
+			ids, _ := since(t, c, &pos)
+			slices.Sort(ids)
+			wantNumbers(t, ids, []int64{301, 302})
+		})
+	}
+}
+
+func TestSinceRowThatComesLate(t *testing.T) {
+	for _, ranges := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			relay := newFakeRelay()
+			relay.ranges = ranges
+			relay.fill(10)
+			c := newClient(t, relay)
+			pos, err := c.Start(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			relay.fill(2)
+			relay.hidden = map[int64]bool{11: true}
+			ids, news := since(t, c, &pos)
+			wantNumbers(t, ids, []int64{12})
+			if w := news.Position.Waiting; len(w) != 1 || w[0].First != 11 || w[0].Last != 11 || w[0].Asked.IsZero() {
+				t.Errorf("waiting: %v", w)
+			}
+			relay.requests()
+			since(t, c, &pos)
+			if n := len(relay.requests()); n != 1 {
+				t.Errorf("%d requests for an entry that was asked for a moment ago, want only the last number", n)
+			}
+			time.Sleep(time.Minute)
+			relay.hidden = nil
+			ids, news = since(t, c, &pos)
+			wantNumbers(t, ids, []int64{11})
+			if len(news.Position.Waiting)+len(news.Lost) > 0 {
+				t.Errorf("still waiting: %+v", news)
+			}
+			relay.fill(1)
+			ids, _ = since(t, c, &pos)
+			wantNumbers(t, ids, []int64{13})
+		})
+	}
+}
+
+func TestSinceGivesARowUpAfterFiveMinutes(t *testing.T) {
+	for name, hidden := range map[string]int64{"in between": 9, "the newest": 10} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				relay := newFakeRelay()
+				relay.fill(10)
+				relay.hidden = map[int64]bool{hidden: true}
+				c := newClient(t, relay)
+				pos := remote.Position{Last: 8}
+				begin := time.Now()
+				var lost []remote.Range
+				for time.Since(begin) < time.Hour {
+					_, news := since(t, c, &pos)
+					if took := time.Since(begin); len(news.Lost) > 0 && (took < 5*time.Minute || took > 10*time.Minute) {
+						t.Errorf("given up after %v", took)
+					}
+					lost = append(lost, news.Lost...)
+					time.Sleep(10 * time.Second)
+				}
+				if len(lost) != 1 || lost[0].First != hidden || lost[0].Last != hidden {
+					t.Errorf("lost %v, want %d once", lost, hidden)
+				}
+				if len(pos.Waiting) > 0 || pos.Last != 10 {
+					t.Errorf("position %+v", pos)
+				}
+			})
+		})
+	}
+}
+
+func TestSinceClearedChannel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := newFakeRelay()
+		relay.fill(20)
+		c := newClient(t, relay)
+		var pos remote.Position
+		since(t, c, &pos)
+		time.Sleep(time.Second)
+		relay.clear()
+		relay.fill(3)
+
+		ids, news := since(t, c, &pos)
+		wantNumbers(t, ids, nil)
+		if news.Cleared || !news.Doubtful {
+			t.Errorf("one low answer: %+v", news)
+		}
+		time.Sleep(59 * time.Second)
+		if _, news = since(t, c, &pos); news.Cleared {
+			t.Error("believed before a minute was over")
+		}
+		time.Sleep(time.Second)
+		ids, news = since(t, c, &pos)
+		wantNumbers(t, ids, []int64{1, 2, 3})
+		if !news.Cleared || news.Doubtful {
+			t.Errorf("after a minute: %+v", news)
+		}
+		relay.fill(1)
+		ids, news = since(t, c, &pos)
+		wantNumbers(t, ids, []int64{4})
+		if news.Cleared {
+			t.Error("told twice")
+		}
+	})
+}
+
+func TestSinceClearedAndEmpty(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := newFakeRelay()
+		relay.fill(20)
+		c := newClient(t, relay)
+		var pos remote.Position
+		since(t, c, &pos)
+		relay.clear()
+		since(t, c, &pos)
+		time.Sleep(time.Minute)
+		if _, news := since(t, c, &pos); !news.Cleared || pos.Last != 0 {
+			t.Errorf("news %+v", news)
+		}
+		if _, news := since(t, c, &pos); news.Cleared {
+			t.Error("told twice")
+		}
+	})
+}
+
+// A channel that was cleared and has more rows than before by the next poll still has the same last number or a higher
+// one; only the entry that was held gives it away.
+func TestSinceClearedAndRefilled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := newFakeRelay()
+		relay.fill(5)
+		c := newClient(t, relay)
+		var pos remote.Position
+		since(t, c, &pos)
+		relay.clear()
+		time.Sleep(time.Minute)
+		for i := range 9 {
+			relay.add(time.Now(), fmt.Sprintf("another %d", i))
+		}
+		ids, news := since(t, c, &pos)
+		wantNumbers(t, ids, nil)
+		if !news.Doubtful {
+			t.Errorf("news %+v", news)
+		}
+		time.Sleep(time.Minute)
+		ids, news = since(t, c, &pos)
+		wantNumbers(t, ids, countTo(1, 9))
+		if !news.Cleared {
+			t.Errorf("news %+v", news)
+		}
+	})
+}
+
+func TestSinceRewrittenEntry(t *testing.T) {
+	tests := map[string]struct {
+		change  func(f *fakeRelay)
+		visited []int64
+	}{
+		"altered": {func(f *fakeRelay) { f.rows[4].Fields = oneField("forged") }, []int64{5, 6}},
+		"gone":    {func(f *fakeRelay) { f.hidden = map[int64]bool{5: true} }, []int64{6}},
+	}
+	for name, test := range tests {
+		for _, ranges := range []bool{true, false} {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					relay := newFakeRelay()
+					relay.ranges = ranges
+					relay.fill(5)
+					c := newClient(t, relay)
+					var pos remote.Position
+					since(t, c, &pos)
+					test.change(relay)
+					time.Sleep(time.Second)
+					relay.fill(1)
+					ids, news := since(t, c, &pos)
+					wantNumbers(t, ids, nil)
+					if !news.Doubtful {
+						t.Errorf("news %+v", news)
+					}
+					time.Sleep(time.Minute)
+					ids, news = since(t, c, &pos)
+					wantNumbers(t, ids, test.visited)
+					if news.Cleared || !slices.Equal(news.Rewritten, []int64{5}) {
+						t.Errorf("news %+v", news)
+					}
+					ids, news = since(t, c, &pos)
+					wantNumbers(t, ids, nil)
+					if news.Doubtful || len(news.Rewritten) > 0 {
+						t.Errorf("told twice: %+v", news)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A field that is switched on later makes old values visible; that is no rewriting.
+func TestSinceFieldSwitchedOnLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := newFakeRelay()
+		for range 3 {
+			relay.addLocked(time.Now(), thingspeak.Fields{thingspeak.Text("a"), thingspeak.Text("b")})
+		}
+		c := newClient(t, relay)
+		var pos remote.Position
+		since(t, c, &pos)
+		relay.fields = thingspeak.FieldsOf(1, 2)
+		relay.fill(1)
+		ids, news := since(t, c, &pos)
+		wantNumbers(t, ids, []int64{4})
+		if news.Doubtful || news.Header.Fields != thingspeak.FieldsOf(1, 2) {
+			t.Errorf("news %+v", news)
+		}
+	})
+}
+
+func TestSinceStaleAnswerConcludesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := newFakeRelay()
+		relay.fill(20)
+		c := newClient(t, relay)
+		var pos remote.Position
+		since(t, c, &pos)
+		rows, last := relay.rows, relay.last
+		relay.rows, relay.last = rows[:10], 10
+		for range 10 {
+			if _, news := since(t, c, &pos); news.Cleared || len(news.Rewritten) > 0 {
+				t.Fatalf("news %+v", news)
+			}
+			time.Sleep(5 * time.Second)
+		}
+		relay.rows, relay.last = rows, last
+		since(t, c, &pos)
+		time.Sleep(time.Minute)
+		relay.rows, relay.last = rows[:10], 10
+		if _, news := since(t, c, &pos); news.Cleared {
+			t.Error("two stale answers count as one long one, though a good one came between")
+		}
+	})
+}
+
+func TestSinceVisitErrorLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := newFakeRelay()
+		relay.fill(10)
+		c := newClient(t, relay)
+		full := errors.New("disk full")
+		var ids []int64
+		news, err := c.Since(t.Context(), remote.Position{}, func(e *thingspeak.Entry) error {
+			if e.ID == 4 {
+				return full
+			}
+			ids = append(ids, e.ID)
+			return nil
+		})
+		if err != full || news.Visited != 3 || news.Position.Last != 3 {
+			t.Fatalf("Since = %+v, %v", news, err)
+		}
+		pos := news.Position
+		rest, _ := since(t, c, &pos)
+		wantNumbers(t, append(ids, rest...), countTo(1, 10))
+	})
+}
+
+func TestSinceSurvivesBriefTroubles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := newFakeRelay()
+		relay.fill(30)
+		n := 0
+		relay.before = func(w http.ResponseWriter, _ *http.Request) bool {
+			switch n++; n % 4 {
+			case 1:
+				w.WriteHeader(http.StatusBadGateway)
+				return true
+			case 2:
+				w.Header().Set("Retry-After", "7")
+				w.WriteHeader(http.StatusTooManyRequests)
+				return true
+			case 3:
+				panic(http.ErrAbortHandler)
+			}
+			return false
+		}
+		c := newClient(t, relay)
+		var pos remote.Position
+		begin := time.Now()
+		ids, _ := since(t, c, &pos)
+		wantNumbers(t, ids, countTo(1, 30))
+		if took := time.Since(begin); took < 14*time.Second || took > time.Minute {
+			t.Errorf("took %v; the relay asked for 7s twice", took)
+		}
+	})
+}
+
+func TestSinceFeedCutShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := newFakeRelay()
+		relay.fill(3)
+		cut := true
+		relay.before = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Query().Get("results") == "" || !cut {
+				return false
+			}
+			cut = false
+			fmt.Fprint(w, "created_at,entry_id,field1\n1999-12-31 23:59:58 UTC,1,text 1\n1999-12-31 23:59:59 UTC,2,te")
+			return true
+		}
+		c := newClient(t, relay)
+		texts := map[int64]string{}
+		news, err := c.Since(t.Context(), remote.Position{}, func(e *thingspeak.Entry) error {
+			texts[e.ID] = e.Fields[0].Text
+			return nil
+		})
+		want := map[int64]string{1: "text 1", 2: "text 2", 3: "text 3"}
+		if diff := cmp.Diff(want, texts); err != nil || diff != "" || news.Visited != 3 {
+			t.Errorf("news %+v, %v, texts (-want +got):\n%s", news, err, diff)
+		}
+	})
+}
+
+func TestSinceManyMissedRows(t *testing.T) {
+	for _, ranges := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			relay := newFakeRelay()
+			relay.ranges = ranges
+			relay.pageSize = 2000
+			relay.fill(10)
+			c := newClient(t, relay)
+			pos, err := c.Start(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(24 * time.Hour)
+			relay.fill(25_000)
+			ids, _ := since(t, c, &pos)
+			slices.Sort(ids)
+			if !slices.Equal(ids, countTo(11, 25_010)) {
+				t.Errorf("visited %d entries, want 25000", len(ids))
+			}
+			if len(pos.Waiting) > 0 {
+				t.Errorf("waiting for %v", pos.Waiting)
+			}
+		})
+	}
+}
+
+// What an interrupted catching up has left out is read by paging where the relay knows no ranges of numbers.
+func TestSinceLargeGap(t *testing.T) {
+	for _, ranges := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			relay := newFakeRelay()
+			relay.ranges = ranges
+			relay.fill(9000)
+			c := newClient(t, relay)
+			pos := remote.Position{Last: 9000, Waiting: []remote.Range{{First: 1000, Last: 1999}}}
+			begin := time.Now()
+			ids, _ := since(t, c, &pos)
+			slices.Sort(ids)
+			wantNumbers(t, ids, countTo(1000, 1999))
+			if took := time.Since(begin); took > 2*time.Second {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}
