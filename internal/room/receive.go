@@ -198,9 +198,12 @@ func (rc *Receiver) Opened() int {
 
 // trim sorts the messages, drops repeats and keeps the newest. Of two with one MAC the earlier entry stays.
 func (rc *Receiver) trim() {
-	slices.SortFunc(rc.messages, func(a, b Message) int {
+	// Feeds mostly come in order, so mostly only the workers' batches have to be put in order.
+	if byPlace := func(a, b Message) int {
 		return cmp.Or(cmp.Compare(a.Entry, b.Entry), cmp.Compare(a.Field, b.Field))
-	})
+	}; !slices.IsSortedFunc(rc.messages, byPlace) {
+		slices.SortFunc(rc.messages, byPlace)
+	}
 	here := make(map[[16]byte]struct{}, len(rc.messages))
 	rc.messages = slices.DeleteFunc(rc.messages, func(m Message) bool {
 		mac := [16]byte(m.mac[:16])
