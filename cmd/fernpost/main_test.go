@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/fernpost/fernpost/internal/cli"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"fernpost": func() { os.Exit(cli.Main()) }})
+}
+
+// TestScript runs the promises of the README, one script each. Besides the usual commands a script has
+//
+//	relay start [FLAG…]      starts "fernpost relay" on a free port and sets $RELAY
+//	relay kill | stop        ends it with SIGKILL or SIGTERM
+//	relay again              starts it anew on the same port and data
+//	exits CODE COMMAND…      runs a command that must end with this exit code
+//	capture NAME REGEXP      sets $NAME to the first group found in the last standard output
+//	python SCRIPT…           runs a Python that has the package cryptography
+//	pause                    waits until the clock shows another second
+//	mode FILE OCTAL          checks a file's permissions
+//	serve NAME               starts a server that misbehaves as NAME says and sets $SERVER
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			home := filepath.Join(env.WorkDir, "home")
+			env.Setenv("HOME", home)
+			env.Setenv("NO_PROXY", "*")
+			examples, err := filepath.Abs("../../examples")
+			env.Setenv("EXAMPLES", examples)
+			env.Values["relay"] = &relay{}
+			return err
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"relay": cmdRelay, "exits": cmdExits, "capture": cmdCapture, "python": cmdPython, "pause": cmdPause,
+			"mode": cmdMode, "serve": cmdServe,
+		},
+		Condition:           condition,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+	})
+}
+
+// relay is the script's "fernpost relay" process.
+type relay struct {
+	cmd    *exec.Cmd
+	listen string
+	flags  []string
+	log    lockedBuffer
+}
+
+// lockedBuffer keeps what the process prints while the script reads it.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func cmdRelay(ts *testscript.TestScript, neg bool, args []string) {
+	r := ts.Value("relay").(*relay)
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: relay start|kill|stop|again")
+	}
+	switch args[0] {
+	case "start":
+		r.listen, r.flags = "127.0.0.1:0", args[1:]
+		r.start(ts)
+		ts.Defer(func() { r.end(syscall.SIGKILL) })
+	case "again":
+		r.start(ts)
+	case "kill":
+		r.end(syscall.SIGKILL)
+	case "stop":
+		if err := r.end(syscall.SIGTERM); err != nil {
+			ts.Fatalf("relay: %v\n%s", err, r.log.String())
+		}
+	default:
+		ts.Fatalf("relay %s: what is that?", args[0])
+	}
+}
+
+func (r *relay) start(ts *testscript.TestScript) {
+	path, err := lookPath(ts.Getenv("PATH"), "fernpost")
+	ts.Check(err)
+	data := filepath.Join(ts.Getenv("WORK"), "relay")
+	r.cmd = exec.Command(path, append([]string{"relay", "--listen", r.listen, "--data", data}, r.flags...)...)
+	r.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "TESTSCRIPT_COMMAND=fernpost")
+	r.cmd.Stderr = &r.log
+	out, err := r.cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(r.cmd.Start())
+	first, err := bufio.NewReader(out).ReadString('\n')
+	url, ok := strings.CutPrefix(strings.TrimSpace(first), "listening on ")
+	if err != nil || !ok {
+		r.end(syscall.SIGKILL)
+		ts.Fatalf("the relay's first line is %q (%v)\n%s", first, err, r.log.String())
+	}
+	go io.Copy(io.Discard, out)
+	r.listen = strings.TrimPrefix(url, "http://")
+	ts.Setenv("RELAY", url)
+}
+
+func (r *relay) end(sig os.Signal) error {
+	if r.cmd == nil {
+		return nil
+	}
+	cmd := r.cmd
+	r.cmd = nil
+	if err := cmd.Process.Signal(sig); err != nil {
+		return err
+	}
+	err := cmd.Wait()
+	if sig == syscall.SIGKILL {
+		return nil
+	}
+	return err
+}
+
+func lookPath(path, name string) (string, error) {
+	for _, dir := range filepath.SplitList(path) {
+		file := filepath.Join(dir, name)
+		if info, err := os.Stat(file); err == nil && !info.IsDir() {
+			return file, nil
+		}
+	}
+	return "", fmt.Errorf("%s is not in the PATH", name)
+}
+
+func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND [ARG…]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if err != nil {
+		e, ok := err.(*exec.ExitError)
+		if !ok {
+			ts.Fatalf("%s: %v", args[1], err)
+		}
+		got = e.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("%s exits %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+func cmdCapture(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: capture NAME REGEXP")
+	}
+	m := regexp.MustCompile("(?m)" + args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(m) < 2 {
+		ts.Fatalf("no %s in the output", args[1])
+	}
+	ts.Setenv(args[0], m[1])
+}
+
+// python finds a Python that has the package cryptography, once.
+var python = sync.OnceValue(func() string {
+	for _, p := range []string{"python3", "/usr/bin/python3"} {
+		if exec.Command(p, "-c", "import cryptography.fernet").Run() == nil {
+			return p
+		}
+	}
+	return ""
+})
+
+func condition(cond string) (bool, error) {
+	if cond != "python" {
+		return false, fmt.Errorf("unknown condition %q", cond)
+	}
+	if python() == "" && os.Getenv("CI") == "true" {
+		return false, errors.New("no Python with the package cryptography (Debian: python3-cryptography)")
+	}
+	return python() != "", nil
+}
+
+func cmdPython(ts *testscript.TestScript, neg bool, args []string) {
+	err := ts.Exec(python(), args...)
+	if (err != nil) != neg {
+		ts.Fatalf("python %s: %v", args[0], err)
+	}
+}
+
+func cmdPause(*testscript.TestScript, bool, []string) {
+	now := time.Now()
+	<-time.After(now.Truncate(time.Second).Add(time.Second + 10*time.Millisecond).Sub(now))
+}
+
+func cmdMode(ts *testscript.TestScript, _ bool, args []string) {
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%#o", info.Mode().Perm()); got != args[1] {
+		ts.Fatalf("%s has mode %s, want %s", args[0], got, args[1])
+	}
+}

@@ -1,0 +1,207 @@
+// Package cli is the command line: it brings the other packages together and is imported by nobody but main.
+//
+// Data goes to stdout, talk to stderr, so that a pipe gets only what was asked for. Commands return errors; one
+// function turns them into exit codes (exit.go). Everything that strangers wrote passes through package screen.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/fernpost/fernpost/internal/config"
+)
+
+// app is what commands see of the world, and the settings that hold for all of them.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+	// The three tell whether a stream is a terminal; width is stdout's, 80 where it has none.
+	stdinTerminal, stdoutTerminal, stderrTerminal bool
+	width                                         int
+
+	style   style
+	quiet   bool
+	config  config.Config
+	timeout time.Duration // how long a relay may be silent
+}
+
+// Main runs the program on the process's own arguments, streams and signals, and returns its exit code.
+func Main() int {
+	// The HTTP library logs what a server sends unasked; a hostile relay must not write to the terminal.
+	log.SetOutput(io.Discard)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	a := &app{
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, width: 80,
+		stdinTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
+		stdoutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
+		stderrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+	}
+	if a.stdoutTerminal {
+		if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && w > 0 {
+			a.width = w
+		}
+	}
+	return a.run(ctx, os.Args[1:])
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
+	root := a.rootCommand()
+	root.SetArgs(args)
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err() // whatever failed, it failed because the user stopped it
+		}
+		a.report(err)
+	}
+	return exitCode(err)
+}
+
+func (a *app) rootCommand() *cobra.Command {
+	var configFile string
+	var noColor bool
+	root := &cobra.Command{
+		Use:   "fernpost",
+		Short: "End-to-end encrypted messages through a ThingSpeak channel",
+		Long: `fernpost sends encrypted messages through a ThingSpeak channel: whoever knows the passphrase reads them, everybody
+else sees a table of tokens. It brings its own relay, so it needs neither an account nor the internet.
+
+Start with "fernpost demo".`,
+		Example: `  fernpost demo                       the whole story in one terminal
+  fernpost relay                      serve a relay on this machine
+  fernpost init lab                   make a room
+  fernpost send 'hello'               write to it
+  fernpost recv                       read the newest messages
+  fernpost eavesdrop                  see what everybody else sees`,
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.loadConfig(cmd, configFile); err != nil {
+				return err
+			}
+			a.style = newStyle(a.stdoutTerminal && a.stderrTerminal, noColor, a.getenv)
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return hint(usageError{err}, "see \"%s --help\"", cmd.CommandPath())
+	})
+	flags := root.PersistentFlags()
+	flags.StringVar(&configFile, "config", "", "settings `FILE` (default ~/.config/fernpost/config.yaml)")
+	flags.BoolVar(&noColor, "no-color", false, "no colours")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "only data and errors")
+	flags.DurationVar(&a.timeout, "timeout", defaultDuration("timeout"), "how long a relay may be silent")
+
+	root.AddCommand(
+		a.demoCommand(), a.relayCommand(),
+		a.initCommand(), a.joinCommand(), a.roomsCommand(),
+		a.sendCommand(), a.recvCommand(), a.watchCommand(),
+		a.eavesdropCommand(),
+	)
+	root.AddCommand(helpTopics()...)
+	wrapArgs(root)
+	return root
+}
+
+// loadConfig reads the settings and gives each flag that the user did not set the value of its key.
+func (a *app) loadConfig(cmd *cobra.Command, file string) error {
+	named := file != ""
+	if v := a.getenv("FERNPOST_CONFIG"); !named && v != "" {
+		file, named = v, true
+	}
+	if !named {
+		var err error
+		if file, err = config.Path(a.getenv); err != nil {
+			file = "" // no home, no file: the environment still counts
+		}
+	}
+	c, err := config.Load(file, named, a.getenv)
+	if err != nil {
+		return usageError{err}
+	}
+	a.config = c
+	var bad error
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		for _, k := range config.Keys {
+			if k.Flag() == f.Name && !f.Changed && !c.IsDefault(k.Name) {
+				if err := f.Value.Set(c.Get(k.Name)); err != nil {
+					bad = usagef("setting %s: %v", k.Name, err)
+				}
+			}
+		}
+	})
+	return bad
+}
+
+// defaultDuration is the default of a setting that is a duration.
+func defaultDuration(key string) time.Duration {
+	d, err := time.ParseDuration(config.Default().Get(key))
+	if err != nil {
+		panic(err) // a mistake in the table of settings
+	}
+	return d
+}
+
+// wrapArgs makes a wrong number of arguments a usage error with a hint, for every command.
+func wrapArgs(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return hint(usageError{err}, "see \"%s --help\"", cmd.CommandPath())
+			}
+			return nil
+		}
+	}
+	for _, c := range cmd.Commands() {
+		wrapArgs(c)
+	}
+}
+
+// dataDir returns the directory of the given kind of data: $XDG_DATA_HOME/fernpost/NAME.
+func (a *app) dataDir(name string) (string, error) {
+	dir := a.getenv("XDG_DATA_HOME")
+	if dir == "" {
+		home := a.getenv("HOME")
+		if home == "" {
+			return "", errors.New("finding the data directory: neither XDG_DATA_HOME nor HOME is set")
+		}
+		dir = filepath.Join(home, ".local", "share")
+	}
+	return filepath.Join(dir, "fernpost", name), nil
+}
+
+// say prints talk: to stderr, and not with --quiet.
+func (a *app) say(format string, args ...any) {
+	if !a.quiet {
+		fmt.Fprintf(a.stderr, format+"\n", args...)
+	}
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

@@ -1,0 +1,288 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fernpost/fernpost/internal/eavesdrop"
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/relay/relaycmd"
+	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/screen"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/token"
+)
+
+func (a *app) demoCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "demo",
+		Short: "Show the whole story in one terminal, without any set-up",
+		Long: `demo starts a relay on this machine, lets ana and bo talk through it, and shows beside it what everybody else sees.
+Then somebody tries a wrong passphrase, and somebody alters a message. Nothing is acted: every line went through the
+relay. It listens on loopback only, on a port that was free, and leaves no file behind.`,
+		Example: "  fernpost demo\n  fernpost demo | less",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context()) },
+	}
+}
+
+// demo is one performance.
+type demo struct {
+	*app
+
+	relay      string
+	channel    thingspeak.Channel
+	writeKey   remote.Secret
+	passphrase string
+	sealer     *room.Room // ana's
+	opener     *room.Room // bo's
+}
+
+func (a *app) demo(ctx context.Context) (err error) {
+	dir, err := os.MkdirTemp("", "fernpost-demo-")
+	if err != nil {
+		return fmt.Errorf("starting the demo's relay: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	relay, err := relaycmd.Start(ctx, relaycmd.Options{Listen: "127.0.0.1:0", Data: dir})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, relay.Close()) }()
+
+	d := &demo{app: a, relay: relay.URL()}
+	for _, scene := range []func(context.Context) (scene, error){
+		d.meet, d.talk, d.read, d.guess, d.alter,
+	} {
+		s, err := scene(ctx)
+		if err != nil {
+			return fmt.Errorf("demo: %w", err)
+		}
+		if err := a.show(s); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(a.stdout, "\n%s\n  fernpost relay        serve a relay like this one, and keep it\n"+
+		"  fernpost init lab     make a room of your own\n", a.style.bold("Now you:"))
+	return err
+}
+
+// meet makes the room: ana asks the relay for a channel and makes up a passphrase, bo joins with it.
+func (d *demo) meet(ctx context.Context) (scene, error) {
+	client, err := d.newClient(remote.Options{BaseURL: d.relay})
+	if err != nil {
+		return scene{}, err
+	}
+	defer client.Close()
+	wanted := thingspeak.Channel{Name: "fernpost", Public: true}
+	wanted.Labels[0] = "message"
+	if d.channel, err = client.CreateChannel(ctx, wanted); err != nil {
+		return scene{}, err
+	}
+	for _, k := range d.channel.Keys {
+		if k.Write {
+			d.writeKey = remote.Secret(k.Text)
+		}
+	}
+	var bits float64
+	if d.passphrase, bits, err = passphrase.Generate(passphrase.DefaultWords); err != nil {
+		return scene{}, err
+	}
+	var ana, bo [passphrase.KeySize]byte
+	if d.sealer, ana, err = d.roomFor(d.passphrase); err != nil {
+		return scene{}, err
+	}
+	if d.opener, bo, err = d.roomFor(d.passphrase); err != nil {
+		return scene{}, err
+	}
+	anaWords, boWords := passphrase.CheckWords(ana), passphrase.CheckWords(bo)
+	return scene{
+		title: "A passphrase is all that ana and bo share",
+		left: []string{
+			"ana makes a room, passphrase:",
+			"  " + d.style.bold(d.passphrase),
+			fmt.Sprintf("  (%.0f bits: one gaming GPU needs %s)", bits, passphrase.Fernpost().TimeToGuess(bits)),
+			"ana's check words: " + strings.Join(anaWords[:], " "),
+			"bo joins;  bo's:   " + strings.Join(boWords[:], " "),
+		},
+		right: []string{
+			"a relay at " + d.relay,
+			fmt.Sprintf("a public channel, number %d", d.channel.ID),
+		},
+	}, nil
+}
+
+// roomFor derives the room's key from a passphrase and the channel's number: all that a member needs.
+func (d *demo) roomFor(pass string) (*room.Room, [passphrase.KeySize]byte, error) {
+	key, err := passphrase.Fernpost().Derive(pass, passphrase.RoomSalt(d.channel.ID), "")
+	if err != nil {
+		return nil, key, err
+	}
+	ring, err := fernet.NewRing(fernet.NewKey(key))
+	if err != nil {
+		return nil, key, err
+	}
+	r, err := room.New(ring, 1, false)
+	return r, key, err
+}
+
+func (d *demo) dial(writeKey remote.Secret) (*remote.Client, error) {
+	return d.newClient(remote.Options{BaseURL: d.relay, Channel: d.channel.ID, WriteKey: writeKey})
+}
+
+// talk lets ana send.
+func (d *demo) talk(ctx context.Context) (scene, error) {
+	client, err := d.dial(d.writeKey)
+	if err != nil {
+		return scene{}, err
+	}
+	defer client.Close()
+	s := scene{title: "ana sends three messages; the relay stores what it cannot read"}
+	for _, text := range []string{"hi bo, it's ana", "the key is under the blue flower pot", "burn the paper, keep the words"} {
+		fields, err := d.sealer.Seal(text, time.Now())
+		if err != nil {
+			return s, err
+		}
+		entry, err := client.Post(ctx, fields, askFirst, nil)
+		if err != nil {
+			return s, err
+		}
+		s.left = append(s.left, fmt.Sprintf("ana> %s  %s", text, d.style.dim(fmt.Sprintf("(entry %d)", entry))))
+	}
+	s.right, err = d.feed(ctx)
+	return s, err
+}
+
+// feed returns the channel's CSV as anybody downloads it, without a key.
+func (d *demo) feed(ctx context.Context) ([]string, error) {
+	client, err := d.dial("")
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	var csv bytes.Buffer
+	if _, err := client.Raw(ctx, remote.Query{Results: 100}, &csv); err != nil {
+		return nil, err
+	}
+	return strings.Split(strings.TrimSpace(screen.Text(csv.String())), "\n"), nil
+}
+
+// read lets bo download the feed and open it. Beside it stands what the same rows tell an eavesdropper.
+func (d *demo) read(ctx context.Context) (scene, error) {
+	s := scene{title: "bo's key opens the same CSV; to an eavesdropper it shows times and sizes"}
+	messages, _, err := d.open(ctx, d.opener)
+	if err != nil {
+		return s, err
+	}
+	for _, m := range messages {
+		s.left = append(s.left, fmt.Sprintf("bo reads #%d: %s", m.Entry, screen.Line(m.Text)))
+	}
+	err = d.scan(ctx, func(e *thingspeak.Entry) {
+		for _, x := range eavesdrop.Look(e) {
+			s.right = append(s.right, fmt.Sprintf("#%d: sealed %s UTC, %d to %d bytes",
+				x.Entry, x.Sealed.Format("15:04:05"), x.MinPlaintext, x.MaxPlaintext))
+		}
+	})
+	return s, err
+}
+
+func (d *demo) open(ctx context.Context, r *room.Room) ([]room.Message, room.Findings, error) {
+	rc := r.Receive(0, room.AgeLimit{})
+	err := d.scan(ctx, rc.Add)
+	messages, findings := rc.Take()
+	return messages, findings, err
+}
+
+// scan reads the channel without a key.
+func (d *demo) scan(ctx context.Context, visit func(*thingspeak.Entry)) error {
+	client, err := d.dial("")
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	_, err = client.Scan().Back(ctx, 100, func(e *thingspeak.Entry) error {
+		visit(e)
+		return nil
+	})
+	return err
+}
+
+// guess tries a passphrase that is wrong by one word.
+func (d *demo) guess(ctx context.Context) (scene, error) {
+	words := strings.Fields(d.passphrase)
+	words[len(words)-1] = "wrong"
+	guesser, _, err := d.roomFor(strings.Join(words, " "))
+	if err != nil {
+		return scene{}, err
+	}
+	messages, findings, err := d.open(ctx, guesser)
+	if err == nil && len(messages) > 0 {
+		err = errors.New("a wrong passphrase opened a message")
+	}
+	return scene{
+		title: "A wrong passphrase, even by one word, shows nothing",
+		left:  []string{"(no sound from the room)"},
+		right: []string{
+			"eve tries: " + strings.Join(words, " "),
+			fmt.Sprintf("messages opened: %d", len(messages)),
+			fmt.Sprintf("%s not for this key", count(findings.NotOurs, "entry")),
+		},
+	}, err
+}
+
+// alter posts a copy of ana's second token in which one bit of the ciphertext is turned, as somebody can who has the
+// channel's write key, or the relay itself.
+func (d *demo) alter(ctx context.Context) (scene, error) {
+	var original string
+	if err := d.scan(ctx, func(e *thingspeak.Entry) {
+		if e.ID == 2 {
+			original = e.Fields[0].Text
+		}
+	}); err != nil {
+		return scene{}, err
+	}
+	tok, err := token.Parse(original)
+	if err != nil {
+		return scene{}, err
+	}
+	raw := tok.Bytes()
+	raw[len(raw)-token.MACSize-1] ^= 1
+	altered, err := token.Encode(raw)
+	if err != nil {
+		return scene{}, err
+	}
+	client, err := d.dial(d.writeKey)
+	if err != nil {
+		return scene{}, err
+	}
+	defer client.Close()
+	entry, err := client.Update(ctx, thingspeak.Fields{thingspeak.Text(altered.String())})
+	if err != nil {
+		return scene{}, err
+	}
+	messages, findings, err := d.open(ctx, d.opener)
+	if err == nil && (findings.NotOurs != 1 || findings.FirstNotOurs != entry) {
+		err = fmt.Errorf("the altered entry %d was not noticed", entry)
+	}
+	return scene{
+		title: "An altered token is refused and named",
+		left: []string{
+			fmt.Sprintf("bo still reads %s", count(len(messages), "message")),
+			d.style.bad(fmt.Sprintf("entry #%d refused: no key opens it,", findings.FirstNotOurs)),
+			d.style.bad("  it was altered or sealed with another key"),
+		},
+		right: []string{
+			fmt.Sprintf("mallory turns one bit of #2 and posts it as #%d:", entry),
+			altered.String(),
+		},
+	}, err
+}

@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// device is a person's machine: a home directory and what the last command printed.
+type device struct {
+	t              testing.TB
+	env            map[string]string
+	stdout, stderr bytes.Buffer
+}
+
+func newDevice(t testing.TB, relay *relaytest.Server) *device {
+	return &device{t: t, env: map[string]string{
+		"HOME": t.TempDir(), "FERNPOST_RELAY": relay.URL, "FERNPOST_INTERVAL": "0s", "FERNPOST_PASSPHRASE": "maple orbit velvet thunder pickle canyon",
+	}}
+}
+
+// run runs a command and returns its exit code.
+func (d *device) run(args ...string) int {
+	d.stdout.Reset()
+	d.stderr.Reset()
+	a := &app{
+		stdin: strings.NewReader(""), stdout: &d.stdout, stderr: &d.stderr, width: 80,
+		getenv: func(name string) string { return d.env[name] },
+	}
+	return a.run(d.t.Context(), args)
+}
+
+// must runs a command that has to succeed.
+func (d *device) must(args ...string) {
+	d.t.Helper()
+	if code := d.run(args...); code != exitDone {
+		d.t.Fatalf("fernpost %s: exit %d\n%s", strings.Join(args, " "), code, d.stderr.String())
+	}
+}
+
+// makeRoom makes a room and returns its channel.
+func (d *device) makeRoom() (channel int64) {
+	d.t.Helper()
+	d.must("init", "lab")
+	if _, err := fmt.Sscanf(d.stdout.String()[strings.Index(d.stdout.String(), "channel"):], "channel %d", &channel); err != nil {
+		d.t.Fatal(err)
+	}
+	return channel
+}
+
+// post stores a message of the device's room, dated long ago.
+func (d *device) post(relay *relaytest.Server, channel int64, text string, at time.Time) {
+	d.t.Helper()
+	a := &app{getenv: func(name string) string { return d.env[name] }}
+	r, err := a.loadRoom("lab")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	sealer, err := openRoom(r)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	fields, err := sealer.Seal(text, at)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	relay.Seed(d.t, channel, 1, func(int) thingspeak.Entry { return thingspeak.Entry{CreatedAt: at, Fields: fields} })
+}
+
+// strangers stores n entries with tokens of somebody else's key, one a second.
+func strangers(t testing.TB, relay *relaytest.Server, channel int64, n int, from time.Time) {
+	t.Helper()
+	ring, err := fernet.NewRing(fernet.GenerateKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	relay.Seed(t, channel, n, func(i int) thingspeak.Entry {
+		tok, err := ring.Seal([]byte("not for you"), from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return thingspeak.Entry{
+			CreatedAt: from.Add(time.Duration(i) * time.Second), Fields: thingspeak.Fields{thingspeak.Text(tok)},
+		}
+	})
+}

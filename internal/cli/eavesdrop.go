@@ -1,0 +1,297 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fernpost/fernpost/internal/config"
+	"github.com/fernpost/fernpost/internal/eavesdrop"
+	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/screen"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+type eavesdropOptions struct {
+	relay       string
+	channel     int64
+	room        string
+	csv         string
+	newest      int
+	raw, asJSON bool
+	readKeyFile string
+}
+
+func (a *app) eavesdropCommand() *cobra.Command {
+	var o eavesdropOptions
+	cmd := &cobra.Command{
+		Use:   "eavesdrop",
+		Short: "Show what everybody sees of a channel, without a key",
+		Long: `eavesdrop reads a feed as anybody can and shows what it gives away: when each entry was posted, the clock of the
+device that sealed it, and how long the message can be. No key is used, and none could be: the part of the program that
+does this links no code that opens tokens.
+
+--raw prints the CSV itself, to the letter; on a terminal without the characters that would control it.`,
+		Example: `  fernpost eavesdrop --channel 1234567
+  fernpost eavesdrop --room lab -n 100
+  fernpost eavesdrop --csv feeds.csv --json
+  fernpost eavesdrop --channel 1234567 --raw > feeds.csv`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.eavesdrop(cmd.Context(), o) },
+	}
+	defaults := config.Default()
+	flags := cmd.Flags()
+	flags.StringVar(&o.relay, "relay", defaults.Get("relay"), "the relay's `URL`")
+	flags.Int64Var(&o.channel, "channel", 0, "the channel's `ID` at the relay")
+	flags.StringVar(&o.room, "room", "", "the channel of this `ROOM` (its keys stay unused)")
+	flags.StringVar(&o.csv, "csv", "", "read the feed from `FILE`, an address, or - for standard input")
+	flags.IntVarP(&o.newest, "newest", "n", 20, "show the newest `N` entries; 0 is all")
+	flags.BoolVar(&o.raw, "raw", false, "print the CSV as it came")
+	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line")
+	flags.StringVar(&o.readKeyFile, "read-key-file", "", "read a private channel's read key from `FILE`")
+	return cmd
+}
+
+func (a *app) eavesdrop(ctx context.Context, o eavesdropOptions) error {
+	if o.newest < 0 {
+		return usagef("-n %d: want 0 or more", o.newest)
+	}
+	if o.raw && o.asJSON {
+		return usagef("--raw and --json exclude each other")
+	}
+	if o.csv != "" {
+		return a.eavesdropCSV(ctx, o)
+	}
+	client, err := a.dialUnkeyed(o)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if o.raw {
+		_, err := client.Raw(ctx, remote.Query{Results: results(o.newest)}, a.rawOutput())
+		return err
+	}
+	return a.showSightings(o, func(visit func(*thingspeak.Entry) error) (feedEnd, error) {
+		rows := 0
+		return readChannel(ctx, client, o.newest, o.newest == 0, func(e *thingspeak.Entry) error {
+			rows++
+			return visit(e)
+		}, func() bool { return o.newest > 0 && rows >= o.newest })
+	})
+}
+
+func (a *app) eavesdropCSV(ctx context.Context, o eavesdropOptions) error {
+	if !o.raw {
+		return a.showSightings(o, func(visit func(*thingspeak.Entry) error) (feedEnd, error) {
+			return a.readCSV(ctx, o.csv, o.newest, visit)
+		})
+	}
+	body, err := a.openCSV(ctx, o.csv)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	_, err = io.Copy(a.rawOutput(), body)
+	return err
+}
+
+// dialUnkeyed makes a client for the channel that the flags name. A room lends its relay, channel and read key: what
+// opens its messages stays where it is.
+func (a *app) dialUnkeyed(o eavesdropOptions) (*remote.Client, error) {
+	options := remote.Options{BaseURL: o.relay, Channel: o.channel}
+	if o.channel == 0 {
+		r, err := a.loadRoom(o.room)
+		if err != nil {
+			return nil, hint(err, "name a channel with --channel ID, or a feed with --csv FILE")
+		}
+		options.BaseURL, options.Channel = r.Relay, r.Channel
+		options.ReadKey = remote.Secret(r.ReadKey.Reveal())
+	}
+	if o.readKeyFile != "" {
+		s, err := a.readSecretFile(o.readKeyFile)
+		if err == nil {
+			s, err = apiKey("read key", s)
+		}
+		if err != nil {
+			return nil, err
+		}
+		options.ReadKey = remote.Secret(s)
+	}
+	return a.newClient(options)
+}
+
+func results(newest int) int {
+	if newest == 0 || newest > thingspeak.MaxResults {
+		return thingspeak.MaxResults
+	}
+	return newest
+}
+
+// rawOutput is stdout; where that is a terminal, without the characters that it would obey.
+func (a *app) rawOutput() io.Writer {
+	if !a.stdoutTerminal {
+		return a.stdout
+	}
+	return &cleanWriter{to: a.stdout}
+}
+
+// cleanWriter cleans text line by line.
+type cleanWriter struct {
+	to   io.Writer
+	rest []byte
+}
+
+func (w *cleanWriter) Write(p []byte) (int, error) {
+	w.rest = append(w.rest, p...)
+	end := strings.LastIndexByte(string(w.rest), '\n') + 1
+	if end == 0 && len(w.rest) < 1<<16 {
+		return len(p), nil
+	}
+	if end == 0 {
+		end = len(w.rest)
+	}
+	_, err := io.WriteString(w.to, screen.Text(string(w.rest[:end])))
+	w.rest = append(w.rest[:0], w.rest[end:]...)
+	return len(p), err
+}
+
+// sightingJSON is a sighting as --json prints it.
+type sightingJSON struct {
+	Entry        int64          `json:"entry"`
+	Field        int            `json:"field"`
+	Posted       time.Time      `json:"posted"`
+	Kind         eavesdrop.Kind `json:"kind"`
+	Length       int            `json:"length"`
+	Sealed       *time.Time     `json:"sealed,omitempty"`
+	MinPlaintext *int           `json:"min_plaintext,omitempty"`
+	MaxPlaintext *int           `json:"max_plaintext,omitempty"`
+	Damage       string         `json:"damage,omitempty"`
+	Text         string         `json:"text"`
+}
+
+// showSightings prints a table, or objects, of what the rows show, and what they show together.
+func (a *app) showSightings(o eavesdropOptions, read func(visit func(*thingspeak.Entry) error) (feedEnd, error)) error {
+	var summary eavesdrop.Summary
+	rows := newestRows{most: o.newest}
+	end, err := read(rows.add)
+	rows.trim()
+	if !o.asJSON && len(rows.entries) > 0 {
+		fmt.Fprintln(a.stdout, a.style.bold(sightingHead))
+	}
+	for i := range rows.entries {
+		seen := eavesdrop.Look(&rows.entries[i])
+		summary.Add(seen)
+		for _, s := range seen {
+			if o.asJSON {
+				if err := a.printSighting(s); err != nil {
+					return err
+				}
+				continue
+			}
+			if _, err := fmt.Fprintln(a.stdout, a.sightingLine(s)); err != nil {
+				return err
+			}
+		}
+	}
+	if !o.asJSON && (err == nil || len(rows.entries) > 0) {
+		a.say("%s", summarise(&summary))
+	}
+	if err != nil {
+		if len(rows.entries) > 0 {
+			return partlyError{err}
+		}
+		return err
+	}
+	if end.skipped > 0 {
+		a.say("%s", a.style.warn(count(end.skipped, "row")+" of the feed could not be read"))
+	}
+	if end.cut {
+		return partlyError{fmt.Errorf("the feed ends in the middle of a line: its last entry may be missing")}
+	}
+	return nil
+}
+
+func (a *app) printSighting(s eavesdrop.Sighting) error {
+	j := sightingJSON{
+		Entry: s.Entry, Field: s.Field, Posted: s.Posted, Kind: s.Kind, Length: s.Length, Damage: s.Damage, Text: s.Text,
+	}
+	if s.Kind == eavesdrop.Token {
+		j.Sealed, j.MinPlaintext, j.MaxPlaintext = &s.Sealed, &s.MinPlaintext, &s.MaxPlaintext
+	}
+	return a.printJSON(j)
+}
+
+const sightingHead = "POSTED (UTC)           ENTRY  FIELD  CHARS  SEALED (UTC)         MESSAGE        CONTENT"
+
+// sightingLine is one line of the table. The content is cut to the terminal's width, on a pipe to a few characters.
+func (a *app) sightingLine(s eavesdrop.Sighting) string {
+	sealed, message := "-", "-"
+	switch s.Kind {
+	case eavesdrop.Token:
+		sealed, message = clock(s.Sealed), fmt.Sprintf("%d-%d bytes", s.MinPlaintext, s.MaxPlaintext)
+	case eavesdrop.Damaged:
+		message = "damaged"
+	}
+	line := fmt.Sprintf("%-19s %8d %6d %6d  %-19s  %-13s  ", clock(s.Posted), s.Entry, s.Field, s.Length, sealed, message)
+	return line + excerpt(s.Text, max(a.width-len(line), 16))
+}
+
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
+
+// excerpt is the beginning of a stranger's text, in at most n characters.
+func excerpt(s string, n int) string {
+	runes := []rune(screen.Line(s))
+	if len(runes) <= n {
+		return string(runes)
+	}
+	return string(runes[:n-1]) + "…"
+}
+
+// summarise says in words what the rows show together.
+func summarise(s *eavesdrop.Summary) string {
+	if s.Tokens+s.Damaged+s.Others == 0 {
+		return "nothing to see: no entry has content"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "without a key, %s show: ", count(s.Entries, "entry"))
+	if s.Tokens > 0 {
+		fmt.Fprintf(&b, "%s of %d to %d bytes, sealed from %s to %s UTC, mostly in the hour from %02d:00; not one word",
+			count(s.Tokens, "message"), s.Shortest, s.Longest, clock(s.First), clock(s.Last), s.BusiestHour())
+	} else {
+		b.WriteString("no message")
+	}
+	if s.Damaged > 0 {
+		fmt.Fprintf(&b, "; %s", count(s.Damaged, "damaged token"))
+	}
+	if s.Others > 0 {
+		fmt.Fprintf(&b, "; %s of other content, readable by everyone", count(s.Others, "field"))
+	}
+	return b.String()
+}
+
+// newestRows keeps the entries with the highest numbers, in their order.
+type newestRows struct {
+	most    int // 0: all
+	entries []thingspeak.Entry
+}
+
+func (r *newestRows) add(e *thingspeak.Entry) error {
+	r.entries = append(r.entries, *e)
+	if r.most > 0 && len(r.entries) > 2*r.most+1000 {
+		r.trim()
+	}
+	return nil
+}
+
+func (r *newestRows) trim() {
+	slices.SortFunc(r.entries, func(a, b thingspeak.Entry) int { return cmp.Compare(a.ID, b.ID) })
+	if n := len(r.entries) - r.most; r.most > 0 && n > 0 {
+		r.entries = slices.Delete(r.entries, 0, n)
+	}
+}

@@ -1,0 +1,366 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fernpost/fernpost/internal/config"
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/screen"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// enterFlags are what init and join have in common.
+type enterFlags struct {
+	relay          string
+	channel        int64
+	field          int
+	profile        string
+	interval       time.Duration
+	passphraseFile string
+	writeKeyFile   string
+	readKeyFile    string
+	asJSON         bool
+}
+
+func (f *enterFlags) add(cmd *cobra.Command) {
+	defaults := config.Default()
+	flags := cmd.Flags()
+	flags.StringVar(&f.relay, "relay", defaults.Get("relay"), "the relay's `URL`")
+	flags.Int64Var(&f.channel, "channel", 0, "the channel's `ID` at the relay")
+	flags.IntVar(&f.field, "field", 1, "the channel's `field` to write to, 1 to 8")
+	flags.StringVar(&f.profile, "profile", defaults.Get("profile"), "how the passphrase becomes a key (see \"fernpost help profiles\")")
+	flags.DurationVar(&f.interval, "interval", defaultDuration("interval"), "the time that the relay wants between two updates")
+	flags.StringVar(&f.passphraseFile, "passphrase-file", "", "read the passphrase from `FILE`, - for standard input")
+	flags.StringVar(&f.writeKeyFile, "write-key-file", "", "read the channel's write key from `FILE`")
+	flags.StringVar(&f.readKeyFile, "read-key-file", "", "read the channel's read key from `FILE`")
+	flags.BoolVar(&f.asJSON, "json", false, "print the result as one JSON object")
+}
+
+// room returns the room that the flags describe, without keys.
+func (f *enterFlags) room(name string) (keyring.Room, error) {
+	if err := keyring.CheckName(name); err != nil {
+		return keyring.Room{}, usageError{err}
+	}
+	if f.field < 1 || f.field > thingspeak.FieldCount {
+		return keyring.Room{}, usagef("--field %d: a channel has the fields 1 to %d", f.field, thingspeak.FieldCount)
+	}
+	if f.interval < 0 {
+		return keyring.Room{}, usagef("--interval %v: want 0s or more", f.interval)
+	}
+	return keyring.Room{
+		Name: name, Relay: f.relay, Channel: f.channel, Fields: []int{f.field}, Interval: f.interval.String(),
+	}, nil
+}
+
+// channelKeys reads the channel's keys from files or the environment.
+func (a *app) channelKeys(f *enterFlags, r *keyring.Room) error {
+	for _, k := range []struct {
+		what, file, variable string
+		to                   *keyring.Secret
+	}{
+		{"write key", f.writeKeyFile, "FERNPOST_WRITE_KEY", &r.WriteKey},
+		{"read key", f.readKeyFile, "FERNPOST_READ_KEY", &r.ReadKey},
+	} {
+		s, err := a.secretFrom(k.file, k.variable)
+		if errors.Is(err, errNoSecret) {
+			continue
+		}
+		if err == nil {
+			s, err = apiKey(k.what, s)
+		}
+		if err != nil {
+			return err
+		}
+		*k.to = keyring.Secret(s)
+	}
+	return nil
+}
+
+// nameIsFree finds out before any work whether the room could be kept.
+func (a *app) nameIsFree(name string) error {
+	keys, err := a.openKeyring()
+	if err != nil {
+		return err
+	}
+	defer keys.Close()
+	switch _, err := keys.Load(name); {
+	case err == nil:
+		return hint(usagef("there is a room %s on this device already", name), "choose another name; it is local to this device")
+	case errors.Is(err, keyring.ErrNoRoom):
+		return nil
+	default:
+		return err
+	}
+}
+
+func (a *app) keep(r keyring.Room) error {
+	keys, err := a.openKeyring()
+	if err != nil {
+		return err
+	}
+	defer keys.Close()
+	return keys.Add(r)
+}
+
+func (a *app) initCommand() *cobra.Command {
+	var f enterFlags
+	var generate, private, weak bool
+	var userKeyFile string
+	cmd := &cobra.Command{
+		Use:   "init ROOM",
+		Short: "Make a room: a channel on the relay and a key from a passphrase",
+		Long: `init makes a room. Without --channel it asks the relay for a new channel; with it, the room is made on a channel that
+exists, for example one of your account at ThingSpeak.
+
+The passphrase is asked for; an empty answer generates one of six words, and so does a run without a terminal and
+without --passphrase-file or FERNPOST_PASSPHRASE. Whoever is to join needs the relay's address, the channel's number,
+the passphrase and, to write, the write key.`,
+		Example: `  fernpost init lab
+  fernpost init lab --generate
+  fernpost init cloud --relay https://api.thingspeak.com --channel 1234567 --write-key-file key.txt
+  fernpost init lesson --profile tutorial`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.initRoom(cmd.Context(), args[0], &f, initOptions{generate, private, weak, userKeyFile})
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&generate, "generate", false, "generate the passphrase, do not ask")
+	cmd.Flags().BoolVar(&private, "private", false, "the new channel can be read with a key only")
+	cmd.Flags().BoolVar(&weak, "weak", false, "take a weak passphrase without asking")
+	cmd.Flags().StringVar(&userKeyFile, "user-key-file", "", "read the user key that makes channels from `FILE`")
+	return cmd
+}
+
+type initOptions struct {
+	generate, private, weak bool
+	userKeyFile             string
+}
+
+func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOptions) error {
+	r, err := f.room(name)
+	if err != nil {
+		return err
+	}
+	if err := a.nameIsFree(name); err != nil {
+		return err
+	}
+	profile := passphrase.Fernpost()
+	if f.profile != "" {
+		if profile, err = passphrase.ParseProfile(f.profile); err != nil {
+			return hint(usageError{err}, `see "fernpost help profiles"`)
+		}
+	}
+	if err := a.channelKeys(f, &r); err != nil {
+		return err
+	}
+	pass, isNew, err := a.newPassphrase(ctx, profile, f.passphraseFile, o)
+	if err != nil {
+		return err
+	}
+	generated := ""
+	if isNew {
+		generated = pass
+	}
+	if f.channel == 0 {
+		if err := a.makeChannel(ctx, &r, o); err != nil {
+			return err
+		}
+	} else if err := a.checkChannel(ctx, &r); err != nil {
+		return err
+	}
+	key, err := profile.Derive(pass, passphrase.RoomSalt(r.Channel), name)
+	if err != nil {
+		return usageError{err}
+	}
+	r.Profile = profile.String()
+	r.Keys = []keyring.Secret{keyring.Secret(fernet.NewKey(key).Reveal())}
+	if err := a.keep(r); err != nil {
+		return err
+	}
+	if err := a.showRoom(r, profile, key, generated, f.asJSON); err != nil {
+		return err
+	}
+	a.say("")
+	a.say("hand these over outside of the channel, the passphrase above all. The other side runs")
+	a.say("  fernpost join %s --relay %s --channel %d%s", name, screen.Line(r.Relay), r.Channel, joinProfile(profile))
+	a.say("and gets the same check words. Write with: fernpost send --room %s 'hello'", name)
+	return nil
+}
+
+// joinProfile is what join has to be told about a profile: nothing where it finds out by itself.
+func joinProfile(p passphrase.Profile) string {
+	if p.Name() != "custom" {
+		return ""
+	}
+	return " --profile '" + p.String() + "'"
+}
+
+// newPassphrase gets or generates the passphrase of a new room and says how strong it is.
+func (a *app) newPassphrase(ctx context.Context, p passphrase.Profile, file string, o initOptions) (pass string, generated bool, err error) {
+	if !o.generate {
+		pass, err = a.secretFrom(file, "FERNPOST_PASSPHRASE")
+		if errors.Is(err, errNoSecret) && a.canAsk() {
+			pass, err = a.askNewPassphrase(ctx)
+		}
+		if err != nil && !errors.Is(err, errNoSecret) {
+			return "", false, err
+		}
+	}
+	if p.KDF == passphrase.KDFKey {
+		if pass == "" {
+			return fernet.GenerateKey().Reveal(), true, nil
+		}
+		return pass, false, nil
+	}
+	if pass == "" {
+		pass, bits, err := passphrase.Generate(passphrase.DefaultWords)
+		if err == nil {
+			a.say("generated a passphrase of %.0f bits: one gaming GPU needs %s to guess it", bits, p.TimeToGuess(bits))
+		}
+		return pass, true, err
+	}
+	strength := passphrase.Estimate(pass)
+	a.say("this passphrase is worth about %.0f bits: one gaming GPU needs %s to guess it", strength.Bits, p.TimeToGuess(strength.Bits))
+	if strength.Bits >= passphrase.MinBits {
+		return pass, false, nil
+	}
+	if len(strength.Why) > 0 {
+		a.say("what makes it weak: %s", screen.Line(strings.Join(strength.Why, "; ")))
+	}
+	if o.weak {
+		return pass, false, nil
+	}
+	yes, err := a.confirm(ctx, "Everybody can copy the feed and guess at leisure. Use it all the same?")
+	if err == nil && !yes {
+		err = hint(usagef("the passphrase is too weak (about %.0f bits, want %d)", strength.Bits, passphrase.MinBits),
+			"let fernpost generate one (--generate), or say --weak")
+	}
+	return pass, false, err
+}
+
+func (a *app) askNewPassphrase(ctx context.Context) (string, error) {
+	first, err := a.askSecret(ctx, "Passphrase of the new room (empty: generate one)")
+	if err != nil || first == "" {
+		return "", err
+	}
+	again, err := a.askSecret(ctx, "The same once more")
+	if err == nil && first != again {
+		err = usagef("the two passphrases differ")
+	}
+	return first, err
+}
+
+func (a *app) makeChannel(ctx context.Context, r *keyring.Room, o initOptions) error {
+	options := remote.Options{BaseURL: r.Relay}
+	if userKey, err := a.secretFrom(o.userKeyFile, "FERNPOST_USER_KEY"); err == nil {
+		userKey, err = apiKey("user key", userKey)
+		if err != nil {
+			return err
+		}
+		options.UserKey = remote.Secret(userKey)
+	} else if !errors.Is(err, errNoSecret) {
+		return err
+	}
+	client, err := a.newClient(options)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	// The channel's name and labels are public: they tell nothing about the room.
+	wanted := thingspeak.Channel{Name: "fernpost", Public: !o.private}
+	wanted.Labels[r.Fields[0]-1] = "message"
+	made, err := client.CreateChannel(ctx, wanted)
+	if err != nil {
+		if e, ok := errors.AsType[*remote.RefusedError](err); ok && (e.Reason == remote.KeyRefused || e.Reason == remote.NotAllowed) {
+			return hint(err, "this relay makes channels for its account holders only: add --user-key-file FILE, or make the channel "+
+				"on its website and name it with --channel ID --write-key-file FILE")
+		}
+		return err
+	}
+	r.Channel = made.ID
+	for _, k := range made.Keys {
+		switch {
+		case k.Write && r.WriteKey == "":
+			r.WriteKey = keyring.Secret(k.Text)
+		case !k.Write && r.ReadKey == "" && o.private:
+			r.ReadKey = keyring.Secret(k.Text)
+		}
+	}
+	if r.WriteKey == "" {
+		return fmt.Errorf("making a channel: the relay made channel %d but gave no write key", made.ID)
+	}
+	return nil
+}
+
+// checkChannel makes sure that a channel exists, can be read and has the room's field enabled. A field that is not
+// enabled would take updates and never show them (contract section 15, quirk 24).
+func (a *app) checkChannel(ctx context.Context, r *keyring.Room) error {
+	client, err := a.dial(*r)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	channel, err := client.Channel(ctx)
+	if err != nil {
+		if e, ok := errors.AsType[*remote.RefusedError](err); ok && e.Reason == remote.KeyRefused {
+			return hint(err, "channel %d is private: add --read-key-file FILE", r.Channel)
+		}
+		return err
+	}
+	if !channel.Enabled().Has(r.Fields[0]) {
+		return hint(usagef("channel %d does not show field %d", r.Channel, r.Fields[0]),
+			"give the field a name in the channel's settings, or choose another with --field N")
+	}
+	if name := screen.Line(channel.Name); name != "" && name != "fernpost" {
+		a.say("the channel's name is %q", name)
+	}
+	return nil
+}
+
+// showRoom prints what was made and what others need to join.
+func (a *app) showRoom(r keyring.Room, p passphrase.Profile, key [passphrase.KeySize]byte, generated string, asJSON bool) error {
+	words := passphrase.CheckWords(key)
+	check := strings.Join(words[:], " ")
+	if asJSON {
+		return a.printJSON(struct {
+			Room       string `json:"room"`
+			Relay      string `json:"relay"`
+			Channel    int64  `json:"channel"`
+			Profile    string `json:"profile"`
+			CheckWords string `json:"check_words"`
+			Passphrase string `json:"passphrase,omitempty"`
+			WriteKey   string `json:"write_key,omitempty"`
+			ReadKey    string `json:"read_key,omitempty"`
+		}{r.Name, r.Relay, r.Channel, p.String(), check, generated, r.WriteKey.Reveal(), r.ReadKey.Reveal()})
+	}
+	s := a.style
+	var b strings.Builder
+	line := func(label, value string) { fmt.Fprintf(&b, "  %-12s %s\n", label, value) }
+	fmt.Fprintf(&b, "%s\n", s.good("room "+r.Name+" is ready"))
+	line("relay", screen.Line(r.Relay))
+	line("channel", strconv.FormatInt(r.Channel, 10))
+	line("profile", p.String())
+	if generated != "" {
+		line("passphrase", s.bold(generated))
+	}
+	line("check words", check)
+	if r.WriteKey != "" {
+		line("write key", screen.Line(r.WriteKey.Reveal()))
+	}
+	if r.ReadKey != "" {
+		line("read key", screen.Line(r.ReadKey.Reveal()))
+	}
+	_, err := a.stdout.Write([]byte(b.String()))
+	return err
+}

@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/screen"
+)
+
+// The exit codes that scripts may rely on; "fernpost help exit-codes" prints the same table.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitPartly      = 3
+	exitRefused     = 4
+	exitUnreachable = 5
+	exitNoKey       = 6
+	exitInterrupted = 130
+)
+
+const exitCodesHelp = `Exit codes, the same for every command:
+
+    0  done
+    1  failed, for any reason that has no code of its own
+    2  wrong usage: a flag, an argument, a setting
+    3  partly done: something was shown or sent, but not everything
+    4  refused by the relay: key, interval or quota
+    5  relay unreachable, or what answers there is no relay
+    6  no key opens it: wrong passphrase, or not for this room
+  130  interrupted`
+
+// usageError is a mistake in how a command was called.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// partlyError says that the work ended early and what was done stands.
+type partlyError struct{ error }
+
+// errNoKey: there are tokens, and none of them opened.
+var errNoKey = errors.New("no message here opens with this room's key")
+
+// hintError carries what the user can do next, printed on a line of its own.
+type hintError struct {
+	error
+	hint string
+}
+
+func (e hintError) Unwrap() error { return e.error }
+
+// hint adds the next step to an error.
+func hint(err error, format string, args ...any) error {
+	return hintError{err, fmt.Sprintf(format, args...)}
+}
+
+// exitCode is the only map from errors to exit codes.
+func exitCode(err error) int {
+	if err == nil {
+		return exitDone
+	}
+	if errors.Is(err, context.Canceled) {
+		return exitInterrupted
+	}
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+	if _, ok := errors.AsType[partlyError](err); ok {
+		return exitPartly
+	}
+	if _, ok := errors.AsType[*room.TooLongError](err); ok {
+		return exitUsage
+	}
+	if errors.Is(err, keyring.ErrNoRoom) {
+		return exitUsage
+	}
+	if errors.Is(err, errNoKey) {
+		return exitNoKey
+	}
+	if errors.Is(err, remote.ErrUnknownOutcome) {
+		return exitPartly // the message may be there; why it is not known does not matter
+	}
+	if _, ok := errors.AsType[*remote.RefusedError](err); ok {
+		return exitRefused
+	}
+	if _, ok := errors.AsType[*remote.UnreachableError](err); ok {
+		return exitUnreachable
+	}
+	if _, ok := errors.AsType[*remote.UnexpectedError](err); ok {
+		return exitUnreachable
+	}
+	return exitFailed
+}
+
+// report prints an error and the next step. Errors quote relays and files, so they are cleaned like any strangers' text.
+func (a *app) report(err error) {
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(a.stderr, "interrupted")
+		return
+	}
+	fmt.Fprintf(a.stderr, "%s %s\n", a.style.bad("error:"), screen.Text(err.Error()))
+	if h := nextStep(err); h != "" {
+		fmt.Fprintf(a.stderr, "%s %s\n", a.style.dim("hint:"), screen.Text(h))
+	}
+}
+
+// nextStep is the hint that came with the error, or the usual one for its kind.
+func nextStep(err error) string {
+	if h, ok := errors.AsType[hintError](err); ok {
+		return h.hint
+	}
+	if e, ok := errors.AsType[*remote.UnreachableError](err); ok {
+		if e.Loopback() {
+			return `is the relay running? "fernpost relay" starts one`
+		}
+		return "check the address and the network; nothing was lost, the same command can be run again"
+	}
+	if _, ok := errors.AsType[*remote.UnexpectedError](err); ok {
+		return "is that the address of a relay? It ends before /channels/…, such as https://api.thingspeak.com"
+	}
+	if errors.Is(err, keyring.ErrNoRoom) {
+		return `"fernpost rooms" lists the rooms; "fernpost init NAME" makes one, "fernpost join NAME" enters one`
+	}
+	return ""
+}

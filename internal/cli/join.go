@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// trialRows is how many of the newest rows join looks at for a token that the passphrase opens.
+const trialRows = 100
+
+func (a *app) joinCommand() *cobra.Command {
+	var f enterFlags
+	cmd := &cobra.Command{
+		Use:   "join ROOM --channel ID",
+		Short: "Enter a room that somebody else has made",
+		Long: `join enters a room. It needs the relay's address, the channel's number and the passphrase, and to write also the
+channel's write key. ROOM is the name that the room gets on this device.
+
+It finds out how the passphrase becomes a key by trying the profiles fernpost, pbkdf2 and tutorial on the newest 100
+rows; --profile skips that. Compare the check words with the others: the same words mean the same passphrase.`,
+		Example: `  fernpost join lab --channel 1234567
+  fernpost join lesson --channel 1234567 --profile tutorial --passphrase-file pass.txt
+  fernpost join cloud --relay https://api.thingspeak.com --channel 1234567 --write-key-file key.txt`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.joinRoom(cmd.Context(), args[0], &f) },
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags) error {
+	if f.channel <= 0 {
+		return hint(usagef("join needs --channel ID"), "whoever made the room knows the channel's number")
+	}
+	r, err := f.room(name)
+	if err != nil {
+		return err
+	}
+	if err := a.nameIsFree(name); err != nil {
+		return err
+	}
+	candidates := passphrase.JoinOrder()
+	if f.profile != "" {
+		p, err := passphrase.ParseProfile(f.profile)
+		if err != nil {
+			return hint(usageError{err}, `see "fernpost help profiles"`)
+		}
+		candidates = []passphrase.Profile{p}
+	}
+	if err := a.channelKeys(f, &r); err != nil {
+		return err
+	}
+	pass, err := a.secretFrom(f.passphraseFile, "FERNPOST_PASSPHRASE")
+	if errors.Is(err, errNoSecret) && a.canAsk() {
+		pass, err = a.askSecret(ctx, "Passphrase of the room")
+	}
+	switch {
+	case errors.Is(err, errNoSecret):
+		return hint(usagef("no passphrase given"), "add --passphrase-file FILE or set FERNPOST_PASSPHRASE")
+	case err != nil:
+		return err
+	case pass == "":
+		return usageError{passphrase.ErrEmpty}
+	}
+	if r.WriteKey == "" && f.writeKeyFile == "" && a.canAsk() {
+		s, err := a.askSecret(ctx, "Write key of the channel (empty: only read)")
+		if err != nil {
+			return err
+		}
+		if s, err = apiKey("write key", s); err != nil {
+			return err
+		}
+		r.WriteKey = keyring.Secret(s)
+	}
+	if err := a.checkChannel(ctx, &r); err != nil {
+		return err
+	}
+	rows, err := a.newestRows(ctx, r, trialRows)
+	if err != nil {
+		return err
+	}
+	profile, key, err := a.findProfile(name, pass, r, candidates, rows)
+	if err != nil {
+		return err
+	}
+	r.Profile = profile.String()
+	r.Keys = []keyring.Secret{keyring.Secret(fernet.NewKey(key).Reveal())}
+	if err := a.keep(r); err != nil {
+		return err
+	}
+	return a.showRoom(r, profile, key, "", f.asJSON)
+}
+
+// newestRows reads the newest rows of a room's channel.
+func (a *app) newestRows(ctx context.Context, r keyring.Room, n int) ([]thingspeak.Entry, error) {
+	client, err := a.dial(r)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	var rows []thingspeak.Entry
+	_, err = client.Scan().Back(ctx, n, func(e *thingspeak.Entry) error {
+		rows = append(rows, *e)
+		return nil
+	})
+	return rows, err
+}
+
+// findProfile derives a key under each profile until one opens a message. Where there is nothing to try it on, the
+// first profile is taken, and said so.
+func (a *app) findProfile(name, pass string, r keyring.Room, candidates []passphrase.Profile, rows []thingspeak.Entry) (
+	passphrase.Profile, [passphrase.KeySize]byte, error,
+) {
+	var firstKey [passphrase.KeySize]byte
+	tokens := 0
+	for i, p := range candidates {
+		key, err := p.Derive(pass, passphrase.RoomSalt(r.Channel), name)
+		if err != nil {
+			return p, key, usageError{err}
+		}
+		ring, err := fernet.NewRing(fernet.NewKey(key))
+		if err != nil {
+			return p, key, err
+		}
+		opener, err := room.New(ring, r.Fields[0], false)
+		if err != nil {
+			return p, key, err
+		}
+		rc := opener.Receive(0, room.AgeLimit{})
+		for _, e := range slices.Backward(rows) {
+			rc.Add(&e)
+		}
+		messages, findings := rc.Take()
+		if len(messages) > 0 {
+			a.say("the passphrase opens %s (profile %s)", count(len(messages), "message"), p.Name())
+			return p, key, nil
+		}
+		tokens = findings.NotOurs
+		if i == 0 {
+			firstKey = key
+		}
+		if tokens == 0 {
+			break
+		}
+	}
+	if tokens == 0 {
+		a.say("no message is there yet, so the passphrase could not be checked: compare the check words")
+		return candidates[0], firstKey, nil
+	}
+	return passphrase.Profile{}, firstKey, hint(
+		fmt.Errorf("wrong passphrase, or another profile: %w of the newest %d rows", errNoKey, len(rows)),
+		"ask for the passphrase again, and how the key is made (\"fernpost help profiles\")")
+}
+
+// count writes a number with its noun: "1 message", "2 messages".
+func count(n int, noun string) string {
+	switch {
+	case n == 1:
+		return "1 " + noun
+	case len(noun) > 1 && noun[len(noun)-1] == 'y':
+		return fmt.Sprintf("%d %sies", n, noun[:len(noun)-1])
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

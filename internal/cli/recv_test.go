@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+func TestMessagesAreFoundBehind8000RowsOfStrangers(t *testing.T) {
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	channel := ana.makeRoom()
+	yesterday := time.Now().Add(-24 * time.Hour)
+	ana.post(relay, channel, "behind them all", yesterday)
+	strangers(t, relay, channel, 7990, yesterday)
+	ana.must("send", "in front")
+	ana.must("recv")
+	if got := ana.stdout.String(); !strings.Contains(got, "#1     behind them all\n") || !strings.Contains(got, "#7992  in front\n") {
+		t.Errorf("recv prints\n%s", got)
+	}
+	if got := ana.stderr.String(); !strings.Contains(got, "7990 entries (#2 to #7991) not for this key") {
+		t.Errorf("recv says\n%s", got)
+	}
+
+	// What lies farther back is looked at on request only, and recv says that there is more.
+	strangers(t, relay, channel, 9000, yesterday.Add(8000*time.Second))
+	ana.must("recv")
+	if got := ana.stderr.String(); !strings.Contains(got, "--all looks at the rest") || strings.Contains(ana.stdout.String(), "behind") {
+		t.Errorf("recv says\n%s", got)
+	}
+	ana.must("recv", "--all")
+	if got := ana.stdout.String(); !strings.Contains(got, "behind them all") {
+		t.Errorf("recv --all prints\n%s", got)
+	}
+}
+
+func TestRowsOfTheFutureHideNoMessage(t *testing.T) {
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	channel := ana.makeRoom()
+	relay.Seed(t, channel, 200, func(int) thingspeak.Entry {
+		return thingspeak.Entry{
+			CreatedAt: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC), Fields: thingspeak.Fields{thingspeak.Text("spam")},
+		}
+	})
+	ana.must("send", "still here")
+	ana.must("recv")
+	if got := ana.stdout.String(); !strings.Contains(got, "still here") {
+		t.Errorf("recv prints\n%s\n%s", got, ana.stderr.String())
+	}
+}
+
+func TestAnEmptiedChannelIsNoError(t *testing.T) {
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	channel := ana.makeRoom()
+	ana.must("send", "soon gone")
+	relay.Clear(t, channel)
+	ana.must("recv")
+	if got := ana.stderr.String(); !strings.Contains(got, "no messages yet") {
+		t.Errorf("recv says %q", got)
+	}
+	ana.must("send", "anew")
+	if got := ana.stderr.String(); !strings.Contains(got, "accepted as entry 1") {
+		t.Errorf("send says %q", got)
+	}
+}
+
+func TestNoKeyInAnyOutput(t *testing.T) {
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	ana.env["FERNPOST_WRITE_KEY"], ana.env["FERNPOST_READ_KEY"] = "WRITEWRITEWRITE1", "READREADREADREA1"
+	channel := ana.makeRoom()
+	ana.must("join", "other", "--channel", fmt.Sprint(channel))
+	for name, fault := range map[string]relaytest.Fault{
+		"refused": relaytest.Answer(401, "text/plain", "error_auth_required"),
+		"page":    relaytest.Answer(200, "text/html", "<html>X-THINGSPEAKAPIKEY: WRITEWRITEWRITE1</html>"),
+		"echo":    relaytest.Answer(400, "text/plain", "your key is READREADREADREA1"),
+		"move":    relaytest.Redirect("http://elsewhere.example/?api_key=WRITEWRITEWRITE1"),
+	} {
+		relay.Inject(fault)
+		for _, args := range [][]string{{"send", "--no-wait", "--room", "other", "x"}, {"recv", "--room", "other"}} {
+			if code := ana.run(args...); code == exitDone {
+				t.Errorf("%s: %v succeeds", name, args)
+			}
+			if out := ana.stdout.String() + ana.stderr.String(); strings.Contains(out, "WRITEWRITE") || strings.Contains(out, "READREAD") {
+				t.Errorf("%s: %v prints a key: %s", name, args, out)
+			}
+		}
+	}
+}
+
+func TestMessagesAsPeopleSeeThem(t *testing.T) {
+	at := time.Date(2026, 11, 20, 10, 0, 0, 0, time.Local)
+	messages := []room.Message{
+		{Entry: 7, Posted: at, Sealed: at, Kind: room.Text, Text: "two\nlines"},
+		{Entry: 12345, Posted: at, Sealed: at.Add(-24 * time.Hour), Kind: room.Text, Text: "by a clock of yesterday"},
+		{Entry: 8, Posted: at, Sealed: at, Kind: room.Binary, Size: 3},
+		{Entry: 9, Posted: at, Sealed: at, Kind: room.Record},
+	}
+	want := "2026-11-20 10:00:00  #7     two\n" +
+		"                            lines\n" +
+		"2026-11-20 10:00:00  #12345  by a clock of yesterday  [sealed 2026-11-19 10:00:00 by the sender's clock]\n" +
+		"2026-11-20 10:00:00  #8     (binary, 3 bytes)\n" +
+		"2026-11-20 10:00:00  #9     (part of a signed record: needs a newer fernpost)\n"
+	var out bytes.Buffer
+	a := &app{stdout: &out}
+	if err := a.printMessages(messages, false); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, out.String()); d != "" {
+		t.Error(d)
+	}
+}

@@ -1,0 +1,181 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/screen"
+)
+
+func (a *app) roomsCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "rooms",
+		Short:   "List this device's rooms",
+		Example: "  fernpost rooms\n  fernpost rooms --json",
+		Args:    cobra.NoArgs,
+		RunE:    func(*cobra.Command, []string) error { return a.listRooms(asJSON) },
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	return cmd
+}
+
+func (a *app) listRooms(asJSON bool) error {
+	keys, err := a.openKeyring()
+	if err != nil {
+		return err
+	}
+	defer keys.Close()
+	names, err := keys.Names()
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		a.say(`no rooms yet: "fernpost init NAME" makes one, "fernpost join NAME" enters one`)
+		return nil
+	}
+	var failed error
+	table := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
+	if !asJSON {
+		fmt.Fprintln(table, "ROOM\tCHANNEL\tRELAY\tPROFILE\tKEYS\tMAY WRITE")
+	}
+	for _, name := range names {
+		r, err := keys.Load(name)
+		if err != nil {
+			failed = partlyError{err} // the other rooms are listed all the same
+			continue
+		}
+		if asJSON {
+			if err := a.printJSON(struct {
+				Room     string `json:"room"`
+				Channel  int64  `json:"channel"`
+				Relay    string `json:"relay"`
+				Profile  string `json:"profile"`
+				Fields   []int  `json:"fields"`
+				Keys     int    `json:"keys"`
+				MayWrite bool   `json:"may_write"`
+			}{name, r.Channel, r.Relay, r.Profile, r.Fields, len(r.Keys), r.WriteKey != ""}); err != nil {
+				return err
+			}
+			continue
+		}
+		write := "no"
+		if r.WriteKey != "" {
+			write = "yes"
+		}
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%d\t%s\n", name, r.Channel, screen.Line(r.Relay), screen.Line(r.Profile),
+			len(r.Keys), write)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	return failed
+}
+
+// printJSON prints one object on one line of stdout.
+func (a *app) printJSON(v any) error { return writeJSON(a.stdout, v) }
+
+// writeJSON writes one object on one line, with nothing in it that a terminal would act on.
+func writeJSON(w io.Writer, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(screen.JSON(b), '\n'))
+	return err
+}
+
+func (a *app) openKeyring() (*keyring.Keyring, error) {
+	dir, err := a.dataDir("rooms")
+	if err != nil {
+		return nil, err
+	}
+	return keyring.Open(dir)
+}
+
+// loadRoom returns the room of this name; without one, the room of the setting, or the only one there is.
+func (a *app) loadRoom(name string) (keyring.Room, error) {
+	keys, err := a.openKeyring()
+	if err != nil {
+		return keyring.Room{}, err
+	}
+	defer keys.Close()
+	if name == "" {
+		names, err := keys.Names()
+		switch {
+		case err != nil:
+			return keyring.Room{}, err
+		case len(names) == 0:
+			return keyring.Room{}, fmt.Errorf("%w: this device is in none yet", keyring.ErrNoRoom)
+		case len(names) > 1:
+			return keyring.Room{}, hint(usagef("which room? there are %s", strings.Join(names, ", ")),
+				"add --room NAME, or set FERNPOST_ROOM")
+		}
+		name = names[0]
+	}
+	return keys.Load(name)
+}
+
+// openRoom makes what seals and opens the room's messages from its kept keys.
+func openRoom(r keyring.Room) (*room.Room, error) {
+	keys := make([]fernet.Key, len(r.Keys))
+	for i, text := range r.Keys {
+		key, err := fernet.ParseKey(text.Reveal())
+		if err != nil {
+			return nil, fmt.Errorf("room %s: key %d: %w", r.Name, i+1, err)
+		}
+		keys[i] = key
+	}
+	ring, err := fernet.NewRing(keys...)
+	if err != nil {
+		return nil, fmt.Errorf("room %s: %w", r.Name, err)
+	}
+	profile, err := passphrase.ParseProfile(r.Profile)
+	if err != nil {
+		return nil, fmt.Errorf("room %s: %w", r.Name, err)
+	}
+	return room.New(ring, r.Fields[0], profile.Wrapper == passphrase.WrapperPython)
+}
+
+// dial makes the client for a room's channel. Nothing is sent yet.
+func (a *app) dial(r keyring.Room) (*remote.Client, error) {
+	interval, err := time.ParseDuration(r.Interval)
+	if err != nil {
+		return nil, fmt.Errorf("room %s: its interval is no duration", r.Name)
+	}
+	return a.newClient(remote.Options{
+		BaseURL: r.Relay, Channel: r.Channel, Interval: interval,
+		WriteKey: remote.Secret(r.WriteKey.Reveal()), ReadKey: remote.Secret(r.ReadKey.Reveal()),
+	})
+}
+
+func (a *app) newClient(o remote.Options) (*remote.Client, error) {
+	timeout, err := a.requestTimeout()
+	if err != nil {
+		return nil, err
+	}
+	o.Timeout, o.Version = timeout, version()
+	client, err := remote.New(o)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return client, nil
+}
+
+func (a *app) requestTimeout() (time.Duration, error) {
+	if a.timeout <= 0 {
+		return 0, usagef("--timeout %v: want a duration above 0, such as 10s", a.timeout)
+	}
+	return a.timeout, nil
+}

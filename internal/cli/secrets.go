@@ -1,0 +1,141 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+const secretsHelp = `Passphrases and keys never stand on a command line, where every process listing shows them.
+
+A passphrase comes from, in this order:
+  --passphrase-file FILE   the whole file, without the line end ("-" is standard input)
+  FERNPOST_PASSPHRASE      the environment
+  a prompt                 on a terminal, without echo
+
+A channel's write and read keys come from:
+  --write-key-file FILE    --read-key-file FILE
+  FERNPOST_WRITE_KEY       FERNPOST_READ_KEY
+  a prompt (join)          on a terminal; empty means: none
+
+A user key, with which "init" makes a channel at a relay that wants one, comes from --user-key-file or FERNPOST_USER_KEY.
+
+The passphrase is not kept. What is derived from it stands, with the channel's keys, in a file of mode 0600
+in ~/.local/share/fernpost/rooms ($XDG_DATA_HOME/fernpost/rooms).`
+
+// maxSecretFile bounds what is read as a passphrase or key, in bytes.
+const maxSecretFile = 64 << 10
+
+// errNoSecret: none of the places that a secret may come from has one.
+var errNoSecret = errors.New("not given")
+
+// secretFrom reads a secret from a file or a variable; errNoSecret when there is neither. Only the line end is cut off.
+func (a *app) secretFrom(file, variable string) (string, error) {
+	if file != "" {
+		return a.readSecretFile(file)
+	}
+	if v := a.getenv(variable); v != "" {
+		return v, nil
+	}
+	return "", errNoSecret
+}
+
+func (a *app) readSecretFile(file string) (string, error) {
+	r := a.stdin
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return "", usageError{err}
+		}
+		defer f.Close()
+		r = f
+	}
+	b, err := io.ReadAll(io.LimitReader(r, maxSecretFile+1))
+	if err != nil {
+		return "", fmt.Errorf("reading %s: %w", file, err)
+	}
+	s := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
+	switch {
+	case len(b) > maxSecretFile:
+		return "", usagef("%s is too long for a passphrase or key", file)
+	case s == "":
+		return "", usagef("%s is empty", file)
+	}
+	return s, nil
+}
+
+// canAsk reports whether there is somebody to answer a question.
+func (a *app) canAsk() bool { return a.stdinTerminal && a.stderrTerminal }
+
+// askSecret asks on the terminal without echo.
+func (a *app) askSecret(ctx context.Context, question string) (string, error) {
+	f, ok := a.stdin.(*os.File)
+	if !ok {
+		return "", errNoSecret
+	}
+	fmt.Fprintf(a.stderr, "%s: ", question)
+	fd := int(f.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", fmt.Errorf("asking for a secret: %w", err)
+	}
+	type answer struct {
+		text []byte
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		b, err := term.ReadPassword(fd)
+		got <- answer{b, err}
+	}()
+	select {
+	case <-ctx.Done():
+		// The reader goes on until the process ends; the terminal must get its echo back before that.
+		term.Restore(fd, before)
+		fmt.Fprintln(a.stderr)
+		return "", ctx.Err()
+	case r := <-got:
+		fmt.Fprintln(a.stderr)
+		if r.err != nil {
+			return "", fmt.Errorf("asking for a secret: %w", r.err)
+		}
+		return string(r.text), nil
+	}
+}
+
+// confirm asks a question that "y" or "yes" answers in the affirmative. Without a terminal the answer is no.
+func (a *app) confirm(ctx context.Context, question string) (bool, error) {
+	if !a.canAsk() {
+		return false, nil
+	}
+	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
+	got := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(a.stdin).ReadString('\n')
+		got <- line
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(a.stderr)
+		return false, ctx.Err()
+	case line := <-got:
+		line = strings.ToLower(strings.TrimSpace(line))
+		return line == "y" || line == "yes", nil
+	}
+}
+
+// apiKey checks the form of a channel's key before it is used or kept: a key with a line end or a blank inside could
+// not be sent in a header.
+func apiKey(what, s string) (string, error) {
+	s = strings.TrimSpace(s)
+	if len(s) > 64 || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", usagef("that is no %s: ThingSpeak's keys have 16 characters out of A-Z and 0-9", what)
+	}
+	return s, nil
+}

@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/room"
+)
+
+// askFirst makes Post read the channel's newest number before it posts, so that it knows how far to look back if the reply
+// gets lost.
+const askFirst = -1
+
+// maxInput bounds what send reads from standard input, in bytes: enough to say how long a text is that does not fit.
+const maxInput = 1 << 20
+
+func (a *app) sendCommand() *cobra.Command {
+	var roomName string
+	var asJSON, noWait bool
+	cmd := &cobra.Command{
+		Use:   "send [MESSAGE | -]",
+		Short: "Encrypt a message and post it",
+		Long: `send seals a message with the room's key and posts it as one entry. The message is the argument, or standard input
+where the argument is - or missing; a line end behind it is cut off. It has at most 127 bytes of UTF-8.
+
+A relay takes one update of a channel in a certain time, over all who write to it. Where it refuses one for that reason,
+send waits and says how long. If a reply is lost, it reads back and posts again only what is not there.`,
+		Example: `  fernpost send 'hello, bo'
+  uptime | fernpost send --room lab
+  fernpost send --no-wait --json 'now or never'`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.send(cmd.Context(), roomName, args, asJSON, noWait)
+		},
+	}
+	cmd.Flags().StringVar(&roomName, "room", "", "the `ROOM` to write to (default: the only one)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as one JSON object")
+	cmd.Flags().BoolVar(&noWait, "no-wait", false, "fail instead of waiting when the relay says that it is too soon")
+	return cmd
+}
+
+func (a *app) send(ctx context.Context, roomName string, args []string, asJSON, noWait bool) error {
+	r, err := a.loadRoom(roomName)
+	if err != nil {
+		return err
+	}
+	if r.WriteKey == "" {
+		return hint(usagef("room %s has no write key, so it can only be read", r.Name),
+			"get the key from whoever made the room, then join again under another name with --write-key-file FILE")
+	}
+	sealer, err := openRoom(r)
+	if err != nil {
+		return err
+	}
+	text, err := a.message(args)
+	if err != nil {
+		return err
+	}
+	fields, err := sealer.Seal(text, time.Now())
+	if err != nil {
+		return explainLength(err)
+	}
+	client, err := a.dial(r)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+
+	var entry int64
+	if noWait {
+		entry, err = client.Update(ctx, fields)
+	} else {
+		entry, err = client.Post(ctx, fields, askFirst, a.showWait)
+	}
+	if err != nil {
+		return explainPost(err)
+	}
+	if asJSON {
+		return a.printJSON(struct {
+			Room    string `json:"room"`
+			Channel int64  `json:"channel"`
+			Entry   int64  `json:"entry"`
+		}{r.Name, r.Channel, entry})
+	}
+	a.say("accepted as entry %d", entry)
+	return nil
+}
+
+// message returns what is to be sent.
+func (a *app) message(args []string) (string, error) {
+	if len(args) == 1 && args[0] != "-" {
+		return args[0], nil
+	}
+	if a.stdinTerminal {
+		a.say("type the message, end it with Ctrl-D")
+	}
+	b, err := io.ReadAll(io.LimitReader(a.stdin, maxInput+1))
+	if err != nil {
+		return "", fmt.Errorf("reading the message: %w", err)
+	}
+	if len(b) > maxInput {
+		return "", usagef("the message has more than %d bytes, and one entry carries at most %d", maxInput, room.MaxText)
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), nil
+}
+
+func explainLength(err error) error {
+	if long, ok := errors.AsType[*room.TooLongError](err); ok {
+		return hint(err, "shorten it by %d bytes, or send it as %d messages; letters with accents take 2 bytes, emoji 4",
+			long.Bytes-room.MaxText, (long.Bytes+room.MaxText-1)/room.MaxText)
+	}
+	if errors.Is(err, room.ErrNoText) {
+		return usageError{err}
+	}
+	return err
+}
+
+func explainPost(err error) error {
+	if errors.Is(err, remote.ErrUnknownOutcome) {
+		return hint(err, "read the room before you send it again: it may be there")
+	}
+	e, ok := errors.AsType[*remote.RefusedError](err)
+	if !ok {
+		return err
+	}
+	switch e.Reason {
+	case remote.KeyRefused:
+		return hint(err, "is the write key of this room still the channel's? Its owner can see and change it")
+	case remote.TooSoon:
+		return hint(err, "nothing was stored; send it again later")
+	}
+	return err
+}
+
+// showWait says why and how long a post waits.
+func (a *app) showWait(w remote.Wait) {
+	switch w.Reason {
+	case remote.OwnInterval:
+		a.say("the channel's interval is not over; posting in %s", seconds(w.For))
+	case remote.ChannelBusy:
+		a.say("too soon after another update of the channel; trying again in %s", seconds(w.For))
+	case remote.ReplyLost:
+		a.say("no clear answer came; looking in %s whether the message is there", seconds(w.For))
+	}
+}
+
+// seconds writes a wait in whole seconds, rounded up.
+func seconds(d time.Duration) time.Duration {
+	return (d + time.Second - 1).Truncate(time.Second)
+}

@@ -1,0 +1,230 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fernpost/fernpost/internal/archive"
+	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/screen"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+type watchOptions struct {
+	room             string
+	pollMin, pollMax time.Duration
+	fromStart        bool
+	messages         int
+	asJSON           bool
+}
+
+func (a *app) watchCommand() *cobra.Command {
+	var o watchOptions
+	cmd := &cobra.Command{
+		Use:   "watch",
+		Short: "Follow a room and print messages as they come",
+		Long: `watch prints what comes into a room until it is interrupted. It begins where the last watch of this room ended, the
+first time with what comes from now on; --from-start begins with the channel's first entry.
+
+It asks the relay for the number of the newest entry, a few bytes: often after activity, more and more rarely while
+nothing comes. It outlives a relay that is restarted or cannot be reached for a while.`,
+		Example: `  fernpost watch
+  fernpost watch --room lab --from-start
+  fernpost watch --json | jq -r .text`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.watch(cmd.Context(), o) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.room, "room", "", "the `ROOM` to follow (default: the only one)")
+	flags.DurationVar(&o.pollMin, "poll-min", defaultDuration("poll_min"), "ask this often after activity")
+	flags.DurationVar(&o.pollMax, "poll-max", defaultDuration("poll_max"), "slow down to this while nothing comes")
+	flags.BoolVar(&o.fromStart, "from-start", false, "begin with the channel's first entry")
+	flags.IntVar(&o.messages, "messages", 0, "end after this many `messages`; 0 is never")
+	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line")
+	return cmd
+}
+
+func (a *app) watch(ctx context.Context, o watchOptions) error {
+	if o.pollMin <= 0 || o.pollMax < o.pollMin {
+		return usagef("--poll-min %v, --poll-max %v: want durations above 0, the second not below the first", o.pollMin, o.pollMax)
+	}
+	if o.messages < 0 {
+		return usagef("--messages %d: want 0 or more", o.messages)
+	}
+	r, err := a.loadRoom(o.room)
+	if err != nil {
+		return err
+	}
+	opener, err := openRoom(r)
+	if err != nil {
+		return err
+	}
+	client, err := a.dial(r)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	dir, err := a.dataDir("state")
+	if err != nil {
+		return err
+	}
+	memory, err := archive.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer memory.Close()
+	w := &watcher{
+		app: a, options: o, room: r, client: client, memory: memory,
+		receiver: opener.Receive(0, room.AgeLimit{}),
+	}
+	return w.run(ctx)
+}
+
+// watcher follows one room.
+type watcher struct {
+	*app
+
+	options  watchOptions
+	room     keyring.Room
+	client   *remote.Client
+	memory   *archive.Archive
+	receiver *room.Receiver
+
+	position remote.Position
+	kept     remembered // what the archive has
+	shown    int        // messages printed
+	away     bool       // the relay could not be reached the last time
+}
+
+// remembered is what a watch leaves for the next one. The channel is kept beside the position, so that a room that was
+// made anew under an old name is read from its beginning.
+type remembered struct {
+	Relay    string          `json:"relay"`
+	Channel  int64           `json:"channel"`
+	Position remote.Position `json:"position"`
+}
+
+func (w *watcher) run(ctx context.Context) error {
+	if err := w.resume(); err != nil {
+		return err
+	}
+	w.say("watching room %s (channel %d at %s); Ctrl-C ends", w.room.Name, w.room.Channel, screen.Line(w.room.Relay))
+	pause := w.options.pollMin
+	for {
+		news, err := w.poll(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			if !w.outlives(err) {
+				return err
+			}
+			pause = min(pause*2, w.options.pollMax)
+		case news:
+			pause = w.options.pollMin
+		default:
+			pause = min(pause*3/2, w.options.pollMax)
+		}
+		if w.options.messages > 0 && w.shown >= w.options.messages {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// resume finds where to begin.
+func (w *watcher) resume() error {
+	w.position = remote.Position{Last: -1}
+	if w.options.fromStart {
+		w.position = remote.Position{}
+		return nil
+	}
+	var last remembered
+	switch err := w.memory.Load(w.room.Name, &last); {
+	case errors.Is(err, archive.ErrNothing):
+	case err != nil:
+		return hint(err, "delete that file, or use --from-start")
+	case last.Relay == w.room.Relay && last.Channel == w.room.Channel:
+		w.position = last.Position
+	}
+	return nil
+}
+
+// poll reads and prints what is new, and remembers how far it came only once that is printed: a watch that is killed
+// shows a message twice rather than never.
+func (w *watcher) poll(ctx context.Context) (news bool, err error) {
+	got, err := w.client.Since(ctx, w.position, func(e *thingspeak.Entry) error {
+		w.receiver.Add(e)
+		return nil
+	})
+	if err == nil && w.away {
+		w.away = false
+		w.say("%s", w.style.good("the relay is back"))
+	}
+	messages, findings := w.receiver.Take()
+	if left := w.options.messages - w.shown; w.options.messages > 0 && len(messages) > left {
+		messages = messages[:left]
+	}
+	if err := w.printMessages(messages, w.options.asJSON); err != nil {
+		return false, err
+	}
+	w.shown += len(messages)
+	if err := w.printFindings(findings, w.options.asJSON); err != nil {
+		return false, err
+	}
+	w.warn(got)
+	w.position = got.Position
+	if serr := w.remember(); serr != nil {
+		return false, fmt.Errorf("the messages above were shown, but a later watch will show them again: %w", serr)
+	}
+	return findings.Entries > 0, err
+}
+
+// remember keeps the position where it has moved.
+func (w *watcher) remember() error {
+	now := remembered{w.room.Relay, w.room.Channel, w.position}
+	if reflect.DeepEqual(now, w.kept) {
+		return nil
+	}
+	w.kept = now
+	return w.memory.Save(w.room.Name, now)
+}
+
+// warn names what the relay did to entries that were read before.
+func (w *watcher) warn(n remote.News) {
+	if n.Cleared {
+		w.say("%s", w.style.warn("the channel was cleared, or the relay lost its entries; reading goes on with the new ones"))
+	}
+	if len(n.Rewritten) > 0 {
+		w.say("%s", w.style.bad(fmt.Sprintf("the relay lost or rewrote %s, the first is #%d", count(len(n.Rewritten), "entry"), n.Rewritten[0])))
+	}
+	for _, r := range n.Lost {
+		w.say("%s", w.style.warn(fmt.Sprintf("entries #%d to #%d never came, though the relay has counted them", r.First, r.Last)))
+	}
+	if n.Skipped > 0 {
+		w.say("%s", w.style.warn(count(n.Skipped, "row")+" of the feed could not be read"))
+	}
+}
+
+// outlives reports whether a watch goes on after this error: the relay may come back, a wrong key will not become right.
+func (w *watcher) outlives(err error) bool {
+	if e, ok := errors.AsType[*remote.RefusedError](err); ok && e.Reason != remote.TooSoon {
+		return false
+	}
+	if !w.away {
+		w.away = true
+		w.say("%s", w.style.warn(screen.Line(err.Error())+"; trying again until it works"))
+	}
+	return true
+}

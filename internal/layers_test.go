@@ -1,0 +1,159 @@
+// Package internal holds one test: the one-way rule. Dependencies point from the faces to the core and never back, the
+// relay's side cannot reach a key, and each foreign library has one owner.
+package internal
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/fernpost/fernpost"
+
+// pkg is what "go list" tells about a package of ours; Imports are direct, Deps include what those import in turn.
+type pkg struct {
+	ImportPath                         string
+	Imports, TestImports, XTestImports []string
+	Deps                               []string
+}
+
+func listPackages(t *testing.T) map[string]pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports,Deps", module+"/...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	all := map[string]pkg{}
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all[short(p.ImportPath)] = p
+	}
+	return all
+}
+
+// short names a package of ours by its place below internal, and cmd/… as it is; foreign ones stay.
+func short(path string) string {
+	path = strings.TrimPrefix(path, module+"/")
+	return strings.TrimPrefix(path, "internal/")
+}
+
+// below reports whether path is dir or stands below it.
+func below(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
+
+// TestNoReach names what a package must not link, however indirectly.
+func TestNoReach(t *testing.T) {
+	keys := []string{"token", "fernet", "passphrase", "record", "invite", "keyring", "room"}
+	impure := []string{"net", "net/http", "database/sql", "os/exec"}
+	rules := []struct {
+		who []string
+		not []string
+		why string
+	}{
+		{
+			[]string{"relay", "cmd/fernpost-relay"},
+			append(slices.Clone(keys), "crypto/aes", "crypto/cipher"),
+			"a relay that links no token or key code could not read messages if it wanted to",
+		},
+		{
+			[]string{"eavesdrop"},
+			[]string{"fernet", "passphrase", "record", "invite", "keyring", "room", "archive"},
+			"what an eavesdropper learns must be shown without any key",
+		},
+		{
+			[]string{"token", "fernet", "passphrase", "record", "invite", "thingspeak"},
+			impure,
+			"the core is pure functions of bytes, keys and time",
+		},
+		{
+			[]string{"screen", "config"},
+			impure,
+			"faces' small parts need no network",
+		},
+		{
+			[]string{"room"},
+			[]string{"remote", "archive", "keyring", "net/http", "database/sql"},
+			"a room declares the methods it needs; cli brings the others together",
+		},
+		{
+			[]string{"remote", "archive", "keyring"},
+			[]string{"fernet", "passphrase", "room"},
+			"whoever moves or keeps tokens needs no key to do it",
+		},
+		{
+			[]string{"config"},
+			[]string{"token", "fernet", "passphrase", "thingspeak", "remote", "keyring", "room", "relay"},
+			"settings are read before anything else and know nobody",
+		},
+	}
+	all := listPackages(t)
+	// The standard library's TLS and HTTP link AES for themselves; only our own import of it would be a breach.
+	ownOnly := map[string]bool{"crypto/aes": true, "crypto/cipher": true}
+	for _, r := range rules {
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			p := all[name]
+			if !slices.ContainsFunc(r.who, func(w string) bool { return below(name, w) }) {
+				continue
+			}
+			for _, not := range r.not {
+				reached := slices.ContainsFunc(p.Deps, func(d string) bool { return short(d) == not })
+				if ownOnly[not] {
+					reached = slices.Contains(p.Imports, not)
+				}
+				if reached {
+					t.Errorf("%s reaches %s: %s", name, not, r.why)
+				}
+			}
+		}
+	}
+}
+
+// TestOneOwner names the only packages that may import a foreign library, tests of others included.
+func TestOneOwner(t *testing.T) {
+	owners := map[string][]string{
+		"github.com/fernet/fernet-go":      {"fernet"},
+		"github.com/go-resty/resty":        {"remote"},
+		"modernc.org/sqlite":               {"relay/store", "archive"},
+		"go.yaml.in/yaml":                  {"config"},
+		"github.com/sethvargo/go-diceware": {"passphrase"},
+		"golang.org/x/crypto":              {"passphrase"},
+		"golang.org/x/term":                {"cli"},
+		"github.com/spf13/cobra":           {"cli", "relay/relaycmd"},
+		"github.com/spf13/pflag":           {"cli", "relay/relaycmd"},
+	}
+	for name, p := range listPackages(t) {
+		for _, imports := range [][]string{p.Imports, p.TestImports, p.XTestImports} {
+			for _, path := range imports {
+				for library, who := range owners {
+					if below(path, library) && !slices.Contains(who, name) {
+						t.Errorf("%s imports %s, which belongs to %v", name, path, who)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestNobodyImportsTheTop keeps cli and the test suites out of everything else.
+func TestNobodyImportsTheTop(t *testing.T) {
+	for name, p := range listPackages(t) {
+		for _, path := range p.Imports {
+			switch dep := short(path); {
+			case dep == "cli" && !below(name, "cmd"):
+				t.Errorf("%s imports cli", name)
+			case (dep == "relay/storetest" || dep == "relay/relaytest") && !below(name, "relay"):
+				t.Errorf("%s links the test suite %s", name, dep)
+			}
+		}
+	}
+}

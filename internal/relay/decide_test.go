@@ -1,0 +1,188 @@
+package relay
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// noon is the moment at which the tests decide.
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 987_654_321, time.UTC)
+
+func ago(d time.Duration) time.Time { return noon.Add(-d).Truncate(time.Millisecond) }
+
+// single is an update of one entry.
+func single(channel int64, key string, l *Limits, e thingspeak.Entry) Update {
+	return Update{Channel: channel, Key: key, Limits: l, Entries: []NewEntry{{Entry: e}}}
+}
+
+func TestDecideInterval(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		interval time.Duration
+		last     time.Time
+		wait     time.Duration
+	}{
+		{"first update ever", 15 * time.Second, time.Time{}, 0},
+		{"long after", 15 * time.Second, ago(time.Hour), 0},
+		{"exactly the interval after", 15 * time.Second, ago(15 * time.Second), 0},
+		{"a millisecond too soon", 15 * time.Second, ago(15*time.Second - time.Millisecond), time.Millisecond},
+		{"at the same moment", 15 * time.Second, ago(0), 15 * time.Second},
+		{"no interval", 0, noon, 0},
+		{"after the clock was set back by a year", 15 * time.Second, noon.Add(8760 * time.Hour), 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			states := []State{{Channel: 1, WriteKey: "K", LastUpdate: tt.last}}
+			after, decisions := Decide(states, []Update{single(1, "K", &Limits{Interval: tt.interval}, thingspeak.Entry{})}, noon)
+			if tt.wait == 0 {
+				if decisions[0].Err != nil || after[0].Last != 1 {
+					t.Errorf("Decide = %v, last entry %d; want it accepted", decisions[0].Err, after[0].Last)
+				}
+				if want := ago(0); after[0].LastUpdate != want {
+					t.Errorf("the last update is at %v, want %v", after[0].LastUpdate, want)
+				}
+				return
+			}
+			tooSoon, ok := errors.AsType[*TooSoonError](decisions[0].Err)
+			if !ok || tooSoon.Wait != tt.wait {
+				t.Errorf("Decide = %v, want a wait of %v", decisions[0].Err, tt.wait)
+			}
+			if diff := cmp.Diff(states, after); diff != "" {
+				t.Errorf("a refused update changed the state (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDecideOrderOfArrival(t *testing.T) {
+	slow := &Limits{Interval: time.Second}
+	states := []State{{Channel: 10, WriteKey: "A"}, {Channel: 20, WriteKey: "B"}}
+	updates := []Update{
+		single(20, "B", slow, thingspeak.Entry{}),
+		single(10, "wrong", slow, thingspeak.Entry{}),
+		single(10, "A", slow, thingspeak.Entry{}),
+		single(20, "B", slow, thingspeak.Entry{}),
+		single(10, "A", slow, thingspeak.Entry{}),
+		single(15, "A", slow, thingspeak.Entry{}),
+		single(20, "", slow, thingspeak.Entry{}),
+	}
+	_, decisions := Decide(states, updates, noon)
+	var got []string
+	for _, d := range decisions {
+		switch {
+		case d.Err == nil:
+			got = append(got, "taken")
+		case errors.Is(d.Err, ErrKey):
+			got = append(got, "key")
+		default:
+			got = append(got, d.Err.Error())
+		}
+	}
+	soon := "too soon, next update in 1s"
+	if want := []string{"taken", "key", "taken", soon, soon, "key", "key"}; !cmp.Equal(got, want) {
+		t.Errorf("decisions are %q, want %q", got, want)
+	}
+	if states[0].Last != 0 || states[1].Last != 0 {
+		t.Error("Decide changed the states that it was given")
+	}
+}
+
+func TestDecideBulk(t *testing.T) {
+	l := &Limits{Interval: time.Hour, BulkInterval: time.Minute, Entries: 5}
+	bulk := func(n int) Update {
+		return Update{Channel: 1, Key: "K", Bulk: true, Limits: l, Entries: make([]NewEntry, n)}
+	}
+	states := []State{{Channel: 1, WriteKey: "K", LastUpdate: noon}}
+	states, d := Decide(states, []Update{bulk(3)}, noon)
+	if d[0].Err != nil || states[0].Last != 3 || states[0].LastBulk != ago(0) {
+		t.Fatalf("a bulk call within the interval of updates: %v, state %+v", d[0].Err, states[0])
+	}
+	_, d = Decide(states, []Update{bulk(1)}, noon.Add(59*time.Second))
+	if _, ok := errors.AsType[*TooSoonError](d[0].Err); !ok {
+		t.Errorf("a second bulk call: %v, want too soon", d[0].Err)
+	}
+	after, d := Decide(states, []Update{bulk(3), bulk(2), bulk(1)}, noon.Add(time.Hour))
+	if !errors.Is(d[0].Err, ErrFull) || d[1].Err != nil || d[2].Err == nil || after[0].Last != 5 {
+		t.Errorf("bulk calls at the channel's limit: %v, %v, %v, last %d", d[0].Err, d[1].Err, d[2].Err, after[0].Last)
+	}
+}
+
+func TestDecideEntries(t *testing.T) {
+	at := func(s int64) time.Time { return time.Unix(1_700_000_000+s, 0).UTC() }
+	field := func(n int) thingspeak.Fields {
+		f := thingspeak.Fields{}
+		f[n-1] = thingspeak.Text("")
+		return f
+	}
+	u := Update{Channel: 1, Key: "K", Limits: &Limits{}, Entries: []NewEntry{
+		{Entry: thingspeak.Entry{CreatedAt: at(10).Add(999 * time.Millisecond), Fields: field(1)}},
+		{Entry: thingspeak.Entry{CreatedAt: at(10).In(time.FixedZone("", 7200)), Fields: field(8)}},
+		{Entry: thingspeak.Entry{CreatedAt: at(5)}},
+		{Entry: thingspeak.Entry{CreatedAt: at(20), Fields: field(1)}},
+		{Age: 90 * time.Second},
+		{},
+	}}
+	after, decisions := Decide([]State{{Channel: 1, WriteKey: "K"}}, []Update{u}, noon)
+	whole := noon.Truncate(time.Second)
+	want := Decision{Unordered: 3, Entries: []thingspeak.Entry{
+		{ID: 1, CreatedAt: at(10), Fields: field(1)},
+		{ID: 2, CreatedAt: at(10), Fields: field(8)},
+		{ID: 3, CreatedAt: at(5)},
+		{ID: 4, CreatedAt: at(20), Fields: field(1)},
+		{ID: 5, CreatedAt: whole.Add(-90 * time.Second)},
+		{ID: 6, CreatedAt: whole},
+	}}
+	if diff := cmp.Diff([]Decision{want}, decisions); diff != "" {
+		t.Errorf("decisions (-want +got):\n%s", diff)
+	}
+	wantState := State{
+		Channel: 1, WriteKey: "K", Position: Position{Last: 6}, LastOf: [8]int64{0: 4, 7: 2},
+		Newest: whole, Unordered: 3, LastUpdate: ago(0),
+	}
+	if diff := cmp.Diff([]State{wantState}, after); diff != "" {
+		t.Errorf("state (-want +got):\n%s", diff)
+	}
+}
+
+func TestPresets(t *testing.T) {
+	for name, interval := range map[string]time.Duration{PresetFree: 15 * time.Second, PresetPaid: time.Second, PresetNone: 0} {
+		l, err := Preset(name)
+		if err != nil || l.Interval != interval {
+			t.Errorf("Preset(%q) = interval %v, %v; want %v", name, l.Interval, err, interval)
+		}
+		if l.ValueBytes != 255 || l.Results != 8000 || l.OpenChannels != 100 || l.MessageBytes != 3000 {
+			t.Errorf("Preset(%q) = %+v", name, l)
+		}
+	}
+	if _, err := Preset("cheap"); err == nil {
+		t.Error(`Preset("cheap") succeeded`)
+	}
+}
+
+func TestNewKey(t *testing.T) {
+	seen := map[rune]bool{}
+	for range 200 {
+		key := NewKey()
+		if len(key) != 16 {
+			t.Fatalf("NewKey() = %q, want 16 characters", key)
+		}
+		for _, c := range key {
+			if !('A' <= c && c <= 'Z' || '0' <= c && c <= '9') {
+				t.Fatalf("NewKey() = %q, want A-Z and 0-9", key)
+			}
+			seen[c] = true
+		}
+	}
+	if len(seen) != 36 {
+		t.Errorf("200 keys use %d different characters, want 36", len(seen))
+	}
+	for range 1000 {
+		if id := newChannelID(); id < 1_000_000 || id > 9_999_999 {
+			t.Fatalf("newChannelID() = %d, want seven digits", id)
+		}
+	}
+}

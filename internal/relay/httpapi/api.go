@@ -1,0 +1,119 @@
+// Package httpapi is the relay's HTTP door: it turns requests of the ThingSpeak REST API into calls of package relay and
+// writes the replies that the service's clients rely on. It holds no rules of its own.
+//
+// Every reply is complete in memory before its first byte goes out, has a Content-Length, and is never chunked: small
+// boards look for that header and give up without it (contract section 1.1).
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// Options say how a relay faces the network.
+type Options struct {
+	// Log gets what went wrong on our side; nil is nowhere. Keys and bodies are never logged.
+	Log *slog.Logger
+	// Loopback says that only this machine can connect. Channels can be created without a user key then, by a request
+	// whose Host is a loopback name and that no page of another origin sent.
+	Loopback bool
+	// Open lets anybody create channels without a user key, up to Limits.OpenChannels.
+	Open bool
+}
+
+const (
+	// maxBody is the largest request body read, in bytes. A full update, each byte percent-encoded, has 10 KiB.
+	maxBody = 64 << 10
+	// maxUnderWay bounds the bytes of replies that are on their way to clients; beyond it requests get 503.
+	maxUnderWay = 64 << 20
+)
+
+// api serves the routes.
+type api struct {
+	relay    *relay.Relay
+	log      *slog.Logger
+	options  Options
+	mux      *http.ServeMux
+	underWay atomic.Int64
+}
+
+// New returns the handler of a relay.
+func New(r *relay.Relay, o Options) http.Handler {
+	a := &api{relay: r, log: o.Log, options: o, mux: http.NewServeMux()}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	a.routes()
+	return a
+}
+
+// ServeHTTP gives the mux a path without extension, doubled slashes and slash at the end, so that it never redirects.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path, format := splitPath(r.URL.Path)
+	if format == formatNone {
+		format = acceptedFormat(r.Header)
+	}
+	if r.Method == http.MethodOptions {
+		a.send(w, r, &reply{status: http.StatusOK, format: format})
+		return
+	}
+	inner := r.WithContext(context.WithValue(r.Context(), formatKey{}, format))
+	url := *r.URL
+	url.Path, url.RawPath = path, ""
+	inner.URL = &url
+	a.mux.ServeHTTP(w, inner)
+}
+
+// formatKey carries the format past the mux.
+type formatKey struct{}
+
+// request is a request whose parameters are decoded.
+type request struct {
+	*http.Request
+	format format
+	params params
+	// now is one moment for the whole request.
+	now time.Time
+}
+
+// handler does the work of a route. Its errors are the relay's or a *refusal.
+type handler func(*request) (*reply, error)
+
+// serve adapts the handlers of a route, one per method. How an error is told depends on the route: see tell.
+func (a *api) serve(tell teller, methods map[string]handler) http.Handler {
+	if get := methods[http.MethodGet]; get != nil {
+		methods[http.MethodHead] = get
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := &request{Request: r, now: time.Now()}
+		q.format, _ = r.Context().Value(formatKey{}).(format)
+		answer, err := a.answer(w, q, methods[r.Method])
+		if err != nil {
+			answer = tell(q, err)
+			if answer.status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
+				a.log.ErrorContext(r.Context(), "request failed", "route", r.Pattern, "err", err)
+			}
+		}
+		answer.minimal = q.params.get("headers") == "false"
+		a.send(w, r, answer)
+	})
+}
+
+// answer decodes the request and runs its handler.
+func (a *api) answer(w http.ResponseWriter, q *request, h handler) (*reply, error) {
+	if h == nil {
+		return nil, &refusal{code: thingspeak.CodeMethodInvalid, hint: "This address does not take that method."}
+	}
+	var err error
+	if q.params, err = readParams(w, q.Request); err != nil {
+		return nil, err
+	}
+	return h(q)
+}

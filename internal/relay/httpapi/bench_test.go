@@ -1,0 +1,97 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/httpapi"
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// nowhere takes a reply without keeping it.
+type nowhere struct {
+	header http.Header
+	status int
+}
+
+func (w *nowhere) Header() http.Header         { return w.header }
+func (w *nowhere) WriteHeader(status int)      { w.status = status }
+func (w *nowhere) Write(b []byte) (int, error) { return len(b), nil }
+
+func benchRequest(b *testing.B, h http.Handler, make func() *http.Request) {
+	b.ReportAllocs()
+	w := &nowhere{header: http.Header{}}
+	for b.Loop() {
+		clear(w.header)
+		h.ServeHTTP(w, make())
+		if w.status != http.StatusOK {
+			b.Fatalf("status %d", w.status)
+		}
+	}
+}
+
+func seeded(b *testing.B, rows int) (http.Handler, relaytest.Channel) {
+	s := relaytest.New(b)
+	channel := s.CreateChannel(b, relay.Settings{Public: new(true)})
+	s.Seed(b, channel.ID, rows, func(i int) thingspeak.Entry {
+		return thingspeak.Entry{
+			CreatedAt: time.Unix(1_700_000_000+int64(i), 0),
+			Fields:    thingspeak.Fields{thingspeak.Text(strings.Repeat("x", 248))},
+		}
+	})
+	return httpapi.New(s.Relay, httpapi.Options{}), channel
+}
+
+func BenchmarkRead(b *testing.B) {
+	h, channel := seeded(b, 8000)
+	for _, path := range []string{
+		"feeds/last.json", "fields/1/last", "last_entry_id.txt", "feeds.csv?results=100", "feeds.csv?results=8000",
+		"feeds.json?results=100", "feeds.json?results=8000",
+	} {
+		b.Run(path, func(b *testing.B) {
+			target := fmt.Sprintf("/channels/%d/%s", channel.ID, path)
+			benchRequest(b, h, func() *http.Request { return httptest.NewRequest(http.MethodGet, target, nil) })
+		})
+	}
+}
+
+// BenchmarkUpdate measures an update from many clients at once, without the network: on disk the fsync is shared by those
+// who wait for it.
+func BenchmarkUpdate(b *testing.B) {
+	for name, on := range map[string]relaytest.Option{"memory": relaytest.InMemory(), "disk": relaytest.OnDisk()} {
+		for _, clients := range []int{1, 16, 64} {
+			b.Run(fmt.Sprintf("%s/248B/%dclients", name, clients), func(b *testing.B) {
+				s := relaytest.New(b, on)
+				channel := s.CreateChannel(b, relay.Settings{})
+				h := httpapi.New(s.Relay, httpapi.Options{})
+				body := "api_key=" + channel.WriteKey + "&field1=" + strings.Repeat("x", 248)
+				b.ReportAllocs()
+				var left atomic.Int64
+				left.Store(int64(b.N))
+				var work sync.WaitGroup
+				for range clients {
+					work.Go(func() {
+						w := &nowhere{header: http.Header{}}
+						for left.Add(-1) >= 0 {
+							clear(w.header)
+							r := httptest.NewRequest(http.MethodPost, "/update", strings.NewReader(body))
+							r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+							if h.ServeHTTP(w, r); w.status != http.StatusOK {
+								b.Errorf("status %d", w.status)
+							}
+						}
+					})
+				}
+				work.Wait()
+			})
+		}
+	}
+}

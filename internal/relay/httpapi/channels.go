@@ -1,0 +1,194 @@
+package httpapi
+
+import (
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// createChannel makes a channel (contract section 8). It takes a user key, or the permission of mayCreate.
+func (a *api) createChannel(q *request) (*reply, error) {
+	settings := q.settings()
+	if q.key() == "" && a.mayCreate(q.Request) {
+		c, err := a.relay.CreateOpenChannel(q.Context(), settings)
+		if err != nil {
+			return nil, err
+		}
+		return q.settingsReply(&relay.View{Channel: c, Own: true}, relay.LocalAccount), nil
+	}
+	account, err := a.relay.Account(q.Context(), q.key())
+	if err != nil {
+		return nil, err
+	}
+	c, err := a.relay.CreateChannel(q.Context(), account.ID, settings)
+	if err != nil {
+		return nil, err
+	}
+	return q.settingsReply(&relay.View{Channel: c, Own: true}, account.Name), nil
+}
+
+// mayCreate reports whether a request may create a channel without a user key: on a relay that is open, or one that
+// only this machine reaches. There a page of a web site is kept out by its Origin, and one that got its name resolved
+// to this machine by the Host that it sends.
+func (a *api) mayCreate(r *http.Request) bool {
+	if a.options.Open {
+		return true
+	}
+	return a.options.Loopback && r.Header.Get("Origin") == "" && isLoopback(r.Host)
+}
+
+// isLoopback reports whether a Host header, with or without a port, names this machine.
+func isLoopback(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.Trim(host, "[]")
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+// listChannels lists an account's channels.
+func (a *api) listChannels(q *request) (*reply, error) {
+	account, err := a.relay.Account(q.Context(), q.key())
+	if err != nil {
+		return nil, err
+	}
+	owned, err := a.relay.Channels(q.Context(), account.ID)
+	if err != nil {
+		return nil, err
+	}
+	body := []byte{'['}
+	for i, c := range owned {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = thingspeak.AppendSettingsJSON(body, &c.Channel, true, account.Name, q.zone())
+	}
+	return &reply{status: http.StatusOK, format: formatJSON, body: q.jsonp(append(body, ']'))}, nil
+}
+
+// channel answers with a channel's settings: with its keys for the owner, without for anyone who may read it. The
+// settings of a private channel are not for everybody, other than on the service (contract section 13).
+func (a *api) channel(q *request) (*reply, error) {
+	if account, err := a.relay.Account(q.Context(), q.key()); err == nil {
+		if v, err := a.ownView(q, account); err == nil {
+			return q.settingsReply(v, account.Name), nil
+		}
+	}
+	v, err := a.open(q)
+	if err != nil {
+		return nil, err
+	}
+	name, err := a.relay.AccountName(q.Context(), v.Channel.Owner)
+	if err != nil {
+		return nil, err
+	}
+	return q.settingsReply(v, name), nil
+}
+
+// ownView opens the channel of the path for its owner.
+func (a *api) ownView(q *request, account relay.Account) (*relay.View, error) {
+	id, err := a.channelOf(q)
+	if err != nil {
+		return nil, err
+	}
+	return a.relay.OwnView(q.Context(), account.ID, id)
+}
+
+// changeChannel changes settings; what is not named stays.
+func (a *api) changeChannel(q *request) (*reply, error) {
+	account, id, err := a.manage(q)
+	if err != nil {
+		return nil, err
+	}
+	v, err := a.relay.ChangeChannel(q.Context(), account.ID, id, q.settings())
+	if err != nil {
+		return nil, err
+	}
+	return q.settingsReply(v, account.Name), nil
+}
+
+// deleteChannel removes a channel and answers with what it was.
+func (a *api) deleteChannel(q *request) (*reply, error) {
+	account, id, err := a.manage(q)
+	if err != nil {
+		return nil, err
+	}
+	v, err := a.relay.DeleteChannel(q.Context(), account.ID, id)
+	if err != nil {
+		return nil, err
+	}
+	return q.settingsReply(v, account.Name), nil
+}
+
+// clearChannel removes all entries of a channel.
+func (a *api) clearChannel(q *request) (*reply, error) {
+	account, id, err := a.manage(q)
+	if err == nil {
+		err = a.relay.ClearChannel(q.Context(), account.ID, id)
+	}
+	if err != nil {
+		return tellOwner(q, err), nil // a management route, beside reads
+	}
+	if q.format == formatXML {
+		return textReply(http.StatusOK, q.format, xmlProlog+"<nil-classes type=\"array\"/>\n"), nil
+	}
+	return textReply(http.StatusOK, formatJSON, "[]"), nil
+}
+
+// manage returns the account of the request's user key and the channel of the path.
+func (a *api) manage(q *request) (relay.Account, int64, error) {
+	account, err := a.relay.Account(q.Context(), q.key())
+	if err != nil {
+		return account, 0, err
+	}
+	id, err := a.channelOf(q)
+	return account, id, err
+}
+
+func (q *request) settingsReply(v *relay.View, owner string) *reply {
+	return &reply{
+		status: http.StatusOK,
+		format: formatJSON,
+		body:   q.jsonp(thingspeak.AppendSettingsJSON(nil, shown(v), v.Own, owner, q.zone())),
+	}
+}
+
+// settings takes a channel's settings from the parameters of contract section 8.
+func (q *request) settings() relay.Settings {
+	optional := func(name string) *string {
+		if !q.params.has(name) {
+			return nil
+		}
+		return new(q.params.get(name))
+	}
+	s := relay.Settings{
+		Name:        optional("name"),
+		Description: optional("description"),
+		Latitude:    optional("latitude"),
+		Longitude:   optional("longitude"),
+		Elevation:   optional("elevation"),
+		Metadata:    optional("metadata"),
+		URL:         optional("url"),
+	}
+	for i := range s.Labels {
+		s.Labels[i] = optional("field" + strconv.Itoa(i+1))
+	}
+	if q.params.has("public_flag") {
+		s.Public = new(q.params.isTrue("public_flag"))
+	}
+	if q.params.has("tags") {
+		tags := []string{}
+		for tag := range strings.SplitSeq(q.params.get("tags"), ",") {
+			if tag = strings.Join(strings.Fields(tag), " "); tag != "" {
+				tags = append(tags, tag)
+			}
+		}
+		s.Tags = &tags
+	}
+	return s
+}

@@ -1,0 +1,141 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// lastEntry answers with the newest entry by number (contract section 7.8).
+func (a *api) lastEntry(q *request) (*reply, error) {
+	v, err := a.open(q)
+	if err != nil {
+		return nil, err
+	}
+	e, err := a.relay.Last(q.Context(), v)
+	return q.entryReply(e, err, q.columns(v.Channel.Enabled()))
+}
+
+// entry answers with an entry by its number.
+func (a *api) entry(q *request) (*reply, error) {
+	v, err := a.open(q)
+	if err != nil {
+		return nil, err
+	}
+	e, err := a.relay.Entry(q.Context(), v, integer(q.PathValue("entry")))
+	return q.entryReply(e, err, q.columns(v.Channel.Enabled()))
+}
+
+// lastOfField answers with the newest entry where the field is not null.
+func (a *api) lastOfField(q *request) (*reply, error) {
+	return a.oneField(q, func(v *relay.View, n int) (*thingspeak.Entry, error) {
+		return a.relay.LastOf(q.Context(), v, n)
+	})
+}
+
+// fieldOfEntry answers with one field of an entry by its number.
+func (a *api) fieldOfEntry(q *request) (*reply, error) {
+	return a.oneField(q, func(v *relay.View, _ int) (*thingspeak.Entry, error) {
+		return a.relay.Entry(q.Context(), v, integer(q.PathValue("entry")))
+	})
+}
+
+// oneField answers with a field of the entry that find returns: as text the bare value, which small boards read.
+func (a *api) oneField(q *request, find func(*relay.View, int) (*thingspeak.Entry, error)) (*reply, error) {
+	v, err := a.open(q)
+	if err != nil {
+		return nil, err
+	}
+	n, ok := q.field()
+	if !ok {
+		return badField(q), nil
+	}
+	e, err := find(v, n)
+	columns := q.columns(thingspeak.FieldsOf(n) & v.Channel.Enabled())
+	if err == nil && (q.format == formatNone || q.format == formatText) {
+		value := ""
+		if columns.Fields.Has(n) {
+			value = e.Fields[n-1].Text
+		}
+		return textReply(http.StatusOK, q.format, q.params.get("prepend")+value+q.params.get("append")), nil
+	}
+	return q.entryReply(e, err, columns)
+}
+
+// entryReply writes one entry, or -1 where there is none.
+func (q *request) entryReply(e *thingspeak.Entry, err error, c thingspeak.Header) (*reply, error) {
+	if errors.Is(err, relay.ErrNotFound) {
+		return noEntry(q), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	zone := q.zone()
+	answer := &reply{status: http.StatusOK, format: q.format}
+	switch q.format {
+	case formatCSV:
+		answer.body = thingspeak.AppendCSVHeader(nil, c.Fields, c.Location, c.Status)
+		answer.body = thingspeak.AppendCSVRow(answer.body, e, c.Fields, c.Location, c.Status, zone)
+	case formatXML:
+		answer.body = appendEntryXML(nil, e, c, zone)
+	default:
+		// The text of a whole entry is its JSON, which the Arduino library searches.
+		answer.body = q.jsonp(thingspeak.AppendEntryJSON(nil, e, c.Fields, c.Location, c.Status, zone))
+	}
+	return answer, nil
+}
+
+// lastEntryID answers with the newest entry's number (contract section 7.10), -1 in an empty channel.
+func (a *api) lastEntryID(q *request) (*reply, error) {
+	v, err := a.open(q)
+	if err != nil {
+		return nil, err
+	}
+	last := v.State.Last
+	if last == 0 {
+		last = -1
+	}
+	n := strconv.FormatInt(last, 10)
+	if q.format == formatXML {
+		n = `<xml class="last_entry_id">` + n + "</xml>"
+	}
+	return textReply(http.StatusOK, q.format, n), nil
+}
+
+// lastDataAge answers with the age of the newest entry, or of the newest of a field, in seconds (contract section 7.10).
+func (a *api) lastDataAge(q *request) (*reply, error) {
+	v, err := a.open(q)
+	if err != nil {
+		return nil, err
+	}
+	e, err := a.relay.Last(q.Context(), v)
+	if q.PathValue("field") != "" {
+		n, ok := q.field()
+		if !ok {
+			return badField(q), nil
+		}
+		e, err = a.relay.LastOf(q.Context(), v, n)
+	}
+	if errors.Is(err, relay.ErrNotFound) {
+		return noEntry(q), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	age := strconv.FormatInt(int64(q.now.Sub(e.CreatedAt)/time.Second), 10)
+	answer := textReply(http.StatusOK, q.format, age)
+	switch q.format {
+	case formatJSON:
+		answer.body = q.jsonp([]byte(`{"last_data_age":"` + age + `","last_data_age_units":"s"}`))
+	case formatCSV:
+		answer.body = []byte("last_data_age,last_data_age_units\n" + age + ",s\n")
+	case formatXML:
+		answer.body = []byte(xmlProlog + "<feed>\n  <last-data-age>" + age +
+			"</last-data-age>\n  <last-data-age-units>s</last-data-age-units>\n</feed>\n")
+	}
+	return answer, nil
+}

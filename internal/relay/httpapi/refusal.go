@@ -1,0 +1,79 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// refusal is an error of the request itself. Its texts are ours, never a cause's.
+type refusal struct {
+	code thingspeak.ErrorCode
+	hint string
+}
+
+func (e *refusal) Error() string { return string(e.code) + ": " + e.hint }
+
+// teller makes a reply of an error. The data routes are older than the service's table of errors, and their clients
+// know bare numbers only (contract section 4): that is why there are three.
+type teller func(q *request, err error) *reply
+
+// tellWriter is how /update says no: "0", with 400 for a key and 200 for an update that came too soon.
+func tellWriter(q *request, err error) *reply {
+	tooSoon, isTooSoon := errors.AsType[*relay.TooSoonError](err)
+	switch {
+	case isTooSoon:
+		answer := textReply(http.StatusOK, q.format, "0")
+		answer.retryAfter = wholeSeconds(tooSoon.Wait)
+		return answer
+	case errors.Is(err, relay.ErrKey), errors.Is(err, relay.ErrTooLarge):
+		return textReply(http.StatusBadRequest, q.format, "0")
+	case errors.Is(err, relay.ErrFull):
+		return textReply(http.StatusPaymentRequired, q.format, "0")
+	default:
+		return tellOwner(q, err)
+	}
+}
+
+// tellReader is how the reads say no: "-1" where the key does not open the channel.
+func tellReader(q *request, err error) *reply {
+	if errors.Is(err, relay.ErrKey) {
+		return textReply(http.StatusBadRequest, q.format, "-1")
+	}
+	return tellOwner(q, err)
+}
+
+// tellOwner is the service's table of errors.
+func tellOwner(q *request, err error) *reply {
+	if e, ok := errors.AsType[*refusal](err); ok {
+		return errorReply(q.format, e.code, e.hint)
+	}
+	if e, ok := errors.AsType[*relay.TooSoonError](err); ok {
+		answer := errorReply(q.format, thingspeak.CodeTooManyRequests, "Wait before you write to this channel again.")
+		answer.retryAfter = wholeSeconds(e.Wait)
+		return answer
+	}
+	for _, known := range []struct {
+		err  error
+		code thingspeak.ErrorCode
+		hint string
+	}{
+		{relay.ErrKey, thingspeak.CodeAuthRequired, "Please make sure that your API key is correct."},
+		{relay.ErrNotFound, thingspeak.CodeNotFound, "There is nothing by that number."},
+		{relay.ErrTooLarge, thingspeak.CodeRequestTooLarge, "A text or the whole message is too long."},
+		{relay.ErrBytes, thingspeak.CodeInvalidBytes, "A text is not UTF-8 or holds a NUL."},
+		{relay.ErrFull, thingspeak.CodePaymentRequired, "No more fits into this account or channel."},
+		{relay.ErrTaken, thingspeak.CodeConflict, "That name or number is in use."},
+	} {
+		if errors.Is(err, known.err) {
+			return errorReply(q.format, known.code, known.hint)
+		}
+	}
+	return busyReply(q.format)
+}
+
+// wholeSeconds rounds up: a client that waits that long is not refused again.
+func wholeSeconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }

@@ -1,0 +1,137 @@
+package httpapi
+
+import (
+	"hash/crc32"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// reply is a whole answer.
+type reply struct {
+	status int
+	format format
+	// body is followed by lines, which may be shared with other replies.
+	body, lines []byte
+	// retryAfter is sent in whole seconds if it is more than 0.
+	retryAfter int
+	// minimal leaves out all headers but type and length.
+	minimal bool
+}
+
+// text makes a reply of a text.
+func textReply(status int, f format, s string) *reply {
+	return &reply{status: status, format: f, body: []byte(s)}
+}
+
+// Header values that every reply shares (contract section 1.4). The keys of the map are canonical, so that a reply
+// costs no conversion; X-THINGSPEAKAPIKEY is more than the service allows, so that pages can keep keys out of addresses.
+var (
+	allowOrigin    = []string{"*"}
+	allowMethods   = []string{"GET, POST, PUT, OPTIONS, DELETE, PATCH"}
+	allowHeaders   = []string{"origin, content-type, X-Requested-With, THINGSPEAKAPIKEY, X-THINGSPEAKAPIKEY"}
+	maxAge         = []string{"1800"}
+	cacheRevisited = []string{"max-age=0, private, must-revalidate"}
+	cacheNever     = []string{"no-cache"}
+	noSniffing     = []string{"nosniff"}
+	// What is typed as HTML is data of strangers. A browser must not run it as a page of this address.
+	sandbox = []string{"sandbox; default-src 'none'"}
+)
+
+// send writes a reply, with a Content-Length in any case.
+func (a *api) send(w http.ResponseWriter, r *http.Request, answer *reply) {
+	size := int64(len(answer.body) + len(answer.lines))
+	defer a.underWay.Add(-size)
+	if a.underWay.Add(size) > maxUnderWay && size > 0 {
+		answer = busyReply(answer.format)
+	}
+	h := w.Header()
+	status := answer.status
+	if !answer.minimal {
+		h["Access-Control-Allow-Origin"] = allowOrigin
+		h["Access-Control-Allow-Methods"] = allowMethods
+		h["Access-Control-Allow-Headers"] = allowHeaders
+		h["Access-Control-Max-Age"] = maxAge
+		h["X-Content-Type-Options"] = noSniffing
+		if answer.format == formatNone {
+			h["Content-Security-Policy"] = sandbox
+		}
+		h["Cache-Control"] = cacheNever
+		if status == http.StatusOK {
+			tag := entityTag(answer)
+			h["Cache-Control"] = cacheRevisited
+			h["Etag"] = []string{tag}
+			if (r.Method == http.MethodGet || r.Method == http.MethodHead) && matches(r.Header["If-None-Match"], tag) {
+				w.WriteHeader(http.StatusNotModified)
+				return
+			}
+		}
+	}
+	if answer.retryAfter > 0 {
+		h["Retry-After"] = []string{strconv.Itoa(answer.retryAfter)}
+	}
+	h["Content-Type"] = contentTypes[answer.format]
+	h["Content-Length"] = []string{strconv.Itoa(len(answer.body) + len(answer.lines))}
+	w.WriteHeader(status)
+	if r.Method == http.MethodHead {
+		return
+	}
+	// An error means that the client has gone.
+	if _, err := w.Write(answer.body); err == nil && len(answer.lines) > 0 {
+		_, _ = w.Write(answer.lines)
+	}
+}
+
+// entityTag returns a weak tag of a body. It tells a poller that nothing is new; it is no proof against anybody.
+func entityTag(answer *reply) string {
+	sum := crc32.Update(crc32.Checksum(answer.body, castagnoli), castagnoli, answer.lines)
+	tag := append(make([]byte, 0, 24), `W/"`...)
+	tag = strconv.AppendInt(tag, int64(len(answer.body)+len(answer.lines)), 36)
+	tag = append(tag, '-')
+	tag = strconv.AppendUint(tag, uint64(sum), 36)
+	return string(append(tag, '"'))
+}
+
+// castagnoli is the polynomial that processors have an instruction for.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// matches reports whether an If-None-Match header names the tag. The comparison is weak (RFC 9110, section 13.1.2).
+func matches(header []string, tag string) bool {
+	for _, list := range header {
+		for one := range strings.SplitSeq(list, ",") {
+			if one = strings.TrimSpace(one); one == "*" || strings.TrimPrefix(one, "W/") == strings.TrimPrefix(tag, "W/") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// errorReply tells of an error in the shape of contract section 4.
+func errorReply(f format, code thingspeak.ErrorCode, hint string) *reply {
+	answer := &reply{status: code.Status(), format: f}
+	switch f {
+	case formatJSON:
+		answer.body = thingspeak.AppendErrorJSON(nil, code, hint)
+	case formatXML:
+		answer.body = appendErrorXML(nil, code, hint)
+	default:
+		answer.body = []byte(code)
+	}
+	return answer
+}
+
+// busyReply says that this relay cannot answer now. The contract has no code word for it.
+func busyReply(f format) *reply {
+	answer := textReply(http.StatusServiceUnavailable, f, "unavailable, try again")
+	switch f {
+	case formatJSON:
+		answer.body = []byte(`{"status":"503","error":{"message":"Service Unavailable","details":"Try again."}}`)
+	case formatXML:
+		answer.body = []byte(xmlProlog + "<error>\n  <message>Service Unavailable</message>\n</error>\n")
+	}
+	answer.retryAfter = 1
+	return answer
+}

@@ -1,0 +1,43 @@
+// Package relay holds the rules of a ThingSpeak-shaped relay: who may write and read a channel, how often, which number
+// an entry gets and which entries a read shows. It knows neither HTTP nor SQL. Doors (package httpapi) turn requests
+// into calls of a [Relay]; engines (package store) keep what it decides, behind the [Store] interface.
+//
+// A relay stores text that it cannot read. It has no use for keys of messages, and imports nothing that has.
+//
+// What the rest rests on: an entry never changes. It is named by the generation of its feed, which a clear replaces,
+// and its number in it, so whoever knows how far a generation reaches may read it later, piecewise and from a copy,
+// without a transaction. No state that matters lives in a Relay: what it caches is checked against the store's
+// (generation, last number, settings) at each read, so several may serve one store.
+//
+// "Contract" in comments names the numbered section of our notes on the service's REST API.
+package relay
+
+import "sync"
+
+// Relay applies the rules to what a store keeps. Its methods may be called from several goroutines.
+type Relay struct {
+	store  Store
+	limits Limits
+	queue  queue
+	lines  lineCache
+
+	// mu guards the two maps below. They hold hints and copies only, and are emptied when they are full.
+	mu      sync.Mutex
+	writers map[string]int64 // write key → channel; Decide checks the key again
+	recents map[int64]recent
+}
+
+// New returns a relay on a store. Closing the store is the caller's business.
+func New(store Store, limits Limits) *Relay {
+	return &Relay{
+		store:   store,
+		limits:  limits,
+		queue:   queue{commit: store.Commit},
+		lines:   lineCache{budget: lineBudget},
+		writers: map[string]int64{},
+		recents: map[int64]recent{},
+	}
+}
+
+// Limits returns the limits that the relay was made with.
+func (r *Relay) Limits() Limits { return r.limits }

@@ -1,0 +1,47 @@
+package store
+
+import "database/sql/driver"
+
+// sweepRows is how many entries of an abandoned generation one transaction removes: a clear of a large channel must not
+// keep updates waiting.
+const sweepRows = 500
+
+// sweep removes the entries of abandoned generations, a few at a time. What it does not get to, for lack of time or
+// because of an error, is left for the next one: each start of the store begins with one.
+func (s *SQLite) sweep() {
+	for {
+		select {
+		case <-s.closing:
+			return
+		default:
+		}
+		done := false
+		err := s.write("removing cleared entries", func(c *conn) error {
+			generation := int64(0)
+			err := c.query("SELECT generation FROM abandoned LIMIT 1", func(row []driver.Value) error {
+				generation = row[0].(int64)
+				return nil
+			})
+			if err != nil || generation == 0 {
+				done = true
+				return err
+			}
+			left := false
+			err = c.query("SELECT 1 FROM entries WHERE generation = ? LIMIT 1", func([]driver.Value) error {
+				left = true
+				return nil
+			}, generation)
+			if err != nil {
+				return err
+			}
+			if !left {
+				return c.exec("DELETE FROM abandoned WHERE generation = ?", generation)
+			}
+			return c.exec(`DELETE FROM entries WHERE rowid IN
+				(SELECT rowid FROM entries WHERE generation = ? ORDER BY number LIMIT ?)`, generation, int64(sweepRows))
+		})
+		if done || err != nil {
+			return
+		}
+	}
+}
