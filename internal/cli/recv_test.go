@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -71,6 +72,19 @@ func TestAnEmptiedChannelIsNoError(t *testing.T) {
 	ana.must("send", "anew")
 	if got := ana.stderr.String(); !strings.Contains(got, "accepted as entry 1") {
 		t.Errorf("send says %q", got)
+	}
+}
+
+func TestSendWaitsWhenTheRelaySaysTooSoon(t *testing.T) {
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	ana.makeRoom()
+	tooSoon := relaytest.AnswerWith(http.Header{"Retry-After": {"1"}}, http.StatusOK, "0")
+	relay.Inject(relaytest.On("POST /update", relaytest.Times(1, tooSoon)))
+	ana.must("send", "patience")
+	want := "too soon after another update of the channel; trying again in 1s\naccepted as entry 1\n"
+	if got := ana.stderr.String(); got != want {
+		t.Errorf("send says %q, want %q", got, want)
 	}
 }
 
