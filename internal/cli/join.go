@@ -98,6 +98,7 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags) error {
 	if err := a.keep(r); err != nil {
 		return err
 	}
+	r.WriteKey, r.ReadKey = "", "" // whoever joins has them already
 	return a.showRoom(r, profile, key, "", f.asJSON)
 }
 

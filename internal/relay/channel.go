@@ -82,7 +82,11 @@ func set(name string, from, to *string) error {
 // called after its number, without labels its first field is enabled (contract section 3.1). The errors are ErrFull,
 // ErrTooLarge and ErrBytes.
 func (r *Relay) CreateChannel(ctx context.Context, owner int64, s Settings) (*Channel, error) {
-	return r.createChannel(ctx, owner, s, r.limits.Channels)
+	limit := r.limits.Channels
+	if owner == LocalAccountID {
+		limit = 0
+	}
+	return r.createChannel(ctx, owner, s, limit)
 }
 
 // CreateOpenChannel makes a channel for somebody who showed no user key. It belongs to the local account, and is refused

@@ -22,7 +22,7 @@ type Limits struct {
 	MessageBytes int
 	// Results is the most rows that one read returns.
 	Results int
-	// Channels is the most channels of one account; 0 for no limit.
+	// Channels is the most channels of one account; 0 for no limit. The local account, which is the operator's, has none.
 	Channels int
 	// OpenChannels is the most channels of the local account as long as they are made without a user key.
 	OpenChannels int

@@ -461,6 +461,28 @@ func TestCreateChannel(t *testing.T) {
 	}
 }
 
+func TestChannelsOfAnAccount(t *testing.T) {
+	limits, err := relay.Preset(relay.PresetFree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory := storetest.NewMemory()
+	r := relay.New(memory, limits)
+	ana := relay.Account{Name: "ana", Key: relay.NewKey()}
+	if err := memory.CreateAccount(t.Context(), &ana); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 6 {
+		_, err := r.CreateChannel(t.Context(), ana.ID, relay.Settings{})
+		if full := errors.Is(err, relay.ErrFull); full != (i >= 4) {
+			t.Errorf("channel %d of a free account: %v", i+1, err)
+		}
+		if _, err := r.CreateChannel(t.Context(), relay.LocalAccountID, relay.Settings{}); err != nil {
+			t.Errorf("channel %d of the local account: %v", i+1, err)
+		}
+	}
+}
+
 func TestCreateOpenChannelIsBounded(t *testing.T) {
 	f := newFixture(t, 100)
 	for range 99 {

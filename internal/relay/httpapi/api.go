@@ -9,7 +9,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -91,12 +94,16 @@ func (a *api) serve(tell teller, methods map[string]handler) http.Handler {
 	if get := methods[http.MethodGet]; get != nil {
 		methods[http.MethodHead] = get
 	}
+	allow := []string{strings.Join(slices.Sorted(maps.Keys(methods)), ", ")}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q := &request{Request: r, now: time.Now()}
 		q.format, _ = r.Context().Value(formatKey{}).(format)
 		answer, err := a.answer(w, q, methods[r.Method])
 		if err != nil {
 			answer = tell(q, err)
+			if answer.status == http.StatusMethodNotAllowed {
+				w.Header()["Allow"] = allow
+			}
 			if answer.status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
 				a.log.ErrorContext(r.Context(), "request failed", "route", r.Pattern, "err", err)
 			}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 	"strconv"
@@ -166,11 +167,18 @@ func (q *request) settings() relay.Settings {
 		}
 		return new(q.params.get(name))
 	}
+	// What is no decimal is "0.0", the service's default.
+	place := func(name string) *string {
+		if !q.params.has(name) {
+			return nil
+		}
+		return new(cmp.Or(decimal(q.params.get(name)).Text, "0.0"))
+	}
 	s := relay.Settings{
 		Name:        optional("name"),
 		Description: optional("description"),
-		Latitude:    optional("latitude"),
-		Longitude:   optional("longitude"),
+		Latitude:    place("latitude"),
+		Longitude:   place("longitude"),
 		Elevation:   optional("elevation"),
 		Metadata:    optional("metadata"),
 		URL:         optional("url"),

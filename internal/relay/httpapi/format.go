@@ -18,14 +18,23 @@ const (
 	formatText
 )
 
-// extensions name the formats. What is called html is no page: the website is not part of the API.
-var extensions = map[string]format{
-	"json": formatJSON,
-	"xml":  formatXML,
-	"csv":  formatCSV,
-	"txt":  formatText,
-	"text": formatText,
-	"html": formatNone,
+// formatOf returns the format that an extension names. What is called html is no page: the website is not part of the
+// API.
+func formatOf(extension string) (f format, known bool) {
+	switch strings.ToLower(extension) {
+	case "json":
+		return formatJSON, true
+	case "xml":
+		return formatXML, true
+	case "csv":
+		return formatCSV, true
+	case "txt", "text":
+		return formatText, true
+	case "html":
+		return formatNone, true
+	default:
+		return formatNone, false
+	}
 }
 
 // contentTypes are shared header values: they must not be changed.
@@ -43,7 +52,7 @@ func splitPath(path string) (string, format) {
 	path = strings.TrimRight(path, "/")
 	f, cut := formatNone, false
 	if dot := strings.LastIndexByte(path, '.'); dot > strings.LastIndexByte(path, '/') {
-		if f, cut = extensions[strings.ToLower(path[dot+1:])]; cut {
+		if f, cut = formatOf(path[dot+1:]); cut {
 			path = path[:dot]
 		}
 	}

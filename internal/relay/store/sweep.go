@@ -1,6 +1,9 @@
 package store
 
-import "database/sql/driver"
+import (
+	"context"
+	"database/sql/driver"
+)
 
 // sweepRows is how many entries of an abandoned generation one transaction removes: a clear of a large channel must not
 // keep updates waiting.
@@ -15,33 +18,41 @@ func (s *SQLite) sweep() {
 			return
 		default:
 		}
-		done := false
-		err := s.write("removing cleared entries", func(c *conn) error {
-			generation := int64(0)
-			err := c.query("SELECT generation FROM abandoned LIMIT 1", func(row []driver.Value) error {
-				generation = row[0].(int64)
-				return nil
-			})
-			if err != nil || generation == 0 {
-				done = true
-				return err
-			}
-			left := false
-			err = c.query("SELECT 1 FROM entries WHERE generation = ? LIMIT 1", func([]driver.Value) error {
-				left = true
-				return nil
-			}, generation)
-			if err != nil {
-				return err
-			}
-			if !left {
-				return c.exec("DELETE FROM abandoned WHERE generation = ?", generation)
-			}
-			return c.exec(`DELETE FROM entries WHERE rowid IN
-				(SELECT rowid FROM entries WHERE generation = ? ORDER BY number LIMIT ?)`, generation, int64(sweepRows))
-		})
-		if done || err != nil {
+		generation, err := s.abandoned()
+		if err != nil || generation == 0 {
+			return
+		}
+		err = s.write("removing cleared entries", func(c *conn) error { return sweepSome(c, generation) })
+		if err != nil {
 			return
 		}
 	}
+}
+
+// abandoned returns a generation whose entries are to be removed, 0 if there is none.
+func (s *SQLite) abandoned() (generation int64, err error) {
+	err = s.read(context.Background(), "looking for cleared entries", func(c *conn) error {
+		return c.query("SELECT generation FROM abandoned LIMIT 1", func(row []driver.Value) error {
+			generation = row[0].(int64)
+			return nil
+		})
+	})
+	return generation, err
+}
+
+// sweepSome removes some entries of a generation, or if none is left its note.
+func sweepSome(c *conn, generation int64) error {
+	left := false
+	err := c.query("SELECT 1 FROM entries WHERE generation = ? LIMIT 1", func([]driver.Value) error {
+		left = true
+		return nil
+	}, generation)
+	if err != nil {
+		return err
+	}
+	if !left {
+		return c.exec("DELETE FROM abandoned WHERE generation = ?", generation)
+	}
+	return c.exec(`DELETE FROM entries WHERE rowid IN
+		(SELECT rowid FROM entries WHERE generation = ? ORDER BY number LIMIT ?)`, generation, int64(sweepRows))
 }
