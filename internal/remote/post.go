@@ -261,3 +261,11 @@ func matchFields(ours, theirs *thingspeak.Fields) (equal bool, lacking thingspea
 	}
 	return equal, lacking
 }
+
+// Find looks for an update of which it is not known whether the relay stored it, among the entries after the number
+// known, and returns its entry number, 0 if it is not there. It looks once: an entry may show a moment later only
+// (contract section 15, quirk 13), so whoever posts again waits an interval first, five seconds at least.
+func (c *Client) Find(ctx context.Context, fields thingspeak.Fields, known int64) (int64, error) {
+	p := poster{c: c, fields: fields, known: known}
+	return p.lookBack(ctx)
+}

@@ -341,3 +341,24 @@ func TestRelayOverTCP(t *testing.T) {
 		}
 	}
 }
+
+func TestFindTellsWhetherAnUpdateIsThere(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *relaytest.Server, ch relaytest.Channel, c *remote.Client) {
+		ctx := t.Context()
+		s.Seed(t, ch.ID, 300, seeded(300))
+		id, err := c.Update(ctx, oneField("ours"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Seed(t, ch.ID, 50, seeded(50))
+		for _, want := range []struct {
+			text  string
+			known int64
+			id    int64
+		}{{"ours", 300, id}, {"ours", 0, id}, {"ours", id, 0}, {"never posted", 300, 0}, {"text 299", 300, 0}} {
+			if got, err := c.Find(ctx, oneField(want.text), want.known); got != want.id || err != nil {
+				t.Errorf("Find(%q, after %d) = %d, %v, want %d", want.text, want.known, got, err, want.id)
+			}
+		}
+	})
+}
