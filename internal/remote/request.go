@@ -31,6 +31,7 @@ type request struct {
 	doing string     // for errors: "reading channel 42"
 	path  string     // below the relay's address, with the query
 	form  url.Values // the body of a POST; nil for a GET
+	json  []byte     // the body of a POST instead of a form
 	key   Secret
 }
 
@@ -74,9 +75,13 @@ func (c *Client) do(ctx context.Context, q request) (*reply, error) {
 		r.SetHeader(keyHeader, string(q.key))
 	}
 	method := http.MethodGet
-	if q.form != nil {
+	switch {
+	case q.form != nil:
 		method = http.MethodPost
 		r.SetFormDataFromValues(q.form)
+	case q.json != nil:
+		method = http.MethodPost
+		r.SetHeader("Content-Type", "application/json").SetBody(q.json)
 	}
 	resp, err := r.Execute(method, c.set.address+q.path)
 	timer.Stop()
