@@ -43,6 +43,10 @@ type Room struct {
 	// WriteKey and ReadKey are the channel's API keys; empty where there is none.
 	WriteKey Secret `json:"write_key,omitempty"`
 	ReadKey  Secret `json:"read_key,omitempty"`
+	// Identity is the seed of the identity that signs in this room, where that is not the device's, in hexadecimal.
+	Identity Secret `json:"identity,omitempty"`
+	// Wrote tells that records were signed in this room: if the archive does not know of any, it was lost.
+	Wrote bool `json:"wrote,omitempty"`
 	// Interval is the time that the relay wants between two updates, as a duration with unit.
 	Interval string `json:"interval,omitempty"`
 }
@@ -123,70 +127,86 @@ func (k *Keyring) Load(name string) (Room, error) {
 	if err := CheckName(name); err != nil {
 		return Room{}, err
 	}
-	f, err := k.root.Open(name + ".json")
-	if errors.Is(err, fs.ErrNotExist) {
-		return Room{}, fmt.Errorf("%w: %s", ErrNoRoom, name)
-	} else if err != nil {
-		return Room{}, fmt.Errorf("reading room %s: %w", name, err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return Room{}, fmt.Errorf("reading room %s: %w", name, err)
-	}
-	// Windows has no such bits; Go reports 0666 there.
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return Room{}, fmt.Errorf("reading room %s: other users can read its keys: run \"chmod 600 %s\"", name, f.Name())
-	}
-	if info.Size() > maxFile {
-		return Room{}, fmt.Errorf("reading room %s: its file has %d bytes, more than any room needs", name, info.Size())
-	}
 	room := Room{Name: name}
-	if err := json.NewDecoder(f).Decode(&room); err != nil {
-		// The decoder's words may hold a piece of the file, and the file holds keys.
-		return Room{}, fmt.Errorf("reading room %s: %s is damaged", name, f.Name())
-	}
-	if room.Version > version {
-		return Room{}, fmt.Errorf("reading room %s: written by a newer fernpost (format %d, this one knows %d)",
-			name, room.Version, version)
-	}
-	if room.Version < 1 || room.Channel < 1 || len(room.Keys) == 0 || len(room.Fields) == 0 || room.Relay == "" {
-		return Room{}, fmt.Errorf("reading room %s: %s lacks something that every room has", name, f.Name())
+	err := k.read(name+".json", &room)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Room{}, fmt.Errorf("%w: %s", ErrNoRoom, name)
+	case err != nil:
+		return Room{}, fmt.Errorf("reading room %s: %w", name, err)
+	case room.Version > version:
+		return Room{}, fmt.Errorf("reading room %s: %w", name, newer(room.Version))
+	case room.Version < 1 || room.Channel < 1 || len(room.Keys) == 0 || len(room.Fields) == 0 || room.Relay == "":
+		return Room{}, fmt.Errorf("reading room %s: %s.json lacks something that every room has", name, name)
 	}
 	return room, nil
 }
 
 // Add writes a new room. It returns [ErrExists] where the name is taken and never touches the room that has it.
 func (k *Keyring) Add(room Room) error {
-	return k.write(room, func(from, to string) error {
+	err := k.keep(room, func(from, to string) error {
 		// A link fails where the name exists, in one step; a rename would replace.
-		if err := k.root.Link(from, to); errors.Is(err, fs.ErrExist) {
-			return fmt.Errorf("%w: %s", ErrExists, room.Name)
-		} else if err != nil {
+		if err := k.root.Link(from, to); err != nil {
 			return err
 		}
 		return k.root.Remove(from)
 	})
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w: %s", ErrExists, room.Name)
+	}
+	return err
 }
 
 // Save replaces the room's file as a whole: after a crash or on a full disk the old one is still there.
-func (k *Keyring) Save(room Room) error { return k.write(room, k.root.Rename) }
+func (k *Keyring) Save(room Room) error { return k.keep(room, k.root.Rename) }
 
-func (k *Keyring) write(room Room, place func(from, to string) error) (err error) {
+func (k *Keyring) keep(room Room, place func(from, to string) error) error {
 	if err := CheckName(room.Name); err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil && !errors.Is(err, ErrExists) {
-			err = fmt.Errorf("keeping room %s: %w", room.Name, err)
-		}
-	}()
 	room.Version = version
-	b, err := json.MarshalIndent(room, "", "  ")
+	if err := k.write(room.Name+".json", room, place); err != nil {
+		return fmt.Errorf("keeping room %s: %w", room.Name, err)
+	}
+	return nil
+}
+
+func newer(format int) error {
+	return fmt.Errorf("written by a newer fernpost (format %d, this one knows %d)", format, version)
+}
+
+// read decodes a file with secrets.
+func (k *Keyring) read(name string, into any) error {
+	f, err := k.root.Open(name)
 	if err != nil {
 		return err
 	}
-	temp := fmt.Sprintf(".%s.%d", room.Name, os.Getpid())
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	// Windows has no such bits; Go reports 0666 there.
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("other users can read its keys: run \"chmod 600 %s\"", f.Name())
+	}
+	if info.Size() > maxFile {
+		return fmt.Errorf("its file has %d bytes, more than is ever needed", info.Size())
+	}
+	if err := json.NewDecoder(f).Decode(into); err != nil {
+		// The decoder's words may hold a piece of the file, and the file holds keys.
+		return fmt.Errorf("%s is damaged", f.Name())
+	}
+	return nil
+}
+
+// write writes a file with secrets under another name, to disk, and then lets place put it where it belongs.
+func (k *Keyring) write(name string, content any, place func(from, to string) error) error {
+	b, err := json.MarshalIndent(content, "", "  ")
+	if err != nil {
+		return err
+	}
+	temp := fmt.Sprintf(".%s.%d", name, os.Getpid())
 	f, err := k.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
@@ -194,7 +214,7 @@ func (k *Keyring) write(room Room, place func(from, to string) error) (err error
 	_, err = f.Write(append(b, '\n'))
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
-		err = place(temp, room.Name+".json")
+		err = place(temp, name)
 	}
 	if err != nil {
 		k.root.Remove(temp)

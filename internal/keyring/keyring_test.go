@@ -111,7 +111,7 @@ func TestFilesThatAreRefusedWithoutShowingKeys(t *testing.T) {
 		"wrong types":        {`{"version":1,"channel":"TOPSECRET"}`, 0o600, "damaged"},
 		"newer":              {`{"version":9,"keys":["TOPSECRET"]}`, 0o600, "newer fernpost"},
 		"nothing in it":      {`{"version":1}`, 0o600, "lacks something"},
-		"huge":               {strings.Repeat(" ", maxFile+1), 0o600, "more than any room needs"},
+		"huge":               {strings.Repeat(" ", maxFile+1), 0o600, "more than is ever needed"},
 	} {
 		k, dir := open(t)
 		file := filepath.Join(dir, "lab.json")
@@ -154,4 +154,25 @@ func FuzzLoad(f *testing.F) {
 			t.Errorf("Load accepted %q", text)
 		}
 	})
+}
+
+func TestIdentityComesBack(t *testing.T) {
+	k, dir := open(t)
+	if _, err := k.Identity(); !errors.Is(err, ErrNoIdentity) {
+		t.Errorf("Identity = %v, want ErrNoIdentity", err)
+	}
+	want := Identity{Version: version, Seed: "5eed", Nickname: "ana"}
+	if err := k.SaveIdentity(want); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := k.Identity(); err != nil || got != want {
+		t.Errorf("Identity = %+v, %v", got, err)
+	}
+	if names, err := k.Names(); err != nil || len(names) != 0 {
+		t.Errorf("the identity is listed as a room: %v (%v)", names, err)
+	}
+	info, err := os.Stat(filepath.Join(dir, identityFile))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v (%v), want 0600", info.Mode().Perm(), err)
+	}
 }

@@ -1,0 +1,46 @@
+package keyring
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// identityFile stands beside the rooms; no room can have its name.
+const identityFile = ".identity"
+
+// ErrNoIdentity is returned while the device has none.
+var ErrNoIdentity = errors.New("this device has no identity yet")
+
+// Identity is who this device signs as.
+type Identity struct {
+	Version int `json:"version"`
+	// Seed is the secret half: 32 bytes in hexadecimal (RFC 8032, section 5.1.5).
+	Seed Secret `json:"seed"`
+	// Nickname is how its owner wants to be called; empty: by the tag of the key.
+	Nickname string `json:"nickname,omitempty"`
+}
+
+// Identity reads the device's identity; [ErrNoIdentity] if there is none.
+func (k *Keyring) Identity() (Identity, error) {
+	var id Identity
+	err := k.read(identityFile, &id)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return id, ErrNoIdentity
+	case err != nil:
+		return id, fmt.Errorf("reading the identity: %w", err)
+	case id.Version > version:
+		return id, fmt.Errorf("reading the identity: %w", newer(id.Version))
+	}
+	return id, nil
+}
+
+// SaveIdentity keeps the device's identity, in place of the one before.
+func (k *Keyring) SaveIdentity(id Identity) error {
+	id.Version = version
+	if err := k.write(identityFile, id, k.root.Rename); err != nil {
+		return fmt.Errorf("keeping the identity: %w", err)
+	}
+	return nil
+}
