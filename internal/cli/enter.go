@@ -86,6 +86,24 @@ func (a *app) channelKeys(f *enterFlags, r *keyring.Room) error {
 	return nil
 }
 
+// askWriteKey asks for the write key of a channel that was there before, if there is somebody to ask.
+func (a *app) askWriteKey(ctx context.Context, r *keyring.Room) error {
+	if r.WriteKey == "" && a.canAsk() {
+		s, err := a.askSecret(ctx, "Write key of the channel (empty: only read)")
+		if err == nil {
+			s, err = apiKey("write key", s)
+		}
+		if err != nil {
+			return err
+		}
+		r.WriteKey = keyring.Secret(s)
+	}
+	if r.WriteKey == "" {
+		a.say("without a write key this room can only be read")
+	}
+	return nil
+}
+
 // nameIsFree finds out before any work whether the room could be kept.
 func (a *app) nameIsFree(name string) error {
 	keys, err := a.openKeyring()
@@ -176,8 +194,13 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 		if err := a.makeChannel(ctx, &r, o); err != nil {
 			return err
 		}
-	} else if err := a.checkChannel(ctx, &r); err != nil {
-		return err
+	} else {
+		if err := a.askWriteKey(ctx, &r); err != nil {
+			return err
+		}
+		if err := a.checkChannel(ctx, &r); err != nil {
+			return err
+		}
 	}
 	key, err := profile.Derive(pass, passphrase.RoomSalt(r.Channel), name)
 	if err != nil {

@@ -72,15 +72,8 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags) error {
 	case pass == "":
 		return usageError{passphrase.ErrEmpty}
 	}
-	if r.WriteKey == "" && f.writeKeyFile == "" && a.canAsk() {
-		s, err := a.askSecret(ctx, "Write key of the channel (empty: only read)")
-		if err != nil {
-			return err
-		}
-		if s, err = apiKey("write key", s); err != nil {
-			return err
-		}
-		r.WriteKey = keyring.Secret(s)
+	if err := a.askWriteKey(ctx, &r); err != nil {
+		return err
 	}
 	if err := a.checkChannel(ctx, &r); err != nil {
 		return err
