@@ -71,6 +71,10 @@ type CSVReader struct {
 
 	lineUnknown bool // rows were left out: line counts from some later line
 
+	rowLine int // the line that the row read last begins on, 0 if it is not known
+
+	imported *importRules // of a file that is to be imported; nil for a feed
+
 	header    Header
 	headerErr error
 	columns   []column
@@ -122,14 +126,19 @@ func (r *CSVReader) Read(e *Entry) error {
 		return err
 	}
 	line := r.lineNumber()
-	whole, err := r.readRow(len(r.columns))
+	most := len(r.columns)
+	if r.imported != nil {
+		most++ // a value too many is an error there
+	}
+	whole, err := r.readRow(most)
 	for err == nil && r.isBlank() {
 		line = r.lineNumber()
-		whole, err = r.readRow(len(r.columns))
+		whole, err = r.readRow(most)
 	}
 	if err != nil {
 		return err
 	}
+	r.rowLine = line
 	reason := r.fill(e)
 	if !whole {
 		cut := &CutShortError{Line: line, Delivered: reason == "" && len(r.cells) == len(r.columns)}
@@ -144,6 +153,9 @@ func (r *CSVReader) Read(e *Entry) error {
 	}
 	return nil
 }
+
+// Line is the number of the line that the row read last begins on, from 1; 0 if it is not known.
+func (r *CSVReader) Line() int { return r.rowLine }
 
 func (r *CSVReader) readHeader() error {
 	r.load()
@@ -174,7 +186,7 @@ func (r *CSVReader) readHeader() error {
 	if len(r.cells) == 1 && strings.TrimSpace(r.cells[0]) == "-1" {
 		return ErrDenied
 	}
-	columns, header, ok := columnsOf(r.cells)
+	columns, header, ok := columnsOf(r.cells, r.imported != nil)
 	if !ok {
 		if e := ParseErrorBody(body); e.Code != "" {
 			return e
@@ -182,14 +194,16 @@ func (r *CSVReader) readHeader() error {
 		return notData(want, body)
 	}
 	r.columns, r.header = columns, header
+	r.noteIgnored()
 	if !whole {
 		r.cut = &CutShortError{Line: line, Delivered: true}
 	}
 	return nil
 }
 
-// columnsOf reads the names of a feed's columns. Of several with one name the first counts.
-func columnsOf(names []string) (columns []column, h Header, ok bool) {
+// columnsOf reads the names of a feed's columns. Of several with one name the first counts. The column entry_id may be
+// lacking where numbers are not needed.
+func columnsOf(names []string, withoutNumbers bool) (columns []column, h Header, ok bool) {
 	columns = make([]column, len(names))
 	var seen [columnStatus + 1]bool
 	for i, name := range names {
@@ -222,7 +236,7 @@ func columnsOf(names []string) (columns []column, h Header, ok bool) {
 	}
 	h.Location = seen[columnLatitude] || seen[columnLongitude] || seen[columnElevation]
 	h.Status = seen[columnStatus]
-	return columns, h, seen[columnCreatedAt] && seen[columnEntryID]
+	return columns, h, seen[columnCreatedAt] && (seen[columnEntryID] || withoutNumbers)
 }
 
 // fieldNumber returns N for the name "fieldN", and 0 for any other name.
@@ -236,7 +250,24 @@ func fieldNumber(name string) int {
 // fill makes an entry of the cells, or says why it cannot.
 func (r *CSVReader) fill(e *Entry) (reason string) {
 	*e = Entry{}
-	var created, id string
+	if r.imported != nil {
+		return r.fillImported(e)
+	}
+	created, id := r.values(e)
+	n, ok := parseNumber(strings.TrimSpace(id))
+	if !ok || n == 0 {
+		return fmt.Sprintf("entry_id is not a number above 0: %q", excerpt([]byte(id), 40))
+	}
+	t, err := ParseTime(created, nil)
+	if err != nil {
+		return "created_at is " + err.Error()
+	}
+	e.ID, e.CreatedAt = n, t
+	return ""
+}
+
+// values puts the cells of a row into an entry, but for its date and number, which it returns as they stand.
+func (r *CSVReader) values(e *Entry) (created, id string) {
 	for i, cell := range r.cells {
 		if cell == "" {
 			continue
@@ -259,16 +290,7 @@ func (r *CSVReader) fill(e *Entry) (reason string) {
 			e.Fields[c-1] = Text(cell)
 		}
 	}
-	n, ok := parseNumber(strings.TrimSpace(id))
-	if !ok || n == 0 {
-		return fmt.Sprintf("entry_id is not a number above 0: %q", excerpt([]byte(id), 40))
-	}
-	t, err := ParseTime(created, nil)
-	if err != nil {
-		return "created_at is " + err.Error()
-	}
-	e.ID, e.CreatedAt = n, t
-	return ""
+	return created, id
 }
 
 func (r *CSVReader) isBlank() bool { return len(r.cells) == 1 && r.cells[0] == "" }

@@ -445,6 +445,16 @@ func TestAppendCSV(t *testing.T) {
 	}
 }
 
+func TestAppendCSVBucket(t *testing.T) {
+	row := entry(0, "20.5")
+	got := AppendCSVBucketHeader(nil, FieldsOf(1, 2), false, true)
+	got = AppendCSVRow(got, &row, FieldsOf(1, 2), false, true, nil)
+	const want = "created_at,field1,field2,status\n2018-06-12 21:16:46 UTC,20.5,,\n"
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func FuzzCSV(f *testing.F) {
 	const at = "2018-06-12 21:16:46 UTC"
 	f.Add([]byte("created_at,entry_id,field1,field2\n" + at + ",17,5,\n" + at + ",18,,b'gA=='\n"))

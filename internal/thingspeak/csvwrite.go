@@ -9,7 +9,16 @@ import (
 // AppendCSVHeader appends the first line of a feed: created_at, entry_id, the fields, then on request the three columns
 // of the location, then the status (contract section 7.7).
 func AppendCSVHeader(dst []byte, fields FieldSet, location, status bool) []byte {
-	dst = append(dst, "created_at,entry_id"...)
+	return appendColumns(append(dst, "created_at,entry_id"...), fields, location, status)
+}
+
+// AppendCSVBucketHeader appends the first line of rows that were calculated from several entries each: they have no
+// entry_id.
+func AppendCSVBucketHeader(dst []byte, fields FieldSet, location, status bool) []byte {
+	return appendColumns(append(dst, "created_at"...), fields, location, status)
+}
+
+func appendColumns(dst []byte, fields FieldSet, location, status bool) []byte {
 	for n := range fields.All() {
 		dst = append(dst, ",field"...)
 		dst = append(dst, byte('0'+n))
@@ -25,12 +34,15 @@ func AppendCSVHeader(dst []byte, fields FieldSet, location, status bool) []byte 
 
 // AppendCSVRow appends an entry as a row under the header of the same arguments, its date in the given zone as
 // [AppendCSVTime] writes it. Values are quoted where RFC 4180 demands it; an absent value and an empty one look alike.
+// An entry without ID goes under the header of [AppendCSVBucketHeader].
 func AppendCSVRow(
 	dst []byte, e *Entry, fields FieldSet, location, status bool, zone *time.Location,
 ) []byte {
 	dst = AppendCSVTime(dst, e.CreatedAt, zone)
-	dst = append(dst, ',')
-	dst = strconv.AppendInt(dst, e.ID, 10)
+	if e.ID != 0 {
+		dst = append(dst, ',')
+		dst = strconv.AppendInt(dst, e.ID, 10)
+	}
 	for i := range e.Fields {
 		if fields.Has(i + 1) {
 			dst = appendCell(dst, e.Fields[i].Text)

@@ -9,37 +9,47 @@ import (
 
 // AppendEntryJSON appends an entry as feeds and the reads of a last entry hold it (contract sections 7.4 and 7.8):
 // created_at, entry_id, the fields, then on request the location and the status. Absent values are null. Key order
-// counts: MATLAB takes columns by their position.
+// counts: MATLAB takes columns by their position. A row that was calculated from several entries has no ID and is
+// written without entry_id.
 func AppendEntryJSON(
 	dst []byte, e *Entry, fields FieldSet, location, status bool, zone *time.Location,
 ) []byte {
 	dst = append(dst, '{')
-	dst = appendEntryKeys(dst, e, fields, location, status, zone)
+	dst = appendEntryKeys(dst, e, fields, 0, location, status, zone)
 	return append(dst, '}')
 }
 
 // AppendUpdateJSON appends an entry as the reply to its update and the messages of a subscription hold it (contract
-// sections 5.3 and 10.3): with the channel's number, all fields, the location and the status.
-func AppendUpdateJSON(dst []byte, channelID int64, e *Entry, zone *time.Location) []byte {
+// sections 5.3 and 10.3): with the channel's number, all fields, the location and the status. The fields in numbers
+// hold the text of a JSON number and are written as one: the reply to a write keeps the type that was sent (section
+// 1.2).
+func AppendUpdateJSON(dst []byte, channelID int64, e *Entry, numbers FieldSet, zone *time.Location) []byte {
 	dst = append(dst, `{"channel_id":`...)
 	dst = strconv.AppendInt(dst, channelID, 10)
 	dst = append(dst, ',')
-	dst = appendEntryKeys(dst, e, AllFields, true, true, zone)
+	dst = appendEntryKeys(dst, e, AllFields, numbers, true, true, zone)
 	return append(dst, '}')
 }
 
 func appendEntryKeys(
-	dst []byte, e *Entry, fields FieldSet, location, status bool, zone *time.Location,
+	dst []byte, e *Entry, fields, numbers FieldSet, location, status bool, zone *time.Location,
 ) []byte {
 	dst = append(dst, `"created_at":"`...)
 	dst = AppendISOTime(dst, e.CreatedAt, zone)
-	dst = append(dst, `","entry_id":`...)
-	dst = strconv.AppendInt(dst, e.ID, 10)
+	dst = append(dst, '"')
+	if e.ID != 0 {
+		dst = append(dst, `,"entry_id":`...)
+		dst = strconv.AppendInt(dst, e.ID, 10)
+	}
 	for i := range e.Fields {
 		if fields.Has(i + 1) {
 			dst = append(dst, `,"field`...)
 			dst = append(dst, byte('1'+i), '"', ':')
-			dst = appendJSONValue(dst, e.Fields[i])
+			if numbers.Has(i + 1) {
+				dst = append(dst, e.Fields[i].Text...)
+			} else {
+				dst = appendJSONValue(dst, e.Fields[i])
+			}
 		}
 	}
 	if location {
@@ -90,6 +100,19 @@ func AppendChannelJSON(dst []byte, c *Channel, metadata bool, zone *time.Locatio
 	return append(dst, '}')
 }
 
+// AppendTerseChannelJSON appends the channel object that stands before a feed of statuses (contract section 7.9): the
+// name and the place.
+func AppendTerseChannelJSON(dst []byte, c *Channel) []byte {
+	dst = append(dst, `{"name":`...)
+	dst = appendJSONString(dst, c.Name)
+	dst = appendJSONKey(dst, "latitude", cmp.Or(c.Latitude, "0.0"))
+	dst = appendJSONKey(dst, "longitude", cmp.Or(c.Longitude, "0.0"))
+	if c.Elevation != "" {
+		dst = appendJSONKey(dst, "elevation", c.Elevation)
+	}
+	return append(dst, '}')
+}
+
 // AppendSettingsJSON appends a channel's settings: for its owner object A of contract section 8, with metadata and
 // keys; for anyone else object B, without them and with the owner's user name. The ranking is what the service's
 // formula gives for how much of the settings is filled in; tags are objects, numbered in their order.
@@ -112,7 +135,7 @@ func AppendSettingsJSON(dst []byte, c *Channel, owner bool, username string, zon
 	dst = append(dst, `,"url":`...)
 	dst = appendJSONOrNull(dst, c.URL)
 	dst = append(dst, `,"ranking":`...)
-	dst = strconv.AppendInt(dst, ranking(c), 10)
+	dst = strconv.AppendInt(dst, c.Ranking(), 10)
 	if owner {
 		dst = append(dst, `,"metadata":`...)
 		dst = appendJSONOrNull(dst, c.Metadata)
@@ -150,9 +173,9 @@ func AppendSettingsJSON(dst []byte, c *Channel, owner bool, username string, zon
 	return append(dst, '}')
 }
 
-// ranking sums up the settings that are filled in, in percent; a video, which we do not have, makes up the rest
+// Ranking sums up the settings that are filled in, in percent; a video, which we do not have, makes up the rest
 // (iobridge/thingspeak: app/models/channel.rb, calc_ranking).
-func ranking(c *Channel) int64 {
+func (c *Channel) Ranking() int64 {
 	sum := int64(15) // the location is always there, "0.0" unless set
 	if c.Name != "" {
 		sum += 15
@@ -204,6 +227,10 @@ func appendJSONValue(dst []byte, v Value) []byte {
 func appendJSONOrNull(dst []byte, text string) []byte {
 	return appendJSONValue(dst, Value{Text: text, Given: text != ""})
 }
+
+// AppendJSONText appends a text as a JSON string, as encoding/json does by default: with "<", ">" and "&" escaped
+// (contract section 1.3), and invalid UTF-8 replaced.
+func AppendJSONText(dst []byte, s string) []byte { return appendJSONString(dst, s) }
 
 // appendJSONString writes what encoding/json does by default, to the byte: "<", ">" and "&" escaped (contract section
 // 1.3), invalid UTF-8 replaced.

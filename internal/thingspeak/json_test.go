@@ -53,10 +53,20 @@ func TestAppendJSON(t *testing.T) {
 			`{"created_at":"2018-06-12T21:16:46Z","entry_id":17}`,
 		},
 		{
-			"update", string(AppendUpdateJSON(nil, 9, new(entry(17, "5")), nil)),
+			"update", string(AppendUpdateJSON(nil, 9, new(entry(17, "5")), 0, nil)),
 			`{"channel_id":9,"created_at":"2018-06-12T21:16:46Z","entry_id":17,"field1":"5","field2":null,"field3":null,` +
 				`"field4":null,"field5":null,"field6":null,"field7":null,"field8":null,"latitude":null,"longitude":null,` +
 				`"elevation":null,"status":null}`,
+		},
+		{
+			"update with numbers", string(AppendUpdateJSON(nil, 9, new(entry(17, "24.90", "7", "-1e3")), FieldsOf(1, 3), nil)),
+			`{"channel_id":9,"created_at":"2018-06-12T21:16:46Z","entry_id":17,"field1":24.90,"field2":"7","field3":-1e3,` +
+				`"field4":null,"field5":null,"field6":null,"field7":null,"field8":null,"latitude":null,"longitude":null,` +
+				`"elevation":null,"status":null}`,
+		},
+		{
+			"calculated row", string(AppendEntryJSON(nil, new(entry(0, "20.5")), FieldsOf(1, 2), false, false, nil)),
+			`{"created_at":"2018-06-12T21:16:46Z","field1":"20.5","field2":null}`,
 		},
 		{
 			"channel", string(AppendChannelJSON(nil, &c, false, nil)),

@@ -26,3 +26,22 @@ func parseNumber(s string) (n int64, ok bool) {
 	}
 	return n, s != ""
 }
+
+// maxWholeDigits is how many digits a decimal may have before its point; with ten behind it that is more than any place
+// on earth needs.
+const maxWholeDigits = 10
+
+// ParseDecimal reads the decimal of a latitude or longitude, with blanks around it or not, and returns its text: a
+// sign if it has one, digits, at most ten places (contract section 3.2). Exponents and decimal commas are none.
+func ParseDecimal(s string) (text string, ok bool) {
+	s = strings.TrimSpace(s)
+	unsigned := s
+	if s != "" && (s[0] == '+' || s[0] == '-') {
+		unsigned = s[1:]
+	}
+	whole, places, _ := strings.Cut(unsigned, ".")
+	if len(whole) > maxWholeDigits || whole+places == "" || strings.Trim(whole+places, "0123456789") != "" {
+		return "", false
+	}
+	return s[:len(s)-max(0, len(places)-10)], true
+}

@@ -21,7 +21,7 @@ func TestParseUpdateReply(t *testing.T) {
 		{"\ufeff17", 17},
 		{`"17"`, 17},
 		{"9223372036854775807", math.MaxInt64},
-		{string(AppendUpdateJSON(nil, 9, new(entry(17)), nil)), 17},
+		{string(AppendUpdateJSON(nil, 9, new(entry(17)), 0, nil)), 17},
 		{`{"entry_id":"17"}`, 17},
 	}
 	for _, tt := range tests {

@@ -42,7 +42,8 @@ type Fields [FieldCount]Value
 
 // Entry is one row of a channel (contract section 3.2).
 type Entry struct {
-	// ID is the entry number, from 1 in each channel. 0 in an entry that no relay has accepted yet.
+	// ID is the entry number, from 1 in each channel. 0 in an entry that no relay has accepted yet, and in a row that
+	// was calculated from several entries.
 	ID int64
 	// CreatedAt is in whole seconds. A writer may choose it, so it proves nothing.
 	CreatedAt time.Time

@@ -32,3 +32,21 @@ func TestEnabledFieldsHaveALabel(t *testing.T) {
 		t.Errorf("enabled are %08b, want fields 1 and 5", got)
 	}
 }
+
+func TestParseDecimal(t *testing.T) {
+	const none = "none"
+	for s, want := range map[string]string{
+		"48.2": "48.2", "-16": "-16", " 7.5 ": "7.5", "+3": "+3", ".5": ".5", "1.12345678901": "1.1234567890",
+		"1234567890.5": "1234567890.5", "00": "00",
+		"": none, "north": none, "1e3": none, "1,5": none, "-": none, "--3": none, "1.2.3": none, "12345678901": none,
+		"NaN": none, "0x1p4": none, "1_0": none, "٣": none,
+	} {
+		got, ok := ParseDecimal(s)
+		if !ok {
+			got = none
+		}
+		if got != want {
+			t.Errorf("ParseDecimal(%q) = %q, want %q", s, got, want)
+		}
+	}
+}
