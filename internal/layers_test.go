@@ -121,15 +121,17 @@ func TestNoReach(t *testing.T) {
 // TestOneOwner names the only packages that may import a foreign library, tests of others included.
 func TestOneOwner(t *testing.T) {
 	owners := map[string][]string{
-		"github.com/fernet/fernet-go":      {"fernet"},
-		"github.com/go-resty/resty":        {"remote"},
-		"modernc.org/sqlite":               {"relay/store", "archive"},
-		"go.yaml.in/yaml":                  {"config"},
-		"github.com/sethvargo/go-diceware": {"passphrase"},
-		"golang.org/x/crypto":              {"passphrase"},
-		"golang.org/x/term":                {"cli"},
-		"github.com/spf13/cobra":           {"cli", "relay/relaycmd"},
-		"github.com/spf13/pflag":           {"cli", "relay/relaycmd"},
+		"github.com/VictoriaMetrics/metrics": {"relay/httpapi"},
+		"golang.org/x/time":                  {"relay/httpapi"},
+		"github.com/fernet/fernet-go":        {"fernet"},
+		"github.com/go-resty/resty":          {"remote"},
+		"modernc.org/sqlite":                 {"relay/store", "archive"},
+		"go.yaml.in/yaml":                    {"config"},
+		"github.com/sethvargo/go-diceware":   {"passphrase"},
+		"golang.org/x/crypto":                {"passphrase"},
+		"golang.org/x/term":                  {"cli"},
+		"github.com/spf13/cobra":             {"cli", "relay/relaycmd"},
+		"github.com/spf13/pflag":             {"cli", "relay/relaycmd"},
 	}
 	for name, p := range listPackages(t) {
 		for _, imports := range [][]string{p.Imports, p.TestImports, p.XTestImports} {

@@ -2,46 +2,56 @@ package main_test
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
-	"io"
+	"math"
 	"math/rand/v2"
-	"net/http"
-	"net/url"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/relay/check"
 )
 
-// build builds the program.
-func build(t *testing.T) string {
-	t.Helper()
-	program := filepath.Join(t.TempDir(), "fernpost-relay")
+// program is the path of the program, which TestMain builds.
+var program string
+
+func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+
+func buildAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "fernpost-relay-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "fernpost-relay")
 	if runtime.GOOS == "windows" {
 		program += ".exe"
 	}
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("building: %v\n%s", err, out)
+		fmt.Fprintf(os.Stderr, "building: %v\n%s", err, out)
+		return 1
 	}
-	return program
+	return m.Run()
 }
 
 // process is a relay that runs.
 type process struct {
 	*exec.Cmd
-	url string
+	stdout *bufio.Reader
 }
 
-func launch(t *testing.T, program, dir string) *process {
+// launch starts the relay on an address.
+func launch(t *testing.T, dir, listen string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command(program, "--listen", "127.0.0.1:0", "--data", dir, "--limits", "none", "--interval", "0s")}
+	p := &process{Cmd: exec.Command(program, "--listen", listen, "--data", dir, "--limits", "none", "--interval", "0s")}
 	p.Stderr = t.Output()
 	stdout, err := p.StdoutPipe()
 	if err != nil {
@@ -51,165 +61,133 @@ func launch(t *testing.T, program, dir string) *process {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.Process.Kill() }) // it has ended, unless the test failed
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatalf("reading the first line: %v", err)
-	}
-	p.url = strings.TrimSpace(strings.TrimPrefix(line, "listening on "))
+	p.stdout = bufio.NewReader(stdout)
 	return p
 }
 
-func call(c *http.Client, method, url string, form url.Values) (string, error) {
-	q, err := http.NewRequest(method, url, strings.NewReader(form.Encode()))
-	if err != nil {
-		return "", err
-	}
-	q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r, err := c.Do(q)
-	if err != nil {
-		return "", err
-	}
-	defer r.Body.Close()
-	body, err := io.ReadAll(r.Body)
-	if err == nil && r.StatusCode != http.StatusOK {
-		err = fmt.Errorf("status %d: %s", r.StatusCode, body)
-	}
-	return string(body), err
-}
-
-// channel is what a test knows of a channel: which entries were answered.
-type channel struct {
-	id       int64
-	writeKey string
-
-	mu       sync.Mutex
-	answered map[int64]string // number → value
-	sent     map[string]bool
-}
-
-func create(t *testing.T, url string) *channel {
+func (p *process) waitUntilListening(t *testing.T) {
 	t.Helper()
-	body, err := call(http.DefaultClient, http.MethodPost, url+"/channels.json", map[string][]string{
-		"public_flag": {"true"}, "field1": {"value"},
+	if line, err := p.stdout.ReadString('\n'); err != nil || !strings.HasPrefix(line, "listening on ") {
+		t.Fatalf("the first line is %q: %v", line, err)
+	}
+}
+
+// freeAddress finds a port that nobody listens on. It is below those that systems take for outgoing connections, so
+// that nobody gets it by chance while the relay is dead.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000))
+		if l, err := net.Listen("tcp", address); err == nil {
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return address
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
+}
+
+// kill ends the process at once: kill -9.
+func (p *process) kill(t *testing.T) {
+	t.Helper()
+	if err := p.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = p.Wait() // "signal: killed"
+}
+
+// numberFrom reads a variable, which has to be a number if it is there.
+func numberFrom(t *testing.T, variable string, otherwise uint64) uint64 {
+	t.Helper()
+	text, ok := os.LookupEnv(variable)
+	if !ok {
+		return otherwise
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s: %v", variable, err)
+	}
+	return n
+}
+
+// TestKill kills the relay under load, again and again, and has the check prove that whatever it had answered is there.
+// FERNPOST_KILLS says how often, FERNPOST_SEED repeats the choices of a run that failed.
+func TestKill(t *testing.T) {
+	const (
+		channels, writers = 3, 12
+		// mostAnswers is the most updates that a relay may answer before it is killed.
+		mostAnswers = 4000
+		// mostStart is the longest time that a relay gets when it is killed while it starts.
+		mostStart = 60 * time.Millisecond
+	)
+	kills := int(numberFrom(t, "FERNPOST_KILLS", 8))
+	seed := numberFrom(t, "FERNPOST_SEED", rand.Uint64())
+	random := rand.New(rand.NewPCG(seed, 0))
+	t.Logf("FERNPOST_KILLS=%d FERNPOST_SEED=%d", kills, seed)
+
+	dir := t.TempDir()
+	address := freeAddress(t)
+	p := launch(t, dir, address)
+	p.waitUntilListening(t)
+	c, err := check.Begin(t.Context(), check.Options{
+		Relays: []string{"http://" + address}, Channels: channels, Writers: writers, Readers: 1,
+		// What a killed relay did not store it will not store later.
+		Settle: time.Millisecond,
+		Seed:   seed, Say: func(line string) { t.Log(line) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var c struct {
-		ID   int64
-		Keys []struct {
-			Text string `json:"api_key"`
-		} `json:"api_keys"`
-	}
-	if err := json.Unmarshal([]byte(body), &c); err != nil {
-		t.Fatal(err)
-	}
-	return &channel{id: c.ID, writeKey: c.Keys[0].Text, answered: map[int64]string{}, sent: map[string]bool{}}
-}
-
-// write sends updates one after the other until the relay is gone, and tells of each answer.
-func (c *channel) write(client *http.Client, base, name string, answer func()) {
-	for i := 0; ; i++ {
-		value := fmt.Sprintf("%s-%d", name, i)
-		c.mu.Lock()
-		c.sent[value] = true
-		c.mu.Unlock()
-		body, err := call(client, http.MethodPost, base+"/update", url.Values{"api_key": {c.writeKey}, "field1": {value}})
-		if err != nil {
-			return
-		}
-		n, err := strconv.ParseInt(body, 10, 64)
-		if err != nil || n == 0 {
-			return
-		}
-		c.mu.Lock()
-		c.answered[n] = value
-		c.mu.Unlock()
-		answer()
-	}
-}
-
-// check reads everything back: numbers without gap or double, each answered entry under its number, each value once, and
-// nothing that nobody sent.
-func (c *channel) check(t *testing.T, base string) {
-	t.Helper()
-	stored := map[int64]string{}
-	for first := int64(1); ; first += 8000 {
-		body, err := call(http.DefaultClient, http.MethodGet, fmt.Sprintf(
-			"%s/channels/%d/field/1.csv?start_entry_id=%d&end_entry_id=%d", base, c.id, first, first+7999), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		rows := strings.Split(strings.TrimSuffix(body, "\n"), "\n")[1:]
-		for i, row := range rows {
-			cells := strings.Split(row, ",")
-			n, err := strconv.ParseInt(cells[1], 10, 64)
-			if err != nil || n != first+int64(i) {
-				t.Fatalf("row %d behind entry %d is %q", i, first, row)
-			}
-			stored[n] = cells[2]
-		}
-		if len(rows) < 8000 {
+	early := 0
+	for range kills {
+		// As often after a few answers as after many.
+		answers := int64(math.Exp(random.Float64() * math.Log(mostAnswers)))
+		if err := c.Await(t.Context(), c.Answered()+answers); err != nil {
+			t.Error(err)
 			break
 		}
-	}
-	seen := map[string]int64{}
-	for n, value := range stored {
-		if other := seen[value]; other != 0 {
-			t.Errorf("%q is there twice, as entries %d and %d", value, other, n)
+		p.kill(t)
+		if random.IntN(4) == 0 {
+			early++
+			p = launch(t, dir, address)
+			time.Sleep(time.Duration(random.Int64N(int64(mostStart)))) // some moment, nothing depends on which
+			p.kill(t)
 		}
-		seen[value] = n
-		if !c.sent[value] {
-			t.Errorf("entry %d is %q, which nobody sent", n, value)
-		}
+		p = launch(t, dir, address)
+		p.waitUntilListening(t)
 	}
-	for n, value := range c.answered {
-		if stored[n] != value {
-			t.Errorf("entry %d was answered for %q and is %q", n, value, stored[n])
-		}
+	if err := c.Await(t.Context(), c.Answered()+mostAnswers/20); err != nil {
+		t.Error(err)
 	}
+	r, err := c.Finish(t.Context())
+	if err != nil {
+		t.Error(err)
+	}
+	var text strings.Builder
+	if err := r.WriteText(&text); err != nil {
+		t.Error(err)
+	}
+	t.Logf("killed %d times under load and %d times at the start\n%s", kills, early, text.String())
+	if !r.OK {
+		t.Error("the relay does not keep what it answers")
+	}
+	if r.Reads.Late > 0 {
+		t.Errorf("%d reads did not show what had been answered", r.Reads.Late)
+	}
+	if kills > 0 && (r.Away.Times == 0 || r.Updates.RepliesLost == 0) {
+		t.Error("the writers did not notice that the relay was killed")
+	}
+	stop(t, p, dir)
 }
 
-// TestKill kills the relay under load, again and again: whatever it had answered is there.
-func TestKill(t *testing.T) {
-	rounds, writers := 5, 6
-	program, dir := build(t), t.TempDir()
-	p := launch(t, program, dir)
-	channels := []*channel{create(t, p.url), create(t, p.url)}
-	for round := range rounds {
-		left, enough := atomic.Int64{}, make(chan struct{})
-		left.Store(1 + rand.Int64N(1000))
-		answer := func() {
-			if left.Add(-1) == 0 {
-				close(enough)
-			}
-		}
-		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: writers}}
-		var writing sync.WaitGroup
-		for w := range writers {
-			writing.Go(func() { channels[w%len(channels)].write(client, p.url, fmt.Sprintf("%d-%d", round, w), answer) })
-		}
-		<-enough
-		if err := p.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		_ = p.Wait() // "signal: killed"
-		writing.Wait()
-		client.CloseIdleConnections()
-		p = launch(t, program, dir)
-		for _, c := range channels {
-			c.check(t, p.url)
-		}
-	}
-	total := 0
-	for _, c := range channels {
-		total += len(c.answered)
-	}
-	t.Logf("%d updates were answered in %d rounds", total, rounds)
+// stop ends the relay as it should be ended.
+func stop(t *testing.T, p *process, dir string) {
+	t.Helper()
 	if runtime.GOOS == "windows" {
 		return // it has no signals
 	}
-	// In the end it stops as it should.
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,11 @@ import (
 // maxTextBytes bounds a channel's texts: name, description, labels, metadata, tags and the rest, each.
 const maxTextBytes = 10_000
 
-// Settings are what the owner of a channel may choose (contract section 8). A nil member leaves things as they are.
+// noPlace is the latitude and longitude of a channel that has none.
+const noPlace = "0.0"
+
+// Settings are what the owner of a channel may choose (contract section 8). A nil member leaves things as they are; a
+// latitude or longitude that is no decimal is "0.0".
 type Settings struct {
 	Name, Description              *string
 	Latitude, Longitude, Elevation *string
@@ -32,8 +36,8 @@ func (s *Settings) apply(c *thingspeak.Channel) error {
 	}{
 		{"name", s.Name, &c.Name},
 		{"description", s.Description, &c.Description},
-		{"latitude", s.Latitude, &c.Latitude},
-		{"longitude", s.Longitude, &c.Longitude},
+		{"latitude", place(s.Latitude), &c.Latitude},
+		{"longitude", place(s.Longitude), &c.Longitude},
 		{"elevation", s.Elevation, &c.Elevation},
 		{"metadata", s.Metadata, &c.Metadata},
 		{"url", s.URL, &c.URL},
@@ -62,6 +66,18 @@ func (s *Settings) apply(c *thingspeak.Channel) error {
 		c.Public = *s.Public
 	}
 	return nil
+}
+
+// place keeps of a latitude or longitude what is a decimal.
+func place(s *string) *string {
+	if s == nil {
+		return nil
+	}
+	text, ok := thingspeak.ParseDecimal(*s)
+	if !ok {
+		text = noPlace
+	}
+	return &text
 }
 
 func set(name string, from, to *string) error {
@@ -102,8 +118,8 @@ func (r *Relay) createChannel(ctx context.Context, owner int64, s Settings, limi
 		now := time.Now().UTC().Truncate(time.Second)
 		c := &Channel{Owner: owner, Channel: thingspeak.Channel{
 			ID:        newChannelID(),
-			Latitude:  "0.0",
-			Longitude: "0.0",
+			Latitude:  noPlace,
+			Longitude: noPlace,
 			CreatedAt: now,
 			UpdatedAt: now,
 			Keys:      []thingspeak.Key{{Text: NewKey(), Write: true}, {Text: NewKey()}},

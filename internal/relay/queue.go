@@ -3,16 +3,21 @@ package relay
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 )
 
 // Bounds of the queue of updates.
 const (
-	// maxBatch is the most updates of one commit.
-	maxBatch = 512
+	// maxBatch is the most updates of one commit, and maxBatchEntries the most entries, unless one update has more.
+	maxBatch        = 512
+	maxBatchEntries = 16_384
 	// maxQueued is how many updates may wait; beyond it they are refused with ErrUnavailable. It is more than the
 	// connections a relay serves at once under sane limits, so only a store that hangs fills it.
 	maxQueued = 16_384
+	// maxWait is how long an update waits for its batch to begin. One that waited in vain is not stored.
+	maxWait = 10 * time.Second
 )
 
 // queue gathers the updates that arrive while a commit runs into the next one: a batch is as large as the disk is slow,
@@ -38,7 +43,8 @@ type call struct {
 	turn chan bool
 }
 
-// add queues an update and returns when its batch was committed.
+// add queues an update and returns when its batch was committed. An error that wraps ErrUnavailable and comes from here,
+// not from the commit, means that it was not even tried. Nothing takes back an update whose batch has begun.
 func (q *queue) add(ctx context.Context, u Update) (Decision, error) {
 	c := &call{update: u}
 	q.mu.Lock()
@@ -54,16 +60,37 @@ func (q *queue) add(ctx context.Context, u Update) (Decision, error) {
 		c.turn = make(chan bool, 1)
 	}
 	q.mu.Unlock()
-	if lead || <-c.turn {
+	if lead || q.wait(c) {
 		q.lead(ctx, c)
 	}
 	return c.decision, c.err
 }
 
+// wait waits for a call's turn, and takes it out of the queue when that takes too long.
+func (q *queue) wait(c *call) (lead bool) {
+	patience := time.NewTimer(maxWait)
+	defer patience.Stop()
+	select {
+	case lead = <-c.turn:
+		return lead
+	case <-patience.C:
+	}
+	q.mu.Lock()
+	place := slices.Index(q.waiting, c)
+	if place < 0 || len(c.turn) > 0 {
+		q.mu.Unlock()
+		return <-c.turn // its batch has begun, or is about to
+	}
+	q.waiting = slices.Delete(q.waiting, place, place+1)
+	q.mu.Unlock()
+	c.err = fmt.Errorf("waited %v: %w", maxWait, ErrUnavailable)
+	return false
+}
+
 // lead commits the batch that begins with c, tells those in it, and hands over.
 func (q *queue) lead(ctx context.Context, c *call) {
 	q.mu.Lock()
-	n := min(len(q.waiting), maxBatch)
+	n := batchSize(q.waiting)
 	batch := q.waiting[:n:n]
 	q.waiting = q.waiting[n:]
 	q.mu.Unlock()
@@ -91,4 +118,15 @@ func (q *queue) lead(ctx context.Context, c *call) {
 			other.turn <- false
 		}
 	}
+}
+
+// batchSize is how many of the calls that wait, of which there is one at least, go into the next batch.
+func batchSize(waiting []*call) int {
+	entries := len(waiting[0].update.Entries)
+	for i, c := range waiting[1:] {
+		if entries += len(c.update.Entries); i+1 == maxBatch || entries > maxBatchEntries {
+			return i + 1
+		}
+	}
+	return len(waiting)
 }

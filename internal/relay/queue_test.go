@@ -3,9 +3,11 @@ package relay
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // heldCommit is a commit that lets the test look at each batch before it goes on.
@@ -87,6 +89,121 @@ func TestQueueGathers(t *testing.T) {
 			}
 		}
 		if q.busy || q.waiting != nil {
+			t.Error("the queue is not at rest")
+		}
+	})
+}
+
+// TestQueueBoundsEntries: large bulk calls do not share a batch.
+func TestQueueBoundsEntries(t *testing.T) {
+	waiting := func(sizes ...int) (calls []*call) {
+		for _, n := range sizes {
+			calls = append(calls, &call{update: Update{Entries: make([]NewEntry, n)}})
+		}
+		return calls
+	}
+	for _, tt := range []struct {
+		sizes []int
+		want  int
+	}{
+		{[]int{1}, 1},
+		{[]int{1, 1, 1}, 3},
+		{[]int{maxBatchEntries + 1}, 1},
+		{[]int{maxBatchEntries + 1, 1}, 1},
+		{[]int{1, maxBatchEntries}, 1},
+		{[]int{1, maxBatchEntries - 1, 0, 1}, 3},
+		{make([]int, maxBatch), maxBatch},
+		{make([]int, maxBatch+1), maxBatch},
+	} {
+		if n := batchSize(waiting(tt.sizes...)); n != tt.want {
+			t.Errorf("of %d calls %d go into a batch, want %d", len(tt.sizes), n, tt.want)
+		}
+	}
+}
+
+// TestQueueWaitEnds: an update that waited ten seconds for its batch to begin is refused and not stored; one whose batch
+// has begun is answered with what becomes of it, however long that takes.
+func TestQueueWaitEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := heldCommit{batches: make(chan []Update), resume: make(chan error)}
+		q := queue{commit: h.commit}
+		var done sync.WaitGroup
+		answers := make([]error, 6)
+		add := func(n int64) {
+			done.Go(func() { _, answers[n] = q.add(t.Context(), Update{Channel: n}) })
+			synctest.Wait()
+		}
+		next := func(want ...int64) {
+			t.Helper()
+			var got []int64
+			for _, u := range <-h.batches {
+				got = append(got, u.Channel)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("the batch has updates %v, want %v", got, want)
+			}
+		}
+		add(0)
+		next(0)
+		add(1)
+		time.Sleep(maxWait / 2)
+		add(2)
+		add(3)
+		time.Sleep(maxWait / 2)
+		synctest.Wait()
+		if !errors.Is(answers[1], ErrUnavailable) {
+			t.Errorf("after %v the first that waits got %v, want ErrUnavailable", maxWait, answers[1])
+		}
+		h.resume <- nil
+		next(2, 3)
+		time.Sleep(2 * maxWait)
+		add(4)
+		time.Sleep(maxWait)
+		synctest.Wait()
+		if !errors.Is(answers[4], ErrUnavailable) || len(q.waiting) > 0 {
+			t.Errorf("the only one that waits got %v, and %d are left", answers[4], len(q.waiting))
+		}
+		h.resume <- nil
+		done.Wait()
+		add(5)
+		next(5)
+		h.resume <- nil
+		done.Wait()
+		for _, n := range []int{0, 2, 3, 5} {
+			if answers[n] != nil {
+				t.Errorf("update %d was answered with %v", n, answers[n])
+			}
+		}
+	})
+}
+
+// TestQueueTurnAtTheLastMoment: calls whose patience ends while they are told to go on are committed once or refused.
+func TestQueueTurnAtTheLastMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		committed := map[int64]int{}
+		q := queue{commit: func(_ context.Context, updates []Update) ([]Decision, error) {
+			for _, u := range updates {
+				committed[u.Channel]++
+			}
+			time.Sleep(maxWait) // the next batch begins at the moment at which its calls lose patience
+			return make([]Decision, len(updates)), nil
+		}}
+		var done sync.WaitGroup
+		answers := make([]error, 200)
+		for n := range answers {
+			done.Go(func() { _, answers[n] = q.add(t.Context(), Update{Channel: int64(n)}) })
+		}
+		done.Wait()
+		for n, err := range answers {
+			want := 1
+			if err != nil {
+				want = 0
+			}
+			if committed[int64(n)] != want {
+				t.Errorf("update %d was answered with %v and committed %d times", n, err, committed[int64(n)])
+			}
+		}
+		if q.busy || len(q.waiting) > 0 {
 			t.Error("the queue is not at rest")
 		}
 	})

@@ -41,6 +41,9 @@ type Store interface {
 	DeleteChannel(ctx context.Context, channel int64) error
 	// Channels returns an account's channels in order of number, with LastEntryID set.
 	Channels(ctx context.Context, owner int64) ([]*Channel, error)
+	// PublicChannels returns a page of a listing in order of number, with LastEntryID set, and how many channels are on
+	// all its pages.
+	PublicChannels(ctx context.Context, l Listing) (page []*Channel, total int, err error)
 
 	// CreateAccount adds an account and sets its ID; ErrTaken when the name or the key is in use.
 	CreateAccount(ctx context.Context, a *Account) error

@@ -76,6 +76,19 @@ func (r *Relay) Update(ctx context.Context, u Update) (Accepted, error) {
 	return Accepted{Channel: u.Channel, Entries: d.Entries}, nil
 }
 
+// MayWrite tells whether a key writes a channel: nil, ErrNotFound or ErrKey. It is for doors that have to tell the two
+// apart, or want to know before they read a large body; an update is judged by Decide in any case.
+func (r *Relay) MayWrite(ctx context.Context, channel int64, key string) error {
+	v, err := r.view(ctx, channel)
+	if err != nil {
+		return err
+	}
+	if key == "" || key != v.State.WriteKey {
+		return ErrKey
+	}
+	return nil
+}
+
 // check refuses what needs no look at the channel.
 func (r *Relay) check(u *Update) error {
 	u.Limits = &r.limits

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"slices"
 
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -34,15 +35,15 @@ func (r *Relay) View(ctx context.Context, id int64, key string) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v.Channel.Public {
+	if v.Channel.Public || v.Opens(key) {
 		return v, nil
 	}
-	for _, k := range v.Channel.Keys {
-		if key != "" && k.Text == key {
-			return v, nil
-		}
-	}
 	return nil, ErrKey
+}
+
+// Opens reports whether a key is one of the channel's own.
+func (v *View) Opens(key string) bool {
+	return key != "" && slices.ContainsFunc(v.Channel.Keys, func(k thingspeak.Key) bool { return k.Text == key })
 }
 
 // OwnView opens a channel of an account; a channel of somebody else is ErrNotFound.
@@ -123,4 +124,10 @@ func (r *Relay) remembered(id int64) recent {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.recents[id]
+}
+
+// Range calls visit for the entries first to last of a channel, in order of number. The entry is valid during the call
+// only. Of a channel that was cleared meanwhile fewer come, or none.
+func (r *Relay) Range(ctx context.Context, v *View, first, last int64, visit func(*thingspeak.Entry) error) error {
+	return r.store.Entries(ctx, v.State.Generation, first, min(last, v.State.Last), visit)
 }

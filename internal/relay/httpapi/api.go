@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -29,13 +30,20 @@ type Options struct {
 	Loopback bool
 	// Open lets anybody create channels without a user key, up to Limits.OpenChannels.
 	Open bool
+	// Clients keeps account of the addresses that requests come from; nil sets no limits.
+	Clients *Clients
+	// Metrics counts; nil does not, and serves no /metrics.
+	Metrics *Metrics
+	// Ready says whether the relay can do its work; its error's text is shown to everybody. nil is always ready.
+	Ready func(context.Context) error
 }
 
 const (
-	// maxBody is the largest request body read, in bytes. A full update, each byte percent-encoded, has 10 KiB.
-	maxBody = 64 << 10
 	// maxUnderWay bounds the bytes of replies that are on their way to clients; beyond it requests get 503.
 	maxUnderWay = 64 << 20
+	// smallReply is a reply that is sent in any case, in bytes: the system's buffers take it at once, and clients that
+	// are slow to fetch large ones must not keep others from a few bytes.
+	smallReply = 16 << 10
 )
 
 // api serves the routes.
@@ -45,11 +53,17 @@ type api struct {
 	options  Options
 	mux      *http.ServeMux
 	underWay atomic.Int64
+	// held counts the bytes of request bodies: see maxHeld.
+	held atomic.Int64
+	// building has a place for each large reply that is built at a time: see build.
+	building chan struct{}
 }
 
 // New returns the handler of a relay.
 func New(r *relay.Relay, o Options) http.Handler {
-	a := &api{relay: r, log: o.Log, options: o, mux: http.NewServeMux()}
+	a := &api{
+		relay: r, log: o.Log, options: o, mux: http.NewServeMux(), building: make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
+	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -59,6 +73,7 @@ func New(r *relay.Relay, o Options) http.Handler {
 
 // ServeHTTP gives the mux a path without extension, doubled slashes and slash at the end, so that it never redirects.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer a.recovered(w, r)
 	path, format := splitPath(r.URL.Path)
 	if format == formatNone {
 		format = acceptedFormat(r.Header)
@@ -82,8 +97,16 @@ type request struct {
 	*http.Request
 	format format
 	params params
+	// bulk is what a bulk call asks for, nil for all others.
+	bulk *bulkCall
 	// now is one moment for the whole request.
 	now time.Time
+	// client is who sent it; nil is not limited.
+	client *client
+	// wrongKey says that it showed a key that opens nothing here.
+	wrongKey bool
+	// held is how many bytes of its body are counted.
+	held int64
 }
 
 // handler does the work of a route. Its errors are the relay's or a *refusal.
@@ -96,19 +119,25 @@ func (a *api) serve(tell teller, methods map[string]handler) http.Handler {
 	}
 	allow := []string{strings.Join(slices.Sorted(maps.Keys(methods)), ", ")}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		q := &request{Request: r, now: time.Now()}
+		q := &request{Request: r, now: time.Now(), client: a.options.Clients.find(r)}
 		q.format, _ = r.Context().Value(formatKey{}).(format)
+		defer a.release(q)
 		answer, err := a.answer(w, q, methods[r.Method])
 		if err != nil {
 			answer = tell(q, err)
 			if answer.status == http.StatusMethodNotAllowed {
 				w.Header()["Allow"] = allow
 			}
-			if answer.status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
+			if answer.status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) &&
+				!errors.Is(err, errBusy) {
 				a.log.ErrorContext(r.Context(), "request failed", "route", r.Pattern, "err", err)
 			}
 		}
+		if q.wrongKey {
+			q.client.wrongKey(q.now)
+		}
 		answer.minimal = q.params.get("headers") == "false"
+		q.jsonp(answer)
 		a.send(w, r, answer)
 	})
 }
@@ -118,9 +147,16 @@ func (a *api) answer(w http.ResponseWriter, q *request, h handler) (*reply, erro
 	if h == nil {
 		return nil, &refusal{code: thingspeak.CodeMethodInvalid, hint: "This address does not take that method."}
 	}
-	var err error
-	if q.params, err = readParams(w, q.Request); err != nil {
+	if err := q.client.admit(q.now); err != nil {
 		return nil, err
+	}
+	if err := a.readParams(w, q, q.Pattern == bulkRoute); err != nil {
+		return nil, err
+	}
+	if q.client != nil && q.key() != "" {
+		if err := q.client.admitKey(q.now); err != nil {
+			return nil, err
+		}
 	}
 	return h(q)
 }

@@ -1,7 +1,7 @@
 package httpapi
 
 import (
-	"cmp"
+	"encoding/json"
 	"net"
 	"net/http"
 	"strconv"
@@ -39,7 +39,7 @@ func (a *api) mayCreate(r *http.Request) bool {
 	if a.options.Open {
 		return true
 	}
-	return a.options.Loopback && r.Header.Get("Origin") == "" && isLoopback(r.Host)
+	return a.options.Loopback && r.Header.Get("Origin") == "" && isLoopback(r.Host) && !isForwarded(r.Header)
 }
 
 // isLoopback reports whether a Host header, with or without a port, names this machine.
@@ -58,24 +58,24 @@ func (a *api) listChannels(q *request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	owned, err := a.relay.Channels(q.Context(), account.ID)
+	owned, err := a.ownChannels(q, account.ID, q.params.get("tag"))
 	if err != nil {
 		return nil, err
 	}
-	body := []byte{'['}
-	for i, c := range owned {
-		if i > 0 {
-			body = append(body, ',')
-		}
-		body = thingspeak.AppendSettingsJSON(body, &c.Channel, true, account.Name, q.zone())
+	list := channelList{own: true, channels: owned, names: map[int64]string{account.ID: account.Name}, zone: q.zone()}
+	if q.format == formatXML {
+		w := newXML()
+		list.writeXML(w)
+		return &reply{status: http.StatusOK, format: formatXML, body: w.dst}, nil
 	}
-	return &reply{status: http.StatusOK, format: formatJSON, body: q.jsonp(append(body, ']'))}, nil
+	return &reply{status: http.StatusOK, format: formatJSON, body: list.appendJSON(nil)}, nil
 }
 
 // channel answers with a channel's settings: with its keys for the owner, without for anyone who may read it. The
 // settings of a private channel are not for everybody, other than on the service (contract section 13).
 func (a *api) channel(q *request) (*reply, error) {
-	if account, err := a.relay.Account(q.Context(), q.key()); err == nil {
+	account, unknown := a.relay.Account(q.Context(), q.key())
+	if unknown == nil {
 		if v, err := a.ownView(q, account); err == nil {
 			return q.settingsReply(v, account.Name), nil
 		}
@@ -83,6 +83,9 @@ func (a *api) channel(q *request) (*reply, error) {
 	v, err := a.open(q)
 	if err != nil {
 		return nil, err
+	}
+	if unknown != nil && !v.Opens(q.key()) {
+		q.noteKey(unknown) // a guess at the owner's user key
 	}
 	name, err := a.relay.AccountName(q.Context(), v.Channel.Owner)
 	if err != nil {
@@ -133,7 +136,7 @@ func (a *api) clearChannel(q *request) (*reply, error) {
 		err = a.relay.ClearChannel(q.Context(), account.ID, id)
 	}
 	if err != nil {
-		return tellOwner(q, err), nil // a management route, beside reads
+		return nil, byTable{err}
 	}
 	if q.format == formatXML {
 		return textReply(http.StatusOK, q.format, xmlProlog+"<nil-classes type=\"array\"/>\n"), nil
@@ -152,10 +155,15 @@ func (a *api) manage(q *request) (relay.Account, int64, error) {
 }
 
 func (q *request) settingsReply(v *relay.View, owner string) *reply {
+	if q.format == formatXML {
+		w := newXML()
+		w.settings(shown(v), v.Own, owner, q.zone())
+		return &reply{status: http.StatusOK, format: formatXML, body: w.dst}
+	}
 	return &reply{
 		status: http.StatusOK,
 		format: formatJSON,
-		body:   q.jsonp(thingspeak.AppendSettingsJSON(nil, shown(v), v.Own, owner, q.zone())),
+		body:   thingspeak.AppendSettingsJSON(nil, shown(v), v.Own, owner, q.zone()),
 	}
 }
 
@@ -167,18 +175,11 @@ func (q *request) settings() relay.Settings {
 		}
 		return new(q.params.get(name))
 	}
-	// What is no decimal is "0.0", the service's default.
-	place := func(name string) *string {
-		if !q.params.has(name) {
-			return nil
-		}
-		return new(cmp.Or(decimal(q.params.get(name)).Text, "0.0"))
-	}
 	s := relay.Settings{
 		Name:        optional("name"),
 		Description: optional("description"),
-		Latitude:    place("latitude"),
-		Longitude:   place("longitude"),
+		Latitude:    optional("latitude"),
+		Longitude:   optional("longitude"),
 		Elevation:   optional("elevation"),
 		Metadata:    optional("metadata"),
 		URL:         optional("url"),
@@ -189,14 +190,29 @@ func (q *request) settings() relay.Settings {
 	if q.params.has("public_flag") {
 		s.Public = new(q.params.isTrue("public_flag"))
 	}
-	if q.params.has("tags") {
-		tags := []string{}
-		for tag := range strings.SplitSeq(q.params.get("tags"), ",") {
-			if tag = strings.Join(strings.Fields(tag), " "); tag != "" {
-				tags = append(tags, tag)
-			}
-		}
-		s.Tags = &tags
+	if tags, ok := q.params.find("tags"); ok && tags.kind != null {
+		s.Tags = new(tagsOf(tags))
 	}
 	return s
+}
+
+// tagsOf reads tags: a list with commas or, as replies have it, a JSON array of texts or of objects with a name.
+func tagsOf(p param) []string {
+	list := []string{p.value}
+	if p.kind == nested {
+		var objects []struct{ Name string }
+		if json.Unmarshal([]byte(p.value), &list) != nil && json.Unmarshal([]byte(p.value), &objects) == nil {
+			list = list[:0]
+			for _, o := range objects {
+				list = append(list, o.Name)
+			}
+		}
+	}
+	tags := []string{}
+	for tag := range strings.SplitSeq(strings.Join(list, ","), ",") {
+		if tag = strings.Join(strings.Fields(tag), " "); tag != "" {
+			tags = append(tags, tag)
+		}
+	}
+	return tags
 }

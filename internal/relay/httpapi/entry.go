@@ -56,14 +56,43 @@ func (a *api) oneField(q *request, find func(*relay.View, int) (*thingspeak.Entr
 	}
 	e, err := find(v, n)
 	columns := q.columns(thingspeak.FieldsOf(n) & v.Channel.Enabled())
-	if err == nil && (q.format == formatNone || q.format == formatText) {
+	if err == nil && q.isText() {
 		value := ""
 		if columns.Fields.Has(n) {
-			value = e.Fields[n-1].Text
+			value = q.rounded(e).Fields[n-1].Text
 		}
-		return textReply(http.StatusOK, q.format, q.params.get("prepend")+value+q.params.get("append")), nil
+		return q.bare(value), nil
 	}
 	return q.entryReply(e, err, columns)
+}
+
+// rounded is an entry as "round" wants it.
+func (q *request) rounded(e *thingspeak.Entry) *thingspeak.Entry {
+	places := q.places()
+	if places == nil {
+		return e
+	}
+	e = new(*e)
+	relay.Round(e, *places)
+	return e
+}
+
+// lastCalculated answers with one row over the newest entries (contract section 7.10). How many are wanted is in the
+// parameter of the method's name.
+func (a *api) lastCalculated(name string, m relay.Method) handler {
+	return func(q *request) (*reply, error) {
+		v, err := a.open(q)
+		if err != nil {
+			return nil, err
+		}
+		n := int64(relay.DefaultNewest)
+		if s := q.params.get(name); s != "" {
+			n = min(integer(s), relay.MostNewest)
+		}
+		columns := q.columns(v.Channel.Enabled())
+		e, err := a.relay.LastCalculated(q.Context(), v, int(n), m, columns.Fields)
+		return q.entryReply(e, err, columns)
+	}
 }
 
 // entryReply writes one entry, or -1 where there is none.
@@ -74,17 +103,22 @@ func (q *request) entryReply(e *thingspeak.Entry, err error, c thingspeak.Header
 	if err != nil {
 		return nil, err
 	}
+	e = q.rounded(e)
 	zone := q.zone()
 	answer := &reply{status: http.StatusOK, format: q.format}
 	switch q.format {
 	case formatCSV:
-		answer.body = thingspeak.AppendCSVHeader(nil, c.Fields, c.Location, c.Status)
+		if e.ID == 0 {
+			answer.body = thingspeak.AppendCSVBucketHeader(nil, c.Fields, c.Location, c.Status)
+		} else {
+			answer.body = thingspeak.AppendCSVHeader(nil, c.Fields, c.Location, c.Status)
+		}
 		answer.body = thingspeak.AppendCSVRow(answer.body, e, c.Fields, c.Location, c.Status, zone)
 	case formatXML:
 		answer.body = appendEntryXML(nil, e, c, zone)
 	default:
 		// The text of a whole entry is its JSON, which the Arduino library searches.
-		answer.body = q.jsonp(thingspeak.AppendEntryJSON(nil, e, c.Fields, c.Location, c.Status, zone))
+		answer.body = thingspeak.AppendEntryJSON(nil, e, c.Fields, c.Location, c.Status, zone)
 	}
 	return answer, nil
 }
@@ -130,7 +164,7 @@ func (a *api) lastDataAge(q *request) (*reply, error) {
 	answer := textReply(http.StatusOK, q.format, age)
 	switch q.format {
 	case formatJSON:
-		answer.body = q.jsonp([]byte(`{"last_data_age":"` + age + `","last_data_age_units":"s"}`))
+		answer.body = []byte(`{"last_data_age":"` + age + `","last_data_age_units":"s"}`)
 	case formatCSV:
 		answer.body = []byte("last_data_age,last_data_age_units\n" + age + ",s\n")
 	case formatXML:

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -30,47 +31,91 @@ func (a *api) fieldFeed(q *request) (*reply, error) {
 }
 
 func (a *api) entries(q *request, v *relay.View, fields thingspeak.FieldSet) (*reply, error) {
+	f := feedDocument{
+		view:        v,
+		window:      a.window(q, 0),
+		calculation: q.calculation(),
+		columns:     q.columns(fields),
+		zone:        q.zone(),
+	}
+	return a.feedReply(q, &f)
+}
+
+// feedDocument is what a read of several entries shows.
+type feedDocument struct {
+	view        *relay.View
+	window      relay.Window
+	calculation relay.Calculation
+	columns     thingspeak.Header
+	zone        *time.Location
+	// terse shows of the channel its name and place only.
+	terse bool
+}
+
+// feedReply writes a feed in the format that is asked for.
+func (a *api) feedReply(q *request, f *feedDocument) (*reply, error) {
 	answer := &reply{status: http.StatusOK, format: q.format}
 	var err error
-	switch columns := q.columns(fields); q.format {
+	switch q.format {
 	case formatCSV:
-		answer.body = thingspeak.AppendCSVHeader(nil, columns.Fields, columns.Location, columns.Status)
-		answer.lines, err = a.csvLines(q, v, columns)
+		answer.body = f.csvHeader()
+		answer.lines, err = a.csvLines(q, f)
 	case formatXML:
-		answer.body, err = a.feedXML(q, v, columns)
+		answer.body, err = a.feedXML(q, f)
 	default:
-		answer.body, err = a.feedJSON(q, v, columns)
+		answer.body, err = a.feedJSON(q, f)
 	}
 	return answer, err
 }
 
-// csvLines returns the rows of a feed: those that the relay keeps encoded, unless they are wanted in a zone.
-func (a *api) csvLines(q *request, v *relay.View, c thingspeak.Header) (lines []byte, err error) {
-	zone := q.zone()
-	if zone == nil {
-		return a.relay.Lines(q.Context(), v, a.window(q), c)
+func (f *feedDocument) csvHeader() []byte {
+	c := f.columns
+	if f.calculation.Method != relay.Single {
+		return thingspeak.AppendCSVBucketHeader(nil, c.Fields, c.Location, c.Status)
 	}
-	err = a.relay.Rows(q.Context(), v, a.window(q), func(e *thingspeak.Entry) error {
-		lines = thingspeak.AppendCSVRow(lines, e, c.Fields, c.Location, c.Status, zone)
+	return thingspeak.AppendCSVHeader(nil, c.Fields, c.Location, c.Status)
+}
+
+// csvLines returns the rows of a feed: those that the relay keeps encoded, unless they are wanted in a zone or
+// calculated.
+func (a *api) csvLines(q *request, f *feedDocument) (lines []byte, err error) {
+	c, w := f.columns, f.window
+	if f.zone == nil && f.calculation.None() {
+		// Lines far from the newest, or out of order, are not kept but built.
+		if f.view.State.Unordered != 0 || w.EndID > 0 || !w.End.IsZero() {
+			leave, err := a.build(q, f)
+			if err != nil {
+				return nil, err
+			}
+			defer leave()
+		}
+		return a.relay.Lines(q.Context(), f.view, w, c)
+	}
+	err = a.rows(q, f, func(e *thingspeak.Entry) error {
+		lines = thingspeak.AppendCSVRow(lines, e, c.Fields, c.Location, c.Status, f.zone)
 		return nil
 	})
 	return lines, err
 }
 
-func (a *api) feedJSON(q *request, v *relay.View, c thingspeak.Header) ([]byte, error) {
-	zone := q.zone()
+func (a *api) feedJSON(q *request, f *feedDocument) ([]byte, error) {
+	c := f.columns
 	body := append([]byte(nil), `{"channel":`...)
-	body = thingspeak.AppendChannelJSON(body, shown(v), q.params.isTrue("metadata"), zone)
+	if f.terse {
+		body = thingspeak.AppendTerseChannelJSON(body, shown(f.view))
+	} else {
+		body = thingspeak.AppendChannelJSON(body, shown(f.view), q.params.isTrue("metadata"), f.zone)
+	}
 	body = append(body, `,"feeds":[`...)
 	begin := len(body)
-	err := a.relay.Rows(q.Context(), v, a.window(q), func(e *thingspeak.Entry) error {
+	err := a.rows(q, f, func(e *thingspeak.Entry) error {
 		if len(body) > begin {
 			body = append(body, ',')
 		}
-		body = thingspeak.AppendEntryJSON(body, e, c.Fields, c.Location, c.Status, zone)
+		body = thingspeak.AppendEntryJSON(body, e, c.Fields, c.Location, c.Status, f.zone)
 		return nil
 	})
-	return q.jsonp(append(body, "]}"...)), err
+	return append(body, "]}"...), err
 }
 
 // shown is the channel as replies show it, with its newest entry's number.

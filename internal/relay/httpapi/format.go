@@ -16,6 +16,8 @@ const (
 	formatXML
 	formatCSV
 	formatText
+	// formatScript is JSON wrapped into a call; no extension names it.
+	formatScript
 )
 
 // formatOf returns the format that an extension names. What is called html is no page: the website is not part of the
@@ -44,6 +46,8 @@ var contentTypes = [...][]string{
 	formatXML:  {"application/xml; charset=utf-8"},
 	formatCSV:  {"text/csv; charset=utf-8"},
 	formatText: {"text/plain; charset=utf-8"},
+
+	formatScript: {"application/javascript; charset=utf-8"},
 }
 
 // splitPath takes the extension off a path, and slashes that are doubled or at the end: "//channels/9/feeds.json/"

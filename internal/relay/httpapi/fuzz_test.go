@@ -1,12 +1,15 @@
 package httpapi
 
 import (
+	"bytes"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/fernpost/fernpost/internal/relay"
@@ -21,14 +24,18 @@ func FuzzForm(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, p := range parseForm(s) {
+		all, err := parseForm(s)
+		if err != nil && strings.Count(s, "&") < maxParams {
+			t.Errorf("parseForm(%q): %v", s, err)
+		}
+		for _, p := range all {
 			if p.name == "" || !utf8.ValidString(p.name+p.value) || strings.Contains(p.name+p.value, "\x00") {
 				t.Errorf("parseForm(%q) holds %q = %q", s, p.name, p.value)
 			}
 		}
 		want := clean(s)
-		all := parseForm("field1=" + url.QueryEscape(want))
-		if len(all) != 1 || all[0].value != want {
+		all, err = parseForm("field1=" + url.QueryEscape(want))
+		if err != nil || len(all) != 1 || all[0].value != want {
 			t.Errorf("an encoded %q came back as %+v", want, all)
 		}
 	})
@@ -53,6 +60,90 @@ func FuzzJSON(f *testing.F) {
 			}
 		}
 	})
+}
+
+// FuzzXML: an error or parameters that are UTF-8, never a panic.
+func FuzzXML(f *testing.F) {
+	for _, s := range []string{
+		"", "<a/>", "<a><b>c</b></a>", `<?xml version="1.0"?><a><b-c>d&amp;e</b-c><f nil="true"/><g><h>i</h></g></a>`,
+		"<a><b>", "</a>", "<a><![CDATA[<b>]]></a>", "<!DOCTYPE a><a/>", strings.Repeat("<a>", 1000), "<a>\xff</a>",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		all, err := parseXML(body)
+		if err != nil {
+			return
+		}
+		for _, p := range all {
+			if !utf8.ValidString(p.name+p.value) || strings.Contains(p.value, "\x00") {
+				t.Errorf("parseXML(%q) holds %q = %q", body, p.name, p.value)
+			}
+		}
+	})
+}
+
+// FuzzBulkJSON: an error, or not more rows than there may be, with texts that are UTF-8.
+func FuzzBulkJSON(f *testing.F) {
+	for _, s := range []string{
+		"", "{}", `{"write_api_key":"K","updates":[{"created_at":"2018-01-23 10:26:12 -0500","field1":"1"}],"timezone":"UTC"}`,
+		`{"updates":{"delta_t":5,"1":true,"status":null}}`, `{"updates":[{"delta_t":0},{"delta_t":9e9},{"delta_t":"-1"}]}`,
+		`{"updates":[[]]}`, `{"updates":[{"created_at":1e20,"latitude":1.5}]}`, `{"updates":[`, `{"updates":[{},{},{},{}]}`,
+		`{"updates":[],"updates":[{}]}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		call, beside, err := decodeBulkJSON(body, 3)
+		checkBulk(t, call, beside, err)
+	})
+}
+
+// FuzzBulkForm does the same for CSV.
+func FuzzBulkForm(f *testing.F) {
+	for _, s := range []string{
+		"", "write_api_key=K&time_format=absolute&updates=2018-06-14T12:12:22-0500,1,,3|1528978342,,2",
+		"time_format=relative&updates=0,a|15,b|", "updates=%7C%7C%2C&updates=,", "updates=1,2,3,4,5,6,7,8,9,10,11,12,13",
+		"time_format=%ff&updates=%00", "updates=a|b|c|d", "time_format=relative&updates=9999999999999999999|-1",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		call, beside, err := decodeBulkForm(bytes.Clone(body), 3)
+		checkBulk(t, call, beside, err)
+	})
+}
+
+func checkBulk(t *testing.T, call *bulkCall, beside []param, err error) {
+	t.Helper()
+	if err != nil {
+		if _, ours := errors.AsType[*refusal](err); !ours {
+			t.Errorf("the error is %v, which is none of ours", err)
+		}
+		return
+	}
+	for _, p := range beside {
+		if !utf8.ValidString(p.name + p.value) {
+			t.Errorf("beside the updates there is %q = %q", p.name, p.value)
+		}
+	}
+	if len(call.rows) > 3 {
+		t.Errorf("%d rows, at most 3", len(call.rows))
+	}
+	entries, err := call.entries(time.FixedZone("", 3600))
+	if err != nil {
+		return
+	}
+	for i, e := range entries {
+		for _, v := range append(e.Fields[:], e.Status, e.Elevation, e.Latitude, e.Longitude) {
+			if !utf8.ValidString(v.Text) {
+				t.Errorf("entry %d holds %q", i, v.Text)
+			}
+		}
+		if year := e.CreatedAt.Year(); year < 1 || year > 9999 || e.Age < 0 || i > 0 && e.Age > entries[i-1].Age {
+			t.Errorf("entry %d is of %v, %v old", i, e.CreatedAt, e.Age)
+		}
+	}
 }
 
 // FuzzPath: a split path has no extension of ours, no doubled slash and none at the end, and splitting it again changes
@@ -80,8 +171,13 @@ func FuzzRequest(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	account, err := r.AccountByName(f.Context(), relay.LocalAccount)
+	if err != nil {
+		f.Fatal(err)
+	}
 	h := New(r, Options{})
-	expand := strings.NewReplacer("ID", strconv.FormatInt(channel.ID, 10), "KEY", channel.Keys[0].Text).Replace
+	expand := strings.NewReplacer(
+		"ID", strconv.FormatInt(channel.ID, 10), "KEY", channel.Keys[0].Text, "USER", account.Key).Replace
 	for _, seed := range [][4]string{
 		{"POST", "/update", "", "api_key=KEY&field1=1&created_at=2020-01-01"},
 		{"POST", "/update.json", "", `{"api_key":"KEY","field1":1.5,"timezone":"Europe/Vienna"}`},
@@ -93,6 +189,20 @@ func FuzzRequest(f *testing.F) {
 		{"DELETE", "/channels/ID/feeds", "api_key=KEY", ""},
 		{"PUT", "/channels/ID", "", "name=x"},
 		{"POST", "/channels.json", "", "name=x"},
+		{"POST", "/channels/ID/bulk_update.json", "", `{"write_api_key":"KEY","updates":[{"delta_t":0,"field1":1},{"delta_t":5}]}`},
+		{"POST", "/channels/ID/bulk_update.csv", "", "write_api_key=KEY&time_format=absolute&updates=2020-01-01,1|946684800,2"},
+		{"POST", "/channels/ID/feeds.json", "", `{"key":"KEY","field1":"x"}`},
+		{"GET", "/channels/ID/feeds.json", "average=60&round=2&min=1&max=9&start=2020-01-01", ""},
+		{"GET", "/channels/ID/fields/1.xml", "timescale=daily&timezone=Asia/Tokyo", ""},
+		{"GET", "/channels/ID/feeds/last_median.csv", "median=50", ""},
+		{"GET", "/channels/ID/status.xml", "results=2", ""},
+		{"GET", "/channels/ID/status/last.txt", "", ""},
+		{"GET", "/channels/public.json", "page=2&tag=a&username=local&latitude=1&longitude=2&distance=3", ""},
+		{"GET", "/users/local/channels.xml", "", ""},
+		{"PUT", "/channels/ID.xml", "api_key=USER", `{"name":"x","tags":["a","b"],"public_flag":true,"latitude":"1.5"}`},
+		{"GET", "/stream/channels/ID/feeds.csv", "offset=3", ""},
+		{"GET", "/channels/ID", "", ""},
+		{"POST", "/update", "", "<u><api-key>KEY</api-key><field1>1</field1></u>"},
 	} {
 		f.Add(seed[0], seed[1], seed[2], seed[3])
 	}
@@ -102,15 +212,19 @@ func FuzzRequest(f *testing.F) {
 			t.Skip("not a method")
 		}
 		q.URL.Path, q.URL.RawQuery = "/"+strings.TrimPrefix(expand(path), "/"), expand(query)
-		if strings.HasPrefix(body, "{") {
+		switch {
+		case strings.HasPrefix(body, "{"):
 			q.Header.Set("Content-Type", "application/json")
+		case strings.HasPrefix(body, "<"):
+			q.Header.Set("Content-Type", "application/xml")
 		}
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, q)
 		if w.Code >= http.StatusInternalServerError || w.Code >= 300 && w.Code < 400 {
 			t.Errorf("%s %q ? %q with %q: status %d", method, path, query, body, w.Code)
 		}
-		if got := w.Header().Get("Content-Length"); got != strconv.Itoa(w.Body.Len()) && method != http.MethodHead {
+		got := w.Header().Get("Content-Length")
+		if got != strconv.Itoa(w.Body.Len()) && method != http.MethodHead && w.Header().Get("Content-Disposition") == "" {
 			t.Errorf("%s %q: Content-Length %s of %d bytes", method, path, got, w.Body.Len())
 		}
 	})

@@ -1,18 +1,24 @@
 package httpapi
 
-import "strings"
+import (
+	"net/http"
+	"strings"
+)
 
 // maxCallback is the longest name of a function that is called back, in bytes.
 const maxCallback = 128
 
-// jsonp wraps a JSON document into a call, if the request names a function (contract section 1.3). Names that are more
-// than dotted and indexed identifiers are ignored: the reply would be a script of the caller's making.
-func (q *request) jsonp(body []byte) []byte {
+// jsonp wraps a JSON document into a call, if the request names a function (contract section 1.3). It is typed as a
+// script then: browsers run nothing else. Names that are more than dotted and indexed identifiers are ignored, as the
+// reply would be a script of the caller's making.
+func (q *request) jsonp(answer *reply) {
 	name := q.params.get("callback")
-	if q.format != formatJSON || name == "" || len(name) > maxCallback || strings.ContainsFunc(name, notInCallback) {
-		return body
+	if name == "" || len(name) > maxCallback || strings.ContainsFunc(name, notInCallback) ||
+		q.format != formatJSON || answer.format != formatJSON || answer.status != http.StatusOK {
+		return
 	}
-	return append(append(append([]byte(name), '('), body...), ')')
+	answer.format = formatScript
+	answer.body = append(append(append([]byte(name), '('), answer.body...), ')')
 }
 
 func notInCallback(r rune) bool {

@@ -14,7 +14,11 @@ func (q *request) key() string {
 	if k := headerKey(q.Header); k != "" {
 		return k
 	}
-	for _, name := range []string{"key", "api_key", "apikey"} {
+	names := []string{"key", "api_key", "apikey"}
+	if q.bulk != nil {
+		names = []string{"write_api_key", "key", "api_key", "apikey"}
+	}
+	for _, name := range names {
 		if k := strings.TrimSpace(q.params.get(name)); k != "" {
 			return k
 		}
@@ -22,13 +26,17 @@ func (q *request) key() string {
 	return ""
 }
 
+// headerKey returns the first key by name of the header, so that the order in which they came makes no difference.
 func headerKey(h http.Header) string {
+	first, key := "", ""
 	for name, values := range h {
-		if len(name) >= len(keyHeader) && strings.Contains(strings.ToUpper(name), keyHeader) {
-			if k := strings.TrimSpace(values[0]); k != "" {
-				return k
-			}
+		if len(name) < len(keyHeader) || !strings.Contains(strings.ToUpper(name), keyHeader) ||
+			first != "" && name > first {
+			continue
+		}
+		if k := strings.TrimSpace(values[0]); k != "" {
+			first, key = name, k
 		}
 	}
-	return ""
+	return key
 }

@@ -1,15 +1,12 @@
 package httpapi
 
 import (
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"strings"
-	"unicode/utf8"
-
-	"github.com/fernpost/fernpost/internal/thingspeak"
 )
+
+// maxParams is the most parameters of a query or a body. The service knows about fifty.
+const maxParams = 1000
 
 // param is one parameter of a request.
 type param struct {
@@ -62,84 +59,82 @@ func (p *params) has(name string) bool {
 func (p *params) isTrue(name string) bool { return strings.EqualFold(p.get(name), "true") }
 
 // readParams reads the query and the body, whatever the method is.
-func readParams(w http.ResponseWriter, r *http.Request) (params, error) {
-	p := params{query: parseForm(r.URL.RawQuery)}
-	if r.ContentLength == 0 || r.Body == nil {
-		return p, nil
+func (a *api) readParams(w http.ResponseWriter, q *request, bulk bool) (err error) {
+	if q.params.query, err = parseForm(q.URL.RawQuery); err != nil {
+		return err
 	}
-	body, err := readBody(w, r)
+	if q.ContentLength == 0 || q.Body == nil {
+		return nil
+	}
+	most := int64(maxBody)
+	if bulk {
+		most = a.bulkBody()
+	}
+	body, err := a.readBody(w, q, most)
 	if err != nil {
-		return p, err
+		return err
 	}
-	if isJSON(r.Header.Get("Content-Type")) {
-		p.body, err = parseJSON(body)
-	} else {
-		p.body = parseForm(string(body))
+	switch {
+	case bulk:
+		q.bulk, err = a.decodeBulk(q, body)
+	case isMedia(q.Request, "application/json"):
+		q.params.body, err = parseJSON(body)
+	case isMedia(q.Request, "application/xml"), isMedia(q.Request, "text/xml"):
+		q.params.body, err = parseXML(body)
+	default:
+		q.params.body, err = parseForm(string(body))
 	}
-	return p, err
+	return err
 }
 
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	// A length that is announced is refused before anything is read.
-	if r.ContentLength > maxBody {
-		return nil, &refusal{code: thingspeak.CodeRequestTooLarge, hint: "The body is too large."}
-	}
-	limited := http.MaxBytesReader(w, r.Body, maxBody)
-	var body []byte
-	var err error
-	if r.ContentLength > 0 {
-		body = make([]byte, r.ContentLength)
-		_, err = io.ReadFull(limited, body)
-	} else {
-		body, err = io.ReadAll(limited)
-	}
-	if err == nil {
-		return body, nil
-	}
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return nil, &refusal{code: thingspeak.CodeRequestTooLarge, hint: "The body is too large."}
-	}
-	return nil, &refusal{code: thingspeak.CodeBadRequest, hint: "The body did not arrive whole."}
-}
-
-func isJSON(contentType string) bool {
-	media, _, _ := strings.Cut(contentType, ";")
-	return strings.EqualFold(strings.TrimSpace(media), "application/json")
+// isMedia reports whether a request's body is of a type, whatever its parameters are.
+func isMedia(r *http.Request, media string) bool {
+	named, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return strings.EqualFold(strings.TrimSpace(named), media)
 }
 
 // parseForm decodes a query or a form body leniently, as small boards send them without encoding anything: a "%" that
 // begins no escape stays as it is, and what is no UTF-8 is left out, as are NUL bytes.
-func parseForm(s string) []param {
+func parseForm(s string) ([]param, error) {
 	if s == "" {
-		return nil
+		return nil, nil
 	}
-	all := make([]param, 0, strings.Count(s, "&")+1)
+	var all []param
 	for part := range strings.SplitSeq(s, "&") {
 		name, value, _ := strings.Cut(part, "=")
-		if name = unescape(name); name != "" {
-			all = append(all, param{name: name, value: unescape(value)})
+		if name = unescape(name); name == "" {
+			continue
 		}
+		if len(all) == maxParams {
+			return nil, tooMany()
+		}
+		all = append(all, param{name: name, value: unescape(value)})
 	}
-	return all
+	return all, nil
 }
 
 func unescape(s string) string {
 	if strings.ContainsAny(s, "%+") {
-		b := make([]byte, 0, len(s))
-		for i := 0; i < len(s); i++ {
-			switch {
-			case s[i] == '+':
-				b = append(b, ' ')
-			case s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]):
-				b = append(b, unhex(s[i+1])<<4|unhex(s[i+2]))
-				i += 2
-			default:
-				b = append(b, s[i])
-			}
-		}
-		s = string(b)
+		s = string(unescapeBytes([]byte(s)))
 	}
 	return clean(s)
+}
+
+// unescapeBytes undoes percent-encoding in place, and returns what is left of the bytes.
+func unescapeBytes(b []byte) []byte {
+	done := b[:0]
+	for i := 0; i < len(b); i++ {
+		switch {
+		case b[i] == '+':
+			done = append(done, ' ')
+		case b[i] == '%' && i+2 < len(b) && isHex(b[i+1]) && isHex(b[i+2]):
+			done = append(done, unhex(b[i+1])<<4|unhex(b[i+2]))
+			i += 2
+		default:
+			done = append(done, b[i])
+		}
+	}
+	return done
 }
 
 // clean leaves out what is no UTF-8, and NUL.
@@ -164,44 +159,4 @@ func unhex(c byte) byte {
 	default:
 		return c - '0'
 	}
-}
-
-// parseJSON decodes the object of a JSON body. Bytes behind it are ignored: a published example counts a line end into
-// the length. An array or a bare value has no parameters.
-func parseJSON(body []byte) ([]param, error) {
-	if !utf8.Valid(body) {
-		return nil, &refusal{code: thingspeak.CodeInvalidBytes, hint: "The body is not UTF-8."}
-	}
-	var members map[string]json.RawMessage
-	if err := json.NewDecoder(strings.NewReader(string(body))).Decode(&members); err != nil {
-		if errors.Is(err, io.EOF) { // nothing but blanks
-			return nil, nil
-		}
-		return nil, &refusal{code: thingspeak.CodeBadRequest, hint: "The body is not a JSON object."}
-	}
-	all := make([]param, 0, len(members))
-	for name, raw := range members {
-		all = append(all, jsonParam(name, raw))
-	}
-	return all, nil
-}
-
-// jsonParam makes a parameter of a JSON value. Numbers and booleans keep their spelling.
-func jsonParam(name string, raw json.RawMessage) param {
-	p := param{name: name, value: string(raw)}
-	switch raw[0] {
-	case '"':
-		if err := json.Unmarshal(raw, &p.value); err != nil {
-			p.kind = nested // not reached: the document was decoded
-		}
-	case 't', 'f':
-		p.kind = boolean
-	case 'n':
-		p.kind, p.value = null, ""
-	case '{', '[':
-		p.kind = nested
-	default:
-		p.kind = number
-	}
-	return p
 }

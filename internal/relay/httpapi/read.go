@@ -29,9 +29,9 @@ func (a *api) open(q *request) (*relay.View, error) {
 	return a.relay.View(q.Context(), id, q.key())
 }
 
-// window takes the choice of entries from the parameters (contract sections 7.2 and 7.3). days is the default for a
-// read without any window, 0 for none.
-func (a *api) window(q *request) relay.Window {
+// window takes the choice of entries from the parameters (contract sections 7.2 and 7.3). back is how far a read goes
+// that names no time, 0 for as far as there is.
+func (a *api) window(q *request, back time.Duration) relay.Window {
 	most := a.relay.Limits().Results
 	w := relay.Window{
 		Results: thingspeak.DefaultResults,
@@ -45,16 +45,19 @@ func (a *api) window(q *request) relay.Window {
 			name   string
 			length time.Duration
 		}{{"minutes", time.Minute}, {"days", 24 * time.Hour}} {
-			if q.params.has(unit.name) {
+			if q.params.get(unit.name) != "" {
 				w.Start, bounded = q.now.Add(-since(integer(q.params.get(unit.name)), unit.length)), true
 				break
 			}
 		}
 	}
+	if !bounded && back > 0 {
+		w.Start, bounded = q.now.Add(-back), true
+	}
 	if bounded || w.StartID > 0 || w.EndID > 0 {
 		w.Results = most
 	}
-	if q.params.has("results") {
+	if q.params.get("results") != "" {
 		w.Results = int(min(integer(q.params.get("results")), int64(most)))
 	}
 	return w

@@ -13,16 +13,19 @@ import (
 type refusal struct {
 	code thingspeak.ErrorCode
 	hint string
+	// retryAfter is when to try again, in seconds; 0 says nothing about it.
+	retryAfter int
 }
 
 func (e *refusal) Error() string { return string(e.code) + ": " + e.hint }
 
 // teller makes a reply of an error. The data routes are older than the service's table of errors, and their clients
-// know bare numbers only (contract section 4): that is why there are three.
+// know bare numbers only (contract section 4): that is why there are several.
 type teller func(q *request, err error) *reply
 
 // tellWriter is how /update says no: "0", with 400 for a key and 200 for an update that came too soon.
 func tellWriter(q *request, err error) *reply {
+	q.noteKey(err)
 	tooSoon, isTooSoon := errors.AsType[*relay.TooSoonError](err)
 	switch {
 	case isTooSoon:
@@ -38,9 +41,15 @@ func tellWriter(q *request, err error) *reply {
 	}
 }
 
+// byTable is an error that the service's table tells, of a route that stands beside reads.
+type byTable struct{ error }
+
+func (e byTable) Unwrap() error { return e.error }
+
 // tellReader is how the reads say no: "-1" where the key does not open the channel.
 func tellReader(q *request, err error) *reply {
-	if errors.Is(err, relay.ErrKey) {
+	q.noteKey(err)
+	if _, ok := errors.AsType[byTable](err); !ok && errors.Is(err, relay.ErrKey) {
 		return textReply(http.StatusBadRequest, q.format, "-1")
 	}
 	return tellOwner(q, err)
@@ -48,8 +57,11 @@ func tellReader(q *request, err error) *reply {
 
 // tellOwner is the service's table of errors.
 func tellOwner(q *request, err error) *reply {
+	q.noteKey(err)
 	if e, ok := errors.AsType[*refusal](err); ok {
-		return errorReply(q.format, e.code, e.hint)
+		answer := errorReply(q.format, e.code, e.hint)
+		answer.retryAfter = e.retryAfter
+		return answer
 	}
 	if e, ok := errors.AsType[*relay.TooSoonError](err); ok {
 		answer := errorReply(q.format, thingspeak.CodeTooManyRequests, "Wait before you write to this channel again.")
@@ -62,7 +74,7 @@ func tellOwner(q *request, err error) *reply {
 		hint string
 	}{
 		{relay.ErrKey, thingspeak.CodeAuthRequired, "Please make sure that your API key is correct."},
-		{relay.ErrNotFound, thingspeak.CodeNotFound, "There is nothing by that number."},
+		{relay.ErrNotFound, thingspeak.CodeNotFound, "There is nothing by that name or number."},
 		{relay.ErrTooLarge, thingspeak.CodeRequestTooLarge, "A text or the whole message is too long."},
 		{relay.ErrBytes, thingspeak.CodeInvalidBytes, "A text is not UTF-8 or holds a NUL."},
 		{relay.ErrFull, thingspeak.CodePaymentRequired, "No more fits into this account or channel."},

@@ -1,11 +1,16 @@
 package httpapi
 
 import (
+	"context"
+	"errors"
 	"hash/crc32"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -15,10 +20,16 @@ type reply struct {
 	format format
 	// body is followed by lines, which may be shared with other replies.
 	body, lines []byte
+	// stream writes what is too large for memory, in place of body and lines. It goes out in chunks.
+	stream func(io.Writer) error
+	// file is the name under which a browser is to keep the reply; empty for none.
+	file string
 	// retryAfter is sent in whole seconds if it is more than 0.
 	retryAfter int
 	// minimal leaves out all headers but type and length.
 	minimal bool
+	// page has the headers of what is meant for a browser's window; nil for data.
+	page *pageHeaders
 }
 
 // text makes a reply of a text.
@@ -40,30 +51,35 @@ var (
 	sandbox = []string{"sandbox; default-src 'none'"}
 )
 
-// send writes a reply, with a Content-Length in any case.
+// send writes a reply, with a Content-Length unless it is a stream.
 func (a *api) send(w http.ResponseWriter, r *http.Request, answer *reply) {
 	size := int64(len(answer.body) + len(answer.lines))
 	defer a.underWay.Add(-size)
-	if a.underWay.Add(size) > maxUnderWay && size > 0 {
+	if a.underWay.Add(size) > maxUnderWay && size > smallReply {
 		answer = busyReply(answer.format)
 	}
 	h := w.Header()
 	status := answer.status
+	// These two stay in any case: what is typed as HTML may be a stranger's text.
+	switch {
+	case answer.page != nil:
+		answer.page.set(h)
+	case answer.format == formatNone:
+		h["Content-Security-Policy"] = sandbox
+	}
 	if !answer.minimal {
 		h["Access-Control-Allow-Origin"] = allowOrigin
 		h["Access-Control-Allow-Methods"] = allowMethods
 		h["Access-Control-Allow-Headers"] = allowHeaders
 		h["Access-Control-Max-Age"] = maxAge
 		h["X-Content-Type-Options"] = noSniffing
-		if answer.format == formatNone {
-			h["Content-Security-Policy"] = sandbox
-		}
 		h["Cache-Control"] = cacheNever
-		if status == http.StatusOK {
+		if status == http.StatusOK && answer.stream == nil {
 			tag := entityTag(answer)
 			h["Cache-Control"] = cacheRevisited
 			h["Etag"] = []string{tag}
 			if (r.Method == http.MethodGet || r.Method == http.MethodHead) && matches(r.Header["If-None-Match"], tag) {
+				a.options.Metrics.reply(r.Pattern, http.StatusNotModified)
 				w.WriteHeader(http.StatusNotModified)
 				return
 			}
@@ -72,16 +88,61 @@ func (a *api) send(w http.ResponseWriter, r *http.Request, answer *reply) {
 	if answer.retryAfter > 0 {
 		h["Retry-After"] = []string{strconv.Itoa(answer.retryAfter)}
 	}
-	h["Content-Type"] = contentTypes[answer.format]
-	h["Content-Length"] = []string{strconv.Itoa(len(answer.body) + len(answer.lines))}
+	if answer.page == nil {
+		h["Content-Type"] = contentTypes[answer.format]
+	}
+	if answer.file != "" {
+		h["Content-Disposition"] = []string{"attachment; filename=" + answer.file}
+	}
+	if answer.stream == nil {
+		h["Content-Length"] = []string{strconv.Itoa(len(answer.body) + len(answer.lines))}
+	}
+	a.options.Metrics.reply(r.Pattern, status)
 	w.WriteHeader(status)
-	if r.Method == http.MethodHead {
+	switch {
+	case r.Method == http.MethodHead:
+	case answer.stream != nil:
+		a.sendStream(w, r, answer.stream)
+	default:
+		sendBody(w, answer)
+	}
+}
+
+// sendBody writes what is in memory. An error means that the client has gone.
+func sendBody(w http.ResponseWriter, answer *reply) {
+	if len(answer.body)+len(answer.lines) <= smallReply {
+		if _, err := w.Write(answer.body); err == nil && len(answer.lines) > 0 {
+			_, _ = w.Write(answer.lines)
+		}
 		return
 	}
-	// An error means that the client has gone.
-	if _, err := w.Write(answer.body); err == nil && len(answer.lines) > 0 {
-		_, _ = w.Write(answer.lines)
+	paced := newPaced(w, time.Now().Add(replyTime))
+	_, err := paced.Write(answer.body)
+	if err == nil {
+		_, err = paced.Write(answer.lines)
 	}
+	if err == nil {
+		err = paced.finish()
+	}
+	if err != nil {
+		panic(http.ErrAbortHandler) // the connection is of no use any more
+	}
+}
+
+// sendStream writes a stream. Where it ends too early the connection is cut, so that the client can tell.
+func (a *api) sendStream(w http.ResponseWriter, r *http.Request, stream func(io.Writer) error) {
+	paced := newPaced(w, time.Time{})
+	err := stream(paced)
+	if err == nil {
+		err = paced.finish()
+	}
+	if err == nil {
+		return
+	}
+	if errors.Is(err, relay.ErrUnavailable) && !errors.Is(err, context.Canceled) {
+		a.log.ErrorContext(r.Context(), "request failed", "route", r.Pattern, "err", err)
+	}
+	panic(http.ErrAbortHandler)
 }
 
 // entityTag returns a weak tag of a body. It tells a poller that nothing is new; it is no proof against anybody.

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/storetest"
+	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 // newAPI is a handler on a store in memory.
@@ -31,21 +33,29 @@ func TestTrouble(t *testing.T) {
 	var logged bytes.Buffer
 	a, memory := newAPI(t, slog.New(slog.NewTextHandler(&logged, nil)))
 	memory.Fail(errors.New("disk full"))
-	for _, tt := range []struct{ path, contentType, body string }{
-		{"/update?api_key=SECRETSECRET1234", "text/html; charset=utf-8", "unavailable, try again"},
-		{"/channels/1/feeds.csv?api_key=SECRETSECRET1234", "text/csv; charset=utf-8", "unavailable, try again"},
+	const (
+		get, asJSON = http.MethodGet, "application/json; charset=utf-8"
+		inJSON      = `{"status":"503","error":{"message":"Service Unavailable","details":"Try again."}}`
+	)
+	for _, tt := range []struct{ method, path, contentType, body string }{
+		{get, "/update", "text/html; charset=utf-8", "unavailable, try again"},
+		{get, "/channels/1/feeds.csv", "text/csv; charset=utf-8", "unavailable, try again"},
+		{get, "/channels/1/feeds.json", asJSON, inJSON},
 		{
-			"/channels/1/feeds.json?key=SECRETSECRET1234", "application/json; charset=utf-8",
-			`{"status":"503","error":{"message":"Service Unavailable","details":"Try again."}}`,
-		},
-		{
-			"/channels/1/feeds/last.xml?key=SECRETSECRET1234", "application/xml; charset=utf-8",
+			get, "/channels/1/feeds/last.xml", "application/xml; charset=utf-8",
 			"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<error>\n  <message>Service Unavailable</message>\n</error>\n",
 		},
+		{http.MethodPost, "/channels/1/feeds.json", asJSON, inJSON},
+		{http.MethodDelete, "/channels/1/feeds.json", asJSON, inJSON},
+		{http.MethodPost, "/channels/1/bulk_update.csv", asJSON, inJSON},
+		{http.MethodPost, "/channels.json", asJSON, inJSON},
+		{get, "/channels/public.json", asJSON, inJSON},
+		{get, "/users/local/channels.json", asJSON, inJSON},
+		{get, "/stream/channels/1/feeds", "text/html; charset=utf-8", "unavailable, try again"},
 	} {
 		logged.Reset()
 		w := httptest.NewRecorder()
-		a.ServeHTTP(w, httptest.NewRequest(http.MethodGet, tt.path, nil))
+		a.ServeHTTP(w, httptest.NewRequest(tt.method, tt.path+"?key=SECRETSECRET1234", nil))
 		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" ||
 			w.Header().Get("Content-Type") != tt.contentType || w.Body.String() != tt.body {
 			t.Errorf("%s: %d %v %q", tt.path, w.Code, w.Header(), w.Body)
@@ -57,24 +67,27 @@ func TestTrouble(t *testing.T) {
 	}
 }
 
-// TestUnderWay: bytes on their way to slow clients are bounded.
+// TestUnderWay: bytes on their way to slow clients are bounded, and small replies pass all the same.
 func TestUnderWay(t *testing.T) {
 	a, _ := newAPI(t, nil)
-	get := func() int {
+	get := func(size int) int {
 		w := httptest.NewRecorder()
-		a.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/nowhere", nil))
+		a.send(w, httptest.NewRequest(http.MethodGet, "/", nil), textReply(http.StatusOK, formatText, strings.Repeat("x", size)))
 		return w.Code
 	}
 	a.underWay.Store(maxUnderWay)
-	if code := get(); code != http.StatusServiceUnavailable {
-		t.Errorf("with %d bytes under way: status %d, want 503", maxUnderWay, code)
+	if code := get(smallReply + 1); code != http.StatusServiceUnavailable {
+		t.Errorf("a large reply with %d bytes under way: status %d, want 503", maxUnderWay, code)
+	}
+	if code := get(smallReply); code != http.StatusOK {
+		t.Errorf("a small reply with %d bytes under way: status %d, want 200", maxUnderWay, code)
 	}
 	if n := a.underWay.Load(); n != maxUnderWay {
-		t.Errorf("after that reply %d bytes are under way, want %d", n, maxUnderWay)
+		t.Errorf("after these replies %d bytes are under way, want %d", n, maxUnderWay)
 	}
 	a.underWay.Store(0)
-	if code := get(); code != http.StatusNotFound {
-		t.Errorf("with nothing under way: status %d", code)
+	if code := get(smallReply + 1); code != http.StatusOK {
+		t.Errorf("a large reply with nothing under way: status %d", code)
 	}
 }
 
@@ -115,20 +128,11 @@ func TestInteger(t *testing.T) {
 }
 
 func TestDecimal(t *testing.T) {
-	for s, want := range map[string]string{
-		"48.2": "48.2", "-16": "-16", " 7.5 ": "7.5", "+3": "+3", ".5": ".5", "1.12345678901": "1.1234567890",
-		"": "-", "north": "-", "1e3": "-", "1,5": "-", "-": "-", "1.2.3": "-", "123456789012": "-",
-	} {
-		v := decimal(s)
-		if !v.Given {
-			v.Text = "-"
-		}
-		if v.Text != want {
-			t.Errorf("decimal(%q) = %q, want %q", s, v.Text, want)
-		}
+	if v := decimal("nonsense", "5", "6"); v != thingspeak.Text("5") {
+		t.Errorf("of nonsense, 5 and 6 the first decimal is %+v", v)
 	}
-	if v := decimal("nonsense", "5"); v.Text != "5" {
-		t.Errorf("the second of two is %q, want 5", v.Text)
+	if v := decimal("", "north"); v.Given {
+		t.Errorf("without a decimal there is %+v", v)
 	}
 }
 
@@ -183,5 +187,45 @@ func TestDeepJSON(t *testing.T) {
 		if w.Code != http.StatusBadRequest {
 			t.Errorf("%d bytes of nesting: status %d, want 400", len(body), w.Code)
 		}
+	}
+}
+
+// TestBuilding: large replies wait for a place, small ones do not, and who gives up waiting gets no answer.
+func TestBuilding(t *testing.T) {
+	a, _ := newAPI(t, nil)
+	c, err := a.relay.CreateChannel(t.Context(), relay.LocalAccountID, relay.Settings{Public: new(true)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range cap(a.building) {
+		a.building <- struct{}{}
+	}
+	get := func(ctx context.Context, query string) int {
+		w := httptest.NewRecorder()
+		path := fmt.Sprintf("/channels/%d/feeds%s", c.ID, query)
+		a.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, path, nil))
+		return w.Code
+	}
+	for _, query := range []string{".json?results=100", ".xml?results=500", ".csv?results=8000", ".csv?end=2020-01-01&results=9"} {
+		if code := get(t.Context(), query); code != http.StatusOK {
+			t.Errorf("%s without a place: status %d", query, code)
+		}
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	large := []string{".json?results=8000", ".csv?end=2020-01-01", ".csv?start=2020-01-01&timezone=Asia/Tokyo", ".xml?sum=60&days=1"}
+	for _, query := range large {
+		if code := get(gone, query); code != http.StatusServiceUnavailable {
+			t.Errorf("%s without a place: status %d", query, code)
+		}
+	}
+	<-a.building
+	for _, query := range large {
+		if code := get(t.Context(), query); code != http.StatusOK {
+			t.Errorf("%s with a place: status %d", query, code)
+		}
+	}
+	if n := len(a.building); n != cap(a.building)-1 {
+		t.Errorf("%d places are taken, want %d", n, cap(a.building)-1)
 	}
 }

@@ -3,54 +3,111 @@ package httpapi
 import (
 	"net/http"
 
+	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// routes lists every route, without its extension. All of them take a slash at the end and any known extension.
+// bulkRoute is the one route whose body is large.
+const bulkRoute = "/channels/{id}/bulk_update"
+
+// route is what stands at some addresses.
+type route struct {
+	// tell says how errors are told.
+	tell    teller
+	methods map[string]handler
+	// patterns are for the mux, without an extension. All addresses take a slash at the end and any known extension.
+	patterns []string
+}
+
+// routes registers every route.
 func (a *api) routes() {
+	for _, r := range a.apiRoutes() {
+		a.handle(r.tell, r.methods, r.patterns...)
+	}
+	a.pageRoutes()
+	a.opsRoutes()
+}
+
+// apiRoutes lists the routes of the API.
+func (a *api) apiRoutes() []route {
 	get := func(h handler) map[string]handler { return map[string]handler{http.MethodGet: h} }
-	write := map[string]handler{http.MethodGet: a.update, http.MethodPost: a.update}
+	post := func(h handler) map[string]handler { return map[string]handler{http.MethodPost: h} }
+	getOrPost := func(h handler) map[string]handler {
+		return map[string]handler{http.MethodGet: h, http.MethodPost: h}
+	}
+	read := func(h handler, patterns ...string) route { return route{tellReader, get(h), patterns} }
+	all := []route{
+		// Contract section 5.
+		{tellWriter, getOrPost(a.update), []string{"/update", "/s/update"}},
 
-	// Contract section 5.
-	a.handle(tellWriter, write, "/update", "/s/update")
+		// Contract section 6.
+		{tellBulk, post(a.bulkUpdate), []string{bulkRoute}},
 
-	// Contract sections 7.1 and 8. The singular names are aliases.
-	a.handle(tellReader, map[string]handler{
-		http.MethodGet:    a.feed,
-		http.MethodPost:   a.postEntry,
-		http.MethodDelete: a.clearChannel,
-	}, "/channels/{id}/feeds", "/channels/{id}/feed")
-	a.handle(tellReader, get(a.lastEntry), "/channels/{id}/feeds/last", "/channels/{id}/feed/last")
-	a.handle(tellReader, get(a.lastDataAge),
-		"/channels/{id}/feeds/last_data_age", "/channels/{id}/feed/last_data_age")
-	a.handle(tellReader, get(a.entry),
-		"/channels/{id}/feeds/{entry}", "/channels/{id}/feed/{entry}",
-		"/channels/{id}/feeds/entry/{entry}", "/channels/{id}/feed/entry/{entry}")
-	a.handle(tellReader, get(a.fieldFeed), "/channels/{id}/fields/{field}", "/channels/{id}/field/{field}")
-	a.handle(tellReader, get(a.lastOfField),
-		"/channels/{id}/fields/{field}/last", "/channels/{id}/field/{field}/last")
-	a.handle(tellReader, get(a.lastDataAge),
-		"/channels/{id}/fields/{field}/last_data_age", "/channels/{id}/field/{field}/last_data_age")
-	a.handle(tellReader, get(a.fieldOfEntry),
-		"/channels/{id}/fields/{field}/{entry}", "/channels/{id}/field/{field}/{entry}")
-	a.handle(tellReader, get(a.lastEntryID), "/channels/{id}/last_entry_id")
+		// Contract sections 5.1, 7.1 and 8. The singular names are aliases.
+		{tellReader, map[string]handler{
+			http.MethodGet:    a.feed,
+			http.MethodPost:   a.postEntry,
+			http.MethodDelete: a.clearChannel,
+		}, []string{"/channels/{id}/feeds", "/channels/{id}/feed"}},
+		read(a.fieldFeed, "/channels/{id}/fields/{field}", "/channels/{id}/field/{field}"),
+		read(a.statusFeed, "/channels/{id}/status", "/channels/{id}/statuses"),
+		read(a.lastEntry, "/channels/{id}/feeds/last", "/channels/{id}/feed/last"),
+		read(a.lastOfField, "/channels/{id}/fields/{field}/last", "/channels/{id}/field/{field}/last"),
+		read(a.lastStatus, "/channels/{id}/status/last", "/channels/{id}/statuses/last"),
+		read(a.entry,
+			"/channels/{id}/feeds/{entry}", "/channels/{id}/feed/{entry}",
+			"/channels/{id}/feeds/entry/{entry}", "/channels/{id}/feed/entry/{entry}"),
+		read(a.fieldOfEntry, "/channels/{id}/fields/{field}/{entry}", "/channels/{id}/field/{field}/{entry}"),
+		read(a.lastEntryID, "/channels/{id}/last_entry_id"),
+		read(a.lastDataAge,
+			"/channels/{id}/feeds/last_data_age", "/channels/{id}/feed/last_data_age",
+			"/channels/{id}/fields/{field}/last_data_age", "/channels/{id}/field/{field}/last_data_age"),
+		read(a.lastCalculated("average", relay.Average),
+			"/channels/{id}/feeds/last_average", "/channels/{id}/feed/last_average"),
+		read(a.lastCalculated("median", relay.Median),
+			"/channels/{id}/feeds/last_median", "/channels/{id}/feed/last_median"),
+		read(a.lastCalculated("sum", relay.Sum), "/channels/{id}/feeds/last_sum", "/channels/{id}/feed/last_sum"),
 
-	// Contract section 8.
-	a.handle(tellOwner, map[string]handler{
-		http.MethodGet:  a.listChannels,
-		http.MethodPost: a.createChannel,
-	}, "/channels")
-	a.handle(tellOwner, map[string]handler{
-		http.MethodGet:    a.channel,
-		http.MethodPut:    a.changeChannel,
-		http.MethodDelete: a.deleteChannel,
-	}, "/channels/{id}")
+		// Contract section 8.
+		{tellOwner, map[string]handler{
+			http.MethodGet:  a.listChannels,
+			http.MethodPost: a.createChannel,
+		}, []string{"/channels"}},
+		{tellOwner, map[string]handler{
+			http.MethodGet:    a.pageOr(a.channelPage, a.channel),
+			http.MethodPut:    a.changeChannel,
+			http.MethodDelete: a.deleteChannel,
+		}, []string{"/channels/{id}"}},
+		{tellOwner, post(a.clearChannel), []string{"/channels/{id}/clear"}},
+		{tellOwner, get(a.publicChannels), []string{"/channels/public"}},
+		{tellOwner, get(a.user), []string{"/users/{name}"}},
+		{tellOwner, get(a.userChannels), []string{"/users/{name}/channels"}},
 
-	a.handle(tellOwner, map[string]handler{
-		http.MethodGet: func(*request) (*reply, error) {
-			return nil, &refusal{code: thingspeak.CodeNotFound, hint: "There is nothing at this address."}
-		},
-	}, "/")
+		// Contract section 9.
+		{tellReader, getOrPost(a.export), []string{"/stream/channels/{id}/feeds"}},
+
+		{tellOwner, anyMethod(nothingHere), []string{"/"}},
+	}
+	for what, patterns := range leftOut() {
+		all = append(all, route{tellOwner, anyMethod(refuse(what)), patterns})
+	}
+	return all
+}
+
+// anyMethod lets a handler answer whatever the method is.
+func anyMethod(h handler) map[string]handler {
+	all := map[string]handler{}
+	for _, method := range []string{
+		http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+	} {
+		all[method] = h
+	}
+	return all
+}
+
+// nothingHere answers for all other addresses.
+func nothingHere(*request) (*reply, error) {
+	return nil, &refusal{code: thingspeak.CodeNotFound, hint: "There is nothing at this address."}
 }
 
 // handle registers the methods of a route under all its names.

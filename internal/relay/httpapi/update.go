@@ -3,7 +3,6 @@ package httpapi
 import (
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
@@ -12,23 +11,27 @@ import (
 
 // update stores one entry (contract section 5).
 func (a *api) update(q *request) (*reply, error) {
-	entry, err := q.newEntry()
+	// The reply would be the next command of a queue; a client must not take an entry's number for one.
+	if q.params.get("talkback_key") != "" {
+		return nil, &refusal{code: thingspeak.CodeBadRequest, hint: notServed("TalkBack")}
+	}
+	e, err := q.entry()
 	if err != nil {
 		return nil, err
 	}
-	accepted, err := a.relay.Update(q.Context(), relay.Update{Key: q.key(), Entries: []relay.NewEntry{entry}})
+	accepted, err := a.relay.Update(q.Context(), relay.Update{Key: q.key(), Entries: []relay.NewEntry{e.NewEntry}})
 	if err != nil {
 		return nil, err
 	}
 	answer := &reply{status: http.StatusOK, format: q.format}
-	e := &accepted.Entries[0]
+	stored := &accepted.Entries[0]
 	switch q.format {
 	case formatJSON:
-		answer.body = q.appendUpdate(nil, accepted.Channel, e)
+		answer.body = thingspeak.AppendUpdateJSON(nil, accepted.Channel, stored, e.numbers, q.zone())
 	case formatXML:
-		answer.body = appendUpdateXML(nil, accepted.Channel, e, q.zone())
+		answer.body = appendUpdateXML(nil, accepted.Channel, stored, q.zone())
 	default:
-		answer.body = strconv.AppendInt(nil, e.ID, 10)
+		answer.body = strconv.AppendInt(nil, stored.ID, 10)
 	}
 	return answer, nil
 }
@@ -36,51 +39,51 @@ func (a *api) update(q *request) (*reply, error) {
 // postEntry stores one entry in the channel of the path, with the service's table of errors (contract section 5.1). The
 // MATLAB toolbox writes so.
 func (a *api) postEntry(q *request) (*reply, error) {
-	id, err := a.channelOf(q)
+	id, err := a.mayWrite(q)
 	if err != nil {
-		return nil, err
+		return nil, byTable{err}
 	}
-	// An unknown channel is told from a wrong key here.
-	if _, err := a.relay.View(q.Context(), id, q.key()); err != nil {
-		return tellOwner(q, err), nil
-	}
-	entry, err := q.newEntry()
+	e, err := q.entry()
 	if err != nil {
 		return nil, err
 	}
 	accepted, err := a.relay.Update(q.Context(), relay.Update{
-		Channel: id, Key: q.key(), Entries: []relay.NewEntry{entry},
+		Channel: id, Key: q.key(), Entries: []relay.NewEntry{e.NewEntry},
 	})
 	if err != nil {
-		return tellOwner(q, err), nil
+		return nil, byTable{err}
 	}
 	return &reply{
 		status: http.StatusOK,
 		format: formatJSON,
-		body:   q.appendUpdate(nil, accepted.Channel, &accepted.Entries[0]),
+		body:   thingspeak.AppendUpdateJSON(nil, accepted.Channel, &accepted.Entries[0], e.numbers, q.zone()),
 	}, nil
 }
 
-// newEntry takes an entry from the parameters of contract section 5.2.
-func (q *request) newEntry() (relay.NewEntry, error) {
-	var e relay.NewEntry
-	for i := range e.Fields {
-		n := strconv.Itoa(i + 1)
-		v, err := q.value("field"+n, n)
-		if err != nil {
-			return e, err
-		}
-		e.Fields[i] = v
+// mayWrite returns the channel of the path if the request's key writes it: relay.ErrNotFound tells an unknown channel
+// from a wrong key.
+func (a *api) mayWrite(q *request) (int64, error) {
+	id, err := a.channelOf(q)
+	if err != nil {
+		return 0, err
 	}
-	var err error
-	if e.Status, err = q.value("status"); err != nil {
+	return id, a.relay.MayWrite(q.Context(), id, q.key())
+}
+
+// sentEntry is an entry as a client sent it.
+type sentEntry struct {
+	relay.NewEntry
+	// numbers are the fields that came as JSON numbers. They go back as such in the reply to this one write (contract
+	// section 1.2).
+	numbers thingspeak.FieldSet
+}
+
+// entry takes an entry from the parameters of contract section 5.2.
+func (q *request) entry() (sentEntry, error) {
+	e, err := q.params.entry()
+	if err != nil {
 		return e, err
 	}
-	if e.Elevation, err = q.value("elevation"); err != nil {
-		return e, err
-	}
-	e.Latitude = decimal(q.params.get("latitude"), q.params.get("lat"))
-	e.Longitude = decimal(q.params.get("longitude"), q.params.get("long"))
 	if at := q.params.get("created_at"); at != "" {
 		// A date that cannot be read is ignored: clients of the service rely on it.
 		if t, err := thingspeak.ParseTime(at, q.zone()); err == nil {
@@ -90,51 +93,64 @@ func (q *request) newEntry() (relay.NewEntry, error) {
 	return e, nil
 }
 
-// value returns the value of the first name that is there.
-func (q *request) value(names ...string) (thingspeak.Value, error) {
+// entry takes everything but the date.
+func (p *params) entry() (sentEntry, error) {
+	var e sentEntry
+	for i := range e.Fields {
+		n := strconv.Itoa(i + 1)
+		found, err := p.value("field"+n, n)
+		if err != nil {
+			return e, err
+		}
+		e.Fields[i] = found.asValue()
+		if found.kind == number {
+			e.numbers |= thingspeak.FieldsOf(i + 1)
+		}
+	}
+	for _, text := range []struct {
+		name string
+		to   *thingspeak.Value
+	}{{"status", &e.Status}, {"elevation", &e.Elevation}} {
+		found, err := p.value(text.name)
+		if err != nil {
+			return e, err
+		}
+		*text.to = found.asValue()
+	}
+	e.Latitude = decimal(p.get("latitude"), p.get("lat"))
+	e.Longitude = decimal(p.get("longitude"), p.get("long"))
+	return e, nil
+}
+
+// value returns the first of several names that is there and not null.
+func (p *params) value(names ...string) (param, error) {
 	for _, name := range names {
-		switch p, ok := q.params.find(name); {
-		case !ok || p.kind == null:
-		case p.kind == nested:
-			return thingspeak.Value{}, &refusal{
+		switch found, ok := p.find(name); {
+		case !ok || found.kind == null:
+		case found.kind == nested:
+			return param{}, &refusal{
 				code: thingspeak.CodeBadRequest, hint: "A value must be a text, a number, a boolean or null.",
 			}
 		default:
-			return thingspeak.Text(p.value), nil
+			return found, nil
 		}
 	}
-	return thingspeak.Value{}, nil
+	return param{kind: null}, nil
 }
 
-// decimal returns the first text that is a decimal, with at most ten places (contract section 3.2).
+// asValue is a parameter as an entry holds it.
+func (p *param) asValue() thingspeak.Value {
+	return thingspeak.Value{Text: p.value, Given: p.kind != null}
+}
+
+// decimal returns the first text that is a decimal.
 func decimal(texts ...string) thingspeak.Value {
 	for _, s := range texts {
-		s = strings.TrimSpace(s)
-		whole, places, _ := strings.Cut(strings.TrimLeft(s, "+-"), ".")
-		if s == "" || len(whole) > 10 || whole+places == "" || strings.Trim(whole+places, "0123456789") != "" {
-			continue
+		if d, ok := thingspeak.ParseDecimal(s); ok {
+			return thingspeak.Text(d)
 		}
-		return thingspeak.Text(s[:len(s)-max(0, len(places)-10)])
 	}
 	return thingspeak.Value{}
-}
-
-// appendUpdate appends the JSON of an accepted entry. Values that came as JSON numbers go back as numbers, in this one
-// reply (contract section 1.2).
-func (q *request) appendUpdate(dst []byte, channel int64, e *thingspeak.Entry) []byte {
-	text := string(thingspeak.AppendUpdateJSON(dst, channel, e, q.zone()))
-	for i := range e.Fields {
-		n := strconv.Itoa(i + 1)
-		p, ok := q.params.find("field" + n)
-		if !ok {
-			p, ok = q.params.find(n)
-		}
-		if ok && p.kind == number {
-			member := `"field` + n + `":`
-			text = strings.Replace(text, member+`"`+p.value+`"`, member+p.value, 1)
-		}
-	}
-	return []byte(text)
 }
 
 // zone is the zone of parameters "timezone" and "offset"; nil is UTC.

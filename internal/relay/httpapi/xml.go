@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -19,6 +18,9 @@ type xmlWriter struct {
 	dst    []byte
 	indent int
 }
+
+// newXML begins a document.
+func newXML() *xmlWriter { return &xmlWriter{dst: []byte(xmlProlog)} }
 
 func (w *xmlWriter) line(parts ...string) {
 	for range w.indent {
@@ -55,6 +57,15 @@ func (w *xmlWriter) value(name, attributes string, v thingspeak.Value) {
 	w.text(name, attributes, v.Text)
 }
 
+// optional writes a text that is absent when it is empty.
+func (w *xmlWriter) optional(name, text string) {
+	w.value(name, "", thingspeak.Value{Text: text, Given: text != ""})
+}
+
+func (w *xmlWriter) boolean(name string, b bool) {
+	w.text(name, ` type="boolean"`, strconv.FormatBool(b))
+}
+
 func (w *xmlWriter) integer(name string, n int64) {
 	w.text(name, ` type="integer"`, strconv.FormatInt(n, 10))
 }
@@ -66,7 +77,9 @@ func (w *xmlWriter) date(name string, t time.Time, zone *time.Location) {
 // entry writes the elements of an entry.
 func (w *xmlWriter) entry(e *thingspeak.Entry, c thingspeak.Header, zone *time.Location) {
 	w.date("created-at", e.CreatedAt, zone)
-	w.integer("entry-id", e.ID)
+	if e.ID != 0 {
+		w.integer("entry-id", e.ID)
+	}
 	for n := range c.Fields.All() {
 		w.value("field"+strconv.Itoa(n), "", e.Fields[n-1])
 	}
@@ -100,43 +113,113 @@ func appendUpdateXML(dst []byte, channel int64, e *thingspeak.Entry, zone *time.
 }
 
 // feedXML writes the document of several entries (contract section 7.6).
-func (a *api) feedXML(q *request, v *relay.View, c thingspeak.Header) ([]byte, error) {
-	zone, channel := q.zone(), shown(v)
-	w := xmlWriter{dst: []byte(xmlProlog)}
+func (a *api) feedXML(q *request, f *feedDocument) ([]byte, error) {
+	channel := shown(f.view)
+	w := newXML()
 	w.open("channel", "")
-	w.integer("id", channel.ID)
-	w.text("name", "", channel.Name)
-	if channel.Description != "" {
-		w.text("description", "", channel.Description)
-	}
-	if q.params.isTrue("metadata") {
-		w.value("metadata", "", thingspeak.Value{Text: channel.Metadata, Given: channel.Metadata != ""})
-	}
-	w.text("latitude", ` type="decimal"`, channel.Latitude)
-	w.text("longitude", ` type="decimal"`, channel.Longitude)
-	if channel.Elevation != "" {
-		w.text("elevation", "", channel.Elevation)
-	}
-	for n := range channel.Enabled().All() {
-		w.text("field"+strconv.Itoa(n), "", channel.Labels[n-1])
-	}
-	w.date("created-at", channel.CreatedAt, zone)
-	w.date("updated-at", channel.UpdatedAt, zone)
-	if channel.LastEntryID > 0 {
-		w.integer("last-entry-id", channel.LastEntryID)
+	if f.terse {
+		w.text("name", "", channel.Name)
+		w.place(channel)
 	} else {
-		w.line(`<last-entry-id type="integer" nil="true"/>`)
+		w.channel(channel, q.params.isTrue("metadata"), f.zone)
 	}
 	w.open("feeds", ` type="array"`)
-	err := a.relay.Rows(q.Context(), v, a.window(q), func(e *thingspeak.Entry) error {
+	err := a.rows(q, f, func(e *thingspeak.Entry) error {
 		w.open("feed", "")
-		w.entry(e, c, zone)
+		w.entry(e, f.columns, f.zone)
 		w.close("feed")
 		return nil
 	})
 	w.close("feeds")
 	w.close("channel")
 	return w.dst, err
+}
+
+// channel writes what stands before the entries of a feed.
+func (w *xmlWriter) channel(c *thingspeak.Channel, metadata bool, zone *time.Location) {
+	w.integer("id", c.ID)
+	w.text("name", "", c.Name)
+	if c.Description != "" {
+		w.text("description", "", c.Description)
+	}
+	if metadata {
+		w.optional("metadata", c.Metadata)
+	}
+	w.place(c)
+	for n := range c.Enabled().All() {
+		w.text("field"+strconv.Itoa(n), "", c.Labels[n-1])
+	}
+	w.date("created-at", c.CreatedAt, zone)
+	w.date("updated-at", c.UpdatedAt, zone)
+	w.lastEntryID(c)
+}
+
+// place writes where a channel is.
+func (w *xmlWriter) place(c *thingspeak.Channel) {
+	w.text("latitude", ` type="decimal"`, c.Latitude)
+	w.text("longitude", ` type="decimal"`, c.Longitude)
+	if c.Elevation != "" {
+		w.text("elevation", "", c.Elevation)
+	}
+}
+
+func (w *xmlWriter) lastEntryID(c *thingspeak.Channel) {
+	if c.LastEntryID > 0 {
+		w.integer("last-entry-id", c.LastEntryID)
+	} else {
+		w.line(`<last-entry-id type="integer" nil="true"/>`)
+	}
+}
+
+// settings writes a channel's settings: objects A and B of contract section 8.
+func (w *xmlWriter) settings(c *thingspeak.Channel, own bool, owner string, zone *time.Location) {
+	w.open("channel", "")
+	w.integer("id", c.ID)
+	w.text("name", "", c.Name)
+	w.optional("description", c.Description)
+	w.text("latitude", ` type="decimal"`, c.Latitude)
+	w.text("longitude", ` type="decimal"`, c.Longitude)
+	w.date("created-at", c.CreatedAt, zone)
+	w.optional("elevation", c.Elevation)
+	w.lastEntryID(c)
+	w.boolean("public-flag", c.Public)
+	w.optional("url", c.URL)
+	w.integer("ranking", c.Ranking())
+	if own {
+		w.optional("metadata", c.Metadata)
+		w.integer("license-id", 0)
+	}
+	w.line(`<github-url nil="true"/>`)
+	if !own {
+		w.text("username", "", owner)
+	}
+	w.tags(c.Tags)
+	if own {
+		w.open("api-keys", ` type="array"`)
+		for _, key := range c.Keys {
+			w.open("api-key", "")
+			w.text("api-key", "", key.Text)
+			w.boolean("write-flag", key.Write)
+			w.close("api-key")
+		}
+		w.close("api-keys")
+	}
+	w.close("channel")
+}
+
+func (w *xmlWriter) tags(tags []string) {
+	if len(tags) == 0 {
+		w.line(`<tags type="array"/>`)
+		return
+	}
+	w.open("tags", ` type="array"`)
+	for i, tag := range tags {
+		w.open("tag", "")
+		w.integer("id", int64(i+1))
+		w.text("name", "", tag)
+		w.close("tag")
+	}
+	w.close("tags")
 }
 
 // appendErrorXML appends an error: the root is what the documentation shows (contract section 4).

@@ -6,16 +6,17 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/fernpost/fernpost/internal/relay"
-	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/relay/httpapi"
 )
 
 // DefaultListen is where a relay listens unless told otherwise.
@@ -23,10 +24,15 @@ const DefaultListen = "127.0.0.1:3000"
 
 // flags are those of the relay command.
 type flags struct {
-	listen, data string
-	interval     time.Duration
-	limits       string
-	open         bool
+	// data is the only one that the subcommands have too.
+	data string
+
+	listen, metricsListen string
+	tlsCert, tlsKey       string
+	open                  bool
+	limits                limitFlags
+	clients               httpapi.ClientLimits
+	proxies               proxyList
 }
 
 // NewCommand returns the relay command with its subcommands, under the name "relay".
@@ -39,51 +45,95 @@ func NewCommand() *cobra.Command {
 ThingSpeak work with it when they are given its address. It keeps everything in one directory, and what it has
 answered is on disk.
 
-The first line on standard output is "listening on http://HOST:PORT". SIGINT or SIGTERM stops it once what is under
-way has finished; a second one stops it at once.`,
+The first line on standard output is "listening on http://HOST:PORT", or https with --tls-cert and --tls-key. A
+browser that is sent there finds a page, and one for each public channel.
+
+SIGINT or SIGTERM stops it: /readyz says 503, nothing more is accepted, and what is under way has ten seconds to
+finish. A second signal ends it at once. The exit code is 0 if everything had finished, 130 if something was cut off;
+what was answered is on disk either way.
+
+/healthz says that it runs, /readyz that it can work, and /metrics has figures for Prometheus: for programs on this
+machine, or for whoever reaches --metrics-listen.
+
+Limits by address keep one client from taking everything; programs on this machine have none. Behind a reverse proxy
+name that with --trust-proxy, or all its clients count as one.`,
 		Example: `  fernpost relay
-  fernpost relay --listen 0.0.0.0:3000 --interval 1s`,
+  fernpost relay --listen 0.0.0.0:3000 --interval 1s
+  fernpost relay --listen :443 --tls-cert fullchain.pem --tls-key privkey.pem
+  fernpost relay --trust-proxy 127.0.0.1 --metrics-listen 127.0.0.1:9100`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.serve(cmd) },
 	}
 	cmd.PersistentFlags().StringVar(&f.data, "data", "", "keep everything in `DIR` (default "+dataHint+")")
-	cmd.Flags().StringVar(&f.listen, "listen", DefaultListen, "serve on `HOST:PORT`; port 0 picks one")
-	cmd.Flags().DurationVar(&f.interval, "interval", thingspeak.DefaultInterval,
-		"least `TIME` between two updates of a channel; 0 for none")
-	cmd.Flags().Var(presetFlag{&f.limits}, "limits", "limits of a licence, `free|paid|none`; --interval comes on top")
-	cmd.Flags().BoolVar(&f.open, "open", false, "let anybody who reaches the relay create channels")
-	f.limits = relay.PresetFree
-	cmd.AddCommand(f.userCommand())
+	own := cmd.Flags()
+	own.StringVar(&f.listen, "listen", DefaultListen, "serve on `HOST:PORT`; port 0 picks one")
+	own.BoolVar(&f.open, "open", false, "let anybody who reaches the relay create channels")
+	own.StringVar(&f.tlsCert, "tls-cert", "", "serve HTTPS with the certificate chain in `FILE` (PEM)")
+	own.StringVar(&f.tlsKey, "tls-key", "", "the certificate's key in `FILE` (PEM); a renewed pair is noticed")
+	own.StringVar(&f.metricsListen, "metrics-listen", "", "serve /metrics, /healthz, /readyz on `HOST:PORT` too")
+	own.Var(&f.proxies, "trust-proxy",
+		"believe the reverse proxy at `ADDRESS` or network (CIDR) whom it forwards for; may be repeated")
+	own.IntVar(&f.clients.Connections, "client-connections", 500, "most open connections of one address; 0 for no limit")
+	own.IntVar(&f.clients.Requests, "client-requests", 500, "most requests per second of one address; 0 for no limit")
+	own.IntVar(&f.clients.WrongKeys, "client-wrong-keys", 100,
+		"most wrong keys per minute from one address; 0 for no limit")
+	own.IntVar(&f.clients.AllConnections, "connections", 20_000, "most open connections in all; 0 for no limit")
+	f.limits.add(own)
+	cmd.AddCommand(f.userCommand(), f.keyCommand(), f.exportCommand(), f.importCommand(), f.backupCommand(),
+		checkCommand())
 	return cmd
 }
 
-// presetFlag takes the names of relay.Preset.
-type presetFlag struct{ name *string }
+// proxyList takes addresses and networks, several of them with commas between or one after the other.
+type proxyList []netip.Prefix
 
-func (p presetFlag) String() string {
-	if p.name == nil {
+func (p *proxyList) String() string {
+	if p == nil {
 		return ""
 	}
-	return *p.name
+	var all []string
+	for _, prefix := range *p {
+		all = append(all, prefix.String())
+	}
+	return strings.Join(all, ",")
 }
 
-func (p presetFlag) Type() string { return "string" }
+func (p *proxyList) Type() string { return "networks" }
 
-func (p presetFlag) Set(name string) error {
-	if _, err := relay.Preset(name); err != nil {
-		return err
+func (p *proxyList) Set(text string) error {
+	for s := range strings.SplitSeq(text, ",") {
+		prefix, err := httpapi.ParseProxy(strings.TrimSpace(s))
+		if err != nil {
+			return err
+		}
+		*p = append(*p, prefix)
 	}
-	*p.name = name
 	return nil
+}
+
+// options are what the flags ask for.
+func (f *flags) options(cmd *cobra.Command) (o Options, err error) {
+	o = Options{
+		Listen: f.listen, MetricsListen: f.metricsListen, Open: f.open,
+		TLSCert: f.tlsCert, TLSKey: f.tlsKey, Clients: f.clients, Proxies: f.proxies,
+		Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)),
+	}
+	if o.Limits, err = f.limits.limits(cmd.Flags()); err != nil {
+		return o, err
+	}
+	// Some files are needed beside connections: the store's, and those of commands that look at them.
+	const filesBeside = 64
+	if most := maxOpenFiles() - filesBeside; most > 0 && (o.Clients.AllConnections == 0 || o.Clients.AllConnections > most) {
+		o.Clients.AllConnections = most
+	}
+	o.Data, err = dataDir(f.data)
+	return o, err
 }
 
 // serve runs the relay until a signal or the end of the command's context.
 func (f *flags) serve(cmd *cobra.Command) error {
-	limits, err := f.wantedLimits(cmd)
+	o, err := f.options(cmd)
 	if err != nil {
-		return err
-	}
-	if f.data, err = dataDir(f.data); err != nil {
 		return err
 	}
 	// Registered first, so that no signal after "listening" is lost.
@@ -91,50 +141,69 @@ func (f *flags) serve(cmd *cobra.Command) error {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 
-	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-	r, err := Start(cmd.Context(), Options{Listen: f.listen, Data: f.data, Limits: limits, Open: f.open, Log: log})
+	r, err := Start(cmd.Context(), o)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "listening on %s\n", r.URL())
-	f.greet(cmd.ErrOrStderr(), r)
+	greet(cmd.ErrOrStderr(), r, &o)
+	received := 0
 	select {
 	case err := <-r.Failed():
 		return errors.Join(fmt.Errorf("serving: %w", err), r.Close())
 	case <-signals:
-	case <-cmd.Context().Done():
+		received++
+	case <-cmd.Context().Done(): // perhaps by a signal that is on its way to us too
 	}
+	return f.stop(r, o.Log, signals, received)
+}
+
+// closeTimeout is how long a stop at once waits for the store. Nothing is lost if that does not close.
+const closeTimeout = time.Second
+
+// stop ends the relay gently, or at once when the second signal arrives.
+func (f *flags) stop(r *Running, log *slog.Logger, signals <-chan os.Signal, received int) error {
+	log.Info("stopping")
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
-	go func() {
+	stopped := make(chan error, 1)
+	go func() { stopped <- r.Shutdown(ctx) }()
+	var overdue <-chan time.Time
+	for {
 		select {
+		case err := <-stopped:
+			if ctx.Err() != nil {
+				return cutOffError{err}
+			}
+			log.Info("stopped")
+			return err
 		case <-signals:
-			cancel()
-		case <-ctx.Done():
+			if received++; received >= 2 && overdue == nil {
+				cancel()
+				overdue = time.After(closeTimeout)
+			}
+		case <-overdue:
+			return cutOffError{errors.New("the store did not close in time")}
 		}
-	}()
-	return r.Shutdown(ctx)
+	}
 }
 
-// wantedLimits are the preset's, with the interval that the user named.
-func (f *flags) wantedLimits(cmd *cobra.Command) (relay.Limits, error) {
-	limits, err := relay.Preset(f.limits)
-	if err != nil {
-		return limits, err
-	}
-	if f.interval < 0 {
-		return limits, fmt.Errorf("--interval %v: it cannot be negative", f.interval)
-	}
-	if interval := cmd.Flags().Lookup("interval"); interval.Changed || f.interval != thingspeak.DefaultInterval {
-		limits.Interval = f.interval
-		limits.BulkInterval = min(limits.BulkInterval, f.interval)
-	}
-	return limits, nil
+// cutOffError says that a stop did not wait until everything under way had finished. It counts as an interruption.
+type cutOffError struct{ cause error }
+
+func (e cutOffError) Error() string {
+	return fmt.Sprintf("requests under way were cut off: %v", e.cause)
 }
+
+// Is makes it a [context.Canceled], which is what programs end with code 130 for.
+func (e cutOffError) Is(target error) bool { return target == context.Canceled }
 
 // greet tells how to go on.
-func (f *flags) greet(w io.Writer, r *Running) {
-	fmt.Fprintf(w, "data in %s\n", f.data)
+func greet(w io.Writer, r *Running, o *Options) {
+	fmt.Fprintf(w, "data in %s\n", o.Data)
+	if url := r.MetricsURL(); url != "" {
+		fmt.Fprintf(w, "metrics at %s/metrics\n", url)
+	}
 	where := ""
 	if r.URL() != "http://"+DefaultListen {
 		where = " --relay " + r.URL()
@@ -146,12 +215,12 @@ Next, in another terminal:
   curl '%s/channels/CHANNEL/feeds.csv'
 
 `, where, r.URL())
-	if f.open {
+	if o.Open {
 		fmt.Fprintf(w, "note: --open: everybody who reaches this relay can create channels\n")
 	} else if !r.Loopback() {
 		fmt.Fprintf(w, "note: creating a channel takes the user key that \"relay user show\" prints\n")
 	}
-	if !r.Loopback() {
+	if !r.Loopback() && !r.Encrypted() {
 		fmt.Fprintf(w, "warning: plain HTTP: whoever is on the way sees the channels' keys, though no message\n")
 	}
 }

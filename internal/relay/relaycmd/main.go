@@ -2,28 +2,80 @@ package relaycmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os/signal"
+	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fernpost/fernpost/internal/screen"
 )
 
-// Main runs the program fernpost-relay and returns its exit code: 0 done, 1 failed, 2 wrong usage.
+// Exit codes of fernpost-relay; they are those of fernpost.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+// Main runs the program fernpost-relay and returns its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 func Main(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
 	cmd := NewCommand()
-	cmd.Use = "fernpost-relay"
+	rename(cmd)
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
-	code := 1
+	usage := false
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		code = 2
+		usage = true
 		return err
 	})
-	if err := cmd.ExecuteContext(context.Background()); err != nil {
-		fmt.Fprintf(stderr, "error: %v\n", err)
-		return code
+	countArgs(cmd, &usage)
+	err := cmd.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintf(stderr, "interrupted: %s\n", screen.Text(err.Error()))
+		return exitInterrupted
 	}
-	return 0
+	fmt.Fprintf(stderr, "error: %s\n", screen.Text(err.Error()))
+	if usage {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// rename makes the texts of the commands speak of this program.
+func rename(cmd *cobra.Command) {
+	if !cmd.HasParent() {
+		cmd.Use = "fernpost-relay"
+	}
+	for _, text := range []*string{&cmd.Long, &cmd.Example} {
+		*text = strings.ReplaceAll(*text, "fernpost relay", "fernpost-relay")
+	}
+	for _, c := range cmd.Commands() {
+		rename(c)
+	}
+}
+
+// countArgs makes a wrong number of arguments a wrong usage, for every command.
+func countArgs(cmd *cobra.Command, usage *bool) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			err := check(cmd, args)
+			*usage = *usage || err != nil
+			return err
+		}
+	}
+	for _, c := range cmd.Commands() {
+		countArgs(c, usage)
+	}
 }

@@ -4,11 +4,14 @@ package relaycmd
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
@@ -26,6 +29,16 @@ type Options struct {
 	Limits relay.Limits
 	// Open lets anybody create channels without a user key, from anywhere.
 	Open bool
+	// TLSCert and TLSKey name PEM files; with both the relay serves HTTPS only. Other files in their place are taken
+	// up without a restart.
+	TLSCert, TLSKey string
+	// MetricsListen is HOST:PORT for /metrics, /healthz and /readyz alone, in plain HTTP; empty for none. In any case
+	// programs on this machine find /metrics on Listen.
+	MetricsListen string
+	// Clients are the limits by address; the zero value has none.
+	Clients httpapi.ClientLimits
+	// Proxies are believed when they say whom they forward a request for.
+	Proxies []netip.Prefix
 	// Log gets what goes wrong on our side; nil is nowhere.
 	Log *slog.Logger
 }
@@ -43,10 +56,16 @@ const (
 
 // Running is a relay that serves.
 type Running struct {
-	listener net.Listener
-	server   *http.Server
-	store    *store.SQLite
-	lock     *store.Lock
+	listener, opsListener net.Listener
+	server, opsServer     *http.Server
+	workers               *workers
+	store                 *store.SQLite
+	lock                  *store.Lock
+	encrypted             bool
+	data                  string
+	log                   *slog.Logger
+	// stopping says that a stop has begun.
+	stopping atomic.Bool
 	// failed gets the error that serving ended with, and is closed then.
 	failed chan error
 }
@@ -64,6 +83,13 @@ func Start(ctx context.Context, o Options) (*Running, error) {
 		}
 		o.Limits = none
 	}
+	var cert *certificate
+	if o.TLSCert != "" || o.TLSKey != "" {
+		var err error
+		if cert, err = loadCertificate(o.TLSCert, o.TLSKey, o.Log); err != nil {
+			return nil, err
+		}
+	}
 	lock, err := store.LockDir(o.Data)
 	if err != nil {
 		return nil, fmt.Errorf("data directory %s: %w", o.Data, err)
@@ -72,41 +98,98 @@ func Start(ctx context.Context, o Options) (*Running, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
-	r := &Running{store: s, lock: lock, failed: make(chan error, 1)}
+	r := &Running{store: s, lock: lock, data: o.Data, log: o.Log, encrypted: cert != nil, failed: make(chan error, 1)}
+	if err := r.listen(ctx, o); err != nil {
+		return nil, errors.Join(err, r.closeListeners(), r.closeData())
+	}
+	r.serve(o, cert)
+	return r, nil
+}
+
+// listen opens the addresses.
+func (r *Running) listen(ctx context.Context, o Options) (err error) {
 	var listening net.ListenConfig
 	if r.listener, err = listening.Listen(ctx, "tcp", o.Listen); err != nil {
-		return nil, errors.Join(fmt.Errorf("listening on %s: %w", o.Listen, err), r.closeData())
+		return fmt.Errorf("listening on %s: %w", o.Listen, err)
 	}
-	r.server = &http.Server{
-		Handler: httpapi.New(relay.New(s, o.Limits), httpapi.Options{
-			Log: o.Log, Loopback: r.Loopback(), Open: o.Open,
-		}),
+	if o.MetricsListen != "" {
+		if r.opsListener, err = listening.Listen(ctx, "tcp", o.MetricsListen); err != nil {
+			return fmt.Errorf("listening on %s for metrics: %w", o.MetricsListen, err)
+		}
+	}
+	return nil
+}
+
+// serve begins to accept.
+func (r *Running) serve(o Options, cert *certificate) {
+	metrics, clients := httpapi.NewMetrics(), httpapi.NewClients(o.Clients, o.Proxies, o.Log)
+	rules := relay.New(metrics.Observe(r.store), o.Limits)
+	r.gauges(metrics, clients, rules, cert)
+	r.workers = newWorkers(httpapi.New(rules, httpapi.Options{
+		Log: o.Log, Loopback: r.Loopback(), Open: o.Open, Clients: clients, Metrics: metrics, Ready: r.ready,
+	}))
+	r.server = newServer(o.Log, r.workers)
+	r.server.ConnState = new(crowd).connState
+	accepting := clients.Listen(r.listener)
+	if cert != nil {
+		accepting = tls.NewListener(accepting, cert.config())
+	}
+	if r.opsListener != nil {
+		r.opsServer = newServer(o.Log, httpapi.NewOps(metrics, r.ready))
+		go func() {
+			if err := r.opsServer.Serve(r.opsListener); !errors.Is(err, http.ErrServerClosed) {
+				o.Log.Error("serving metrics ended", "err", err)
+			}
+		}()
+	}
+	go func() {
+		defer close(r.failed)
+		if err := r.server.Serve(accepting); !errors.Is(err, http.ErrServerClosed) {
+			r.failed <- err
+		}
+	}()
+}
+
+// newServer has all time-outs. HTTP/1.1 is all it speaks: the service's clients look for that text in the first line.
+func newServer(log *slog.Logger, h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+		ErrorLog:          serverLog(log),
 	}
-	go func() {
-		defer close(r.failed)
-		if err := r.server.Serve(r.listener); !errors.Is(err, http.ErrServerClosed) {
-			r.failed <- err
-		}
-	}()
-	return r, nil
 }
 
 // URL is the relay's address as this machine reaches it, without a slash at the end.
 func (r *Running) URL() string {
-	host, port, err := net.SplitHostPort(r.listener.Addr().String())
+	scheme := "http://"
+	if r.encrypted {
+		scheme = "https://"
+	}
+	return scheme + reachable(r.listener.Addr())
+}
+
+// MetricsURL is the address of the metrics alone, empty without one.
+func (r *Running) MetricsURL() string {
+	if r.opsListener == nil {
+		return ""
+	}
+	return "http://" + reachable(r.opsListener.Addr())
+}
+
+// reachable is HOST:PORT as this machine connects to it.
+func reachable(a net.Addr) string {
+	host, port, err := net.SplitHostPort(a.String())
 	if err != nil {
-		return "http://" + r.listener.Addr().String()
+		return a.String()
 	}
 	if ip := net.ParseIP(host); ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	return net.JoinHostPort(host, port)
 }
 
 // Loopback reports whether only this machine can connect.
@@ -114,6 +197,9 @@ func (r *Running) Loopback() bool {
 	a, ok := r.listener.Addr().(*net.TCPAddr)
 	return ok && a.IP.IsLoopback()
 }
+
+// Encrypted reports whether the relay serves HTTPS.
+func (r *Running) Encrypted() bool { return r.encrypted }
 
 // Failed delivers the error if serving ends by itself, and is closed when it has ended in any way.
 func (r *Running) Failed() <-chan error { return r.failed }
@@ -126,15 +212,31 @@ func (r *Running) Close() error {
 	return r.Shutdown(ctx)
 }
 
-// Shutdown is Close with a deadline of the caller's.
+// Shutdown is Close with a deadline of the caller's. From its beginning /readyz says 503; when it returns, SQLite's log
+// is folded into the database, unless another process has that open.
 func (r *Running) Shutdown(ctx context.Context) error {
+	r.stopping.Store(true)
 	err := r.server.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(fmt.Errorf("finishing requests under way: %w", err), r.server.Close())
 	}
 	for range r.failed { // wait until Serve has returned
 	}
+	r.workers.close()
+	if r.opsServer != nil {
+		err = errors.Join(err, r.opsServer.Close())
+	}
 	return errors.Join(err, r.closeData())
+}
+
+func (r *Running) closeListeners() error {
+	var errs []error
+	for _, l := range []net.Listener{r.listener, r.opsListener} {
+		if l != nil {
+			errs = append(errs, l.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (r *Running) closeData() error { return errors.Join(r.store.Close(), r.lock.Unlock()) }

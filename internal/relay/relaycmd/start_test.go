@@ -177,6 +177,10 @@ func TestCommandUsage(t *testing.T) {
 		{"nonsense"},
 		{"user", "add"},
 		{"user", "show", "--data", filepath.Join(t.TempDir(), "nothing")},
+		{"--max-results", "0", "--data", t.TempDir()},
+		{"--trust-proxy", "everybody", "--data", t.TempDir()},
+		{"--tls-cert", "cert.pem", "--data", t.TempDir()},
+		{"--client-requests", "many"},
 	} {
 		var stderr bytes.Buffer
 		if code := relaycmd.Main(args, io.Discard, &stderr); code == 0 || !strings.HasPrefix(stderr.String(), "error: ") {

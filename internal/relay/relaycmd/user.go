@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"text/tabwriter"
 	"time"
 
@@ -13,6 +11,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/store"
+	"github.com/fernpost/fernpost/internal/screen"
 )
 
 // userCommand manages accounts. It works beside a relay that serves the same data.
@@ -21,70 +20,193 @@ func (f *flags) userCommand() *cobra.Command {
 		Use:   "user",
 		Short: "Manage accounts and their user keys",
 		Long: `A user key creates, lists, changes, clears and deletes the channels of its account. The account "local" is there
-from the start: it belongs to whoever runs the relay, and owns the channels that were created without a user key.`,
+from the start: it belongs to whoever runs the relay, and owns the channels that were created without a user key.
+
+These commands work on the data directory, beside a relay that serves it; what they change counts at once.`,
+		Example: `  fernpost relay user add school
+  fernpost relay user show`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(
-		&cobra.Command{
-			Use:     "show",
-			Short:   "Print the accounts with their user keys",
-			Example: "  fernpost relay user show",
-			Args:    cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error {
-				return f.withStore(func(s *store.SQLite) error { return showAccounts(cmd, s) })
-			},
-		},
-		&cobra.Command{
-			Use:     "add NAME",
-			Short:   "Make an account and print its user key",
-			Example: "  fernpost relay user add school",
-			Args:    cobra.ExactArgs(1),
-			RunE: func(cmd *cobra.Command, args []string) error {
-				return f.withStore(func(s *store.SQLite) error { return addAccount(cmd, s, args[0]) })
-			},
-		},
-	)
+	cmd.AddCommand(f.userShow(), f.userAdd(), f.userRenew(), f.userRemove())
 	return cmd
 }
 
-// withStore opens the data of a relay, which has to be there.
-func (f *flags) withStore(work func(*store.SQLite) error) error {
-	dir, err := dataDir(f.data)
-	if err != nil {
-		return err
+func (f *flags) userShow() *cobra.Command {
+	asJSON := false
+	cmd := &cobra.Command{
+		Use:   "show [NAME]",
+		Short: "Print the accounts, or one of them, with user keys",
+		Example: `  fernpost relay user show
+  fernpost relay user show school --json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.withStore(func(s *store.SQLite) error {
+				accounts, err := s.Accounts(cmd.Context())
+				if err == nil && len(args) == 1 {
+					var one relay.Account
+					one, err = account(cmd.Context(), s, args[0])
+					accounts = []relay.Account{one}
+				}
+				if err != nil {
+					return err
+				}
+				return showAccounts(cmd, s, accounts, asJSON)
+			})
+		},
 	}
-	if _, err := os.Stat(filepath.Join(dir, store.FileName)); err != nil {
-		return fmt.Errorf("there is no relay's data in %s: start the relay once, or name the place with --data", dir)
-	}
-	s, err := store.OpenSQLite(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(work(s), s.Close())
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	return cmd
 }
 
-func showAccounts(cmd *cobra.Command, s *store.SQLite) error {
-	accounts, err := s.Accounts(cmd.Context())
-	if err != nil {
-		return err
+func (f *flags) userAdd() *cobra.Command {
+	return &cobra.Command{
+		Use:     "add NAME",
+		Short:   "Make an account and print its user key",
+		Example: "  fernpost relay user add school",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkName(args[0]); err != nil {
+				return err
+			}
+			return f.withStore(func(s *store.SQLite) error {
+				a := relay.Account{Name: args[0], Key: relay.NewKey(), CreatedAt: time.Now()}
+				err := s.CreateAccount(context.WithoutCancel(cmd.Context()), &a)
+				if errors.Is(err, relay.ErrTaken) {
+					return fmt.Errorf("there is an account %q already", a.Name)
+				}
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), a.Key)
+				return err
+			})
+		},
 	}
-	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	for _, a := range accounts {
-		fmt.Fprintf(w, "%s\t%s\n", a.Name, a.Key)
-	}
-	return w.Flush()
 }
 
-func addAccount(cmd *cobra.Command, s *store.SQLite, name string) error {
-	a := relay.Account{Name: name, Key: relay.NewKey(), CreatedAt: time.Now()}
-	err := s.CreateAccount(context.WithoutCancel(cmd.Context()), &a)
-	if errors.Is(err, relay.ErrTaken) {
-		return fmt.Errorf("there is an account %q already", name)
+func (f *flags) userRenew() *cobra.Command {
+	return &cobra.Command{
+		Use:     "renew NAME",
+		Short:   "Give an account another user key and print it",
+		Long:    "renew gives an account another user key. The old one opens nothing from then on; channels and their keys stay.",
+		Example: "  fernpost relay user renew school",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.withStore(func(s *store.SQLite) error {
+				a, err := account(cmd.Context(), s, args[0])
+				if err != nil {
+					return err
+				}
+				key := relay.NewKey()
+				if err := s.RenewAccount(context.WithoutCancel(cmd.Context()), a.ID, key); err != nil {
+					return noAccount(err, args[0])
+				}
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), key)
+				return err
+			})
+		},
 	}
+}
+
+func (f *flags) userRemove() *cobra.Command {
+	channelsToo := false
+	cmd := &cobra.Command{
+		Use:   "remove NAME",
+		Short: "Remove an account",
+		Long: `remove removes an account. One that still owns channels is refused, unless --delete-channels removes those as well,
+with all their entries.`,
+		Example: `  fernpost relay user remove school
+  fernpost relay user remove school --delete-channels`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.withStore(func(s *store.SQLite) error { return removeAccount(cmd, s, args[0], channelsToo) })
+		},
+	}
+	cmd.Flags().BoolVar(&channelsToo, "delete-channels", false, "remove the account's channels and their entries as well")
+	return cmd
+}
+
+// account finds an account by its name.
+func account(ctx context.Context, s *store.SQLite, name string) (relay.Account, error) {
+	all, err := s.Accounts(ctx)
 	if err != nil {
-		return err
+		return relay.Account{}, err
 	}
-	_, err = fmt.Fprintln(cmd.OutOrStdout(), a.Key)
+	for _, a := range all {
+		if a.Name == name {
+			return a, nil
+		}
+	}
+	return relay.Account{}, noAccount(relay.ErrNotFound, name)
+}
+
+// noAccount names the account that is not there; other errors pass.
+func noAccount(err error, name string) error {
+	if errors.Is(err, relay.ErrNotFound) {
+		return fmt.Errorf("there is no account %q: \"relay user show\" lists them", name)
+	}
 	return err
+}
+
+// maxNameBytes bounds the name of an account.
+const maxNameBytes = 100
+
+// checkName refuses names that could not be told apart, or not be part of an address.
+func checkName(name string) error {
+	if name == "" || len(name) > maxNameBytes || name != screen.Line(name) {
+		return fmt.Errorf("the name of an account has 1 to %d bytes of visible text", maxNameBytes)
+	}
+	return nil
+}
+
+func showAccounts(cmd *cobra.Command, s *store.SQLite, accounts []relay.Account, asJSON bool) error {
+	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	for _, a := range accounts {
+		owned, err := s.Channels(cmd.Context(), a.ID)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			err = printJSON(cmd.OutOrStdout(), struct {
+				Name      string    `json:"name"`
+				Key       string    `json:"user_key"`
+				Channels  int       `json:"channels"`
+				CreatedAt time.Time `json:"created_at"`
+			}{a.Name, a.Key, len(owned), a.CreatedAt})
+		} else {
+			_, err = fmt.Fprintf(table, "%s\t%s\t%d channels\n", screen.Line(a.Name), a.Key, len(owned))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return table.Flush()
+}
+
+func removeAccount(cmd *cobra.Command, s *store.SQLite, name string, channelsToo bool) error {
+	a, err := account(cmd.Context(), s, name)
+	if err != nil {
+		return err
+	}
+	if a.ID == relay.LocalAccountID {
+		return fmt.Errorf("the account %q cannot be removed: it belongs to whoever runs the relay", name)
+	}
+	owned, err := s.Channels(cmd.Context(), a.ID)
+	if err != nil {
+		return err
+	}
+	if len(owned) > 0 && !channelsToo {
+		return fmt.Errorf("the account %q owns %d channels: delete them first, or add --delete-channels", name, len(owned))
+	}
+	for _, c := range owned {
+		if err := s.DeleteChannel(cmd.Context(), c.ID); err != nil && !errors.Is(err, relay.ErrNotFound) {
+			return err
+		}
+	}
+	err = s.RemoveAccount(context.WithoutCancel(cmd.Context()), a.ID)
+	if errors.Is(err, relay.ErrTaken) {
+		return fmt.Errorf("the account %q has made another channel meanwhile", name)
+	}
+	return noAccount(err, name)
 }

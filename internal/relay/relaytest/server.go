@@ -48,7 +48,7 @@ type Server struct {
 // options are what an Option sets.
 type options struct {
 	limits relay.Limits
-	memory bool
+	open   func(testing.TB) relay.Store
 }
 
 // Option changes how a Server runs.
@@ -63,10 +63,25 @@ func Interval(d time.Duration) Option {
 func Limits(l relay.Limits) Option { return func(o *options) { o.limits = l } }
 
 // InMemory keeps everything in memory instead of SQLite: quicker where thousands of updates are made one by one.
-func InMemory() Option { return func(o *options) { o.memory = true } }
+func InMemory() Option {
+	return WithStore(func(testing.TB) relay.Store { return storetest.NewMemory() })
+}
 
 // OnDisk keeps everything in SQLite, also in a bubble.
-func OnDisk() Option { return func(o *options) { o.memory = false } }
+func OnDisk() Option { return WithStore(OpenSQLite) }
+
+// OpenSQLite opens a new store in a directory of the test.
+func OpenSQLite(t testing.TB) relay.Store {
+	t.Helper()
+	s, err := store.OpenSQLite(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// WithStore keeps everything in a store that open returns. The server closes it.
+func WithStore(open func(testing.TB) relay.Store) Option { return func(o *options) { o.open = open } }
 
 // New starts a relay on a loopback port, with SQLite in a directory of the test.
 func New(t testing.TB, with ...Option) *Server {
@@ -103,14 +118,10 @@ func (s *Server) start(t testing.TB, listener net.Listener, with []Option) {
 		t.Fatal(err)
 	}
 	o := options{limits: limits}
-	for _, set := range with {
+	for _, set := range append([]Option{OnDisk()}, with...) {
 		set(&o)
 	}
-	if o.memory {
-		s.Store = storetest.NewMemory()
-	} else if s.Store, err = store.OpenSQLite(t.TempDir()); err != nil {
-		t.Fatal(err)
-	}
+	s.Store = o.open(t)
 	accounts, err := s.Store.Accounts(context.Background())
 	if err != nil {
 		t.Fatal(err)

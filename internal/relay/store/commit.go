@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"database/sql/driver"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -32,6 +34,9 @@ func (s *SQLite) Commit(_ context.Context, updates []relay.Update) ([]relay.Deci
 	})
 	if err != nil {
 		clear(s.known)
+		if errors.Is(err, relay.ErrTaken) { // by a number that was given out twice: not the client's fault
+			err = fmt.Errorf("storing updates: %w: states were outdated", relay.ErrUnavailable)
+		}
 		return nil, err
 	}
 	if len(s.known)+len(after) > maxKnown {

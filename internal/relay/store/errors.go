@@ -23,3 +23,9 @@ func translate(doing string, err error) error {
 		return fmt.Errorf("%s: %w: %w", doing, relay.ErrUnavailable, err)
 	}
 }
+
+// isBusy reports whether another connection held a lock for too long.
+func isBusy(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code()&0xff == sqlite3.SQLITE_BUSY
+}

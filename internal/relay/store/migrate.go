@@ -21,24 +21,14 @@ func migrate(c *conn) error {
 	if err != nil {
 		return err
 	}
-	version := func() (v int, err error) {
-		err = c.query("PRAGMA user_version", func(row []driver.Value) error {
-			v = int(row[0].(int64))
-			return nil
-		})
-		return v, err
-	}
 	// Most starts find nothing to do, and then take no lock.
-	if v, err := version(); err != nil || v == len(names) {
+	if v, err := schemaVersion(c, len(names)); err != nil || v == len(names) {
 		return err
 	}
 	return c.transaction("BEGIN IMMEDIATE", func() error {
-		v, err := version()
+		v, err := schemaVersion(c, len(names))
 		if err != nil {
 			return err
-		}
-		if v > len(names) {
-			return fmt.Errorf("the data has schema %d, and this program knows up to %d: use a newer one", v, len(names))
 		}
 		for _, name := range names[v:] {
 			text, err := migrations.ReadFile(name)
@@ -58,4 +48,16 @@ func migrate(c *conn) error {
 		}
 		return c.script(fmt.Sprintf("PRAGMA user_version = %d", len(names)))
 	})
+}
+
+// schemaVersion returns how many migrations were applied, and refuses more than are known.
+func schemaVersion(c *conn, known int) (v int, err error) {
+	err = c.query("PRAGMA user_version", func(row []driver.Value) error {
+		v = int(row[0].(int64))
+		return nil
+	})
+	if err == nil && v > known {
+		err = fmt.Errorf("the data has schema %d, and this program knows up to %d: use a newer one", v, known)
+	}
+	return v, err
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
 )
@@ -21,24 +22,39 @@ const FileName = "relay.db"
 // maxReaders is how many reads run at once. Each keeps a connection with up to 1 MiB of pages.
 const maxReaders = 4
 
+// How long a connection waits for another process that holds a lock.
+const (
+	busyTimeout = 5 * time.Second
+	// busyPoll is how long a write waits inside SQLite, which looks again after 1 ms, after 2 ms more, and then less and
+	// less often. Beside a process that writes without a pause it would hardly ever come in time.
+	busyPoll = 5 * time.Millisecond
+)
+
 // SQLite keeps a relay's data in one file beside its write-ahead log (WAL). What a method has written is on disk when it
 // returns: a commit ends with an fsync of the log (synchronous=FULL). Reads see the last commit and never wait for a
 // writer. Several processes may open one file, for instance the admin commands beside a serving relay.
+//
+// A disk that fails, is full or has become read-only costs the calls that meet it, with relay.ErrUnavailable, and
+// nothing else: the next call finds out whether it works again.
 type SQLite struct {
-	dsn string
+	path, dsn string
 	// readers holds the connections that no read uses; nil stands for one that is not open.
 	readers chan *conn
 
 	inserts *insertTexts
 
 	// mu guards what follows, and is held during a transaction that writes.
-	mu sync.Mutex
-	// writer is nil after trouble with it; the next write opens a new one.
+	mu     sync.Mutex
 	writer *conn
+	// distrusted says that the writer met trouble. The next write replaces it.
+	distrusted bool
+	log        logSize
 	// known are states as the last commits left them, while the data version that the writer sees is knownVersion.
 	known        map[int64]relay.State
 	knownVersion int64
 
+	// sweeping is held by the one sweep that runs.
+	sweeping sync.Mutex
 	// closing is closed by Close and ends what runs in the background.
 	closing    chan struct{}
 	background sync.WaitGroup
@@ -46,7 +62,10 @@ type SQLite struct {
 
 // OpenSQLite opens the database in a directory and makes both if they are not there, readable by the owner only. A
 // database of a newer program is refused.
-func OpenSQLite(dir string) (*SQLite, error) {
+func OpenSQLite(dir string) (*SQLite, error) { return openSQLite(dir, "") }
+
+// openSQLite opens the database through one of SQLite's VFSs, empty for the usual one.
+func openSQLite(dir, vfs string) (*SQLite, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -54,16 +73,12 @@ func OpenSQLite(dir string) (*SQLite, error) {
 	if err != nil {
 		return nil, err
 	}
-	// SQLite gives its other files the mode of this one.
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := f.Close(); err != nil {
+	if err := create(path); err != nil {
 		return nil, err
 	}
 	s := &SQLite{
-		dsn:     dataSource(path),
+		path:    path,
+		dsn:     dataSource(path, vfs),
 		readers: make(chan *conn, maxReaders),
 		inserts: newInsertTexts(),
 		known:   map[int64]relay.State{},
@@ -72,8 +87,8 @@ func OpenSQLite(dir string) (*SQLite, error) {
 	for range maxReaders {
 		s.readers <- nil
 	}
-	if s.writer, err = connect(s.dsn); err == nil {
-		err = migrate(s.writer)
+	if s.writer, err = connectWriter(s.dsn); err == nil {
+		err = errors.Join(s.foldLeftOver(), migrate(s.writer))
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), s.Close())
@@ -82,19 +97,37 @@ func OpenSQLite(dir string) (*SQLite, error) {
 	return s, nil
 }
 
+// create makes an empty file for the owner only; SQLite gives its other files the same mode. One that is there is not
+// even opened: closing it would take the locks away that this process may hold on it (POSIX).
+func create(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
 // dataSource names a file with the settings that every connection needs.
-func dataSource(path string) string {
+func dataSource(path, vfs string) string {
 	path = filepath.ToSlash(path)
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path // a drive letter
 	}
 	settings := url.Values{"_pragma": {
-		"busy_timeout(5000)",
+		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
 		"journal_mode(wal)",
 		"synchronous(full)",
 		"foreign_keys(1)",
 		"cache_size(-1024)",
+		"wal_autocheckpoint(0)", // see fold
+		fmt.Sprintf("journal_size_limit(%d)", logLimit*pageSize),
 	}}
+	if vfs != "" {
+		settings.Set("vfs", vfs)
+	}
 	return "file://" + (&url.URL{Path: path}).EscapedPath() + "?" + settings.Encode()
 }
 
@@ -112,13 +145,12 @@ func (s *SQLite) Close() error {
 	defer s.mu.Unlock()
 	if s.writer != nil {
 		errs = append(errs, s.writer.close())
-		s.writer = nil
 	}
 	return errors.Join(errs...)
 }
 
 // read runs work on a connection of its own.
-func (s *SQLite) read(ctx context.Context, doing string, work func(*conn) error) error {
+func (s *SQLite) read(ctx context.Context, doing string, work func(*conn) error) (err error) {
 	var c *conn
 	select {
 	case c = <-s.readers:
@@ -133,10 +165,14 @@ func (s *SQLite) read(ctx context.Context, doing string, work func(*conn) error)
 		}
 		c = opened
 	}
-	return translate(doing, work(c))
+	if err = translate(doing, work(c)); errors.Is(err, relay.ErrUnavailable) {
+		err = errors.Join(err, c.close())
+		c = nil
+	}
+	return err
 }
 
-// write runs work in a transaction that holds the write lock from its start.
+// write runs work that may change any channel, in a transaction that holds the write lock from its start.
 func (s *SQLite) write(doing string, work func(*conn) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,20 +182,53 @@ func (s *SQLite) write(doing string, work func(*conn) error) error {
 
 // transaction does the work of write; the caller holds mu.
 func (s *SQLite) transaction(doing string, work func(*conn) error) error {
-	if s.writer == nil {
-		c, err := connect(s.dsn)
-		if err != nil {
-			return fmt.Errorf("%s: %w: %w", doing, relay.ErrUnavailable, err)
+	if err := s.renewWriter(); err != nil {
+		return fmt.Errorf("%s: %w: %w", doing, relay.ErrUnavailable, err)
+	}
+	s.foldDue()
+	var err error
+	for begun := time.Now(); ; {
+		err = s.writer.transaction("BEGIN IMMEDIATE", func() error { return work(s.writer) })
+		if !isBusy(err) || time.Since(begun) > busyTimeout {
+			break
 		}
-		s.writer = c
-		clear(s.known) // data versions of two connections tell nothing about each other
 	}
-	err := s.writer.transaction("BEGIN IMMEDIATE", func() error { return work(s.writer) })
+	if err == nil {
+		s.foldSoon()
+		return nil
+	}
 	err = translate(doing, err)
-	if errors.Is(err, relay.ErrUnavailable) {
-		// After a failed write or fsync nothing that this connection believes about the file is worth keeping.
-		err = errors.Join(err, s.writer.close())
-		s.writer = nil
+	// After a failed write or fsync nothing that this connection believes about the file is worth keeping. That another
+	// process is writing is no such trouble.
+	s.distrusted = errors.Is(err, relay.ErrUnavailable) && !isBusy(err)
+	return err
+}
+
+// connectWriter opens a connection for writing.
+func connectWriter(dsn string) (*conn, error) {
+	c, err := connect(dsn)
+	if err != nil {
+		return nil, err
 	}
+	if err := c.wait(busyPoll); err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}
+
+// renewWriter replaces a writer that is distrusted. The old one is closed last: as long as some connection is open, the
+// log ends for everybody where the last commit that succeeded ended. With all of them closed the next one would look for
+// the end itself, and could take for a commit what an fsync has failed to bring to disk.
+func (s *SQLite) renewWriter() error {
+	if !s.distrusted {
+		return nil
+	}
+	c, err := connectWriter(s.dsn)
+	if err != nil {
+		return err
+	}
+	err = s.writer.close()
+	s.writer, s.distrusted, s.log = c, false, logSize{}
+	clear(s.known) // data versions of two connections tell nothing about each other
 	return err
 }

@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -113,24 +112,6 @@ func TestFilesAreTheOwnersOnly(t *testing.T) {
 		if info.Mode()&0o077 != 0 {
 			t.Errorf("%s has mode %v", name, info.Mode())
 		}
-	}
-}
-
-func TestNewerSchemaIsRefused(t *testing.T) {
-	dir := t.TempDir()
-	open(t, dir)
-	db, err := sql.Open("sqlite", filepath.Join(dir, store.FileName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.Exec("PRAGMA user_version = 99"); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := store.OpenSQLite(dir); err == nil || !strings.Contains(err.Error(), "schema 99") {
-		t.Errorf("opening a newer schema: %v", err)
 	}
 }
 

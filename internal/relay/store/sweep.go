@@ -12,6 +12,8 @@ const sweepRows = 500
 // sweep removes the entries of abandoned generations, a few at a time. What it does not get to, for lack of time or
 // because of an error, is left for the next one: each start of the store begins with one.
 func (s *SQLite) sweep() {
+	s.sweeping.Lock()
+	defer s.sweeping.Unlock()
 	for {
 		select {
 		case <-s.closing:
@@ -22,8 +24,7 @@ func (s *SQLite) sweep() {
 		if err != nil || generation == 0 {
 			return
 		}
-		err = s.write("removing cleared entries", func(c *conn) error { return sweepSome(c, generation) })
-		if err != nil {
+		if s.sweepSome(generation) != nil {
 			return
 		}
 	}
@@ -40,8 +41,14 @@ func (s *SQLite) abandoned() (generation int64, err error) {
 	return generation, err
 }
 
-// sweepSome removes some entries of a generation, or if none is left its note.
-func sweepSome(c *conn, generation int64) error {
+// sweepSome removes some entries of a generation, or if none is left its note. No channel's state changes.
+func (s *SQLite) sweepSome(generation int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.transaction("removing cleared entries", func(c *conn) error { return removeSome(c, generation) })
+}
+
+func removeSome(c *conn, generation int64) error {
 	left := false
 	err := c.query("SELECT 1 FROM entries WHERE generation = ? LIMIT 1", func([]driver.Value) error {
 		left = true

@@ -262,6 +262,25 @@ func (m *Memory) Channels(_ context.Context, owner int64) ([]*relay.Channel, err
 	return owned, nil
 }
 
+func (m *Memory) PublicChannels(_ context.Context, l relay.Listing) (page []*relay.Channel, total int, err error) {
+	if err := m.lock(); err != nil {
+		return nil, 0, err
+	}
+	defer m.mu.Unlock()
+	for _, id := range slices.Sorted(maps.Keys(m.channels)) {
+		c := m.channels[id]
+		if !l.Holds(c.channel) {
+			continue
+		}
+		if total++; total > l.Skip && len(page) < l.Limit {
+			listed := clone(c.channel)
+			listed.LastEntryID = c.state.Last
+			page = append(page, listed)
+		}
+	}
+	return page, total, nil
+}
+
 func (m *Memory) CreateAccount(_ context.Context, a *relay.Account) error {
 	if err := m.lock(); err != nil {
 		return err

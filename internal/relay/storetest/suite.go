@@ -27,6 +27,7 @@ func Run(t *testing.T, open func(testing.TB) relay.Store) {
 		{"numbers, keys and limits of channels", testCreateRefused},
 		{"changes of a channel", testChangeChannel},
 		{"an account's channels", testChannels},
+		{"listings of public channels", testPublicChannels},
 		{"entries come back as they were written", testEntries},
 		{"a batch over several channels", testBatch},
 		{"refused updates leave nothing", testRefused},

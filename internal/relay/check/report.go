@@ -1,0 +1,272 @@
+package check
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The kinds of findings.
+const (
+	// KindLost: an entry that was answered, or that a read has shown, is not there.
+	KindLost = "lost"
+	// KindWrong: under the number of an answer stands another entry.
+	KindWrong = "wrong"
+	// KindDouble: an update is there more often than it was sent.
+	KindDouble = "double"
+	// KindReused: two updates were answered with one number.
+	KindReused = "reused"
+	// KindGap: a number is missing between others.
+	KindGap = "gap"
+	// KindNumber: there is a number that cannot have been reached.
+	KindNumber = "number"
+	// KindOrder: an update got a lower number than one that was stored before it was sent.
+	KindOrder = "order"
+	// KindDates: an entry is dated before the one with the number below.
+	KindDates = "dates"
+	// KindForeign: an entry holds what nobody sent to the channel, or not all of it.
+	KindForeign = "foreign"
+	// KindChanged: an entry is not what it was in an earlier read.
+	KindChanged = "changed"
+	// KindBackwards: a read told of an older newest entry than one before by the same reader.
+	KindBackwards = "backwards"
+)
+
+// maxFindings is how many findings are told in full.
+const maxFindings = 100
+
+// Finding is one broken rule.
+type Finding struct {
+	// Kind is one of the Kind constants.
+	Kind    string `json:"kind"`
+	Channel int64  `json:"channel"`
+	// Entry is the number it is about, 0 if it is about none.
+	Entry int64 `json:"entry"`
+	// Text says it in words, in one line.
+	Text string `json:"text"`
+}
+
+// findings gathers what is found.
+type findings struct {
+	// mu guards what follows.
+	mu    sync.Mutex
+	list  []Finding
+	kinds map[string]int
+	known map[Finding]bool // without Text, for those in list
+}
+
+// add notes a finding; of one kind there is one for each entry.
+func (f *findings) add(kind string, channel, entry int64, format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	found := Finding{Kind: kind, Channel: channel, Entry: entry}
+	if f.known[found] {
+		return
+	}
+	if f.kinds == nil {
+		f.kinds, f.known = map[string]int{}, map[Finding]bool{}
+	}
+	f.kinds[kind]++
+	if len(f.list) >= maxFindings {
+		return
+	}
+	f.known[found] = true
+	found.Text = fmt.Sprintf(format, args...)
+	f.list = append(f.list, found)
+}
+
+// Seconds is a time that JSON shows as seconds.
+type Seconds time.Duration
+
+// MarshalJSON writes seconds with three places.
+func (s Seconds) MarshalJSON() ([]byte, error) {
+	return fmt.Appendf(nil, "%.3f", time.Duration(s).Seconds()), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (s *Seconds) UnmarshalJSON(text []byte) error {
+	seconds, err := strconv.ParseFloat(string(text), 64)
+	*s = Seconds(math.Round(seconds*1e3)) * Seconds(time.Millisecond)
+	return err
+}
+
+// String writes a time for people.
+func (s Seconds) String() string { return time.Duration(s).Round(time.Millisecond).String() }
+
+// Report is the outcome of a check.
+type Report struct {
+	// OK says that everything was read back and nothing was found.
+	OK bool `json:"ok"`
+
+	Relays   []string `json:"relays"`
+	Channels []int64  `json:"channels"`
+	Writers  int      `json:"writers"`
+	// Readers is how many read each channel.
+	Readers int `json:"readers"`
+	// Run begins all texts of this check; Seed is that of the options.
+	Run  string `json:"run"`
+	Seed uint64 `json:"seed"`
+	// Written is how long updates were begun, Took how long everything took.
+	Written Seconds `json:"written_seconds"`
+	Took    Seconds `json:"took_seconds"`
+
+	Updates Updates `json:"updates"`
+	Reads   Reads   `json:"reads"`
+	Away    Away    `json:"away"`
+
+	// Broken is how many findings there are, Kinds how many of each kind, Findings the first hundred.
+	Broken   int            `json:"broken"`
+	Kinds    map[string]int `json:"kinds"`
+	Findings []Finding      `json:"findings"`
+}
+
+// Updates counts what was written.
+type Updates struct {
+	// Sent is how many updates the relay may have stored, Requests how often they were sent in all; refusals do not count.
+	Sent     int64 `json:"sent"`
+	Requests int64 `json:"requests"`
+	// Answered is how many got their number.
+	Answered int64 `json:"answered"`
+	// Refused is how many requests were refused as too early.
+	Refused int64 `json:"refused"`
+	// RepliesLost is how many requests may have been acted on and got no answer. Found is how many updates were read back
+	// after that, and Unknown how many were neither answered nor found: of these UnknownStored are there all the same.
+	RepliesLost   int64 `json:"replies_lost"`
+	Found         int64 `json:"found"`
+	Unknown       int64 `json:"unknown"`
+	UnknownStored int64 `json:"unknown_stored"`
+	// Stored is how many entries there are in the end, Copies how many of them repeat an update that was sent again.
+	Stored int64 `json:"stored"`
+	Copies int64 `json:"copies"`
+}
+
+// Reads counts what was read while the writers wrote.
+type Reads struct {
+	// By names the ways to read.
+	By map[string]int64 `json:"by"`
+	// Late is how many reads did not show yet what had been answered, or shown to somebody else, before they began. A
+	// relay with caches may do that; ours never does.
+	Late int64 `json:"late"`
+}
+
+// Away tells of the times when a relay did not answer.
+type Away struct {
+	// Times is how often a request got no answer when the one before had got one.
+	Times int `json:"times"`
+	// Longest is the longest time from then until an answer.
+	Longest Seconds `json:"longest_seconds"`
+}
+
+// report sums up.
+func (c *Check) report(written time.Duration) *Report {
+	r := &Report{
+		Relays: c.options.Relays, Writers: c.options.Writers, Readers: c.options.Readers,
+		Run: c.texts.run, Seed: c.options.Seed, Written: Seconds(written),
+		Reads: Reads{By: map[string]int64{}, Late: c.late.Load()},
+		Kinds: map[string]int{},
+	}
+	for _, ch := range c.channels {
+		r.Channels = append(r.Channels, ch.id)
+		if ch.final != nil {
+			r.Updates.Stored += int64(ch.final.found)
+		}
+	}
+	u := &r.Updates
+	u.Refused, u.RepliesLost = c.refused.Load(), c.lost.Load()
+	for _, w := range c.writers {
+		for _, log := range w.log {
+			if log.times == 0 {
+				continue
+			}
+			u.Sent++
+			u.Requests += int64(log.times)
+			switch {
+			case log.answered:
+				u.Answered++
+			case log.number != 0:
+				u.Found++
+			default:
+				u.Unknown++
+				u.UnknownStored += int64(min(log.stored, 1))
+			}
+			u.Copies += int64(max(0, log.stored-1))
+		}
+	}
+	for kind, name := range readKinds {
+		r.Reads.By[name] = c.reads[kind].Load()
+	}
+	var longest time.Duration
+	r.Away.Times, longest = c.client.away()
+	r.Away.Longest = Seconds(longest)
+	c.findings.mu.Lock()
+	defer c.findings.mu.Unlock()
+	maps.Copy(r.Kinds, c.findings.kinds)
+	for _, n := range r.Kinds {
+		r.Broken += n
+	}
+	r.Findings = append([]Finding{}, c.findings.list...)
+	return r
+}
+
+// WriteJSON writes the report as one JSON object and a line end.
+func (r *Report) WriteJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(r)
+}
+
+// WriteText writes the report in words.
+func (r *Report) WriteText(w io.Writer) error {
+	var b strings.Builder
+	u := &r.Updates
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-9s "+format+"\n", append([]any{name}, args...)...)
+	}
+	line("relay", "%s, %s", strings.Join(r.Relays, ", "), count(len(r.Channels), "channel"))
+	line("updates", "%d sent in %v, %d answered (%.0f/s), %d refused as too early",
+		u.Sent, r.Written, u.Answered, float64(u.Answered)/max(time.Duration(r.Written).Seconds(), 1e-3), u.Refused)
+	line("", "%s lost: %s read back, %s sent again, %d left open, of which %d are there",
+		replies(u.RepliesLost), updates(u.Found), updates(u.Requests-u.Sent), u.Unknown, u.UnknownStored)
+	line("stored", "%d entries, of which %d repeat an update that was sent again", u.Stored, u.Copies)
+	var by []string
+	for _, name := range slices.Sorted(maps.Keys(r.Reads.By)) {
+		by = append(by, fmt.Sprintf("%d %s", r.Reads.By[name], name))
+	}
+	line("reads", "%s; %d came too late to show what was known", strings.Join(by, ", "), r.Reads.Late)
+	line("away", "%s, longest %v", count(r.Away.Times, "time"), r.Away.Longest)
+	line("seed", "%d, took %v", r.Seed, r.Took)
+	switch {
+	case r.OK:
+		b.WriteString("ok: every answered entry is there once under its number, whole; the numbers have no gap, " +
+			"nothing is there that nobody sent, and no read went back\n")
+	case r.Broken == 0:
+		b.WriteString("no verdict: the check could not be finished\n")
+	default:
+		fmt.Fprintf(&b, "FAILED: %s\n", count(r.Broken, "finding"))
+		for _, f := range r.Findings {
+			fmt.Fprintf(&b, "  %s: channel %d: %s\n", f.Kind, f.Channel, f.Text)
+		}
+		if more := r.Broken - len(r.Findings); more > 0 {
+			fmt.Fprintf(&b, "  and %d more\n", more)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func replies(n int64) string {
+	if n == 1 {
+		return "1 reply"
+	}
+	return fmt.Sprintf("%d replies", n)
+}
+
+func updates(n int64) string { return count(int(n), "update") }

@@ -1,0 +1,87 @@
+package httpapi
+
+import (
+	"slices"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// methods are the parameters that put entries together. Of several the first counts (contract section 7.2).
+var methods = [...]struct {
+	name   string
+	method relay.Method
+}{
+	{"timescale", relay.First},
+	{"sum", relay.Sum},
+	{"average", relay.Average},
+	{"median", relay.Median},
+}
+
+// bucketMinutes are the lengths of buckets that the service knows. Others are ignored.
+var bucketMinutes = []int64{10, 15, 20, 30, 60, 240, 720, 1440}
+
+// calculation takes from the parameters what is to be done with the entries.
+func (q *request) calculation() relay.Calculation {
+	c := relay.Calculation{Min: q.number("min"), Max: q.number("max"), Round: q.places()}
+	for _, m := range methods {
+		minutes := integer(q.params.get(m.name))
+		if q.params.get(m.name) == "daily" {
+			minutes = 1440
+		}
+		if slices.Contains(bucketMinutes, minutes) {
+			c.Method, c.Bucket = m.method, time.Duration(minutes)*time.Minute
+			break
+		}
+	}
+	return c
+}
+
+// number returns a parameter that is a number, nil without one.
+func (q *request) number(name string) *float64 {
+	if n, ok := relay.ParseNumber(q.params.get(name)); ok {
+		return &n
+	}
+	return nil
+}
+
+// places returns to how many places numbers are rounded, nil for not at all.
+func (q *request) places() *int {
+	s := q.params.get("round")
+	if s == "" {
+		return nil
+	}
+	return new(int(min(integer(s), 100)))
+}
+
+// rows calls visit for the rows of a feed.
+func (a *api) rows(q *request, f *feedDocument, visit func(*thingspeak.Entry) error) error {
+	leave, err := a.build(q, f)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if f.calculation.None() {
+		return a.relay.Rows(q.Context(), f.view, f.window, visit)
+	}
+	return a.relay.Calculate(q.Context(), f.view, f.window, f.calculation, f.columns.Fields, visit)
+}
+
+// fewRows is how many rows a reply has that is built at once. One of more may be several megabytes large, and counts as
+// under way only when it is done: so these wait for a place. To build many at a time would only take memory, it would
+// not get any of them done sooner.
+const fewRows = 500
+
+// build waits for a place to build a feed in.
+func (a *api) build(q *request, f *feedDocument) (leave func(), err error) {
+	if f.window.Results <= fewRows {
+		return func() {}, nil
+	}
+	select {
+	case a.building <- struct{}{}:
+		return func() { <-a.building }, nil
+	case <-q.Context().Done():
+		return nil, q.Context().Err()
+	}
+}

@@ -1,0 +1,101 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"unicode/utf8"
+
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// parseJSON decodes the object of a JSON body. Bytes behind it are ignored: a published example counts a line end into
+// the length. A body of blanks has no parameters; an array or a bare value is refused.
+func parseJSON(body []byte) ([]param, error) {
+	if !utf8.Valid(body) {
+		return nil, notUTF8()
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	all, err := decodeMembers(decoder, nil)
+	if errors.Is(err, io.EOF) && len(bytes.TrimSpace(body)) == 0 {
+		return nil, nil
+	}
+	return all, err
+}
+
+// decodeMembers decodes an object into parameters; io.EOF is that there is none. special may read the value of a member
+// itself, and says then that it is done; nil reads none.
+func decodeMembers(d *json.Decoder, special func(name string) (done bool, err error)) ([]param, error) {
+	begin, err := d.Token()
+	if errors.Is(err, io.EOF) {
+		return nil, io.EOF
+	}
+	if err != nil || begin != json.Delim('{') {
+		return nil, notObject()
+	}
+	return decodeRest(d, special)
+}
+
+// decodeRest decodes an object whose "{" was read.
+func decodeRest(d *json.Decoder, special func(name string) (done bool, err error)) ([]param, error) {
+	var all []param
+	for d.More() {
+		token, err := d.Token()
+		name, isName := token.(string)
+		if err != nil || !isName {
+			return nil, notObject()
+		}
+		if special != nil {
+			if done, err := special(name); err != nil {
+				return nil, err
+			} else if done {
+				continue
+			}
+		}
+		if len(all) == maxParams {
+			return nil, tooMany()
+		}
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err != nil {
+			return nil, notObject()
+		}
+		all = append(all, jsonParam(name, raw))
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, notObject()
+	}
+	return all, nil
+}
+
+// jsonParam makes a parameter of a JSON value. Numbers and booleans keep their spelling.
+func jsonParam(name string, raw json.RawMessage) param {
+	p := param{name: name, value: string(raw)}
+	switch raw[0] {
+	case '"':
+		if err := json.Unmarshal(raw, &p.value); err != nil {
+			p.kind = nested // not reached: the document was decoded
+		}
+	case 't', 'f':
+		p.kind = boolean
+	case 'n':
+		p.kind, p.value = null, ""
+	case '{', '[':
+		p.kind = nested
+	default:
+		p.kind = number
+	}
+	return p
+}
+
+func notUTF8() error {
+	return &refusal{code: thingspeak.CodeInvalidBytes, hint: "The body is not UTF-8."}
+}
+
+func notObject() error {
+	return &refusal{code: thingspeak.CodeBadRequest, hint: "The body is not a JSON object."}
+}
+
+func tooMany() error {
+	return &refusal{code: thingspeak.CodeBadRequest, hint: "There are more than 1,000 parameters."}
+}

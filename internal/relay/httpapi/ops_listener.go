@@ -1,0 +1,86 @@
+package httpapi
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+)
+
+// Listen returns a listener that closes the connections that are too many as soon as they are accepted. The ones of
+// this machine and of trusted proxies count only for ClientLimits.AllConnections.
+func (c *Clients) Listen(l net.Listener) net.Listener {
+	return &clientListener{Listener: l, clients: c}
+}
+
+type clientListener struct {
+	net.Listener
+	clients *Clients
+}
+
+// Accept is part of [net.Listener].
+func (l *clientListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		address := peer(conn.RemoteAddr().String())
+		if l.clients.enter(address) {
+			return &clientConn{Conn: conn, leave: sync.OnceFunc(func() { l.clients.leave(address) })}, nil
+		}
+		_ = conn.Close() // nothing was sent
+	}
+}
+
+// enter counts a connection, unless there are too many.
+func (c *Clients) enter(address netip.Addr) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	most := c.limits.Connections
+	free := address.IsLoopback() || contains(c.proxies, address)
+	address = subscriber(address)
+	if c.limits.AllConnections > 0 && c.allOpen >= c.limits.AllConnections ||
+		most > 0 && !free && c.open[address] >= most {
+		c.refused++
+		return false
+	}
+	c.allOpen++
+	c.open[address]++
+	return true
+}
+
+func (c *Clients) leave(address netip.Addr) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.allOpen--
+	address = subscriber(address)
+	if c.open[address]--; c.open[address] == 0 {
+		delete(c.open, address)
+	}
+}
+
+// Open is how many connections there are now.
+func (c *Clients) Open() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.allOpen
+}
+
+// Refused is how many connections were closed at once because there were too many.
+func (c *Clients) Refused() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.refused
+}
+
+// clientConn is a connection that is counted.
+type clientConn struct {
+	net.Conn
+	leave func()
+}
+
+// Close is part of [net.Conn].
+func (c *clientConn) Close() error {
+	c.leave()
+	return c.Conn.Close()
+}

@@ -1,0 +1,68 @@
+package httpapi
+
+import (
+	"io"
+	"net/http"
+	"time"
+)
+
+const (
+	// partBytes is how much of a large reply is written at once.
+	partBytes = 128 << 10
+	// partTime is how long a client may take to fetch a part: 6.5 KB a second, and the system's buffers take the first
+	// megabyte or so by themselves. A client that has stopped must not keep a large reply in memory.
+	partTime = 20 * time.Second
+	// replyTime is how long it may take for a reply that is held in memory as a whole.
+	replyTime = 2 * time.Minute
+)
+
+// pacedWriter writes to a client part by part, and gives up if it does not keep up.
+type pacedWriter struct {
+	w       io.Writer
+	control *http.ResponseController
+	// end is when everything must be written; zero is never.
+	end time.Time
+	// unpaced says that the connection knows no deadlines.
+	unpaced bool
+}
+
+func newPaced(w http.ResponseWriter, end time.Time) *pacedWriter {
+	return &pacedWriter{w: w, control: http.NewResponseController(w), end: end}
+}
+
+// Write is part of [io.Writer].
+func (p *pacedWriter) Write(b []byte) (written int, err error) {
+	for len(b) > 0 && err == nil {
+		n := 0
+		p.pace()
+		n, err = p.w.Write(b[:min(len(b), partBytes)])
+		b = b[n:]
+		written += n
+	}
+	return written, err
+}
+
+// pace sets the deadline of the next part.
+func (p *pacedWriter) pace() {
+	if p.unpaced {
+		return
+	}
+	deadline := time.Now().Add(partTime)
+	if !p.end.IsZero() && deadline.After(p.end) {
+		deadline = p.end
+	}
+	p.unpaced = p.control.SetWriteDeadline(deadline) != nil
+}
+
+// finish hands everything to the system, and takes the deadline away from what comes next on the connection.
+func (p *pacedWriter) finish() error {
+	if p.unpaced {
+		return nil
+	}
+	p.pace()
+	err := p.control.Flush()
+	if err == nil {
+		err = p.control.SetWriteDeadline(time.Time{})
+	}
+	return err
+}

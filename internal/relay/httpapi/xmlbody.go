@@ -1,0 +1,66 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// parseXML decodes an XML body, which the service used to take: the elements inside of the root are the parameters,
+// with "-" for "_" in their names, and nil="true" is null. What is nested deeper is no value.
+func parseXML(body []byte) ([]param, error) {
+	if !utf8.Valid(body) {
+		return nil, notUTF8()
+	}
+	var all []param
+	decoder := xml.NewDecoder(bytes.NewReader(body))
+	var text strings.Builder
+	for depth := 0; ; {
+		token, err := decoder.RawToken()
+		if errors.Is(err, io.EOF) && depth == 0 {
+			return all, nil
+		}
+		if err != nil {
+			return nil, &refusal{code: thingspeak.CodeBadRequest, hint: "The body is not XML."}
+		}
+		switch t := token.(type) {
+		case xml.StartElement:
+			depth++
+			if depth == 2 {
+				if len(all) == maxParams {
+					return nil, tooMany()
+				}
+				all = append(all, xmlParam(&t))
+				text.Reset()
+			} else if depth > 2 {
+				all[len(all)-1].kind = nested
+			}
+		case xml.CharData:
+			if depth == 2 {
+				text.Write(t)
+			}
+		case xml.EndElement:
+			if depth == 2 && all[len(all)-1].kind != null {
+				all[len(all)-1].value = clean(text.String())
+			}
+			if depth--; depth < 0 {
+				return nil, &refusal{code: thingspeak.CodeBadRequest, hint: "The body is not XML."}
+			}
+		}
+	}
+}
+
+func xmlParam(e *xml.StartElement) param {
+	p := param{name: strings.ReplaceAll(e.Name.Local, "-", "_")}
+	for _, a := range e.Attr {
+		if a.Name.Local == "nil" && a.Value == "true" {
+			p.kind = null
+		}
+	}
+	return p
+}

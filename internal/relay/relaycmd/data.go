@@ -1,0 +1,71 @@
+package relaycmd
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fernpost/fernpost/internal/relay/store"
+	"github.com/fernpost/fernpost/internal/screen"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// withStore opens the data of a relay, which has to be there. It works beside a process that serves it.
+func (f *flags) withStore(work func(*store.SQLite) error) error {
+	dir, err := dataDir(f.data)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(dir, store.FileName)); err != nil {
+		return fmt.Errorf("there is no relay's data in %s: start the relay once, or name the place with --data", dir)
+	}
+	s, err := store.OpenSQLite(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(work(s), s.Close())
+}
+
+// channelFlag is --channel of the commands that work on one.
+type channelFlag struct{ id int64 }
+
+func (c *channelFlag) add(cmd *cobra.Command) { cmd.Flags().Var(c, "channel", "the channel's `ID`") }
+
+// and demands the flag beside the arguments.
+func (c *channelFlag) and(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if c.id == 0 {
+			return errors.New("which channel? Name it with --channel ID")
+		}
+		return check(cmd, args)
+	}
+}
+
+func (c *channelFlag) String() string {
+	if c.id == 0 {
+		return ""
+	}
+	return strconv.FormatInt(c.id, 10)
+}
+
+func (c *channelFlag) Type() string { return "number" }
+
+func (c *channelFlag) Set(text string) (err error) {
+	c.id, err = thingspeak.ParseChannelID(text)
+	return err
+}
+
+// printJSON writes a value as one line. Strangers' texts in it cannot act on a terminal.
+func printJSON(w io.Writer, v any) error {
+	b, err := json.Marshal(v)
+	if err == nil {
+		_, err = w.Write(append(screen.JSON(b), '\n'))
+	}
+	return err
+}

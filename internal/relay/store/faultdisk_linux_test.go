@@ -1,0 +1,285 @@
+package store_test
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"unsafe"
+
+	"modernc.org/libc"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/fernpost/fernpost/internal/relay/store"
+)
+
+// faultDisk is a disk that fails when it is told to, and that knows what of its files would be left if the power went:
+// what was written before the last fsync that succeeded, and by chance some of what came after. A failed fsync forgets
+// what it was to write, as Linux does: the next one succeeds without it, although programs read it back.
+//
+// It is a layer (a "shim") between SQLite and its VFS for Unix, which it lets do the work, but for real fsyncs.
+type faultDisk struct {
+	dir string
+	// mu guards what follows. It is held during each operation.
+	mu sync.Mutex
+	// fault returns the SQLite result code that an operation ends with, SQLITE_OK to let it pass; nil lets all pass.
+	fault func(operation) int32
+	// platters are the database and its log by name.
+	platters map[string]*platter
+}
+
+// operation is what SQLite wants to do with a file.
+type operation struct {
+	doing doing
+	// file is the name without its directory, and size how long it is, before and after.
+	file          string
+	before, after int64
+}
+
+type doing int
+
+const (
+	writing doing = iota
+	truncating
+	syncing
+)
+
+// platter is a file as the power would leave it.
+type platter struct {
+	safe    []byte
+	pending []change
+	// size is how long the file is with what is pending.
+	size int64
+}
+
+// change is a write of data at a place, or a cut there.
+type change struct {
+	at   int64
+	data []byte
+	cut  bool
+}
+
+func (p *platter) add(c change) {
+	p.pending = append(p.pending, c)
+	p.size = c.size(p.size)
+}
+
+func (c *change) size(before int64) int64 {
+	if c.cut {
+		return c.at
+	}
+	return max(before, c.at+int64(len(c.data)))
+}
+
+// settle brings what is pending to safety, after a failure only what chance has written already.
+func (p *platter) settle(failed bool) {
+	for _, c := range p.pending {
+		if failed && rand.IntN(2) == 0 {
+			continue
+		}
+		size := c.size(int64(len(p.safe)))
+		if more := size - int64(len(p.safe)); more > 0 {
+			p.safe = append(p.safe, make([]byte, more)...)
+		}
+		p.safe = p.safe[:size]
+		copy(p.safe[c.at:], c.data)
+	}
+	p.pending = nil
+}
+
+// newFaultDisk returns a disk for the files of a directory.
+func newFaultDisk(t testing.TB) *faultDisk {
+	t.Helper()
+	disks.once.Do(registerFaultDisk)
+	d := &faultDisk{dir: t.TempDir(), platters: map[string]*platter{}}
+	disks.mu.Lock()
+	defer disks.mu.Unlock()
+	disks.byDir[d.dir] = d
+	return d
+}
+
+// open opens a store on the disk. Closing it is up to the test.
+func (d *faultDisk) open() (*store.SQLite, error) { return store.OpenSQLiteOn(d.dir, faultVFS) }
+
+// set changes what fails.
+func (d *faultDisk) set(fault func(operation) int32) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fault = fault
+}
+
+func (d *faultDisk) judge(o operation) int32 {
+	if d.fault == nil {
+		return sqlite3.SQLITE_OK
+	}
+	return d.fault(o)
+}
+
+// powerOff returns a directory with what is left if the power goes now.
+func (d *faultDisk) powerOff(t testing.TB) (dir string) {
+	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	dir = t.TempDir()
+	for name, p := range d.platters {
+		left := &platter{safe: append([]byte(nil), p.safe...), pending: p.pending}
+		left.settle(true)
+		if err := os.WriteFile(filepath.Join(dir, name), left.safe, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// disks are the fault disks by directory, and the files that SQLite has open on them by the address of its handle.
+var disks struct {
+	once sync.Once
+	vfs  sqlite3.Tsqlite3_vfs
+	// unixOpen and unixDelete are the functions of the VFS for Unix.
+	unixOpen   openFunc
+	unixDelete deleteFunc
+
+	// mu guards what follows.
+	mu    sync.Mutex
+	byDir map[string]*faultDisk
+	files map[uintptr]*file
+}
+
+// file is one that SQLite has open.
+type file struct {
+	disk *faultDisk
+	name string
+	// methods are what SQLite calls: those of the VFS for Unix, some of them replaced.
+	methods, unix sqlite3.Tsqlite3_io_methods
+}
+
+// The functions of a VFS and its files, as package lib calls them.
+type (
+	openFunc     = func(tls *libc.TLS, vfs, name, file uintptr, flags int32, outFlags uintptr) int32
+	deleteFunc   = func(tls *libc.TLS, vfs, name uintptr, syncDir int32) int32
+	writeFunc    = func(tls *libc.TLS, file, data uintptr, n int32, at int64) int32
+	truncateFunc = func(tls *libc.TLS, file uintptr, size int64) int32
+	closeFunc    = func(tls *libc.TLS, file uintptr) int32
+)
+
+const faultVFS = "faultdisk"
+
+// faultVFSName is the name as C has it.
+var faultVFSName = []byte(faultVFS + "\x00")
+
+// memory is what lies at an address that package lib hands out; it is no address of Go's heap.
+func memory[T any](at uintptr) *T { return *(**T)(unsafe.Pointer(&at)) }
+
+// pointer is how package lib passes a function on, and function what it makes of that.
+func pointer[F any](f F) uintptr        { return *(*uintptr)(unsafe.Pointer(&f)) }
+func function[F any](pointer uintptr) F { return *(*F)(unsafe.Pointer(&pointer)) }
+
+func registerFaultDisk() {
+	tls := libc.NewTLS()
+	defer tls.Close()
+	disks.byDir, disks.files = map[string]*faultDisk{}, map[uintptr]*file{}
+	disks.vfs = *memory[sqlite3.Tsqlite3_vfs](sqlite3.Xsqlite3_vfs_find(tls, 0))
+	disks.unixOpen, disks.unixDelete = function[openFunc](disks.vfs.FxOpen), function[deleteFunc](disks.vfs.FxDelete)
+	disks.vfs.FxOpen, disks.vfs.FxDelete = pointer(openFile), pointer(deleteFile)
+	disks.vfs.FzName = uintptr(unsafe.Pointer(&faultVFSName[0]))
+	sqlite3.Xsqlite3_vfs_register(tls, uintptr(unsafe.Pointer(&disks.vfs)), 0)
+}
+
+// on returns the disk that a file lies on, nil if that is not ours.
+func on(name string) *faultDisk {
+	disks.mu.Lock()
+	defer disks.mu.Unlock()
+	return disks.byDir[filepath.Dir(name)]
+}
+
+func openFile(tls *libc.TLS, vfs, name, handle uintptr, flags int32, outFlags uintptr) int32 {
+	rc := disks.unixOpen(tls, vfs, name, handle, flags, outFlags)
+	path := libc.GoString(name)
+	d := on(path)
+	if rc != sqlite3.SQLITE_OK || d == nil {
+		return rc
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f := &file{disk: d, name: filepath.Base(path)}
+	if d.platters[f.name] == nil {
+		d.platters[f.name] = &platter{}
+	}
+	methods := &memory[sqlite3.Tsqlite3_file](handle).FpMethods
+	f.unix = *memory[sqlite3.Tsqlite3_io_methods](*methods)
+	f.methods = f.unix
+	f.methods.FxWrite, f.methods.FxTruncate = pointer(writeFile), pointer(truncateFile)
+	f.methods.FxSync, f.methods.FxClose = pointer(syncFile), pointer(closeFile)
+	*methods = uintptr(unsafe.Pointer(&f.methods))
+	disks.mu.Lock()
+	defer disks.mu.Unlock()
+	disks.files[handle] = f
+	return rc
+}
+
+func deleteFile(tls *libc.TLS, vfs, name uintptr, syncDir int32) int32 {
+	path := libc.GoString(name)
+	if d := on(path); d != nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.platters, filepath.Base(path))
+	}
+	return disks.unixDelete(tls, vfs, name, syncDir)
+}
+
+// locked returns an open file and its platter with the disk's lock held.
+func locked(handle uintptr) (f *file, p *platter, unlock func()) {
+	disks.mu.Lock()
+	f = disks.files[handle]
+	disks.mu.Unlock()
+	f.disk.mu.Lock()
+	return f, f.disk.platters[f.name], f.disk.mu.Unlock
+}
+
+func writeFile(tls *libc.TLS, handle, data uintptr, n int32, at int64) int32 {
+	f, p, unlock := locked(handle)
+	defer unlock()
+	after := max(p.size, at+int64(n))
+	rc := f.disk.judge(operation{doing: writing, file: f.name, before: p.size, after: after})
+	if rc == sqlite3.SQLITE_FULL {
+		n /= 2 // that much still went to the disk
+	} else if rc != sqlite3.SQLITE_OK {
+		return rc
+	}
+	if failed := function[writeFunc](f.unix.FxWrite)(tls, handle, data, n, at); failed != sqlite3.SQLITE_OK {
+		return failed
+	}
+	p.add(change{at: at, data: append([]byte(nil), unsafe.Slice(memory[byte](data), n)...)})
+	return rc
+}
+
+func truncateFile(tls *libc.TLS, handle uintptr, size int64) int32 {
+	f, p, unlock := locked(handle)
+	defer unlock()
+	rc := f.disk.judge(operation{doing: truncating, file: f.name, before: p.size, after: size})
+	if rc == sqlite3.SQLITE_OK {
+		rc = function[truncateFunc](f.unix.FxTruncate)(tls, handle, size)
+	}
+	if rc == sqlite3.SQLITE_OK {
+		p.add(change{at: size, cut: true})
+	}
+	return rc
+}
+
+func syncFile(_ *libc.TLS, handle uintptr, _ int32) int32 {
+	f, p, unlock := locked(handle)
+	defer unlock()
+	rc := f.disk.judge(operation{doing: syncing, file: f.name, before: p.size, after: p.size})
+	p.settle(rc != sqlite3.SQLITE_OK)
+	return rc
+}
+
+func closeFile(tls *libc.TLS, handle uintptr) int32 {
+	f, _, unlock := locked(handle)
+	defer unlock()
+	disks.mu.Lock()
+	defer disks.mu.Unlock()
+	delete(disks.files, handle)
+	return function[closeFunc](f.unix.FxClose)(tls, handle)
+}

@@ -1,0 +1,123 @@
+package store
+
+import (
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"time"
+
+	"modernc.org/sqlite"
+)
+
+// pageSize is SQLite's, in bytes.
+const pageSize = 4096
+
+// Bounds of the write-ahead log, in pages.
+const (
+	// foldAfter is how many pages are written before the log is folded into the database.
+	foldAfter = 1000
+	// logLimit is how long the log may become because of reads that still need its older part. Beyond it writers wait
+	// for those reads, which is a matter of milliseconds.
+	logLimit = 4 * foldAfter
+	// waitForReaders is how long they wait. A read that is longer is another process's, such as a backup: it must not
+	// hold up anybody.
+	waitForReaders = 500 * time.Millisecond
+)
+
+// logSize is what the writer knows about the log, in pages.
+type logSize struct {
+	// folded is what the writer had written when the log was folded last.
+	folded int
+	// patience is how long the log has to be for writers to wait for readers.
+	patience int
+	// due says that the log is to be folded before anything else is written.
+	due bool
+}
+
+// foldSoon sees to it that the log is folded if enough was written; the caller holds mu. SQLite would do it within some
+// unlucky commit, and let that fail if it fails, although its entries are on disk.
+func (s *SQLite) foldSoon() {
+	written, err := s.writer.written()
+	if err != nil || written-s.log.folded < foldAfter || s.log.due {
+		return
+	}
+	select {
+	case <-s.closing:
+		return // closing the last connection folds
+	default:
+	}
+	s.log.due = true
+	s.background.Go(func() { // those whom the commit has made wait get their answers meanwhile
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.foldDue()
+	})
+}
+
+// foldDue folds the log if that is due; the caller holds mu.
+func (s *SQLite) foldDue() {
+	if s.log.due && !s.distrusted {
+		s.log.due = false
+		s.fold()
+	}
+}
+
+// fold copies the log into the database, so that the next commit can begin it anew; the caller holds mu. If it fails the
+// log stays as it is and nothing is lost; the next commits tell whether the disk still takes anything.
+func (s *SQLite) fold() {
+	written, err := s.writer.written()
+	if err != nil {
+		return
+	}
+	s.log.folded = written
+	length, _, err := s.writer.fold("PASSIVE", 0)
+	if err != nil {
+		return
+	}
+	if length < logLimit {
+		s.log.patience = logLimit
+	}
+	// As long as there are always some reads that need the log, commits append to it.
+	if length < max(s.log.patience, logLimit) {
+		return
+	}
+	s.log.patience = logLimit
+	if _, whole, err := s.writer.fold("RESTART", waitForReaders); err == nil && !whole {
+		s.log.patience = 2 * length
+	}
+}
+
+// foldLeftOver folds what an earlier process has left in the log, so that it is on disk beyond doubt: a commit whose
+// fsync failed is in the system's memory all the same, and may have been read from there as if it were stored. While
+// another process has the database open, that one knows.
+func (s *SQLite) foldLeftOver() error {
+	_, _, err := s.writer.fold("TRUNCATE", 0)
+	return err
+}
+
+// fold runs a checkpoint of a mode of PRAGMA wal_checkpoint, which waits for others for some time. It returns how many
+// pages the log has, and whether the checkpoint was completed.
+func (c *conn) fold(mode string, wait time.Duration) (length int, whole bool, err error) {
+	if err := c.wait(wait); err != nil {
+		return 0, false, err
+	}
+	defer func() { err = errors.Join(err, c.wait(busyPoll)) }()
+	err = c.query("PRAGMA wal_checkpoint("+mode+")", func(row []driver.Value) error {
+		length = int(row[1].(int64))
+		whole = row[0].(int64) == 0
+		return nil
+	})
+	return length, whole, err
+}
+
+// wait sets how long the connection waits for another one's lock.
+func (c *conn) wait(d time.Duration) error {
+	text := fmt.Sprintf("PRAGMA busy_timeout = %d", d.Milliseconds())
+	return c.query(text, func([]driver.Value) error { return nil })
+}
+
+// written is how many pages this connection has written so far, all of them to the log.
+func (c *conn) written() (pages int, err error) {
+	pages, _, err = c.driver.(sqlite.DBStatus).Status(sqlite.DBStatusCacheWrite, false)
+	return pages, err
+}
