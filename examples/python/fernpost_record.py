@@ -1,0 +1,378 @@
+"""Reads the signed records of a fernpost room, joins their parts and checks who wrote them.
+
+    FERNPOST_KEY=... python3 fernpost_record.py --channel 1234567 --relay http://127.0.0.1:3000
+    python3 fernpost_record.py --channel 1234567 --key-file room.key --csv feeds.csv
+    python3 fernpost_record.py --vectors vectors.json
+
+The key is the room's Fernet key, 44 characters; after a change of key there is one a line. The read key of a private
+channel is taken from FERNPOST_READ_KEY. Every line shows the author's tag, the number and what was said. What cannot be
+verified goes to standard error, and the exit code is then 1. --vectors reads the project's test vectors and prints what
+stands in them as JSON.
+
+It is a second implementation of the format that internal/record documents, and leaves out what a reader needs to notice
+over time: which numbers are missing, forks, names that two people use. Needs Python 3.9 and the package cryptography.
+"""
+import argparse
+import csv
+import hashlib
+import io
+import json
+import os
+import struct
+import sys
+import unicodedata
+import urllib.request
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+CELL = 127
+SLICE = 105
+MAX_PARTS = 39946
+FILLER = b"\xfe\x01" + bytes(CELL - 2)
+KINDS = {1: "text", 2: "file", 3: "heartbeat", 4: "key moved", 5: "device"}
+
+
+class Refused(Exception):
+    """A cell or record that is not shown; the text is one word that says why."""
+
+
+# Hashes. Each has a domain of its own, which a zero byte ends.
+
+
+def digest(domain, *parts):
+    return hashlib.sha256(domain.encode() + b"\0" + b"".join(parts)).digest()
+
+
+def room_salt(channel):
+    return digest("fernpost/v1 salt", b"channel/%d" % channel)[:16]
+
+
+def key_id(fernet_key):
+    return digest("fernpost/v1 key id", fernet_key)[:16]
+
+
+def safety_number(public_key):
+    return digest("fernpost/v1 identity", public_key)[:16]
+
+
+def tag_of(public_key):
+    return hashlib.sha256(public_key).digest()[:4]
+
+
+def link_to(cell):
+    return digest("fernpost/v1 link", cell)[:8]
+
+
+# Cells
+
+
+class Cell:
+    """One cell: mark 1, version 1, tag 4, number 4, part 2, parts 2, link 8, slice 105."""
+
+    def __init__(self, plain):
+        if len(plain) != CELL or plain[0] != 0xFE:
+            raise Refused("malformed")
+        if plain[1] != 1:
+            raise Refused("newer")
+        if plain == FILLER:
+            raise Refused("filler")
+        self.plain = plain
+        self.tag, self.number, self.part, self.parts, self.link = struct.unpack(">4sIHH8s", plain[2:22])
+        self.slice = plain[22:]
+        last = self.part == self.parts - 1
+        if self.number == 0 or self.part >= self.parts or self.parts > MAX_PARTS or (last and any(self.link)):
+            raise Refused("malformed")
+        if self.part == 0 and -(-(3 + self.record_size()) // SLICE) != self.parts:
+            raise Refused("malformed")
+
+    def record_size(self):
+        return int.from_bytes(self.slice[:3], "big")
+
+
+def join(cells):
+    """Joins cells, given as (entry, key id, Cell). Yields (entry, key id, tag, number, record) of every chain that is
+    whole, starting at each cell of part 0. A record stands where its last cell does, by the lowest copies. It is None
+    if something stands behind it, and a number of cells where there are only some parts of it."""
+    groups = {}
+    for entry, kid, cell in cells:
+        group = groups.setdefault((kid, cell.tag, cell.number, cell.parts), {})
+        group.setdefault(link_to(cell.plain), []).append((entry, cell))
+    for (kid, tag, number, parts), group in groups.items():
+        group = {link: min(copies, key=lambda copy: copy[0]) for link, copies in group.items()}
+        whole = False
+        for start in [copy for copy in group.values() if copy[1].part == 0]:
+            chain = [start]
+            while len(chain) < parts:
+                copy = group.get(chain[-1][1].link)
+                if copy is None or copy[1].part != len(chain):
+                    break
+                chain.append(copy)
+            if len(chain) == parts:
+                whole = True
+                stream = b"".join(cell.slice for _, cell in chain)
+                end = 3 + start[1].record_size()
+                record = None if any(stream[end:]) else stream[3:end]
+                yield max(entry for entry, _ in chain), kid, tag, number, record
+        if not whole:
+            yield max(entry for entry, _ in group.values()), kid, tag, number, len(group)
+
+
+# Records
+
+
+def verify(salt, kid, tag, number, record):
+    """Returns what a record says, or raises Refused."""
+    if record is None:
+        raise Refused("padded")
+    if isinstance(record, int):
+        raise Refused("incomplete")
+    if len(record) < 144:
+        raise Refused("forged")
+    author, signature = record[7:39], record[-64:]
+    covered = b"fernpost/v1 record\0" + salt + kid + struct.pack(">I", number) + record[:-64]
+    try:
+        Ed25519PublicKey.from_public_bytes(author).verify(signature, covered)
+    except (InvalidSignature, ValueError):
+        raise Refused("forged") from None
+    if tag_of(author) != tag:
+        raise Refused("forged")
+    r = {"author": author, "number": number, "hash": hashlib.sha256(covered).digest()}
+    r.update(parse(salt, author, number, record[:-64]))
+    return r
+
+
+def parse(salt, author, number, record):
+    """Reads a record without its signature. What breaks the form is unreadable, and no more than that."""
+    r = {"kind": record[0], "clock": int.from_bytes(record[1:7], "big"), "previous": bytes(16), "seen": None}
+    r.update({"nick": "", "unreadable": True, "body": {}})
+    previous, seen, rest = record[39:55], record[55:79], record[79:]
+    nick, rest = cut(rest)
+    if nick is None or any(previous) == (number == 1) or (any(seen) and not any(seen[4:8])):
+        return r
+    r["previous"] = previous
+    r["seen"] = parse_seen(seen) if any(seen) else None
+    r["nick"] = nick.decode() if possible(nick) else ""
+    try:
+        r["body"] = parse_body(record[0], rest, salt, author)
+        r["unreadable"] = False
+    except (Refused, UnicodeDecodeError):
+        pass
+    return r
+
+
+def cut(b):
+    """Splits off a string that follows its length of one byte."""
+    if not b or len(b) < 1 + b[0]:
+        return None, None
+    return b[1 : 1 + b[0]], b[1 + b[0] :]
+
+
+def parse_seen(b):
+    tag, number, short = struct.unpack(">4sI16s", b)
+    if number == 0:
+        raise Refused("unreadable")
+    return {"tag": tag, "number": number, "hash": short}
+
+
+def parse_body(kind, b, salt, author):
+    if kind == 1:
+        return {"text": b.decode()}
+    if kind == 2:
+        name, rest = cut(b)
+        media, content = cut(rest)
+        if media is None:
+            raise Refused("unreadable")
+        return {"name": name.decode(), "media": media.decode(), "content": content}
+    if kind == 3:
+        if len(b) % 24:
+            raise Refused("unreadable")
+        return {"seen": [parse_seen(b[i : i + 24]) for i in range(0, len(b), 24)]}
+    if kind == 4:
+        if len(b) != 16:
+            raise Refused("unreadable")
+        return {"key": b}
+    if kind == 5:
+        if len(b) != 96:
+            raise Refused("unreadable")
+        try:
+            message = b"fernpost/v1 device\0" + salt + author
+            Ed25519PublicKey.from_public_bytes(b[:32]).verify(b[32:], message)
+        except (InvalidSignature, ValueError):
+            raise Refused("unreadable") from None
+        return {"device": b[:32]}
+    return {}  # of a later version
+
+
+def possible(nick):
+    """Says whether a nickname may be shown: letters, marks, digits, - _ . and single spaces, in form C."""
+    try:
+        text = nick.decode()
+    except UnicodeDecodeError:
+        return False
+    if not text or len(nick) > 24 or unicodedata.normalize("NFC", text) != text or text.endswith(" ") or "  " in text:
+        return False
+    marks = 0
+    for i, char in enumerate(text):
+        category = unicodedata.category(char)
+        if shows_nothing(ord(char)):
+            return False
+        if category[0] == "L" or category == "Nd":
+            marks = 0
+        elif i == 0:
+            return False
+        elif category[0] == "M":
+            marks += 1
+            if marks > 4:
+                return False
+        elif char in " -_.":
+            marks = 0
+        else:
+            return False
+    return True
+
+
+def shows_nothing(code):
+    """Letters and marks with Unicode's properties Other_Default_Ignorable_Code_Point and Variation_Selector."""
+    single = (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x3164, 0xFFA0)
+    return code in single or 0xFE00 <= code <= 0xFE0F or 0xE0000 <= code <= 0xE0FFF
+
+
+# A room
+
+
+def keys_from(path):
+    text = open(path).read() if path else os.environ.get("FERNPOST_KEY", "")
+    if not text.split():
+        sys.exit("no key: set FERNPOST_KEY or name a file with --key-file")
+    return text.split()
+
+
+def feed(args):
+    if args.csv:
+        with open(args.csv, newline="", encoding="utf-8") as f:
+            return f.read()
+    request = urllib.request.Request("%s/channels/%d/feeds.csv?results=8000" % (args.relay.rstrip("/"), args.channel))
+    if os.environ.get("FERNPOST_READ_KEY"):
+        request.add_header("X-THINGSPEAKAPIKEY", os.environ["FERNPOST_READ_KEY"])
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        return reply.read().decode("utf-8", "replace")
+
+
+def open_cells(text, keys):
+    """Yields (entry, key id, plaintext) of every field of a CSV feed that a key opens and that holds a cell."""
+    ring = []
+    for key in keys:
+        fernet = Fernet(key)
+        raw = fernet._signing_key + fernet._encryption_key
+        ring.append((key_id(raw), fernet))
+    for row in csv.DictReader(io.StringIO(text)):
+        for name, value in row.items():
+            if not (name or "").startswith("field") or not value:
+                continue
+            token = value.strip()
+            if token[:2] in ("b'", 'b"'):
+                token = token[2:-1]
+            for kid, fernet in ring:
+                try:
+                    plain = fernet.decrypt(token.encode())
+                except InvalidToken:
+                    continue
+                if len(plain) == CELL and plain[0] == 0xFE:
+                    yield int(row["entry_id"]), kid, plain
+                break
+
+
+def read_room(args):
+    salt = room_salt(args.room or args.channel)
+    cells, bad = [], 0
+    for entry, kid, plain in open_cells(feed(args), keys_from(args.key_file)):
+        try:
+            cells.append((entry, kid, Cell(plain)))
+        except Refused as why:
+            if str(why) != "filler":
+                print("entry %d: %s" % (entry, why), file=sys.stderr)
+                bad = 1
+    records = {}
+    for entry, kid, tag, number, record in join(cells):
+        try:
+            r = verify(salt, kid, tag, number, record)
+            records[r["hash"]] = (entry, tag.hex(), number, r)
+        except Refused as why:
+            print("%s #%d: %s" % (tag.hex(), number, why), file=sys.stderr)
+            bad = 1
+    for entry, tag, number, r in sorted(records.values(), key=lambda row: row[:3]):
+        print("%s #%d %s" % (tag, number, printable(describe(r))))
+    return bad
+
+
+def describe(r):
+    who = r["nick"] + ": " if r["nick"] else ""
+    kind = KINDS.get(r["kind"], "kind %d" % r["kind"])
+    if r["unreadable"]:
+        return who + "[unreadable %s]" % kind
+    if kind == "text":
+        return who + r["body"]["text"]
+    if kind == "file":
+        return who + "[file %s, %d bytes]" % (r["body"]["name"], len(r["body"]["content"]))
+    return who + "[%s]" % kind
+
+
+def printable(text):
+    """Takes the control characters out of a stranger's text."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+# Test vectors
+
+
+def read_vectors(path):
+    """Reads the cells of the vectors, and nothing else of them."""
+    with open(path, encoding="utf-8") as f:
+        v = json.load(f)
+    salt = room_salt(v["channel"])
+    fernet = Fernet(v["fernet_key"])
+    kid = key_id(fernet._signing_key + fernet._encryption_key)
+    out = {"salt": salt, "key_id": kid, "authors": [], "records": [], "refused": [], "nicknames": []}
+    for author in v["authors"]:
+        private = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(author["seed"]))
+        key = private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        out["authors"].append({"key": key, "tag": tag_of(key), "safety": safety_number(key)})
+    for record in v["records"]:
+        out["records"] += read_cells(salt, kid, record["cells"])
+    for refused in v["refused"]:
+        out["refused"] += read_cells(salt, kid, refused["cells"])
+    out["nicknames"] = [possible(n["nick"].encode()) for n in v["nicknames"]]
+    held = sorted(r["author"] + struct.pack(">I", r["number"]) + r["hash"] for r in out["records"])
+    out["digest"] = digest("fernpost/v1 digest", salt, *held)
+    json.dump(out, sys.stdout, default=bytes.hex)
+
+
+def read_cells(salt, kid, cells):
+    try:
+        chains = list(join([(1, kid, Cell(bytes.fromhex(c))) for c in cells]))
+        return [verify(salt, *chain) for _, *chain in chains]
+    except Refused as why:
+        return [str(why)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--channel", type=int, help="the channel's id")
+    parser.add_argument("--room", type=int, help="the id of the channel that the room was made on, if it has moved")
+    parser.add_argument("--relay", default="https://api.thingspeak.com", help="address of the relay")
+    parser.add_argument("--csv", help="a feed as a file, instead of the relay's")
+    parser.add_argument("--key-file", help="a file with the key, instead of FERNPOST_KEY")
+    parser.add_argument("--vectors", help="read test vectors and print what stands in them")
+    args = parser.parse_args()
+    if args.vectors:
+        return read_vectors(args.vectors)
+    if args.channel is None:
+        parser.error("which --channel?")
+    return read_room(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,268 @@
+package record
+
+import (
+	"maps"
+	"slices"
+)
+
+// What a verified record says, and what it proves about others.
+
+// maxClaims is how many unresolved claims of one author are kept, and how many seen of one heartbeat are read: an honest
+// author has at most as many as there are others.
+const maxClaims = 1024
+
+// finding returns one about a record of an author, to be told or taken back.
+func (s *session) finding(kind FindingKind, a *authorRow, number uint32, at Place) Finding {
+	return Finding{
+		Kind: kind, Author: a.Key, Tag: a.Key.Tag(), Name: s.name(a.Key), First: number, Last: number, At: at,
+	}
+}
+
+// accept takes in a verified record, or counts it if it is held.
+func (s *session) accept(k *candidate) {
+	a := s.author(k.author)
+	n := k.number
+	rows := s.records(a, n)
+	if i := slices.IndexFunc(rows.rows, func(h Held) bool { return h.Hash == k.hash }); i >= 0 {
+		s.result.Repeats++
+		if k.at.Compare(rows.rows[i].At) < 0 {
+			rows.rows[i].At, rows.dirty = k.at, true
+			if !s.arrange(a, n) {
+				s.takeBack(s.finding(Reordered, a, n, k.at))
+			}
+		}
+		return
+	}
+	r := k.open()
+	m := Message{Record: r, Hash: k.hash, Key: k.ctx.Key, At: k.at, Own: a.Key == s.reader.own}
+	m.Was = s.nickname(a, &r, k.at)
+	m.Forked = len(rows.rows) > 0
+	s.hold(a, rows, Held{a.Key, n, k.hash, r.Previous, k.at})
+	if d, ok := r.Body.(Device); ok {
+		s.unite(a.Key, d.Key)
+	}
+	m.Name = s.name(a.Key)
+	m.Late = s.arrange(a, n)
+	s.previous(a, n)
+	if a.holds(n + 1) {
+		s.previous(a, n+1)
+	}
+	s.seen(&r, k.at)
+	s.result.Messages = append(s.result.Messages, m)
+}
+
+// nickname pins the record's nickname or finds that it is another's, and returns the one before it if it is new.
+func (s *session) nickname(a *authorRow, r *Record, at Place) (was string) {
+	if r.Nick == "" {
+		return ""
+	}
+	folded := s.fold(r.Nick)
+	if pinned, ok := s.pinned(folded); !ok {
+		s.pin(folded, a.Key)
+	} else if s.person(pinned) != s.person(a.Key) {
+		f := s.finding(Namesake, a, r.Number, at)
+		f.Name = r.Nick
+		s.tell(f)
+	}
+	if a.Nick == r.Nick || a.Nick != "" && r.Number < a.Top {
+		return ""
+	}
+	was, a.Nick, a.dirty = a.Nick, r.Nick, true
+	return was
+}
+
+// unite notes that two keys belong to one person, who is shown under the name that a is shown under.
+func (s *session) unite(a, b PublicKey) {
+	person, other := s.author(s.person(a)), s.author(s.person(b))
+	if person == other {
+		return
+	}
+	person.Devices = append(append(person.Devices, other.Key), other.Devices...)
+	other.Devices = nil
+	person.dirty = true
+	for _, key := range person.Devices {
+		row := s.author(key)
+		row.Person, row.dirty = person.Key, true
+	}
+	for _, key := range append(person.Devices, person.Key) { // they are no namesakes of each other any more
+		f := s.finding(Namesake, s.author(key), 0, Place{})
+		f.Name = s.author(key).Nick
+		if pinned, ok := s.pinned(s.fold(f.Name)); ok && s.person(pinned) == person.Key {
+			s.takeBack(f)
+		}
+	}
+}
+
+// hold adds a record to what is held, and withdraws what said that it was lacking.
+func (s *session) hold(a *authorRow, rows *heldRows, h Held) {
+	rows.rows, rows.dirty = append(rows.rows, h), true
+	tag := s.tag(a.Key.Tag())
+	if len(rows.rows) > 1 {
+		s.tell(s.finding(Fork, a, h.Number, h.At))
+		s.weighAll(tag, h.Number)
+		return
+	}
+
+	a.dirty = true
+	base := a.Base
+	if a.add(h.Number) {
+		s.change.TakenBack = append(s.change.TakenBack, s.finding(Missing, a, h.Number, h.At))
+	}
+	if h.Number == a.Top {
+		a.TopHash = h.Hash.Short()
+	}
+	if !slices.Contains(tag.authors, a.Key) {
+		tag.authors = append(tag.authors, a.Key)
+	}
+	for _, g := range s.groupsOf(a.Key.Tag(), h.Number) {
+		if g.State == ToldIncomplete {
+			g.State, g.dirty = LeftOver, true
+			f := s.finding(Incomplete, a, h.Number, h.At)
+			f.Have, f.Parts = int(g.ID.Parts), int(g.ID.Parts)
+			s.change.TakenBack = append(s.change.TakenBack, f)
+		}
+	}
+	if len(tag.authors) > 1 {
+		f := s.finding(Missing, a, h.Number, h.At)
+		f.Author = PublicKey{}
+		s.takeBack(f)
+	}
+	if base == 0 || h.Number < base {
+		for _, number := range slices.Sorted(maps.Keys(tag.claims)) { // what is above the new base says something now
+			s.weighAll(tag, number)
+		}
+	} else {
+		s.weighAll(tag, h.Number)
+	}
+}
+
+// arrange compares the place of a record with its neighbours' and reports whether it came after the next one.
+func (s *session) arrange(a *authorRow, n uint32) (late bool) {
+	at := s.placeOf(a, n)
+	if late = s.late(a, n); late {
+		s.tell(s.finding(Reordered, a, n, at))
+	}
+	if before := a.below(n); before != 0 && s.late(a, before) {
+		s.tell(s.finding(Reordered, a, before, s.placeOf(a, before)))
+	}
+	return late
+}
+
+// late reports whether a number that is held stands behind the next one that is.
+func (s *session) late(a *authorRow, n uint32) bool {
+	next := a.above(n)
+	return next != 0 && s.placeOf(a, n).Compare(s.placeOf(a, next)) > 0
+}
+
+// placeOf returns where a number that is held stands first.
+func (s *session) placeOf(a *authorRow, n uint32) (first Place) {
+	for i, h := range s.records(a, n).rows {
+		if i == 0 || h.At.Compare(first) < 0 {
+			first = h.At
+		}
+	}
+	return first
+}
+
+// previous compares what the records with number n name as previous with the one that is held before them.
+func (s *session) previous(a *authorRow, n uint32) {
+	if !a.holds(n - 1) {
+		return
+	}
+	before := s.records(a, n-1).rows
+	for _, h := range s.records(a, n).rows {
+		if !h.Previous.IsZero() && !slices.ContainsFunc(before, func(b Held) bool { return b.Hash.Short() == h.Previous }) {
+			s.tell(s.finding(Fork, a, n-1, h.At))
+		}
+	}
+}
+
+// seen takes in what a record names of others.
+func (s *session) seen(r *Record, at Place) {
+	named := []Seen{r.Seen}
+	if more, ok := r.Body.(Heartbeat); ok {
+		named = append(named, more[:min(len(more), maxClaims)]...)
+	}
+	for _, seen := range named {
+		if seen.Number != 0 {
+			s.claim(Claim{Tag: seen.Tag, Number: seen.Number, Hash: seen.Hash, By: r.Author, Said: r.Number, At: at})
+		}
+	}
+}
+
+// claim weighs a new claim, and keeps it unless it is resolved.
+func (s *session) claim(c Claim) {
+	rows := s.tag(c.Tag)
+	if slices.ContainsFunc(rows.claims[c.Number], func(row *claimRow) bool { return row.key() == c.key() }) {
+		return
+	}
+	row := &claimRow{Claim: c}
+	if s.weigh(row); row.gone {
+		return
+	}
+	if by := s.author(c.By); by.Claims < maxClaims {
+		by.Claims, by.dirty = by.Claims+1, true
+		row.kept, row.dirty = true, true
+		rows.claims[c.Number] = append(rows.claims[c.Number], row)
+	}
+}
+
+// weighAll weighs the claims about one number of a tag.
+func (s *session) weighAll(tag *tagRows, number uint32) {
+	for _, c := range tag.claims[number] {
+		if !c.gone {
+			s.weigh(c)
+		}
+	}
+}
+
+// weigh holds a claim against the records of whoever may be meant. If it is not true, it accuses only authors of whom a
+// lower number is held.
+func (s *session) weigh(c *claimRow) {
+	meant := s.meant(&c.Claim)
+	accuses := false
+	for _, a := range meant {
+		if slices.ContainsFunc(s.records(a, c.Number).rows, func(h Held) bool { return h.Hash.Short() == c.Hash }) {
+			s.receipt(&c.Claim, a)
+			s.drop(c)
+			return
+		}
+		accuses = accuses || a.Base < c.Number
+	}
+	switch {
+	case !accuses:
+	case len(meant) == 1 && !meant[0].holds(c.Number):
+		if meant[0].expect(c.Number, c.By) {
+			meant[0].dirty = true
+		}
+	case !c.Doubted:
+		c.Doubted, c.dirty = true, true
+	}
+}
+
+// meant returns whom a claim may be about: whoever has the tag and does not make the claim.
+func (s *session) meant(c *Claim) []*authorRow {
+	return slices.DeleteFunc(s.signers(c.Tag), func(a *authorRow) bool { return a.Key == c.By })
+}
+
+// receipt notes a claim that is true, where it is ours or about us.
+func (s *session) receipt(c *Claim, a *authorRow) {
+	by := s.author(c.By)
+	if a.Key == s.reader.own && c.Number > by.SawOwn {
+		by.SawOwn, by.dirty = c.Number, true
+		s.result.SeenBy = append(s.result.SeenBy, Receipt{by.Key, s.name(by.Key), c.Number})
+	}
+	if c.By == s.reader.own {
+		a.Name(c.Number, c.Said)
+		a.dirty = true
+	}
+}
+
+// drop forgets a claim.
+func (s *session) drop(c *claimRow) {
+	c.gone = true
+	if c.kept {
+		by := s.author(c.By)
+		by.Claims, by.dirty = by.Claims-1, true
+	}
+}

@@ -1,0 +1,211 @@
+package record
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+)
+
+// Kind is the first byte of a record.
+type Kind byte
+
+// The kinds that this version knows.
+const (
+	KindText      Kind = 1
+	KindFile      Kind = 2
+	KindHeartbeat Kind = 3
+	KindKeyMoved  Kind = 4
+	KindDevice    Kind = 5
+)
+
+// String names the kind.
+func (k Kind) String() string {
+	switch k {
+	case KindText:
+		return "text"
+	case KindFile:
+		return "file"
+	case KindHeartbeat:
+		return "heartbeat"
+	case KindKeyMoved:
+		return "key moved"
+	case KindDevice:
+		return "device"
+	default:
+		return fmt.Sprintf("kind %d", byte(k))
+	}
+}
+
+// ErrBody means that a body cannot be written: text that is not UTF-8, a name that is too long, a proof that proves
+// nothing, or a body that is [Unknown] or [Unreadable].
+var ErrBody = errors.New("the body cannot be written")
+
+// Body is what a record says: a [Text], [File], [Heartbeat], [KeyMoved] or [Device]; [Unknown] or [Unreadable] when it
+// was read.
+type Body interface{ Kind() Kind }
+
+type (
+	// Text is UTF-8. It is a peer's: clean it before it is shown.
+	Text string
+
+	// File is a file with its name and media type, each of at most 255 bytes of UTF-8. The name is a peer's: it may
+	// hold "../" or anything else.
+	File struct {
+		Name, Media string
+		Content     []byte
+	}
+
+	// Heartbeat says that the author is there, and names further records that were seen.
+	Heartbeat []Seen
+
+	// KeyMoved says that the room goes on under another key, which is handed over outside the room and has this id.
+	// Nobody adopts a key from it.
+	KeyMoved struct{ Key KeyID }
+
+	// Device says that the author's key and another one belong to one person. One that was read is proven: the other
+	// key has signed it.
+	Device struct {
+		Key PublicKey
+		// Proof is made by the other device, with [Identity.ProveDevice].
+		Proof [SignatureSize]byte
+	}
+
+	// Unknown is a body of a kind that came after this version.
+	Unknown struct {
+		Code Kind
+		Data []byte
+	}
+
+	// Unreadable is a body of a known kind, or a record's whole end, that breaks its form. It is signed all the same.
+	Unreadable struct {
+		Code Kind
+		Data []byte
+	}
+)
+
+// Kind is [KindText].
+func (Text) Kind() Kind { return KindText }
+
+// Kind is [KindFile].
+func (File) Kind() Kind { return KindFile }
+
+// Kind is [KindHeartbeat].
+func (Heartbeat) Kind() Kind { return KindHeartbeat }
+
+// Kind is [KindKeyMoved].
+func (KeyMoved) Kind() Kind { return KindKeyMoved }
+
+// Kind is [KindDevice].
+func (Device) Kind() Kind { return KindDevice }
+
+// Kind is the kind that the record states.
+func (u Unknown) Kind() Kind { return u.Code }
+
+// Kind is the kind that the record states.
+func (u Unreadable) Kind() Kind { return u.Code }
+
+// Notice is what a member reads who lacks the new key.
+func (KeyMoved) Notice(name string) string {
+	return name + " has moved this room to a new key: ask for the invite"
+}
+
+// deviceMessage is what the other device signs.
+func deviceMessage(salt Salt, author PublicKey) []byte {
+	b := append([]byte(deviceDomain), salt[:]...)
+	return append(b, author[:]...)
+}
+
+// ProveDevice returns the proof that id agrees to be named by author, in this room, as a device of one person.
+func (id Identity) ProveDevice(salt Salt, author PublicKey) [SignatureSize]byte {
+	return id.sign(deviceMessage(salt, author))
+}
+
+func (d Device) proven(salt Salt, author PublicKey) bool {
+	return ed25519.Verify(d.Key[:], deviceMessage(salt, author), d.Proof[:])
+}
+
+// appendBody writes a body by this author. The error is [ErrBody].
+func appendBody(b []byte, body Body, salt Salt, author PublicKey) ([]byte, error) {
+	switch body := body.(type) {
+	case Text:
+		if !utf8.ValidString(string(body)) {
+			return nil, fmt.Errorf("%w: text that is not UTF-8", ErrBody)
+		}
+		return append(b, body...), nil
+	case File:
+		for _, s := range []string{body.Name, body.Media} {
+			if len(s) > 255 || !utf8.ValidString(s) {
+				return nil, fmt.Errorf("%w: a file's name or type that is too long or not UTF-8", ErrBody)
+			}
+			b = append(append(b, byte(len(s))), s...)
+		}
+		return append(b, body.Content...), nil
+	case Heartbeat:
+		for _, s := range body {
+			if s.Number == 0 {
+				return nil, ErrSeen
+			}
+			b = s.append(b)
+		}
+		return b, nil
+	case KeyMoved:
+		return append(b, body.Key[:]...), nil
+	case Device:
+		if !body.proven(salt, author) {
+			return nil, fmt.Errorf("%w: a device without the proof of its own key", ErrBody)
+		}
+		return append(append(b, body.Key[:]...), body.Proof[:]...), nil
+	default:
+		return nil, fmt.Errorf("%w: %T", ErrBody, body)
+	}
+}
+
+// parseBody reads what appendBody writes.
+func parseBody(kind Kind, data []byte, salt Salt, author PublicKey) Body {
+	switch kind {
+	case KindText:
+		if utf8.Valid(data) {
+			return Text(data)
+		}
+	case KindFile:
+		name, rest, ok1 := cutPrefixed(data)
+		media, content, ok2 := cutPrefixed(rest)
+		if ok1 && ok2 && utf8.Valid(name) && utf8.Valid(media) {
+			return File{string(name), string(media), content}
+		}
+	case KindHeartbeat:
+		if seen, ok := parseHeartbeat(data); ok {
+			return seen
+		}
+	case KindKeyMoved:
+		if len(data) == len(KeyID{}) {
+			return KeyMoved{KeyID(data)}
+		}
+	case KindDevice:
+		if len(data) == KeySize+SignatureSize {
+			d := Device{PublicKey(data), [SignatureSize]byte(data[KeySize:])}
+			if d.proven(salt, author) {
+				return d
+			}
+		}
+	default:
+		return Unknown{kind, data}
+	}
+	return Unreadable{kind, data}
+}
+
+func parseHeartbeat(data []byte) (Heartbeat, bool) {
+	if len(data)%seenSize != 0 {
+		return nil, false
+	}
+	seen := make(Heartbeat, 0, len(data)/seenSize)
+	for ; len(data) > 0; data = data[seenSize:] {
+		s := parseSeen(data)
+		if s.Number == 0 {
+			return nil, false
+		}
+		seen = append(seen, s)
+	}
+	return seen, true
+}

@@ -1,0 +1,185 @@
+package record
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// FindingKind is what a [Finding] is about. [Reader.Read] tells Reordered, Missing, Fork, Forged, Namesake, Incomplete
+// and Newer; whoever opens the tokens tells the others, with the words and identities of this package.
+type FindingKind uint8
+
+// The kinds of findings.
+const (
+	// Repeat: a token's MAC, or a record's author, number and hash were seen before. Counted, never told.
+	Repeat FindingKind = iota + 1
+	// Reordered: records of one author became complete in another order than their numbers. It accuses nobody.
+	Reordered
+	// Missing: numbers of an author are absent between two held ones, or up to one that somebody has seen.
+	Missing
+	// Fork: an author's key wrote one number twice, as two records prove, or the hash that somebody names.
+	Fork
+	// Forged: all parts of a record are there, but its author has not signed it.
+	Forged
+	// Namesake: a nickname that is pinned to another key.
+	Namesake
+	// Unsigned: text in a room whose members sign.
+	Unsigned
+	// Incomplete: parts of a record do not come.
+	Incomplete
+	// Wiped: entries that were read are there no more, or are other ones.
+	Wiped
+	// NotOurs: a canonical token that no key opens.
+	NotOurs
+	// Newer: a cell of a version that this package does not read.
+	Newer
+)
+
+var findingKinds = [...]string{
+	Repeat: "repeat", Reordered: "reordered", Missing: "missing", Fork: "fork", Forged: "forged", Namesake: "namesake",
+	Unsigned: "unsigned", Incomplete: "incomplete", Wiped: "wiped", NotOurs: "not ours", Newer: "newer",
+}
+
+// String names the kind, as in "not ours".
+func (k FindingKind) String() string {
+	if k == 0 || int(k) >= len(findingKinds) {
+		return "finding " + strconv.Itoa(int(k))
+	}
+	return findingKinds[k]
+}
+
+// Finding is something that the user should know. Which fields count depends on the kind.
+type Finding struct {
+	Kind FindingKind
+	// Author is whom it concerns, and Tag their tag; Author is zero where only cells or a seen name a tag.
+	Author PublicKey
+	Tag    Tag
+	// Name is how the author was called when it was found: the nickname, or the tag. For a [Namesake] it is the
+	// nickname that both use. It is a peer's word: clean it before it is shown.
+	Name string
+	// First and Last are the numbers of the records concerned; they are equal for one.
+	First, Last uint32
+	// By is who said so in a seen, and ByName how they are called; zero where the records themselves prove it.
+	By     PublicKey
+	ByName string
+	// Have of Parts parts are there.
+	Have, Parts int
+	// At is where it shows: the last cell of the record or group concerned, or the first entry of a range.
+	At Place
+	// Until is the last entry of a range that begins at At.
+	Until int64
+	// Count is the number of entries or tokens concerned.
+	Count int
+	// Waiting means that it is not told yet, because what is lacking may still come.
+	Waiting bool
+}
+
+// FindingID is what makes two findings the same one, so that each is told once. It is comparable.
+type FindingID struct {
+	Kind   FindingKind
+	Author PublicKey
+	Tag    Tag
+	Number uint32
+	At     Place
+	Name   string
+}
+
+// ID returns the finding's identity: for [Reordered], [Missing] and [Fork] author and number; for [Forged] and
+// [Incomplete], and where [Missing] concerns no certain key, tag and number, because a cell proves no more; for
+// [Namesake] author and name; for the others the entry.
+func (f *Finding) ID() FindingID {
+	id := FindingID{Kind: f.Kind}
+	switch f.Kind {
+	case Reordered, Fork, Missing:
+		id.Author, id.Number = f.Author, f.First
+		if f.Author.IsZero() {
+			id.Tag = f.Tag
+		}
+	case Forged, Incomplete:
+		id.Tag, id.Number = f.Tag, f.First
+	case Namesake:
+		id.Author, id.Name = f.Author, Fold(f.Name)
+	default:
+		id.At = f.At
+	}
+	return id
+}
+
+// String writes the identity so that different ones differ: a key for a table.
+func (id FindingID) String() string {
+	who := id.Tag.String()
+	if !id.Author.IsZero() {
+		who = id.Author.String()
+	}
+	return fmt.Sprintf("%s %s %d %d:%d %s", id.Kind, who, id.Number, id.At.Clear, id.At.Entry, id.Name)
+}
+
+// Text returns what the user reads, in one line without a full stop. It is empty for a [Repeat].
+func (f *Finding) Text() string {
+	switch f.Kind {
+	case Reordered:
+		return fmt.Sprintf("#%d from %s came after a later one", f.First, f.Name)
+	case Missing:
+		if f.Waiting {
+			return fmt.Sprintf("waiting for %s from %s (%s)", plural(f.span(), "message"), f.Name, f.numbers())
+		}
+		return fmt.Sprintf("%s from %s missing (%s)", plural(f.span(), "message"), f.Name, f.numbers()) + f.witness()
+	case Fork:
+		return fmt.Sprintf("%s's key wrote two different #%d: two devices with one key, a restored backup, "+
+			"or a room shown in two versions", f.Name, f.First) + f.witness()
+	case Forged:
+		return fmt.Sprintf("a message that claims to be %s's is not signed by %[1]s's key", f.Name)
+	case Namesake:
+		return fmt.Sprintf("another %s (key %s), not the one you know", f.Name, f.Tag)
+	case Unsigned:
+		return "not signed: anyone with the room's key can have written this"
+	case Incomplete:
+		if f.Waiting {
+			return fmt.Sprintf("%s's #%d is arriving, %d of %d parts", f.Name, f.First, f.Have, f.Parts)
+		}
+		return fmt.Sprintf("a message that claims to be %s's #%d: %d of %d parts", f.Name, f.First, f.Have, f.Parts)
+	case Wiped:
+		return "the relay lost or rewrote " + f.entries() + ", or the channel was cleared"
+	case NotOurs:
+		if f.Count == 1 {
+			return "1 entry not for this key"
+		}
+		return fmt.Sprintf("%d entries not for this key", f.Count)
+	case Newer:
+		return fmt.Sprintf("entry %d needs a newer fernpost", f.At.Entry)
+	default:
+		return ""
+	}
+}
+
+func (f *Finding) span() uint64 { return uint64(f.Last) - uint64(f.First) + 1 }
+
+func (f *Finding) numbers() string {
+	if f.First == f.Last {
+		return fmt.Sprintf("#%d", f.First)
+	}
+	return fmt.Sprintf("#%d–%d", f.First, f.Last)
+}
+
+func (f *Finding) entries() string {
+	if f.Until <= f.At.Entry {
+		return fmt.Sprintf("entry %d", f.At.Entry)
+	}
+	return fmt.Sprintf("entries %d–%d", f.At.Entry, f.Until)
+}
+
+// witness names who says so where nothing else does: an insider can accuse others with an invented seen.
+func (f *Finding) witness() string {
+	if f.By.IsZero() {
+		return ""
+	}
+	return ", says " + f.ByName
+}
+
+func plural(n uint64, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return strings.Join([]string{strconv.FormatUint(n, 10), what}, " ")
+}

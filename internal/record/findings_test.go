@@ -1,0 +1,101 @@
+package record
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestFindingText(t *testing.T) {
+	tag := Tag{0x3f, 0x9a, 0x12, 0xc4}
+	bo := PublicKey{2}
+	for _, c := range []struct {
+		f    Finding
+		want string
+	}{
+		{Finding{Kind: Repeat}, ""},
+		{Finding{Kind: Reordered, Name: "ana", First: 7, Last: 7}, "#7 from ana came after a later one"},
+		{Finding{Kind: Missing, Name: "ana", First: 14, Last: 15}, "2 messages from ana missing (#14–15)"},
+		{Finding{Kind: Missing, Name: "ana", First: 14, Last: 14}, "1 message from ana missing (#14)"},
+		{
+			Finding{Kind: Missing, Name: "ana", First: 1, Last: 4294967295, By: bo, ByName: "bo"},
+			"4294967295 messages from ana missing (#1–4294967295), says bo",
+		},
+		{
+			Finding{Kind: Missing, Name: "ana", First: 14, Last: 15, By: bo, ByName: "bo", Waiting: true},
+			"waiting for 2 messages from ana (#14–15)",
+		},
+		{
+			Finding{Kind: Fork, Name: "ana", First: 7, Last: 7},
+			"ana's key wrote two different #7: two devices with one key, a restored backup, " +
+				"or a room shown in two versions",
+		},
+		{Finding{Kind: Forged, Name: "ana"}, "a message that claims to be ana's is not signed by ana's key"},
+		{Finding{Kind: Namesake, Name: "ana", Tag: tag}, "another ana (key 3f9a12c4), not the one you know"},
+		{Finding{Kind: Unsigned}, "not signed: anyone with the room's key can have written this"},
+		{
+			Finding{Kind: Incomplete, Name: "ana", First: 7, Last: 7, Have: 12, Parts: 13},
+			"a message that claims to be ana's #7: 12 of 13 parts",
+		},
+		{
+			Finding{Kind: Incomplete, Name: "ana", First: 7, Last: 7, Have: 12, Parts: 13, Waiting: true},
+			"ana's #7 is arriving, 12 of 13 parts",
+		},
+		{
+			Finding{Kind: Wiped, At: Place{0, 40}, Until: 52},
+			"the relay lost or rewrote entries 40–52, or the channel was cleared",
+		},
+		{
+			Finding{Kind: Wiped, At: Place{0, 40}, Until: 40},
+			"the relay lost or rewrote entry 40, or the channel was cleared",
+		},
+		{Finding{Kind: NotOurs, Count: 3}, "3 entries not for this key"},
+		{Finding{Kind: NotOurs, Count: 1}, "1 entry not for this key"},
+		{Finding{Kind: Newer, At: Place{0, 12}}, "entry 12 needs a newer fernpost"},
+		{Finding{Kind: 99}, ""},
+	} {
+		if got := c.f.Text(); got != c.want {
+			t.Errorf("%s: %q, want %q", c.f.Kind, got, c.want)
+		}
+	}
+}
+
+// Two findings are the same one exactly if kind, author and number, name or entry are.
+func TestFindingID(t *testing.T) {
+	ana, bo := PublicKey{1}, PublicKey{2}
+	same := [][2]Finding{
+		{{Kind: Missing, Author: ana, First: 3, Last: 5}, {Kind: Missing, Author: ana, First: 3, Last: 9, Name: "ana", By: bo}},
+		{{Kind: Fork, Author: ana, First: 3, At: Place{0, 1}}, {Kind: Fork, Author: ana, First: 3, At: Place{0, 2}, By: bo}},
+		{{Kind: Forged, Tag: Tag{1}, First: 3, Author: ana}, {Kind: Forged, Tag: Tag{1}, First: 3}},
+		{{Kind: Incomplete, Tag: Tag{1}, First: 3, Have: 1}, {Kind: Incomplete, Tag: Tag{1}, First: 3, Have: 2}},
+		{{Kind: Namesake, Author: ana, Name: "Ana", First: 3}, {Kind: Namesake, Author: ana, Name: "ana", First: 9}},
+		{{Kind: Wiped, At: Place{1, 4}, Until: 9}, {Kind: Wiped, At: Place{1, 4}, Until: 5}},
+	}
+	seen := map[string]FindingID{}
+	for _, pair := range same {
+		id := pair[0].ID()
+		if other := pair[1].ID(); id != other || id.String() != other.String() {
+			t.Errorf("%v and %v are two", id, other)
+		}
+		if before, ok := seen[id.String()]; ok {
+			t.Errorf("%v and %v are written alike", before, id)
+		}
+		seen[id.String()] = id
+	}
+	for _, pair := range [][2]Finding{
+		{{Kind: Missing, Author: ana, First: 3}, {Kind: Missing, Author: bo, First: 3}},
+		{{Kind: Missing, Author: ana, First: 3}, {Kind: Missing, Author: ana, First: 4}},
+		{{Kind: Missing, Author: ana, First: 3}, {Kind: Fork, Author: ana, First: 3}},
+		{{Kind: Missing, Tag: Tag{1}, First: 3}, {Kind: Missing, Tag: Tag{2}, First: 3}},
+		{{Kind: Namesake, Author: ana, Name: "ana"}, {Kind: Namesake, Author: ana, Name: "bo"}},
+		{{Kind: Newer, At: Place{0, 4}}, {Kind: Newer, At: Place{1, 4}}},
+	} {
+		if pair[0].ID() == pair[1].ID() || pair[0].ID().String() == pair[1].ID().String() {
+			t.Errorf("%+v and %+v are one", pair[0], pair[1])
+		}
+	}
+	for k := Repeat; k <= Newer; k++ {
+		if k.String() == "" || strings.HasPrefix(k.String(), "finding") {
+			t.Errorf("kind %d has no name", k)
+		}
+	}
+}

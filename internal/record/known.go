@@ -1,0 +1,192 @@
+package record
+
+import (
+	"slices"
+	"time"
+)
+
+// Known is what a reader has learnt of a room so far. An archive answers from its tables; [Memory] is one for tests and
+// for a feed that is read once. Answers belong to the caller. Every method is asked a few times in a [Reader.Read] and
+// for what its cells concern only, so the cost of one more message does not depend on how long the history is.
+//
+// Whoever lets two processes read into one archive runs Read and the writing of its [Change] in one transaction.
+type Known interface {
+	// Author returns the author with this key, and whether there is one.
+	Author(key PublicKey) (Author, bool, error)
+	// Tagged returns the keys of the authors with this tag, in any order, and the claims about it.
+	Tagged(tag Tag) ([]PublicKey, []Claim, error)
+	// Held returns the records of an author with numbers from first to last, by number and, where a number was used
+	// twice, in the order in which they came.
+	Held(author PublicKey, first, last uint32) ([]Held, error)
+	// Pinned returns the key to which a nickname is pinned, given what [Fold] makes of it, and whether it is.
+	Pinned(folded string) (PublicKey, bool, error)
+	// Told reports whether a finding was told and not taken back. It is not asked for numbers [Missing] of a certain
+	// author and for [Incomplete], where [Gap] and [Group] remember it.
+	Told(id FindingID) (bool, error)
+	// Groups returns the groups of cells of a tag with numbers from first to last, in any order. It is asked for every
+	// number of which cells come, and nearly always there is none: let that answer be cheap.
+	Groups(tag Tag, first, last uint32) ([]Group, error)
+	// Pending returns the cells of a group: all copies that a [Change] has told to keep, opened again.
+	Pending(id GroupID) ([]Cell, error)
+	// Waiting returns what a later call may have to tell.
+	Waiting() (Waiting, error)
+}
+
+// Waiting names what is not judged yet.
+type Waiting struct {
+	// Authors are those of which [Author.Waiting] is true.
+	Authors []PublicKey
+	// Claims are those that are Doubted.
+	Claims []Claim
+	// Groups are those that are [Arriving].
+	Groups []Group
+}
+
+// Author is what is known of the author with one key: one row, which grows only with the gaps in the numbers.
+type Author struct {
+	Key PublicKey
+	// Nick is the nickname in the record with the highest number that has one.
+	Nick string
+	// Person is the key of another device under whose name this one is shown; zero if it stands for itself. Then Devices
+	// are those that are shown under its name.
+	Person  PublicKey
+	Devices []PublicKey
+	// Base and Top are the lowest and the highest number held; 0 if none is.
+	Base, Top uint32
+	// TopHash is the hash of the record at Top, of the first that came.
+	TopHash ShortHash
+	// Gaps are the numbers above Base that are not held, in ascending order: between Base and Top all of them, above
+	// Top those up to the highest that somebody has seen.
+	Gaps []Gap
+	// Named is the highest number of this author that a seen of our own has named, in our record NamedAt.
+	Named, NamedAt uint32
+	// SawOwn is the highest number of our own that this author has signed a seen of, with the hash that we hold: the
+	// state "seen by".
+	SawOwn uint32
+	// Claims counts what this author's seen says of others and is not resolved yet.
+	Claims int
+}
+
+// Gap is a range of numbers that are not held.
+type Gap struct {
+	First, Last uint32
+	// Told means that the user was told.
+	Told bool
+	// By is who has seen Last, where only that tells that it exists.
+	By PublicKey
+}
+
+// Held is a record that was verified: one row.
+type Held struct {
+	Author PublicKey
+	Number uint32
+	Hash   Hash
+	// Previous is the hash that it names of the record before it.
+	Previous ShortHash
+	// At is where it stands: where its last cell does.
+	At Place
+}
+
+// Claim is a seen that names a record which is not held, or not with this hash. One row; the first four are its key.
+type Claim struct {
+	Tag    Tag
+	Number uint32
+	Hash   ShortHash
+	// By is the author who says so, in the record with number Said, which stands at At.
+	By   PublicKey
+	Said uint32
+	At   Place
+	// Doubted means that it contradicts what is held.
+	Doubted bool
+}
+
+type claimKey struct {
+	tag    Tag
+	number uint32
+	hash   ShortHash
+	by     PublicKey
+}
+
+func (c *Claim) key() claimKey { return claimKey{c.Tag, c.Number, c.Hash, c.By} }
+
+// Group is a set of cells that are not yet a record, and may never be: one row.
+type Group struct {
+	ID GroupID
+	// Cells counts the different cells, and Sum is the exclusive or of their links: a reader tells by it whether what it
+	// remembers is up to date.
+	Cells int
+	Sum   uint64
+	// Newest is the newest place of a cell, and LastAt the time at which the last cell came.
+	Newest Place
+	LastAt time.Time
+	State  GroupState
+}
+
+// GroupState says what is to be told of a group.
+type GroupState uint8
+
+// The states of a group.
+const (
+	// Arriving groups may turn out to be [Incomplete].
+	Arriving GroupState = iota
+	// ToldIncomplete groups were told.
+	ToldIncomplete
+	// LeftOver groups are only counted: their number is verified, or was told to be forged.
+	LeftOver
+)
+
+// Pin ties a nickname to the key that used it first.
+type Pin struct {
+	// Folded is what [Fold] makes of the nickname.
+	Folded string
+	Key    PublicKey
+}
+
+// Change is what a [Reader.Read] has learnt: what an archive has to write, in one transaction, before anything of it is
+// shown. Rows are in a fixed order.
+type Change struct {
+	// Authors, by Key, and Held, by Author, Number and Hash, are to be inserted or replaced.
+	Authors []Author
+	Held    []Held
+	// Claims, by Tag, Number, Hash and By, are to be inserted or replaced, or deleted.
+	Claims     []Claim
+	ClaimsGone []Claim
+	// Pins are to be inserted.
+	Pins []Pin
+	// Groups, by ID, are to be inserted or replaced, or deleted.
+	Groups     []Group
+	GroupsGone []GroupID
+	// Pending are cells, by Spot, to be kept for [Known.Pending] of their [Cell.Group]; an archive keeps the token, not
+	// the plaintext. What stands at the spots of PendingGone is no longer asked for.
+	Pending     []Cell
+	PendingGone []Spot
+	// Told are new findings, each told once in a room's life. TakenBack are findings that were told and turned out
+	// otherwise; of a range of missing numbers it may be a part.
+	Told, TakenBack []Finding
+}
+
+// View tells what of the feed was read when the cells of a call and of those before it are taken together.
+type View struct {
+	// FromStart means that the first row read is the feed's first, so that nothing can lie before it.
+	FromStart bool
+	// Holes are the entry numbers between the first row read and the newest that are not held, in any order. Rows that
+	// were lost with a clear can no longer be asked for: they are none.
+	Holes []Hole
+}
+
+// Hole is a range of entries that are not held.
+type Hole struct {
+	First, Last int64
+	// Asked is when they were first asked for by themselves; zero if that is still to be done.
+	Asked time.Time
+}
+
+// AskedLongEnough is how long an entry must have been asked for, and not have been there, to be taken for absent.
+const AskedLongEnough = 5 * time.Minute
+
+// Complete reports whether the view is complete: only then does what is lacking count as missing.
+func (v View) Complete(now time.Time) bool {
+	return !slices.ContainsFunc(v.Holes, func(h Hole) bool {
+		return h.Asked.IsZero() || now.Sub(h.Asked) < AskedLongEnough
+	})
+}

@@ -1,0 +1,336 @@
+package record
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+)
+
+// ledger is what is known and what a call has learnt, as one: it asks Known at most once for each row, and turns what
+// was changed into a [Change]. The first error of Known stays in err, and what is answered after it means nothing.
+type ledger struct {
+	known Known
+	err   error
+
+	authors map[PublicKey]*authorRow
+	tags    map[Tag]*tagRows
+	held    map[heldKey]*heldRows
+	pins    map[string]pinRow
+	folds   map[string]string
+	told    map[FindingID]bool
+	groups  map[GroupID]*groupRow
+	numbers map[numberKey][]*groupRow // the same, by what cells claim to be
+	asked   map[numberKey]bool        // of which Known has named all groups
+	change  Change
+}
+
+type authorRow struct {
+	Author
+	dirty bool
+}
+
+// tagRows are the authors of one tag, and the claims about it by number.
+type tagRows struct {
+	authors []PublicKey
+	claims  map[uint32][]*claimRow
+}
+
+type claimRow struct {
+	Claim
+	stored, dirty, gone bool
+	kept                bool // counted among its author's
+}
+
+type heldKey struct {
+	author PublicKey
+	number uint32
+}
+
+type heldRows struct {
+	rows  []Held
+	dirty bool
+}
+
+type pinRow struct {
+	key   PublicKey
+	found bool
+	dirty bool
+}
+
+type groupRow struct {
+	Group
+	stored, dirty, gone bool
+}
+
+// numberKey is what cells claim to belong to.
+type numberKey struct {
+	tag    Tag
+	number uint32
+}
+
+func (id GroupID) claimed() numberKey { return numberKey{id.Tag, id.Number} }
+
+func newLedger(known Known) *ledger {
+	return &ledger{
+		known: known, authors: map[PublicKey]*authorRow{}, tags: map[Tag]*tagRows{}, held: map[heldKey]*heldRows{},
+		pins: map[string]pinRow{}, folds: map[string]string{}, told: map[FindingID]bool{}, groups: map[GroupID]*groupRow{},
+		numbers: map[numberKey][]*groupRow{}, asked: map[numberKey]bool{},
+	}
+}
+
+func (l *ledger) fail(err error) {
+	if l.err == nil {
+		l.err = err
+	}
+}
+
+// author returns what is known of an author, which may be nothing. Whoever changes it marks it dirty.
+func (l *ledger) author(key PublicKey) *authorRow {
+	row, ok := l.authors[key]
+	if !ok {
+		row = &authorRow{}
+		var err error
+		if row.Author, _, err = l.known.Author(key); err != nil {
+			l.fail(err)
+		}
+		row.Key = key
+		l.authors[key] = row
+	}
+	return row
+}
+
+func (l *ledger) tag(tag Tag) *tagRows {
+	rows, ok := l.tags[tag]
+	if !ok {
+		rows = &tagRows{claims: map[uint32][]*claimRow{}}
+		authors, claims, err := l.known.Tagged(tag)
+		if err != nil {
+			l.fail(err)
+		}
+		rows.authors = authors
+		for _, c := range claims {
+			rows.claims[c.Number] = append(rows.claims[c.Number], &claimRow{Claim: c, stored: true, kept: true})
+		}
+		l.tags[tag] = rows
+	}
+	return rows
+}
+
+// signers returns the authors with this tag of whom a record is held, in a fixed order.
+func (l *ledger) signers(tag Tag) []*authorRow {
+	var rows []*authorRow
+	for _, key := range l.tag(tag).authors {
+		if a := l.author(key); a.Base != 0 {
+			rows = append(rows, a)
+		}
+	}
+	slices.SortFunc(rows, func(a, b *authorRow) int { return bytes.Compare(a.Key[:], b.Key[:]) })
+	return rows
+}
+
+// records returns the records of an author with one number.
+func (l *ledger) records(a *authorRow, number uint32) *heldRows {
+	key := heldKey{a.Key, number}
+	rows, ok := l.held[key]
+	if !ok {
+		rows = &heldRows{}
+		if a.holds(number) { // what is not held need not be asked for
+			var err error
+			if rows.rows, err = l.known.Held(a.Key, number, number); err != nil {
+				l.fail(err)
+			}
+		}
+		l.held[key] = rows
+	}
+	return rows
+}
+
+func (l *ledger) pinned(folded string) (PublicKey, bool) {
+	row, ok := l.pins[folded]
+	if !ok {
+		var err error
+		if row.key, row.found, err = l.known.Pinned(folded); err != nil {
+			l.fail(err)
+		}
+		l.pins[folded] = row
+	}
+	return row.key, row.found
+}
+
+// fold is [Fold], which costs more than looking up what it said of the name before.
+func (l *ledger) fold(nick string) string {
+	folded, ok := l.folds[nick]
+	if !ok {
+		folded = Fold(nick)
+		l.folds[nick] = folded
+	}
+	return folded
+}
+
+func (l *ledger) pin(folded string, key PublicKey) { l.pins[folded] = pinRow{key, true, true} }
+
+// group returns the row of a group, and whether it has cells.
+func (l *ledger) group(id GroupID) (row *groupRow, exists bool) {
+	l.groupsOf(id.Tag, id.Number)
+	if _, ok := l.groups[id]; !ok {
+		l.learn(&groupRow{Group: Group{ID: id}, gone: true})
+	}
+	row = l.groups[id]
+	return row, !row.gone
+}
+
+// groupsOf returns the groups of one tag and number.
+func (l *ledger) groupsOf(tag Tag, number uint32) []*groupRow {
+	key := numberKey{tag, number}
+	if !l.asked[key] {
+		l.askGroups(tag, number, number)
+		l.asked[key] = true
+	}
+	return l.numbers[key]
+}
+
+func (l *ledger) askGroups(tag Tag, first, last uint32) {
+	groups, err := l.known.Groups(tag, first, last)
+	if err != nil {
+		l.fail(err)
+	}
+	for _, g := range groups {
+		l.learn(&groupRow{Group: g, stored: true})
+	}
+}
+
+func (l *ledger) learn(row *groupRow) {
+	if _, ok := l.groups[row.ID]; !ok {
+		l.groups[row.ID] = row
+		l.numbers[row.ID.claimed()] = append(l.numbers[row.ID.claimed()], row)
+	}
+}
+
+// tell notes a finding unless it was told before.
+func (l *ledger) tell(f Finding) {
+	if id := f.ID(); !l.wasTold(id) {
+		l.told[id] = true
+		l.change.Told = append(l.change.Told, f)
+	}
+}
+
+func (l *ledger) wasTold(id FindingID) bool {
+	told, ok := l.told[id]
+	if !ok {
+		var err error
+		if told, err = l.known.Told(id); err != nil {
+			l.fail(err)
+		}
+		l.told[id] = told
+	}
+	return told
+}
+
+// takeBack notes that a finding does not hold any more, if it was told.
+func (l *ledger) takeBack(f Finding) {
+	id := f.ID()
+	if !l.wasTold(id) {
+		return
+	}
+	l.told[id] = false
+	if i := slices.IndexFunc(l.change.Told, func(g Finding) bool { return g.ID() == id }); i >= 0 {
+		l.change.Told = slices.Delete(l.change.Told, i, i+1)
+	} else {
+		l.change.TakenBack = append(l.change.TakenBack, f)
+	}
+}
+
+// person returns the key under whose name this one is shown.
+func (l *ledger) person(key PublicKey) PublicKey {
+	if other := l.author(key).Person; !other.IsZero() {
+		return other
+	}
+	return key
+}
+
+// name returns how an author is called: by the nickname, if it is pinned to a device of the same person; with the tag
+// behind it otherwise; by the tag alone without a nickname.
+func (l *ledger) name(key PublicKey) string {
+	nick := l.author(key).Nick
+	person := l.person(key)
+	if n := l.author(person).Nick; n != "" {
+		nick = n
+	}
+	if nick == "" {
+		return key.Tag().String()
+	}
+	if pinned, ok := l.pinned(l.fold(nick)); ok && l.person(pinned) == person {
+		return nick
+	}
+	return nick + " (" + key.Tag().String() + ")"
+}
+
+// nameOf returns how the only author with a tag is called, or the tag.
+func (l *ledger) nameOf(tag Tag) string {
+	if signers := l.signers(tag); len(signers) == 1 {
+		return l.name(signers[0].Key)
+	}
+	return tag.String()
+}
+
+// changes returns what was learnt, in a fixed order.
+func (l *ledger) changes() Change {
+	c := &l.change
+	for _, row := range l.authors {
+		if row.dirty {
+			c.Authors = append(c.Authors, row.Author)
+		}
+	}
+	slices.SortFunc(c.Authors, func(a, b Author) int { return bytes.Compare(a.Key[:], b.Key[:]) })
+	for _, rows := range l.held {
+		if rows.dirty {
+			c.Held = append(c.Held, rows.rows...)
+		}
+	}
+	slices.SortFunc(c.Held, compareHeld)
+	for _, rows := range l.tags {
+		for _, claims := range rows.claims {
+			for _, row := range claims {
+				switch {
+				case row.gone && row.stored:
+					c.ClaimsGone = append(c.ClaimsGone, row.Claim)
+				case row.dirty && !row.gone:
+					c.Claims = append(c.Claims, row.Claim)
+				}
+			}
+		}
+	}
+	slices.SortFunc(c.Claims, compareClaims)
+	slices.SortFunc(c.ClaimsGone, compareClaims)
+	for folded, row := range l.pins {
+		if row.dirty {
+			c.Pins = append(c.Pins, Pin{folded, row.key})
+		}
+	}
+	slices.SortFunc(c.Pins, func(a, b Pin) int { return cmp.Compare(a.Folded, b.Folded) })
+	for id, row := range l.groups {
+		switch {
+		case row.gone && row.stored:
+			c.GroupsGone = append(c.GroupsGone, id)
+		case row.dirty && !row.gone:
+			c.Groups = append(c.Groups, row.Group)
+		}
+	}
+	slices.SortFunc(c.Groups, func(a, b Group) int { return compareGroups(a.ID, b.ID) })
+	slices.SortFunc(c.GroupsGone, compareGroups)
+	slices.SortFunc(c.Pending, func(a, b Cell) int { return compareSpots(a.Spot, b.Spot) })
+	slices.SortFunc(c.PendingGone, compareSpots)
+	return *c
+}
+
+func compareClaims(a, b Claim) int {
+	return cmp.Or(bytes.Compare(a.Tag[:], b.Tag[:]), cmp.Compare(a.Number, b.Number),
+		bytes.Compare(a.Hash[:], b.Hash[:]), bytes.Compare(a.By[:], b.By[:]))
+}
+
+func compareGroups(a, b GroupID) int {
+	return cmp.Or(bytes.Compare(a.Tag[:], b.Tag[:]), cmp.Compare(a.Number, b.Number),
+		cmp.Compare(a.Parts, b.Parts), bytes.Compare(a.Key[:], b.Key[:]))
+}
+
+func compareSpots(a, b Spot) int { return cmp.Or(a.Compare(b.Place), cmp.Compare(a.Field, b.Field)) }

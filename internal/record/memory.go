@@ -1,0 +1,254 @@
+package record
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Memory is a [Known] that keeps everything in memory, for tests and for a feed that is read once. Make it with
+// [NewMemory]. It is not safe for concurrent use.
+type Memory struct {
+	authors map[PublicKey]Author
+	tagged  map[Tag]map[PublicKey]bool
+	held    map[PublicKey]map[uint32][]Held
+	claims  map[Tag]map[claimKey]Claim
+	doubted map[claimKey]bool
+	waiting map[PublicKey]bool // authors with gaps that were not told
+	pins    map[string]PublicKey
+	told    map[FindingID]Finding
+	groups  map[numberKey]map[GroupID]Group
+	cells   map[GroupID]map[Spot]Cell
+	spots   map[Spot]GroupID
+}
+
+var _ Known = (*Memory)(nil)
+
+// NewMemory returns one that knows nothing.
+func NewMemory() *Memory {
+	return &Memory{
+		authors: map[PublicKey]Author{}, tagged: map[Tag]map[PublicKey]bool{}, held: map[PublicKey]map[uint32][]Held{},
+		claims: map[Tag]map[claimKey]Claim{}, doubted: map[claimKey]bool{}, waiting: map[PublicKey]bool{},
+		pins: map[string]PublicKey{}, told: map[FindingID]Finding{}, groups: map[numberKey]map[GroupID]Group{},
+		cells: map[GroupID]map[Spot]Cell{}, spots: map[Spot]GroupID{},
+	}
+}
+
+// Clone returns a copy that goes its own way.
+func (m *Memory) Clone() *Memory {
+	c := NewMemory()
+	c.Apply(m.all())
+	return c
+}
+
+// all returns everything as one change.
+func (m *Memory) all() Change {
+	var all Change
+	all.Authors = slices.Collect(maps.Values(m.authors))
+	all.Held = m.Records()
+	for _, claims := range m.claims {
+		all.Claims = slices.AppendSeq(all.Claims, maps.Values(claims))
+	}
+	for folded, key := range m.pins {
+		all.Pins = append(all.Pins, Pin{folded, key})
+	}
+	for _, groups := range m.groups {
+		all.Groups = slices.AppendSeq(all.Groups, maps.Values(groups))
+	}
+	for _, cells := range m.cells {
+		all.Pending = slices.AppendSeq(all.Pending, maps.Values(cells))
+	}
+	all.Told = m.Findings()
+	return all
+}
+
+// Apply keeps a change.
+func (m *Memory) Apply(c Change) {
+	for _, a := range c.Authors {
+		m.authors[a.Key] = a.clone()
+		put(m.tagged, a.Key.Tag(), a.Key, true)
+		if a.Waiting() {
+			m.waiting[a.Key] = true
+		} else {
+			delete(m.waiting, a.Key)
+		}
+	}
+	for _, h := range c.Held {
+		rows := m.held[h.Author][h.Number]
+		if i := slices.IndexFunc(rows, func(r Held) bool { return r.Hash == h.Hash }); i >= 0 {
+			rows[i] = h
+		} else {
+			put(m.held, h.Author, h.Number, append(rows, h))
+		}
+	}
+	for _, claim := range c.Claims {
+		put(m.claims, claim.Tag, claim.key(), claim)
+		if claim.Doubted {
+			m.doubted[claim.key()] = true
+		}
+	}
+	for _, claim := range c.ClaimsGone {
+		delete(m.claims[claim.Tag], claim.key())
+		delete(m.doubted, claim.key())
+	}
+	for _, p := range c.Pins {
+		m.pins[p.Folded] = p.Key
+	}
+	for _, g := range c.Groups {
+		put(m.groups, g.ID.claimed(), g.ID, g)
+	}
+	for _, id := range c.GroupsGone {
+		if delete(m.groups[id.claimed()], id); len(m.groups[id.claimed()]) == 0 {
+			delete(m.groups, id.claimed())
+		}
+	}
+	for _, cell := range c.Pending {
+		if id, err := cell.Group(); err == nil {
+			put(m.cells, id, cell.Spot, cell)
+			m.spots[cell.Spot] = id
+		}
+	}
+	for _, spot := range c.PendingGone {
+		id := m.spots[spot]
+		delete(m.spots, spot)
+		if delete(m.cells[id], spot); len(m.cells[id]) == 0 {
+			delete(m.cells, id)
+		}
+	}
+	for _, f := range c.Told {
+		m.told[f.ID()] = f
+	}
+	for _, f := range c.TakenBack {
+		delete(m.told, f.ID())
+	}
+}
+
+func put[K1, K2 comparable, V any](m map[K1]map[K2]V, k1 K1, k2 K2, v V) {
+	inner, ok := m[k1]
+	if !ok {
+		inner = map[K2]V{}
+		m[k1] = inner
+	}
+	inner[k2] = v
+}
+
+// Author implements [Known].
+func (m *Memory) Author(key PublicKey) (Author, bool, error) {
+	a, ok := m.authors[key]
+	return a.clone(), ok, nil
+}
+
+func (a Author) clone() Author {
+	a.Gaps, a.Devices = slices.Clone(a.Gaps), slices.Clone(a.Devices)
+	return a
+}
+
+// Tagged implements [Known].
+func (m *Memory) Tagged(tag Tag) ([]PublicKey, []Claim, error) {
+	return slices.Collect(maps.Keys(m.tagged[tag])), slices.Collect(maps.Values(m.claims[tag])), nil
+}
+
+// Held implements [Known].
+func (m *Memory) Held(author PublicKey, first, last uint32) ([]Held, error) {
+	records := m.held[author]
+	var rows []Held
+	if uint64(last)-uint64(first) < uint64(len(records)) {
+		for n := uint64(first); n <= uint64(last); n++ {
+			rows = append(rows, records[uint32(n)]...)
+		}
+		return rows, nil
+	}
+	for _, n := range slices.Sorted(maps.Keys(records)) {
+		if first <= n && n <= last {
+			rows = append(rows, records[n]...)
+		}
+	}
+	return rows, nil
+}
+
+// Pinned implements [Known].
+func (m *Memory) Pinned(folded string) (PublicKey, bool, error) {
+	key, ok := m.pins[folded]
+	return key, ok, nil
+}
+
+// Told implements [Known].
+func (m *Memory) Told(id FindingID) (bool, error) {
+	_, ok := m.told[id]
+	return ok, nil
+}
+
+// Groups implements [Known].
+func (m *Memory) Groups(tag Tag, first, last uint32) ([]Group, error) {
+	var groups []Group
+	if uint64(last)-uint64(first) < uint64(len(m.groups)) {
+		for n := uint64(first); n <= uint64(last); n++ {
+			groups = slices.AppendSeq(groups, maps.Values(m.groups[numberKey{tag, uint32(n)}]))
+		}
+		return groups, nil
+	}
+	for key, same := range m.groups {
+		if key.tag == tag && first <= key.number && key.number <= last {
+			groups = slices.AppendSeq(groups, maps.Values(same))
+		}
+	}
+	return groups, nil
+}
+
+// Pending implements [Known].
+func (m *Memory) Pending(id GroupID) ([]Cell, error) {
+	return slices.Collect(maps.Values(m.cells[id])), nil
+}
+
+// Waiting implements [Known].
+func (m *Memory) Waiting() (Waiting, error) {
+	w := Waiting{Authors: slices.Collect(maps.Keys(m.waiting))}
+	for key := range m.doubted {
+		w.Claims = append(w.Claims, m.claims[key.tag][key])
+	}
+	for _, groups := range m.groups {
+		for _, g := range groups {
+			if g.State == Arriving {
+				w.Groups = append(w.Groups, g)
+			}
+		}
+	}
+	return w, nil
+}
+
+// Authors returns all authors, in a fixed order.
+func (m *Memory) Authors() []Author {
+	var authors []Author
+	for _, key := range slices.SortedFunc(maps.Keys(m.authors), func(a, b PublicKey) int { return slices.Compare(a[:], b[:]) }) {
+		a, _, _ := m.Author(key)
+		authors = append(authors, a)
+	}
+	return authors
+}
+
+// Records returns all records, by author and number.
+func (m *Memory) Records() []Held {
+	var held []Held
+	for _, records := range m.held {
+		for _, rows := range records {
+			held = append(held, rows...)
+		}
+	}
+	slices.SortStableFunc(held, func(a, b Held) int {
+		if a.Author == b.Author && a.Number == b.Number {
+			return 0 // in the order in which they came
+		}
+		return compareHeld(a, b)
+	})
+	return held
+}
+
+// Findings returns what was told and not taken back, in a fixed order.
+func (m *Memory) Findings() []Finding {
+	ids := slices.SortedFunc(maps.Keys(m.told), func(a, b FindingID) int { return strings.Compare(a.String(), b.String()) })
+	found := make([]Finding, len(ids))
+	for i, id := range ids {
+		found[i] = m.told[id]
+	}
+	return found
+}

@@ -1,0 +1,184 @@
+package record
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/passphrase"
+)
+
+const pythonReader = "../../examples/python/fernpost_record.py"
+
+// python returns an interpreter that has the package cryptography.
+func python(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"python3", "/usr/bin/python3"} {
+		if exec.CommandContext(t.Context(), name, "-c", "import cryptography.fernet").Run() == nil {
+			return name
+		}
+	}
+	const missing = "no python3 with the package cryptography (Debian: python3-cryptography)"
+	if os.Getenv("CI") == "true" {
+		t.Fatal(missing)
+	}
+	t.Skip(missing)
+	return ""
+}
+
+// A second implementation, written from the documentation, reads from the cells what this one put into them.
+func TestPythonReadsTheVectors(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), python(t), pythonReader, "--vectors", vectorsFile)
+	cmd.Stderr = t.Output()
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got any
+	if err := json.Unmarshal(out, &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(asJSON(t, wantOfPython(loadVectors(t))), got); diff != "" {
+		t.Errorf("what Python read (-want +got):\n%s", diff)
+	}
+}
+
+func wantOfPython(v vectors) map[string]any {
+	type object = map[string]any
+	var authors, records []object
+	var refused []string
+	var nicknames []bool
+	for _, a := range v.Authors {
+		authors = append(authors, object{"key": a.Key, "tag": a.Tag, "safety": a.Safety})
+	}
+	for _, r := range v.Records {
+		records = append(records, object{
+			"author": r.Author, "number": r.Number, "kind": r.Kind, "clock": r.Clock, "previous": r.Previous, "seen": r.Seen,
+			"nick": r.Nick, "unreadable": r.Unreadable, "body": r.Body, "hash": r.Hash,
+		})
+	}
+	for _, r := range v.Refused {
+		refused = append(refused, r.Is)
+	}
+	for _, n := range v.Nicknames {
+		nicknames = append(nicknames, n.Possible)
+	}
+	return object{
+		"salt": v.Salt, "key_id": v.KeyID, "authors": authors, "records": records, "refused": refused,
+		"nicknames": nicknames, "digest": v.Digest.Digest,
+	}
+}
+
+// It reads a feed as well: all fields, cells of several entries in any order, repeats, fillers, and what is not ours.
+func TestPythonReadsAFeed(t *testing.T) {
+	const channel = 4711
+	key, other := fernet.GenerateKey(), fernet.GenerateKey()
+	ring, err := fernet.NewRing(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	strangers, err := fernet.NewRing(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ana, bo := newScribe(t, 1, "ana"), newScribe(t, 2, "")
+	for _, s := range []*scribe{ana, bo} {
+		s.ctx = Context{Salt(passphrase.RoomSalt(channel)), KeyID(key.ID())}
+	}
+	first := ana.write(Text("hello\x1b[2J"))
+	long := ana.write(Text(strings.Repeat("a long text ", 40)))
+	forgery := bo.write(File{"notes.txt", "text/plain", []byte("notes")})
+	answer := forgery
+	forgery.Tag, forgery.Number = ana.tag(), 9
+
+	var plain [][]byte
+	for _, r := range []Signed{first, long, answer, forgery} {
+		cells, err := r.Cells()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range cells {
+			plain = append(plain, cells[i][:])
+		}
+	}
+	filler := Filler()
+	plain = append(plain, filler[:], []byte("a text"), plain[0])
+
+	var feed bytes.Buffer
+	w := csv.NewWriter(&feed)
+	w.Write([]string{"created_at", "entry_id", "field1", "field2"})
+	for i := 0; i < len(plain); i += 2 {
+		row := []string{"2026-11-20 12:00:00 UTC", strconv.Itoa(i/2 + 1), "23.5", ""}
+		for j, p := range plain[i:min(i+2, len(plain))] {
+			if row[2+j], err = ring.Seal(p, noon); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.Write(row)
+	}
+	strange, err := strangers.Seal([]byte("for others"), noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Write([]string{"2026-11-20 12:00:00 UTC", "99", strange, "b'" + strange + "'"})
+	w.Flush()
+	dir := t.TempDir()
+	for name, content := range map[string]string{"feed.csv": feed.String(), "room.key": key.Reveal() + "\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	relay := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/channels/4711/feeds.csv" || r.Header.Get("X-THINGSPEAKAPIKEY") != "READKEY" {
+			t.Errorf("asked for %s with key %q", r.URL, r.Header.Get("X-THINGSPEAKAPIKEY"))
+		}
+		w.Write(feed.Bytes())
+	}))
+	defer relay.Close()
+	for name, run := range map[string]struct{ args, env []string }{
+		"from a file": {
+			[]string{"--csv", filepath.Join(dir, "feed.csv"), "--key-file", filepath.Join(dir, "room.key")},
+			nil,
+		},
+		"from a relay": {
+			[]string{"--relay", relay.URL + "/"},
+			[]string{"FERNPOST_KEY=" + key.Reveal(), "FERNPOST_READ_KEY=READKEY", "no_proxy=*"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args := append([]string{pythonReader, "--channel", strconv.Itoa(channel)}, run.args...)
+			cmd := exec.CommandContext(t.Context(), python(t), args...)
+			cmd.Env = append(append(os.Environ(), "PYTHONIOENCODING=utf-8"), run.env...)
+			var complaints bytes.Buffer
+			cmd.Stderr = &complaints
+			out, err := cmd.Output()
+			if cmd.ProcessState.ExitCode() != 1 {
+				t.Errorf("%v, with %s", err, &complaints)
+			}
+			want := strings.Join([]string{
+				ana.tag().String() + " #1 ana: hello [2J",
+				ana.tag().String() + " #2 ana: " + strings.Repeat("a long text ", 40),
+				bo.tag().String() + " #1 [file notes.txt, 5 bytes]",
+				"",
+			}, "\n")
+			if diff := cmp.Diff(want, string(out)); diff != "" {
+				t.Errorf("read (-want +got):\n%s", diff)
+			}
+			if want := ana.tag().String() + " #9: forged\n"; complaints.String() != want {
+				t.Errorf("complained %q, want %q", &complaints, want)
+			}
+		})
+	}
+}

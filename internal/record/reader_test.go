@@ -1,0 +1,651 @@
+package record
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What random conversations meet seldom or never.
+
+func TestReadAccepts(t *testing.T) {
+	ana, bo := newScribe(t, 1, "ana"), newScribe(t, 2, "bo")
+	first, second := ana.write(Text("hello")), ana.write(Text("are you there?"))
+	answer := bo.write(Text("yes"), seen(second))
+	l := newListener(t)
+	result := l.read(slices.Concat(at(t, 2, answer), at(t, 1, first), at(t, 3, second))) // within a call by place
+	var got []string
+	for _, m := range result.Messages {
+		got = append(got, fmt.Sprintf("%s #%d at %d: %s", m.Name, m.Number, m.At.Entry, m.Body))
+	}
+	want := []string{"ana #1 at 1: hello", "bo #1 at 2: yes", "ana #2 at 3: are you there?"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("messages (-want +got):\n%s", diff)
+	}
+	if len(result.Change.Told) > 0 || result.Repeats+result.Refused+result.LeftOver > 0 {
+		t.Errorf("told %q, result %+v", texts(result.Change.Told), result)
+	}
+}
+
+func TestReadCounts(t *testing.T) {
+	ana := newScribe(t, 1, "ana")
+	first := ana.write(Text("hello"))
+	l := newListener(t)
+	l.read(at(t, 1, first))
+
+	t.Run("a record again", func(t *testing.T) {
+		result := l.read(at(t, 5, first))
+		if result.Repeats != 1 || len(result.Messages) != 0 || len(result.Change.Pending) != 0 {
+			t.Errorf("repeats %d, messages %v, pending %d", result.Repeats, result.Messages, len(result.Change.Pending))
+		}
+	})
+	t.Run("other parts of it", func(t *testing.T) {
+		cells := at(t, 6, first)
+		cells[1].Plain[CellSize-1] ^= 1
+		if result := l.read(cells[1:2]); result.LeftOver != 1 || len(result.Waiting) != 0 {
+			t.Errorf("left over %d, waiting %q", result.LeftOver, texts(result.Waiting))
+		}
+	})
+	t.Run("a cell twice", func(t *testing.T) {
+		cells := at(t, 7, ana.write(Text("again")))
+		if result := l.read(slices.Concat(cells[:1], cells[:1])); result.Repeats != 1 {
+			t.Errorf("repeats %d", result.Repeats)
+		}
+	})
+	t.Run("cells that contradict themselves", func(t *testing.T) {
+		cells := at(t, 8, ana.write(Text("again")))[:1]
+		cells[0].Plain[partAt] = 0xff
+		if result := l.read(cells); result.Refused != 1 || len(result.Change.Pending) != 0 {
+			t.Errorf("refused %d, pending %d", result.Refused, len(result.Change.Pending))
+		}
+	})
+	t.Run("fillers", func(t *testing.T) {
+		result := l.read([]Cell{{Spot{Place{0, 9}, 1}, testRoom.Key, Filler()}})
+		result.Waiting = nil
+		if diff := cmp.Diff(&Result{}, result); diff != "" {
+			t.Errorf("a filler changed something:\n%s", diff)
+		}
+	})
+}
+
+// A record stands where the lowest copies of its cells stand, even if the copies come first.
+func TestLowestCopyCounts(t *testing.T) {
+	ana := newScribe(t, 1, "ana")
+	first, second := ana.write(Text("hello")), ana.write(Text("again"))
+	l := newListener(t)
+	l.view.Holes = []Hole{{1, 1, time.Time{}}}
+	if told := texts(l.read(slices.Concat(at(t, 2, second), at(t, 3, first))).Change.Told); len(told) != 1 {
+		t.Fatalf("told %q", told)
+	}
+	l.view.Holes = nil
+	result := l.read(at(t, 1, first))
+	if diff := cmp.Diff([]string{"#1 from ana came after a later one"}, texts(result.Change.TakenBack)); diff != "" {
+		t.Errorf("taken back (-want +got):\n%s", diff)
+	}
+	if held, _, _ := l.known.Author(ana.key()); held.Base != 1 || l.known.Records()[0].At.Entry != 1 {
+		t.Errorf("holds %+v", l.known.Records())
+	}
+
+	t.Run("of cells that wait", func(t *testing.T) {
+		third := ana.write(Text("and again"))
+		high, low := at(t, 9, third), at(t, 4, third)
+		l.read(high[:1])
+		l.read(low[:1])
+		l.reader = NewReader(testRoom.Salt, PublicKey{}) // so that the copies come back from what is kept
+		l.read(low[1:])
+		if got := l.known.Records()[2].At.Entry; got != 4 {
+			t.Errorf("stands at %d, want 4", got)
+		}
+		if n := len(l.known.spots); n != 0 {
+			t.Errorf("%d copies of cells still wait", n)
+		}
+	})
+}
+
+func TestMissing(t *testing.T) {
+	ana := newScribe(t, 1, "ana")
+	var all []Signed
+	for range 7 {
+		all = append(all, ana.write(Text("hello")))
+	}
+	l := newListener(t)
+	l.view.Holes = []Hole{{2, 4, noon.Add(-AskedLongEnough + 1)}}
+	result := l.read(slices.Concat(at(t, 1, all[0]), at(t, 5, all[4]), at(t, 7, all[6])))
+	want := []string{"waiting for 3 messages from ana (#2–4)", "waiting for 1 message from ana (#6)"}
+	if diff := cmp.Diff(want, texts(result.Waiting)); diff != "" || len(result.Change.Told) > 0 {
+		t.Errorf("told %q, waiting (-want +got):\n%s", texts(result.Change.Told), diff)
+	}
+
+	l.now = l.now.Add(time.Second)
+	result = l.read(nil)
+	want = []string{"3 messages from ana missing (#2–4)", "1 message from ana missing (#6)"}
+	if diff := cmp.Diff(want, texts(result.Change.Told)); diff != "" || len(result.Waiting) > 0 {
+		t.Errorf("waiting %q, told (-want +got):\n%s", texts(result.Waiting), diff)
+	}
+	if result = l.read(nil); len(result.Change.Told) > 0 {
+		t.Errorf("told again: %q", texts(result.Change.Told))
+	}
+
+	result = l.read(at(t, 3, all[2]))
+	if diff := cmp.Diff([]string{"1 message from ana missing (#3)"}, texts(result.Change.TakenBack)); diff != "" {
+		t.Errorf("taken back (-want +got):\n%s", diff)
+	}
+	if result = l.read(nil); len(result.Change.Told) > 0 {
+		t.Errorf("told again: %q", texts(result.Change.Told))
+	}
+}
+
+// What lies before the lowest number held is not missing, until older rows are read.
+func TestBase(t *testing.T) {
+	ana, bo := newScribe(t, 1, "ana"), newScribe(t, 2, "bo")
+	var all []Signed
+	for range 9 {
+		all = append(all, ana.write(Text("hello")))
+	}
+	l := newListener(t)
+	l.view.FromStart = false
+	l.now = l.now.Add(time.Hour)
+	cut := at(t, 9, all[3]) // its first cell lies before what is read
+	bosFirst := bo.write(Text("hello"), Seen{all[1].Tag, 2, ShortHash{1}})
+	bosSecond := bo.write(Text("hello"), seen(all[6]))
+	result := l.read(slices.Concat(cut[1:], at(t, 10, all[4]), at(t, 11, bosFirst, bosSecond)))
+	if diff := cmp.Diff([]string{"2 messages from ana missing (#6–7), says bo"}, texts(result.Change.Told)); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+	result = l.read(at(t, 1, all[0]))
+	want := []string{"a message that claims to be ana's #4: 1 of 2 parts", "2 messages from ana missing (#2–3)"}
+	l.now = l.now.Add(time.Hour)
+	result.Change.Told = append(result.Change.Told, l.read(nil).Change.Told...)
+	if diff := cmp.Diff(want, texts(result.Change.Told)); diff != "" {
+		t.Errorf("told once older rows were read (-want +got):\n%s", diff)
+	}
+	result = l.read(slices.Concat(cut, at(t, 2, all[1])))
+	want = []string{
+		"1 message from ana missing (#2)",
+		"a message that claims to be ana's #4: 2 of 2 parts",
+	}
+	if diff := cmp.Diff(want, texts(result.Change.TakenBack)); diff != "" {
+		t.Errorf("taken back (-want +got):\n%s", diff)
+	}
+	fork := []string{"ana's key wrote two different #2: two devices with one key, a restored backup, " +
+		"or a room shown in two versions, says bo"}
+	if diff := cmp.Diff(fork, texts(result.Change.Told)); diff != "" {
+		t.Errorf("told of what bo has seen (-want +got):\n%s", diff)
+	}
+}
+
+func TestIncompleteWaits(t *testing.T) {
+	ana := newScribe(t, 1, "ana")
+	first, long, last := ana.write(Text("hello")), ana.write(Text(make([]byte, 900))), ana.write(Text("bye"))
+	parts := cellsOf(t, long, testRoom.Key, 2, 1)
+	l := newListener(t)
+	l.read(at(t, 1, first))
+	arriving := "ana's #2 is arriving, 9 of 10 parts"
+	if got := texts(l.read(parts[1:]).Waiting); !slices.Equal(got, []string{arriving}) {
+		t.Errorf("waiting %q", got)
+	}
+	l.now = l.now.Add(quietTime - time.Second)
+	if got := texts(l.read(nil).Waiting); !slices.Equal(got, []string{arriving}) {
+		t.Errorf("before an hour is over: waiting %q", got)
+	}
+
+	t.Run("an hour", func(t *testing.T) {
+		known := l.known.Clone()
+		told := func(now time.Time) []string {
+			result, err := NewReader(testRoom.Salt, PublicKey{}).Read(known, nil, whole, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			known.Apply(result.Change)
+			return texts(result.Change.Told)
+		}
+		back := l.now.Add(-365 * 24 * time.Hour)
+		if got := told(back); len(got) > 0 {
+			t.Errorf("told %q by a clock that was set back", got)
+		}
+		if got := told(back.Add(quietTime)); len(got) != 1 {
+			t.Errorf("told %q an hour after the clock was set back", got)
+		}
+	})
+	t.Run("its author went on", func(t *testing.T) {
+		result := l.read(at(t, 20, last))
+		if diff := cmp.Diff([]string{"a message that claims to be ana's #2: 9 of 10 parts"}, texts(result.Change.Told)); diff != "" {
+			t.Errorf("told (-want +got):\n%s", diff)
+		}
+		result = l.read(parts[:1])
+		if len(result.Messages) != 1 || len(result.Change.TakenBack) != 1 {
+			t.Errorf("messages %d, taken back %q", len(result.Messages), texts(result.Change.TakenBack))
+		}
+	})
+}
+
+func TestFork(t *testing.T) {
+	ana := newScribe(t, 1, "ana")
+	first := ana.write(Text("hello"))
+	twin := ana.fork()
+	here, there, after := ana.write(Text("here")), twin.write(Text("there")), twin.write(Text("after"))
+	want := []string{"ana's key wrote two different #2: two devices with one key, a restored backup, " +
+		"or a room shown in two versions"}
+	for name, order := range map[string][]Signed{
+		"two records":                 {first, here, there},
+		"a successor":                 {first, here, after},
+		"a successor that came first": {after, here, first},
+		"all of it":                   {first, here, there, after},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newListener(t)
+			l.view.Holes = []Hole{{50, 50, time.Time{}}} // no need to see everything
+			var told []Finding
+			for i, r := range order {
+				told = append(told, l.read(at(t, int64(100-i), r)).Change.Told...)
+			}
+			told = slices.DeleteFunc(told, func(f Finding) bool { return f.Kind == Reordered })
+			if diff := cmp.Diff(want, texts(told)); diff != "" {
+				t.Errorf("told (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestForged(t *testing.T) {
+	ana, mallory := newScribe(t, 1, "ana"), newScribe(t, 3, "mallory")
+	l := newListener(t)
+	l.read(at(t, 1, ana.write(Text("hello"))))
+	forgery := mallory.write(Text("I am ana"))
+	forgery.Tag, forgery.Number = ana.tag(), 2
+	want := []string{"a message that claims to be ana's is not signed by ana's key"}
+	if diff := cmp.Diff(want, texts(l.read(at(t, 2, forgery)).Change.Told)); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+	if told := l.read(at(t, 3, forgery)).Change.Told; len(told) > 0 {
+		t.Errorf("told again: %q", texts(told))
+	}
+	if result := l.read(at(t, 4, ana.write(Text("I am ana")))); len(result.Messages) != 1 {
+		t.Errorf("after a forgery the true #2 was not read: %+v", result)
+	}
+
+	t.Run("a second signature under a record that is held", func(t *testing.T) {
+		r := ana.write(Text("third"))
+		l.read(at(t, 5, r))
+		r.Bytes = slices.Clone(r.Bytes)
+		r.Bytes[len(r.Bytes)-1] ^= 1
+		if result := l.read(at(t, 6, r)); result.Repeats != 1 || len(result.Change.Told) > 0 {
+			t.Errorf("repeats %d, told %q", result.Repeats, texts(result.Change.Told))
+		}
+	})
+}
+
+// An insider's beginnings are tried 64 at a time, and none of them keeps the true one from being read.
+func TestManyBeginnings(t *testing.T) {
+	ana := newScribe(t, 1, "ana")
+	r := ana.write(Text("hello"))
+	cells := at(t, 1, r)
+	var junk []Cell
+	for i := range 3 * maxChains {
+		c := cells[0]
+		c.Field = i + 10
+		binary.BigEndian.PutUint16(c.Plain[headerSize+lengthSize+2:], uint16(i+1))
+		junk = append(junk, c)
+	}
+	l := newListener(t)
+	result := l.read(slices.Concat(junk, cells))
+	for calls := 1; calls < 4; calls++ {
+		if len(result.Messages) > 0 || !result.More {
+			t.Fatalf("after %d calls: %d messages, more %t", calls, len(result.Messages), result.More)
+		}
+		result = l.read(nil)
+	}
+	if len(result.Messages) != 1 || result.More {
+		t.Errorf("in the end %d messages, more %t", len(result.Messages), result.More)
+	}
+}
+
+func TestNamesakes(t *testing.T) {
+	ana, mallory := newScribe(t, 1, "ana"), newScribe(t, 3, "ＡＮА") // wide, and the last letter is Cyrillic
+	l := newListener(t)
+	l.read(at(t, 1, ana.write(Text("hello"))))
+	result := l.read(at(t, 2, mallory.write(Text("it is me")), mallory.write(Text("really"))))
+	want := []string{"another ＡＮА (key " + mallory.tag().String() + "), not the one you know"}
+	if diff := cmp.Diff(want, texts(result.Change.Told)); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+	for _, m := range result.Messages {
+		if want := "ＡＮА (" + mallory.tag().String() + ")"; m.Name != want {
+			t.Errorf("shown as %q, want %q", m.Name, want)
+		}
+	}
+
+	t.Run("a new name is not silent", func(t *testing.T) {
+		ana.nick = "ana k."
+		m := l.read(at(t, 4, ana.write(Text("call me so")))).Messages[0]
+		if m.Name != "ana k." || m.Was != "ana" {
+			t.Errorf("shown as %q, was %q", m.Name, m.Was)
+		}
+		mallory.nick = "Ana"
+		if told := l.read(at(t, 5, mallory.write(Text("now?")))).Change.Told; len(told) != 0 {
+			t.Errorf("told again of a name that looks the same: %q", texts(told))
+		}
+		mallory.nick = "ana K."
+		if told := l.read(at(t, 6, mallory.write(Text("and now?")))).Change.Told; len(told) != 1 {
+			t.Errorf("told %q of another name", texts(told))
+		}
+	})
+	t.Run("no name", func(t *testing.T) {
+		nobody := newScribe(t, 4, "")
+		if m := l.read(at(t, 7, nobody.write(Text("hello")))).Messages[0]; m.Name != nobody.tag().String() {
+			t.Errorf("shown as %q", m.Name)
+		}
+	})
+}
+
+func TestDevices(t *testing.T) {
+	ana, phone, tablet := newScribe(t, 1, "ana"), newScribe(t, 2, "Ana"), newScribe(t, 3, "tablet")
+	l := newListener(t)
+	l.read(at(t, 1, ana.write(Text("hello"))))
+	if told := l.read(at(t, 2, phone.write(Text("on my phone")))).Change.Told; len(told) != 1 {
+		t.Fatalf("told %q", texts(told))
+	}
+	// The phone names the tablet, then the first device names the phone.
+	l.read(at(t, 3, phone.write(Device{tablet.key(), tablet.id.ProveDevice(testRoom.Salt, phone.key())})))
+	result := l.read(at(t, 4, ana.write(Device{phone.key(), phone.id.ProveDevice(testRoom.Salt, ana.key())})))
+	if len(result.Change.TakenBack) != 1 || result.Change.TakenBack[0].Kind != Namesake {
+		t.Errorf("taken back %q", texts(result.Change.TakenBack))
+	}
+	for i, s := range []*scribe{ana, phone, tablet} {
+		if m := l.read(at(t, int64(10+i), s.write(Text("hello")))).Messages[0]; m.Name != "ana" {
+			t.Errorf("device %d is shown as %q", i, m.Name)
+		}
+	}
+
+	t.Run("without the other's signature", func(t *testing.T) {
+		mallory := newScribe(t, 5, "mallory")
+		body := Device{ana.key(), mallory.id.ProveDevice(testRoom.Salt, mallory.key())}
+		if _, err := Sign(mallory.id, testRoom, Record{Number: 1, Body: body}); !errors.Is(err, ErrBody) {
+			t.Errorf("signed: %v", err)
+		}
+		raw := signRaw(mallory.id, 1, ShortHash{}, "ana", KindDevice, slices.Concat(body.Key[:], body.Proof[:]))
+		result := l.read(at(t, 20, raw))
+		if _, ok := result.Messages[0].Body.(Unreadable); !ok || len(result.Change.Told) != 1 {
+			t.Errorf("body %T, told %q", result.Messages[0].Body, texts(result.Change.Told))
+		}
+	})
+	t.Run("a proof made for another", func(t *testing.T) {
+		mallory := newScribe(t, 6, "")
+		body := Device{phone.key(), phone.id.ProveDevice(testRoom.Salt, ana.key())}
+		if _, err := Sign(mallory.id, testRoom, Record{Number: 1, Body: body}); !errors.Is(err, ErrBody) {
+			t.Errorf("signed: %v", err)
+		}
+	})
+}
+
+// Two keys with one tag, as an insider can make them.
+func twins(t *testing.T) (ana, mallory *scribe) {
+	t.Helper()
+	seed := func(n uint32) (b [KeySize]byte) {
+		binary.BigEndian.PutUint32(b[:], n)
+		return b
+	}
+	ana, mallory = newScribe(t, 0, "ana"), newScribe(t, 0, "mallory")
+	ana.id, mallory.id = NewIdentity(seed(96995)), NewIdentity(seed(163802))
+	if ana.tag() != mallory.tag() || ana.key() == mallory.key() {
+		t.Fatalf("tags %s and %s", ana.tag(), mallory.tag())
+	}
+	return ana, mallory
+}
+
+// Where two keys share a tag, nobody can tell whom a seen means: what contradicts it is missing, not forked.
+func TestOneTagOfTwoKeys(t *testing.T) {
+	ana, mallory := twins(t)
+	bo := newScribe(t, 2, "bo")
+	l := newListener(t)
+	records := []Signed{ana.write(Text("1")), mallory.write(Text("1")), ana.write(Text("2")), mallory.write(Text("2"))}
+	result := l.read(at(t, 1, records...))
+	if len(result.Messages) != 4 || len(result.Change.Told) > 0 {
+		t.Fatalf("messages %d, told %q", len(result.Messages), texts(result.Change.Told))
+	}
+	for _, r := range records[1:] {
+		if told := l.read(at(t, 10, bo.write(Text("yes"), seen(r)))).Change.Told; len(told) > 0 {
+			t.Errorf("told %q of a seen that is true", texts(told))
+		}
+	}
+	third := mallory.write(Text("3"))
+	result = l.read(at(t, 20, bo.write(Text("yes"), Seen{ana.tag(), 2, ShortHash{1}}), bo.write(Text("yes"), seen(third))))
+	want := []string{
+		fmt.Sprintf("1 message from %s missing (#2), says bo", ana.tag()),
+		fmt.Sprintf("1 message from %s missing (#3), says bo", ana.tag()),
+	}
+	if diff := cmp.Diff(want, texts(result.Change.Told)); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+	result = l.read(at(t, 30, third))
+	if len(result.Change.TakenBack) != 1 || result.Change.TakenBack[0].First != 3 {
+		t.Errorf("taken back %q", texts(result.Change.TakenBack))
+	}
+	if len(l.known.doubted) > 0 || len(l.known.claims[ana.tag()]) > 0 {
+		t.Errorf("claims that are settled are kept: %v", l.known.claims)
+	}
+}
+
+func TestSeenOfOneself(t *testing.T) {
+	mallory := newScribe(t, 3, "mallory")
+	l := newListener(t)
+	l.read(at(t, 1, mallory.write(Text("1")), mallory.write(Text("2"))))
+	result := l.read(at(t, 3, mallory.write(Text("3"), Seen{mallory.tag(), 2, ShortHash{1}})))
+	if len(result.Change.Told) > 0 {
+		t.Errorf("told %q", texts(result.Change.Told))
+	}
+}
+
+// What one author claims of others is bounded, however many numbers a heartbeat names.
+func TestClaimsAreBounded(t *testing.T) {
+	mallory := newScribe(t, 3, "mallory")
+	l := newListener(t)
+	for i := range 3 {
+		var lies Heartbeat
+		for n := range uint32(maxClaims) {
+			lies = append(lies, Seen{Tag{byte(i), byte(n >> 8), byte(n)}, n + 1, ShortHash{1}})
+		}
+		l.read(at(t, int64(i+1), mallory.write(lies)))
+	}
+	a, _, _ := l.known.Author(mallory.key())
+	kept := 0
+	for _, claims := range l.known.claims {
+		kept += len(claims)
+	}
+	if a.Claims != maxClaims || kept != maxClaims {
+		t.Errorf("%d claims counted, %d kept, want %d", a.Claims, kept, maxClaims)
+	}
+}
+
+func TestReceipts(t *testing.T) {
+	me, bo, carl := newScribe(t, 1, "me"), newScribe(t, 2, "bo"), newScribe(t, 3, "carl")
+	l := newListener(t)
+	l.reader = NewReader(testRoom.Salt, me.key())
+	first, second := me.write(Text("1")), me.write(Text("2"))
+	l.read(at(t, 1, first, second))
+	result := l.read(at(t, 3, bo.write(Text("yes"), seen(second)), carl.write(Text("no"), Seen{me.tag(), 2, ShortHash{9}})))
+	if diff := cmp.Diff([]Receipt{{bo.key(), "bo", 2}}, result.SeenBy); diff != "" {
+		t.Errorf("seen by (-want +got):\n%s", diff)
+	}
+	if result = l.read(at(t, 5, bo.write(Text("yes"), seen(first)))); len(result.SeenBy) > 0 {
+		t.Errorf("an older receipt counts: %+v", result.SeenBy)
+	}
+	if a, _, _ := l.known.Author(bo.key()); a.SawOwn != 2 {
+		t.Errorf("bo saw %d", a.SawOwn)
+	}
+
+	t.Run("before our own record was read back", func(t *testing.T) {
+		third := me.write(Text("3"))
+		l.read(at(t, 7, carl.write(Text("yes"), seen(third))))
+		result := l.read(at(t, 6, third))
+		if diff := cmp.Diff([]Receipt{{carl.key(), "carl", 3}}, result.SeenBy); diff != "" {
+			t.Errorf("seen by (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("what to name next", func(t *testing.T) {
+		named := func() (names []string) {
+			for _, s := range NextSeen(me.key(), l.known.Authors()) {
+				names = append(names, fmt.Sprintf("%s %d", map[Tag]string{bo.tag(): "bo", carl.tag(): "carl"}[s.Tag], s.Number))
+			}
+			slices.Sort(names)
+			return names
+		}
+		if diff := cmp.Diff([]string{"bo 2", "carl 2"}, named()); diff != "" {
+			t.Errorf("to be named (-want +got):\n%s", diff)
+		}
+		next := NextSeen(me.key(), l.known.Authors())[0]
+		l.read(at(t, 8, me.write(Text("4"), next))) // read back, it counts as named
+		if got := NextSeen(me.key(), l.known.Authors()); len(got) != 1 || got[0].Tag == next.Tag {
+			t.Errorf("named %+v, next %+v", next, got)
+		}
+		l.read(at(t, 9, me.write(Text("5"), NextSeen(me.key(), l.known.Authors())[0])))
+		l.read(at(t, 10, bo.write(Text("again")), carl.write(Text("again"))))
+		if got := NextSeen(me.key(), l.known.Authors()); len(got) != 2 || got[0].Tag != next.Tag {
+			t.Errorf("first to be named %+v, want the one who was named longest ago", got)
+		}
+	})
+}
+
+// Two processes with one archive take turns, and each has part of a message in memory.
+func TestTwoReadersOfOneArchive(t *testing.T) {
+	ana := newScribe(t, 1, "ana")
+	first, second := cellsOf(t, ana.write(Text(make([]byte, 500))), testRoom.Key, 1, 1),
+		cellsOf(t, ana.write(Text(make([]byte, 500))), testRoom.Key, 10, 1)
+	one := newListener(t)
+	two := newListener(t)
+	two.known = one.known
+	one.read(first[:2])
+	two.read(first[2:4])
+	if got := one.read(first[4:]).Messages; len(got) != 1 {
+		t.Errorf("the first reader got %d messages", len(got))
+	}
+	two.read(second[:1])
+	one.read(second[1:])
+	if got := len(one.known.Records()); got != 2 {
+		t.Errorf("%d records held", got)
+	}
+	if len(one.known.cells)+len(one.known.groups) > 0 {
+		t.Errorf("cells of records that are held still wait: %d", len(one.known.cells))
+	}
+}
+
+// brokenKnown is an archive whose disk fails after so many questions.
+type brokenKnown struct {
+	*Memory
+	left int
+}
+
+var errDisk = errors.New("the disk is broken")
+
+func (b *brokenKnown) ask() error {
+	if b.left--; b.left < 0 {
+		return errDisk
+	}
+	return nil
+}
+
+func (b *brokenKnown) Author(key PublicKey) (Author, bool, error) {
+	a, ok, _ := b.Memory.Author(key)
+	return a, ok, b.ask()
+}
+
+func (b *brokenKnown) Tagged(tag Tag) ([]PublicKey, []Claim, error) {
+	keys, claims, _ := b.Memory.Tagged(tag)
+	return keys, claims, b.ask()
+}
+
+func (b *brokenKnown) Held(author PublicKey, first, last uint32) ([]Held, error) {
+	held, _ := b.Memory.Held(author, first, last)
+	return held, b.ask()
+}
+
+func (b *brokenKnown) Pinned(folded string) (PublicKey, bool, error) {
+	key, ok, _ := b.Memory.Pinned(folded)
+	return key, ok, b.ask()
+}
+
+func (b *brokenKnown) Told(id FindingID) (bool, error) {
+	told, _ := b.Memory.Told(id)
+	return told, b.ask()
+}
+
+func (b *brokenKnown) Groups(tag Tag, first, last uint32) ([]Group, error) {
+	groups, _ := b.Memory.Groups(tag, first, last)
+	return groups, b.ask()
+}
+
+func (b *brokenKnown) Pending(id GroupID) ([]Cell, error) {
+	cells, _ := b.Memory.Pending(id)
+	return cells, b.ask()
+}
+
+func (b *brokenKnown) Waiting() (Waiting, error) {
+	w, _ := b.Memory.Waiting()
+	return w, b.ask()
+}
+
+// Whichever question fails, nothing is learnt, and the same cells are read in full once the disk works again.
+func TestBrokenArchive(t *testing.T) {
+	ana, bo := newScribe(t, 1, "ana"), newScribe(t, 2, "bo")
+	before := cellsOf(t, ana.write(Text(make([]byte, 300))), testRoom.Key, 1, 2)
+	mine := ana.write(Text("2"))
+	forgery := bo.write(Text("x"))
+	forgery.Tag, forgery.Number = ana.tag(), 3
+	cells := slices.Concat(before[1:], at(t, 10, mine, bo.write(Text("yes"), seen(mine)), forgery))
+	for n := 0; ; n++ {
+		l := newListener(t)
+		l.read(before[:1])
+		broken := &brokenKnown{l.known, n}
+		result, err := l.reader.Read(broken, cells, whole, noon)
+		if broken.left >= 0 {
+			if err != nil || len(result.Messages) != 3 {
+				t.Fatalf("in the end: %v", err)
+			}
+			break
+		}
+		if !errors.Is(err, errDisk) || result != nil {
+			t.Fatalf("question %d failed: %v, %v", n, result, err)
+		}
+		result = l.read(cells)
+		if len(result.Messages) != 3 || len(result.Change.Told) != 1 {
+			t.Errorf("after question %d failed: %d messages, told %q", n, len(result.Messages), texts(result.Change.Told))
+		}
+	}
+}
+
+// What waits in memory is bounded, and what was forgotten is opened again when it grows.
+func TestPendingCellsAreBounded(t *testing.T) {
+	ana := newScribe(t, 1, "ana")
+	early := cellsOf(t, ana.write(Text(make([]byte, 300))), testRoom.Key, 1, 1)
+	l := newListener(t)
+	l.view.FromStart = false
+	l.read(early[1:])
+	junk := make([]Cell, maxPending)
+	for i := range junk {
+		c := early[1]
+		c.Entry = int64(i) + 10
+		c.Plain[tagAt] ^= 1
+		binary.BigEndian.PutUint32(c.Plain[numberAt:], uint32(i)+1)
+		junk[i] = c
+	}
+	l.read(junk)
+	cells := 0
+	for _, g := range l.reader.pool {
+		cells += len(g.parts)
+	}
+	if cells > maxPending {
+		t.Errorf("%d cells in memory", cells)
+	}
+	id, err := early[1].Group()
+	if err != nil || l.reader.pool[id] != nil {
+		t.Errorf("the oldest group is still in memory (%v)", err)
+	}
+	if got := l.read(early[:1]).Messages; len(got) != 1 {
+		t.Errorf("%d messages once the last part came", len(got))
+	}
+}

@@ -1,0 +1,87 @@
+package record
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestRecall(t *testing.T) {
+	ana, bo := newScribe(t, 1, "ana"), newScribe(t, 2, "bo")
+	first, second := ana.write(Text("1")), ana.write(Text("2"))
+	twin := ana.fork()
+	third, other := ana.write(Text("3")), twin.write(Text("not 3"))
+	answer := bo.write(Text("yes"))
+	unread := ana.write(Text("not read"))
+	cells := slices.Concat(at(t, 1, first), at(t, 4, second), at(t, 3, third), at(t, 5, other), at(t, 6, answer))
+	l := newListener(t)
+	l.read(cells)
+
+	recalled := func(cells []Cell) (got []string) {
+		messages, err := Recall(l.known, testRoom.Salt, bo.key(), cells)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range messages {
+			got = append(got, fmt.Sprintf("%d %s #%d %s late=%t forked=%t own=%t",
+				m.At.Entry, m.Name, m.Number, m.Body, m.Late, m.Forked, m.Own))
+		}
+		return got
+	}
+	forgery := bo.write(Text("forged"))
+	forgery.Tag = ana.tag()
+	all := slices.Concat(cells, at(t, 7, unread, forgery), at(t, 9, first)[:1], []Cell{{Plain: Filler()}})
+	want := []string{
+		"1 ana #1 1 late=false forked=false own=false",
+		"3 ana #3 3 late=false forked=true own=false",
+		"4 ana #2 2 late=true forked=false own=false",
+		"5 ana #3 not 3 late=false forked=true own=false",
+		"6 bo #1 yes late=false forked=false own=true",
+	}
+	if diff := cmp.Diff(want, recalled(all)); diff != "" {
+		t.Errorf("recalled (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want[2:3], recalled(at(t, 4, second))); diff != "" {
+		t.Errorf("one of them (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want[1:2], recalled(append(at(t, 3, third), at(t, 1, first)[0]))); diff != "" {
+		t.Errorf("one and a part of another (-want +got):\n%s", diff)
+	}
+
+	for n := 0; ; n++ {
+		broken := &brokenKnown{l.known, n}
+		_, err := Recall(broken, testRoom.Salt, PublicKey{}, all)
+		if broken.left >= 0 {
+			break
+		}
+		if !errors.Is(err, errDisk) {
+			t.Fatalf("question %d failed: %v", n, err)
+		}
+	}
+}
+
+// Numbers far apart are asked for one by one, close ones at once.
+func TestRecallAsksSparingly(t *testing.T) {
+	ana := newScribe(t, 1, "ana")
+	var all []Signed
+	for range 200 {
+		all = append(all, ana.write(Text("hello")))
+	}
+	l := newListener(t)
+	l.read(at(t, 1, all...))
+	for name, cells := range map[string][]Cell{
+		"the newest 100":      at(t, 101, all[100:]...),
+		"the first and last":  slices.Concat(at(t, 1, all[0]), at(t, 200, all[199])),
+		"one in the middle":   at(t, 100, all[99]),
+		"every second of ten": slices.Concat(at(t, 1, all[0]), at(t, 3, all[2]), at(t, 5, all[4]), at(t, 7, all[6])),
+	} {
+		counted := &brokenKnown{l.known, 1 << 20}
+		messages, err := Recall(counted, testRoom.Salt, PublicKey{}, cells)
+		if asked := 1<<20 - counted.left; err != nil || len(messages) == 0 || asked > 8 {
+			t.Errorf("%s: %d messages by %d questions, %v", name, len(messages), asked, err)
+		}
+	}
+}

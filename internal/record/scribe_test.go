@@ -1,0 +1,152 @@
+package record
+
+import (
+	"time"
+)
+
+var (
+	noon     = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	testRoom = Context{Salt: Salt{1, 2, 3}, Key: KeyID{4, 5, 6}}
+	whole    = View{FromStart: true}
+)
+
+// tester is what tests and random conversations have in common.
+type tester interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+}
+
+// scribe writes the records of one author, one after the other.
+type scribe struct {
+	t        tester
+	id       Identity
+	nick     string
+	ctx      Context
+	number   uint32
+	previous ShortHash
+}
+
+func newScribe(t tester, seed byte, nick string) *scribe {
+	return &scribe{t: t, id: NewIdentity([KeySize]byte{seed}), nick: nick, ctx: testRoom}
+}
+
+func (s *scribe) key() PublicKey { return s.id.Public() }
+func (s *scribe) tag() Tag       { return s.key().Tag() }
+
+// write signs the next record.
+func (s *scribe) write(body Body, seen ...Seen) Signed {
+	s.t.Helper()
+	s.number++
+	r := Record{Number: s.number, Clock: noon.UnixMilli(), Previous: s.previous, Nick: s.nick, Body: body}
+	if len(seen) > 0 {
+		r.Seen = seen[0]
+	}
+	signed, err := Sign(s.id, s.ctx, r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.previous = signed.Hash.Short()
+	return signed
+}
+
+// fork returns a scribe who goes on from the same state: a copied home.
+func (s *scribe) fork() *scribe {
+	twin := *s
+	return &twin
+}
+
+// seen returns the receipt for a record.
+func seen(r Signed) Seen { return Seen{r.Tag, r.Number, r.Hash.Short()} }
+
+// cellsOf lays a record into entry and those that follow, perEntry cells each.
+func cellsOf(t tester, r Signed, key KeyID, entry int64, perEntry int) []Cell {
+	t.Helper()
+	plain, err := r.Cells()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells := make([]Cell, len(plain))
+	for i := range plain {
+		cells[i] = Cell{Spot{Place{0, entry + int64(i/perEntry)}, i%perEntry + 1}, key, plain[i]}
+	}
+	return cells
+}
+
+// at lays records into one entry each, from the given one on.
+func at(t tester, entry int64, records ...Signed) (cells []Cell) {
+	t.Helper()
+	for i, r := range records {
+		cells = append(cells, cellsOf(t, r, testRoom.Key, entry+int64(i), 1<<20)...)
+	}
+	return cells
+}
+
+// listener reads a room and keeps what it learns.
+type listener struct {
+	t      tester
+	known  *Memory
+	reader *Reader
+	now    time.Time
+	view   View
+}
+
+func newListener(t tester) *listener {
+	return &listener{t: t, known: NewMemory(), reader: NewReader(testRoom.Salt, PublicKey{}), now: noon, view: whole}
+}
+
+func (l *listener) read(cells []Cell) *Result {
+	l.t.Helper()
+	result, err := l.reader.Read(l.known, cells, l.view, l.now)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.known.Apply(result.Change)
+	return result
+}
+
+// consistent checks that exactly those cells are kept of which the groups tell.
+func (l *listener) consistent() { l.t.Helper(); consistent(l.t, l.known) }
+
+func consistent(t tester, m *Memory) {
+	t.Helper()
+	groups := 0
+	for _, same := range m.groups {
+		for id, g := range same {
+			groups++
+			links := map[link]bool{}
+			sum := link(0)
+			for _, c := range m.cells[id] {
+				if l := linkTo(&c.Plain); !links[l] {
+					links[l] = true
+					sum ^= l
+				}
+			}
+			if len(links) != g.Cells || uint64(sum) != g.Sum || len(links) == 0 {
+				t.Fatalf("group %+v has %d cells", g, len(links))
+			}
+		}
+	}
+	if len(m.cells) != groups {
+		t.Fatalf("cells of %d groups are kept, of %d are told", len(m.cells), groups)
+	}
+	claims := map[PublicKey]int{}
+	for _, about := range m.claims {
+		for _, c := range about {
+			claims[c.By]++
+		}
+	}
+	for _, a := range m.Authors() {
+		if a.Claims != claims[a.Key] {
+			t.Fatalf("%d claims counted, %d kept", a.Claims, claims[a.Key])
+		}
+	}
+}
+
+// texts returns what the findings say.
+func texts(found []Finding) (all []string) {
+	for i := range found {
+		all = append(all, found[i].Text())
+	}
+	return all
+}

@@ -1,0 +1,347 @@
+package record
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"flag"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/passphrase"
+)
+
+var update = flag.Bool("update", false, "write testdata/vectors.json anew")
+
+const vectorsFile = "testdata/vectors.json"
+
+// vectors is what a second implementation reads. Bytes are hexadecimal, except for the Fernet key.
+type vectors struct {
+	Channel   int64            `json:"channel"`
+	Salt      hexBytes         `json:"salt"`
+	FernetKey string           `json:"fernet_key"`
+	KeyID     hexBytes         `json:"key_id"`
+	Authors   []authorVector   `json:"authors"`
+	Records   []recordVector   `json:"records"`
+	Refused   []refusedVector  `json:"refused"`
+	Nicknames []nicknameVector `json:"nicknames"`
+	Digest    digestVector     `json:"digest_of_all_records"`
+}
+
+type authorVector struct {
+	Seed   hexBytes `json:"seed"`
+	Key    hexBytes `json:"key"`
+	Tag    hexBytes `json:"tag"`
+	Safety hexBytes `json:"safety"`
+	Words  string   `json:"words"`
+}
+
+// recordVector has the cells in a mixed order, as a feed may have them.
+type recordVector struct {
+	Name       string         `json:"name"`
+	Author     hexBytes       `json:"author"`
+	Number     uint32         `json:"number"`
+	Kind       int            `json:"kind"`
+	Clock      int64          `json:"clock"`
+	Previous   hexBytes       `json:"previous"`
+	Seen       *seenVector    `json:"seen"`
+	Nick       string         `json:"nick"`
+	Unreadable bool           `json:"unreadable"`
+	Body       map[string]any `json:"body"`
+	Hash       hexBytes       `json:"hash"`
+	Record     hexBytes       `json:"record"`
+	Cells      []hexBytes     `json:"cells"`
+}
+
+type seenVector struct {
+	Tag    hexBytes `json:"tag"`
+	Number uint32   `json:"number"`
+	Hash   hexBytes `json:"hash"`
+}
+
+// refusedVector says what becomes of cells: "malformed", "newer", "forged", "padded", "incomplete" or "filler".
+type refusedVector struct {
+	Name  string     `json:"name"`
+	Is    string     `json:"is"`
+	Cells []hexBytes `json:"cells"`
+}
+
+type nicknameVector struct {
+	Nick     string `json:"nick"`
+	Possible bool   `json:"possible"`
+	Folded   string `json:"folded"`
+}
+
+type digestVector struct {
+	Digest hexBytes `json:"digest"`
+	Words  string   `json:"words"`
+}
+
+type hexBytes []byte
+
+func (h hexBytes) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(h)), nil }
+func (h *hexBytes) UnmarshalText(b []byte) (err error) {
+	*h, err = hex.DecodeString(string(b))
+	return err
+}
+
+// makeVectors makes the vectors from fixed seeds.
+func makeVectors(t *testing.T) vectors {
+	const channel = 1234567
+	key := fernet.NewKey([fernet.KeySize]byte([]byte("fernpost's vectors: a public key")))
+	ctx := Context{Salt(passphrase.RoomSalt(channel)), KeyID(key.ID())}
+	v := vectors{Channel: channel, Salt: ctx.Salt[:], FernetKey: key.Reveal(), KeyID: ctx.Key[:]}
+
+	ana, bo := newScribe(t, 1, "ana"), newScribe(t, 2, "Grüße 好")
+	var held []Held
+	add := func(name string, signed Signed) {
+		r, hash, err := Verify(ctx, signed.Tag, signed.Number, signed.Bytes)
+		if err != nil || hash != signed.Hash {
+			t.Fatalf("%s: %v", name, err)
+		}
+		held = append(held, Held{Author: r.Author, Number: r.Number, Hash: hash})
+		v.Records = append(v.Records, describe(t, name, signed, r))
+	}
+	for _, s := range []*scribe{ana, bo} {
+		s.ctx = ctx
+		seed, public, safety := s.id.RevealSeed(), s.key(), s.key().Safety()
+		tag := public.Tag()
+		v.Authors = append(v.Authors, authorVector{
+			seed[:], public[:], tag[:], safety[:], strings.Join(passphrase.Words(6, safety[:]), " "),
+		})
+	}
+	first := ana.write(Text("hello"))
+	add("the first text, two cells", first)
+	add("a text with a receipt", bo.write(Text("Grüße, 你好 🌿"), seen(first)))
+	add("an empty text", ana.write(Text("")))
+	add("a text of 60 bytes with a nickname of 3, which fills two cells", ana.write(Text(strings.Repeat("sixty ", 10))))
+	add("one byte more takes three", ana.write(Text(strings.Repeat("sixty ", 10)+"1")))
+	add("a file", bo.write(File{"notes.txt", "text/plain", bytes.Repeat([]byte{0, 1, 2, 0xff}, 100)}))
+	beat := bo.write(Heartbeat{seen(first), {Tag{1, 2, 3, 4}, 4294967295, ShortHash{5}}}, seen(first))
+	add("a heartbeat", beat)
+	add("a key moved", ana.write(KeyMoved{KeyID{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}}))
+	add("a device", ana.write(Device{bo.key(), bo.id.ProveDevice(ctx.Salt, ana.key())}, seen(beat)))
+	ana.nick = ""
+	add("no nickname", ana.write(Text("who am I?")))
+
+	raw := func(name string, kind Kind, nick string, number uint32, previous ShortHash, body []byte) {
+		add(name, signRawIn(ctx, ana.id, number, previous, nick, kind, body))
+	}
+	raw("a kind of the future", 200, "ana", 101, ShortHash{1}, []byte("what?"))
+	raw("a text that is not UTF-8", KindText, "ana", 102, ShortHash{1}, []byte("an\xff"))
+	raw("half a receipt", KindHeartbeat, "ana", 103, ShortHash{1}, make([]byte, 12))
+	raw("a file without media type", KindFile, "ana", 104, ShortHash{1}, []byte{1, 'a'})
+	raw("a device that another key has signed", KindDevice, "ana", 105, ShortHash{1}, make([]byte, KeySize+SignatureSize))
+	raw("a nickname of control characters", KindText, "\x1b[2J", 106, ShortHash{1}, []byte("hello"))
+	raw("a later record that names none before it", KindText, "ana", 107, ShortHash{}, []byte("hello"))
+
+	v.Refused = refusedVectors(t, ctx, ana, first)
+	for _, nick := range []string{
+		"ana", "Ana", "ＡＮＡ", "аna", "Straße", "Zoë", "Zoe\u0308", "r2-d2_v1.0", "ana  k", " ana", "-ana", "\u202eana",
+		"a\u200bna", strings.Repeat("\u0323", 12), strings.Repeat("a", 24), strings.Repeat("a", 25), "", "\u3164",
+	} {
+		v.Nicknames = append(v.Nicknames, nicknameVector{nick, CheckNickname(nick) == nil, Fold(nick)})
+	}
+	digest := Digest(ctx.Salt, held)
+	v.Digest = digestVector{digest[:], strings.Join(passphrase.Words(6, digest[:16]), " ")}
+	return v
+}
+
+func describe(t *testing.T, name string, signed Signed, r Record) recordVector {
+	cells, err := signed.Cells()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := recordVector{
+		Name: name, Author: r.Author[:], Number: r.Number, Kind: int(r.Kind()), Clock: r.Clock, Previous: r.Previous[:],
+		Nick: r.Nick, Hash: signed.Hash[:], Record: signed.Bytes, Body: map[string]any{},
+	}
+	if r.Seen != (Seen{}) {
+		v.Seen = &seenVector{r.Seen.Tag[:], r.Seen.Number, r.Seen.Hash[:]}
+	}
+	for i := range cells { // the last first, then the others in their order
+		v.Cells = append(v.Cells, cells[(i+len(cells)-1)%len(cells)][:])
+	}
+	switch body := r.Body.(type) {
+	case Text:
+		v.Body["text"] = string(body)
+	case File:
+		v.Body["name"], v.Body["media"], v.Body["content"] = body.Name, body.Media, hexBytes(body.Content)
+	case Heartbeat:
+		more := []seenVector{}
+		for _, s := range body {
+			more = append(more, seenVector{s.Tag[:], s.Number, s.Hash[:]})
+		}
+		v.Body["seen"] = more
+	case KeyMoved:
+		v.Body["key"] = hexBytes(body.Key[:])
+	case Device:
+		v.Body["device"] = hexBytes(body.Key[:])
+	case Unreadable:
+		v.Unreadable = true
+	}
+	return v
+}
+
+func refusedVectors(t *testing.T, ctx Context, ana *scribe, first Signed) (all []refusedVector) {
+	add := func(name, is string, cells ...[CellSize]byte) {
+		v := refusedVector{Name: name, Is: is}
+		for _, c := range cells {
+			v.Cells = append(v.Cells, c[:])
+		}
+		all = append(all, v)
+	}
+	cut := func(record []byte, tag Tag, number uint32) [][CellSize]byte {
+		cells, err := Cut(record, tag, number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cells
+	}
+	cells := cut(first.Bytes, first.Tag, first.Number)
+	changed := func(part, at int, to byte) [CellSize]byte {
+		c := cells[part]
+		c[at] = to
+		return c
+	}
+	add("a filler", "filler", Filler())
+	add("a filler that is not empty", "malformed", [CellSize]byte{Mark, Version, CellSize - 1: 1})
+	add("another version", "newer", changed(0, 1, 2))
+	add("part 2 of 2", "malformed", changed(1, partAt+1, 2))
+	many := changed(1, partsAt, (MaxParts+1)>>8)
+	many[partsAt+1] = (MaxParts + 1) & 0xff
+	add("39,947 parts", "malformed", many)
+	add("a link in the last part", "malformed", changed(1, linkAt, 1))
+	add("a record that takes three cells", "malformed", changed(0, headerSize+2, 208))
+	add("part 1 alone", "incomplete", cells[1])
+	add("part 0 with another end", "incomplete", cells[0], changed(1, CellSize-2, 1))
+	padded := changed(1, CellSize-1, 1)
+	start := cells[0]
+	next := linkTo(&padded)
+	for i := range 8 {
+		start[linkAt+i] = byte(next >> (56 - 8*i))
+	}
+	add("content behind the record", "padded", start, padded)
+	add("another number", "forged", cut(first.Bytes, first.Tag, 2)...)
+	add("another tag", "forged", cut(first.Bytes, Tag{1, 2, 3, 4}, first.Number)...)
+	wrong := slices.Clone(first.Bytes)
+	wrong[len(wrong)-1] ^= 1
+	add("a bit of the signature", "forged", cut(wrong, first.Tag, first.Number)...)
+	wrong = slices.Clone(first.Bytes)
+	wrong[0] = byte(KindHeartbeat)
+	add("another kind", "forged", cut(wrong, first.Tag, first.Number)...)
+	other := *ana
+	other.number, other.previous, other.ctx = 0, ShortHash{}, Context{Salt{1}, ctx.Key}
+	stranger := other.write(Text("hello"))
+	add("signed for another room", "forged", cut(stranger.Bytes, stranger.Tag, 1)...)
+	other.number, other.previous, other.ctx = 0, ShortHash{}, Context{ctx.Salt, KeyID{1}}
+	stranger = other.write(Text("hello"))
+	add("signed for another key", "forged", cut(stranger.Bytes, stranger.Tag, 1)...)
+	add("too short for a record", "forged", cut(first.Bytes[:MinSize-1], first.Tag, first.Number)...)
+	return all
+}
+
+// The vectors are what this package makes, so that a change of the format is never an accident.
+func TestVectorsAreUpToDate(t *testing.T) {
+	made, err := json.MarshalIndent(makeVectors(t), "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	made = append(made, '\n')
+	if *update {
+		if err := os.WriteFile(vectorsFile, made, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept, err := os.ReadFile(vectorsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(kept), string(made)); diff != "" {
+		t.Errorf("%s (-kept +made), -update writes it anew:\n%s", vectorsFile, diff)
+	}
+}
+
+func loadVectors(t testing.TB) (v vectors) {
+	t.Helper()
+	doc, err := os.ReadFile(vectorsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(doc, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func (v *vectors) cells(plain []hexBytes, entry int64) (cells []Cell) {
+	for i, p := range plain {
+		cells = append(cells, Cell{Spot{Place{0, entry}, i + 1}, KeyID(v.KeyID), [CellSize]byte(p)})
+	}
+	return cells
+}
+
+// What stands in the vectors is read from their cells alone.
+func TestVectorsAreRead(t *testing.T) {
+	v := loadVectors(t)
+	reader, known := NewReader(Salt(v.Salt), PublicKey{}), NewMemory()
+	read := func(cells []Cell) *Result {
+		result, err := reader.Read(known, cells, View{FromStart: true}, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		known.Apply(result.Change)
+		return result
+	}
+	for i, want := range v.Records {
+		result := read(v.cells(want.Cells, int64(i+1)))
+		if len(result.Messages) != 1 {
+			t.Errorf("%s: %+v", want.Name, result)
+			continue
+		}
+		m := result.Messages[0]
+		got := describe(t, want.Name, Signed{m.Author.Tag(), m.Number, m.Hash, want.Record}, m.Record)
+		if diff := cmp.Diff(asJSON(t, want), asJSON(t, got)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", want.Name, diff)
+		}
+	}
+	if digest := Digest(Salt(v.Salt), known.Records()); !bytes.Equal(digest[:], v.Digest.Digest) {
+		t.Errorf("digest %x, want %x", digest, v.Digest.Digest)
+	}
+	for _, want := range v.Refused {
+		reader, known = NewReader(Salt(v.Salt), PublicKey{}), NewMemory()
+		result := read(v.cells(want.Cells, 1))
+		got := "filler"
+		switch {
+		case len(result.Messages) > 0:
+			got = "read"
+		case len(result.Change.Told) > 0:
+			got = result.Change.Told[0].Kind.String()
+		case result.Refused > 0 && len(want.Cells) > 1:
+			got = "padded"
+		case result.Refused > 0:
+			got = "malformed"
+		case len(result.Waiting) > 0:
+			got = "incomplete"
+		}
+		if got != want.Is {
+			t.Errorf("%s: %s, want %s", want.Name, got, want.Is)
+		}
+	}
+}
+
+func asJSON(t *testing.T, v any) (plain any) {
+	doc, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(doc, &plain); err != nil {
+		t.Fatal(err)
+	}
+	return plain
+}
