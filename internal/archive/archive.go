@@ -1,80 +1,205 @@
-// Package archive keeps what a device remembers of its rooms between two runs: so far, how far `watch` has read. One
-// small JSON file a room, mode 0600, without keys and without plaintext.
+// Package archive keeps what a device remembers of its rooms between two runs, in one directory. A room that writes
+// records has an SQLite database there, ROOM.db, with the tokens that were read, what was learnt from them, and the
+// outbox; plaintext and keys are not in it. What it holds and when is up to internal/room: the methods of [Room] are the
+// Store that it asks for. A room that writes texts has a small file, see [Archive].
 package archive
 
 import (
-	"encoding/json"
+	"context"
+	_ "embed"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
+	"net/url"
 	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/fernpost/fernpost/internal/record"
 )
 
-// maxFile bounds what is read of a file, in bytes: a position has a few hundred.
-const maxFile = 1 << 20
+// Why a database cannot be used.
+var (
+	// ErrNewer means that a newer fernpost has written it.
+	ErrNewer = errors.New("written by a newer fernpost")
+	// ErrFull means that the disk, or what the user may use of it, is full. Nothing was half kept.
+	ErrFull = errors.New("the disk is full")
+	// ErrBusy means that another process has kept the database locked for longer than it should take.
+	ErrBusy = errors.New("another process keeps it locked")
+	// ErrDamaged means that the file is no database, or a broken one.
+	ErrDamaged = errors.New("the file is damaged")
+)
 
-// ErrNothing is returned by [Archive.Load] for a room of which nothing is remembered.
-var ErrNothing = errors.New("nothing is remembered of this room")
+// busyTimeout is how long one process waits for another's transaction. Those that verify thousands of records take a
+// fraction of a second.
+const busyTimeout = 30 * time.Second
 
-// Archive is the directory of what is remembered.
-type Archive struct{ root *os.Root }
+// Room is the database of one room. What a transaction has written is on disk when it ends: the write-ahead log is
+// synchronised (synchronous=FULL). Several processes may have one open; within one, a Room is not safe for concurrent
+// use.
+type Room struct {
+	dsn, path, lockPath string
 
-// Open opens the directory, and makes it (mode 0700) if it is not there.
-func Open(dir string) (*Archive, error) {
+	conn *conn // nil after trouble with it; the next use opens a new one
+	// within means that a transaction is open.
+	within bool
+	// ids are those of authors, which never change.
+	ids map[record.PublicKey]int64
+	// noGroups means that, in this transaction, there are no groups, so that nobody need ask for one.
+	noGroups bool
+}
+
+// OpenRoom opens the database of a room in a directory, and makes both if they are not there, readable by the owner
+// only. The error is [ErrNewer], [ErrFull], [ErrDamaged] or one of the file system's.
+func OpenRoom(dir, room string) (*Room, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the archive: %w", err)
 	}
-	root, err := os.OpenRoot(dir)
+	path, err := filepath.Abs(filepath.Join(dir, room+".db"))
 	if err != nil {
 		return nil, fmt.Errorf("opening the archive: %w", err)
 	}
-	return &Archive{root}, nil
+	// SQLite gives its other files the mode of this one.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the archive: %w", err)
+	}
+	r := &Room{
+		dsn: dataSource(path), path: path, lockPath: strings.TrimSuffix(path, ".db") + ".lock",
+		ids: map[record.PublicKey]int64{},
+	}
+	if err := r.connect(); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
-// Close releases the directory.
-func (a *Archive) Close() error { return a.root.Close() }
+// dataSource names a file with the settings that every connection needs.
+func dataSource(path string) string {
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path // a drive letter
+	}
+	settings := url.Values{"_pragma": {
+		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
+		"journal_mode(wal)",
+		"synchronous(full)",
+		"cache_size(-16384)",
+	}}
+	return "file://" + (&url.URL{Path: path}).EscapedPath() + "?" + settings.Encode()
+}
 
-// Load reads into position, a pointer, what [Archive.Save] was given for the room; [ErrNothing] if there is none.
-func (a *Archive) Load(room string, position any) error {
-	f, err := a.root.Open(room + ".json")
-	if errors.Is(err, fs.ErrNotExist) {
-		return ErrNothing
-	} else if err != nil {
-		return fmt.Errorf("reading the position in %s: %w", room, err)
+// Close ends the use. The last process to do so folds the log into the database.
+func (r *Room) Close() error {
+	if r.conn == nil {
+		return nil
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxFile))
+	err := r.conn.close()
+	r.conn = nil
+	return r.explain("closing", err)
+}
+
+// connect opens a connection and brings the schema up to date.
+func (r *Room) connect() error {
+	c, err := connect(r.dsn)
 	if err != nil {
-		return fmt.Errorf("reading the position in %s: %w", room, err)
+		return r.explain("opening", err)
 	}
-	if err := json.Unmarshal(b, position); err != nil {
-		return fmt.Errorf("reading the position in %s: %s is damaged: %w", room, f.Name(), err)
+	if err := migrate(c); err != nil {
+		return errors.Join(r.explain("opening", err), c.close())
 	}
+	r.conn = c
 	return nil
 }
 
-// Save remembers the position of a room. A crash or a full disk leaves the old one as it was. There is no fsync: after
-// a power cut an older position may come back, and then some messages are shown once more.
-func (a *Archive) Save(room string, position any) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("keeping the position in %s: %w", room, err)
+// Transact runs work in one transaction: all that it writes is kept, or nothing. It begins when no other process is
+// within one. Transactions do not nest.
+func (r *Room) Transact(work func() error) error {
+	return r.use("writing", func() error {
+		clear(r.ids) // a transaction that was rolled back may have given some of them
+		err := r.conn.transaction("BEGIN IMMEDIATE", func() (err error) {
+			r.within = true
+			defer func() { r.within = false }()
+			if r.noGroups, err = r.lacksGroups(); err != nil {
+				return err
+			}
+			return work()
+		})
+		r.noGroups = false
+		return err
+	})
+}
+
+// use runs work on the connection and explains its errors.
+func (r *Room) use(doing string, work func() error) error {
+	if r.within {
+		return work() // Transact explains
+	}
+	if r.conn == nil {
+		if err := r.connect(); err != nil {
+			return err
 		}
-	}()
-	b, err := json.Marshal(position)
+	}
+	err := work()
+	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code()&0xff != sqlite3.SQLITE_BUSY {
+		// After a failed write or fsync nothing that this connection believes about the file is worth keeping.
+		err = errors.Join(err, r.conn.close())
+		r.conn = nil
+	}
+	return r.explain(doing, err)
+}
+
+// explain says what was attempted and names the error where it has a name. Errors that are not the database's pass.
+func (r *Room) explain(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var named error
+	switch e, ok := errors.AsType[*sqlite.Error](err); {
+	case errors.Is(err, ErrNewer):
+		named = nil
+	case !ok:
+		return err
+	case e.Code()&0xff == sqlite3.SQLITE_FULL:
+		named = ErrFull
+	case e.Code()&0xff == sqlite3.SQLITE_BUSY:
+		named = ErrBusy
+	case e.Code()&0xff == sqlite3.SQLITE_CORRUPT, e.Code()&0xff == sqlite3.SQLITE_NOTADB:
+		named = ErrDamaged
+	}
+	if named == nil {
+		return fmt.Errorf("%s the archive %s: %w", doing, r.path, err)
+	}
+	return fmt.Errorf("%s the archive %s: %w: %w", doing, r.path, named, err)
+}
+
+// Lock waits until no other process holds the lock of the room, and takes it. The system lets go of it when the process
+// ends, however it ends. Whoever holds it posts what is in the outbox; reading and writing need no lock.
+func (r *Room) Lock(ctx context.Context) (unlock func(), err error) {
+	f, err := os.OpenFile(r.lockPath, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("locking the outbox: %w", err)
 	}
-	// Two watchers of one room may save at once: each writes a file of its own, the last rename wins.
-	temp := fmt.Sprintf(".%s.%d", room, os.Getpid())
-	if err := a.root.WriteFile(temp, append(b, '\n'), 0o600); err != nil {
-		a.root.Remove(temp)
-		return err
+	const pause = 20 * time.Millisecond
+	var tick *time.Ticker
+	for lockFile(f) != nil {
+		if tick == nil {
+			tick = time.NewTicker(pause)
+			defer tick.Stop()
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, context.Cause(ctx)
+		case <-tick.C:
+		}
 	}
-	if err := a.root.Rename(temp, room+".json"); err != nil {
-		a.root.Remove(temp)
-		return err
-	}
-	return nil
+	// The file stays: removing it could take it from under a process that just opened it.
+	return func() { f.Close() }, nil
 }

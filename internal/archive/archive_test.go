@@ -1,57 +1,496 @@
-package archive
+package archive_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
+	"runtime"
+	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fernpost/fernpost/internal/archive"
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/room/kept"
+	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-type position struct {
-	Last int64 `json:"last"`
-}
+var _ room.Store = (*archive.Room)(nil)
 
-func open(t *testing.T) (*Archive, string) {
+func open(t testing.TB, dir string) *archive.Room {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "state")
-	a, err := Open(dir)
+	r, err := archive.OpenRoom(dir, "lab")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { a.Close() })
-	return a, dir
+	t.Cleanup(func() { r.Close() })
+	return r
 }
 
-func TestPositionComesBack(t *testing.T) {
-	a, dir := open(t)
-	var p position
-	if err := a.Load("lab", &p); !errors.Is(err, ErrNothing) {
-		t.Errorf("Load of nothing = %v, want ErrNothing", err)
-	}
-	for _, n := range []int64{7, 8} {
-		if err := a.Save("lab", position{n}); err != nil {
-			t.Fatal(err)
-		}
-		if err := a.Load("lab", &p); err != nil || p.Last != n {
-			t.Errorf("Load = %d, %v, want %d", p.Last, err, n)
-		}
-	}
-	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
-		t.Errorf("files left behind: %v (%v)", files, err)
-	}
-	info, err := os.Stat(filepath.Join(dir, "lab.json"))
-	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("mode %v (%v), want 0600", info.Mode().Perm(), err)
-	}
+var options = room.Options{
+	Keys: []fernet.Key{fernet.GenerateKey()}, Salt: record.Salt{2}, Identity: record.GenerateIdentity(), Nick: "ana",
+	Fields: []int{1, 2, 3, 4},
 }
 
-func TestDamagedPositionIsAnError(t *testing.T) {
-	a, dir := open(t)
-	if err := os.WriteFile(filepath.Join(dir, "lab.json"), []byte(`{"last":`), 0o600); err != nil {
+func converse(t testing.TB, r *archive.Room) *room.Conversation {
+	t.Helper()
+	c, err := room.Open(r, options)
+	if err != nil {
 		t.Fatal(err)
 	}
-	var p position
-	if err := a.Load("lab", &p); err == nil || errors.Is(err, ErrNothing) {
-		t.Errorf("Load = %v, want an error that says the file is damaged", err)
+	return c
+}
+
+func TestFilesAreForTheOwnerOnly(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such modes")
+	}
+	dir := filepath.Join(t.TempDir(), "state")
+	c := converse(t, open(t, dir))
+	if _, err := c.Write(record.Text("x"), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) < 2 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v, %v", f.Name(), info.Mode(), err)
+		}
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the directory has mode %v, %v", info.Mode(), err)
+	}
+}
+
+// No file of the archive holds what was written or read, nor a key.
+func TestNoPlaintextOnDisk(t *testing.T) {
+	dir := t.TempDir()
+	r := open(t, dir)
+	c := converse(t, r)
+	secret := "the cat sat on the mat"
+	if _, err := c.Write(record.Text(secret), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Write(record.File{Name: secret, Media: secret, Content: []byte(strings.Repeat(secret, 30))}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	posts, err := r.OpenPosts(100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := c.Receive(10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, err := fernet.NewRing(options.Keys...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := ring.Seal([]byte(secret), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := []thingspeak.Entry{{ID: 1, Fields: thingspeak.Fields{thingspeak.Text(text), thingspeak.Text(secret)}}}
+	for i, p := range posts {
+		entries = append(entries, thingspeak.Entry{ID: int64(i + 2), Fields: p.Fields})
+	}
+	for i := range entries {
+		if err := in.Add(&entries[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := in.Finish(room.Facts{View: record.View{FromStart: true}, Now: time.Now()})
+	if err != nil || got.Fresh != 3 {
+		t.Fatalf("%d messages, %v", got.Fresh, err)
+	}
+	key := options.Keys[0].RevealBytes()
+	seed := options.Identity.RevealSeed()
+	look := func() {
+		t.Helper()
+		files, err := filepath.Glob(filepath.Join(dir, "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range files {
+			b, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for what, hidden := range map[string][]byte{
+				"plaintext": []byte(secret), "a part of it": []byte("cat sat"), "the key": key[:16], "the identity": seed[:16],
+				"the key in base64": []byte(options.Keys[0].Reveal()[:20]),
+			} {
+				if bytes.Contains(b, hidden) {
+					t.Errorf("%s holds %s", name, what)
+				}
+			}
+		}
+	}
+	look()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	look()
+}
+
+func TestNewerArchiveIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	r := open(t, dir)
+	if err := r.SetSchema(99); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(filepath.Join(dir, "lab.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := archive.OpenRoom(dir, "lab"); !errors.Is(err, archive.ErrNewer) {
+		t.Errorf("OpenRoom = %v, want ErrNewer", err)
+	} else if want := "written by a newer fernpost: it has schema 99, and this one knows up to 1"; !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("the error is %q", err)
+	}
+	after, err := os.ReadFile(filepath.Join(dir, "lab.db"))
+	if err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the file was changed, %v", err)
+	}
+}
+
+func TestDamagedArchive(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "lab.db"), bytes.Repeat([]byte("no database "), 1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := archive.OpenRoom(dir, "lab"); !errors.Is(err, archive.ErrDamaged) {
+		t.Errorf("OpenRoom = %v, want ErrDamaged", err)
+	}
+}
+
+// On a full disk nothing is half kept: neither a message that is written nor what was read, and all works again once
+// there is room.
+func TestFullDisk(t *testing.T) {
+	r := open(t, t.TempDir())
+	c := converse(t, r)
+	if _, err := c.Write(record.Text("before"), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.LimitPages(3); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.Write(record.File{Content: make([]byte, 100_000)}, time.Now())
+	if !errors.Is(err, archive.ErrFull) {
+		t.Fatalf("Write = %v, want ErrFull", err)
+	}
+	if !strings.Contains(err.Error(), "the disk is full") {
+		t.Errorf("the error is %q", err)
+	}
+	if q, err := c.Outbox(); err != nil || len(q) != 1 {
+		t.Fatalf("outbox %v, %v", q, err)
+	}
+	other := options
+	other.Identity = record.NewIdentity([32]byte{4})
+	entries := feed(t, other, 300)
+	if err := r.LimitPages(3); err != nil { // a new connection knows no limit
+		t.Fatal(err)
+	}
+	if _, err := take(c, entries); !errors.Is(err, archive.ErrFull) {
+		t.Fatalf("Finish = %v, want ErrFull", err)
+	}
+	if last, err := r.LastMessage(); err != nil || last != 0 {
+		t.Errorf("%d messages were kept, %v", last, err)
+	}
+	got, err := take(c, entries)
+	if err != nil || got.Fresh != 300 {
+		t.Errorf("%d messages, %v", got.Fresh, err)
+	}
+	if w, err := c.Write(record.Text("after"), time.Now()); err != nil || w.Number != 2 {
+		t.Errorf("number %d, %v, want 2", w.Number, err)
+	}
+}
+
+// feed returns entries with what somebody else has written.
+func feed(t testing.TB, o room.Options, n int) (entries []thingspeak.Entry) {
+	t.Helper()
+	r := open(t, t.TempDir())
+	c, err := room.Open(r, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		if _, err := c.Write(record.Text(fmt.Sprint("message ", i)), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	posts, err := r.OpenPosts(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range posts {
+		entries = append(entries, thingspeak.Entry{ID: int64(i + 1), CreatedAt: time.Now(), Fields: p.Fields})
+	}
+	return entries
+}
+
+func take(c *room.Conversation, entries []thingspeak.Entry) (room.Arrivals, error) {
+	in, err := c.Receive(0)
+	if err != nil {
+		return room.Arrivals{}, err
+	}
+	for i := range entries {
+		if err := in.Add(&entries[i]); err != nil {
+			break
+		}
+	}
+	return in.Finish(room.Facts{View: record.View{FromStart: true}, Now: time.Now()})
+}
+
+// Every field of a finding comes back.
+func TestFindingsComeBack(t *testing.T) {
+	var f record.Finding
+	v := reflect.ValueOf(&f).Elem()
+	for i := range v.NumField() {
+		fill(t, v.Field(i), v.Type().Field(i).Name)
+	}
+	text, err := archive.WriteFinding(&f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := archive.ReadFinding(text)
+	if d := cmp.Diff(f, got); d != "" || err != nil {
+		t.Errorf("%s %v\n%s", d, err, text)
+	}
+	if _, err := archive.ReadFinding("{"); !errors.Is(err, archive.ErrDamaged) {
+		t.Errorf("ReadFinding = %v, want ErrDamaged", err)
+	}
+}
+
+func fill(t *testing.T, v reflect.Value, name string) {
+	t.Helper()
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(name)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(7)
+	case reflect.Uint8, reflect.Uint32:
+		v.SetUint(7)
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Array:
+		for i := range v.Len() {
+			v.Index(i).SetUint(uint64(i + 1))
+		}
+	case reflect.Struct:
+		for _, field := range v.Fields() {
+			fill(t, field, name)
+		}
+	default:
+		t.Fatalf("%s is of a kind that this test does not know", name)
+	}
+}
+
+func TestStateComesBack(t *testing.T) {
+	dir := t.TempDir()
+	r := open(t, dir)
+	want := kept.State{
+		Clears: kept.MaxClear, Position: []byte(`{"last":7}`), Keys: []record.KeyID{{1}, {2}},
+		Own: record.PublicKey{3}, OwnLast: 1<<32 - 1, OwnHash: record.ShortHash{4}, Seq: 9, Dated: time.Unix(1_800_000_000, 0).UTC(),
+	}
+	if err := r.SetState(want); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := open(t, dir).State()
+	if d := cmp.Diff(want, got); d != "" || err != nil {
+		t.Errorf("%s %v", d, err)
+	}
+}
+
+// What knowledge there is comes back as it was, also the highest values.
+func TestKnowledgeComesBack(t *testing.T) {
+	r := open(t, t.TempDir())
+	const top = 1<<32 - 1
+	a := record.Author{
+		Key: record.PublicKey{1}, Nick: "ana", Person: record.PublicKey{2}, Base: 1, Top: top, TopHash: record.ShortHash{3},
+		Gaps:  []record.Gap{{First: 2, Last: 4, Told: true}, {First: 9, Last: top - 1, By: record.PublicKey{5}}},
+		Named: top, NamedAt: top, SawOwn: top, Claims: 3,
+	}
+	tag := a.Key.Tag()
+	g := record.Group{
+		ID:    record.GroupID{Key: record.KeyID{6}, Tag: tag, Number: top, Parts: record.MaxParts},
+		Cells: 7, Sum: 1<<64 - 1, Newest: record.Place{Clear: kept.MaxClear, Entry: kept.MaxEntry},
+		LastAt: time.UnixMilli(1_800_000_000_123).UTC(),
+	}
+	c := record.Claim{
+		Tag: tag, Number: top, Hash: record.ShortHash{8}, By: record.PublicKey{9}, Said: top, At: g.Newest, Doubted: true,
+	}
+	f := record.Finding{Kind: record.Fork, Author: a.Key, First: 7}
+	change := record.Change{
+		Authors: []record.Author{a}, Claims: []record.Claim{c}, Groups: []record.Group{g}, Told: []record.Finding{f},
+		Pins: []record.Pin{{Folded: "ana", Key: a.Key}},
+	}
+	if err := r.Transact(func() error { return r.Apply(&change) }); err != nil {
+		t.Fatal(err)
+	}
+	if got, ok, err := r.Author(a.Key); !ok || err != nil || !cmp.Equal(a, got) {
+		t.Errorf("%s %v %v", cmp.Diff(a, got), ok, err)
+	}
+	keys, claims, err := r.Tagged(tag)
+	if !cmp.Equal([]record.PublicKey{a.Key}, keys) || !cmp.Equal([]record.Claim{c}, claims) || err != nil {
+		t.Errorf("%v %v %v", keys, claims, err)
+	}
+	if groups, err := r.Groups(tag, 1, top); err != nil || !cmp.Equal([]record.Group{g}, groups) {
+		t.Errorf("%v %v", groups, err)
+	}
+	want := record.Waiting{Authors: keys, Claims: claims, Groups: []record.Group{g}}
+	if w, err := r.Waiting(); err != nil || !cmp.Equal(want, w) {
+		t.Errorf("%s %v", cmp.Diff(want, w), err)
+	}
+	if key, ok, err := r.Pinned("ana"); !ok || err != nil || key != a.Key {
+		t.Errorf("%v %v %v", key, ok, err)
+	}
+	if told, err := r.Told(f.ID()); !told || err != nil {
+		t.Errorf("%v %v", told, err)
+	}
+	change = record.Change{ClaimsGone: []record.Claim{c}, GroupsGone: []record.GroupID{g.ID}, TakenBack: []record.Finding{f}}
+	if err := r.Transact(func() error { return r.Apply(&change) }); err != nil {
+		t.Fatal(err)
+	}
+	if w, err := r.Waiting(); err != nil || len(w.Claims)+len(w.Groups) > 0 {
+		t.Errorf("%+v %v", w, err)
+	}
+	if told, err := r.Told(f.ID()); told || err != nil {
+		t.Errorf("%v %v", told, err)
+	}
+	if events, err := r.Events(0, 10); err != nil || len(events) != 2 || !events[1].TakenBack {
+		t.Errorf("%+v %v", events, err)
+	}
+}
+
+// A transaction that fails leaves nothing, and the next one begins where the last one was.
+func TestFailedTransactionLeavesNothing(t *testing.T) {
+	r := open(t, t.TempDir())
+	bad := errors.New("bad")
+	a := record.Author{Key: record.PublicKey{1}, Base: 1, Top: 1}
+	err := r.Transact(func() error {
+		if err := r.Apply(&record.Change{Authors: []record.Author{a}}); err != nil {
+			return err
+		}
+		if err := r.AddMessage(kept.Message{Held: record.Held{Author: a.Key, Number: 1}}); err != nil {
+			return err
+		}
+		return bad
+	})
+	if err != bad {
+		t.Errorf("Transact = %v, want the error of its work as it is", err)
+	}
+	if _, ok, err := r.Author(a.Key); ok || err != nil {
+		t.Errorf("the author is there, %v", err)
+	}
+	b := record.Author{Key: record.PublicKey{2}, Base: 1, Top: 1} // gets the number that the other had
+	err = r.Transact(func() error {
+		if err := r.Apply(&record.Change{Authors: []record.Author{b}}); err != nil {
+			return err
+		}
+		if err := r.AddMessage(kept.Message{Held: record.Held{Author: a.Key, Number: 1}}); err == nil {
+			t.Error("a message of somebody unknown was taken")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// The outbox has one who posts. Others wait until it is done, or they are told to stop.
+func TestLock(t *testing.T) {
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	unlock, err := a.Lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopped, stop := context.WithCancelCause(t.Context())
+	reason := errors.New("told to stop")
+	stop(reason)
+	if _, err := b.Lock(stopped); err != reason {
+		t.Errorf("Lock = %v, want %v", err, reason)
+	}
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
+		unlock, err := b.Lock(t.Context())
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		unlock()
+	})
+	unlock()
+	waiting.Wait()
+}
+
+// Two processes that change one room at once wait for each other.
+func TestTransactionsWaitForEachOther(t *testing.T) {
+	dir := t.TempDir()
+	const each = 40
+	var both sync.WaitGroup
+	for range 2 {
+		r := open(t, dir)
+		both.Go(func() {
+			for range each {
+				err := r.Transact(func() error {
+					s, err := r.State()
+					if err != nil {
+						return err
+					}
+					s.OwnLast++
+					return r.SetState(s)
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	both.Wait()
+	if s, err := open(t, dir).State(); err != nil || s.OwnLast != 2*each {
+		t.Errorf("counted to %d, %v, want %d", s.OwnLast, err, 2*each)
+	}
+}
+
+func BenchmarkOpen(b *testing.B) {
+	dir := b.TempDir()
+	r := open(b, dir)
+	c := converse(b, r)
+	if _, err := c.Write(record.Text("x"), time.Now()); err != nil {
+		b.Fatal(err)
+	}
+	r.Close()
+	b.ReportAllocs()
+	for b.Loop() {
+		r, err := archive.OpenRoom(dir, "lab")
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := room.Open(r, options); err != nil {
+			b.Fatal(err)
+		}
+		if err := r.Close(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

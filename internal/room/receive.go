@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 	"github.com/fernpost/fernpost/internal/token"
 )
@@ -20,14 +21,11 @@ type Kind string
 const (
 	// Text is UTF-8.
 	Text Kind = "text"
-	// Record is a part of a signed record, which this version does not read.
+	// Record is a part of a signed record, which a [Conversation] reads.
 	Record Kind = "record"
 	// Binary is anything else.
 	Binary Kind = "binary"
 )
-
-// recordMark is the first byte of a record's cell. It occurs nowhere in UTF-8, so texts and records cannot be confused.
-const recordMark = 0xfe
 
 // Message is a token that a key of the room has opened. The text is a peer's: clean it before it is shown.
 type Message struct {
@@ -258,7 +256,7 @@ func (rc *Receiver) open(batch []cell) ([]Message, Findings) {
 			Key: opened.KeyIndex, Carried: carried, mac: tok.MAC(),
 		}
 		switch p := opened.Plaintext; {
-		case len(p) > 0 && p[0] == recordMark:
+		case len(p) > 0 && p[0] == record.Mark:
 			m.Kind = Record
 		case utf8.Valid(p):
 			m.Kind, m.Text = Text, string(p)

@@ -1,9 +1,20 @@
-// Package room turns messages into the fields of entries and entries back into messages. A room is a conversation: some
-// fields of a channel and a ring of keys. It does no I/O: whoever has the room posts the fields and hands in the entries
-// that were read.
+// Package room turns messages into the fields of entries and entries back into messages. A room is some fields of a
+// channel and a ring of keys. What it needs of a relay and an archive it declares, as [Poster] and [Store]; somebody else
+// brings them together.
 //
-// So far a room carries texts: one token a message, nothing signed. Whoever has the key can write as anybody, and what
-// the relay drops is not noticed; what it alters is.
+// A [Conversation] is a room whose members sign what they write: records, cut into cells, sealed, and laid into entries.
+// What it writes waits in an outbox until the relay has accepted it. What it reads is kept, with everything learnt from
+// it, before anybody sees it. Who wrote what is proven, and what the relay does to it is named.
+//
+//	c, err := room.Open(archive, options)
+//	in, err := c.Receive(10)                                // read: entries in any order
+//	news, err := client.Since(ctx, position, in.Add)
+//	arrivals, err := in.Finish(facts)
+//	written, err := c.Write(record.Text("hello"), now)      // write: into the outbox
+//	delivered, err := c.Deliver(ctx, poster, nil)           // and out
+//
+// A [Room] carries texts: one token a message, nothing signed. Whoever has the key can write as anybody, and what the
+// relay drops is not noticed; what it alters is. That is what the published Python scripts speak.
 package room
 
 import (

@@ -1,0 +1,143 @@
+package archive
+
+import (
+	"database/sql/driver"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room/kept"
+)
+
+// State returns the row about the room.
+func (r *Room) State() (s kept.State, err error) {
+	err = r.use("reading", func() error {
+		return r.conn.query("SELECT clears, position, keys, own, own_last, own_hash, seq, dated_s FROM room", func(row []driver.Value) error {
+			s.Clears, s.Position = uint32(row[0].(int64)), blob(row[1])
+			for ids := blob(row[2]); len(ids) >= len(record.KeyID{}); ids = ids[len(record.KeyID{}):] {
+				s.Keys = append(s.Keys, record.KeyID(ids))
+			}
+			s.Own, s.OwnLast = parseKey(row[3]), uint32(row[4].(int64))
+			copy(s.OwnHash[:], blob(row[5]))
+			s.Seq, s.Dated = row[6].(int64), parseSeconds(row[7])
+			return nil
+		})
+	})
+	return s, err
+}
+
+// SetState replaces the row about the room.
+func (r *Room) SetState(s kept.State) error {
+	ids := []byte{}
+	for _, id := range s.Keys {
+		ids = append(ids, id[:]...)
+	}
+	return r.exec("UPDATE room SET clears = ?, position = ?, keys = ?, own = ?, own_last = ?, own_hash = ?, seq = ?, dated_s = ?",
+		int64(s.Clears), append([]byte{}, s.Position...), ids, key(s.Own), int64(s.OwnLast), s.OwnHash[:],
+		s.Seq, seconds(s.Dated))
+}
+
+// Version returns a number that is another one once another connection has changed something.
+func (r *Room) Version() (int64, error) { return r.highest("PRAGMA data_version") }
+
+// exec runs a statement that changes something.
+func (r *Room) exec(text string, args ...driver.Value) error {
+	return r.use("writing", func() error {
+		_, err := r.conn.exec(text, args...)
+		return err
+	})
+}
+
+// query runs a statement that reads.
+func (r *Room) query(text string, visit func(row []driver.Value) error, args ...driver.Value) error {
+	return r.use("reading", func() error { return r.conn.query(text, visit, args...) })
+}
+
+const selectEntries = "SELECT place, posted_s, tokens, unopened, wiped FROM entries "
+
+func visitEntries(visit func(kept.Entry) error) func(row []driver.Value) error {
+	return func(row []driver.Value) error {
+		return visit(kept.Entry{
+			At: parsePlace(row[0]), Posted: time.Unix(row[1].(int64), 0).UTC(), Tokens: blob(row[2]),
+			Unopened: row[3] != int64(0), Wiped: row[4] != int64(0),
+		})
+	}
+}
+
+// Entries visits the entries from first to last, in order.
+func (r *Room) Entries(first, last record.Place, visit func(kept.Entry) error) error {
+	return r.query(selectEntries+"WHERE place BETWEEN ? AND ? ORDER BY place", visitEntries(visit), place(first), place(last))
+}
+
+// Unopened visits at most limit entries after a place that hold a token which no key has opened, in order.
+func (r *Room) Unopened(after record.Place, limit int, visit func(kept.Entry) error) error {
+	return r.query(selectEntries+"WHERE unopened = 1 AND place > ? ORDER BY place LIMIT ?",
+		visitEntries(visit), place(after), int64(limit))
+}
+
+// AddEntry inserts an entry unless there is one at its place, and reports whether there was none.
+func (r *Room) AddEntry(e kept.Entry) (added bool, err error) {
+	err = r.use("writing", func() error {
+		changed, err := r.conn.exec(`INSERT INTO entries (place, posted_s, tokens, unopened, wiped) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT DO NOTHING`, place(e.At), e.Posted.Unix(), e.Tokens, flag(e.Unopened), flag(e.Wiped))
+		added = changed == 1
+		return err
+	})
+	return added, err
+}
+
+// PutEntry inserts or replaces an entry.
+func (r *Room) PutEntry(e kept.Entry) error {
+	return r.exec("INSERT OR REPLACE INTO entries (place, posted_s, tokens, unopened, wiped) VALUES (?, ?, ?, ?, ?)",
+		place(e.At), e.Posted.Unix(), e.Tokens, flag(e.Unopened), flag(e.Wiped))
+}
+
+// Span returns the lowest and the highest entry kept with this number of clears before it; zero if there is none.
+func (r *Room) Span(clears uint32) (first, last record.Place, err error) {
+	from, to := place(record.Place{Clear: clears}), place(record.Place{Clear: clears, Entry: kept.MaxEntry})
+	for _, q := range []struct {
+		text string
+		to   *record.Place
+	}{
+		{"SELECT min(place) FROM entries WHERE place BETWEEN ? AND ?", &first},
+		{"SELECT max(place) FROM entries WHERE place BETWEEN ? AND ?", &last},
+	} {
+		err = r.query(q.text, func(row []driver.Value) error {
+			if row[0] != nil {
+				*q.to = parsePlace(row[0])
+			}
+			return nil
+		}, from, to)
+		if err != nil {
+			return first, last, err
+		}
+	}
+	return first, last, nil
+}
+
+// ClaimMAC notes that an opened token with this MAC stands at a place, unless one does already: then it returns where.
+func (r *Room) ClaimMAC(mac [16]byte, at record.Place) (first record.Place, fresh bool, err error) {
+	err = r.use("writing", func() error {
+		changed, err := r.conn.exec("INSERT INTO macs (mac, place) VALUES (?, ?) ON CONFLICT DO NOTHING", mac[:], place(at))
+		fresh = changed == 1
+		return err
+	})
+	if err != nil || fresh {
+		return at, fresh, err
+	}
+	first, _, err = r.MAC(mac)
+	return first, false, err
+}
+
+// MAC returns where the opened token with this MAC stands first, and whether there is one.
+func (r *Room) MAC(mac [16]byte) (first record.Place, ok bool, err error) {
+	err = r.query("SELECT place FROM macs WHERE mac = ?", func(row []driver.Value) error {
+		first, ok = parsePlace(row[0]), true
+		return nil
+	}, mac[:])
+	return first, ok, err
+}
+
+// MoveMAC notes that a token stands at a lower place as well.
+func (r *Room) MoveMAC(mac [16]byte, at record.Place) error {
+	return r.exec("UPDATE macs SET place = ? WHERE mac = ?", place(at), mac[:])
+}

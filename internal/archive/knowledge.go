@@ -1,0 +1,405 @@
+package archive
+
+import (
+	"cmp"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room/kept"
+)
+
+// What follows is [record.Known] but for the cells that are pending, which need a key to be opened.
+
+const authorColumns = "key, nick, person, base, top, top_hash, gaps, named, named_at, saw_own, claims"
+
+func scanAuthor(row []driver.Value) (a record.Author, err error) {
+	number := func(i int) uint32 { return uint32(row[i].(int64)) }
+	a = record.Author{
+		Key: parseKey(row[0]), Nick: row[1].(string), Person: parseKey(row[2]), Base: number(3), Top: number(4),
+		Named: number(7), NamedAt: number(8), SawOwn: number(9), Claims: int(row[10].(int64)),
+	}
+	copy(a.TopHash[:], blob(row[5]))
+	if gaps := row[6].(string); gaps != "" {
+		if err := json.Unmarshal([]byte(gaps), &a.Gaps); err != nil {
+			return a, fmt.Errorf("reading what is missing from %s: %w: %w", a.Key.Tag(), ErrDamaged, err)
+		}
+	}
+	return a, nil
+}
+
+func (r *Room) authors(text string, args ...driver.Value) (all []record.Author, err error) {
+	err = r.query("SELECT "+authorColumns+" FROM authors "+text, func(row []driver.Value) error {
+		a, err := scanAuthor(row)
+		all = append(all, a)
+		return err
+	}, args...)
+	return all, err
+}
+
+// Author implements that part of [record.Known].
+func (r *Room) Author(author record.PublicKey) (record.Author, bool, error) {
+	all, err := r.authors("WHERE key = ?", author[:])
+	if err != nil || len(all) == 0 {
+		return record.Author{}, false, err
+	}
+	return all[0], true, nil
+}
+
+// Tagged implements that part of [record.Known].
+func (r *Room) Tagged(tag record.Tag) (keys []record.PublicKey, claims []record.Claim, err error) {
+	err = r.query("SELECT key FROM authors WHERE tag = ?", func(row []driver.Value) error {
+		keys = append(keys, parseKey(row[0]))
+		return nil
+	}, tag[:])
+	if err == nil {
+		claims, err = r.claims("WHERE tag = ?", tag[:])
+	}
+	return keys, claims, err
+}
+
+func (r *Room) claims(text string, args ...driver.Value) (all []record.Claim, err error) {
+	err = r.query("SELECT tag, number, hash, author, said, place, doubted FROM claims "+text, func(row []driver.Value) error {
+		c := record.Claim{
+			Number: uint32(row[1].(int64)), By: parseKey(row[3]), Said: uint32(row[4].(int64)), At: parsePlace(row[5]),
+			Doubted: row[6] != int64(0),
+		}
+		copy(c.Tag[:], blob(row[0]))
+		copy(c.Hash[:], blob(row[2]))
+		all = append(all, c)
+		return nil
+	}, args...)
+	return all, err
+}
+
+// Pinned implements that part of [record.Known].
+func (r *Room) Pinned(folded string) (k record.PublicKey, ok bool, err error) {
+	err = r.query("SELECT key FROM pins WHERE folded = ?", func(row []driver.Value) error {
+		k, ok = parseKey(row[0]), true
+		return nil
+	}, folded)
+	return k, ok, err
+}
+
+// Told implements that part of [record.Known].
+func (r *Room) Told(id record.FindingID) (told bool, err error) {
+	err = r.query("SELECT 1 FROM told WHERE id = ?", func([]driver.Value) error {
+		told = true
+		return nil
+	}, id.String())
+	return told, err
+}
+
+const groupColumns = "tag, number, parts, key, cells, sum, newest, last_ms, state"
+
+// Groups implements that part of [record.Known].
+func (r *Room) Groups(tag record.Tag, first, last uint32) ([]record.Group, error) {
+	if r.noGroups {
+		return nil, nil
+	}
+	return r.groups("WHERE tag = ? AND number BETWEEN ? AND ?", tag[:], int64(first), int64(last))
+}
+
+func (r *Room) groups(text string, args ...driver.Value) (all []record.Group, err error) {
+	err = r.query("SELECT "+groupColumns+" FROM groups "+text, func(row []driver.Value) error {
+		g := record.Group{
+			ID:    record.GroupID{Number: uint32(row[1].(int64)), Parts: uint16(row[2].(int64))},
+			Cells: int(row[4].(int64)), Sum: uint64(row[5].(int64)), Newest: parsePlace(row[6]),
+			LastAt: time.UnixMilli(row[7].(int64)).UTC(), State: record.GroupState(row[8].(int64)),
+		}
+		copy(g.ID.Tag[:], blob(row[0]))
+		copy(g.ID.Key[:], blob(row[3]))
+		all = append(all, g)
+		return nil
+	}, args...)
+	return all, err
+}
+
+func (r *Room) lacksGroups() (none bool, err error) {
+	none = true
+	err = r.conn.query("SELECT 1 FROM groups LIMIT 1", func([]driver.Value) error {
+		none = false
+		return nil
+	})
+	return none, err
+}
+
+// PendingSpots returns where the cells of a group stand.
+func (r *Room) PendingSpots(id record.GroupID) (spots []record.Spot, err error) {
+	err = r.query(`SELECT p.place, p.field FROM groups AS g JOIN pending AS p ON p.grp = g.id
+		WHERE g.tag = ? AND g.number = ? AND g.parts = ? AND g.key = ?`, func(row []driver.Value) error {
+		spots = append(spots, record.Spot{Place: parsePlace(row[0]), Field: int(row[1].(int64))})
+		return nil
+	}, id.Tag[:], int64(id.Number), int64(id.Parts), id.Key[:])
+	return spots, err
+}
+
+// Waiting implements that part of [record.Known].
+func (r *Room) Waiting() (w record.Waiting, err error) {
+	err = r.query("SELECT key FROM authors WHERE waiting = 1", func(row []driver.Value) error {
+		w.Authors = append(w.Authors, parseKey(row[0]))
+		return nil
+	})
+	if err == nil {
+		w.Claims, err = r.claims("WHERE doubted = 1")
+	}
+	if err == nil && !r.noGroups {
+		w.Groups, err = r.groups("WHERE state = 0")
+	}
+	return w, err
+}
+
+// Apply keeps a change. Records held that are not there as messages are not inserted: see [Room.AddMessage].
+func (r *Room) Apply(c *record.Change) error {
+	for _, keep := range []func(*record.Change) error{
+		r.applyAuthors, r.applyHeld, r.applyClaims, r.applyGroups, r.applyPending, r.applyFindings,
+	} {
+		if err := keep(c); err != nil {
+			return err
+		}
+	}
+	for _, p := range c.Pins {
+		if err := r.exec("INSERT OR IGNORE INTO pins (folded, key) VALUES (?, ?)", p.Folded, p.Key[:]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Room) applyAuthors(c *record.Change) error {
+	for i := range c.Authors {
+		a := &c.Authors[i]
+		gaps := ""
+		if len(a.Gaps) > 0 {
+			b, err := json.Marshal(a.Gaps)
+			if err != nil {
+				return err
+			}
+			gaps = string(b)
+		}
+		tag := a.Key.Tag()
+		err := r.exec(`INSERT INTO authors (key, tag, nick, person, base, top, top_hash, gaps, waiting, named, named_at,
+				saw_own, claims, verified_ms, forgotten_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)
+			ON CONFLICT (key) DO UPDATE SET nick = excluded.nick, person = excluded.person, base = excluded.base,
+				top = excluded.top, top_hash = excluded.top_hash, gaps = excluded.gaps, waiting = excluded.waiting,
+				named = excluded.named, named_at = excluded.named_at, saw_own = excluded.saw_own, claims = excluded.claims`,
+			a.Key[:], tag[:], a.Nick, key(a.Person), int64(a.Base), int64(a.Top), a.TopHash[:], gaps, flag(a.Waiting()),
+			int64(a.Named), int64(a.NamedAt), int64(a.SawOwn), int64(a.Claims))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// applyHeld moves records to lower places. Where one stood before there still is a cell of it.
+func (r *Room) applyHeld(c *record.Change) error {
+	for i := range c.Held {
+		h := &c.Held[i]
+		author, err := r.authorID(h.Author)
+		if err != nil {
+			return err
+		}
+		var id int64
+		var old record.Place
+		err = r.query("SELECT id, place FROM messages WHERE author = ? AND number = ? AND hash = ?",
+			func(row []driver.Value) error {
+				id, old = row[0].(int64), parsePlace(row[1])
+				return nil
+			}, author, int64(h.Number), h.Hash[:])
+		if err != nil || id == 0 || old == h.At {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if err := r.exec("UPDATE messages SET place = ? WHERE id = ?", place(h.At), id); err != nil {
+			return err
+		}
+		if err := r.AddPart(kept.Part{Author: h.Author, Number: h.Number, At: old}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Room) applyClaims(c *record.Change) error {
+	for i := range c.Claims {
+		cl := &c.Claims[i]
+		err := r.exec(`INSERT OR REPLACE INTO claims (tag, number, hash, author, said, place, doubted)
+			VALUES (?, ?, ?, ?, ?, ?, ?)`,
+			cl.Tag[:], int64(cl.Number), cl.Hash[:], cl.By[:], int64(cl.Said), place(cl.At), flag(cl.Doubted))
+		if err != nil {
+			return err
+		}
+	}
+	for i := range c.ClaimsGone {
+		cl := &c.ClaimsGone[i]
+		err := r.exec("DELETE FROM claims WHERE tag = ? AND number = ? AND hash = ? AND author = ?",
+			cl.Tag[:], int64(cl.Number), cl.Hash[:], cl.By[:])
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Room) applyGroups(c *record.Change) error {
+	for i := range c.Groups {
+		g := &c.Groups[i]
+		r.noGroups = false
+		err := r.exec(`INSERT INTO groups (tag, number, parts, key, cells, sum, newest, last_ms, state)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tag, number, parts, key) DO UPDATE SET
+				cells = excluded.cells, sum = excluded.sum, newest = excluded.newest, last_ms = excluded.last_ms,
+				state = excluded.state`,
+			g.ID.Tag[:], int64(g.ID.Number), int64(g.ID.Parts), g.ID.Key[:], int64(g.Cells), int64(g.Sum),
+			place(g.Newest), g.LastAt.UnixMilli(), int64(g.State))
+		if err != nil {
+			return err
+		}
+	}
+	for _, id := range c.GroupsGone {
+		group, err := r.groupID(id)
+		if err != nil {
+			return err
+		}
+		if err := r.exec("DELETE FROM pending WHERE grp = ?", group); err != nil {
+			return err
+		}
+		if err := r.exec("DELETE FROM groups WHERE id = ?", group); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// groupID returns the number of a group in the database, 0 if it is not there.
+func (r *Room) groupID(id record.GroupID) (group int64, err error) {
+	err = r.query("SELECT id FROM groups WHERE tag = ? AND number = ? AND parts = ? AND key = ?",
+		func(row []driver.Value) error {
+			group = row[0].(int64)
+			return nil
+		}, id.Tag[:], int64(id.Number), int64(id.Parts), id.Key[:])
+	return group, err
+}
+
+func (r *Room) applyPending(c *record.Change) error {
+	for _, s := range c.PendingGone {
+		if err := r.exec("DELETE FROM pending WHERE place = ? AND field = ?", place(s.Place), int64(s.Field)); err != nil {
+			return err
+		}
+	}
+	ids := map[record.GroupID]int64{}
+	for i := range c.Pending {
+		cell := &c.Pending[i]
+		id, err := cell.Group()
+		if err != nil {
+			continue // no cell that is pending is like that
+		}
+		if _, ok := ids[id]; !ok {
+			if ids[id], err = r.groupID(id); err != nil {
+				return err
+			}
+		}
+		err = r.exec("INSERT OR REPLACE INTO pending (place, field, grp) VALUES (?, ?, ?)",
+			place(cell.Place), int64(cell.Field), ids[id])
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Room) applyFindings(c *record.Change) error {
+	for i := range c.TakenBack {
+		f := &c.TakenBack[i]
+		if err := r.exec("DELETE FROM told WHERE id = ?", f.ID().String()); err != nil {
+			return err
+		}
+		if err := r.addEvent(f, true); err != nil {
+			return err
+		}
+	}
+	for i := range c.Told {
+		f := &c.Told[i]
+		if err := r.exec("INSERT OR IGNORE INTO told (id) VALUES (?)", f.ID().String()); err != nil {
+			return err
+		}
+		if err := r.addEvent(f, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Room) addEvent(f *record.Finding, takenBack bool) error {
+	text, err := writeFinding(f)
+	if err != nil {
+		return err
+	}
+	return r.exec("INSERT INTO events (finding, taken_back) VALUES (?, ?)", text, flag(takenBack))
+}
+
+// Events returns at most limit events that came after the one with an ID, in the order of their coming.
+func (r *Room) Events(id int64, limit int) (all []kept.Event, err error) {
+	err = r.query("SELECT id, finding, taken_back FROM events WHERE id > ? ORDER BY id LIMIT ?",
+		func(row []driver.Value) error {
+			f, err := readFinding(row[1].(string))
+			all = append(all, kept.Event{ID: row[0].(int64), Finding: f, TakenBack: row[2] != int64(0)})
+			return err
+		}, id, int64(limit))
+	return all, err
+}
+
+// Unnamed returns at most limit authors other than own of whom something was verified since own last named them, those
+// first whom own named longest ago.
+func (r *Room) Unnamed(own record.PublicKey, limit int) ([]record.Author, error) {
+	return r.authors("WHERE top > named AND key <> ? ORDER BY named_at, key LIMIT ?", own[:], int64(limit))
+}
+
+// Witnesses returns the authors who have signed that they saw a record of our own.
+func (r *Room) Witnesses() ([]record.Author, error) {
+	return r.authors("WHERE saw_own > 0 ORDER BY key")
+}
+
+// Authors returns all authors, with what the user has made known of them.
+func (r *Room) Authors() (all []kept.Author, err error) {
+	names := map[record.PublicKey][]string{}
+	err = r.query("SELECT key, folded FROM pins", func(row []driver.Value) error {
+		k := parseKey(row[0])
+		names[k] = append(names[k], row[1].(string))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = r.query("SELECT "+authorColumns+", verified_ms, forgotten_ms FROM authors ORDER BY key",
+		func(row []driver.Value) error {
+			a, err := scanAuthor(row)
+			all = append(all, kept.Author{
+				Author: a, Names: names[a.Key], Verified: parseMillis(row[11]), Forgotten: parseMillis(row[12]),
+			})
+			return err
+		})
+	for i := range all {
+		slices.SortFunc(all[i].Names, cmp.Compare)
+	}
+	return all, err
+}
+
+// SetVerified notes when the user has compared a key with its owner; never, for the zero time. Its author must be known.
+func (r *Room) SetVerified(author record.PublicKey, at time.Time) error {
+	return r.exec("UPDATE authors SET verified_ms = ? WHERE key = ?", millis(at), author[:])
+}
+
+// Forget lets go of the nicknames that are pinned to a key, so that the next key to use one gets it, and notes when. That
+// the key was compared is forgotten, too.
+func (r *Room) Forget(author record.PublicKey, at time.Time) error {
+	if err := r.exec("DELETE FROM pins WHERE key = ?", author[:]); err != nil {
+		return err
+	}
+	return r.exec("UPDATE authors SET verified_ms = 0, forgotten_ms = ? WHERE key = ?", millis(at), author[:])
+}

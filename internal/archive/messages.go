@@ -1,0 +1,152 @@
+package archive
+
+import (
+	"database/sql/driver"
+	"fmt"
+
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room/kept"
+)
+
+// AddMessage inserts a message; its ID is ignored, and becomes higher than all before. Its author must be known.
+func (r *Room) AddMessage(m kept.Message) error {
+	h := &m.Held
+	if h.Author.IsZero() {
+		return r.exec(insertMessage, place(h.At), int64(m.Field), int64(m.Kind), nil, int64(0), []byte{}, []byte{})
+	}
+	author, err := r.authorID(h.Author)
+	if err != nil {
+		return err
+	}
+	return r.exec(insertMessage, place(h.At), int64(0), int64(m.Kind), author, int64(h.Number), h.Hash[:], h.Previous[:])
+}
+
+const insertMessage = `INSERT INTO messages (place, field, kind, author, number, hash, previous)
+	VALUES (?, ?, ?, ?, ?, ?, ?)`
+
+// MoveText notes that an unsigned token stands at a lower place.
+func (r *Room) MoveText(from record.Place, field int, to record.Place, toField int) error {
+	return r.exec("UPDATE messages SET place = ?, field = ? WHERE place = ? AND field = ? AND author IS NULL",
+		place(to), int64(toField), place(from), int64(field))
+}
+
+// AddPart notes an entry, other than the one where it stands, that holds a cell of a record. Its author must be known.
+func (r *Room) AddPart(p kept.Part) error {
+	author, err := r.authorID(p.Author)
+	if err != nil {
+		return err
+	}
+	return r.exec("INSERT OR IGNORE INTO parts (author, number, place) VALUES (?, ?, ?)",
+		author, int64(p.Number), place(p.At))
+}
+
+// Parts returns the entries, other than the one where it stands, that hold cells of a record.
+func (r *Room) Parts(author record.PublicKey, number uint32) (places []record.Place, err error) {
+	id, err := r.authorID(author)
+	if err != nil {
+		return nil, err
+	}
+	err = r.query("SELECT place FROM parts WHERE author = ? AND number = ?", func(row []driver.Value) error {
+		places = append(places, parsePlace(row[0]))
+		return nil
+	}, id, int64(number))
+	return places, err
+}
+
+// authorID returns the number of an author in the database.
+func (r *Room) authorID(author record.PublicKey) (id int64, err error) {
+	if id, ok := r.ids[author]; ok {
+		return id, nil
+	}
+	err = r.query("SELECT id FROM authors WHERE key = ?", func(row []driver.Value) error {
+		id = row[0].(int64)
+		return nil
+	}, author[:])
+	switch {
+	case err != nil:
+		return 0, err
+	case id == 0:
+		return 0, fmt.Errorf("the author %s is not known", author.Tag())
+	}
+	r.ids[author] = id
+	return id, nil
+}
+
+// selectMessages is in the order of scanMessage.
+const selectMessages = `SELECT m.id, m.place, m.field, m.kind, a.key, m.number, m.hash, m.previous
+	FROM messages AS m LEFT JOIN authors AS a ON a.id = m.author `
+
+func scanMessage(row []driver.Value) kept.Message {
+	m := kept.Message{ID: row[0].(int64), Field: int(row[2].(int64)), Kind: record.Kind(row[3].(int64))}
+	m.Held.At = parsePlace(row[1])
+	if row[4] != nil {
+		m.Held.Author, m.Held.Number = parseKey(row[4]), uint32(row[5].(int64))
+		copy(m.Held.Hash[:], blob(row[6]))
+		copy(m.Held.Previous[:], blob(row[7]))
+	}
+	return m
+}
+
+func (r *Room) messages(text string, args ...driver.Value) (all []kept.Message, err error) {
+	err = r.query(text, func(row []driver.Value) error {
+		all = append(all, scanMessage(row))
+		return nil
+	}, args...)
+	return all, err
+}
+
+// MessagesSince returns at most limit messages that arrived after the one with an ID, in the order of their arrival.
+func (r *Room) MessagesSince(id int64, limit int) ([]kept.Message, error) {
+	return r.messages(selectMessages+"WHERE m.id > ? ORDER BY m.id LIMIT ?", id, int64(limit))
+}
+
+// MessagesFrom returns at most limit messages at or above a place, behind the given one if that stands there, in the
+// order of their places.
+func (r *Room) MessagesFrom(at record.Place, behind int64, limit int) ([]kept.Message, error) {
+	return r.messages(selectMessages+"WHERE (m.place, m.id) > (?, ?) ORDER BY m.place, m.id LIMIT ?",
+		place(at), behind, int64(limit))
+}
+
+// NewestMessages returns the n messages that stand highest and are not of the kind left out, the highest first.
+func (r *Room) NewestMessages(n int, leftOut record.Kind) ([]kept.Message, error) {
+	return r.messages(selectMessages+"WHERE m.kind <> ? ORDER BY m.place DESC, m.id DESC LIMIT ?", int64(leftOut), int64(n))
+}
+
+// Records visits all records that are held, by author, number and the order of their arrival.
+func (r *Room) Records(visit func(record.Held) error) error {
+	return r.query(selectMessages+"WHERE m.author IS NOT NULL ORDER BY m.author, m.number, m.id",
+		func(row []driver.Value) error { return visit(scanMessage(row).Held) })
+}
+
+// Held implements that part of [record.Known].
+func (r *Room) Held(author record.PublicKey, first, last uint32) (held []record.Held, err error) {
+	id, err := r.authorID(author)
+	if err != nil {
+		return nil, err
+	}
+	err = r.query(`SELECT place, number, hash, previous FROM messages WHERE author = ? AND number BETWEEN ? AND ?
+		ORDER BY number, id`, func(row []driver.Value) error {
+		h := record.Held{Author: author, Number: uint32(row[1].(int64)), At: parsePlace(row[0])}
+		copy(h.Hash[:], blob(row[2]))
+		copy(h.Previous[:], blob(row[3]))
+		held = append(held, h)
+		return nil
+	}, id, int64(first), int64(last))
+	return held, err
+}
+
+// LastMessage and LastEvent return the highest ID given out, 0 if there is none.
+func (r *Room) LastMessage() (int64, error) { return r.highest("SELECT max(id) FROM messages") }
+
+// LastEvent is to events what [Room.LastMessage] is to messages.
+func (r *Room) LastEvent() (int64, error) { return r.highest("SELECT max(id) FROM events") }
+
+func (r *Room) highest(text string) (id int64, err error) {
+	err = r.query(text, func(row []driver.Value) error {
+		if row[0] != nil {
+			id = row[0].(int64)
+		}
+		return nil
+	})
+	return id, err
+}

@@ -1,0 +1,77 @@
+package archive
+
+import (
+	"database/sql/driver"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room/kept"
+)
+
+// placeBits is how much of a place in the database is the entry number.
+const placeBits = 40
+
+// place writes a place as one number that orders as it does. Callers keep to [kept.MaxEntry] and [kept.MaxClear].
+func place(p record.Place) int64 { return int64(p.Clear)<<placeBits | p.Entry }
+
+func parsePlace(v driver.Value) record.Place {
+	n := v.(int64)
+	return record.Place{Clear: uint32(n >> placeBits), Entry: n & kept.MaxEntry}
+}
+
+// millis is 0 for the zero time.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func parseMillis(v driver.Value) time.Time {
+	if v == int64(0) {
+		return time.Time{}
+	}
+	return time.UnixMilli(v.(int64)).UTC()
+}
+
+// seconds is 0 for the zero time.
+func seconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+func parseSeconds(v driver.Value) time.Time {
+	if v == int64(0) {
+		return time.Time{}
+	}
+	return time.Unix(v.(int64), 0).UTC()
+}
+
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// key writes a public key, and nothing for the zero one.
+func key(k record.PublicKey) []byte {
+	if k.IsZero() {
+		return []byte{}
+	}
+	return k[:]
+}
+
+// parseKey reads what key writes. What has another length is damaged, and nobody's.
+func parseKey(v driver.Value) (k record.PublicKey) {
+	copy(k[:], blob(v))
+	return k
+}
+
+// blob returns bytes; the driver hands out empty ones as nil.
+func blob(v driver.Value) []byte {
+	b, _ := v.([]byte)
+	return b
+}

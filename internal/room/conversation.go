@@ -1,0 +1,151 @@
+package room
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// ErrLostArchive means that the archive is empty although the identity has written in this room before: nobody knows
+// which numbers it has used. The room needs a new identity.
+var ErrLostArchive = errors.New("the archive of this room is lost, and with it the numbers that the identity has used")
+
+// Options tell what a [Conversation] is made of.
+type Options struct {
+	// Keys are the room's keys, newest first: the first seals, all open.
+	Keys []fernet.Key
+	Salt record.Salt
+	// Identity signs what is written here. Without one the room can only be read.
+	Identity record.Identity
+	// Nick is the nickname in what is written; it may be empty.
+	Nick string
+	// Fields are the numbers of the fields that the room uses, in the order of writing. Reading looks at all fields.
+	Fields []int
+	// Pad fills the fields that an entry has left with tokens that say nothing, so that all entries look alike
+	// (padding: entry).
+	Pad bool
+	// Wrapped makes tokens look as Python prints them.
+	Wrapped bool
+	// Used tells that the identity has written in this room before, as whoever keeps the identity remembers.
+	Used bool
+}
+
+// Conversation is a room whose members sign what they write. What it learns is kept in a [Store], for which several
+// processes may compete; one Conversation belongs to one goroutine.
+type Conversation struct {
+	store Store
+	o     Options
+	own   record.PublicKey
+	opener
+	sealers []fernet.Ring // one a key
+	// reader remembers cells that are pending, while the store has the version: what others change it would not notice.
+	reader  *record.Reader
+	version int64
+
+	// read means that this process has read the room, and newest is the newest entry that it knows of.
+	read   bool
+	newest record.Place
+}
+
+// Open returns the conversation that a store keeps. The error is [ErrLostArchive], or says which option is wrong.
+func Open(store Store, o Options) (*Conversation, error) {
+	c := &Conversation{store: store, o: o}
+	if err := c.prepare(); err != nil {
+		return nil, err
+	}
+	c.reader = record.NewReader(o.Salt, c.own)
+	if c.own.IsZero() {
+		return c, nil
+	}
+	state, err := store.State()
+	if err != nil {
+		return nil, fmt.Errorf("opening the room: %w", err)
+	}
+	switch {
+	case !state.Own.IsZero():
+		return c, nil
+	case o.Used:
+		return nil, ErrLostArchive
+	}
+	err = store.Transact(func() error {
+		state, err := store.State()
+		if err != nil || !state.Own.IsZero() {
+			return err
+		}
+		state.Own = c.own
+		return store.SetState(state)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening the room: %w", err)
+	}
+	return c, nil
+}
+
+// prepare checks the options.
+func (c *Conversation) prepare() (err error) {
+	if c.opener, err = newOpener(c.o.Keys); err != nil {
+		return err
+	}
+	for _, k := range c.o.Keys {
+		sealer, err := fernet.NewRing(k)
+		if err != nil {
+			return err
+		}
+		c.sealers = append(c.sealers, sealer)
+	}
+	if !c.o.Identity.IsZero() {
+		c.own = c.o.Identity.Public()
+	}
+	if len(c.o.Fields) == 0 {
+		return errors.New("the room has no field to write to")
+	}
+	for i, n := range c.o.Fields {
+		if n < 1 || n > thingspeak.FieldCount {
+			return fmt.Errorf("field %d: a channel has the fields 1 to %d", n, thingspeak.FieldCount)
+		}
+		if slices.Contains(c.o.Fields[:i], n) {
+			return fmt.Errorf("field %d is named twice", n)
+		}
+	}
+	if c.o.Nick != "" {
+		return record.CheckNickname(c.o.Nick)
+	}
+	return nil
+}
+
+func newOpener(keys []fernet.Key) (o opener, err error) {
+	if o.ring, err = fernet.NewRing(keys...); err != nil {
+		return o, err
+	}
+	for _, k := range keys {
+		o.ids = append(o.ids, record.KeyID(k.ID()))
+	}
+	return o, nil
+}
+
+// known is the store as the reader wants it.
+func (c *Conversation) known() knowledge { return knowledge{c.store, &c.opener} }
+
+// transact is Transact of the store; if it fails, what the reader remembers is forgotten, since it may have taken for
+// kept what is not.
+func (c *Conversation) transact(work func() error) error {
+	err := c.store.Transact(work)
+	if err != nil {
+		c.reader = record.NewReader(c.o.Salt, c.own)
+	}
+	return err
+}
+
+// hasKey reports whether the room has the key with an id.
+func (o *opener) hasKey(id record.KeyID) bool { return slices.Contains(o.ids, id) }
+
+// sortedIDs returns the ids of the keys as [kept.State] has them.
+func (o *opener) sortedIDs() []record.KeyID {
+	ids := slices.Clone(o.ids)
+	slices.SortFunc(ids, func(a, b record.KeyID) int { return slices.Compare(a[:], b[:]) })
+	return slices.Compact(ids)
+}

@@ -1,0 +1,264 @@
+package room_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/archive"
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+var salt = record.Salt{1, 2, 3}
+
+// member is somebody in a conversation, with a home of their own.
+type member struct {
+	*room.Conversation
+
+	t       testing.TB
+	o       room.Options
+	dir     string
+	archive *archive.Room
+	client  *remote.Client
+	now     time.Time // zero: the real one
+}
+
+// hall is a channel and the key that its members share.
+type hall struct {
+	t       testing.TB
+	relay   *relaytest.Server
+	channel relaytest.Channel
+	key     fernet.Key
+	fields  []int
+}
+
+func newHall(t testing.TB, fields ...int) *hall {
+	t.Helper()
+	server := relaytest.New(t, relaytest.InMemory())
+	if len(fields) == 0 {
+		fields = []int{1, 2, 3, 4, 5, 6, 7, 8}
+	}
+	return &hall{t, server, server.CreateChannel(t, relaytest.AllFields(true)), fernet.GenerateKey(), fields}
+}
+
+// options are those of a member of the hall with an identity made of seed.
+func (h *hall) options(seed byte, nick string) room.Options {
+	return room.Options{
+		Keys: []fernet.Key{h.key}, Salt: salt, Identity: record.NewIdentity([record.KeySize]byte{seed}), Nick: nick,
+		Fields: h.fields,
+	}
+}
+
+func (h *hall) join(seed byte, nick string) *member {
+	h.t.Helper()
+	return h.enter(h.options(seed, nick), filepath.Join(h.t.TempDir(), "state"))
+}
+
+// enter opens a home.
+func (h *hall) enter(o room.Options, dir string) *member {
+	h.t.Helper()
+	store, err := archive.OpenRoom(dir, "lab")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { store.Close() })
+	c, err := room.Open(store, o)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return &member{Conversation: c, t: h.t, o: o, dir: dir, archive: store, client: h.client()}
+}
+
+func (h *hall) client() *remote.Client {
+	h.t.Helper()
+	client, err := remote.New(remote.Options{
+		BaseURL: h.relay.URL, Channel: h.channel.ID, WriteKey: remote.Secret(h.channel.WriteKey),
+		Transport: h.relay.Transport(h.t),
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return client
+}
+
+// again closes a home and opens it once more, as another process would.
+func (m *member) again(h *hall) *member {
+	m.t.Helper()
+	if err := m.archive.Close(); err != nil {
+		m.t.Fatal(err)
+	}
+	return h.enter(m.o, m.dir)
+}
+
+func (m *member) clock() time.Time {
+	if m.now.IsZero() {
+		return time.Now()
+	}
+	return m.now
+}
+
+// position is what a reader keeps of a feed.
+type position struct {
+	remote.Position
+
+	FromStart bool
+}
+
+// read reads the room as cli does.
+func (m *member) read() (room.Arrivals, error) { return readRoom(m.Conversation, m.client, m.clock()) }
+
+func readRoom(c *room.Conversation, client *remote.Client, now time.Time) (room.Arrivals, error) {
+	in, err := c.Receive(1000)
+	if err != nil {
+		return room.Arrivals{}, err
+	}
+	pos := position{FromStart: true}
+	if b := in.Position(); len(b) > 0 {
+		if err := json.Unmarshal(b, &pos); err != nil {
+			return room.Arrivals{}, err
+		}
+	}
+	var entries []thingspeak.Entry
+	news, readErr := client.Since(context.Background(), pos.Position, func(e *thingspeak.Entry) error {
+		entries = append(entries, *e)
+		return nil
+	})
+	if news.Cleared {
+		if err := in.Cleared(); err != nil {
+			return room.Arrivals{}, err
+		}
+	}
+	for i := range entries {
+		if err := in.Add(&entries[i]); err != nil {
+			break
+		}
+	}
+	pos.Position = news.Position
+	b, err := json.Marshal(pos)
+	if err != nil {
+		return room.Arrivals{}, err
+	}
+	facts := room.Facts{
+		View: record.View{FromStart: pos.FromStart}, Position: b, LastID: news.LastID, Rewritten: news.Rewritten, Now: now,
+	}
+	for _, w := range append(news.Position.Waiting, news.Lost...) {
+		facts.View.Holes = append(facts.View.Holes, record.Hole{First: w.First, Last: w.Last, Asked: w.Asked})
+	}
+	if readErr != nil {
+		facts.View.Holes = append(facts.View.Holes, record.Hole{First: 1, Last: 1 << 40})
+	}
+	arrivals, err := in.Finish(facts)
+	return arrivals, errors.Join(readErr, err)
+}
+
+// poster makes a client what a room asks for.
+type poster struct{ *remote.Client }
+
+func (p poster) Post(ctx context.Context, fields thingspeak.Fields, after int64) (int64, error) {
+	id, err := p.Client.Post(ctx, fields, after, nil)
+	return id, certainty(err)
+}
+
+// certainty says what an error of the client means for what was posted.
+func certainty(err error) error {
+	if errors.Is(err, remote.ErrUnknownOutcome) {
+		return errors.Join(room.ErrUnknown, err)
+	}
+	if e, ok := errors.AsType[*remote.UnreachableError](err); ok && !e.Sent {
+		return errors.Join(room.ErrNotStored, err)
+	}
+	if _, ok := errors.AsType[*remote.RefusedError](err); ok {
+		return errors.Join(room.ErrNotStored, err)
+	}
+	return err
+}
+
+// bulkPoster is a poster that posts many entries at a time.
+type bulkPoster struct{ poster }
+
+func (p bulkPoster) PostBulk(ctx context.Context, entries []thingspeak.Entry) error {
+	rows := make([]remote.BulkRow, len(entries))
+	for i, e := range entries {
+		rows[i] = remote.BulkRow{CreatedAt: e.CreatedAt, Fields: e.Fields}
+	}
+	err := p.BulkUpdate(ctx, rows)
+	if remote.HasNoBulk(err) {
+		return room.ErrNoBulk
+	}
+	return certainty(err)
+}
+
+// say writes a text and delivers it.
+func (m *member) say(text string) room.Written {
+	m.t.Helper()
+	w, err := m.Write(record.Text(text), m.clock())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.deliver()
+	return w
+}
+
+func (m *member) deliver() room.Delivered {
+	m.t.Helper()
+	m.look()
+	done, err := m.Deliver(m.t.Context(), bulkPoster{poster{m.client}}, nil)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return done
+}
+
+// look reads the room.
+func (m *member) look() room.Arrivals {
+	m.t.Helper()
+	a, err := m.read()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return a
+}
+
+// history returns the texts of the conversation.
+func (m *member) history() []string {
+	m.t.Helper()
+	var all []string
+	err := m.History(0, func(it *room.Item) error {
+		all = append(all, line(it))
+		return nil
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return all
+}
+
+func line(it *room.Item) string {
+	switch {
+	case it.Unsigned != nil:
+		return "unsigned: " + it.Unsigned.Text
+	case it.Notice != "":
+		return it.Notice
+	}
+	switch body := it.Record.Body.(type) {
+	case record.Text:
+		return it.Record.Name + ": " + string(body)
+	default:
+		return it.Record.Name + ": " + body.Kind().String()
+	}
+}
+
+func lines(items []room.Item) (all []string) {
+	for i := range items {
+		all = append(all, line(&items[i]))
+	}
+	return all
+}

@@ -1,0 +1,453 @@
+package room
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room/kept"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/token"
+)
+
+// What a [Poster] tells by its errors.
+var (
+	// ErrNotStored means that an entry certainly was not stored.
+	ErrNotStored = errors.New("the relay has not stored it")
+	// ErrUnknown means that an entry was posted and looked for, and nobody can say whether it is stored.
+	ErrUnknown = errors.New("nobody can say whether the relay has stored it")
+	// ErrNoBulk means that the relay takes one entry at a time only.
+	ErrNoBulk = errors.New("the relay takes no bulk updates")
+)
+
+// ErrNotRead refuses to deliver before the room was read: there may be records of the same identity that this archive
+// does not know.
+var ErrNotRead = errors.New("the room is to be read before anything is posted to it")
+
+// Progress tells how far [Conversation.Deliver] has come.
+type Progress struct {
+	// Posted of Total entries were accepted in this call.
+	Posted, Total int
+	// Entry is the number of the last one.
+	Entry int64
+}
+
+// Delivered tells what a delivery has done.
+type Delivered struct {
+	// Posted is how many entries were accepted.
+	Posted int
+	// Renumbered are the messages that were signed anew, because another copy of this identity has used their numbers.
+	Renumbered []Renumbered
+}
+
+// Deliver posts what is in the outbox, in order, until nothing is left to post. If another process is at it, Deliver
+// waits for it. The room must have been read before, in this process: otherwise it returns [ErrNotRead].
+//
+// An entry is noted as tried before it is posted, and with its number after. One that was tried before is looked for, and
+// posted again, byte for byte, only if it is not there. An error of the poster ends the delivery, and everything that
+// was not accepted stays in the outbox. Progress, if not nil, is told of each entry that was accepted.
+func (c *Conversation) Deliver(ctx context.Context, relay Poster, progress func(Progress)) (done Delivered, err error) {
+	if !c.read {
+		return done, ErrNotRead
+	}
+	unlock, err := c.store.Lock(ctx)
+	if err != nil {
+		return done, fmt.Errorf("delivering the outbox: %w", err)
+	}
+	defer unlock()
+	d := delivery{Conversation: c, relay: relay, progress: progress, absent: map[int64]bool{}}
+	d.bulk, _ = relay.(BulkPoster)
+	if err = d.run(ctx); err != nil {
+		err = fmt.Errorf("delivering the outbox: %w", err)
+	}
+	return d.done, err
+}
+
+// delivery is one call of Deliver.
+type delivery struct {
+	*Conversation
+
+	relay    Poster
+	bulk     BulkPoster // nil if there is none
+	progress func(Progress)
+	done     Delivered
+	left     int // posts that are not accepted
+
+	// absent are the posts that were tried, and looked for in vain.
+	absent map[int64]bool
+	// stored is the post that was accepted last, and is noted together with the next one: each transaction costs a write
+	// to the disk.
+	stored   *kept.Post
+	promised bool // a bulk update was answered, and its entries were not looked for yet
+}
+
+func (d *delivery) run(ctx context.Context) (err error) {
+	if d.left, err = d.unposted(); err != nil {
+		return err
+	}
+	for {
+		next, err := d.advance(ctx)
+		if err != nil || next == nil {
+			return err
+		}
+		switch {
+		case next.settle:
+			err = d.settle(ctx)
+		case len(next.posts) > 1:
+			err = d.postBulk(ctx, next)
+		default:
+			err = d.post(ctx, next)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// step is what a delivery does next: look for the posts that were tried, or post some.
+type step struct {
+	settle bool
+	posts  []kept.Post
+	// fresh means that nobody has tried to post them before.
+	fresh bool
+}
+
+// Sizes of bulk updates.
+const (
+	// MaxBulk is how many entries one bulk update may hold (contract section 6.4).
+	MaxBulk = 960
+	// bulkFrom is from how many entries on a bulk update is worth it: it takes a reading to know what became of it.
+	bulkFrom = 4
+)
+
+// advance notes what was stored last and returns the next step, nil if all is done. Posts that nobody can have stored are
+// noted as tried: those that are queued, and those that were looked for in vain.
+func (d *delivery) advance(ctx context.Context) (*step, error) {
+	var next *step
+	var changed []Renumbered
+	var stopped error
+	err := d.transact(func() (err error) {
+		next, changed, stopped = nil, nil, ctx.Err()
+		if d.stored != nil {
+			if err := d.store.SettlePost(d.stored.Seq, kept.Accepted, d.stored.At); err != nil {
+				return err
+			}
+		}
+		if stopped != nil {
+			return nil
+		}
+		posts, err := d.openPosts()
+		if err != nil || len(posts) == 0 {
+			return err
+		}
+		if posts[0].State != kept.Queued && !d.absent[posts[0].Seq] {
+			next = &step{settle: true}
+			return nil
+		}
+		now := time.Now()
+		if changed, err = d.renumber(now); err != nil {
+			return err
+		}
+		if len(changed) > 0 {
+			if posts, err = d.openPosts(); err != nil {
+				return err
+			}
+		}
+		next, err = d.take(posts, now)
+		return err
+	})
+	if err == nil {
+		d.stored = nil
+		d.done.Renumbered = append(d.done.Renumbered, changed...)
+		err = stopped
+	}
+	return next, err
+}
+
+// openPosts returns the posts that may go out together.
+func (d *delivery) openPosts() ([]kept.Post, error) {
+	if d.bulk == nil {
+		return d.store.OpenPosts(1)
+	}
+	return d.store.OpenPosts(MaxBulk)
+}
+
+// take chooses from posts that are not accepted, of which the first may be posted, and notes those as tried.
+func (d *delivery) take(posts []kept.Post, now time.Time) (*step, error) {
+	n := 1
+	for n < len(posts) && (posts[n].State == kept.Queued || d.absent[posts[n].Seq]) {
+		n++
+	}
+	posts = posts[:n]
+	if n >= bulkFrom {
+		if err := d.date(posts, now); err != nil {
+			return nil, err
+		}
+		for n = 0; n < len(posts) && !posts[n].Dated.IsZero(); n++ {
+		}
+	}
+	if n < bulkFrom {
+		n = 1
+	}
+	next := &step{posts: posts[:n], fresh: true}
+	for i := range next.posts {
+		p := &next.posts[i]
+		if p.State == kept.Queued {
+			p.After = d.newest
+		} else {
+			next.fresh = false
+		}
+		p.State = kept.Tried
+		if err := d.store.PutPost(*p); err != nil {
+			return nil, err
+		}
+	}
+	return next, nil
+}
+
+// date gives the posts that have no date the last seconds that have passed, one each: none in the future and none twice.
+// Where there are not enough seconds, the last posts get none.
+func (d *delivery) date(posts []kept.Post, now time.Time) error {
+	state, err := d.store.State()
+	if err != nil {
+		return err
+	}
+	now = now.UTC().Truncate(time.Second)
+	at := now.Add(-time.Duration(d.left-1) * time.Second) // all that is left is one transfer
+	if !at.After(state.Dated) {
+		at = state.Dated.Add(time.Second)
+	}
+	for i := range posts {
+		if !posts[i].Dated.IsZero() {
+			continue
+		}
+		if at.After(now) {
+			break
+		}
+		posts[i].Dated, state.Dated = at, at
+		at = at.Add(time.Second)
+	}
+	return d.store.SetState(state)
+}
+
+// post posts one entry.
+func (d *delivery) post(ctx context.Context, next *step) error {
+	p := &next.posts[0]
+	entry, err := d.relay.Post(ctx, p.Fields, d.since(p.After))
+	if err != nil {
+		return errors.Join(err, d.failed(next, err))
+	}
+	p.At = record.Place{Clear: d.newest.Clear, Entry: entry}
+	d.stored = p
+	d.accepted(1, entry)
+	return nil
+}
+
+// postBulk posts many entries, which are looked for in the next step.
+func (d *delivery) postBulk(ctx context.Context, next *step) error {
+	entries := make([]thingspeak.Entry, len(next.posts))
+	for i := range next.posts {
+		entries[i].CreatedAt, entries[i].Fields = next.posts[i].Dated, next.posts[i].Fields
+		delete(d.absent, next.posts[i].Seq)
+	}
+	err := d.bulk.PostBulk(ctx, entries)
+	d.promised = err == nil
+	if errors.Is(err, ErrNoBulk) {
+		d.bulk = nil
+		return d.failed(next, ErrNotStored)
+	}
+	if err != nil {
+		return errors.Join(err, d.failed(next, err))
+	}
+	return nil
+}
+
+// settle looks for all posts that were tried: among what was read, and then at the relay. Those that are not there may be
+// posted again.
+func (d *delivery) settle(ctx context.Context) error {
+	posts, err := d.store.TriedPosts()
+	if err != nil {
+		return err
+	}
+	entries := make([]int64, len(posts))
+	var unread []int
+	for i := range posts {
+		if entries[i], err = d.readAt(&posts[i]); err != nil {
+			return err
+		}
+		if entries[i] == 0 {
+			unread = append(unread, i)
+		}
+	}
+	if err := d.look(ctx, posts, unread, entries); err != nil {
+		return err
+	}
+	d.promised = false
+	count, last := 0, int64(0)
+	err = d.transact(func() error {
+		count, last = 0, 0
+		for i := range posts {
+			if entries[i] == 0 {
+				continue
+			}
+			count, last = count+1, max(last, entries[i])
+			at := record.Place{Clear: d.newest.Clear, Entry: entries[i]}
+			if err := d.store.SettlePost(posts[i].Seq, kept.Accepted, at); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i := range posts {
+		if entries[i] == 0 {
+			d.absent[posts[i].Seq] = true
+		}
+	}
+	if count > 0 {
+		d.accepted(count, last)
+	}
+	return nil
+}
+
+// lookAgain is how often entries that a relay has promised to store are looked for.
+const lookAgain = 3
+
+// look asks the relay for posts and notes where they are stored.
+func (d *delivery) look(ctx context.Context, posts []kept.Post, which []int, entries []int64) error {
+	if d.bulk == nil {
+		for _, i := range which {
+			var err error
+			if entries[i], err = d.relay.Find(ctx, posts[i].Fields, d.since(posts[i].After)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for round := 0; len(which) > 0 && (round == 0 || d.promised && round < lookAgain); round++ {
+		fields := make([]thingspeak.Fields, len(which))
+		after := d.since(posts[which[0]].After)
+		for n, i := range which {
+			fields[n] = posts[i].Fields
+			after = min(after, d.since(posts[i].After))
+		}
+		found, err := d.bulk.FindAll(ctx, fields, after)
+		if err != nil {
+			return err
+		}
+		var rest []int
+		for n, i := range which {
+			if entries[i] = found[n]; entries[i] == 0 {
+				rest = append(rest, i)
+			}
+		}
+		which = rest
+	}
+	return nil
+}
+
+// accepted counts posts that were accepted, the last as entry.
+func (d *delivery) accepted(n int, entry int64) {
+	d.newest.Entry = max(d.newest.Entry, entry)
+	d.done.Posted += n
+	d.left = max(d.left-n, 0) // more may have come meanwhile
+	if d.progress != nil {
+		d.progress(Progress{d.done.Posted, d.done.Posted + d.left, entry})
+	}
+}
+
+// readAt returns the entry in which a post was read, 0 if it was not.
+func (c *Conversation) readAt(p *kept.Post) (int64, error) {
+	var at record.Place
+	for n := range p.Cells.All() {
+		bare, _ := token.Unwrap(p.Fields[n-1].Text)
+		tok, err := token.Parse(bare)
+		if err != nil {
+			return 0, fmt.Errorf("the outbox holds what is no token: %w", err)
+		}
+		mac := tok.MAC()
+		var ok bool
+		if at, ok, err = c.store.MAC([16]byte(mac[:16])); err != nil || !ok {
+			return 0, err
+		}
+	}
+	return at.Entry, nil
+}
+
+// failed notes what is known about posts after an error.
+func (d *delivery) failed(next *step, err error) error {
+	state := kept.Tried
+	switch {
+	case errors.Is(err, ErrUnknown):
+		state = kept.Unknown
+	case errors.Is(err, ErrNotStored):
+		state = kept.Queued
+	}
+	if state == kept.Tried || state == kept.Queued && !next.fresh {
+		return nil
+	}
+	return d.transact(func() error {
+		for i := range next.posts {
+			if err := d.store.SettlePost(next.posts[i].Seq, state, record.Place{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// since returns the entry number after which to look for what was tried when at was the newest: 0 if the channel was
+// cleared since.
+func (c *Conversation) since(at record.Place) int64 {
+	if at.Clear != c.newest.Clear {
+		return 0
+	}
+	return at.Entry
+}
+
+// unposted counts the posts that are not accepted.
+func (c *Conversation) unposted() (int, error) {
+	states, err := c.store.Progress(0, 1<<62)
+	return states[kept.Queued] + states[kept.Tried] + states[kept.Unknown], err
+}
+
+// renumber signs anew what another copy of this identity has taken the numbers of: a restored backup, or a copied home.
+// The first post must not be one that was tried and may be stored. It runs inside a transaction.
+func (c *Conversation) renumber(now time.Time) ([]Renumbered, error) {
+	author, ok, err := c.store.Author(c.own)
+	if err != nil || !ok {
+		return nil, err
+	}
+	own, err := c.store.Own(1, author.Top)
+	if err != nil {
+		return nil, err
+	}
+	first := -1
+	for i := range own {
+		q, err := c.queued(&own[i])
+		if err != nil {
+			return nil, err
+		}
+		if q.Sent != kept.Accepted {
+			first = i
+			break
+		}
+	}
+	if first < 0 {
+		return nil, nil
+	}
+	if own, err = c.store.Own(own[first].Number, math.MaxUint32); err != nil {
+		return nil, err
+	}
+	state, err := c.store.State()
+	if err != nil || state.Own != c.own {
+		return nil, err
+	}
+	t := tip{number: author.Top, previous: author.TopHash, seq: state.Seq}
+	return c.signAnew(&state, t, own, func(*record.Record) {}, now)
+}

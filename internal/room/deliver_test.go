@@ -1,0 +1,277 @@
+package room_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/room/kept"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// countingPoster counts requests and may lose the second half of a bulk update.
+type countingPoster struct {
+	bulkPoster
+
+	posted, bulks, found int
+	half                 bool
+}
+
+func (p *countingPoster) Post(ctx context.Context, fields thingspeak.Fields, after int64) (int64, error) {
+	p.posted++
+	return p.bulkPoster.Post(ctx, fields, after)
+}
+
+func (p *countingPoster) PostBulk(ctx context.Context, entries []thingspeak.Entry) error {
+	if p.bulks++; p.half {
+		p.half = false
+		entries = entries[:len(entries)/2]
+	}
+	return p.bulkPoster.PostBulk(ctx, entries)
+}
+
+func (p *countingPoster) FindAll(ctx context.Context, fields []thingspeak.Fields, after int64) ([]int64, error) {
+	p.found++
+	return p.bulkPoster.FindAll(ctx, fields, after)
+}
+
+// A file goes out in bulk, under dates of the past that are used once, whatever becomes of the first attempt.
+func TestBulk(t *testing.T) {
+	content := []byte(strings.Repeat("content ", 2000))
+	for name, c := range map[string]struct {
+		fault           relaytest.Fault // of the first bulk update
+		half            bool
+		fails           bool // the first delivery
+		posted, rebulks int
+		again           bool // entries that are there twice
+	}{
+		"stored":             {},
+		"reply lost":         {fault: relaytest.LoseReply(), fails: true},
+		"request lost":       {fault: relaytest.LoseRequest(), fails: true, rebulks: 1},
+		"half of it lost":    {half: true, rebulks: 1},
+		"no bulk updates":    {fault: relaytest.Answer(404, "application/json", "{}"), posted: 20},
+		"refused":            {fault: relaytest.Answer(401, "application/json", "{}"), fails: true, rebulks: 1},
+		"answer not a relay": {fault: relaytest.Answer(200, "text/html", "<html>"), fails: true, rebulks: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHall(t)
+			ana, bo := h.join(1, "ana"), h.join(2, "bo")
+			bo.say("before")
+			bo.look()
+			ana.look()
+			w, err := ana.Write(record.File{Name: "notes.txt", Media: "text/plain", Content: content}, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if w.Entries != 20 {
+				t.Fatalf("%d entries, want 20", w.Entries)
+			}
+			p := &countingPoster{bulkPoster: bulkPoster{poster{ana.client}}, half: c.half}
+			if c.fault != nil {
+				h.relay.Inject(relaytest.On("bulk_update", c.fault))
+			}
+			var steps []room.Progress
+			_, err = ana.Deliver(t.Context(), p, func(p room.Progress) { steps = append(steps, p) })
+			if (err != nil) != c.fails {
+				t.Fatalf("Deliver = %v", err)
+			}
+			h.relay.Inject(nil)
+			if c.fails {
+				ana = ana.again(h)
+				ana.look()
+				p.Client = ana.client
+				if _, err := ana.Deliver(t.Context(), p, func(p room.Progress) { steps = append(steps, p) }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if p.posted != c.posted || p.bulks != 1+c.rebulks {
+				t.Errorf("%d entries posted by themselves, %d bulk updates", p.posted, p.bulks)
+			}
+			if len(steps) > 0 { // what was read back meanwhile need not be delivered
+				if last := steps[len(steps)-1]; last.Posted != 20 || last.Total != 20 {
+					t.Errorf("progress ends with %+v", last)
+				}
+			}
+			rows := h.relay.Entries(t, h.channel.ID)
+			if len(rows) != 21 {
+				t.Errorf("%d entries, want 21", len(rows))
+			}
+			dates := map[time.Time]bool{}
+			for _, e := range rows[1:] {
+				if dates[e.CreatedAt] && c.posted == 0 || e.CreatedAt.After(time.Now()) {
+					t.Errorf("entry %d has the date %v", e.ID, e.CreatedAt)
+				}
+				dates[e.CreatedAt] = true
+			}
+			got := bo.look()
+			if len(got.Items) != 1 || len(got.Told) > 0 {
+				t.Fatalf("%v, told %v", lines(got.Items), told(got.Told))
+			}
+			want := record.File{Name: "notes.txt", Media: "text/plain", Content: content}
+			if d := cmp.Diff(record.Body(want), got.Items[0].Record.Body); d != "" {
+				t.Error(d)
+			}
+			ana.look()
+			if left, err := ana.Outbox(); err != nil || len(left) > 0 {
+				t.Errorf("outbox %+v, %v", left, err)
+			}
+		})
+	}
+}
+
+// Two transfers within a second take different dates; what finds none goes out by itself.
+func TestDatesAreUsedOnce(t *testing.T) {
+	h := newHall(t, 1)
+	ana, bo := h.join(1, "ana"), h.join(2, "bo")
+	ana.look()
+	p := &countingPoster{bulkPoster: bulkPoster{poster{ana.client}}}
+	for i := range 3 {
+		if _, err := ana.Write(record.Text(fmt.Sprint(i, strings.Repeat("x", 1000))), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ana.Deliver(t.Context(), p, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p.bulks == 0 || p.posted == 0 {
+		t.Errorf("%d bulk updates and %d single ones", p.bulks, p.posted)
+	}
+	if n := len(bo.look().Items); n != 3 {
+		t.Errorf("%d messages, want 3", n)
+	}
+	state, err := ana.archive.State()
+	if err != nil || state.Dated.After(time.Now()) {
+		t.Errorf("the last date is %v, %v", state.Dated, err)
+	}
+}
+
+// A delivery that is told to stop keeps what it knows and can be gone on with.
+func TestInterruptedDelivery(t *testing.T) {
+	h := newHall(t, 1)
+	ana, bo := h.join(1, "ana"), h.join(2, "bo")
+	ana.look()
+	if _, err := ana.Write(record.Text(strings.Repeat("x", 700)), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done, err := ana.Deliver(ctx, poster{ana.client}, func(p room.Progress) {
+		if p.Posted == 3 {
+			stop()
+		}
+	})
+	if !errors.Is(err, context.Canceled) || done.Posted != 3 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	q, err := ana.Outbox()
+	if err != nil || len(q) != 1 || q[0].Accepted != 3 || q[0].Sent != kept.Tried {
+		t.Errorf("outbox %+v, %v", q, err)
+	}
+	ana = ana.again(h)
+	ana.deliver()
+	if n := len(bo.look().Items); n != 1 {
+		t.Errorf("%d messages", n)
+	}
+}
+
+// What nobody can say is unknown, and is looked for when it is delivered again.
+func TestUnknownOutcome(t *testing.T) {
+	h := newHall(t)
+	ana, bo := h.join(1, "ana"), h.join(2, "bo")
+	ana.look()
+	if _, err := ana.Write(record.Text("hello"), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	p := lostPoster{poster: poster{ana.client}}
+	if _, err := ana.Deliver(t.Context(), p, nil); !errors.Is(err, room.ErrUnknown) {
+		t.Fatalf("Deliver = %v", err)
+	}
+	if q, err := ana.Outbox(); err != nil || len(q) != 1 || q[0].Sent != kept.Unknown {
+		t.Errorf("outbox %+v, %v", q, err)
+	}
+	ana.deliver()
+	if rows := h.relay.Entries(t, h.channel.ID); len(rows) != 1 {
+		t.Errorf("%d entries", len(rows))
+	}
+	if d := cmp.Diff([]string{"ana: hello"}, lines(bo.look().Items)); d != "" {
+		t.Error(d)
+	}
+}
+
+// lostPoster posts and cannot say whether it did.
+type lostPoster struct{ poster }
+
+func (p lostPoster) Post(ctx context.Context, fields thingspeak.Fields, after int64) (int64, error) {
+	if _, err := p.poster.Post(ctx, fields, after); err != nil {
+		return 0, err
+	}
+	return 0, room.ErrUnknown
+}
+
+// After a clear what was tried before it is looked for among all entries.
+func TestTriedBeforeAClear(t *testing.T) {
+	h := newHall(t)
+	ana := h.join(1, "ana")
+	for i := range 5 {
+		ana.say(fmt.Sprint(i))
+	}
+	ana.look()
+	if _, err := ana.Write(record.Text("hello"), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	h.relay.Inject(relaytest.On("POST /update", relaytest.LoseRequest()))
+	if _, err := ana.Deliver(t.Context(), onePost{poster{ana.client}}, nil); err == nil {
+		t.Fatal("the delivery succeeded")
+	}
+	h.relay.Inject(nil)
+	posts, err := ana.archive.TriedPosts()
+	if err != nil || len(posts) != 1 || posts[0].After.Entry != 5 {
+		t.Fatalf("%+v, %v", posts, err)
+	}
+	h.relay.Clear(t, h.channel.ID)
+	h.relay.Seed(t, h.channel.ID, 1, func(int) thingspeak.Entry { return thingspeak.Entry{Fields: posts[0].Fields} })
+	in, err := ana.Receive(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Cleared(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Finish(room.Facts{View: record.View{FromStart: true}, Now: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	p := &countingPoster{bulkPoster: bulkPoster{poster{ana.client}}}
+	if _, err := ana.Deliver(t.Context(), p, nil); err != nil {
+		t.Fatal(err)
+	}
+	if p.posted+p.bulks > 0 || p.found != 1 {
+		t.Errorf("%+v", p)
+	}
+}
+
+// Numbers go up by one, whoever of two conversations in one home writes, and wherever it was interrupted.
+func TestNumbersWithoutReading(t *testing.T) {
+	h := newHall(t)
+	ana := h.join(1, "ana")
+	other := h.enter(ana.o, ana.dir)
+	var numbers []uint32
+	for i := range 6 {
+		m := []*member{ana, other}[i%2]
+		w, err := m.Write(record.Text("x"), time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		numbers = append(numbers, w.Number)
+	}
+	if !slices.Equal(numbers, []uint32{1, 2, 3, 4, 5, 6}) {
+		t.Errorf("numbers %v", numbers)
+	}
+}

@@ -1,0 +1,330 @@
+package room
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room/kept"
+)
+
+// Item is a message of a conversation as it is shown: a record that was verified, or a text that nobody has signed.
+type Item struct {
+	// At is where it stands. It is zero for a message of our own that was not read back yet.
+	At record.Place
+	// Posted is the relay's date, and Sealed the clock in the token of the message's last cell; zero where not known.
+	Posted, Sealed time.Time
+	// Record is the message; nil where nobody has signed it.
+	Record *record.Message
+	// Unsigned is a token that holds no cell of a record.
+	Unsigned *Message
+	// Notice is what the user reads in place of the message: that the room has moved to a key which is not here.
+	Notice string
+	// Sent tells how far a message of our own has come, and SeenBy who has signed that they have seen it.
+	Sent   *Queued
+	SeenBy []string
+}
+
+// item returns a record as an item.
+func (o *opener) item(m *record.Message) Item {
+	it := Item{At: m.At, Record: m}
+	if moved, ok := m.Body.(record.KeyMoved); ok && !o.hasKey(moved.Key) {
+		it.Notice = moved.Notice(m.Name)
+	}
+	return it
+}
+
+// text returns an opened token that is no cell as an item.
+func (o *opener) text(at record.Place, posted time.Time, t *opened) Item {
+	m := &Message{
+		Entry: at.Entry, Field: t.field, Posted: posted, Sealed: t.sealed, Kind: Binary, Size: len(t.plain), Key: t.key,
+	}
+	if utf8.Valid(t.plain) {
+		m.Kind, m.Text = Text, string(t.plain)
+	}
+	return Item{At: at, Posted: posted, Sealed: t.sealed, Unsigned: m}
+}
+
+// itemsAtOnce is how many messages of a history are opened at a time.
+const itemsAtOnce = 512
+
+// History visits the messages that are kept, by place, and after them those of our own that are on their way. With newest
+// above 0 it visits only that many, heartbeats not counted. An error of visit ends it and is returned.
+func (c *Conversation) History(newest int, visit func(*Item) error) error {
+	from, behind := record.Place{}, int64(0)
+	waiting, err := c.onTheirWay()
+	if err == nil && newest > 0 {
+		waiting = waiting[max(len(waiting)-newest, 0):]
+		from, behind, err = c.beginning(newest - len(waiting))
+	}
+	if err != nil {
+		return fmt.Errorf("reading the history: %w", err)
+	}
+	seen, err := c.witnesses()
+	if err != nil {
+		return fmt.Errorf("reading the history: %w", err)
+	}
+	for {
+		rows, err := c.store.MessagesFrom(from, behind, itemsAtOnce)
+		if err != nil {
+			return fmt.Errorf("reading the history: %w", err)
+		}
+		if len(rows) == 0 {
+			break
+		}
+		items, n, err := c.recall(rows, seen)
+		if err != nil {
+			return fmt.Errorf("reading the history: %w", err)
+		}
+		from, behind = rows[n-1].Held.At, rows[n-1].ID
+		for i := range items {
+			if err := visit(&items[i]); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range waiting {
+		if err := visit(&waiting[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// beginning returns what stands right before the newest messages, as many as n.
+func (c *Conversation) beginning(n int) (from record.Place, behind int64, err error) {
+	if n <= 0 {
+		return record.Place{Clear: kept.MaxClear, Entry: kept.MaxEntry}, math.MaxInt64, nil
+	}
+	rows, err := c.store.NewestMessages(n, record.KindHeartbeat)
+	if err != nil || len(rows) == 0 {
+		return from, behind, err
+	}
+	oldest := &rows[len(rows)-1]
+	return oldest.Held.At, oldest.ID - 1, nil
+}
+
+// Mark tells how far somebody has looked at what came. The zero Mark has seen nothing.
+type Mark struct{ Message, Event int64 }
+
+// News are messages and findings in the order in which they came.
+type News struct {
+	Items []Item
+	// Found are findings that were told or taken back.
+	Found []kept.Event
+	// Until is the mark behind all of them, and More tells that there is more.
+	Until Mark
+	More  bool
+}
+
+// newsAtOnce bounds what [Conversation.Since] returns at a time.
+const newsAtOnce = 1000
+
+// Since returns what has come since a mark, whichever process has read it, at most 1,000 messages and findings each.
+func (c *Conversation) Since(m Mark) (News, error) {
+	n := News{Until: m}
+	rows, err := c.store.MessagesSince(m.Message, newsAtOnce)
+	if err == nil {
+		n.Found, err = c.store.Events(m.Event, newsAtOnce)
+	}
+	if err != nil {
+		return n, fmt.Errorf("reading what has come: %w", err)
+	}
+	n.More = len(rows) == newsAtOnce || len(n.Found) == newsAtOnce
+	if len(n.Found) > 0 {
+		n.Until.Event = n.Found[len(n.Found)-1].ID
+	}
+	if len(rows) == 0 {
+		return n, nil
+	}
+	recalled := 0
+	seen, err := c.witnesses()
+	if err == nil {
+		n.Items, recalled, err = c.recall(rows, seen)
+	}
+	if err != nil {
+		return News{Until: m}, fmt.Errorf("reading what has come: %w", err)
+	}
+	n.Until.Message = rows[recalled-1].ID
+	n.More = n.More || recalled < len(rows)
+	return n, nil
+}
+
+// Now returns the mark behind everything that has come so far.
+func (c *Conversation) Now() (m Mark, err error) {
+	if m.Message, err = c.store.LastMessage(); err == nil {
+		m.Event, err = c.store.LastEvent()
+	}
+	if err != nil {
+		return m, fmt.Errorf("reading how much has come: %w", err)
+	}
+	return m, nil
+}
+
+// Shown returns the mark that was set under a name, and whether one was.
+func (c *Conversation) Shown(name string) (m Mark, ok bool, err error) {
+	if m.Message, m.Event, ok, err = c.store.Mark(name); err != nil {
+		return m, ok, fmt.Errorf("reading how much was shown: %w", err)
+	}
+	return m, ok, nil
+}
+
+// SetShown sets a mark under a name: how far the messages have been shown there.
+func (c *Conversation) SetShown(name string, m Mark) error {
+	if err := c.store.SetMark(name, m.Message, m.Event); err != nil {
+		return fmt.Errorf("noting how much was shown: %w", err)
+	}
+	return nil
+}
+
+// entriesOpened is how many entries are opened again at a time: 16 MiB of them, as far as they hold records.
+const entriesOpened = 16_384
+
+// recall opens messages that are kept again, in their order: the first n of them, at least one, because there may be
+// files among them.
+func (c *Conversation) recall(rows []kept.Message, seen []record.Receipt) (items []Item, n int, err error) {
+	var places []record.Place
+	for n < len(rows) && len(places) < entriesOpened {
+		h := &rows[n].Held
+		n++
+		places = append(places, h.At)
+		if h.Author.IsZero() {
+			continue
+		}
+		parts, err := c.store.Parts(h.Author, h.Number)
+		if err != nil {
+			return nil, 0, err
+		}
+		places = append(places, parts...)
+	}
+	rows = rows[:n]
+	pages, err := c.fetch(c.store, places)
+	if err != nil {
+		return nil, 0, err
+	}
+	var cells []record.Cell
+	byPlace := make(map[record.Place]*page, len(pages))
+	for i := range pages {
+		byPlace[pages[i].at] = &pages[i]
+		for cell := range pages[i].cells(&c.opener) {
+			cells = append(cells, cell)
+		}
+	}
+	messages, err := record.Recall(c.known(), c.o.Salt, c.own, cells)
+	if err != nil {
+		return nil, 0, err
+	}
+	byID := make(map[heldID]*record.Message, len(messages))
+	for i := range messages {
+		m := &messages[i]
+		byID[heldID{m.Author, m.Number, m.Hash}] = m
+	}
+	items = make([]Item, 0, len(rows))
+	for i := range rows {
+		if it, ok := c.itemOf(&rows[i], byID, byPlace[rows[i].Held.At], seen); ok {
+			items = append(items, it)
+		}
+	}
+	return items, n, nil
+}
+
+// itemOf returns the item of a message, and whether it could be opened: its key may be gone.
+func (c *Conversation) itemOf(
+	row *kept.Message, messages map[heldID]*record.Message, p *page, seen []record.Receipt,
+) (it Item, ok bool) {
+	if p == nil {
+		return it, false
+	}
+	h := &row.Held
+	if h.Author.IsZero() {
+		i := slices.IndexFunc(p.opened, func(t opened) bool { return t.field == row.Field })
+		if i < 0 {
+			return it, false
+		}
+		return c.text(p.at, p.posted, &p.opened[i]), true
+	}
+	m := messages[heldID{h.Author, h.Number, h.Hash}]
+	if m == nil {
+		return it, false
+	}
+	it = c.item(m)
+	it.Posted = p.posted
+	for i := range p.opened {
+		t := &p.opened[i]
+		if !t.isCell() {
+			continue
+		}
+		cell := c.cell(p.at, t)
+		if id, err := cell.Group(); err == nil && id.Tag == h.Author.Tag() && id.Number == h.Number {
+			it.Sealed = t.sealed
+		}
+	}
+	if m.Own {
+		it.Sent = &Queued{Number: m.Number, Kind: m.Kind(), Sent: kept.Accepted, Entry: m.At.Entry}
+		for _, r := range seen {
+			if r.Number >= m.Number {
+				it.SeenBy = append(it.SeenBy, r.ByName)
+			}
+		}
+	}
+	return it, true
+}
+
+// onTheirWay returns the messages of our own that were not read back.
+func (c *Conversation) onTheirWay() ([]Item, error) {
+	own, err := c.store.Own(1, math.MaxUint32)
+	if err != nil || len(own) == 0 {
+		return nil, err
+	}
+	messages, err := c.unsent(own)
+	if err != nil {
+		return nil, err
+	}
+	var items []Item
+	for i := range own {
+		m, ok := messages[own[i].Number]
+		if !ok || own[i].Kind == record.KindHeartbeat {
+			continue
+		}
+		q, err := c.queued(&own[i])
+		if err != nil {
+			return nil, err
+		}
+		m.At = record.Place{}
+		items = append(items, Item{Record: &m, Sent: &q})
+	}
+	return items, nil
+}
+
+// witnesses returns the highest receipt of everybody for our own records.
+func (c *Conversation) witnesses() (seen []record.Receipt, err error) {
+	authors, err := c.store.Witnesses()
+	if err != nil {
+		return nil, err
+	}
+	for i := range authors {
+		a := &authors[i]
+		name, err := nameOf(c.store, a)
+		if err != nil {
+			return nil, err
+		}
+		seen = append(seen, record.Receipt{By: a.Key, ByName: name, Number: a.SawOwn})
+	}
+	return seen, nil
+}
+
+// Digest returns the digest of the conversation that is kept, which two people can compare, see [record.Digest].
+func (c *Conversation) Digest() ([32]byte, error) {
+	var held []record.Held
+	err := c.store.Records(func(h record.Held) error {
+		held = append(held, h)
+		return nil
+	})
+	if err != nil {
+		return [32]byte{}, fmt.Errorf("reading the history: %w", err)
+	}
+	return record.Digest(c.o.Salt, held), nil
+}

@@ -1,0 +1,164 @@
+// Package kept names the rows that a room asks its archive to keep. Both sides import it, because neither may import the
+// other: the room holds keys and the archive a database. It has no code of its own but the form in which the tokens of
+// an entry are kept.
+package kept
+
+import (
+	"encoding/binary"
+	"iter"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// Bounds of a [record.Place] that can be kept: 40 bits for the entry and 23 for the clear. No honest relay comes near.
+const (
+	MaxEntry = 1<<40 - 1
+	MaxClear = 1<<23 - 1
+)
+
+// State is what is known of the room as a whole: one row. The zero State is that of an empty archive.
+type State struct {
+	// Clears counts how often the channel was cleared as far as the reader noticed: entries are kept under the number of
+	// clears before them.
+	Clears uint32
+	// Position is where reading goes on, in the words of whoever reads.
+	Position []byte
+	// Keys are the ids of the keys with which the room was last read, sorted: a key that is new among them may open what
+	// was kept unopened.
+	Keys []record.KeyID
+	// Own is the identity that signs here, OwnLast the last number that it has taken, and OwnHash that record's hash.
+	Own     record.PublicKey
+	OwnLast uint32
+	OwnHash record.ShortHash
+	// Seq is the highest number of a [Post] so far.
+	Seq int64
+	// Dated is the latest date that a [Post] was given, so that none is used twice.
+	Dated time.Time
+}
+
+// Entry is an entry of the feed that had tokens in it: one row. Entries without are not kept.
+type Entry struct {
+	At record.Place
+	// Posted is the date that the relay states.
+	Posted time.Time
+	// Tokens are in the form of [AppendToken].
+	Tokens []byte
+	// Unopened means that no key has opened one of the tokens so far.
+	Unopened bool
+	// Wiped means that the relay was seen to show something else in its place.
+	Wiped bool
+}
+
+// AppendToken adds a token, decoded, that stands in a field. Fields above 8 are no fields: there stands what came later
+// in the place of another token, 8 higher for each time.
+func AppendToken(b []byte, field int, raw []byte) []byte {
+	b = append(b, byte(field))
+	b = binary.BigEndian.AppendUint16(b, uint16(len(raw)))
+	return append(b, raw...)
+}
+
+// Tokens yields what [AppendToken] has put together. What is damaged ends it.
+func Tokens(b []byte) iter.Seq2[int, []byte] {
+	return func(yield func(int, []byte) bool) {
+		for len(b) >= 3 {
+			field, size := int(b[0]), int(binary.BigEndian.Uint16(b[1:]))
+			if len(b) < 3+size {
+				return
+			}
+			raw := b[3 : 3+size : 3+size]
+			b = b[3+size:]
+			if !yield(field, raw) {
+				return
+			}
+		}
+	}
+}
+
+// Message is a record that was verified, or a token that holds something else: one row.
+type Message struct {
+	// ID orders messages by their arrival here: a later one has a higher ID.
+	ID int64
+	// Held is the record. Without an author it is a token that nobody signed, at Held.At in the given field.
+	Held  record.Held
+	Field int
+	Kind  record.Kind
+}
+
+// Part names an entry, other than the one where it stands, that holds a cell of a record.
+type Part struct {
+	Author record.PublicKey
+	Number uint32
+	At     record.Place
+}
+
+// Author is an author and what the user has made known about the key.
+type Author struct {
+	record.Author
+	// Names are the nicknames pinned to the key, folded.
+	Names []string
+	// Verified is when the user has compared the key with its owner, and Forgotten when the user has let go of its name;
+	// zero if never.
+	Verified, Forgotten time.Time
+}
+
+// Event is a finding that was told, or taken back.
+type Event struct {
+	// ID orders events by their arrival.
+	ID        int64
+	Finding   record.Finding
+	TakenBack bool
+}
+
+// Sent is how far an entry of the outbox has come.
+type Sent uint8
+
+// The states of an entry of the outbox.
+const (
+	// Queued: nobody has tried to post it.
+	Queued Sent = iota
+	// Tried: posting has begun, and may have succeeded.
+	Tried
+	// Accepted: the relay has given it a number.
+	Accepted
+	// Unknown: it was posted and looked for, and nobody can say whether it is stored.
+	Unknown
+)
+
+// String names the state.
+func (s Sent) String() string {
+	switch s {
+	case Queued:
+		return "queued"
+	case Tried:
+		return "tried"
+	case Accepted:
+		return "accepted"
+	default:
+		return "unknown"
+	}
+}
+
+// Post is an entry to be posted, sealed and laid out: one row. Posts go out in the order of Seq.
+type Post struct {
+	Seq    int64
+	Fields thingspeak.Fields
+	// Cells are the fields that hold cells of records. The others are filled up, to look alike.
+	Cells thingspeak.FieldSet
+	State Sent
+	// After is the newest entry that was known when it was first tried, and At where it was accepted.
+	After, At record.Place
+	// Dated is the date that it is posted with in a bulk update; zero if the relay's clock is to date it.
+	Dated time.Time
+}
+
+// Own is a record of our own that was not yet read back: one row.
+type Own struct {
+	Number uint32
+	Hash   record.Hash
+	Kind   record.Kind
+	// First and Last are the posts in which its cells begin and end.
+	First, Last int64
+	Queued      time.Time
+}

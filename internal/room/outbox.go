@@ -1,0 +1,65 @@
+package room
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room/kept"
+)
+
+// Queued is a message in the outbox: one that was not yet read back from the relay.
+type Queued struct {
+	Number uint32
+	Kind   record.Kind
+	Since  time.Time
+	// Entries is in how many entries it stands, and Accepted how many of them the relay has accepted.
+	Entries, Accepted int
+	// Sent is how far it has come as a whole, and Entry the number of its last entry once all are accepted.
+	Sent  kept.Sent
+	Entry int64
+}
+
+// Outbox returns the messages that were not yet read back, in order.
+func (c *Conversation) Outbox() ([]Queued, error) {
+	own, err := c.store.Own(1, math.MaxUint32)
+	if err != nil {
+		return nil, fmt.Errorf("listing the outbox: %w", err)
+	}
+	all := make([]Queued, len(own))
+	for i := range own {
+		if all[i], err = c.queued(&own[i]); err != nil {
+			return nil, fmt.Errorf("listing the outbox: %w", err)
+		}
+	}
+	return all, nil
+}
+
+func (c *Conversation) queued(o *kept.Own) (Queued, error) {
+	q := Queued{Number: o.Number, Kind: o.Kind, Since: o.Queued}
+	states, err := c.store.Progress(o.First, o.Last)
+	if err != nil {
+		return q, err
+	}
+	q.Accepted = states[kept.Accepted]
+	for _, n := range states {
+		q.Entries += n
+	}
+	switch {
+	case states[kept.Unknown] > 0:
+		q.Sent = kept.Unknown
+	case q.Accepted == q.Entries:
+		q.Sent = kept.Accepted
+		last, err := c.store.Posts(o.Last, o.Last)
+		if err != nil {
+			return q, err
+		}
+		if len(last) > 0 {
+			q.Entry = last[0].At.Entry
+		}
+	case q.Accepted+states[kept.Tried] > 0:
+		q.Sent = kept.Tried
+	}
+	return q, nil
+}

@@ -1,0 +1,380 @@
+package room
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room/kept"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/token"
+)
+
+// Why a message cannot be written, or not be taken back.
+var (
+	// ErrNoIdentity refuses to write without an identity.
+	ErrNoIdentity = errors.New("the room has no identity to sign with")
+	// ErrOtherIdentity means that messages of another identity are in the outbox: they are to be delivered first.
+	ErrOtherIdentity = errors.New("messages signed by another identity are in the outbox")
+	// ErrNumbersSpent means that the identity has used its last number and is to be replaced.
+	ErrNumbersSpent = errors.New("the identity has used all of its numbers")
+	// ErrNoMessage means that there is no such message in the outbox.
+	ErrNoMessage = errors.New("no such message in the outbox")
+	// ErrTried means that a message was tried to be posted, so that it can only be completed.
+	ErrTried = errors.New("a part of the message may have been posted already, so it will be completed")
+)
+
+// Written tells what became of a message.
+type Written struct {
+	// Number is the record's number, and Hash its hash.
+	Number uint32
+	Hash   record.Hash
+	// Cells is how many cells it takes, and Entries in how many entries of the outbox they stand.
+	Cells, Entries int
+}
+
+// Write signs a message, seals it and puts it into the outbox, all in one transaction: then it has a number, and only
+// [Conversation.Deliver] is left to do. A [record.Heartbeat] names by itself what was seen; give it empty.
+//
+// It refuses with [ErrNoIdentity], [ErrOtherIdentity], [ErrNumbersSpent], [ErrNoText] and what [record.Sign] refuses.
+func (c *Conversation) Write(body record.Body, now time.Time) (Written, error) {
+	if c.own.IsZero() {
+		return Written{}, ErrNoIdentity
+	}
+	if body == record.Text("") {
+		return Written{}, ErrNoText
+	}
+	var w Written
+	err := c.transact(func() (err error) {
+		w, err = c.write(body, now)
+		return err
+	})
+	if err != nil {
+		return Written{}, fmt.Errorf("writing a message: %w", err)
+	}
+	return w, nil
+}
+
+// write does the work of Write inside its transaction.
+func (c *Conversation) write(body record.Body, now time.Time) (w Written, err error) {
+	state, err := c.store.State()
+	if err != nil {
+		return w, err
+	}
+	if err := c.adopt(&state); err != nil {
+		return w, err
+	}
+	t, err := c.tip(&state)
+	if err != nil {
+		return w, err
+	}
+	body, named, err := c.name(body)
+	if err != nil {
+		return w, err
+	}
+	r := record.Record{Clock: now.UnixMilli(), Nick: c.o.Nick, Body: body}
+	if len(named) > 0 {
+		r.Seen = seenOf(&named[0])
+	}
+	w, err = c.queue(&t, &r, 0, now)
+	if err != nil {
+		return w, err
+	}
+	if err := t.keep(c.store, &state); err != nil {
+		return w, err
+	}
+	for i := range named {
+		named[i].Name(named[i].Top, w.Number)
+	}
+	return w, c.store.Apply(&record.Change{Authors: named})
+}
+
+// adopt makes the identity the one that signs here. Another one before it must have nothing in the outbox, because the
+// numbers there are its own.
+func (c *Conversation) adopt(state *kept.State) error {
+	if state.Own == c.own {
+		return nil
+	}
+	own, err := c.store.Own(1, math.MaxUint32)
+	if err != nil {
+		return err
+	}
+	if len(own) > 0 {
+		return ErrOtherIdentity
+	}
+	state.Own, state.OwnLast, state.OwnHash = c.own, 0, record.ShortHash{}
+	return nil
+}
+
+// name returns the body and the authors whom the record is to name: the first in its head, the others in a heartbeat, as
+// many as it takes to fill one entry.
+func (c *Conversation) name(body record.Body) (record.Body, []record.Author, error) {
+	_, isHeartbeat := body.(record.Heartbeat)
+	limit := 1
+	if isHeartbeat {
+		const seenBytes = record.TagSize + 4 + record.ShortHashSize
+		limit += max(record.Capacity(max(len(c.o.Fields), 2), len(c.o.Nick))/seenBytes, 0)
+	}
+	authors, err := c.store.Unnamed(c.own, limit)
+	if err != nil || !isHeartbeat {
+		return body, authors, err
+	}
+	heartbeat := record.Heartbeat{}
+	for i := range authors[min(1, len(authors)):] {
+		heartbeat = append(heartbeat, seenOf(&authors[i+1]))
+	}
+	return heartbeat, authors, nil
+}
+
+func seenOf(a *record.Author) record.Seen {
+	return record.Seen{Tag: a.Key.Tag(), Number: a.Top, Hash: a.TopHash}
+}
+
+// tip is where the next record goes: after which of our records, and behind which post.
+type tip struct {
+	number   uint32
+	previous record.ShortHash
+	last     *kept.Post
+	seq      int64
+}
+
+// tip returns the end of what was written. What the feed holds of our own key counts, whoever has written it.
+func (c *Conversation) tip(state *kept.State) (tip, error) {
+	t := tip{number: state.OwnLast, previous: state.OwnHash, seq: state.Seq}
+	own, ok, err := c.store.Author(c.own)
+	if err != nil {
+		return t, err
+	}
+	if ok && own.Top > t.number {
+		t.number, t.previous = own.Top, own.TopHash
+	}
+	last, ok, err := c.store.LastPost()
+	if ok {
+		t.last = &last
+	}
+	return t, err
+}
+
+// keep notes in the state, which it writes, where the tip has come to.
+func (t *tip) keep(store Store, state *kept.State) error {
+	state.OwnLast, state.OwnHash, state.Seq = t.number, t.previous, t.seq
+	return store.SetState(*state)
+}
+
+// queue signs a record behind the tip, seals it with one of the keys, puts it into the outbox, and moves the tip.
+func (c *Conversation) queue(t *tip, r *record.Record, key int, now time.Time) (w Written, err error) {
+	if t.number == math.MaxUint32 {
+		return w, ErrNumbersSpent
+	}
+	r.Number, r.Previous = t.number+1, t.previous
+	signed, tokens, err := c.compose(r, key, now)
+	if err != nil {
+		return w, err
+	}
+	posts, err := c.lay(tokens, t.last, t.seq, now)
+	if err != nil {
+		return w, err
+	}
+	for i := range posts {
+		if err := c.store.PutPost(posts[i]); err != nil {
+			return w, err
+		}
+	}
+	last := &posts[len(posts)-1]
+	err = c.store.PutOwn(kept.Own{
+		Number: r.Number, Hash: signed.Hash, Kind: r.Kind(), First: posts[0].Seq, Last: last.Seq, Queued: now,
+	})
+	t.number, t.previous, t.last, t.seq = r.Number, signed.Hash.Short(), last, max(t.seq, last.Seq)
+	return Written{Number: r.Number, Hash: signed.Hash, Cells: len(tokens), Entries: len(posts)}, err
+}
+
+// compose signs a record, cuts it and seals the cells.
+func (c *Conversation) compose(r *record.Record, key int, now time.Time) (record.Signed, []string, error) {
+	signed, err := record.Sign(c.o.Identity, record.Context{Salt: c.o.Salt, Key: c.ids[key]}, *r)
+	if err != nil {
+		return signed, nil, err
+	}
+	cells, err := signed.Cells()
+	if err != nil {
+		return signed, nil, err
+	}
+	tokens, err := c.seal(c.sealers[key], cells, now)
+	return signed, tokens, err
+}
+
+// Drop takes back a message of which nothing was tried to be posted yet. Its number was taken, so it is signed anew as a
+// heartbeat, and what is queued behind it anew, under the same numbers. The error is [ErrNoMessage] or [ErrTried].
+func (c *Conversation) Drop(number uint32, now time.Time) error {
+	err := c.transact(func() error {
+		own, err := c.store.Own(number, math.MaxUint32)
+		if err != nil {
+			return err
+		}
+		if len(own) == 0 || own[0].Number != number {
+			return ErrNoMessage
+		}
+		states, err := c.store.Progress(own[0].First, own[0].Last)
+		if err != nil {
+			return err
+		}
+		if states[kept.Tried]+states[kept.Accepted]+states[kept.Unknown] > 0 {
+			return ErrTried
+		}
+		state, err := c.store.State()
+		if err != nil {
+			return err
+		}
+		if state.Own != c.own {
+			return ErrOtherIdentity
+		}
+		t := tip{number: number - 1, seq: state.Seq}
+		if t.previous, err = c.hashOf(t.number); err != nil {
+			return err
+		}
+		drop := func(r *record.Record) {
+			if r.Number == number {
+				r.Body = record.Heartbeat{}
+			}
+		}
+		_, err = c.signAnew(&state, t, own, drop, now)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("dropping message #%d: %w", number, err)
+	}
+	return nil
+}
+
+// Renumbered is a message that was signed anew under another number.
+type Renumbered struct{ Before, Now uint32 }
+
+// signAnew signs records of the outbox, to its end, once more behind a tip, after change has had its way with each, and
+// lays them out once more. It runs inside a transaction and keeps the state.
+func (c *Conversation) signAnew(
+	state *kept.State, t tip, own []kept.Own, change func(*record.Record), now time.Time,
+) (changed []Renumbered, err error) {
+	messages, err := c.unsent(own)
+	if err != nil {
+		return nil, err
+	}
+	if t.last, err = c.rewind(&own[0]); err != nil {
+		return nil, err
+	}
+	for i := range own {
+		if err := c.store.DeleteOwn(own[i]); err != nil {
+			return nil, err
+		}
+	}
+	for i := range own {
+		m, ok := messages[own[i].Number]
+		if !ok {
+			return nil, fmt.Errorf("message #%d in the outbox cannot be opened: is its key still among the room's?", own[i].Number)
+		}
+		before := m.Number
+		change(&m.Record)
+		w, err := c.queue(&t, &m.Record, slices.Index(c.ids, m.Key), now)
+		if err != nil {
+			return nil, err
+		}
+		if w.Number != before {
+			changed = append(changed, Renumbered{before, w.Number})
+		}
+	}
+	return changed, t.keep(c.store, state)
+}
+
+// rewind takes the posts of a record and of those behind it out of the outbox. The first of them stays if there are
+// cells of an earlier record in it, and without the others if it can still be changed; then it is returned.
+func (c *Conversation) rewind(o *kept.Own) (last *kept.Post, err error) {
+	posts, err := c.store.Posts(o.First, o.First)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.store.DeletePosts(o.First); err != nil || len(posts) == 0 {
+		return nil, err
+	}
+	post := posts[0]
+	rest := post
+	shared := false
+	for n := range post.Cells.All() {
+		cell, ok := c.openField(&post, n)
+		if id, err := cell.Group(); ok && err == nil && id.Number < o.Number {
+			shared = true
+			continue
+		}
+		rest.Fields[n-1] = thingspeak.Value{}
+		rest.Cells &^= thingspeak.FieldsOf(n)
+	}
+	switch {
+	case !shared:
+		return nil, nil
+	case post.State == kept.Queued:
+		post = rest
+	}
+	return &post, c.store.PutPost(post)
+}
+
+// hashOf returns the hash of a record of our own that is in the outbox or was read back; zero for number 0.
+func (c *Conversation) hashOf(number uint32) (record.ShortHash, error) {
+	if number == 0 {
+		return record.ShortHash{}, nil
+	}
+	own, err := c.store.Own(number, number)
+	if err != nil {
+		return record.ShortHash{}, err
+	}
+	if len(own) > 0 {
+		return own[0].Hash.Short(), nil
+	}
+	held, err := c.store.Held(c.own, number, number)
+	if err != nil {
+		return record.ShortHash{}, err
+	}
+	if len(held) == 0 {
+		return record.ShortHash{}, fmt.Errorf("message #%d is not known, so nothing can be signed after it", number)
+	}
+	return held[0].Hash.Short(), nil
+}
+
+// openField opens a token of a post.
+func (c *Conversation) openField(p *kept.Post, field int) (cell record.Cell, ok bool) {
+	bare, _ := token.Unwrap(p.Fields[field-1].Text)
+	found, err := c.ring.Open(bare)
+	if err != nil || !record.IsCell(found.Plaintext) {
+		return cell, false
+	}
+	return c.cell(record.Place{Entry: p.Seq}, &opened{field: field, key: found.KeyIndex, plain: found.Plaintext}), true
+}
+
+// unsent reads records out of the outbox again, by their numbers.
+func (c *Conversation) unsent(own []kept.Own) (map[uint32]record.Message, error) {
+	if len(own) == 0 {
+		return nil, nil
+	}
+	posts, err := c.store.Posts(own[0].First, own[len(own)-1].Last)
+	if err != nil {
+		return nil, err
+	}
+	var cells []record.Cell
+	for i := range posts {
+		for n := range posts[i].Cells.All() {
+			if cell, ok := c.openField(&posts[i], n); ok {
+				cells = append(cells, cell)
+			}
+		}
+	}
+	result, err := record.NewReader(c.o.Salt, c.own).Read(record.NewMemory(), cells, record.View{}, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	messages := map[uint32]record.Message{}
+	for _, m := range result.Messages {
+		if slices.ContainsFunc(own, func(o kept.Own) bool { return o.Number == m.Number && o.Hash == m.Hash }) {
+			messages[m.Number] = m
+		}
+	}
+	return messages, nil
+}

@@ -1,0 +1,490 @@
+package room_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fernpost/fernpost/internal/archive"
+	"github.com/fernpost/fernpost/internal/eavesdrop"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/room/kept"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// layouts are the ways to lay cells into entries.
+var layouts = map[string][]int{"one field": {3}, "eight fields": {1, 2, 3, 4, 5, 6, 7, 8}, "odd fields": {7, 1, 4}}
+
+func TestWhatIsWrittenIsRead(t *testing.T) {
+	for name, fields := range layouts {
+		t.Run(name, func(t *testing.T) {
+			h := newHall(t, fields...)
+			ana, bo := h.join(1, "ana"), h.join(2, "bo")
+			long := strings.Repeat("long ", 300)
+			ana.say("hello, bo")
+			ana.say(long)
+			got := bo.look()
+			if d := cmp.Diff([]string{"ana: hello, bo", "ana: " + long}, lines(got.Items)); d != "" {
+				t.Error(d)
+			}
+			bo.say("hello, ana")
+			ana.look()
+			for _, m := range []*member{ana, bo.again(h)} {
+				if a := m.look(); len(a.Told)+len(a.Waiting)+len(a.Elsewhere)+a.Repeats > 0 {
+					t.Errorf("found %+v", a)
+				}
+				if d := cmp.Diff([]string{"ana: hello, bo", "ana: " + long, "bo: hello, ana"}, m.history()); d != "" {
+					t.Error(d)
+				}
+				if left, err := m.Outbox(); err != nil || len(left) > 0 {
+					t.Errorf("outbox %v, %v", left, err)
+				}
+			}
+		})
+	}
+}
+
+// A text of one entry has as many bytes as record.Capacity says, and one more byte takes another entry.
+func TestEntriesOfAText(t *testing.T) {
+	for name, fields := range layouts {
+		h := newHall(t, fields...)
+		ana := h.join(1, "ana")
+		// A record takes two cells at least, so with one field what fits is what two entries carry.
+		entries := max(1, 2/len(fields))
+		for _, extra := range []int{0, 1} {
+			text := strings.Repeat("x", record.Capacity(entries*len(fields), len("ana"))+extra)
+			w, err := ana.Write(record.Text(text), time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := (w.Cells + len(fields) - 1) / len(fields); got != entries+extra {
+				t.Errorf("%s: %d bytes take %d entries, want %d", name, len(text), got, entries+extra)
+			}
+		}
+	}
+}
+
+// Short messages that wait together share an entry, whoever looks at it.
+func TestRecordsShareEntries(t *testing.T) {
+	h := newHall(t)
+	ana, bo := h.join(1, "ana"), h.join(2, "bo")
+	var want []string
+	for i := range 9 {
+		text := fmt.Sprint("message ", i)
+		if _, err := ana.Write(record.Text(text), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, "ana: "+text)
+	}
+	if done := ana.deliver(); done.Posted != 3 { // two cells each, four records in eight fields
+		t.Errorf("%d entries posted, want 3", done.Posted)
+	}
+	if d := cmp.Diff(want, lines(bo.look().Items)); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(want, bo.history()); d != "" {
+		t.Error(d)
+	}
+}
+
+// With padding a short text, a long one and a heartbeat make entries that look alike to whoever lacks the key.
+func TestPaddedEntriesLookAlike(t *testing.T) {
+	for name, fields := range layouts {
+		t.Run(name, func(t *testing.T) {
+			h := newHall(t, fields...)
+			o := h.options(1, "ana")
+			o.Pad = true
+			ana, bo := h.enter(o, t.TempDir()), h.join(2, "bo")
+			for _, body := range []record.Body{
+				record.Text("ok"), record.Text(strings.Repeat("long ", 500)), record.Heartbeat(nil), record.Text("x"),
+			} {
+				if _, err := ana.Write(body, time.Now()); err != nil {
+					t.Fatal(err)
+				}
+				ana.deliver()
+			}
+			type look struct{ field, length, least, most int }
+			var first []look
+			for i, e := range h.relay.Entries(t, h.channel.ID) {
+				var all []look
+				for _, s := range eavesdrop.Look(&e) {
+					if s.Kind != eavesdrop.Token {
+						t.Errorf("entry %d field %d: %s", e.ID, s.Field, s.Kind)
+					}
+					all = append(all, look{s.Field, s.Length, s.MinPlaintext, s.MaxPlaintext})
+				}
+				if i == 0 {
+					first = all
+				}
+				if len(all) != len(fields) || !slices.Equal(first, all) {
+					t.Errorf("entry %d looks like %v, the first like %v", e.ID, all, first)
+				}
+			}
+			if n := len(bo.look().Items); n != 4 {
+				t.Errorf("%d messages, want 4", n)
+			}
+		})
+	}
+}
+
+// What is queued behind a padded entry takes the place of what fills it.
+func TestPaddedEntriesAreFilledUp(t *testing.T) {
+	h := newHall(t)
+	o := h.options(1, "ana")
+	o.Pad = true
+	ana, bo := h.enter(o, t.TempDir()), h.join(2, "bo")
+	for _, text := range []string{"one", "two", "three"} {
+		if _, err := ana.Write(record.Text(text), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if done := ana.deliver(); done.Posted != 1 {
+		t.Errorf("%d entries, want 1", done.Posted)
+	}
+	if d := cmp.Diff([]string{"ana: one", "ana: two", "ana: three"}, lines(bo.look().Items)); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestWriteRefuses(t *testing.T) {
+	h := newHall(t)
+	ana := h.join(1, "ana")
+	for name, c := range map[string]struct {
+		body record.Body
+		want error
+	}{
+		"an empty text":        {record.Text(""), room.ErrNoText},
+		"text that is no UTF8": {record.Text("\xff"), record.ErrBody},
+		"an unknown kind":      {record.Unknown{Code: 9}, record.ErrBody},
+		"a device unproven":    {record.Device{}, record.ErrBody},
+	} {
+		if _, err := ana.Write(c.body, time.Now()); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+	if _, err := ana.Write(record.File{Content: make([]byte, record.MaxSize)}, time.Now()); err == nil {
+		t.Error("a file that is too large was taken")
+	} else if _, ok := errors.AsType[*record.TooLongError](err); !ok {
+		t.Errorf("a file that is too large: %v", err)
+	}
+	o := h.options(1, "ana")
+	o.Identity = record.Identity{}
+	reader := h.enter(o, t.TempDir())
+	if _, err := reader.Write(record.Text("x"), time.Now()); !errors.Is(err, room.ErrNoIdentity) {
+		t.Errorf("without an identity: %v", err)
+	}
+	if left, err := ana.Outbox(); err != nil || len(left) > 0 {
+		t.Errorf("left in the outbox: %v, %v", left, err)
+	}
+	if w := ana.say("first"); w.Number != 1 {
+		t.Errorf("number %d after refusals, want 1", w.Number)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	h := newHall(t)
+	for name, change := range map[string]func(*room.Options){
+		"no key":             func(o *room.Options) { o.Keys = nil },
+		"no field":           func(o *room.Options) { o.Fields = nil },
+		"a ninth field":      func(o *room.Options) { o.Fields = []int{9} },
+		"one field twice":    func(o *room.Options) { o.Fields = []int{1, 1} },
+		"control characters": func(o *room.Options) { o.Nick = "a\x1b[31m" },
+		"right to left":      func(o *room.Options) { o.Nick = "ana\u202e" },
+		"a tower of marks":   func(o *room.Options) { o.Nick = "a" + strings.Repeat("\u0301", 11) },
+	} {
+		o := h.options(1, "ana")
+		change(&o)
+		m := h.join(2, "bo")
+		if _, err := room.Open(m.archive, o); err == nil {
+			t.Errorf("%s was taken", name)
+		}
+	}
+}
+
+func TestStates(t *testing.T) {
+	h := newHall(t, 1)
+	ana, bo := h.join(1, "ana"), h.join(2, "bo")
+	bo.say("ana?")
+	ana.look()
+	var states []string
+	state := func() {
+		t.Helper()
+		err := ana.History(1, func(it *room.Item) error {
+			if it.Sent == nil {
+				t.Fatalf("%s has no state", line(it))
+			}
+			states = append(states, fmt.Sprintf("%s %d/%d %d %v", it.Sent.Sent, it.Sent.Accepted, it.Sent.Entries,
+				it.Sent.Entry, it.SeenBy))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := ana.Write(record.Text("yes"), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	state()
+	if _, err := ana.Deliver(t.Context(), poster{ana.client}, nil); err != nil {
+		t.Fatal(err)
+	}
+	state()
+	ana.look()
+	state()
+	bo.look()
+	bo.say("good")
+	if got := ana.look().Receipts; len(got) != 1 || got[0].ByName != "bo" || got[0].Number != 1 {
+		t.Errorf("receipts %+v", got)
+	}
+	err := ana.History(2, func(it *room.Item) error {
+		if it.Record.Own {
+			states = append(states, fmt.Sprint(it.Sent.Sent, it.SeenBy))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"queued 0/2 0 []", "accepted 2/2 4 []", "accepted 0/0 4 []", "accepted [bo]"}
+	if d := cmp.Diff(want, states); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestDeliverNeedsARoomThatWasRead(t *testing.T) {
+	h := newHall(t)
+	ana := h.join(1, "ana")
+	if _, err := ana.Deliver(t.Context(), poster{ana.client}, nil); !errors.Is(err, room.ErrNotRead) {
+		t.Errorf("Deliver = %v, want ErrNotRead", err)
+	}
+}
+
+// A reply is lost and the process ends: the next one looks for the entry instead of posting it again.
+func TestTriedEntriesAreLookedFor(t *testing.T) {
+	for name, stored := range map[string]bool{"stored": true, "not stored": false} {
+		t.Run(name, func(t *testing.T) {
+			h := newHall(t)
+			ana, bo := h.join(1, "ana"), h.join(2, "bo")
+			ana.look()
+			if _, err := ana.Write(record.Text("hello"), time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			fault := relaytest.LoseRequest()
+			if stored {
+				fault = relaytest.LoseReply()
+			}
+			h.relay.Inject(relaytest.On("POST /update", fault))
+			once := onePost{poster{ana.client}}
+			if _, err := ana.Deliver(t.Context(), once, nil); err == nil {
+				t.Fatal("the delivery succeeded")
+			}
+			h.relay.Inject(nil)
+			if q, err := ana.Outbox(); err != nil || len(q) != 1 || q[0].Sent != kept.Tried {
+				t.Errorf("outbox %+v, %v", q, err)
+			}
+			if err := ana.Drop(1, time.Now()); !errors.Is(err, room.ErrTried) {
+				t.Errorf("Drop = %v, want ErrTried", err)
+			}
+			ana = ana.again(h)
+			before := len(h.relay.Entries(t, h.channel.ID))
+			ana.deliver()
+			after := len(h.relay.Entries(t, h.channel.ID))
+			if after != 1 || before != map[bool]int{true: 1, false: 0}[stored] {
+				t.Errorf("%d entries, then %d", before, after)
+			}
+			if d := cmp.Diff([]string{"ana: hello"}, lines(bo.look().Items)); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// onePost posts in one attempt, as a process that is killed before it can settle a lost reply.
+type onePost struct{ poster }
+
+func (p onePost) Post(ctx context.Context, fields thingspeak.Fields, _ int64) (int64, error) {
+	return p.Update(ctx, fields)
+}
+
+// A relay that refuses leaves the message queued, so that it can be dropped.
+func TestRefusedEntriesStayQueued(t *testing.T) {
+	h := newHall(t)
+	ana, bo := h.join(1, "ana"), h.join(2, "bo")
+	ana.look()
+	for _, text := range []string{"one", "two", "three"} {
+		if _, err := ana.Write(record.Text(text), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.relay.Inject(relaytest.On("POST /update", relaytest.Answer(401, "application/json", "{}")))
+	_, err := ana.Deliver(t.Context(), poster{ana.client}, nil)
+	if e, ok := errors.AsType[*remote.RefusedError](err); !ok || e.Reason != remote.KeyRefused {
+		t.Fatalf("Deliver = %v", err)
+	}
+	h.relay.Inject(nil)
+	if err := ana.Drop(2, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if err := ana.Drop(7, time.Now()); !errors.Is(err, room.ErrNoMessage) {
+		t.Errorf("dropping what is not there: %v", err)
+	}
+	var sent []string
+	if err := ana.History(0, func(it *room.Item) error {
+		sent = append(sent, fmt.Sprint(it.Record.Number, " ", line(it), " ", it.Sent.Sent))
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"1 ana: one queued", "3 ana: three queued"}, sent); d != "" {
+		t.Error(d)
+	}
+	ana.deliver()
+	got := bo.look()
+	if d := cmp.Diff([]string{"ana: one", "ana: heartbeat", "ana: three"}, lines(got.Items)); d != "" {
+		t.Error(d)
+	}
+	if len(got.Told) > 0 || len(got.Waiting) > 0 {
+		t.Errorf("found %+v %+v", got.Told, got.Waiting)
+	}
+}
+
+// Dropping touches neither what is sent nor what shares an entry with it, in any layout and at any place of the queue.
+func TestDropAnywhere(t *testing.T) {
+	for name, fields := range layouts {
+		for _, pad := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, " pad ", pad), func(t *testing.T) {
+				h := newHall(t, fields...)
+				o := h.options(1, "ana")
+				o.Pad = pad
+				ana, bo := h.enter(o, t.TempDir()), h.join(2, "bo")
+				ana.say("zero")
+				var want []string
+				for i := range 6 {
+					text := fmt.Sprint(i, strings.Repeat("x", 97*i))
+					if _, err := ana.Write(record.Text(text), time.Now()); err != nil {
+						t.Fatal(err)
+					}
+					want = append(want, "ana: "+text)
+				}
+				for _, i := range []int{5, 0, 3, 2} {
+					if err := ana.Drop(uint32(i+2), time.Now()); err != nil {
+						t.Fatal(err)
+					}
+					want[i] = "ana: heartbeat"
+				}
+				ana = ana.again(h)
+				ana.deliver()
+				got := bo.look()
+				if d := cmp.Diff(append([]string{"ana: zero"}, want...), lines(got.Items)); d != "" {
+					t.Error(d)
+				}
+				if len(got.Told)+len(got.Waiting)+got.LeftOver+got.Refused > 0 {
+					t.Errorf("found %+v", got)
+				}
+				ana.look()
+				if left, err := ana.Outbox(); err != nil || len(left) > 0 {
+					t.Errorf("left in the outbox: %+v, %v", left, err)
+				}
+			})
+		}
+	}
+}
+
+// A heartbeat names everybody of whom something new was read, as many as its entry has room for, and those named longest
+// ago first.
+func TestHeartbeatNamesOthers(t *testing.T) {
+	h := newHall(t)
+	ana := h.join(1, "ana")
+	var others []*member
+	for i := range 5 {
+		m := h.join(byte(10+i), fmt.Sprint("member ", i))
+		m.say("hello")
+		others = append(others, m)
+	}
+	ana.look()
+	w, err := ana.Write(record.Heartbeat(nil), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.Entries != 1 {
+		t.Errorf("the heartbeat takes %d entries", w.Entries)
+	}
+	ana.deliver()
+	for i, m := range others {
+		if got := m.look().Receipts; len(got) != 1 || got[0].ByName != "ana" {
+			t.Errorf("member %d has the receipts %+v", i, got)
+		}
+	}
+	ana.look()
+	if _, err := ana.Write(record.Heartbeat(nil), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	ana.deliver()
+	others[0].look()
+	err = others[0].History(0, func(it *room.Item) error {
+		if b, ok := it.Record.Body.(record.Heartbeat); ok && it.Record.Number == 2 && (len(b) > 0 || it.Record.Seen.Number > 0) {
+			t.Errorf("the second heartbeat names %v and %v again", it.Record.Seen, b)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An archive that is lost means a new identity, because nobody knows which numbers the old one has used.
+func TestLostArchive(t *testing.T) {
+	h := newHall(t)
+	ana := h.join(1, "ana")
+	ana.say("hello")
+	o := ana.o
+	o.Used = true
+	empty, err := archive.OpenRoom(t.TempDir(), "lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer empty.Close()
+	if _, err := room.Open(empty, o); !errors.Is(err, room.ErrLostArchive) {
+		t.Errorf("Open = %v, want ErrLostArchive", err)
+	}
+	if _, err := room.Open(ana.archive, o); err != nil {
+		t.Errorf("Open of the archive that is there: %v", err)
+	}
+}
+
+// A new identity begins with number 1, after what the old one has queued is delivered.
+func TestNewIdentity(t *testing.T) {
+	h := newHall(t)
+	ana, bo := h.join(1, "ana"), h.join(2, "bo")
+	ana.say("one")
+	if _, err := ana.Write(record.Text("two"), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	ana.o.Identity = record.NewIdentity([record.KeySize]byte{9})
+	ana = ana.again(h)
+	if _, err := ana.Write(record.Text("three"), time.Now()); !errors.Is(err, room.ErrOtherIdentity) {
+		t.Errorf("Write = %v, want ErrOtherIdentity", err)
+	}
+	ana.deliver()
+	ana.look()
+	if w := ana.say("three"); w.Number != 1 {
+		t.Errorf("number %d, want 1", w.Number)
+	}
+	got := bo.look()
+	if d := cmp.Diff([]string{"ana: one", "ana: two", "ana (" + ana.o.Identity.Public().Tag().String() + "): three"},
+		lines(got.Items)); d != "" {
+		t.Error(d)
+	}
+	if len(got.Told) != 1 || got.Told[0].Kind != record.Namesake {
+		t.Errorf("told %+v", got.Told)
+	}
+}

@@ -1,0 +1,162 @@
+package room
+
+import (
+	"context"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room/kept"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// Store is what a conversation asks of its archive. internal/archive has one. What is written within Transact is kept as
+// a whole or not at all, and nothing of it is shown before; a single method outside is a transaction of its own.
+type Store interface {
+	// Transact runs work in a transaction that no other process is within.
+	Transact(work func() error) error
+	// Version is another number once somebody else has changed something.
+	Version() (int64, error)
+	// Lock takes the lock that the one process holds which posts what is in the outbox.
+	Lock(ctx context.Context) (unlock func(), err error)
+
+	State() (kept.State, error)
+	SetState(kept.State) error
+
+	feedStore
+	knowledgeStore
+	messageStore
+	outboxStore
+}
+
+// feedStore keeps the entries of the feed that had tokens.
+type feedStore interface {
+	// Entries and Unopened visit entries in order.
+	Entries(first, last record.Place, visit func(kept.Entry) error) error
+	Unopened(after record.Place, limit int, visit func(kept.Entry) error) error
+	// AddEntry reports whether there was none at its place; otherwise it changes nothing. PutEntry replaces.
+	AddEntry(kept.Entry) (added bool, err error)
+	PutEntry(kept.Entry) error
+	// Span returns the lowest and the highest entry kept with this number of clears before it; zero if there is none.
+	Span(clears uint32) (first, last record.Place, err error)
+
+	// ClaimMAC notes where an opened token stands, unless one with this MAC does already: then it returns where that is.
+	ClaimMAC(mac [16]byte, at record.Place) (first record.Place, fresh bool, err error)
+	MAC(mac [16]byte) (first record.Place, ok bool, err error)
+	MoveMAC(mac [16]byte, at record.Place) error
+}
+
+// knowledgeStore is [record.Known], except that it cannot open what is pending.
+type knowledgeStore interface {
+	Author(record.PublicKey) (record.Author, bool, error)
+	Tagged(record.Tag) ([]record.PublicKey, []record.Claim, error)
+	Held(author record.PublicKey, first, last uint32) ([]record.Held, error)
+	Pinned(folded string) (record.PublicKey, bool, error)
+	Told(record.FindingID) (bool, error)
+	Groups(tag record.Tag, first, last uint32) ([]record.Group, error)
+	PendingSpots(record.GroupID) ([]record.Spot, error)
+	Waiting() (record.Waiting, error)
+	// Apply keeps a change. Of the records held it only moves those that are there: see AddMessage.
+	Apply(*record.Change) error
+
+	// Unnamed returns authors whom our own records are to name next, Witnesses those who named one of ours.
+	Unnamed(own record.PublicKey, limit int) ([]record.Author, error)
+	Witnesses() ([]record.Author, error)
+	Authors() ([]kept.Author, error)
+	SetVerified(author record.PublicKey, at time.Time) error
+	Forget(author record.PublicKey, at time.Time) error
+}
+
+// messageStore keeps which messages there are, and in what order they came.
+type messageStore interface {
+	AddMessage(kept.Message) error
+	MoveText(from record.Place, field int, to record.Place, toField int) error
+	AddPart(kept.Part) error
+	Parts(author record.PublicKey, number uint32) ([]record.Place, error)
+	// MessagesSince goes by arrival, the two others by place.
+	MessagesSince(id int64, limit int) ([]kept.Message, error)
+	MessagesFrom(at record.Place, behind int64, limit int) ([]kept.Message, error)
+	NewestMessages(n int, leftOut record.Kind) ([]kept.Message, error)
+	Records(visit func(record.Held) error) error
+	Events(since int64, limit int) ([]kept.Event, error)
+	LastMessage() (int64, error)
+	LastEvent() (int64, error)
+	// Mark and SetMark remember how far somebody has looked.
+	Mark(name string) (message, event int64, ok bool, err error)
+	SetMark(name string, message, event int64) error
+}
+
+// outboxStore keeps what is to be posted.
+type outboxStore interface {
+	// OpenPosts returns the first that were not accepted, TriedPosts those of them that may be stored.
+	OpenPosts(limit int) ([]kept.Post, error)
+	TriedPosts() ([]kept.Post, error)
+	LastPost() (kept.Post, bool, error)
+	Posts(first, last int64) ([]kept.Post, error)
+	PutPost(kept.Post) error
+	// SettlePost does nothing if the post is not there any more.
+	SettlePost(seq int64, state kept.Sent, at record.Place) error
+	DeletePosts(first int64) error
+	Progress(first, last int64) (states [4]int, err error)
+	// Own returns our records with numbers from first to last that were not read back, in order.
+	Own(first, last uint32) ([]kept.Own, error)
+	PutOwn(kept.Own) error
+	DeleteOwn(kept.Own) error
+}
+
+// Poster is what a conversation asks of a relay. Whoever implements it waits for the channel's interval and tells the
+// user so.
+type Poster interface {
+	// Post posts an entry and returns its number. after is the newest entry number known before it was first tried. An
+	// error that is [ErrNotStored] means that it certainly was not stored; [ErrUnknown], that nobody can say; after any
+	// other the entry is looked for before it is posted again.
+	Post(ctx context.Context, fields thingspeak.Fields, after int64) (entry int64, err error)
+	// Find looks among the entries after a number for one with the whole text of the fields, and returns its number, 0
+	// if there is none.
+	Find(ctx context.Context, fields thingspeak.Fields, after int64) (entry int64, err error)
+}
+
+// BulkPoster is a [Poster] that can post many entries in one request.
+type BulkPoster interface {
+	Poster
+	// PostBulk posts at most [MaxBulk] entries under the dates in CreatedAt. Success is no more than a promise. The
+	// errors are those of Post, and [ErrNoBulk].
+	PostBulk(ctx context.Context, entries []thingspeak.Entry) error
+	// FindAll is Find for many entries in one reading. Right after a promise it waits as long as a relay may take to keep
+	// it.
+	FindAll(ctx context.Context, fields []thingspeak.Fields, after int64) (entries []int64, err error)
+}
+
+// knowledge is a store as [record.Reader] wants it: with the cells that are pending opened again.
+type knowledge struct {
+	Store
+	opener *opener
+}
+
+var _ record.Known = knowledge{}
+
+// Pending implements [record.Known].
+func (k knowledge) Pending(id record.GroupID) ([]record.Cell, error) {
+	spots, err := k.PendingSpots(id)
+	if err != nil {
+		return nil, err
+	}
+	wanted := make(map[record.Spot]bool, len(spots))
+	places := make([]record.Place, len(spots))
+	for i, s := range spots {
+		wanted[s] = true
+		places[i] = s.Place
+	}
+	pages, err := k.opener.fetch(k.Store, places)
+	if err != nil {
+		return nil, err
+	}
+	var cells []record.Cell
+	for i := range pages {
+		for c := range pages[i].cells(k.opener) {
+			if group, err := c.Group(); err == nil && group == id && wanted[c.Spot] {
+				cells = append(cells, c)
+			}
+		}
+	}
+	return cells, nil
+}

@@ -1,0 +1,146 @@
+package room
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// Report is what [Verify] has found in a whole feed.
+type Report struct {
+	// Records is how many records were verified, Unsigned how many tokens hold something else, and Authors how many have
+	// written.
+	Records, Unsigned, Authors int
+	// Found are the findings that hold once all is read, in the order of their places, and Waiting what may be missing
+	// but may still come.
+	Found, Waiting []record.Finding
+	// Findings counts rows and what is no message.
+	Findings
+	// LeftOver and Refused count cells that belong to no record, see [record.Result].
+	LeftOver, Refused int
+	// Digest is the digest of the conversation, see [record.Digest].
+	Digest [32]byte
+}
+
+// Verify reads a whole feed afresh, without an archive, and judges it. Entries may come in any order. view is asked once
+// they have all come. Its memory grows with the number of tokens.
+func Verify(
+	keys []fernet.Key, salt record.Salt, entries iter.Seq2[*thingspeak.Entry, error], view func() record.View, now time.Time,
+) (Report, error) {
+	o, err := newOpener(keys)
+	if err != nil {
+		return Report{}, err
+	}
+	v := verifier{
+		opener: o, known: record.NewMemory(), reader: record.NewReader(salt, record.PublicKey{}), now: now,
+		macs: map[[16]byte]record.Place{},
+	}
+	for e, err := range entries {
+		if err != nil {
+			return v.report, err
+		}
+		v.report.Entries++
+		if v.batch = append(v.batch, *e); len(v.batch) == entriesAtOnce {
+			if err := v.take(partOfFeed()); err != nil {
+				return v.report, err
+			}
+		}
+	}
+	if err := v.take(view()); err != nil {
+		return v.report, err
+	}
+	v.conclude(salt)
+	return v.report, nil
+}
+
+// partOfFeed is the view of whoever has not read all: nothing is concluded from what is lacking.
+func partOfFeed() record.View {
+	return record.View{Holes: []record.Hole{{First: 1, Last: maxHole}}}
+}
+
+const maxHole = 1<<63 - 1
+
+// verifier is one call of Verify.
+type verifier struct {
+	opener
+	known  *record.Memory
+	reader *record.Reader
+	now    time.Time
+	macs   map[[16]byte]record.Place
+	batch  []thingspeak.Entry
+	report Report
+}
+
+// take reads a batch.
+func (v *verifier) take(view record.View) error {
+	pages := make([]page, len(v.batch))
+	parallel(len(pages), func(i int) {
+		pages[i].read(&v.batch[i], 0)
+		v.open(&pages[i])
+	})
+	v.batch = v.batch[:0]
+	var cells []record.Cell
+	for i := range pages {
+		cells = append(cells, v.sift(&pages[i])...)
+	}
+	for more := true; more; cells = nil {
+		result, err := v.reader.Read(v.known, cells, view, v.now)
+		if err != nil {
+			return fmt.Errorf("verifying the feed: %w", err)
+		}
+		v.known.Apply(result.Change)
+		v.report.Waiting = result.Waiting
+		v.report.LeftOver += result.LeftOver
+		v.report.Refused += result.Refused
+		more = result.More
+	}
+	return nil
+}
+
+// sift counts what is in an entry, and returns the cells that did not come before, or stand lower than they did.
+func (v *verifier) sift(p *page) (cells []record.Cell) {
+	r := &v.report
+	if p.damaged {
+		count(&r.Damaged, &r.FirstDamaged, &r.LastDamaged, p.at.Entry)
+	}
+	if p.unopened {
+		count(&r.NotOurs, &r.FirstNotOurs, &r.LastNotOurs, p.at.Entry)
+	}
+	for i := range p.opened {
+		t := &p.opened[i]
+		first, before := v.macs[t.mac]
+		if before {
+			r.Repeats++
+		}
+		if before && first.Compare(p.at) <= 0 {
+			continue
+		}
+		v.macs[t.mac] = p.at
+		switch {
+		case t.isCell():
+			cells = append(cells, v.cell(p.at, t))
+		case !before:
+			r.Unsigned++
+		}
+	}
+	return cells
+}
+
+// conclude takes together what was learnt.
+func (v *verifier) conclude(salt record.Salt) {
+	r := &v.report
+	held := v.known.Records()
+	r.Records, r.Digest = len(held), record.Digest(salt, held)
+	for _, a := range v.known.Authors() {
+		if a.Base > 0 {
+			r.Authors++
+		}
+	}
+	r.Found = v.known.Findings()
+	slices.SortStableFunc(r.Found, func(a, b record.Finding) int { return a.At.Compare(b.At) })
+}
