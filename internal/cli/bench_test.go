@@ -44,7 +44,7 @@ func (d *device) sealed(n int) []thingspeak.Fields {
 func BenchmarkCommand(b *testing.B) {
 	relay := relaytest.New(b)
 	ana := newDevice(b, relay)
-	channel := ana.makeRoom()
+	channel := ana.makeRoom(plainText)
 	rows := ana.sealed(8000)
 	relay.Seed(b, channel, len(rows), func(i int) thingspeak.Entry {
 		return thingspeak.Entry{Fields: rows[i], CreatedAt: time.Now().Add(time.Duration(i-len(rows)) * time.Second)}
@@ -72,7 +72,7 @@ func BenchmarkCommand(b *testing.B) {
 // BenchmarkRecvCSV shows that the newest messages of a file cost the same however long it is.
 func BenchmarkRecvCSV(b *testing.B) {
 	ana := newDevice(b, relaytest.New(b))
-	ana.makeRoom()
+	ana.makeRoom(plainText)
 	sealed := ana.sealed(8000)
 	for _, n := range []int{8_000, 80_000} {
 		csv := thingspeak.AppendCSVHeader(nil, thingspeak.FieldsOf(1), false, false)

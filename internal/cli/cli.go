@@ -117,7 +117,8 @@ Start with "fernpost demo".`,
 	root.AddCommand(
 		a.demoCommand(), a.relayCommand(),
 		a.initCommand(), a.joinCommand(), a.roomsCommand(),
-		a.sendCommand(), a.recvCommand(), a.watchCommand(),
+		a.sendCommand(), a.recvCommand(), a.watchCommand(), a.outboxCommand(),
+		a.verifyCommand(), a.identityCommand(), a.keyCommand(),
 		a.eavesdropCommand(),
 	)
 	root.AddCommand(helpTopics()...)

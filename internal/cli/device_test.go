@@ -44,10 +44,13 @@ func (d *device) must(args ...string) {
 	}
 }
 
-// makeRoom makes a room and returns its channel.
-func (d *device) makeRoom() (channel int64) {
+// plainText is a profile of rooms whose members sign nothing.
+const plainText = "custom:kdf=pbkdf2,salt=@room,iterations=1000"
+
+// makeRoom makes a room of the given profile and returns its channel.
+func (d *device) makeRoom(profile string) (channel int64) {
 	d.t.Helper()
-	d.must("init", "lab")
+	d.must("init", "lab", "--profile", profile)
 	if _, err := fmt.Sscanf(d.stdout.String()[strings.Index(d.stdout.String(), "channel"):], "channel %d", &channel); err != nil {
 		d.t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +24,8 @@ import (
 type enterFlags struct {
 	relay          string
 	channel        int64
-	field          int
+	fields         []int
+	pad            bool
 	profile        string
 	interval       time.Duration
 	passphraseFile string
@@ -37,9 +39,11 @@ func (f *enterFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.relay, "relay", defaults.Get("relay"), "the relay's `URL`")
 	flags.Int64Var(&f.channel, "channel", 0, "the channel's `ID` at the relay")
-	flags.IntVar(&f.field, "field", 1, "the channel's `field` to write to, 1 to 8")
+	flags.IntSliceVar(&f.fields, "fields", nil, "write to these `fields`, 1 to 8 (default: all that the channel shows)")
+	flags.BoolVar(&f.pad, "pad", false, "fill up every entry, so that short and long messages look alike (signed rooms)")
 	flags.StringVar(&f.profile, "profile", defaults.Get("profile"), "how the passphrase becomes a key (see \"fernpost help profiles\")")
-	flags.DurationVar(&f.interval, "interval", defaultDuration("interval"), "the time that the relay wants between two updates")
+	flags.DurationVar(&f.interval, "interval", defaultDuration("interval"),
+		"the time that the relay wants between two updates; on loopback it is left to the relay unless given")
 	flags.StringVar(&f.passphraseFile, "passphrase-file", "", "read the passphrase from `FILE`, - for standard input")
 	flags.StringVar(&f.writeKeyFile, "write-key-file", "", "read the channel's write key from `FILE`")
 	flags.StringVar(&f.readKeyFile, "read-key-file", "", "read the channel's read key from `FILE`")
@@ -51,14 +55,19 @@ func (f *enterFlags) room(name string) (keyring.Room, error) {
 	if err := keyring.CheckName(name); err != nil {
 		return keyring.Room{}, usageError{err}
 	}
-	if f.field < 1 || f.field > thingspeak.FieldCount {
-		return keyring.Room{}, usagef("--field %d: a channel has the fields 1 to %d", f.field, thingspeak.FieldCount)
+	for i, n := range f.fields {
+		if n < 1 || n > thingspeak.FieldCount || slices.Contains(f.fields[:i], n) {
+			return keyring.Room{}, usagef("--fields: want different numbers from 1 to %d", thingspeak.FieldCount)
+		}
 	}
 	if f.interval < 0 {
 		return keyring.Room{}, usagef("--interval %v: want 0s or more", f.interval)
 	}
+	if f.interval == defaultDuration("interval") && remote.IsLoopback(f.relay) {
+		f.interval = 0 // a relay of ours says by itself how long to wait, to the second
+	}
 	return keyring.Room{
-		Name: name, Relay: f.relay, Channel: f.channel, Fields: []int{f.field}, Interval: f.interval.String(),
+		Name: name, Relay: f.relay, Channel: f.channel, Fields: f.fields, Pad: f.pad, Interval: f.interval.String(),
 	}, nil
 }
 
@@ -191,6 +200,9 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 		generated = pass
 	}
 	if f.channel == 0 {
+		if len(r.Fields) == 0 {
+			r.Fields = defaultFields(profile)
+		}
 		if err := a.makeChannel(ctx, &r, o); err != nil {
 			return err
 		}
@@ -201,6 +213,9 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 		if err := a.checkChannel(ctx, &r); err != nil {
 			return err
 		}
+	}
+	if profile.Form == passphrase.FormText {
+		r.Fields = r.Fields[:1] // a text is one token in one field
 	}
 	key, err := profile.Derive(pass, passphrase.RoomSalt(r.Channel), name)
 	if err != nil {
@@ -302,7 +317,9 @@ func (a *app) makeChannel(ctx context.Context, r *keyring.Room, o initOptions) e
 	defer client.Close()
 	// The channel's name and labels are public: they tell nothing about the room.
 	wanted := thingspeak.Channel{Name: "fernpost", Public: !o.private}
-	wanted.Labels[r.Fields[0]-1] = "message"
+	for _, n := range r.Fields {
+		wanted.Labels[n-1] = "message"
+	}
 	made, err := client.CreateChannel(ctx, wanted)
 	if err != nil {
 		if e, ok := errors.AsType[*remote.RefusedError](err); ok && (e.Reason == remote.KeyRefused || e.Reason == remote.NotAllowed) {
@@ -326,8 +343,17 @@ func (a *app) makeChannel(ctx context.Context, r *keyring.Room, o initOptions) e
 	return nil
 }
 
-// checkChannel makes sure that a channel exists, can be read and has the room's field enabled. A field that is not
-// enabled would take updates and never show them (contract section 15, quirk 24).
+// defaultFields are the fields of a new channel: a message of a signed room fits into one entry if it may use all.
+func defaultFields(p passphrase.Profile) []int {
+	if p.Form == passphrase.FormText {
+		return []int{1}
+	}
+	return slices.Collect(thingspeak.AllFields.All())
+}
+
+// checkChannel makes sure that a channel exists, can be read and has the room's fields enabled; without any named, the
+// room gets those that are. A field that is not enabled would take updates and never show them (contract section 15,
+// quirk 24).
 func (a *app) checkChannel(ctx context.Context, r *keyring.Room) error {
 	client, err := a.dial(*r)
 	if err != nil {
@@ -341,9 +367,17 @@ func (a *app) checkChannel(ctx context.Context, r *keyring.Room) error {
 		}
 		return err
 	}
-	if !channel.Enabled().Has(r.Fields[0]) {
-		return hint(usagef("channel %d does not show field %d", r.Channel, r.Fields[0]),
-			"give the field a name in the channel's settings, or choose another with --field N")
+	if len(r.Fields) == 0 {
+		r.Fields = slices.Collect(channel.Enabled().All())
+	}
+	for _, n := range r.Fields {
+		if !channel.Enabled().Has(n) {
+			return hint(usagef("channel %d does not show field %d", r.Channel, n),
+				"give the field a name in the channel's settings, or choose others with --fields")
+		}
+	}
+	if len(r.Fields) == 0 {
+		return hint(usagef("channel %d shows no field", r.Channel), "give field 1 a name in the channel's settings")
 	}
 	if name := screen.Line(channel.Name); name != "" && name != "fernpost" {
 		a.say("the channel's name is %q", name)

@@ -37,10 +37,14 @@ const exitCodesHelp = `Exit codes, the same for every command:
 // usageError is a mistake in how a command was called.
 type usageError struct{ error }
 
+func (e usageError) Unwrap() error { return e.error }
+
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // partlyError says that the work ended early and what was done stands.
 type partlyError struct{ error }
+
+func (e partlyError) Unwrap() error { return e.error }
 
 // errNoKey: there are tokens, and none of them opened.
 var errNoKey = errors.New("no message here opens with this room's key")

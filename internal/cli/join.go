@@ -86,6 +86,9 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags) error {
 	if err != nil {
 		return err
 	}
+	if profile.Form == passphrase.FormText {
+		r.Fields = r.Fields[:1]
+	}
 	r.Profile = profile.String()
 	r.Keys = []keyring.Secret{keyring.Secret(fernet.NewKey(key).Reveal())}
 	if err := a.keep(r); err != nil {
@@ -136,7 +139,7 @@ func (a *app) findProfile(name, pass string, r keyring.Room, candidates []passph
 		}
 		messages, findings := rc.Take()
 		if len(messages) > 0 {
-			a.say("the passphrase opens %s (profile %s)", count(len(messages), "message"), p.Name())
+			a.say("the passphrase opens what is there (profile %s)", p.Name())
 			return p, key, nil
 		}
 		tokens = findings.NotOurs

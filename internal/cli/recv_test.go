@@ -18,7 +18,7 @@ import (
 func TestMessagesAreFoundBehind8000RowsOfStrangers(t *testing.T) {
 	relay := relaytest.New(t)
 	ana := newDevice(t, relay)
-	channel := ana.makeRoom()
+	channel := ana.makeRoom(plainText)
 	yesterday := time.Now().Add(-24 * time.Hour)
 	ana.post(relay, channel, "behind them all", yesterday)
 	strangers(t, relay, channel, 7990, yesterday)
@@ -46,7 +46,7 @@ func TestMessagesAreFoundBehind8000RowsOfStrangers(t *testing.T) {
 func TestRowsOfTheFutureHideNoMessage(t *testing.T) {
 	relay := relaytest.New(t)
 	ana := newDevice(t, relay)
-	channel := ana.makeRoom()
+	channel := ana.makeRoom(plainText)
 	relay.Seed(t, channel, 200, func(int) thingspeak.Entry {
 		return thingspeak.Entry{
 			CreatedAt: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC), Fields: thingspeak.Fields{thingspeak.Text("spam")},
@@ -62,7 +62,7 @@ func TestRowsOfTheFutureHideNoMessage(t *testing.T) {
 func TestAnEmptiedChannelIsNoError(t *testing.T) {
 	relay := relaytest.New(t)
 	ana := newDevice(t, relay)
-	channel := ana.makeRoom()
+	channel := ana.makeRoom(plainText)
 	ana.must("send", "soon gone")
 	relay.Clear(t, channel)
 	ana.must("recv")
@@ -78,7 +78,7 @@ func TestAnEmptiedChannelIsNoError(t *testing.T) {
 func TestSendWaitsWhenTheRelaySaysTooSoon(t *testing.T) {
 	relay := relaytest.New(t)
 	ana := newDevice(t, relay)
-	ana.makeRoom()
+	ana.makeRoom(plainText)
 	tooSoon := relaytest.AnswerWith(http.Header{"Retry-After": {"1"}}, http.StatusOK, "0")
 	relay.Inject(relaytest.On("POST /update", relaytest.Times(1, tooSoon)))
 	ana.must("send", "patience")
@@ -88,11 +88,41 @@ func TestSendWaitsWhenTheRelaySaysTooSoon(t *testing.T) {
 	}
 }
 
+func TestASignedRoomTellsWhoWroteAndWhatIsMissing(t *testing.T) {
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	channel := ana.makeRoom("fernpost")
+	ana.must("identity", "name", "ana")
+	bo := newDevice(t, relay)
+	bo.must("join", "lab", "--channel", fmt.Sprint(channel))
+	for _, text := range []string{"one", "two", strings.Repeat("long ", 300), "four"} {
+		ana.must("send", text)
+	}
+	bo.must("recv")
+	if got := bo.stdout.String(); !strings.Contains(got, "#1     ana: one\n") || !strings.Contains(got, "ana: four\n") ||
+		!strings.Contains(got, "ana: long long") {
+		t.Errorf("recv prints\n%s", got)
+	}
+	bo.must("verify")
+	digest := bo.stdout.String()
+	ana.must("verify")
+	if got := ana.stdout.String(); got != digest || !strings.Contains(got, "nothing is wrong") {
+		t.Errorf("ana verifies\n%s\nbo\n%s", got, digest)
+	}
+
+	// What was read stays readable, and named as lost, when the relay loses it.
+	relay.Clear(t, channel)
+	bo.must("recv")
+	if got := bo.stdout.String(); !strings.Contains(got, "ana: one\n") {
+		t.Errorf("after the loss recv prints\n%s", got)
+	}
+}
+
 func TestNoKeyInAnyOutput(t *testing.T) {
 	relay := relaytest.New(t)
 	ana := newDevice(t, relay)
 	ana.env["FERNPOST_WRITE_KEY"], ana.env["FERNPOST_READ_KEY"] = "WRITEWRITEWRITE1", "READREADREADREA1"
-	channel := ana.makeRoom()
+	channel := ana.makeRoom(plainText)
 	ana.must("join", "other", "--channel", fmt.Sprint(channel))
 	for name, fault := range map[string]relaytest.Fault{
 		"refused": relaytest.Answer(401, "text/plain", "error_auth_required"),

@@ -129,13 +129,9 @@ func (a *app) loadRoom(name string) (keyring.Room, error) {
 
 // openRoom makes what seals and opens the room's messages from its kept keys.
 func openRoom(r keyring.Room) (*room.Room, error) {
-	keys := make([]fernet.Key, len(r.Keys))
-	for i, text := range r.Keys {
-		key, err := fernet.ParseKey(text.Reveal())
-		if err != nil {
-			return nil, fmt.Errorf("room %s: key %d: %w", r.Name, i+1, err)
-		}
-		keys[i] = key
+	keys, err := fernetKeys(r)
+	if err != nil {
+		return nil, err
 	}
 	ring, err := fernet.NewRing(keys...)
 	if err != nil {

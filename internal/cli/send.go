@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
 )
@@ -22,32 +23,44 @@ const askFirst = -1
 const maxInput = 1 << 20
 
 func (a *app) sendCommand() *cobra.Command {
-	var roomName string
-	var asJSON, noWait bool
+	var o sendOptions
 	cmd := &cobra.Command{
 		Use:   "send [MESSAGE | -]",
 		Short: "Encrypt a message and post it",
-		Long: `send seals a message with the room's key and posts it as one entry. The message is the argument, or standard input
-where the argument is - or missing; a line end behind it is cut off. It has at most 127 bytes of UTF-8.
+		Long: `send seals a message with the room's key and posts it. The message is the argument, or standard input where the
+argument is - or missing; a line end behind it is cut off.
+
+In a signed room it may be as long as you like: it takes as many entries as it needs, and stays in the outbox until the
+relay has accepted all of them ("fernpost outbox"). In a room of plain texts it has at most 127 bytes of UTF-8.
 
 A relay takes one update of a channel in a certain time, over all who write to it. Where it refuses one for that reason,
 send waits and says how long. If a reply is lost, it reads back and posts again only what is not there.`,
 		Example: `  fernpost send 'hello, bo'
   uptime | fernpost send --room lab
+  fernpost send --file picture.png
   fernpost send --no-wait --json 'now or never'`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.send(cmd.Context(), roomName, args, asJSON, noWait)
+			return a.send(cmd.Context(), args, o)
 		},
 	}
-	cmd.Flags().StringVar(&roomName, "room", "", "the `ROOM` to write to (default: the only one)")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as one JSON object")
-	cmd.Flags().BoolVar(&noWait, "no-wait", false, "fail instead of waiting when the relay says that it is too soon")
+	cmd.Flags().StringVar(&o.room, "room", "", "the `ROOM` to write to (default: the only one)")
+	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print the result as one JSON object")
+	cmd.Flags().BoolVar(&o.noWait, "no-wait", false, "fail instead of waiting when the relay says that it is too soon")
+	cmd.Flags().BoolVar(&o.queue, "queue", false, "only sign it and put it into the outbox (signed rooms)")
+	cmd.Flags().StringVar(&o.file, "file", "", "send this `FILE` of up to 4 MiB (signed rooms)")
+	cmd.Flags().BoolVar(&o.yes, "yes", false, "do not ask before a transfer that takes long")
 	return cmd
 }
 
-func (a *app) send(ctx context.Context, roomName string, args []string, asJSON, noWait bool) error {
-	r, err := a.loadRoom(roomName)
+// sendOptions are the flags of send.
+type sendOptions struct {
+	room, file                 string
+	asJSON, noWait, queue, yes bool
+}
+
+func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
+	r, err := a.loadRoom(o.room)
 	if err != nil {
 		return err
 	}
@@ -55,11 +68,28 @@ func (a *app) send(ctx context.Context, roomName string, args []string, asJSON, 
 		return hint(usagef("room %s has no write key, so it can only be read", r.Name),
 			"get the key from whoever made the room, then join again under another name with --write-key-file FILE")
 	}
-	sealer, err := openRoom(r)
+	signed, err := isSigned(r)
 	if err != nil {
 		return err
 	}
+	if o.file != "" {
+		if !signed || len(args) > 0 {
+			return usagef("--file sends a file in a signed room, and no message beside it")
+		}
+		file, err := readAttachment(o.file)
+		if err != nil {
+			return err
+		}
+		return a.sendSigned(ctx, r, file, o)
+	}
 	text, err := a.message(args)
+	if err != nil {
+		return err
+	}
+	if signed {
+		return a.sendSigned(ctx, r, record.Text(text), o)
+	}
+	sealer, err := openRoom(r)
 	if err != nil {
 		return err
 	}
@@ -74,7 +104,7 @@ func (a *app) send(ctx context.Context, roomName string, args []string, asJSON, 
 	defer client.Close()
 
 	var entry int64
-	if noWait {
+	if o.noWait {
 		entry, err = client.Update(ctx, fields)
 	} else {
 		entry, err = client.Post(ctx, fields, askFirst, a.showWait)
@@ -82,7 +112,7 @@ func (a *app) send(ctx context.Context, roomName string, args []string, asJSON, 
 	if err != nil {
 		return explainPost(err)
 	}
-	if asJSON {
+	if o.asJSON {
 		return a.printJSON(struct {
 			Room    string `json:"room"`
 			Channel int64  `json:"channel"`
@@ -106,7 +136,7 @@ func (a *app) message(args []string) (string, error) {
 		return "", fmt.Errorf("reading the message: %w", err)
 	}
 	if len(b) > maxInput {
-		return "", usagef("the message has more than %d bytes, and one entry carries at most %d", maxInput, room.MaxText)
+		return "", usagef("the message has more than %d bytes", maxInput)
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), nil
 }

@@ -23,10 +23,12 @@ type watchOptions struct {
 	fromStart        bool
 	messages         int
 	asJSON           bool
+	policy           policy
 }
 
 func (a *app) watchCommand() *cobra.Command {
 	var o watchOptions
+	var unsigned string
 	cmd := &cobra.Command{
 		Use:   "watch",
 		Short: "Follow a room and print messages as they come",
@@ -39,7 +41,12 @@ nothing comes. It outlives a relay that is restarted or cannot be reached for a 
   fernpost watch --room lab --from-start
   fernpost watch --json | jq -r .text`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.watch(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if o.policy, err = parsePolicy(unsigned); err != nil {
+				return err
+			}
+			return a.watch(cmd.Context(), o)
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.room, "room", "", "the `ROOM` to follow (default: the only one)")
@@ -48,6 +55,7 @@ nothing comes. It outlives a relay that is restarted or cannot be reached for a 
 	flags.BoolVar(&o.fromStart, "from-start", false, "begin with the channel's first entry")
 	flags.IntVar(&o.messages, "messages", 0, "end after this many `messages`; 0 is never")
 	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line")
+	addUnsigned(flags, &unsigned)
 	return cmd
 }
 
@@ -61,6 +69,11 @@ func (a *app) watch(ctx context.Context, o watchOptions) error {
 	r, err := a.loadRoom(o.room)
 	if err != nil {
 		return err
+	}
+	if signed, err := isSigned(r); err != nil {
+		return err
+	} else if signed {
+		return a.watchSigned(ctx, r, o)
 	}
 	opener, err := openRoom(r)
 	if err != nil {
@@ -81,26 +94,38 @@ func (a *app) watch(ctx context.Context, o watchOptions) error {
 	}
 	defer memory.Close()
 	w := &watcher{
-		app: a, options: o, room: r, client: client, memory: memory,
+		follower: follower{app: a, options: o, room: r}, client: client, memory: memory,
 		receiver: opener.Receive(0, room.AgeLimit{}),
 	}
-	return w.run(ctx)
+	if err := w.resume(); err != nil {
+		return err
+	}
+	return w.run(ctx, w.poll)
 }
 
-// watcher follows one room.
-type watcher struct {
+// follower asks a relay again and again.
+type follower struct {
 	*app
 
-	options  watchOptions
-	room     keyring.Room
+	options watchOptions
+	room    keyring.Room
+	shown   int  // messages printed
+	away    bool // the relay could not be reached the last time
+}
+
+// done reports whether as many messages were printed as the user wants.
+func (f *follower) done() bool { return f.options.messages > 0 && f.shown >= f.options.messages }
+
+// watcher follows a room of plain texts.
+type watcher struct {
+	follower
+
 	client   *remote.Client
 	memory   *archive.Archive
 	receiver *room.Receiver
 
 	position remote.Position
 	kept     remembered // what the archive has
-	shown    int        // messages printed
-	away     bool       // the relay could not be reached the last time
 }
 
 // remembered is what a watch leaves for the next one. The channel is kept beside the position, so that a room that was
@@ -111,28 +136,26 @@ type remembered struct {
 	Position remote.Position `json:"position"`
 }
 
-func (w *watcher) run(ctx context.Context) error {
-	if err := w.resume(); err != nil {
-		return err
-	}
-	w.say("watching room %s (channel %d at %s); Ctrl-C ends", w.room.Name, w.room.Channel, screen.Line(w.room.Relay))
-	pause := w.options.pollMin
+// run polls until the user ends it, quickly after news and slowly while nothing comes.
+func (f *follower) run(ctx context.Context, poll func(context.Context) (news bool, err error)) error {
+	f.say("watching room %s (channel %d at %s); Ctrl-C ends", f.room.Name, f.room.Channel, screen.Line(f.room.Relay))
+	pause := f.options.pollMin
 	for {
-		news, err := w.poll(ctx)
+		news, err := poll(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:
-			if !w.outlives(err) {
+			if !f.outlives(err) {
 				return err
 			}
-			pause = min(pause*2, w.options.pollMax)
+			pause = min(pause*2, f.options.pollMax)
 		case news:
-			pause = w.options.pollMin
+			pause = f.options.pollMin
 		default:
-			pause = min(pause*3/2, w.options.pollMax)
+			pause = min(pause*3/2, f.options.pollMax)
 		}
-		if w.options.messages > 0 && w.shown >= w.options.messages {
+		if f.done() {
 			return nil
 		}
 		select {
@@ -168,10 +191,7 @@ func (w *watcher) poll(ctx context.Context) (news bool, err error) {
 		w.receiver.Add(e)
 		return nil
 	})
-	if err == nil && w.away {
-		w.away = false
-		w.say("%s", w.style.good("the relay is back"))
-	}
+	w.relayAnswers(err)
 	messages, findings := w.receiver.Take()
 	if left := w.options.messages - w.shown; w.options.messages > 0 && len(messages) > left {
 		messages = messages[:left]
@@ -218,13 +238,24 @@ func (w *watcher) warn(n remote.News) {
 }
 
 // outlives reports whether a watch goes on after this error: the relay may come back, a wrong key will not become right.
-func (w *watcher) outlives(err error) bool {
-	if e, ok := errors.AsType[*remote.RefusedError](err); ok && e.Reason != remote.TooSoon {
+func (f *follower) outlives(err error) bool {
+	_, unreachable := errors.AsType[*remote.UnreachableError](err)
+	_, unexpected := errors.AsType[*remote.UnexpectedError](err)
+	refused, ok := errors.AsType[*remote.RefusedError](err)
+	if !unreachable && !unexpected && !(ok && refused.Reason == remote.TooSoon) {
 		return false
 	}
-	if !w.away {
-		w.away = true
-		w.say("%s", w.style.warn(screen.Line(err.Error())+"; trying again until it works"))
+	if !f.away {
+		f.away = true
+		f.say("%s", f.style.warn(screen.Line(err.Error())+"; trying again until it works"))
 	}
 	return true
+}
+
+// relayAnswers says so when the relay is back.
+func (f *follower) relayAnswers(err error) {
+	if err == nil && f.away {
+		f.away = false
+		f.say("%s", f.style.good("the relay is back"))
+	}
 }

@@ -42,6 +42,7 @@ var Keys = []Key{
 	{"timeout", "10s", checkDuration},
 	{"poll_min", "1s", checkDuration},
 	{"poll_max", "15s", checkDuration},
+	{"unsigned", "balanced", nil},
 	{"no_color", "false", checkBool},
 	{"quiet", "false", checkBool},
 	{"listen", "127.0.0.1:3000", nil},

@@ -43,6 +43,8 @@ type Room struct {
 	// WriteKey and ReadKey are the channel's API keys; empty where there is none.
 	WriteKey Secret `json:"write_key,omitempty"`
 	ReadKey  Secret `json:"read_key,omitempty"`
+	// Pad fills up every entry with cells that say nothing, so that all entries look alike.
+	Pad bool `json:"pad,omitempty"`
 	// Identity is the seed of the identity that signs in this room, where that is not the device's, in hexadecimal.
 	Identity Secret `json:"identity,omitempty"`
 	// Wrote tells that records were signed in this room: if the archive does not know of any, it was lost.

@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"mime"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/screen"
+)
+
+// maxFileContent is how long a file can be, in bytes: a record without its head and the longest name and type.
+const maxFileContent = record.MaxSize - record.MinSize - record.MaxNickname - 2*(1+maxFileName)
+
+// maxFileName is the longest name of a file, in bytes.
+const maxFileName = 255
+
+// readAttachment reads a file that is to be sent.
+func readAttachment(name string) (record.File, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return record.File{}, usageError{err}
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxFileContent+1))
+	if err != nil {
+		return record.File{}, fmt.Errorf("reading %s: %w", name, err)
+	}
+	if len(content) > maxFileContent {
+		return record.File{}, usagef("%s is longer than %d bytes, the most that one message carries", name, maxFileContent)
+	}
+	media := mime.TypeByExtension(filepath.Ext(name))
+	if media == "" {
+		media = "application/octet-stream"
+	}
+	base := strings.ToValidUTF8(filepath.Base(name), "_")
+	if len(base) > maxFileName {
+		return record.File{}, usagef("the name of %s is longer than %d bytes", name, maxFileName)
+	}
+	return record.File{Name: base, Media: media, Content: content}, nil
+}
+
+// longTransfer is how long sending may take without being asked for.
+const longTransfer = 10 * time.Minute
+
+// announce says how long a message of several entries takes, and asks where that is long.
+func (c *conversation) announce(ctx context.Context, entries int, yes bool) error {
+	if entries < 2 {
+		return nil
+	}
+	interval, err := time.ParseDuration(c.room.Interval)
+	if err != nil {
+		return err
+	}
+	if interval == 0 {
+		c.say("the message takes %s", count(entries, "entry"))
+		return nil
+	}
+	takes := time.Duration(entries-1) * interval
+	c.say("the message takes %s, at one in %v about %v, and as many of the channel's messages of the day",
+		count(entries, "entry"), interval, takes.Round(time.Second))
+	if takes <= longTransfer || yes {
+		return nil
+	}
+	ok, err := c.confirm(ctx, "Send it?")
+	if err == nil && !ok {
+		err = hint(usagef("not sent: it would take %v", takes.Round(time.Second)), "say --yes, or send something shorter")
+	}
+	return err
+}
+
+// saver writes files that came in messages into a directory, never over another file.
+type saver struct {
+	dir  *os.Root
+	name string
+}
+
+func newSaver(dir string) (*saver, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("saving files: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("saving files: %w", err)
+	}
+	return &saver{root, dir}, nil
+}
+
+func (s *saver) close() error { return s.dir.Close() }
+
+// save writes one file and returns under which name, and whether it was there before, to the letter.
+func (s *saver) save(f record.File) (name string, there bool, err error) {
+	base, ext := safeName(f.Name)
+	const most = 1000
+	for i := 1; i <= most; i++ {
+		name = base + ext
+		if i > 1 {
+			name = fmt.Sprintf("%s-%d%s", base, i, ext)
+		}
+		out, err := s.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if errors.Is(err, fs.ErrExist) {
+			if old, err := s.dir.ReadFile(name); err == nil && bytes.Equal(old, f.Content) {
+				return name, true, nil
+			}
+			continue
+		}
+		if err != nil {
+			return name, false, fmt.Errorf("saving %s: %w", name, err)
+		}
+		_, err = out.Write(f.Content)
+		if err = errors.Join(err, out.Close()); err != nil {
+			s.dir.Remove(name) // half a file is worse than none
+			return name, false, fmt.Errorf("saving %s: %w", name, err)
+		}
+		return name, false, nil
+	}
+	return "", false, fmt.Errorf("saving %s%s: %d files of that name are there already", base, ext, most)
+}
+
+// safeName makes a file name of what a peer calls one: one element of a path, without a dot at its beginning, without
+// characters that a file system or a terminal reads in its own way, at most 100 bytes and not a device of Windows.
+func safeName(name string) (base, ext string) {
+	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
+		name = name[i+1:]
+	}
+	name = strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`<>:"|?*`, r) || r == utf8.RuneError {
+			return '_'
+		}
+		return r
+	}, screen.Line(name))
+	name = strings.TrimRight(strings.TrimLeft(name, ". -"), ". ")
+	ext = filepath.Ext(name)
+	if len(ext) > 16 {
+		ext = ""
+	}
+	base = strings.TrimSuffix(name, ext)
+	for len(base) > 80 {
+		_, n := utf8.DecodeLastRuneInString(base)
+		base = base[:len(base)-n]
+	}
+	switch strings.ToUpper(base) {
+	case "", "CON", "PRN", "AUX", "NUL", "COM1", "COM2", "COM3", "COM4", "LPT1", "LPT2", "LPT3":
+		base = "file" + base
+	}
+	return base, ext
+}

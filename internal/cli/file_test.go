@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+)
+
+func TestSafeNames(t *testing.T) {
+	for in, want := range map[string]string{
+		"report.pdf":                   "report.pdf",
+		"../../etc/passwd":             "passwd",
+		`C:\autoexec.bat`:              "autoexec.bat",
+		".bashrc":                      "bashrc",
+		"-rf":                          "rf",
+		"":                             "file",
+		"..":                           "file",
+		"con":                          "filecon",
+		"a\x1b[31m\u202egpj.exe":       "a[31mgpj.exe",
+		"a<b>:c?.txt":                  "a_b__c_.txt",
+		"trailing. .":                  "trailing",
+		strings.Repeat("é", 200):       strings.Repeat("é", 40),
+		"x." + strings.Repeat("y", 30): "x." + strings.Repeat("y", 30),
+	} {
+		base, ext := safeName(in)
+		if got := base + ext; got != want {
+			t.Errorf("safeName(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func FuzzSafeName(f *testing.F) {
+	f.Add("../../x.tar.gz")
+	f.Fuzz(func(t *testing.T, name string) {
+		base, ext := safeName(name)
+		got := base + ext
+		if got == "" || len(got) > 100 || strings.ContainsAny(got, "/\\\x00\n") || got[0] == '.' || !filepath.IsLocal(got) {
+			t.Errorf("safeName(%q) = %q", name, got)
+		}
+	})
+}
+
+func TestSavingNeverReplacesAFile(t *testing.T) {
+	dir := t.TempDir()
+	s, err := newSaver(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	for _, c := range []struct {
+		content, want string
+		there         bool
+	}{{"one", "a.txt", false}, {"two", "a-2.txt", false}, {"one", "a.txt", true}, {"three", "a-3.txt", false}} {
+		name, there, err := s.save(record.File{Name: "../a.txt", Content: []byte(c.content)})
+		if err != nil || name != c.want || there != c.there {
+			t.Errorf("saving %q = %q, %v, %v, want %q, %v", c.content, name, there, err, c.want, c.there)
+		}
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "a.txt")); err != nil || string(b) != "one" {
+		t.Errorf("a.txt holds %q (%v)", b, err)
+	}
+}
+
+func TestAFileArrivesAsItWasSent(t *testing.T) {
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	ana.makeRoom("fernpost")
+	content := make([]byte, 20_000)
+	for i := range content {
+		content[i] = byte(i * i >> 3)
+	}
+	dir := t.TempDir()
+	sent := filepath.Join(dir, "picture.png")
+	if err := os.WriteFile(sent, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ana.must("send", "--file", sent)
+	ana.must("recv", "--save", filepath.Join(dir, "in"))
+	if got := ana.stdout.String(); !strings.Contains(got, `[file "picture.png", 20000 bytes, saved as picture.png]`) {
+		t.Errorf("recv prints %q", got)
+	}
+	if got, err := os.ReadFile(filepath.Join(dir, "in", "picture.png")); err != nil || string(got) != string(content) {
+		t.Errorf("what was saved differs (%v)", err)
+	}
+	if code := ana.run("send", "--file", filepath.Join(dir, "none")); code != exitUsage {
+		t.Errorf("a file that is not there: exit %d", code)
+	}
+}

@@ -1,0 +1,215 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/screen"
+)
+
+func (a *app) identityCommand() *cobra.Command {
+	var roomName string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "identity",
+		Short: "Your own key and nickname, and whom you know",
+		Long: `Every message of a signed room carries the key of its author. A nickname belongs to the key that used it first on
+this device: another key with the same name is shown with its tag and named as another person. Who compares the six
+words of a key aloud, and marks it as verified, knows whom the key belongs to.`,
+	}
+	cmd.PersistentFlags().StringVar(&roomName, "room", "", "the `ROOM` in question (default: the only one)")
+	cmd.PersistentFlags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	cmd.AddCommand(
+		&cobra.Command{
+			Use: "show", Short: "Show your own key as six words", Example: "  fernpost identity show", Args: cobra.NoArgs,
+			RunE: func(*cobra.Command, []string) error { return a.showIdentity(roomName, asJSON) },
+		},
+		&cobra.Command{
+			Use: "name NICKNAME", Short: "Choose the nickname that your messages carry",
+			Example: "  fernpost identity name ana", Args: cobra.ExactArgs(1),
+			RunE: func(_ *cobra.Command, args []string) error { return a.chooseName(args[0]) },
+		},
+		&cobra.Command{
+			Use: "list", Short: "List the authors of a room with the words of their keys",
+			Example: "  fernpost identity list --room lab", Args: cobra.NoArgs,
+			RunE: func(*cobra.Command, []string) error { return a.listPeople(roomName, asJSON) },
+		},
+		&cobra.Command{
+			Use: "verify NAME", Short: "Note that you have compared somebody's words aloud",
+			Example: "  fernpost identity verify bo", Args: cobra.ExactArgs(1),
+			RunE: func(_ *cobra.Command, args []string) error {
+				return a.changePerson(roomName, args[0], func(c *conversation, key record.PublicKey) error {
+					return c.Verified(key, time.Now())
+				}, "is marked as verified")
+			},
+		},
+		&cobra.Command{
+			Use: "forget NAME", Short: "Let go of somebody's nickname, so that another key can have it",
+			Example: "  fernpost identity forget bo", Args: cobra.ExactArgs(1),
+			RunE: func(_ *cobra.Command, args []string) error {
+				return a.changePerson(roomName, args[0], func(c *conversation, key record.PublicKey) error {
+					return c.Forget(key, time.Now())
+				}, "has no nickname here any more")
+			},
+		},
+	)
+	return cmd
+}
+
+func safetyWords(key record.PublicKey) string {
+	number := key.Safety()
+	return strings.Join(passphrase.Words(6, number[:]), " ")
+}
+
+// showIdentity shows who signs in a room; without a room, who signs on this device.
+func (a *app) showIdentity(roomName string, asJSON bool) error {
+	var r keyring.Room
+	if roomName != "" {
+		var err error
+		if r, err = a.loadRoom(roomName); err != nil {
+			return err
+		}
+	}
+	identity, nick, err := a.identityFor(r)
+	if err != nil {
+		return err
+	}
+	key := identity.Public()
+	if asJSON {
+		return a.printJSON(struct {
+			Nickname string           `json:"nickname,omitempty"`
+			Key      record.PublicKey `json:"key"`
+			Tag      string           `json:"tag"`
+			Words    string           `json:"words"`
+		}{nick, key, key.Tag().String(), safetyWords(key)})
+	}
+	_, err = fmt.Fprintf(a.stdout, "nickname  %s\nkey       %s\ntag       %s\nwords     %s\n", orNone(nick), key, key.Tag(),
+		a.style.bold(safetyWords(key)))
+	return err
+}
+
+func orNone(nick string) string {
+	if nick == "" {
+		return `(none: "fernpost identity name NICKNAME" sets one)`
+	}
+	return screen.Line(nick)
+}
+
+func (a *app) chooseName(nick string) error {
+	nick = norm.NFC.String(nick)
+	if err := record.CheckNickname(nick); err != nil {
+		return usageError{err}
+	}
+	if _, _, err := a.identityFor(keyring.Room{}); err != nil { // makes one if there is none
+		return err
+	}
+	keys, err := a.openKeyring()
+	if err != nil {
+		return err
+	}
+	defer keys.Close()
+	id, err := keys.Identity()
+	if err != nil {
+		return err
+	}
+	id.Nickname = nick
+	if err := keys.SaveIdentity(id); err != nil {
+		return err
+	}
+	a.say("your messages carry the name %s from now on", screen.Line(nick))
+	return nil
+}
+
+// withConversation opens a signed room for the time of work.
+func (a *app) withConversation(roomName string, work func(*conversation) error) (err error) {
+	r, err := a.loadRoom(roomName)
+	if err != nil {
+		return err
+	}
+	if signed, err := isSigned(r); err != nil {
+		return err
+	} else if !signed {
+		return usagef("room %s holds plain texts, which nobody signs", r.Name)
+	}
+	c, err := a.openConversation(r)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	return work(c)
+}
+
+func (a *app) listPeople(roomName string, asJSON bool) error {
+	return a.withConversation(roomName, func(c *conversation) error {
+		people, err := c.People()
+		if err != nil {
+			return err
+		}
+		if len(people) == 0 {
+			a.say("nobody has written in this room yet, as far as this device has read")
+		}
+		for _, p := range people {
+			if asJSON {
+				if err := a.printJSON(struct {
+					Name     string           `json:"name"`
+					Key      record.PublicKey `json:"key"`
+					Words    string           `json:"words"`
+					Last     uint32           `json:"last_number"`
+					Verified bool             `json:"verified"`
+					Own      bool             `json:"own"`
+				}{p.Name, p.Key, safetyWords(p.Key), p.Top, !p.Verified.IsZero(), p.Own}); err != nil {
+					return err
+				}
+				continue
+			}
+			note := ""
+			switch {
+			case p.Own:
+				note = a.style.dim("  (you)")
+			case !p.Verified.IsZero():
+				note = a.style.good("  (verified)")
+			}
+			if _, err := fmt.Fprintf(a.stdout, "%-24s %s  %s%s\n", screen.Line(p.Name), p.Key.Tag(), safetyWords(p.Key), note); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// changePerson finds somebody by name, tag or key and does something about the key.
+func (a *app) changePerson(roomName, who string, change func(*conversation, record.PublicKey) error, done string) error {
+	return a.withConversation(roomName, func(c *conversation) error {
+		people, err := c.People()
+		if err != nil {
+			return err
+		}
+		var found []room.Person
+		for _, p := range people {
+			if p.Name == who || p.Nick == who || p.Key.Tag().String() == who || p.Key.String() == who {
+				found = append(found, p)
+			}
+		}
+		switch len(found) {
+		case 0:
+			return hint(usagef("nobody in this room is called %s", who), `"fernpost identity list" lists who has written`)
+		case 1:
+		default:
+			return hint(usagef("%d authors of this room are called %s", len(found), who), "name one by the tag that \"fernpost identity list\" shows")
+		}
+		if err := change(c, found[0].Key); err != nil {
+			return err
+		}
+		a.say("%s (%s) %s", screen.Line(found[0].Name), found[0].Key.Tag(), done)
+		return nil
+	})
+}

@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/room/kept"
+)
+
+func (a *app) outboxCommand() *cobra.Command {
+	var roomName string
+	var asJSON, retry bool
+	var drop uint32
+	cmd := &cobra.Command{
+		Use:   "outbox",
+		Short: "Messages that are on their way: list, post again, take back",
+		Long: `outbox lists the messages of a signed room that the relay has not shown yet. --retry posts what is waiting; what was
+tried before is looked for first, so nothing is sent twice. --drop takes a message back of which nothing was tried: its
+number was taken, so a message that says nothing goes out in its place.`,
+		Example: "  fernpost outbox\n  fernpost outbox --retry\n  fernpost outbox --drop 7",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withConversation(roomName, func(c *conversation) error {
+				if cmd.Flags().Changed("drop") {
+					if err := c.Drop(drop, time.Now()); err != nil {
+						return err
+					}
+					a.say("message #%d is taken back", drop)
+				}
+				if retry {
+					return c.retry(cmd.Context())
+				}
+				return c.listOutbox(asJSON)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&roomName, "room", "", "the `ROOM` in question (default: the only one)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	cmd.Flags().BoolVar(&retry, "retry", false, "post what is waiting")
+	cmd.Flags().Uint32Var(&drop, "drop", 0, "take back the message with this `NUMBER`")
+	return cmd
+}
+
+func (c *conversation) retry(ctx context.Context) error {
+	if _, err := c.read(ctx); err != nil {
+		return err
+	}
+	last, err := c.deliver(ctx)
+	if err != nil {
+		return err
+	}
+	if last == 0 {
+		c.say("nothing was waiting")
+	} else {
+		c.say("accepted, the last one as entry %d", last)
+	}
+	return nil
+}
+
+func (c *conversation) listOutbox(asJSON bool) error {
+	queue, err := c.Outbox()
+	if err != nil {
+		return err
+	}
+	if len(queue) == 0 {
+		c.say("the outbox is empty")
+	}
+	for i := range queue {
+		q := &queue[i]
+		if asJSON {
+			if err := c.printJSON(struct {
+				Number   uint32    `json:"number"`
+				Kind     string    `json:"kind"`
+				State    string    `json:"state"`
+				Since    time.Time `json:"since"`
+				Entries  int       `json:"entries"`
+				Accepted int       `json:"accepted"`
+			}{q.Number, q.Kind.String(), q.Sent.String(), q.Since, q.Entries, q.Accepted}); err != nil {
+				return err
+			}
+			continue
+		}
+		if _, err := fmt.Fprintf(c.stdout, "#%-4d %-9s %s  %s\n", q.Number, q.Kind, q.Since.Local().Format(stampLayout), state(q)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// state says how far a message has come.
+func state(q *room.Queued) string {
+	if q.Sent == kept.Accepted {
+		return fmt.Sprintf("accepted as entry %d", q.Entry)
+	}
+	if q.Entries > 1 {
+		return fmt.Sprintf("%s, %d of %d entries accepted", q.Sent, q.Accepted, q.Entries)
+	}
+	return q.Sent.String()
+}

@@ -1,0 +1,247 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/archive"
+	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/room/kept"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// recvMark is the name under which the archive remembers which findings recv has shown.
+const recvMark = "recv"
+
+// recvSigned prints the newest messages of a room of records.
+func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) error {
+	if o.csv != "" {
+		return a.recvSignedCSV(ctx, r, o)
+	}
+	if o.ttl != 0 {
+		return hint(usagef("--ttl is for rooms of plain texts"), "the messages of this room carry their authors' clocks")
+	}
+	c, err := a.openConversation(r)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	arrivals, readErr := c.read(ctx)
+	shown, err := c.printHistory(c.Conversation, o)
+	if err != nil {
+		return err
+	}
+	if err := c.printNewFindings(recvMark, o.asJSON); err != nil {
+		return err
+	}
+	if err := c.printArrivals(arrivals, o.asJSON); err != nil {
+		return err
+	}
+	if readErr != nil {
+		if shown > 0 {
+			return partlyError{fmt.Errorf("what stands above is what this device has kept; %w", readErr)}
+		}
+		return readErr
+	}
+	unopened, err := hasUnopened(c.archive)
+	if err != nil {
+		return err
+	}
+	return a.concludeSigned(r, shown, unopened)
+}
+
+// recvSignedCSV reads a downloaded feed afresh, with an archive that is thrown away.
+func (a *app) recvSignedCSV(ctx context.Context, r keyring.Room, o recvOptions) (err error) {
+	dir, err := os.MkdirTemp("", "fernpost-")
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", o.csv, err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	store, err := archive.OpenRoom(dir, r.Name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	keys, err := fernetKeys(r)
+	if err != nil {
+		return err
+	}
+	talk, err := room.Open(store, room.Options{
+		Keys: keys, Salt: record.Salt(passphrase.RoomSalt(r.Channel)), Fields: r.Fields,
+	})
+	if err != nil {
+		return err
+	}
+	in, err := talk.Receive(0)
+	if err != nil {
+		return err
+	}
+	end, readErr := a.readCSV(ctx, o.csv, 0, in.Add)
+	facts := room.Facts{LastID: end.last, Now: time.Now()}
+	if readErr != nil || end.cut || end.skipped > 0 {
+		facts.View = unread()
+	}
+	arrivals, err := in.Finish(facts)
+	if err != nil {
+		return err
+	}
+	shown, err := a.printHistory(talk, o)
+	if err != nil {
+		return err
+	}
+	for i := range arrivals.Told {
+		if err := a.printFinding(&arrivals.Told[i], false, o.asJSON); err != nil {
+			return err
+		}
+	}
+	if err := a.printArrivals(arrivals, o.asJSON); err != nil {
+		return err
+	}
+	switch {
+	case readErr != nil:
+		return readErr
+	case end.cut:
+		return partlyError{errors.New("the feed ends in the middle of a line: its last entry may be missing")}
+	}
+	return a.concludeSigned(r, shown, arrivals.NotOurs > 0)
+}
+
+// hasUnopened reports whether there are tokens, of this reading or of one before, that no key opens.
+func hasUnopened(store *archive.Room) (found bool, err error) {
+	err = store.Unopened(record.Place{}, 1, func(kept.Entry) error {
+		found = true
+		return nil
+	})
+	return found, err
+}
+
+// printHistory prints the newest messages that are kept and returns how many.
+func (a *app) printHistory(talk *room.Conversation, o recvOptions) (shown int, err error) {
+	out := bufio.NewWriterSize(a.stdout, 64<<10)
+	var files *saver
+	if o.save != "" {
+		if files, err = newSaver(o.save); err != nil {
+			return 0, err
+		}
+		defer files.close()
+	}
+	var line []byte
+	hidden := 0
+	err = talk.History(o.newest, func(it *room.Item) error {
+		if !o.policy.shows(it) {
+			if it.Unsigned != nil {
+				hidden++
+			}
+			return nil
+		}
+		shown++
+		saved := ""
+		if files != nil && it.Record != nil {
+			if f, ok := it.Record.Body.(record.File); ok {
+				if saved, _, err = files.save(f); err != nil {
+					return err
+				}
+			}
+		}
+		if o.asJSON {
+			j := jsonOf(it)
+			j.Saved = saved
+			return writeJSON(out, j)
+		}
+		line = a.appendItem(line[:0], it, o.policy, saved)
+		_, err := out.Write(line)
+		return err
+	})
+	if err := errors.Join(err, out.Flush()); err != nil {
+		return shown, err
+	}
+	if hidden > 0 {
+		a.say("%s", a.style.warn(count(hidden, "unsigned message")+" hidden (--unsigned balanced shows them)"))
+	}
+	return shown, nil
+}
+
+// printNewFindings prints the findings that came since they were printed last under this name, whichever command has
+// read them, and remembers it.
+func (c *conversation) printNewFindings(name string, asJSON bool) error {
+	mark, _, err := c.Shown(name)
+	if err != nil {
+		return err
+	}
+	for more := true; more; {
+		news, err := c.Since(mark)
+		if err != nil {
+			return err
+		}
+		for i := range news.Found {
+			if err := c.printFinding(&news.Found[i].Finding, news.Found[i].TakenBack, asJSON); err != nil {
+				return err
+			}
+		}
+		mark, more = news.Until, news.More
+	}
+	return c.SetShown(name, mark)
+}
+
+// printArrivals prints what a reading has noticed besides messages and findings about them.
+func (a *app) printArrivals(arrivals room.Arrivals, asJSON bool) error {
+	for i := range arrivals.Waiting {
+		if err := a.printFinding(&arrivals.Waiting[i], false, asJSON); err != nil {
+			return err
+		}
+	}
+	if n := len(arrivals.Elsewhere); n > 0 {
+		a.say("%s", a.style.bad(fmt.Sprintf("%s signed by your own key came from somewhere else: a copied home directory, "+
+			"or this one was restored from a backup", count(n, "message"))))
+	}
+	return a.printFindings(arrivals.Findings, asJSON)
+}
+
+func (a *app) concludeSigned(r keyring.Room, shown int, unopened bool) error {
+	switch {
+	case shown > 0:
+	case unopened:
+		return hint(errNoKey, "is it the right passphrase and channel? Compare the check words with the others, "+
+			"or \"fernpost join\" under another name (room %s, channel %d)", r.Name, r.Channel)
+	default:
+		a.say("no messages yet")
+	}
+	return nil
+}
+
+// verifyFeed reads a whole feed afresh and judges it.
+func (a *app) verifyFeed(
+	ctx context.Context, r keyring.Room, read func(visit func(*thingspeak.Entry) error) (feedEnd, record.View, error),
+) (room.Report, feedEnd, error) {
+	keys, err := fernetKeys(r)
+	if err != nil {
+		return room.Report{}, feedEnd{}, err
+	}
+	var end feedEnd
+	var view record.View
+	entries := func(yield func(*thingspeak.Entry, error) bool) {
+		var err error
+		end, view, err = read(func(e *thingspeak.Entry) error {
+			if !yield(e, nil) {
+				return errStopped
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errStopped) {
+			yield(nil, err)
+		}
+	}
+	report, err := room.Verify(keys, record.Salt(passphrase.RoomSalt(r.Channel)), entries,
+		func() record.View { return view }, time.Now())
+	return report, end, err
+}
+
+// errStopped ends a reading whose reader has had enough.
+var errStopped = errors.New("stopped")

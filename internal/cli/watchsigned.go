@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+
+	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/room"
+)
+
+// watchMark is the name under which the archive remembers what watch has shown.
+const watchMark = "watch"
+
+// watchSigned follows a room of records. Whichever process reads an entry, watch shows it: what it prints comes from the
+// archive, behind the mark of what it has printed.
+func (a *app) watchSigned(ctx context.Context, r keyring.Room, o watchOptions) (err error) {
+	c, err := a.openConversation(r)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	mark, known, err := c.Shown(watchMark)
+	if err != nil {
+		return err
+	}
+	if o.fromStart {
+		mark, known = room.Mark{}, true
+	}
+	f := &follower{app: a, options: o, room: r}
+	return f.run(ctx, func(ctx context.Context) (news bool, err error) {
+		arrivals, readErr := c.read(ctx)
+		f.relayAnswers(readErr)
+		if !known && readErr == nil {
+			// The first watch of a room begins now, behind what was there before.
+			if mark, err = c.Now(); err != nil {
+				return false, err
+			}
+			known = true
+			return false, c.SetShown(watchMark, mark)
+		}
+		if mark, err = c.printNews(mark, f); err != nil {
+			return false, err
+		}
+		return arrivals.Entries > 0, readErr
+	})
+}
+
+// printNews prints what has come since a mark, as many messages as are wanted, and moves the mark on once that is out.
+func (c *conversation) printNews(mark room.Mark, f *follower) (room.Mark, error) {
+	out := bufio.NewWriter(c.stdout)
+	for more := true; more && !f.done(); {
+		news, err := c.Since(mark)
+		if err != nil {
+			return mark, err
+		}
+		for i := range news.Items {
+			it := &news.Items[i]
+			if !f.options.policy.shows(it) || f.done() {
+				continue
+			}
+			f.shown++
+			if f.options.asJSON {
+				err = writeJSON(out, jsonOf(it))
+			} else {
+				_, err = out.Write(c.appendItem(nil, it, f.options.policy, ""))
+			}
+			if err != nil {
+				return mark, err
+			}
+		}
+		if err := out.Flush(); err != nil {
+			return mark, err
+		}
+		for i := range news.Found {
+			if err := c.printFinding(&news.Found[i].Finding, news.Found[i].TakenBack, f.options.asJSON); err != nil {
+				return mark, err
+			}
+		}
+		if news.Until != mark {
+			mark = news.Until
+			if err := c.SetShown(watchMark, mark); err != nil {
+				return mark, err
+			}
+		}
+		more = news.More
+	}
+	return mark, nil
+}
