@@ -62,7 +62,8 @@ func TestCrowd(t *testing.T) {
 		return
 	}
 	after := s.memory(t)
-	t.Logf("%d idle pollers: %d bytes each; the relay takes %d MiB instead of %d", many, (after-before)/many, after>>20, before>>20)
+	t.Logf("%d idle pollers: %d bytes each; the relay takes %d MiB instead of %d",
+		many, (after-before)/many, after>>20, before>>20)
 	// Few connections say little: what the process takes for itself comes on top.
 	if many >= crowd/2 && (after-before)/many > perPoller {
 		t.Errorf("an idle poller takes %d bytes, want at most %d", (after-before)/many, perPoller)

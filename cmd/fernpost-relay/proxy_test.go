@@ -143,7 +143,8 @@ func (p *proxyRun) example(name string, pairs ...string) string {
 
 func (p *proxyRun) nginx() *exec.Cmd {
 	site := p.example("nginx.conf",
-		"listen 80 ", "listen "+p.plain+" ", "listen 443 ", "listen "+p.encrypted+" ", "server 127.0.0.1:3000;", "server "+p.relay+";",
+		"listen 80 ", "listen "+p.plain+" ", "listen 443 ", "listen "+p.encrypted+" ",
+		"server 127.0.0.1:3000;", "server "+p.relay+";",
 		"/etc/letsencrypt/live/relay.example.org/fullchain.pem", p.dir+"/cert.pem",
 		"/etc/letsencrypt/live/relay.example.org/privkey.pem", p.dir+"/key.pem", "/var/log/nginx", p.dir)
 	var places strings.Builder
@@ -173,15 +174,20 @@ func (p *proxyRun) caddy() *exec.Cmd {
 // waitUntilListening returns when both addresses answer.
 func (p *proxyRun) waitUntilListening() {
 	p.Helper()
-	for _, address := range []string{p.plain, p.encrypted} {
-		for deadline := time.Now().Add(30 * time.Second); ; {
-			conn, err := net.Dial("tcp", address)
+	// Caddy listens before it has made its certificate; until then a handshake fails.
+	anyCertificate := &tls.Config{InsecureSkipVerify: true}
+	for address, dial := range map[string]func() (net.Conn, error){
+		p.plain:     func() (net.Conn, error) { return net.Dial("tcp", p.plain) },
+		p.encrypted: func() (net.Conn, error) { return tls.Dial("tcp", p.encrypted, anyCertificate) },
+	} {
+		for deadline := time.Now().Add(30 * time.Second); ; <-time.After(10 * time.Millisecond) {
+			conn, err := dial()
 			if err == nil {
 				conn.Close()
 				break
 			}
 			if time.Now().After(deadline) {
-				p.Fatalf("nobody listens on %s: %v\n%s", address, err, &p.logged)
+				p.Fatalf("nobody serves on %s: %v\n%s", address, err, &p.logged)
 			}
 		}
 	}

@@ -19,7 +19,9 @@ import (
 )
 
 // limited is a handler with limits by address, behind a proxy at 10.0.0.1.
-func limited(t *testing.T, l ClientLimits) (h http.Handler, ask func(from, path string, headers ...string) *httptest.ResponseRecorder) {
+func limited(
+	t *testing.T, l ClientLimits,
+) (h http.Handler, ask func(from, path string, headers ...string) *httptest.ResponseRecorder) {
 	t.Helper()
 	limits, err := relay.Preset(relay.PresetNone)
 	if err != nil {

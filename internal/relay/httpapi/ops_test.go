@@ -59,7 +59,8 @@ func TestHealthAndReadiness(t *testing.T) {
 
 func TestMetricsAreForThisMachine(t *testing.T) {
 	a := New(relay.New(storetest.NewMemory(), relay.Limits{}), Options{Metrics: NewMetrics()})
-	if w := askLocal(a, http.MethodGet, "/metrics"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "\nprocess_") {
+	w := askLocal(a, http.MethodGet, "/metrics")
+	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "\nprocess_") {
 		t.Errorf("on this machine: %d %q", w.Code, w.Body)
 	}
 	for _, remote := range []string{"203.0.113.7:1", "pipe"} {
@@ -162,7 +163,8 @@ func TestPanics(t *testing.T) {
 	if text := logged.String(); !strings.Contains(text, "ops_test.go") || strings.Contains(text, "SECRET") {
 		t.Errorf("logged: %s", text)
 	}
-	if text := askLocal(a, http.MethodGet, "/metrics").Body.String(); !strings.Contains(text, "fernpost_relay_panics_total 1\n") {
+	metrics := askLocal(a, http.MethodGet, "/metrics").Body.String()
+	if !strings.Contains(metrics, "fernpost_relay_panics_total 1\n") {
 		t.Error("the panic is not counted")
 	}
 }
@@ -197,7 +199,8 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 		"/talkbacks/1", "/page/style.css", "/healthz", "/readyz", "/metrics", "/stream/channels/ID/feeds",
 	}
 	for _, part := range []string{
-		"", "/feeds", "/feed", "/feeds/last", "/feeds/last_data_age", "/feeds/last_average", "/feeds/1", "/feeds/entry/1", "/fields/1",
+		"", "/feeds", "/feed", "/feeds/last", "/feeds/last_data_age", "/feeds/last_average", "/feeds/1", "/feeds/entry/1",
+		"/fields/1",
 		"/fields/1/last", "/fields/1/last_data_age", "/fields/1/1", "/last_entry_id", "/status", "/status/last", "/bulk_update",
 		"/clear", "/charts/1",
 	} {
@@ -223,7 +226,8 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 				for _, key := range keys {
 					query := fmt.Sprintf("?api_key=%s&key=%[1]s&field1=%s&name=%[2]s", key, value)
 					form := fmt.Sprintf("write_api_key=%s&field1=%s&updates=0,%[2]s&time_format=relative", key, value)
-					object := fmt.Sprintf(`{"write_api_key":%q,"api_key":%[1]q,"field1":%q,"updates":[{"delta_t":0,"field1":%[2]q}]}`, key, value)
+					object := fmt.Sprintf(`{"write_api_key":%q,"api_key":%[1]q,"field1":%q,`+
+						`"updates":[{"delta_t":0,"field1":%[2]q}]}`, key, value)
 					ask(method, path+query, "", "", "")
 					ask(method, path+".json", key, "application/x-www-form-urlencoded", form)
 					ask(method, path+".csv", key, "application/x-www-form-urlencoded", form)

@@ -305,7 +305,8 @@ func (a *api) whoCreates() string {
 	case a.options.Open:
 		return "Everybody can create a channel."
 	case a.options.Loopback:
-		return "Programs on this machine can create channels; elsewhere it takes a user key, which whoever runs the relay gives."
+		return "Programs on this machine can create channels. Elsewhere it takes a user key, which whoever runs the relay " +
+			"gives."
 	default:
 		return "Creating a channel takes a user key, which whoever runs the relay gives."
 	}

@@ -117,7 +117,9 @@ func TestUserCommands(t *testing.T) {
 	} {
 		b.run(1, args...)
 	}
-	for _, args := range [][]string{{"user", "add"}, {"user", "add", "a", "b"}, {"user", "remove"}, {"user", "add", "--nonsense"}} {
+	for _, args := range [][]string{
+		{"user", "add"}, {"user", "add", "a", "b"}, {"user", "remove"}, {"user", "add", "--nonsense"},
+	} {
 		b.run(2, args...)
 	}
 	b.run(0, "user", "remove", "ana", "--delete-channels")
@@ -247,12 +249,15 @@ func TestImportOfOtherFiles(t *testing.T) {
 		name, text, want string
 		args             []string
 	}{
-		{"dates of all kinds", "created_at,field1\n1700000000,a\n2026-01-01T00:00:00+02:00,b\n2026-01-01 10:00,c\n2026-1-2,d\n", "" +
-			"2023-11-14 22:13:20 UTC,1,a\n2025-12-31 22:00:00 UTC,2,b\n2026-01-01 10:00:00 UTC,3,c\n2026-01-02 00:00:00 UTC,4,d\n", nil},
+		{"dates of all kinds", "created_at,field1\n" +
+			"1700000000,a\n2026-01-01T00:00:00+02:00,b\n2026-01-01 10:00,c\n2026-1-2,d\n", "" +
+			"2023-11-14 22:13:20 UTC,1,a\n2025-12-31 22:00:00 UTC,2,b\n" +
+			"2026-01-01 10:00:00 UTC,3,c\n2026-01-02 00:00:00 UTC,4,d\n", nil},
 		{"a zone", "created_at,field1\n2026-07-01 10:00:00,a\n2026-07-01 10:00:00 UTC,b\n", "" +
 			"2026-07-01 08:00:00 UTC,1,a\n2026-07-01 10:00:00 UTC,2,b\n", []string{"--timezone", "Europe/Vienna"}},
 		{
-			"columns in any order, CRLF, a byte order mark, no last line end", "\ufefffield1,entry_id,created_at\r\nx,77,2026-01-01\r\ny,78,2026-01-02",
+			"columns in any order, CRLF, a byte order mark, no last line end",
+			"\ufefffield1,entry_id,created_at\r\nx,77,2026-01-01\r\ny,78,2026-01-02",
 			"2026-01-01 00:00:00 UTC,1,x\n2026-01-02 00:00:00 UTC,2,y\n", nil,
 		},
 		{
@@ -285,14 +290,20 @@ func TestImportThatCannotBe(t *testing.T) {
 		name, text string
 		says       []string
 	}{
-		{"bad rows", good + "never,x\n2026-01-02,y,z\n,empty date\n2026-01-03," + strings.Repeat("z", 256) + "\n2026-01-04,\"open\n", []string{
-			`in.csv:3: created_at is not a date: "never"`, "in.csv:4: it has more values than the 2 columns", "in.csv:5: created_at is empty",
-			"in.csv:6: a field has 256 bytes, at most 255", "in.csv:7: a quoted value does not end", "5 rows cannot be imported; nothing was stored",
+		{"bad rows", good + "never,x\n2026-01-02,y,z\n,empty date\n" +
+			"2026-01-03," + strings.Repeat("z", 256) + "\n2026-01-04,\"open\n", []string{
+			`in.csv:3: created_at is not a date: "never"`, "in.csv:4: it has more values than the 2 columns",
+			"in.csv:5: created_at is empty", "in.csv:6: a field has 256 bytes, at most 255",
+			"in.csv:7: a quoted value does not end", "5 rows cannot be imported; nothing was stored",
 		}},
 		{"bytes that are no UTF-8", good + "2026-01-02,\xff\n", []string{"in.csv:3: "}},
 		{"a row over two lines, then a bad one", "created_at,field1\n2026-01-01,\"a\nb\"\nnever,x\n", []string{"in.csv:4: "}},
-		{"a location that is none", "created_at,latitude,longitude\n2026-01-01,north,1\n", []string{`in.csv:2: latitude is no decimal: "north"`}},
-		{"many bad rows", good + strings.Repeat("never,x\n", 30), []string{"in.csv:3:", "in.csv:22:", "and 10 more", "30 rows cannot"}},
+		{"a location that is none", "created_at,latitude,longitude\n2026-01-01,north,1\n", []string{
+			`in.csv:2: latitude is no decimal: "north"`,
+		}},
+		{"many bad rows", good + strings.Repeat("never,x\n", 30), []string{
+			"in.csv:3:", "in.csv:22:", "and 10 more", "30 rows cannot",
+		}},
 		{"terminal codes", good + "\x1b[31m,x\n", []string{"in.csv:3: "}},
 		{"no date column", "field1\nx\n", []string{"in.csv"}},
 		{"no column of values", "created_at,mood\n2026-01-01,happy\n", []string{"none of the columns"}},

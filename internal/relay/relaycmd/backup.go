@@ -13,9 +13,9 @@ func (f *flags) backupCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "backup FILE",
 		Short: "Write a copy of everything to a file",
-		Long: `backup writes a copy of the relay's whole data, as of one moment, to FILE. It works beside a relay that serves the
-data and keeps nobody waiting. FILE gets its name when the copy is complete and on disk; an older backup of that name
-is replaced, any other file is not. The copy holds all keys: only its owner can read it.
+		Long: `backup writes a copy of the relay's whole data, as of one moment, to FILE. It works beside a relay that serves
+the data and keeps nobody waiting. FILE gets its name when the copy is complete and on disk; an older backup of that
+name is replaced, any other file is not. The copy holds all keys: only its owner can read it.
 
 To restore, stop the relay, put the copy in the place of relay.db in its data directory, and remove relay.db-wal and
 relay.db-shm there, if they are left. Rooms notice that entries are gone.`,

@@ -35,9 +35,9 @@ func (f *flags) importCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import --channel ID FILE",
 		Short: "Add entries from a CSV file to a channel",
-		Long: `import adds the rows of a CSV file to a channel, in their order and with their dates. It reads what "export" and the
-service's website write, and files made by hand: the first line names the columns, created_at and any of field1 to
-field8, latitude, longitude, elevation, status. Dates are seconds since 1970, ISO 8601 or YYYY-MM-DD HH:MM:SS; those
+		Long: `import adds the rows of a CSV file to a channel, in their order and with their dates. It reads what "export" and
+the service's website write, and files made by hand: the first line names the columns, created_at and any of field1
+to field8, latitude, longitude, elevation, status. Dates are seconds since 1970, ISO 8601 or YYYY-MM-DD HH:MM:SS; those
 without an offset are in --timezone. The rows get the numbers that come next; entry_id is ignored.
 
 The whole file is checked first. If a row cannot be imported, it is named and nothing is stored. Rows that the channel
@@ -100,7 +100,9 @@ func (im *importer) run(ctx context.Context) error {
 }
 
 // each calls visit for the rows of the file, and bad for those that cannot be read; without bad there may be none.
-func (im *importer) each(ctx context.Context, visit func(line int, e *thingspeak.Entry) error, bad func(line int, why string)) error {
+func (im *importer) each(
+	ctx context.Context, visit func(line int, e *thingspeak.Entry) error, bad func(line int, why string),
+) error {
 	f, err := os.Open(im.file)
 	if err != nil {
 		return err

@@ -87,9 +87,10 @@ func (f *flags) userAdd() *cobra.Command {
 
 func (f *flags) userRenew() *cobra.Command {
 	return &cobra.Command{
-		Use:     "renew NAME",
-		Short:   "Give an account another user key and print it",
-		Long:    "renew gives an account another user key. The old one opens nothing from then on; channels and their keys stay.",
+		Use:   "renew NAME",
+		Short: "Give an account another user key and print it",
+		Long: `renew gives an account another user key. The old one opens nothing from then on; channels and their keys stay as
+they are.`,
 		Example: "  fernpost relay user renew school",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -114,8 +115,8 @@ func (f *flags) userRemove() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "remove NAME",
 		Short: "Remove an account",
-		Long: `remove removes an account. One that still owns channels is refused, unless --delete-channels removes those as well,
-with all their entries.`,
+		Long: `remove removes an account. One that still owns channels is refused, unless --delete-channels removes those as
+well, with all their entries.`,
 		Example: `  fernpost relay user remove school
   fernpost relay user remove school --delete-channels`,
 		Args: cobra.ExactArgs(1),
