@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"sync"
 	"syscall"
 	"time"
 
@@ -200,9 +201,10 @@ func (a *app) say(format string, args ...any) {
 	}
 }
 
-func version() string {
+// version is what the build says of itself; finding out takes a while, so it is done once.
+var version = sync.OnceValue(func() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}
 	return "(devel)"
-}
+})

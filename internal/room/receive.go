@@ -109,6 +109,7 @@ type Receiver struct {
 	messages []Message
 	findings Findings
 
+	given []Message             // what Take has returned last
 	seen  map[[16]byte]struct{} // MACs of messages that Take has returned, cut to 16 bytes
 	order [][16]byte            // the same, oldest first
 }
@@ -133,6 +134,9 @@ func (r *Room) Receive(newest int, limit AgeLimit) *Receiver {
 
 // Add hands in an entry. Messages may stand in any field.
 func (rc *Receiver) Add(e *thingspeak.Entry) {
+	if rc.given != nil {
+		rc.remember()
+	}
 	rc.mu.Lock()
 	rc.findings.Entries++
 	rc.mu.Unlock()
@@ -173,16 +177,22 @@ func (rc *Receiver) Take() ([]Message, Findings) {
 	rc.Opened()
 	messages, findings := rc.messages, rc.findings
 	rc.messages, rc.findings = nil, Findings{}
-	for i := range messages {
-		mac := [16]byte(messages[i].mac[:16])
+	rc.given = messages
+	return messages, findings
+}
+
+// remember notes what the last Take has returned. It is left to the next Add, since who reads once has no use for it.
+func (rc *Receiver) remember() {
+	for i := range rc.given {
+		mac := [16]byte(rc.given[i].mac[:16])
 		rc.seen[mac] = struct{}{}
 		rc.order = append(rc.order, mac)
 	}
+	rc.given = nil
 	for len(rc.order) > maxRemembered {
 		delete(rc.seen, rc.order[0])
 		rc.order = rc.order[1:]
 	}
-	return messages, findings
 }
 
 // Opened waits for what is under way and returns how many messages the next Take will return, so that a reader knows
