@@ -1,14 +1,14 @@
 // Package archive keeps what a device remembers of its rooms between two runs, in one directory. A room that writes
 // records has an SQLite database there, ROOM.db, with the tokens that were read, what was learnt from them, and the
-// outbox; plaintext and keys are not in it. What it holds and when is up to internal/room: the methods of [Room] are the
-// Store that it asks for. A room that writes texts has a small file, see [Archive].
+// outbox; plaintext and keys are not in it. What it holds and when is up to internal/room: the methods of [Room] are
+// the Store that it asks for. A room that writes texts has a small file, see [Archive].
 package archive
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -62,22 +62,53 @@ func OpenRoom(dir, room string) (*Room, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the archive: %w", err)
 	}
-	// SQLite gives its other files the mode of this one.
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err == nil {
-		err = f.Close()
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := create(dir, path); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("opening the archive: %w", err)
-	}
-	r := &Room{
-		dsn: dataSource(path), path: path, lockPath: strings.TrimSuffix(path, ".db") + ".lock",
-		ids: map[record.PublicKey]int64{},
-	}
+	r := newRoom(path)
 	if err := r.connect(); err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+func newRoom(path string) *Room {
+	return &Room{
+		dsn: dataSource(path), path: path, lockPath: strings.TrimSuffix(path, ".db") + ".lock",
+		ids: map[record.PublicKey]int64{},
+	}
+}
+
+// create makes an empty database under another name and puts it in its place, unless another process is quicker. Two
+// that made one in place would wait for each other: a new file has to be changed to write-ahead logging first.
+func create(dir, path string) (err error) {
+	f, err := os.CreateTemp(dir, ".new-*.db") // mode 0600, which SQLite gives its other files as well
+	if err != nil {
+		return fmt.Errorf("making the archive: %w", err)
+	}
+	defer func() {
+		for _, end := range []string{"", "-wal", "-shm"} { // the last two are there only if it fails
+			if rm := os.Remove(f.Name() + end); rm != nil && !errors.Is(rm, fs.ErrNotExist) {
+				err = errors.Join(err, rm)
+			}
+		}
+	}()
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("making the archive: %w", err)
+	}
+	r := newRoom(f.Name())
+	if err := r.connect(); err != nil {
+		return err
+	}
+	if err := r.Close(); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("making the archive: %w", err)
+	}
+	return nil
 }
 
 // dataSource names a file with the settings that every connection needs.
@@ -147,12 +178,17 @@ func (r *Room) use(doing string, work func() error) error {
 		}
 	}
 	err := work()
-	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code()&0xff != sqlite3.SQLITE_BUSY {
+	if _, ok := errors.AsType[*sqlite.Error](err); ok && !isBusy(err) {
 		// After a failed write or fsync nothing that this connection believes about the file is worth keeping.
 		err = errors.Join(err, r.conn.close())
 		r.conn = nil
 	}
 	return r.explain(doing, err)
+}
+
+func isBusy(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
 // explain says what was attempted and names the error where it has a name. Errors that are not the database's pass.
@@ -168,7 +204,7 @@ func (r *Room) explain(doing string, err error) error {
 		return err
 	case e.Code()&0xff == sqlite3.SQLITE_FULL:
 		named = ErrFull
-	case e.Code()&0xff == sqlite3.SQLITE_BUSY:
+	case isBusy(err):
 		named = ErrBusy
 	case e.Code()&0xff == sqlite3.SQLITE_CORRUPT, e.Code()&0xff == sqlite3.SQLITE_NOTADB:
 		named = ErrDamaged

@@ -83,7 +83,8 @@ func TestNoPlaintextOnDisk(t *testing.T) {
 	if _, err := c.Write(record.Text(secret), time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Write(record.File{Name: secret, Media: secret, Content: []byte(strings.Repeat(secret, 30))}, time.Now()); err != nil {
+	file := record.File{Name: secret, Media: secret, Content: []byte(strings.Repeat(secret, 30))}
+	if _, err := c.Write(file, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	posts, err := r.OpenPosts(100)
@@ -158,9 +159,12 @@ func TestNewerArchiveIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := archive.OpenRoom(dir, "lab"); !errors.Is(err, archive.ErrNewer) {
-		t.Errorf("OpenRoom = %v, want ErrNewer", err)
-	} else if want := "written by a newer fernpost: it has schema 99, and this one knows up to 1"; !strings.HasSuffix(err.Error(), want) {
+	_, err = archive.OpenRoom(dir, "lab")
+	if !errors.Is(err, archive.ErrNewer) {
+		t.Fatalf("OpenRoom = %v, want ErrNewer", err)
+	}
+	want := "written by a newer fernpost: it has schema 99, and this one knows up to 1"
+	if !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("the error is %q", err)
 	}
 	after, err := os.ReadFile(filepath.Join(dir, "lab.db"))
@@ -306,7 +310,8 @@ func TestStateComesBack(t *testing.T) {
 	r := open(t, dir)
 	want := kept.State{
 		Clears: kept.MaxClear, Position: []byte(`{"last":7}`), Keys: []record.KeyID{{1}, {2}},
-		Own: record.PublicKey{3}, OwnLast: 1<<32 - 1, OwnHash: record.ShortHash{4}, Seq: 9, Dated: time.Unix(1_800_000_000, 0).UTC(),
+		Own: record.PublicKey{3}, OwnLast: 1<<32 - 1, OwnHash: record.ShortHash{4}, Seq: 9,
+		Dates: []kept.Seconds{{First: 1_800_000_000, Last: 1_800_000_007}},
 	}
 	if err := r.SetState(want); err != nil {
 		t.Fatal(err)
@@ -366,7 +371,9 @@ func TestKnowledgeComesBack(t *testing.T) {
 	if told, err := r.Told(f.ID()); !told || err != nil {
 		t.Errorf("%v %v", told, err)
 	}
-	change = record.Change{ClaimsGone: []record.Claim{c}, GroupsGone: []record.GroupID{g.ID}, TakenBack: []record.Finding{f}}
+	change = record.Change{
+		ClaimsGone: []record.Claim{c}, GroupsGone: []record.GroupID{g.ID}, TakenBack: []record.Finding{f},
+	}
 	if err := r.Transact(func() error { return r.Apply(&change) }); err != nil {
 		t.Fatal(err)
 	}
@@ -469,6 +476,27 @@ func TestTransactionsWaitForEachOther(t *testing.T) {
 	both.Wait()
 	if s, err := open(t, dir).State(); err != nil || s.OwnLast != 2*each {
 		t.Errorf("counted to %d, %v, want %d", s.OwnLast, err, 2*each)
+	}
+}
+
+// Several processes may make a database at once.
+func TestOpenAtOnce(t *testing.T) {
+	for range 20 {
+		dir := t.TempDir()
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				r, err := archive.OpenRoom(dir, "lab")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := r.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
 	}
 }
 

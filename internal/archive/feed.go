@@ -2,6 +2,8 @@ package archive
 
 import (
 	"database/sql/driver"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/record"
@@ -11,14 +13,20 @@ import (
 // State returns the row about the room.
 func (r *Room) State() (s kept.State, err error) {
 	err = r.use("reading", func() error {
-		return r.conn.query("SELECT clears, position, keys, own, own_last, own_hash, seq, dated_s FROM room", func(row []driver.Value) error {
+		const text = "SELECT clears, position, keys, own, own_last, own_hash, seq, dates FROM room"
+		return r.conn.query(text, func(row []driver.Value) error {
 			s.Clears, s.Position = uint32(row[0].(int64)), blob(row[1])
 			for ids := blob(row[2]); len(ids) >= len(record.KeyID{}); ids = ids[len(record.KeyID{}):] {
 				s.Keys = append(s.Keys, record.KeyID(ids))
 			}
 			s.Own, s.OwnLast = parseKey(row[3]), uint32(row[4].(int64))
 			copy(s.OwnHash[:], blob(row[5]))
-			s.Seq, s.Dated = row[6].(int64), parseSeconds(row[7])
+			s.Seq = row[6].(int64)
+			if dates := row[7].(string); dates != "" {
+				if err := json.Unmarshal([]byte(dates), &s.Dates); err != nil {
+					return fmt.Errorf("reading the dates in use: %w: %w", ErrDamaged, err)
+				}
+			}
 			return nil
 		})
 	})
@@ -31,9 +39,17 @@ func (r *Room) SetState(s kept.State) error {
 	for _, id := range s.Keys {
 		ids = append(ids, id[:]...)
 	}
-	return r.exec("UPDATE room SET clears = ?, position = ?, keys = ?, own = ?, own_last = ?, own_hash = ?, seq = ?, dated_s = ?",
-		int64(s.Clears), append([]byte{}, s.Position...), ids, key(s.Own), int64(s.OwnLast), s.OwnHash[:],
-		s.Seq, seconds(s.Dated))
+	dates := ""
+	if len(s.Dates) > 0 {
+		b, err := json.Marshal(s.Dates)
+		if err != nil {
+			return err
+		}
+		dates = string(b)
+	}
+	return r.exec(`UPDATE room SET clears = ?, position = ?, keys = ?, own = ?, own_last = ?, own_hash = ?, seq = ?,
+		dates = ?`, int64(s.Clears), append([]byte{}, s.Position...), ids, key(s.Own), int64(s.OwnLast), s.OwnHash[:],
+		s.Seq, dates)
 }
 
 // Version returns a number that is another one once another connection has changed something.
@@ -65,7 +81,8 @@ func visitEntries(visit func(kept.Entry) error) func(row []driver.Value) error {
 
 // Entries visits the entries from first to last, in order.
 func (r *Room) Entries(first, last record.Place, visit func(kept.Entry) error) error {
-	return r.query(selectEntries+"WHERE place BETWEEN ? AND ? ORDER BY place", visitEntries(visit), place(first), place(last))
+	return r.query(selectEntries+"WHERE place BETWEEN ? AND ? ORDER BY place",
+		visitEntries(visit), place(first), place(last))
 }
 
 // Unopened visits at most limit entries after a place that hold a token which no key has opened, in order.

@@ -62,7 +62,8 @@ func (r *Room) Tagged(tag record.Tag) (keys []record.PublicKey, claims []record.
 }
 
 func (r *Room) claims(text string, args ...driver.Value) (all []record.Claim, err error) {
-	err = r.query("SELECT tag, number, hash, author, said, place, doubted FROM claims "+text, func(row []driver.Value) error {
+	const columns = "SELECT tag, number, hash, author, said, place, doubted FROM claims "
+	err = r.query(columns+text, func(row []driver.Value) error {
 		c := record.Claim{
 			Number: uint32(row[1].(int64)), By: parseKey(row[3]), Said: uint32(row[4].(int64)), At: parsePlace(row[5]),
 			Doubted: row[6] != int64(0),
@@ -390,13 +391,14 @@ func (r *Room) Authors() (all []kept.Author, err error) {
 	return all, err
 }
 
-// SetVerified notes when the user has compared a key with its owner; never, for the zero time. Its author must be known.
+// SetVerified notes when the user has compared a key with its owner; never, for the zero time. Its author must be
+// known.
 func (r *Room) SetVerified(author record.PublicKey, at time.Time) error {
 	return r.exec("UPDATE authors SET verified_ms = ? WHERE key = ?", millis(at), author[:])
 }
 
-// Forget lets go of the nicknames that are pinned to a key, so that the next key to use one gets it, and notes when. That
-// the key was compared is forgotten, too.
+// Forget lets go of the nicknames that are pinned to a key, so that the next key to use one gets it, and notes when.
+// That the key was compared is forgotten, too.
 func (r *Room) Forget(author record.PublicKey, at time.Time) error {
 	if err := r.exec("DELETE FROM pins WHERE key = ?", author[:]); err != nil {
 		return err

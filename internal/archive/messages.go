@@ -109,7 +109,8 @@ func (r *Room) MessagesFrom(at record.Place, behind int64, limit int) ([]kept.Me
 
 // NewestMessages returns the n messages that stand highest and are not of the kind left out, the highest first.
 func (r *Room) NewestMessages(n int, leftOut record.Kind) ([]kept.Message, error) {
-	return r.messages(selectMessages+"WHERE m.kind <> ? ORDER BY m.place DESC, m.id DESC LIMIT ?", int64(leftOut), int64(n))
+	return r.messages(selectMessages+"WHERE m.kind <> ? ORDER BY m.place DESC, m.id DESC LIMIT ?",
+		int64(leftOut), int64(n))
 }
 
 // Records visits all records that are held, by author, number and the order of their arrival.

@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
@@ -74,6 +75,20 @@ func (r *Room) PutPost(p kept.Post) error {
 		p.Seq, string(fields), int64(p.Cells), int64(p.State), place(p.After), place(p.At), seconds(p.Dated))
 }
 
+// Undated returns the numbers of the entries of the outbox that were not accepted and have no date, in order.
+func (r *Room) Undated() (seqs []int64, err error) {
+	err = r.query("SELECT seq FROM posts WHERE state <> 2 AND dated_s = 0 ORDER BY seq", func(row []driver.Value) error {
+		seqs = append(seqs, row[0].(int64))
+		return nil
+	})
+	return seqs, err
+}
+
+// DatePost gives an entry of the outbox its date.
+func (r *Room) DatePost(seq int64, at time.Time) error {
+	return r.exec("UPDATE posts SET dated_s = ? WHERE seq = ?", at.Unix(), seq)
+}
+
 // SettlePost notes how far an entry of the outbox has come, if it is still there.
 func (r *Room) SettlePost(seq int64, state kept.Sent, at record.Place) error {
 	return r.exec("UPDATE posts SET state = ?, place = ? WHERE seq = ?", int64(state), place(at), seq)
@@ -96,7 +111,8 @@ func (r *Room) Progress(first, last int64) (states [4]int, err error) {
 
 // Own returns our own records with numbers from first to last that were not read back yet, in order.
 func (r *Room) Own(first, last uint32) (all []kept.Own, err error) {
-	err = r.query("SELECT number, hash, kind, first, last, queued_ms FROM own WHERE number BETWEEN ? AND ? ORDER BY number", func(row []driver.Value) error {
+	err = r.query(`SELECT number, hash, kind, first, last, queued_ms FROM own
+		WHERE number BETWEEN ? AND ? ORDER BY number`, func(row []driver.Value) error {
 		o := kept.Own{
 			Number: uint32(row[0].(int64)), Kind: record.Kind(row[2].(int64)), First: row[3].(int64), Last: row[4].(int64),
 			Queued: parseMillis(row[5]),

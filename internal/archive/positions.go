@@ -15,8 +15,8 @@ const maxFile = 1 << 20
 // ErrNothing is returned by [Archive.Load] for a room of which nothing is remembered.
 var ErrNothing = errors.New("nothing is remembered of this room")
 
-// Archive is the directory of what `watch` remembers of rooms that write texts: how far it has read. One small JSON file a
-// room, mode 0600, without keys and without plaintext. Rooms that write records have a [Room] instead.
+// Archive is the directory of what `watch` remembers of rooms that write texts: how far it has read. One small JSON
+// file a room, mode 0600, without keys and without plaintext. Rooms that write records have a [Room] instead.
 type Archive struct{ root *os.Root }
 
 // Open opens the directory, and makes it (mode 0700) if it is not there.

@@ -7,8 +7,8 @@ import (
 
 // What a verified record says, and what it proves about others.
 
-// maxClaims is how many unresolved claims of one author are kept, and how many seen of one heartbeat are read: an honest
-// author has at most as many as there are others.
+// maxClaims is how many unresolved claims of one author are kept, and how many seen of one heartbeat are read: an
+// honest author has at most as many as there are others.
 const maxClaims = 1024
 
 // finding returns one about a record of an author, to be told or taken back.
@@ -253,7 +253,7 @@ func (s *session) receipt(c *Claim, a *authorRow) {
 		s.result.SeenBy = append(s.result.SeenBy, Receipt{by.Key, s.name(by.Key), c.Number})
 	}
 	if c.By == s.reader.own {
-		a.Name(c.Number, c.Said)
+		a.MarkNamed(c.Number, c.Said)
 		a.dirty = true
 	}
 }

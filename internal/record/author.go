@@ -70,8 +70,8 @@ func (a *Author) fill(n uint32) (told bool) {
 	return g.Told
 }
 
-// enclose tidies the gaps from index i on that Top has come to lie above: that they exist needs no witness any more, and
-// those that adjoin are told in one.
+// enclose tidies the gaps from index i on that Top has come to lie above: that they exist needs no witness any more,
+// and those that adjoin are told in one.
 func (a *Author) enclose(i int) {
 	for ; i < len(a.Gaps) && a.Gaps[i].Last < a.Top; i++ {
 		a.Gaps[i].By = PublicKey{}

@@ -80,7 +80,7 @@ func check(t *rapid.T, a *Author, held map[uint32]bool, end uint32) {
 }
 
 func TestGapsAreToldInOne(t *testing.T) {
-	bo := PublicKey{1}
+	none, bo := PublicKey{}, PublicKey{1}
 	a := Author{}
 	steps := []struct {
 		do   func()
@@ -89,19 +89,23 @@ func TestGapsAreToldInOne(t *testing.T) {
 		{func() { a.add(5) }, nil},
 		{func() { a.expect(8, bo) }, []Gap{{6, 8, false, bo}}},
 		{func() { a.expect(7, bo) }, []Gap{{6, 8, false, bo}}},
-		{func() { a.add(11) }, []Gap{{6, 10, false, PublicKey{}}}}, // one gap, which needs no witness any more
-		{func() { a.add(8) }, []Gap{{6, 7, false, PublicKey{}}, {9, 10, false, PublicKey{}}}},
-		{func() { a.Gaps[0].Told = true }, []Gap{{6, 7, true, PublicKey{}}, {9, 10, false, PublicKey{}}}},
-		{func() { a.expect(13, bo) }, []Gap{{6, 7, true, PublicKey{}}, {9, 10, false, PublicKey{}}, {12, 13, false, bo}}},
-		{func() { a.Gaps[2].Told = true }, []Gap{{6, 7, true, PublicKey{}}, {9, 10, false, PublicKey{}}, {12, 13, true, bo}}},
-		{func() { a.add(15) }, []Gap{{6, 7, true, PublicKey{}}, {9, 10, false, PublicKey{}}, {12, 13, true, PublicKey{}}, {14, 14, false, PublicKey{}}}},
-		{func() { a.add(3) }, []Gap{{4, 4, false, PublicKey{}}, {6, 7, true, PublicKey{}}, {9, 10, false, PublicKey{}}, {12, 13, true, PublicKey{}}, {14, 14, false, PublicKey{}}}},
+		{func() { a.add(11) }, []Gap{{6, 10, false, none}}}, // one gap, which needs no witness any more
+		{func() { a.add(8) }, []Gap{{6, 7, false, none}, {9, 10, false, none}}},
+		{func() { a.Gaps[0].Told = true }, []Gap{{6, 7, true, none}, {9, 10, false, none}}},
+		{func() { a.expect(13, bo) }, []Gap{{6, 7, true, none}, {9, 10, false, none}, {12, 13, false, bo}}},
+		{func() { a.Gaps[2].Told = true }, []Gap{{6, 7, true, none}, {9, 10, false, none}, {12, 13, true, bo}}},
+		{func() { a.add(15) }, []Gap{{6, 7, true, none}, {9, 10, false, none}, {12, 13, true, none}, {14, 14, false, none}}},
+		{func() { a.add(9) }, []Gap{{6, 7, true, none}, {10, 10, false, none}, {12, 13, true, none}, {14, 14, false, none}}},
 	}
 	for i, s := range steps {
 		s.do()
 		if diff := cmp.Diff(s.want, a.Gaps); diff != "" && len(s.want)+len(a.Gaps) > 0 {
 			t.Fatalf("step %d (-want +got):\n%s", i, diff)
 		}
+	}
+	a.add(3)
+	if a.Gaps[0] != (Gap{First: 4, Last: 4}) {
+		t.Errorf("below the base: %+v", a.Gaps)
 	}
 	if !a.Waiting() || !a.add(7) || a.add(10) {
 		t.Errorf("what was told: %+v", a.Gaps)

@@ -54,8 +54,8 @@ func (e *TooLongError) Error() string {
 // IsCell reports whether a plaintext is a cell, of this version or another: 127 bytes that begin with [Mark].
 func IsCell(plaintext []byte) bool { return len(plaintext) == CellSize && plaintext[0] == Mark }
 
-// Place tells where in a feed something stands: after so many clears that its reader has noticed, in the entry with this
-// number. The zero Place is nowhere.
+// Place tells where in a feed something stands: after so many clears that its reader has noticed, in the entry with
+// this number. The zero Place is nowhere.
 type Place struct {
 	Clear uint32
 	Entry int64
@@ -89,8 +89,8 @@ type GroupID struct {
 	Parts  uint16
 }
 
-// Group returns the group of a cell. The error is [ErrNewer] or [ErrMalformedCell], also for a filler cell, which has no
-// group.
+// Group returns the group of a cell. The error is [ErrNewer] or [ErrMalformedCell], also for a filler cell, which has
+// no group.
 func (c *Cell) Group() (GroupID, error) {
 	h, err := parseCell(&c.Plain)
 	if err == nil && h.number == 0 {
@@ -159,8 +159,8 @@ func Filler() [CellSize]byte { return [CellSize]byte{Mark, Version} }
 func Parts(size int) int { return (lengthSize + size + SliceSize - 1) / SliceSize }
 
 // Capacity returns how many bytes of body a record with a nickname of nick bytes can have in the given number of cells:
-// 105 · cells − 3 − 144 − nick. In the eight fields of one entry that is 693 less the nickname. It is negative where not
-// even an empty body fits: that takes two cells.
+// 105 · cells − 3 − 144 − nick. In the eight fields of one entry that is 693 less the nickname. It is negative where
+// not even an empty body fits: that takes two cells.
 func Capacity(cells, nick int) int { return cells*SliceSize - lengthSize - MinSize - nick }
 
 // Cut lays a record into cells, in the order of their parts. It refuses one that is too long with [*TooLongError].

@@ -58,6 +58,29 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// A link leads to the next part, and to no other.
+func TestLinksLeadToTheNextPart(t *testing.T) {
+	cells, err := Cut(make([]byte, 250), Tag{1}, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells[2][partAt+1] = 1 // a second part 1, which goes on somewhere
+	cells[2][linkAt] = 1
+	for i := 1; i >= 0; i-- {
+		binary.BigEndian.PutUint64(cells[i][linkAt:], uint64(linkTo(&cells[i+1])))
+	}
+	g := newGroup(GroupID{Tag: Tag{1}, Number: 7, Parts: 3})
+	for i := range cells {
+		if _, err := parseCell(&cells[i]); err != nil {
+			t.Fatalf("cell %d: %v", i, err)
+		}
+		g.add(&Cell{Plain: cells[i]})
+	}
+	if c := g.chains[0]; !g.follow(c) || c.length != 2 {
+		t.Errorf("the chain has %d parts", c.length)
+	}
+}
+
 func TestParseCellRefuses(t *testing.T) {
 	good, err := Cut(make([]byte, 250), Tag{1}, 7)
 	if err != nil {
@@ -76,8 +99,8 @@ func TestParseCellRefuses(t *testing.T) {
 		{"a filler with content", 0, func(c []byte) { copy(c[numberAt:], make([]byte, 4)) }, ErrMalformedCell},
 		{"no parts", 1, func(c []byte) { binary.BigEndian.PutUint16(c[partsAt:], 0) }, ErrMalformedCell},
 		{"part behind the last", 1, func(c []byte) { c[partAt+1] = 3 }, ErrMalformedCell},
-		{"more parts than a record has", 1, func(c []byte) { binary.BigEndian.PutUint16(c[partsAt:], MaxParts+1) }, ErrMalformedCell},
-		{"as many as it can have", 1, func(c []byte) { binary.BigEndian.PutUint16(c[partsAt:], MaxParts) }, nil},
+		{"too many parts", 1, func(c []byte) { binary.BigEndian.PutUint16(c[partsAt:], MaxParts+1) }, ErrMalformedCell},
+		{"as many as can be", 1, func(c []byte) { binary.BigEndian.PutUint16(c[partsAt:], MaxParts) }, nil},
 		{"a link in the last part", 2, func(c []byte) { c[linkAt] = 1 }, ErrMalformedCell},
 		{"too short for its parts", 0, func(c []byte) { c[headerSize+2] = 207 }, ErrMalformedCell},
 		{"just long enough for its parts", 0, func(c []byte) { c[headerSize+2] = 208 }, nil},

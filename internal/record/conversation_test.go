@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Whole conversations, made at random: several authors with their devices and namesakes, honest delays, holes that fill,
-// copies after lost replies, clears, restored backups, late joiners. How many is the flag -rapid.checks.
+// Whole conversations, made at random: several authors with their devices and namesakes, honest delays, holes that
+// fill, copies after lost replies, clears, restored backups, late joiners. How many is the flag -rapid.checks.
 
 // world is a channel and those who use it.
 type world struct {
@@ -111,7 +111,7 @@ func (u *user) compose(bodies ...Body) {
 		r := u.write(body, named...)
 		for _, a := range u.known.Authors() {
 			if slices.ContainsFunc(named, func(s Seen) bool { return s.Tag == a.Key.Tag() }) {
-				a.Name(a.Top, r.Number)
+				a.MarkNamed(a.Top, r.Number)
 				u.known.Apply(Change{Authors: []Author{a}})
 			}
 		}
@@ -188,8 +188,8 @@ func (e *eyes) unread() (rows []Place) {
 	return rows
 }
 
-// look reads like an honest client at an honest relay: what is new, perhaps by a stale answer, perhaps with rows that it
-// gets to see later only, perhaps the newest page first, and perhaps with rows from before it joined.
+// look reads like an honest client at an honest relay: what is new, perhaps by a stale answer, perhaps with rows that
+// it gets to see later only, perhaps the newest page first, and perhaps with rows from before it joined.
 func (e *eyes) look() {
 	if e.first > 0 && e.clear() == 0 && roll(e.w.t, 4) == 0 {
 		e.first = roll(e.w.t, e.first)
@@ -236,7 +236,8 @@ func (e *eyes) finish() {
 	e.w.now = now
 }
 
-// roll returns a number below n, each equally likely: rapid's own ranges prefer small ones, and conversations stay short.
+// roll returns a number below n, each equally likely: rapid's own ranges prefer small ones, and conversations stay
+// short.
 func roll(t *rapid.T, n int) int {
 	v := 0
 	for range bits.Len(uint(n-1)) + 3 {
@@ -316,8 +317,8 @@ func converse(t *rapid.T, clears bool) *world {
 	return w
 }
 
-// restore goes back to a backup. What was in the outbox is lost. As long as the feed holds all that was posted since, it
-// signs on after the highest number of its own that it reads there.
+// restore goes back to a backup. What was in the outbox is lost. As long as the feed holds all that was posted since,
+// it signs on after the highest number of its own that it reads there.
 func (u *user) restore() {
 	if u.backup == nil || u.backup.joined != len(u.w.feeds) {
 		return

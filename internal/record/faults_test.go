@@ -284,7 +284,9 @@ func signRaw(id Identity, number uint32, previous ShortHash, nick string, kind K
 	return signRawIn(testRoom, id, number, previous, nick, kind, body)
 }
 
-func signRawIn(ctx Context, id Identity, number uint32, previous ShortHash, nick string, kind Kind, body []byte) Signed {
+func signRawIn(
+	ctx Context, id Identity, number uint32, previous ShortHash, nick string, kind Kind, body []byte,
+) Signed {
 	key := id.Public()
 	e := newEnvelope(ctx, key.Tag(), number, 0)
 	e.covered = append(e.covered, byte(kind), 0, 0, 0, 0, 0, 0)

@@ -63,7 +63,7 @@ func TestFindingText(t *testing.T) {
 func TestFindingID(t *testing.T) {
 	ana, bo := PublicKey{1}, PublicKey{2}
 	same := [][2]Finding{
-		{{Kind: Missing, Author: ana, First: 3, Last: 5}, {Kind: Missing, Author: ana, First: 3, Last: 9, Name: "ana", By: bo}},
+		{{Kind: Missing, Author: ana, First: 3, Last: 5}, {Kind: Missing, Author: ana, First: 3, Last: 9, By: bo}},
 		{{Kind: Fork, Author: ana, First: 3, At: Place{0, 1}}, {Kind: Fork, Author: ana, First: 3, At: Place{0, 2}, By: bo}},
 		{{Kind: Forged, Tag: Tag{1}, First: 3, Author: ana}, {Kind: Forged, Tag: Tag{1}, First: 3}},
 		{{Kind: Incomplete, Tag: Tag{1}, First: 3, Have: 1}, {Kind: Incomplete, Tag: Tag{1}, First: 3, Have: 2}},

@@ -102,8 +102,8 @@ func (t *Tag) UnmarshalText(text []byte) error {
 }
 
 // Identity is a device's Ed25519 key pair. Printed, logged or marshalled in any form it shows the public half's tag,
-// never the secret: [Identity.RevealSeed] is the only way out. The zero Identity is none, and signing with it panics. An
-// Identity is immutable.
+// never the secret: [Identity.RevealSeed] is the only way out. The zero Identity is none, and signing with it panics.
+// An Identity is immutable.
 type Identity struct {
 	// A function, because fmt prints the unexported fields of a struct without asking their methods.
 	secret func() ed25519.PrivateKey

@@ -1,9 +1,9 @@
 package record
 
 import (
+	"bytes"
 	"maps"
 	"slices"
-	"strings"
 )
 
 // Memory is a [Known] that keeps everything in memory, for tests and for a feed that is read once. Make it with
@@ -219,10 +219,10 @@ func (m *Memory) Waiting() (Waiting, error) {
 // Authors returns all authors, in a fixed order.
 func (m *Memory) Authors() []Author {
 	var authors []Author
-	for _, key := range slices.SortedFunc(maps.Keys(m.authors), func(a, b PublicKey) int { return slices.Compare(a[:], b[:]) }) {
-		a, _, _ := m.Author(key)
-		authors = append(authors, a)
+	for _, a := range m.authors {
+		authors = append(authors, a.clone())
 	}
+	slices.SortFunc(authors, func(a, b Author) int { return bytes.Compare(a.Key[:], b.Key[:]) })
 	return authors
 }
 
@@ -245,10 +245,13 @@ func (m *Memory) Records() []Held {
 
 // Findings returns what was told and not taken back, in a fixed order.
 func (m *Memory) Findings() []Finding {
-	ids := slices.SortedFunc(maps.Keys(m.told), func(a, b FindingID) int { return strings.Compare(a.String(), b.String()) })
-	found := make([]Finding, len(ids))
-	for i, id := range ids {
-		found[i] = m.told[id]
+	byID := map[string]Finding{}
+	for id, f := range m.told {
+		byID[id.String()] = f
+	}
+	var found []Finding
+	for _, id := range slices.Sorted(maps.Keys(byID)) {
+		found = append(found, byID[id])
 	}
 	return found
 }

@@ -123,6 +123,9 @@ func TestMissing(t *testing.T) {
 
 	l.now = l.now.Add(time.Second)
 	result = l.read(nil)
+	if at := result.Change.Told[0].At; at != (Place{0, 5}) {
+		t.Errorf("the first shows at %v, want the record behind it", at)
+	}
 	want = []string{"3 messages from ana missing (#2–4)", "1 message from ana missing (#6)"}
 	if diff := cmp.Diff(want, texts(result.Change.Told)); diff != "" || len(result.Waiting) > 0 {
 		t.Errorf("waiting %q, told (-want +got):\n%s", texts(result.Waiting), diff)
@@ -135,8 +138,11 @@ func TestMissing(t *testing.T) {
 	if diff := cmp.Diff([]string{"1 message from ana missing (#3)"}, texts(result.Change.TakenBack)); diff != "" {
 		t.Errorf("taken back (-want +got):\n%s", diff)
 	}
-	if result = l.read(nil); len(result.Change.Told) > 0 {
-		t.Errorf("told again: %q", texts(result.Change.Told))
+	for range 2 {
+		if len(result.Change.Told) > 0 {
+			t.Errorf("told again: %q", texts(result.Change.Told))
+		}
+		result = l.read(nil)
 	}
 }
 
@@ -214,7 +220,8 @@ func TestIncompleteWaits(t *testing.T) {
 	})
 	t.Run("its author went on", func(t *testing.T) {
 		result := l.read(at(t, 20, last))
-		if diff := cmp.Diff([]string{"a message that claims to be ana's #2: 9 of 10 parts"}, texts(result.Change.Told)); diff != "" {
+		want := []string{"a message that claims to be ana's #2: 9 of 10 parts"}
+		if diff := cmp.Diff(want, texts(result.Change.Told)); diff != "" {
 			t.Errorf("told (-want +got):\n%s", diff)
 		}
 		result = l.read(parts[:1])
@@ -280,6 +287,55 @@ func TestForged(t *testing.T) {
 	})
 }
 
+// A forgery does not hide that the number itself is missing.
+func TestForgedAndMissing(t *testing.T) {
+	ana, mallory := newScribe(t, 1, "ana"), newScribe(t, 3, "mallory")
+	first := ana.write(Text("1"))
+	ana.write(Text("withheld"))
+	third := ana.write(Text("3"))
+	forgery := mallory.write(Text("I am ana"))
+	forgery.Tag, forgery.Number = ana.tag(), 2
+	l := newListener(t)
+	want := []string{
+		"a message that claims to be ana's is not signed by ana's key",
+		"1 message from ana missing (#2)",
+	}
+	if diff := cmp.Diff(want, texts(l.read(at(t, 1, first, forgery, third)).Change.Told)); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+}
+
+// A later record whose head is broken names no record before it, which is no fork.
+func TestBrokenHeadIsNoFork(t *testing.T) {
+	ana := newScribe(t, 1, "ana")
+	l := newListener(t)
+	l.read(at(t, 1, ana.write(Text("1"))))
+	result := l.read(at(t, 2, signRaw(ana.id, 2, ShortHash{}, "ana", KindText, []byte("2"))))
+	if len(result.Messages) != 1 || len(result.Change.Told) > 0 {
+		t.Errorf("messages %d, told %q", len(result.Messages), texts(result.Change.Told))
+	}
+}
+
+// When a room moves to another key, numbers and hashes go on.
+func TestKeysOfARoom(t *testing.T) {
+	ana := newScribe(t, 1, "ana")
+	moved := KeyID{7}
+	first, notice := ana.write(Text("1")), ana.write(KeyMoved{moved})
+	ana.ctx.Key = moved
+	third := ana.write(Text("3"))
+	l := newListener(t)
+	result := l.read(slices.Concat(at(t, 1, first, notice), cellsOf(t, third, moved, 3, 8)))
+	if len(result.Messages) != 3 || len(result.Change.Told) > 0 || result.Messages[2].Key != moved {
+		t.Errorf("messages %d, told %q", len(result.Messages), texts(result.Change.Told))
+	}
+	// Its cells sealed with another key are other cells, and do not keep the true ones from being read.
+	l = newListener(t)
+	result = l.read(slices.Concat(cellsOf(t, third, testRoom.Key, 1, 8), cellsOf(t, third, moved, 3, 8)))
+	if len(result.Messages) != 1 || len(result.Change.Told) != 1 || result.Change.Told[0].Kind != Forged {
+		t.Errorf("messages %d, told %q", len(result.Messages), texts(result.Change.Told))
+	}
+}
+
 // An insider's beginnings are tried 64 at a time, and none of them keeps the true one from being read.
 func TestManyBeginnings(t *testing.T) {
 	ana := newScribe(t, 1, "ana")
@@ -335,6 +391,15 @@ func TestNamesakes(t *testing.T) {
 			t.Errorf("told %q of another name", texts(told))
 		}
 	})
+	t.Run("an older record does not bring the old name back", func(t *testing.T) {
+		zoe := newScribe(t, 7, "zoe")
+		old := zoe.write(Text("1"))
+		zoe.nick = "zoë"
+		l.read(at(t, 31, zoe.write(Text("2"))))
+		if m := l.read(at(t, 30, old)).Messages[0]; m.Name != "zoë" || m.Was != "" {
+			t.Errorf("shown as %q, was %q", m.Name, m.Was)
+		}
+	})
 	t.Run("no name", func(t *testing.T) {
 		nobody := newScribe(t, 4, "")
 		if m := l.read(at(t, 7, nobody.write(Text("hello")))).Messages[0]; m.Name != nobody.tag().String() {
@@ -344,17 +409,20 @@ func TestNamesakes(t *testing.T) {
 }
 
 func TestDevices(t *testing.T) {
-	ana, phone, tablet := newScribe(t, 1, "ana"), newScribe(t, 2, "Ana"), newScribe(t, 3, "tablet")
+	ana, phone, tablet := newScribe(t, 1, "ana"), newScribe(t, 2, "Ana"), newScribe(t, 3, "ANA")
 	l := newListener(t)
 	l.read(at(t, 1, ana.write(Text("hello"))))
-	if told := l.read(at(t, 2, phone.write(Text("on my phone")))).Change.Told; len(told) != 1 {
+	told := l.read(at(t, 2, phone.write(Text("on my phone")), tablet.write(Text("on my tablet")))).Change.Told
+	if len(told) != 2 {
 		t.Fatalf("told %q", texts(told))
 	}
 	// The phone names the tablet, then the first device names the phone.
-	l.read(at(t, 3, phone.write(Device{tablet.key(), tablet.id.ProveDevice(testRoom.Salt, phone.key())})))
-	result := l.read(at(t, 4, ana.write(Device{phone.key(), phone.id.ProveDevice(testRoom.Salt, ana.key())})))
-	if len(result.Change.TakenBack) != 1 || result.Change.TakenBack[0].Kind != Namesake {
-		t.Errorf("taken back %q", texts(result.Change.TakenBack))
+	l.read(at(t, 4, phone.write(Device{tablet.key(), tablet.id.ProveDevice(testRoom.Salt, phone.key())})))
+	result := l.read(at(t, 5, ana.write(Device{phone.key(), phone.id.ProveDevice(testRoom.Salt, ana.key())})))
+	for _, f := range told {
+		if !slices.ContainsFunc(result.Change.TakenBack, func(b Finding) bool { return b.ID() == f.ID() }) {
+			t.Errorf("not taken back: %s", f.Text())
+		}
 	}
 	for i, s := range []*scribe{ana, phone, tablet} {
 		if m := l.read(at(t, int64(10+i), s.write(Text("hello")))).Messages[0]; m.Name != "ana" {
@@ -362,6 +430,15 @@ func TestDevices(t *testing.T) {
 		}
 	}
 
+	t.Run("the other one came first", func(t *testing.T) {
+		phone, zoe := newScribe(t, 8, "zoe"), newScribe(t, 9, "zoe")
+		l := newListener(t)
+		l.read(at(t, 1, phone.write(Text("hello"))))
+		result := l.read(at(t, 2, zoe.write(Device{phone.key(), phone.id.ProveDevice(testRoom.Salt, zoe.key())})))
+		if m := result.Messages[0]; m.Name != "zoe" || len(result.Change.Told) > 0 {
+			t.Errorf("shown as %q, told %q", m.Name, texts(result.Change.Told))
+		}
+	})
 	t.Run("without the other's signature", func(t *testing.T) {
 		mallory := newScribe(t, 5, "mallory")
 		body := Device{ana.key(), mallory.id.ProveDevice(testRoom.Salt, mallory.key())}
@@ -468,7 +545,8 @@ func TestReceipts(t *testing.T) {
 	l.reader = NewReader(testRoom.Salt, me.key())
 	first, second := me.write(Text("1")), me.write(Text("2"))
 	l.read(at(t, 1, first, second))
-	result := l.read(at(t, 3, bo.write(Text("yes"), seen(second)), carl.write(Text("no"), Seen{me.tag(), 2, ShortHash{9}})))
+	lie := Seen{me.tag(), 2, ShortHash{9}}
+	result := l.read(at(t, 3, bo.write(Text("yes"), seen(second)), carl.write(Text("no"), lie)))
 	if diff := cmp.Diff([]Receipt{{bo.key(), "bo", 2}}, result.SeenBy); diff != "" {
 		t.Errorf("seen by (-want +got):\n%s", diff)
 	}

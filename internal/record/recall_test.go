@@ -51,6 +51,10 @@ func TestRecall(t *testing.T) {
 		t.Errorf("one and a part of another (-want +got):\n%s", diff)
 	}
 
+	if diff := cmp.Diff(want[4:], recalled(at(t, 99, answer))); diff != "" {
+		t.Errorf("by a copy that stands higher (-want +got):\n%s", diff)
+	}
+
 	for n := 0; ; n++ {
 		broken := &brokenKnown{l.known, n}
 		_, err := Recall(broken, testRoom.Salt, PublicKey{}, all)

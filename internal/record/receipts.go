@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Receipt says that By has signed a seen of our record with this number or a higher one, and with the hash that we hold.
-// It is By's claim.
+// Receipt says that By has signed a seen of our record with this number or a higher one, and with the hash that we
+// hold. It is By's claim.
 type Receipt struct {
 	By     PublicKey
 	ByName string
@@ -16,7 +16,7 @@ type Receipt struct {
 
 // NextSeen returns what the next record by own is to name: the highest record of each other author of whom something
 // was verified since own last named them, those first whom own named longest ago or never. The first belongs into the
-// record's Seen, the others suit a [Heartbeat]. Once the record is kept for sending, [Author.Name] notes it.
+// record's Seen, the others suit a [Heartbeat]. Once the record is kept for sending, [Author.MarkNamed] notes it.
 func NextSeen(own PublicKey, authors []Author) []Seen {
 	fresh := slices.DeleteFunc(slices.Clone(authors), func(a Author) bool {
 		return a.Key == own || a.Top <= a.Named
@@ -31,7 +31,7 @@ func NextSeen(own PublicKey, authors []Author) []Seen {
 	return seen
 }
 
-// Name notes that our own record with number at names this author's record with the given number.
-func (a *Author) Name(number, at uint32) {
+// MarkNamed notes that our own record with number at names this author's record with the given number.
+func (a *Author) MarkNamed(number, at uint32) {
 	a.Named, a.NamedAt = max(a.Named, number), max(a.NamedAt, at)
 }

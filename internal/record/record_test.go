@@ -79,10 +79,11 @@ func TestSignRefuses(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Sign(ana.id, testRoom, Record{Number: 1, Body: Text(make([]byte, MaxSize-MinSize+1))}); !errors.As(err, &tooLong) {
+	longest := Text(make([]byte, MaxSize-MinSize))
+	if _, err := Sign(ana.id, testRoom, Record{Number: 1, Body: longest + "!"}); !errors.As(err, &tooLong) {
 		t.Errorf("one byte too long: %v", err)
 	}
-	if _, err := Sign(ana.id, testRoom, Record{Number: 1, Body: Text(make([]byte, MaxSize-MinSize))}); err != nil {
+	if _, err := Sign(ana.id, testRoom, Record{Number: 1, Body: longest}); err != nil {
 		t.Errorf("the longest text: %v", err)
 	}
 }
@@ -137,9 +138,9 @@ func TestUnreadable(t *testing.T) {
 		{"kind 0", 1, zero, "ana", 0, nil, Unknown{0, []byte{}}},
 		{"text that is not UTF-8", 1, zero, "ana", KindText, []byte{0xff}, Unreadable{KindText, []byte{0xff}}},
 		{"a file without names", 1, zero, "ana", KindFile, []byte{}, Unreadable{KindFile, []byte{}}},
-		{"a file whose type is cut", 1, zero, "ana", KindFile, []byte{1, 'a', 2, 'b'}, Unreadable{KindFile, []byte{1, 'a', 2, 'b'}}},
+		{"a file cut short", 1, zero, "ana", KindFile, []byte("\x01a\x02b"), Unreadable{KindFile, []byte("\x01a\x02b")}},
 		{"half a receipt", 1, zero, "ana", KindHeartbeat, make([]byte, 12), Unreadable{KindHeartbeat, make([]byte, 12)}},
-		{"a receipt of nothing", 1, zero, "ana", KindHeartbeat, make([]byte, 24), Unreadable{KindHeartbeat, make([]byte, 24)}},
+		{"a receipt of none", 1, zero, "ana", KindHeartbeat, make([]byte, 24), Unreadable{KindHeartbeat, make([]byte, 24)}},
 		{"a long key id", 1, zero, "ana", KindKeyMoved, make([]byte, 17), Unreadable{KindKeyMoved, make([]byte, 17)}},
 		{"a device without proof", 1, zero, "ana", KindDevice, make([]byte, 96), Unreadable{KindDevice, make([]byte, 96)}},
 		{"a nickname of a control character", 2, other, "\x07", KindText, nil, Text("")},

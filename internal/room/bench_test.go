@@ -161,3 +161,27 @@ func BenchmarkWrite(b *testing.B) {
 		})
 	}
 }
+
+// A file is written, posted, read and joined.
+func BenchmarkFile(b *testing.B) {
+	for _, size := range []int{1 << 20} {
+		b.Run(fmt.Sprintf("%d bytes", size), func(b *testing.B) {
+			h := newHall(b)
+			ana, bo := h.join(1, "ana"), h.join(2, "bo")
+			ana.look()
+			bo.look()
+			body := record.File{Name: "a", Media: "b", Content: make([]byte, size)}
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := ana.Write(body, time.Now()); err != nil {
+					b.Fatal(err)
+				}
+				ana.deliver()
+				if got := bo.look(); got.Fresh != 1 {
+					b.Fatalf("%d messages", got.Fresh)
+				}
+			}
+		})
+	}
+}

@@ -1,10 +1,12 @@
 package room
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/record"
@@ -46,9 +48,9 @@ type Delivered struct {
 // Deliver posts what is in the outbox, in order, until nothing is left to post. If another process is at it, Deliver
 // waits for it. The room must have been read before, in this process: otherwise it returns [ErrNotRead].
 //
-// An entry is noted as tried before it is posted, and with its number after. One that was tried before is looked for, and
-// posted again, byte for byte, only if it is not there. An error of the poster ends the delivery, and everything that
-// was not accepted stays in the outbox. Progress, if not nil, is told of each entry that was accepted.
+// An entry is noted as tried before it is posted, and with its number after. One that was tried before is looked for,
+// and posted again, byte for byte, only if it is not there. An error of the poster ends the delivery, and everything
+// that was not accepted stays in the outbox. Progress, if not nil, is told of each entry that was accepted.
 func (c *Conversation) Deliver(ctx context.Context, relay Poster, progress func(Progress)) (done Delivered, err error) {
 	if !c.read {
 		return done, ErrNotRead
@@ -82,6 +84,7 @@ type delivery struct {
 	// to the disk.
 	stored   *kept.Post
 	promised bool // a bulk update was answered, and its entries were not looked for yet
+	broken   int  // how many such promises in a row came to nothing
 }
 
 func (d *delivery) run(ctx context.Context) (err error) {
@@ -123,8 +126,8 @@ const (
 	bulkFrom = 4
 )
 
-// advance notes what was stored last and returns the next step, nil if all is done. Posts that nobody can have stored are
-// noted as tried: those that are queued, and those that were looked for in vain.
+// advance notes what was stored last and returns the next step, nil if all is done. Posts that nobody can have stored
+// are noted as tried: those that are queued, and those that were looked for in vain.
 func (d *delivery) advance(ctx context.Context) (*step, error) {
 	var next *step
 	var changed []Renumbered
@@ -208,29 +211,70 @@ func (d *delivery) take(posts []kept.Post, now time.Time) (*step, error) {
 	return next, nil
 }
 
-// date gives the posts that have no date the last seconds that have passed, one each: none in the future and none twice.
-// Where there are not enough seconds, the last posts get none.
+// longestTransfer is how far back the dates of posts reach.
+const longestTransfer = 24 * time.Hour
+
+// date gives the posts their dates, if they have none, together with all that is left: that is one transfer. They get
+// the last seconds that have passed and that no other post has, in order. Where there are not enough, the last posts
+// get none.
 func (d *delivery) date(posts []kept.Post, now time.Time) error {
+	if !slices.ContainsFunc(posts, func(p kept.Post) bool { return p.Dated.IsZero() }) {
+		return nil
+	}
+	left, err := d.store.Undated()
+	if err != nil {
+		return err
+	}
 	state, err := d.store.State()
 	if err != nil {
 		return err
 	}
-	now = now.UTC().Truncate(time.Second)
-	at := now.Add(-time.Duration(d.left-1) * time.Second) // all that is left is one transfer
-	if !at.After(state.Dated) {
-		at = state.Dated.Add(time.Second)
+	free, used := lastSeconds(state.Dates, now, len(left))
+	dates := make(map[int64]time.Time, len(left))
+	for i, second := range free {
+		dates[left[i]] = time.Unix(second, 0).UTC()
+		if err := d.store.DatePost(left[i], dates[left[i]]); err != nil {
+			return err
+		}
 	}
 	for i := range posts {
-		if !posts[i].Dated.IsZero() {
+		if posts[i].Dated.IsZero() {
+			posts[i].Dated = dates[posts[i].Seq]
+		}
+	}
+	state.Dates = used
+	return d.store.SetState(state)
+}
+
+// lastSeconds returns the last n seconds up to now that are not in use, in ascending order, and what is in use then.
+// What lies too far back is not returned, and forgotten.
+func lastSeconds(used []kept.Seconds, now time.Time, n int) (free []int64, after []kept.Seconds) {
+	earliest := now.Add(-longestTransfer).Unix()
+	used = slices.DeleteFunc(slices.Clone(used), func(s kept.Seconds) bool { return s.Last < earliest })
+	i := len(used) - 1
+	for at := now.Unix(); at >= earliest && len(free) < n; at-- {
+		for i >= 0 && used[i].First > at {
+			i--
+		}
+		if i >= 0 && at <= used[i].Last {
+			at = used[i].First
 			continue
 		}
-		if at.After(now) {
-			break
-		}
-		posts[i].Dated, state.Dated = at, at
-		at = at.Add(time.Second)
+		free = append(free, at)
 	}
-	return d.store.SetState(state)
+	slices.Reverse(free)
+	for _, second := range free {
+		used = append(used, kept.Seconds{First: second, Last: second})
+	}
+	slices.SortFunc(used, func(a, b kept.Seconds) int { return cmp.Compare(a.First, b.First) })
+	for _, s := range used {
+		if n := len(after); n > 0 && s.First <= after[n-1].Last+1 {
+			after[n-1].Last = max(after[n-1].Last, s.Last)
+		} else {
+			after = append(after, s)
+		}
+	}
+	return free, after
 }
 
 // post posts one entry.
@@ -265,8 +309,8 @@ func (d *delivery) postBulk(ctx context.Context, next *step) error {
 	return nil
 }
 
-// settle looks for all posts that were tried: among what was read, and then at the relay. Those that are not there may be
-// posted again.
+// settle looks for all posts that were tried: among what was read, and then at the relay. Those that are not there may
+// be posted again.
 func (d *delivery) settle(ctx context.Context) error {
 	posts, err := d.store.TriedPosts()
 	if err != nil {
@@ -285,7 +329,6 @@ func (d *delivery) settle(ctx context.Context) error {
 	if err := d.look(ctx, posts, unread, entries); err != nil {
 		return err
 	}
-	d.promised = false
 	count, last := 0, int64(0)
 	err = d.transact(func() error {
 		count, last = 0, 0
@@ -311,9 +354,19 @@ func (d *delivery) settle(ctx context.Context) error {
 	}
 	if count > 0 {
 		d.accepted(count, last)
+		d.broken = 0
+	} else if d.promised {
+		d.broken++
 	}
-	return nil
+	d.promised = false
+	if d.broken < maxBroken {
+		return nil
+	}
+	return errors.Join(ErrUnknown, d.failed(&step{posts: posts}, ErrUnknown))
 }
+
+// maxBroken is how many times in a row a relay may promise to store entries and store none.
+const maxBroken = 3
 
 // lookAgain is how often entries that a relay has promised to store are looked for.
 const lookAgain = 3

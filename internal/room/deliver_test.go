@@ -128,7 +128,7 @@ func TestBulk(t *testing.T) {
 	}
 }
 
-// Two transfers within a second take different dates; what finds none goes out by itself.
+// Transfers that follow each other quickly take different dates, all of them past.
 func TestDatesAreUsedOnce(t *testing.T) {
 	h := newHall(t, 1)
 	ana, bo := h.join(1, "ana"), h.join(2, "bo")
@@ -142,15 +142,44 @@ func TestDatesAreUsedOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if p.bulks == 0 || p.posted == 0 {
+	if p.bulks != 3 || p.posted != 0 {
 		t.Errorf("%d bulk updates and %d single ones", p.bulks, p.posted)
+	}
+	dates := map[time.Time]bool{}
+	for _, e := range h.relay.Entries(t, h.channel.ID) {
+		if dates[e.CreatedAt] || e.CreatedAt.After(time.Now()) {
+			t.Errorf("entry %d has the date %v", e.ID, e.CreatedAt)
+		}
+		dates[e.CreatedAt] = true
 	}
 	if n := len(bo.look().Items); n != 3 {
 		t.Errorf("%d messages, want 3", n)
 	}
-	state, err := ana.archive.State()
-	if err != nil || state.Dated.After(time.Now()) {
-		t.Errorf("the last date is %v, %v", state.Dated, err)
+}
+
+// A relay that promises and stores nothing is not asked for ever.
+func TestBrokenPromises(t *testing.T) {
+	h := newHall(t, 1)
+	ana := h.join(1, "ana")
+	ana.look()
+	if _, err := ana.Write(record.Text(strings.Repeat("x", 1000)), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	h.relay.Inject(relaytest.On("bulk_update", relaytest.Answer(202, "application/json", `{"success":true}`)))
+	p := &countingPoster{bulkPoster: bulkPoster{poster{ana.client}}}
+	if _, err := ana.Deliver(t.Context(), p, nil); !errors.Is(err, room.ErrUnknown) {
+		t.Fatalf("Deliver = %v", err)
+	}
+	if p.bulks != 3 {
+		t.Errorf("%d bulk updates, want 3", p.bulks)
+	}
+	if q, err := ana.Outbox(); err != nil || len(q) != 1 || q[0].Sent != kept.Unknown {
+		t.Errorf("outbox %+v, %v", q, err)
+	}
+	h.relay.Inject(nil)
+	ana.deliver()
+	if n := len(h.join(2, "bo").look().Items); n != 1 {
+		t.Errorf("%d messages, want 1", n)
 	}
 }
 

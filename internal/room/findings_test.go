@@ -106,7 +106,8 @@ func TestCopiedHome(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	fork := "ana's key wrote two different #2: two devices with one key, a restored backup, or a room shown in two versions"
+	fork := "ana's key wrote two different #2: two devices with one key, a restored backup, or a room shown in " +
+		"two versions"
 	for _, m := range []*member{ana, twin, bo} {
 		if d := cmp.Diff([]string{fork}, told(m.look().Told)); d != "" {
 			t.Error(d)
@@ -248,7 +249,8 @@ func TestInsider(t *testing.T) {
 		"an invented seen": {
 			func(in *insider) {
 				s := in.sign(record.Record{
-					Number: 1, Nick: "eve", Body: record.Text("x"), Seen: record.Seen{Tag: ana.Tag(), Number: 8, Hash: record.ShortHash{1}},
+					Number: 1, Nick: "eve", Body: record.Text("x"),
+					Seen: record.Seen{Tag: ana.Tag(), Number: 8, Hash: record.ShortHash{1}},
 				})
 				cells, err := s.Cells()
 				if err != nil {
@@ -389,8 +391,9 @@ func TestMissing(t *testing.T) {
 	if d := cmp.Diff([]string{"waiting for 2 messages from ana (#2–3)"}, told(got.Waiting)); d != "" {
 		t.Error(d)
 	}
-	if got = hand(now.Add(-time.Hour), []int64{2, 3}); !slices.Equal(told(got.Told), []string{"2 messages from ana missing (#2–3)"}) {
-		t.Errorf("told %v", told(got.Told))
+	got = hand(now.Add(-time.Hour), []int64{2, 3})
+	if d := cmp.Diff([]string{"2 messages from ana missing (#2–3)"}, told(got.Told)); d != "" {
+		t.Error(d)
 	}
 	bo = bo.again(h)
 	got = hand(now.Add(-time.Hour), []int64{3}, 2)
@@ -525,7 +528,8 @@ func TestClear(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff([]string{"the relay lost or rewrote entries 1–3, or the channel was cleared"}, told(got.Told)); d != "" {
+	finding := []string{"the relay lost or rewrote entries 1–3, or the channel was cleared"}
+	if d := cmp.Diff(finding, told(got.Told)); d != "" {
 		t.Error(d)
 	}
 	if got.Fresh != 4 {
@@ -751,7 +755,8 @@ func TestPeople(t *testing.T) {
 	if err := bo.Verified(key, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff([]string{"ana (" + other.Tag().String() + ") false false []", "ana true false [ana]"}, people()); d != "" {
+	want := []string{"ana (" + other.Tag().String() + ") false false []", "ana true false [ana]"}
+	if d := cmp.Diff(want, people()); d != "" {
 		t.Error(d)
 	}
 	if err := bo.Forget(key, time.Now()); err != nil {
@@ -762,7 +767,8 @@ func TestPeople(t *testing.T) {
 	}
 	eve.say("now I am")
 	bo.look()
-	if d := cmp.Diff([]string{"ana (" + key.Tag().String() + ") false true []", "ana false false [ana]"}, people()); d != "" {
+	want = []string{"ana (" + key.Tag().String() + ") false true []", "ana false false [ana]"}
+	if d := cmp.Diff(want, people()); d != "" {
 		t.Error(d)
 	}
 }

@@ -28,9 +28,15 @@ type Item struct {
 	SeenBy []string
 }
 
-// item returns a record as an item.
-func (o *opener) item(m *record.Message) Item {
-	it := Item{At: m.At, Record: m}
+// item returns a record as an item. p is where it stands.
+func (o *opener) item(m *record.Message, p *page) Item {
+	it := Item{At: m.At, Posted: p.posted, Record: m}
+	tag := m.Author.Tag()
+	for cell, sealed := range p.cells(o) {
+		if id, err := cell.Group(); err == nil && id.Tag == tag && id.Number == m.Number {
+			it.Sealed = sealed
+		}
+	}
 	if moved, ok := m.Body.(record.KeyMoved); ok && !o.hasKey(moved.Key) {
 		it.Notice = moved.Notice(m.Name)
 	}
@@ -51,8 +57,8 @@ func (o *opener) text(at record.Place, posted time.Time, t *opened) Item {
 // itemsAtOnce is how many messages of a history are opened at a time.
 const itemsAtOnce = 512
 
-// History visits the messages that are kept, by place, and after them those of our own that are on their way. With newest
-// above 0 it visits only that many, heartbeats not counted. An error of visit ends it and is returned.
+// History visits the messages that are kept, by place, and after them those of our own that are on their way. With
+// newest above 0 it visits only that many, heartbeats not counted. An error of visit ends it and is returned.
 func (c *Conversation) History(newest int, visit func(*Item) error) error {
 	from, behind := record.Place{}, int64(0)
 	waiting, err := c.onTheirWay()
@@ -250,18 +256,7 @@ func (c *Conversation) itemOf(
 	if m == nil {
 		return it, false
 	}
-	it = c.item(m)
-	it.Posted = p.posted
-	for i := range p.opened {
-		t := &p.opened[i]
-		if !t.isCell() {
-			continue
-		}
-		cell := c.cell(p.at, t)
-		if id, err := cell.Group(); err == nil && id.Tag == h.Author.Tag() && id.Number == h.Number {
-			it.Sealed = t.sealed
-		}
-	}
+	it = c.item(m, p)
 	if m.Own {
 		it.Sent = &Queued{Number: m.Number, Kind: m.Kind(), Sent: kept.Accepted, Entry: m.At.Entry}
 		for _, r := range seen {

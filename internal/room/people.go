@@ -43,8 +43,8 @@ func (c *Conversation) Verified(key record.PublicKey, now time.Time) error {
 	return c.change("noting that a key was compared", key, func() error { return c.store.SetVerified(key, now) })
 }
 
-// Forget lets go of the nicknames that are pinned to a key: the next key to use one is the one that is known by it. What
-// the key has written stays, and is shown with its tag. The error is [ErrNobody].
+// Forget lets go of the nicknames that are pinned to a key: the next key to use one is the one that is known by it.
+// What the key has written stays, and is shown with its tag. The error is [ErrNobody].
 func (c *Conversation) Forget(key record.PublicKey, now time.Time) error {
 	return c.change("forgetting a key", key, func() error { return c.store.Forget(key, now) })
 }

@@ -52,7 +52,8 @@ func anyFeed(t *rapid.T, key fernet.Key) []thingspeak.Entry {
 	}
 	sign := func(a author, text string) (record.Signed, [][record.CellSize]byte) {
 		s, err := record.Sign(a.id, ctx, record.Record{
-			Number: a.number, Clock: 1, Previous: a.previous, Nick: fmt.Sprint("n", a.id.Public().Tag()), Body: record.Text(text),
+			Number: a.number, Clock: 1, Previous: a.previous, Nick: fmt.Sprint("n", a.id.Public().Tag()),
+			Body: record.Text(text),
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -1,10 +1,10 @@
 // Package room turns messages into the fields of entries and entries back into messages. A room is some fields of a
-// channel and a ring of keys. What it needs of a relay and an archive it declares, as [Poster] and [Store]; somebody else
-// brings them together.
+// channel and a ring of keys. What it needs of a relay and an archive it declares, as [Poster] and [Store]; somebody
+// else brings them together.
 //
-// A [Conversation] is a room whose members sign what they write: records, cut into cells, sealed, and laid into entries.
-// What it writes waits in an outbox until the relay has accepted it. What it reads is kept, with everything learnt from
-// it, before anybody sees it. Who wrote what is proven, and what the relay does to it is named.
+// A [Conversation] is a room whose members sign what they write: records, cut into cells, sealed, and laid into
+// entries. What it writes waits in an outbox until the relay has accepted it. What it reads is kept, with everything
+// learnt from it, before anybody sees it. Who wrote what is proven, and what the relay does to it is named.
 //
 //	c, err := room.Open(archive, options)
 //	in, err := c.Receive(10)                                // read: entries in any order

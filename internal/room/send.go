@@ -87,7 +87,7 @@ func (c *Conversation) write(body record.Body, now time.Time) (w Written, err er
 		return w, err
 	}
 	for i := range named {
-		named[i].Name(named[i].Top, w.Number)
+		named[i].MarkNamed(named[i].Top, w.Number)
 	}
 	return w, c.store.Apply(&record.Change{Authors: named})
 }
@@ -109,8 +109,8 @@ func (c *Conversation) adopt(state *kept.State) error {
 	return nil
 }
 
-// name returns the body and the authors whom the record is to name: the first in its head, the others in a heartbeat, as
-// many as it takes to fill one entry.
+// name returns the body and the authors whom the record is to name: the first in its head, the others in a heartbeat,
+// as many as it takes to fill one entry.
 func (c *Conversation) name(body record.Body) (record.Body, []record.Author, error) {
 	_, isHeartbeat := body.(record.Heartbeat)
 	limit := 1
@@ -205,8 +205,8 @@ func (c *Conversation) compose(r *record.Record, key int, now time.Time) (record
 	return signed, tokens, err
 }
 
-// Drop takes back a message of which nothing was tried to be posted yet. Its number was taken, so it is signed anew as a
-// heartbeat, and what is queued behind it anew, under the same numbers. The error is [ErrNoMessage] or [ErrTried].
+// Drop takes back a message of which nothing was tried to be posted yet. Its number was taken, so it is signed anew as
+// a heartbeat, and what is queued behind it anew, under the same numbers. The error is [ErrNoMessage] or [ErrTried].
 func (c *Conversation) Drop(number uint32, now time.Time) error {
 	err := c.transact(func() error {
 		own, err := c.store.Own(number, math.MaxUint32)
@@ -271,7 +271,7 @@ func (c *Conversation) signAnew(
 	for i := range own {
 		m, ok := messages[own[i].Number]
 		if !ok {
-			return nil, fmt.Errorf("message #%d in the outbox cannot be opened: is its key still among the room's?", own[i].Number)
+			return nil, fmt.Errorf("message #%d in the outbox cannot be opened: is its key gone?", own[i].Number)
 		}
 		before := m.Number
 		change(&m.Record)

@@ -399,8 +399,8 @@ func TestDropAnywhere(t *testing.T) {
 	}
 }
 
-// A heartbeat names everybody of whom something new was read, as many as its entry has room for, and those named longest
-// ago first.
+// A heartbeat names everybody of whom something new was read, as many as its entry has room for, and those named
+// longest ago first.
 func TestHeartbeatNamesOthers(t *testing.T) {
 	h := newHall(t)
 	ana := h.join(1, "ana")
@@ -431,7 +431,8 @@ func TestHeartbeatNamesOthers(t *testing.T) {
 	ana.deliver()
 	others[0].look()
 	err = others[0].History(0, func(it *room.Item) error {
-		if b, ok := it.Record.Body.(record.Heartbeat); ok && it.Record.Number == 2 && (len(b) > 0 || it.Record.Seen.Number > 0) {
+		b, ok := it.Record.Body.(record.Heartbeat)
+		if ok && it.Record.Number == 2 && (len(b) > 0 || it.Record.Seen.Number > 0) {
 			t.Errorf("the second heartbeat names %v and %v again", it.Record.Seen, b)
 		}
 		return nil
@@ -458,6 +459,28 @@ func TestLostArchive(t *testing.T) {
 	}
 	if _, err := room.Open(ana.archive, o); err != nil {
 		t.Errorf("Open of the archive that is there: %v", err)
+	}
+}
+
+// A clock that was set back by a year changes what the message claims, and nothing else.
+func TestClockSetBack(t *testing.T) {
+	h := newHall(t)
+	ana, bo := h.join(1, "ana"), h.join(2, "bo")
+	ana.say("one")
+	bo.look()
+	ana.now = time.Now().AddDate(-1, 0, 0)
+	bo.now = ana.now
+	ana.say("two")
+	got := bo.look()
+	if len(got.Items) != 1 || len(got.Told)+len(got.Waiting) > 0 {
+		t.Fatalf("%v, told %v", lines(got.Items), told(got.Told))
+	}
+	it := &got.Items[0]
+	if d := it.Posted.Sub(it.Sealed); d < 360*24*time.Hour || it.Record.Clock != ana.now.UnixMilli() {
+		t.Errorf("posted %v, sealed %v, the author's clock %v", it.Posted, it.Sealed, it.Record.Time())
+	}
+	if d := cmp.Diff([]string{"ana: one", "ana: two"}, bo.history()); d != "" {
+		t.Error(d)
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// Store is what a conversation asks of its archive. internal/archive has one. What is written within Transact is kept as
-// a whole or not at all, and nothing of it is shown before; a single method outside is a transaction of its own.
+// Store is what a conversation asks of its archive. internal/archive has one. What is written within Transact is kept
+// as a whole or not at all, and nothing of it is shown before; a single method outside is a transaction of its own.
 type Store interface {
 	// Transact runs work in a transaction that no other process is within.
 	Transact(work func() error) error
@@ -93,6 +93,9 @@ type outboxStore interface {
 	LastPost() (kept.Post, bool, error)
 	Posts(first, last int64) ([]kept.Post, error)
 	PutPost(kept.Post) error
+	// Undated returns the numbers of those that were not accepted and have no date.
+	Undated() ([]int64, error)
+	DatePost(seq int64, at time.Time) error
 	// SettlePost does nothing if the post is not there any more.
 	SettlePost(seq int64, state kept.Sent, at record.Place) error
 	DeletePosts(first int64) error

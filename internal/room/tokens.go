@@ -1,7 +1,6 @@
 package room
 
 import (
-	"bytes"
 	"iter"
 	"runtime"
 	"slices"
@@ -107,11 +106,11 @@ func (o *opener) cell(at record.Place, t *opened) record.Cell {
 	}
 }
 
-// cells yields the cells among the opened tokens.
-func (p *page) cells(o *opener) iter.Seq[record.Cell] {
-	return func(yield func(record.Cell) bool) {
+// cells yields the cells among the opened tokens, and when they were sealed.
+func (p *page) cells(o *opener) iter.Seq2[record.Cell, time.Time] {
+	return func(yield func(record.Cell, time.Time) bool) {
 		for i := range p.opened {
-			if t := &p.opened[i]; t.isCell() && !yield(o.cell(p.at, t)) {
+			if t := &p.opened[i]; t.isCell() && !yield(o.cell(p.at, t), t.sealed) {
 				return
 			}
 		}
@@ -180,41 +179,6 @@ func parallel(n int, work func(int)) {
 	}
 	loop()
 	workers.Wait()
-}
-
-// supplement returns the tokens that were kept for an entry together with those in its place now that are not among
-// them and that a key opens, as what has come later; and those as opened tokens.
-func supplement(before []byte, now *page) (tokens []byte, added []opened) {
-	var highest [thingspeak.FieldCount + 1]int
-	tokens = before
-	has := map[[16]byte]bool{}
-	for field, raw := range kept.Tokens(before) {
-		has[macOf(raw)] = true
-		n := (field-1)%thingspeak.FieldCount + 1
-		highest[n] = max(highest[n], field)
-	}
-	raws := map[[16]byte][]byte{}
-	for _, raw := range kept.Tokens(now.tokens) {
-		raws[macOf(raw)] = raw
-	}
-	for _, t := range now.opened {
-		if has[t.mac] {
-			continue
-		}
-		has[t.mac] = true
-		field := t.field
-		if h := highest[field]; h > 0 {
-			field = h + thingspeak.FieldCount
-		}
-		if field > 0xff {
-			continue // this field was rewritten thirty times
-		}
-		highest[t.field] = field
-		t.field = field
-		tokens = kept.AppendToken(bytes.Clone(tokens), field, raws[t.mac])
-		added = append(added, t)
-	}
-	return tokens, added
 }
 
 // macOf returns the first half of a token's MAC.

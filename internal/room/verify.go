@@ -27,10 +27,11 @@ type Report struct {
 	Digest [32]byte
 }
 
-// Verify reads a whole feed afresh, without an archive, and judges it. Entries may come in any order. view is asked once
-// they have all come. Its memory grows with the number of tokens.
+// Verify reads a whole feed afresh, without an archive, and judges it. Entries may come in any order. view is asked
+// once they have all come. Its memory grows with the number of tokens.
 func Verify(
-	keys []fernet.Key, salt record.Salt, entries iter.Seq2[*thingspeak.Entry, error], view func() record.View, now time.Time,
+	keys []fernet.Key, salt record.Salt, entries iter.Seq2[*thingspeak.Entry, error], view func() record.View,
+	now time.Time,
 ) (Report, error) {
 	o, err := newOpener(keys)
 	if err != nil {

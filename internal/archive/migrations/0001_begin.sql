@@ -9,11 +9,11 @@ CREATE TABLE room ( -- one row
   own_last INTEGER NOT NULL,
   own_hash BLOB    NOT NULL,
   seq      INTEGER NOT NULL, -- the highest of posts so far
-  dated_s  INTEGER NOT NULL  -- the latest date given to a post; 0: none
+  dates    TEXT    NOT NULL  -- JSON: the seconds that posts were dated with of late; empty: none
 ) STRICT;
 
-INSERT INTO room (id, clears, position, keys, own, own_last, own_hash, seq, dated_s)
-  VALUES (1, 0, x'', x'', x'', 0, x'', 0, 0);
+INSERT INTO room (id, clears, position, keys, own, own_last, own_hash, seq, dates)
+  VALUES (1, 0, x'', x'', x'', 0, x'', 0, '');
 
 CREATE TABLE entries (
   place    INTEGER PRIMARY KEY,

@@ -1,6 +1,6 @@
-// Package kept names the rows that a room asks its archive to keep. Both sides import it, because neither may import the
-// other: the room holds keys and the archive a database. It has no code of its own but the form in which the tokens of
-// an entry are kept.
+// Package kept names the rows that a room asks its archive to keep. Both sides import it, because neither may import
+// the other: the room holds keys and the archive a database. It has no code of its own but the form in which the
+// tokens of an entry are kept.
 package kept
 
 import (
@@ -34,9 +34,12 @@ type State struct {
 	OwnHash record.ShortHash
 	// Seq is the highest number of a [Post] so far.
 	Seq int64
-	// Dated is the latest date that a [Post] was given, so that none is used twice.
-	Dated time.Time
+	// Dates are the seconds that posts were dated with of late, in ascending order, so that none is used twice.
+	Dates []Seconds
 }
+
+// Seconds are the seconds from First to Last, since 1970.
+type Seconds struct{ First, Last int64 }
 
 // Entry is an entry of the feed that had tokens in it: one row. Entries without are not kept.
 type Entry struct {

@@ -1,0 +1,101 @@
+// Package record is the signed conversation: records, the cells that carry them, and the judgement of what is missing,
+// altered or told in two versions. It works on opened tokens and knows neither keys that open them nor a feed, a file
+// or a clock: everything is a function of bytes, of what is already known, and of the time that the caller states.
+//
+// [Sign] makes a record and [Cut] lays it into cells. A [Reader] joins cells, verifies records and tells findings; what
+// it learns it hands back as a [Change] to whoever implements [Known]. This page is the specification; testdata holds
+// vectors (vectors.json), and examples/python/fernpost_record.py is a second reader, written from it.
+//
+// All numbers are big-endian. ‖ joins bytes, and every hash or signature begins with a domain, which is text ended by a
+// zero byte. SHA-256 is meant by "hash".
+//
+// # Names of things
+//
+//	room salt    16   hash("fernpost/v1 salt\0" ‖ "channel/" ‖ decimal id of the channel), cut
+//	key id       16   hash("fernpost/v1 key id\0" ‖ the Fernet key's 32 bytes), cut
+//	author       32   Ed25519 public key (RFC 8032)
+//	tag           4   hash(author), cut; it has no domain. It groups, and proves nothing
+//	safety       16   hash("fernpost/v1 identity\0" ‖ author), cut: compared aloud as six words
+//
+// # Cells
+//
+// A cell is the plaintext of one token, and has exactly 127 bytes:
+//
+//	mark          1   0xFE, which occurs nowhere in UTF-8
+//	version       1   1. Another one: "needs a newer fernpost"
+//	tag           4   of the author
+//	number        4   of the record. 0 is a filler cell, and everything behind it is zero
+//	part          2   from 0, less than parts
+//	parts         2   1 to 39,946
+//	link          8   hash("fernpost/v1 link\0" ‖ the 127 bytes of the next part's cell), cut; zeros in the last part
+//	slice       105   of: the record's length (3), the record, zeros to the end
+//
+// parts is ⌈(3 + length) / 105⌉, and nothing but zeros follows the record; what contradicts itself is refused and
+// counted. All cells of a record are sealed with one key. A record has at least 144 bytes, so it takes at least two
+// cells; the eight fields of one entry carry 8 · 105 − 3 − 144 = 693 bytes of nickname and body.
+//
+// A reader keeps cells of one key, tag, number and parts together, each once. It starts at every cell of part 0 and
+// follows the links to parts 1, 2, …: there is no search, and cells that others have added are not in the way. Where
+// two different cells have one link, which only their author can bring about, any one may be taken.
+//
+// # Records
+//
+//	kind          1   1 text, 2 file, 3 heartbeat, 4 key moved, 5 device; others are shown as unknown
+//	clock         6   the author's, in Unix milliseconds: a claim
+//	author       32
+//	previous     16   hash of the author's previous record, cut; zeros in number 1, and only there
+//	seen         24   tag (4), number (4) and hash cut to 16 of a record by somebody else, verified by this author;
+//	                  24 zeros if there is none, and otherwise the number is not 0
+//	nickname    1+n   length and UTF-8, see [CheckNickname]; one that is not possible is not shown, the tag is
+//	body          m
+//	signature    64   Ed25519, over: "fernpost/v1 record\0" ‖ room salt ‖ key id ‖ number (4) ‖ everything above
+//
+// A record's hash is the hash of exactly what its signature covers. The tag of the cells must be the author's. A chain
+// of cells that is whole, and whose record is too short, of another author or not signed by it, is forged. The bodies:
+//
+//	text          UTF-8
+//	file          length (1) and name, length (1) and media type, both UTF-8, then the content
+//	heartbeat     any number of further seen (24), none with number 0
+//	key moved     key id (16) of a key that is handed over outside the room
+//	device        another public key (32), and its signature (64) over "fernpost/v1 device\0" ‖ room salt ‖ author
+//
+// A signed record that breaks this form is unreadable, and its number counts. If that concerns its head (previous,
+// seen, the length of the nickname), nothing in the head behind the author is used.
+//
+// # Reading
+//
+// Of every author's every number a reader keeps the hash, all 32 bytes, the previous hash and the place. The place of a
+// record is that of its last cell, by the lowest copy of each; a place is the number of clears that the reader has
+// seen, and the entry. An author's base is the lowest number held. Findings and their words are those of
+// [Finding.Text]:
+//
+//   - reordered: a number stands behind the next one held of the same author.
+//   - missing: a number between two that are held, or above the highest, up to one that somebody else has seen.
+//   - fork: two verified records of one number; or the hash held of number n is not what number n + 1 names as
+//     previous, or not what a seen names.
+//   - forged: see above.
+//   - namesake: a nickname whose folded form ([Fold]) is pinned to another key. It is pinned to the key that the reader
+//     sees using it first. Keys that a device record unites are one person: they have one name, and are no namesakes.
+//   - incomplete: some, not all parts of a number, of which a higher number of the author is held or of which no part
+//     has come for an hour. Such a number is not also missing.
+//   - newer: a cell of another version.
+//
+// Some wait, because what is lacking may still come: missing and incomplete, and what a seen accuses. They are told on
+// a complete view only ([View]): every entry between the first row read and the newest is held, or was asked for by
+// itself for five minutes. When they fill they are taken back. Of numbers up to the base nothing is told, whatever a
+// seen says, and of an author without base only incomplete numbers, and only if the feed was read from its beginning;
+// older rows lower the base. A seen is not weighed against its own author. Where two keys have one tag, what a
+// seen names and nobody holds is missing, of that tag. What is left of a number that is verified, or was told to be
+// forged, is only counted. Each finding has an identity ([Finding.ID]) and is told once.
+//
+// A seen is also a receipt: whoever signs one with our tag, a number and the hash that we hold has read up to it, or
+// says so. [NextSeen] decides whom to name.
+//
+// # Bounds
+//
+// At most 131,072 pending cells are remembered between two calls; beyond that the group whose newest cell is oldest is
+// forgotten, and opened again from what the archive keeps when a cell of it comes. In one call at most 64 chains of one
+// tag and number are followed, and the signatures of at most 16 MiB checked at a time. Of one author at most 1,024
+// claims that cannot be checked are kept, and as many seen of one heartbeat are read. Memory grows with the cells that
+// came, never with what they say about themselves.
+package record
