@@ -12,8 +12,6 @@
 // "Contract" in comments names the numbered section of our notes on the service's REST API.
 package relay
 
-import "sync"
-
 // Relay applies the rules to what a store keeps. Its methods may be called from several goroutines.
 type Relay struct {
 	store  Store
@@ -21,11 +19,15 @@ type Relay struct {
 	queue  queue
 	lines  lineCache
 
-	// mu guards the two maps below. They hold hints and copies only, and are emptied when they are full.
-	mu      sync.Mutex
-	writers map[string]int64 // write key → channel; Decide checks the key again
-	recents map[int64]recent
+	writers hints[string, int64] // write key → channel; Decide checks the key again
+	views   hints[int64, *View]  // channel → what it was; the position tells whether it still is
 }
+
+// How many of them a relay remembers, at least.
+const (
+	maxWriters = 50_000
+	maxViews   = 2048
+)
 
 // New returns a relay on a store. Closing the store is the caller's business.
 func New(store Store, limits Limits) *Relay {
@@ -34,8 +36,8 @@ func New(store Store, limits Limits) *Relay {
 		limits:  limits,
 		queue:   queue{commit: store.Commit},
 		lines:   lineCache{budget: lineBudget},
-		writers: map[string]int64{},
-		recents: map[int64]recent{},
+		writers: hints[string, int64]{most: maxWriters},
+		views:   hints[int64, *View]{most: maxViews},
 	}
 }
 

@@ -11,9 +11,6 @@ import (
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// maxWriters is how many write keys a relay remembers the channels of.
-const maxWriters = 1 << 16
-
 // NewEntry is an entry that asks to be stored.
 type NewEntry struct {
 	// Entry has no ID yet. A zero CreatedAt means the time of receipt less Age.
@@ -66,9 +63,7 @@ func (r *Relay) Update(ctx context.Context, u Update) (Accepted, error) {
 		err = d.Err
 	}
 	if errors.Is(err, ErrKey) {
-		r.mu.Lock()
-		delete(r.writers, u.Key)
-		r.mu.Unlock()
+		r.writers.drop(u.Key)
 	}
 	if err != nil {
 		return Accepted{}, err
@@ -144,10 +139,7 @@ func (r *Relay) address(ctx context.Context, u *Update) error {
 	if u.Channel != 0 {
 		return nil
 	}
-	r.mu.Lock()
-	channel, known := r.writers[u.Key]
-	r.mu.Unlock()
-	if known {
+	if channel, known := r.writers.get(u.Key); known {
 		u.Channel = channel
 		return nil
 	}
@@ -159,11 +151,6 @@ func (r *Relay) address(ctx context.Context, u *Update) error {
 		return err
 	}
 	u.Channel = channel
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.writers) >= maxWriters {
-		clear(r.writers)
-	}
-	r.writers[u.Key] = channel
+	r.writers.put(u.Key, channel)
 	return nil
 }

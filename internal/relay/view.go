@@ -3,29 +3,20 @@ package relay
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// maxRecents is how many channels' settings and last entries a relay remembers.
-const maxRecents = 4096
-
-// View is a channel at one moment, for somebody who may read it.
+// View is a channel at one moment, for somebody who may read it. It is shared with others: do not change it.
 type View struct {
-	// Channel is shared: do not change it.
 	Channel *Channel
 	State   State
 	// Own says that it was opened with the owner's user key, so that its keys may be shown.
 	Own bool
-}
 
-// recent is what a relay remembers of a channel; it holds for the position that state has. What it points to is never
-// changed.
-type recent struct {
-	channel *Channel
-	state   State
 	// last is the newest entry, nil as long as nobody asked for it.
-	last *thingspeak.Entry
+	last atomic.Pointer[thingspeak.Entry]
 }
 
 // View opens a channel for reading. A public channel needs no key, and a wrong one is ignored; a private one takes any
@@ -55,8 +46,7 @@ func (r *Relay) OwnView(ctx context.Context, owner, id int64) (*View, error) {
 	if v.Channel.Owner != owner {
 		return nil, ErrNotFound
 	}
-	v.Own = true
-	return v, nil
+	return &View{Channel: v.Channel, State: v.State, Own: true}, nil
 }
 
 // view asks the store where the channel stands, and for the rest only if that is news.
@@ -65,20 +55,16 @@ func (r *Relay) view(ctx context.Context, id int64) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	if known := r.remembered(id); known.channel != nil && known.state.Position == p {
-		return &View{Channel: known.channel, State: known.state}, nil
+	if known, ok := r.views.get(id); ok && known.State.Position == p {
+		return known, nil
 	}
 	channel, state, err := r.store.Channel(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.recents) >= maxRecents {
-		clear(r.recents)
-	}
-	r.recents[id] = recent{channel: channel, state: state}
-	return &View{Channel: channel, State: state}, nil
+	v := &View{Channel: channel, State: state}
+	r.views.put(id, v)
+	return v, nil
 }
 
 // Entry returns one entry of a channel by its number, or ErrNotFound. The entry is shared: do not change it.
@@ -86,9 +72,9 @@ func (r *Relay) Entry(ctx context.Context, v *View, number int64) (*thingspeak.E
 	if number < 1 || number > v.State.Last {
 		return nil, ErrNotFound
 	}
-	known := r.remembered(v.State.Channel)
-	if known.last != nil && known.last.ID == number && known.state.Generation == v.State.Generation {
-		return known.last, nil
+	newest := number == v.State.Last
+	if e := v.last.Load(); newest && e != nil {
+		return e, nil
 	}
 	var found *thingspeak.Entry
 	err := r.store.Entries(ctx, v.State.Generation, number, number, func(e *thingspeak.Entry) error {
@@ -101,11 +87,8 @@ func (r *Relay) Entry(ctx context.Context, v *View, number int64) (*thingspeak.E
 	if found == nil {
 		return nil, ErrNotFound
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if known := r.recents[v.State.Channel]; number == v.State.Last && known.state.Position == v.State.Position {
-		known.last = found
-		r.recents[v.State.Channel] = known
+	if newest {
+		v.last.Store(found)
 	}
 	return found, nil
 }
@@ -118,12 +101,6 @@ func (r *Relay) Last(ctx context.Context, v *View) (*thingspeak.Entry, error) {
 // LastOf returns the newest entry whose field n is not null, or ErrNotFound.
 func (r *Relay) LastOf(ctx context.Context, v *View, n int) (*thingspeak.Entry, error) {
 	return r.Entry(ctx, v, v.State.LastOf[n-1])
-}
-
-func (r *Relay) remembered(id int64) recent {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.recents[id]
 }
 
 // Range calls visit for the entries first to last of a channel, in order of number. The entry is valid during the call

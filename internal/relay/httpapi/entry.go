@@ -118,7 +118,7 @@ func (q *request) entryReply(e *thingspeak.Entry, err error, c thingspeak.Header
 		answer.body = appendEntryXML(nil, e, c, zone)
 	default:
 		// The text of a whole entry is its JSON, which the Arduino library searches.
-		answer.body = thingspeak.AppendEntryJSON(nil, e, c.Fields, c.Location, c.Status, zone)
+		answer.body = thingspeak.AppendEntryJSON(make([]byte, 0, shortReply/2), e, c.Fields, c.Location, c.Status, zone)
 	}
 	return answer, nil
 }

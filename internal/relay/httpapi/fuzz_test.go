@@ -224,6 +224,9 @@ func FuzzRequest(f *testing.F) {
 			t.Errorf("%s %q ? %q with %q: status %d", method, path, query, body, w.Code)
 		}
 		got := w.Header().Get("Content-Length")
+		if got == "" && w.Body.Len() <= shortReply { // which net/http adds it to
+			return
+		}
 		if got != strconv.Itoa(w.Body.Len()) && method != http.MethodHead && w.Header().Get("Content-Disposition") == "" {
 			t.Errorf("%s %q: Content-Length %s of %d bytes", method, path, got, w.Body.Len())
 		}

@@ -51,6 +51,10 @@ var (
 	sandbox = []string{"sandbox; default-src 'none'"}
 )
 
+// shortReply is a reply that net/http adds the Content-Length to by itself, in bytes, as it waits for the end of all that
+// are shorter than 2 KiB. A header less is a map of eight, and those take a third of the time of larger ones.
+const shortReply = 1 << 10
+
 // send writes a reply, with a Content-Length unless it is a stream.
 func (a *api) send(w http.ResponseWriter, r *http.Request, answer *reply) {
 	size := int64(len(answer.body) + len(answer.lines))
@@ -73,8 +77,9 @@ func (a *api) send(w http.ResponseWriter, r *http.Request, answer *reply) {
 		h["Access-Control-Allow-Headers"] = allowHeaders
 		h["Access-Control-Max-Age"] = maxAge
 		h["X-Content-Type-Options"] = noSniffing
-		h["Cache-Control"] = cacheNever
-		if status == http.StatusOK && answer.stream == nil {
+		if status != http.StatusOK || answer.stream != nil {
+			h["Cache-Control"] = cacheNever
+		} else {
 			tag := entityTag(answer)
 			h["Cache-Control"] = cacheRevisited
 			h["Etag"] = []string{tag}
@@ -94,8 +99,9 @@ func (a *api) send(w http.ResponseWriter, r *http.Request, answer *reply) {
 	if answer.file != "" {
 		h["Content-Disposition"] = []string{"attachment; filename=" + answer.file}
 	}
-	if answer.stream == nil {
-		h["Content-Length"] = []string{strconv.Itoa(len(answer.body) + len(answer.lines))}
+	length := len(answer.body) + len(answer.lines)
+	if answer.stream == nil && !(status == http.StatusOK && length <= shortReply && r.Method != http.MethodHead) {
+		h["Content-Length"] = []string{strconv.Itoa(length)}
 	}
 	a.options.Metrics.reply(r.Pattern, status)
 	w.WriteHeader(status)
@@ -149,7 +155,8 @@ func (a *api) sendStream(w http.ResponseWriter, r *http.Request, stream func(io.
 func entityTag(answer *reply) string {
 	castagnoli := crc32.MakeTable(crc32.Castagnoli) // the one that processors have an instruction for; made once
 	sum := crc32.Update(crc32.Checksum(answer.body, castagnoli), castagnoli, answer.lines)
-	tag := append(make([]byte, 0, 24), `W/"`...)
+	var room [32]byte
+	tag := append(room[:0], `W/"`...)
 	tag = strconv.AppendInt(tag, int64(len(answer.body)+len(answer.lines)), 36)
 	tag = append(tag, '-')
 	tag = strconv.AppendUint(tag, uint64(sum), 36)

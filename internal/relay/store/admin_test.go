@@ -11,7 +11,8 @@ import (
 
 func TestAccountsAreRenewedAndRemoved(t *testing.T) {
 	s := open(t, t.TempDir())
-	ana, bo := relay.Account{Name: "ana", Key: "A", CreatedAt: time.Now()}, relay.Account{Name: "bo", Key: "B", CreatedAt: time.Now()}
+	ana := relay.Account{Name: "ana", Key: "A", CreatedAt: time.Now()}
+	bo := relay.Account{Name: "bo", Key: "B", CreatedAt: time.Now()}
 	for _, a := range []*relay.Account{&ana, &bo} {
 		if err := s.CreateAccount(t.Context(), a); err != nil {
 			t.Fatal(err)
@@ -39,7 +40,11 @@ func TestAccountsAreRenewedAndRemoved(t *testing.T) {
 		id   int64
 		want error
 	}{
-		{ana.ID, relay.ErrTaken}, {relay.LocalAccountID, relay.ErrTaken}, {99, relay.ErrNotFound}, {bo.ID, nil}, {bo.ID, relay.ErrNotFound},
+		{ana.ID, relay.ErrTaken},
+		{relay.LocalAccountID, relay.ErrTaken},
+		{99, relay.ErrNotFound},
+		{bo.ID, nil},
+		{bo.ID, relay.ErrNotFound},
 	} {
 		if err := s.RemoveAccount(t.Context(), tt.id); !errors.Is(err, tt.want) {
 			t.Errorf("removing account %d: %v, want %v", tt.id, err, tt.want)

@@ -115,22 +115,6 @@ func (s *SQLite) Writer(ctx context.Context, key string) (int64, error) {
 	return channel, err
 }
 
-// Position is part of [relay.Store].
-func (s *SQLite) Position(ctx context.Context, channel int64) (relay.Position, error) {
-	p, found := relay.Position{}, false
-	err := s.read(ctx, "reading where a channel stands", func(c *conn) error {
-		return c.query("SELECT settings, generation, last FROM states WHERE channel = ?", func(row []driver.Value) error {
-			p = relay.Position{Settings: row[0].(int64), Generation: row[1].(int64), Last: row[2].(int64)}
-			found = true
-			return nil
-		}, channel)
-	})
-	if err == nil && !found {
-		err = relay.ErrNotFound
-	}
-	return p, err
-}
-
 // Channel is part of [relay.Store].
 func (s *SQLite) Channel(ctx context.Context, id int64) (channel *relay.Channel, state relay.State, err error) {
 	err = s.read(ctx, "reading a channel", func(c *conn) error {

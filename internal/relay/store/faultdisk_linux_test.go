@@ -1,5 +1,3 @@
-//go:build !race
-
 package store_test
 
 import (
@@ -19,8 +17,6 @@ import (
 // faultDisk is a disk that fails when it is told to, and that knows what of its files would be left if the power went:
 // what was written before the last fsync that succeeded, and by chance some of what came after. A failed fsync forgets
 // what it was to write, as Linux does: the next one succeeds without it, although programs read it back.
-//
-// The race detector checks every pointer, and knows nothing of those that SQLite in Go makes of this: without it only.
 //
 // It is a layer (a "shim") between SQLite and its VFS for Unix, which it lets do the work, but for real fsyncs.
 type faultDisk struct {
@@ -139,7 +135,6 @@ func (d *faultDisk) powerOff(t testing.TB) (dir string) {
 // disks are the fault disks by directory, and the files that SQLite has open on them by the address of its handle.
 var disks struct {
 	once sync.Once
-	vfs  sqlite3.Tsqlite3_vfs
 	// unixOpen and unixDelete are the functions of the VFS for Unix.
 	unixOpen   openFunc
 	unixDelete deleteFunc
@@ -154,8 +149,9 @@ var disks struct {
 type file struct {
 	disk *faultDisk
 	name string
-	// methods are what SQLite calls: those of the VFS for Unix, some of them replaced.
-	methods, unix sqlite3.Tsqlite3_io_methods
+	// unix are the methods of the VFS for Unix. SQLite calls others, which lie at the address methods.
+	unix    sqlite3.Tsqlite3_io_methods
+	methods uintptr
 }
 
 // The functions of a VFS and its files, as package lib calls them.
@@ -169,25 +165,31 @@ type (
 
 const faultVFS = "faultdisk"
 
-// faultVFSName is the name as C has it.
-var faultVFSName = []byte(faultVFS + "\x00")
-
-// memory is what lies at an address that package lib hands out; it is no address of Go's heap.
+// memory is what lies at an address of memory that is not Go's.
 func memory[T any](at uintptr) *T { return *(**T)(unsafe.Pointer(&at)) }
 
 // pointer is how package lib passes a function on, and function what it makes of that.
 func pointer[F any](f F) uintptr        { return *(*uintptr)(unsafe.Pointer(&f)) }
 func function[F any](pointer uintptr) F { return *(*F)(unsafe.Pointer(&pointer)) }
 
+// allocate copies a value to memory that is not Go's: the race detector's pointer checks allow package lib no other.
+func allocate[T any](tls *libc.TLS, v T) (at uintptr) {
+	at = libc.Xmalloc(tls, libc.Tsize_t(unsafe.Sizeof(v)))
+	*memory[T](at) = v
+	return at
+}
+
 func registerFaultDisk() {
 	tls := libc.NewTLS()
 	defer tls.Close()
 	disks.byDir, disks.files = map[string]*faultDisk{}, map[uintptr]*file{}
-	disks.vfs = *memory[sqlite3.Tsqlite3_vfs](sqlite3.Xsqlite3_vfs_find(tls, 0))
-	disks.unixOpen, disks.unixDelete = function[openFunc](disks.vfs.FxOpen), function[deleteFunc](disks.vfs.FxDelete)
-	disks.vfs.FxOpen, disks.vfs.FxDelete = pointer(openFile), pointer(deleteFile)
-	disks.vfs.FzName = uintptr(unsafe.Pointer(&faultVFSName[0]))
-	sqlite3.Xsqlite3_vfs_register(tls, uintptr(unsafe.Pointer(&disks.vfs)), 0)
+	vfs := *memory[sqlite3.Tsqlite3_vfs](sqlite3.Xsqlite3_vfs_find(tls, 0))
+	disks.unixOpen, disks.unixDelete = function[openFunc](vfs.FxOpen), function[deleteFunc](vfs.FxDelete)
+	vfs.FxOpen, vfs.FxDelete = pointer(openFile), pointer(deleteFile)
+	var name [len(faultVFS) + 1]byte // with the zero that ends it
+	copy(name[:], faultVFS)
+	vfs.FzName = allocate(tls, name)
+	sqlite3.Xsqlite3_vfs_register(tls, allocate(tls, vfs), 0)
 }
 
 // on returns the disk that a file lies on, nil if that is not ours.
@@ -210,12 +212,13 @@ func openFile(tls *libc.TLS, vfs, name, handle uintptr, flags int32, outFlags ui
 	if d.platters[f.name] == nil {
 		d.platters[f.name] = &platter{}
 	}
-	methods := &memory[sqlite3.Tsqlite3_file](handle).FpMethods
-	f.unix = *memory[sqlite3.Tsqlite3_io_methods](*methods)
-	f.methods = f.unix
-	f.methods.FxWrite, f.methods.FxTruncate = pointer(writeFile), pointer(truncateFile)
-	f.methods.FxSync, f.methods.FxClose = pointer(syncFile), pointer(closeFile)
-	*methods = uintptr(unsafe.Pointer(&f.methods))
+	opened := memory[sqlite3.Tsqlite3_file](handle)
+	f.unix = *memory[sqlite3.Tsqlite3_io_methods](opened.FpMethods)
+	ours := f.unix
+	ours.FxWrite, ours.FxTruncate = pointer(writeFile), pointer(truncateFile)
+	ours.FxSync, ours.FxClose = pointer(syncFile), pointer(closeFile)
+	f.methods = allocate(tls, ours)
+	opened.FpMethods = f.methods
 	disks.mu.Lock()
 	defer disks.mu.Unlock()
 	disks.files[handle] = f
@@ -285,5 +288,6 @@ func closeFile(tls *libc.TLS, handle uintptr) int32 {
 	disks.mu.Lock()
 	defer disks.mu.Unlock()
 	delete(disks.files, handle)
+	defer libc.Xfree(tls, f.methods)
 	return function[closeFunc](f.unix.FxClose)(tls, handle)
 }

@@ -26,8 +26,8 @@ const (
 
 // logSize is what the writer knows about the log, in pages.
 type logSize struct {
-	// folded is what the writer had written when the log was folded last.
-	folded int
+	// written is what the writer has written so far, and folded what it had when the log was folded last.
+	written, folded int
 	// patience is how long the log has to be for writers to wait for readers.
 	patience int
 	// due says that the log is to be folded before anything else is written.
@@ -37,8 +37,7 @@ type logSize struct {
 // foldSoon sees to it that the log is folded if enough was written; the caller holds mu. SQLite would do it within some
 // unlucky commit, and let that fail if it fails, although its entries are on disk.
 func (s *SQLite) foldSoon() {
-	written, err := s.writer.written()
-	if err != nil || written-s.log.folded < foldAfter || s.log.due {
+	if s.log.due || s.log.written-s.log.folded < foldAfter {
 		return
 	}
 	select {
@@ -65,11 +64,7 @@ func (s *SQLite) foldDue() {
 // fold copies the log into the database, so that the next commit can begin it anew; the caller holds mu. If it fails the
 // log stays as it is and nothing is lost; the next commits tell whether the disk still takes anything.
 func (s *SQLite) fold() {
-	written, err := s.writer.written()
-	if err != nil {
-		return
-	}
-	s.log.folded = written
+	s.log.folded = s.log.written
 	length, _, err := s.writer.fold("PASSIVE", 0)
 	if err != nil {
 		return

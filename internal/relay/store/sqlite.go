@@ -3,7 +3,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
@@ -41,7 +43,8 @@ type SQLite struct {
 	// readers holds the connections that no read uses; nil stands for one that is not open.
 	readers chan *conn
 
-	inserts *insertTexts
+	inserts   *insertTexts
+	positions positions
 
 	// mu guards what follows, and is held during a transaction that writes.
 	mu     sync.Mutex
@@ -88,11 +91,12 @@ func openSQLite(dir, vfs string) (*SQLite, error) {
 		s.readers <- nil
 	}
 	if s.writer, err = connectWriter(s.dsn); err == nil {
-		err = errors.Join(s.foldLeftOver(), migrate(s.writer))
+		err = cmp.Or(needLog(s.writer), s.foldLeftOver(), migrate(s.writer))
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), s.Close())
 	}
+	s.positions.open(path)
 	s.background.Go(s.sweep)
 	return s, nil
 }
@@ -146,6 +150,7 @@ func (s *SQLite) Close() error {
 	if s.writer != nil {
 		errs = append(errs, s.writer.close())
 	}
+	errs = append(errs, s.positions.index.close())
 	return errors.Join(errs...)
 }
 
@@ -186,6 +191,7 @@ func (s *SQLite) transaction(doing string, work func(*conn) error) error {
 		return fmt.Errorf("%s: %w: %w", doing, relay.ErrUnavailable, err)
 	}
 	s.foldDue()
+	before := s.positions.now()
 	var err error
 	for begun := time.Now(); ; {
 		err = s.writer.transaction("BEGIN IMMEDIATE", func() error { return work(s.writer) })
@@ -194,7 +200,7 @@ func (s *SQLite) transaction(doing string, work func(*conn) error) error {
 		}
 	}
 	if err == nil {
-		s.foldSoon()
+		s.committed(before)
 		return nil
 	}
 	err = translate(doing, err)
@@ -202,6 +208,17 @@ func (s *SQLite) transaction(doing string, work func(*conn) error) error {
 	// process is writing is no such trouble.
 	s.distrusted = errors.Is(err, relay.ErrUnavailable) && !isBusy(err)
 	return err
+}
+
+// committed looks after what a commit leaves to be done; before is what the log's index looked like. The caller holds mu.
+func (s *SQLite) committed(before indexHeader) {
+	written, err := s.writer.written()
+	if err != nil || written == s.log.written {
+		return // nothing was accepted
+	}
+	s.log.written = written
+	s.positions.mustDiffer(before)
+	s.foldSoon()
 }
 
 // connectWriter opens a connection for writing.
@@ -214,6 +231,20 @@ func connectWriter(dsn string) (*conn, error) {
 		return nil, errors.Join(err, c.close())
 	}
 	return c, nil
+}
+
+// needLog makes sure that there is a write-ahead log. SQLite goes on without one where processes cannot share memory, such
+// as on network file systems; readers would wait for writers then.
+func needLog(c *conn) error {
+	mode := ""
+	err := c.query("PRAGMA journal_mode", func(row []driver.Value) error {
+		mode = row[0].(string)
+		return nil
+	})
+	if err == nil && mode != "wal" {
+		err = errors.New("its file system does not let processes share memory")
+	}
+	return err
 }
 
 // renewWriter replaces a writer that is distrusted. The old one is closed last: as long as some connection is open, the

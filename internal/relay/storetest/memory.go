@@ -217,6 +217,11 @@ func (m *Memory) ChangeChannel(_ context.Context, id int64, change func(*relay.C
 	if err := change(changed); err != nil {
 		return err
 	}
+	for other, taken := range m.channels {
+		if other != id && sharesKey(taken.channel, changed) {
+			return relay.ErrTaken
+		}
+	}
 	c.channel, c.state.Settings, c.state.WriteKey = changed, m.next(), changed.Keys[0].Text
 	return nil
 }

@@ -1,10 +1,9 @@
 package storetest
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,7 +35,14 @@ func Run(t *testing.T, open func(testing.TB) relay.Store) {
 		{"a clear", testClear},
 		{"a deleted channel", testDelete},
 		{"what visits return", testVisitError},
+		{"odd times and long texts", testExtremes},
+		{"an empty batch", testEmptyBatch},
 		{"many writers and readers", testConcurrent},
+		{"crossed batches", testCrossedBatches},
+		{"batches are seen whole", testWholeBatches},
+		{"a limit under many creations", testLimitHolds},
+		{"changes at the same time", testChangesAreNotLost},
+		{"clears while others write", testClearWhileWriting},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(t, open(t)) })
 	}
@@ -156,8 +162,10 @@ func testAccounts(t *testing.T, s relay.Store) {
 	}
 	wantErr(t, "a second ana", s.CreateAccount(t.Context(), &relay.Account{Name: "ana", Key: "OTHER"}), relay.ErrTaken)
 	wantErr(t, "a second key", s.CreateAccount(t.Context(), &relay.Account{Name: "bo", Key: "ANAKEY"}), relay.ErrTaken)
-	_, err = s.AccountByKey(t.Context(), "NOKEY")
-	wantErr(t, "an unknown key", err, relay.ErrNotFound)
+	for _, key := range []string{"NOKEY", "anakey", "ANAKEY ", ""} {
+		_, err = s.AccountByKey(t.Context(), key)
+		wantErr(t, fmt.Sprintf("the key %q", key), err, relay.ErrNotFound)
+	}
 	if all, err := s.Accounts(t.Context()); err != nil || len(all) != 2 || !cmp.Equal(all[1], ana) {
 		t.Errorf("accounts are %+v, %v", all, err)
 	}
@@ -208,8 +216,10 @@ func testChannel(t *testing.T, s relay.Store) {
 	if id, err := s.Writer(t.Context(), "W1"); id != 7 || err != nil {
 		t.Errorf("the write key opens %d, %v", id, err)
 	}
-	_, err = s.Writer(t.Context(), "R1")
-	wantErr(t, "a read key as write key", err, relay.ErrNotFound)
+	for _, key := range []string{"R1", "w1", "W1 ", ""} {
+		_, err = s.Writer(t.Context(), key)
+		wantErr(t, fmt.Sprintf("the key %q as write key", key), err, relay.ErrNotFound)
+	}
 	_, _, err = s.Channel(t.Context(), 8)
 	wantErr(t, "an unknown channel", err, relay.ErrNotFound)
 	_, err = s.Position(t.Context(), 8)
@@ -226,6 +236,11 @@ func testCreateRefused(t *testing.T, s relay.Store) {
 	}
 	wantErr(t, "a number in use", create(1, "NEW", 0), relay.ErrTaken)
 	wantErr(t, "a write key in use", create(2, "WRITE1", 0), relay.ErrTaken)
+	err := s.CreateChannel(t.Context(), &relay.Channel{
+		Owner:   relay.LocalAccountID,
+		Channel: thingspeak.Channel{ID: 2, Keys: []thingspeak.Key{{Text: "NEW", Write: true}, {Text: "READ1"}}},
+	}, 0)
+	wantErr(t, "a read key in use", err, relay.ErrTaken)
 	wantErr(t, "one more than allowed", create(2, "NEW", 1), relay.ErrFull)
 	if _, err := s.Position(t.Context(), 2); !errors.Is(err, relay.ErrNotFound) {
 		t.Errorf("a refused channel is there: %v", err)
@@ -287,6 +302,20 @@ func testChangeChannel(t *testing.T, s relay.Store) {
 		t.Errorf("writing with the old key: %v, %v", decisions, err)
 	}
 	wantErr(t, "changing an unknown channel", s.ChangeChannel(t.Context(), 8, nil), relay.ErrNotFound)
+
+	newChannel(t, s, 1)
+	for name, keys := range map[string][]thingspeak.Key{
+		"a write key in use": {{Text: "WRITE1", Write: true}},
+		"a read key in use":  {{Text: "W2", Write: true}, {Text: "READ1"}},
+	} {
+		wantErr(t, name, s.ChangeChannel(t.Context(), 7, func(c *relay.Channel) error {
+			c.Name, c.Keys = "not kept", keys
+			return nil
+		}), relay.ErrTaken)
+		if got, state, err := s.Channel(t.Context(), 7); err != nil || !cmp.Equal(got, want) || state != after {
+			t.Errorf("a change to %s left %+v, %+v, %v", name, got, state, err)
+		}
+	}
 }
 
 func testChannels(t *testing.T, s relay.Store) {
@@ -586,67 +615,60 @@ func testVisitError(t *testing.T, s relay.Store) {
 	}
 }
 
-func testConcurrent(t *testing.T, s relay.Store) {
-	const writers, each = 4, 50
-	channels := []*relay.Channel{newChannel(t, s, 1), newChannel(t, s, 2)}
-	ctx, cancel := context.WithCancel(t.Context())
-	var reading, writing sync.WaitGroup
-	for range 2 {
-		reading.Go(func() {
-			var last [3]int64
-			for ctx.Err() == nil {
-				for _, c := range channels {
-					p, err := s.Position(t.Context(), c.ID)
-					if err != nil || p.Last < last[c.ID] {
-						t.Errorf("reading: last entry went from %d to %d, %v", last[c.ID], p.Last, err)
-						return
-					}
-					last[c.ID] = p.Last
-					count := int64(0)
-					err = s.Entries(t.Context(), p.Generation, 1, p.Last, func(*thingspeak.Entry) error {
-						count++
-						return nil
-					})
-					if err != nil || count != p.Last {
-						t.Errorf("reading: %d entries of %d, %v", count, p.Last, err)
-						return
-					}
-				}
-			}
+// testExtremes stores what is at the edge of what the rules let through.
+func testExtremes(t *testing.T, s relay.Store) {
+	newChannel(t, s, 9_999_999)
+	long := thingspeak.Text(strings.Repeat("🎈", 63) + "abc") // 255 bytes
+	full := thingspeak.Entry{Status: long, Latitude: long, Longitude: long, Elevation: long}
+	for i := range full.Fields {
+		full.Fields[i] = long
+	}
+	var want []thingspeak.Entry
+	for _, at := range []time.Time{
+		time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC),
+		time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC),
+		time.Unix(0, 0).UTC(),
+		time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
+	} {
+		e := full
+		e.ID, e.CreatedAt = int64(len(want))+1, at
+		want = append(want, e)
+		commit(t, s, relay.Update{
+			Channel: 9_999_999, Key: "WRITE9999999", Limits: limits, Entries: []relay.NewEntry{{Entry: e}},
 		})
 	}
-	for w := range writers {
-		writing.Go(func() {
-			for i := range each {
-				c := channels[(w+i)%len(channels)]
-				decisions, err := s.Commit(t.Context(), []relay.Update{update(c, fmt.Sprint(w, " ", i), time.Time{})})
-				if err != nil || decisions[0].Err != nil {
-					t.Errorf("writing: %v, %v", decisions, err)
-					return
-				}
-			}
+	state := stateOf(t, s, 9_999_999)
+	if diff := cmp.Diff(want, entries(t, s, state.Generation, 1, 9)); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+	if last := want[len(want)-1].CreatedAt; state.Newest != last || state.Unordered != 0 {
+		t.Errorf("newest is %v, unordered from %d; want %v and 0", state.Newest, state.Unordered, last)
+	}
+	// From the oldest on they come again, so that they are found by time.
+	for _, e := range want {
+		e.ID += 4
+		commit(t, s, relay.Update{
+			Channel: 9_999_999, Key: "WRITE9999999", Limits: limits, Entries: []relay.NewEntry{{Entry: e}},
 		})
 	}
-	writing.Wait()
-	cancel()
-	reading.Wait()
-	seen := map[string]int{}
-	for _, c := range channels {
-		state := stateOf(t, s, c.ID)
-		all := entries(t, s, state.Generation, 1, state.Last)
-		for i, e := range all {
-			seen[e.Fields[0].Text]++
-			if e.ID != int64(i)+1 {
-				t.Errorf("channel %d has number %d at place %d", c.ID, e.ID, i+1)
-			}
-		}
+	var got []int64
+	if err := s.EntriesByTime(t.Context(), relay.Stretch{
+		Generation: state.Generation, First: 5, Last: 8, End: time.Unix(0, 0),
+	}, 9, func(e *thingspeak.Entry) error {
+		got = append(got, e.ID)
+		return nil
+	}); err != nil || !cmp.Equal(got, []int64{7, 6, 5}) {
+		t.Errorf("up to 1970 there are %v, %v; want 7, 6, 5", got, err)
 	}
-	if len(seen) != writers*each {
-		t.Errorf("%d different values are there, want %d", len(seen), writers*each)
+}
+
+func testEmptyBatch(t *testing.T, s relay.Store) {
+	if decisions, err := s.Commit(t.Context(), nil); err != nil || len(decisions) > 0 {
+		t.Errorf("a batch of nothing: %v, %v", decisions, err)
 	}
-	for value, n := range seen {
-		if n != 1 {
-			t.Errorf("%q is there %d times", value, n)
-		}
+	c := newChannel(t, s, 1)
+	d := commit(t, s, relay.Update{Channel: 1, Key: c.Keys[0].Text, Limits: limits, Bulk: true})
+	if len(d[0].Entries) > 0 || stateOf(t, s, 1).Last != 0 {
+		t.Errorf("a bulk call of nothing: %+v", d)
 	}
 }
