@@ -20,7 +20,8 @@ var (
 	ErrFull = errors.New("limit reached")
 	// ErrTaken: the name or number is in use.
 	ErrTaken = errors.New("already in use")
-	// ErrUnavailable: the store cannot take or give data now. Nothing that was answered is lost.
+	// ErrUnavailable: the store cannot take or give data now. Nothing that was answered is lost, unless the error says
+	// that the data is damaged.
 	ErrUnavailable = errors.New("store unavailable")
 )
 

@@ -3,6 +3,7 @@ package relay
 import (
 	"container/list"
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -13,6 +14,8 @@ const (
 	lineBudget = 16 << 20
 	// lineShare is the most that one feed may take of it; what is larger is read from the store each time.
 	lineShare = lineBudget / 2
+	// lineSample is how many bytes of lines tell what the rest will take.
+	lineSample = 16 << 10
 )
 
 // Lines returns the CSV lines of a window, without the header and with dates in UTC, as [Relay.Rows] chooses them. The
@@ -32,9 +35,16 @@ func (r *Relay) Lines(ctx context.Context, v *View, w Window, columns thingspeak
 	f := r.lines.feed(lineKey{v.State.Channel, columns})
 	lines, size, err := f.get(v.State, first, last, int64(r.limits.Results),
 		func(dst []byte, ends []int, first, last int64) ([]byte, []int, error) {
-			err := r.store.Entries(ctx, v.State.Generation, first, last, func(e *thingspeak.Entry) error {
+			begin, rows, done := len(dst), int(last-first+1), 0
+			ends = slices.Grow(ends, rows)
+			err := r.entries(ctx, v, first, last, func(e *thingspeak.Entry) error {
 				dst = appendLine(dst, e, columns)
 				ends = append(ends, len(dst))
+				if done++; len(dst)-begin > lineSample && cap(dst)-len(dst) < lineSample {
+					// Room for all the others at once, if they are about as long.
+					average := (len(dst) - begin) / done
+					dst = slices.Grow(dst, average*(rows-done)*9/8)
+				}
 				return nil
 			})
 			return dst, ends, err
@@ -176,7 +186,7 @@ func (f *feedLines) fill(first, newest, keep int64, encode encodeFunc) error {
 	if err != nil {
 		return err
 	}
-	if int64(len(ends)) != newest-f.first+1 {
+	if int64(len(ends)) != newest-f.first+1 { // the channel was cleared meanwhile
 		f.drop()
 		return nil
 	}

@@ -16,8 +16,10 @@ const (
 	// maxQueued is how many updates may wait; beyond it they are refused with ErrUnavailable. It is more than the
 	// connections a relay serves at once under sane limits, so only a store that hangs fills it.
 	maxQueued = 16_384
-	// maxWait is how long an update waits for its batch to begin. One that waited in vain is not stored.
-	maxWait = 10 * time.Second
+	// maxWait is how long an update waits for its batch to begin. One that waited in vain is not stored. A store that can
+	// give up has what is left of it to commit, or leastCommit.
+	maxWait     = 10 * time.Second
+	leastCommit = 2 * time.Second
 )
 
 // queue gathers the updates that arrive while a commit runs into the next one: a batch is as large as the disk is slow,
@@ -37,6 +39,7 @@ type queue struct {
 // call is one update on its way through the queue.
 type call struct {
 	update   Update
+	arrived  time.Time
 	decision Decision
 	err      error
 	// turn receives one value: true when the call has to commit the next batch, false when its update was committed.
@@ -46,7 +49,7 @@ type call struct {
 // add queues an update and returns when its batch was committed. An error that wraps ErrUnavailable and comes from here,
 // not from the commit, means that it was not even tried. Nothing takes back an update whose batch has begun.
 func (q *queue) add(ctx context.Context, u Update) (Decision, error) {
-	c := &call{update: u}
+	c := &call{update: u, arrived: time.Now()}
 	q.mu.Lock()
 	if len(q.waiting) >= maxQueued {
 		q.mu.Unlock()
@@ -99,7 +102,13 @@ func (q *queue) lead(ctx context.Context, c *call) {
 	for i, c := range batch {
 		updates[i] = c.update
 	}
+	deadline := batch[0].arrived.Add(maxWait)
+	if least := time.Now().Add(leastCommit); deadline.Before(least) {
+		deadline = least
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
 	decisions, err := q.commit(ctx, updates)
+	cancel()
 
 	q.mu.Lock()
 	if len(q.waiting) > 0 {

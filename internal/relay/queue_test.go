@@ -242,3 +242,30 @@ func TestQueueBounds(t *testing.T) {
 		done.Wait()
 	})
 }
+
+// TestQueueDeadline: a commit has what is left of the patience of whoever has waited longest, but always some time.
+func TestQueueDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var given []time.Duration
+		q := queue{commit: func(ctx context.Context, updates []Update) ([]Decision, error) {
+			deadline, _ := ctx.Deadline()
+			given = append(given, time.Until(deadline))
+			time.Sleep([]time.Duration{4 * time.Second, 9 * time.Second, 0}[len(given)-1])
+			return make([]Decision, len(updates)), nil
+		}}
+		var done sync.WaitGroup
+		for range 3 {
+			done.Go(func() {
+				if _, err := q.add(t.Context(), Update{}); err != nil {
+					t.Error(err)
+				}
+			})
+			time.Sleep(3 * time.Second)
+		}
+		done.Wait()
+		// The second came at 3 s and began at 4 s, the third came at 6 s and began at 13 s.
+		if want := []time.Duration{10 * time.Second, 9 * time.Second, 3 * time.Second}; !slices.Equal(given, want) {
+			t.Errorf("commits had %v, want %v", given, want)
+		}
+	})
+}

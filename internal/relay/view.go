@@ -2,6 +2,8 @@ package relay
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"sync/atomic"
 
@@ -77,7 +79,7 @@ func (r *Relay) Entry(ctx context.Context, v *View, number int64) (*thingspeak.E
 		return e, nil
 	}
 	var found *thingspeak.Entry
-	err := r.store.Entries(ctx, v.State.Generation, number, number, func(e *thingspeak.Entry) error {
+	err := r.entries(ctx, v, number, number, func(e *thingspeak.Entry) error {
 		found = new(*e)
 		return nil
 	})
@@ -106,5 +108,26 @@ func (r *Relay) LastOf(ctx context.Context, v *View, n int) (*thingspeak.Entry, 
 // Range calls visit for the entries first to last of a channel, in order of number. The entry is valid during the call
 // only. Of a channel that was cleared meanwhile fewer come, or none.
 func (r *Relay) Range(ctx context.Context, v *View, first, last int64, visit func(*thingspeak.Entry) error) error {
-	return r.store.Entries(ctx, v.State.Generation, first, min(last, v.State.Last), visit)
+	return r.entries(ctx, v, first, min(last, v.State.Last), visit)
+}
+
+// entries calls visit for the entries first to last of a view. Fewer come when the channel was cleared or deleted
+// meanwhile. A reader must not take what a damaged database has lost for a channel without it: that is an error.
+func (r *Relay) entries(ctx context.Context, v *View, first, last int64, visit func(*thingspeak.Entry) error) error {
+	came := int64(0)
+	err := r.store.Entries(ctx, v.State.Generation, first, last, func(e *thingspeak.Entry) error {
+		came++
+		return visit(e)
+	})
+	if err != nil || came >= last-first+1 {
+		return err
+	}
+	switch p, err := r.store.Position(ctx, v.State.Channel); {
+	case errors.Is(err, ErrNotFound), err == nil && p.Generation != v.State.Generation:
+		return nil
+	case err != nil:
+		return err
+	}
+	return fmt.Errorf("reading entries %d to %d of channel %d: only %d are there, the database is damaged: %w",
+		first, last, v.State.Channel, came, ErrUnavailable)
 }

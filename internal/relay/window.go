@@ -28,7 +28,7 @@ func (r *Relay) Rows(ctx context.Context, v *View, w Window, visit func(*thingsp
 		if err != nil || first > last {
 			return err
 		}
-		return r.store.Entries(ctx, v.State.Generation, first, last, visit)
+		return r.entries(ctx, v, first, last, visit)
 	}
 	rows, err := r.sorted(ctx, v, w)
 	if err != nil {
@@ -72,7 +72,7 @@ func (r *Relay) search(
 	for low < high {
 		middle := low + (high-low)/2
 		found := false
-		err := r.store.Entries(ctx, v.State.Generation, middle, middle, func(e *thingspeak.Entry) error {
+		err := r.entries(ctx, v, middle, middle, func(e *thingspeak.Entry) error {
 			found = fits(e.CreatedAt)
 			return nil
 		})
@@ -104,7 +104,7 @@ func (r *Relay) sorted(ctx context.Context, v *View, w Window) ([]thingspeak.Ent
 		return nil, err
 	}
 	if first <= last {
-		if err := r.store.Entries(ctx, v.State.Generation, first, last, collect); err != nil {
+		if err := r.entries(ctx, v, first, last, collect); err != nil {
 			return nil, err
 		}
 	}
@@ -122,7 +122,7 @@ func (r *Relay) sorted(ctx context.Context, v *View, w Window) ([]thingspeak.Ent
 	case s.First > s.Last:
 	case s.Last-s.First < int64(r.limits.Results):
 		// A short stretch, and perhaps far from the newest by time: the index by time would be walked down to it.
-		err = r.store.Entries(ctx, s.Generation, s.First, s.Last, func(e *thingspeak.Entry) error {
+		err = r.entries(ctx, v, s.First, s.Last, func(e *thingspeak.Entry) error {
 			if !s.Holds(e.CreatedAt) {
 				return nil
 			}

@@ -34,6 +34,8 @@ type Options struct {
 	Clients *Clients
 	// Metrics counts; nil does not, and serves no /metrics.
 	Metrics *Metrics
+	// Notice stands on top of every page; empty is none.
+	Notice string
 	// Ready says whether the relay can do its work; its error's text is shown to everybody. nil is always ready.
 	Ready func(context.Context) error
 }

@@ -1,10 +1,13 @@
 package httpapi_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/relay/store"
 	"github.com/fernpost/fernpost/internal/relay/storetest"
 )
 
@@ -12,8 +15,38 @@ import (
 func TestConformance(t *testing.T) {
 	for engine, open := range map[string]func(testing.TB) relay.Store{
 		"memory": func(testing.TB) relay.Store { return storetest.NewMemory() },
-		"sqlite": relaytest.OpenSQLite,
+		"sqlite": prepared(t),
 	} {
 		t.Run(engine, func(t *testing.T) { relaytest.Conformance(t, "testdata", open) })
+	}
+}
+
+// prepared returns a function that opens copies of one new database: making its tables hundreds of times over would be a
+// quarter of the test.
+func prepared(t *testing.T) func(testing.TB) relay.Store {
+	t.Helper()
+	origin := t.TempDir()
+	s, err := store.OpenSQLite(origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	database, err := os.ReadFile(filepath.Join(origin, store.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(t testing.TB) relay.Store {
+		t.Helper()
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, store.FileName), database, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := store.OpenSQLite(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
 	}
 }

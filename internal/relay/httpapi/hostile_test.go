@@ -365,8 +365,10 @@ func TestInvalidUTF8(t *testing.T) {
 func TestSlowClients(t *testing.T) {
 	s := relaytest.New(t)
 	c := s.CreateChannel(t, relaytest.AllFields(true))
-	s.Seed(t, c.ID, 8000, func(int) thingspeak.Entry {
-		return thingspeak.Entry{Fields: thingspeak.Fields{thingspeak.Text(strings.Repeat("x", 200))}}
+	// More than the system's buffers take, in few rows.
+	value := thingspeak.Text(strings.Repeat("x", 250))
+	s.Seed(t, c.ID, 1500, func(int) thingspeak.Entry {
+		return thingspeak.Entry{Fields: thingspeak.Fields{value, value, value, value, value, value, value, value}}
 	})
 	var idle []net.Conn
 	defer func() {

@@ -113,7 +113,7 @@ func newPageTime(t time.Time) *pageTime {
 
 // channelData is what a channel's page shows.
 type channelData struct {
-	Title             string
+	Title, Notice     string
 	Live              bool
 	ID                int64
 	Name, Description string
@@ -157,7 +157,9 @@ func (a *api) channelPage(q *request) (*reply, error) {
 		v, err = a.relay.View(q.Context(), id, "")
 	}
 	if errors.Is(err, relay.ErrNotFound) || errors.Is(err, relay.ErrKey) {
-		return renderPage(http.StatusNotFound, "missing", &channelData{Title: "No public channel here"})
+		return renderPage(http.StatusNotFound, "missing", &channelData{
+			Title: "No public channel here", Notice: a.options.Notice,
+		})
 	}
 	if err != nil {
 		return nil, err
@@ -165,6 +167,7 @@ func (a *api) channelPage(q *request) (*reply, error) {
 	c := v.Channel
 	data := &channelData{
 		Title:       c.Name + " · channel " + strconv.FormatInt(id, 10),
+		Notice:      a.options.Notice,
 		Live:        true,
 		ID:          id,
 		Name:        c.Name,
@@ -247,8 +250,8 @@ func webAddress(s string) string {
 
 // frontData is what the front page shows.
 type frontData struct {
-	Title string
-	Live  bool
+	Title, Notice string
+	Live          bool
 	// Base is the relay's address, as the visitor has it.
 	Base     string
 	Creating string
@@ -277,6 +280,7 @@ func (a *api) frontPage(q *request) (*reply, error) {
 	limits := a.relay.Limits()
 	data := &frontData{
 		Title:      "fernpost relay",
+		Notice:     a.options.Notice,
 		Base:       a.scheme(q.Request) + "://" + q.Host,
 		Creating:   a.whoCreates(),
 		ValueBytes: limits.ValueBytes,

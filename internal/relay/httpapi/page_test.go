@@ -416,3 +416,23 @@ func TestTextsAreNotPages(t *testing.T) {
 		}
 	}
 }
+
+// TestNotice: what whoever runs the relay has to say stands on every page, and nowhere else.
+func TestNotice(t *testing.T) {
+	const notice = "this relay cheats & says so"
+	s := newPageServer(t, Options{Notice: notice})
+	c := s.channel(relay.Settings{Public: new(true)})
+	for path, status := range map[string]int{
+		"/": http.StatusOK, fmt.Sprint("/channels/", c.ID): http.StatusOK, "/channels/1": http.StatusNotFound,
+	} {
+		if page := s.page(path, status); !strings.Contains(page, "this relay cheats &amp; says so") {
+			t.Errorf("%s lacks the notice:\n%s", path, page)
+		}
+	}
+	if got := s.get(fmt.Sprint("/channels/", c.ID), "*/*").Body.String(); strings.Contains(got, "cheats") {
+		t.Errorf("a program gets %s", got)
+	}
+	if page := newPageServer(t, Options{}).page("/", http.StatusOK); strings.Contains(page, `class="notice"`) {
+		t.Errorf("there is a notice on\n%s", page)
+	}
+}

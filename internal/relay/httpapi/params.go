@@ -99,7 +99,7 @@ func parseForm(s string) ([]param, error) {
 	if s == "" {
 		return nil, nil
 	}
-	var all []param
+	all := make([]param, 0, min(strings.Count(s, "&")+1, maxParams))
 	for part := range strings.SplitSeq(s, "&") {
 		name, value, _ := strings.Cut(part, "=")
 		if name = unescape(name); name == "" {

@@ -86,6 +86,9 @@ func (a *api) apiRoutes() []route {
 		// Contract section 9.
 		{tellReader, getOrPost(a.export), []string{"/stream/channels/{id}/feeds"}},
 
+		// What only relays of our kind have.
+		{tellReader, get(a.limits), []string{"/limits"}},
+
 		{tellOwner, anyMethod(nothingHere), []string{"/"}},
 	}
 	for what, patterns := range leftOut() {

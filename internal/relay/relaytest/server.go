@@ -5,6 +5,8 @@
 //	relay.Seed(t, channel.ID, 8000, func(i int) thingspeak.Entry { … })
 //	relay.Inject(relaytest.Times(1, relaytest.LoseReply()))
 //
+//	liar := relaytest.New(t, relaytest.Cheat(cheat.Drop|cheat.Alter))
+//
 // Where time matters, [InBubble] serves over pipes and from memory, so that everything is idle when nothing happens and
 // the clock of a testing/synctest bubble moves on.
 package relaytest
@@ -20,6 +22,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/cheat"
 	"github.com/fernpost/fernpost/internal/relay/httpapi"
 	"github.com/fernpost/fernpost/internal/relay/store"
 	"github.com/fernpost/fernpost/internal/relay/storetest"
@@ -32,7 +35,7 @@ type Server struct {
 	URL string
 	// UserKey manages every channel that the server creates.
 	UserKey string
-	// Relay and Store are what it runs on.
+	// Relay and Store are what it runs on. With Cheat they tell the truth; what clients get is the lie.
 	Relay *relay.Relay
 	Store relay.Store
 
@@ -48,6 +51,7 @@ type Server struct {
 // options are what an Option sets.
 type options struct {
 	limits relay.Limits
+	lies   cheat.Lies
 	open   func(testing.TB) relay.Store
 }
 
@@ -61,6 +65,9 @@ func Interval(d time.Duration) Option {
 
 // Limits sets all limits; otherwise they are those of the preset "none".
 func Limits(l relay.Limits) Option { return func(o *options) { o.limits = l } }
+
+// Cheat makes the server misbehave as package cheat describes.
+func Cheat(l cheat.Lies) Option { return func(o *options) { o.lies = l } }
 
 // InMemory keeps everything in memory instead of SQLite: quicker where thousands of updates are made one by one.
 func InMemory() Option {
@@ -129,10 +136,13 @@ func (s *Server) start(t testing.TB, listener net.Listener, with []Option) {
 	s.UserKey = accounts[0].Key
 	s.Relay = relay.New(s.Store, o.limits)
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	handler := httpapi.New(s.Relay, httpapi.Options{Log: log, Loopback: true})
+	var versions []http.Handler
+	for _, shown := range cheat.Stores(s.Store, o.lies) {
+		versions = append(versions, httpapi.New(relay.New(shown, o.limits), httpapi.Options{Log: log, Loopback: true}))
+	}
 	var serving, connections sync.WaitGroup
 	server := &http.Server{
-		Handler:  s.misbehave(handler),
+		Handler:  s.misbehave(cheat.Versions(versions...)),
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		ConnState: func(_ net.Conn, state http.ConnState) {
 			switch state {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -55,6 +56,26 @@ func logBytes(t *testing.T, dir string) int64 {
 	return info.Size()
 }
 
+// grow stores entries until the log has grown by so many pages. Few large values do it: the race detector makes each row
+// dear.
+func grow(t *testing.T, s relay.Store, id int64, key string, pages int) {
+	t.Helper()
+	const perEntry = 100
+	u := relay.Update{Channel: id, Key: key, Bulk: true, Limits: &relay.Limits{}}
+	for range pages / perEntry {
+		u.Entries = append(u.Entries, relay.NewEntry{Entry: thingspeak.Entry{
+			Fields: thingspeak.Fields{thingspeak.Text(strings.Repeat("x", perEntry*4096))},
+		}})
+	}
+	decisions, err := s.Commit(t.Context(), []relay.Update{u})
+	if err == nil {
+		err = decisions[0].Err
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // logBound is the most that the log may take, in bytes, when once in a while waiting for the readers is not enough.
 const logBound = (2*store.LogLimit + store.FoldAfter) * 4096
 
@@ -82,7 +103,7 @@ func TestLogIsBounded(t *testing.T) {
 	}
 	largest := int64(0)
 	for range 40 {
-		add(t, s, 1, key, 3000)
+		grow(t, s, 1, key, store.FoldAfter/2)
 		largest = max(largest, logBytes(t, dir))
 	}
 	stop()
@@ -106,8 +127,8 @@ func TestLongRead(t *testing.T) {
 	rows := 0
 	err = backup.Entries(t.Context(), p.Generation, 1, 3, func(*thingspeak.Entry) error {
 		if rows++; rows == 1 {
-			for range 40 {
-				add(t, s, 1, key, 3000)
+			for range 30 {
+				grow(t, s, 1, key, store.FoldAfter/2)
 			}
 		}
 		return nil
@@ -118,8 +139,8 @@ func TestLongRead(t *testing.T) {
 	if n := logBytes(t, dir); n < logBound {
 		t.Errorf("with a read that needs it the log has %d bytes only", n)
 	}
-	for range 20 {
-		add(t, s, 1, key, 3000)
+	for range 12 {
+		grow(t, s, 1, key, store.FoldAfter/2)
 	}
 	if n := logBytes(t, dir); n > logBound {
 		t.Errorf("after the read the log still has %d bytes, want at most %d", n, logBound)
@@ -156,7 +177,8 @@ func TestImportBeside(t *testing.T) {
 func TestLargeClear(t *testing.T) {
 	s := open(t, t.TempDir())
 	key, other := create(t, s, 1), create(t, s, 2)
-	add(t, s, 1, key, 30_000)
+	const entries = 20 * store.SweepRows
+	add(t, s, 1, key, entries)
 	before, err := s.Position(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
@@ -177,7 +199,7 @@ func TestLargeClear(t *testing.T) {
 		}
 	}
 	if written < 10 {
-		t.Errorf("while 30,000 entries went, %d were written", written)
+		t.Errorf("while %d entries went, %d were written", entries, written)
 	}
 	for id := range int64(2) {
 		if p, err := s.Position(t.Context(), id+1); err != nil || p.Last != int64(written) {

@@ -13,7 +13,7 @@ import (
 )
 
 // script runs SQL on the database in a directory, and then returns its schema's version.
-func script(t *testing.T, dir, text string) (version int) {
+func script(t testing.TB, dir, text string) (version int) {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, store.FileName)+"?_pragma=busy_timeout(5000)")
 	if err != nil {

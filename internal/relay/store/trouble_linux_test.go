@@ -141,16 +141,17 @@ func TestDiskTrouble(t *testing.T) {
 			create(t, s, 1)
 			// Twelve batches are about what the log holds before it is folded, where that is what fails.
 			const batches = 12
-			rows, written := 30, 0
+			const rows = 30
+			size, written := 240, 0
 			if tt.taken {
-				rows = 1000
+				size = 12_000
 			}
 			write := func(batches int) (refused int) {
 				for range batches {
 					var values []string
 					for range rows {
 						written++
-						values = append(values, fmt.Sprintf("%d %s", written, strings.Repeat("x", 240)))
+						values = append(values, fmt.Sprintf("%d %s", written, strings.Repeat("x", size)))
 					}
 					if l.write(t, s, values...) != nil {
 						refused++
