@@ -126,6 +126,7 @@ func TestOneOwner(t *testing.T) {
 		"github.com/fernet/fernet-go":        {"fernet"},
 		"github.com/go-resty/resty":          {"remote"},
 		"modernc.org/sqlite":                 {"relay/store", "archive"},
+		"github.com/jackc/pgx":               {"relay/store/postgres"},
 		"go.yaml.in/yaml":                    {"config"},
 		"github.com/sethvargo/go-diceware":   {"passphrase"},
 		"golang.org/x/crypto":                {"passphrase"},

@@ -51,7 +51,13 @@ type process struct {
 // launch starts the relay on an address.
 func launch(t *testing.T, dir, listen string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command(program, "--listen", listen, "--data", dir, "--limits", "none", "--interval", "0s")}
+	return launchWith(t, "--listen", listen, "--data", dir)
+}
+
+// launchWith starts the relay with flags.
+func launchWith(t *testing.T, flags ...string) *process {
+	t.Helper()
+	p := &process{Cmd: exec.Command(program, append(flags, "--limits", "none", "--interval", "0s")...)}
 	p.Stderr = t.Output()
 	stdout, err := p.StdoutPipe()
 	if err != nil {

@@ -47,8 +47,26 @@ var Keys = []Key{
 	{"quiet", "false", checkBool},
 	{"listen", "127.0.0.1:3000", nil},
 	{"data", "", nil},
+	{"store", "", nil},
+	{"open", "false", checkBool},
+	{"tls_cert", "", nil},
+	{"tls_key", "", nil},
+	{"metrics_listen", "", nil},
+	{"trust_proxy", "", nil},
 	{"interval", "15s", checkInterval},
 	{"limits", "free", nil},
+	{"bulk_interval", "", orEmpty(checkInterval)},
+	{"max_results", "", orEmpty(checkCount)},
+	{"max_value_bytes", "", orEmpty(checkCount)},
+	{"max_message_bytes", "", orEmpty(checkCount)},
+	{"max_bulk_updates", "", orEmpty(checkCount)},
+	{"max_channels", "", orEmpty(checkCount)},
+	{"max_open_channels", "", orEmpty(checkCount)},
+	{"max_entries", "", orEmpty(checkCount)},
+	{"connections", "20000", checkCount},
+	{"client_connections", "500", checkCount},
+	{"client_requests", "500", checkCount},
+	{"client_wrong_keys", "100", checkCount},
 }
 
 // Config is a set of values for [Keys]. Make one with [Default] or [Load].
@@ -213,4 +231,21 @@ func checkBool(s string) error {
 		return errors.New("want true or false")
 	}
 	return nil
+}
+
+func checkCount(s string) error {
+	if _, err := strconv.ParseUint(s, 10, 31); err != nil {
+		return errors.New("want a whole number from 0")
+	}
+	return nil
+}
+
+// orEmpty lets a setting be empty, which leaves what it is to another one.
+func orEmpty(check func(string) error) func(string) error {
+	return func(s string) error {
+		if s == "" {
+			return nil
+		}
+		return check(s)
+	}
 }

@@ -14,32 +14,52 @@ import (
 	"testing"
 
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
+	"github.com/fernpost/fernpost/internal/relay/relaytest/pgtest"
 	"github.com/fernpost/fernpost/internal/relay/store"
 )
 
 // beside is a relay that serves, and whose data commands work on meanwhile.
 type beside struct {
 	*testing.T
-	dir, url string
+	// dir holds the data, unless database is the URL of what does.
+	dir, database string
+	url           string
 }
 
 func serveBeside(t *testing.T) *beside {
 	t.Helper()
-	dir := t.TempDir()
-	r := start(t, relaycmd.Options{Data: dir})
-	t.Cleanup(func() {
+	return (&beside{T: t, dir: t.TempDir()}).serve()
+}
+
+func (b *beside) serve() *beside {
+	b.Helper()
+	r := start(b.T, relaycmd.Options{Data: b.dir, Store: b.database})
+	b.Cleanup(func() {
 		if err := r.Close(); err != nil {
-			t.Error(err)
+			b.Error(err)
 		}
 	})
-	return &beside{T: t, dir: dir, url: r.URL()}
+	b.url = r.URL()
+	return b
+}
+
+// onEachEngine runs a test beside a relay on each engine.
+func onEachEngine(t *testing.T, test func(*testing.T, *beside)) {
+	t.Run("sqlite", func(t *testing.T) { test(t, serveBeside(t)) })
+	t.Run("postgres", func(t *testing.T) {
+		test(t, (&beside{T: t, database: pgtest.Shared(t).Database(t)}).serve())
+	})
 }
 
 // run runs a command, which has to end with the exit code.
 func (b *beside) run(code int, args ...string) (stdout, stderr string) {
 	b.Helper()
 	var out, talk bytes.Buffer
-	if got := relaycmd.Main(append(args, "--data", b.dir), &out, &talk); got != code {
+	place := []string{"--data", b.dir}
+	if b.database != "" {
+		place = []string{"--store", b.database}
+	}
+	if got := relaycmd.Main(append(args, place...), &out, &talk); got != code {
 		b.Fatalf("%v: exit code %d, want %d\n%s%s", args, got, code, &out, &talk)
 	}
 	return out.String(), talk.String()
@@ -82,8 +102,9 @@ func (b *beside) write(name, text string) string {
 	return path
 }
 
-func TestUserCommands(t *testing.T) {
-	b := serveBeside(t)
+func TestUserCommands(t *testing.T) { onEachEngine(t, testUserCommands) }
+
+func testUserCommands(t *testing.T, b *beside) {
 	out, _ := b.run(0, "user", "add", "ana")
 	key := strings.TrimSpace(out)
 	c := b.create(url.Values{"api_key": {key}, "name": {"hers"}})
@@ -131,8 +152,9 @@ func TestUserCommands(t *testing.T) {
 	}
 }
 
-func TestKeyCommands(t *testing.T) {
-	b := serveBeside(t)
+func TestKeyCommands(t *testing.T) { onEachEngine(t, testKeyCommands) }
+
+func testKeyCommands(t *testing.T, b *beside) {
 	c := b.create(url.Values{"name": {"\x1b[31mred \u202eeman"}, "public_flag": {"false"}})
 	id := fmt.Sprint("--channel=", c.ID)
 	list := func() (k struct {
@@ -189,8 +211,9 @@ func TestKeyCommands(t *testing.T) {
 }
 
 // TestExportAndImport: what is exported and imported is the same, values with everything in them included.
-func TestExportAndImport(t *testing.T) {
-	b := serveBeside(t)
+func TestExportAndImport(t *testing.T) { onEachEngine(t, testExportAndImport) }
+
+func testExportAndImport(t *testing.T, b *beside) {
 	labels := url.Values{"field1": {"a"}, "field3": {"c"}, "public_flag": {"true"}}
 	from, to := b.create(labels), b.create(labels)
 	for i, v := range []string{"plain", "a,b", `"quoted"`, "two\nlines", "two\r\nlines", " blanks ", "umläut \u202e", ""} {

@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/fernpost/fernpost/internal/relay/cheat"
 	"github.com/fernpost/fernpost/internal/relay/httpapi"
 )
 
@@ -24,8 +26,8 @@ const DefaultListen = "127.0.0.1:3000"
 
 // flags are those of the relay command.
 type flags struct {
-	// data is the only one that the subcommands have too.
-	data string
+	// data and store are the only ones that subcommands have too.
+	data, store string
 
 	listen, metricsListen string
 	tlsCert, tlsKey       string
@@ -33,6 +35,7 @@ type flags struct {
 	limits                limitFlags
 	clients               httpapi.ClientLimits
 	proxies               proxyList
+	cheat                 cheat.Lies
 }
 
 // NewCommand returns the relay command with its subcommands, under the name "relay".
@@ -56,16 +59,34 @@ what was answered is on disk either way.
 machine, or for whoever reaches --metrics-listen.
 
 Limits by address keep one client from taking everything; programs on this machine have none. Behind a reverse proxy
-name that with --trust-proxy, or all its clients count as one.`,
+name that with --trust-proxy, or all its clients count as one.
+
+With --store everything is in a PostgreSQL database, which any number of relays may serve at the same time. Its URL may
+name several servers: the one that takes writes is used, also after a standby was promoted. A password in it is seen by
+everybody on this machine who lists processes: set PGPASSWORD, or write it into ~/.pgpass. When the database does not
+answer, requests wait for it up to ten seconds and get 503 then.
+
+With --cheat it misbehaves, so that a class can see what its programs notice. Of every ten posts to a channel
+  2nd        alter     is shown as it is until the next one comes, and altered from then on
+  3rd        drop      is answered and never shown
+  4th        backdate  is dated a day earlier
+  5th        repeat    is followed by the first of the ten once more
+  6th, 7th   reorder   change places: the 6th is held back until the 7th is there
+  8th, 9th   fork      are shown to one half of the readers each; readers are told apart by their address and by the
+                       name that they call the relay by: on one machine, localhost and 127.0.0.1
+  10th       wipe      is the last: with the next one all before it are gone, and the numbers begin anew
+What was posted is kept as it came; a relay without --cheat shows it.`,
 		Example: `  fernpost relay
   fernpost relay --listen 0.0.0.0:3000 --interval 1s
   fernpost relay --listen :443 --tls-cert fullchain.pem --tls-key privkey.pem
-  fernpost relay --trust-proxy 127.0.0.1 --metrics-listen 127.0.0.1:9100`,
+  fernpost relay --trust-proxy 127.0.0.1 --metrics-listen 127.0.0.1:9100
+  fernpost relay --data lesson --interval 0s --cheat drop,alter
+  fernpost relay --store 'postgres://relay@db1,db2/relay'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.serve(cmd) },
 	}
-	cmd.PersistentFlags().StringVar(&f.data, "data", "", "keep everything in `DIR` (default "+dataHint+")")
 	own := cmd.Flags()
+	f.addPlace(own)
 	own.StringVar(&f.listen, "listen", DefaultListen, "serve on `HOST:PORT`; port 0 picks one")
 	own.BoolVar(&f.open, "open", false, "let anybody who reaches the relay create channels")
 	own.StringVar(&f.tlsCert, "tls-cert", "", "serve HTTPS with the certificate chain in `FILE` (PEM)")
@@ -78,10 +99,21 @@ name that with --trust-proxy, or all its clients count as one.`,
 	own.IntVar(&f.clients.WrongKeys, "client-wrong-keys", 100,
 		"most wrong keys per minute from one address; 0 for no limit")
 	own.IntVar(&f.clients.AllConnections, "connections", 20_000, "most open connections in all; 0 for no limit")
+	own.Var(&f.cheat, "cheat",
+		"cheat on purpose, for lessons: `LIST` of drop, repeat, reorder, alter, fork, backdate, wipe")
 	f.limits.add(own)
-	cmd.AddCommand(f.userCommand(), f.keyCommand(), f.exportCommand(), f.importCommand(), f.backupCommand(),
-		checkCommand())
+	admin := []*cobra.Command{f.userCommand(), f.keyCommand(), f.exportCommand(), f.importCommand(), f.backupCommand()}
+	for _, c := range admin {
+		f.addPlace(c.PersistentFlags())
+	}
+	cmd.AddCommand(append(admin, copyCommand(), checkCommand())...)
 	return cmd
+}
+
+// addPlace adds the flags that say where everything is kept.
+func (f *flags) addPlace(to *pflag.FlagSet) {
+	to.StringVar(&f.data, "data", "", "keep everything in `DIR` (default "+dataHint+")")
+	to.StringVar(&f.store, "store", "", "keep everything in the PostgreSQL database at `URL` instead")
 }
 
 // proxyList takes addresses and networks, several of them with commas between or one after the other.
@@ -101,6 +133,9 @@ func (p *proxyList) String() string {
 func (p *proxyList) Type() string { return "networks" }
 
 func (p *proxyList) Set(text string) error {
+	if text == "" { // a setting that is empty
+		return nil
+	}
 	for s := range strings.SplitSeq(text, ",") {
 		prefix, err := httpapi.ParseProxy(strings.TrimSpace(s))
 		if err != nil {
@@ -115,7 +150,7 @@ func (p *proxyList) Set(text string) error {
 func (f *flags) options(cmd *cobra.Command) (o Options, err error) {
 	o = Options{
 		Listen: f.listen, MetricsListen: f.metricsListen, Open: f.open,
-		TLSCert: f.tlsCert, TLSKey: f.tlsKey, Clients: f.clients, Proxies: f.proxies,
+		TLSCert: f.tlsCert, TLSKey: f.tlsKey, Clients: f.clients, Proxies: f.proxies, Cheat: f.cheat,
 		Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)),
 	}
 	if o.Limits, err = f.limits.limits(cmd.Flags()); err != nil {
@@ -125,6 +160,9 @@ func (f *flags) options(cmd *cobra.Command) (o Options, err error) {
 	const filesBeside = 64
 	if most := maxOpenFiles() - filesBeside; most > 0 && (o.Clients.AllConnections == 0 || o.Clients.AllConnections > most) {
 		o.Clients.AllConnections = most
+	}
+	if o.Store = f.store; o.Store != "" {
+		return o, nil
 	}
 	o.Data, err = dataDir(f.data)
 	return o, err
@@ -200,7 +238,10 @@ func (e cutOffError) Is(target error) bool { return target == context.Canceled }
 
 // greet tells how to go on.
 func greet(w io.Writer, r *Running, o *Options) {
-	fmt.Fprintf(w, "data in %s\n", o.Data)
+	if o.Cheat != 0 {
+		fmt.Fprintf(w, "WARNING: %s\n  %s\n", confession(o.Cheat), strings.Join(o.Cheat.Confess(), "\n  "))
+	}
+	fmt.Fprintf(w, "data in %s\n", r.Place())
 	if url := r.MetricsURL(); url != "" {
 		fmt.Fprintf(w, "metrics at %s/metrics\n", url)
 	}
@@ -223,6 +264,15 @@ Next, in another terminal:
 	if !r.Loopback() && !r.Encrypted() {
 		fmt.Fprintf(w, "warning: plain HTTP: whoever is on the way sees the channels' keys, though no message\n")
 	}
+}
+
+// confession says that a relay cheats; it is empty for one that does not.
+func confession(l cheat.Lies) string {
+	if l == 0 {
+		return ""
+	}
+	return "this relay CHEATS on purpose (" + strings.ReplaceAll(l.String(), ",", ", ") +
+		"): it is for lessons, believe nothing it shows"
 }
 
 // dataHint is the default of --data as help shows it.

@@ -1,6 +1,7 @@
 package relaycmd
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,25 +12,73 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/store"
+	"github.com/fernpost/fernpost/internal/relay/store/postgres"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// withStore opens the data of a relay, which has to be there. It works beside a process that serves it.
-func (f *flags) withStore(work func(*store.SQLite) error) error {
-	dir, err := dataDir(f.data)
+// dataStore is a store of either engine, with what only whoever runs the relay may do.
+type dataStore struct {
+	relay.Store
+	operator
+	// place is a directory, or a database and its servers.
+	place string
+}
+
+// operator is what the engines have for whoever runs the relay.
+type operator interface {
+	RenewAccount(ctx context.Context, id int64, key string) error
+	RemoveAccount(ctx context.Context, id int64) error
+}
+
+func openSQLite(dir string) (dataStore, error) {
+	s, err := store.OpenSQLite(dir)
+	if err != nil {
+		return dataStore{}, err
+	}
+	return dataStore{s, s, dir}, nil
+}
+
+func openPostgres(ctx context.Context, url string) (dataStore, error) {
+	s, err := postgres.Open(ctx, url)
+	if err != nil {
+		return dataStore{}, err
+	}
+	return dataStore{s, s, s.Where()}, nil
+}
+
+// withStore opens the data of a relay. It works beside processes that serve it. A directory has to hold data already.
+func (f *flags) withStore(ctx context.Context, work func(dataStore) error) error {
+	if f.store != "" {
+		s, err := openPostgres(ctx, f.store)
+		if err != nil {
+			return err
+		}
+		return errors.Join(work(s), s.Close())
+	}
+	dir, err := f.existingDir()
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(dir, store.FileName)); err != nil {
-		return fmt.Errorf("there is no relay's data in %s: start the relay once, or name the place with --data", dir)
-	}
-	s, err := store.OpenSQLite(dir)
+	s, err := openSQLite(dir)
 	if err != nil {
 		return err
 	}
 	return errors.Join(work(s), s.Close())
+}
+
+// existingDir is the data directory, which has to hold a database.
+func (f *flags) existingDir() (string, error) {
+	dir, err := dataDir(f.data)
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(filepath.Join(dir, store.FileName)); err != nil {
+		return "", fmt.Errorf("there is no relay's data in %s: start the relay once, or name the place with --data", dir)
+	}
+	return dir, nil
 }
 
 // channelFlag is --channel of the commands that work on one.

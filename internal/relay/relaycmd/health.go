@@ -42,6 +42,9 @@ func (r *Running) ready(ctx context.Context) error {
 		r.log.Warn("not ready", "err", err)
 		return errUnreachable
 	}
+	if r.data == "" {
+		return nil
+	}
 	if err := writable(r.data); err != nil {
 		r.log.Warn("not ready", "err", err)
 		return errReadOnly
@@ -54,18 +57,26 @@ func (r *Running) ready(ctx context.Context) error {
 }
 
 // gauges adds what the process knows to the metrics.
-func (r *Running) gauges(m *httpapi.Metrics, c *httpapi.Clients, rules *relay.Relay, cert *certificate) {
+func (r *Running) gauges(m *httpapi.Metrics, c *httpapi.Clients, all []*relay.Relay, cert *certificate) {
 	m.Gauge("fernpost_relay_connections", func() float64 { return float64(c.Open()) })
 	m.Gauge("fernpost_relay_connections_refused_total", func() float64 { return float64(c.Refused()) })
-	m.Gauge("fernpost_relay_cache_bytes", func() float64 { return float64(rules.CacheBytes()) })
-	m.Gauge("fernpost_relay_store_bytes", func() float64 { return storeBytes(r.data) })
-	m.Gauge("fernpost_relay_disk_free_bytes", func() float64 {
-		free, err := freeBytes(r.data)
-		if err != nil {
-			return -1
+	m.Gauge("fernpost_relay_cache_bytes", func() float64 {
+		sum := 0
+		for _, rules := range all {
+			sum += rules.CacheBytes()
 		}
-		return float64(free)
+		return float64(sum)
 	})
+	if r.data != "" {
+		m.Gauge("fernpost_relay_store_bytes", func() float64 { return storeBytes(r.data) })
+		m.Gauge("fernpost_relay_disk_free_bytes", func() float64 {
+			free, err := freeBytes(r.data)
+			if err != nil {
+				return -1
+			}
+			return float64(free)
+		})
+	}
 	if cert != nil {
 		m.Gauge("fernpost_relay_certificate_expires_seconds", func() float64 { return float64(cert.expires().Unix()) })
 	}

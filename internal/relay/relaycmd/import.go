@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fernpost/fernpost/internal/relay"
-	"github.com/fernpost/fernpost/internal/relay/store"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -52,7 +51,7 @@ command, and a second one adds nothing. It works beside a relay that serves the 
 			if im.zone, err = time.LoadLocation(zone); err != nil {
 				return fmt.Errorf("--timezone: %w", err)
 			}
-			return f.withStore(func(s *store.SQLite) error {
+			return f.withStore(cmd.Context(), func(s dataStore) error {
 				im.store, im.rules = s, relay.New(s, im.limits)
 				return im.run(cmd.Context())
 			})
@@ -74,7 +73,7 @@ type importer struct {
 	limits  relay.Limits
 	talk    io.Writer
 
-	store *store.SQLite
+	store dataStore
 	rules *relay.Relay
 	// columns are those of the file.
 	columns thingspeak.Header

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fernpost/fernpost/internal/relay"
-	"github.com/fernpost/fernpost/internal/relay/store"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -22,7 +21,7 @@ func (f *flags) keyCommand() *cobra.Command {
 		Long: `A channel has one write key and any number of read keys. The write key writes and reads; a read key reads, which
 matters for private channels only.
 
-These commands work on the data directory, beside a relay that serves it; what they change counts at once.`,
+These commands work on the data directory or database, beside relays that serve it; what they change counts at once.`,
 		Example: `  fernpost relay key list
   fernpost relay key new-read --channel 4711123`,
 		Args: cobra.NoArgs,
@@ -53,7 +52,7 @@ func (f *flags) keyList() *cobra.Command {
   fernpost relay key list --channel 4711123 --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.withStore(func(s *store.SQLite) error {
+			return f.withStore(cmd.Context(), func(s dataStore) error {
 				if of.id == 0 {
 					return listAllKeys(cmd, s, asJSON)
 				}
@@ -84,7 +83,7 @@ func (f *flags) keyChange(name, short, long string, change func(c *relay.Channel
 		Example: "  fernpost relay key " + name + " --channel 4711123",
 		Args:    of.and(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.withStore(func(s *store.SQLite) error {
+			return f.withStore(cmd.Context(), func(s dataStore) error {
 				key := relay.NewKey()
 				err := s.ChangeChannel(context.WithoutCancel(cmd.Context()), of.id, func(c *relay.Channel) error {
 					change(c, key)
@@ -116,7 +115,7 @@ type ownedChannel struct {
 	owner string
 }
 
-func listAllKeys(cmd *cobra.Command, s *store.SQLite, asJSON bool) error {
+func listAllKeys(cmd *cobra.Command, s dataStore, asJSON bool) error {
 	accounts, err := s.Accounts(cmd.Context())
 	if err != nil {
 		return err

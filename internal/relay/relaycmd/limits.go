@@ -1,7 +1,9 @@
 package relaycmd
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -12,10 +14,9 @@ import (
 
 // limitFlags choose a preset and change single limits of it.
 type limitFlags struct {
-	preset                             string
-	interval, bulkInterval             time.Duration
-	results, value, message, bulk      int
-	channels, openChannels, maxEntries int64
+	preset   string
+	interval time.Duration
+	single   []*limitFlag
 }
 
 func (l *limitFlags) add(own *pflag.FlagSet) {
@@ -23,14 +24,96 @@ func (l *limitFlags) add(own *pflag.FlagSet) {
 	own.Var(presetFlag{&l.preset}, "limits", "limits of a licence, `free|paid|none`; the following change single ones")
 	own.DurationVar(&l.interval, "interval", thingspeak.DefaultInterval,
 		"least `TIME` between two updates of a channel; 0 for none")
-	own.DurationVar(&l.bulkInterval, "bulk-interval", 0, "least `TIME` between two bulk updates of a channel; 0 for none")
-	own.IntVar(&l.results, "max-results", 0, "most `ROWS` that one read returns")
-	own.IntVar(&l.value, "max-value-bytes", 0, "longest field or status, in `BYTES`")
-	own.IntVar(&l.message, "max-message-bytes", 0, "most `BYTES` that the values of one update have together")
-	own.IntVar(&l.bulk, "max-bulk-updates", 0, "most `ENTRIES` of one bulk update")
-	own.Int64Var(&l.channels, "max-channels", 0, "most channels of one account; 0 for no limit")
-	own.Int64Var(&l.openChannels, "max-open-channels", 0, "most channels that are made without a user key")
-	own.Int64Var(&l.maxEntries, "max-entries", 0, "most entries of one channel; 0 for no limit")
+	for _, one := range []struct {
+		name  string
+		flag  limitFlag
+		usage string
+	}{
+		{
+			"bulk-interval",
+			limitFlag{isTime: true, store: func(to *relay.Limits, v int64) { to.BulkInterval = time.Duration(v) }},
+			"least `TIME` between two bulk updates of a channel; 0 for none",
+		},
+		{
+			"max-results",
+			limitFlag{least: 1, store: func(to *relay.Limits, v int64) { to.Results = int(v) }},
+			"most `ROWS` that one read returns",
+		},
+		{
+			"max-value-bytes",
+			limitFlag{least: 1, store: func(to *relay.Limits, v int64) { to.ValueBytes = int(v) }},
+			"longest field or status, in `BYTES`",
+		},
+		{
+			"max-message-bytes",
+			limitFlag{least: 1, store: func(to *relay.Limits, v int64) { to.MessageBytes = int(v) }},
+			"most `BYTES` that the values of one update have together",
+		},
+		{
+			"max-bulk-updates",
+			limitFlag{least: 1, store: func(to *relay.Limits, v int64) { to.BulkUpdates = int(v) }},
+			"most `ENTRIES` of one bulk update",
+		},
+		{
+			"max-channels",
+			limitFlag{store: func(to *relay.Limits, v int64) { to.Channels = int(v) }},
+			"most channels of one account; 0 for no limit",
+		},
+		{
+			"max-open-channels",
+			limitFlag{least: 1, store: func(to *relay.Limits, v int64) { to.OpenChannels = int(v) }},
+			"most channels that are made without a user key",
+		},
+		{
+			"max-entries",
+			limitFlag{store: func(to *relay.Limits, v int64) { to.Entries = v }},
+			"most entries of one channel; 0 for no limit",
+		},
+	} {
+		l.single = append(l.single, &one.flag)
+		own.Var(&one.flag, one.name, one.usage)
+	}
+}
+
+// limitFlag is one limit. It remembers by itself whether it was set: 0 is no limit, and a setting of the configuration
+// does not count as a change of the flag.
+type limitFlag struct {
+	// text is what it was set to, empty if it was not.
+	text   string
+	value  int64
+	least  int64
+	isTime bool
+	// store changes the limit.
+	store func(to *relay.Limits, value int64)
+}
+
+func (f *limitFlag) String() string { return f.text }
+
+func (f *limitFlag) Type() string { return "int" }
+
+// Set is part of [pflag.Value]. An empty text leaves the limit to the preset.
+func (f *limitFlag) Set(text string) (err error) {
+	switch {
+	case text == "":
+		f.value = f.least
+	case f.isTime:
+		var d time.Duration
+		d, err = time.ParseDuration(text)
+		f.value = int64(d)
+	default:
+		f.value, err = strconv.ParseInt(text, 10, 64)
+	}
+	if err != nil && f.isTime {
+		return errors.New("want a duration with its unit, such as 15s")
+	}
+	if err != nil {
+		return errors.New("want a number")
+	}
+	if f.value < f.least {
+		return fmt.Errorf("want at least %d", f.least)
+	}
+	f.text = text
+	return nil
 }
 
 // presetFlag takes the names of relay.Preset.
@@ -59,30 +142,17 @@ func (l *limitFlags) limits(own *pflag.FlagSet) (relay.Limits, error) {
 	if err != nil {
 		return limits, err
 	}
+	if l.interval < 0 {
+		return limits, fmt.Errorf("--interval %v: want at least 0", l.interval)
+	}
 	// A setting of the configuration sets a flag's value, and does not count as changed.
 	if own.Changed("interval") || l.interval != thingspeak.DefaultInterval {
 		limits.Interval = l.interval
 		limits.BulkInterval = min(limits.BulkInterval, l.interval)
 	}
-	for _, set := range []struct {
-		name         string
-		value, least int64
-		store        func(int64)
-	}{
-		{"interval", int64(l.interval), 0, func(int64) {}},
-		{"bulk-interval", int64(l.bulkInterval), 0, func(v int64) { limits.BulkInterval = time.Duration(v) }},
-		{"max-results", int64(l.results), 1, func(v int64) { limits.Results = int(v) }},
-		{"max-value-bytes", int64(l.value), 1, func(v int64) { limits.ValueBytes = int(v) }},
-		{"max-message-bytes", int64(l.message), 1, func(v int64) { limits.MessageBytes = int(v) }},
-		{"max-bulk-updates", int64(l.bulk), 1, func(v int64) { limits.BulkUpdates = int(v) }},
-		{"max-channels", l.channels, 0, func(v int64) { limits.Channels = int(v) }},
-		{"max-open-channels", l.openChannels, 1, func(v int64) { limits.OpenChannels = int(v) }},
-		{"max-entries", l.maxEntries, 0, func(v int64) { limits.Entries = v }},
-	} {
-		if f := own.Lookup(set.name); set.value < set.least && (f.Changed || set.value < 0) {
-			return limits, fmt.Errorf("--%s %s: at least %d", set.name, f.Value, set.least)
-		} else if f.Changed {
-			set.store(set.value)
+	for _, f := range l.single {
+		if f.text != "" {
+			f.store(&limits, f.value)
 		}
 	}
 	return limits, nil

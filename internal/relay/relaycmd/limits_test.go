@@ -61,13 +61,14 @@ func TestLimitFlags(t *testing.T) {
 	}
 	for _, arg := range []string{
 		"--interval=-1s", "--bulk-interval=-1s", "--max-results=0", "--max-value-bytes=0", "--max-message-bytes=-1",
-		"--max-bulk-updates=0", "--max-channels=-1", "--max-open-channels=0", "--max-entries=-1",
+		"--max-bulk-updates=0", "--max-channels=-1", "--max-open-channels=0", "--max-entries=-1", "--max-entries=many",
+		"--bulk-interval=5",
 	} {
 		var l limitFlags
 		set := pflag.NewFlagSet("relay", pflag.ContinueOnError)
 		l.add(set)
-		if err := set.Parse([]string{arg}); err != nil {
-			t.Fatal(err)
+		if set.Parse([]string{arg}) != nil {
+			continue
 		}
 		if got, err := l.limits(set); err == nil {
 			t.Errorf("%s is taken: %+v", arg, got)
@@ -75,22 +76,36 @@ func TestLimitFlags(t *testing.T) {
 	}
 }
 
-// TestSettingCountsAsChanged: a configuration sets a flag's value without the flag being given.
+// TestSettingCountsAsChanged: a configuration sets a flag's value without the flag being given, to nothing where it says
+// nothing.
 func TestSettingCountsAsChanged(t *testing.T) {
 	var l limitFlags
 	set := pflag.NewFlagSet("relay", pflag.ContinueOnError)
 	l.add(set)
-	if err := set.Lookup("interval").Value.Set("3s"); err != nil {
+	for name, text := range map[string]string{
+		"interval": "3s", "bulk-interval": "0s", "max-channels": "0", "max-entries": "", "max-results": "",
+	} {
+		if err := set.Lookup(name).Value.Set(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := relay.Preset(relay.PresetFree)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := l.limits(set); err != nil || got.Interval != 3*time.Second {
-		t.Errorf("the interval is %v, %v", got.Interval, err)
+	want.Interval, want.BulkInterval, want.Channels = 3*time.Second, 0, 0
+	got, err := l.limits(set)
+	if err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("limits (-want +got):\n%s", diff)
 	}
 }
 
 func TestProxyList(t *testing.T) {
 	var p proxyList
-	for _, s := range []string{"127.0.0.1, 10.0.0.0/8", "::1"} {
+	for _, s := range []string{"127.0.0.1, 10.0.0.0/8", "", "::1"} {
 		if err := p.Set(s); err != nil {
 			t.Fatal(err)
 		}

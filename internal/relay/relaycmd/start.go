@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/cheat"
 	"github.com/fernpost/fernpost/internal/relay/httpapi"
 	"github.com/fernpost/fernpost/internal/relay/store"
 )
@@ -25,6 +26,8 @@ type Options struct {
 	Listen string
 	// Data is the directory that everything is kept in; it is made if it is not there.
 	Data string
+	// Store is the URL of a PostgreSQL database that everything is kept in instead; empty for none.
+	Store string
 	// Limits are what the relay grants; the zero value means the preset "none".
 	Limits relay.Limits
 	// Open lets anybody create channels without a user key, from anywhere.
@@ -39,6 +42,8 @@ type Options struct {
 	Clients httpapi.ClientLimits
 	// Proxies are believed when they say whom they forward a request for.
 	Proxies []netip.Prefix
+	// Cheat are lies that the relay tells, for lessons; 0 is none.
+	Cheat cheat.Lies
 	// Log gets what goes wrong on our side; nil is nowhere.
 	Log *slog.Logger
 }
@@ -59,11 +64,12 @@ type Running struct {
 	listener, opsListener net.Listener
 	server, opsServer     *http.Server
 	workers               *workers
-	store                 *store.SQLite
-	lock                  *store.Lock
-	encrypted             bool
-	data                  string
-	log                   *slog.Logger
+	store                 dataStore
+	// lock is held on data, the directory, if there is one.
+	lock      *store.Lock
+	data      string
+	encrypted bool
+	log       *slog.Logger
 	// stopping says that a stop has begun.
 	stopping atomic.Bool
 	// failed gets the error that serving ended with, and is closed then.
@@ -90,20 +96,31 @@ func Start(ctx context.Context, o Options) (*Running, error) {
 			return nil, err
 		}
 	}
-	lock, err := store.LockDir(o.Data)
-	if err != nil {
-		return nil, fmt.Errorf("data directory %s: %w", o.Data, err)
+	r := &Running{log: o.Log, encrypted: cert != nil, failed: make(chan error, 1)}
+	if err := r.openData(ctx, o); err != nil {
+		return nil, err
 	}
-	s, err := store.OpenSQLite(o.Data)
-	if err != nil {
-		return nil, errors.Join(err, lock.Unlock())
-	}
-	r := &Running{store: s, lock: lock, data: o.Data, log: o.Log, encrypted: cert != nil, failed: make(chan error, 1)}
 	if err := r.listen(ctx, o); err != nil {
 		return nil, errors.Join(err, r.closeListeners(), r.closeData())
 	}
 	r.serve(o, cert)
 	return r, nil
+}
+
+// openData opens the database that the options name, or the directory, which it locks.
+func (r *Running) openData(ctx context.Context, o Options) (err error) {
+	if o.Store != "" {
+		r.store, err = openPostgres(ctx, o.Store)
+		return err
+	}
+	r.data = o.Data
+	if r.lock, err = store.LockDir(o.Data); err != nil {
+		return fmt.Errorf("data directory %s: %w", o.Data, err)
+	}
+	if r.store, err = openSQLite(o.Data); err != nil {
+		return errors.Join(err, r.lock.Unlock())
+	}
+	return nil
 }
 
 // listen opens the addresses.
@@ -123,11 +140,18 @@ func (r *Running) listen(ctx context.Context, o Options) (err error) {
 // serve begins to accept.
 func (r *Running) serve(o Options, cert *certificate) {
 	metrics, clients := httpapi.NewMetrics(), httpapi.NewClients(o.Clients, o.Proxies, o.Log)
-	rules := relay.New(metrics.Observe(r.store), o.Limits)
-	r.gauges(metrics, clients, rules, cert)
-	r.workers = newWorkers(httpapi.New(rules, httpapi.Options{
-		Log: o.Log, Loopback: r.Loopback(), Open: o.Open, Clients: clients, Metrics: metrics, Ready: r.ready,
-	}))
+	var all []*relay.Relay
+	var versions []http.Handler
+	for _, shown := range cheat.Stores(metrics.Observe(r.store), o.Cheat) {
+		rules := relay.New(shown, o.Limits)
+		all = append(all, rules)
+		versions = append(versions, httpapi.New(rules, httpapi.Options{
+			Log: o.Log, Loopback: r.Loopback(), Open: o.Open, Clients: clients, Metrics: metrics, Ready: r.ready,
+			Notice: confession(o.Cheat),
+		}))
+	}
+	r.gauges(metrics, clients, all, cert)
+	r.workers = newWorkers(cheat.Versions(versions...))
 	r.server = newServer(o.Log, r.workers)
 	r.server.ConnState = new(crowd).connState
 	accepting := clients.Listen(r.listener)
@@ -192,6 +216,9 @@ func reachable(a net.Addr) string {
 	return net.JoinHostPort(host, port)
 }
 
+// Place tells where everything is kept: a directory, or a database and its servers.
+func (r *Running) Place() string { return r.store.place }
+
 // Loopback reports whether only this machine can connect.
 func (r *Running) Loopback() bool {
 	a, ok := r.listener.Addr().(*net.TCPAddr)
@@ -239,4 +266,10 @@ func (r *Running) closeListeners() error {
 	return errors.Join(errs...)
 }
 
-func (r *Running) closeData() error { return errors.Join(r.store.Close(), r.lock.Unlock()) }
+func (r *Running) closeData() error {
+	err := r.store.Close()
+	if r.lock != nil {
+		err = errors.Join(err, r.lock.Unlock())
+	}
+	return err
+}

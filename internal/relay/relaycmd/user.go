@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fernpost/fernpost/internal/relay"
-	"github.com/fernpost/fernpost/internal/relay/store"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -22,7 +21,7 @@ func (f *flags) userCommand() *cobra.Command {
 		Long: `A user key creates, lists, changes, clears and deletes the channels of its account. The account "local" is there
 from the start: it belongs to whoever runs the relay, and owns the channels that were created without a user key.
 
-These commands work on the data directory, beside a relay that serves it; what they change counts at once.`,
+These commands work on the data directory or database, beside relays that serve it; what they change counts at once.`,
 		Example: `  fernpost relay user add school
   fernpost relay user show`,
 		Args: cobra.NoArgs,
@@ -41,7 +40,7 @@ func (f *flags) userShow() *cobra.Command {
   fernpost relay user show school --json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.withStore(func(s *store.SQLite) error {
+			return f.withStore(cmd.Context(), func(s dataStore) error {
 				accounts, err := s.Accounts(cmd.Context())
 				if err == nil && len(args) == 1 {
 					var one relay.Account
@@ -69,7 +68,7 @@ func (f *flags) userAdd() *cobra.Command {
 			if err := checkName(args[0]); err != nil {
 				return err
 			}
-			return f.withStore(func(s *store.SQLite) error {
+			return f.withStore(cmd.Context(), func(s dataStore) error {
 				a := relay.Account{Name: args[0], Key: relay.NewKey(), CreatedAt: time.Now()}
 				err := s.CreateAccount(context.WithoutCancel(cmd.Context()), &a)
 				if errors.Is(err, relay.ErrTaken) {
@@ -94,7 +93,7 @@ they are.`,
 		Example: "  fernpost relay user renew school",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.withStore(func(s *store.SQLite) error {
+			return f.withStore(cmd.Context(), func(s dataStore) error {
 				a, err := account(cmd.Context(), s, args[0])
 				if err != nil {
 					return err
@@ -121,7 +120,7 @@ well, with all their entries.`,
   fernpost relay user remove school --delete-channels`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.withStore(func(s *store.SQLite) error { return removeAccount(cmd, s, args[0], channelsToo) })
+			return f.withStore(cmd.Context(), func(s dataStore) error { return removeAccount(cmd, s, args[0], channelsToo) })
 		},
 	}
 	cmd.Flags().BoolVar(&channelsToo, "delete-channels", false, "remove the account's channels and their entries as well")
@@ -129,7 +128,7 @@ well, with all their entries.`,
 }
 
 // account finds an account by its name.
-func account(ctx context.Context, s *store.SQLite, name string) (relay.Account, error) {
+func account(ctx context.Context, s dataStore, name string) (relay.Account, error) {
 	all, err := s.Accounts(ctx)
 	if err != nil {
 		return relay.Account{}, err
@@ -161,7 +160,7 @@ func checkName(name string) error {
 	return nil
 }
 
-func showAccounts(cmd *cobra.Command, s *store.SQLite, accounts []relay.Account, asJSON bool) error {
+func showAccounts(cmd *cobra.Command, s dataStore, accounts []relay.Account, asJSON bool) error {
 	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	for _, a := range accounts {
 		owned, err := s.Channels(cmd.Context(), a.ID)
@@ -185,7 +184,7 @@ func showAccounts(cmd *cobra.Command, s *store.SQLite, accounts []relay.Account,
 	return table.Flush()
 }
 
-func removeAccount(cmd *cobra.Command, s *store.SQLite, name string, channelsToo bool) error {
+func removeAccount(cmd *cobra.Command, s dataStore, name string, channelsToo bool) error {
 	a, err := account(cmd.Context(), s, name)
 	if err != nil {
 		return err

@@ -61,6 +61,11 @@ CREATE TABLE states (
 ) STRICT;
 
 -- Entries lie in order of arrival: appending is all that a write does to the table, however many channels are written.
+-- The other way is to keep a channel's together (WITHOUT ROWID, or a rowid of generation and number). Measured with 64
+-- channels that are written in turn, a commit of 32 updates writes 71 pages then, not 37, and with eight values each
+-- 116, not 49; without rowids such long values also double the file. It would make the first read of 8,000 rows quicker,
+-- which is the one that does not come from memory: with the file known to the system 0.01 s, not 0.025 s, and with all
+-- of it still on the disk 0.07 s, not 0.7 s. For a channel that is written alone both are 0.015 s.
 CREATE TABLE entries (
   generation INTEGER NOT NULL,
   number     INTEGER NOT NULL,
