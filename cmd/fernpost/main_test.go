@@ -29,7 +29,8 @@ func TestMain(m *testing.M) {
 //
 //	relay start [FLAG…]      starts "fernpost relay" on a free port and sets $RELAY
 //	relay kill | stop        ends it with SIGKILL or SIGTERM
-//	relay again              starts it anew on the same port and data
+//	relay again [FLAG…]      starts it anew on the same port and data, with other flags if there are any
+//	relay said REGEXP        looks at what it printed on standard error until it was stopped
 //	exits CODE COMMAND…      runs a command that must end with this exit code
 //	capture NAME REGEXP      sets $NAME to the first group found in the last standard output
 //	python SCRIPT…           runs a Python that has the package cryptography
@@ -87,7 +88,7 @@ func (l *lockedBuffer) String() string {
 func cmdRelay(ts *testscript.TestScript, neg bool, args []string) {
 	r := ts.Value("relay").(*relay)
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: relay start|kill|stop|again")
+		ts.Fatalf("usage: relay start|kill|stop|again|said")
 	}
 	switch args[0] {
 	case "start":
@@ -95,7 +96,14 @@ func cmdRelay(ts *testscript.TestScript, neg bool, args []string) {
 		r.start(ts)
 		ts.Defer(func() { r.end(syscall.SIGKILL) })
 	case "again":
+		if len(args) > 1 {
+			r.flags = args[1:]
+		}
 		r.start(ts)
+	case "said":
+		if len(args) != 2 || !regexp.MustCompile("(?m)"+args[1]).MatchString(r.log.String()) {
+			ts.Fatalf("the relay said\n%s", r.log.String())
+		}
 	case "kill":
 		r.end(syscall.SIGKILL)
 	case "stop":

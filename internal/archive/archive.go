@@ -37,9 +37,9 @@ var (
 // fraction of a second.
 const busyTimeout = 30 * time.Second
 
-// Room is the database of one room. What a transaction has written is on disk when it ends: the write-ahead log is
-// synchronised (synchronous=FULL). Several processes may have one open; within one, a Room is not safe for concurrent
-// use.
+// Room is the database of one room. What [Room.Transact] has written is on disk when it ends: the write-ahead log is
+// synchronised (synchronous=FULL). What [Room.Note] has written outlives the process, but not a power cut. Several
+// processes may have one open; within one, a Room is not safe for concurrent use.
 type Room struct {
 	dsn, path, lockPath string
 
@@ -122,11 +122,12 @@ func dataSource(path string) string {
 		"journal_mode(wal)",
 		"synchronous(full)",
 		"cache_size(-16384)",
+		"journal_size_limit(0)",
 	}}
 	return "file://" + (&url.URL{Path: path}).EscapedPath() + "?" + settings.Encode()
 }
 
-// Close ends the use. The last process to do so folds the log into the database.
+// Close ends the use. The last process to do so folds the log into the database and empties it.
 func (r *Room) Close() error {
 	if r.conn == nil {
 		return nil
@@ -152,19 +153,32 @@ func (r *Room) connect() error {
 // Transact runs work in one transaction: all that it writes is kept, or nothing. It begins when no other process is
 // within one. Transactions do not nest.
 func (r *Room) Transact(work func() error) error {
+	return r.use("writing", func() error { return r.transact(work) })
+}
+
+// Note is [Room.Transact] for what can be learnt again: after a power cut the last notes may be lost, all of them from
+// some point on. That saves waiting for the disk.
+func (r *Room) Note(work func() error) error {
 	return r.use("writing", func() error {
-		clear(r.ids) // a transaction that was rolled back may have given some of them
-		err := r.conn.transaction("BEGIN IMMEDIATE", func() (err error) {
-			r.within = true
-			defer func() { r.within = false }()
-			if r.noGroups, err = r.lacksGroups(); err != nil {
-				return err
-			}
-			return work()
-		})
-		r.noGroups = false
-		return err
+		if err := r.conn.script("PRAGMA synchronous=NORMAL"); err != nil {
+			return err
+		}
+		return errors.Join(r.transact(work), r.conn.script("PRAGMA synchronous=FULL"))
 	})
+}
+
+func (r *Room) transact(work func() error) error {
+	clear(r.ids) // a transaction that was rolled back may have given some of them
+	err := r.conn.transaction("BEGIN IMMEDIATE", func() (err error) {
+		r.within = true
+		defer func() { r.within = false }()
+		if r.noGroups, err = r.lacksGroups(); err != nil {
+			return err
+		}
+		return work()
+	})
+	r.noGroups = false
+	return err
 }
 
 // use runs work on the connection and explains its errors.

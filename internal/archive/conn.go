@@ -28,6 +28,11 @@ func connect(dsn string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The log stays, empty, when the last process is done: making a file anew, with its entry in the directory, takes
+	// longer than writing to it.
+	if _, err := c.(sqlite.FileControl).FileControlPersistWAL("main", 1); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
 	return &conn{driver: c, statements: map[string]driver.Stmt{}}, nil
 }
 

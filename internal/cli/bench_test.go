@@ -95,3 +95,35 @@ func BenchmarkRecvCSV(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkSigned sends a message, and a file to somebody else, in a signed room of a relay without interval.
+func BenchmarkSigned(b *testing.B) {
+	relay := relaytest.New(b)
+	ana, bo := newDevice(b, relay), newDevice(b, relay)
+	channel := ana.makeRoom("fernpost")
+	bo.must("join", "lab", "--channel", fmt.Sprint(channel))
+	b.Run("Send200B", func(b *testing.B) {
+		ana.t = b
+		b.ReportAllocs()
+		for b.Loop() {
+			ana.must("send", strings.Repeat("x", 200))
+		}
+	})
+	bo.must("recv")
+	b.Run("File1MiB", func(b *testing.B) {
+		ana.t, bo.t = b, b
+		in := b.TempDir()
+		b.SetBytes(1 << 20)
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			b.StopTimer()
+			file := filepath.Join(b.TempDir(), "file")
+			if err := os.WriteFile(file, fmt.Appendf(make([]byte, 1<<20), "%d", i), 0o600); err != nil {
+				b.Fatal(err)
+			}
+			b.StartTimer()
+			ana.must("send", "--file", file)
+			bo.must("recv", "-n", "1", "--save", in)
+		}
+	})
+}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -33,6 +34,8 @@ type app struct {
 	// The three tell whether a stream is a terminal; width is stdout's, 80 where it has none.
 	stdinTerminal, stdoutTerminal, stderrTerminal bool
 	width                                         int
+	// transport carries the requests instead of the network, in tests.
+	transport http.RoundTripper
 
 	style   style
 	quiet   bool

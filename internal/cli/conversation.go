@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -15,7 +14,7 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
-	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/room/kept"
 )
 
 // conversation is a room of signed records, opened: its keys, its archive and its relay.
@@ -26,7 +25,16 @@ type conversation struct {
 	room    keyring.Room
 	client  *remote.Client
 	archive *archive.Room
-	noWait  bool // fail where posting would wait
+
+	// doubtful tells that the relay showed less than before when it was read last.
+	doubtful bool
+
+	noWait bool // fail where posting would wait
+	yes    bool // do not ask before a long transfer
+	asJSON bool
+	// plan is what was announced, and bulkRows how many entries one bulk call may hold; 0 if that is not known.
+	plan     estimate
+	bulkRows int
 }
 
 // isSigned reports whether the members of a room sign what they write.
@@ -44,10 +52,6 @@ func (a *app) openConversation(r keyring.Room) (*conversation, error) {
 	if err != nil {
 		return nil, err
 	}
-	identity, nick, err := a.identityFor(r)
-	if err != nil {
-		return nil, err
-	}
 	dir, err := a.dataDir("archive")
 	if err != nil {
 		return nil, err
@@ -57,13 +61,19 @@ func (a *app) openConversation(r keyring.Room) (*conversation, error) {
 		return nil, err
 	}
 	c := &conversation{app: a, room: r, client: client}
-	if c.archive, err = archive.OpenRoom(dir, r.Name); err != nil {
-		client.Close()
-		return nil, err
-	}
+	// The first use of an identity and opening the archive are what takes longest at start: each goes by itself.
 	options := room.Options{
-		Keys: keys, Salt: record.Salt(passphrase.RoomSalt(r.Channel)), Identity: identity, Nick: nick, Fields: r.Fields,
-		Pad: r.Pad, Used: r.Wrote,
+		Keys: keys, Salt: record.Salt(passphrase.RoomSalt(r.Channel)), Fields: r.Fields, Pad: r.Pad, Used: r.Wrote,
+	}
+	identified := make(chan error, 1)
+	go func() {
+		var err error
+		options.Identity, options.Nick, err = a.identityFor(r)
+		identified <- err
+	}()
+	c.archive, err = archive.OpenRoom(dir, r.Name)
+	if err = errors.Join(<-identified, err); err != nil {
+		return nil, errors.Join(err, c.close())
 	}
 	c.Conversation, err = room.Open(c.archive, options)
 	if errors.Is(err, room.ErrLostArchive) {
@@ -80,6 +90,9 @@ func (a *app) openConversation(r keyring.Room) (*conversation, error) {
 
 func (c *conversation) close() error {
 	c.client.Close()
+	if c.archive == nil {
+		return nil
+	}
 	return c.archive.Close()
 }
 
@@ -104,21 +117,21 @@ func (a *app) identityFor(r keyring.Room) (record.Identity, string, error) {
 		return record.Identity{}, "", err
 	}
 	defer keys.Close()
-	kept, err := keys.Identity()
+	device, err := keys.Identity()
 	if errors.Is(err, keyring.ErrNoIdentity) {
 		seed := record.GenerateIdentity().RevealSeed()
-		kept = keyring.Identity{Seed: keyring.Secret(hex.EncodeToString(seed[:]))}
-		err = keys.SaveIdentity(kept)
+		device = keyring.Identity{Seed: keyring.Secret(hex.EncodeToString(seed[:]))}
+		err = keys.SaveIdentity(device)
 	}
 	if err != nil {
 		return record.Identity{}, "", err
 	}
-	seed := kept.Seed
+	seed := device.Seed
 	if r.Identity != "" {
 		seed = r.Identity
 	}
 	identity, err := parseSeed(seed)
-	return identity, kept.Nickname, err
+	return identity, device.Nickname, err
 }
 
 func parseSeed(s keyring.Secret) (record.Identity, error) {
@@ -162,115 +175,6 @@ func (c *conversation) noteWriting() error {
 	return keys.Save(c.room)
 }
 
-// feedPosition is what a conversation keeps of its feed between readings.
-type feedPosition struct {
-	remote.Position
-
-	// FromStart tells that the reading began with the channel's first entry.
-	FromStart bool `json:"from_start"`
-}
-
-// read reads what is new in the channel and keeps it. Beside an error of the relay the arrivals up to it are good.
-func (c *conversation) read(ctx context.Context) (room.Arrivals, error) {
-	const tries = 3
-	for i := 1; ; i++ {
-		arrivals, err := c.readOnce(ctx)
-		if i == tries || !errors.Is(err, room.ErrReadElsewhere) {
-			return arrivals, err
-		}
-	}
-}
-
-// keepArrived is how many messages of one reading are handed out at once; the archive has all of them.
-const keepArrived = 1000
-
-func (c *conversation) readOnce(ctx context.Context) (room.Arrivals, error) {
-	in, err := c.Receive(keepArrived)
-	if err != nil {
-		return room.Arrivals{}, err
-	}
-	at := feedPosition{FromStart: true}
-	if b := in.Position(); len(b) > 0 {
-		if err := json.Unmarshal(b, &at); err != nil {
-			_, ferr := in.Finish(room.Facts{View: unread(), Now: time.Now()})
-			return room.Arrivals{}, errors.Join(fmt.Errorf("the archive's position is damaged: %w", err), ferr)
-		}
-	}
-	// What belongs to a cleared channel is to be told apart before it is handed on, so entries wait here.
-	var entries []thingspeak.Entry
-	news, readErr := c.client.Since(ctx, at.Position, func(e *thingspeak.Entry) error {
-		entries = append(entries, *e)
-		return nil
-	})
-	if news.Cleared {
-		if err := in.Cleared(); err != nil {
-			return room.Arrivals{}, err
-		}
-	}
-	for i := range entries {
-		if in.Add(&entries[i]) != nil {
-			break // Finish returns the error
-		}
-	}
-	at.Position = news.Position
-	position, err := json.Marshal(at)
-	if err != nil {
-		return room.Arrivals{}, err
-	}
-	facts := room.Facts{
-		View: record.View{FromStart: at.FromStart}, Position: position, LastID: news.LastID,
-		Rewritten: news.Rewritten, Now: time.Now(),
-	}
-	for _, w := range append(news.Position.Waiting, news.Lost...) {
-		facts.View.Holes = append(facts.View.Holes, record.Hole{First: w.First, Last: w.Last, Asked: w.Asked})
-	}
-	if readErr != nil {
-		facts.View = unread()
-	}
-	arrivals, err := in.Finish(facts)
-	return arrivals, errors.Join(readErr, err)
-}
-
-// unread is the view of somebody who has not read the feed to its end: nothing is concluded from what is lacking.
-func unread() record.View {
-	return record.View{Holes: []record.Hole{{First: 1, Last: 1<<53 - 1}}}
-}
-
-// poster posts for a conversation, and tells the user of waits.
-type poster struct{ c *conversation }
-
-func (p poster) Post(ctx context.Context, fields thingspeak.Fields, after int64) (int64, error) {
-	post := func() (int64, error) { return p.c.client.Post(ctx, fields, after, p.c.showWait) }
-	if p.c.noWait {
-		post = func() (int64, error) { return p.postOnce(ctx, fields) }
-	}
-	entry, err := post()
-	if err == nil {
-		return entry, nil
-	}
-	if errors.Is(err, remote.ErrUnknownOutcome) {
-		return 0, outcomeError{err, room.ErrUnknown}
-	}
-	_, refused := errors.AsType[*remote.RefusedError](err)
-	if e, ok := errors.AsType[*remote.UnreachableError](err); refused || ok && !e.Sent {
-		return 0, outcomeError{err, room.ErrNotStored}
-	}
-	return 0, err
-}
-
-// outcomeError is an error of the relay that tells the room what became of an entry.
-type outcomeError struct {
-	error
-	outcome error
-}
-
-func (e outcomeError) Is(target error) bool { return target == e.outcome }
-func (e outcomeError) Unwrap() error        { return e.error }
-
-func (p poster) Find(ctx context.Context, fields thingspeak.Fields, after int64) (int64, error) {
-	return p.c.client.Find(ctx, fields, after)
-}
-
 // write signs a message and puts it into the outbox.
 func (c *conversation) write(body record.Body) (room.Written, error) {
 	written, err := c.Write(body, time.Now())
@@ -280,9 +184,20 @@ func (c *conversation) write(body record.Body) (room.Written, error) {
 	return written, c.noteWriting()
 }
 
-// deliver posts what is in the outbox. The room must have been read before.
+// deliver posts what is in the outbox and returns the number of the last entry, 0 if nothing was waiting. The room must
+// have been read before.
 func (c *conversation) deliver(ctx context.Context) (last int64, err error) {
-	done, err := c.Deliver(ctx, poster{c}, func(p room.Progress) { last = p.Entry })
+	waiting, before, err := c.waiting()
+	if err != nil {
+		return 0, err
+	}
+	t := c.newTransfer(waiting, before)
+	var printing error
+	done, err := c.Deliver(ctx, &poster{c: c, transfer: t}, func(p room.Progress) {
+		last = p.Entry
+		printing = errors.Join(printing, t.accepted(p))
+	})
+	t.end()
 	for _, r := range done.Renumbered {
 		c.say("%s", c.style.warn(fmt.Sprintf("your message #%d became #%d: this identity has written somewhere else, "+
 			"from a copied home directory or before a backup was restored", r.Before, r.Now)))
@@ -290,7 +205,28 @@ func (c *conversation) deliver(ctx context.Context) (last int64, err error) {
 	if err != nil {
 		return last, explainDelivery(err)
 	}
-	return last, nil
+	return last, printing
+}
+
+// waiting counts the entries of the outbox that are to be posted, and those of the same messages that were accepted
+// before: of a transfer that was interrupted.
+func (c *conversation) waiting() (left, before int, err error) {
+	if left, err = c.Unposted(); err != nil || left < 2 {
+		return left, 0, err
+	}
+	queue, err := c.Outbox()
+	if err != nil {
+		return 0, 0, err
+	}
+	for i := range queue {
+		if queue[i].Sent != kept.Accepted {
+			before += queue[i].Accepted
+		}
+	}
+	if before > 0 {
+		c.say("going on where it was interrupted: %d of %s were accepted before", before, count(left+before, "entry"))
+	}
+	return left, before, nil
 }
 
 func explainDelivery(err error) error {

@@ -27,8 +27,8 @@ func (a *app) demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Show the whole story in one terminal, without any set-up",
 		Long: `demo starts a relay on this machine, lets ana and bo talk through it, and shows beside it what everybody else sees.
-Then somebody tries a wrong passphrase, and somebody alters a message. Nothing is acted: every line went through the
-relay. It listens on loopback only, on a port that was free, and leaves no file behind.`,
+Then somebody tries a wrong passphrase, somebody alters a message, and a second relay cheats. Nothing is acted: every
+line went through the relays. They listen on loopback only, on ports that were free, and leave no file behind.`,
 		Example: "  fernpost demo\n  fernpost demo | less",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context()) },
@@ -61,7 +61,7 @@ func (a *app) demo(ctx context.Context) (err error) {
 
 	d := &demo{app: a, relay: relay.URL()}
 	for _, scene := range []func(context.Context) (scene, error){
-		d.meet, d.talk, d.read, d.guess, d.alter,
+		d.meet, d.talk, d.read, d.guess, d.alter, d.cheat,
 	} {
 		s, err := scene(ctx)
 		if err != nil {

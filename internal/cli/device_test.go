@@ -2,7 +2,9 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +19,10 @@ type device struct {
 	t              testing.TB
 	env            map[string]string
 	stdout, stderr bytes.Buffer
+	// transport reaches a relay in a bubble; terminal tells that a person looks at stderr and types what is in stdin.
+	transport http.RoundTripper
+	terminal  bool
+	stdin     string
 }
 
 func newDevice(t testing.TB, relay *relaytest.Server) *device {
@@ -26,14 +32,18 @@ func newDevice(t testing.TB, relay *relaytest.Server) *device {
 }
 
 // run runs a command and returns its exit code.
-func (d *device) run(args ...string) int {
+func (d *device) run(args ...string) int { return d.runContext(d.t.Context(), args...) }
+
+// runContext is run for a command that ends with the context.
+func (d *device) runContext(ctx context.Context, args ...string) int {
 	d.stdout.Reset()
 	d.stderr.Reset()
 	a := &app{
-		stdin: strings.NewReader(""), stdout: &d.stdout, stderr: &d.stderr, width: 80,
-		getenv: func(name string) string { return d.env[name] },
+		stdin: strings.NewReader(d.stdin), stdout: &d.stdout, stderr: &d.stderr, width: 80,
+		getenv:        func(name string) string { return d.env[name] },
+		stdinTerminal: d.terminal, stderrTerminal: d.terminal, transport: d.transport,
 	}
-	return a.run(d.t.Context(), args)
+	return a.run(ctx, args)
 }
 
 // must runs a command that has to succeed.
@@ -48,9 +58,9 @@ func (d *device) must(args ...string) {
 const plainText = "custom:kdf=pbkdf2,salt=@room,iterations=1000"
 
 // makeRoom makes a room of the given profile and returns its channel.
-func (d *device) makeRoom(profile string) (channel int64) {
+func (d *device) makeRoom(profile string, more ...string) (channel int64) {
 	d.t.Helper()
-	d.must("init", "lab", "--profile", profile)
+	d.must(append([]string{"init", "lab", "--profile", profile}, more...)...)
 	if _, err := fmt.Sscanf(d.stdout.String()[strings.Index(d.stdout.String(), "channel"):], "channel %d", &channel); err != nil {
 		d.t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
@@ -125,6 +126,16 @@ func nextStep(err error) string {
 	}
 	if _, ok := errors.AsType[*remote.UnexpectedError](err); ok {
 		return "is that the address of a relay? It ends before /channels/…, such as https://api.thingspeak.com"
+	}
+	switch {
+	case errors.Is(err, archive.ErrFull):
+		return "make room on the disk, then run the same command again: nothing was half kept"
+	case errors.Is(err, archive.ErrNewer):
+		return "use the newer fernpost on this device, or another XDG_DATA_HOME with this one"
+	case errors.Is(err, archive.ErrDamaged):
+		return "move the file away to begin anew: what others wrote is read from the relay, and you get a new key in this room"
+	case errors.Is(err, archive.ErrBusy):
+		return "another fernpost is at work in this room; try again when it is done"
 	}
 	if errors.Is(err, keyring.ErrNoRoom) {
 		return `"fernpost rooms" lists the rooms; "fernpost init NAME" makes one, "fernpost join NAME" enters one`

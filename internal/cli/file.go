@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/fernpost/fernpost/internal/record"
@@ -49,35 +47,6 @@ func readAttachment(name string) (record.File, error) {
 	return record.File{Name: base, Media: media, Content: content}, nil
 }
 
-// longTransfer is how long sending may take without being asked for.
-const longTransfer = 10 * time.Minute
-
-// announce says how long a message of several entries takes, and asks where that is long.
-func (c *conversation) announce(ctx context.Context, entries int, yes bool) error {
-	if entries < 2 {
-		return nil
-	}
-	interval, err := time.ParseDuration(c.room.Interval)
-	if err != nil {
-		return err
-	}
-	if interval == 0 {
-		c.say("the message takes %s", count(entries, "entry"))
-		return nil
-	}
-	takes := time.Duration(entries-1) * interval
-	c.say("the message takes %s, at one in %v about %v, and as many of the channel's messages of the day",
-		count(entries, "entry"), interval, takes.Round(time.Second))
-	if takes <= longTransfer || yes {
-		return nil
-	}
-	ok, err := c.confirm(ctx, "Send it?")
-	if err == nil && !ok {
-		err = hint(usagef("not sent: it would take %v", takes.Round(time.Second)), "say --yes, or send something shorter")
-	}
-	return err
-}
-
 // saver writes files that came in messages into a directory, never over another file.
 type saver struct {
 	dir  *os.Root
@@ -108,7 +77,7 @@ func (s *saver) save(f record.File) (name string, there bool, err error) {
 		}
 		out, err := s.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		if errors.Is(err, fs.ErrExist) {
-			if old, err := s.dir.ReadFile(name); err == nil && bytes.Equal(old, f.Content) {
+			if s.holds(name, f.Content) {
 				return name, true, nil
 			}
 			continue
@@ -124,6 +93,17 @@ func (s *saver) save(f record.File) (name string, there bool, err error) {
 		return name, false, nil
 	}
 	return "", false, fmt.Errorf("saving %s%s: %d files of that name are there already", base, ext, most)
+}
+
+// holds reports whether there is a file of that name with that content. Only a regular file is looked into: reading
+// from a pipe could take for ever.
+func (s *saver) holds(name string, content []byte) bool {
+	info, err := s.dir.Lstat(name)
+	if err != nil || !info.Mode().IsRegular() || info.Size() != int64(len(content)) {
+		return false
+	}
+	old, err := s.dir.ReadFile(name)
+	return err == nil && bytes.Equal(old, content)
 }
 
 // safeName makes a file name of what a peer calls one: one element of a path, without a dot at its beginning, without
@@ -148,9 +128,24 @@ func safeName(name string) (base, ext string) {
 		_, n := utf8.DecodeLastRuneInString(base)
 		base = base[:len(base)-n]
 	}
-	switch strings.ToUpper(base) {
-	case "", "CON", "PRN", "AUX", "NUL", "COM1", "COM2", "COM3", "COM4", "LPT1", "LPT2", "LPT3":
+	if isDevice(base) {
 		base = "file" + base
 	}
 	return base, ext
+}
+
+// isDevice reports whether a name is empty, or one that Windows keeps for devices: whatever follows a dot.
+func isDevice(name string) bool {
+	name, _, _ = strings.Cut(strings.ToUpper(name), ".")
+	switch strings.TrimRight(name, " ") {
+	case "", "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$":
+		return true
+	}
+	for _, kind := range []string{"COM", "LPT"} {
+		number, ok := strings.CutPrefix(name, kind)
+		if r := []rune(strings.TrimRight(number, " ")); ok && len(r) == 1 && strings.ContainsRune("0123456789¹²³", r[0]) {
+			return true
+		}
+	}
+	return false
 }

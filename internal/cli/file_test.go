@@ -20,6 +20,14 @@ func TestSafeNames(t *testing.T) {
 		"":                             "file",
 		"..":                           "file",
 		"con":                          "filecon",
+		"aux.tar.gz":                   "fileaux.tar.gz",
+		"Lpt9 .txt":                    "fileLpt9 .txt",
+		"com¹":                         "filecom¹",
+		"console.log":                  "console.log",
+		"a/b\\..\\c.txt":               "c.txt",
+		"/":                            "file",
+		"\x00\n\r\t":                   "file",
+		"~root":                        "~root",
 		"a\x1b[31m\u202egpj.exe":       "a[31mgpj.exe",
 		"a<b>:c?.txt":                  "a_b__c_.txt",
 		"trailing. .":                  "trailing",
@@ -62,6 +70,44 @@ func TestSavingNeverReplacesAFile(t *testing.T) {
 	}
 	if b, err := os.ReadFile(filepath.Join(dir, "a.txt")); err != nil || string(b) != "one" {
 		t.Errorf("a.txt holds %q (%v)", b, err)
+	}
+}
+
+// What stands under a file's name already is neither written to nor read if it is no file: a link that leads
+// elsewhere, a directory.
+func TestSavingKeepsToItsDirectory(t *testing.T) {
+	dir := t.TempDir()
+	outside := filepath.Join(t.TempDir(), "outside.txt")
+	if err := os.WriteFile(outside, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, filepath.Join(dir, "link.txt")); err != nil {
+		t.Skip("no symbolic links: ", err)
+	}
+	if err := os.Symlink("nowhere", filepath.Join(dir, "dangling.txt")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s, err := newSaver(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	for name, want := range map[string]string{
+		"link.txt": "link-2.txt", "dangling.txt": "dangling-2.txt", "folder": "folder-2", outside: "outside.txt",
+	} {
+		got, there, err := s.save(record.File{Name: name, Content: []byte("mine")})
+		if err != nil || got != want || there {
+			t.Errorf("saving %s = %q, %v, %v, want %q", name, got, there, err, want)
+		}
+	}
+	if b, err := os.ReadFile(outside); err != nil || string(b) != "mine" {
+		t.Errorf("what the link leads to holds %q (%v)", b, err)
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "nowhere")); err == nil {
+		t.Error("a dangling link was written through")
 	}
 }
 

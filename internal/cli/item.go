@@ -121,6 +121,9 @@ func itemNotes(it *room.Item) []string {
 	if m.Late {
 		notes = append(notes, "late")
 	}
+	if clock := (room.Message{Posted: it.Posted, Sealed: m.Time()}); !it.Posted.IsZero() && clock.ClockSkew() != 0 {
+		notes = append(notes, "written "+m.Time().Local().Format(stampLayout)+" by the author's clock")
+	}
 	if m.Forked {
 		notes = append(notes, "one of two with this number")
 	}
@@ -128,6 +131,8 @@ func itemNotes(it *room.Item) []string {
 		switch {
 		case it.Sent.Sent != kept.Accepted:
 			notes = append(notes, it.Sent.Sent.String())
+		case it.At.Entry == 0:
+			notes = append(notes, fmt.Sprintf("accepted as entry %d, and not read back", it.Sent.Entry))
 		case len(it.SeenBy) > 0:
 			notes = append(notes, "seen by "+screen.Line(strings.Join(it.SeenBy, ", ")))
 		}

@@ -19,8 +19,9 @@ func (a *app) outboxCommand() *cobra.Command {
 		Use:   "outbox",
 		Short: "Messages that are on their way: list, post again, take back",
 		Long: `outbox lists the messages of a signed room that the relay has not shown yet. --retry posts what is waiting; what was
-tried before is looked for first, so nothing is sent twice. --drop takes a message back of which nothing was tried: its
-number was taken, so a message that says nothing goes out in its place.`,
+tried before is looked for first, so that nothing is sent twice and a long transfer goes on where it was cut off. --drop
+takes a message back of which nothing was tried: its number was taken, so a message that says nothing goes out in its
+place.`,
 		Example: "  fernpost outbox\n  fernpost outbox --retry\n  fernpost outbox --drop 7",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -31,7 +32,9 @@ number was taken, so a message that says nothing goes out in its place.`,
 					}
 					a.say("message #%d is taken back", drop)
 				}
+				c.asJSON = asJSON
 				if retry {
+					c.yes = true // it was asked for when it was written
 					return c.retry(cmd.Context())
 				}
 				return c.listOutbox(asJSON)
@@ -46,6 +49,9 @@ number was taken, so a message that says nothing goes out in its place.`,
 }
 
 func (c *conversation) retry(ctx context.Context) error {
+	if err := c.announce(ctx, 0); err != nil {
+		return err
+	}
 	if _, err := c.read(ctx); err != nil {
 		return err
 	}

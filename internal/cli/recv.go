@@ -242,7 +242,7 @@ func findingsOf(f room.Findings) []finding {
 	if f.Repeats > 0 {
 		all = append(all, finding{
 			Finding: "repeat", Count: f.Repeats,
-			words: count(f.Repeats, "repeat") + " of messages that came before, not shown again",
+			words: count(f.Repeats, "token") + " repeated from before, not shown again",
 		})
 	}
 	if f.Expired > 0 {

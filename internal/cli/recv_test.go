@@ -142,6 +142,34 @@ func TestNoKeyInAnyOutput(t *testing.T) {
 	}
 }
 
+// After a clear the numbers begin anew: what was read before stays, what comes is new, and the loss is told once.
+func TestASignedRoomOutlivesAClear(t *testing.T) {
+	inBubble(t, limitsOf(t, 0, 0, 960), 0, nil, func(t *testing.T, s *relaytest.Server, ana *device) {
+		bo := newDevice(t, s)
+		bo.transport = s.Transport(t)
+		bo.must("join", "lab", "--channel", fmt.Sprint(ana.channel()), "--profile", quickSigned)
+		ana.must("send", "one")
+		ana.must("send", "two")
+		bo.must("recv")
+		s.Clear(t, ana.channel())
+		for range 3 { // what looks like a clear may be a stale answer for a minute
+			ana.must("recv")
+			bo.must("recv")
+			time.Sleep(time.Minute)
+		}
+		ana.must("send", "three")
+		bo.must("recv")
+		if got := strings.Count(bo.stdout.String(), "\n"); got != 3 || !strings.Contains(bo.stdout.String(), ": three\n") {
+			t.Errorf("recv prints %q", bo.stdout.String())
+		}
+		ana.must("verify")
+		bo.must("recv", "--json")
+		if bo.stderr.Len() > 0 || strings.Contains(bo.stdout.String(), `"finding"`) {
+			t.Errorf("told again: %q, %q", bo.stderr.String(), bo.stdout.String())
+		}
+	})
+}
+
 func TestMessagesAsPeopleSeeThem(t *testing.T) {
 	at := time.Date(2026, 11, 20, 10, 0, 0, 0, time.Local)
 	messages := []room.Message{

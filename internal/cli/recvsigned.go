@@ -20,6 +20,9 @@ import (
 // recvMark is the name under which the archive remembers which findings recv has shown.
 const recvMark = "recv"
 
+// doubt is said where a relay shows less than it did before. One stale answer proves nothing, so it has a minute.
+const doubt = "the relay shows less than before; if that lasts for a minute it is believed, and reading goes on"
+
 // recvSigned prints the newest messages of a room of records.
 func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) error {
 	if o.csv != "" {
@@ -43,6 +46,9 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 	}
 	if err := c.printArrivals(arrivals, o.asJSON); err != nil {
 		return err
+	}
+	if c.doubtful {
+		c.say("%s", c.style.warn(doubt))
 	}
 	if readErr != nil {
 		if shown > 0 {

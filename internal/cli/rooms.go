@@ -161,7 +161,7 @@ func (a *app) newClient(o remote.Options) (*remote.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Timeout, o.Version = timeout, version()
+	o.Timeout, o.Version, o.Transport = timeout, version(), a.transport
 	client, err := remote.New(o)
 	if err != nil {
 		return nil, usageError{err}

@@ -30,8 +30,14 @@ func (a *app) sendCommand() *cobra.Command {
 		Long: `send seals a message with the room's key and posts it. The message is the argument, or standard input where the
 argument is - or missing; a line end behind it is cut off.
 
-In a signed room it may be as long as you like: it takes as many entries as it needs, and stays in the outbox until the
-relay has accepted all of them ("fernpost outbox"). In a room of plain texts it has at most 127 bytes of UTF-8.
+In a signed room it may be as long as you like, or a file: it takes as many entries as it needs, many of them in one
+call where the relay has bulk updates. send says first how long that takes and what it costs of the relay's quota, and
+asks if it is more than ten minutes or a tenth of a day's messages. The message stays in the outbox until the relay has
+accepted all of it: if send is interrupted, the same command or "fernpost outbox --retry" goes on where it was. In a
+room of plain texts a message has at most 127 bytes of UTF-8.
+
+--json prints one object with the result; of a message of several entries an "event" of the estimate and of each
+progress comes before.
 
 A relay takes one update of a channel in a certain time, over all who write to it. Where it refuses one for that reason,
 send waits and says how long. If a reply is lost, it reads back and posts again only what is not there.`,
@@ -45,11 +51,11 @@ send waits and says how long. If a reply is lost, it reads back and posts again 
 		},
 	}
 	cmd.Flags().StringVar(&o.room, "room", "", "the `ROOM` to write to (default: the only one)")
-	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print the result as one JSON object")
+	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print the result as a JSON object")
 	cmd.Flags().BoolVar(&o.noWait, "no-wait", false, "fail instead of waiting when the relay says that it is too soon")
 	cmd.Flags().BoolVar(&o.queue, "queue", false, "only sign it and put it into the outbox (signed rooms)")
 	cmd.Flags().StringVar(&o.file, "file", "", "send this `FILE` of up to 4 MiB (signed rooms)")
-	cmd.Flags().BoolVar(&o.yes, "yes", false, "do not ask before a transfer that takes long")
+	cmd.Flags().BoolVar(&o.yes, "yes", false, "do not ask before a transfer that takes long or costs much")
 	return cmd
 }
 

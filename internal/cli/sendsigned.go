@@ -1,15 +1,14 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"time"
 
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/record"
-	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
-	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/room/kept"
 )
 
 // sendSigned writes a message into the outbox, reads the room and posts what is waiting.
@@ -22,24 +21,27 @@ func (a *app) sendSigned(ctx context.Context, r keyring.Room, body record.Body, 
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	written, err := c.write(body)
-	if errors.Is(err, room.ErrNoText) || errors.Is(err, record.ErrBody) {
-		return usageError{err}
-	}
-	if err != nil {
-		return err
-	}
+	c.noWait, c.yes, c.asJSON = o.noWait, o.yes, o.asJSON
 	if o.queue {
+		written, err := c.compose(ctx, body)
+		if err != nil {
+			return err
+		}
 		a.say("queued as your message #%d; \"fernpost outbox --retry\" posts it", written.Number)
 		return a.printSent(r, written, 0, o.asJSON)
 	}
-	if err := c.announce(ctx, written.Entries, o.yes); err != nil {
-		return errors.Join(err, c.Drop(written.Number, time.Now()))
+	news, err := c.startReading(ctx)
+	if err != nil {
+		return err
 	}
-	if _, err := c.read(ctx); err != nil {
+	written, err := c.compose(ctx, body)
+	if err != nil {
+		news.abandon()
+		return err
+	}
+	if _, err := c.finishReading(ctx, news); err != nil {
 		return explainDelivery(err)
 	}
-	c.noWait = o.noWait
 	entry, err := c.deliver(ctx)
 	if err != nil {
 		return err
@@ -48,6 +50,53 @@ func (a *app) sendSigned(ctx context.Context, r keyring.Room, body record.Body, 
 		a.say("accepted as entry %d", entry)
 	}
 	return a.printSent(r, written, entry, o.asJSON)
+}
+
+// compose puts a message into the outbox, once the user has agreed to what it takes. A file that is there already, from
+// a transfer that was interrupted, is not written once more.
+func (c *conversation) compose(ctx context.Context, body record.Body) (room.Written, error) {
+	if file, ok := body.(record.File); ok {
+		begun, err := c.begun(file)
+		if err != nil {
+			return room.Written{}, err
+		}
+		if begun != nil {
+			c.say("this file is in the outbox already, as your message #%d", begun.Number)
+			return room.Written{Number: begun.Number, Entries: begun.Entries}, c.announce(ctx, 0)
+		}
+	}
+	entries, err := c.Entries(body)
+	if err != nil {
+		return room.Written{}, err
+	}
+	if err := c.announce(ctx, entries); err != nil {
+		return room.Written{}, err
+	}
+	written, err := c.write(body)
+	if errors.Is(err, room.ErrNoText) || errors.Is(err, record.ErrBody) {
+		err = usageError{err}
+	}
+	return written, err
+}
+
+// begun returns the message of the outbox that holds this file and was not accepted as a whole yet, nil if there is
+// none.
+func (c *conversation) begun(file record.File) (*room.Queued, error) {
+	if n, err := c.Unposted(); err != nil || n == 0 {
+		return nil, err
+	}
+	items, err := c.OnTheirWay()
+	if err != nil {
+		return nil, err
+	}
+	for i := range items {
+		f, ok := items[i].Record.Body.(record.File)
+		if ok && items[i].Sent.Sent != kept.Accepted && f.Name == file.Name && f.Media == file.Media &&
+			bytes.Equal(f.Content, file.Content) {
+			return items[i].Sent, nil
+		}
+	}
+	return nil, nil
 }
 
 func (a *app) printSent(r keyring.Room, w room.Written, entry int64, asJSON bool) error {
@@ -61,13 +110,4 @@ func (a *app) printSent(r keyring.Room, w room.Written, entry int64, asJSON bool
 		Entries int    `json:"entries"`
 		Entry   int64  `json:"entry,omitempty"`
 	}{r.Name, r.Channel, w.Number, w.Entries, entry})
-}
-
-// postOnce is one attempt without any wait, for --no-wait.
-func (p poster) postOnce(ctx context.Context, fields thingspeak.Fields) (int64, error) {
-	entry, err := p.c.client.Update(ctx, fields)
-	if e, ok := errors.AsType[*remote.UnreachableError](err); ok && e.Sent {
-		return 0, outcomeError{err, room.ErrUnknown}
-	}
-	return entry, err
 }

@@ -29,8 +29,15 @@ func (a *app) watchSigned(ctx context.Context, r keyring.Room, o watchOptions) (
 	}
 	f := &follower{app: a, options: o, room: r}
 	return f.run(ctx, func(ctx context.Context) (news bool, err error) {
+		doubted := c.doubtful
 		arrivals, readErr := c.read(ctx)
 		f.relayAnswers(readErr)
+		if c.doubtful && !doubted {
+			c.say("%s", c.style.warn(doubt))
+		}
+		if err := c.printFindings(arrivals.Findings, o.asJSON); err != nil {
+			return false, err
+		}
 		if !known && readErr == nil {
 			// The first watch of a room begins now, behind what was there before.
 			if mark, err = c.Now(); err != nil {

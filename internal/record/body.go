@@ -110,6 +110,27 @@ func (KeyMoved) Notice(name string) string {
 	return name + " has moved this room to a new key: ask for the invite"
 }
 
+// BodySize returns how many bytes a body takes in a record: so many of [Capacity].
+func BodySize(b Body) int {
+	switch b := b.(type) {
+	case Text:
+		return len(b)
+	case File:
+		return 1 + len(b.Name) + 1 + len(b.Media) + len(b.Content)
+	case Heartbeat:
+		return len(b) * seenSize
+	case KeyMoved:
+		return len(b.Key)
+	case Device:
+		return len(b.Key) + len(b.Proof)
+	case Unknown:
+		return len(b.Data)
+	case Unreadable:
+		return len(b.Data)
+	}
+	return 0
+}
+
 // deviceMessage is what the other device signs.
 func deviceMessage(salt Salt, author PublicKey) []byte {
 	b := append([]byte(deviceDomain), salt[:]...)

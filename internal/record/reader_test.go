@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -406,6 +407,32 @@ func TestNamesakes(t *testing.T) {
 			t.Errorf("shown as %q", m.Name)
 		}
 	})
+}
+
+// A nickname that could take over a terminal, pass for another one or climb over the lines above it is none: the
+// author is called by the tag.
+func TestImpossibleNicknamesAreNotShown(t *testing.T) {
+	for name, nick := range map[string]string{
+		"an escape sequence":       "ana\x1b[2J",
+		"a right-to-left override": "\u202eana",
+		"a right-to-left mark":     "ana\u200f",
+		"a line break":             "ana\nbo",
+		"24 combining bytes":       strings.Repeat("\u0323", 12),
+		"a letter and 22 of them":  "q" + strings.Repeat("\u0323", 11),
+		"25 bytes":                 strings.Repeat("a", 25),
+		"not UTF-8":                "an\xff",
+	} {
+		l := newListener(t)
+		mallory := newScribe(t, 9, "")
+		got := l.read(at(t, 1, signRaw(mallory.id, 1, ShortHash{}, nick, KindText, []byte("hello"))))
+		if len(got.Messages) != 1 {
+			t.Errorf("%s: %d messages", name, len(got.Messages))
+			continue
+		}
+		if m := got.Messages[0]; m.Nick != "" || m.Name != mallory.tag().String() {
+			t.Errorf("%s: called %q, nickname %q", name, m.Name, m.Nick)
+		}
+	}
 }
 
 func TestDevices(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,6 +84,66 @@ func (c *Client) bulkBody(rows []BulkRow) ([]byte, error) {
 		Key     string              `json:"write_api_key"`
 		Updates []map[string]string `json:"updates"`
 	}{string(c.set.WriteKey), updates})
+}
+
+// PostBulk posts up to [MaxBulkRows] entries as [Client.BulkUpdate] does, when the relay is ready: it keeps the
+// interval of bulk calls after our own last one, and waits and tries again when the relay says that the call comes too
+// soon, up to five times. A call of which the reply is lost counts as a promise as well, after a pause in which the relay may
+// come to its end: what became of the rows has to be found out either way. Progress, if not nil, is told of each wait
+// before it begins.
+func (c *Client) PostBulk(ctx context.Context, rows []BulkRow, progress func(Wait)) error {
+	p := poster{c: c, progress: progress}
+	c.mu.Lock()
+	own := time.Until(c.nextBulk)
+	c.mu.Unlock()
+	if own > 0 {
+		if err := p.wait(ctx, Wait{Reason: OwnInterval, For: own}); err != nil {
+			return err
+		}
+	}
+	for {
+		err := c.BulkUpdate(ctx, rows)
+		switch {
+		case mayBeStored(err):
+			err = p.wait(ctx, Wait{Reason: ReplyLost, For: minSettle, Round: 1})
+		case isTooSoon(err):
+			if err := p.pause(ctx, err); err != nil {
+				return err
+			}
+			continue
+		}
+		if err == nil {
+			c.mu.Lock()
+			c.nextBulk = time.Now().Add(c.bulkInterval)
+			c.mu.Unlock()
+		}
+		return err
+	}
+}
+
+func isTooSoon(err error) bool {
+	e, ok := errors.AsType[*RefusedError](err)
+	return ok && e.Reason == TooSoon
+}
+
+// settleAgain are the pauses after which rows that a relay has promised to store are looked for again: it may show them
+// later than it answers (contract section 15, quirks 7 and 13).
+var settleAgain = [...]time.Duration{time.Second, 2 * time.Second, 4 * time.Second}
+
+// FindPromised is [Client.FindAll] right after [Client.PostBulk]: as long as some of the rows are not there, it looks
+// again, three times within seven seconds.
+func (c *Client) FindPromised(ctx context.Context, updates []thingspeak.Fields, known int64) ([]int64, error) {
+	found, err := c.FindAll(ctx, updates, known)
+	for _, pause := range settleAgain {
+		if err != nil || !slices.Contains(found, 0) {
+			break
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.posting(), err)
+		}
+		found, err = c.FindAll(ctx, updates, known)
+	}
+	return found, err
 }
 
 // FindAll looks for updates among the entries after the number known, in one reading, and returns their entry numbers,

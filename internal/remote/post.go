@@ -65,7 +65,7 @@ func (c *Client) Post(
 	id, err = p.post(ctx)
 	if err == nil {
 		c.mu.Lock()
-		c.nextPost = time.Now().Add(c.set.Interval)
+		c.nextPost = time.Now().Add(c.postInterval)
 		c.mu.Unlock()
 	}
 	return id, err

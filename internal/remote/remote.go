@@ -63,8 +63,11 @@ type Client struct {
 	rangeReads atomic.Int32 // what was learnt about reads by range of numbers; see canRange
 
 	mu sync.Mutex // guards what follows
-	// nextPost is when our own last update stops being too recent.
-	nextPost time.Time
+	// nextPost is when our own last update stops being too recent, and nextBulk when our own last bulk call does.
+	nextPost, nextBulk time.Time
+	// postInterval is the pause between two updates of ours, and bulkInterval that between two bulk calls, as far as we
+	// know.
+	postInterval, bulkInterval time.Duration
 	// nextAsk is when the next entry may be asked for by itself.
 	nextAsk time.Time
 	// lastUse is when the relay last answered.
@@ -110,7 +113,9 @@ func New(o Options) (*Client, error) {
 	client.SetHeader("User-Agent", agent)
 	client.SetLogger(silent{})
 	client.SetDoNotParseResponse(true) // bodies are read here, bounded and watched
-	return &Client{http: client, set: &settings{Options: o, base: base, address: base.String() + "/"}}, nil
+	c := &Client{http: client, set: &settings{Options: o, base: base, address: base.String() + "/"}}
+	c.postInterval, c.bulkInterval = o.Interval, c.assumed().BulkInterval
+	return c, nil
 }
 
 // Close lets go of idle connections. The client can still be used.

@@ -88,6 +88,20 @@ func (r *reader) fetch(ctx context.Context, want ranges) error {
 //
 // An error of visit ends the call and is returned as it is. The entry is reused; its texts may be kept.
 func (c *Client) Since(ctx context.Context, pos Position, visit func(*thingspeak.Entry) error) (News, error) {
+	return c.Follow(ctx, pos, Visitor{Entry: visit})
+}
+
+// Visitor gets what [Client.Follow] finds, as it finds it.
+type Visitor struct {
+	// Entry gets each entry.
+	Entry func(*thingspeak.Entry) error
+	// Cleared, if set, is told that the channel was emptied, before it gets the first entry that came after.
+	Cleared func() error
+}
+
+// Follow is [Client.Since] for whoever has to know what came before a clear and what after while the entries come. An
+// error of the visitor ends the call and is returned as it is.
+func (c *Client) Follow(ctx context.Context, pos Position, v Visitor) (News, error) {
 	news := News{Position: pos}
 	last, err := c.lastID(ctx)
 	if err != nil {
@@ -98,7 +112,7 @@ func (c *Client) Since(ctx context.Context, pos Position, visit func(*thingspeak
 		news.Position, err = c.Start(ctx)
 		return news, err
 	}
-	f := follower{pos: pos, last: last, visit: visit, news: &news, now: time.Now()}
+	f := follower{pos: pos, last: last, visit: v.Entry, news: &news, now: time.Now()}
 	f.r = reader{c: c, visit: f.hold, known: f.compare}
 	f.r.seen.add(1, pos.Last)
 	for _, w := range pos.Waiting {
@@ -112,8 +126,13 @@ func (c *Client) Since(ctx context.Context, pos Position, visit func(*thingspeak
 	err = f.follow(ctx)
 	news.Header, news.Date = f.r.header, f.r.date
 	news.Skipped, news.CutShort = f.r.skipped, f.r.cutShort
-	if err == nil && news.Cleared {
-		fresh, err := c.Since(ctx, Position{}, visit)
+	if err == nil && news.Cleared { // and nothing was visited
+		if v.Cleared != nil {
+			if err := v.Cleared(); err != nil {
+				return news, err
+			}
+		}
+		fresh, err := c.Since(ctx, Position{}, v.Entry)
 		fresh.Cleared = true
 		return fresh, err
 	}

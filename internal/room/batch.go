@@ -84,7 +84,7 @@ func (b *batch) keep(facts *Facts) error {
 	}
 	var results []*record.Result
 	var elsewhere []uint32
-	err := c.transact(func() error {
+	err := c.note(func() error {
 		results, elsewhere = nil, nil
 		state, err := c.store.State()
 		if err != nil {

@@ -132,8 +132,12 @@ func (c *Conversation) known() knowledge { return knowledge{c.store, &c.opener} 
 
 // transact is Transact of the store; if it fails, what the reader remembers is forgotten, since it may have taken for
 // kept what is not.
-func (c *Conversation) transact(work func() error) error {
-	err := c.store.Transact(work)
+func (c *Conversation) transact(work func() error) error { return c.forgetful(c.store.Transact(work)) }
+
+// note is Note of the store, likewise.
+func (c *Conversation) note(work func() error) error { return c.forgetful(c.store.Note(work)) }
+
+func (c *Conversation) forgetful(err error) error {
 	if err != nil {
 		c.reader = record.NewReader(c.o.Salt, c.own)
 	}

@@ -35,9 +35,13 @@ type fusedStore struct {
 	*fuse
 }
 
-func (s fusedStore) Transact(work func() error) error {
+func (s fusedStore) Transact(work func() error) error { return s.burn(s.Room.Transact, work) }
+
+func (s fusedStore) Note(work func() error) error { return s.burn(s.Room.Note, work) }
+
+func (s fusedStore) burn(transact func(func() error) error, work func() error) error {
 	s.step()
-	err := s.Room.Transact(func() error {
+	err := transact(func() error {
 		err := work()
 		s.step()
 		return err
@@ -92,7 +96,7 @@ func (m *member) life(f *fuse, live func(c *room.Conversation, p room.Poster)) (
 // A sender that ends at any step, and is started again, loses nothing that Write has returned for, and posts nothing
 // that a reader would show twice.
 func TestSenderCrashesAnywhere(t *testing.T) {
-	bodies := []string{"short", strings.Repeat("long ", 40), "next", "last but one", "last"}
+	bodies := []string{"short", strings.Repeat("long ", 40), "last"}
 	for name, fields := range map[string][]int{"one field": {2}, "eight fields": {1, 2, 3, 4, 5, 6, 7, 8}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -112,8 +116,8 @@ func TestSenderCrashesAnywhere(t *testing.T) {
 							t.Fatal(err)
 						}
 						written = append(written, "ana: "+text)
-						if len(left)%2 == 1 {
-							continue // two in one delivery
+						if len(left) == 1 {
+							continue // the last two go in one delivery
 						}
 						if _, err := c.Deliver(t.Context(), p, nil); err != nil {
 							t.Fatal(err)
@@ -217,8 +221,8 @@ type failingStore struct {
 
 var errFull = errors.New("no space left")
 
-func (s *failingStore) Transact(work func() error) error {
-	return s.Room.Transact(func() error {
+func (s *failingStore) Note(work func() error) error {
+	return s.Room.Note(func() error {
 		if err := work(); err != nil {
 			return err
 		}

@@ -25,6 +25,14 @@ var (
 	ErrNoBulk = errors.New("the relay takes no bulk updates")
 )
 
+// TooManyError means that the relay takes bulk updates, but none of so many entries.
+type TooManyError struct {
+	// Most is how many it takes, 0 if that is not known.
+	Most int
+}
+
+func (e *TooManyError) Error() string { return "too many entries for one bulk update" }
+
 // ErrNotRead refuses to deliver before the room was read: there may be records of the same identity that this archive
 // does not know.
 var ErrNotRead = errors.New("the room is to be read before anything is posted to it")
@@ -60,7 +68,7 @@ func (c *Conversation) Deliver(ctx context.Context, relay Poster, progress func(
 		return done, fmt.Errorf("delivering the outbox: %w", err)
 	}
 	defer unlock()
-	d := delivery{Conversation: c, relay: relay, progress: progress, absent: map[int64]bool{}}
+	d := delivery{Conversation: c, relay: relay, progress: progress, most: MaxBulk, absent: map[int64]bool{}}
 	d.bulk, _ = relay.(BulkPoster)
 	if err = d.run(ctx); err != nil {
 		err = fmt.Errorf("delivering the outbox: %w", err)
@@ -74,6 +82,7 @@ type delivery struct {
 
 	relay    Poster
 	bulk     BulkPoster // nil if there is none
+	most     int        // entries of one bulk update
 	progress func(Progress)
 	done     Delivered
 	left     int // posts that are not accepted
@@ -88,10 +97,15 @@ type delivery struct {
 }
 
 func (d *delivery) run(ctx context.Context) (err error) {
-	if d.left, err = d.unposted(); err != nil {
+	if d.left, err = d.Unposted(); err != nil {
 		return err
 	}
 	for {
+		if d.stored != nil && d.left == 0 {
+			if more, err := d.conclude(); err != nil || !more {
+				return err
+			}
+		}
 		next, err := d.advance(ctx)
 		if err != nil || next == nil {
 			return err
@@ -125,6 +139,36 @@ const (
 	// bulkFrom is from how many entries on a bulk update is worth it: it takes a reading to know what became of it.
 	bulkFrom = 4
 )
+
+// Requests returns how many requests Deliver needs for so many entries, if bulk updates may hold most of them; 0 if
+// there are none. It posts the single ones last.
+func Requests(entries, most int) (single, bulk int) {
+	if most = min(most, MaxBulk); most < bulkFrom {
+		return entries, 0
+	}
+	single, bulk = entries%most, entries/most
+	if single >= bulkFrom {
+		return 0, bulk + 1
+	}
+	return single, bulk
+}
+
+// conclude notes what was stored last and reports whether there is more to post: others may have written meanwhile. If
+// the note gets lost, the entry is looked for.
+func (d *delivery) conclude() (more bool, err error) {
+	err = d.note(func() error {
+		if err := d.store.SettlePost(d.stored.Seq, kept.Accepted, d.stored.At); err != nil {
+			return err
+		}
+		posts, err := d.store.OpenPosts(1)
+		more = len(posts) > 0
+		return err
+	})
+	if err == nil {
+		d.stored = nil
+	}
+	return more, err
+}
 
 // advance notes what was stored last and returns the next step, nil if all is done. Posts that nobody can have stored
 // are noted as tried: those that are queued, and those that were looked for in vain.
@@ -175,7 +219,7 @@ func (d *delivery) openPosts() ([]kept.Post, error) {
 	if d.bulk == nil {
 		return d.store.OpenPosts(1)
 	}
-	return d.store.OpenPosts(MaxBulk)
+	return d.store.OpenPosts(d.most)
 }
 
 // take chooses from posts that are not accepted, of which the first may be posted, and notes those as tried.
@@ -299,6 +343,16 @@ func (d *delivery) postBulk(ctx context.Context, next *step) error {
 	}
 	err := d.bulk.PostBulk(ctx, entries)
 	d.promised = err == nil
+	if many, ok := errors.AsType[*TooManyError](err); ok {
+		if d.most = len(entries) / 2; many.Most > 0 {
+			d.most = min(many.Most, len(entries)-1)
+		}
+		if d.most < bulkFrom {
+			err = ErrNoBulk
+		} else {
+			return d.failed(next, ErrNotStored)
+		}
+	}
 	if errors.Is(err, ErrNoBulk) {
 		d.bulk = nil
 		return d.failed(next, ErrNotStored)
@@ -461,12 +515,6 @@ func (c *Conversation) since(at record.Place) int64 {
 		return 0
 	}
 	return at.Entry
-}
-
-// unposted counts the posts that are not accepted.
-func (c *Conversation) unposted() (int, error) {
-	states, err := c.store.Progress(0, 1<<62)
-	return states[kept.Queued] + states[kept.Tried] + states[kept.Unknown], err
 }
 
 // renumber signs anew what another copy of this identity has taken the numbers of: a restored backup, or a copied home.

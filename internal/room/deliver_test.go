@@ -183,6 +183,107 @@ func TestBrokenPromises(t *testing.T) {
 	}
 }
 
+// limitedPoster takes bulk updates up to some size, and says so or leaves it to be found out.
+type limitedPoster struct {
+	countingPoster
+
+	most  int
+	tells bool
+	sizes []int
+}
+
+func (p *limitedPoster) PostBulk(ctx context.Context, entries []thingspeak.Entry) error {
+	if len(entries) > p.most {
+		if p.tells {
+			return &room.TooManyError{Most: p.most}
+		}
+		return &room.TooManyError{}
+	}
+	p.sizes = append(p.sizes, len(entries))
+	return p.countingPoster.PostBulk(ctx, entries)
+}
+
+// A relay that takes less at a time gets less at a time, and what is too little for a bulk update goes by itself. Where
+// the size is known before, Requests tells how many there will be.
+func TestSmallBulkUpdates(t *testing.T) {
+	for _, c := range []struct {
+		most   int
+		tells  bool
+		sizes  []int
+		single int
+	}{
+		{8, true, []int{8, 8, 4}, 0},
+		{9, true, []int{9, 9}, 2},
+		{9, false, []int{5, 5, 5, 5}, 0}, // 20, 10, 5
+		{6, true, []int{6, 6, 6}, 2},
+		{4, true, []int{4, 4, 4, 4, 4}, 0},
+		{3, true, nil, 20},
+		{3, false, nil, 20},
+		{960, true, []int{20}, 0},
+	} {
+		t.Run(fmt.Sprint(c.most, c.tells), func(t *testing.T) {
+			h := newHall(t)
+			ana := h.join(1, "ana")
+			ana.look()
+			body := record.File{Name: "a", Media: "b", Content: make([]byte, 16_000)}
+			entries, err := ana.Entries(body)
+			if err != nil || entries != 20 {
+				t.Fatalf("%d entries, want 20 (%v)", entries, err)
+			}
+			if _, err := ana.Write(body, time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := ana.Unposted(); err != nil || n != 20 {
+				t.Fatalf("%d entries are waiting, want 20 (%v)", n, err)
+			}
+			p := &limitedPoster{countingPoster{bulkPoster: bulkPoster{poster{ana.client}}}, c.most, c.tells, nil}
+			if _, err := ana.Deliver(t.Context(), p, nil); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(p.sizes, c.sizes) || p.posted != c.single {
+				t.Errorf("bulk updates of %v entries and %d single ones, want %v and %d", p.sizes, p.posted, c.sizes, c.single)
+			}
+			if single, bulk := room.Requests(20, c.most); c.tells && (single != c.single || bulk != len(c.sizes)) {
+				t.Errorf("Requests = %d, %d", single, bulk)
+			}
+			if n := len(h.join(2, "bo").look().Items); n != 1 {
+				t.Errorf("%d messages, want 1", n)
+			}
+		})
+	}
+}
+
+// Entries says how many entries a message takes, with what an entry that waits has left for it.
+func TestEntriesOfAMessage(t *testing.T) {
+	for name, fields := range layouts {
+		t.Run(name, func(t *testing.T) {
+			ana := newHall(t, fields...).join(1, "ana")
+			before := 0
+			for _, size := range []int{1, 58, 59, 60, 500, 689, 690, 691, 5000, 2, 3} {
+				for _, body := range []record.Body{
+					record.Text(strings.Repeat("x", size)), record.File{Name: "name", Media: "media", Content: make([]byte, size)},
+				} {
+					want, err := ana.Entries(body)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if _, err := ana.Write(body, time.Now()); err != nil {
+						t.Fatal(err)
+					}
+					after, err := ana.Unposted()
+					if err != nil {
+						t.Fatal(err)
+					}
+					if after-before != want {
+						t.Errorf("%s of %d bytes added %d entries, want %d", body.Kind(), size, after-before, want)
+					}
+					before = after
+				}
+			}
+		})
+	}
+}
+
 // A delivery that is told to stop keeps what it knows and can be gone on with.
 func TestInterruptedDelivery(t *testing.T) {
 	h := newHall(t, 1)

@@ -56,8 +56,8 @@ const maxFindings = 10_000
 const entriesAtOnce = 4096
 
 // Intake is one reading of the feed: entries are added in any order, and Finish says what came of them. While entries
-// come in, those before them are opened, judged and kept in the background; the Conversation must not be used until
-// Finish, which must be called.
+// come in, those before them are opened, judged and kept in the background; from the first one until Finish, which must
+// be called then, the Conversation must not be used.
 type Intake struct {
 	c     *Conversation
 	keep  int

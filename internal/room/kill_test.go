@@ -37,6 +37,8 @@ type helper struct {
 	Write int
 	// Queue leaves them in the outbox.
 	Queue bool
+	// Dice is where the random sizes of its messages begin.
+	Dice uint64
 }
 
 func TestMain(m *testing.M) {
@@ -82,8 +84,9 @@ func runHelper(text string) error {
 			}
 		}
 	}
+	dice := rand.New(rand.NewPCG(h.Dice, 0))
 	for range h.Write {
-		if err := h.send(c, client); err != nil {
+		if err := h.send(c, client, dice); err != nil {
 			return err
 		}
 	}
@@ -91,9 +94,13 @@ func runHelper(text string) error {
 }
 
 // send writes a message, says so, and posts what is in the outbox.
-func (h *helper) send(c *room.Conversation, client *remote.Client) error {
+func (h *helper) send(c *room.Conversation, client *remote.Client, dice *rand.Rand) error {
 	id := strconv.FormatUint(rand.Uint64(), 36)
-	body := record.Text(id + strings.Repeat(" padding", rand.IntN(60)))
+	words := dice.IntN(60)
+	if dice.IntN(8) == 0 {
+		words = dice.IntN(2000) // many entries, by bulk update
+	}
+	body := record.Text(id + strings.Repeat(" padding", words))
 	w, err := c.Write(body, time.Now())
 	if err != nil {
 		return err
@@ -178,24 +185,31 @@ func (p *process) end(t *testing.T, killed bool) []string {
 }
 
 // kill ends the process a random time after it has said something, if it ever does.
-func (p *process) kill(t *testing.T) []string {
+func (p *process) kill(t *testing.T, dice *rand.Rand) []string {
 	t.Helper()
 	select {
 	case <-p.said:
-	case <-time.After(time.Duration(rand.IntN(300)) * time.Millisecond):
+	case <-time.After(time.Duration(dice.IntN(300)) * time.Millisecond):
 	}
-	<-time.After(time.Duration(rand.IntN(15_000)) * time.Microsecond)
+	<-time.After(time.Duration(dice.IntN(15_000)) * time.Microsecond)
 	p.cmd.Process.Kill()
 	return p.end(t, true)
 }
 
-// kills is how many times a process is killed, from FERNPOST_KILLS.
-func kills(t *testing.T) int {
+// kills is how many times a sender and a receiver are killed, from FERNPOST_KILLS, and the seed of when that is and of
+// what is written, from FERNPOST_SEED. What the processes have done by then is up to the machine.
+func kills(t *testing.T) (n int, dice *rand.Rand) {
+	t.Helper()
 	n, err := strconv.Atoi(os.Getenv("FERNPOST_KILLS"))
 	if err != nil {
-		return 6
+		n = 6
 	}
-	return n
+	seed, err := strconv.ParseUint(os.Getenv("FERNPOST_SEED"), 10, 64)
+	if err != nil {
+		seed = rand.Uint64()
+	}
+	t.Logf("FERNPOST_KILLS=%d FERNPOST_SEED=%d", n, seed)
+	return n, rand.New(rand.NewPCG(seed, 1))
 }
 
 func (h *hall) helper(t *testing.T, seed byte, nick string) helper {
@@ -209,12 +223,13 @@ func (h *hall) helper(t *testing.T, seed byte, nick string) helper {
 func TestKill9(t *testing.T) {
 	h := newHall(t)
 	ana, bo := h.helper(t, 1, "ana"), h.helper(t, 2, "bo")
+	n, dice := kills(t)
 	var wrote, read []string
-	for range kills(t) {
-		ana.Write = 1000
+	for range n {
+		ana.Write, ana.Dice = 1000, dice.Uint64()
 		sender, receiver := start(t, ana), start(t, bo)
-		wrote = append(wrote, sender.kill(t)...)
-		read = append(read, receiver.kill(t)...)
+		wrote = append(wrote, sender.kill(t, dice)...)
+		read = append(read, receiver.kill(t, dice)...)
 	}
 	ana.Write = 1
 	wrote = append(wrote, start(t, ana).end(t, false)...)

@@ -36,6 +36,24 @@ func (c *Conversation) Outbox() ([]Queued, error) {
 	return all, nil
 }
 
+// Unposted returns how many entries of the outbox were not accepted so far.
+func (c *Conversation) Unposted() (int, error) {
+	states, err := c.store.Progress(0, 1<<62)
+	if err != nil {
+		return 0, fmt.Errorf("counting the outbox: %w", err)
+	}
+	return states[kept.Queued] + states[kept.Tried] + states[kept.Unknown], nil
+}
+
+// OnTheirWay returns what the messages say that were not read back, in order, apart from heartbeats.
+func (c *Conversation) OnTheirWay() ([]Item, error) {
+	items, err := c.onTheirWay()
+	if err != nil {
+		return nil, fmt.Errorf("reading the outbox: %w", err)
+	}
+	return items, nil
+}
+
 func (c *Conversation) queued(o *kept.Own) (Queued, error) {
 	q := Queued{Number: o.Number, Kind: o.Kind, Since: o.Queued}
 	states, err := c.store.Progress(o.First, o.Last)

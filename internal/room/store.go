@@ -14,6 +14,8 @@ import (
 type Store interface {
 	// Transact runs work in a transaction that no other process is within.
 	Transact(work func() error) error
+	// Note is Transact for what can be read again. A power cut may lose it.
+	Note(work func() error) error
 	// Version is another number once somebody else has changed something.
 	Version() (int64, error)
 	// Lock takes the lock that the one process holds which posts what is in the outbox.
@@ -122,7 +124,7 @@ type Poster interface {
 type BulkPoster interface {
 	Poster
 	// PostBulk posts at most [MaxBulk] entries under the dates in CreatedAt. Success is no more than a promise. The
-	// errors are those of Post, and [ErrNoBulk].
+	// errors are those of Post, [ErrNoBulk] and [*TooManyError].
 	PostBulk(ctx context.Context, entries []thingspeak.Entry) error
 	// FindAll is Find for many entries in one reading. Right after a promise it waits as long as a relay may take to keep
 	// it.

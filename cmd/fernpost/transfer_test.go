@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	rules "github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+)
+
+// device is a home directory, and what runs the program there.
+type device struct {
+	t   *testing.T
+	env []string
+}
+
+func newDevice(t *testing.T, server *relaytest.Server, more ...string) *device {
+	t.Helper()
+	return &device{t, append([]string{
+		"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "NO_PROXY=*", "FERNPOST_RELAY=" + server.URL,
+		"FERNPOST_PASSPHRASE=maple orbit velvet thunder pickle canyon",
+	}, more...)}
+}
+
+// command is this test program under the name that makes it fernpost.
+func (d *device) command(args ...string) *exec.Cmd {
+	d.t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return &exec.Cmd{Path: self, Args: append([]string{"fernpost"}, args...), Env: d.env, Dir: d.t.TempDir()}
+}
+
+// must runs a command that has to succeed, and returns what it printed.
+func (d *device) must(args ...string) string {
+	d.t.Helper()
+	cmd := d.command(args...)
+	var talk bytes.Buffer
+	cmd.Stderr = &talk
+	out, err := cmd.Output()
+	if err != nil {
+		d.t.Fatalf("fernpost %s: %v\n%s%s", strings.Join(args, " "), err, out, talk.String())
+	}
+	return string(out)
+}
+
+// A transfer whose process is killed goes on where it was: no entry is there twice, and the file arrives whole and
+// once.
+func TestKilledTransferGoesOn(t *testing.T) {
+	limits, err := rules.Preset(rules.PresetNone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	limits.BulkInterval = 2 * time.Second
+	server := relaytest.New(t, relaytest.Limits(limits), relaytest.InMemory())
+	ana := newDevice(t, server)
+	made := ana.must("init", "lab")
+	channel := regexp.MustCompile(`channel +(\d+)`).FindStringSubmatch(made)
+	key := regexp.MustCompile(`write key +(\S+)`).FindStringSubmatch(made)
+	if channel == nil || key == nil {
+		t.Fatalf("init prints %s", made)
+	}
+	var id int64
+	fmt.Sscan(channel[1], &id)
+	before := len(server.Entries(t, id))
+
+	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
+	file := filepath.Join(t.TempDir(), "a file.bin")
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sending := ana.command("send", "--json", "--file", file)
+	out, err := sending.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sending.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && !strings.Contains(lines.Text(), `"event":"progress"`) {
+	}
+	if err := sending.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	sending.Wait() // killed
+	if got := len(server.Entries(t, id)); got != before+960 {
+		t.Fatalf("%d entries when it was killed, want %d", got, before+960)
+	}
+
+	if got := ana.must("outbox", "--json"); !strings.Contains(got, `"entries":1249,"accepted":960`) {
+		t.Errorf("the outbox holds %s", got)
+	}
+	ana.must("outbox", "--retry")
+	if got := len(server.Entries(t, id)); got != before+1249 {
+		t.Errorf("%d entries, want %d", got, before+1249)
+	}
+	bo := newDevice(t, server, "FERNPOST_WRITE_KEY="+key[1])
+	bo.must("join", "lab", "--channel", channel[1])
+	in := t.TempDir()
+	if got := bo.must("recv", "--save", in); strings.Count(got, "[file ") != 1 {
+		t.Errorf("recv prints %s", got)
+	}
+	if got, err := os.ReadFile(filepath.Join(in, "a file.bin")); err != nil || !bytes.Equal(got, content) {
+		t.Errorf("what was saved differs (%v)", err)
+	}
+}

@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/archive"
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/relay/cheat"
+	"github.com/fernpost/fernpost/internal/relay/relaycmd"
+	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/screen"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// cheat moves ana and bo to a relay that lies. They sign what they write from here on, so that bo learns what he was
+// not shown.
+func (d *demo) cheat(ctx context.Context) (s scene, err error) {
+	dir, err := os.MkdirTemp("", "fernpost-demo-")
+	if err != nil {
+		return s, fmt.Errorf("starting the relay that cheats: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	lies := cheat.Alter | cheat.Drop
+	relay, err := relaycmd.Start(ctx, relaycmd.Options{
+		Listen: "127.0.0.1:0", Data: filepath.Join(dir, "relay"), Cheat: lies,
+	})
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, relay.Close()) }()
+	at := remote.Options{BaseURL: relay.URL()}
+	if at.Channel, at.WriteKey, err = d.signedChannel(ctx, at); err != nil {
+		return s, err
+	}
+	key := fernet.GenerateKey()
+	ana, err := d.member(filepath.Join(dir, "ana"), "ana", at, key)
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, ana.close()) }()
+	at.WriteKey = ""
+	bo, err := d.member(filepath.Join(dir, "bo"), "bo", at, key)
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, bo.close()) }()
+
+	s.title = "A relay that cheats is found out: it alters #2 and never shows #3"
+	s.left = []string{"(from here on they sign their messages)"}
+	s.right = []string{
+		"fernpost relay --cheat " + lies.String(),
+		"answers every update with success;",
+	}
+	if _, err := ana.read(ctx); err != nil {
+		return s, err
+	}
+	for _, text := range []string{"the bridge is open", "no, the bridge is closed", "take the ferry", "see you there"} {
+		if _, err := ana.Write(record.Text(text), time.Now()); err != nil {
+			return s, err
+		}
+		if _, err := ana.Deliver(ctx, &poster{c: ana}, nil); err != nil {
+			return s, err
+		}
+		s.left = append(s.left, "ana> "+text)
+	}
+	arrivals, err := bo.read(ctx)
+	if err != nil {
+		return s, err
+	}
+	err = bo.History(0, func(it *room.Item) error {
+		if text, ok := it.Record.Body.(record.Text); ok {
+			s.left = append(s.left, fmt.Sprintf("bo reads #%d: %s", it.At.Entry, screen.Line(string(text))))
+		}
+		return nil
+	})
+	if err != nil {
+		return s, err
+	}
+	for _, f := range findingsOf(arrivals.Findings) {
+		what, why, _ := strings.Cut(f.words, ": ")
+		s.left = append(s.left, d.style.bad(what+":"), d.style.bad("  "+why))
+	}
+	for i := range arrivals.Told {
+		s.left = append(s.left, d.style.bad(screen.Line(arrivals.Told[i].Text())))
+	}
+	if len(arrivals.Told) != 1 || arrivals.Told[0].Kind != record.Missing || arrivals.NotOurs != 1 {
+		return s, errors.New("the relay's lies were not noticed")
+	}
+	s.right = append(s.right, fmt.Sprintf("its feed looks complete: %s,", count(arrivals.Entries, "row")),
+		fmt.Sprintf("numbered 1 to %d, tokens in each", arrivals.Entries))
+	return s, nil
+}
+
+// signedChannel makes a channel whose entries hold a signed message each.
+func (d *demo) signedChannel(ctx context.Context, at remote.Options) (id int64, writeKey remote.Secret, err error) {
+	client, err := d.newClient(at)
+	if err != nil {
+		return 0, "", err
+	}
+	defer client.Close()
+	wanted := thingspeak.Channel{Name: "fernpost", Public: true}
+	for i := range wanted.Labels {
+		wanted.Labels[i] = "message"
+	}
+	made, err := client.CreateChannel(ctx, wanted)
+	for _, k := range made.Keys {
+		if k.Write {
+			writeKey = remote.Secret(k.Text)
+		}
+	}
+	return made.ID, writeKey, err
+}
+
+// member lets somebody enter a signed room, with an archive of their own.
+func (d *demo) member(dir, nick string, at remote.Options, key fernet.Key) (*conversation, error) {
+	client, err := d.newClient(at)
+	if err != nil {
+		return nil, err
+	}
+	store, err := archive.OpenRoom(dir, "demo")
+	if err != nil {
+		client.Close()
+		return nil, err
+	}
+	c := &conversation{app: d.app, client: client, archive: store, noWait: true}
+	options := room.Options{
+		Keys: []fernet.Key{key}, Salt: record.Salt(passphrase.RoomSalt(at.Channel)),
+		Identity: record.GenerateIdentity(), Nick: nick,
+	}
+	for n := range thingspeak.FieldCount {
+		options.Fields = append(options.Fields, n+1)
+	}
+	if c.Conversation, err = room.Open(store, options); err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}

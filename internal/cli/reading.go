@@ -1,0 +1,145 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// feedPosition is what a conversation keeps of its feed between readings.
+type feedPosition struct {
+	remote.Position
+
+	// FromStart tells that the reading began with the channel's first entry.
+	FromStart bool `json:"from_start"`
+}
+
+// reading is one reading of a conversation's feed. What is new is fetched in the background, a little ahead of what is
+// kept, so that a message can be written while the relay answers.
+type reading struct {
+	c      *conversation
+	in     *room.Intake
+	at     feedPosition
+	cancel context.CancelFunc
+	// found is what the relay has shown, in order; nil stands for a clear. Whoever fetches closes it, after the two below
+	// are set.
+	found chan *thingspeak.Entry
+	news  remote.News
+	err   error
+}
+
+// fetchedAhead is how many entries are fetched before those in front of them are kept.
+const fetchedAhead = 1024
+
+// startReading begins to read what is new. Then either finish or abandon must be called.
+func (c *conversation) startReading(ctx context.Context) (*reading, error) {
+	// Whoever shows messages takes them from the archive: a reading may bring more than fit into memory.
+	in, err := c.Receive(0)
+	if err != nil {
+		return nil, err
+	}
+	r := &reading{c: c, in: in, at: feedPosition{FromStart: true}, found: make(chan *thingspeak.Entry, fetchedAhead)}
+	if b := in.Position(); len(b) > 0 {
+		if err := json.Unmarshal(b, &r.at); err != nil {
+			return nil, fmt.Errorf("the archive's position is damaged: %w", err)
+		}
+	}
+	ctx, r.cancel = context.WithCancel(ctx)
+	pass := func(e *thingspeak.Entry) error {
+		select {
+		case r.found <- e:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	go func() {
+		defer close(r.found)
+		r.news, r.err = c.client.Follow(ctx, r.at.Position, remote.Visitor{
+			Entry:   func(e *thingspeak.Entry) error { return pass(new(*e)) },
+			Cleared: func() error { return pass(nil) },
+		})
+	}()
+	return r, nil
+}
+
+// abandon ends a reading of which nothing is wanted.
+func (r *reading) abandon() {
+	r.cancel()
+	for range r.found { // until the other side has noticed
+	}
+}
+
+// finish keeps what comes, to the end. Beside an error of the relay the arrivals up to it are good.
+func (r *reading) finish() (room.Arrivals, error) {
+	defer r.cancel()
+	var failed error
+	for e := range r.found {
+		switch {
+		case failed != nil: // Finish returns it
+		case e == nil:
+			failed = r.in.Cleared()
+		default:
+			failed = r.in.Add(e)
+		}
+		if failed != nil {
+			r.cancel()
+		}
+	}
+	if failed != nil {
+		r.err = nil
+	}
+	r.c.doubtful = r.news.Doubtful
+	r.at.Position = r.news.Position
+	position, err := json.Marshal(r.at)
+	if err != nil {
+		return room.Arrivals{}, err
+	}
+	facts := room.Facts{
+		View: record.View{FromStart: r.at.FromStart}, Position: position, LastID: r.news.LastID,
+		Rewritten: r.news.Rewritten, Now: time.Now(),
+	}
+	for _, w := range append(r.news.Position.Waiting, r.news.Lost...) {
+		facts.View.Holes = append(facts.View.Holes, record.Hole{First: w.First, Last: w.Last, Asked: w.Asked})
+	}
+	if r.err != nil {
+		facts.View = unread()
+	}
+	arrivals, err := r.in.Finish(facts)
+	return arrivals, errors.Join(r.err, err)
+}
+
+// finishReading finishes a reading, and reads again where another process was quicker to notice a clear.
+func (c *conversation) finishReading(ctx context.Context, r *reading) (room.Arrivals, error) {
+	const tries = 3
+	for i := 1; ; i++ {
+		arrivals, err := r.finish()
+		if i == tries || !errors.Is(err, room.ErrReadElsewhere) {
+			return arrivals, err
+		}
+		if r, err = c.startReading(ctx); err != nil {
+			return arrivals, err
+		}
+	}
+}
+
+// read reads what is new in the channel and keeps it. Beside an error of the relay the arrivals up to it are good.
+func (c *conversation) read(ctx context.Context) (room.Arrivals, error) {
+	r, err := c.startReading(ctx)
+	if err != nil {
+		return room.Arrivals{}, err
+	}
+	return c.finishReading(ctx, r)
+}
+
+// unread is the view of somebody who has not read the feed to its end: nothing is concluded from what is lacking.
+func unread() record.View {
+	return record.View{Holes: []record.Hole{{First: 1, Last: 1<<53 - 1}}}
+}

@@ -1,0 +1,209 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/room"
+)
+
+// transfer shows how far a delivery of several entries has come: on a terminal as a bar that is drawn again and again,
+// elsewhere as a line now and then, with --json as objects. Entries that were accepted before it began count as well,
+// where a message goes on that was interrupted.
+type transfer struct {
+	*app
+
+	asJSON, bar bool
+	plan        estimate
+	// before of the entries were accepted earlier.
+	before int
+
+	mu      sync.Mutex // guards what follows; the bar is drawn by a goroutine of its own
+	total   int
+	posted  int // in this delivery
+	began   time.Time
+	first   int       // how many were accepted first, at once
+	firstAt time.Time // when that was
+	last    time.Time // when the last entry was accepted
+	printed time.Time // the last line of its own
+	drawn   string    // the bar that stands on the terminal
+	ticker  *time.Ticker
+	stop    chan struct{}
+	drawing sync.WaitGroup
+}
+
+// How often progress is shown.
+const (
+	drawEvery  = time.Second
+	printEvery = 10 * time.Second
+)
+
+// newTransfer begins to show a delivery of so many entries. It shows nothing of a single one.
+func (c *conversation) newTransfer(entries, before int) *transfer {
+	now := time.Now()
+	t := &transfer{
+		app: c.app, asJSON: c.asJSON, plan: c.plan, before: before, total: before + entries,
+		began: now, last: now, printed: now,
+	}
+	if t.bar = c.stderrTerminal && !c.quiet && !c.asJSON && c.getenv("TERM") != "dumb" && entries > 1; !t.bar {
+		return t
+	}
+	t.draw(now)
+	t.ticker, t.stop = time.NewTicker(drawEvery), make(chan struct{})
+	t.drawing.Go(func() {
+		for {
+			select {
+			case <-t.ticker.C:
+				t.mu.Lock()
+				t.draw(time.Now())
+				t.mu.Unlock()
+			case <-t.stop:
+				return
+			}
+		}
+	})
+	return t
+}
+
+// end takes the bar away.
+func (t *transfer) end() {
+	if !t.bar {
+		return
+	}
+	t.ticker.Stop()
+	close(t.stop)
+	t.drawing.Wait()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.erase()
+}
+
+// progressJSON is how far a delivery has come as --json prints it.
+type progressJSON struct {
+	Event  string `json:"event"`
+	Posted int    `json:"posted"`
+	Total  int    `json:"total"`
+	Entry  int64  `json:"entry"`
+}
+
+// accepted shows that entries were accepted.
+func (t *transfer) accepted(p room.Progress) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	t.posted, t.total, t.last = p.Posted, t.before+p.Total, now
+	if t.first == 0 {
+		t.first, t.firstAt = p.Posted, now
+	}
+	switch {
+	case t.total < 2 || t.quiet:
+	case t.asJSON:
+		return t.printJSON(progressJSON{"progress", t.before + t.posted, t.total, p.Entry})
+	case t.bar:
+		t.draw(now)
+	case now.Sub(t.printed) >= printEvery && p.Posted < p.Total:
+		t.printed = now
+		t.say("%s", t.text(now))
+	}
+	return nil
+}
+
+// waits says why posting waits. That each entry waits for the interval was said before a transfer began.
+func (t *transfer) waits(w remote.Wait) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if w.Reason == remote.OwnInterval && t.total > 1 {
+		return
+	}
+	t.erase()
+	t.showWait(w)
+}
+
+// single is what the rest takes where the relay takes one entry at a time, by which time is reckoned from now on.
+func (t *transfer) single() estimate {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.plan.limits.BulkRows = 0
+	t.plan = estimateFor(t.plan.limits, t.total-t.before-t.posted)
+	return t.plan
+}
+
+// tell prints a line above the bar.
+func (t *transfer) tell(format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.erase()
+	t.say(format, args...)
+}
+
+// text says how far it is: percent, entries, rate, time left.
+func (t *transfer) text(now time.Time) string {
+	done := t.before + t.posted
+	s := fmt.Sprintf("%3d%%  %d of %s", 100*done/max(t.total, 1), done, count(t.total, "entry"))
+	if t.posted > t.first || t.posted > 0 && t.plan.takes() == 0 {
+		s += ", " + t.rate()
+	}
+	if left := t.left(now); left > 0 {
+		s += fmt.Sprintf(", %v left", left.Round(time.Second))
+	}
+	return s
+}
+
+// rate says how quickly entries are accepted, by the second or by the minute. What came first came without waiting for
+// an interval, so it counts only where there is none.
+func (t *transfer) rate() string {
+	n, took := t.posted-t.first, t.last.Sub(t.firstAt)
+	if n == 0 {
+		n, took = t.posted, t.last.Sub(t.began)
+	}
+	if perSecond := float64(n) / max(took.Seconds(), 0.001); perSecond >= 1 {
+		return fmt.Sprintf("%.0f/s", perSecond)
+	}
+	return fmt.Sprintf("%.1f/min", float64(n)/took.Minutes())
+}
+
+// left is how long the rest takes: by the relay's intervals, or without any as long as what was posted took.
+func (t *transfer) left(now time.Time) time.Duration {
+	rest := t.total - t.before - t.posted
+	e := estimateFor(t.plan.limits, rest)
+	left := e.takes()
+	switch {
+	case left == 0 && t.plan.takes() == 0:
+		if t.posted == 0 {
+			return 0
+		}
+		return t.last.Sub(t.began) / time.Duration(t.posted) * time.Duration(rest)
+	case t.posted == 0:
+	case e.bulk > 0:
+		left += t.plan.limits.BulkInterval
+	case t.plan.bulk == 0 && e.single > 0:
+		left += t.plan.limits.Interval
+	}
+	return max(left-now.Sub(t.last), 0)
+}
+
+// draw draws the bar, where it has changed.
+func (t *transfer) draw(now time.Time) {
+	const least, most = 10, 30
+	line := t.text(now)
+	if width := min(t.width-utf8.RuneCountInString(line)-2, most); width >= least {
+		full := width * (t.before + t.posted) / max(t.total, 1)
+		line = t.style.good(strings.Repeat("█", full)) + t.style.dim(strings.Repeat("░", width-full)) + " " + line
+	}
+	if line != t.drawn {
+		fmt.Fprintf(t.stderr, "\r%s\x1b[K", line)
+		t.drawn = line
+	}
+}
+
+// erase takes the bar off the terminal.
+func (t *transfer) erase() {
+	if t.drawn != "" {
+		fmt.Fprint(t.stderr, "\r\x1b[K")
+		t.drawn = ""
+	}
+}

@@ -1,0 +1,197 @@
+package remote_test
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// Bulk calls keep their own interval, wait where somebody else was quicker, and a lost reply is settled by looking.
+func TestBulkCallsWaitForTheirInterval(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *relaytest.Server, ch relaytest.Channel, _ *remote.Client) {
+		c := clientOver(t, s.Transport(t), func(o *remote.Options) {
+			o.BaseURL, o.Channel, o.WriteKey, o.Interval = s.URL, ch.ID, remote.Secret(ch.WriteKey), 0
+		})
+		rows, fields := bulk(4)
+		var waits []remote.Wait
+		post := func(n int) {
+			t.Helper()
+			err := c.PostBulk(t.Context(), rows[n:n+1], func(w remote.Wait) { waits = append(waits, w) })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		post(0) // of the interval nothing is known yet
+		post(1)
+		if _, err := c.Limits(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		s.Inject(relaytest.On("bulk_update", relaytest.LoseReply()))
+		post(2)
+		s.Inject(nil)
+		post(3)
+		want := []remote.Wait{
+			{Reason: remote.ChannelBusy, For: 20 * time.Second, Round: 1},
+			{Reason: remote.ReplyLost, For: 5 * time.Second, Round: 1},
+			{Reason: remote.OwnInterval, For: 20 * time.Second},
+		}
+		if d := cmp.Diff(want, waits); d != "" {
+			t.Error(d)
+		}
+		found, err := c.FindPromised(t.Context(), fields, 0)
+		if d := cmp.Diff([]int64{1, 2, 3, 4}, found); d != "" || err != nil {
+			t.Error(err, d)
+		}
+	}, relaytest.Interval(20*time.Second))
+}
+
+func TestBulkCallsGiveUpWhereTheChannelStaysBusy(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *relaytest.Server, ch relaytest.Channel, c *remote.Client) {
+		rows, _ := bulk(1)
+		s.Inject(relaytest.AnswerWith(http.Header{"Retry-After": {"7"}}, http.StatusTooManyRequests, "{}"))
+		began := time.Now()
+		err := c.PostBulk(t.Context(), rows, nil)
+		e, ok := errors.AsType[*remote.RefusedError](err)
+		if !ok || e.Reason != remote.TooSoon || e.Rounds != 5 || time.Since(began) != 28*time.Second {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+	})
+}
+
+// A relay may show what it has promised a few seconds later only.
+func TestPromisedRowsAreLookedForAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *relaytest.Server, ch relaytest.Channel, c *remote.Client) {
+		rows, fields := bulk(2)
+		go func() {
+			time.Sleep(5 * time.Second)
+			if err := c.BulkUpdate(t.Context(), rows); err != nil {
+				t.Error(err)
+			}
+		}()
+		found, err := c.FindPromised(t.Context(), fields, 0)
+		if d := cmp.Diff([]int64{1, 2}, found); d != "" || err != nil {
+			t.Error(err, d)
+		}
+		found, err = c.FindPromised(t.Context(), []thingspeak.Fields{oneField("never posted")}, 0)
+		if d := cmp.Diff([]int64{0}, found); d != "" || err != nil {
+			t.Error(err, d)
+		}
+	})
+}
+
+// Our relays tell what they grant; of others, a free licence is assumed.
+func TestLimits(t *testing.T) {
+	told := remote.Limits{Interval: 3 * time.Second, BulkInterval: 3 * time.Second, BulkRows: 960}
+	open := remote.Limits{BulkRows: 960}
+	for name, c := range map[string]struct {
+		fault relaytest.Fault
+		want  remote.Limits
+	}{
+		"ours":             {nil, told},
+		"no such address":  {relaytest.Answer(404, "text/html", "<html>"), open},
+		"nobody answers":   {relaytest.LoseRequest(), open},
+		"a page":           {relaytest.Answer(200, "text/html", "<html>"), open},
+		"nonsense":         {relaytest.Answer(200, "application/json", `{"interval_ms":-5,"bulk_updates":10}`), open},
+		"beyond reason":    {relaytest.Answer(200, "application/json", `{"bulk_interval_ms":9e9,"bulk_updates":10}`), open},
+		"small bulk calls": {relaytest.Answer(200, "application/json", `{"bulk_updates":10}`), remote.Limits{BulkRows: 10}},
+		"large bulk calls": {relaytest.Answer(200, "application/json", `{"bulk_updates":99999}`), open},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, s *relaytest.Server, ch relaytest.Channel, _ *remote.Client) {
+				client := clientOver(t, s.Transport(t), func(o *remote.Options) {
+					o.BaseURL, o.Channel, o.Interval = s.URL, ch.ID, 0
+				})
+				s.Inject(c.fault)
+				got, err := client.Limits(t.Context())
+				if d := cmp.Diff(c.want, got); d != "" || err != nil {
+					t.Error(err, d)
+				}
+			}, relaytest.Interval(3*time.Second))
+		})
+	}
+}
+
+// With an interval of ours the relay is a stranger's, unless it tells otherwise.
+func TestAssumedLimits(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *relaytest.Server, ch relaytest.Channel, _ *remote.Client) {
+		c := clientOver(t, s.Transport(t), func(o *remote.Options) {
+			o.BaseURL, o.Channel, o.Interval = s.URL, ch.ID, 20*time.Second
+		})
+		got, err := c.Limits(t.Context())
+		want := remote.Limits{Interval: 20 * time.Second, BulkInterval: 2 * time.Second, BulkRows: 960}
+		if d := cmp.Diff(want, got); d != "" || err != nil {
+			t.Error(err, d)
+		}
+		s.Inject(relaytest.Answer(404, "text/html", "<html>"))
+		got, err = c.Limits(t.Context())
+		want = remote.Limits{Interval: 20 * time.Second, BulkInterval: 15 * time.Second, BulkRows: 960, Daily: 8200}
+		if d := cmp.Diff(want, got); d != "" || err != nil {
+			t.Error(err, d)
+		}
+	}, relaytest.Interval(2*time.Second))
+}
+
+// Whoever follows a channel knows what came before a clear and what after.
+func TestFollowTellsAClearBeforeWhatComesAfter(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *relaytest.Server, ch relaytest.Channel, c *remote.Client) {
+		var seen []string
+		visitor := remote.Visitor{
+			Entry: func(e *thingspeak.Entry) error {
+				seen = append(seen, e.Fields[0].Text)
+				return nil
+			},
+			Cleared: func() error {
+				seen = append(seen, "cleared")
+				return nil
+			},
+		}
+		follow := func(pos remote.Position) remote.Position {
+			t.Helper()
+			news, err := c.Follow(t.Context(), pos, visitor)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return news.Position
+		}
+		s.Seed(t, ch.ID, 2, seeded(2))
+		pos := follow(remote.Position{})
+		s.Clear(t, ch.ID)
+		s.Seed(t, ch.ID, 1, seeded(1))
+		pos = follow(pos)
+		time.Sleep(2 * time.Minute) // what looks like a clear may be a stale answer
+		follow(pos)
+		if d := cmp.Diff([]string{"text 1", "text 2", "cleared", "text 1"}, seen); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
+// Once the relay has told its interval, updates keep to it without being refused first.
+func TestUpdatesKeepToTheIntervalThatWasTold(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *relaytest.Server, ch relaytest.Channel, _ *remote.Client) {
+		c := clientOver(t, s.Transport(t), func(o *remote.Options) {
+			o.BaseURL, o.Channel, o.WriteKey, o.Interval = s.URL, ch.ID, remote.Secret(ch.WriteKey), 0
+		})
+		if _, err := c.Limits(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var waits []remote.Wait
+		for _, text := range []string{"one", "two"} {
+			_, err := c.Post(t.Context(), oneField(text), 0, func(w remote.Wait) { waits = append(waits, w) })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if d := cmp.Diff([]remote.Wait{{Reason: remote.OwnInterval, For: 20 * time.Second}}, waits); d != "" {
+			t.Error(d)
+		}
+	}, relaytest.Interval(20*time.Second))
+}

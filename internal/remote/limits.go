@@ -1,0 +1,63 @@
+package remote
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// Limits are what a relay lets a channel be written with.
+type Limits struct {
+	// Interval is the least time between two updates, BulkInterval that between two bulk calls; 0 for none.
+	Interval, BulkInterval time.Duration
+	// BulkRows is how many entries one bulk call carries.
+	BulkRows int
+	// Daily is how many entries a day has on average under the quota; 0 where they are not counted.
+	Daily int
+}
+
+const (
+	// serviceBulkInterval is the pause between two bulk calls to a channel, with any licence (contract section 6.4).
+	serviceBulkInterval = 15 * time.Second
+	// serviceDaily is a day's share of the three million messages that a free licence has a year (contract section 12).
+	serviceDaily = 8200
+)
+
+// assumed returns what the contract says of a free licence, for the interval that we were told of. Without an interval
+// the relay is one of our kind that grants everything.
+func (c *Client) assumed() Limits {
+	l := Limits{Interval: c.set.Interval, BulkRows: MaxBulkRows}
+	if l.Interval > 0 {
+		l.BulkInterval, l.Daily = serviceBulkInterval, serviceDaily
+	}
+	return l
+}
+
+// Limits asks the relay what it grants. Relays of our kind tell; of others, and of those that do not answer, the limits
+// of a free licence are assumed, with the interval of [Options]. Post and PostBulk keep to what was told from then on.
+// The only error is the context's.
+func (c *Client) Limits(ctx context.Context) (Limits, error) {
+	content, _, err := c.fetch(ctx, request{doing: "asking for the relay's limits", path: "limits.json"})
+	l := c.assumed()
+	switch {
+	case ctx.Err() != nil:
+		return l, err
+	case err != nil:
+		return l, nil
+	}
+	var told thingspeak.Limits
+	if json.Unmarshal(content, &told) != nil || !told.Plausible() {
+		return l, nil
+	}
+	l = Limits{
+		Interval:     max(c.set.Interval, told.Interval()), // ours is kept all the same
+		BulkInterval: told.BulkInterval(),
+		BulkRows:     min(told.BulkUpdates, MaxBulkRows),
+	}
+	c.mu.Lock()
+	c.postInterval, c.bulkInterval = l.Interval, l.BulkInterval
+	c.mu.Unlock()
+	return l, nil
+}
