@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"runtime"
@@ -497,6 +498,59 @@ func TestOpenAtOnce(t *testing.T) {
 			})
 		}
 		all.Wait()
+	}
+}
+
+// What was kept is there after Leave, whether that has left a log or folded one that had grown long. Each time is a
+// process of its own, as Leave needs.
+func TestLeave(t *testing.T) {
+	if dir := os.Getenv("FERNPOST_TEST_LEAVE"); dir != "" {
+		keepAndLeave(t, dir)
+		return
+	}
+	dir := t.TempDir()
+	left, folded := 0, 0
+	for range 30 {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestLeave$")
+		cmd.Env = append(os.Environ(), "FERNPOST_TEST_LEAVE="+dir)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		info, err := os.Stat(filepath.Join(dir, "lab.db-wal"))
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case info.Size() == 0:
+			folded++
+		default:
+			left++
+		}
+	}
+	if left == 0 || folded == 0 {
+		t.Errorf("a log was left %d times and folded %d times", left, folded)
+	}
+	r := open(t, dir)
+	if s, err := r.State(); err != nil || s.Seq != 30 {
+		t.Errorf("after 30 times the state is of %d, %v", s.Seq, err)
+	}
+}
+
+func keepAndLeave(t *testing.T, dir string) {
+	r, err := archive.OpenRoom(dir, "lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := r.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Seq++
+	s.Position = []byte(strings.Repeat(fmt.Sprint(s.Seq%10), 20_000))
+	if err := r.SetState(s); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Leave(); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -88,6 +88,12 @@ func (a *app) openConversation(r keyring.Room) (*conversation, error) {
 	return c, nil
 }
 
+// leave is close at the end of the process, see [archive.Room.Leave].
+func (c *conversation) leave() error {
+	c.client.Close()
+	return c.archive.Leave()
+}
+
 func (c *conversation) close() error {
 	c.client.Close()
 	if c.archive == nil {

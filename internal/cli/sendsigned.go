@@ -20,7 +20,7 @@ func (a *app) sendSigned(ctx context.Context, r keyring.Room, body record.Body, 
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.close()) }()
+	defer func() { err = errors.Join(err, c.leave()) }()
 	c.noWait, c.yes, c.asJSON = o.noWait, o.yes, o.asJSON
 	if o.queue {
 		written, err := c.compose(ctx, body)
