@@ -116,6 +116,13 @@ func TestASignedRoomTellsWhoWroteAndWhatIsMissing(t *testing.T) {
 	if got := bo.stdout.String(); !strings.Contains(got, "ana: one\n") {
 		t.Errorf("after the loss recv prints\n%s", got)
 	}
+	bo.must("verify")
+	if got := bo.stderr.String(); got != "not there any more: 4 messages from ana that this device has read (#1–4)\n" {
+		t.Errorf("after the loss verify says\n%s", got)
+	}
+	if got := bo.stdout.String(); !strings.Contains(got, "1 finding, told above") {
+		t.Errorf("after the loss verify prints\n%s", got)
+	}
 }
 
 func TestNoKeyInAnyOutput(t *testing.T) {

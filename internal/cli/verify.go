@@ -8,11 +8,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -23,9 +25,10 @@ func (a *app) verifyCommand() *cobra.Command {
 		Use:   "verify",
 		Short: "Check a room's whole history and print a digest to compare",
 		Long: `verify reads the whole feed afresh, from the relay or with --csv from a file, checks every signature and every
-number, and prints what it finds: forged, missing, forked or incomplete messages, with their entries. It ends with a
-digest of the conversation in six words. Two people who read the same words to each other hold the same conversation,
-to the letter; otherwise the relay has shown them different ones.`,
+number, and prints what it finds: forged, missing, forked or incomplete messages, with their entries. From the relay it
+also tells which messages this device has read that are not there any more. It ends with a digest of the conversation
+in six words. Two people who read the same words to each other were shown the same conversation, to the letter;
+otherwise the relay has shown them different ones.`,
 		Example: "  fernpost verify\n  fernpost verify --room lab --csv feeds.csv\n  fernpost verify --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -61,7 +64,13 @@ func (a *app) verify(ctx context.Context, roomName, csv string, asJSON bool) err
 	if err != nil {
 		return err
 	}
-	if err := a.printReport(&report, asJSON); err != nil {
+	var withheld []room.Withheld
+	if csv == "" { // a file may well be older than what was read
+		if withheld, err = a.withheld(r, &report); err != nil {
+			return err
+		}
+	}
+	if err := a.printReport(&report, withheld, asJSON); err != nil {
 		return err
 	}
 	if end.cut {
@@ -124,7 +133,37 @@ func (a *app) readWholeCSV(
 	return end, view, err
 }
 
-func (a *app) printReport(r *room.Report, asJSON bool) error {
+// withheld finds out what this device has read that the relay does not show.
+func (a *app) withheld(r keyring.Room, report *room.Report) (all []room.Withheld, err error) {
+	dir, err := a.dataDir("archive")
+	if err != nil {
+		return nil, err
+	}
+	store, err := archive.OpenRoom(dir, r.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	return report.Withheld(store)
+}
+
+func (a *app) printWithheld(w *room.Withheld, asJSON bool) error {
+	numbers := fmt.Sprintf("#%d", w.First)
+	if w.Last > w.First {
+		numbers += fmt.Sprintf("–%d", w.Last)
+	}
+	text := fmt.Sprintf("not there any more: %s from %s that this device has read (%s)",
+		count(int(w.Last-w.First)+1, "message"), w.Name, numbers)
+	if asJSON {
+		return a.printJSON(findingJSON{
+			Finding: "withheld", Text: text, Author: w.Name, Key: &w.Author, First: w.First, Last: w.Last,
+		})
+	}
+	a.say("%s", a.style.bad(screen.Line(text)))
+	return nil
+}
+
+func (a *app) printReport(r *room.Report, withheld []room.Withheld, asJSON bool) error {
 	for i := range r.Found {
 		if err := a.printFinding(&r.Found[i], false, asJSON); err != nil {
 			return err
@@ -138,6 +177,12 @@ func (a *app) printReport(r *room.Report, asJSON bool) error {
 	if err := a.printFindings(r.Findings, asJSON); err != nil {
 		return err
 	}
+	for i := range withheld {
+		if err := a.printWithheld(&withheld[i], asJSON); err != nil {
+			return err
+		}
+	}
+	found := len(r.Found) + len(withheld)
 	digest := strings.Join(passphrase.Words(6, r.Digest[:16]), " ")
 	if asJSON {
 		return a.printJSON(struct {
@@ -147,11 +192,11 @@ func (a *app) printReport(r *room.Report, asJSON bool) error {
 			Unsigned int    `json:"unsigned"`
 			Findings int    `json:"findings"`
 			Digest   string `json:"digest"`
-		}{r.Entries, r.Records, r.Authors, r.Unsigned, len(r.Found), digest})
+		}{r.Entries, r.Records, r.Authors, r.Unsigned, found, digest})
 	}
 	verdict := a.style.good("nothing is wrong with them")
-	if len(r.Found) > 0 {
-		verdict = a.style.bad(count(len(r.Found), "finding") + ", told above")
+	if found > 0 {
+		verdict = a.style.bad(count(found, "finding") + ", told above")
 	}
 	_, err := fmt.Fprintf(a.stdout, "%s by %s in %s; %s unsigned; %s\ndigest: %s\n", count(r.Records, "record"),
 		count(r.Authors, "author"), count(r.Entries, "entry"), count(r.Unsigned, "text"), verdict, a.style.bold(digest))

@@ -25,6 +25,8 @@ type Report struct {
 	LeftOver, Refused int
 	// Digest is the digest of the conversation, see [record.Digest].
 	Digest [32]byte
+	// Held are the records.
+	Held []record.Held
 }
 
 // Verify reads a whole feed afresh, without an archive, and judges it. Entries may come in any order. view is asked
@@ -135,8 +137,8 @@ func (v *verifier) sift(p *page) (cells []record.Cell) {
 // conclude takes together what was learnt.
 func (v *verifier) conclude(salt record.Salt) {
 	r := &v.report
-	held := v.known.Records()
-	r.Records, r.Digest = len(held), record.Digest(salt, held)
+	r.Held = v.known.Records()
+	r.Records, r.Digest = len(r.Held), record.Digest(salt, r.Held)
 	for _, a := range v.known.Authors() {
 		if a.Base > 0 {
 			r.Authors++
@@ -144,4 +146,57 @@ func (v *verifier) conclude(salt record.Salt) {
 	}
 	r.Found = v.known.Findings()
 	slices.SortStableFunc(r.Found, func(a, b record.Finding) int { return a.At.Compare(b.At) })
+}
+
+// Withheld are records of one author, with consecutive numbers, that were read once and are not in a feed any more.
+type Withheld struct {
+	Author record.PublicKey
+	// Name is how the author is known; it is a peer's word.
+	Name        string
+	First, Last uint32
+}
+
+// Withheld returns which records of an archive the whole feed lacks that a report is about, by author and number: the
+// relay has lost them or hides them, or the channel was cleared.
+func (r *Report) Withheld(store Store) (all []Withheld, err error) {
+	type name struct {
+		author record.PublicKey
+		number uint32
+		hash   record.Hash
+	}
+	there := make(map[name]bool, len(r.Held))
+	for i := range r.Held {
+		h := &r.Held[i]
+		there[name{h.Author, h.Number, h.Hash}] = true
+	}
+	err = store.Records(func(h record.Held) error {
+		if there[name{h.Author, h.Number, h.Hash}] {
+			return nil
+		}
+		if n := len(all); n > 0 && all[n-1].Author == h.Author && all[n-1].Last+1 >= h.Number {
+			all[n-1].Last = h.Number
+			return nil
+		}
+		all = append(all, Withheld{Author: h.Author, First: h.Number, Last: h.Number})
+		return nil
+	})
+	if err != nil || len(all) == 0 {
+		return all, err
+	}
+	authors, err := store.Authors()
+	if err != nil {
+		return nil, err
+	}
+	for i := range authors {
+		known, err := nameOf(store, &authors[i].Author)
+		if err != nil {
+			return nil, err
+		}
+		for j := range all {
+			if all[j].Author == authors[i].Key {
+				all[j].Name = known
+			}
+		}
+	}
+	return all, nil
 }
