@@ -331,7 +331,10 @@ func converse(t *rapid.T, clears bool) *world {
 			u.look()
 		case 16:
 			copied := *u.scribe
-			u.backup = &user{scribe: &copied, eyes: eyes{known: u.known.Clone(), held: maps.Clone(u.held), first: u.first}}
+			u.backup = &user{
+				scribe: &copied, outbox: slices.Clone(u.outbox),
+				eyes: eyes{known: u.known.Clone(), held: maps.Clone(u.held), first: u.first},
+			}
 			u.backup.joined = len(w.feeds)
 		case 17:
 			u.restore()
@@ -358,26 +361,39 @@ func converse(t *rapid.T, clears bool) *world {
 	return w
 }
 
-// restore goes back to a backup. What was in the outbox is lost. As long as the feed holds all that was written before
-// the backup and posted since, it signs on after the highest number of its own that it reads there. Otherwise nothing
-// is restored: who keeps the number and the outbox in the backup, as a room does, goes on from those.
+// restore goes back to a backup. It signs on after the highest number of its own that it reads in the feed; what was in
+// the outbox is lost. Where a clear has hidden what was written before the backup, it goes on from the number and the
+// outbox in the backup, as a room does, but for what was posted since. After a clear that came later it could not know
+// what it has posted: it would write numbers twice, and that is told.
 func (u *user) restore() {
 	if u.backup == nil || u.backup.joined != len(u.w.feeds) {
 		return
 	}
-	b, restored := u.backup, *u
-	restored.outbox, restored.known, restored.held, restored.first = nil, b.known.Clone(), maps.Clone(b.held), b.first
-	restored.reader = newReader(u.key())
-	restored.asked, restored.told, restored.back = map[Place]time.Time{}, nil, nil
-	restored.read(restored.unread()...)
-	a, _, _ := restored.known.Author(u.key())
-	if a.Top < b.number {
-		return
-	}
-	*u = restored
-	u.number, u.previous = a.Top, ShortHash{}
-	if a.Top > 0 {
-		u.previous = a.TopHash
+	b := u.backup
+	u.outbox, u.known, u.held, u.first = nil, b.known.Clone(), maps.Clone(b.held), b.first
+	u.reader = newReader(u.key())
+	u.asked, u.told, u.back = map[Place]time.Time{}, nil, nil
+	u.read(u.unread()...)
+	a, _, _ := u.known.Author(u.key())
+	switch {
+	case a.Top < b.number:
+		u.number, u.previous = b.number, b.previous
+		for _, row := range b.outbox {
+			if !u.w.isPosted(row) {
+				u.outbox = append(u.outbox, row)
+			}
+		}
+	case a.Top > 0:
+		u.number, u.previous = a.Top, a.TopHash
+	default:
+		u.number, u.previous = 0, ShortHash{}
 	}
 	u.compose(Text("again")) // under the number of what may have been posted in part
+}
+
+// isPosted reports whether an entry is in the feed.
+func (w *world) isPosted(cells [][CellSize]byte) bool {
+	return slices.ContainsFunc(w.feed(), func(row []Cell) bool {
+		return slices.EqualFunc(row, cells, func(c Cell, plain [CellSize]byte) bool { return c.Plain == plain })
+	})
 }
