@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"github.com/fernpost/fernpost/internal/passphrase"
 )
 
 const secretsHelp = `Passphrases and keys never stand on a command line, where every process listing shows them.
@@ -60,7 +62,7 @@ func (a *app) readSecretFile(file string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("reading %s: %w", file, err)
 	}
-	s := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
+	s := passphrase.TrimLineEnd(string(b))
 	switch {
 	case len(b) > maxSecretFile:
 		return "", usagef("%s is too long for a passphrase or key", file)

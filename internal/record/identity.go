@@ -39,9 +39,6 @@ var ErrMalformedKey = errors.New("not a public key, which is 64 hexadecimal digi
 // ErrMalformedTag is returned for a text that is no tag.
 var ErrMalformedTag = errors.New("not a tag, which is 8 hexadecimal digits")
 
-// ParsePublicKey reads what [PublicKey.String] writes. The error is [ErrMalformedKey].
-func ParsePublicKey(s string) (k PublicKey, err error) { return k, k.UnmarshalText([]byte(s)) }
-
 // Tag returns the tag that the cells of this author carry: the first 4 bytes of the key's SHA-256. It groups cells and
 // proves nothing: who wants a key with a given tag finds one within days.
 func (k PublicKey) Tag() Tag {

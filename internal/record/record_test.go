@@ -226,13 +226,13 @@ func TestIdentityRedacts(t *testing.T) {
 
 func TestPublicKeyText(t *testing.T) {
 	key := NewIdentity([KeySize]byte{1}).Public()
-	got, err := ParsePublicKey(key.String())
-	if err != nil || got != key || key.IsZero() || !(PublicKey{}).IsZero() {
+	var got PublicKey
+	if err := got.UnmarshalText([]byte(key.String())); err != nil || got != key || key.IsZero() || !(PublicKey{}).IsZero() {
 		t.Errorf("read back as %s, %v", got, err)
 	}
 	for _, wrong := range []string{"", "3f9a", key.String() + "00", strings.Repeat("g", 64), key.String()[:63]} {
-		if _, err := ParsePublicKey(wrong); !errors.Is(err, ErrMalformedKey) {
-			t.Errorf("ParsePublicKey(%q): %v", wrong, err)
+		if err := got.UnmarshalText([]byte(wrong)); !errors.Is(err, ErrMalformedKey) {
+			t.Errorf("UnmarshalText(%q): %v", wrong, err)
 		}
 	}
 	doc, err := json.Marshal(map[PublicKey]Tag{key: key.Tag()})

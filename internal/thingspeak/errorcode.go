@@ -53,13 +53,3 @@ func (c ErrorCode) Message() string {
 	}
 	return ""
 }
-
-// CodeOf returns the code of an HTTP status, empty for a status without one.
-func CodeOf(status int) ErrorCode {
-	for i := range errorTable {
-		if errorTable[i].status == status {
-			return errorTable[i].code
-		}
-	}
-	return ""
-}
