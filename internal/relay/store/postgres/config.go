@@ -124,6 +124,9 @@ var sessionSettings = map[string]string{
 	"application_name":              "fernpost-relay",
 	"client_encoding":               "UTF8",
 	"default_transaction_isolation": "read committed",
+	// All statements find their rows by an index, whatever their arguments are. The server would plan anew for each list
+	// of channels, and that took more of its time than the answer.
+	"plan_cache_mode": "force_generic_plan",
 	// What was answered is on disk, whatever the server's default is.
 	"synchronous_commit": "on",
 	// A relay that is gone without a word must not keep channels locked; one that waits for a lock has given up by

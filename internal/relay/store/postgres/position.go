@@ -12,113 +12,101 @@ import (
 
 const selectPositions = "SELECT channel, settings, generation, last FROM states WHERE channel = ANY($1)"
 
-// grace is how much longer than the database's patience one waits for a question: its error is better than ours.
-const grace = 200 * time.Millisecond
-
-// errSlow: the question before was not answered for too long.
-var errSlow = errors.New("the database does not answer")
+var (
+	// errSlow: the question before was not answered for too long.
+	errSlow = errors.New("the database does not answer")
+	// errClosed: nobody asks any more.
+	errClosed = errors.New("the connections to the database are closed")
+)
 
 // positions ask the database where channels stand, which every read begins with. Those who come while a question is
 // under way share the next one, which begins after all of them came: the busier a relay is, the less a read costs.
-// There is no goroutine for it: the first of those who wait asks, when the question before is answered.
 type positions struct {
-	ask func(channels []int64) (map[int64]relay.Position, error)
+	ask func(ctx context.Context, channels []int64) (map[int64]relay.Position, error)
+	// waiting has a value while somebody waits for the next question.
+	waiting chan struct{}
+	// over is closed when no question is asked any more.
+	over chan struct{}
 
 	// mu guards what follows.
 	mu sync.Mutex
 	// next gathers those who wait for the next question, nil if nobody does.
 	next *question
-	// busy says that somebody asks, or was told to.
-	busy bool
-	// standIns ask for those who could not wait.
-	standIns sync.WaitGroup
 }
 
 // question asks for several channels at once.
 type question struct {
 	channels []int64
-	// turn gets one value, when the first who joined has to ask.
-	turn chan struct{}
+	// deadline is when those who wait have waited for too long.
+	deadline time.Time
 	// done is closed when the answer is there.
 	done   chan struct{}
 	answer map[int64]relay.Position
 	err    error
 }
 
-// join adds a channel to the next question. The first who joins has to ask it when turn has a value, which may be at
-// once; for others turn is nil.
-func (p *positions) join(channel int64) (q *question, turn <-chan struct{}) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	q = p.next
-	if q == nil {
-		q = &question{turn: make(chan struct{}, 1), done: make(chan struct{})}
-		p.next, turn = q, q.turn
-		if !p.busy {
-			p.busy = true
-			q.turn <- struct{}{}
-		}
-	}
-	q.channels = append(q.channels, channel)
-	return q, turn
+func (p *positions) init(ask func(ctx context.Context, channels []int64) (map[int64]relay.Position, error)) {
+	p.ask, p.waiting, p.over = ask, make(chan struct{}, 1), make(chan struct{})
 }
 
-// lead asks a question and lets the next one begin.
-func (p *positions) lead(q *question) {
-	runtime.Gosched() // whoever is about to ask can still join
+// join adds a channel to the next question.
+func (p *positions) join(channel int64) *question {
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.next == nil {
+		p.next = &question{deadline: time.Now().Add(patience), done: make(chan struct{})}
+		p.waiting <- struct{}{}
+	}
+	p.next.channels = append(p.next.channels, channel)
+	return p.next
+}
+
+// take returns the next question, which nobody can join any more.
+func (p *positions) take() *question {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	q := p.next
 	p.next = nil
-	p.mu.Unlock()
-	q.answer, q.err = p.ask(q.channels)
-	close(q.done)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.busy = p.next != nil; p.busy {
-		p.next.turn <- struct{}{}
+	return q
+}
+
+// run asks one question after the other until ctx ends.
+func (p *positions) run(ctx context.Context) {
+	defer close(p.over)
+	for {
+		select {
+		case <-p.waiting:
+		case <-ctx.Done():
+			return
+		}
+		runtime.Gosched() // whoever is about to ask can still join
+		q := p.take()
+		if time.Now().Before(q.deadline) {
+			// The end of ctx leaves the answer time: others wait for it.
+			asking, cancel := context.WithDeadline(context.WithoutCancel(ctx), q.deadline)
+			q.answer, q.err = p.ask(asking, q.channels)
+			cancel()
+		} else {
+			q.err = errSlow
+		}
+		close(q.done)
 	}
 }
 
-// leadLater asks a question for somebody who cannot wait for its turn.
-func (p *positions) leadLater(q *question) {
-	p.standIns.Go(func() {
-		<-q.turn
-		p.lead(q)
-	})
-}
-
-// Position is part of [relay.Store].
-func (s *Store) Position(ctx context.Context, channel int64) (relay.Position, error) {
-	p := &s.positions
-	q, turn := p.join(channel)
-	if _, hurried := ctx.Deadline(); hurried && turn != nil {
-		// Whoever asks cannot stop in the middle, as others wait for the answer.
-		p.leadLater(q)
-		turn = nil
-	}
-	if len(turn) > 0 {
-		p.lead(q)
-		return q.position(channel)
-	}
-	overdue := time.NewTimer(patience + grace)
-	defer overdue.Stop()
-	var err error
+// of returns where a channel stands.
+func (p *positions) of(ctx context.Context, channel int64) (relay.Position, error) {
+	q := p.join(channel)
 	select {
 	case <-q.done:
 		return q.position(channel)
-	case <-turn:
-		p.lead(q)
-		return q.position(channel)
-	case <-overdue.C:
-		err = translate("reading where a channel stands", errSlow)
+	case <-p.over:
+		return relay.Position{}, errClosed
 	case <-ctx.Done():
-		if err = context.Cause(ctx); errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			err = translate("reading where a channel stands", errSlow)
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return relay.Position{}, errSlow
 		}
+		return relay.Position{}, refusal{context.Cause(ctx)}
 	}
-	if turn != nil {
-		p.leadLater(q)
-	}
-	return relay.Position{}, err
 }
 
 // position is the answer for one channel.
@@ -129,12 +117,18 @@ func (q *question) position(channel int64) (relay.Position, error) {
 	if p, ok := q.answer[channel]; ok {
 		return p, nil
 	}
-	return relay.Position{}, relay.ErrNotFound
+	return relay.Position{}, refusal{relay.ErrNotFound}
+}
+
+// Position is part of [relay.Store].
+func (s *Store) Position(ctx context.Context, channel int64) (relay.Position, error) {
+	p, err := s.positions.of(ctx, channel)
+	return p, translate("reading where a channel stands", err)
 }
 
 // askPositions returns where those channels stand that are there.
-func (s *Store) askPositions(channels []int64) (answer map[int64]relay.Position, err error) {
-	err = s.try(context.Background(), "reading where channels stand", func(ctx context.Context, c *conn) error {
+func (s *Store) askPositions(ctx context.Context, channels []int64) (answer map[int64]relay.Position, err error) {
+	err = s.attempt(ctx, func(ctx context.Context, c *conn) error {
 		answer = make(map[int64]relay.Position, len(channels))
 		return c.read(ctx, func(r row) error {
 			answer[r.number(0)] = relay.Position{Settings: r.number(1), Generation: r.number(2), Last: r.number(3)}

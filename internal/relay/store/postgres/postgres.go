@@ -57,7 +57,7 @@ func open(ctx context.Context, url string, now func() time.Time) (*Store, error)
 		config: config, pool: newPool(config), inserts: newInsertTexts(), now: now, sweepNow: make(chan struct{}, 1),
 	}
 	s.waker.init()
-	s.positions.ask = s.askPositions
+	s.positions.init(s.askPositions)
 	if err := s.migrate(ctx, migrations); err != nil {
 		s.pool.close()
 		return nil, fmt.Errorf("opening the database %s: %w", config.where, config.explain(err))
@@ -65,6 +65,7 @@ func open(ctx context.Context, url string, now func() time.Time) (*Store, error)
 	s.opened = true
 	running, stop := context.WithCancel(context.Background())
 	s.stop = stop
+	s.background.Go(func() { s.positions.run(running) })
 	s.background.Go(func() { s.sweep(running) })
 	s.background.Go(func() { s.notify(running) })
 	s.background.Go(func() { s.listen(running) })
@@ -78,7 +79,6 @@ func (s *Store) Where() string { return s.config.where }
 func (s *Store) Close() error {
 	s.stop()
 	s.background.Wait()
-	s.positions.standIns.Wait()
 	s.pool.close()
 	return nil
 }

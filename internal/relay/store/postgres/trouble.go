@@ -41,13 +41,9 @@ func isRefusal(err error) bool {
 	return ok
 }
 
-// try is attempt with the relay's errors, which say what was attempted. Refusals are returned as they are.
+// try is attempt with the relay's errors, which say what was attempted.
 func (s *Store) try(ctx context.Context, doing string, work func(context.Context, *conn) error) error {
-	err := s.attempt(ctx, work)
-	if r, ok := errors.AsType[refusal](err); ok {
-		return r.error
-	}
-	return translate(doing, err)
+	return translate(doing, s.attempt(ctx, work))
 }
 
 // attempt runs work on a connection. When the database is in trouble it does so again, on another connection and
@@ -143,10 +139,13 @@ func (s *Store) isTransient(err error) bool {
 	return strings.HasPrefix(e.Code, "08") || strings.HasPrefix(e.Code, "57P")
 }
 
-// translate turns the database's errors into the relay's and says what was attempted.
+// translate turns the database's errors into the relay's and says what was attempted. Refusals stay what they are.
 func translate(doing string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if r, ok := errors.AsType[refusal](err); ok {
+		return r.error
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && strings.HasPrefix(e.Code, "23") { // a constraint
 		return relay.ErrTaken
