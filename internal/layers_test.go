@@ -125,7 +125,8 @@ func TestOneOwner(t *testing.T) {
 		"golang.org/x/time":                  {"relay/httpapi"},
 		"github.com/fernet/fernet-go":        {"fernet"},
 		"github.com/go-resty/resty":          {"remote"},
-		"modernc.org/sqlite":                 {"relay/store", "archive"},
+		"modernc.org/sqlite":                 {"sqlite", "sqlite/faultdisk"},
+		"modernc.org/libc":                   {"sqlite/faultdisk"},
 		"github.com/jackc/pgx":               {"relay/store/postgres"},
 		"go.yaml.in/yaml":                    {"config"},
 		"github.com/sethvargo/go-diceware":   {"passphrase"},
@@ -156,6 +157,8 @@ func TestNobodyImportsTheTop(t *testing.T) {
 				t.Errorf("%s imports cli", name)
 			case (dep == "relay/storetest" || dep == "relay/relaytest") && !below(name, "relay"):
 				t.Errorf("%s links the test suite %s", name, dep)
+			case dep == "sqlite/faultdisk":
+				t.Errorf("%s links %s, which is for tests", name, dep)
 			}
 		}
 	}

@@ -6,19 +6,17 @@ package archive
 
 import (
 	"context"
+	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
-
 	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
 // Why a database cannot be used.
@@ -33,6 +31,11 @@ var (
 	ErrDamaged = errors.New("the file is damaged")
 )
 
+// migrations make the schema.
+//
+//go:embed migrations/*.sql
+var migrations embed.FS
+
 // busyTimeout is how long one process waits for another's transaction. Those that verify thousands of records take a
 // fraction of a second.
 const busyTimeout = 30 * time.Second
@@ -41,9 +44,9 @@ const busyTimeout = 30 * time.Second
 // synchronised (synchronous=FULL). What [Room.Note] has written outlives the process, but not a power cut. Several
 // processes may have one open; within one, a Room is not safe for concurrent use.
 type Room struct {
-	dsn, path, lockPath string
+	path, lockPath string
 
-	conn *conn // nil after trouble with it; the next use opens a new one
+	conn *sqlite.Conn // nil after trouble with it; the next use opens a new one
 	// within means that a transaction is open.
 	within bool
 	// ids are those of authors, which never change.
@@ -76,7 +79,7 @@ func OpenRoom(dir, room string) (*Room, error) {
 
 func newRoom(path string) *Room {
 	return &Room{
-		dsn: dataSource(path), path: path, lockPath: strings.TrimSuffix(path, ".db") + ".lock",
+		path: path, lockPath: strings.TrimSuffix(path, ".db") + ".lock",
 		ids: map[record.PublicKey]int64{},
 	}
 }
@@ -111,28 +114,12 @@ func create(dir, path string) (err error) {
 	return nil
 }
 
-// dataSource names a file with the settings that every connection needs.
-func dataSource(path string) string {
-	path = filepath.ToSlash(path)
-	if !strings.HasPrefix(path, "/") {
-		path = "/" + path // a drive letter
-	}
-	settings := url.Values{"_pragma": {
-		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
-		"journal_mode(wal)",
-		"synchronous(full)",
-		"cache_size(-16384)",
-		"journal_size_limit(0)",
-	}}
-	return "file://" + (&url.URL{Path: path}).EscapedPath() + "?" + settings.Encode()
-}
-
 // Close ends the use. The last process to do so folds the log into the database and empties it.
 func (r *Room) Close() error {
 	if r.conn == nil {
 		return nil
 	}
-	err := r.conn.close()
+	err := r.conn.Close()
 	r.conn = nil
 	return r.explain("closing", err)
 }
@@ -152,12 +139,17 @@ func (r *Room) Leave() error {
 
 // connect opens a connection and brings the schema up to date.
 func (r *Room) connect() error {
-	c, err := connect(r.dsn)
+	c, err := sqlite.Open(r.path, sqlite.Settings{
+		Wait: busyTimeout, Pragmas: []string{"cache_size(-16384)", "journal_size_limit(0)"},
+	})
 	if err != nil {
 		return r.explain("opening", err)
 	}
-	if err := migrate(c); err != nil {
-		return errors.Join(r.explain("opening", err), c.close())
+	if err = c.KeepLog(); err == nil {
+		err = c.Migrate(migrations, "migrations/*.sql", func() error { return nil })
+	}
+	if err != nil {
+		return errors.Join(r.explain("opening", err), c.Close())
 	}
 	r.conn = c
 	return nil
@@ -173,16 +165,16 @@ func (r *Room) Transact(work func() error) error {
 // some point on. That saves waiting for the disk.
 func (r *Room) Note(work func() error) error {
 	return r.use("writing", func() error {
-		if err := r.conn.script("PRAGMA synchronous=NORMAL"); err != nil {
+		if err := r.conn.Script("PRAGMA synchronous=NORMAL"); err != nil {
 			return err
 		}
-		return errors.Join(r.transact(work), r.conn.script("PRAGMA synchronous=FULL"))
+		return errors.Join(r.transact(work), r.conn.Script("PRAGMA synchronous=FULL"))
 	})
 }
 
 func (r *Room) transact(work func() error) error {
 	clear(r.ids) // a transaction that was rolled back may have given some of them
-	err := r.conn.transaction("BEGIN IMMEDIATE", func() (err error) {
+	err := r.conn.Transaction(func() (err error) {
 		r.within = true
 		defer func() { r.within = false }()
 		if r.noGroups, err = r.lacksGroups(); err != nil {
@@ -205,17 +197,12 @@ func (r *Room) use(doing string, work func() error) error {
 		}
 	}
 	err := work()
-	if _, ok := errors.AsType[*sqlite.Error](err); ok && !isBusy(err) {
+	if code := sqlite.CodeOf(err); code != 0 && code != sqlite.Busy {
 		// After a failed write or fsync nothing that this connection believes about the file is worth keeping.
-		err = errors.Join(err, r.conn.close())
+		err = errors.Join(err, r.conn.Close())
 		r.conn = nil
 	}
 	return r.explain(doing, err)
-}
-
-func isBusy(err error) bool {
-	e, ok := errors.AsType[*sqlite.Error](err)
-	return ok && e.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
 // explain says what was attempted and names the error where it has a name. Errors that are not the database's pass.
@@ -223,17 +210,18 @@ func (r *Room) explain(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
+	if e, ok := errors.AsType[*sqlite.NewerError](err); ok {
+		return fmt.Errorf("%s the archive %s: %w: %w", doing, r.path, ErrNewer, e)
+	}
 	var named error
-	switch e, ok := errors.AsType[*sqlite.Error](err); {
-	case errors.Is(err, ErrNewer):
-		named = nil
-	case !ok:
+	switch sqlite.CodeOf(err) {
+	case 0:
 		return err
-	case e.Code()&0xff == sqlite3.SQLITE_FULL:
+	case sqlite.Full:
 		named = ErrFull
-	case isBusy(err):
+	case sqlite.Busy:
 		named = ErrBusy
-	case e.Code()&0xff == sqlite3.SQLITE_CORRUPT, e.Code()&0xff == sqlite3.SQLITE_NOTADB:
+	case sqlite.Corrupt, sqlite.NotADB:
 		named = ErrDamaged
 	}
 	if named == nil {

@@ -8,12 +8,12 @@ func (r *Room) LimitPages(more int) error {
 	if err != nil {
 		return err
 	}
-	return r.conn.script(fmt.Sprintf("PRAGMA max_page_count = %d", pages+int64(more)))
+	return r.conn.Script(fmt.Sprintf("PRAGMA max_page_count = %d", pages+int64(more)))
 }
 
 // SetSchema pretends that the database has a schema of that version.
 func (r *Room) SetSchema(version int) error {
-	return r.conn.script(fmt.Sprintf("PRAGMA user_version = %d", version))
+	return r.conn.Script(fmt.Sprintf("PRAGMA user_version = %d", version))
 }
 
 // Findings as the table has them.

@@ -14,7 +14,7 @@ import (
 func (r *Room) State() (s kept.State, err error) {
 	err = r.use("reading", func() error {
 		const text = "SELECT clears, position, keys, own, own_last, own_hash, seq, dates FROM room"
-		return r.conn.query(text, func(row []driver.Value) error {
+		return r.conn.Query(text, func(row []driver.Value) error {
 			s.Clears, s.Position = uint32(row[0].(int64)), blob(row[1])
 			for ids := blob(row[2]); len(ids) >= len(record.KeyID{}); ids = ids[len(record.KeyID{}):] {
 				s.Keys = append(s.Keys, record.KeyID(ids))
@@ -58,14 +58,13 @@ func (r *Room) Version() (int64, error) { return r.highest("PRAGMA data_version"
 // exec runs a statement that changes something.
 func (r *Room) exec(text string, args ...driver.Value) error {
 	return r.use("writing", func() error {
-		_, err := r.conn.exec(text, args...)
-		return err
+		return r.conn.Exec(text, args...)
 	})
 }
 
 // query runs a statement that reads.
 func (r *Room) query(text string, visit func(row []driver.Value) error, args ...driver.Value) error {
-	return r.use("reading", func() error { return r.conn.query(text, visit, args...) })
+	return r.use("reading", func() error { return r.conn.Query(text, visit, args...) })
 }
 
 const selectEntries = "SELECT place, posted_s, tokens, unopened, wiped FROM entries "
@@ -94,9 +93,9 @@ func (r *Room) Unopened(after record.Place, limit int, visit func(kept.Entry) er
 // AddEntry inserts an entry unless there is one at its place, and reports whether there was none.
 func (r *Room) AddEntry(e kept.Entry) (added bool, err error) {
 	err = r.use("writing", func() error {
-		changed, err := r.conn.exec(`INSERT INTO entries (place, posted_s, tokens, unopened, wiped) VALUES (?, ?, ?, ?, ?)
+		err := r.conn.Exec(`INSERT INTO entries (place, posted_s, tokens, unopened, wiped) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT DO NOTHING`, place(e.At), e.Posted.Unix(), e.Tokens, flag(e.Unopened), flag(e.Wiped))
-		added = changed == 1
+		added = err == nil && r.conn.Changed() == 1
 		return err
 	})
 	return added, err
@@ -134,8 +133,8 @@ func (r *Room) Span(clears uint32) (first, last record.Place, err error) {
 // ClaimMAC notes that an opened token with this MAC stands at a place, unless one does already: then it returns where.
 func (r *Room) ClaimMAC(mac [16]byte, at record.Place) (first record.Place, fresh bool, err error) {
 	err = r.use("writing", func() error {
-		changed, err := r.conn.exec("INSERT INTO macs (mac, place) VALUES (?, ?) ON CONFLICT DO NOTHING", mac[:], place(at))
-		fresh = changed == 1
+		err := r.conn.Exec("INSERT INTO macs (mac, place) VALUES (?, ?) ON CONFLICT DO NOTHING", mac[:], place(at))
+		fresh = err == nil && r.conn.Changed() == 1
 		return err
 	})
 	if err != nil || fresh {

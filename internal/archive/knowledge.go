@@ -121,7 +121,7 @@ func (r *Room) groups(text string, args ...driver.Value) (all []record.Group, er
 
 func (r *Room) lacksGroups() (none bool, err error) {
 	none = true
-	err = r.conn.query("SELECT 1 FROM groups LIMIT 1", func([]driver.Value) error {
+	err = r.conn.Query("SELECT 1 FROM groups LIMIT 1", func([]driver.Value) error {
 		none = false
 		return nil
 	})

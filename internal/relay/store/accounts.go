@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
 func scanAccount(row []driver.Value) relay.Account {
@@ -19,8 +20,8 @@ func scanAccount(row []driver.Value) relay.Account {
 
 // CreateAccount is part of [relay.Store].
 func (s *SQLite) CreateAccount(_ context.Context, a *relay.Account) error {
-	return s.write("creating an account", func(c *conn) error {
-		return c.query("INSERT INTO accounts (name, key, created_s) VALUES (?, ?, ?) RETURNING id",
+	return s.write("creating an account", func(c *sqlite.Conn) error {
+		return c.Query("INSERT INTO accounts (name, key, created_s) VALUES (?, ?, ?) RETURNING id",
 			func(row []driver.Value) error {
 				a.ID = row[0].(int64)
 				return nil
@@ -30,8 +31,8 @@ func (s *SQLite) CreateAccount(_ context.Context, a *relay.Account) error {
 
 // AccountByKey is part of [relay.Store].
 func (s *SQLite) AccountByKey(ctx context.Context, key string) (a relay.Account, err error) {
-	err = s.read(ctx, "looking up a user key", func(c *conn) error {
-		return c.query("SELECT id, name, key, created_s FROM accounts WHERE key = ?", func(row []driver.Value) error {
+	err = s.read(ctx, "looking up a user key", func(c *sqlite.Conn) error {
+		return c.Query("SELECT id, name, key, created_s FROM accounts WHERE key = ?", func(row []driver.Value) error {
 			a = scanAccount(row)
 			return nil
 		}, key)
@@ -44,8 +45,8 @@ func (s *SQLite) AccountByKey(ctx context.Context, key string) (a relay.Account,
 
 // Accounts is part of [relay.Store].
 func (s *SQLite) Accounts(ctx context.Context) (all []relay.Account, err error) {
-	err = s.read(ctx, "listing accounts", func(c *conn) error {
-		return c.query("SELECT id, name, key, created_s FROM accounts ORDER BY id", func(row []driver.Value) error {
+	err = s.read(ctx, "listing accounts", func(c *sqlite.Conn) error {
+		return c.Query("SELECT id, name, key, created_s FROM accounts ORDER BY id", func(row []driver.Value) error {
 			all = append(all, scanAccount(row))
 			return nil
 		})

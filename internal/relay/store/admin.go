@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
 // What follows is for whoever runs a relay, beside the process that serves it.
@@ -12,7 +13,7 @@ import (
 // RenewAccount gives an account another user key; the old one opens nothing from then on. The errors are
 // relay.ErrNotFound, and relay.ErrTaken when the key is in use.
 func (s *SQLite) RenewAccount(_ context.Context, id int64, key string) error {
-	return s.write("renewing a user key", func(c *conn) error {
+	return s.write("renewing a user key", func(c *sqlite.Conn) error {
 		return onOneRow(c, "UPDATE accounts SET key = ? WHERE id = ? RETURNING id", key, id)
 	})
 }
@@ -23,15 +24,15 @@ func (s *SQLite) RemoveAccount(_ context.Context, id int64) error {
 	if id == relay.LocalAccountID {
 		return relay.ErrTaken
 	}
-	return s.write("removing an account", func(c *conn) error {
+	return s.write("removing an account", func(c *sqlite.Conn) error {
 		return onOneRow(c, "DELETE FROM accounts WHERE id = ? RETURNING id", id)
 	})
 }
 
 // onOneRow runs a statement that returns the row that it has changed, or fails with relay.ErrNotFound.
-func onOneRow(c *conn, text string, args ...driver.Value) error {
+func onOneRow(c *sqlite.Conn, text string, args ...driver.Value) error {
 	err := relay.ErrNotFound
-	if e := c.query(text, func([]driver.Value) error {
+	if e := c.Query(text, func([]driver.Value) error {
 		err = nil
 		return nil
 	}, args...); e != nil {

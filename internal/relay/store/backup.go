@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -78,16 +77,11 @@ func (s *SQLite) mayReplace(name string) error {
 
 // copyInto runs on a connection of its own, so that neither readers nor the writer wait for it.
 func (s *SQLite) copyInto(ctx context.Context, part string) error {
-	c, err := connect(s.dsn)
+	c, err := s.connect()
 	if err != nil {
 		return err
 	}
-	_, err = c.driver.(driver.ExecerContext).ExecContext(ctx, "VACUUM INTO ?",
-		[]driver.NamedValue{{Ordinal: 1, Value: part}})
-	if ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
-	return errors.Join(err, c.close())
+	return errors.Join(c.CopyInto(ctx, part), c.Close())
 }
 
 // syncFile waits until a file is on disk.

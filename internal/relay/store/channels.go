@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/sqlite"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -79,8 +80,8 @@ func scanChannel(row []driver.Value) (*relay.Channel, relay.State) {
 }
 
 // findChannel returns a channel with its keys, or relay.ErrNotFound. It needs a transaction around it.
-func findChannel(c *conn, id int64) (channel *relay.Channel, state relay.State, err error) {
-	err = c.query(selectChannel, func(row []driver.Value) error {
+func findChannel(c *sqlite.Conn, id int64) (channel *relay.Channel, state relay.State, err error) {
+	err = c.Query(selectChannel, func(row []driver.Value) error {
 		channel, state = scanChannel(row)
 		return nil
 	}, id)
@@ -93,8 +94,8 @@ func findChannel(c *conn, id int64) (channel *relay.Channel, state relay.State, 
 	return channel, state, err
 }
 
-func addReadKeys(c *conn, channel *relay.Channel) error {
-	return c.query(selectReadKeys, func(row []driver.Value) error {
+func addReadKeys(c *sqlite.Conn, channel *relay.Channel) error {
+	return c.Query(selectReadKeys, func(row []driver.Value) error {
 		channel.Keys = append(channel.Keys, thingspeak.Key{Text: row[0].(string)})
 		return nil
 	}, channel.ID)
@@ -103,8 +104,8 @@ func addReadKeys(c *conn, channel *relay.Channel) error {
 // Writer is part of [relay.Store].
 func (s *SQLite) Writer(ctx context.Context, key string) (int64, error) {
 	channel := int64(0)
-	err := s.read(ctx, "looking up a write key", func(c *conn) error {
-		return c.query("SELECT channel FROM states WHERE write_key = ?", func(row []driver.Value) error {
+	err := s.read(ctx, "looking up a write key", func(c *sqlite.Conn) error {
+		return c.Query("SELECT channel FROM states WHERE write_key = ?", func(row []driver.Value) error {
 			channel = row[0].(int64)
 			return nil
 		}, key)
@@ -117,8 +118,8 @@ func (s *SQLite) Writer(ctx context.Context, key string) (int64, error) {
 
 // Channel is part of [relay.Store].
 func (s *SQLite) Channel(ctx context.Context, id int64) (channel *relay.Channel, state relay.State, err error) {
-	err = s.read(ctx, "reading a channel", func(c *conn) error {
-		return c.transaction("BEGIN", func() error {
+	err = s.read(ctx, "reading a channel", func(c *sqlite.Conn) error {
+		return c.Snapshot(func() error {
 			channel, state, err = findChannel(c, id)
 			return err
 		})
@@ -128,9 +129,9 @@ func (s *SQLite) Channel(ctx context.Context, id int64) (channel *relay.Channel,
 
 // Channels is part of [relay.Store].
 func (s *SQLite) Channels(ctx context.Context, owner int64) (owned []*relay.Channel, err error) {
-	err = s.read(ctx, "listing channels", func(c *conn) error {
-		return c.transaction("BEGIN", func() error {
-			err := c.query(selectOwned, func(row []driver.Value) error {
+	err = s.read(ctx, "listing channels", func(c *sqlite.Conn) error {
+		return c.Snapshot(func() error {
+			err := c.Query(selectOwned, func(row []driver.Value) error {
 				channel, state := scanChannel(row)
 				channel.LastEntryID = state.Last
 				owned = append(owned, channel)
@@ -149,10 +150,10 @@ func (s *SQLite) Channels(ctx context.Context, owner int64) (owned []*relay.Chan
 
 // CreateChannel is part of [relay.Store].
 func (s *SQLite) CreateChannel(_ context.Context, channel *relay.Channel, limit int) error {
-	return s.write("creating a channel", func(c *conn) error {
+	return s.write("creating a channel", func(c *sqlite.Conn) error {
 		if limit > 0 {
 			owned := int64(0)
-			err := c.query("SELECT COUNT(*) FROM channels WHERE owner = ?", func(row []driver.Value) error {
+			err := c.Query("SELECT COUNT(*) FROM channels WHERE owner = ?", func(row []driver.Value) error {
 				owned = row[0].(int64)
 				return nil
 			}, channel.Owner)
@@ -163,7 +164,7 @@ func (s *SQLite) CreateChannel(_ context.Context, channel *relay.Channel, limit 
 				return relay.ErrFull
 			}
 		}
-		if err := c.exec(insertChannel, channelArgs(channel)...); err != nil {
+		if err := c.Exec(insertChannel, channelArgs(channel)...); err != nil {
 			return err
 		}
 		settings, err := next(c)
@@ -174,16 +175,16 @@ func (s *SQLite) CreateChannel(_ context.Context, channel *relay.Channel, limit 
 		if err != nil {
 			return err
 		}
-		if err := c.exec(insertState, channel.ID, channel.Keys[0].Text, settings, generation); err != nil {
+		if err := c.Exec(insertState, channel.ID, channel.Keys[0].Text, settings, generation); err != nil {
 			return err
 		}
 		return insertReadKeys(c, channel)
 	})
 }
 
-func insertReadKeys(c *conn, channel *relay.Channel) error {
+func insertReadKeys(c *sqlite.Conn, channel *relay.Channel) error {
 	for _, key := range channel.Keys[1:] {
-		if err := c.exec(insertReadKey, channel.ID, key.Text); err != nil {
+		if err := c.Exec(insertReadKey, channel.ID, key.Text); err != nil {
 			return err
 		}
 	}
@@ -192,7 +193,7 @@ func insertReadKeys(c *conn, channel *relay.Channel) error {
 
 // ChangeChannel is part of [relay.Store].
 func (s *SQLite) ChangeChannel(_ context.Context, id int64, change func(*relay.Channel) error) error {
-	return s.write("changing a channel", func(c *conn) error {
+	return s.write("changing a channel", func(c *sqlite.Conn) error {
 		channel, _, err := findChannel(c, id)
 		if err != nil {
 			return err
@@ -200,19 +201,19 @@ func (s *SQLite) ChangeChannel(_ context.Context, id int64, change func(*relay.C
 		if err := change(channel); err != nil {
 			return err
 		}
-		if err := c.exec(updateChannel, append(channelArgs(channel), id)...); err != nil {
+		if err := c.Exec(updateChannel, append(channelArgs(channel), id)...); err != nil {
 			return err
 		}
 		settings, err := next(c)
 		if err != nil {
 			return err
 		}
-		err = c.exec("UPDATE states SET settings = ?, write_key = ? WHERE channel = ?",
+		err = c.Exec("UPDATE states SET settings = ?, write_key = ? WHERE channel = ?",
 			settings, channel.Keys[0].Text, id)
 		if err != nil {
 			return err
 		}
-		if err := c.exec(deleteReadKey, id); err != nil {
+		if err := c.Exec(deleteReadKey, id); err != nil {
 			return err
 		}
 		return insertReadKeys(c, channel)
@@ -221,12 +222,12 @@ func (s *SQLite) ChangeChannel(_ context.Context, id int64, change func(*relay.C
 
 // ClearChannel is part of [relay.Store].
 func (s *SQLite) ClearChannel(_ context.Context, id int64) error {
-	err := s.write("clearing a channel", func(c *conn) error {
+	err := s.write("clearing a channel", func(c *sqlite.Conn) error {
 		state, err := findState(c, id)
 		if err != nil {
 			return err
 		}
-		if err := c.exec("INSERT INTO abandoned (generation) VALUES (?)", state.Generation); err != nil {
+		if err := c.Exec("INSERT INTO abandoned (generation) VALUES (?)", state.Generation); err != nil {
 			return err
 		}
 		generation, err := next(c)
@@ -234,10 +235,10 @@ func (s *SQLite) ClearChannel(_ context.Context, id int64) error {
 			return err
 		}
 		cleared := state.Cleared(generation)
-		if err := c.exec("UPDATE states SET generation = ? WHERE channel = ?", generation, id); err != nil {
+		if err := c.Exec("UPDATE states SET generation = ? WHERE channel = ?", generation, id); err != nil {
 			return err
 		}
-		return c.exec(updateState, stateArgs(nil, &cleared)...)
+		return c.Exec(updateState, stateArgs(nil, &cleared)...)
 	})
 	if err == nil {
 		s.background.Go(s.sweep)
@@ -247,12 +248,12 @@ func (s *SQLite) ClearChannel(_ context.Context, id int64) error {
 
 // DeleteChannel is part of [relay.Store].
 func (s *SQLite) DeleteChannel(_ context.Context, id int64) error {
-	err := s.write("deleting a channel", func(c *conn) error {
+	err := s.write("deleting a channel", func(c *sqlite.Conn) error {
 		state, err := findState(c, id)
 		if err != nil {
 			return err
 		}
-		if err := c.exec("INSERT INTO abandoned (generation) VALUES (?)", state.Generation); err != nil {
+		if err := c.Exec("INSERT INTO abandoned (generation) VALUES (?)", state.Generation); err != nil {
 			return err
 		}
 		for _, text := range []string{
@@ -260,7 +261,7 @@ func (s *SQLite) DeleteChannel(_ context.Context, id int64) error {
 			"DELETE FROM states WHERE channel = ?",
 			"DELETE FROM channels WHERE id = ?",
 		} {
-			if err := c.exec(text, id); err != nil {
+			if err := c.Exec(text, id); err != nil {
 				return err
 			}
 		}
@@ -273,8 +274,8 @@ func (s *SQLite) DeleteChannel(_ context.Context, id int64) error {
 }
 
 // next returns a number that was not given out before.
-func next(c *conn) (n int64, err error) {
-	err = c.query("UPDATE counter SET value = value + 1 RETURNING value", func(row []driver.Value) error {
+func next(c *sqlite.Conn) (n int64, err error) {
+	err = c.Query("UPDATE counter SET value = value + 1 RETURNING value", func(row []driver.Value) error {
 		n = row[0].(int64)
 		return nil
 	})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
 // maxKnown is how many channels' states the writer remembers.
@@ -28,7 +29,7 @@ func (s *SQLite) Commit(_ context.Context, updates []relay.Update) ([]relay.Deci
 	defer s.mu.Unlock()
 	var after []relay.State
 	var decisions []relay.Decision
-	err := s.transaction("storing updates", func(c *conn) (err error) {
+	err := s.transaction("storing updates", func(c *sqlite.Conn) (err error) {
 		after, decisions, err = s.commit(c, channels, updates)
 		return err
 	})
@@ -51,7 +52,7 @@ func (s *SQLite) Commit(_ context.Context, updates []relay.Update) ([]relay.Deci
 // commit does the work of Commit inside its transaction. A batch of which nothing was accepted writes nothing, and so
 // costs no fsync.
 func (s *SQLite) commit(
-	c *conn, channels []int64, updates []relay.Update,
+	c *sqlite.Conn, channels []int64, updates []relay.Update,
 ) (after []relay.State, decisions []relay.Decision, err error) {
 	before, err := s.lockedStates(c, channels)
 	if err != nil {
@@ -79,7 +80,7 @@ func (s *SQLite) commit(
 		if after[i] == before[i] {
 			continue
 		}
-		if err := c.exec(updateState, stateArgs(args, &after[i])...); err != nil {
+		if err := c.Exec(updateState, stateArgs(args, &after[i])...); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -88,9 +89,9 @@ func (s *SQLite) commit(
 
 // lockedStates returns the states of those channels that are there. What an earlier commit left in memory is still true
 // unless another connection has written since, which SQLite tells by its data version.
-func (s *SQLite) lockedStates(c *conn, channels []int64) ([]relay.State, error) {
+func (s *SQLite) lockedStates(c *sqlite.Conn, channels []int64) ([]relay.State, error) {
 	version := int64(0)
-	err := c.query("PRAGMA data_version", func(row []driver.Value) error {
+	err := c.Query("PRAGMA data_version", func(row []driver.Value) error {
 		version = row[0].(int64)
 		return nil
 	})
@@ -107,7 +108,7 @@ func (s *SQLite) lockedStates(c *conn, channels []int64) ([]relay.State, error) 
 			states = append(states, state)
 			continue
 		}
-		err := c.query(selectState, func(row []driver.Value) error {
+		err := c.Query(selectState, func(row []driver.Value) error {
 			states = append(states, scanState(row))
 			return nil
 		}, channel)

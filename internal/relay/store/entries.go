@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/sqlite"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -42,7 +43,7 @@ func newInsertTexts() *insertTexts {
 }
 
 // insert adds an entry.
-func (t *insertTexts) insert(c *conn, generation, unordered int64, e *thingspeak.Entry) error {
+func (t *insertTexts) insert(c *sqlite.Conn, generation, unordered int64, e *thingspeak.Entry) error {
 	args := append(make([]driver.Value, 0, 4+len(valueColumns)), generation, unordered, e.ID, e.CreatedAt.Unix())
 	given := len(args)
 	add := func(v thingspeak.Value) {
@@ -58,7 +59,7 @@ func (t *insertTexts) insert(c *conn, generation, unordered int64, e *thingspeak
 	add(e.Latitude)
 	add(e.Longitude)
 	add(e.Elevation)
-	return c.exec(t[given-4], args[:given]...)
+	return c.Exec(t[given-4], args[:given]...)
 }
 
 func scanEntry(row []driver.Value, e *thingspeak.Entry) {
@@ -109,9 +110,9 @@ func (s *SQLite) EntriesByTime(
 func (s *SQLite) visit(
 	ctx context.Context, text string, visit func(*thingspeak.Entry) error, args ...driver.Value,
 ) error {
-	return s.read(ctx, "reading entries", func(c *conn) error {
+	return s.read(ctx, "reading entries", func(c *sqlite.Conn) error {
 		var e thingspeak.Entry
-		return c.query(text, func(row []driver.Value) error {
+		return c.Query(text, func(row []driver.Value) error {
 			scanEntry(row, &e)
 			return visit(&e)
 		}, args...)

@@ -1,23 +1,19 @@
 package store
 
 import (
-	"errors"
 	"fmt"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
-
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
-// translate turns the driver's errors into the relay's and says what was attempted. Others, which are the rules' own,
-// pass as they are.
+// translate turns a database's errors into the relay's and says what was attempted. Others, which are the rules' own, pass
+// as they are.
 func translate(doing string, err error) error {
-	e, ok := errors.AsType[*sqlite.Error](err)
-	switch {
-	case !ok:
+	switch sqlite.CodeOf(err) {
+	case 0:
 		return err
-	case e.Code()&0xff == sqlite3.SQLITE_CONSTRAINT:
+	case sqlite.Constraint:
 		return relay.ErrTaken
 	default:
 		return fmt.Errorf("%s: %w: %w", doing, relay.ErrUnavailable, err)
@@ -25,7 +21,4 @@ func translate(doing string, err error) error {
 }
 
 // isBusy reports whether another connection held a lock for too long.
-func isBusy(err error) bool {
-	e, ok := errors.AsType[*sqlite.Error](err)
-	return ok && e.Code()&0xff == sqlite3.SQLITE_BUSY
-}
+func isBusy(err error) bool { return sqlite.CodeOf(err) == sqlite.Busy }

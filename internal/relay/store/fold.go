@@ -1,12 +1,10 @@
 package store
 
 import (
-	"database/sql/driver"
 	"errors"
-	"fmt"
 	"time"
 
-	"modernc.org/sqlite"
+	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
 // pageSize is SQLite's, in bytes.
@@ -65,7 +63,7 @@ func (s *SQLite) foldDue() {
 // log stays as it is and nothing is lost; the next commits tell whether the disk still takes anything.
 func (s *SQLite) fold() {
 	s.log.folded = s.log.written
-	length, _, err := s.writer.fold("PASSIVE", 0)
+	length, _, err := checkpoint(s.writer, "PASSIVE", 0)
 	if err != nil {
 		return
 	}
@@ -77,7 +75,7 @@ func (s *SQLite) fold() {
 		return
 	}
 	s.log.patience = logLimit
-	if _, whole, err := s.writer.fold("RESTART", waitForReaders); err == nil && !whole {
+	if _, whole, err := checkpoint(s.writer, "RESTART", waitForReaders); err == nil && !whole {
 		s.log.patience = 2 * length
 	}
 }
@@ -86,33 +84,15 @@ func (s *SQLite) fold() {
 // fsync failed is in the system's memory all the same, and may have been read from there as if it were stored. While
 // another process has the database open, that one knows.
 func (s *SQLite) foldLeftOver() error {
-	_, _, err := s.writer.fold("TRUNCATE", 0)
+	_, _, err := checkpoint(s.writer, "TRUNCATE", 0)
 	return err
 }
 
-// fold runs a checkpoint of a mode of PRAGMA wal_checkpoint, which waits for others for some time. It returns how many
-// pages the log has, and whether the checkpoint was completed.
-func (c *conn) fold(mode string, wait time.Duration) (length int, whole bool, err error) {
-	if err := c.wait(wait); err != nil {
+// checkpoint folds the log in a mode of PRAGMA wal_checkpoint, and waits for others for some time.
+func checkpoint(c *sqlite.Conn, mode string, wait time.Duration) (length int, whole bool, err error) {
+	if err := c.Wait(wait); err != nil {
 		return 0, false, err
 	}
-	defer func() { err = errors.Join(err, c.wait(busyPoll)) }()
-	err = c.query("PRAGMA wal_checkpoint("+mode+")", func(row []driver.Value) error {
-		length = int(row[1].(int64))
-		whole = row[0].(int64) == 0
-		return nil
-	})
-	return length, whole, err
-}
-
-// wait sets how long the connection waits for another one's lock.
-func (c *conn) wait(d time.Duration) error {
-	text := fmt.Sprintf("PRAGMA busy_timeout = %d", d.Milliseconds())
-	return c.query(text, func([]driver.Value) error { return nil })
-}
-
-// written is how many pages this connection has written so far, all of them to the log.
-func (c *conn) written() (pages int, err error) {
-	pages, _, err = c.driver.(sqlite.DBStatus).Status(sqlite.DBStatusCacheWrite, false)
-	return pages, err
+	defer func() { err = errors.Join(err, c.Wait(busyPoll)) }()
+	return c.Checkpoint(mode)
 }

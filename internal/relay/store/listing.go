@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
 // PublicChannels is part of [relay.Store].
@@ -13,16 +14,16 @@ func (s *SQLite) PublicChannels(
 	ctx context.Context, l relay.Listing,
 ) (page []*relay.Channel, total int, err error) {
 	where, args := listed(&l)
-	err = s.read(ctx, "listing public channels", func(c *conn) error {
-		return c.transaction("BEGIN", func() error {
-			err := c.query("SELECT COUNT(*) FROM channels AS c"+where, func(row []driver.Value) error {
+	err = s.read(ctx, "listing public channels", func(c *sqlite.Conn) error {
+		return c.Snapshot(func() error {
+			err := c.Query("SELECT COUNT(*) FROM channels AS c"+where, func(row []driver.Value) error {
 				total = int(row[0].(int64))
 				return nil
 			}, args...)
 			if err != nil || l.Limit < 1 {
 				return err
 			}
-			err = c.query("SELECT "+channelColumns+", "+stateColumns+
+			err = c.Query("SELECT "+channelColumns+", "+stateColumns+
 				" FROM channels AS c JOIN states AS s ON s.channel = c.id"+where+" ORDER BY c.id LIMIT ? OFFSET ?",
 				func(row []driver.Value) error {
 					channel, state := scanChannel(row)

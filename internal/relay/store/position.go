@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
 // maxPositions is how many channels' positions are remembered.
@@ -77,8 +78,8 @@ func (s *SQLite) Position(ctx context.Context, channel int64) (relay.Position, e
 	if known {
 		return p, nil
 	}
-	err := s.read(ctx, "reading where a channel stands", func(c *conn) error {
-		return c.query("SELECT settings, generation, last FROM states WHERE channel = ?", func(row []driver.Value) error {
+	err := s.read(ctx, "reading where a channel stands", func(c *sqlite.Conn) error {
+		return c.Query("SELECT settings, generation, last FROM states WHERE channel = ?", func(row []driver.Value) error {
 			p = relay.Position{Settings: row[0].(int64), Generation: row[1].(int64), Last: row[2].(int64)}
 			known = true
 			return nil

@@ -8,14 +8,13 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
 // FileName is the name of the database in a relay's data directory.
@@ -39,16 +38,17 @@ const (
 // A disk that fails, is full or has become read-only costs the calls that meet it, with relay.ErrUnavailable, and
 // nothing else: the next call finds out whether it works again.
 type SQLite struct {
-	path, dsn string
+	// path is the file's, and vfs what SQLite reaches it through, empty for the usual way.
+	path, vfs string
 	// readers holds the connections that no read uses; nil stands for one that is not open.
-	readers chan *conn
+	readers chan *sqlite.Conn
 
 	inserts   *insertTexts
 	positions positions
 
 	// mu guards what follows, and is held during a transaction that writes.
 	mu     sync.Mutex
-	writer *conn
+	writer *sqlite.Conn
 	// distrusted says that the writer met trouble. The next write replaces it.
 	distrusted bool
 	log        logSize
@@ -81,8 +81,8 @@ func openSQLite(dir, vfs string) (*SQLite, error) {
 	}
 	s := &SQLite{
 		path:    path,
-		dsn:     dataSource(path, vfs),
-		readers: make(chan *conn, maxReaders),
+		vfs:     vfs,
+		readers: make(chan *sqlite.Conn, maxReaders),
 		inserts: newInsertTexts(),
 		known:   map[int64]relay.State{},
 		closing: make(chan struct{}),
@@ -90,7 +90,7 @@ func openSQLite(dir, vfs string) (*SQLite, error) {
 	for range maxReaders {
 		s.readers <- nil
 	}
-	if s.writer, err = connectWriter(s.dsn); err == nil {
+	if s.writer, err = s.connectWriter(); err == nil {
 		err = cmp.Or(needLog(s.writer), s.foldLeftOver(), migrate(s.writer))
 	}
 	if err != nil {
@@ -114,25 +114,18 @@ func create(path string) error {
 	return f.Close()
 }
 
-// dataSource names a file with the settings that every connection needs.
-func dataSource(path, vfs string) string {
-	path = filepath.ToSlash(path)
-	if !strings.HasPrefix(path, "/") {
-		path = "/" + path // a drive letter
-	}
-	settings := url.Values{"_pragma": {
-		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
-		"journal_mode(wal)",
-		"synchronous(full)",
-		"foreign_keys(1)",
-		"cache_size(-1024)",
-		"wal_autocheckpoint(0)", // see fold
-		fmt.Sprintf("journal_size_limit(%d)", logLimit*pageSize),
-	}}
-	if vfs != "" {
-		settings.Set("vfs", vfs)
-	}
-	return "file://" + (&url.URL{Path: path}).EscapedPath() + "?" + settings.Encode()
+// connect opens a connection.
+func (s *SQLite) connect() (*sqlite.Conn, error) {
+	return sqlite.Open(s.path, sqlite.Settings{
+		Wait: busyTimeout,
+		Pragmas: []string{
+			"foreign_keys(1)",
+			"cache_size(-1024)",
+			"wal_autocheckpoint(0)", // see fold
+			fmt.Sprintf("journal_size_limit(%d)", logLimit*pageSize),
+		},
+		VFS: s.vfs,
+	})
 }
 
 // Close ends the store. It waits for what is under way, and folds the log into the database if no other process uses it.
@@ -142,21 +135,21 @@ func (s *SQLite) Close() error {
 	var errs []error
 	for range maxReaders {
 		if c := <-s.readers; c != nil {
-			errs = append(errs, c.close())
+			errs = append(errs, c.Close())
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.writer != nil {
-		errs = append(errs, s.writer.close())
+		errs = append(errs, s.writer.Close())
 	}
 	errs = append(errs, s.positions.index.close())
 	return errors.Join(errs...)
 }
 
 // read runs work on a connection of its own.
-func (s *SQLite) read(ctx context.Context, doing string, work func(*conn) error) (err error) {
-	var c *conn
+func (s *SQLite) read(ctx context.Context, doing string, work func(*sqlite.Conn) error) (err error) {
+	var c *sqlite.Conn
 	select {
 	case c = <-s.readers:
 	case <-ctx.Done():
@@ -164,21 +157,21 @@ func (s *SQLite) read(ctx context.Context, doing string, work func(*conn) error)
 	}
 	defer func() { s.readers <- c }()
 	if c == nil {
-		opened, err := connect(s.dsn)
+		opened, err := s.connect()
 		if err != nil {
 			return fmt.Errorf("%s: %w: %w", doing, relay.ErrUnavailable, err)
 		}
 		c = opened
 	}
 	if err = translate(doing, work(c)); errors.Is(err, relay.ErrUnavailable) {
-		err = errors.Join(err, c.close())
+		err = errors.Join(err, c.Close())
 		c = nil
 	}
 	return err
 }
 
 // write runs work that may change any channel, in a transaction that holds the write lock from its start.
-func (s *SQLite) write(doing string, work func(*conn) error) error {
+func (s *SQLite) write(doing string, work func(*sqlite.Conn) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.known)
@@ -186,7 +179,7 @@ func (s *SQLite) write(doing string, work func(*conn) error) error {
 }
 
 // transaction does the work of write; the caller holds mu.
-func (s *SQLite) transaction(doing string, work func(*conn) error) error {
+func (s *SQLite) transaction(doing string, work func(*sqlite.Conn) error) error {
 	if err := s.renewWriter(); err != nil {
 		return fmt.Errorf("%s: %w: %w", doing, relay.ErrUnavailable, err)
 	}
@@ -194,7 +187,7 @@ func (s *SQLite) transaction(doing string, work func(*conn) error) error {
 	before := s.positions.now()
 	var err error
 	for begun := time.Now(); ; {
-		err = s.writer.transaction("BEGIN IMMEDIATE", func() error { return work(s.writer) })
+		err = s.writer.Transaction(func() error { return work(s.writer) })
 		if !isBusy(err) || time.Since(begun) > busyTimeout {
 			break
 		}
@@ -212,7 +205,7 @@ func (s *SQLite) transaction(doing string, work func(*conn) error) error {
 
 // committed looks after what a commit leaves to be done; before is what the log's index looked like. The caller holds mu.
 func (s *SQLite) committed(before indexHeader) {
-	written, err := s.writer.written()
+	written, err := s.writer.PagesWritten()
 	if err != nil || written == s.log.written {
 		return // nothing was accepted
 	}
@@ -222,22 +215,22 @@ func (s *SQLite) committed(before indexHeader) {
 }
 
 // connectWriter opens a connection for writing.
-func connectWriter(dsn string) (*conn, error) {
-	c, err := connect(dsn)
+func (s *SQLite) connectWriter() (*sqlite.Conn, error) {
+	c, err := s.connect()
 	if err != nil {
 		return nil, err
 	}
-	if err := c.wait(busyPoll); err != nil {
-		return nil, errors.Join(err, c.close())
+	if err := c.Wait(busyPoll); err != nil {
+		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
 
 // needLog makes sure that there is a write-ahead log. SQLite goes on without one where processes cannot share memory, such
 // as on network file systems; readers would wait for writers then.
-func needLog(c *conn) error {
+func needLog(c *sqlite.Conn) error {
 	mode := ""
-	err := c.query("PRAGMA journal_mode", func(row []driver.Value) error {
+	err := c.Query("PRAGMA journal_mode", func(row []driver.Value) error {
 		mode = row[0].(string)
 		return nil
 	})
@@ -254,11 +247,11 @@ func (s *SQLite) renewWriter() error {
 	if !s.distrusted {
 		return nil
 	}
-	c, err := connectWriter(s.dsn)
+	c, err := s.connectWriter()
 	if err != nil {
 		return err
 	}
-	err = s.writer.close()
+	err = s.writer.Close()
 	s.writer, s.distrusted, s.log = c, false, logSize{}
 	clear(s.known) // data versions of two connections tell nothing about each other
 	return err

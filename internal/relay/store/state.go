@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/sqlite"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -51,9 +52,9 @@ func stateArgs(args []driver.Value, s *relay.State) []driver.Value {
 }
 
 // findState returns a channel's state, or relay.ErrNotFound.
-func findState(c *conn, channel int64) (relay.State, error) {
+func findState(c *sqlite.Conn, channel int64) (relay.State, error) {
 	s, err := relay.State{}, relay.ErrNotFound
-	if e := c.query(selectState, func(row []driver.Value) error {
+	if e := c.Query(selectState, func(row []driver.Value) error {
 		s, err = scanState(row), nil
 		return nil
 	}, channel); e != nil {

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql/driver"
+
+	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
 // sweepRows is how many entries of an abandoned generation one transaction removes: a clear of a large channel must not
@@ -32,8 +34,8 @@ func (s *SQLite) sweep() {
 
 // abandoned returns a generation whose entries are to be removed, 0 if there is none.
 func (s *SQLite) abandoned() (generation int64, err error) {
-	err = s.read(context.Background(), "looking for cleared entries", func(c *conn) error {
-		return c.query("SELECT generation FROM abandoned LIMIT 1", func(row []driver.Value) error {
+	err = s.read(context.Background(), "looking for cleared entries", func(c *sqlite.Conn) error {
+		return c.Query("SELECT generation FROM abandoned LIMIT 1", func(row []driver.Value) error {
 			generation = row[0].(int64)
 			return nil
 		})
@@ -45,12 +47,12 @@ func (s *SQLite) abandoned() (generation int64, err error) {
 func (s *SQLite) sweepSome(generation int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.transaction("removing cleared entries", func(c *conn) error { return removeSome(c, generation) })
+	return s.transaction("removing cleared entries", func(c *sqlite.Conn) error { return removeSome(c, generation) })
 }
 
-func removeSome(c *conn, generation int64) error {
+func removeSome(c *sqlite.Conn, generation int64) error {
 	left := false
-	err := c.query("SELECT 1 FROM entries WHERE generation = ? LIMIT 1", func([]driver.Value) error {
+	err := c.Query("SELECT 1 FROM entries WHERE generation = ? LIMIT 1", func([]driver.Value) error {
 		left = true
 		return nil
 	}, generation)
@@ -58,8 +60,8 @@ func removeSome(c *conn, generation int64) error {
 		return err
 	}
 	if !left {
-		return c.exec("DELETE FROM abandoned WHERE generation = ?", generation)
+		return c.Exec("DELETE FROM abandoned WHERE generation = ?", generation)
 	}
-	return c.exec(`DELETE FROM entries WHERE rowid IN
+	return c.Exec(`DELETE FROM entries WHERE rowid IN
 		(SELECT rowid FROM entries WHERE generation = ? ORDER BY number LIMIT ?)`, generation, int64(sweepRows))
 }

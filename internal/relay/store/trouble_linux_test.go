@@ -9,10 +9,9 @@ import (
 	"sync"
 	"testing"
 
-	sqlite3 "modernc.org/sqlite/lib"
-
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/store"
+	"github.com/fernpost/fernpost/internal/sqlite/faultdisk"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -104,37 +103,37 @@ func check(t testing.TB, s relay.Store, answered map[int64]string) {
 // TestDiskTrouble lets a disk fail in several ways under a store that goes on being used: whatever was answered stays,
 // reads go on, what meets the trouble is refused, and the next write after it succeeds without anybody's help.
 func TestDiskTrouble(t *testing.T) {
-	isLog := func(o operation) bool { return strings.HasSuffix(o.file, "-wal") }
-	grows := func(o operation) bool { return o.doing == writing && o.after > o.before }
+	isLog := func(o faultdisk.Operation) bool { return strings.HasSuffix(o.File, "-wal") }
+	grows := func(o faultdisk.Operation) bool { return o.Doing == faultdisk.Writing && o.After > o.Before }
 	for _, tt := range []struct {
 		name string
-		code int32
+		code faultdisk.Code
 		// meets says what the trouble is about.
-		meets func(operation) bool
+		meets func(faultdisk.Operation) bool
 		// taken says that updates are stored all the same: the log takes them.
 		taken bool
 	}{
-		{"fsync fails", sqlite3.SQLITE_IOERR_FSYNC, func(o operation) bool { return o.doing == syncing }, false},
+		{"fsync fails", faultdisk.BadSync, func(o faultdisk.Operation) bool { return o.Doing == faultdisk.Syncing }, false},
 		{
-			"fsync of the log fails", sqlite3.SQLITE_IOERR_FSYNC,
-			func(o operation) bool { return o.doing == syncing && isLog(o) }, false,
+			"fsync of the log fails", faultdisk.BadSync,
+			func(o faultdisk.Operation) bool { return o.Doing == faultdisk.Syncing && isLog(o) }, false,
 		},
 		{
-			"fsync of the database fails", sqlite3.SQLITE_IOERR_FSYNC,
-			func(o operation) bool { return o.doing == syncing && !isLog(o) }, true,
+			"fsync of the database fails", faultdisk.BadSync,
+			func(o faultdisk.Operation) bool { return o.Doing == faultdisk.Syncing && !isLog(o) }, true,
 		},
-		{"writes fail", sqlite3.SQLITE_IOERR_WRITE, func(o operation) bool { return o.doing == writing }, false},
+		{"writes fail", faultdisk.BadWrite, func(o faultdisk.Operation) bool { return o.Doing == faultdisk.Writing }, false},
 		// This is what SQLite makes of EROFS, when the system has made a disk read-only because of errors on it.
-		{"read-only", sqlite3.SQLITE_IOERR_WRITE, func(o operation) bool { return o.doing != syncing }, false},
-		{"full", sqlite3.SQLITE_FULL, grows, false},
+		{"read-only", faultdisk.BadWrite, func(o faultdisk.Operation) bool { return o.Doing != faultdisk.Syncing }, false},
+		{"full", faultdisk.Full, grows, false},
 		{
-			"full when the log is folded", sqlite3.SQLITE_FULL,
-			func(o operation) bool { return grows(o) && !isLog(o) }, true,
+			"full when the log is folded", faultdisk.Full,
+			func(o faultdisk.Operation) bool { return grows(o) && !isLog(o) }, true,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d, l := newFaultDisk(t), newLedger()
-			s, err := d.open()
+			d, l := faultdisk.New(t), newLedger()
+			s, err := openOn(d)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -165,9 +164,9 @@ func TestDiskTrouble(t *testing.T) {
 				}
 				check(t, s, l.answered)
 				met := false
-				d.set(func(o operation) int32 {
+				d.Set(func(o faultdisk.Operation) faultdisk.Code {
 					if !tt.meets(o) {
-						return sqlite3.SQLITE_OK
+						return faultdisk.OK
 					}
 					met = true
 					return tt.code
@@ -177,7 +176,7 @@ func TestDiskTrouble(t *testing.T) {
 					t.Errorf("round %d: %d of %d writes were refused", round, refused, batches)
 				}
 				check(t, s, l.answered)
-				d.set(nil)
+				d.Set(nil)
 				if !met {
 					t.Errorf("round %d: nothing met the trouble", round)
 				}
@@ -195,10 +194,15 @@ func TestDiskTrouble(t *testing.T) {
 	}
 }
 
+// openOn opens a store on a disk. Closing it is up to the test.
+func openOn(d *faultdisk.Disk) (*store.SQLite, error) {
+	return store.OpenSQLiteOn(d.Dir, faultdisk.VFS)
+}
+
 // checkPowerOff holds what would be left if the power went against what was answered.
-func checkPowerOff(t testing.TB, d *faultDisk, answered map[int64]string) {
+func checkPowerOff(t testing.TB, d *faultdisk.Disk, answered map[int64]string) {
 	t.Helper()
-	left, err := store.OpenSQLite(d.powerOff(t))
+	left, err := store.OpenSQLite(d.PowerOff(t))
 	if err != nil {
 		t.Errorf("opening what the power left: %v", err)
 		return
@@ -213,8 +217,8 @@ func checkPowerOff(t testing.TB, d *faultDisk, answered map[int64]string) {
 // is opened again must not build on it before it is on disk, or what it answers then would go with the power.
 func TestFailedFsyncAndRestart(t *testing.T) {
 	for range 20 { // as what a failed fsync has written is up to chance
-		d, l := newFaultDisk(t), newLedger()
-		s, err := d.open()
+		d, l := faultdisk.New(t), newLedger()
+		s, err := openOn(d)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -222,18 +226,18 @@ func TestFailedFsyncAndRestart(t *testing.T) {
 		if err := l.write(t, s, "before"); err != nil {
 			t.Fatal(err)
 		}
-		d.set(func(o operation) int32 {
-			if o.doing == syncing {
-				return sqlite3.SQLITE_IOERR_FSYNC
+		d.Set(func(o faultdisk.Operation) faultdisk.Code {
+			if o.Doing == faultdisk.Syncing {
+				return faultdisk.BadSync
 			}
-			return sqlite3.SQLITE_OK
+			return faultdisk.OK
 		})
 		if err := l.write(t, s, "meanwhile"); err == nil {
 			t.Fatal("a write whose fsync fails was answered")
 		}
 		_ = s.Close() // it cannot fold the log, and leaves it
-		d.set(nil)
-		if s, err = d.open(); err != nil {
+		d.Set(nil)
+		if s, err = openOn(d); err != nil {
 			t.Fatal(err)
 		}
 		for i := range 3 {
@@ -252,19 +256,19 @@ func TestFailedFsyncAndRestart(t *testing.T) {
 // store, and looks again and again at what would be left if the power went.
 func TestDiskTorture(t *testing.T) {
 	const rounds, writers = 9, 4
-	d, l := newFaultDisk(t), newLedger()
-	s, err := d.open()
+	d, l := faultdisk.New(t), newLedger()
+	s, err := openOn(d)
 	if err != nil {
 		t.Fatal(err)
 	}
 	create(t, s, 1)
 	for round := range rounds {
 		rate := []float64{0, 0.01, 0.3}[round%3]
-		d.set(func(operation) int32 {
+		d.Set(func(faultdisk.Operation) faultdisk.Code {
 			if rand.Float64() >= rate {
-				return sqlite3.SQLITE_OK
+				return faultdisk.OK
 			}
-			return []int32{sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC}[rand.IntN(3)]
+			return []faultdisk.Code{faultdisk.Full, faultdisk.BadWrite, faultdisk.BadSync}[rand.IntN(3)]
 		})
 		var work sync.WaitGroup
 		for w := range writers {
@@ -292,16 +296,16 @@ func TestDiskTorture(t *testing.T) {
 			continue
 		}
 		_ = s.Close() // with trouble it leaves the log
-		if s, err = d.open(); err != nil {
-			d.set(nil)
-			if s, err = d.open(); err != nil {
+		if s, err = openOn(d); err != nil {
+			d.Set(nil)
+			if s, err = openOn(d); err != nil {
 				t.Fatalf("opening after trouble: %v", err)
 			}
 		}
 		check(t, s, l.copied())
 	}
 	t.Logf("%d entries were answered, %d refused", len(l.answered), len(l.refused))
-	d.set(nil)
+	d.Set(nil)
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}

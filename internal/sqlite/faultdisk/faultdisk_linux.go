@@ -1,4 +1,4 @@
-package store_test
+package faultdisk
 
 import (
 	"math/rand/v2"
@@ -10,39 +10,56 @@ import (
 
 	"modernc.org/libc"
 	sqlite3 "modernc.org/sqlite/lib"
-
-	"github.com/fernpost/fernpost/internal/relay/store"
 )
 
-// faultDisk is a disk that fails when it is told to, and that knows what of its files would be left if the power went:
-// what was written before the last fsync that succeeded, and by chance some of what came after. A failed fsync forgets
-// what it was to write, as Linux does: the next one succeeds without it, although programs read it back.
+// VFS is what SQLite reaches the disks through.
+const VFS = "faultdisk"
+
+// Code is what an operation ends with: one of SQLite's result codes.
+type Code int32
+
+// Those that a disk gives cause to.
+const (
+	OK       Code = sqlite3.SQLITE_OK
+	Full     Code = sqlite3.SQLITE_FULL // half of what is written still goes to the disk
+	BadWrite Code = sqlite3.SQLITE_IOERR_WRITE
+	BadSync  Code = sqlite3.SQLITE_IOERR_FSYNC
+)
+
+// Disk is the disk that a directory lies on. If the power goes, what is left is what was written before the last fsync
+// that succeeded, and by chance some of what came after. A failed fsync forgets what it was to write, as Linux does: the
+// next one succeeds without it, although programs read it back.
 //
-// It is a layer (a "shim") between SQLite and its VFS for Unix, which it lets do the work, but for real fsyncs.
-type faultDisk struct {
-	dir string
+// It is a layer (a "shim") between SQLite and its VFS for Unix, which it lets do the work, but for real fsyncs. Of files
+// that were written in another way it believes that they are safe.
+type Disk struct {
+	// Dir is the directory.
+	Dir string
 	// mu guards what follows. It is held during each operation.
 	mu sync.Mutex
-	// fault returns the SQLite result code that an operation ends with, SQLITE_OK to let it pass; nil lets all pass.
-	fault func(operation) int32
-	// platters are the database and its log by name.
+	// fault is what Set was given.
+	fault func(Operation) Code
+	// platters are databases and their logs by name.
 	platters map[string]*platter
 }
 
-// operation is what SQLite wants to do with a file.
-type operation struct {
-	doing doing
-	// file is the name without its directory, and size how long it is, before and after.
-	file          string
-	before, after int64
+// Operation is what SQLite wants to do with a file.
+type Operation struct {
+	Doing Doing
+	// File is its name without the directory.
+	File string
+	// Before and After are how long it is, in bytes.
+	Before, After int64
 }
 
-type doing int
+// Doing is a kind of operation.
+type Doing int
 
+// The operations that change something. The others do not fail.
 const (
-	writing doing = iota
-	truncating
-	syncing
+	Writing Doing = iota
+	Truncating
+	Syncing
 )
 
 // platter is a file as the power would leave it.
@@ -88,36 +105,34 @@ func (p *platter) settle(failed bool) {
 	p.pending = nil
 }
 
-// newFaultDisk returns a disk for the files of a directory.
-func newFaultDisk(t testing.TB) *faultDisk {
+// New returns a disk for a new directory, which is removed when the test ends.
+func New(t testing.TB) *Disk {
 	t.Helper()
-	disks.once.Do(registerFaultDisk)
-	d := &faultDisk{dir: t.TempDir(), platters: map[string]*platter{}}
+	disks.once.Do(register)
+	d := &Disk{Dir: t.TempDir(), platters: map[string]*platter{}}
 	disks.mu.Lock()
 	defer disks.mu.Unlock()
-	disks.byDir[d.dir] = d
+	disks.byDir[d.Dir] = d
 	return d
 }
 
-// open opens a store on the disk. Closing it is up to the test.
-func (d *faultDisk) open() (*store.SQLite, error) { return store.OpenSQLiteOn(d.dir, faultVFS) }
-
-// set changes what fails.
-func (d *faultDisk) set(fault func(operation) int32) {
+// Set changes what fails: fault says what each operation ends with. It is called for one operation at a time; nil lets all
+// of them pass.
+func (d *Disk) Set(fault func(Operation) Code) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.fault = fault
 }
 
-func (d *faultDisk) judge(o operation) int32 {
+func (d *Disk) judge(o Operation) int32 {
 	if d.fault == nil {
 		return sqlite3.SQLITE_OK
 	}
-	return d.fault(o)
+	return int32(d.fault(o))
 }
 
-// powerOff returns a directory with what is left if the power goes now.
-func (d *faultDisk) powerOff(t testing.TB) (dir string) {
+// PowerOff returns another directory, with what is left if the power goes now.
+func (d *Disk) PowerOff(t testing.TB) (dir string) {
 	t.Helper()
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -141,13 +156,13 @@ var disks struct {
 
 	// mu guards what follows.
 	mu    sync.Mutex
-	byDir map[string]*faultDisk
+	byDir map[string]*Disk
 	files map[uintptr]*file
 }
 
 // file is one that SQLite has open.
 type file struct {
-	disk *faultDisk
+	disk *Disk
 	name string
 	// unix are the methods of the VFS for Unix. SQLite calls others, which lie at the address methods.
 	unix    sqlite3.Tsqlite3_io_methods
@@ -163,8 +178,6 @@ type (
 	closeFunc    = func(tls *libc.TLS, file uintptr) int32
 )
 
-const faultVFS = "faultdisk"
-
 // memory is what lies at an address of memory that is not Go's.
 func memory[T any](at uintptr) *T { return *(**T)(unsafe.Pointer(&at)) }
 
@@ -179,21 +192,21 @@ func allocate[T any](tls *libc.TLS, v T) (at uintptr) {
 	return at
 }
 
-func registerFaultDisk() {
+func register() {
 	tls := libc.NewTLS()
 	defer tls.Close()
-	disks.byDir, disks.files = map[string]*faultDisk{}, map[uintptr]*file{}
+	disks.byDir, disks.files = map[string]*Disk{}, map[uintptr]*file{}
 	vfs := *memory[sqlite3.Tsqlite3_vfs](sqlite3.Xsqlite3_vfs_find(tls, 0))
 	disks.unixOpen, disks.unixDelete = function[openFunc](vfs.FxOpen), function[deleteFunc](vfs.FxDelete)
 	vfs.FxOpen, vfs.FxDelete = pointer(openFile), pointer(deleteFile)
-	var name [len(faultVFS) + 1]byte // with the zero that ends it
-	copy(name[:], faultVFS)
+	var name [len(VFS) + 1]byte // with the zero that ends it
+	copy(name[:], VFS)
 	vfs.FzName = allocate(tls, name)
 	sqlite3.Xsqlite3_vfs_register(tls, allocate(tls, vfs), 0)
 }
 
 // on returns the disk that a file lies on, nil if that is not ours.
-func on(name string) *faultDisk {
+func on(name string) *Disk {
 	disks.mu.Lock()
 	defer disks.mu.Unlock()
 	return disks.byDir[filepath.Dir(name)]
@@ -210,7 +223,11 @@ func openFile(tls *libc.TLS, vfs, name, handle uintptr, flags int32, outFlags ui
 	defer d.mu.Unlock()
 	f := &file{disk: d, name: filepath.Base(path)}
 	if d.platters[f.name] == nil {
-		d.platters[f.name] = &platter{}
+		there, err := os.ReadFile(path)
+		if err != nil {
+			panic(err) // SQLite has just opened it
+		}
+		d.platters[f.name] = &platter{safe: there, size: int64(len(there))}
 	}
 	opened := memory[sqlite3.Tsqlite3_file](handle)
 	f.unix = *memory[sqlite3.Tsqlite3_io_methods](opened.FpMethods)
@@ -248,7 +265,7 @@ func writeFile(tls *libc.TLS, handle, data uintptr, n int32, at int64) int32 {
 	f, p, unlock := locked(handle)
 	defer unlock()
 	after := max(p.size, at+int64(n))
-	rc := f.disk.judge(operation{doing: writing, file: f.name, before: p.size, after: after})
+	rc := f.disk.judge(Operation{Doing: Writing, File: f.name, Before: p.size, After: after})
 	if rc == sqlite3.SQLITE_FULL {
 		n /= 2 // that much still went to the disk
 	} else if rc != sqlite3.SQLITE_OK {
@@ -264,7 +281,7 @@ func writeFile(tls *libc.TLS, handle, data uintptr, n int32, at int64) int32 {
 func truncateFile(tls *libc.TLS, handle uintptr, size int64) int32 {
 	f, p, unlock := locked(handle)
 	defer unlock()
-	rc := f.disk.judge(operation{doing: truncating, file: f.name, before: p.size, after: size})
+	rc := f.disk.judge(Operation{Doing: Truncating, File: f.name, Before: p.size, After: size})
 	if rc == sqlite3.SQLITE_OK {
 		rc = function[truncateFunc](f.unix.FxTruncate)(tls, handle, size)
 	}
@@ -277,7 +294,7 @@ func truncateFile(tls *libc.TLS, handle uintptr, size int64) int32 {
 func syncFile(_ *libc.TLS, handle uintptr, _ int32) int32 {
 	f, p, unlock := locked(handle)
 	defer unlock()
-	rc := f.disk.judge(operation{doing: syncing, file: f.name, before: p.size, after: p.size})
+	rc := f.disk.judge(Operation{Doing: Syncing, File: f.name, Before: p.size, After: p.size})
 	p.settle(rc != sqlite3.SQLITE_OK)
 	return rc
 }
