@@ -45,8 +45,13 @@ const busyTimeout = 30 * time.Second
 // processes may have one open; within one, a Room is not safe for concurrent use.
 type Room struct {
 	path, lockPath string
+	disk           disk
 
-	conn *sqlite.Conn // nil after trouble with it; the next use opens a new one
+	// folded is how many pages the connection had written when it folded the log last.
+	folded int
+	// inTrouble says that the disk has failed, see mend.
+	inTrouble bool
+	conn      *sqlite.Conn // nil when it was closed; the next use opens a new one
 	// within means that a transaction is open.
 	within bool
 	// ids are those of authors, which never change.
@@ -57,7 +62,10 @@ type Room struct {
 
 // OpenRoom opens the database of a room in a directory, and makes both if they are not there, readable by the owner
 // only. The error is [ErrNewer], [ErrFull], [ErrDamaged] or one of the file system's.
-func OpenRoom(dir, room string) (*Room, error) {
+func OpenRoom(dir, room string) (*Room, error) { return openRoom(dir, room, usualDisk) }
+
+// openRoom opens a database on a disk.
+func openRoom(dir, room string, on disk) (*Room, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the archive: %w", err)
 	}
@@ -66,33 +74,33 @@ func OpenRoom(dir, room string) (*Room, error) {
 		return nil, fmt.Errorf("opening the archive: %w", err)
 	}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		if err := create(dir, path); err != nil {
+		if err := create(dir, path, on); err != nil {
 			return nil, err
 		}
 	}
-	r := newRoom(path)
+	r := newRoom(path, on)
 	if err := r.connect(); err != nil {
 		return nil, err
 	}
 	return r, nil
 }
 
-func newRoom(path string) *Room {
+func newRoom(path string, on disk) *Room {
 	return &Room{
-		path: path, lockPath: strings.TrimSuffix(path, ".db") + ".lock",
+		path: path, disk: on, lockPath: strings.TrimSuffix(path, ".db") + ".lock",
 		ids: map[record.PublicKey]int64{},
 	}
 }
 
 // create makes an empty database under another name and puts it in its place, unless another process is quicker. Two
 // that made one in place would wait for each other: a new file has to be changed to write-ahead logging first.
-func create(dir, path string) (err error) {
+func create(dir, path string, on disk) (err error) {
 	f, err := os.CreateTemp(dir, ".new-*.db") // mode 0600, which SQLite gives its other files as well
 	if err != nil {
 		return fmt.Errorf("making the archive: %w", err)
 	}
 	defer func() {
-		for _, end := range []string{"", "-wal", "-shm"} { // the last two are there only if it fails
+		for _, end := range []string{"", "-wal", "-shm", markEnd} { // the others are there only if it fails
 			if rm := os.Remove(f.Name() + end); rm != nil && !errors.Is(rm, fs.ErrNotExist) {
 				err = errors.Join(err, rm)
 			}
@@ -101,11 +109,12 @@ func create(dir, path string) (err error) {
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("making the archive: %w", err)
 	}
-	r := newRoom(f.Name())
+	r := newRoom(f.Name(), on)
 	if err := r.connect(); err != nil {
 		return err
 	}
-	if err := r.Close(); err != nil {
+	_, _, err = r.conn.Checkpoint("TRUNCATE") // the log stays behind
+	if err := errors.Join(r.explain("making", err), r.Close()); err != nil {
 		return err
 	}
 	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -119,7 +128,11 @@ func (r *Room) Close() error {
 	if r.conn == nil {
 		return nil
 	}
-	err := r.conn.Close()
+	r.fold()
+	var err error
+	if !r.inTrouble { // otherwise the log must stay for the next one to mend, and closing would fold it
+		err = r.conn.Close()
+	}
 	r.conn = nil
 	return r.explain("closing", err)
 }
@@ -130,7 +143,7 @@ const longLog = 256 << 10
 // Leave ends the use in a process that ends now. Unlike Close it may leave the log as it is, as a killed process does:
 // to fold it after every short message would cost two more fsyncs each time.
 func (r *Room) Leave() error {
-	if info, err := os.Stat(r.path + "-wal"); err != nil || info.Size() > longLog {
+	if info, err := os.Stat(r.path + "-wal"); err != nil || info.Size() > longLog || r.inTrouble {
 		return r.Close()
 	}
 	r.conn = nil // the connection ends with the process
@@ -140,18 +153,23 @@ func (r *Room) Leave() error {
 // connect opens a connection and brings the schema up to date.
 func (r *Room) connect() error {
 	c, err := sqlite.Open(r.path, sqlite.Settings{
-		Wait: busyTimeout, Pragmas: []string{"cache_size(-16384)", "journal_size_limit(0)"},
+		Wait: busyTimeout, VFS: r.disk.vfs,
+		Pragmas: []string{"cache_size(-16384)", "journal_size_limit(0)", "wal_autocheckpoint(0)"}, // see fold
 	})
 	if err != nil {
 		return r.explain("opening", err)
+	}
+	r.conn, r.folded = c, 0
+	if _, err := os.Stat(r.path + markEnd); err == nil {
+		r.inTrouble = true
+		_ = r.mend() // or before the next transaction
 	}
 	if err = c.KeepLog(); err == nil {
 		err = c.Migrate(migrations, "migrations/*.sql", func() error { return nil })
 	}
 	if err != nil {
-		return errors.Join(r.explain("opening", err), c.Close())
+		return errors.Join(r.explain("opening", err), r.Close())
 	}
-	r.conn = c
 	return nil
 }
 
@@ -173,6 +191,11 @@ func (r *Room) Note(work func() error) error {
 }
 
 func (r *Room) transact(work func() error) error {
+	if r.inTrouble {
+		if err := r.mend(); err != nil {
+			return err
+		}
+	}
 	clear(r.ids) // a transaction that was rolled back may have given some of them
 	err := r.conn.Transaction(func() (err error) {
 		r.within = true
@@ -183,7 +206,13 @@ func (r *Room) transact(work func() error) error {
 		return work()
 	})
 	r.noGroups = false
-	return err
+	if err != nil {
+		return err
+	}
+	if written, err := r.conn.PagesWritten(); err == nil && written-r.folded >= foldAfter {
+		r.fold()
+	}
+	return nil
 }
 
 // use runs work on the connection and explains its errors.
@@ -197,10 +226,8 @@ func (r *Room) use(doing string, work func() error) error {
 		}
 	}
 	err := work()
-	if code := sqlite.CodeOf(err); code != 0 && code != sqlite.Busy {
-		// After a failed write or fsync nothing that this connection believes about the file is worth keeping.
-		err = errors.Join(err, r.conn.Close())
-		r.conn = nil
+	if isTrouble(err) {
+		r.noteTrouble()
 	}
 	return r.explain(doing, err)
 }

@@ -208,14 +208,14 @@ func TestFullDisk(t *testing.T) {
 	other := options
 	other.Identity = record.NewIdentity([32]byte{4})
 	entries := feed(t, other, 300)
-	if err := r.LimitPages(3); err != nil { // a new connection knows no limit
-		t.Fatal(err)
-	}
 	if _, err := take(c, entries); !errors.Is(err, archive.ErrFull) {
 		t.Fatalf("Finish = %v, want ErrFull", err)
 	}
 	if last, err := r.LastMessage(); err != nil || last != 0 {
 		t.Errorf("%d messages were kept, %v", last, err)
+	}
+	if err := r.LimitPages(100_000); err != nil {
+		t.Fatal(err)
 	}
 	got, err := take(c, entries)
 	if err != nil || got.Fresh != 300 {

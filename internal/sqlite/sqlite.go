@@ -169,13 +169,17 @@ func (c *Conn) transact(begin string, work func() error) error {
 	if err := c.Exec(begin); err != nil {
 		return err
 	}
-	err := work()
-	if err == nil {
-		err = c.Exec("COMMIT")
+	committed := false
+	defer func() {
+		if !committed {
+			_ = c.Exec("ROLLBACK") // after some errors SQLite has done so by itself, and refuses
+		}
+	}()
+	if err := work(); err != nil {
+		return err
 	}
-	if err != nil {
-		_ = c.Exec("ROLLBACK") // after some errors SQLite has done so by itself, and refuses
-	}
+	err := c.Exec("COMMIT")
+	committed = err == nil
 	return err
 }
 

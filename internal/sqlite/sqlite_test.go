@@ -123,6 +123,10 @@ func TestTransactions(t *testing.T) {
 		t.Errorf("work that fails: %v", err)
 	}
 	want(t, b, "SELECT * FROM t")
+	func() {
+		defer func() { _ = recover() }()
+		_ = a.Transaction(func() error { panic("nobody rolls back") })
+	}()
 	if err := b.Snapshot(func() error {
 		want(t, b, "SELECT * FROM t")
 		if err := a.Transaction(func() error { return a.Exec("INSERT INTO t VALUES (2)") }); err != nil {

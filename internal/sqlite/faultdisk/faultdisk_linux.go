@@ -1,6 +1,7 @@
 package faultdisk
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -129,6 +130,29 @@ func (d *Disk) judge(o Operation) int32 {
 		return sqlite3.SQLITE_OK
 	}
 	return int32(d.fault(o))
+}
+
+// Rewrite writes a file once more, to the same place, and waits until it is safe.
+func (d *Disk) Rewrite(path string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	o := Operation{Doing: Writing, File: filepath.Base(path), Before: int64(len(data)), After: int64(len(data))}
+	p := d.platters[o.File]
+	if rc := d.judge(o); rc != sqlite3.SQLITE_OK {
+		return fmt.Errorf("writing %s: code %d", o.File, rc)
+	}
+	p.add(change{at: 0, data: data})
+	o.Doing = Syncing
+	rc := d.judge(o)
+	p.settle(rc != sqlite3.SQLITE_OK)
+	if rc != sqlite3.SQLITE_OK {
+		return fmt.Errorf("syncing %s: code %d", o.File, rc)
+	}
+	return nil
 }
 
 // PowerOff returns another directory, with what is left if the power goes now.
