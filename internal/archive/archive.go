@@ -45,7 +45,7 @@ const busyTimeout = 30 * time.Second
 // processes may have one open; within one, a Room is not safe for concurrent use.
 type Room struct {
 	path, lockPath string
-	disk           disk
+	disk           sqlite.Disk
 
 	// folded is how many pages the connection had written when it folded the log last.
 	folded int
@@ -62,10 +62,10 @@ type Room struct {
 
 // OpenRoom opens the database of a room in a directory, and makes both if they are not there, readable by the owner
 // only. The error is [ErrNewer], [ErrFull], [ErrDamaged] or one of the file system's.
-func OpenRoom(dir, room string) (*Room, error) { return openRoom(dir, room, usualDisk) }
+func OpenRoom(dir, room string) (*Room, error) { return openRoom(dir, room, sqlite.Disk{}) }
 
 // openRoom opens a database on a disk.
-func openRoom(dir, room string, on disk) (*Room, error) {
+func openRoom(dir, room string, on sqlite.Disk) (*Room, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the archive: %w", err)
 	}
@@ -85,7 +85,7 @@ func openRoom(dir, room string, on disk) (*Room, error) {
 	return r, nil
 }
 
-func newRoom(path string, on disk) *Room {
+func newRoom(path string, on sqlite.Disk) *Room {
 	return &Room{
 		path: path, disk: on, lockPath: strings.TrimSuffix(path, ".db") + ".lock",
 		ids: map[record.PublicKey]int64{},
@@ -94,7 +94,7 @@ func newRoom(path string, on disk) *Room {
 
 // create makes an empty database under another name and puts it in its place, unless another process is quicker. Two
 // that made one in place would wait for each other: a new file has to be changed to write-ahead logging first.
-func create(dir, path string, on disk) (err error) {
+func create(dir, path string, on sqlite.Disk) (err error) {
 	f, err := os.CreateTemp(dir, ".new-*.db") // mode 0600, which SQLite gives its other files as well
 	if err != nil {
 		return fmt.Errorf("making the archive: %w", err)
@@ -153,7 +153,7 @@ func (r *Room) Leave() error {
 // connect opens a connection and brings the schema up to date.
 func (r *Room) connect() error {
 	c, err := sqlite.Open(r.path, sqlite.Settings{
-		Wait: busyTimeout, VFS: r.disk.vfs,
+		Wait: busyTimeout, Disk: r.disk,
 		Pragmas: []string{"cache_size(-16384)", "journal_size_limit(0)", "wal_autocheckpoint(0)"}, // see fold
 	})
 	if err != nil {

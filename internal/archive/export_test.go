@@ -1,11 +1,13 @@
 package archive
 
-import "fmt"
+import (
+	"fmt"
 
-// OpenRoomOn is OpenRoom on another disk: a VFS of SQLite's, and what brings a file there once more.
-func OpenRoomOn(dir, room, vfs string, rewrite func(path string) error) (*Room, error) {
-	return openRoom(dir, room, disk{vfs: vfs, rewrite: rewrite})
-}
+	"github.com/fernpost/fernpost/internal/sqlite"
+)
+
+// OpenRoomOn is OpenRoom on another disk.
+func OpenRoomOn(dir, room string, on sqlite.Disk) (*Room, error) { return openRoom(dir, room, on) }
 
 // LimitPages makes the database full once it has that many pages more than now, as a full disk does.
 func (r *Room) LimitPages(more int) error {

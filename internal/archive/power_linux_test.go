@@ -79,10 +79,10 @@ func TestPowerOff(t *testing.T) {
 		var d diary
 		rate := []float64{0, 0.01, 0.1}[round%3]
 		reopen := func() *archive.Room {
-			r, err := archive.OpenRoomOn(disk.Dir, "lab", faultdisk.VFS, disk.Rewrite)
+			r, err := archive.OpenRoomOn(disk.Dir, "lab", disk.SQLite())
 			if err != nil {
 				disk.Set(nil)
-				if r, err = archive.OpenRoomOn(disk.Dir, "lab", faultdisk.VFS, disk.Rewrite); err != nil {
+				if r, err = archive.OpenRoomOn(disk.Dir, "lab", disk.SQLite()); err != nil {
 					t.Fatalf("opening after trouble: %v", err)
 				}
 			}
@@ -130,7 +130,7 @@ func TestPowerOff(t *testing.T) {
 // TestFullDiskIsNamed: what meets a full disk says so, and works again when there is room.
 func TestFullDiskIsNamed(t *testing.T) {
 	disk := faultdisk.New(t)
-	r, err := archive.OpenRoomOn(disk.Dir, "lab", faultdisk.VFS, disk.Rewrite)
+	r, err := archive.OpenRoomOn(disk.Dir, "lab", disk.SQLite())
 	if err != nil {
 		t.Fatal(err)
 	}

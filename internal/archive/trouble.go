@@ -2,7 +2,6 @@ package archive
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 
@@ -30,8 +29,7 @@ func isTrouble(err error) bool {
 	return code != 0 && code != sqlite.Busy
 }
 
-// noteTrouble notes that the disk has failed, for this process and for those that open the database later. What a fsync
-// that failed should have brought to disk can still be read, and so looks as if it were stored, until the power goes.
+// noteTrouble notes that the disk has failed, for this process and for those that open the database later.
 func (r *Room) noteTrouble() {
 	r.inTrouble = true
 	if mark, err := os.OpenFile(r.path+markEnd, os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
@@ -42,10 +40,9 @@ func (r *Room) noteTrouble() {
 // markEnd is what the name of noteTrouble's mark has behind the database's.
 const markEnd = "-trouble"
 
-// mend brings all of the log to disk after trouble. Nothing may be added to it or copied from it before: what follows a
-// gap would be lost with it.
+// mend brings all of the log to disk after trouble. Before that nothing may be added to it or folded.
 func (r *Room) mend() error {
-	if err := r.conn.Transaction(func() error { return r.disk.rewrite(r.path + "-wal") }); err != nil {
+	if err := r.conn.SecureLog(); err != nil {
 		return err
 	}
 	r.inTrouble = false
@@ -53,27 +50,4 @@ func (r *Room) mend() error {
 		return err
 	}
 	return nil
-}
-
-// disk is how files are written.
-type disk struct {
-	// vfs is what SQLite reaches them through, empty for the usual way.
-	vfs string
-	// rewrite brings a file to disk, whatever the system believes to be there already.
-	rewrite func(path string) error
-}
-
-var usualDisk = disk{rewrite: rewriteFile}
-
-// rewriteFile writes what is in a file to the same place again, and waits until it is on disk.
-func rewriteFile(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	b, err := io.ReadAll(f)
-	if err == nil {
-		_, err = f.WriteAt(b, 0)
-	}
-	return errors.Join(err, f.Sync(), f.Close())
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -24,8 +25,16 @@ type Settings struct {
 	Wait time.Duration
 	// Pragmas are further ones, such as "cache_size(-1024)".
 	Pragmas []string
-	// VFS is what SQLite reaches files through, empty for the usual way.
+	// Disk is where the file lies.
+	Disk Disk
+}
+
+// Disk is how files are reached. The zero Disk is the usual way; tests have others.
+type Disk struct {
+	// VFS is what SQLite reaches them through.
 	VFS string
+	// Rewrite writes a file once more, to the same place, and waits until it is on disk.
+	Rewrite func(path string) error
 }
 
 // Conn is a connection with its prepared statements. It must not be used by two goroutines at once.
@@ -35,6 +44,8 @@ type Conn struct {
 	args       []driver.NamedValue
 	rows       [][]driver.Value // of finished queries, to be used again
 	changed    int64
+	log        string // the file with the write-ahead log
+	rewrite    func(path string) error
 }
 
 // Open connects to the database in a file, which is made if it is not there. The path must be absolute.
@@ -47,7 +58,11 @@ func Open(path string, s Settings) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Conn{driver: c, statements: map[string]driver.Stmt{}}, nil
+	rewrite := s.Disk.Rewrite
+	if rewrite == nil {
+		rewrite = rewriteFile
+	}
+	return &Conn{driver: c, statements: map[string]driver.Stmt{}, log: path + "-wal", rewrite: rewrite}, nil
 }
 
 // source names a file and the settings, in the form of a URI (SQLite's documentation, "URI Filenames").
@@ -61,8 +76,8 @@ func source(path string, s Settings) string {
 		"journal_mode(wal)",
 		"synchronous(full)",
 	}, s.Pragmas...)}
-	if s.VFS != "" {
-		settings.Set("vfs", s.VFS)
+	if s.Disk.VFS != "" {
+		settings.Set("vfs", s.Disk.VFS)
 	}
 	return "file://" + (&url.URL{Path: path}).EscapedPath() + "?" + settings.Encode()
 }
@@ -204,6 +219,26 @@ func (c *Conn) Checkpoint(mode string) (length int, whole bool, err error) {
 		return nil
 	})
 	return length, whole, err
+}
+
+// SecureLog brings all of the log to disk, whatever the system believes to be there. What a fsync that failed should have
+// brought there can still be read, and looks as if it were stored, but goes with the power; then what was added behind it
+// goes as well, and what was folded from it does not fit what is left. It waits for others that write.
+func (c *Conn) SecureLog() error {
+	return c.Transaction(func() error { return c.rewrite(c.log) })
+}
+
+func rewriteFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	b, err := io.ReadAll(f)
+	if err == nil && len(b) > 0 {
+		_, err = f.WriteAt(b, 0)
+		err = errors.Join(err, f.Sync())
+	}
+	return errors.Join(err, f.Close())
 }
 
 // PagesWritten is how many pages this connection has written so far, all of them to the log.

@@ -1,5 +1,7 @@
 package store
 
+import "github.com/fernpost/fernpost/internal/sqlite"
+
 // Bounds of the log in pages.
 const (
 	FoldAfter = foldAfter
@@ -9,5 +11,5 @@ const (
 // SweepRows is how many cleared entries go at a time.
 const SweepRows = sweepRows
 
-// OpenSQLiteOn is OpenSQLite on one of SQLite's VFSs.
-func OpenSQLiteOn(dir, vfs string) (*SQLite, error) { return openSQLite(dir, vfs) }
+// OpenSQLiteOn is OpenSQLite on another disk.
+func OpenSQLiteOn(dir string, on sqlite.Disk) (*SQLite, error) { return openSQLite(dir, on) }

@@ -84,6 +84,9 @@ func (s *SQLite) fold() {
 // fsync failed is in the system's memory all the same, and may have been read from there as if it were stored. While
 // another process has the database open, that one knows.
 func (s *SQLite) foldLeftOver() error {
+	if err := s.writer.SecureLog(); err != nil && !isBusy(err) {
+		return err
+	}
 	_, _, err := checkpoint(s.writer, "TRUNCATE", 0)
 	return err
 }

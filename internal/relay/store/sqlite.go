@@ -38,8 +38,8 @@ const (
 // A disk that fails, is full or has become read-only costs the calls that meet it, with relay.ErrUnavailable, and
 // nothing else: the next call finds out whether it works again.
 type SQLite struct {
-	// path is the file's, and vfs what SQLite reaches it through, empty for the usual way.
-	path, vfs string
+	path string
+	disk sqlite.Disk
 	// readers holds the connections that no read uses; nil stands for one that is not open.
 	readers chan *sqlite.Conn
 
@@ -65,10 +65,10 @@ type SQLite struct {
 
 // OpenSQLite opens the database in a directory and makes both if they are not there, readable by the owner only. A
 // database of a newer program is refused.
-func OpenSQLite(dir string) (*SQLite, error) { return openSQLite(dir, "") }
+func OpenSQLite(dir string) (*SQLite, error) { return openSQLite(dir, sqlite.Disk{}) }
 
-// openSQLite opens the database through one of SQLite's VFSs, empty for the usual one.
-func openSQLite(dir, vfs string) (*SQLite, error) {
+// openSQLite opens the database on a disk.
+func openSQLite(dir string, on sqlite.Disk) (*SQLite, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func openSQLite(dir, vfs string) (*SQLite, error) {
 	}
 	s := &SQLite{
 		path:    path,
-		vfs:     vfs,
+		disk:    on,
 		readers: make(chan *sqlite.Conn, maxReaders),
 		inserts: newInsertTexts(),
 		known:   map[int64]relay.State{},
@@ -124,7 +124,7 @@ func (s *SQLite) connect() (*sqlite.Conn, error) {
 			"wal_autocheckpoint(0)", // see fold
 			fmt.Sprintf("journal_size_limit(%d)", logLimit*pageSize),
 		},
-		VFS: s.vfs,
+		Disk: s.disk,
 	})
 }
 

@@ -11,10 +11,12 @@ import (
 
 	"modernc.org/libc"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
-// VFS is what SQLite reaches the disks through.
-const VFS = "faultdisk"
+// vfsName is what SQLite reaches the disks through.
+const vfsName = "faultdisk"
 
 // Code is what an operation ends with: one of SQLite's result codes.
 type Code int32
@@ -132,8 +134,10 @@ func (d *Disk) judge(o Operation) int32 {
 	return int32(d.fault(o))
 }
 
-// Rewrite writes a file once more, to the same place, and waits until it is safe.
-func (d *Disk) Rewrite(path string) error {
+// SQLite returns how SQLite reaches the disk.
+func (d *Disk) SQLite() sqlite.Disk { return sqlite.Disk{VFS: vfsName, Rewrite: d.rewrite} }
+
+func (d *Disk) rewrite(path string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	data, err := os.ReadFile(path)
@@ -223,8 +227,8 @@ func register() {
 	vfs := *memory[sqlite3.Tsqlite3_vfs](sqlite3.Xsqlite3_vfs_find(tls, 0))
 	disks.unixOpen, disks.unixDelete = function[openFunc](vfs.FxOpen), function[deleteFunc](vfs.FxDelete)
 	vfs.FxOpen, vfs.FxDelete = pointer(openFile), pointer(deleteFile)
-	var name [len(VFS) + 1]byte // with the zero that ends it
-	copy(name[:], VFS)
+	var name [len(vfsName) + 1]byte // with the zero that ends it
+	copy(name[:], vfsName)
 	vfs.FzName = allocate(tls, name)
 	sqlite3.Xsqlite3_vfs_register(tls, allocate(tls, vfs), 0)
 }
