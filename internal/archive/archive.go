@@ -129,12 +129,17 @@ func (r *Room) Close() error {
 		return nil
 	}
 	r.fold()
-	var err error
-	if !r.inTrouble { // otherwise the log must stay for the next one to mend, and closing would fold it
+	return r.explain("closing", r.disconnect())
+}
+
+// disconnect closes the connection, but not in trouble: the last one to be closed folds the log, which the next process
+// has to mend first.
+func (r *Room) disconnect() (err error) {
+	if !r.inTrouble {
 		err = r.conn.Close()
 	}
 	r.conn = nil
-	return r.explain("closing", err)
+	return err
 }
 
 // longLog is from how many bytes on a log is folded by whoever leaves. The next process to open the database reads it.
@@ -168,7 +173,7 @@ func (r *Room) connect() error {
 		err = c.Migrate(migrations, "migrations/*.sql", func() error { return nil })
 	}
 	if err != nil {
-		return errors.Join(r.explain("opening", err), r.Close())
+		return errors.Join(r.explain("opening", err), r.disconnect())
 	}
 	return nil
 }
