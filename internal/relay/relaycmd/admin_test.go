@@ -12,10 +12,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
 	"github.com/fernpost/fernpost/internal/relay/relaytest/pgtest"
 	"github.com/fernpost/fernpost/internal/relay/store"
+	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
 // beside is a relay that serves, and whose data commands work on meanwhile.
@@ -264,6 +266,30 @@ func testExportAndImport(t *testing.T, b *beside) {
 	}
 	if got := get(t, fmt.Sprintf("%s/channels/%d/feeds.csv?results=1", b.url, to.ID)); !strings.Contains(got, ",9,next,") {
 		t.Errorf("the newest entry is %q", got)
+	}
+}
+
+// TestExportOfDamagedData: a feed that has lost an entry is not said to have been cleared.
+func TestExportOfDamagedData(t *testing.T) {
+	b := serveBeside(t)
+	c := b.create(url.Values{"field1": {"a"}})
+	for range 3 {
+		b.post(url.Values{"api_key": {c.Keys[0].Text}, "field1": {"x"}})
+	}
+	db, err := sqlite.Open(filepath.Join(b.dir, store.FileName), sqlite.Settings{Wait: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.Exec("DELETE FROM entries WHERE number = 2"), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "feeds.csv")
+	_, talk := b.run(1, "export", fmt.Sprint("--channel=", c.ID), file)
+	if !strings.Contains(talk, "of the entries 1 to 3 only 2 are there: the data is damaged") {
+		t.Errorf("the export says %q", talk)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the file is there: %v", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package relaycmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,7 +84,8 @@ func (x *export) write(ctx context.Context, to io.Writer) error {
 			return err
 		}
 		if count != last-first+1 {
-			return fmt.Errorf("channel %d was cleared meanwhile", x.channel)
+			return cmp.Or(x.sameFeed(ctx, state), fmt.Errorf("of the entries %d to %d only %d are there: the data is damaged",
+				first, last, count))
 		}
 		if _, err := to.Write(page); err != nil {
 			return err
@@ -92,11 +94,16 @@ func (x *export) write(ctx context.Context, to io.Writer) error {
 		x.progress.tell(int(last), int(state.Last))
 	}
 	// Entries of a feed that was cleared are removed bit by bit: that all were there still does not prove it is ours.
-	if p, err := x.store.Position(ctx, x.channel); err == nil && p.Generation != state.Generation ||
-		errors.Is(err, relay.ErrNotFound) {
+	return x.sameFeed(ctx, state)
+}
+
+// sameFeed returns an error if the channel was cleared or deleted since it was in a state.
+func (x *export) sameFeed(ctx context.Context, state relay.State) error {
+	p, err := x.store.Position(ctx, x.channel)
+	if errors.Is(err, relay.ErrNotFound) || err == nil && p.Generation != state.Generation {
 		return fmt.Errorf("channel %d was cleared or deleted meanwhile", x.channel)
 	}
-	return nil
+	return err
 }
 
 // forReader takes what could act on a terminal out of a text if w is one; files and pipes get every byte.
