@@ -3,7 +3,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
@@ -91,7 +90,7 @@ func openSQLite(dir string, on sqlite.Disk) (*SQLite, error) {
 		s.readers <- nil
 	}
 	if s.writer, err = s.connectWriter(); err == nil {
-		err = cmp.Or(needLog(s.writer), s.foldLeftOver(), migrate(s.writer))
+		err = s.prepare()
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), s.Close())
@@ -99,6 +98,17 @@ func openSQLite(dir string, on sqlite.Disk) (*SQLite, error) {
 	s.positions.open(path)
 	s.background.Go(s.sweep)
 	return s, nil
+}
+
+// prepare makes a database ready to be used.
+func (s *SQLite) prepare() error {
+	if err := needLog(s.writer); err != nil {
+		return err
+	}
+	if err := s.foldLeftOver(); err != nil { // nothing is added to it
+		return err
+	}
+	return migrate(s.writer)
 }
 
 // create makes an empty file for the owner only; SQLite gives its other files the same mode. One that is there is not
