@@ -177,6 +177,10 @@ func TestDecodeChannel(t *testing.T) {
 				`"channel":"x","field1":true,"extra":[[[]]]}`,
 			Channel{ID: 9, Labels: [FieldCount]string{"true"}},
 		},
+		{
+			"labels of white space only", `{"id":9,"field1":" ","field2":"b ","field3":"\u00a0\n"}`,
+			Channel{ID: 9, Labels: [FieldCount]string{"", "b "}},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -349,6 +353,7 @@ func FuzzJSON(f *testing.F) {
 	f.Add(`{"channel":` + channel + `,"feeds":[{` + at + `,"entry_id":17,"field1":"5"}]}`)
 	f.Add(`{"feeds":[{` + at + `,"entry_id":"1","field1":5,"field2":true,"field3":"\ud800<&>"},7],"channel":{"id":9}}`)
 	f.Add(string(AppendSettingsJSON(nil, &c, true, "", nil)))
+	f.Add(`{"id":1,"field1":" "}`)
 	for _, tt := range notFeeds {
 		f.Add(tt.body)
 	}

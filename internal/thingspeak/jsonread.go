@@ -310,7 +310,9 @@ func (j *channelJSON) channel() Channel {
 		LastEntryID: j.LastEntryID.number(), Public: j.PublicFlag.isTrue(), Keys: j.APIKeys,
 	}
 	for i, label := range j.values() {
-		c.Labels[i] = label.Text
+		if strings.TrimSpace(label.Text) != "" { // one of white space only is none, see Enabled
+			c.Labels[i] = label.Text
+		}
 	}
 	return c
 }
