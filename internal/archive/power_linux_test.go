@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -146,8 +147,8 @@ func TestFullDiskIsNamed(t *testing.T) {
 		}
 		return faultdisk.OK
 	})
-	if err := add(1); !errors.Is(err, archive.ErrFull) {
-		t.Errorf("on a full disk: %v, want ErrFull", err)
+	if err := add(1); !errors.Is(err, archive.ErrFull) || strings.Contains(err.Error(), "rollback") {
+		t.Errorf("on a full disk: %v, want ErrFull, without a word about what SQLite has rolled back already", err)
 	}
 	disk.Set(nil)
 	if err := add(2); err != nil {

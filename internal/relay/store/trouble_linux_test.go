@@ -213,6 +213,14 @@ func checkPowerOff(t testing.TB, d *faultdisk.Disk, answered map[int64]string) {
 	}
 }
 
+// failSyncs lets every fsync fail.
+func failSyncs(o faultdisk.Operation) faultdisk.Code {
+	if o.Doing == faultdisk.Syncing {
+		return faultdisk.BadSync
+	}
+	return faultdisk.OK
+}
+
 // TestFailedFsyncAndRestart: a commit whose fsync failed lies in the system's memory as if it were stored. A store that
 // is opened again must not build on it before it is on disk, or what it answers then would go with the power.
 func TestFailedFsyncAndRestart(t *testing.T) {
@@ -226,12 +234,7 @@ func TestFailedFsyncAndRestart(t *testing.T) {
 		if err := l.write(t, s, "before"); err != nil {
 			t.Fatal(err)
 		}
-		d.Set(func(o faultdisk.Operation) faultdisk.Code {
-			if o.Doing == faultdisk.Syncing {
-				return faultdisk.BadSync
-			}
-			return faultdisk.OK
-		})
+		d.Set(failSyncs)
 		if err := l.write(t, s, "meanwhile"); err == nil {
 			t.Fatal("a write whose fsync fails was answered")
 		}
@@ -272,12 +275,7 @@ func TestFailedFsyncAndPowerCut(t *testing.T) {
 		if err := l.write(t, s, "before"); err != nil {
 			t.Fatal(err)
 		}
-		d.Set(func(o faultdisk.Operation) faultdisk.Code {
-			if o.Doing == faultdisk.Syncing {
-				return faultdisk.BadSync
-			}
-			return faultdisk.OK
-		})
+		d.Set(failSyncs)
 		if _, err := s.Commit(t.Context(), []relay.Update{one(2, key)}); err == nil {
 			t.Fatal("a write whose fsync fails was answered")
 		}
