@@ -172,6 +172,9 @@ func (r *Room) connect() error {
 	if err = c.KeepLog(); err == nil {
 		err = c.Migrate(migrations, "migrations/*.sql", func() error { return nil })
 	}
+	if isTrouble(err) {
+		r.noteTrouble()
+	}
 	if err != nil {
 		return errors.Join(r.explain("opening", err), r.disconnect())
 	}

@@ -23,10 +23,10 @@ func (r *Room) fold() {
 	}
 }
 
-// isTrouble reports whether an error may be the disk's.
+// isTrouble reports whether an error is the disk's.
 func isTrouble(err error) bool {
 	code := sqlite.CodeOf(err)
-	return code != 0 && code != sqlite.Busy
+	return code == sqlite.IOErr || code == sqlite.Full
 }
 
 // noteTrouble notes that the disk has failed, for this process and for those that open the database later.

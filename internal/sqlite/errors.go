@@ -14,6 +14,7 @@ type Code int
 const (
 	Busy       Code = sqlite3.SQLITE_BUSY       // another connection holds a lock
 	Full       Code = sqlite3.SQLITE_FULL       // the disk, or as many pages as the database may have
+	IOErr      Code = sqlite3.SQLITE_IOERR      // the disk has failed to read, write or fsync
 	Corrupt    Code = sqlite3.SQLITE_CORRUPT    // the file is damaged
 	NotADB     Code = sqlite3.SQLITE_NOTADB     // the file is no database
 	Constraint Code = sqlite3.SQLITE_CONSTRAINT // such as a value that has to be unique
