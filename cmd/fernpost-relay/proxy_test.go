@@ -20,6 +20,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
 )
 
 // TestProxies runs each reverse proxy of examples/deploy, with its example but for addresses and file names, in front of
@@ -85,7 +87,7 @@ type proxyRun struct {
 	plain, encrypted, relay string
 	// root is the file of the certificate that the proxy's own is signed by.
 	root   string
-	logged talkBuffer
+	logged relaytest.Log
 }
 
 // writeCertificate writes cert.pem, key.pem and both in one as relay.example.org.pem.

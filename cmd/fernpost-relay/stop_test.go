@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,9 +13,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
 )
 
 // serving is a relay that runs as a process of its own, with its metrics on another address.
@@ -24,25 +24,7 @@ type serving struct {
 	*exec.Cmd
 	dir, url, ops string
 	// talk is all that it prints on standard error.
-	talk *talkBuffer
-}
-
-// talkBuffer may be read while it is written.
-type talkBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *talkBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *talkBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
+	talk *relaytest.Log
 }
 
 func serve(t *testing.T, dir string) *serving { return serveWith(t, dir) }
@@ -53,7 +35,7 @@ func serveWith(t *testing.T, dir string, flags ...string) *serving {
 	if runtime.GOOS == "windows" {
 		t.Skip("the system has no signals")
 	}
-	s := &serving{dir: dir, talk: &talkBuffer{}, Cmd: exec.Command(program, append([]string{
+	s := &serving{dir: dir, talk: &relaytest.Log{}, Cmd: exec.Command(program, append([]string{
 		"--listen", "127.0.0.1:0", "--data", dir, "--limits", "none", "--metrics-listen", "127.0.0.1:0",
 	}, flags...)...)}
 	s.Stderr = s.talk

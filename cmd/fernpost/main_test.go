@@ -19,6 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/fernpost/fernpost/internal/cli"
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
 )
 
 func TestMain(m *testing.M) {
@@ -64,25 +65,7 @@ type relay struct {
 	cmd    *exec.Cmd
 	listen string
 	flags  []string
-	log    lockedBuffer
-}
-
-// lockedBuffer keeps what the process prints while the script reads it.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	log    relaytest.Log
 }
 
 func cmdRelay(ts *testscript.TestScript, neg bool, args []string) {

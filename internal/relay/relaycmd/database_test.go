@@ -7,30 +7,12 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/relay/relaytest/pgtest"
 )
-
-// lockedBuffer is a log that several goroutines write.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // TestTwoRelays serve one database: what was written through one is read through the other at once.
 func TestTwoRelays(t *testing.T) {
@@ -57,7 +39,7 @@ func TestTwoRelays(t *testing.T) {
 // database's password stands nowhere.
 func TestDatabaseAway(t *testing.T) {
 	server := pgtest.Start(t, pgtest.Scram())
-	var log lockedBuffer
+	var log relaytest.Log
 	r := start(t, relaycmd.Options{
 		Store: server.Database(t), MetricsListen: "127.0.0.1:0", Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})

@@ -1,7 +1,6 @@
 package relaycmd_test
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -17,11 +16,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
 )
 
 // writeCertificate writes a certificate for 127.0.0.1 that bears a serial number, and its key.
@@ -57,28 +56,10 @@ func writeCertificate(t *testing.T, certFile, keyFile string, serial int64) *x50
 	return cert
 }
 
-// logBuffer takes a log that is written from several goroutines.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
 	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	var log logBuffer
+	var log relaytest.Log
 	first := writeCertificate(t, certFile, keyFile, 1)
 	r := start(t, relaycmd.Options{
 		Data: t.TempDir(), TLSCert: certFile, TLSKey: keyFile, Log: slog.New(slog.NewTextHandler(&log, nil)),
