@@ -301,10 +301,10 @@ def read_room(args):
             r = verify(salt, kid, tag, number, record)
             records[r["hash"]] = (entry, tag.hex(), number, r)
         except Refused as why:
-            print("%s #%d: %s" % (tag.hex(), number, why), file=sys.stderr)
+            print("%s %d: %s" % (tag.hex(), number, why), file=sys.stderr)
             bad = 1
     for entry, tag, number, r in sorted(records.values(), key=lambda row: row[:3]):
-        print("%s #%d %s" % (tag, number, printable(describe(r))))
+        print("%s %d %s" % (tag, number, printable(describe(r))))
     return bad
 
 

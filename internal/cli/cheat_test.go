@@ -270,20 +270,20 @@ func (c *class) device(host string) *device {
 func TestLiesInOneField(t *testing.T) {
 	for lie, want := range map[cheat.Lies][]string{
 		cheat.Drop: {
-			"a message that claims to be ana's #2: 1 of 2 parts",
-			"a message that claims to be ana's #2: 1 of 2 parts",
+			"a message that claims to be ana 2: 1 of 2 parts",
+			"a message that claims to be ana 2: 1 of 2 parts",
 		},
 		// The halves of two messages: each is complete when it would have been.
 		cheat.Reorder: nil,
 		cheat.Alter: {
 			"the relay lost or rewrote entry 2, or the channel was cleared",
-			"1 entry (#2) not for this key: sealed with another one, or altered",
+			"1 entry not for this key (entry 2): sealed with another one, or altered",
 		},
 		cheat.Fork: {
-			"a message that claims to be ana's #4: 1 of 2 parts",
-			"a message that claims to be ana's #9: 1 of 2 parts",
-			"a message that claims to be ana's #5: 1 of 2 parts",
-			"ana's #10 is arriving, 1 of 2 parts",
+			"a message that claims to be ana 4: 1 of 2 parts",
+			"a message that claims to be ana 9: 1 of 2 parts",
+			"a message that claims to be ana 5: 1 of 2 parts",
+			"ana 10 is arriving, 1 of 2 parts",
 		},
 	} {
 		t.Run(lie.String(), func(t *testing.T) {
@@ -314,7 +314,7 @@ func TestAForkThatDevicesCannotSee(t *testing.T) {
 		twin.must("send", "no, this is")
 		twin.must("send", "and this my ninth")
 		bo.must("recv", "-n", "0")
-		want := "ana's key wrote two different #8: two devices with one key, a restored backup, " +
+		want := "ana's key wrote two different ana 8: two devices with one key, a restored backup, " +
 			"or a room shown in two versions"
 		if d := cmp.Diff([]string{want}, noticed(bo)); d != "" {
 			t.Errorf("%s\n%s", d, bo.stdout.String())
@@ -340,7 +340,7 @@ func TestAWitnessOfAFork(t *testing.T) {
 		carl.must("recv")
 		carl.must("send", "I have read all eight")
 		bo.must("recv", "-n", "0")
-		if d := cmp.Diff([]string{"1 message from ana missing (#8), says carl"}, noticed(bo)); d != "" {
+		if d := cmp.Diff([]string{"1 message from ana missing (ana 8), says carl"}, noticed(bo)); d != "" {
 			t.Errorf("%s\n%s", d, bo.stdout.String())
 		}
 		carl.must("recv")
@@ -393,10 +393,10 @@ func TestWhoWroteNoticesToo(t *testing.T) {
 			ana.must("send", fmt.Sprint("message ", n+1))
 		}
 		ana.must("recv")
-		if got := ana.stdout.String(); !strings.Contains(got, "ana: message 3  (accepted as entry 3, and not read back)\n") {
+		if got := ana.stdout.String(); !strings.Contains(got, "ana 3: message 3  (accepted as entry 3, and not read back)\n") {
 			t.Errorf("recv prints\n%s", got)
 		}
-		if d := cmp.Diff([]string{"1 message from ana missing (#3)"}, noticed(ana)); d != "" {
+		if d := cmp.Diff([]string{"1 message from ana missing (ana 3)"}, noticed(ana)); d != "" {
 			t.Error(d)
 		}
 		for n := range 7 {

@@ -205,8 +205,8 @@ func (c *conversation) deliver(ctx context.Context) (last int64, err error) {
 	})
 	t.end()
 	for _, r := range done.Renumbered {
-		c.say("%s", c.style.warn(fmt.Sprintf("your message #%d became #%d: this identity has written somewhere else, "+
-			"from a copied home directory or before a backup was restored", r.Before, r.Now)))
+		c.say("%s", c.style.warn(fmt.Sprintf("%s became %s: this identity has written somewhere else, "+
+			"from a copied home directory or before a backup was restored", c.OwnNumber(r.Before), c.OwnNumber(r.Now))))
 	}
 	if err != nil {
 		return last, explainDelivery(err)

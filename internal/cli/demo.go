@@ -184,11 +184,11 @@ func (d *demo) read(ctx context.Context) (scene, error) {
 		return s, err
 	}
 	for _, m := range messages {
-		s.left = append(s.left, fmt.Sprintf("bo reads #%d: %s", m.Entry, screen.Line(m.Text)))
+		s.left = append(s.left, fmt.Sprintf("bo reads entry %d: %s", m.Entry, screen.Line(m.Text)))
 	}
 	err = d.scan(ctx, func(e *thingspeak.Entry) {
 		for _, x := range eavesdrop.Look(e) {
-			s.right = append(s.right, fmt.Sprintf("#%d: sealed %s UTC, %d to %d bytes",
+			s.right = append(s.right, fmt.Sprintf("entry %d: sealed %s UTC, %d to %d bytes",
 				x.Entry, x.Sealed.Format("15:04:05"), x.MinPlaintext, x.MaxPlaintext))
 		}
 	})
@@ -277,11 +277,11 @@ func (d *demo) alter(ctx context.Context) (scene, error) {
 		title: "An altered token is refused and named",
 		left: []string{
 			fmt.Sprintf("bo still reads %s", count(len(messages), "message")),
-			d.style.bad(fmt.Sprintf("entry #%d refused: no key opens it,", findings.FirstNotOurs)),
+			d.style.bad(fmt.Sprintf("entry %d refused: no key opens it,", findings.FirstNotOurs)),
 			d.style.bad("  it was altered or sealed with another key"),
 		},
 		right: []string{
-			fmt.Sprintf("mallory turns one bit of #2 and posts it as #%d:", entry),
+			fmt.Sprintf("mallory turns one bit of entry 2 and posts it as entry %d:", entry),
 			altered.String(),
 		},
 	}, err

@@ -54,7 +54,7 @@ func (d *demo) cheat(ctx context.Context) (s scene, err error) {
 	}
 	defer func() { err = errors.Join(err, bo.close()) }()
 
-	s.title = "A relay that cheats is found out: it alters #2 and never shows #3"
+	s.title = "A relay that cheats is found out: it alters ana 2 and never shows ana 3"
 	s.left = []string{"(from here on they sign their messages)"}
 	s.right = []string{
 		"fernpost relay --cheat " + lies.String(),
@@ -78,7 +78,8 @@ func (d *demo) cheat(ctx context.Context) (s scene, err error) {
 	}
 	err = bo.History(0, func(it *room.Item) error {
 		if text, ok := it.Record.Body.(record.Text); ok {
-			s.left = append(s.left, fmt.Sprintf("bo reads #%d: %s", it.At.Entry, screen.Line(string(text))))
+			s.left = append(s.left, fmt.Sprintf("bo reads %s: %s",
+				record.Numbers(it.Record.Name, it.Record.Number, it.Record.Number), screen.Line(string(text))))
 		}
 		return nil
 	})

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -53,9 +52,9 @@ func (a *app) appendItem(b []byte, it *room.Item, p policy, saved string) []byte
 	b = a.style.start(b, styleName)
 	at := len(b)
 	if it.At.Entry > 0 {
-		b = strconv.AppendInt(append(b, '#'), it.At.Entry, 10)
+		b = append(b, record.Entries(it.At.Entry, it.At.Entry)...)
 	}
-	for len(b) < at+len("#1234") {
+	for len(b) < at+entryWidth {
 		b = append(b, ' ')
 	}
 	b = a.style.end(b)
@@ -81,7 +80,7 @@ func (a *app) itemText(it *room.Item, p policy, saved string) (text, note string
 		return label + a.style.warn(fmt.Sprintf("(binary, %s)", count(m.Size, "byte"))), ""
 	}
 	m := it.Record
-	name := a.style.bold(screen.Line(m.Name)) + ": "
+	name := a.style.bold(screen.Line(record.Numbers(m.Name, m.Number, m.Number))) + ": "
 	if it.Notice != "" {
 		return a.style.warn(screen.Line(it.Notice)), ""
 	}
@@ -201,8 +200,8 @@ type findingJSON struct {
 	Text      string            `json:"text"`
 	Author    string            `json:"author,omitempty"`
 	Key       *record.PublicKey `json:"key,omitempty"`
-	First     uint32            `json:"first,omitempty"`
-	Last      uint32            `json:"last,omitempty"`
+	First     uint32            `json:"number,omitempty"`
+	Last      uint32            `json:"last_number,omitempty"`
 	Entry     int64             `json:"entry,omitempty"`
 	TakenBack bool              `json:"taken_back,omitempty"`
 	Waiting   bool              `json:"waiting,omitempty"`

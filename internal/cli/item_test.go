@@ -25,7 +25,7 @@ func signed(body record.Body, change func(*room.Item)) *room.Item {
 }
 
 func TestItemsAsPeopleSeeThem(t *testing.T) {
-	const head = "2026-11-20 10:00:00  #7     "
+	const head = "2026-11-20 10:00:00  entry 7     "
 	unsigned := &room.Item{
 		At: record.Place{Entry: 7}, Posted: time.Date(2026, 11, 20, 10, 0, 0, 0, time.Local),
 		Unsigned: &room.Message{Kind: room.Text, Text: "hi\x1b[2J"},
@@ -36,19 +36,19 @@ func TestItemsAsPeopleSeeThem(t *testing.T) {
 		policy policy
 		want   string
 	}{
-		{"text", signed(record.Text("two\nlines"), nil), policyBalanced, head + "ana: two\n" + strings.Repeat(" ", len(head)) + "lines\n"},
-		{"hostile text and name", signed(record.Text("a\x1b[31m\u202eb"), func(it *room.Item) { it.Record.Name = "an\x07a" }), policyBalanced, head + "ana: a[31mb\n"},
-		{"file", signed(record.File{Name: "../x\x1b", Content: make([]byte, 5)}, nil), policyBalanced, head + `ana: [file "../x", 5 bytes: "fernpost recv --save DIR" writes it]` + "\n"},
-		{"unreadable", signed(record.Unreadable{}, nil), policyBalanced, head + "ana: (unreadable)\n"},
-		{"of a later version", signed(record.Unknown{Code: 99}, nil), policyBalanced, head + "ana: (of a kind that needs a newer fernpost)\n"},
+		{"text", signed(record.Text("two\nlines"), nil), policyBalanced, head + "ana 3: two\n" + strings.Repeat(" ", len(head)) + "lines\n"},
+		{"hostile text and name", signed(record.Text("a\x1b[31m\u202eb"), func(it *room.Item) { it.Record.Name = "an\x07a" }), policyBalanced, head + "ana 3: a[31mb\n"},
+		{"file", signed(record.File{Name: "../x\x1b", Content: make([]byte, 5)}, nil), policyBalanced, head + `ana 3: [file "../x", 5 bytes: "fernpost recv --save DIR" writes it]` + "\n"},
+		{"unreadable", signed(record.Unreadable{}, nil), policyBalanced, head + "ana 3: (unreadable)\n"},
+		{"of a later version", signed(record.Unknown{Code: 99}, nil), policyBalanced, head + "ana 3: (of a kind that needs a newer fernpost)\n"},
 		{"a key that is not here", signed(record.KeyMoved{}, func(it *room.Item) { it.Notice = "ana has moved" }), policyBalanced, head + "ana has moved\n"},
-		{"late and forked", signed(record.Text("x"), func(it *room.Item) { it.Record.Late, it.Record.Forked = true, true }), policyBalanced, head + "ana: x  (late; one of two with this number)\n"},
+		{"late and forked", signed(record.Text("x"), func(it *room.Item) { it.Record.Late, it.Record.Forked = true, true }), policyBalanced, head + "ana 3: x  (late; one of two with this number)\n"},
 		{"seen", signed(record.Text("x"), func(it *room.Item) {
 			it.Record.Own, it.Sent, it.SeenBy = true, &room.Queued{Sent: kept.Accepted}, []string{"bo", "cy"}
-		}), policyBalanced, head + "ana: x  (seen by bo, cy)\n"},
+		}), policyBalanced, head + "ana 3: x  (seen by bo, cy)\n"},
 		{"waiting", signed(record.Text("x"), func(it *room.Item) {
 			it.Record.Own, it.Sent, it.At, it.Posted = true, &room.Queued{Sent: kept.Queued}, record.Place{}, time.Time{}
-		}), policyBalanced, strings.Repeat(" ", len(head)) + "ana: x  (queued)\n"},
+		}), policyBalanced, strings.Repeat(" ", len(head)) + "ana 3: x  (queued)\n"},
 		{"unsigned", unsigned, policyBalanced, head + "[unsigned] hi[2J\n"},
 		{"unsigned, open", unsigned, policyOpen, head + "hi[2J\n"},
 	} {

@@ -30,7 +30,7 @@ place.`,
 					if err := c.Drop(drop, time.Now()); err != nil {
 						return err
 					}
-					a.say("message #%d is taken back", drop)
+					a.say("%s is taken back", c.OwnNumber(drop))
 				}
 				c.asJSON = asJSON
 				if retry {
@@ -90,7 +90,7 @@ func (c *conversation) listOutbox(asJSON bool) error {
 			}
 			continue
 		}
-		if _, err := fmt.Fprintf(c.stdout, "#%-4d %-9s %s  %s\n", q.Number, q.Kind, q.Since.Local().Format(stampLayout), state(q)); err != nil {
+		if _, err := fmt.Fprintf(c.stdout, "%-10s  %-9s %s  %s\n", c.OwnNumber(q.Number), q.Kind, q.Since.Local().Format(stampLayout), state(q)); err != nil {
 			return err
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/config"
 	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -178,8 +178,11 @@ func (a *app) printMessages(messages []room.Message, asJSON bool) error {
 // stampLayout is how a time is shown, always in the reader's own zone.
 const stampLayout = "2006-01-02 15:04:05"
 
-// indent is the width of what stands before a message's text, for an entry number of up to four digits.
-var indent = "\n" + strings.Repeat(" ", len(stampLayout+"  #1234  "))
+// entryWidth is the width of an entry's number, for one of up to four digits.
+const entryWidth = len("entry 1234")
+
+// indent is the width of what stands before a message's text.
+var indent = "\n" + strings.Repeat(" ", len(stampLayout)+2+entryWidth+2)
 
 // appendMessage writes a message for people: when, which entry, what. Further lines of a text are set in, so that no
 // message can look like another one.
@@ -190,8 +193,8 @@ func (a *app) appendMessage(b []byte, m *room.Message) []byte {
 	b = append(b, "  "...)
 	b = a.style.start(b, styleName)
 	at := len(b)
-	b = strconv.AppendInt(append(b, '#'), m.Entry, 10)
-	for len(b) < at+len("#1234") {
+	b = append(b, record.Entries(m.Entry, m.Entry)...)
+	for len(b) < at+entryWidth {
 		b = append(b, ' ')
 	}
 	b = a.style.end(b)
@@ -214,29 +217,32 @@ func (a *app) appendMessage(b []byte, m *room.Message) []byte {
 type finding struct {
 	Finding string `json:"finding"`
 	Count   int    `json:"count"`
-	First   int64  `json:"first_entry,omitempty"`
+	First   int64  `json:"entry,omitempty"`
 	Last    int64  `json:"last_entry,omitempty"`
 	words   string
 }
 
-func findingsOf(f room.Findings) []finding {
-	entries := func(n int, first, last int64) string {
-		if first == last {
-			return fmt.Sprintf("%s (#%d)", count(n, "entry"), first)
-		}
-		return fmt.Sprintf("%s (#%d to #%d)", count(n, "entry"), first, last)
+// countedEntries counts entries of a kind and says where they stand: "2 entries not for this key (among entries 3–9)".
+func countedEntries(n int, kind string, first, last int64) string {
+	among := ""
+	if last-first >= int64(n) {
+		among = "among "
 	}
+	return fmt.Sprintf("%s %s (%s%s)", count(n, "entry"), kind, among, record.Entries(first, last))
+}
+
+func findingsOf(f room.Findings) []finding {
 	var all []finding
 	if f.NotOurs > 0 {
 		all = append(all, finding{
 			"not ours", f.NotOurs, f.FirstNotOurs, f.LastNotOurs,
-			entries(f.NotOurs, f.FirstNotOurs, f.LastNotOurs) + " not for this key: sealed with another one, or altered",
+			countedEntries(f.NotOurs, "not for this key", f.FirstNotOurs, f.LastNotOurs) + ": sealed with another one, or altered",
 		})
 	}
 	if f.Damaged > 0 {
 		all = append(all, finding{
 			"damaged", f.Damaged, f.FirstDamaged, f.LastDamaged,
-			entries(f.Damaged, f.FirstDamaged, f.LastDamaged) + " with a token that was cut short or damaged",
+			countedEntries(f.Damaged, "with a damaged token", f.FirstDamaged, f.LastDamaged) + ": cut short, or altered",
 		})
 	}
 	if f.Repeats > 0 {

@@ -24,10 +24,10 @@ func TestMessagesAreFoundBehind8000RowsOfStrangers(t *testing.T) {
 	strangers(t, relay, channel, 7990, yesterday)
 	ana.must("send", "in front")
 	ana.must("recv")
-	if got := ana.stdout.String(); !strings.Contains(got, "#1     behind them all\n") || !strings.Contains(got, "#7992  in front\n") {
+	if got := ana.stdout.String(); !strings.Contains(got, "entry 1     behind them all\n") || !strings.Contains(got, "entry 7992  in front\n") {
 		t.Errorf("recv prints\n%s", got)
 	}
-	if got := ana.stderr.String(); !strings.Contains(got, "7990 entries (#2 to #7991) not for this key") {
+	if got := ana.stderr.String(); !strings.Contains(got, "7990 entries not for this key (entries 2–7991)") {
 		t.Errorf("recv says\n%s", got)
 	}
 
@@ -99,8 +99,8 @@ func TestASignedRoomTellsWhoWroteAndWhatIsMissing(t *testing.T) {
 		ana.must("send", text)
 	}
 	bo.must("recv")
-	if got := bo.stdout.String(); !strings.Contains(got, "#1     ana: one\n") || !strings.Contains(got, "ana: four\n") ||
-		!strings.Contains(got, "ana: long long") {
+	if got := bo.stdout.String(); !strings.Contains(got, "entry 1     ana 1: one\n") || !strings.Contains(got, "ana 4: four\n") ||
+		!strings.Contains(got, "ana 3: long long") {
 		t.Errorf("recv prints\n%s", got)
 	}
 	bo.must("verify")
@@ -113,11 +113,11 @@ func TestASignedRoomTellsWhoWroteAndWhatIsMissing(t *testing.T) {
 	// What was read stays readable, and named as lost, when the relay loses it.
 	relay.Clear(t, channel)
 	bo.must("recv")
-	if got := bo.stdout.String(); !strings.Contains(got, "ana: one\n") {
+	if got := bo.stdout.String(); !strings.Contains(got, "ana 1: one\n") {
 		t.Errorf("after the loss recv prints\n%s", got)
 	}
 	bo.must("verify")
-	if got := bo.stderr.String(); got != "not there any more: 4 messages from ana that this device has read (#1–4)\n" {
+	if got := bo.stderr.String(); got != "not there any more: 4 messages from ana that this device has read (ana 1–4)\n" {
 		t.Errorf("after the loss verify says\n%s", got)
 	}
 	if got := bo.stdout.String(); !strings.Contains(got, "1 finding, told above") {
@@ -185,11 +185,11 @@ func TestMessagesAsPeopleSeeThem(t *testing.T) {
 		{Entry: 8, Posted: at, Sealed: at, Kind: room.Binary, Size: 3},
 		{Entry: 9, Posted: at, Sealed: at, Kind: room.Record},
 	}
-	want := "2026-11-20 10:00:00  #7     two\n" +
-		"                            lines\n" +
-		"2026-11-20 10:00:00  #12345  by a clock of yesterday  [sealed 2026-11-19 10:00:00 by the sender's clock]\n" +
-		"2026-11-20 10:00:00  #8     (binary, 3 bytes)\n" +
-		"2026-11-20 10:00:00  #9     (part of a signed record: needs a newer fernpost)\n"
+	want := "2026-11-20 10:00:00  entry 7     two\n" +
+		"                                 lines\n" +
+		"2026-11-20 10:00:00  entry 12345  by a clock of yesterday  [sealed 2026-11-19 10:00:00 by the sender's clock]\n" +
+		"2026-11-20 10:00:00  entry 8     (binary, 3 bytes)\n" +
+		"2026-11-20 10:00:00  entry 9     (part of a signed record: needs a newer fernpost)\n"
 	var out bytes.Buffer
 	a := &app{stdout: &out}
 	if err := a.printMessages(messages, false); err != nil {

@@ -27,7 +27,7 @@ func (a *app) sendSigned(ctx context.Context, r keyring.Room, body record.Body, 
 		if err != nil {
 			return err
 		}
-		a.say("queued as your message #%d; \"fernpost outbox --retry\" posts it", written.Number)
+		a.say("queued as %s; \"fernpost outbox --retry\" posts it", c.OwnNumber(written.Number))
 		return a.printSent(r, written, 0, o.asJSON)
 	}
 	news, err := c.startReading(ctx)
@@ -61,7 +61,7 @@ func (c *conversation) compose(ctx context.Context, body record.Body) (room.Writ
 			return room.Written{}, err
 		}
 		if begun != nil {
-			c.say("this file is in the outbox already, as your message #%d", begun.Number)
+			c.say("this file is in the outbox already, as %s", c.OwnNumber(begun.Number))
 			return room.Written{Number: begun.Number, Entries: begun.Entries}, c.announce(ctx, 0)
 		}
 	}

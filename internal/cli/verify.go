@@ -148,12 +148,8 @@ func (a *app) withheld(r keyring.Room, report *room.Report) (all []room.Withheld
 }
 
 func (a *app) printWithheld(w *room.Withheld, asJSON bool) error {
-	numbers := fmt.Sprintf("#%d", w.First)
-	if w.Last > w.First {
-		numbers += fmt.Sprintf("–%d", w.Last)
-	}
 	text := fmt.Sprintf("not there any more: %s from %s that this device has read (%s)",
-		count(int(w.Last-w.First)+1, "message"), w.Name, numbers)
+		count(int(w.Last-w.First)+1, "message"), w.Name, record.Numbers(w.Name, w.First, w.Last))
 	if asJSON {
 		return a.printJSON(findingJSON{
 			Finding: "withheld", Text: text, Author: w.Name, Key: &w.Author, First: w.First, Last: w.Last,

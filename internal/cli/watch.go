@@ -11,6 +11,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
@@ -227,14 +228,23 @@ func (w *watcher) warn(n remote.News) {
 		w.say("%s", w.style.warn("the channel was cleared, or the relay lost its entries; reading goes on with the new ones"))
 	}
 	if len(n.Rewritten) > 0 {
-		w.say("%s", w.style.bad(fmt.Sprintf("the relay lost or rewrote %s, the first is #%d", count(len(n.Rewritten), "entry"), n.Rewritten[0])))
+		w.say("%s", w.style.bad("the relay lost or rewrote "+rewritten(n.Rewritten)))
 	}
 	for _, r := range n.Lost {
-		w.say("%s", w.style.warn(fmt.Sprintf("entries #%d to #%d never came, though the relay has counted them", r.First, r.Last)))
+		w.say("%s", w.style.warn(record.Entries(r.First, r.Last)+" never came, though the relay has counted them"))
 	}
 	if n.Skipped > 0 {
 		w.say("%s", w.style.warn(count(n.Skipped, "row")+" of the feed could not be read"))
 	}
+}
+
+// rewritten names entries, whose numbers ascend.
+func rewritten(ids []int64) string {
+	first := record.Entries(ids[0], ids[0])
+	if len(ids) == 1 {
+		return first
+	}
+	return fmt.Sprintf("%s, the first is %s", count(len(ids), "entry"), first)
 }
 
 // outlives reports whether a watch goes on after this error: the relay may come back, a wrong key will not become right.

@@ -119,15 +119,15 @@ func (id FindingID) String() string {
 func (f *Finding) Text() string {
 	switch f.Kind {
 	case Reordered:
-		return fmt.Sprintf("#%d from %s came after a later one", f.First, f.Name)
+		return f.numbers() + " came after a later one"
 	case Missing:
 		if f.Waiting {
 			return fmt.Sprintf("waiting for %s from %s (%s)", plural(f.span(), "message"), f.Name, f.numbers())
 		}
 		return fmt.Sprintf("%s from %s missing (%s)", plural(f.span(), "message"), f.Name, f.numbers()) + f.witness()
 	case Fork:
-		return fmt.Sprintf("%s's key wrote two different #%d: two devices with one key, a restored backup, "+
-			"or a room shown in two versions", f.Name, f.First) + f.witness()
+		return fmt.Sprintf("%s's key wrote two different %s: two devices with one key, a restored backup, "+
+			"or a room shown in two versions", f.Name, f.numbers()) + f.witness()
 	case Forged:
 		return fmt.Sprintf("a message that claims to be %s's is not signed by %[1]s's key", f.Name)
 	case Namesake:
@@ -136,18 +136,18 @@ func (f *Finding) Text() string {
 		return "not signed: anyone with the room's key can have written this"
 	case Incomplete:
 		if f.Waiting {
-			return fmt.Sprintf("%s's #%d is arriving, %d of %d parts", f.Name, f.First, f.Have, f.Parts)
+			return fmt.Sprintf("%s is arriving, %d of %d parts", f.numbers(), f.Have, f.Parts)
 		}
-		return fmt.Sprintf("a message that claims to be %s's #%d: %d of %d parts", f.Name, f.First, f.Have, f.Parts)
+		return fmt.Sprintf("a message that claims to be %s: %d of %d parts", f.numbers(), f.Have, f.Parts)
 	case Wiped:
-		return "the relay lost or rewrote " + f.entries() + ", or the channel was cleared"
+		return "the relay lost or rewrote " + Entries(f.At.Entry, f.Until) + ", or the channel was cleared"
 	case NotOurs:
 		if f.Count == 1 {
 			return "1 entry not for this key"
 		}
 		return fmt.Sprintf("%d entries not for this key", f.Count)
 	case Newer:
-		return fmt.Sprintf("entry %d needs a newer fernpost", f.At.Entry)
+		return Entries(f.At.Entry, f.At.Entry) + " needs a newer fernpost"
 	default:
 		return ""
 	}
@@ -155,18 +155,22 @@ func (f *Finding) Text() string {
 
 func (f *Finding) span() uint64 { return uint64(f.Last) - uint64(f.First) + 1 }
 
-func (f *Finding) numbers() string {
-	if f.First == f.Last {
-		return fmt.Sprintf("#%d", f.First)
+func (f *Finding) numbers() string { return Numbers(f.Name, f.First, f.Last) }
+
+// Numbers writes the numbers first to last of an author: "ana 14–15", and "ana 14" if last is not above first.
+func Numbers(author string, first, last uint32) string {
+	if last <= first {
+		return fmt.Sprintf("%s %d", author, first)
 	}
-	return fmt.Sprintf("#%d–%d", f.First, f.Last)
+	return fmt.Sprintf("%s %d–%d", author, first, last)
 }
 
-func (f *Finding) entries() string {
-	if f.Until <= f.At.Entry {
-		return fmt.Sprintf("entry %d", f.At.Entry)
+// Entries writes the numbers first to last of a feed's entries: "entries 3–5", and "entry 3" if last is not above first.
+func Entries(first, last int64) string {
+	if last <= first {
+		return fmt.Sprintf("entry %d", first)
 	}
-	return fmt.Sprintf("entries %d–%d", f.At.Entry, f.Until)
+	return fmt.Sprintf("entries %d–%d", first, last)
 }
 
 // witness names who says so where nothing else does: an insider can accuse others with an invented seen.

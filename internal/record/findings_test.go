@@ -13,20 +13,20 @@ func TestFindingText(t *testing.T) {
 		want string
 	}{
 		{Finding{Kind: Repeat}, ""},
-		{Finding{Kind: Reordered, Name: "ana", First: 7, Last: 7}, "#7 from ana came after a later one"},
-		{Finding{Kind: Missing, Name: "ana", First: 14, Last: 15}, "2 messages from ana missing (#14–15)"},
-		{Finding{Kind: Missing, Name: "ana", First: 14, Last: 14}, "1 message from ana missing (#14)"},
+		{Finding{Kind: Reordered, Name: "ana", First: 7, Last: 7}, "ana 7 came after a later one"},
+		{Finding{Kind: Missing, Name: "ana", First: 14, Last: 15}, "2 messages from ana missing (ana 14–15)"},
+		{Finding{Kind: Missing, Name: "ana", First: 14, Last: 14}, "1 message from ana missing (ana 14)"},
 		{
 			Finding{Kind: Missing, Name: "ana", First: 1, Last: 4294967295, By: bo, ByName: "bo"},
-			"4294967295 messages from ana missing (#1–4294967295), says bo",
+			"4294967295 messages from ana missing (ana 1–4294967295), says bo",
 		},
 		{
 			Finding{Kind: Missing, Name: "ana", First: 14, Last: 15, By: bo, ByName: "bo", Waiting: true},
-			"waiting for 2 messages from ana (#14–15)",
+			"waiting for 2 messages from ana (ana 14–15)",
 		},
 		{
 			Finding{Kind: Fork, Name: "ana", First: 7, Last: 7},
-			"ana's key wrote two different #7: two devices with one key, a restored backup, " +
+			"ana's key wrote two different ana 7: two devices with one key, a restored backup, " +
 				"or a room shown in two versions",
 		},
 		{Finding{Kind: Forged, Name: "ana"}, "a message that claims to be ana's is not signed by ana's key"},
@@ -34,11 +34,11 @@ func TestFindingText(t *testing.T) {
 		{Finding{Kind: Unsigned}, "not signed: anyone with the room's key can have written this"},
 		{
 			Finding{Kind: Incomplete, Name: "ana", First: 7, Last: 7, Have: 12, Parts: 13},
-			"a message that claims to be ana's #7: 12 of 13 parts",
+			"a message that claims to be ana 7: 12 of 13 parts",
 		},
 		{
 			Finding{Kind: Incomplete, Name: "ana", First: 7, Last: 7, Have: 12, Parts: 13, Waiting: true},
-			"ana's #7 is arriving, 12 of 13 parts",
+			"ana 7 is arriving, 12 of 13 parts",
 		},
 		{
 			Finding{Kind: Wiped, At: Place{0, 40}, Until: 52},

@@ -168,15 +168,15 @@ func TestPythonReadsAFeed(t *testing.T) {
 				t.Errorf("%v, with %s", err, &complaints)
 			}
 			want := strings.Join([]string{
-				ana.tag().String() + " #1 ana: hello [2J",
-				ana.tag().String() + " #2 ana: " + strings.Repeat("a long text ", 40),
-				bo.tag().String() + " #1 [file notes.txt, 5 bytes]",
+				ana.tag().String() + " 1 ana: hello [2J",
+				ana.tag().String() + " 2 ana: " + strings.Repeat("a long text ", 40),
+				bo.tag().String() + " 1 [file notes.txt, 5 bytes]",
 				"",
 			}, "\n")
 			if diff := cmp.Diff(want, string(out)); diff != "" {
 				t.Errorf("read (-want +got):\n%s", diff)
 			}
-			if want := ana.tag().String() + " #9: forged\n"; complaints.String() != want {
+			if want := ana.tag().String() + " 9: forged\n"; complaints.String() != want {
 				t.Errorf("complained %q, want %q", &complaints, want)
 			}
 		})

@@ -22,9 +22,9 @@ func TestReadAccepts(t *testing.T) {
 	result := l.read(slices.Concat(at(t, 2, answer), at(t, 1, first), at(t, 3, second))) // within a call by place
 	var got []string
 	for _, m := range result.Messages {
-		got = append(got, fmt.Sprintf("%s #%d at %d: %s", m.Name, m.Number, m.At.Entry, m.Body))
+		got = append(got, fmt.Sprintf("%s %d at %d: %s", m.Name, m.Number, m.At.Entry, m.Body))
 	}
-	want := []string{"ana #1 at 1: hello", "bo #1 at 2: yes", "ana #2 at 3: are you there?"}
+	want := []string{"ana 1 at 1: hello", "bo 1 at 2: yes", "ana 2 at 3: are you there?"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("messages (-want +got):\n%s", diff)
 	}
@@ -85,7 +85,7 @@ func TestLowestCopyCounts(t *testing.T) {
 	}
 	l.view.Holes = nil
 	result := l.read(at(t, 1, first))
-	if diff := cmp.Diff([]string{"#1 from ana came after a later one"}, texts(result.Change.TakenBack)); diff != "" {
+	if diff := cmp.Diff([]string{"ana 1 came after a later one"}, texts(result.Change.TakenBack)); diff != "" {
 		t.Errorf("taken back (-want +got):\n%s", diff)
 	}
 	if held, _, _ := l.known.Author(ana.key()); held.Base != 1 || l.known.Records()[0].At.Entry != 1 {
@@ -117,7 +117,7 @@ func TestMissing(t *testing.T) {
 	l := newListener(t)
 	l.view.Holes = []Hole{{2, 4, noon.Add(-AskedLongEnough + 1)}}
 	result := l.read(slices.Concat(at(t, 1, all[0]), at(t, 5, all[4]), at(t, 7, all[6])))
-	want := []string{"waiting for 3 messages from ana (#2–4)", "waiting for 1 message from ana (#6)"}
+	want := []string{"waiting for 3 messages from ana (ana 2–4)", "waiting for 1 message from ana (ana 6)"}
 	if diff := cmp.Diff(want, texts(result.Waiting)); diff != "" || len(result.Change.Told) > 0 {
 		t.Errorf("told %q, waiting (-want +got):\n%s", texts(result.Change.Told), diff)
 	}
@@ -127,7 +127,7 @@ func TestMissing(t *testing.T) {
 	if at := result.Change.Told[0].At; at != (Place{0, 5}) {
 		t.Errorf("the first shows at %v, want the record behind it", at)
 	}
-	want = []string{"3 messages from ana missing (#2–4)", "1 message from ana missing (#6)"}
+	want = []string{"3 messages from ana missing (ana 2–4)", "1 message from ana missing (ana 6)"}
 	if diff := cmp.Diff(want, texts(result.Change.Told)); diff != "" || len(result.Waiting) > 0 {
 		t.Errorf("waiting %q, told (-want +got):\n%s", texts(result.Waiting), diff)
 	}
@@ -136,7 +136,7 @@ func TestMissing(t *testing.T) {
 	}
 
 	result = l.read(at(t, 3, all[2]))
-	if diff := cmp.Diff([]string{"1 message from ana missing (#3)"}, texts(result.Change.TakenBack)); diff != "" {
+	if diff := cmp.Diff([]string{"1 message from ana missing (ana 3)"}, texts(result.Change.TakenBack)); diff != "" {
 		t.Errorf("taken back (-want +got):\n%s", diff)
 	}
 	for range 2 {
@@ -161,11 +161,11 @@ func TestBase(t *testing.T) {
 	bosFirst := bo.write(Text("hello"), Seen{all[1].Tag, 2, ShortHash{1}})
 	bosSecond := bo.write(Text("hello"), seen(all[6]))
 	result := l.read(slices.Concat(cut[1:], at(t, 10, all[4]), at(t, 11, bosFirst, bosSecond)))
-	if diff := cmp.Diff([]string{"2 messages from ana missing (#6–7), says bo"}, texts(result.Change.Told)); diff != "" {
+	if diff := cmp.Diff([]string{"2 messages from ana missing (ana 6–7), says bo"}, texts(result.Change.Told)); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
 	}
 	result = l.read(at(t, 1, all[0]))
-	want := []string{"a message that claims to be ana's #4: 1 of 2 parts", "2 messages from ana missing (#2–3)"}
+	want := []string{"a message that claims to be ana 4: 1 of 2 parts", "2 messages from ana missing (ana 2–3)"}
 	l.now = l.now.Add(time.Hour)
 	result.Change.Told = append(result.Change.Told, l.read(nil).Change.Told...)
 	if diff := cmp.Diff(want, texts(result.Change.Told)); diff != "" {
@@ -173,13 +173,13 @@ func TestBase(t *testing.T) {
 	}
 	result = l.read(slices.Concat(cut, at(t, 2, all[1])))
 	want = []string{
-		"1 message from ana missing (#2)",
-		"a message that claims to be ana's #4: 2 of 2 parts",
+		"1 message from ana missing (ana 2)",
+		"a message that claims to be ana 4: 2 of 2 parts",
 	}
 	if diff := cmp.Diff(want, texts(result.Change.TakenBack)); diff != "" {
 		t.Errorf("taken back (-want +got):\n%s", diff)
 	}
-	fork := []string{"ana's key wrote two different #2: two devices with one key, a restored backup, " +
+	fork := []string{"ana's key wrote two different ana 2: two devices with one key, a restored backup, " +
 		"or a room shown in two versions, says bo"}
 	if diff := cmp.Diff(fork, texts(result.Change.Told)); diff != "" {
 		t.Errorf("told of what bo has seen (-want +got):\n%s", diff)
@@ -192,7 +192,7 @@ func TestIncompleteWaits(t *testing.T) {
 	parts := cellsOf(t, long, testRoom.Key, 2, 1)
 	l := newListener(t)
 	l.read(at(t, 1, first))
-	arriving := "ana's #2 is arriving, 9 of 10 parts"
+	arriving := "ana 2 is arriving, 9 of 10 parts"
 	if got := texts(l.read(parts[1:]).Waiting); !slices.Equal(got, []string{arriving}) {
 		t.Errorf("waiting %q", got)
 	}
@@ -221,7 +221,7 @@ func TestIncompleteWaits(t *testing.T) {
 	})
 	t.Run("its author went on", func(t *testing.T) {
 		result := l.read(at(t, 20, last))
-		want := []string{"a message that claims to be ana's #2: 9 of 10 parts"}
+		want := []string{"a message that claims to be ana 2: 9 of 10 parts"}
 		if diff := cmp.Diff(want, texts(result.Change.Told)); diff != "" {
 			t.Errorf("told (-want +got):\n%s", diff)
 		}
@@ -237,7 +237,7 @@ func TestFork(t *testing.T) {
 	first := ana.write(Text("hello"))
 	twin := ana.fork()
 	here, there, after := ana.write(Text("here")), twin.write(Text("there")), twin.write(Text("after"))
-	want := []string{"ana's key wrote two different #2: two devices with one key, a restored backup, " +
+	want := []string{"ana's key wrote two different ana 2: two devices with one key, a restored backup, " +
 		"or a room shown in two versions"}
 	for name, order := range map[string][]Signed{
 		"two records":                 {first, here, there},
@@ -274,7 +274,7 @@ func TestForged(t *testing.T) {
 		t.Errorf("told again: %q", texts(told))
 	}
 	if result := l.read(at(t, 4, ana.write(Text("I am ana")))); len(result.Messages) != 1 {
-		t.Errorf("after a forgery the true #2 was not read: %+v", result)
+		t.Errorf("after a forgery the true ana 2 was not read: %+v", result)
 	}
 
 	t.Run("a second signature under a record that is held", func(t *testing.T) {
@@ -299,7 +299,7 @@ func TestForgedAndMissing(t *testing.T) {
 	l := newListener(t)
 	want := []string{
 		"a message that claims to be ana's is not signed by ana's key",
-		"1 message from ana missing (#2)",
+		"1 message from ana missing (ana 2)",
 	}
 	if diff := cmp.Diff(want, texts(l.read(at(t, 1, first, forgery, third)).Change.Told)); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
@@ -520,8 +520,8 @@ func TestOneTagOfTwoKeys(t *testing.T) {
 	third := mallory.write(Text("3"))
 	result = l.read(at(t, 20, bo.write(Text("yes"), Seen{ana.tag(), 2, ShortHash{1}}), bo.write(Text("yes"), seen(third))))
 	want := []string{
-		fmt.Sprintf("1 message from %s missing (#2), says bo", ana.tag()),
-		fmt.Sprintf("1 message from %s missing (#3), says bo", ana.tag()),
+		fmt.Sprintf("1 message from %[1]s missing (%[1]s 2), says bo", ana.tag()),
+		fmt.Sprintf("1 message from %[1]s missing (%[1]s 3), says bo", ana.tag()),
 	}
 	if diff := cmp.Diff(want, texts(result.Change.Told)); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)

@@ -26,7 +26,7 @@ func TestRecall(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, m := range messages {
-			got = append(got, fmt.Sprintf("%d %s #%d %s late=%t forked=%t own=%t",
+			got = append(got, fmt.Sprintf("%d %s %d %s late=%t forked=%t own=%t",
 				m.At.Entry, m.Name, m.Number, m.Body, m.Late, m.Forked, m.Own))
 		}
 		return got
@@ -35,11 +35,11 @@ func TestRecall(t *testing.T) {
 	forgery.Tag = ana.tag()
 	all := slices.Concat(cells, at(t, 7, unread, forgery), at(t, 9, first)[:1], []Cell{{Plain: Filler()}})
 	want := []string{
-		"1 ana #1 1 late=false forked=false own=false",
-		"3 ana #3 3 late=false forked=true own=false",
-		"4 ana #2 2 late=true forked=false own=false",
-		"5 ana #3 not 3 late=false forked=true own=false",
-		"6 bo #1 yes late=false forked=false own=true",
+		"1 ana 1 1 late=false forked=false own=false",
+		"3 ana 3 3 late=false forked=true own=false",
+		"4 ana 2 2 late=true forked=false own=false",
+		"5 ana 3 not 3 late=false forked=true own=false",
+		"6 bo 1 yes late=false forked=false own=true",
 	}
 	if diff := cmp.Diff(want, recalled(all)); diff != "" {
 		t.Errorf("recalled (-want +got):\n%s", diff)

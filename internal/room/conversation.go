@@ -85,6 +85,15 @@ func Open(store Store, o Options) (*Conversation, error) {
 	return c, nil
 }
 
+// OwnNumber writes one of our own numbers as readers see it: "ana 3", with the tag where there is no nickname.
+func (c *Conversation) OwnNumber(n uint32) string {
+	name := c.o.Nick
+	if name == "" {
+		name = c.own.Tag().String()
+	}
+	return record.Numbers(name, n, n)
+}
+
 // prepare checks the options.
 func (c *Conversation) prepare() (err error) {
 	if c.opener, err = newOpener(c.o.Keys); err != nil {

@@ -106,7 +106,7 @@ func TestCopiedHome(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	fork := "ana's key wrote two different #2: two devices with one key, a restored backup, or a room shown in " +
+	fork := "ana's key wrote two different ana 2: two devices with one key, a restored backup, or a room shown in " +
 		"two versions"
 	for _, m := range []*member{ana, twin, bo} {
 		if d := cmp.Diff([]string{fork}, told(m.look().Told)); d != "" {
@@ -258,7 +258,7 @@ func TestInsider(t *testing.T) {
 				}
 				in.postCells(cells)
 			},
-			[]string{"6 messages from ana missing (#3–8), says eve"},
+			[]string{"6 messages from ana missing (ana 3–8), says eve"},
 			1,
 		},
 		"filler and nonsense": {
@@ -388,11 +388,11 @@ func TestMissing(t *testing.T) {
 		return got
 	}
 	got := hand(now, []int64{2, 3}, 1, 4)
-	if d := cmp.Diff([]string{"waiting for 2 messages from ana (#2–3)"}, told(got.Waiting)); d != "" {
+	if d := cmp.Diff([]string{"waiting for 2 messages from ana (ana 2–3)"}, told(got.Waiting)); d != "" {
 		t.Error(d)
 	}
 	got = hand(now.Add(-time.Hour), []int64{2, 3})
-	if d := cmp.Diff([]string{"2 messages from ana missing (#2–3)"}, told(got.Told)); d != "" {
+	if d := cmp.Diff([]string{"2 messages from ana missing (ana 2–3)"}, told(got.Told)); d != "" {
 		t.Error(d)
 	}
 	bo = bo.again(h)
@@ -449,7 +449,7 @@ func TestRewrittenEntries(t *testing.T) {
 	want := []string{
 		"the relay lost or rewrote entries 2–3, or the channel was cleared",
 		"the relay lost or rewrote entry 5, or the channel was cleared",
-		"#5 from ana came after a later one",
+		"ana 5 came after a later one",
 	}
 	got := bo.handIn(changed[:5], nil)
 	if d := cmp.Diff(want, told(got.Told)); d != "" {
@@ -814,12 +814,12 @@ func TestVerify(t *testing.T) {
 		t.Errorf("backwards: %s %v", cmp.Diff(r, back), err)
 	}
 	slices.Reverse(rows)
-	cut := slices.Delete(slices.Clone(rows), 2, 3) // ana's #2
+	cut := slices.Delete(slices.Clone(rows), 2, 3) // ana 2
 	r, err = room.Verify(ana.o.Keys, salt, seq(cut), view, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff([]string{"1 message from ana missing (#2)"}, told(r.Found)); d != "" {
+	if d := cmp.Diff([]string{"1 message from ana missing (ana 2)"}, told(r.Found)); d != "" {
 		t.Error(d)
 	}
 	if d, _ := ana.Digest(); d == r.Digest {

@@ -243,7 +243,7 @@ func (c *Conversation) Drop(number uint32, now time.Time) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("dropping message #%d: %w", number, err)
+		return fmt.Errorf("dropping %s: %w", c.OwnNumber(number), err)
 	}
 	return nil
 }
@@ -271,7 +271,7 @@ func (c *Conversation) signAnew(
 	for i := range own {
 		m, ok := messages[own[i].Number]
 		if !ok {
-			return nil, fmt.Errorf("message #%d in the outbox cannot be opened: is its key gone?", own[i].Number)
+			return nil, fmt.Errorf("%s in the outbox cannot be opened: is its key gone?", c.OwnNumber(own[i].Number))
 		}
 		before := m.Number
 		change(&m.Record)
@@ -334,7 +334,7 @@ func (c *Conversation) hashOf(number uint32) (record.ShortHash, error) {
 		return record.ShortHash{}, err
 	}
 	if len(held) == 0 {
-		return record.ShortHash{}, fmt.Errorf("message #%d is not known, so nothing can be signed after it", number)
+		return record.ShortHash{}, fmt.Errorf("%s is not known, so nothing can be signed after it", c.OwnNumber(number))
 	}
 	return held[0].Hash.Short(), nil
 }
