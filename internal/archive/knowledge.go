@@ -132,7 +132,7 @@ func (r *Room) lacksGroups() (none bool, err error) {
 func (r *Room) PendingSpots(id record.GroupID) (spots []record.Spot, err error) {
 	err = r.query(`SELECT p.place, p.field FROM groups AS g JOIN pending AS p ON p.grp = g.id
 		WHERE g.tag = ? AND g.number = ? AND g.parts = ? AND g.key = ?`, func(row []driver.Value) error {
-		spots = append(spots, record.Spot{Place: parsePlace(row[0]), Field: int(row[1].(int64))})
+		spots = append(spots, parseSpot(row[0], row[1]))
 		return nil
 	}, id.Tag[:], int64(id.Number), int64(id.Parts), id.Key[:])
 	return spots, err
@@ -205,10 +205,10 @@ func (r *Room) applyHeld(c *record.Change) error {
 			return err
 		}
 		var id int64
-		var old record.Place
-		err = r.query("SELECT id, place FROM messages WHERE author = ? AND number = ? AND hash = ?",
+		var old record.Spot
+		err = r.query("SELECT id, place, field FROM messages WHERE author = ? AND number = ? AND hash = ?",
 			func(row []driver.Value) error {
-				id, old = row[0].(int64), parsePlace(row[1])
+				id, old = row[0].(int64), parseSpot(row[1], row[2])
 				return nil
 			}, author, int64(h.Number), h.Hash[:])
 		if err != nil || id == 0 || old == h.At {
@@ -217,10 +217,11 @@ func (r *Room) applyHeld(c *record.Change) error {
 			}
 			continue
 		}
-		if err := r.exec("UPDATE messages SET place = ? WHERE id = ?", place(h.At), id); err != nil {
+		at, field := spot(h.At)
+		if err := r.exec("UPDATE messages SET place = ?, field = ? WHERE id = ?", at, field, id); err != nil {
 			return err
 		}
-		if err := r.AddPart(kept.Part{Author: h.Author, Number: h.Number, At: old}); err != nil {
+		if err := r.AddPart(kept.Part{Author: h.Author, Number: h.Number, At: old.Place}); err != nil {
 			return err
 		}
 	}

@@ -11,23 +11,26 @@ import (
 // AddMessage inserts a message; its ID is ignored, and becomes higher than all before. Its author must be known.
 func (r *Room) AddMessage(m kept.Message) error {
 	h := &m.Held
+	at, field := spot(h.At)
 	if h.Author.IsZero() {
-		return r.exec(insertMessage, place(h.At), int64(m.Field), int64(m.Kind), nil, int64(0), []byte{}, []byte{})
+		return r.exec(insertMessage, at, field, int64(m.Kind), nil, int64(0), []byte{}, []byte{})
 	}
 	author, err := r.authorID(h.Author)
 	if err != nil {
 		return err
 	}
-	return r.exec(insertMessage, place(h.At), int64(0), int64(m.Kind), author, int64(h.Number), h.Hash[:], h.Previous[:])
+	return r.exec(insertMessage, at, field, int64(m.Kind), author, int64(h.Number), h.Hash[:], h.Previous[:])
 }
 
 const insertMessage = `INSERT INTO messages (place, field, kind, author, number, hash, previous)
 	VALUES (?, ?, ?, ?, ?, ?, ?)`
 
 // MoveText notes that an unsigned token stands at a lower place.
-func (r *Room) MoveText(from record.Place, field int, to record.Place, toField int) error {
+func (r *Room) MoveText(from, to record.Spot) error {
+	at, field := spot(from)
+	toAt, toField := spot(to)
 	return r.exec("UPDATE messages SET place = ?, field = ? WHERE place = ? AND field = ? AND author IS NULL",
-		place(to), int64(toField), place(from), int64(field))
+		toAt, toField, at, field)
 }
 
 // AddPart notes an entry, other than the one where it stands, that holds a cell of a record. Its author must be known.
@@ -77,8 +80,8 @@ const selectMessages = `SELECT m.id, m.place, m.field, m.kind, a.key, m.number, 
 	FROM messages AS m LEFT JOIN authors AS a ON a.id = m.author `
 
 func scanMessage(row []driver.Value) kept.Message {
-	m := kept.Message{ID: row[0].(int64), Field: int(row[2].(int64)), Kind: record.Kind(row[3].(int64))}
-	m.Held.At = parsePlace(row[1])
+	m := kept.Message{ID: row[0].(int64), Kind: record.Kind(row[3].(int64))}
+	m.Held.At = parseSpot(row[1], row[2])
 	if row[4] != nil {
 		m.Held.Author, m.Held.Number = parseKey(row[4]), uint32(row[5].(int64))
 		copy(m.Held.Hash[:], blob(row[6]))
@@ -100,16 +103,20 @@ func (r *Room) MessagesSince(id int64, limit int) ([]kept.Message, error) {
 	return r.messages(selectMessages+"WHERE m.id > ? ORDER BY m.id LIMIT ?", id, int64(limit))
 }
 
-// MessagesFrom returns at most limit messages at or above a place, behind the given one if that stands there, in the
-// order of their places.
-func (r *Room) MessagesFrom(at record.Place, behind int64, limit int) ([]kept.Message, error) {
-	return r.messages(selectMessages+"WHERE (m.place, m.id) > (?, ?) ORDER BY m.place, m.id LIMIT ?",
-		place(at), behind, int64(limit))
+// MessagesFrom returns at most limit messages from the one with this author, number, hash and spot on, in the order of
+// their lines.
+func (r *Room) MessagesFrom(from record.Held, limit int) ([]kept.Message, error) {
+	at, field := spot(from.At)
+	return r.messages(selectMessages+`WHERE (m.place, m.field) >= (?1, ?2) AND
+			(m.place, m.field, ifnull(a.key, x''), m.number, m.hash) >= (?1, ?2, ?3, ?4, ?5)
+		ORDER BY m.place, m.field, a.key, m.number, m.hash LIMIT ?6`,
+		at, field, key(from.Author), int64(from.Number), hash(from.Hash), int64(limit))
 }
 
 // NewestMessages returns the n messages that stand highest and are not of the kind left out, the highest first.
 func (r *Room) NewestMessages(n int, leftOut record.Kind) ([]kept.Message, error) {
-	return r.messages(selectMessages+"WHERE m.kind <> ? ORDER BY m.place DESC, m.id DESC LIMIT ?",
+	return r.messages(selectMessages+"WHERE m.kind <> ? ORDER BY "+
+		"m.place DESC, m.field DESC, a.key DESC, m.number DESC, m.hash DESC LIMIT ?",
 		int64(leftOut), int64(n))
 }
 
@@ -125,11 +132,11 @@ func (r *Room) Held(author record.PublicKey, first, last uint32) (held []record.
 	if err != nil {
 		return nil, err
 	}
-	err = r.query(`SELECT place, number, hash, previous FROM messages WHERE author = ? AND number BETWEEN ? AND ?
+	err = r.query(`SELECT place, field, number, hash, previous FROM messages WHERE author = ? AND number BETWEEN ? AND ?
 		ORDER BY number, id`, func(row []driver.Value) error {
-		h := record.Held{Author: author, Number: uint32(row[1].(int64)), At: parsePlace(row[0])}
-		copy(h.Hash[:], blob(row[2]))
-		copy(h.Previous[:], blob(row[3]))
+		h := record.Held{Author: author, Number: uint32(row[2].(int64)), At: parseSpot(row[0], row[1])}
+		copy(h.Hash[:], blob(row[3]))
+		copy(h.Previous[:], blob(row[4]))
 		held = append(held, h)
 		return nil
 	}, id, int64(first), int64(last))

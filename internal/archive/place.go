@@ -14,6 +14,12 @@ const placeBits = 40
 // place writes a place as one number that orders as it does. Callers keep to [kept.MaxEntry] and [kept.MaxClear].
 func place(p record.Place) int64 { return int64(p.Clear)<<placeBits | p.Entry }
 
+func spot(s record.Spot) (at, field int64) { return place(s.Place), int64(s.Field) }
+
+func parseSpot(at, field driver.Value) record.Spot {
+	return record.Spot{Place: parsePlace(at), Field: int(field.(int64))}
+}
+
 func parsePlace(v driver.Value) record.Place {
 	n := v.(int64)
 	return record.Place{Clear: uint32(n >> placeBits), Entry: n & kept.MaxEntry}
@@ -62,6 +68,14 @@ func key(k record.PublicKey) []byte {
 		return []byte{}
 	}
 	return k[:]
+}
+
+// hash writes a hash, and nothing for the zero one, which is none.
+func hash(h record.Hash) []byte {
+	if h == (record.Hash{}) {
+		return []byte{}
+	}
+	return h[:]
 }
 
 // parseKey reads what key writes. What has another length is damaged, and nobody's.

@@ -15,7 +15,7 @@ import (
 func signed(body record.Body, change func(*room.Item)) *room.Item {
 	at := time.Date(2026, 11, 20, 10, 0, 0, 0, time.Local)
 	it := &room.Item{
-		At: record.Place{Entry: 7}, Posted: at, Sealed: at,
+		At: record.Spot{Place: record.Place{Entry: 7}}, Posted: at, Sealed: at,
 		Record: &record.Message{Record: record.Record{Number: 3, Clock: at.UnixMilli(), Body: body}, Name: "ana"},
 	}
 	if change != nil {
@@ -27,7 +27,7 @@ func signed(body record.Body, change func(*room.Item)) *room.Item {
 func TestItemsAsPeopleSeeThem(t *testing.T) {
 	const head = "2026-11-20 10:00:00  entry 7     "
 	unsigned := &room.Item{
-		At: record.Place{Entry: 7}, Posted: time.Date(2026, 11, 20, 10, 0, 0, 0, time.Local),
+		At: record.Spot{Place: record.Place{Entry: 7}}, Posted: time.Date(2026, 11, 20, 10, 0, 0, 0, time.Local),
 		Unsigned: &room.Message{Kind: room.Text, Text: "hi\x1b[2J"},
 	}
 	for _, c := range []struct {
@@ -47,7 +47,7 @@ func TestItemsAsPeopleSeeThem(t *testing.T) {
 			it.Record.Own, it.Sent, it.SeenBy = true, &room.Queued{Sent: kept.Accepted}, []string{"bo", "cy"}
 		}), policyBalanced, head + "ana 3: x  (seen by bo, cy)\n"},
 		{"waiting", signed(record.Text("x"), func(it *room.Item) {
-			it.Record.Own, it.Sent, it.At, it.Posted = true, &room.Queued{Sent: kept.Queued}, record.Place{}, time.Time{}
+			it.Record.Own, it.Sent, it.At, it.Posted = true, &room.Queued{Sent: kept.Queued}, record.Spot{}, time.Time{}
 		}), policyBalanced, strings.Repeat(" ", len(head)) + "ana 3: x  (queued)\n"},
 		{"unsigned", unsigned, policyBalanced, head + "[unsigned] hi[2J\n"},
 		{"unsigned, open", unsigned, policyOpen, head + "hi[2J\n"},

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/record"
@@ -106,12 +108,8 @@ func (r *reading) finish() (room.Arrivals, error) {
 		View: record.View{FromStart: r.at.FromStart}, Position: position, LastID: r.news.LastID,
 		Rewritten: r.news.Rewritten, Now: time.Now(),
 	}
-	for _, w := range append(r.news.Position.Waiting, r.news.Lost...) {
-		facts.View.Holes = append(facts.View.Holes, record.Hole{First: w.First, Last: w.Last, Asked: w.Asked})
-	}
-	if r.err != nil {
-		facts.View = unread()
-	}
+	facts.View.Holes = holes(append(r.news.Position.Waiting, r.news.Lost...), facts.Now)
+	facts.View.Unread = r.err != nil
 	arrivals, err := r.in.Finish(facts)
 	return arrivals, errors.Join(r.err, err)
 }
@@ -139,7 +137,13 @@ func (c *conversation) read(ctx context.Context) (room.Arrivals, error) {
 	return c.finishReading(ctx, r)
 }
 
-// unread is the view of somebody who has not read the feed to its end: nothing is concluded from what is lacking.
-func unread() record.View {
-	return record.View{Holes: []record.Hole{{First: 1, Last: 1<<53 - 1}}}
+// holes are what is lacking, as whoever judges records wants it.
+func holes(lacking []remote.Range, now time.Time) (all []record.Hole) {
+	const longEnough = 5 * time.Minute
+	for _, r := range lacking {
+		asked := !r.Asked.IsZero() && now.Sub(r.Asked) >= longEnough
+		all = append(all, record.Hole{First: r.First, Last: r.Last, Since: r.Asked, Asked: asked})
+	}
+	slices.SortFunc(all, func(a, b record.Hole) int { return cmp.Compare(a.First, b.First) })
+	return all
 }

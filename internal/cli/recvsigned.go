@@ -91,9 +91,7 @@ func (a *app) recvSignedCSV(ctx context.Context, r keyring.Room, o recvOptions) 
 	}
 	end, readErr := a.readCSV(ctx, o.csv, 0, in.Add)
 	facts := room.Facts{LastID: end.last, Now: time.Now()}
-	if readErr != nil || end.cut || end.skipped > 0 {
-		facts.View = unread()
-	}
+	facts.View.Unread = readErr != nil || end.cut || end.skipped > 0
 	arrivals, err := in.Finish(facts)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +13,6 @@ import (
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
-	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -102,16 +102,9 @@ func (a *app) readWholeChannel(
 	}
 	info := scan.Info()
 	view.FromStart = true
-	view.Holes = holes(info.Waiting)
+	view.Holes = holes(info.Waiting, time.Now())
 	end.last, end.cut, end.skipped = info.LastID, info.CutShort, int(info.Skipped)
 	return end, view, nil
-}
-
-func holes(waiting []remote.Range) (all []record.Hole) {
-	for _, w := range waiting {
-		all = append(all, record.Hole{First: w.First, Last: w.Last, Asked: w.Asked})
-	}
-	return all
 }
 
 // readWholeCSV reads a feed from a file. Whether it begins with the channel's first entry shows in the numbers; the
@@ -127,9 +120,7 @@ func (a *app) readWholeCSV(
 		return visit(e)
 	})
 	view.FromStart = first == 1
-	if end.cut || end.skipped > 0 {
-		view = unread()
-	}
+	view.Unread = end.cut || end.skipped > 0
 	return end, view, err
 }
 

@@ -28,14 +28,14 @@ func (s *session) accept(k *candidate) {
 		if k.at.Compare(rows.rows[i].At) < 0 {
 			rows.rows[i].At, rows.dirty = k.at, true
 			if !s.arrange(a, n) {
-				s.takeBack(s.finding(Reordered, a, n, k.at))
+				s.takeBack(s.finding(Reordered, a, n, k.at.Place))
 			}
 		}
 		return
 	}
 	r := k.open()
 	m := Message{Record: r, Hash: k.hash, Key: k.ctx.Key, At: k.at, Own: a.Key == s.reader.own}
-	m.Was = s.nickname(a, &r, k.at)
+	m.Was = s.nickname(a, &r, k.at.Place)
 	m.Forked = len(rows.rows) > 0
 	s.hold(a, rows, Held{a.Key, n, k.hash, r.Previous, k.at})
 	if d, ok := r.Body.(Device); ok {
@@ -47,7 +47,7 @@ func (s *session) accept(k *candidate) {
 	if a.holds(n + 1) {
 		s.previous(a, n+1)
 	}
-	s.seen(&r, k.at)
+	s.seen(&r, k.at.Place)
 	s.result.Messages = append(s.result.Messages, m)
 }
 
@@ -98,7 +98,7 @@ func (s *session) hold(a *authorRow, rows *heldRows, h Held) {
 	rows.rows, rows.dirty = append(rows.rows, h), true
 	tag := s.tag(a.Key.Tag())
 	if len(rows.rows) > 1 {
-		s.tell(s.finding(Fork, a, h.Number, h.At))
+		s.tell(s.finding(Fork, a, h.Number, h.At.Place))
 		s.weighAll(tag, h.Number)
 		return
 	}
@@ -106,7 +106,7 @@ func (s *session) hold(a *authorRow, rows *heldRows, h Held) {
 	a.dirty = true
 	base := a.Base
 	if a.add(h.Number) {
-		s.change.TakenBack = append(s.change.TakenBack, s.finding(Missing, a, h.Number, h.At))
+		s.change.TakenBack = append(s.change.TakenBack, s.finding(Missing, a, h.Number, h.At.Place))
 	}
 	if h.Number == a.Top {
 		a.TopHash = h.Hash.Short()
@@ -117,13 +117,13 @@ func (s *session) hold(a *authorRow, rows *heldRows, h Held) {
 	for _, g := range s.groupsOf(a.Key.Tag(), h.Number) {
 		if g.State == ToldIncomplete {
 			g.State, g.dirty = LeftOver, true
-			f := s.finding(Incomplete, a, h.Number, h.At)
+			f := s.finding(Incomplete, a, h.Number, h.At.Place)
 			f.Have, f.Parts = int(g.ID.Parts), int(g.ID.Parts)
 			s.change.TakenBack = append(s.change.TakenBack, f)
 		}
 	}
 	if len(tag.authors) > 1 {
-		f := s.finding(Missing, a, h.Number, h.At)
+		f := s.finding(Missing, a, h.Number, h.At.Place)
 		f.Author = PublicKey{}
 		s.takeBack(f)
 	}
@@ -140,22 +140,23 @@ func (s *session) hold(a *authorRow, rows *heldRows, h Held) {
 func (s *session) arrange(a *authorRow, n uint32) (late bool) {
 	at := s.placeOf(a, n)
 	if late = s.late(a, n); late {
-		s.tell(s.finding(Reordered, a, n, at))
+		s.tell(s.finding(Reordered, a, n, at.Place))
 	}
 	if before := a.below(n); before != 0 && s.late(a, before) {
-		s.tell(s.finding(Reordered, a, before, s.placeOf(a, before)))
+		s.tell(s.finding(Reordered, a, before, s.placeOf(a, before).Place))
 	}
 	return late
 }
 
-// late reports whether a number that is held stands behind the next one that is.
+// late reports whether a number that is held stands behind the next one that is. Within one entry there is no order: a
+// writer may use the fields in another one.
 func (s *session) late(a *authorRow, n uint32) bool {
 	next := a.above(n)
-	return next != 0 && s.placeOf(a, n).Compare(s.placeOf(a, next)) > 0
+	return next != 0 && s.placeOf(a, n).Place.Compare(s.placeOf(a, next).Place) > 0
 }
 
 // placeOf returns where a number that is held stands first.
-func (s *session) placeOf(a *authorRow, n uint32) (first Place) {
+func (s *session) placeOf(a *authorRow, n uint32) (first Spot) {
 	for i, h := range s.records(a, n).rows {
 		if i == 0 || h.At.Compare(first) < 0 {
 			first = h.At
@@ -172,7 +173,7 @@ func (s *session) previous(a *authorRow, n uint32) {
 	before := s.records(a, n-1).rows
 	for _, h := range s.records(a, n).rows {
 		if !h.Previous.IsZero() && !slices.ContainsFunc(before, func(b Held) bool { return b.Hash.Short() == h.Previous }) {
-			s.tell(s.finding(Fork, a, n-1, h.At))
+			s.tell(s.finding(Fork, a, n-1, h.At.Place))
 		}
 	}
 }

@@ -66,10 +66,15 @@ func (p Place) Compare(q Place) int {
 	return cmp.Or(cmp.Compare(p.Clear, q.Clear), cmp.Compare(p.Entry, q.Entry))
 }
 
-// Spot is a place and the field there, 1 to 8. No judgement rests on the field: it only tells copies apart.
+// Spot is a place and the field there, 1 to 8. Lines of a conversation stand in the order of their spots.
 type Spot struct {
 	Place
 	Field int
+}
+
+// Compare orders spots by place and field.
+func (s Spot) Compare(o Spot) int {
+	return cmp.Or(s.Place.Compare(o.Place), cmp.Compare(s.Field, o.Field))
 }
 
 // Cell is an opened token that is a cell ([IsCell]).

@@ -98,6 +98,9 @@ type user struct {
 	eyes
 }
 
+// askedLongEnough is after how long this client gives up an entry.
+const askedLongEnough = 5 * time.Minute
+
 // eyes are what a member has read.
 type eyes struct {
 	w      *world
@@ -209,7 +212,7 @@ func (e *eyes) view() View {
 	}
 	for n := first; n < newest; n++ {
 		if p := (Place{e.clear(), n}); !e.held[p] {
-			v.Holes = append(v.Holes, Hole{n, n, e.asked[p]})
+			v.Holes = append(v.Holes, Hole{First: n, Last: n, Asked: !e.asked[p].IsZero() && e.w.now.Sub(e.asked[p]) >= askedLongEnough})
 		}
 	}
 	return v
@@ -270,7 +273,7 @@ func (e *eyes) finish() {
 		}
 	}
 	now := e.w.now
-	e.w.now = now.Add(AskedLongEnough)
+	e.w.now = now.Add(askedLongEnough)
 	e.read()
 	e.w.now = now.Add(3 * time.Hour)
 	e.read()

@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"math"
 	"slices"
 	"time"
 )
@@ -16,7 +17,7 @@ func (s *session) judge() {
 	if err != nil {
 		s.fail(err)
 	}
-	complete := s.view.Complete(s.now)
+	complete := s.view.Complete(Place{}, Place{s.view.Clear, math.MaxInt64})
 
 	for _, g := range waiting.Groups {
 		s.learn(&groupRow{Group: g, stored: true})
@@ -131,7 +132,7 @@ func (s *session) missing(a *authorRow, gap Gap) Finding {
 	f := s.finding(Missing, a, gap.First, Place{})
 	f.Last = gap.Last
 	if gap.Last < a.Top {
-		f.At = s.placeOf(a, a.above(gap.Last))
+		f.At = s.placeOf(a, a.above(gap.Last)).Place
 	}
 	if !gap.By.IsZero() {
 		f.By, f.ByName = gap.By, s.name(gap.By)

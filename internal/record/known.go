@@ -1,7 +1,7 @@
 package record
 
 import (
-	"slices"
+	"sort"
 	"time"
 )
 
@@ -83,8 +83,8 @@ type Held struct {
 	Hash   Hash
 	// Previous is the hash that it names of the record before it.
 	Previous ShortHash
-	// At is where it stands: where its last cell does.
-	At Place
+	// At is where it stands: where its last cell does, by the lowest copy of each.
+	At Spot
 }
 
 // Claim is a seen that names a record which is not held, or not with this hash. One row; the first four are its key.
@@ -169,24 +169,40 @@ type Change struct {
 type View struct {
 	// FromStart means that the first row read is the feed's first, so that nothing can lie before it.
 	FromStart bool
-	// Holes are the entry numbers between the first row read and the newest that are not held, in any order. Rows that
-	// were lost with a clear can no longer be asked for: they are none.
+	// Clear counts the clears before the rows that are read now: what stood before the last one will not come any more.
+	Clear uint32
+	// Unread means that the reading has not come to its end: any entry may still come.
+	Unread bool
+	// Holes are the entry numbers after the last clear, up to the highest row held, that are not held: in ascending
+	// order, and disjoint. What a relay claims above that row is no hole.
 	Holes []Hole
 }
 
 // Hole is a range of entries that are not held.
 type Hole struct {
 	First, Last int64
-	// Asked is when they were first asked for by themselves; zero if that is still to be done.
-	Asked time.Time
+	// Since is when it was first known that they are lacking.
+	Since time.Time
+	// Asked means that each was asked for, several times and long enough, or in a way that shows everything: what is not
+	// there is taken for absent.
+	Asked bool
 }
 
-// AskedLongEnough is how long an entry must have been asked for, and not have been there, to be taken for absent.
-const AskedLongEnough = 5 * time.Minute
-
-// Complete reports whether the view is complete: only then does what is lacking count as missing.
-func (v View) Complete(now time.Time) bool {
-	return !slices.ContainsFunc(v.Holes, func(h Hole) bool {
-		return h.Asked.IsZero() || now.Sub(h.Asked) < AskedLongEnough
-	})
+// Complete reports whether each entry from one place to another is held or was asked for: only then does what could
+// stand between them and does not count as missing. Of what a clear took away nothing will come any more.
+func (v *View) Complete(from, to Place) bool {
+	if to.Clear < v.Clear {
+		return true
+	}
+	first := from.Entry
+	if from.Clear < v.Clear {
+		first = 0
+	}
+	i := sort.Search(len(v.Holes), func(i int) bool { return v.Holes[i].Last >= first })
+	for ; i < len(v.Holes) && v.Holes[i].First <= to.Entry; i++ {
+		if !v.Holes[i].Asked {
+			return false
+		}
+	}
+	return !v.Unread
 }

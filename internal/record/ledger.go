@@ -318,8 +318,8 @@ func (l *ledger) changes() Change {
 	}
 	slices.SortFunc(c.Groups, func(a, b Group) int { return compareGroups(a.ID, b.ID) })
 	slices.SortFunc(c.GroupsGone, compareGroups)
-	slices.SortFunc(c.Pending, func(a, b Cell) int { return compareSpots(a.Spot, b.Spot) })
-	slices.SortFunc(c.PendingGone, compareSpots)
+	slices.SortFunc(c.Pending, func(a, b Cell) int { return a.Spot.Compare(b.Spot) })
+	slices.SortFunc(c.PendingGone, Spot.Compare)
 	return *c
 }
 
@@ -332,5 +332,3 @@ func compareGroups(a, b GroupID) int {
 	return cmp.Or(bytes.Compare(a.Tag[:], b.Tag[:]), cmp.Compare(a.Number, b.Number),
 		cmp.Compare(a.Parts, b.Parts), bytes.Compare(a.Key[:], b.Key[:]))
 }
-
-func compareSpots(a, b Spot) int { return cmp.Or(a.Compare(b.Place), cmp.Compare(a.Field, b.Field)) }

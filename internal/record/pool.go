@@ -36,7 +36,7 @@ type part struct {
 	stored int
 }
 
-func (p *part) at() Place     { return p.spots[len(p.spots)-1].Place }
+func (p *part) at() Spot      { return p.spots[len(p.spots)-1] }
 func (p *part) next() link    { return link(binary.BigEndian.Uint64(p.plain[linkAt:])) }
 func (p *part) index() int    { return int(binary.BigEndian.Uint16(p.plain[partAt:])) }
 func (p *part) slice() []byte { return p.plain[headerSize:] }
@@ -55,7 +55,7 @@ func newGroup(id GroupID) *group { return &group{id: id, parts: map[link]*part{}
 func (g *group) add(c *Cell) (p *part, isNew bool) {
 	l := linkTo(&c.Plain)
 	if p, ok := g.parts[l]; ok {
-		if p.plain != c.Plain || c.Compare(p.at()) >= 0 {
+		if p.plain != c.Plain || c.Spot.Compare(p.at()) >= 0 {
 			return nil, false
 		}
 		p.spots = append(p.spots, c.Spot)
@@ -64,7 +64,7 @@ func (g *group) add(c *Cell) (p *part, isNew bool) {
 	p = &part{link: l, plain: c.Plain, spots: []Spot{c.Spot}}
 	g.parts[l] = p
 	g.sum ^= l
-	if c.Compare(g.newest) > 0 {
+	if c.Place.Compare(g.newest) > 0 {
 		g.newest = c.Place
 	}
 	if p.index() == 0 {
@@ -75,7 +75,7 @@ func (g *group) add(c *Cell) (p *part, isNew bool) {
 
 // restore puts in cells that Known has kept.
 func (g *group) restore(cells []Cell) {
-	slices.SortFunc(cells, func(a, b Cell) int { return b.Compare(a.Place) }) // see part.spots
+	slices.SortFunc(cells, func(a, b Cell) int { return b.Spot.Compare(a.Spot) }) // see part.spots
 	for i := range cells {
 		g.add(&cells[i])
 	}
@@ -118,7 +118,7 @@ func join(b []byte, parts []*part) (joined []byte, whole bool) {
 }
 
 // place returns where a record stands: where its last cell does.
-func place(parts []*part) Place {
+func place(parts []*part) Spot {
 	last := parts[0].at()
 	for _, p := range parts[1:] {
 		if at := p.at(); at.Compare(last) > 0 {

@@ -18,7 +18,7 @@ type Message struct {
 	// Key is the id of the key that its cells were sealed with.
 	Key KeyID
 	// At is where it stands: where its last cell does. Between authors that order proves nothing.
-	At Place
+	At Spot
 	// Name is how its author is called, and Was the nickname that the same key had before, where it has changed. Both are
 	// a peer's words: clean them before they are shown.
 	Name, Was string
@@ -172,7 +172,7 @@ type candidate struct {
 	touch *touch
 	chain *chain
 	parts []*part
-	at    Place
+	at    Spot
 	// whole means that the cells hold a record and zeros after it; genuine that it is signed by an author with the
 	// cells' tag.
 	whole, genuine bool
@@ -216,19 +216,19 @@ func (s *session) candidates() []*candidate {
 	return all
 }
 
-// rank puts records into the order in which they are judged and shown. What stands behind the place is there only to be
-// the same for everyone.
+// rank puts records into the order in which they are judged and shown. What stands behind the spot is there only to be
+// the same for everyone: two records of one number can end in the same cell.
 type rank struct {
-	at     Place
-	tag    Tag
+	at     Spot
+	author PublicKey
 	number uint32
 	hash   Hash
 }
 
-func (k *candidate) rank() rank { return rank{k.at, k.tag, k.number, k.hash} }
+func (k *candidate) rank() rank { return rank{k.at, k.author, k.number, k.hash} }
 
 func (r rank) compare(o rank) int {
-	return cmp.Or(r.at.Compare(o.at), bytes.Compare(r.tag[:], o.tag[:]), cmp.Compare(r.number, o.number),
+	return cmp.Or(r.at.Compare(o.at), bytes.Compare(r.author[:], o.author[:]), cmp.Compare(r.number, o.number),
 		bytes.Compare(r.hash[:], o.hash[:]))
 }
 
@@ -300,7 +300,7 @@ func (s *session) settle(k *candidate) {
 		return
 	}
 	s.tell(Finding{
-		Kind: Forged, Tag: k.tag, Name: s.nameOf(k.tag), First: k.number, Last: k.number, At: k.at,
+		Kind: Forged, Tag: k.tag, Name: s.nameOf(k.tag), First: k.number, Last: k.number, At: k.at.Place,
 	})
 }
 

@@ -79,7 +79,7 @@ func TestLowestCopyCounts(t *testing.T) {
 	ana := newScribe(t, 1, "ana")
 	first, second := ana.write(Text("hello")), ana.write(Text("again"))
 	l := newListener(t)
-	l.view.Holes = []Hole{{1, 1, time.Time{}}}
+	l.view.Holes = []Hole{{First: 1, Last: 1}}
 	if told := texts(l.read(slices.Concat(at(t, 2, second), at(t, 3, first))).Change.Told); len(told) != 1 {
 		t.Fatalf("told %q", told)
 	}
@@ -115,14 +115,14 @@ func TestMissing(t *testing.T) {
 		all = append(all, ana.write(Text("hello")))
 	}
 	l := newListener(t)
-	l.view.Holes = []Hole{{2, 4, noon.Add(-AskedLongEnough + 1)}}
+	l.view.Holes = []Hole{{First: 2, Last: 4}}
 	result := l.read(slices.Concat(at(t, 1, all[0]), at(t, 5, all[4]), at(t, 7, all[6])))
 	want := []string{"waiting for 3 messages from ana (ana 2–4)", "waiting for 1 message from ana (ana 6)"}
 	if diff := cmp.Diff(want, texts(result.Waiting)); diff != "" || len(result.Change.Told) > 0 {
 		t.Errorf("told %q, waiting (-want +got):\n%s", texts(result.Change.Told), diff)
 	}
 
-	l.now = l.now.Add(time.Second)
+	l.view.Holes[0].Asked = true
 	result = l.read(nil)
 	if at := result.Change.Told[0].At; at != (Place{0, 5}) {
 		t.Errorf("the first shows at %v, want the record behind it", at)
@@ -247,7 +247,7 @@ func TestFork(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newListener(t)
-			l.view.Holes = []Hole{{50, 50, time.Time{}}} // no need to see everything
+			l.view.Holes = []Hole{{First: 50, Last: 50}} // no need to see everything
 			var told []Finding
 			for i, r := range order {
 				told = append(told, l.read(at(t, int64(100-i), r)).Change.Told...)

@@ -81,6 +81,7 @@ func (b *batch) keep(facts *Facts) error {
 	view, now := partOfFeed(), time.Now()
 	if facts != nil {
 		view, now = facts.View, facts.Now
+		view.Clear = in.clears
 	}
 	var results []*record.Result
 	var elsewhere []uint32
@@ -246,7 +247,7 @@ func (b *batch) moveText(from, to record.Place, t *opened) error {
 	if err != nil {
 		return err
 	}
-	return store.MoveText(from, field, to, t.field)
+	return store.MoveText(record.Spot{Place: from, Field: field}, record.Spot{Place: to, Field: t.field})
 }
 
 // report adds what came of the batch to what is handed out.
@@ -265,7 +266,7 @@ func (b *batch) report(results []*record.Result, elsewhere []uint32) {
 		out.Fresh += len(r.Messages)
 		for i := max(len(r.Messages)-in.keep, 0); i < len(r.Messages); i++ {
 			m := &r.Messages[i]
-			out.Items = append(out.Items, in.c.item(m, b.pageAt(m.At)))
+			out.Items = append(out.Items, in.c.item(m, b.pageAt(m.At.Place)))
 		}
 	}
 	out.Fresh += len(b.texts)

@@ -1,10 +1,12 @@
 package room_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -150,11 +152,11 @@ func readRoom(c *room.Conversation, client *remote.Client, now time.Time) (room.
 		View: record.View{FromStart: pos.FromStart}, Position: b, LastID: news.LastID, Rewritten: news.Rewritten, Now: now,
 	}
 	for _, w := range append(news.Position.Waiting, news.Lost...) {
-		facts.View.Holes = append(facts.View.Holes, record.Hole{First: w.First, Last: w.Last, Asked: w.Asked})
+		asked := !w.Asked.IsZero() && now.Sub(w.Asked) >= 5*time.Minute
+		facts.View.Holes = append(facts.View.Holes, record.Hole{First: w.First, Last: w.Last, Since: w.Asked, Asked: asked})
 	}
-	if readErr != nil {
-		facts.View.Holes = append(facts.View.Holes, record.Hole{First: 1, Last: 1 << 40})
-	}
+	slices.SortFunc(facts.View.Holes, func(a, b record.Hole) int { return cmp.Compare(a.First, b.First) })
+	facts.View.Unread = readErr != nil
 	arrivals, err := in.Finish(facts)
 	return arrivals, errors.Join(readErr, err)
 }

@@ -14,7 +14,7 @@ import (
 // Item is a message of a conversation as it is shown: a record that was verified, or a text that nobody has signed.
 type Item struct {
 	// At is where it stands. It is zero for a message of our own that was not read back yet.
-	At record.Place
+	At record.Spot
 	// Posted is the relay's date, and Sealed the clock in the token of the message's last cell; zero where not known.
 	Posted, Sealed time.Time
 	// Record is the message; nil where nobody has signed it.
@@ -51,7 +51,7 @@ func (o *opener) text(at record.Place, posted time.Time, t *opened) Item {
 	if utf8.Valid(t.plain) {
 		m.Kind, m.Text = Text, string(t.plain)
 	}
-	return Item{At: at, Posted: posted, Sealed: t.sealed, Unsigned: m}
+	return Item{At: record.Spot{Place: at, Field: t.field}, Posted: posted, Sealed: t.sealed, Unsigned: m}
 }
 
 // itemsAtOnce is how many messages of a history are opened at a time.
@@ -60,11 +60,11 @@ const itemsAtOnce = 512
 // History visits the messages that are kept, by place, and after them those of our own that are on their way. With
 // newest above 0 it visits only that many, heartbeats not counted. An error of visit ends it and is returned.
 func (c *Conversation) History(newest int, visit func(*Item) error) error {
-	from, behind := record.Place{}, int64(0)
+	var from record.Held
 	waiting, err := c.onTheirWay()
 	if err == nil && newest > 0 {
 		waiting = waiting[max(len(waiting)-newest, 0):]
-		from, behind, err = c.beginning(newest - len(waiting))
+		from, err = c.beginning(newest - len(waiting))
 	}
 	if err != nil {
 		return fmt.Errorf("reading the history: %w", err)
@@ -73,10 +73,13 @@ func (c *Conversation) History(newest int, visit func(*Item) error) error {
 	if err != nil {
 		return fmt.Errorf("reading the history: %w", err)
 	}
-	for {
-		rows, err := c.store.MessagesFrom(from, behind, itemsAtOnce)
+	for first := true; ; first = false {
+		rows, err := c.store.MessagesFrom(from, itemsAtOnce)
 		if err != nil {
 			return fmt.Errorf("reading the history: %w", err)
+		}
+		if !first && len(rows) > 0 {
+			rows = rows[1:] // the last one of those before
 		}
 		if len(rows) == 0 {
 			break
@@ -85,7 +88,7 @@ func (c *Conversation) History(newest int, visit func(*Item) error) error {
 		if err != nil {
 			return fmt.Errorf("reading the history: %w", err)
 		}
-		from, behind = rows[n-1].Held.At, rows[n-1].ID
+		from = rows[n-1].Held
 		for i := range items {
 			if err := visit(&items[i]); err != nil {
 				return err
@@ -100,17 +103,17 @@ func (c *Conversation) History(newest int, visit func(*Item) error) error {
 	return nil
 }
 
-// beginning returns what stands right before the newest messages, as many as n.
-func (c *Conversation) beginning(n int) (from record.Place, behind int64, err error) {
+// beginning returns the first of the newest messages, as many as n.
+func (c *Conversation) beginning(n int) (from record.Held, err error) {
 	if n <= 0 {
-		return record.Place{Clear: kept.MaxClear, Entry: kept.MaxEntry}, math.MaxInt64, nil
+		from.At = record.Spot{Place: record.Place{Clear: kept.MaxClear, Entry: kept.MaxEntry}, Field: math.MaxInt32}
+		return from, nil
 	}
 	rows, err := c.store.NewestMessages(n, record.KindHeartbeat)
 	if err != nil || len(rows) == 0 {
-		return from, behind, err
+		return from, err
 	}
-	oldest := &rows[len(rows)-1]
-	return oldest.Held.At, oldest.ID - 1, nil
+	return rows[len(rows)-1].Held, nil
 }
 
 // Mark tells how far somebody has looked at what came. The zero Mark has seen nothing.
@@ -196,7 +199,7 @@ func (c *Conversation) recall(rows []kept.Message, seen []record.Receipt) (items
 	for n < len(rows) && len(places) < entriesOpened {
 		h := &rows[n].Held
 		n++
-		places = append(places, h.At)
+		places = append(places, h.At.Place)
 		if h.Author.IsZero() {
 			continue
 		}
@@ -230,7 +233,7 @@ func (c *Conversation) recall(rows []kept.Message, seen []record.Receipt) (items
 	}
 	items = make([]Item, 0, len(rows))
 	for i := range rows {
-		if it, ok := c.itemOf(&rows[i], byID, byPlace[rows[i].Held.At], seen); ok {
+		if it, ok := c.itemOf(&rows[i], byID, byPlace[rows[i].Held.At.Place], seen); ok {
 			items = append(items, it)
 		}
 	}
@@ -246,7 +249,7 @@ func (c *Conversation) itemOf(
 	}
 	h := &row.Held
 	if h.Author.IsZero() {
-		i := slices.IndexFunc(p.opened, func(t opened) bool { return t.field == row.Field })
+		i := slices.IndexFunc(p.opened, func(t opened) bool { return t.field == h.At.Field })
 		if i < 0 {
 			return it, false
 		}
@@ -288,7 +291,7 @@ func (c *Conversation) onTheirWay() ([]Item, error) {
 		if err != nil {
 			return nil, err
 		}
-		m.At = record.Place{}
+		m.At = record.Spot{}
 		items = append(items, Item{Record: &m, Sent: &q})
 	}
 	return items, nil

@@ -1,7 +1,6 @@
 package room
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/fernpost/fernpost/internal/record"
@@ -18,7 +17,7 @@ func (b *batch) learn(
 	if err != nil {
 		return nil, err
 	}
-	fresh := map[heldID]record.Place{}
+	fresh := map[heldID]record.Spot{}
 	for i := range result.Messages {
 		m := &result.Messages[i]
 		fresh[heldID{m.Author, m.Number, m.Hash}] = m.At
@@ -60,7 +59,7 @@ func (b *batch) addMessages(result *record.Result, texts []textToken) error {
 	slices.SortFunc(texts, compareTexts)
 	for i := range result.Messages {
 		m := &result.Messages[i]
-		for len(texts) > 0 && texts[0].at.Compare(m.At) < 0 {
+		for len(texts) > 0 && texts[0].spot().Compare(m.At) < 0 {
 			if err := store.AddMessage(texts[0].message()); err != nil {
 				return err
 			}
@@ -81,12 +80,12 @@ func (b *batch) addMessages(result *record.Result, texts []textToken) error {
 	return nil
 }
 
-func compareTexts(a, b textToken) int {
-	return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.field, b.field))
-}
+func compareTexts(a, b textToken) int { return a.spot().Compare(b.spot()) }
+
+func (t *textToken) spot() record.Spot { return record.Spot{Place: t.at, Field: t.field} }
 
 func (t *textToken) message() kept.Message {
-	return kept.Message{Held: record.Held{At: t.at}, Field: t.field}
+	return kept.Message{Held: record.Held{At: t.spot()}}
 }
 
 // parts returns the entries that hold cells of the records that were read, apart from where these stand: from this
@@ -125,7 +124,7 @@ func (b *batch) parts(result *record.Result, cells []record.Cell) (parts []kept.
 			}
 		}
 		for _, at := range places[k] {
-			if at != h.At {
+			if at != h.At.Place {
 				parts = append(parts, kept.Part{Author: h.Author, Number: h.Number, At: at})
 			}
 		}
@@ -202,7 +201,7 @@ func (b *batch) addCopy(author record.PublicKey, id record.GroupID, came []recor
 	c := b.in.c
 	lowest := slices.MinFunc(came, record.Place.Compare)
 	held, err := c.store.Held(author, id.Number, id.Number)
-	if err != nil || !slices.ContainsFunc(held, func(h record.Held) bool { return h.At.Compare(lowest) > 0 }) {
+	if err != nil || !slices.ContainsFunc(held, func(h record.Held) bool { return h.At.Place.Compare(lowest) > 0 }) {
 		return err
 	}
 	places, err := c.store.Parts(author, id.Number)
@@ -215,7 +214,7 @@ func (b *batch) addCopy(author record.PublicKey, id record.GroupID, came []recor
 		}
 	}
 	for _, h := range held {
-		places = append(places, h.At)
+		places = append(places, h.At.Place)
 	}
 	pages, err := c.fetch(c.store, places)
 	if err != nil {

@@ -150,9 +150,9 @@ func TestReadingInPiecesEqualsReadingAtOnce(t *testing.T) {
 		for len(shuffled) > 0 {
 			n := rapid.IntRange(1, len(shuffled)).Draw(t, "piece")
 			c := homes[rapid.IntRange(0, 1).Draw(t, "process")]
-			v := record.View{FromStart: true, Holes: []record.Hole{{First: 1, Last: int64(len(rows))}}}
+			v := record.View{FromStart: true, Unread: true}
 			if n == len(shuffled) {
-				v.Holes = nil
+				v.Unread = false
 			}
 			in, err := c.Receive(0)
 			if err != nil {

@@ -69,7 +69,7 @@ func (b *batch) gone(facts *Facts) (lost []record.Place, err error) {
 		lost = append(lost, marked...)
 	}
 	for _, h := range facts.View.Holes {
-		if h.Asked.IsZero() || facts.Now.Sub(h.Asked) < record.AskedLongEnough {
+		if !h.Asked {
 			continue
 		}
 		marked, err := b.mark(h.First, h.Last)

@@ -71,12 +71,12 @@ type knowledgeStore interface {
 // messageStore keeps which messages there are, and in what order they came.
 type messageStore interface {
 	AddMessage(kept.Message) error
-	MoveText(from record.Place, field int, to record.Place, toField int) error
+	MoveText(from, to record.Spot) error
 	AddPart(kept.Part) error
 	Parts(author record.PublicKey, number uint32) ([]record.Place, error)
-	// MessagesSince goes by arrival, the two others by place.
+	// MessagesSince goes by arrival, the two others by the order of lines: place, field, author, number, hash.
 	MessagesSince(id int64, limit int) ([]kept.Message, error)
-	MessagesFrom(at record.Place, behind int64, limit int) ([]kept.Message, error)
+	MessagesFrom(from record.Held, limit int) ([]kept.Message, error)
 	NewestMessages(n int, leftOut record.Kind) ([]kept.Message, error)
 	Records(visit func(record.Held) error) error
 	Events(since int64, limit int) ([]kept.Event, error)

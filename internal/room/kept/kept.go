@@ -83,10 +83,9 @@ func Tokens(b []byte) iter.Seq2[int, []byte] {
 type Message struct {
 	// ID orders messages by their arrival here: a later one has a higher ID.
 	ID int64
-	// Held is the record. Without an author it is a token that nobody signed, at Held.At in the given field.
-	Held  record.Held
-	Field int
-	Kind  record.Kind
+	// Held is the record. Without an author it is a token that nobody signed, at Held.At.
+	Held record.Held
+	Kind record.Kind
 }
 
 // Part names an entry, other than the one where it stands, that holds a cell of a record.
