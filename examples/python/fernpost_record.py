@@ -122,16 +122,28 @@ def join(cells):
 
 # Records
 
+P = 2**255 - 19
+ORDER_8 = bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05")
+SMALL_ORDER = (0, 1, P - 1, int.from_bytes(ORDER_8, "little"), P - int.from_bytes(ORDER_8, "little"))
+
+
+def is_nobodys(public_key):
+    """Says whether a key is not canonical or of small order: anybody signs for those, all zeros among them."""
+    y = int.from_bytes(public_key, "little") % 2**255  # the highest bit is the sign of x
+    return y >= P or y in SMALL_ORDER
+
 
 def verify(salt, kid, tag, number, record):
     """Returns what a record says, or raises Refused."""
     if record is None:
-        raise Refused("padded")
+        raise Refused("malformed")
     if isinstance(record, int):
         raise Refused("incomplete")
     if len(record) < 144:
         raise Refused("forged")
     author, signature = record[7:39], record[-64:]
+    if is_nobodys(author):
+        raise Refused("malformed")
     covered = b"fernpost/v1 record\0" + salt + kid + struct.pack(">I", number) + record[:-64]
     try:
         Ed25519PublicKey.from_public_bytes(author).verify(signature, covered)
@@ -195,7 +207,7 @@ def parse_body(kind, b, salt, author):
             raise Refused("unreadable")
         return {"key": b}
     if kind == 5:
-        if len(b) != 96:
+        if len(b) != 96 or is_nobodys(b[:32]):
             raise Refused("unreadable")
         try:
             message = b"fernpost/v1 device\0" + salt + author

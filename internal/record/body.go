@@ -143,7 +143,7 @@ func (id Identity) ProveDevice(salt Salt, author PublicKey) [SignatureSize]byte 
 }
 
 func (d Device) proven(salt Salt, author PublicKey) bool {
-	return ed25519.Verify(d.Key[:], deviceMessage(salt, author), d.Proof[:])
+	return d.Key.Check() == nil && ed25519.Verify(d.Key[:], deviceMessage(salt, author), d.Proof[:])
 }
 
 // appendBody writes a body by this author. The error is [ErrBody].

@@ -42,7 +42,7 @@
 //
 //	kind          1   1 text, 2 file, 3 heartbeat, 4 key moved, 5 device; others are shown as unknown
 //	clock         6   the author's, in Unix milliseconds: a claim
-//	author       32
+//	author       32   canonical, and not of small order
 //	previous     16   hash of the author's previous record, cut; zeros in number 1, and only there
 //	seen         24   tag (4), number (4) and hash cut to 16 of a record by somebody else, verified by this author;
 //	                  24 zeros if there is none, and otherwise the number is not 0
@@ -51,7 +51,11 @@
 //	signature    64   Ed25519, over: "fernpost/v1 record\0" ‖ room salt ‖ key id ‖ number (4) ‖ everything above
 //
 // A record's hash is the hash of exactly what its signature covers. The tag of the cells must be the author's. A chain
-// of cells that is whole, and whose record is too short, of another author or not signed by it, is forged. The bodies:
+// of cells that is whole, and whose record is too short, of another author or not signed by it, is forged. What names
+// an author who can be nobody is malformed instead, whoever signed it: y, the lower 255 bits of a key with the lowest
+// byte first, is below p = 2^255 − 19, and not the y of a point of small order: 0, 1, p − 1, or, of order 8, p − y or
+// y = 26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05. Anybody signs for the 14 encodings of those.
+// The bodies:
 //
 //	text          UTF-8
 //	file          length (1) and name, length (1) and media type, both UTF-8, then the content

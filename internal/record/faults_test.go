@@ -295,7 +295,7 @@ func signRawIn(
 	e.covered = append(e.covered, make([]byte, seenSize)...)
 	e.covered = append(append(e.covered, byte(len(nick))), nick...)
 	e.covered = append(append(e.covered, body...), make([]byte, SignatureSize)...)
-	e.seal()
+	_ = e.seal()
 	signature := id.sign(e.covered)
 	return Signed{key.Tag(), number, e.hash, append(slices.Clone(e.covered[prefixSize:]), signature[:]...)}
 }

@@ -173,8 +173,8 @@ type candidate struct {
 	chain *chain
 	parts []*part
 	at    Spot
-	// whole means that the cells hold a record and zeros after it; genuine that it is signed by an author with the
-	// cells' tag.
+	// whole means that the cells hold a record of some author and zeros after it; genuine that it is signed by an author
+	// with the cells' tag.
 	whole, genuine bool
 }
 
@@ -250,8 +250,11 @@ func newCandidate(salt Salt, g *group, c *chain) *candidate {
 	parts := g.walk(c)
 	e := newEnvelope(Context{salt, g.id.Key}, g.id.Tag, g.id.Number, len(parts)*SliceSize)
 	k := &candidate{envelope: e, chain: c, parts: parts, at: place(parts)}
-	if e.covered, k.whole = join(e.covered, parts); !k.whole || !e.seal() {
-		e.signature = nil
+	if e.covered, k.whole = join(e.covered, parts); k.whole {
+		if err := e.seal(); err != nil {
+			e.signature = nil
+			k.whole = err != ErrWeakKey // of a key that is nobody's there is nobody to be told
+		}
 	}
 	return k
 }

@@ -27,7 +27,8 @@ const (
 
 // Why a record cannot be written or read.
 var (
-	// ErrForged means that the bytes are not signed by the author whom they or their cells name.
+	// ErrForged means that the bytes are not signed by the author whom they or their cells name. A key that can be
+	// nobody's is [ErrWeakKey] instead.
 	ErrForged = errors.New("not signed by its author")
 	// ErrNumber means that a record has no number, or that its number and its previous hash contradict each other: the
 	// first record, and only that, has none before it.
@@ -190,13 +191,16 @@ func (c Context) appendPrefix(b []byte, number uint32) []byte {
 	return binary.BigEndian.AppendUint32(b, number)
 }
 
-// Verify reads a record that was joined from cells with the given tag and number, and returns its hash. The only error
-// is [ErrForged]. What is signed but breaks the form is no error: its body is [Unreadable], and its number counts. The
+// Verify reads a record that was joined from cells with the given tag and number, and returns its hash. The error is
+// [ErrWeakKey] or [ErrForged]. What is signed but breaks the form is no error: its body is [Unreadable], and its number counts. The
 // body may share memory with data.
 func Verify(ctx Context, tag Tag, number uint32, data []byte) (Record, Hash, error) {
 	e := newEnvelope(ctx, tag, number, len(data))
 	e.covered = append(e.covered, data...)
-	if !e.seal() || !e.verify() {
+	if err := e.seal(); err != nil {
+		return Record{}, Hash{}, err
+	}
+	if !e.verify() {
 		return Record{}, Hash{}, ErrForged
 	}
 	return e.open(), e.hash, nil
@@ -220,17 +224,23 @@ func newEnvelope(ctx Context, tag Tag, number uint32, size int) *envelope {
 	return e
 }
 
-// seal cuts off the signature, once the record is appended, and finds author and hash. It reports whether the record
-// can be genuine: long enough, and by an author with the cells' tag.
-func (e *envelope) seal() bool {
+// seal cuts off the signature, once the record is appended, and finds author and hash. The error tells that the record
+// cannot be genuine: [ErrWeakKey], or [ErrForged] if it is too short or its author has not the cells' tag.
+func (e *envelope) seal() error {
 	if len(e.covered) < prefixSize+MinSize {
-		return false
+		return ErrForged
 	}
 	end := len(e.covered) - SignatureSize
 	e.covered, e.signature = e.covered[:end:end], e.covered[end:]
 	e.author = PublicKey(e.covered[prefixSize+authorAt:])
 	e.hash = sha256.Sum256(e.covered)
-	return e.author.Tag() == e.tag
+	if err := e.author.Check(); err != nil {
+		return err
+	}
+	if e.author.Tag() != e.tag {
+		return ErrForged
+	}
+	return nil
 }
 
 // verify checks the signature (RFC 8032, section 5.1.7, without the cofactor, as most libraries do).

@@ -180,7 +180,7 @@ func (s Signed) withNickOf(id Identity, n byte) Signed {
 	e := newEnvelope(testRoom, s.Tag, s.Number, len(s.Bytes))
 	e.covered = append(e.covered, s.Bytes...)
 	e.covered[prefixSize+MinSize-SignatureSize-1] = n
-	e.seal()
+	_ = e.seal()
 	signature := id.sign(e.covered)
 	return Signed{s.Tag, s.Number, e.hash, append(bytes.Clone(e.covered[prefixSize:]), signature[:]...)}
 }
