@@ -190,17 +190,15 @@ func (c *conversation) write(body record.Body) (room.Written, error) {
 	return written, c.noteWriting()
 }
 
-// deliver posts what is in the outbox and returns the number of the last entry, 0 if nothing was waiting. The room must
-// have been read before.
-func (c *conversation) deliver(ctx context.Context) (last int64, err error) {
+// deliver posts what is in the outbox. The room must have been read before.
+func (c *conversation) deliver(ctx context.Context) (done room.Delivered, err error) {
 	waiting, before, err := c.waiting()
 	if err != nil {
-		return 0, err
+		return done, err
 	}
 	t := c.newTransfer(waiting, before)
 	var printing error
-	done, err := c.Deliver(ctx, &poster{c: c, transfer: t}, func(p room.Progress) {
-		last = p.Entry
+	done, err = c.Deliver(ctx, &poster{c: c, transfer: t}, func(p room.Progress) {
 		printing = errors.Join(printing, t.accepted(p))
 	})
 	t.end()
@@ -209,9 +207,9 @@ func (c *conversation) deliver(ctx context.Context) (last int64, err error) {
 			"from a copied home directory or before a backup was restored", c.OwnNumber(r.Before), c.OwnNumber(r.Now))))
 	}
 	if err != nil {
-		return last, explainDelivery(err)
+		return done, explainDelivery(err)
 	}
-	return last, printing
+	return done, printing
 }
 
 // waiting counts the entries of the outbox that are to be posted, and those of the same messages that were accepted
@@ -237,7 +235,7 @@ func (c *conversation) waiting() (left, before int, err error) {
 
 func explainDelivery(err error) error {
 	if errors.Is(err, room.ErrUnknown) || errors.Is(err, remote.ErrUnknownOutcome) {
-		return hint(err, "the message stays in the outbox; \"fernpost outbox\" looks for it and posts it again if it is not there")
+		return hint(err, "the message stays in the outbox; \"fernpost outbox --retry\" looks for it, and posts it again if it is not there")
 	}
 	return hint(explainPost(err), "the message stays in the outbox: \"fernpost outbox\" lists it, \"fernpost outbox --retry\" posts it")
 }

@@ -86,8 +86,8 @@ func (d *demo) cheat(ctx context.Context) (s scene, err error) {
 	if err != nil {
 		return s, err
 	}
-	for _, f := range findingsOf(arrivals.Findings) {
-		what, why, _ := strings.Cut(f.words, ": ")
+	for _, f := range counted(arrivals.Findings) {
+		what, why, _ := strings.Cut(f.Text, ": ")
 		s.left = append(s.left, d.style.bad(what+":"), d.style.bad("  "+why))
 	}
 	for i := range arrivals.Told {

@@ -161,20 +161,6 @@ func (w *cleanWriter) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// sightingJSON is a sighting as --json prints it.
-type sightingJSON struct {
-	Entry        int64          `json:"entry"`
-	Field        int            `json:"field"`
-	Posted       time.Time      `json:"posted"`
-	Kind         eavesdrop.Kind `json:"kind"`
-	Length       int            `json:"length"`
-	Sealed       *time.Time     `json:"sealed,omitempty"`
-	MinPlaintext *int           `json:"min_plaintext,omitempty"`
-	MaxPlaintext *int           `json:"max_plaintext,omitempty"`
-	Damage       string         `json:"damage,omitempty"`
-	Text         string         `json:"text"`
-}
-
 // showSightings prints a table, or objects, of what the rows show, and what they show together.
 func (a *app) showSightings(o eavesdropOptions, read func(visit func(*thingspeak.Entry) error) (feedEnd, error)) error {
 	var summary eavesdrop.Summary
@@ -219,7 +205,8 @@ func (a *app) showSightings(o eavesdropOptions, read func(visit func(*thingspeak
 
 func (a *app) printSighting(s eavesdrop.Sighting) error {
 	j := sightingJSON{
-		Entry: s.Entry, Field: s.Field, Posted: s.Posted, Kind: s.Kind, Length: s.Length, Damage: s.Damage, Text: s.Text,
+		Entry: s.Entry, Field: s.Field, Posted: s.Posted, Kind: s.Kind, Length: s.Length,
+		Damage: known(s.Damage), Text: s.Text,
 	}
 	if s.Kind == eavesdrop.Token {
 		j.Sealed, j.MinPlaintext, j.MaxPlaintext = &s.Sealed, &s.MinPlaintext, &s.MaxPlaintext

@@ -390,16 +390,10 @@ func (a *app) showRoom(r keyring.Room, p passphrase.Profile, key [passphrase.Key
 	words := passphrase.CheckWords(key)
 	check := strings.Join(words[:], " ")
 	if asJSON {
-		return a.printJSON(struct {
-			Room       string `json:"room"`
-			Relay      string `json:"relay"`
-			Channel    int64  `json:"channel"`
-			Profile    string `json:"profile"`
-			CheckWords string `json:"check_words"`
-			Passphrase string `json:"passphrase,omitempty"`
-			WriteKey   string `json:"write_key,omitempty"`
-			ReadKey    string `json:"read_key,omitempty"`
-		}{r.Name, r.Relay, r.Channel, p.String(), check, generated, r.WriteKey.Reveal(), r.ReadKey.Reveal()})
+		return a.printJSON(roomJSON{
+			r.Name, r.Relay, r.Channel, p.String(), check,
+			known(generated), known(r.WriteKey.Reveal()), known(r.ReadKey.Reveal()),
+		})
 	}
 	s := a.style
 	var b strings.Builder

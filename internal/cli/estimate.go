@@ -64,16 +64,6 @@ func rounded(d time.Duration) time.Duration {
 	return d.Round(time.Second)
 }
 
-// estimateJSON is an estimate as --json prints it.
-type estimateJSON struct {
-	Event   string  `json:"event"`
-	Entries int     `json:"entries"`
-	Single  int     `json:"single_updates"`
-	Bulk    int     `json:"bulk_calls"`
-	Seconds float64 `json:"seconds"`
-	Daily   int     `json:"quota_a_day,omitempty"`
-}
-
 // announce says how long posting a message of so many entries takes, beside what is waiting already, and asks where
 // that is long. A message of one entry is not worth a word.
 func (c *conversation) announce(ctx context.Context, entries int) error {
@@ -89,7 +79,8 @@ func (c *conversation) announce(ctx context.Context, entries int) error {
 	c.plan = estimateFor(limits, entries+waiting)
 	if c.asJSON && !c.quiet {
 		err := c.printJSON(estimateJSON{
-			"estimate", c.plan.entries, c.plan.single, c.plan.bulk, c.plan.takes().Seconds(), limits.Daily,
+			"estimate", c.plan.entries, c.plan.single, c.plan.bulk, c.plan.takes().Seconds(),
+			known(limits.Daily),
 		})
 		if err != nil {
 			return err

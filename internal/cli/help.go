@@ -20,6 +20,7 @@ func helpTopics() []*cobra.Command {
 	return []*cobra.Command{
 		{Use: "exit-codes", Short: "The exit codes that scripts may rely on", Long: exitCodesHelp},
 		{Use: "secrets", Short: "Where passphrases and keys come from and are kept", Long: secretsHelp},
+		{Use: "json", Short: "What --json prints", Long: jsonHelp()},
 		{Use: "profiles", Short: "How a passphrase becomes a key", Long: profilesHelp},
 	}
 }

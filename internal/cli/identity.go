@@ -85,12 +85,7 @@ func (a *app) showIdentity(roomName string, asJSON bool) error {
 	}
 	key := identity.Public()
 	if asJSON {
-		return a.printJSON(struct {
-			Nickname string           `json:"nickname,omitempty"`
-			Key      record.PublicKey `json:"key"`
-			Tag      string           `json:"tag"`
-			Words    string           `json:"words"`
-		}{nick, key, key.Tag().String(), safetyWords(key)})
+		return a.printJSON(identityJSON{known(nick), key, key.Tag().String(), safetyWords(key)})
 	}
 	_, err = fmt.Fprintf(a.stdout, "nickname  %s\nkey       %s\ntag       %s\nwords     %s\n", orNone(nick), key, key.Tag(),
 		a.style.bold(safetyWords(key)))
@@ -159,14 +154,8 @@ func (a *app) listPeople(roomName string, asJSON bool) error {
 		}
 		for _, p := range people {
 			if asJSON {
-				if err := a.printJSON(struct {
-					Name     string           `json:"name"`
-					Key      record.PublicKey `json:"key"`
-					Words    string           `json:"words"`
-					Last     uint32           `json:"last_number"`
-					Verified bool             `json:"verified"`
-					Own      bool             `json:"own"`
-				}{p.Name, p.Key, safetyWords(p.Key), p.Top, !p.Verified.IsZero(), p.Own}); err != nil {
+				o := personJSON{p.Name, p.Key, safetyWords(p.Key), p.Top, !p.Verified.IsZero(), p.Own}
+				if err := a.printJSON(o); err != nil {
 					return err
 				}
 				continue

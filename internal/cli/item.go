@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
@@ -139,85 +138,48 @@ func itemNotes(it *room.Item) []string {
 	return notes
 }
 
-// itemJSON is a message of a conversation as --json prints it.
-type itemJSON struct {
-	Entry    int64             `json:"entry,omitempty"`
-	Posted   *time.Time        `json:"posted,omitempty"`
-	Sealed   *time.Time        `json:"sealed,omitempty"`
-	Kind     string            `json:"kind"`
-	Signed   bool              `json:"signed"`
-	Author   string            `json:"author,omitempty"`
-	Key      *record.PublicKey `json:"key,omitempty"`
-	Number   uint32            `json:"number,omitempty"`
-	Clock    *time.Time        `json:"clock,omitempty"`
-	Text     *string           `json:"text,omitempty"`
-	FileName string            `json:"file,omitempty"`
-	Saved    string            `json:"saved_as,omitempty"`
-	Size     int               `json:"size,omitempty"`
-	Own      bool              `json:"own,omitempty"`
-	Late     bool              `json:"late,omitempty"`
-	Forked   bool              `json:"forked,omitempty"`
-	State    string            `json:"state,omitempty"`
-	SeenBy   []string          `json:"seen_by,omitempty"`
-	Notice   string            `json:"notice,omitempty"`
-}
-
-func jsonOf(it *room.Item) itemJSON {
-	j := itemJSON{Entry: it.At.Entry, Notice: it.Notice}
-	if !it.Posted.IsZero() {
-		j.Posted = &it.Posted
-	}
-	if !it.Sealed.IsZero() {
-		j.Sealed = &it.Sealed
-	}
-	if m := it.Unsigned; m != nil {
-		j.Kind, j.Size = string(m.Kind), m.Size
-		if m.Kind == room.Text {
-			j.Text = &m.Text
-		}
-		return j
+func jsonOf(it *room.Item, saved string) messageJSON {
+	if it.Unsigned != nil {
+		return jsonOfUnsigned(it.Unsigned)
 	}
 	m := it.Record
-	clock := m.Time()
-	j.Signed, j.Kind, j.Author, j.Key, j.Number, j.Clock = true, m.Kind().String(), m.Name, &m.Author, m.Number, &clock
-	j.Own, j.Late, j.Forked, j.SeenBy = m.Own, m.Late, m.Forked, it.SeenBy
+	j := messageJSON{
+		Entry: known(it.At.Entry), Posted: known(it.Posted), Sealed: known(it.Sealed), Kind: m.Kind().String(), Signed: true,
+		Author: &m.Name, Key: &m.Author, Number: &m.Number, Clock: new(m.Time()), Saved: known(saved),
+		Own: m.Own, Late: m.Late, Forked: m.Forked, SeenBy: append([]string{}, it.SeenBy...), Notice: known(it.Notice),
+	}
 	if it.Sent != nil {
-		j.State = it.Sent.Sent.String()
+		j.State = new(it.Sent.Sent.String())
 	}
 	switch b := m.Body.(type) {
 	case record.Text:
-		text := string(b)
-		j.Text, j.Size = &text, len(text)
+		j.Text, j.Size = new(string(b)), len(b)
 	case record.File:
-		j.FileName, j.Size = b.Name, len(b.Content)
+		j.File, j.Size = &b.Name, len(b.Content)
 	}
 	return j
 }
 
-// findingJSON is a finding about records as --json prints it.
-type findingJSON struct {
-	Finding   string            `json:"finding"`
-	Text      string            `json:"text"`
-	Author    string            `json:"author,omitempty"`
-	Key       *record.PublicKey `json:"key,omitempty"`
-	First     uint32            `json:"number,omitempty"`
-	Last      uint32            `json:"last_number,omitempty"`
-	Entry     int64             `json:"entry,omitempty"`
-	TakenBack bool              `json:"taken_back,omitempty"`
-	Waiting   bool              `json:"waiting,omitempty"`
+// jsonOfUnsigned is what is known of text that nobody has signed.
+func jsonOfUnsigned(m *room.Message) messageJSON {
+	j := messageJSON{
+		Entry: &m.Entry, Field: &m.Field, Posted: known(m.Posted), Sealed: &m.Sealed, Kind: string(m.Kind), Size: m.Size,
+		Opened: &m.Key, SeenBy: []string{},
+	}
+	if m.Kind == room.Text {
+		j.Text = &m.Text
+	}
+	return j
 }
 
 // printFinding prints a finding about records: talk for people, an object among the data for programs.
 func (a *app) printFinding(f *record.Finding, takenBack, asJSON bool) error {
 	if asJSON {
-		j := findingJSON{
-			Finding: f.Kind.String(), Text: f.Text(), Author: f.Name, First: f.First, Last: f.Last, Entry: f.At.Entry,
-			TakenBack: takenBack, Waiting: f.Waiting,
-		}
-		if !f.Author.IsZero() {
-			j.Key = &f.Author
-		}
-		return a.printJSON(j)
+		return a.printJSON(findingJSON{
+			Finding: f.Kind.String(), Text: f.Text(), Author: known(f.Name), Key: known(f.Author),
+			Number: known(f.First), Last: known(f.Last), Entry: known(f.At.Entry), LastEntry: known(max(f.At.Entry, f.Until)),
+			Count: known(f.Count), Says: known(f.ByName), Waiting: f.Waiting, TakenBack: takenBack,
+		})
 	}
 	text := screen.Line(f.Text())
 	switch {

@@ -55,7 +55,7 @@ func TestItemsAsPeopleSeeThem(t *testing.T) {
 		if got := string((&app{}).appendItem(nil, c.item, c.policy, "")); got != c.want {
 			t.Errorf("%s:\n%q, want\n%q", c.name, got, c.want)
 		}
-		if _, err := json.Marshal(jsonOf(c.item)); err != nil {
+		if _, err := json.Marshal(jsonOf(c.item, "")); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,7 @@ func (a *app) outboxCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "outbox",
 		Short: "Messages that are on their way: list, post again, take back",
-		Long: `outbox lists the messages of a signed room that the relay has not shown yet. --retry posts what is waiting; what was
+		Long: `outbox lists the messages of a signed room that the relay has not accepted yet. --retry posts what is waiting; what was
 tried before is looked for first, so that nothing is sent twice and a long transfer goes on where it was cut off. --drop
 takes a message back of which nothing was tried: its number was taken, so a message that says nothing goes out in its
 place.`,
@@ -55,14 +56,21 @@ func (c *conversation) retry(ctx context.Context) error {
 	if _, err := c.read(ctx); err != nil {
 		return err
 	}
-	last, err := c.deliver(ctx)
+	waiting, err := c.Unposted()
 	if err != nil {
 		return err
 	}
-	if last == 0 {
+	done, err := c.deliver(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case done.Posted > 0:
+		c.say("accepted, the last one as entry %d", done.Last)
+	case waiting > 0:
+		c.say("another process has posted what was waiting")
+	default:
 		c.say("nothing was waiting")
-	} else {
-		c.say("accepted, the last one as entry %d", last)
 	}
 	return nil
 }
@@ -72,20 +80,15 @@ func (c *conversation) listOutbox(asJSON bool) error {
 	if err != nil {
 		return err
 	}
+	queue = slices.DeleteFunc(queue, func(q room.Queued) bool { return q.Sent == kept.Accepted })
 	if len(queue) == 0 {
 		c.say("the outbox is empty")
 	}
 	for i := range queue {
 		q := &queue[i]
 		if asJSON {
-			if err := c.printJSON(struct {
-				Number   uint32    `json:"number"`
-				Kind     string    `json:"kind"`
-				State    string    `json:"state"`
-				Since    time.Time `json:"since"`
-				Entries  int       `json:"entries"`
-				Accepted int       `json:"accepted"`
-			}{q.Number, q.Kind.String(), q.Sent.String(), q.Since, q.Entries, q.Accepted}); err != nil {
+			o := queuedJSON{q.Number, q.Kind.String(), q.Sent.String(), q.Since, q.Entries, q.Accepted}
+			if err := c.printJSON(o); err != nil {
 				return err
 			}
 			continue
@@ -99,9 +102,6 @@ func (c *conversation) listOutbox(asJSON bool) error {
 
 // state says how far a message has come.
 func state(q *room.Queued) string {
-	if q.Sent == kept.Accepted {
-		return fmt.Sprintf("accepted as entry %d", q.Entry)
-	}
 	if q.Entries > 1 {
 		return fmt.Sprintf("%s, %d of %d entries accepted", q.Sent, q.Accepted, q.Entries)
 	}

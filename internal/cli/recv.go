@@ -140,29 +140,13 @@ func (a *app) receive(ctx context.Context, r keyring.Room, opener *room.Room, o 
 	return rc, end, err
 }
 
-// messageJSON is a message as --json prints it.
-type messageJSON struct {
-	Entry  int64     `json:"entry"`
-	Field  int       `json:"field"`
-	Posted time.Time `json:"posted"`
-	Sealed time.Time `json:"sealed"`
-	Kind   room.Kind `json:"kind"`
-	Text   *string   `json:"text,omitempty"`
-	Size   int       `json:"size"`
-	Key    int       `json:"key"`
-}
-
 func (a *app) printMessages(messages []room.Message, asJSON bool) error {
 	out := bufio.NewWriterSize(a.stdout, 64<<10)
 	var line []byte
 	for i := range messages {
 		m := &messages[i]
 		if asJSON {
-			j := messageJSON{m.Entry, m.Field, m.Posted, m.Sealed, m.Kind, nil, m.Size, m.Key}
-			if m.Kind == room.Text {
-				j.Text = &m.Text
-			}
-			if err := writeJSON(out, j); err != nil {
+			if err := writeJSON(out, jsonOfUnsigned(m)); err != nil {
 				return err
 			}
 			continue
@@ -213,15 +197,6 @@ func (a *app) appendMessage(b []byte, m *room.Message) []byte {
 	return append(b, '\n')
 }
 
-// finding is something noticed that is no message.
-type finding struct {
-	Finding string `json:"finding"`
-	Count   int    `json:"count"`
-	First   int64  `json:"entry,omitempty"`
-	Last    int64  `json:"last_entry,omitempty"`
-	words   string
-}
-
 // countedEntries counts entries of a kind and says where they stand: "2 entries not for this key (among entries 3–9)".
 func countedEntries(n int, kind string, first, last int64) string {
 	among := ""
@@ -231,51 +206,36 @@ func countedEntries(n int, kind string, first, last int64) string {
 	return fmt.Sprintf("%s %s (%s%s)", count(n, "entry"), kind, among, record.Entries(first, last))
 }
 
-func findingsOf(f room.Findings) []finding {
-	var all []finding
-	if f.NotOurs > 0 {
-		all = append(all, finding{
-			"not ours", f.NotOurs, f.FirstNotOurs, f.LastNotOurs,
-			countedEntries(f.NotOurs, "not for this key", f.FirstNotOurs, f.LastNotOurs) + ": sealed with another one, or altered",
-		})
+// counted returns what was counted besides messages, as findings.
+func counted(f room.Findings) (all []findingJSON) {
+	add := func(kind string, n int, first, last int64, text string) {
+		if n > 0 {
+			all = append(all, findingJSON{
+				Finding: kind, Text: text, Count: &n, Entry: known(first), LastEntry: known(last),
+			})
+		}
 	}
-	if f.Damaged > 0 {
-		all = append(all, finding{
-			"damaged", f.Damaged, f.FirstDamaged, f.LastDamaged,
-			countedEntries(f.Damaged, "with a damaged token", f.FirstDamaged, f.LastDamaged) + ": cut short, or altered",
-		})
-	}
-	if f.Repeats > 0 {
-		all = append(all, finding{
-			Finding: "repeat", Count: f.Repeats,
-			words: count(f.Repeats, "token") + " repeated from before, not shown again",
-		})
-	}
-	if f.Expired > 0 {
-		all = append(all, finding{
-			Finding: "expired", Count: f.Expired,
-			words: count(f.Expired, "message") + " older than --ttl, not shown",
-		})
-	}
-	if f.Future > 0 {
-		all = append(all, finding{
-			Finding: "from the future", Count: f.Future,
-			words: count(f.Future, "message") + " sealed in the future, not shown because of --ttl: is a clock wrong?",
-		})
-	}
+	add("not ours", f.NotOurs, f.FirstNotOurs, f.LastNotOurs,
+		countedEntries(f.NotOurs, "not for this key", f.FirstNotOurs, f.LastNotOurs)+": sealed with another one, or altered")
+	add("damaged", f.Damaged, f.FirstDamaged, f.LastDamaged,
+		countedEntries(f.Damaged, "with a damaged token", f.FirstDamaged, f.LastDamaged)+": cut short, or altered")
+	add("repeat", f.Repeats, 0, 0, count(f.Repeats, "token")+" repeated from before, not shown again")
+	add("expired", f.Expired, 0, 0, count(f.Expired, "message")+" older than --ttl, not shown")
+	add("from the future", f.Future, 0, 0,
+		count(f.Future, "message")+" sealed in the future, not shown because of --ttl: is a clock wrong?")
 	return all
 }
 
 // printFindings prints what was noticed: talk for people, objects among the data for programs.
 func (a *app) printFindings(f room.Findings, asJSON bool) error {
-	for _, x := range findingsOf(f) {
+	for _, x := range counted(f) {
 		if asJSON {
 			if err := writeJSON(a.stdout, x); err != nil {
 				return err
 			}
 			continue
 		}
-		a.say("%s", a.style.warn(x.words))
+		a.say("%s", a.style.warn(x.Text))
 	}
 	return nil
 }

@@ -155,9 +155,7 @@ func (a *app) printHistory(talk *room.Conversation, o recvOptions) (shown int, e
 			}
 		}
 		if o.asJSON {
-			j := jsonOf(it)
-			j.Saved = saved
-			return writeJSON(out, j)
+			return writeJSON(out, jsonOf(it, saved))
 		}
 		line = a.appendItem(line[:0], it, o.policy, saved)
 		_, err := out.Write(line)

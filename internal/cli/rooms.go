@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -57,15 +55,8 @@ func (a *app) listRooms(asJSON bool) error {
 			continue
 		}
 		if asJSON {
-			if err := a.printJSON(struct {
-				Room     string `json:"room"`
-				Channel  int64  `json:"channel"`
-				Relay    string `json:"relay"`
-				Profile  string `json:"profile"`
-				Fields   []int  `json:"fields"`
-				Keys     int    `json:"keys"`
-				MayWrite bool   `json:"may_write"`
-			}{name, r.Channel, r.Relay, r.Profile, r.Fields, len(r.Keys), r.WriteKey != ""}); err != nil {
+			o := listedRoomJSON{name, r.Channel, r.Relay, r.Profile, r.Fields, len(r.Keys), r.WriteKey != ""}
+			if err := a.printJSON(o); err != nil {
 				return err
 			}
 			continue
@@ -81,19 +72,6 @@ func (a *app) listRooms(asJSON bool) error {
 		return err
 	}
 	return failed
-}
-
-// printJSON prints one object on one line of stdout.
-func (a *app) printJSON(v any) error { return writeJSON(a.stdout, v) }
-
-// writeJSON writes one object on one line, with nothing in it that a terminal would act on.
-func writeJSON(w io.Writer, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(append(screen.JSON(b), '\n'))
-	return err
 }
 
 func (a *app) openKeyring() (*keyring.Keyring, error) {

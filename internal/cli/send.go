@@ -13,6 +13,7 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/room/kept"
 )
 
 // askFirst makes Post read the channel's newest number before it posts, so that it knows how far to look back if the reply
@@ -119,11 +120,7 @@ func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
 		return explainPost(err)
 	}
 	if o.asJSON {
-		return a.printJSON(struct {
-			Room    string `json:"room"`
-			Channel int64  `json:"channel"`
-			Entry   int64  `json:"entry"`
-		}{r.Name, r.Channel, entry})
+		return a.printJSON(sentJSON{r.Name, r.Channel, nil, 1, kept.Accepted.String(), &entry})
 	}
 	a.say("accepted as entry %d", entry)
 	return nil

@@ -28,7 +28,7 @@ func (a *app) sendSigned(ctx context.Context, r keyring.Room, body record.Body, 
 			return err
 		}
 		a.say("queued as %s; \"fernpost outbox --retry\" posts it", c.OwnNumber(written.Number))
-		return a.printSent(r, written, 0, o.asJSON)
+		return c.printSent(written, room.Queued{Number: written.Number}, o.asJSON)
 	}
 	news, err := c.startReading(ctx)
 	if err != nil {
@@ -42,14 +42,22 @@ func (a *app) sendSigned(ctx context.Context, r keyring.Room, body record.Body, 
 	if _, err := c.finishReading(ctx, news); err != nil {
 		return explainDelivery(err)
 	}
-	entry, err := c.deliver(ctx)
+	done, err := c.deliver(ctx)
 	if err != nil {
 		return err
 	}
-	if !o.asJSON {
-		a.say("accepted as entry %d", entry)
+	sent, err := c.Sent(done.Number(written.Number))
+	if err != nil {
+		return err
 	}
-	return a.printSent(r, written, entry, o.asJSON)
+	how := ""
+	if done.Posted == 0 {
+		how = "another process posted it, "
+	}
+	if !o.asJSON {
+		a.say("%saccepted as entry %d", how, sent.Entry)
+	}
+	return c.printSent(written, sent, o.asJSON)
 }
 
 // compose puts a message into the outbox, once the user has agreed to what it takes. A file that is there already, from
@@ -99,15 +107,9 @@ func (c *conversation) begun(file record.File) (*room.Queued, error) {
 	return nil, nil
 }
 
-func (a *app) printSent(r keyring.Room, w room.Written, entry int64, asJSON bool) error {
+func (c *conversation) printSent(w room.Written, q room.Queued, asJSON bool) error {
 	if !asJSON {
 		return nil
 	}
-	return a.printJSON(struct {
-		Room    string `json:"room"`
-		Channel int64  `json:"channel"`
-		Number  uint32 `json:"number"`
-		Entries int    `json:"entries"`
-		Entry   int64  `json:"entry,omitempty"`
-	}{r.Name, r.Channel, w.Number, w.Entries, entry})
+	return c.printJSON(sentJSON{c.room.Name, c.room.Channel, &q.Number, w.Entries, q.Sent.String(), known(q.Entry)})
 }

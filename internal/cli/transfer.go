@@ -82,14 +82,6 @@ func (t *transfer) end() {
 	t.erase()
 }
 
-// progressJSON is how far a delivery has come as --json prints it.
-type progressJSON struct {
-	Event  string `json:"event"`
-	Posted int    `json:"posted"`
-	Total  int    `json:"total"`
-	Entry  int64  `json:"entry"`
-}
-
 // accepted shows that entries were accepted.
 func (t *transfer) accepted(p room.Progress) error {
 	t.mu.Lock()

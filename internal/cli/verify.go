@@ -143,7 +143,7 @@ func (a *app) printWithheld(w *room.Withheld, asJSON bool) error {
 		count(int(w.Last-w.First)+1, "message"), w.Name, record.Numbers(w.Name, w.First, w.Last))
 	if asJSON {
 		return a.printJSON(findingJSON{
-			Finding: "withheld", Text: text, Author: w.Name, Key: &w.Author, First: w.First, Last: w.Last,
+			Finding: "withheld", Text: text, Author: &w.Name, Key: &w.Author, Number: &w.First, Last: &w.Last,
 		})
 	}
 	a.say("%s", a.style.bad(screen.Line(text)))
@@ -172,14 +172,7 @@ func (a *app) printReport(r *room.Report, withheld []room.Withheld, asJSON bool)
 	found := len(r.Found) + len(withheld)
 	digest := strings.Join(passphrase.Words(6, r.Digest[:16]), " ")
 	if asJSON {
-		return a.printJSON(struct {
-			Entries  int    `json:"entries"`
-			Records  int    `json:"records"`
-			Authors  int    `json:"authors"`
-			Unsigned int    `json:"unsigned"`
-			Findings int    `json:"findings"`
-			Digest   string `json:"digest"`
-		}{r.Entries, r.Records, r.Authors, r.Unsigned, found, digest})
+		return a.printJSON(verdictJSON{r.Entries, r.Records, r.Authors, r.Unsigned, found, digest})
 	}
 	verdict := a.style.good("nothing is wrong with them")
 	if found > 0 {

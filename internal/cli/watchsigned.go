@@ -68,7 +68,7 @@ func (c *conversation) printNews(mark room.Mark, f *follower) (room.Mark, error)
 			}
 			f.shown++
 			if f.options.asJSON {
-				err = writeJSON(out, jsonOf(it))
+				err = writeJSON(out, jsonOf(it, ""))
 			} else {
 				_, err = out.Write(c.appendItem(nil, it, f.options.policy, ""))
 			}

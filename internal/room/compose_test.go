@@ -81,3 +81,17 @@ func TestLastSeconds(t *testing.T) {
 		t.Errorf("%d seconds of a day", len(got))
 	}
 }
+
+// Whoever wrote a message as 2 is told under which number it went out, however often it was signed anew on the way.
+func TestRenumberedTwice(t *testing.T) {
+	var d Delivered
+	d.renumbered([]Renumbered{{2, 4}, {3, 5}, {4, 6}})
+	d.renumbered([]Renumbered{{5, 7}, {6, 8}, {9, 10}})
+	want := []Renumbered{{2, 4}, {3, 7}, {4, 8}, {9, 10}}
+	if !slices.Equal(d.Renumbered, want) {
+		t.Errorf("%v, want %v", d.Renumbered, want)
+	}
+	if got := []uint32{d.Number(1), d.Number(3), d.Number(4)}; !slices.Equal(got, []uint32{1, 7, 8}) {
+		t.Errorf("numbers %v", got)
+	}
+}

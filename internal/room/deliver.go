@@ -47,10 +47,43 @@ type Progress struct {
 
 // Delivered tells what a delivery has done.
 type Delivered struct {
-	// Posted is how many entries were accepted.
+	// Posted is how many entries were accepted, and Last the number of the last one; both are 0 if there was nothing to
+	// post, or another process has posted it.
 	Posted int
-	// Renumbered are the messages that were signed anew, because another copy of this identity has used their numbers.
+	Last   int64
+	// Renumbered are the messages that were signed anew, because another copy of this identity has used their numbers:
+	// each is there once, with the number that it had before this delivery and the one that it has now.
 	Renumbered []Renumbered
+}
+
+// Number returns the number that a message has after the delivery.
+func (d *Delivered) Number(before uint32) uint32 {
+	for _, r := range d.Renumbered {
+		if r.Before == before {
+			return r.Now
+		}
+	}
+	return before
+}
+
+// renumbered notes that messages were signed anew, some of them perhaps once more.
+func (d *Delivered) renumbered(changed []Renumbered) {
+	again := make(map[uint32]uint32, len(changed))
+	for _, r := range changed {
+		again[r.Before] = r.Now
+	}
+	for i := range d.Renumbered {
+		r := &d.Renumbered[i]
+		if now, ok := again[r.Now]; ok {
+			delete(again, r.Now)
+			r.Now = now
+		}
+	}
+	for _, r := range changed {
+		if again[r.Before] != 0 {
+			d.Renumbered = append(d.Renumbered, r)
+		}
+	}
 }
 
 // Deliver posts what is in the outbox, in order, until nothing is left to post. If another process is at it, Deliver
@@ -208,7 +241,7 @@ func (d *delivery) advance(ctx context.Context) (*step, error) {
 	})
 	if err == nil {
 		d.stored = nil
-		d.done.Renumbered = append(d.done.Renumbered, changed...)
+		d.done.renumbered(changed)
 		err = stopped
 	}
 	return next, err
@@ -461,7 +494,7 @@ func (d *delivery) look(ctx context.Context, posts []kept.Post, which []int, ent
 // accepted counts posts that were accepted, the last as entry.
 func (d *delivery) accepted(n int, entry int64) {
 	d.newest.Entry = max(d.newest.Entry, entry)
-	d.done.Posted += n
+	d.done.Posted, d.done.Last = d.done.Posted+n, entry
 	d.left = max(d.left-n, 0) // more may have come meanwhile
 	if d.progress != nil {
 		d.progress(Progress{d.done.Posted, d.done.Posted + d.left, entry})

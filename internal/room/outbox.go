@@ -36,6 +36,26 @@ func (c *Conversation) Outbox() ([]Queued, error) {
 	return all, nil
 }
 
+// Sent returns how far one of our own messages has come, also one that was read back: of that Entries and Accepted are
+// not known any more. The error is [ErrNoMessage] for a number that was never taken.
+func (c *Conversation) Sent(number uint32) (q Queued, err error) {
+	own, err := c.store.Own(number, number)
+	if err == nil && len(own) > 0 {
+		q, err = c.queued(&own[0])
+	}
+	if err != nil || len(own) > 0 {
+		return q, err
+	}
+	held, err := c.store.Held(c.own, number, number)
+	if err == nil && len(held) == 0 {
+		err = ErrNoMessage
+	}
+	if err != nil {
+		return q, fmt.Errorf("looking for %s: %w", c.OwnNumber(number), err)
+	}
+	return Queued{Number: number, Sent: kept.Accepted, Entry: held[0].At.Entry}, nil
+}
+
 // Unposted returns how many entries of the outbox were not accepted so far.
 func (c *Conversation) Unposted() (int, error) {
 	states, err := c.store.Progress(0, 1<<62)

@@ -218,12 +218,19 @@ func TestStates(t *testing.T) {
 	var states []string
 	state := func() {
 		t.Helper()
-		err := ana.History(1, func(it *room.Item) error {
+		sent, err := ana.Sent(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = ana.History(1, func(it *room.Item) error {
 			if it.Sent == nil {
 				t.Fatalf("%s has no state", line(it))
 			}
 			states = append(states, fmt.Sprintf("%s %d/%d %d %v", it.Sent.Sent, it.Sent.Accepted, it.Sent.Entries,
 				it.Sent.Entry, it.SeenBy))
+			if sent.Number != 1 || sent.Sent != it.Sent.Sent || sent.Entry != it.Sent.Entry {
+				t.Errorf("Sent = %+v, in the history %+v", sent, it.Sent)
+			}
 			return nil
 		})
 		if err != nil {
@@ -240,6 +247,9 @@ func TestStates(t *testing.T) {
 	state()
 	ana.look()
 	state()
+	if _, err := ana.Sent(2); !errors.Is(err, room.ErrNoMessage) {
+		t.Errorf("Sent of a number that was not taken: %v", err)
+	}
 	bo.look()
 	bo.say("good")
 	if got := ana.look().Receipts; len(got) != 1 || got[0].ByName != "bo" || got[0].Number != 1 {

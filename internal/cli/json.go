@@ -1,0 +1,244 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/eavesdrop"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/screen"
+)
+
+// object is what --json prints on one line. No key is ever left out, so that a script can rely on it: what is not known
+// is null. The tags say what "fernpost help json" tells of the keys.
+type object interface {
+	// about says what the object is, and which commands print it.
+	about() string
+}
+
+// objects are all that there are, in the order of the help.
+var objects = []object{
+	messageJSON{},
+	findingJSON{},
+	verdictJSON{},
+	sentJSON{},
+	estimateJSON{},
+	progressJSON{},
+	queuedJSON{},
+	roomJSON{},
+	listedRoomJSON{},
+	identityJSON{},
+	personJSON{},
+	sightingJSON{},
+}
+
+// messageJSON is a message, signed or not.
+type messageJSON struct {
+	Entry  *int64            `json:"entry" means:"number of the feed's entry that it stands in; null while it was not read back"`
+	Field  *int              `json:"field" means:"field of that entry, for text that nobody has signed"`
+	Posted *time.Time        `json:"posted" means:"when the relay took it, by its clock"`
+	Sealed *time.Time        `json:"sealed" means:"when it was encrypted, by the sender's clock"`
+	Kind   string            `json:"kind" means:"text, file, heartbeat, key moved, device, …; of unsigned ones text, binary or record"`
+	Signed bool              `json:"signed" means:"whether a key has signed it: then that key is its author"`
+	Author *string           `json:"author" means:"how the author is called"`
+	Key    *record.PublicKey `json:"key" means:"the author's public key, 64 hexadecimal digits"`
+	Number *uint32           `json:"number" means:"the author's number of it"`
+	Clock  *time.Time        `json:"clock" means:"when it was written, by the author's clock"`
+	Text   *string           `json:"text" means:"what it says, if it is a text"`
+	File   *string           `json:"file" means:"name of the file, if it is one, as its author wrote it"`
+	Saved  *string           `json:"saved_as" means:"path that --save has written the file to"`
+	Size   int               `json:"size" means:"bytes of the text or the file; 0 for the other kinds"`
+	Opened *int              `json:"room_key" means:"which of the room's keys has opened it, 0 is the newest; of unsigned ones"`
+	Own    bool              `json:"own" means:"whether this device has written it"`
+	Late   bool              `json:"late" means:"whether it came after a later one of its author"`
+	Forked bool              `json:"forked" means:"whether its author's key wrote another one with this number"`
+	State  *string           `json:"state" means:"of an own message: queued, tried, accepted, unknown"`
+	SeenBy []string          `json:"seen_by" means:"of an own message: who says to have read it"`
+	Notice *string           `json:"notice" means:"what to read in its place: the room has moved to a key that is not here"`
+}
+
+func (messageJSON) about() string { return `A message ("recv", "watch"):` }
+
+// findingJSON is something that the user should know.
+type findingJSON struct {
+	Finding   string            `json:"finding" means:"kind: missing, fork, forged, not ours, …"`
+	Text      string            `json:"text" means:"the finding in words"`
+	Author    *string           `json:"author" means:"how the author is called whom it concerns"`
+	Key       *record.PublicKey `json:"key" means:"the author's public key, if it is certain"`
+	Number    *uint32           `json:"number" means:"the author's number of the message concerned, or the first of several"`
+	Last      *uint32           `json:"last_number" means:"the last of several"`
+	Entry     *int64            `json:"entry" means:"number of the feed's entry where it shows, or the first of several"`
+	LastEntry *int64            `json:"last_entry" means:"the last of several"`
+	Count     *int              `json:"count" means:"how many tokens, entries or messages it counts"`
+	Says      *string           `json:"says" means:"whose word it rests on; null if it is proven"`
+	Waiting   bool              `json:"waiting" means:"whether what is lacking may still come, so that it accuses nobody yet"`
+	TakenBack bool              `json:"taken_back" means:"whether it was told before and is true no longer"`
+}
+
+func (findingJSON) about() string { return `A finding ("recv", "watch", "verify"):` }
+
+// verdictJSON is what verify ends with.
+type verdictJSON struct {
+	Entries  int    `json:"entries" means:"entries of the feed"`
+	Records  int    `json:"records" means:"signed messages, all kinds counted"`
+	Authors  int    `json:"authors" means:"keys that have signed them"`
+	Unsigned int    `json:"unsigned" means:"texts that nobody has signed"`
+	Findings int    `json:"findings" means:"findings, printed before"`
+	Digest   string `json:"digest" means:"six words to compare"`
+}
+
+func (verdictJSON) about() string { return `The last object of "verify":` }
+
+// sentJSON is the result of send.
+type sentJSON struct {
+	Room    string  `json:"room" means:"the room's name on this device"`
+	Channel int64   `json:"channel" means:"the channel's number"`
+	Number  *uint32 `json:"number" means:"our number of the message; null in a room of plain texts"`
+	Entries int     `json:"entries" means:"how many entries it takes"`
+	State   string  `json:"state" means:"queued or accepted"`
+	Entry   *int64  `json:"entry" means:"number of the last of its entries; null while it is queued"`
+}
+
+func (sentJSON) about() string { return `The last object of "send":` }
+
+// estimateJSON is what a transfer takes.
+type estimateJSON struct {
+	Event   string  `json:"event" means:"estimate"`
+	Entries int     `json:"entries" means:"entries to post, with those that wait in the outbox"`
+	Single  int     `json:"single_updates" means:"updates of one entry"`
+	Bulk    int     `json:"bulk_calls" means:"updates of many entries"`
+	Seconds float64 `json:"seconds" means:"how long that takes"`
+	Daily   *int    `json:"quota_a_day" means:"entries that the relay takes a day; null if it has not said"`
+}
+
+func (estimateJSON) about() string {
+	return `Before a message of several entries ("send", "outbox --retry"):`
+}
+
+// progressJSON is how far a transfer has come.
+type progressJSON struct {
+	Event  string `json:"event" means:"progress"`
+	Posted int    `json:"posted" means:"entries that were accepted"`
+	Total  int    `json:"total" means:"of how many"`
+	Entry  int64  `json:"entry" means:"number of the last one"`
+}
+
+func (progressJSON) about() string { return `While it is posted:` }
+
+// queuedJSON is a message of the outbox.
+type queuedJSON struct {
+	Number   uint32    `json:"number" means:"our number of it"`
+	Kind     string    `json:"kind" means:"text, file, heartbeat, …"`
+	State    string    `json:"state" means:"queued, tried or unknown"`
+	Since    time.Time `json:"since" means:"when it was written"`
+	Entries  int       `json:"entries" means:"how many entries it takes"`
+	Accepted int       `json:"accepted" means:"how many of them were accepted"`
+}
+
+func (queuedJSON) about() string { return `A message of the "outbox":` }
+
+// roomJSON is a room that was made or entered.
+type roomJSON struct {
+	Room       string  `json:"room" means:"the room's name on this device"`
+	Relay      string  `json:"relay" means:"the relay's address"`
+	Channel    int64   `json:"channel" means:"the channel's number"`
+	Profile    string  `json:"profile" means:"how its key is made, see \"fernpost help profiles\""`
+	CheckWords string  `json:"check_words" means:"three words that are the same for all who have the key"`
+	Passphrase *string `json:"passphrase" means:"the passphrase, if it was made now"`
+	WriteKey   *string `json:"write_key" means:"the channel's write key"`
+	ReadKey    *string `json:"read_key" means:"the channel's read key, if it is private"`
+}
+
+func (roomJSON) about() string { return `The room that "init" has made, or "join" entered:` }
+
+// listedRoomJSON is a room of this device.
+type listedRoomJSON struct {
+	Room     string `json:"room" means:"its name on this device"`
+	Channel  int64  `json:"channel" means:"the channel's number"`
+	Relay    string `json:"relay" means:"the relay's address"`
+	Profile  string `json:"profile" means:"how its key is made"`
+	Fields   []int  `json:"fields" means:"fields that are written to, in order"`
+	Keys     int    `json:"keys" means:"how many keys this device has for it"`
+	MayWrite bool   `json:"may_write" means:"whether this device has the write key"`
+}
+
+func (listedRoomJSON) about() string { return `A room of "rooms":` }
+
+// identityJSON is who signs here.
+type identityJSON struct {
+	Nickname *string          `json:"nickname" means:"the name in what is written here; null if none was chosen"`
+	Key      record.PublicKey `json:"key" means:"the public key, 64 hexadecimal digits"`
+	Tag      string           `json:"tag" means:"the beginning of its hash"`
+	Words    string           `json:"words" means:"six words to compare"`
+}
+
+func (identityJSON) about() string { return `Who signs ("identity", "identity show"):` }
+
+// personJSON is an author of a room.
+type personJSON struct {
+	Name     string           `json:"name" means:"how the author is called"`
+	Key      record.PublicKey `json:"key" means:"the public key, 64 hexadecimal digits"`
+	Words    string           `json:"words" means:"six words to compare"`
+	Last     uint32           `json:"last_number" means:"the author's highest number held"`
+	Verified bool             `json:"verified" means:"whether the words were compared"`
+	Own      bool             `json:"own" means:"whether it is our own key"`
+}
+
+func (personJSON) about() string { return `An author ("identity list"):` }
+
+// sightingJSON is what a field shows without a key.
+type sightingJSON struct {
+	Entry        int64          `json:"entry" means:"number of the feed's entry"`
+	Field        int            `json:"field" means:"field of that entry"`
+	Posted       time.Time      `json:"posted" means:"when the relay took it, by its clock"`
+	Kind         eavesdrop.Kind `json:"kind" means:"token, damaged or other"`
+	Length       int            `json:"length" means:"its length in bytes"`
+	Sealed       *time.Time     `json:"sealed" means:"of a token: when it was encrypted, by the sender's clock"`
+	MinPlaintext *int           `json:"min_plaintext" means:"of a token: least bytes that it can hold"`
+	MaxPlaintext *int           `json:"max_plaintext" means:"of a token: most bytes that it can hold"`
+	Damage       *string        `json:"damage" means:"of a damaged token: what is wrong with it"`
+	Text         string         `json:"text" means:"what stands there"`
+}
+
+func (sightingJSON) about() string { return `What a field shows ("eavesdrop"):` }
+
+// known returns nil for the zero value: what is not known is null.
+func known[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
+
+// printJSON prints one object on one line of stdout.
+func (a *app) printJSON(o object) error { return writeJSON(a.stdout, o) }
+
+// writeJSON writes one object on one line, with nothing in it that a terminal would act on.
+func writeJSON(w io.Writer, o object) error {
+	b, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(screen.JSON(b), '\n'))
+	return err
+}
+
+// jsonHelp describes every object.
+func jsonHelp() string {
+	var b strings.Builder
+	b.WriteString(`With --json a command prints one object a line. Every key is always there: what is not known, or does not apply, is
+null. Times are in RFC 3339. A number of an author is "number", one of an entry of the feed is "entry".
+`)
+	for _, o := range objects {
+		fmt.Fprintf(&b, "\n%s\n\n", o.about())
+		for f := range reflect.TypeOf(o).Fields() {
+			fmt.Fprintf(&b, "  %-14s  %s\n", f.Tag.Get("json"), f.Tag.Get("means"))
+		}
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
