@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay/check"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // TestFailover runs two relays on a PostgreSQL server with a synchronous standby under load, lets things go wrong in
@@ -20,10 +21,10 @@ func TestFailover(t *testing.T) {
 	)
 	t.Parallel() // most of it is waiting
 	c := newCluster(t)
-	count := int(numberFrom(t, "FERNPOST_FAULTS", uint64(len(faults))))
-	seed := numberFrom(t, "FERNPOST_SEED", rand.Uint64())
+	count := int(testenv.Number(t, "FERNPOST_FAULTS", uint64(len(faults))))
+	seed := testenv.Seed(t)
 	c.random = rand.New(rand.NewPCG(seed, 0))
-	t.Logf("FERNPOST_FAULTS=%d FERNPOST_SEED=%d", count, seed)
+	t.Logf("FERNPOST_FAULTS=%d", count)
 
 	o := check.Options{
 		Channels: channels, Writers: writers, Readers: 1,

@@ -10,13 +10,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay/check"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // program is the path of the program, which TestMain builds.
@@ -57,7 +57,7 @@ func launch(t *testing.T, dir, listen string) *process {
 // launchWith starts the relay with flags.
 func launchWith(t *testing.T, flags ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command(program, append(flags, "--limits", "none", "--interval", "0s")...)}
+	p := &process{Cmd: testenv.Command(t, program, append(flags, "--limits", "none", "--interval", "0s")...)}
 	p.Stderr = t.Output()
 	stdout, err := p.StdoutPipe()
 	if err != nil {
@@ -66,7 +66,6 @@ func launchWith(t *testing.T, flags ...string) *process {
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = p.Process.Kill() }) // it has ended, unless the test failed
 	p.stdout = bufio.NewReader(stdout)
 	return p
 }
@@ -104,20 +103,6 @@ func (p *process) kill(t *testing.T) {
 	_ = p.Wait() // "signal: killed"
 }
 
-// numberFrom reads a variable, which has to be a number if it is there.
-func numberFrom(t *testing.T, variable string, otherwise uint64) uint64 {
-	t.Helper()
-	text, ok := os.LookupEnv(variable)
-	if !ok {
-		return otherwise
-	}
-	n, err := strconv.ParseUint(text, 10, 64)
-	if err != nil {
-		t.Fatalf("%s: %v", variable, err)
-	}
-	return n
-}
-
 // TestKill kills the relay under load, again and again, and has the check prove that whatever it had answered is there.
 // FERNPOST_KILLS says how often, FERNPOST_SEED repeats the choices of a run that failed.
 func TestKill(t *testing.T) {
@@ -128,10 +113,10 @@ func TestKill(t *testing.T) {
 		// mostStart is the longest time that a relay gets when it is killed while it starts.
 		mostStart = 60 * time.Millisecond
 	)
-	kills := int(numberFrom(t, "FERNPOST_KILLS", 8))
-	seed := numberFrom(t, "FERNPOST_SEED", rand.Uint64())
+	kills := int(testenv.Number(t, "FERNPOST_KILLS", 8))
+	seed := testenv.Seed(t)
 	random := rand.New(rand.NewPCG(seed, 0))
-	t.Logf("FERNPOST_KILLS=%d FERNPOST_SEED=%d", kills, seed)
+	t.Logf("FERNPOST_KILLS=%d", kills)
 
 	dir := t.TempDir()
 	address := freeAddress(t)

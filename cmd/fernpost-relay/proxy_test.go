@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // TestProxies runs each reverse proxy of examples/deploy, with its example but for addresses and file names, in front of
@@ -72,10 +73,7 @@ func find(t *testing.T, name string) string {
 			return path
 		}
 	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is not installed", name)
-	}
-	t.Skipf("%s is not installed", name)
+	testenv.Missing(t, name+" is not installed")
 	return ""
 }
 

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // serving is a relay that runs as a process of its own, with its metrics on another address.
@@ -35,7 +36,7 @@ func serveWith(t *testing.T, dir string, flags ...string) *serving {
 	if runtime.GOOS == "windows" {
 		t.Skip("the system has no signals")
 	}
-	s := &serving{dir: dir, talk: &relaytest.Log{}, Cmd: exec.Command(program, append([]string{
+	s := &serving{dir: dir, talk: &relaytest.Log{}, Cmd: testenv.Command(t, program, append([]string{
 		"--listen", "127.0.0.1:0", "--data", dir, "--limits", "none", "--metrics-listen", "127.0.0.1:0",
 	}, flags...)...)}
 	s.Stderr = s.talk
@@ -46,18 +47,17 @@ func serveWith(t *testing.T, dir string, flags ...string) *serving {
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Process.Kill() }) // it has ended, unless the test failed
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
 		t.Fatalf("reading the first line: %v\n%s", err, s.talk)
 	}
 	s.url = strings.TrimSpace(strings.TrimPrefix(line, "listening on "))
-	for s.ops == "" { // it is told right after that line
+	testenv.Await(t, "the address of the metrics, told right after that line", func() bool {
 		_, rest, _ := strings.Cut(s.talk.String(), "metrics at ")
-		if line, _, whole := strings.Cut(rest, "\n"); whole {
-			s.ops = strings.TrimSuffix(line, "/metrics")
-		}
-	}
+		line, _, whole := strings.Cut(rest, "\n")
+		s.ops = strings.TrimSuffix(line, "/metrics")
+		return whole
+	})
 	return s
 }
 

@@ -9,9 +9,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"regexp/syntax"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,6 +20,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/cli"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 func TestMain(m *testing.M) {
@@ -58,6 +59,29 @@ func TestScript(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})
+}
+
+// TestScriptsLookForOneThing: where a script looks for this or that, one half may never have been printed.
+func TestScriptsLookForOneThing(t *testing.T) {
+	scripts, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("%d scripts, %v", len(scripts), err)
+	}
+	looks := regexp.MustCompile(`(?m)^(?:stdout|stderr|grep|capture \w+|relay said) (?:-\S+ )?'(.*)'`)
+	for _, name := range scripts {
+		script, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range looks.FindAllSubmatch(script, -1) {
+			re, err := syntax.Parse(string(m[1]), syntax.Perl)
+			if err != nil {
+				t.Errorf("%s: %s: %v", name, m[1], err)
+			} else if strings.Contains(string(m[1]), "|") && re.Op == syntax.OpAlternate {
+				t.Errorf("%s looks for one of several: %s", name, m[1])
+			}
+		}
+	}
 }
 
 // relay is the script's "fernpost relay" process.
@@ -108,6 +132,8 @@ func (r *relay) start(ts *testscript.TestScript) {
 	out, err := r.cmd.StdoutPipe()
 	ts.Check(err)
 	ts.Check(r.cmd.Start())
+	hangs := time.AfterFunc(testenv.Patience, func() { r.cmd.Process.Kill() })
+	defer hangs.Stop()
 	first, err := bufio.NewReader(out).ReadString('\n')
 	url, ok := strings.CutPrefix(strings.TrimSpace(first), "listening on ")
 	if err != nil || !ok {
@@ -128,6 +154,8 @@ func (r *relay) end(sig os.Signal) error {
 	if err := cmd.Process.Signal(sig); err != nil {
 		return err
 	}
+	hangs := time.AfterFunc(testenv.Patience, func() { cmd.Process.Kill() })
+	defer hangs.Stop()
 	err := cmd.Wait()
 	if sig == syscall.SIGKILL {
 		return nil
@@ -176,28 +204,18 @@ func cmdCapture(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], m[1])
 }
 
-// python finds a Python that has the package cryptography, once.
-var python = sync.OnceValue(func() string {
-	for _, p := range []string{"python3", "/usr/bin/python3"} {
-		if exec.Command(p, "-c", "import cryptography.fernet").Run() == nil {
-			return p
-		}
-	}
-	return ""
-})
-
 func condition(cond string) (bool, error) {
 	if cond != "python" {
 		return false, fmt.Errorf("unknown condition %q", cond)
 	}
-	if python() == "" && os.Getenv("CI") == "true" {
-		return false, errors.New("no Python with the package cryptography (Debian: python3-cryptography)")
+	if testenv.FindPython() == "" && testenv.CI() {
+		return false, errors.New(testenv.NoPython)
 	}
-	return python() != "", nil
+	return testenv.FindPython() != "", nil
 }
 
 func cmdPython(ts *testscript.TestScript, neg bool, args []string) {
-	err := ts.Exec(python(), args...)
+	err := ts.Exec(testenv.FindPython(), args...)
 	if (err != nil) != neg {
 		ts.Fatalf("python %s: %v", args[0], err)
 	}

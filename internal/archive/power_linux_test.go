@@ -12,11 +12,13 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 	"github.com/fernpost/fernpost/internal/sqlite/faultdisk"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // diary is what a room was asked to keep, as entries with numbers of their own.
 type diary struct {
-	last int64
+	random *rand.Rand
+	last   int64
 	// kept are those that are on disk, and noted those that were kept since then and may be lost, the last ones first.
 	kept, noted []int64
 	// refused may be there or not.
@@ -33,7 +35,7 @@ func (d *diary) write(t *testing.T, r *archive.Room, transaction bool) {
 	}
 	err := keep(func() error {
 		_, err := r.AddEntry(kept.Entry{
-			At: record.Place{Entry: d.last}, Posted: time.Unix(0, 0), Tokens: make([]byte, rand.IntN(3000)),
+			At: record.Place{Entry: d.last}, Posted: time.Unix(0, 0), Tokens: make([]byte, d.random.IntN(3000)),
 		})
 		return err
 	})
@@ -75,9 +77,10 @@ func (d *diary) check(t *testing.T, r *archive.Room, powerOff bool) {
 // TestPowerOff looks again and again at what would be left if the power went, while a room is written to, left and opened
 // again, on a disk that fails once in a while.
 func TestPowerOff(t *testing.T) {
+	random := testenv.Random(t)
 	for round := range 12 {
 		disk := faultdisk.New(t)
-		var d diary
+		d := diary{random: random}
 		rate := []float64{0, 0.01, 0.1}[round%3]
 		reopen := func() *archive.Room {
 			r, err := archive.OpenRoomOn(disk.Dir, "lab", disk.SQLite())
@@ -91,15 +94,15 @@ func TestPowerOff(t *testing.T) {
 		}
 		r := reopen()
 		fail := func(faultdisk.Operation) faultdisk.Code {
-			if rand.Float64() >= rate {
+			if random.Float64() >= rate {
 				return faultdisk.OK
 			}
-			return []faultdisk.Code{faultdisk.Full, faultdisk.BadWrite, faultdisk.BadSync}[rand.IntN(3)]
+			return []faultdisk.Code{faultdisk.Full, faultdisk.BadWrite, faultdisk.BadSync}[random.IntN(3)]
 		}
 		for range 40 {
 			disk.Set(fail)
-			for range rand.IntN(5) {
-				d.write(t, r, rand.IntN(2) == 0)
+			for range random.IntN(5) {
+				d.write(t, r, random.IntN(2) == 0)
 			}
 			disk.Set(nil)
 			d.check(t, r, false)
@@ -109,7 +112,7 @@ func TestPowerOff(t *testing.T) {
 				t.Error(err)
 			}
 			disk.Set(fail)
-			switch rand.IntN(4) {
+			switch random.IntN(4) {
 			case 0:
 				_ = r.Leave()
 				r = reopen()

@@ -21,6 +21,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay/cheat"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // signedText is a profile of rooms whose members sign, with a key that is derived at once.
@@ -162,7 +163,7 @@ func newLesson(t *testing.T, lie cheat.Lies) *lesson {
 // run runs a script. What it notices is what it fails with.
 func (l *lesson) run(t *testing.T, script string) sight {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), findPython(t), "../../examples/tutorial/"+script)
+	cmd := exec.CommandContext(t.Context(), testenv.Python(t), "../../examples/tutorial/"+script)
 	cmd.Env = append(os.Environ(), "NO_PROXY=*", "THINGSPEAK="+l.address, "PASSWORD="+l.password,
 		fmt.Sprint("CHANNEL=", l.channel))
 	var stdout, stderr strings.Builder
@@ -177,29 +178,6 @@ func (l *lesson) run(t *testing.T, script string) sight {
 	got.all = stdout.String() + stderr.String()
 	return got
 }
-
-// findPython finds a Python that has the package cryptography.
-func findPython(t *testing.T) string {
-	t.Helper()
-	if python() != "" {
-		return python()
-	}
-	const missing = "no python3 with the package cryptography (Debian: python3-cryptography)"
-	if os.Getenv("CI") == "true" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
-	return ""
-}
-
-var python = sync.OnceValue(func() string {
-	for _, name := range []string{"python3", "/usr/bin/python3"} {
-		if exec.Command(name, "-c", "import cryptography.fernet").Run() == nil {
-			return name
-		}
-	}
-	return ""
-})
 
 // readers lets ana write, bo watch from the first message on, and carl come when the relay has told its lie.
 func readers(t *testing.T, l cheat.Lies, profile string, more ...string) (got sight) {

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
-	"os"
 	"os/exec"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/token"
 )
 
@@ -47,7 +47,7 @@ func askPython(t *testing.T, jobs pythonJobs) pythonResults {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), python(t), "testdata/crosscheck.py")
+	cmd := exec.CommandContext(t.Context(), testenv.Python(t), "testdata/crosscheck.py")
 	cmd.Stdin = bytes.NewReader(input)
 	cmd.Stderr = t.Output()
 	output, err := cmd.Output()
@@ -63,22 +63,6 @@ func askPython(t *testing.T, jobs pythonJobs) pythonResults {
 			cmd, len(results.Seal), len(results.Open), len(jobs.Seal), len(jobs.Open))
 	}
 	return results
-}
-
-// python returns an interpreter that has the package cryptography.
-func python(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"python3", "/usr/bin/python3"} {
-		if exec.CommandContext(t.Context(), name, "-c", "import cryptography.fernet").Run() == nil {
-			return name
-		}
-	}
-	const missing = "no python3 with the package cryptography (Debian: python3-cryptography)"
-	if os.Getenv("CI") == "true" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
-	return ""
 }
 
 func revealed(keys ...Key) []string {

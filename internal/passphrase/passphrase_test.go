@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/argon2"
+
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // vectors are the known answers of testdata/vectors.json, which testdata/vectors.py computes.
@@ -67,22 +69,6 @@ func parseVectors(t *testing.T, text []byte) vectors {
 	return v
 }
 
-// python returns a Python that imports cryptography.
-func python(t *testing.T) string {
-	t.Helper()
-	for _, candidate := range []string{"python3", "/usr/bin/python3"} {
-		if exec.CommandContext(t.Context(), candidate, "-c", "import cryptography").Run() == nil {
-			return candidate
-		}
-	}
-	const missing = "needs python3 with the package cryptography"
-	if os.Getenv("CI") == "true" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
-	return ""
-}
-
 func TestDeriveGivesTheKnownKeys(t *testing.T) {
 	v := readVectors(t)
 	for _, vector := range v.Keys {
@@ -109,7 +95,7 @@ func TestDeriveGivesTheKnownKeys(t *testing.T) {
 // Every derivation agrees with a second implementation, on this machine and today.
 func TestPythonComputesTheSameVectors(t *testing.T) {
 	var stderr strings.Builder
-	command := exec.CommandContext(t.Context(), python(t), "testdata/vectors.py")
+	command := exec.CommandContext(t.Context(), testenv.Python(t), "testdata/vectors.py")
 	command.Stderr = &stderr
 	output, err := command.Output()
 	if err != nil {

@@ -17,29 +17,14 @@ import (
 
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 const pythonReader = "../../examples/python/fernpost_record.py"
 
-// python returns an interpreter that has the package cryptography.
-func python(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"python3", "/usr/bin/python3"} {
-		if exec.CommandContext(t.Context(), name, "-c", "import cryptography.fernet").Run() == nil {
-			return name
-		}
-	}
-	const missing = "no python3 with the package cryptography (Debian: python3-cryptography)"
-	if os.Getenv("CI") == "true" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
-	return ""
-}
-
 // A second implementation, written from the documentation, reads from the cells what this one put into them.
 func TestPythonReadsTheVectors(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), python(t), pythonReader, "--vectors", vectorsFile)
+	cmd := exec.CommandContext(t.Context(), testenv.Python(t), pythonReader, "--vectors", vectorsFile)
 	cmd.Stderr = t.Output()
 	out, err := cmd.Output()
 	if err != nil {
@@ -159,7 +144,7 @@ func TestPythonReadsAFeed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			args := append([]string{pythonReader, "--channel", strconv.Itoa(channel)}, run.args...)
-			cmd := exec.CommandContext(t.Context(), python(t), args...)
+			cmd := exec.CommandContext(t.Context(), testenv.Python(t), args...)
 			cmd.Env = append(append(os.Environ(), "PYTHONIOENCODING=utf-8"), run.env...)
 			var complaints bytes.Buffer
 			cmd.Stderr = &complaints

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/storetest"
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -105,6 +105,7 @@ func wanted(all []thingspeak.Entry, w relay.Window, most int) []thingspeak.Entry
 // TestWindows compares reads of feeds in and out of order with the plain rule, for windows of all kinds.
 func TestWindows(t *testing.T) {
 	const most = 20
+	random := testenv.Random(t)
 	for name, date := range map[string]func(i int) int64{
 		"in order":              func(i int) int64 { return int64(i / 3) },
 		"all in one second":     func(int) int64 { return 7 },
@@ -112,7 +113,7 @@ func TestWindows(t *testing.T) {
 		"one from the future":   func(i int) int64 { return int64(i + i/30*i%31*1000) },
 		"back once in a while":  func(i int) int64 { return int64(i - i%7*3) },
 		"back only at the end":  func(i int) int64 { return int64(i - i/55*40) },
-		"random":                func(int) int64 { return rand.Int64N(30) },
+		"random":                func(int) int64 { return random.Int64N(30) },
 		"second entry is older": func(i int) int64 { return int64(i) - int64(min(i, 1))*20 + int64(min(i/2, 1))*20 },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -127,14 +128,14 @@ func TestWindows(t *testing.T) {
 				t.Fatalf("three reads by number returned %d entries, want 60", len(all))
 			}
 			second := func() time.Time {
-				if rand.IntN(3) == 0 {
+				if random.IntN(3) == 0 {
 					return time.Time{}
 				}
-				return at(rand.Int64N(70) - 5).Add(time.Duration(rand.IntN(2)) * 500 * time.Millisecond)
+				return at(random.Int64N(70) - 5).Add(time.Duration(random.IntN(2)) * 500 * time.Millisecond)
 			}
-			id := func() int64 { return max(0, rand.Int64N(90)-25) }
+			id := func() int64 { return max(0, random.Int64N(90)-25) }
 			for range 100 {
-				w := relay.Window{Results: rand.IntN(30) - 2, Start: second(), End: second(), StartID: id(), EndID: id()}
+				w := relay.Window{Results: random.IntN(30) - 2, Start: second(), End: second(), StartID: id(), EndID: id()}
 				want := wanted(all, w, most)
 				if diff := gocmp.Diff(want, f.rows(t, w), cmpopts.EquateEmpty()); diff != "" {
 					t.Fatalf("rows of %+v (-want +got):\n%s", w, diff)

@@ -21,6 +21,7 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // helperVariable makes the test program a member of a conversation instead: it holds a helper as JSON.
@@ -147,7 +148,7 @@ func start(t *testing.T, h helper) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{cmd: exec.Command(os.Args[0]), said: make(chan struct{}, 1000)}
+	p := &process{cmd: testenv.Command(t, os.Args[0]), said: make(chan struct{}, 1000)}
 	p.cmd.Env = append(os.Environ(), helperVariable+"="+string(b))
 	p.cmd.Stderr = os.Stderr
 	out, err := p.cmd.StdoutPipe()
@@ -200,16 +201,9 @@ func (p *process) kill(t *testing.T, dice *rand.Rand) []string {
 // what is written, from FERNPOST_SEED. What the processes have done by then is up to the machine.
 func kills(t *testing.T) (n int, dice *rand.Rand) {
 	t.Helper()
-	n, err := strconv.Atoi(os.Getenv("FERNPOST_KILLS"))
-	if err != nil {
-		n = 6
-	}
-	seed, err := strconv.ParseUint(os.Getenv("FERNPOST_SEED"), 10, 64)
-	if err != nil {
-		seed = rand.Uint64()
-	}
-	t.Logf("FERNPOST_KILLS=%d FERNPOST_SEED=%d", n, seed)
-	return n, rand.New(rand.NewPCG(seed, 1))
+	n = int(testenv.Number(t, "FERNPOST_KILLS", 6))
+	t.Logf("FERNPOST_KILLS=%d", n)
+	return n, testenv.Random(t)
 }
 
 func (h *hall) helper(t *testing.T, seed byte, nick string) helper {

@@ -18,6 +18,7 @@ import (
 	"github.com/fernpost/fernpost/internal/relay/relaytest/pgtest"
 	"github.com/fernpost/fernpost/internal/relay/store"
 	"github.com/fernpost/fernpost/internal/sqlite"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // beside is a relay that serves, and whose data commands work on meanwhile.
@@ -403,13 +404,9 @@ func TestImportGoesOn(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- cmd.ExecuteContext(ctx) }()
 	last := func() string { return get(t, fmt.Sprintf("%s/channels/%d/last_entry_id.txt", b.url, c.ID)) }
-	for last() == "-1" {
-		if len(stopped) > 0 {
-			t.Fatal(<-stopped)
-		}
-	}
+	testenv.Await(t, "the first rows of the import", func() bool { return last() != "-1" || len(stopped) > 0 })
 	cancel()
-	err := <-stopped
+	err := testenv.Receive(t, stopped, "the end of the import")
 	if err != nil && (!errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "the same command goes on")) {
 		t.Errorf("it ended with %v", err)
 	}

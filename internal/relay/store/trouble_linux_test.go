@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/store"
 	"github.com/fernpost/fernpost/internal/sqlite/faultdisk"
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -302,6 +302,7 @@ func TestFailedFsyncAndPowerCut(t *testing.T) {
 // store, and looks again and again at what would be left if the power went.
 func TestDiskTorture(t *testing.T) {
 	const rounds, writers = 9, 4
+	random := testenv.Random(t)
 	d, l := faultdisk.New(t), newLedger()
 	s, err := openOn(d)
 	if err != nil {
@@ -311,18 +312,18 @@ func TestDiskTorture(t *testing.T) {
 	for round := range rounds {
 		rate := []float64{0, 0.01, 0.3}[round%3]
 		d.Set(func(faultdisk.Operation) faultdisk.Code {
-			if rand.Float64() >= rate {
+			if random.Float64() >= rate {
 				return faultdisk.OK
 			}
-			return []faultdisk.Code{faultdisk.Full, faultdisk.BadWrite, faultdisk.BadSync}[rand.IntN(3)]
+			return []faultdisk.Code{faultdisk.Full, faultdisk.BadWrite, faultdisk.BadSync}[random.IntN(3)]
 		})
 		var work sync.WaitGroup
 		for w := range writers {
 			work.Go(func() {
 				for i := range 10 {
 					var values []string
-					for j := range 1 + rand.IntN(40) {
-						values = append(values, fmt.Sprintf("%d.%d.%d.%d %s", round, w, i, j, strings.Repeat("x", rand.IntN(240))))
+					for j := range 1 + random.IntN(40) {
+						values = append(values, fmt.Sprintf("%d.%d.%d.%d %s", round, w, i, j, strings.Repeat("x", random.IntN(240))))
 					}
 					_ = l.write(t, s, values...) // the ledger knows
 				}
@@ -338,7 +339,7 @@ func TestDiskTorture(t *testing.T) {
 		if t.Failed() {
 			return
 		}
-		if rand.IntN(3) > 0 {
+		if random.IntN(3) > 0 {
 			continue
 		}
 		_ = s.Close() // with trouble it leaves the log

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // superuser is the name of the role that initdb makes.
@@ -60,7 +62,7 @@ var errNotInstalled = errors.New("PostgreSQL is not installed")
 func installed(tb testing.TB) *install {
 	tb.Helper()
 	i, err := installation()
-	if errors.Is(err, errNotInstalled) && os.Getenv("CI") != "true" {
+	if errors.Is(err, errNotInstalled) && !testenv.CI() {
 		tb.Skip(err)
 	}
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 func TestDatabases(t *testing.T) {
@@ -93,8 +95,9 @@ func TestStandby(t *testing.T) {
 	if err := insert.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for primary.Exec(t, url, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") != "1" {
-	}
+	testenv.Await(t, "a process that waits for the standby", func() bool {
+		return primary.Exec(t, url, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == "1"
+	})
 	standby.Resume(t)
 	if err := insert.Wait(); err != nil {
 		t.Error(err)
@@ -129,7 +132,7 @@ func TestProxy(t *testing.T) {
 	if out, err := client(t, through, insert).CombinedOutput(); err == nil {
 		t.Errorf("the answer to COMMIT came through: %s", out)
 	}
-	<-cut
+	testenv.Receive(t, cut, "the cut")
 	if got := s.Exec(t, url, "SELECT count(*) FROM kept"); got != "1" {
 		t.Errorf("%s rows are committed, want 1", got)
 	}
@@ -148,7 +151,7 @@ func TestCleansUpAfterAKill(t *testing.T) {
 		select {}
 	}
 	installed(t)
-	cmd := exec.Command(os.Args[0], "-test.run=^TestCleansUpAfterAKill$")
+	cmd := testenv.Command(t, os.Args[0], "-test.run=^TestCleansUpAfterAKill$")
 	cmd.Env = append(os.Environ(), "PGTEST_BE_KILLED=1")
 	out, err := cmd.StdoutPipe()
 	if err != nil {

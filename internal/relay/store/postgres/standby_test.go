@@ -11,6 +11,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/relaytest/pgtest"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // TestPromotion kills the primary and promotes the standby between two entries, and then during one.
@@ -32,7 +33,7 @@ func TestPromotion(t *testing.T) {
 		written <- err
 	}()
 	standby.Promote(t)
-	if err := <-written; err != nil {
+	if err := testenv.Receive(t, written, "the answer"); err != nil {
 		t.Fatalf("writing while the standby is promoted: %v", err)
 	}
 	if got := strings.Join(values(t, s, 1), " "); got != "0 1 2 3" {
@@ -97,9 +98,7 @@ func TestWaitCanceled(t *testing.T) {
 	}()
 	const cancel = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 	cancelWait := func() {
-		for primary.Exec(t, url, cancel) == "0" {
-			<-time.After(10 * time.Millisecond)
-		}
+		testenv.Await(t, "a process that waits for the standby", func() bool { return primary.Exec(t, url, cancel) != "0" })
 	}
 	cancelWait()
 	cancelWait() // of what the relay asks then
@@ -109,7 +108,7 @@ func TestWaitCanceled(t *testing.T) {
 	case <-time.After(100 * time.Millisecond):
 	}
 	standby.Resume(t)
-	if err := <-written; err != nil {
+	if err := testenv.Receive(t, written, "the answer"); err != nil {
 		t.Errorf("with the standby back: %v", err)
 	}
 	if got := values(t, s, 1); len(got) != 1 {

@@ -6,15 +6,16 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/relaytest/pgtest"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // listening waits until the server knows n listeners.
 func listening(t *testing.T, server *pgtest.Server, url, n string) {
 	t.Helper()
-	for server.Exec(t, url, "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '%listening' AND "+
-		"datname = current_database()") != n {
-		<-time.After(5 * time.Millisecond)
-	}
+	testenv.Await(t, n+" listeners", func() bool {
+		return server.Exec(t, url, "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '%listening' AND "+
+			"datname = current_database()") == n
+	})
 }
 
 // drain takes the value that a subscription begins with.
@@ -55,8 +56,8 @@ func TestWake(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		<-own
-		<-woken
+		testenv.Receive(t, own, "waking the node that wrote")
+		testenv.Receive(t, woken, "waking the other node")
 		t.Logf("%s: the other node's subscriber woke %v later", tt.name, time.Since(began))
 	}
 }
@@ -73,13 +74,13 @@ func TestWakeAgain(t *testing.T) {
 	listening(t, server, url, "1")
 	drain(woken)
 	proxy.Cut()
-	<-woken
+	testenv.Receive(t, woken, "waking after the cut")
 	listening(t, server, url, "1")
 	drain(woken)
 	if _, err := a.Commit(t.Context(), named(1, key, "x")); err != nil {
 		t.Fatal(err)
 	}
-	<-woken
+	testenv.Receive(t, woken, "waking by what was written")
 	end()
 	if _, err := a.Commit(t.Context(), named(1, key, "y")); err != nil {
 		t.Fatal(err)
@@ -117,7 +118,7 @@ func TestWakeMany(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, woken := range all {
-		<-woken
+		testenv.Receive(t, woken, "waking one of many")
 	}
 }
 
@@ -140,9 +141,7 @@ func TestSweep(t *testing.T) {
 		{"SELECT count(*) FROM abandoned", "0"},
 		{"SELECT count(*) FROM batches", "3"},
 	} {
-		for server.Exec(t, url, tt.what) != tt.want {
-			<-time.After(5 * time.Millisecond)
-		}
+		testenv.Await(t, tt.what+" = "+tt.want, func() bool { return server.Exec(t, url, tt.what) == tt.want })
 	}
 	if got := values(t, a, 1); len(got) != 5 {
 		t.Errorf("the sweep left %d entries, want 5", len(got))

@@ -1,0 +1,142 @@
+// Package testenv tells tests about the run that they are part of: whether it is one that must leave nothing out, what
+// repeats its random choices, and how long a wait may take. It is linked into no program.
+package testenv
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Patience is how long a test waits for what does not depend on the machine's speed before it calls it missing.
+const Patience = 2 * time.Minute
+
+// CI reports whether this run has to leave nothing out: the variable CI is set to anything but empty and "false".
+func CI() bool {
+	v := os.Getenv("CI")
+	return v != "" && v != "false"
+}
+
+// Missing ends a test that needs something which is not installed: it skips the test, and fails it where [CI] holds.
+func Missing(tb testing.TB, what string) {
+	tb.Helper()
+	if CI() {
+		tb.Fatal(what)
+	}
+	tb.Skip(what)
+}
+
+// NoPython is what the tests with Python need.
+const NoPython = "no python3 with the package cryptography (Debian: python3-cryptography)"
+
+// FindPython returns a Python that has the package cryptography, or nothing.
+var FindPython = sync.OnceValue(func() string {
+	for _, name := range []string{"python3", "/usr/bin/python3"} {
+		if exec.Command(name, "-c", "import cryptography.fernet").Run() == nil {
+			return name
+		}
+	}
+	return ""
+})
+
+// Python returns a Python that has the package cryptography; without one the test ends as [Missing] says.
+func Python(tb testing.TB) string {
+	tb.Helper()
+	if FindPython() == "" {
+		Missing(tb, NoPython)
+	}
+	return FindPython()
+}
+
+// Number reads a variable, which has to be a number if it is there.
+func Number(tb testing.TB, variable string, otherwise uint64) uint64 {
+	tb.Helper()
+	text, ok := os.LookupEnv(variable)
+	if !ok {
+		return otherwise
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		tb.Fatalf("%s: %v", variable, err)
+	}
+	return n
+}
+
+// Seed returns where a test's random choices begin: FERNPOST_SEED, or a new one at each run. It is logged, so that a run
+// that failed says how to repeat its choices.
+func Seed(tb testing.TB) uint64 {
+	tb.Helper()
+	seed := Number(tb, "FERNPOST_SEED", rand.Uint64())
+	tb.Logf("FERNPOST_SEED=%d", seed)
+	return seed
+}
+
+// Random returns random choices that begin at [Seed]. Several goroutines may use it; who of them gets which number is
+// then not repeated.
+func Random(tb testing.TB) *rand.Rand {
+	tb.Helper()
+	return rand.New(&lockedSource{src: rand.NewPCG(Seed(tb), 0)})
+}
+
+type lockedSource struct {
+	mu  sync.Mutex // held for one number
+	src *rand.PCG
+}
+
+func (s *lockedSource) Uint64() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.src.Uint64()
+}
+
+// Await asks again and again until done says so, and fails the test after [Patience].
+func Await(tb testing.TB, what string, done func() bool) {
+	tb.Helper()
+	for deadline := time.Now().Add(Patience); !done(); <-time.After(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			tb.Fatalf("waited %v in vain: %s", Patience, what)
+		}
+	}
+}
+
+// Receive takes one value from a channel, or notices that it is closed, and fails the test after [Patience].
+func Receive[T any](tb testing.TB, from <-chan T, what string) T {
+	tb.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(Patience):
+		tb.Fatalf("waited %v in vain: %s", Patience, what)
+		panic("unreachable")
+	}
+}
+
+// Command returns a command that does not outlive its test. One that still runs when the time of the whole run is nearly
+// over is ended with SIGQUIT, so that a Go program says where it hangs, and then killed.
+func Command(tb testing.TB, name string, args ...string) *exec.Cmd {
+	tb.Helper()
+	const grace = 10 * time.Second
+	ctx, cancel := context.WithCancel(context.Background())
+	tb.Cleanup(cancel)
+	if t, ok := tb.(interface{ Deadline() (time.Time, bool) }); ok {
+		if deadline, ok := t.Deadline(); ok {
+			ctx, cancel = context.WithDeadline(ctx, deadline.Add(-grace))
+			tb.Cleanup(cancel)
+		}
+	}
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Cancel = func() error {
+		if err := cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+			return cmd.Process.Kill() // a system without signals
+		}
+		return nil
+	}
+	cmd.WaitDelay = grace / 2
+	return cmd
+}
