@@ -22,6 +22,7 @@ type device struct {
 	// transport reaches a relay in a bubble; terminal tells that a person looks at stderr and types what is in stdin.
 	transport http.RoundTripper
 	terminal  bool
+	screen    bool // that stdout is a terminal
 	stdin     string
 }
 
@@ -41,7 +42,7 @@ func (d *device) runContext(ctx context.Context, args ...string) int {
 	a := &app{
 		stdin: strings.NewReader(d.stdin), stdout: &d.stdout, stderr: &d.stderr, width: 80,
 		getenv:        func(name string) string { return d.env[name] },
-		stdinTerminal: d.terminal, stderrTerminal: d.terminal, transport: d.transport,
+		stdinTerminal: d.terminal, stdoutTerminal: d.screen, stderrTerminal: d.terminal, transport: d.transport,
 	}
 	return a.run(ctx, args)
 }

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -74,8 +76,10 @@ func (a *app) eavesdrop(ctx context.Context, o eavesdropOptions) error {
 	}
 	defer client.Close()
 	if o.raw {
-		_, err := client.Raw(ctx, remote.Query{Results: results(o.newest)}, a.rawOutput())
-		return err
+		return a.printRaw(func(to io.Writer) error {
+			_, err := client.Raw(ctx, remote.Query{Results: results(o.newest)}, to)
+			return err
+		})
 	}
 	return a.showSightings(o, func(visit func(*thingspeak.Entry) error) (feedEnd, error) {
 		rows := 0
@@ -97,8 +101,10 @@ func (a *app) eavesdropCSV(ctx context.Context, o eavesdropOptions) error {
 		return err
 	}
 	defer body.Close()
-	_, err = io.Copy(a.rawOutput(), body)
-	return err
+	return a.printRaw(func(to io.Writer) error {
+		_, err := io.Copy(to, body)
+		return err
+	})
 }
 
 // dialUnkeyed makes a client for the channel that the flags name. A room lends its relay, channel and read key: what
@@ -133,32 +139,40 @@ func results(newest int) int {
 	return newest
 }
 
-// rawOutput is stdout; where that is a terminal, without the characters that it would obey.
-func (a *app) rawOutput() io.Writer {
+// printRaw prints what came to the letter; on a terminal, without the characters that it would obey.
+func (a *app) printRaw(copyTo func(io.Writer) error) error {
 	if !a.stdoutTerminal {
-		return a.stdout
+		return copyTo(a.stdout)
 	}
-	return &cleanWriter{to: a.stdout}
+	w := &cleanWriter{to: a.stdout}
+	return errors.Join(copyTo(w), w.flush())
 }
 
-// cleanWriter cleans text line by line.
+// cleanWriter cleans text line by line. The last line may have no end: flush writes it.
 type cleanWriter struct {
 	to   io.Writer
 	rest []byte
 }
 
 func (w *cleanWriter) Write(p []byte) (int, error) {
+	end := bytes.LastIndexByte(p, '\n') + 1
 	w.rest = append(w.rest, p...)
-	end := strings.LastIndexByte(string(w.rest), '\n') + 1
 	if end == 0 && len(w.rest) < 1<<16 {
 		return len(p), nil
 	}
-	if end == 0 {
-		end = len(w.rest)
+	whole := len(w.rest)
+	if end > 0 {
+		whole -= len(p) - end
 	}
-	_, err := io.WriteString(w.to, screen.Text(string(w.rest[:end])))
-	w.rest = append(w.rest[:0], w.rest[end:]...)
+	_, err := io.WriteString(w.to, screen.Text(string(w.rest[:whole])))
+	w.rest = append(w.rest[:0], w.rest[whole:]...)
 	return len(p), err
+}
+
+func (w *cleanWriter) flush() error {
+	_, err := io.WriteString(w.to, screen.Text(string(w.rest)))
+	w.rest = nil
+	return err
 }
 
 // showSightings prints a table, or objects, of what the rows show, and what they show together.

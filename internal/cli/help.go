@@ -9,9 +9,38 @@ const profilesHelp = `A profile says how a passphrase becomes a Fernet key and h
   tutorial   PBKDF2-HMAC-SHA256, 100,000 iterations, salt "salt_", tokens written b'gAAA…':
              what published Python scripts do. One table of guesses serves every channel of the world:
              weak against a guesser, there to talk to such scripts.
-  custom:…   anything else of that kind, for example
-             custom:kdf=pbkdf2,hash=sha512,salt=salt_,iterations=100000
-             custom:kdf=pbkdf2,hash=sha256,salt=static_salt_value,iterations=100000,wrapper=python
+  custom:…   anything else of that kind: settings as key=value, with commas between, in any order
+
+  kdf         how the key is made; must be given:
+                argon2id  Argon2id, 64 MiB, 3 passes, 4 lanes
+                pbkdf2    PBKDF2 with HMAC
+                sha256    the SHA-256 of the passphrase
+                cut       the first 32 bytes of the passphrase, filled up with fill
+                key       the passphrase is a Fernet key itself
+  hash        with pbkdf2: sha256 (default) or sha512
+  salt        with pbkdf2 and argon2id, must be given: its text, which may be empty with pbkdf2 and has at least
+              8 bytes with argon2id; @room for the salt that is made from the channel's id; @name for the
+              SHA-256 of the room's name, which must then be the same for everybody
+  iterations  with pbkdf2, must be given: 1 to 100000000
+  fill        with cut, must be given: one character
+  spelling    typed (default): the passphrase's bytes as they are; nfc: Unicode's normalisation form C,
+              white space taken off both ends, and every run of it inside made one space, as the presets
+              fernpost and pbkdf2 have it
+  wrapper     bare (default), or python: tokens are written b'gAAA…'
+  form        text (default): anybody with the key can write as anybody; records: signed messages
+
+In salt and fill, %XX is the byte of that hexadecimal number; a comma, a percent sign and an @ at the beginning
+must be written so. What published scripts do, to which wrapper=python is added if they post str(token):
+
+  custom:kdf=pbkdf2,hash=sha512,salt=salt_,iterations=100000
+  custom:kdf=pbkdf2,salt=static_salt_value,iterations=100000
+  custom:kdf=pbkdf2,salt=%00%01%02%03%04%05%06%07,iterations=100000   a salt that is no text
+  custom:kdf=pbkdf2,salt=,iterations=480000                           no salt
+  custom:kdf=pbkdf2,salt=@name,iterations=480000                      salt = SHA-256(room's name)
+  custom:kdf=sha256                                                   key = base64(SHA-256(passphrase))
+  custom:kdf=cut,fill=0                                               key = base64(passphrase filled with 0)
+  custom:kdf=cut,fill=%00                                             the same with NUL bytes
+  custom:kdf=key                                                      the passphrase is a Fernet key
 
 "join" tries fernpost, pbkdf2 and tutorial by itself and says which one opened a message.`
 
