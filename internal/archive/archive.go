@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/filelock"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/sqlite"
 )
@@ -272,20 +273,9 @@ func (r *Room) Lock(ctx context.Context) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("locking the outbox: %w", err)
 	}
-	const pause = 20 * time.Millisecond
-	var tick *time.Ticker
-	for lockFile(f) != nil {
-		if tick == nil {
-			tick = time.NewTicker(pause)
-			defer tick.Stop()
-		}
-		select {
-		case <-ctx.Done():
-			f.Close()
-			return nil, context.Cause(ctx)
-		case <-tick.C:
-		}
+	if err := filelock.Wait(ctx, f); err != nil {
+		f.Close()
+		return nil, err
 	}
-	// The file stays: removing it could take it from under a process that just opened it.
 	return func() { f.Close() }, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/archive"
@@ -64,6 +65,13 @@ func (a *app) openConversation(r keyring.Room) (*conversation, error) {
 	// The first use of an identity and opening the archive are what takes longest at start: each goes by itself.
 	options := room.Options{
 		Keys: keys, Salt: record.Salt(passphrase.RoomSalt(r.Channel)), Fields: r.Fields, Pad: r.Pad, Used: r.Wrote,
+		CurrentKeys: func() ([]fernet.Key, error) {
+			now, err := a.loadRoom(r.Name)
+			if err != nil {
+				return nil, err
+			}
+			return fernetKeys(now)
+		},
 	}
 	identified := make(chan error, 1)
 	go func() {
@@ -104,11 +112,19 @@ func (c *conversation) close() error {
 
 // fernetKeys returns a room's keys, newest first.
 func fernetKeys(r keyring.Room) ([]fernet.Key, error) {
-	keys := make([]fernet.Key, len(r.Keys))
-	for i, text := range r.Keys {
+	keys, err := parseKeys(r.Keys)
+	if err != nil {
+		return nil, fmt.Errorf("room %s: %w", r.Name, err)
+	}
+	return keys, nil
+}
+
+func parseKeys(texts []keyring.Secret) ([]fernet.Key, error) {
+	keys := make([]fernet.Key, len(texts))
+	for i, text := range texts {
 		key, err := fernet.ParseKey(text.Reveal())
 		if err != nil {
-			return nil, fmt.Errorf("room %s: key %d: %w", r.Name, i+1, err)
+			return nil, fmt.Errorf("key %d: %w", i+1, err)
 		}
 		keys[i] = key
 	}
@@ -125,9 +141,7 @@ func (a *app) identityFor(r keyring.Room) (record.Identity, string, error) {
 	defer keys.Close()
 	device, err := keys.Identity()
 	if errors.Is(err, keyring.ErrNoIdentity) {
-		seed := record.GenerateIdentity().RevealSeed()
-		device = keyring.Identity{Seed: keyring.Secret(hex.EncodeToString(seed[:]))}
-		err = keys.SaveIdentity(device)
+		device, err = keys.UpdateIdentity(withSeed)
 	}
 	if err != nil {
 		return record.Identity{}, "", err
@@ -138,6 +152,20 @@ func (a *app) identityFor(r keyring.Room) (record.Identity, string, error) {
 	}
 	identity, err := parseSeed(seed)
 	return identity, device.Nickname, err
+}
+
+// withSeed gives a new identity its secret half. Another process may have been quicker.
+func withSeed(id *keyring.Identity) error {
+	if *id == (keyring.Identity{}) {
+		id.Seed = newSeed()
+	}
+	_, err := parseSeed(id.Seed)
+	return err
+}
+
+func newSeed() keyring.Secret {
+	seed := record.GenerateIdentity().RevealSeed()
+	return keyring.Secret(hex.EncodeToString(seed[:]))
 }
 
 func parseSeed(s keyring.Secret) (record.Identity, error) {
@@ -156,38 +184,91 @@ func (a *app) replaceIdentity(r *keyring.Room) (record.Identity, error) {
 		return record.Identity{}, err
 	}
 	defer keys.Close()
-	identity := record.GenerateIdentity()
-	seed := identity.RevealSeed()
-	r.Identity, r.Wrote = keyring.Secret(hex.EncodeToString(seed[:])), false
-	if err := keys.Save(*r); err != nil {
+	before := r.Identity
+	*r, err = keys.Update(r.Name, func(r *keyring.Room) error {
+		if r.Identity == before { // otherwise another process has replaced it already
+			r.Identity, r.Wrote = newSeed(), false
+		}
+		return nil
+	})
+	if err != nil {
 		return record.Identity{}, err
+	}
+	identity, err := parseSeed(r.Identity)
+	if err != nil {
+		return identity, err
 	}
 	a.say("%s", a.style.warn(fmt.Sprintf("the archive of room %s is lost: you write with a new identity from now on (key %s); tell the others",
 		r.Name, identity.Public().Tag())))
 	return identity, nil
 }
 
-// noteWriting remembers in the keyring that the identity has written in this room.
-func (c *conversation) noteWriting() error {
+// updateRoom changes a room in the keyring, see [keyring.Keyring.Update].
+func (a *app) updateRoom(name string, change func(*keyring.Room) error) (keyring.Room, error) {
+	keys, err := a.openKeyring()
+	if err != nil {
+		return keyring.Room{}, err
+	}
+	defer keys.Close()
+	return keys.Update(name, change)
+}
+
+// noteWriting remembers in the keyring that the identity writes in this room: before it does, since a number that nobody
+// knows to be taken would be taken twice once the archive is lost.
+func (c *conversation) noteWriting() (err error) {
 	if c.room.Wrote {
 		return nil
 	}
-	keys, err := c.openKeyring()
-	if err != nil {
-		return err
-	}
-	defer keys.Close()
-	c.room.Wrote = true
-	return keys.Save(c.room)
+	c.room, err = c.updateRoom(c.room.Name, func(r *keyring.Room) error {
+		r.Wrote = true
+		return nil
+	})
+	return err
 }
 
 // write signs a message and puts it into the outbox.
 func (c *conversation) write(body record.Body) (room.Written, error) {
-	written, err := c.Write(body, time.Now())
-	if err != nil {
-		return written, err
+	if err := c.tellOfKeys(); err != nil {
+		return room.Written{}, err
 	}
-	return written, c.noteWriting()
+	if err := c.noteWriting(); err != nil {
+		return room.Written{}, err
+	}
+	return c.Write(body, time.Now())
+}
+
+// tellOfKeys writes a record about each new key that the others were not told of: a rotation may have been killed before
+// it did.
+func (c *conversation) tellOfKeys() error {
+	if len(c.room.Untold) == 0 {
+		return nil
+	}
+	if err := c.noteWriting(); err != nil {
+		return err
+	}
+	keys, err := parseKeys(c.room.Untold)
+	if err != nil {
+		return fmt.Errorf("room %s: %w", c.room.Name, err)
+	}
+	waiting, err := c.OnTheirWay()
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		moved := record.KeyMoved{Key: record.KeyID(key.ID())}
+		if slices.ContainsFunc(waiting, func(it room.Item) bool { return it.Record.Body == moved }) {
+			continue // killed right after it was written
+		}
+		if _, err := c.Write(moved, time.Now()); err != nil {
+			return err
+		}
+	}
+	told := c.room.Untold
+	c.room, err = c.updateRoom(c.room.Name, func(r *keyring.Room) error {
+		r.Untold = slices.DeleteFunc(r.Untold, func(s keyring.Secret) bool { return slices.Contains(told, s) })
+		return nil
+	})
+	return err
 }
 
 // deliver posts what is in the outbox. The room must have been read before.

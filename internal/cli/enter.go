@@ -223,12 +223,14 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 	}
 	r.Profile = profile.String()
 	r.Keys = []keyring.Secret{keyring.Secret(fernet.NewKey(key).Reveal())}
-	if err := a.keep(r); err != nil {
-		return err
-	}
+	// Kept before it is shown, the passphrase of a command that is killed in between would be known to nobody.
 	if err := a.showRoom(r, profile, key, generated, f.asJSON); err != nil {
 		return err
 	}
+	if err := a.keep(r); err != nil {
+		return err
+	}
+	a.say("%s", a.style.good("room "+name+" is ready"))
 	a.say("")
 	a.say("hand these over outside of the channel, the passphrase above all. The other side runs")
 	a.say("  fernpost join %s --relay %s --channel %d%s", name, screen.Line(r.Relay), r.Channel, joinProfile(profile))
@@ -398,7 +400,7 @@ func (a *app) showRoom(r keyring.Room, p passphrase.Profile, key [passphrase.Key
 	s := a.style
 	var b strings.Builder
 	line := func(label, value string) { fmt.Fprintf(&b, "  %-12s %s\n", label, value) }
-	fmt.Fprintf(&b, "%s\n", s.good("room "+r.Name+" is ready"))
+	fmt.Fprintf(&b, "room %s\n", s.bold(r.Name))
 	line("relay", screen.Line(r.Relay))
 	line("channel", strconv.FormatInt(r.Channel, 10))
 	line("profile", p.String())

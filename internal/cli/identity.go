@@ -104,20 +104,17 @@ func (a *app) chooseName(nick string) error {
 	if err := record.CheckNickname(nick); err != nil {
 		return usageError{err}
 	}
-	if _, _, err := a.identityFor(keyring.Room{}); err != nil { // makes one if there is none
-		return err
-	}
 	keys, err := a.openKeyring()
 	if err != nil {
 		return err
 	}
 	defer keys.Close()
-	id, err := keys.Identity()
-	if err != nil {
+	_, err = keys.UpdateIdentity(func(id *keyring.Identity) error {
+		err := withSeed(id)
+		id.Nickname = nick
 		return err
-	}
-	id.Nickname = nick
-	if err := keys.SaveIdentity(id); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	a.say("your messages carry the name %s from now on", screen.Line(nick))

@@ -95,7 +95,11 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags) error {
 		return err
 	}
 	r.WriteKey, r.ReadKey = "", "" // whoever joins has them already
-	return a.showRoom(r, profile, key, "", f.asJSON)
+	if err := a.showRoom(r, profile, key, "", f.asJSON); err != nil {
+		return err
+	}
+	a.say("%s", a.style.good("room "+name+" is ready"))
+	return nil
 }
 
 // newestRows reads the newest rows of a room's channel.

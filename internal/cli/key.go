@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -12,7 +13,6 @@ import (
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/passphrase"
-	"github.com/fernpost/fernpost/internal/record"
 )
 
 func (a *app) keyCommand() *cobra.Command {
@@ -46,32 +46,33 @@ the room: hand the new passphrase over outside.`,
 	return cmd
 }
 
-// newKey derives a key for a room and puts it before its other keys.
-func newKey(r *keyring.Room, pass string) (key [passphrase.KeySize]byte, p passphrase.Profile, err error) {
-	if p, err = passphrase.ParseProfile(r.Profile); err != nil {
-		return key, p, fmt.Errorf("room %s: %w", r.Name, err)
-	}
-	if key, err = p.Derive(pass, passphrase.RoomSalt(r.Channel), r.Name); err != nil {
-		return key, p, usageError{err}
-	}
-	text := keyring.Secret(fernet.NewKey(key).Reveal())
-	if slices.Contains(r.Keys, text) {
-		return key, p, usagef("room %s has this key already", r.Name)
-	}
-	r.Keys = append([]keyring.Secret{text}, r.Keys...)
-	return key, p, nil
-}
-
-func (a *app) saveRoom(r keyring.Room) error {
-	keys, err := a.openKeyring()
+// deriveKey makes a key of a room out of a passphrase.
+func deriveKey(r keyring.Room, p passphrase.Profile, pass string) (fernet.Key, string, error) {
+	key, err := p.Derive(pass, passphrase.RoomSalt(r.Channel), r.Name)
 	if err != nil {
-		return err
+		return fernet.Key{}, "", usageError{err}
 	}
-	defer keys.Close()
-	return keys.Save(r)
+	words := passphrase.CheckWords(key)
+	return fernet.NewKey(key), strings.Join(words[:], " "), nil
 }
 
-// rotateKey tells the others under the old key that the room moves, and keeps the new one once that is said.
+// keepKey puts a key before the other keys of a room. The others are to be told of one that is untold.
+func (a *app) keepKey(name string, key fernet.Key, untold bool) (keyring.Room, error) {
+	return a.updateRoom(name, func(r *keyring.Room) error {
+		text := keyring.Secret(key.Reveal())
+		if slices.Contains(r.Keys, text) {
+			return usagef("room %s has this key already", name)
+		}
+		r.Keys = slices.Insert(r.Keys, 0, text)
+		if untold {
+			r.Untold = append(r.Untold, text)
+		}
+		return nil
+	})
+}
+
+// rotateKey shows the new key's passphrase, keeps the key, and then tells the others, under the old one. Killed between
+// any two of these, it leaves no key that nobody has, and the next command that writes tells what is untold.
 func (a *app) rotateKey(ctx context.Context, roomName, file string, o initOptions) error {
 	r, err := a.loadRoom(roomName)
 	if err != nil {
@@ -85,49 +86,43 @@ func (a *app) rotateKey(ctx context.Context, roomName, file string, o initOption
 	if err != nil {
 		return err
 	}
-	moved := r
-	key, _, err := newKey(&moved, pass)
+	key, words, err := deriveKey(r, profile, pass)
 	if err != nil {
 		return err
 	}
-	if profile.Form == passphrase.FormRecords && r.WriteKey != "" {
-		if err := a.tellKeyMoved(ctx, r, fernet.NewKey(key)); err != nil {
-			return err
-		}
-		// Telling it has noted in the keyring that this identity has written here.
-		if moved, err = a.loadRoom(r.Name); err != nil {
-			return err
-		}
-		if _, _, err := newKey(&moved, pass); err != nil {
-			return err
-		}
-	}
-	if err := a.saveRoom(moved); err != nil {
-		return err
-	}
-	words := passphrase.CheckWords(key)
+	shown := fmt.Sprintf("check words  %s\n", words)
 	if generated {
-		fmt.Fprintf(a.stdout, "passphrase   %s\n", a.style.bold(pass))
+		shown = fmt.Sprintf("passphrase   %s\n", a.style.bold(pass)) + shown
 	}
-	if _, err := fmt.Fprintf(a.stdout, "check words  %s\n", strings.Join(words[:], " ")); err != nil {
-		return err
+	if _, err := io.WriteString(a.stdout, shown); err != nil {
+		return err // a passphrase that nobody has seen is not to be used
+	}
+	canTell := profile.Form == passphrase.FormRecords && r.WriteKey != ""
+	if !slices.Contains(r.Untold, keyring.Secret(key.Reveal())) { // otherwise an interrupted rotation goes on
+		if r, err = a.keepKey(r.Name, key, canTell); err != nil {
+			return err
+		}
 	}
 	a.say("hand the new passphrase over outside of the channel, to those who stay; they run \"fernpost key add\"")
-	return nil
+	if !canTell {
+		return nil
+	}
+	return a.postKeyMoved(ctx, r)
 }
 
-// tellKeyMoved signs a record about the new key, under the old one.
-func (a *app) tellKeyMoved(ctx context.Context, r keyring.Room, key fernet.Key) (err error) {
+// postKeyMoved tells the others of the keys that they were not told of.
+func (a *app) postKeyMoved(ctx context.Context, r keyring.Room) (err error) {
 	c, err := a.openConversation(r)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	if _, err := c.read(ctx); err != nil {
+	// In the outbox first: it is told then, sooner or later, even if the relay cannot be reached now.
+	if err := c.tellOfKeys(); err != nil {
 		return err
 	}
-	if _, err := c.write(record.KeyMoved{Key: record.KeyID(key.ID())}); err != nil {
-		return err
+	if _, err := c.read(ctx); err != nil {
+		return explainDelivery(err)
 	}
 	_, err = c.deliver(ctx)
 	return err
@@ -148,15 +143,18 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 	case err != nil:
 		return err
 	}
-	key, _, err := newKey(&r, pass)
+	profile, err := passphrase.ParseProfile(r.Profile)
+	if err != nil {
+		return fmt.Errorf("room %s: %w", r.Name, err)
+	}
+	key, words, err := deriveKey(r, profile, pass)
 	if err != nil {
 		return err
 	}
-	if err := a.saveRoom(r); err != nil {
+	if r, err = a.keepKey(r.Name, key, false); err != nil {
 		return err
 	}
-	words := passphrase.CheckWords(key)
-	if _, err := fmt.Fprintf(a.stdout, "check words  %s\n", strings.Join(words[:], " ")); err != nil {
+	if _, err := fmt.Fprintf(a.stdout, "check words  %s\n", words); err != nil {
 		return err
 	}
 	a.say("room %s has %s now; what you write is sealed with the new one", r.Name, count(len(r.Keys), "key"))

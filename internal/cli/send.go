@@ -93,6 +93,10 @@ func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
 	if err != nil {
 		return err
 	}
+	// The message may have come after minutes: the room may have moved to another key meanwhile.
+	if r, err = a.loadRoom(r.Name); err != nil {
+		return err
+	}
 	if signed {
 		return a.sendSigned(ctx, r, record.Text(text), o)
 	}

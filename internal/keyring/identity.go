@@ -36,11 +36,21 @@ func (k *Keyring) Identity() (Identity, error) {
 	return id, nil
 }
 
-// SaveIdentity keeps the device's identity, in place of the one before.
-func (k *Keyring) SaveIdentity(id Identity) error {
-	id.Version = version
-	if err := k.write(identityFile, id, k.root.Rename); err != nil {
-		return fmt.Errorf("keeping the identity: %w", err)
-	}
-	return nil
+// UpdateIdentity changes the device's identity as [Keyring.Update] changes a room, and returns it. Where there is none,
+// change makes one of the zero Identity.
+func (k *Keyring) UpdateIdentity(change func(*Identity) error) (id Identity, err error) {
+	err = k.locked(func() error {
+		if id, err = k.Identity(); err != nil && !errors.Is(err, ErrNoIdentity) {
+			return err
+		}
+		if err := change(&id); err != nil {
+			return err
+		}
+		id.Version = version
+		if err := k.write(identityFile, id); err != nil {
+			return fmt.Errorf("keeping the identity: %w", err)
+		}
+		return nil
+	})
+	return id, err
 }

@@ -13,8 +13,10 @@ import (
 	"strings"
 )
 
-// version of the file format. A file of a higher version was written by a newer fernpost and is refused.
-const version = 1
+// version of the file format. A file of a higher version was written by a newer fernpost and is refused; one of version 1
+// has all that is needed, and becomes one of this version when it is changed. Whoever writes version 1 takes no lock, and
+// would put back what it has read before: it must refuse what was changed here.
+const version = 2
 
 // maxFile bounds what is read of a room's file, in bytes.
 const maxFile = 1 << 20
@@ -40,6 +42,8 @@ type Room struct {
 	Profile string `json:"profile"`
 	// Keys are Fernet keys, URL-safe base64, newest first: the first seals, all open.
 	Keys []Secret `json:"keys"`
+	// Untold are those of the keys that the other members were not told of yet, so that whoever finds them here does it.
+	Untold []Secret `json:"untold,omitempty"`
 	// WriteKey and ReadKey are the channel's API keys; empty where there is none.
 	WriteKey Secret `json:"write_key,omitempty"`
 	ReadKey  Secret `json:"read_key,omitempty"`
@@ -84,19 +88,25 @@ func CheckName(name string) error {
 	return nil
 }
 
-// Keyring is the directory of rooms. It is safe for several processes: each file is replaced as a whole.
+// Keyring is the directory of rooms. It is safe for several processes: a file is replaced as a whole, and changed by one
+// process at a time.
 type Keyring struct{ root *os.Root }
 
-// Open opens the directory, and makes it (mode 0700) if it is not there.
+// Open opens the directory, and makes it (mode 0700) if it is not there. What a killed process has left half written
+// there is removed.
 func Open(dir string) (*Keyring, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := makeDir(dir); err != nil {
 		return nil, fmt.Errorf("making the directory of rooms: %w", err)
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("opening the directory of rooms: %w", err)
 	}
-	return &Keyring{root}, nil
+	k := &Keyring{root}
+	if err := k.sweep(); err != nil {
+		return nil, errors.Join(fmt.Errorf("removing keys that were left half written: %w", err), k.Close())
+	}
+	return k, nil
 }
 
 // Close releases the directory.
@@ -104,12 +114,7 @@ func (k *Keyring) Close() error { return k.root.Close() }
 
 // Names lists the rooms in alphabetical order.
 func (k *Keyring) Names() ([]string, error) {
-	dir, err := k.root.Open(".")
-	if err != nil {
-		return nil, fmt.Errorf("listing rooms: %w", err)
-	}
-	defer dir.Close()
-	files, err := dir.Readdirnames(-1)
+	files, err := k.files()
 	if err != nil {
 		return nil, fmt.Errorf("listing rooms: %w", err)
 	}
@@ -146,28 +151,39 @@ func (k *Keyring) Load(name string) (Room, error) {
 
 // Add writes a new room. It returns [ErrExists] where the name is taken and never touches the room that has it.
 func (k *Keyring) Add(room Room) error {
-	err := k.keep(room, func(from, to string) error {
-		// A link fails where the name exists, in one step; a rename would replace.
-		if err := k.root.Link(from, to); err != nil {
-			return err
-		}
-		return k.root.Remove(from)
-	})
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%w: %s", ErrExists, room.Name)
-	}
-	return err
-}
-
-// Save replaces the room's file as a whole: after a crash or on a full disk the old one is still there.
-func (k *Keyring) Save(room Room) error { return k.keep(room, k.root.Rename) }
-
-func (k *Keyring) keep(room Room, place func(from, to string) error) error {
 	if err := CheckName(room.Name); err != nil {
 		return err
 	}
+	return k.locked(func() error {
+		if _, err := k.root.Lstat(room.Name + ".json"); err == nil {
+			return fmt.Errorf("%w: %s", ErrExists, room.Name)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("keeping room %s: %w", room.Name, err)
+		}
+		return k.keep(&room)
+	})
+}
+
+// Update changes a room: it reads it, lets change work on it, and replaces its file as a whole, all while no other
+// process can change it, and returns the room as it is now. There is no other way to write a room that exists, since
+// whoever wrote one that was read earlier would take back what others have changed meanwhile. An error of change leaves
+// the room as it is and is returned; after a crash or on a full disk the old file is still there.
+func (k *Keyring) Update(name string, change func(*Room) error) (room Room, err error) {
+	err = k.locked(func() error {
+		if room, err = k.Load(name); err != nil {
+			return err
+		}
+		if err := change(&room); err != nil {
+			return err
+		}
+		return k.keep(&room)
+	})
+	return room, err
+}
+
+func (k *Keyring) keep(room *Room) error {
 	room.Version = version
-	if err := k.write(room.Name+".json", room, place); err != nil {
+	if err := k.write(room.Name+".json", room); err != nil {
 		return fmt.Errorf("keeping room %s: %w", room.Name, err)
 	}
 	return nil
@@ -198,33 +214,6 @@ func (k *Keyring) read(name string, into any) error {
 	if err := json.NewDecoder(f).Decode(into); err != nil {
 		// The decoder's words may hold a piece of the file, and the file holds keys.
 		return fmt.Errorf("%s is damaged", f.Name())
-	}
-	return nil
-}
-
-// write writes a file with secrets under another name, to disk, and then lets place put it where it belongs.
-func (k *Keyring) write(name string, content any, place func(from, to string) error) error {
-	b, err := json.MarshalIndent(content, "", "  ")
-	if err != nil {
-		return err
-	}
-	temp := fmt.Sprintf(".%s.%d", name, os.Getpid())
-	f, err := k.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(b, '\n'))
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = place(temp, name)
-	}
-	if err != nil {
-		k.root.Remove(temp)
-		return err
-	}
-	if dir, err := k.root.Open("."); err == nil {
-		dir.Sync() // the name too; a file system that cannot is no reason to fail
-		dir.Close()
 	}
 	return nil
 }

@@ -135,15 +135,14 @@ func (b *batch) keep(facts *Facts) error {
 
 // finish keeps the facts, where they are new.
 func (in *Intake) finish(state *kept.State, facts *Facts) error {
-	ids := in.c.sortedIDs()
 	position := facts.Position
 	if position == nil {
 		position = state.Position
 	}
-	if slices.Equal(position, state.Position) && slices.Equal(ids, state.Keys) {
+	if slices.Equal(position, state.Position) && slices.Equal(in.ids, state.Keys) {
 		return nil
 	}
-	state.Position, state.Keys = position, ids
+	state.Position, state.Keys = position, in.ids
 	return in.c.store.SetState(*state)
 }
 

@@ -18,7 +18,10 @@ var ErrLostArchive = errors.New("the archive of this room is lost, and with it t
 type Options struct {
 	// Keys are the room's keys, newest first: the first seals, all open.
 	Keys []fernet.Key
-	Salt record.Salt
+	// CurrentKeys returns the keys as they are now, for a room that may move to another key while it is open: they are asked
+	// for when a reading begins, and inside the transaction that takes a number. Without it, Keys stay as they are.
+	CurrentKeys func() ([]fernet.Key, error)
+	Salt        record.Salt
 	// Identity signs what is written here. Without one the room can only be read.
 	Identity record.Identity
 	// Nick is the nickname in what is written; it may be empty.
@@ -95,16 +98,9 @@ func (c *Conversation) OwnNumber(n uint32) string {
 }
 
 // prepare checks the options.
-func (c *Conversation) prepare() (err error) {
-	if c.opener, err = newOpener(c.o.Keys); err != nil {
+func (c *Conversation) prepare() error {
+	if err := c.useKeys(c.o.Keys); err != nil {
 		return err
-	}
-	for _, k := range c.o.Keys {
-		sealer, err := fernet.NewRing(k)
-		if err != nil {
-			return err
-		}
-		c.sealers = append(c.sealers, sealer)
 	}
 	if !c.o.Identity.IsZero() {
 		c.own = c.o.Identity.Public()
@@ -122,6 +118,37 @@ func (c *Conversation) prepare() (err error) {
 	}
 	if c.o.Nick != "" {
 		return record.CheckNickname(c.o.Nick)
+	}
+	return nil
+}
+
+// useKeys opens with these keys from now on, and seals with the first.
+func (c *Conversation) useKeys(keys []fernet.Key) error {
+	o, err := newOpener(keys)
+	if err != nil {
+		return err
+	}
+	sealers := make([]fernet.Ring, len(keys))
+	for i, k := range keys {
+		if sealers[i], err = fernet.NewRing(k); err != nil {
+			return err
+		}
+	}
+	c.opener, c.sealers = o, sealers
+	return nil
+}
+
+// renewKeys takes the keys of this moment.
+func (c *Conversation) renewKeys() error {
+	if c.o.CurrentKeys == nil {
+		return nil
+	}
+	keys, err := c.o.CurrentKeys()
+	if err == nil {
+		err = c.useKeys(keys)
+	}
+	if err != nil {
+		return fmt.Errorf("taking the keys of the room: %w", err)
 	}
 	return nil
 }

@@ -62,6 +62,8 @@ type Intake struct {
 	c     *Conversation
 	keep  int
 	state kept.State // as it was when the reading began
+	// ids are those of the keys that there were when the reading began.
+	ids []record.KeyID
 	// clears counts the clears before the entries that are added.
 	clears uint32
 
@@ -77,11 +79,14 @@ type Intake struct {
 
 // Receive begins a reading. Of the messages that come the newest are handed out, as many as keep says.
 func (c *Conversation) Receive(keep int) (*Intake, error) {
+	if err := c.renewKeys(); err != nil {
+		return nil, fmt.Errorf("reading the room: %w", err)
+	}
 	state, err := c.store.State()
 	if err != nil {
 		return nil, fmt.Errorf("reading the room: %w", err)
 	}
-	return &Intake{c: c, keep: max(keep, 0), state: state, clears: state.Clears}, nil
+	return &Intake{c: c, keep: max(keep, 0), state: state, ids: c.sortedIDs(), clears: state.Clears}, nil
 }
 
 // Position returns what the reading before was finished with: where to go on.
@@ -197,8 +202,7 @@ func (in *Intake) Finish(facts Facts) (Arrivals, error) {
 // reopen reads what was kept unopened, if a key has come since.
 func (in *Intake) reopen() error {
 	c := in.c
-	ids := c.sortedIDs()
-	if len(in.state.Keys) == 0 || !slices.ContainsFunc(ids, func(id record.KeyID) bool {
+	if len(in.state.Keys) == 0 || !slices.ContainsFunc(in.ids, func(id record.KeyID) bool {
 		return !slices.Contains(in.state.Keys, id)
 	}) {
 		return nil

@@ -60,6 +60,10 @@ func (c *Conversation) Write(body record.Body, now time.Time) (Written, error) {
 
 // write does the work of Write inside its transaction.
 func (c *Conversation) write(body record.Body, now time.Time) (w Written, err error) {
+	// Keys of an earlier moment would seal for somebody whom the room has moved away from meanwhile.
+	if err := c.renewKeys(); err != nil {
+		return w, err
+	}
 	state, err := c.store.State()
 	if err != nil {
 		return w, err
@@ -79,7 +83,7 @@ func (c *Conversation) write(body record.Body, now time.Time) (w Written, err er
 	if len(named) > 0 {
 		r.Seen = seenOf(&named[0])
 	}
-	w, err = c.queue(&t, &r, 0, now)
+	w, err = c.queue(&t, &r, c.sealerOf(body), now)
 	if err != nil {
 		return w, err
 	}
@@ -90,6 +94,17 @@ func (c *Conversation) write(body record.Body, now time.Time) (w Written, err er
 		named[i].MarkNamed(named[i].Top, w.Number)
 	}
 	return w, c.store.Apply(&record.Change{Authors: named})
+}
+
+// sealerOf returns which key seals a body: the newest, but the one before it for the record that tells of it, which is
+// for those who do not have it yet.
+func (c *Conversation) sealerOf(body record.Body) int {
+	if moved, ok := body.(record.KeyMoved); ok {
+		if next := slices.Index(c.ids, moved.Key) + 1; next < len(c.ids) {
+			return next // 0 where the new key is not here
+		}
+	}
+	return 0
 }
 
 // adopt makes the identity the one that signs here. Another one before it must have nothing in the outbox, because the
@@ -256,6 +271,9 @@ type Renumbered struct{ Before, Now uint32 }
 func (c *Conversation) signAnew(
 	state *kept.State, t tip, own []kept.Own, change func(*record.Record), now time.Time,
 ) (changed []Renumbered, err error) {
+	if err := c.renewKeys(); err != nil { // another process may have sealed some of it with a key that is new
+		return nil, err
+	}
 	messages, err := c.unsent(own)
 	if err != nil {
 		return nil, err

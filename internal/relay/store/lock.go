@@ -1,11 +1,14 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/fernpost/fernpost/internal/filelock"
 )
 
 // lockName is the file beside the database whose lock says that a process serves it. It holds that process's id.
@@ -38,7 +41,10 @@ func LockDir(dir string) (*Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := lockFile(f); err != nil {
+	if err := filelock.Try(f); err != nil {
+		if !errors.Is(err, filelock.ErrHeld) {
+			return nil, errors.Join(fmt.Errorf("locking %s: %w", f.Name(), err), f.Close())
+		}
 		served := &ServedError{}
 		if b, err := os.ReadFile(f.Name()); err == nil {
 			served.PID, _ = strconv.Atoi(strings.TrimSpace(string(b))) // 0 if it is not there yet

@@ -1,0 +1,145 @@
+package keyring
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/filelock"
+)
+
+// Files in the directory that are no room's.
+const (
+	lockFile = ".lock"
+	// newFile is what a file is written as before it takes its place. Whoever has the lock writes it.
+	newFile = ".new"
+)
+
+// lockTimeout bounds how long a command waits for another one that changes the keyring, which takes milliseconds.
+const lockTimeout = 10 * time.Second
+
+// locked runs work while no other process changes the keyring.
+func (k *Keyring) locked(work func() error) error {
+	f, err := k.root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("locking the keyring: %w", err)
+	}
+	defer f.Close()
+	ctx, cancel := context.WithTimeoutCause(context.Background(), lockTimeout,
+		errors.New("another fernpost has been changing it for ten seconds"))
+	defer cancel()
+	if err := filelock.Wait(ctx, f); err != nil {
+		return fmt.Errorf("locking the keyring: %w", err)
+	}
+	return work()
+}
+
+// write writes a file with secrets, under the lock. It is on disk, and under its name, when write returns nil.
+func (k *Keyring) write(name string, content any) error {
+	b, err := json.MarshalIndent(content, "", "  ")
+	if err != nil {
+		return err
+	}
+	f, err := k.root.OpenFile(newFile, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(b, '\n'))
+	// Renamed before its content is on disk, the file could be empty after a power cut, and the old one gone.
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = k.root.Rename(newFile, name)
+	}
+	if err != nil {
+		k.root.Remove(newFile)
+		return err
+	}
+	dir, err := k.root.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join(syncDir(dir), dir.Close())
+}
+
+// halfWritten is what versions before the lock have written their files as.
+var halfWritten = regexp.MustCompile(`^\.(.+\.json|\.identity)\.[0-9]+$`)
+
+// sweep removes what processes that were killed have left half written: there are keys in it.
+func (k *Keyring) sweep() error {
+	files, err := k.files()
+	if err != nil {
+		return err
+	}
+	files = slices.DeleteFunc(files, func(f string) bool { return f != newFile && !halfWritten.MatchString(f) })
+	if len(files) == 0 {
+		return nil
+	}
+	return k.locked(func() error {
+		for _, f := range files {
+			info, err := k.root.Lstat(f)
+			if f != newFile && err == nil && time.Since(info.ModTime()) < time.Minute {
+				continue // an older fernpost, which takes no lock, may be about to rename it
+			}
+			if err == nil {
+				err = k.root.Remove(f)
+			}
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// files returns the names in the directory.
+func (k *Keyring) files() ([]string, error) {
+	dir, err := k.root.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	return dir.Readdirnames(-1)
+}
+
+// makeDir makes a directory (mode 0700) with those above it, if it is not there, and waits until their names are on
+// disk: a power cut could otherwise take the directory and every key in it.
+func makeDir(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	above := filepath.Dir(dir)
+	if above != dir {
+		if err := makeDir(above); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	d, err := os.Open(above)
+	if err != nil {
+		return err
+	}
+	return errors.Join(syncDir(d), d.Close())
+}
+
+// syncDir waits until the names in a directory are on disk.
+func syncDir(dir *os.File) error {
+	if runtime.GOOS == "windows" {
+		return nil // a directory cannot be synced there, and the system logs renames
+	}
+	err := dir.Sync()
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) {
+		return nil // nor on some file systems
+	}
+	return err
+}
