@@ -18,14 +18,16 @@ import (
 
 // device is a home directory, and what runs the program there.
 type device struct {
-	t   *testing.T
-	env []string
+	t    *testing.T
+	home string
+	env  []string
 }
 
 func newDevice(t *testing.T, server *relaytest.Server, more ...string) *device {
 	t.Helper()
-	return &device{t, append([]string{
-		"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "NO_PROXY=*", "FERNPOST_RELAY=" + server.URL,
+	home := t.TempDir()
+	return &device{t, home, append([]string{
+		"HOME=" + home, "PATH=" + os.Getenv("PATH"), "NO_PROXY=*", "FERNPOST_RELAY=" + server.URL,
 		"FERNPOST_PASSPHRASE=maple orbit velvet thunder pickle canyon",
 	}, more...)}
 }

@@ -1,0 +1,302 @@
+//go:build linux && (amd64 || arm64)
+
+package main
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	rules "github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+)
+
+// quickProfile is one of signed rooms that derives its key in no time.
+const quickProfile = "custom:kdf=sha256,form=records"
+
+// kills runs a command on devices that prepare makes, and kills it before each call that changes something, one a run,
+// until it comes to its end. check looks at what is left; printed is what the command had printed.
+func kills(t *testing.T, prepare func(*testing.T) *device, check func(t *testing.T, d *device, printed string), args ...string) {
+	t.Helper()
+	for n := 1; ; n++ {
+		d := prepare(t)
+		changes, printed, end := d.trace(n, args...)
+		check(t, d, printed)
+		if t.Failed() {
+			t.Fatalf("after a kill in front of %v, number %d", changes[len(changes)-1], n)
+		}
+		if !end.Signaled() {
+			if end.ExitStatus() != 0 || n < 5 {
+				t.Fatalf("fernpost %s exits %d after %d changes", strings.Join(args, " "), end.ExitStatus(), len(changes))
+			}
+			t.Logf("%d kills", n-1)
+			return
+		}
+		if end.Signal() != syscall.SIGKILL {
+			t.Fatalf("it died of %v", end.Signal())
+		}
+	}
+}
+
+// fastRelay is a relay that refuses nothing.
+func fastRelay(t *testing.T) *relaytest.Server {
+	t.Helper()
+	limits, err := rules.Preset(rules.PresetNone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return relaytest.New(t, relaytest.Limits(limits), relaytest.InMemory())
+}
+
+// makeRoom makes the room lab and returns what others need to join it.
+func (d *device) makeRoom() (channel, writeKey string) {
+	d.t.Helper()
+	made := d.must("init", "lab", "--profile", quickProfile)
+	return find(d.t, made, `channel +(\d+)`), find(d.t, made, `write key +(\S+)`)
+}
+
+func (d *device) join(channel, writeKey string) {
+	d.t.Helper()
+	d.env = append(d.env, "FERNPOST_WRITE_KEY="+writeKey)
+	d.must("join", "lab", "--profile", quickProfile, "--channel", channel)
+}
+
+func find(t *testing.T, text, pattern string) string {
+	t.Helper()
+	m := regexp.MustCompile("(?m)" + pattern).FindStringSubmatch(text)
+	if m == nil {
+		t.Fatalf("no %s in %q", pattern, text)
+	}
+	return m[1]
+}
+
+// exits runs a command and returns its exit code and what it has said.
+func (d *device) exits(args ...string) (code int, talk string) {
+	d.t.Helper()
+	cmd := d.command(args...)
+	var b strings.Builder
+	cmd.Stderr = &b
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		d.t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), b.String()
+}
+
+// keyFiles checks that nothing with keys in it stands in the keyring but what belongs there.
+func (d *device) keyFiles() {
+	d.t.Helper()
+	files, err := os.ReadDir(filepath.Join(d.home, ".local", "share", "fernpost", "rooms"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, f := range files {
+		if !slices.Contains([]string{".identity", ".lock", "lab.json"}, f.Name()) {
+			d.t.Errorf("%s is left in the keyring", f.Name())
+		}
+	}
+}
+
+func (d *device) file(content string) string {
+	d.t.Helper()
+	name := filepath.Join(d.t.TempDir(), "file")
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		d.t.Fatal(err)
+	}
+	return name
+}
+
+// texts returns the messages that recv prints.
+func (d *device) texts() (texts []string) {
+	d.t.Helper()
+	for _, m := range regexp.MustCompile(`(?m)^\S+ \S+ .*: (.*)$`).FindAllStringSubmatch(d.must("recv"), -1) {
+		if !strings.HasPrefix(m[1], "[") { // what is no text
+			texts = append(texts, m[1])
+		}
+	}
+	return texts
+}
+
+// A rotation that was killed left a passphrase that nobody had, or a key that nobody was told of.
+func TestKilledRotation(t *testing.T) {
+	t.Parallel()
+	server := fastRelay(t)
+	var bo *device
+	prepare := func(t *testing.T) *device {
+		ana := newDevice(t, server)
+		bo = newDevice(t, server)
+		bo.join(ana.makeRoom())
+		ana.must("send", "before")
+		return ana
+	}
+	kills(t, prepare, func(t *testing.T, ana *device, printed string) {
+		ana.must("send", "after")
+		ana.keyFiles()
+		if d := cmp.Diff([]string{"before", "after"}, ana.texts()); d != "" {
+			t.Error(d)
+		}
+		told := strings.Count(bo.must("recv"), "has moved this room to a new key")
+		if keys := find(t, ana.must("rooms", "--json"), `"keys":(\d+)`); keys == "1" {
+			if told > 0 {
+				t.Error("the others were told of a key that is lost")
+			}
+		} else {
+			passphrase := bo.file(find(t, printed, `^passphrase +(.+)\n`))
+			if code, talk := ana.exits("key", "add", "--passphrase-file", passphrase); code != 2 || !strings.Contains(talk, "already") {
+				t.Errorf("the passphrase that was shown is not that of the key (exit %d, %s)", code, talk)
+			}
+			if told != 1 {
+				t.Errorf("the others were told %d times of the new key, want once", told)
+			}
+			bo.must("key", "add", "--passphrase-file", passphrase)
+		}
+		if d := cmp.Diff([]string{"before", "after"}, bo.texts()); d != "" {
+			t.Error(d)
+		}
+	}, "key", "rotate", "--generate")
+}
+
+// A room whose init was killed is there, with a passphrase that was shown, or can be made again.
+func TestKilledInit(t *testing.T) {
+	t.Parallel()
+	server := fastRelay(t)
+	prepare := func(t *testing.T) *device { return newDevice(t, server) }
+	kills(t, prepare, func(t *testing.T, ana *device, printed string) {
+		if ana.must("rooms") == "" {
+			printed = ana.must("init", "lab", "--generate", "--profile", quickProfile)
+		}
+		ana.must("send", "hello")
+		ana.keyFiles()
+		bo := newDevice(t, server)
+		joined := bo.must("join", "lab", "--profile", quickProfile, "--channel", find(t, printed, `channel +(\d+)`),
+			"--passphrase-file", bo.file(find(t, printed, `passphrase +(.+)\n`)))
+		const words = `check words +(.+)`
+		if got, want := find(t, joined, words), find(t, printed, words); got != want {
+			t.Errorf("the passphrase that was shown makes the key %s, the room has %s", got, want)
+		}
+		if d := cmp.Diff([]string{"hello"}, bo.texts()); d != "" {
+			t.Error(d)
+		}
+	}, "init", "lab", "--generate", "--profile", quickProfile)
+}
+
+func TestKilledJoin(t *testing.T) {
+	t.Parallel()
+	server := fastRelay(t)
+	ana := newDevice(t, server)
+	channel, _ := ana.makeRoom()
+	ana.must("send", "hello")
+	args := []string{"join", "lab", "--profile", quickProfile, "--channel", channel}
+	prepare := func(t *testing.T) *device { return newDevice(t, server) }
+	kills(t, prepare, func(t *testing.T, bo *device, _ string) {
+		if bo.must("rooms") == "" {
+			bo.must(args...)
+		}
+		if d := cmp.Diff([]string{"hello"}, bo.texts()); d != "" {
+			t.Error(d)
+		}
+		bo.keyFiles()
+	}, args...)
+}
+
+func TestKilledKeyAdd(t *testing.T) {
+	t.Parallel()
+	server := fastRelay(t)
+	ana := newDevice(t, server)
+	channel, writeKey := ana.makeRoom()
+	ana.must("send", "before")
+	passphrase := ana.file("garden copper lantern drizzle tulip marble")
+	ana.must("key", "rotate", "--passphrase-file", passphrase)
+	ana.must("send", "after")
+	prepare := func(t *testing.T) *device {
+		bo := newDevice(t, server)
+		bo.join(channel, writeKey)
+		return bo
+	}
+	args := []string{"key", "add", "--passphrase-file", passphrase}
+	kills(t, prepare, func(t *testing.T, bo *device, _ string) {
+		if code, talk := bo.exits(args...); code != 0 && (code != 2 || !strings.Contains(talk, "already")) {
+			t.Errorf("once more it exits %d: %s", code, talk)
+		}
+		if d := cmp.Diff([]string{"before", "after"}, bo.texts()); d != "" {
+			t.Error(d)
+		}
+		bo.keyFiles()
+	}, args...)
+}
+
+func TestKilledIdentityName(t *testing.T) {
+	t.Parallel()
+	server := fastRelay(t)
+	show := func(d *device) (nick, key string) {
+		shown := d.must("identity", "show")
+		return find(d.t, shown, `nickname +(\S+)`), find(d.t, shown, `key +(\S+)`)
+	}
+	var before string
+	prepare := func(t *testing.T) *device {
+		ana := newDevice(t, server)
+		ana.must("identity", "name", "ana")
+		_, before = show(ana)
+		return ana
+	}
+	kills(t, prepare, func(t *testing.T, d *device, _ string) {
+		if nick, key := show(d); key != before || nick != "ana" && nick != "pia" {
+			t.Errorf("%s has the key %s, before it was ana with %s", nick, key, before)
+		}
+		d.keyFiles()
+	}, "identity", "name", "pia")
+	// The first one on a device makes the identity.
+	kills(t, func(t *testing.T) *device { return newDevice(t, server) }, func(t *testing.T, d *device, _ string) {
+		_, key := show(d)
+		d.must("identity", "name", "ana")
+		if nick, again := show(d); nick != "ana" || again != key {
+			t.Errorf("%s has the key %s now, and had %s after the kill", nick, again, key)
+		}
+		d.keyFiles()
+	}, "identity", "name", "ana")
+}
+
+// What a power cut takes is what no fsync has brought to the disk: never a key that was used, nor a directory with keys.
+func TestKeysAreOnDiskBeforeTheyAreUsed(t *testing.T) {
+	d := newDevice(t, fastRelay(t))
+	inFlight := map[string]bool{} // names and contents that are not on disk
+	content := func(path string) string { return "the content of " + path }
+	for _, args := range [][]string{
+		{"init", "lab", "--generate", "--profile", quickProfile}, {"identity", "name", "ana"}, {"send", "hello"},
+		{"key", "rotate", "--generate"}, {"send", "hello"},
+	} {
+		changes, _, end := d.trace(0, args...)
+		if end.ExitStatus() != 0 {
+			t.Fatalf("fernpost %s exits %d", strings.Join(args, " "), end.ExitStatus())
+		}
+		for _, c := range append(changes, change{"the end", "socket:POST"}) {
+			belongs := strings.HasPrefix(c.path, d.home) && !strings.Contains(c.path, "/archive") &&
+				filepath.Base(c.path) != ".lock"
+			switch {
+			case c.path == "socket:POST" && len(inFlight) > 0:
+				t.Errorf("%s: %v not on disk before the %s", strings.Join(args, " "), slices.Collect(maps.Keys(inFlight)), c)
+			case !belongs:
+			case c.call == "mkdirat", c.call == "openat":
+				inFlight[c.path] = true
+			case c.call == "write":
+				inFlight[content(c.path)] = true
+			case c.call == "fsync":
+				delete(inFlight, content(c.path))
+				maps.DeleteFunc(inFlight, func(name string, _ bool) bool { return filepath.Dir(name) == c.path })
+			case c.call == "renameat":
+				before := filepath.Join(filepath.Dir(c.path), ".new")
+				if inFlight[content(before)] {
+					t.Errorf("%s takes its place before its content is on disk", c.path)
+				}
+				delete(inFlight, before)
+				inFlight[c.path] = true
+			}
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+)
+
+// whenRead is standard input that does something before the first byte of it comes.
+type whenRead struct {
+	io.Reader
+
+	first sync.Once
+	do    func()
+}
+
+func (r *whenRead) Read(b []byte) (int, error) {
+	r.first.Do(r.do)
+	return r.Reader.Read(b)
+}
+
+// beside returns another terminal on the same device.
+func (d *device) beside() *device { return &device{t: d.t, env: d.env, transport: d.transport} }
+
+// inFile returns a file with this content.
+func inFile(t *testing.T, content string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// A send that waited for its message while the room moved to another key sealed with the old one, and put the list of
+// keys back that it had read before.
+func TestASendThatWaitsForItsMessageSealsWithTheNewKey(t *testing.T) {
+	for name, profile := range map[string]string{"signed": quickSigned, "texts": plainText} {
+		t.Run(name, func(t *testing.T) {
+			relay := relaytest.New(t, relaytest.InMemory())
+			ana, bo := newDevice(t, relay), newDevice(t, relay)
+			channel := ana.makeRoom(profile)
+			ana.must("send", "before")
+			bo.must("join", "lab", "--profile", profile, "--channel", strconv.FormatInt(channel, 10))
+			rotated := inFile(t, "garden copper lantern drizzle tulip marble")
+			a := &app{
+				stdin: &whenRead{Reader: strings.NewReader("only for those who stay\n"), do: func() {
+					ana.beside().must("key", "rotate", "--passphrase-file", rotated)
+				}},
+				stdout: io.Discard, stderr: io.Discard, getenv: func(name string) string { return ana.env[name] },
+			}
+			if code := a.run(t.Context(), []string{"send", "-"}); code != exitDone {
+				t.Fatalf("send exits %d", code)
+			}
+			bo.must("recv")
+			if got := bo.stdout.String(); !strings.Contains(got, "before") || strings.Contains(got, "only for those") {
+				t.Errorf("who has only the old key reads\n%s", got)
+			}
+			bo.must("key", "add", "--passphrase-file", rotated)
+			for who, d := range map[string]*device{"who stays": bo, "who has moved": ana} {
+				d.must("recv")
+				if got := d.stdout.String(); !strings.Contains(got, "before") || !strings.Contains(got, "only for those") {
+					t.Errorf("%s reads\n%s", who, got)
+				}
+			}
+		})
+	}
+}
