@@ -50,6 +50,9 @@ place.`,
 }
 
 func (c *conversation) retry(ctx context.Context) error {
+	if err := c.tellOfKeys(); err != nil {
+		return err
+	}
 	if err := c.announce(ctx, 0); err != nil {
 		return err
 	}
