@@ -278,8 +278,11 @@ func TestKeysAreOnDiskBeforeTheyAreUsed(t *testing.T) {
 	inFlight := map[string]bool{} // names and contents that are not on disk
 	content := func(path string) string { return "the content of " + path }
 	for _, args := range [][]string{
-		{"init", "lab", "--generate", "--profile", quickProfile}, {"identity", "name", "ana"}, {"send", "hello"},
-		{"key", "rotate", "--generate"}, {"send", "hello"},
+		{"init", "lab", "--generate", "--profile", quickProfile},
+		{"identity", "name", "ana"},
+		{"send", "hello"},
+		{"key", "rotate", "--generate"},
+		{"send", "hello"},
 	} {
 		changes, _, end := d.trace(0, args...)
 		if end.ExitStatus() != 0 {
