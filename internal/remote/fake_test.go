@@ -61,7 +61,7 @@ func (p *pipeNet) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 // newPipeNet returns a host that nobody serves yet, and a transport that reaches it.
 func newPipeNet(t *testing.T) (*pipeNet, *http.Transport) {
 	p := &pipeNet{conns: make(chan net.Conn), done: make(chan struct{})}
-	tr := &http.Transport{DialContext: p.dial}
+	tr := &http.Transport{DialContext: p.dial, MaxResponseHeaderBytes: 64 << 10} // the network's, too
 	t.Cleanup(func() {
 		tr.CloseIdleConnections()
 		p.Close()

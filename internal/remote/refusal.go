@@ -27,8 +27,10 @@ func (c *Client) silence(doing string, s stage) error {
 		e.Detail = fmt.Sprintf("did not take a connection within %s", c.set.Timeout)
 	case answering:
 		e.Detail = fmt.Sprintf("took the connection and did not answer for %s", c.set.Timeout)
-	default:
+	case sending:
 		e.Detail = fmt.Sprintf("stopped in the middle of its answer for %s", c.set.Timeout)
+	default:
+		e.Detail = "sent its answer too slowly to wait for the rest"
 	}
 	return e
 }
@@ -117,10 +119,8 @@ func (c *Client) unexpected(re *reply) *UnexpectedError {
 	return &UnexpectedError{Doing: re.doing, Host: c.set.base.Host, Status: re.status, Wait: re.retryAfter()}
 }
 
-// statusError returns the error for an answer whose status is not 200. It reads the body.
+// statusError returns the error for an answer whose status is not the expected one.
 func (c *Client) statusError(re *reply) error {
-	// The status says enough if the rest does not come.
-	content, _ := re.all()
 	if re.status >= 300 && re.status < 400 {
 		e := c.unexpected(re)
 		e.RedirectTo = "somewhere"
@@ -132,7 +132,7 @@ func (c *Client) statusError(re *reply) error {
 		}
 		return e
 	}
-	service := thingspeak.ParseErrorBody(content)
+	service := thingspeak.ParseErrorBody(re.words())
 	reason, ok := reasonOf(re.status, service)
 	if !ok {
 		e := c.unexpected(re)

@@ -1,7 +1,7 @@
 // Package remote is the client's side of a relay: it posts updates to a channel and reads its feed, at
 // api.thingspeak.com or at any relay of that shape.
 //
-// A relay is a stranger. Its answers are bounded in size and time, its redirects are not followed, its words are
+// A relay is a stranger. Its answers are bounded in size and time, each and all those of a reading, its redirects are not followed, its words are
 // cleaned before they get into an error, and no key gets into one at all. What it says twice is believed, what it says
 // once may be stale (contract section 15).
 //
@@ -48,6 +48,12 @@ type Options struct {
 	// Timeout is how long the relay may be silent, while connecting, before its answer and within; 0 means
 	// DefaultTimeout.
 	Timeout time.Duration
+	// Budget is how many bytes a reading may bring, be it one request or many; 0 means that there is no limit. Beyond it
+	// the reading ends with a [*BudgetError]. What is posted has none.
+	Budget int64
+	// Slow, if set, is told of a call that takes longer than three seconds, once a second and when it is over. It is
+	// called from goroutines of the client, for one call never from two at a time, and must not call the client.
+	Slow func(SlowCall)
 	// Transport carries the requests instead of the network, in tests.
 	Transport http.RoundTripper
 	// Version is the program's, for the User-Agent header.
@@ -91,8 +97,8 @@ func New(o Options) (*Client, error) {
 	if o.Channel < 0 || o.Channel > maxNumber {
 		return nil, fmt.Errorf("%d is not the number of a channel", o.Channel)
 	}
-	if o.Interval < 0 || o.Timeout < 0 {
-		return nil, errors.New("the relay's interval and time-out must not be negative")
+	if o.Interval < 0 || o.Timeout < 0 || o.Budget < 0 {
+		return nil, errors.New("the relay's interval, time-out and budget must not be negative")
 	}
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout

@@ -22,6 +22,11 @@ const (
 	maxFeed = 64 << 20
 	// minProgress is how many bytes a relay must bring within the time-out, once it has begun to answer.
 	minProgress = 1 << 10
+	// patience is how many times the time-out a request may wait for the relay in all, and a second more for each
+	// wireRate bytes that came.
+	patience = 3
+	// maxWordsWait is how long the body of an error may take, which only says more about it.
+	maxWordsWait = 2 * time.Second
 
 	keyHeader = "X-THINGSPEAKAPIKEY"
 )
@@ -50,16 +55,27 @@ type reply struct {
 // errSilent is why a request is cancelled that the relay has kept waiting.
 var errSilent = errors.New("silent")
 
-// do sends a request and returns its answer, whatever its status. The error is an [*UnreachableError] or the context's.
+// do sends a request and returns its answer, whatever its status. The error is an [*UnreachableError], a [*BudgetError]
+// or the context's.
 func (c *Client) do(ctx context.Context, q request) (*reply, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", q.doing, err)
 	}
+	k, end := callOf(ctx), func() {}
+	if k == nil {
+		k = c.newCall(q.budget())
+		ctx, end = k.run(ctx)
+	}
+	if err := k.ask(q.doing); err != nil {
+		end()
+		return nil, err
+	}
+	began := time.Now()
 	var connected atomic.Bool
 	watched, cancel := context.WithCancelCause(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
 	}))
-	timer := time.AfterFunc(c.set.Timeout, func() { cancel(errSilent) })
+	timer := time.AfterFunc(c.set.Timeout+wireTime(int64(len(q.json))), func() { cancel(errSilent) })
 	// fail names what went wrong: the caller's own context first, then our time-out, which shows as a cancelled request.
 	fail := func(err error, stage stage) error {
 		if ctx.Err() != nil {
@@ -70,7 +86,41 @@ func (c *Client) do(ctx context.Context, q request) (*reply, error) {
 		}
 		return c.broken(q.doing, err, stage)
 	}
-	r := c.http.R().SetContext(watched).SetHeader("Cache-Control", "no-cache")
+	raw, err := c.send(watched, q)
+	timer.Stop()
+	waited := time.Since(began)
+	_ = k.came(0, waited) // without bytes, no budget is spent
+	if err != nil {
+		defer end()
+		defer cancel(nil)
+		if connected.Load() {
+			return nil, fail(err, answering)
+		}
+		return nil, fail(err, connecting)
+	}
+	c.mu.Lock()
+	c.lastUse = time.Now()
+	c.mu.Unlock()
+	date, _ := http.ParseTime(raw.Header.Get("Date"))
+	return &reply{
+		doing:  q.doing,
+		status: raw.StatusCode,
+		header: raw.Header,
+		date:   date,
+		framed: raw.ContentLength >= 0 || raw.Uncompressed || slices.Contains(raw.TransferEncoding, "chunked"),
+		body: &body{
+			src:  raw.Body,
+			call: k, timer: timer, timeout: c.set.Timeout, patience: c.set.Timeout,
+			left: patience*c.set.Timeout - waited,
+			fail: fail,
+			end:  func() { cancel(nil); end() },
+		},
+	}, nil
+}
+
+// send hands a request to the transport.
+func (c *Client) send(ctx context.Context, q request) (*http.Response, error) {
+	r := c.http.R().SetContext(ctx).SetHeader("Cache-Control", "no-cache")
 	if q.key != "" {
 		r.SetHeader(keyHeader, string(q.key))
 	}
@@ -84,32 +134,19 @@ func (c *Client) do(ctx context.Context, q request) (*reply, error) {
 		r.SetHeader("Content-Type", "application/json").SetBody(q.json)
 	}
 	resp, err := r.Execute(method, c.set.address+q.path)
-	timer.Stop()
 	if err != nil {
-		defer cancel(nil)
-		if connected.Load() {
-			return nil, fail(err, answering)
-		}
-		return nil, fail(err, connecting)
+		return nil, err
 	}
-	c.mu.Lock()
-	c.lastUse = time.Now()
-	c.mu.Unlock()
-	raw := resp.RawResponse
-	date, _ := http.ParseTime(raw.Header.Get("Date"))
-	return &reply{
-		doing:  q.doing,
-		status: raw.StatusCode,
-		header: raw.Header,
-		date:   date,
-		framed: raw.ContentLength >= 0 || raw.Uncompressed || slices.Contains(raw.TransferEncoding, "chunked"),
-		body: &body{
-			src:   raw.Body,
-			timer: timer, timeout: c.set.Timeout, patience: c.set.Timeout,
-			fail:   func(err error) error { return fail(err, sending) },
-			cancel: func() { cancel(nil) },
-		},
-	}, nil
+	return resp.RawResponse, nil
+}
+
+// budget is what the request may bring by itself. What is posted has none: whoever does not read the short answer to the
+// end does not know whether it was stored.
+func (q request) budget() int64 {
+	if q.form != nil || q.json != nil {
+		return noBudget
+	}
+	return 0
 }
 
 // stage is how far a request has got.
@@ -119,32 +156,46 @@ const (
 	connecting stage = iota // nothing was sent
 	answering               // the relay has the request, or a part of it
 	sending                 // the relay has begun to answer
+	crawling                // it goes on answering, too slowly
 )
 
-// body is the body of an answer. It gives up on a relay that stops sending, or all but stops; the time between reads
-// does not count. Its errors are those of [Client.do].
+// body is the body of an answer. It gives up on a relay that stops sending, or all but stops, or takes too long in all;
+// the time between reads does not count. Its errors are those of [Client.do].
 type body struct {
 	src      io.ReadCloser
+	call     *call
 	timer    *time.Timer // cancels the request
 	timeout  time.Duration
 	patience time.Duration // what is left of the time-out until minProgress bytes have come
+	left     time.Duration // what is left of the time for the whole answer
 	progress int
-	fail     func(error) error
+	fail     func(error, stage) error
 	failed   error // the error that Read returned, whatever became of it on its way up
-	cancel   func()
+	end      func()
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	begin := time.Now()
-	b.timer.Reset(b.patience)
+	began := time.Now()
+	b.timer.Reset(max(min(b.patience, b.left), 0))
 	n, err := b.src.Read(p)
 	b.timer.Stop()
-	b.patience = max(b.patience-time.Since(begin), 0)
+	waited := time.Since(began)
+	b.left += wireTime(int64(n)) - waited
+	b.patience = max(b.patience-waited, 0)
 	if b.progress += n; b.progress >= minProgress {
 		b.progress, b.patience = 0, b.timeout
 	}
-	if err != nil && err != io.EOF {
-		b.failed = b.fail(err)
+	spent := b.call.came(n, waited)
+	switch {
+	case err == io.EOF:
+	case err != nil && b.left <= 0:
+		b.failed = b.fail(err, crawling)
+	case err != nil:
+		b.failed = b.fail(err, sending)
+	default:
+		b.failed = spent
+	}
+	if b.failed != nil {
 		err = b.failed
 	}
 	return n, err
@@ -153,7 +204,7 @@ func (b *body) Read(p []byte) (int, error) {
 func (b *body) Close() error {
 	b.timer.Stop()
 	err := b.src.Close()
-	b.cancel()
+	b.end()
 	return err
 }
 
@@ -176,6 +227,17 @@ func (c *Client) fetch(ctx context.Context, q request) (content []byte, re *repl
 		return nil, nil, c.tooMuch(re, content)
 	}
 	return content, re, nil
+}
+
+// words reads what an answer of status 400 or above says about it. What does not come soon is not waited for, as the
+// status says enough. Below 400 a body says nothing, and behind 101 it has no end.
+func (re *reply) words() []byte {
+	if re.status < http.StatusBadRequest {
+		return nil
+	}
+	re.body.left = min(re.body.left, maxWordsWait)
+	content, _ := re.all()
+	return content
 }
 
 // all reads the body, up to one byte more than maxReply.

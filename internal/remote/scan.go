@@ -14,6 +14,7 @@ const scanSingles = 60
 // belongs to one goroutine.
 type Scan struct {
 	r       reader
+	call    *call
 	started bool
 	last    int64 // the channel's last entry number when the scan began
 	wanted  int64 // how many rows were asked for in all
@@ -25,7 +26,7 @@ type Scan struct {
 
 // Scan returns a scan that begins at the channel's newest entry at the time of the first call of Back.
 func (c *Client) Scan() *Scan {
-	return &Scan{r: reader{c: c}, singles: scanSingles}
+	return &Scan{r: reader{c: c}, call: c.newCall(0), singles: scanSingles}
 }
 
 // Back visits the n next older rows, or more if they come along; none twice in a scan. They come as the relay hands
@@ -35,9 +36,12 @@ func (c *Client) Scan() *Scan {
 // More says whether older rows may follow. What is lacking in the sequence of numbers above the n-th row has been asked
 // for by itself, within bounds: the rest is in [ScanInfo.Waiting], and later calls go on with it.
 //
-// An error of visit ends the call and is returned as it is. After an error the call may be repeated.
+// An error of visit ends the call and is returned as it is. After an error the call may be repeated, except after a
+// [*BudgetError]: a scan has one budget, see [Options].
 func (s *Scan) Back(ctx context.Context, n int, visit func(*thingspeak.Entry) error) (more bool, err error) {
 	n = max(n, 1)
+	ctx, end := s.call.run(ctx)
+	defer end()
 	s.r.visit = func(e *thingspeak.Entry) error {
 		if err := visit(e); err != nil {
 			return err

@@ -41,6 +41,10 @@ type News struct {
 	Date   time.Time
 	// CutShort tells that an answer of the relay kept ending within a row.
 	CutShort bool
+	// Bytes is how much the relay has sent. Stopped tells that this was as much as the call may bring, so that it did not
+	// come to its end: the next one goes on.
+	Bytes   int64
+	Stopped bool
 }
 
 // Start returns the position behind the channel's newest entry: where someone begins who wants no history.
@@ -97,11 +101,25 @@ type Visitor struct {
 	Entry func(*thingspeak.Entry) error
 	// Cleared, if set, is told that the channel was emptied, before it gets the first entry that came after.
 	Cleared func() error
+	// Budget is how many bytes the call may bring; 0 stands for [Options.Budget].
+	Budget int64
 }
 
 // Follow is [Client.Since] for whoever has to know what came before a clear and what after while the entries come. An
-// error of the visitor ends the call and is returned as it is.
+// error of the visitor ends the call and is returned as it is. That the budget is spent is no error, see [News].
 func (c *Client) Follow(ctx context.Context, pos Position, v Visitor) (News, error) {
+	k := c.newCall(v.Budget)
+	ctx, end := k.run(ctx)
+	defer end()
+	news, err := c.follow(ctx, pos, v)
+	news.Bytes = k.read()
+	if isSpent(err) {
+		news.Stopped, err = true, nil
+	}
+	return news, err
+}
+
+func (c *Client) follow(ctx context.Context, pos Position, v Visitor) (News, error) {
 	news := News{Position: pos}
 	last, err := c.lastID(ctx)
 	if err != nil {
@@ -191,10 +209,11 @@ func (f *follower) follow(ctx context.Context) error {
 		}
 	}
 	err := f.gather(ctx, reached)
-	if err == nil {
-		err = f.flush()
+	whole := err == nil
+	if whole || isSpent(err) {
+		err = cmp.Or(f.flush(), err)
 	}
-	f.move(err == nil)
+	f.move(whole && err == nil)
 	return err
 }
 

@@ -174,7 +174,8 @@ func (s *Server) start(t testing.TB, listener net.Listener, with []Option) {
 // Transport reaches the server, whatever address a request names. Its idle connections end with the test.
 func (s *Server) Transport(t testing.TB) *http.Transport {
 	transport := &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return s.Dial(ctx) },
+		DialContext:            func(ctx context.Context, _, _ string) (net.Conn, error) { return s.Dial(ctx) },
+		MaxResponseHeaderBytes: 64 << 10, // as package remote has it
 	}
 	t.Cleanup(transport.CloseIdleConnections)
 	return transport
