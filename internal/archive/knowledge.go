@@ -94,7 +94,7 @@ func (r *Room) Told(id record.FindingID) (told bool, err error) {
 	return told, err
 }
 
-const groupColumns = "tag, number, parts, key, cells, sum, newest, last_ms, state"
+const groupColumns = "tag, number, parts, key, cells, sum, newest, last_ms, state, untried"
 
 // Groups implements that part of [record.Known].
 func (r *Room) Groups(tag record.Tag, first, last uint32) ([]record.Group, error) {
@@ -110,6 +110,7 @@ func (r *Room) groups(text string, args ...driver.Value) (all []record.Group, er
 			ID:    record.GroupID{Number: uint32(row[1].(int64)), Parts: uint16(row[2].(int64))},
 			Cells: int(row[4].(int64)), Sum: uint64(row[5].(int64)), Newest: parsePlace(row[6]),
 			LastAt: time.UnixMilli(row[7].(int64)).UTC(), State: record.GroupState(row[8].(int64)),
+			Untried: row[9] != int64(0),
 		}
 		copy(g.ID.Tag[:], blob(row[0]))
 		copy(g.ID.Key[:], blob(row[3]))
@@ -128,8 +129,20 @@ func (r *Room) lacksGroups() (none bool, err error) {
 	return none, err
 }
 
-// PendingSpots returns where the cells of a group stand.
-func (r *Room) PendingSpots(id record.GroupID) (spots []record.Spot, err error) {
+// Untried implements that part of [record.Known].
+func (r *Room) Untried() (ids []record.GroupID, err error) {
+	if r.noGroups {
+		return nil, nil
+	}
+	groups, err := r.groups("WHERE untried = 1 ORDER BY id")
+	for i := range groups {
+		ids = append(ids, groups[i].ID)
+	}
+	return ids, err
+}
+
+// Pending implements that part of [record.Known].
+func (r *Room) Pending(id record.GroupID) (spots []record.Spot, err error) {
 	err = r.query(`SELECT p.place, p.field FROM groups AS g JOIN pending AS p ON p.grp = g.id
 		WHERE g.tag = ? AND g.number = ? AND g.parts = ? AND g.key = ?`, func(row []driver.Value) error {
 		spots = append(spots, parseSpot(row[0], row[1]))
@@ -196,7 +209,7 @@ func (r *Room) applyAuthors(c *record.Change) error {
 	return nil
 }
 
-// applyHeld moves records to lower places. Where one stood before there still is a cell of it.
+// applyHeld moves records to lower places.
 func (r *Room) applyHeld(c *record.Change) error {
 	for i := range c.Held {
 		h := &c.Held[i]
@@ -204,24 +217,10 @@ func (r *Room) applyHeld(c *record.Change) error {
 		if err != nil {
 			return err
 		}
-		var id int64
-		var old record.Spot
-		err = r.query("SELECT id, place, field FROM messages WHERE author = ? AND number = ? AND hash = ?",
-			func(row []driver.Value) error {
-				id, old = row[0].(int64), parseSpot(row[1], row[2])
-				return nil
-			}, author, int64(h.Number), h.Hash[:])
-		if err != nil || id == 0 || old == h.At {
-			if err != nil {
-				return err
-			}
-			continue
-		}
 		at, field := spot(h.At)
-		if err := r.exec("UPDATE messages SET place = ?, field = ? WHERE id = ?", at, field, id); err != nil {
-			return err
-		}
-		if err := r.AddPart(kept.Part{Author: h.Author, Number: h.Number, At: old.Place}); err != nil {
+		err = r.exec("UPDATE messages SET place = ?, field = ?, cells = ? WHERE author = ? AND number = ? AND hash = ?",
+			at, field, writeSpots(h.Cells), author, int64(h.Number), h.Hash[:])
+		if err != nil {
 			return err
 		}
 	}
@@ -253,12 +252,12 @@ func (r *Room) applyGroups(c *record.Change) error {
 	for i := range c.Groups {
 		g := &c.Groups[i]
 		r.noGroups = false
-		err := r.exec(`INSERT INTO groups (tag, number, parts, key, cells, sum, newest, last_ms, state)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tag, number, parts, key) DO UPDATE SET
+		err := r.exec(`INSERT INTO groups (tag, number, parts, key, cells, sum, newest, last_ms, state, untried)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tag, number, parts, key) DO UPDATE SET
 				cells = excluded.cells, sum = excluded.sum, newest = excluded.newest, last_ms = excluded.last_ms,
-				state = excluded.state`,
+				state = excluded.state, untried = excluded.untried`,
 			g.ID.Tag[:], int64(g.ID.Number), int64(g.ID.Parts), g.ID.Key[:], int64(g.Cells), int64(g.Sum),
-			place(g.Newest), g.LastAt.UnixMilli(), int64(g.State))
+			place(g.Newest), g.LastAt.UnixMilli(), int64(g.State), flag(g.Untried))
 		if err != nil {
 			return err
 		}

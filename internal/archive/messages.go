@@ -13,17 +13,18 @@ func (r *Room) AddMessage(m kept.Message) error {
 	h := &m.Held
 	at, field := spot(h.At)
 	if h.Author.IsZero() {
-		return r.exec(insertMessage, at, field, int64(m.Kind), nil, int64(0), []byte{}, []byte{})
+		return r.exec(insertMessage, at, field, int64(m.Kind), nil, int64(0), hash(h.Hash), []byte{}, []byte{}, []byte{})
 	}
 	author, err := r.authorID(h.Author)
 	if err != nil {
 		return err
 	}
-	return r.exec(insertMessage, at, field, int64(m.Kind), author, int64(h.Number), h.Hash[:], h.Previous[:])
+	return r.exec(insertMessage, at, field, int64(m.Kind), author, int64(h.Number), h.Hash[:], h.Previous[:],
+		h.Key[:], writeSpots(h.Cells))
 }
 
-const insertMessage = `INSERT INTO messages (place, field, kind, author, number, hash, previous)
-	VALUES (?, ?, ?, ?, ?, ?, ?)`
+const insertMessage = `INSERT INTO messages (place, field, kind, author, number, hash, previous, key, cells)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // MoveText notes that an unsigned token stands at a lower place.
 func (r *Room) MoveText(from, to record.Spot) error {
@@ -31,29 +32,6 @@ func (r *Room) MoveText(from, to record.Spot) error {
 	toAt, toField := spot(to)
 	return r.exec("UPDATE messages SET place = ?, field = ? WHERE place = ? AND field = ? AND author IS NULL",
 		toAt, toField, at, field)
-}
-
-// AddPart notes an entry, other than the one where it stands, that holds a cell of a record. Its author must be known.
-func (r *Room) AddPart(p kept.Part) error {
-	author, err := r.authorID(p.Author)
-	if err != nil {
-		return err
-	}
-	return r.exec("INSERT OR IGNORE INTO parts (author, number, place) VALUES (?, ?, ?)",
-		author, int64(p.Number), place(p.At))
-}
-
-// Parts returns the entries, other than the one where it stands, that hold cells of a record.
-func (r *Room) Parts(author record.PublicKey, number uint32) (places []record.Place, err error) {
-	id, err := r.authorID(author)
-	if err != nil {
-		return nil, err
-	}
-	err = r.query("SELECT place FROM parts WHERE author = ? AND number = ?", func(row []driver.Value) error {
-		places = append(places, parsePlace(row[0]))
-		return nil
-	}, id, int64(number))
-	return places, err
 }
 
 // authorID returns the number of an author in the database.
@@ -76,18 +54,26 @@ func (r *Room) authorID(author record.PublicKey) (id int64, err error) {
 }
 
 // selectMessages is in the order of scanMessage.
-const selectMessages = `SELECT m.id, m.place, m.field, m.kind, a.key, m.number, m.hash, m.previous
+const selectMessages = `SELECT m.id, m.place, m.field, m.kind, a.key, ` + heldColumns + `
 	FROM messages AS m LEFT JOIN authors AS a ON a.id = m.author `
 
 func scanMessage(row []driver.Value) kept.Message {
-	m := kept.Message{ID: row[0].(int64), Kind: record.Kind(row[3].(int64))}
+	m := kept.Message{ID: row[0].(int64), Kind: record.Kind(row[3].(int64)), Held: scanHeld(row[5:])}
 	m.Held.At = parseSpot(row[1], row[2])
 	if row[4] != nil {
-		m.Held.Author, m.Held.Number = parseKey(row[4]), uint32(row[5].(int64))
-		copy(m.Held.Hash[:], blob(row[6]))
-		copy(m.Held.Previous[:], blob(row[7]))
+		m.Held.Author = parseKey(row[4])
 	}
 	return m
+}
+
+const heldColumns = "m.number, m.hash, m.previous, m.key, m.cells"
+
+func scanHeld(row []driver.Value) (h record.Held) {
+	h.Number, h.Cells = uint32(row[0].(int64)), parseSpots(blob(row[4]))
+	copy(h.Hash[:], blob(row[1]))
+	copy(h.Previous[:], blob(row[2]))
+	copy(h.Key[:], blob(row[3]))
+	return h
 }
 
 func (r *Room) messages(text string, args ...driver.Value) (all []kept.Message, err error) {
@@ -132,11 +118,10 @@ func (r *Room) Held(author record.PublicKey, first, last uint32) (held []record.
 	if err != nil {
 		return nil, err
 	}
-	err = r.query(`SELECT place, field, number, hash, previous FROM messages WHERE author = ? AND number BETWEEN ? AND ?
-		ORDER BY number, id`, func(row []driver.Value) error {
-		h := record.Held{Author: author, Number: uint32(row[2].(int64)), At: parseSpot(row[0], row[1])}
-		copy(h.Hash[:], blob(row[3]))
-		copy(h.Previous[:], blob(row[4]))
+	err = r.query("SELECT m.place, m.field, "+heldColumns+` FROM messages AS m
+		WHERE author = ? AND number BETWEEN ? AND ? ORDER BY number, id`, func(row []driver.Value) error {
+		h := scanHeld(row[2:])
+		h.Author, h.At = author, parseSpot(row[0], row[1])
 		held = append(held, h)
 		return nil
 	}, id, int64(first), int64(last))

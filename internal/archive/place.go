@@ -2,6 +2,7 @@ package archive
 
 import (
 	"database/sql/driver"
+	"encoding/binary"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/record"
@@ -20,8 +21,37 @@ func parseSpot(at, field driver.Value) record.Spot {
 	return record.Spot{Place: parsePlace(at), Field: int(field.(int64))}
 }
 
-func parsePlace(v driver.Value) record.Place {
-	n := v.(int64)
+// writeSpots writes where the cells of a record stand: of each the field (1 byte), and how much higher its place is than
+// that of the one before it.
+func writeSpots(spots []record.Spot) []byte {
+	b := []byte{}
+	before := int64(0)
+	for _, s := range spots {
+		at := place(s.Place)
+		b = binary.AppendVarint(append(b, byte(s.Field)), at-before)
+		before = at
+	}
+	return b
+}
+
+// parseSpots reads what writeSpots writes. What is damaged ends it.
+func parseSpots(b []byte) (spots []record.Spot) {
+	at := int64(0)
+	for len(b) > 1 {
+		step, n := binary.Varint(b[1:])
+		if n <= 0 {
+			return nil
+		}
+		at += step
+		spots = append(spots, record.Spot{Place: placeOf(at), Field: int(b[0])})
+		b = b[1+n:]
+	}
+	return spots
+}
+
+func parsePlace(v driver.Value) record.Place { return placeOf(v.(int64)) }
+
+func placeOf(n int64) record.Place {
 	return record.Place{Clear: uint32(n >> placeBits), Entry: n & kept.MaxEntry}
 }
 

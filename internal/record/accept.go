@@ -24,20 +24,19 @@ func (s *session) accept(k *candidate) {
 	n := k.number
 	rows := s.records(a, n)
 	if i := slices.IndexFunc(rows.rows, func(h Held) bool { return h.Hash == k.hash }); i >= 0 {
-		s.result.Repeats++
+		s.result.Repeats++ // with another signature: otherwise its cells would have been known
 		if k.at.Compare(rows.rows[i].At) < 0 {
-			rows.rows[i].At, rows.dirty = k.at, true
-			if !s.arrange(a, n) {
-				s.takeBack(s.finding(Reordered, a, n, k.at.Place))
-			}
+			s.move(a, rows, &rows.rows[i], spotsOf(k.parts))
 		}
 		return
 	}
 	r := k.open()
-	m := Message{Record: r, Hash: k.hash, Key: k.ctx.Key, At: k.at, Own: a.Key == s.reader.own}
+	h := k.held()
+	h.Previous = r.Previous
+	m := Message{Record: r, Hash: k.hash, Key: h.Key, At: h.At, Cells: h.Cells, Own: a.Key == s.reader.own}
 	m.Was = s.nickname(a, &r, k.at.Place)
 	m.Forked = len(rows.rows) > 0
-	s.hold(a, rows, Held{a.Key, n, k.hash, r.Previous, k.at})
+	s.hold(a, rows, h)
 	if d, ok := r.Body.(Device); ok {
 		s.unite(a.Key, d.Key)
 	}
@@ -49,6 +48,14 @@ func (s *session) accept(k *candidate) {
 	}
 	s.seen(&r, k.at.Place)
 	s.result.Messages = append(s.result.Messages, m)
+}
+
+// move notes that the cells of a record stand lower than was known.
+func (s *session) move(a *authorRow, rows *heldRows, h *Held, cells []Spot) {
+	h.Cells, h.At, rows.dirty = cells, highest(cells), true
+	if !s.arrange(a, h.Number) {
+		s.takeBack(s.finding(Reordered, a, h.Number, h.At.Place))
+	}
 }
 
 // nickname pins the record's nickname or finds that it is another's, and returns the one before it if it is new.

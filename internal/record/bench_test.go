@@ -70,10 +70,11 @@ func BenchmarkRecall(b *testing.B) {
 	cells := manyRecords(b, n)
 	l := newListener(b)
 	l.read(cells)
+	all := pieces(l.known, cells)
 	b.Run(fmt.Sprintf("records=%d", n), func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			messages, err := Recall(l.known, testRoom.Salt, PublicKey{}, cells)
+			messages, err := Recall(l.known, testRoom.Salt, PublicKey{}, all)
 			if err != nil || len(messages) != n {
 				b.Fatal(err, len(messages))
 			}

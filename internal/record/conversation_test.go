@@ -184,6 +184,7 @@ func (e *eyes) hand(cells []Cell) {
 		e.reader = newReader(e.reader.own)
 	}
 	for more := true; more; cells = nil {
+		e.known.Keep(cells)
 		result, err := e.reader.Read(e.known, cells, e.view(), e.w.now)
 		if err != nil {
 			e.w.t.Fatal(err)

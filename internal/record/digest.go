@@ -14,7 +14,7 @@ import (
 // of internal/passphrase.
 func Digest(salt Salt, held []Held) [sha256.Size]byte {
 	sorted := slices.Clone(held)
-	slices.SortFunc(sorted, compareHeld)
+	slices.SortFunc(sorted, compareNumbered)
 	h := sha256.New()
 	h.Write([]byte(digestDomain))
 	h.Write(salt[:])
@@ -26,7 +26,7 @@ func Digest(salt Salt, held []Held) [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-func compareHeld(a, b Held) int {
+func compareNumbered(a, b Held) int {
 	return cmp.Or(bytes.Compare(a.Author[:], b.Author[:]), cmp.Compare(a.Number, b.Number),
 		bytes.Compare(a.Hash[:], b.Hash[:]))
 }

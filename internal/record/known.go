@@ -1,6 +1,9 @@
 package record
 
 import (
+	"bytes"
+	"cmp"
+	"slices"
 	"sort"
 	"time"
 )
@@ -26,8 +29,12 @@ type Known interface {
 	// Groups returns the groups of cells of a tag with numbers from first to last, in any order. It is asked for every
 	// number of which cells come, and nearly always there is none: let that answer be cheap.
 	Groups(tag Tag, first, last uint32) ([]Group, error)
-	// Pending returns the cells of a group: all copies that a [Change] has told to keep, opened again.
-	Pending(id GroupID) ([]Cell, error)
+	// Untried returns the groups that are [Group.Untried].
+	Untried() ([]GroupID, error)
+	// Pending returns where the cells of a group stand: all copies that a [Change] has told to keep.
+	Pending(id GroupID) ([]Spot, error)
+	// Cells opens again what stands at these spots, in any order, and leaves out what cannot be opened.
+	Cells(spots []Spot) ([]Cell, error)
 	// Waiting returns what a later call may have to tell.
 	Waiting() (Waiting, error)
 }
@@ -83,9 +90,28 @@ type Held struct {
 	Hash   Hash
 	// Previous is the hash that it names of the record before it.
 	Previous ShortHash
-	// At is where it stands: where its last cell does, by the lowest copy of each.
-	At Spot
+	// Key is the id of the key that its cells were sealed with.
+	Key KeyID
+	// Cells are where its cells stand, by part: the lowest copy of each. At is the highest of them: where it stands.
+	Cells []Spot
+	At    Spot
 }
+
+// Compare orders records as their lines stand: by place and field, and what comes behind that is there only to be the
+// same for everyone, since two records of one number can end in one cell. Tokens that nobody has signed have neither
+// author nor number.
+func (h *Held) Compare(o *Held) int {
+	return cmp.Or(h.At.Compare(o.At), bytes.Compare(h.Author[:], o.Author[:]), cmp.Compare(h.Number, o.Number),
+		bytes.Compare(h.Hash[:], o.Hash[:]))
+}
+
+// isOf reports whether its cells belong to a group.
+func (h *Held) isOf(id GroupID) bool {
+	return h.Key == id.Key && h.Number == id.Number && len(h.Cells) == int(id.Parts)
+}
+
+// highest returns the spot that stands last.
+func highest(spots []Spot) Spot { return slices.MaxFunc(spots, Spot.Compare) }
 
 // Claim is a seen that names a record which is not held, or not with this hash. One row; the first four are its key.
 type Claim struct {
@@ -120,6 +146,8 @@ type Group struct {
 	Newest Place
 	LastAt time.Time
 	State  GroupState
+	// Untried means that it has chains which were not tried yet, because there were too many for one call.
+	Untried bool
 }
 
 // GroupState says what is to be told of a group.

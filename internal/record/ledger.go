@@ -145,6 +145,15 @@ func (l *ledger) records(a *authorRow, number uint32) *heldRows {
 	return rows
 }
 
+// cells opens cells again.
+func (l *ledger) cells(spots []Spot) []Cell {
+	cells, err := l.known.Cells(spots)
+	if err != nil {
+		l.fail(err)
+	}
+	return cells
+}
+
 func (l *ledger) pinned(folded string) (PublicKey, bool) {
 	row, ok := l.pins[folded]
 	if !ok {
@@ -287,7 +296,7 @@ func (l *ledger) changes() Change {
 			c.Held = append(c.Held, rows.rows...)
 		}
 	}
-	slices.SortFunc(c.Held, compareHeld)
+	slices.SortFunc(c.Held, compareNumbered)
 	for _, rows := range l.tags {
 		for _, claims := range rows.claims {
 			for _, row := range claims {

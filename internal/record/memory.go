@@ -7,7 +7,7 @@ import (
 )
 
 // Memory is a [Known] that keeps everything in memory, for tests and for a feed that is read once. Make it with
-// [NewMemory]. It is not safe for concurrent use.
+// [NewMemory], and give it the cells of each call with [Memory.Keep] before. It is not safe for concurrent use.
 type Memory struct {
 	authors map[PublicKey]Author
 	tagged  map[Tag]map[PublicKey]bool
@@ -18,8 +18,10 @@ type Memory struct {
 	pins    map[string]PublicKey
 	told    map[FindingID]Finding
 	groups  map[numberKey]map[GroupID]Group
-	cells   map[GroupID]map[Spot]Cell
-	spots   map[Spot]GroupID
+	pending map[GroupID]map[Spot]bool
+	spots   map[Spot]GroupID // the same
+	untried map[GroupID]bool
+	cells   map[Spot]*keptCell
 }
 
 var _ Known = (*Memory)(nil)
@@ -30,7 +32,22 @@ func NewMemory() *Memory {
 		authors: map[PublicKey]Author{}, tagged: map[Tag]map[PublicKey]bool{}, held: map[PublicKey]map[uint32][]Held{},
 		claims: map[Tag]map[claimKey]Claim{}, doubted: map[claimKey]bool{}, waiting: map[PublicKey]bool{},
 		pins: map[string]PublicKey{}, told: map[FindingID]Finding{}, groups: map[numberKey]map[GroupID]Group{},
-		cells: map[GroupID]map[Spot]Cell{}, spots: map[Spot]GroupID{},
+		pending: map[GroupID]map[Spot]bool{}, spots: map[Spot]GroupID{}, untried: map[GroupID]bool{},
+		cells: map[Spot]*keptCell{},
+	}
+}
+
+// keptCell is a cell without what its spot tells.
+type keptCell struct {
+	key   KeyID
+	plain [CellSize]byte
+}
+
+// Keep remembers cells, so that they can be had again by their spots.
+func (m *Memory) Keep(cells []Cell) {
+	for i := range cells {
+		c := &cells[i]
+		m.cells[c.Spot] = &keptCell{c.Key, c.Plain}
 	}
 }
 
@@ -38,6 +55,7 @@ func NewMemory() *Memory {
 func (m *Memory) Clone() *Memory {
 	c := NewMemory()
 	c.Apply(m.all())
+	c.cells = maps.Clone(m.cells)
 	return c
 }
 
@@ -55,8 +73,8 @@ func (m *Memory) all() Change {
 	for _, groups := range m.groups {
 		all.Groups = slices.AppendSeq(all.Groups, maps.Values(groups))
 	}
-	for _, cells := range m.cells {
-		all.Pending = slices.AppendSeq(all.Pending, maps.Values(cells))
+	for spot := range m.spots {
+		all.Pending = append(all.Pending, m.open(spot)...)
 	}
 	all.Told = m.Findings()
 	return all
@@ -96,23 +114,27 @@ func (m *Memory) Apply(c Change) {
 	}
 	for _, g := range c.Groups {
 		put(m.groups, g.ID.claimed(), g.ID, g)
+		if delete(m.untried, g.ID); g.Untried {
+			m.untried[g.ID] = true
+		}
 	}
 	for _, id := range c.GroupsGone {
+		delete(m.untried, id)
 		if delete(m.groups[id.claimed()], id); len(m.groups[id.claimed()]) == 0 {
 			delete(m.groups, id.claimed())
 		}
 	}
 	for _, cell := range c.Pending {
 		if id, err := cell.Group(); err == nil {
-			put(m.cells, id, cell.Spot, cell)
+			put(m.pending, id, cell.Spot, true)
 			m.spots[cell.Spot] = id
 		}
 	}
 	for _, spot := range c.PendingGone {
 		id := m.spots[spot]
 		delete(m.spots, spot)
-		if delete(m.cells[id], spot); len(m.cells[id]) == 0 {
-			delete(m.cells, id)
+		if delete(m.pending[id], spot); len(m.pending[id]) == 0 {
+			delete(m.pending, id)
 		}
 	}
 	for _, f := range c.Told {
@@ -195,9 +217,30 @@ func (m *Memory) Groups(tag Tag, first, last uint32) ([]Group, error) {
 	return groups, nil
 }
 
+// Untried implements [Known].
+func (m *Memory) Untried() ([]GroupID, error) {
+	return slices.SortedFunc(maps.Keys(m.untried), compareGroups), nil
+}
+
 // Pending implements [Known].
-func (m *Memory) Pending(id GroupID) ([]Cell, error) {
-	return slices.Collect(maps.Values(m.cells[id])), nil
+func (m *Memory) Pending(id GroupID) ([]Spot, error) {
+	return slices.Collect(maps.Keys(m.pending[id])), nil
+}
+
+// Cells implements [Known].
+func (m *Memory) Cells(spots []Spot) (cells []Cell, err error) {
+	for _, spot := range spots {
+		cells = append(cells, m.open(spot)...)
+	}
+	return cells, nil
+}
+
+func (m *Memory) open(spot Spot) []Cell {
+	c := m.cells[spot]
+	if c == nil {
+		return nil
+	}
+	return []Cell{{spot, c.key, c.plain}}
 }
 
 // Waiting implements [Known].
@@ -238,7 +281,7 @@ func (m *Memory) Records() []Held {
 		if a.Author == b.Author && a.Number == b.Number {
 			return 0 // in the order in which they came
 		}
-		return compareHeld(a, b)
+		return compareNumbered(a, b)
 	})
 	return held
 }

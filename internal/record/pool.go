@@ -9,21 +9,29 @@ import (
 const (
 	// maxPending is how many cells wait in memory after a call: 16 MiB of plaintext.
 	maxPending = 131_072
-	// maxChains is how many chains of one tag and number are tried in one call.
+	// maxChains is how many chains of one tag and number are tried in one call, and maxTried how many bytes of records
+	// in all.
 	maxChains = 64
+	maxTried  = 64 << 20
 )
 
 // pool remembers the cells that are not yet part of a record, so that a long one, arriving entry by entry, need not be
 // opened anew for each. It is a cache: what it lacks comes back from [Known.Pending].
 type pool map[GroupID]*group
 
-// group is the cells of one [GroupID], each once, and the chains that begin among them.
+// group is the cells of one [GroupID], each once: those that wait, and those of the records with its number that are
+// held, because a copy of theirs may come, or another record that ends like them.
 type group struct {
-	id     GroupID
-	parts  map[link]*part
-	chains []*chain
-	sum    link
-	newest Place
+	id    GroupID
+	parts map[link]*part
+	// starts are the cells of part 0 that wait.
+	starts []*part
+	// held are the records whose cells are among the parts.
+	held []Hash
+	// waiting counts the cells that wait, sum is the exclusive or of their links, and newest where the newest stands.
+	waiting int
+	sum     link
+	newest  Place
 }
 
 // part is one cell, by the lowest of its copies.
@@ -34,18 +42,16 @@ type part struct {
 	// has been told.
 	spots  []Spot
 	stored int
+	// used means that a record which is held has this cell: then it does not wait.
+	used bool
+	// far is a part further on in the same chain.
+	far *part
 }
 
 func (p *part) at() Spot      { return p.spots[len(p.spots)-1] }
 func (p *part) next() link    { return link(binary.BigEndian.Uint64(p.plain[linkAt:])) }
 func (p *part) index() int    { return int(binary.BigEndian.Uint16(p.plain[partAt:])) }
 func (p *part) slice() []byte { return p.plain[headerSize:] }
-
-// chain is the way from a cell of part 0 along the links, as far as it has come.
-type chain struct {
-	start, tip *part
-	length     int
-}
 
 func newGroup(id GroupID) *group { return &group{id: id, parts: map[link]*part{}} }
 
@@ -64,11 +70,12 @@ func (g *group) add(c *Cell) (p *part, isNew bool) {
 	p = &part{link: l, plain: c.Plain, spots: []Spot{c.Spot}}
 	g.parts[l] = p
 	g.sum ^= l
+	g.waiting++
 	if c.Place.Compare(g.newest) > 0 {
 		g.newest = c.Place
 	}
 	if p.index() == 0 {
-		g.chains = append(g.chains, &chain{start: p, tip: p, length: 1})
+		g.starts = append(g.starts, p)
 	}
 	return p, true
 }
@@ -77,37 +84,97 @@ func (g *group) add(c *Cell) (p *part, isNew bool) {
 func (g *group) restore(cells []Cell) {
 	slices.SortFunc(cells, func(a, b Cell) int { return b.Spot.Compare(a.Spot) }) // see part.spots
 	for i := range cells {
-		g.add(&cells[i])
+		if id, err := cells[i].Group(); err == nil && id == g.id {
+			g.add(&cells[i])
+		}
 	}
 	for _, p := range g.parts {
-		p.stored = len(p.spots)
+		if !p.used {
+			p.stored = len(p.spots)
+		}
+	}
+	// The oldest are tried first, so that no newer ones can come before them for ever.
+	slices.SortFunc(g.starts, func(p, q *part) int { return p.at().Compare(q.at()) })
+}
+
+// hold puts in the cells of a record that is held, and returns where those stand that waited.
+func (g *group) hold(h Hash, cells []Cell) (gone []Spot) {
+	g.held = append(g.held, h)
+	for i := range cells {
+		c := &cells[i]
+		if id, err := c.Group(); err != nil || id != g.id {
+			continue
+		}
+		g.add(c)
+		if p := g.parts[linkTo(&c.Plain)]; p.plain == c.Plain {
+			gone = append(gone, g.use(p)...)
+		}
+	}
+	return gone
+}
+
+// use notes that a record has a part, which waits no more, and returns where it stands as Known was told.
+func (g *group) use(p *part) (gone []Spot) {
+	if p.used {
+		return nil
+	}
+	p.used = true
+	g.forget(p)
+	gone = p.spots[:p.stored]
+	p.spots, p.stored = p.spots[len(p.spots)-1:], 0
+	return gone
+}
+
+// reject takes out the first cell of a chain that is no record. The others may belong to one that begins elsewhere.
+func (g *group) reject(start *part) (gone []Spot) {
+	delete(g.parts, start.link)
+	g.forget(start)
+	return start.spots[:start.stored]
+}
+
+// forget takes a part out of those that wait.
+func (g *group) forget(p *part) {
+	g.waiting--
+	g.sum ^= p.link
+	if i := slices.Index(g.starts, p); i >= 0 {
+		g.starts = slices.Delete(g.starts, i, i+1)
 	}
 }
 
-// follow goes along the links as far as there are cells, and reports whether it came any further.
-func (g *group) follow(c *chain) (moved bool) {
-	for c.length < int(g.id.Parts) {
-		p, ok := g.parts[c.tip.next()]
-		if !ok || p.index() != c.length {
+// end returns the last part of the chain that p is on, as far as there are cells. What was found is remembered in the
+// parts, and the way there made short: many beginnings may lead into one long end.
+func (g *group) end(p *part) *part {
+	last := p
+	for {
+		for last.far != nil {
+			last = last.far
+		}
+		next, ok := g.parts[last.next()]
+		if !ok || next.index() != last.index()+1 {
 			break
 		}
-		c.tip, c.length, moved = p, c.length+1, true
+		last.far = next
 	}
-	return moved
+	for p != last {
+		p, p.far = p.far, last
+	}
+	return last
 }
 
-// walk returns the parts of a chain that is complete.
-func (g *group) walk(c *chain) []*part {
-	parts := make([]*part, 1, c.length)
-	parts[0] = c.start
-	for p := c.start; p != c.tip; {
+// whole reports whether all parts of a chain are there.
+func (g *group) whole(start *part) bool { return g.end(start).index() == int(g.id.Parts)-1 }
+
+// walk returns the parts of a chain that is whole.
+func (g *group) walk(start *part) []*part {
+	parts := make([]*part, g.id.Parts)
+	for i, p := 0, start; i < len(parts); i++ {
+		parts[i] = p
 		p = g.parts[p.next()]
-		parts = append(parts, p)
 	}
 	return parts
 }
 
-// join appends to b the record that the parts carry, and reports whether only zeros follow it.
+// join appends to b the record that the slices of its parts carry, and reports whether only zeros follow it.
 func join(b []byte, parts []*part) (joined []byte, whole bool) {
 	end := len(b) + recordSize(&parts[0].plain)
 	b = append(b, parts[0].slice()[lengthSize:]...)
@@ -117,39 +184,13 @@ func join(b []byte, parts []*part) (joined []byte, whole bool) {
 	return b[:end], !slices.ContainsFunc(b[end:], func(c byte) bool { return c != 0 })
 }
 
-// place returns where a record stands: where its last cell does.
-func place(parts []*part) Spot {
-	last := parts[0].at()
-	for _, p := range parts[1:] {
-		if at := p.at(); at.Compare(last) > 0 {
-			last = at
-		}
+// spotsOf returns where the parts of a record stand.
+func spotsOf(parts []*part) []Spot {
+	spots := make([]Spot, len(parts))
+	for i, p := range parts {
+		spots[i] = p.at()
 	}
-	return last
-}
-
-// use takes out the cells of a record and returns where those stand that Known was told to keep.
-func (g *group) use(parts []*part) (gone []Spot) {
-	for _, p := range parts {
-		if g.parts[p.link] == p { // otherwise another record has used it
-			delete(g.parts, p.link)
-			g.sum ^= p.link
-			gone = append(gone, p.spots[:p.stored]...)
-		}
-	}
-	g.chains = slices.DeleteFunc(g.chains, func(c *chain) bool { return g.parts[c.start.link] != c.start })
-	for _, c := range g.chains { // one may have led through a cell that is gone
-		c.tip, c.length = c.start, 1
-	}
-	return gone
-}
-
-// reject takes out the first cell of a chain that is no record. The others may belong to one that begins elsewhere.
-func (g *group) reject(c *chain) (gone []Spot) {
-	delete(g.parts, c.start.link)
-	g.sum ^= c.start.link
-	g.chains = slices.DeleteFunc(g.chains, func(other *chain) bool { return other == c })
-	return c.start.spots[:c.start.stored]
+	return spots
 }
 
 // trim forgets groups, the one first whose newest cell is oldest, until the pool keeps its bound with some room to

@@ -1,8 +1,6 @@
 package record
 
 import (
-	"bytes"
-	"cmp"
 	"fmt"
 	"runtime"
 	"slices"
@@ -19,6 +17,8 @@ type Message struct {
 	Key KeyID
 	// At is where it stands: where its last cell does. Between authors that order proves nothing.
 	At Spot
+	// Cells are where its cells stand, see [Held].
+	Cells []Spot
 	// Name is how its author is called, and Was the nickname that the same key had before, where it has changed. Both are
 	// a peer's words: clean them before they are shown.
 	Name, Was string
@@ -43,7 +43,7 @@ type Result struct {
 	// Repeats counts cells and records that came before; LeftOver counts new cells of a number that is verified; Refused
 	// counts cells and records that contradict themselves.
 	Repeats, LeftOver, Refused int
-	// More means that chains were left untried: call again, with no cells, after the change was kept.
+	// More means that chains were left untried: the next call goes on with them, whoever makes it and with whatever cells.
 	More bool
 }
 
@@ -54,8 +54,6 @@ type Reader struct {
 	salt Salt
 	own  PublicKey
 	pool pool
-	// untried are the groups in which a call has left chains untried.
-	untried []GroupID
 	// check checks a signature. Tests that read the same records again and again remember the answers.
 	check func(*envelope) bool
 }
@@ -109,6 +107,9 @@ type touch struct {
 	row   *groupRow
 	fresh int     // how many cells are new
 	grown []*part // the cells that are new or of which a copy is
+	next  int     // which of the starts is to be tried next
+	// rejected means that a chain of it is no record: what is left of that will never be one.
+	rejected bool
 }
 
 // take puts a cell where it belongs.
@@ -122,35 +123,39 @@ func (s *session) take(c *Cell) {
 	case h.number != 0: // not a filler
 		t := s.touch(GroupID{c.Key, h.tag, h.number, h.parts})
 		p, isNew := t.add(c)
-		if p != nil {
+		switch {
+		case isNew:
+			t.grown = append(t.grown, p)
+			t.fresh++
+			return
+		case p != nil && p.used:
+			s.lower(t.id, p)
+		case p != nil:
 			t.grown = append(t.grown, p)
 		}
-		if isNew {
-			t.fresh++
-		} else {
-			s.result.Repeats++
-		}
+		s.result.Repeats++
 	}
 }
 
 // touch returns a group with all the cells of it that are known. Another process may have read on in the meantime, or
-// the pool may have forgotten it: the row tells.
+// the pool may have forgotten it: the rows tell.
 func (s *session) touch(id GroupID) *touch {
 	if t, ok := s.touched[id]; ok {
 		return t
 	}
 	row, exists := s.group(id)
 	g := s.reader.pool[id]
-	if g == nil || !exists || uint64(g.sum) != row.Sum {
+	if g == nil || uint64(g.sum) != row.Sum {
 		g = newGroup(id)
 		s.reader.pool[id] = g
-		if exists {
-			cells, err := s.known.Pending(id)
-			if err != nil {
-				s.fail(err)
-			}
-			g.restore(cells)
+	}
+	s.includeHeld(g)
+	if exists && g.waiting == 0 {
+		spots, err := s.known.Pending(id)
+		if err != nil {
+			s.fail(err)
 		}
+		g.restore(s.cells(spots))
 	}
 	t := &touch{group: g, row: row}
 	s.touched[id] = t
@@ -158,19 +163,49 @@ func (s *session) touch(id GroupID) *touch {
 	return t
 }
 
-// resume touches the groups with chains that the last call has left untried.
-func (s *session) resume() {
-	for _, id := range s.reader.untried {
-		s.touch(id)
+// includeHeld puts the cells of the records that are held with the number of a group into it. Without them a copy of
+// one of their cells would wait for ever, and a second record that ends in the same cell would never be whole.
+func (s *session) includeHeld(g *group) {
+	for _, a := range s.signers(g.id.Tag) {
+		for _, h := range s.records(a, g.id.Number).rows {
+			if h.isOf(g.id) && !slices.Contains(g.held, h.Hash) {
+				s.change.PendingGone = append(s.change.PendingGone, g.hold(h.Hash, s.cells(h.Cells))...)
+			}
+		}
 	}
-	s.reader.untried = nil
 }
 
-// candidate is a chain that is complete.
+// lower notes that a copy of a cell stands lower than those before it, and with it, perhaps, the records that have it.
+func (s *session) lower(id GroupID, p *part) {
+	before, i := p.spots[len(p.spots)-2], p.index()
+	for _, a := range s.signers(id.Tag) {
+		rows := s.records(a, id.Number)
+		for j := range rows.rows {
+			if h := &rows.rows[j]; h.isOf(id) && h.Cells[i] == before {
+				cells := slices.Clone(h.Cells)
+				cells[i] = p.at()
+				s.move(a, rows, h, cells)
+			}
+		}
+	}
+}
+
+// resume touches the groups of which an earlier call, perhaps of another process, has left chains untried.
+func (s *session) resume() {
+	untried, err := s.known.Untried()
+	if err != nil {
+		s.fail(err)
+	}
+	for _, id := range untried {
+		s.touch(id)
+	}
+}
+
+// candidate is a chain that is whole.
 type candidate struct {
 	*envelope
 	touch *touch
-	chain *chain
+	start *part
 	parts []*part
 	at    Spot
 	// whole means that the cells hold a record of some author and zeros after it; genuine that it is signed by an author
@@ -178,78 +213,55 @@ type candidate struct {
 	whole, genuine bool
 }
 
-// candidates returns the complete chains of the groups that were touched, verified, in the order of their places.
+// candidates returns the chains that are whole of the groups that were touched, verified, in the order of their places.
 func (s *session) candidates() []*candidate {
 	var all, joined []*candidate
-	size := 0
+	size, total := 0, 0
 	tried := map[numberKey]int{}
-	for _, t := range s.order {
-		key := t.id.claimed()
-		left := false
-		for _, c := range t.chains {
-			if tried[key] == maxChains {
-				left = true
-				break
+	// One chain of each group in turn: those with many do not keep the others from being tried.
+	for open := slices.Clone(s.order); len(open) > 0; {
+		open = slices.DeleteFunc(open, func(t *touch) bool {
+			start := t.nextWhole()
+			key := t.id.claimed()
+			if t.row.Untried = start != nil && (tried[key] == maxChains || total > maxTried); t.row.Untried {
+				s.result.More = true
 			}
-			moved := t.follow(c)
-			if c.length == int(t.id.Parts) {
-				k := s.candidate(t, c)
-				joined = append(joined, k)
-				if size += len(k.covered); size > maxJoined {
-					s.reader.verify(joined)
-					all, joined, size = append(all, joined...), nil, 0
-				}
-				moved = true
+			if start == nil || t.row.Untried {
+				return true
 			}
-			if moved {
-				tried[key]++
+			k := newCandidate(s.reader.salt, t, start)
+			joined = append(joined, k)
+			tried[key]++
+			total += len(k.covered)
+			if size += len(k.covered); size > maxJoined {
+				s.reader.verify(joined)
+				all, joined, size = append(all, joined...), nil, 0
 			}
-		}
-		if left {
-			s.reader.untried = append(s.reader.untried, t.id)
-			s.result.More = true
-		}
+			return false
+		})
 	}
 	s.reader.verify(joined)
 	all = append(all, joined...)
-	slices.SortFunc(all, func(a, b *candidate) int { return a.rank().compare(b.rank()) })
+	slices.SortFunc(all, func(a, b *candidate) int { return a.compare(b) })
 	return all
 }
 
-// rank puts records into the order in which they are judged and shown. What stands behind the spot is there only to be
-// the same for everyone: two records of one number can end in the same cell.
-type rank struct {
-	at     Spot
-	author PublicKey
-	number uint32
-	hash   Hash
-}
-
-func (k *candidate) rank() rank { return rank{k.at, k.author, k.number, k.hash} }
-
-func (r rank) compare(o rank) int {
-	return cmp.Or(r.at.Compare(o.at), bytes.Compare(r.author[:], o.author[:]), cmp.Compare(r.number, o.number),
-		bytes.Compare(r.hash[:], o.hash[:]))
-}
-
-func (s *session) candidate(t *touch, c *chain) *candidate {
-	k := newCandidate(s.reader.salt, t.group, c)
-	k.touch = t
-	if k.signature != nil {
-		// A hash that is held covers everything but the signature, and was verified: this is a repeat, whatever is
-		// written where the signature belongs.
-		k.genuine = slices.ContainsFunc(s.records(s.author(k.author), k.number).rows, func(h Held) bool {
-			return h.Hash == k.hash
-		})
+// nextWhole returns the beginning of the next chain to be tried, nil if there is none.
+func (t *touch) nextWhole() *part {
+	for t.next < len(t.starts) {
+		start := t.starts[t.next]
+		if t.next++; t.whole(start) {
+			return start
+		}
 	}
-	return k
+	return nil
 }
 
 // newCandidate joins a chain. It has no signature if it cannot be genuine.
-func newCandidate(salt Salt, g *group, c *chain) *candidate {
-	parts := g.walk(c)
-	e := newEnvelope(Context{salt, g.id.Key}, g.id.Tag, g.id.Number, len(parts)*SliceSize)
-	k := &candidate{envelope: e, chain: c, parts: parts, at: place(parts)}
+func newCandidate(salt Salt, t *touch, start *part) *candidate {
+	parts := t.walk(start)
+	e := newEnvelope(Context{salt, t.id.Key}, t.id.Tag, t.id.Number, len(parts)*SliceSize)
+	k := &candidate{envelope: e, touch: t, start: start, parts: parts, at: highest(spotsOf(parts))}
 	if e.covered, k.whole = join(e.covered, parts); k.whole {
 		if err := e.seal(); err != nil {
 			e.signature = nil
@@ -257,6 +269,17 @@ func newCandidate(salt Salt, g *group, c *chain) *candidate {
 		}
 	}
 	return k
+}
+
+// held returns what is kept of a candidate that is genuine, but for what it names.
+func (k *candidate) held() Held {
+	return Held{Author: k.author, Number: k.number, Hash: k.hash, Key: k.ctx.Key, At: k.at, Cells: spotsOf(k.parts)}
+}
+
+// compare orders candidates as their lines would stand, whether or not they are genuine.
+func (k *candidate) compare(o *candidate) int {
+	return (&Held{Author: k.author, Number: k.number, Hash: k.hash, At: k.at}).Compare(
+		&Held{Author: o.author, Number: o.number, Hash: o.hash, At: o.at})
 }
 
 // maxJoined is how many bytes are joined before their signatures are checked, and those that are wrong forgotten: an
@@ -273,7 +296,7 @@ func (r *Reader) verify(all []*candidate) {
 				return
 			}
 			k := all[i]
-			if !k.genuine && k.signature != nil {
+			if k.signature != nil {
 				k.genuine = r.check(k.envelope)
 			}
 			if !k.genuine {
@@ -292,12 +315,14 @@ func (r *Reader) verify(all []*candidate) {
 // settle decides what a candidate is.
 func (s *session) settle(k *candidate) {
 	if k.genuine {
-		s.change.PendingGone = append(s.change.PendingGone, k.touch.use(k.parts)...)
+		for _, p := range k.parts {
+			s.change.PendingGone = append(s.change.PendingGone, k.touch.use(p)...)
+		}
 		s.accept(k)
 		return
 	}
-	s.change.PendingGone = append(s.change.PendingGone, k.touch.reject(k.chain)...)
-	k.touch.row.State = LeftOver
+	s.change.PendingGone = append(s.change.PendingGone, k.touch.reject(k.start)...)
+	k.touch.rejected = true
 	if !k.whole {
 		s.result.Refused++
 		return
@@ -311,23 +336,29 @@ func (s *session) settle(k *candidate) {
 func (s *session) keepGroups() {
 	for _, t := range s.order {
 		row := t.row
-		if len(t.parts) == 0 {
+		if t.waiting == 0 {
 			row.gone = true
 			delete(s.reader.pool, t.id)
 			continue
 		}
+		switch {
+		case t.rejected:
+			row.State = LeftOver
+		case t.fresh > 0 && row.State == LeftOver:
+			row.State = Arriving
+		}
 		if s.verified(t.id) {
 			row.State = LeftOver
-			s.result.LeftOver += min(t.fresh, len(t.parts))
+			s.result.LeftOver += min(t.fresh, t.waiting)
 		}
 		if t.fresh > 0 {
 			row.LastAt = s.now
 		}
 		row.gone, row.dirty = false, true
-		row.Cells, row.Sum, row.Newest = len(t.parts), uint64(t.sum), t.newest
+		row.Cells, row.Sum, row.Newest = t.waiting, uint64(t.sum), t.newest
 		for _, p := range t.grown {
-			if t.parts[p.link] != p {
-				continue // used by a record
+			if p.used || t.parts[p.link] != p {
+				continue // a record has it, or it began one that is none
 			}
 			for _, spot := range p.spots[p.stored:] {
 				s.change.Pending = append(s.change.Pending, Cell{spot, t.id.Key, p.plain})

@@ -2,32 +2,33 @@ package record
 
 import (
 	"fmt"
-	"slices"
 )
 
-// Recall joins the records that stand in cells which were read before, to show a history again. It changes nothing and
-// checks no signature: what it returns has a hash that is held, and was verified then. It leaves out records of which a
-// part is not among the cells, and what is not held. The order is that of [Result.Messages]; Was is empty.
-func Recall(known Known, salt Salt, own PublicKey, cells []Cell) ([]Message, error) {
+// Pieces are a record that is held and its cells, opened again.
+type Pieces struct {
+	Held
+	// Opened are the cells at [Held.Cells], in any order.
+	Opened []Cell
+}
+
+// Recall joins records from their cells, to show a history again. It changes nothing, tries nothing and checks no
+// signature: what it returns has a hash that is held, and was verified then. It leaves out records of which a cell is
+// not there. Was is empty.
+func Recall(known Known, salt Salt, own PublicKey, records []Pieces) ([]Message, error) {
 	s := &session{ledger: newLedger(known), reader: NewReader(salt, own)}
-	found := recallable(salt, cells)
-	s.fetch(found)
-	found = slices.DeleteFunc(found, func(k *candidate) bool {
-		rows := s.records(s.author(k.author), k.number).rows
-		i := slices.IndexFunc(rows, func(h Held) bool { return h.Hash == k.hash })
-		if i >= 0 {
-			k.at = rows[i].At // copies that stand lower need not be among the cells
+	s.fetch(records)
+	messages := make([]Message, 0, len(records))
+	for i := range records {
+		h := &records[i].Held
+		e := h.assemble(salt, records[i].Opened)
+		if e == nil {
+			continue
 		}
-		return i < 0
-	})
-	slices.SortFunc(found, func(a, b *candidate) int { return a.rank().compare(b.rank()) })
-	messages := make([]Message, len(found))
-	for i, k := range found {
-		a := s.author(k.author)
-		messages[i] = Message{
-			Record: k.open(), Hash: k.hash, Key: k.ctx.Key, At: k.at, Name: s.name(k.author), Own: k.author == own,
-			Late: s.late(a, k.number), Forked: len(s.records(a, k.number).rows) > 1,
-		}
+		a := s.author(h.Author)
+		messages = append(messages, Message{
+			Record: e.open(), Hash: h.Hash, Key: h.Key, At: h.At, Cells: h.Cells, Name: s.name(h.Author),
+			Own: h.Author == own, Late: s.late(a, h.Number), Forked: len(s.records(a, h.Number).rows) > 1,
+		})
 	}
 	if s.err != nil {
 		return nil, fmt.Errorf("recalling records: %w", s.err)
@@ -35,44 +36,48 @@ func Recall(known Known, salt Salt, own PublicKey, cells []Cell) ([]Message, err
 	return messages, nil
 }
 
-// recallable returns the complete chains among cells that hold a record.
-func recallable(salt Salt, cells []Cell) (found []*candidate) {
-	groups := map[GroupID]*group{}
+// assemble joins the cells of a record, or returns nil if they are not all there.
+func (h *Held) assemble(salt Salt, cells []Cell) *envelope {
+	if len(h.Cells) == 0 {
+		return nil
+	}
+	at := make(map[Spot]*Cell, len(cells))
 	for i := range cells {
-		id, err := cells[i].Group()
-		if err != nil {
-			continue
-		}
-		if groups[id] == nil {
-			groups[id] = newGroup(id)
-		}
-		groups[id].add(&cells[i])
+		at[cells[i].Spot] = &cells[i]
 	}
-	for _, g := range groups {
-		for _, c := range g.chains[:min(len(g.chains), maxChains)] {
-			if g.follow(c); c.length == int(g.id.Parts) {
-				if k := newCandidate(salt, g, c); k.signature != nil {
-					found = append(found, k)
-				}
-			}
+	parts := make([]*part, len(h.Cells))
+	for i, spot := range h.Cells {
+		c := at[spot]
+		if c == nil {
+			return nil
+		}
+		parts[i] = &part{plain: c.Plain}
+		if id, err := c.Group(); err != nil || !h.isOf(id) || parts[i].index() != i {
+			return nil
 		}
 	}
-	return found
+	e := newEnvelope(Context{salt, h.Key}, h.Author.Tag(), h.Number, len(parts)*SliceSize)
+	whole := false
+	if e.covered, whole = join(e.covered, parts); !whole || e.seal() != nil || e.hash != h.Hash {
+		return nil
+	}
+	return e
 }
 
 // fetch asks for the records of each author at once where their numbers lie close together.
-func (s *session) fetch(found []*candidate) {
+func (s *session) fetch(records []Pieces) {
 	type span struct {
 		first, last uint32
 		count       uint64
 	}
 	spans := map[PublicKey]span{}
-	for _, k := range found {
-		n, ok := spans[k.author]
+	for i := range records {
+		h := &records[i].Held
+		n, ok := spans[h.Author]
 		if !ok {
-			n.first = k.number
+			n.first = h.Number
 		}
-		spans[k.author] = span{min(n.first, k.number), max(n.last, k.number), n.count + 1}
+		spans[h.Author] = span{min(n.first, h.Number), max(n.last, h.Number), n.count + 1}
 	}
 	for key, n := range spans {
 		const sparse = 4

@@ -21,7 +21,7 @@ func TestRecall(t *testing.T) {
 	l.read(cells)
 
 	recalled := func(cells []Cell) (got []string) {
-		messages, err := Recall(l.known, testRoom.Salt, bo.key(), cells)
+		messages, err := Recall(l.known, testRoom.Salt, bo.key(), pieces(l.known, cells))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,13 +51,13 @@ func TestRecall(t *testing.T) {
 		t.Errorf("one and a part of another (-want +got):\n%s", diff)
 	}
 
-	if diff := cmp.Diff(want[4:], recalled(at(t, 99, answer))); diff != "" {
-		t.Errorf("by a copy that stands higher (-want +got):\n%s", diff)
+	if got := recalled(at(t, 99, answer)); len(got) > 0 {
+		t.Errorf("by cells that stand elsewhere: %q", got)
 	}
 
 	for n := 0; ; n++ {
 		broken := &brokenKnown{l.known, n}
-		_, err := Recall(broken, testRoom.Salt, PublicKey{}, all)
+		_, err := Recall(broken, testRoom.Salt, PublicKey{}, pieces(l.known, all))
 		if broken.left >= 0 {
 			break
 		}
@@ -83,7 +83,7 @@ func TestRecallAsksSparingly(t *testing.T) {
 		"every second of ten": slices.Concat(at(t, 1, all[0]), at(t, 3, all[2]), at(t, 5, all[4]), at(t, 7, all[6])),
 	} {
 		counted := &brokenKnown{l.known, 1 << 20}
-		messages, err := Recall(counted, testRoom.Salt, PublicKey{}, cells)
+		messages, err := Recall(counted, testRoom.Salt, PublicKey{}, pieces(l.known, cells))
 		if asked := 1<<20 - counted.left; err != nil || len(messages) == 0 || asked > 8 {
 			t.Errorf("%s: %d messages by %d questions, %v", name, len(messages), asked, err)
 		}

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"slices"
 	"time"
 )
 
@@ -97,6 +98,7 @@ func newListener(t tester) *listener {
 
 func (l *listener) read(cells []Cell) *Result {
 	l.t.Helper()
+	l.known.Keep(cells)
 	result, err := l.reader.Read(l.known, cells, l.view, l.now)
 	if err != nil {
 		l.t.Fatal(err)
@@ -116,8 +118,8 @@ func consistent(t tester, m *Memory) {
 			groups++
 			links := map[link]bool{}
 			sum := link(0)
-			for _, c := range m.cells[id] {
-				if l := linkTo(&c.Plain); !links[l] {
+			for spot := range m.pending[id] {
+				if l := linkTo(&m.cells[spot].plain); !links[l] {
 					links[l] = true
 					sum ^= l
 				}
@@ -127,8 +129,8 @@ func consistent(t tester, m *Memory) {
 			}
 		}
 	}
-	if len(m.cells) != groups {
-		t.Fatalf("cells of %d groups are kept, of %d are told", len(m.cells), groups)
+	if len(m.pending) != groups {
+		t.Fatalf("cells of %d groups are kept, of %d are told", len(m.pending), groups)
 	}
 	claims := map[PublicKey]int{}
 	for _, about := range m.claims {
@@ -141,6 +143,27 @@ func consistent(t tester, m *Memory) {
 			t.Fatalf("%d claims counted, %d kept", a.Claims, claims[a.Key])
 		}
 	}
+}
+
+// pieces are all records that are held, with those of their cells that are among the given ones.
+func pieces(known *Memory, cells []Cell) (all []Pieces) {
+	at := map[Spot]Cell{}
+	for _, c := range cells {
+		at[c.Spot] = c
+	}
+	for _, h := range known.Records() {
+		p := Pieces{Held: h}
+		for _, spot := range h.Cells {
+			if c, ok := at[spot]; ok {
+				p.Opened = append(p.Opened, c)
+			}
+		}
+		if len(p.Opened) > 0 {
+			all = append(all, p)
+		}
+	}
+	slices.SortFunc(all, func(a, b Pieces) int { return a.Compare(&b.Held) })
+	return all
 }
 
 // texts returns what the findings say.

@@ -72,6 +72,9 @@ func (b *batch) add(p *page) {
 	}
 }
 
+// callsAtOnce is how often a reading lets chains that were left untried be tried.
+const callsAtOnce = 8
+
 // keep judges the batch and keeps it.
 func (b *batch) keep(facts *Facts) error {
 	if facts == nil && len(b.fresh)+len(b.changed)+len(b.again) == 0 {
@@ -104,7 +107,8 @@ func (b *batch) keep(facts *Facts) error {
 		if err := b.collect(facts); err != nil {
 			return err
 		}
-		for cells, more := b.cells, true; more; cells = nil {
+		// What is left of many forged records is tried in the next reading.
+		for cells, more, calls := b.cells, true, 0; more && calls < callsAtOnce; cells, calls = nil, calls+1 {
 			result, err := c.reader.Read(c.known(), cells, view, now)
 			if err != nil {
 				return err
@@ -113,7 +117,7 @@ func (b *batch) keep(facts *Facts) error {
 			if len(results) > 0 {
 				texts = nil
 			}
-			found, err := b.learn(result, cells, texts, state.Own)
+			found, err := b.learn(result, texts, state.Own)
 			if err != nil {
 				return err
 			}
@@ -184,9 +188,6 @@ func (b *batch) collect(facts *Facts) error {
 		}
 	}
 	if err := b.rewritten(facts); err != nil {
-		return err
-	}
-	if err := b.addCopies(); err != nil {
 		return err
 	}
 	return store.Apply(&record.Change{Told: b.told})

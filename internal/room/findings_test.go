@@ -851,3 +851,28 @@ func TestNumbersBeyondReason(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// Whole records that somebody forged under the next number of another, more than one reading tries, silence nobody: the
+// true one is shown, also to its author, and stays among what was read.
+func TestForgeriesSilenceNobody(t *testing.T) {
+	h := newHall(t)
+	ana, bo := h.join(1, "ana"), h.join(2, "bo")
+	ana.say("one")
+	in := h.insider()
+	for i := range 100 {
+		s := in.sign(record.Record{Number: 1, Nick: "ana", Body: record.Text(fmt.Sprint("forged ", i))})
+		cells, err := record.Cut(s.Bytes, ana.o.Identity.Public().Tag(), 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.postCells(cells)
+	}
+	ana.say("two")
+	for _, m := range []*member{ana, bo} {
+		m.look()
+		m = m.again(h)
+		if d := cmp.Diff([]string{"ana: one", "ana: two"}, m.history()); d != "" {
+			t.Error(d)
+		}
+	}
+}

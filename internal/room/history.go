@@ -3,7 +3,6 @@ package room
 import (
 	"fmt"
 	"math"
-	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -31,11 +30,8 @@ type Item struct {
 // item returns a record as an item. p is where it stands.
 func (o *opener) item(m *record.Message, p *page) Item {
 	it := Item{At: m.At, Posted: p.posted, Record: m}
-	tag := m.Author.Tag()
-	for cell, sealed := range p.cells(o) {
-		if id, err := cell.Group(); err == nil && id.Tag == tag && id.Number == m.Number {
-			it.Sealed = sealed
-		}
+	if t := p.in(m.At.Field); t != nil {
+		it.Sealed = t.sealed
 	}
 	if moved, ok := m.Body.(record.KeyMoved); ok && !o.hasKey(moved.Key) {
 		it.Notice = moved.Notice(m.Name)
@@ -200,29 +196,28 @@ func (c *Conversation) recall(rows []kept.Message, seen []record.Receipt) (items
 		h := &rows[n].Held
 		n++
 		places = append(places, h.At.Place)
-		if h.Author.IsZero() {
-			continue
+		for _, s := range h.Cells {
+			if s.Place != places[len(places)-1] {
+				places = append(places, s.Place)
+			}
 		}
-		parts, err := c.store.Parts(h.Author, h.Number)
-		if err != nil {
-			return nil, 0, err
-		}
-		places = append(places, parts...)
 	}
 	rows = rows[:n]
 	pages, err := c.fetch(c.store, places)
 	if err != nil {
 		return nil, 0, err
 	}
-	var cells []record.Cell
 	byPlace := make(map[record.Place]*page, len(pages))
 	for i := range pages {
 		byPlace[pages[i].at] = &pages[i]
-		for cell := range pages[i].cells(&c.opener) {
-			cells = append(cells, cell)
+	}
+	records := make([]record.Pieces, 0, len(rows))
+	for i := range rows {
+		if h := &rows[i].Held; len(h.Cells) > 0 {
+			records = append(records, record.Pieces{Held: *h, Opened: c.pieces(h.Cells, byPlace)})
 		}
 	}
-	messages, err := record.Recall(c.known(), c.o.Salt, c.own, cells)
+	messages, err := record.Recall(c.known(), c.o.Salt, c.own, records)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -240,6 +235,19 @@ func (c *Conversation) recall(rows []kept.Message, seen []record.Receipt) (items
 	return items, n, nil
 }
 
+// pieces returns the cells at some spots, as far as they could be opened.
+func (o *opener) pieces(spots []record.Spot, pages map[record.Place]*page) []record.Cell {
+	cells := make([]record.Cell, 0, len(spots))
+	for _, s := range spots {
+		if p := pages[s.Place]; p != nil {
+			if t := p.in(s.Field); t != nil && t.isCell() {
+				cells = append(cells, o.cell(s.Place, t))
+			}
+		}
+	}
+	return cells
+}
+
 // itemOf returns the item of a message, and whether it could be opened: its key may be gone.
 func (c *Conversation) itemOf(
 	row *kept.Message, messages map[heldID]*record.Message, p *page, seen []record.Receipt,
@@ -249,11 +257,11 @@ func (c *Conversation) itemOf(
 	}
 	h := &row.Held
 	if h.Author.IsZero() {
-		i := slices.IndexFunc(p.opened, func(t opened) bool { return t.field == h.At.Field })
-		if i < 0 {
+		t := p.in(h.At.Field)
+		if t == nil {
 			return it, false
 		}
-		return c.text(p.at, p.posted, &p.opened[i]), true
+		return c.text(p.at, p.posted, t), true
 	}
 	m := messages[heldID{h.Author, h.Number, h.Hash}]
 	if m == nil {

@@ -47,7 +47,7 @@ type feedStore interface {
 	MoveMAC(mac [16]byte, at record.Place) error
 }
 
-// knowledgeStore is [record.Known], except that it cannot open what is pending.
+// knowledgeStore is [record.Known], except that it cannot open tokens.
 type knowledgeStore interface {
 	Author(record.PublicKey) (record.Author, bool, error)
 	Tagged(record.Tag) ([]record.PublicKey, []record.Claim, error)
@@ -55,7 +55,8 @@ type knowledgeStore interface {
 	Pinned(folded string) (record.PublicKey, bool, error)
 	Told(record.FindingID) (bool, error)
 	Groups(tag record.Tag, first, last uint32) ([]record.Group, error)
-	PendingSpots(record.GroupID) ([]record.Spot, error)
+	Untried() ([]record.GroupID, error)
+	Pending(record.GroupID) ([]record.Spot, error)
 	Waiting() (record.Waiting, error)
 	// Apply keeps a change. Of the records held it only moves those that are there: see AddMessage.
 	Apply(*record.Change) error
@@ -72,8 +73,6 @@ type knowledgeStore interface {
 type messageStore interface {
 	AddMessage(kept.Message) error
 	MoveText(from, to record.Spot) error
-	AddPart(kept.Part) error
-	Parts(author record.PublicKey, number uint32) ([]record.Place, error)
 	// MessagesSince goes by arrival, the two others by the order of lines: place, field, author, number, hash.
 	MessagesSince(id int64, limit int) ([]kept.Message, error)
 	MessagesFrom(from record.Held, limit int) ([]kept.Message, error)
@@ -131,7 +130,7 @@ type BulkPoster interface {
 	FindAll(ctx context.Context, fields []thingspeak.Fields, after int64) (entries []int64, err error)
 }
 
-// knowledge is a store as [record.Reader] wants it: with the cells that are pending opened again.
+// knowledge is a store as [record.Reader] wants it: with the cells opened again.
 type knowledge struct {
 	Store
 	opener *opener
@@ -139,11 +138,10 @@ type knowledge struct {
 
 var _ record.Known = knowledge{}
 
-// Pending implements [record.Known].
-func (k knowledge) Pending(id record.GroupID) ([]record.Cell, error) {
-	spots, err := k.PendingSpots(id)
-	if err != nil {
-		return nil, err
+// Cells implements [record.Known].
+func (k knowledge) Cells(spots []record.Spot) ([]record.Cell, error) {
+	if len(spots) == 0 {
+		return nil, nil
 	}
 	wanted := make(map[record.Spot]bool, len(spots))
 	places := make([]record.Place, len(spots))
@@ -158,7 +156,7 @@ func (k knowledge) Pending(id record.GroupID) ([]record.Cell, error) {
 	var cells []record.Cell
 	for i := range pages {
 		for c := range pages[i].cells(k.opener) {
-			if group, err := c.Group(); err == nil && group == id && wanted[c.Spot] {
+			if wanted[c.Spot] {
 				cells = append(cells, c)
 			}
 		}

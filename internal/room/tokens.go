@@ -1,6 +1,7 @@
 package room
 
 import (
+	"crypto/sha256"
 	"iter"
 	"runtime"
 	"slices"
@@ -41,6 +42,17 @@ type opened struct {
 	key    int // of the ring
 	sealed time.Time
 	plain  []byte
+	sum    [sha256.Size]byte // of the token, unless it is a cell
+}
+
+// in returns the token in a field that a key has opened, nil if there is none.
+func (p *page) in(field int) *opened {
+	for i := range p.opened {
+		if p.opened[i].field == field {
+			return &p.opened[i]
+		}
+	}
+	return nil
 }
 
 // isCell reports whether the token holds a cell of a record.
@@ -95,7 +107,13 @@ func (o *opener) open(p *page) {
 			continue
 		}
 		mac := tok.MAC()
-		p.opened = append(p.opened, opened{field, [16]byte(mac[:16]), found.KeyIndex, found.SealedAt, found.Plaintext})
+		t := opened{
+			field: field, mac: [16]byte(mac[:16]), key: found.KeyIndex, sealed: found.SealedAt, plain: found.Plaintext,
+		}
+		if !t.isCell() {
+			t.sum = sha256.Sum256(raw)
+		}
+		p.opened = append(p.opened, t)
 	}
 }
 

@@ -88,6 +88,7 @@ func (v *verifier) take(view record.View) error {
 		cells = append(cells, v.sift(&pages[i])...)
 	}
 	for more := true; more; cells = nil {
+		v.known.Keep(cells)
 		result, err := v.reader.Read(v.known, cells, view, v.now)
 		if err != nil {
 			return fmt.Errorf("verifying the feed: %w", err)

@@ -83,16 +83,10 @@ func Tokens(b []byte) iter.Seq2[int, []byte] {
 type Message struct {
 	// ID orders messages by their arrival here: a later one has a higher ID.
 	ID int64
-	// Held is the record. Without an author it is a token that nobody signed, at Held.At.
+	// Held is the record. Without an author it is a token that nobody signed: then only its place and its hash count,
+	// which is the SHA-256 of the token.
 	Held record.Held
 	Kind record.Kind
-}
-
-// Part names an entry, other than the one where it stands, that holds a cell of a record.
-type Part struct {
-	Author record.PublicKey
-	Number uint32
-	At     record.Place
 }
 
 // Author is an author and what the user has made known about the key.
