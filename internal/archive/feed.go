@@ -84,6 +84,12 @@ func (r *Room) Entries(first, last record.Place, visit func(kept.Entry) error) e
 		visitEntries(visit), place(first), place(last))
 }
 
+// NewestEntries visits at most limit entries from last back.
+func (r *Room) NewestEntries(last record.Place, limit int, visit func(kept.Entry) error) error {
+	return r.query(selectEntries+"WHERE place <= ? ORDER BY place DESC LIMIT ?",
+		visitEntries(visit), place(last), int64(limit))
+}
+
 // Unopened visits at most limit entries after a place that hold a token which no key has opened, in order.
 func (r *Room) Unopened(after record.Place, limit int, visit func(kept.Entry) error) error {
 	return r.query(selectEntries+"WHERE unopened = 1 AND place > ? ORDER BY place LIMIT ?",

@@ -1,12 +1,10 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/record"
@@ -53,6 +51,10 @@ func (c *conversation) startReading(ctx context.Context) (*reading, error) {
 			return nil, fmt.Errorf("the archive's position is damaged: %w", err)
 		}
 	}
+	anchor, err := in.Anchor()
+	if err != nil {
+		return nil, err
+	}
 	ctx, r.cancel = context.WithCancel(ctx)
 	pass := func(e *thingspeak.Entry) error {
 		select {
@@ -64,9 +66,10 @@ func (c *conversation) startReading(ctx context.Context) (*reading, error) {
 	}
 	go func() {
 		defer close(r.found)
+		add := func(e *thingspeak.Entry) error { return pass(new(*e)) }
 		r.news, r.err = c.client.Follow(ctx, r.at.Position, remote.Visitor{
-			Entry:   func(e *thingspeak.Entry) error { return pass(new(*e)) },
-			Cleared: func() error { return pass(nil) },
+			Entry: add, Seen: add, Cleared: func() error { return pass(nil) },
+			Anchor: remote.Anchor{Entry: anchor.Entry, Shows: anchor.Shows},
 		})
 	}()
 	return r, nil
@@ -108,8 +111,8 @@ func (r *reading) finish() (room.Arrivals, error) {
 		View: record.View{FromStart: r.at.FromStart}, Position: position, LastID: r.news.LastID,
 		Rewritten: r.news.Rewritten, Now: time.Now(),
 	}
-	facts.View.Holes = holes(append(r.news.Position.Waiting, r.news.Lost...), facts.Now)
-	facts.View.Unread = r.err != nil
+	facts.View.Holes = holes(r.news.Position.Gaps)
+	facts.View.Unread = r.err != nil || r.news.Doubtful || r.news.Stopped
 	arrivals, err := r.in.Finish(facts)
 	return arrivals, errors.Join(r.err, err)
 }
@@ -138,12 +141,10 @@ func (c *conversation) read(ctx context.Context) (room.Arrivals, error) {
 }
 
 // holes are what is lacking, as whoever judges records wants it.
-func holes(lacking []remote.Range, now time.Time) (all []record.Hole) {
-	const longEnough = 5 * time.Minute
-	for _, r := range lacking {
-		asked := !r.Asked.IsZero() && now.Sub(r.Asked) >= longEnough
-		all = append(all, record.Hole{First: r.First, Last: r.Last, Since: r.Asked, Asked: asked})
+func holes(lacking []remote.Range) (all []record.Hole) {
+	for i := range lacking {
+		r := &lacking[i]
+		all = append(all, record.Hole{First: r.First, Last: r.Last, Since: r.Since, Asked: r.Asked()})
 	}
-	slices.SortFunc(all, func(a, b record.Hole) int { return cmp.Compare(a.First, b.First) })
 	return all
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -102,7 +101,7 @@ func (a *app) readWholeChannel(
 	}
 	info := scan.Info()
 	view.FromStart = true
-	view.Holes = holes(info.Waiting, time.Now())
+	view.Holes = holes(info.Lacking)
 	end.last, end.cut, end.skipped = info.LastID, info.CutShort, int(info.Skipped)
 	return end, view, nil
 }

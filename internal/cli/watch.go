@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -126,6 +127,7 @@ type watcher struct {
 	receiver *room.Receiver
 
 	position remote.Position
+	anchor   room.Anchor
 	kept     remembered // what the archive has
 }
 
@@ -135,6 +137,7 @@ type remembered struct {
 	Relay    string          `json:"relay"`
 	Channel  int64           `json:"channel"`
 	Position remote.Position `json:"position"`
+	Anchor   room.Anchor     `json:"anchor,omitzero"`
 }
 
 // run polls until the user ends it, quickly after news and slowly while nothing comes.
@@ -180,7 +183,7 @@ func (w *watcher) resume() error {
 	case err != nil:
 		return hint(err, "delete that file, or use --from-start")
 	case last.Relay == w.room.Relay && last.Channel == w.room.Channel:
-		w.position = last.Position
+		w.position, w.anchor = last.Position, last.Anchor
 	}
 	return nil
 }
@@ -188,12 +191,19 @@ func (w *watcher) resume() error {
 // poll reads and prints what is new, and remembers how far it came only once that is printed: a watch that is killed
 // shows a message twice rather than never.
 func (w *watcher) poll(ctx context.Context) (news bool, err error) {
-	got, err := w.client.Since(ctx, w.position, func(e *thingspeak.Entry) error {
-		w.receiver.Add(e)
-		return nil
+	got, err := w.client.Follow(ctx, w.position, remote.Visitor{
+		Entry: func(e *thingspeak.Entry) error {
+			w.receiver.Add(e)
+			return nil
+		},
+		Anchor: remote.Anchor{Entry: w.anchor.Entry, Shows: w.anchor.Shows},
 	})
 	w.relayAnswers(err)
 	messages, findings := w.receiver.Take()
+	if gone := slices.Concat(got.Altered, got.Rewritten); got.Cleared || slices.Contains(gone, w.anchor.Entry) {
+		w.anchor = room.Anchor{}
+	}
+	w.anchor = w.anchor.After(messages)
 	if left := w.options.messages - w.shown; w.options.messages > 0 && len(messages) > left {
 		messages = messages[:left]
 	}
@@ -214,7 +224,7 @@ func (w *watcher) poll(ctx context.Context) (news bool, err error) {
 
 // remember keeps the position where it has moved.
 func (w *watcher) remember() error {
-	now := remembered{w.room.Relay, w.room.Channel, w.position}
+	now := remembered{w.room.Relay, w.room.Channel, w.position, w.anchor}
 	if reflect.DeepEqual(now, w.kept) {
 		return nil
 	}
@@ -227,8 +237,8 @@ func (w *watcher) warn(n remote.News) {
 	if n.Cleared {
 		w.say("%s", w.style.warn("the channel was cleared, or the relay lost its entries; reading goes on with the new ones"))
 	}
-	if len(n.Rewritten) > 0 {
-		w.say("%s", w.style.bad("the relay lost or rewrote "+rewritten(n.Rewritten)))
+	if gone := slices.Concat(n.Altered, n.Rewritten); len(gone) > 0 {
+		w.say("%s", w.style.bad("the relay lost or rewrote "+rewritten(gone)))
 	}
 	for _, r := range n.Lost {
 		w.say("%s", w.style.warn(record.Entries(r.First, r.Last)+" never came, though the relay has counted them"))

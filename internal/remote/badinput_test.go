@@ -263,7 +263,7 @@ func TestNoKeyInErrorsAndLogs(t *testing.T) {
 				c := newClient(t, answer.handler, quiet)
 				_, err := c.Post(t.Context(), oneField("x"), 0, nil)
 				check(t, err)
-				_, err = c.Since(t.Context(), remote.Position{}, ignore)
+				_, err = c.Follow(t.Context(), remote.Position{}, remote.Visitor{Entry: ignore})
 				check(t, err)
 				_, err = c.Scan().Back(t.Context(), 10, ignore)
 				check(t, err)

@@ -143,31 +143,30 @@ func TestAssumedLimits(t *testing.T) {
 func TestFollowTellsAClearBeforeWhatComesAfter(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *relaytest.Server, ch relaytest.Channel, c *remote.Client) {
 		var seen []string
-		visitor := remote.Visitor{
-			Entry: func(e *thingspeak.Entry) error {
-				seen = append(seen, e.Fields[0].Text)
-				return nil
-			},
-			Cleared: func() error {
-				seen = append(seen, "cleared")
-				return nil
-			},
-		}
-		follow := func(pos remote.Position) remote.Position {
+		k := &keeper{}
+		read := func() {
 			t.Helper()
-			news, err := c.Follow(t.Context(), pos, visitor)
+			_, _, err := follow(t, c, k, remote.Visitor{
+				Entry: func(e *thingspeak.Entry) error {
+					seen = append(seen, e.Fields[0].Text)
+					return nil
+				},
+				Cleared: func() error {
+					seen = append(seen, "cleared")
+					return nil
+				},
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			return news.Position
 		}
 		s.Seed(t, ch.ID, 2, seeded(2))
-		pos := follow(remote.Position{})
+		read()
 		s.Clear(t, ch.ID)
 		s.Seed(t, ch.ID, 1, seeded(1))
-		pos = follow(pos)
+		read()
 		time.Sleep(2 * time.Minute) // what looks like a clear may be a stale answer
-		follow(pos)
+		read()
 		if d := cmp.Diff([]string{"text 1", "text 2", "cleared", "text 1"}, seen); d != "" {
 			t.Error(d)
 		}

@@ -32,11 +32,11 @@ func TestASlowCallSaysSo(t *testing.T) {
 				told = append(told, fmt.Sprint(time.Since(began), " ", s.Doing, " at ", s.Host, " ", s.For, " ", s.Bytes > 0, " ", s.Over))
 			}
 		})
-		if _, err := c.Since(t.Context(), remote.Position{}, ignore); err != nil || len(told) > 0 {
+		if _, err := c.Follow(t.Context(), remote.Position{}, remote.Visitor{Entry: ignore}); err != nil || len(told) > 0 {
 			t.Fatalf("a quick call: %v, told %q", err, told)
 		}
 		pause, began = 2300*time.Millisecond, time.Now()
-		if _, err := c.Since(t.Context(), remote.Position{}, ignore); err != nil { // two requests, one call
+		if _, err := c.Follow(t.Context(), remote.Position{}, remote.Visitor{Entry: ignore}); err != nil { // two requests, one call
 			t.Fatal(err)
 		}
 		if d := cmp.Diff([]string{
@@ -147,10 +147,10 @@ func TestASlowReaderIsNoSlowRelay(t *testing.T) {
 		relay := newFakeRelay()
 		relay.fill(100)
 		c := newClient(t, relay)
-		news, err := c.Since(t.Context(), remote.Position{}, func(*thingspeak.Entry) error {
+		news, err := c.Follow(t.Context(), remote.Position{}, remote.Visitor{Entry: func(*thingspeak.Entry) error {
 			time.Sleep(time.Minute)
 			return nil
-		})
+		}})
 		if err != nil || news.Visited != 100 {
 			t.Errorf("%d visited: %v", news.Visited, err)
 		}

@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 // FuzzFeedBody has a relay that answers everything with the same bytes, except for the last entry number. Whatever they
@@ -49,32 +51,30 @@ func FuzzFeedBody(f *testing.F) {
 			for _, run := range operations {
 				check(run(t.Context(), c))
 			}
-			once := func(seen map[int64]bool, ids []int64) {
-				for _, id := range ids {
-					if seen[id] || id <= 0 {
-						t.Errorf("entry %d comes twice", id)
-					}
-					seen[id] = true
-				}
-			}
 			s := c.Scan()
-			var ids []int64
 			for range 5 {
-				_, err := s.Back(t.Context(), 10, collect(&ids))
+				_, err := s.Back(t.Context(), 10, ignore)
 				check(err)
 			}
-			once(map[int64]bool{}, ids)
-			pos := s.Position()
-			for _, pos := range []remote.Position{pos, {}, {Last: 1, Row: remote.RowDigest{Fields: 1, Sum: "x"}}} {
-				seen := map[int64]bool{}
-				for range 3 {
-					var ids []int64
-					news, err := c.Since(t.Context(), pos, collect(&ids))
-					check(err)
-					if news.Cleared { // then the numbers come again
-						clear(seen)
+			anchor := remote.Anchor{Entry: 3, Shows: func(*thingspeak.Entry) bool { return false }}
+			for _, v := range []remote.Visitor{{}, {Anchor: anchor, Seen: ignore}} {
+				var pos remote.Position
+				for range 4 {
+					seen := map[string]bool{}
+					v.Entry = func(e *thingspeak.Entry) error {
+						row := fmt.Sprint(e.ID, e.CreatedAt, e.Fields)
+						if seen[row] || e.ID <= 0 {
+							t.Errorf("entry %d comes twice", e.ID)
+						}
+						seen[row] = true
+						return nil
 					}
-					once(seen, ids)
+					v.Cleared = func() error { // then the numbers come again
+						clear(seen)
+						return nil
+					}
+					news, err := c.Follow(t.Context(), pos, v)
+					check(err)
 					pos = news.Position
 					time.Sleep(time.Minute)
 				}

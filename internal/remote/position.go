@@ -3,48 +3,115 @@ package remote
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// Position is what a follower of a channel keeps between calls of [Client.Since], and between runs: it can be stored as
+// Position is what a follower of a channel keeps between calls of [Client.Follow], and between runs: it can be stored as
 // JSON and holds no secret. The zero Position is the beginning of the channel; see also [Client.Start].
 type Position struct {
-	// Last is the highest entry number that was visited or given up; below 0, the follower starts at the channel's end.
+	// Last is the highest entry number of which a row was visited; below 0, the follower starts at the channel's end.
 	Last int64 `json:"last"`
-	// Row is the digest of that entry, and At its date: every read is compared with them. Without Row nothing is.
-	Row RowDigest `json:"row,omitzero"`
-	At  time.Time `json:"at,omitzero"`
-	// Waiting are the numbers that the relay has given but not shown.
-	Waiting []Range `json:"waiting,omitempty"`
-	// Low is when the relay, by the clock here, first showed less than was visited: a last number below Last, or
-	// another entry of that number, or none. If that lasts for a minute, it is believed.
-	Low time.Time `json:"low,omitzero"`
+	// Rows tell the rows with the highest numbers again: every read is compared with them.
+	Rows Rows `json:"rows,omitempty"`
+	// Gaps are the numbers up to Last that are lacking, ascending and disjoint. Nothing is ever given up for good.
+	Gaps Gaps `json:"gaps,omitempty"`
+	// Claims are the numbers above Last that the relay has named of late.
+	Claims Claims `json:"claims,omitempty"`
+	// Looked is when the newest rows were last asked for, and Named the last entry number that the relay named then.
+	Looked time.Time `json:"looked,omitzero"`
+	Named  int64     `json:"named,omitempty"`
+	// Absent is the entry that shows that the channel was not cleared, while the relay does not show it.
+	Absent Absence `json:"absent,omitzero"`
+
+	earlierForm
 }
 
-// Range is entry numbers that are lacking, both ends included.
-type Range struct {
-	First int64 `json:"first"`
-	Last  int64 `json:"last"`
-	// Asked is when they were first asked for by themselves, by the clock here; zero if that is still to be done.
-	Asked time.Time `json:"asked,omitzero"`
-	// Next is when they are asked for again.
-	Next time.Time `json:"next,omitzero"`
+// earlierForm is what positions held before gaps had an age each; see [Position.heal].
+type earlierForm struct {
+	Row     *earlierDigest `json:"row,omitempty"`
+	At      *time.Time     `json:"at,omitempty"`
+	Waiting []earlierRange `json:"waiting,omitempty"`
+	Low     *time.Time     `json:"low,omitempty"`
 }
 
-// RowDigest tells whether an entry is still the one that was visited.
-type RowDigest struct {
-	// Fields are those that were visible: a field that is switched on later is no change.
+type earlierDigest struct {
 	Fields thingspeak.FieldSet `json:"fields"`
-	// Sum is a hash of their values.
-	Sum string `json:"sum"`
+	Sum    hexSum              `json:"sum"`
 }
 
-// digestOf returns the digest of an entry over the given fields.
+type earlierRange struct {
+	First int64     `json:"first"`
+	Last  int64     `json:"last"`
+	Asked time.Time `json:"asked"`
+}
+
+type hexSum []byte
+
+// UnmarshalText takes what is no sum for none: the row is then not compared.
+func (s *hexSum) UnmarshalText(text []byte) error {
+	if b, err := hex.AppendDecode(nil, text); err == nil && len(b) == sumSize {
+		*s = b
+	}
+	return nil
+}
+
+// maxEarlierLast is the highest number that a position of the earlier form is believed to have read: at one entry a
+// second a channel comes so far in 68 years. Beyond it a relay's word was taken for a fact.
+const maxEarlierLast = 1 << 31
+
+// heal brings a position into a form in which nothing in it can hide an entry: one of the earlier form, which had one
+// age for all and kept a relay's claims as if they were facts, and one that was damaged. What can be trusted in it
+// stays; the worst that the rest does is that entries are visited once more.
+func (p *Position) heal(now time.Time) {
+	earlier := p.earlierForm
+	p.earlierForm = earlierForm{}
+	if p.Last > 0 && len(p.Rows) == 0 {
+		if p.Last > maxEarlierLast {
+			*p = Position{}
+			return
+		}
+		if earlier.Row != nil && len(earlier.Row.Sum) == sumSize && earlier.At != nil {
+			p.Rows = Rows{{p.Last, *earlier.At, earlier.Row.Fields, [sumSize]byte(earlier.Row.Sum)}}
+		}
+		for _, w := range earlier.Waiting {
+			since := w.Asked
+			if since.IsZero() {
+				since = now
+			}
+			p.Gaps = append(p.Gaps, Range{First: w.First, Last: w.Last, Since: since})
+		}
+	}
+	p.Gaps = p.Gaps.valid(p.Last, now)
+	if p.Last < 0 || p.Looked.After(now) {
+		p.Looked = time.Time{} // the clock was set back
+	}
+}
+
+// maxRows is how many rows a position can tell again: as many as a look at the newest rows shows.
+const maxRows = thingspeak.DefaultResults
+
+// sumSize is the size of a row's hash in bytes: too long for anybody to find another row for it.
+const sumSize = 16
+
+// RowDigest tells whether a row is still the one that was visited.
+type RowDigest struct {
+	Entry int64
+	// At is the row's date, in whole seconds.
+	At time.Time
+	// Fields are those that were visible: a field that is switched on later is no change.
+	Fields thingspeak.FieldSet
+	// Sum is a hash of their values.
+	Sum [sumSize]byte
+}
+
+// digestOf returns the digest of a row over the given fields.
 func digestOf(e *thingspeak.Entry, fields thingspeak.FieldSet) RowDigest {
 	h := sha256.New()
 	var length [2]byte
@@ -54,63 +121,101 @@ func digestOf(e *thingspeak.Entry, fields thingspeak.FieldSet) RowDigest {
 		h.Write(length[:])
 		h.Write([]byte(text))
 	}
-	return RowDigest{Fields: fields, Sum: hex.EncodeToString(h.Sum(nil)[:16])}
+	return RowDigest{e.ID, e.CreatedAt.Truncate(time.Second).UTC(), fields, [sumSize]byte(h.Sum(nil))}
 }
 
-// holds reports whether an entry is the one that the position was made of.
-func (p *Position) holds(e *thingspeak.Entry) bool {
-	return e.ID == p.Last && e.CreatedAt.Equal(p.At) && digestOf(e, p.Row.Fields) == p.Row
+// tells reports whether a row is the one that the digest was made of.
+func (d *RowDigest) tells(e *thingspeak.Entry) bool {
+	return e.ID == d.Entry && e.CreatedAt.Truncate(time.Second).Equal(d.At) && digestOf(e, d.Fields).Sum == d.Sum
 }
 
-// compares reports whether there is anything to compare.
-func (p *Position) compares() bool { return p.Last > 0 && p.Row.Sum != "" }
+// Rows are digests of rows, by number. A number may have several.
+type Rows []RowDigest
 
-// mark remembers the entry with the highest number.
-type mark struct{ entry thingspeak.Entry }
+// of returns the digests of the rows with a number.
+func (r Rows) of(entry int64) Rows {
+	by := func(d RowDigest, n int64) int { return cmp.Compare(d.Entry, n) }
+	first, _ := slices.BinarySearchFunc(r, entry, by)
+	last, _ := slices.BinarySearchFunc(r, entry+1, by)
+	return r[first:last]
+}
 
-func (m *mark) take(e *thingspeak.Entry) {
-	if e.ID >= m.entry.ID {
-		m.entry = *e
+// highest returns the highest number, 0 if there is none.
+func (r Rows) highest() int64 {
+	if len(r) == 0 {
+		return 0
 	}
+	return r[len(r)-1].Entry
 }
 
-// put makes the marked entry the one that reads are compared with, if there is one.
-func (m *mark) put(p *Position, header thingspeak.Header) {
-	if m.entry.ID > 0 {
-		p.Row, p.At = digestOf(&m.entry, header.Fields), m.entry.CreatedAt
+// with returns the newest of r and of rows that were visited under a header with these fields.
+func (r Rows) with(visited []thingspeak.Entry, fields thingspeak.FieldSet) Rows {
+	all := slices.Clone(r)
+	for i := range visited {
+		all = append(all, digestOf(&visited[i], fields))
 	}
+	slices.SortStableFunc(all, func(a, b RowDigest) int { return cmp.Compare(a.Entry, b.Entry) })
+	all = slices.Compact(all)
+	return all[max(len(all)-maxRows, 0):]
 }
 
-const (
-	// askAgain is the shortest time between two questions for the same entry.
-	askAgain = 30 * time.Second
-	// lostAfter is how long an entry is asked for before it counts as lost.
-	lostAfter = 5 * time.Minute
-	// maxWaiting bounds a position, however a relay scatters its numbers.
-	maxWaiting = 1024
-)
+// rowSize is the size of a digest in bytes as it is kept: number, date, fields, sum.
+const rowSize = 8 + 8 + 1 + sumSize
 
-// awaited returns the list of the numbers that are missing. What was asked for just now, and what of it was asked for
-// before by the old list, is marked. Beyond maxWaiting ranges the lowest are let go.
-func awaited(missing ranges, old []Range, asked ranges, now time.Time) []Range {
-	var list []Range
-	add := func(part ranges, first time.Time, next time.Time) {
-		for _, s := range part {
-			list = append(list, Range{First: s.first, Last: s.last, Asked: first, Next: next})
+// MarshalText implements [encoding.TextMarshaler].
+func (r Rows) MarshalText() ([]byte, error) {
+	b := make([]byte, 0, len(r)*rowSize)
+	for _, d := range r {
+		b = binary.BigEndian.AppendUint64(b, uint64(d.Entry))
+		b = binary.BigEndian.AppendUint64(b, uint64(d.At.Unix()))
+		b = append(b, byte(d.Fields))
+		b = append(b, d.Sum[:]...)
+	}
+	return base64.StdEncoding.AppendEncode(nil, b), nil
+}
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (r *Rows) UnmarshalText(text []byte) error {
+	b, err := base64.StdEncoding.AppendDecode(nil, text)
+	if err != nil || len(b)%rowSize != 0 {
+		return errors.New("the digests of the newest rows are damaged")
+	}
+	*r = nil
+	for ; len(b) > 0; b = b[rowSize:] {
+		d := RowDigest{
+			Entry:  int64(binary.BigEndian.Uint64(b)),
+			At:     time.Unix(int64(binary.BigEndian.Uint64(b[8:])), 0).UTC(),
+			Fields: thingspeak.FieldSet(b[16]), Sum: [sumSize]byte(b[17:]),
 		}
-		missing = missing.minus(part)
+		*r = append(*r, d)
 	}
-	for _, o := range old {
-		if o.Asked.IsZero() {
-			continue
-		}
-		part := missing.intersect(numbers(o.First, o.Last))
-		// The longer it lasts, the rarer we ask.
-		add(part.intersect(asked), o.Asked, now.Add(max(askAgain, now.Sub(o.Asked))))
-		add(part.minus(asked), o.Asked, o.Next)
+	if !slices.IsSortedFunc(*r, func(a, b RowDigest) int { return cmp.Compare(a.Entry, b.Entry) }) {
+		return errors.New("the digests of the newest rows are not in order")
 	}
-	add(missing.intersect(asked), now, now.Add(askAgain))
-	add(missing, time.Time{}, time.Time{})
-	slices.SortFunc(list, func(a, b Range) int { return cmp.Compare(a.First, b.First) })
-	return list[max(len(list)-maxWaiting, 0):]
+	return nil
+}
+
+// newestRows remembers the rows with the highest numbers of many that come in any order.
+type newestRows struct {
+	rows []thingspeak.Entry
+	// floor is the number below which a row is none of them.
+	floor int64
+}
+
+func (n *newestRows) take(e *thingspeak.Entry) {
+	if e.ID < n.floor {
+		return
+	}
+	if n.rows = append(n.rows, *e); len(n.rows) == 2*maxRows { // not with each row: sorting would cost more than reading
+		n.trim()
+	}
+}
+
+// trim leaves the newest, in ascending order.
+func (n *newestRows) trim() []thingspeak.Entry {
+	slices.SortStableFunc(n.rows, func(a, b thingspeak.Entry) int { return cmp.Compare(a.ID, b.ID) })
+	if n.rows = slices.Delete(n.rows, 0, max(len(n.rows)-maxRows, 0)); len(n.rows) == maxRows {
+		n.floor = n.rows[0].ID
+	}
+	return n.rows
 }

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/fernpost/fernpost/internal/remote"
 )
 
 // randomDate returns dates as hostile writers choose them.
@@ -68,20 +66,17 @@ func TestSinceVisitsEveryEntryOnce(t *testing.T) {
 			relay := randomRelay(rnd)
 			fillRandomly(rnd, relay, 20)
 			c := newClient(t, relay)
-			var pos remote.Position
+			pos := &keeper{}
 			first := int64(1)
 			if rnd.IntN(2) == 0 {
-				var err error
-				if pos, err = c.Start(t.Context()); err != nil {
-					t.Fatal(err)
-				}
+				pos = atEnd(t, c)
 				first = relay.last + 1
 			}
 			var got []int64
 			for range 4 {
 				fillRandomly(rnd, relay, 30)
-				for calls := 0; calls == 0 || len(pos.Waiting) > 0; calls++ {
-					ids, news := since(t, c, &pos)
+				for calls := 0; calls == 0 || len(pos.Gaps) > 0; calls++ {
+					ids, news := since(t, c, pos)
 					got = append(got, ids...)
 					if news.Cleared || len(news.Rewritten)+len(news.Lost) > 0 || calls > 50 {
 						t.Fatalf("seed %d, page %d, ranges %v, call %d: %+v", seed, relay.pageSize, relay.ranges, calls, news)
@@ -121,10 +116,10 @@ func TestSinceWithStaleAnswers(t *testing.T) {
 				return true
 			}
 			c := newClient(t, relay)
-			var pos remote.Position
+			pos := &keeper{}
 			var got []int64
 			check := func() {
-				ids, news := since(t, c, &pos)
+				ids, news := since(t, c, pos)
 				got = append(got, ids...)
 				if news.Cleared || len(news.Rewritten)+len(news.Lost) > 0 {
 					t.Fatalf("seed %d, ranges %v: %+v", seed, relay.ranges, news)
@@ -137,7 +132,7 @@ func TestSinceWithStaleAnswers(t *testing.T) {
 				}
 				check()
 			}
-			for calls := 0; calls < 20 || len(pos.Waiting) > 0 || pos.Last < relay.last; calls++ {
+			for calls := 0; calls < 20 || len(pos.Gaps) > 0 || pos.Last < relay.last; calls++ {
 				check()
 			}
 			slices.Sort(got)

@@ -121,6 +121,16 @@ func (r ranges) minus(other ranges) ranges {
 	return rest
 }
 
+// within returns what of the set is in a span.
+func (r ranges) within(s span) ranges {
+	i := r.find(s.first)
+	var part ranges
+	for ; i < len(r) && r[i].first <= s.last; i++ {
+		part = append(part, span{max(r[i].first, s.first), min(r[i].last, s.last)})
+	}
+	return part
+}
+
 // missing returns the numbers from first to last that are not in the set.
 func (r ranges) missing(first, last int64) ranges {
 	return numbers(first, last).minus(r)

@@ -2,7 +2,7 @@ package remote
 
 import (
 	"context"
-	"errors"
+	"hash/maphash"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -14,31 +14,22 @@ import (
 // and then asks for what is lacking by number.
 
 const (
-	// singlesPerCall is how many entries one call asks for one by one, a second apart.
-	singlesPerCall = 8
-	singleEvery    = time.Second
-	// rangesPerCall is how many requests by range of numbers one call makes, of up to 8000 numbers each.
-	rangesPerCall = 32
-	// maxBarren is how many pages in a row may bring nothing new before paging ends.
+	// maxBarren is how many pages may bring nothing new, beyond those that what was read before fills, until paging ends.
 	maxBarren = 8
-)
-
-// What Client.rangeReads knows of the relay.
-const (
-	rangesUntried int32 = iota
-	rangesWork
-	rangesIgnored
+	// maxRecent is how many of the rows read last are told apart, twice over.
+	maxRecent = 1 << 14
 )
 
 // reader collects the entries of a channel that are not in seen.
 type reader struct {
 	c *Client
-	// seen holds the numbers that need not be visited: they were, or the caller knows them.
+	// seen holds the numbers of which a row was read, or the caller knows one.
 	seen ranges
-	// visit gets every other entry, once. The entry is reused.
-	visit func(*thingspeak.Entry) error
-	// known, if set, gets entries that are in seen.
-	known func(*thingspeak.Entry)
+	// visit gets each row; known tells that its number was in seen. The same row may come with several answers: of those
+	// of late it is visited once. The entry is reused.
+	visit func(e *thingspeak.Entry, known bool) error
+	// recent and before are the rows of the last answers: a number may have several, and each is to be visited.
+	recent, before map[rowSum]struct{}
 
 	// opened tells that the newest rows were read, and windows are the stretches of time still to be paged through.
 	opened  bool
@@ -47,13 +38,41 @@ type reader struct {
 	crowded bool
 	// fullest is the most rows that an answer had: the relay's page holds as many at least.
 	fullest int
-	// barren and empty count the pages in a row that had nothing new, and no row at all.
+	// barren counts the pages that had nothing new, and empty those in a row that had no row at all.
 	barren, empty int
 
 	header   thingspeak.Header
 	date     time.Time // the relay's clock in its last answer
 	skipped  int
 	cutShort bool
+}
+
+// rowSum tells rows apart within one reading.
+type rowSum struct {
+	id  int64
+	sum uint64
+}
+
+var rowSeed = maphash.MakeSeed()
+
+// repeats reports whether the very row was among the last answers, and remembers it.
+func (r *reader) repeats(e *thingspeak.Entry) bool {
+	var h maphash.Hash
+	h.SetSeed(rowSeed)
+	for i := range e.Fields {
+		_, _ = h.WriteString(e.Fields[i].Text)
+		_ = h.WriteByte(0)
+	}
+	row := rowSum{e.ID, h.Sum64()}
+	if _, ok := r.recent[row]; ok {
+		return true
+	}
+	_, again := r.before[row]
+	if r.recent == nil || len(r.recent) >= maxRecent {
+		r.recent, r.before = map[rowSum]struct{}{}, r.recent
+	}
+	r.recent[row] = struct{}{}
+	return again
 }
 
 // window is a stretch of time, from end back to low, which is not part of it. Without low it is open.
@@ -98,19 +117,15 @@ func (r *reader) page(ctx context.Context, q Query) (p page, err error) {
 		info, err := r.c.feed(ctx, q, try > 1, func(e *thingspeak.Entry) error {
 			known := r.seen.has(e.ID)
 			p.add(e, known)
-			switch {
-			case known:
-				if r.known != nil {
-					r.known(e)
-				}
-				return nil
-			case fresh.has(e.ID):
+			if r.repeats(e) {
 				return nil
 			}
-			if stop = r.visit(e); stop != nil {
+			if stop = r.visit(e, known || fresh.has(e.ID)); stop != nil {
 				return stop
 			}
-			fresh.add(e.ID, e.ID)
+			if !known {
+				fresh.add(e.ID, e.ID)
+			}
 			return nil
 		})
 		p.lines = info.Rows + info.Skipped
@@ -171,6 +186,11 @@ func (r *reader) newest(ctx context.Context, n int) (page, error) {
 	return p, nil
 }
 
+// patience returns how many pages may bring nothing new: twice as many as the rows that are known can fill, and some.
+func (r *reader) patience() int {
+	return maxBarren + int(min(2*r.seen.count()/int64(max(r.fullest, 1)), 1<<30))
+}
+
 // older reads the next page backwards in time. It may be called as long as there are windows.
 func (r *reader) older(ctx context.Context) (page, error) {
 	w := &r.windows[0]
@@ -178,8 +198,8 @@ func (r *reader) older(ctx context.Context) (page, error) {
 	if err != nil {
 		return p, err
 	}
-	if r.barren++; p.fresh > 0 {
-		r.barren = 0
+	if p.fresh == 0 {
+		r.barren++
 	}
 	if r.empty++; p.lines > 0 {
 		r.empty = 0
@@ -189,7 +209,7 @@ func (r *reader) older(ctx context.Context) (page, error) {
 	case p.rows == 0:
 		r.crowded = r.crowded || p.lines > 0
 		done = r.empty > 1 // one empty answer may be a stale one
-	case p.newest.After(w.end) || r.barren > maxBarren: // the relay ignores "end", or leads us in circles
+	case p.newest.After(w.end) || r.barren > r.patience(): // the relay ignores "end", or leads us in circles
 		r.crowded = true
 		r.windows = nil
 		return p, nil
@@ -203,99 +223,4 @@ func (r *reader) older(ctx context.Context) (page, error) {
 		r.windows, r.empty = r.windows[1:], 0
 	}
 	return p, nil
-}
-
-// fetchRanges asks for entries by ranges of their numbers, highest first, where the relay knows that. It takes the
-// requests that it makes from budget and returns the numbers that were asked for, whether they are there or not.
-func (r *reader) fetchRanges(ctx context.Context, want ranges, budget *int) (asked ranges, err error) {
-	width := int64(thingspeak.MaxResults)
-	for len(want) > 0 && *budget > 0 && r.c.rangeReads.Load() != rangesIgnored {
-		*budget--
-		last := want.highest()
-		batch := want.minus(numbers(1, last-width))
-		first := batch.lowest()
-		p, err := r.page(ctx, Query{Results: int(last - first + 1), FirstID: first, LastID: last})
-		if err != nil {
-			return asked, err
-		}
-		if p.rows > 0 {
-			if p.lowest < first || p.highest > last {
-				r.c.rangeReads.Store(rangesIgnored)
-				break
-			}
-			r.c.rangeReads.Store(rangesWork)
-		}
-		if rest := batch.minus(r.seen); len(rest) > 0 && p.lines > 0 && p.lines >= r.fullest && last > first {
-			// The answer may have been as long as the relay's answers get, so less is asked for.
-			width = (last - first + 1) / 2
-			want = want.minus(r.seen)
-			continue
-		}
-		asked = asked.union(batch)
-		want = want.minus(batch)
-	}
-	return asked, nil
-}
-
-// fetchSingles asks for entries one by one, highest first, a second apart. It takes what it asks for from budget and
-// returns the numbers that were asked for, whether they are there or not.
-func (r *reader) fetchSingles(ctx context.Context, want ranges, budget *int) (asked ranges, err error) {
-	for len(want) > 0 && *budget > 0 {
-		*budget--
-		id := want.highest()
-		if err := r.c.awaitTurn(ctx); err != nil {
-			return asked, err
-		}
-		var entry thingspeak.Entry
-		err := again(ctx, func(int) (err error) {
-			var info FeedInfo
-			if entry, info, err = r.c.entry(ctx, id); err == nil {
-				r.header, r.date = info.Header, info.Date
-			}
-			return err
-		})
-		switch {
-		case err == nil && r.seen.has(id):
-			if r.known != nil {
-				r.known(&entry)
-			}
-		case err == nil:
-			if err := r.visit(&entry); err != nil {
-				return asked, err
-			}
-			r.seen.add(id, id)
-		case isAbsent(err):
-		default:
-			return asked, err
-		}
-		asked.add(id, id)
-		want = want.minus(numbers(id, id))
-	}
-	return asked, nil
-}
-
-// isAbsent reports whether an error concerns one entry only, which the relay does not show or not in a readable form.
-func isAbsent(err error) bool {
-	if errors.Is(err, ErrNoEntry) {
-		return true
-	}
-	if _, ok := passing(err); ok {
-		return false
-	}
-	_, refused := errors.AsType[*RefusedError](err)
-	_, unexpected := errors.AsType[*UnexpectedError](err)
-	return refused || unexpected
-}
-
-// awaitTurn keeps single reads apart.
-func (c *Client) awaitTurn(ctx context.Context) error {
-	c.mu.Lock()
-	now := time.Now()
-	wait := c.nextAsk.Sub(now)
-	c.nextAsk = now.Add(max(wait, 0) + singleEvery)
-	c.mu.Unlock()
-	if wait <= 0 {
-		return nil
-	}
-	return sleep(ctx, wait)
 }

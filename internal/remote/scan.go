@@ -19,9 +19,7 @@ type Scan struct {
 	last    int64 // the channel's last entry number when the scan began
 	wanted  int64 // how many rows were asked for in all
 	asked   ranges
-	askedAt time.Time
 	singles int // what is left of scanSingles
-	newest  mark
 }
 
 // Scan returns a scan that begins at the channel's newest entry at the time of the first call of Back.
@@ -29,12 +27,13 @@ func (c *Client) Scan() *Scan {
 	return &Scan{r: reader{c: c}, call: c.newCall(0), singles: scanSingles}
 }
 
-// Back visits the n next older rows, or more if they come along; none twice in a scan. They come as the relay hands
-// them out, by date and page by page: order them by number. The entry is reused; its texts may be kept. A small n makes
+// Back visits the n next older rows, or more if they come along, and each of several rows of one number. They come as the
+// relay hands them out, by date and page by page: order them by number. A row that comes with several answers is mostly
+// visited once. The entry is reused; its texts may be kept. A small n makes
 // a small request; up to 8000, the first call is two requests.
 //
 // More says whether older rows may follow. What is lacking in the sequence of numbers above the n-th row has been asked
-// for by itself, within bounds: the rest is in [ScanInfo.Waiting], and later calls go on with it.
+// for by itself, within bounds; later calls go on with it, and [ScanInfo.Lacking] has what is not there.
 //
 // An error of visit ends the call and is returned as it is. After an error the call may be repeated, except after a
 // [*BudgetError]: a scan has one budget, see [Options].
@@ -42,13 +41,7 @@ func (s *Scan) Back(ctx context.Context, n int, visit func(*thingspeak.Entry) er
 	n = max(n, 1)
 	ctx, end := s.call.run(ctx)
 	defer end()
-	s.r.visit = func(e *thingspeak.Entry) error {
-		if err := visit(e); err != nil {
-			return err
-		}
-		s.newest.take(e)
-		return nil
-	}
+	s.r.visit = func(e *thingspeak.Entry, _ bool) error { return visit(e) }
 	if !s.started {
 		if s.last, err = s.r.c.lastID(ctx); err != nil {
 			return true, err
@@ -65,21 +58,8 @@ func (s *Scan) Back(ctx context.Context, n int, visit func(*thingspeak.Entry) er
 			return true, err
 		}
 	}
-	budget := rangesPerCall
-	asked, err := s.r.fetchRanges(ctx, s.lacking().minus(s.asked), &budget)
-	s.noteAsked(asked)
-	if err != nil {
+	if err := s.ask(ctx); err != nil {
 		return true, err
-	}
-	if s.r.c.rangeReads.Load() == rangesIgnored {
-		perCall := min(singlesPerCall, s.singles)
-		s.singles -= perCall
-		asked, err = s.r.fetchSingles(ctx, s.lacking().minus(s.asked), &perCall)
-		s.singles += perCall
-		s.noteAsked(asked)
-		if err != nil {
-			return true, err
-		}
 	}
 	if s.complete() {
 		return false, nil
@@ -88,11 +68,30 @@ func (s *Scan) Back(ctx context.Context, n int, visit func(*thingspeak.Entry) er
 	return len(s.r.windows) > 0 || canAsk && len(s.r.seen.missing(s.bottom()+1, s.top()).minus(s.asked)) > 0, nil
 }
 
-func (s *Scan) noteAsked(asked ranges) {
-	if len(asked) > 0 {
-		s.asked = s.asked.union(asked)
-		s.askedAt = time.Now()
+// ask asks for what is lacking by number.
+func (s *Scan) ask(ctx context.Context) error {
+	budget := rangesPerCall
+	order, want := s.inTurn()
+	asked, err := s.r.fetchRanges(ctx, order, want, &budget)
+	s.asked = s.asked.union(asked)
+	if err != nil || s.r.c.rangeReads.Load() != rangesIgnored {
+		return err
 	}
+	budget = min(singlesPerCall, s.singles)
+	s.singles -= budget
+	order, _ = s.inTurn()
+	asked, err = s.r.fetchSingles(ctx, order, &budget)
+	s.singles += budget
+	s.asked = s.asked.union(asked)
+	return err
+}
+
+// inTurn returns what is lacking and was not asked for: first what is below the highest row, for what a relay names above
+// it may never have been there.
+func (s *Scan) inTurn() (order []span, want ranges) {
+	want = s.lacking().minus(s.asked)
+	below := want.within(span{1, s.r.seen.highest()})
+	return append(downwards(below), downwards(want.minus(below))...), want
 }
 
 // top is the highest number that the scan knows of.
@@ -101,7 +100,7 @@ func (s *Scan) top() int64 { return max(s.last, s.r.seen.highest()) }
 // complete reports whether every number has been seen, so that nothing is left to be asked for.
 func (s *Scan) complete() bool { return len(s.r.seen.missing(1, s.top())) == 0 }
 
-// floor is the number above which the scan lacks nothing but what is waiting. It lies right below the row that was
+// floor is the number above which the scan lacks nothing that it did not ask for. It lies right below the row that was
 // asked for last, or at the channel's beginning.
 func (s *Scan) floor() int64 {
 	if lowest := s.r.seen.fromTop(s.wanted); lowest > 0 {
@@ -130,8 +129,12 @@ type ScanInfo struct {
 	LastID int64
 	// Rows were visited. Skipped could not be read.
 	Rows, Skipped int64
-	// Waiting are the entry numbers that are lacking between the rows visited.
-	Waiting []Range
+	// Lacking are the entry numbers that are lacking below the highest row visited, down to the oldest that was wanted;
+	// of each only First and Last are known.
+	Lacking []Range
+	// Named are the entry numbers above that row that the channel names and does not show; both ends are 0 if there are
+	// none.
+	Named Range
 	// CutShort tells that an answer of the relay kept ending within a row.
 	CutShort bool
 }
@@ -142,17 +145,15 @@ func (s *Scan) Info() ScanInfo {
 		Header: s.r.header, Date: s.r.date, LastID: s.last,
 		Rows: s.r.seen.count(), Skipped: int64(s.r.skipped), CutShort: s.r.cutShort,
 	}
-	if s.started {
-		info.Waiting = awaited(s.lacking(), nil, s.asked, s.askedAt)
+	if !s.started {
+		return info
+	}
+	highest := s.r.seen.highest()
+	for _, l := range s.r.seen.missing(s.floor()+1, highest) {
+		info.Lacking = append(info.Lacking, Range{First: l.first, Last: l.last})
+	}
+	if s.last > highest {
+		info.Named = Range{First: highest + 1, Last: s.last}
 	}
 	return info
-}
-
-// Position returns where to go on with [Client.Since], so that nothing is missed or visited again of what is newer than
-// the oldest row visited.
-func (s *Scan) Position() Position {
-	last := s.r.seen.highest()
-	pos := Position{Last: last, Waiting: awaited(s.r.seen.missing(s.floor()+1, last), nil, s.asked, s.askedAt)}
-	s.newest.put(&pos, s.r.header)
-	return pos
 }

@@ -117,7 +117,7 @@ func TestScan(t *testing.T) {
 						if diff := cmp.Diff(countTo(1, test.rows), scanAll(t, s, n)); diff != "" {
 							t.Errorf("ranges %v, n %d: numbers (-want +got):\n%s", ranges, n, diff)
 						}
-						if w := s.Info().Waiting; len(w) > 0 {
+						if w := s.Info().Lacking; len(w) > 0 {
 							t.Errorf("ranges %v, n %d: waiting for %v", ranges, n, w)
 						}
 					})
@@ -176,8 +176,8 @@ func TestScanOfAChannelWhoseOldRowsWereDropped(t *testing.T) {
 			if got := scanAll(t, s, 20); !slices.Equal(got, countTo(1_000_001, 1_000_050)) {
 				t.Errorf("visited %v", got)
 			}
-			if w := s.Info().Waiting; len(w) > 0 {
-				t.Errorf("waiting for %v, but the channel begins above", w)
+			if w := s.Info().Lacking; len(w) > 0 {
+				t.Errorf("lacking %v, but the channel begins above", w)
 			}
 			if took := time.Since(begin); took > time.Second {
 				t.Errorf("took %v", took)
@@ -197,10 +197,9 @@ func TestScanOfMissingRows(t *testing.T) {
 			if got := scanAll(t, s, 5); len(got) != 18 {
 				t.Errorf("visited %v", got)
 			}
-			now := time.Now()
-			want := []remote.Range{{First: 7, Last: 8, Asked: now, Next: now.Add(30 * time.Second)}}
-			if diff := cmp.Diff(want, s.Info().Waiting); diff != "" {
-				t.Errorf("waiting (-want +got):\n%s", diff)
+			want := []remote.Range{{First: 7, Last: 8}}
+			if diff := cmp.Diff(want, s.Info().Lacking); diff != "" {
+				t.Errorf("lacking (-want +got):\n%s", diff)
 			}
 		}
 	})

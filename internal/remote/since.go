@@ -10,30 +10,40 @@ import (
 )
 
 const (
-	// believedAfter is how long a relay must keep showing less than was visited before that is believed.
-	believedAfter = time.Minute
+	// lookAgain is how often the newest rows are asked for while the relay names another last number than that of the
+	// highest row held, and always the same.
+	lookAgain = time.Minute
 	// maxHeld is how many new entries are put in order before they are visited.
 	maxHeld = 10_000
+	// passFrom is how many numbers must be lacking for paging through the whole channel, where the relay knows no ranges:
+	// fewer are asked for one by one.
+	passFrom = 8 * singlesPerCall
 )
 
-// News is what a call of [Client.Since] found out.
+// News is what a call of [Client.Follow] found out.
 type News struct {
-	// Position is where to go on. It is good also beside an error: it covers what was visited.
+	// Position is where to go on. It is good also beside an error: it covers what was visited. Its gaps are the entries
+	// that are lacking below the highest row held.
 	Position Position
-	// LastID is the channel's last entry number.
+	// LastID is the last entry number that the channel names.
 	LastID int64
+	// Named are the entries above the highest row held that the relay has kept naming for a minute and does not show; both
+	// ends are 0 if there are none.
+	Named Range
 	// Visited is how many entries were visited; Skipped is how many rows could not be read.
 	Visited, Skipped int
 	// Cleared tells that the channel was emptied since the last call: its numbers have begun anew, and what was visited
 	// in this call comes after all that was visited before.
 	Cleared bool
-	// Rewritten are the numbers of entries visited before that are not there any more, or have become other entries,
-	// which this call visited.
+	// Rewritten is the anchor's number if the relay shows others of the entries visited before and has not shown that one
+	// for a minute.
 	Rewritten []int64
-	// Lost are entry numbers that have been asked for by themselves for five minutes in vain. They are not waited for
-	// any longer.
+	// Altered are numbers, ascending, of which the relay shows another row than the one that was visited before, and not
+	// that one any more.
+	Altered []int64
+	// Lost are entries that this call has come to take for absent, see [Range.Asked].
 	Lost []Range
-	// Doubtful tells that the relay shows less than was visited before. Nothing new is visited until it shows that
+	// Doubtful tells that the relay shows nothing of what was visited before. Nothing new is visited until it shows that
 	// again, or a minute has passed.
 	Doubtful bool
 	// Header and Date are those of the last feed that was read; they are empty if none was.
@@ -47,66 +57,64 @@ type News struct {
 	Stopped bool
 }
 
+// Visitor is whom [Client.Follow] reads for.
+type Visitor struct {
+	// Entry gets each new row, and each other row of a number that was visited before: in ascending order as far as they
+	// come together. The entry is reused; its texts may be kept.
+	Entry func(*thingspeak.Entry) error
+	// Seen, if set, gets the rows of which nothing is known any more but that a row of their number was visited: it may
+	// have been another one.
+	Seen func(*thingspeak.Entry) error
+	// Cleared, if set, is told that the channel was emptied, before Entry gets the first row that came after.
+	Cleared func() error
+	// Anchor shows that the channel was not cleared. Without one no clear is concluded.
+	Anchor Anchor
+	// Wanted are numbers that are asked for before others that are lacking, and Again numbers that are to be visited again.
+	// Of both only First and Last count.
+	Wanted, Again []Range
+	// Budget is how many bytes the call may bring; 0 stands for [Options.Budget].
+	Budget int64
+}
+
 // Start returns the position behind the channel's newest entry: where someone begins who wants no history.
 func (c *Client) Start(ctx context.Context) (Position, error) {
 	last, err := c.lastID(ctx)
 	if err != nil || last == 0 {
 		return Position{}, err
 	}
-	pos := Position{Last: last}
-	var newest mark
-	take := func(e *thingspeak.Entry) error {
-		if e.ID == last {
-			newest.take(e)
-		}
+	var newest newestRows
+	r := reader{c: c, visit: func(e *thingspeak.Entry, _ bool) error {
+		newest.take(e)
 		return nil
-	}
-	r := reader{c: c, visit: take}
-	if _, err := r.newest(ctx, 2); err != nil {
+	}}
+	if _, err := r.newest(ctx, thingspeak.DefaultResults); err != nil {
 		return Position{}, err
 	}
 	if err := r.fetch(ctx, numbers(last, last).minus(r.seen)); err != nil {
 		return Position{}, err
 	}
-	newest.put(&pos, r.header)
-	return pos, nil
-}
-
-// fetch asks for a few entries by number.
-func (r *reader) fetch(ctx context.Context, want ranges) error {
-	budget := singlesPerCall
-	asked, err := r.fetchRanges(ctx, want, &budget)
-	if err == nil && r.c.rangeReads.Load() == rangesIgnored {
-		_, err = r.fetchSingles(ctx, want.minus(asked), &budget)
+	if len(r.seen) == 0 {
+		return Position{Last: -1}, nil // the relay names rows, but shows none
 	}
-	return err
+	// A row far above the others may be a lie: what lies between, and is not there yet, is no history.
+	middle, highest := newest.trim()[len(newest.rows)/2].ID, r.seen.highest()
+	if err := r.fetch(ctx, r.seen.missing(middle, highest)); err != nil {
+		return Position{}, err
+	}
+	now := time.Now().Truncate(time.Millisecond)
+	return Position{
+		Last: highest, Rows: Rows(nil).with(newest.trim(), r.header.Fields),
+		Gaps: Gaps(nil).with(r.seen.missing(middle, highest), now).bounded(maxGaps, now),
+	}, nil
 }
 
-// Since visits the entries that came after a position, each once: those that it can see, in ascending order as far as
-// it has them together (up to 10,000), and entries that were waiting when they come. It asks for the last entry number
-// first, and where that has not moved and nothing is waiting, for nothing else.
+// Follow visits the entries that came after a position, and those that were lacking when they come. It asks for the last
+// entry number first, and where that is the highest held and nothing is to be asked for, for nothing else.
 //
-// Every read overlaps with the entry that was visited last and compares it. Where it does not match, the answer may be
-// stale, so nothing is visited; if that lasts for a minute, the channel was cleared or the entry rewritten, and News
-// says so once.
+// Every read overlaps with rows that were visited before and compares them. Where it does not match, the answer may be
+// stale, so nothing is visited; if that lasts for a minute, the channel was cleared, and News says so once.
 //
-// An error of visit ends the call and is returned as it is. The entry is reused; its texts may be kept.
-func (c *Client) Since(ctx context.Context, pos Position, visit func(*thingspeak.Entry) error) (News, error) {
-	return c.Follow(ctx, pos, Visitor{Entry: visit})
-}
-
-// Visitor gets what [Client.Follow] finds, as it finds it.
-type Visitor struct {
-	// Entry gets each entry.
-	Entry func(*thingspeak.Entry) error
-	// Cleared, if set, is told that the channel was emptied, before it gets the first entry that came after.
-	Cleared func() error
-	// Budget is how many bytes the call may bring; 0 stands for [Options.Budget].
-	Budget int64
-}
-
-// Follow is [Client.Since] for whoever has to know what came before a clear and what after while the entries come. An
-// error of the visitor ends the call and is returned as it is. That the budget is spent is no error, see [News].
+// An error of the visitor ends the call and is returned as it is. That the budget is spent is no error, see [News].
 func (c *Client) Follow(ctx context.Context, pos Position, v Visitor) (News, error) {
 	k := c.newCall(v.Budget)
 	ctx, end := k.run(ctx)
@@ -120,6 +128,12 @@ func (c *Client) Follow(ctx context.Context, pos Position, v Visitor) (News, err
 }
 
 func (c *Client) follow(ctx context.Context, pos Position, v Visitor) (News, error) {
+	now := time.Now().Truncate(time.Millisecond) // as it is kept
+	pos.heal(now)
+	if len(pos.Rows) == 0 && v.Anchor.Entry > 0 { // nothing says that what was read above it was there
+		pos.Last = min(pos.Last, v.Anchor.Entry)
+		pos.Gaps = pos.Gaps.valid(pos.Last, now)
+	}
 	news := News{Position: pos}
 	last, err := c.lastID(ctx)
 	if err != nil {
@@ -130,240 +144,257 @@ func (c *Client) follow(ctx context.Context, pos Position, v Visitor) (News, err
 		news.Position, err = c.Start(ctx)
 		return news, err
 	}
-	f := follower{pos: pos, last: last, visit: v.Entry, news: &news, now: time.Now()}
-	f.r = reader{c: c, visit: f.hold, known: f.compare}
-	f.r.seen.add(1, pos.Last)
-	for _, w := range pos.Waiting {
-		f.waiting.add(max(w.First, 1), min(w.Last, maxNumber))
-		if w.due(f.now) {
-			f.due.add(max(w.First, 1), min(w.Last, maxNumber))
-		}
-	}
-	f.r.seen = f.r.seen.minus(f.waiting)
-	f.shown = slices.Clone(f.r.seen)
+	f := follower{pos: pos, last: last, v: v, news: &news, now: now}
+	f.prepare(c)
 	err = f.follow(ctx)
 	news.Header, news.Date = f.r.header, f.r.date
 	news.Skipped, news.CutShort = f.r.skipped, f.r.cutShort
-	if err == nil && news.Cleared { // and nothing was visited
-		if v.Cleared != nil {
-			if err := v.Cleared(); err != nil {
-				return news, err
-			}
-		}
-		fresh, err := c.Since(ctx, Position{}, v.Entry)
-		fresh.Cleared = true
-		return fresh, err
+	if err != nil || !f.anew {
+		return news, err
 	}
-	return news, err
+	if news.Cleared && v.Cleared != nil {
+		if err := v.Cleared(); err != nil {
+			return news, err
+		}
+	}
+	fresh, err := c.follow(ctx, Position{}, Visitor{Entry: v.Entry, Seen: v.Seen})
+	fresh.Cleared = news.Cleared
+	return fresh, err
 }
 
-func (w Range) due(now time.Time) bool { return !now.Before(w.Next) || now.Before(w.Asked) }
-
-// follower is one call of Since.
+// follower is one call of Follow.
 type follower struct {
-	r     reader
-	pos   Position
-	last  int64 // the channel's last entry number
-	visit func(*thingspeak.Entry) error
-	news  *News
-	now   time.Time
+	r    reader
+	pos  Position
+	last int64 // the last entry number that the channel names
+	v    Visitor
+	news *News
+	now  time.Time
 
-	waiting, due ranges
-	held         []thingspeak.Entry // new entries that were not visited yet
-	shown        ranges             // what was visited, now or before
-	newest       mark
-	asked        ranges
-	// overlap is what the relay shows for the number pos.Last.
-	overlap overlap
-	other   thingspeak.Entry // the entry that stands there now, if overlap is otherEntry
+	known    ranges // what was visited before this call
+	visited  ranges // what is visited, now or before
+	held     []heldRow
+	trusted  bool // what is held may be visited
+	stopped  bool // by the visitor
+	newest   newestRows
+	anchored bool // the anchor was shown
+	overlaps bool // a row was shown that was visited before
+	// same and others are numbers of which the row that was visited was shown, and another one.
+	same, others ranges
+	anew         bool // what was visited before counts no more
+
+	asked ranges // what this call has asked for
+	// paged are the lacking numbers for which paging has come back to the reader's first window, in vain so far, and
+	// passed those for which it is through.
+	paged, passed ranges
 }
 
-type overlap int
+// heldRow is a row that is to be visited; unsure tells that it may have been visited before.
+type heldRow struct {
+	thingspeak.Entry
 
-const (
-	noEntry overlap = iota
-	sameEntry
-	otherEntry
-)
+	unsure bool
+}
+
+func (f *follower) prepare(c *Client) {
+	for _, w := range f.v.Again {
+		again := numbers(max(w.First, 1), min(w.Last, f.pos.Last)).minus(f.pos.Gaps.numbers())
+		f.pos.Gaps = f.pos.Gaps.with(again, f.now)
+	}
+	f.pos.Gaps = f.pos.Gaps.bounded(maxGaps, f.now)
+	f.pos.Claims = f.pos.Claims.take(f.last, f.pos.Last, f.now)
+	f.known = numbers(1, f.pos.Last).minus(f.pos.Gaps.numbers())
+	f.visited = slices.Clone(f.known)
+	f.r = reader{c: c, visit: f.take, seen: slices.Clone(f.known)}
+	f.news.Position = f.pos
+}
 
 // follow reads, visits, and moves the position in news.
 func (f *follower) follow(ctx context.Context) error {
-	if f.last < f.pos.Last {
-		f.doubt(true)
+	if !f.looks() {
+		f.move(nil)
 		return nil
 	}
-	top := max(f.pos.Last, f.waiting.highest()) // the highest number accounted for
-	if f.last <= top && len(f.due) == 0 && f.pos.Low.IsZero() {
-		return nil
+	p, err := f.r.newest(ctx, thingspeak.DefaultResults)
+	if err != nil {
+		return err
 	}
-	reached := true
-	if f.last > top || !f.pos.Low.IsZero() {
-		n := min(max(f.last-f.pos.Last+1, 2), thingspeak.DefaultResults)
-		p, err := f.r.newest(ctx, int(n))
-		if err != nil {
-			return err
-		}
-		reached = p.oldestKnown
-		if trusted, err := f.trust(ctx); err != nil || !trusted {
-			return err
-		}
+	f.trusted, err = f.trust(ctx, p)
+	if err != nil || !f.trusted {
+		f.news.Position = f.pos
+		return err
 	}
-	err := f.gather(ctx, reached)
-	whole := err == nil
-	if whole || isSpent(err) {
+	err = f.gather(ctx, p.oldestKnown)
+	if !f.stopped { // also beside an error: a call that is interrupted must get further
 		err = cmp.Or(f.flush(), err)
 	}
-	f.move(whole && err == nil)
+	f.move(err)
 	return err
 }
 
-// trust looks at the entry that was visited last, and asks for it by itself if the newest rows do not have it. It
-// reports whether the relay's answers may be used.
-func (f *follower) trust(ctx context.Context) (bool, error) {
-	if !f.pos.compares() {
-		f.pos.Low = time.Time{}
-		return true, nil
-	}
-	if f.overlap == noEntry {
-		if err := f.r.fetch(ctx, numbers(f.pos.Last, f.pos.Last)); err != nil {
-			return false, err
-		}
-	}
-	if f.overlap == sameEntry {
-		f.pos.Low = time.Time{}
-		return true, nil
-	}
-	// An entry of the same number with a later date was most likely posted after a clear.
-	if !f.doubt(f.overlap == otherEntry && f.other.CreatedAt.After(f.pos.At)) || f.news.Cleared {
-		return false, nil
-	}
-	f.news.Rewritten = []int64{f.pos.Last}
-	f.pos.Row, f.pos.At, f.pos.Low = RowDigest{}, time.Time{}, time.Time{}
-	if f.overlap == otherEntry {
-		f.held = append(f.held, f.other)
-	}
-	return true, nil
-}
-
-// doubt notes that the relay shows less than was visited. It reports whether that has lasted for long enough to be
-// believed; if so and it looks like a clear, the news says that the channel was cleared.
-func (f *follower) doubt(likeClear bool) bool {
-	if f.pos.Low.IsZero() || f.now.Before(f.pos.Low) {
-		f.pos.Low = f.now
-	}
-	if f.now.Sub(f.pos.Low) < believedAfter {
-		f.news.Doubtful = true
-		f.news.Position.Low = f.pos.Low
+// looks reports whether the newest rows are to be read.
+func (f *follower) looks() bool {
+	switch {
+	case !f.pos.Absent.Since.IsZero() || len(f.pos.Gaps.due(f.now)) > 0:
+		return true
+	case f.last == f.pos.Last:
 		return false
 	}
-	f.news.Cleared = likeClear
-	return true
+	return f.last != f.pos.Named || f.now.Sub(f.pos.Looked) >= lookAgain || f.now.Before(f.pos.Looked)
+}
+
+// gaps returns what is lacking below the highest row that is there, with its age.
+func (f *follower) gaps(there ranges) Gaps {
+	return f.pos.Gaps.without(there).with(there.missing(f.pos.Last+1, there.highest()), f.now)
 }
 
 // gather reads what is new and what is due: by date until it meets what is known, and then by number.
 func (f *follower) gather(ctx context.Context, reached bool) error {
-	lacking := func() ranges { return f.r.seen.missing(f.pos.Last+1, f.last).union(f.due).minus(f.r.seen) }
-	for !reached && len(f.r.windows) > 0 && len(lacking()) > 0 {
+	lacks := func() bool { return len(f.r.seen.missing(1, max(f.last, f.r.seen.highest()))) > 0 }
+	for !reached && len(f.r.windows) > 0 && lacks() {
+		f.paged = numbers(1, maxNumber)
 		p, err := f.r.older(ctx)
 		if err != nil {
 			return err
 		}
 		reached = p.oldestKnown || p.fresh == 0 && p.rows > 0
 	}
+	f.paged = nil
 	budget := rangesPerCall
-	asked, err := f.r.fetchRanges(ctx, lacking(), &budget)
+	asked, err := f.r.fetchRanges(ctx, f.inTurn(0), f.wants(), &budget)
 	f.asked = f.asked.union(asked)
 	if err != nil || f.r.c.rangeReads.Load() != rangesIgnored {
 		return err
 	}
-	// More than can be asked for one by one: only paging through what is known already can bring it.
-	for lacking().count() > singlesPerCall {
-		var p page
-		switch {
-		case !f.r.opened:
-			p, err = f.r.newest(ctx, thingspeak.DefaultResults)
-		case len(f.r.windows) > 0:
-			p, err = f.r.older(ctx)
-		case !f.r.crowded:
-			f.asked = f.asked.union(lacking()) // for the relay has shown all that it has
-		}
-		if err != nil {
-			return err
-		}
-		if p.rows == 0 && len(f.r.windows) == 0 || p.rows > 0 && p.highest < lacking().lowest() {
-			break
-		}
+	if err := f.pass(ctx); err != nil {
+		return err
 	}
 	if err := f.flush(); err != nil { // before the pauses
 		return err
 	}
 	budget = singlesPerCall
-	asked, err = f.r.fetchSingles(ctx, lacking().minus(f.asked), &budget)
+	asked, err = f.r.fetchSingles(ctx, f.inTurn(singlesPerCall), &budget)
 	f.asked = f.asked.union(asked)
 	return err
 }
 
-// hold keeps a new entry until it is its turn.
-func (f *follower) hold(e *thingspeak.Entry) error {
-	f.held = append(f.held, *e)
-	if len(f.held) < maxHeld { // which the newest rows, read before the answers are trusted, never are
+// wants returns the numbers that are to be asked for still: those that are due, and those that the relay claims.
+func (f *follower) wants() ranges {
+	claimed := f.r.seen.missing(max(f.pos.Last, f.r.seen.highest())+1, f.last)
+	return f.gaps(f.r.seen).due(f.now).numbers().union(claimed).minus(f.asked)
+}
+
+// inTurn returns them in the order in which they are asked for.
+func (f *follower) inTurn(singles int) []span {
+	var wanted ranges
+	for _, w := range f.v.Wanted {
+		wanted.add(max(w.First, 1), min(w.Last, maxNumber))
+	}
+	return f.gaps(f.r.seen).inTurn(wanted, f.wants(), singles)
+}
+
+// pass pages through what was visited before, for gaps that are too many to be asked for one by one. It goes on where an
+// earlier call was interrupted: a channel is long, and from its newest row the end might never be reached.
+func (f *follower) pass(ctx context.Context) error {
+	todo := f.gaps(f.r.seen).due(f.now).without(f.asked)
+	for todo.numbers().count() > passFrom {
+		from, all := todo.latestBack()
+		if w := f.r.windows; !all && len(w) > 0 && w[0].low.IsZero() && from.Before(w[0].end) {
+			w[0].end = from
+		}
+		f.paged = todo.numbers()
+		if len(f.r.windows) == 0 { // all has been shown that dates can show
+			if f.passed = f.paged; !f.r.crowded {
+				f.asked = f.asked.union(f.passed)
+			}
+			break
+		}
+		if _, err := f.r.older(ctx); err != nil {
+			return err
+		}
+		todo = todo.without(f.r.seen)
+		if len(f.r.windows) > 0 {
+			todo.backTo(f.r.windows[0].end)
+		}
+	}
+	f.paged = nil
+	return nil
+}
+
+// take keeps a row until it is its turn.
+func (f *follower) take(e *thingspeak.Entry, known bool) error {
+	if a := &f.v.Anchor; e.ID == a.Entry && a.Entry > 0 && a.Shows(e) {
+		f.anchored = true
+	}
+	unsure := false
+	if known {
+		var other bool
+		if other, unsure = f.compare(e); !other {
+			return nil
+		}
+	}
+	f.held = append(f.held, heldRow{*e, unsure})
+	if !f.trusted || len(f.held) < maxHeld {
 		return nil
 	}
 	return f.flush()
 }
 
-// compare looks at an entry that was visited before.
-func (f *follower) compare(e *thingspeak.Entry) {
-	switch {
-	case e.ID != f.pos.Last || !f.pos.compares():
-	case f.pos.holds(e):
-		f.overlap = sameEntry
-	case f.overlap == noEntry:
-		f.overlap, f.other = otherEntry, *e
-	}
-}
-
-// flush visits the entries that are held, in ascending order.
+// flush visits the rows that are held, in ascending order.
 func (f *follower) flush() error {
-	slices.SortFunc(f.held, func(a, b thingspeak.Entry) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortStableFunc(f.held, func(a, b heldRow) int { return cmp.Compare(a.ID, b.ID) })
 	for i := range f.held {
 		e := &f.held[i]
-		if err := f.visit(e); err != nil {
-			f.held = f.held[i:]
+		visit := f.v.Entry
+		if e.unsure {
+			visit = f.v.Seen
+		}
+		if err := visit(&e.Entry); err != nil {
+			f.stopped = true
 			return err
 		}
 		f.news.Visited++
-		f.shown.add(e.ID, e.ID)
-		f.newest.take(e)
+		f.visited.add(e.ID, e.ID)
+		f.newest.take(&e.Entry)
 	}
 	f.held = f.held[:0]
 	return nil
 }
 
-// move works out the position that follows. All numbers up to the channel's last are accounted for if the reading came
-// to its end; else only what was visited is.
-func (f *follower) move(whole bool) {
+// move works out the position that follows. Only what was visited is accounted for; err tells that the reading has not
+// come to its end.
+func (f *follower) move(err error) {
 	next := f.pos
-	next.Last = max(f.pos.Last, f.shown.highest())
-	if f.newest.entry.ID == next.Last {
-		f.newest.put(&next, f.r.header)
-	}
-	top := next.Last
-	if whole {
-		top = max(top, f.last)
-	}
-	missing := f.shown.missing(f.pos.Last+1, top).union(f.waiting.minus(f.shown))
-	next.Waiting = nil
-	for _, w := range awaited(missing, f.pos.Waiting, f.asked, f.now) {
-		if !w.Asked.IsZero() && f.now.Sub(w.Asked) >= lostAfter && w.Next.After(f.now) &&
-			len(f.asked.intersect(numbers(w.First, w.Last))) > 0 {
-			f.news.Lost = append(f.news.Lost, w)
-			if w.Last > next.Last { // or it would be new again with the next call
-				next.Last, next.Row, next.At = w.Last, RowDigest{}, time.Time{}
-			}
-			continue
+	next.Last = max(f.pos.Last, f.visited.highest())
+	next.Rows = f.pos.Rows.with(f.newest.trim(), f.r.header.Fields)
+	next.Claims = f.pos.Claims.above(next.Last)
+	for _, s := range f.others.minus(f.same) {
+		for id := s.first; id <= s.last; id++ {
+			f.news.Altered = append(f.news.Altered, id)
 		}
-		next.Waiting = append(next.Waiting, w)
+	}
+	gaps := f.gaps(f.visited)
+	gaps = gaps.change(f.passed, func(r *Range) { r.Back = time.Time{} })
+	if err != nil && len(f.r.windows) > 0 {
+		back := f.r.windows[0].end
+		gaps = gaps.change(f.paged, func(r *Range) {
+			if r.Back.IsZero() || r.Back.After(back) {
+				r.Back = back
+			}
+		})
+	}
+	gaps = gaps.change(f.asked, func(r *Range) {
+		before := r.Asked()
+		if r.ask(f.now); r.Asked() && !before {
+			f.news.Lost = append(f.news.Lost, *r)
+		}
+	})
+	next.Gaps = gaps.bounded(maxGaps, f.now)
+	if err == nil && f.trusted {
+		next.Looked, next.Named = f.now, f.last
 	}
 	f.news.Position = next
+	if top := next.Claims.confirmed(f.now); top > next.Last {
+		f.news.Named = Range{First: next.Last + 1, Last: top, Since: next.Claims[0].Since}
+	}
 }

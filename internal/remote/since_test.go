@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,10 +17,52 @@ import (
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// since calls Since, keeps the position through JSON as a follower does between runs, and returns the numbers visited.
-func since(t *testing.T, c *remote.Client, pos *remote.Position) ([]int64, remote.News) {
+// keeper is what a follower keeps: its position, and the highest entry whose text a key opens, as an archive does. Rows
+// whose text begins with "junk" open with none.
+type keeper struct {
+	remote.Position
+
+	anchor thingspeak.Entry
+}
+
+// atEnd begins behind the channel's newest entry.
+func atEnd(t *testing.T, c *remote.Client) *keeper {
 	t.Helper()
-	stored, err := json.Marshal(pos)
+	pos, err := c.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &keeper{Position: pos}
+}
+
+func (k *keeper) shows() remote.Anchor {
+	return remote.Anchor{Entry: k.anchor.ID, Shows: func(e *thingspeak.Entry) bool {
+		return e.Fields[0].Text == k.anchor.Fields[0].Text && e.CreatedAt.Equal(k.anchor.CreatedAt)
+	}}
+}
+
+func (k *keeper) take(e *thingspeak.Entry) {
+	if e.ID >= k.anchor.ID && e.Fields[0].Text != "" && !strings.HasPrefix(e.Fields[0].Text, "junk") {
+		k.anchor = *e
+	}
+}
+
+// since follows the channel, keeps the position through JSON as is done between runs, and returns the numbers visited.
+func since(t *testing.T, c *remote.Client, k *keeper) ([]int64, remote.News) {
+	t.Helper()
+	ids, news, err := follow(t, c, k, remote.Visitor{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(ids) != news.Visited {
+		t.Errorf("visited %d entries, News says %d", len(ids), news.Visited)
+	}
+	return ids, news
+}
+
+func follow(t *testing.T, c *remote.Client, k *keeper, v remote.Visitor) (ids []int64, news remote.News, err error) {
+	t.Helper()
+	stored, err := json.Marshal(k.Position)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,16 +70,30 @@ func since(t *testing.T, c *remote.Client, pos *remote.Position) ([]int64, remot
 	if err := json.Unmarshal(stored, &loaded); err != nil {
 		t.Fatal(err)
 	}
-	var ids []int64
-	news, err := c.Since(t.Context(), loaded, collect(&ids))
-	if err != nil {
-		t.Fatal(err)
+	visit := v.Entry
+	v.Anchor = k.shows()
+	cleared := v.Cleared
+	v.Cleared = func() error {
+		k.anchor = thingspeak.Entry{}
+		if cleared != nil {
+			return cleared()
+		}
+		return nil
 	}
-	if len(ids) != news.Visited {
-		t.Errorf("visited %d entries, News says %d", len(ids), news.Visited)
+	v.Entry = func(e *thingspeak.Entry) error {
+		ids = append(ids, e.ID)
+		k.take(e)
+		if visit != nil {
+			return visit(e)
+		}
+		return nil
 	}
-	*pos = news.Position
-	return ids, news
+	news, err = c.Follow(t.Context(), loaded, v)
+	if len(news.Rewritten) > 0 {
+		k.anchor = thingspeak.Entry{}
+	}
+	k.Position = news.Position
+	return ids, news, err
 }
 
 func wantNumbers(t *testing.T, got, want []int64) {
@@ -51,13 +108,10 @@ func TestSinceFollows(t *testing.T) {
 		relay := newFakeRelay()
 		relay.fill(300)
 		c := newClient(t, relay)
-		pos, err := c.Start(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+		pos := atEnd(t, c)
 		relay.requests()
 
-		ids, _ := since(t, c, &pos)
+		ids, _ := since(t, c, pos)
 		wantNumbers(t, ids, nil)
 		if diff := cmp.Diff([]string{"GET last_entry_id.txt"}, relay.requests()); diff != "" {
 			t.Errorf("a poll without news (-want +got):\n%s", diff)
@@ -66,18 +120,18 @@ func TestSinceFollows(t *testing.T) {
 		time.Sleep(time.Second)
 		relay.add(time.Now(), "new")
 		relay.add(time.Now(), "new")
-		ids, _ = since(t, c, &pos)
+		ids, _ = since(t, c, pos)
 		wantNumbers(t, ids, []int64{301, 302})
-		want := []string{"GET last_entry_id.txt", "GET feeds.csv?results=3"}
+		want := []string{"GET last_entry_id.txt", "GET feeds.csv?results=100"}
 		if diff := cmp.Diff(want, relay.requests()); diff != "" {
 			t.Errorf("a poll with news (-want +got):\n%s", diff)
 		}
 
 		time.Sleep(time.Hour)
 		relay.fill(1000)
-		ids, _ = since(t, c, &pos)
+		ids, _ = since(t, c, pos)
 		wantNumbers(t, ids, countTo(303, 1302))
-		ids, _ = since(t, c, &pos)
+		ids, _ = since(t, c, pos)
 		wantNumbers(t, ids, nil)
 	})
 }
@@ -86,14 +140,14 @@ func TestSinceFromTheBeginning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		relay := newFakeRelay()
 		c := newClient(t, relay)
-		var pos remote.Position
-		ids, _ := since(t, c, &pos)
+		pos := &keeper{}
+		ids, _ := since(t, c, pos)
 		wantNumbers(t, ids, nil)
-		if !cmp.Equal(pos, remote.Position{}) {
+		if pos.Last != 0 || len(pos.Gaps) > 0 {
 			t.Errorf("position in an empty channel: %+v", pos)
 		}
 		relay.fill(250)
-		ids, _ = since(t, c, &pos)
+		ids, _ = since(t, c, pos)
 		wantNumbers(t, ids, countTo(1, 250))
 	})
 }
@@ -103,33 +157,12 @@ func TestSinceStartsAtTheEnd(t *testing.T) {
 		relay := newFakeRelay()
 		relay.fill(5)
 		c := newClient(t, relay)
-		pos := remote.Position{Last: -1}
-		ids, _ := since(t, c, &pos)
+		pos := &keeper{Position: remote.Position{Last: -1}}
+		ids, _ := since(t, c, pos)
 		wantNumbers(t, ids, nil)
 		relay.fill(1)
-		ids, _ = since(t, c, &pos)
+		ids, _ = since(t, c, pos)
 		wantNumbers(t, ids, []int64{6})
-	})
-}
-
-func TestSinceGoesOnAfterAScan(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		relay := newFakeRelay()
-		relay.fill(50)
-		c := newClient(t, relay)
-		s := c.Scan()
-		var ids []int64
-		if _, err := s.Back(t.Context(), 10, collect(&ids)); err != nil {
-			t.Fatal(err)
-		}
-		pos := s.Position()
-		time.Sleep(time.Second)
-		relay.fill(3)
-		ids, news := since(t, c, &pos)
-		wantNumbers(t, ids, []int64{51, 52, 53})
-		if len(news.Position.Waiting) > 0 {
-			t.Errorf("waiting for %v", news.Position.Waiting)
-		}
 	})
 }
 
@@ -144,17 +177,17 @@ func TestSinceWithRowsOf2099(t *testing.T) {
 				relay.add(time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC), "future")
 			}
 			c := newClient(t, relay)
-			var pos remote.Position
+			pos := &keeper{}
 			var all []int64
 			for range 5 {
-				ids, _ := since(t, c, &pos)
+				ids, _ := since(t, c, pos)
 				all = append(all, ids...)
 			}
 			slices.Sort(all)
 			wantNumbers(t, all, countTo(1, 35))
 			time.Sleep(time.Second)
 			relay.add(time.Now(), "present")
-			ids, _ := since(t, c, &pos)
+			ids, _ := since(t, c, pos)
 			wantNumbers(t, ids, []int64{36})
 		}
 	})
@@ -167,14 +200,11 @@ func TestSinceBackDatedRow(t *testing.T) {
 			relay.ranges = ranges
 			relay.fill(300)
 			c := newClient(t, relay)
-			pos, err := c.Start(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
+			pos := atEnd(t, c)
 			time.Sleep(time.Second)
 			relay.add(time.Now().Add(-1000*time.Hour), "back-dated")
 			relay.add(time.Now(), "new")
-			ids, _ := since(t, c, &pos)
+			ids, _ := since(t, c, pos)
 			slices.Sort(ids)
 			wantNumbers(t, ids, []int64{301, 302})
 		})
@@ -188,64 +218,86 @@ func TestSinceRowThatComesLate(t *testing.T) {
 			relay.ranges = ranges
 			relay.fill(10)
 			c := newClient(t, relay)
-			pos, err := c.Start(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
+			pos := atEnd(t, c)
 			relay.fill(2)
 			relay.hidden = map[int64]bool{11: true}
-			ids, news := since(t, c, &pos)
+			ids, news := since(t, c, pos)
 			wantNumbers(t, ids, []int64{12})
-			if w := news.Position.Waiting; len(w) != 1 || w[0].First != 11 || w[0].Last != 11 || w[0].Asked.IsZero() {
-				t.Errorf("waiting: %v", w)
+			if g := news.Position.Gaps; len(g) != 1 || g[0].First != 11 || g[0].Last != 11 || g[0].Times != 1 {
+				t.Errorf("gaps: %v", g)
 			}
 			relay.requests()
-			since(t, c, &pos)
+			since(t, c, pos)
 			if n := len(relay.requests()); n != 1 {
 				t.Errorf("%d requests for an entry that was asked for a moment ago, want only the last number", n)
 			}
 			time.Sleep(time.Minute)
 			relay.hidden = nil
-			ids, news = since(t, c, &pos)
+			ids, news = since(t, c, pos)
 			wantNumbers(t, ids, []int64{11})
-			if len(news.Position.Waiting)+len(news.Lost) > 0 {
-				t.Errorf("still waiting: %+v", news)
+			if len(news.Position.Gaps)+len(news.Lost) > 0 {
+				t.Errorf("still lacking: %+v", news)
 			}
 			relay.fill(1)
-			ids, _ = since(t, c, &pos)
+			ids, _ = since(t, c, pos)
 			wantNumbers(t, ids, []int64{13})
 		})
 	}
 }
 
-func TestSinceGivesARowUpAfterFiveMinutes(t *testing.T) {
-	for name, hidden := range map[string]int64{"in between": 9, "the newest": 10} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				relay := newFakeRelay()
-				relay.fill(10)
-				relay.hidden = map[int64]bool{hidden: true}
-				c := newClient(t, relay)
-				pos := remote.Position{Last: 8}
-				begin := time.Now()
-				var lost []remote.Range
-				for time.Since(begin) < time.Hour {
-					_, news := since(t, c, &pos)
-					if took := time.Since(begin); len(news.Lost) > 0 && (took < 5*time.Minute || took > 10*time.Minute) {
-						t.Errorf("given up after %v", took)
-					}
-					lost = append(lost, news.Lost...)
-					time.Sleep(10 * time.Second)
+func TestGapIsTakenForAbsentAfterFiveMinutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, ranges := range []bool{true, false} {
+			relay := newFakeRelay()
+			relay.ranges = ranges
+			relay.fill(10)
+			relay.hidden = map[int64]bool{9: true}
+			c := newClient(t, relay)
+			pos := &keeper{}
+			begin := time.Now()
+			var lost []remote.Range
+			for time.Since(begin) < time.Hour {
+				_, news := since(t, c, pos)
+				if took := time.Since(begin); len(news.Lost) > 0 && (took < 5*time.Minute || took > 6*time.Minute) {
+					t.Errorf("taken for absent after %v", took)
 				}
-				if len(lost) != 1 || lost[0].First != hidden || lost[0].Last != hidden {
-					t.Errorf("lost %v, want %d once", lost, hidden)
-				}
-				if len(pos.Waiting) > 0 || pos.Last != 10 {
-					t.Errorf("position %+v", pos)
-				}
-			})
-		})
-	}
+				lost = append(lost, news.Lost...)
+				time.Sleep(10 * time.Second)
+			}
+			if len(lost) != 1 || lost[0].First != 9 || lost[0].Last != 9 || !lost[0].Since.Equal(begin) {
+				t.Errorf("lost %v, want 9 once", lost)
+			}
+			if g := pos.Gaps; len(g) != 1 || !g[0].Asked() || pos.Last != 10 {
+				t.Errorf("position %+v", pos)
+			}
+		}
+	})
+}
+
+// What the relay names and never shows is told after a minute, and nothing waits for it.
+func TestTheNewestThatIsNeverShownIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := newFakeRelay()
+		relay.fill(10)
+		relay.hidden = map[int64]bool{10: true}
+		c := newClient(t, relay)
+		pos := &keeper{}
+		begin := time.Now()
+		for time.Since(begin) < time.Hour {
+			_, news := since(t, c, pos)
+			if late := time.Since(begin) >= time.Minute; late != (news.Named.First == 10 && news.Named.Last == 10) {
+				t.Fatalf("after %v named %+v", time.Since(begin), news.Named)
+			}
+			if pos.Last != 9 || len(pos.Gaps)+len(news.Lost) > 0 {
+				t.Fatalf("news %+v", news)
+			}
+			time.Sleep(10 * time.Second)
+		}
+		relay.hidden = nil
+		if ids, news := since(t, c, pos); !slices.Equal(ids, []int64{10}) || news.Named.Last != 0 {
+			t.Errorf("visited %v, news %+v", ids, news)
+		}
+	})
 }
 
 func TestSinceClearedChannel(t *testing.T) {
@@ -253,29 +305,29 @@ func TestSinceClearedChannel(t *testing.T) {
 		relay := newFakeRelay()
 		relay.fill(20)
 		c := newClient(t, relay)
-		var pos remote.Position
-		since(t, c, &pos)
+		pos := &keeper{}
+		since(t, c, pos)
 		time.Sleep(time.Second)
 		relay.clear()
 		relay.fill(3)
 
-		ids, news := since(t, c, &pos)
+		ids, news := since(t, c, pos)
 		wantNumbers(t, ids, nil)
 		if news.Cleared || !news.Doubtful {
 			t.Errorf("one low answer: %+v", news)
 		}
 		time.Sleep(59 * time.Second)
-		if _, news = since(t, c, &pos); news.Cleared {
+		if _, news = since(t, c, pos); news.Cleared {
 			t.Error("believed before a minute was over")
 		}
 		time.Sleep(time.Second)
-		ids, news = since(t, c, &pos)
+		ids, news = since(t, c, pos)
 		wantNumbers(t, ids, []int64{1, 2, 3})
 		if !news.Cleared || news.Doubtful {
 			t.Errorf("after a minute: %+v", news)
 		}
 		relay.fill(1)
-		ids, news = since(t, c, &pos)
+		ids, news = since(t, c, pos)
 		wantNumbers(t, ids, []int64{4})
 		if news.Cleared {
 			t.Error("told twice")
@@ -288,15 +340,15 @@ func TestSinceClearedAndEmpty(t *testing.T) {
 		relay := newFakeRelay()
 		relay.fill(20)
 		c := newClient(t, relay)
-		var pos remote.Position
-		since(t, c, &pos)
+		pos := &keeper{}
+		since(t, c, pos)
 		relay.clear()
-		since(t, c, &pos)
+		since(t, c, pos)
 		time.Sleep(time.Minute)
-		if _, news := since(t, c, &pos); !news.Cleared || pos.Last != 0 {
+		if _, news := since(t, c, pos); !news.Cleared || pos.Last != 0 {
 			t.Errorf("news %+v", news)
 		}
-		if _, news := since(t, c, &pos); news.Cleared {
+		if _, news := since(t, c, pos); news.Cleared {
 			t.Error("told twice")
 		}
 	})
@@ -309,20 +361,20 @@ func TestSinceClearedAndRefilled(t *testing.T) {
 		relay := newFakeRelay()
 		relay.fill(5)
 		c := newClient(t, relay)
-		var pos remote.Position
-		since(t, c, &pos)
+		pos := &keeper{}
+		since(t, c, pos)
 		relay.clear()
 		time.Sleep(time.Minute)
 		for i := range 9 {
 			relay.add(time.Now(), fmt.Sprintf("another %d", i))
 		}
-		ids, news := since(t, c, &pos)
+		ids, news := since(t, c, pos)
 		wantNumbers(t, ids, nil)
 		if !news.Doubtful {
 			t.Errorf("news %+v", news)
 		}
 		time.Sleep(time.Minute)
-		ids, news = since(t, c, &pos)
+		ids, news = since(t, c, pos)
 		wantNumbers(t, ids, countTo(1, 9))
 		if !news.Cleared {
 			t.Errorf("news %+v", news)
@@ -330,12 +382,14 @@ func TestSinceClearedAndRefilled(t *testing.T) {
 	})
 }
 
+// Where other rows are there as they were, a row that is not was not cleared away. What stands in its place is visited at
+// once; that the old one is not there is told once it has lasted for a minute.
 func TestSinceRewrittenEntry(t *testing.T) {
 	tests := map[string]struct {
 		change  func(f *fakeRelay)
 		visited []int64
 	}{
-		"altered": {func(f *fakeRelay) { f.rows[4].Fields = oneField("forged") }, []int64{5, 6}},
+		"altered": {func(f *fakeRelay) { f.rows[4].Fields = oneField("junk") }, []int64{5, 6}},
 		"gone":    {func(f *fakeRelay) { f.hidden = map[int64]bool{5: true} }, []int64{6}},
 	}
 	for name, test := range tests {
@@ -346,25 +400,23 @@ func TestSinceRewrittenEntry(t *testing.T) {
 					relay.ranges = ranges
 					relay.fill(5)
 					c := newClient(t, relay)
-					var pos remote.Position
-					since(t, c, &pos)
+					pos := &keeper{}
+					since(t, c, pos)
 					test.change(relay)
 					time.Sleep(time.Second)
-					relay.fill(1)
-					ids, news := since(t, c, &pos)
-					wantNumbers(t, ids, nil)
-					if !news.Doubtful {
+					relay.add(time.Now(), "junk, too")
+					ids, news := since(t, c, pos)
+					wantNumbers(t, ids, test.visited)
+					if news.Doubtful || len(news.Rewritten) > 0 {
 						t.Errorf("news %+v", news)
 					}
 					time.Sleep(time.Minute)
-					ids, news = since(t, c, &pos)
-					wantNumbers(t, ids, test.visited)
+					ids, news = since(t, c, pos)
+					wantNumbers(t, ids, nil)
 					if news.Cleared || !slices.Equal(news.Rewritten, []int64{5}) {
 						t.Errorf("news %+v", news)
 					}
-					ids, news = since(t, c, &pos)
-					wantNumbers(t, ids, nil)
-					if news.Doubtful || len(news.Rewritten) > 0 {
+					if _, news = since(t, c, pos); news.Doubtful || len(news.Rewritten) > 0 {
 						t.Errorf("told twice: %+v", news)
 					}
 				})
@@ -381,11 +433,11 @@ func TestSinceFieldSwitchedOnLater(t *testing.T) {
 			relay.addLocked(time.Now(), thingspeak.Fields{thingspeak.Text("a"), thingspeak.Text("b")})
 		}
 		c := newClient(t, relay)
-		var pos remote.Position
-		since(t, c, &pos)
+		pos := &keeper{}
+		since(t, c, pos)
 		relay.fields = thingspeak.FieldsOf(1, 2)
 		relay.fill(1)
-		ids, news := since(t, c, &pos)
+		ids, news := since(t, c, pos)
 		wantNumbers(t, ids, []int64{4})
 		if news.Doubtful || news.Header.Fields != thingspeak.FieldsOf(1, 2) {
 			t.Errorf("news %+v", news)
@@ -398,21 +450,21 @@ func TestSinceStaleAnswerConcludesNothing(t *testing.T) {
 		relay := newFakeRelay()
 		relay.fill(20)
 		c := newClient(t, relay)
-		var pos remote.Position
-		since(t, c, &pos)
+		pos := &keeper{}
+		since(t, c, pos)
 		rows, last := relay.rows, relay.last
 		relay.rows, relay.last = rows[:10], 10
 		for range 10 {
-			if _, news := since(t, c, &pos); news.Cleared || len(news.Rewritten) > 0 {
+			if _, news := since(t, c, pos); news.Cleared || len(news.Rewritten) > 0 {
 				t.Fatalf("news %+v", news)
 			}
 			time.Sleep(5 * time.Second)
 		}
 		relay.rows, relay.last = rows, last
-		since(t, c, &pos)
+		since(t, c, pos)
 		time.Sleep(time.Minute)
 		relay.rows, relay.last = rows[:10], 10
-		if _, news := since(t, c, &pos); news.Cleared {
+		if _, news := since(t, c, pos); news.Cleared {
 			t.Error("two stale answers count as one long one, though a good one came between")
 		}
 	})
@@ -425,18 +477,18 @@ func TestSinceVisitErrorLosesNothing(t *testing.T) {
 		c := newClient(t, relay)
 		full := errors.New("disk full")
 		var ids []int64
-		news, err := c.Since(t.Context(), remote.Position{}, func(e *thingspeak.Entry) error {
+		pos := &keeper{}
+		_, news, err := follow(t, c, pos, remote.Visitor{Entry: func(e *thingspeak.Entry) error {
 			if e.ID == 4 {
 				return full
 			}
 			ids = append(ids, e.ID)
 			return nil
-		})
+		}})
 		if err != full || news.Visited != 3 || news.Position.Last != 3 {
-			t.Fatalf("Since = %+v, %v", news, err)
+			t.Fatalf("Follow = %+v, %v", news, err)
 		}
-		pos := news.Position
-		rest, _ := since(t, c, &pos)
+		rest, _ := since(t, c, pos)
 		wantNumbers(t, append(ids, rest...), countTo(1, 10))
 	})
 }
@@ -461,9 +513,9 @@ func TestSinceSurvivesBriefTroubles(t *testing.T) {
 			return false
 		}
 		c := newClient(t, relay)
-		var pos remote.Position
+		pos := &keeper{}
 		begin := time.Now()
-		ids, _ := since(t, c, &pos)
+		ids, _ := since(t, c, pos)
 		wantNumbers(t, ids, countTo(1, 30))
 		if took := time.Since(begin); took < 14*time.Second || took > time.Minute {
 			t.Errorf("took %v; the relay asked for 7s twice", took)
@@ -486,10 +538,10 @@ func TestSinceFeedCutShort(t *testing.T) {
 		}
 		c := newClient(t, relay)
 		texts := map[int64]string{}
-		news, err := c.Since(t.Context(), remote.Position{}, func(e *thingspeak.Entry) error {
+		_, news, err := follow(t, c, &keeper{}, remote.Visitor{Entry: func(e *thingspeak.Entry) error {
 			texts[e.ID] = e.Fields[0].Text
 			return nil
-		})
+		}})
 		want := map[int64]string{1: "text 1", 2: "text 2", 3: "text 3"}
 		if diff := cmp.Diff(want, texts); err != nil || diff != "" || news.Visited != 3 {
 			t.Errorf("news %+v, %v, texts (-want +got):\n%s", news, err, diff)
@@ -505,19 +557,16 @@ func TestSinceManyMissedRows(t *testing.T) {
 			relay.pageSize = 2000
 			relay.fill(10)
 			c := newClient(t, relay)
-			pos, err := c.Start(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
+			pos := atEnd(t, c)
 			time.Sleep(24 * time.Hour)
 			relay.fill(25_000)
-			ids, _ := since(t, c, &pos)
+			ids, _ := since(t, c, pos)
 			slices.Sort(ids)
 			if !slices.Equal(ids, countTo(11, 25_010)) {
 				t.Errorf("visited %d entries, want 25000", len(ids))
 			}
-			if len(pos.Waiting) > 0 {
-				t.Errorf("waiting for %v", pos.Waiting)
+			if len(pos.Gaps) > 0 {
+				t.Errorf("lacking %v", pos.Gaps)
 			}
 		})
 	}
@@ -531,9 +580,16 @@ func TestSinceLargeGap(t *testing.T) {
 			relay.ranges = ranges
 			relay.fill(9000)
 			c := newClient(t, relay)
-			pos := remote.Position{Last: 9000, Waiting: []remote.Range{{First: 1000, Last: 1999}}}
+			pos := &keeper{}
+			relay.hidden = map[int64]bool{}
+			for _, n := range countTo(1000, 1999) {
+				relay.hidden[n] = true
+			}
+			since(t, c, pos)
+			relay.hidden = nil
+			time.Sleep(time.Minute)
 			begin := time.Now()
-			ids, _ := since(t, c, &pos)
+			ids, _ := since(t, c, pos)
 			slices.Sort(ids)
 			wantNumbers(t, ids, countTo(1000, 1999))
 			if took := time.Since(begin); took > 2*time.Second {

@@ -1,12 +1,10 @@
 package room_test
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -129,9 +127,16 @@ func readRoom(c *room.Conversation, client *remote.Client, now time.Time) (room.
 		}
 	}
 	var entries []thingspeak.Entry
-	news, readErr := client.Since(context.Background(), pos.Position, func(e *thingspeak.Entry) error {
+	anchor, err := in.Anchor()
+	if err != nil {
+		return room.Arrivals{}, err
+	}
+	add := func(e *thingspeak.Entry) error {
 		entries = append(entries, *e)
 		return nil
+	}
+	news, readErr := client.Follow(context.Background(), pos.Position, remote.Visitor{
+		Entry: add, Seen: add, Anchor: remote.Anchor{Entry: anchor.Entry, Shows: anchor.Shows},
 	})
 	if news.Cleared {
 		if err := in.Cleared(); err != nil {
@@ -151,12 +156,10 @@ func readRoom(c *room.Conversation, client *remote.Client, now time.Time) (room.
 	facts := room.Facts{
 		View: record.View{FromStart: pos.FromStart}, Position: b, LastID: news.LastID, Rewritten: news.Rewritten, Now: now,
 	}
-	for _, w := range append(news.Position.Waiting, news.Lost...) {
-		asked := !w.Asked.IsZero() && now.Sub(w.Asked) >= 5*time.Minute
-		facts.View.Holes = append(facts.View.Holes, record.Hole{First: w.First, Last: w.Last, Since: w.Asked, Asked: asked})
+	for _, g := range news.Position.Gaps {
+		facts.View.Holes = append(facts.View.Holes, record.Hole{First: g.First, Last: g.Last, Since: g.Since, Asked: g.Asked()})
 	}
-	slices.SortFunc(facts.View.Holes, func(a, b record.Hole) int { return cmp.Compare(a.First, b.First) })
-	facts.View.Unread = readErr != nil
+	facts.View.Unread = readErr != nil || news.Doubtful || news.Stopped
 	arrivals, err := in.Finish(facts)
 	return arrivals, errors.Join(readErr, err)
 }

@@ -8,7 +8,7 @@
 //
 //	c, err := room.Open(archive, options)
 //	in, err := c.Receive(10)                                // read: entries in any order
-//	news, err := client.Since(ctx, position, in.Add)
+//	news, err := client.Follow(ctx, position, visitor)      // which hands them to in.Add
 //	arrivals, err := in.Finish(facts)
 //	written, err := c.Write(record.Text("hello"), now)      // write: into the outbox
 //	delivered, err := c.Deliver(ctx, poster, nil)           // and out

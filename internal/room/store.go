@@ -32,8 +32,9 @@ type Store interface {
 
 // feedStore keeps the entries of the feed that had tokens.
 type feedStore interface {
-	// Entries and Unopened visit entries in order.
+	// Entries and Unopened visit entries in order, NewestEntries at most limit from the last one back.
 	Entries(first, last record.Place, visit func(kept.Entry) error) error
+	NewestEntries(last record.Place, limit int, visit func(kept.Entry) error) error
 	Unopened(after record.Place, limit int, visit func(kept.Entry) error) error
 	// AddEntry reports whether there was none at its place; otherwise it changes nothing. PutEntry replaces.
 	AddEntry(kept.Entry) (added bool, err error)

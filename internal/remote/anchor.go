@@ -1,0 +1,99 @@
+package remote
+
+import (
+	"context"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// Anchor is the highest entry that is held with a token that a key has opened: as long as the relay shows it, the
+// channel was not cleared. Rows without such a token prove nothing, since anybody can write them under any number.
+type Anchor struct {
+	// Entry is its number; 0 if there is none.
+	Entry int64
+	// Shows reports whether a row of that number has such a token still.
+	Shows func(*thingspeak.Entry) bool
+}
+
+// believedAfter is how long a relay must keep showing less than was visited before that is believed.
+const believedAfter = time.Minute
+
+// Absence is an entry that a relay does not show any more.
+type Absence struct {
+	Entry int64     `json:"entry,omitempty"`
+	Since time.Time `json:"since,omitzero"`
+}
+
+// lasts notes that an entry is not shown now, and reports whether that has lasted for long enough to be believed.
+func (a *Absence) lasts(entry int64, now time.Time) bool {
+	if a.Since.IsZero() || a.Entry != entry || now.Before(a.Since) {
+		*a = Absence{entry, now}
+	}
+	return now.Sub(a.Since) >= believedAfter
+}
+
+// compare looks at a row of a number that was visited before. other tells that it may be another row, and unsure that
+// nothing is known of the one visited but its number.
+func (f *follower) compare(e *thingspeak.Entry) (other, unsure bool) {
+	if !f.known.has(e.ID) {
+		return true, false // what this call has visited itself it does not get here
+	}
+	before := f.pos.Rows.of(e.ID)
+	for i := range before {
+		if before[i].tells(e) {
+			f.overlaps = true
+			f.same.add(e.ID, e.ID)
+			return false, false
+		}
+	}
+	if len(before) > 0 {
+		f.others.add(e.ID, e.ID)
+	}
+	return len(before) > 0 || f.v.Seen != nil, len(before) == 0
+}
+
+// trust decides whether the relay's answers may be used, after a look at the newest rows: they must overlap with what
+// was visited before. If they do not, it asks for what should be there by itself; and what is not there then may come
+// of a stale answer, so nothing is visited until it is there again, or a minute has passed.
+func (f *follower) trust(ctx context.Context, newest page) (bool, error) {
+	a := &f.v.Anchor
+	probe := a.Entry
+	if probe == 0 {
+		probe = f.pos.Rows.highest()
+	}
+	if probe == 0 && f.last >= f.pos.Last {
+		return true, nil // there is nothing to compare
+	}
+	shown := func() bool { return f.anchored || a.Entry == 0 && f.overlaps }
+	if probe > 0 && !shown() && (!f.overlaps || newest.rows > 0 && probe >= newest.lowest) {
+		if err := f.r.fetch(ctx, numbers(probe, probe)); err != nil {
+			return false, err
+		}
+	}
+	// A channel of which another row is there was not cleared, but has lost this one.
+	if top := f.pos.Rows.highest(); !shown() && !f.overlaps && top > 0 && top != probe {
+		if err := f.r.fetch(ctx, numbers(top, top)); err != nil {
+			return false, err
+		}
+	}
+	if shown() || f.overlaps && probe < newest.lowest {
+		f.pos.Absent = Absence{}
+		return true, nil
+	}
+	lasts := f.pos.Absent.lasts(probe, f.now)
+	switch {
+	case f.overlaps && !lasts:
+		return true, nil
+	case !lasts:
+		f.news.Doubtful = true
+		return false, nil
+	case !f.overlaps:
+		// Without an anchor nothing was held that a key opens: then reading begins anew, and nobody need be told.
+		f.news.Cleared, f.anew = a.Entry > 0, true
+		return false, nil
+	}
+	f.pos.Absent = Absence{}
+	f.news.Rewritten = []int64{probe}
+	return true, nil
+}

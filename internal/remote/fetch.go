@@ -1,0 +1,181 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+const (
+	// singlesPerCall is how many entries one call asks for one by one, a second apart.
+	singlesPerCall = 8
+	singleEvery    = time.Second
+	// rangesPerCall is how many requests by range of numbers one call makes.
+	rangesPerCall = 32
+	// maxBetween is how many numbers may lie between two that are asked for by one range: half of what an answer holds.
+	maxBetween = thingspeak.MaxResults / 2
+	// maxTwins is how many rows more than numbers are asked for, since a number may have several.
+	maxTwins = 8
+)
+
+// What Client.rangeReads knows of the relay.
+const (
+	rangesUntried int32 = iota
+	rangesWork
+	rangesIgnored
+)
+
+// fetch asks for a few entries by number.
+func (r *reader) fetch(ctx context.Context, want ranges) error {
+	budget := singlesPerCall
+	asked, err := r.fetchRanges(ctx, want, want, &budget)
+	if err == nil && r.c.rangeReads.Load() == rangesIgnored {
+		_, err = r.fetchSingles(ctx, want.minus(asked), &budget)
+	}
+	return err
+}
+
+// fetchRanges asks for entries by ranges of their numbers, where the relay knows that, in the order of some spans, each
+// together with what is wanted near it. It takes the requests that it makes from budget and returns the numbers that
+// were asked for, whether they are there or not.
+func (r *reader) fetchRanges(ctx context.Context, order []span, want ranges, budget *int) (asked ranges, err error) {
+	for _, seed := range order {
+		if len(want.within(seed).minus(asked)) == 0 {
+			continue
+		}
+		open := []span{want.around(seed, maxBetween)}
+		for len(open) > 0 {
+			s := open[len(open)-1]
+			open = open[:len(open)-1]
+			part := want.within(s).minus(asked)
+			if len(part) == 0 {
+				continue
+			}
+			if *budget <= 0 || r.c.rangeReads.Load() == rangesIgnored {
+				return asked, nil
+			}
+			*budget--
+			s = span{part.lowest(), part.highest()}
+			results := int(min(s.last-s.first+1+maxTwins, thingspeak.MaxResults))
+			p, err := r.page(ctx, Query{Results: results, FirstID: s.first, LastID: s.last})
+			if err != nil {
+				return asked, err
+			}
+			if p.rows > 0 && (p.lowest < s.first || p.highest > s.last) {
+				r.c.rangeReads.Store(rangesIgnored)
+				return asked, nil
+			}
+			if p.rows > 0 {
+				r.c.rangeReads.Store(rangesWork)
+			}
+			if p.lines == 0 || p.lines < min(r.fullest, results) || s.first == s.last {
+				// The answer is shorter than the relay's answers get, so it holds all of the range, however wide.
+				asked = asked.union(part)
+				continue
+			}
+			want = want.minus(r.seen)
+			open = append(open, s.split(p)...)
+		}
+	}
+	return asked, nil
+}
+
+// split cuts a range of which an answer may not have held all rows: where that ended if it went from the highest number
+// down, otherwise in the middle.
+func (s span) split(p page) []span {
+	at := s.first + (s.last-s.first)/2 + 1
+	if p.fresh > 0 && p.lowest > s.first {
+		at = p.lowest
+	}
+	return []span{{s.first, at - 1}, {at, s.last}}
+}
+
+// around returns the span that reaches over the parts of the set around another span, as far as what lies between them
+// is no more than most numbers.
+func (r ranges) around(s span, most int64) span {
+	i := min(r.find(s.first), len(r))
+	for j := i - 1; j >= 0 && s.first-r[j].last-1 <= most; j-- {
+		most -= s.first - r[j].last - 1
+		s.first = r[j].first
+	}
+	for ; i < len(r) && r[i].first-s.last-1 <= most; i++ {
+		if r[i].last <= s.last {
+			continue
+		}
+		most -= max(r[i].first-s.last-1, 0)
+		s.last = r[i].last
+	}
+	return s
+}
+
+// fetchSingles asks for entries one by one, in this order, a second apart. It takes what it asks for from budget and
+// returns the numbers that were asked for, whether they are there or not.
+func (r *reader) fetchSingles(ctx context.Context, order []span, budget *int) (asked ranges, err error) {
+	for _, s := range order {
+		for id := s.last; id >= s.first && *budget > 0; id-- {
+			if asked.has(id) {
+				continue
+			}
+			*budget--
+			if err := r.fetchSingle(ctx, id); err != nil {
+				return asked, err
+			}
+			asked.add(id, id)
+		}
+	}
+	return asked, nil
+}
+
+// fetchSingle asks for one entry when it is its turn. That it is not there is no error.
+func (r *reader) fetchSingle(ctx context.Context, id int64) error {
+	if err := r.c.awaitTurn(ctx); err != nil {
+		return err
+	}
+	var entry thingspeak.Entry
+	err := again(ctx, func(int) (err error) {
+		var info FeedInfo
+		if entry, info, err = r.c.entry(ctx, id); err == nil {
+			r.header, r.date = info.Header, info.Date
+		}
+		return err
+	})
+	switch {
+	case isAbsent(err):
+		return nil
+	case err != nil || r.repeats(&entry):
+		return err
+	}
+	if err := r.visit(&entry, r.seen.has(id)); err != nil {
+		return err
+	}
+	r.seen.add(id, id)
+	return nil
+}
+
+// isAbsent reports whether an error concerns one entry only, which the relay does not show or not in a readable form.
+func isAbsent(err error) bool {
+	if errors.Is(err, ErrNoEntry) {
+		return true
+	}
+	if _, ok := passing(err); ok {
+		return false
+	}
+	_, refused := errors.AsType[*RefusedError](err)
+	_, unexpected := errors.AsType[*UnexpectedError](err)
+	return refused || unexpected
+}
+
+// awaitTurn keeps single reads apart.
+func (c *Client) awaitTurn(ctx context.Context) error {
+	c.mu.Lock()
+	now := time.Now()
+	wait := c.nextAsk.Sub(now)
+	c.nextAsk = now.Add(max(wait, 0) + singleEvery)
+	c.mu.Unlock()
+	if wait <= 0 {
+		return nil
+	}
+	return sleep(ctx, wait)
+}

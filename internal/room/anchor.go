@@ -1,0 +1,95 @@
+package room
+
+import (
+	"fmt"
+
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room/kept"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// Anchor is an entry with tokens that a key of the room has opened. As long as the relay shows it, the channel was not
+// cleared; entries without such tokens prove nothing, since anybody can write them under any number. It can be stored as
+// JSON.
+type Anchor struct {
+	// Entry is its number; 0 if there is none.
+	Entry int64 `json:"entry,omitempty"`
+	// MACs are those of the tokens, cut to 16 bytes.
+	MACs [][]byte `json:"macs,omitempty"`
+}
+
+// Shows reports whether a row of that number has one of the tokens.
+func (a *Anchor) Shows(e *thingspeak.Entry) bool {
+	var p page
+	p.read(e, 0)
+	for _, raw := range kept.Tokens(p.tokens) {
+		mac := macOf(raw)
+		for _, m := range a.MACs {
+			if string(m) == string(mac[:]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// After returns the anchor once messages were read, the highest of them or a.
+func (a Anchor) After(messages []Message) Anchor {
+	for i := range messages {
+		if m := &messages[i]; m.Entry > a.Entry {
+			a = Anchor{Entry: m.Entry}
+		}
+		if m := &messages[i]; m.Entry == a.Entry {
+			a.MACs = append(a.MACs, m.mac[:len([16]byte{})])
+		}
+	}
+	return a
+}
+
+// Anchor returns the highest entry that is kept, since the last clear, with tokens that stand nowhere else before.
+func (in *Intake) Anchor() (Anchor, error) {
+	store := in.c.store
+	last := record.Place{Clear: in.clears, Entry: kept.MaxEntry}
+	for {
+		const atOnce = 64
+		var entries []kept.Entry
+		err := store.NewestEntries(last, atOnce, func(e kept.Entry) error {
+			entries = append(entries, e)
+			return nil
+		})
+		if err != nil {
+			return Anchor{}, fmt.Errorf("reading the room: %w", err)
+		}
+		for _, e := range entries {
+			if e.At.Clear != in.clears { // what was before the last clear is gone
+				return Anchor{}, nil
+			}
+			a, err := in.anchorAt(e)
+			if err != nil || a.Entry > 0 {
+				return a, err
+			}
+			last.Entry = e.At.Entry - 1
+		}
+		if len(entries) < atOnce {
+			return Anchor{}, nil
+		}
+	}
+}
+
+// anchorAt returns the anchor that an entry is, if it is one.
+func (in *Intake) anchorAt(e kept.Entry) (a Anchor, err error) {
+	if e.Wiped {
+		return a, nil
+	}
+	for _, raw := range kept.Tokens(e.Tokens) {
+		mac := macOf(raw)
+		first, opened, err := in.c.store.MAC(mac)
+		if err != nil {
+			return a, fmt.Errorf("reading the room: %w", err)
+		}
+		if opened && first == e.At {
+			a.Entry, a.MACs = e.At.Entry, append(a.MACs, mac[:])
+		}
+	}
+	return a, nil
+}
