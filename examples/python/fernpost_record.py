@@ -13,6 +13,7 @@ It is a second implementation of the format that internal/record documents, and 
 over time: which numbers are missing, forks, names that two people use. Needs Python 3.9 and the package cryptography.
 """
 import argparse
+import base64
 import csv
 import hashlib
 import io
@@ -44,6 +45,12 @@ class Refused(Exception):
 
 def digest(domain, *parts):
     return hashlib.sha256(domain.encode() + b"\0" + b"".join(parts)).digest()
+
+
+def order_digest(salt, records, texts):
+    """The digest of records, by their hashes, and of texts that stand behind them, by their tokens' bytes."""
+    lines = [b"\x01" + h for h in records] + [b"\x02" + hashlib.sha256(t).digest() for t in texts]
+    return digest("fernpost/v1 order", salt, *lines)
 
 
 def room_salt(channel):
@@ -357,8 +364,8 @@ def read_vectors(path):
     for refused in v["refused"]:
         out["refused"] += read_cells(salt, kid, refused["cells"])
     out["nicknames"] = [possible(n["nick"].encode()) for n in v["nicknames"]]
-    held = sorted(r["author"] + struct.pack(">I", r["number"]) + r["hash"] for r in out["records"])
-    out["digest"] = digest("fernpost/v1 digest", salt, *held)
+    text = base64.urlsafe_b64decode(v["digest_of_all_records_and_a_text"]["text_token"])
+    out["digest"] = order_digest(salt, [r["hash"] for r in out["records"]], [text])
     json.dump(out, sys.stdout, default=bytes.hex)
 
 

@@ -4,28 +4,52 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
-	"encoding/binary"
-	"slices"
+	"hash"
 )
 
-// Digest returns a hash of a conversation that two people can compare: it is the same exactly if both hold the same
-// records. It is the SHA-256 of "fernpost/v1 digest", a zero byte, the room salt, and of each record the author's key
-// (32), number (4) and hash (32), in ascending order of these 68 bytes. Spoken as words it is Words(6, first 16 bytes)
-// of internal/passphrase.
-func Digest(salt Salt, held []Held) [sha256.Size]byte {
-	sorted := slices.Clone(held)
-	slices.SortFunc(sorted, compareNumbered)
-	h := sha256.New()
-	h.Write([]byte(digestDomain))
-	h.Write(salt[:])
-	for _, r := range sorted {
-		h.Write(r.Author[:])
-		h.Write(binary.BigEndian.AppendUint32(nil, r.Number))
-		h.Write(r.Hash[:])
-	}
-	return [sha256.Size]byte(h.Sum(nil))
+// DigestVersion tells which digest [Digest] makes: those of two versions cannot be compared.
+const DigestVersion = 2
+
+// Digest is a hash of a conversation that two people can compare: it is the same exactly if both hold the same lines in
+// the same order, whatever they have shown of them. Its bytes are those of package comment, under "Digest". Make it with
+// [NewDigest].
+type Digest struct {
+	hash  hash.Hash
+	keys  map[PublicKey]bool
+	lines int
 }
 
+// NewDigest returns the digest of no lines, in the room with this salt.
+func NewDigest(salt Salt) *Digest {
+	d := &Digest{hash: sha256.New(), keys: map[PublicKey]bool{}}
+	d.hash.Write([]byte(orderDomain))
+	d.hash.Write(salt[:])
+	return d
+}
+
+// Add adds a line, the next one in the order of [Held.Compare]: a record that was verified, of whatever kind, or a token
+// that a key has opened and that is no cell. That has no author, and its Hash is the SHA-256 of its decoded bytes.
+func (d *Digest) Add(line *Held) {
+	what := byte(2)
+	if !line.Author.IsZero() {
+		what = 1
+		d.keys[line.Author] = true
+	}
+	d.hash.Write([]byte{what})
+	d.hash.Write(line.Hash[:])
+	d.lines++
+}
+
+// Sum returns the digest of the lines so far. Spoken as words it is Words(6, first 16 bytes) of internal/passphrase.
+func (d *Digest) Sum() [sha256.Size]byte { return [sha256.Size]byte(d.hash.Sum(nil)) }
+
+// Lines is how many lines were added.
+func (d *Digest) Lines() int { return d.lines }
+
+// Keys is how many authors have written them.
+func (d *Digest) Keys() int { return len(d.keys) }
+
+// compareNumbered orders records by author, number and hash.
 func compareNumbered(a, b Held) int {
 	return cmp.Or(bytes.Compare(a.Author[:], b.Author[:]), cmp.Compare(a.Number, b.Number),
 		bytes.Compare(a.Hash[:], b.Hash[:]))

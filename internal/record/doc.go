@@ -95,6 +95,19 @@
 // A seen is also a receipt: whoever signs one with our tag, a number and the hash that we hold has read up to it, or
 // says so. [NextSeen] decides whom to name.
 //
+// # Order and digest
+//
+// Lines are the verified records of every kind, both of a fork, and the opened tokens that are no cells, each once, by
+// the MAC. They stand in the order of: clear, entry and field of the last cell, by the lowest copy of each, or of the
+// token's lowest copy; author's key; number; hash. Two people compare the digest of all lines, or of those up to an
+// entry:
+//
+//	hash("fernpost/v1 order\0" ‖ room salt ‖ for each line 0x01 ‖ record's hash, or 0x02 ‖ hash(token's decoded bytes))
+//
+// Its version is 2. Its first 16 bytes are said as six words: as a number, modulo 7776^6, in base 7776, the highest digit
+// first, each digit a word of the EFF's long list (Electronic Frontier Foundation, 2016, eff_large_wordlist.txt) in the
+// order of its dice numbers, 0 for 11111 ("abacus") and 7775 for 66666 ("zoom"). A safety number is said in the same way.
+//
 // # Bounds
 //
 // At most 131,072 pending cells are remembered between two calls; beyond that the group whose newest cell is oldest is

@@ -27,7 +27,7 @@ const (
 	linkDomain     = "fernpost/v1 link\x00"
 	deviceDomain   = "fernpost/v1 device\x00"
 	identityDomain = "fernpost/v1 identity\x00"
-	digestDomain   = "fernpost/v1 digest\x00"
+	orderDomain    = "fernpost/v1 order\x00"
 )
 
 // PublicKey is the public half of an [Identity]: the author of a record. The zero PublicKey is nobody's.

@@ -2,6 +2,8 @@ package record
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"flag"
@@ -30,7 +32,7 @@ type vectors struct {
 	Records   []recordVector   `json:"records"`
 	Refused   []refusedVector  `json:"refused"`
 	Nicknames []nicknameVector `json:"nicknames"`
-	Digest    digestVector     `json:"digest_of_all_records"`
+	Digest    digestVector     `json:"digest_of_all_records_and_a_text"`
 }
 
 type authorVector struct {
@@ -77,7 +79,9 @@ type nicknameVector struct {
 	Folded   string `json:"folded"`
 }
 
+// digestVector is of all records, each in an entry of its own, in order, and a text behind them.
 type digestVector struct {
+	Text   string   `json:"text_token"`
 	Digest hexBytes `json:"digest"`
 	Words  string   `json:"words"`
 }
@@ -98,13 +102,13 @@ func makeVectors(t *testing.T) vectors {
 	v := vectors{Channel: channel, Salt: ctx.Salt[:], FernetKey: key.Reveal(), KeyID: ctx.Key[:]}
 
 	ana, bo := newScribe(t, 1, "ana"), newScribe(t, 2, "Grüße 好")
-	var held []Held
+	digest := NewDigest(ctx.Salt)
 	add := func(name string, signed Signed) {
 		r, hash, err := Verify(ctx, signed.Tag, signed.Number, signed.Bytes)
 		if err != nil || hash != signed.Hash {
 			t.Fatalf("%s: %v", name, err)
 		}
-		held = append(held, Held{Author: r.Author, Number: r.Number, Hash: hash})
+		digest.Add(&Held{Author: r.Author, Number: r.Number, Hash: hash})
 		v.Records = append(v.Records, describe(t, name, signed, r))
 	}
 	for _, s := range []*scribe{ana, bo} {
@@ -147,9 +151,21 @@ func makeVectors(t *testing.T) vectors {
 	} {
 		v.Nicknames = append(v.Nicknames, nicknameVector{nick, CheckNickname(nick) == nil, Fold(nick)})
 	}
-	digest := Digest(ctx.Salt, held)
-	v.Digest = digestVector{digest[:], strings.Join(passphrase.Words(6, digest[:16]), " ")}
+	digest.Add(textLine(t, specToken))
+	sum := digest.Sum()
+	v.Digest = digestVector{specToken, sum[:], strings.Join(passphrase.Words(6, sum[:16]), " ")}
 	return v
+}
+
+// specToken is the one of the Fernet specification's vectors.
+const specToken = "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA=="
+
+func textLine(t *testing.T, token string) *Held {
+	raw, err := base64.URLEncoding.DecodeString(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Held{Hash: sha256.Sum256(raw)}
 }
 
 func describe(t *testing.T, name string, signed Signed, r Record) recordVector {
@@ -315,8 +331,15 @@ func TestVectorsAreRead(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", want.Name, diff)
 		}
 	}
-	if digest := Digest(Salt(v.Salt), known.Records()); !bytes.Equal(digest[:], v.Digest.Digest) {
-		t.Errorf("digest %x, want %x", digest, v.Digest.Digest)
+	lines := known.Records()
+	slices.SortFunc(lines, func(a, b Held) int { return a.Compare(&b) })
+	digest := NewDigest(Salt(v.Salt))
+	for i := range lines {
+		digest.Add(&lines[i])
+	}
+	digest.Add(textLine(t, v.Digest.Text))
+	if sum := digest.Sum(); !bytes.Equal(sum[:], v.Digest.Digest) {
+		t.Errorf("digest %x, want %x", sum, v.Digest.Digest)
 	}
 	for _, want := range v.Refused {
 		reader, known = NewReader(Salt(v.Salt), PublicKey{}), NewMemory()

@@ -3,6 +3,7 @@ package room
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -23,10 +24,10 @@ type Report struct {
 	Findings
 	// LeftOver and Refused count cells that belong to no record, see [record.Result].
 	LeftOver, Refused int
-	// Digest is the digest of the conversation, see [record.Digest].
+	// Lines are the records, and the tokens that hold something else, in their order, as [record.Digest] wants them; Digest
+	// is that of all of them.
+	Lines  []record.Held
 	Digest [32]byte
-	// Held are the records.
-	Held []record.Held
 }
 
 // Verify reads a whole feed afresh, without an archive, and judges it. Entries may come in any order. view is asked
@@ -41,7 +42,7 @@ func Verify(
 	}
 	v := verifier{
 		opener: o, known: record.NewMemory(), reader: record.NewReader(salt, record.PublicKey{}), now: now,
-		macs: map[[16]byte]record.Place{},
+		macs: map[[16]byte]record.Place{}, texts: map[[16]byte]record.Held{},
 	}
 	for e, err := range entries {
 		if err != nil {
@@ -71,6 +72,7 @@ type verifier struct {
 	reader *record.Reader
 	now    time.Time
 	macs   map[[16]byte]record.Place
+	texts  map[[16]byte]record.Held // tokens that hold something else than a cell, by their MAC
 	batch  []thingspeak.Entry
 	report Report
 }
@@ -124,8 +126,8 @@ func (v *verifier) sift(p *page) (cells []record.Cell) {
 		switch {
 		case t.isCell():
 			cells = append(cells, v.cell(p.at, t))
-		case !before:
-			r.Unsigned++
+		default:
+			v.texts[t.mac] = record.Held{At: record.Spot{Place: p.at, Field: t.field}, Hash: t.sum}
 		}
 	}
 	return cells
@@ -134,8 +136,15 @@ func (v *verifier) sift(p *page) (cells []record.Cell) {
 // conclude takes together what was learnt.
 func (v *verifier) conclude(salt record.Salt) {
 	r := &v.report
-	r.Held = v.known.Records()
-	r.Records, r.Digest = len(r.Held), record.Digest(salt, r.Held)
+	r.Lines = v.known.Records()
+	r.Records, r.Unsigned = len(r.Lines), len(v.texts)
+	r.Lines = slices.AppendSeq(r.Lines, maps.Values(v.texts))
+	slices.SortFunc(r.Lines, func(a, b record.Held) int { return a.Compare(&b) })
+	digest := record.NewDigest(salt)
+	for i := range r.Lines {
+		digest.Add(&r.Lines[i])
+	}
+	r.Digest = digest.Sum()
 	for _, a := range v.known.Authors() {
 		if a.Base > 0 {
 			r.Authors++
@@ -161,9 +170,9 @@ func (r *Report) Withheld(store Store) (all []Withheld, err error) {
 		number uint32
 		hash   record.Hash
 	}
-	there := make(map[name]bool, len(r.Held))
-	for i := range r.Held {
-		h := &r.Held[i]
+	there := make(map[name]bool, len(r.Lines))
+	for i := range r.Lines {
+		h := &r.Lines[i]
 		there[name{h.Author, h.Number, h.Hash}] = true
 	}
 	err = store.Records(func(h record.Held) error {
