@@ -178,6 +178,7 @@ func TestDeriveRefuses(t *testing.T) {
 		{"key in hexadecimal", raw, strings.Repeat("0", 64), RoomSalt(1), "", ErrNotKey},
 		{"key of another alphabet", raw, secret + strings.Repeat("+", 37) + "=", RoomSalt(1), "", ErrNotKey},
 		{"key broken by a line end", raw, secret + "\n" + strings.Repeat("A", 36), RoomSalt(1), "", ErrNotKey},
+		{"whole key with a line end inside", raw, strings.Repeat("A", 20) + "\n" + strings.Repeat("A", 23) + "=", RoomSalt(1), "", ErrNotKey},
 		{"key with a second pad", raw, secret + strings.Repeat("A", 37) + "==", RoomSalt(1), "", ErrNotKey},
 		{"too many iterations", tooMany, secret, RoomSalt(1), "", nil},
 		{"no profile", Profile{}, secret, RoomSalt(1), secret, nil},

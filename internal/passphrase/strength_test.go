@@ -59,6 +59,8 @@ func TestEstimateErrsLow(t *testing.T) {
 		{"horse horse horse horse horse horse", 20},
 		{"monkey banana tiger apple orange", 45},
 		{"my dog likes to eat fish", 45},
+		// All of them stand in the list that generated ones are made of: whoever picks words picks these.
+		{"family friend food game money", 45},
 		{"mary had a little lamb", 45},
 		{"Manchester United 2008", 40},
 		{"to be or not to be that is the question", 20},
@@ -85,6 +87,15 @@ func TestEstimateErrsLow(t *testing.T) {
 		if got := Estimate(test.pass); got.Bits > test.most || got.Bits < 0 {
 			t.Errorf("Estimate(%.40q) = %.1f bits, want at most %v (%q)", test.pass, got.Bits, test.most, got.Why)
 		}
+	}
+}
+
+// What comes behind the first 256 characters is not looked at, so that a text of any length is rated at once.
+func TestEstimateHasABound(t *testing.T) {
+	text := strings.Repeat("k7Gx9mQ2vT4pLw3ZxR8nB5sC1dF6hJ0y", 8) // 256 characters
+	cut, whole := Estimate(text), Estimate(text+"9zK!wq"+strings.Repeat("Yb3$", 10_000))
+	if cut.Bits != whole.Bits || !slices.Equal(cut.Why, whole.Why) {
+		t.Errorf("Estimate says %v of 256 characters and %v of many more", cut, whole)
 	}
 }
 

@@ -57,6 +57,9 @@ func TestWords(t *testing.T) {
 func TestGenerate(t *testing.T) {
 	cryptotest.SetGlobalRandom(t, 1)
 	const phrases = 2000
+	// Without care the first 65,536 mod 7,776 words of the list are drawn nine times as others are eight times.
+	const favoured = 1 << 16 % listSize
+	low := 0
 	drawn := map[int]bool{}
 	for range phrases {
 		phrase, bits, err := Generate(DefaultWords)
@@ -74,6 +77,9 @@ func TestGenerate(t *testing.T) {
 		}
 		for _, i := range found {
 			drawn[i] = true
+			if i < favoured {
+				low++
+			}
 		}
 		if Normalize(phrase) != phrase {
 			t.Errorf("%q is not normal", phrase)
@@ -82,6 +88,10 @@ func TestGenerate(t *testing.T) {
 	// 12,000 draws leave 7776·exp(-12000/7776) = 1,662 words out, give or take 35, if every word is equally likely.
 	if missing := listSize - len(drawn); missing < 1460 || missing > 1860 {
 		t.Errorf("%d words were never drawn, want about 1660", missing)
+	}
+	// Of 12,000 draws 5,136 are among them, give or take 54; with the bias it would be 5,484.
+	if low < 4970 || low > 5300 {
+		t.Errorf("%d draws among the first %d words, want about 5136", low, favoured)
 	}
 	if !drawn[0] && !drawn[1] && !drawn[2] || !drawn[listSize-1] && !drawn[listSize-2] && !drawn[listSize-3] {
 		t.Error("the ends of the list are never drawn")
