@@ -19,6 +19,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import struct
 import sys
 import unicodedata
@@ -226,7 +227,8 @@ def parse_body(kind, b, salt, author):
 
 
 def possible(nick):
-    """Says whether a nickname may be shown: letters, marks, digits, - _ . and single spaces, in form C."""
+    """Says whether a nickname may be shown: letters, marks, digits, - _ . and single spaces, in form C, and nothing that
+    shows nothing or looks like something else."""
     try:
         text = nick.decode()
     except UnicodeDecodeError:
@@ -236,7 +238,7 @@ def possible(nick):
     marks = 0
     for i, char in enumerate(text):
         category = unicodedata.category(char)
-        if shows_nothing(ord(char)):
+        if shows_nothing(text, i) or (category == "Lm" and char not in "々ー"):
             return False
         if category[0] == "L" or category == "Nd":
             marks = 0
@@ -250,13 +252,34 @@ def possible(nick):
             marks = 0
         else:
             return False
-    return True
+    return not (TAG.fullmatch(fold(text)) or DEVICE.search(text) or DEVICE.search(fold(text)))
 
 
-def shows_nothing(code):
-    """Letters and marks with Unicode's properties Other_Default_Ignorable_Code_Point and Variation_Selector."""
-    single = (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x3164, 0xFFA0)
-    return code in single or 0xFE00 <= code <= 0xFE0F or 0xE0000 <= code <= 0xE0FFF
+def fold(text):
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+TAG = re.compile("[0-9a-f]{8}")
+# An apostrophe and an s as in "py's phone", or what Unicode's table of confusables takes for them, other than widths
+# and fonts of an s, which folding takes away.
+DEVICE = re.compile("[\ua78c\u05d9\u144a\u16cc\U00016f51\U00016f52]"
+                    "[sS\ua731\u01bd\u0455\uabaa\U000118c1\U00010448\u0405\u054f\u13d5\u13da\ua4e2\U00016f3a\U00010296\U00010420]")
+STACKERS = (0x1039, 0x17D2, 0x1A60, 0x11133)
+INVISIBLE = (0x1BAB, 0x2D7F, 0xAAF6, 0x10A3F, 0x1107F, 0x1193E, 0x11A47, 0x11A99, 0x11D45, 0x11D97, 0x11F42, 0x13440,
+             0x16FE4, 0x1BC9D, 0x1BC9E, 0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x3164,
+             0xFFA0)
+
+
+def shows_nothing(text, i):
+    """Says whether a character leaves no trace: Unicode's properties Other_Default_Ignorable_Code_Point and
+    Variation_Selector, signs that only join, and those that put the next letter below, unless they stand between two
+    characters of their block of 128, the second a letter."""
+    code = ord(text[i])
+    if code in STACKERS:
+        around = (text[i - 1 : i], text[i + 1 : i + 2])
+        near = all(c and ord(c) >> 7 == code >> 7 for c in around)
+        return not near or unicodedata.category(around[1])[0] != "L"
+    return code in INVISIBLE or 0xFE00 <= code <= 0xFE0F or 0xE0000 <= code <= 0xE0FFF
 
 
 # A room

@@ -331,7 +331,7 @@ func TestKnowledgeComesBack(t *testing.T) {
 	r := open(t, t.TempDir())
 	const top = 1<<32 - 1
 	a := record.Author{
-		Key: record.PublicKey{1}, Nick: "ana", Person: record.PublicKey{2}, Base: 1, Top: top, TopHash: record.ShortHash{3},
+		Key: record.PublicKey{1}, Nick: "ana", Pinned: 2, Base: 1, Top: top, TopHash: record.ShortHash{3},
 		Gaps:  []record.Gap{{First: 2, Last: 4, Told: true}, {First: 9, Last: top - 1, By: record.PublicKey{5}}},
 		Named: top, NamedAt: top, SawOwn: top, Claims: 3,
 	}
@@ -347,7 +347,11 @@ func TestKnowledgeComesBack(t *testing.T) {
 	f := record.Finding{Kind: record.Fork, Author: a.Key, First: 7}
 	change := record.Change{
 		Authors: []record.Author{a}, Claims: []record.Claim{c}, Groups: []record.Group{g}, Told: []record.Finding{f},
-		Pins: []record.Pin{{Folded: "ana", Key: a.Key}},
+		Pins: []record.Pin{{Form: "ana", Key: a.Key}},
+		Devices: []record.DeviceClaim{
+			{Author: a.Key, Device: record.PublicKey{4}, Number: top, Claims: true},
+			{Author: record.PublicKey{6}, Device: a.Key, Number: 7, Refuses: true},
+		},
 	}
 	if err := r.Transact(func() error { return r.Apply(&change) }); err != nil {
 		t.Fatal(err)
@@ -368,6 +372,12 @@ func TestKnowledgeComesBack(t *testing.T) {
 	}
 	if key, ok, err := r.Pinned("ana"); !ok || err != nil || key != a.Key {
 		t.Errorf("%v %v %v", key, ok, err)
+	}
+	if claims, err := r.Devices(a.Key); err != nil || !cmp.Equal(change.Devices, claims) {
+		t.Errorf("%s %v", cmp.Diff(change.Devices, claims), err)
+	}
+	if claims, err := r.Devices(record.PublicKey{6}); err != nil || !cmp.Equal(change.Devices[1:], claims) {
+		t.Errorf("%s %v", cmp.Diff(change.Devices[1:], claims), err)
 	}
 	if told, err := r.Told(f.ID()); !told || err != nil {
 		t.Errorf("%v %v", told, err)

@@ -14,12 +14,12 @@ import (
 
 // What follows is [record.Known] but for the cells that are pending, which need a key to be opened.
 
-const authorColumns = "key, nick, person, base, top, top_hash, gaps, named, named_at, saw_own, claims"
+const authorColumns = "key, nick, pinned, base, top, top_hash, gaps, named, named_at, saw_own, claims"
 
 func scanAuthor(row []driver.Value) (a record.Author, err error) {
 	number := func(i int) uint32 { return uint32(row[i].(int64)) }
 	a = record.Author{
-		Key: parseKey(row[0]), Nick: row[1].(string), Person: parseKey(row[2]), Base: number(3), Top: number(4),
+		Key: parseKey(row[0]), Nick: row[1].(string), Pinned: int(row[2].(int64)), Base: number(3), Top: number(4),
 		Named: number(7), NamedAt: number(8), SawOwn: number(9), Claims: int(row[10].(int64)),
 	}
 	copy(a.TopHash[:], blob(row[5]))
@@ -77,12 +77,26 @@ func (r *Room) claims(text string, args ...driver.Value) (all []record.Claim, er
 }
 
 // Pinned implements that part of [record.Known].
-func (r *Room) Pinned(folded string) (k record.PublicKey, ok bool, err error) {
-	err = r.query("SELECT key FROM pins WHERE folded = ?", func(row []driver.Value) error {
+func (r *Room) Pinned(form string) (k record.PublicKey, ok bool, err error) {
+	err = r.query("SELECT key FROM pins WHERE form = ?", func(row []driver.Value) error {
 		k, ok = parseKey(row[0]), true
 		return nil
-	}, folded)
+	}, form)
 	return k, ok, err
+}
+
+// Devices implements that part of [record.Known].
+func (r *Room) Devices(key record.PublicKey) (claims []record.DeviceClaim, err error) {
+	err = r.query(`SELECT author, device, number, claims, refuses FROM devices WHERE author = ?
+		UNION SELECT author, device, number, claims, refuses FROM devices WHERE device = ?`,
+		func(row []driver.Value) error {
+			claims = append(claims, record.DeviceClaim{
+				Author: parseKey(row[0]), Device: parseKey(row[1]), Number: uint32(row[2].(int64)),
+				Claims: row[3] != int64(0), Refuses: row[4] != int64(0),
+			})
+			return nil
+		}, key[:], key[:])
+	return claims, err
 }
 
 // Told implements that part of [record.Known].
@@ -169,14 +183,9 @@ func (r *Room) Waiting() (w record.Waiting, err error) {
 // Apply keeps a change. Records held that are not there as messages are not inserted: see [Room.AddMessage].
 func (r *Room) Apply(c *record.Change) error {
 	for _, keep := range []func(*record.Change) error{
-		r.applyAuthors, r.applyHeld, r.applyClaims, r.applyGroups, r.applyPending, r.applyFindings,
+		r.applyAuthors, r.applyHeld, r.applyClaims, r.applyNames, r.applyGroups, r.applyPending, r.applyFindings,
 	} {
 		if err := keep(c); err != nil {
-			return err
-		}
-	}
-	for _, p := range c.Pins {
-		if err := r.exec("INSERT OR IGNORE INTO pins (folded, key) VALUES (?, ?)", p.Folded, p.Key[:]); err != nil {
 			return err
 		}
 	}
@@ -195,12 +204,12 @@ func (r *Room) applyAuthors(c *record.Change) error {
 			gaps = string(b)
 		}
 		tag := a.Key.Tag()
-		err := r.exec(`INSERT INTO authors (key, tag, nick, person, base, top, top_hash, gaps, waiting, named, named_at,
+		err := r.exec(`INSERT INTO authors (key, tag, nick, pinned, base, top, top_hash, gaps, waiting, named, named_at,
 				saw_own, claims, verified_ms, forgotten_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)
-			ON CONFLICT (key) DO UPDATE SET nick = excluded.nick, person = excluded.person, base = excluded.base,
+			ON CONFLICT (key) DO UPDATE SET nick = excluded.nick, pinned = excluded.pinned, base = excluded.base,
 				top = excluded.top, top_hash = excluded.top_hash, gaps = excluded.gaps, waiting = excluded.waiting,
 				named = excluded.named, named_at = excluded.named_at, saw_own = excluded.saw_own, claims = excluded.claims`,
-			a.Key[:], tag[:], a.Nick, key(a.Person), int64(a.Base), int64(a.Top), a.TopHash[:], gaps, flag(a.Waiting()),
+			a.Key[:], tag[:], a.Nick, int64(a.Pinned), int64(a.Base), int64(a.Top), a.TopHash[:], gaps, flag(a.Waiting()),
 			int64(a.Named), int64(a.NamedAt), int64(a.SawOwn), int64(a.Claims))
 		if err != nil {
 			return err
@@ -241,6 +250,22 @@ func (r *Room) applyClaims(c *record.Change) error {
 		cl := &c.ClaimsGone[i]
 		err := r.exec("DELETE FROM claims WHERE tag = ? AND number = ? AND hash = ? AND author = ?",
 			cl.Tag[:], int64(cl.Number), cl.Hash[:], cl.By[:])
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Room) applyNames(c *record.Change) error {
+	for _, p := range c.Pins {
+		if err := r.exec("INSERT OR IGNORE INTO pins (form, key) VALUES (?, ?)", p.Form, p.Key[:]); err != nil {
+			return err
+		}
+	}
+	for _, d := range c.Devices {
+		err := r.exec("INSERT OR REPLACE INTO devices (author, device, number, claims, refuses) VALUES (?, ?, ?, ?, ?)",
+			d.Author[:], d.Device[:], int64(d.Number), flag(d.Claims), flag(d.Refuses))
 		if err != nil {
 			return err
 		}
@@ -369,7 +394,7 @@ func (r *Room) Witnesses() ([]record.Author, error) {
 // Authors returns all authors, with what the user has made known of them.
 func (r *Room) Authors() (all []kept.Author, err error) {
 	names := map[record.PublicKey][]string{}
-	err = r.query("SELECT key, folded FROM pins", func(row []driver.Value) error {
+	err = r.query("SELECT key, form FROM pins", func(row []driver.Value) error {
 		k := parseKey(row[0])
 		names[k] = append(names[k], row[1].(string))
 		return nil
@@ -403,5 +428,5 @@ func (r *Room) Forget(author record.PublicKey, at time.Time) error {
 	if err := r.exec("DELETE FROM pins WHERE key = ?", author[:]); err != nil {
 		return err
 	}
-	return r.exec("UPDATE authors SET verified_ms = 0, forgotten_ms = ? WHERE key = ?", millis(at), author[:])
+	return r.exec("UPDATE authors SET pinned = 0, verified_ms = 0, forgotten_ms = ? WHERE key = ?", millis(at), author[:])
 }

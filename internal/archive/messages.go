@@ -13,18 +13,18 @@ func (r *Room) AddMessage(m kept.Message) error {
 	h := &m.Held
 	at, field := spot(h.At)
 	if h.Author.IsZero() {
-		return r.exec(insertMessage, at, field, int64(m.Kind), nil, int64(0), hash(h.Hash), []byte{}, []byte{}, []byte{})
+		return r.exec(insertMessage, at, field, int64(m.Kind), nil, int64(0), hash(h.Hash), []byte{}, []byte{}, []byte{}, "")
 	}
 	author, err := r.authorID(h.Author)
 	if err != nil {
 		return err
 	}
 	return r.exec(insertMessage, at, field, int64(m.Kind), author, int64(h.Number), h.Hash[:], h.Previous[:],
-		h.Key[:], writeSpots(h.Cells))
+		h.Key[:], writeSpots(h.Cells), h.Nick)
 }
 
-const insertMessage = `INSERT INTO messages (place, field, kind, author, number, hash, previous, key, cells)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+const insertMessage = `INSERT INTO messages (place, field, kind, author, number, hash, previous, key, cells, nick)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // MoveText notes that an unsigned token stands at a lower place.
 func (r *Room) MoveText(from, to record.Spot) error {
@@ -66,10 +66,10 @@ func scanMessage(row []driver.Value) kept.Message {
 	return m
 }
 
-const heldColumns = "m.number, m.hash, m.previous, m.key, m.cells"
+const heldColumns = "m.number, m.hash, m.previous, m.key, m.cells, m.nick"
 
 func scanHeld(row []driver.Value) (h record.Held) {
-	h.Number, h.Cells = uint32(row[0].(int64)), parseSpots(blob(row[4]))
+	h.Number, h.Cells, h.Nick = uint32(row[0].(int64)), parseSpots(blob(row[4])), row[5].(string)
 	copy(h.Hash[:], blob(row[1]))
 	copy(h.Previous[:], blob(row[2]))
 	copy(h.Key[:], blob(row[3]))

@@ -199,7 +199,7 @@ func (a *app) replaceIdentity(r *keyring.Room) (record.Identity, error) {
 		return identity, err
 	}
 	a.say("%s", a.style.warn(fmt.Sprintf("the archive of room %s is lost: you write with a new identity from now on (key %s); tell the others",
-		r.Name, identity.Public().Tag())))
+		r.Name, identity.Public().Tag().Name())))
 	return identity, nil
 }
 

@@ -87,7 +87,7 @@ func (a *app) showIdentity(roomName string, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(identityJSON{known(nick), key, key.Tag().String(), safetyWords(key)})
 	}
-	_, err = fmt.Fprintf(a.stdout, "nickname  %s\nkey       %s\ntag       %s\nwords     %s\n", orNone(nick), key, key.Tag(),
+	_, err = fmt.Fprintf(a.stdout, "nickname  %s\nkey       %s\ntag       %s\nwords     %s\n", orNone(nick), key, key.Tag().Name(),
 		a.style.bold(safetyWords(key)))
 	return err
 }
@@ -164,7 +164,7 @@ func (a *app) listPeople(roomName string, asJSON bool) error {
 			case !p.Verified.IsZero():
 				note = a.style.good("  (verified)")
 			}
-			if _, err := fmt.Fprintf(a.stdout, "%-24s %s  %s%s\n", screen.Line(p.Name), p.Key.Tag(), safetyWords(p.Key), note); err != nil {
+			if _, err := fmt.Fprintf(a.stdout, "%-24s %s  %s%s\n", screen.Line(p.Name), p.Key.Tag().Name(), safetyWords(p.Key), note); err != nil {
 				return err
 			}
 		}
@@ -181,7 +181,7 @@ func (a *app) changePerson(roomName, who string, change func(*conversation, reco
 		}
 		var found []room.Person
 		for _, p := range people {
-			if p.Name == who || p.Nick == who || p.Key.Tag().String() == who || p.Key.String() == who {
+			if p.Name == who || p.Nick == who || p.Key.Tag().Name() == who || p.Key.Tag().String() == who || p.Key.String() == who {
 				found = append(found, p)
 			}
 		}
@@ -195,7 +195,7 @@ func (a *app) changePerson(roomName, who string, change func(*conversation, reco
 		if err := change(c, found[0].Key); err != nil {
 			return err
 		}
-		a.say("%s (%s) %s", screen.Line(found[0].Name), found[0].Key.Tag(), done)
+		a.say("%s (%s) %s", screen.Line(found[0].Name), found[0].Key.Tag().Name(), done)
 		return nil
 	})
 }

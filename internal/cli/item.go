@@ -99,7 +99,11 @@ func (a *app) bodyText(body record.Body, saved string) string {
 	case record.KeyMoved:
 		return a.style.dim("[goes on with a new key]")
 	case record.Device:
-		return a.style.dim("[says that key " + b.Key.Tag().String() + " is another device of the same person]")
+		says := "is a device of theirs"
+		if b.Withdraws() {
+			says = "is no device of theirs, nor the other way round"
+		}
+		return a.style.dim("[says that " + b.Key.Tag().Name() + " " + says + "]")
 	case record.Heartbeat:
 		return a.style.dim("[is here]")
 	case record.Unreadable:
@@ -113,9 +117,6 @@ func (a *app) bodyText(body record.Body, saved string) string {
 func itemNotes(it *room.Item) []string {
 	m := it.Record
 	var notes []string
-	if m.Was != "" {
-		notes = append(notes, "called "+screen.Line(m.Was)+" before")
-	}
 	if m.Late {
 		notes = append(notes, "late")
 	}

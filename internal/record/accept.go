@@ -32,15 +32,16 @@ func (s *session) accept(k *candidate) {
 	}
 	r := k.open()
 	h := k.held()
-	h.Previous = r.Previous
+	h.Previous, h.Nick = r.Previous, r.Nick
 	m := Message{Record: r, Hash: k.hash, Key: h.Key, At: h.At, Cells: h.Cells, Own: a.Key == s.reader.own}
-	m.Was = s.nickname(a, &r, k.at.Place)
+	s.nickname(a, &r, k.at.Place)
 	m.Forked = len(rows.rows) > 0
 	s.hold(a, rows, h)
+	s.rename(a, n)
 	if d, ok := r.Body.(Device); ok {
-		s.unite(a.Key, d.Key)
+		s.device(&r, d)
 	}
-	m.Name = s.name(a.Key)
+	m.Name = s.label(a.Key, r.Nick)
 	m.Late = s.arrange(a, n)
 	s.previous(a, n)
 	if a.holds(n + 1) {
@@ -55,48 +56,6 @@ func (s *session) move(a *authorRow, rows *heldRows, h *Held, cells []Spot) {
 	h.Cells, h.At, rows.dirty = cells, highest(cells), true
 	if !s.arrange(a, h.Number) {
 		s.takeBack(s.finding(Reordered, a, h.Number, h.At.Place))
-	}
-}
-
-// nickname pins the record's nickname or finds that it is another's, and returns the one before it if it is new.
-func (s *session) nickname(a *authorRow, r *Record, at Place) (was string) {
-	if r.Nick == "" {
-		return ""
-	}
-	folded := s.fold(r.Nick)
-	if pinned, ok := s.pinned(folded); !ok {
-		s.pin(folded, a.Key)
-	} else if s.person(pinned) != s.person(a.Key) {
-		f := s.finding(Namesake, a, r.Number, at)
-		f.Name = r.Nick
-		s.tell(f)
-	}
-	if a.Nick == r.Nick || a.Nick != "" && r.Number < a.Top {
-		return ""
-	}
-	was, a.Nick, a.dirty = a.Nick, r.Nick, true
-	return was
-}
-
-// unite notes that two keys belong to one person, who is shown under the name that a is shown under.
-func (s *session) unite(a, b PublicKey) {
-	person, other := s.author(s.person(a)), s.author(s.person(b))
-	if person == other {
-		return
-	}
-	person.Devices = append(append(person.Devices, other.Key), other.Devices...)
-	other.Devices = nil
-	person.dirty = true
-	for _, key := range person.Devices {
-		row := s.author(key)
-		row.Person, row.dirty = person.Key, true
-	}
-	for _, key := range append(person.Devices, person.Key) { // they are no namesakes of each other any more
-		f := s.finding(Namesake, s.author(key), 0, Place{})
-		f.Name = s.author(key).Nick
-		if pinned, ok := s.pinned(s.fold(f.Name)); ok && s.person(pinned) == person.Key {
-			s.takeBack(f)
-		}
 	}
 }
 

@@ -63,11 +63,12 @@ type (
 	// Nobody adopts a key from it.
 	KeyMoved struct{ Key KeyID }
 
-	// Device says that the author's key and another one belong to one person. One that was read is proven: the other
-	// key has signed it.
+	// Device says that another key belongs to a device of the author's. One that was read is proven, or withdraws. What
+	// such a claim is worth, next to others, tells [Names.Person].
 	Device struct {
 		Key PublicKey
-		// Proof is made by the other device, with [Identity.ProveDevice].
+		// Proof is made by the other device, with [Identity.ProveDevice]. All zeros withdraw: the author's claim about
+		// Key, and the author's consent to be a device of Key.
 		Proof [SignatureSize]byte
 	}
 
@@ -142,8 +143,15 @@ func (id Identity) ProveDevice(salt Salt, author PublicKey) [SignatureSize]byte 
 	return id.sign(deviceMessage(salt, author))
 }
 
-func (d Device) proven(salt Salt, author PublicKey) bool {
-	return d.Key.Check() == nil && ed25519.Verify(d.Key[:], deviceMessage(salt, author), d.Proof[:])
+// Withdraws reports whether d takes back what was said about its key, instead of claiming it.
+func (d Device) Withdraws() bool { return d.Proof == [SignatureSize]byte{} }
+
+// wellFormed reports whether a device may stand in a record of author: another key, which has signed or is let go.
+func (d Device) wellFormed(salt Salt, author PublicKey) bool {
+	if d.Key == author || d.Key.Check() != nil {
+		return false
+	}
+	return d.Withdraws() || ed25519.Verify(d.Key[:], deviceMessage(salt, author), d.Proof[:])
 }
 
 // appendBody writes a body by this author. The error is [ErrBody].
@@ -173,7 +181,7 @@ func appendBody(b []byte, body Body, salt Salt, author PublicKey) ([]byte, error
 	case KeyMoved:
 		return append(b, body.Key[:]...), nil
 	case Device:
-		if !body.proven(salt, author) {
+		if !body.wellFormed(salt, author) {
 			return nil, fmt.Errorf("%w: a device without the proof of its own key", ErrBody)
 		}
 		return append(append(b, body.Key[:]...), body.Proof[:]...), nil
@@ -206,7 +214,7 @@ func parseBody(kind Kind, data []byte, salt Salt, author PublicKey) Body {
 	case KindDevice:
 		if len(data) == KeySize+SignatureSize {
 			d := Device{PublicKey(data), [SignatureSize]byte(data[KeySize:])}
-			if d.proven(salt, author) {
+			if d.wellFormed(salt, author) {
 				return d
 			}
 		}

@@ -34,11 +34,16 @@ const (
 	NotOurs
 	// Newer: a cell of a version that this package does not read.
 	Newer
+	// Renamed: a key signs with another nickname than in the record before.
+	Renamed
+	// Contradiction: a claim that a key is a device of its author's, which another claim contradicts: neither counts.
+	Contradiction
 )
 
 var findingKinds = [...]string{
 	Repeat: "repeat", Reordered: "reordered", Missing: "missing", Fork: "fork", Forged: "forged", Namesake: "namesake",
 	Unsigned: "unsigned", Incomplete: "incomplete", Wiped: "wiped", NotOurs: "not ours", Newer: "newer",
+	Renamed: "renamed", Contradiction: "contradiction",
 }
 
 // String names the kind, as in "not ours".
@@ -60,6 +65,10 @@ type Finding struct {
 	Name string
 	// First and Last are the numbers of the records concerned; they are equal for one.
 	First, Last uint32
+	// Was is how the author was called before, for [Renamed].
+	Was string
+	// Device is the key that a [Contradiction] is about, Rival who claims something else, and RivalDevice of whom.
+	Device, Rival, RivalDevice Named `json:",omitzero"`
 	// By is who said so in a seen, and ByName how they are called; zero where the records themselves prove it.
 	By     PublicKey
 	ByName string
@@ -75,6 +84,12 @@ type Finding struct {
 	Waiting bool
 }
 
+// Named is a key and how it was called when it was named.
+type Named struct {
+	Key  PublicKey
+	Name string
+}
+
 // FindingID is what makes two findings the same one, so that each is told once. It is comparable.
 type FindingID struct {
 	Kind   FindingKind
@@ -85,13 +100,13 @@ type FindingID struct {
 	Name   string
 }
 
-// ID returns the finding's identity: for [Reordered], [Missing] and [Fork] author and number; for [Forged] and
+// ID returns the finding's identity: for [Reordered], [Missing], [Fork] and [Renamed] author and number; for [Forged] and
 // [Incomplete], and where [Missing] concerns no certain key, tag and number, because a cell proves no more; for
-// [Namesake] author and name; for the others the entry.
+// [Namesake] author and name, for [Contradiction] author and device; for the others the entry.
 func (f *Finding) ID() FindingID {
 	id := FindingID{Kind: f.Kind}
 	switch f.Kind {
-	case Reordered, Fork, Missing:
+	case Reordered, Fork, Missing, Renamed:
 		id.Author, id.Number = f.Author, f.First
 		if f.Author.IsZero() {
 			id.Tag = f.Tag
@@ -99,7 +114,9 @@ func (f *Finding) ID() FindingID {
 	case Forged, Incomplete:
 		id.Tag, id.Number = f.Tag, f.First
 	case Namesake:
-		id.Author, id.Name = f.Author, Fold(f.Name)
+		id.Author, id.Name = f.Author, Skeletons(f.Name)[0]
+	case Contradiction:
+		id.Author, id.Name = f.Author, f.Device.Key.String()
 	default:
 		id.At = f.At
 	}
@@ -131,7 +148,12 @@ func (f *Finding) Text() string {
 	case Forged:
 		return fmt.Sprintf("a message that claims to be %s's is not signed by %[1]s's key", f.Name)
 	case Namesake:
-		return fmt.Sprintf("another %s (key %s), not the one you know", f.Name, f.Tag)
+		return fmt.Sprintf("another %s (%s), not the one you know", f.Name, f.Tag.Name())
+	case Renamed:
+		return f.Was + " is now called " + f.Name
+	case Contradiction:
+		return fmt.Sprintf("%s calls %s a device of theirs, but %s calls %s one: neither counts",
+			f.Name, f.Device.Name, f.Rival.Name, f.RivalDevice.Name)
 	case Unsigned:
 		return "not signed: anyone with the room's key can have written this"
 	case Incomplete:

@@ -200,7 +200,7 @@ func (s *session) judgeClaim(c *claimRow) {
 	if c.gone {
 		return
 	}
-	f := Finding{Kind: Missing, Tag: c.Tag, Name: c.Tag.String(), First: c.Number, Last: c.Number, At: c.At}
+	f := Finding{Kind: Missing, Tag: c.Tag, Name: c.Tag.Name(), First: c.Number, Last: c.Number, At: c.At}
 	if meant := s.meant(&c.Claim); len(meant) == 1 && meant[0].holds(c.Number) {
 		f = s.finding(Fork, meant[0], c.Number, c.At)
 	}

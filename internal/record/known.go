@@ -21,8 +21,10 @@ type Known interface {
 	// Held returns the records of an author with numbers from first to last, by number and, where a number was used
 	// twice, in the order in which they came.
 	Held(author PublicKey, first, last uint32) ([]Held, error)
-	// Pinned returns the key to which a nickname is pinned, given what [Fold] makes of it, and whether it is.
-	Pinned(folded string) (PublicKey, bool, error)
+	// Pinned returns the key to which a form of a nickname, see [Skeletons], is pinned, and whether it is.
+	Pinned(form string) (PublicKey, bool, error)
+	// Devices returns what a key claims of others, and what others claim of it, in any order.
+	Devices(key PublicKey) ([]DeviceClaim, error)
 	// Told reports whether a finding was told and not taken back. It is not asked for numbers [Missing] of a certain
 	// author and for [Incomplete], where [Gap] and [Group] remember it.
 	Told(id FindingID) (bool, error)
@@ -52,12 +54,10 @@ type Waiting struct {
 // Author is what is known of the author with one key: one row, which grows only with the gaps in the numbers.
 type Author struct {
 	Key PublicKey
-	// Nick is the nickname in the record with the highest number that has one.
-	Nick string
-	// Person is the key of another device under whose name this one is shown; zero if it stands for itself. Then Devices
-	// are those that are shown under its name.
-	Person  PublicKey
-	Devices []PublicKey
+	// Nick is the nickname in the record at Top, empty if that has none that is possible. Pinned counts the nicknames
+	// that are pinned to the key.
+	Nick   string
+	Pinned int
 	// Base and Top are the lowest and the highest number held; 0 if none is.
 	Base, Top uint32
 	// TopHash is the hash of the record at Top, of the first that came.
@@ -95,6 +95,8 @@ type Held struct {
 	// Cells are where its cells stand, by part: the lowest copy of each. At is the highest of them: where it stands.
 	Cells []Spot
 	At    Spot
+	// Nick is the nickname in it.
+	Nick string
 }
 
 // Compare orders records as their lines stand: by place and field, and what comes behind that is there only to be the
@@ -163,11 +165,10 @@ const (
 	LeftOver
 )
 
-// Pin ties a nickname to the key that used it first.
+// Pin ties a form of a nickname, see [Skeletons], to the key that used it first.
 type Pin struct {
-	// Folded is what [Fold] makes of the nickname.
-	Folded string
-	Key    PublicKey
+	Form string
+	Key  PublicKey
 }
 
 // Change is what a [Reader.Read] has learnt: what an archive has to write, in one transaction, before anything of it is
@@ -179,8 +180,9 @@ type Change struct {
 	// Claims, by Tag, Number, Hash and By, are to be inserted or replaced, or deleted.
 	Claims     []Claim
 	ClaimsGone []Claim
-	// Pins are to be inserted.
-	Pins []Pin
+	// Pins are to be inserted. Devices, by Author and Device, are to be inserted or replaced.
+	Pins    []Pin
+	Devices []DeviceClaim
 	// Groups, by ID, are to be inserted or replaced, or deleted.
 	Groups     []Group
 	GroupsGone []GroupID
@@ -188,9 +190,9 @@ type Change struct {
 	// the plaintext. What stands at the spots of PendingGone is no longer asked for.
 	Pending     []Cell
 	PendingGone []Spot
-	// Told are new findings, each told once in a room's life. TakenBack are findings that were told and turned out
-	// otherwise; of a range of missing numbers it may be a part.
-	Told, TakenBack []Finding
+	// TakenBack are findings that were told and turned out otherwise; of a range of missing numbers it may be a part. Told
+	// are new findings, each told once in a room's life, unless it was taken back in between.
+	TakenBack, Told []Finding
 }
 
 // View tells what of the feed was read when the cells of a call and of those before it are taken together.

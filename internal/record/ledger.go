@@ -16,7 +16,8 @@ type ledger struct {
 	tags    map[Tag]*tagRows
 	held    map[heldKey]*heldRows
 	pins    map[string]pinRow
-	folds   map[string]string
+	forms   map[string][]string
+	devices deviceRows
 	told    map[FindingID]bool
 	groups  map[GroupID]*groupRow
 	numbers map[numberKey][]*groupRow // the same, by what cells claim to be
@@ -73,7 +74,7 @@ func (id GroupID) claimed() numberKey { return numberKey{id.Tag, id.Number} }
 func newLedger(known Known) *ledger {
 	return &ledger{
 		known: known, authors: map[PublicKey]*authorRow{}, tags: map[Tag]*tagRows{}, held: map[heldKey]*heldRows{},
-		pins: map[string]pinRow{}, folds: map[string]string{}, told: map[FindingID]bool{}, groups: map[GroupID]*groupRow{},
+		pins: map[string]pinRow{}, forms: map[string][]string{}, devices: newDeviceRows(), told: map[FindingID]bool{}, groups: map[GroupID]*groupRow{},
 		numbers: map[numberKey][]*groupRow{}, asked: map[numberKey]bool{},
 	}
 }
@@ -154,30 +155,6 @@ func (l *ledger) cells(spots []Spot) []Cell {
 	return cells
 }
 
-func (l *ledger) pinned(folded string) (PublicKey, bool) {
-	row, ok := l.pins[folded]
-	if !ok {
-		var err error
-		if row.key, row.found, err = l.known.Pinned(folded); err != nil {
-			l.fail(err)
-		}
-		l.pins[folded] = row
-	}
-	return row.key, row.found
-}
-
-// fold is [Fold], which costs more than looking up what it said of the name before.
-func (l *ledger) fold(nick string) string {
-	folded, ok := l.folds[nick]
-	if !ok {
-		folded = Fold(nick)
-		l.folds[nick] = folded
-	}
-	return folded
-}
-
-func (l *ledger) pin(folded string, key PublicKey) { l.pins[folded] = pinRow{key, true, true} }
-
 // group returns the row of a group, and whether it has cells.
 func (l *ledger) group(id GroupID) (row *groupRow, exists bool) {
 	l.groupsOf(id.Tag, id.Number)
@@ -249,39 +226,6 @@ func (l *ledger) takeBack(f Finding) {
 	}
 }
 
-// person returns the key under whose name this one is shown.
-func (l *ledger) person(key PublicKey) PublicKey {
-	if other := l.author(key).Person; !other.IsZero() {
-		return other
-	}
-	return key
-}
-
-// name returns how an author is called: by the nickname, if it is pinned to a device of the same person; with the tag
-// behind it otherwise; by the tag alone without a nickname.
-func (l *ledger) name(key PublicKey) string {
-	nick := l.author(key).Nick
-	person := l.person(key)
-	if n := l.author(person).Nick; n != "" {
-		nick = n
-	}
-	if nick == "" {
-		return key.Tag().String()
-	}
-	if pinned, ok := l.pinned(l.fold(nick)); ok && l.person(pinned) == person {
-		return nick
-	}
-	return nick + " (" + key.Tag().String() + ")"
-}
-
-// nameOf returns how the only author with a tag is called, or the tag.
-func (l *ledger) nameOf(tag Tag) string {
-	if signers := l.signers(tag); len(signers) == 1 {
-		return l.name(signers[0].Key)
-	}
-	return tag.String()
-}
-
 // changes returns what was learnt, in a fixed order.
 func (l *ledger) changes() Change {
 	c := &l.change
@@ -311,12 +255,18 @@ func (l *ledger) changes() Change {
 	}
 	slices.SortFunc(c.Claims, compareClaims)
 	slices.SortFunc(c.ClaimsGone, compareClaims)
-	for folded, row := range l.pins {
+	for form, row := range l.pins {
 		if row.dirty {
-			c.Pins = append(c.Pins, Pin{folded, row.key})
+			c.Pins = append(c.Pins, Pin{form, row.key})
 		}
 	}
-	slices.SortFunc(c.Pins, func(a, b Pin) int { return cmp.Compare(a.Folded, b.Folded) })
+	slices.SortFunc(c.Pins, func(a, b Pin) int { return cmp.Compare(a.Form, b.Form) })
+	for _, row := range l.devices.rows {
+		if row.dirty {
+			c.Devices = append(c.Devices, row.DeviceClaim)
+		}
+	}
+	slices.SortFunc(c.Devices, compareDevices)
 	for id, row := range l.groups {
 		switch {
 		case row.gone && row.stored:

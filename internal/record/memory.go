@@ -16,6 +16,8 @@ type Memory struct {
 	doubted map[claimKey]bool
 	waiting map[PublicKey]bool // authors with gaps that were not told
 	pins    map[string]PublicKey
+	devices map[devicePair]DeviceClaim
+	about   map[PublicKey]map[devicePair]bool // the same, by both of their keys
 	told    map[FindingID]Finding
 	groups  map[numberKey]map[GroupID]Group
 	pending map[GroupID]map[Spot]bool
@@ -31,7 +33,8 @@ func NewMemory() *Memory {
 	return &Memory{
 		authors: map[PublicKey]Author{}, tagged: map[Tag]map[PublicKey]bool{}, held: map[PublicKey]map[uint32][]Held{},
 		claims: map[Tag]map[claimKey]Claim{}, doubted: map[claimKey]bool{}, waiting: map[PublicKey]bool{},
-		pins: map[string]PublicKey{}, told: map[FindingID]Finding{}, groups: map[numberKey]map[GroupID]Group{},
+		pins: map[string]PublicKey{}, devices: map[devicePair]DeviceClaim{}, about: map[PublicKey]map[devicePair]bool{},
+		told: map[FindingID]Finding{}, groups: map[numberKey]map[GroupID]Group{},
 		pending: map[GroupID]map[Spot]bool{}, spots: map[Spot]GroupID{}, untried: map[GroupID]bool{},
 		cells: map[Spot]*keptCell{},
 	}
@@ -67,9 +70,10 @@ func (m *Memory) all() Change {
 	for _, claims := range m.claims {
 		all.Claims = slices.AppendSeq(all.Claims, maps.Values(claims))
 	}
-	for folded, key := range m.pins {
-		all.Pins = append(all.Pins, Pin{folded, key})
+	for form, key := range m.pins {
+		all.Pins = append(all.Pins, Pin{form, key})
 	}
+	all.Devices = slices.Collect(maps.Values(m.devices))
 	for _, groups := range m.groups {
 		all.Groups = slices.AppendSeq(all.Groups, maps.Values(groups))
 	}
@@ -110,7 +114,12 @@ func (m *Memory) Apply(c Change) {
 		delete(m.doubted, claim.key())
 	}
 	for _, p := range c.Pins {
-		m.pins[p.Folded] = p.Key
+		m.pins[p.Form] = p.Key
+	}
+	for _, d := range c.Devices {
+		m.devices[d.pair()] = d
+		put(m.about, d.Author, d.pair(), true)
+		put(m.about, d.Device, d.pair(), true)
 	}
 	for _, g := range c.Groups {
 		put(m.groups, g.ID.claimed(), g.ID, g)
@@ -137,11 +146,11 @@ func (m *Memory) Apply(c Change) {
 			delete(m.pending, id)
 		}
 	}
-	for _, f := range c.Told {
-		m.told[f.ID()] = f
-	}
 	for _, f := range c.TakenBack {
 		delete(m.told, f.ID())
+	}
+	for _, f := range c.Told {
+		m.told[f.ID()] = f
 	}
 }
 
@@ -161,7 +170,7 @@ func (m *Memory) Author(key PublicKey) (Author, bool, error) {
 }
 
 func (a Author) clone() Author {
-	a.Gaps, a.Devices = slices.Clone(a.Gaps), slices.Clone(a.Devices)
+	a.Gaps = slices.Clone(a.Gaps)
 	return a
 }
 
@@ -189,9 +198,17 @@ func (m *Memory) Held(author PublicKey, first, last uint32) ([]Held, error) {
 }
 
 // Pinned implements [Known].
-func (m *Memory) Pinned(folded string) (PublicKey, bool, error) {
-	key, ok := m.pins[folded]
+func (m *Memory) Pinned(form string) (PublicKey, bool, error) {
+	key, ok := m.pins[form]
 	return key, ok, nil
+}
+
+// Devices implements [Known].
+func (m *Memory) Devices(key PublicKey) (claims []DeviceClaim, err error) {
+	for pair := range m.about[key] {
+		claims = append(claims, m.devices[pair])
+	}
+	return claims, nil
 }
 
 // Told implements [Known].

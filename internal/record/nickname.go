@@ -3,11 +3,11 @@ package record
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -24,8 +24,9 @@ var ErrNickname = errors.New("not a possible nickname")
 
 // CheckNickname accepts 1 to [MaxNickname] bytes of UTF-8 in Unicode normalisation form C, made of letters, marks,
 // decimal digits, "-", "_", "." and single spaces between other characters. It begins with a letter or a digit, because
-// a mark at the beginning would change what stands before it, and has no letter or mark that shows nothing. The error
-// wraps [ErrNickname].
+// a mark at the beginning would change what stands before it. Nothing of it shows nothing, it has no modifier letters
+// but 々 and ー, and it can be taken neither for a tag (eight hexadecimal digits) nor for somebody's device ("py's
+// phone"). The error wraps [ErrNickname].
 func CheckNickname(nick string) error {
 	switch {
 	case nick == "":
@@ -37,11 +38,28 @@ func CheckNickname(nick string) error {
 	case strings.HasSuffix(nick, " ") || strings.Contains(nick, "  "):
 		return fmt.Errorf("%w: spaces stand alone, between other characters", ErrNickname)
 	}
+	if err := checkCharacters([]rune(nick)); err != nil {
+		return err
+	}
+	var tag Tag
+	if tag.UnmarshalText([]byte(fold(nick))) == nil {
+		return fmt.Errorf("%w: it looks like the tag of a key", ErrNickname)
+	}
+	if slices.ContainsFunc(Skeletons(nick), func(form string) bool { return strings.Contains(form, "'s") }) {
+		return fmt.Errorf("%w: it looks like the name of somebody's device", ErrNickname)
+	}
+	return nil
+}
+
+func checkCharacters(nick []rune) error {
 	marks := 0
 	for i, r := range nick {
 		switch {
-		case unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector):
+		case showsNothing(nick, i):
 			return fmt.Errorf("%w: it has a character that shows nothing", ErrNickname)
+		case unicode.Is(unicode.Lm, r) && r != '々' && r != 'ー':
+			// Many of them look like quotation marks, or like a letter that is merely smaller.
+			return fmt.Errorf("%w: it has a modifier letter", ErrNickname)
 		case unicode.IsLetter(r) || unicode.Is(unicode.Nd, r):
 			marks = 0
 			continue
@@ -60,22 +78,38 @@ func CheckNickname(nick string) error {
 	return nil
 }
 
-// Fold returns what two nicknames have in common that a reader could take for each other: Unicode normalisation form
-// KC and case folding, and then Latin letters for the Greek and Cyrillic ones that look like them. Pins are kept under
-// it.
-func Fold(nick string) string {
-	folded := norm.NFKC.String(cases.Fold().String(norm.NFKC.String(nick)))
-	return strings.Map(func(r rune) rune {
-		if i := strings.IndexRune(lookalikes, r); i >= 0 {
-			return rune(latin[i/2])
-		}
-		return r
-	}, folded)
+// stackers show nothing by themselves: they put a letter of their script below the one before. Of living scripts.
+var stackers = &unicode.RangeTable{
+	R16: []unicode.Range16{{0x1039, 0x1039, 1}, {0x17d2, 0x17d2, 1}, {0x1a60, 0x1a60, 1}},
+	R32: []unicode.Range32{{0x11133, 0x11133, 1}},
 }
 
-// The common letters of Unicode's list of confusables (UTS 39), after case folding, 2 bytes each, and below them the
-// Latin letters that they look like.
-const (
-	lookalikes = "авсԁеһніјкӏморԛѕтуѵԝхαβεικμνορτυχζı"
-	latin      = "abcdehhijklmopqstyvwxabeikmvoptuxzi"
-)
+// invisible are the other marks that show nothing by themselves, and are not among Unicode's default ignorable
+// characters: Indic_Syllabic_Category Invisible_Stacker and Number_Joiner, joiners, fillers and selectors.
+var invisible = &unicode.RangeTable{
+	R16: []unicode.Range16{{0x1bab, 0x1bab, 1}, {0x2d7f, 0x2d7f, 1}, {0xaaf6, 0xaaf6, 1}},
+	R32: []unicode.Range32{
+		{0x10a3f, 0x10a3f, 1},
+		{0x1107f, 0x1107f, 1},
+		{0x1193e, 0x1193e, 1},
+		{0x11a47, 0x11a47, 1},
+		{0x11a99, 0x11a99, 1},
+		{0x11d45, 0x11d45, 1},
+		{0x11d97, 0x11d97, 1},
+		{0x11f42, 0x11f42, 1},
+		{0x13440, 0x13440, 1},
+		{0x16fe4, 0x16fe4, 1},
+		{0x1bc9d, 0x1bc9e, 1},
+	},
+}
+
+// showsNothing reports whether the character at i leaves no trace on a screen.
+func showsNothing(nick []rune, i int) bool {
+	r := nick[i]
+	if unicode.Is(stackers, r) {
+		const block = 7 // 128 characters, which hold the letters of such a script
+		near := func(j int) bool { return 0 <= j && j < len(nick) && nick[j]>>block == r>>block }
+		return !near(i-1) || !near(i+1) || !unicode.IsLetter(nick[i+1])
+	}
+	return unicode.In(r, invisible, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}

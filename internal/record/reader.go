@@ -19,9 +19,10 @@ type Message struct {
 	At Spot
 	// Cells are where its cells stand, see [Held].
 	Cells []Spot
-	// Name is how its author is called, and Was the nickname that the same key had before, where it has changed. Both are
-	// a peer's words: clean them before they are shown.
-	Name, Was string
+	// Name is how its author is called, by the nickname in this record: "ana"; "ana (~3f9a12cd)" if that looks like a name
+	// pinned to somebody else; "~3f9a12cd" without one; and "py's phone" or "py (~3f9a12cd)" for a device of py's. It is a
+	// peer's word: clean it before it is shown.
+	Name string
 	// Own means that our own identity wrote it.
 	Own bool
 	// Late means that it became complete after a later one of its author: show it in the author's order.

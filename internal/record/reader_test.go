@@ -314,8 +314,8 @@ func TestBrokenHeadIsNoFork(t *testing.T) {
 	l := newListener(t)
 	l.read(at(t, 1, ana.write(Text("1"))))
 	result := l.read(at(t, 2, signRaw(ana.id, 2, ShortHash{}, "ana", KindText, []byte("2"))))
-	if len(result.Messages) != 1 || len(result.Change.Told) > 0 {
-		t.Errorf("messages %d, told %q", len(result.Messages), texts(result.Change.Told))
+	if told := result.Change.Told; len(result.Messages) != 1 || len(told) != 1 || told[0].Kind != Renamed {
+		t.Errorf("messages %d, told %q", len(result.Messages), texts(told))
 	}
 }
 
@@ -366,53 +366,6 @@ func TestManyBeginnings(t *testing.T) {
 	}
 }
 
-func TestNamesakes(t *testing.T) {
-	ana, mallory := newScribe(t, 1, "ana"), newScribe(t, 3, "ＡＮА") // wide, and the last letter is Cyrillic
-	l := newListener(t)
-	l.read(at(t, 1, ana.write(Text("hello"))))
-	result := l.read(at(t, 2, mallory.write(Text("it is me")), mallory.write(Text("really"))))
-	want := []string{"another ＡＮА (key " + mallory.tag().String() + "), not the one you know"}
-	if diff := cmp.Diff(want, texts(result.Change.Told)); diff != "" {
-		t.Errorf("told (-want +got):\n%s", diff)
-	}
-	for _, m := range result.Messages {
-		if want := "ＡＮА (" + mallory.tag().String() + ")"; m.Name != want {
-			t.Errorf("shown as %q, want %q", m.Name, want)
-		}
-	}
-
-	t.Run("a new name is not silent", func(t *testing.T) {
-		ana.nick = "ana k."
-		m := l.read(at(t, 4, ana.write(Text("call me so")))).Messages[0]
-		if m.Name != "ana k." || m.Was != "ana" {
-			t.Errorf("shown as %q, was %q", m.Name, m.Was)
-		}
-		mallory.nick = "Ana"
-		if told := l.read(at(t, 5, mallory.write(Text("now?")))).Change.Told; len(told) != 0 {
-			t.Errorf("told again of a name that looks the same: %q", texts(told))
-		}
-		mallory.nick = "ana K."
-		if told := l.read(at(t, 6, mallory.write(Text("and now?")))).Change.Told; len(told) != 1 {
-			t.Errorf("told %q of another name", texts(told))
-		}
-	})
-	t.Run("an older record does not bring the old name back", func(t *testing.T) {
-		zoe := newScribe(t, 7, "zoe")
-		old := zoe.write(Text("1"))
-		zoe.nick = "zoë"
-		l.read(at(t, 31, zoe.write(Text("2"))))
-		if m := l.read(at(t, 30, old)).Messages[0]; m.Name != "zoë" || m.Was != "" {
-			t.Errorf("shown as %q, was %q", m.Name, m.Was)
-		}
-	})
-	t.Run("no name", func(t *testing.T) {
-		nobody := newScribe(t, 4, "")
-		if m := l.read(at(t, 7, nobody.write(Text("hello")))).Messages[0]; m.Name != nobody.tag().String() {
-			t.Errorf("shown as %q", m.Name)
-		}
-	})
-}
-
 // A nickname that could take over a terminal, pass for another one or climb over the lines above it is none: the
 // author is called by the tag.
 func TestImpossibleNicknamesAreNotShown(t *testing.T) {
@@ -433,62 +386,10 @@ func TestImpossibleNicknamesAreNotShown(t *testing.T) {
 			t.Errorf("%s: %d messages", name, len(got.Messages))
 			continue
 		}
-		if m := got.Messages[0]; m.Nick != "" || m.Name != mallory.tag().String() {
+		if m := got.Messages[0]; m.Nick != "" || m.Name != mallory.tag().Name() {
 			t.Errorf("%s: called %q, nickname %q", name, m.Name, m.Nick)
 		}
 	}
-}
-
-func TestDevices(t *testing.T) {
-	ana, phone, tablet := newScribe(t, 1, "ana"), newScribe(t, 2, "Ana"), newScribe(t, 3, "ANA")
-	l := newListener(t)
-	l.read(at(t, 1, ana.write(Text("hello"))))
-	told := l.read(at(t, 2, phone.write(Text("on my phone")), tablet.write(Text("on my tablet")))).Change.Told
-	if len(told) != 2 {
-		t.Fatalf("told %q", texts(told))
-	}
-	// The phone names the tablet, then the first device names the phone.
-	l.read(at(t, 4, phone.write(Device{tablet.key(), tablet.id.ProveDevice(testRoom.Salt, phone.key())})))
-	result := l.read(at(t, 5, ana.write(Device{phone.key(), phone.id.ProveDevice(testRoom.Salt, ana.key())})))
-	for _, f := range told {
-		if !slices.ContainsFunc(result.Change.TakenBack, func(b Finding) bool { return b.ID() == f.ID() }) {
-			t.Errorf("not taken back: %s", f.Text())
-		}
-	}
-	for i, s := range []*scribe{ana, phone, tablet} {
-		if m := l.read(at(t, int64(10+i), s.write(Text("hello")))).Messages[0]; m.Name != "ana" {
-			t.Errorf("device %d is shown as %q", i, m.Name)
-		}
-	}
-
-	t.Run("the other one came first", func(t *testing.T) {
-		phone, zoe := newScribe(t, 8, "zoe"), newScribe(t, 9, "zoe")
-		l := newListener(t)
-		l.read(at(t, 1, phone.write(Text("hello"))))
-		result := l.read(at(t, 2, zoe.write(Device{phone.key(), phone.id.ProveDevice(testRoom.Salt, zoe.key())})))
-		if m := result.Messages[0]; m.Name != "zoe" || len(result.Change.Told) > 0 {
-			t.Errorf("shown as %q, told %q", m.Name, texts(result.Change.Told))
-		}
-	})
-	t.Run("without the other's signature", func(t *testing.T) {
-		mallory := newScribe(t, 5, "mallory")
-		body := Device{ana.key(), mallory.id.ProveDevice(testRoom.Salt, mallory.key())}
-		if _, err := Sign(mallory.id, testRoom, Record{Number: 1, Body: body}); !errors.Is(err, ErrBody) {
-			t.Errorf("signed: %v", err)
-		}
-		raw := signRaw(mallory.id, 1, ShortHash{}, "ana", KindDevice, slices.Concat(body.Key[:], body.Proof[:]))
-		result := l.read(at(t, 20, raw))
-		if _, ok := result.Messages[0].Body.(Unreadable); !ok || len(result.Change.Told) != 1 {
-			t.Errorf("body %T, told %q", result.Messages[0].Body, texts(result.Change.Told))
-		}
-	})
-	t.Run("a proof made for another", func(t *testing.T) {
-		mallory := newScribe(t, 6, "")
-		body := Device{phone.key(), phone.id.ProveDevice(testRoom.Salt, ana.key())}
-		if _, err := Sign(mallory.id, testRoom, Record{Number: 1, Body: body}); !errors.Is(err, ErrBody) {
-			t.Errorf("signed: %v", err)
-		}
-	})
 }
 
 // Two keys with one tag, as an insider can make them.
@@ -524,8 +425,8 @@ func TestOneTagOfTwoKeys(t *testing.T) {
 	third := mallory.write(Text("3"))
 	result = l.read(at(t, 20, bo.write(Text("yes"), Seen{ana.tag(), 2, ShortHash{1}}), bo.write(Text("yes"), seen(third))))
 	want := []string{
-		fmt.Sprintf("1 message from %[1]s missing (%[1]s 2), says bo", ana.tag()),
-		fmt.Sprintf("1 message from %[1]s missing (%[1]s 3), says bo", ana.tag()),
+		fmt.Sprintf("1 message from %[1]s missing (%[1]s 2), says bo", ana.tag().Name()),
+		fmt.Sprintf("1 message from %[1]s missing (%[1]s 3), says bo", ana.tag().Name()),
 	}
 	if diff := cmp.Diff(want, texts(result.Change.Told)); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
@@ -673,9 +574,14 @@ func (b *brokenKnown) Held(author PublicKey, first, last uint32) ([]Held, error)
 	return held, b.ask()
 }
 
-func (b *brokenKnown) Pinned(folded string) (PublicKey, bool, error) {
-	key, ok, _ := b.Memory.Pinned(folded)
+func (b *brokenKnown) Pinned(form string) (PublicKey, bool, error) {
+	key, ok, _ := b.Memory.Pinned(form)
 	return key, ok, b.ask()
+}
+
+func (b *brokenKnown) Devices(key PublicKey) ([]DeviceClaim, error) {
+	claims, _ := b.Memory.Devices(key)
+	return claims, b.ask()
 }
 
 func (b *brokenKnown) Told(id FindingID) (bool, error) {

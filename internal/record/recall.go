@@ -13,7 +13,7 @@ type Pieces struct {
 
 // Recall joins records from their cells, to show a history again. It changes nothing, tries nothing and checks no
 // signature: what it returns has a hash that is held, and was verified then. It leaves out records of which a cell is
-// not there. Was is empty.
+// not there.
 func Recall(known Known, salt Salt, own PublicKey, records []Pieces) ([]Message, error) {
 	s := &session{ledger: newLedger(known), reader: NewReader(salt, own)}
 	s.fetch(records)
@@ -25,8 +25,9 @@ func Recall(known Known, salt Salt, own PublicKey, records []Pieces) ([]Message,
 			continue
 		}
 		a := s.author(h.Author)
+		r := e.open()
 		messages = append(messages, Message{
-			Record: e.open(), Hash: h.Hash, Key: h.Key, At: h.At, Cells: h.Cells, Name: s.name(h.Author),
+			Record: r, Hash: h.Hash, Key: h.Key, At: h.At, Cells: h.Cells, Name: s.label(h.Author, r.Nick),
 			Own: h.Author == own, Late: s.late(a, h.Number), Forked: len(s.records(a, h.Number).rows) > 1,
 		})
 	}

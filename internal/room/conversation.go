@@ -92,7 +92,7 @@ func Open(store Store, o Options) (*Conversation, error) {
 func (c *Conversation) OwnNumber(n uint32) string {
 	name := c.o.Nick
 	if name == "" {
-		name = c.own.Tag().String()
+		name = c.own.Tag().Name()
 	}
 	return record.Numbers(name, n, n)
 }

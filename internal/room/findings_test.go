@@ -218,7 +218,7 @@ func TestInsider(t *testing.T) {
 				}
 				in.postCells(cells)
 			},
-			[]string{"another Аna (key " + record.NewIdentity([record.KeySize]byte{66}).Public().Tag().String() +
+			[]string{"another Аna (" + record.NewIdentity([record.KeySize]byte{66}).Public().Tag().Name() +
 				"), not the one you know"},
 			1,
 		},
@@ -755,7 +755,7 @@ func TestPeople(t *testing.T) {
 	if err := bo.Verified(key, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"ana (" + other.Tag().String() + ") false false []", "ana true false [ana]"}
+	want := []string{"ana (" + other.Tag().Name() + ") false false []", "ana true false [ana]"}
 	if d := cmp.Diff(want, people()); d != "" {
 		t.Error(d)
 	}
@@ -767,7 +767,7 @@ func TestPeople(t *testing.T) {
 	}
 	eve.say("now I am")
 	bo.look()
-	want = []string{"ana (" + key.Tag().String() + ") false true []", "ana false false [ana]"}
+	want = []string{"ana (" + key.Tag().Name() + ") false true []", "ana false false [ana]"}
 	if d := cmp.Diff(want, people()); d != "" {
 		t.Error(d)
 	}

@@ -311,15 +311,12 @@ func (c *Conversation) witnesses() (seen []record.Receipt, err error) {
 	if err != nil {
 		return nil, err
 	}
+	names := namesOf(c.store)
 	for i := range authors {
 		a := &authors[i]
-		name, err := nameOf(c.store, a)
-		if err != nil {
-			return nil, err
-		}
-		seen = append(seen, record.Receipt{By: a.Key, ByName: name, Number: a.SawOwn})
+		seen = append(seen, record.Receipt{By: a.Key, ByName: names.Of(a.Key), Number: a.SawOwn})
 	}
-	return seen, nil
+	return seen, names.Err()
 }
 
 // Digest returns the digest of the conversation that is kept, which two people can compare.

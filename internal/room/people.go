@@ -15,8 +15,10 @@ var ErrNobody = errors.New("nobody here has this key")
 // Person is an author of a conversation.
 type Person struct {
 	kept.Author
-	// Name is how the author is called: the nickname, with the tag behind it unless it is pinned to the key.
+	// Name is how the author is called, see [record.Message].
 	Name string
+	// Person is whose device the key is: the key itself, if it is nobody's.
+	Person record.PublicKey
 	// Own means that it is our own key.
 	Own bool
 }
@@ -27,13 +29,13 @@ func (c *Conversation) People() ([]Person, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing the authors: %w", err)
 	}
+	names := namesOf(c.store)
 	people := make([]Person, len(authors))
-	for i := range authors {
-		name, err := nameOf(c.store, &authors[i].Author)
-		if err != nil {
-			return nil, fmt.Errorf("listing the authors: %w", err)
-		}
-		people[i] = Person{authors[i], name, authors[i].Key == c.own}
+	for i, a := range authors {
+		people[i] = Person{a, names.Of(a.Key), names.Person(a.Key), a.Key == c.own}
+	}
+	if err := names.Err(); err != nil {
+		return nil, fmt.Errorf("listing the authors: %w", err)
 	}
 	return people, nil
 }
@@ -64,49 +66,5 @@ func (c *Conversation) change(doing string, key record.PublicKey, work func() er
 	return nil
 }
 
-// nameOf returns how an author is called, as [record.Message] has it.
-func nameOf(store knowledgeStore, a *record.Author) (string, error) {
-	person, err := personOf(store, a)
-	if err != nil {
-		return "", err
-	}
-	nick := a.Nick
-	if person.Nick != "" {
-		nick = person.Nick
-	}
-	if nick == "" {
-		return a.Key.Tag().String(), nil
-	}
-	pinned, ok, err := store.Pinned(record.Fold(nick))
-	if err != nil {
-		return "", err
-	}
-	if ok {
-		holder, _, err := store.Author(pinned)
-		if err != nil {
-			return "", err
-		}
-		holder.Key = pinned
-		if holder, err = personOf(store, &holder); err != nil {
-			return "", err
-		}
-		if holder.Key == person.Key {
-			return nick, nil
-		}
-	}
-	return nick + " (" + a.Key.Tag().String() + ")", nil
-}
-
-// personOf returns the author under whose name another is shown.
-func personOf(store knowledgeStore, a *record.Author) (record.Author, error) {
-	person := *a
-	for !person.Person.IsZero() {
-		key := person.Person
-		var err error
-		if person, _, err = store.Author(key); err != nil {
-			return person, err
-		}
-		person.Key = key
-	}
-	return person, nil
-}
+// namesOf returns how authors are called by what a store knows.
+func namesOf(store Store) *record.Names { return record.NamesOf(knowledge{store, nil}) }

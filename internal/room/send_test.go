@@ -513,7 +513,7 @@ func TestNewIdentity(t *testing.T) {
 		t.Errorf("number %d, want 1", w.Number)
 	}
 	got := bo.look()
-	if d := cmp.Diff([]string{"ana: one", "ana: two", "ana (" + ana.o.Identity.Public().Tag().String() + "): three"},
+	if d := cmp.Diff([]string{"ana: one", "ana: two", "ana (" + ana.o.Identity.Public().Tag().Name() + "): three"},
 		lines(got.Items)); d != "" {
 		t.Error(d)
 	}

@@ -189,20 +189,9 @@ func (r *Report) Withheld(store Store) (all []Withheld, err error) {
 	if err != nil || len(all) == 0 {
 		return all, err
 	}
-	authors, err := store.Authors()
-	if err != nil {
-		return nil, err
+	names := namesOf(store)
+	for i := range all {
+		all[i].Name = names.Of(all[i].Author)
 	}
-	for i := range authors {
-		known, err := nameOf(store, &authors[i].Author)
-		if err != nil {
-			return nil, err
-		}
-		for j := range all {
-			if all[j].Author == authors[i].Key {
-				all[j].Name = known
-			}
-		}
-	}
-	return all, nil
+	return all, names.Err()
 }

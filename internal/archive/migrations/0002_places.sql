@@ -10,3 +10,21 @@ DROP TABLE parts;
 -- Groups with chains that were not tried yet.
 ALTER TABLE groups ADD COLUMN untried INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX groups_untried ON groups (id) WHERE untried = 1;
+
+-- A nickname is pinned under two forms, and a line keeps the one that it was written with.
+ALTER TABLE authors DROP COLUMN person;
+ALTER TABLE authors ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0; -- how many nicknames
+ALTER TABLE messages ADD COLUMN nick TEXT NOT NULL DEFAULT '';
+ALTER TABLE pins RENAME COLUMN folded TO form;
+
+-- What an author says of another key that belongs to a device of theirs.
+CREATE TABLE devices (
+  author  BLOB    NOT NULL,
+  device  BLOB    NOT NULL,
+  number  INTEGER NOT NULL, -- the highest of a record about that
+  claims  INTEGER NOT NULL, -- 0 or 1: that record withdraws, or claims
+  refuses INTEGER NOT NULL, -- 1: some record has withdrawn
+  PRIMARY KEY (author, device)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX devices_by_device ON devices (device);

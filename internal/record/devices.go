@@ -1,0 +1,213 @@
+package record
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// Which keys belong to one person. Each claim is judged by itself on all that are held, so that the order in which the
+// records came does not matter.
+
+// DeviceClaim is what the records of one author say of another key: one row for the two.
+type DeviceClaim struct {
+	Author, Device PublicKey
+	// Number is the highest number of a record of Author about Device, and Claims tells that this record calls Device a
+	// device of theirs; otherwise it withdraws. Of two records with one number the one that withdraws counts.
+	Number uint32
+	Claims bool
+	// Refuses means that some record of Author has withdrawn: Author does not consent any more to be a device of Device.
+	// A consent has no number, so that is for good.
+	Refuses bool
+}
+
+// devicePair names a [DeviceClaim].
+type devicePair struct{ author, device PublicKey }
+
+func (c *DeviceClaim) pair() devicePair { return devicePair{c.Author, c.Device} }
+
+func compareDevices(a, b DeviceClaim) int {
+	return cmp.Or(bytes.Compare(a.Author[:], b.Author[:]), bytes.Compare(a.Device[:], b.Device[:]))
+}
+
+type deviceRow struct {
+	DeviceClaim
+	dirty bool
+}
+
+// deviceRows are the claims that a ledger knows of.
+type deviceRows struct {
+	rows map[devicePair]*deviceRow
+	// by and on are those of an author and those about a key, for keys that Known was asked for.
+	by, on map[PublicKey][]*deviceRow
+	asked  map[PublicKey]bool
+	// What follows is remembered until a row changes: which of them stand, and the answers of [ledger.person].
+	standingBy, standingOn map[PublicKey][]*deviceRow
+	persons                map[PublicKey]PublicKey
+}
+
+func newDeviceRows() deviceRows {
+	d := deviceRows{
+		rows: map[devicePair]*deviceRow{}, by: map[PublicKey][]*deviceRow{}, on: map[PublicKey][]*deviceRow{},
+		asked: map[PublicKey]bool{},
+	}
+	d.changed()
+	return d
+}
+
+func (d *deviceRows) changed() {
+	d.standingBy, d.standingOn = map[PublicKey][]*deviceRow{}, map[PublicKey][]*deviceRow{}
+	d.persons = map[PublicKey]PublicKey{}
+}
+
+func (d *deviceRows) add(row *deviceRow) {
+	d.rows[row.pair()] = row
+	d.by[row.Author] = append(d.by[row.Author], row)
+	d.on[row.Device] = append(d.on[row.Device], row)
+}
+
+// askDevices makes sure that all claims by a key and about it are there.
+func (l *ledger) askDevices(key PublicKey) {
+	d := &l.devices
+	if d.asked[key] {
+		return
+	}
+	d.asked[key] = true
+	claims, err := l.known.Devices(key)
+	if err != nil {
+		l.fail(err)
+	}
+	for _, c := range claims {
+		if d.rows[c.pair()] == nil {
+			d.add(&deviceRow{DeviceClaim: c})
+		}
+	}
+}
+
+// claimsBy returns the claims of a key that nobody has withdrawn, in a fixed order.
+func (l *ledger) claimsBy(key PublicKey) []*deviceRow {
+	l.askDevices(key)
+	return l.devices.standing(l.devices.standingBy, l.devices.by, key)
+}
+
+// claimsOn returns the claims about a key that nobody has withdrawn, in a fixed order.
+func (l *ledger) claimsOn(key PublicKey) []*deviceRow {
+	l.askDevices(key)
+	return l.devices.standing(l.devices.standingOn, l.devices.on, key)
+}
+
+func (d *deviceRows) standing(known, all map[PublicKey][]*deviceRow, key PublicKey) []*deviceRow {
+	rows, ok := known[key]
+	if !ok {
+		rows = slices.DeleteFunc(slices.Clone(all[key]), func(row *deviceRow) bool { return !d.stands(row) })
+		slices.SortFunc(rows, func(a, b *deviceRow) int { return compareDevices(a.DeviceClaim, b.DeviceClaim) })
+		known[key] = rows
+	}
+	return rows
+}
+
+// stands reports whether a claim is withdrawn neither by its author nor by the key that it is about.
+func (d *deviceRows) stands(row *deviceRow) bool {
+	back := d.rows[devicePair{row.Device, row.Author}]
+	return row.Claims && (back == nil || !back.Refuses)
+}
+
+// rival returns a claim that contradicts a standing one, nil if there is none: by somebody else about the same key, by
+// that key, or about the author. It is contradicted in turn, so neither counts: people stand in stars, never in chains
+// or circles, and nobody can take over a device by being the first or the last to claim it.
+func (l *ledger) rival(c *deviceRow) *deviceRow {
+	for _, other := range l.claimsOn(c.Device) {
+		if other != c {
+			return other
+		}
+	}
+	for _, others := range [][]*deviceRow{l.claimsBy(c.Device), l.claimsOn(c.Author)} {
+		if len(others) > 0 {
+			return others[0]
+		}
+	}
+	return nil
+}
+
+// person returns the author whose device a key is, and the key itself if it is nobody's.
+func (l *ledger) person(key PublicKey) PublicKey {
+	person, ok := l.devices.persons[key]
+	if !ok {
+		person = key
+		if claims := l.claimsOn(key); len(claims) == 1 && l.rival(claims[0]) == nil {
+			person = claims[0].Author
+		}
+		l.devices.persons[key] = person
+	}
+	return person
+}
+
+// device takes in what a record says of another key.
+func (s *session) device(r *Record, d Device) {
+	s.askDevices(r.Author)
+	s.askDevices(d.Key)
+	row := s.devices.rows[devicePair{r.Author, d.Key}]
+	if row == nil {
+		row = &deviceRow{DeviceClaim: DeviceClaim{Author: r.Author, Device: d.Key}}
+		s.devices.add(row)
+	}
+	before := row.DeviceClaim
+	switch {
+	case r.Number > row.Number:
+		row.Number, row.Claims = r.Number, !d.Withdraws()
+	case r.Number == row.Number:
+		row.Claims = row.Claims && !d.Withdraws()
+	}
+	row.Refuses = row.Refuses || d.Withdraws()
+	if row.DeviceClaim != before {
+		row.dirty = true
+		s.devices.changed()
+		s.judgeDevices(r.Author, d.Key)
+	}
+}
+
+// judgeDevices tells which claims contradict each other, and who is whose namesake, once claims of two keys about each
+// other have changed. It takes back what does not hold any more.
+func (s *session) judgeDevices(a, b PublicKey) {
+	d := &s.devices
+	rows, keys := map[*deviceRow]bool{}, map[PublicKey]bool{a: true, b: true}
+	for _, all := range [][]*deviceRow{d.by[a], d.by[b], d.on[a], d.on[b]} {
+		for _, row := range all {
+			rows[row], keys[row.Author], keys[row.Device] = true, true, true
+		}
+	}
+	order := func(a, b *deviceRow) int { return compareDevices(a.DeviceClaim, b.DeviceClaim) }
+	for _, row := range slices.SortedFunc(maps.Keys(rows), order) {
+		s.judgeDevice(row)
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(keys), func(a, b PublicKey) int { return bytes.Compare(a[:], b[:]) }) {
+		a := s.author(key)
+		if a.Nick == "" {
+			continue
+		}
+		f := s.namesake(a, a.Nick, a.Top, s.placeOf(a, a.Top).Place)
+		if _, others := s.holders(key, a.Nick); others {
+			s.tell(f)
+		} else {
+			s.takeBack(f)
+		}
+	}
+}
+
+// judgeDevice tells of a claim that another one contradicts.
+func (s *session) judgeDevice(row *deviceRow) {
+	author := s.author(row.Author)
+	f := s.finding(Contradiction, author, row.Number, s.placeOf(author, row.Number).Place)
+	f.Device = s.named(row.Device)
+	if s.devices.stands(row) {
+		if rival := s.rival(row); rival != nil {
+			f.Rival, f.RivalDevice = s.named(rival.Author), s.named(rival.Device)
+			s.tell(f)
+			return
+		}
+	}
+	s.takeBack(f)
+}
+
+func (s *session) named(key PublicKey) Named { return Named{key, s.name(key)} }

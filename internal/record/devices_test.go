@@ -1,0 +1,276 @@
+package record
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// claim is the body with which author calls device theirs, with its consent.
+func claim(author, device *scribe) Device {
+	return Device{device.key(), device.id.ProveDevice(testRoom.Salt, author.key())}
+}
+
+// withdraw is the body that takes back what was said about a key.
+func withdraw(other *scribe) Device { return Device{Key: other.key()} }
+
+func TestDevices(t *testing.T) {
+	py, phone, tablet := newScribe(t, 1, "py"), newScribe(t, 2, "phone"), newScribe(t, 3, "Py")
+	l := newListener(t)
+	l.read(at(t, 1, py.write(Text("hello")), phone.write(Text("on my phone")), tablet.write(Text("on my tablet"))))
+	result := l.read(at(t, 4, py.write(claim(py, phone)), py.write(claim(py, tablet))))
+	if back := texts(result.Change.TakenBack); len(back) != 1 || result.Change.TakenBack[0].Author != tablet.key() {
+		t.Errorf("taken back %q", back)
+	}
+	result = l.read(at(t, 6, py.write(Text("1")), phone.write(Text("2")), tablet.write(Text("3"))))
+	for i, want := range []string{"py", "py's phone", "py (" + tablet.tag().Name() + ")"} {
+		if m := result.Messages[i]; m.Name != want {
+			t.Errorf("shown as %q, want %q", m.Name, want)
+		}
+	}
+	phone.nick = ""
+	m := l.read(at(t, 9, phone.write(Text("without a name")))).Messages[0]
+	if want := "py (" + phone.tag().Name() + ")"; m.Name != want {
+		t.Errorf("shown as %q, want %q", m.Name, want)
+	}
+}
+
+func TestDeviceBodies(t *testing.T) {
+	ana, mallory, phone := newScribe(t, 1, "ana"), newScribe(t, 5, "mallory"), newScribe(t, 2, "phone")
+	for name, body := range map[string]Device{
+		"without the other's signature": {ana.key(), mallory.id.ProveDevice(testRoom.Salt, mallory.key())},
+		"a proof made for another":      {phone.key(), phone.id.ProveDevice(testRoom.Salt, ana.key())},
+		"a proof for another room":      {phone.key(), phone.id.ProveDevice(Salt{9}, mallory.key())},
+		"oneself":                       claim(mallory, mallory),
+		"a withdrawal of oneself":       withdraw(mallory),
+		"a withdrawal of nobody":        {},
+	} {
+		if _, err := Sign(mallory.id, testRoom, Record{Number: 1, Body: body}); !errors.Is(err, ErrBody) {
+			t.Errorf("%s: signed: %v", name, err)
+		}
+		raw := signRaw(mallory.id, 1, ShortHash{}, "ana", KindDevice, slices.Concat(body.Key[:], body.Proof[:]))
+		m := newListener(t).read(at(t, 20, raw)).Messages[0]
+		if _, ok := m.Body.(Unreadable); !ok {
+			t.Errorf("%s: read as %T", name, m.Body)
+		}
+	}
+}
+
+// What stands in the feed, and who is whose device in the end, in whatever order it is read.
+func TestClaimsAreJudgedOnAll(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		write func(py, mal, phone, other *scribe) []Signed
+		// whose device py, mal, phone and other are: "" for nobody's
+		want [4]string
+		told int
+	}{
+		{"two claim one", func(py, mal, phone, _ *scribe) []Signed {
+			return []Signed{py.write(claim(py, phone)), mal.write(claim(mal, phone))}
+		}, [4]string{}, 2},
+		{"a stolen phone consents", func(py, mal, phone, other *scribe) []Signed {
+			return []Signed{py.write(claim(py, phone)), py.write(claim(py, other)), mal.write(claim(mal, phone))}
+		}, [4]string{3: "py"}, 2},
+		{"a chain", func(py, mal, phone, other *scribe) []Signed {
+			return []Signed{py.write(claim(py, phone)), phone.write(claim(phone, other))}
+		}, [4]string{}, 2},
+		{"a circle", func(py, mal, phone, other *scribe) []Signed {
+			return []Signed{py.write(claim(py, phone)), phone.write(claim(phone, other)), other.write(claim(other, py))}
+		}, [4]string{}, 3},
+		{"each the other", func(py, mal, phone, other *scribe) []Signed {
+			return []Signed{py.write(claim(py, phone)), phone.write(claim(phone, py))}
+		}, [4]string{}, 2},
+		{"a star", func(py, mal, phone, other *scribe) []Signed {
+			return []Signed{py.write(claim(py, phone)), py.write(claim(py, other)), py.write(claim(py, mal))}
+		}, [4]string{1: "py", 2: "py", 3: "py"}, 0},
+		{"the author withdraws", func(py, mal, phone, other *scribe) []Signed {
+			return []Signed{py.write(claim(py, phone)), py.write(withdraw(phone)), mal.write(claim(mal, phone))}
+		}, [4]string{2: "mal"}, 0},
+		{"the author claims again", func(py, mal, phone, other *scribe) []Signed {
+			return []Signed{py.write(claim(py, phone)), py.write(withdraw(phone)), py.write(claim(py, phone))}
+		}, [4]string{2: "py"}, 0},
+		{"the key withdraws its consent, for good", func(py, mal, phone, other *scribe) []Signed {
+			return []Signed{mal.write(claim(mal, phone)), phone.write(withdraw(mal)), mal.write(claim(mal, phone)), py.write(claim(py, phone))}
+		}, [4]string{2: "py"}, 0},
+		{"a fork that claims and withdraws", func(py, mal, phone, other *scribe) []Signed {
+			twin := py.fork()
+			return []Signed{py.write(claim(py, phone)), twin.write(withdraw(phone))}
+		}, [4]string{}, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				people := []*scribe{newScribe(t, 1, "py"), newScribe(t, 2, "mal"), newScribe(t, 3, "phone"), newScribe(t, 4, "other")}
+				records := c.write(people[0], people[1], people[2], people[3])
+				cells := make([][]Cell, len(records))
+				for i, r := range records {
+					cells[i] = at(t, int64(i+1), r)
+				}
+				l := newListener(t)
+				for _, cells := range rapid.Permutation(cells).Draw(t, "order") {
+					l.read(cells)
+					if rapid.Bool().Draw(t, "anew") {
+						l.reader = NewReader(testRoom.Salt, PublicKey{})
+					}
+				}
+				names := NamesOf(l.known)
+				for i, s := range people {
+					want := s.key()
+					for _, o := range people {
+						if o.nick == c.want[i] {
+							want = o.key()
+						}
+					}
+					if got := names.Person(s.key()); got != want {
+						t.Errorf("%s is a device of %s", s.nick, got.Tag())
+					}
+				}
+				if told := l.known.Findings(); len(told) != c.told {
+					t.Errorf("told %q", texts(told))
+				}
+			})
+		})
+	}
+}
+
+// A claim that fails is told with the keys that contradict each other, and taken back when one of them withdraws.
+func TestContradictionIsToldAndTakenBack(t *testing.T) {
+	py, mal, phone := newScribe(t, 1, "py"), newScribe(t, 2, "mal"), newScribe(t, 3, "phone")
+	l := newListener(t)
+	l.read(at(t, 1, py.write(claim(py, phone)), phone.write(Text("hello"))))
+	if got := NamesOf(l.known).Of(phone.key()); got != "py's phone" {
+		t.Errorf("shown as %q", got)
+	}
+	told := l.read(at(t, 3, mal.write(claim(mal, phone)))).Change.Told
+	want := []string{
+		"py calls phone a device of theirs, but mal calls phone one: neither counts",
+		"mal calls phone a device of theirs, but py calls phone one: neither counts",
+	}
+	if diff := cmp.Diff(slices.Sorted(slices.Values(want)), slices.Sorted(slices.Values(texts(told)))); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+	if got := NamesOf(l.known).Of(phone.key()); got != "phone" {
+		t.Errorf("shown as %q", got)
+	}
+	back := l.read(at(t, 4, phone.write(withdraw(mal)))).Change.TakenBack
+	if len(back) != 2 {
+		t.Errorf("taken back %q", texts(back))
+	}
+	if got := NamesOf(l.known).Of(phone.key()); got != "py's phone" {
+		t.Errorf("shown as %q", got)
+	}
+}
+
+// gossip is a conversation about who is who.
+func gossip(t *rapid.T) (people []*scribe, records []Signed) {
+	nicks := []string{"py", "Py", "phone", "рhone", "pia", "mal", ""}
+	for seed := range byte(2 + roll(t, 5)) {
+		people = append(people, newScribe(t, seed+1, pick(t, nicks)))
+	}
+	for range 1 + roll(t, 30) {
+		s, other := pick(t, people), pick(t, people)
+		switch n := roll(t, 10); {
+		case n < 4 && s != other:
+			records = append(records, s.write(claim(s, other)))
+		case n < 6 && s != other:
+			records = append(records, s.write(withdraw(other)))
+		case n == 6:
+			twin := s.fork()
+			records = append(records, s.write(Text("hello")), twin.write(withdraw(newScribe(t, 99, ""))))
+		case n == 7:
+			s.nick = pick(t, nicks)
+			fallthrough
+		default:
+			records = append(records, s.write(Text("hello")))
+		}
+	}
+	return people, records
+}
+
+// Circles and stars of devices, withdrawals, changes of name and namesakes freely combined: step by step, at once and
+// in any order the same keys are one person's, and the same is told of it; in the order of the places all names are
+// the same.
+func TestNamesInEveryWayOfReading(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		people, records := gossip(t)
+		cells := make([][]Cell, len(records))
+		for i, r := range records {
+			cells[i] = at(t, int64(i+1), r)
+		}
+		once, steps, shuffled := newListener(t), newListener(t), newListener(t)
+		once.read(slices.Concat(cells...))
+		for _, c := range cells {
+			steps.read(c)
+			if roll(t, 4) == 0 {
+				steps.reader = NewReader(testRoom.Salt, PublicKey{})
+			}
+		}
+		for batch := range slices.Chunk(rapid.Permutation(cells).Draw(t, "order"), 1+roll(t, 4)) {
+			shuffled.read(slices.Concat(batch...))
+		}
+		if diff := cmp.Diff(lines(t, once, cells), lines(t, steps, cells)); diff != "" {
+			t.Fatalf("lines (-at once +step by step):\n%s", diff)
+		}
+		if diff := cmp.Diff(texts(once.known.Findings()), texts(steps.known.Findings())); diff != "" {
+			t.Fatalf("told (-at once +step by step):\n%s", diff)
+		}
+		var all []Record
+		for _, r := range records {
+			record, _, err := Verify(testRoom, r.Tag, r.Number, r.Bytes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, record)
+		}
+		person, contradicted := persons(all)
+		for _, l := range []*listener{once, steps, shuffled} {
+			names := NamesOf(l.known)
+			for _, s := range people {
+				if got := names.Person(s.key()); got != person(s.key()) {
+					t.Fatalf("%s is a device of %s, not of %s", s.tag(), got.Tag(), person(s.key()).Tag())
+				}
+			}
+			told := map[devicePair]bool{}
+			for _, f := range l.known.Findings() {
+				if f.Kind == Contradiction {
+					told[devicePair{f.Author, f.Device.Key}] = true
+				}
+			}
+			want := map[devicePair]bool{}
+			for _, c := range contradicted {
+				want[c] = true
+			}
+			if !maps.Equal(told, want) {
+				t.Fatalf("told %d contradictions of %d", len(told), len(want))
+			}
+		}
+		if diff := cmp.Diff(renames(once), renames(shuffled)); diff != "" {
+			t.Fatalf("renamed (-in order +shuffled):\n%s", diff)
+		}
+	})
+}
+
+// lines are the names of all lines as a history shows them.
+func lines(t *rapid.T, l *listener, cells [][]Cell) (all []string) {
+	messages, err := Recall(l.known, testRoom.Salt, PublicKey{}, pieces(l.known, slices.Concat(cells...)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range messages {
+		all = append(all, fmt.Sprint(m.Name, " ", m.Number))
+	}
+	return all
+}
+
+func renames(l *listener) (all []string) {
+	for _, f := range l.known.Findings() {
+		if f.Kind == Renamed {
+			all = append(all, fmt.Sprint(f.Author.Tag(), " ", f.First))
+		}
+	}
+	return all
+}

@@ -1,0 +1,172 @@
+package record
+
+import "slices"
+
+// maxNames is how many nicknames one key can have pinned: nobody takes all names of a room.
+const maxNames = 8
+
+// Names tells how authors are called and which keys are one person's. It remembers the answers.
+type Names struct{ l *ledger }
+
+// NamesOf returns the names by what is known.
+func NamesOf(known Known) *Names { return &Names{newLedger(known)} }
+
+// Of returns how an author is called in the newest record.
+func (n *Names) Of(key PublicKey) string { return n.l.name(key) }
+
+// Person returns whose device a key is, which is the key itself if it is nobody's.
+func (n *Names) Person(key PublicKey) PublicKey { return n.l.person(key) }
+
+// Err returns the first error of what is known. Then the answers mean nothing.
+func (n *Names) Err() error { return n.l.err }
+
+// Name is how an author without nickname is called: a form that no nickname has.
+func (t Tag) Name() string { return "~" + t.String() }
+
+// name returns how an author is called by the last record.
+func (l *ledger) name(key PublicKey) string { return l.label(key, l.author(key).Nick) }
+
+// nameOf returns how the only author with a tag is called, or the tag.
+func (l *ledger) nameOf(tag Tag) string {
+	if signers := l.signers(tag); len(signers) == 1 {
+		return l.name(signers[0].Key)
+	}
+	return tag.Name()
+}
+
+// label returns how a key is called in a record with this nickname: "ana", or, if it is a device of somebody, "py's
+// phone", and "py (~3f9a12cd)" where the device has no name of its own.
+func (l *ledger) label(key PublicKey, nick string) string {
+	called := l.called(key, nick)
+	person := l.person(key)
+	if person == key {
+		return called
+	}
+	tag, owner := key.Tag().Name(), l.author(person).Nick
+	if called == tag || owner != "" && l.alike(nick, owner) {
+		return l.called(person, owner) + " (" + tag + ")"
+	}
+	return l.called(person, owner) + "'s " + called
+}
+
+// alike reports whether two nicknames look alike.
+func (l *ledger) alike(a, b string) bool {
+	forms := l.skeletons(b)
+	return slices.ContainsFunc(l.skeletons(a), func(form string) bool { return slices.Contains(forms, form) })
+}
+
+// called returns how a key is called by itself: by a nickname, if it is pinned to the key; with the tag
+// behind it if it looks like another's; by the tag alone without a nickname, or with more than can be pinned.
+func (l *ledger) called(key PublicKey, nick string) string {
+	tag := key.Tag().Name()
+	if nick == "" {
+		return tag
+	}
+	switch own, others := l.holders(key, nick); {
+	case own:
+		return nick
+	case !others && l.author(key).Pinned >= maxNames:
+		return tag
+	default:
+		return nick + " (" + tag + ")"
+	}
+}
+
+// holders reports whether a nickname is pinned to a key in all of its forms, and whether in any of them to somebody
+// else's.
+func (l *ledger) holders(key PublicKey, nick string) (own, others bool) {
+	own = true
+	for _, form := range l.skeletons(nick) {
+		switch pinned, ok := l.pinned(form); {
+		case !ok:
+			own = false
+		case l.person(pinned) != l.person(key):
+			own, others = false, true
+		}
+	}
+	return own, others
+}
+
+// nickname pins a record's nickname to its author, or finds that it looks like another's.
+func (s *session) nickname(a *authorRow, r *Record, at Place) {
+	if r.Nick == "" {
+		return
+	}
+	own, others := s.holders(a.Key, r.Nick)
+	switch {
+	case others:
+		s.tell(s.namesake(a, r.Nick, r.Number, at))
+	case !own && a.Pinned < maxNames:
+		for _, form := range s.skeletons(r.Nick) {
+			if _, ok := s.pinned(form); !ok {
+				s.pins[form] = pinRow{a.Key, true, true}
+			}
+		}
+		a.Pinned++
+		a.dirty = true
+	}
+}
+
+func (s *session) namesake(a *authorRow, nick string, number uint32, at Place) Finding {
+	f := s.finding(Namesake, a, number, at)
+	f.Name = nick
+	return f
+}
+
+func (l *ledger) pinned(form string) (PublicKey, bool) {
+	row, ok := l.pins[form]
+	if !ok {
+		var err error
+		if row.key, row.found, err = l.known.Pinned(form); err != nil {
+			l.fail(err)
+		}
+		l.pins[form] = row
+	}
+	return row.key, row.found
+}
+
+// skeletons is [Skeletons], which costs more than looking up what it said of the nickname before.
+func (l *ledger) skeletons(nick string) []string {
+	forms, ok := l.forms[nick]
+	if !ok {
+		forms = Skeletons(nick)
+		l.forms[nick] = forms
+	}
+	return forms
+}
+
+// nick returns the nickname in the record of an author with a number that is held; of a fork, in that with the lower
+// hash.
+func (s *session) nick(a *authorRow, number uint32) string {
+	rows := s.records(a, number).rows
+	if len(rows) == 0 {
+		return ""
+	}
+	return slices.MinFunc(rows, compareNumbered).Nick
+}
+
+// rename tells where the nickname of an author changes: at number n, which is new, and at the next one held.
+func (s *session) rename(a *authorRow, n uint32) {
+	nick, forked := s.nick(a, n), len(s.records(a, n).rows) > 1
+	before, after := a.below(n), a.above(n)
+	if before != 0 && (forked || s.nick(a, before) != nick) {
+		s.renamed(a, n, s.nick(a, before), nick)
+	}
+	if after != 0 && (forked || before == 0 || s.nick(a, before) != nick) {
+		s.renamed(a, after, nick, s.nick(a, after))
+	}
+	if after == 0 && a.Nick != nick {
+		a.Nick, a.dirty = nick, true
+	}
+}
+
+// renamed tells that an author is called otherwise from a number on, in place of what was told of it before another
+// record came between.
+func (s *session) renamed(a *authorRow, number uint32, from, to string) {
+	f := s.finding(Renamed, a, number, s.placeOf(a, number).Place)
+	f.Was, f.Name = s.label(a.Key, from), s.label(a.Key, to)
+	s.takeBack(f)
+	if from != to {
+		s.tell(f)
+	}
+}

@@ -1,0 +1,109 @@
+package record
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestNamesakes(t *testing.T) {
+	ana, mallory := newScribe(t, 1, "ana"), newScribe(t, 3, "ＡＮА") // wide, and the last letter is Cyrillic
+	l := newListener(t)
+	l.read(at(t, 1, ana.write(Text("hello"))))
+	result := l.read(at(t, 2, mallory.write(Text("it is me")), mallory.write(Text("really"))))
+	want := []string{"another ＡＮА (~" + mallory.tag().String() + "), not the one you know"}
+	if diff := cmp.Diff(want, texts(result.Change.Told)); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+	for _, m := range result.Messages {
+		if want := "ＡＮА (~" + mallory.tag().String() + ")"; m.Name != want {
+			t.Errorf("shown as %q, want %q", m.Name, want)
+		}
+	}
+
+	t.Run("a name that looks the same is not told again", func(t *testing.T) {
+		mallory.nick = "Ana"
+		told := l.read(at(t, 5, mallory.write(Text("now?")))).Change.Told
+		if len(told) != 1 || told[0].Kind != Renamed {
+			t.Errorf("told %q", texts(told))
+		}
+	})
+	t.Run("another one is", func(t *testing.T) {
+		ana.nick, mallory.nick = "Ian", "lan"
+		l.read(at(t, 6, ana.write(Text("call me so"))))
+		told := l.read(at(t, 7, mallory.write(Text("and now?")))).Change.Told
+		if len(told) != 2 || told[0].Kind != Namesake {
+			t.Errorf("told %q", texts(told))
+		}
+	})
+	t.Run("no name", func(t *testing.T) {
+		nobody := newScribe(t, 4, "")
+		if m := l.read(at(t, 8, nobody.write(Text("hello")))).Messages[0]; m.Name != "~"+nobody.tag().String() {
+			t.Errorf("shown as %q", m.Name)
+		}
+	})
+}
+
+// A new nickname was silent, and all older lines were shown under it.
+func TestAChangeOfNameIsToldAndRewritesNoLine(t *testing.T) {
+	py := newScribe(t, 1, "py")
+	var records []Signed
+	for _, nick := range []string{"py", "py", "pia", "", "pia"} {
+		py.nick = nick
+		records = append(records, py.write(Text("hello")))
+	}
+	tag := py.tag().Name()
+	want := []string{"py is now called pia", "pia is now called " + tag, tag + " is now called pia"}
+	names := []string{"py", "py", "pia", tag, "pia"}
+	for _, order := range [][]int{{0, 1, 2, 3, 4}, {4, 3, 2, 1, 0}, {0, 4, 1, 3, 2}, {2, 0, 1, 4, 3}, {1, 3, 4, 2, 0}} {
+		l := newListener(t)
+		for _, i := range order {
+			m := l.read(at(t, int64(i+1), records[i])).Messages[0]
+			if m.Name != names[i] {
+				t.Errorf("in the order %v: %d is shown as %q, want %q", order, i, m.Name, names[i])
+			}
+		}
+		if diff := cmp.Diff(want, texts(l.known.Findings())); diff != "" {
+			t.Errorf("in the order %v (-want +told):\n%s", order, diff)
+		}
+		if a, _, _ := l.known.Author(py.key()); a.Nick != "pia" {
+			t.Errorf("in the order %v: called %q in the end", order, a.Nick)
+		}
+		all, err := Recall(l.known, testRoom.Salt, PublicKey{}, pieces(l.known, at(t, 1, records...)))
+		if err != nil || len(all) != len(records) {
+			t.Fatalf("%d records, %v", len(all), err)
+		}
+		for i, m := range all {
+			if m.Name != names[i] {
+				t.Errorf("in the order %v: line %d is shown as %q later, want %q", order, i, m.Name, names[i])
+			}
+		}
+	}
+}
+
+// One key took every name of a room before its people came.
+func TestAKeyHasAtMostEightNames(t *testing.T) {
+	l := newListener(t)
+	mallory := newScribe(t, 1, "")
+	for i := range 12 {
+		mallory.nick = fmt.Sprint("name", "abcdefghijkl"[i:i+1])
+		m := l.read(at(t, int64(i+1), mallory.write(Text("mine")))).Messages[0]
+		want := mallory.nick
+		if i >= 8 {
+			want = mallory.tag().Name()
+		}
+		if m.Name != want {
+			t.Errorf("name %d is shown as %q, want %q", i+1, m.Name, want)
+		}
+	}
+	ana := newScribe(t, 2, "namej")
+	got := l.read(at(t, 20, ana.write(Text("it is me"))))
+	if m := got.Messages[0]; m.Name != "namej" || len(got.Change.Told) > 0 {
+		t.Errorf("shown as %q, told %q", m.Name, texts(got.Change.Told))
+	}
+	mallory.nick = "namea"
+	if m := l.read(at(t, 21, mallory.write(Text("mine")))).Messages[0]; m.Name != "namea" {
+		t.Errorf("an old name is shown as %q", m.Name)
+	}
+}

@@ -1,0 +1,68 @@
+package record
+
+import (
+	_ "embed"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// confusables is Unicode's table of characters that look alike. Its head says where it comes from.
+//
+//go:embed confusables.txt
+var confusables string
+
+// Skeletons returns one or two forms of a nickname. Two nicknames that have one in common look alike: pins are kept
+// under them. They are the skeleton of the nickname's folding, and of itself, both folded: the first takes аNA with a
+// Cyrillic а for ana, and only the second takes Ian for lan.
+func Skeletons(nick string) []string {
+	return slices.Compact([]string{fold(skeleton(fold(nick))), fold(skeleton(nick))})
+}
+
+// fold takes away what case and width tell apart: Unicode's form KC and case folding.
+func fold(s string) string { return norm.NFKC.String(cases.Fold().String(norm.NFKC.String(s))) }
+
+// skeleton replaces each character by what it looks like (Unicode Technical Standard 39, section 4).
+func skeleton(s string) string {
+	var b strings.Builder
+	for _, r := range norm.NFD.String(s) {
+		b.WriteString(prototype(r))
+	}
+	return norm.NFD.String(b.String())
+}
+
+// prototype looks a character up in the table, whose lines are in order.
+func prototype(r rune) string {
+	key := strconv.FormatInt(int64(r), 16)
+	key = strings.Repeat("0", max(0, len("00000")-len(key))) + key + " "
+	low, high := 0, len(confusables) // of the lines between them one may begin with key
+	for low < high {
+		middle := low + (high-low)/2
+		start := strings.LastIndexByte(confusables[:middle], '\n') + 1
+		line, _, _ := strings.Cut(confusables[start:], "\n")
+		if strings.HasPrefix(line, key) {
+			return parsePrototype(line[len(key):])
+		}
+		if line < key {
+			low = start + len(line) + 1
+		} else {
+			high = start
+		}
+	}
+	return string(r)
+}
+
+func parsePrototype(line string) string {
+	var b strings.Builder
+	for code := range strings.FieldsSeq(line) {
+		r, err := strconv.ParseInt(code, 16, 32)
+		if err != nil {
+			panic("the table of look-alikes: " + err.Error())
+		}
+		b.WriteRune(rune(r))
+	}
+	return b.String()
+}
