@@ -30,7 +30,10 @@ import (
 type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	getenv         func(string) string
+	// status is what stderr goes through, and input is stdin for whoever waits for it, ended with the command.
+	status *statusLine
+	input  io.Reader
+	getenv func(string) string
 	// The three tell whether a stream is a terminal; width is stdout's, 80 where it has none.
 	stdinTerminal, stdoutTerminal, stderrTerminal bool
 	width                                         int
@@ -41,6 +44,12 @@ type app struct {
 	quiet   bool
 	config  config.Config
 	timeout time.Duration // how long a relay may be silent
+	budget  readBudget    // how much a reading may bring
+
+	printing   sync.Mutex // held while an object is printed: that the relay is slow is said from elsewhere
+	slowEvents bool       // --json prints events, of which one says that the relay is slow
+	slowSaid   time.Time  // when that was said in a line
+	relayAway  bool       // a watch has said that the relay cannot be reached
 }
 
 // Main runs the program on the process's own arguments, streams and signals, and returns its exit code.
@@ -49,6 +58,8 @@ func Main() int {
 	log.SetOutput(io.Discard)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// The second signal ends the process at once, should something not notice the first.
+	context.AfterFunc(ctx, stop)
 	a := &app{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, width: 80,
 		stdinTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
@@ -64,9 +75,11 @@ func Main() int {
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
+	a.status = &statusLine{to: a.stderr}
+	a.stderr, a.input = a.status, interruptible{ctx, a.stdin}
 	root := a.rootCommand()
 	root.SetArgs(args)
-	root.SetIn(a.stdin)
+	root.SetIn(a.input)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	err := root.ExecuteContext(ctx)
@@ -117,6 +130,10 @@ Start with "fernpost demo".`,
 	flags.BoolVar(&noColor, "no-color", false, "no colours")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "only data and errors")
 	flags.DurationVar(&a.timeout, "timeout", defaultDuration("timeout"), "how long a relay may be silent")
+	if err := a.budget.Set(config.Default().Get("read_budget")); err != nil {
+		panic(err) // a mistake in the table of settings
+	}
+	flags.Var(&a.budget, "read-budget", "how much a reading may bring, and in an hour what no key opens; 0 is no limit")
 
 	root.AddCommand(
 		a.demoCommand(), a.relayCommand(),

@@ -28,6 +28,7 @@ var objects = []object{
 	sentJSON{},
 	estimateJSON{},
 	progressJSON{},
+	slowJSON{},
 	queuedJSON{},
 	roomJSON{},
 	listedRoomJSON{},
@@ -206,6 +207,18 @@ type sightingJSON struct {
 
 func (sightingJSON) about() string { return `What a field shows ("eavesdrop"):` }
 
+// slowJSON says that the relay is slow.
+type slowJSON struct {
+	Event   string  `json:"event" means:"slow"`
+	Doing   string  `json:"doing" means:"what takes long"`
+	Seconds float64 `json:"seconds" means:"for how long by now"`
+	Bytes   int64   `json:"bytes" means:"how much the relay has sent in that time"`
+}
+
+func (slowJSON) about() string {
+	return `While the relay is slow, each second from the third on ("send", "outbox --retry", in signed rooms):`
+}
+
 // known returns nil for the zero value: what is not known is null.
 func known[T comparable](v T) *T {
 	var zero T
@@ -216,7 +229,11 @@ func known[T comparable](v T) *T {
 }
 
 // printJSON prints one object on one line of stdout.
-func (a *app) printJSON(o object) error { return writeJSON(a.stdout, o) }
+func (a *app) printJSON(o object) error {
+	a.printing.Lock()
+	defer a.printing.Unlock()
+	return writeJSON(a.stdout, o)
+}
 
 // writeJSON writes one object on one line, with nothing in it that a terminal would act on.
 func writeJSON(w io.Writer, o object) error {

@@ -33,7 +33,7 @@ place.`,
 					}
 					a.say("%s is taken back", c.OwnNumber(drop))
 				}
-				c.asJSON = asJSON
+				c.asJSON, c.slowEvents = asJSON, asJSON && retry
 				if retry {
 					c.yes = true // it was asked for when it was written
 					return c.retry(cmd.Context())

@@ -66,7 +66,7 @@ func (p *poster) PostBulk(ctx context.Context, entries []thingspeak.Entry) error
 // once more where that is long.
 func (p *poster) oneByOne(ctx context.Context) error {
 	e := p.transfer.single()
-	p.transfer.tell("the relay takes one entry at a time: %s", e.text())
+	p.c.say("the relay takes one entry at a time: %s", e.text())
 	if err := p.c.agree(ctx, e); err != nil {
 		return outcomeError{err, room.ErrNotStored}
 	}

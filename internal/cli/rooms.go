@@ -140,6 +140,7 @@ func (a *app) newClient(o remote.Options) (*remote.Client, error) {
 		return nil, err
 	}
 	o.Timeout, o.Version, o.Transport = timeout, version(), a.transport
+	o.Budget, o.Slow = int64(a.budget), a.slow
 	client, err := remote.New(o)
 	if err != nil {
 		return nil, usageError{err}

@@ -49,7 +49,7 @@ func (a *app) secretFrom(file, variable string) (string, error) {
 }
 
 func (a *app) readSecretFile(file string) (string, error) {
-	r := a.stdin
+	r := a.input
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
@@ -81,6 +81,8 @@ func (a *app) askSecret(ctx context.Context, question string) (string, error) {
 	if !ok {
 		return "", errNoSecret
 	}
+	a.status.take()
+	defer a.status.give()
 	fmt.Fprintf(a.stderr, "%s: ", question)
 	fd := int(f.Fd())
 	before, err := term.GetState(fd)
@@ -116,6 +118,8 @@ func (a *app) confirm(ctx context.Context, question string) (bool, error) {
 	if !a.canAsk() {
 		return false, nil
 	}
+	a.status.take()
+	defer a.status.give()
 	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
 	got := make(chan string, 1)
 	go func() {

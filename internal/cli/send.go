@@ -138,7 +138,7 @@ func (a *app) message(args []string) (string, error) {
 	if a.stdinTerminal {
 		a.say("type the message, end it with Ctrl-D")
 	}
-	b, err := io.ReadAll(io.LimitReader(a.stdin, maxInput+1))
+	b, err := io.ReadAll(io.LimitReader(a.input, maxInput+1))
 	if err != nil {
 		return "", fmt.Errorf("reading the message: %w", err)
 	}

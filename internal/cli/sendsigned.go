@@ -21,7 +21,7 @@ func (a *app) sendSigned(ctx context.Context, r keyring.Room, body record.Body, 
 		return err
 	}
 	defer func() { err = errors.Join(err, c.leave()) }()
-	c.noWait, c.yes, c.asJSON = o.noWait, o.yes, o.asJSON
+	c.noWait, c.yes, c.asJSON, c.slowEvents = o.noWait, o.yes, o.asJSON, o.asJSON
 	if o.queue {
 		written, err := c.compose(ctx, body)
 		if err != nil {

@@ -95,13 +95,15 @@ func (a *app) readCSV(ctx context.Context, name string, newest int, visit func(*
 func (a *app) openCSV(ctx context.Context, name string) (io.ReadCloser, error) {
 	switch {
 	case name == "-":
-		return io.NopCloser(a.stdin), nil
+		return io.NopCloser(a.input), nil
 	case isURL(name):
 		timeout, err := a.requestTimeout()
 		if err != nil {
 			return nil, err
 		}
-		return remote.Download(ctx, name, remote.Options{Timeout: timeout, Version: version()})
+		return remote.Download(ctx, name, remote.Options{
+			Timeout: timeout, Version: version(), Transport: a.transport, Budget: int64(a.budget), Slow: a.slow,
+		})
 	}
 	f, err := os.Open(name)
 	if err != nil {

@@ -30,7 +30,7 @@ type transfer struct {
 	firstAt time.Time // when that was
 	last    time.Time // when the last entry was accepted
 	printed time.Time // the last line of its own
-	drawn   string    // the bar that stands on the terminal
+	level   int       // of the status line, where the bar is drawn
 	ticker  *time.Ticker
 	stop    chan struct{}
 	drawing sync.WaitGroup
@@ -49,9 +49,10 @@ func (c *conversation) newTransfer(entries, before int) *transfer {
 		app: c.app, asJSON: c.asJSON, plan: c.plan, before: before, total: before + entries,
 		began: now, last: now, printed: now,
 	}
-	if t.bar = c.stderrTerminal && !c.quiet && !c.asJSON && c.getenv("TERM") != "dumb" && entries > 1; !t.bar {
+	if t.bar = c.drawsStatus() && !c.asJSON && entries > 1; !t.bar {
 		return t
 	}
+	t.level = t.status.take()
 	t.draw(now)
 	t.ticker, t.stop = time.NewTicker(drawEvery), make(chan struct{})
 	t.drawing.Go(func() {
@@ -77,9 +78,7 @@ func (t *transfer) end() {
 	t.ticker.Stop()
 	close(t.stop)
 	t.drawing.Wait()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.erase()
+	t.status.give()
 }
 
 // accepted shows that entries were accepted.
@@ -111,7 +110,6 @@ func (t *transfer) waits(w remote.Wait) {
 	if w.Reason == remote.OwnInterval && t.total > 1 {
 		return
 	}
-	t.erase()
 	t.showWait(w)
 }
 
@@ -122,14 +120,6 @@ func (t *transfer) single() estimate {
 	t.plan.limits.BulkRows = 0
 	t.plan = estimateFor(t.plan.limits, t.total-t.before-t.posted)
 	return t.plan
-}
-
-// tell prints a line above the bar.
-func (t *transfer) tell(format string, args ...any) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.erase()
-	t.say(format, args...)
 }
 
 // text says how far it is: percent, entries, rate, time left.
@@ -178,7 +168,7 @@ func (t *transfer) left(now time.Time) time.Duration {
 	return max(left-now.Sub(t.last), 0)
 }
 
-// draw draws the bar, where it has changed.
+// draw draws the bar.
 func (t *transfer) draw(now time.Time) {
 	const least, most = 10, 30
 	line := t.text(now)
@@ -186,16 +176,5 @@ func (t *transfer) draw(now time.Time) {
 		full := width * (t.before + t.posted) / max(t.total, 1)
 		line = t.style.good(strings.Repeat("█", full)) + t.style.dim(strings.Repeat("░", width-full)) + " " + line
 	}
-	if line != t.drawn {
-		fmt.Fprintf(t.stderr, "\r%s\x1b[K", line)
-		t.drawn = line
-	}
-}
-
-// erase takes the bar off the terminal.
-func (t *transfer) erase() {
-	if t.drawn != "" {
-		fmt.Fprint(t.stderr, "\r\x1b[K")
-		t.drawn = ""
-	}
+	t.status.draw(t.level, line)
 }

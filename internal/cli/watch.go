@@ -111,8 +111,7 @@ type follower struct {
 
 	options watchOptions
 	room    keyring.Room
-	shown   int  // messages printed
-	away    bool // the relay could not be reached the last time
+	shown   int // messages printed
 }
 
 // done reports whether as many messages were printed as the user wants.
@@ -265,8 +264,8 @@ func (f *follower) outlives(err error) bool {
 	if !unreachable && !unexpected && !(ok && refused.Reason == remote.TooSoon) {
 		return false
 	}
-	if !f.away {
-		f.away = true
+	if !f.relayAway {
+		f.relayAway = true
 		f.say("%s", f.style.warn(screen.Line(err.Error())+"; trying again until it works"))
 	}
 	return true
@@ -274,8 +273,8 @@ func (f *follower) outlives(err error) bool {
 
 // relayAnswers says so when the relay is back.
 func (f *follower) relayAnswers(err error) {
-	if err == nil && f.away {
-		f.away = false
+	if err == nil && f.relayAway {
+		f.relayAway = false
 		f.say("%s", f.style.good("the relay is back"))
 	}
 }

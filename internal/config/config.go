@@ -40,6 +40,7 @@ var Keys = []Key{
 	{"room", "", nil},
 	{"profile", "", nil},
 	{"timeout", "10s", checkDuration},
+	{"read_budget", "256MiB", checkBudget},
 	{"poll_min", "1s", checkDuration},
 	{"poll_max", "15s", checkDuration},
 	{"unsigned", "balanced", nil},
@@ -210,6 +211,48 @@ func checkURL(s string) error {
 		return errors.New("want an address such as http://127.0.0.1:3000")
 	}
 	return nil
+}
+
+// ParseSize reads a number of bytes, whole and with a unit: 64KiB, 256MiB, 2GiB, or 0.
+func ParseSize(s string) (bytes int64, err error) {
+	const most = 1 << 20 // of any unit, so that nothing overflows
+	for i, unit := range []string{"KiB", "MiB", "GiB"} {
+		if number, ok := strings.CutSuffix(s, unit); ok {
+			n, err := strconv.ParseUint(number, 10, 63)
+			if err != nil || n > most {
+				break
+			}
+			return int64(n) << (10 * (i + 1)), nil
+		}
+	}
+	if s == "0" {
+		return 0, nil
+	}
+	return 0, errors.New("want a size with its unit, such as 256MiB, or 0")
+}
+
+// FormatSize writes a number of bytes as [ParseSize] reads it, in the largest unit that is exact.
+func FormatSize(bytes int64) string {
+	for i, unit := range []string{"GiB", "MiB", "KiB"} {
+		if one := int64(1) << (30 - 10*i); bytes > 0 && bytes%one == 0 {
+			return strconv.FormatInt(bytes/one, 10) + unit
+		}
+	}
+	return "0"
+}
+
+// ParseBudget reads a size that suffices for the newest rows of a channel, whatever stands in them; 0 is no limit.
+func ParseBudget(s string) (bytes int64, err error) {
+	n, err := ParseSize(s)
+	if err == nil && n > 0 && n < 1<<20 {
+		err = errors.New("want 1MiB or more, or 0 for no limit")
+	}
+	return n, err
+}
+
+func checkBudget(s string) error {
+	_, err := ParseBudget(s)
+	return err
 }
 
 func checkInterval(s string) error {

@@ -66,6 +66,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // lastID is LastID with patience.
 func (c *Client) lastID(ctx context.Context) (last int64, err error) {
+	ctx, end := c.newCall(noBudget).run(ctx)
+	defer end()
 	err = again(ctx, func(int) (err error) {
 		last, err = c.LastID(ctx)
 		return err

@@ -41,6 +41,8 @@ func (s *Server) Requests() []Request {
 
 func (s *Server) misbehave(relay http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.handling.Add(1)
+		defer s.handling.Done()
 		s.mu.Lock()
 		fault := s.fault
 		s.seen = append(s.seen, Request{Method: r.Method, Target: r.RequestURI, Header: r.Header.Clone()})

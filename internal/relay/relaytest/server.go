@@ -42,6 +42,9 @@ type Server struct {
 	// Dial connects to the server.
 	Dial func(context.Context) (net.Conn, error)
 
+	// handling counts the requests under way, also those whose connection a fault has taken over.
+	handling sync.WaitGroup
+
 	// mu guards what follows.
 	mu    sync.Mutex
 	fault Fault
@@ -165,6 +168,7 @@ func (s *Server) start(t testing.TB, listener net.Listener, with []Option) {
 		}
 		serving.Wait()
 		connections.Wait()
+		s.handling.Wait()
 		if err := s.Store.Close(); err != nil {
 			t.Errorf("closing the store: %v", err)
 		}

@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/config"
+	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/screen"
+)
+
+// statusLine writes to stderr and keeps a line at its end that is drawn again and again. It belongs to whoever took it
+// last: a transfer has its bar there, a question must stand undisturbed, and while nobody has taken it (level 0) it says
+// what the relay is slow with.
+type statusLine struct {
+	to io.Writer
+
+	mu    sync.Mutex // guards what follows, and what is written
+	level int
+	drawn string
+}
+
+// Write implements [io.Writer]. The line makes way.
+func (s *statusLine) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.erase(); err != nil {
+		return 0, err
+	}
+	return s.to.Write(p)
+}
+
+// take makes the line the caller's and returns the level to draw at.
+func (s *statusLine) take() (level int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.erase()
+	s.level++
+	return s.level
+}
+
+// give hands the line back to whoever had it before.
+func (s *statusLine) give() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.erase()
+	s.level--
+}
+
+// draw draws the line, if it is the caller's and has changed; an empty one takes it away.
+func (s *statusLine) draw(level int, line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if level != s.level || line == s.drawn {
+		return
+	}
+	if line == "" {
+		_ = s.erase()
+		return
+	}
+	fmt.Fprintf(s.to, "\r%s\x1b[K", line)
+	s.drawn = line
+}
+
+// print writes a line that stays, if it is the caller's turn. It reports whether it was.
+func (s *statusLine) print(level int, line string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if level != s.level {
+		return false
+	}
+	_ = s.erase()
+	fmt.Fprintln(s.to, line)
+	return true
+}
+
+func (s *statusLine) erase() error {
+	if s.drawn == "" {
+		return nil
+	}
+	s.drawn = ""
+	_, err := io.WriteString(s.to, "\r\x1b[K")
+	return err
+}
+
+// drawsStatus reports whether stderr is a terminal on which a line can be drawn again.
+func (a *app) drawsStatus() bool { return a.stderrTerminal && !a.quiet && a.getenv("TERM") != "dumb" }
+
+// slow says what takes long: on a terminal by a line that is drawn again, elsewhere by a line now and then, in a stream
+// of events by one of them.
+func (a *app) slow(s remote.SlowCall) {
+	switch {
+	case a.quiet:
+	case a.slowEvents:
+		if !s.Over {
+			// What cannot be printed now cannot be printed later either: the result says so.
+			_ = a.printJSON(slowJSON{"slow", s.Doing, s.For.Seconds(), s.Bytes})
+		}
+	case a.drawsStatus():
+		line := ""
+		if !s.Over {
+			line = a.style.dim(excerpt(slowText(s), a.width-1))
+		}
+		a.status.draw(0, line)
+	case !s.Over && !a.relayAway && time.Since(a.slowSaid) >= printEvery:
+		if a.status.print(0, screen.Line(slowText(s))) {
+			a.slowSaid = time.Now()
+		}
+	}
+}
+
+func slowText(s remote.SlowCall) string {
+	if s.Bytes == 0 {
+		return fmt.Sprintf("still %s: no answer from %s for %v", s.Doing, s.Host, s.For.Round(time.Second))
+	}
+	return fmt.Sprintf("still %s: %s from %s in %v", s.Doing, size(s.Bytes), s.Host, s.For.Round(time.Second))
+}
+
+// size writes a number of bytes for people.
+func size(bytes int64) string {
+	if bytes < 1<<20 {
+		return fmt.Sprintf("%d KiB", (bytes+1023)>>10)
+	}
+	return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
+}
+
+// interruptible is standard input for whoever waits for it: a read ends with the context. What is typed later is lost,
+// but then the program ends.
+type interruptible struct {
+	ctx context.Context
+	in  io.Reader
+}
+
+func (r interruptible) Read(p []byte) (int, error) {
+	type result struct {
+		b   []byte
+		err error
+	}
+	got := make(chan result, 1)
+	go func() {
+		// Not into p: its owner may use it for something else once the read was given up.
+		b := make([]byte, min(len(p), 64<<10))
+		n, err := r.in.Read(b)
+		got <- result{b[:n], err}
+	}()
+	select {
+	case <-r.ctx.Done():
+		return 0, r.ctx.Err()
+	case read := <-got:
+		return copy(p, read.b), read.err
+	}
+}
+
+// readBudget is the flag that says how many bytes a reading may bring.
+type readBudget int64
+
+// Set implements [pflag.Value].
+func (b *readBudget) Set(s string) error {
+	n, err := config.ParseBudget(s)
+	if err == nil {
+		*b = readBudget(n)
+	}
+	return err
+}
+
+// String implements [pflag.Value].
+func (b *readBudget) String() string { return config.FormatSize(int64(*b)) }
+
+// Type implements [pflag.Value].
+func (*readBudget) Type() string { return "SIZE" }
