@@ -123,6 +123,9 @@ func itemNotes(it *room.Item) []string {
 	if clock := (room.Message{Posted: it.Posted, Sealed: m.Time()}); !it.Posted.IsZero() && clock.ClockSkew() != 0 {
 		notes = append(notes, "written "+m.Time().Local().Format(stampLayout)+" by the author's clock")
 	}
+	if it.OldKey {
+		notes = append(notes, "old key")
+	}
 	if m.Forked {
 		notes = append(notes, "one of two with this number")
 	}
@@ -147,7 +150,7 @@ func jsonOf(it *room.Item, saved string) messageJSON {
 	j := messageJSON{
 		Entry: known(it.At.Entry), Posted: known(it.Posted), Sealed: known(it.Sealed), Kind: m.Kind().String(), Signed: true,
 		Author: &m.Name, Key: &m.Author, Number: &m.Number, Clock: new(m.Time()), Saved: known(saved),
-		Own: m.Own, Late: m.Late, Forked: m.Forked, SeenBy: append([]string{}, it.SeenBy...), Notice: known(it.Notice),
+		Own: m.Own, Late: m.Late, Forked: m.Forked, OldKey: it.OldKey, SeenBy: append([]string{}, it.SeenBy...), Notice: known(it.Notice),
 	}
 	if it.Sent != nil {
 		j.State = new(it.Sent.Sent.String())

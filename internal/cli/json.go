@@ -57,6 +57,7 @@ type messageJSON struct {
 	Own    bool              `json:"own" means:"whether this device has written it"`
 	Late   bool              `json:"late" means:"whether it came after a later one of its author"`
 	Forked bool              `json:"forked" means:"whether its author's key wrote another one with this number"`
+	OldKey bool              `json:"old_key" means:"whether somebody else sealed it with a key that the room has moved away from, knowingly"`
 	State  *string           `json:"state" means:"of an own message: queued, tried, accepted, unknown"`
 	SeenBy []string          `json:"seen_by" means:"of an own message: who says to have read it"`
 	Notice *string           `json:"notice" means:"what to read in its place: the room has moved to a key that is not here"`

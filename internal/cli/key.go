@@ -23,7 +23,11 @@ func (a *app) keyCommand() *cobra.Command {
 		Short: "The keys of a room: move to a new one, add one that was handed over",
 		Long: `A room has a list of keys: the newest seals, all open. Moving to a new key hides what is written afterwards from those
 who do not get it; what was written before stays readable to everybody who had the old one. A key never travels through
-the room: hand the new passphrase over outside.`,
+the room: hand the new passphrase over outside.
+
+The others are told of the move under the old key. Who lacks the new one can go on writing with the old: "send" warns, and
+refuses if the move is by somebody whose words were compared (--old-key insists). Those who have the new key see "old key"
+beside what is written like that.`,
 	}
 	cmd.PersistentFlags().StringVar(&roomName, "room", "", "the `ROOM` in question (default: the only one)")
 	cmd.PersistentFlags().StringVar(&file, "passphrase-file", "", "read the new passphrase from `FILE`, - for standard input")

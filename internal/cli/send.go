@@ -56,14 +56,15 @@ send waits and says how long. If a reply is lost, it reads back and posts again 
 	cmd.Flags().BoolVar(&o.noWait, "no-wait", false, "fail instead of waiting when the relay says that it is too soon")
 	cmd.Flags().BoolVar(&o.queue, "queue", false, "only sign it and put it into the outbox (signed rooms)")
 	cmd.Flags().StringVar(&o.file, "file", "", "send this `FILE` of up to 4 MiB (signed rooms)")
+	cmd.Flags().BoolVar(&o.oldKey, "old-key", false, "seal with the key that is here although the room has moved to another one (signed rooms)")
 	cmd.Flags().BoolVar(&o.yes, "yes", false, "do not ask before a transfer that takes long or costs much")
 	return cmd
 }
 
 // sendOptions are the flags of send.
 type sendOptions struct {
-	room, file                 string
-	asJSON, noWait, queue, yes bool
+	room, file                         string
+	asJSON, noWait, queue, yes, oldKey bool
 }
 
 func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
@@ -78,6 +79,9 @@ func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
 	signed, err := isSigned(r)
 	if err != nil {
 		return err
+	}
+	if o.oldKey && !signed {
+		return usagef("--old-key is for signed rooms: in room %s nobody can say that it moves to another key", r.Name)
 	}
 	if o.file != "" {
 		if !signed || len(args) > 0 {

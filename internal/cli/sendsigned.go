@@ -22,6 +22,10 @@ func (a *app) sendSigned(ctx context.Context, r keyring.Room, body record.Body, 
 	}
 	defer func() { err = errors.Join(err, c.leave()) }()
 	c.noWait, c.yes, c.asJSON, c.slowEvents = o.noWait, o.yes, o.asJSON, o.asJSON
+	moved, err := c.mindMoves(o.oldKey)
+	if err != nil {
+		return err
+	}
 	if o.queue {
 		written, err := c.compose(ctx, body)
 		if err != nil {
@@ -41,6 +45,9 @@ func (a *app) sendSigned(ctx context.Context, r keyring.Room, body record.Body, 
 	}
 	if _, err := c.finishReading(ctx, news); err != nil {
 		return explainDelivery(err)
+	}
+	if err := c.movedMeanwhile(moved); err != nil {
+		return err
 	}
 	done, err := c.deliver(ctx)
 	if err != nil {

@@ -108,7 +108,7 @@ func (u Unreadable) Kind() Kind { return u.Code }
 
 // Notice is what a member reads who lacks the new key.
 func (KeyMoved) Notice(name string) string {
-	return name + " has moved this room to a new key: ask for the invite"
+	return name + " has moved this room to a new key: ask for its passphrase, then run \"fernpost key add\""
 }
 
 // BodySize returns how many bytes a body takes in a record: so many of [Capacity].

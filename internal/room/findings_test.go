@@ -620,7 +620,7 @@ func TestKeyMoved(t *testing.T) {
 	ana = ana.again(h)
 	ana.say("new")
 	got := bo.look()
-	want := []string{"ana has moved this room to a new key: ask for the invite", "ana: heartbeat"}
+	want := []string{movedByAna, "ana: heartbeat"}
 	if d := cmp.Diff(want, lines(got.Items)); d != "" {
 		t.Error(d)
 	}

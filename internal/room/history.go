@@ -22,6 +22,8 @@ type Item struct {
 	Unsigned *Message
 	// Notice is what the user reads in place of the message: that the room has moved to a key which is not here.
 	Notice string
+	// OldKey means that it was sealed with a key from which the room has moved away, by somebody else who knew that.
+	OldKey bool
 	// Sent tells how far a message of our own has come, and SeenBy who has signed that they have seen it.
 	Sent   *Queued
 	SeenBy []string
@@ -33,7 +35,8 @@ func (o *opener) item(m *record.Message, p *page) Item {
 	if t := p.in(m.At.Field); t != nil {
 		it.Sealed = t.sealed
 	}
-	if moved, ok := m.Body.(record.KeyMoved); ok && !o.hasKey(moved.Key) {
+	// Whoever has only an older key may name any: it counts only under the newest.
+	if moved, ok := m.Body.(record.KeyMoved); ok && m.Key == o.ids[0] && !o.hasKey(moved.Key) {
 		it.Notice = moved.Notice(m.Name)
 	}
 	return it
@@ -232,7 +235,7 @@ func (c *Conversation) recall(rows []kept.Message, seen []record.Receipt) (items
 			items = append(items, it)
 		}
 	}
-	return items, n, nil
+	return items, n, c.markOldKeys(items)
 }
 
 // pieces returns the cells at some spots, as far as they could be opened.

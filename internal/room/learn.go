@@ -56,6 +56,9 @@ func (b *batch) addMessages(result *record.Result, held map[heldID]*record.Held,
 			texts = texts[1:]
 		}
 		err := store.AddMessage(kept.Message{Held: *held[heldID{m.Author, m.Number, m.Hash}], Kind: m.Kind()})
+		if moved, ok := m.Body.(record.KeyMoved); err == nil && ok {
+			err = store.AddMove(kept.Move{Author: m.Author, Number: m.Number, Hash: m.Hash, Named: moved.Key})
+		}
 		if err != nil {
 			return err
 		}

@@ -28,3 +28,11 @@ CREATE TABLE devices (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX devices_by_device ON devices (device);
+
+-- Records that say that the room goes on with another key, and the id of that key.
+CREATE TABLE moves (
+  message INTEGER PRIMARY KEY REFERENCES messages (id),
+  named   BLOB NOT NULL
+) STRICT;
+
+CREATE INDEX moves_by_key ON moves (named);

@@ -89,6 +89,15 @@ type Message struct {
 	Kind record.Kind
 }
 
+// Move is a record that says that the room goes on with another key: one row.
+type Move struct {
+	Author record.PublicKey
+	Number uint32
+	Hash   record.Hash
+	// Named is the key that it names.
+	Named record.KeyID
+}
+
 // Author is an author and what the user has made known about the key.
 type Author struct {
 	record.Author

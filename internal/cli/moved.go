@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/screen"
+)
+
+// movedAway returns who has moved the room to a key that is not here, apart from keys to which the user does not go.
+func (c *conversation) movedAway() ([]room.Moved, error) {
+	moved, err := c.Moved()
+	return slices.DeleteFunc(moved, func(m room.Moved) bool { return slices.Contains(c.room.Refused, keyText(m)) }), err
+}
+
+func keyText(m room.Moved) string { return hex.EncodeToString(m.Key[:]) }
+
+// mindMoves warns before something is sealed with a key that others have moved away from, and refuses it if one of them
+// is somebody whose key was compared. Anybody else could silence everybody with one record. Whoever insists is asked no more
+// about these keys. It returns what it knew of.
+func (c *conversation) mindMoves(insist bool) ([]room.Moved, error) {
+	moved, err := c.movedAway()
+	if err != nil || len(moved) == 0 {
+		return nil, err
+	}
+	if insist {
+		c.room, err = c.updateRoom(c.room.Name, func(r *keyring.Room) error {
+			for _, m := range moved {
+				r.Refused = append(r.Refused, keyText(m))
+			}
+			r.Refused = r.Refused[max(len(r.Refused)-maxRefused, 0):]
+			return nil
+		})
+		return moved, err
+	}
+	if by := moved[0]; by.Compared { // those come first
+		name := screen.Line(by.Name)
+		return nil, hint(fmt.Errorf("not sent: %s, whose key you have compared, has moved room %s to a new key, which is not here",
+			name, c.room.Name), "ask %s for the new passphrase and run \"fernpost key add --room %s\"; --old-key sends under the old key "+
+			"all the same", name, c.room.Name)
+	}
+	c.warnOfMove(moved)
+	return moved, nil
+}
+
+// maxRefused bounds how many keys the keyring remembers that the user does not go to.
+const maxRefused = 64
+
+// movedMeanwhile warns of moves that were not known when a message was sealed.
+func (c *conversation) movedMeanwhile(before []room.Moved) error {
+	moved, err := c.movedAway()
+	moved = slices.DeleteFunc(moved, func(m room.Moved) bool { return slices.Contains(before, m) })
+	if err == nil && len(moved) > 0 {
+		c.warnOfMove(moved)
+	}
+	return err
+}
+
+func (c *conversation) warnOfMove(moved []room.Moved) {
+	more := ""
+	if n := len(moved) - 1; n > 0 {
+		more = fmt.Sprintf(" (and so say %d more)", n)
+	}
+	c.say("%s", c.style.warn(fmt.Sprintf("%s has moved room %s to a new key, which is not here%s: what you write is sealed with the old one",
+		screen.Line(moved[0].Name), c.room.Name, more)))
+	c.say("if that is true, ask for the new passphrase and run \"fernpost key add --room %s\"; --old-key ends this warning", c.room.Name)
+}

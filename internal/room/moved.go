@@ -1,0 +1,118 @@
+package room
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/fernpost/fernpost/internal/record"
+)
+
+// Moved is somebody who has moved the room to a key that is not here.
+type Moved struct {
+	By   record.PublicKey
+	Name string
+	// Compared means that the user has compared this author's key.
+	Compared bool
+	// Key is the id of the key that the room is said to go on with.
+	Key record.KeyID
+}
+
+// mostMoved bounds how many such authors are told of: anybody with the room's key can be one, under many names.
+const mostMoved = 32
+
+// Moved returns those who say, under the newest key that is here, that the room goes on with one that is not: at most 32
+// authors, those first whose key was compared.
+func (c *Conversation) Moved() ([]Moved, error) {
+	all, err := c.moved()
+	if err != nil {
+		return nil, fmt.Errorf("looking whether the room has moved: %w", err)
+	}
+	return all, nil
+}
+
+func (c *Conversation) moved() (all []Moved, err error) {
+	moves, err := c.store.Moves(c.ids[0], mostMoved)
+	if err != nil || len(moves) == 0 {
+		return nil, err
+	}
+	people, err := c.People()
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range moves {
+		i := slices.IndexFunc(people, func(p Person) bool { return p.Key == m.Author })
+		if c.hasKey(m.Named) || i < 0 {
+			continue
+		}
+		all = append(all, Moved{m.Author, people[i].Name, !people[i].Verified.IsZero(), m.Named})
+	}
+	return all, nil
+}
+
+// markOldKeys marks what others have sealed with an older key although they had seen that the room has moved on from it:
+// because the record that they name stands there or behind. What they have written before they saw it is no fault.
+func (c *Conversation) markOldKeys(items []Item) error {
+	if len(c.ids) < 2 {
+		return nil
+	}
+	firsts := map[record.KeyID]*record.Spot{} // where the room has moved away from each key; nil: nowhere
+	for i := range items {
+		m := items[i].Record
+		if m == nil || m.Own || m.Key == c.ids[0] || m.Seen == (record.Seen{}) {
+			continue
+		}
+		first, known := firsts[m.Key]
+		if !known {
+			var err error
+			if first, err = c.movedFrom(m.Key); err != nil {
+				return err
+			}
+			firsts[m.Key] = first
+		}
+		// Most of a room that has moved stands before that, and need not be looked at any closer.
+		if first == nil || m.At.Compare(*first) <= 0 {
+			continue
+		}
+		seen, ok, err := c.spotOf(m.Seen)
+		if err != nil {
+			return err
+		}
+		items[i].OldKey = ok && seen.Compare(*first) >= 0
+	}
+	return nil
+}
+
+// movedFrom returns where somebody first says, under a key, that the room goes on with a newer one that is here; nil if
+// nobody does.
+func (c *Conversation) movedFrom(key record.KeyID) (first *record.Spot, err error) {
+	for _, newer := range c.ids[:max(slices.Index(c.ids, key), 0)] {
+		at, ok, err := c.store.FirstMove(key, newer)
+		if err != nil {
+			return nil, err
+		}
+		if ok && (first == nil || at.Compare(*first) < 0) {
+			first = &at
+		}
+	}
+	return first, nil
+}
+
+// spotOf returns where the record stands that a seen names, and whether it is here.
+func (c *Conversation) spotOf(s record.Seen) (at record.Spot, ok bool, err error) {
+	keys, _, err := c.store.Tagged(s.Tag)
+	if err != nil {
+		return at, false, err
+	}
+	for _, key := range keys {
+		held, err := c.store.Held(key, s.Number, s.Number)
+		if err != nil {
+			return at, false, err
+		}
+		for i := range held {
+			if held[i].Hash.Short() == s.Hash {
+				return held[i].At, true, nil
+			}
+		}
+	}
+	return at, false, nil
+}
