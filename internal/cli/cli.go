@@ -42,6 +42,7 @@ type app struct {
 
 	style   style
 	quiet   bool
+	tally   tally
 	config  config.Config
 	timeout time.Duration // how long a relay may be silent
 	budget  readBudget    // how much a reading may bring
@@ -128,7 +129,7 @@ Start with "fernpost demo".`,
 	flags := root.PersistentFlags()
 	flags.StringVar(&configFile, "config", "", "settings `FILE` (default ~/.config/fernpost/config.yaml)")
 	flags.BoolVar(&noColor, "no-color", false, "no colours")
-	flags.BoolVarP(&a.quiet, "quiet", "q", false, "only data and errors")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "only data, findings and errors")
 	flags.DurationVar(&a.timeout, "timeout", defaultDuration("timeout"), "how long a relay may be silent")
 	if err := a.budget.Set(config.Default().Get("read_budget")); err != nil {
 		panic(err) // a mistake in the table of settings

@@ -50,8 +50,14 @@ func (d *device) runContext(ctx context.Context, args ...string) int {
 // must runs a command that has to succeed.
 func (d *device) must(args ...string) {
 	d.t.Helper()
-	if code := d.run(args...); code != exitDone {
-		d.t.Fatalf("fernpost %s: exit %d\n%s", strings.Join(args, " "), code, d.stderr.String())
+	d.exits(exitDone, args...)
+}
+
+// exits runs a command that has to end with a code.
+func (d *device) exits(want int, args ...string) {
+	d.t.Helper()
+	if code := d.run(args...); code != want {
+		d.t.Fatalf("fernpost %s: exit %d, want %d\n%s%s", strings.Join(args, " "), code, want, &d.stdout, &d.stderr)
 	}
 }
 

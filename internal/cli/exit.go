@@ -21,6 +21,7 @@ const (
 	exitRefused     = 4
 	exitUnreachable = 5
 	exitNoKey       = 6
+	exitFindings    = 7
 	exitInterrupted = 130
 )
 
@@ -29,10 +30,13 @@ const exitCodesHelp = `Exit codes, the same for every command:
     0  done
     1  failed, for any reason that has no code of its own
     2  wrong usage: a flag, an argument, a setting
-    3  partly done: something was shown or sent, but not everything
+    3  partly done: something was shown or sent, but not everything; "verify": nothing was found to be
+       wrong, but something waits, or could not be judged
     4  refused by the relay: key, interval or quota
     5  relay unreachable, or what answers there is no relay
     6  no key opens it: wrong passphrase, or not for this room
+    7  something is wrong: "verify" has told a finding ("recv" and "watch --messages N" end with 7, and
+       with 3 as "verify" does, only with --strict)
   130  interrupted`
 
 // usageError is a mistake in how a command was called.
@@ -47,8 +51,15 @@ type partlyError struct{ error }
 
 func (e partlyError) Unwrap() error { return e.error }
 
+// errCut: what was shown is not all of the feed.
+var errCut = partlyError{errors.New("the feed was not read to its end")}
+
 // errNoKey: there are tokens, and none of them opened.
 var errNoKey = errors.New("no message here opens with this room's key")
+
+// noKeyHint is what to do then; it takes the room's name and channel.
+const noKeyHint = "is it the right passphrase and channel? Compare the check words with the others, or \"fernpost join\" " +
+	"under another name (room %s, channel %d)"
 
 // hintError carries what the user can do next, printed on a line of its own.
 type hintError struct {
@@ -73,6 +84,9 @@ func exitCode(err error) int {
 	}
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
+	}
+	if _, ok := errors.AsType[foundError](err); ok {
+		return exitFindings
 	}
 	if _, ok := errors.AsType[partlyError](err); ok {
 		return exitPartly

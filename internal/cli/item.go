@@ -176,24 +176,11 @@ func jsonOfUnsigned(m *room.Message) messageJSON {
 	return j
 }
 
-// printFinding prints a finding about records: talk for people, an object among the data for programs.
-func (a *app) printFinding(f *record.Finding, takenBack, asJSON bool) error {
-	if asJSON {
-		return a.printJSON(findingJSON{
-			Finding: f.Kind.String(), Text: f.Text(), Author: known(f.Name), Key: known(f.Author),
-			Number: known(f.First), Last: known(f.Last), Entry: known(f.At.Entry), LastEntry: known(max(f.At.Entry, f.Until)),
-			Count: known(f.Count), Says: known(f.ByName), Waiting: f.Waiting, TakenBack: takenBack,
-		})
+// jsonOfFinding is a finding about records.
+func jsonOfFinding(f *record.Finding, takenBack bool) findingJSON {
+	return findingJSON{
+		Finding: f.Kind.String(), Text: f.Text(), Author: known(f.Name), Key: known(f.Author),
+		Number: known(f.First), Last: known(f.Last), Entry: known(f.At.Entry), LastEntry: known(max(f.At.Entry, f.Until)),
+		Count: known(f.Count), Says: known(f.ByName), Waiting: f.Waiting, TakenBack: takenBack,
 	}
-	text := screen.Line(f.Text())
-	switch {
-	case text == "":
-	case takenBack:
-		a.say("%s", a.style.good("no longer true: "+text))
-	case f.Waiting:
-		a.say("%s", a.style.dim(text))
-	default:
-		a.say("%s", a.style.bad(text))
-	}
-	return nil
 }

@@ -89,8 +89,13 @@ type verdictJSON struct {
 	Records  int    `json:"records" means:"signed messages, all kinds counted"`
 	Authors  int    `json:"authors" means:"keys that have signed them"`
 	Unsigned int    `json:"unsigned" means:"texts that nobody has signed"`
-	Findings int    `json:"findings" means:"findings, printed before"`
+	Findings int    `json:"findings" means:"findings, printed before; if there are any, something is wrong"`
+	Unsure   int    `json:"unsure" means:"what waits, or could not be judged, printed before"`
 	Digest   string `json:"digest" means:"six words to compare"`
+	Version  int    `json:"digest_version" means:"how the digest is made: those of different versions cannot be compared"`
+	Lines    int    `json:"lines" means:"how many messages and texts it covers"`
+	Keys     int    `json:"keys" means:"how many keys have signed them"`
+	Until    *int64 `json:"until" means:"the highest entry looked at, with --until"`
 }
 
 func (verdictJSON) about() string { return `The last object of "verify":` }

@@ -28,6 +28,7 @@ type recvOptions struct {
 	asJSON bool
 	policy policy
 	save   string
+	strict bool
 }
 
 func (a *app) recvCommand() *cobra.Command {
@@ -65,6 +66,7 @@ message.`,
 	flags.DurationVar(&o.ttl, "ttl", 0, "hide messages that were sealed longer ago than this, or in the future")
 	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line")
 	flags.StringVar(&o.save, "save", "", "write files that came in the messages into this `DIR`, never over another file")
+	addStrict(flags, &o.strict)
 	addUnsigned(flags, &unsigned)
 	return cmd
 }
@@ -108,7 +110,10 @@ func (a *app) recv(ctx context.Context, o recvOptions) error {
 		}
 		return err
 	}
-	if err := a.printFindings(findings, o.asJSON); err != nil {
+	if err := a.tellCounted(findings, o.asJSON); err != nil {
+		return err
+	}
+	if err := a.tellUnread(end.skipped, end.cut, o.asJSON); err != nil {
 		return err
 	}
 	return a.concludeRecv(r, messages, findings, end, o)
@@ -226,39 +231,34 @@ func counted(f room.Findings) (all []findingJSON) {
 	return all
 }
 
-// printFindings prints what was noticed: talk for people, objects among the data for programs.
-func (a *app) printFindings(f room.Findings, asJSON bool) error {
+// tellCounted prints what was counted besides messages.
+func (a *app) tellCounted(f room.Findings, asJSON bool) error {
 	for _, x := range counted(f) {
-		if asJSON {
-			if err := writeJSON(a.stdout, x); err != nil {
-				return err
-			}
-			continue
+		if err := a.tell(x, asJSON); err != nil {
+			return err
 		}
-		a.say("%s", a.style.warn(x.Text))
 	}
 	return nil
 }
 
 // concludeRecv says what a reader should know about an empty or incomplete result, and decides the exit code.
 func (a *app) concludeRecv(r keyring.Room, messages []room.Message, f room.Findings, end feedEnd, o recvOptions) error {
-	if end.skipped > 0 {
-		a.say("%s", a.style.warn(count(end.skipped, "row")+" of the feed could not be read"))
-	}
 	if end.more && (o.newest == 0 || len(messages) < o.newest) {
 		a.say("looked at the newest %d of %d entries; --all looks at the rest", end.rows, end.last)
 	}
 	switch {
 	case len(messages) == 0 && f.NotOurs > 0:
-		return hint(errNoKey, "is it the right passphrase and channel? Compare the check words with the others, "+
-			"or \"fernpost join\" under another name (room %s, channel %d)", r.Name, r.Channel)
+		return hint(errNoKey, noKeyHint, r.Name, r.Channel)
 	case len(messages) == 0 && f.Entries == 0:
 		a.say("no messages yet: the channel is empty")
 	case len(messages) == 0:
 		a.say("no messages among %s", count(f.Entries, "entry"))
 	}
+	if o.strict {
+		return a.tally.verdict()
+	}
 	if end.cut {
-		return partlyError{fmt.Errorf("the feed ends in the middle of a line: its last entry may be missing")}
+		return errCut
 	}
 	return nil
 }

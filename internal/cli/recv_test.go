@@ -116,8 +116,9 @@ func TestASignedRoomTellsWhoWroteAndWhatIsMissing(t *testing.T) {
 	if got := bo.stdout.String(); !strings.Contains(got, "ana 1: one\n") {
 		t.Errorf("after the loss recv prints\n%s", got)
 	}
-	bo.must("verify")
-	if got := bo.stderr.String(); got != "not there any more: 4 messages from ana that this device has read (ana 1–4)\n" {
+	bo.exits(exitFindings, "verify")
+	if got := bo.stderr.String(); got != "not there any more: 4 messages from ana that this device has read (ana 1–4)\n"+
+		"error: 1 finding, told above\n" {
 		t.Errorf("after the loss verify says\n%s", got)
 	}
 	if got := bo.stdout.String(); !strings.Contains(got, "1 finding, told above") {
@@ -169,7 +170,7 @@ func TestASignedRoomOutlivesAClear(t *testing.T) {
 		if got := strings.Count(bo.stdout.String(), "\n"); got != 3 || !strings.Contains(bo.stdout.String(), ": three\n") {
 			t.Errorf("recv prints %q", bo.stdout.String())
 		}
-		ana.must("verify")
+		ana.exits(exitFindings, "verify")
 		bo.must("recv", "--json")
 		if bo.stderr.Len() > 0 || strings.Contains(bo.stdout.String(), `"finding"`) {
 			t.Errorf("told again: %q, %q", bo.stderr.String(), bo.stdout.String())

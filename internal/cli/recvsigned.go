@@ -44,15 +44,24 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 	if err := c.printNewFindings(recvMark, o.asJSON); err != nil {
 		return err
 	}
-	if err := c.printArrivals(arrivals, o.asJSON); err != nil {
+	c.notePending(&arrivals)
+	if err := c.tellWaiting(arrivals.Waiting, o.asJSON); err != nil {
+		return err
+	}
+	if err := c.tellArrivals(&arrivals, o.asJSON); err != nil {
 		return err
 	}
 	if c.doubtful {
-		c.say("%s", c.style.warn(doubt))
+		if err := c.tellDoubt(o.asJSON); err != nil {
+			return err
+		}
 	}
 	if readErr != nil {
 		if shown > 0 {
-			return partlyError{fmt.Errorf("what stands above is what this device has kept; %w", readErr)}
+			readErr = partlyError{fmt.Errorf("what stands above is what this device has kept; %w", readErr)}
+		}
+		if found := a.tally.found(); o.strict && found > 0 {
+			readErr = errors.Join(foundError{found}, readErr)
 		}
 		return readErr
 	}
@@ -60,7 +69,20 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 	if err != nil {
 		return err
 	}
-	return a.concludeSigned(r, shown, unopened)
+	return a.concludeSigned(r, shown, unopened, o.strict)
+}
+
+// notePending notes for the verdict what may still come.
+func (c *conversation) notePending(arrivals *room.Arrivals) {
+	c.tally.pending = len(arrivals.Waiting)
+	if c.doubtful {
+		c.tally.pending++
+	}
+}
+
+// tellDoubt tells that the relay shows less than it did.
+func (a *app) tellDoubt(asJSON bool) error {
+	return a.tell(findingJSON{Finding: "doubtful", Text: doubt, Waiting: true}, asJSON)
 }
 
 // recvSignedCSV reads a downloaded feed afresh, with an archive that is thrown away.
@@ -101,20 +123,27 @@ func (a *app) recvSignedCSV(ctx context.Context, r keyring.Room, o recvOptions) 
 		return err
 	}
 	for i := range arrivals.Told {
-		if err := a.printFinding(&arrivals.Told[i], false, o.asJSON); err != nil {
+		if err := a.tellFinding(&arrivals.Told[i], false, o.asJSON); err != nil {
 			return err
 		}
 	}
-	if err := a.printArrivals(arrivals, o.asJSON); err != nil {
+	a.tally.pending = len(arrivals.Waiting)
+	if err := a.tellWaiting(arrivals.Waiting, o.asJSON); err != nil {
 		return err
 	}
-	switch {
-	case readErr != nil:
-		return readErr
-	case end.cut:
-		return partlyError{errors.New("the feed ends in the middle of a line: its last entry may be missing")}
+	if err := a.tellArrivals(&arrivals, o.asJSON); err != nil {
+		return err
 	}
-	return a.concludeSigned(r, shown, arrivals.NotOurs > 0)
+	if err := a.tellUnread(end.skipped, end.cut, o.asJSON); err != nil {
+		return err
+	}
+	if readErr != nil {
+		return readErr
+	}
+	if err := a.concludeSigned(r, shown, arrivals.NotOurs > 0, o.strict); err != nil || !end.cut {
+		return err
+	}
+	return errCut
 }
 
 // hasUnopened reports whether there are tokens, of this reading or of one before, that no key opens.
@@ -183,7 +212,7 @@ func (c *conversation) printNewFindings(name string, asJSON bool) error {
 			return err
 		}
 		for i := range news.Found {
-			if err := c.printFinding(&news.Found[i].Finding, news.Found[i].TakenBack, asJSON); err != nil {
+			if err := c.tellFinding(&news.Found[i].Finding, news.Found[i].TakenBack, asJSON); err != nil {
 				return err
 			}
 		}
@@ -192,28 +221,38 @@ func (c *conversation) printNewFindings(name string, asJSON bool) error {
 	return c.SetShown(name, mark)
 }
 
-// printArrivals prints what a reading has noticed besides messages and findings about them.
-func (a *app) printArrivals(arrivals room.Arrivals, asJSON bool) error {
-	for i := range arrivals.Waiting {
-		if err := a.printFinding(&arrivals.Waiting[i], false, asJSON); err != nil {
+// tellWaiting tells what may still come.
+func (a *app) tellWaiting(waiting []record.Finding, asJSON bool) error {
+	for i := range waiting {
+		if err := a.tellFinding(&waiting[i], false, asJSON); err != nil {
 			return err
 		}
 	}
-	if n := len(arrivals.Elsewhere); n > 0 {
-		a.say("%s", a.style.bad(fmt.Sprintf("%s signed by your own key came from somewhere else: a copied home directory, "+
-			"or this one was restored from a backup", count(n, "message"))))
-	}
-	return a.printFindings(arrivals.Findings, asJSON)
+	return nil
 }
 
-func (a *app) concludeSigned(r keyring.Room, shown int, unopened bool) error {
+// tellArrivals tells what a reading has noticed besides messages, findings about them and what waits.
+func (a *app) tellArrivals(arrivals *room.Arrivals, asJSON bool) error {
+	if n := len(arrivals.Elsewhere); n > 0 {
+		text := count(n, "message") + " signed by your own key came from somewhere else: a copied home directory, or this " +
+			"one was restored from a backup"
+		if err := a.tell(findingJSON{Finding: "elsewhere", Text: text, Count: &n}, asJSON); err != nil {
+			return err
+		}
+	}
+	return a.tellCounted(arrivals.Findings, asJSON)
+}
+
+func (a *app) concludeSigned(r keyring.Room, shown int, unopened, strict bool) error {
 	switch {
 	case shown > 0:
 	case unopened:
-		return hint(errNoKey, "is it the right passphrase and channel? Compare the check words with the others, "+
-			"or \"fernpost join\" under another name (room %s, channel %d)", r.Name, r.Channel)
+		return hint(errNoKey, noKeyHint, r.Name, r.Channel)
 	default:
 		a.say("no messages yet")
+	}
+	if strict {
+		return a.tally.verdict()
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,35 +15,48 @@ import (
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
-	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
+// verifyOptions are the flags of verify.
+type verifyOptions struct {
+	room, csv string
+	until     int64 // 0: to the end
+	asJSON    bool
+}
+
 func (a *app) verifyCommand() *cobra.Command {
-	var roomName, csv string
-	var asJSON bool
+	var o verifyOptions
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Check a room's whole history and print a digest to compare",
 		Long: `verify reads the whole feed afresh, from the relay or with --csv from a file, checks every signature and every
-number, and prints what it finds: forged, missing, forked or incomplete messages, with their entries. From the relay it
-also tells which messages this device has read that are not there any more. It ends with a digest of the conversation
-in six words. Two people who read the same words to each other were shown the same conversation, to the letter;
-otherwise the relay has shown them different ones.`,
-		Example: "  fernpost verify\n  fernpost verify --room lab --csv feeds.csv\n  fernpost verify --json",
+number, and prints what it finds: forged, missing, forked or incomplete messages, with their entries, and entries that
+were not shown. From the relay it also tells which messages this device has read that are not there any more. It ends
+with a verdict and a digest of the conversation in six words. Two people who read the same words to each other were
+shown the same conversation, to the letter and in the same order. If one of them has read further, --until checks and
+compares what both have.
+
+The exit code is 7 if something is wrong, 3 if nothing is but something waits or could not be judged, and 6 if no key
+opens anything.`,
+		Example: "  fernpost verify\n  fernpost verify --room lab --csv feeds.csv\n  fernpost verify --until 120\n  fernpost verify --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.verify(cmd.Context(), roomName, csv, asJSON)
+			if o.until < 0 || o.until == 0 && cmd.Flags().Changed("until") {
+				return usagef("--until %d: want the number of an entry", o.until)
+			}
+			return a.verify(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().StringVar(&roomName, "room", "", "the `ROOM` to check (default: the only one)")
-	cmd.Flags().StringVar(&csv, "csv", "", "check the feed in `FILE`, at an address, or - for standard input")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line, the last one with the digest")
+	cmd.Flags().StringVar(&o.room, "room", "", "the `ROOM` to check (default: the only one)")
+	cmd.Flags().StringVar(&o.csv, "csv", "", "check the feed in `FILE`, at an address, or - for standard input")
+	cmd.Flags().Int64Var(&o.until, "until", 0, "check no entry above number `ENTRY`")
+	cmd.Flags().BoolVar(&o.asJSON, "json", false, "one JSON object a line, the last one with the digest")
 	return cmd
 }
 
-func (a *app) verify(ctx context.Context, roomName, csv string, asJSON bool) error {
-	r, err := a.loadRoom(roomName)
+func (a *app) verify(ctx context.Context, o verifyOptions) error {
+	r, err := a.loadRoom(o.room)
 	if err != nil {
 		return err
 	}
@@ -51,34 +66,65 @@ func (a *app) verify(ctx context.Context, roomName, csv string, asJSON bool) err
 		return hint(usagef("room %s holds plain texts: nobody has signed them, so there is nothing to verify", r.Name),
 			"rooms of the profiles fernpost and pbkdf2 are signed")
 	}
-	read := func(visit func(*thingspeak.Entry) error) (feedEnd, record.View, error) {
-		return a.readWholeChannel(ctx, r, visit)
-	}
-	if csv != "" {
-		read = func(visit func(*thingspeak.Entry) error) (feedEnd, record.View, error) {
-			return a.readWholeCSV(ctx, csv, visit)
+	var rows rowNumbers
+	read := func(visit func(*thingspeak.Entry) error) (end feedEnd, view record.View, err error) {
+		upTo := func(e *thingspeak.Entry) error {
+			if o.until > 0 && e.ID > o.until {
+				return nil
+			}
+			rows.add(e.ID)
+			return visit(e)
 		}
+		if o.csv != "" {
+			end, view, err = a.readWholeCSV(ctx, o.csv, upTo)
+		} else {
+			end, view, err = a.readWholeChannel(ctx, r, upTo)
+		}
+		if o.until > 0 {
+			end.last = min(end.last, o.until)
+		}
+		view.Holes = rows.below(view.Holes)
+		return end, view, err
 	}
 	report, end, err := a.verifyFeed(ctx, r, read)
 	if err != nil {
 		return err
 	}
-	var withheld []room.Withheld
-	if csv == "" { // a file may well be older than what was read
-		if withheld, err = a.withheld(r, &report); err != nil {
+	if report.NotOurs > 0 && !report.Opened() {
+		return hint(errNoKey, noKeyHint, r.Name, r.Channel)
+	}
+	if err := a.tellReport(&report, o.asJSON); err != nil {
+		return err
+	}
+	if o.csv == "" { // a file may well be older than what was read
+		if err := a.tellWithheld(r, &report, o); err != nil {
 			return err
 		}
 	}
-	if err := a.printReport(&report, withheld, asJSON); err != nil {
+	if err := a.tellNotShown(&rows, end, o); err != nil {
 		return err
 	}
-	if end.cut {
-		return partlyError{errors.New("the feed ends in the middle of a line: its last entry may be missing")}
+	if err := a.tellUnread(end.skipped, end.cut, o.asJSON); err != nil {
+		return err
 	}
-	if report.Records == 0 && report.NotOurs > 0 {
-		return errNoKey
+	if err := a.printVerdict(&report, o); err != nil {
+		return err
 	}
-	return nil
+	return a.tally.verdict()
+}
+
+// tellReport tells what was found in the records, and what waits.
+func (a *app) tellReport(r *room.Report, asJSON bool) error {
+	for i := range r.Found {
+		if err := a.tellFinding(&r.Found[i], false, asJSON); err != nil {
+			return err
+		}
+	}
+	a.tally.pending = len(r.Waiting)
+	if err := a.tellWaiting(r.Waiting, asJSON); err != nil {
+		return err
+	}
+	return a.tellCounted(r.Findings, asJSON)
 }
 
 // readWholeChannel reads a channel back to its beginning.
@@ -123,61 +169,159 @@ func (a *app) readWholeCSV(
 	return end, view, err
 }
 
-// withheld finds out what this device has read that the relay does not show.
-func (a *app) withheld(r keyring.Room, report *room.Report) (all []room.Withheld, err error) {
+// tellWithheld tells what this device has read that the relay does not show.
+func (a *app) tellWithheld(r keyring.Room, report *room.Report, o verifyOptions) (err error) {
 	dir, err := a.dataDir("archive")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	store, err := archive.OpenRoom(dir, r.Name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	return report.Withheld(store)
-}
-
-func (a *app) printWithheld(w *room.Withheld, asJSON bool) error {
-	text := fmt.Sprintf("not there any more: %s from %s that this device has read (%s)",
-		count(int(w.Last-w.First)+1, "message"), w.Name, record.Numbers(w.Name, w.First, w.Last))
-	if asJSON {
-		return a.printJSON(findingJSON{
-			Finding: "withheld", Text: text, Author: &w.Name, Key: &w.Author, Number: &w.First, Last: &w.Last,
-		})
+	all, err := report.Withheld(store, o.until)
+	if err != nil {
+		return err
 	}
-	a.say("%s", a.style.bad(screen.Line(text)))
+	for i := range all {
+		w := &all[i]
+		text := fmt.Sprintf("not there any more: %s from %s that this device has read (%s)",
+			count(int(w.Last-w.First)+1, "message"), w.Name, record.Numbers(w.Name, w.First, w.Last))
+		f := findingJSON{
+			Finding: "withheld", Text: text, Author: &w.Name, Key: &w.Author, Number: &w.First, Last: &w.Last,
+		}
+		if err := a.tell(f, o.asJSON); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-func (a *app) printReport(r *room.Report, withheld []room.Withheld, asJSON bool) error {
-	for i := range r.Found {
-		if err := a.printFinding(&r.Found[i], false, asJSON); err != nil {
-			return err
+// rowNumbers are the numbers of the rows that were read.
+type rowNumbers struct {
+	ids    []int64
+	sorted bool
+}
+
+func (n *rowNumbers) add(id int64) { n.ids, n.sorted = append(n.ids, id), false }
+
+func (n *rowNumbers) sort() {
+	if !n.sorted {
+		slices.Sort(n.ids)
+		n.ids, n.sorted = slices.Compact(n.ids), true
+	}
+}
+
+// highest is the highest number, 0 if there is none.
+func (n *rowNumbers) highest() int64 {
+	if n.sort(); len(n.ids) == 0 {
+		return 0
+	}
+	return n.ids[len(n.ids)-1]
+}
+
+// below returns the holes below the highest row.
+func (n *rowNumbers) below(holes []record.Hole) []record.Hole {
+	last := n.highest()
+	for i := range holes {
+		if holes[i].Last = min(holes[i].Last, last); holes[i].First > holes[i].Last {
+			return holes[:i]
 		}
 	}
-	for i := range r.Waiting {
-		if err := a.printFinding(&r.Waiting[i], false, asJSON); err != nil {
-			return err
+	return holes
+}
+
+// gaps yields the ranges of numbers above from and below the highest that no row has.
+func (n *rowNumbers) gaps(from int64) iter.Seq2[int64, int64] {
+	return func(yield func(first, last int64) bool) {
+		n.sort()
+		for _, id := range n.ids {
+			if id > from+1 && !yield(from+1, id-1) {
+				return
+			}
+			from = max(from, id)
 		}
 	}
-	if err := a.printFindings(r.Findings, asJSON); err != nil {
+}
+
+// mostGaps is how many ranges of entries that were not shown have lines of their own.
+const mostGaps = 10
+
+// tellNotShown tells which entries the feed lacks, whether or not a record is known to have stood there: an author who
+// wrote nothing afterwards is not missed otherwise.
+func (a *app) tellNotShown(rows *rowNumbers, end feedEnd, o verifyOptions) error {
+	from := int64(0)
+	if o.csv != "" && len(rows.ids) > 0 { // a file may begin anywhere
+		rows.sort()
+		from = rows.ids[0]
+	}
+	if err := a.tellGaps(rows.gaps(from), o.asJSON); err != nil {
 		return err
 	}
-	for i := range withheld {
-		if err := a.printWithheld(&withheld[i], asJSON); err != nil {
+	if top := rows.highest(); end.last > top && !end.cut {
+		text := fmt.Sprintf("the relay names entry %d and does not show it", end.last)
+		if end.last > top+1 {
+			text = fmt.Sprintf("the relay names entry %d and shows none above entry %d", end.last, top)
+		}
+		return a.tell(findingJSON{Finding: "claimed", Text: text, Entry: &end.last}, o.asJSON)
+	}
+	return nil
+}
+
+// tellGaps tells which entries were not shown.
+func (a *app) tellGaps(gaps iter.Seq2[int64, int64], asJSON bool) error {
+	told, rest := 0, 0
+	var all []findingJSON
+	for first, last := range gaps {
+		switch {
+		case told < mostGaps:
+			told++
+			text := record.Entries(first, last) + " " + wasOrWere(first, last) + " not shown"
+			all = append(all, findingJSON{Finding: "not shown", Text: text, Entry: &first, LastEntry: &last})
+			continue
+		case rest == 0:
+			all = append(all, findingJSON{Finding: "not shown", Entry: &first})
+		}
+		rest++
+		f := &all[mostGaps]
+		f.LastEntry = &last
+		f.Text = fmt.Sprintf("%s more of entries that were not shown, among %s", count(rest, "range"), record.Entries(*f.Entry, last))
+	}
+	for _, f := range all {
+		if err := a.tell(f, asJSON); err != nil {
 			return err
 		}
 	}
-	found := len(r.Found) + len(withheld)
+	return nil
+}
+
+func wasOrWere(first, last int64) string {
+	if first == last {
+		return "was"
+	}
+	return "were"
+}
+
+// printVerdict prints what was checked, the verdict and the digest.
+func (a *app) printVerdict(r *room.Report, o verifyOptions) error {
 	digest := strings.Join(passphrase.Words(6, r.Digest[:16]), " ")
-	if asJSON {
-		return a.printJSON(verdictJSON{r.Entries, r.Records, r.Authors, r.Unsigned, found, digest})
+	found, unsure := a.tally.found(), a.tally.unsure+a.tally.pending
+	if o.asJSON {
+		return a.printJSON(verdictJSON{
+			r.Entries, r.Records, r.Authors, r.Unsigned, found, unsure, digest,
+			record.DigestVersion, len(r.Lines), r.Authors, known(o.until),
+		})
 	}
 	verdict := a.style.good("nothing is wrong with them")
-	if found > 0 {
+	switch {
+	case found > 0:
 		verdict = a.style.bad(count(found, "finding") + ", told above")
+	case unsure > 0:
+		verdict = a.style.warn("nothing is known to be wrong with them, but not everything could be judged")
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s by %s in %s; %s unsigned; %s\ndigest: %s\n", count(r.Records, "record"),
-		count(r.Authors, "author"), count(r.Entries, "entry"), count(r.Unsigned, "text"), verdict, a.style.bold(digest))
+	_, err := fmt.Fprintf(a.stdout, "%s by %s in %s; %s unsigned; %s\ndigest: %s (version %d, %s, %s)\n",
+		count(r.Records, "record"), count(r.Authors, "author"), count(r.Entries, "entry"), count(r.Unsigned, "text"), verdict,
+		a.style.bold(digest), record.DigestVersion, count(len(r.Lines), "line"), count(r.Authors, "key"))
 	return err
 }

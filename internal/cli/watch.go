@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"reflect"
 	"slices"
 	"time"
@@ -24,7 +25,7 @@ type watchOptions struct {
 	pollMin, pollMax time.Duration
 	fromStart        bool
 	messages         int
-	asJSON           bool
+	asJSON, strict   bool
 	policy           policy
 }
 
@@ -38,7 +39,8 @@ func (a *app) watchCommand() *cobra.Command {
 first time with what comes from now on; --from-start begins with the channel's first entry.
 
 It asks the relay for the number of the newest entry, a few bytes: often after activity, more and more rarely while
-nothing comes. It outlives a relay that is restarted or cannot be reached for a while.`,
+nothing comes. It outlives a relay that is restarted or cannot be reached for a while. In a signed room it tells what is
+wrong as soon as that is certain, and after a minute what it waits for.`,
 		Example: `  fernpost watch
   fernpost watch --room lab --from-start
   fernpost watch --json | jq -r .text`,
@@ -57,6 +59,7 @@ nothing comes. It outlives a relay that is restarted or cannot be reached for a 
 	flags.BoolVar(&o.fromStart, "from-start", false, "begin with the channel's first entry")
 	flags.IntVar(&o.messages, "messages", 0, "end after this many `messages`; 0 is never")
 	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line")
+	addStrict(flags, &o.strict)
 	addUnsigned(flags, &unsigned)
 	return cmd
 }
@@ -158,6 +161,9 @@ func (f *follower) run(ctx context.Context, poll func(context.Context) (news boo
 		default:
 			pause = min(pause*3/2, f.options.pollMax)
 		}
+		if f.done() && f.options.strict {
+			return f.tally.verdict()
+		}
 		if f.done() {
 			return nil
 		}
@@ -210,10 +216,12 @@ func (w *watcher) poll(ctx context.Context) (news bool, err error) {
 		return false, err
 	}
 	w.shown += len(messages)
-	if err := w.printFindings(findings, w.options.asJSON); err != nil {
+	if err := w.tellCounted(findings, w.options.asJSON); err != nil {
 		return false, err
 	}
-	w.warn(got)
+	if err := w.tellNews(got); err != nil {
+		return false, err
+	}
 	w.position = got.Position
 	if serr := w.remember(); serr != nil {
 		return false, fmt.Errorf("the messages above were shown, but a later watch will show them again: %w", serr)
@@ -231,19 +239,39 @@ func (w *watcher) remember() error {
 	return w.memory.Save(w.room.Name, now)
 }
 
-// warn names what the relay did to entries that were read before.
-func (w *watcher) warn(n remote.News) {
+// tellNews tells what the relay did to entries that were read before, and what could not be read.
+func (w *watcher) tellNews(n remote.News) error {
+	var all []findingJSON
 	if n.Cleared {
-		w.say("%s", w.style.warn("the channel was cleared, or the relay lost its entries; reading goes on with the new ones"))
+		all = append(all, findingJSON{
+			Finding: "cleared", Text: "the channel was cleared, or the relay lost its entries; reading goes on with the new ones",
+		})
 	}
-	if gone := slices.Concat(n.Altered, n.Rewritten); len(gone) > 0 {
-		w.say("%s", w.style.bad("the relay lost or rewrote "+rewritten(gone)))
+	if gone := slices.Sorted(slices.Values(slices.Concat(n.Altered, n.Rewritten))); len(gone) > 0 {
+		all = append(all, findingJSON{
+			Finding: record.Wiped.String(), Text: "the relay lost or rewrote " + rewritten(gone),
+			Entry: &gone[0], LastEntry: &gone[len(gone)-1], Count: new(len(gone)),
+		})
 	}
-	for _, r := range n.Lost {
-		w.say("%s", w.style.warn(record.Entries(r.First, r.Last)+" never came, though the relay has counted them"))
+	for _, f := range all {
+		if err := w.tell(f, w.options.asJSON); err != nil {
+			return err
+		}
 	}
-	if n.Skipped > 0 {
-		w.say("%s", w.style.warn(count(n.Skipped, "row")+" of the feed could not be read"))
+	if err := w.tellGaps(each(n.Lost), w.options.asJSON); err != nil {
+		return err
+	}
+	return w.tellUnread(n.Skipped, false, w.options.asJSON)
+}
+
+// each yields the ends of ranges.
+func each(ranges []remote.Range) iter.Seq2[int64, int64] {
+	return func(yield func(first, last int64) bool) {
+		for i := range ranges {
+			if !yield(ranges[i].First, ranges[i].Last) {
+				return
+			}
+		}
 	}
 }
 

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"time"
 
 	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 )
 
@@ -28,14 +30,23 @@ func (a *app) watchSigned(ctx context.Context, r keyring.Room, o watchOptions) (
 		mark, known = room.Mark{}, true
 	}
 	f := &follower{app: a, options: o, room: r}
+	var w waiting
 	return f.run(ctx, func(ctx context.Context) (news bool, err error) {
 		doubted := c.doubtful
 		arrivals, readErr := c.read(ctx)
 		f.relayAnswers(readErr)
-		if c.doubtful && !doubted {
-			c.say("%s", c.style.warn(doubt))
+		if readErr == nil {
+			c.notePending(&arrivals)
+			if err := a.tellWaiting(w.ripe(arrivals.Waiting, time.Now()), o.asJSON); err != nil {
+				return false, err
+			}
 		}
-		if err := c.printFindings(arrivals.Findings, o.asJSON); err != nil {
+		if c.doubtful && !doubted {
+			if err := c.tellDoubt(o.asJSON); err != nil {
+				return false, err
+			}
+		}
+		if err := c.tellArrivals(&arrivals, o.asJSON); err != nil {
 			return false, err
 		}
 		if !known && readErr == nil {
@@ -51,6 +62,36 @@ func (a *app) watchSigned(ctx context.Context, r keyring.Room, o watchOptions) (
 		}
 		return arrivals.Entries > 0, readErr
 	})
+}
+
+// ripeAfter is how long something waits before it is worth a word: mostly it comes within seconds.
+const ripeAfter = time.Minute
+
+// waiting is what waits, since when this watch has known of it, and whether that was told.
+type waiting map[record.FindingID]waited
+
+type waited struct {
+	since time.Time
+	told  bool
+}
+
+// ripe returns what has waited for a minute and was not told yet, and forgets what waits no longer.
+func (w *waiting) ripe(all []record.Finding, now time.Time) (tell []record.Finding) {
+	still := make(waiting, len(all))
+	for i := range all {
+		id := all[i].ID()
+		state, ok := (*w)[id]
+		if !ok {
+			state.since = now
+		}
+		if !state.told && now.Sub(state.since) >= ripeAfter {
+			state.told = true
+			tell = append(tell, all[i])
+		}
+		still[id] = state
+	}
+	*w = still
+	return tell
 }
 
 // printNews prints what has come since a mark, as many messages as are wanted, and moves the mark on once that is out.
@@ -80,7 +121,7 @@ func (c *conversation) printNews(mark room.Mark, f *follower) (room.Mark, error)
 			return mark, err
 		}
 		for i := range news.Found {
-			if err := c.printFinding(&news.Found[i].Finding, news.Found[i].TakenBack, f.options.asJSON); err != nil {
+			if err := c.tellFinding(&news.Found[i].Finding, news.Found[i].TakenBack, f.options.asJSON); err != nil {
 				return mark, err
 			}
 		}

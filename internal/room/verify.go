@@ -30,6 +30,11 @@ type Report struct {
 	Digest [32]byte
 }
 
+// Opened reports whether a key has opened any token.
+func (r *Report) Opened() bool {
+	return len(r.Lines)+r.Repeats+r.LeftOver+r.Refused+len(r.Found)+len(r.Waiting) > 0
+}
+
 // Verify reads a whole feed afresh, without an archive, and judges it. Entries may come in any order. view is asked
 // once they have all come. Its memory grows with the number of tokens.
 func Verify(
@@ -163,8 +168,8 @@ type Withheld struct {
 }
 
 // Withheld returns which records of an archive the whole feed lacks that a report is about, by author and number: the
-// relay has lost them or hides them, or the channel was cleared.
-func (r *Report) Withheld(store Store) (all []Withheld, err error) {
+// relay has lost them or hides them, or the channel was cleared. With until above 0 no entry above it counts.
+func (r *Report) Withheld(store Store, until int64) (all []Withheld, err error) {
 	type name struct {
 		author record.PublicKey
 		number uint32
@@ -176,7 +181,7 @@ func (r *Report) Withheld(store Store) (all []Withheld, err error) {
 		there[name{h.Author, h.Number, h.Hash}] = true
 	}
 	err = store.Records(func(h record.Held) error {
-		if there[name{h.Author, h.Number, h.Hash}] {
+		if there[name{h.Author, h.Number, h.Hash}] || until > 0 && h.At.Entry > until {
 			return nil
 		}
 		if n := len(all); n > 0 && all[n-1].Author == h.Author && all[n-1].Last+1 >= h.Number {

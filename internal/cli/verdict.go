@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/screen"
+)
+
+// tally counts what a command has told, for its verdict.
+type tally struct {
+	// told are the findings about records that were told and not taken back, and others counts all other findings.
+	told   map[record.FindingID]bool
+	others int
+	// unsure counts what could not be judged and never will be by this command, and pending what may still come.
+	unsure, pending int
+}
+
+// weight is what a finding is to a verdict.
+type weight uint8
+
+const (
+	wrong  weight = iota // something is wrong
+	unsure               // something could not be judged
+	noted                // nothing is wrong with it
+)
+
+// weights are those of the kinds that say less than that something is wrong.
+var weights = map[string]weight{
+	record.NotOurs.String(): unsure, "damaged": unsure, record.Newer.String(): unsure, "unread": unsure, "claimed": unsure,
+	record.Repeat.String(): noted, "expired": noted, "from the future": noted, record.Unsigned.String(): noted,
+	record.Renamed.String(): noted,
+}
+
+// tell prints a finding and counts it: among the data for programs, on stderr for people, also with --quiet. What waits
+// is counted by whoever knows how much waits in the end.
+func (a *app) tell(f findingJSON, asJSON bool) error {
+	w := weights[f.Finding]
+	if !f.Waiting && !f.TakenBack {
+		switch w {
+		case wrong:
+			a.tally.others++
+		case unsure:
+			a.tally.unsure++
+		}
+	}
+	return a.printTold(f, w, asJSON)
+}
+
+// tellFinding is tell for a finding about records, which may be taken back.
+func (a *app) tellFinding(f *record.Finding, takenBack, asJSON bool) error {
+	j := jsonOfFinding(f, takenBack)
+	if w := weights[j.Finding]; f.Waiting || w != wrong {
+		return a.tell(j, asJSON)
+	}
+	if a.tally.told == nil {
+		a.tally.told = map[record.FindingID]bool{}
+	}
+	if takenBack {
+		delete(a.tally.told, f.ID())
+	} else {
+		a.tally.told[f.ID()] = true
+	}
+	return a.printTold(j, wrong, asJSON)
+}
+
+func (a *app) printTold(f findingJSON, w weight, asJSON bool) error {
+	if asJSON {
+		return a.printJSON(f)
+	}
+	text := screen.Line(f.Text)
+	switch {
+	case text == "":
+		return nil
+	case f.TakenBack:
+		text = a.style.good("no longer true: " + text)
+	case f.Waiting:
+		text = a.style.dim(text)
+	case w == wrong:
+		text = a.style.bad(text)
+	default:
+		text = a.style.warn(text)
+	}
+	_, err := fmt.Fprintln(a.stderr, text)
+	return err
+}
+
+// tellUnread tells what of a feed could not be read.
+func (a *app) tellUnread(skipped int, cut, asJSON bool) error {
+	if skipped > 0 {
+		text := count(skipped, "row") + " of the feed could not be read"
+		if err := a.tell(findingJSON{Finding: "unread", Text: text, Count: &skipped}, asJSON); err != nil {
+			return err
+		}
+	}
+	if cut {
+		const text = "the feed ends in the middle of a line: its last entry may be missing"
+		return a.tell(findingJSON{Finding: "unread", Text: text}, asJSON)
+	}
+	return nil
+}
+
+// foundError says that something is wrong, as was told before.
+type foundError struct{ findings int }
+
+func (e foundError) Error() string { return count(e.findings, "finding") + ", told above" }
+
+// errUnsure says that nothing is known to be wrong, but not everything could be judged.
+var errUnsure = partlyError{errors.New("nothing was found to be wrong, but not everything could be judged, as told above")}
+
+// found is how many findings were told.
+func (t *tally) found() int { return len(t.told) + t.others }
+
+// verdict is an error where something is wrong, or could not be judged.
+func (t *tally) verdict() error {
+	switch {
+	case t.found() > 0:
+		return foundError{t.found()}
+	case t.unsure+t.pending > 0:
+		return errUnsure
+	}
+	return nil
+}
+
+// addStrict adds the flag that makes a verdict out of what was told.
+func addStrict(flags *pflag.FlagSet, to *bool) {
+	flags.BoolVar(to, "strict", false, "end with code 7 if a finding was told, with 3 if something waits or could not be judged")
+}

@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+)
+
+// feedOf saves a room's feed, changed, and returns the file.
+func (d *device) feedOf(change func(rows []string) []string) string {
+	d.t.Helper()
+	d.must("eavesdrop", "--raw", "-n", "0")
+	lines := slices.Collect(strings.Lines(d.stdout.String()))
+	file := filepath.Join(d.t.TempDir(), "feed.csv")
+	text := lines[0] + strings.Join(change(lines[1:]), "")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		d.t.Fatal(err)
+	}
+	return file
+}
+
+// TestTheVerdictIsNoBetterThanTheFacts: whatever was withheld, cut off, or cannot be read or opened, verify does not say
+// that nothing is wrong, and its exit code tells which it is.
+func TestTheVerdictIsNoBetterThanTheFacts(t *testing.T) {
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	channel := fmt.Sprint(ana.makeRoom(quickSigned))
+	ana.must("identity", "name", "ana")
+	bo := newDevice(t, relay)
+	bo.env["FERNPOST_WRITE_KEY"] = ana.writeKey()
+	bo.must("join", "lab", "--channel", channel, "--profile", quickSigned)
+	bo.must("identity", "name", "bo")
+	ana.must("send", "one")
+	bo.must("send", "nobody needs this number")
+	ana.must("send", "two")
+	for name, c := range map[string]struct {
+		change  func(rows []string) []string
+		code    int
+		tells   []string
+		verdict string
+	}{
+		"all there": {func(rows []string) []string { return rows }, exitDone, nil, "nothing is wrong with them"},
+		"an entry that no number needs": {
+			func(rows []string) []string { return slices.Delete(rows, 1, 2) }, exitFindings,
+			[]string{"entry 2 was not shown"},
+			"1 finding, told above",
+		},
+		"many entries": {func(rows []string) []string {
+			for n := range 30 {
+				rows = append(rows, fmt.Sprintf("2026-11-20 10:00:00 UTC,%d,\n", 3*n+10))
+			}
+			return rows
+		}, exitFindings, []string{"entries 4–9 were not shown", "entries 11–12 were not shown", "20 ranges more of entries that were not shown, among entries 38–96"}, "11 findings, told above"},
+		"cut": {func(rows []string) []string {
+			return append(rows, "2026-11-20 10:00:00 UTC,4,gAAAA")
+		}, exitPartly, []string{"the feed ends in the middle of a line: its last entry may be missing"}, "not everything could be judged"},
+		"a row that cannot be read": {func(rows []string) []string {
+			return append(rows, "2026-11-20 10:00:00 UTC,four,x\n")
+		}, exitPartly, []string{"1 row of the feed could not be read"}, "not everything could be judged"},
+		"a token that no key opens": {func(rows []string) []string {
+			return append(rows, strings.Replace(rows[2], ",3,gAAAA", ",4,gAAAB", 1))
+		}, exitPartly, []string{"1 entry not for this key (entry 4): sealed with another one, or altered"}, "not everything could be judged"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := ana.feedOf(c.change)
+			ana.exits(c.code, "verify", "--csv", file)
+			for _, line := range c.tells {
+				if !strings.Contains(ana.stderr.String(), line+"\n") {
+					t.Errorf("it does not tell %q:\n%s", line, &ana.stderr)
+				}
+			}
+			if got := ana.stdout.String(); !strings.Contains(got, c.verdict+"\n") || strings.Count(got, "nothing is wrong") > 0 != (c.code == exitDone) {
+				t.Errorf("the verdict is\n%s", got)
+			}
+			if n := strings.Count(ana.stderr.String(), "\n"); n > 15 {
+				t.Errorf("%d lines are told:\n%s", n, &ana.stderr)
+			}
+		})
+	}
+}
+
+// TestAKeyThatOpensNothing: then verify says only that, and gives no verdict and no digest.
+func TestAKeyThatOpensNothing(t *testing.T) {
+	relay := relaytest.New(t)
+	ana, eve := newDevice(t, relay), newDevice(t, relay)
+	channel := fmt.Sprint(ana.makeRoom(quickSigned))
+	for _, args := range [][]string{nil, {"--json"}} {
+		eve.env["FERNPOST_PASSPHRASE"] = "stapler goose window lemon racket plum"
+		if len(args) == 0 {
+			eve.must("join", "lab", "--channel", channel, "--profile", quickSigned)
+			ana.must("send", "one")
+		}
+		eve.exits(exitNoKey, append([]string{"verify"}, args...)...)
+		if eve.stdout.Len() > 0 || strings.Count(eve.stderr.String(), "\n") != 2 ||
+			!strings.HasPrefix(eve.stderr.String(), "error: no message here opens with this room's key\nhint: ") {
+			t.Errorf("verify %v prints %q, %q", args, &eve.stdout, &eve.stderr)
+		}
+	}
+}
+
+// TestStrictEndsWithTheVerdict: what recv tells decides its exit code with --strict, also with --quiet.
+func TestStrictEndsWithTheVerdict(t *testing.T) {
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	ana.makeRoom(quickSigned)
+	ana.must("identity", "name", "ana")
+	for _, text := range []string{"one", "two", "three"} {
+		ana.must("send", text)
+	}
+	whole := ana.feedOf(func(rows []string) []string { return rows })
+	gap := ana.feedOf(func(rows []string) []string { return slices.Delete(rows, 1, 2) })
+	ana.must("recv", "--strict", "--csv", whole)
+	ana.must("recv", "--csv", gap)
+	for _, more := range [][]string{nil, {"--quiet"}, {"--json"}} {
+		ana.exits(exitFindings, append([]string{"recv", "--strict", "--csv", gap}, more...)...)
+		if got := ana.stdout.String() + ana.stderr.String(); !strings.Contains(got, "1 message from ana missing (ana 2)") {
+			t.Errorf("recv %v prints\n%s", more, got)
+		}
+	}
+	cut := ana.feedOf(func(rows []string) []string { return append(rows[:1], strings.TrimSuffix(rows[1], "\n")[:60]) })
+	ana.exits(exitPartly, "recv", "--strict", "--csv", cut)
+}
+
+// TestTheDigestLine: six words, and what they stand for.
+func TestTheDigestLine(t *testing.T) {
+	ana := newDevice(t, relaytest.New(t))
+	ana.makeRoom(quickSigned)
+	ana.must("send", "one")
+	ana.must("verify")
+	line := regexp.MustCompile(`(?m)^digest: (?:[a-z-]+ ){6}\(version \d+, 1 line, 1 key\)$`)
+	if !line.MatchString(ana.stdout.String()) {
+		t.Errorf("verify prints\n%s", &ana.stdout)
+	}
+}

@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+)
+
+// withheld hides an entry of every feed.
+type withheld struct {
+	http.RoundTripper
+
+	entry int64
+}
+
+func (h *withheld) RoundTrip(r *http.Request) (*http.Response, error) {
+	reply, err := h.RoundTripper.RoundTrip(r)
+	if err != nil || !strings.Contains(r.URL.Path, "feeds") {
+		return reply, err
+	}
+	body, err := io.ReadAll(reply.Body)
+	if err := reply.Body.Close(); err != nil {
+		return nil, err
+	}
+	body = regexp.MustCompile(fmt.Sprintf(`(?m)^[^,\n]*,%d,.*\n`, h.entry)).ReplaceAll(body, nil)
+	reply.Body, reply.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	reply.Header.Del("Content-Length")
+	return reply, err
+}
+
+// TestWatchTellsWhatWaits: a message that does not come is told to be waited for after a minute, once, and to be missing
+// when the relay had time enough to show it. With --strict it counts from the beginning.
+func TestWatchTellsWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		class := newClass(t, relaytest.InBubble(t))
+		ana, bo := class.device("127.0.0.1"), class.device("127.0.0.1")
+		channel := fmt.Sprint(ana.makeRoom(signedText))
+		ana.must("identity", "name", "ana")
+		for _, text := range []string{"one", "two", "three"} {
+			ana.must("send", text)
+		}
+		bo.must("join", "lab", "--channel", channel, "--profile", signedText)
+		bo.transport = &withheld{bo.transport, 2}
+		const waits, lost = "waiting for 1 message from ana (ana 2)\n", "1 message from ana missing (ana 2)\n"
+		bo.exits(exitPartly, "watch", "--from-start", "--messages", "2", "--strict")
+		watch := func(d time.Duration) string {
+			t.Helper()
+			ctx, cancel := context.WithTimeout(t.Context(), d)
+			defer cancel()
+			bo.runContext(ctx, "watch")
+			return bo.stderr.String()
+		}
+		if got := watch(50 * time.Second); strings.Contains(got, "ana 2") {
+			t.Errorf("within a minute watch says\n%s", got)
+		}
+		if got := watch(2 * time.Minute); strings.Count(got, waits) != 1 || strings.Contains(got, lost) {
+			t.Errorf("after a minute watch says\n%s", got)
+		}
+		if got := watch(30 * time.Minute); strings.Count(got, lost) != 1 {
+			t.Errorf("after half an hour watch says\n%s", got)
+		}
+	})
+}
