@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,6 +62,7 @@ words of a key aloud, and marks it as verified, knows whom the key belongs to.`,
 				}, "has no nickname here any more")
 			},
 		},
+		a.deviceCommand(&roomName, &asJSON),
 	)
 	return cmd
 }
@@ -121,16 +123,24 @@ func (a *app) chooseName(nick string) error {
 	return nil
 }
 
+// signedRoom reads a room, which has to be one whose members sign.
+func (a *app) signedRoom(name string) (keyring.Room, error) {
+	r, err := a.loadRoom(name)
+	if err != nil {
+		return r, err
+	}
+	signed, err := isSigned(r)
+	if err == nil && !signed {
+		err = usagef("room %s holds plain texts, which nobody signs", r.Name)
+	}
+	return r, err
+}
+
 // withConversation opens a signed room for the time of work.
 func (a *app) withConversation(roomName string, work func(*conversation) error) (err error) {
-	r, err := a.loadRoom(roomName)
+	r, err := a.signedRoom(roomName)
 	if err != nil {
 		return err
-	}
-	if signed, err := isSigned(r); err != nil {
-		return err
-	} else if !signed {
-		return usagef("room %s holds plain texts, which nobody signs", r.Name)
 	}
 	c, err := a.openConversation(r)
 	if err != nil {
@@ -151,7 +161,10 @@ func (a *app) listPeople(roomName string, asJSON bool) error {
 		}
 		for _, p := range people {
 			if asJSON {
-				o := personJSON{p.Name, p.Key, safetyWords(p.Key), p.Top, !p.Verified.IsZero(), p.Own}
+				o := personJSON{p.Name, p.Key, safetyWords(p.Key), p.Top, !p.Verified.IsZero(), p.Own, nil}
+				if p.Person != p.Key {
+					o.DeviceOf = &p.Person
+				}
 				if err := a.printJSON(o); err != nil {
 					return err
 				}
@@ -174,28 +187,39 @@ func (a *app) listPeople(roomName string, asJSON bool) error {
 
 // changePerson finds somebody by name, tag or key and does something about the key.
 func (a *app) changePerson(roomName, who string, change func(*conversation, record.PublicKey) error, done string) error {
+	if _, err := record.ParseKey(who); errors.Is(err, record.ErrWeakKey) {
+		return usageError{err}
+	}
 	return a.withConversation(roomName, func(c *conversation) error {
-		people, err := c.People()
+		p, err := c.person(who)
 		if err != nil {
 			return err
 		}
-		var found []room.Person
-		for _, p := range people {
-			if p.Name == who || p.Nick == who || p.Key.Tag().Name() == who || p.Key.Tag().String() == who || p.Key.String() == who {
-				found = append(found, p)
-			}
-		}
-		switch len(found) {
-		case 0:
-			return hint(usagef("nobody in this room is called %s", who), `"fernpost identity list" lists who has written`)
-		case 1:
-		default:
-			return hint(usagef("%d authors of this room are called %s", len(found), who), "name one by the tag that \"fernpost identity list\" shows")
-		}
-		if err := change(c, found[0].Key); err != nil {
+		if err := change(c, p.Key); err != nil {
 			return err
 		}
-		a.say("%s (%s) %s", screen.Line(found[0].Name), found[0].Key.Tag().Name(), done)
+		a.say("%s (%s) %s", screen.Line(p.Name), p.Key.Tag().Name(), done)
 		return nil
 	})
+}
+
+// person finds somebody by name, tag or key.
+func (c *conversation) person(who string) (room.Person, error) {
+	people, err := c.People()
+	if err != nil {
+		return room.Person{}, err
+	}
+	people = slices.DeleteFunc(people, func(p room.Person) bool {
+		tag := p.Key.Tag()
+		return !slices.Contains([]string{p.Name, p.Nick, tag.Name(), tag.String(), p.Key.String()}, who)
+	})
+	switch len(people) {
+	case 0:
+		return room.Person{}, hint(usagef("nobody in this room is called %s", who), `"fernpost identity list" lists who has written`)
+	case 1:
+		return people[0], nil
+	default:
+		return room.Person{}, hint(usagef("%d authors of this room are called %s", len(people), who),
+			`name one by the tag that "fernpost identity list" shows`)
+	}
 }

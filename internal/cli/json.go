@@ -34,6 +34,7 @@ var objects = []object{
 	listedRoomJSON{},
 	identityJSON{},
 	personJSON{},
+	consentJSON{},
 	sightingJSON{},
 }
 
@@ -187,15 +188,25 @@ func (identityJSON) about() string { return `Who signs ("identity", "identity sh
 
 // personJSON is an author of a room.
 type personJSON struct {
-	Name     string           `json:"name" means:"how the author is called"`
-	Key      record.PublicKey `json:"key" means:"the public key, 64 hexadecimal digits"`
-	Words    string           `json:"words" means:"six words to compare"`
-	Last     uint32           `json:"last_number" means:"the author's highest number held"`
-	Verified bool             `json:"verified" means:"whether the words were compared"`
-	Own      bool             `json:"own" means:"whether it is our own key"`
+	Name     string            `json:"name" means:"how the author is called"`
+	Key      record.PublicKey  `json:"key" means:"the public key, 64 hexadecimal digits"`
+	Words    string            `json:"words" means:"six words to compare"`
+	Last     uint32            `json:"last_number" means:"the author's highest number held"`
+	Verified bool              `json:"verified" means:"whether the words were compared"`
+	Own      bool              `json:"own" means:"whether it is our own key"`
+	DeviceOf *record.PublicKey `json:"device_of" means:"the key of whose device it is; null if it stands for itself"`
 }
 
 func (personJSON) about() string { return `An author ("identity list"):` }
+
+// consentJSON is the consent to be somebody's device.
+type consentJSON struct {
+	Code   string           `json:"code" means:"what the other device claims this one with"`
+	Key    record.PublicKey `json:"key" means:"the key of this device"`
+	Author record.PublicKey `json:"author" means:"the key that may claim it"`
+}
+
+func (consentJSON) about() string { return `A consent ("identity device consent"):` }
 
 // sightingJSON is what a field shows without a key.
 type sightingJSON struct {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
@@ -72,9 +73,8 @@ func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
 	if err != nil {
 		return err
 	}
-	if r.WriteKey == "" {
-		return hint(usagef("room %s has no write key, so it can only be read", r.Name),
-			"get the key from whoever made the room, then join again under another name with --write-key-file FILE")
+	if err := writable(r); err != nil {
+		return err
 	}
 	signed, err := isSigned(r)
 	if err != nil {
@@ -132,6 +132,15 @@ func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
 	}
 	a.say("accepted as entry %d", entry)
 	return nil
+}
+
+// writable refuses a room that this device cannot write to.
+func writable(r keyring.Room) error {
+	if r.WriteKey != "" {
+		return nil
+	}
+	return hint(usagef("room %s has no write key, so it can only be read", r.Name),
+		"get the key from whoever made the room, then join again under another name with --write-key-file FILE")
 }
 
 // message returns what is to be sent.
