@@ -57,6 +57,8 @@ type Room struct {
 	within bool
 	// ids are those of authors, which never change.
 	ids map[record.PublicKey]int64
+	// rereading means that what an older version has kept is being read through.
+	rereading bool
 	// noGroups means that, in this transaction, there are no groups, so that nobody need ask for one.
 	noGroups bool
 }

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/fernpost/fernpost/internal/sqlite"
@@ -28,3 +29,12 @@ var (
 	WriteFinding = writeFinding
 	ReadFinding  = readFinding
 )
+
+// Script runs statements on the database in a file, whatever its schema.
+func Script(path, text string) error {
+	c, err := sqlite.Open(path, sqlite.Settings{})
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.Script(text), c.Close())
+}

@@ -67,13 +67,13 @@ func (r *Room) query(text string, visit func(row []driver.Value) error, args ...
 	return r.use("reading", func() error { return r.conn.Query(text, visit, args...) })
 }
 
-const selectEntries = "SELECT place, posted_s, tokens, unopened, wiped FROM entries "
+const selectEntries = "SELECT place, posted_s, tokens, wiped FROM entries "
 
 func visitEntries(visit func(kept.Entry) error) func(row []driver.Value) error {
 	return func(row []driver.Value) error {
 		return visit(kept.Entry{
 			At: parsePlace(row[0]), Posted: time.Unix(row[1].(int64), 0).UTC(), Tokens: blob(row[2]),
-			Unopened: row[3] != int64(0), Wiped: row[4] != int64(0),
+			Wiped: row[3] != int64(0),
 		})
 	}
 }
@@ -90,27 +90,36 @@ func (r *Room) NewestEntries(last record.Place, limit int, visit func(kept.Entry
 		visitEntries(visit), place(last), int64(limit))
 }
 
-// Unopened visits at most limit entries after a place that hold a token which no key has opened, in order.
-func (r *Room) Unopened(after record.Place, limit int, visit func(kept.Entry) error) error {
-	return r.query(selectEntries+"WHERE unopened = 1 AND place > ? ORDER BY place LIMIT ?",
-		visitEntries(visit), place(after), int64(limit))
-}
-
-// AddEntry inserts an entry unless there is one at its place, and reports whether there was none.
-func (r *Room) AddEntry(e kept.Entry) (added bool, err error) {
-	err = r.use("writing", func() error {
-		err := r.conn.Exec(`INSERT INTO entries (place, posted_s, tokens, unopened, wiped) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT DO NOTHING`, place(e.At), e.Posted.Unix(), e.Tokens, flag(e.Unopened), flag(e.Wiped))
-		added = err == nil && r.conn.Changed() == 1
-		return err
-	})
-	return added, err
-}
-
-// PutEntry inserts or replaces an entry.
+// PutEntry inserts or replaces an entry; one without tokens it deletes.
 func (r *Room) PutEntry(e kept.Entry) error {
-	return r.exec("INSERT OR REPLACE INTO entries (place, posted_s, tokens, unopened, wiped) VALUES (?, ?, ?, ?, ?)",
-		place(e.At), e.Posted.Unix(), e.Tokens, flag(e.Unopened), flag(e.Wiped))
+	if len(e.Tokens) == 0 {
+		return r.exec("DELETE FROM entries WHERE place = ?", place(e.At))
+	}
+	return r.exec("INSERT OR REPLACE INTO entries (place, posted_s, tokens, wiped) VALUES (?, ?, ?, ?)",
+		place(e.At), e.Posted.Unix(), e.Tokens, flag(e.Wiped))
+}
+
+// Ranges returns the ranges that are kept for a reason, in order.
+func (r *Room) Ranges(why int) (all []kept.Range, err error) {
+	err = r.query("SELECT first, last FROM ranges WHERE why = ? ORDER BY first", func(row []driver.Value) error {
+		all = append(all, kept.Range{First: parsePlace(row[0]), Last: parsePlace(row[1])})
+		return nil
+	}, int64(why))
+	return all, err
+}
+
+// SetRanges replaces the ranges that are kept for a reason.
+func (r *Room) SetRanges(why int, all []kept.Range) error {
+	if err := r.exec("DELETE FROM ranges WHERE why = ?", int64(why)); err != nil {
+		return err
+	}
+	for _, s := range all {
+		err := r.exec("INSERT INTO ranges (why, first, last) VALUES (?, ?, ?)", int64(why), place(s.First), place(s.Last))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Span returns the lowest and the highest entry kept with this number of clears before it; zero if there is none.

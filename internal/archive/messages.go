@@ -11,20 +11,24 @@ import (
 // AddMessage inserts a message; its ID is ignored, and becomes higher than all before. Its author must be known.
 func (r *Room) AddMessage(m kept.Message) error {
 	h := &m.Held
+	id, err := r.earlierID(h)
+	if err != nil {
+		return err
+	}
 	at, field := spot(h.At)
 	if h.Author.IsZero() {
-		return r.exec(insertMessage, at, field, int64(m.Kind), nil, int64(0), hash(h.Hash), []byte{}, []byte{}, []byte{}, "")
+		return r.exec(insertMessage, id, at, field, int64(m.Kind), nil, int64(0), hash(h.Hash), []byte{}, []byte{}, []byte{}, "")
 	}
 	author, err := r.authorID(h.Author)
 	if err != nil {
 		return err
 	}
-	return r.exec(insertMessage, at, field, int64(m.Kind), author, int64(h.Number), h.Hash[:], h.Previous[:],
+	return r.exec(insertMessage, id, at, field, int64(m.Kind), author, int64(h.Number), h.Hash[:], h.Previous[:],
 		h.Key[:], writeSpots(h.Cells), h.Nick)
 }
 
-const insertMessage = `INSERT INTO messages (place, field, kind, author, number, hash, previous, key, cells, nick)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+const insertMessage = `INSERT INTO messages (id, place, field, kind, author, number, hash, previous, key, cells, nick)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // MoveText notes that an unsigned token stands at a lower place.
 func (r *Room) MoveText(from, to record.Spot) error {

@@ -34,10 +34,9 @@ func (d *diary) write(t *testing.T, r *archive.Room, transaction bool) {
 		keep = r.Transact
 	}
 	err := keep(func() error {
-		_, err := r.AddEntry(kept.Entry{
-			At: record.Place{Entry: d.last}, Posted: time.Unix(0, 0), Tokens: make([]byte, d.random.IntN(3000)),
+		return r.PutEntry(kept.Entry{
+			At: record.Place{Entry: d.last}, Posted: time.Unix(0, 0), Tokens: make([]byte, 1+d.random.IntN(3000)),
 		})
-		return err
 	})
 	switch {
 	case err != nil:
@@ -140,8 +139,7 @@ func TestFullDiskIsNamed(t *testing.T) {
 	}
 	add := func(n int64) error {
 		return r.Transact(func() error {
-			_, err := r.AddEntry(kept.Entry{At: record.Place{Entry: n}, Posted: time.Unix(0, 0), Tokens: make([]byte, 9999)})
-			return err
+			return r.PutEntry(kept.Entry{At: record.Place{Entry: n}, Posted: time.Unix(0, 0), Tokens: make([]byte, 9999)})
 		})
 	}
 	disk.Set(func(o faultdisk.Operation) faultdisk.Code {

@@ -55,6 +55,10 @@ func (c *conversation) startReading(ctx context.Context) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
+	var again []remote.Range
+	for _, e := range in.Again() {
+		again = append(again, remote.Range{First: e.First, Last: e.Last})
+	}
 	ctx, r.cancel = context.WithCancel(ctx)
 	pass := func(e *thingspeak.Entry) error {
 		select {
@@ -69,7 +73,7 @@ func (c *conversation) startReading(ctx context.Context) (*reading, error) {
 		add := func(e *thingspeak.Entry) error { return pass(new(*e)) }
 		r.news, r.err = c.client.Follow(ctx, r.at.Position, remote.Visitor{
 			Entry: add, Seen: add, Cleared: func() error { return pass(nil) },
-			Anchor: remote.Anchor{Entry: anchor.Entry, Shows: anchor.Shows},
+			Anchor: remote.Anchor{Entry: anchor.Entry, Shows: anchor.Shows}, Again: again,
 		})
 	}()
 	return r, nil

@@ -46,7 +46,7 @@ func (a Anchor) After(messages []Message) Anchor {
 	return a
 }
 
-// Anchor returns the highest entry that is kept, since the last clear, with tokens that stand nowhere else before.
+// Anchor returns the highest entry that is kept, since the last clear, and that the relay was not seen to have lost.
 func (in *Intake) Anchor() (Anchor, error) {
 	store := in.c.store
 	last := record.Place{Clear: in.clears, Entry: kept.MaxEntry}
@@ -64,9 +64,8 @@ func (in *Intake) Anchor() (Anchor, error) {
 			if e.At.Clear != in.clears { // what was before the last clear is gone
 				return Anchor{}, nil
 			}
-			a, err := in.anchorAt(e)
-			if err != nil || a.Entry > 0 {
-				return a, err
+			if !e.Wiped {
+				return anchorAt(e), nil
 			}
 			last.Entry = e.At.Entry - 1
 		}
@@ -76,20 +75,12 @@ func (in *Intake) Anchor() (Anchor, error) {
 	}
 }
 
-// anchorAt returns the anchor that an entry is, if it is one.
-func (in *Intake) anchorAt(e kept.Entry) (a Anchor, err error) {
-	if e.Wiped {
-		return a, nil
-	}
+// anchorAt returns the anchor that an entry is.
+func anchorAt(e kept.Entry) Anchor {
+	a := Anchor{Entry: e.At.Entry}
 	for _, raw := range kept.Tokens(e.Tokens) {
 		mac := macOf(raw)
-		first, opened, err := in.c.store.MAC(mac)
-		if err != nil {
-			return a, fmt.Errorf("reading the room: %w", err)
-		}
-		if opened && first == e.At {
-			a.Entry, a.MACs = e.At.Entry, append(a.MACs, mac[:])
-		}
+		a.MACs = append(a.MACs, mac[:])
 	}
-	return a, nil
+	return a
 }

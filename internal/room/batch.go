@@ -1,6 +1,7 @@
 package room
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -11,16 +12,19 @@ import (
 // batch is entries that are kept in one transaction.
 type batch struct {
 	in *Intake
-	// fresh are entries that were not kept before, changed those of which something else was, and again those that are
-	// kept and were opened once more, with a new key.
-	fresh   []*page
-	changed []changedPage
-	again   []*page
+	// pages are the entries in order, compared with what the store kept when it had the version.
+	pages   []page
+	version int64
 
 	cells    []record.Cell
 	texts    []textToken
+	lost     []record.Place
 	told     []record.Finding
 	findings Findings
+	// moved tells where tokens stand now that a copy has come which stands lower.
+	moved map[record.Spot]record.Spot
+	// ranges are those of the store that were asked for, by the reason why they are kept.
+	ranges map[int]*entrySet
 }
 
 // textToken is a token that holds something else than a cell.
@@ -30,56 +34,35 @@ type textToken struct {
 	*opened
 }
 
-// compare finds out which entries are kept already. Those that are kept as they are now are done.
-func (b *batch) compare(pages []page) error {
-	store := b.in.c.store
-	places := make([]record.Place, len(pages))
-	for i := range pages {
-		places[i] = pages[i].at
+// prepare finds out which tokens are not kept yet, and opens them.
+func (b *batch) prepare() error {
+	c := b.in.c
+	var err error
+	if b.version, err = c.store.Version(); err != nil {
+		return err
 	}
-	i := 0
+	places := make([]record.Place, len(b.pages))
+	for i := range b.pages {
+		places[i] = b.pages[i].at
+		b.pages[i].compare(kept.Entry{})
+	}
 	for run := range runs(places) {
-		err := store.Entries(run[0], run[len(run)-1], func(e kept.Entry) error {
-			for ; i < len(pages) && pages[i].at.Compare(e.At) < 0; i++ {
-				b.add(&pages[i])
+		err := c.store.Entries(run[0], run[len(run)-1], func(e kept.Entry) error {
+			if p := b.pageAt(e.At); p != nil {
+				p.compare(e)
 			}
-			if i == len(pages) || pages[i].at != e.At {
-				return nil
-			}
-			if !slices.Equal(pages[i].tokens, e.Tokens) {
-				b.changed = append(b.changed, changedPage{e, &pages[i]})
-			}
-			i++
 			return nil
 		})
 		if err != nil {
 			return err
 		}
 	}
-	for ; i < len(pages); i++ {
-		b.add(&pages[i])
-	}
+	c.openAll(b.pages)
 	return nil
 }
 
-// add takes in an entry that is not kept.
-func (b *batch) add(p *page) {
-	if p.damaged {
-		count(&b.findings.Damaged, &b.findings.FirstDamaged, &b.findings.LastDamaged, p.at.Entry)
-	}
-	if len(p.tokens) > 0 {
-		b.fresh = append(b.fresh, p)
-	}
-}
-
-// callsAtOnce is how often a reading lets chains that were left untried be tried.
-const callsAtOnce = 8
-
 // keep judges the batch and keeps it.
 func (b *batch) keep(facts *Facts) error {
-	if facts == nil && len(b.fresh)+len(b.changed)+len(b.again) == 0 {
-		return nil
-	}
 	in, c := b.in, b.in.c
 	view, now := partOfFeed(), time.Now()
 	if facts != nil {
@@ -104,26 +87,16 @@ func (b *batch) keep(facts *Facts) error {
 		if version != c.version {
 			c.reader, c.version = record.NewReader(c.o.Salt, c.own), version
 		}
+		if version != b.version { // another process may have kept some of it meanwhile
+			if err := b.prepare(); err != nil {
+				return err
+			}
+		}
 		if err := b.collect(facts); err != nil {
 			return err
 		}
-		// What is left of many forged records is tried in the next reading.
-		for cells, more, calls := b.cells, true, 0; more && calls < callsAtOnce; cells, calls = nil, calls+1 {
-			result, err := c.reader.Read(c.known(), cells, view, now)
-			if err != nil {
-				return err
-			}
-			texts := b.texts
-			if len(results) > 0 {
-				texts = nil
-			}
-			found, err := b.learn(result, texts, state.Own)
-			if err != nil {
-				return err
-			}
-			elsewhere = append(elsewhere, found...)
-			results = append(results, result)
-			more = result.More
+		if results, elsewhere, err = b.judge(view, state.Own, now); err != nil {
+			return err
 		}
 		if facts == nil {
 			return nil
@@ -137,117 +110,218 @@ func (b *batch) keep(facts *Facts) error {
 	return nil
 }
 
+// callsAtOnce is how often a reading lets chains that were left untried be tried.
+const callsAtOnce = 8
+
+// judge judges what the batch has brought, and keeps what is learnt.
+func (b *batch) judge(
+	view record.View, own record.PublicKey, now time.Time,
+) (results []*record.Result, elsewhere []uint32, err error) {
+	c := b.in.c
+	known := knowledge{c.store, &c.opener, b.moved}
+	cells, texts := b.cells, b.texts
+	// What is left of many forged records is tried in the next reading.
+	for more, calls := true, 0; more && calls < callsAtOnce; cells, texts, calls = nil, nil, calls+1 {
+		result, err := c.reader.Read(known, cells, view, now)
+		if err != nil {
+			return nil, nil, err
+		}
+		found, err := b.learn(result, texts, own)
+		if err != nil {
+			return nil, nil, err
+		}
+		elsewhere = append(elsewhere, found...)
+		results = append(results, result)
+		more = result.More
+	}
+	return results, elsewhere, nil
+}
+
 // finish keeps the facts, where they are new.
 func (in *Intake) finish(state *kept.State, facts *Facts) error {
-	position := facts.Position
-	if position == nil {
-		position = state.Position
-	}
-	if slices.Equal(position, state.Position) && slices.Equal(in.ids, state.Keys) {
+	if facts.Position == nil || slices.Equal(facts.Position, state.Position) {
 		return nil
 	}
-	state.Position, state.Keys = position, in.ids
+	state.Position = facts.Position
 	return in.c.store.SetState(*state)
 }
 
-// collect keeps the entries, and gathers what the tokens hold that did not come before.
+// collect keeps what of the entries is to be kept, and gathers what the tokens hold that did not come before.
 func (b *batch) collect(facts *Facts) error {
-	store := b.in.c.store
+	b.cells, b.texts, b.lost, b.told, b.findings = nil, nil, nil, nil, Findings{}
+	b.ranges, b.moved = map[int]*entrySet{}, map[record.Spot]record.Spot{}
 	n := 0
-	for _, p := range b.fresh {
-		n += len(p.opened)
+	for i := range b.pages {
+		n += len(b.pages[i].opened)
 	}
 	b.cells = make([]record.Cell, 0, n)
-	for _, p := range b.fresh {
-		added, err := store.AddEntry(kept.Entry{At: p.at, Posted: p.posted, Tokens: p.tokens, Unopened: p.unopened})
+	for i := range b.pages {
+		if err := b.take(&b.pages[i]); err != nil {
+			return err
+		}
+	}
+	if err := b.tellLost(facts); err != nil {
+		return err
+	}
+	for why, set := range b.ranges {
+		if set.bound(); !set.changed {
+			continue
+		}
+		if err := b.in.c.store.SetRanges(why, set.all); err != nil {
+			return err
+		}
+	}
+	return b.in.c.store.Apply(&record.Change{Told: b.told})
+}
+
+// entries returns the entries that are kept as ranges for a reason.
+func (b *batch) entries(why int) (*entrySet, error) {
+	set := b.ranges[why]
+	if set == nil {
+		all, err := b.in.c.store.Ranges(why)
+		if err != nil {
+			return nil, err
+		}
+		set = &entrySet{all: all}
+		b.ranges[why] = set
+	}
+	return set, nil
+}
+
+// take takes in an entry.
+func (b *batch) take(p *page) error {
+	if p.damaged && len(p.before.Tokens) == 0 {
+		count(&b.findings.Damaged, &b.findings.FirstDamaged, &b.findings.LastDamaged, p.at.Entry)
+	}
+	e := kept.Entry{At: p.at, Posted: p.posted, Tokens: slices.Clip(p.before.Tokens), Wiped: p.before.Wiped}
+	if len(e.Tokens) > 0 {
+		e.Posted = p.before.Posted
+	}
+	repeats := 0
+	for i := range p.opened {
+		t := &p.opened[i]
+		stays, err := b.claim(p, t)
 		if err != nil {
 			return err
 		}
-		if !added {
-			continue // another process has read it meanwhile
+		if !stays {
+			repeats++
+			continue
 		}
-		if p.unopened {
-			count(&b.findings.NotOurs, &b.findings.FirstNotOurs, &b.findings.LastNotOurs, p.at.Entry)
-		}
-		for i := range p.opened {
-			if err := b.claim(p.at, p.posted, &p.opened[i], false); err != nil {
-				return err
-			}
-		}
+		e.Tokens = kept.AppendToken(e.Tokens, t.field, t.raw)
 	}
-	for _, p := range b.again {
-		if !p.unopened {
-			if err := store.PutEntry(kept.Entry{At: p.at, Posted: p.posted, Tokens: p.tokens}); err != nil {
-				return err
-			}
-		}
-		for i := range p.opened {
-			if err := b.claim(p.at, p.posted, &p.opened[i], true); err != nil {
-				return err
-			}
-		}
+	if p.gone && !e.Wiped {
+		b.lost = append(b.lost, p.at)
+		e.Wiped = true
 	}
-	if err := b.rewritten(facts); err != nil {
-		return err
-	}
-	return store.Apply(&record.Change{Told: b.told})
-}
-
-// claim takes an opened token in, unless it came before. A copy that stands lower than the first counts as a repeat and
-// moves what it holds.
-func (b *batch) claim(at record.Place, posted time.Time, t *opened, again bool) error {
-	c := b.in.c
-	first, fresh, err := c.store.ClaimMAC(t.mac, at)
-	if err != nil {
-		return err
-	}
-	lower := !fresh && at.Compare(first) < 0
-	switch {
-	case fresh:
-	case again && at == first:
-		return nil // it was opened before
-	default:
-		b.findings.Repeats++
-	}
-	if lower {
-		if err := c.store.MoveMAC(t.mac, at); err != nil {
+	if len(e.Tokens) > len(p.before.Tokens) || e.Wiped != p.before.Wiped {
+		if err := b.in.c.store.PutEntry(e); err != nil {
 			return err
 		}
 	}
-	switch {
-	case t.isCell() && (fresh || lower):
-		b.cells = append(b.cells, c.cell(at, t))
-	case t.isCell():
-	case fresh:
-		b.texts = append(b.texts, textToken{at, posted, t})
-	case lower:
-		return b.moveText(first, at, t)
-	}
-	return nil
+	return b.note(p, repeats)
 }
 
-// moveText moves a text to where it stands now.
-func (b *batch) moveText(from, to record.Place, t *opened) error {
-	for i := range b.texts { // it may be in this batch
-		if b.texts[i].mac == t.mac {
-			b.texts[i].at, b.texts[i].opened = to, t
-			return nil
+// note notes what of an entry is not kept, and counts it unless it was noted before.
+func (b *batch) note(p *page, repeats int) error {
+	if repeats > 0 {
+		repeated, err := b.entries(kept.Repeated)
+		if err != nil {
+			return err
+		}
+		if repeated.add(p.at) {
+			b.findings.Repeats += repeats
 		}
 	}
+	if p.unopened {
+		foreign, err := b.entries(kept.Foreign)
+		if err != nil {
+			return err
+		}
+		if foreign.add(p.at) && len(p.before.Tokens) == 0 { // otherwise it is told that the entry was rewritten
+			count(&b.findings.NotOurs, &b.findings.FirstNotOurs, &b.findings.LastNotOurs, p.at.Entry)
+		}
+	}
+	if len(b.in.again) == 0 {
+		return nil
+	}
+	again, err := b.entries(kept.Again)
+	if err != nil || !again.has(p.at) {
+		return err
+	}
+	again.remove(p.at)
+	if p.unopened {
+		return nil
+	}
+	foreign, err := b.entries(kept.Foreign)
+	if err == nil {
+		foreign.remove(p.at)
+	}
+	return err
+}
+
+// claim takes an opened token in, unless it stands lower already, and reports whether it is to be kept here. One that
+// stood higher until now moves, with what it holds.
+func (b *batch) claim(p *page, t *opened) (stays bool, err error) {
+	c := b.in.c
+	first, fresh, err := c.store.ClaimMAC(t.mac, p.at)
+	if err != nil || !fresh && p.at.Compare(first) >= 0 {
+		return false, err
+	}
+	var from record.Spot
+	if !fresh {
+		if from, err = b.takeOut(first, t.raw); err == nil {
+			err = c.store.MoveMAC(t.mac, p.at)
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	at := record.Spot{Place: p.at, Field: t.field}
+	if !fresh {
+		b.moved[from] = at
+	}
+	switch {
+	case t.isCell():
+		b.cells = append(b.cells, c.cell(p.at, t))
+	case fresh:
+		b.texts = append(b.texts, textToken{p.at, p.posted, t})
+	default:
+		return true, c.store.MoveText(from, at)
+	}
+	return true, nil
+}
+
+// takeOut takes a token out of the entry in which it is kept, and returns where that was.
+func (b *batch) takeOut(at record.Place, raw []byte) (from record.Spot, err error) {
 	store := b.in.c.store
-	field := 0
-	err := store.Entries(from, from, func(e kept.Entry) error {
-		for n, raw := range kept.Tokens(e.Tokens) {
-			if macOf(raw) == t.mac {
-				field = n
+	var e kept.Entry
+	err = store.Entries(at, at, func(found kept.Entry) error {
+		e = found
+		e.Tokens = nil
+		for field, other := range kept.Tokens(found.Tokens) {
+			if bytes.Equal(other, raw) {
+				from = record.Spot{Place: at, Field: field}
+				continue
 			}
+			e.Tokens = kept.AppendToken(e.Tokens, field, other)
 		}
 		return nil
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = store.PutEntry(e)
 	}
-	return store.MoveText(record.Spot{Place: from, Field: field}, record.Spot{Place: to, Field: t.field})
+	if err != nil {
+		return from, err
+	}
+	if p := b.pageAt(at); p != nil {
+		p.before.Tokens = e.Tokens
+	}
+	repeated, err := b.entries(kept.Repeated)
+	if err == nil {
+		repeated.add(at)
+	}
+	return from, err
 }
 
 // report adds what came of the batch to what is handed out.
@@ -266,7 +340,11 @@ func (b *batch) report(results []*record.Result, elsewhere []uint32) {
 		out.Fresh += len(r.Messages)
 		for i := max(len(r.Messages)-in.keep, 0); i < len(r.Messages); i++ {
 			m := &r.Messages[i]
-			out.Items = append(out.Items, in.c.item(m, b.pageAt(m.At.Place)))
+			p := b.pageAt(m.At.Place)
+			if p == nil { // it has come with chains that were left untried before, or with copies
+				p = &page{}
+			}
+			out.Items = append(out.Items, in.c.item(m, p))
 		}
 	}
 	out.Fresh += len(b.texts)
@@ -281,16 +359,13 @@ func (b *batch) report(results []*record.Result, elsewhere []uint32) {
 	}
 }
 
-// pageAt returns the entry of the batch that stands at a place. It is empty where the message has come without one:
-// with chains that were left untried before, or with an entry that was rewritten.
+// pageAt returns the entry of the batch that stands at a place, nil if there is none.
 func (b *batch) pageAt(at record.Place) *page {
-	for _, pages := range [][]*page{b.fresh, b.again} {
-		i, ok := slices.BinarySearchFunc(pages, at, func(p *page, at record.Place) int { return p.at.Compare(at) })
-		if ok {
-			return pages[i]
-		}
+	i, ok := slices.BinarySearchFunc(b.pages, at, func(p page, at record.Place) int { return p.at.Compare(at) })
+	if !ok {
+		return nil
 	}
-	return &page{}
+	return &b.pages[i]
 }
 
 func (out *Arrivals) tell(found []record.Finding) { out.Told = appendBounded(out.Told, found) }

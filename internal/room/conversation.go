@@ -61,6 +61,9 @@ func Open(store Store, o Options) (*Conversation, error) {
 		return nil, err
 	}
 	c.reader = record.NewReader(o.Salt, c.own)
+	if err := c.reread(); err != nil {
+		return nil, fmt.Errorf("opening the room: %w", err)
+	}
 	if c.own.IsZero() {
 		return c, nil
 	}
@@ -164,7 +167,7 @@ func newOpener(keys []fernet.Key) (o opener, err error) {
 }
 
 // known is the store as the reader wants it.
-func (c *Conversation) known() knowledge { return knowledge{c.store, &c.opener} }
+func (c *Conversation) known() knowledge { return knowledge{Store: c.store, opener: &c.opener} }
 
 // transact is Transact of the store; if it fails, what the reader remembers is forgotten, since it may have taken for
 // kept what is not.

@@ -126,6 +126,10 @@ func readRoom(c *room.Conversation, client *remote.Client, now time.Time) (room.
 			return room.Arrivals{}, err
 		}
 	}
+	var again []remote.Range
+	for _, e := range in.Again() {
+		again = append(again, remote.Range{First: e.First, Last: e.Last})
+	}
 	var entries []thingspeak.Entry
 	anchor, err := in.Anchor()
 	if err != nil {
@@ -136,7 +140,8 @@ func readRoom(c *room.Conversation, client *remote.Client, now time.Time) (room.
 		return nil
 	}
 	news, readErr := client.Follow(context.Background(), pos.Position, remote.Visitor{
-		Entry: add, Seen: add, Anchor: remote.Anchor{Entry: anchor.Entry, Shows: anchor.Shows},
+		Entry: add, Seen: add, Again: again,
+		Anchor: remote.Anchor{Entry: anchor.Entry, Shows: anchor.Shows},
 	})
 	if news.Cleared {
 		if err := in.Cleared(); err != nil {

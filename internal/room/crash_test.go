@@ -233,6 +233,17 @@ func (s *failingStore) Note(work func() error) error {
 	})
 }
 
+func readRow(c *room.Conversation, e *thingspeak.Entry) (room.Arrivals, error) {
+	in, err := c.Receive(10)
+	if err != nil {
+		return room.Arrivals{}, err
+	}
+	if err := in.Add(e); err != nil {
+		return room.Arrivals{}, err
+	}
+	return in.Finish(room.Facts{View: record.View{FromStart: true}, Now: time.Now()})
+}
+
 // A transaction that fails is as if nothing had been done, and the same conversation can go on.
 func TestFailedTransactions(t *testing.T) {
 	h := newHall(t)
@@ -251,14 +262,7 @@ func TestFailedTransactions(t *testing.T) {
 		failed := 0
 		for len(got) < 2 && failed < 3 {
 			for n := range rows { // so that cells of the long text are pending between two readings
-				in, err := c.Receive(10)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := in.Add(&rows[n]); err != nil {
-					t.Fatal(err)
-				}
-				a, err := in.Finish(room.Facts{View: record.View{FromStart: true}, Now: time.Now()})
+				a, err := readRow(c, &rows[n])
 				if errors.Is(err, errFull) {
 					failed++
 					continue

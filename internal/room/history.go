@@ -188,25 +188,20 @@ func (c *Conversation) SetShown(name string, m Mark) error {
 	return nil
 }
 
-// entriesOpened is how many entries are opened again at a time: 16 MiB of them, as far as they hold records.
-const entriesOpened = 16_384
+// cellsOpened is how many cells are opened again at a time: 16 MiB of them.
+const cellsOpened = 131_072
 
 // recall opens messages that are kept again, in their order: the first n of them, at least one, because there may be
 // files among them.
 func (c *Conversation) recall(rows []kept.Message, seen []record.Receipt) (items []Item, n int, err error) {
-	var places []record.Place
-	for n < len(rows) && len(places) < entriesOpened {
+	var spots []record.Spot
+	for n < len(rows) && (n == 0 || len(spots)+len(rows[n].Held.Cells) <= cellsOpened) {
 		h := &rows[n].Held
 		n++
-		places = append(places, h.At.Place)
-		for _, s := range h.Cells {
-			if s.Place != places[len(places)-1] {
-				places = append(places, s.Place)
-			}
-		}
+		spots = append(append(spots, h.At), h.Cells...)
 	}
 	rows = rows[:n]
-	pages, err := c.fetch(c.store, places)
+	pages, err := c.fetch(c.store, spots)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -42,6 +42,8 @@ type Arrivals struct {
 	Receipts []record.Receipt
 	// Findings counts rows and what is no message. Rows that were known before count as entries only.
 	Findings
+	// TooLate counts entries that a new key may open, and that were lost with a clear before it came.
+	TooLate int64
 	// LeftOver and Refused count cells that belong to no record, see [record.Result].
 	LeftOver, Refused int
 	// Elsewhere are the numbers of records of our own key that this archive has not written: there is a copy of it, or
@@ -62,10 +64,10 @@ type Intake struct {
 	c     *Conversation
 	keep  int
 	state kept.State // as it was when the reading began
-	// ids are those of the keys that there were when the reading began.
-	ids []record.KeyID
 	// clears counts the clears before the entries that are added.
 	clears uint32
+	// again are entries to be read once more, with a key that has come since.
+	again []kept.Range
 
 	batch   []thingspeak.Entry
 	entries int // that were added
@@ -86,11 +88,70 @@ func (c *Conversation) Receive(keep int) (*Intake, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the room: %w", err)
 	}
-	return &Intake{c: c, keep: max(keep, 0), state: state, ids: c.sortedIDs(), clears: state.Clears}, nil
+	in := &Intake{c: c, keep: max(keep, 0), state: state, clears: state.Clears}
+	if err := in.begin(); err != nil {
+		return nil, fmt.Errorf("reading the room: %w", err)
+	}
+	return in, nil
+}
+
+// begin notes the keys with which the room is read from now on. What no key has opened is to be read again if there is
+// a new one among them.
+func (in *Intake) begin() error {
+	store, ids := in.c.store, in.c.sortedIDs()
+	if !slices.Equal(ids, in.state.Keys) {
+		err := in.c.note(func() error {
+			state, err := store.State()
+			if err != nil {
+				return err
+			}
+			if slices.ContainsFunc(ids, func(id record.KeyID) bool { return !slices.Contains(state.Keys, id) }) {
+				if err := in.readAgain(state.Clears); err != nil {
+					return err
+				}
+			}
+			state.Keys = ids
+			in.state = state
+			return store.SetState(state)
+		})
+		if err != nil {
+			return err
+		}
+		in.clears = in.state.Clears
+	}
+	again, err := store.Ranges(kept.Again)
+	in.again, _ = within(again, in.clears)
+	return err
+}
+
+// readAgain notes that the entries with tokens that no key opens are to be read again. Those before a clear can be no
+// more.
+func (in *Intake) readAgain(clears uint32) error {
+	foreign, err := in.c.store.Ranges(kept.Foreign)
+	if err != nil {
+		return err
+	}
+	foreign, in.out.TooLate = within(foreign, clears)
+	if err := in.c.store.SetRanges(kept.Foreign, foreign); err != nil {
+		return err
+	}
+	return in.c.store.SetRanges(kept.Again, foreign)
 }
 
 // Position returns what the reading before was finished with: where to go on.
 func (in *Intake) Position() []byte { return in.state.Position }
+
+// EntryRange is the entries from First to Last.
+type EntryRange struct{ First, Last int64 }
+
+// Again returns the entries of which a key that has come since they were read may open more: they are to be read once
+// more, and are returned until they were.
+func (in *Intake) Again() (all []EntryRange) {
+	for _, r := range in.again {
+		all = append(all, EntryRange{r.First.Entry, r.Last.Entry})
+	}
+	return all
+}
 
 // Add hands in an entry. The error is one of a batch before: the reading is to be ended with Finish.
 func (in *Intake) Add(e *thingspeak.Entry) error {
@@ -184,9 +245,6 @@ func (in *Intake) Finish(facts Facts) (Arrivals, error) {
 	}
 	err := in.wait()
 	if err == nil {
-		err = in.reopen()
-	}
-	if err == nil {
 		err = in.take(in.batch, &facts)
 	}
 	in.out.Entries, in.out.Refused = in.entries, in.out.Refused+in.refused
@@ -199,53 +257,35 @@ func (in *Intake) Finish(facts Facts) (Arrivals, error) {
 	return in.out, nil
 }
 
-// reopen reads what was kept unopened, if a key has come since.
-func (in *Intake) reopen() error {
-	c := in.c
-	if len(in.state.Keys) == 0 || !slices.ContainsFunc(in.ids, func(id record.KeyID) bool {
-		return !slices.Contains(in.state.Keys, id)
-	}) {
-		return nil
-	}
-	at := record.Place{}
-	for {
-		var pages []*page
-		err := c.store.Unopened(at, entriesAtOnce, func(e kept.Entry) error {
-			at = e.At
-			pages = append(pages, &page{at: e.At, posted: e.Posted, tokens: e.Tokens})
-			return nil
-		})
-		if err != nil {
-			return fmt.Errorf("reading with a new key: %w", err)
-		}
-		if len(pages) == 0 {
-			return nil
-		}
-		c.openAll(pages)
-		b := batch{in: in, again: pages}
-		if err := b.keep(nil); err != nil {
-			return fmt.Errorf("reading with a new key: %w", err)
-		}
-	}
-}
-
 // take reads a batch of entries; with facts it is the last one.
 func (in *Intake) take(entries []thingspeak.Entry, facts *Facts) error {
-	pages := make([]page, len(entries))
-	parallel(len(entries), func(i int) { pages[i].read(&entries[i], in.clears) })
-	slices.SortStableFunc(pages, func(a, b page) int { return a.at.Compare(b.at) })
-	pages = slices.CompactFunc(pages, func(a, b page) bool { return a.at == b.at })
-
-	b := batch{in: in}
-	if err := b.compare(pages); err != nil {
-		return fmt.Errorf("reading the room: %w", err)
+	if facts == nil && len(entries) == 0 {
+		return nil
 	}
-	in.c.openAll(b.fresh)
-	for i := range b.changed {
-		in.c.opener.open(b.changed[i].now)
+	b := batch{in: in, pages: pagesOf(entries, in.clears)}
+	err := b.prepare()
+	if err == nil {
+		err = b.keep(facts)
 	}
-	if err := b.keep(facts); err != nil {
+	if err != nil {
 		return fmt.Errorf("reading the room: %w", err)
 	}
 	return nil
+}
+
+// pagesOf returns entries in order. Of a number that the relay has given twice all rows are one entry.
+func pagesOf(entries []thingspeak.Entry, clears uint32) []page {
+	pages := make([]page, len(entries))
+	parallel(len(entries), func(i int) { pages[i].read(&entries[i], clears) })
+	slices.SortStableFunc(pages, func(a, b page) int { return a.at.Compare(b.at) })
+	merged := pages[:0]
+	for _, p := range pages {
+		if n := len(merged); n > 0 && merged[n-1].at == p.at {
+			merged[n-1].tokens = addTokens(merged[n-1].tokens, p.tokens)
+			merged[n-1].damaged = merged[n-1].damaged || p.damaged
+			continue
+		}
+		merged = append(merged, p)
+	}
+	return merged
 }

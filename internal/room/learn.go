@@ -1,6 +1,7 @@
 package room
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/fernpost/fernpost/internal/record"
@@ -11,6 +12,9 @@ import (
 // elsewhere.
 func (b *batch) learn(result *record.Result, texts []textToken, own record.PublicKey) (elsewhere []uint32, err error) {
 	store := b.in.c.store
+	if err := b.forgetTold(result); err != nil {
+		return nil, err
+	}
 	fresh := make(map[heldID]*record.Held, len(result.Messages))
 	for i := range result.Messages {
 		m := &result.Messages[i]
@@ -34,6 +38,17 @@ func (b *batch) learn(result *record.Result, texts []textToken, own record.Publi
 		return nil, err
 	}
 	return b.readBack(result, own)
+}
+
+// forgetTold takes out of a result what was told before: of some findings the reader itself remembers that, and what it
+// remembered is gone where an older version had told them.
+func (b *batch) forgetTold(result *record.Result) (err error) {
+	result.Change.Told = slices.DeleteFunc(result.Change.Told, func(f record.Finding) bool {
+		told, failed := b.in.c.store.Told(f.ID())
+		err = errors.Join(err, failed)
+		return told
+	})
+	return err
 }
 
 // heldID names a record.

@@ -67,4 +67,4 @@ func (c *Conversation) change(doing string, key record.PublicKey, work func() er
 }
 
 // namesOf returns how authors are called by what a store knows.
-func namesOf(store Store) *record.Names { return record.NamesOf(knowledge{store, nil}) }
+func namesOf(store Store) *record.Names { return record.NamesOf(knowledge{Store: store}) }

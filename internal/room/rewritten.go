@@ -1,44 +1,15 @@
 package room
 
 import (
-	"bytes"
 	"slices"
 
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
-	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// changedPage is an entry that comes back otherwise.
-type changedPage struct {
-	before kept.Entry
-	now    *page
-}
-
-// rewritten takes in what stands in the place of entries that are kept, and tells that they were lost, once for each.
-func (b *batch) rewritten(facts *Facts) error {
-	var lost []record.Place
-	for i := range b.changed {
-		e, now := b.changed[i].before, b.changed[i].now
-		tokens, added := supplement(e.Tokens, now)
-		gone := !e.Wiped && !isSubset(e.Tokens, now.tokens) // more is no loss: a field may have been switched on
-		if !gone && len(added) == 0 {
-			continue
-		}
-		if gone {
-			lost = append(lost, e.At)
-			e.Wiped = true
-		}
-		e.Tokens = tokens
-		if err := b.in.c.store.PutEntry(e); err != nil {
-			return err
-		}
-		for j := range added {
-			if err := b.claim(e.At, e.Posted, &added[j], false); err != nil {
-				return err
-			}
-		}
-	}
+// tellLost tells which entries the relay was seen to lack, or to have rewritten: once for each.
+func (b *batch) tellLost(facts *Facts) error {
+	lost := b.lost
 	if facts != nil {
 		gone, err := b.gone(facts)
 		if err != nil {
@@ -109,53 +80,4 @@ func (b *batch) mark(first, last int64) (marked []record.Place, err error) {
 // wiped is the finding that entries are not there any more, or are other ones.
 func wiped(first record.Place, last int64) record.Finding {
 	return record.Finding{Kind: record.Wiped, At: first, Until: last, Count: int(last - first.Entry + 1)}
-}
-
-// supplement returns the tokens that were kept for an entry together with those in its place now that are not among
-// them and that a key opens, as what has come later; and those as opened tokens.
-func supplement(before []byte, now *page) (tokens []byte, added []opened) {
-	var highest [thingspeak.FieldCount + 1]int
-	tokens = before
-	has := map[[16]byte]bool{}
-	for field, raw := range kept.Tokens(before) {
-		has[macOf(raw)] = true
-		n := (field-1)%thingspeak.FieldCount + 1
-		highest[n] = max(highest[n], field)
-	}
-	raws := map[[16]byte][]byte{}
-	for _, raw := range kept.Tokens(now.tokens) {
-		raws[macOf(raw)] = raw
-	}
-	for _, t := range now.opened {
-		if has[t.mac] {
-			continue
-		}
-		has[t.mac] = true
-		field := t.field
-		if h := highest[field]; h > 0 {
-			field = h + thingspeak.FieldCount
-		}
-		if field > 0xff {
-			continue // this field was rewritten thirty times
-		}
-		highest[t.field] = field
-		t.field = field
-		tokens = kept.AppendToken(bytes.Clone(tokens), field, raws[t.mac])
-		added = append(added, t)
-	}
-	return tokens, added
-}
-
-// isSubset reports whether all tokens of an entry are among others.
-func isSubset(some, all []byte) bool {
-	has := map[string]bool{}
-	for _, raw := range kept.Tokens(all) {
-		has[string(raw)] = true
-	}
-	for _, raw := range kept.Tokens(some) {
-		if !has[string(raw)] {
-			return false
-		}
-	}
-	return true
 }

@@ -18,6 +18,9 @@ type Store interface {
 	Note(work func() error) error
 	// Version is another number once somebody else has changed something.
 	Version() (int64, error)
+	// Reread runs work in a transaction if an older version has kept what is here: work is to learn it anew from the
+	// entries.
+	Reread(work func() error) error
 	// Lock takes the lock that the one process holds which posts what is in the outbox.
 	Lock(ctx context.Context) (unlock func(), err error)
 
@@ -30,17 +33,18 @@ type Store interface {
 	outboxStore
 }
 
-// feedStore keeps the entries of the feed that had tokens.
+// feedStore keeps one copy of each token that a key has opened, the one that stands lowest.
 type feedStore interface {
-	// Entries and Unopened visit entries in order, NewestEntries at most limit from the last one back.
+	// Entries visits entries in order, NewestEntries at most limit from the last one back.
 	Entries(first, last record.Place, visit func(kept.Entry) error) error
 	NewestEntries(last record.Place, limit int, visit func(kept.Entry) error) error
-	Unopened(after record.Place, limit int, visit func(kept.Entry) error) error
-	// AddEntry reports whether there was none at its place; otherwise it changes nothing. PutEntry replaces.
-	AddEntry(kept.Entry) (added bool, err error)
+	// PutEntry inserts or replaces; an entry without tokens is let go.
 	PutEntry(kept.Entry) error
 	// Span returns the lowest and the highest entry kept with this number of clears before it; zero if there is none.
 	Span(clears uint32) (first, last record.Place, err error)
+	// Ranges returns the ranges that are kept for a reason, in order, and SetRanges replaces them.
+	Ranges(why int) ([]kept.Range, error)
+	SetRanges(why int, all []kept.Range) error
 
 	// ClaimMAC notes where an opened token stands, unless one with this MAC does already: then it returns where that is.
 	ClaimMAC(mac [16]byte, at record.Place) (first record.Place, fresh bool, err error)
@@ -140,31 +144,31 @@ type BulkPoster interface {
 type knowledge struct {
 	Store
 	opener *opener
+	// moved tells where the tokens stand now that stood elsewhere when the reader was called last.
+	moved map[record.Spot]record.Spot
 }
 
 var _ record.Known = knowledge{}
 
 // Cells implements [record.Known].
 func (k knowledge) Cells(spots []record.Spot) ([]record.Cell, error) {
-	if len(spots) == 0 {
-		return nil, nil
-	}
-	wanted := make(map[record.Spot]bool, len(spots))
-	places := make([]record.Place, len(spots))
+	now, before := make([]record.Spot, len(spots)), make(map[record.Spot]record.Spot, len(spots))
 	for i, s := range spots {
-		wanted[s] = true
-		places[i] = s.Place
+		now[i] = s
+		if to, ok := k.moved[s]; ok {
+			now[i] = to
+		}
+		before[now[i]] = s
 	}
-	pages, err := k.opener.fetch(k.Store, places)
+	pages, err := k.opener.fetch(k.Store, now)
 	if err != nil {
 		return nil, err
 	}
 	var cells []record.Cell
 	for i := range pages {
 		for c := range pages[i].cells(k.opener) {
-			if wanted[c.Spot] {
-				cells = append(cells, c)
-			}
+			c.Spot = before[c.Spot]
+			cells = append(cells, c)
 		}
 	}
 	return cells, nil

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"iter"
 	"runtime"
@@ -30,8 +31,13 @@ type page struct {
 	tokens []byte
 	// damaged means that something begins like a token and is none.
 	damaged bool
-	opened  []opened
-	// unopened means that no key opens one of the tokens.
+	// before is what is kept at this place. Of the tokens, unknown are those that are not among it, and gone means that
+	// one is kept and not among them.
+	before  kept.Entry
+	unknown []byte
+	gone    bool
+	// opened are those of the unknown tokens that a key opens, and unopened means that one of them stays closed.
+	opened   []opened
 	unopened bool
 }
 
@@ -42,17 +48,8 @@ type opened struct {
 	key    int // of the ring
 	sealed time.Time
 	plain  []byte
-	sum    [sha256.Size]byte // of the token, unless it is a cell
-}
-
-// in returns the token in a field that a key has opened, nil if there is none.
-func (p *page) in(field int) *opened {
-	for i := range p.opened {
-		if p.opened[i].field == field {
-			return &p.opened[i]
-		}
-	}
-	return nil
+	raw    []byte            // the token, decoded
+	sum    [sha256.Size]byte // its hash, unless it is a cell
 }
 
 // isCell reports whether the token holds a cell of a record.
@@ -93,10 +90,51 @@ func given(fields []thingspeak.Value) (n int) {
 	return n
 }
 
-// open opens the tokens of a page.
+// compare finds out which of the tokens are kept already.
+func (p *page) compare(before kept.Entry) {
+	p.before, p.unknown, p.gone = before, nil, false
+	switch {
+	case len(before.Tokens) == 0:
+		p.unknown = p.tokens
+		return
+	case bytes.Equal(p.tokens, before.Tokens):
+		return
+	}
+	p.unknown = addTokens(before.Tokens, p.tokens)[len(before.Tokens):]
+	p.gone = len(addTokens(p.tokens, before.Tokens)) > len(p.tokens)
+}
+
+// addTokens returns the tokens of an entry with those of another row that are not among them. If a field of one is taken,
+// all of them are given fields that are none, see [kept.AppendToken], so that they stay in their order.
+func addTokens(tokens, others []byte) []byte {
+	has := map[string]bool{}
+	taken := map[int]bool{}
+	highest := 0
+	for field, raw := range kept.Tokens(tokens) {
+		has[string(raw)], taken[field] = true, true
+		highest = max(highest, field)
+	}
+	shift := 0
+	for field, raw := range kept.Tokens(others) {
+		if taken[field] && !has[string(raw)] {
+			shift = (highest + thingspeak.FieldCount - 1) / thingspeak.FieldCount * thingspeak.FieldCount
+		}
+	}
+	tokens = slices.Clip(tokens)
+	for field, raw := range kept.Tokens(others) {
+		if field += shift; has[string(raw)] || field > 0xff {
+			continue // known, or the entry was rewritten thirty times
+		}
+		has[string(raw)] = true
+		tokens = kept.AppendToken(tokens, field, raw)
+	}
+	return tokens
+}
+
+// open opens the unknown tokens of a page.
 func (o *opener) open(p *page) {
 	p.opened, p.unopened = p.opened[:0], false
-	for field, raw := range kept.Tokens(p.tokens) {
+	for field, raw := range kept.Tokens(p.unknown) {
 		tok, err := token.Encode(raw)
 		if err != nil {
 			continue // the archive is damaged
@@ -109,6 +147,7 @@ func (o *opener) open(p *page) {
 		mac := tok.MAC()
 		t := opened{
 			field: field, mac: [16]byte(mac[:16]), key: found.KeyIndex, sealed: found.SealedAt, plain: found.Plaintext,
+			raw: raw,
 		}
 		if !t.isCell() {
 			t.sum = sha256.Sum256(raw)
@@ -124,26 +163,37 @@ func (o *opener) cell(at record.Place, t *opened) record.Cell {
 	}
 }
 
-// cells yields the cells among the opened tokens, and when they were sealed.
-func (p *page) cells(o *opener) iter.Seq2[record.Cell, time.Time] {
-	return func(yield func(record.Cell, time.Time) bool) {
-		for i := range p.opened {
-			if t := &p.opened[i]; t.isCell() && !yield(o.cell(p.at, t), t.sealed) {
-				return
-			}
+// openAll opens the unknown tokens of pages on all processors.
+func (o *opener) openAll(pages []page) { parallel(len(pages), func(i int) { o.open(&pages[i]) }) }
+
+// in returns the token in a field that a key has opened, nil if there is none.
+func (p *page) in(field int) *opened {
+	for i := range p.opened {
+		if p.opened[i].field == field {
+			return &p.opened[i]
 		}
 	}
+	return nil
 }
 
-// openAll opens the tokens of pages on all processors.
-func (o *opener) openAll(pages []*page) { parallel(len(pages), func(i int) { o.open(pages[i]) }) }
-
-// fetch returns the pages of these places that are kept, opened and in order.
-func (o *opener) fetch(store feedStore, places []record.Place) (pages []page, err error) {
+// fetch opens what is kept at these spots, and returns it by entry, in order.
+func (o *opener) fetch(store feedStore, spots []record.Spot) (pages []page, err error) {
+	spots = slices.Clone(spots)
+	slices.SortFunc(spots, record.Spot.Compare)
+	places := make([]record.Place, len(spots))
+	for i, s := range spots {
+		places[i] = s.Place
+	}
 	for run := range runs(places) {
 		err := store.Entries(run[0], run[len(run)-1], func(e kept.Entry) error {
-			if _, wanted := slices.BinarySearchFunc(run, e.At, record.Place.Compare); wanted {
-				pages = append(pages, page{at: e.At, posted: e.Posted, tokens: e.Tokens})
+			p := page{at: e.At, posted: e.Posted}
+			for field, raw := range kept.Tokens(e.Tokens) {
+				if _, ok := slices.BinarySearchFunc(spots, record.Spot{Place: e.At, Field: field}, record.Spot.Compare); ok {
+					p.unknown = kept.AppendToken(p.unknown, field, raw)
+				}
+			}
+			if len(p.unknown) > 0 {
+				pages = append(pages, p)
 			}
 			return nil
 		})
@@ -151,16 +201,25 @@ func (o *opener) fetch(store feedStore, places []record.Place) (pages []page, er
 			return nil, err
 		}
 	}
-	parallel(len(pages), func(i int) { o.open(&pages[i]) })
+	o.openAll(pages)
 	return pages, nil
 }
 
-// runs sorts places, drops those that are there twice, and yields them in stretches that are worth one question each:
-// without great gaps.
+// cells yields the cells among the opened tokens.
+func (p *page) cells(o *opener) iter.Seq[record.Cell] {
+	return func(yield func(record.Cell) bool) {
+		for i := range p.opened {
+			if t := &p.opened[i]; t.isCell() && !yield(o.cell(p.at, t)) {
+				return
+			}
+		}
+	}
+}
+
+// runs drops the places that are there twice of some in order, and yields them in stretches that are worth one question
+// each: without great gaps.
 func runs(places []record.Place) iter.Seq[[]record.Place] {
 	const gap = 16
-	places = slices.Clone(places)
-	slices.SortFunc(places, record.Place.Compare)
 	places = slices.Compact(places)
 	return func(yield func([]record.Place) bool) {
 		for len(places) > 0 {

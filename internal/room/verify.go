@@ -87,6 +87,7 @@ func (v *verifier) take(view record.View) error {
 	pages := make([]page, len(v.batch))
 	parallel(len(pages), func(i int) {
 		pages[i].read(&v.batch[i], 0)
+		pages[i].unknown = pages[i].tokens
 		v.open(&pages[i])
 	})
 	v.batch = v.batch[:0]

@@ -26,7 +26,7 @@ type State struct {
 	// Position is where reading goes on, in the words of whoever reads.
 	Position []byte
 	// Keys are the ids of the keys with which the room was last read, sorted: a key that is new among them may open what
-	// was kept unopened.
+	// is [Foreign].
 	Keys []record.KeyID
 	// Own is the identity that signs here, OwnLast the last number that it has taken, and OwnHash that record's hash.
 	Own     record.PublicKey
@@ -41,15 +41,14 @@ type State struct {
 // Seconds are the seconds from First to Last, since 1970.
 type Seconds struct{ First, Last int64 }
 
-// Entry is an entry of the feed that had tokens in it: one row. Entries without are not kept.
+// Entry is an entry of the feed with tokens that a key has opened, and that stand nowhere lower: one row. Of other
+// entries, and of what else stands in this one, no more than a [Range] is kept.
 type Entry struct {
 	At record.Place
 	// Posted is the date that the relay states.
 	Posted time.Time
 	// Tokens are in the form of [AppendToken].
 	Tokens []byte
-	// Unopened means that no key has opened one of the tokens so far.
-	Unopened bool
 	// Wiped means that the relay was seen to show something else in its place.
 	Wiped bool
 }
@@ -78,6 +77,19 @@ func Tokens(b []byte) iter.Seq2[int, []byte] {
 		}
 	}
 }
+
+// Why entries are kept as no more than a [Range].
+const (
+	// Foreign: they have a token that no key opens.
+	Foreign = iota + 1
+	// Repeated: they have a token that stands in a lower entry.
+	Repeated
+	// Again: they are Foreign, and a key has come since they were read.
+	Again
+)
+
+// Range is entries of which something is not kept, from First to Last, with the same number of clears before them.
+type Range struct{ First, Last record.Place }
 
 // Message is a record that was verified, or a token that holds something else: one row.
 type Message struct {
