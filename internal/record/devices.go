@@ -199,7 +199,7 @@ func (s *session) judgeDevices(a, b PublicKey) {
 func (s *session) judgeDevice(row *deviceRow) {
 	author := s.author(row.Author)
 	f := s.finding(Contradiction, author, row.Number, s.placeOf(author, row.Number).Place)
-	f.Device = s.named(row.Device)
+	f.Name, f.Device = s.named(row.Author).Name, s.named(row.Device)
 	if s.devices.stands(row) {
 		if rival := s.rival(row); rival != nil {
 			f.Rival, f.RivalDevice = s.named(rival.Author), s.named(rival.Device)
@@ -210,4 +210,5 @@ func (s *session) judgeDevice(row *deviceRow) {
 	s.takeBack(f)
 }
 
-func (s *session) named(key PublicKey) Named { return Named{key, s.name(key)} }
+// named calls a key by its own nickname: what it is called as somebody's device depends on the claims that are judged.
+func (s *session) named(key PublicKey) Named { return Named{key, s.called(key, s.author(key).Nick)} }

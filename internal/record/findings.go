@@ -152,6 +152,9 @@ func (f *Finding) Text() string {
 	case Renamed:
 		return f.Was + " is now called " + f.Name
 	case Contradiction:
+		if f.Rival.Key.IsZero() { // it is taken back
+			return fmt.Sprintf("another claim contradicts that %s is a device of %s's", f.Device.Name, f.Name)
+		}
 		return fmt.Sprintf("%s calls %s a device of theirs, but %s calls %s one: neither counts",
 			f.Name, f.Device.Name, f.Rival.Name, f.RivalDevice.Name)
 	case Unsigned:
