@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
@@ -15,6 +16,8 @@ type poster struct {
 	transfer *transfer
 	// promised means that the relay has promised to store entries, and nobody has looked for them yet.
 	promised bool
+	// awaited means that what an earlier process has sent before it ended has come by now, if it comes at all.
+	awaited bool
 }
 
 var _ room.BulkPoster = (*poster)(nil)
@@ -34,7 +37,21 @@ func (p *poster) Post(ctx context.Context, fields thingspeak.Fields, after int64
 
 // Find implements [room.Poster].
 func (p *poster) Find(ctx context.Context, fields thingspeak.Fields, after int64) (int64, error) {
-	return p.c.client.Find(ctx, fields, after)
+	entry, err := p.c.client.Find(ctx, fields, after)
+	if err == nil && entry == 0 && !p.awaited {
+		if err = p.await(ctx); err == nil {
+			entry, err = p.c.client.Find(ctx, fields, after)
+		}
+	}
+	return entry, err
+}
+
+// await waits once before what was not found is taken for lost: an earlier process may have been killed while it posted,
+// and the relay may store it only now.
+func (p *poster) await(ctx context.Context) error {
+	err := p.c.client.AwaitSent(ctx, p.transfer.waits)
+	p.awaited = err == nil
+	return err
 }
 
 // PostBulk implements [room.BulkPoster].
@@ -79,7 +96,13 @@ func (p *poster) FindAll(ctx context.Context, fields []thingspeak.Fields, after 
 		p.promised = false
 		return p.c.client.FindPromised(ctx, fields, after)
 	}
-	return p.c.client.FindAll(ctx, fields, after)
+	found, err := p.c.client.FindAll(ctx, fields, after)
+	if err == nil && slices.Contains(found, 0) && !p.awaited {
+		if err = p.await(ctx); err == nil {
+			found, err = p.c.client.FindAll(ctx, fields, after)
+		}
+	}
+	return found, err
 }
 
 // outcomeOf makes an error of the relay say what became of an entry, as far as it is known.

@@ -264,8 +264,15 @@ func matchFields(ours, theirs *thingspeak.Fields) (equal bool, lacking thingspea
 
 // Find looks for an update of which it is not known whether the relay stored it, among the entries after the number
 // known, and returns its entry number, 0 if it is not there. It looks once: an entry may show a moment later only
-// (contract section 15, quirk 13), so whoever posts again waits an interval first, five seconds at least.
+// (contract section 15, quirk 13), so whoever posts again waits first: see [Client.AwaitSent].
 func (c *Client) Find(ctx context.Context, fields thingspeak.Fields, known int64) (int64, error) {
 	p := poster{c: c, fields: fields, known: known}
 	return p.lookBack(ctx)
+}
+
+// AwaitSent waits as long as an update may be on its way whose sender is gone, such as a process that was killed: the
+// channel's interval, five seconds at least. Progress, if not nil, is told.
+func (c *Client) AwaitSent(ctx context.Context, progress func(Wait)) error {
+	p := poster{c: c, progress: progress}
+	return p.wait(ctx, Wait{Reason: ReplyLost, For: max(c.set.Interval, minSettle), Round: 1})
 }
