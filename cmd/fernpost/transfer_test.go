@@ -4,16 +4,19 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	rules "github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // device is a home directory, and what runs the program there.
@@ -115,4 +118,65 @@ func TestKilledTransferGoesOn(t *testing.T) {
 	if got, err := os.ReadFile(filepath.Join(in, "a file.bin")); err != nil || !bytes.Equal(got, content) {
 		t.Errorf("what was saved differs (%v)", err)
 	}
+}
+
+// A relay without bulk calls takes hundreds of entries one by one, while who posts them is killed again and again: nothing
+// is lost, no token stands twice, and every message arrives once.
+func TestKilledSendersStoreNothingTwice(t *testing.T) {
+	t.Parallel() // much of it is waiting
+	server := relaytest.New(t, relaytest.InMemory())
+	server.Inject(relaytest.On("/bulk_update", relaytest.Answer(http.StatusNotFound, "text/plain", "error_not_found")))
+	ana := newDevice(t, server, "FERNPOST_INTERVAL=0s")
+	made := ana.must("init", "lab")
+	channel := regexp.MustCompile(`channel +(\d+)`).FindStringSubmatch(made)[1]
+	key := regexp.MustCompile(`write key +(\S+)`).FindStringSubmatch(made)[1]
+	id, err := strconv.ParseInt(channel, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := bytes.Repeat([]byte("0123456789abcdef"), 16_000)
+	file := filepath.Join(t.TempDir(), "a file.bin")
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ana.must("send", "--queue", "--file", file)
+	ana.must("send", "--queue", "the last word")
+
+	random := testenv.Random(t)
+	const kills = 4
+	stored := func() int { return len(server.Entries(t, id)) }
+	for range kills {
+		until := stored() + 1 + random.IntN(90)
+		sending := ana.command("outbox", "--retry")
+		if err := sending.Start(); err != nil {
+			t.Fatal(err)
+		}
+		testenv.Await(t, "the next entries", func() bool { return stored() >= until })
+		sending.Process.Kill()
+		sending.Wait() // killed
+	}
+	ana.must("outbox", "--retry")
+
+	entries, count := server.Entries(t, id), map[string]int{}
+	for _, e := range entries {
+		for _, v := range e.Fields {
+			if count[v.Text]++; v.Text != "" && count[v.Text] == 2 {
+				t.Errorf("a token of entry %d stands there twice", e.ID)
+			}
+		}
+	}
+	if len(entries) < 300 {
+		t.Errorf("%d entries are there, want hundreds", len(entries))
+	}
+	bo := newDevice(t, server, "FERNPOST_WRITE_KEY="+key)
+	bo.must("join", "lab", "--channel", channel)
+	in := t.TempDir()
+	got := bo.must("recv", "--save", in)
+	if strings.Count(got, "[file ") != 1 || strings.Count(got, "the last word") != 1 {
+		t.Errorf("recv prints %s", got)
+	}
+	if got, err := os.ReadFile(filepath.Join(in, "a file.bin")); err != nil || !bytes.Equal(got, content) {
+		t.Errorf("what was saved differs (%v)", err)
+	}
+	bo.must("verify") // ends with another code if anything is wrong
 }
