@@ -1,0 +1,160 @@
+package room_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fernpost/fernpost/internal/archive"
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// longFeed is a feed of so many rows that a reading keeps it in several transactions. What belongs together stands in
+// different ones of them: the parts of a message, a token and its repetition, both versions of a forked record, what is
+// missing and what it is missing between.
+func longFeed(t *testing.T, key fernet.Key, border int) []thingspeak.Entry {
+	t.Helper()
+	ring, err := fernet.NewRing(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := make([]thingspeak.Entry, 2*border+300)
+	for i := range rows {
+		rows[i].ID, rows[i].CreatedAt = int64(i+1), time.Unix(int64(1_700_000_000+i), 0).UTC()
+	}
+	put := func(row int, plain []byte) {
+		text, err := ring.Seal(plain, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows[row-1].Fields[0] = thingspeak.Text(text)
+	}
+	type author struct {
+		id       record.Identity
+		nick     string
+		number   uint32
+		previous record.ShortHash
+	}
+	sign := func(a *author, body record.Body) [][record.CellSize]byte {
+		a.number++
+		s, err := record.Sign(a.id, record.Context{Salt: salt, Key: record.KeyID(key.ID())}, record.Record{
+			Number: a.number, Clock: 1, Previous: a.previous, Nick: a.nick, Body: body,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cells, err := s.Cells()
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.previous = s.Hash.Short()
+		return cells
+	}
+	say := func(a *author, from int, body record.Body) (next int) {
+		for _, cell := range sign(a, body) {
+			put(from, cell[:])
+			from++
+		}
+		return from
+	}
+	ana := author{id: record.NewIdentity([record.KeySize]byte{1}), nick: "ana"}
+	bo := author{id: record.NewIdentity([record.KeySize]byte{2}), nick: "bo"}
+	say(&ana, 10, record.Text("first"))
+	say(&bo, 20, record.Text("hello"))
+	twin := bo
+	say(&bo, border-60, record.Text("here"))
+	say(&twin, border+60, record.Text("there"))
+	sign(&ana, record.Text("never shown"))
+	next := say(&ana, border-15, record.File{Name: "long", Media: "text/plain", Content: []byte(strings.Repeat("x", 3000))})
+	put(next, []byte("a text of nobody"))
+	rows[border+99].Fields = rows[9].Fields // the relay repeats a token
+	say(&ana, 2*border-1, record.Text("last but one"))
+	say(&ana, 2*border+200, record.Text("last"))
+	return rows
+}
+
+// From 4,096 rows on a reading is kept in several transactions. Nobody can tell by what it brings.
+func TestReadingsOfManyTransactions(t *testing.T) {
+	const border = 4096
+	key := fernet.GenerateKey()
+	rows := longFeed(t, key, border)
+	now := time.Unix(1_800_000_000, 0)
+	type outcome struct {
+		History []string
+		Told    []string
+		Counts  string
+		Digest  [32]byte
+	}
+	read := func(piece int) (out outcome) {
+		store, err := archive.OpenRoom(t.TempDir(), "lab")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		c, err := room.Open(store, room.Options{Keys: []fernet.Key{key}, Salt: salt, Fields: []int{1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh, repeated := 0, 0
+		for some := range slices.Chunk(rows, piece) {
+			in, err := c.Receive(0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range some {
+				if err := in.Add(&some[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := in.Finish(room.Facts{
+				View: record.View{FromStart: true, Unread: some[len(some)-1].ID < int64(len(rows))}, Now: now,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			fresh, repeated = fresh+got.Fresh, repeated+got.Repeats
+			out.Told = append(out.Told, told(got.Told)...)
+		}
+		slices.Sort(out.Told)
+		out.Counts = fmt.Sprint(fresh, " came, ", repeated, " repeated")
+		digest, err := c.Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Digest = digest.Sum()
+		if err := c.History(0, func(it *room.Item) error {
+			out.History = append(out.History, fmt.Sprint(it.At.Entry, " ", line(it)))
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	whole := read(len(rows))
+	for _, piece := range []int{border, border - 1, 1000} {
+		if d := cmp.Diff(read(piece), whole); d != "" {
+			t.Errorf("read %d rows at a time (-) and at once (+):\n%s", piece, d)
+		}
+	}
+	want := []string{
+		"1 message from ana missing (ana 2)",
+		"bo's key wrote two different bo 2: two devices with one key, a restored backup, or a room shown in two versions",
+	}
+	if d := cmp.Diff(want, whole.Told); d != "" {
+		t.Error(d)
+	}
+	if whole.Counts != "8 came, 1 repeated" || len(whole.History) != 8 {
+		t.Errorf("%s; the history has %d messages\n%s", whole.Counts, len(whole.History), strings.Join(whole.History, "\n"))
+	}
+	report, err := room.Verify([]fernet.Key{key}, salt, seq(rows), func() record.View { return record.View{FromStart: true} }, now)
+	if err != nil || report.Digest != whole.Digest {
+		t.Errorf("verify finds the digest %x (%v), want %x", report.Digest, err, whole.Digest)
+	}
+}
