@@ -27,8 +27,9 @@ type conversation struct {
 	client  *remote.Client
 	archive *archive.Room
 
-	// doubtful tells that the relay showed less than before when it was read last.
-	doubtful bool
+	// news is what the last reading found out about the relay.
+	news  remote.News
+	relay relayTeller
 
 	noWait bool // fail where posting would wait
 	yes    bool // do not ask before a long transfer

@@ -141,6 +141,9 @@ func nextStep(err error) string {
 	if _, ok := errors.AsType[*remote.UnexpectedError](err); ok {
 		return "is that the address of a relay? It ends before /channels/…, such as https://api.thingspeak.com"
 	}
+	if _, ok := errors.AsType[*remote.BudgetError](err); ok {
+		return "a higher --read-budget, or 0 for none, reads more in one go"
+	}
 	switch {
 	case errors.Is(err, archive.ErrFull):
 		return "make room on the disk, then run the same command again: nothing was half kept"

@@ -105,7 +105,7 @@ func (r *reading) finish() (room.Arrivals, error) {
 	if failed != nil {
 		r.err = nil
 	}
-	r.c.doubtful = r.news.Doubtful
+	r.c.news = r.news
 	r.at.Position = r.news.Position
 	position, err := json.Marshal(r.at)
 	if err != nil {

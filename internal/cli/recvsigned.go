@@ -20,9 +20,6 @@ import (
 // recvMark is the name under which the archive remembers which findings recv has shown.
 const recvMark = "recv"
 
-// doubt is said where a relay shows less than it did before. One stale answer proves nothing, so it has a minute.
-const doubt = "the relay shows less than before; if that lasts for a minute it is believed, and reading goes on"
-
 // recvSigned prints the newest messages of a room of records.
 func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) error {
 	if o.csv != "" {
@@ -44,17 +41,14 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 	if err := c.printNewFindings(recvMark, o.asJSON); err != nil {
 		return err
 	}
-	c.notePending(&arrivals)
 	if err := c.tellWaiting(arrivals.Waiting, o.asJSON); err != nil {
 		return err
 	}
 	if err := c.tellArrivals(&arrivals, o.asJSON); err != nil {
 		return err
 	}
-	if c.doubtful {
-		if err := c.tellDoubt(o.asJSON); err != nil {
-			return err
-		}
+	if err := c.relay.tell(a, &c.news, len(arrivals.Waiting), o.asJSON); err != nil {
+		return err
 	}
 	if readErr != nil {
 		if shown > 0 {
@@ -70,19 +64,6 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 		return err
 	}
 	return a.concludeSigned(r, shown, unopened, o.strict)
-}
-
-// notePending notes for the verdict what may still come.
-func (c *conversation) notePending(arrivals *room.Arrivals) {
-	c.tally.pending = len(arrivals.Waiting)
-	if c.doubtful {
-		c.tally.pending++
-	}
-}
-
-// tellDoubt tells that the relay shows less than it did.
-func (a *app) tellDoubt(asJSON bool) error {
-	return a.tell(findingJSON{Finding: "doubtful", Text: doubt, Waiting: true}, asJSON)
 }
 
 // recvSignedCSV reads a downloaded feed afresh, with an archive that is thrown away.

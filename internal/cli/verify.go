@@ -260,11 +260,8 @@ func (a *app) tellNotShown(rows *rowNumbers, end feedEnd, o verifyOptions) error
 		return err
 	}
 	if top := rows.highest(); end.last > top && !end.cut {
-		text := fmt.Sprintf("the relay names entry %d and does not show it", end.last)
-		if end.last > top+1 {
-			text = fmt.Sprintf("the relay names entry %d and shows none above entry %d", end.last, top)
-		}
-		return a.tell(findingJSON{Finding: "claimed", Text: text, Entry: &end.last}, o.asJSON)
+		text := namedText(top+1, end.last)
+		return a.tell(findingJSON{Finding: "claimed", Text: text, Entry: new(top + 1), LastEntry: &end.last}, o.asJSON)
 	}
 	return nil
 }

@@ -129,6 +129,7 @@ type watcher struct {
 	receiver *room.Receiver
 
 	position remote.Position
+	relay    relayTeller
 	anchor   room.Anchor
 	kept     remembered // what the archive has
 }
@@ -222,6 +223,11 @@ func (w *watcher) poll(ctx context.Context) (news bool, err error) {
 	if err := w.tellNews(got); err != nil {
 		return false, err
 	}
+	if err == nil {
+		if err := w.relay.tell(w.app, &got, 0, w.options.asJSON); err != nil {
+			return false, err
+		}
+	}
 	w.position = got.Position
 	if serr := w.remember(); serr != nil {
 		return false, fmt.Errorf("the messages above were shown, but a later watch will show them again: %w", serr)
@@ -258,10 +264,7 @@ func (w *watcher) tellNews(n remote.News) error {
 			return err
 		}
 	}
-	if err := w.tellGaps(each(n.Lost), w.options.asJSON); err != nil {
-		return err
-	}
-	return w.tellUnread(n.Skipped, false, w.options.asJSON)
+	return w.tellGaps(each(n.Lost), w.options.asJSON)
 }
 
 // each yields the ends of ranges.

@@ -37,6 +37,60 @@ func (h *withheld) RoundTrip(r *http.Request) (*http.Response, error) {
 	return reply, err
 }
 
+// boasting names an entry that is not there.
+type boasting struct {
+	http.RoundTripper
+
+	entry int64
+}
+
+func (b *boasting) RoundTrip(r *http.Request) (*http.Response, error) {
+	reply, err := b.RoundTripper.RoundTrip(r)
+	if err != nil || !strings.HasSuffix(r.URL.Path, "last_entry_id.txt") {
+		return reply, err
+	}
+	body := fmt.Sprint(b.entry)
+	reply.Header.Del("Content-Length")
+	err = reply.Body.Close()
+	reply.Body, reply.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+	return reply, err
+}
+
+// TestARelayThatNamesWhatItDoesNotShow: that is said, counts as waiting, and blinds nobody.
+func TestARelayThatNamesWhatItDoesNotShow(t *testing.T) {
+	for _, profile := range []string{signedText, plainText} {
+		synctest.Test(t, func(t *testing.T) {
+			class := newClass(t, relaytest.InBubble(t))
+			ana, bo := class.device("127.0.0.1"), class.device("127.0.0.1")
+			channel := fmt.Sprint(ana.makeRoom(profile))
+			ana.must("send", "one")
+			bo.must("join", "lab", "--channel", channel, "--profile", profile)
+			bo.transport = &boasting{bo.transport, 2}
+			const named = "the relay names entry 2 and does not show it\n"
+			bo.must("watch", "--from-start", "--messages", "1")
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+			defer cancel()
+			bo.runContext(ctx, "watch")
+			if got := bo.stderr.String(); strings.Count(got, named) != 1 {
+				t.Errorf("%s: watch says\n%s", profile, got)
+			}
+			if profile == signedText {
+				bo.exits(exitPartly, "verify")
+				if got := bo.stderr.String(); !strings.HasPrefix(got, named) {
+					t.Errorf("verify says\n%s", got)
+				}
+				bo.exits(exitPartly, "recv", "--strict")
+			}
+			ana.must("send", "two")
+			bo.transport.(*boasting).entry = 1 << 53
+			bo.must("watch", "--messages", "1")
+			if got := bo.stdout.String(); !strings.Contains(got, "two\n") {
+				t.Errorf("%s: watch prints\n%s", profile, got)
+			}
+		})
+	}
+}
+
 // TestWatchTellsWhatWaits: a message that does not come is told to be waited for after a minute, once, and to be missing
 // when the relay had time enough to show it. With --strict it counts from the beginning.
 func TestWatchTellsWhatWaits(t *testing.T) {

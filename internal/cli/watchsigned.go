@@ -32,17 +32,13 @@ func (a *app) watchSigned(ctx context.Context, r keyring.Room, o watchOptions) (
 	f := &follower{app: a, options: o, room: r}
 	var w waiting
 	return f.run(ctx, func(ctx context.Context) (news bool, err error) {
-		doubted := c.doubtful
 		arrivals, readErr := c.read(ctx)
 		f.relayAnswers(readErr)
 		if readErr == nil {
-			c.notePending(&arrivals)
 			if err := a.tellWaiting(w.ripe(arrivals.Waiting, time.Now()), o.asJSON); err != nil {
 				return false, err
 			}
-		}
-		if c.doubtful && !doubted {
-			if err := c.tellDoubt(o.asJSON); err != nil {
+			if err := c.relay.tell(a, &c.news, len(arrivals.Waiting), o.asJSON); err != nil {
 				return false, err
 			}
 		}

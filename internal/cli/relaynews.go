@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/fernpost/fernpost/internal/remote"
+)
+
+// doubt is said where a relay shows less than it did before. One stale answer proves nothing, so it has a minute.
+const doubt = "the relay shows less than before; if that lasts for a minute it is believed, and reading goes on"
+
+// aboutRelay is what a reading found out about the relay itself, and that may change with the next one.
+func aboutRelay(n *remote.News) (all []findingJSON) {
+	add := func(kind, text string) {
+		all = append(all, findingJSON{Finding: kind, Text: text, Waiting: true})
+	}
+	if n.Doubtful {
+		add("doubtful", doubt)
+	}
+	if n.Named.Last > 0 {
+		add("claimed", namedText(n.Named.First, n.Named.Last))
+		all[len(all)-1].Entry, all[len(all)-1].LastEntry = &n.Named.First, &n.Named.Last
+	}
+	if n.Stopped {
+		add("unread", "the relay has sent as much as a reading may bring (--read-budget): the next one goes on from there")
+	}
+	if n.Skipped > 0 {
+		add("unread", count(n.Skipped, "row")+" of the feed could not be read")
+	}
+	if n.CutShort {
+		add("unread", "the relay's answers end in the middle of a line: entries may be missing")
+	}
+	return all
+}
+
+// namedText says that a relay names entries that it does not show.
+func namedText(first, last int64) string {
+	switch {
+	case first == 1:
+		return fmt.Sprintf("the relay names entry %d and shows none", last)
+	case last > first:
+		return fmt.Sprintf("the relay names entry %d and shows none above entry %d", last, first-1)
+	}
+	return fmt.Sprintf("the relay names entry %d and does not show it", last)
+}
+
+// relayTeller remembers what was told of a relay after the last reading.
+type relayTeller struct{ said []string }
+
+// tell tells what a reading found out about the relay and was not told after the one before. With what waits besides it
+// is what may still come, which is noted for the verdict.
+func (r *relayTeller) tell(a *app, n *remote.News, waiting int, asJSON bool) error {
+	all := aboutRelay(n)
+	a.tally.pending = waiting + len(all)
+	var said []string
+	for _, f := range all {
+		said = append(said, f.Text)
+		if slices.Contains(r.said, f.Text) {
+			continue
+		}
+		if err := a.tell(f, asJSON); err != nil {
+			return err
+		}
+	}
+	r.said = said
+	return nil
+}
