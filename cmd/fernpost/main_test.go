@@ -36,6 +36,8 @@ func TestMain(m *testing.M) {
 //	exits CODE COMMAND…      runs a command that must end with this exit code
 //	capture NAME REGEXP      sets $NAME to the first group found in the last standard output
 //	python SCRIPT…           runs a Python that has the package cryptography
+//	terminal FILE CODE COMMAND…
+//	                         runs a command on a terminal, with the answers in a file, see cmdTerminal
 //	pause                    waits until the clock shows another second
 //	mode FILE OCTAL          checks a file's permissions
 //	serve NAME               starts a server that misbehaves as NAME says and sets $SERVER
@@ -53,7 +55,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"relay": cmdRelay, "exits": cmdExits, "capture": cmdCapture, "python": cmdPython, "pause": cmdPause,
-			"mode": cmdMode, "serve": cmdServe,
+			"mode": cmdMode, "serve": cmdServe, "terminal": cmdTerminal,
 		},
 		Condition:           condition,
 		RequireExplicitExec: true,

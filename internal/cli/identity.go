@@ -209,6 +209,11 @@ func (c *conversation) person(who string) (room.Person, error) {
 	if err != nil {
 		return room.Person{}, err
 	}
+	// A name as it is shown is one key's, whoever else calls themselves so.
+	shown := slices.DeleteFunc(slices.Clone(people), func(p room.Person) bool { return p.Name != who })
+	if len(shown) == 1 {
+		return shown[0], nil
+	}
 	people = slices.DeleteFunc(people, func(p room.Person) bool {
 		tag := p.Key.Tag()
 		return !slices.Contains([]string{p.Name, p.Nick, tag.Name(), tag.String(), p.Key.String()}, who)
