@@ -3,6 +3,7 @@ package relay
 import (
 	"errors"
 	"testing"
+	"testing/cryptotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -60,7 +61,7 @@ func TestDecideInterval(t *testing.T) {
 
 func TestDecideOrderOfArrival(t *testing.T) {
 	slow := &Limits{Interval: time.Second}
-	states := []State{{Channel: 10, WriteKey: "A"}, {Channel: 20, WriteKey: "B"}}
+	states := []State{{Channel: 10, WriteKey: "A"}, {Channel: 20, WriteKey: "B"}, {Channel: 30}}
 	updates := []Update{
 		single(20, "B", slow, thingspeak.Entry{}),
 		single(10, "wrong", slow, thingspeak.Entry{}),
@@ -69,6 +70,7 @@ func TestDecideOrderOfArrival(t *testing.T) {
 		single(10, "A", slow, thingspeak.Entry{}),
 		single(15, "A", slow, thingspeak.Entry{}),
 		single(20, "", slow, thingspeak.Entry{}),
+		single(30, "", slow, thingspeak.Entry{}), // that has no key
 	}
 	_, decisions := Decide(states, updates, noon)
 	var got []string
@@ -83,7 +85,7 @@ func TestDecideOrderOfArrival(t *testing.T) {
 		}
 	}
 	soon := "too soon, next update in 1s"
-	if want := []string{"taken", "key", "taken", soon, soon, "key", "key"}; !cmp.Equal(got, want) {
+	if want := []string{"taken", "key", "taken", soon, soon, "key", "key", "key"}; !cmp.Equal(got, want) {
 		t.Errorf("decisions are %q, want %q", got, want)
 	}
 	if states[0].Last != 0 || states[1].Last != 0 {
@@ -96,7 +98,7 @@ func TestDecideBulk(t *testing.T) {
 	bulk := func(n int) Update {
 		return Update{Channel: 1, Key: "K", Bulk: true, Limits: l, Entries: make([]NewEntry, n)}
 	}
-	states := []State{{Channel: 1, WriteKey: "K", LastUpdate: noon}}
+	states := []State{{Channel: 1, WriteKey: "K", LastUpdate: ago(time.Second)}}
 	states, d := Decide(states, []Update{bulk(3)}, noon)
 	if d[0].Err != nil || states[0].Last != 3 || states[0].LastBulk != ago(0) {
 		t.Fatalf("a bulk call within the interval of updates: %v, state %+v", d[0].Err, states[0])
@@ -164,8 +166,10 @@ func TestPresets(t *testing.T) {
 }
 
 func TestNewKey(t *testing.T) {
-	seen := map[rune]bool{}
-	for range 200 {
+	cryptotest.SetGlobalRandom(t, 1)
+	const keys = 5000
+	seen, early := map[rune]bool{}, 0
+	for range keys {
 		key := NewKey()
 		if len(key) != 16 {
 			t.Fatalf("NewKey() = %q, want 16 characters", key)
@@ -175,10 +179,18 @@ func TestNewKey(t *testing.T) {
 				t.Fatalf("NewKey() = %q, want A-Z and 0-9", key)
 			}
 			seen[c] = true
+			if c <= 'D' && c >= 'A' {
+				early++
+			}
 		}
 	}
 	if len(seen) != 36 {
-		t.Errorf("200 keys use %d different characters, want 36", len(seen))
+		t.Errorf("%d keys use %d different characters, want 36", keys, len(seen))
+	}
+	// Without care the first four letters come for 8 of 256 bytes, others for 7: 10,000 times instead of 8,889, give or
+	// take 89.
+	if early < 8500 || early > 9300 {
+		t.Errorf("%d keys hold %d letters from A to D, want about 8889", keys, early)
 	}
 	for range 1000 {
 		if id := newChannelID(); id < 1_000_000 || id > 9_999_999 {

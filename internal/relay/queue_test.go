@@ -75,11 +75,15 @@ func TestQueueGathers(t *testing.T) {
 		next(6)
 		h.resume <- nil
 		done.Wait()
-		add(7)
+		for n := range int64(4) {
+			add(n + 7)
+		}
 		next(7)
 		h.resume <- nil
+		next(8, 9, 10) // each gets the decision about itself
+		h.resume <- nil
 		done.Wait()
-		for n := range int64(7) {
+		for n := range int64(10) {
 			want := error(nil)
 			if n+1 >= 2 && n+1 <= 5 {
 				want = failed

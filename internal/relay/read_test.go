@@ -3,9 +3,11 @@ package relay_test
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -167,6 +169,94 @@ func TestLinesFollow(t *testing.T) {
 	}
 }
 
+// TestLinesOfAClearedChannel: nothing of what was kept for readers is left, also where the numbers are the same.
+func TestLinesOfAClearedChannel(t *testing.T) {
+	f := newFixture(t, 50)
+	for round := range int64(3) {
+		for i := range int64(5) {
+			f.add(t, 100*round+i)
+			w := relay.Window{Results: 50}
+			lines, err := f.Lines(t.Context(), f.view(t), w, columns)
+			if want := encoded(f.rows(t, w)); err != nil || string(lines) != want || bytes.Count(lines, []byte("\n")) != int(i+1) {
+				t.Fatalf("round %d, after %d entries the lines are %q, %v; want %q", round, i+1, lines, err, want)
+			}
+		}
+		if err := f.ClearChannel(t.Context(), relay.LocalAccountID, f.channel.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestLinesOfOtherColumns: whoever asks for other columns gets them.
+func TestLinesOfOtherColumns(t *testing.T) {
+	f := newFixture(t, 50)
+	f.add(t, 1)
+	for range 2 {
+		for _, c := range []thingspeak.Header{{Fields: thingspeak.FieldsOf(1)}, {Fields: thingspeak.AllFields}, {Status: true}} {
+			lines, err := f.Lines(t.Context(), f.view(t), relay.Window{Results: 1}, c)
+			e := f.rows(t, relay.Window{Results: 1})[0]
+			want := string(thingspeak.AppendCSVRow(nil, &e, c.Fields, c.Location, c.Status, nil))
+			if err != nil || string(lines) != want {
+				t.Errorf("the lines with columns %+v are %q, %v; want %q", c, lines, err, want)
+			}
+		}
+	}
+}
+
+// halfSwept is a store in the middle of removing what was cleared: the first half of every feed is gone.
+type halfSwept struct {
+	relay.Store
+	cleared bool
+}
+
+func (s *halfSwept) Entries(ctx context.Context, generation, first, last int64, visit func(*thingspeak.Entry) error) error {
+	if s.cleared {
+		first += (last - first + 1) / 2
+	}
+	return s.Store.Entries(ctx, generation, first, last, visit)
+}
+
+func (s *halfSwept) Position(ctx context.Context, id int64) (relay.Position, error) {
+	p, err := s.Store.Position(ctx, id)
+	if s.cleared {
+		p.Generation++
+	}
+	return p, err
+}
+
+// TestLinesWhileAChannelIsCleared: a reader who began before may get fewer lines, and never others than it asked for.
+func TestLinesWhileAChannelIsCleared(t *testing.T) {
+	s := &halfSwept{Store: storetest.NewMemory()}
+	r := relay.New(s, relay.Limits{ValueBytes: 255, MessageBytes: 3000, Results: 100})
+	c, err := r.CreateChannel(t.Context(), relay.LocalAccountID, relay.Settings{Public: new(true)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		u := relay.Update{Key: c.Keys[0].Text, Entries: []relay.NewEntry{{Entry: thingspeak.Entry{CreatedAt: at(1)}}}}
+		if _, err := r.Update(t.Context(), u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v, err := r.View(t.Context(), c.ID, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.cleared = true
+	for _, w := range []relay.Window{{Results: 100}, {Results: 100, EndID: 5}, {Results: 100}} {
+		lines, err := r.Lines(t.Context(), v, w, columns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range bytes.Lines(lines) {
+			cells := bytes.Split(line, []byte(","))
+			if id, err := strconv.ParseInt(string(cells[1]), 10, 64); err != nil || w.EndID > 0 && id > w.EndID {
+				t.Errorf("of entries up to %d it shows %q", w.EndID, line)
+			}
+		}
+	}
+}
+
 // TestLinesAreShared: bytes that were handed out never change, whatever is read and written later.
 func TestLinesAreShared(t *testing.T) {
 	f := newFixture(t, 40)
@@ -258,6 +348,18 @@ func TestLinesBudget(t *testing.T) {
 	}
 	if kept := f.LinesKept(); kept > 16<<20 || kept < 4<<20 {
 		t.Errorf("%d bytes of lines are kept, want at most 16 MiB", kept)
+	}
+	// One that takes more than half of it is not kept, and pushes nothing out.
+	before := f.LinesKept()
+	v, err := f.View(t.Context(), channels[2].ID, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Lines(t.Context(), v, relay.Window{Results: 8000}, all); err != nil {
+		t.Fatal(err)
+	}
+	if kept := f.LinesKept(); kept != before {
+		t.Errorf("%d bytes of lines are kept after a large feed was read, want %d as before", kept, before)
 	}
 }
 
@@ -355,6 +457,9 @@ func TestUpdateRefused(t *testing.T) {
 		}, Status: text(long)}, nil},
 		{"256 bytes in a field", f.key, thingspeak.Entry{Fields: thingspeak.Fields{4: text(tooLong)}}, relay.ErrTooLarge},
 		{"256 bytes in the status", f.key, thingspeak.Entry{Status: text(tooLong)}, relay.ErrTooLarge},
+		{"3,060 bytes together", f.key, thingspeak.Entry{Fields: thingspeak.Fields{
+			text(long), text(long), text(long), text(long), text(long), text(long), text(long), text(long),
+		}, Status: text(long), Elevation: text(long), Latitude: text(long), Longitude: text(long)}, relay.ErrTooLarge},
 		{"256 bytes in the elevation", f.key, thingspeak.Entry{Elevation: text(tooLong)}, relay.ErrTooLarge},
 		{"no UTF-8", f.key, thingspeak.Entry{Fields: thingspeak.Fields{text("\xff")}}, relay.ErrBytes},
 		{"a NUL", f.key, thingspeak.Entry{Status: text("a\x00")}, relay.ErrBytes},
@@ -403,6 +508,21 @@ func TestKeyIsRevoked(t *testing.T) {
 	}
 	if err := write("ANOTHERKEY"); err != nil {
 		t.Errorf("writing with the new key: %v", err)
+	}
+	// Another channel may get it.
+	other, err := r.CreateChannel(t.Context(), relay.LocalAccountID, relay.Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = memory.ChangeChannel(t.Context(), other.ID, func(now *relay.Channel) error {
+		now.Keys[0].Text = c.Keys[0].Text
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := write(c.Keys[0].Text); err != nil {
+		t.Errorf("writing with the old key, which another channel has now: %v", err)
 	}
 }
 

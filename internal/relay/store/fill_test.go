@@ -32,7 +32,7 @@ const fillStatement = `
 // fill makes a database in a directory with public channels 1 to channels, whose write keys are WRITE1 and so on. The
 // first has so many entries, a second apart from 1,700,000,001 s, the others have each. They lie as they arrived: those
 // of all channels in turn, or with together one channel's after the other's.
-func fill(b *testing.B, dir string, entries, channels, each int, together bool) {
+func fill(b testing.TB, dir string, entries, channels, each int, together bool) {
 	b.Helper()
 	s, err := store.OpenSQLite(dir)
 	if err != nil {
@@ -53,4 +53,12 @@ func fill(b *testing.B, dir string, entries, channels, each int, together bool) 
 		order = "c CROSS JOIN n"
 	}
 	script(b, dir, fmt.Sprintf(fillStatement, entries, channels, each, order))
+}
+
+// one is an update of one entry.
+func one(channel int64, key string) relay.Update {
+	return relay.Update{
+		Channel: channel, Key: key, Limits: &relay.Limits{},
+		Entries: []relay.NewEntry{{Entry: thingspeak.Entry{Fields: thingspeak.Fields{thingspeak.Text("x")}}}},
+	}
 }

@@ -3,11 +3,13 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"sync"
 	"testing"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/store"
 )
 
 // TestPositionIsNeverOld asks after each commit by somebody where the channel stands, of all who have the database open.
@@ -103,5 +105,36 @@ func TestPositionIsCheap(t *testing.T) {
 	})
 	if allocated > 0 {
 		t.Errorf("asking again allocates %v times", allocated)
+	}
+}
+
+// TestMemoryIsBounded: what is remembered of channels does not grow with their number.
+func TestMemoryIsBounded(t *testing.T) {
+	const channels, batch = store.MaxRemembered + 1000, 512
+	dir := t.TempDir()
+	fill(t, dir, 0, channels, 0, false)
+	s, err := store.OpenSQLite(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for first := int64(1); first <= channels; first += batch {
+		var updates []relay.Update
+		for id := first; id < first+batch && id <= channels; id++ {
+			updates = append(updates, one(id, fmt.Sprint("WRITE", id)))
+		}
+		decisions, err := s.Commit(t.Context(), updates)
+		if err != nil || decisions[0].Err != nil {
+			t.Fatalf("Commit = %v, %v", decisions[0].Err, err)
+		}
+	}
+	for id := range int64(channels) {
+		if p, err := s.Position(t.Context(), id+1); err != nil || p.Last != 1 {
+			t.Fatalf("channel %d stands at %+v, %v", id+1, p, err)
+		}
+	}
+	if states, positions := s.Remembered(); states > store.MaxRemembered+batch || positions > store.MaxRemembered ||
+		states == 0 || positions == 0 {
+		t.Errorf("%d states and %d positions are remembered, want at most %d", states, positions, store.MaxRemembered)
 	}
 }

@@ -357,11 +357,3 @@ func TestDiskTorture(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-// one is an update of one entry.
-func one(channel int64, key string) relay.Update {
-	return relay.Update{
-		Channel: channel, Key: key, Limits: &relay.Limits{},
-		Entries: []relay.NewEntry{{Entry: thingspeak.Entry{Fields: thingspeak.Fields{thingspeak.Text("x")}}}},
-	}
-}
