@@ -40,12 +40,10 @@ func (f *follower) compare(e *thingspeak.Entry) (other, unsure bool) {
 		return true, false // what this call has visited itself it does not get here
 	}
 	before := f.pos.Rows.of(e.ID)
-	for i := range before {
-		if before[i].tells(e) {
-			f.overlaps = true
-			f.same.add(e.ID, e.ID)
-			return false, false
-		}
+	if before.tell(e) {
+		f.overlaps = true
+		f.same.add(e.ID, e.ID)
+		return false, false
 	}
 	if len(before) > 0 {
 		f.others.add(e.ID, e.ID)

@@ -140,6 +140,12 @@ func (r Rows) of(entry int64) Rows {
 	return r[first:last]
 }
 
+// tell reports whether one of the digests is that of a row.
+func (r Rows) tell(e *thingspeak.Entry) bool {
+	of := r.of(e.ID)
+	return slices.ContainsFunc(of, func(d RowDigest) bool { return d.tells(e) })
+}
+
 // highest returns the highest number, 0 if there is none.
 func (r Rows) highest() int64 {
 	if len(r) == 0 {

@@ -327,6 +327,9 @@ func (f *follower) take(e *thingspeak.Entry, known bool) error {
 		f.anchored = true
 	}
 	unsure := false
+	if !known && f.pos.Rows.tell(e) { // one that is to be visited again shows, too, that the answer is not stale
+		f.overlaps = true
+	}
 	if known {
 		var other bool
 		if other, unsure = f.compare(e); !other {
