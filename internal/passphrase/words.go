@@ -41,7 +41,8 @@ func roll(i int) int {
 }
 
 // Words writes a big-endian number of any length, modulo 7776ⁿ, in base 7776, highest digit first, each digit as a word
-// of the EFF long list. It returns n words.
+// of the EFF long list: https://www.eff.org/files/2016/07/18/eff_large_wordlist.txt, in the order of its dice numbers,
+// 0 for 11111 and 7775 for 66666. It returns n words.
 func Words(n int, number []byte) []string {
 	list := wordList()
 	rest := slices.Clone(number)

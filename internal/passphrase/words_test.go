@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +36,10 @@ func TestTheWordListIsTheEFFs(t *testing.T) {
 	}
 	if got := hex.EncodeToString(hash.Sum(nil)); got != published {
 		t.Errorf("the list hashes to %s, want %s", got, published)
+	}
+	// Whoever writes another reader finds the list by what the specification says of it.
+	if page, err := os.ReadFile("../record/doc.go"); err != nil || !strings.Contains(string(page), published) {
+		t.Errorf("the specification does not name the list by its hash (%v)", err)
 	}
 }
 

@@ -17,6 +17,16 @@
 //	tag           4   hash(author), cut; it has no domain. It groups, and proves nothing
 //	safety       16   hash("fernpost/v1 identity\0" ‖ author), cut: compared aloud as six words
 //
+// # Tokens
+//
+// A token is a Fernet token (https://github.com/fernet/spec) in canonical form: URL-safe base64 with its padding,
+// decoded at least 73 bytes, of which the first is 0x80, and (length − 57) a multiple of 16. Each field of an entry
+// holds one at most; which fields carry tokens, and in which entries, is up to the writer, and a reader looks at all
+// eight. Around it a reader takes off ASCII white space, b'…' or b"…", and adds padding that is missing; nothing else.
+// Any key of the room may open it. Its clock, in seconds, is the sender's. The plaintext of a text is UTF-8; what
+// begins with 0xFE is a cell. How a passphrase becomes the key is told by "fernpost help profiles" and package
+// passphrase.
+//
 // # Cells
 //
 // A cell is the plaintext of one token, and has exactly 127 bytes:
@@ -60,8 +70,10 @@
 //	text          UTF-8
 //	file          length (1) and name, length (1) and media type, both UTF-8, then the content
 //	heartbeat     any number of further seen (24), none with number 0
-//	key moved     key id (16) of a key that is handed over outside the room
-//	device        another public key (32), and its signature (64) over "fernpost/v1 device\0" ‖ room salt ‖ author
+//	key moved     key id (16) of a key that is handed over outside the room. It counts if the newest key that the
+//	              reader has seals it
+//	device        another public key (32), and its signature (64) over "fernpost/v1 device\0" ‖ room salt ‖ author;
+//	              64 zeros in place of the signature withdraw
 //
 // A signed record that breaks this form is unreadable, and its number counts. If that concerns its head (previous,
 // seen, the length of the nickname), nothing in the head behind the author is used.
@@ -78,8 +90,8 @@
 //   - fork: two verified records of one number; or the hash held of number n is not what number n + 1 names as
 //     previous, or not what a seen names.
 //   - forged: see above.
-//   - namesake: a nickname whose folded form ([Fold]) is pinned to another key. It is pinned to the key that the reader
-//     sees using it first. Keys that a device record unites are one person: they have one name, and are no namesakes.
+//   - namesake: a nickname that looks like one that is pinned to another person's key; renamed: a key signs with
+//     another nickname than in the record before; contradiction: see "People".
 //   - incomplete: some, not all parts of a number, of which a higher number of the author is held or of which no part
 //     has come for an hour. Such a number is not also missing.
 //   - newer: a cell of another version.
@@ -95,6 +107,20 @@
 // A seen is also a receipt: whoever signs one with our tag, a number and the hash that we hold has read up to it, or
 // says so. [NextSeen] decides whom to name.
 //
+// # People
+//
+// A nickname is pinned, under each of its forms ([Skeletons]), to the key that the reader sees using it first, at most
+// eight to a key. Where a form is pinned to somebody else's key, or the key has no pin left, the tag is shown: "ana
+// (~3f9a12cd)", or "~3f9a12cd" alone. A line keeps the name that its record has.
+//
+// An author claims a key as a device, and a later record of that author about it, by number, takes the place of an
+// earlier one; of two with one number the one that withdraws counts. The key's own record with 64 zeros about its
+// claimant withdraws its consent for good. Of the claims that are left one counts if no other author claims that key,
+// that key claims none, and nobody claims the author: people are stars, never chains or circles, and the order in which
+// the records came does not matter. Claims that contradict each other count neither, and are told. A device whose claim
+// counts is called "py's phone" by its own nickname, "py (~3f9a12cd)" where that looks like py's or there is none;
+// between the two there is no namesake.
+//
 // # Order and digest
 //
 // Lines are the verified records of every kind, both of a fork, and the opened tokens that are no cells, each once, by
@@ -104,9 +130,11 @@
 //
 //	hash("fernpost/v1 order\0" ‖ room salt ‖ for each line 0x01 ‖ record's hash, or 0x02 ‖ hash(token's decoded bytes))
 //
-// Its version is 2. Its first 16 bytes are said as six words: as a number, modulo 7776^6, in base 7776, the highest digit
-// first, each digit a word of the EFF's long list (Electronic Frontier Foundation, 2016, eff_large_wordlist.txt) in the
-// order of its dice numbers, 0 for 11111 ("abacus") and 7775 for 66666 ("zoom"). A safety number is said in the same way.
+// Its version is 2. Its first 16 bytes are said as six words: as a number, modulo 7776^6, in base 7776, the highest
+// digit first, each digit a word of the EFF's long list in the order of its dice numbers, 0 for 11111 ("abacus") and
+// 7775 for 66666 ("zoom"). A safety number is said in the same way. The list is, with SHA-256
+// addd35536511597a02fa0a9ff1e5284677b8883b83e986e43f15a3db996b903e,
+// https://www.eff.org/files/2016/07/18/eff_large_wordlist.txt.
 //
 // # Bounds
 //
