@@ -5,12 +5,14 @@
     python3 fernpost_record.py --vectors vectors.json
 
 The key is the room's Fernet key, 44 characters; after a change of key there is one a line. The read key of a private
-channel is taken from FERNPOST_READ_KEY. Every line shows the author's tag, the number and what was said. What cannot be
-verified goes to standard error, and the exit code is then 1. --vectors reads the project's test vectors and prints what
-stands in them as JSON.
+channel is taken from FERNPOST_READ_KEY. Lines stand in the order of the feed. Each shows the author's tag, the number, the
+name that the author gives, and what was said; the last one is the digest of all of them. What cannot be verified goes to
+standard error, and the exit code is then 1. --vectors reads the project's test vectors and prints what stands in them
+as JSON.
 
 It is a second implementation of the format that internal/record documents, and leaves out what a reader needs to notice
-over time: which numbers are missing, forks, names that two people use. Needs Python 3.9 and the package cryptography.
+over time: which numbers are missing, forks, names that two people use, whose device a key is. Needs Python 3.9 and the
+package cryptography.
 """
 import argparse
 import base64
@@ -48,10 +50,9 @@ def digest(domain, *parts):
     return hashlib.sha256(domain.encode() + b"\0" + b"".join(parts)).digest()
 
 
-def order_digest(salt, records, texts):
-    """The digest of records, by their hashes, and of texts that stand behind them, by their tokens' bytes."""
-    lines = [b"\x01" + h for h in records] + [b"\x02" + hashlib.sha256(t).digest() for t in texts]
-    return digest("fernpost/v1 order", salt, *lines)
+def order_digest(salt, lines):
+    """The digest of lines in their order: (1, a record's hash) or (2, the hash of the bytes of a token that is no cell)."""
+    return digest("fernpost/v1 order", salt, *(bytes([kind]) + hashed for kind, hashed in lines))
 
 
 def room_salt(channel):
@@ -101,13 +102,13 @@ class Cell:
 
 
 def join(cells):
-    """Joins cells, given as (entry, key id, Cell). Yields (entry, key id, tag, number, record) of every chain that is
-    whole, starting at each cell of part 0. A record stands where its last cell does, by the lowest copies. It is None
-    if something stands behind it, and a number of cells where there are only some parts of it."""
+    """Joins cells, given as (spot, key id, Cell). Yields (spot, key id, tag, number, record) of every chain that is whole,
+    starting at each cell of part 0. A record stands where its last cell does, by the lowest copies. It is None if
+    something stands behind it, and a number of cells where there are only some parts of it."""
     groups = {}
-    for entry, kid, cell in cells:
+    for spot, kid, cell in cells:
         group = groups.setdefault((kid, cell.tag, cell.number, cell.parts), {})
-        group.setdefault(link_to(cell.plain), []).append((entry, cell))
+        group.setdefault(link_to(cell.plain), []).append((spot, cell))
     for (kid, tag, number, parts), group in groups.items():
         group = {link: min(copies, key=lambda copy: copy[0]) for link, copies in group.items()}
         whole = False
@@ -123,9 +124,9 @@ def join(cells):
                 stream = b"".join(cell.slice for _, cell in chain)
                 end = 3 + start[1].record_size()
                 record = None if any(stream[end:]) else stream[3:end]
-                yield max(entry for entry, _ in chain), kid, tag, number, record
+                yield max(spot for spot, _ in chain), kid, tag, number, record
         if not whole:
-            yield max(entry for entry, _ in group.values()), kid, tag, number, len(group)
+            yield max(spot for spot, _ in group.values()), kid, tag, number, len(group)
 
 
 # Records
@@ -215,14 +216,16 @@ def parse_body(kind, b, salt, author):
             raise Refused("unreadable")
         return {"key": b}
     if kind == 5:
-        if len(b) != 96 or is_nobodys(b[:32]):
+        if len(b) != 96 or is_nobodys(b[:32]) or b[:32] == author:
             raise Refused("unreadable")
+        if not any(b[32:]):
+            return {"device": b[:32], "withdraws": True}
         try:
             message = b"fernpost/v1 device\0" + salt + author
             Ed25519PublicKey.from_public_bytes(b[:32]).verify(b[32:], message)
         except (InvalidSignature, ValueError):
             raise Refused("unreadable") from None
-        return {"device": b[:32]}
+        return {"device": b[:32], "withdraws": False}
     return {}  # of a later version
 
 
@@ -303,50 +306,76 @@ def feed(args):
         return reply.read().decode("utf-8", "replace")
 
 
-def open_cells(text, keys):
-    """Yields (entry, key id, plaintext) of every field of a CSV feed that a key opens and that holds a cell."""
+def token_bytes(field):
+    """Returns the bytes of a token in a field, or raises Refused. Only what carriers add is taken off: white space around,
+    one b'...' or b"...", missing =. What else a lenient decoder would ignore, anybody can add to a token."""
+    text = field.strip(" \t\n\v\f\r")
+    if len(text) >= 3 and text[:2] in ("b'", 'b"') and text[-1] == text[1]:
+        text = text[2:-1]
+    text += {2: "==", 3: "="}.get(len(text) % 4, "")
+    try:
+        raw = base64.urlsafe_b64decode(text.encode("ascii"))
+    except ValueError:
+        raise Refused("no token") from None
+    canonical = base64.urlsafe_b64encode(raw).decode() == text
+    if not canonical or len(raw) < 73 or (len(raw) - 57) % 16 or raw[0] != 0x80:
+        raise Refused("no token")
+    return raw
+
+
+def open_tokens(text, keys):
+    """Yields (spot, key id, bytes, plaintext) of every field of a CSV feed that a key opens. A spot is entry and field."""
     ring = []
     for key in keys:
         fernet = Fernet(key)
-        raw = fernet._signing_key + fernet._encryption_key
-        ring.append((key_id(raw), fernet))
+        ring.append((key_id(fernet._signing_key + fernet._encryption_key), fernet))
     for row in csv.DictReader(io.StringIO(text)):
-        for name, value in row.items():
-            if not (name or "").startswith("field") or not value:
+        for field in range(1, 9):
+            try:
+                raw = token_bytes(row.get("field%d" % field) or "")
+            except Refused:
                 continue
-            token = value.strip()
-            if token[:2] in ("b'", 'b"'):
-                token = token[2:-1]
             for kid, fernet in ring:
                 try:
-                    plain = fernet.decrypt(token.encode())
+                    plain = fernet.decrypt(base64.urlsafe_b64encode(raw))
                 except InvalidToken:
                     continue
-                if len(plain) == CELL and plain[0] == 0xFE:
-                    yield int(row["entry_id"]), kid, plain
+                yield (int(row["entry_id"]), field), kid, raw, plain
                 break
 
 
 def read_room(args):
     salt = room_salt(args.room or args.channel)
-    cells, bad = [], 0
-    for entry, kid, plain in open_cells(feed(args), keys_from(args.key_file)):
+    cells, lines, bad = [], {}, 0
+
+    def add(spot, author, number, hashed, text):
+        """Adds a line, where it stands first: texts have neither author nor number."""
+        line = (spot, author, number, hashed, text)
+        lines[hashed] = min(line, lines.get(hashed, line))
+
+    for spot, kid, raw, plain in open_tokens(feed(args), keys_from(args.key_file)):
+        if len(plain) != CELL or plain[0] != 0xFE:
+            add(spot, b"", 0, hashlib.sha256(raw).digest(), "unsigned: " + plain.decode("utf-8", "replace"))
+            continue
         try:
-            cells.append((entry, kid, Cell(plain)))
+            cells.append((spot, kid, Cell(plain)))
         except Refused as why:
             if str(why) != "filler":
-                print("entry %d: %s" % (entry, why), file=sys.stderr)
+                print("entry %d: %s" % (spot[0], why), file=sys.stderr)
                 bad = 1
-    records = {}
-    for entry, kid, tag, number, record in join(cells):
+    for spot, kid, tag, number, record in join(cells):
         try:
             r = verify(salt, kid, tag, number, record)
-            records[r["hash"]] = (entry, tag.hex(), number, r)
+            add(spot, r["author"], number, r["hash"], "~%s %d %s" % (tag.hex(), number, describe(r)))
         except Refused as why:
-            print("%s %d: %s" % (tag.hex(), number, why), file=sys.stderr)
+            print("~%s %d: %s" % (tag.hex(), number, why), file=sys.stderr)
             bad = 1
-    for entry, tag, number, r in sorted(records.values(), key=lambda row: row[:3]):
-        print("%s %d %s" % (tag, number, printable(describe(r))))
+    ordered = sorted(lines.values())
+    for *_, text in ordered:
+        print(printable(text))
+    order = order_digest(salt, [(1 if author else 2, hashed) for _, author, _, hashed, _ in ordered])
+    authors = {author for _, author, *_ in ordered if author}
+    print("digest 2: %s, %d lines, %d keys" % (order[:16].hex(), len(ordered), len(authors)))
     return bad
 
 
@@ -359,6 +388,9 @@ def describe(r):
         return who + r["body"]["text"]
     if kind == "file":
         return who + "[file %s, %d bytes]" % (r["body"]["name"], len(r["body"]["content"]))
+    if kind == "device":
+        how = "withdraws" if r["body"]["withdraws"] else "claims"
+        return who + "[%s the device ~%s]" % (how, tag_of(r["body"]["device"]).hex())
     return who + "[%s]" % kind
 
 
@@ -387,14 +419,14 @@ def read_vectors(path):
     for refused in v["refused"]:
         out["refused"] += read_cells(salt, kid, refused["cells"])
     out["nicknames"] = [possible(n["nick"].encode()) for n in v["nicknames"]]
-    text = base64.urlsafe_b64decode(v["digest_of_all_records_and_a_text"]["text_token"])
-    out["digest"] = order_digest(salt, [r["hash"] for r in out["records"]], [text])
+    text = hashlib.sha256(token_bytes(v["digest_of_all_records_and_a_text"]["text_token"])).digest()
+    out["digest"] = order_digest(salt, [(1, r["hash"]) for r in out["records"]] + [(2, text)])
     json.dump(out, sys.stdout, default=bytes.hex)
 
 
 def read_cells(salt, kid, cells):
     try:
-        chains = list(join([(1, kid, Cell(bytes.fromhex(c))) for c in cells]))
+        chains = list(join([((1, 1), kid, Cell(bytes.fromhex(c))) for c in cells]))
         return [verify(salt, *chain) for _, *chain in chains]
     except Refused as why:
         return [str(why)]

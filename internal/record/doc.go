@@ -56,7 +56,7 @@
 //	previous     16   hash of the author's previous record, cut; zeros in number 1, and only there
 //	seen         24   tag (4), number (4) and hash cut to 16 of a record by somebody else, verified by this author;
 //	                  24 zeros if there is none, and otherwise the number is not 0
-//	nickname    1+n   length and UTF-8, see [CheckNickname]; one that is not possible is not shown, the tag is
+//	nickname    1+n   length and UTF-8, at most 24 bytes; see below
 //	body          m
 //	signature    64   Ed25519, over: "fernpost/v1 record\0" ‖ room salt ‖ key id ‖ number (4) ‖ everything above
 //
@@ -72,11 +72,46 @@
 //	heartbeat     any number of further seen (24), none with number 0
 //	key moved     key id (16) of a key that is handed over outside the room. It counts if the newest key that the
 //	              reader has seals it
-//	device        another public key (32), and its signature (64) over "fernpost/v1 device\0" ‖ room salt ‖ author;
-//	              64 zeros in place of the signature withdraw
+//	device        another public key (32), which can be somebody's and is not the author's, and its signature (64) over
+//	              "fernpost/v1 device\0" ‖ room salt ‖ author; or 64 zeros
 //
 // A signed record that breaks this form is unreadable, and its number counts. If that concerns its head (previous,
 // seen, the length of the nickname), nothing in the head behind the author is used.
+//
+// # Names
+//
+// A nickname is 1 to 24 bytes of UTF-8 in normalisation form C: letters, marks, decimal digits, "-", "_", "." and single
+// spaces between other characters, the first a letter or a digit, at most four marks after each other. Not possible are:
+//
+//   - modifier letters (category Lm) other than U+3005 and U+30FC, without which many Japanese names cannot be written;
+//   - what shows nothing: Other_Default_Ignorable_Code_Point, Variation_Selector, and U+1BAB, 2D7F, AAF6, 10A3F, 1107F,
+//     1193E, 11A47, 11A99, 11D45, 11D97, 11F42, 13440, 16FE4, 1BC9D, 1BC9E; U+1039, 17D2, 1A60 and 11133 elsewhere than
+//     between two characters of their block of 128, the second a letter;
+//   - eight hexadecimal digits, once folded: form KC, full case folding, form KC;
+//   - what has "'s" in one of its forms (next).
+//
+// A nickname that is not possible is treated as none. Two nicknames look alike if they have one of their forms in common
+// ([Skeletons]): the skeleton of the folded nickname, folded, and the skeleton of the nickname, folded. A skeleton is that
+// of Unicode Technical Standard 39, version 15.0.0: form D, each character replaced by its prototype, form D.
+//
+// A reader pins both forms to the key that it sees using them first, for at most eight nicknames a key. Each record is
+// shown under the nickname in it, by what is pinned: "ana" if both forms are pinned to its author; "ana (~3f9a12cd)", with
+// the tag, if one is pinned to somebody else; "~3f9a12cd" if it has none, or one that was not pinned for want of room.
+// These forms no nickname can take. An author is called as in the record with the highest number. So a new nickname
+// rewrites no line. Whatever a nickname says, it proves nothing: people compare safety numbers.
+//
+// # Devices
+//
+// A device record claims that the other key is a device of its author's; with 64 zeros for the signature it withdraws: the
+// author's claim about that key, and the author's consent to be claimed by it. Of the records of one author about one key
+// the one with the highest number counts, and of two with that number the one that withdraws. A consent that was withdrawn
+// by any record is so for good, because the signature that gives it has no number. A claim stands if it is withdrawn by
+// neither. It counts if no other standing claim is about the same key, by that key, or about the author: a star, never a
+// chain or a circle. It is judged by all records that are held, in whatever order they came, and again with every new one.
+//
+// A claim that counts changes one thing. Records of that key are labelled with the author's name: "py's phone" if they are
+// called phone by themselves, "py (~3f9a12cd)" if they have no name or one that looks like the author's; and between py
+// and py's devices there is no namesake. Whether a key was compared is of that key alone.
 //
 // # Reading
 //
@@ -90,8 +125,9 @@
 //   - fork: two verified records of one number; or the hash held of number n is not what number n + 1 names as
 //     previous, or not what a seen names.
 //   - forged: see above.
-//   - namesake: a nickname that looks like one that is pinned to another person's key; renamed: a key signs with
-//     another nickname than in the record before; contradiction: see "People".
+//   - namesake: a nickname of which a form is pinned to another person's key.
+//   - renamed: a record has another nickname than the one with the next lower number held.
+//   - contradiction: a claim about a device that stands and does not count, with the keys of one that contradicts it.
 //   - incomplete: some, not all parts of a number, of which a higher number of the author is held or of which no part
 //     has come for an hour. Such a number is not also missing.
 //   - newer: a cell of another version.
@@ -106,20 +142,6 @@
 //
 // A seen is also a receipt: whoever signs one with our tag, a number and the hash that we hold has read up to it, or
 // says so. [NextSeen] decides whom to name.
-//
-// # People
-//
-// A nickname is pinned, under each of its forms ([Skeletons]), to the key that the reader sees using it first, at most
-// eight to a key. Where a form is pinned to somebody else's key, or the key has no pin left, the tag is shown: "ana
-// (~3f9a12cd)", or "~3f9a12cd" alone. A line keeps the name that its record has.
-//
-// An author claims a key as a device, and a later record of that author about it, by number, takes the place of an
-// earlier one; of two with one number the one that withdraws counts. The key's own record with 64 zeros about its
-// claimant withdraws its consent for good. Of the claims that are left one counts if no other author claims that key,
-// that key claims none, and nobody claims the author: people are stars, never chains or circles, and the order in which
-// the records came does not matter. Claims that contradict each other count neither, and are told. A device whose claim
-// counts is called "py's phone" by its own nickname, "py (~3f9a12cd)" where that looks like py's or there is none;
-// between the two there is no namesake.
 //
 // # Order and digest
 //

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -65,30 +67,24 @@ func wantOfPython(v vectors) map[string]any {
 	}
 }
 
-// It reads a feed as well: all fields, cells of several entries in any order, repeats, fillers, and what is not ours.
+// It reads a feed as well: all fields, cells of several entries in any order, repeats, fillers, and what is not ours. It
+// refuses the tokens and keys that this one refuses, and has the same digest.
 func TestPythonReadsAFeed(t *testing.T) {
 	const channel = 4711
 	key, other := fernet.GenerateKey(), fernet.GenerateKey()
-	ring, err := fernet.NewRing(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	strangers, err := fernet.NewRing(other)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ctx := Context{Salt(passphrase.RoomSalt(channel)), KeyID(key.ID())}
 	ana, bo := newScribe(t, 1, "ana"), newScribe(t, 2, "")
-	for _, s := range []*scribe{ana, bo} {
-		s.ctx = Context{Salt(passphrase.RoomSalt(channel)), KeyID(key.ID())}
-	}
+	ana.ctx, bo.ctx = ctx, ctx
 	first := ana.write(Text("hello\x1b[2J"))
 	long := ana.write(Text(strings.Repeat("a long text ", 40)))
-	forgery := bo.write(File{"notes.txt", "text/plain", []byte("notes")})
-	answer := forgery
+	answer := bo.write(File{"notes.txt", "text/plain", []byte("notes")})
+	phone := ana.write(Device{bo.key(), bo.id.ProveDevice(ctx.Salt, ana.key())})
+	forgery := answer
 	forgery.Tag, forgery.Number = ana.tag(), 9
+	nobody := signFor(t, ctx, weakKeys()[0], 1, Seen{}, KindText, []byte("nobody said this"))
 
 	var plain [][]byte
-	for _, r := range []Signed{first, long, answer, forgery} {
+	for _, r := range []Signed{answer, long, first, forgery, phone, nobody} {
 		cells, err := r.Cells()
 		if err != nil {
 			t.Fatal(err)
@@ -100,24 +96,55 @@ func TestPythonReadsAFeed(t *testing.T) {
 	filler := Filler()
 	plain = append(plain, filler[:], []byte("a text"), plain[0])
 
+	seal := func(key fernet.Key, plain []byte) string {
+		ring, err := fernet.NewRing(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tok, err := ring.Seal(plain, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tok
+	}
 	var feed bytes.Buffer
 	w := csv.NewWriter(&feed)
-	w.Write([]string{"created_at", "entry_id", "field1", "field2"})
-	for i := 0; i < len(plain); i += 2 {
-		row := []string{"2026-11-20 12:00:00 UTC", strconv.Itoa(i/2 + 1), "23.5", ""}
-		for j, p := range plain[i:min(i+2, len(plain))] {
-			if row[2+j], err = ring.Seal(p, noon); err != nil {
-				t.Fatal(err)
-			}
+	w.Write([]string{"created_at", "entry_id", "field1", "field2", "field3"})
+	l := newListener(t)
+	l.reader = NewReader(ctx.Salt, PublicKey{})
+	var cells []Cell
+	var lines []Held
+	for i, p := range plain {
+		spot := Spot{Place{0, int64(i/2 + 1)}, i%2 + 2}
+		tok := seal(key, p)
+		if len(p) == CellSize {
+			cells = append(cells, Cell{spot, ctx.Key, [CellSize]byte(p)})
+		} else {
+			text := textLine(t, tok)
+			text.At = spot
+			lines = append(lines, *text)
 		}
+		row := []string{"2026-11-20 12:00:00 UTC", strconv.FormatInt(spot.Entry, 10), "23.5", "", ""}
+		row[1+spot.Field] = tok
 		w.Write(row)
 	}
-	strange, err := strangers.Seal([]byte("for others"), noon)
-	if err != nil {
-		t.Fatal(err)
+	strange, sneaked := seal(other, []byte("for others")), seal(key, []byte("sneaked in"))
+	for i, field := range []string{
+		strange, "b'" + strange + "'", sneaked + "!", sneaked[:20] + "\n" + sneaked[20:], "b'" + sneaked, sneaked + "====",
+		sneaked[:20] + "!!!!" + sneaked[20:], "b'b'" + sneaked + "''",
+	} {
+		w.Write([]string{"2026-11-20 12:00:00 UTC", strconv.Itoa(900 + i), field, "", ""})
 	}
-	w.Write([]string{"2026-11-20 12:00:00 UTC", "99", strange, "b'" + strange + "'"})
 	w.Flush()
+	l.read(cells)
+	digest := NewDigest(ctx.Salt)
+	lines = append(lines, l.known.Records()...)
+	slices.SortFunc(lines, func(a, b Held) int { return a.Compare(&b) })
+	for i := range lines {
+		digest.Add(&lines[i])
+	}
+	sum := digest.Sum()
+
 	dir := t.TempDir()
 	for name, content := range map[string]string{"feed.csv": feed.String(), "room.key": key.Reveal() + "\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
@@ -153,16 +180,20 @@ func TestPythonReadsAFeed(t *testing.T) {
 				t.Errorf("%v, with %s", err, &complaints)
 			}
 			want := strings.Join([]string{
-				ana.tag().String() + " 1 ana: hello [2J",
-				ana.tag().String() + " 2 ana: " + strings.Repeat("a long text ", 40),
-				bo.tag().String() + " 1 [file notes.txt, 5 bytes]",
+				bo.tag().Name() + " 1 [file notes.txt, 5 bytes]",
+				ana.tag().Name() + " 2 ana: " + strings.Repeat("a long text ", 40),
+				ana.tag().Name() + " 1 ana: hello [2J",
+				ana.tag().Name() + " 3 ana: [claims the device " + bo.tag().Name() + "]",
+				"unsigned: a text",
+				fmt.Sprintf("digest 2: %x, %d lines, %d keys", sum[:16], digest.Lines(), digest.Keys()),
 				"",
 			}, "\n")
 			if diff := cmp.Diff(want, string(out)); diff != "" {
 				t.Errorf("read (-want +got):\n%s", diff)
 			}
-			if want := ana.tag().String() + " 9: forged\n"; complaints.String() != want {
-				t.Errorf("complained %q, want %q", &complaints, want)
+			refused := ana.tag().Name() + " 9: forged\n" + nobody.Tag.Name() + " 1: malformed\n"
+			if complaints.String() != refused {
+				t.Errorf("complained %q, want %q", &complaints, refused)
 			}
 		})
 	}

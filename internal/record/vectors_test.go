@@ -130,6 +130,7 @@ func makeVectors(t *testing.T) vectors {
 	add("a heartbeat", beat)
 	add("a key moved", ana.write(KeyMoved{KeyID{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}}))
 	add("a device", ana.write(Device{bo.key(), bo.id.ProveDevice(ctx.Salt, ana.key())}, seen(beat)))
+	add("a device withdrawn", ana.write(Device{Key: bo.key()}))
 	ana.nick = ""
 	add("no nickname", ana.write(Text("who am I?")))
 
@@ -140,7 +141,12 @@ func makeVectors(t *testing.T) vectors {
 	raw("a text that is not UTF-8", KindText, "ana", 102, ShortHash{1}, []byte("an\xff"))
 	raw("half a receipt", KindHeartbeat, "ana", 103, ShortHash{1}, make([]byte, 12))
 	raw("a file without media type", KindFile, "ana", 104, ShortHash{1}, []byte{1, 'a'})
-	raw("a device that another key has signed", KindDevice, "ana", 105, ShortHash{1}, make([]byte, KeySize+SignatureSize))
+	raw("a device that another key has signed", KindDevice, "ana", 105, ShortHash{1}, bytes.Repeat([]byte{1}, KeySize+SignatureSize))
+	raw("a claim on a key that is nobody's", KindDevice, "ana", 108, ShortHash{1}, make([]byte, KeySize+SignatureSize))
+	self := ana.id.ProveDevice(ctx.Salt, ana.key())
+	own := ana.key()
+	raw("a claim on oneself", KindDevice, "ana", 109, ShortHash{1}, slices.Concat(own[:], self[:]))
+	raw("an invitation, of a later version", 7, "ana", 110, ShortHash{1}, []byte("letter"))
 	raw("a nickname of control characters", KindText, "\x1b[2J", 106, ShortHash{1}, []byte("hello"))
 	raw("a later record that names none before it", KindText, "ana", 107, ShortHash{}, []byte("hello"))
 
@@ -199,7 +205,7 @@ func describe(t *testing.T, name string, signed Signed, r Record) recordVector {
 	case KeyMoved:
 		v.Body["key"] = hexBytes(body.Key[:])
 	case Device:
-		v.Body["device"] = hexBytes(body.Key[:])
+		v.Body["device"], v.Body["withdraws"] = hexBytes(body.Key[:]), body.Withdraws()
 	case Unreadable:
 		v.Unreadable = true
 	}
