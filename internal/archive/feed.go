@@ -13,7 +13,7 @@ import (
 // State returns the row about the room.
 func (r *Room) State() (s kept.State, err error) {
 	err = r.use("reading", func() error {
-		const text = "SELECT clears, position, keys, own, own_last, own_hash, seq, dates FROM room"
+		const text = "SELECT clears, position, keys, own, own_last, own_hash, seq, dates, let_go FROM room"
 		return r.conn.Query(text, func(row []driver.Value) error {
 			s.Clears, s.Position = uint32(row[0].(int64)), blob(row[1])
 			for ids := blob(row[2]); len(ids) >= len(record.KeyID{}); ids = ids[len(record.KeyID{}):] {
@@ -21,7 +21,7 @@ func (r *Room) State() (s kept.State, err error) {
 			}
 			s.Own, s.OwnLast = parseKey(row[3]), uint32(row[4].(int64))
 			copy(s.OwnHash[:], blob(row[5]))
-			s.Seq = row[6].(int64)
+			s.Seq, s.LetGo = row[6].(int64), parsePlace(row[8])
 			if dates := row[7].(string); dates != "" {
 				if err := json.Unmarshal([]byte(dates), &s.Dates); err != nil {
 					return fmt.Errorf("reading the dates in use: %w: %w", ErrDamaged, err)
@@ -48,8 +48,18 @@ func (r *Room) SetState(s kept.State) error {
 		dates = string(b)
 	}
 	return r.exec(`UPDATE room SET clears = ?, position = ?, keys = ?, own = ?, own_last = ?, own_hash = ?, seq = ?,
-		dates = ?`, int64(s.Clears), append([]byte{}, s.Position...), ids, key(s.Own), int64(s.OwnLast), s.OwnHash[:],
-		s.Seq, dates)
+		dates = ?, let_go = ?`, int64(s.Clears), append([]byte{}, s.Position...), ids, key(s.Own), int64(s.OwnLast), s.OwnHash[:],
+		s.Seq, dates, place(s.LetGo))
+}
+
+// Size returns how many bytes of the file are in use. What is let go of makes room in it, but does not make it smaller.
+func (r *Room) Size() (bytes int64, err error) {
+	err = r.query(`SELECT (p.page_count - f.freelist_count) * s.page_size
+		FROM pragma_page_count AS p, pragma_freelist_count AS f, pragma_page_size AS s`, func(row []driver.Value) error {
+		bytes = row[0].(int64)
+		return nil
+	})
+	return bytes, err
 }
 
 // Version returns a number that is another one once another connection has changed something.
@@ -167,6 +177,9 @@ func (r *Room) MAC(mac [16]byte) (first record.Place, ok bool, err error) {
 	}, mac[:])
 	return first, ok, err
 }
+
+// ForgetMAC notes that a token is not kept any more.
+func (r *Room) ForgetMAC(mac [16]byte) error { return r.exec("DELETE FROM macs WHERE mac = ?", mac[:]) }
 
 // MoveMAC notes that a token stands at a lower place as well.
 func (r *Room) MoveMAC(mac [16]byte, at record.Place) error {

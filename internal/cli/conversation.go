@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/archive"
+	"github.com/fernpost/fernpost/internal/config"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/passphrase"
@@ -66,6 +67,7 @@ func (a *app) openConversation(r keyring.Room) (*conversation, error) {
 	// The first use of an identity and opening the archive are what takes longest at start: each goes by itself.
 	options := room.Options{
 		Keys: keys, Salt: record.Salt(passphrase.RoomSalt(r.Channel)), Fields: r.Fields, Pad: r.Pad, Used: r.Wrote,
+		ArchiveSize: a.archiveSize(),
 		CurrentKeys: func() ([]fernet.Key, error) {
 			now, err := a.loadRoom(r.Name)
 			if err != nil {
@@ -95,6 +97,15 @@ func (a *app) openConversation(r keyring.Room) (*conversation, error) {
 		return nil, errors.Join(fmt.Errorf("room %s: %w", r.Name, err), c.close())
 	}
 	return c, nil
+}
+
+// archiveSize is how many bytes the archive of a room may take. Loading the settings has checked it.
+func (a *app) archiveSize() int64 {
+	size, err := config.ParseBudget(a.config.Get("archive_size"))
+	if err != nil {
+		panic(err)
+	}
+	return size
 }
 
 // leave is close at the end of the process, see [archive.Room.Leave].

@@ -144,6 +144,9 @@ func nextStep(err error) string {
 	if _, ok := errors.AsType[*remote.BudgetError](err); ok {
 		return "a higher --read-budget, or 0 for none, reads more in one go"
 	}
+	if _, ok := errors.AsType[*room.FullError](err); ok {
+		return "raise archive_size in the settings (config.example.yaml), or FERNPOST_ARCHIVE_SIZE; 0 is no limit"
+	}
 	switch {
 	case errors.Is(err, archive.ErrFull):
 		return "make room on the disk, then run the same command again: nothing was half kept"

@@ -125,7 +125,11 @@ func (a *app) postKeyMoved(ctx context.Context, r keyring.Room) (err error) {
 	if err := c.tellOfKeys(); err != nil {
 		return err
 	}
-	if _, err := c.read(ctx); err != nil {
+	news, err := c.startReading(ctx)
+	if err == nil {
+		err = c.catchUp(ctx, news)
+	}
+	if err != nil {
 		return explainDelivery(err)
 	}
 	_, err = c.deliver(ctx)

@@ -56,7 +56,11 @@ func (c *conversation) retry(ctx context.Context) error {
 	if err := c.announce(ctx, 0); err != nil {
 		return err
 	}
-	if _, err := c.read(ctx); err != nil {
+	news, err := c.startReading(ctx)
+	if err == nil {
+		err = c.catchUp(ctx, news)
+	}
+	if err != nil {
 		return err
 	}
 	waiting, err := c.Unposted()

@@ -135,6 +135,16 @@ func (c *conversation) finishReading(ctx context.Context, r *reading) (room.Arri
 	}
 }
 
+// catchUp is finishReading for whoever sends: a full archive keeps nobody from that.
+func (c *conversation) catchUp(ctx context.Context, r *reading) error {
+	_, err := c.finishReading(ctx, r)
+	if full, ok := errors.AsType[*room.FullError](err); ok {
+		c.say("%s", c.style.warn(full.Error()))
+		return nil
+	}
+	return err
+}
+
 // read reads what is new in the channel and keeps it. Beside an error of the relay the arrivals up to it are good.
 func (c *conversation) read(ctx context.Context) (room.Arrivals, error) {
 	r, err := c.startReading(ctx)

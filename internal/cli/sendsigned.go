@@ -43,7 +43,7 @@ func (a *app) sendSigned(ctx context.Context, r keyring.Room, body record.Body, 
 		news.abandon()
 		return err
 	}
-	if _, err := c.finishReading(ctx, news); err != nil {
+	if err := c.catchUp(ctx, news); err != nil {
 		return explainDelivery(err)
 	}
 	if err := c.movedMeanwhile(moved); err != nil {

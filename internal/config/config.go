@@ -44,6 +44,7 @@ var Keys = []Key{
 	{"poll_min", "1s", checkDuration},
 	{"poll_max", "15s", checkDuration},
 	{"unsigned", "balanced", nil},
+	{"archive_size", "1GiB", checkBudget},
 	{"no_color", "false", checkBool},
 	{"quiet", "false", checkBool},
 	{"listen", "127.0.0.1:3000", nil},

@@ -98,6 +98,9 @@ func (b *batch) keep(facts *Facts) error {
 		if results, elsewhere, err = b.judge(view, state.Own, now); err != nil {
 			return err
 		}
+		if err := b.makeRoom(&state); err != nil {
+			return err
+		}
 		if facts == nil {
 			return nil
 		}

@@ -31,6 +31,8 @@ type Options struct {
 	// Pad fills the fields that an entry has left with tokens that say nothing, so that all entries look alike
 	// (padding: entry).
 	Pad bool
+	// ArchiveSize is how many bytes the store may take; 0 is no limit. From then on it lets go of cells of no record.
+	ArchiveSize int64
 	// Wrapped makes tokens look as Python prints them.
 	Wrapped bool
 	// Used tells that the identity has written in this room before, as whoever keeps the identity remembers.

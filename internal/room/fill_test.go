@@ -1,15 +1,19 @@
 package room_test
 
 import (
+	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
@@ -195,5 +199,114 @@ func TestLowestCopyIsKept(t *testing.T) {
 		if cells := 2*record.Parts(record.MinSize+len("author 0")+400) + 1; tokens != cells {
 			t.Errorf("%d tokens are kept, want %d", tokens, cells)
 		}
+	}
+}
+
+// crowd returns entries that an insider can make: first parts of records that never go on.
+func crowd(t *testing.T, key fernet.Key, from int64, n int) (entries []thingspeak.Entry) {
+	t.Helper()
+	ring, err := fernet.NewRing(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mal := record.NewIdentity([record.KeySize]byte{66})
+	for i := range n {
+		e := thingspeak.Entry{ID: from + int64(i)}
+		for f := range e.Fields {
+			s, err := record.Sign(mal, record.Context{Salt: salt, Key: record.KeyID(key.ID())}, record.Record{
+				Number: uint32(8*i + f + 2), Previous: record.ShortHash{1}, Body: record.Text("never whole"),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			cells, err := s.Cells()
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := ring.Seal(cells[0][:], time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.Fields[f] = thingspeak.Text(text)
+		}
+		entries = append(entries, e)
+	}
+	return entries
+}
+
+// limited opens a home whose archive may take so many bytes.
+func limited(t *testing.T, key fernet.Key, size int64) (*room.Conversation, *archive.Room) {
+	t.Helper()
+	store, err := archive.OpenRoom(t.TempDir(), "lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := room.Open(store, room.Options{
+		Keys: []fernet.Key{key}, Salt: salt, Identity: record.NewIdentity([record.KeySize]byte{1}), Nick: "ana",
+		Fields: []int{1, 2, 3, 4, 5, 6, 7, 8}, ArchiveSize: size,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, store
+}
+
+// At its size an archive lets go of the cells of no record, and of no message.
+func TestArchiveLetsGoOfCellsOfNoRecord(t *testing.T) {
+	key := fernet.GenerateKey()
+	const size = 1 << 20
+	c, store := limited(t, key, size)
+	messages := 0
+	for round := range int64(12) {
+		honest := feedOf(t, key, 10*(int(round)+1), 300)
+		for i := range honest {
+			honest[i].ID += 1000 * int64(i/10)
+		}
+		take(t, c, append(honest[10*round:], crowd(t, key, 1000*round+100, 150)...))
+		messages += 10
+		if used, err := store.Size(); err != nil || used > size {
+			t.Fatalf("round %d: %d bytes are in use, %v", round, used, err)
+		}
+	}
+	shown := 0
+	if err := c.History(0, func(*room.Item) error { shown++; return nil }); err != nil || shown != messages {
+		t.Errorf("%d of %d messages are shown, %v", shown, messages, err)
+	}
+}
+
+// accepting is a relay that accepts everything.
+type accepting struct{ last int64 }
+
+func (a *accepting) Post(context.Context, thingspeak.Fields, int64) (int64, error) {
+	a.last++
+	return a.last, nil
+}
+
+func (a *accepting) Find(context.Context, thingspeak.Fields, int64) (int64, error) { return 0, nil }
+
+// If messages alone fill the archive, reading stops and says which setting is to be raised; what is written goes out.
+func TestFullArchiveKeepsNobodyFromSending(t *testing.T) {
+	key := fernet.GenerateKey()
+	c, _ := limited(t, key, 1<<20)
+	in, err := c.Receive(10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := feedOf(t, key, 2000, 600)
+	for i := range rows {
+		if err = in.Add(&rows[i]); err != nil {
+			break
+		}
+	}
+	_, err = in.Finish(room.Facts{LastID: 2000, Position: []byte("{}")})
+	full, ok := errors.AsType[*room.FullError](err)
+	if !ok || full.Size != 1<<20 || !strings.Contains(full.Error(), "archive_size") {
+		t.Fatalf("reading says %v", err)
+	}
+	if _, err := c.Write(record.Text("I can still write"), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := c.Deliver(t.Context(), &accepting{2000}, nil); err != nil || done.Posted != 1 {
+		t.Errorf("posted %d, %v", done.Posted, err)
 	}
 }

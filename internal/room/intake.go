@@ -248,13 +248,13 @@ func (in *Intake) Finish(facts Facts) (Arrivals, error) {
 		err = in.take(in.batch, &facts)
 	}
 	in.out.Entries, in.out.Refused = in.entries, in.out.Refused+in.refused
-	if err != nil {
+	c := in.c
+	if _, full := errors.AsType[*FullError](err); err != nil && !full { // whose archive is full may send all the same
 		return in.out, err
 	}
-	c := in.c
 	c.read = true
 	c.newest = record.Place{Clear: in.clears, Entry: min(max(facts.LastID, 0), kept.MaxEntry)}
-	return in.out, nil
+	return in.out, err
 }
 
 // take reads a batch of entries; with facts it is the last one.

@@ -24,6 +24,8 @@ type Store interface {
 	// Lock takes the lock that the one process holds which posts what is in the outbox.
 	Lock(ctx context.Context) (unlock func(), err error)
 
+	// Size is how many bytes of the disk are in use.
+	Size() (int64, error)
 	State() (kept.State, error)
 	SetState(kept.State) error
 
@@ -49,6 +51,7 @@ type feedStore interface {
 	// ClaimMAC notes where an opened token stands, unless one with this MAC does already: then it returns where that is.
 	ClaimMAC(mac [16]byte, at record.Place) (first record.Place, fresh bool, err error)
 	MAC(mac [16]byte) (first record.Place, ok bool, err error)
+	ForgetMAC(mac [16]byte) error
 	MoveMAC(mac [16]byte, at record.Place) error
 }
 

@@ -3,6 +3,7 @@
 -- room.reread is 1 that is still to be done. Pins, authors and findings told are then taken over as Room.Reread says.
 
 ALTER TABLE room ADD COLUMN reread INTEGER NOT NULL DEFAULT 0; -- 0 or 1
+ALTER TABLE room ADD COLUMN let_go INTEGER NOT NULL DEFAULT 0; -- place up to which cells of no record were let go of
 UPDATE room SET reread = 1 WHERE EXISTS (SELECT 1 FROM entries);
 
 DROP INDEX entries_unopened;

@@ -32,6 +32,8 @@ type State struct {
 	Own     record.PublicKey
 	OwnLast uint32
 	OwnHash record.ShortHash
+	// LetGo is up to where cells of no record were let go of.
+	LetGo record.Place
 	// Seq is the highest number of a [Post] so far.
 	Seq int64
 	// Dates are the seconds that posts were dated with of late, in ascending order, so that none is used twice.

@@ -1,0 +1,117 @@
+package room
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room/kept"
+)
+
+// FullError means that an archive has come to its size with messages alone. Nothing more is read into it; what is
+// written goes out.
+type FullError struct {
+	// Size is what it may have, in bytes.
+	Size int64
+}
+
+func (e *FullError) Error() string {
+	return fmt.Sprintf("the archive has come to %d MiB, which is its size (the setting archive_size), with messages alone: "+
+		"nothing more is read", e.Size>>20)
+}
+
+// makeRoom lets go of the cells of no record that came first, if the archive has come to its size. The error is
+// [*FullError] if there are not enough of them.
+func (b *batch) makeRoom(state *kept.State) error {
+	c := b.in.c
+	size, err := c.store.Size()
+	if err != nil || c.o.ArchiveSize == 0 || size <= c.o.ArchiveSize {
+		return err
+	}
+	whole := state.LetGo == record.Place{}
+	// To come down a little further saves doing it all again for the next batch.
+	for size > c.o.ArchiveSize/16*15 {
+		pages, err := c.entriesFrom(state.LetGo, entriesAtOnce)
+		if err != nil {
+			return err
+		}
+		if len(pages) == 0 && !whole { // what has come since may stand below
+			whole, state.LetGo = true, record.Place{}
+			continue
+		}
+		if len(pages) == 0 {
+			break
+		}
+		c.openAll(pages)
+		for i := range pages {
+			if err := c.letGo(&pages[i]); err != nil {
+				return err
+			}
+		}
+		state.LetGo = pages[len(pages)-1].at
+		state.LetGo.Entry++
+		if size, err = c.store.Size(); err != nil {
+			return err
+		}
+	}
+	if size > c.o.ArchiveSize {
+		return &FullError{c.o.ArchiveSize}
+	}
+	c.reader = record.NewReader(c.o.Salt, c.own) // what it remembers may be gone
+	return c.store.SetState(*state)
+}
+
+// letGo lets go of the cells in an entry that are of no record.
+func (c *Conversation) letGo(p *page) error {
+	e := kept.Entry{At: p.at, Posted: p.posted, Wiped: p.before.Wiped}
+	var gone record.Change
+	for field, raw := range kept.Tokens(p.tokens) {
+		t := p.in(field)
+		if t != nil && t.isCell() {
+			cell := c.cell(p.at, t)
+			needed, err := c.isOfRecord(&cell)
+			if err != nil {
+				return err
+			}
+			if !needed {
+				gone.PendingGone = append(gone.PendingGone, cell.Spot)
+				if err := c.store.ForgetMAC(t.mac); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		e.Tokens = kept.AppendToken(e.Tokens, field, raw)
+	}
+	if len(gone.PendingGone) == 0 {
+		return nil
+	}
+	if err := c.store.PutEntry(e); err != nil {
+		return err
+	}
+	return c.store.Apply(&gone)
+}
+
+// isOfRecord reports whether a cell is where a record that is held has it.
+func (c *Conversation) isOfRecord(cell *record.Cell) (bool, error) {
+	id, err := cell.Group()
+	if err != nil {
+		return false, nil
+	}
+	authors, _, err := c.store.Tagged(id.Tag)
+	if err != nil {
+		return false, err
+	}
+	for _, author := range authors {
+		held, err := c.store.Held(author, id.Number, id.Number)
+		if err != nil {
+			return false, err
+		}
+		for i := range held {
+			if slices.Contains(held[i].Cells, cell.Spot) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
