@@ -113,7 +113,7 @@ func (r *reading) finish() (room.Arrivals, error) {
 	}
 	facts := room.Facts{
 		View: record.View{FromStart: r.at.FromStart}, Position: position, LastID: r.news.LastID,
-		Rewritten: r.news.Rewritten, Now: time.Now(),
+		Rewritten: r.news.Rewritten, Twins: r.news.Twins, Now: time.Now(),
 	}
 	facts.View.Holes = holes(r.news.Position.Gaps)
 	facts.View.Unread = r.err != nil || r.news.Doubtful || r.news.Stopped

@@ -138,3 +138,13 @@ func (r ranges) missing(first, last int64) ranges {
 
 // intersect returns a new set of what is in both.
 func (r ranges) intersect(other ranges) ranges { return r.minus(r.minus(other)) }
+
+// list returns the numbers of the set.
+func (r ranges) list() (ids []int64) {
+	for _, s := range r {
+		for n := s.first; n <= s.last; n++ {
+			ids = append(ids, n)
+		}
+	}
+	return ids
+}

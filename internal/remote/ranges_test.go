@@ -6,16 +6,6 @@ import (
 	"testing"
 )
 
-// list returns the numbers of a set, to be compared with a plain map.
-func (r ranges) list() (ids []int64) {
-	for _, s := range r {
-		for n := s.first; n <= s.last; n++ {
-			ids = append(ids, n)
-		}
-	}
-	return ids
-}
-
 func setOf(t *testing.T, r ranges) map[int64]bool {
 	t.Helper()
 	set := map[int64]bool{}

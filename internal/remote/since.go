@@ -38,6 +38,8 @@ type News struct {
 	// Rewritten is the anchor's number if the relay shows others of the entries visited before and has not shown that one
 	// for a minute.
 	Rewritten []int64
+	// Twins are numbers, ascending, of which the relay shows the row that was visited before, and another one.
+	Twins []int64
 	// Altered are numbers, ascending, of which the relay shows another row than the one that was visited before, and not
 	// that one any more.
 	Altered []int64
@@ -224,7 +226,13 @@ func (f *follower) follow(ctx context.Context) error {
 		f.news.Position = f.pos
 		return err
 	}
-	err = f.gather(ctx, p.oldestKnown)
+	// The row that was visited before may be there as well, among those of its own date.
+	if altered := f.others.minus(f.same); len(altered) > 0 {
+		err = f.r.fetch(ctx, altered)
+	}
+	if err == nil {
+		err = f.gather(ctx, p.oldestKnown)
+	}
 	if !f.stopped { // also beside an error: a call that is interrupted must get further
 		err = cmp.Or(f.flush(), err)
 	}
@@ -371,11 +379,7 @@ func (f *follower) move(err error) {
 	next.Last = max(f.pos.Last, f.visited.highest())
 	next.Rows = f.pos.Rows.with(f.newest.trim(), f.r.header.Fields)
 	next.Claims = f.pos.Claims.above(next.Last)
-	for _, s := range f.others.minus(f.same) {
-		for id := s.first; id <= s.last; id++ {
-			f.news.Altered = append(f.news.Altered, id)
-		}
-	}
+	f.news.Altered, f.news.Twins = f.others.minus(f.same).list(), f.others.intersect(f.same).list()
 	gaps := f.gaps(f.visited)
 	gaps = gaps.change(f.passed, func(r *Range) { r.Back = time.Time{} })
 	if err != nil && len(f.r.windows) > 0 {

@@ -18,7 +18,6 @@ type batch struct {
 
 	cells    []record.Cell
 	texts    []textToken
-	lost     []record.Place
 	told     []record.Finding
 	findings Findings
 	// moved tells where tokens stand now that a copy has come which stands lower.
@@ -151,7 +150,7 @@ func (in *Intake) finish(state *kept.State, facts *Facts) error {
 
 // collect keeps what of the entries is to be kept, and gathers what the tokens hold that did not come before.
 func (b *batch) collect(facts *Facts) error {
-	b.cells, b.texts, b.lost, b.told, b.findings = nil, nil, nil, nil, Findings{}
+	b.cells, b.texts, b.told, b.findings = nil, nil, nil, Findings{}
 	b.ranges, b.moved = map[int]*entrySet{}, map[record.Spot]record.Spot{}
 	n := 0
 	for i := range b.pages {
@@ -213,11 +212,7 @@ func (b *batch) take(p *page) error {
 		}
 		e.Tokens = kept.AppendToken(e.Tokens, t.field, t.raw)
 	}
-	if p.gone && !e.Wiped {
-		b.lost = append(b.lost, p.at)
-		e.Wiped = true
-	}
-	if len(e.Tokens) > len(p.before.Tokens) || e.Wiped != p.before.Wiped {
+	if len(e.Tokens) > len(p.before.Tokens) {
 		if err := b.in.c.store.PutEntry(e); err != nil {
 			return err
 		}

@@ -159,7 +159,8 @@ func readRoom(c *room.Conversation, client *remote.Client, now time.Time) (room.
 		return room.Arrivals{}, err
 	}
 	facts := room.Facts{
-		View: record.View{FromStart: pos.FromStart}, Position: b, LastID: news.LastID, Rewritten: news.Rewritten, Now: now,
+		View: record.View{FromStart: pos.FromStart}, Position: b, LastID: news.LastID, Rewritten: news.Rewritten, Twins: news.Twins,
+		Now: now,
 	}
 	for _, g := range news.Position.Gaps {
 		facts.View.Holes = append(facts.View.Holes, record.Hole{First: g.First, Last: g.Last, Since: g.Since, Asked: g.Asked()})

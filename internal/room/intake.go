@@ -25,6 +25,8 @@ type Facts struct {
 	LastID int64
 	// Rewritten are entries that the relay was seen to lack, or to have rewritten.
 	Rewritten []int64
+	// Twins are entries of which the relay has shown the row that was read before, and another one.
+	Twins []int64
 	// Now is the reader's clock; the zero time stands for the present.
 	Now time.Time
 }
@@ -68,6 +70,9 @@ type Intake struct {
 	clears uint32
 	// again are entries to be read once more, with a key that has come since.
 	again []kept.Range
+	// came are the entries that were added, and lacking those of them without tokens that are kept.
+	came    entrySet
+	lacking map[record.Place]bool
 
 	batch   []thingspeak.Entry
 	entries int // that were added
@@ -88,7 +93,7 @@ func (c *Conversation) Receive(keep int) (*Intake, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the room: %w", err)
 	}
-	in := &Intake{c: c, keep: max(keep, 0), state: state, clears: state.Clears}
+	in := &Intake{c: c, keep: max(keep, 0), state: state, clears: state.Clears, lacking: map[record.Place]bool{}}
 	if err := in.begin(); err != nil {
 		return nil, fmt.Errorf("reading the room: %w", err)
 	}
@@ -198,6 +203,8 @@ func (in *Intake) Cleared() error {
 	if in.err == nil {
 		in.err = in.clear()
 	}
+	in.came = entrySet{}
+	clear(in.lacking)
 	return in.err
 }
 
@@ -269,6 +276,10 @@ func (in *Intake) take(entries []thingspeak.Entry, facts *Facts) error {
 	}
 	if err != nil {
 		return fmt.Errorf("reading the room: %w", err)
+	}
+	b.compareRows(in.lacking)
+	for i := range b.pages {
+		in.came.add(b.pages[i].at)
 	}
 	return nil
 }

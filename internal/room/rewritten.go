@@ -1,6 +1,7 @@
 package room
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/fernpost/fernpost/internal/record"
@@ -9,13 +10,12 @@ import (
 
 // tellLost tells which entries the relay was seen to lack, or to have rewritten: once for each.
 func (b *batch) tellLost(facts *Facts) error {
-	lost := b.lost
-	if facts != nil {
-		gone, err := b.gone(facts)
-		if err != nil {
-			return err
-		}
-		lost = append(lost, gone...)
+	if facts == nil {
+		return nil // another row of the same number may come that has what is lacking
+	}
+	lost, err := b.gone(facts)
+	if err != nil {
+		return err
 	}
 	slices.SortFunc(lost, record.Place.Compare)
 	lost = slices.Compact(lost)
@@ -32,7 +32,16 @@ func (b *batch) tellLost(facts *Facts) error {
 
 // gone returns the entries that are kept and that the relay was seen to lack, and marks them.
 func (b *batch) gone(facts *Facts) (lost []record.Place, err error) {
-	for _, n := range facts.Rewritten {
+	lacking := maps.Clone(b.in.lacking)
+	b.compareRows(lacking)
+	for _, n := range facts.Twins {
+		delete(lacking, record.Place{Clear: b.in.clears, Entry: n})
+	}
+	rewritten := slices.Clone(facts.Rewritten)
+	for at := range lacking {
+		rewritten = append(rewritten, at.Entry)
+	}
+	for _, n := range rewritten {
 		marked, err := b.mark(n, n)
 		if err != nil {
 			return nil, err
@@ -50,6 +59,20 @@ func (b *batch) gone(facts *Facts) (lost []record.Place, err error) {
 		lost = append(lost, marked...)
 	}
 	return lost, nil
+}
+
+// compareRows adds the entries of which the batch has a row without tokens that are kept. If a reading has several rows
+// of a number, none of them need have all.
+func (b *batch) compareRows(lacking map[record.Place]bool) {
+	for i := range b.pages {
+		p := &b.pages[i]
+		switch {
+		case b.in.came.has(p.at):
+			delete(lacking, p.at)
+		case p.gone:
+			lacking[p.at] = true
+		}
+	}
 }
 
 // mark marks the entries that are kept of a range as wiped, and returns those that were not.

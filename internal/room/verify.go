@@ -47,7 +47,7 @@ func Verify(
 	}
 	v := verifier{
 		opener: o, known: record.NewMemory(), reader: record.NewReader(salt, record.PublicKey{}), now: now,
-		macs: map[[16]byte]record.Place{}, texts: map[[16]byte]record.Held{},
+		macs: map[[16]byte]record.Place{}, taken: map[record.Spot]bool{}, texts: map[[16]byte]record.Held{},
 	}
 	for e, err := range entries {
 		if err != nil {
@@ -78,15 +78,15 @@ type verifier struct {
 	now    time.Time
 	macs   map[[16]byte]record.Place
 	texts  map[[16]byte]record.Held // tokens that hold something else than a cell, by their MAC
+	taken  map[record.Spot]bool     // where the tokens stand
 	batch  []thingspeak.Entry
 	report Report
 }
 
 // take reads a batch.
 func (v *verifier) take(view record.View) error {
-	pages := make([]page, len(v.batch))
+	pages := pagesOf(v.batch, 0)
 	parallel(len(pages), func(i int) {
-		pages[i].read(&v.batch[i], 0)
 		pages[i].unknown = pages[i].tokens
 		v.open(&pages[i])
 	})
@@ -129,6 +129,10 @@ func (v *verifier) sift(p *page) (cells []record.Cell) {
 			continue
 		}
 		v.macs[t.mac] = p.at
+		for v.taken[record.Spot{Place: p.at, Field: t.field}] { // by another row of that number
+			t.field += thingspeak.FieldCount
+		}
+		v.taken[record.Spot{Place: p.at, Field: t.field}] = true
 		switch {
 		case t.isCell():
 			cells = append(cells, v.cell(p.at, t))
