@@ -46,10 +46,16 @@ must be written so. What published scripts do, to which wrapper=python is added 
 
 // helpTopics are pages of "fernpost help" that belong to no single command.
 func helpTopics() []*cobra.Command {
+	ofJSON := &cobra.Command{Use: "json", Short: "What --json prints"}
+	// No other command pays for putting that page together.
+	ofJSON.SetHelpFunc(func(c *cobra.Command, args []string) {
+		c.Long = jsonHelp()
+		c.Root().HelpFunc()(c, args)
+	})
 	return []*cobra.Command{
+		ofJSON,
 		{Use: "exit-codes", Short: "The exit codes that scripts may rely on", Long: exitCodesHelp},
 		{Use: "secrets", Short: "Where passphrases and keys come from and are kept", Long: secretsHelp},
-		{Use: "json", Short: "What --json prints", Long: jsonHelp()},
 		{Use: "profiles", Short: "How a passphrase becomes a key", Long: profilesHelp},
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/eavesdrop"
 	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/relay/relaycmd"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -270,9 +271,26 @@ null. Times are in RFC 3339. A number of an author is "number", one of an entry 
 `)
 	for _, o := range objects {
 		fmt.Fprintf(&b, "\n%s\n\n", o.about())
-		for f := range reflect.TypeOf(o).Fields() {
-			fmt.Fprintf(&b, "  %-14s  %s\n", f.Tag.Get("json"), f.Tag.Get("means"))
-		}
+		explain(&b, "  ", reflect.TypeOf(o))
+	}
+	for _, o := range relaycmd.Objects() {
+		fmt.Fprintf(&b, "\n%s\n\n", o.About)
+		explain(&b, "  ", reflect.TypeOf(o.Value))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// explain describes the keys of an object, those of objects inside further in.
+func explain(b *strings.Builder, indent string, object reflect.Type) {
+	for f := range object.Fields() {
+		meaning := f.Tag.Get("means")
+		fmt.Fprintf(b, "%s%-*s  %s\n", indent, 18-len(indent), f.Tag.Get("json"), meaning)
+		inner := f.Type
+		if inner.Kind() == reflect.Slice {
+			inner = inner.Elem()
+		}
+		if strings.HasSuffix(meaning, ":") {
+			explain(b, indent+"  ", inner)
+		}
+	}
 }

@@ -1,42 +1,50 @@
 package cli
 
 import (
-	"bytes"
 	"encoding/json"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fernpost/fernpost/internal/relay/relaycmd"
 )
 
 // TestNoKeyIsLeftOut: whatever --json prints has every key that "fernpost help json" names, also where nothing is known.
 func TestNoKeyIsLeftOut(t *testing.T) {
 	help := jsonHelp()
+	all := relaycmd.Objects()
 	for _, o := range objects {
-		name := reflect.TypeOf(o).Name()
-		var out bytes.Buffer
-		if err := writeJSON(&out, o); err != nil {
+		all = append(all, relaycmd.Object{About: o.about(), Value: o})
+	}
+	for _, o := range all {
+		name := reflect.TypeOf(o.Value).Name()
+		out, err := json.Marshal(o.Value)
+		if err != nil {
 			t.Fatal(err)
 		}
 		printed := map[string]any{}
-		if err := json.Unmarshal(out.Bytes(), &printed); err != nil {
+		if err := json.Unmarshal(out, &printed); err != nil {
 			t.Fatal(err)
 		}
-		_, told, ok := strings.Cut(help, o.about()+"\n\n")
+		_, told, ok := strings.Cut(help, o.About+"\n\n")
 		if !ok {
 			t.Fatalf("the help does not tell of %s", name)
 		}
 		told, _, _ = strings.Cut(told, "\n\n")
-		lines := strings.Split(told, "\n")
+		lines := slices.DeleteFunc(strings.Split(told, "\n"), func(line string) bool { return strings.HasPrefix(line, "    ") })
 		if len(lines) != len(printed) {
-			t.Errorf("%s: the help tells of %d keys, %d are printed: %s", name, len(lines), len(printed), &out)
+			t.Errorf("%s: the help tells of %d keys, %d are printed: %s", name, len(lines), len(printed), out)
 		}
 		for _, line := range lines {
 			key, meaning, _ := strings.Cut(strings.TrimSpace(line), " ")
 			if _, ok := printed[key]; !ok || strings.TrimSpace(meaning) == "" {
-				t.Errorf("%s: the help says %q, printed is %s", name, line, &out)
+				t.Errorf("%s: the help says %q, printed is %s", name, line, out)
 			}
 		}
 	}
@@ -64,4 +72,20 @@ func TestTheHelpKnowsEveryObject(t *testing.T) {
 	if n != len(objects) {
 		t.Errorf("json.go has %d objects, the help %d", n, len(objects))
 	}
+}
+
+// TestTheHelpKnowsWhoPrintsJSON: each command with the flag is named there.
+func TestTheHelpKnowsWhoPrintsJSON(t *testing.T) {
+	help := jsonHelp()
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		name := strings.TrimPrefix(c.CommandPath(), "fernpost ")
+		if c.Flags().Lookup("json") != nil && !strings.Contains(help, `"`+name) {
+			t.Errorf("the help does not tell what %s --json prints", name)
+		}
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk((&app{}).rootCommand())
 }

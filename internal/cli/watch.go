@@ -71,6 +71,9 @@ func (a *app) watch(ctx context.Context, o watchOptions) error {
 	if o.messages < 0 {
 		return usagef("--messages %d: want 0 or more", o.messages)
 	}
+	if o.strict && o.messages == 0 {
+		return usagef("--strict needs --messages: a watch without end comes to no verdict")
+	}
 	r, err := a.loadRoom(o.room)
 	if err != nil {
 		return err

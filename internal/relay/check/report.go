@@ -45,12 +45,10 @@ const maxFindings = 100
 // Finding is one broken rule.
 type Finding struct {
 	// Kind is one of the Kind constants.
-	Kind    string `json:"kind"`
-	Channel int64  `json:"channel"`
-	// Entry is the number it is about, 0 if it is about none.
-	Entry int64 `json:"entry"`
-	// Text says it in words, in one line.
-	Text string `json:"text"`
+	Kind    string `json:"kind" means:"which rule is broken"`
+	Channel int64  `json:"channel" means:"the channel's number"`
+	Entry   int64  `json:"entry" means:"the entry that it is about, 0 if it is about none"`
+	Text    string `json:"text" means:"what was found, in words"`
 }
 
 // findings gathers what is found.
@@ -100,68 +98,50 @@ func (s *Seconds) UnmarshalJSON(text []byte) error {
 // String writes a time for people.
 func (s Seconds) String() string { return time.Duration(s).Round(time.Millisecond).String() }
 
-// Report is the outcome of a check.
+// Report is the outcome of a check. The tags say what the fields mean.
 type Report struct {
-	// OK says that everything was read back and nothing was found.
-	OK bool `json:"ok"`
+	OK       bool     `json:"ok" means:"whether everything was read back and nothing was found"`
+	Relays   []string `json:"relays" means:"addresses of the relays"`
+	Channels []int64  `json:"channels" means:"numbers of the channels"`
+	Writers  int      `json:"writers" means:"how many wrote"`
+	Readers  int      `json:"readers" means:"how many read each channel"`
+	Run      string   `json:"run" means:"what all texts of this check begin with"`
+	Seed     uint64   `json:"seed" means:"that of the options"`
+	Written  Seconds  `json:"written_seconds" means:"how long updates were begun"`
+	Took     Seconds  `json:"took_seconds" means:"how long everything took"`
+	Updates  Updates  `json:"updates" means:"what was written:"`
+	Reads    Reads    `json:"reads" means:"what was read while the writers wrote:"`
+	Away     Away     `json:"away" means:"when a relay did not answer:"`
 
-	Relays   []string `json:"relays"`
-	Channels []int64  `json:"channels"`
-	Writers  int      `json:"writers"`
-	// Readers is how many read each channel.
-	Readers int `json:"readers"`
-	// Run begins all texts of this check; Seed is that of the options.
-	Run  string `json:"run"`
-	Seed uint64 `json:"seed"`
-	// Written is how long updates were begun, Took how long everything took.
-	Written Seconds `json:"written_seconds"`
-	Took    Seconds `json:"took_seconds"`
-
-	Updates Updates `json:"updates"`
-	Reads   Reads   `json:"reads"`
-	Away    Away    `json:"away"`
-
-	// Broken is how many findings there are, Kinds how many of each kind, Findings the first hundred.
-	Broken   int            `json:"broken"`
-	Kinds    map[string]int `json:"kinds"`
-	Findings []Finding      `json:"findings"`
+	Broken   int            `json:"broken" means:"how many findings there are"`
+	Kinds    map[string]int `json:"kinds" means:"how many of each kind"`
+	Findings []Finding      `json:"findings" means:"the first hundred:"`
 }
 
 // Updates counts what was written.
 type Updates struct {
-	// Sent is how many updates the relay may have stored, Requests how often they were sent in all; refusals do not count.
-	Sent     int64 `json:"sent"`
-	Requests int64 `json:"requests"`
-	// Answered is how many got their number.
-	Answered int64 `json:"answered"`
-	// Refused is how many requests were refused as too early.
-	Refused int64 `json:"refused"`
-	// RepliesLost is how many requests may have been acted on and got no answer. Found is how many updates were read back
-	// after that, and Unknown how many were neither answered nor found: of these UnknownStored are there all the same.
-	RepliesLost   int64 `json:"replies_lost"`
-	Found         int64 `json:"found"`
-	Unknown       int64 `json:"unknown"`
-	UnknownStored int64 `json:"unknown_stored"`
-	// Stored is how many entries there are in the end, Copies how many of them repeat an update that was sent again.
-	Stored int64 `json:"stored"`
-	Copies int64 `json:"copies"`
+	Sent          int64 `json:"sent" means:"updates that the relay may have stored"`
+	Requests      int64 `json:"requests" means:"how often they were sent in all; refusals do not count"`
+	Answered      int64 `json:"answered" means:"updates that got their number"`
+	Refused       int64 `json:"refused" means:"requests that were refused as too early"`
+	RepliesLost   int64 `json:"replies_lost" means:"requests that may have been acted on and got no answer"`
+	Found         int64 `json:"found" means:"updates that were read back after that"`
+	Unknown       int64 `json:"unknown" means:"updates that were neither answered nor found"`
+	UnknownStored int64 `json:"unknown_stored" means:"how many of these are there all the same"`
+	Stored        int64 `json:"stored" means:"entries in the end"`
+	Copies        int64 `json:"copies" means:"how many of them repeat an update that was sent again"`
 }
 
-// Reads counts what was read while the writers wrote.
+// Reads counts what was read while the writers wrote. Late reads are what a relay with caches may do; ours never does.
 type Reads struct {
-	// By names the ways to read.
-	By map[string]int64 `json:"by"`
-	// Late is how many reads did not show yet what had been answered, or shown to somebody else, before they began. A
-	// relay with caches may do that; ours never does.
-	Late int64 `json:"late"`
+	By   map[string]int64 `json:"by" means:"how many in each way to read"`
+	Late int64            `json:"late" means:"reads that did not show what had been answered, or shown to somebody else, before"`
 }
 
 // Away tells of the times when a relay did not answer.
 type Away struct {
-	// Times is how often a request got no answer when the one before had got one.
-	Times int `json:"times"`
-	// Longest is the longest time from then until an answer.
-	Longest Seconds `json:"longest_seconds"`
+	Times   int     `json:"times" means:"how often a request got no answer when the one before had got one"`
+	Longest Seconds `json:"longest_seconds" means:"the longest time from then until an answer"`
 }
 
 // report sums up.

@@ -40,9 +40,7 @@ machine who lists processes: set PGPASSWORD, or write it into ~/.pgpass.`,
 				return err
 			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), map[string]any{
-					"accounts": counts.Accounts, "channels": counts.Channels, "entries": counts.Entries, "same": true,
-				})
+				return printJSON(cmd.OutOrStdout(), copyJSON{counts.Accounts, counts.Channels, counts.Entries, true})
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%d accounts, %d channels and %d entries are in both, and the same\n",
 				counts.Accounts, counts.Channels, counts.Entries)

@@ -146,14 +146,7 @@ func listKeys(cmd *cobra.Command, channels []ownedChannel, asJSON bool) error {
 		}
 		var err error
 		if asJSON {
-			err = printJSON(cmd.OutOrStdout(), struct {
-				Channel  int64    `json:"channel"`
-				Name     string   `json:"name"`
-				Account  string   `json:"account"`
-				Public   bool     `json:"public"`
-				WriteKey string   `json:"write_key"`
-				ReadKeys []string `json:"read_keys"`
-			}{c.ID, c.Name, c.owner, c.Public, c.Keys[0].Text, readKeys})
+			err = printJSON(cmd.OutOrStdout(), keyJSON{c.ID, c.Name, c.owner, c.Public, c.Keys[0].Text, readKeys})
 		} else {
 			_, err = fmt.Fprintf(table, "%d\t%s\t%s\t%s\twrite %s\n", c.ID, screen.Line(c.owner), visible,
 				screen.Line(c.Name), c.Keys[0].Text)

@@ -168,12 +168,7 @@ func showAccounts(cmd *cobra.Command, s dataStore, accounts []relay.Account, asJ
 			return err
 		}
 		if asJSON {
-			err = printJSON(cmd.OutOrStdout(), struct {
-				Name      string    `json:"name"`
-				Key       string    `json:"user_key"`
-				Channels  int       `json:"channels"`
-				CreatedAt time.Time `json:"created_at"`
-			}{a.Name, a.Key, len(owned), a.CreatedAt})
+			err = printJSON(cmd.OutOrStdout(), accountJSON{a.Name, a.Key, len(owned), a.CreatedAt})
 		} else {
 			_, err = fmt.Fprintf(table, "%s\t%s\t%d channels\n", screen.Line(a.Name), a.Key, len(owned))
 		}
