@@ -20,7 +20,7 @@ func (r *Room) AddMove(m kept.Move) error {
 
 // FirstMove returns where the first record stands that is sealed with one key and names another.
 func (r *Room) FirstMove(sealed, named record.KeyID) (at record.Spot, ok bool, err error) {
-	err = r.query(`SELECT m.place, m.field FROM moves AS v JOIN messages AS m ON m.id = v.message
+	err = r.query(`SELECT m.place, m.field FROM moves AS v CROSS JOIN messages AS m ON m.id = v.message
 		WHERE v.named = ? AND m.key = ? ORDER BY m.place, m.field LIMIT 1`, func(row []driver.Value) error {
 		at, ok = parseSpot(row[0], row[1]), true
 		return nil
@@ -31,9 +31,10 @@ func (r *Room) FirstMove(sealed, named record.KeyID) (at record.Spot, ok bool, e
 // Moves returns, of those who have moved the room away from a key, the newest record in which each does: of at most limit
 // authors, those first whose key was compared.
 func (r *Room) Moves(sealed record.KeyID, limit int) (all []kept.Move, err error) {
-	// Beside a max(), SQLite takes the other columns from the row that has it ("Bare columns in an aggregate query").
+	// CROSS keeps SQLite from walking through all messages, of which few are moves. Beside a max(), it takes the other
+	// columns from the row that has it ("Bare columns in an aggregate query").
 	err = r.query(`SELECT a.key, max(m.number), m.hash, v.named
-		FROM moves AS v JOIN messages AS m ON m.id = v.message JOIN authors AS a ON a.id = m.author
+		FROM moves AS v CROSS JOIN messages AS m ON m.id = v.message JOIN authors AS a ON a.id = m.author
 		WHERE m.key = ? GROUP BY a.id ORDER BY a.verified_ms = 0, a.id LIMIT ?`, func(row []driver.Value) error {
 		m := kept.Move{Author: parseKey(row[0]), Number: uint32(row[1].(int64))}
 		copy(m.Hash[:], blob(row[2]))

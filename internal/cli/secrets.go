@@ -24,7 +24,7 @@ A passphrase comes from, in this order:
 A channel's write and read keys come from:
   --write-key-file FILE    --read-key-file FILE
   FERNPOST_WRITE_KEY       FERNPOST_READ_KEY
-  a prompt (join)          on a terminal; empty means: none
+  a prompt                 on a terminal, by "join" and "init --channel", for the write key; empty means: none
 
 A user key, with which "init" makes a channel at a relay that wants one, comes from --user-key-file or FERNPOST_USER_KEY.
 
