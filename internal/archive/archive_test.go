@@ -332,21 +332,23 @@ func TestKnowledgeComesBack(t *testing.T) {
 	const top = 1<<32 - 1
 	a := record.Author{
 		Key: record.PublicKey{1}, Nick: "ana", Pinned: 2, Base: 1, Top: top, TopHash: record.ShortHash{3},
-		Gaps:  []record.Gap{{First: 2, Last: 4, Told: true}, {First: 9, Last: top - 1, By: record.PublicKey{5}}},
+		Gaps:  []record.Gap{{First: 2, Last: 4, Told: true}, {First: 9, Last: top - 1, Hidden: true}},
 		Named: top, NamedAt: top, SawOwn: top, Claims: 3,
 	}
 	tag := a.Key.Tag()
 	g := record.Group{
 		ID:    record.GroupID{Key: record.KeyID{6}, Tag: tag, Number: top, Parts: record.MaxParts},
 		Cells: 7, Sum: 1<<64 - 1, Newest: record.Place{Clear: kept.MaxClear, Entry: kept.MaxEntry},
-		LastAt: time.UnixMilli(1_800_000_000_123).UTC(),
+		LastAt: time.UnixMilli(1_800_000_000_123).UTC(), Untried: true,
 	}
 	c := record.Claim{
-		Tag: tag, Number: top, Hash: record.ShortHash{8}, By: record.PublicKey{9}, Said: top, At: g.Newest, Doubted: true,
+		Tag: tag, Number: top, Hash: record.ShortHash{8}, By: record.PublicKey{9}, Said: top, Doubted: true, Below: true,
+		At: record.Spot{Place: g.Newest, Field: 8},
 	}
 	f := record.Finding{Kind: record.Fork, Author: a.Key, First: 7}
+	said := record.Finding{Kind: record.Missing, Author: a.Key, Tag: tag, First: 8, By: record.PublicKey{9}}
 	change := record.Change{
-		Authors: []record.Author{a}, Claims: []record.Claim{c}, Groups: []record.Group{g}, Told: []record.Finding{f},
+		Authors: []record.Author{a}, Claims: []record.Claim{c}, Groups: []record.Group{g}, Told: []record.Finding{f, said},
 		Pins: []record.Pin{{Form: "ana", Key: a.Key}},
 		Devices: []record.DeviceClaim{
 			{Author: a.Key, Device: record.PublicKey{4}, Number: top, Claims: true},
@@ -366,9 +368,17 @@ func TestKnowledgeComesBack(t *testing.T) {
 	if groups, err := r.Groups(tag, 1, top); err != nil || !cmp.Equal([]record.Group{g}, groups) {
 		t.Errorf("%v %v", groups, err)
 	}
-	want := record.Waiting{Authors: keys, Claims: claims, Groups: []record.Group{g}}
+	want := record.Waiting{Authors: keys, Claims: claims, Tags: []record.Tag{tag}}
 	if w, err := r.Waiting(); err != nil || !cmp.Equal(want, w) {
 		t.Errorf("%s %v", cmp.Diff(want, w), err)
+	}
+	for above, want := range map[uint32]int{1: 1, top: 0} {
+		if groups, err := r.Arriving(tag, above, 3); err != nil || len(groups) != want {
+			t.Errorf("above %d: %v %v", above, groups, err)
+		}
+	}
+	if untried, err := r.Untried(); err != nil || !cmp.Equal([]record.GroupID{g.ID}, untried) {
+		t.Errorf("%v %v", untried, err)
 	}
 	if key, ok, err := r.Pinned("ana"); !ok || err != nil || key != a.Key {
 		t.Errorf("%v %v %v", key, ok, err)
@@ -384,17 +394,20 @@ func TestKnowledgeComesBack(t *testing.T) {
 	}
 	change = record.Change{
 		ClaimsGone: []record.Claim{c}, GroupsGone: []record.GroupID{g.ID}, TakenBack: []record.Finding{f},
+		Superseded: []record.Finding{said},
 	}
 	if err := r.Transact(func() error { return r.Apply(&change) }); err != nil {
 		t.Fatal(err)
 	}
-	if w, err := r.Waiting(); err != nil || len(w.Claims)+len(w.Groups) > 0 {
+	if w, err := r.Waiting(); err != nil || len(w.Claims)+len(w.Tags) > 0 {
 		t.Errorf("%+v %v", w, err)
 	}
-	if told, err := r.Told(f.ID()); told || err != nil {
-		t.Errorf("%v %v", told, err)
+	for _, id := range []record.FindingID{f.ID(), said.ID()} {
+		if told, err := r.Told(id); told || err != nil {
+			t.Errorf("%s: %v %v", id, told, err)
+		}
 	}
-	if events, err := r.Events(0, 10); err != nil || len(events) != 2 || !events[1].TakenBack {
+	if events, err := r.Events(0, 10); err != nil || len(events) != 3 || !events[2].TakenBack {
 		t.Errorf("%+v %v", events, err)
 	}
 }

@@ -14,13 +14,14 @@ import (
 
 // What follows is [record.Known] but for the cells that are pending, which need a key to be opened.
 
-const authorColumns = "key, nick, pinned, base, top, top_hash, gaps, named, named_at, saw_own, claims"
+const authorColumns = "key, nick, pinned, base, top, top_hash, gaps, named, named_at, saw_own, claims, verified_ms"
 
 func scanAuthor(row []driver.Value) (a record.Author, err error) {
 	number := func(i int) uint32 { return uint32(row[i].(int64)) }
 	a = record.Author{
 		Key: parseKey(row[0]), Nick: row[1].(string), Pinned: int(row[2].(int64)), Base: number(3), Top: number(4),
 		Named: number(7), NamedAt: number(8), SawOwn: number(9), Claims: int(row[10].(int64)),
+		Compared: row[11] != int64(0),
 	}
 	copy(a.TopHash[:], blob(row[5]))
 	if gaps := row[6].(string); gaps != "" {
@@ -62,11 +63,11 @@ func (r *Room) Tagged(tag record.Tag) (keys []record.PublicKey, claims []record.
 }
 
 func (r *Room) claims(text string, args ...driver.Value) (all []record.Claim, err error) {
-	const columns = "SELECT tag, number, hash, author, said, place, doubted FROM claims "
+	const columns = "SELECT tag, number, hash, author, said, place, field, doubted, below FROM claims "
 	err = r.query(columns+text, func(row []driver.Value) error {
 		c := record.Claim{
-			Number: uint32(row[1].(int64)), By: parseKey(row[3]), Said: uint32(row[4].(int64)), At: parsePlace(row[5]),
-			Doubted: row[6] != int64(0),
+			Number: uint32(row[1].(int64)), By: parseKey(row[3]), Said: uint32(row[4].(int64)), At: parseSpot(row[5], row[6]),
+			Doubted: row[7] != int64(0), Below: row[8] != int64(0),
 		}
 		copy(c.Tag[:], blob(row[0]))
 		copy(c.Hash[:], blob(row[2]))
@@ -174,10 +175,32 @@ func (r *Room) Waiting() (w record.Waiting, err error) {
 	if err == nil {
 		w.Claims, err = r.claims("WHERE doubted = 1")
 	}
-	if err == nil && !r.noGroups {
-		w.Groups, err = r.groups("WHERE state = 0")
+	if err != nil || r.noGroups {
+		return w, err
 	}
+	err = r.query(`SELECT count(*) FROM groups AS g
+		WHERE state = 0 AND NOT EXISTS (SELECT 1 FROM authors WHERE tag = g.tag AND base > 0)`, func(row []driver.Value) error {
+		w.Strays = int(row[0].(int64))
+		return nil
+	})
+	if err != nil {
+		return w, err
+	}
+	err = r.query(`SELECT DISTINCT tag FROM authors AS a
+		WHERE base > 0 AND EXISTS (SELECT 1 FROM groups WHERE tag = a.tag AND state = 0)`, func(row []driver.Value) error {
+		w.Tags = append(w.Tags, record.Tag(blob(row[0])))
+		return nil
+	})
 	return w, err
+}
+
+// Arriving implements that part of [record.Known].
+func (r *Room) Arriving(tag record.Tag, above uint32, limit int) ([]record.Group, error) {
+	if r.noGroups {
+		return nil, nil
+	}
+	return r.groups(`WHERE tag = ?1 AND state <> 2 AND number IN (SELECT DISTINCT number FROM groups
+		WHERE tag = ?1 AND state <> 2 AND number > ?2 ORDER BY number LIMIT ?3)`, tag[:], int64(above), int64(limit))
 }
 
 // Apply keeps a change. Records held that are not there as messages are not inserted: see [Room.AddMessage].
@@ -239,9 +262,10 @@ func (r *Room) applyHeld(c *record.Change) error {
 func (r *Room) applyClaims(c *record.Change) error {
 	for i := range c.Claims {
 		cl := &c.Claims[i]
-		err := r.exec(`INSERT OR REPLACE INTO claims (tag, number, hash, author, said, place, doubted)
-			VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			cl.Tag[:], int64(cl.Number), cl.Hash[:], cl.By[:], int64(cl.Said), place(cl.At), flag(cl.Doubted))
+		at, field := spot(cl.At)
+		err := r.exec(`INSERT OR REPLACE INTO claims (tag, number, hash, author, said, place, field, doubted, below)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			cl.Tag[:], int64(cl.Number), cl.Hash[:], cl.By[:], int64(cl.Said), at, field, flag(cl.Doubted), flag(cl.Below))
 		if err != nil {
 			return err
 		}
@@ -349,6 +373,11 @@ func (r *Room) applyFindings(c *record.Change) error {
 			return err
 		}
 	}
+	for i := range c.Superseded {
+		if err := r.exec("DELETE FROM told WHERE id = ?", c.Superseded[i].ID().String()); err != nil {
+			return err
+		}
+	}
 	for i := range c.Told {
 		f := &c.Told[i]
 		if err := r.exec("INSERT OR IGNORE INTO told (id) VALUES (?)", f.ID().String()); err != nil {
@@ -402,7 +431,7 @@ func (r *Room) Authors() (all []kept.Author, err error) {
 	if err != nil {
 		return nil, err
 	}
-	err = r.query("SELECT "+authorColumns+", verified_ms, forgotten_ms FROM authors ORDER BY key",
+	err = r.query("SELECT "+authorColumns+", forgotten_ms FROM authors ORDER BY key",
 		func(row []driver.Value) error {
 			a, err := scanAuthor(row)
 			all = append(all, kept.Author{

@@ -248,8 +248,8 @@ func (c *class) device(host string) *device {
 func TestLiesInOneField(t *testing.T) {
 	for lie, want := range map[cheat.Lies][]string{
 		cheat.Drop: {
-			"a message that claims to be ana 2: 1 of 2 parts",
-			"a message that claims to be ana 2: 1 of 2 parts",
+			"1 message from ana missing (ana 2; 1 of 2 parts came)",
+			"1 message from ana missing (ana 2; 1 of 2 parts came)",
 		},
 		// The halves of two messages: each is complete when it would have been.
 		cheat.Reorder: nil,
@@ -258,9 +258,9 @@ func TestLiesInOneField(t *testing.T) {
 			"1 entry not for this key (entry 2): sealed with another one, or altered",
 		},
 		cheat.Fork: {
-			"a message that claims to be ana 4: 1 of 2 parts",
-			"a message that claims to be ana 9: 1 of 2 parts",
-			"a message that claims to be ana 5: 1 of 2 parts",
+			"1 message from ana missing (ana 4; 1 of 2 parts came)",
+			"1 message from ana missing (ana 9; 1 of 2 parts came)",
+			"1 message from ana missing (ana 5; 1 of 2 parts came)",
 			"ana 10 is arriving, 1 of 2 parts",
 		},
 	} {

@@ -36,6 +36,9 @@ func (s *session) accept(k *candidate) {
 	m := Message{Record: r, Hash: k.hash, Key: h.Key, At: h.At, Cells: h.Cells, Own: a.Key == s.reader.own}
 	s.nickname(a, &r, k.at.Place)
 	m.Forked = len(rows.rows) > 0
+	if k.previous().IsZero() != (n == 1) {
+		s.tell(s.finding(Malformed, a, n, k.at.Place))
+	}
 	s.hold(a, rows, h)
 	s.rename(a, n)
 	if d, ok := r.Body.(Device); ok {
@@ -47,7 +50,7 @@ func (s *session) accept(k *candidate) {
 	if a.holds(n + 1) {
 		s.previous(a, n+1)
 	}
-	s.seen(&r, k.at.Place)
+	s.seen(&r, k.at)
 	s.result.Messages = append(s.result.Messages, m)
 }
 
@@ -55,7 +58,13 @@ func (s *session) accept(k *candidate) {
 func (s *session) move(a *authorRow, rows *heldRows, h *Held, cells []Spot) {
 	h.Cells, h.At, rows.dirty = cells, highest(cells), true
 	if !s.arrange(a, h.Number) {
-		s.takeBack(s.finding(Reordered, a, h.Number, h.At.Place))
+		s.takeBack(s.reordered(a, h.Number))
+	}
+	s.weighAll(s.tag(a.Key.Tag()), h.Number)
+	// What it names may stand below it now.
+	if e := h.assemble(s.reader.salt, s.cells(cells)); e != nil {
+		r := e.open()
+		s.seen(&r, h.At)
 	}
 }
 
@@ -71,8 +80,14 @@ func (s *session) hold(a *authorRow, rows *heldRows, h Held) {
 
 	a.dirty = true
 	base := a.Base
-	if a.add(h.Number) {
+	filled := a.add(h.Number)
+	if filled.Told {
 		s.change.TakenBack = append(s.change.TakenBack, s.finding(Missing, a, h.Number, h.At.Place))
+	}
+	if filled.Hidden {
+		f := s.finding(Hidden, a, filled.First, h.At.Place)
+		f.Last = filled.Last
+		s.takeBack(f)
 	}
 	if h.Number == a.Top {
 		a.TopHash = h.Hash.Short()
@@ -88,11 +103,6 @@ func (s *session) hold(a *authorRow, rows *heldRows, h Held) {
 			s.change.TakenBack = append(s.change.TakenBack, f)
 		}
 	}
-	if len(tag.authors) > 1 {
-		f := s.finding(Missing, a, h.Number, h.At.Place)
-		f.Author = PublicKey{}
-		s.takeBack(f)
-	}
 	if base == 0 || h.Number < base {
 		for _, number := range slices.Sorted(maps.Keys(tag.claims)) { // what is above the new base says something now
 			s.weighAll(tag, number)
@@ -104,14 +114,20 @@ func (s *session) hold(a *authorRow, rows *heldRows, h Held) {
 
 // arrange compares the place of a record with its neighbours' and reports whether it came after the next one.
 func (s *session) arrange(a *authorRow, n uint32) (late bool) {
-	at := s.placeOf(a, n)
 	if late = s.late(a, n); late {
-		s.tell(s.finding(Reordered, a, n, at.Place))
+		s.tell(s.reordered(a, n))
 	}
 	if before := a.below(n); before != 0 && s.late(a, before) {
-		s.tell(s.finding(Reordered, a, before, s.placeOf(a, before).Place))
+		s.tell(s.reordered(a, before))
 	}
 	return late
+}
+
+// reordered returns the finding about a number that stands behind the next one.
+func (s *session) reordered(a *authorRow, n uint32) Finding {
+	f := s.finding(Reordered, a, n, s.placeOf(a, n).Place)
+	f.Last = max(n, a.above(n))
+	return f
 }
 
 // late reports whether a number that is held stands behind the next one that is. Within one entry there is no order: a
@@ -145,7 +161,7 @@ func (s *session) previous(a *authorRow, n uint32) {
 }
 
 // seen takes in what a record names of others.
-func (s *session) seen(r *Record, at Place) {
+func (s *session) seen(r *Record, at Spot) {
 	named := []Seen{r.Seen}
 	if more, ok := r.Body.(Heartbeat); ok {
 		named = append(named, more[:min(len(more), maxClaims)]...)
@@ -160,7 +176,14 @@ func (s *session) seen(r *Record, at Place) {
 // claim weighs a new claim, and keeps it unless it is resolved.
 func (s *session) claim(c Claim) {
 	rows := s.tag(c.Tag)
-	if slices.ContainsFunc(rows.claims[c.Number], func(row *claimRow) bool { return row.key() == c.key() }) {
+	for _, row := range rows.claims[c.Number] {
+		if row.key() != c.key() || row.gone {
+			continue
+		}
+		if c.At.Compare(row.At) < 0 {
+			row.At, row.Said, row.dirty = c.At, c.Said, true
+			s.weigh(row)
+		}
 		return
 	}
 	row := &claimRow{Claim: c}
@@ -186,25 +209,37 @@ func (s *session) weighAll(tag *tagRows, number uint32) {
 // weigh holds a claim against the records of whoever may be meant. If it is not true, it accuses only authors of whom a
 // lower number is held.
 func (s *session) weigh(c *claimRow) {
-	meant := s.meant(&c.Claim)
-	accuses := false
-	for _, a := range meant {
-		if slices.ContainsFunc(s.records(a, c.Number).rows, func(h Held) bool { return h.Hash.Short() == c.Hash }) {
-			s.receipt(&c.Claim, a)
-			s.drop(c)
-			return
+	doubted := false
+	for _, a := range s.meant(&c.Claim) {
+		for _, h := range s.records(a, c.Number).rows {
+			if h.Hash.Short() == c.Hash {
+				s.receipt(&c.Claim, a)
+				s.believe(c, a, h.At)
+				return
+			}
 		}
-		accuses = accuses || a.Base < c.Number
+		doubted = doubted || a.Base < c.Number
 	}
-	switch {
-	case !accuses:
-	case len(meant) == 1 && !meant[0].holds(c.Number):
-		if meant[0].expect(c.Number, c.By) {
-			meant[0].dirty = true
+	if doubted != c.Doubted || c.Below {
+		c.Doubted, c.Below, c.dirty = doubted, false, true
+	}
+}
+
+// believe settles a claim that is true. It is kept while the record that it names stands below it.
+func (s *session) believe(c *claimRow, a *authorRow, at Spot) {
+	f := s.finding(Reordered, a, c.Number, c.At.Place)
+	f.By, f.ByName, f.Count = c.By, s.name(c.By), 1
+	if below := at.Place.Compare(c.At.Place) > 0; below {
+		s.tell(f)
+		if !c.Below || c.Doubted {
+			c.Below, c.Doubted, c.dirty = true, false, true
 		}
-	case !c.Doubted:
-		c.Doubted, c.dirty = true, true
+		return
 	}
+	if c.Below {
+		s.takeBack(f)
+	}
+	s.drop(c)
 }
 
 // meant returns whom a claim may be about: whoever has the tag and does not make the claim.

@@ -31,6 +31,8 @@ type utterance struct {
 	Signed
 	Record
 	cells [][CellSize]byte
+	// broken means that it names a previous record where there can be none, or none where there must be one.
+	broken bool
 }
 
 // note remembers a record, once, and returns its cells.
@@ -46,7 +48,7 @@ func (w *world) note(signed Signed) [][CellSize]byte {
 		w.t.Fatal(err)
 	}
 	if !slices.ContainsFunc(w.all, func(u utterance) bool { return u.Hash == signed.Hash }) { // after a backup came back
-		w.all = append(w.all, utterance{signed, r, cells})
+		w.all = append(w.all, utterance{signed, r, cells, e.previous().IsZero() != (signed.Number == 1)})
 	}
 	return cells
 }

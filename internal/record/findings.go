@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // FindingKind is what a [Finding] is about. [Reader.Read] tells Reordered, Missing, Fork, Forged, Namesake, Incomplete
@@ -32,18 +33,26 @@ const (
 	Wiped
 	// NotOurs: a canonical token that no key opens.
 	NotOurs
-	// Newer: a cell of a version that this package does not read.
+	// Newer: cells of a version that this package does not read.
 	Newer
 	// Renamed: a key signs with another nickname than in the record before.
 	Renamed
 	// Contradiction: a claim that a key is a device of its author's, which another claim contradicts: neither counts.
 	Contradiction
+	// Hidden: the relay does not show entries where numbers of an author may stand.
+	Hidden
+	// Malformed: opened cells that break the format, or a record that names a previous one where there can be none, or
+	// none where there must be one.
+	Malformed
+	// Refuted: a seen that cannot be true.
+	Refuted
 )
 
 var findingKinds = [...]string{
 	Repeat: "repeat", Reordered: "reordered", Missing: "missing", Fork: "fork", Forged: "forged", Namesake: "namesake",
 	Unsigned: "unsigned", Incomplete: "incomplete", Wiped: "wiped", NotOurs: "not ours", Newer: "newer",
 	Renamed: "renamed", Contradiction: "contradiction",
+	Hidden: "hidden", Malformed: "malformed", Refuted: "refuted",
 }
 
 // String names the kind, as in "not ours".
@@ -63,13 +72,15 @@ type Finding struct {
 	// Name is how the author was called when it was found: the nickname, or the tag. For a [Namesake] it is the
 	// nickname that both use. It is a peer's word: clean it before it is shown.
 	Name string
-	// First and Last are the numbers of the records concerned; they are equal for one.
+	// First and Last are the numbers of the records concerned; they are equal for one. What is proven to be [Reordered] is
+	// First, and Last is the later record behind which it stands.
 	First, Last uint32
 	// Was is how the author was called before, for [Renamed].
 	Was string
 	// Device is the key that a [Contradiction] is about, Rival who claims something else, and RivalDevice of whom.
 	Device, Rival, RivalDevice Named `json:",omitzero"`
-	// By is who said so in a seen, and ByName how they are called; zero where the records themselves prove it.
+	// By is who said so in a seen, zero where the records themselves prove it. ByName is how they are called, and others
+	// who say so, too: Count of them in all.
 	By     PublicKey
 	ByName string
 	// Have of Parts parts are there.
@@ -78,10 +89,12 @@ type Finding struct {
 	At Place
 	// Until is the last entry of a range that begins at At.
 	Until int64
-	// Count is the number of entries or tokens concerned.
+	// Count is the number of entries, cells, groups of cells or accusers concerned.
 	Count int
-	// Waiting means that it is not told yet, because what is lacking may still come.
+	// Waiting means that it is not told yet, because what is lacking may still come; Since is how long that is known, zero
+	// if the reading has only not come to its end. Who looks on is told after [WaitingAfter].
 	Waiting bool
+	Since   time.Time
 }
 
 // Named is a key and how it was called when it was named.
@@ -98,15 +111,33 @@ type FindingID struct {
 	Number uint32
 	At     Place
 	Name   string
+	By     PublicKey
+}
+
+// saidID is the identity of what an author says of a tag: however many numbers they name, it is one finding.
+func saidID(kind FindingKind, tag Tag, by PublicKey) FindingID {
+	return FindingID{Kind: kind, Tag: tag, By: by}
 }
 
 // ID returns the finding's identity: for [Reordered], [Missing], [Fork] and [Renamed] author and number; for [Forged] and
 // [Incomplete], and where [Missing] concerns no certain key, tag and number, because a cell proves no more; for
-// [Namesake] author and name, for [Contradiction] author and device; for the others the entry.
+// [Namesake] author and name, for [Contradiction] author and device; for the others the entry. What rests on somebody's
+// word is another finding, whose identity is that word and the tag, and the number only for [Reordered].
 func (f *Finding) ID() FindingID {
 	id := FindingID{Kind: f.Kind}
+	if !f.By.IsZero() {
+		id = saidID(f.Kind, f.Tag, f.By)
+		if f.Kind == Reordered {
+			id.Number = f.First
+		}
+		return id
+	}
 	switch f.Kind {
-	case Reordered, Fork, Missing, Renamed:
+	case Malformed:
+		if id.Author, id.Number = f.Author, f.First; f.Author.IsZero() {
+			id.At = f.At
+		}
+	case Reordered, Fork, Missing, Renamed, Hidden:
 		id.Author, id.Number = f.Author, f.First
 		if f.Author.IsZero() {
 			id.Tag = f.Tag
@@ -129,19 +160,39 @@ func (id FindingID) String() string {
 	if !id.Author.IsZero() {
 		who = id.Author.String()
 	}
-	return fmt.Sprintf("%s %s %d %d:%d %s", id.Kind, who, id.Number, id.At.Clear, id.At.Entry, id.Name)
+	text := fmt.Sprintf("%s %s %d %d:%d %s", id.Kind, who, id.Number, id.At.Clear, id.At.Entry, id.Name)
+	if !id.By.IsZero() {
+		text += " says " + id.By.String()
+	}
+	return text
 }
 
 // Text returns what the user reads, in one line without a full stop. It is empty for a [Repeat].
 func (f *Finding) Text() string {
 	switch f.Kind {
 	case Reordered:
-		return f.numbers() + " came after a later one"
-	case Missing:
-		if f.Waiting {
-			return fmt.Sprintf("waiting for %s from %s (%s)", plural(f.span(), "message"), f.Name, f.numbers())
+		if !f.By.IsZero() {
+			return fmt.Sprintf("%s names %s, which stands below", f.ByName, f.numbers())
 		}
-		return fmt.Sprintf("%s from %s missing (%s)", plural(f.span(), "message"), f.Name, f.numbers()) + f.witness()
+		if f.Last > f.First {
+			return Numbers(f.Name, f.First, f.First) + " stands behind " + Numbers(f.Name, f.Last, f.Last)
+		}
+		return f.numbers() + " stands behind a later one"
+	case Missing:
+		return f.missing()
+	case Hidden:
+		return fmt.Sprintf("the relay does not show %s; %s may stand there", Entries(f.At.Entry, f.Until), f.numbers())
+	case Malformed:
+		if !f.Author.IsZero() && f.First == 1 {
+			return f.numbers() + " names one before it, and there can be none"
+		}
+		if !f.Author.IsZero() {
+			return fmt.Sprintf("%s names no %s", f.numbers(), Numbers(f.Name, f.First-1, f.First-1))
+		}
+		return plural(uint64(f.Count), "cell") + " of somebody with the key break the format"
+	case Refuted:
+		return fmt.Sprintf("%s names %s, but what %s wrote before stands below: that cannot be, and accuses nobody",
+			f.ByName, f.numbers(), f.Name)
 	case Fork:
 		return fmt.Sprintf("%s's key wrote two different %s: two devices with one key, a restored backup, "+
 			"or a room shown in two versions", f.Name, f.numbers()) + f.witness()
@@ -160,6 +211,9 @@ func (f *Finding) Text() string {
 	case Unsigned:
 		return "not signed: anyone with the room's key can have written this"
 	case Incomplete:
+		if f.Parts == 0 {
+			return "parts of " + plural(uint64(f.Count), "message") + " have come that nobody known has begun"
+		}
 		if f.Waiting {
 			return fmt.Sprintf("%s is arriving, %d of %d parts", f.numbers(), f.Have, f.Parts)
 		}
@@ -203,7 +257,25 @@ func (f *Finding) witness() string {
 	if f.By.IsZero() {
 		return ""
 	}
+	if f.Count > 1 {
+		return ", say " + f.ByName
+	}
 	return ", says " + f.ByName
+}
+
+// missing is the text of numbers that are absent. What came of one proves nothing: whoever has the key can have sent it.
+func (f *Finding) missing() string {
+	if f.Name == "" {
+		return plural(uint64(f.Count), "more claim") + " that messages are missing, or were written twice"
+	}
+	numbers := f.numbers()
+	if f.Parts > 0 {
+		numbers += fmt.Sprintf("; %d of %d parts came", f.Have, f.Parts)
+	}
+	if f.Waiting {
+		return fmt.Sprintf("waiting for %s from %s (%s)", plural(f.span(), "message"), f.Name, numbers) + f.witness()
+	}
+	return fmt.Sprintf("%s from %s missing (%s)", plural(f.span(), "message"), f.Name, numbers) + f.witness()
 }
 
 func plural(n uint64, what string) string {

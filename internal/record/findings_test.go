@@ -13,7 +13,9 @@ func TestFindingText(t *testing.T) {
 		want string
 	}{
 		{Finding{Kind: Repeat}, ""},
-		{Finding{Kind: Reordered, Name: "ana", First: 7, Last: 7}, "ana 7 came after a later one"},
+		{Finding{Kind: Reordered, Name: "ana", First: 7, Last: 7}, "ana 7 stands behind a later one"},
+		{Finding{Kind: Reordered, Name: "ana", First: 7, Last: 9}, "ana 7 stands behind ana 9"},
+		{Finding{Kind: Reordered, Name: "ana", First: 7, Last: 7, By: bo, ByName: "bo", Count: 1}, "bo names ana 7, which stands below"},
 		{Finding{Kind: Missing, Name: "ana", First: 14, Last: 15}, "2 messages from ana missing (ana 14–15)"},
 		{Finding{Kind: Missing, Name: "ana", First: 14, Last: 14}, "1 message from ana missing (ana 14)"},
 		{
@@ -22,7 +24,7 @@ func TestFindingText(t *testing.T) {
 		},
 		{
 			Finding{Kind: Missing, Name: "ana", First: 14, Last: 15, By: bo, ByName: "bo", Waiting: true},
-			"waiting for 2 messages from ana (ana 14–15)",
+			"waiting for 2 messages from ana (ana 14–15), says bo",
 		},
 		{
 			Finding{Kind: Fork, Name: "ana", First: 7, Last: 7},
@@ -50,6 +52,22 @@ func TestFindingText(t *testing.T) {
 		},
 		{Finding{Kind: NotOurs, Count: 3}, "3 entries not for this key"},
 		{Finding{Kind: NotOurs, Count: 1}, "1 entry not for this key"},
+		{
+			Finding{Kind: Missing, Name: "ana", First: 5, Last: 5, By: bo, ByName: "bo and cy", Count: 2, Have: 1, Parts: 3},
+			"1 message from ana missing (ana 5; 1 of 3 parts came), say bo and cy",
+		},
+		{Finding{Kind: Missing, Count: 3}, "3 more claims that messages are missing, or were written twice"},
+		{
+			Finding{Kind: Hidden, Name: "ana", First: 4, Last: 4, At: Place{0, 14}, Until: 8012},
+			"the relay does not show entries 14–8012; ana 4 may stand there",
+		},
+		{Finding{Kind: Malformed, Count: 5}, "5 cells of somebody with the key break the format"},
+		{Finding{Kind: Malformed, Author: PublicKey{1}, Name: "ana", First: 2, Last: 2}, "ana 2 names no ana 1"},
+		{
+			Finding{Kind: Refuted, Name: "ana", First: 9, Last: 9, By: bo, ByName: "bo", Count: 1},
+			"bo names ana 9, but what ana wrote before stands below: that cannot be, and accuses nobody",
+		},
+		{Finding{Kind: Incomplete, Count: 2, Waiting: true}, "parts of 2 messages have come that nobody known has begun"},
 		{Finding{Kind: Newer, At: Place{0, 12}}, "entry 12 needs a newer fernpost"},
 		{Finding{Kind: 99}, ""},
 	} {
@@ -63,8 +81,9 @@ func TestFindingText(t *testing.T) {
 func TestFindingID(t *testing.T) {
 	ana, bo := PublicKey{1}, PublicKey{2}
 	same := [][2]Finding{
-		{{Kind: Missing, Author: ana, First: 3, Last: 5}, {Kind: Missing, Author: ana, First: 3, Last: 9, By: bo}},
-		{{Kind: Fork, Author: ana, First: 3, At: Place{0, 1}}, {Kind: Fork, Author: ana, First: 3, At: Place{0, 2}, By: bo}},
+		{{Kind: Missing, Author: ana, First: 3, Last: 5}, {Kind: Missing, Author: ana, First: 3, Last: 9}},
+		{{Kind: Missing, Author: ana, Tag: Tag{7}, First: 3, By: bo}, {Kind: Missing, Author: ana, Tag: Tag{7}, First: 4, By: bo}},
+		{{Kind: Fork, Author: ana, First: 3, At: Place{0, 1}}, {Kind: Fork, Author: ana, First: 3, At: Place{0, 2}}},
 		{{Kind: Forged, Tag: Tag{1}, First: 3, Author: ana}, {Kind: Forged, Tag: Tag{1}, First: 3}},
 		{{Kind: Incomplete, Tag: Tag{1}, First: 3, Have: 1}, {Kind: Incomplete, Tag: Tag{1}, First: 3, Have: 2}},
 		{{Kind: Namesake, Author: ana, Name: "Ana", First: 3}, {Kind: Namesake, Author: ana, Name: "ana", First: 9}},
@@ -85,6 +104,9 @@ func TestFindingID(t *testing.T) {
 		{{Kind: Missing, Author: ana, First: 3}, {Kind: Missing, Author: bo, First: 3}},
 		{{Kind: Missing, Author: ana, First: 3}, {Kind: Missing, Author: ana, First: 4}},
 		{{Kind: Missing, Author: ana, First: 3}, {Kind: Fork, Author: ana, First: 3}},
+		{{Kind: Missing, Author: ana, First: 3}, {Kind: Missing, Author: ana, First: 3, By: bo}},
+		{{Kind: Missing, Tag: Tag{1}, First: 3, By: ana}, {Kind: Missing, Tag: Tag{1}, First: 3, By: bo}},
+		{{Kind: Reordered, Author: ana, First: 3, By: bo}, {Kind: Reordered, Author: ana, First: 4, By: bo}},
 		{{Kind: Missing, Tag: Tag{1}, First: 3}, {Kind: Missing, Tag: Tag{2}, First: 3}},
 		{{Kind: Namesake, Author: ana, Name: "ana"}, {Kind: Namesake, Author: ana, Name: "bo"}},
 		{{Kind: Newer, At: Place{0, 4}}, {Kind: Newer, At: Place{1, 4}}},
@@ -93,7 +115,7 @@ func TestFindingID(t *testing.T) {
 			t.Errorf("%+v and %+v are one", pair[0], pair[1])
 		}
 	}
-	for k := Repeat; k <= Newer; k++ {
+	for k := Repeat; k <= Refuted; k++ {
 		if k.String() == "" || strings.HasPrefix(k.String(), "finding") {
 			t.Errorf("kind %d has no name", k)
 		}

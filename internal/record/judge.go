@@ -2,85 +2,42 @@ package record
 
 import (
 	"bytes"
+	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"time"
 )
 
-// What is lacking is judged on a complete view only; until then it waits.
+// What is lacking is judged on complete stretches of the feed only; until then it waits.
 
-// quietTime is how long no part of a record must have come before it is incomplete, unless its author went on.
-const quietTime = time.Hour
+const (
+	// quietTime is how long no part of a record must have come before it is incomplete.
+	quietTime = time.Hour
+	// HiddenAfter is how long the relay must not have shown entries that a number needs before that is told.
+	HiddenAfter = time.Hour
+	// WaitingAfter is how long something must have been lacking before that it waits is worth a word to whoever looks on.
+	WaitingAfter = time.Minute
+	// maxArriving is how many records of one author, above the numbers that are known to exist, are told to be arriving
+	// or incomplete at a time: the lowest. Cells prove nothing, and cost little.
+	maxArriving = 3
+)
 
 func (s *session) judge() {
 	waiting, err := s.known.Waiting()
 	if err != nil {
 		s.fail(err)
 	}
-	complete := s.view.Complete(Place{}, Place{s.view.Clear, math.MaxInt64})
-
-	for _, g := range waiting.Groups {
-		s.learn(&groupRow{Group: g, stored: true})
-	}
-	for _, g := range s.arriving() { // before the gaps: what is incomplete is not missing
-		s.judgeGroup(g, complete)
-	}
 	for _, a := range s.gapped(waiting.Authors) {
-		s.judgeGaps(a, complete)
+		s.judgeGaps(a)
 	}
-	if complete {
-		for _, c := range s.doubted(waiting.Claims) {
-			s.judgeClaim(c)
+	s.judgeClaims(waiting.Claims)
+	s.judgeGroups(&waiting)
+	for _, f := range []Finding{s.malformed, s.newer} {
+		if f.Count > 0 {
+			s.tell(f)
 		}
 	}
-}
-
-// arriving returns the groups that may turn out to be incomplete.
-func (s *session) arriving() []*groupRow {
-	var rows []*groupRow
-	for _, row := range s.groups {
-		if !row.gone && row.State == Arriving {
-			rows = append(rows, row)
-		}
-	}
-	slices.SortFunc(rows, func(a, b *groupRow) int { return compareGroups(a.ID, b.ID) })
-	return rows
-}
-
-func (s *session) judgeGroup(g *groupRow, complete bool) {
-	id := g.ID
-	signers := s.signers(id.Tag)
-	above, wentOn := s.view.FromStart && len(signers) == 0, false
-	for _, a := range signers {
-		if a.holds(id.Number) {
-			g.State, g.dirty = LeftOver, true
-			return
-		}
-		above = above || a.Base < id.Number
-		wentOn = wentOn || a.Base < id.Number && id.Number < a.Top
-	}
-	if !above {
-		return // its beginning may lie before what was read
-	}
-	if g.LastAt.After(s.now) { // the clock was set back
-		g.LastAt, g.dirty = s.now, true
-	}
-	f := Finding{
-		Kind: Incomplete, Tag: id.Tag, Name: s.nameOf(id.Tag), First: id.Number, Last: id.Number,
-		Have: min(g.Cells, int(id.Parts)-1), Parts: int(id.Parts), At: g.Newest,
-	}
-	if len(signers) == 1 {
-		f.Author = signers[0].Key
-	}
-	if !complete || !wentOn && s.now.Sub(g.LastAt) < quietTime {
-		f.Waiting = true
-		s.result.Waiting = append(s.result.Waiting, f)
-		return
-	}
-	if !slices.ContainsFunc(s.groupsOf(id.Tag, id.Number), func(g *groupRow) bool { return g.State == ToldIncomplete }) {
-		s.change.Told = append(s.change.Told, f)
-	}
-	g.State, g.dirty = ToldIncomplete, true
 }
 
 // gapped returns the authors with gaps that were not told.
@@ -98,113 +55,175 @@ func (s *session) gapped(waiting []PublicKey) []*authorRow {
 	return rows
 }
 
-// judgeGaps tells the numbers that are absent. Those of which parts have come are incomplete instead, and stay as they
-// are.
-func (s *session) judgeGaps(a *authorRow, complete bool) {
-	gaps := make([]Gap, 0, len(a.Gaps))
-	for _, gap := range a.Gaps {
+// judgeGaps tells the numbers that are absent between two that are held: they can only stand between those, whichever
+// of the two stands first.
+func (s *session) judgeGaps(a *authorRow) {
+	for i := range a.Gaps {
+		gap := &a.Gaps[i]
 		if gap.Told {
-			gaps = append(gaps, gap)
 			continue
 		}
-		for _, piece := range split(gap, s.begun(a.Key.Tag(), gap)) {
-			if piece.begun {
-				gaps = append(gaps, piece.Gap)
-				continue
+		below, above := s.placeOf(a, gap.First-1).Place, s.placeOf(a, gap.Last+1).Place
+		f := s.finding(Missing, a, gap.First, above)
+		f.Last = gap.Last
+		f.Have, f.Parts = s.partsOf(a.Key.Tag(), gap.First, gap.Last)
+		hole, complete := s.view.stretch(below, above)
+		switch {
+		case complete && !s.untried(a.Key.Tag(), gap.First, gap.Last):
+			if gap.Hidden {
+				s.supersede(s.finding(Hidden, a, gap.First, above))
 			}
-			f := s.missing(a, piece.Gap)
-			if complete {
-				piece.Told, a.dirty = true, true
-				s.change.Told = append(s.change.Told, f)
-			} else {
-				f.Waiting = true
-				s.result.Waiting = append(s.result.Waiting, f)
-			}
-			gaps = append(gaps, piece.Gap)
+			gap.Told, gap.Hidden, a.dirty = true, false, true
+			s.change.Told = append(s.change.Told, f)
+			continue
+		case !gap.Hidden && hole.First > 0 && s.now.Sub(hole.Since) >= HiddenAfter && !hole.Since.IsZero():
+			h := s.finding(Hidden, a, gap.First, Place{s.view.Clear, hole.First})
+			h.Last, h.Until = gap.Last, hole.Last
+			s.tell(h)
+			gap.Hidden, a.dirty = true, true
+		}
+		f.Waiting, f.Since = true, hole.Since
+		s.result.Waiting = append(s.result.Waiting, f)
+	}
+}
+
+// untried reports whether there are chains under one of these numbers that were not tried: one may be what is lacking.
+func (s *session) untried(tag Tag, first, last uint32) bool {
+	return slices.ContainsFunc(s.order, func(t *touch) bool {
+		return t.row.Untried && t.id.Tag == tag && first <= t.id.Number && t.id.Number <= last
+	})
+}
+
+// partsOf tells how many parts of a single number have come, of how many: of the group that lacks the fewest.
+func (s *session) partsOf(tag Tag, first, last uint32) (have, parts int) {
+	if first != last {
+		return 0, 0
+	}
+	for _, g := range s.groupsOf(tag, first) {
+		if !g.gone && (parts == 0 || g.lacks() < parts-have) {
+			parts = int(g.ID.Parts)
+			have = parts - g.lacks()
 		}
 	}
-	if complete {
-		a.Gaps = gaps
-	}
+	return have, parts
 }
 
-func (s *session) missing(a *authorRow, gap Gap) Finding {
-	f := s.finding(Missing, a, gap.First, Place{})
-	f.Last = gap.Last
-	if gap.Last < a.Top {
-		f.At = s.placeOf(a, a.above(gap.Last)).Place
+// judgeGroups tells what arrives above all numbers that are known to exist, and is incomplete once it is quiet. Of what
+// arrives under the tags of nobody known there is but a count.
+func (s *session) judgeGroups(waiting *Waiting) {
+	strays := waiting.Strays
+	byTag := map[Tag][]*groupRow{}
+	for _, tag := range waiting.Tags {
+		byTag[tag] = nil
 	}
-	if !gap.By.IsZero() {
-		f.By, f.ByName = gap.By, s.name(gap.By)
-	}
-	return f
-}
-
-// begun returns the numbers in a gap of which there are cells, in ascending order.
-func (s *session) begun(tag Tag, gap Gap) []uint32 {
-	s.askGroups(tag, gap.First, gap.Last)
-	var numbers []uint32
-	for id, row := range s.groups {
-		if id.Tag == tag && gap.First <= id.Number && id.Number <= gap.Last && !row.gone && row.State != LeftOver {
-			numbers = append(numbers, id.Number)
+	for _, row := range s.groups {
+		if row.stray {
+			strays--
+		}
+		switch {
+		case !row.arrives():
+		case len(s.signers(row.ID.Tag)) > 0:
+			byTag[row.ID.Tag] = nil
+		default:
+			strays++
 		}
 	}
-	slices.Sort(numbers)
-	return slices.Compact(numbers)
-}
-
-type piece struct {
-	Gap
-	begun bool
-}
-
-// split cuts a gap around single numbers in it.
-func split(gap Gap, begun []uint32) (pieces []piece) {
-	first := uint64(gap.First) // what follows the highest number needs more bits
-	for _, n := range begun {
-		if first < uint64(n) {
-			pieces = append(pieces, piece{Gap{uint32(first), n - 1, false, gap.By}, false})
-		}
-		pieces = append(pieces, piece{Gap{n, n, false, gap.By}, true})
-		first = uint64(n) + 1
+	for tag := range byTag {
+		s.askArriving(tag)
 	}
-	if first <= uint64(gap.Last) {
-		pieces = append(pieces, piece{Gap{uint32(first), gap.Last, false, gap.By}, false})
-	}
-	return pieces
-}
-
-// doubted returns the claims that contradict what is held.
-func (s *session) doubted(waiting []Claim) []*claimRow {
-	for _, c := range waiting {
-		s.tag(c.Tag)
-	}
-	var rows []*claimRow
-	for _, tag := range s.tags {
-		for _, claims := range tag.claims {
-			for _, c := range claims {
-				if c.Doubted && !c.gone {
-					rows = append(rows, c)
-				}
-			}
+	for _, row := range s.groups {
+		if _, ok := byTag[row.ID.Tag]; ok && !row.gone && row.State != LeftOver {
+			byTag[row.ID.Tag] = append(byTag[row.ID.Tag], row)
 		}
 	}
-	slices.SortFunc(rows, func(a, b *claimRow) int { return compareClaims(a.Claim, b.Claim) })
-	return rows
+	for _, tag := range slices.SortedFunc(maps.Keys(byTag), func(a, b Tag) int { return bytes.Compare(a[:], b[:]) }) {
+		s.judgeArriving(tag, byTag[tag])
+	}
+	if strays > 0 {
+		s.result.Waiting = append(s.result.Waiting, Finding{Kind: Incomplete, Count: strays, Waiting: true})
+	}
 }
 
-// judgeClaim tells what a seen accuses, unless what came since then says otherwise. Of two authors with one tag nobody
-// can tell who is meant: then it is only missing.
-func (s *session) judgeClaim(c *claimRow) {
-	s.weigh(c)
-	if c.gone {
+// askArriving asks for the groups of which judgeArriving may have something to say.
+func (s *session) askArriving(tag Tag) {
+	groups, err := s.known.Arriving(tag, s.topOf(tag), maxArriving)
+	if err != nil {
+		s.fail(err)
+	}
+	for _, g := range groups {
+		s.learn(&groupRow{Group: g, stored: true})
+	}
+}
+
+// topOf returns the highest number with this tag that is held, or that somebody has named: what is not there of those
+// is missing, and not arriving.
+func (s *session) topOf(tag Tag) uint32 {
+	top := s.accused[tag]
+	for _, a := range s.signers(tag) {
+		top = max(top, a.Top)
+	}
+	return top
+}
+
+// judgeArriving judges the groups of one tag, as far as they have a line of their own.
+func (s *session) judgeArriving(tag Tag, rows []*groupRow) {
+	top := s.topOf(tag)
+	slices.SortFunc(rows, func(a, b *groupRow) int { return compareGroups(a.ID, b.ID) })
+	numbers := 0
+	for len(rows) > 0 && numbers < maxArriving {
+		n := 1
+		for n < len(rows) && rows[n].ID.Number == rows[0].ID.Number {
+			n++
+		}
+		same := rows[:n]
+		rows = rows[n:]
+		if same[0].ID.Number > top {
+			numbers++
+			s.judgeNumber(same)
+		}
+	}
+}
+
+// judgeNumber judges the groups of one number that nothing else tells to exist.
+func (s *session) judgeNumber(same []*groupRow) {
+	best := same[0]
+	for _, g := range same {
+		if g.State == ToldIncomplete {
+			return
+		}
+		if g.LastAt.After(s.now) { // the clock was set back
+			g.LastAt, g.dirty = s.now, true
+		}
+		if g.lacks() < best.lacks() {
+			best = g
+		}
+	}
+	from := Place{}
+	for _, a := range s.signers(best.ID.Tag) {
+		if at := s.placeOf(a, a.Top).Place; from == (Place{}) || at.Compare(from) < 0 {
+			from = at
+		}
+	}
+	f := s.incomplete(best)
+	hole, complete := s.view.stretch(from, Place{s.view.Clear, math.MaxInt64})
+	if complete && !best.Untried && s.now.Sub(best.LastAt) >= quietTime {
+		best.State, best.dirty = ToldIncomplete, true
+		s.change.Told = append(s.change.Told, f)
 		return
 	}
-	f := Finding{Kind: Missing, Tag: c.Tag, Name: c.Tag.Name(), First: c.Number, Last: c.Number, At: c.At}
-	if meant := s.meant(&c.Claim); len(meant) == 1 && meant[0].holds(c.Number) {
-		f = s.finding(Fork, meant[0], c.Number, c.At)
+	f.Waiting, f.Since = true, cmp.Or(hole.Since, best.LastAt)
+	s.result.Waiting = append(s.result.Waiting, f)
+}
+
+// incomplete returns the finding about a group.
+func (s *session) incomplete(g *groupRow) Finding {
+	id := g.ID
+	f := Finding{
+		Kind: Incomplete, Tag: id.Tag, Name: s.nameOf(id.Tag), First: id.Number, Last: id.Number,
+		Have: int(id.Parts) - g.lacks(), Parts: int(id.Parts), At: g.Newest,
 	}
-	f.By, f.ByName = c.By, s.name(c.By)
-	s.tell(f)
-	s.drop(c)
+	if signers := s.signers(id.Tag); len(signers) == 1 {
+		f.Author = signers[0].Key
+	}
+	return f
 }

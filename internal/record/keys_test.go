@@ -65,7 +65,7 @@ func TestKeysOfSmallOrderSignNothing(t *testing.T) {
 			t.Errorf("%s: verified: %v", key, err)
 		}
 		got := l.read(at(t, 2, forged))
-		if len(got.Messages) > 0 || len(got.Change.Told) > 0 || len(got.Waiting) > 0 || got.Refused != 1 {
+		if len(got.Messages) > 0 || len(got.Change.Told) != 1 || got.Change.Told[0].Kind != Malformed || len(got.Waiting) > 0 || got.Refused != 1 {
 			t.Errorf("%s: %d messages, told %q, waiting %q, %d refused", key, len(got.Messages), texts(got.Change.Told),
 				texts(got.Waiting), got.Refused)
 		}

@@ -25,8 +25,8 @@ type Known interface {
 	Pinned(form string) (PublicKey, bool, error)
 	// Devices returns what a key claims of others, and what others claim of it, in any order.
 	Devices(key PublicKey) ([]DeviceClaim, error)
-	// Told reports whether a finding was told and not taken back. It is not asked for numbers [Missing] of a certain
-	// author and for [Incomplete], where [Gap] and [Group] remember it.
+	// Told reports whether a finding was told, and neither taken back nor superseded. It is not asked for what is proven to
+	// be [Missing], and for [Incomplete], where [Gap] and [Group] remember it.
 	Told(id FindingID) (bool, error)
 	// Groups returns the groups of cells of a tag with numbers from first to last, in any order. It is asked for every
 	// number of which cells come, and nearly always there is none: let that answer be cheap.
@@ -37,6 +37,9 @@ type Known interface {
 	Pending(id GroupID) ([]Spot, error)
 	// Cells opens again what stands at these spots, in any order, and leaves out what cannot be opened.
 	Cells(spots []Spot) ([]Cell, error)
+	// Arriving returns groups of a tag with numbers above one that are not [LeftOver]: those with the lowest numbers, as many
+	// as limit says, and all of a number.
+	Arriving(tag Tag, above uint32, limit int) ([]Group, error)
 	// Waiting returns what a later call may have to tell.
 	Waiting() (Waiting, error)
 }
@@ -47,8 +50,10 @@ type Waiting struct {
 	Authors []PublicKey
 	// Claims are those that are Doubted.
 	Claims []Claim
-	// Groups are those that are [Arriving].
-	Groups []Group
+	// Tags are those with authors of whom something is held that have groups which are [Arriving], and Strays counts such
+	// groups of other tags.
+	Tags   []Tag
+	Strays int
 }
 
 // Author is what is known of the author with one key: one row, which grows only with the gaps in the numbers.
@@ -62,8 +67,9 @@ type Author struct {
 	Base, Top uint32
 	// TopHash is the hash of the record at Top, of the first that came.
 	TopHash ShortHash
-	// Gaps are the numbers above Base that are not held, in ascending order: between Base and Top all of them, above
-	// Top those up to the highest that somebody has seen.
+	// Compared means that the user has compared the key with its owner. A reader does not change it.
+	Compared bool
+	// Gaps are the numbers between Base and Top that are not held, in ascending order.
 	Gaps []Gap
 	// Named is the highest number of this author that a seen of our own has named, in our record NamedAt.
 	Named, NamedAt uint32
@@ -77,10 +83,8 @@ type Author struct {
 // Gap is a range of numbers that are not held.
 type Gap struct {
 	First, Last uint32
-	// Told means that the user was told.
-	Told bool
-	// By is who has seen Last, where only that tells that it exists.
-	By PublicKey
+	// Told means that the user was told that they are missing, and Hidden that the relay hides where they may stand.
+	Told, Hidden bool
 }
 
 // Held is a record that was verified: one row.
@@ -120,12 +124,13 @@ type Claim struct {
 	Tag    Tag
 	Number uint32
 	Hash   ShortHash
-	// By is the author who says so, in the record with number Said, which stands at At.
+	// By is the author who says so, in the record with number Said, which stands at At: the lowest of those that do.
 	By   PublicKey
 	Said uint32
-	At   Place
-	// Doubted means that it contradicts what is held.
-	Doubted bool
+	At   Spot
+	// Doubted means that it contradicts what is held; Below that it is true, and the record stands below the one that
+	// names it.
+	Doubted, Below bool
 }
 
 type claimKey struct {
@@ -190,9 +195,10 @@ type Change struct {
 	// the plaintext. What stands at the spots of PendingGone is no longer asked for.
 	Pending     []Cell
 	PendingGone []Spot
-	// TakenBack are findings that were told and turned out otherwise; of a range of missing numbers it may be a part. Told
-	// are new findings, each told once in a room's life, unless it was taken back in between.
-	TakenBack, Told []Finding
+	// TakenBack are findings that were told and turned out otherwise; of a range of missing numbers it may be a part.
+	// Superseded are findings of which nothing is to be said any more: what they told is told otherwise now. Told are new
+	// findings, each told once in a room's life, unless it was one of those in between.
+	TakenBack, Superseded, Told []Finding
 }
 
 // View tells what of the feed was read when the cells of a call and of those before it are taken together.
@@ -221,8 +227,18 @@ type Hole struct {
 // Complete reports whether each entry from one place to another is held or was asked for: only then does what could
 // stand between them and does not count as missing. Of what a clear took away nothing will come any more.
 func (v *View) Complete(from, to Place) bool {
+	_, complete := v.stretch(from, to)
+	return complete
+}
+
+// stretch is Complete for two places of which either may be the first. Of the holes that keep it from being complete it
+// returns the one that is known longest, the zero Hole if the reading has not come to its end.
+func (v *View) stretch(from, to Place) (hole Hole, complete bool) {
+	if from.Compare(to) > 0 {
+		from, to = to, from
+	}
 	if to.Clear < v.Clear {
-		return true
+		return hole, true
 	}
 	first := from.Entry
 	if from.Clear < v.Clear {
@@ -230,9 +246,10 @@ func (v *View) Complete(from, to Place) bool {
 	}
 	i := sort.Search(len(v.Holes), func(i int) bool { return v.Holes[i].Last >= first })
 	for ; i < len(v.Holes) && v.Holes[i].First <= to.Entry; i++ {
-		if !v.Holes[i].Asked {
-			return false
+		h := &v.Holes[i]
+		if !h.Asked && (hole.First == 0 || !h.Since.IsZero() && (hole.Since.IsZero() || h.Since.Before(hole.Since))) {
+			hole = *h
 		}
 	}
-	return !v.Unread
+	return hole, hole.First == 0 && !v.Unread
 }

@@ -61,7 +61,13 @@ type pinRow struct {
 type groupRow struct {
 	Group
 	stored, dirty, gone bool
+	stray               bool // Known counts it as one
 }
+
+func (g *groupRow) arrives() bool { return !g.gone && g.State == Arriving }
+
+// lacks returns how many parts are not there, at least: cells that do not belong together may hide that more are lacking.
+func (g *groupRow) lacks() int { return max(1, int(g.ID.Parts)-g.Cells) }
 
 // numberKey is what cells claim to belong to.
 type numberKey struct {
@@ -187,6 +193,7 @@ func (l *ledger) askGroups(tag Tag, first, last uint32) {
 
 func (l *ledger) learn(row *groupRow) {
 	if _, ok := l.groups[row.ID]; !ok {
+		row.stray = row.stored && row.arrives() && len(l.signers(row.ID.Tag)) == 0
 		l.groups[row.ID] = row
 		l.numbers[row.ID.claimed()] = append(l.numbers[row.ID.claimed()], row)
 	}
@@ -223,6 +230,20 @@ func (l *ledger) takeBack(f Finding) {
 		l.change.Told = slices.Delete(l.change.Told, i, i+1)
 	} else {
 		l.change.TakenBack = append(l.change.TakenBack, f)
+	}
+}
+
+// supersede notes that nothing is to be said of a finding any more, if it was told.
+func (l *ledger) supersede(f Finding) {
+	id := f.ID()
+	if !l.wasTold(id) {
+		return
+	}
+	l.told[id] = false
+	if i := slices.IndexFunc(l.change.Told, func(g Finding) bool { return g.ID() == id }); i >= 0 {
+		l.change.Told = slices.Delete(l.change.Told, i, i+1)
+	} else {
+		l.change.Superseded = append(l.change.Superseded, f)
 	}
 }
 

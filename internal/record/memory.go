@@ -105,7 +105,7 @@ func (m *Memory) Apply(c Change) {
 	}
 	for _, claim := range c.Claims {
 		put(m.claims, claim.Tag, claim.key(), claim)
-		if claim.Doubted {
+		if delete(m.doubted, claim.key()); claim.Doubted {
 			m.doubted[claim.key()] = true
 		}
 	}
@@ -146,7 +146,7 @@ func (m *Memory) Apply(c Change) {
 			delete(m.pending, id)
 		}
 	}
-	for _, f := range c.TakenBack {
+	for _, f := range slices.Concat(c.TakenBack, c.Superseded) {
 		delete(m.told, f.ID())
 	}
 	for _, f := range c.Told {
@@ -260,19 +260,44 @@ func (m *Memory) open(spot Spot) []Cell {
 	return []Cell{{spot, c.key, c.plain}}
 }
 
+// Arriving implements [Known].
+func (m *Memory) Arriving(tag Tag, above uint32, limit int) (groups []Group, err error) {
+	for key, same := range m.groups {
+		if key.tag == tag && key.number > above {
+			groups = slices.AppendSeq(groups, maps.Values(same))
+		}
+	}
+	groups = slices.DeleteFunc(groups, func(g Group) bool { return g.State == LeftOver })
+	slices.SortFunc(groups, func(a, b Group) int { return compareGroups(a.ID, b.ID) })
+	for n := range groups {
+		if n > 0 && groups[n].ID.Number != groups[n-1].ID.Number {
+			if limit--; limit == 0 {
+				return groups[:n], nil
+			}
+		}
+	}
+	return groups, nil
+}
+
 // Waiting implements [Known].
 func (m *Memory) Waiting() (Waiting, error) {
 	w := Waiting{Authors: slices.Collect(maps.Keys(m.waiting))}
 	for key := range m.doubted {
 		w.Claims = append(w.Claims, m.claims[key.tag][key])
 	}
-	for _, groups := range m.groups {
+	tags := map[Tag]bool{}
+	for key, groups := range m.groups {
 		for _, g := range groups {
-			if g.State == Arriving {
-				w.Groups = append(w.Groups, g)
+			switch {
+			case g.State != Arriving:
+			case len(m.tagged[key.tag]) > 0:
+				tags[key.tag] = true
+			default:
+				w.Strays++
 			}
 		}
 	}
+	w.Tags = slices.Collect(maps.Keys(tags))
 	return w, nil
 }
 

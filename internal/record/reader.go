@@ -73,7 +73,10 @@ func NewReader(salt Salt, own PublicKey) *Reader {
 // The result depends on nothing else than the arguments, and on what was handed in before. The error is one of known's,
 // and then nothing was learnt.
 func (r *Reader) Read(known Known, cells []Cell, view View, now time.Time) (*Result, error) {
-	s := &session{ledger: newLedger(known), reader: r, view: view, now: now, touched: map[GroupID]*touch{}}
+	s := &session{
+		ledger: newLedger(known), reader: r, view: view, now: now, touched: map[GroupID]*touch{}, accused: map[Tag]uint32{},
+		malformed: Finding{Kind: Malformed}, newer: Finding{Kind: Newer},
+	}
 	for i := range cells {
 		s.take(&cells[i])
 	}
@@ -100,6 +103,24 @@ type session struct {
 	touched map[GroupID]*touch
 	order   []*touch // the same, in the order in which they were touched
 	result  Result
+	// accused is the highest number of a tag that somebody names and nobody holds.
+	accused map[Tag]uint32
+	// malformed and newer count cells, and tell where the first of them stand.
+	malformed, newer Finding
+}
+
+// refuse counts what contradicts itself.
+func (s *session) refuse(at Place) {
+	s.result.Refused++
+	s.malformed.count(at)
+}
+
+// count counts one more, at some place.
+func (f *Finding) count(at Place) {
+	if f.Count == 0 || at.Compare(f.At) < 0 {
+		f.At = at
+	}
+	f.Count++
 }
 
 // touch is a group to which cells came.
@@ -118,9 +139,9 @@ func (s *session) take(c *Cell) {
 	h, err := parseCell(&c.Plain)
 	switch {
 	case err == ErrNewer:
-		s.tell(Finding{Kind: Newer, At: c.Place})
+		s.newer.count(c.Place)
 	case err != nil:
-		s.result.Refused++
+		s.refuse(c.Place)
 	case h.number != 0: // not a filler
 		t := s.touch(GroupID{c.Key, h.tag, h.number, h.parts})
 		p, isNew := t.add(c)
@@ -325,7 +346,7 @@ func (s *session) settle(k *candidate) {
 	s.change.PendingGone = append(s.change.PendingGone, k.touch.reject(k.start)...)
 	k.touch.rejected = true
 	if !k.whole {
-		s.result.Refused++
+		s.refuse(k.at.Place)
 		return
 	}
 	s.tell(Finding{

@@ -246,6 +246,9 @@ func (e *envelope) seal() error {
 // verify checks the signature (RFC 8032, section 5.1.7, without the cofactor, as most libraries do).
 func (e *envelope) verify() bool { return ed25519.Verify(e.author[:], e.covered, e.signature) }
 
+// previous returns what the record names as previous, whether or not it may.
+func (e *envelope) previous() ShortHash { return ShortHash(e.covered[prefixSize+authorAt+KeySize:]) }
+
 // open decodes a record that is sealed and verified.
 func (e *envelope) open() Record {
 	b := e.covered[prefixSize:]

@@ -13,43 +13,48 @@ import (
 
 // truth is what a reader should have been told in the end. Records are written as "key number" or "tag number".
 type truth struct {
-	missing, incomplete, fork, forged, newer []string
-	// late are the records that stand behind a later one, and perhaps those that do so if not all copies of their cells
-	// are read at once: what came too late to be one of its parts does not move a record.
+	missing, fork, forged, newer, malformed []string
+	// accused are the tags that somebody's seen accuses, by kind: "missing tag". accusers are who may be named for it.
+	accused  []string
+	accusers map[string]map[PublicKey]bool
+	// below are the records that stand below one that names them: "tag number by".
+	below []string
+	// incomplete are numbers that nothing but their parts tells of, begun all that may have been told to be incomplete
+	// before something else told of them.
+	incomplete []string
+	begun      map[string]bool
+	// late are the records that stand behind the next one held, perhaps those that stand behind any later one: that is
+	// true even once something between them has come.
 	late, perhaps map[string]bool
-	// early are the records of which parts came and that lie below the base in the end: they may have been told to be
-	// incomplete before anything of their author was verified, where a clear took the rest away.
-	early     map[string]bool
-	namesakes int
+	namesakes     int
 }
 
 // holding is what a reader got of one author.
 type holding struct {
 	records map[uint32][]Record
-	hashes  map[uint32][]ShortHash
+	hashes  map[uint32][]Hash
+	at      map[Hash]Place
 	places  map[uint32]Place
-	highest map[uint32]Place // by the last copies
 	begun   map[uint32]bool
+	broken  map[uint32]bool
 }
 
+// numbers returns the numbers held, in ascending order.
+func (h *holding) numbers() []uint32 { return slices.Sorted(maps.Keys(h.records)) }
+
+// base returns the lowest and the highest number held; 0 if there is none.
 func (h *holding) base() (base, top uint32) {
-	for n := range h.records {
-		if base == 0 || n < base {
-			base = n
-		}
-		top = max(top, n)
+	if numbers := h.numbers(); len(numbers) > 0 {
+		return numbers[0], numbers[len(numbers)-1]
 	}
-	return base, top
+	return 0, 0
 }
 
 // holdings works out, from the records that were made and the rows that were read, what a reader got.
 func (e *eyes) holdings(all []utterance, rows func(Place) []Cell) map[PublicKey]*holding {
-	where, last := map[[CellSize]byte]Place{}, map[[CellSize]byte]Place{}
+	where := map[[CellSize]byte]Place{}
 	for p := range e.held {
 		for _, c := range rows(p) {
-			if c.Key == testRoom.Key && p.Compare(last[c.Plain]) > 0 {
-				last[c.Plain] = p
-			}
 			if q, ok := where[c.Plain]; c.Key == testRoom.Key && (!ok || p.Compare(q) < 0) {
 				where[c.Plain] = p
 			}
@@ -60,24 +65,28 @@ func (e *eyes) holdings(all []utterance, rows func(Place) []Cell) map[PublicKey]
 		h := authors[r.Author]
 		if h == nil {
 			h = &holding{
-				map[uint32][]Record{}, map[uint32][]ShortHash{}, map[uint32]Place{}, map[uint32]Place{}, map[uint32]bool{},
+				map[uint32][]Record{}, map[uint32][]Hash{}, map[Hash]Place{}, map[uint32]Place{}, map[uint32]bool{},
+				map[uint32]bool{},
 			}
 			authors[r.Author] = h
 		}
-		have, lowest, highest := 0, Place{}, Place{}
+		have, lowest := 0, Place{}
 		for _, c := range r.cells {
 			if p, ok := where[c]; ok {
 				have++
-				lowest, highest = later(lowest, p), later(highest, last[c])
+				if lowest.Compare(p) < 0 {
+					lowest = p
+				}
 			}
 		}
 		switch n := r.Record.Number; {
 		case have == len(r.cells):
-			h.records[n], h.hashes[n] = append(h.records[n], r.Record), append(h.hashes[n], r.Hash.Short())
+			h.records[n], h.hashes[n] = append(h.records[n], r.Record), append(h.hashes[n], r.Hash)
+			h.at[r.Hash] = lowest
+			h.broken[n] = h.broken[n] || r.broken
 			if p, ok := h.places[n]; !ok || lowest.Compare(p) < 0 {
 				h.places[n] = lowest
 			}
-			h.highest[n] = later(h.highest[n], highest)
 		case have > 0:
 			h.begun[n] = true
 		}
@@ -85,19 +94,117 @@ func (e *eyes) holdings(all []utterance, rows func(Place) []Cell) map[PublicKey]
 	return authors
 }
 
-func later(p, q Place) Place {
-	if p.Compare(q) < 0 {
-		return q
-	}
-	return p
-}
-
 // judge works out the truth slowly. junk are groups of cells that belong to no record.
 func (e *eyes) judge(authors map[PublicKey]*holding, junk []GroupID) truth {
-	tags := map[Tag]PublicKey{}
+	tr := truth{
+		accusers: map[string]map[PublicKey]bool{}, begun: map[string]bool{}, late: map[string]bool{}, perhaps: map[string]bool{},
+		namesakes: e.namesakes(authors),
+	}
+	forks := map[string]bool{}
+	for key, h := range authors {
+		numbers := h.numbers()
+		for i, n := range numbers {
+			if h.broken[n] {
+				tr.malformed = append(tr.malformed, fmt.Sprint(key, n))
+			}
+			if len(h.records[n]) > 1 {
+				forks[fmt.Sprint(key, n)] = true
+			}
+			for _, r := range h.records[n] {
+				if before := h.hashes[n-1]; i > 0 && len(before) > 0 && !r.Previous.IsZero() &&
+					!slices.ContainsFunc(before, func(b Hash) bool { return b.Short() == r.Previous }) {
+					forks[fmt.Sprint(key, n-1)] = true
+				}
+			}
+			for j, m := range numbers[i+1:] {
+				if h.places[n].Compare(h.places[m]) > 0 {
+					tr.perhaps[fmt.Sprint(key, n)] = true
+					if j == 0 {
+						tr.late[fmt.Sprint(key, n)] = true
+					}
+				}
+			}
+			for m := n + 1; i+1 < len(numbers) && m < numbers[i+1]; m++ {
+				tr.missing = append(tr.missing, fmt.Sprint(key, m))
+			}
+		}
+	}
+	named := tr.accuse(authors)
+	tr.fork = slices.Sorted(maps.Keys(forks))
+	slices.Sort(tr.missing)
+	slices.Sort(tr.malformed)
+	tr.arriving(authors, junk, named)
+	return tr
+}
+
+// accuse works out what seen say, and returns the highest number of a tag that they name and that is not held.
+func (tr *truth) accuse(authors map[PublicKey]*holding) map[Tag]uint32 {
+	type claim struct {
+		s  Seen
+		by PublicKey
+	}
+	claims := map[claim]Place{}
+	for key, h := range authors {
+		for n, records := range h.records {
+			for i, r := range records {
+				for _, s := range said(r) {
+					at := h.at[h.hashes[n][i]]
+					if p, ok := claims[claim{s, key}]; !ok || at.Compare(p) < 0 {
+						claims[claim{s, key}] = at
+					}
+				}
+			}
+		}
+	}
+	named := map[Tag]uint32{}
+	accused, below := map[string]bool{}, map[string]bool{}
+	for c, at := range claims {
+		for key, h := range authors {
+			base, top := h.base()
+			if key.Tag() != c.s.Tag || key == c.by || base == 0 {
+				continue
+			}
+			i := slices.IndexFunc(h.hashes[c.s.Number], func(b Hash) bool { return b.Short() == c.s.Hash })
+			if i >= 0 {
+				if h.at[h.hashes[c.s.Number][i]].Compare(at) > 0 {
+					below[fmt.Sprint(c.s.Tag, c.s.Number, c.by)] = true
+				}
+				continue
+			}
+			kind := Missing
+			switch _, held := h.records[c.s.Number]; {
+			case c.s.Number <= base:
+				continue
+			case held:
+				kind = Fork
+			case c.s.Number < top:
+				continue
+			}
+			before := uint32(0)
+			for n := range h.records {
+				if n < c.s.Number {
+					before = max(before, n)
+				}
+			}
+			if h.places[before].Compare(at) > 0 {
+				kind = Refuted
+			}
+			id := fmt.Sprint(kind, " ", c.s.Tag)
+			accused[id] = true
+			put(tr.accusers, id, c.by, true)
+			if kind == Missing {
+				named[c.s.Tag] = max(named[c.s.Tag], c.s.Number)
+			}
+		}
+	}
+	tr.accused, tr.below = slices.Sorted(maps.Keys(accused)), slices.Sorted(maps.Keys(below))
+	return named
+}
+
+// arriving works out of what only parts tell.
+func (tr *truth) arriving(authors map[PublicKey]*holding, junk []GroupID, named map[Tag]uint32) {
 	begun := map[Tag]map[uint32]bool{}
 	for key, h := range authors {
-		tags[key.Tag()] = key
 		for n := range h.begun {
 			put(begun, key.Tag(), n, true)
 		}
@@ -105,76 +212,22 @@ func (e *eyes) judge(authors map[PublicKey]*holding, junk []GroupID) truth {
 	for _, id := range junk {
 		put(begun, id.Tag, id.Number, true)
 	}
-	forks := map[string]bool{}
-	named := map[PublicKey]uint32{}
-	for key, h := range authors {
-		base, _ := h.base()
-		for n, records := range h.records {
-			if len(records) > 1 {
-				forks[fmt.Sprint(key, n)] = true
-			}
-			for _, r := range records {
-				if before := h.hashes[n-1]; n > base && len(before) > 0 && !r.Previous.IsZero() &&
-					!slices.Contains(before, r.Previous) {
-					forks[fmt.Sprint(key, n-1)] = true
-				}
-				for _, s := range said(r) {
-					about := tags[s.Tag]
-					if authors[about] == nil {
-						continue
-					}
-					lowest, _ := authors[about].base()
-					if lowest == 0 || s.Number <= lowest {
-						continue
-					}
-					named[about] = max(named[about], s.Number)
-					if held := authors[about].hashes[s.Number]; len(held) > 0 && !slices.Contains(held, s.Hash) {
-						forks[fmt.Sprint(about, s.Number)] = true
-					}
-				}
-			}
-		}
-	}
-	tr := truth{
-		late: map[string]bool{}, perhaps: map[string]bool{}, early: map[string]bool{},
-		fork: slices.Sorted(maps.Keys(forks)), namesakes: e.namesakes(authors),
-	}
 	for key, h := range authors {
 		base, top := h.base()
-		for n := base; base != 0 && n <= max(top, named[key]); n++ {
-			if len(h.records[n]) == 0 && !begun[key.Tag()][n] {
-				tr.missing = append(tr.missing, fmt.Sprint(key, n))
+		above := 0
+		for _, n := range slices.Sorted(maps.Keys(begun[key.Tag()])) {
+			if base == 0 || len(h.records[n]) > 0 || n < base {
+				continue
 			}
-			for m := range h.records {
-				if n < m && len(h.records[n]) > 0 && h.places[m].Compare(h.places[n]) < 0 {
-					tr.late[fmt.Sprint(key, n)] = true
-				}
-				if n < m && len(h.records[n]) > 0 && h.places[m].Compare(h.highest[n]) < 0 {
-					tr.perhaps[fmt.Sprint(key, n)] = true
+			id := fmt.Sprint(key.Tag(), n)
+			if tr.begun[id] = true; n > max(top, named[key.Tag()]) {
+				if above++; above <= maxArriving {
+					tr.incomplete = append(tr.incomplete, id)
 				}
 			}
 		}
 	}
-	for tag, numbers := range begun {
-		for n := range numbers {
-			base := uint32(0)
-			if h := authors[tags[tag]]; h != nil {
-				if len(h.records[n]) > 0 {
-					continue
-				}
-				base, _ = h.base()
-			}
-			switch {
-			case base == 0 && e.first == 0 || base != 0 && n > base:
-				tr.incomplete = append(tr.incomplete, fmt.Sprint(tag, n))
-			case base != 0 && len(e.w.feeds) > 1:
-				tr.early[fmt.Sprint(tag, n)] = true
-			}
-		}
-	}
-	slices.Sort(tr.missing)
 	slices.Sort(tr.incomplete)
-	return tr
 }
 
 func said(r Record) []Seen {
@@ -257,7 +310,7 @@ func persons(all []Record) (person func(PublicKey) PublicKey, contradicted []dev
 
 // found returns what was told and not taken back, in the same form.
 func (e *eyes) found() truth {
-	tr := truth{late: map[string]bool{}}
+	tr := truth{late: map[string]bool{}, accusers: map[string]map[PublicKey]bool{}}
 	for _, a := range e.known.Authors() {
 		for _, g := range a.Gaps {
 			for n := g.First; g.Told && n <= g.Last; n++ {
@@ -265,26 +318,36 @@ func (e *eyes) found() truth {
 			}
 		}
 	}
+	accused := map[string]bool{}
 	for _, f := range e.known.Findings() {
-		switch f.Kind {
-		case Incomplete:
+		said := !f.By.IsZero()
+		switch {
+		case said && f.Kind == Reordered:
+			tr.below = append(tr.below, fmt.Sprint(f.Tag, f.First, f.By))
+		case said:
+			id := fmt.Sprint(f.Kind, " ", f.Tag)
+			accused[id] = true
+			put(tr.accusers, id, f.By, true)
+		case f.Kind == Incomplete:
 			tr.incomplete = append(tr.incomplete, fmt.Sprint(f.Tag, f.First))
-		case Fork:
+		case f.Kind == Fork:
 			tr.fork = append(tr.fork, fmt.Sprint(f.Author, f.First))
-		case Forged:
+		case f.Kind == Forged:
 			tr.forged = append(tr.forged, fmt.Sprint(f.Tag, f.First))
-		case Newer:
+		case f.Kind == Newer:
 			tr.newer = append(tr.newer, fmt.Sprint(f.At.Entry))
-		case Reordered:
+		case f.Kind == Malformed && !f.Author.IsZero():
+			tr.malformed = append(tr.malformed, fmt.Sprint(f.Author, f.First))
+		case f.Kind == Reordered:
 			tr.late[fmt.Sprint(f.Author, f.First)] = true
-		case Namesake:
+		case f.Kind == Namesake:
 			tr.namesakes++
 		}
 	}
-	slices.Sort(tr.missing)
-	slices.Sort(tr.incomplete)
-	slices.Sort(tr.fork)
-	slices.Sort(tr.forged)
+	tr.accused = slices.Sorted(maps.Keys(accused))
+	for _, list := range [][]string{tr.missing, tr.incomplete, tr.fork, tr.forged, tr.malformed, tr.below} {
+		slices.Sort(list)
+	}
 	return tr
 }
 
@@ -298,11 +361,25 @@ func (e *eyes) check(want truth) {
 			e.w.t.Fatalf("%s was told to be late and is not", n)
 		}
 	}
-	if len(want.late) > 0 && len(got.late) == 0 {
-		e.w.t.Fatalf("nothing was told to be late, but %v are", want.late)
+	for n := range want.late {
+		if !got.late[n] {
+			e.w.t.Fatalf("%s is late, and was not told to be", n)
+		}
 	}
-	got.incomplete = slices.DeleteFunc(got.incomplete, func(id string) bool { return want.early[id] })
-	want.late, want.perhaps, want.early, got.late = nil, nil, nil, nil
+	for id, by := range got.accusers {
+		for key := range by {
+			if !want.accusers[id][key] {
+				e.w.t.Fatalf("%s: %s was told to say so, and does not: %q, taken back %q", id, key, texts(e.told), texts(e.back))
+			}
+		}
+	}
+	for _, id := range got.incomplete {
+		if !want.begun[id] {
+			e.w.t.Fatalf("%s was told to be incomplete, and is not", id)
+		}
+	}
+	got.incomplete = slices.DeleteFunc(got.incomplete, func(id string) bool { return !slices.Contains(want.incomplete, id) })
+	want.late, want.perhaps, want.begun, want.accusers, got.late, got.accusers = nil, nil, nil, nil, nil, nil
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(truth{}), cmpopts.EquateEmpty()); diff != "" {
 		e.w.t.Fatalf("findings (-true +told):\n%s\n%q", diff, texts(e.told))
 	}
@@ -316,7 +393,8 @@ func TestHonestConversations(t *testing.T) {
 		for _, u := range w.users {
 			tr := u.judge(u.holdings(w.all, func(p Place) []Cell { return w.feeds[u.joined+int(p.Clear)][p.Entry-1] }), nil)
 			u.check(tr)
-			if len(w.feeds) == 1 && len(tr.missing)+len(tr.incomplete) > 0 || len(tr.fork)+len(tr.late) > 0 {
+			if len(w.feeds) == 1 && len(tr.missing)+len(tr.accused)+len(tr.incomplete) > 0 ||
+				len(tr.fork)+len(tr.late)+len(tr.below)+len(tr.malformed) > 0 {
 				t.Fatalf("told of an honest conversation: %q", texts(u.told))
 			}
 			for _, f := range u.back {

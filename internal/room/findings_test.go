@@ -449,7 +449,7 @@ func TestRewrittenEntries(t *testing.T) {
 	want := []string{
 		"the relay lost or rewrote entries 2–3, or the channel was cleared",
 		"the relay lost or rewrote entry 5, or the channel was cleared",
-		"ana 5 came after a later one",
+		"ana 5 stands behind ana 6",
 	}
 	got := bo.handIn(changed[:5], nil)
 	if d := cmp.Diff(want, told(got.Told)); d != "" {

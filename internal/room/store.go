@@ -66,6 +66,7 @@ type knowledgeStore interface {
 	Groups(tag record.Tag, first, last uint32) ([]record.Group, error)
 	Untried() ([]record.GroupID, error)
 	Pending(record.GroupID) ([]record.Spot, error)
+	Arriving(tag record.Tag, above uint32, limit int) ([]record.Group, error)
 	Waiting() (record.Waiting, error)
 	// Apply keeps a change. Of the records held it only moves those that are there: see AddMessage.
 	Apply(*record.Change) error

@@ -42,8 +42,13 @@ CREATE INDEX messages_by_place ON messages (place, field);
 
 DROP TABLE parts;
 DELETE FROM claims;
+ALTER TABLE claims ADD COLUMN field INTEGER NOT NULL DEFAULT 0; -- where, at its place, the record stands that says so
+ALTER TABLE claims ADD COLUMN below INTEGER NOT NULL DEFAULT 0; -- 1: it is true, but what it names stands below it
 DELETE FROM groups;
 DELETE FROM pending;
+
+DROP INDEX groups_arriving;
+CREATE INDEX groups_arriving ON groups (tag) WHERE state = 0;
 
 -- Groups with chains that were not tried yet.
 ALTER TABLE groups ADD COLUMN untried INTEGER NOT NULL DEFAULT 0; -- 0 or 1

@@ -1,0 +1,271 @@
+package record
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// What a seen accuses somebody of rests on the word of whoever signed it. It is told, but apart from what is proven, and
+// whoever invents accusations gets one line of each kind for each whom they accuse, however many they are.
+
+const (
+	// maxAccusations is how many accusations are told at a time; of more there is a count.
+	maxAccusations = 10
+	// maxAccusers is how many accusers one of them names.
+	maxAccusers = 3
+)
+
+// accusation is numbers of one author, or of a tag that several authors have, of which the same accusers speak.
+type accusation struct {
+	kind FindingKind // Missing or Fork
+	tag  Tag
+	who  *authorRow // nil if several have the tag
+	// complete means that what is lacking can come no more, and hole what must be read before that.
+	complete bool
+	hole     Hole
+
+	first, last uint32
+	at          Place
+	// leads name last, and by are all that speak of these numbers, leads among them: in the order of their rank.
+	leads, by []*authorRow
+}
+
+// pair is an accuser and whom they accuse of one kind of thing.
+type pair struct {
+	kind FindingKind
+	tag  Tag
+	by   PublicKey
+}
+
+// judgeClaims tells what a seen accuses, unless what came since then says otherwise. stored are the claims that Known
+// had.
+func (s *session) judgeClaims(stored []Claim) {
+	for i := range stored {
+		s.tag(stored[i].Tag)
+	}
+	told, more := 0, 0
+	now := map[pair]bool{}
+	for _, a := range s.accusations(now) {
+		f := s.accuse(a)
+		switch {
+		case !a.complete:
+			if told < maxAccusations {
+				told++
+				f.Waiting, f.Since = true, a.hole.Since
+				s.result.Waiting = append(s.result.Waiting, f)
+			}
+		case told < maxAccusations:
+			told++
+			if !slices.ContainsFunc(a.leads, func(by *authorRow) bool { return s.wasTold(saidID(a.kind, a.tag, by.Key)) }) {
+				s.tell(f)
+			}
+		default:
+			more++
+			for _, by := range a.leads {
+				f.By = by.Key
+				s.supersede(f)
+			}
+		}
+	}
+	if f := (Finding{Kind: Missing, Count: more}); more > 0 {
+		s.tell(f)
+	} else {
+		s.supersede(f)
+	}
+	s.withdraw(stored, now)
+}
+
+// withdraw takes back what was told of claims that accuse nobody any more.
+func (s *session) withdraw(stored []Claim, now map[pair]bool) {
+	for i := range stored {
+		c := &stored[i]
+		for _, kind := range []FindingKind{Missing, Fork, Refuted} {
+			if p := (pair{kind, c.Tag, c.By}); now[p] || !s.wasTold(saidID(kind, c.Tag, c.By)) {
+				continue
+			}
+			f := Finding{Kind: kind, Tag: c.Tag, Name: s.nameOf(c.Tag), First: c.Number, Last: c.Number, At: c.At.Place, By: c.By}
+			f.ByName, f.Count = s.name(c.By), 1
+			if kind == Refuted || s.proven(kind, c) {
+				s.supersede(f)
+			} else {
+				s.takeBack(f)
+			}
+		}
+	}
+}
+
+// proven reports whether what a claim has accused somebody of needs its word no more.
+func (s *session) proven(kind FindingKind, c *Claim) bool {
+	return slices.ContainsFunc(s.meant(c), func(a *authorRow) bool {
+		if kind == Fork {
+			return len(s.records(a, c.Number).rows) > 1
+		}
+		return a.Base < c.Number && c.Number < a.Top && !a.holds(c.Number)
+	})
+}
+
+// accusations returns what the claims say that contradict what is held, by the rank of who says so. It notes who
+// accuses whom in now, and tells of the claims that are refuted.
+func (s *session) accusations(now map[pair]bool) (all []*accusation) {
+	type about struct {
+		kind     FindingKind
+		tag      Tag
+		who      PublicKey
+		complete bool
+	}
+	groups := map[about]*accusation{}
+	claims := map[about]map[PublicKey]*claimRow{}
+	for _, c := range s.doubted() {
+		a := s.accusationOf(c)
+		if a == nil {
+			continue
+		}
+		now[pair{a.kind, a.tag, c.By}] = true
+		if a.kind == Missing {
+			s.accused[c.Tag] = max(s.accused[c.Tag], c.Number)
+		}
+		if a.kind == Refuted {
+			s.tell(s.refuted(c, a.who))
+			continue
+		}
+		key := about{kind: a.kind, tag: a.tag, complete: a.complete}
+		if a.who != nil {
+			key.who = a.who.Key
+		}
+		groups[key] = a
+		// Of each accuser one claim counts: the highest number missing, which implies those below, or the first fork.
+		if other := claims[key][c.By]; other == nil || (other.Number < c.Number) == (a.kind == Missing) {
+			put(claims, key, c.By, c)
+		}
+	}
+	for key, a := range groups {
+		all = append(all, s.segments(a, slices.Collect(maps.Values(claims[key])))...)
+	}
+	slices.SortFunc(all, func(a, b *accusation) int {
+		return cmp.Or(s.rank(a.leads[0], b.leads[0]), bytes.Compare(a.tag[:], b.tag[:]), cmp.Compare(a.kind, b.kind),
+			cmp.Compare(a.last, b.last))
+	})
+	return all
+}
+
+// accusationOf returns what a single claim says, nil if nothing.
+func (s *session) accusationOf(c *claimRow) *accusation {
+	meant := s.meant(&c.Claim)
+	a := &accusation{kind: Missing, tag: c.Tag}
+	from := Place{}
+	if len(meant) == 1 {
+		who := meant[0]
+		a.who = who
+		if below := who.below(c.Number); below != 0 {
+			from = s.placeOf(who, below).Place
+		}
+		switch {
+		case who.holds(c.Number):
+			a.kind = Fork
+		case c.Number < who.Top:
+			return nil // that it is missing is proven
+		}
+		// Whoever names a number has seen it, and so what its author wrote before.
+		if from.Compare(c.At.Place) > 0 {
+			a.kind = Refuted
+			return a
+		}
+	}
+	a.hole, a.complete = s.view.stretch(from, c.At.Place)
+	a.complete = a.complete && !s.untried(c.Tag, c.Number, c.Number)
+	return a
+}
+
+// segments cuts what several say of one author into ranges of which the same accusers speak.
+func (s *session) segments(of *accusation, claims []*claimRow) (all []*accusation) {
+	slices.SortFunc(claims, func(a, b *claimRow) int {
+		return cmp.Or(-cmp.Compare(a.Number, b.Number), bytes.Compare(a.By[:], b.By[:]))
+	})
+	ranges := of.kind == Missing && of.who != nil
+	var by []*authorRow
+	for i := 0; i < len(claims); {
+		a := *of
+		a.first, a.last, a.at = claims[i].Number, claims[i].Number, claims[i].At.Place
+		for ; i < len(claims) && claims[i].Number == a.last; i++ {
+			a.leads = append(a.leads, s.author(claims[i].By))
+		}
+		if by = append(by, a.leads...); ranges {
+			a.first, a.by = of.who.Top+1, slices.Clone(by)
+			if i < len(claims) {
+				a.first = claims[i].Number + 1
+			}
+		} else {
+			a.by = a.leads
+		}
+		slices.SortFunc(a.leads, s.rank)
+		slices.SortFunc(a.by, s.rank)
+		all = append(all, &a)
+	}
+	return all
+}
+
+// rank puts those first whose word weighs more: whose key was compared, then who is known longest.
+func (s *session) rank(a, b *authorRow) int {
+	if a.Compared != b.Compared {
+		if a.Compared {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(s.placeOf(a, a.Base).Compare(s.placeOf(b, b.Base)), bytes.Compare(a.Key[:], b.Key[:]))
+}
+
+// accuse returns the finding of an accusation.
+func (s *session) accuse(a *accusation) Finding {
+	f := Finding{Kind: a.kind, Tag: a.tag, Name: a.tag.Name(), First: a.first, Last: a.last, At: a.at}
+	if a.who != nil {
+		f.Author, f.Name = a.who.Key, s.name(a.who.Key)
+	}
+	if a.kind == Missing {
+		f.Have, f.Parts = s.partsOf(a.tag, a.first, a.last)
+	}
+	f.By, f.ByName, f.Count = a.leads[0].Key, s.names(a.by), len(a.by)
+	return f
+}
+
+// names names the first of several accusers, and counts the others.
+func (s *session) names(by []*authorRow) string {
+	var names []string
+	for _, a := range by[:min(len(by), maxAccusers)] {
+		names = append(names, s.name(a.Key))
+	}
+	if n := len(by) - len(names); n > 0 {
+		names = append(names, strconv.Itoa(n)+" more")
+	}
+	if last := len(names) - 1; last > 0 {
+		return strings.Join(names[:last], ", ") + " and " + names[last]
+	}
+	return names[0]
+}
+
+// refuted returns the finding about a claim that cannot be true.
+func (s *session) refuted(c *claimRow, who *authorRow) Finding {
+	f := s.finding(Refuted, who, c.Number, c.At.Place)
+	f.By, f.ByName, f.Count = c.By, s.name(c.By), 1
+	return f
+}
+
+// doubted returns the claims that contradict what is held, in a fixed order.
+func (s *session) doubted() []*claimRow {
+	var rows []*claimRow
+	for _, tag := range s.tags {
+		for _, claims := range tag.claims {
+			for _, c := range claims {
+				if c.Doubted && !c.gone {
+					rows = append(rows, c)
+				}
+			}
+		}
+	}
+	slices.SortFunc(rows, func(a, b *claimRow) int { return compareClaims(a.Claim, b.Claim) })
+	return rows
+}
