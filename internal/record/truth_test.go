@@ -65,7 +65,11 @@ func (e *eyes) holdings(all []utterance, rows func(Place) []Cell) map[PublicKey]
 		h := authors[r.Author]
 		if h == nil {
 			h = &holding{
-				map[uint32][]Record{}, map[uint32][]Hash{}, map[Hash]Place{}, map[uint32]Place{}, map[uint32]bool{},
+				map[uint32][]Record{},
+				map[uint32][]Hash{},
+				map[Hash]Place{},
+				map[uint32]Place{},
+				map[uint32]bool{},
 				map[uint32]bool{},
 			}
 			authors[r.Author] = h
