@@ -31,6 +31,8 @@ type conversation struct {
 	// news is what the last reading found out about the relay.
 	news  remote.News
 	relay relayTeller
+	// cut says why the last reading did not come to the feed's end, "" if it did.
+	cut string
 
 	noWait bool // fail where posting would wait
 	yes    bool // do not ask before a long transfer

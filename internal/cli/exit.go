@@ -112,6 +112,9 @@ func exitCode(err error) int {
 	if _, ok := errors.AsType[*remote.UnexpectedError](err); ok {
 		return exitUnreachable
 	}
+	if _, ok := errors.AsType[*remote.BudgetError](err); ok {
+		return exitPartly
+	}
 	return exitFailed
 }
 
@@ -142,7 +145,7 @@ func nextStep(err error) string {
 		return "is that the address of a relay? It ends before /channels/…, such as https://api.thingspeak.com"
 	}
 	if _, ok := errors.AsType[*remote.BudgetError](err); ok {
-		return "a higher --read-budget, or 0 for none, reads more in one go"
+		return "a higher read_budget (--read-budget), or 0 for none, reads more in one go"
 	}
 	if _, ok := errors.AsType[*room.FullError](err); ok {
 		return "raise archive_size in the settings (config.example.yaml), or FERNPOST_ARCHIVE_SIZE; 0 is no limit"

@@ -19,6 +19,8 @@ type feedPosition struct {
 
 	// FromStart tells that the reading began with the channel's first entry.
 	FromStart bool `json:"from_start"`
+	// Barren is what was read in vain.
+	Barren barren `json:"barren,omitzero"`
 }
 
 // reading is one reading of a conversation's feed. What is new is fetched in the background, a little ahead of what is
@@ -27,6 +29,7 @@ type reading struct {
 	c      *conversation
 	in     *room.Intake
 	at     feedPosition
+	budget int64 // of bytes
 	cancel context.CancelFunc
 	// found is what the relay has shown, in order; nil stands for a clear. Whoever fetches closes it, after the two below
 	// are set.
@@ -51,6 +54,7 @@ func (c *conversation) startReading(ctx context.Context) (*reading, error) {
 			return nil, fmt.Errorf("the archive's position is damaged: %w", err)
 		}
 	}
+	r.budget = r.at.Barren.left(int64(c.budget), time.Now())
 	anchor, err := in.Anchor()
 	if err != nil {
 		return nil, err
@@ -73,7 +77,7 @@ func (c *conversation) startReading(ctx context.Context) (*reading, error) {
 		add := func(e *thingspeak.Entry) error { return pass(new(*e)) }
 		r.news, r.err = c.client.Follow(ctx, r.at.Position, remote.Visitor{
 			Entry: add, Seen: add, Cleared: func() error { return pass(nil) },
-			Anchor: remote.Anchor{Entry: anchor.Entry, Shows: anchor.Shows}, Again: again,
+			Anchor: remote.Anchor{Entry: anchor.Entry, Shows: anchor.Shows}, Again: again, Budget: r.budget,
 		})
 	}()
 	return r, nil
@@ -105,15 +109,17 @@ func (r *reading) finish() (room.Arrivals, error) {
 	if failed != nil {
 		r.err = nil
 	}
-	r.c.news = r.news
-	r.at.Position = r.news.Position
-	position, err := json.Marshal(r.at)
-	if err != nil {
-		return room.Arrivals{}, err
+	r.c.news, r.c.cut = r.news, r.c.stopped(&r.news, r.budget, &r.at.Barren)
+	now := time.Now()
+	position := func(opened int) ([]byte, error) {
+		at := r.at
+		at.Position = r.news.Position
+		at.Barren.add(r.news.Bytes, opened, now)
+		return json.Marshal(at)
 	}
 	facts := room.Facts{
 		View: record.View{FromStart: r.at.FromStart}, Position: position, LastID: r.news.LastID,
-		Rewritten: r.news.Rewritten, Twins: r.news.Twins, Now: time.Now(),
+		Rewritten: r.news.Rewritten, Twins: r.news.Twins, Now: now,
 	}
 	facts.View.Holes = holes(r.news.Position.Gaps)
 	facts.View.Unread = r.err != nil || r.news.Doubtful || r.news.Stopped
@@ -135,12 +141,16 @@ func (c *conversation) finishReading(ctx context.Context, r *reading) (room.Arri
 	}
 }
 
-// catchUp is finishReading for whoever sends: a full archive keeps nobody from that.
+// catchUp is finishReading for whoever sends: neither a full archive nor a flood, which ends a reading at its budget, keeps
+// anybody from that.
 func (c *conversation) catchUp(ctx context.Context, r *reading) error {
 	_, err := c.finishReading(ctx, r)
 	if full, ok := errors.AsType[*room.FullError](err); ok {
 		c.say("%s", c.style.warn(full.Error()))
 		return nil
+	}
+	if c.cut != "" {
+		c.say("%s", c.style.warn(c.cut))
 	}
 	return err
 }

@@ -10,8 +10,9 @@ import (
 // doubt is said where a relay shows less than it did before. One stale answer proves nothing, so it has a minute.
 const doubt = "the relay shows less than before; if that lasts for a minute it is believed, and reading goes on"
 
-// aboutRelay is what a reading found out about the relay itself, and that may change with the next one.
-func aboutRelay(n *remote.News) (all []findingJSON) {
+// aboutRelay is what a reading found out about the relay itself, and that may change with the next one; stopped says why
+// it did not come to its end, "" if it did.
+func aboutRelay(n *remote.News, stopped string) (all []findingJSON) {
 	add := func(kind, text string) {
 		all = append(all, findingJSON{Finding: kind, Text: text, Waiting: true})
 	}
@@ -22,8 +23,8 @@ func aboutRelay(n *remote.News) (all []findingJSON) {
 		add("claimed", namedText(n.Named.First, n.Named.Last))
 		all[len(all)-1].Entry, all[len(all)-1].LastEntry = &n.Named.First, &n.Named.Last
 	}
-	if n.Stopped {
-		add("unread", "the relay has sent as much as a reading may bring (--read-budget): the next one goes on from there")
+	if stopped != "" {
+		add("unread", stopped)
 	}
 	if n.Skipped > 0 {
 		add("unread", count(n.Skipped, "row")+" of the feed could not be read")
@@ -50,8 +51,8 @@ type relayTeller struct{ said []string }
 
 // tell tells what a reading found out about the relay and was not told after the one before. With what waits besides it
 // is what may still come, which is noted for the verdict.
-func (r *relayTeller) tell(a *app, n *remote.News, waiting int, asJSON bool) error {
-	all := aboutRelay(n)
+func (r *relayTeller) tell(a *app, n *remote.News, stopped string, waiting int, asJSON bool) error {
+	all := aboutRelay(n, stopped)
 	a.tally.pending = waiting + len(all)
 	var said []string
 	for _, f := range all {

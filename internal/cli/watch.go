@@ -134,6 +134,7 @@ type watcher struct {
 	position remote.Position
 	relay    relayTeller
 	anchor   room.Anchor
+	barren   barren
 	kept     remembered // what the archive has
 }
 
@@ -144,6 +145,7 @@ type remembered struct {
 	Channel  int64           `json:"channel"`
 	Position remote.Position `json:"position"`
 	Anchor   room.Anchor     `json:"anchor,omitzero"`
+	Barren   barren          `json:"barren,omitzero"`
 }
 
 // run polls until the user ends it, quickly after news and slowly while nothing comes.
@@ -192,7 +194,7 @@ func (w *watcher) resume() error {
 	case err != nil:
 		return hint(err, "delete that file, or use --from-start")
 	case last.Relay == w.room.Relay && last.Channel == w.room.Channel:
-		w.position, w.anchor = last.Position, last.Anchor
+		w.position, w.anchor, w.barren = last.Position, last.Anchor, last.Barren
 	}
 	return nil
 }
@@ -200,7 +202,9 @@ func (w *watcher) resume() error {
 // poll reads and prints what is new, and remembers how far it came only once that is printed: a watch that is killed
 // shows a message twice rather than never.
 func (w *watcher) poll(ctx context.Context) (news bool, err error) {
+	budget := w.barren.left(int64(w.budget), time.Now())
 	got, err := w.client.Follow(ctx, w.position, remote.Visitor{
+		Budget: budget,
 		Entry: func(e *thingspeak.Entry) error {
 			w.receiver.Add(e)
 			return nil
@@ -209,6 +213,7 @@ func (w *watcher) poll(ctx context.Context) (news bool, err error) {
 	})
 	w.relayAnswers(err)
 	messages, findings := w.receiver.Take()
+	w.barren.add(got.Bytes, len(messages), time.Now())
 	if gone := slices.Concat(got.Altered, got.Rewritten); got.Cleared || slices.Contains(gone, w.anchor.Entry) {
 		w.anchor = room.Anchor{}
 	}
@@ -227,7 +232,7 @@ func (w *watcher) poll(ctx context.Context) (news bool, err error) {
 		return false, err
 	}
 	if err == nil {
-		if err := w.relay.tell(w.app, &got, 0, w.options.asJSON); err != nil {
+		if err := w.relay.tell(w.app, &got, w.stopped(&got, budget, &w.barren), 0, w.options.asJSON); err != nil {
 			return false, err
 		}
 	}
@@ -240,7 +245,7 @@ func (w *watcher) poll(ctx context.Context) (news bool, err error) {
 
 // remember keeps the position where it has moved.
 func (w *watcher) remember() error {
-	now := remembered{w.room.Relay, w.room.Channel, w.position, w.anchor}
+	now := remembered{w.room.Relay, w.room.Channel, w.position, w.anchor, w.barren}
 	if reflect.DeepEqual(now, w.kept) {
 		return nil
 	}

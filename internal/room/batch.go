@@ -20,6 +20,7 @@ type batch struct {
 	texts    []textToken
 	told     []record.Finding
 	findings Findings
+	opened   int // tokens that had not come before
 	// moved tells where tokens stand now that a copy has come which stands lower.
 	moved map[record.Spot]record.Spot
 	// ranges are those of the store that were asked for, by the reason why they are kept.
@@ -103,7 +104,7 @@ func (b *batch) keep(facts *Facts) error {
 		if facts == nil {
 			return nil
 		}
-		return in.finish(&state, facts)
+		return in.finish(&state, facts, in.opened+b.opened)
 	})
 	if err != nil {
 		return err
@@ -140,17 +141,21 @@ func (b *batch) judge(
 }
 
 // finish keeps the facts, where they are new.
-func (in *Intake) finish(state *kept.State, facts *Facts) error {
-	if facts.Position == nil || slices.Equal(facts.Position, state.Position) {
+func (in *Intake) finish(state *kept.State, facts *Facts, opened int) error {
+	if facts.Position == nil {
 		return nil
 	}
-	state.Position = facts.Position
+	position, err := facts.Position(opened)
+	if err != nil || slices.Equal(position, state.Position) {
+		return err
+	}
+	state.Position = position
 	return in.c.store.SetState(*state)
 }
 
 // collect keeps what of the entries is to be kept, and gathers what the tokens hold that did not come before.
 func (b *batch) collect(facts *Facts) error {
-	b.cells, b.texts, b.told, b.findings = nil, nil, nil, Findings{}
+	b.cells, b.texts, b.told, b.findings, b.opened = nil, nil, nil, Findings{}, 0
 	b.ranges, b.moved = map[int]*entrySet{}, map[record.Spot]record.Spot{}
 	n := 0
 	for i := range b.pages {
@@ -267,7 +272,9 @@ func (b *batch) claim(p *page, t *opened) (stays bool, err error) {
 		return false, err
 	}
 	var from record.Spot
-	if !fresh {
+	if fresh {
+		b.opened++
+	} else {
 		if from, err = b.takeOut(first, t.raw); err == nil {
 			err = c.store.MoveMAC(t.mac, p.at)
 		}
@@ -351,6 +358,7 @@ func (b *batch) report(results []*record.Result, elsewhere []uint32) {
 		out.Items = append(out.Items, in.c.text(t.at, t.posted, t.opened))
 	}
 	out.Findings.add(b.findings)
+	in.opened += b.opened
 	slices.SortStableFunc(out.Items, func(a, b Item) int { return a.At.Compare(b.At) })
 	if n := len(out.Items) - in.keep; n > 0 {
 		out.Items = slices.Delete(out.Items, 0, n)

@@ -187,7 +187,7 @@ func TestReceiverCrashesAnywhere(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				got, err := in.Finish(room.Facts{View: record.View{FromStart: true}, Now: time.Now(), Position: fmt.Append(nil, n)})
+				got, err := in.Finish(room.Facts{View: record.View{FromStart: true}, Now: time.Now(), Position: standing(fmt.Append(nil, n))})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -298,7 +298,7 @@ func TestFullArchiveKeepsNobodyFromSending(t *testing.T) {
 			break
 		}
 	}
-	_, err = in.Finish(room.Facts{LastID: 2000, Position: []byte("{}")})
+	_, err = in.Finish(room.Facts{LastID: 2000, Position: standing([]byte("{}"))})
 	full, ok := errors.AsType[*room.FullError](err)
 	if !ok || full.Size != 1<<20 || !strings.Contains(full.Error(), "archive_size") {
 		t.Fatalf("reading says %v", err)

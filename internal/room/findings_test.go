@@ -511,7 +511,7 @@ func TestClear(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		return in.Finish(room.Facts{View: record.View{FromStart: true}, Now: time.Now(), Position: []byte("{}")})
+		return in.Finish(room.Facts{View: record.View{FromStart: true}, Now: time.Now(), Position: standing([]byte("{}"))})
 	}
 	if _, err := cleared(ana); err != nil {
 		t.Fatal(err)

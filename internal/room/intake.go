@@ -19,8 +19,9 @@ var ErrReadElsewhere = errors.New("another process has read the room meanwhile")
 type Facts struct {
 	// View tells what is lacking. Numbers that were given up belong among its holes.
 	View record.View
-	// Position is where reading goes on, to be kept beside what was read; nil leaves the one before.
-	Position []byte
+	// Position returns where reading goes on, to be kept beside what was read, when it is told how many tokens of this
+	// reading were opened that had not come before; nil leaves the position before.
+	Position func(opened int) ([]byte, error)
 	// LastID is the channel's last entry number, 0 if it is not known.
 	LastID int64
 	// Rewritten are entries that the relay was seen to lack, or to have rewritten.
@@ -77,6 +78,7 @@ type Intake struct {
 	batch   []thingspeak.Entry
 	entries int // that were added
 	refused int // those of them with a number that no relay gives
+	opened  int // tokens that had not come before, of the batches that are kept
 
 	// working is closed when the batch under way is done. Until then what follows belongs to it.
 	working chan struct{}

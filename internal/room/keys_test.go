@@ -191,7 +191,7 @@ func TestAKeyThatIsAddedOpensWhatCameBefore(t *testing.T) {
 	}
 	keys.add(next)
 	bo.say("meanwhile") // takes the new key while a reading is under way that began without it
-	if _, err := in.Finish(room.Facts{Position: in.Position()}); err != nil {
+	if _, err := in.Finish(room.Facts{Position: standing(in.Position())}); err != nil {
 		t.Fatal(err)
 	}
 	bo.look()
