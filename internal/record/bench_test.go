@@ -94,7 +94,7 @@ func BenchmarkReadOneMore(b *testing.B) {
 			a := &learnt.Authors[i]
 			a.Top = history / 2
 			for n := uint32(2); n <= a.Top; n++ {
-				h := Held{Author: a.Key, Number: n, At: Spot{Place: Place{0, int64(2*n) + int64(i)}}}
+				h := Held{Author: a.Key, Number: n, Nick: a.Nick, At: Spot{Place: Place{0, int64(2*n) + int64(i)}}}
 				binary.BigEndian.PutUint32(h.Hash[:], n)
 				binary.BigEndian.PutUint32(h.Previous[:], n-1)
 				learnt.Held = append(learnt.Held, h)

@@ -41,14 +41,27 @@ func CheckNickname(nick string) error {
 	if err := checkCharacters([]rune(nick)); err != nil {
 		return err
 	}
+	return checkLabels(nick)
+}
+
+// checkLabels refuses what can be taken for what readers write themselves: a tag, and "py's phone".
+func checkLabels(nick string) error {
+	folded, forms := nick, []string(nil)
+	if !isASCII(nick) { // an ASCII letter looks like no apostrophe, and hexadecimal digits are read in either case
+		folded, forms = fold(nick), Skeletons(nick)
+	}
 	var tag Tag
-	if tag.UnmarshalText([]byte(fold(nick))) == nil {
+	if tag.UnmarshalText([]byte(folded)) == nil {
 		return fmt.Errorf("%w: it looks like the tag of a key", ErrNickname)
 	}
-	if slices.ContainsFunc(Skeletons(nick), func(form string) bool { return strings.Contains(form, "'s") }) {
+	if slices.ContainsFunc(forms, func(form string) bool { return strings.Contains(form, "'s") }) {
 		return fmt.Errorf("%w: it looks like the name of somebody's device", ErrNickname)
 	}
 	return nil
+}
+
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
 }
 
 func checkCharacters(nick []rune) error {
