@@ -103,11 +103,12 @@ func (r *Room) MessagesFrom(from record.Held, limit int) ([]kept.Message, error)
 		at, field, key(from.Author), int64(from.Number), hash(from.Hash), int64(limit))
 }
 
-// NewestMessages returns the n messages that stand highest and are not of the kind left out, the highest first.
-func (r *Room) NewestMessages(n int, leftOut record.Kind) ([]kept.Message, error) {
-	return r.messages(selectMessages+"WHERE m.kind <> ? ORDER BY "+
+// NewestMessages returns, of the messages with IDs up to until, the n that stand highest and are not of the kind left
+// out, the highest first.
+func (r *Room) NewestMessages(until int64, n int, leftOut record.Kind) ([]kept.Message, error) {
+	return r.messages(selectMessages+"WHERE m.id <= ? AND m.kind <> ? ORDER BY "+
 		"m.place DESC, m.field DESC, a.key DESC, m.number DESC, m.hash DESC LIMIT ?",
-		int64(leftOut), int64(n))
+		until, int64(leftOut), int64(n))
 }
 
 // Records visits all records that are held, by author, number and the order of their arrival.

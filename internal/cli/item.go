@@ -74,9 +74,9 @@ func (a *app) itemText(it *room.Item, p policy, saved string) (text, note string
 			label = ""
 		}
 		if m.Kind == room.Text {
-			return label + screen.Text(m.Text), ""
+			return label + screen.Text(m.Text), cameLate(it)
 		}
-		return label + a.style.warn(fmt.Sprintf("(binary, %s)", count(m.Size, "byte"))), ""
+		return label + a.style.warn(fmt.Sprintf("(binary, %s)", count(m.Size, "byte"))), cameLate(it)
 	}
 	m := it.Record
 	name := a.style.bold(screen.Line(record.Numbers(m.Name, m.Number, m.Number))) + ": "
@@ -113,6 +113,14 @@ func (a *app) bodyText(body record.Body, saved string) string {
 	}
 }
 
+// cameLate notes that later entries were shown before.
+func cameLate(it *room.Item) string {
+	if it.Before == 0 {
+		return ""
+	}
+	return fmt.Sprintf("came late: it stands before entry %d", it.Before)
+}
+
 // itemNotes are what a reader should know of a record besides what it says.
 func itemNotes(it *room.Item) []string {
 	m := it.Record
@@ -122,6 +130,9 @@ func itemNotes(it *room.Item) []string {
 	}
 	if clock := (room.Message{Posted: it.Posted, Sealed: m.Time()}); !it.Posted.IsZero() && clock.ClockSkew() != 0 {
 		notes = append(notes, "written "+m.Time().Local().Format(stampLayout)+" by the author's clock")
+	}
+	if late := cameLate(it); late != "" {
+		notes = append(notes, late)
 	}
 	if it.OldKey {
 		notes = append(notes, "old key")

@@ -221,6 +221,13 @@ func (a *app) tellArrivals(arrivals *room.Arrivals, asJSON bool) error {
 			return err
 		}
 	}
+	if n := int(arrivals.TooLate); n > 0 {
+		text := count(n, "entry") + " that the new key might open " + wasOrWere(1, int64(n)) +
+			" lost when the channel was cleared, and cannot be read again"
+		if err := a.tell(findingJSON{Finding: "too late", Text: text, Count: &n}, asJSON); err != nil {
+			return err
+		}
+	}
 	return a.tellCounted(arrivals.Findings, asJSON)
 }
 

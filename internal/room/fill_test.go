@@ -310,3 +310,71 @@ func TestFullArchiveKeepsNobodyFromSending(t *testing.T) {
 		t.Errorf("posted %d, %v", done.Posted, err)
 	}
 }
+
+// A key that comes later has the entries read again that it may open, until each was; those that were lost with a clear
+// are named.
+func TestNewKeyReadsAgain(t *testing.T) {
+	key, next := fernet.GenerateKey(), fernet.GenerateKey()
+	dir := t.TempDir()
+	c, store := openConversation(t, key, dir)
+	before := feedOf(t, next, 1, 60)
+	take(t, c, before)
+	in, err := c.Receive(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Cleared(); err != nil {
+		t.Fatal(err)
+	}
+	after := feedOf(t, next, 6, 60)
+	for i := range after {
+		if err := in.Add(&after[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := in.Finish(room.Facts{}); err != nil || got.NotOurs != 6 {
+		t.Fatalf("%d not ours, %v", got.NotOurs, err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	reopen := func() *room.Conversation {
+		if store, err = archive.OpenRoom(dir, "lab"); err != nil {
+			t.Fatal(err)
+		}
+		c, err := room.Open(store, room.Options{
+			Keys: []fernet.Key{next, key}, Salt: salt, Identity: record.NewIdentity([record.KeySize]byte{1}), Fields: []int{1},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	for i, want := range [][]room.EntryRange{{{First: 1, Last: 6}}, {{First: 1, Last: 2}, {First: 5, Last: 6}}, nil} {
+		c := reopen()
+		in, err := c.Receive(10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, in.Again()); d != "" {
+			t.Errorf("step %d: %s", i, d)
+		}
+		rows := [][]thingspeak.Entry{after[2:4], append(after[:2:2], after[4:]...), nil}[i]
+		for n := range rows {
+			if err := in.Add(&rows[n]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := in.Finish(room.Facts{})
+		if err != nil || got.Fresh != len(rows) || got.NotOurs > 0 {
+			t.Errorf("step %d: %d messages, %d not ours, %v", i, got.Fresh, got.NotOurs, err)
+		}
+		if late := map[bool]int64{true: 1}[i == 0]; got.TooLate != late {
+			t.Errorf("step %d: %d entries came too late, want %d", i, got.TooLate, late)
+		}
+		if err := store.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -696,6 +696,39 @@ func TestSince(t *testing.T) {
 	}
 }
 
+// What comes when later entries were shown is shown all the same, and says before which of them it stands: also to
+// somebody who has looked at those in an earlier run.
+func TestLateMessagesAreMarked(t *testing.T) {
+	h := newHall(t)
+	ana, bo := h.join(1, "ana"), h.join(2, "bo")
+	for i := range 5 {
+		ana.say(fmt.Sprint(i))
+	}
+	rows := h.relay.Entries(t, h.channel.ID)
+	var mark room.Mark
+	for _, step := range []struct {
+		rows []int
+		want []int64
+	}{{[]int{0, 3}, []int64{0, 0}}, {[]int{1}, []int64{4}}, {[]int{2, 4}, []int64{4, 0}}} {
+		for _, n := range step.rows {
+			bo.handIn(rows[n:n+1], func(f *room.Facts) { f.View.Unread = true })
+		}
+		news, err := bo.Since(mark)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []int64
+		for i := range news.Items {
+			got = append(got, news.Items[i].Before)
+		}
+		if !slices.Equal(got, step.want) {
+			t.Errorf("entries %v stand before %v, want %v", step.rows, got, step.want)
+		}
+		mark = news.Until
+		bo = bo.again(h)
+	}
+}
+
 func TestHistoryOfTheNewest(t *testing.T) {
 	for name, fields := range layouts {
 		t.Run(name, func(t *testing.T) {

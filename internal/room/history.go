@@ -22,6 +22,9 @@ type Item struct {
 	Unsigned *Message
 	// Notice is what the user reads in place of the message: that the room has moved to a key which is not here.
 	Notice string
+	// Before is the entry of a message that came earlier and stands behind this one; only [Conversation.Since] tells it, 0
+	// if there is none.
+	Before int64
 	// OldKey means that it was sealed with a key from which the room has moved away, by somebody else who knew that.
 	OldKey bool
 	// Sent tells how far a message of our own has come, and SeenBy who has signed that they have seen it.
@@ -108,7 +111,7 @@ func (c *Conversation) beginning(n int) (from record.Held, err error) {
 		from.At = record.Spot{Place: record.Place{Clear: kept.MaxClear, Entry: kept.MaxEntry}, Field: math.MaxInt32}
 		return from, nil
 	}
-	rows, err := c.store.NewestMessages(n, record.KindHeartbeat)
+	rows, err := c.store.NewestMessages(math.MaxInt64, n, record.KindHeartbeat)
 	if err != nil || len(rows) == 0 {
 		return from, err
 	}
@@ -153,12 +156,36 @@ func (c *Conversation) Since(m Mark) (News, error) {
 	if err == nil {
 		n.Items, recalled, err = c.recall(rows, seen)
 	}
+	if err == nil {
+		err = c.markLate(m, n.Items)
+	}
 	if err != nil {
 		return News{Until: m}, fmt.Errorf("reading what has come: %w", err)
 	}
 	n.Until.Message = rows[recalled-1].ID
 	n.More = n.More || recalled < len(rows)
 	return n, nil
+}
+
+// markLate marks those of the items since a mark that stand before what came before them.
+func (c *Conversation) markLate(m Mark, items []Item) error {
+	shown, err := c.store.NewestMessages(m.Message, 1, record.KindHeartbeat)
+	if err != nil {
+		return err
+	}
+	var highest record.Spot
+	for i := range shown {
+		highest = shown[i].Held.At
+	}
+	for i := range items {
+		it := &items[i]
+		if it.At.Compare(highest) < 0 {
+			it.Before = highest.Entry
+		} else if it.Record == nil || it.Record.Kind() != record.KindHeartbeat { // which is not shown
+			highest = it.At
+		}
+	}
+	return nil
 }
 
 // Now returns the mark behind everything that has come so far.

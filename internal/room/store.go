@@ -90,7 +90,7 @@ type messageStore interface {
 	// MessagesSince goes by arrival, the two others by the order of lines: place, field, author, number, hash.
 	MessagesSince(id int64, limit int) ([]kept.Message, error)
 	MessagesFrom(from record.Held, limit int) ([]kept.Message, error)
-	NewestMessages(n int, leftOut record.Kind) ([]kept.Message, error)
+	NewestMessages(until int64, n int, leftOut record.Kind) ([]kept.Message, error)
 	Records(visit func(record.Held) error) error
 	Events(since int64, limit int) ([]kept.Event, error)
 	LastMessage() (int64, error)
