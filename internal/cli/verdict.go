@@ -31,7 +31,7 @@ const (
 // weights are those of the kinds that say less than that something is wrong.
 var weights = map[string]weight{
 	record.NotOurs.String(): unsure, "damaged": unsure, record.Newer.String(): unsure, "unread": unsure, "claimed": unsure,
-	"too late": unsure,
+	"too late":             unsure,
 	record.Repeat.String(): noted, "expired": noted, "from the future": noted, record.Unsigned.String(): noted,
 	record.Renamed.String(): noted,
 }
