@@ -47,7 +47,7 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 	if err := c.tellArrivals(&arrivals, o.asJSON); err != nil {
 		return err
 	}
-	if err := c.relay.tell(a, &c.news, c.cut, len(arrivals.Waiting), o.asJSON); err != nil {
+	if err := c.relay.tell(a, aboutRelay(&c.news, c.cut), len(arrivals.Waiting), o.asJSON); err != nil {
 		return err
 	}
 	if readErr == nil && c.cut != "" {

@@ -3,7 +3,9 @@ package cli
 import (
 	"fmt"
 	"slices"
+	"time"
 
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
 )
 
@@ -35,6 +37,26 @@ func aboutRelay(n *remote.News, stopped string) (all []findingJSON) {
 	return all
 }
 
+// awaited tells which entries have not come for a minute: in a room of plain texts nothing else shows that they are
+// lacking.
+func awaited(gaps []remote.Range, now time.Time) (all []findingJSON) {
+	var late []remote.Range
+	for i := range gaps {
+		if now.Sub(gaps[i].Since) >= ripeAfter && !gaps[i].Asked() {
+			late = append(late, gaps[i])
+		}
+	}
+	if len(late) == 0 {
+		return nil
+	}
+	first, last := late[0].First, late[len(late)-1].Last
+	text := "waiting for " + record.Entries(first, last)
+	if len(late) > 1 {
+		text = fmt.Sprintf("waiting for %s of entries, among %s", count(len(late), "range"), record.Entries(first, last))
+	}
+	return []findingJSON{{Finding: "not shown", Text: text, Entry: &first, LastEntry: &last, Waiting: true}}
+}
+
 // namedText says that a relay names entries that it does not show.
 func namedText(first, last int64) string {
 	switch {
@@ -49,10 +71,9 @@ func namedText(first, last int64) string {
 // relayTeller remembers what was told of a relay after the last reading.
 type relayTeller struct{ said []string }
 
-// tell tells what a reading found out about the relay and was not told after the one before. With what waits besides it
-// is what may still come, which is noted for the verdict.
-func (r *relayTeller) tell(a *app, n *remote.News, stopped string, waiting int, asJSON bool) error {
-	all := aboutRelay(n, stopped)
+// tell tells what of a reading was not told after the one before: what may change with the next one, which is noted for
+// the verdict together with the number of what waits besides.
+func (r *relayTeller) tell(a *app, all []findingJSON, waiting int, asJSON bool) error {
 	a.tally.pending = waiting + len(all)
 	var said []string
 	for _, f := range all {

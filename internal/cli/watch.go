@@ -232,7 +232,8 @@ func (w *watcher) poll(ctx context.Context) (news bool, err error) {
 		return false, err
 	}
 	if err == nil {
-		if err := w.relay.tell(w.app, &got, w.stopped(&got, budget, &w.barren), 0, w.options.asJSON); err != nil {
+		about := append(aboutRelay(&got, w.stopped(&got, budget, &w.barren)), awaited(got.Position.Gaps, time.Now())...)
+		if err := w.relay.tell(w.app, about, 0, w.options.asJSON); err != nil {
 			return false, err
 		}
 	}

@@ -91,6 +91,27 @@ func TestARelayThatNamesWhatItDoesNotShow(t *testing.T) {
 	}
 }
 
+// TestWatchOfPlainTextsTellsWhatWaits: there an entry that does not come is all that shows.
+func TestWatchOfPlainTextsTellsWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		class := newClass(t, relaytest.InBubble(t))
+		ana, bo := class.device("127.0.0.1"), class.device("127.0.0.1")
+		channel := fmt.Sprint(ana.makeRoom(plainText))
+		for _, text := range []string{"one", "two", "three"} {
+			ana.must("send", text)
+		}
+		bo.must("join", "lab", "--channel", channel, "--profile", plainText)
+		bo.transport = &withheld{bo.transport, 2}
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
+		defer cancel()
+		bo.runContext(ctx, "watch", "--from-start")
+		waits, lost, ok := strings.Cut(bo.stderr.String(), "waiting for entry 2\n")
+		if !ok || strings.Contains(waits, "entry 2") || strings.Count(lost, "entry 2 was not shown\n") != 1 {
+			t.Errorf("watch says\n%s", &bo.stderr)
+		}
+	})
+}
+
 // TestWatchTellsWhatWaits: a message that does not come is told to be waited for after a minute, once, and to be missing
 // when the relay had time enough to show it. With --strict it counts from the beginning.
 func TestWatchTellsWhatWaits(t *testing.T) {

@@ -38,7 +38,7 @@ func (a *app) watchSigned(ctx context.Context, r keyring.Room, o watchOptions) (
 			if err := a.tellWaiting(w.ripe(arrivals.Waiting, time.Now()), o.asJSON); err != nil {
 				return false, err
 			}
-			if err := c.relay.tell(a, &c.news, c.cut, len(arrivals.Waiting), o.asJSON); err != nil {
+			if err := c.relay.tell(a, aboutRelay(&c.news, c.cut), len(arrivals.Waiting), o.asJSON); err != nil {
 				return false, err
 			}
 		}
