@@ -10,6 +10,10 @@ import (
 // Which keys belong to one person. Each claim is judged by itself on all that are held, so that the order in which the
 // records came does not matter.
 
+// maxDevices is how many claims of one author are looked at, and how many about one key: those with the lowest keys. So
+// whoever writes thousands costs no more than that for each.
+const maxDevices = 64
+
 // DeviceClaim is what the records of one author say of another key: one row for the two.
 type DeviceClaim struct {
 	Author, Device PublicKey
@@ -36,10 +40,12 @@ type deviceRow struct {
 	dirty bool
 }
 
+func compareRows(a, b *deviceRow) int { return compareDevices(a.DeviceClaim, b.DeviceClaim) }
+
 // deviceRows are the claims that a ledger knows of.
 type deviceRows struct {
 	rows map[devicePair]*deviceRow
-	// by and on are those of an author and those about a key, for keys that Known was asked for.
+	// by and on are those of an author and those about a key, in order, for keys that Known was asked for.
 	by, on map[PublicKey][]*deviceRow
 	asked  map[PublicKey]bool
 	// What follows is remembered until a row changes: which of them stand, and the answers of [ledger.person].
@@ -52,19 +58,28 @@ func newDeviceRows() deviceRows {
 		rows: map[devicePair]*deviceRow{}, by: map[PublicKey][]*deviceRow{}, on: map[PublicKey][]*deviceRow{},
 		asked: map[PublicKey]bool{},
 	}
-	d.changed()
+	d.standingBy, d.standingOn = map[PublicKey][]*deviceRow{}, map[PublicKey][]*deviceRow{}
+	d.persons = map[PublicKey]PublicKey{}
 	return d
 }
 
-func (d *deviceRows) changed() {
-	d.standingBy, d.standingOn = map[PublicKey][]*deviceRow{}, map[PublicKey][]*deviceRow{}
-	d.persons = map[PublicKey]PublicKey{}
+// changed forgets what was remembered of the claims of two keys about each other.
+func (d *deviceRows) changed(a, b PublicKey) {
+	for _, key := range []PublicKey{a, b} {
+		delete(d.standingBy, key)
+		delete(d.standingOn, key)
+	}
+	clear(d.persons)
 }
 
 func (d *deviceRows) add(row *deviceRow) {
 	d.rows[row.pair()] = row
-	d.by[row.Author] = append(d.by[row.Author], row)
-	d.on[row.Device] = append(d.on[row.Device], row)
+	insert := func(rows []*deviceRow) []*deviceRow {
+		i, _ := slices.BinarySearchFunc(rows, row, compareRows)
+		return slices.Insert(rows, i, row)
+	}
+	d.by[row.Author] = insert(d.by[row.Author])
+	d.on[row.Device] = insert(d.on[row.Device])
 }
 
 // askDevices makes sure that all claims by a key and about it are there.
@@ -85,26 +100,30 @@ func (l *ledger) askDevices(key PublicKey) {
 	}
 }
 
-// claimsBy returns the claims of a key that nobody has withdrawn, in a fixed order.
+// claimsBy returns the first claims of a key that nobody has withdrawn.
 func (l *ledger) claimsBy(key PublicKey) []*deviceRow {
 	l.askDevices(key)
 	return l.devices.standing(l.devices.standingBy, l.devices.by, key)
 }
 
-// claimsOn returns the claims about a key that nobody has withdrawn, in a fixed order.
+// claimsOn returns the first claims about a key that nobody has withdrawn.
 func (l *ledger) claimsOn(key PublicKey) []*deviceRow {
 	l.askDevices(key)
 	return l.devices.standing(l.devices.standingOn, l.devices.on, key)
 }
 
 func (d *deviceRows) standing(known, all map[PublicKey][]*deviceRow, key PublicKey) []*deviceRow {
-	rows, ok := known[key]
-	if !ok {
-		rows = slices.DeleteFunc(slices.Clone(all[key]), func(row *deviceRow) bool { return !d.stands(row) })
-		slices.SortFunc(rows, func(a, b *deviceRow) int { return compareDevices(a.DeviceClaim, b.DeviceClaim) })
-		known[key] = rows
+	standing, ok := known[key]
+	if ok {
+		return standing
 	}
-	return rows
+	for _, row := range all[key] {
+		if len(standing) < maxDevices && d.stands(row) {
+			standing = append(standing, row)
+		}
+	}
+	known[key] = standing
+	return standing
 }
 
 // stands reports whether a claim is withdrawn neither by its author nor by the key that it is about.
@@ -135,7 +154,8 @@ func (l *ledger) person(key PublicKey) PublicKey {
 	person, ok := l.devices.persons[key]
 	if !ok {
 		person = key
-		if claims := l.claimsOn(key); len(claims) == 1 && l.rival(claims[0]) == nil {
+		if claims := l.claimsOn(key); len(claims) == 1 && l.rival(claims[0]) == nil &&
+			slices.Contains(l.claimsBy(claims[0].Author), claims[0]) {
 			person = claims[0].Author
 		}
 		l.devices.persons[key] = person
@@ -162,7 +182,7 @@ func (s *session) device(r *Record, d Device) {
 	row.Refuses = row.Refuses || d.Withdraws()
 	if row.DeviceClaim != before {
 		row.dirty = true
-		s.devices.changed()
+		s.devices.changed(r.Author, d.Key)
 		s.judgeDevices(r.Author, d.Key)
 	}
 }
@@ -170,15 +190,18 @@ func (s *session) device(r *Record, d Device) {
 // judgeDevices tells which claims contradict each other, and who is whose namesake, once claims of two keys about each
 // other have changed. It takes back what does not hold any more.
 func (s *session) judgeDevices(a, b PublicKey) {
-	d := &s.devices
 	rows, keys := map[*deviceRow]bool{}, map[PublicKey]bool{a: true, b: true}
-	for _, all := range [][]*deviceRow{d.by[a], d.by[b], d.on[a], d.on[b]} {
-		for _, row := range all {
+	for _, pair := range []devicePair{{a, b}, {b, a}} { // one that stands no more is in no list
+		if row := s.devices.rows[pair]; row != nil {
+			rows[row] = true
+		}
+	}
+	for _, claims := range [][]*deviceRow{s.claimsBy(a), s.claimsBy(b), s.claimsOn(a), s.claimsOn(b)} {
+		for _, row := range claims {
 			rows[row], keys[row.Author], keys[row.Device] = true, true, true
 		}
 	}
-	order := func(a, b *deviceRow) int { return compareDevices(a.DeviceClaim, b.DeviceClaim) }
-	for _, row := range slices.SortedFunc(maps.Keys(rows), order) {
+	for _, row := range slices.SortedFunc(maps.Keys(rows), compareRows) {
 		s.judgeDevice(row)
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(keys), func(a, b PublicKey) int { return bytes.Compare(a[:], b[:]) }) {
@@ -200,7 +223,7 @@ func (s *session) judgeDevice(row *deviceRow) {
 	author := s.author(row.Author)
 	f := s.finding(Contradiction, author, row.Number, s.placeOf(author, row.Number).Place)
 	f.Name, f.Device = s.named(row.Author).Name, s.named(row.Device)
-	if s.devices.stands(row) {
+	if slices.Contains(s.claimsOn(row.Device), row) {
 		if rival := s.rival(row); rival != nil {
 			f.Rival, f.RivalDevice = s.named(rival.Author), s.named(rival.Device)
 			s.tell(f)

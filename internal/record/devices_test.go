@@ -165,6 +165,56 @@ func TestContradictionIsToldAndTakenBack(t *testing.T) {
 	}
 }
 
+// Thousands of claims about one key took minutes and as many lines.
+func TestManyClaimsCostLittle(t *testing.T) {
+	const many = 1000
+	phone := newScribe(t, 1, "phone")
+	var records []Signed
+	for i := range uint16(many) {
+		s := newScribe(t, 0, "")
+		s.id = NewIdentity([KeySize]byte{2, byte(i), byte(i >> 8)})
+		records = append(records, s.write(claim(s, phone)))
+	}
+	l := newListener(t)
+	l.read(at(t, 1, records...))
+	if names := NamesOf(l.known); names.Person(phone.key()) != phone.key() {
+		t.Error("it is somebody's device")
+	}
+	if told := len(l.known.Findings()); told < 2 || told > 10*maxDevices {
+		t.Errorf("told %d contradictions", told)
+	}
+}
+
+// An author has at most 64 devices, the same ones in every order.
+func TestAnAuthorHasAtMost64Devices(t *testing.T) {
+	py := newScribe(t, 1, "py")
+	var devices []*scribe
+	var cells [][]Cell
+	for i := range maxDevices + 6 {
+		s := newScribe(t, byte(i+2), "")
+		devices = append(devices, s)
+		cells = append(cells, at(t, int64(i+1), py.write(claim(py, s))))
+	}
+	var counted [2]map[PublicKey]bool
+	for i := range counted {
+		counted[i] = map[PublicKey]bool{}
+		l := newListener(t)
+		for _, c := range cells {
+			l.read(c)
+		}
+		names := NamesOf(l.known)
+		for _, s := range devices {
+			if names.Person(s.key()) == py.key() {
+				counted[i][s.key()] = true
+			}
+		}
+		slices.Reverse(cells)
+	}
+	if len(counted[0]) != maxDevices || !maps.Equal(counted[0], counted[1]) {
+		t.Errorf("%d devices, and %d in the other order", len(counted[0]), len(counted[1]))
+	}
+}
+
 // gossip is a conversation about who is who.
 func gossip(t *rapid.T) (people []*scribe, records []Signed) {
 	nicks := []string{"py", "Py", "phone", "рhone", "pia", "mal", ""}

@@ -108,6 +108,7 @@
 // by any record is so for good, because the signature that gives it has no number. A claim stands if it is withdrawn by
 // neither. It counts if no other standing claim is about the same key, by that key, or about the author: a star, never a
 // chain or a circle. It is judged by all records that are held, in whatever order they came, and again with every new one.
+// Of more than 64 standing claims of one author, or about one key, those with the lowest keys are looked at.
 //
 // A claim that counts changes one thing. Records of that key are labelled with the author's name: "py's phone" if they are
 // called phone by themselves, "py (~3f9a12cd)" if they have no name or one that looks like the author's; and between py
