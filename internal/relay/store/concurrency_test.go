@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/store"
@@ -83,6 +84,7 @@ const logBound = (2*store.LogLimit + store.FoldAfter) * 4096
 func TestLogIsBounded(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
+	s.WaitForReaders(time.Hour) // each read is short, but on a busy machine it may be a while until it is done
 	key := create(t, s, 1)
 	add(t, s, 1, key, 100)
 	p, err := s.Position(t.Context(), 1)
@@ -172,37 +174,53 @@ func TestImportBeside(t *testing.T) {
 	}
 }
 
-// TestLargeClear: while the entries of a large channel go, step by step, others write and the channel itself is written
-// anew.
+// TestLargeClear: the entries of a large channel go in small steps, and between any two of them others write and the
+// channel itself is written anew.
 func TestLargeClear(t *testing.T) {
 	s := open(t, t.TempDir())
 	key, other := create(t, s, 1), create(t, s, 2)
-	const entries = 20 * store.SweepRows
-	add(t, s, 1, key, entries)
+	const steps = 20
+	add(t, s, 1, key, steps*store.SweepRows)
 	before, err := s.Position(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
+	step, release := s.HoldSweep()
+	defer release()
 	if err := s.ClearChannel(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
-	written := 0
-	for left := true; left; written++ {
-		add(t, s, 1, key, 1)
-		add(t, s, 2, other, 1)
-		left = false
-		if err := s.Entries(t.Context(), before.Generation, before.Last, before.Last, func(*thingspeak.Entry) error {
-			left = true // the newest goes last
+	left := func() (n int) {
+		err := s.Entries(t.Context(), before.Generation, 1, before.Last, func(*thingspeak.Entry) error {
+			n++
 			return nil
-		}); err != nil {
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
+		return n
 	}
-	if written < 10 {
-		t.Errorf("while %d entries went, %d were written", entries, written)
+	written := int64(0)
+	for want := steps * store.SweepRows; ; want = max(want-store.SweepRows, 0) {
+		if got := left(); got != want {
+			t.Errorf("after %d steps %d entries are left, want %d", written, got, want)
+		}
+		add(t, s, 1, key, 1)
+		add(t, s, 2, other, 1)
+		written++
+		more, err := step()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !more {
+			break
+		}
+	}
+	if written != steps+2 { // one more step takes the note away, and one finds nothing
+		t.Errorf("%d steps, want %d", written, steps+2)
 	}
 	for id := range int64(2) {
-		if p, err := s.Position(t.Context(), id+1); err != nil || p.Last != int64(written) {
+		if p, err := s.Position(t.Context(), id+1); err != nil || p.Last != written {
 			t.Errorf("channel %d stands at %+v, %v; want %d entries", id+1, p, err, written)
 		}
 	}

@@ -1,6 +1,10 @@
 package store
 
-import "github.com/fernpost/fernpost/internal/sqlite"
+import (
+	"time"
+
+	"github.com/fernpost/fernpost/internal/sqlite"
+)
 
 // Bounds of the log in pages.
 const (
@@ -8,8 +12,28 @@ const (
 	LogLimit  = logLimit
 )
 
+// WaitForReaders sets how long a fold waits for reads.
+func (s *SQLite) WaitForReaders(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.foldWait = d
+}
+
 // SweepRows is how many cleared entries go at a time.
 const SweepRows = sweepRows
+
+// HoldSweep keeps the sweep from beginning until release. Meanwhile step does what it would do at a time, and tells
+// whether there was something to do.
+func (s *SQLite) HoldSweep() (step func() (bool, error), release func()) {
+	s.sweeping.Lock()
+	return func() (bool, error) {
+		generation, err := s.abandoned()
+		if err != nil || generation == 0 {
+			return false, err
+		}
+		return true, s.sweepSome(generation)
+	}, s.sweeping.Unlock
+}
 
 // Remembered is of how many channels a store remembers where they stand, for writers and for readers.
 func (s *SQLite) Remembered() (states, positions int) {

@@ -75,7 +75,7 @@ func (s *SQLite) fold() {
 		return
 	}
 	s.log.patience = logLimit
-	if _, whole, err := checkpoint(s.writer, "RESTART", waitForReaders); err == nil && !whole {
+	if _, whole, err := checkpoint(s.writer, "RESTART", s.foldWait); err == nil && !whole {
 		s.log.patience = 2 * length
 	}
 }

@@ -39,6 +39,8 @@ const (
 type SQLite struct {
 	path string
 	disk sqlite.Disk
+	// foldWait is waitForReaders, except in tests that must not depend on how busy the machine is.
+	foldWait time.Duration
 	// readers holds the connections that no read uses; nil stands for one that is not open.
 	readers chan *sqlite.Conn
 
@@ -79,12 +81,13 @@ func openSQLite(dir string, on sqlite.Disk) (*SQLite, error) {
 		return nil, err
 	}
 	s := &SQLite{
-		path:    path,
-		disk:    on,
-		readers: make(chan *sqlite.Conn, maxReaders),
-		inserts: newInsertTexts(),
-		known:   map[int64]relay.State{},
-		closing: make(chan struct{}),
+		path:     path,
+		disk:     on,
+		foldWait: waitForReaders,
+		readers:  make(chan *sqlite.Conn, maxReaders),
+		inserts:  newInsertTexts(),
+		known:    map[int64]relay.State{},
+		closing:  make(chan struct{}),
 	}
 	for range maxReaders {
 		s.readers <- nil
