@@ -19,8 +19,10 @@ type Memory struct {
 	devices map[devicePair]DeviceClaim
 	about   map[PublicKey]map[devicePair]bool // the same, by both of their keys
 	told    map[FindingID]Finding
-	groups  map[numberKey]map[GroupID]Group
-	pending map[GroupID]map[Spot]bool
+	// A map in a map would take a kilobyte for each cell of a stranger that waits.
+	groups  map[GroupID]Group
+	numbers map[numberKey][]GroupID // the same
+	pending map[GroupID][]Spot
 	spots   map[Spot]GroupID // the same
 	untried map[GroupID]bool
 	cells   map[Spot]*keptCell
@@ -34,8 +36,8 @@ func NewMemory() *Memory {
 		authors: map[PublicKey]Author{}, tagged: map[Tag]map[PublicKey]bool{}, held: map[PublicKey]map[uint32][]Held{},
 		claims: map[Tag]map[claimKey]Claim{}, doubted: map[claimKey]bool{}, waiting: map[PublicKey]bool{},
 		pins: map[string]PublicKey{}, devices: map[devicePair]DeviceClaim{}, about: map[PublicKey]map[devicePair]bool{},
-		told: map[FindingID]Finding{}, groups: map[numberKey]map[GroupID]Group{},
-		pending: map[GroupID]map[Spot]bool{}, spots: map[Spot]GroupID{}, untried: map[GroupID]bool{},
+		told: map[FindingID]Finding{}, groups: map[GroupID]Group{}, numbers: map[numberKey][]GroupID{},
+		pending: map[GroupID][]Spot{}, spots: map[Spot]GroupID{}, untried: map[GroupID]bool{},
 		cells: map[Spot]*keptCell{},
 	}
 }
@@ -74,9 +76,7 @@ func (m *Memory) all() Change {
 		all.Pins = append(all.Pins, Pin{form, key})
 	}
 	all.Devices = slices.Collect(maps.Values(m.devices))
-	for _, groups := range m.groups {
-		all.Groups = slices.AppendSeq(all.Groups, maps.Values(groups))
-	}
+	all.Groups = slices.Collect(maps.Values(m.groups))
 	for spot := range m.spots {
 		all.Pending = append(all.Pending, m.open(spot)...)
 	}
@@ -122,35 +122,54 @@ func (m *Memory) Apply(c Change) {
 		put(m.about, d.Device, d.pair(), true)
 	}
 	for _, g := range c.Groups {
-		put(m.groups, g.ID.claimed(), g.ID, g)
+		if _, ok := m.groups[g.ID]; !ok {
+			m.numbers[g.ID.claimed()] = append(m.numbers[g.ID.claimed()], g.ID)
+		}
+		m.groups[g.ID] = g
 		if delete(m.untried, g.ID); g.Untried {
 			m.untried[g.ID] = true
 		}
 	}
 	for _, id := range c.GroupsGone {
 		delete(m.untried, id)
-		if delete(m.groups[id.claimed()], id); len(m.groups[id.claimed()]) == 0 {
-			delete(m.groups, id.claimed())
+		delete(m.groups, id)
+		left := slices.DeleteFunc(m.numbers[id.claimed()], func(other GroupID) bool { return other == id })
+		if m.numbers[id.claimed()] = left; len(left) == 0 {
+			delete(m.numbers, id.claimed())
 		}
 	}
 	for _, cell := range c.Pending {
 		if id, err := cell.Group(); err == nil {
-			put(m.pending, id, cell.Spot, true)
+			if _, ok := m.spots[cell.Spot]; !ok {
+				m.pending[id] = append(m.pending[id], cell.Spot)
+			}
 			m.spots[cell.Spot] = id
 		}
 	}
-	for _, spot := range c.PendingGone {
-		id := m.spots[spot]
-		delete(m.spots, spot)
-		if delete(m.pending[id], spot); len(m.pending[id]) == 0 {
-			delete(m.pending, id)
-		}
-	}
+	m.forgetPending(c.PendingGone)
 	for _, f := range slices.Concat(c.TakenBack, c.Superseded) {
 		delete(m.told, f.ID())
 	}
 	for _, f := range c.Told {
 		m.told[f.ID()] = f
+	}
+}
+
+// forgetPending forgets that cells at some spots wait.
+func (m *Memory) forgetPending(spots []Spot) {
+	groups := map[GroupID]bool{}
+	for _, spot := range spots {
+		groups[m.spots[spot]] = true
+		delete(m.spots, spot)
+	}
+	for id := range groups {
+		left := slices.DeleteFunc(m.pending[id], func(spot Spot) bool {
+			_, waits := m.spots[spot]
+			return !waits
+		})
+		if m.pending[id] = left; len(left) == 0 {
+			delete(m.pending, id)
+		}
 	}
 }
 
@@ -222,13 +241,15 @@ func (m *Memory) Groups(tag Tag, first, last uint32) ([]Group, error) {
 	var groups []Group
 	if uint64(last)-uint64(first) < uint64(len(m.groups)) {
 		for n := uint64(first); n <= uint64(last); n++ {
-			groups = slices.AppendSeq(groups, maps.Values(m.groups[numberKey{tag, uint32(n)}]))
+			for _, id := range m.numbers[numberKey{tag, uint32(n)}] {
+				groups = append(groups, m.groups[id])
+			}
 		}
 		return groups, nil
 	}
-	for key, same := range m.groups {
-		if key.tag == tag && first <= key.number && key.number <= last {
-			groups = slices.AppendSeq(groups, maps.Values(same))
+	for id, g := range m.groups {
+		if id.Tag == tag && first <= id.Number && id.Number <= last {
+			groups = append(groups, g)
 		}
 	}
 	return groups, nil
@@ -241,7 +262,7 @@ func (m *Memory) Untried() ([]GroupID, error) {
 
 // Pending implements [Known].
 func (m *Memory) Pending(id GroupID) ([]Spot, error) {
-	return slices.Collect(maps.Keys(m.pending[id])), nil
+	return slices.Clone(m.pending[id]), nil
 }
 
 // Cells implements [Known].
@@ -262,12 +283,11 @@ func (m *Memory) open(spot Spot) []Cell {
 
 // Arriving implements [Known].
 func (m *Memory) Arriving(tag Tag, above uint32, limit int) (groups []Group, err error) {
-	for key, same := range m.groups {
-		if key.tag == tag && key.number > above {
-			groups = slices.AppendSeq(groups, maps.Values(same))
+	for id, g := range m.groups {
+		if id.Tag == tag && id.Number > above && g.State != LeftOver {
+			groups = append(groups, g)
 		}
 	}
-	groups = slices.DeleteFunc(groups, func(g Group) bool { return g.State == LeftOver })
 	slices.SortFunc(groups, func(a, b Group) int { return compareGroups(a.ID, b.ID) })
 	for n := range groups {
 		if n > 0 && groups[n].ID.Number != groups[n-1].ID.Number {
@@ -286,15 +306,13 @@ func (m *Memory) Waiting() (Waiting, error) {
 		w.Claims = append(w.Claims, m.claims[key.tag][key])
 	}
 	tags := map[Tag]bool{}
-	for key, groups := range m.groups {
-		for _, g := range groups {
-			switch {
-			case g.State != Arriving:
-			case len(m.tagged[key.tag]) > 0:
-				tags[key.tag] = true
-			default:
-				w.Strays++
-			}
+	for id, g := range m.groups {
+		switch {
+		case g.State != Arriving:
+		case len(m.tagged[id.Tag]) > 0:
+			tags[id.Tag] = true
+		default:
+			w.Strays++
 		}
 	}
 	w.Tags = slices.Collect(maps.Keys(tags))

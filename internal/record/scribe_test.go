@@ -112,25 +112,21 @@ func (l *listener) consistent() { l.t.Helper(); consistent(l.t, l.known) }
 
 func consistent(t tester, m *Memory) {
 	t.Helper()
-	groups := 0
-	for _, same := range m.groups {
-		for id, g := range same {
-			groups++
-			links := map[link]bool{}
-			sum := link(0)
-			for spot := range m.pending[id] {
-				if l := linkTo(&m.cells[spot].plain); !links[l] {
-					links[l] = true
-					sum ^= l
-				}
-			}
-			if len(links) != g.Cells || uint64(sum) != g.Sum || len(links) == 0 {
-				t.Fatalf("group %+v has %d cells", g, len(links))
+	for id, g := range m.groups {
+		links := map[link]bool{}
+		sum := link(0)
+		for _, spot := range m.pending[id] {
+			if l := linkTo(&m.cells[spot].plain); !links[l] {
+				links[l] = true
+				sum ^= l
 			}
 		}
+		if len(links) != g.Cells || uint64(sum) != g.Sum || len(links) == 0 {
+			t.Fatalf("group %+v has %d cells", g, len(links))
+		}
 	}
-	if len(m.pending) != groups {
-		t.Fatalf("cells of %d groups are kept, of %d are told", len(m.pending), groups)
+	if len(m.pending) != len(m.groups) {
+		t.Fatalf("cells of %d groups are kept, of %d are told", len(m.pending), len(m.groups))
 	}
 	claims := map[PublicKey]int{}
 	for _, about := range m.claims {

@@ -36,7 +36,7 @@ func (r *Report) Opened() bool {
 }
 
 // Verify reads a whole feed afresh, without an archive, and judges it. Entries may come in any order. view is asked
-// once they have all come. Its memory grows with the number of tokens.
+// once they have all come. Its memory grows with the number of different tokens that a key opens.
 func Verify(
 	keys []fernet.Key, salt record.Salt, entries iter.Seq2[*thingspeak.Entry, error], view func() record.View,
 	now time.Time,
@@ -90,6 +90,7 @@ func (v *verifier) take(view record.View) error {
 		pages[i].unknown = pages[i].tokens
 		v.open(&pages[i])
 	})
+	clear(v.batch) // or its texts would stay
 	v.batch = v.batch[:0]
 	var cells []record.Cell
 	for i := range pages {
