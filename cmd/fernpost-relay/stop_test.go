@@ -119,7 +119,7 @@ func (s *serving) signalAndWait(t *testing.T) {
 	if err := s.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	for {
+	testenv.Await(t, "/readyz says that it stops", func() bool {
 		r, err := http.Get(s.ops + "/readyz")
 		if err != nil {
 			t.Fatalf("/readyz while it stops: %v", err)
@@ -129,10 +129,8 @@ func (s *serving) signalAndWait(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.StatusCode == http.StatusServiceUnavailable && string(word) == "stopping\n" {
-			return
-		}
-	}
+		return r.StatusCode == http.StatusServiceUnavailable && string(word) == "stopping\n"
+	})
 }
 
 // TestStopFinishesWhatIsUnderWay: after a signal the relay is not ready and accepts nothing, an update that is on its
@@ -142,13 +140,13 @@ func TestStopFinishesWhatIsUnderWay(t *testing.T) {
 	id, key := s.newChannel(t)
 	finish := s.beginUpdate(t, key)
 	s.signalAndWait(t)
-	for {
+	testenv.Await(t, "it takes no connection any more", func() bool {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
-		if err != nil {
-			break // as it should be, if not at once
+		if err == nil {
+			conn.Close()
 		}
-		conn.Close()
-	}
+		return err != nil
+	})
 	if answer, err := finish(); answer != "200 1" || err != nil {
 		t.Errorf("the update under way: %q, %v", answer, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -106,7 +107,9 @@ func (d *device) trace(last int, args ...string) (changes []change, stdout strin
 	d.t.Helper()
 	runtime.LockOSThread() // only the thread that has started it may trace it
 	defer runtime.UnlockOSThread()
-	cmd := d.command(args...)
+	bounded := d.command(args...)
+	// Without its context, which only Wait lets go of: a traced process is waited for below.
+	cmd := &exec.Cmd{Path: bounded.Path, Args: bounded.Args, Env: bounded.Env, Dir: bounded.Dir}
 	out, err := os.CreateTemp(d.t.TempDir(), "stdout")
 	if err != nil {
 		d.t.Fatal(err)

@@ -42,7 +42,9 @@ func (d *device) command(args ...string) *exec.Cmd {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	return &exec.Cmd{Path: self, Args: append([]string{"fernpost"}, args...), Env: d.env, Dir: d.t.TempDir()}
+	cmd := testenv.Command(d.t, self, args...)
+	cmd.Args[0], cmd.Env, cmd.Dir = "fernpost", d.env, d.t.TempDir()
+	return cmd
 }
 
 // must runs a command that has to succeed, and returns what it printed.

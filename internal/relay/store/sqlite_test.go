@@ -12,6 +12,7 @@ import (
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/store"
 	"github.com/fernpost/fernpost/internal/relay/storetest"
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -156,8 +157,8 @@ func TestClearedEntriesGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	add(t, s, 7, key, 5)
-	for left := -1; left != 0; {
-		left = 0
+	testenv.Await(t, "the cleared entries are gone", func() bool {
+		left := 0
 		err := s.Entries(t.Context(), before.Generation, 1, before.Last, func(*thingspeak.Entry) error {
 			left++
 			return nil
@@ -165,7 +166,8 @@ func TestClearedEntriesGo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-	}
+		return left == 0
+	})
 	if p, err := s.Position(t.Context(), 7); err != nil || p.Last != 5 {
 		t.Errorf("the sweep left the channel at %+v, %v", p, err)
 	}
