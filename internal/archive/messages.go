@@ -103,6 +103,17 @@ func (r *Room) MessagesFrom(from record.Held, limit int) ([]kept.Message, error)
 		at, field, key(from.Author), int64(from.Number), hash(from.Hash), int64(limit))
 }
 
+// NewestOfOthers returns the record that stands highest of those that own has not signed, heartbeats not counted.
+func (r *Room) NewestOfOthers(own record.PublicKey) (h record.Held, ok bool, err error) {
+	// The plus keeps SQLite from going by author, and sorting all messages.
+	rows, err := r.messages(selectMessages+`WHERE +m.author <> ifnull((SELECT id FROM authors WHERE key = ?), 0) AND m.kind <> ?
+		ORDER BY m.place DESC, m.field DESC LIMIT 1`, own[:], int64(record.KindHeartbeat))
+	if err != nil || len(rows) == 0 {
+		return h, false, err
+	}
+	return rows[0].Held, true, nil
+}
+
 // NewestMessages returns, of the messages with IDs up to until, the n that stand highest and are not of the kind left
 // out, the highest first.
 func (r *Room) NewestMessages(until int64, n int, leftOut record.Kind) ([]kept.Message, error) {

@@ -257,6 +257,10 @@ func (c *conversation) tellOfKeys() error {
 	if len(c.room.Untold) == 0 {
 		return nil
 	}
+	var err error
+	if c.room, err = c.loadRoom(c.room.Name); err != nil { // another process may have told of them meanwhile
+		return err
+	}
 	if err := c.noteWriting(); err != nil {
 		return err
 	}

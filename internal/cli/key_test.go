@@ -72,3 +72,28 @@ func TestASendThatWaitsForItsMessageSealsWithTheNewKey(t *testing.T) {
 		})
 	}
 }
+
+// brokenPipe is a standard output that nobody reads.
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// A passphrase that could not be shown must not be used: nobody would have it.
+func TestAPassphraseThatNobodySawIsNotUsed(t *testing.T) {
+	relay := relaytest.New(t, relaytest.InMemory())
+	ana := newDevice(t, relay)
+	ana.makeRoom(quickSigned)
+	for _, args := range [][]string{{"key", "rotate", "--room", "lab", "--generate"}, {"init", "other", "--generate", "--profile", quickSigned}} {
+		a := &app{
+			stdin: strings.NewReader(""), stdout: brokenPipe{}, stderr: io.Discard,
+			getenv: func(name string) string { return ana.env[name] },
+		}
+		if code := a.run(t.Context(), args); code != exitFailed {
+			t.Errorf("fernpost %s exits %d", strings.Join(args, " "), code)
+		}
+	}
+	ana.must("rooms", "--json")
+	if got := ana.stdout.String(); strings.Contains(got, "other") || !strings.Contains(got, `"keys":1`) {
+		t.Errorf("the device has %s", got)
+	}
+}

@@ -75,13 +75,10 @@ func (c *Conversation) write(body record.Body, now time.Time) (w Written, err er
 	if err != nil {
 		return w, err
 	}
-	body, named, err := c.name(body)
+	r := record.Record{Clock: now.UnixMilli(), Nick: c.o.Nick, Body: body}
+	named, err := c.name(&r)
 	if err != nil {
 		return w, err
-	}
-	r := record.Record{Clock: now.UnixMilli(), Nick: c.o.Nick, Body: body}
-	if len(named) > 0 {
-		r.Seen = seenOf(&named[0])
 	}
 	w, err = c.queue(&t, &r, c.sealerOf(body), now)
 	if err != nil {
@@ -90,10 +87,12 @@ func (c *Conversation) write(body record.Body, now time.Time) (w Written, err er
 	if err := t.keep(c.store, &state); err != nil {
 		return w, err
 	}
-	for i := range named {
-		named[i].MarkNamed(named[i].Top, w.Number)
+	change := record.Change{}
+	for _, n := range named {
+		n.author.MarkNamed(n.number, w.Number)
+		change.Authors = append(change.Authors, n.author)
 	}
-	return w, c.store.Apply(&record.Change{Authors: named})
+	return w, c.store.Apply(&change)
 }
 
 // sealerOf returns which key seals a body: the newest, but the one before it for the record that tells of it, which is
@@ -124,28 +123,58 @@ func (c *Conversation) adopt(state *kept.State) error {
 	return nil
 }
 
-// name returns the body and the authors whom the record is to name: the first in its head, the others in a heartbeat,
-// as many as it takes to fill one entry.
-func (c *Conversation) name(body record.Body) (record.Body, []record.Author, error) {
-	_, isHeartbeat := body.(record.Heartbeat)
+// namedRecord is a record of somebody else that one of ours names.
+type namedRecord struct {
+	author record.Author
+	number uint32
+}
+
+// name lets a record say which records of others its author has seen: one that answers, the newest of them, so that
+// nobody can put the answer behind another question; any other the newest of those whom we have named longest ago, a
+// heartbeat of as many as it takes to fill one entry.
+func (c *Conversation) name(r *record.Record) (named []namedRecord, err error) {
+	switch r.Body.(type) {
+	case record.Text, record.File:
+		return c.nameNewest(r)
+	}
+	_, isHeartbeat := r.Body.(record.Heartbeat)
 	limit := 1
 	if isHeartbeat {
 		const seenBytes = record.TagSize + 4 + record.ShortHashSize
 		limit += max(record.Capacity(max(len(c.o.Fields), 2), len(c.o.Nick))/seenBytes, 0)
 	}
 	authors, err := c.store.Unnamed(c.own, limit)
-	if err != nil || !isHeartbeat {
-		return body, authors, err
+	if err != nil {
+		return nil, err
 	}
 	heartbeat := record.Heartbeat{}
-	for i := range authors[min(1, len(authors)):] {
-		heartbeat = append(heartbeat, seenOf(&authors[i+1]))
+	for i := range authors {
+		a := &authors[i]
+		seen := record.Seen{Tag: a.Key.Tag(), Number: a.Top, Hash: a.TopHash}
+		if i == 0 {
+			r.Seen = seen
+		} else {
+			heartbeat = append(heartbeat, seen)
+		}
+		named = append(named, namedRecord{*a, a.Top})
 	}
-	return heartbeat, authors, nil
+	if isHeartbeat {
+		r.Body = heartbeat
+	}
+	return named, nil
 }
 
-func seenOf(a *record.Author) record.Seen {
-	return record.Seen{Tag: a.Key.Tag(), Number: a.Top, Hash: a.TopHash}
+func (c *Conversation) nameNewest(r *record.Record) ([]namedRecord, error) {
+	h, ok, err := c.store.NewestOfOthers(c.own)
+	if err != nil || !ok {
+		return nil, err
+	}
+	author, ok, err := c.store.Author(h.Author)
+	if err != nil || !ok {
+		return nil, err
+	}
+	r.Seen = record.Seen{Tag: h.Author.Tag(), Number: h.Number, Hash: h.Hash.Short()}
+	return []namedRecord{{author, h.Number}}, nil
 }
 
 // tip is where the next record goes: after which of our records, and behind which post.

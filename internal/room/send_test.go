@@ -452,6 +452,56 @@ func TestHeartbeatNamesOthers(t *testing.T) {
 	}
 }
 
+// A message names the newest record of others that its author has read, each time, so that nobody can put an answer behind
+// another question.
+func TestMessagesNameTheNewestRecordOfOthers(t *testing.T) {
+	h := newHall(t)
+	ana, bo, cy := h.join(1, "ana"), h.join(2, "bo"), h.join(3, "cy")
+	named := func() string {
+		t.Helper()
+		w, err := bo.Write(record.Text("yes"), time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		items, err := bo.OnTheirWay()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := items[len(items)-1].Record.Seen
+		if items[len(items)-1].Record.Number != w.Number {
+			t.Fatal("the message is not in the outbox")
+		}
+		for _, m := range []*member{ana, cy} {
+			if seen.Tag == m.o.Identity.Public().Tag() {
+				return fmt.Sprint(m.o.Nick, " ", seen.Number)
+			}
+		}
+		return ""
+	}
+	if got := named(); got != "" {
+		t.Errorf("who has read nothing names %s", got)
+	}
+	for _, step := range []struct {
+		who  *member
+		want string
+	}{{ana, "ana 1"}, {cy, "cy 1"}, {ana, "ana 2"}, {ana, "ana 3"}} {
+		step.who.say("?")
+		bo.look()
+		if got, again := named(), named(); got != step.want || again != step.want {
+			t.Errorf("after %s the answers name %q and %q", step.want, got, again)
+		}
+	}
+	ana.look()
+	if _, err := ana.Write(record.Heartbeat(nil), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	ana.deliver()
+	bo.look()
+	if got := named(); got != "ana 3" {
+		t.Errorf("after a heartbeat the answer names %q, want what was shown before", got)
+	}
+}
+
 // An archive that is lost means a new identity, because nobody knows which numbers the old one has used.
 func TestLostArchive(t *testing.T) {
 	h := newHall(t)

@@ -71,6 +71,8 @@ type knowledgeStore interface {
 	// Apply keeps a change. Of the records held it only moves those that are there: see AddMessage.
 	Apply(*record.Change) error
 
+	// NewestOfOthers returns the record that stands highest of those that own has not signed, heartbeats not counted.
+	NewestOfOthers(own record.PublicKey) (record.Held, bool, error)
 	// Unnamed returns authors whom our own records are to name next, Witnesses those who named one of ours.
 	Unnamed(own record.PublicKey, limit int) ([]record.Author, error)
 	Witnesses() ([]record.Author, error)
