@@ -126,7 +126,15 @@ func itemNotes(it *room.Item) []string {
 	m := it.Record
 	var notes []string
 	if m.Late {
-		notes = append(notes, "late")
+		notes = append(notes, "stands behind "+screen.Line(record.Numbers(m.Name, m.Behind, m.Behind)))
+	}
+	if n := m.Refers; n != nil {
+		named := screen.Line(record.Numbers(n.Name, n.Number, n.Number))
+		if n.Below {
+			notes = append(notes, "names "+named+", which stands below")
+		} else {
+			notes = append(notes, "after "+named)
+		}
 	}
 	if clock := (room.Message{Posted: it.Posted, Sealed: m.Time()}); !it.Posted.IsZero() && clock.ClockSkew() != 0 {
 		notes = append(notes, "written "+m.Time().Local().Format(stampLayout)+" by the author's clock")
@@ -161,10 +169,13 @@ func jsonOf(it *room.Item, saved string) messageJSON {
 	j := messageJSON{
 		Entry: known(it.At.Entry), Posted: known(it.Posted), Sealed: known(it.Sealed), Kind: m.Kind().String(), Signed: true,
 		Author: &m.Name, Key: &m.Author, Number: &m.Number, Clock: new(m.Time()), Saved: known(saved),
-		Own: m.Own, Late: m.Late, Forked: m.Forked, OldKey: it.OldKey, SeenBy: append([]string{}, it.SeenBy...), Notice: known(it.Notice),
+		Own: m.Own, Behind: known(m.Behind), Forked: m.Forked, OldKey: it.OldKey, SeenBy: append([]string{}, it.SeenBy...), Notice: known(it.Notice),
 	}
 	if it.Sent != nil {
 		j.State = new(it.Sent.Sent.String())
+	}
+	if n := m.Refers; n != nil {
+		j.Names = &namedJSON{n.Name, n.Author, n.Number, n.Below}
 	}
 	switch b := m.Body.(type) {
 	case record.Text:

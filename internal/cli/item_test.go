@@ -42,7 +42,15 @@ func TestItemsAsPeopleSeeThem(t *testing.T) {
 		{"unreadable", signed(record.Unreadable{}, nil), policyBalanced, head + "ana 3: (unreadable)\n"},
 		{"of a later version", signed(record.Unknown{Code: 99}, nil), policyBalanced, head + "ana 3: (of a kind that needs a newer fernpost)\n"},
 		{"a key that is not here", signed(record.KeyMoved{}, func(it *room.Item) { it.Notice = "ana has moved" }), policyBalanced, head + "ana has moved\n"},
-		{"late and forked", signed(record.Text("x"), func(it *room.Item) { it.Record.Late, it.Record.Forked = true, true }), policyBalanced, head + "ana 3: x  (late; one of two with this number)\n"},
+		{"late and forked", signed(record.Text("x"), func(it *room.Item) {
+			it.Record.Late, it.Record.Behind, it.Record.Forked = true, 4, true
+		}), policyBalanced, head + "ana 3: x  (stands behind ana 4; one of two with this number)\n"},
+		{"names what stands below", signed(record.Text("yes"), func(it *room.Item) {
+			it.Record.Refers = &record.NamedRecord{Name: "b\x1bo", Number: 7, Below: true}
+		}), policyBalanced, head + "ana 3: yes  (names bo 7, which stands below)\n"},
+		{"answers what stands further above", signed(record.Text("yes"), func(it *room.Item) {
+			it.Record.Refers = &record.NamedRecord{Name: "bo", Number: 1}
+		}), policyBalanced, head + "ana 3: yes  (after bo 1)\n"},
 		{"seen", signed(record.Text("x"), func(it *room.Item) {
 			it.Record.Own, it.Sent, it.SeenBy = true, &room.Queued{Sent: kept.Accepted}, []string{"bo", "cy"}
 		}), policyBalanced, head + "ana 3: x  (seen by bo, cy)\n"},

@@ -57,7 +57,8 @@ type messageJSON struct {
 	Size   int               `json:"size" means:"bytes of the text or the file; 0 for the other kinds"`
 	Opened *int              `json:"room_key" means:"which of the room's keys has opened it, 0 is the newest; of unsigned ones"`
 	Own    bool              `json:"own" means:"whether this device has written it"`
-	Late   bool              `json:"late" means:"whether it came after a later one of its author"`
+	Behind *uint32           `json:"behind" means:"number of a later one of its author that it stands behind; null if it stands behind none"`
+	Names  *namedJSON        `json:"names" means:"the message that it names as seen, if that is not its author's newest above; otherwise null:"`
 	Forked bool              `json:"forked" means:"whether its author's key wrote another one with this number"`
 	OldKey bool              `json:"old_key" means:"whether somebody else sealed it with a key that the room has moved away from, knowingly"`
 	State  *string           `json:"state" means:"of an own message: queued, tried, accepted, unknown"`
@@ -66,6 +67,14 @@ type messageJSON struct {
 }
 
 func (messageJSON) about() string { return `A message ("recv", "watch"):` }
+
+// namedJSON is a message that another one names.
+type namedJSON struct {
+	Author string           `json:"author" means:"how its author is called"`
+	Key    record.PublicKey `json:"key" means:"its author's public key"`
+	Number uint32           `json:"number" means:"its author's number of it"`
+	Below  bool             `json:"below" means:"whether it stands below; otherwise another one of its author stands between"`
+}
 
 // findingJSON is something that the user should know.
 type findingJSON struct {
@@ -286,7 +295,7 @@ func explain(b *strings.Builder, indent string, object reflect.Type) {
 		meaning := f.Tag.Get("means")
 		fmt.Fprintf(b, "%s%-*s  %s\n", indent, 18-len(indent), f.Tag.Get("json"), meaning)
 		inner := f.Type
-		if inner.Kind() == reflect.Slice {
+		if inner.Kind() == reflect.Slice || inner.Kind() == reflect.Pointer {
 			inner = inner.Elem()
 		}
 		if strings.HasSuffix(meaning, ":") {

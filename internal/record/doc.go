@@ -148,8 +148,11 @@
 //
 // Lines are the verified records of every kind, both of a fork, and the opened tokens that are no cells, each once, by
 // the MAC. They stand in the order of: clear, entry and field of the last cell, by the lowest copy of each, or of the
-// token's lowest copy; author's key; number; hash. Two people compare the digest of all lines, or of those up to an
-// entry:
+// token's lowest copy; author's key; number; hash. Nothing is moved, since an order that later records could change
+// would let one insider rearrange a history. Instead a line says what its signature proves: behind which later number of
+// its author it stands; which record it names, if that stands below ("names ana 3, which stands below"), or if another
+// record of that author stands between the two ("after ana 1"). Two people compare the digest of all lines, or of those
+// up to an entry:
 //
 //	hash("fernpost/v1 order\0" ‖ room salt ‖ for each line 0x01 ‖ record's hash, or 0x02 ‖ hash(token's decoded bytes))
 //

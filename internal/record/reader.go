@@ -25,8 +25,11 @@ type Message struct {
 	Name string
 	// Own means that our own identity wrote it.
 	Own bool
-	// Late means that it became complete after a later one of its author: show it in the author's order.
-	Late bool
+	// Late means that it stands behind a later one of its author; Behind is the number of that one. Only [Recall] tells
+	// Behind, and Refers: the record that it names, where that is not the newest line of its author above.
+	Late   bool
+	Behind uint32
+	Refers *NamedRecord
 	// Forked means that the author's key wrote another record with this number.
 	Forked bool
 }

@@ -16,20 +16,24 @@ type Pieces struct {
 // not there.
 func Recall(known Known, salt Salt, own PublicKey, records []Pieces) ([]Message, error) {
 	s := &session{ledger: newLedger(known), reader: NewReader(salt, own)}
-	s.fetch(records)
 	messages := make([]Message, 0, len(records))
 	for i := range records {
 		h := &records[i].Held
-		e := h.assemble(salt, records[i].Opened)
-		if e == nil {
-			continue
+		if e := h.assemble(salt, records[i].Opened); e != nil {
+			messages = append(messages, Message{
+				Record: e.open(), Hash: h.Hash, Key: h.Key, At: h.At, Cells: h.Cells, Own: h.Author == own,
+			})
 		}
-		a := s.author(h.Author)
-		r := e.open()
-		messages = append(messages, Message{
-			Record: r, Hash: h.Hash, Key: h.Key, At: h.At, Cells: h.Cells, Name: s.label(h.Author, r.Nick),
-			Own: h.Author == own, Late: s.late(a, h.Number), Forked: len(s.records(a, h.Number).rows) > 1,
-		})
+	}
+	s.fetch(messages)
+	for i := range messages {
+		m := &messages[i]
+		a := s.author(m.Author)
+		m.Name, m.Forked = s.label(m.Author, m.Nick), len(s.records(a, m.Number).rows) > 1
+		if m.Late = s.late(a, m.Number); m.Late {
+			m.Behind = a.above(m.Number)
+		}
+		m.Refers = s.referred(m.Author, m.Seen, m.At)
 	}
 	if s.err != nil {
 		return nil, fmt.Errorf("recalling records: %w", s.err)
@@ -65,20 +69,32 @@ func (h *Held) assemble(salt Salt, cells []Cell) *envelope {
 	return e
 }
 
-// fetch asks for the records of each author at once where their numbers lie close together.
-func (s *session) fetch(records []Pieces) {
+// fetch asks for the records of each author, and those near the ones that are named, at once where their numbers lie
+// close together.
+func (s *session) fetch(messages []Message) {
 	type span struct {
 		first, last uint32
 		count       uint64
 	}
 	spans := map[PublicKey]span{}
-	for i := range records {
-		h := &records[i].Held
-		n, ok := spans[h.Author]
+	add := func(key PublicKey, first, last uint32) {
+		n, ok := spans[key]
 		if !ok {
-			n.first = h.Number
+			n.first = first
 		}
-		spans[h.Author] = span{min(n.first, h.Number), max(n.last, h.Number), n.count + 1}
+		spans[key] = span{min(n.first, first), max(n.last, last), n.count + uint64(last-first) + 1}
+	}
+	for i := range messages {
+		m := &messages[i]
+		add(m.Author, m.Number, m.Number)
+		if m.Seen.Number == 0 {
+			continue
+		}
+		for _, a := range s.signers(m.Seen.Tag) {
+			if a.holds(m.Seen.Number) {
+				add(a.Key, max(m.Seen.Number, nearby+1)-nearby, min(m.Seen.Number, a.Top-min(nearby, a.Top))+nearby)
+			}
+		}
 	}
 	for key, n := range spans {
 		const sparse = 4

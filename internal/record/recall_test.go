@@ -89,3 +89,58 @@ func TestRecallAsksSparingly(t *testing.T) {
 		}
 	}
 }
+
+// TestLinesSayWhatTheyAnswer: a relay that moves rows of two authors cannot put a yes behind another question.
+func TestLinesSayWhatTheyAnswer(t *testing.T) {
+	ana, bo := newScribe(t, 1, "ana"), newScribe(t, 2, "bo")
+	question, other, third := ana.write(Text("shall we?")), ana.write(Text("shall we not?")), ana.write(Text("well?"))
+	yes := bo.write(Text("yes"), seen(question))
+	fine := bo.write(Text("fine"), seen(third))
+	marks := func(order ...Signed) (got []string) {
+		var cells []Cell
+		for i, s := range order {
+			cells = append(cells, at(t, int64(i+1), s)...)
+		}
+		l := newListener(t)
+		l.read(cells)
+		messages, err := Recall(l.known, testRoom.Salt, PublicKey{}, pieces(l.known, cells))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range messages {
+			line := Numbers(m.Name, m.Number, m.Number)
+			if m.Late {
+				line += " behind " + Numbers(m.Name, m.Behind, m.Behind)
+			}
+			if n := m.Refers; n != nil && n.Below {
+				line += " names below " + Numbers(n.Name, n.Number, n.Number)
+			} else if n != nil {
+				line += " after " + Numbers(n.Name, n.Number, n.Number)
+			}
+			got = append(got, line)
+		}
+		return got
+	}
+	for name, c := range map[string]struct{ got, want []string }{
+		"as written": {
+			marks(question, yes, other, third, fine), []string{"ana 1", "bo 1", "ana 2", "ana 3", "bo 2"},
+		},
+		"behind another question": {
+			marks(question, other, yes, third, fine), []string{"ana 1", "ana 2", "bo 1 after ana 1", "ana 3", "bo 2"},
+		},
+		"before its question": {
+			marks(yes, question, other, third, fine), []string{"bo 1 names below ana 1", "ana 1", "ana 2", "ana 3", "bo 2"},
+		},
+		"with an older question in front of it": {
+			marks(other, third, question, fine, yes),
+			[]string{"ana 2", "ana 3", "ana 1 behind ana 2", "bo 2 after ana 3", "bo 1 behind bo 2"},
+		},
+		"with the one between left out": {
+			marks(question, third, yes), []string{"ana 1", "ana 3", "bo 1 after ana 1"},
+		},
+	} {
+		if d := cmp.Diff(c.want, c.got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+}
