@@ -122,9 +122,10 @@ func (r *Room) NewestMessages(until int64, n int, leftOut record.Kind) ([]kept.M
 		until, int64(leftOut), int64(n))
 }
 
-// Records visits all records that are held, by author, number and the order of their arrival.
+// Records visits all records that are held, by author, number and the order of their arrival, and before them the tokens
+// that nobody has signed.
 func (r *Room) Records(visit func(record.Held) error) error {
-	return r.query(selectMessages+"WHERE m.author IS NOT NULL ORDER BY m.author, m.number, m.id",
+	return r.query(selectMessages+"ORDER BY m.author, m.number, m.id",
 		func(row []driver.Value) error { return visit(scanMessage(row).Held) })
 }
 

@@ -180,6 +180,15 @@ func (a *app) tellWithheld(r keyring.Room, report *room.Report, o verifyOptions)
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	keys, err := fernetKeys(r)
+	if err != nil {
+		return err
+	}
+	// Opening the room reads through what an older version has kept.
+	salt := record.Salt(passphrase.RoomSalt(r.Channel))
+	if _, err := room.Open(store, room.Options{Keys: keys, Salt: salt, Fields: r.Fields}); err != nil {
+		return err
+	}
 	all, err := report.Withheld(store, o.until)
 	if err != nil {
 		return err
@@ -190,6 +199,13 @@ func (a *app) tellWithheld(r keyring.Room, report *room.Report, o verifyOptions)
 			count(int(w.Last-w.First)+1, "message"), w.Name, record.Numbers(w.Name, w.First, w.Last))
 		f := findingJSON{
 			Finding: "withheld", Text: text, Author: &w.Name, Key: &w.Author, Number: &w.First, Last: &w.Last,
+		}
+		if w.Texts > 0 {
+			text = "not there any more: " + count(w.Texts, "unsigned text") + " that this device has read (among " +
+				record.Entries(w.FirstEntry, w.LastEntry) + ")"
+			f = findingJSON{
+				Finding: "withheld", Text: text, Count: &w.Texts, Entry: &w.FirstEntry, LastEntry: &w.LastEntry,
+			}
 		}
 		if err := a.tell(f, o.asJSON); err != nil {
 			return err

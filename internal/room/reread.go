@@ -19,6 +19,9 @@ func (c *Conversation) reread() error {
 		if err != nil {
 			return err
 		}
+		// Whoever only looks at the room has no identity here, but what others have seen of ours is learnt all the same.
+		c.reader = record.NewReader(c.o.Salt, state.Own)
+		defer func() { c.reader = record.NewReader(c.o.Salt, c.own) }()
 		in := &Intake{c: c, state: state, clears: state.Clears}
 		for from := (record.Place{}); ; {
 			pages, err := c.entriesFrom(from, entriesAtOnce)

@@ -165,15 +165,19 @@ func (v *verifier) conclude(salt record.Salt) {
 	slices.SortStableFunc(r.Found, func(a, b record.Finding) int { return a.At.Compare(b.At) })
 }
 
-// Withheld are records of one author, with consecutive numbers, that were read once and are not in a feed any more.
+// Withheld are records of one author, with consecutive numbers, that were read once and are not in a feed any more; or
+// all such tokens that nobody has signed.
 type Withheld struct {
 	Author record.PublicKey
 	// Name is how the author is known; it is a peer's word.
 	Name        string
 	First, Last uint32
+	// Texts counts the tokens; then the entries are the first and the last in which one stood, and nothing else counts.
+	Texts                 int
+	FirstEntry, LastEntry int64
 }
 
-// Withheld returns which records of an archive the whole feed lacks that a report is about, by author and number: the
+// Withheld returns what is kept in an archive and the whole feed lacks that a report is about, by author and number: the
 // relay has lost them or hides them, or the channel was cleared. With until above 0 no entry above it counts.
 func (r *Report) Withheld(store Store, until int64) (all []Withheld, err error) {
 	type name struct {
@@ -186,8 +190,13 @@ func (r *Report) Withheld(store Store, until int64) (all []Withheld, err error) 
 		h := &r.Lines[i]
 		there[name{h.Author, h.Number, h.Hash}] = true
 	}
+	var texts Withheld
 	err = store.Records(func(h record.Held) error {
 		if there[name{h.Author, h.Number, h.Hash}] || until > 0 && h.At.Entry > until {
+			return nil
+		}
+		if h.Author.IsZero() {
+			count(&texts.Texts, &texts.FirstEntry, &texts.LastEntry, h.At.Entry)
 			return nil
 		}
 		if n := len(all); n > 0 && all[n-1].Author == h.Author && all[n-1].Last+1 >= h.Number {
@@ -197,12 +206,15 @@ func (r *Report) Withheld(store Store, until int64) (all []Withheld, err error) 
 		all = append(all, Withheld{Author: h.Author, First: h.Number, Last: h.Number})
 		return nil
 	})
-	if err != nil || len(all) == 0 {
-		return all, err
+	if err != nil {
+		return nil, err
 	}
 	names := namesOf(store)
 	for i := range all {
 		all[i].Name = names.Of(all[i].Author)
+	}
+	if texts.Texts > 0 {
+		all = append(all, texts)
 	}
 	return all, names.Err()
 }
