@@ -203,6 +203,6 @@ func jsonOfFinding(f *record.Finding, takenBack bool) findingJSON {
 	return findingJSON{
 		Finding: f.Kind.String(), Text: f.Text(), Author: known(f.Name), Key: known(f.Author),
 		Number: known(f.First), Last: known(f.Last), Entry: known(f.At.Entry), LastEntry: known(max(f.At.Entry, f.Until)),
-		Count: known(f.Count), Says: known(f.ByName), Waiting: f.Waiting, TakenBack: takenBack,
+		Count: known(f.Count), Says: known(f.ByName), SaysKey: known(f.By), Waiting: f.Waiting, TakenBack: takenBack,
 	}
 }

@@ -87,7 +87,8 @@ type findingJSON struct {
 	Entry     *int64            `json:"entry" means:"number of the feed's entry where it shows, or the first of several"`
 	LastEntry *int64            `json:"last_entry" means:"the last of several"`
 	Count     *int              `json:"count" means:"how many tokens, entries or messages it counts"`
-	Says      *string           `json:"says" means:"whose word it rests on; null if it is proven"`
+	Says      *string           `json:"says" means:"on whose word it rests; null if it is proven"`
+	SaysKey   *record.PublicKey `json:"says_key" means:"the public key of the first of them"`
 	Waiting   bool              `json:"waiting" means:"whether what is lacking may still come, so that it accuses nobody yet"`
 	TakenBack bool              `json:"taken_back" means:"whether it was told before and is true no longer"`
 }

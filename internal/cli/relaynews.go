@@ -42,7 +42,7 @@ func aboutRelay(n *remote.News, stopped string) (all []findingJSON) {
 func awaited(gaps []remote.Range, now time.Time) (all []findingJSON) {
 	var late []remote.Range
 	for i := range gaps {
-		if now.Sub(gaps[i].Since) >= ripeAfter && !gaps[i].Asked() {
+		if now.Sub(gaps[i].Since) >= record.WaitingAfter && !gaps[i].Asked() {
 			late = append(late, gaps[i])
 		}
 	}

@@ -60,31 +60,20 @@ func (a *app) watchSigned(ctx context.Context, r keyring.Room, o watchOptions) (
 	})
 }
 
-// ripeAfter is how long something waits before it is worth a word: mostly it comes within seconds.
-const ripeAfter = time.Minute
+// waiting is what waits, and whether this watch has told so.
+type waiting map[record.FindingID]bool
 
-// waiting is what waits, since when this watch has known of it, and whether that was told.
-type waiting map[record.FindingID]waited
-
-type waited struct {
-	since time.Time
-	told  bool
-}
-
-// ripe returns what has waited for a minute and was not told yet, and forgets what waits no longer.
+// ripe returns what has been lacking for a minute and was not told yet, and forgets what waits no longer.
 func (w *waiting) ripe(all []record.Finding, now time.Time) (tell []record.Finding) {
 	still := make(waiting, len(all))
 	for i := range all {
-		id := all[i].ID()
-		state, ok := (*w)[id]
-		if !ok {
-			state.since = now
+		f := &all[i]
+		id := f.ID()
+		still[id] = (*w)[id]
+		if !still[id] && !f.Since.IsZero() && now.Sub(f.Since) >= record.WaitingAfter {
+			still[id] = true
+			tell = append(tell, *f)
 		}
-		if !state.told && now.Sub(state.since) >= ripeAfter {
-			state.told = true
-			tell = append(tell, all[i])
-		}
-		still[id] = state
 	}
 	*w = still
 	return tell
