@@ -298,6 +298,10 @@ func fill(t *testing.T, v reflect.Value, name string) {
 			v.Index(i).SetUint(uint64(i + 1))
 		}
 	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			v.Set(reflect.ValueOf(time.Unix(1_800_000_000, 0).UTC()))
+			return
+		}
 		for _, field := range v.Fields() {
 			fill(t, field, name)
 		}

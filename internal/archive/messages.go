@@ -103,17 +103,6 @@ func (r *Room) MessagesFrom(from record.Held, limit int) ([]kept.Message, error)
 		at, field, key(from.Author), int64(from.Number), hash(from.Hash), int64(limit))
 }
 
-// NewestOfOthers returns the record that stands highest of those that own has not signed, heartbeats not counted.
-func (r *Room) NewestOfOthers(own record.PublicKey) (h record.Held, ok bool, err error) {
-	// The plus keeps SQLite from going by author, and sorting all messages.
-	rows, err := r.messages(selectMessages+`WHERE +m.author <> ifnull((SELECT id FROM authors WHERE key = ?), 0) AND m.kind <> ?
-		ORDER BY m.place DESC, m.field DESC LIMIT 1`, own[:], int64(record.KindHeartbeat))
-	if err != nil || len(rows) == 0 {
-		return h, false, err
-	}
-	return rows[0].Held, true, nil
-}
-
 // NewestMessages returns, of the messages with IDs up to until, the n that stand highest and are not of the kind left
 // out, the highest first.
 func (r *Room) NewestMessages(until int64, n int, leftOut record.Kind) ([]kept.Message, error) {
@@ -143,6 +132,41 @@ func (r *Room) Held(author record.PublicKey, first, last uint32) (held []record.
 		return nil
 	}, id, int64(first), int64(last))
 	return held, err
+}
+
+// Lines implements that part of [record.Known].
+func (r *Room) Lines(author record.PublicKey, from, to record.Spot) (lines []record.Held, err error) {
+	id, err := r.authorID(author)
+	if err != nil {
+		return nil, err
+	}
+	fromAt, fromField := spot(from)
+	toAt, toField := spot(to)
+	// Both go along the index of all places: the author's lines are seldom far apart, and as seldom asked for.
+	err = r.query("SELECT place, field, number, hash FROM (SELECT * FROM messages WHERE author = ?1 AND "+
+		`(place, field) < (?2, ?3) ORDER BY place DESC, field DESC, number DESC, hash DESC LIMIT 1)
+		UNION SELECT place, field, number, hash FROM messages
+			WHERE author = ?1 AND (place, field) BETWEEN (?2, ?3) AND (?4, ?5)
+		ORDER BY place, field, number, hash`, func(row []driver.Value) error {
+		h := record.Held{Author: author, Number: uint32(row[2].(int64)), At: parseSpot(row[0], row[1])}
+		copy(h.Hash[:], blob(row[3]))
+		lines = append(lines, h)
+		return nil
+	}, id, fromAt, fromField, toAt, toField)
+	return lines, err
+}
+
+// LastShown returns the record that stands highest of those that own has not signed and that marks say to have been
+// shown, heartbeats not counted.
+func (r *Room) LastShown(own record.PublicKey) (h record.Held, ok bool, err error) {
+	// The plus keeps SQLite from going by author, and sorting all messages.
+	rows, err := r.messages(selectMessages+`WHERE +m.author <> ifnull((SELECT id FROM authors WHERE key = ?), 0)
+			AND m.kind <> ? AND m.id <= (SELECT max(message) FROM marks)
+		ORDER BY m.place DESC, m.field DESC LIMIT 1`, own[:], int64(record.KindHeartbeat))
+	if err != nil || len(rows) == 0 {
+		return h, false, err
+	}
+	return rows[0].Held, true, nil
 }
 
 // LastMessage and LastEvent return the highest ID given out, 0 if there is none.

@@ -125,7 +125,7 @@ func cameLate(it *room.Item) string {
 func itemNotes(it *room.Item) []string {
 	m := it.Record
 	var notes []string
-	if m.Late {
+	if m.Behind > 0 {
 		notes = append(notes, "stands behind "+screen.Line(record.Numbers(m.Name, m.Behind, m.Behind)))
 	}
 	if n := m.Refers; n != nil {

@@ -43,7 +43,7 @@ func TestItemsAsPeopleSeeThem(t *testing.T) {
 		{"of a later version", signed(record.Unknown{Code: 99}, nil), policyBalanced, head + "ana 3: (of a kind that needs a newer fernpost)\n"},
 		{"a key that is not here", signed(record.KeyMoved{}, func(it *room.Item) { it.Notice = "ana has moved" }), policyBalanced, head + "ana has moved\n"},
 		{"late and forked", signed(record.Text("x"), func(it *room.Item) {
-			it.Record.Late, it.Record.Behind, it.Record.Forked = true, 4, true
+			it.Record.Behind, it.Record.Forked = 4, true
 		}), policyBalanced, head + "ana 3: x  (stands behind ana 4; one of two with this number)\n"},
 		{"names what stands below", signed(record.Text("yes"), func(it *room.Item) {
 			it.Record.Refers = &record.NamedRecord{Name: "b\x1bo", Number: 7, Below: true}

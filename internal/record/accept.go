@@ -39,13 +39,15 @@ func (s *session) accept(k *candidate) {
 	if k.previous().IsZero() != (n == 1) {
 		s.tell(s.finding(Malformed, a, n, k.at.Place))
 	}
+	base := a.Base
 	s.hold(a, rows, h)
 	s.rename(a, n)
+	s.answer(a, n, base == 0 || n < base)
 	if d, ok := r.Body.(Device); ok {
 		s.device(&r, d)
 	}
 	m.Name = s.label(a.Key, r.Nick)
-	m.Late = s.arrange(a, n)
+	m.Behind = s.arrange(a, n)
 	s.previous(a, n)
 	if a.holds(n + 1) {
 		s.previous(a, n+1)
@@ -57,7 +59,7 @@ func (s *session) accept(k *candidate) {
 // move notes that the cells of a record stand lower than was known.
 func (s *session) move(a *authorRow, rows *heldRows, h *Held, cells []Spot) {
 	h.Cells, h.At, rows.dirty = cells, highest(cells), true
-	if !s.arrange(a, h.Number) {
+	if s.arrange(a, h.Number) == 0 {
 		s.takeBack(s.reordered(a, h.Number))
 	}
 	s.weighAll(s.tag(a.Key.Tag()), h.Number)
@@ -74,12 +76,10 @@ func (s *session) hold(a *authorRow, rows *heldRows, h Held) {
 	tag := s.tag(a.Key.Tag())
 	if len(rows.rows) > 1 {
 		s.tell(s.finding(Fork, a, h.Number, h.At.Place))
-		s.weighAll(tag, h.Number)
 		return
 	}
 
 	a.dirty = true
-	base := a.Base
 	filled := a.add(h.Number)
 	if filled.Told {
 		s.change.TakenBack = append(s.change.TakenBack, s.finding(Missing, a, h.Number, h.At.Place))
@@ -103,24 +103,29 @@ func (s *session) hold(a *authorRow, rows *heldRows, h Held) {
 			s.change.TakenBack = append(s.change.TakenBack, f)
 		}
 	}
-	if base == 0 || h.Number < base {
-		for _, number := range slices.Sorted(maps.Keys(tag.claims)) { // what is above the new base says something now
-			s.weighAll(tag, number)
-		}
-	} else {
-		s.weighAll(tag, h.Number)
+}
+
+// answer weighs what was said of a number that has come, and where it has lowered the base, of all above that.
+func (s *session) answer(a *authorRow, number uint32, lowered bool) {
+	tag := s.tag(a.Key.Tag())
+	if !lowered {
+		s.weighAll(tag, number)
+		return
+	}
+	for _, number := range slices.Sorted(maps.Keys(tag.claims)) {
+		s.weighAll(tag, number)
 	}
 }
 
-// arrange compares the place of a record with its neighbours' and reports whether it came after the next one.
-func (s *session) arrange(a *authorRow, n uint32) (late bool) {
-	if late = s.late(a, n); late {
+// arrange compares the place of a record with its neighbours', and returns what behind returns.
+func (s *session) arrange(a *authorRow, n uint32) (later uint32) {
+	if later = s.behind(a, n); later != 0 {
 		s.tell(s.reordered(a, n))
 	}
-	if before := a.below(n); before != 0 && s.late(a, before) {
+	if before := a.below(n); before != 0 && s.behind(a, before) != 0 {
 		s.tell(s.reordered(a, before))
 	}
-	return late
+	return later
 }
 
 // reordered returns the finding about a number that stands behind the next one.
@@ -130,11 +135,14 @@ func (s *session) reordered(a *authorRow, n uint32) Finding {
 	return f
 }
 
-// late reports whether a number that is held stands behind the next one that is. Within one entry there is no order: a
-// writer may use the fields in another one.
-func (s *session) late(a *authorRow, n uint32) bool {
+// behind returns the next number held if a number that is held stands behind it, 0 if it does not. Within one entry there
+// is no order: a writer may use the fields in another one.
+func (s *session) behind(a *authorRow, n uint32) (later uint32) {
 	next := a.above(n)
-	return next != 0 && s.placeOf(a, n).Place.Compare(s.placeOf(a, next).Place) > 0
+	if next == 0 || s.placeOf(a, n).Place.Compare(s.placeOf(a, next).Place) <= 0 {
+		return 0
+	}
+	return next
 }
 
 // placeOf returns where a number that is held stands first.
@@ -162,15 +170,21 @@ func (s *session) previous(a *authorRow, n uint32) {
 
 // seen takes in what a record names of others.
 func (s *session) seen(r *Record, at Spot) {
-	named := []Seen{r.Seen}
+	for _, seen := range named(r) {
+		s.claim(Claim{Tag: seen.Tag, Number: seen.Number, Hash: seen.Hash, By: r.Author, Said: r.Number, At: at})
+	}
+}
+
+// named returns what a record names of others.
+func named(r *Record) []Seen {
+	var all []Seen
+	if r.Seen.Number != 0 {
+		all = append(all, r.Seen)
+	}
 	if more, ok := r.Body.(Heartbeat); ok {
-		named = append(named, more[:min(len(more), maxClaims)]...)
+		all = append(all, more[:min(len(more), maxClaims)]...)
 	}
-	for _, seen := range named {
-		if seen.Number != 0 {
-			s.claim(Claim{Tag: seen.Tag, Number: seen.Number, Hash: seen.Hash, By: r.Author, Said: r.Number, At: at})
-		}
-	}
+	return all
 }
 
 // claim weighs a new claim, and keeps it unless it is resolved.

@@ -35,6 +35,9 @@ type Known interface {
 	Untried() ([]GroupID, error)
 	// Pending returns where the cells of a group stand: all copies that a [Change] has told to keep.
 	Pending(id GroupID) ([]Spot, error)
+	// Lines returns the records of an author that stand from one spot to another, and the last one before them, in the order
+	// of their lines. Nothing but their places, numbers and hashes is looked at.
+	Lines(author PublicKey, from, to Spot) ([]Held, error)
 	// Cells opens again what stands at these spots, in any order, and leaves out what cannot be opened.
 	Cells(spots []Spot) ([]Cell, error)
 	// Arriving returns groups of a tag with numbers above one that are not [LeftOver]: those with the lowest numbers, as many

@@ -1,5 +1,7 @@
 package record
 
+import "sort"
+
 // NamedRecord is a record that another one names in its seen.
 type NamedRecord struct {
 	Author PublicKey
@@ -11,53 +13,61 @@ type NamedRecord struct {
 	Below bool
 }
 
-// nearby is how many numbers around the one that a record names are looked at for one that stands between the two: where
-// rows are in the order of their numbers, the next one is enough.
-const nearby = 4
+// window is the part of a conversation that is recalled, and the lines in it of those who are named.
+type window struct {
+	first, last Spot
+	lines       map[PublicKey][]Held
+}
+
+func windowOf(messages []Message) window {
+	w := window{lines: map[PublicKey][]Held{}}
+	for i := range messages {
+		at := messages[i].At
+		if i == 0 || at.Compare(w.first) < 0 {
+			w.first = at
+		}
+		if at.Compare(w.last) > 0 {
+			w.last = at
+		}
+	}
+	return w
+}
 
 // referred returns the record that a line names, where a reader must be told: a line that answers would otherwise be read as
 // an answer to what stands above it. It is nil where the newest line above of the named author is the one that is named,
 // and where what is named is not held.
-func (s *session) referred(by PublicKey, seen Seen, at Spot) *NamedRecord {
-	if seen.Number == 0 {
+func (s *session) referred(m *Message, w *window) *NamedRecord {
+	if m.Seen.Number == 0 {
 		return nil
 	}
-	for _, a := range s.meant(&Claim{Tag: seen.Tag, By: by}) {
-		for _, h := range s.records(a, seen.Number).rows {
-			if h.Hash.Short() != seen.Hash {
+	for _, a := range s.meant(&Claim{Tag: m.Seen.Tag, By: m.Author}) {
+		for _, h := range s.records(a, m.Seen.Number).rows {
+			if h.Hash.Short() != m.Seen.Hash {
 				continue
 			}
-			below := h.At.Place.Compare(at.Place) > 0
-			if !below && !s.anyBetween(a, seen.Number, h.At, at) {
+			below := h.At.Place.Compare(m.At.Place) > 0
+			if !below && s.lastBefore(a.Key, m.At, w) == h.Hash {
 				return nil
 			}
-			return &NamedRecord{Author: a.Key, Name: s.label(a.Key, h.Nick), Number: seen.Number, Below: below}
+			return &NamedRecord{Author: a.Key, Name: s.label(a.Key, h.Nick), Number: m.Seen.Number, Below: below}
 		}
 	}
 	return nil
 }
 
-// anyBetween reports whether a record of an author, with a number near n, stands between two spots.
-func (s *session) anyBetween(a *authorRow, n uint32, from, to Spot) bool {
-	between := func(n uint32) bool {
-		for _, h := range s.records(a, n).rows {
-			if h.At.Compare(from) > 0 && h.At.Compare(to) < 0 {
-				return true
-			}
+// lastBefore returns the hash of the last record of an author that stands before a spot in the window.
+func (s *session) lastBefore(author PublicKey, at Spot, w *window) Hash {
+	lines, ok := w.lines[author]
+	if !ok {
+		var err error
+		if lines, err = s.known.Lines(author, w.first, w.last); err != nil {
+			s.fail(err)
 		}
-		return false
+		w.lines[author] = lines
 	}
-	up, down := n, n
-	for range nearby {
-		if up != 0 {
-			up = a.above(up)
-		}
-		if down != 0 {
-			down = a.below(down)
-		}
-		if up != 0 && between(up) || down != 0 && between(down) {
-			return true
-		}
+	n := sort.Search(len(lines), func(i int) bool { return lines[i].At.Compare(at) >= 0 })
+	if n == 0 {
+		return Hash{}
 	}
-	return false
+	return lines[n-1].Hash
 }

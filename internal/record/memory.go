@@ -216,6 +216,19 @@ func (m *Memory) Held(author PublicKey, first, last uint32) ([]Held, error) {
 	return rows, nil
 }
 
+// Lines implements [Known].
+func (m *Memory) Lines(author PublicKey, from, to Spot) (lines []Held, err error) {
+	for _, rows := range m.held[author] {
+		lines = append(lines, rows...)
+	}
+	slices.SortFunc(lines, func(a, b Held) int { return a.Compare(&b) })
+	lines = slices.DeleteFunc(lines, func(h Held) bool { return h.At.Compare(to) > 0 })
+	for len(lines) > 1 && lines[1].At.Compare(from) < 0 {
+		lines = lines[1:]
+	}
+	return lines, nil
+}
+
 // Pinned implements [Known].
 func (m *Memory) Pinned(form string) (PublicKey, bool, error) {
 	key, ok := m.pins[form]

@@ -25,9 +25,8 @@ type Message struct {
 	Name string
 	// Own means that our own identity wrote it.
 	Own bool
-	// Late means that it stands behind a later one of its author; Behind is the number of that one. Only [Recall] tells
-	// Behind, and Refers: the record that it names, where that is not the newest line of its author above.
-	Late   bool
+	// Behind is the next number of its author that is held, if it stands behind that; 0 if it does not. Refers is the
+	// record that it names, where that is not the newest line of its author above: only [Recall] tells that.
 	Behind uint32
 	Refers *NamedRecord
 	// Forked means that the author's key wrote another record with this number.

@@ -607,6 +607,11 @@ func (b *brokenKnown) Pending(id GroupID) ([]Spot, error) {
 	return spots, b.ask()
 }
 
+func (b *brokenKnown) Lines(author PublicKey, from, to Spot) ([]Held, error) {
+	lines, _ := b.Memory.Lines(author, from, to)
+	return lines, b.ask()
+}
+
 func (b *brokenKnown) Untried() ([]GroupID, error) {
 	groups, _ := b.Memory.Untried()
 	return groups, b.ask()

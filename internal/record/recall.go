@@ -26,14 +26,13 @@ func Recall(known Known, salt Salt, own PublicKey, records []Pieces) ([]Message,
 		}
 	}
 	s.fetch(messages)
+	w := windowOf(messages)
 	for i := range messages {
 		m := &messages[i]
 		a := s.author(m.Author)
 		m.Name, m.Forked = s.label(m.Author, m.Nick), len(s.records(a, m.Number).rows) > 1
-		if m.Late = s.late(a, m.Number); m.Late {
-			m.Behind = a.above(m.Number)
-		}
-		m.Refers = s.referred(m.Author, m.Seen, m.At)
+		m.Behind = s.behind(a, m.Number)
+		m.Refers = s.referred(m, &w)
 	}
 	if s.err != nil {
 		return nil, fmt.Errorf("recalling records: %w", s.err)
@@ -69,30 +68,29 @@ func (h *Held) assemble(salt Salt, cells []Cell) *envelope {
 	return e
 }
 
-// fetch asks for the records of each author, and those near the ones that are named, at once where their numbers lie
-// close together.
+// fetch asks for the records of each author, and those that are named, at once where their numbers lie close together.
 func (s *session) fetch(messages []Message) {
 	type span struct {
 		first, last uint32
 		count       uint64
 	}
 	spans := map[PublicKey]span{}
-	add := func(key PublicKey, first, last uint32) {
+	add := func(key PublicKey, number uint32) {
 		n, ok := spans[key]
 		if !ok {
-			n.first = first
+			n.first = number
 		}
-		spans[key] = span{min(n.first, first), max(n.last, last), n.count + uint64(last-first) + 1}
+		spans[key] = span{min(n.first, number), max(n.last, number), n.count + 1}
 	}
 	for i := range messages {
 		m := &messages[i]
-		add(m.Author, m.Number, m.Number)
+		add(m.Author, m.Number)
 		if m.Seen.Number == 0 {
 			continue
 		}
 		for _, a := range s.signers(m.Seen.Tag) {
 			if a.holds(m.Seen.Number) {
-				add(a.Key, max(m.Seen.Number, nearby+1)-nearby, min(m.Seen.Number, a.Top-min(nearby, a.Top))+nearby)
+				add(a.Key, m.Seen.Number)
 			}
 		}
 	}

@@ -26,8 +26,8 @@ func TestRecall(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, m := range messages {
-			got = append(got, fmt.Sprintf("%d %s %d %s late=%t forked=%t own=%t",
-				m.At.Entry, m.Name, m.Number, m.Body, m.Late, m.Forked, m.Own))
+			got = append(got, fmt.Sprintf("%d %s %d %s behind=%d forked=%t own=%t",
+				m.At.Entry, m.Name, m.Number, m.Body, m.Behind, m.Forked, m.Own))
 		}
 		return got
 	}
@@ -35,11 +35,11 @@ func TestRecall(t *testing.T) {
 	forgery.Tag = ana.tag()
 	all := slices.Concat(cells, at(t, 7, unread, forgery), at(t, 9, first)[:1], []Cell{{Plain: Filler()}})
 	want := []string{
-		"1 ana 1 1 late=false forked=false own=false",
-		"3 ana 3 3 late=false forked=true own=false",
-		"4 ana 2 2 late=true forked=false own=false",
-		"5 ana 3 not 3 late=false forked=true own=false",
-		"6 bo 1 yes late=false forked=false own=true",
+		"1 ana 1 1 behind=0 forked=false own=false",
+		"3 ana 3 3 behind=0 forked=true own=false",
+		"4 ana 2 2 behind=3 forked=false own=false",
+		"5 ana 3 not 3 behind=0 forked=true own=false",
+		"6 bo 1 yes behind=0 forked=false own=true",
 	}
 	if diff := cmp.Diff(want, recalled(all)); diff != "" {
 		t.Errorf("recalled (-want +got):\n%s", diff)
@@ -109,7 +109,7 @@ func TestLinesSayWhatTheyAnswer(t *testing.T) {
 		}
 		for _, m := range messages {
 			line := Numbers(m.Name, m.Number, m.Number)
-			if m.Late {
+			if m.Behind > 0 {
 				line += " behind " + Numbers(m.Name, m.Behind, m.Behind)
 			}
 			if n := m.Refers; n != nil && n.Below {
@@ -141,6 +141,52 @@ func TestLinesSayWhatTheyAnswer(t *testing.T) {
 	} {
 		if d := cmp.Diff(c.want, c.got); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+}
+
+// A record that stands before one that it names is told of, and taken back once a copy of what it names is read that
+// stands above.
+func TestNamedRecordsThatStandBelowAreTold(t *testing.T) {
+	ana, bo, cy := newScribe(t, 1, "ana"), newScribe(t, 2, "bo"), newScribe(t, 3, "cy")
+	first, third := ana.write(Text("lend me ten?")), ana.write(Text("now?"))
+	no := cy.write(Text("no"), seen(third))
+	yes, both := bo.write(Text("yes"), seen(first)), bo.write(Heartbeat{seen(third), seen(no)}, seen(first))
+	l := newListener(t)
+	found := l.read(at(t, 1, yes, both, first, third, no)).Change.Told
+	found = slices.DeleteFunc(found, func(f Finding) bool { return f.Kind != Reordered })
+	want := []string{"bo names ana 1, which stands below", "bo names ana 2, which stands below", "bo names cy 1, which stands below"}
+	got := texts(found)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+	if result := l.read(at(t, 0, first)); !slices.Contains(texts(result.Change.TakenBack), want[0]) {
+		t.Errorf("taken back %q", texts(result.Change.TakenBack))
+	}
+}
+
+// However many of an author's records were moved away, what stands between a line and what it names is noticed.
+func TestWhatStandsBetweenIsNoticed(t *testing.T) {
+	ana, bo := newScribe(t, 1, "ana"), newScribe(t, 2, "bo")
+	var all []Signed
+	for range 12 {
+		all = append(all, ana.write(Text("?")))
+	}
+	yes := bo.write(Text("yes"), seen(all[0]))
+	order := slices.Concat(all[1:11], all[:1], all[11:], []Signed{yes})
+	l := newListener(t)
+	cells := at(t, 1, order...)
+	l.read(cells)
+	records := pieces(l.known, cells)
+	for _, part := range [][]Pieces{records, records[len(records)-1:]} {
+		messages, err := Recall(l.known, testRoom.Salt, PublicKey{}, part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := messages[len(messages)-1]
+		if m.Refers == nil || m.Refers.Number != 1 || m.Refers.Below {
+			t.Errorf("the answer refers to %+v, want ana 1", m.Refers)
 		}
 	}
 }

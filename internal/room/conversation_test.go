@@ -220,7 +220,9 @@ func (m *member) say(text string) room.Written {
 
 func (m *member) deliver() room.Delivered {
 	m.t.Helper()
-	m.look()
+	if _, err := m.read(); err != nil {
+		m.t.Fatal(err)
+	}
 	done, err := m.Deliver(m.t.Context(), bulkPoster{poster{m.client}}, nil)
 	if err != nil {
 		m.t.Fatal(err)
@@ -228,10 +230,17 @@ func (m *member) deliver() room.Delivered {
 	return done
 }
 
-// look reads the room.
+// look reads the room, and is shown what came.
 func (m *member) look() room.Arrivals {
 	m.t.Helper()
 	a, err := m.read()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	mark, err := m.Now()
+	if err == nil {
+		err = m.SetShown("look", mark)
+	}
 	if err != nil {
 		m.t.Fatal(err)
 	}

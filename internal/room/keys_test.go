@@ -85,6 +85,7 @@ func TestOldKeyIsSaidOfThoseWhoKnowBetter(t *testing.T) {
 	ana.moveTo(next)
 	bo.say("in flight") // bo reads only once this is written
 	ana.say("hello?")
+	bo.look()
 	bo.say("I have no other key")
 	bos.add(next)
 	ana.look()

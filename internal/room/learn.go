@@ -43,7 +43,14 @@ func (b *batch) learn(result *record.Result, texts []textToken, own record.Publi
 // forgetTold takes out of a result what was told before: of some findings the reader itself remembers that, and what it
 // remembered is gone where an older version had told them.
 func (b *batch) forgetTold(result *record.Result) (err error) {
+	anew := map[record.FindingID]bool{}
+	for _, f := range slices.Concat(result.Change.TakenBack, result.Change.Superseded) {
+		anew[f.ID()] = true
+	}
 	result.Change.Told = slices.DeleteFunc(result.Change.Told, func(f record.Finding) bool {
+		if anew[f.ID()] {
+			return false
+		}
 		told, failed := b.in.c.store.Told(f.ID())
 		err = errors.Join(err, failed)
 		return told

@@ -129,13 +129,13 @@ type namedRecord struct {
 	number uint32
 }
 
-// name lets a record say which records of others its author has seen: one that answers, the newest of them, so that
-// nobody can put the answer behind another question; any other the newest of those whom we have named longest ago, a
+// name lets a record say which records of others its author has seen: one that answers, the last that was shown here, so
+// that nobody can put the answer behind another question; any other the newest of those whom we have named longest ago, a
 // heartbeat of as many as it takes to fill one entry.
 func (c *Conversation) name(r *record.Record) (named []namedRecord, err error) {
 	switch r.Body.(type) {
 	case record.Text, record.File:
-		return c.nameNewest(r)
+		return c.nameShown(r)
 	}
 	_, isHeartbeat := r.Body.(record.Heartbeat)
 	limit := 1
@@ -164,8 +164,8 @@ func (c *Conversation) name(r *record.Record) (named []namedRecord, err error) {
 	return named, nil
 }
 
-func (c *Conversation) nameNewest(r *record.Record) ([]namedRecord, error) {
-	h, ok, err := c.store.NewestOfOthers(c.own)
+func (c *Conversation) nameShown(r *record.Record) ([]namedRecord, error) {
+	h, ok, err := c.store.LastShown(c.own)
 	if err != nil || !ok {
 		return nil, err
 	}

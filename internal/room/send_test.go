@@ -571,3 +571,49 @@ func TestNewIdentity(t *testing.T) {
 		t.Errorf("told %+v", got.Told)
 	}
 }
+
+// What is said to others names what its author was shown last, so that it cannot be put behind another question: not what
+// came meanwhile, nor who was named longest ago.
+func TestAMessageNamesWhatWasShown(t *testing.T) {
+	h := newHall(t)
+	ana, bo, cy := h.join(1, "ana"), h.join(2, "bo"), h.join(3, "cy")
+	namedBy := func(m *member) string {
+		t.Helper()
+		cy.look()
+		named := "nobody"
+		err := cy.History(1, func(it *room.Item) error {
+			seen := it.Record.Seen
+			for i, who := range []*member{ana, bo} {
+				if seen.Number > 0 && seen.Tag == who.o.Identity.Public().Tag() {
+					named = fmt.Sprint([]string{"ana ", "bo "}[i], seen.Number)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return named
+	}
+	ana.say("lend me ten?")
+	bo.say("nothing was shown to me")
+	if got := namedBy(bo); got != "nobody" {
+		t.Errorf("named %s", got)
+	}
+	bo.look()
+	ana.say("shall I sell the house?")
+	if _, err := bo.read(); err != nil { // but nothing is shown
+		t.Fatal(err)
+	}
+	for range 2 {
+		bo.say("yes")
+		if got := namedBy(bo); got != "ana 1" {
+			t.Errorf("named %s, want what was shown", got)
+		}
+	}
+	bo.look()
+	bo.say("no")
+	if got := namedBy(bo); got != "ana 2" {
+		t.Errorf("named %s", got)
+	}
+}

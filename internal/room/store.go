@@ -60,6 +60,7 @@ type knowledgeStore interface {
 	Author(record.PublicKey) (record.Author, bool, error)
 	Tagged(record.Tag) ([]record.PublicKey, []record.Claim, error)
 	Held(author record.PublicKey, first, last uint32) ([]record.Held, error)
+	Lines(author record.PublicKey, from, to record.Spot) ([]record.Held, error)
 	Pinned(form string) (record.PublicKey, bool, error)
 	Devices(key record.PublicKey) ([]record.DeviceClaim, error)
 	Told(record.FindingID) (bool, error)
@@ -71,8 +72,6 @@ type knowledgeStore interface {
 	// Apply keeps a change. Of the records held it only moves those that are there: see AddMessage.
 	Apply(*record.Change) error
 
-	// NewestOfOthers returns the record that stands highest of those that own has not signed, heartbeats not counted.
-	NewestOfOthers(own record.PublicKey) (record.Held, bool, error)
 	// Unnamed returns authors whom our own records are to name next, Witnesses those who named one of ours.
 	Unnamed(own record.PublicKey, limit int) ([]record.Author, error)
 	Witnesses() ([]record.Author, error)
@@ -93,6 +92,9 @@ type messageStore interface {
 	MessagesSince(id int64, limit int) ([]kept.Message, error)
 	MessagesFrom(from record.Held, limit int) ([]kept.Message, error)
 	NewestMessages(until int64, n int, leftOut record.Kind) ([]kept.Message, error)
+	// LastShown returns the record that stands highest of those that own has not signed and that marks say to have been
+	// shown, heartbeats not counted.
+	LastShown(own record.PublicKey) (record.Held, bool, error)
 	Records(visit func(record.Held) error) error
 	Events(since int64, limit int) ([]kept.Event, error)
 	LastMessage() (int64, error)
