@@ -143,10 +143,10 @@ func (r *Room) Lines(author record.PublicKey, from, to record.Spot) (lines []rec
 	fromAt, fromField := spot(from)
 	toAt, toField := spot(to)
 	// Both go along the index of all places: the author's lines are seldom far apart, and as seldom asked for.
-	err = r.query("SELECT place, field, number, hash FROM (SELECT * FROM messages WHERE author = ?1 AND "+
+	err = r.query("SELECT place, field, number, hash FROM (SELECT * FROM messages WHERE +author = ?1 AND "+
 		`(place, field) < (?2, ?3) ORDER BY place DESC, field DESC, number DESC, hash DESC LIMIT 1)
 		UNION SELECT place, field, number, hash FROM messages
-			WHERE author = ?1 AND (place, field) BETWEEN (?2, ?3) AND (?4, ?5)
+			WHERE +author = ?1 AND (place, field) BETWEEN (?2, ?3) AND (?4, ?5)
 		ORDER BY place, field, number, hash`, func(row []driver.Value) error {
 		h := record.Held{Author: author, Number: uint32(row[2].(int64)), At: parseSpot(row[0], row[1])}
 		copy(h.Hash[:], blob(row[3]))
