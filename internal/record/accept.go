@@ -59,9 +59,7 @@ func (s *session) accept(k *candidate) {
 // move notes that the cells of a record stand lower than was known.
 func (s *session) move(a *authorRow, rows *heldRows, h *Held, cells []Spot) {
 	h.Cells, h.At, rows.dirty = cells, highest(cells), true
-	if s.arrange(a, h.Number) == 0 {
-		s.takeBack(s.reordered(a, h.Number))
-	}
+	s.arrange(a, h.Number)
 	s.weighAll(s.tag(a.Key.Tag()), h.Number)
 	// What it names may stand below it now.
 	if e := h.assemble(s.reader.salt, s.cells(cells)); e != nil {
@@ -117,13 +115,18 @@ func (s *session) answer(a *authorRow, number uint32, lowered bool) {
 	}
 }
 
-// arrange compares the place of a record with its neighbours', and returns what behind returns.
+// arrange compares the place of a record with its neighbours', and returns what behind returns. What was told of the one
+// before may be so no more: the next one was another until now.
 func (s *session) arrange(a *authorRow, n uint32) (later uint32) {
-	if later = s.behind(a, n); later != 0 {
-		s.tell(s.reordered(a, n))
-	}
-	if before := a.below(n); before != 0 && s.behind(a, before) != 0 {
-		s.tell(s.reordered(a, before))
+	for _, number := range []uint32{a.below(n), n} {
+		if number == 0 {
+			continue
+		}
+		if later = s.behind(a, number); later != 0 {
+			s.tell(s.reordered(a, number))
+		} else {
+			s.takeBack(s.reordered(a, number))
+		}
 	}
 	return later
 }

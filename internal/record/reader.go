@@ -347,6 +347,12 @@ func (s *session) settle(k *candidate) {
 	}
 	s.change.PendingGone = append(s.change.PendingGone, k.touch.reject(k.start)...)
 	k.touch.rejected = true
+	if row := k.touch.row; row.State == ToldIncomplete { // its parts have come; what they make is told instead
+		row.State = LeftOver
+		f := s.incomplete(row)
+		f.Have = f.Parts
+		s.change.TakenBack = append(s.change.TakenBack, f)
+	}
 	if !k.whole {
 		s.refuse(k.at.Place)
 		return
