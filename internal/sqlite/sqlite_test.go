@@ -279,3 +279,29 @@ func TestCopyInto(t *testing.T) {
 		t.Errorf("a copy that was ended: %v", err)
 	}
 }
+
+// TestSecureLogWritesOnceMore: what is only believed to be on disk is written again, the same bytes.
+func TestSecureLogWritesOnceMore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	c := open(t, path, sqlite.Settings{})
+	script(t, c, "CREATE TABLE kept (n INTEGER); INSERT INTO kept VALUES (1)")
+	log := path + "-wal"
+	before, err := os.ReadFile(log)
+	if err != nil || len(before) == 0 {
+		t.Fatalf("the log has %d bytes, %v", len(before), err)
+	}
+	long := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	if err := os.Chtimes(log, long, long); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SecureLog(); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(log)
+	if err != nil || !info.ModTime().After(long) {
+		t.Errorf("the log was not written: %v, %v", info.ModTime(), err)
+	}
+	if after, err := os.ReadFile(log); err != nil || string(after) != string(before) {
+		t.Errorf("the log has changed (%v)", err)
+	}
+}

@@ -28,6 +28,50 @@ func newAPI(t *testing.T, log *slog.Logger) (*api, *storetest.Memory) {
 	return New(relay.New(memory, limits), Options{Log: log}).(*api), memory
 }
 
+// TestTagsOfFeeds: whoever asks again is told that nothing is new exactly if nothing is.
+func TestTagsOfFeeds(t *testing.T) {
+	a, _ := newAPI(t, nil)
+	c, err := a.relay.CreateChannel(t.Context(), relay.LocalAccountID, relay.Settings{Public: new(true)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(value string) {
+		u := relay.Update{Key: c.Keys[0].Text, Entries: []relay.NewEntry{{Entry: thingspeak.Entry{
+			CreatedAt: time.Unix(1_700_000_000, 0), Fields: thingspeak.Fields{thingspeak.Text(value)},
+		}}}}
+		if _, err := a.relay.Update(t.Context(), u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	get := func(format, tag string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodGet, fmt.Sprintf("/channels/%d/feeds.%s", c.ID, format), nil)
+		if tag != "" {
+			r.Header.Set("If-None-Match", tag)
+		}
+		w := httptest.NewRecorder()
+		a.ServeHTTP(w, r)
+		return w
+	}
+	for _, format := range []string{"csv", "json", "xml"} {
+		if err := a.relay.ClearChannel(t.Context(), relay.LocalAccountID, c.ID); err != nil {
+			t.Fatal(err)
+		}
+		write("one")
+		tag := get(format, "").Header().Get("Etag")
+		if w := get(format, tag); w.Code != http.StatusNotModified || w.Body.Len() > 0 {
+			t.Errorf("%s: asked again, the relay answers %d with %q", format, w.Code, w.Body)
+		}
+		// As long as before, and of the same second.
+		if err := a.relay.ClearChannel(t.Context(), relay.LocalAccountID, c.ID); err != nil {
+			t.Fatal(err)
+		}
+		write("two")
+		if w := get(format, tag); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "two") {
+			t.Errorf("%s: when another entry is there, the relay answers %d with %q", format, w.Code, w.Body)
+		}
+	}
+}
+
 // TestTrouble: what goes wrong on our side is 503 in the route's format, is logged once, and names no key.
 func TestTrouble(t *testing.T) {
 	var logged bytes.Buffer

@@ -357,3 +357,16 @@ func TestDiskTorture(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestDiskWithoutSharedMemory: readers would wait for writers there, so it is refused, and said why.
+func TestDiskWithoutSharedMemory(t *testing.T) {
+	d := faultdisk.New(t)
+	d.Remote()
+	s, err := openOn(d)
+	if err == nil {
+		_ = s.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "share memory") {
+		t.Errorf("opening on a disk without shared memory: %v", err)
+	}
+}

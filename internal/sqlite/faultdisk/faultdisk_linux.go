@@ -13,6 +13,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/fernpost/fernpost/internal/sqlite"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // vfsName is what SQLite reaches the disks through.
@@ -38,6 +39,9 @@ const (
 type Disk struct {
 	// Dir is the directory.
 	Dir string
+	// random decides what chance does, and remote is what Remote has set.
+	random *rand.Rand
+	remote bool
 	// mu guards what follows. It is held during each operation.
 	mu sync.Mutex
 	// fault is what Set was given.
@@ -92,10 +96,10 @@ func (c *change) size(before int64) int64 {
 	return max(before, c.at+int64(len(c.data)))
 }
 
-// settle brings what is pending to safety, after a failure only what chance has written already.
-func (p *platter) settle(failed bool) {
+// settle brings what is pending to safety, after a failure only what chance has written already; nil is no failure.
+func (p *platter) settle(chance *rand.Rand) {
 	for _, c := range p.pending {
-		if failed && rand.IntN(2) == 0 {
+		if chance != nil && chance.IntN(2) == 0 {
 			continue
 		}
 		size := c.size(int64(len(p.safe)))
@@ -112,12 +116,15 @@ func (p *platter) settle(failed bool) {
 func New(t testing.TB) *Disk {
 	t.Helper()
 	disks.once.Do(register)
-	d := &Disk{Dir: t.TempDir(), platters: map[string]*platter{}}
+	d := &Disk{Dir: t.TempDir(), random: testenv.Random(t), platters: map[string]*platter{}}
 	disks.mu.Lock()
 	defer disks.mu.Unlock()
 	disks.byDir[d.Dir] = d
 	return d
 }
+
+// Remote makes the disk one on which processes cannot share memory, such as that of another machine.
+func (d *Disk) Remote() { d.remote = true }
 
 // Set changes what fails: fault says what each operation ends with. It is called for one operation at a time; nil lets all
 // of them pass.
@@ -125,6 +132,14 @@ func (d *Disk) Set(fault func(Operation) Code) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.fault = fault
+}
+
+// chance decides what of a fsync that failed is on disk, nil if it has not.
+func (d *Disk) chance(rc int32) *rand.Rand {
+	if rc == sqlite3.SQLITE_OK {
+		return nil
+	}
+	return d.random
 }
 
 func (d *Disk) judge(o Operation) int32 {
@@ -152,7 +167,7 @@ func (d *Disk) rewrite(path string) error {
 	p.add(change{at: 0, data: data})
 	o.Doing = Syncing
 	rc := d.judge(o)
-	p.settle(rc != sqlite3.SQLITE_OK)
+	p.settle(d.chance(rc))
 	if rc != sqlite3.SQLITE_OK {
 		return fmt.Errorf("syncing %s: code %d", o.File, rc)
 	}
@@ -167,7 +182,7 @@ func (d *Disk) PowerOff(t testing.TB) (dir string) {
 	dir = t.TempDir()
 	for name, p := range d.platters {
 		left := &platter{safe: append([]byte(nil), p.safe...), pending: p.pending}
-		left.settle(true)
+		left.settle(d.random)
 		if err := os.WriteFile(filepath.Join(dir, name), left.safe, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -262,6 +277,9 @@ func openFile(tls *libc.TLS, vfs, name, handle uintptr, flags int32, outFlags ui
 	ours := f.unix
 	ours.FxWrite, ours.FxTruncate = pointer(writeFile), pointer(truncateFile)
 	ours.FxSync, ours.FxClose = pointer(syncFile), pointer(closeFile)
+	if d.remote {
+		ours.FiVersion = 1 // without the methods of shared memory
+	}
 	f.methods = allocate(tls, ours)
 	opened.FpMethods = f.methods
 	disks.mu.Lock()
@@ -323,7 +341,7 @@ func syncFile(_ *libc.TLS, handle uintptr, _ int32) int32 {
 	f, p, unlock := locked(handle)
 	defer unlock()
 	rc := f.disk.judge(Operation{Doing: Syncing, File: f.name, Before: p.size, After: p.size})
-	p.settle(rc != sqlite3.SQLITE_OK)
+	p.settle(f.disk.chance(rc))
 	return rc
 }
 
