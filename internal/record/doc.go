@@ -116,30 +116,49 @@
 //
 // # Reading
 //
-// Of every author's every number a reader keeps the hash, all 32 bytes, the previous hash and the place. The place of a
-// record is that of its last cell, by the lowest copy of each; a place is the number of clears that the reader has
-// seen, and the entry. An author's base is the lowest number held. Findings and their words are those of
-// [Finding.Text]:
+// Of every author's every number a reader keeps the hash, all 32 bytes, the previous hash, and where each cell stands, by
+// the lowest copy of it. The place of a record is that of the cell that stands last; a place is the number of clears that
+// the reader has seen, and the entry. An author's base is the lowest number held. Findings and their words are those of
+// [Finding.Text]. Proven are:
 //
-//   - reordered: a number stands behind the next one held of the same author.
-//   - missing: a number between two that are held, or above the highest, up to one that somebody else has seen.
-//   - fork: two verified records of one number; or the hash held of number n is not what number n + 1 names as
-//     previous, or not what a seen names.
+//   - missing: a number between two that are held, whatever parts of it came: cells prove nothing.
+//   - fork: two verified records of one number; or the hash held of number n is not what number n + 1 names as previous.
+//   - reordered: a number stands in a later entry than the next one held of the same author.
 //   - forged: see above.
+//   - malformed: a record whose previous is zeros above number 1, or not zeros at number 1; and, counted in each call, cells
+//     that are refused and chains of them that hold no record.
 //   - namesake: a nickname of which a form is pinned to another person's key.
 //   - renamed: a record has another nickname than the one with the next lower number held.
 //   - contradiction: a claim about a device that stands and does not count, with the keys of one that contradicts it.
-//   - incomplete: some, not all parts of a number, of which a higher number of the author is held or of which no part
-//     has come for an hour. Such a number is not also missing.
-//   - newer: a cell of another version.
+//   - newer: cells of another version, counted in each call.
 //
-// Some wait, because what is lacking may still come: missing and incomplete, and what a seen accuses. They are told on
-// a complete view only ([View]): every entry between the first row read and the newest is held, or was asked for by
-// itself for five minutes. When they fill they are taken back. Of numbers up to the base nothing is told, whatever a
-// seen says, and of an author without base only incomplete numbers, and only if the feed was read from its beginning;
-// older rows lower the base. A seen is not weighed against its own author. Where two keys have one tag, what a
-// seen names and nobody holds is missing, of that tag. What is left of a number that is verified, or was told to be
-// forged, is only counted. Each finding has an identity ([Finding.ID]) and is told once.
+// A seen rests on the word of whoever signs it, and is weighed against others only, above their base:
+//
+//   - It is true if the number is held with that hash. If that record stands in a later entry than the lowest record of
+//     its signer that names it, that is told as reordered, on the signer's word.
+//   - Otherwise, if the next lower number held stands in a later entry than the lowest record that names it, the seen is
+//     refuted: whoever names a number has seen it, and so what was written before.
+//   - Otherwise it accuses: of a fork, if the number is held with another hash; of all numbers above the highest held up to
+//     that one being missing, if it lies above. Between two that are held it says nothing new. Where two keys have one tag,
+//     what matches neither is missing, of that tag.
+//
+// Of each accuser, accused tag and kind there is one line, whatever numbers they name: the highest missing one, the
+// lowest fork. Accusers who name the same number share a line; numbers missing are told as the ranges of which the same
+// accusers speak. At most ten accusations are told at a time, those first whose best accuser ranks highest, each with at
+// most three names; of more there is a count. Keys that were compared rank first, then whose base stands lowest, then by
+// key. What becomes proven is told anew.
+//
+// Missing, and what a seen accuses, are judged on a stretch of the feed ([View]): between two numbers held, from the
+// entry of one to that of the other; for a seen, from the entry of the next lower number held to that of the record that
+// names it. A stretch is complete when each of its entries is held or was asked for long enough; what stood before a clear
+// and is not held is not there. Until then the number is waiting. If an entry in the stretch has been lacking for an hour,
+// that is told: hidden. While chains under a number were not tried, it waits as well. What fills is taken back.
+//
+// Parts of a number above all that are held or named are arriving. They are incomplete if the feed is complete from the
+// highest number held on, and no part of that group has come for an hour: of the three lowest such numbers of an author.
+// Below the base nothing is told. Of what arrives under the tag of nobody known there is but a count, and what is left of a
+// number that is verified or whose chains were refused is told of no more. Each finding has an identity ([Finding.ID]) and
+// is told once.
 //
 // A seen is also a receipt: whoever signs one with our tag, a number and the hash that we hold has read up to it, or
 // says so. [NextSeen] decides whom to name.
@@ -166,7 +185,8 @@
 //
 // At most 131,072 pending cells are remembered between two calls; beyond that the group whose newest cell is oldest is
 // forgotten, and opened again from what the archive keeps when a cell of it comes. In one call at most 64 chains of one
-// tag and number are followed, and the signatures of at most 16 MiB checked at a time. Of one author at most 1,024
-// claims that cannot be checked are kept, and as many seen of one heartbeat are read. Memory grows with the cells that
-// came, never with what they say about themselves.
+// tag and number are tried, and 64 MiB of records in all, of which the signatures of 16 MiB are checked at a time: of each
+// group in turn, the oldest first. That some are left is kept, and the next call goes on with them. Of one author at most
+// 1,024 seen that are not known to be true are kept, and as many of one heartbeat are read. Memory grows with the cells
+// that came, never with what they say about themselves.
 package record

@@ -1,0 +1,108 @@
+package record
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Whoever invents a number swallows no true word about a lower one, and each honest message brings nothing of it.
+func TestAnInventedNumberSwallowsNothing(t *testing.T) {
+	ana, mal, cy := newScribe(t, 1, "ana"), newScribe(t, 2, "mal"), newScribe(t, 3, "cy")
+	var all []Signed
+	for range 8 {
+		all = append(all, ana.write(Text("hello")))
+	}
+	l := newListener(t)
+	l.read(at(t, 1, all[0], all[1], all[2], all[3]))
+	lie := mal.write(Text("?"), Seen{ana.tag(), math.MaxUint32, ShortHash{1}})
+	want := []string{"4294967291 messages from ana missing (ana 5–4294967295), says mal"}
+	if diff := cmp.Diff(want, texts(l.read(at(t, 5, lie)).Change.Told)); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+	want = []string{"1 message from ana missing (ana 5), say mal and cy"}
+	if diff := cmp.Diff(want, texts(l.read(at(t, 6, cy.write(Text("yes"), seen(all[4])))).Change.Told)); diff != "" {
+		t.Errorf("cy's word (-want +got):\n%s", diff)
+	}
+	// ana goes on, and what cy said is proven.
+	result := l.read(at(t, 7, all[6]))
+	want = []string{"2 messages from ana missing (ana 5–6)", "mal names ana 4294967295, but what ana wrote before stands below: that cannot be, and accuses nobody"}
+	if diff := cmp.Diff(want, texts(result.Change.Told)); diff != "" {
+		t.Errorf("proven (-want +got):\n%s", diff)
+	}
+	if result = l.read(at(t, 8, all[7])); len(result.Change.Told)+len(result.Change.TakenBack) > 0 {
+		t.Errorf("an honest message brings %q, taken back %q", texts(result.Change.Told), texts(result.Change.TakenBack))
+	}
+}
+
+// 3,000 invented numbers take one line, and more accusers than ten the rest a count; those who are known longest stand first.
+func TestAccusationsAreBounded(t *testing.T) {
+	ana := newScribe(t, 1, "ana")
+	l := newListener(t)
+	first := ana.write(Text("hello"))
+	l.read(at(t, 1, first))
+	mal := newScribe(t, 2, "mal")
+	for i := range uint32(3) {
+		var lies Heartbeat
+		for n := range uint32(1000) {
+			lies = append(lies, Seen{ana.tag(), 2 + 1000*i + n, ShortHash{1}})
+		}
+		l.read(at(t, 2+int64(i), mal.write(lies)))
+	}
+	if found := l.known.Findings(); len(found) != 1 {
+		t.Fatalf("one accuser has %d lines", len(found))
+	}
+	var sybils []Signed
+	for i := range byte(20) {
+		other := newScribe(t, 10+i, fmt.Sprint("sybil", i))
+		sybils = append(sybils, other.write(Text("?"), Seen{ana.tag(), 5000 + uint32(i), ShortHash{1}}))
+	}
+	l.read(at(t, 10, sybils...))
+	if told := l.read(nil).Change.Told; len(told) > 0 {
+		t.Errorf("told again: %q", texts(told))
+	}
+	found := texts(l.known.Findings())
+	if len(found) != maxAccusations+1 || !slices.Contains(found, "11 more claims that messages are missing, or were written twice") {
+		t.Errorf("%d lines: %q", len(found), found)
+	}
+	if !slices.ContainsFunc(l.known.Findings(), func(f Finding) bool { return f.By == mal.key() }) {
+		t.Error("who is known longest has no line")
+	}
+}
+
+// Each gap waits for its own stretch: a phantom number above, or a hole elsewhere, keeps none from being told, and what the
+// relay does not show is told after an hour.
+func TestEachGapHasItsOwnStretch(t *testing.T) {
+	ana := newScribe(t, 1, "ana")
+	var all []Signed
+	for range 7 {
+		all = append(all, ana.write(Text("hello")))
+	}
+	l := newListener(t)
+	l.view.Holes = []Hole{{First: 6, Last: 6, Since: noon}, {First: 9, Last: 1000, Since: noon}}
+	result := l.read(slices.Concat(at(t, 1, all[0]), at(t, 3, all[2]), at(t, 5, all[4]), at(t, 7, all[6])))
+	want := []string{"1 message from ana missing (ana 2)", "1 message from ana missing (ana 4)"}
+	if diff := cmp.Diff(want, texts(result.Change.Told)); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"waiting for 1 message from ana (ana 6)"}, texts(result.Waiting)); diff != "" || !result.Waiting[0].Since.Equal(noon) {
+		t.Errorf("since %v, waiting (-want +got):\n%s", result.Waiting[0].Since, diff)
+	}
+	for step, want := range [][]string{nil, {"the relay does not show entry 6; ana 6 may stand there"}, nil} {
+		l.now = noon.Add(HiddenAfter + time.Duration(step-1)*time.Second)
+		if diff := cmp.Diff(want, texts(l.read(nil).Change.Told)); diff != "" {
+			t.Errorf("step %d (-want +got):\n%s", step, diff)
+		}
+	}
+	l.view.Holes[0].Asked = true
+	if diff := cmp.Diff([]string{"1 message from ana missing (ana 6)"}, texts(l.read(nil).Change.Told)); diff != "" {
+		t.Errorf("asked for (-want +got):\n%s", diff)
+	}
+	if slices.ContainsFunc(l.known.Findings(), func(f Finding) bool { return f.Kind == Hidden }) {
+		t.Error("it is still told to be hidden, besides")
+	}
+}
