@@ -21,6 +21,7 @@ func TestText(t *testing.T) {
 		{"CR LF", "a\r\nb", "a\nb"},
 		{"backspaces", "ana\b\b\bbo", "anabo"},
 		{"NUL and DEL", "a\x00b\x7fc", "abc"},
+		{"DEL alone", "a\x7fb", "ab"},
 		{"tab", "a\tb", "a b"},
 		{"right-to-left override", "gnp\u202egpj.exe", "gnpgpj.exe"},
 		{"isolates", "\u2066a\u2069", "a"},
