@@ -692,3 +692,13 @@ func TestPendingCellsAreBounded(t *testing.T) {
 		t.Errorf("%d messages once the last part came", len(got))
 	}
 }
+
+// TestAChainThatLeavesPartsOut: an insider may link the first part to the last one. That is no record, and nothing breaks.
+func TestAChainThatLeavesPartsOut(t *testing.T) {
+	cells := cellsOf(t, newScribe(t, 1, "ana").write(Text(strings.Repeat("x", 300))), testRoom.Key, 1, 8)
+	last := &cells[len(cells)-1].Plain
+	binary.BigEndian.PutUint64(cells[0].Plain[linkAt:], uint64(linkTo(last)))
+	if got := newListener(t).read(cells); len(got.Messages) > 0 || len(got.Change.Told) > 0 {
+		t.Errorf("it yields %d messages and tells %q", len(got.Messages), texts(got.Change.Told))
+	}
+}
