@@ -47,9 +47,9 @@ func (r *Range) ask(now time.Time) {
 	}
 	r.Times, r.LastAsked, r.Back = r.Times+1, now, time.Time{}
 	age := now.Sub(r.FirstAsked)
-	pause := max(askAgain, age) // twice as long since the first time
-	if age < askedFor {
-		pause = min(pause, max(askedFor-age, time.Second)) // but not past the moment that decides
+	pause := max(askAgain, age) // until twice the time has passed since the first
+	if !r.Asked() {
+		pause = min(pause, max(askedFor-age, askAgain)) // but not past the moment that decides
 	}
 	r.Next = now.Add(pause)
 }

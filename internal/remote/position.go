@@ -22,8 +22,9 @@ type Position struct {
 	Rows Rows `json:"rows,omitempty"`
 	// Gaps are the numbers up to Last that are lacking, ascending and disjoint. Nothing is ever given up for good.
 	Gaps Gaps `json:"gaps,omitempty"`
-	// Claims are the numbers above Last that the relay has named of late.
-	Claims Claims `json:"claims,omitempty"`
+	// Claims are the numbers above Last that the relay at the address has named of late.
+	Claims  Claims `json:"claims,omitempty"`
+	Address string `json:"address,omitempty"`
 	// Looked is when the newest rows were last asked for, and Named the last entry number that the relay named then.
 	Looked time.Time `json:"looked,omitzero"`
 	Named  int64     `json:"named,omitempty"`

@@ -204,6 +204,9 @@ func (f *follower) prepare(c *Client) {
 		f.pos.Gaps = f.pos.Gaps.with(again, f.now)
 	}
 	f.pos.Gaps = f.pos.Gaps.bounded(maxGaps, f.now)
+	if f.pos.Address != c.set.address { // whose claims are none of this relay's
+		f.pos.Claims, f.pos.Address = nil, c.set.address
+	}
 	f.pos.Claims = f.pos.Claims.take(f.last, f.pos.Last, f.now)
 	f.known = numbers(1, f.pos.Last).minus(f.pos.Gaps.numbers())
 	f.visited = slices.Clone(f.known)
@@ -305,7 +308,10 @@ func (f *follower) inTurn(singles int) []span {
 // earlier call was interrupted: a channel is long, and from its newest row the end might never be reached.
 func (f *follower) pass(ctx context.Context) error {
 	todo := f.gaps(f.r.seen).due(f.now).without(f.asked)
-	for todo.numbers().count() > passFrom {
+	if todo.numbers().count() <= passFrom {
+		return nil
+	}
+	for len(todo) > 0 {
 		from, all := todo.latestBack()
 		if w := f.r.windows; !all && len(w) > 0 && w[0].low.IsZero() && from.Before(w[0].end) {
 			w[0].end = from
