@@ -63,6 +63,9 @@ func (s *hexSum) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// MarshalText writes a sum as it was kept.
+func (s hexSum) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, s), nil }
+
 // maxEarlierLast is the highest number that a position of the earlier form is believed to have read: at one entry a
 // second a channel comes so far in 68 years. Beyond it a relay's word was taken for a fact.
 const maxEarlierLast = 1 << 31
