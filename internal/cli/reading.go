@@ -21,6 +21,8 @@ type feedPosition struct {
 	FromStart bool `json:"from_start"`
 	// Barren is what was read in vain.
 	Barren barren `json:"barren,omitzero"`
+	// Wanted are entries that are to be asked for before others: what is missing depends on them.
+	Wanted []remote.Range `json:"wanted,omitempty"`
 }
 
 // reading is one reading of a conversation's feed. What is new is fetched in the background, a little ahead of what is
@@ -77,7 +79,8 @@ func (c *conversation) startReading(ctx context.Context) (*reading, error) {
 		add := func(e *thingspeak.Entry) error { return pass(new(*e)) }
 		r.news, r.err = c.client.Follow(ctx, r.at.Position, remote.Visitor{
 			Entry: add, Seen: add, Cleared: func() error { return pass(nil) },
-			Anchor: remote.Anchor{Entry: anchor.Entry, Shows: anchor.Shows}, Again: again, Budget: r.budget,
+			Anchor: remote.Anchor{Entry: anchor.Entry, Shows: anchor.Shows}, Wanted: r.at.Wanted, Again: again,
+			Budget: r.budget,
 		})
 	}()
 	return r, nil
@@ -111,10 +114,14 @@ func (r *reading) finish() (room.Arrivals, error) {
 	}
 	r.c.news, r.c.cut = r.news, r.c.stopped(&r.news, r.budget, &r.at.Barren)
 	now := time.Now()
-	position := func(opened int) ([]byte, error) {
+	position := func(opened int, needed []record.Hole) ([]byte, error) {
 		at := r.at
 		at.Position = r.news.Position
 		at.Barren.add(r.news.Bytes, opened, now)
+		at.Wanted = nil
+		for _, h := range needed {
+			at.Wanted = append(at.Wanted, remote.Range{First: h.First, Last: h.Last})
+		}
 		return json.Marshal(at)
 	}
 	facts := room.Facts{

@@ -175,7 +175,7 @@ func (s *session) accusationOf(c *claimRow) *accusation {
 			return a
 		}
 	}
-	a.hole, a.complete = s.view.stretch(from, c.At.Place)
+	a.hole, a.complete = s.stretch(from, c.At.Place)
 	a.complete = a.complete && !s.untried(c.Tag, c.Number, c.Number)
 	return a
 }

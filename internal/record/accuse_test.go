@@ -92,6 +92,10 @@ func TestEachGapHasItsOwnStretch(t *testing.T) {
 	if diff := cmp.Diff([]string{"waiting for 1 message from ana (ana 6)"}, texts(result.Waiting)); diff != "" || !result.Waiting[0].Since.Equal(noon) {
 		t.Errorf("since %v, waiting (-want +got):\n%s", result.Waiting[0].Since, diff)
 	}
+	// Nothing is to be asked for before it: of the other hole no number of hers depends.
+	if diff := cmp.Diff([]Hole{{First: 6, Last: 6, Since: noon}}, result.Needed); diff != "" {
+		t.Errorf("needed (-want +got):\n%s", diff)
+	}
 	for step, want := range [][]string{nil, {"the relay does not show entry 6; ana 6 may stand there"}, nil} {
 		l.now = noon.Add(HiddenAfter + time.Duration(step-1)*time.Second)
 		if diff := cmp.Diff(want, texts(l.read(nil).Change.Told)); diff != "" {
@@ -101,6 +105,9 @@ func TestEachGapHasItsOwnStretch(t *testing.T) {
 	l.view.Holes[0].Asked = true
 	if diff := cmp.Diff([]string{"1 message from ana missing (ana 6)"}, texts(l.read(nil).Change.Told)); diff != "" {
 		t.Errorf("asked for (-want +got):\n%s", diff)
+	}
+	if needed := l.read(nil).Needed; len(needed) > 0 {
+		t.Errorf("still needed: %v", needed)
 	}
 	if slices.ContainsFunc(l.known.Findings(), func(f Finding) bool { return f.Kind == Hidden }) {
 		t.Error("it is still told to be hidden, besides")

@@ -67,7 +67,7 @@ func (s *session) judgeGaps(a *authorRow) {
 		f := s.finding(Missing, a, gap.First, above)
 		f.Last = gap.Last
 		f.Have, f.Parts = s.partsOf(a.Key.Tag(), gap.First, gap.Last)
-		hole, complete := s.view.stretch(below, above)
+		hole, complete := s.stretch(below, above)
 		switch {
 		case complete && !s.untried(a.Key.Tag(), gap.First, gap.Last):
 			if gap.Hidden {
@@ -85,6 +85,20 @@ func (s *session) judgeGaps(a *authorRow) {
 		f.Waiting, f.Since = true, hole.Since
 		s.result.Waiting = append(s.result.Waiting, f)
 	}
+}
+
+// maxNeeded is how many holes a call names as needed: as many as a reader asks for one by one in a few minutes.
+const maxNeeded = 64
+
+// stretch is that of the view. What is not asked for there is noted, so that a reader asks for it before anything else:
+// the relay may lack more than can be asked for in an hour.
+func (s *session) stretch(from, to Place) (hole Hole, complete bool) {
+	for _, h := range s.view.within(from, to) {
+		if !h.Asked && len(s.result.Needed) < maxNeeded {
+			s.result.Needed = append(s.result.Needed, h)
+		}
+	}
+	return s.view.stretch(from, to)
 }
 
 // untried reports whether there are chains under one of these numbers that were not tried: one may be what is lacking.
@@ -205,7 +219,7 @@ func (s *session) judgeNumber(same []*groupRow) {
 		}
 	}
 	f := s.incomplete(best)
-	hole, complete := s.view.stretch(from, Place{s.view.Clear, math.MaxInt64})
+	hole, complete := s.stretch(from, Place{s.view.Clear, math.MaxInt64})
 	if complete && !best.Untried && s.now.Sub(best.LastAt) >= quietTime {
 		best.State, best.dirty = ToldIncomplete, true
 		s.change.Told = append(s.change.Told, f)

@@ -237,22 +237,30 @@ func (v *View) Complete(from, to Place) bool {
 // stretch is Complete for two places of which either may be the first. Of the holes that keep it from being complete it
 // returns the one that is known longest, the zero Hole if the reading has not come to its end.
 func (v *View) stretch(from, to Place) (hole Hole, complete bool) {
+	if from.Clear < v.Clear && to.Clear < v.Clear {
+		return hole, true
+	}
+	for _, h := range v.within(from, to) {
+		if !h.Asked && (hole.First == 0 || !h.Since.IsZero() && (hole.Since.IsZero() || h.Since.Before(hole.Since))) {
+			hole = h
+		}
+	}
+	return hole, hole.First == 0 && !v.Unread
+}
+
+// within returns the holes in a stretch, whichever of its ends stands first.
+func (v *View) within(from, to Place) []Hole {
 	if from.Compare(to) > 0 {
 		from, to = to, from
 	}
 	if to.Clear < v.Clear {
-		return hole, true
+		return nil
 	}
 	first := from.Entry
 	if from.Clear < v.Clear {
 		first = 0
 	}
 	i := sort.Search(len(v.Holes), func(i int) bool { return v.Holes[i].Last >= first })
-	for ; i < len(v.Holes) && v.Holes[i].First <= to.Entry; i++ {
-		h := &v.Holes[i]
-		if !h.Asked && (hole.First == 0 || !h.Since.IsZero() && (hole.Since.IsZero() || h.Since.Before(hole.Since))) {
-			hole = *h
-		}
-	}
-	return hole, hole.First == 0 && !v.Unread
+	n := sort.Search(len(v.Holes), func(i int) bool { return v.Holes[i].First > to.Entry })
+	return v.Holes[i:max(i, n)]
 }

@@ -39,6 +39,8 @@ type Result struct {
 	Messages []Message
 	// Waiting are the numbers that are [Missing] and the records that are [Incomplete] so far, without accusing anyone.
 	Waiting []Finding
+	// Needed are the holes of the view, at most 64, that must be asked for before some of that can be judged.
+	Needed []Hole
 	// SeenBy are the new receipts for our own records.
 	SeenBy []Receipt
 	// Change is to be kept before anything is shown. The new findings are in it.

@@ -160,7 +160,8 @@ func (g Gaps) backTo(at time.Time) {
 
 // bounded joins neighbours until there are no more than most ranges: the youngest, and of these those with the fewest
 // rows between them, which are read again. The joined range keeps the age of the older one: whoever adds gaps must not
-// make others younger, or what is hidden in them would never be told.
+// make others younger, or what is hidden in them would never be told. But it counts as never asked for, as a part of it
+// was not: what nobody asked for must not be taken for absent.
 func (g Gaps) bounded(most int, now time.Time) Gaps {
 	if len(g) <= most {
 		return g
@@ -190,11 +191,11 @@ func (g Gaps) bounded(most int, now time.Time) Gaps {
 			continue
 		}
 		into := &all[len(all)-1]
-		first, last := into.First, r.Last
-		if r.Since.Before(into.Since) {
-			*into = r
+		since := into.Since
+		if r.Since.Before(since) {
+			since = r.Since
 		}
-		into.First, into.Last, into.Next, into.Back = first, last, now, time.Time{}
+		*into = Range{First: into.First, Last: r.Last, Since: since, Next: now}
 	}
 	return all
 }

@@ -117,11 +117,11 @@ func TestBoundedGapsKeepTheirAge(t *testing.T) {
 		{First: 22, Last: 22, Since: noon.Add(2 * time.Minute), Next: noon.Add(time.Hour), Times: 2},
 	}
 	now := noon.Add(4 * time.Minute)
-	want := Gaps{g[0], g[1], {First: 20, Last: 22, Since: g[3].Since, Next: now, Times: 2}}
+	want := Gaps{g[0], g[1], {First: 20, Last: 22, Since: g[3].Since, Next: now}}
 	if d := cmp.Diff(want, g.bounded(3, now)); d != "" {
 		t.Error(d)
 	}
-	want = Gaps{g[0], {First: 10, Last: 22, Since: g[1].Since, Next: now, Times: 3}}
+	want = Gaps{g[0], {First: 10, Last: 22, Since: g[1].Since, Next: now}}
 	if d := cmp.Diff(want, g.bounded(2, now)); d != "" {
 		t.Error(d)
 	}
@@ -132,6 +132,22 @@ func TestBoundedGapsKeepTheirAge(t *testing.T) {
 	g = Gaps(nil).with(ranges{{1, 1}, {9, 9}, {11, 11}, {20, 20}}, noon)
 	if got := g.bounded(3, now).numbers(); !slices.Equal(got, ranges{{1, 1}, {9, 11}, {20, 20}}) {
 		t.Errorf("%v", got)
+	}
+}
+
+// What was never asked for must not be taken for absent because a neighbour of it was.
+func TestAJoinedGapCountsAsNeverAskedFor(t *testing.T) {
+	asked := Range{First: 1, Last: 4, Since: noon}
+	for i := range 4 {
+		asked.ask(noon.Add(time.Duration(i) * 5 * time.Minute))
+	}
+	if !asked.Asked() {
+		t.Fatal("four questions in a quarter of an hour do not suffice")
+	}
+	now := noon.Add(time.Hour)
+	g := Gaps{asked, {First: 9, Last: 9, Since: now, Next: now}}.bounded(1, now)
+	if len(g) != 1 || g[0].Asked() || !g[0].Since.Equal(noon) || !g[0].due(now) {
+		t.Errorf("joined to %+v", g)
 	}
 }
 

@@ -1,12 +1,12 @@
 // Package remote is the client's side of a relay: it posts updates to a channel and reads its feed, at
 // api.thingspeak.com or at any relay of that shape.
 //
-// A relay is a stranger. Its answers are bounded in size and time, each and all those of a reading, its redirects are not followed, its words are
-// cleaned before they get into an error, and no key gets into one at all. What it says twice is believed, what it says
-// once may be stale (contract section 15).
+// A relay is a stranger. Its answers are bounded in size and time, each and all those of a reading, its redirects are
+// not followed, its words are cleaned before they get into an error, and no key gets into one at all. What it says twice
+// is believed, what it says once may be stale (contract section 15).
 //
 // [Client.Update] and [Client.Feed] are one request each. [Client.Post] waits out the channel's interval and settles
-// lost replies; [Scan] reads a channel backwards from its newest entry; [Client.Since] follows it. Feeds come as CSV,
+// lost replies; [Scan] reads a channel backwards from its newest entry; [Client.Follow] follows it. Feeds come as CSV,
 // the same that an eavesdropper reads.
 package remote
 
@@ -66,7 +66,7 @@ type Client struct {
 	// set hides behind a pointer, where package fmt does not look: it holds the keys.
 	set *settings
 
-	rangeReads atomic.Int32 // what was learnt about reads by range of numbers; see canRange
+	rangeReads atomic.Int32 // what was learnt about reads by range of numbers; rangesUntried and what follows it
 
 	mu sync.Mutex // guards what follows
 	// nextPost is when our own last update stops being too recent, and nextBulk when our own last bulk call does.

@@ -99,13 +99,14 @@ func (c *Client) Start(ctx context.Context) (Position, error) {
 		return Position{Last: -1}, nil // the relay names rows, but shows none
 	}
 	// A row far above the others may be a lie: what lies between, and is not there yet, is no history.
-	middle, highest := newest.trim()[len(newest.rows)/2].ID, r.seen.highest()
+	rows := newest.trim()
+	middle, highest := rows[len(rows)/2].ID, r.seen.highest()
 	if err := r.fetch(ctx, r.seen.missing(middle, highest)); err != nil {
 		return Position{}, err
 	}
 	now := time.Now().Truncate(time.Millisecond)
 	return Position{
-		Last: highest, Rows: Rows(nil).with(newest.trim(), r.header.Fields),
+		Last: highest, Rows: Rows(nil).with(rows, r.header.Fields),
 		Gaps: Gaps(nil).with(r.seen.missing(middle, highest), now).bounded(maxGaps, now),
 	}, nil
 }

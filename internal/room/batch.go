@@ -104,7 +104,7 @@ func (b *batch) keep(facts *Facts) error {
 		if facts == nil {
 			return nil
 		}
-		return in.finish(&state, facts, in.opened+b.opened)
+		return in.finish(&state, facts, in.opened+b.opened, needed(results))
 	})
 	if err != nil {
 		return err
@@ -140,12 +140,20 @@ func (b *batch) judge(
 	return results, elsewhere, nil
 }
 
+// needed returns the entries that are to be asked for first.
+func needed(results []*record.Result) []record.Hole {
+	if len(results) == 0 {
+		return nil
+	}
+	return results[len(results)-1].Needed // each call judges all that waits
+}
+
 // finish keeps the facts, where they are new.
-func (in *Intake) finish(state *kept.State, facts *Facts, opened int) error {
+func (in *Intake) finish(state *kept.State, facts *Facts, opened int, needed []record.Hole) error {
 	if facts.Position == nil {
 		return nil
 	}
-	position, err := facts.Position(opened)
+	position, err := facts.Position(opened, needed)
 	if err != nil || slices.Equal(position, state.Position) {
 		return err
 	}

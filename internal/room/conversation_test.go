@@ -284,6 +284,6 @@ func lines(items []room.Item) (all []string) {
 }
 
 // standing is a reader's position that does not depend on what was read.
-func standing(position []byte) func(int) ([]byte, error) {
-	return func(int) ([]byte, error) { return position, nil }
+func standing(position []byte) func(int, []record.Hole) ([]byte, error) {
+	return func(int, []record.Hole) ([]byte, error) { return position, nil }
 }

@@ -20,8 +20,9 @@ type Facts struct {
 	// View tells what is lacking. Numbers that were given up belong among its holes.
 	View record.View
 	// Position returns where reading goes on, to be kept beside what was read, when it is told how many tokens of this
-	// reading were opened that had not come before; nil leaves the position before.
-	Position func(opened int) ([]byte, error)
+	// reading were opened that had not come before, and which holes of the view are to be asked for first; nil leaves the
+	// position before.
+	Position func(opened int, needed []record.Hole) ([]byte, error)
 	// LastID is the channel's last entry number, 0 if it is not known.
 	LastID int64
 	// Rewritten are entries that the relay was seen to lack, or to have rewritten.
