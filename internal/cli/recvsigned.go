@@ -267,8 +267,11 @@ func (a *app) verifyFeed(
 			yield(nil, err)
 		}
 	}
-	report, err := room.Verify(keys, record.Salt(passphrase.RoomSalt(r.Channel)), entries,
-		func() record.View { return view }, time.Now())
+	defer a.triedParts()
+	report, err := room.Verify(ctx, keys, record.Salt(passphrase.RoomSalt(r.Channel)), room.Feed{
+		Entries: entries, View: func() record.View { return view },
+		Trying: a.tryingParts,
+	}, time.Now())
 	return report, end, err
 }
 

@@ -112,6 +112,15 @@ func (a *app) slow(s remote.SlowCall) {
 	}
 }
 
+// tryingParts says on a terminal, in the line of what is slow, that joining parts takes long; triedParts takes that away.
+func (a *app) tryingParts(rounds int) {
+	if a.drawsStatus() {
+		a.status.draw(0, a.style.dim(excerpt(fmt.Sprintf("still joining parts that fit in many ways, round %d", rounds+1), a.width-1)))
+	}
+}
+
+func (a *app) triedParts() { a.status.draw(0, "") }
+
 func slowText(s remote.SlowCall) string {
 	if s.Bytes == 0 {
 		return fmt.Sprintf("still %s: no answer from %s for %v", s.Doing, s.Host, s.For.Round(time.Second))

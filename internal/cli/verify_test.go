@@ -8,8 +8,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 // feedOf saves a room's feed, changed, and returns the file.
@@ -136,5 +141,61 @@ func TestTheDigestLine(t *testing.T) {
 	line := regexp.MustCompile(`(?m)^digest: (?:[a-z-]+ ){6}\(version \d+, 1 line, 1 key\)$`)
 	if !line.MatchString(ana.stdout.String()) {
 		t.Errorf("verify prints\n%s", &ana.stdout)
+	}
+}
+
+// While verify joined forged parts that fit in many ways it said nothing.
+func TestVerifySaysThatItJoinsParts(t *testing.T) {
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	channel := ana.makeRoom(quickSigned)
+	a := &app{getenv: func(name string) string { return ana.env[name] }}
+	r, err := a.loadRoom("lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := fernetKeys(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, err := fernet.NewRing(keys...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eve := record.NewIdentity([record.KeySize]byte{66})
+	signed, err := record.Sign(eve, record.Context{
+		Salt: record.Salt(passphrase.RoomSalt(channel)), Key: record.KeyID(keys[0].ID()),
+	}, record.Record{Number: 1, Nick: "eve", Body: record.Text("hello"), Clock: time.Now().UnixMilli()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells, err := record.Cut(signed.Bytes, eve.Public().Tag(), 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		c := cells[0]
+		c[len(c)-1], c[len(c)-2] = byte(i), 1
+		cells = append(cells, c)
+	}
+	cells = cells[1:]
+	relay.Seed(t, channel, len(cells), func(i int) thingspeak.Entry {
+		text, err := ring.Seal(cells[i][:], time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return thingspeak.Entry{Fields: thingspeak.Fields{thingspeak.Text(text)}}
+	})
+	ana.terminal = true
+	ana.run("verify")
+	const line = "still joining parts that fit in many ways, round 2"
+	if got := ana.stderr.String(); strings.Count(got, line) != 1 || !strings.Contains(got, line+"\x1b[K\r\x1b[K") &&
+		!strings.Contains(got, line+"\x1b[0m\x1b[K\r\x1b[K") {
+		t.Errorf("on a terminal verify says %q", got)
+	}
+	ana.terminal = false
+	ana.run("verify")
+	if got := ana.stderr.String(); strings.Contains(got, "still") {
+		t.Errorf("off a terminal verify says %q", got)
 	}
 }

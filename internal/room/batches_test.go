@@ -164,7 +164,9 @@ func TestReadingsOfManyTransactions(t *testing.T) {
 	if whole.Counts != "9 came, 1 repeated" || len(whole.History) != 9 {
 		t.Errorf("%s; the history has %d messages\n%s", whole.Counts, len(whole.History), strings.Join(whole.History, "\n"))
 	}
-	report, err := room.Verify([]fernet.Key{key}, salt, seq(rows), func() record.View { return record.View{FromStart: true} }, now)
+	report, err := room.Verify(t.Context(), []fernet.Key{key}, salt, room.Feed{
+		Entries: seq(rows), View: func() record.View { return record.View{FromStart: true} },
+	}, now)
 	if err != nil || report.Digest != whole.Digest {
 		t.Errorf("verify finds the digest %x (%v), want %x", report.Digest, err, whole.Digest)
 	}

@@ -1,6 +1,7 @@
 package room_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -830,7 +831,7 @@ func TestVerify(t *testing.T) {
 	ana.look()
 	bo.look()
 	view := func() record.View { return record.View{FromStart: true} }
-	r, err := room.Verify(ana.o.Keys, salt, seq(rows), view, time.Now())
+	r, err := room.Verify(t.Context(), ana.o.Keys, salt, room.Feed{Entries: seq(rows), View: view}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -843,12 +844,12 @@ func TestVerify(t *testing.T) {
 		}
 	}
 	slices.Reverse(rows)
-	if back, err := room.Verify(ana.o.Keys, salt, seq(rows), view, time.Now()); err != nil || !cmp.Equal(r, back) {
+	if back, err := room.Verify(t.Context(), ana.o.Keys, salt, room.Feed{Entries: seq(rows), View: view}, time.Now()); err != nil || !cmp.Equal(r, back) {
 		t.Errorf("backwards: %s %v", cmp.Diff(r, back), err)
 	}
 	slices.Reverse(rows)
 	cut := slices.Delete(slices.Clone(rows), 2, 3) // ana 2
-	r, err = room.Verify(ana.o.Keys, salt, seq(cut), view, time.Now())
+	r, err = room.Verify(t.Context(), ana.o.Keys, salt, room.Feed{Entries: seq(cut), View: view}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -859,8 +860,9 @@ func TestVerify(t *testing.T) {
 		t.Error("the digest did not change")
 	}
 	bad := errors.New("the file ends here")
-	if _, err := room.Verify(ana.o.Keys, salt, func(yield func(*thingspeak.Entry, error) bool) { yield(nil, bad) }, view,
-		time.Now()); !errors.Is(err, bad) {
+	if _, err := room.Verify(t.Context(), ana.o.Keys, salt, room.Feed{
+		Entries: func(yield func(*thingspeak.Entry, error) bool) { yield(nil, bad) }, View: view,
+	}, time.Now()); !errors.Is(err, bad) {
 		t.Errorf("Verify = %v", err)
 	}
 }
@@ -907,5 +909,42 @@ func TestForgeriesSilenceNobody(t *testing.T) {
 		if d := cmp.Diff([]string{"ana: one", "ana: two"}, m.history()); d != "" {
 			t.Error(d)
 		}
+	}
+}
+
+// Parts that share a tail can be joined in many ways: verify worked on them for as long as an insider wanted, said
+// nothing, and did not notice that it was interrupted.
+func TestVerifyOfManyBeginningsCanBeInterrupted(t *testing.T) {
+	h := newHall(t)
+	in := h.insider()
+	cells, err := record.Cut(in.sign(record.Record{Number: 1, Nick: "eve", Body: record.Text("hello")}).Bytes, in.id.Public().Tag(), 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.postCells(cells[1:])
+	for i := range 200 {
+		c := cells[0]
+		c[len(c)-1], c[len(c)-2] = byte(i), 1
+		in.post(c[:])
+	}
+	rows := h.relay.Entries(t, h.channel.ID)
+	verify := func(stopAfter int) (rounds []int, err error) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		_, err = room.Verify(ctx, []fernet.Key{h.key}, salt, room.Feed{
+			Entries: seq(rows), View: func() record.View { return record.View{FromStart: true} },
+			Trying: func(n int) {
+				if rounds = append(rounds, n); n == stopAfter {
+					cancel()
+				}
+			},
+		}, time.Now())
+		return rounds, err
+	}
+	if rounds, err := verify(0); err != nil || !slices.Equal(rounds, []int{1, 2, 3}) {
+		t.Errorf("it tells the rounds %v, %v", rounds, err)
+	}
+	if rounds, err := verify(2); !errors.Is(err, context.Canceled) || !slices.Equal(rounds, []int{1, 2}) {
+		t.Errorf("interrupted it goes on to the rounds %v, %v", rounds, err)
 	}
 }

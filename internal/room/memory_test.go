@@ -41,7 +41,7 @@ func TestVerifyTakesLittleForWhatIsNoRecord(t *testing.T) {
 			}
 		}
 	}
-	if _, err := room.Verify([]fernet.Key{key}, salt, feed, func() record.View { return record.View{} }, time.Now()); err != nil {
+	if _, err := room.Verify(t.Context(), []fernet.Key{key}, salt, room.Feed{Entries: feed, View: func() record.View { return record.View{} }}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	const each = 2000

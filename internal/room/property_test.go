@@ -1,6 +1,7 @@
 package room_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -115,7 +116,7 @@ func TestReadingInPiecesEqualsReadingAtOnce(t *testing.T) {
 		rows := anyFeed(t, key)
 		now := time.Unix(1_800_000_000, 0)
 		view := func() record.View { return record.View{FromStart: true} }
-		want, err := room.Verify([]fernet.Key{key}, salt, seq(rows), view, now)
+		want, err := room.Verify(context.Background(), []fernet.Key{key}, salt, room.Feed{Entries: seq(rows), View: view}, now)
 		if err != nil {
 			t.Fatal(err)
 		}

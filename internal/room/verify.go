@@ -1,6 +1,7 @@
 package room
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"maps"
@@ -35,21 +36,28 @@ func (r *Report) Opened() bool {
 	return len(r.Lines)+r.Repeats+r.LeftOver+r.Refused+len(r.Found)+len(r.Waiting) > 0
 }
 
-// Verify reads a whole feed afresh, without an archive, and judges it. Entries may come in any order. view is asked
-// once they have all come. Its memory grows with the number of different tokens that a key opens.
-func Verify(
-	keys []fernet.Key, salt record.Salt, entries iter.Seq2[*thingspeak.Entry, error], view func() record.View,
-	now time.Time,
-) (Report, error) {
+// Feed is what [Verify] reads.
+type Feed struct {
+	// Entries may come in any order. View is asked for once they have all come.
+	Entries iter.Seq2[*thingspeak.Entry, error]
+	View    func() record.View
+	// Trying, if set, is told each time that parts were joined in vain for so long that there are more to try: how often
+	// so far. It may take long, as forged parts can be joined in many ways.
+	Trying func(rounds int)
+}
+
+// Verify reads a whole feed afresh, without an archive, and judges it. Its memory grows with the number of different
+// tokens that a key opens. It ends early with the context, or with an error of the feed.
+func Verify(ctx context.Context, keys []fernet.Key, salt record.Salt, feed Feed, now time.Time) (Report, error) {
 	o, err := newOpener(keys)
 	if err != nil {
 		return Report{}, err
 	}
 	v := verifier{
-		opener: o, known: record.NewMemory(), reader: record.NewReader(salt, record.PublicKey{}), now: now,
+		ctx: ctx, feed: feed, opener: o, known: record.NewMemory(), reader: record.NewReader(salt, record.PublicKey{}), now: now,
 		macs: map[[16]byte]record.Place{}, taken: map[record.Spot]bool{}, texts: map[[16]byte]record.Held{},
 	}
-	for e, err := range entries {
+	for e, err := range feed.Entries {
 		if err != nil {
 			return v.report, err
 		}
@@ -60,7 +68,7 @@ func Verify(
 			}
 		}
 	}
-	if err := v.take(view()); err != nil {
+	if err := v.take(feed.View()); err != nil {
 		return v.report, err
 	}
 	v.conclude(salt)
@@ -73,6 +81,10 @@ func partOfFeed() record.View { return record.View{Unread: true} }
 // verifier is one call of Verify.
 type verifier struct {
 	opener
+
+	ctx    context.Context
+	feed   Feed
+	rounds int // in which parts were joined and some were left
 	known  *record.Memory
 	reader *record.Reader
 	now    time.Time
@@ -97,6 +109,10 @@ func (v *verifier) take(view record.View) error {
 		cells = append(cells, v.sift(&pages[i])...)
 	}
 	for more := true; more; cells = nil {
+		// A few parts that share one long tail can be joined for hours.
+		if err := v.ctx.Err(); err != nil {
+			return err
+		}
 		v.known.Keep(cells)
 		result, err := v.reader.Read(v.known, cells, view, v.now)
 		if err != nil {
@@ -106,7 +122,12 @@ func (v *verifier) take(view record.View) error {
 		v.report.Waiting = result.Waiting
 		v.report.LeftOver += result.LeftOver
 		v.report.Refused += result.Refused
-		more = result.More
+		if more = result.More; more {
+			v.rounds++
+			if v.feed.Trying != nil {
+				v.feed.Trying(v.rounds)
+			}
+		}
 	}
 	return nil
 }
