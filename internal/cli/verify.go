@@ -90,7 +90,7 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 	if err != nil {
 		return err
 	}
-	if report.NotOurs > 0 && !report.Opened() {
+	if report.NotOurs > 0 && report.Opened == 0 {
 		return hint(errNoKey, noKeyHint, r.Name, r.Channel)
 	}
 	if err := a.tellReport(&report, o.asJSON); err != nil {

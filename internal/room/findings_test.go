@@ -948,3 +948,24 @@ func TestVerifyOfManyBeginningsCanBeInterrupted(t *testing.T) {
 		t.Errorf("interrupted it goes on to the rounds %v, %v", rounds, err)
 	}
 }
+
+// A feed of which a key opens filler alone, beside tokens of others, was said to open with no key.
+func TestFillerCountsAsOpened(t *testing.T) {
+	h := newHall(t)
+	in := h.insider()
+	var filler [record.CellSize]byte
+	filler[0], filler[1] = 0xFE, 1
+	in.post(filler[:])
+	stranger, err := fernet.NewRing(fernet.GenerateKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.ring = stranger
+	in.post([]byte("not ours"))
+	r, err := room.Verify(t.Context(), []fernet.Key{h.key}, salt, room.Feed{
+		Entries: seq(h.relay.Entries(t, h.channel.ID)), View: func() record.View { return record.View{FromStart: true} },
+	}, time.Now())
+	if err != nil || r.Opened != 1 || r.NotOurs != 1 || len(r.Lines)+len(r.Found) > 0 {
+		t.Errorf("%d tokens opened, %d not ours: %+v, %v", r.Opened, r.NotOurs, r, err)
+	}
+}
