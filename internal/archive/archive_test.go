@@ -604,3 +604,28 @@ func BenchmarkOpen(b *testing.B) {
 		}
 	}
 }
+
+// Forged records cost nothing: findings about them go when room is made, but for the newest, and no other finding does.
+func TestFindingsAboutCellsOfNoRecordAreLetGo(t *testing.T) {
+	r := open(t, t.TempDir())
+	missing := record.Finding{Kind: record.Missing, Author: record.NewIdentity([record.KeySize]byte{1}).Public(), First: 2, Last: 3}
+	all := []record.Finding{missing}
+	for n := range uint32(40) {
+		all = append(all, record.Finding{Kind: record.Forged, Tag: record.Tag{7}, First: n + 1, Last: n + 1})
+	}
+	if err := r.Apply(&record.Change{Told: all}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.DropFindings(10); err != nil {
+		t.Fatal(err)
+	}
+	events, err := r.Events(0, 100)
+	if err != nil || len(events) != 11 || events[0].Finding.Kind != record.Missing || events[10].Finding.First != 40 {
+		t.Errorf("%d events are left, %v: %+v", len(events), err, events)
+	}
+	for i, want := range map[int]bool{0: true, 1: false, 30: false, 31: true, 40: true} {
+		if told, err := r.Told(all[i].ID()); err != nil || told != want {
+			t.Errorf("finding %d is noted as told: %t, %v", i, told, err)
+		}
+	}
+}

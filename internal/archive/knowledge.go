@@ -363,6 +363,44 @@ func (r *Room) applyPending(c *record.Change) error {
 	return nil
 }
 
+// DropIfEmpty lets go of a group of which no cell is pending.
+func (r *Room) DropIfEmpty(id record.GroupID) error {
+	group, err := r.groupID(id)
+	if err != nil {
+		return err
+	}
+	return r.exec("DELETE FROM groups WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM pending WHERE grp = ?1)", group)
+}
+
+// DropFindings lets go of the findings about cells of no record, which anybody with the room's key can make without end,
+// but for those among the newest events, as many as keep says. One that turns out anew is told anew.
+func (r *Room) DropFindings(keep int) error {
+	last, err := r.LastEvent()
+	if err != nil {
+		return err
+	}
+	gone := map[int64]record.FindingID{}
+	err = r.query("SELECT id, finding FROM events WHERE id <= ?", func(row []driver.Value) error {
+		f, err := readFinding(row[1].(string))
+		if err == nil && (f.Kind == record.Forged || f.Kind == record.Incomplete || f.Kind == record.Malformed && f.Author.IsZero()) {
+			gone[row[0].(int64)] = f.ID()
+		}
+		return err
+	}, last-int64(keep))
+	if err != nil {
+		return err
+	}
+	for event, id := range gone {
+		if err := r.exec("DELETE FROM events WHERE id = ?", event); err != nil {
+			return err
+		}
+		if err := r.exec("DELETE FROM told WHERE id = ?", id.String()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (r *Room) applyFindings(c *record.Change) error {
 	for i := range c.TakenBack {
 		f := &c.TakenBack[i]

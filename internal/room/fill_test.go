@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -202,7 +203,7 @@ func TestLowestCopyIsKept(t *testing.T) {
 	}
 }
 
-// crowd returns entries that an insider can make: first parts of records that never go on.
+// crowd returns entries that an insider can make: first parts of records that never go on, each with a number of its own.
 func crowd(t *testing.T, key fernet.Key, from int64, n int) (entries []thingspeak.Entry) {
 	t.Helper()
 	ring, err := fernet.NewRing(key)
@@ -214,7 +215,7 @@ func crowd(t *testing.T, key fernet.Key, from int64, n int) (entries []thingspea
 		e := thingspeak.Entry{ID: from + int64(i)}
 		for f := range e.Fields {
 			s, err := record.Sign(mal, record.Context{Salt: salt, Key: record.KeyID(key.ID())}, record.Record{
-				Number: uint32(8*i + f + 2), Previous: record.ShortHash{1}, Body: record.Text("never whole"),
+				Number: uint32(8*int(e.ID) + f + 2), Previous: record.ShortHash{1}, Body: record.Text("never whole"),
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -271,6 +272,37 @@ func TestArchiveLetsGoOfCellsOfNoRecord(t *testing.T) {
 	shown := 0
 	if err := c.History(0, func(*room.Item) error { shown++; return nil }); err != nil || shown != messages {
 		t.Errorf("%d of %d messages are shown, %v", shown, messages, err)
+	}
+}
+
+// A number for each cell leaves nothing behind that nobody lets go of.
+func TestCellsOfManyNumbersFillNoArchive(t *testing.T) {
+	key := fernet.GenerateKey()
+	const size = 1 << 20
+	c, store := limited(t, key, size)
+	mal := record.NewIdentity([record.KeySize]byte{66}).Public()
+	let, before := 0, 0
+	for round := range int64(12) {
+		take(t, c, crowd(t, key, 1000*round+1, 100))
+		if used, err := store.Size(); err != nil || used > size {
+			t.Fatalf("round %d: %d bytes are in use, %v", round, used, err)
+		}
+		groups, err := store.Groups(mal.Tag(), 0, math.MaxUint32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(groups) < before {
+			let++
+		}
+		before = len(groups)
+		for _, g := range groups {
+			if spots, err := store.Pending(g.ID); err != nil || len(spots) == 0 {
+				t.Fatalf("round %d: a group without cells is kept: %+v, %v", round, g, err)
+			}
+		}
+	}
+	if let == 0 {
+		t.Error("no room was made")
 	}
 }
 

@@ -67,6 +67,10 @@ type knowledgeStore interface {
 	Groups(tag record.Tag, first, last uint32) ([]record.Group, error)
 	Untried() ([]record.GroupID, error)
 	Pending(record.GroupID) ([]record.Spot, error)
+	// DropIfEmpty lets go of a group of which no cell is pending, and DropFindings of findings about cells of no record:
+	// of those that came before the newest events, as many as keep says.
+	DropIfEmpty(record.GroupID) error
+	DropFindings(keep int) error
 	Arriving(tag record.Tag, above uint32, limit int) ([]record.Group, error)
 	Waiting() (record.Waiting, error)
 	// Apply keeps a change. Of the records held it only moves those that are there: see AddMessage.
