@@ -125,12 +125,12 @@
 //   - fork: two verified records of one number; or the hash held of number n is not what number n + 1 names as previous.
 //   - reordered: a number stands in a later entry than the next one held of the same author.
 //   - forged: see above.
-//   - malformed: a record whose previous is zeros above number 1, or not zeros at number 1; and, counted in each call, cells
-//     that are refused and chains of them that hold no record.
+//   - malformed: a record whose previous is zeros above number 1, or not zeros at number 1; and, told once in a room's life with
+//     their count, cells that are refused and chains of them that hold no record.
 //   - namesake: a nickname of which a form is pinned to another person's key.
 //   - renamed: a record has another nickname than the one with the next lower number held.
 //   - contradiction: a claim about a device that stands and does not count, with the keys of one that contradicts it.
-//   - newer: cells of another version, counted in each call.
+//   - newer: cells of another version, told once in a room's life.
 //
 // A seen rests on the word of whoever signs it, and is weighed against others only, above their base:
 //

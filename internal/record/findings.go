@@ -121,7 +121,8 @@ func saidID(kind FindingKind, tag Tag, by PublicKey) FindingID {
 
 // ID returns the finding's identity: for [Reordered], [Missing], [Fork] and [Renamed] author and number; for [Forged] and
 // [Incomplete], and where [Missing] concerns no certain key, tag and number, because a cell proves no more; for
-// [Namesake] author and name, for [Contradiction] author and device; for the others the entry. What rests on somebody's
+// [Namesake] author and name, for [Contradiction] author and device; for [Malformed] the record, and nothing more for cells that are, and for [Newer]; for
+// the others the entry. What rests on somebody's
 // word is another finding, whose identity is that word and the tag, and the number only for [Reordered].
 func (f *Finding) ID() FindingID {
 	id := FindingID{Kind: f.Kind}
@@ -134,9 +135,8 @@ func (f *Finding) ID() FindingID {
 	}
 	switch f.Kind {
 	case Malformed:
-		if id.Author, id.Number = f.Author, f.First; f.Author.IsZero() {
-			id.At = f.At
-		}
+		id.Author, id.Number = f.Author, f.First
+	case Newer: // whoever has the key makes as many cells as they like: they are one finding, as those that break the format
 	case Reordered, Fork, Missing, Renamed, Hidden:
 		id.Author, id.Number = f.Author, f.First
 		if f.Author.IsZero() {
@@ -189,6 +189,9 @@ func (f *Finding) Text() string {
 		if !f.Author.IsZero() {
 			return fmt.Sprintf("%s names no %s", f.numbers(), Numbers(f.Name, f.First-1, f.First-1))
 		}
+		if f.Count == 1 {
+			return "1 cell of somebody with the key breaks the format"
+		}
 		return plural(uint64(f.Count), "cell") + " of somebody with the key break the format"
 	case Refuted:
 		return fmt.Sprintf("%s names %s, but what %s wrote before stands below: that cannot be, and accuses nobody",
@@ -226,6 +229,9 @@ func (f *Finding) Text() string {
 		}
 		return fmt.Sprintf("%d entries not for this key", f.Count)
 	case Newer:
+		if f.Count > 1 {
+			return fmt.Sprintf("%d cells from entry %d on need a newer fernpost", f.Count, f.At.Entry)
+		}
 		return Entries(f.At.Entry, f.At.Entry) + " needs a newer fernpost"
 	default:
 		return ""

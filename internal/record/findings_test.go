@@ -68,7 +68,8 @@ func TestFindingText(t *testing.T) {
 			"bo names ana 9, but what ana wrote before stands below: that cannot be, and accuses nobody",
 		},
 		{Finding{Kind: Incomplete, Count: 2, Waiting: true}, "parts of 2 messages have come that nobody known has begun"},
-		{Finding{Kind: Newer, At: Place{0, 12}}, "entry 12 needs a newer fernpost"},
+		{Finding{Kind: Newer, At: Place{0, 12}, Count: 1}, "entry 12 needs a newer fernpost"},
+		{Finding{Kind: Newer, At: Place{0, 12}, Count: 3}, "3 cells from entry 12 on need a newer fernpost"},
 		{Finding{Kind: 99}, ""},
 	} {
 		if got := c.f.Text(); got != c.want {
@@ -88,6 +89,8 @@ func TestFindingID(t *testing.T) {
 		{{Kind: Incomplete, Tag: Tag{1}, First: 3, Have: 1}, {Kind: Incomplete, Tag: Tag{1}, First: 3, Have: 2}},
 		{{Kind: Namesake, Author: ana, Name: "Ana", First: 3}, {Kind: Namesake, Author: ana, Name: "ana", First: 9}},
 		{{Kind: Wiped, At: Place{1, 4}, Until: 9}, {Kind: Wiped, At: Place{1, 4}, Until: 5}},
+		{{Kind: Newer, At: Place{0, 4}, Count: 1}, {Kind: Newer, At: Place{0, 9}, Count: 7}},
+		{{Kind: Malformed, At: Place{0, 4}, Count: 1}, {Kind: Malformed, At: Place{0, 9}, Count: 7}},
 	}
 	seen := map[string]FindingID{}
 	for _, pair := range same {
@@ -109,7 +112,8 @@ func TestFindingID(t *testing.T) {
 		{{Kind: Reordered, Author: ana, First: 3, By: bo}, {Kind: Reordered, Author: ana, First: 4, By: bo}},
 		{{Kind: Missing, Tag: Tag{1}, First: 3}, {Kind: Missing, Tag: Tag{2}, First: 3}},
 		{{Kind: Namesake, Author: ana, Name: "ana"}, {Kind: Namesake, Author: ana, Name: "bo"}},
-		{{Kind: Newer, At: Place{0, 4}}, {Kind: Newer, At: Place{1, 4}}},
+		{{Kind: Wiped, At: Place{0, 4}}, {Kind: Wiped, At: Place{1, 4}}},
+		{{Kind: Malformed, Author: ana, First: 3}, {Kind: Malformed}},
 	} {
 		if pair[0].ID() == pair[1].ID() || pair[0].ID().String() == pair[1].ID().String() {
 			t.Errorf("%+v and %+v are one", pair[0], pair[1])

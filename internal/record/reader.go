@@ -46,8 +46,9 @@ type Result struct {
 	// Change is to be kept before anything is shown. The new findings are in it.
 	Change Change
 	// Repeats counts cells and records that came before; LeftOver counts new cells of a number that is verified; Refused
-	// counts cells and records that contradict themselves.
-	Repeats, LeftOver, Refused int
+	// counts cells and records that contradict themselves, and Newer cells of another version. These two are told of once,
+	// with the count of the call that tells it.
+	Repeats, LeftOver, Refused, Newer int
 	// More means that chains were left untried: the next call goes on with them, whoever makes it and with whatever cells.
 	More bool
 }
@@ -143,6 +144,7 @@ func (s *session) take(c *Cell) {
 	h, err := parseCell(&c.Plain)
 	switch {
 	case err == ErrNewer:
+		s.result.Newer++
 		s.newer.count(c.Place)
 	case err != nil:
 		s.refuse(c.Place)

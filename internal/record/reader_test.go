@@ -74,6 +74,40 @@ func TestReadCounts(t *testing.T) {
 	})
 }
 
+// A bad cell an entry is no line a poll: who reads step by step is told once, as is who reads all at once, of the same.
+func TestBadCellsAreToldOnce(t *testing.T) {
+	var cells []Cell
+	for entry := range int64(5) {
+		malformed := Cell{Spot{Place{0, entry + 1}, 1}, testRoom.Key, Filler()}
+		malformed.Plain[CellSize-1] = 1
+		newer := Cell{Spot{Place{0, entry + 1}, 2}, testRoom.Key, Filler()}
+		newer.Plain[1] = 9
+		cells = append(cells, malformed, newer)
+	}
+	steps, once := newListener(t), newListener(t)
+	var told []string
+	for pair := range slices.Chunk(cells, 2) {
+		result := steps.read(pair)
+		told = append(told, texts(result.Change.Told)...)
+		if result.Refused != 1 || result.Newer != 1 {
+			t.Errorf("refused %d, newer %d", result.Refused, result.Newer)
+		}
+	}
+	want := []string{"1 cell of somebody with the key breaks the format", "entry 1 needs a newer fernpost"}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Errorf("step by step (-want +got):\n%s", diff)
+	}
+	want = []string{"5 cells of somebody with the key break the format", "5 cells from entry 1 on need a newer fernpost"}
+	if diff := cmp.Diff(want, texts(once.read(cells).Change.Told)); diff != "" {
+		t.Errorf("at once (-want +got):\n%s", diff)
+	}
+	for i, f := range steps.known.Findings() {
+		if other := once.known.Findings()[i]; f.ID() != other.ID() {
+			t.Errorf("step by step %v, at once %v", f.ID(), other.ID())
+		}
+	}
+}
+
 // A record stands where the lowest copies of its cells stand, even if the copies come first.
 func TestLowestCopyCounts(t *testing.T) {
 	ana := newScribe(t, 1, "ana")

@@ -112,8 +112,6 @@ func oneByOne(f record.Finding) map[string]record.Finding {
 			who = f.Author.String()
 		}
 	case record.Incomplete, record.Forged:
-	case record.Malformed: // cells are counted for each reading
-		return map[string]record.Finding{f.Kind.String() + f.Author.String(): f}
 	default:
 		id := f.ID()
 		return map[string]record.Finding{id.String(): f}

@@ -23,8 +23,8 @@ type Report struct {
 	Found, Waiting []record.Finding
 	// Findings counts rows and what is no message.
 	Findings
-	// LeftOver and Refused count cells that belong to no record, see [record.Result].
-	LeftOver, Refused int
+	// LeftOver, Refused and Newer count cells that belong to no record, see [record.Result].
+	LeftOver, Refused, Newer int
 	// Lines are the records, and the tokens that hold something else, in their order, as [record.Digest] wants them; Digest
 	// is that of all of them.
 	Lines  []record.Held
@@ -120,6 +120,7 @@ func (v *verifier) take(view record.View) error {
 		v.report.Waiting = result.Waiting
 		v.report.LeftOver += result.LeftOver
 		v.report.Refused += result.Refused
+		v.report.Newer += result.Newer
 		if more = result.More; more {
 			v.rounds++
 			if v.feed.Trying != nil {
@@ -181,6 +182,14 @@ func (v *verifier) conclude(salt record.Salt) {
 		}
 	}
 	r.Found = v.known.Findings()
+	for i := range r.Found {
+		switch f := &r.Found[i]; { // they were told of when the first of them came
+		case f.Kind == record.Malformed && f.Author.IsZero():
+			f.Count = r.Refused
+		case f.Kind == record.Newer:
+			f.Count = r.Newer
+		}
+	}
 	slices.SortStableFunc(r.Found, func(a, b record.Finding) int { return a.At.Compare(b.At) })
 }
 
