@@ -156,13 +156,26 @@ func (r *Room) Lines(author record.PublicKey, from, to record.Spot) (lines []rec
 	return lines, err
 }
 
-// LastShown returns the record that stands highest of those that own has not signed and that marks say to have been
-// shown, heartbeats not counted.
-func (r *Room) LastShown(own record.PublicKey) (h record.Held, ok bool, err error) {
-	// The plus keeps SQLite from going by author, and sorting all messages.
-	rows, err := r.messages(selectMessages+`WHERE +m.author <> ifnull((SELECT id FROM authors WHERE key = ?), 0)
-			AND m.kind <> ? AND m.id <= (SELECT max(message) FROM marks)
-		ORDER BY m.place DESC, m.field DESC LIMIT 1`, own[:], int64(record.KindHeartbeat))
+// shownMark is the mark at the record that stands highest of those that were shown. Other marks say where somebody goes
+// on: behind what was passed over, too.
+const shownMark = "shown"
+
+// SetShown notes that a record was shown, unless one that stands higher was. It must be held.
+func (r *Room) SetShown(author record.PublicKey, number uint32, hash record.Hash) error {
+	id, err := r.authorID(author)
+	if err != nil {
+		return err
+	}
+	return r.exec(`INSERT OR REPLACE INTO marks (name, message, event)
+		SELECT ?1, m.id, 0 FROM messages AS m WHERE m.author = ?2 AND m.number = ?3 AND m.hash = ?4 AND NOT EXISTS (
+			SELECT 1 FROM marks JOIN messages AS s ON s.id = marks.message
+			WHERE marks.name = ?1 AND (s.place, s.field) >= (m.place, m.field))`,
+		shownMark, id, int64(number), hash[:])
+}
+
+// LastShown returns the record that stands highest of those that were shown; ok tells whether one was.
+func (r *Room) LastShown() (h record.Held, ok bool, err error) {
+	rows, err := r.messages(selectMessages+"WHERE m.id = (SELECT message FROM marks WHERE name = ?)", shownMark)
 	if err != nil || len(rows) == 0 {
 		return h, false, err
 	}

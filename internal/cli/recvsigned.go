@@ -147,6 +147,7 @@ func (a *app) printHistory(talk *room.Conversation, o recvOptions) (shown int, e
 		defer files.close()
 	}
 	var line []byte
+	var printed room.Printed
 	hidden := 0
 	err = talk.History(o.newest, func(it *room.Item) error {
 		if !o.policy.shows(it) {
@@ -156,6 +157,7 @@ func (a *app) printHistory(talk *room.Conversation, o recvOptions) (shown int, e
 			return nil
 		}
 		shown++
+		printed.Add(it)
 		saved := ""
 		if files != nil && it.Record != nil {
 			if f, ok := it.Record.Body.(record.File); ok {
@@ -172,6 +174,9 @@ func (a *app) printHistory(talk *room.Conversation, o recvOptions) (shown int, e
 		return err
 	})
 	if err := errors.Join(err, out.Flush()); err != nil {
+		return shown, err
+	}
+	if err := talk.SetPrinted(printed); err != nil {
 		return shown, err
 	}
 	if hidden > 0 {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -9,7 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/archive"
+	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/room"
 )
 
 // beforeFirst does something before the first request is answered.
@@ -81,4 +86,78 @@ func TestTheOutboxListsWhatIsNotAccepted(t *testing.T) {
 	if got := ana.stdout.String() + ana.stderr.String(); got != "the outbox is empty\n" {
 		t.Errorf("outbox prints %q", got)
 	}
+}
+
+// lastNamed returns the number of the record that the device's newest message names as seen, 0 for none.
+func (d *device) lastNamed() (number uint32) {
+	d.t.Helper()
+	a := &app{getenv: func(name string) string { return d.env[name] }}
+	r, err := a.loadRoom("lab")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	keys, err := fernetKeys(r)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	dir, err := a.dataDir("archive")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	store, err := archive.OpenRoom(dir, "lab")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer store.Close()
+	c, err := room.Open(store, room.Options{Keys: keys, Salt: record.Salt(passphrase.RoomSalt(r.Channel)), Fields: r.Fields})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	err = c.History(1, func(it *room.Item) error {
+		number = it.Record.Seen.Number
+		return nil
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return number
+}
+
+// A text named as seen what its author was never shown: all that was there when the first watch began, or that recv
+// passed over for its -n.
+func TestATextNamesOnlyWhatWasPrinted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		class := newClass(t, relaytest.InBubble(t))
+		ana, bo := class.device("127.0.0.1"), class.device("127.0.0.1")
+		channel := fmt.Sprint(ana.makeRoom(signedText))
+		bo.env["FERNPOST_WRITE_KEY"] = ana.writeKey()
+		bo.must("join", "lab", "--channel", channel, "--profile", signedText)
+		answers := func(when string, want uint32) {
+			t.Helper()
+			bo.must("send", "yes")
+			ana.must("recv") // bo learns in the next step that it was stored
+			if got := bo.lastNamed(); got != want {
+				t.Errorf("%s a text names number %d as seen, want %d", when, got, want)
+			}
+		}
+		ana.must("send", "one")
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if bo.runContext(ctx, "watch"); bo.stdout.Len() > 0 {
+			t.Fatalf("the first watch prints %q", &bo.stdout)
+		}
+		answers("after a watch that printed nothing", 0)
+		bo.must("recv")
+		answers("after recv", 1)
+		ana.must("send", "two")
+		bo.must("send", "--queue", "waits")
+		if bo.must("recv", "-n", "1"); strings.Contains(bo.stdout.String(), "two") {
+			t.Fatalf("recv -n 1 prints %q", &bo.stdout)
+		}
+		answers("after recv that printed its own alone", 1)
+		bo.must("watch", "--messages", "1", "--from-start")
+		answers("after a watch that printed the first alone", 1)
+		bo.must("recv")
+		answers("in the end", 2)
+	})
 }

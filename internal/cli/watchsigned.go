@@ -87,12 +87,14 @@ func (c *conversation) printNews(mark room.Mark, f *follower) (room.Mark, error)
 		if err != nil {
 			return mark, err
 		}
+		var printed room.Printed
 		for i := range news.Items {
 			it := &news.Items[i]
 			if !f.options.policy.shows(it) || f.done() {
 				continue
 			}
 			f.shown++
+			printed.Add(it)
 			if f.options.asJSON {
 				err = writeJSON(out, jsonOf(it, ""))
 			} else {
@@ -103,6 +105,9 @@ func (c *conversation) printNews(mark room.Mark, f *follower) (room.Mark, error)
 			}
 		}
 		if err := out.Flush(); err != nil {
+			return mark, err
+		}
+		if err := c.SetPrinted(printed); err != nil {
 			return mark, err
 		}
 		for i := range news.Found {

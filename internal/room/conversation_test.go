@@ -237,11 +237,19 @@ func (m *member) look() room.Arrivals {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	mark, err := m.Now()
-	if err == nil {
-		err = m.SetShown("look", mark)
+	mark, _, err := m.Shown("look")
+	var printed room.Printed
+	for more := true; more && err == nil; {
+		var news room.News
+		news, err = m.Since(mark)
+		for i := range news.Items {
+			if it := &news.Items[i]; it.Record == nil || it.Record.Kind() != record.KindHeartbeat {
+				printed.Add(it)
+			}
+		}
+		mark, more = news.Until, news.More
 	}
-	if err != nil {
+	if err := errors.Join(err, m.SetShown("look", mark), m.SetPrinted(printed)); err != nil {
 		m.t.Fatal(err)
 	}
 	return a

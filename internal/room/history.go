@@ -207,10 +207,32 @@ func (c *Conversation) Shown(name string) (m Mark, ok bool, err error) {
 	return m, ok, nil
 }
 
-// SetShown sets a mark under a name: how far the messages have been shown there.
+// SetShown sets a mark under a name: how far the messages have been shown there, or passed over, see [Printed].
 func (c *Conversation) SetShown(name string, m Mark) error {
 	if err := c.store.SetMark(name, m.Message, m.Event); err != nil {
 		return fmt.Errorf("noting how much was shown: %w", err)
+	}
+	return nil
+}
+
+// Printed takes the messages that a user was really shown. What that user writes next names the record by somebody else
+// among them that stands highest: nobody signs for having seen what was never shown.
+type Printed struct{ top record.Held }
+
+// Add takes a message.
+func (p *Printed) Add(it *Item) {
+	if m := it.Record; m != nil && !m.Own && m.At.Compare(p.top.At) > 0 {
+		p.top = record.Held{Author: m.Author, Number: m.Number, Hash: m.Hash, At: m.At}
+	}
+}
+
+// SetPrinted keeps what of a conversation was shown.
+func (c *Conversation) SetPrinted(p Printed) error {
+	if p.top.At.Entry == 0 {
+		return nil
+	}
+	if err := c.store.SetShown(p.top.Author, p.top.Number, p.top.Hash); err != nil {
+		return fmt.Errorf("noting what was shown: %w", err)
 	}
 	return nil
 }

@@ -165,8 +165,8 @@ func (c *Conversation) name(r *record.Record) (named []namedRecord, err error) {
 }
 
 func (c *Conversation) nameShown(r *record.Record) ([]namedRecord, error) {
-	h, ok, err := c.store.LastShown(c.own)
-	if err != nil || !ok {
+	h, ok, err := c.store.LastShown()
+	if err != nil || !ok || h.Author == c.own {
 		return nil, err
 	}
 	author, ok, err := c.store.Author(h.Author)

@@ -96,9 +96,9 @@ type messageStore interface {
 	MessagesSince(id int64, limit int) ([]kept.Message, error)
 	MessagesFrom(from record.Held, limit int) ([]kept.Message, error)
 	NewestMessages(until int64, n int, leftOut record.Kind) ([]kept.Message, error)
-	// LastShown returns the record that stands highest of those that own has not signed and that marks say to have been
-	// shown, heartbeats not counted.
-	LastShown(own record.PublicKey) (record.Held, bool, error)
+	// SetShown notes that a record that is held was shown, and LastShown returns the one of those that stands highest.
+	SetShown(author record.PublicKey, number uint32, hash record.Hash) error
+	LastShown() (record.Held, bool, error)
 	Records(visit func(record.Held) error) error
 	Events(since int64, limit int) ([]kept.Event, error)
 	LastMessage() (int64, error)
