@@ -20,12 +20,15 @@ func (e *FullError) Error() string {
 		"nothing more is read", e.Size>>20)
 }
 
-// makeRoom lets go of the cells of no record that came first, if the archive has come to its size. The error is
-// [*FullError] if there are not enough of them.
+// makeRoom lets go of the cells of no record that came first, and of old findings about such cells, if the archive has
+// come to its size. The error is [*FullError] if there are not enough of them.
 func (b *batch) makeRoom(state *kept.State) error {
 	c := b.in.c
 	size, err := c.store.Size()
 	if err != nil || c.o.ArchiveSize == 0 || size <= c.o.ArchiveSize {
+		return err
+	}
+	if err := c.store.DropFindings(int(max(min(c.o.ArchiveSize>>14, maxFindings), 1))); err != nil {
 		return err
 	}
 	whole := state.LetGo == record.Place{}
@@ -65,6 +68,7 @@ func (b *batch) makeRoom(state *kept.State) error {
 func (c *Conversation) letGo(p *page) error {
 	e := kept.Entry{At: p.at, Posted: p.posted, Wiped: p.before.Wiped}
 	var gone record.Change
+	groups := map[record.GroupID]bool{}
 	for field, raw := range kept.Tokens(p.tokens) {
 		t := p.in(field)
 		if t != nil && t.isCell() {
@@ -75,6 +79,9 @@ func (c *Conversation) letGo(p *page) error {
 			}
 			if !needed {
 				gone.PendingGone = append(gone.PendingGone, cell.Spot)
+				if id, err := cell.Group(); err == nil {
+					groups[id] = true
+				}
 				if err := c.store.ForgetMAC(t.mac); err != nil {
 					return err
 				}
@@ -89,7 +96,16 @@ func (c *Conversation) letGo(p *page) error {
 	if err := c.store.PutEntry(e); err != nil {
 		return err
 	}
-	return c.store.Apply(&gone)
+	if err := c.store.Apply(&gone); err != nil {
+		return err
+	}
+	for id := range groups {
+		// Each cell may have a group of its own, whose row would stay for good.
+		if err := c.store.DropIfEmpty(id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // isOfRecord reports whether a cell is where a record that is held has it.
