@@ -47,6 +47,7 @@ func (s *session) judgeClaims(stored []Claim) {
 	for i := range stored {
 		s.tag(stored[i].Tag)
 	}
+	s.fulfil(stored)
 	told, more := 0, 0
 	now := map[pair]bool{}
 	for _, a := range s.accusations(now) {
@@ -79,6 +80,41 @@ func (s *session) judgeClaims(stored []Claim) {
 	s.withdraw(stored, now)
 }
 
+// fulfil takes back what was told of numbers that have come, as whoever named them said. What else they say is lacking is
+// told anew: the line that was told spoke of these numbers, too.
+func (s *session) fulfil(stored []Claim) {
+	for i := range stored {
+		if c := &stored[i]; s.wasTold(saidID(Missing, c.Tag, c.By)) && s.came(c) {
+			s.takeBack(s.said(Missing, c))
+		}
+	}
+}
+
+// came reports whether what a claim names has come in this call, and nothing else than claims told until now that it is
+// missing.
+func (s *session) came(c *Claim) bool {
+	if slices.ContainsFunc(s.tag(c.Tag).claims[c.Number], func(row *claimRow) bool {
+		return row.key() == c.key() && row.Doubted && !row.gone
+	}) {
+		return false
+	}
+	return slices.ContainsFunc(s.meant(c), func(a *authorRow) bool {
+		before, _, err := s.known.Author(a.Key)
+		if err != nil {
+			s.fail(err)
+		}
+		return a.holds(c.Number) && !before.holds(c.Number) && !before.misses(c.Number)
+	})
+}
+
+// said returns the finding that a single claim was told for, to be taken back.
+func (s *session) said(kind FindingKind, c *Claim) Finding {
+	return Finding{
+		Kind: kind, Tag: c.Tag, Name: s.nameOf(c.Tag), First: c.Number, Last: c.Number, At: c.At.Place, By: c.By,
+		ByName: s.name(c.By), Count: 1,
+	}
+}
+
 // withdraw takes back what was told of claims that accuse nobody any more.
 func (s *session) withdraw(stored []Claim, now map[pair]bool) {
 	for i := range stored {
@@ -87,11 +123,12 @@ func (s *session) withdraw(stored []Claim, now map[pair]bool) {
 			if p := (pair{kind, c.Tag, c.By}); now[p] || !s.wasTold(saidID(kind, c.Tag, c.By)) {
 				continue
 			}
-			f := Finding{Kind: kind, Tag: c.Tag, Name: s.nameOf(c.Tag), First: c.Number, Last: c.Number, At: c.At.Place, By: c.By}
-			f.ByName, f.Count = s.name(c.By), 1
-			if kind == Refuted || s.proven(kind, c) {
+			switch f := s.said(kind, c); {
+			case kind == Refuted || s.proven(kind, c):
 				s.supersede(f)
-			} else {
+			case kind == Missing && s.lacks(c):
+				// It waits to be proven, and nothing would take it back if it came now.
+			default:
 				s.takeBack(f)
 			}
 		}
@@ -104,6 +141,13 @@ func (s *session) proven(kind FindingKind, c *Claim) bool {
 		if kind == Fork {
 			return len(s.records(a, c.Number).rows) > 1
 		}
+		return a.misses(c.Number)
+	})
+}
+
+// lacks reports whether the number that a claim names lies in a gap.
+func (s *session) lacks(c *Claim) bool {
+	return slices.ContainsFunc(s.meant(c), func(a *authorRow) bool {
 		return a.Base < c.Number && c.Number < a.Top && !a.holds(c.Number)
 	})
 }

@@ -113,3 +113,73 @@ func TestEachGapHasItsOwnStretch(t *testing.T) {
 		t.Error("it is still told to be hidden, besides")
 	}
 }
+
+// Of what somebody said to be missing, what has come is taken back, whether what else they said is proven since then, is
+// still lacking, or waits to be proven.
+func TestWhatCameOfAnAccusationIsTakenBack(t *testing.T) {
+	ana := newScribe(t, 1, "ana")
+	first, second, third, fourth := ana.write(Text("1")), ana.write(Text("2")), ana.write(Text("3")), ana.write(Text("4"))
+	hole := Hole{First: 10, Last: 10, Since: noon}
+	type step struct {
+		cells      []Cell
+		back, told []string
+	}
+	tests := []struct {
+		name string
+		// named is what bo names, in as many records that stand from entry 5 on.
+		named []Signed
+		said  string
+		steps []step
+	}{
+		{
+			"the rest is proven",
+			[]Signed{second, third},
+			"2 messages from ana missing (ana 2–3), says bo",
+			[]step{
+				{at(t, 3, third), []string{"1 message from ana missing (ana 3), says bo"}, []string{"1 message from ana missing (ana 2)"}},
+				{at(t, 2, second), []string{"1 message from ana missing (ana 2)"}, nil},
+			},
+		},
+		{
+			"the rest is still lacking",
+			[]Signed{second, fourth},
+			"3 messages from ana missing (ana 2–4), says bo",
+			[]step{
+				{at(t, 2, second), []string{"1 message from ana missing (ana 2), says bo"}, []string{"2 messages from ana missing (ana 3–4), says bo"}},
+				{at(t, 4, fourth), []string{"1 message from ana missing (ana 4), says bo"}, []string{"1 message from ana missing (ana 3)"}},
+			},
+		},
+		{
+			"it waits to be proven",
+			[]Signed{second},
+			"1 message from ana missing (ana 2), says bo",
+			[]step{
+				{at(t, 20, third), nil, nil},
+				{at(t, 2, second), []string{"1 message from ana missing (ana 2), says bo"}, nil},
+			},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l, bo := newListener(t), newScribe(t, 2, "bo")
+			l.read(at(t, 1, first))
+			var said []Signed
+			for _, r := range tt.named {
+				said = append(said, bo.write(Text("yes"), seen(r)))
+			}
+			if told := texts(l.read(at(t, 5, said...)).Change.Told); !slices.Equal(told, []string{tt.said}) {
+				t.Fatalf("told %q", told)
+			}
+			l.view.Holes = []Hole{hole}
+			for i, step := range tt.steps {
+				result := l.read(step.cells)
+				if diff := cmp.Diff(step.back, texts(result.Change.TakenBack)); diff != "" {
+					t.Errorf("step %d: taken back (-want +got):\n%s", i, diff)
+				}
+				if diff := cmp.Diff(step.told, texts(result.Change.Told)); diff != "" {
+					t.Errorf("step %d: told (-want +got):\n%s", i, diff)
+				}
+			}
+		})
+	}
+}

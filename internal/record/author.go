@@ -24,6 +24,12 @@ func (a *Author) holds(n uint32) bool {
 	return i == len(a.Gaps) || n < a.Gaps[i].First
 }
 
+// misses reports whether n was told to be missing, as it lies in a gap.
+func (a *Author) misses(n uint32) bool {
+	i := a.gap(n)
+	return i < len(a.Gaps) && a.Gaps[i].First <= n && a.Gaps[i].Told
+}
+
 // add notes that n is held, which it was not, and returns the gap in which it was, if it was in one.
 func (a *Author) add(n uint32) (filled Gap) {
 	switch {

@@ -146,7 +146,8 @@
 // lowest fork. Accusers who name the same number share a line; numbers missing are told as the ranges of which the same
 // accusers speak. At most ten accusations are told at a time, those first whose best accuser ranks highest, each with at
 // most three names; of more there is a count. Keys that were compared rank first, then whose base stands lowest, then by
-// key. What becomes proven is told anew.
+// key. What becomes proven is told anew. When a number that somebody has named as missing comes as it was named, their line
+// is taken back, and told anew for what they say besides.
 //
 // Missing, and what a seen accuses, are judged on a stretch of the feed ([View]): between two numbers held, from the
 // entry of one to that of the other; for a seen, from the entry of the next lower number held to that of the record that

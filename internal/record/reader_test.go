@@ -474,8 +474,12 @@ func TestOneTagOfTwoKeys(t *testing.T) {
 	if diff := cmp.Diff(want, texts(result.Change.Told)); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
 	}
-	if result = l.read(at(t, 19, third)); len(result.Messages) != 1 || len(result.Change.TakenBack) > 0 {
-		t.Errorf("bo still accuses: taken back %q", texts(result.Change.TakenBack))
+	if result = l.read(at(t, 19, third)); len(result.Messages) != 1 || !slices.Equal(want, texts(result.Change.TakenBack)) {
+		t.Errorf("taken back %q, want %q", texts(result.Change.TakenBack), want)
+	}
+	want = []string{fmt.Sprintf("1 message from %[1]s missing (%[1]s 2), says bo", ana.tag().Name())}
+	if diff := cmp.Diff(want, texts(result.Change.Told)); diff != "" {
+		t.Errorf("what bo says besides (-want +got):\n%s", diff)
 	}
 	if n := len(l.known.doubted); n != 1 {
 		t.Errorf("%d claims doubted, want that of another mallory 2", n)

@@ -21,8 +21,11 @@ import (
 
 // watcher is somebody who reads a room into an archive of their own.
 type watcher struct {
-	t *rapid.T
-	c *room.Conversation
+	t     *rapid.T
+	c     *room.Conversation
+	known *archive.Room
+	// trusted are authors of whom it is certain that all they have named was written so.
+	trusted map[record.PublicKey]bool
 	// patience is how long a number is asked for before it is taken for absent.
 	patience time.Duration
 	since    map[int64]time.Time // when a number was first known to be lacking
@@ -33,7 +36,8 @@ type watcher struct {
 	room.Findings
 }
 
-func newWatcher(t *rapid.T, key fernet.Key) (w *watcher, end func()) {
+func (p *play) watcher(key fernet.Key) (w *watcher, end func()) {
+	t := p.t
 	dir, err := os.MkdirTemp("", "fernpost")
 	if err != nil {
 		t.Fatal(err)
@@ -47,8 +51,14 @@ func newWatcher(t *rapid.T, key fernet.Key) (w *watcher, end func()) {
 		t.Fatal(err)
 	}
 	patience := rapid.SampledFrom([]time.Duration{10 * time.Minute, 150 * time.Minute}).Draw(t, "patience")
-	return &watcher{t: t, c: c, patience: patience, since: map[int64]time.Time{}, held: map[int64]bool{}, told: map[string]record.Finding{}},
-		func() { store.Close(); os.RemoveAll(dir) }
+	w = &watcher{
+		t: t, c: c, known: store, trusted: map[record.PublicKey]bool{}, patience: patience,
+		since: map[int64]time.Time{}, held: map[int64]bool{}, told: map[string]record.Finding{},
+	}
+	for _, author := range p.honest {
+		w.trusted[author.key()] = !p.twins
+	}
+	return w, func() { store.Close(); os.RemoveAll(dir) }
 }
 
 // read reads what is new, as a follower does who asks for each number that is lacking again and again: after some time it
@@ -81,6 +91,12 @@ func (w *watcher) read(rows []thingspeak.Entry, now time.Time) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	// What is taken back first: an accusation may be told anew for what is left of it.
+	for i := range got.TakenBack {
+		for id := range oneByOne(got.TakenBack[i]) {
+			delete(w.told, id)
+		}
+	}
 	for i := range got.Told {
 		maps.Copy(w.told, oneByOne(got.Told[i]))
 		if f := got.Told[i]; f.Kind == record.Missing && f.By.IsZero() {
@@ -90,12 +106,31 @@ func (w *watcher) read(rows []thingspeak.Entry, now time.Time) {
 			}
 		}
 	}
-	for i := range got.TakenBack {
-		for id := range oneByOne(got.TakenBack[i]) {
-			delete(w.told, id)
+	w.supersede()
+	w.Repeats, w.NotOurs, w.Damaged = w.Repeats+got.Repeats, w.NotOurs+got.NotOurs, w.Damaged+got.Damaged
+}
+
+// supersede drops what rests on somebody's word and is told otherwise by now: of that nothing more is said. What somebody
+// honest has said to be missing must be proven then, or be counted.
+func (w *watcher) supersede() {
+	for id, f := range w.told {
+		if f.By.IsZero() {
+			continue
+		}
+		told, err := w.known.Told(f.ID())
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if told {
+			continue
+		}
+		delete(w.told, id)
+		_, proven := w.told[numbered(record.Missing, f.Author, f.Last)]
+		_, counted := w.told[numbered(record.Missing, record.Tag{}, 0)]
+		if f.Kind == record.Missing && w.trusted[f.By] && !proven && !counted {
+			w.t.Fatalf("neither taken back nor proven: %s", f.Text())
 		}
 	}
-	w.Repeats, w.NotOurs, w.Damaged = w.Repeats+got.Repeats, w.NotOurs+got.NotOurs, w.Damaged+got.Damaged
 }
 
 // oneByOne takes a finding apart into numbers, by what makes each the same one: how numbers are put together is not what
@@ -181,7 +216,7 @@ func TestLiarsAndInsiders(t *testing.T) {
 		posted := p.truth(slices.Clone(p.rows))
 		p.cheat()
 
-		step, end := newWatcher(t, key)
+		step, end := p.watcher(key)
 		defer end()
 		now := time.Unix(1_800_000_000, 0)
 		for look := range looks {
@@ -198,7 +233,7 @@ func TestLiarsAndInsiders(t *testing.T) {
 		step.read(nil, late)
 		step.read(nil, late.Add(3*time.Hour))
 
-		once, end := newWatcher(t, key)
+		once, end := p.watcher(key)
 		defer end()
 		once.read(p.shown(), now)
 		once.read(nil, late)
