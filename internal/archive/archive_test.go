@@ -317,6 +317,7 @@ func TestStateComesBack(t *testing.T) {
 		Clears: kept.MaxClear, Position: []byte(`{"last":7}`), Keys: []record.KeyID{{1}, {2}},
 		Own: record.PublicKey{3}, OwnLast: 1<<32 - 1, OwnHash: record.ShortHash{4}, Seq: 9,
 		LetGo: record.Place{Clear: 2, Entry: kept.MaxEntry},
+		Full:  kept.Full{Used: 3, Size: 4},
 		Dates: []kept.Seconds{{First: 1_800_000_000, Last: 1_800_000_007}},
 	}
 	if err := r.SetState(want); err != nil {

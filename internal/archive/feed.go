@@ -13,7 +13,7 @@ import (
 // State returns the row about the room.
 func (r *Room) State() (s kept.State, err error) {
 	err = r.use("reading", func() error {
-		const text = "SELECT clears, position, keys, own, own_last, own_hash, seq, dates, let_go FROM room"
+		const text = "SELECT clears, position, keys, own, own_last, own_hash, seq, dates, let_go, full_used, full_size FROM room"
 		return r.conn.Query(text, func(row []driver.Value) error {
 			s.Clears, s.Position = uint32(row[0].(int64)), blob(row[1])
 			for ids := blob(row[2]); len(ids) >= len(record.KeyID{}); ids = ids[len(record.KeyID{}):] {
@@ -22,6 +22,7 @@ func (r *Room) State() (s kept.State, err error) {
 			s.Own, s.OwnLast = parseKey(row[3]), uint32(row[4].(int64))
 			copy(s.OwnHash[:], blob(row[5]))
 			s.Seq, s.LetGo = row[6].(int64), parsePlace(row[8])
+			s.Full = kept.Full{Used: row[9].(int64), Size: row[10].(int64)}
 			if dates := row[7].(string); dates != "" {
 				if err := json.Unmarshal([]byte(dates), &s.Dates); err != nil {
 					return fmt.Errorf("reading the dates in use: %w: %w", ErrDamaged, err)
@@ -48,8 +49,8 @@ func (r *Room) SetState(s kept.State) error {
 		dates = string(b)
 	}
 	return r.exec(`UPDATE room SET clears = ?, position = ?, keys = ?, own = ?, own_last = ?, own_hash = ?, seq = ?,
-		dates = ?, let_go = ?`, int64(s.Clears), append([]byte{}, s.Position...), ids, key(s.Own), int64(s.OwnLast), s.OwnHash[:],
-		s.Seq, dates, place(s.LetGo))
+		dates = ?, let_go = ?, full_used = ?, full_size = ?`, int64(s.Clears), append([]byte{}, s.Position...), ids, key(s.Own), int64(s.OwnLast), s.OwnHash[:],
+		s.Seq, dates, place(s.LetGo), s.Full.Used, s.Full.Size)
 }
 
 // Size returns how many bytes of the file are in use. What is let go of makes room in it, but does not make it smaller.

@@ -2,6 +2,7 @@ package room
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"time"
 
@@ -25,6 +26,9 @@ type batch struct {
 	moved map[record.Spot]record.Spot
 	// ranges are those of the store that were asked for, by the reason why they are kept.
 	ranges map[int]*entrySet
+	// full is set if it turns out that messages alone fill the archive, used being what was in use before the batch.
+	full kept.Full
+	used int64
 }
 
 // textToken is a token that holds something else than a cell.
@@ -92,6 +96,9 @@ func (b *batch) keep(facts *Facts) error {
 				return err
 			}
 		}
+		if b.used, err = c.store.Size(); err != nil {
+			return err
+		}
 		if err := b.collect(facts); err != nil {
 			return err
 		}
@@ -107,7 +114,7 @@ func (b *batch) keep(facts *Facts) error {
 		return in.finish(&state, facts, in.opened+b.opened, needed(results))
 	})
 	if err != nil {
-		return err
+		return errors.Join(err, b.noteFull())
 	}
 	b.report(results, elsewhere)
 	return nil

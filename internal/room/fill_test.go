@@ -343,6 +343,79 @@ func TestFullArchiveKeepsNobodyFromSending(t *testing.T) {
 	}
 }
 
+// walks counts the entries that are visited.
+type walks struct {
+	*archive.Room
+	visited int
+}
+
+func (w *walks) Entries(first, last record.Place, visit func(kept.Entry) error) error {
+	return w.Room.Entries(first, last, func(e kept.Entry) error {
+		w.visited++
+		return visit(e)
+	})
+}
+
+// That messages alone fill an archive is found out once, by whatever process, and again only when the setting is another
+// one: not in each reading, for which all that is kept would be opened.
+func TestFullArchiveIsNotGoneThroughInEachReading(t *testing.T) {
+	key := fernet.GenerateKey()
+	dir := t.TempDir()
+	rows := feedOf(t, key, 1500, 600)
+	read := func(size int64, rows []thingspeak.Entry) (visited int, err error) {
+		t.Helper()
+		store, err := archive.OpenRoom(dir, "lab")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		w := &walks{Room: store}
+		c, err := room.Open(w, room.Options{
+			Keys: []fernet.Key{key}, Salt: salt, Identity: record.NewIdentity([record.KeySize]byte{1}), Fields: []int{1},
+			ArchiveSize: size,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := c.Receive(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range rows {
+			if err := in.Add(&rows[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err = in.Finish(room.Facts{})
+		return w.visited, err
+	}
+	if _, err := read(0, rows[:1200]); err != nil {
+		t.Fatal(err)
+	}
+	next, after := rows[1200:1201], rows[1201:1202]
+	for i, step := range []struct {
+		size  int64
+		rows  []thingspeak.Entry
+		walks bool
+		full  bool
+	}{
+		{1 << 20, next, true, true},
+		{1 << 20, next, false, true},
+		{1 << 20, after, false, true},
+		{1<<20 + 1, next, true, true},
+		{1<<20 + 1, next, false, true},
+		{1 << 30, next, false, false},
+	} {
+		visited, err := read(step.size, step.rows)
+		if _, full := errors.AsType[*room.FullError](err); full != step.full || !full && err != nil {
+			t.Errorf("step %d: reading says %v", i, err)
+		}
+		if walked := visited > 1000; walked != step.walks {
+			t.Errorf("step %d: %d entries were gone through", i, visited)
+		}
+	}
+}
+
 // A key that comes later has the entries read again that it may open, until each was; those that were lost with a clear
 // are named.
 func TestNewKeyReadsAgain(t *testing.T) {

@@ -235,6 +235,7 @@ func (in *Intake) clear() error {
 		}
 		state.Clears++
 		state.Position = nil
+		state.Full = kept.Full{} // what comes from here on is not what there was no room for
 		in.clears = state.Clears
 		if err := in.c.store.Apply(&record.Change{Told: told}); err != nil {
 			return err

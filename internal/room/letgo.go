@@ -28,6 +28,10 @@ func (b *batch) makeRoom(state *kept.State) error {
 	if err != nil || c.o.ArchiveSize == 0 || size <= c.o.ArchiveSize {
 		return err
 	}
+	// Or every reading would go through the whole archive again, only to end here and be rolled back.
+	if state.Full.Size == c.o.ArchiveSize && b.used <= state.Full.Used+c.o.ArchiveSize/16 {
+		return &FullError{c.o.ArchiveSize}
+	}
 	if err := c.store.DropFindings(int(max(min(c.o.ArchiveSize>>14, maxFindings), 1))); err != nil {
 		return err
 	}
@@ -58,10 +62,28 @@ func (b *batch) makeRoom(state *kept.State) error {
 		}
 	}
 	if size > c.o.ArchiveSize {
+		b.full = kept.Full{Used: b.used, Size: c.o.ArchiveSize}
 		return &FullError{c.o.ArchiveSize}
 	}
+	state.Full = kept.Full{}
 	c.reader = record.NewReader(c.o.Salt, c.own) // what it remembers may be gone
 	return c.store.SetState(*state)
+}
+
+// noteFull notes, once the batch was rolled back, that messages alone fill the archive, if that has just turned out.
+func (b *batch) noteFull() error {
+	if b.full == (kept.Full{}) {
+		return nil
+	}
+	c := b.in.c
+	return c.note(func() error {
+		state, err := c.store.State()
+		if err != nil {
+			return err
+		}
+		state.Full = b.full
+		return c.store.SetState(state)
+	})
 }
 
 // letGo lets go of the cells in an entry that are of no record.

@@ -4,6 +4,8 @@
 
 ALTER TABLE room ADD COLUMN reread INTEGER NOT NULL DEFAULT 0; -- 0 or 1
 ALTER TABLE room ADD COLUMN let_go INTEGER NOT NULL DEFAULT 0; -- place up to which cells of no record were let go of
+ALTER TABLE room ADD COLUMN full_used INTEGER NOT NULL DEFAULT 0; -- bytes in use when messages alone filled it; 0: they do not
+ALTER TABLE room ADD COLUMN full_size INTEGER NOT NULL DEFAULT 0; -- bytes that it might have then
 UPDATE room SET reread = 1 WHERE EXISTS (SELECT 1 FROM entries);
 
 DROP INDEX entries_unopened;

@@ -34,11 +34,16 @@ type State struct {
 	OwnHash record.ShortHash
 	// LetGo is up to where cells of no record were let go of.
 	LetGo record.Place
+	// Full is what was found when the archive was full with messages alone.
+	Full Full
 	// Seq is the highest number of a [Post] so far.
 	Seq int64
 	// Dates are the seconds that posts were dated with of late, in ascending order, so that none is used twice.
 	Dates []Seconds
 }
+
+// Full says that there was no room to be made, with so many bytes in use of those that there may be; zero if there was.
+type Full struct{ Used, Size int64 }
 
 // Seconds are the seconds from First to Last, since 1970.
 type Seconds struct{ First, Last int64 }
