@@ -118,6 +118,24 @@ func (a *app) newestRows(ctx context.Context, r keyring.Room, n int) ([]thingspe
 	return rows, err
 }
 
+// openRows opens rows of a room's channel, the newest first, with keys.
+func openRows(r keyring.Room, keys []fernet.Key, rows []thingspeak.Entry) (messages []room.Message, f room.Findings, err error) {
+	ring, err := fernet.NewRing(keys...)
+	if err != nil {
+		return nil, f, err
+	}
+	opener, err := room.New(ring, r.Fields[0], false)
+	if err != nil {
+		return nil, f, err
+	}
+	rc := opener.Receive(0, room.AgeLimit{})
+	for _, e := range slices.Backward(rows) {
+		rc.Add(&e)
+	}
+	messages, f = rc.Take()
+	return messages, f, nil
+}
+
 // findProfile derives a key under each profile until one opens a message. Where there is nothing to try it on, the
 // first profile is taken, and said so.
 func (a *app) findProfile(name, pass string, r keyring.Room, candidates []passphrase.Profile, rows []thingspeak.Entry) (
@@ -130,19 +148,10 @@ func (a *app) findProfile(name, pass string, r keyring.Room, candidates []passph
 		if err != nil {
 			return p, key, usageError{err}
 		}
-		ring, err := fernet.NewRing(fernet.NewKey(key))
+		messages, findings, err := openRows(r, []fernet.Key{fernet.NewKey(key)}, rows)
 		if err != nil {
 			return p, key, err
 		}
-		opener, err := room.New(ring, r.Fields[0], false)
-		if err != nil {
-			return p, key, err
-		}
-		rc := opener.Receive(0, room.AgeLimit{})
-		for _, e := range slices.Backward(rows) {
-			rc.Add(&e)
-		}
-		messages, findings := rc.Take()
 		if len(messages) > 0 {
 			a.say("the passphrase opens what is there (profile %s)", p.Name())
 			return p, key, nil

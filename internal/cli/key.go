@@ -13,6 +13,9 @@ import (
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/screen"
 )
 
 func (a *app) keyCommand() *cobra.Command {
@@ -42,6 +45,9 @@ beside what is written like that.`,
 	rotate.Flags().BoolVar(&weak, "weak", false, "take a weak passphrase without asking")
 	cmd.AddCommand(rotate, &cobra.Command{
 		Use: "add", Short: "Add the key of a passphrase that somebody handed over", Args: cobra.NoArgs,
+		Long: `add makes the key of a passphrase the newest of the room, also one that the room had before. A key
+that is new here is tried: one that nobody has moved to, and that opens none of the newest 100 rows although there are some
+that no key here opens, is not kept (exit code 6). With nothing to try it on it is kept: compare the check words then.`,
 		Example: "  fernpost key add\n  fernpost key add --room lab --passphrase-file pass.txt",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.addKey(cmd.Context(), roomName, file)
@@ -60,12 +66,15 @@ func deriveKey(r keyring.Room, p passphrase.Profile, pass string) (fernet.Key, s
 	return fernet.NewKey(key), strings.Join(words[:], " "), nil
 }
 
-// keepKey puts a key before the other keys of a room. The others are to be told of one that is untold.
+// keepKey makes a key the newest of a room. The others are to be told of one that is untold.
 func (a *app) keepKey(name string, key fernet.Key, untold bool) (keyring.Room, error) {
 	return a.updateRoom(name, func(r *keyring.Room) error {
 		text := keyring.Secret(key.Reveal())
-		if slices.Contains(r.Keys, text) {
+		switch at := slices.Index(r.Keys, text); {
+		case at == 0, at > 0 && untold:
 			return usagef("room %s has this key already", name)
+		case at > 0:
+			r.Keys = slices.Delete(r.Keys, at, at+1)
 		}
 		r.Keys = slices.Insert(r.Keys, 0, text)
 		if untold {
@@ -159,12 +168,85 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 	if err != nil {
 		return err
 	}
+	checked := true
+	again := slices.Contains(r.Keys, keyring.Secret(key.Reveal()))
+	if !again {
+		if checked, err = a.checkKey(ctx, r, key, profile.Form == passphrase.FormRecords); err != nil {
+			return err
+		}
+	}
 	if r, err = a.keepKey(r.Name, key, false); err != nil {
 		return err
 	}
 	if _, err := fmt.Fprintf(a.stdout, "check words  %s\n", words); err != nil {
 		return err
 	}
+	if !checked {
+		a.say("%s", a.style.warn("nothing is there to check the passphrase on: compare the check words with the others before you write"))
+	}
+	if again {
+		a.say("room %s had this key already: it is the newest again, and what you write is sealed with it", r.Name)
+		return nil
+	}
 	a.say("room %s has %s now; what you write is sealed with the new one", r.Name, count(len(r.Keys), "key"))
 	return nil
+}
+
+// checkKey finds out whether a key is one of the room's: a mistyped passphrase has one as well, and what it seals nobody
+// reads. It reports false if there is nothing to check it on, and the error is [errNoKey] if it opens nothing of what no
+// other key opens.
+func (a *app) checkKey(ctx context.Context, r keyring.Room, key fernet.Key, signed bool) (checked bool, err error) {
+	var moved []room.Moved
+	if signed {
+		if moved, err = a.movedTo(ctx, r); err != nil {
+			return false, err
+		}
+		for _, m := range moved {
+			if m.Key == record.KeyID(key.ID()) {
+				return true, nil
+			}
+		}
+	}
+	rows, err := a.newestRows(ctx, r, trialRows)
+	if err != nil {
+		return false, err
+	}
+	keys, err := fernetKeys(r)
+	if err != nil {
+		return false, err
+	}
+	messages, findings, err := openRows(r, append(keys, key), rows)
+	if err != nil {
+		return false, err
+	}
+	if slices.ContainsFunc(messages, func(m room.Message) bool { return m.Key == len(keys) }) {
+		return true, nil
+	}
+	switch {
+	case findings.NotOurs > 0:
+		err = fmt.Errorf("wrong passphrase, or another profile: %w of the newest %d rows", errNoKey, len(rows))
+	case len(moved) > 0:
+		err = fmt.Errorf("wrong passphrase, or another profile: it is not the key that %s has moved to, and %w",
+			screen.Line(moved[0].Name), errNoKey)
+	default:
+		return false, nil
+	}
+	return false, hint(err, "nothing was kept; ask for the passphrase again")
+}
+
+// movedTo reads a room of records and returns who has moved it to a key that is not here.
+func (a *app) movedTo(ctx context.Context, r keyring.Room) (moved []room.Moved, err error) {
+	c, err := a.openConversation(r)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	news, err := c.startReading(ctx)
+	if err == nil {
+		err = c.catchUp(ctx, news)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.Moved()
 }
