@@ -238,12 +238,16 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 	return nil
 }
 
-// joinProfile is what join has to be told about a profile: nothing where it finds out by itself.
+// joinProfile is what join has to be told about a profile: nothing of the one that it takes where there is no message yet to
+// find out by.
 func joinProfile(p passphrase.Profile) string {
-	if p.Name() != "custom" {
+	switch p.Name() {
+	case passphrase.Fernpost().Name():
 		return ""
+	case "custom":
+		return " --profile '" + p.String() + "'"
 	}
-	return " --profile '" + p.String() + "'"
+	return " --profile " + p.Name()
 }
 
 // newPassphrase gets or generates the passphrase of a new room and says how strong it is.
