@@ -196,7 +196,7 @@ func TestEarlierMarksHold(t *testing.T) {
 		if err != nil || !ok {
 			t.Fatal(ok, err)
 		}
-		news, err := c.Since(mark)
+		news, err := c.Since(mark, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -193,7 +193,7 @@ func (c *conversation) printNewFindings(name string, asJSON bool) error {
 		return err
 	}
 	for more := true; more; {
-		news, err := c.Since(mark)
+		news, err := c.Since(mark, 0)
 		if err != nil {
 			return err
 		}

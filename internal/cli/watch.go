@@ -123,6 +123,9 @@ type follower struct {
 // done reports whether as many messages were printed as the user wants.
 func (f *follower) done() bool { return f.options.messages > 0 && f.shown >= f.options.messages }
 
+// left returns how many messages are still to be printed; 0 is no limit.
+func (f *follower) left() int { return max(f.options.messages-f.shown, 0) }
+
 // watcher follows a room of plain texts.
 type watcher struct {
 	follower
@@ -135,7 +138,15 @@ type watcher struct {
 	relay    relayTeller
 	anchor   room.Anchor
 	barren   barren
+	rest     *unprinted
 	kept     remembered // what the archive has
+}
+
+// unprinted are messages up to the position that no watch has printed, because it was to end after fewer.
+type unprinted struct {
+	// Entries are those in which they stand, but the first of them was printed up to the field After.
+	Entries []remote.Range `json:"entries"`
+	After   int            `json:"after,omitempty"`
 }
 
 // remembered is what a watch leaves for the next one. The channel is kept beside the position, so that a room that was
@@ -146,6 +157,7 @@ type remembered struct {
 	Position remote.Position `json:"position"`
 	Anchor   room.Anchor     `json:"anchor,omitzero"`
 	Barren   barren          `json:"barren,omitzero"`
+	Rest     *unprinted      `json:"rest,omitempty"`
 }
 
 // run polls until the user ends it, quickly after news and slowly while nothing comes.
@@ -194,7 +206,7 @@ func (w *watcher) resume() error {
 	case err != nil:
 		return hint(err, "delete that file, or use --from-start")
 	case last.Relay == w.room.Relay && last.Channel == w.room.Channel:
-		w.position, w.anchor, w.barren = last.Position, last.Anchor, last.Barren
+		w.position, w.anchor, w.barren, w.rest = last.Position, last.Anchor, last.Barren, last.Rest
 	}
 	return nil
 }
@@ -209,7 +221,7 @@ func (w *watcher) poll(ctx context.Context) (news bool, err error) {
 			w.receiver.Add(e)
 			return nil
 		},
-		Anchor: remote.Anchor{Entry: w.anchor.Entry, Shows: w.anchor.Shows},
+		Anchor: remote.Anchor{Entry: w.anchor.Entry, Shows: w.anchor.Shows}, Again: w.rest.entries(),
 	})
 	w.relayAnswers(err)
 	messages, findings := w.receiver.Take()
@@ -218,8 +230,16 @@ func (w *watcher) poll(ctx context.Context) (news bool, err error) {
 		w.anchor = room.Anchor{}
 	}
 	w.anchor = w.anchor.After(messages)
-	if left := w.options.messages - w.shown; w.options.messages > 0 && len(messages) > left {
-		messages = messages[:left]
+	messages = w.rest.drop(messages)
+	if err == nil || got.Cleared { // else the next call is to read them again
+		w.rest = nil
+	}
+	if left := w.left(); left > 0 && len(messages) > left {
+		known := w.position.Last
+		if got.Cleared {
+			known = 0
+		}
+		messages, w.rest = messages[:left], restOf(messages, left, known)
 	}
 	if err := w.printMessages(messages, w.options.asJSON); err != nil {
 		return false, err
@@ -244,9 +264,45 @@ func (w *watcher) poll(ctx context.Context) (news bool, err error) {
 	return findings.Entries > 0, err
 }
 
+// restOf returns those of the messages that stand behind the first n. No message above the entry known was printed before.
+func restOf(messages []room.Message, n int, known int64) *unprinted {
+	rest := new(unprinted)
+	if last := &messages[n-1]; last.Entry == messages[n].Entry {
+		rest.After = last.Field
+	}
+	for i := range messages[n:] {
+		entry := messages[n+i].Entry
+		last := len(rest.Entries) - 1
+		if last >= 0 && (entry <= rest.Entries[last].Last+1 || rest.Entries[last].First > known) {
+			rest.Entries[last].Last = entry
+			continue
+		}
+		rest.Entries = append(rest.Entries, remote.Range{First: entry, Last: entry})
+	}
+	return rest
+}
+
+func (u *unprinted) entries() []remote.Range {
+	if u == nil {
+		return nil
+	}
+	return u.Entries
+}
+
+// drop leaves out of messages what was printed of the first entry.
+func (u *unprinted) drop(messages []room.Message) []room.Message {
+	if u == nil || len(u.Entries) == 0 || u.After == 0 {
+		return messages
+	}
+	// In another slice: the receiver remembers what it has given.
+	return slices.DeleteFunc(slices.Clone(messages), func(m room.Message) bool {
+		return m.Entry == u.Entries[0].First && m.Field <= u.After
+	})
+}
+
 // remember keeps the position where it has moved.
 func (w *watcher) remember() error {
-	now := remembered{w.room.Relay, w.room.Channel, w.position, w.anchor, w.barren}
+	now := remembered{w.room.Relay, w.room.Channel, w.position, w.anchor, w.barren, w.rest}
 	if reflect.DeepEqual(now, w.kept) {
 		return nil
 	}

@@ -6,13 +6,17 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/room"
 )
 
 // withheld hides an entry of every feed.
@@ -144,4 +148,57 @@ func TestWatchTellsWhatWaits(t *testing.T) {
 			t.Errorf("after half an hour watch says\n%s", got)
 		}
 	})
+}
+
+// A watch that was to end after some messages never showed what had come with them: the next one went on behind all.
+func TestWatchOfSomeMessagesLosesNone(t *testing.T) {
+	for _, profile := range []string{plainText, signedText} {
+		synctest.Test(t, func(t *testing.T) {
+			class := newClass(t, relaytest.InBubble(t))
+			ana, bo := class.device("127.0.0.1"), class.device("127.0.0.1")
+			channel := fmt.Sprint(ana.makeRoom(profile))
+			bo.must("join", "lab", "--channel", channel, "--profile", profile)
+			for n := range 4 {
+				ana.must("send", fmt.Sprint("text ", n+1))
+			}
+			watch := func(want []string, args ...string) {
+				t.Helper()
+				bo.must(append([]string{"watch", "--json"}, args...)...)
+				var got []string
+				for _, e := range bo.events()[""] {
+					if e["finding"] != nil {
+						t.Errorf("%s: watch tells %v", profile, e)
+						continue
+					}
+					got = append(got, fmt.Sprint(e["text"]))
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("%s: watch %v prints %q, want %q\n%s", profile, args, got, want, &bo.stderr)
+				}
+			}
+			watch([]string{"text 1"}, "--from-start", "--messages", "1")
+			watch([]string{"text 2", "text 3"}, "--messages", "2")
+			ana.must("send", "text 5")
+			watch([]string{"text 4", "text 5"}, "--messages", "2")
+		})
+	}
+}
+
+// What a watch leaves for the next one is each message that was not printed and no other: neither what was printed before
+// between two late ones, nor the first fields of an entry.
+func TestWhatAWatchLeaves(t *testing.T) {
+	messages := []room.Message{
+		{Entry: 3, Field: 1}, {Entry: 3, Field: 2}, {Entry: 4, Field: 1}, {Entry: 7, Field: 1}, {Entry: 21, Field: 1}, {Entry: 30, Field: 1},
+	}
+	rest := restOf(messages, 1, 20)
+	want := &unprinted{Entries: []remote.Range{{First: 3, Last: 4}, {First: 7, Last: 7}, {First: 21, Last: 30}}, After: 1}
+	if !reflect.DeepEqual(rest, want) {
+		t.Errorf("left are %+v, want %+v", rest, want)
+	}
+	if got := rest.drop(messages); len(got) != len(messages)-1 || got[0].Field != 2 {
+		t.Errorf("of what is read again %+v are printed", got)
+	}
+	if rest := restOf(messages, 2, 20); rest.After != 0 || len(rest.drop(messages[2:])) != 4 {
+		t.Errorf("left are %+v", rest)
+	}
 }

@@ -83,14 +83,14 @@ func (w *waiting) ripe(all []record.Finding, now time.Time) (tell []record.Findi
 func (c *conversation) printNews(mark room.Mark, f *follower) (room.Mark, error) {
 	out := bufio.NewWriter(c.stdout)
 	for more := true; more && !f.done(); {
-		news, err := c.Since(mark)
+		news, err := c.Since(mark, f.left()) // no more, or the mark would stand behind what was not printed
 		if err != nil {
 			return mark, err
 		}
 		var printed room.Printed
 		for i := range news.Items {
 			it := &news.Items[i]
-			if !f.options.policy.shows(it) || f.done() {
+			if !f.options.policy.shows(it) {
 				continue
 			}
 			f.shown++

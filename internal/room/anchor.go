@@ -1,7 +1,9 @@
 package room
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
@@ -23,14 +25,15 @@ func (a *Anchor) Shows(e *thingspeak.Entry) bool {
 	var p page
 	p.read(e, 0)
 	for _, raw := range kept.Tokens(p.tokens) {
-		mac := macOf(raw)
-		for _, m := range a.MACs {
-			if string(m) == string(mac[:]) {
-				return true
-			}
+		if mac := macOf(raw); a.has(mac[:]) {
+			return true
 		}
 	}
 	return false
+}
+
+func (a *Anchor) has(mac []byte) bool {
+	return slices.ContainsFunc(a.MACs, func(m []byte) bool { return bytes.Equal(m, mac) })
 }
 
 // After returns the anchor once messages were read, the highest of them or a.
@@ -39,7 +42,7 @@ func (a Anchor) After(messages []Message) Anchor {
 		if m := &messages[i]; m.Entry > a.Entry {
 			a = Anchor{Entry: m.Entry}
 		}
-		if m := &messages[i]; m.Entry == a.Entry {
+		if m := &messages[i]; m.Entry == a.Entry && !a.has(m.mac[:len([16]byte{})]) {
 			a.MACs = append(a.MACs, m.mac[:len([16]byte{})])
 		}
 	}

@@ -241,7 +241,7 @@ func (m *member) look() room.Arrivals {
 	var printed room.Printed
 	for more := true; more && err == nil; {
 		var news room.News
-		news, err = m.Since(mark)
+		news, err = m.Since(mark, 0)
 		for i := range news.Items {
 			if it := &news.Items[i]; it.Record == nil || it.Record.Kind() != record.KindHeartbeat {
 				printed.Add(it)

@@ -678,7 +678,7 @@ func TestSince(t *testing.T) {
 	if mark, ok, err := bo.Shown("watch"); err != nil || !ok {
 		t.Fatalf("Shown = %v, %v, %v", mark, ok, err)
 	} else {
-		news, err := bo.Since(mark)
+		news, err := bo.Since(mark, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -688,7 +688,7 @@ func TestSince(t *testing.T) {
 		if len(news.Found) != 1 || news.Found[0].Finding.Kind != record.Forged || news.More {
 			t.Errorf("found %+v", news.Found)
 		}
-		if news, err = bo.Since(news.Until); err != nil || len(news.Items)+len(news.Found) > 0 {
+		if news, err = bo.Since(news.Until, 0); err != nil || len(news.Items)+len(news.Found) > 0 {
 			t.Errorf("once more: %v, %v", lines(news.Items), err)
 		}
 	}
@@ -714,7 +714,7 @@ func TestLateMessagesAreMarked(t *testing.T) {
 		for _, n := range step.rows {
 			bo.handIn(rows[n:n+1], func(f *room.Facts) { f.View.Unread = true })
 		}
-		news, err := bo.Since(mark)
+		news, err := bo.Since(mark, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -134,17 +134,21 @@ type News struct {
 // newsAtOnce bounds what [Conversation.Since] returns at a time.
 const newsAtOnce = 1000
 
-// Since returns what has come since a mark, whichever process has read it, at most 1,000 messages and findings each.
-func (c *Conversation) Since(m Mark) (News, error) {
+// Since returns what has come since a mark, whichever process has read it, at most 1,000 messages and findings each. With
+// most above 0 it returns no more messages than that.
+func (c *Conversation) Since(m Mark, most int) (News, error) {
+	if most <= 0 || most > newsAtOnce {
+		most = newsAtOnce
+	}
 	n := News{Until: m}
-	rows, err := c.store.MessagesSince(m.Message, newsAtOnce)
+	rows, err := c.store.MessagesSince(m.Message, most)
 	if err == nil {
 		n.Found, err = c.store.Events(m.Event, newsAtOnce)
 	}
 	if err != nil {
 		return n, fmt.Errorf("reading what has come: %w", err)
 	}
-	n.More = len(rows) == newsAtOnce || len(n.Found) == newsAtOnce
+	n.More = len(rows) == most || len(n.Found) == newsAtOnce
 	if len(n.Found) > 0 {
 		n.Until.Event = n.Found[len(n.Found)-1].ID
 	}

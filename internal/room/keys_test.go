@@ -111,7 +111,7 @@ func TestOldKeyIsSaidOfThoseWhoKnowBetter(t *testing.T) {
 	if got := marked(bo); got != nil {
 		t.Errorf("bo is told of his own: %q", got)
 	}
-	news, err := ana.Since(room.Mark{})
+	news, err := ana.Since(room.Mark{}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
