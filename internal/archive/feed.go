@@ -110,6 +110,25 @@ func (r *Room) PutEntry(e kept.Entry) error {
 		place(e.At), e.Posted.Unix(), e.Tokens, flag(e.Wiped))
 }
 
+// Unopened visits, in order, the entries from first on with tokens that an older version has kept, that no key has opened
+// and that cannot be read again.
+func (r *Room) Unopened(first record.Place, visit func(kept.Entry) error) error {
+	return r.query("SELECT place, posted_s, tokens, wiped FROM unopened WHERE place >= ? ORDER BY place",
+		visitEntries(visit), place(first))
+}
+
+// PutUnopened is to those what [Room.PutEntry] is to others.
+func (r *Room) PutUnopened(e kept.Entry) error {
+	if len(e.Tokens) == 0 {
+		return r.exec("DELETE FROM unopened WHERE place = ?", place(e.At))
+	}
+	return r.exec("INSERT OR REPLACE INTO unopened (place, posted_s, tokens, wiped) VALUES (?, ?, ?, ?)",
+		place(e.At), e.Posted.Unix(), e.Tokens, flag(e.Wiped))
+}
+
+// DropUnopened lets go of them all.
+func (r *Room) DropUnopened() error { return r.exec("DELETE FROM unopened") }
+
 // Ranges returns the ranges that are kept for a reason, in order.
 func (r *Room) Ranges(why int) (all []kept.Range, err error) {
 	err = r.query("SELECT first, last FROM ranges WHERE why = ? ORDER BY first", func(row []driver.Value) error {

@@ -2,6 +2,7 @@ package archive_test
 
 import (
 	"compress/gzip"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -324,6 +325,72 @@ func TestEarlierNames(t *testing.T) {
 			slices.SortFunc(got, func(a, b string) int { return strings.Compare(b, a) })
 			if d := cmp.Diff(c.want, strings.Join(got, ", ")); d != "" {
 				t.Error(d)
+			}
+		})
+	}
+}
+
+// A key that comes after the upgrade opens what the older version has kept unopened, also where a clear or the relay has
+// taken it away: nobody can read that again.
+func TestEarlierUnopenedTokensAwaitTheirKey(t *testing.T) {
+	next := fernet.GenerateKey()
+	ring, err := fernet.NewRing(next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tokens []byte
+	for field, text := range []string{"before the clear", "wiped since"} {
+		sealed, err := ring.Seal([]byte(text), time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := base64.URLEncoding.DecodeString(sealed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens = kept.AppendToken(tokens, field+1, raw)
+	}
+	for name, change := range map[string]string{
+		"before the clear": `UPDATE room SET clears = 1`,
+		"wiped":            `UPDATE entries SET wiped = 1 WHERE place = 30`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			o := earlierHome(t, "bo", dir)
+			if err := archive.Script(filepath.Join(dir, "lab.db"), fmt.Sprintf(
+				"INSERT INTO entries (place, posted_s, tokens, unopened, wiped) VALUES (30, 5, x'%x', 1, 0); %s", tokens, change)); err != nil {
+				t.Fatal(err)
+			}
+			r := open(t, dir)
+			if _, err := room.Open(r, o); err != nil {
+				t.Fatal(err)
+			}
+			o.Keys = append([]fernet.Key{next}, o.Keys...)
+			for _, fresh := range []int{2, 0} {
+				c, err := room.Open(r, o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				in, err := c.Receive(10)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := in.Finish(room.Facts{})
+				if err != nil || got.Fresh != fresh || got.TooLate > 0 {
+					t.Errorf("%d messages, want %d; %d entries too late, %v", got.Fresh, fresh, got.TooLate, err)
+				}
+				lines := history(t, c)
+				want := []string{"30 unsigned: before the clear", "30 unsigned: wiped since"}
+				if d := cmp.Diff(want, lines[len(lines)-2:]); d != "" {
+					t.Error(d)
+				}
+			}
+			left := 0
+			if err := r.Unopened(record.Place{}, func(e kept.Entry) error {
+				left += map[bool]int{true: 1}[e.At.Entry == 30]
+				return nil
+			}); err != nil || left > 0 {
+				t.Errorf("%d entries are kept unopened, %v", left, err)
 			}
 		})
 	}

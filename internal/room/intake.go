@@ -117,6 +117,9 @@ func (in *Intake) begin() error {
 				if err := in.readAgain(state.Clears); err != nil {
 					return err
 				}
+				if err := in.openUnopened(state.Own); err != nil {
+					return err
+				}
 			}
 			state.Keys = ids
 			in.state = state

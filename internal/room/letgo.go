@@ -20,8 +20,8 @@ func (e *FullError) Error() string {
 		"nothing more is read", e.Size>>20)
 }
 
-// makeRoom lets go of the cells of no record that came first, and of old findings about such cells, if the archive has
-// come to its size. The error is [*FullError] if there are not enough of them.
+// makeRoom lets go of the cells of no record that came first, of old findings about such cells, and at last of tokens
+// that no key opens, if the archive has come to its size. The error is [*FullError] if there are not enough of them.
 func (b *batch) makeRoom(state *kept.State) error {
 	c := b.in.c
 	size, err := c.store.Size()
@@ -57,6 +57,14 @@ func (b *batch) makeRoom(state *kept.State) error {
 		}
 		state.LetGo = pages[len(pages)-1].at
 		state.LetGo.Entry++
+		if size, err = c.store.Size(); err != nil {
+			return err
+		}
+	}
+	if size > c.o.ArchiveSize {
+		if err := c.store.DropUnopened(); err != nil {
+			return err
+		}
 		if size, err = c.store.Size(); err != nil {
 			return err
 		}

@@ -42,6 +42,11 @@ type feedStore interface {
 	NewestEntries(last record.Place, limit int, visit func(kept.Entry) error) error
 	// PutEntry inserts or replaces; an entry without tokens is let go.
 	PutEntry(kept.Entry) error
+	// Unopened visits entries with tokens that no key has opened and that cannot be read again, PutUnopened is to them what
+	// PutEntry is to others, and DropUnopened lets go of them all.
+	Unopened(first record.Place, visit func(kept.Entry) error) error
+	PutUnopened(kept.Entry) error
+	DropUnopened() error
 	// Span returns the lowest and the highest entry kept with this number of clears before it; zero if there is none.
 	Span(clears uint32) (first, last record.Place, err error)
 	// Ranges returns the ranges that are kept for a reason, in order, and SetRanges replaces them.

@@ -19,6 +19,14 @@ CREATE TABLE ranges (
   PRIMARY KEY (why, first)
 ) STRICT, WITHOUT ROWID;
 
+-- Entries as above, with tokens that no key has opened and that cannot be read again: only the version before kept such.
+CREATE TABLE unopened (
+  place    INTEGER PRIMARY KEY,
+  posted_s INTEGER NOT NULL,
+  tokens   BLOB    NOT NULL,
+  wiped    INTEGER NOT NULL
+) STRICT;
+
 -- The messages of before, by what they are: they get their ids again, which marks name.
 CREATE TABLE earlier (
   id     INTEGER PRIMARY KEY,
