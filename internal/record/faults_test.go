@@ -190,10 +190,12 @@ var faults = []struct {
 
 	{"other parts of another's message", func(s *spoilt) {
 		r := s.record()
-		for _, c := range s.cut(r.Bytes, r.Tag, r.Number)[1:] {
+		cells := s.cut(r.Bytes, r.Tag, r.Number)
+		for _, c := range cells[1:] {
 			c[CellSize-1] ^= 1
 			s.add(testRoom.Key, c)
 		}
+		s.junk = append(s.junk, GroupID{testRoom.Key, r.Tag, r.Number, uint16(len(cells))})
 	}, nil},
 
 	{"many beginnings", func(s *spoilt) {
