@@ -152,11 +152,49 @@ func (s *session) rename(a *authorRow, n uint32) {
 	if before != 0 && (forked || s.nick(a, before) != nick) {
 		s.renamed(a, n, s.nick(a, before), nick)
 	}
-	if after != 0 && (forked || before == 0 || s.nick(a, before) != nick) {
+	if after != 0 && (forked || before == 0 || nick == "" || s.nick(a, before) != nick) {
 		s.renamed(a, after, nick, s.nick(a, after))
+	}
+	if after != 0 && s.nick(a, after) == "" {
+		s.renameAbove(a, after)
 	}
 	if after == 0 && a.Nick != nick {
 		a.Nick, a.dirty = nick, true
+	}
+}
+
+// maxUnnamed is how many records without nickname are looked through for one, on either side: whoever writes very many
+// makes nobody search for long.
+const maxUnnamed = 64
+
+// nicknamed reports whether an author had a nickname before a number: otherwise one is the first, and no change of name.
+func (s *session) nicknamed(a *authorRow, n uint32) bool {
+	for range maxUnnamed {
+		if n = a.below(n); n == 0 {
+			return false
+		}
+		if s.nick(a, n) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// renameAbove judges the next nickname above a number without one anew: what came below may make it the first, or not.
+func (s *session) renameAbove(a *authorRow, n uint32) {
+	for range maxUnnamed {
+		if n = a.above(n); n == 0 {
+			return
+		}
+		nick := s.nick(a, n)
+		if nick == "" {
+			continue
+		}
+		f := s.finding(Renamed, a, n, s.placeOf(a, n).Place)
+		if s.wasTold(f.ID()) != s.nicknamed(a, n) {
+			s.renamed(a, n, "", nick)
+		}
+		return
 	}
 }
 
@@ -166,7 +204,7 @@ func (s *session) renamed(a *authorRow, number uint32, from, to string) {
 	f := s.finding(Renamed, a, number, s.placeOf(a, number).Place)
 	f.Was, f.Name = s.label(a.Key, from), s.label(a.Key, to)
 	s.takeBack(f)
-	if from != to {
+	if from != to && (from != "" || s.nicknamed(a, number)) {
 		s.tell(f)
 	}
 }

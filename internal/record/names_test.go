@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 )
 
 func TestNamesakes(t *testing.T) {
@@ -79,6 +80,37 @@ func TestAChangeOfNameIsToldAndRewritesNoLine(t *testing.T) {
 				t.Errorf("in the order %v: line %d is shown as %q later, want %q", order, i, m.Name, names[i])
 			}
 		}
+	}
+}
+
+// Whoever got a first nickname was told in every verify as if somebody had changed theirs.
+func TestAFirstNicknameIsNoChangeOfName(t *testing.T) {
+	for name, c := range map[string]struct {
+		nicks []string
+		want  int
+	}{
+		"first":               {[]string{"", "", "bo"}, 0},
+		"blank between":       {[]string{"bo", "", "", "mallory"}, 2},
+		"blank, and the same": {[]string{"", "bo", "", "", "bo", "bo"}, 2},
+		"from a name on":      {[]string{"bo", "", "mallory", ""}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				bo := newScribe(t, 1, "")
+				var cells [][]Cell
+				for i, nick := range c.nicks {
+					bo.nick = nick
+					cells = append(cells, at(t, int64(i+1), bo.write(Text("hello"))))
+				}
+				l := newListener(t)
+				for _, c := range rapid.Permutation(cells).Draw(t, "order") {
+					l.read(c)
+				}
+				if got := renames(l); len(got) != c.want {
+					t.Fatalf("%q told as %v", c.nicks, texts(l.known.Findings()))
+				}
+			})
+		})
 	}
 }
 
