@@ -352,7 +352,7 @@ func TestKnowledgeComesBack(t *testing.T) {
 		At: record.Spot{Place: g.Newest, Field: 8},
 	}
 	f := record.Finding{Kind: record.Fork, Author: a.Key, First: 7}
-	said := record.Finding{Kind: record.Missing, Author: a.Key, Tag: tag, First: 8, By: record.PublicKey{9}}
+	said := record.Finding{Kind: record.Missing, Author: a.Key, Tag: tag, First: 8, Last: 9, By: record.PublicKey{9}}
 	change := record.Change{
 		Authors: []record.Author{a}, Claims: []record.Claim{c}, Groups: []record.Group{g}, Told: []record.Finding{f, said},
 		Pins: []record.Pin{{Form: "ana", Key: a.Key}},
@@ -395,8 +395,8 @@ func TestKnowledgeComesBack(t *testing.T) {
 	if claims, err := r.Devices(record.PublicKey{6}); err != nil || !cmp.Equal(change.Devices[1:], claims) {
 		t.Errorf("%s %v", cmp.Diff(change.Devices[1:], claims), err)
 	}
-	if told, err := r.Told(f.ID()); !told || err != nil {
-		t.Errorf("%v %v", told, err)
+	if last, told, err := r.Told(said.ID()); !told || last != said.Last || err != nil {
+		t.Errorf("%d %v %v", last, told, err)
 	}
 	change = record.Change{
 		ClaimsGone: []record.Claim{c}, GroupsGone: []record.GroupID{g.ID}, TakenBack: []record.Finding{f},
@@ -409,7 +409,7 @@ func TestKnowledgeComesBack(t *testing.T) {
 		t.Errorf("%+v %v", w, err)
 	}
 	for _, id := range []record.FindingID{f.ID(), said.ID()} {
-		if told, err := r.Told(id); told || err != nil {
+		if _, told, err := r.Told(id); told || err != nil {
 			t.Errorf("%s: %v %v", id, told, err)
 		}
 	}
@@ -625,7 +625,7 @@ func TestFindingsAboutCellsOfNoRecordAreLetGo(t *testing.T) {
 		t.Errorf("%d events are left, %v: %+v", len(events), err, events)
 	}
 	for i, want := range map[int]bool{0: true, 1: false, 30: false, 31: true, 40: true} {
-		if told, err := r.Told(all[i].ID()); err != nil || told != want {
+		if _, told, err := r.Told(all[i].ID()); err != nil || told != want {
 			t.Errorf("finding %d is noted as told: %t, %v", i, told, err)
 		}
 	}

@@ -101,12 +101,12 @@ func (r *Room) Devices(key record.PublicKey) (claims []record.DeviceClaim, err e
 }
 
 // Told implements that part of [record.Known].
-func (r *Room) Told(id record.FindingID) (told bool, err error) {
-	err = r.query("SELECT 1 FROM told WHERE id = ?", func([]driver.Value) error {
-		told = true
+func (r *Room) Told(id record.FindingID) (last uint32, told bool, err error) {
+	err = r.query("SELECT last FROM told WHERE id = ?", func(row []driver.Value) error {
+		last, told = uint32(row[0].(int64)), true
 		return nil
 	}, id.String())
-	return told, err
+	return last, told, err
 }
 
 const groupColumns = "tag, number, parts, key, cells, sum, newest, last_ms, state, untried"
@@ -418,7 +418,7 @@ func (r *Room) applyFindings(c *record.Change) error {
 	}
 	for i := range c.Told {
 		f := &c.Told[i]
-		if err := r.exec("INSERT OR IGNORE INTO told (id) VALUES (?)", f.ID().String()); err != nil {
+		if err := r.addTold(f); err != nil {
 			return err
 		}
 		if err := r.addEvent(f, false); err != nil {
@@ -426,6 +426,10 @@ func (r *Room) applyFindings(c *record.Change) error {
 		}
 	}
 	return nil
+}
+
+func (r *Room) addTold(f *record.Finding) error {
+	return r.exec("INSERT OR IGNORE INTO told (id, last) VALUES (?, ?)", f.ID().String(), int64(f.Last))
 }
 
 func (r *Room) addEvent(f *record.Finding, takenBack bool) error {

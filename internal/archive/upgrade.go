@@ -142,7 +142,7 @@ func (r *Room) takeOverFindings() error {
 			change.TakenBack = append(change.TakenBack, f)
 			continue
 		}
-		if err := r.exec("INSERT OR IGNORE INTO told (id) VALUES (?)", id); err != nil {
+		if err := r.addTold(&f); err != nil {
 			return err
 		}
 	}

@@ -61,15 +61,13 @@ func (s *session) judgeClaims(stored []Claim) {
 			}
 		case told < maxAccusations:
 			told++
-			if !slices.ContainsFunc(a.leads, func(by *authorRow) bool { return s.wasTold(saidID(a.kind, a.tag, by.Key)) }) {
+			if !s.standing(a) {
+				s.outdate(a, f)
 				s.tell(f)
 			}
 		default:
 			more++
-			for _, by := range a.leads {
-				f.By = by.Key
-				s.supersede(f)
-			}
+			s.outdate(a, f)
 		}
 	}
 	if f := (Finding{Kind: Missing, Count: more}); more > 0 {
@@ -112,6 +110,26 @@ func (s *session) said(kind FindingKind, c *Claim) Finding {
 	return Finding{
 		Kind: kind, Tag: c.Tag, Name: s.nameOf(c.Tag), First: c.Number, Last: c.Number, At: c.At.Place, By: c.By,
 		ByName: s.name(c.By), Count: 1,
+	}
+}
+
+// standing reports whether the line of an accusation was told, and none of its accusers has named a lower number then: it
+// says more now.
+func (s *session) standing(a *accusation) bool {
+	told, rose := false, false
+	for _, by := range a.leads {
+		row := s.askTold(saidID(a.kind, a.tag, by.Key))
+		told = told || row.told
+		rose = rose || row.told && row.last < a.last
+	}
+	return told && !rose
+}
+
+// outdate supersedes what was told of the accusers of an accusation: each has one line.
+func (s *session) outdate(a *accusation, f Finding) {
+	for _, by := range a.leads {
+		f.By = by.Key
+		s.supersede(f)
 	}
 }
 

@@ -39,6 +39,64 @@ func TestAnInventedNumberSwallowsNothing(t *testing.T) {
 	}
 }
 
+// Whoever was told to say that a message is missing is heard again when they name a higher one: in one line, in place of
+// the one before, also when what they said is proven in the same call, and when others say the same.
+func TestAHigherNumberIsToldAnew(t *testing.T) {
+	ana, cy, dan := newScribe(t, 1, "ana"), newScribe(t, 3, "cy"), newScribe(t, 4, "dan")
+	var all []Signed
+	for range 12 {
+		all = append(all, ana.write(Text("hello")))
+	}
+	l := newListener(t)
+	l.read(at(t, 1, all[0], all[1], all[2], all[3]))
+	for step, c := range []struct {
+		cells     []Cell
+		told, all []string
+	}{
+		{
+			at(t, 5, cy.write(Text("yes"), seen(all[4]))),
+			[]string{"1 message from ana missing (ana 5), says cy"},
+			[]string{"1 message from ana missing (ana 5), says cy"},
+		},
+		{
+			at(t, 6, cy.write(Text("and"), seen(all[5]))),
+			[]string{"2 messages from ana missing (ana 5–6), says cy"},
+			[]string{"2 messages from ana missing (ana 5–6), says cy"},
+		},
+		{at(t, 7, cy.write(Text("no more"), seen(all[4]))), nil, []string{"2 messages from ana missing (ana 5–6), says cy"}},
+		{
+			slices.Concat(at(t, 8, all[6]), at(t, 9, cy.write(Text("and"), seen(all[8])))),
+			[]string{"2 messages from ana missing (ana 5–6)", "2 messages from ana missing (ana 8–9), says cy"},
+			[]string{"2 messages from ana missing (ana 8–9), says cy"},
+		},
+		{at(t, 10, dan.write(Text("I, too"), seen(all[8]))), nil, []string{"2 messages from ana missing (ana 8–9), says cy"}},
+		{
+			at(t, 11, cy.write(Text("and"), seen(all[10]))),
+			[]string{"2 messages from ana missing (ana 10–11), says cy", "2 messages from ana missing (ana 8–9), say cy and dan"},
+			[]string{"2 messages from ana missing (ana 8–9), say cy and dan", "2 messages from ana missing (ana 10–11), says cy"},
+		},
+		{
+			at(t, 12, dan.write(Text("I, too"), seen(all[10]))),
+			[]string{"4 messages from ana missing (ana 8–11), say cy and dan"},
+			[]string{"4 messages from ana missing (ana 8–11), say cy and dan"},
+		},
+	} {
+		result := l.read(c.cells)
+		if diff := cmp.Diff(c.told, texts(result.Change.Told)); diff != "" {
+			t.Errorf("step %d, told (-want +got):\n%s", step, diff)
+		}
+		if len(result.Change.TakenBack) > 0 {
+			t.Errorf("step %d, taken back: %q", step, texts(result.Change.TakenBack))
+		}
+		said := slices.DeleteFunc(l.known.Findings(), func(f Finding) bool { return f.By.IsZero() })
+		slices.SortFunc(said, func(a, b Finding) int { return int(a.First) - int(b.First) })
+		said = slices.DeleteFunc(said, func(f Finding) bool { return f.Kind != Missing })
+		if diff := cmp.Diff(c.all, texts(said)); diff != "" {
+			t.Errorf("step %d, all lines (-want +got):\n%s", step, diff)
+		}
+	}
+}
+
 // 3,000 invented numbers take one line, and more accusers than ten the rest a count; those who are known longest stand first.
 func TestAccusationsAreBounded(t *testing.T) {
 	ana := newScribe(t, 1, "ana")

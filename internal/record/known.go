@@ -25,9 +25,9 @@ type Known interface {
 	Pinned(form string) (PublicKey, bool, error)
 	// Devices returns what a key claims of others, and what others claim of it, in any order.
 	Devices(key PublicKey) ([]DeviceClaim, error)
-	// Told reports whether a finding was told, and neither taken back nor superseded. It is not asked for what is proven to
-	// be [Missing], and for [Incomplete], where [Gap] and [Group] remember it.
-	Told(id FindingID) (bool, error)
+	// Told reports whether a finding was told, and neither taken back nor superseded, and its Last. It is not asked for what
+	// is proven to be [Missing], and for [Incomplete], where [Gap] and [Group] remember it.
+	Told(id FindingID) (last uint32, told bool, err error)
 	// Groups returns the groups of cells of a tag with numbers from first to last, in any order. It is asked for every
 	// number of which cells come, and nearly always there is none: let that answer be cheap.
 	Groups(tag Tag, first, last uint32) ([]Group, error)

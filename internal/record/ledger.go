@@ -18,7 +18,7 @@ type ledger struct {
 	pins    map[string]pinRow
 	forms   map[string][]string
 	devices deviceRows
-	told    map[FindingID]bool
+	told    map[FindingID]toldRow
 	groups  map[GroupID]*groupRow
 	numbers map[numberKey][]*groupRow // the same, by what cells claim to be
 	asked   map[numberKey]bool        // of which Known has named all groups
@@ -58,6 +58,12 @@ type pinRow struct {
 	dirty bool
 }
 
+// toldRow is whether a finding was told, and its Last.
+type toldRow struct {
+	last uint32
+	told bool
+}
+
 type groupRow struct {
 	Group
 	stored, dirty, gone bool
@@ -80,7 +86,7 @@ func (id GroupID) claimed() numberKey { return numberKey{id.Tag, id.Number} }
 func newLedger(known Known) *ledger {
 	return &ledger{
 		known: known, authors: map[PublicKey]*authorRow{}, tags: map[Tag]*tagRows{}, held: map[heldKey]*heldRows{},
-		pins: map[string]pinRow{}, forms: map[string][]string{}, devices: newDeviceRows(), told: map[FindingID]bool{}, groups: map[GroupID]*groupRow{},
+		pins: map[string]pinRow{}, forms: map[string][]string{}, devices: newDeviceRows(), told: map[FindingID]toldRow{}, groups: map[GroupID]*groupRow{},
 		numbers: map[numberKey][]*groupRow{}, asked: map[numberKey]bool{},
 	}
 }
@@ -202,21 +208,23 @@ func (l *ledger) learn(row *groupRow) {
 // tell notes a finding unless it was told before.
 func (l *ledger) tell(f Finding) {
 	if id := f.ID(); !l.wasTold(id) {
-		l.told[id] = true
+		l.told[id] = toldRow{f.Last, true}
 		l.change.Told = append(l.change.Told, f)
 	}
 }
 
-func (l *ledger) wasTold(id FindingID) bool {
-	told, ok := l.told[id]
+func (l *ledger) wasTold(id FindingID) bool { return l.askTold(id).told }
+
+func (l *ledger) askTold(id FindingID) toldRow {
+	row, ok := l.told[id]
 	if !ok {
 		var err error
-		if told, err = l.known.Told(id); err != nil {
+		if row.last, row.told, err = l.known.Told(id); err != nil {
 			l.fail(err)
 		}
-		l.told[id] = told
+		l.told[id] = row
 	}
-	return told
+	return row
 }
 
 // takeBack notes that a finding does not hold any more, if it was told.
@@ -225,7 +233,7 @@ func (l *ledger) takeBack(f Finding) {
 	if !l.wasTold(id) {
 		return
 	}
-	l.told[id] = false
+	l.told[id] = toldRow{}
 	if i := slices.IndexFunc(l.change.Told, func(g Finding) bool { return g.ID() == id }); i >= 0 {
 		l.change.Told = slices.Delete(l.change.Told, i, i+1)
 	} else {
@@ -239,7 +247,7 @@ func (l *ledger) supersede(f Finding) {
 	if !l.wasTold(id) {
 		return
 	}
-	l.told[id] = false
+	l.told[id] = toldRow{}
 	if i := slices.IndexFunc(l.change.Told, func(g Finding) bool { return g.ID() == id }); i >= 0 {
 		l.change.Told = slices.Delete(l.change.Told, i, i+1)
 	} else {

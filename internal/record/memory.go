@@ -244,9 +244,9 @@ func (m *Memory) Devices(key PublicKey) (claims []DeviceClaim, err error) {
 }
 
 // Told implements [Known].
-func (m *Memory) Told(id FindingID) (bool, error) {
-	_, ok := m.told[id]
-	return ok, nil
+func (m *Memory) Told(id FindingID) (last uint32, told bool, err error) {
+	f, ok := m.told[id]
+	return f.Last, ok, nil
 }
 
 // Groups implements [Known].

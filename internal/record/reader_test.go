@@ -630,9 +630,9 @@ func (b *brokenKnown) Devices(key PublicKey) ([]DeviceClaim, error) {
 	return claims, b.ask()
 }
 
-func (b *brokenKnown) Told(id FindingID) (bool, error) {
-	told, _ := b.Memory.Told(id)
-	return told, b.ask()
+func (b *brokenKnown) Told(id FindingID) (uint32, bool, error) {
+	last, told, _ := b.Memory.Told(id)
+	return last, told, b.ask()
 }
 
 func (b *brokenKnown) Groups(tag Tag, first, last uint32) ([]Group, error) {

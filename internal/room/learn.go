@@ -51,7 +51,7 @@ func (b *batch) forgetTold(result *record.Result) (err error) {
 		if anew[f.ID()] {
 			return false
 		}
-		told, failed := b.in.c.store.Told(f.ID())
+		_, told, failed := b.in.c.store.Told(f.ID())
 		err = errors.Join(err, failed)
 		return told
 	})

@@ -117,7 +117,7 @@ func (w *watcher) supersede() {
 		if f.By.IsZero() {
 			continue
 		}
-		told, err := w.known.Told(f.ID())
+		_, told, err := w.known.Told(f.ID())
 		if err != nil {
 			w.t.Fatal(err)
 		}

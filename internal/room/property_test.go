@@ -182,7 +182,7 @@ func TestReadingInPiecesEqualsReadingAtOnce(t *testing.T) {
 			if f.Kind != record.Fork && f.Kind != record.Forged { // of the others some depend on what was read first
 				continue
 			}
-			if told, err := stores[0].Told(f.ID()); err != nil || !told {
+			if _, told, err := stores[0].Told(f.ID()); err != nil || !told {
 				t.Fatalf("%q was not told, %v", f.Text(), err)
 			}
 		}

@@ -68,7 +68,7 @@ type knowledgeStore interface {
 	Lines(author record.PublicKey, from, to record.Spot) ([]record.Held, error)
 	Pinned(form string) (record.PublicKey, bool, error)
 	Devices(key record.PublicKey) ([]record.DeviceClaim, error)
-	Told(record.FindingID) (bool, error)
+	Told(record.FindingID) (last uint32, told bool, err error)
 	Groups(tag record.Tag, first, last uint32) ([]record.Group, error)
 	Untried() ([]record.GroupID, error)
 	Pending(record.GroupID) ([]record.Spot, error)

@@ -64,6 +64,8 @@ CREATE INDEX groups_arriving ON groups (tag) WHERE state = 0;
 ALTER TABLE groups ADD COLUMN untried INTEGER NOT NULL DEFAULT 0; -- 0 or 1
 CREATE INDEX groups_untried ON groups (id) WHERE untried = 1;
 
+ALTER TABLE told ADD COLUMN last INTEGER NOT NULL DEFAULT 0; -- the highest number that the finding is about
+
 -- A nickname is pinned under two forms.
 ALTER TABLE authors DROP COLUMN person;
 ALTER TABLE authors ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0; -- how many nicknames
