@@ -202,3 +202,24 @@ func TestWhatAWatchLeaves(t *testing.T) {
 		t.Errorf("left are %+v", rest)
 	}
 }
+
+// What waits without anybody knowing since when was never told by a watch: parts of a message by nobody known.
+func TestWatchTellsWhatWaitsWithoutAnAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		class := newClass(t, relaytest.InBubble(t))
+		ana := class.device("127.0.0.1")
+		cells, post := ana.insider(class.relay, ana.makeRoom(signedText))
+		post(cells[0])
+		watch := func(d time.Duration, want int) {
+			t.Helper()
+			ctx, cancel := context.WithTimeout(t.Context(), d)
+			defer cancel()
+			ana.runContext(ctx, "watch")
+			if got := ana.stderr.String(); strings.Count(got, "parts of 1 message have come that nobody known has begun\n") != want {
+				t.Errorf("in %v watch says\n%s", d, got)
+			}
+		}
+		watch(50*time.Second, 0)
+		watch(30*time.Minute, 1)
+	})
+}

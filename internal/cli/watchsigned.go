@@ -60,20 +60,33 @@ func (a *app) watchSigned(ctx context.Context, r keyring.Room, o watchOptions) (
 	})
 }
 
-// waiting is what waits, and whether this watch has told so.
-type waiting map[record.FindingID]bool
+// waiting is what waits, since when, and whether this watch has told so.
+type waiting map[record.FindingID]awaiting
 
-// ripe returns what has been lacking for a minute and was not told yet, and forgets what waits no longer.
+type awaiting struct {
+	since time.Time
+	told  bool
+}
+
+// ripe returns what has been lacking for a minute and was not told yet, and forgets what waits no longer. Where nobody
+// knows since when it is lacking, it is since this watch has found it so.
 func (w *waiting) ripe(all []record.Finding, now time.Time) (tell []record.Finding) {
 	still := make(waiting, len(all))
 	for i := range all {
 		f := &all[i]
 		id := f.ID()
-		still[id] = (*w)[id]
-		if !still[id] && !f.Since.IsZero() && now.Sub(f.Since) >= record.WaitingAfter {
-			still[id] = true
+		is := (*w)[id]
+		switch {
+		case !f.Since.IsZero():
+			is.since = f.Since
+		case is.since.IsZero():
+			is.since = now
+		}
+		if !is.told && now.Sub(is.since) >= record.WaitingAfter {
+			is.told = true
 			tell = append(tell, *f)
 		}
+		still[id] = is
 	}
 	*w = still
 	return tell
