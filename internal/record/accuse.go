@@ -49,15 +49,19 @@ func (s *session) judgeClaims(stored []Claim) {
 	}
 	s.fulfil(stored)
 	told, more := 0, 0
+	waiting := Finding{Kind: Missing, Waiting: true} // counts those for which there is no room
 	now := map[pair]bool{}
 	for _, a := range s.accusations(now) {
 		f := s.accuse(a)
 		switch {
+		case !a.complete && told < maxAccusations:
+			told++
+			f.Waiting, f.Since = true, a.hole.Since
+			s.result.Waiting = append(s.result.Waiting, f)
 		case !a.complete:
-			if told < maxAccusations {
-				told++
-				f.Waiting, f.Since = true, a.hole.Since
-				s.result.Waiting = append(s.result.Waiting, f)
+			waiting.Count++
+			if since := a.hole.Since; !since.IsZero() && (waiting.Since.IsZero() || since.Before(waiting.Since)) {
+				waiting.Since = since
 			}
 		case told < maxAccusations:
 			told++
@@ -74,6 +78,9 @@ func (s *session) judgeClaims(stored []Claim) {
 		s.tell(f)
 	} else {
 		s.supersede(f)
+	}
+	if waiting.Count > 0 {
+		s.result.Waiting = append(s.result.Waiting, waiting)
 	}
 	s.withdraw(stored, now)
 }

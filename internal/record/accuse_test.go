@@ -132,6 +132,27 @@ func TestAccusationsAreBounded(t *testing.T) {
 	}
 }
 
+// Of accusations that wait more than ten are counted, and none is lost.
+func TestAccusationsThatWaitAreCounted(t *testing.T) {
+	ana := newScribe(t, 1, "ana")
+	l := newListener(t)
+	l.read(at(t, 1, ana.write(Text("hello"))))
+	var sybils []Signed
+	for i := range byte(maxAccusations + 4) {
+		other := newScribe(t, 10+i, fmt.Sprint("sybil", i))
+		sybils = append(sybils, other.write(Text("?"), Seen{ana.tag(), 5000 + uint32(i), ShortHash{1}}))
+	}
+	l.view.Holes = []Hole{{First: 2, Last: 9, Since: noon}}
+	result := l.read(at(t, 10, sybils...))
+	if n := len(result.Waiting); n != maxAccusations+1 || len(result.Change.Told) > 0 {
+		t.Fatalf("%d wait: %q, told %q", n, texts(result.Waiting), texts(result.Change.Told))
+	}
+	last := result.Waiting[maxAccusations]
+	if last.Text() != "waiting for what 4 more claims may be about" || !last.Since.Equal(noon) {
+		t.Errorf("%s, since %v", last.Text(), last.Since)
+	}
+}
+
 // Each gap waits for its own stretch: a phantom number above, or a hole elsewhere, keeps none from being told, and what the
 // relay does not show is told after an hour.
 func TestEachGapHasItsOwnStretch(t *testing.T) {

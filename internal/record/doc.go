@@ -145,8 +145,9 @@
 // Of each accuser, accused tag and kind there is one line, whatever numbers they name: the highest missing one, the
 // lowest fork. Accusers who name the same number share a line; numbers missing are told as the ranges of which the same
 // accusers speak. At most ten accusations are told at a time, those first whose best accuser ranks highest, each with at
-// most three names; of more there is a count. Keys that were compared rank first, then whose base stands lowest, then by
-// key. What becomes proven is told anew. When a number that somebody has named as missing comes as it was named, their line
+// most three names; of more, told or waiting, there is a count. Keys that were compared rank first, then whose base stands lowest, then by
+// key. What becomes proven is told anew. When the number
+// that counts of an accuser is higher than the one that was told, it is told anew, in place of that. When a number that somebody has named as missing comes as it was named, their line
 // is taken back, and told anew for what they say besides.
 //
 // Missing, and what a seen accuses, are judged on a stretch of the feed ([View]): between two numbers held, from the

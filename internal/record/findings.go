@@ -123,7 +123,8 @@ func saidID(kind FindingKind, tag Tag, by PublicKey) FindingID {
 // [Incomplete], and where [Missing] concerns no certain key, tag and number, because a cell proves no more; for
 // [Namesake] author and name, for [Contradiction] author and device; for [Malformed] the record, and nothing more for cells that are, and for [Newer]; for
 // the others the entry. What rests on somebody's
-// word is another finding, whose identity is that word and the tag, and the number only for [Reordered].
+// word is another finding, whose identity is that word and the tag, and the number only for [Reordered]: with a higher
+// number it is told anew, in place of what was told before.
 func (f *Finding) ID() FindingID {
 	id := FindingID{Kind: f.Kind}
 	if !f.By.IsZero() {
@@ -271,6 +272,9 @@ func (f *Finding) witness() string {
 
 // missing is the text of numbers that are absent. What came of one proves nothing: whoever has the key can have sent it.
 func (f *Finding) missing() string {
+	if f.Name == "" && f.Waiting {
+		return "waiting for what " + plural(uint64(f.Count), "more claim") + " may be about"
+	}
 	if f.Name == "" {
 		return plural(uint64(f.Count), "more claim") + " that messages are missing, or were written twice"
 	}

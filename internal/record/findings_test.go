@@ -56,6 +56,7 @@ func TestFindingText(t *testing.T) {
 			Finding{Kind: Missing, Name: "ana", First: 5, Last: 5, By: bo, ByName: "bo and cy", Count: 2, Have: 1, Parts: 3},
 			"1 message from ana missing (ana 5; 1 of 3 parts came), say bo and cy",
 		},
+		{Finding{Kind: Missing, Count: 3, Waiting: true}, "waiting for what 3 more claims may be about"},
 		{Finding{Kind: Missing, Count: 3}, "3 more claims that messages are missing, or were written twice"},
 		{
 			Finding{Kind: Hidden, Name: "ana", First: 4, Last: 4, At: Place{0, 14}, Until: 8012},
