@@ -2,6 +2,7 @@ package archive
 
 import (
 	"database/sql/driver"
+	"strings"
 
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
@@ -28,19 +29,25 @@ func (r *Room) FirstMove(sealed, named record.KeyID) (at record.Spot, ok bool, e
 	return at, ok, err
 }
 
-// Moves returns, of those who have moved the room away from a key, the newest record in which each does: of at most limit
-// authors, those first whose key was compared.
-func (r *Room) Moves(sealed record.KeyID, limit int) (all []kept.Move, err error) {
+// Moves returns, of those who have moved the room away from a key, the newest record in which each does, unless that names
+// one of some keys: of at most limit authors, those first whose key was compared.
+func (r *Room) Moves(sealed record.KeyID, except []record.KeyID, limit int) (all []kept.Move, err error) {
+	args := []driver.Value{sealed[:]}
+	for i := range except {
+		args = append(args, except[i][:])
+	}
 	// CROSS keeps SQLite from walking through all messages, of which few are moves. Beside a max(), it takes the other
 	// columns from the row that has it ("Bare columns in an aggregate query").
-	err = r.query(`SELECT a.key, max(m.number), m.hash, v.named
-		FROM moves AS v CROSS JOIN messages AS m ON m.id = v.message JOIN authors AS a ON a.id = m.author
-		WHERE m.key = ? GROUP BY a.id ORDER BY a.verified_ms = 0, a.id LIMIT ?`, func(row []driver.Value) error {
+	err = r.query(`SELECT key, number, hash, named FROM (
+			SELECT a.key, max(m.number) AS number, m.hash, v.named, a.verified_ms = 0 AS later, a.id
+			FROM moves AS v CROSS JOIN messages AS m ON m.id = v.message JOIN authors AS a ON a.id = m.author
+			WHERE m.key = ? GROUP BY a.id)
+		WHERE named NOT IN (x''`+strings.Repeat(", ?", len(except))+`) ORDER BY later, id LIMIT ?`, func(row []driver.Value) error {
 		m := kept.Move{Author: parseKey(row[0]), Number: uint32(row[1].(int64))}
 		copy(m.Hash[:], blob(row[2]))
 		copy(m.Named[:], blob(row[3]))
 		all = append(all, m)
 		return nil
-	}, sealed[:], int64(limit))
+	}, append(args, int64(limit))...)
 	return all, err
 }

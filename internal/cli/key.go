@@ -198,13 +198,9 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 func (a *app) checkKey(ctx context.Context, r keyring.Room, key fernet.Key, signed bool) (checked bool, err error) {
 	var moved []room.Moved
 	if signed {
-		if moved, err = a.movedTo(ctx, r); err != nil {
-			return false, err
-		}
-		for _, m := range moved {
-			if m.Key == record.KeyID(key.ID()) {
-				return true, nil
-			}
+		var named bool
+		if moved, named, err = a.movedTo(ctx, r, record.KeyID(key.ID())); err != nil || named {
+			return named, err
 		}
 	}
 	rows, err := a.newestRows(ctx, r, trialRows)
@@ -234,19 +230,24 @@ func (a *app) checkKey(ctx context.Context, r keyring.Room, key fernet.Key, sign
 	return false, hint(err, "nothing was kept; ask for the passphrase again")
 }
 
-// movedTo reads a room of records and returns who has moved it to a key that is not here.
-func (a *app) movedTo(ctx context.Context, r keyring.Room) (moved []room.Moved, err error) {
+// movedTo reads a room of records and returns who has moved it to a key that is not here, and whether anybody names a
+// certain one.
+func (a *app) movedTo(ctx context.Context, r keyring.Room, key record.KeyID) (moved []room.Moved, named bool, err error) {
 	c, err := a.openConversation(r)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
 	news, err := c.startReading(ctx)
 	if err == nil {
 		err = c.catchUp(ctx, news)
 	}
-	if err != nil {
-		return nil, err
+	if err == nil {
+		named, err = c.MovedTo(key)
 	}
-	return c.Moved()
+	if err != nil {
+		return nil, false, err
+	}
+	moved, err = c.Moved(nil)
+	return moved, named, err
 }

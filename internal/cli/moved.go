@@ -6,14 +6,20 @@ import (
 	"slices"
 
 	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
 // movedAway returns who has moved the room to a key that is not here, apart from keys to which the user does not go.
 func (c *conversation) movedAway() ([]room.Moved, error) {
-	moved, err := c.Moved()
-	return slices.DeleteFunc(moved, func(m room.Moved) bool { return slices.Contains(c.room.Refused, keyText(m)) }), err
+	var refused []record.KeyID
+	for _, text := range c.room.Refused {
+		if b, err := hex.DecodeString(text); err == nil && len(b) == len(record.KeyID{}) {
+			refused = append(refused, record.KeyID(b))
+		}
+	}
+	return c.Moved(refused)
 }
 
 func keyText(m room.Moved) string { return hex.EncodeToString(m.Key[:]) }

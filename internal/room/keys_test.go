@@ -134,7 +134,7 @@ func TestAMoveUnderAnOlderKeyDoesNotCount(t *testing.T) {
 	mal, bo := h.join(9, "mal"), h.joinWith(&ring{both}, 2, "bo")
 	mal.moveTo(fernet.GenerateKey())
 	bo.look()
-	if moved, err := bo.Moved(); err != nil || len(moved) > 0 {
+	if moved, err := bo.Moved(nil); err != nil || len(moved) > 0 {
 		t.Errorf("bo is to go to %v (%v)", moved, err)
 	}
 	if d := cmp.Diff([]string{"mal: key moved"}, bo.history()); d != "" {
@@ -143,7 +143,7 @@ func TestAMoveUnderAnOlderKeyDoesNotCount(t *testing.T) {
 	ana := h.joinWith(&ring{both}, 1, "ana")
 	ana.moveTo(fernet.GenerateKey())
 	bo.look()
-	if moved, err := bo.Moved(); err != nil || len(moved) != 1 || moved[0].Name != "ana" || moved[0].Compared {
+	if moved, err := bo.Moved(nil); err != nil || len(moved) != 1 || moved[0].Name != "ana" || moved[0].Compared {
 		t.Errorf("bo is to go to %v (%v), want to the key of ana", moved, err)
 	}
 	if got := bo.history(); got[len(got)-1] != movedByAna {
@@ -166,13 +166,37 @@ func TestAComparedMoverStandsFirst(t *testing.T) {
 	if err := bo.Verified(ana.o.Identity.Public(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	moved, err := bo.Moved()
+	moved, err := bo.Moved(nil)
 	if err != nil || len(moved) != 32 {
 		t.Fatalf("%d have moved the room (%v), want 32 and no more", len(moved), err)
 	}
 	want := room.Moved{By: ana.o.Identity.Public(), Name: "ana", Compared: true, Key: record.KeyID(last.ID())}
 	if moved[0] != want {
 		t.Errorf("the first is %+v, want %+v", moved[0], want)
+	}
+}
+
+// Throw-away keys whose moves count for nothing, as they name a key that is here or refused, must not hide a later mover.
+func TestMovesThatCountForNothingHideNobody(t *testing.T) {
+	h := newHall(t)
+	here, refused := fernet.GenerateKey(), fernet.GenerateKey()
+	bo := h.joinWith(&ring{[]fernet.Key{h.key, here}}, 2, "bo")
+	for i := range byte(70) {
+		h.join(100+i, "").moveTo([]fernet.Key{here, refused}[i%2])
+	}
+	ana := h.join(1, "ana")
+	next := fernet.GenerateKey()
+	ana.moveTo(next)
+	bo.look()
+	moved, err := bo.Moved([]record.KeyID{record.KeyID(refused.ID())})
+	want := []room.Moved{{By: ana.o.Identity.Public(), Name: "ana", Key: record.KeyID(next.ID())}}
+	if d := cmp.Diff(want, moved); d != "" || err != nil {
+		t.Errorf("%v %s", err, d)
+	}
+	for i, key := range []fernet.Key{next, refused, fernet.GenerateKey()} {
+		if named, err := bo.MovedTo(record.KeyID(key.ID())); err != nil || named != (i < 2) {
+			t.Errorf("the room has moved to key %d: %t, %v", i, named, err)
+		}
 	}
 }
 

@@ -20,18 +20,27 @@ type Moved struct {
 // mostMoved bounds how many such authors are told of: anybody with the room's key can be one, under many names.
 const mostMoved = 32
 
-// Moved returns those who say, under the newest key that is here, that the room goes on with one that is not: at most 32
-// authors, those first whose key was compared.
-func (c *Conversation) Moved() ([]Moved, error) {
-	all, err := c.moved()
+// Moved returns those who say, under the newest key that is here, that the room goes on with one that is not, and that is
+// not refused: at most 32 authors, those first whose key was compared.
+func (c *Conversation) Moved(refused []record.KeyID) ([]Moved, error) {
+	all, err := c.moved(refused)
 	if err != nil {
 		return nil, fmt.Errorf("looking whether the room has moved: %w", err)
 	}
 	return all, nil
 }
 
-func (c *Conversation) moved() (all []Moved, err error) {
-	moves, err := c.store.Moves(c.ids[0], mostMoved)
+// MovedTo reports whether anybody says, under the newest key that is here, that the room goes on with a certain one.
+func (c *Conversation) MovedTo(key record.KeyID) (bool, error) {
+	_, ok, err := c.store.FirstMove(c.ids[0], key)
+	if err != nil {
+		return false, fmt.Errorf("looking whether the room has moved: %w", err)
+	}
+	return ok, nil
+}
+
+func (c *Conversation) moved(refused []record.KeyID) (all []Moved, err error) {
+	moves, err := c.store.Moves(c.ids[0], slices.Concat(c.ids, refused), mostMoved)
 	if err != nil || len(moves) == 0 {
 		return nil, err
 	}
@@ -41,7 +50,7 @@ func (c *Conversation) moved() (all []Moved, err error) {
 	}
 	for _, m := range moves {
 		i := slices.IndexFunc(people, func(p Person) bool { return p.Key == m.Author })
-		if c.hasKey(m.Named) || i < 0 {
+		if i < 0 {
 			continue
 		}
 		all = append(all, Moved{m.Author, people[i].Name, !people[i].Verified.IsZero(), m.Named})
