@@ -33,6 +33,10 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 		return err
 	}
 	defer c.close()
+	before, _, err := c.Shown(recvMark)
+	if err != nil {
+		return err
+	}
 	arrivals, readErr := c.read(ctx)
 	shown, err := c.printHistory(c.Conversation, o)
 	if err != nil {
@@ -40,6 +44,11 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 	}
 	if err := c.printNewFindings(recvMark, o.asJSON); err != nil {
 		return err
+	}
+	if o.strict {
+		if err := c.tellStanding(before, o.asJSON); err != nil {
+			return err
+		}
 	}
 	if err := c.tellWaiting(arrivals.Waiting, o.asJSON); err != nil {
 		return err
@@ -205,6 +214,30 @@ func (c *conversation) printNewFindings(name string, asJSON bool) error {
 		mark, more = news.Until, news.More
 	}
 	return c.SetShown(name, mark)
+}
+
+// tellStanding counts what was told up to a mark, is not told again and still stands: a verdict is on all that is wrong.
+func (c *conversation) tellStanding(until room.Mark, asJSON bool) error {
+	all, err := c.Standing(until)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for i := range all {
+		if weights[all[i].Kind.String()] == wrong && !c.tally.told[all[i].ID()] {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	stand := "stand"
+	if n == 1 {
+		stand = "stands"
+	}
+	c.tally.others += n
+	text := fmt.Sprintf("%s told before still %s; \"fernpost verify\" lists what is wrong", count(n, "finding"), stand)
+	return c.printTold(findingJSON{Finding: "told before", Text: text, Count: &n}, wrong, asJSON)
 }
 
 // tellWaiting tells what may still come.

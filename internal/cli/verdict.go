@@ -128,5 +128,5 @@ func (t *tally) verdict() error {
 
 // addStrict adds the flag that makes a verdict out of what was told.
 func addStrict(flags *pflag.FlagSet, to *bool) {
-	flags.BoolVar(to, "strict", false, "end with code 7 if a finding was told, with 3 if something waits or could not be judged")
+	flags.BoolVar(to, "strict", false, "end with code 7 if a finding was told or still stands, with 3 if something waits or could not be judged")
 }

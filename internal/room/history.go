@@ -171,6 +171,37 @@ func (c *Conversation) Since(m Mark, most int) (News, error) {
 	return n, nil
 }
 
+// Standing returns the findings that came up to a mark and still hold, in the order of their coming.
+func (c *Conversation) Standing(until Mark) (all []record.Finding, err error) {
+	seen := map[record.FindingID]bool{}
+	for last, more := int64(0), true; more; {
+		events, err := c.store.Events(last, newsAtOnce)
+		if err != nil {
+			return nil, fmt.Errorf("reading what was told before: %w", err)
+		}
+		more = len(events) == newsAtOnce
+		for i := range events {
+			f := &events[i].Finding
+			if last = events[i].ID; last > until.Event {
+				return all, nil
+			}
+			if seen[f.ID()] {
+				continue
+			}
+			seen[f.ID()] = true
+			// What others took the place of was told, and nobody took it back.
+			_, stands, err := c.store.Told(f.ID())
+			if err != nil {
+				return nil, fmt.Errorf("reading what was told before: %w", err)
+			}
+			if stands {
+				all = append(all, *f)
+			}
+		}
+	}
+	return all, nil
+}
+
 // markLate marks those of the items since a mark that stand before what came before them.
 func (c *Conversation) markLate(m Mark, items []Item) error {
 	shown, err := c.store.NewestMessages(m.Message, 1, record.KindHeartbeat)
