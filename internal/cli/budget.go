@@ -34,7 +34,8 @@ func (b *barren) left(budget int64, now time.Time) int64 {
 	return max(budget-b.Bytes, 1)
 }
 
-// add counts a reading that brought so many bytes, and so many tokens that a key has opened for the first time.
+// add counts a reading that brought so many bytes, without the newest rows that every look compares, and so many tokens
+// that a key has opened for the first time.
 func (b *barren) add(bytes int64, opened int, now time.Time) {
 	bytes -= tokenWorth * int64(opened)
 	if bytes < barrenLeast {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 // flood claims a thousand million entries, and shows each that is asked for, with tokens that no key opens, or all with
@@ -172,5 +173,54 @@ func TestTheHourOfWhatIsReadInVain(t *testing.T) {
 	}
 	if got := b.left(0, now); got != 0 {
 		t.Errorf("without a budget %d are left, want 0", got)
+	}
+}
+
+// Each look shows the newest rows again: on a busy channel an honest watch spent the hour's budget on comparing them, and
+// stood still for the rest of it.
+func TestComparingTheNewestRowsIsNotInVain(t *testing.T) {
+	for _, profile := range []string{quickSigned, plainText} {
+		inBubble(t, limitsOf(t, 0, 0, 960), 0, nil, func(t *testing.T, s *relaytest.Server, ana *device) {
+			ana.must("init", "busy", "--profile", profile, "--weak")
+			ana.env["FERNPOST_ROOM"] = "busy"
+			a := &app{getenv: func(name string) string { return ana.env[name] }}
+			r, err := a.loadRoom("busy")
+			if err != nil {
+				t.Fatal(err)
+			}
+			opener, err := openRoom(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			post := func(n int) {
+				s.Seed(t, r.Channel, n, func(i int) thingspeak.Entry {
+					fields, err := opener.Seal(strings.Repeat("long", 30), time.Now())
+					if err != nil {
+						t.Fatal(err)
+					}
+					for i := range fields {
+						fields[i] = fields[0]
+					}
+					return thingspeak.Entry{CreatedAt: time.Now(), Fields: fields}
+				})
+			}
+			post(100)
+			ana.env["FERNPOST_READ_BUDGET"] = "1MiB"
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+			defer cancel()
+			go func() {
+				for range 20 {
+					time.Sleep(20 * time.Second)
+					post(1)
+				}
+			}()
+			ana.runContext(ctx, "watch")
+			if got := ana.stderr.String(); strings.Contains(got, "read_budget") {
+				t.Errorf("%s: watch says %q", profile, got)
+			}
+			if got := strings.Count(ana.stdout.String(), "longlong"); got == 0 {
+				t.Errorf("%s: watch prints %q", profile, ana.stdout.String())
+			}
+		})
 	}
 }

@@ -117,7 +117,7 @@ func (r *reading) finish() (room.Arrivals, error) {
 	position := func(opened int, needed []record.Hole) ([]byte, error) {
 		at := r.at
 		at.Position = r.news.Position
-		at.Barren.add(r.news.Bytes, opened, now)
+		at.Barren.add(r.news.Bytes-r.news.Compared, opened, now)
 		at.Wanted = nil
 		for _, h := range needed {
 			at.Wanted = append(at.Wanted, remote.Range{First: h.First, Last: h.Last})

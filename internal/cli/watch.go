@@ -225,7 +225,7 @@ func (w *watcher) poll(ctx context.Context) (news bool, err error) {
 	})
 	w.relayAnswers(err)
 	messages, findings := w.receiver.Take()
-	w.barren.add(got.Bytes, len(messages), time.Now())
+	w.barren.add(got.Bytes-got.Compared, len(messages), time.Now())
 	if gone := slices.Concat(got.Altered, got.Rewritten); got.Cleared || slices.Contains(gone, w.anchor.Entry) {
 		w.anchor = room.Anchor{}
 	}

@@ -42,6 +42,9 @@ func (f *follower) compare(e *thingspeak.Entry) (other, unsure bool) {
 	before := f.pos.Rows.of(e.ID)
 	if before.tell(e) {
 		f.overlaps = true
+		if !f.same.has(e.ID) { // or a relay could repeat it for nothing
+			f.news.Compared += rowBytes(e)
+		}
 		f.same.add(e.ID, e.ID)
 		return false, false
 	}
@@ -49,6 +52,15 @@ func (f *follower) compare(e *thingspeak.Entry) (other, unsure bool) {
 		f.others.add(e.ID, e.ID)
 	}
 	return len(before) > 0 || f.v.Seen != nil, len(before) == 0
+}
+
+// rowBytes is how many bytes a row has at least as CSV.
+func rowBytes(e *thingspeak.Entry) int64 {
+	n := len("2006-01-02 15:04:05 UTC,1\n")
+	for i := range e.Fields {
+		n += len(e.Fields[i].Text)
+	}
+	return int64(n)
 }
 
 // trust decides whether the relay's answers may be used, after a look at the newest rows: they must overlap with what

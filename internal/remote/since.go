@@ -57,6 +57,9 @@ type News struct {
 	// come to its end: the next one goes on.
 	Bytes   int64
 	Stopped bool
+	// Compared is how many of the bytes are the newest of the rows visited before, each once, which every look at the newest
+	// rows shows again: also an honest relay's.
+	Compared int64
 }
 
 // Visitor is whom [Client.Follow] reads for.
