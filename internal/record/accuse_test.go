@@ -262,3 +262,48 @@ func TestWhatCameOfAnAccusationIsTakenBack(t *testing.T) {
 		})
 	}
 }
+
+// Thousands of forged records take ten lines of each whom they name, and a count: those of nobody known ten in all.
+func TestForgedLinesAreBounded(t *testing.T) {
+	ana, bo, mal := newScribe(t, 1, "ana"), newScribe(t, 2, "bo"), newScribe(t, 3, "mal")
+	l := newListener(t)
+	l.read(at(t, 1, ana.write(Text("hello")), bo.write(Text("hello"))))
+	entry := int64(3)
+	forge := func(tag Tag, number uint32) (cells []Cell) {
+		plain, err := Cut(mal.write(Text("?")).Bytes, tag, number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range plain {
+			cells = append(cells, Cell{Spot{Place{0, entry}, i + 1}, testRoom.Key, plain[i]})
+		}
+		entry++
+		return cells
+	}
+	var cells []Cell
+	for n := range uint32(1000) {
+		cells = slices.Concat(cells, forge(ana.tag(), 2+n), forge(Tag{1, byte(n >> 8), byte(n)}, 1))
+	}
+	cells = append(cells, forge(bo.tag(), 2)...)
+	told := texts(l.read(cells).Change.Told)
+	if len(told) != 2*maxForged+2 || !slices.Contains(told, "the signature of 1980 more messages is wrong") ||
+		!slices.Contains(told, "a message that claims to be bo's is not signed by bo's key") {
+		t.Errorf("%d lines: %q", len(told), told)
+	}
+	if told := texts(l.read(forge(ana.tag(), 2)).Change.Told); len(told) > 0 {
+		t.Errorf("told again: %q", told)
+	}
+	// Whose names are borrowed may be many, too.
+	var known []Signed
+	for i := range byte(20) {
+		known = append(known, newScribe(t, 10+i, "").write(Text("hello")))
+	}
+	l.read(at(t, 5000, known...))
+	entry, cells = 6000, nil
+	for _, r := range known {
+		cells = append(cells, forge(r.Tag, 2)...)
+	}
+	if told := texts(l.read(cells).Change.Told); len(told) != maxForged+1 || !slices.Contains(told, "the signature of 10 more messages is wrong") {
+		t.Errorf("%d lines: %q", len(told), told)
+	}
+}

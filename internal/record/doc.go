@@ -124,7 +124,8 @@
 //   - missing: a number between two that are held, whatever parts of it came: cells prove nothing.
 //   - fork: two verified records of one number; or the hash held of number n is not what number n + 1 names as previous.
 //   - reordered: a number stands in a later entry than the next one held of the same author.
-//   - forged: see above.
+//   - forged: see above. In one call at most ten numbers of a tag are told, of at most ten tags, those of nobody known
+//     taken for one; of more there is a count.
 //   - malformed: a record whose previous is zeros above number 1, or not zeros at number 1; and, told once in a room's life with
 //     their count, cells that are refused and chains of them that hold no record.
 //   - namesake: a nickname of which a form is pinned to another person's key.

@@ -89,7 +89,7 @@ type Finding struct {
 	At Place
 	// Until is the last entry of a range that begins at At.
 	Until int64
-	// Count is the number of entries, cells, groups of cells or accusers concerned.
+	// Count is the number of entries, cells, groups of cells or accusers concerned; or of what is forged beyond those told.
 	Count int
 	// Waiting means that it is not told yet, because what is lacking may still come; Since is how long that is known, zero
 	// if the reading has only not come to its end. Who looks on is told after [WaitingAfter].
@@ -121,8 +121,8 @@ func saidID(kind FindingKind, tag Tag, by PublicKey) FindingID {
 
 // ID returns the finding's identity: for [Reordered], [Missing], [Fork] and [Renamed] author and number; for [Forged] and
 // [Incomplete], and where [Missing] concerns no certain key, tag and number, because a cell proves no more; for
-// [Namesake] author and name, for [Contradiction] author and device; for [Malformed] the record, and nothing more for cells that are, and for [Newer]; for
-// the others the entry. What rests on somebody's
+// [Namesake] author and name, for [Contradiction] author and device; for [Malformed] the record, and nothing more for cells
+// that are, and for [Newer]; for the others, and for what is forged and only counted, the entry. What rests on somebody's
 // word is another finding, whose identity is that word and the tag, and the number only for [Reordered]: with a higher
 // number it is told anew, in place of what was told before.
 func (f *Finding) ID() FindingID {
@@ -144,7 +144,9 @@ func (f *Finding) ID() FindingID {
 			id.Tag = f.Tag
 		}
 	case Forged, Incomplete:
-		id.Tag, id.Number = f.Tag, f.First
+		if id.Tag, id.Number = f.Tag, f.First; f.Kind == Forged && f.Count > 0 {
+			id.At = f.At // each call may count some
+		}
 	case Namesake:
 		id.Author, id.Name = f.Author, Skeletons(f.Name)[0]
 	case Contradiction:
@@ -201,6 +203,9 @@ func (f *Finding) Text() string {
 		return fmt.Sprintf("%s's key wrote two different %s: two devices with one key, a restored backup, "+
 			"or a room shown in two versions", f.Name, f.numbers()) + f.witness()
 	case Forged:
+		if f.Count > 0 {
+			return fmt.Sprintf("the signature of %s is wrong", plural(uint64(f.Count), "more message"))
+		}
 		return fmt.Sprintf("a message that claims to be %s's is not signed by %[1]s's key", f.Name)
 	case Namesake:
 		return fmt.Sprintf("another %s (%s), not the one you know", f.Name, f.Tag.Name())

@@ -33,7 +33,7 @@ func (s *session) judge() {
 	}
 	s.judgeClaims(waiting.Claims)
 	s.judgeGroups(&waiting)
-	for _, f := range []Finding{s.malformed, s.newer} {
+	for _, f := range []Finding{s.malformed, s.newer, s.moreForged} {
 		if f.Count > 0 {
 			s.tell(f)
 		}

@@ -81,6 +81,7 @@ func (r *Reader) Read(known Known, cells []Cell, view View, now time.Time) (*Res
 	s := &session{
 		ledger: newLedger(known), reader: r, view: view, now: now, touched: map[GroupID]*touch{}, accused: map[Tag]uint32{},
 		malformed: Finding{Kind: Malformed}, newer: Finding{Kind: Newer},
+		moreForged: Finding{Kind: Forged}, forged: map[Tag]int{},
 	}
 	for i := range cells {
 		s.take(&cells[i])
@@ -110,8 +111,10 @@ type session struct {
 	result  Result
 	// accused is the highest number of a tag that somebody names and nobody holds.
 	accused map[Tag]uint32
-	// malformed and newer count cells, and tell where the first of them stand.
-	malformed, newer Finding
+	// malformed and newer count cells, moreForged what is forged and has no line, and tell where the first of them stand.
+	malformed, newer, moreForged Finding
+	// forged counts the lines about what is forged, by tag.
+	forged map[Tag]int
 }
 
 // refuse counts what contradicts itself.
@@ -361,9 +364,31 @@ func (s *session) settle(k *candidate) {
 		s.refuse(k.at.Place)
 		return
 	}
-	s.tell(Finding{
+	s.tellForged(k)
+}
+
+// maxForged is of how many tags a call tells what is forged by number, of how many numbers of each.
+const maxForged = 10
+
+// tellForged tells of a candidate that its author has not signed, or counts it once there are many: whoever has the key can
+// make as many as they like, under as many tags. Those of nobody known are as those of one tag.
+func (s *session) tellForged(k *candidate) {
+	f := Finding{
 		Kind: Forged, Tag: k.tag, Name: s.nameOf(k.tag), First: k.number, Last: k.number, At: k.at.Place,
-	})
+	}
+	tag := k.tag
+	if len(s.signers(tag)) == 0 {
+		tag = Tag{}
+	}
+	lines, begun := s.forged[tag]
+	switch {
+	case s.wasTold(f.ID()):
+	case lines == maxForged, !begun && len(s.forged) == maxForged:
+		s.moreForged.count(k.at.Place)
+	default:
+		s.forged[tag]++
+		s.tell(f)
+	}
 }
 
 // keepGroups notes the cells that wait.
