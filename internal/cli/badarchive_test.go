@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,5 +55,45 @@ func TestArchivesThatCannotBeUsed(t *testing.T) {
 	}
 	if got := nextStep(archive.ErrFull); !strings.HasPrefix(got, "make room on the disk") {
 		t.Errorf("a full disk: %q", got)
+	}
+}
+
+// A damaged position ended every command that reads, for good: now the room is read from its beginning, once.
+func TestADamagedPositionIsReadAnew(t *testing.T) {
+	server := relaytest.New(t)
+	for _, damage := range []string{"{", `{"last":9,"rows":"!"}`, `{"last":"nine"}`, `{"last":9,"gaps":[[1]`, "\x00\xff", "[]"} {
+		ana := newDevice(t, server)
+		ana.makeRoom(quickSigned)
+		ana.must("send", "one")
+		ana.must("recv")
+		dir := filepath.Join(ana.env["HOME"], ".local", "share", "fernpost", "archive")
+		store, err := archive.OpenRoom(dir, "lab")
+		if err != nil {
+			t.Fatal(err)
+		}
+		state, err := store.State()
+		if err == nil {
+			state.Position = []byte(damage)
+			err = store.SetState(state)
+		}
+		if err := errors.Join(err, store.Close()); err != nil {
+			t.Fatal(err)
+		}
+		ana.must("send", "two")
+		for range 2 {
+			ana.must("recv")
+			if got := ana.stdout.String(); strings.Count(got, "one") != 1 || strings.Count(got, "two") != 1 || ana.stderr.Len() > 0 {
+				t.Errorf("%q: recv prints %q, %q", damage, got, &ana.stderr)
+			}
+		}
+		if store, err = archive.OpenRoom(dir, "lab"); err != nil {
+			t.Fatal(err)
+		}
+		if state, err = store.State(); err != nil || positionFrom(state.Position).Last != 2 {
+			t.Errorf("%q: afterwards reading goes on at %q, %v", damage, state.Position, err)
+		}
+		if err := store.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

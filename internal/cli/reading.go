@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/record"
@@ -23,6 +22,16 @@ type feedPosition struct {
 	Barren barren `json:"barren,omitzero"`
 	// Wanted are entries that are to be asked for before others: what is missing depends on them.
 	Wanted []remote.Range `json:"wanted,omitempty"`
+}
+
+// positionFrom reads a position that was kept. Of a damaged one, as where none was, reading begins with the first entry:
+// what is kept already is recognised.
+func positionFrom(b []byte) feedPosition {
+	at := feedPosition{FromStart: true}
+	if len(b) > 0 && json.Unmarshal(b, &at) != nil {
+		return feedPosition{FromStart: true} // nothing of what was decoded before the damage
+	}
+	return at
 }
 
 // reading is one reading of a conversation's feed. What is new is fetched in the background, a little ahead of what is
@@ -50,12 +59,7 @@ func (c *conversation) startReading(ctx context.Context) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reading{c: c, in: in, at: feedPosition{FromStart: true}, found: make(chan *thingspeak.Entry, fetchedAhead)}
-	if b := in.Position(); len(b) > 0 {
-		if err := json.Unmarshal(b, &r.at); err != nil {
-			return nil, fmt.Errorf("the archive's position is damaged: %w", err)
-		}
-	}
+	r := &reading{c: c, in: in, at: positionFrom(in.Position()), found: make(chan *thingspeak.Entry, fetchedAhead)}
 	r.budget = r.at.Barren.left(int64(c.budget), time.Now())
 	anchor, err := in.Anchor()
 	if err != nil {
