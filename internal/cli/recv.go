@@ -113,6 +113,9 @@ func (a *app) recv(ctx context.Context, o recvOptions) error {
 	if err := a.tellCounted(findings, o.asJSON); err != nil {
 		return err
 	}
+	if err := a.tellGaps(end.numbers.between(), o.asJSON); err != nil {
+		return err
+	}
 	if err := a.tellUnread(end.skipped, end.cut, o.asJSON); err != nil {
 		return err
 	}

@@ -127,6 +127,9 @@ func (a *app) recvSignedCSV(ctx context.Context, r keyring.Room, o recvOptions) 
 	if err := a.tellArrivals(&arrivals, o.asJSON); err != nil {
 		return err
 	}
+	if err := a.tellGaps(end.numbers.between(), o.asJSON); err != nil {
+		return err
+	}
 	if err := a.tellUnread(end.skipped, end.cut, o.asJSON); err != nil {
 		return err
 	}

@@ -19,6 +19,8 @@ type feedEnd struct {
 	cut     bool // the last line was cut in half
 	more    bool // older rows exist that were not read
 	last    int64
+	// numbers are those of the rows of a file.
+	numbers rowNumbers
 }
 
 // readFile reads a downloaded feed: with newest above 0 its last rows only. It finds them from the end of the file, so
@@ -58,6 +60,7 @@ func readRows(feed *thingspeak.CSVReader, name string, visit func(*thingspeak.En
 		case err == nil:
 			end.rows++
 			end.last = max(end.last, e.ID)
+			end.numbers.add(e.ID)
 			if err := visit(&e); err != nil {
 				return end, err
 			}

@@ -261,18 +261,25 @@ func (n *rowNumbers) gaps(from int64) iter.Seq2[int64, int64] {
 	}
 }
 
+// between is gaps between the rows of a file, which may begin anywhere.
+func (n *rowNumbers) between() iter.Seq2[int64, int64] {
+	if n.sort(); len(n.ids) == 0 {
+		return n.gaps(0)
+	}
+	return n.gaps(n.ids[0])
+}
+
 // mostGaps is how many ranges of entries that were not shown have lines of their own.
 const mostGaps = 10
 
 // tellNotShown tells which entries the feed lacks, whether or not a record is known to have stood there: an author who
 // wrote nothing afterwards is not missed otherwise.
 func (a *app) tellNotShown(rows *rowNumbers, end feedEnd, o verifyOptions) error {
-	from := int64(0)
-	if o.csv != "" && len(rows.ids) > 0 { // a file may begin anywhere
-		rows.sort()
-		from = rows.ids[0]
+	gaps := rows.gaps(0)
+	if o.csv != "" {
+		gaps = rows.between()
 	}
-	if err := a.tellGaps(rows.gaps(from), o.asJSON); err != nil {
+	if err := a.tellGaps(gaps, o.asJSON); err != nil {
 		return err
 	}
 	if top := rows.highest(); end.last > top && !end.cut {

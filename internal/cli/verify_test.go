@@ -132,6 +132,28 @@ func TestStrictEndsWithTheVerdict(t *testing.T) {
 	ana.exits(exitPartly, "recv", "--strict", "--csv", cut)
 }
 
+// Whose entry was cut out of a file and who wrote nothing afterwards was not missed by recv.
+func TestRecvTellsWhatWasCutOutOfAFile(t *testing.T) {
+	for name, profile := range map[string]string{"signed": quickSigned, "texts": plainText} {
+		t.Run(name, func(t *testing.T) {
+			relay := relaytest.New(t)
+			ana, bo := newDevice(t, relay), newDevice(t, relay)
+			channel := ana.makeRoom(profile)
+			bo.env["FERNPOST_WRITE_KEY"] = ana.writeKey()
+			bo.must("join", "lab", "--channel", fmt.Sprint(channel), "--profile", profile)
+			ana.must("send", "one")
+			bo.must("send", "two")
+			ana.must("send", "three")
+			gap := ana.feedOf(func(rows []string) []string { return slices.Delete(rows, 1, 2) })
+			ana.exits(exitFindings, "recv", "--strict", "--csv", gap)
+			if got := ana.stderr.String(); !strings.Contains(got, "entry 2 was not shown\n") {
+				t.Errorf("recv says\n%s", got)
+			}
+			ana.must("recv", "--strict", "--csv", ana.feedOf(func(rows []string) []string { return rows[1:] }))
+		})
+	}
+}
+
 // TestTheDigestLine: six words, and what they stand for.
 func TestTheDigestLine(t *testing.T) {
 	ana := newDevice(t, relaytest.New(t))
