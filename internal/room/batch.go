@@ -16,6 +16,8 @@ type batch struct {
 	// pages are the entries in order, compared with what the store kept when it had the version.
 	pages   []page
 	version int64
+	// kept means that the tokens were kept before, and stay in their fields.
+	kept bool
 
 	cells    []record.Cell
 	texts    []textToken
@@ -222,6 +224,11 @@ func (b *batch) take(p *page) error {
 	repeats := 0
 	for i := range p.opened {
 		t := &p.opened[i]
+		if !b.kept {
+			if t.field = freeField(t.field, p.taken.has); t.field == 0 {
+				continue
+			}
+		}
 		stays, err := b.claim(p, t)
 		if err != nil {
 			return err
@@ -230,6 +237,7 @@ func (b *batch) take(p *page) error {
 			repeats++
 			continue
 		}
+		p.taken.add(t.field)
 		e.Tokens = kept.AppendToken(e.Tokens, t.field, t.raw)
 	}
 	if len(e.Tokens) > len(p.before.Tokens) {

@@ -171,3 +171,53 @@ func TestReadingsOfManyTransactions(t *testing.T) {
 		t.Errorf("verify finds the digest %x (%v), want %x", report.Digest, err, whole.Digest)
 	}
 }
+
+// What rows of one number hold has the same order, hence the same digest, in however many batches they come, whatever else
+// they hold, and whether they are kept or verified.
+func TestDigestOfRowsWithOneNumber(t *testing.T) {
+	const border = 4096
+	key := fernet.GenerateKey()
+	ring, err := fernet.NewRing(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := func(text string) thingspeak.Value {
+		token, err := ring.Seal([]byte(text), time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return thingspeak.Text(token)
+	}
+	foreign := foreignRow(t, 1).Fields
+	first := thingspeak.Entry{ID: 1, Fields: thingspeak.Fields{0: foreign[0], 1: foreign[1], 2: sealed("a"), 4: sealed("b")}}
+	second := thingspeak.Entry{ID: 1, Fields: thingspeak.Fields{
+		0: sealed("c"), 1: sealed("d"), 2: sealed("e"), 3: sealed("f"), 4: foreign[4], 5: sealed("g"),
+	}}
+	third := thingspeak.Entry{ID: 1, Fields: thingspeak.Fields{0: sealed("h"), 2: sealed("i"), 3: sealed("j"), 6: foreign[6]}}
+	digests := map[[32]byte]bool{}
+	for _, between := range []int{0, border - 2, border} {
+		var rows []thingspeak.Entry
+		for i, row := range []thingspeak.Entry{first, second, third} {
+			rows = append(rows, row)
+			for n := range between {
+				rows = append(rows, thingspeak.Entry{ID: int64(2 + i*between + n)})
+			}
+		}
+		c, _ := openConversation(t, key, t.TempDir())
+		take(t, c, rows)
+		digest, err := c.Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := room.Verify(t.Context(), []fernet.Key{key}, salt, room.Feed{
+			Entries: seq(rows), View: func() record.View { return record.View{FromStart: true} },
+		}, time.Now())
+		if err != nil || report.Unsigned != 10 {
+			t.Fatalf("%d texts, %v", report.Unsigned, err)
+		}
+		digests[digest.Sum()], digests[report.Digest] = true, true
+	}
+	if len(digests) != 1 {
+		t.Errorf("%d different digests of the same rows", len(digests))
+	}
+}

@@ -32,7 +32,7 @@ func (c *Conversation) reread() error {
 			if len(pages) == 0 {
 				return nil
 			}
-			b := batch{in: in, pages: pages}
+			b := batch{in: in, pages: pages, kept: true}
 			if err := b.reread(state.Own); err != nil {
 				return fmt.Errorf("reading through what an older version has kept: %w", err)
 			}
@@ -106,7 +106,7 @@ func (in *Intake) openUnopened(own record.PublicKey) error {
 	c := in.c
 	c.reader = record.NewReader(c.o.Salt, c.own) // another process may have read on
 	for from := (record.Place{}); ; {
-		b := batch{in: in}
+		b := batch{in: in, kept: true}
 		err := c.store.Unopened(from, gather(&b.pages, entriesAtOnce))
 		if err != nil && !errors.Is(err, errEnough) || len(b.pages) == 0 {
 			return err

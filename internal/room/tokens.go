@@ -36,6 +36,8 @@ type page struct {
 	before  kept.Entry
 	unknown []byte
 	gone    bool
+	// taken are the fields of tokens that are kept, as long as the batch lasts also of one that moves to a lower entry.
+	taken fieldSet
 	// opened are those of the unknown tokens that a key opens, and unopened means that one of them stays closed.
 	opened   []opened
 	unopened bool
@@ -92,7 +94,10 @@ func given(fields []thingspeak.Value) (n int) {
 
 // compare finds out which of the tokens are kept already.
 func (p *page) compare(before kept.Entry) {
-	p.before, p.unknown, p.gone = before, nil, false
+	p.before, p.unknown, p.gone, p.taken = before, nil, false, fieldSet{}
+	for field := range kept.Tokens(before.Tokens) {
+		p.taken.add(field)
+	}
 	switch {
 	case len(before.Tokens) == 0:
 		p.unknown = p.tokens
@@ -129,6 +134,26 @@ func addTokens(tokens, others []byte) []byte {
 		tokens = kept.AppendToken(tokens, field, raw)
 	}
 	return tokens
+}
+
+// fieldSet is a set of fields as [kept.AppendToken] has them.
+type fieldSet [4]uint64
+
+func (s *fieldSet) add(field int) { s[field>>6] |= 1 << (field & 63) }
+
+func (s *fieldSet) has(field int) bool { return s[field>>6]>>(field&63)&1 == 1 }
+
+// freeField returns the field that a token is given which stands in one, of those that others of its entry have not taken:
+// see [kept.AppendToken]. It is 0 if there is none, since the entry was rewritten thirty times. That has to be found out
+// among tokens that are opened and kept: whatever else stands in the rows, and in which batches they come, the lines have
+// the same order.
+func freeField(field int, isTaken func(int) bool) int {
+	for field = (field-1)%thingspeak.FieldCount + 1; field <= 0xff; field += thingspeak.FieldCount {
+		if !isTaken(field) {
+			return field
+		}
+	}
+	return 0
 }
 
 // open opens the unknown tokens of a page.

@@ -149,16 +149,17 @@ func (v *verifier) sift(p *page) (cells []record.Cell) {
 		if before && first.Compare(p.at) <= 0 {
 			continue
 		}
-		v.macs[t.mac] = p.at
-		for v.taken[record.Spot{Place: p.at, Field: t.field}] { // by another row of that number
-			t.field += thingspeak.FieldCount
+		at := record.Spot{Place: p.at}
+		at.Field = freeField(t.field, func(field int) bool { return v.taken[record.Spot{Place: p.at, Field: field}] })
+		if at.Field == 0 {
+			continue
 		}
-		v.taken[record.Spot{Place: p.at, Field: t.field}] = true
+		v.macs[t.mac], v.taken[at], t.field = p.at, true, at.Field
 		switch {
 		case t.isCell():
 			cells = append(cells, v.cell(p.at, t))
 		default:
-			v.texts[t.mac] = record.Held{At: record.Spot{Place: p.at, Field: t.field}, Hash: t.sum}
+			v.texts[t.mac] = record.Held{At: at, Hash: t.sum}
 		}
 	}
 	return cells
