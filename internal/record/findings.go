@@ -259,7 +259,7 @@ func Numbers(author string, first, last uint32) string {
 // Entries writes the numbers first to last of a feed's entries: "entries 3–5", and "entry 3" if last is not above first.
 func Entries(first, last int64) string {
 	if last <= first {
-		return fmt.Sprintf("entry %d", first)
+		return "entry " + strconv.FormatInt(first, 10) // in each line of a history
 	}
 	return fmt.Sprintf("entries %d–%d", first, last)
 }

@@ -107,6 +107,35 @@ func TestOneRowFarAboveIsNoClear(t *testing.T) {
 	}
 }
 
+// One row with an invented number, and a relay that names it ever since, must not hold up what is posted below it.
+func TestARowFarAboveHoldsNothingUp(t *testing.T) {
+	const far = 1 << 53
+	for _, ranges := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			relay := newFakeRelay()
+			relay.ranges = ranges
+			relay.fill(3)
+			relay.put(far, time.Now(), "junk")
+			named := int64(far)
+			names(relay, &named)
+			c := newClient(t, relay)
+			pos := &keeper{}
+			since(t, c, pos)
+			for n := range 50 {
+				time.Sleep(30 * time.Minute)
+				id, posted := int64(n)+4, time.Now()
+				relay.put(id, posted, "new")
+				for ids, _ := since(t, c, pos); !slices.Contains(ids, id); ids, _ = since(t, c, pos) {
+					if time.Since(posted) > time.Minute+10*time.Second {
+						t.Fatalf("with ranges %v: entry %d is not there after %v", ranges, id, time.Since(posted))
+					}
+					time.Sleep(5 * time.Second)
+				}
+			}
+		})
+	}
+}
+
 // A relay that goes on lying about the newest number must not keep what is below from being judged.
 func TestAGapIsJudgedWhateverTheRelayNames(t *testing.T) {
 	for name, lie := range map[string]func(since time.Duration) int64{

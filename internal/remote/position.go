@@ -98,6 +98,12 @@ func (p *Position) heal(now time.Time) {
 	}
 }
 
+// loose reports whether numbers are lacking among the newest rows: then new rows may come below the highest one, and the
+// last entry number does not tell of them. One row with an invented number would otherwise hold up all that follow.
+func (p *Position) loose() bool {
+	return len(p.Gaps) > 0 && len(p.Rows) > 0 && p.Gaps[len(p.Gaps)-1].Last >= p.Rows[0].Entry
+}
+
 // maxRows is how many rows a position can tell again: as many as a look at the newest rows shows.
 const maxRows = thingspeak.DefaultResults
 

@@ -252,7 +252,7 @@ func (f *follower) looks() bool {
 	switch {
 	case !f.pos.Absent.Since.IsZero() || len(f.pos.Gaps.due(f.now)) > 0:
 		return true
-	case f.last == f.pos.Last:
+	case f.last == f.pos.Last && !f.pos.loose():
 		return false
 	}
 	return f.last != f.pos.Named || f.now.Sub(f.pos.Looked) >= lookAgain || f.now.Before(f.pos.Looked)
