@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/fernpost/fernpost/internal/archive"
+	"github.com/fernpost/fernpost/internal/filelock"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
@@ -157,6 +158,8 @@ func nextStep(err error) string {
 		return "use the newer fernpost on this device, or another XDG_DATA_HOME with this one"
 	case errors.Is(err, archive.ErrDamaged):
 		return "move the file away to begin anew: what others wrote is read from the relay, and you get a new key in this room"
+	case errors.Is(err, filelock.ErrNoLocks):
+		return "keys are kept on a disk that has locks, mostly a local one: XDG_DATA_HOME names another directory"
 	case errors.Is(err, archive.ErrBusy):
 		return "another fernpost is at work in this room; try again when it is done"
 	}

@@ -6,15 +6,19 @@ package filelock
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"slices"
 	"time"
 )
 
 // ErrHeld is returned by [Try] while another process has the lock.
 var ErrHeld = errors.New("another process has the lock")
 
-// Wait takes an exclusive lock as soon as nobody else has it. The error is the context's cause, or the file system's
-// that it has no locks.
+// ErrNoLocks is in the error of a file system that has no locks, as some that come over a network.
+var ErrNoLocks = errors.New("the file system has no locks")
+
+// Wait takes an exclusive lock as soon as nobody else has it. The error is the context's cause, or holds [ErrNoLocks].
 func Wait(ctx context.Context, f *os.File) error {
 	const pause = 20 * time.Millisecond
 	var tick *time.Ticker
@@ -32,4 +36,13 @@ func Wait(ctx context.Context, f *os.File) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// failed is what [Try] returns for an error of a system call, which stands for no locks also if it is one of some others.
+func failed(call string, err error, noLocks ...error) error {
+	is := func(target error) bool { return errors.Is(err, target) }
+	if is(errors.ErrUnsupported) || slices.ContainsFunc(noLocks, is) {
+		return fmt.Errorf("%w (%s: %w)", ErrNoLocks, call, err)
+	}
+	return os.NewSyscallError(call, err)
 }

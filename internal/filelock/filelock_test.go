@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,5 +51,18 @@ func TestAnErrorIsNotTakenForALockThatIsHeld(t *testing.T) {
 	f.Close()
 	if err := Wait(t.Context(), f); err == nil || errors.Is(err, ErrHeld) {
 		t.Errorf("Wait on a closed file = %v, want its error", err)
+	}
+}
+
+// A file system without locks said only "operation not supported": whoever can tell what to do must know it for that.
+func TestAFileSystemWithoutLocksIsKnown(t *testing.T) {
+	for _, err := range []error{syscall.ENOSYS, syscall.EINVAL, syscall.ENOLCK, nil} {
+		got := failed("flock", err, syscall.ENOLCK)
+		if want := err == syscall.ENOSYS || err == syscall.ENOLCK; errors.Is(got, ErrNoLocks) != want {
+			t.Errorf("%v is told as %v", err, got)
+		}
+		if !errors.Is(got, err) {
+			t.Errorf("%v became %v", err, got)
+		}
 	}
 }

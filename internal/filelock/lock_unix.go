@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Try takes an exclusive lock without waiting. The error is [ErrHeld], or the file system's that it has no locks.
+// Try takes an exclusive lock without waiting. The error is [ErrHeld], or holds [ErrNoLocks].
 func Try(f *os.File) error {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, unix.EINTR) {
 		return ErrHeld
 	}
-	return os.NewSyscallError("flock", err)
+	return failed("flock", err, unix.ENOLCK)
 }

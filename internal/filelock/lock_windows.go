@@ -8,7 +8,7 @@ import (
 )
 
 // Try takes an exclusive lock without waiting. It covers one byte far behind the content, which others may read. The
-// error is [ErrHeld], or the file system's that it has no locks.
+// error is [ErrHeld], or holds [ErrNoLocks].
 func Try(f *os.File) error {
 	behind := windows.Overlapped{OffsetHigh: 1}
 	err := windows.LockFileEx(windows.Handle(f.Fd()),
@@ -16,5 +16,5 @@ func Try(f *os.File) error {
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) || errors.Is(err, windows.ERROR_IO_PENDING) {
 		return ErrHeld
 	}
-	return os.NewSyscallError("LockFileEx", err)
+	return failed("LockFileEx", err, windows.ERROR_INVALID_FUNCTION, windows.ERROR_NOT_SUPPORTED)
 }
