@@ -6,7 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/fernpost/fernpost/internal/config"
 )
 
 func TestReadmeAndHelpNameTheSameCommands(t *testing.T) {
@@ -50,4 +54,32 @@ func TestEveryCommandHasAnExample(t *testing.T) {
 		}
 	}
 	walk((&app{}).rootCommand())
+}
+
+// README says which settings have no flag.
+func TestSettingsHaveFlags(t *testing.T) {
+	flags := map[string]bool{}
+	var walk func(*cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		for _, set := range []*pflag.FlagSet{cmd.Flags(), cmd.PersistentFlags()} {
+			set.VisitAll(func(f *pflag.Flag) { flags[f.Name] = true })
+		}
+		for _, c := range cmd.Commands() {
+			walk(c)
+		}
+	}
+	walk((&app{status: &statusLine{}}).rootCommand())
+	var without []string
+	for _, k := range config.Keys {
+		if !flags[k.Flag()] {
+			without = append(without, k.Name)
+		}
+	}
+	if d := cmp.Diff([]string{"archive_size"}, without); d != "" {
+		t.Error(d)
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil || !strings.Contains(string(readme), "and all but `archive_size` a flag of the\nsame name") {
+		t.Errorf("README does not say so (%v)", err)
+	}
 }

@@ -103,7 +103,7 @@ func (a *app) openConversation(r keyring.Room) (*conversation, error) {
 
 // archiveSize is how many bytes the archive of a room may take. Loading the settings has checked it.
 func (a *app) archiveSize() int64 {
-	size, err := config.ParseBudget(a.config.Get("archive_size"))
+	size, err := config.ParseLimit(a.config.Get("archive_size"))
 	if err != nil {
 		panic(err)
 	}

@@ -168,7 +168,7 @@ type readBudget int64
 
 // Set implements [pflag.Value].
 func (b *readBudget) Set(s string) error {
-	n, err := config.ParseBudget(s)
+	n, err := config.ParseLimit(s)
 	if err == nil {
 		*b = readBudget(n)
 	}

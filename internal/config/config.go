@@ -40,11 +40,11 @@ var Keys = []Key{
 	{"room", "", nil},
 	{"profile", "", nil},
 	{"timeout", "10s", checkDuration},
-	{"read_budget", "256MiB", checkBudget},
+	{"read_budget", "256MiB", checkLimit},
 	{"poll_min", "1s", checkDuration},
 	{"poll_max", "15s", checkDuration},
 	{"unsigned", "balanced", nil},
-	{"archive_size", "1GiB", checkBudget},
+	{"archive_size", "1GiB", checkLimit},
 	{"no_color", "false", checkBool},
 	{"quiet", "false", checkBool},
 	{"listen", "127.0.0.1:3000", nil},
@@ -242,8 +242,9 @@ func FormatSize(bytes int64) string {
 	return "0"
 }
 
-// ParseBudget reads a size that suffices for the newest rows of a channel, whatever stands in them; 0 is no limit.
-func ParseBudget(s string) (bytes int64, err error) {
+// ParseLimit reads a number of bytes that something may come to: 1 MiB or more, which suffices for the newest rows of a
+// channel, whatever stands in them; 0 is no limit.
+func ParseLimit(s string) (bytes int64, err error) {
 	n, err := ParseSize(s)
 	if err == nil && n > 0 && n < 1<<20 {
 		err = errors.New("want 1MiB or more, or 0 for no limit")
@@ -251,8 +252,8 @@ func ParseBudget(s string) (bytes int64, err error) {
 	return n, err
 }
 
-func checkBudget(s string) error {
-	_, err := ParseBudget(s)
+func checkLimit(s string) error {
+	_, err := ParseLimit(s)
 	return err
 }
 
