@@ -324,3 +324,40 @@ func renames(l *listener) (all []string) {
 	}
 	return all
 }
+
+// A finding that goes and comes back in one reading was told to be true no longer, though it is.
+func TestFindingThatComesBackStands(t *testing.T) {
+	py, mal, phone := newScribe(t, 1, "py"), newScribe(t, 2, "mal"), newScribe(t, 3, "phone")
+	l := newListener(t)
+	l.read(at(t, 1, py.write(claim(py, phone)), phone.write(Text("hello")), mal.write(claim(mal, phone))))
+	before := len(l.known.Findings())
+	change := l.read(at(t, 4, mal.write(withdraw(phone)), mal.write(claim(mal, phone)))).Change
+	if len(change.Told)+len(change.TakenBack) > 0 {
+		t.Errorf("told %q, taken back %q", texts(change.Told), texts(change.TakenBack))
+	}
+	if got := l.known.Findings(); before != 2 || len(got) != before {
+		t.Errorf("of %d findings stand %q", before, texts(got))
+	}
+	if back := l.read(at(t, 6, mal.write(withdraw(phone)))).Change.TakenBack; len(back) != before {
+		t.Errorf("taken back in the end %q", texts(back))
+	}
+}
+
+// A second record with the number at which somebody took another name took that back and told it again.
+func TestForkOfARenameLeavesItStanding(t *testing.T) {
+	ana := newScribe(t, 1, "ana")
+	first := ana.write(Text("hello"))
+	ana.nick = "anna"
+	twin := ana.fork()
+	one, other := ana.write(Text("one")), twin.write(Text("other"))
+	l := newListener(t)
+	told := l.read(at(t, 1, first, one)).Change.Told
+	change := l.read(at(t, 3, other)).Change
+	if len(told) != 1 || told[0].Kind != Renamed || len(change.Told) != 1 || change.Told[0].Kind != Fork ||
+		len(change.TakenBack) > 0 {
+		t.Errorf("told %q, then %q, taken back %q", texts(told), texts(change.Told), texts(change.TakenBack))
+	}
+	if got := l.known.Findings(); len(got) != 2 {
+		t.Errorf("what stands: %q", texts(got))
+	}
+}

@@ -205,12 +205,24 @@ func (l *ledger) learn(row *groupRow) {
 	}
 }
 
-// tell notes a finding unless it was told before.
+// tell notes a finding unless it was told before. Of one that this call has taken back nothing is told: it stands.
 func (l *ledger) tell(f Finding) {
-	if id := f.ID(); !l.wasTold(id) {
-		l.told[id] = toldRow{f.Last, true}
-		l.change.Told = append(l.change.Told, f)
+	id := f.ID()
+	if l.wasTold(id) {
+		return
 	}
+	l.told[id] = toldRow{f.Last, true}
+	if i := slices.IndexFunc(l.change.TakenBack, func(g Finding) bool { return g.ID() == id && g.restored(&f) }); i >= 0 {
+		l.change.TakenBack = slices.Delete(l.change.TakenBack, i, i+1)
+		return
+	}
+	l.change.Told = append(l.change.Told, f)
+}
+
+// restored reports whether a finding that was taken back says what another one with its ID says. What an accuser says,
+// what else is hidden, and a name in place of another are told anew.
+func (f *Finding) restored(g *Finding) bool {
+	return f.By.IsZero() && f.Kind != Renamed && (f.Kind != Hidden || f.Last == g.Last)
 }
 
 func (l *ledger) wasTold(id FindingID) bool { return l.askTold(id).told }

@@ -138,7 +138,11 @@ func (l *ledger) skeletons(nick string) []string {
 // nick returns the nickname in the record of an author with a number that is held; of a fork, in that with the lower
 // hash.
 func (s *session) nick(a *authorRow, number uint32) string {
-	rows := s.records(a, number).rows
+	return nickOf(s.records(a, number).rows)
+}
+
+// nickOf returns the nickname that records with one number say.
+func nickOf(rows []Held) string {
 	if len(rows) == 0 {
 		return ""
 	}
@@ -147,7 +151,11 @@ func (s *session) nick(a *authorRow, number uint32) string {
 
 // rename tells where the nickname of an author changes: at number n, which is new, and at the next one held.
 func (s *session) rename(a *authorRow, n uint32) {
-	nick, forked := s.nick(a, n), len(s.records(a, n).rows) > 1
+	rows := s.records(a, n).rows
+	nick, forked := nickOf(rows), len(rows) > 1
+	if forked && nick == nickOf(rows[:len(rows)-1]) {
+		return // a rename that was told stands, and the other record comes last
+	}
 	before, after := a.below(n), a.above(n)
 	if before != 0 && (forked || s.nick(a, before) != nick) {
 		s.renamed(a, n, s.nick(a, before), nick)
