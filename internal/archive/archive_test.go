@@ -113,7 +113,7 @@ func TestNoPlaintextOnDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got, err := in.Finish(room.Facts{View: record.View{FromStart: true}, Now: time.Now()})
+	got, err := in.Finish(room.Facts{View: record.View{}, Now: time.Now()})
 	if err != nil || got.Fresh != 3 {
 		t.Fatalf("%d messages, %v", got.Fresh, err)
 	}
@@ -259,7 +259,7 @@ func take(c *room.Conversation, entries []thingspeak.Entry) (room.Arrivals, erro
 			break
 		}
 	}
-	return in.Finish(room.Facts{View: record.View{FromStart: true}, Now: time.Now()})
+	return in.Finish(room.Facts{View: record.View{}, Now: time.Now()})
 }
 
 // Every field of a finding comes back.

@@ -16,8 +16,6 @@ import (
 type feedPosition struct {
 	remote.Position
 
-	// FromStart tells that the reading began with the channel's first entry.
-	FromStart bool `json:"from_start"`
 	// Barren is what was read in vain.
 	Barren barren `json:"barren,omitzero"`
 	// Wanted are entries that are to be asked for before others: what is missing depends on them.
@@ -27,9 +25,9 @@ type feedPosition struct {
 // positionFrom reads a position that was kept. Of a damaged one, as where none was, reading begins with the first entry:
 // what is kept already is recognised.
 func positionFrom(b []byte) feedPosition {
-	at := feedPosition{FromStart: true}
+	var at feedPosition
 	if len(b) > 0 && json.Unmarshal(b, &at) != nil {
-		return feedPosition{FromStart: true} // nothing of what was decoded before the damage
+		return feedPosition{} // nothing of what was decoded before the damage
 	}
 	return at
 }
@@ -129,8 +127,8 @@ func (r *reading) finish() (room.Arrivals, error) {
 		return json.Marshal(at)
 	}
 	facts := room.Facts{
-		View: record.View{FromStart: r.at.FromStart}, Position: position, LastID: r.news.LastID,
-		Rewritten: r.news.Rewritten, Twins: r.news.Twins, Now: now,
+		Position: position, LastID: r.news.LastID, Rewritten: r.news.Rewritten,
+		Twins: r.news.Twins, Now: now,
 	}
 	facts.View.Holes = holes(r.news.Position.Gaps)
 	facts.View.Unread = r.err != nil || r.news.Doubtful || r.news.Stopped

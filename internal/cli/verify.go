@@ -146,25 +146,16 @@ func (a *app) readWholeChannel(
 		}
 	}
 	info := scan.Info()
-	view.FromStart = true
 	view.Holes = holes(info.Lacking)
 	end.last, end.cut, end.skipped = info.LastID, info.CutShort, int(info.Skipped)
 	return end, view, nil
 }
 
-// readWholeCSV reads a feed from a file. Whether it begins with the channel's first entry shows in the numbers; the
-// entries between that are not in it will not come, so they count as asked for.
+// readWholeCSV reads a feed from a file. Entries between that are not in it will not come, so they count as asked for.
 func (a *app) readWholeCSV(
 	ctx context.Context, name string, visit func(*thingspeak.Entry) error,
 ) (end feedEnd, view record.View, err error) {
-	first := int64(0)
-	end, err = a.readCSV(ctx, name, 0, func(e *thingspeak.Entry) error {
-		if first == 0 || e.ID < first {
-			first = e.ID
-		}
-		return visit(e)
-	})
-	view.FromStart = first == 1
+	end, err = a.readCSV(ctx, name, 0, visit)
 	view.Unread = end.cut || end.skipped > 0
 	return end, view, err
 }

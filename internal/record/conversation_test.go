@@ -148,7 +148,7 @@ func (w *world) post(cells [][CellSize]byte) {
 func (u *user) compose(bodies ...Body) {
 	var cells [][CellSize]byte
 	for _, body := range bodies {
-		named := NextSeen(u.key(), u.known.Authors())
+		named := nextSeen(u.key(), u.known.Authors())
 		if _, ok := body.(Heartbeat); ok && len(named) > 1 {
 			body = Heartbeat(named[1:])
 		} else {
@@ -202,7 +202,7 @@ func (e *eyes) hand(cells []Cell) {
 func (e *eyes) clear() uint32 { return uint32(len(e.w.feeds) - 1 - e.joined) }
 
 func (e *eyes) view() View {
-	v := View{FromStart: e.first == 0}
+	v := View{}
 	newest := int64(0)
 	for p := range e.held {
 		if p.Clear == e.clear() {

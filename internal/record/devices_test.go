@@ -270,7 +270,7 @@ func TestNamesInEveryWayOfReading(t *testing.T) {
 		}
 		var all []Record
 		for _, r := range records {
-			record, _, err := Verify(testRoom, r.Tag, r.Number, r.Bytes)
+			record, _, err := verifyRecord(testRoom, r.Tag, r.Number, r.Bytes)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -164,7 +164,7 @@
 // is told once.
 //
 // A seen is also a receipt: whoever signs one with our tag, a number and the hash that we hold has read up to it, or
-// says so. [NextSeen] decides whom to name.
+// says so.
 //
 // # Order and digest
 //

@@ -397,7 +397,7 @@ func (s *spoilt) truthOf(e *eyes) truth {
 
 // Liars and insiders at once, in any number and order: what is proven is told, who accuses is named, nothing else is, and
 // whoever reads step by step holds in the end the same lines in the same order as whoever reads all at once.
-func TestLiarsAndInsiders(t *testing.T) {
+func TestFaultsTogether(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := converse(t, false)
 		if len(w.feed()) == 0 {

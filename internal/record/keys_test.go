@@ -61,7 +61,7 @@ func TestKeysOfSmallOrderSignNothing(t *testing.T) {
 		l.read(at(t, 1, first))
 		accusation := Seen{first.Tag, 9, ShortHash{1}}
 		forged := signFor(t, testRoom, key, 1, accusation, KindText, []byte("nobody said this"))
-		if _, _, err := Verify(testRoom, key.Tag(), 1, forged.Bytes); !errors.Is(err, ErrWeakKey) {
+		if _, _, err := verifyRecord(testRoom, key.Tag(), 1, forged.Bytes); !errors.Is(err, ErrWeakKey) {
 			t.Errorf("%s: verified: %v", key, err)
 		}
 		got := l.read(at(t, 2, forged))

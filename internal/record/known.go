@@ -206,8 +206,6 @@ type Change struct {
 
 // View tells what of the feed was read when the cells of a call and of those before it are taken together.
 type View struct {
-	// FromStart means that the first row read is the feed's first, so that nothing can lie before it.
-	FromStart bool
 	// Clear counts the clears before the rows that are read now: what stood before the last one will not come any more.
 	Clear uint32
 	// Unread means that the reading has not come to its end: any entry may still come.
@@ -227,15 +225,10 @@ type Hole struct {
 	Asked bool
 }
 
-// Complete reports whether each entry from one place to another is held or was asked for: only then does what could
-// stand between them and does not count as missing. Of what a clear took away nothing will come any more.
-func (v *View) Complete(from, to Place) bool {
-	_, complete := v.stretch(from, to)
-	return complete
-}
-
-// stretch is Complete for two places of which either may be the first. Of the holes that keep it from being complete it
-// returns the one that is known longest, the zero Hole if the reading has not come to its end.
+// stretch reports whether each entry between two places, of which either may be the first, is held or was asked for: only
+// then does what could stand between them and does not count as missing. Of what a clear took away nothing will come any
+// more. Of the holes that keep it from being complete it returns the one that is known longest, the zero Hole if the reading
+// has not come to its end.
 func (v *View) stretch(from, to Place) (hole Hole, complete bool) {
 	if from.Clear < v.Clear && to.Clear < v.Clear {
 		return hole, true

@@ -193,7 +193,6 @@ func TestBase(t *testing.T) {
 		all = append(all, ana.write(Text("hello")))
 	}
 	l := newListener(t)
-	l.view.FromStart = false
 	l.now = l.now.Add(time.Hour)
 	cut := at(t, 9, all[3]) // its first cell lies before what is read
 	bosFirst := bo.write(Text("hello"), Seen{all[1].Tag, 2, ShortHash{1}})
@@ -545,7 +544,7 @@ func TestReceipts(t *testing.T) {
 	})
 	t.Run("what to name next", func(t *testing.T) {
 		named := func() (names []string) {
-			for _, s := range NextSeen(me.key(), l.known.Authors()) {
+			for _, s := range nextSeen(me.key(), l.known.Authors()) {
 				names = append(names, fmt.Sprintf("%s %d", map[Tag]string{bo.tag(): "bo", carl.tag(): "carl"}[s.Tag], s.Number))
 			}
 			slices.Sort(names)
@@ -554,14 +553,14 @@ func TestReceipts(t *testing.T) {
 		if diff := cmp.Diff([]string{"bo 2", "carl 2"}, named()); diff != "" {
 			t.Errorf("to be named (-want +got):\n%s", diff)
 		}
-		next := NextSeen(me.key(), l.known.Authors())[0]
+		next := nextSeen(me.key(), l.known.Authors())[0]
 		l.read(at(t, 8, me.write(Text("4"), next))) // read back, it counts as named
-		if got := NextSeen(me.key(), l.known.Authors()); len(got) != 1 || got[0].Tag == next.Tag {
+		if got := nextSeen(me.key(), l.known.Authors()); len(got) != 1 || got[0].Tag == next.Tag {
 			t.Errorf("named %+v, next %+v", next, got)
 		}
-		l.read(at(t, 9, me.write(Text("5"), NextSeen(me.key(), l.known.Authors())[0])))
+		l.read(at(t, 9, me.write(Text("5"), nextSeen(me.key(), l.known.Authors())[0])))
 		l.read(at(t, 10, bo.write(Text("again")), carl.write(Text("again"))))
-		if got := NextSeen(me.key(), l.known.Authors()); len(got) != 2 || got[0].Tag != next.Tag {
+		if got := nextSeen(me.key(), l.known.Authors()); len(got) != 2 || got[0].Tag != next.Tag {
 			t.Errorf("first to be named %+v, want the one who was named longest ago", got)
 		}
 	})
@@ -704,7 +703,6 @@ func TestPendingCellsAreBounded(t *testing.T) {
 	ana := newScribe(t, 1, "ana")
 	early := cellsOf(t, ana.write(Text(make([]byte, 300))), testRoom.Key, 1, 1)
 	l := newListener(t)
-	l.view.FromStart = false
 	l.read(early[1:])
 	junk := make([]Cell, maxPending)
 	for i := range junk {

@@ -191,21 +191,6 @@ func (c Context) appendPrefix(b []byte, number uint32) []byte {
 	return binary.BigEndian.AppendUint32(b, number)
 }
 
-// Verify reads a record that was joined from cells with the given tag and number, and returns its hash. The error is
-// [ErrWeakKey] or [ErrForged]. What is signed but breaks the form is no error: its body is [Unreadable], and its number counts. The
-// body may share memory with data.
-func Verify(ctx Context, tag Tag, number uint32, data []byte) (Record, Hash, error) {
-	e := newEnvelope(ctx, tag, number, len(data))
-	e.covered = append(e.covered, data...)
-	if err := e.seal(); err != nil {
-		return Record{}, Hash{}, err
-	}
-	if !e.verify() {
-		return Record{}, Hash{}, ErrForged
-	}
-	return e.open(), e.hash, nil
-}
-
 // envelope is a record on its way to being verified: what its signature covers, in one piece.
 type envelope struct {
 	ctx       Context

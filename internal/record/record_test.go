@@ -39,7 +39,7 @@ func TestSignAndVerify(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%T: %v", body, err)
 		}
-		got, hash, err := Verify(testRoom, ana.tag(), r.Number, signed.Bytes)
+		got, hash, err := verifyRecord(testRoom, ana.tag(), r.Number, signed.Bytes)
 		if err != nil || hash != signed.Hash {
 			t.Fatalf("%T: hash %s, %v", body, hash, err)
 		}
@@ -95,25 +95,28 @@ func TestVerifyRefuses(t *testing.T) {
 	for i := range r.Bytes {
 		wrong := bytes.Clone(r.Bytes)
 		wrong[i] ^= 0x80
-		if _, _, err := Verify(testRoom, r.Tag, r.Number, wrong); !errors.Is(err, ErrForged) {
+		if _, _, err := verifyRecord(testRoom, r.Tag, r.Number, wrong); !errors.Is(err, ErrForged) {
 			t.Errorf("byte %d altered: %v", i, err)
 		}
 	}
 	for name, verify := range map[string]func() error{
-		"another tag":    func() error { _, _, err := Verify(testRoom, bo.tag(), r.Number, r.Bytes); return err },
-		"another number": func() error { _, _, err := Verify(testRoom, r.Tag, 2, r.Bytes); return err },
+		"another tag":    func() error { _, _, err := verifyRecord(testRoom, bo.tag(), r.Number, r.Bytes); return err },
+		"another number": func() error { _, _, err := verifyRecord(testRoom, r.Tag, 2, r.Bytes); return err },
 		"another room": func() error {
-			_, _, err := Verify(Context{Salt{9}, testRoom.Key}, r.Tag, r.Number, r.Bytes)
+			_, _, err := verifyRecord(Context{Salt{9}, testRoom.Key}, r.Tag, r.Number, r.Bytes)
 			return err
 		},
 		"another key": func() error {
-			_, _, err := Verify(Context{testRoom.Salt, KeyID{9}}, r.Tag, r.Number, r.Bytes)
+			_, _, err := verifyRecord(Context{testRoom.Salt, KeyID{9}}, r.Tag, r.Number, r.Bytes)
 			return err
 		},
-		"a byte less":  func() error { _, _, err := Verify(testRoom, r.Tag, r.Number, r.Bytes[:len(r.Bytes)-1]); return err },
-		"a byte more":  func() error { _, _, err := Verify(testRoom, r.Tag, r.Number, append(r.Bytes, 0)); return err },
-		"next nothing": func() error { _, _, err := Verify(testRoom, r.Tag, r.Number, r.Bytes[:MinSize-1]); return err },
-		"nothing":      func() error { _, _, err := Verify(testRoom, r.Tag, r.Number, nil); return err },
+		"a byte less": func() error {
+			_, _, err := verifyRecord(testRoom, r.Tag, r.Number, r.Bytes[:len(r.Bytes)-1])
+			return err
+		},
+		"a byte more":  func() error { _, _, err := verifyRecord(testRoom, r.Tag, r.Number, append(r.Bytes, 0)); return err },
+		"next nothing": func() error { _, _, err := verifyRecord(testRoom, r.Tag, r.Number, r.Bytes[:MinSize-1]); return err },
+		"nothing":      func() error { _, _, err := verifyRecord(testRoom, r.Tag, r.Number, nil); return err },
 	} {
 		if err := verify(); !errors.Is(err, ErrForged) {
 			t.Errorf("%s: %v", name, err)
@@ -148,7 +151,7 @@ func TestUnreadable(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			raw := signRaw(ana.id, c.number, c.previous, c.nick, c.kind, c.body)
-			r, hash, err := Verify(testRoom, raw.Tag, raw.Number, raw.Bytes)
+			r, hash, err := verifyRecord(testRoom, raw.Tag, raw.Number, raw.Bytes)
 			if err != nil || hash != raw.Hash {
 				t.Fatal(hash, err)
 			}
@@ -165,7 +168,7 @@ func TestUnreadable(t *testing.T) {
 		"a later one with none before it":   signRaw(ana.id, 2, zero, "ana", KindText, nil),
 		"a nickname that does not end":      signRaw(ana.id, 1, zero, "ana", KindText, nil).withNickOf(ana.id, 200),
 	} {
-		r, _, err := Verify(testRoom, raw.Tag, raw.Number, raw.Bytes)
+		r, _, err := verifyRecord(testRoom, raw.Tag, raw.Number, raw.Bytes)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

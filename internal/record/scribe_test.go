@@ -1,6 +1,8 @@
 package record
 
 import (
+	"bytes"
+	"cmp"
 	"slices"
 	"time"
 )
@@ -8,7 +10,7 @@ import (
 var (
 	noon     = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	testRoom = Context{Salt: Salt{1, 2, 3}, Key: KeyID{4, 5, 6}}
-	whole    = View{FromStart: true}
+	whole    = View{}
 )
 
 // tester is what tests and random conversations have in common.
@@ -168,4 +170,36 @@ func texts(found []Finding) (all []string) {
 		all = append(all, found[i].Text())
 	}
 	return all
+}
+
+// verifyRecord reads a record that was joined from cells with the given tag and number, and returns its hash. The error is
+// [ErrWeakKey] or [ErrForged]. What is signed but breaks the form is no error: its body is [Unreadable], and its number counts. The
+// body may share memory with data.
+func verifyRecord(ctx Context, tag Tag, number uint32, data []byte) (Record, Hash, error) {
+	e := newEnvelope(ctx, tag, number, len(data))
+	e.covered = append(e.covered, data...)
+	if err := e.seal(); err != nil {
+		return Record{}, Hash{}, err
+	}
+	if !e.verify() {
+		return Record{}, Hash{}, ErrForged
+	}
+	return e.open(), e.hash, nil
+}
+
+// nextSeen returns what the next record by own is to name: the highest record of each other author of whom something
+// was verified since own last named them, those first whom own named longest ago or never. The first belongs into the
+// record's Seen, the others suit a [Heartbeat]. Once the record is kept for sending, [Author.MarkNamed] notes it.
+func nextSeen(own PublicKey, authors []Author) []Seen {
+	fresh := slices.DeleteFunc(slices.Clone(authors), func(a Author) bool {
+		return a.Key == own || a.Top <= a.Named
+	})
+	slices.SortFunc(fresh, func(a, b Author) int {
+		return cmp.Or(cmp.Compare(a.NamedAt, b.NamedAt), bytes.Compare(a.Key[:], b.Key[:]))
+	})
+	seen := make([]Seen, len(fresh))
+	for i, a := range fresh {
+		seen[i] = Seen{a.Key.Tag(), a.Top, a.TopHash}
+	}
+	return seen
 }

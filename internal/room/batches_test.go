@@ -124,7 +124,7 @@ func TestReadingsOfManyTransactions(t *testing.T) {
 				}
 			}
 			got, err := in.Finish(room.Facts{
-				View:  record.View{FromStart: true, Unread: some[len(some)-1].ID < rows[len(rows)-1].ID},
+				View:  record.View{Unread: some[len(some)-1].ID < rows[len(rows)-1].ID},
 				Twins: []int64{30}, Now: now,
 			})
 			if err != nil {
@@ -165,7 +165,7 @@ func TestReadingsOfManyTransactions(t *testing.T) {
 		t.Errorf("%s; the history has %d messages\n%s", whole.Counts, len(whole.History), strings.Join(whole.History, "\n"))
 	}
 	report, err := room.Verify(t.Context(), []fernet.Key{key}, salt, room.Feed{
-		Entries: seq(rows), View: func() record.View { return record.View{FromStart: true} },
+		Entries: seq(rows), View: func() record.View { return record.View{} },
 	}, now)
 	if err != nil || report.Digest != whole.Digest {
 		t.Errorf("verify finds the digest %x (%v), want %x", report.Digest, err, whole.Digest)
@@ -210,7 +210,7 @@ func TestDigestOfRowsWithOneNumber(t *testing.T) {
 			t.Fatal(err)
 		}
 		report, err := room.Verify(t.Context(), []fernet.Key{key}, salt, room.Feed{
-			Entries: seq(rows), View: func() record.View { return record.View{FromStart: true} },
+			Entries: seq(rows), View: func() record.View { return record.View{} },
 		}, time.Now())
 		if err != nil || report.Unsigned != 10 {
 			t.Fatalf("%d texts, %v", report.Unsigned, err)

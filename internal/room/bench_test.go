@@ -85,7 +85,7 @@ func take(tb testing.TB, c *room.Conversation, entries []thingspeak.Entry) room.
 	if len(entries) > 0 {
 		last = entries[len(entries)-1].ID
 	}
-	got, err := in.Finish(room.Facts{View: record.View{FromStart: true}, LastID: last, Now: time.Now()})
+	got, err := in.Finish(room.Facts{View: record.View{}, LastID: last, Now: time.Now()})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -108,8 +108,6 @@ func (m *member) clock() time.Time {
 // position is what a reader keeps of a feed.
 type position struct {
 	remote.Position
-
-	FromStart bool
 }
 
 // read reads the room as cli does.
@@ -120,7 +118,7 @@ func readRoom(c *room.Conversation, client *remote.Client, now time.Time) (room.
 	if err != nil {
 		return room.Arrivals{}, err
 	}
-	pos := position{FromStart: true}
+	var pos position
 	if b := in.Position(); len(b) > 0 {
 		if err := json.Unmarshal(b, &pos); err != nil {
 			return room.Arrivals{}, err
@@ -159,7 +157,7 @@ func readRoom(c *room.Conversation, client *remote.Client, now time.Time) (room.
 		return room.Arrivals{}, err
 	}
 	facts := room.Facts{
-		View: record.View{FromStart: pos.FromStart}, Position: standing(b), LastID: news.LastID, Rewritten: news.Rewritten, Twins: news.Twins,
+		Position: standing(b), LastID: news.LastID, Rewritten: news.Rewritten, Twins: news.Twins,
 		Now: now,
 	}
 	for _, g := range news.Position.Gaps {

@@ -187,7 +187,7 @@ func TestReceiverCrashesAnywhere(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				got, err := in.Finish(room.Facts{View: record.View{FromStart: true}, Now: time.Now(), Position: standing(fmt.Append(nil, n))})
+				got, err := in.Finish(room.Facts{View: record.View{}, Now: time.Now(), Position: standing(fmt.Append(nil, n))})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -241,7 +241,7 @@ func readRow(c *room.Conversation, e *thingspeak.Entry) (room.Arrivals, error) {
 	if err := in.Add(e); err != nil {
 		return room.Arrivals{}, err
 	}
-	return in.Finish(room.Facts{View: record.View{FromStart: true}, Now: time.Now()})
+	return in.Finish(room.Facts{View: record.View{}, Now: time.Now()})
 }
 
 // A transaction that fails is as if nothing had been done, and the same conversation can go on.

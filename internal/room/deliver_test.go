@@ -375,7 +375,7 @@ func TestTriedBeforeAClear(t *testing.T) {
 	if err := in.Cleared(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := in.Finish(room.Facts{View: record.View{FromStart: true}, Now: time.Now()}); err != nil {
+	if _, err := in.Finish(room.Facts{View: record.View{}, Now: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	p := &countingPoster{bulkPoster: bulkPoster{poster{ana.client}}}

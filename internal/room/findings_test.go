@@ -378,7 +378,7 @@ func TestMissing(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		facts := room.Facts{View: record.View{FromStart: true}, LastID: 4, Now: now}
+		facts := room.Facts{View: record.View{}, LastID: 4, Now: now}
 		for _, n := range holes {
 			facts.View.Holes = append(facts.View.Holes, record.Hole{First: n, Last: n, Asked: asked})
 		}
@@ -419,7 +419,7 @@ func (m *member) handIn(rows []thingspeak.Entry, change func(*room.Facts)) room.
 			m.t.Fatal(err)
 		}
 	}
-	facts := room.Facts{View: record.View{FromStart: true}, Now: time.Now()}
+	facts := room.Facts{View: record.View{}, Now: time.Now()}
 	if len(rows) > 0 {
 		facts.LastID = rows[len(rows)-1].ID
 	}
@@ -512,7 +512,7 @@ func TestClear(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		return in.Finish(room.Facts{View: record.View{FromStart: true}, Now: time.Now(), Position: standing([]byte("{}"))})
+		return in.Finish(room.Facts{View: record.View{}, Now: time.Now(), Position: standing([]byte("{}"))})
 	}
 	if _, err := cleared(ana); err != nil {
 		t.Fatal(err)
@@ -586,7 +586,7 @@ func TestOneClearForTwo(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got, err := in.Finish(room.Facts{View: record.View{FromStart: true}, Now: time.Now()})
+		got, err := in.Finish(room.Facts{View: record.View{}, Now: time.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -830,7 +830,7 @@ func TestVerify(t *testing.T) {
 	rows := h.relay.Entries(t, h.channel.ID)
 	ana.look()
 	bo.look()
-	view := func() record.View { return record.View{FromStart: true} }
+	view := func() record.View { return record.View{} }
 	r, err := room.Verify(t.Context(), ana.o.Keys, salt, room.Feed{Entries: seq(rows), View: view}, time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -932,7 +932,7 @@ func TestVerifyOfManyBeginningsCanBeInterrupted(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		_, err = room.Verify(ctx, []fernet.Key{h.key}, salt, room.Feed{
-			Entries: seq(rows), View: func() record.View { return record.View{FromStart: true} },
+			Entries: seq(rows), View: func() record.View { return record.View{} },
 			Trying: func(n int) {
 				if rounds = append(rounds, n); n == stopAfter {
 					cancel()
@@ -963,7 +963,7 @@ func TestFillerCountsAsOpened(t *testing.T) {
 	in.ring = stranger
 	in.post([]byte("not ours"))
 	r, err := room.Verify(t.Context(), []fernet.Key{h.key}, salt, room.Feed{
-		Entries: seq(h.relay.Entries(t, h.channel.ID)), View: func() record.View { return record.View{FromStart: true} },
+		Entries: seq(h.relay.Entries(t, h.channel.ID)), View: func() record.View { return record.View{} },
 	}, time.Now())
 	if err != nil || r.Opened != 1 || r.NotOurs != 1 || len(r.Lines)+len(r.Found) > 0 {
 		t.Errorf("%d tokens opened, %d not ours: %+v, %v", r.Opened, r.NotOurs, r, err)

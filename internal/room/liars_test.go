@@ -75,7 +75,7 @@ func (w *watcher) read(rows []thingspeak.Entry, now time.Time) {
 		w.held[rows[i].ID] = true
 		w.top = max(w.top, rows[i].ID)
 	}
-	view := record.View{FromStart: true}
+	view := record.View{}
 	for n := int64(1); n < w.top; n++ {
 		if w.held[n] {
 			continue

@@ -115,7 +115,7 @@ func TestReadingInPiecesEqualsReadingAtOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rows := anyFeed(t, key)
 		now := time.Unix(1_800_000_000, 0)
-		view := func() record.View { return record.View{FromStart: true} }
+		view := func() record.View { return record.View{} }
 		want, err := room.Verify(context.Background(), []fernet.Key{key}, salt, room.Feed{Entries: seq(rows), View: view}, now)
 		if err != nil {
 			t.Fatal(err)
@@ -151,7 +151,7 @@ func TestReadingInPiecesEqualsReadingAtOnce(t *testing.T) {
 		for len(shuffled) > 0 {
 			n := rapid.IntRange(1, len(shuffled)).Draw(t, "piece")
 			c := homes[rapid.IntRange(0, 1).Draw(t, "process")]
-			v := record.View{FromStart: true, Unread: true}
+			v := record.View{Unread: true}
 			if n == len(shuffled) {
 				v.Unread = false
 			}
@@ -233,7 +233,7 @@ func checkOrder(t *rapid.T, c *room.Conversation, want room.Report, rows []thing
 			t.Fatal(err)
 		}
 	}
-	if _, err := in.Finish(room.Facts{View: record.View{FromStart: true}, Now: time.Now()}); err != nil {
+	if _, err := in.Finish(room.Facts{View: record.View{}, Now: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	got, other := texts(c), texts(straight)
