@@ -171,8 +171,14 @@ func jsonOf(it *room.Item, saved string) messageJSON {
 		Author: &m.Name, Key: &m.Author, Number: &m.Number, Clock: new(m.Time()), Saved: known(saved),
 		Own: m.Own, Behind: known(m.Behind), Forked: m.Forked, OldKey: it.OldKey, SeenBy: append([]string{}, it.SeenBy...), Notice: known(it.Notice),
 	}
+	if m.Own {
+		j.Back = new(it.At.Entry > 0)
+	}
 	if it.Sent != nil {
 		j.State = new(it.Sent.Sent.String())
+		if it.Sent.Sent == kept.Accepted && it.At.Entry == 0 {
+			j.Entry = known(it.Sent.Entry)
+		}
 	}
 	if n := m.Refers; n != nil {
 		j.Names = &namedJSON{n.Name, n.Author, n.Number, n.Below}

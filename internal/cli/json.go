@@ -41,7 +41,7 @@ var objects = []object{
 
 // messageJSON is a message, signed or not.
 type messageJSON struct {
-	Entry  *int64            `json:"entry" means:"number of the feed's entry that it stands in; null while it was not read back"`
+	Entry  *int64            `json:"entry" means:"number of the feed's entry that it stands in; null while none is known"`
 	Field  *int              `json:"field" means:"field of that entry, for text that nobody has signed"`
 	Posted *time.Time        `json:"posted" means:"when the relay took it, by its clock"`
 	Sealed *time.Time        `json:"sealed" means:"when it was encrypted, by the sender's clock"`
@@ -62,6 +62,7 @@ type messageJSON struct {
 	Forked bool              `json:"forked" means:"whether its author's key wrote another one with this number"`
 	OldKey bool              `json:"old_key" means:"whether somebody else sealed it with a key that the room has moved away from, knowingly"`
 	State  *string           `json:"state" means:"of an own message: queued, tried, accepted, unknown"`
+	Back   *bool             `json:"read_back" means:"of an own message: whether it was read back; until then only the relay says that it stands in that entry"`
 	SeenBy []string          `json:"seen_by" means:"of an own message: who says to have read it"`
 	Notice *string           `json:"notice" means:"what to read in its place: the room has moved to a key that is not here"`
 }
