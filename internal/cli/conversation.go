@@ -168,6 +168,31 @@ func (a *app) identityFor(r keyring.Room) (record.Identity, string, error) {
 	return identity, device.Nickname, err
 }
 
+// ownKey returns the key of who signs in a room, the zero key if nobody does yet.
+func (a *app) ownKey(r keyring.Room) (key record.PublicKey, err error) {
+	seed := r.Identity
+	if seed == "" {
+		keys, err := a.openKeyring()
+		if err != nil {
+			return key, err
+		}
+		defer keys.Close()
+		device, err := keys.Identity()
+		if errors.Is(err, keyring.ErrNoIdentity) {
+			return key, nil
+		}
+		if err != nil {
+			return key, err
+		}
+		seed = device.Seed
+	}
+	identity, err := parseSeed(seed)
+	if err != nil {
+		return key, err
+	}
+	return identity.Public(), nil
+}
+
 // withSeed gives a new identity its secret half. Another process may have been quicker.
 func withSeed(id *keyring.Identity) error {
 	if *id == (keyring.Identity{}) {

@@ -29,6 +29,7 @@ type recvOptions struct {
 	policy policy
 	save   string
 	strict bool
+	own    record.PublicKey // of whom a conversation without identity takes messages for own ones
 }
 
 func (a *app) recvCommand() *cobra.Command {

@@ -94,6 +94,9 @@ func (a *app) recvSignedCSV(ctx context.Context, r keyring.Room, o recvOptions) 
 	if err != nil {
 		return err
 	}
+	if o.own, err = a.ownKey(r); err != nil {
+		return err
+	}
 	talk, err := room.Open(store, room.Options{
 		Keys: keys, Salt: record.Salt(passphrase.RoomSalt(r.Channel)), Fields: r.Fields,
 	})
@@ -169,6 +172,9 @@ func (a *app) printHistory(talk *room.Conversation, o recvOptions) (shown int, e
 			return nil
 		}
 		shown++
+		if m := it.Record; m != nil && !o.own.IsZero() && m.Author == o.own {
+			m.Own, it.OldKey = true, false
+		}
 		printed.Add(it)
 		saved := ""
 		if files != nil && it.Record != nil {
