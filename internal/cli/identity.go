@@ -44,26 +44,51 @@ words of a key aloud, and marks it as verified, knows whom the key belongs to.`,
 			Example: "  fernpost identity list --room lab", Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error { return a.listPeople(roomName, asJSON) },
 		},
-		&cobra.Command{
-			Use: "verify NAME", Short: "Note that you have compared somebody's words aloud",
-			Example: "  fernpost identity verify bo", Args: cobra.ExactArgs(1),
-			RunE: func(_ *cobra.Command, args []string) error {
-				return a.changePerson(roomName, args[0], func(c *conversation, key record.PublicKey) error {
-					return c.Verified(key, time.Now())
-				}, "is marked as verified")
-			},
-		},
+		a.verifyPersonCommand(&roomName),
 		&cobra.Command{
 			Use: "forget NAME", Short: "Let go of somebody's nickname, so that another key can have it",
 			Example: "  fernpost identity forget bo", Args: cobra.ExactArgs(1),
 			RunE: func(_ *cobra.Command, args []string) error {
-				return a.changePerson(roomName, args[0], func(c *conversation, key record.PublicKey) error {
-					return c.Forget(key, time.Now())
+				return a.changePerson(roomName, args[0], func(c *conversation, p room.Person) error {
+					return c.Forget(p.Key, time.Now())
 				}, "has no nickname here any more")
 			},
 		},
 		a.deviceCommand(&roomName, &asJSON),
 	)
+	return cmd
+}
+
+// verifyPersonCommand is the command that notes that somebody's words were compared.
+func (a *app) verifyPersonCommand(roomName *string) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use: "verify NAME", Short: "Note that you have compared somebody's words aloud",
+		Long: `verify prints the six words of a key and notes that you have compared them with those that its owner reads out: "fernpost
+identity show" prints them there. On a terminal it asks before it notes that.`,
+		Example: "  fernpost identity verify bo\n  fernpost identity verify bo --yes", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.changePerson(*roomName, args[0], func(c *conversation, p room.Person) error {
+				name, tag := screen.Line(p.Name), p.Key.Tag().Name()
+				if _, err := fmt.Fprintf(a.stdout, "%s  %s  %s\n", name, tag, a.style.bold(safetyWords(p.Key))); err != nil {
+					return err
+				}
+				if !yes && a.canAsk() {
+					same, err := a.confirm(cmd.Context(), "Does "+name+" read out the same six words?")
+					if err != nil {
+						return err
+					}
+					if !same {
+						return hint(fmt.Errorf("%s (%s) is not marked as verified", name, tag),
+							"if the words differ, that key is another one's: compare those of the others that \"fernpost identity list\" shows")
+					}
+				}
+				return c.Verified(p.Key, time.Now())
+			}, "is marked as verified; if these are not the words that its owner reads out, the key is another one's: "+
+				"\"fernpost identity forget\" takes the mark back")
+		},
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask whether the words are the same")
 	return cmd
 }
 
@@ -186,7 +211,7 @@ func (a *app) listPeople(roomName string, asJSON bool) error {
 }
 
 // changePerson finds somebody by name, tag or key and does something about the key.
-func (a *app) changePerson(roomName, who string, change func(*conversation, record.PublicKey) error, done string) error {
+func (a *app) changePerson(roomName, who string, change func(*conversation, room.Person) error, done string) error {
 	if _, err := record.ParseKey(who); errors.Is(err, record.ErrWeakKey) {
 		return usageError{err}
 	}
@@ -195,7 +220,7 @@ func (a *app) changePerson(roomName, who string, change func(*conversation, reco
 		if err != nil {
 			return err
 		}
-		if err := change(c, p.Key); err != nil {
+		if err := change(c, p); err != nil {
 			return err
 		}
 		a.say("%s (%s) %s", screen.Line(p.Name), p.Key.Tag().Name(), done)
