@@ -68,6 +68,9 @@ func (s *session) judgeClaims(stored []Claim) {
 			if !s.standing(a) {
 				s.outdate(a, f)
 				s.tell(f)
+				if a.kind == Missing {
+					s.outgrow(a.tag, a.first, a.last)
+				}
 			}
 		default:
 			more++

@@ -307,3 +307,28 @@ func TestForgedLinesAreBounded(t *testing.T) {
 		t.Errorf("%d lines: %q", len(told), told)
 	}
 }
+
+// A number that was told to be incomplete is told to be missing instead once a later one comes, or somebody names it.
+func TestIncompleteIsSupersededByMissing(t *testing.T) {
+	for _, named := range []bool{false, true} {
+		ana, bo, l := newScribe(t, 1, "ana"), newScribe(t, 2, "bo"), newListener(t)
+		first, second, third := ana.write(Text("1")), ana.write(Text("2")), ana.write(Text("3"))
+		l.read(slices.Concat(at(t, 1, first), at(t, 2, second)[1:]))
+		l.now = noon.Add(2 * quietTime)
+		if told := texts(l.read(nil).Change.Told); !slices.Equal(told, []string{"a message that claims to be ana 2: 1 of 2 parts"}) {
+			t.Fatalf("told %q", told)
+		}
+		want, next := "1 message from ana missing (ana 2; 1 of 2 parts came)", third
+		if named {
+			want, next = want+", says bo", bo.write(Text("yes"), seen(second))
+		}
+		l.read(at(t, 3, next))
+		if diff := cmp.Diff([]string{want}, texts(l.known.Findings())); diff != "" {
+			t.Errorf("named %v (-want +got):\n%s", named, diff)
+		}
+		l.now = l.now.Add(2 * quietTime)
+		if told := l.read(nil).Change.Told; len(told) > 0 {
+			t.Errorf("told again: %q", texts(told))
+		}
+	}
+}

@@ -75,6 +75,7 @@ func (s *session) judgeGaps(a *authorRow) {
 			}
 			gap.Told, gap.Hidden, a.dirty = true, false, true
 			s.change.Told = append(s.change.Told, f)
+			s.outgrow(f.Tag, f.First, f.Last)
 			continue
 		case !gap.Hidden && hole.First > 0 && s.now.Sub(hole.Since) >= HiddenAfter && !hole.Since.IsZero():
 			h := s.finding(Hidden, a, gap.First, Place{s.view.Clear, hole.First})
@@ -99,6 +100,25 @@ func (s *session) stretch(from, to Place) (hole Hole, complete bool) {
 		}
 	}
 	return s.view.stretch(from, to)
+}
+
+// outgrow supersedes that numbers are incomplete which are told to be missing now, whatever claims to be part of them.
+func (s *session) outgrow(tag Tag, first, last uint32) {
+	groups, err := s.known.Groups(tag, first, last)
+	if err != nil {
+		s.fail(err)
+	}
+	slices.SortFunc(groups, func(a, b Group) int { return compareGroups(a.ID, b.ID) })
+	for _, g := range groups {
+		if g.State != ToldIncomplete {
+			continue
+		}
+		s.learn(&groupRow{Group: g, stored: true})
+		if row := s.groups[g.ID]; row.State == ToldIncomplete && !row.gone {
+			row.State, row.dirty = Arriving, true // should nobody name the number any more, it is incomplete again
+			s.change.Superseded = append(s.change.Superseded, s.incomplete(row))
+		}
+	}
 }
 
 // untried reports whether there are chains under one of these numbers that were not tried: one may be what is lacking.

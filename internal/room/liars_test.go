@@ -110,11 +110,11 @@ func (w *watcher) read(rows []thingspeak.Entry, now time.Time) {
 	w.Repeats, w.NotOurs, w.Damaged = w.Repeats+got.Repeats, w.NotOurs+got.NotOurs, w.Damaged+got.Damaged
 }
 
-// supersede drops what rests on somebody's word and is told otherwise by now: of that nothing more is said. What somebody
-// honest has said to be missing must be proven then, or be counted.
+// supersede drops what is told otherwise by now: of that nothing more is said. What somebody honest has said to be missing
+// must be missing still, or be counted, and so must be what was incomplete.
 func (w *watcher) supersede() {
 	for id, f := range w.told {
-		if f.By.IsZero() {
+		if f.By.IsZero() && f.Kind != record.Incomplete {
 			continue
 		}
 		_, told, err := w.known.Told(f.ID())
@@ -125,10 +125,12 @@ func (w *watcher) supersede() {
 			continue
 		}
 		delete(w.told, id)
-		_, proven := w.told[numbered(record.Missing, f.Author, f.Last)]
-		_, counted := w.told[numbered(record.Missing, record.Tag{}, 0)]
-		if f.Kind == record.Missing && w.trusted[f.By] && !proven && !counted {
-			w.t.Fatalf("neither taken back nor proven: %s", f.Text())
+		_, missing := w.told[numbered(record.Missing, record.Tag{}, 0)] // counted
+		for _, g := range w.told {
+			missing = missing || g.Kind == record.Missing && g.Tag == f.Tag && g.First <= f.Last && f.Last <= g.Last
+		}
+		if !missing && (f.Kind == record.Incomplete || f.Kind == record.Missing && w.trusted[f.By]) {
+			w.t.Fatalf("neither taken back nor told otherwise: %s", f.Text())
 		}
 	}
 }
