@@ -343,6 +343,26 @@ func TestFullArchiveKeepsNobodyFromSending(t *testing.T) {
 	}
 }
 
+// What no key opens, and an older version has kept, keeps no message out.
+func TestUnopenedTokensMakeRoomForMessages(t *testing.T) {
+	key := fernet.GenerateKey()
+	c, store := limited(t, key, 1<<20)
+	for n := range int64(50) {
+		e := kept.Entry{At: record.Place{Entry: n + 1}, Tokens: make([]byte, 20_000)}
+		if err := store.PutUnopened(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := take(t, c, feedOf(t, key, 200, 300)); got.Fresh != 200 {
+		t.Errorf("%d messages", got.Fresh)
+	}
+	if err := store.Unopened(record.Place{}, func(e kept.Entry) error {
+		return fmt.Errorf("entry %d is kept unopened", e.At.Entry)
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
 // walks counts the entries that are visited.
 type walks struct {
 	*archive.Room
@@ -356,40 +376,46 @@ func (w *walks) Entries(first, last record.Place, visit func(kept.Entry) error) 
 	})
 }
 
+// readCounting reads entries with an archive that may take so many bytes, and counts the kept entries that are visited. It
+// returns how many bytes are in use then.
+func readCounting(
+	t *testing.T, dir string, key fernet.Key, size int64, rows []thingspeak.Entry,
+) (visited int, used int64, err error) {
+	t.Helper()
+	store, err := archive.OpenRoom(dir, "lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	w := &walks{Room: store}
+	c, err := room.Open(w, room.Options{
+		Keys: []fernet.Key{key}, Salt: salt, Identity: record.NewIdentity([record.KeySize]byte{1}), Fields: []int{1},
+		ArchiveSize: size,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := c.Receive(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range rows {
+		if err := in.Add(&rows[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = in.Finish(room.Facts{})
+	used, sizeErr := store.Size()
+	return w.visited, used, errors.Join(err, sizeErr)
+}
+
 // That messages alone fill an archive is found out once, by whatever process, and again only when the setting is another
 // one: not in each reading, for which all that is kept would be opened.
 func TestFullArchiveIsNotGoneThroughInEachReading(t *testing.T) {
 	key := fernet.GenerateKey()
 	dir := t.TempDir()
 	rows := feedOf(t, key, 1500, 600)
-	read := func(size int64, rows []thingspeak.Entry) (visited int, err error) {
-		t.Helper()
-		store, err := archive.OpenRoom(dir, "lab")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer store.Close()
-		w := &walks{Room: store}
-		c, err := room.Open(w, room.Options{
-			Keys: []fernet.Key{key}, Salt: salt, Identity: record.NewIdentity([record.KeySize]byte{1}), Fields: []int{1},
-			ArchiveSize: size,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		in, err := c.Receive(0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range rows {
-			if err := in.Add(&rows[i]); err != nil {
-				t.Fatal(err)
-			}
-		}
-		_, err = in.Finish(room.Facts{})
-		return w.visited, err
-	}
-	if _, err := read(0, rows[:1200]); err != nil {
+	if _, _, err := readCounting(t, dir, key, 0, rows[:1200]); err != nil {
 		t.Fatal(err)
 	}
 	next, after := rows[1200:1201], rows[1201:1202]
@@ -406,13 +432,37 @@ func TestFullArchiveIsNotGoneThroughInEachReading(t *testing.T) {
 		{1<<20 + 1, next, false, true},
 		{1 << 30, next, false, false},
 	} {
-		visited, err := read(step.size, step.rows)
+		visited, _, err := readCounting(t, dir, key, step.size, step.rows)
 		if _, full := errors.AsType[*room.FullError](err); full != step.full || !full && err != nil {
 			t.Errorf("step %d: reading says %v", i, err)
 		}
 		if walked := visited > 1000; walked != step.walks {
 			t.Errorf("step %d: %d entries were gone through", i, visited)
 		}
+	}
+}
+
+// Where messages leave little of an archive's size, what comes for nothing has to be let go of in nearly each reading: for
+// that only what has come since is gone through.
+func TestNearlyFullArchiveIsNotGoneThroughInEachReading(t *testing.T) {
+	key := fernet.GenerateKey()
+	dir := t.TempDir()
+	_, used, err := readCounting(t, dir, key, 0, feedOf(t, key, 800, 600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	walks, size := 0, used+64<<10
+	for round := range int64(20) {
+		visited, used, err := readCounting(t, dir, key, size, crowd(t, key, 1000+10*round, 6))
+		if err != nil || used > size {
+			t.Fatalf("round %d: %d of %d bytes are in use, %v", round, used, size, err)
+		}
+		if visited > 400 {
+			walks++
+		}
+	}
+	if walks != 1 {
+		t.Errorf("all was gone through %d times, want once", walks)
 	}
 }
 

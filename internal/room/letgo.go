@@ -42,7 +42,7 @@ func (b *batch) makeRoom(state *kept.State) error {
 		if err != nil {
 			return err
 		}
-		if len(pages) == 0 && !whole { // what has come since may stand below
+		if len(pages) == 0 && !whole && size > c.o.ArchiveSize { // what has come since may stand below
 			whole, state.LetGo = true, record.Place{}
 			continue
 		}
