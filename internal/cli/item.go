@@ -59,7 +59,7 @@ func (a *app) appendItem(b []byte, it *room.Item, p policy, saved string) []byte
 	b = a.style.end(b)
 	b = append(b, "  "...)
 	text, note := a.itemText(it, p, saved)
-	b = append(b, strings.ReplaceAll(text, "\n", indent)...)
+	b = a.appendText(b, text)
 	if note != "" {
 		b = append(append(b, "  "...), a.style.dim("("+note+")")...)
 	}
@@ -155,10 +155,21 @@ func itemNotes(it *room.Item) []string {
 		case it.At.Entry == 0:
 			notes = append(notes, fmt.Sprintf("accepted as entry %d, and not read back", it.Sent.Entry))
 		case len(it.SeenBy) > 0:
-			notes = append(notes, "seen by "+screen.Line(strings.Join(it.SeenBy, ", ")))
+			notes = append(notes, "seen by "+seenBy(it.SeenBy))
 		}
 	}
 	return notes
+}
+
+// mostSeenBy is how many of those who have seen a message are named beside it: anybody can make keys that say so.
+const mostSeenBy = 3
+
+func seenBy(names []string) string {
+	shown := screen.Line(strings.Join(names[:min(len(names), mostSeenBy)], ", "))
+	if more := len(names) - mostSeenBy; more > 0 {
+		shown += fmt.Sprintf(" and %d more", more)
+	}
+	return shown
 }
 
 func jsonOf(it *room.Item, saved string) messageJSON {

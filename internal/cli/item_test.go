@@ -2,9 +2,11 @@ package cli
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
@@ -36,7 +38,7 @@ func TestItemsAsPeopleSeeThem(t *testing.T) {
 		policy policy
 		want   string
 	}{
-		{"text", signed(record.Text("two\nlines"), nil), policyBalanced, head + "ana 3: two\n" + strings.Repeat(" ", len(head)) + "lines\n"},
+		{"text", signed(record.Text("two\nlines"), nil), policyBalanced, head + "ana 3: two\n" + strings.Repeat(" ", len(head)) + "| lines\n"},
 		{"hostile text and name", signed(record.Text("a\x1b[31m\u202eb"), func(it *room.Item) { it.Record.Name = "an\x07a" }), policyBalanced, head + "ana 3: a[31mb\n"},
 		{"file", signed(record.File{Name: "../x\x1b", Content: make([]byte, 5)}, nil), policyBalanced, head + `ana 3: [file "../x", 5 bytes: "fernpost recv --save DIR" writes it]` + "\n"},
 		{"unreadable", signed(record.Unreadable{}, nil), policyBalanced, head + "ana 3: (unreadable)\n"},
@@ -82,5 +84,59 @@ func TestWhatIsNotForPeopleIsNotShown(t *testing.T) {
 	}
 	if _, err := parsePolicy("lax"); err == nil {
 		t.Error("the policy lax is accepted")
+	}
+}
+
+// A text with a line feed and what an own queued message looks like printed to the byte as two messages.
+func TestFurtherLinesLookLikeNoMessage(t *testing.T) {
+	queued := signed(record.Text("I agree, pay mal"), func(it *room.Item) {
+		it.Record.Own, it.Sent, it.At, it.Posted = true, &room.Queued{Sent: kept.Queued}, record.Spot{}, time.Time{}
+	})
+	mals := signed(record.Text("hi\nana 3: I agree, pay mal  (queued)"), func(it *room.Item) { it.Record.Name = "mal" })
+	message := (&app{}).appendItem(nil, queued, policyBalanced, "")
+	text := (&app{}).appendItem(nil, mals, policyBalanced, "")
+	if _, second, _ := strings.Cut(string(text), "\n"); second == string(message) || !strings.HasPrefix(second, indent+textGutter) {
+		t.Errorf("the second line of a text is %q, a message of ana's own %q", second, message)
+	}
+}
+
+// One text of 4 MiB of line feeds printed four million lines.
+func TestATextOfLineFeedsHasFewLines(t *testing.T) {
+	for lines, want := range map[int]string{
+		mostLines: textGutter + "\n", mostLines + 1: "… 1 more line; --json has all\n", 5000: "… 4800 more lines; --json has all\n",
+	} {
+		got := string((&app{}).appendItem(nil, signed(record.Text(strings.Repeat("\n", lines-1)), nil), policyBalanced, ""))
+		if n := strings.Count(got, "\n"); n > mostLines+1 || !strings.HasSuffix(got, indent+want) {
+			t.Errorf("%d lines print %d, the last %q", lines, n, got[max(len(got)-60, 0):])
+		}
+	}
+}
+
+// A text padded with blanks wrapped into what looked like a line of somebody else.
+func TestPaddingMakesNoLine(t *testing.T) {
+	for _, blanks := range []string{" ", "\t", "\u00a0", "\u3000", "\u2800", "\u3164", " \u200d", " \ufe0f"} {
+		text := record.Text("hi" + strings.Repeat(blanks, 60) + "end")
+		got := string((&app{}).appendItem(nil, signed(text, nil), policyBalanced, ""))
+		_, after, _ := strings.Cut(got, "hi")
+		if before, _, found := strings.Cut(after, "end"); !found || utf8.RuneCountInString(before) > 8 {
+			t.Errorf("%q prints %q", text, got)
+		}
+	}
+}
+
+// 3,000 keys that say to have seen a message put 78 KB beside it.
+func TestThousandsOfReceiptsAreCounted(t *testing.T) {
+	it := signed(record.Text("x"), func(it *room.Item) {
+		it.Record.Own, it.Sent = true, &room.Queued{Sent: kept.Accepted}
+		for i := range 3000 {
+			it.SeenBy = append(it.SeenBy, fmt.Sprint("key ", i))
+		}
+	})
+	got := string((&app{}).appendItem(nil, it, policyBalanced, ""))
+	if !strings.HasSuffix(got, "(seen by key 0, key 1, key 2 and 2997 more)\n") {
+		t.Errorf("prints %q", got)
+	}
+	if n := len(jsonOf(it, "").SeenBy); n != 3000 {
+		t.Errorf("--json has %d", n)
 	}
 }

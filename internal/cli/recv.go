@@ -175,10 +175,36 @@ const stampLayout = "2006-01-02 15:04:05"
 const entryWidth = len("entry 1234")
 
 // indent is the width of what stands before a message's text.
-var indent = "\n" + strings.Repeat(" ", len(stampLayout)+2+entryWidth+2)
+var indent = strings.Repeat(" ", len(stampLayout)+2+entryWidth+2)
 
-// appendMessage writes a message for people: when, which entry, what. Further lines of a text are set in, so that no
-// message can look like another one.
+// textGutter stands before each further line of a text. Blanks alone begin our own lines too, those of messages without an
+// entry, so that a text could add messages of somebody else.
+const textGutter = "| "
+
+// mostLines is how many lines of one text are shown to people.
+const mostLines = 200
+
+// appendText writes a text behind what stands before it: further lines set in behind the gutter, long runs of blanks cut
+// short, because their wrapped end would look like a line of ours, and no more than mostLines.
+func (a *app) appendText(b []byte, text string) []byte {
+	text = screen.ShortBlanks(text)
+	for n := 1; ; n++ {
+		line, rest, more := strings.Cut(text, "\n")
+		b = append(b, line...)
+		if !more {
+			return b
+		}
+		b = append(append(b, '\n'), indent...)
+		if n == mostLines {
+			left := count(1+strings.Count(rest, "\n"), "more line")
+			return append(b, a.style.dim("… "+left+"; --json has all")...)
+		}
+		b = append(b, textGutter...)
+		text = rest
+	}
+}
+
+// appendMessage writes a message for people: when, which entry, what.
 func (a *app) appendMessage(b []byte, m *room.Message) []byte {
 	b = a.style.start(b, styleDim)
 	b = m.Posted.Local().AppendFormat(b, stampLayout)
@@ -194,7 +220,7 @@ func (a *app) appendMessage(b []byte, m *room.Message) []byte {
 	b = append(b, "  "...)
 	switch m.Kind {
 	case room.Text:
-		b = append(b, strings.ReplaceAll(screen.Text(m.Text), "\n", indent)...)
+		b = a.appendText(b, screen.Text(m.Text))
 	case room.Record:
 		b = append(b, a.style.warn("(part of a signed record: needs a newer fernpost)")...)
 	default:

@@ -187,7 +187,7 @@ func TestMessagesAsPeopleSeeThem(t *testing.T) {
 		{Entry: 9, Posted: at, Sealed: at, Kind: room.Record},
 	}
 	want := "2026-11-20 10:00:00  entry 7     two\n" +
-		"                                 lines\n" +
+		"                                 | lines\n" +
 		"2026-11-20 10:00:00  entry 12345  by a clock of yesterday  [sealed 2026-11-19 10:00:00 by the sender's clock]\n" +
 		"2026-11-20 10:00:00  entry 8     (binary, 3 bytes)\n" +
 		"2026-11-20 10:00:00  entry 9     (part of a signed record: needs a newer fernpost)\n"

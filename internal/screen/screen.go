@@ -36,6 +36,40 @@ func Line(s string) string {
 	return clean(s, ' ')
 }
 
+// maxBlanks is how many blanks in a row a text for people keeps.
+const maxBlanks = 8
+
+// ShortBlanks cuts runs of more than eight blanks to eight. A terminal wraps a longer run so that what follows it begins
+// a line of its own, and looks like one that somebody else has written. Characters that show nothing count as blanks.
+func ShortBlanks(s string) string {
+	var out []byte // nil until something is left out
+	run, from := 0, 0
+	for i, r := range s {
+		if !blank(r) {
+			run = 0
+			continue
+		}
+		if run++; run > maxBlanks {
+			out = append(out, s[from:i]...)
+			from = i + utf8.RuneLen(r)
+		}
+	}
+	if from == 0 {
+		return s
+	}
+	return string(append(out, s[from:]...))
+}
+
+// blank reports whether r takes room, or no room, and shows nothing: spaces, fillers, the empty Braille pattern, joiners
+// and variation selectors.
+func blank(r rune) bool {
+	if r < utf8.RuneSelf {
+		return r == ' ' || r == '\t'
+	}
+	return r == '\u2800' || r == '\u200c' || r == '\u200d' ||
+		unicode.In(r, unicode.Zs, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
+
 // plain reports whether s is printable ASCII (and line feeds, where they are welcome): the common case, copied by nobody.
 func plain(s string, lines bool) bool {
 	for i := range len(s) {

@@ -75,6 +75,10 @@ func FuzzText(f *testing.F) {
 				}
 			}
 		}
+		short := ShortBlanks(Text(s))
+		if ShortBlanks(short) != short || strings.Contains(short, strings.Repeat(" ", maxBlanks+1)) || !utf8.ValidString(short) {
+			t.Errorf("the blanks of %q become %q", s, short)
+		}
 		if Text(Text(s)) != Text(s) || Line(Line(s)) != Line(s) {
 			t.Errorf("cleaning %q twice differs from once", s)
 		}
