@@ -23,9 +23,9 @@
 // decoded at least 73 bytes, of which the first is 0x80, and (length − 57) a multiple of 16. Each field of an entry
 // holds one at most; which fields carry tokens, and in which entries, is up to the writer, and a reader looks at all
 // eight. Around it a reader takes off ASCII white space, b'…' or b"…", and adds padding that is missing; nothing else.
-// Any key of the room may open it. Its clock, in seconds, is the sender's. The plaintext of a text is UTF-8; what
-// begins with 0xFE is a cell. How a passphrase becomes the key is told by "fernpost help profiles" and package
-// passphrase.
+// Any key of the room may open it. Its clock, in seconds, is the sender's. The plaintext of a text is UTF-8; 127
+// bytes that begin with 0xFE are a cell, and anything else is binary. How a passphrase becomes the key is told by
+// "fernpost help profiles" and package passphrase.
 //
 // # Cells
 //
@@ -69,7 +69,7 @@
 //
 //	text          UTF-8
 //	file          length (1) and name, length (1) and media type, both UTF-8, then the content
-//	heartbeat     any number of further seen (24), none with number 0
+//	heartbeat     at most 1,024 further seen (24), none with number 0; what is behind those is not read
 //	key moved     key id (16) of a key that is handed over outside the room. It counts if the newest key that the
 //	              reader has seals it
 //	device        another public key (32), which can be somebody's and is not the author's, and its signature (64) over
@@ -146,10 +146,10 @@
 // Of each accuser, accused tag and kind there is one line, whatever numbers they name: the highest missing one, the
 // lowest fork. Accusers who name the same number share a line; numbers missing are told as the ranges of which the same
 // accusers speak. At most ten accusations are told at a time, those first whose best accuser ranks highest, each with at
-// most three names; of more, told or waiting, there is a count. Keys that were compared rank first, then whose base stands lowest, then by
-// key. What becomes proven is told anew. When the number
-// that counts of an accuser is higher than the one that was told, it is told anew, in place of that. When a number that somebody has named as missing comes as it was named, their line
-// is taken back, and told anew for what they say besides.
+// most three names; of more, told or waiting, there is a count. Keys that were compared rank first, then whose base stands
+// lowest, then by key. What becomes proven is told anew. When the number that counts of an accuser is higher than the one
+// that was told, it is told anew, in place of that. When a number that somebody has named as missing comes as it was named,
+// their line is taken back, and told anew for what they say besides.
 //
 // Missing, and what a seen accuses, are judged on a stretch of the feed ([View]): between two numbers held, from the
 // entry of one to that of the other; for a seen, from the entry of the next lower number held to that of the record that

@@ -7,15 +7,16 @@ import (
 	"time"
 )
 
-// FindingKind is what a [Finding] is about. [Reader.Read] tells Reordered, Missing, Fork, Forged, Namesake, Incomplete
-// and Newer; whoever opens the tokens tells the others, with the words and identities of this package.
+// FindingKind is what a [Finding] is about. [Reader.Read] tells all kinds but Unsigned, Wiped and NotOurs: those tells
+// whoever opens the tokens, with the words and identities of this package.
 type FindingKind uint8
 
 // The kinds of findings.
 const (
 	// Repeat: a token's MAC, or a record's author, number and hash were seen before. Counted, never told.
 	Repeat FindingKind = iota + 1
-	// Reordered: records of one author became complete in another order than their numbers. It accuses nobody.
+	// Reordered: a record stands in a later entry than the next one held of its author, or than one that names it. It
+	// accuses nobody.
 	Reordered
 	// Missing: numbers of an author are absent between two held ones, or up to one that somebody has seen.
 	Missing
@@ -174,28 +175,13 @@ func (id FindingID) String() string {
 func (f *Finding) Text() string {
 	switch f.Kind {
 	case Reordered:
-		if !f.By.IsZero() {
-			return fmt.Sprintf("%s names %s, which stands below", f.ByName, f.numbers())
-		}
-		if f.Last > f.First {
-			return Numbers(f.Name, f.First, f.First) + " stands behind " + Numbers(f.Name, f.Last, f.Last)
-		}
-		return f.numbers() + " stands behind a later one"
+		return f.reordered()
 	case Missing:
 		return f.missing()
 	case Hidden:
 		return fmt.Sprintf("the relay does not show %s; %s may stand there", Entries(f.At.Entry, f.Until), f.numbers())
 	case Malformed:
-		if !f.Author.IsZero() && f.First == 1 {
-			return f.numbers() + " names one before it, and there can be none"
-		}
-		if !f.Author.IsZero() {
-			return fmt.Sprintf("%s names no %s", f.numbers(), Numbers(f.Name, f.First-1, f.First-1))
-		}
-		if f.Count == 1 {
-			return "1 cell of somebody with the key breaks the format"
-		}
-		return plural(uint64(f.Count), "cell") + " of somebody with the key break the format"
+		return f.malformed()
 	case Refuted:
 		return fmt.Sprintf("%s names %s, but what %s wrote before stands below: that cannot be, and accuses nobody",
 			f.ByName, f.numbers(), f.Name)
@@ -220,13 +206,7 @@ func (f *Finding) Text() string {
 	case Unsigned:
 		return "not signed: anyone with the room's key can have written this"
 	case Incomplete:
-		if f.Parts == 0 {
-			return "parts of " + plural(uint64(f.Count), "message") + " have come that nobody known has begun"
-		}
-		if f.Waiting {
-			return fmt.Sprintf("%s is arriving, %d of %d parts", f.numbers(), f.Have, f.Parts)
-		}
-		return fmt.Sprintf("a message that claims to be %s: %d of %d parts", f.numbers(), f.Have, f.Parts)
+		return f.incomplete()
 	case Wiped:
 		return "the relay lost or rewrote " + Entries(f.At.Entry, f.Until) + ", or the channel was cleared"
 	case NotOurs:
@@ -235,13 +215,52 @@ func (f *Finding) Text() string {
 		}
 		return fmt.Sprintf("%d entries not for this key", f.Count)
 	case Newer:
-		if f.Count > 1 {
-			return fmt.Sprintf("%d cells from entry %d on need a newer fernpost", f.Count, f.At.Entry)
-		}
-		return Entries(f.At.Entry, f.At.Entry) + " needs a newer fernpost"
+		return f.newer()
 	default:
 		return ""
 	}
+}
+
+func (f *Finding) reordered() string {
+	switch {
+	case !f.By.IsZero():
+		return fmt.Sprintf("%s names %s, which stands below", f.ByName, f.numbers())
+	case f.Last > f.First:
+		return Numbers(f.Name, f.First, f.First) + " stands behind " + Numbers(f.Name, f.Last, f.Last)
+	default:
+		return f.numbers() + " stands behind a later one"
+	}
+}
+
+func (f *Finding) malformed() string {
+	switch {
+	case !f.Author.IsZero() && f.First == 1:
+		return f.numbers() + " names one before it, and there can be none"
+	case !f.Author.IsZero():
+		return fmt.Sprintf("%s names no %s", f.numbers(), Numbers(f.Name, f.First-1, f.First-1))
+	case f.Count == 1:
+		return "1 cell of somebody with the key breaks the format"
+	default:
+		return plural(uint64(f.Count), "cell") + " of somebody with the key break the format"
+	}
+}
+
+func (f *Finding) incomplete() string {
+	switch {
+	case f.Parts == 0:
+		return "parts of " + plural(uint64(f.Count), "message") + " have come that nobody known has begun"
+	case f.Waiting:
+		return fmt.Sprintf("%s is arriving, %d of %d parts", f.numbers(), f.Have, f.Parts)
+	default:
+		return fmt.Sprintf("a message that claims to be %s: %d of %d parts", f.numbers(), f.Have, f.Parts)
+	}
+}
+
+func (f *Finding) newer() string {
+	if f.Count > 1 {
+		return fmt.Sprintf("%d cells from entry %d on need a newer fernpost", f.Count, f.At.Entry)
+	}
+	return Entries(f.At.Entry, f.At.Entry) + " needs a newer fernpost"
 }
 
 func (f *Finding) span() uint64 { return uint64(f.Last) - uint64(f.First) + 1 }

@@ -103,6 +103,26 @@ func (m *Memory) Apply(c Change) {
 			put(m.held, h.Author, h.Number, append(rows, h))
 		}
 	}
+	m.applyClaims(&c)
+	for _, p := range c.Pins {
+		m.pins[p.Form] = p.Key
+	}
+	for _, d := range c.Devices {
+		m.devices[d.pair()] = d
+		put(m.about, d.Author, d.pair(), true)
+		put(m.about, d.Device, d.pair(), true)
+	}
+	m.applyGroups(&c)
+	m.forgetPending(c.PendingGone)
+	for _, f := range slices.Concat(c.TakenBack, c.Superseded) {
+		delete(m.told, f.ID())
+	}
+	for _, f := range c.Told {
+		m.told[f.ID()] = f
+	}
+}
+
+func (m *Memory) applyClaims(c *Change) {
 	for _, claim := range c.Claims {
 		put(m.claims, claim.Tag, claim.key(), claim)
 		if delete(m.doubted, claim.key()); claim.Doubted {
@@ -113,14 +133,10 @@ func (m *Memory) Apply(c Change) {
 		delete(m.claims[claim.Tag], claim.key())
 		delete(m.doubted, claim.key())
 	}
-	for _, p := range c.Pins {
-		m.pins[p.Form] = p.Key
-	}
-	for _, d := range c.Devices {
-		m.devices[d.pair()] = d
-		put(m.about, d.Author, d.pair(), true)
-		put(m.about, d.Device, d.pair(), true)
-	}
+}
+
+// applyGroups keeps groups of cells, and the cells that wait.
+func (m *Memory) applyGroups(c *Change) {
 	for _, g := range c.Groups {
 		if _, ok := m.groups[g.ID]; !ok {
 			m.numbers[g.ID.claimed()] = append(m.numbers[g.ID.claimed()], g.ID)
@@ -145,13 +161,6 @@ func (m *Memory) Apply(c Change) {
 			}
 			m.spots[cell.Spot] = id
 		}
-	}
-	m.forgetPending(c.PendingGone)
-	for _, f := range slices.Concat(c.TakenBack, c.Superseded) {
-		delete(m.told, f.ID())
-	}
-	for _, f := range c.Told {
-		m.told[f.ID()] = f
 	}
 }
 
