@@ -158,6 +158,8 @@ func TestATextNamesOnlyWhatWasPrinted(t *testing.T) {
 		bo.must("watch", "--messages", "1", "--from-start")
 		answers("after a watch that printed the first alone", 1)
 		bo.must("recv")
-		answers("in the end", 2)
+		answers("after recv of all", 2)
+		bo.must("watch", "--messages", "1", "--from-start")
+		answers("after another look at the first", 2)
 	})
 }

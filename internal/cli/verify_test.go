@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -227,4 +229,26 @@ func TestVerifySaysThatItJoinsParts(t *testing.T) {
 	if got := ana.stderr.String(); strings.Contains(got, "still") {
 		t.Errorf("off a terminal verify says %q", got)
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	a := &app{
+		stdin: strings.NewReader(""), stdout: io.Discard, width: 80, stderrTerminal: true,
+		getenv: func(name string) string { return ana.env[name] },
+		stderr: onWrite(func(p []byte) {
+			if strings.Contains(string(p), line) {
+				cancel()
+			}
+		}),
+	}
+	if code := a.run(ctx, []string{"verify"}); code != exitInterrupted {
+		t.Errorf("interrupted while it joins parts verify ends with %d", code)
+	}
+}
+
+// onWrite is told what is written.
+type onWrite func(p []byte)
+
+func (w onWrite) Write(p []byte) (int, error) {
+	w(p)
+	return len(p), nil
 }
