@@ -50,7 +50,7 @@ does this links no code that opens tokens.
 	defaults := config.Default()
 	flags := cmd.Flags()
 	flags.StringVar(&o.relay, "relay", defaults.Get("relay"), "the relay's `URL`")
-	flags.Int64Var(&o.channel, "channel", 0, "the channel's `ID` at the relay")
+	flags.Var((*channelFlag)(&o.channel), "channel", "the channel's `ID` at the relay")
 	flags.StringVar(&o.room, "room", "", "the channel of this `ROOM` (its keys stay unused)")
 	flags.StringVar(&o.csv, "csv", "", "read the feed from `FILE`, an address, or - for standard input")
 	flags.IntVarP(&o.newest, "newest", "n", 20, "show the newest `N` entries; 0 is all")
@@ -120,7 +120,7 @@ func (a *app) dialUnkeyed(o eavesdropOptions) (*remote.Client, error) {
 		options.ReadKey = remote.Secret(r.ReadKey.Reveal())
 	}
 	if o.readKeyFile != "" {
-		s, err := a.readSecretFile(o.readKeyFile)
+		s, err := a.readSecretFile("read-key-file", o.readKeyFile)
 		if err == nil {
 			s, err = apiKey("read key", s)
 		}

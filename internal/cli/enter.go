@@ -38,7 +38,7 @@ func (f *enterFlags) add(cmd *cobra.Command) {
 	defaults := config.Default()
 	flags := cmd.Flags()
 	flags.StringVar(&f.relay, "relay", defaults.Get("relay"), "the relay's `URL`")
-	flags.Int64Var(&f.channel, "channel", 0, "the channel's `ID` at the relay")
+	flags.Var((*channelFlag)(&f.channel), "channel", "the channel's `ID` at the relay")
 	flags.IntSliceVar(&f.fields, "fields", nil, "write to these `fields`, 1 to 8 (default: all that the channel shows)")
 	flags.BoolVar(&f.pad, "pad", false, "fill up every entry, so that short and long messages look alike (signed rooms)")
 	flags.StringVar(&f.profile, "profile", defaults.Get("profile"), "how the passphrase becomes a key (see \"fernpost help profiles\")")
@@ -49,6 +49,22 @@ func (f *enterFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.readKeyFile, "read-key-file", "", "read the channel's read key from `FILE`")
 	flags.BoolVar(&f.asJSON, "json", false, "print the result as one JSON object")
 }
+
+// channelFlag is the number of a channel. Zero, which is no channel, stands for a flag that was not given.
+type channelFlag int64
+
+func (c *channelFlag) Set(s string) error {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 1 {
+		return fmt.Errorf("%s is no channel: want a number from 1 on", s)
+	}
+	*c = channelFlag(n)
+	return nil
+}
+
+func (c *channelFlag) String() string { return strconv.FormatInt(int64(*c), 10) }
+
+func (c *channelFlag) Type() string { return "ID" }
 
 // room returns the room that the flags describe, without keys.
 func (f *enterFlags) room(name string) (keyring.Room, error) {
@@ -74,13 +90,13 @@ func (f *enterFlags) room(name string) (keyring.Room, error) {
 // channelKeys reads the channel's keys from files or the environment.
 func (a *app) channelKeys(f *enterFlags, r *keyring.Room) error {
 	for _, k := range []struct {
-		what, file, variable string
-		to                   *keyring.Secret
+		what, flag, file, variable string
+		to                         *keyring.Secret
 	}{
-		{"write key", f.writeKeyFile, "FERNPOST_WRITE_KEY", &r.WriteKey},
-		{"read key", f.readKeyFile, "FERNPOST_READ_KEY", &r.ReadKey},
+		{"write key", "write-key-file", f.writeKeyFile, "FERNPOST_WRITE_KEY", &r.WriteKey},
+		{"read key", "read-key-file", f.readKeyFile, "FERNPOST_READ_KEY", &r.ReadKey},
 	} {
-		s, err := a.secretFrom(k.file, k.variable)
+		s, err := a.secretFrom(k.flag, k.file, k.variable)
 		if errors.Is(err, errNoSecret) {
 			continue
 		}
@@ -253,7 +269,7 @@ func joinProfile(p passphrase.Profile) string {
 // newPassphrase gets or generates the passphrase of a new room and says how strong it is.
 func (a *app) newPassphrase(ctx context.Context, p passphrase.Profile, file string, o initOptions) (pass string, generated bool, err error) {
 	if !o.generate {
-		pass, err = a.secretFrom(file, "FERNPOST_PASSPHRASE")
+		pass, err = a.secretFrom("passphrase-file", file, "FERNPOST_PASSPHRASE")
 		if errors.Is(err, errNoSecret) && a.canAsk() {
 			pass, err = a.askNewPassphrase(ctx)
 		}
@@ -307,7 +323,7 @@ func (a *app) askNewPassphrase(ctx context.Context) (string, error) {
 
 func (a *app) makeChannel(ctx context.Context, r *keyring.Room, o initOptions) error {
 	options := remote.Options{BaseURL: r.Relay}
-	if userKey, err := a.secretFrom(o.userKeyFile, "FERNPOST_USER_KEY"); err == nil {
+	if userKey, err := a.secretFrom("user-key-file", o.userKeyFile, "FERNPOST_USER_KEY"); err == nil {
 		userKey, err = apiKey("user key", userKey)
 		if err != nil {
 			return err

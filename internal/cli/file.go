@@ -25,7 +25,7 @@ const maxFileName = 255
 func readAttachment(name string) (record.File, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return record.File{}, usageError{err}
+		return record.File{}, usagef("--file: %w", err)
 	}
 	defer f.Close()
 	content, err := io.ReadAll(io.LimitReader(f, maxFileContent+1))

@@ -40,7 +40,7 @@ rows; --profile skips that. Compare the check words with the others: the same wo
 }
 
 func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags) error {
-	if f.channel <= 0 {
+	if f.channel == 0 {
 		return hint(usagef("join needs --channel ID"), "whoever made the room knows the channel's number")
 	}
 	r, err := f.room(name)
@@ -61,7 +61,7 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags) error {
 	if err := a.channelKeys(f, &r); err != nil {
 		return err
 	}
-	pass, err := a.secretFrom(f.passphraseFile, "FERNPOST_PASSPHRASE")
+	pass, err := a.secretFrom("passphrase-file", f.passphraseFile, "FERNPOST_PASSPHRASE")
 	if errors.Is(err, errNoSecret) && a.canAsk() {
 		pass, err = a.askSecret(ctx, "Passphrase of the room")
 	}

@@ -150,7 +150,7 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 	if err != nil {
 		return err
 	}
-	pass, err := a.secretFrom(file, "FERNPOST_PASSPHRASE")
+	pass, err := a.secretFrom("passphrase-file", file, "FERNPOST_PASSPHRASE")
 	if errors.Is(err, errNoSecret) && a.canAsk() {
 		pass, err = a.askSecret(ctx, "New passphrase of the room")
 	}

@@ -37,10 +37,11 @@ const maxSecretFile = 64 << 10
 // errNoSecret: none of the places that a secret may come from has one.
 var errNoSecret = errors.New("not given")
 
-// secretFrom reads a secret from a file or a variable; errNoSecret when there is neither. Only the line end is cut off.
-func (a *app) secretFrom(file, variable string) (string, error) {
+// secretFrom reads a secret from the file that a flag names or a variable; errNoSecret when there is neither. Only the line
+// end is cut off.
+func (a *app) secretFrom(flag, file, variable string) (string, error) {
 	if file != "" {
-		return a.readSecretFile(file)
+		return a.readSecretFile(flag, file)
 	}
 	if v := a.getenv(variable); v != "" {
 		return v, nil
@@ -48,26 +49,26 @@ func (a *app) secretFrom(file, variable string) (string, error) {
 	return "", errNoSecret
 }
 
-func (a *app) readSecretFile(file string) (string, error) {
+func (a *app) readSecretFile(flag, file string) (string, error) {
 	r := a.input
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
-			return "", usageError{err}
+			return "", usagef("--%s: %w", flag, err)
 		}
 		defer f.Close()
 		r = f
 	}
 	b, err := io.ReadAll(io.LimitReader(r, maxSecretFile+1))
 	if err != nil {
-		return "", fmt.Errorf("reading %s: %w", file, err)
+		return "", fmt.Errorf("--%s: reading %s: %w", flag, file, err)
 	}
 	s := passphrase.TrimLineEnd(string(b))
 	switch {
 	case len(b) > maxSecretFile:
-		return "", usagef("%s is too long for a passphrase or key", file)
+		return "", usagef("--%s: %s is too long for a passphrase or key", flag, file)
 	case s == "":
-		return "", usagef("%s is empty", file)
+		return "", usagef("--%s: %s is empty", flag, file)
 	}
 	return s, nil
 }

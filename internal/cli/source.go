@@ -28,7 +28,7 @@ type feedEnd struct {
 func readFile(name string, newest int, visit func(*thingspeak.Entry) error) (feedEnd, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return feedEnd{}, usageError{err}
+		return feedEnd{}, usagef("--csv: %w", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -110,7 +110,7 @@ func (a *app) openCSV(ctx context.Context, name string) (io.ReadCloser, error) {
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, usagef("--csv: %w", err)
 	}
 	return f, nil
 }
