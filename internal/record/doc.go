@@ -160,8 +160,8 @@
 // Parts of a number above all that are held or named are arriving. They are incomplete if the feed is complete from the
 // highest number held on, and no part of that group has come for an hour: of the three lowest such numbers of an author.
 // Below the base nothing is told. Of what arrives under the tag of nobody known there is but a count, and what is left of a
-// number that is verified or whose chains were refused is told of no more. What is told to be missing is no longer told to be incomplete. Each finding has an identity ([Finding.ID]) and
-// is told once.
+// number that is verified or whose chains were refused is told of no more. What is told to be missing is no longer told
+// to be incomplete. Each finding has an identity ([Finding.ID]) and is told once.
 //
 // A seen is also a receipt: whoever signs one with our tag, a number and the hash that we hold has read up to it, or
 // says so.
