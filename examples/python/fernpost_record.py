@@ -247,6 +247,8 @@ def possible(nick):
             marks = 0
         elif i == 0:
             return False
+        elif category == "Mc" and ord(char) >> 8 != ord(text[i - 1]) >> 8:
+            return False
         elif category[0] == "M":
             marks += 1
             if marks > 4:
@@ -255,7 +257,10 @@ def possible(nick):
             marks = 0
         else:
             return False
-    return not (TAG.fullmatch(fold(text)) or DEVICE.search(text) or DEVICE.search(fold(text)))
+    words = text.split(" ")
+    if len(words) > 1 and not all(any(unicodedata.category(char)[0] == "L" for char in word) for word in words):
+        return False
+    return not any(TAG.fullmatch(form) or LINE.search(form) for form in (text, fold(text)))
 
 
 def fold(text):
@@ -265,23 +270,30 @@ def fold(text):
 TAG = re.compile("[0-9a-f]{8}")
 # An apostrophe and an s as in "py's phone", or what Unicode's table of confusables takes for them, other than widths
 # and fonts of an s, which folding takes away.
-DEVICE = re.compile("[\ua78c\u05d9\u144a\u16cc\U00016f51\U00016f52]"
-                    "[sS\ua731\u01bd\u0455\uabaa\U000118c1\U00010448\u0405\u054f\u13d5\u13da\ua4e2\U00016f3a\U00010296\U00010420]")
+DEVICE = ("[\ua78c\u05d9\u144a\u16cc\U00016f51\U00016f52]"
+          "[sS\ua731\u01bd\u0455\uabaa\U000118c1\U00010448\u0405\u054f\u13d5\u13da\ua4e2\U00016f3a\U00010296\U00010420]")
+# That, a colon, "&", "+", or the word "and", by the same table.
+LINE = re.compile(DEVICE + "|[\u0903\u0a83\ua778\U0001029b]|(?<![^ ])"
+                  "[aA\u0251\u0391\u03b1\u0410\u0430\u13aa\u15c5\u2c6d\ua4ee\uab7a\U000102a0\U00016f40]"
+                  "[nN\u039d\u0548\u054c\u0578\u057c\u2c9a\ua4e0\U00010513]"
+                  "[dD\u0500\u0501\u13a0\u13e7\u146f\u15de\u15ea\ua4d2\ua4d3\uab70\uabb7](?![^ ])")
 STACKERS = (0x1039, 0x17D2, 0x1A60, 0x11133)
 INVISIBLE = (0x1BAB, 0x2D7F, 0xAAF6, 0x10A3F, 0x1107F, 0x1193E, 0x11A47, 0x11A99, 0x11D45, 0x11D97, 0x11F42, 0x13440,
-             0x16FE4, 0x1BC9D, 0x1BC9E, 0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x3164,
-             0xFFA0)
+             0x13441, 0x13442, 0x16FE4, 0x1BC9D, 0x1BC9E, 0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D,
+             0x180F, 0x3164, 0xFFA0)
 
 
 def shows_nothing(text, i):
     """Says whether a character leaves no trace: Unicode's properties Other_Default_Ignorable_Code_Point and
     Variation_Selector, signs that only join, and those that put the next letter below, unless they stand between two
-    characters of their block of 128, the second a letter."""
+    characters of their block of 128, the second a letter; and what fills or turns a sign of SignWriting."""
     code = ord(text[i])
     if code in STACKERS:
         around = (text[i - 1 : i], text[i + 1 : i + 2])
         near = all(c and ord(c) >> 7 == code >> 7 for c in around)
         return not near or unicodedata.category(around[1])[0] != "L"
+    if 0x1DA9B <= code <= 0x1DA9F or 0x1DAA1 <= code <= 0x1DAAF:
+        return True
     return code in INVISIBLE or 0xFE00 <= code <= 0xFE0F or 0xE0000 <= code <= 0xE0FFF
 
 

@@ -85,14 +85,18 @@
 //
 //   - modifier letters (category Lm) other than U+3005 and U+30FC, without which many Japanese names cannot be written;
 //   - what shows nothing: Other_Default_Ignorable_Code_Point, Variation_Selector, and U+1BAB, 2D7F, AAF6, 10A3F, 1107F,
-//     1193E, 11A47, 11A99, 11D45, 11D97, 11F42, 13440, 16FE4, 1BC9D, 1BC9E; U+1039, 17D2, 1A60 and 11133 elsewhere than
-//     between two characters of their block of 128, the second a letter;
+//     1193E, 11A47, 11A99, 11D45, 11D97, 11F42, 13440–13442, 16FE4, 1BC9D, 1BC9E, 1DA9B–1DA9F, 1DAA1–1DAAF; U+1039, 17D2,
+//     1A60 and 11133 elsewhere than between two characters of their block of 128, the second a letter;
+//   - spacing marks (category Mc) behind a character that is not of their block of 256: many look like a colon there;
 //   - eight hexadecimal digits, once folded: form KC, full case folding, form KC;
-//   - what has "'s" in one of its forms (next).
+//   - of several words, divided by spaces, one without a letter: "ana 7" is number 7 of ana's, "2 more" the end of a list;
+//   - what has "'s", ":", "&", "+" or the word "and" in the skeleton (next) of the folded nickname, folded, or in that of
+//     the nickname, folded. Other punctuation that letters look like is no harm, and many scripts need such letters.
 //
 // A nickname that is not possible is treated as none. Two nicknames look alike if they have one of their forms in common
-// ([Skeletons]): the skeleton of the folded nickname, folded, and the skeleton of the nickname, folded. A skeleton is that
-// of Unicode Technical Standard 39, version 15.0.0: form D, each character replaced by its prototype, form D.
+// ([Skeletons]): the skeleton of the folded nickname, folded, and the skeleton of the nickname, folded, both without
+// spaces, "-", "_" and "." (unless nothing is left), in form KC. A skeleton is that of Unicode Technical Standard 39, version
+// 15.0.0: form D, each character replaced by its prototype, form D.
 //
 // A reader pins both forms to the key that it sees using them first, for at most eight nicknames a key. Each record is
 // shown under the nickname in it, by what is pinned: "ana" if both forms are pinned to its author; "ana (~3f9a12cd)", with

@@ -17,6 +17,8 @@ const (
 	// maxMarks is how many combining marks may follow each other: no living script needs more, and text that climbs
 	// over the lines above it does.
 	maxMarks = 4
+	// scriptBits is the length of the blocks, 256 characters, that hold a script with spacing marks.
+	scriptBits = 8
 )
 
 // ErrNickname means that a nickname breaks the rules of [CheckNickname].
@@ -25,8 +27,10 @@ var ErrNickname = errors.New("not a possible nickname")
 // CheckNickname accepts 1 to [MaxNickname] bytes of UTF-8 in Unicode normalisation form C, made of letters, marks,
 // decimal digits, "-", "_", "." and single spaces between other characters. It begins with a letter or a digit, because
 // a mark at the beginning would change what stands before it. Nothing of it shows nothing, it has no modifier letters
-// but 々 and ー, and it can be taken neither for a tag (eight hexadecimal digits) nor for somebody's device ("py's
-// phone"). The error wraps [ErrNickname].
+// but 々 and ー, and a spacing mark stands behind a character of its script. It can be taken neither for a tag (eight
+// hexadecimal digits) nor for somebody's device ("py's phone"), and not for a part of a line: of several words each has
+// a letter ("ana 7" would be a number of ana's, "2 more" the rest of a list), none is "and", and nothing looks like a
+// colon, "&" or "+". The error wraps [ErrNickname].
 func CheckNickname(nick string) error {
 	switch {
 	case nick == "":
@@ -44,18 +48,32 @@ func CheckNickname(nick string) error {
 	return checkLabels(nick)
 }
 
-// checkLabels refuses what can be taken for what readers write themselves: a tag, and "py's phone".
+// checkLabels refuses what can be taken for what readers write themselves: a tag, "py's phone", "ana 7", "bo and cy", and
+// the colon behind a name.
 func checkLabels(nick string) error {
-	folded, forms := nick, []string(nil)
-	if !isASCII(nick) { // an ASCII letter looks like no apostrophe, and hexadecimal digits are read in either case
-		folded, forms = fold(nick), Skeletons(nick)
+	folded := strings.ToLower(nick)
+	looks := []string{folded} // an ASCII letter looks like no apostrophe and no colon
+	if !isASCII(nick) {
+		folded, looks = fold(nick), lookalikes(nick)
 	}
 	var tag Tag
 	if tag.UnmarshalText([]byte(folded)) == nil {
 		return fmt.Errorf("%w: it looks like the tag of a key", ErrNickname)
 	}
-	if slices.ContainsFunc(forms, func(form string) bool { return strings.Contains(form, "'s") }) {
-		return fmt.Errorf("%w: it looks like the name of somebody's device", ErrNickname)
+	words := strings.Fields(nick)
+	letterless := func(word string) bool { return strings.IndexFunc(word, unicode.IsLetter) < 0 }
+	if len(words) > 1 && slices.ContainsFunc(words, letterless) {
+		return fmt.Errorf("%w: it has a word without a letter, as in a number or a list", ErrNickname)
+	}
+	for _, form := range looks {
+		switch {
+		case strings.Contains(form, "'s"):
+			return fmt.Errorf("%w: it looks like the name of somebody's device", ErrNickname)
+		case slices.Contains(strings.Fields(form), "and"), strings.ContainsAny(form, "&+"):
+			return fmt.Errorf("%w: it looks like the names of several", ErrNickname)
+		case strings.Contains(form, ":"):
+			return fmt.Errorf("%w: it looks as if it ended before its end, in a colon", ErrNickname)
+		}
 	}
 	return nil
 }
@@ -78,6 +96,9 @@ func checkCharacters(nick []rune) error {
 			continue
 		case i == 0:
 			return fmt.Errorf("%w: it begins with neither a letter nor a digit", ErrNickname)
+		case unicode.Is(unicode.Mc, r) && nick[i-1]>>scriptBits != r>>scriptBits:
+			// Such a mark has a width of its own: behind a Latin letter many of them look like a colon.
+			return fmt.Errorf("%w: it has a mark behind a character of another script", ErrNickname)
 		case unicode.IsMark(r):
 			if marks++; marks > maxMarks {
 				return fmt.Errorf("%w: more than %d marks on one character", ErrNickname, maxMarks)
@@ -97,8 +118,9 @@ var stackers = &unicode.RangeTable{
 	R32: []unicode.Range32{{0x11133, 0x11133, 1}},
 }
 
-// invisible are the other marks that show nothing by themselves, and are not among Unicode's default ignorable
-// characters: Indic_Syllabic_Category Invisible_Stacker and Number_Joiner, joiners, fillers and selectors.
+// invisible are the other letters and marks that show nothing by themselves, and are not among Unicode's default ignorable
+// characters: Indic_Syllabic_Category Invisible_Stacker and Number_Joiner, joiners, fillers, selectors, Egyptian blanks,
+// and what fills or turns a sign of SignWriting.
 var invisible = &unicode.RangeTable{
 	R16: []unicode.Range16{{0x1bab, 0x1bab, 1}, {0x2d7f, 0x2d7f, 1}, {0xaaf6, 0xaaf6, 1}},
 	R32: []unicode.Range32{
@@ -110,9 +132,11 @@ var invisible = &unicode.RangeTable{
 		{0x11d45, 0x11d45, 1},
 		{0x11d97, 0x11d97, 1},
 		{0x11f42, 0x11f42, 1},
-		{0x13440, 0x13440, 1},
+		{0x13440, 0x13442, 1},
 		{0x16fe4, 0x16fe4, 1},
 		{0x1bc9d, 0x1bc9e, 1},
+		{0x1da9b, 0x1da9f, 1},
+		{0x1daa1, 0x1daaf, 1},
 	},
 }
 

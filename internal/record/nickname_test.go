@@ -2,10 +2,14 @@ package record
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
+
+	"golang.org/x/text/unicode/runenames"
 )
 
 func TestCheckNickname(t *testing.T) {
@@ -77,6 +81,63 @@ func TestNicknamesThatShowNothing(t *testing.T) {
 	}
 }
 
+// "seen by bo and cy" can be one person, "ana 7" the seventh message of ana's, and behind a colon stands what was said.
+func TestNicknamesThatReadAsLinesOrLists(t *testing.T) {
+	for nick, ok := range map[string]bool{
+		"bo and cy": false, "bo AND cy": false, "bo аnd cy": false, "and": false, "bo аnԁ cy": false, "bo ꝸ cy": false,
+		"ana 7": false, "ana 1": false, "ana ٧": false, "ana ７": false, "ana 7-9": false, "ana 7.": false, "ana - bo": false,
+		"2 more": false, "ana and 3 more": false, "7 ana": false, "ana 2ः yes pay mal": false, "anaः": false, "anaઃ": false,
+		"anaး": false, "ana\u302f": false, "रामः": false,
+		"andy": true, "bo andersen": true, "bo-and-cy": true, "ana7": true, "ana 7b": true, "7": true, "r2 d2": true,
+		"Guðrún": true, "Ґанна": true, "Thơ": true, "יוסף": true, "ノリコ": true, "くみ": true, "ᐳᑦ": true, "मीरा दास": true,
+		"အေး": true, "சீதா": true,
+	} {
+		if err := CheckNickname(nick); (err == nil) != ok {
+			t.Errorf("%q: %v", nick, err)
+		}
+	}
+}
+
+// An Egyptian blank is a letter, and a nickname of it looked empty. The source is Unicode's list of names, of the version
+// that Go's tables have.
+func TestNoLetterOrMarkThatShowsNothingIsPossible(t *testing.T) {
+	nothing := regexp.MustCompile(`\b(BLANK|FILLER|FILL|JOINER|SUBJOINER|CONJOINER|INVISIBLE|EMPTY|NULL|INHERENT|STACKER|SELECTOR|` +
+		`VARIATION SELECTOR-[0-9]+|ROTATION MODIFIER-[0-9]+|ZERO WIDTH|SPACE)\b`)
+	visible := []rune{0x6ea, 0x6eb} // stops with an empty centre
+	found := 0
+	for r := range unicode.MaxRune {
+		if !unicode.In(r, unicode.L, unicode.M) || !nothing.MatchString(runenames.Name(r)) || slices.Contains(visible, r) {
+			continue
+		}
+		found++
+		for _, nick := range []string{string(r), "ana" + string(r), "a" + string(r) + "na"} {
+			if CheckNickname(nick) == nil {
+				t.Errorf("%q is possible, with %U %s", nick, r, runenames.Name(r))
+			}
+		}
+	}
+	if found < 290 {
+		t.Errorf("%d characters that show nothing", found)
+	}
+}
+
+// "ana." stood beside "ana", and nothing was told.
+func TestSeparatorsMakeNoOtherName(t *testing.T) {
+	ana, mallory := newScribe(t, 1, "ana"), newScribe(t, 3, "")
+	l := newListener(t)
+	l.read(at(t, 1, ana.write(Text("hello"))))
+	for i, nick := range []string{"ana.", "ana-", "an_a", "a n a", "Аna._-"} {
+		mallory.nick = nick
+		m := l.read(at(t, int64(i+2), mallory.write(Text("it is me")))).Messages[0]
+		if want := nick + " (" + mallory.tag().Name() + ")"; m.Name != want {
+			t.Errorf("shown as %q, want %q", m.Name, want)
+		}
+	}
+	if slices.Equal(Skeletons("٠"), Skeletons("٠٠")) || !slices.Equal(Skeletons("a-\u0323"), Skeletons("ạ")) {
+		t.Errorf("forms %q, %q, %q", Skeletons("٠"), Skeletons("٠٠"), Skeletons("a-\u0323"))
+	}
+}
+
 func TestSkeletons(t *testing.T) {
 	alike := func(a, b string) bool {
 		return slices.ContainsFunc(Skeletons(a), func(form string) bool { return slices.Contains(Skeletons(b), form) })
@@ -89,7 +150,7 @@ func TestSkeletons(t *testing.T) {
 		{"straße", "STRASSE", "strasse"},
 		{"zoë", "ZOË"},
 		{"роса", "poca"},
-		{"Ι.ο", "i.o", "І.О"},
+		{"Ι.ο", "i.o", "І.О", "io"},
 	} {
 		for _, nick := range same {
 			if !alike(nick, same[0]) {

@@ -16,9 +16,24 @@ import (
 var confusables string
 
 // Skeletons returns one or two forms of a nickname. Two nicknames that have one in common look alike: pins are kept
-// under them. They are the skeleton of the nickname's folding, and of itself, both folded: the first takes аNA with a
-// Cyrillic а for ana, and only the second takes Ian for lan.
+// under them. They are the skeleton of the nickname's folding, and of itself, both folded, without the separators space,
+// "-", "_" and ".": the first takes аNA with a Cyrillic а for ana, and only the second takes Ian for lan.
 func Skeletons(nick string) []string {
+	forms := lookalikes(nick)
+	for i, form := range forms {
+		// A zero of Arabic looks like a full stop: a nickname of zeros would be like every other one of them.
+		if bare := separators.Replace(form); bare != "" {
+			forms[i] = norm.NFKC.String(bare)
+		}
+	}
+	return slices.Compact(forms)
+}
+
+// separators takes out what nicknames may have between letters: "ana." is no other name than "ana".
+var separators = strings.NewReplacer(" ", "", "-", "", "_", "", ".", "")
+
+// lookalikes returns what a nickname looks like, with its separators.
+func lookalikes(nick string) []string {
 	return slices.Compact([]string{fold(skeleton(fold(nick))), fold(skeleton(nick))})
 }
 

@@ -155,7 +155,8 @@ func makeVectors(t *testing.T) vectors {
 		"ana", "Ana", "ＡＮＡ", "аna", "Straße", "Zoë", "Zoe\u0308", "r2-d2_v1.0", "ana  k", " ana", "-ana", "\u202eana",
 		"a\u200bna", strings.Repeat("\u0323", 12), strings.Repeat("a", 24), strings.Repeat("a", 25), "", "\u3164",
 		"Ian", "lan", "роса", "佐々木", "ベーカー", "anaʹ", "anaᵃ", "ស្រី", "ana\u17d2", "ana\u2d7f", "6f691867", "6F69186７", "6f69186", "pyꞌs phone",
-		"py\u05d9s", "יוסי",
+		"py\u05d9s", "יוסי", "bo and cy", "bo аnԁ cy", "Bo Andersen", "ana 7", "ana 7b", "ana 7-9", "2 more", "7", "ana ꝸ bo",
+		"ana 2\u0903 yes", "राम\u0903", "ana\u1038", "အေး", "मीरा", "Guðrún", "ana\U00013441", "ana\U0001da9b", "ana.", "a n_a",
 	} {
 		v.Nicknames = append(v.Nicknames, nicknameVector{nick, CheckNickname(nick) == nil, Skeletons(nick)})
 	}
