@@ -92,8 +92,8 @@ func peek(thread int, at uint64) string {
 		if n, err := syscall.PtracePeekData(thread, uintptr(at), word); err != nil || n < len(word) {
 			return string(b)
 		}
-		if i := bytes.IndexByte(word, 0); i >= 0 {
-			return string(append(b, word[:i]...))
+		if before, _, ok := bytes.Cut(word, []byte{0}); ok {
+			return string(append(b, before...))
 		}
 		b = append(b, word...)
 	}

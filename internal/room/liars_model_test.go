@@ -165,7 +165,7 @@ func (p *play) converse() {
 				w.nick += "x"
 			}
 		case 3:
-			token, err := p.ring.Seal([]byte(fmt.Sprint("a text ", i)), time.Unix(1_700_000_000, 0))
+			token, err := p.ring.Seal(fmt.Append(nil, "a text ", i), time.Unix(1_700_000_000, 0))
 			if err != nil {
 				p.t.Fatal(err)
 			}
