@@ -254,6 +254,8 @@ func counted(f room.Findings) (all []findingJSON) {
 		countedEntries(f.NotOurs, "not for this key", f.FirstNotOurs, f.LastNotOurs)+": sealed with another one, or altered")
 	add("damaged", f.Damaged, f.FirstDamaged, f.LastDamaged,
 		countedEntries(f.Damaged, "with a damaged token", f.FirstDamaged, f.LastDamaged)+": cut short, or altered")
+	add("unread", f.Crowded, f.FirstCrowded, f.LastCrowded,
+		countedEntries(f.Crowded, "shown with too many rows", f.FirstCrowded, f.LastCrowded)+": not all was read")
 	add("repeat", f.Repeats, 0, 0, count(f.Repeats, "token")+" repeated from before, not shown again")
 	add("expired", f.Expired, 0, 0, count(f.Expired, "message")+" older than --ttl, not shown")
 	add("from the future", f.Future, 0, 0,

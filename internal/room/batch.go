@@ -132,6 +132,11 @@ func (b *batch) judge(
 	c := b.in.c
 	known := knowledge{c.store, &c.opener, b.moved}
 	cells, texts := b.cells, b.texts
+	crowded, err := b.entries(kept.Crowded)
+	if err != nil {
+		return nil, nil, err
+	}
+	view = withCrowded(view, crowded.all)
 	// What is left of many forged records is tried in the next reading.
 	for more, calls := true, 0; more && calls < callsAtOnce; cells, texts, calls = nil, nil, calls+1 {
 		result, err := c.reader.Read(known, cells, view, now)
@@ -221,11 +226,16 @@ func (b *batch) take(p *page) error {
 	if len(e.Tokens) > 0 {
 		e.Posted = p.before.Posted
 	}
-	repeats := 0
+	repeats, crowded := 0, false
 	for i := range p.opened {
 		t := &p.opened[i]
-		if !b.kept {
+		if !b.kept || p.taken.has(t.field) {
 			if t.field = freeField(t.field, p.taken.has); t.field == 0 {
+				first, known, err := b.in.c.store.MAC(t.mac)
+				if err != nil {
+					return err
+				}
+				crowded = crowded || !known || p.at.Compare(first) < 0
 				continue
 			}
 		}
@@ -243,6 +253,15 @@ func (b *batch) take(p *page) error {
 	if len(e.Tokens) > len(p.before.Tokens) {
 		if err := b.in.c.store.PutEntry(e); err != nil {
 			return err
+		}
+	}
+	if crowded {
+		set, err := b.entries(kept.Crowded)
+		if err != nil {
+			return err
+		}
+		if set.add(p.at) {
+			count(&b.findings.Crowded, &b.findings.FirstCrowded, &b.findings.LastCrowded, p.at.Entry)
 		}
 	}
 	return b.note(p, repeats)

@@ -297,11 +297,15 @@ func pagesOf(entries []thingspeak.Entry, clears uint32) []page {
 	parallel(len(entries), func(i int) { pages[i].read(&entries[i], clears) })
 	slices.SortStableFunc(pages, func(a, b page) int { return a.at.Compare(b.at) })
 	merged := pages[:0]
-	for _, p := range pages {
-		if n := len(merged); n > 0 && merged[n-1].at == p.at {
-			merged[n-1].tokens = addTokens(merged[n-1].tokens, p.tokens)
-			merged[n-1].damaged = merged[n-1].damaged || p.damaged
-			continue
+	for i := 0; i < len(pages); {
+		p := pages[i]
+		var others [][]byte
+		for i++; i < len(pages) && pages[i].at == p.at; i++ {
+			others = append(others, pages[i].tokens)
+			p.damaged = p.damaged || pages[i].damaged
+		}
+		if len(others) > 0 {
+			p.tokens = addTokens(p.tokens, others...)
 		}
 		merged = append(merged, p)
 	}

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/fernpost/fernpost/internal/record"
@@ -107,6 +108,30 @@ func (s *entrySet) bound() {
 		joined = append(joined, s.all[i])
 	}
 	s.all, s.changed = joined, true
+}
+
+// withCrowded returns a view in which entries that were not taken in whole count as not shown yet: what is lacking may
+// have stood there.
+func withCrowded(view record.View, crowded []kept.Range) record.View {
+	crowded, _ = within(crowded, view.Clear)
+	if len(crowded) == 0 {
+		return view
+	}
+	all := slices.Clone(view.Holes)
+	for _, r := range crowded {
+		all = append(all, record.Hole{First: r.First.Entry, Last: r.Last.Entry})
+	}
+	slices.SortStableFunc(all, func(a, b record.Hole) int { return cmp.Compare(a.First, b.First) })
+	view.Holes = all[:1]
+	for _, h := range all[1:] {
+		last := &view.Holes[len(view.Holes)-1]
+		if h.First > last.Last {
+			view.Holes = append(view.Holes, h)
+			continue
+		}
+		last.Last, last.Asked = max(last.Last, h.Last), last.Asked && h.Asked
+	}
+	return view
 }
 
 // within returns the ranges with a number of clears before them, and how many entries the others have.

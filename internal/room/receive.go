@@ -71,6 +71,9 @@ type Findings struct {
 	// Damaged are entries with something that begins like a token and is none: cut short, or altered on the way.
 	Damaged                   int
 	FirstDamaged, LastDamaged int64
+	// Crowded are entries of which the relay has shown so many rows that some tokens were left out.
+	Crowded                   int
+	FirstCrowded, LastCrowded int64
 	// Repeats are tokens that came before: posted again by somebody, or stored twice.
 	Repeats int
 	// Expired and Future are messages that the reader's own age limit hides.
@@ -292,6 +295,7 @@ func count(n *int, first, last *int64, entry int64) {
 func (f *Findings) add(g Findings) {
 	merge(&f.NotOurs, &f.FirstNotOurs, &f.LastNotOurs, g.NotOurs, g.FirstNotOurs, g.LastNotOurs)
 	merge(&f.Damaged, &f.FirstDamaged, &f.LastDamaged, g.Damaged, g.FirstDamaged, g.LastDamaged)
+	merge(&f.Crowded, &f.FirstCrowded, &f.LastCrowded, g.Crowded, g.FirstCrowded, g.LastCrowded)
 	f.Entries += g.Entries
 	f.Repeats += g.Repeats
 	f.Expired += g.Expired

@@ -109,29 +109,20 @@ func (p *page) compare(before kept.Entry) {
 	p.gone = len(addTokens(p.tokens, before.Tokens)) > len(p.tokens)
 }
 
-// addTokens returns the tokens of an entry with those of another row that are not among them. If a field of one is taken,
-// all of them are given fields that are none, see [kept.AppendToken], so that they stay in their order.
-func addTokens(tokens, others []byte) []byte {
+// addTokens returns the tokens of an entry with those of other rows that are not among them, in the fields of those rows.
+func addTokens(tokens []byte, rows ...[]byte) []byte {
 	has := map[string]bool{}
-	taken := map[int]bool{}
-	highest := 0
-	for field, raw := range kept.Tokens(tokens) {
-		has[string(raw)], taken[field] = true, true
-		highest = max(highest, field)
-	}
-	shift := 0
-	for field, raw := range kept.Tokens(others) {
-		if taken[field] && !has[string(raw)] {
-			shift = (highest + thingspeak.FieldCount - 1) / thingspeak.FieldCount * thingspeak.FieldCount
-		}
+	for _, raw := range kept.Tokens(tokens) {
+		has[string(raw)] = true
 	}
 	tokens = slices.Clip(tokens)
-	for field, raw := range kept.Tokens(others) {
-		if field += shift; has[string(raw)] || field > 0xff {
-			continue // known, or the entry was rewritten thirty times
+	for _, row := range rows {
+		for field, raw := range kept.Tokens(row) {
+			if !has[string(raw)] {
+				has[string(raw)] = true
+				tokens = kept.AppendToken(tokens, field, raw)
+			}
 		}
-		has[string(raw)] = true
-		tokens = kept.AppendToken(tokens, field, raw)
 	}
 	return tokens
 }

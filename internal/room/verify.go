@@ -1,6 +1,7 @@
 package room
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -52,7 +53,7 @@ func Verify(ctx context.Context, keys []fernet.Key, salt record.Salt, feed Feed,
 	}
 	v := verifier{
 		ctx: ctx, feed: feed, opener: o, known: record.NewMemory(), reader: record.NewReader(salt, record.PublicKey{}), now: now,
-		macs: map[[16]byte]record.Place{}, taken: map[record.Spot]bool{}, texts: map[[16]byte]record.Held{},
+		found: map[[16]byte]*placed{}, texts: map[[16]byte]record.Held{},
 	}
 	for e, err := range feed.Entries {
 		if err != nil {
@@ -60,15 +61,14 @@ func Verify(ctx context.Context, keys []fernet.Key, salt record.Salt, feed Feed,
 		}
 		v.report.Entries++
 		if v.batch = append(v.batch, *e); len(v.batch) == entriesAtOnce {
-			if err := v.take(partOfFeed()); err != nil {
-				return v.report, err
-			}
+			v.take()
 		}
 	}
-	if err := v.take(feed.View()); err != nil {
+	v.take()
+	v.report.Opened = len(v.found)
+	if err := v.judge(feed.View()); err != nil {
 		return v.report, err
 	}
-	v.report.Opened = len(v.macs)
 	v.conclude(salt)
 	return v.report, nil
 }
@@ -86,15 +86,22 @@ type verifier struct {
 	known  *record.Memory
 	reader *record.Reader
 	now    time.Time
-	macs   map[[16]byte]record.Place
+	found  map[[16]byte]*placed     // the tokens, by their MAC, until they are judged
+	came   int                      // how often one of them was found, also lower than before
 	texts  map[[16]byte]record.Held // tokens that hold something else than a cell, by their MAC
-	taken  map[record.Spot]bool     // where the tokens stand
 	batch  []thingspeak.Entry
 	report Report
 }
 
-// take reads a batch.
-func (v *verifier) take(view record.View) error {
+// placed is an opened token where it stands lowest. Those of one entry came in the order of their numbers.
+type placed struct {
+	opened
+	at   record.Place
+	came int
+}
+
+// take opens a batch.
+func (v *verifier) take() {
 	pages := pagesOf(v.batch, 0)
 	parallel(len(pages), func(i int) {
 		pages[i].unknown = pages[i].tokens
@@ -102,10 +109,76 @@ func (v *verifier) take(view record.View) error {
 	})
 	clear(v.batch) // or its texts would stay
 	v.batch = v.batch[:0]
-	var cells []record.Cell
 	for i := range pages {
-		cells = append(cells, v.sift(&pages[i])...)
+		v.sift(&pages[i])
 	}
+}
+
+// sift counts what is in an entry, and takes the tokens that did not come before, or stand lower than they did.
+func (v *verifier) sift(p *page) {
+	r := &v.report
+	if p.damaged {
+		count(&r.Damaged, &r.FirstDamaged, &r.LastDamaged, p.at.Entry)
+	}
+	if p.unopened {
+		count(&r.NotOurs, &r.FirstNotOurs, &r.LastNotOurs, p.at.Entry)
+	}
+	for i := range p.opened {
+		t := &p.opened[i]
+		before := v.found[t.mac]
+		if before != nil {
+			r.Repeats++
+		}
+		if before != nil && before.at.Compare(p.at) <= 0 {
+			continue
+		}
+		if t.raw = nil; !t.isCell() { // the digest wants its hash and no more
+			t.plain = nil
+		}
+		v.came++
+		v.found[t.mac] = &placed{*t, p.at, v.came}
+	}
+}
+
+// judge reads what was found, in the order of the places: the first who was called something keeps the name, whatever end
+// of the feed came first.
+func (v *verifier) judge(view record.View) error {
+	tokens := slices.Collect(maps.Values(v.found))
+	v.found = nil
+	slices.SortFunc(tokens, func(a, b *placed) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.came, b.came)) })
+	var crowded entrySet
+	var cells []record.Cell
+	var taken fieldSet
+	entries := 0
+	for i, t := range tokens {
+		if i == 0 || tokens[i-1].at != t.at {
+			taken = fieldSet{}
+			if entries++; entries%entriesAtOnce == 0 {
+				if err := v.read(cells, partOfFeed()); err != nil {
+					return err
+				}
+				cells = nil
+			}
+		}
+		if t.field = freeField(t.field, taken.has); t.field == 0 {
+			if r := &v.report; crowded.add(t.at) {
+				count(&r.Crowded, &r.FirstCrowded, &r.LastCrowded, t.at.Entry)
+			}
+			continue
+		}
+		taken.add(t.field)
+		if t.isCell() {
+			cells = append(cells, v.cell(t.at, &t.opened))
+		} else {
+			v.texts[t.mac] = record.Held{At: record.Spot{Place: t.at, Field: t.field}, Hash: t.sum}
+		}
+		t.plain = nil
+	}
+	return v.read(cells, withCrowded(view, crowded.all))
+}
+
+// read hands cells to the reader.
+func (v *verifier) read(cells []record.Cell, view record.View) error {
 	for more := true; more; cells = nil {
 		// A few parts that share one long tail can be joined for hours.
 		if err := v.ctx.Err(); err != nil {
@@ -129,40 +202,6 @@ func (v *verifier) take(view record.View) error {
 		}
 	}
 	return nil
-}
-
-// sift counts what is in an entry, and returns the cells that did not come before, or stand lower than they did.
-func (v *verifier) sift(p *page) (cells []record.Cell) {
-	r := &v.report
-	if p.damaged {
-		count(&r.Damaged, &r.FirstDamaged, &r.LastDamaged, p.at.Entry)
-	}
-	if p.unopened {
-		count(&r.NotOurs, &r.FirstNotOurs, &r.LastNotOurs, p.at.Entry)
-	}
-	for i := range p.opened {
-		t := &p.opened[i]
-		first, before := v.macs[t.mac]
-		if before {
-			r.Repeats++
-		}
-		if before && first.Compare(p.at) <= 0 {
-			continue
-		}
-		at := record.Spot{Place: p.at}
-		at.Field = freeField(t.field, func(field int) bool { return v.taken[record.Spot{Place: p.at, Field: field}] })
-		if at.Field == 0 {
-			continue
-		}
-		v.macs[t.mac], v.taken[at], t.field = p.at, true, at.Field
-		switch {
-		case t.isCell():
-			cells = append(cells, v.cell(p.at, t))
-		default:
-			v.texts[t.mac] = record.Held{At: at, Hash: t.sum}
-		}
-	}
-	return cells
 }
 
 // conclude takes together what was learnt.
