@@ -221,3 +221,45 @@ func TestDigestOfRowsWithOneNumber(t *testing.T) {
 		t.Errorf("%d different digests of the same rows", len(digests))
 	}
 }
+
+// Verify tells how many cells break the format in the whole feed, not in what it read before it told of them, and so of
+// cells of another version.
+func TestVerifyCountsBadCellsInAll(t *testing.T) {
+	const border = 4096
+	key := fernet.GenerateKey()
+	ring, err := fernet.NewRing(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []thingspeak.Entry
+	for i := range 2 {
+		malformed, newer := record.Filler(), record.Filler()
+		malformed[record.CellSize-1], newer[1], newer[2] = byte(1+i), 9, byte(i)
+		row := thingspeak.Entry{ID: int64(1 + i*(border+1))}
+		for field, cell := range [][record.CellSize]byte{malformed, newer} {
+			token, err := ring.Seal(cell[:], time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			row.Fields[field] = thingspeak.Text(token)
+		}
+		rows = append(rows, row)
+		for n := range border {
+			rows = append(rows, thingspeak.Entry{ID: int64(2 + i*(border+1) + n)})
+		}
+	}
+	report, err := room.Verify(t.Context(), []fernet.Key{key}, salt, room.Feed{
+		Entries: seq(rows), View: func() record.View { return record.View{} },
+	}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for i := range report.Found {
+		told = append(told, report.Found[i].Text())
+	}
+	want := []string{"2 cells of somebody with the key break the format", "2 cells from entry 1 on need a newer fernpost"}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
