@@ -260,7 +260,11 @@ func summarise(s *eavesdrop.Summary) string {
 		return "nothing to see: no entry has content"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "without a key, %s show: ", count(s.Entries, "entry"))
+	show := "show"
+	if s.Entries == 1 {
+		show = "shows"
+	}
+	fmt.Fprintf(&b, "without a key, %s %s: ", count(s.Entries, "entry"), show)
 	if s.Tokens > 0 {
 		fmt.Fprintf(&b, "%s of %d to %d bytes, sealed from %s to %s UTC, mostly in the hour from %02d:00; not one word",
 			count(s.Tokens, "message"), s.Shortest, s.Longest, clock(s.First), clock(s.Last), s.BusiestHour())

@@ -88,7 +88,7 @@ func (c *conversation) announce(ctx context.Context, entries int) error {
 	}
 	switch {
 	case entries > 0 && waiting > 0:
-		c.say("the message takes %s, after the %s that wait in the outbox: in all %s",
+		c.say("the message takes %s, after the %s in the outbox: in all %s",
 			count(entries, "entry"), count(waiting, "entry"), c.plan.text())
 	case entries > 0:
 		c.say("the message takes %s", c.plan.text())

@@ -115,6 +115,10 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 
 // tellReport tells what was found in the records, and what waits.
 func (a *app) tellReport(r *room.Report, asJSON bool) error {
+	if slices.ContainsFunc(r.Found, func(f record.Finding) bool { return f.Kind == record.Namesake }) {
+		defer a.say("of two with one name, compare the words aloud: \"fernpost identity list\" shows them, \"fernpost identity " +
+			"verify\" marks the one whose words are right")
+	}
 	for i := range r.Found {
 		if err := a.tellFinding(&r.Found[i], false, asJSON); err != nil {
 			return err
