@@ -56,7 +56,8 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 	if err := c.tellArrivals(&arrivals, o.asJSON); err != nil {
 		return err
 	}
-	if err := c.relay.tell(a, aboutRelay(&c.news, c.cut), len(arrivals.Waiting), o.asJSON); err != nil {
+	waits := append(aboutRelay(&c.news, c.cut), untried(&arrivals)...)
+	if err := c.relay.tell(a, waits, len(arrivals.Waiting), o.asJSON); err != nil {
 		return err
 	}
 	if readErr == nil && c.cut != "" {
@@ -123,8 +124,10 @@ func (a *app) recvSignedCSV(ctx context.Context, r keyring.Room, o recvOptions) 
 			return err
 		}
 	}
-	a.tally.pending = len(arrivals.Waiting)
 	if err := a.tellWaiting(arrivals.Waiting, o.asJSON); err != nil {
+		return err
+	}
+	if err := new(relayTeller).tell(a, untried(&arrivals), len(arrivals.Waiting), o.asJSON); err != nil {
 		return err
 	}
 	if err := a.tellArrivals(&arrivals, o.asJSON); err != nil {
@@ -257,6 +260,14 @@ func (a *app) tellWaiting(waiting []record.Finding, asJSON bool) error {
 		}
 	}
 	return nil
+}
+
+// untried says that a reading has not joined parts in all ways that there are.
+func untried(arrivals *room.Arrivals) []findingJSON {
+	if !arrivals.More {
+		return nil
+	}
+	return []findingJSON{{Finding: "untried", Text: "some cells were not tried yet; run it again", Waiting: true}}
 }
 
 // tellArrivals tells what a reading has noticed besides messages, findings about them and what waits.

@@ -38,7 +38,8 @@ func (a *app) watchSigned(ctx context.Context, r keyring.Room, o watchOptions) (
 			if err := a.tellWaiting(w.ripe(arrivals.Waiting, time.Now()), o.asJSON); err != nil {
 				return false, err
 			}
-			if err := c.relay.tell(a, aboutRelay(&c.news, c.cut), len(arrivals.Waiting), o.asJSON); err != nil {
+			waits := append(aboutRelay(&c.news, c.cut), untried(&arrivals)...)
+			if err := c.relay.tell(a, waits, len(arrivals.Waiting), o.asJSON); err != nil {
 				return false, err
 			}
 		}

@@ -383,7 +383,7 @@ func (b *batch) report(results []*record.Result, elsewhere []uint32) {
 		out.Receipts = append(out.Receipts, r.SeenBy...)
 		out.LeftOver += r.LeftOver
 		out.Refused += r.Refused
-		out.Waiting = r.Waiting
+		out.Waiting, out.More = r.Waiting, r.More
 		out.Fresh += len(r.Messages)
 		for i := max(len(r.Messages)-in.keep, 0); i < len(r.Messages); i++ {
 			m := &r.Messages[i]

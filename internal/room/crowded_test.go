@@ -125,3 +125,31 @@ func TestVerifyPinsNamesByPlaces(t *testing.T) {
 		t.Error("the digests differ")
 	}
 }
+
+// A reading that stopped before all parts were joined in all ways said nothing of it.
+func TestReadingSaysThatPartsWereLeftUntried(t *testing.T) {
+	h := newHall(t)
+	in := h.insider()
+	cells, err := record.Cut(in.sign(record.Record{Number: 1, Nick: "eve", Body: record.Text("hello")}).Bytes, in.id.Public().Tag(), 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.postCells(cells[1:])
+	for i := range 900 {
+		c := cells[0]
+		c[len(c)-1], c[len(c)-2] = byte(i), byte(1+i>>8)
+		in.post(c[:])
+	}
+	c, store := openConversation(t, h.key, t.TempDir())
+	defer store.Close()
+	rows := h.relay.Entries(t, h.channel.ID)
+	if got := take(t, c, rows); !got.More {
+		t.Error("all was tried in one reading")
+	}
+	readings := 1
+	for take(t, c, nil).More {
+		if readings++; readings > 20 {
+			t.Fatal("it comes to no end")
+		}
+	}
+}

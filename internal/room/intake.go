@@ -48,6 +48,8 @@ type Arrivals struct {
 	Findings
 	// TooLate counts entries that a new key may open, and that were lost with a clear before it came.
 	TooLate int64
+	// More means that parts of records were not joined in all ways yet: the next reading goes on with them.
+	More bool
 	// LeftOver and Refused count cells that belong to no record, see [record.Result].
 	LeftOver, Refused int
 	// Elsewhere are the numbers of records of our own key that this archive has not written: there is a copy of it, or
