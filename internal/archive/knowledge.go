@@ -457,9 +457,10 @@ func (r *Room) Unnamed(own record.PublicKey, limit int) ([]record.Author, error)
 	return r.authors("WHERE top > named AND key <> ? ORDER BY named_at, key LIMIT ?", own[:], int64(limit))
 }
 
-// Witnesses returns the authors who have signed that they saw a record of our own.
+// Witnesses returns the authors who have signed that they saw a record of our own: first those whose keys were compared,
+// then those known longest, so that new keys of an insider do not push them aside.
 func (r *Room) Witnesses() ([]record.Author, error) {
-	return r.authors("WHERE saw_own > 0 ORDER BY key")
+	return r.authors("WHERE saw_own > 0 ORDER BY verified_ms = 0, id")
 }
 
 // Authors returns all authors, with what the user has made known of them.

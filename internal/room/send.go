@@ -129,20 +129,15 @@ type namedRecord struct {
 	number uint32
 }
 
-// name lets a record say which records of others its author has seen: one that answers, the last that was shown here, so
-// that nobody can put the answer behind another question; any other the newest of those whom we have named longest ago, a
-// heartbeat of as many as it takes to fill one entry.
+// name lets a record say which records of others its author has seen: a heartbeat the newest that were verified, of those
+// whom we have named longest ago, as many as it takes to fill one entry; any other the last that was shown here, so that
+// nobody can put an answer behind another question, and what was only read is not called seen.
 func (c *Conversation) name(r *record.Record) (named []namedRecord, err error) {
-	switch r.Body.(type) {
-	case record.Text, record.File:
+	if _, isHeartbeat := r.Body.(record.Heartbeat); !isHeartbeat {
 		return c.nameShown(r)
 	}
-	_, isHeartbeat := r.Body.(record.Heartbeat)
-	limit := 1
-	if isHeartbeat {
-		const seenBytes = record.TagSize + 4 + record.ShortHashSize
-		limit += max(record.Capacity(max(len(c.o.Fields), 2), len(c.o.Nick))/seenBytes, 0)
-	}
+	const seenBytes = record.TagSize + 4 + record.ShortHashSize
+	limit := 1 + max(record.Capacity(max(len(c.o.Fields), 2), len(c.o.Nick))/seenBytes, 0)
 	authors, err := c.store.Unnamed(c.own, limit)
 	if err != nil {
 		return nil, err
@@ -158,9 +153,7 @@ func (c *Conversation) name(r *record.Record) (named []namedRecord, err error) {
 		}
 		named = append(named, namedRecord{*a, a.Top})
 	}
-	if isHeartbeat {
-		r.Body = heartbeat
-	}
+	r.Body = heartbeat
 	return named, nil
 }
 

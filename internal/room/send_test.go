@@ -572,6 +572,25 @@ func TestNewIdentity(t *testing.T) {
 	}
 }
 
+// A key moved or a device record by somebody who had read, and was shown nothing, was a receipt.
+func TestWhatWasOnlyReadIsNotSeen(t *testing.T) {
+	h := newHall(t)
+	ana, bo := h.join(1, "ana"), h.join(2, "bo")
+	ana.say("hello")
+	for _, body := range []record.Body{record.KeyMoved{}, record.Device{Key: ana.o.Identity.Public()}} {
+		if _, err := bo.read(); err != nil { // but nothing is shown
+			t.Fatal(err)
+		}
+		if _, err := bo.Write(body, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		bo.deliver()
+		if got := ana.look().Receipts; len(got) > 0 {
+			t.Errorf("%T is the receipt %+v", body, got)
+		}
+	}
+}
+
 // What is said to others names what its author was shown last, so that it cannot be put behind another question: not what
 // came meanwhile, nor who was named longest ago.
 func TestAMessageNamesWhatWasShown(t *testing.T) {
