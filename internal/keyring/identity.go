@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 )
 
 // identityFile stands beside the rooms; no room can have its name.
@@ -32,6 +33,9 @@ func (k *Keyring) Identity() (Identity, error) {
 		return id, fmt.Errorf("reading the identity: %w", err)
 	case id.Version > version:
 		return id, fmt.Errorf("reading the identity: %w", newer(id.Version))
+	case strings.Trim(id.Seed.Reveal(), "0") == "":
+		// A new seed over it would throw away whatever identity there was.
+		return id, errors.New("reading the identity: it is damaged: there is no seed in it")
 	}
 	return id, nil
 }

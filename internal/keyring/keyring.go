@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"runtime"
@@ -213,7 +214,11 @@ func (k *Keyring) read(name string, into any) error {
 	if info.Size() > maxFile {
 		return fmt.Errorf("its file has %d bytes, more than is ever needed", info.Size())
 	}
-	if err := json.NewDecoder(f).Decode(into); err != nil {
+	text, err := io.ReadAll(io.LimitReader(f, maxFile))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, into); err != nil { // also where something stands behind the JSON
 		// The decoder's words may hold a piece of the file, and the file holds keys.
 		return fmt.Errorf("%s is damaged", f.Name())
 	}

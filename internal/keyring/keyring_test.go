@@ -164,6 +164,31 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
+// A file without a seed counted as no identity, and a new one was written over it.
+func TestADamagedIdentityIsNotReplaced(t *testing.T) {
+	seed := strings.Repeat("5e", 32)
+	for _, text := range []string{
+		`{}`, `null`, `{"version":2,"nickname":"ana"}`, `{"version":2,"seed":"` + strings.Repeat("0", 64) + `"}`,
+		`{"version":2,"seed":"` + seed + `"} junk`, `{"version":2,"seed":"` + seed + `"}{}`, ``,
+	} {
+		k, dir := open(t)
+		file := filepath.Join(dir, identityFile)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := k.UpdateIdentity(func(id *Identity) error {
+			id.Seed = Secret(seed)
+			return nil
+		})
+		if err == nil || !strings.Contains(err.Error(), "damaged") || strings.Contains(err.Error(), seed) {
+			t.Errorf("%q: %v", text, err)
+		}
+		if after, err := os.ReadFile(file); err != nil || string(after) != text {
+			t.Errorf("%q became %q (%v)", text, after, err)
+		}
+	}
+}
+
 func TestIdentityComesBack(t *testing.T) {
 	k, dir := open(t)
 	if _, err := k.Identity(); !errors.Is(err, ErrNoIdentity) {
