@@ -70,6 +70,7 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 	read := func(visit func(*thingspeak.Entry) error) (end feedEnd, view record.View, err error) {
 		upTo := func(e *thingspeak.Entry) error {
 			if o.until > 0 && e.ID > o.until {
+				rows.upTo = o.until // a last number below it is no truth
 				return nil
 			}
 			rows.add(e.ID)
@@ -213,6 +214,7 @@ func (a *app) tellWithheld(r keyring.Room, report *room.Report, o verifyOptions)
 type rowNumbers struct {
 	ids    []int64
 	sorted bool
+	upTo   int64 // all up to this number should be among them, as higher ones were shown; 0 if none was
 }
 
 func (n *rowNumbers) add(id int64) { n.ids, n.sorted = append(n.ids, id), false }
@@ -224,15 +226,15 @@ func (n *rowNumbers) sort() {
 	}
 }
 
-// highest is the highest number, 0 if there is none.
+// highest is the highest number that is known to be taken, 0 if there is none.
 func (n *rowNumbers) highest() int64 {
 	if n.sort(); len(n.ids) == 0 {
-		return 0
+		return n.upTo
 	}
-	return n.ids[len(n.ids)-1]
+	return max(n.ids[len(n.ids)-1], n.upTo)
 }
 
-// below returns the holes below the highest row.
+// below returns the holes below the highest number.
 func (n *rowNumbers) below(holes []record.Hole) []record.Hole {
 	last := n.highest()
 	for i := range holes {
@@ -243,7 +245,7 @@ func (n *rowNumbers) below(holes []record.Hole) []record.Hole {
 	return holes
 }
 
-// gaps yields the ranges of numbers above from and below the highest that no row has.
+// gaps yields the ranges of numbers above from and up to the highest that no row has.
 func (n *rowNumbers) gaps(from int64) iter.Seq2[int64, int64] {
 	return func(yield func(first, last int64) bool) {
 		n.sort()
@@ -252,6 +254,9 @@ func (n *rowNumbers) gaps(from int64) iter.Seq2[int64, int64] {
 				return
 			}
 			from = max(from, id)
+		}
+		if n.upTo > from {
+			yield(from+1, n.upTo)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -251,4 +252,21 @@ type onWrite func(p []byte)
 func (w onWrite) Write(p []byte) (int, error) {
 	w(p)
 	return len(p), nil
+}
+
+// A relay that hid entry 4, called 3 its last and showed 5 and 6 made "verify --until 4" say that nothing is wrong.
+func TestWhatStandsAboveUntilCounts(t *testing.T) {
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	ana.makeRoom(quickSigned)
+	for range 6 {
+		ana.must("send", "hello")
+	}
+	ana.transport = &boasting{&withheld{http.DefaultTransport, 4}, 3}
+	if code := ana.run("verify", "--until", "4"); code != exitFindings || !strings.Contains(ana.stderr.String(), "entry 4 was not shown") {
+		t.Errorf("exit %d, %q, %q", code, ana.stdout.String(), ana.stderr.String())
+	}
+	if code := ana.run("verify", "--until", "3"); code != exitDone {
+		t.Errorf("up to 3: exit %d, %q", code, ana.stderr.String())
+	}
 }
