@@ -17,6 +17,8 @@ type tally struct {
 	others int
 	// unsure counts what could not be judged and never will be by this command, and pending what may still come.
 	unsure, pending int
+	// unsaved counts the files that could not be saved.
+	unsaved int
 }
 
 // weight is what a finding is to a verdict.
@@ -31,7 +33,7 @@ const (
 // weights are those of the kinds that say less than that something is wrong.
 var weights = map[string]weight{
 	record.NotOurs.String(): unsure, "damaged": unsure, record.Newer.String(): unsure, "unread": unsure, "claimed": unsure,
-	"too late":             unsure,
+	"too late": unsure, "not compared": unsure,
 	record.Repeat.String(): noted, "expired": noted, "from the future": noted, record.Unsigned.String(): noted,
 	record.Renamed.String(): noted,
 }

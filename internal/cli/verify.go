@@ -165,29 +165,39 @@ func (a *app) readWholeCSV(
 	return end, view, err
 }
 
-// tellWithheld tells what this device has read that the relay does not show.
-func (a *app) tellWithheld(r keyring.Room, report *room.Report, o verifyOptions) (err error) {
+// withheld returns what this device has read that the relay does not show.
+func (a *app) withheld(r keyring.Room, report *room.Report, until int64) (all []room.Withheld, err error) {
 	dir, err := a.dataDir("archive")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	store, err := archive.OpenRoom(dir, r.Name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	keys, err := fernetKeys(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// Opening the room reads through what an older version has kept.
 	salt := record.Salt(passphrase.RoomSalt(r.Channel))
 	if _, err := room.Open(store, room.Options{Keys: keys, Salt: salt, Fields: r.Fields}); err != nil {
-		return err
+		return nil, err
 	}
-	all, err := report.Withheld(store, o.until)
+	return report.Withheld(store, until)
+}
+
+// tellWithheld tells what this device has read that the relay does not show. Where the archive cannot be used, what was
+// found without it stands, and that nothing was compared is told.
+func (a *app) tellWithheld(r keyring.Room, report *room.Report, o verifyOptions) error {
+	all, err := a.withheld(r, report, o.until)
 	if err != nil {
-		return err
+		text := "what this device has read before could not be compared with it: " + err.Error()
+		if next := nextStep(err); next != "" {
+			text += " (" + next + ")"
+		}
+		return a.tell(findingJSON{Finding: "not compared", Text: text}, o.asJSON)
 	}
 	for i := range all {
 		w := &all[i]

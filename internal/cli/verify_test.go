@@ -270,3 +270,25 @@ func TestWhatStandsAboveUntilCounts(t *testing.T) {
 		t.Errorf("up to 3: exit %d, %q", code, ana.stderr.String())
 	}
 }
+
+// Where no archive can be made or read, as on a full disk, verify ended without a verdict.
+func TestVerifyWithoutAnArchiveHasAVerdict(t *testing.T) {
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	ana.makeRoom(quickSigned)
+	ana.must("send", "hello")
+	dir := filepath.Join(ana.env["HOME"], ".local", "share", "fernpost", "archive")
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code := ana.run("verify")
+	if out := ana.stdout.String(); code != exitPartly || !strings.Contains(out, "not everything could be judged\ndigest: ") {
+		t.Errorf("exit %d, %q", code, out)
+	}
+	if got := ana.stderr.String(); !strings.Contains(got, "could not be compared") {
+		t.Errorf("says %q", got)
+	}
+}
