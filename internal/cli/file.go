@@ -2,10 +2,13 @@ package cli
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"mime"
 	"os"
 	"path/filepath"
@@ -67,13 +70,7 @@ func (s *saver) close() error { return s.dir.Close() }
 
 // save writes one file and returns under which name, and whether it was there before, to the letter.
 func (s *saver) save(f record.File) (name string, there bool, err error) {
-	base, ext := screen.FileName(f.Name)
-	const most = 1000
-	for i := 1; i <= most; i++ {
-		name = base + ext
-		if i > 1 {
-			name = fmt.Sprintf("%s-%d%s", base, i, ext)
-		}
+	for name = range fileNames(f) {
 		out, err := s.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		if errors.Is(err, fs.ErrExist) {
 			if s.holds(name, f.Content) {
@@ -91,7 +88,26 @@ func (s *saver) save(f record.File) (name string, there bool, err error) {
 		}
 		return name, false, nil
 	}
-	return "", false, fmt.Errorf("saving %s%s: %d files of that name are there already", base, ext, most)
+	return "", false, fmt.Errorf("saving %s: no name is free", name)
+}
+
+// fileNames yields the names under which a file can be saved, the best first. After nine files of one name comes one
+// that the content decides, so that a thousand of them are not tried one by one, nor saved again by each call.
+func fileNames(f record.File) iter.Seq[string] {
+	base, ext := screen.FileName(f.Name)
+	return func(yield func(string) bool) {
+		if !yield(base + ext) {
+			return
+		}
+		for i := 2; i < 10; i++ {
+			if !yield(fmt.Sprintf("%s-%d%s", base, i, ext)) {
+				return
+			}
+		}
+		sum := sha256.Sum256(f.Content)
+		// Who knows the content could have taken that name as well, but not one by chance.
+		_ = yield(fmt.Sprintf("%s-%x%s", base, sum[:8], ext)) && yield(base+"-"+rand.Text()+ext)
+	}
 }
 
 // holds reports whether there is a file of that name with that content. Only a regular file is looked into: reading

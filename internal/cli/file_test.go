@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -92,5 +94,53 @@ func TestAFileArrivesAsItWasSent(t *testing.T) {
 	}
 	if code := ana.run("send", "--file", filepath.Join(dir, "none")); code != exitUsage {
 		t.Errorf("a file that is not there: exit %d", code)
+	}
+}
+
+// A thousand files of one name were tried one by one, and the next one had no name.
+func TestThousandFilesOfOneNameAreAllSaved(t *testing.T) {
+	dir := t.TempDir()
+	s, err := newSaver(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	const files = 1002
+	for _, again := range []bool{false, true} {
+		for i := range files {
+			if _, there, err := s.save(record.File{Name: "a.txt", Content: fmt.Append(nil, i)}); err != nil || there != again {
+				t.Fatalf("file %d: was there %v (%v), want %v", i, there, err, again)
+			}
+		}
+	}
+	if all, err := os.ReadDir(dir); err != nil || len(all) != files {
+		t.Errorf("%d files (%v)", len(all), err)
+	}
+}
+
+// A file that could not be saved ended recv, and what stood below it was not shown.
+func TestAFileThatIsNotSavedHidesNothing(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("needs a directory in which nobody can make files")
+	}
+	ana := newDevice(t, relaytest.New(t))
+	ana.makeRoom(quickSigned)
+	sent := filepath.Join(t.TempDir(), "a.txt")
+	if err := os.WriteFile(sent, []byte("content"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ana.must("send", "--file", sent)
+	ana.must("send", "below it")
+	if code := ana.run("recv", "--save", "/proc"); code != exitFailed || !strings.Contains(ana.stderr.String(), "1 file not saved") {
+		t.Errorf("exit %d, %q", code, ana.stderr.String())
+	}
+	if got := ana.stdout.String(); !strings.Contains(got, "not saved: ") || !strings.Contains(got, "below it") {
+		t.Errorf("prints %q", got)
+	}
+	if code := ana.run("recv", "--save", "/proc", "--json"); code != exitFailed {
+		t.Errorf("--json: exit %d", code)
+	}
+	if got := ana.stdout.String(); !strings.Contains(got, `"finding":"not saved"`) || !strings.Contains(got, "below it") {
+		t.Errorf("--json prints %q", got)
 	}
 }

@@ -38,8 +38,8 @@ func (p policy) shows(it *room.Item) bool {
 }
 
 // appendItem writes a message of a conversation for people: when, which entry, who, what.
-// saved is the name under which its file was saved.
-func (a *app) appendItem(b []byte, it *room.Item, p policy, saved string) []byte {
+// fate says what became of its file, if that was to be saved.
+func (a *app) appendItem(b []byte, it *room.Item, p policy, fate string) []byte {
 	b = a.style.start(b, styleDim)
 	if it.Posted.IsZero() {
 		b = append(b, "                   "...)
@@ -58,7 +58,7 @@ func (a *app) appendItem(b []byte, it *room.Item, p policy, saved string) []byte
 	}
 	b = a.style.end(b)
 	b = append(b, "  "...)
-	text, note := a.itemText(it, p, saved)
+	text, note := a.itemText(it, p, fate)
 	b = a.appendText(b, text)
 	if note != "" {
 		b = append(append(b, "  "...), a.style.dim("("+note+")")...)
@@ -67,7 +67,7 @@ func (a *app) appendItem(b []byte, it *room.Item, p policy, saved string) []byte
 }
 
 // itemText returns what an item says, cleaned, and what is to be noted beside it.
-func (a *app) itemText(it *room.Item, p policy, saved string) (text, note string) {
+func (a *app) itemText(it *room.Item, p policy, fate string) (text, note string) {
 	if m := it.Unsigned; m != nil {
 		label := a.style.warn("[unsigned] ")
 		if p == policyOpen {
@@ -83,17 +83,17 @@ func (a *app) itemText(it *room.Item, p policy, saved string) (text, note string
 	if it.Notice != "" {
 		return a.style.warn(screen.Line(it.Notice)), ""
 	}
-	return name + a.bodyText(m.Body, saved), strings.Join(itemNotes(it), "; ")
+	return name + a.bodyText(m.Body, fate), strings.Join(itemNotes(it), "; ")
 }
 
-func (a *app) bodyText(body record.Body, saved string) string {
+func (a *app) bodyText(body record.Body, fate string) string {
 	switch b := body.(type) {
 	case record.Text:
 		return screen.Text(string(b))
 	case record.File:
 		how := ": \"fernpost recv --save DIR\" writes it"
-		if saved != "" {
-			how = ", saved as " + saved
+		if fate != "" {
+			how = ", " + screen.Line(fate)
 		}
 		return a.style.warn(fmt.Sprintf("[file %q, %s%s]", screen.Line(b.Name), count(len(b.Content), "byte"), how))
 	case record.KeyMoved:

@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -91,7 +92,11 @@ func (a *app) recv(ctx context.Context, o recvOptions) error {
 	if signed, err := isSigned(r); err != nil {
 		return err
 	} else if signed {
-		return a.recvSigned(ctx, r, o)
+		err := a.recvSigned(ctx, r, o)
+		if n := a.tally.unsaved; n > 0 {
+			err = errors.Join(err, fmt.Errorf("%s not saved, as told above", count(n, "file")))
+		}
+		return err
 	}
 	// A short life with much short-lived memory: collecting less often saves a fifth of the time for 8,000 messages and
 	// costs 10 MB at most.

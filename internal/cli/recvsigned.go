@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -179,18 +180,20 @@ func (a *app) printHistory(talk *room.Conversation, o recvOptions) (shown int, e
 			m.Own, it.OldKey = true, false
 		}
 		printed.Add(it)
-		saved := ""
+		var saved string
+		var failed error
 		if files != nil && it.Record != nil {
 			if f, ok := it.Record.Body.(record.File); ok {
-				if saved, _, err = files.save(f); err != nil {
-					return err
+				if saved, _, failed = files.save(f); failed != nil {
+					saved = ""
+					a.tally.unsaved++
 				}
 			}
 		}
 		if o.asJSON {
-			return writeJSON(out, jsonOf(it, saved))
+			return errors.Join(writeJSON(out, jsonOf(it, saved)), tellUnsaved(out, it, failed))
 		}
-		line = a.appendItem(line[:0], it, o.policy, saved)
+		line = a.appendItem(line[:0], it, o.policy, fateOf(saved, failed))
 		_, err := out.Write(line)
 		return err
 	})
@@ -204,6 +207,28 @@ func (a *app) printHistory(talk *room.Conversation, o recvOptions) (shown int, e
 		a.say("%s", a.style.warn(count(hidden, "unsigned message")+" hidden (--unsigned balanced shows them)"))
 	}
 	return shown, nil
+}
+
+// fateOf says in words what became of a file, nothing if it was not to be saved.
+func fateOf(saved string, failed error) string {
+	switch {
+	case failed != nil:
+		return "not saved: " + failed.Error()
+	case saved != "":
+		return "saved as " + saved
+	}
+	return ""
+}
+
+// tellUnsaved tells programs why the file of a message was not saved, if it was not.
+func tellUnsaved(out io.Writer, it *room.Item, failed error) error {
+	if failed == nil {
+		return nil
+	}
+	m := it.Record
+	return writeJSON(out, findingJSON{
+		Finding: "not saved", Text: failed.Error(), Author: &m.Name, Key: &m.Author, Number: &m.Number, Entry: known(it.At.Entry),
+	})
 }
 
 // printNewFindings prints the findings that came since they were printed last under this name, whichever command has
