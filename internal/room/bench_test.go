@@ -29,7 +29,7 @@ func feedOf(tb testing.TB, key fernet.Key, records, size int) []thingspeak.Entry
 		signed, err := record.Sign(record.NewIdentity([record.KeySize]byte{byte(100 + i%authors)}),
 			record.Context{Salt: salt, Key: record.KeyID(key.ID())}, record.Record{
 				Number: uint32(i/authors + 1), Clock: now.UnixMilli(), Previous: previous[i%authors],
-				Nick: fmt.Sprint("author ", i%authors), Body: record.Text(strings.Repeat("x", size)),
+				Nick: fmt.Sprint("author", i%authors), Body: record.Text(strings.Repeat("x", size)),
 			})
 		if err != nil {
 			tb.Fatal(err)
