@@ -416,7 +416,7 @@ func TestHeartbeatNamesOthers(t *testing.T) {
 	ana := h.join(1, "ana")
 	var others []*member
 	for i := range 5 {
-		m := h.join(byte(10+i), fmt.Sprint("member ", i))
+		m := h.join(byte(10+i), fmt.Sprint("member-", i))
 		m.say("hello")
 		others = append(others, m)
 	}
