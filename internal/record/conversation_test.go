@@ -202,7 +202,7 @@ func (e *eyes) hand(cells []Cell) {
 func (e *eyes) clear() uint32 { return uint32(len(e.w.feeds) - 1 - e.joined) }
 
 func (e *eyes) view() View {
-	v := View{}
+	v := View{Clear: e.clear()}
 	newest := int64(0)
 	for p := range e.held {
 		if p.Clear == e.clear() {
