@@ -173,7 +173,7 @@ func (r *Room) Waiting() (w record.Waiting, err error) {
 		return nil
 	})
 	if err == nil {
-		w.Claims, err = r.claims("WHERE doubted = 1")
+		w.Claims, err = r.claims("WHERE doubted = 1 OR below = 1")
 	}
 	if err != nil || r.noGroups {
 		return w, err

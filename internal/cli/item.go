@@ -217,9 +217,13 @@ func jsonOfUnsigned(m *room.Message) messageJSON {
 
 // jsonOfFinding is a finding about records.
 func jsonOfFinding(f *record.Finding, takenBack bool) findingJSON {
+	last := f.Last
+	if f.First == 0 { // it only counts
+		last = 0
+	}
 	return findingJSON{
 		Finding: f.Kind.String(), Text: f.Text(), Author: known(f.Name), Key: known(f.Author),
-		Number: known(f.First), Last: known(f.Last), Entry: known(f.At.Entry), LastEntry: known(max(f.At.Entry, f.Until)),
+		Number: known(f.First), Last: known(last), Entry: known(f.At.Entry), LastEntry: known(max(f.At.Entry, f.Until)),
 		Count: known(f.Count), Says: known(f.ByName), SaysKey: known(f.By), Waiting: f.Waiting, TakenBack: takenBack,
 	}
 }

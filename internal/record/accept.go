@@ -231,7 +231,7 @@ func (s *session) weigh(c *claimRow) {
 		for _, h := range s.records(a, c.Number).rows {
 			if h.Hash.Short() == c.Hash {
 				s.receipt(&c.Claim, a)
-				s.believe(c, a, h.At)
+				s.believe(c, h.At)
 				return
 			}
 		}
@@ -243,20 +243,12 @@ func (s *session) weigh(c *claimRow) {
 }
 
 // believe settles a claim that is true. It is kept while the record that it names stands below it.
-func (s *session) believe(c *claimRow, a *authorRow, at Spot) {
-	f := s.finding(Reordered, a, c.Number, c.At.Place)
-	f.By, f.ByName, f.Count = c.By, s.name(c.By), 1
-	if below := at.Place.Compare(c.At.Place) > 0; below {
-		s.tell(f)
-		if !c.Below || c.Doubted {
-			c.Below, c.Doubted, c.dirty = true, false, true
-		}
-		return
+func (s *session) believe(c *claimRow, at Spot) {
+	if at.Place.Compare(c.At.Place) <= 0 {
+		s.drop(c)
+	} else if !c.Below || c.Doubted {
+		c.Below, c.Doubted, c.dirty = true, false, true
 	}
-	if c.Below {
-		s.takeBack(f)
-	}
-	s.drop(c)
 }
 
 // meant returns whom a claim may be about: whoever has the tag and does not make the claim.

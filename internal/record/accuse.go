@@ -191,7 +191,7 @@ func (s *session) accusations(now map[pair]bool) (all []*accusation) {
 	}
 	groups := map[about]*accusation{}
 	claims := map[about]map[PublicKey]*claimRow{}
-	for _, c := range s.doubted() {
+	for _, c := range s.claims(func(c *Claim) bool { return c.Doubted }) {
 		a := s.accusationOf(c)
 		if a == nil {
 			continue
@@ -326,13 +326,13 @@ func (s *session) refuted(c *claimRow, who *authorRow) Finding {
 	return f
 }
 
-// doubted returns the claims that contradict what is held, in a fixed order.
-func (s *session) doubted() []*claimRow {
+// claims returns those of a kind that are kept, in a fixed order.
+func (s *session) claims(of func(*Claim) bool) []*claimRow {
 	var rows []*claimRow
 	for _, tag := range s.tags {
 		for _, claims := range tag.claims {
 			for _, c := range claims {
-				if c.Doubted && !c.gone {
+				if !c.gone && of(&c.Claim) {
 					rows = append(rows, c)
 				}
 			}

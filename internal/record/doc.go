@@ -133,14 +133,15 @@
 //   - malformed: a record whose previous is zeros above number 1, or not zeros at number 1; and, told once in a room's life with
 //     their count, cells that are refused and chains of them that hold no record.
 //   - namesake: a nickname of which a form is pinned to another person's key.
-//   - renamed: a record has another nickname than the one with the next lower number held.
+//   - renamed: a record has another nickname than the one with the next lower number held, and one of them is shown.
 //   - contradiction: a claim about a device that stands and does not count, with the keys of one that contradicts it.
 //   - newer: cells of another version, told once in a room's life.
 //
 // A seen rests on the word of whoever signs it, and is weighed against others only, above their base:
 //
 //   - It is true if the number is held with that hash. If that record stands in a later entry than the lowest record of
-//     its signer that names it, that is told as reordered, on the signer's word.
+//     its signer that names it, that is told as reordered, on the signer's word: of each signer
+//     and tag one line, with the highest such number, at most ten, ranked as accusers are (below); of more there is a count.
 //   - Otherwise, if the next lower number held stands in a later entry than the lowest record that names it, the seen is
 //     refuted: whoever names a number has seen it, and so what was written before.
 //   - Otherwise it accuses: of a fork, if the number is held with another hash; of all numbers above the highest held up to

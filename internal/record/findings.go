@@ -124,16 +124,12 @@ func saidID(kind FindingKind, tag Tag, by PublicKey) FindingID {
 // [Incomplete], and where [Missing] concerns no certain key, tag and number, because a cell proves no more; for
 // [Namesake] author and name, for [Contradiction] author and device; for [Malformed] the record, and nothing more for cells
 // that are, and for [Newer]; for the others, and for what is forged and only counted, the entry. What rests on somebody's
-// word is another finding, whose identity is that word and the tag, and the number only for [Reordered]: with a higher
-// number it is told anew, in place of what was told before.
+// word is another finding, whose identity is that word and the tag: with a higher number it is told anew, in place of what
+// was told before.
 func (f *Finding) ID() FindingID {
 	id := FindingID{Kind: f.Kind}
 	if !f.By.IsZero() {
-		id = saidID(f.Kind, f.Tag, f.By)
-		if f.Kind == Reordered {
-			id.Number = f.First
-		}
-		return id
+		return saidID(f.Kind, f.Tag, f.By)
 	}
 	switch f.Kind {
 	case Malformed:
@@ -225,6 +221,8 @@ func (f *Finding) reordered() string {
 	switch {
 	case !f.By.IsZero():
 		return fmt.Sprintf("%s names %s, which stands below", f.ByName, f.numbers())
+	case f.Count > 0:
+		return plural(uint64(f.Count), "more claim") + " to have seen messages that stand below"
 	case f.Last > f.First:
 		return Numbers(f.Name, f.First, f.First) + " stands behind " + Numbers(f.Name, f.Last, f.Last)
 	default:

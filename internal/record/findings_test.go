@@ -16,6 +16,7 @@ func TestFindingText(t *testing.T) {
 		{Finding{Kind: Reordered, Name: "ana", First: 7, Last: 7}, "ana 7 stands behind a later one"},
 		{Finding{Kind: Reordered, Name: "ana", First: 7, Last: 9}, "ana 7 stands behind ana 9"},
 		{Finding{Kind: Reordered, Name: "ana", First: 7, Last: 7, By: bo, ByName: "bo", Count: 1}, "bo names ana 7, which stands below"},
+		{Finding{Kind: Reordered, Last: 4, Count: 4}, "4 more claims to have seen messages that stand below"},
 		{Finding{Kind: Missing, Name: "ana", First: 14, Last: 15}, "2 messages from ana missing (ana 14–15)"},
 		{Finding{Kind: Missing, Name: "ana", First: 14, Last: 14}, "1 message from ana missing (ana 14)"},
 		{
@@ -110,7 +111,7 @@ func TestFindingID(t *testing.T) {
 		{{Kind: Missing, Author: ana, First: 3}, {Kind: Fork, Author: ana, First: 3}},
 		{{Kind: Missing, Author: ana, First: 3}, {Kind: Missing, Author: ana, First: 3, By: bo}},
 		{{Kind: Missing, Tag: Tag{1}, First: 3, By: ana}, {Kind: Missing, Tag: Tag{1}, First: 3, By: bo}},
-		{{Kind: Reordered, Author: ana, First: 3, By: bo}, {Kind: Reordered, Author: ana, First: 4, By: bo}},
+		{{Kind: Reordered, Author: ana, First: 3, By: bo}, {Kind: Reordered, Author: ana, First: 3}},
 		{{Kind: Missing, Tag: Tag{1}, First: 3}, {Kind: Missing, Tag: Tag{2}, First: 3}},
 		{{Kind: Namesake, Author: ana, Name: "ana"}, {Kind: Namesake, Author: ana, Name: "bo"}},
 		{{Kind: Wiped, At: Place{0, 4}}, {Kind: Wiped, At: Place{1, 4}}},

@@ -31,7 +31,8 @@ func (s *session) judge() {
 	for _, a := range s.gapped(waiting.Authors) {
 		s.judgeGaps(a)
 	}
-	s.judgeClaims(waiting.Claims)
+	s.judgeBelow(slices.DeleteFunc(slices.Clone(waiting.Claims), func(c Claim) bool { return !c.Below }))
+	s.judgeClaims(slices.DeleteFunc(waiting.Claims, func(c Claim) bool { return !c.Doubted }))
 	s.judgeGroups(&waiting)
 	for _, f := range []Finding{s.malformed, s.newer, s.moreForged} {
 		if f.Count > 0 {

@@ -51,7 +51,7 @@ type Known interface {
 type Waiting struct {
 	// Authors are those of which [Author.Waiting] is true.
 	Authors []PublicKey
-	// Claims are those that are Doubted.
+	// Claims are those that are Doubted or Below.
 	Claims []Claim
 	// Tags are those with authors of whom something is held that have groups which are [Arriving], and Strays counts such
 	// groups of other tags.

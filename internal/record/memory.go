@@ -9,16 +9,16 @@ import (
 // Memory is a [Known] that keeps everything in memory, for tests and for a feed that is read once. Make it with
 // [NewMemory], and give it the cells of each call with [Memory.Keep] before. It is not safe for concurrent use.
 type Memory struct {
-	authors map[PublicKey]Author
-	tagged  map[Tag]map[PublicKey]bool
-	held    map[PublicKey]map[uint32][]Held
-	claims  map[Tag]map[claimKey]Claim
-	doubted map[claimKey]bool
-	waiting map[PublicKey]bool // authors with gaps that were not told
-	pins    map[string]PublicKey
-	devices map[devicePair]DeviceClaim
-	about   map[PublicKey]map[devicePair]bool // the same, by both of their keys
-	told    map[FindingID]Finding
+	authors   map[PublicKey]Author
+	tagged    map[Tag]map[PublicKey]bool
+	held      map[PublicKey]map[uint32][]Held
+	claims    map[Tag]map[claimKey]Claim
+	unsettled map[claimKey]bool
+	waiting   map[PublicKey]bool // authors with gaps that were not told
+	pins      map[string]PublicKey
+	devices   map[devicePair]DeviceClaim
+	about     map[PublicKey]map[devicePair]bool // the same, by both of their keys
+	told      map[FindingID]Finding
 	// A map in a map would take a kilobyte for each cell of a stranger that waits.
 	groups  map[GroupID]Group
 	numbers map[numberKey][]GroupID // the same
@@ -34,7 +34,7 @@ var _ Known = (*Memory)(nil)
 func NewMemory() *Memory {
 	return &Memory{
 		authors: map[PublicKey]Author{}, tagged: map[Tag]map[PublicKey]bool{}, held: map[PublicKey]map[uint32][]Held{},
-		claims: map[Tag]map[claimKey]Claim{}, doubted: map[claimKey]bool{}, waiting: map[PublicKey]bool{},
+		claims: map[Tag]map[claimKey]Claim{}, unsettled: map[claimKey]bool{}, waiting: map[PublicKey]bool{},
 		pins: map[string]PublicKey{}, devices: map[devicePair]DeviceClaim{}, about: map[PublicKey]map[devicePair]bool{},
 		told: map[FindingID]Finding{}, groups: map[GroupID]Group{}, numbers: map[numberKey][]GroupID{},
 		pending: map[GroupID][]Spot{}, spots: map[Spot]GroupID{}, untried: map[GroupID]bool{},
@@ -125,13 +125,13 @@ func (m *Memory) Apply(c Change) {
 func (m *Memory) applyClaims(c *Change) {
 	for _, claim := range c.Claims {
 		put(m.claims, claim.Tag, claim.key(), claim)
-		if delete(m.doubted, claim.key()); claim.Doubted {
-			m.doubted[claim.key()] = true
+		if delete(m.unsettled, claim.key()); claim.Doubted || claim.Below {
+			m.unsettled[claim.key()] = true
 		}
 	}
 	for _, claim := range c.ClaimsGone {
 		delete(m.claims[claim.Tag], claim.key())
-		delete(m.doubted, claim.key())
+		delete(m.unsettled, claim.key())
 	}
 }
 
@@ -324,7 +324,7 @@ func (m *Memory) Arriving(tag Tag, above uint32, limit int) (groups []Group, err
 // Waiting implements [Known].
 func (m *Memory) Waiting() (Waiting, error) {
 	w := Waiting{Authors: slices.Collect(maps.Keys(m.waiting))}
-	for key := range m.doubted {
+	for key := range m.unsettled {
 		w.Claims = append(w.Claims, m.claims[key.tag][key])
 	}
 	tags := map[Tag]bool{}

@@ -480,7 +480,7 @@ func TestOneTagOfTwoKeys(t *testing.T) {
 	if diff := cmp.Diff(want, texts(result.Change.Told)); diff != "" {
 		t.Errorf("what bo says besides (-want +got):\n%s", diff)
 	}
-	if n := len(l.known.doubted); n != 1 {
+	if n := len(l.known.unsettled); n != 1 {
 		t.Errorf("%d claims doubted, want that of another mallory 2", n)
 	}
 }

@@ -17,7 +17,7 @@ type truth struct {
 	// accused are the tags that somebody's seen accuses, by kind: "missing tag". accusers are who may be named for it.
 	accused  []string
 	accusers map[string]map[PublicKey]bool
-	// below are the records that stand below one that names them: "tag number by".
+	// below are the highest records that stand below one that names them: "tag by number".
 	below []string
 	// incomplete are numbers that nothing but their parts tells of, begun all that may have been told to be incomplete
 	// before something else told of them.
@@ -161,7 +161,7 @@ func (tr *truth) accuse(authors map[PublicKey]*holding) map[Tag]uint32 {
 		}
 	}
 	named := map[Tag]uint32{}
-	accused, below := map[string]bool{}, map[string]bool{}
+	accused, below := map[string]bool{}, map[string]uint32{}
 	for c, at := range claims {
 		for key, h := range authors {
 			base, top := h.base()
@@ -171,7 +171,7 @@ func (tr *truth) accuse(authors map[PublicKey]*holding) map[Tag]uint32 {
 			i := slices.IndexFunc(h.hashes[c.s.Number], func(b Hash) bool { return b.Short() == c.s.Hash })
 			if i >= 0 {
 				if h.at[h.hashes[c.s.Number][i]].Compare(at) > 0 {
-					below[fmt.Sprint(c.s.Tag, c.s.Number, c.by)] = true
+					below[fmt.Sprint(c.s.Tag, c.by)] = max(below[fmt.Sprint(c.s.Tag, c.by)], c.s.Number)
 				}
 				continue
 			}
@@ -201,7 +201,11 @@ func (tr *truth) accuse(authors map[PublicKey]*holding) map[Tag]uint32 {
 			}
 		}
 	}
-	tr.accused, tr.below = slices.Sorted(maps.Keys(accused)), slices.Sorted(maps.Keys(below))
+	tr.accused = slices.Sorted(maps.Keys(accused))
+	for who, number := range below {
+		tr.below = append(tr.below, fmt.Sprint(who, " ", number))
+	}
+	slices.Sort(tr.below)
 	return named
 }
 
@@ -327,7 +331,7 @@ func (e *eyes) found() truth {
 		said := !f.By.IsZero()
 		switch {
 		case said && f.Kind == Reordered:
-			tr.below = append(tr.below, fmt.Sprint(f.Tag, f.First, f.By))
+			tr.below = append(tr.below, fmt.Sprint(fmt.Sprint(f.Tag, f.By), " ", f.First))
 		case said:
 			id := fmt.Sprint(f.Kind, " ", f.Tag)
 			accused[id] = true

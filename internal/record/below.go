@@ -1,0 +1,63 @@
+package record
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// judgeBelow tells who names what stands below, on their word: of each signer and named tag one line, with the highest
+// number, and as many lines as of accusations. Each line of the conversation says so for itself. stored are the claims
+// that Known had.
+func (s *session) judgeBelow(stored []Claim) {
+	for i := range stored {
+		s.tag(stored[i].Tag)
+	}
+	now := map[pair]*claimRow{}
+	for _, c := range s.claims(func(c *Claim) bool { return c.Below }) {
+		if p := (pair{Reordered, c.Tag, c.By}); now[p] == nil || now[p].Number < c.Number {
+			now[p] = c
+		}
+	}
+	for i := range stored {
+		if c := &stored[i]; now[pair{Reordered, c.Tag, c.By}] == nil {
+			s.takeBack(s.said(Reordered, c))
+		}
+	}
+	rows := slices.SortedFunc(maps.Values(now), func(a, b *claimRow) int {
+		return cmp.Or(s.rank(s.author(a.By), s.author(b.By)), bytes.Compare(a.Tag[:], b.Tag[:]))
+	})
+	for i, c := range rows {
+		if f := s.namedBelow(c); i < maxAccusations {
+			s.retell(f)
+		} else {
+			s.supersede(f)
+		}
+	}
+	f := Finding{Kind: Reordered, Count: max(0, len(rows)-maxAccusations)}
+	if f.Last = uint32(f.Count); f.Count > 0 {
+		s.retell(f)
+	} else {
+		s.supersede(f)
+	}
+}
+
+// namedBelow returns the finding that somebody names a record which stands below.
+func (s *session) namedBelow(c *claimRow) Finding {
+	f := s.said(Reordered, &c.Claim)
+	for _, a := range s.meant(&c.Claim) {
+		if slices.ContainsFunc(s.records(a, c.Number).rows, func(h Held) bool { return h.Hash.Short() == c.Hash }) {
+			f.Author, f.Name = a.Key, s.name(a.Key)
+		}
+	}
+	return f
+}
+
+// retell tells a finding in place of what was told of it with another Last.
+func (s *session) retell(f Finding) {
+	if s.askTold(f.ID()).last != f.Last {
+		s.supersede(f)
+	}
+	s.tell(f)
+}
