@@ -212,7 +212,8 @@ func (s *session) renamed(a *authorRow, number uint32, from, to string) {
 	f := s.finding(Renamed, a, number, s.placeOf(a, number).Place)
 	f.Was, f.Name = s.label(a.Key, from), s.label(a.Key, to)
 	s.takeBack(f)
-	if from != to && (from != "" || s.nicknamed(a, number)) {
+	// Of nicknames that are not pinned for want of room the tag is shown: one tag instead of another is no news.
+	if s.called(a.Key, from) != s.called(a.Key, to) && (from != "" || s.nicknamed(a, number)) {
 		s.tell(f)
 	}
 }

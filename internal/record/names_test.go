@@ -139,3 +139,26 @@ func TestAKeyHasAtMostEightNames(t *testing.T) {
 		t.Errorf("an old name is shown as %q", m.Name)
 	}
 }
+
+// Whoever had used up the eight nicknames was told of under each further one, as the same tag.
+func TestNamesThatAreNotShownAreNoChangeOfName(t *testing.T) {
+	l := newListener(t)
+	mallory := newScribe(t, 1, "")
+	var want []string
+	was := ""
+	for i := range 40 {
+		mallory.nick = "name" + string(rune('a'+i%20)) + string(rune('a'+i/20))
+		l.read(at(t, int64(i+1), mallory.write(Text("hello"))))
+		is := mallory.nick
+		if i >= 8 {
+			is = mallory.tag().Name()
+		}
+		if was != "" && was != is {
+			want = append(want, was+" is now called "+is)
+		}
+		was = is
+	}
+	if diff := cmp.Diff(want, texts(l.known.Findings())); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+}
