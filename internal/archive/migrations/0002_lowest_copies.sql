@@ -54,6 +54,8 @@ DROP TABLE parts;
 DELETE FROM claims;
 ALTER TABLE claims ADD COLUMN field INTEGER NOT NULL DEFAULT 0; -- where, at its place, the record stands that says so
 ALTER TABLE claims ADD COLUMN below INTEGER NOT NULL DEFAULT 0; -- 1: it is true, but what it names stands below it
+DROP INDEX claims_doubted;
+CREATE INDEX claims_waiting ON claims (tag) WHERE doubted = 1 OR below = 1;
 DELETE FROM groups;
 DELETE FROM pending;
 
