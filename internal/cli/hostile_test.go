@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // talks are the commands that talk to a relay, for a device with a signed room lab and a room text of plain texts.
@@ -77,7 +78,7 @@ func TestEveryCommandEndsAtEveryHostileRelay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for i, route := range routes {
-				if i > 0 && (testing.Short() || !deep[name]) {
+				if i > 0 && (testing.Short() || testenv.Race || !deep[name]) {
 					break
 				}
 				synctest.Test(t, func(t *testing.T) {
