@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -47,10 +48,10 @@ type app struct {
 	timeout time.Duration // how long a relay may be silent
 	budget  readBudget    // how much a reading may bring
 
-	printing   sync.Mutex // held while an object is printed: that the relay is slow is said from elsewhere
-	slowEvents bool       // --json prints events, of which one says that the relay is slow
-	slowSaid   time.Time  // when that was said in a line
-	relayAway  bool       // a watch has said that the relay cannot be reached
+	printing   sync.Mutex   // held while an object is printed: that the relay is slow is said from elsewhere
+	slowEvents bool         // --json prints events, of which one says that the relay is slow
+	slowSaid   atomic.Int64 // when that was said in a line, in Unix nanoseconds: two slow calls may end at once
+	relayAway  atomic.Bool  // a watch has said that the relay cannot be reached
 }
 
 // Main runs the program on the process's own arguments, streams and signals, and returns its exit code.

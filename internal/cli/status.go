@@ -105,9 +105,9 @@ func (a *app) slow(s remote.SlowCall) {
 			line = a.style.dim(excerpt(slowText(s), a.width-1))
 		}
 		a.status.draw(0, line)
-	case !s.Over && !a.relayAway && time.Since(a.slowSaid) >= printEvery:
+	case !s.Over && !a.relayAway.Load() && time.Since(time.Unix(0, a.slowSaid.Load())) >= printEvery:
 		if a.status.print(0, screen.Line(slowText(s))) {
-			a.slowSaid = time.Now()
+			a.slowSaid.Store(time.Now().UnixNano())
 		}
 	}
 }

@@ -360,8 +360,8 @@ func (f *follower) outlives(err error) bool {
 	if !unreachable && !unexpected && !(ok && refused.Reason == remote.TooSoon) {
 		return false
 	}
-	if !f.relayAway {
-		f.relayAway = true
+	if !f.relayAway.Load() {
+		f.relayAway.Store(true)
 		f.say("%s", f.style.warn(screen.Line(err.Error())+"; trying again until it works"))
 	}
 	return true
@@ -369,8 +369,8 @@ func (f *follower) outlives(err error) bool {
 
 // relayAnswers says so when the relay is back.
 func (f *follower) relayAnswers(err error) {
-	if err == nil && f.relayAway {
-		f.relayAway = false
+	if err == nil && f.relayAway.Load() {
+		f.relayAway.Store(false)
 		f.say("%s", f.style.good("the relay is back"))
 	}
 }
