@@ -240,21 +240,13 @@ func (l *ledger) askTold(id FindingID) toldRow {
 }
 
 // takeBack notes that a finding does not hold any more, if it was told.
-func (l *ledger) takeBack(f Finding) {
-	id := f.ID()
-	if !l.wasTold(id) {
-		return
-	}
-	l.told[id] = toldRow{}
-	if i := slices.IndexFunc(l.change.Told, func(g Finding) bool { return g.ID() == id }); i >= 0 {
-		l.change.Told = slices.Delete(l.change.Told, i, i+1)
-	} else {
-		l.change.TakenBack = append(l.change.TakenBack, f)
-	}
-}
+func (l *ledger) takeBack(f Finding) { l.withdraw(f, &l.change.TakenBack) }
 
 // supersede notes that nothing is to be said of a finding any more, if it was told.
-func (l *ledger) supersede(f Finding) {
+func (l *ledger) supersede(f Finding) { l.withdraw(f, &l.change.Superseded) }
+
+// withdraw drops a finding that this call has told, and adds one that was told before to those that are withdrawn.
+func (l *ledger) withdraw(f Finding, withdrawn *[]Finding) {
 	id := f.ID()
 	if !l.wasTold(id) {
 		return
@@ -263,7 +255,7 @@ func (l *ledger) supersede(f Finding) {
 	if i := slices.IndexFunc(l.change.Told, func(g Finding) bool { return g.ID() == id }); i >= 0 {
 		l.change.Told = slices.Delete(l.change.Told, i, i+1)
 	} else {
-		l.change.Superseded = append(l.change.Superseded, f)
+		*withdrawn = append(*withdrawn, f)
 	}
 }
 
