@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/runenames"
 )
@@ -135,6 +136,21 @@ func TestSeparatorsMakeNoOtherName(t *testing.T) {
 	}
 	if slices.Equal(Skeletons("٠"), Skeletons("٠٠")) || !slices.Equal(Skeletons("a-\u0323"), Skeletons("ạ")) {
 		t.Errorf("forms %q, %q, %q", Skeletons("٠"), Skeletons("٠٠"), Skeletons("a-\u0323"))
+	}
+}
+
+// A Cherokee letter was folded into its other case and back, so that a name and its folding were two names.
+func TestFoldingAgainChangesNothing(t *testing.T) {
+	for r := range rune(utf8.MaxRune + 1) {
+		if once := fold(string(r)); fold(once) != once {
+			t.Errorf("%U is folded to %q, and that to %q", r, once, fold(once))
+		}
+	}
+	for _, pair := range []string{"anaᏒ anaꮢ", "anaᏒ anaR", "ꭱna Rna"} {
+		a, b, _ := strings.Cut(pair, " ")
+		if !slices.Equal(Skeletons(a), Skeletons(b)) && !slices.Contains(Skeletons(a), Skeletons(b)[0]) {
+			t.Errorf("%q has the forms %q, %q has %q", a, Skeletons(a), b, Skeletons(b))
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
@@ -38,7 +39,16 @@ func lookalikes(nick string) []string {
 }
 
 // fold takes away what case and width tell apart: Unicode's form KC and case folding.
-func fold(s string) string { return norm.NFKC.String(cases.Fold().String(norm.NFKC.String(s))) }
+func fold(s string) string {
+	folded := cases.Fold().String(norm.NFKC.String(s))
+	// Fold turns each Cherokee letter into the other case, where Unicode has both become capitals.
+	return norm.NFKC.String(strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Cherokee, r) {
+			return unicode.ToUpper(r)
+		}
+		return r
+	}, folded))
+}
 
 // skeleton replaces each character by what it looks like (Unicode Technical Standard 39, section 4).
 func skeleton(s string) string {
