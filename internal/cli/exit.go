@@ -37,7 +37,7 @@ const exitCodesHelp = `Exit codes, the same for every command:
     5  relay unreachable, or what answers there is no relay
     6  no key opens it: wrong passphrase, or not for this room
     7  something is wrong: "verify" has told a finding ("recv" and "watch --messages N" end with 7, and
-       with 3 as "verify" does, only with --strict; "recv" also for what it told before and still stands)
+       with 3 as "verify" does, only with --strict, also for what was told before and still stands)
   130  interrupted`
 
 // usageError is a mistake in how a command was called.

@@ -34,10 +34,6 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 		return err
 	}
 	defer c.close()
-	before, _, err := c.Shown(recvMark)
-	if err != nil {
-		return err
-	}
 	arrivals, readErr := c.read(ctx)
 	shown, err := c.printHistory(c.Conversation, o)
 	if err != nil {
@@ -47,7 +43,7 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 		return err
 	}
 	if o.strict {
-		if err := c.tellStanding(before, o.asJSON); err != nil {
+		if err := c.tellStanding(o.asJSON); err != nil {
 			return err
 		}
 	}
@@ -253,9 +249,9 @@ func (c *conversation) printNewFindings(name string, asJSON bool) error {
 	return c.SetShown(name, mark)
 }
 
-// tellStanding counts what was told up to a mark, is not told again and still stands: a verdict is on all that is wrong.
-func (c *conversation) tellStanding(until room.Mark, asJSON bool) error {
-	all, err := c.Standing(until)
+// tellStanding counts what this command has not told and still stands: a verdict is on all that is wrong.
+func (c *conversation) tellStanding(asJSON bool) error {
+	all, err := c.Standing()
 	if err != nil {
 		return err
 	}
@@ -273,7 +269,7 @@ func (c *conversation) tellStanding(until room.Mark, asJSON bool) error {
 		stand = "stands"
 	}
 	c.tally.others += n
-	text := fmt.Sprintf("%s told before still %s; \"fernpost verify\" lists what is wrong", count(n, "finding"), stand)
+	text := fmt.Sprintf("%s from before still %s; \"fernpost verify\" lists what is wrong", count(n, "finding"), stand)
 	return c.printTold(findingJSON{Finding: "told before", Text: text, Count: &n}, wrong, asJSON)
 }
 

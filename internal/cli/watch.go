@@ -139,7 +139,8 @@ type watcher struct {
 	anchor   room.Anchor
 	barren   barren
 	rest     *unprinted
-	kept     remembered // what the archive has
+	lost     remote.Gaps // told by this watch
+	kept     remembered  // what the archive has
 }
 
 // unprinted are messages up to the position that no watch has printed, because it was to end after fewer.
@@ -253,15 +254,28 @@ func (w *watcher) poll(ctx context.Context) (news bool, err error) {
 	}
 	if err == nil {
 		about := append(aboutRelay(&got, w.stopped(&got, budget, &w.barren)), awaited(got.Position.Gaps, time.Now())...)
-		if err := w.relay.tell(w.app, about, 0, w.options.asJSON); err != nil {
+		open := slices.DeleteFunc(slices.Clone(got.Position.Gaps), func(r remote.Range) bool { return r.Asked() })
+		if err := w.relay.tell(w.app, about, len(open), w.options.asJSON); err != nil {
 			return false, err
 		}
 	}
 	w.position = got.Position
+	if w.done() && w.options.strict {
+		if err := w.tellGaps(each(w.lostBefore()), w.options.asJSON); err != nil {
+			return false, err
+		}
+	}
 	if serr := w.remember(); serr != nil {
 		return false, fmt.Errorf("the messages above were shown, but a later watch will show them again: %w", serr)
 	}
 	return findings.Entries > 0, err
+}
+
+// lostBefore returns what an earlier watch has told to be lacking, and still is.
+func (w *watcher) lostBefore() remote.Gaps {
+	return slices.DeleteFunc(slices.Clone(w.position.Gaps), func(r remote.Range) bool {
+		return !r.Asked() || slices.ContainsFunc(w.lost, func(l remote.Range) bool { return l.First <= r.Last && r.First <= l.Last })
+	})
 }
 
 // restOf returns those of the messages that stand behind the first n. No message above the entry known was printed before.
@@ -329,6 +343,7 @@ func (w *watcher) tellNews(n remote.News) error {
 			return err
 		}
 	}
+	w.lost = append(w.lost, n.Lost...)
 	return w.tellGaps(each(n.Lost), w.options.asJSON)
 }
 

@@ -150,6 +150,40 @@ func TestWatchTellsWhatWaits(t *testing.T) {
 	})
 }
 
+// With --strict a watch gave a good verdict on a room where an earlier one, or recv, had told what is missing.
+func TestAStrictWatchCountsWhatStillHolds(t *testing.T) {
+	for _, profile := range []string{plainText, signedText} {
+		synctest.Test(t, func(t *testing.T) {
+			class := newClass(t, relaytest.InBubble(t))
+			ana, bo := class.device("127.0.0.1"), class.device("127.0.0.1")
+			channel := fmt.Sprint(ana.makeRoom(profile))
+			for _, text := range []string{"one", "two", "three"} {
+				ana.must("send", text)
+			}
+			bo.must("join", "lab", "--channel", channel, "--profile", profile)
+			honest := bo.transport
+			bo.transport = &withheld{honest, 2}
+			bo.exits(exitPartly, "watch", "--from-start", "--messages", "2", "--strict")
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
+			defer cancel()
+			bo.runContext(ctx, "watch")
+			for _, text := range []string{"four", "five"} {
+				ana.must("send", text)
+				bo.exits(exitFindings, "watch", "--messages", "1", "--strict")
+				if profile == signedText {
+					bo.exits(exitFindings, "recv", "--strict")
+				}
+			}
+			bo.transport = honest
+			bo.must("watch", "--messages", "1", "--strict")
+			if got := bo.stdout.String(); !strings.Contains(got, "two") {
+				t.Errorf("%s: watch prints\n%s", profile, got)
+			}
+			bo.must("recv", "--strict")
+		})
+	}
+}
+
 // A watch that was to end after some messages never showed what had come with them: the next one went on behind all.
 func TestWatchOfSomeMessagesLosesNone(t *testing.T) {
 	for _, profile := range []string{plainText, signedText} {

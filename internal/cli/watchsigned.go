@@ -57,6 +57,11 @@ func (a *app) watchSigned(ctx context.Context, r keyring.Room, o watchOptions) (
 		if mark, err = c.printNews(mark, f); err != nil {
 			return false, err
 		}
+		if f.done() && o.strict {
+			if err := c.tellStanding(o.asJSON); err != nil {
+				return false, err
+			}
+		}
 		return arrivals.Entries > 0, readErr
 	})
 }

@@ -171,8 +171,8 @@ func (c *Conversation) Since(m Mark, most int) (News, error) {
 	return n, nil
 }
 
-// Standing returns the findings that came up to a mark and still hold, in the order of their coming.
-func (c *Conversation) Standing(until Mark) (all []record.Finding, err error) {
+// Standing returns the findings that still hold, in the order of their coming.
+func (c *Conversation) Standing() (all []record.Finding, err error) {
 	seen := map[record.FindingID]bool{}
 	for last, more := int64(0), true; more; {
 		events, err := c.store.Events(last, newsAtOnce)
@@ -182,10 +182,7 @@ func (c *Conversation) Standing(until Mark) (all []record.Finding, err error) {
 		more = len(events) == newsAtOnce
 		for i := range events {
 			f := &events[i].Finding
-			if last = events[i].ID; last > until.Event {
-				return all, nil
-			}
-			if seen[f.ID()] {
+			if last = events[i].ID; seen[f.ID()] {
 				continue
 			}
 			seen[f.ID()] = true
