@@ -33,7 +33,7 @@ func Decide(states []State, updates []Update, now time.Time) ([]State, []Decisio
 
 // take applies one update to a state.
 func (s *State) take(u *Update, now time.Time) Decision {
-	if u.Key == "" || u.Key != s.WriteKey {
+	if !sameKey(u.Key, s.WriteKey) {
 		return Decision{Err: ErrKey}
 	}
 	interval, since := u.Limits.Interval, s.LastUpdate
@@ -81,11 +81,21 @@ func (s *State) add(e *NewEntry, now time.Time) thingspeak.Entry {
 	return accepted
 }
 
-// remaining returns how much of an interval since a moment is left. A moment in the future means that the clock was set
-// back; it must not lock a channel for as long as that.
+// earliness is how much too early an update may come: who sends by an exact clock is early by as much as the update before
+// was late on its way.
+const earliness = 50 * time.Millisecond
+
+// remaining returns how much of an interval since a moment is left. Intervals of a second and more count from the whole
+// second of that moment, as the service has it (contract section 5.5), so that who sends every 15.000 s is never refused.
+// A moment in the future means that the clock was set back; it must not lock a channel for as long as that.
 func remaining(since time.Time, interval time.Duration, now time.Time) time.Duration {
 	if since.IsZero() || since.After(now) {
 		return 0
 	}
-	return max(0, interval-now.Sub(since))
+	open := since.Add(interval)
+	if interval >= time.Second {
+		// By whole seconds alone a sender is refused whose updates come now just after a full second, now just before.
+		open = open.Add(-max(earliness, time.Duration(since.Nanosecond())))
+	}
+	return max(0, open.Sub(now))
 }

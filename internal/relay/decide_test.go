@@ -2,6 +2,7 @@ package relay
 
 import (
 	"errors"
+	"math/rand/v2"
 	"testing"
 	"testing/cryptotest"
 	"time"
@@ -31,8 +32,11 @@ func TestDecideInterval(t *testing.T) {
 		{"first update ever", 15 * time.Second, time.Time{}, 0},
 		{"long after", 15 * time.Second, ago(time.Hour), 0},
 		{"exactly the interval after", 15 * time.Second, ago(15 * time.Second), 0},
-		{"a millisecond too soon", 15 * time.Second, ago(15*time.Second - time.Millisecond), time.Millisecond},
-		{"at the same moment", 15 * time.Second, ago(0), 15 * time.Second},
+		{"a second more than a fraction too soon", 15 * time.Second, ago(14 * time.Second), 13 * time.Millisecond},
+		{"in the whole second that opens the channel", 15 * time.Second, ago(14*time.Second + 988*time.Millisecond), 0},
+		{"a little early", 15 * time.Second, ago(14950 * time.Millisecond), 0},
+		{"at the same moment", 15 * time.Second, ago(0), 14*time.Second + 13*time.Millisecond},
+		{"too soon for less than a second", 200 * time.Millisecond, ago(199 * time.Millisecond), time.Millisecond},
 		{"no interval", 0, noon, 0},
 		{"after the clock was set back by a year", 15 * time.Second, noon.Add(8760 * time.Hour), 0},
 	} {
@@ -59,8 +63,52 @@ func TestDecideInterval(t *testing.T) {
 	}
 }
 
+// Senders by a clock of their own, whose updates take a little longer or shorter to come: npm's thingspeakclient sends
+// every 15.000 s, and one update in ten was lost.
+func TestDecideTakesAllOfAnExactClock(t *testing.T) {
+	const jitter = 20 * time.Millisecond
+	for _, interval := range []time.Duration{time.Second, 15 * time.Second} {
+		for phase := time.Duration(0); phase < time.Second; phase += 50 * time.Millisecond {
+			random := rand.New(rand.NewPCG(1, uint64(phase)))
+			limits := &Limits{Interval: interval}
+			states := []State{{Channel: 1, WriteKey: "K"}}
+			for i := range 1000 {
+				sent := noon.Truncate(time.Second).Add(phase + time.Duration(i)*interval)
+				comes := sent.Add(time.Duration(random.Int64N(int64(2*jitter))) - jitter)
+				var decisions []Decision
+				states, decisions = Decide(states, []Update{single(1, "K", limits, thingspeak.Entry{})}, comes)
+				if err := decisions[0].Err; err != nil {
+					t.Fatalf("update %d of one every %v, %v past the second: %v", i+1, interval, phase, err)
+				}
+			}
+		}
+	}
+}
+
+// What a refused sender is told to wait is enough, to the millisecond, and no more than that.
+func TestDecideTakesWhoWaitedAsTold(t *testing.T) {
+	limits := &Limits{Interval: 15 * time.Second}
+	update := []Update{single(1, "K", limits, thingspeak.Entry{})}
+	for fraction := time.Duration(0); fraction < time.Second; fraction += time.Millisecond {
+		first := noon.Truncate(time.Second).Add(fraction)
+		states, _ := Decide([]State{{Channel: 1, WriteKey: "K"}}, update, first)
+		_, refused := Decide(states, update, first.Add(3*time.Second))
+		tooSoon, ok := errors.AsType[*TooSoonError](refused[0].Err)
+		if !ok {
+			t.Fatalf("after 3 s: %v, want too soon", refused[0].Err)
+		}
+		open := first.Add(3*time.Second + tooSoon.Wait)
+		if _, d := Decide(states, update, open); d[0].Err != nil {
+			t.Errorf("%v past the second: waited %v as told, and got %v", fraction, tooSoon.Wait, d[0].Err)
+		}
+		if _, d := Decide(states, update, open.Add(-time.Millisecond)); d[0].Err == nil {
+			t.Errorf("%v past the second: taken before the %v it was told to wait", fraction, tooSoon.Wait)
+		}
+	}
+}
+
 func TestDecideOrderOfArrival(t *testing.T) {
-	slow := &Limits{Interval: time.Second}
+	slow := &Limits{Interval: time.Hour}
 	states := []State{{Channel: 10, WriteKey: "A"}, {Channel: 20, WriteKey: "B"}, {Channel: 30}}
 	updates := []Update{
 		single(20, "B", slow, thingspeak.Entry{}),
@@ -84,7 +132,7 @@ func TestDecideOrderOfArrival(t *testing.T) {
 			got = append(got, d.Err.Error())
 		}
 	}
-	soon := "too soon, next update in 1s"
+	soon := "too soon, next update in 59m59.013s"
 	if want := []string{"taken", "key", "taken", soon, soon, "key", "key", "key"}; !cmp.Equal(got, want) {
 		t.Errorf("decisions are %q, want %q", got, want)
 	}

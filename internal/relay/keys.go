@@ -1,6 +1,9 @@
 package relay
 
-import "crypto/rand"
+import (
+	"crypto/rand"
+	"crypto/subtle"
+)
 
 const (
 	keyLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -25,6 +28,12 @@ func NewKey() string {
 		}
 	}
 	return string(key)
+}
+
+// sameKey reports whether a key that somebody shows is the right one, in a time that does not tell how much of it is.
+// Without a key nothing opens.
+func sameKey(shown, right string) bool {
+	return right != "" && subtle.ConstantTimeCompare([]byte(shown), []byte(right)) == 1
 }
 
 // newChannelID returns a random channel number.

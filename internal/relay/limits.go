@@ -10,7 +10,8 @@ import (
 // Limits are what a relay grants (contract section 12). They are values: a preset is a starting point, and each can be
 // set by itself.
 type Limits struct {
-	// Interval is the least time between two accepted updates of a channel; 0 for none.
+	// Interval is the least time between two accepted updates of a channel; 0 for none. It and BulkInterval count in whole
+	// seconds.
 	Interval time.Duration
 	// BulkInterval is the least time between two bulk calls to a channel; 0 for none.
 	BulkInterval time.Duration

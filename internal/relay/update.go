@@ -78,7 +78,7 @@ func (r *Relay) MayWrite(ctx context.Context, channel int64, key string) error {
 	if err != nil {
 		return err
 	}
-	if key == "" || key != v.State.WriteKey {
+	if !sameKey(key, v.State.WriteKey) {
 		return ErrKey
 	}
 	return nil

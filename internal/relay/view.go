@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -36,7 +35,11 @@ func (r *Relay) View(ctx context.Context, id int64, key string) (*View, error) {
 
 // Opens reports whether a key is one of the channel's own.
 func (v *View) Opens(key string) bool {
-	return key != "" && slices.ContainsFunc(v.Channel.Keys, func(k thingspeak.Key) bool { return k.Text == key })
+	opens := false
+	for _, k := range v.Channel.Keys {
+		opens = sameKey(key, k.Text) || opens // the time tells neither whether nor which
+	}
+	return opens
 }
 
 // OwnView opens a channel of an account; a channel of somebody else is ErrNotFound.
