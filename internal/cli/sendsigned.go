@@ -80,6 +80,11 @@ func (c *conversation) compose(ctx context.Context, body record.Body) (room.Writ
 			return room.Written{Number: begun.Number, Entries: begun.Entries}, c.announce(ctx, 0)
 		}
 	}
+	if device, ok := body.(record.Device); ok {
+		if err := c.saysMore(device); err != nil {
+			return room.Written{}, err
+		}
+	}
 	entries, err := c.Entries(body)
 	if err != nil {
 		return room.Written{}, err
@@ -92,6 +97,25 @@ func (c *conversation) compose(ctx context.Context, body record.Body) (room.Writ
 		err = usageError{err}
 	}
 	return written, err
+}
+
+// saysMore refuses to say of a device what was said already: it would change nothing.
+func (c *conversation) saysMore(d record.Device) error {
+	ours, theirs, err := c.Claims(d.Key)
+	if err != nil {
+		return err
+	}
+	const posted = "\"fernpost outbox\" lists it, if that was not posted yet"
+	tag := d.Key.Tag().Name()
+	switch {
+	case ours != nil && *ours && !d.Withdraws():
+		return hint(usagef("you have said already that %s is a device of yours", tag), posted)
+	case ours != nil && !*ours && d.Withdraws():
+		return hint(usagef("you have said already that %s is no device of yours, nor the other way round", tag), posted)
+	case ours == nil && theirs == nil && d.Withdraws():
+		c.say("neither you nor %s has claimed the other so far: this takes back a consent that you may have given, for good", tag)
+	}
+	return nil
 }
 
 // begun returns the message of the outbox that holds this file and was not accepted as a whole yet, nil if there is

@@ -51,6 +51,30 @@ func (c *Conversation) Forget(key record.PublicKey, now time.Time) error {
 	return c.change("forgetting a key", key, func() error { return c.store.Forget(key, now) })
 }
 
+// Claims returns what our own newest record about a key says, and what its newest one says about ours: whether it calls
+// the other a device; nil where there is none. Ours counts as soon as it is in the outbox.
+func (c *Conversation) Claims(key record.PublicKey) (ours, theirs *bool, err error) {
+	all, err := c.store.Devices(key)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading which devices are whose: %w", err)
+	}
+	for i := range all {
+		switch d := &all[i]; {
+		case d.Author == c.own && d.Device == key:
+			ours = &d.Claims
+		case d.Author == key && d.Device == c.own:
+			theirs = &d.Claims
+		}
+	}
+	waiting, err := c.OnTheirWay()
+	for i := range waiting {
+		if d, ok := waiting[i].Record.Body.(record.Device); ok && d.Key == key {
+			ours = new(!d.Withdraws())
+		}
+	}
+	return ours, theirs, err
+}
+
 func (c *Conversation) change(doing string, key record.PublicKey, work func() error) error {
 	err := c.transact(func() error {
 		if _, ok, err := c.store.Author(key); err != nil {
