@@ -328,9 +328,7 @@ func (w *watcher) remember() error {
 func (w *watcher) tellNews(n remote.News) error {
 	var all []findingJSON
 	if n.Cleared {
-		all = append(all, findingJSON{
-			Finding: "cleared", Text: "the channel was cleared, or the relay lost its entries; reading goes on with the new ones",
-		})
+		all = append(all, jsonOfFinding(&record.Finding{Kind: record.Cleared}, false))
 	}
 	if gone := slices.Sorted(slices.Values(slices.Concat(n.Altered, n.Rewritten))); len(gone) > 0 {
 		all = append(all, findingJSON{

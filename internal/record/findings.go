@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// FindingKind is what a [Finding] is about. [Reader.Read] tells all kinds but Unsigned, Wiped and NotOurs: those tells
-// whoever opens the tokens, with the words and identities of this package.
+// FindingKind is what a [Finding] is about. [Reader.Read] tells all kinds but Unsigned, Wiped, Cleared and NotOurs: those
+// tells whoever opens the tokens, with the words and identities of this package.
 type FindingKind uint8
 
 // The kinds of findings.
@@ -47,6 +47,8 @@ const (
 	Malformed
 	// Refuted: a seen that cannot be true.
 	Refuted
+	// Cleared: all entries that were read are there no more, and the numbers have begun anew.
+	Cleared
 )
 
 var findingKinds = [...]string{
@@ -54,6 +56,7 @@ var findingKinds = [...]string{
 	Unsigned: "unsigned", Incomplete: "incomplete", Wiped: "wiped", NotOurs: "not ours", Newer: "newer",
 	Renamed: "renamed", Contradiction: "contradiction",
 	Hidden: "hidden", Malformed: "malformed", Refuted: "refuted",
+	Cleared: "cleared",
 }
 
 // String names the kind, as in "not ours".
@@ -204,7 +207,9 @@ func (f *Finding) Text() string {
 	case Incomplete:
 		return f.incomplete()
 	case Wiped:
-		return "the relay lost or rewrote " + Entries(f.At.Entry, f.Until) + ", or the channel was cleared"
+		return "the relay lost or rewrote " + Entries(f.At.Entry, f.Until)
+	case Cleared:
+		return "the channel was cleared, or the relay lost its entries"
 	case NotOurs:
 		if f.Count == 1 {
 			return "1 entry not for this key"

@@ -45,12 +45,13 @@ func TestFindingText(t *testing.T) {
 		},
 		{
 			Finding{Kind: Wiped, At: Place{0, 40}, Until: 52},
-			"the relay lost or rewrote entries 40–52, or the channel was cleared",
+			"the relay lost or rewrote entries 40–52",
 		},
 		{
 			Finding{Kind: Wiped, At: Place{0, 40}, Until: 40},
-			"the relay lost or rewrote entry 40, or the channel was cleared",
+			"the relay lost or rewrote entry 40",
 		},
+		{Finding{Kind: Cleared, At: Place{0, 1}, Until: 52}, "the channel was cleared, or the relay lost its entries"},
 		{Finding{Kind: NotOurs, Count: 3}, "3 entries not for this key"},
 		{Finding{Kind: NotOurs, Count: 1}, "1 entry not for this key"},
 		{
@@ -115,13 +116,15 @@ func TestFindingID(t *testing.T) {
 		{{Kind: Missing, Tag: Tag{1}, First: 3}, {Kind: Missing, Tag: Tag{2}, First: 3}},
 		{{Kind: Namesake, Author: ana, Name: "ana"}, {Kind: Namesake, Author: ana, Name: "bo"}},
 		{{Kind: Wiped, At: Place{0, 4}}, {Kind: Wiped, At: Place{1, 4}}},
+		{{Kind: Cleared, At: Place{0, 4}}, {Kind: Cleared, At: Place{1, 4}}},
+		{{Kind: Cleared, At: Place{0, 4}}, {Kind: Wiped, At: Place{0, 4}}},
 		{{Kind: Malformed, Author: ana, First: 3}, {Kind: Malformed}},
 	} {
 		if pair[0].ID() == pair[1].ID() || pair[0].ID().String() == pair[1].ID().String() {
 			t.Errorf("%+v and %+v are one", pair[0], pair[1])
 		}
 	}
-	for k := Repeat; k <= Refuted; k++ {
+	for k := Repeat; k <= Cleared; k++ {
 		if k.String() == "" || strings.HasPrefix(k.String(), "finding") {
 			t.Errorf("kind %d has no name", k)
 		}

@@ -448,8 +448,8 @@ func TestRewrittenEntries(t *testing.T) {
 	changed[4].Fields[0] = thingspeak.Text("gone")
 	changed[3].Fields[7] = thingspeak.Text("21.5") // of no concern
 	want := []string{
-		"the relay lost or rewrote entries 2–3, or the channel was cleared",
-		"the relay lost or rewrote entry 5, or the channel was cleared",
+		"the relay lost or rewrote entries 2–3",
+		"the relay lost or rewrote entry 5",
 		"ana 5 stands behind ana 6",
 	}
 	got := bo.handIn(changed[:5], nil)
@@ -474,8 +474,8 @@ func TestRewrittenEntries(t *testing.T) {
 		f.View.Holes = []record.Hole{{First: 4, Last: 4, Asked: true}, {First: 5, Last: 5}}
 	}
 	want = []string{
-		"the relay lost or rewrote entry 1, or the channel was cleared",
-		"the relay lost or rewrote entry 4, or the channel was cleared",
+		"the relay lost or rewrote entry 1",
+		"the relay lost or rewrote entry 4",
 	}
 	if d := cmp.Diff(want, told(bo.handIn(nil, gone).Told)); d != "" {
 		t.Error(d)
@@ -529,7 +529,7 @@ func TestClear(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	finding := []string{"the relay lost or rewrote entries 1–3, or the channel was cleared"}
+	finding := []string{"the channel was cleared, or the relay lost its entries"}
 	if d := cmp.Diff(finding, told(got.Told)); d != "" {
 		t.Error(d)
 	}

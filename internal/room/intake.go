@@ -233,7 +233,7 @@ func (in *Intake) clear() error {
 			return err
 		}
 		if first.Entry > 0 {
-			told = []record.Finding{wiped(first, last.Entry)}
+			told = []record.Finding{lost(record.Cleared, first, last.Entry)}
 		}
 		if state.Clears == kept.MaxClear {
 			return errors.New("the channel was cleared too often")

@@ -13,19 +13,19 @@ func (b *batch) tellLost(facts *Facts) error {
 	if facts == nil {
 		return nil // another row of the same number may come that has what is lacking
 	}
-	lost, err := b.gone(facts)
+	all, err := b.gone(facts)
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(lost, record.Place.Compare)
-	lost = slices.Compact(lost)
-	for len(lost) > 0 {
+	slices.SortFunc(all, record.Place.Compare)
+	all = slices.Compact(all)
+	for len(all) > 0 {
 		n := 1
-		for n < len(lost) && lost[n].Clear == lost[0].Clear && lost[n].Entry == lost[n-1].Entry+1 {
+		for n < len(all) && all[n].Clear == all[0].Clear && all[n].Entry == all[n-1].Entry+1 {
 			n++
 		}
-		b.told = append(b.told, wiped(lost[0], lost[n-1].Entry))
-		lost = lost[n:]
+		b.told = append(b.told, lost(record.Wiped, all[0], all[n-1].Entry))
+		all = all[n:]
 	}
 	return nil
 }
@@ -100,7 +100,7 @@ func (b *batch) mark(first, last int64) (marked []record.Place, err error) {
 	return marked, nil
 }
 
-// wiped is the finding that entries are not there any more, or are other ones.
-func wiped(first record.Place, last int64) record.Finding {
-	return record.Finding{Kind: record.Wiped, At: first, Until: last, Count: int(last - first.Entry + 1)}
+// lost is the finding that entries are not there any more, or are other ones: some of them, or all after a clear.
+func lost(kind record.FindingKind, first record.Place, last int64) record.Finding {
+	return record.Finding{Kind: kind, At: first, Until: last, Count: int(last - first.Entry + 1)}
 }
