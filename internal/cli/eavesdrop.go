@@ -78,16 +78,25 @@ func (a *app) eavesdrop(ctx context.Context, o eavesdropOptions) error {
 	if o.raw {
 		return a.printRaw(func(to io.Writer) error {
 			_, err := client.Raw(ctx, remote.Query{Results: results(o.newest)}, to)
-			return err
+			return o.explain(err)
 		})
 	}
 	return a.showSightings(o, func(visit func(*thingspeak.Entry) error) (feedEnd, error) {
 		rows := 0
-		return readChannel(ctx, client, o.newest, o.newest == 0, func(e *thingspeak.Entry) error {
+		end, err := readChannel(ctx, client, o.newest, o.newest == 0, func(e *thingspeak.Entry) error {
 			rows++
 			return visit(e)
 		}, func() bool { return o.newest > 0 && rows >= o.newest })
+		return end, o.explain(err)
 	})
+}
+
+// explain is for a channel that was named by its number; a room's was read before.
+func (o *eavesdropOptions) explain(err error) error {
+	if o.channel == 0 {
+		return err
+	}
+	return explainRead(err, o.channel)
 }
 
 func (a *app) eavesdropCSV(ctx context.Context, o eavesdropOptions) error {

@@ -384,10 +384,7 @@ func (a *app) checkChannel(ctx context.Context, r *keyring.Room) error {
 	defer client.Close()
 	channel, err := client.Channel(ctx)
 	if err != nil {
-		if e, ok := errors.AsType[*remote.RefusedError](err); ok && e.Reason == remote.KeyRefused {
-			return hint(err, "channel %d is private: add --read-key-file FILE", r.Channel)
-		}
-		return err
+		return explainRead(err, r.Channel)
 	}
 	if len(r.Fields) == 0 {
 		r.Fields = slices.Collect(channel.Enabled().All())
@@ -405,6 +402,14 @@ func (a *app) checkChannel(ctx context.Context, r *keyring.Room) error {
 		a.say("the channel's name is %q", name)
 	}
 	return nil
+}
+
+// explainRead says what may be wrong when a channel cannot be read: a relay does not tell a private one from none.
+func explainRead(err error, channel int64) error {
+	if e, ok := errors.AsType[*remote.RefusedError](err); ok && e.Reason == remote.KeyRefused {
+		return hint(err, "channel %d is private: add --read-key-file FILE; or no channel has that number", channel)
+	}
+	return err
 }
 
 // showRoom prints what was made and what others need to join.

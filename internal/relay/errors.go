@@ -8,7 +8,8 @@ import (
 
 // Refusals. A door maps each to what its protocol says.
 var (
-	// ErrNotFound: there is no such channel, entry or account.
+	// ErrNotFound: there is no such channel, entry or account. Of a channel it is said to its owner only, or where no
+	// channel can have that number.
 	ErrNotFound = errors.New("not found")
 	// ErrKey: the key is missing, unknown, or opens something else.
 	ErrKey = errors.New("key refused")

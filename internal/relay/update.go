@@ -71,12 +71,12 @@ func (r *Relay) Update(ctx context.Context, u Update) (Accepted, error) {
 	return Accepted{Channel: u.Channel, Entries: d.Entries}, nil
 }
 
-// MayWrite tells whether a key writes a channel: nil, ErrNotFound or ErrKey. It is for doors that have to tell the two
-// apart, or want to know before they read a large body; an update is judged by Decide in any case.
+// MayWrite tells whether a key writes a channel: nil, ErrNotFound or ErrKey, as [Relay.View] does. It is for doors that
+// have to tell the two apart, or want to know before they read a large body; an update is judged by Decide in any case.
 func (r *Relay) MayWrite(ctx context.Context, channel int64, key string) error {
 	v, err := r.view(ctx, channel)
 	if err != nil {
-		return err
+		return hidden(channel, err)
 	}
 	if !sameKey(key, v.State.WriteKey) {
 		return ErrKey

@@ -21,11 +21,12 @@ type View struct {
 }
 
 // View opens a channel for reading. A public channel needs no key, and a wrong one is ignored; a private one takes any
-// key of its own (contract section 2). The errors are ErrNotFound and ErrKey.
+// key of its own (contract section 2). The errors are ErrNotFound and ErrKey: a private channel looks like a number that
+// could be one's, and is nobody's.
 func (r *Relay) View(ctx context.Context, id int64, key string) (*View, error) {
 	v, err := r.view(ctx, id)
 	if err != nil {
-		return nil, err
+		return nil, hidden(id, err)
 	}
 	if v.Channel.Public || v.Opens(key) {
 		return v, nil
@@ -40,6 +41,14 @@ func (v *View) Opens(key string) bool {
 		opens = sameKey(key, k.Text) || opens // the time tells neither whether nor which
 	}
 	return opens
+}
+
+// hidden tells whoever has no key nothing of which numbers are in use.
+func hidden(id int64, err error) error {
+	if errors.Is(err, ErrNotFound) && id >= lowestChannel && id <= highestChannel {
+		return ErrKey
+	}
+	return err
 }
 
 // OwnView opens a channel of an account; a channel of somebody else is ErrNotFound.

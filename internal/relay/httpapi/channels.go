@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"strconv"
@@ -81,6 +82,9 @@ func (a *api) channel(q *request) (*reply, error) {
 		}
 	}
 	v, err := a.open(q)
+	if unknown == nil && errors.Is(err, relay.ErrKey) {
+		return nil, relay.ErrNotFound // what is not the account's own, as in changing and deleting
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func (a *api) entry(q *request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := a.relay.Entry(q.Context(), v, integer(q.PathValue("entry")))
+	e, err := a.relay.Entry(q.Context(), v, q.entryID())
 	return q.entryReply(e, err, q.columns(v.Channel.Enabled()))
 }
 
@@ -40,7 +40,7 @@ func (a *api) lastOfField(q *request) (*reply, error) {
 // fieldOfEntry answers with one field of an entry by its number.
 func (a *api) fieldOfEntry(q *request) (*reply, error) {
 	return a.oneField(q, func(v *relay.View, _ int) (*thingspeak.Entry, error) {
-		return a.relay.Entry(q.Context(), v, integer(q.PathValue("entry")))
+		return a.relay.Entry(q.Context(), v, q.entryID())
 	})
 }
 

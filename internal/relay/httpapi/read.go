@@ -113,11 +113,21 @@ func (q *request) columns(fields thingspeak.FieldSet) thingspeak.Header {
 	}
 }
 
+// entryID returns the entry number of the path, 0 for what is no number. Other than in parameters, where the service
+// takes the digits that stand first, half a number does not name an entry.
+func (q *request) entryID() int64 {
+	n, err := strconv.ParseUint(q.PathValue("entry"), 10, 63)
+	if err != nil {
+		return 0
+	}
+	return int64(n)
+}
+
 // field returns the field number of the path, which may be written as "field1". An impossible one is refused as the
 // service does.
 func (q *request) field() (int, bool) {
-	n, err := strconv.Atoi(strings.TrimPrefix(q.PathValue("field"), "field"))
-	return n, err == nil && n >= 1 && n <= thingspeak.FieldCount
+	n, err := strconv.ParseUint(strings.TrimPrefix(q.PathValue("field"), "field"), 10, 8)
+	return int(n), err == nil && n >= 1 && n <= thingspeak.FieldCount
 }
 
 // badField answers a field number outside 1 to 8 (contract section 4).
