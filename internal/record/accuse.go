@@ -41,6 +41,15 @@ type pair struct {
 	by   PublicKey
 }
 
+// pairs holds the claim with the highest number of each pair.
+type pairs map[pair]*claimRow
+
+func (all pairs) add(kind FindingKind, c *claimRow) {
+	if p := (pair{kind, c.Tag, c.By}); all[p] == nil || all[p].Number < c.Number {
+		all[p] = c
+	}
+}
+
 // judgeClaims tells what a seen accuses, unless what came since then says otherwise. stored are the claims that Known
 // had.
 func (s *session) judgeClaims(stored []Claim) {
@@ -50,7 +59,7 @@ func (s *session) judgeClaims(stored []Claim) {
 	s.fulfil(stored)
 	told, more := 0, 0
 	waiting := Finding{Kind: Missing, Waiting: true} // counts those for which there is no room
-	now := map[pair]bool{}
+	now := pairs{}
 	for _, a := range s.accusations(now) {
 		f := s.accuse(a)
 		switch {
@@ -77,14 +86,13 @@ func (s *session) judgeClaims(stored []Claim) {
 			s.outdate(a, f)
 		}
 	}
-	if f := (Finding{Kind: Missing, Count: more}); more > 0 {
-		s.tell(f)
-	} else {
-		s.supersede(f)
-	}
+	s.tellMore(Missing, more)
 	if waiting.Count > 0 {
 		s.result.Waiting = append(s.result.Waiting, waiting)
 	}
+	refuted := maps.Clone(now)
+	maps.DeleteFunc(refuted, func(p pair, _ *claimRow) bool { return p.kind != Refuted })
+	s.tellPairs(refuted, Refuted, s.refuted)
 	s.withdraw(stored, now)
 }
 
@@ -144,11 +152,11 @@ func (s *session) outdate(a *accusation, f Finding) {
 }
 
 // withdraw takes back what was told of claims that accuse nobody any more.
-func (s *session) withdraw(stored []Claim, now map[pair]bool) {
+func (s *session) withdraw(stored []Claim, now pairs) {
 	for i := range stored {
 		c := &stored[i]
 		for _, kind := range []FindingKind{Missing, Fork, Refuted} {
-			if p := (pair{kind, c.Tag, c.By}); now[p] || !s.wasTold(saidID(kind, c.Tag, c.By)) {
+			if p := (pair{kind, c.Tag, c.By}); now[p] != nil || !s.wasTold(saidID(kind, c.Tag, c.By)) {
 				continue
 			}
 			switch f := s.said(kind, c); {
@@ -181,8 +189,8 @@ func (s *session) lacks(c *Claim) bool {
 }
 
 // accusations returns what the claims say that contradict what is held, by the rank of who says so. It notes who
-// accuses whom in now, and tells of the claims that are refuted.
-func (s *session) accusations(now map[pair]bool) (all []*accusation) {
+// accuses whom in now, and whose word about whom is refuted.
+func (s *session) accusations(now pairs) (all []*accusation) {
 	type about struct {
 		kind     FindingKind
 		tag      Tag
@@ -196,12 +204,11 @@ func (s *session) accusations(now map[pair]bool) (all []*accusation) {
 		if a == nil {
 			continue
 		}
-		now[pair{a.kind, a.tag, c.By}] = true
+		now.add(a.kind, c)
 		if a.kind == Missing {
 			s.accused[c.Tag] = max(s.accused[c.Tag], c.Number)
 		}
 		if a.kind == Refuted {
-			s.tell(s.refuted(c, a.who))
 			continue
 		}
 		key := about{kind: a.kind, tag: a.tag, complete: a.complete}
@@ -320,8 +327,8 @@ func (s *session) names(by []*authorRow) string {
 }
 
 // refuted returns the finding about a claim that cannot be true.
-func (s *session) refuted(c *claimRow, who *authorRow) Finding {
-	f := s.finding(Refuted, who, c.Number, c.At.Place)
+func (s *session) refuted(c *claimRow) Finding {
+	f := s.finding(Refuted, s.meant(&c.Claim)[0], c.Number, c.At.Place)
 	f.By, f.ByName, f.Count = c.By, s.name(c.By), 1
 	return f
 }

@@ -130,6 +130,43 @@ func TestAccusationsAreBounded(t *testing.T) {
 	if !slices.ContainsFunc(l.known.Findings(), func(f Finding) bool { return f.By == mal.key() }) {
 		t.Error("who is known longest has no line")
 	}
+	// The count was told once, and never again.
+	more := newScribe(t, 50, "more").write(Text("?"), Seen{ana.tag(), 6000, ShortHash{1}})
+	want := []string{"12 more claims that messages are missing, or were written twice"}
+	if diff := cmp.Diff(want, texts(l.read(at(t, 100, more)).Change.Told)); diff != "" {
+		t.Errorf("one more (-want +got):\n%s", diff)
+	}
+	if found := texts(l.known.Findings()); len(found) != maxAccusations+1 || !slices.Contains(found, want[0]) {
+		t.Errorf("%d lines: %q", len(found), found)
+	}
+}
+
+// Each of those whose word could not be true had a line, however many they were.
+func TestRefutedClaimsAreBounded(t *testing.T) {
+	ana := newScribe(t, 1, "ana")
+	first := ana.write(Text("hello"))
+	order := []Signed{first}
+	for i := range byte(14) {
+		sybil := newScribe(t, 10+i, fmt.Sprint("sybil", i))
+		order = append(order, sybil.write(Heartbeat{{ana.tag(), 6000, ShortHash{1}}}, Seen{ana.tag(), 5000, ShortHash{1}}))
+	}
+	for range 3 {
+		order = append(order, ana.write(Text("and")))
+	}
+	once, steps := newListener(t), newListener(t)
+	once.read(at(t, 1, order...))
+	want := "4 more claims that cannot be, as what was written before stands below"
+	found := texts(once.known.Findings())
+	if len(found) != maxAccusations+1 || !slices.Contains(found, want) || !slices.Contains(found,
+		"sybil0 names ana 6000, but what ana wrote before stands below: that cannot be, and accuses nobody") {
+		t.Errorf("told %q", found)
+	}
+	for i, r := range order {
+		steps.read(at(t, int64(i+1), r))
+	}
+	if diff := cmp.Diff(found, texts(steps.known.Findings())); diff != "" {
+		t.Errorf("told at once and step by step (-once +steps):\n%s", diff)
+	}
 }
 
 // Of accusations that wait more than ten are counted, and none is lost.

@@ -7,36 +7,45 @@ import (
 	"slices"
 )
 
-// judgeBelow tells who names what stands below, on their word: of each signer and named tag one line, with the highest
-// number, and as many lines as of accusations. Each line of the conversation says so for itself. stored are the claims
-// that Known had.
+// judgeBelow tells who names what stands below, on their word. Each line of the conversation says so for itself. stored are
+// the claims that Known had.
 func (s *session) judgeBelow(stored []Claim) {
 	for i := range stored {
 		s.tag(stored[i].Tag)
 	}
-	now := map[pair]*claimRow{}
+	now := pairs{}
 	for _, c := range s.claims(func(c *Claim) bool { return c.Below }) {
-		if p := (pair{Reordered, c.Tag, c.By}); now[p] == nil || now[p].Number < c.Number {
-			now[p] = c
-		}
+		now.add(Reordered, c)
 	}
 	for i := range stored {
 		if c := &stored[i]; now[pair{Reordered, c.Tag, c.By}] == nil {
 			s.takeBack(s.said(Reordered, c))
 		}
 	}
-	rows := slices.SortedFunc(maps.Values(now), func(a, b *claimRow) int {
+	s.tellPairs(now, Reordered, s.namedBelow)
+}
+
+// tellPairs tells what is said of a kind that accuses nobody: of each signer and named tag one line, with the highest number,
+// and as many lines as of accusations; of more there is a count.
+func (s *session) tellPairs(all pairs, kind FindingKind, finding func(*claimRow) Finding) {
+	rows := slices.Collect(maps.Values(all))
+	slices.SortFunc(rows, func(a, b *claimRow) int {
 		return cmp.Or(s.rank(s.author(a.By), s.author(b.By)), bytes.Compare(a.Tag[:], b.Tag[:]))
 	})
 	for i, c := range rows {
-		if f := s.namedBelow(c); i < maxAccusations {
+		if f := finding(c); i < maxAccusations {
 			s.retell(f)
 		} else {
 			s.supersede(f)
 		}
 	}
-	f := Finding{Kind: Reordered, Count: max(0, len(rows)-maxAccusations)}
-	if f.Last = uint32(f.Count); f.Count > 0 {
+	s.tellMore(kind, len(rows)-maxAccusations)
+}
+
+// tellMore tells how many lines of a kind there is no room for, in place of the number that was told before.
+func (s *session) tellMore(kind FindingKind, n int) {
+	f := Finding{Kind: kind, Count: n, Last: uint32(max(n, 0))}
+	if n > 0 {
 		s.retell(f)
 	} else {
 		s.supersede(f)

@@ -143,7 +143,8 @@
 //     its signer that names it, that is told as reordered, on the signer's word: of each signer
 //     and tag one line, with the highest such number, at most ten, ranked as accusers are (below); of more there is a count.
 //   - Otherwise, if the next lower number held stands in a later entry than the lowest record that names it, the seen is
-//     refuted: whoever names a number has seen it, and so what was written before.
+//     refuted: whoever names a number has seen it, and so what was written before. It accuses nobody, and is told in as many
+//     lines as what is reordered on somebody's word.
 //   - Otherwise it accuses: of a fork, if the number is held with another hash; of all numbers above the highest held up to
 //     that one being missing, if it lies above. Between two that are held it says nothing new. Where two keys have one tag,
 //     what matches neither is missing, of that tag.

@@ -182,6 +182,9 @@ func (f *Finding) Text() string {
 	case Malformed:
 		return f.malformed()
 	case Refuted:
+		if f.By.IsZero() {
+			return plural(uint64(f.Count), "more claim") + " that cannot be, as what was written before stands below"
+		}
 		return fmt.Sprintf("%s names %s, but what %s wrote before stands below: that cannot be, and accuses nobody",
 			f.ByName, f.numbers(), f.Name)
 	case Fork:

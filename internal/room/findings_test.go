@@ -697,6 +697,39 @@ func TestSince(t *testing.T) {
 	}
 }
 
+// Who looked in later got, of what is told anew in place of an older line, both.
+func TestSinceLeavesOutWhatWasToldAnew(t *testing.T) {
+	h := newHall(t)
+	ana, bo := h.join(1, "ana"), h.join(2, "bo")
+	ana.say("hello")
+	eve := h.insider()
+	var previous record.ShortHash
+	for n := range uint32(3) {
+		s := eve.sign(record.Record{
+			Number: n + 1, Previous: previous, Body: record.Text("?"),
+			Seen: record.Seen{Tag: ana.o.Identity.Public().Tag(), Number: 5 + n, Hash: record.ShortHash{1}},
+		})
+		previous = s.Hash.Short()
+		cells, err := s.Cells()
+		if err != nil {
+			t.Fatal(err)
+		}
+		eve.postCells(cells)
+		bo.look()
+	}
+	news, err := bo.Since(room.Mark{}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []record.Finding
+	for i := range news.Found {
+		found = append(found, news.Found[i].Finding)
+	}
+	if d := cmp.Diff([]string{"6 messages from ana missing (ana 2–7), says " + eve.id.Public().Tag().Name()}, told(found)); d != "" {
+		t.Error(d)
+	}
+}
+
 // What comes when later entries were shown is shown all the same, and says before which of them it stands: also to
 // somebody who has looked at those in an earlier run.
 func TestLateMessagesAreMarked(t *testing.T) {

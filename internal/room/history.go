@@ -3,6 +3,7 @@ package room
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -124,7 +125,7 @@ type Mark struct{ Message, Event int64 }
 // News are messages and findings in the order in which they came.
 type News struct {
 	Items []Item
-	// Found are findings that were told or taken back.
+	// Found are findings that were told or taken back, without those that were told anew after that.
 	Found []kept.Event
 	// Until is the mark behind all of them, and More tells that there is more.
 	Until Mark
@@ -151,6 +152,7 @@ func (c *Conversation) Since(m Mark, most int) (News, error) {
 	n.More = len(rows) == most || len(n.Found) == newsAtOnce
 	if len(n.Found) > 0 {
 		n.Until.Event = n.Found[len(n.Found)-1].ID
+		n.Found = toldLast(n.Found)
 	}
 	if len(rows) == 0 {
 		return n, nil
@@ -169,6 +171,21 @@ func (c *Conversation) Since(m Mark, most int) (News, error) {
 	n.Until.Message = rows[recalled-1].ID
 	n.More = n.More || recalled < len(rows)
 	return n, nil
+}
+
+// toldLast leaves out what was told anew, as with another number: what it said then holds no more.
+func toldLast(events []kept.Event) (last []kept.Event) {
+	anew := map[record.FindingID]bool{}
+	for i := range slices.Backward(events) {
+		e := &events[i]
+		id := e.Finding.ID()
+		if e.TakenBack || !anew[id] {
+			last = append(last, *e)
+		}
+		anew[id] = !e.TakenBack
+	}
+	slices.Reverse(last)
+	return last
 }
 
 // Standing returns the findings that still hold, in the order of their coming.
