@@ -112,6 +112,30 @@ func TestATextOfLineFeedsHasFewLines(t *testing.T) {
 	}
 }
 
+// One text of 4 MiB without a line feed flooded the terminal.
+func TestATerminalGetsTheBeginningOfALongText(t *testing.T) {
+	terminal := &app{stdoutTerminal: true}
+	for name, c := range map[string]struct {
+		text, want string
+	}{
+		"one line":     {strings.Repeat("é", mostCharacters-len("ana 3: ")+2), "é\n" + indent + "… 2 more characters; --json or a pipe has all\n"},
+		"just so long": {strings.Repeat("é", mostCharacters-len("ana 3: ")), "é\n"},
+		"several lines": {
+			strings.Repeat("a", mostCharacters-len("ana 3: ")-1) + "\nbé",
+			"a\n" + indent + textGutter + "\n" + indent + "… 2 more characters; --json or a pipe has all\n",
+		},
+	} {
+		it := signed(record.Text(c.text), nil)
+		if got := string(terminal.appendItem(nil, it, policyOpen, "")); !strings.HasSuffix(got, c.want) {
+			t.Errorf("%s: a terminal gets %d bytes that end with %q", name, len(got), got[max(len(got)-80, 0):])
+		}
+		lines := strings.ReplaceAll(c.text, "\n", "\n"+indent+textGutter)
+		if got := string((&app{}).appendItem(nil, it, policyOpen, "")); !strings.HasSuffix(got, lines+"\n") {
+			t.Errorf("%s: a pipe gets %d bytes of %d", name, len(got), len(c.text))
+		}
+	}
+}
+
 // A text padded with blanks wrapped into what looked like a line of somebody else.
 func TestPaddingMakesNoLine(t *testing.T) {
 	for _, blanks := range []string{" ", "\t", "\u00a0", "\u3000", "\u2800", "\u3164", " \u200d", " \ufe0f"} {

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -44,6 +45,8 @@ reads the same CSV that everybody can read: from the relay, or with --csv from a
 
 In a signed room each message stands under its author's name, and what is missing, forged or altered is named below. The
 device keeps the tokens that it has read, so messages stay readable when the relay loses them.
+
+Of one text people are shown at most 200 lines, on a terminal at most 8,000 characters; --json prints all of it.
 
 In a room of plain texts it looks at the newest 8,000 rows at most; --all reads the whole channel. -n 0 prints every
 message.`,
@@ -186,19 +189,34 @@ var indent = strings.Repeat(" ", len(stampLayout)+2+entryWidth+2)
 // entry, so that a text could add messages of somebody else.
 const textGutter = "| "
 
-// mostLines is how many lines of one text are shown to people.
-const mostLines = 200
+const (
+	// mostLines is how many lines of one text are shown to people.
+	mostLines = 200
+	// mostCharacters is how many characters of one text a terminal is given: a hundred lines of it.
+	mostCharacters = 8000
+)
 
 // appendText writes a text behind what stands before it: further lines set in behind the gutter, long runs of blanks cut
-// short, because their wrapped end would look like a line of ours, and no more than mostLines.
+// short, because their wrapped end would look like a line of ours, and no more than mostLines; to a terminal no more than
+// mostCharacters.
 func (a *app) appendText(b []byte, text string) []byte {
 	text = screen.ShortBlanks(text)
+	limit := len(text)
+	if a.stdoutTerminal {
+		limit = firstCharacters(text, mostCharacters)
+	}
 	for n := 1; ; n++ {
 		line, rest, more := strings.Cut(text, "\n")
+		if len(line) > limit {
+			left := count(utf8.RuneCountInString(text[limit:]), "more character")
+			b = append(append(append(b, line[:limit]...), '\n'), indent...)
+			return append(b, a.style.dim("… "+left+"; --json or a pipe has all")...)
+		}
 		b = append(b, line...)
 		if !more {
 			return b
 		}
+		limit = max(limit-len(line)-1, 0)
 		b = append(append(b, '\n'), indent...)
 		if n == mostLines {
 			left := count(1+strings.Count(rest, "\n"), "more line")
@@ -207,6 +225,17 @@ func (a *app) appendText(b []byte, text string) []byte {
 		b = append(b, textGutter...)
 		text = rest
 	}
+}
+
+// firstCharacters returns how many bytes the first n characters of a text take.
+func firstCharacters(text string, n int) int {
+	for i := range text {
+		if n == 0 {
+			return i
+		}
+		n--
+	}
+	return len(text)
 }
 
 // appendMessage writes a message for people: when, which entry, what.
