@@ -91,6 +91,10 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.csv != "" && o.until > 0 && len(rows.ids) == 0 && end.skipped == 0 && !end.cut {
+		return hint(usagef("--until %d: the feed that --csv names has no entry up to that", o.until),
+			"nothing was checked; \"fernpost recv --csv\" prints the numbers of the entries that it has")
+	}
 	if report.NotOurs > 0 && report.Opened == 0 {
 		return hint(errNoKey, noKeyHint, r.Name, r.Channel)
 	}
@@ -271,10 +275,10 @@ func (n *rowNumbers) gaps(from int64) iter.Seq2[int64, int64] {
 	}
 }
 
-// between is gaps between the rows of a file, which may begin anywhere.
+// between is gaps between the rows of a file, which may begin anywhere: where it has none, nothing is known to lack.
 func (n *rowNumbers) between() iter.Seq2[int64, int64] {
 	if n.sort(); len(n.ids) == 0 {
-		return n.gaps(0)
+		return n.gaps(n.upTo)
 	}
 	return n.gaps(n.ids[0])
 }

@@ -271,6 +271,31 @@ func TestWhatStandsAboveUntilCounts(t *testing.T) {
 	}
 }
 
+// Of a file that begins above --until, verify said that nothing is wrong, or that what stood before it was not shown.
+func TestNothingUpToUntilIsNoVerdict(t *testing.T) {
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	ana.makeRoom(quickSigned)
+	for range 4 {
+		ana.must("send", "hello")
+	}
+	from3 := ana.feedOf(func(rows []string) []string { return rows[2:] })
+	empty := ana.feedOf(func([]string) []string { return nil })
+	for file, until := range map[string]string{from3: "2", empty: "4"} {
+		for _, asJSON := range []string{"--json=false", "--json"} {
+			ana.exits(exitUsage, "verify", "--until", until, "--csv", file, asJSON)
+			want := "--until " + until + ": the feed that --csv names has no entry up to that\n"
+			if got := ana.stderr.String(); ana.stdout.Len() > 0 || !strings.Contains(got, want) {
+				t.Errorf("--until %s: says %q, prints %q", until, got, &ana.stdout)
+			}
+		}
+	}
+	ana.must("verify", "--until", "3", "--csv", from3)
+	if got := ana.stdout.String(); !strings.Contains(got, " in 1 entry; ") {
+		t.Errorf("verify prints %q", got)
+	}
+}
+
 // Where no archive can be made or read, as on a full disk, verify ended without a verdict.
 func TestVerifyWithoutAnArchiveHasAVerdict(t *testing.T) {
 	relay := relaytest.New(t)
