@@ -174,13 +174,15 @@ func seenBy(names []string) string {
 
 func jsonOf(it *room.Item, saved string) messageJSON {
 	if it.Unsigned != nil {
-		return jsonOfUnsigned(it.Unsigned)
+		j := jsonOfUnsigned(it.Unsigned)
+		j.Before = known(it.Before)
+		return j
 	}
 	m := it.Record
 	j := messageJSON{
 		Entry: known(it.At.Entry), Posted: known(it.Posted), Sealed: known(it.Sealed), Kind: m.Kind().String(), Signed: true,
 		Author: &m.Name, Key: &m.Author, Number: &m.Number, Clock: new(m.Time()), Saved: known(saved),
-		Own: m.Own, Behind: known(m.Behind), Forked: m.Forked, OldKey: it.OldKey, SeenBy: append([]string{}, it.SeenBy...), Notice: known(it.Notice),
+		Own: m.Own, Behind: known(m.Behind), Before: known(it.Before), Forked: m.Forked, OldKey: it.OldKey, SeenBy: append([]string{}, it.SeenBy...), Notice: known(it.Notice),
 	}
 	if m.Own {
 		j.Back = new(it.At.Entry > 0)

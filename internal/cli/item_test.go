@@ -164,3 +164,20 @@ func TestThousandsOfReceiptsAreCounted(t *testing.T) {
 		t.Errorf("--json has %d", n)
 	}
 }
+
+// Of a message that came late people were told, and programs were not.
+func TestWhatCameLateIsToldToAll(t *testing.T) {
+	late := signed(record.Text("x"), func(it *room.Item) { it.Before = 9 })
+	text := &room.Item{At: late.At, Before: 9, Unsigned: &room.Message{Entry: 7, Field: 1, Kind: room.Text, Text: "x"}}
+	for _, it := range []*room.Item{late, text} {
+		if got := string((&app{}).appendItem(nil, it, policyOpen, "")); !strings.HasSuffix(got, "x  (came late: it stands before entry 9)\n") {
+			t.Errorf("people read %q", got)
+		}
+		if got := jsonOf(it, ""); got.Before == nil || *got.Before != 9 {
+			t.Errorf("programs read %+v", got)
+		}
+	}
+	if got := jsonOf(signed(record.Text("x"), nil), ""); got.Before != nil {
+		t.Errorf("of one that came in its turn programs read %+v", got)
+	}
+}

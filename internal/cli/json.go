@@ -58,6 +58,7 @@ type messageJSON struct {
 	Opened *int              `json:"room_key" means:"which of the room's keys has opened it, 0 is the newest; of unsigned ones"`
 	Own    bool              `json:"own" means:"whether this device has written it"`
 	Behind *uint32           `json:"behind" means:"number of a later one of its author that it stands behind; null if it stands behind none"`
+	Before *int64            `json:"before" means:"of one that came late, in \"watch\": entry of a message that was there before and stands behind it; otherwise null"`
 	Names  *namedJSON        `json:"names" means:"the message that it names as seen, if that is not its author's newest above; otherwise null:"`
 	Forked bool              `json:"forked" means:"whether its author's key wrote another one with this number"`
 	OldKey bool              `json:"old_key" means:"whether somebody else sealed it with a key that the room has moved away from, knowingly"`
