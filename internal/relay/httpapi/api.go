@@ -59,6 +59,7 @@ type api struct {
 	held atomic.Int64
 	// building has a place for each large reply that is built at a time: see build.
 	building chan struct{}
+	refused  refusedBodies
 }
 
 // New returns the handler of a relay.
@@ -76,29 +77,28 @@ func New(r *relay.Relay, o Options) http.Handler {
 // ServeHTTP gives the mux a path without extension, doubled slashes and slash at the end, so that it never redirects.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer a.recovered(w, r)
-	path, format := splitPath(r.URL.Path)
-	if format == formatNone {
-		format = acceptedFormat(r.Header)
-	}
+	path, extension := splitPath(r.URL.Path)
 	if r.Method == http.MethodOptions {
-		a.send(w, r, &reply{status: http.StatusOK, format: format})
+		a.send(w, r, &reply{status: http.StatusOK, format: extension})
 		return
 	}
-	inner := r.WithContext(context.WithValue(r.Context(), formatKey{}, format))
+	inner := r.WithContext(context.WithValue(r.Context(), extensionKey{}, extension))
 	url := *r.URL
 	url.Path, url.RawPath = path, ""
 	inner.URL = &url
 	a.mux.ServeHTTP(w, inner)
 }
 
-// formatKey carries the format past the mux.
-type formatKey struct{}
+// extensionKey carries the format that the path names past the mux.
+type extensionKey struct{}
 
 // request is a request whose parameters are decoded.
 type request struct {
 	*http.Request
-	format format
-	params params
+	// extension is the format that the path names. Where it names none, format is what "format" says, or Accept (contract
+	// section 1.3).
+	extension, format format
+	params            params
 	// bulk is what a bulk call asks for, nil for all others.
 	bulk *bulkCall
 	// now is one moment for the whole request.
@@ -122,11 +122,15 @@ func (a *api) serve(tell teller, methods map[string]handler) http.Handler {
 	allow := []string{strings.Join(slices.Sorted(maps.Keys(methods)), ", ")}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q := &request{Request: r, now: time.Now(), client: a.options.Clients.find(r)}
-		q.format, _ = r.Context().Value(formatKey{}).(format)
+		q.extension, _ = r.Context().Value(extensionKey{}).(format)
+		if q.format = q.extension; q.format == formatNone {
+			q.format = acceptedFormat(r.Header)
+		}
 		defer a.release(q)
 		answer, err := a.answer(w, q, methods[r.Method])
 		if err != nil {
 			answer = tell(q, err)
+			a.noteRefused(q, err)
 			if answer.status == http.StatusMethodNotAllowed {
 				w.Header()["Allow"] = allow
 			}
@@ -154,6 +158,11 @@ func (a *api) answer(w http.ResponseWriter, q *request, h handler) (*reply, erro
 	}
 	if err := a.readParams(w, q, q.Pattern == bulkRoute); err != nil {
 		return nil, err
+	}
+	if q.extension == formatNone {
+		if named, known := formatOf(q.params.get("format")); known {
+			q.format = named
+		}
 	}
 	if q.client != nil && q.key() != "" {
 		if err := q.client.admitKey(q.now); err != nil {

@@ -43,7 +43,7 @@ func (a *api) readBody(w http.ResponseWriter, q *request, most int64) ([]byte, e
 }
 
 func (a *api) receive(w http.ResponseWriter, q *request, most int64) ([]byte, error) {
-	tooLarge := &refusal{code: thingspeak.CodeRequestTooLarge, hint: "The body is too large."}
+	tooLarge := &refusal{code: thingspeak.CodeRequestTooLarge, hint: "The body is too large.", body: bodyTooLarge}
 	// A length that is announced is refused before anything is read.
 	if q.ContentLength > most {
 		return nil, tooLarge
@@ -73,7 +73,7 @@ func (a *api) receive(w http.ResponseWriter, q *request, most int64) ([]byte, er
 		if errors.Is(err, io.EOF) && (q.ContentLength < 0 || int64(len(body)) == end) {
 			return body, nil
 		}
-		return nil, &refusal{code: thingspeak.CodeBadRequest, hint: "The body did not arrive whole."}
+		return nil, badBody(bodyCut, "The body did not arrive whole.")
 	}
 	if q.ContentLength < 0 { // it is as large as may be: is there more?
 		if n, err := source.Read(make([]byte, 1)); n > 0 || !errors.Is(err, io.EOF) {

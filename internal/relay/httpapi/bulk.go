@@ -19,7 +19,7 @@ import (
 // bulkUpdate stores several entries with one call (contract section 6): all of them or none. The reply promises no more
 // than the service's does, although everything is on disk by then.
 func (a *api) bulkUpdate(q *request) (*reply, error) {
-	if q.format != formatJSON && q.format != formatCSV {
+	if q.extension == formatXML || q.extension == formatText {
 		return nothingHere(q)
 	}
 	id, err := a.mayWrite(q)
@@ -57,15 +57,22 @@ type bulkRow struct {
 	time string
 }
 
-// decodeBulk decodes the body of a bulk call. What stands beside the updates becomes parameters.
+// decodeBulk decodes the body of a bulk call. What stands beside the updates becomes parameters. Without an extension the
+// body tells what it is.
 func (a *api) decodeBulk(q *request, body []byte) (*bulkCall, error) {
 	most := a.relay.Limits().BulkUpdates
 	var call *bulkCall
 	var err error
-	switch q.format {
-	case formatJSON:
+	switch {
+	case q.extension == formatJSON, q.extension == formatNone && beginsObject(body):
 		call, q.params.body, err = decodeBulkJSON(body, most)
-	case formatCSV:
+	case mediaOf(q.Header) == mediaMultipart:
+		// Its parts are copies.
+		if err := a.hold(q, 2*int64(len(body))); err != nil {
+			return nil, err
+		}
+		call, q.params.body, err = decodeBulkMultipart(q.Header, body, most)
+	default:
 		call, q.params.body, err = decodeBulkForm(body, most)
 	}
 	return call, err
@@ -185,41 +192,67 @@ func decodeUpdates(d *json.Decoder, add func([]param) error) error {
 // decodeBulkForm decodes a form whose "updates" are CSV: "|" between entries, "," between columns. Only what a bulk
 // call has is kept, so that a large body is held once.
 func decodeBulkForm(body []byte, most int) (*bulkCall, []param, error) {
-	call := &bulkCall{}
-	var beside []param
-	var updates []byte
+	f := bulkForm{call: &bulkCall{}}
 	for part := range bytes.SplitSeq(body, []byte{'&'}) {
 		name, value, _ := bytes.Cut(part, []byte{'='})
-		switch name := unescape(string(name)); name {
-		case "updates":
-			updates = unescapeBytes(value)
-		case "time_format":
-			switch format := unescape(string(value)); format {
-			case "relative":
-				call.relative = true
-			case "absolute":
-				call.relative = false
-			default:
-				return nil, nil, badBulk("time_format is neither absolute nor relative")
-			}
-		case "write_api_key", "key", "api_key", "apikey", "timezone", "offset", "headers":
-			beside = append(beside, param{name: name, value: unescape(string(value))})
+		if err := f.add(unescape(string(name)), unescapeBytes(value)); err != nil {
+			return nil, nil, err
 		}
 	}
-	for update := range bytes.SplitSeq(updates, []byte{'|'}) {
+	return f.rows(most)
+}
+
+// decodeBulkMultipart decodes the same form in parts.
+func decodeBulkMultipart(h http.Header, body []byte, most int) (*bulkCall, []param, error) {
+	f := bulkForm{call: &bulkCall{}}
+	if err := eachPart(h, body, f.add); err != nil {
+		return nil, nil, err
+	}
+	return f.rows(most)
+}
+
+// bulkForm is a form of a bulk call on its way into one.
+type bulkForm struct {
+	call    *bulkCall
+	beside  []param
+	updates []byte
+}
+
+// add takes a decoded value, and keeps the bytes of updates.
+func (f *bulkForm) add(name string, value []byte) error {
+	switch name {
+	case "updates":
+		f.updates = value
+	case "time_format":
+		switch format := strings.TrimSpace(string(value)); format {
+		case "relative":
+			f.call.relative = true
+		case "absolute":
+			f.call.relative = false
+		default:
+			return badBulk("time_format is neither absolute nor relative")
+		}
+	case "write_api_key", "key", "api_key", "apikey", "timezone", "offset", "headers":
+		f.beside = append(f.beside, param{name: name, value: clean(string(value))})
+	}
+	return nil
+}
+
+func (f *bulkForm) rows(most int) (*bulkCall, []param, error) {
+	for update := range bytes.SplitSeq(f.updates, []byte{'|'}) {
 		if len(bytes.TrimSpace(update)) == 0 {
 			continue
 		}
-		if len(call.rows) == most {
+		if len(f.call.rows) == most {
 			return nil, nil, bulkTooLarge(most)
 		}
 		row, err := csvRow(string(update))
 		if err != nil {
 			return nil, nil, err
 		}
-		call.rows = append(call.rows, row)
+		f.call.rows = append(f.call.rows, row)
 	}
-	return call, beside, nil
+	return f.call, f.beside, nil
 }
 
 // csvRow makes a row of the columns time, field1 to field8, latitude, longitude, elevation, status. An empty one is not
@@ -249,12 +282,13 @@ func csvRow(s string) (bulkRow, error) {
 
 // badBulk refuses a call for its form.
 func badBulk(what string) error {
-	return &refusal{code: thingspeak.CodeBadRequest, hint: "The bulk call cannot be read: " + what + "."}
+	return badBody(bodyBulk, "The bulk call cannot be read: "+what+".")
 }
 
 func bulkTooLarge(most int) error {
 	return &refusal{
 		code: thingspeak.CodeRequestTooLarge,
 		hint: fmt.Sprintf("A bulk call has at most %d updates here.", most),
+		body: bodyTooLarge,
 	}
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"errors"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -37,6 +38,50 @@ func FuzzForm(f *testing.F) {
 		all, err = parseForm("field1=" + url.QueryEscape(want))
 		if err != nil || len(all) != 1 || all[0].value != want {
 			t.Errorf("an encoded %q came back as %+v", want, all)
+		}
+	})
+}
+
+// FuzzMultipart: an error of ours or parameters that are UTF-8, as many bytes as came at most; and what the standard
+// library writes comes back.
+func FuzzMultipart(f *testing.F) {
+	for _, s := range []string{
+		"", "--X--", "--X\r\n\r\n--X--\r\n", "--X\r\nContent-Disposition: form-data; name=\"field1\"\r\n\r\n77\r\n--X--\r\n",
+		"--X\nContent-Disposition: form-data; name=a; filename=b\n\n\xff\x00\n--X--", "--X\r\nContent-Disposition: x",
+		"--X\r\nContent-Disposition: form-data; name=a\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=41\r\n--X--",
+		"preamble\r\n--X\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n--X--\r\nepilogue", "--X--\r\n--X",
+	} {
+		f.Add("multipart/form-data; boundary=X", []byte(s))
+	}
+	f.Add("multipart/form-data", []byte("--"))
+	f.Add("multipart/form-data; boundary=\"\xff\"", []byte("--\xff--"))
+	f.Fuzz(func(t *testing.T, media string, body []byte) {
+		all, err := parseMultipart(http.Header{"Content-Type": {media}}, body)
+		if _, ours := errors.AsType[*refusal](err); err != nil && !ours {
+			t.Errorf("the error is %v, which is none of ours", err)
+		}
+		size := 0
+		for _, p := range all {
+			size += len(p.value)
+			if p.name == "" || !utf8.ValidString(p.name+p.value) || strings.Contains(p.name+p.value, "\x00") {
+				t.Errorf("parseMultipart(%q) holds %q = %q", body, p.name, p.value)
+			}
+		}
+		if size > len(body) {
+			t.Errorf("%d bytes hold values of %d", len(body), size)
+		}
+		call, beside, err := decodeBulkMultipart(http.Header{"Content-Type": {media}}, body, 3)
+		checkBulk(t, call, beside, err)
+
+		var form bytes.Buffer
+		w := multipart.NewWriter(&form)
+		want := clean(string(body))
+		if err := errors.Join(w.WriteField("field1", want), w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		all, err = parseMultipart(http.Header{"Content-Type": {w.FormDataContentType()}}, form.Bytes())
+		if err != nil || len(all) != 1 || all[0].value != want {
+			t.Errorf("%q came back as %+v, %v", want, all, err)
 		}
 	})
 }

@@ -89,13 +89,13 @@ func jsonParam(name string, raw json.RawMessage) param {
 }
 
 func notUTF8() error {
-	return &refusal{code: thingspeak.CodeInvalidBytes, hint: "The body is not UTF-8."}
+	return &refusal{code: thingspeak.CodeInvalidBytes, hint: "The body is not UTF-8.", body: bodyBytes}
 }
 
 func notObject() error {
-	return &refusal{code: thingspeak.CodeBadRequest, hint: "The body is not a JSON object."}
+	return badBody(bodyJSON, "The body is not a JSON object.")
 }
 
 func tooMany() error {
-	return &refusal{code: thingspeak.CodeBadRequest, hint: "There are more than 1,000 parameters."}
+	return badBody(bodyParams, "There are more than 1,000 parameters.")
 }

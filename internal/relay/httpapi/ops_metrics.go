@@ -29,6 +29,8 @@ type Metrics struct {
 	making sync.Mutex
 
 	panics, entries *metrics.Counter
+	// refused has a counter for each reason.
+	refused map[bodyFault]*metrics.Counter
 	batch, commit   histogram
 }
 
@@ -53,8 +55,12 @@ func NewMetrics() *Metrics {
 		entries: set.NewCounter("fernpost_relay_entries_total"),
 		batch:   newHistogram(set, "fernpost_relay_batch_updates", batchBounds),
 		commit:  newHistogram(set, "fernpost_relay_commit_seconds", commitBounds),
+		refused: map[bodyFault]*metrics.Counter{},
 	}
 	m.replies.Store(&map[replyKind]*metrics.Counter{})
+	for _, fault := range bodyFaults {
+		m.refused[fault] = set.NewCounter(fmt.Sprintf("fernpost_relay_refused_bodies_total{reason=%q}", fault))
+	}
 	return m
 }
 
@@ -92,6 +98,12 @@ func (m *Metrics) newReply(kind replyKind) *metrics.Counter {
 func (m *Metrics) panicked() {
 	if m != nil {
 		m.panics.Inc()
+	}
+}
+
+func (m *Metrics) refusedBody(fault bodyFault) {
+	if m != nil {
+		m.refused[fault].Inc()
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
@@ -79,6 +80,37 @@ func TestMetricsAreForThisMachine(t *testing.T) {
 	}
 }
 
+// A device sends what cannot be read again and again: the log says so once a minute and reason, with how many there were,
+// and neither a key nor what it sent.
+func TestRefusedBodiesAreLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		a := New(relay.New(storetest.NewMemory(), relay.Limits{}), Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		for range 10 {
+			for _, body := range []string{`{"api_key":"SECRET`, "<SECRET"} {
+				r := httptest.NewRequest(http.MethodPost, "/update", strings.NewReader(body))
+				w := httptest.NewRecorder()
+				a.ServeHTTP(w, r)
+				if w.Code != http.StatusBadRequest {
+					t.Errorf("%s: status %d", body, w.Code)
+				}
+			}
+			time.Sleep(15 * time.Second)
+		}
+		for line, want := range map[string]int{
+			"reason=json count=1 route=/update": 1, "reason=json count=4 route=/update": 2,
+			"reason=form count=1 route=/update": 1, "reason=form count=4 route=/update": 2, "SECRET": 0, "level=WARN": 6,
+		} {
+			if got := strings.Count(log.String(), line); got != want {
+				t.Errorf("%q stands %d times in the log, want %d", line, got, want)
+			}
+		}
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	})
+}
+
 func TestMetrics(t *testing.T) {
 	memory, m := storetest.NewMemory(), NewMetrics()
 	rules := relay.New(m.Observe(memory), relay.Limits{
@@ -97,6 +129,14 @@ func TestMetrics(t *testing.T) {
 	askLocal(a, http.MethodGet, fmt.Sprintf("/channels/%d/feeds.csv", c.ID))     // read
 	askLocal(a, http.MethodHead, fmt.Sprintf("/channels/%d/feeds/last/", c.ID))  // another route
 	askLocal(a, http.MethodOptions, fmt.Sprintf("/channels/%d/feeds.csv", c.ID)) // no route
+	for body, media := range map[string]string{ // refused bodies
+		"{": "application/json", "--X": "multipart/form-data; boundary=X", "21.5": "",
+		"field1=" + strings.Repeat("x", 256) + "&key=" + c.Keys[0].Text: mediaForm,
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/update", strings.NewReader(body))
+		r.Header.Set("Content-Type", media)
+		a.ServeHTTP(httptest.NewRecorder(), r)
+	}
 	memory.Fail(errors.New("disk full"))
 	askLocal(a, http.MethodGet, write) // unavailable
 	memory.Fail(nil)
@@ -104,7 +144,12 @@ func TestMetrics(t *testing.T) {
 	text := askLocal(a, http.MethodGet, "/metrics").Body.String()
 	for _, want := range []string{
 		`fernpost_relay_requests_total{route="/update",status="200"} 2`,
-		`fernpost_relay_requests_total{route="/update",status="400"} 1`,
+		`fernpost_relay_requests_total{route="/update",status="400"} 5`,
+		`fernpost_relay_refused_bodies_total{reason="json"} 1`,
+		`fernpost_relay_refused_bodies_total{reason="multipart"} 1`,
+		`fernpost_relay_refused_bodies_total{reason="form"} 1`,
+		`fernpost_relay_refused_bodies_total{reason="value"} 1`,
+		`fernpost_relay_refused_bodies_total{reason="coded"} 0`,
 		`fernpost_relay_requests_total{route="/update",status="503"} 1`,
 		`fernpost_relay_requests_total{route="/channels/{id}/feeds",status="200"} 1`,
 		`fernpost_relay_requests_total{route="/channels/{id}/feeds/last",status="200"} 1`,

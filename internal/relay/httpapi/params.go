@@ -1,8 +1,10 @@
 package httpapi
 
 import (
+	"bytes"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxParams is the most parameters of a query or a body. The service knows about fifty.
@@ -66,6 +68,9 @@ func (a *api) readParams(w http.ResponseWriter, q *request, bulk bool) (err erro
 	if q.ContentLength == 0 || q.Body == nil {
 		return nil
 	}
+	if coding := q.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return badBody(bodyCoded, "A compressed body is not read here.")
+	}
 	most := int64(maxBody)
 	if bulk {
 		most = a.bulkBody()
@@ -74,23 +79,50 @@ func (a *api) readParams(w http.ResponseWriter, q *request, bulk bool) (err erro
 	if err != nil {
 		return err
 	}
-	switch {
-	case bulk:
+	if bulk {
 		q.bulk, err = a.decodeBulk(q, body)
-	case isMedia(q.Request, "application/json"):
-		q.params.body, err = parseJSON(body)
-	case isMedia(q.Request, "application/xml"), isMedia(q.Request, "text/xml"):
-		q.params.body, err = parseXML(body)
-	default:
-		q.params.body, err = parseForm(string(body))
+	} else {
+		q.params.body, err = parseBody(q.Header, body)
 	}
 	return err
 }
 
-// isMedia reports whether a request's body is of a type, whatever its parameters are.
-func isMedia(r *http.Request, media string) bool {
-	named, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	return strings.EqualFold(strings.TrimSpace(named), media)
+// Types of bodies.
+const (
+	mediaForm      = "application/x-www-form-urlencoded"
+	mediaMultipart = "multipart/form-data"
+)
+
+// mediaOf is the type of a request's body in lower case, without its parameters.
+func mediaOf(h http.Header) string {
+	named, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(named))
+}
+
+// parseBody decodes a body of the type that the header names. Clients name wrong types, or none: what begins like a JSON
+// object is taken for one, everything else for a form. What is neither is refused, as nothing of it would be stored.
+func parseBody(h http.Header, body []byte) ([]param, error) {
+	media := mediaOf(h)
+	switch {
+	case media == "application/json":
+		return parseJSON(body)
+	case media == "application/xml", media == "text/xml":
+		return parseXML(body)
+	case strings.HasPrefix(media, "multipart/"):
+		return parseMultipart(h, body)
+	case beginsObject(body):
+		return parseJSON(body)
+	case media != mediaForm && !looksLikeForm(body):
+		return nil, badBody(bodyForm, "The body is neither a form nor a JSON object.")
+	}
+	return parseForm(string(body))
+}
+
+func beginsObject(body []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte{'{'}) }
+
+// looksLikeForm reports whether a body of an unknown type is a form: some parameter has a value.
+func looksLikeForm(body []byte) bool {
+	return utf8.Valid(body) && (bytes.IndexByte(body, '=') > 0 || len(bytes.TrimSpace(body)) == 0)
 }
 
 // parseForm decodes a query or a form body leniently, as small boards send them without encoding anything: a "%" that

@@ -15,6 +15,8 @@ type refusal struct {
 	hint string
 	// retryAfter is when to try again, in seconds; 0 says nothing about it.
 	retryAfter int
+	// body is what is wrong with what was sent, empty if it is something else.
+	body bodyFault
 }
 
 func (e *refusal) Error() string { return string(e.code) + ": " + e.hint }

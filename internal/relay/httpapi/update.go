@@ -128,9 +128,7 @@ func (p *params) value(names ...string) (param, error) {
 		switch found, ok := p.find(name); {
 		case !ok || found.kind == null:
 		case found.kind == nested:
-			return param{}, &refusal{
-				code: thingspeak.CodeBadRequest, hint: "A value must be a text, a number, a boolean or null.",
-			}
+			return param{}, badBody(bodyValue, "A value must be a text, a number, a boolean or null.")
 		default:
 			return found, nil
 		}

@@ -7,8 +7,6 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 // parseXML decodes an XML body, which the service used to take: the elements inside of the root are the parameters,
@@ -26,7 +24,7 @@ func parseXML(body []byte) ([]param, error) {
 			return all, nil
 		}
 		if err != nil {
-			return nil, &refusal{code: thingspeak.CodeBadRequest, hint: "The body is not XML."}
+			return nil, badBody(bodyXML, "The body is not XML.")
 		}
 		switch t := token.(type) {
 		case xml.StartElement:
@@ -49,7 +47,7 @@ func parseXML(body []byte) ([]param, error) {
 				all[len(all)-1].value = clean(text.String())
 			}
 			if depth--; depth < 0 {
-				return nil, &refusal{code: thingspeak.CodeBadRequest, hint: "The body is not XML."}
+				return nil, badBody(bodyXML, "The body is not XML.")
 			}
 		}
 	}
