@@ -163,29 +163,36 @@ func (m Method) of(numbers []float64, entries int) float64 {
 	return sum
 }
 
-// Newest bounds how many entries [Relay.LastCalculated] puts together (contract section 7.10).
-const (
-	DefaultNewest = 30
-	MostNewest    = 100
-)
+// mostNewest bounds how many entries [Relay.LastCalculated] puts together.
+const mostNewest = 100
 
-// LastCalculated puts the newest n entries by time together, MostNewest at most. The row has the time of the newest of
-// them and no ID. It fails with ErrNotFound where there is none.
+// LastCalculated puts the newest n entries by time, 100 at most, into buckets of n minutes, and returns the last of those
+// (contract section 7.10): one number says how many and how long. The row has the time at which its bucket begins and no
+// ID. It fails with ErrNotFound where there is no entry.
 func (r *Relay) LastCalculated(
-	ctx context.Context, v *View, n int, m Method, fields thingspeak.FieldSet,
-) (*thingspeak.Entry, error) {
+	ctx context.Context, v *View, n int64, m Method, fields thingspeak.FieldSet,
+) (row *thingspeak.Entry, err error) {
+	if n < 1 {
+		return nil, ErrNotFound
+	}
+	c := Calculation{Method: m, Bucket: time.Duration(min(n, longestBucket)) * time.Minute}
 	var entries []thingspeak.Entry
-	err := r.Rows(ctx, v, Window{Results: min(n, MostNewest)}, func(e *thingspeak.Entry) error {
+	err = r.Rows(ctx, v, Window{Results: int(min(n, mostNewest))}, func(e *thingspeak.Entry) error {
 		entries = append(entries, *e)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	if len(entries) == 0 {
-		return nil, ErrNotFound
+	err = c.buckets(entries, fields, 1, func(e *thingspeak.Entry) error {
+		row = e
+		return nil
+	})
+	if err == nil && row == nil {
+		err = ErrNotFound
 	}
-	row := combine(m, entries, fields)
-	row.ID, row.CreatedAt = 0, entries[len(entries)-1].CreatedAt
-	return &row, nil
+	return row, err
 }
+
+// longestBucket is a century in minutes: sums of strangers' numbers must not overflow.
+const longestBucket = 100 * 366 * 24 * 60

@@ -77,15 +77,8 @@ func AppendChannelJSON(dst []byte, c *Channel, metadata bool, zone *time.Locatio
 	if c.Description != "" {
 		dst = appendJSONKey(dst, "description", c.Description)
 	}
-	if metadata {
-		dst = append(dst, `,"metadata":`...)
-		dst = appendJSONOrNull(dst, c.Metadata)
-	}
 	dst = appendJSONKey(dst, "latitude", cmp.Or(c.Latitude, "0.0"))
 	dst = appendJSONKey(dst, "longitude", cmp.Or(c.Longitude, "0.0"))
-	if c.Elevation != "" {
-		dst = appendJSONKey(dst, "elevation", c.Elevation)
-	}
 	for n := range c.Enabled().All() {
 		dst = append(dst, `,"field`...)
 		dst = append(dst, byte('0'+n), '"', ':')
@@ -95,8 +88,16 @@ func AppendChannelJSON(dst []byte, c *Channel, metadata bool, zone *time.Locatio
 	dst = AppendISOTime(dst, c.CreatedAt, zone)
 	dst = append(dst, `","updated_at":"`...)
 	dst = AppendISOTime(dst, c.UpdatedAt, zone)
-	dst = append(dst, `","last_entry_id":`...)
+	dst = append(dst, '"')
+	if c.Elevation != "" {
+		dst = appendJSONKey(dst, "elevation", c.Elevation)
+	}
+	dst = append(dst, `,"last_entry_id":`...)
 	dst = appendLastEntryID(dst, c)
+	if metadata {
+		dst = append(dst, `,"metadata":`...)
+		dst = appendJSONOrNull(dst, c.Metadata)
+	}
 	return append(dst, '}')
 }
 

@@ -71,19 +71,19 @@ func TestAppendJSON(t *testing.T) {
 		{
 			"channel", string(AppendChannelJSON(nil, &c, false, nil)),
 			`{"id":9,"name":"my_house","description":"a \u003cb\u003e \u0026 c","latitude":"40.44","longitude":"-79.9",` +
-				`"elevation":"3 m","field1":"Light","field3":"Temp","created_at":"2010-12-14T01:20:06Z",` +
-				`"updated_at":"2018-06-12T20:47:55Z","last_entry_id":17}`,
+				`"field1":"Light","field3":"Temp","created_at":"2010-12-14T01:20:06Z",` +
+				`"updated_at":"2018-06-12T20:47:55Z","elevation":"3 m","last_entry_id":17}`,
 		},
 		{
 			"channel with metadata and zone", string(AppendChannelJSON(nil, &c, true, west)),
-			`{"id":9,"name":"my_house","description":"a \u003cb\u003e \u0026 c","metadata":"{\"v\":1}","latitude":"40.44",` +
-				`"longitude":"-79.9","elevation":"3 m","field1":"Light","field3":"Temp",` +
-				`"created_at":"2010-12-13T21:20:06-04:00","updated_at":"2018-06-12T16:47:55-04:00","last_entry_id":17}`,
+			`{"id":9,"name":"my_house","description":"a \u003cb\u003e \u0026 c","latitude":"40.44","longitude":"-79.9",` +
+				`"field1":"Light","field3":"Temp","created_at":"2010-12-13T21:20:06-04:00",` +
+				`"updated_at":"2018-06-12T16:47:55-04:00","elevation":"3 m","last_entry_id":17,"metadata":"{\"v\":1}"}`,
 		},
 		{
 			"new channel", string(AppendChannelJSON(nil, &empty, true, nil)),
-			`{"id":3,"name":"Channel 3","metadata":null,"latitude":"0.0","longitude":"0.0",` +
-				`"created_at":"2010-12-14T01:20:06Z","updated_at":"2010-12-14T01:20:06Z","last_entry_id":null}`,
+			`{"id":3,"name":"Channel 3","latitude":"0.0","longitude":"0.0","created_at":"2010-12-14T01:20:06Z",` +
+				`"updated_at":"2010-12-14T01:20:06Z","last_entry_id":null,"metadata":null}`,
 		},
 		{
 			"settings for the owner", string(AppendSettingsJSON(nil, &c, true, "hans", nil)),

@@ -26,16 +26,21 @@ var bucketMinutes = []int64{10, 15, 20, 30, 60, 240, 720, 1440}
 func (q *request) calculation() relay.Calculation {
 	c := relay.Calculation{Min: q.number("min"), Max: q.number("max"), Round: q.places()}
 	for _, m := range methods {
-		minutes := integer(q.params.get(m.name))
-		if q.params.get(m.name) == "daily" {
-			minutes = 1440
-		}
-		if slices.Contains(bucketMinutes, minutes) {
-			c.Method, c.Bucket = m.method, time.Duration(minutes)*time.Minute
+		length := minutes(q.params.get(m.name))
+		if slices.Contains(bucketMinutes, length) {
+			c.Method, c.Bucket = m.method, time.Duration(length)*time.Minute
 			break
 		}
 	}
 	return c
+}
+
+// minutes reads the length of a bucket.
+func minutes(s string) int64 {
+	if s == "daily" {
+		return 1440
+	}
+	return integer(s)
 }
 
 // number returns a parameter that is a number, nil without one.

@@ -57,11 +57,10 @@ func (a *api) oneField(q *request, find func(*relay.View, int) (*thingspeak.Entr
 	e, err := find(v, n)
 	columns := q.columns(thingspeak.FieldsOf(n) & v.Channel.Enabled())
 	if err == nil && q.isText() {
-		value := ""
-		if columns.Fields.Has(n) {
-			value = q.rounded(e).Fields[n-1].Text
+		if !columns.Fields.Has(n) {
+			return noEntry(q), nil // an empty text would be a value
 		}
-		return q.bare(value), nil
+		return q.bare(q.rounded(e).Fields[n-1].Text), nil
 	}
 	return q.entryReply(e, err, columns)
 }
@@ -78,19 +77,15 @@ func (q *request) rounded(e *thingspeak.Entry) *thingspeak.Entry {
 }
 
 // lastCalculated answers with one row over the newest entries (contract section 7.10). How many are wanted is in the
-// parameter of the method's name.
+// parameter of the method's name; without it there is none.
 func (a *api) lastCalculated(name string, m relay.Method) handler {
 	return func(q *request) (*reply, error) {
 		v, err := a.open(q)
 		if err != nil {
 			return nil, err
 		}
-		n := int64(relay.DefaultNewest)
-		if s := q.params.get(name); s != "" {
-			n = min(integer(s), relay.MostNewest)
-		}
 		columns := q.columns(v.Channel.Enabled())
-		e, err := a.relay.LastCalculated(q.Context(), v, int(n), m, columns.Fields)
+		e, err := a.relay.LastCalculated(q.Context(), v, minutes(q.params.get(name)), m, columns.Fields)
 		return q.entryReply(e, err, columns)
 	}
 }

@@ -30,8 +30,8 @@ type Metrics struct {
 
 	panics, entries *metrics.Counter
 	// refused has a counter for each reason.
-	refused map[bodyFault]*metrics.Counter
-	batch, commit   histogram
+	refused       map[bodyFault]*metrics.Counter
+	batch, commit histogram
 }
 
 // replyKind is what replies are counted by.

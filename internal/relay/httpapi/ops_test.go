@@ -129,7 +129,7 @@ func TestMetrics(t *testing.T) {
 	askLocal(a, http.MethodGet, fmt.Sprintf("/channels/%d/feeds.csv", c.ID))     // read
 	askLocal(a, http.MethodHead, fmt.Sprintf("/channels/%d/feeds/last/", c.ID))  // another route
 	askLocal(a, http.MethodOptions, fmt.Sprintf("/channels/%d/feeds.csv", c.ID)) // no route
-	for body, media := range map[string]string{ // refused bodies
+	for body, media := range map[string]string{                                  // refused bodies
 		"{": "application/json", "--X": "multipart/form-data; boundary=X", "21.5": "",
 		"field1=" + strings.Repeat("x", 256) + "&key=" + c.Keys[0].Text: mediaForm,
 	} {

@@ -118,7 +118,9 @@ func parseBody(h http.Header, body []byte) ([]param, error) {
 	return parseForm(string(body))
 }
 
-func beginsObject(body []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte{'{'}) }
+func beginsObject(body []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte{'{'})
+}
 
 // looksLikeForm reports whether a body of an unknown type is a form: some parameter has a value.
 func looksLikeForm(body []byte) bool {

@@ -142,16 +142,20 @@ func (w *xmlWriter) channel(c *thingspeak.Channel, metadata bool, zone *time.Loc
 	if c.Description != "" {
 		w.text("description", "", c.Description)
 	}
-	if metadata {
-		w.optional("metadata", c.Metadata)
-	}
-	w.place(c)
+	w.text("latitude", ` type="decimal"`, c.Latitude)
+	w.text("longitude", ` type="decimal"`, c.Longitude)
 	for n := range c.Enabled().All() {
 		w.text("field"+strconv.Itoa(n), "", c.Labels[n-1])
 	}
 	w.date("created-at", c.CreatedAt, zone)
 	w.date("updated-at", c.UpdatedAt, zone)
+	if c.Elevation != "" {
+		w.text("elevation", "", c.Elevation)
+	}
 	w.lastEntryID(c)
+	if metadata {
+		w.optional("metadata", c.Metadata)
+	}
 }
 
 // place writes where a channel is.
