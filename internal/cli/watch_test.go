@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -180,6 +181,45 @@ func TestAStrictWatchCountsWhatStillHolds(t *testing.T) {
 				t.Errorf("%s: watch prints\n%s", profile, got)
 			}
 			bo.must("recv", "--strict")
+		})
+	}
+}
+
+// absent is a relay that cannot be reached for some time.
+type absent struct {
+	http.RoundTripper
+
+	until time.Time
+}
+
+func (a *absent) RoundTrip(r *http.Request) (*http.Response, error) {
+	if time.Now().Before(a.until) {
+		return nil, errors.New("no route to host")
+	}
+	return a.RoundTripper.RoundTrip(r)
+}
+
+// The first watch of a room printed all that was kept where the relay could not be reached at first.
+func TestTheFirstWatchBeginsWithTheRelay(t *testing.T) {
+	for _, profile := range []string{plainText, signedText} {
+		synctest.Test(t, func(t *testing.T) {
+			class := newClass(t, relaytest.InBubble(t))
+			ana, bo := class.device("127.0.0.1"), class.device("127.0.0.1")
+			channel := fmt.Sprint(ana.makeRoom(profile))
+			ana.must("send", "old")
+			bo.must("join", "lab", "--channel", channel, "--profile", profile)
+			bo.must("recv")
+			bo.transport = &absent{bo.transport, time.Now().Add(time.Minute)}
+			go func() {
+				time.Sleep(10 * time.Minute)
+				ana.must("send", "new")
+			}()
+			bo.must("watch", "--messages", "1")
+			got := bo.stdout.String()
+			if strings.Contains(got, "old\n") || !strings.Contains(got, "new\n") {
+				t.Errorf("%s: watch prints\n%s", profile, got)
+			}
+			synctest.Wait()
 		})
 	}
 }

@@ -46,8 +46,11 @@ func (a *app) watchSigned(ctx context.Context, r keyring.Room, o watchOptions) (
 		if err := c.tellArrivals(&arrivals, o.asJSON); err != nil {
 			return false, err
 		}
-		if !known && readErr == nil {
-			// The first watch of a room begins now, behind what was there before.
+		if !known {
+			// The first watch of a room begins now, behind what was there before: once that is read.
+			if readErr != nil {
+				return false, readErr
+			}
 			if mark, err = c.Now(); err != nil {
 				return false, err
 			}
