@@ -194,6 +194,22 @@ func (r *Room) Waiting() (w record.Waiting, err error) {
 	return w, err
 }
 
+// Lacking implements that part of [record.Known].
+func (r *Room) Lacking() (authors []record.PublicKey, tags []record.Tag, err error) {
+	err = r.query("SELECT key FROM authors WHERE gaps <> ''", func(row []driver.Value) error {
+		authors = append(authors, parseKey(row[0]))
+		return nil
+	})
+	if err != nil || r.noGroups {
+		return authors, nil, err
+	}
+	err = r.query("SELECT DISTINCT tag FROM groups WHERE state = 1", func(row []driver.Value) error {
+		tags = append(tags, record.Tag(blob(row[0])))
+		return nil
+	})
+	return authors, tags, err
+}
+
 // Arriving implements that part of [record.Known].
 func (r *Room) Arriving(tag record.Tag, above uint32, limit int) ([]record.Group, error) {
 	if r.noGroups {

@@ -63,9 +63,13 @@ func (c *conversation) startReading(ctx context.Context) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	var again []remote.Range
-	for _, e := range in.Again() {
-		again = append(again, remote.Range{First: e.First, Last: e.Last})
+	again, suspect := rangesOf(in.Again()), []remote.Range(nil)
+	if r.at.Suspected.Due(time.Now()) {
+		entries, err := in.Suspect()
+		if err != nil {
+			return nil, err
+		}
+		suspect = rangesOf(entries)
 	}
 	ctx, r.cancel = context.WithCancel(ctx)
 	pass := func(e *thingspeak.Entry) error {
@@ -82,10 +86,17 @@ func (c *conversation) startReading(ctx context.Context) (*reading, error) {
 		r.news, r.err = c.client.Follow(ctx, r.at.Position, remote.Visitor{
 			Entry: add, Seen: add, Cleared: func() error { return pass(nil) },
 			Anchor: remote.Anchor{Entry: anchor.Entry, Shows: anchor.Shows}, Wanted: r.at.Wanted, Again: again,
-			Budget: r.budget,
+			Suspect: suspect, Budget: r.budget,
 		})
 	}()
 	return r, nil
+}
+
+func rangesOf(entries []room.EntryRange) (all []remote.Range) {
+	for _, e := range entries {
+		all = append(all, remote.Range{First: e.First, Last: e.Last})
+	}
+	return all
 }
 
 // abandon ends a reading of which nothing is wanted.
@@ -116,13 +127,16 @@ func (r *reading) finish() (room.Arrivals, error) {
 	}
 	r.c.news, r.c.cut = r.news, r.c.stopped(&r.news, r.budget, &r.at.Barren)
 	now := time.Now()
-	position := func(opened int, needed []record.Hole) ([]byte, error) {
+	position := func(learnt room.Learnt) ([]byte, error) {
 		at := r.at
 		at.Position = r.news.Position
-		at.Barren.add(r.news.Bytes-r.news.Compared, opened, now)
+		at.Barren.add(r.news.Bytes-r.news.Compared, learnt.Opened, now)
 		at.Wanted = nil
-		for _, h := range needed {
+		for _, h := range learnt.Needed {
 			at.Wanted = append(at.Wanted, remote.Range{First: h.First, Last: h.Last})
+		}
+		if learnt.Missing {
+			at.Suspected.Restart(now)
 		}
 		return json.Marshal(at)
 	}

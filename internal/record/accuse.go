@@ -24,7 +24,9 @@ type accusation struct {
 	kind FindingKind // Missing or Fork
 	tag  Tag
 	who  *authorRow // nil if several have the tag
-	// complete means that what is lacking can come no more, and hole what must be read before that.
+	// from is where what is lacking can stand first. complete means that it can come no more, and hole what must be read
+	// before that.
+	from     Place
 	complete bool
 	hole     Hole
 
@@ -235,12 +237,11 @@ func (s *session) accusations(now pairs) (all []*accusation) {
 func (s *session) accusationOf(c *claimRow) *accusation {
 	meant := s.meant(&c.Claim)
 	a := &accusation{kind: Missing, tag: c.Tag}
-	from := Place{}
 	if len(meant) == 1 {
 		who := meant[0]
 		a.who = who
 		if below := who.below(c.Number); below != 0 {
-			from = s.placeOf(who, below).Place
+			a.from = s.placeOf(who, below).Place
 		}
 		switch {
 		case who.holds(c.Number):
@@ -249,12 +250,12 @@ func (s *session) accusationOf(c *claimRow) *accusation {
 			return nil // that it is missing is proven
 		}
 		// Whoever names a number has seen it, and so what its author wrote before.
-		if from.Compare(c.At.Place) > 0 {
+		if a.from.Compare(c.At.Place) > 0 {
 			a.kind = Refuted
 			return a
 		}
 	}
-	a.hole, a.complete = s.stretch(from, c.At.Place)
+	a.hole, a.complete = s.stretch(a.from, c.At.Place)
 	a.complete = a.complete && !s.untried(c.Tag, c.Number, c.Number)
 	return a
 }

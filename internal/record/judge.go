@@ -233,14 +233,8 @@ func (s *session) judgeNumber(same []*groupRow) {
 			best = g
 		}
 	}
-	from := Place{}
-	for _, a := range s.signers(best.ID.Tag) {
-		if at := s.placeOf(a, a.Top).Place; from == (Place{}) || at.Compare(from) < 0 {
-			from = at
-		}
-	}
 	f := s.incomplete(best)
-	hole, complete := s.stretch(from, Place{s.view.Clear, math.MaxInt64})
+	hole, complete := s.stretch(s.lowestTop(best.ID.Tag), Place{s.view.Clear, math.MaxInt64})
 	if complete && !best.Untried && s.now.Sub(best.LastAt) >= quietTime {
 		best.State, best.dirty = ToldIncomplete, true
 		s.change.Told = append(s.change.Told, f)
@@ -248,6 +242,17 @@ func (s *session) judgeNumber(same []*groupRow) {
 	}
 	f.Waiting, f.Since = true, cmp.Or(hole.Since, best.LastAt)
 	s.result.Waiting = append(s.result.Waiting, f)
+}
+
+// lowestTop returns the lowest place of the highest numbers that are held of a tag's authors: what is above those numbers
+// can only stand from there on.
+func (s *session) lowestTop(tag Tag) (from Place) {
+	for _, a := range s.signers(tag) {
+		if at := s.placeOf(a, a.Top).Place; from == (Place{}) || at.Compare(from) < 0 {
+			from = at
+		}
+	}
+	return from
 }
 
 // incomplete returns the finding about a group.

@@ -45,6 +45,9 @@ type Known interface {
 	Arriving(tag Tag, above uint32, limit int) ([]Group, error)
 	// Waiting returns what a later call may have to tell.
 	Waiting() (Waiting, error)
+	// Lacking returns the authors with gaps, told or not, and the tags of groups that are [ToldIncomplete]. Only the
+	// function [Lacking] asks for them.
+	Lacking() (authors []PublicKey, tags []Tag, err error)
 }
 
 // Waiting names what is not judged yet.

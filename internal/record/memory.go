@@ -341,6 +341,21 @@ func (m *Memory) Waiting() (Waiting, error) {
 	return w, nil
 }
 
+// Lacking implements [Known].
+func (m *Memory) Lacking() (authors []PublicKey, tags []Tag, err error) {
+	for _, a := range m.Authors() {
+		if len(a.Gaps) > 0 {
+			authors = append(authors, a.Key)
+		}
+	}
+	for id, g := range m.groups {
+		if g.State == ToldIncomplete && !slices.Contains(tags, id.Tag) {
+			tags = append(tags, id.Tag)
+		}
+	}
+	return authors, tags, nil
+}
+
 // Authors returns all authors, in a fixed order.
 func (m *Memory) Authors() []Author {
 	var authors []Author

@@ -30,6 +30,8 @@ type Position struct {
 	Named  int64     `json:"named,omitempty"`
 	// Absent is the entry that shows that the channel was not cleared, while the relay does not show it.
 	Absent Absence `json:"absent,omitzero"`
+	// Suspected tells when rows that were visited are visited again, see [Visitor.Suspect].
+	Suspected Rounds `json:"suspected,omitzero"`
 
 	earlierForm
 }

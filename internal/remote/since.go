@@ -77,6 +77,9 @@ type Visitor struct {
 	// Wanted are numbers that are asked for before others that are lacking, and Again numbers that are to be visited again.
 	// Of both only First and Last count.
 	Wanted, Again []Range
+	// Suspect are numbers that were visited, and may have been shown otherwise than they are: they are visited again, ever
+	// more rarely, a few in a call. They are looked at when [Rounds.Due] says so.
+	Suspect []Range
 	// Budget is how many bytes the call may bring; 0 stands for [Options.Budget].
 	Budget int64
 }
@@ -220,6 +223,9 @@ func (f *follower) prepare(c *Client) {
 
 // follow reads, visits, and moves the position in news.
 func (f *follower) follow(ctx context.Context) error {
+	if all, _ := f.suspects(); len(all) == 0 && f.pos.Suspected.Due(f.now) {
+		f.pos.Suspected.advance(0, false, f.now)
+	}
 	if !f.looks() {
 		f.move(nil)
 		return nil
@@ -240,6 +246,9 @@ func (f *follower) follow(ctx context.Context) error {
 	if err == nil {
 		err = f.gather(ctx, p.oldestKnown)
 	}
+	if err == nil {
+		err = f.revisit(ctx)
+	}
 	if !f.stopped { // also beside an error: a call that is interrupted must get further
 		err = cmp.Or(f.flush(), err)
 	}
@@ -250,7 +259,7 @@ func (f *follower) follow(ctx context.Context) error {
 // looks reports whether the newest rows are to be read.
 func (f *follower) looks() bool {
 	switch {
-	case !f.pos.Absent.Since.IsZero() || len(f.pos.Gaps.due(f.now)) > 0:
+	case !f.pos.Absent.Since.IsZero() || len(f.pos.Gaps.due(f.now)) > 0 || f.pos.Suspected.Due(f.now):
 		return true
 	case f.last == f.pos.Last && !f.pos.loose():
 		return false

@@ -113,7 +113,9 @@ func (b *batch) keep(facts *Facts) error {
 		if facts == nil {
 			return nil
 		}
-		return in.finish(&state, facts, in.opened+b.opened, needed(results))
+		learnt := learnt(results)
+		learnt.Opened = in.opened + b.opened
+		return in.finish(&state, facts, learnt)
 	})
 	if err != nil {
 		return errors.Join(err, b.noteFull())
@@ -154,20 +156,23 @@ func (b *batch) judge(
 	return results, elsewhere, nil
 }
 
-// needed returns the entries that are to be asked for first.
-func needed(results []*record.Result) []record.Hole {
-	if len(results) == 0 {
-		return nil
+// learnt returns what results say about how to go on.
+func learnt(results []*record.Result) (l Learnt) {
+	for _, r := range results {
+		l.Needed = r.Needed // each call judges all that waits
+		l.Missing = l.Missing || slices.ContainsFunc(r.Change.Told, func(f record.Finding) bool {
+			return f.Kind == record.Missing || f.Kind == record.Incomplete
+		})
 	}
-	return results[len(results)-1].Needed // each call judges all that waits
+	return l
 }
 
 // finish keeps the facts, where they are new.
-func (in *Intake) finish(state *kept.State, facts *Facts, opened int, needed []record.Hole) error {
+func (in *Intake) finish(state *kept.State, facts *Facts, learnt Learnt) error {
 	if facts.Position == nil {
 		return nil
 	}
-	position, err := facts.Position(opened, needed)
+	position, err := facts.Position(learnt)
 	if err != nil || slices.Equal(position, state.Position) {
 		return err
 	}
@@ -219,7 +224,7 @@ func (b *batch) entries(why int) (*entrySet, error) {
 
 // take takes in an entry.
 func (b *batch) take(p *page) error {
-	if p.damaged && len(p.before.Tokens) == 0 {
+	if p.damaged && len(p.before.Tokens) == 0 && p.at.Compare(b.in.known) > 0 {
 		count(&b.findings.Damaged, &b.findings.FirstDamaged, &b.findings.LastDamaged, p.at.Entry)
 	}
 	e := kept.Entry{At: p.at, Posted: p.posted, Tokens: slices.Clip(p.before.Tokens), Wiped: p.before.Wiped}

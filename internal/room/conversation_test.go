@@ -42,7 +42,11 @@ type hall struct {
 
 func newHall(t testing.TB, fields ...int) *hall {
 	t.Helper()
-	server := relaytest.New(t, relaytest.InMemory())
+	return hallOf(t, relaytest.New(t, relaytest.InMemory()), fields...)
+}
+
+func hallOf(t testing.TB, server *relaytest.Server, fields ...int) *hall {
+	t.Helper()
 	if len(fields) == 0 {
 		fields = []int{1, 2, 3, 4, 5, 6, 7, 8}
 	}
@@ -124,9 +128,13 @@ func readRoom(c *room.Conversation, client *remote.Client, now time.Time) (room.
 			return room.Arrivals{}, err
 		}
 	}
-	var again []remote.Range
-	for _, e := range in.Again() {
-		again = append(again, remote.Range{First: e.First, Last: e.Last})
+	again, suspect := rangesOf(in.Again()), []remote.Range(nil)
+	if pos.Suspected.Due(time.Now()) {
+		entries, err := in.Suspect()
+		if err != nil {
+			return room.Arrivals{}, err
+		}
+		suspect = rangesOf(entries)
 	}
 	var entries []thingspeak.Entry
 	anchor, err := in.Anchor()
@@ -138,7 +146,7 @@ func readRoom(c *room.Conversation, client *remote.Client, now time.Time) (room.
 		return nil
 	}
 	news, readErr := client.Follow(context.Background(), pos.Position, remote.Visitor{
-		Entry: add, Seen: add, Again: again,
+		Entry: add, Seen: add, Again: again, Suspect: suspect,
 		Anchor: remote.Anchor{Entry: anchor.Entry, Shows: anchor.Shows},
 	})
 	if news.Cleared {
@@ -151,13 +159,14 @@ func readRoom(c *room.Conversation, client *remote.Client, now time.Time) (room.
 			break
 		}
 	}
-	pos.Position = news.Position
-	b, err := json.Marshal(pos)
-	if err != nil {
-		return room.Arrivals{}, err
-	}
 	facts := room.Facts{
-		Position: standing(b), LastID: news.LastID, Rewritten: news.Rewritten, Twins: news.Twins,
+		Position: func(learnt room.Learnt) ([]byte, error) {
+			if pos.Position = news.Position; learnt.Missing {
+				pos.Suspected.Restart(time.Now())
+			}
+			return json.Marshal(pos)
+		},
+		LastID: news.LastID, Rewritten: news.Rewritten, Twins: news.Twins,
 		Now: now,
 	}
 	for _, g := range news.Position.Gaps {
@@ -166,6 +175,13 @@ func readRoom(c *room.Conversation, client *remote.Client, now time.Time) (room.
 	facts.View.Unread = readErr != nil || news.Doubtful || news.Stopped
 	arrivals, err := in.Finish(facts)
 	return arrivals, errors.Join(readErr, err)
+}
+
+func rangesOf(entries []room.EntryRange) (all []remote.Range) {
+	for _, e := range entries {
+		all = append(all, remote.Range{First: e.First, Last: e.Last})
+	}
+	return all
 }
 
 // poster makes a client what a room asks for.
@@ -290,6 +306,6 @@ func lines(items []room.Item) (all []string) {
 }
 
 // standing is a reader's position that does not depend on what was read.
-func standing(position []byte) func(int, []record.Hole) ([]byte, error) {
-	return func(int, []record.Hole) ([]byte, error) { return position, nil }
+func standing(position []byte) func(room.Learnt) ([]byte, error) {
+	return func(room.Learnt) ([]byte, error) { return position, nil }
 }

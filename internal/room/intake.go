@@ -19,10 +19,9 @@ var ErrReadElsewhere = errors.New("another process has read the room meanwhile")
 type Facts struct {
 	// View tells what is lacking. Numbers that were given up belong among its holes.
 	View record.View
-	// Position returns where reading goes on, to be kept beside what was read, when it is told how many tokens of this
-	// reading were opened that had not come before, and which holes of the view are to be asked for first; nil leaves the
-	// position before.
-	Position func(opened int, needed []record.Hole) ([]byte, error)
+	// Position returns where reading goes on, to be kept beside what was read, when it is told what to go by; nil leaves
+	// the position before.
+	Position func(Learnt) ([]byte, error)
 	// LastID is the channel's last entry number, 0 if it is not known.
 	LastID int64
 	// Rewritten are entries that the relay was seen to lack, or to have rewritten.
@@ -31,6 +30,16 @@ type Facts struct {
 	Twins []int64
 	// Now is the reader's clock; the zero time stands for the present.
 	Now time.Time
+}
+
+// Learnt is what a reading says about how to go on.
+type Learnt struct {
+	// Opened is how many of its tokens were opened that had not come before.
+	Opened int
+	// Needed are the holes of the view that are to be asked for first.
+	Needed []record.Hole
+	// Missing means that something was found to be missing: what is suspect, see [Intake.Suspect], is to be read again.
+	Missing bool
 }
 
 // Arrivals are what a reading has brought. All of it is kept already.
@@ -74,6 +83,8 @@ type Intake struct {
 	clears uint32
 	// again are entries to be read once more, with a key that has come since.
 	again []kept.Range
+	// known is up to where entries may be read once more because something is missing: what is damaged there is not counted.
+	known record.Place
 	// came are the entries that were added, and lacking those of them without tokens that are kept.
 	came    entrySet
 	lacking map[record.Place]bool

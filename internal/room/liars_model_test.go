@@ -38,8 +38,10 @@ type play struct {
 	lied, twins bool
 	// spoilt means that somebody has posted cells that break the format.
 	spoilt bool
-	// since is when the relay shows a row first, by its index: the number of the look, 0 for most.
+	// since is when the relay shows a row first, by its index: the number of the look, 0 for most. Until then it shows those
+	// of blank without some fields.
 	since []int
+	blank map[int][]int
 }
 
 // writer is who writes under one key.
@@ -334,6 +336,13 @@ var lies = map[string]func(p *play){
 	"show a row without its tokens": func(p *play) { p.rows[p.roll(len(p.rows))].Fields = thingspeak.Fields{} },
 	"never show a row":              func(p *play) { p.since[p.roll(len(p.since))] = never },
 	"show a row late":               func(p *play) { p.since[p.roll(len(p.since))] = 1 + p.roll(looks-1) },
+	"show a row without its tokens for a while": func(p *play) {
+		i, fields := p.roll(len(p.rows)), []int{0, 1, 2, 3, 4, 5, 6, 7}
+		if p.roll(2) == 0 {
+			fields = []int{p.roll(p.width)}
+		}
+		p.since[i], p.blank[i] = 1+p.roll(looks-1), fields
+	},
 	"show rows one by one, the last first": func(p *play) {
 		for i := range p.since {
 			if p.since[i] != never {
@@ -381,7 +390,7 @@ const (
 
 // cheat lets the relay tell some lies about the rows, and numbers them.
 func (p *play) cheat() {
-	p.since = make([]int, len(p.rows))
+	p.since, p.blank = make([]int, len(p.rows)), map[int][]int{}
 	for range p.roll(4) {
 		names := sortedKeys(lies)
 		name := names[p.roll(len(names))]

@@ -224,8 +224,15 @@ func TestLiarsAndInsiders(t *testing.T) {
 		for look := range looks {
 			var rows []thingspeak.Entry
 			for i, since := range p.since {
-				if since == look {
-					rows = append(rows, p.rows[i])
+				row := p.rows[i]
+				switch blank := p.blank[i]; {
+				case since == look:
+					rows = append(rows, row)
+				case len(blank) > 0 && look == 0 && since != never:
+					for _, field := range blank {
+						row.Fields[field] = thingspeak.Value{}
+					}
+					rows = append(rows, row)
 				}
 			}
 			step.read(rows, now)

@@ -78,6 +78,7 @@ type knowledgeStore interface {
 	DropFindings(keep int) error
 	Arriving(tag record.Tag, above uint32, limit int) ([]record.Group, error)
 	Waiting() (record.Waiting, error)
+	Lacking() (authors []record.PublicKey, tags []record.Tag, err error)
 	// Apply keeps a change. Of the records held it only moves those that are there: see AddMessage.
 	Apply(*record.Change) error
 
