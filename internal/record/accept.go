@@ -25,11 +25,10 @@ func (s *session) accept(k *candidate) {
 	rows := s.records(a, n)
 	if i := slices.IndexFunc(rows.rows, func(h Held) bool { return h.Hash == k.hash }); i >= 0 {
 		s.result.Repeats++ // with another signature: otherwise its cells would have been known
-		if k.at.Compare(rows.rows[i].At) < 0 {
-			s.move(a, rows, &rows.rows[i], spotsOf(k.parts))
-		}
+		s.signedAgain(k, a, rows, &rows.rows[i])
 		return
 	}
+	s.use(k)
 	r := k.open()
 	h := k.held()
 	h.Previous, h.Nick = r.Previous, r.Nick
@@ -54,6 +53,18 @@ func (s *session) accept(k *candidate) {
 	}
 	s.seen(&r, k.at)
 	s.result.Messages = append(s.result.Messages, m)
+}
+
+// signedAgain takes in a record that is held, with another signature. It stands where the chain does that stands lowest.
+// The cells of all others wait: a copy of one may come that lets its chain stand lowest.
+func (s *session) signedAgain(k *candidate, a *authorRow, rows *heldRows, h *Held) {
+	if k.at.Compare(h.At) >= 0 {
+		return
+	}
+	before := h.Cells
+	s.use(k)
+	s.move(a, rows, h, spotsOf(k.parts))
+	s.release(k.touch, before)
 }
 
 // move notes that the cells of a record stand lower than was known.

@@ -122,8 +122,10 @@
 //
 // Of every author's every number a reader keeps the hash, all 32 bytes, the previous hash, and where each cell stands, by
 // the lowest copy of it. The place of a record is that of the cell that stands last; a place is the number of clears that
-// the reader has seen, and the entry. An author's base is the lowest number held. Findings and their words are those of
-// [Finding.Text]. Proven are:
+// the reader has seen, and the entry. An author can sign one record in many ways: they have one hash and chains of their
+// own, and the record, which is one line, stands where that chain does which stands lowest, in whatever order they came.
+// What stands behind that waits, because copies of its cells may come that stand lower. An author's base is the lowest
+// number held. Findings and their words are those of [Finding.Text]. Proven are:
 //
 //   - missing: a number between two that are held, whatever parts of it came: cells prove nothing.
 //   - fork: two verified records of one number; or the hash held of number n is not what number n + 1 names as previous.
@@ -195,7 +197,8 @@
 // At most 131,072 pending cells are remembered between two calls; beyond that the group whose newest cell is oldest is
 // forgotten, and opened again from what the archive keeps when a cell of it comes. In one call at most 64 chains of one
 // tag and number are tried, and 64 MiB of records in all, of which the signatures of 16 MiB are checked at a time: of each
-// group in turn, the oldest first. That some are left is kept, and the next call goes on with them. Of one author at most
+// group in turn, the oldest first. That some are left is kept, and the next call goes on with them. A chain with the hash
+// of a record that is held, behind that, is tried once, and again only when a cell of it comes. Of one author at most
 // 1,024 seen that are not known to be true are kept, and as many of one heartbeat are read. Memory grows with the cells
 // that came, never with what they say about themselves.
 package record

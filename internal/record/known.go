@@ -198,7 +198,7 @@ type Change struct {
 	Groups     []Group
 	GroupsGone []GroupID
 	// Pending are cells, by Spot, to be kept for [Known.Pending] of their [Cell.Group]; an archive keeps the token, not
-	// the plaintext. What stands at the spots of PendingGone is no longer asked for.
+	// the plaintext. What stood at the spots of PendingGone before is no longer asked for.
 	Pending     []Cell
 	PendingGone []Spot
 	// TakenBack are findings that were told and turned out otherwise; of a range of missing numbers it may be a part.

@@ -112,8 +112,8 @@ func (m *Memory) Apply(c Change) {
 		put(m.about, d.Author, d.pair(), true)
 		put(m.about, d.Device, d.pair(), true)
 	}
+	m.forgetPending(c.PendingGone) // first: a cell may wait again
 	m.applyGroups(&c)
-	m.forgetPending(c.PendingGone)
 	for _, f := range slices.Concat(c.TakenBack, c.Superseded) {
 		delete(m.told, f.ID())
 	}

@@ -44,6 +44,8 @@ type part struct {
 	stored int
 	// used means that a record which is held has this cell: then it does not wait.
 	used bool
+	// fresh means that it has come in this call, or a copy that stands lower.
+	fresh bool
 	// far is a part further on in the same chain.
 	far *part
 }
@@ -123,6 +125,16 @@ func (g *group) use(p *part) (gone []Spot) {
 	gone = p.spots[:p.stored]
 	p.spots, p.stored = p.spots[len(p.spots)-1:], 0
 	return gone
+}
+
+// release lets a part wait again that no record has any more.
+func (g *group) release(p *part) {
+	p.used = false
+	g.waiting++
+	g.sum ^= p.link
+	if p.index() == 0 {
+		g.starts = append(g.starts, p)
+	}
 }
 
 // reject takes out the first cell of a chain that is no record. The others may belong to one that begins elsewhere.

@@ -142,6 +142,12 @@ type touch struct {
 	rejected bool
 }
 
+// grow notes that a cell came, or a copy that stands lower.
+func (t *touch) grow(p *part) {
+	p.fresh = true
+	t.grown = append(t.grown, p)
+}
+
 // take puts a cell where it belongs.
 func (s *session) take(c *Cell) {
 	h, err := parseCell(&c.Plain)
@@ -156,13 +162,13 @@ func (s *session) take(c *Cell) {
 		p, isNew := t.add(c)
 		switch {
 		case isNew:
-			t.grown = append(t.grown, p)
+			t.grow(p)
 			t.fresh++
 			return
 		case p != nil && p.used:
 			s.lower(t.id, p)
 		case p != nil:
-			t.grown = append(t.grown, p)
+			t.grow(p)
 		}
 		s.result.Repeats++
 	}
@@ -252,15 +258,14 @@ func (s *session) candidates() []*candidate {
 	// One chain of each group in turn: those with many do not keep the others from being tried.
 	for open := slices.Clone(s.order); len(open) > 0; {
 		open = slices.DeleteFunc(open, func(t *touch) bool {
-			start := t.nextWhole()
+			k := s.nextChain(t)
 			key := t.id.claimed()
-			if t.row.Untried = start != nil && (tried[key] == maxChains || total > maxTried); t.row.Untried {
+			if t.row.Untried = k != nil && (tried[key] == maxChains || total > maxTried); t.row.Untried {
 				s.result.More = true
 			}
-			if start == nil || t.row.Untried {
+			if k == nil || t.row.Untried {
 				return true
 			}
-			k := newCandidate(s.reader.salt, t, start)
 			joined = append(joined, k)
 			tried[key]++
 			total += len(k.covered)
@@ -277,15 +282,28 @@ func (s *session) candidates() []*candidate {
 	return all
 }
 
-// nextWhole returns the beginning of the next chain to be tried, nil if there is none.
-func (t *touch) nextWhole() *part {
+// nextChain returns the next chain to be tried, nil if there is none.
+func (s *session) nextChain(t *touch) *candidate {
 	for t.next < len(t.starts) {
 		start := t.starts[t.next]
-		if t.next++; t.whole(start) {
-			return start
+		if t.next++; !t.whole(start) {
+			continue
+		}
+		if k := newCandidate(s.reader.salt, t, start); !s.waitsBehind(k) {
+			return k
 		}
 	}
 	return nil
+}
+
+// waitsBehind reports whether a chain has the hash of a record that is held and does not stand below it, and nothing of
+// it has come now: it was tried when that came. Whoever signs a record again and again keeps nothing else from being tried.
+func (s *session) waitsBehind(k *candidate) bool {
+	if k.signature == nil || slices.ContainsFunc(k.parts, func(p *part) bool { return p.fresh }) {
+		return false
+	}
+	rows := s.records(s.author(k.author), k.number).rows
+	return slices.ContainsFunc(rows, func(h Held) bool { return h.Hash == k.hash && k.at.Compare(h.At) >= 0 })
 }
 
 // newCandidate joins a chain. It has no signature if it cannot be genuine.
@@ -346,9 +364,6 @@ func (r *Reader) verify(all []*candidate) {
 // settle decides what a candidate is.
 func (s *session) settle(k *candidate) {
 	if k.genuine {
-		for _, p := range k.parts {
-			s.change.PendingGone = append(s.change.PendingGone, k.touch.use(p)...)
-		}
 		s.accept(k)
 		return
 	}
@@ -365,6 +380,33 @@ func (s *session) settle(k *candidate) {
 		return
 	}
 	s.tellForged(k)
+}
+
+// use notes that a record which is held has the cells of a candidate: they wait no more.
+func (s *session) use(k *candidate) {
+	for _, p := range k.parts {
+		s.change.PendingGone = append(s.change.PendingGone, k.touch.use(p)...)
+	}
+}
+
+// release lets the cells that a record had wait again, but for those that one still has.
+func (s *session) release(t *touch, spots []Spot) {
+	for _, c := range s.cells(spots) {
+		p := t.parts[linkTo(&c.Plain)]
+		if p != nil && p.used && !s.isHeld(t.id, p) {
+			t.release(p)
+			t.grown = append(t.grown, p)
+		}
+	}
+}
+
+// isHeld reports whether a record that is held has a cell of a group.
+func (s *session) isHeld(id GroupID, p *part) bool {
+	return slices.ContainsFunc(s.signers(id.Tag), func(a *authorRow) bool {
+		return slices.ContainsFunc(s.records(a, id.Number).rows, func(h Held) bool {
+			return h.isOf(id) && h.Cells[p.index()] == p.at()
+		})
+	})
 }
 
 // maxForged is of how many tags a call tells what is forged by number, of how many numbers of each.
@@ -395,6 +437,9 @@ func (s *session) tellForged(k *candidate) {
 func (s *session) keepGroups() {
 	for _, t := range s.order {
 		row := t.row
+		for _, p := range t.grown {
+			p.fresh = false
+		}
 		if t.waiting == 0 {
 			row.gone = true
 			delete(s.reader.pool, t.id)
