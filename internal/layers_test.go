@@ -131,7 +131,7 @@ var (
 	coming = []string{"invite"}
 
 	// forTests are packages that no program links.
-	forTests = []string{"sqlite/faultdisk", "relay/storetest", "relay/relaytest", "testenv"}
+	forTests = []string{"sqlite/faultdisk", "relay/storetest", "relay/relaytest", "record/recordtest", "testenv"}
 )
 
 // TestRulesNameWhatIsThere: a rule about a package that is misspelt, moved or gone forbids nothing, and so does one about

@@ -297,7 +297,8 @@ func (s *session) nextChain(t *touch) *candidate {
 }
 
 // waitsBehind reports whether a chain has the hash of a record that is held and does not stand below it, and nothing of
-// it has come now: it was tried when that came. Whoever signs a record again and again keeps nothing else from being tried.
+// it has come now: it was tried when that came. So whoever signs a record again and again keeps nothing else from being
+// tried.
 func (s *session) waitsBehind(k *candidate) bool {
 	if k.signature == nil || slices.ContainsFunc(k.parts, func(p *part) bool { return p.fresh }) {
 		return false

@@ -1,47 +1,26 @@
 package record
 
 import (
-	"crypto/ed25519"
-	"crypto/sha512"
 	"fmt"
 	"maps"
-	"math/big"
 	"slices"
 	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/fernpost/fernpost/internal/record/recordtest"
 )
 
-// signAgain returns the same record with another signature by the same author, as only that author can make one: under
-// RFC 8032 the number behind R comes from the message, and here it is the secret of another key, whose public half is R.
+// signAgain returns the same record with another signature by its author, a different one for each nonce.
 func signAgain(t tester, id Identity, ctx Context, signed Signed, nonce byte) Signed {
 	t.Helper()
-	order, _ := new(big.Int).SetString("27742317777372353535851937790883648493", 10)
-	order.Add(order, new(big.Int).Lsh(big.NewInt(1), 252))
-	number := func(hash [sha512.Size]byte, size int) *big.Int { // its lowest byte comes first
-		b := slices.Clone(hash[:size])
-		slices.Reverse(b)
-		return new(big.Int).SetBytes(b)
-	}
-	secret := func(seed [KeySize]byte) *big.Int {
-		hash := sha512.Sum512(seed[:])
-		hash[0] &= 248
-		hash[31] = hash[31]&127 | 64
-		return number(hash, 32)
-	}
 	end := len(signed.Bytes) - SignatureSize
 	message := append(ctx.appendPrefix(nil, signed.Number), signed.Bytes[:end]...)
-	key, other := id.Public(), [KeySize]byte{nonce, 1}
-	r := NewIdentity(other).Public()
-	s := number(sha512.Sum512(slices.Concat(r[:], key[:], message)), sha512.Size)
-	s.Mul(s, secret(id.RevealSeed())).Add(s, secret(other)).Mod(s, order)
-	signature := append(r[:], s.FillBytes(make([]byte, 32))...)
-	slices.Reverse(signature[KeySize:])
-	if !ed25519.Verify(key[:], message, signature) {
-		t.Fatal("the second signature is wrong")
+	signed.Bytes = append(slices.Clone(signed.Bytes[:end]), recordtest.SignAgain(id.RevealSeed(), message, nonce)...)
+	if _, hash, err := verifyRecord(ctx, signed.Tag, signed.Number, slices.Clone(signed.Bytes)); err != nil || hash != signed.Hash {
+		t.Fatalf("the second signature: hash %v, %v", hash, err)
 	}
-	signed.Bytes = slices.Concat(signed.Bytes[:end], signature)
 	return signed
 }
 
@@ -61,8 +40,8 @@ func (v variants) lay(feed []copyOf) (cells []Cell) {
 	return cells
 }
 
-// place is where the record stands by the rule: of the chains that are whole the one that stands lowest counts, of that
-// the part that stands last, by its lowest copy. The zero Spot means that no chain is whole.
+// place is where the record stands: of the chains that are whole the one that stands lowest counts, and of that the part
+// that stands last, by its lowest copy. The zero Spot means that no chain is whole.
 func (v variants) place(cells []Cell) (lowest Spot) {
 	for _, chain := range v {
 		last, whole := Spot{}, true

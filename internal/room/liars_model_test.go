@@ -12,6 +12,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/record/recordtest"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 	"github.com/fernpost/fernpost/internal/token"
 )
@@ -60,6 +61,16 @@ type utterance struct {
 	record.Record
 	cells  [][record.CellSize]byte
 	honest bool
+	// again are its cells with another signature by its author.
+	again [][record.CellSize]byte
+}
+
+// chains are the cells that carry it, each of them enough.
+func (u *utterance) chains() [][][record.CellSize]byte {
+	if u.again == nil {
+		return [][][record.CellSize]byte{u.cells}
+	}
+	return [][][record.CellSize]byte{u.cells, u.again}
 }
 
 func newPlay(t *rapid.T, key, other fernet.Key) *play {
@@ -104,7 +115,7 @@ func (p *play) write(w *writer, honest bool, body record.Body, seen record.Seen)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	u := &utterance{signed, r, cells, honest}
+	u := &utterance{Signed: signed, Record: r, cells: cells, honest: honest}
 	p.said = append(p.said, u)
 	return u
 }
@@ -211,6 +222,15 @@ var deeds = map[string]func(p *play, mal *writer){
 		p.post(p.write(mal, false, record.Text("here"), record.Seen{}).cells...)
 		p.post(p.write(&twin, false, record.Text("there"), record.Seen{}).cells...)
 	},
+	"sign a record twice": func(p *play, mal *writer) {
+		u := p.write(mal, false, record.Text(strings.Repeat("x", rapid.SampledFrom([]int{0, 61, 64, 90}).Draw(p.t, "length"))), p.seen(mal))
+		u.again = signAgain(p.t, mal.id, p.ctx, u.Signed, byte(p.roll(40)))
+		all := slices.Concat(u.cells, u.again)
+		for range p.roll(4) {
+			all = append(all, all[p.roll(len(all))])
+		}
+		p.post(rapid.Permutation(all).Draw(p.t, "cells")...)
+	},
 	"accuse of what was never written": func(p *play, mal *writer) {
 		v := p.victim()
 		p.post(p.write(mal, false, record.Heartbeat{
@@ -288,6 +308,21 @@ var deeds = map[string]func(p *play, mal *writer){
 		p.post(cell)
 		p.spoilt = true
 	},
+}
+
+// signAgain returns the cells of a record with another signature by its author.
+func signAgain(
+	t interface{ Fatal(...any) }, id record.Identity, ctx record.Context, signed record.Signed, nonce byte,
+) [][record.CellSize]byte {
+	said := signed.Bytes[:len(signed.Bytes)-record.SignatureSize]
+	message := slices.Concat([]byte("fernpost/v1 record\x00"), ctx.Salt[:], ctx.Key[:])
+	message = append(binary.BigEndian.AppendUint32(message, signed.Number), said...)
+	signature := recordtest.SignAgain(id.RevealSeed(), message, nonce)
+	cells, err := record.Cut(slices.Concat(said, signature), signed.Tag, signed.Number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cells
 }
 
 func (p *play) forge(bytes []byte, tag record.Tag, number uint32) {
@@ -464,16 +499,18 @@ func (p *play) truth(rows []thingspeak.Entry) *truth {
 		}
 	}
 	for _, u := range p.said {
-		last, whole := record.Spot{}, true
-		for _, cell := range u.cells {
-			at, ok := tr.where[cell]
-			whole = whole && ok
-			if at.Compare(last) > 0 {
-				last = at
+		for _, cells := range u.chains() {
+			last, whole := record.Spot{}, true
+			for _, cell := range cells {
+				at, ok := tr.where[cell]
+				whole = whole && ok
+				if at.Compare(last) > 0 {
+					last = at
+				}
 			}
-		}
-		if whole {
-			tr.whole[u] = last
+			if lowest, ok := tr.whole[u]; whole && (!ok || last.Compare(lowest) < 0) {
+				tr.whole[u] = last
+			}
 		}
 	}
 	return tr

@@ -339,7 +339,7 @@ func (tr *truth) isSo(f *record.Finding) bool {
 			if whole {
 				return false
 			}
-			for _, cell := range u.cells {
+			for _, cell := range slices.Concat(u.cells, u.again) {
 				_, there := tr.where[cell]
 				parts = parts || there
 			}
