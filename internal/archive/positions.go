@@ -34,7 +34,8 @@ func Open(dir string) (*Archive, error) {
 // Close releases the directory.
 func (a *Archive) Close() error { return a.root.Close() }
 
-// Load reads into position, a pointer, what [Archive.Save] was given for the room; [ErrNothing] if there is none.
+// Load reads into position, a pointer, what [Archive.Save] was given for the room. The error is [ErrNothing] if there is
+// none, and [ErrDamaged], after a power cut mostly, if it cannot be read.
 func (a *Archive) Load(room string, position any) error {
 	f, err := a.root.Open(room + ".json")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -48,7 +49,7 @@ func (a *Archive) Load(room string, position any) error {
 		return fmt.Errorf("reading the position in %s: %w", room, err)
 	}
 	if err := json.Unmarshal(b, position); err != nil {
-		return fmt.Errorf("reading the position in %s: %s is damaged: %w", room, f.Name(), err)
+		return fmt.Errorf("reading the position in %s: %s: %w: %w", room, f.Name(), ErrDamaged, err)
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func TestDamagedPositionIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	var p position
-	if err := a.Load("lab", &p); err == nil || errors.Is(err, ErrNothing) {
-		t.Errorf("Load = %v, want an error that says the file is damaged", err)
+	if err := a.Load("lab", &p); !errors.Is(err, ErrDamaged) {
+		t.Errorf("Load = %v, want ErrDamaged", err)
 	}
 }

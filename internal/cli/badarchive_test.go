@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
@@ -55,6 +57,41 @@ func TestArchivesThatCannotBeUsed(t *testing.T) {
 	}
 	if got := nextStep(archive.ErrFull); !strings.HasPrefix(got, "make room on the disk") {
 		t.Errorf("a full disk: %q", got)
+	}
+}
+
+// A damaged position ended every watch of plain texts, until the user had deleted the file.
+func TestAWatchWithADamagedPositionBeginsNow(t *testing.T) {
+	for _, damage := range []string{"", "{", `{"relay":7}`, `{"position":{"last":9,"rows":"!"}}`, "\x00\x00", "[]"} {
+		synctest.Test(t, func(t *testing.T) {
+			server := relaytest.InBubble(t)
+			ana := newDevice(t, server)
+			ana.transport = server.Transport(t)
+			ana.makeRoom(plainText)
+			ana.must("send", "old")
+			ana.must("watch", "--from-start", "--messages", "1")
+			file := filepath.Join(ana.env["HOME"], ".local", "share", "fernpost", "state", "lab.json")
+			if err := os.WriteFile(file, []byte(damage), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			other := ana.beside()
+			go func() {
+				time.Sleep(time.Minute)
+				other.must("send", "new")
+			}()
+			ana.must("watch", "--messages", "1")
+			if got := ana.stdout.String(); strings.Contains(got, "old") || !strings.Contains(got, "new\n") {
+				t.Errorf("%q: watch prints %q", damage, got)
+			}
+			if got := ana.stderr.String(); !strings.Contains(got, "lab.json") || !strings.Contains(got, "begins with what comes from now on") {
+				t.Errorf("%q: watch says %q", damage, got)
+			}
+			other.must("send", "newest")
+			ana.must("watch", "--messages", "1")
+			if got := ana.stdout.String(); !strings.Contains(got, "newest\n") || strings.Contains(ana.stderr.String(), "lab.json") {
+				t.Errorf("%q: the next one prints %q, says %q", damage, got, &ana.stderr)
+			}
+		})
 	}
 }
 

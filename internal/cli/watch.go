@@ -204,6 +204,10 @@ func (w *watcher) resume() error {
 	var last remembered
 	switch err := w.memory.Load(w.room.Name, &last); {
 	case errors.Is(err, archive.ErrNothing):
+	case errors.Is(err, archive.ErrDamaged):
+		w.say("%s", w.style.warn(screen.Line(err.Error())))
+		w.say("where the last watch ended is not known, so this one begins with what comes from now on; \"fernpost recv\" shows what " +
+			"came before, --from-start all")
 	case err != nil:
 		return hint(err, "delete that file, or use --from-start")
 	case last.Relay == w.room.Relay && last.Channel == w.room.Channel:
