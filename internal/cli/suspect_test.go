@@ -53,7 +53,8 @@ func TestRowShownBlankOnceComes(t *testing.T) {
 					return row
 				}))
 				read(bo, func() { class.relay.Inject(nil) })
-				if out, says := bo.stdout.String(), bo.stderr.String(); !strings.Contains(out, "message 2") || !strings.Contains(says, "no longer true: "+missing) {
+				out, says := bo.stdout.String(), bo.stderr.String()
+				if !strings.Contains(out, "message 2") || !strings.Contains(says, "no longer true: "+missing) {
 					t.Errorf("prints\n%s\nand says\n%s", out, says)
 				}
 			})
