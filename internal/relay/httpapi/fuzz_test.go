@@ -3,7 +3,9 @@ package httpapi
 import (
 	"bytes"
 	"errors"
+	"io"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -187,6 +189,78 @@ func checkBulk(t *testing.T, call *bulkCall, beside []param, err error) {
 		}
 		if year := e.CreatedAt.Year(); year < 1 || year > 9999 || e.Age < 0 || i > 0 && e.Age > entries[i-1].Age {
 			t.Errorf("entry %d is of %v, %v old", i, e.CreatedAt, e.Age)
+		}
+	}
+}
+
+// FuzzVersionless: what has a version goes on as it came, in whatever pieces, and what has none becomes one line of HTTP/1.0.
+func FuzzVersionless(f *testing.F) {
+	for _, s := range []string{
+		"", "\n", "GET /\n", "GET /update?a=b c\r\n\r\n", "GET / HTTP/1.1\r\n\r\nbody", "POST /\r\n", "GET https://a/b\r\n\x1a",
+		"GET \r\n", "GET / HTTP/1.0", "get /\n", "GET /\x00\n",
+	} {
+		f.Add(s, 3)
+	}
+	f.Fuzz(func(t *testing.T, sent string, piece int) {
+		c := &versionlessConn{Conn: &piecewise{rest: sent, piece: max(1, piece)}}
+		got := readPieces(c, 4096)
+		line, _, whole := strings.Cut(sent, "\n")
+		if !c.bare {
+			if got != sent {
+				t.Errorf("%q was read as %q", sent, got)
+			}
+			return
+		}
+		if !whole || strings.Contains(line, " HTTP/") || !strings.HasPrefix(line, "GET ") {
+			t.Errorf("%q was taken for a line without a version", sent)
+		}
+		target, isOne := strings.CutSuffix(strings.TrimPrefix(got, "GET "), " HTTP/1.0\r\n\r\n")
+		if !isOne || strings.ContainsAny(target, " \n") {
+			t.Errorf("%q became %q", sent, got)
+		}
+		var out bytes.Buffer
+		c.Conn = &piecewise{to: &out}
+		for reply := "HTTP/1.0 200 OK\r\nA: b\r\n\r\n" + sent; reply != ""; {
+			n, err := c.Write([]byte(reply[:min(len(reply), max(1, piece))]))
+			if err != nil || n == 0 {
+				t.Fatalf("writing: %d, %v", n, err)
+			}
+			reply = reply[n:]
+		}
+		if out.String() != sent {
+			t.Errorf("of a reply %q was written %q", sent, out.String())
+		}
+	})
+}
+
+// piecewise is a connection that gives a text in pieces.
+type piecewise struct {
+	net.Conn
+	rest  string
+	piece int
+	to    io.Writer
+}
+
+func (p *piecewise) Read(b []byte) (int, error) {
+	if p.rest == "" {
+		return 0, io.EOF
+	}
+	n := copy(b, p.rest[:min(p.piece, len(p.rest))])
+	p.rest = p.rest[n:]
+	return n, nil
+}
+
+func (p *piecewise) Write(b []byte) (int, error) { return p.to.Write(b) }
+
+// readPieces reads to the end with a buffer of a size.
+func readPieces(r io.Reader, size int) string {
+	var all strings.Builder
+	buffer := make([]byte, size)
+	for {
+		n, err := r.Read(buffer)
+		all.Write(buffer[:n])
+		if err != nil {
+			return all.String()
 		}
 	}
 }

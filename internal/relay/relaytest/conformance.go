@@ -351,17 +351,17 @@ func (r *caseRun) step(t *testing.T, s *conformanceStep, at string) {
 			if v := got.Header.Get(absent); v != "" {
 				t.Errorf("%s: header %s is %q, want none", at, absent, v)
 			}
-		case !like(value, got.Header.Get(name)):
+		case !Like(value, got.Header.Get(name)):
 			t.Errorf("%s: header %s is %q, want %q", at, name, got.Header.Get(name), value)
 		}
 	}
-	if hasBody && !like(want, body) {
+	if hasBody && !Like(want, body) {
 		t.Errorf("%s: body is\n%q, want\n%q", at, body, want)
 	}
 }
 
-// like compares with a text that may hold {any}.
-func like(want, got string) bool {
+// Like compares with a text that may hold {any}, which stands for any text.
+func Like(want, got string) bool {
 	parts := strings.Split(want, "{any}")
 	for i := range parts {
 		parts[i] = regexp.QuoteMeta(parts[i])

@@ -157,7 +157,7 @@ func (s *Server) start(t testing.TB, listener net.Listener, with []Option) {
 		},
 	}
 	serving.Go(func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(httpapi.AnswerVersionless(listener)); !errors.Is(err, http.ErrServerClosed) {
 			t.Errorf("serving: %v", err)
 		}
 	})

@@ -1,0 +1,126 @@
+package httpapi
+
+import (
+	"bytes"
+	"net"
+)
+
+// AnswerVersionless returns a listener on which a request without an HTTP version is understood: "GET /update?field1=12"
+// and a line end, as AT-command sketches send it. It is answered as HTTP/0.9 was, with the bare body and a close (contract
+// section 1.2). net/http refuses such a line before any handler sees it, so it gets one of HTTP/1.0, and the head of its
+// reply is left out. Only the first request of a connection can be one. It belongs above what net/http knows of a
+// connection by its type: TLS goes without.
+func AnswerVersionless(l net.Listener) net.Listener { return versionlessListener{l} }
+
+type versionlessListener struct{ net.Listener }
+
+// Accept is part of [net.Listener].
+func (l versionlessListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &versionlessConn{Conn: conn}, nil
+}
+
+// versionlessConn is a connection whose first line is looked at. net/http reads from one goroutine at a time, and writes
+// the reply after it has read the request.
+type versionlessConn struct {
+	net.Conn
+	// seen says that the first line was looked at, bare that it had no version.
+	seen, bare bool
+	// rest is what is still to be read of the line that stands in for it.
+	rest []byte
+	// ended is how much of the end of the reply's head was written.
+	ended int
+}
+
+// Read is part of [net.Conn].
+func (c *versionlessConn) Read(p []byte) (int, error) {
+	switch {
+	case !c.seen:
+		return c.readFirst(p)
+	case len(c.rest) > 0:
+		n := copy(p, c.rest)
+		c.rest = c.rest[n:]
+		return n, nil
+	case c.bare:
+		return c.swallow(p)
+	}
+	return c.Conn.Read(p)
+}
+
+// readFirst reads until the first line is there. It may be longer than p: then it stays as it is.
+func (c *versionlessConn) readFirst(p []byte) (n int, err error) {
+	end := -1
+	for end < 0 && n < len(p) && err == nil {
+		var more int
+		more, err = c.Conn.Read(p[n:])
+		if end = bytes.IndexByte(p[n:n+more], '\n'); end >= 0 {
+			end += n
+		}
+		n += more
+	}
+	if n == 0 {
+		return 0, err
+	}
+	c.seen = true
+	if end < 0 {
+		return n, err
+	}
+	target, found := versionlessTarget(p[:end])
+	if !found {
+		return n, err
+	}
+	// What stands behind the line is of no account: HTTP/0.9 has no headers, and some sketches end with a Ctrl-Z.
+	c.bare = true
+	c.rest = append(append([]byte("GET "), target...), " HTTP/1.0\r\n\r\n"...)
+	n = copy(p, c.rest)
+	c.rest = c.rest[n:]
+	return n, nil
+}
+
+// versionlessTarget returns what a line asks for, if it is a GET without a version. A blank in it, which a sketch has not
+// encoded, is part of a value.
+func versionlessTarget(line []byte) (target []byte, found bool) {
+	target, isGet := bytes.CutPrefix(bytes.TrimRight(line, "\r"), []byte("GET "))
+	target = bytes.TrimSpace(target)
+	if !isGet || !bytes.HasPrefix(target, []byte("/")) && !bytes.HasPrefix(target, []byte("http")) ||
+		bytes.Contains(target, []byte(" HTTP/")) {
+		return nil, false
+	}
+	return bytes.ReplaceAll(target, []byte(" "), []byte("%20")), true
+}
+
+// swallow waits for the end of the connection. Bytes that nobody reads would have the system reset it, and the reply with
+// it.
+func (c *versionlessConn) swallow(p []byte) (int, error) {
+	for {
+		if _, err := c.Conn.Read(p); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// Write is part of [net.Conn]. It leaves out the head of a reply to a request without a version.
+func (c *versionlessConn) Write(p []byte) (int, error) {
+	const end = "\r\n\r\n"
+	if !c.bare || c.ended == len(end) {
+		return c.Conn.Write(p)
+	}
+	for i, b := range p {
+		switch {
+		case b == end[c.ended]:
+			c.ended++
+		case b == end[0]:
+			c.ended = 1
+		default:
+			c.ended = 0
+		}
+		if c.ended == len(end) && i+1 < len(p) {
+			n, err := c.Conn.Write(p[i+1:])
+			return i + 1 + n, err
+		}
+	}
+	return len(p), nil
+}
