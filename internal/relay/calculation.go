@@ -58,18 +58,28 @@ func (r *Relay) Calculate(
 		}
 		return visit(e)
 	}
-	if c.Method == Single {
-		return r.Rows(ctx, v, w, finish)
+	w = w.within(&r.limits)
+	rows := min(int64(w.Results), v.State.Last)
+	if c.Method != Single {
+		rows = int64(r.limits.Results) // two entries may have any number of buckets between them
 	}
-	var rows []thingspeak.Entry
-	err := r.Rows(ctx, v, w, func(e *thingspeak.Entry) error {
-		rows = append(rows, *e)
+	leave, err := r.slots.enter(ctx, rows)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if c.Method == Single {
+		return r.rows(ctx, v, w, finish)
+	}
+	var entries []thingspeak.Entry
+	err = r.rows(ctx, v, w, func(e *thingspeak.Entry) error {
+		entries = append(entries, *e)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return c.buckets(rows, fields, r.limits.Results, finish)
+	return c.buckets(entries, fields, r.limits.Results, finish)
 }
 
 // keeps reports whether a row is inside of Min and Max.

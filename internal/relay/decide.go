@@ -71,8 +71,11 @@ func (s *State) add(e *NewEntry, now time.Time) thingspeak.Entry {
 	case s.Last == 1 || !accepted.CreatedAt.Before(s.Newest):
 		s.Newest = accepted.CreatedAt
 	case s.Unordered == 0:
-		s.Unordered = s.Last
+		s.Unordered, s.Back = s.Last, s.Last
+	case accepted.CreatedAt.Before(s.LastDate):
+		s.Back = s.Last
 	}
+	s.LastDate = accepted.CreatedAt
 	for i, v := range accepted.Fields {
 		if v.Given {
 			s.LastOf[i] = s.Last

@@ -191,7 +191,7 @@ func TestDecideEntries(t *testing.T) {
 	}
 	wantState := State{
 		Channel: 1, WriteKey: "K", Position: Position{Last: 6}, LastOf: [8]int64{0: 4, 7: 2},
-		Newest: whole, Unordered: 3, LastUpdate: ago(0),
+		Newest: whole, Unordered: 3, Back: 3, LastDate: whole, LastUpdate: ago(0),
 	}
 	if diff := cmp.Diff([]State{wantState}, after); diff != "" {
 		t.Errorf("state (-want +got):\n%s", diff)

@@ -89,6 +89,13 @@ func encoded(rows []thingspeak.Entry) string {
 	return string(b)
 }
 
+// linesOf returns the lines of a window in one piece.
+func linesOf(t testing.TB, r *relay.Relay, v *relay.View, w relay.Window, c thingspeak.Header) ([]byte, error) {
+	t.Helper()
+	lines, err := r.Lines(t.Context(), v, w, c)
+	return slices.Concat(lines[0], lines[1]), err
+}
+
 // wanted is contract section 7.3, word for word.
 func wanted(all []thingspeak.Entry, w relay.Window, most int) []thingspeak.Entry {
 	var rows []thingspeak.Entry
@@ -142,7 +149,7 @@ func TestWindows(t *testing.T) {
 				if diff := gocmp.Diff(want, f.rows(t, w), cmpopts.EquateEmpty()); diff != "" {
 					t.Fatalf("rows of %+v (-want +got):\n%s", w, diff)
 				}
-				lines, err := f.Lines(t.Context(), f.view(t), w, columns)
+				lines, err := linesOf(t, f.Relay, f.view(t), w, columns)
 				if err != nil || string(lines) != encoded(want) {
 					t.Fatalf("lines of %+v are %q, %v; want %q", w, lines, err, encoded(want))
 				}
@@ -162,7 +169,7 @@ func TestLinesFollow(t *testing.T) {
 			}
 		}
 		w := relay.Window{Results: []int{1, 50, 10, 0}[i%4]}
-		lines, err := f.Lines(t.Context(), f.view(t), w, columns)
+		lines, err := linesOf(t, f.Relay, f.view(t), w, columns)
 		if want := encoded(f.rows(t, w)); err != nil || string(lines) != want {
 			t.Fatalf("after %d entries the lines are %q, %v; want %q", i+1, lines, err, want)
 		}
@@ -176,7 +183,7 @@ func TestLinesOfAClearedChannel(t *testing.T) {
 		for i := range int64(5) {
 			f.add(t, 100*round+i)
 			w := relay.Window{Results: 50}
-			lines, err := f.Lines(t.Context(), f.view(t), w, columns)
+			lines, err := linesOf(t, f.Relay, f.view(t), w, columns)
 			if want := encoded(f.rows(t, w)); err != nil || string(lines) != want || bytes.Count(lines, []byte("\n")) != int(i+1) {
 				t.Fatalf("round %d, after %d entries the lines are %q, %v; want %q", round, i+1, lines, err, want)
 			}
@@ -193,7 +200,7 @@ func TestLinesOfOtherColumns(t *testing.T) {
 	f.add(t, 1)
 	for range 2 {
 		for _, c := range []thingspeak.Header{{Fields: thingspeak.FieldsOf(1)}, {Fields: thingspeak.AllFields}, {Status: true}} {
-			lines, err := f.Lines(t.Context(), f.view(t), relay.Window{Results: 1}, c)
+			lines, err := linesOf(t, f.Relay, f.view(t), relay.Window{Results: 1}, c)
 			e := f.rows(t, relay.Window{Results: 1})[0]
 			want := string(thingspeak.AppendCSVRow(nil, &e, c.Fields, c.Location, c.Status, nil))
 			if err != nil || string(lines) != want {
@@ -244,7 +251,7 @@ func TestLinesWhileAChannelIsCleared(t *testing.T) {
 	}
 	s.cleared = true
 	for _, w := range []relay.Window{{Results: 100}, {Results: 100, EndID: 5}, {Results: 100}} {
-		lines, err := r.Lines(t.Context(), v, w, columns)
+		lines, err := linesOf(t, r, v, w, columns)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -259,20 +266,30 @@ func TestLinesWhileAChannelIsCleared(t *testing.T) {
 
 // TestLinesAreShared: bytes that were handed out never change, whatever is read and written later.
 func TestLinesAreShared(t *testing.T) {
-	f := newFixture(t, 40)
-	type reading struct{ lines, copied []byte }
-	var readings []reading
-	for i := range 200 {
-		f.add(t, int64(i))
-		lines, err := f.Lines(t.Context(), f.view(t), relay.Window{Results: 40}, columns)
-		if err != nil {
-			t.Fatal(err)
-		}
-		readings = append(readings, reading{lines, bytes.Clone(lines)})
+	type reading struct {
+		lines  [2][]byte
+		copied string
 	}
-	for i, r := range readings {
-		if !bytes.Equal(r.lines, r.copied) {
-			t.Fatalf("the lines of read %d changed", i)
+	for name, date := range map[string]func(i int64) int64{
+		"in order":            func(i int64) int64 { return i },
+		"one from the future": func(i int64) int64 { return i + i/30*i%31*1000 },
+		"two clocks":          func(i int64) int64 { return i - i%2*9 },
+		"far back":            func(i int64) int64 { return i - i/7*i%7*20 },
+	} {
+		f := newFixture(t, 40)
+		var readings []reading
+		for i := range int64(200) {
+			f.add(t, date(i))
+			lines, err := f.Lines(t.Context(), f.view(t), relay.Window{Results: 40}, columns)
+			if err != nil {
+				t.Fatal(err)
+			}
+			readings = append(readings, reading{lines, string(lines[0]) + string(lines[1])})
+		}
+		for i, r := range readings {
+			if string(r.lines[0])+string(r.lines[1]) != r.copied {
+				t.Fatalf("%s: the lines of read %d changed", name, i)
+			}
 		}
 	}
 }
@@ -285,7 +302,7 @@ func TestLinesConcurrently(t *testing.T) {
 			last := 0
 			for last < 400 {
 				v := f.view(t)
-				lines, err := f.Lines(t.Context(), v, relay.Window{Results: 100}, columns)
+				lines, err := linesOf(t, f.Relay, v, relay.Window{Results: 100}, columns)
 				if err != nil {
 					t.Error(err)
 					return
@@ -340,7 +357,7 @@ func TestLinesBudget(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			lines, err := f.Lines(t.Context(), v, relay.Window{Results: 8000}, all)
+			lines, err := linesOf(t, f.Relay, v, relay.Window{Results: 8000}, all)
 			if n := bytes.Count(lines, []byte{'\n'}); err != nil || n != int(v.State.Last) {
 				t.Errorf("round %d, channel %d: %d lines, %v; want %d", round, i, n, err, v.State.Last)
 			}
@@ -355,7 +372,7 @@ func TestLinesBudget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Lines(t.Context(), v, relay.Window{Results: 8000}, all); err != nil {
+	if _, err := linesOf(t, f.Relay, v, relay.Window{Results: 8000}, all); err != nil {
 		t.Fatal(err)
 	}
 	if kept := f.LinesKept(); kept != before {

@@ -18,6 +18,7 @@ type Relay struct {
 	limits Limits
 	queue  queue
 	lines  lineCache
+	slots  slots
 
 	writers hints[string, int64] // write key → channel; Decide checks the key again
 	views   hints[int64, *View]  // channel → what it was; the position tells whether it still is
@@ -36,6 +37,7 @@ func New(store Store, limits Limits) *Relay {
 		limits:  limits,
 		queue:   queue{commit: store.Commit},
 		lines:   lineCache{budget: lineBudget},
+		slots:   newSlots(),
 		writers: hints[string, int64]{most: maxWriters},
 		views:   hints[int64, *View]{most: maxViews},
 	}

@@ -105,6 +105,11 @@ type State struct {
 	// Unordered is the number of the first entry that is older than one before it; 0 while there is none. Entries
 	// before it stand in order of time; those from it on are found by EntriesByTime.
 	Unordered int64
+	// Back is the number of the last entry that is older than the one right before it, or that of a later one; 0 while
+	// there is none. From it on entries stand in order of time again.
+	Back int64
+	// LastDate is the CreatedAt of the newest entry by number, zero in an empty feed.
+	LastDate time.Time
 	// LastUpdate and LastBulk are when an update and a bulk call were last accepted, in milliseconds, by the store's
 	// clock.
 	LastUpdate, LastBulk time.Time
@@ -118,6 +123,28 @@ func (s State) Cleared(generation int64) State {
 		Position:   Position{Settings: s.Settings, Generation: generation},
 		LastUpdate: s.LastUpdate,
 		LastBulk:   s.LastBulk,
+	}
+}
+
+// Moment names the generation and the newest entry of a state in one number: no other feed, and no other moment of this
+// one, has the same. Stores keep it beside Back and LastDate.
+func (s *State) Moment() int64 {
+	const lastBits = 32
+	return s.Generation<<lastBits | s.Last
+}
+
+// Restore sets Back and LastDate of a state that is read from a store, from what was kept of them at a moment. A program
+// of an earlier version, which knows nothing of them, may have written to the same store since, so they count only if
+// that is still the moment. In a feed in order of time they follow from the rest.
+func (s *State) Restore(back int64, date time.Time, moment int64) {
+	switch {
+	case s.Unordered == 0:
+		s.Back, s.LastDate = 0, s.Newest
+	case moment == s.Moment():
+		s.Back, s.LastDate = back, date
+	default:
+		// One entry is in order by itself. The next one goes for older unless it is the latest of all.
+		s.Back, s.LastDate = s.Last, s.Newest
 	}
 }
 

@@ -19,33 +19,90 @@ type Window struct {
 	StartID, EndID int64
 }
 
+// within returns the window with its numbers brought to what a read can mean, before anybody calculates with them.
+func (w Window) within(l *Limits) Window {
+	w.Results = min(max(0, w.Results), l.Results)
+	w.StartID, w.EndID = max(0, w.StartID), max(0, w.EndID)
+	return w
+}
+
+// after narrows the window to entries that are dated later.
+func (w Window) after(t time.Time) Window {
+	if next := t.Add(time.Second); w.Start.Before(next) { // dates are whole seconds
+		w.Start = next
+	}
+	return w
+}
+
 // Rows calls visit for the entries of a window, the oldest first, ties by number. The entry is valid during the call
 // only. If the channel is cleared meanwhile, fewer rows come, as if it had been cleared before.
 func (r *Relay) Rows(ctx context.Context, v *View, w Window, visit func(*thingspeak.Entry) error) error {
-	w.Results = min(w.Results, r.limits.Results)
-	if v.State.Unordered == 0 {
-		first, last, err := r.span(ctx, v, w, v.State.Last)
-		if err != nil || first > last {
-			return err
-		}
-		return r.entries(ctx, v, first, last, visit)
-	}
-	rows, err := r.sorted(ctx, v, w)
+	w = w.within(&r.limits)
+	leave, err := r.slots.enter(ctx, min(int64(w.Results), v.State.Last))
 	if err != nil {
 		return err
 	}
-	for i := range rows {
-		if err := visit(&rows[i]); err != nil {
+	defer leave()
+	return r.rows(ctx, v, w, visit)
+}
+
+// rows does the work of Rows in a slot that the caller has; the window is within the limits.
+//
+// From State.Back on entries stand in order of time. Of what is before them only those count that are dated later than the
+// first of the rows that are shown anyway: mostly none, or a few from the future.
+func (r *Relay) rows(ctx context.Context, v *View, w Window, visit func(*thingspeak.Entry) error) error {
+	if w.Results == 0 {
+		return nil
+	}
+	first, last, err := r.span(ctx, v, w, v.State.Back, v.State.Last)
+	if err != nil {
+		return err
+	}
+	var before []thingspeak.Entry
+	if v.State.Back > 0 {
+		rest := w
+		if last-first+1 == int64(w.Results) {
+			err = r.entries(ctx, v, first, first, func(e *thingspeak.Entry) error {
+				rest = w.after(e.CreatedAt)
+				return nil
+			})
+		}
+		if err == nil {
+			before, err = r.before(ctx, v, rest)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	return nil
+	// The two are merged as the later ones come, without the oldest that are too many.
+	surplus := int64(len(before)) + max(0, last-first+1) - int64(w.Results)
+	show := func(e *thingspeak.Entry) error {
+		if surplus--; surplus >= 0 {
+			return nil
+		}
+		return visit(e)
+	}
+	if first <= last {
+		err = r.entries(ctx, v, first, last, func(e *thingspeak.Entry) error {
+			for len(before) > 0 && !before[0].CreatedAt.After(e.CreatedAt) {
+				if err := show(&before[0]); err != nil {
+					return err
+				}
+				before = before[1:]
+			}
+			return show(e)
+		})
+	}
+	for i := 0; i < len(before) && err == nil; i++ {
+		err = show(&before[i])
+	}
+	return err
 }
 
-// span returns the numbers of a window among the entries 1 to newest, which stand in order of time. Where first is
+// span returns the numbers of a window among the entries oldest to newest, which stand in order of time. Where first is
 // greater than last there are none.
-func (r *Relay) span(ctx context.Context, v *View, w Window, newest int64) (first, last int64, err error) {
-	first, last = max(1, w.StartID), newest
+func (r *Relay) span(ctx context.Context, v *View, w Window, oldest, newest int64) (first, last int64, err error) {
+	first, last = max(1, oldest, w.StartID), newest
 	if w.EndID > 0 {
 		last = min(last, w.EndID)
 	}
@@ -58,7 +115,7 @@ func (r *Relay) span(ctx context.Context, v *View, w Window, newest int64) (firs
 	}
 	first = max(first, last-int64(w.Results)+1)
 	if !w.Start.IsZero() && first <= last {
-		first, err = r.search(ctx, v, first, last, func(t time.Time) bool { return !t.Before(w.Start) })
+		first, err = r.searchBack(ctx, v, first, last, func(t time.Time) bool { return !t.Before(w.Start) })
 	}
 	return first, last, err
 }
@@ -71,11 +128,7 @@ func (r *Relay) search(
 	low, high := first, last+1
 	for low < high {
 		middle := low + (high-low)/2
-		found := false
-		err := r.entries(ctx, v, middle, middle, func(e *thingspeak.Entry) error {
-			found = fits(e.CreatedAt)
-			return nil
-		})
+		found, err := r.fits(ctx, v, middle, fits)
 		switch {
 		case err != nil:
 			return 0, err
@@ -88,30 +141,59 @@ func (r *Relay) search(
 	return low, nil
 }
 
-// sorted returns the rows of a window of a feed whose times went back. Before the first such entry the numbers are in
-// order of time, from it on an index by time is; a window needs the newest of both.
-func (r *Relay) sorted(ctx context.Context, v *View, w Window) ([]thingspeak.Entry, error) {
-	if w.Results < 1 {
-		return nil, nil
+// searchBack is search for a number that is likely to be near to last. It reads about twice log2 of how far it is.
+func (r *Relay) searchBack(
+	ctx context.Context, v *View, first, last int64, fits func(time.Time) bool,
+) (int64, error) {
+	high := last + 1
+	for step := int64(1); high > first; step *= 2 {
+		next := max(first, high-step)
+		found, err := r.fits(ctx, v, next, fits)
+		if err != nil {
+			return 0, err
+		}
+		if !found {
+			first = next + 1
+			break
+		}
+		high = next
 	}
-	var rows []thingspeak.Entry
-	collect := func(e *thingspeak.Entry) error {
-		rows = append(rows, *e)
+	return r.search(ctx, v, first, high-1, fits)
+}
+
+// fits reports whether the time of an entry fits.
+func (r *Relay) fits(ctx context.Context, v *View, number int64, fits func(time.Time) bool) (found bool, err error) {
+	err = r.entries(ctx, v, number, number, func(e *thingspeak.Entry) error {
+		found = fits(e.CreatedAt)
 		return nil
-	}
-	first, last, err := r.span(ctx, v, w, v.State.Unordered-1)
+	})
+	return found, err
+}
+
+// before returns the rows of a window among the entries that are numbered below State.Back, in order of time. Up to
+// State.Unordered the numbers are in that order, from there on an index by time is; a window needs the newest of both.
+func (r *Relay) before(ctx context.Context, v *View, w Window) ([]thingspeak.Entry, error) {
+	first, last, err := r.span(ctx, v, w, 1, v.State.Unordered-1)
 	if err != nil {
 		return nil, err
 	}
+	var early, late []thingspeak.Entry
 	if first <= last {
-		if err := r.entries(ctx, v, first, last, collect); err != nil {
+		err = r.entries(ctx, v, first, last, func(e *thingspeak.Entry) error {
+			early = append(early, *e)
+			return nil
+		})
+		if err != nil {
 			return nil, err
+		}
+		if len(early) == w.Results {
+			w = w.after(early[0].CreatedAt.Add(-time.Second)) // a tie is won by the higher number
 		}
 	}
 	s := Stretch{
 		Generation: v.State.Generation,
 		First:      max(v.State.Unordered, w.StartID),
-		Last:       v.State.Last,
+		Last:       v.State.Back - 1,
 		Start:      w.Start,
 		End:        w.End,
 	}
@@ -123,19 +205,20 @@ func (r *Relay) sorted(ctx context.Context, v *View, w Window) ([]thingspeak.Ent
 	case s.Last-s.First < int64(r.limits.Results):
 		// A short stretch, and perhaps far from the newest by time: the index by time would be walked down to it.
 		err = r.entries(ctx, v, s.First, s.Last, func(e *thingspeak.Entry) error {
-			if !s.Holds(e.CreatedAt) {
-				return nil
+			if s.Holds(e.CreatedAt) {
+				late = append(late, *e)
 			}
-			return collect(e)
+			return nil
 		})
 	default:
-		err = r.store.EntriesByTime(ctx, s, w.Results, collect)
+		err = r.store.EntriesByTime(ctx, s, w.Results, func(e *thingspeak.Entry) error {
+			late = append(late, *e)
+			return nil
+		})
 	}
-	if err != nil {
-		return nil, err
-	}
+	rows := append(early, late...)
 	slices.SortFunc(rows, func(a, b thingspeak.Entry) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
 	})
-	return rows[max(0, len(rows)-w.Results):], nil
+	return rows[max(0, len(rows)-w.Results):], err
 }

@@ -122,7 +122,7 @@ func (s *lesson) read(t *testing.T, version int) []string {
 		t.Errorf("one by one: %s", d)
 	}
 	lines, err := r.Lines(t.Context(), v, relay.Window{Results: 100}, thingspeak.Header{Fields: v.Channel.Enabled()})
-	if got := strings.Count(string(lines), "\n"); err != nil || got != len(whole) {
+	if got := strings.Count(string(lines[0])+string(lines[1]), "\n"); err != nil || got != len(whole) {
 		t.Errorf("the feed has %d lines, want %d; %v", got, len(whole), err)
 	}
 	if v.State.Last > 0 && v.State.LastOf[0] != v.State.Last {

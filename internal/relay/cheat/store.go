@@ -61,7 +61,7 @@ func (l *liar) Channel(ctx context.Context, channel int64) (*relay.Channel, rela
 		return c, s, err
 	}
 	s.Position = l.position(s.Position)
-	s.Unordered = min(1, s.Last) // whatever the dates are, nothing may rely on their order
+	s.Unordered, s.Back = min(1, s.Last), s.Last // whatever the dates are, nothing may rely on their order
 	s.LastOf, err = l.lastOf(ctx, &s)
 	return c, s, err
 }
@@ -151,7 +151,7 @@ func (l *liar) EntriesByTime(
 		return err
 	}
 	slices.SortFunc(found, func(a, b thingspeak.Entry) int {
-		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
 	})
 	for i := range min(limit, len(found)) {
 		if err := visit(&found[i]); err != nil {

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -56,17 +55,13 @@ type api struct {
 	mux      *http.ServeMux
 	underWay atomic.Int64
 	// held counts the bytes of request bodies: see maxHeld.
-	held atomic.Int64
-	// building has a place for each large reply that is built at a time: see build.
-	building chan struct{}
-	refused  refusedBodies
+	held    atomic.Int64
+	refused refusedBodies
 }
 
 // New returns the handler of a relay.
 func New(r *relay.Relay, o Options) http.Handler {
-	a := &api{
-		relay: r, log: o.Log, options: o, mux: http.NewServeMux(), building: make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
-	}
+	a := &api{relay: r, log: o.Log, options: o, mux: http.NewServeMux()}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}

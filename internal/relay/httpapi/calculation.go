@@ -62,31 +62,8 @@ func (q *request) places() *int {
 
 // rows calls visit for the rows of a feed.
 func (a *api) rows(q *request, f *feedDocument, visit func(*thingspeak.Entry) error) error {
-	leave, err := a.build(q, f)
-	if err != nil {
-		return err
-	}
-	defer leave()
 	if f.calculation.None() {
 		return a.relay.Rows(q.Context(), f.view, f.window, visit)
 	}
 	return a.relay.Calculate(q.Context(), f.view, f.window, f.calculation, f.columns.Fields, visit)
-}
-
-// fewRows is how many rows a reply has that is built at once. One of more may be several megabytes large, and counts as
-// under way only when it is done: so these wait for a place. To build many at a time would only take memory, it would
-// not get any of them done sooner.
-const fewRows = 500
-
-// build waits for a place to build a feed in.
-func (a *api) build(q *request, f *feedDocument) (leave func(), err error) {
-	if f.window.Results <= fewRows {
-		return func() {}, nil
-	}
-	select {
-	case a.building <- struct{}{}:
-		return func() { <-a.building }, nil
-	case <-q.Context().Done():
-		return nil, q.Context().Err()
-	}
 }

@@ -78,21 +78,13 @@ func (f *feedDocument) csvHeader() []byte {
 
 // csvLines returns the rows of a feed: those that the relay keeps encoded, unless they are wanted in a zone or
 // calculated.
-func (a *api) csvLines(q *request, f *feedDocument) (lines []byte, err error) {
-	c, w := f.columns, f.window
+func (a *api) csvLines(q *request, f *feedDocument) (lines [2][]byte, err error) {
+	c := f.columns
 	if f.zone == nil && f.calculation.None() {
-		// Lines far from the newest, or out of order, are not kept but built.
-		if f.view.State.Unordered != 0 || w.EndID > 0 || !w.End.IsZero() {
-			leave, err := a.build(q, f)
-			if err != nil {
-				return nil, err
-			}
-			defer leave()
-		}
-		return a.relay.Lines(q.Context(), f.view, w, c)
+		return a.relay.Lines(q.Context(), f.view, f.window, c)
 	}
 	err = a.rows(q, f, func(e *thingspeak.Entry) error {
-		lines = thingspeak.AppendCSVRow(lines, e, c.Fields, c.Location, c.Status, f.zone)
+		lines[0] = thingspeak.AppendCSVRow(lines[0], e, c.Fields, c.Location, c.Status, f.zone)
 		return nil
 	})
 	return lines, err

@@ -19,7 +19,8 @@ type reply struct {
 	status int
 	format format
 	// body is followed by lines, which may be shared with other replies.
-	body, lines []byte
+	body  []byte
+	lines [2][]byte
 	// stream writes what is too large for memory, in place of body and lines. It goes out in chunks.
 	stream func(io.Writer) error
 	// file is the name under which a browser is to keep the reply; empty for none.
@@ -57,7 +58,7 @@ const shortReply = 1 << 10
 
 // send writes a reply, with a Content-Length unless it is a stream.
 func (a *api) send(w http.ResponseWriter, r *http.Request, answer *reply) {
-	size := int64(len(answer.body) + len(answer.lines))
+	size := int64(answer.size())
 	defer a.underWay.Add(-size)
 	if a.underWay.Add(size) > maxUnderWay && size > smallReply {
 		answer = busyReply(answer.format)
@@ -99,7 +100,7 @@ func (a *api) send(w http.ResponseWriter, r *http.Request, answer *reply) {
 	if answer.file != "" {
 		h["Content-Disposition"] = []string{"attachment; filename=" + answer.file}
 	}
-	length := len(answer.body) + len(answer.lines)
+	length := answer.size()
 	if answer.stream == nil && !(status == http.StatusOK && length <= shortReply && r.Method != http.MethodHead) {
 		h["Content-Length"] = []string{strconv.Itoa(length)}
 	}
@@ -114,18 +115,28 @@ func (a *api) send(w http.ResponseWriter, r *http.Request, answer *reply) {
 	}
 }
 
+// size is how many bytes are in memory.
+func (r *reply) size() int { return len(r.body) + len(r.lines[0]) + len(r.lines[1]) }
+
+// parts are what is in memory, in order.
+func (r *reply) parts() [3][]byte { return [...][]byte{r.body, r.lines[0], r.lines[1]} }
+
 // sendBody writes what is in memory. An error means that the client has gone.
 func sendBody(w http.ResponseWriter, answer *reply) {
-	if len(answer.body)+len(answer.lines) <= smallReply {
-		if _, err := w.Write(answer.body); err == nil && len(answer.lines) > 0 {
-			_, _ = w.Write(answer.lines)
+	if answer.size() <= smallReply {
+		for _, part := range answer.parts() {
+			if _, err := w.Write(part); err != nil {
+				return
+			}
 		}
 		return
 	}
 	paced := newPaced(w, time.Now().Add(replyTime))
-	_, err := paced.Write(answer.body)
-	if err == nil {
-		_, err = paced.Write(answer.lines)
+	var err error
+	for _, part := range answer.parts() {
+		if err == nil {
+			_, err = paced.Write(part)
+		}
 	}
 	if err == nil {
 		err = paced.finish()
@@ -154,10 +165,13 @@ func (a *api) sendStream(w http.ResponseWriter, r *http.Request, stream func(io.
 // entityTag returns a weak tag of a body. It tells a poller that nothing is new; it is no proof against anybody.
 func entityTag(answer *reply) string {
 	castagnoli := crc32.MakeTable(crc32.Castagnoli) // the one that processors have an instruction for; made once
-	sum := crc32.Update(crc32.Checksum(answer.body, castagnoli), castagnoli, answer.lines)
+	sum := uint32(0)
+	for _, part := range answer.parts() {
+		sum = crc32.Update(sum, castagnoli, part)
+	}
 	var room [32]byte
 	tag := append(room[:0], `W/"`...)
-	tag = strconv.AppendInt(tag, int64(len(answer.body)+len(answer.lines)), 36)
+	tag = strconv.AppendInt(tag, int64(answer.size()), 36)
 	tag = append(tag, '-')
 	tag = strconv.AppendUint(tag, uint64(sum), 36)
 	return string(append(tag, '"'))

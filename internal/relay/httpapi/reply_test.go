@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -234,15 +236,17 @@ func TestDeepJSON(t *testing.T) {
 	}
 }
 
-// TestBuilding: large replies wait for a place, small ones do not, and who gives up waiting gets no answer.
+// TestBuilding: large replies and calculated ones wait for a slot, small ones and those that are kept do not, and who gives
+// up waiting gets no answer.
 func TestBuilding(t *testing.T) {
 	a, _ := newAPI(t, nil)
 	c, err := a.relay.CreateChannel(t.Context(), relay.LocalAccountID, relay.Settings{Public: new(true)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range cap(a.building) {
-		a.building <- struct{}{}
+	update := relay.Update{Channel: c.ID, Key: c.Keys[0].Text, Bulk: true, Entries: make([]relay.NewEntry, 600)}
+	if _, err := a.relay.Update(t.Context(), update); err != nil {
+		t.Fatal(err)
 	}
 	get := func(ctx context.Context, query string) int {
 		w := httptest.NewRecorder()
@@ -250,26 +254,53 @@ func TestBuilding(t *testing.T) {
 		a.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, path, nil))
 		return w.Code
 	}
+	if code := get(t.Context(), ".csv?results=8000"); code != http.StatusOK {
+		t.Fatalf("the first read: status %d", code)
+	}
+	v, err := a.relay.View(t.Context(), c.ID, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Readers that stand still take all slots.
+	hour := relay.Calculation{Method: relay.Sum, Bucket: time.Hour}
+	var readers sync.WaitGroup
+	release := make(chan struct{})
+	standing := make(chan struct{})
+	for range 2 * runtime.GOMAXPROCS(0) {
+		readers.Go(func() {
+			err := a.relay.Calculate(t.Context(), v, relay.Window{Results: 8000}, hour, thingspeak.AllFields,
+				func(*thingspeak.Entry) error {
+					standing <- struct{}{}
+					<-release
+					return nil
+				})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		<-standing
+	}
 	for _, query := range []string{".json?results=100", ".xml?results=500", ".csv?results=8000", ".csv?end=2020-01-01&results=9"} {
 		if code := get(t.Context(), query); code != http.StatusOK {
-			t.Errorf("%s without a place: status %d", query, code)
+			t.Errorf("%s without a slot: status %d", query, code)
 		}
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	large := []string{".json?results=8000", ".csv?end=2020-01-01", ".csv?start=2020-01-01&timezone=Asia/Tokyo", ".xml?sum=60&days=1"}
+	large := []string{
+		".json?results=8000", ".csv?end=2020-01-01&status=true", ".csv?start=2020-01-01&timezone=Asia/Tokyo", ".xml?sum=60&days=1",
+		".json?results=2&median=10", ".csv?days=9&round=2", ".json?days=9&min=1&max=2",
+	}
 	for _, query := range large {
 		if code := get(gone, query); code != http.StatusServiceUnavailable {
-			t.Errorf("%s without a place: status %d", query, code)
+			t.Errorf("%s without a slot: status %d", query, code)
 		}
 	}
-	<-a.building
+	close(release)
+	readers.Wait()
 	for _, query := range large {
 		if code := get(t.Context(), query); code != http.StatusOK {
-			t.Errorf("%s with a place: status %d", query, code)
+			t.Errorf("%s with a slot: status %d", query, code)
 		}
-	}
-	if n := len(a.building); n != cap(a.building)-1 {
-		t.Errorf("%d places are taken, want %d", n, cap(a.building)-1)
 	}
 }

@@ -18,7 +18,7 @@ const fillStatement = `
 		INSERT INTO channels SELECT i, owner, name, description, latitude, longitude, elevation, label1, label2, label3,
 			label4, label5, label6, label7, label8, metadata, url, tags, public, created_s, updated_s
 		FROM n, channels WHERE channels.id = 1 AND i <= %[2]d;
-	INSERT INTO states SELECT id, 'WRITE' || id, id, id, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+	INSERT INTO states SELECT id, 'WRITE' || id, id, id, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 		FROM channels WHERE id > 1;
 	WITH RECURSIVE
 		n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < max(%[1]d, %[3]d)),

@@ -2,10 +2,13 @@ package store_test
 
 import (
 	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/store"
@@ -69,6 +72,65 @@ func TestMigrate(t *testing.T) {
 	if all, err := s.Accounts(t.Context()); err != nil || len(all) != 1 || all[0].Key != "LOCALKEY" {
 		t.Errorf("accounts are %+v, %v", all, err)
 	}
+}
+
+// TestOlderProgramWrites: what a program of the schema before writes to a feed out of order, which knows nothing of
+// State.Back, is read in order all the same.
+func TestOlderProgramWrites(t *testing.T) {
+	dir := firstSchema(t)
+	script(t, dir, `UPDATE states SET last = 5, last1 = 5, newest_s = 1800000000, unordered = 4 WHERE channel = 7;
+		INSERT INTO entries (generation, number, created_s, unordered) VALUES
+			(2, 3, 1800000000, 0), (2, 4, 1700000001, 1), (2, 5, 1700000000, 1);`)
+	s := open(t, dir)
+	r := relay.New(s, relay.Limits{Results: 3})
+	want := func(doing string, back int64, numbers ...int64) {
+		t.Helper()
+		v, err := r.View(t.Context(), 7, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.State.Back != back {
+			t.Errorf("%s: entries are in order from %d on, want %d", doing, v.State.Back, back)
+		}
+		var got []int64
+		if err := r.Rows(t.Context(), v, relay.Window{Results: 3}, func(e *thingspeak.Entry) error {
+			got = append(got, e.ID)
+			return nil
+		}); err != nil || !slices.Equal(got, numbers) {
+			t.Errorf("%s: the newest entries are %d, %v; want %d", doing, got, err, numbers)
+		}
+		lines, err := r.Lines(t.Context(), v, relay.Window{Results: 3}, thingspeak.Header{})
+		text := ""
+		for line := range strings.Lines(string(lines[0]) + string(lines[1])) {
+			text += strings.Split(strings.TrimSpace(line), ",")[1] + " "
+		}
+		if want := strings.Trim(fmt.Sprint(numbers), "[]"); err != nil || strings.TrimSpace(text) != want {
+			t.Errorf("%s: the lines are those of %s, %v; want %d", doing, text, err, numbers)
+		}
+	}
+	add := func(second int64) {
+		t.Helper()
+		u := one(7, "WRITE7")
+		u.Entries[0].CreatedAt = time.Unix(second, 0)
+		if d, err := s.Commit(t.Context(), []relay.Update{u}); err != nil || d[0].Err != nil {
+			t.Fatal(d, err)
+		}
+	}
+	want("after the migration", 5, 5, 4, 3)
+	add(1700000003)
+	want("after an entry", 6, 4, 6, 3)
+	add(1700000004)
+	want("after another", 6, 6, 7, 3)
+	script(t, dir, `UPDATE states SET last = 9, last1 = 9 WHERE channel = 7;
+		INSERT INTO entries (generation, number, created_s, unordered) VALUES (2, 8, 1700000009, 1), (2, 9, 1700000002, 1);`)
+	want("after entries of the older program", 9, 7, 8, 3)
+	add(1700000005)
+	want("after one more", 10, 10, 8, 3)
+	// It clears the channel, and writes until the number is the same.
+	script(t, dir, `UPDATE states SET generation = 20, last = 10, unordered = 2 WHERE channel = 7;
+		INSERT INTO entries (generation, number, created_s, unordered)
+			SELECT 20, number, 1750000000 - number, number > 1 FROM (SELECT DISTINCT number FROM entries) WHERE number <= 10;`)
+	want("after a clear by the older program", 10, 3, 2, 1)
 }
 
 // TestMigrationFails: nothing is left of a migration that fails.

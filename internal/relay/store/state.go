@@ -11,13 +11,15 @@ import (
 
 // stateColumns are the columns of a state, in the order of scanState.
 const stateColumns = `s.channel, s.write_key, s.settings, s.generation, s.last, s.last1, s.last2, s.last3, s.last4,
-	s.last5, s.last6, s.last7, s.last8, s.newest_s, s.unordered, s.update_ms, s.bulk_ms`
+	s.last5, s.last6, s.last7, s.last8, s.newest_s, s.unordered, s.update_ms, s.bulk_ms,
+	s.back, s.last_s, s.back_at`
 
 const selectState = "SELECT " + stateColumns + " FROM states AS s WHERE s.channel = ?"
 
 // updateState sets what an update changes.
 const updateState = `UPDATE states SET last = ?, last1 = ?, last2 = ?, last3 = ?, last4 = ?, last5 = ?, last6 = ?,
-	last7 = ?, last8 = ?, newest_s = ?, unordered = ?, update_ms = ?, bulk_ms = ? WHERE channel = ?`
+	last7 = ?, last8 = ?, newest_s = ?, unordered = ?, update_ms = ?, bulk_ms = ?, back = ?, last_s = ?, back_at = ?
+	WHERE channel = ?`
 
 func scanState(row []driver.Value) relay.State {
 	number := func(i int) int64 { return row[i].(int64) }
@@ -35,6 +37,7 @@ func scanState(row []driver.Value) relay.State {
 	}
 	s.Unordered = number(after + 1)
 	s.LastUpdate, s.LastBulk = fromMillis(number(after+2)), fromMillis(number(after+3))
+	s.Restore(number(after+4), time.Unix(number(after+5), 0).UTC(), number(after+6))
 	return s
 }
 
@@ -44,11 +47,16 @@ func stateArgs(args []driver.Value, s *relay.State) []driver.Value {
 	for _, n := range s.LastOf {
 		args = append(args, n)
 	}
-	var newest int64
-	if !s.Newest.IsZero() {
-		newest = s.Newest.Unix()
+	return append(args, seconds(s.Newest), s.Unordered, millis(s.LastUpdate), millis(s.LastBulk),
+		s.Back, seconds(s.LastDate), s.Moment(), s.Channel)
+}
+
+// seconds is 0 for the zero time.
+func seconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
 	}
-	return append(args, newest, s.Unordered, millis(s.LastUpdate), millis(s.LastBulk), s.Channel)
+	return t.Unix()
 }
 
 // findState returns a channel's state, or relay.ErrNotFound.

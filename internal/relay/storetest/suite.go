@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(testing.TB) relay.Store) {
 		{"refused updates leave nothing", testRefused},
 		{"what the state tells", testState},
 		{"entries by time", testByTime},
+		{"random feeds in order of time", testOrder},
 		{"a clear", testClear},
 		{"a deleted channel", testDelete},
 		{"what visits return", testVisitError},
@@ -488,15 +489,35 @@ func testState(t *testing.T, s relay.Store) {
 		Position:   relay.Position{Settings: got.Settings, Generation: got.Generation, Last: 2},
 		LastOf:     [thingspeak.FieldCount]int64{0: 1, 7: 2},
 		Newest:     second(10),
+		LastDate:   second(10),
 		LastUpdate: got.LastUpdate, LastBulk: got.LastBulk,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("state (-want +got):\n%s", diff)
 	}
-	commit(t, s, update(c, "z", second(9)), update(c, "z", second(11)))
-	got = stateOf(t, s, 1)
-	if got.Unordered != 3 || got.Newest != second(11) || got.Last != 4 {
-		t.Errorf("after an older entry: unordered from %d, newest %v, last %d", got.Unordered, got.Newest, got.Last)
+	for i, step := range []struct {
+		date            int64 // of the entry that is added
+		unordered, back int64
+		newest          int64
+	}{
+		{9, 3, 3, 10},
+		{9, 3, 3, 10},
+		{99, 3, 3, 99}, // the future
+		{11, 3, 6, 99},
+		{12, 3, 6, 99},
+		{12, 3, 6, 99},
+		{11, 3, 9, 99},
+		{100, 3, 9, 100},
+	} {
+		commit(t, s, update(c, "z", second(step.date)))
+		want.Last, want.LastOf[0] = int64(i)+3, int64(i)+3
+		want.Unordered, want.Back = step.unordered, step.back
+		want.Newest, want.LastDate = second(step.newest), second(step.date)
+		got = stateOf(t, s, 1)
+		want.LastUpdate = got.LastUpdate
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("state after entry %d (-want +got):\n%s", want.Last, diff)
+		}
 	}
 }
 

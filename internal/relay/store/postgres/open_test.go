@@ -3,7 +3,9 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -153,15 +155,21 @@ func TestMigrate(t *testing.T) {
 	key := create(t, s, 7)
 	add(t, s, 7, key, 2)
 	known := server.Exec(t, url, "SELECT version FROM schema_version")
-	newer := fstest.MapFS{
-		"migrations/0001_begin.sql": {Data: []byte("SELECT 1 / 0 -- it was applied before")},
-		"migrations/0002_more.sql":  {Data: []byte("CREATE TABLE more (); CREATE TABLE even_more ()")},
+	ours, err := filepath.Glob("migrations/*.sql")
+	if err != nil {
+		t.Fatal(err)
 	}
-	failing := fstest.MapFS{
-		"migrations/0001_begin.sql": newer["migrations/0001_begin.sql"],
-		"migrations/0002_more.sql":  {Data: []byte("CREATE TABLE more (); SELECT 1 / 0")},
+	// next are migrations of which all but the last were applied before.
+	next := func(text string) fstest.MapFS {
+		files := fstest.MapFS{"migrations/9999_more.sql": {Data: []byte(text)}}
+		for _, name := range ours {
+			files[name] = &fstest.MapFile{Data: []byte("SELECT 1 / 0")}
+		}
+		return files
 	}
-	if err := s.Migrate(t.Context(), failing); err == nil || !strings.Contains(err.Error(), "0002_more.sql") {
+	newer, failing := next("CREATE TABLE more (); CREATE TABLE even_more ()"), next("CREATE TABLE more (); SELECT 1 / 0")
+	version := fmt.Sprint(len(ours) + 1)
+	if err := s.Migrate(t.Context(), failing); err == nil || !strings.Contains(err.Error(), "9999_more.sql") {
 		t.Errorf("a migration that fails: %v, want its name", err)
 	}
 	if got := server.Exec(t, url, "SELECT max(version) FROM schema_version"); got != known {
@@ -172,8 +180,8 @@ func TestMigrate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := server.Exec(t, url, "SELECT max(version) FROM schema_version"); got != "2" {
-		t.Errorf("the schema is %s, want 2", got)
+	if got := server.Exec(t, url, "SELECT max(version) FROM schema_version"); got != version {
+		t.Errorf("the schema is %s, want %s", got, version)
 	}
 	add(t, s, 7, key, 1) // a relay of the version before goes on
 	if p, err := s.Position(t.Context(), 7); err != nil || p.Last != 3 {
@@ -183,7 +191,7 @@ func TestMigrate(t *testing.T) {
 	if err == nil {
 		t.Fatalf("a newer schema was opened; closing it: %v", again.Close())
 	}
-	if !strings.Contains(err.Error(), "schema is 2") || !strings.Contains(err.Error(), "newer") {
+	if !strings.Contains(err.Error(), "schema is "+version) || !strings.Contains(err.Error(), "newer") {
 		t.Errorf("opening a newer schema: %v", err)
 	}
 }

@@ -11,7 +11,8 @@ import (
 
 // stateColumns are the columns of a state, in the order of scanState.
 const stateColumns = `s.channel, s.write_key, s.settings, s.generation, s.last, s.last1, s.last2, s.last3, s.last4,
-	s.last5, s.last6, s.last7, s.last8, s.newest_s, s.unordered, s.update_ms, s.bulk_ms`
+	s.last5, s.last6, s.last7, s.last8, s.newest_s, s.unordered, s.update_ms, s.bulk_ms,
+	s.back, s.last_s, s.back_at`
 
 const (
 	// lockStates takes the rows in order of channel, so that two batches never wait for each other.
@@ -20,11 +21,13 @@ const (
 	// updateStates sets what an update changes.
 	updateStates = `UPDATE states AS s SET last = n.last, last1 = n.last1, last2 = n.last2, last3 = n.last3,
 		last4 = n.last4, last5 = n.last5, last6 = n.last6, last7 = n.last7, last8 = n.last8, newest_s = n.newest_s,
-		unordered = n.unordered, update_ms = n.update_ms, bulk_ms = n.bulk_ms
+		unordered = n.unordered, update_ms = n.update_ms, bulk_ms = n.bulk_ms, back = n.back, last_s = n.last_s,
+		back_at = n.back_at
 		FROM unnest($1::BIGINT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[], $6::BIGINT[], $7::BIGINT[],
-			$8::BIGINT[], $9::BIGINT[], $10::BIGINT[], $11::BIGINT[], $12::BIGINT[], $13::BIGINT[], $14::BIGINT[])
+			$8::BIGINT[], $9::BIGINT[], $10::BIGINT[], $11::BIGINT[], $12::BIGINT[], $13::BIGINT[], $14::BIGINT[],
+			$15::BIGINT[], $16::BIGINT[], $17::BIGINT[])
 			AS n (channel, last, last1, last2, last3, last4, last5, last6, last7, last8, newest_s, unordered, update_ms,
-			bulk_ms)
+			bulk_ms, back, last_s, back_at)
 		WHERE s.channel = n.channel`
 )
 
@@ -43,12 +46,13 @@ func scanState(r row) relay.State {
 	}
 	s.Unordered = r.number(after + 1)
 	s.LastUpdate, s.LastBulk = fromMillis(r.number(after+2)), fromMillis(r.number(after+3))
+	s.Restore(r.number(after+4), r.seconds(after+5), r.number(after+6))
 	return s
 }
 
 // queueStates adds what sets the states to a batch.
 func queueStates(b *pgx.Batch, states []relay.State) {
-	var columns [6 + thingspeak.FieldCount][]int64
+	var columns [9 + thingspeak.FieldCount][]int64
 	for i := range columns {
 		columns[i] = make([]int64, 0, len(states))
 	}
@@ -63,20 +67,27 @@ func queueStates(b *pgx.Batch, states []relay.State) {
 		for _, n := range s.LastOf {
 			add(n)
 		}
-		newest := int64(0)
-		if !s.Newest.IsZero() {
-			newest = s.Newest.Unix()
-		}
-		add(newest)
+		add(seconds(s.Newest))
 		add(s.Unordered)
 		add(millis(s.LastUpdate))
 		add(millis(s.LastBulk))
+		add(s.Back)
+		add(seconds(s.LastDate))
+		add(s.Moment())
 	}
 	args := make([]any, len(columns))
 	for i := range columns {
 		args[i] = columns[i]
 	}
 	b.Queue(updateStates, args...)
+}
+
+// seconds is 0 for the zero time.
+func seconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
 }
 
 // millis is 0 for the zero time.
