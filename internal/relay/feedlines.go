@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sort"
 	"sync"
-	"time"
 
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -389,12 +388,4 @@ func (f *feedLines) pickNumbers(w Window, first, end int, whole bool) (lines [2]
 		lines[0] = append(append(lines[0], line[0]...), line[1]...)
 	}
 	return lines, true
-}
-
-// secondsUp rounds a time up to seconds: entries have whole ones.
-func secondsUp(t time.Time) int64 {
-	if t.Nanosecond() > 0 {
-		return t.Unix() + 1
-	}
-	return t.Unix()
 }

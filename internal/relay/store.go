@@ -161,3 +161,23 @@ type Stretch struct {
 func (s *Stretch) Holds(t time.Time) bool {
 	return (s.Start.IsZero() || !t.Before(s.Start)) && (s.End.IsZero() || !t.After(s.End))
 }
+
+// Seconds returns the bounds of time in seconds since 1970, both inclusive, as entries have whole ones.
+func (s *Stretch) Seconds() (start, end int64) {
+	start, end = -1<<62, 1<<62
+	if !s.Start.IsZero() {
+		start = secondsUp(s.Start)
+	}
+	if !s.End.IsZero() {
+		end = s.End.Unix()
+	}
+	return start, end
+}
+
+// secondsUp rounds a time up to seconds.
+func secondsUp(t time.Time) int64 {
+	if t.Nanosecond() > 0 {
+		return t.Unix() + 1
+	}
+	return t.Unix()
+}

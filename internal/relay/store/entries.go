@@ -97,13 +97,7 @@ func (s *SQLite) Entries(
 func (s *SQLite) EntriesByTime(
 	ctx context.Context, t relay.Stretch, limit int, visit func(*thingspeak.Entry) error,
 ) error {
-	start, end := int64(-1<<62), int64(1<<62)
-	if !t.Start.IsZero() {
-		start = secondsUp(t.Start)
-	}
-	if !t.End.IsZero() {
-		end = t.End.Unix()
-	}
+	start, end := t.Seconds()
 	return s.visit(ctx, selectByTime, visit, t.Generation, t.First, t.Last, start, end, int64(limit))
 }
 
@@ -117,12 +111,4 @@ func (s *SQLite) visit(
 			return visit(&e)
 		}, args...)
 	})
-}
-
-// secondsUp rounds a time up to seconds: entries have whole ones.
-func secondsUp(t time.Time) int64 {
-	if t.Nanosecond() > 0 {
-		return t.Unix() + 1
-	}
-	return t.Unix()
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -115,13 +114,7 @@ func (s *Store) Entries(
 func (s *Store) EntriesByTime(
 	ctx context.Context, t relay.Stretch, limit int, visit func(*thingspeak.Entry) error,
 ) error {
-	start, end := int64(-1<<62), int64(1<<62)
-	if !t.Start.IsZero() {
-		start = secondsUp(t.Start)
-	}
-	if !t.End.IsZero() {
-		end = t.End.Unix()
-	}
+	start, end := t.Seconds()
 	return s.visit(ctx, selectByTime, visit, t.Generation, t.First, t.Last, start, end, int64(max(0, limit)))
 }
 
@@ -146,12 +139,4 @@ func (s *Store) visit(
 			return nil
 		}, text, args...)
 	})
-}
-
-// secondsUp rounds a time up to seconds: entries have whole ones.
-func secondsUp(t time.Time) int64 {
-	if t.Nanosecond() > 0 {
-		return t.Unix() + 1
-	}
-	return t.Unix()
 }
