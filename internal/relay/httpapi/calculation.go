@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -60,10 +61,33 @@ func (q *request) places() *int {
 	return new(int(min(integer(s), 100)))
 }
 
-// rows calls visit for the rows of a feed.
-func (a *api) rows(q *request, f *feedDocument, visit func(*thingspeak.Entry) error) error {
-	if f.calculation.None() {
-		return a.relay.Rows(q.Context(), f.view, f.window, visit)
+// errCrowded refuses a reply because others take the memory that it needs.
+var errCrowded = errors.New("too many large replies at once")
+
+// rows calls visit for the rows of a feed, which writes them to a reply. What that has become counts as under way while it
+// is built, so that many large ones fill no memory: values of which each byte has to be escaped grow sixfold.
+func (a *api) rows(q *request, f *feedDocument, reply *[]byte, visit func(*thingspeak.Entry) error) error {
+	counted := int64(0)
+	defer func() { a.underWay.Add(-counted) }()
+	bounded := func(e *thingspeak.Entry) error {
+		if err := visit(e); err != nil {
+			return err
+		}
+		more := int64(cap(*reply)) - counted
+		if more == 0 || len(*reply) <= smallReply {
+			return nil
+		}
+		counted += more
+		switch all := a.underWay.Add(more); {
+		case len(*reply) > maxUnderWay:
+			return &refusal{code: thingspeak.CodeRequestTooLarge, hint: "The reply is too large. Ask for fewer results."}
+		case all > maxUnderWay+maxUnderWay/4: // a slice that grows is larger than what is in it
+			return errCrowded
+		}
+		return nil
 	}
-	return a.relay.Calculate(q.Context(), f.view, f.window, f.calculation, f.columns.Fields, visit)
+	if f.calculation.None() {
+		return a.relay.Rows(q.Context(), f.view, f.window, bounded)
+	}
+	return a.relay.Calculate(q.Context(), f.view, f.window, f.calculation, f.columns.Fields, bounded)
 }

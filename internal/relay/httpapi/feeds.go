@@ -83,7 +83,7 @@ func (a *api) csvLines(q *request, f *feedDocument) (lines [2][]byte, err error)
 	if f.zone == nil && f.calculation.None() {
 		return a.relay.Lines(q.Context(), f.view, f.window, c)
 	}
-	err = a.rows(q, f, func(e *thingspeak.Entry) error {
+	err = a.rows(q, f, &lines[0], func(e *thingspeak.Entry) error {
 		lines[0] = thingspeak.AppendCSVRow(lines[0], e, c.Fields, c.Location, c.Status, f.zone)
 		return nil
 	})
@@ -100,7 +100,7 @@ func (a *api) feedJSON(q *request, f *feedDocument) ([]byte, error) {
 	}
 	body = append(body, `,"feeds":[`...)
 	begin := len(body)
-	err := a.rows(q, f, func(e *thingspeak.Entry) error {
+	err := a.rows(q, f, &body, func(e *thingspeak.Entry) error {
 		if len(body) > begin {
 			body = append(body, ',')
 		}

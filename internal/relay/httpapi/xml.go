@@ -124,7 +124,7 @@ func (a *api) feedXML(q *request, f *feedDocument) ([]byte, error) {
 		w.channel(channel, q.params.isTrue("metadata"), f.zone)
 	}
 	w.open("feeds", ` type="array"`)
-	err := a.rows(q, f, func(e *thingspeak.Entry) error {
+	err := a.rows(q, f, &w.dst, func(e *thingspeak.Entry) error {
 		w.open("feed", "")
 		w.entry(e, f.columns, f.zone)
 		w.close("feed")
