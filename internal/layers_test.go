@@ -84,6 +84,11 @@ var (
 			"what an eavesdropper learns must be shown without any key",
 		},
 		{
+			[]string{"feed"},
+			append(slices.Clone(keys), "net/http", "database/sql"),
+			"files are read without a key: for an eavesdropper, and for a relay that imports them",
+		},
+		{
 			[]string{"token", "fernet", "passphrase", "record", "invite", "thingspeak"},
 			impure,
 			"the core is pure functions of bytes, keys and time",

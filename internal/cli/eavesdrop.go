@@ -24,7 +24,7 @@ type eavesdropOptions struct {
 	relay       string
 	channel     int64
 	room        string
-	csv         string
+	csv         csvSource
 	newest      int
 	raw, asJSON bool
 	readKeyFile string
@@ -52,7 +52,7 @@ does this links no code that opens tokens.
 	flags.StringVar(&o.relay, "relay", defaults.Get("relay"), "the relay's `URL`")
 	flags.Var((*channelFlag)(&o.channel), "channel", "the channel's `ID` at the relay")
 	flags.StringVar(&o.room, "room", "", "the channel of this `ROOM` (its keys stay unused)")
-	flags.StringVar(&o.csv, "csv", "", "read the feed from `FILE`, an address, or - for standard input")
+	o.csv.add(flags, "read the feed")
 	flags.IntVarP(&o.newest, "newest", "n", 20, "show the newest `N` entries; 0 is all")
 	flags.BoolVar(&o.raw, "raw", false, "print the CSV as it came")
 	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line")
@@ -67,7 +67,7 @@ func (a *app) eavesdrop(ctx context.Context, o eavesdropOptions) error {
 	if o.raw && o.asJSON {
 		return usagef("--raw and --json exclude each other")
 	}
-	if o.csv != "" {
+	if o.csv.name != "" {
 		return a.eavesdropCSV(ctx, o)
 	}
 	client, err := a.dialUnkeyed(o)
@@ -105,7 +105,7 @@ func (a *app) eavesdropCSV(ctx context.Context, o eavesdropOptions) error {
 			return a.readCSV(ctx, o.csv, o.newest, visit)
 		})
 	}
-	body, err := a.openCSV(ctx, o.csv)
+	body, err := a.openCSV(ctx, o.csv.name)
 	if err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func (a *app) showSightings(o eavesdropOptions, read func(visit func(*thingspeak
 			}
 		}
 	}
-	if !o.asJSON && (err == nil || len(rows.entries) > 0) {
+	if !o.asJSON && (err == nil && end.skipped == 0 || len(rows.entries) > 0) {
 		a.say("%s", summarise(&summary))
 	}
 	if err != nil {
@@ -217,13 +217,10 @@ func (a *app) showSightings(o eavesdropOptions, read func(visit func(*thingspeak
 		}
 		return err
 	}
-	if end.skipped > 0 {
-		a.say("%s", a.style.warn(count(end.skipped, "row")+" of the feed could not be read"))
+	if err := a.tellUnread(&end, o.asJSON); err != nil {
+		return err
 	}
-	if end.cut {
-		return partlyError{fmt.Errorf("the feed ends in the middle of a line: its last entry may be missing")}
-	}
-	return nil
+	return end.incomplete()
 }
 
 func (a *app) printSighting(s eavesdrop.Sighting) error {

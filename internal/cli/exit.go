@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/fernpost/fernpost/internal/archive"
+	"github.com/fernpost/fernpost/internal/feed"
 	"github.com/fernpost/fernpost/internal/filelock"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/remote"
@@ -141,6 +142,9 @@ func nextStep(err error) string {
 			return `is the relay running? "fernpost relay" starts one`
 		}
 		return "check the address and the network; nothing was lost, the same command can be run again"
+	}
+	if e, ok := errors.AsType[*feed.NotFeedError](err); ok {
+		return e.Next
 	}
 	if _, ok := errors.AsType[*remote.UnexpectedError](err); ok {
 		return "is that the address of a relay? It ends before /channels/…, such as https://api.thingspeak.com"

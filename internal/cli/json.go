@@ -95,7 +95,7 @@ type findingJSON struct {
 	TakenBack bool              `json:"taken_back" means:"whether it was told before and is true no longer"`
 }
 
-func (findingJSON) about() string { return `A finding ("recv", "watch", "verify"):` }
+func (findingJSON) about() string { return `A finding ("recv", "watch", "verify", "eavesdrop"):` }
 
 // verdictJSON is what verify ends with.
 type verdictJSON struct {

@@ -25,7 +25,7 @@ type recvOptions struct {
 	room   string
 	newest int
 	all    bool
-	csv    string
+	csv    csvSource
 	ttl    time.Duration
 	asJSON bool
 	policy policy
@@ -67,7 +67,7 @@ message.`,
 	flags.StringVar(&o.room, "room", "", "the `ROOM` to read (default: the only one)")
 	flags.IntVarP(&o.newest, "newest", "n", 10, "print the newest `N` messages; 0 is all")
 	flags.BoolVar(&o.all, "all", false, "look through the whole channel, not only its newest 8,000 rows")
-	flags.StringVar(&o.csv, "csv", "", "read the feed from `FILE`, an address, or - for standard input")
+	o.csv.add(flags, "read the feed")
 	flags.DurationVar(&o.ttl, "ttl", 0, "hide messages that were sealed longer ago than this, or in the future")
 	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line")
 	flags.StringVar(&o.save, "save", "", "write files that came in the messages into this `DIR`, never over another file")
@@ -125,7 +125,7 @@ func (a *app) recv(ctx context.Context, o recvOptions) error {
 	if err := a.tellGaps(end.numbers.between(), o.asJSON); err != nil {
 		return err
 	}
-	if err := a.tellUnread(end.skipped, end.cut, o.asJSON); err != nil {
+	if err := a.tellUnread(&end, o.asJSON); err != nil {
 		return err
 	}
 	return a.concludeRecv(r, messages, findings, end, o)
@@ -140,7 +140,7 @@ func (a *app) receive(ctx context.Context, r keyring.Room, opener *room.Room, o 
 		return nil
 	}
 	enough := func() bool { return o.newest > 0 && rc.Opened() >= o.newest }
-	if o.csv != "" {
+	if o.csv.name != "" {
 		end, err = a.readCSV(ctx, o.csv, o.newest, visit)
 		if err == nil && end.more && !enough() {
 			rc = opener.Receive(o.newest, limit) // the last rows are not all messages: look at the whole file
@@ -315,6 +315,10 @@ func (a *app) concludeRecv(r keyring.Room, messages []room.Message, f room.Findi
 	switch {
 	case len(messages) == 0 && f.NotOurs > 0:
 		return hint(errNoKey, noKeyHint, r.Name, r.Channel)
+	case len(messages) == 0 && f.Entries == 0 && end.file != nil:
+		if end.skipped == 0 && !end.cut {
+			a.say("the file has no entries")
+		}
 	case len(messages) == 0 && f.Entries == 0:
 		a.say("no messages yet: the channel is empty")
 	case len(messages) == 0:
@@ -323,8 +327,5 @@ func (a *app) concludeRecv(r keyring.Room, messages []room.Message, f room.Findi
 	if o.strict {
 		return a.tally.verdict()
 	}
-	if end.cut {
-		return errCut
-	}
-	return nil
+	return end.incomplete()
 }

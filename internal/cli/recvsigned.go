@@ -23,7 +23,7 @@ const recvMark = "recv"
 
 // recvSigned prints the newest messages of a room of records.
 func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) error {
-	if o.csv != "" {
+	if o.csv.name != "" {
 		return a.recvSignedCSV(ctx, r, o)
 	}
 	if o.ttl != 0 {
@@ -80,7 +80,7 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 func (a *app) recvSignedCSV(ctx context.Context, r keyring.Room, o recvOptions) (err error) {
 	dir, err := os.MkdirTemp("", "fernpost-")
 	if err != nil {
-		return fmt.Errorf("reading %s: %w", o.csv, err)
+		return fmt.Errorf("reading %s: %w", o.csv.name, err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	store, err := archive.OpenRoom(dir, r.Name)
@@ -133,16 +133,19 @@ func (a *app) recvSignedCSV(ctx context.Context, r keyring.Room, o recvOptions) 
 	if err := a.tellGaps(end.numbers.between(), o.asJSON); err != nil {
 		return err
 	}
-	if err := a.tellUnread(end.skipped, end.cut, o.asJSON); err != nil {
+	if err := a.tellUnread(&end, o.asJSON); err != nil {
 		return err
 	}
 	if readErr != nil {
 		return readErr
 	}
-	if err := a.concludeSigned(r, shown, arrivals.NotOurs > 0, o.strict); err != nil || !end.cut {
+	if end.rows == 0 && end.skipped > 0 {
+		return end.incomplete()
+	}
+	if err := a.concludeSigned(r, shown, arrivals.NotOurs > 0, o.strict); err != nil {
 		return err
 	}
-	return errCut
+	return end.incomplete()
 }
 
 // hasUnopened reports whether there are tokens, of this reading or of one before, that no key opens.

@@ -8,6 +8,9 @@ import (
 	"os"
 	"strings"
 
+	"github.com/spf13/pflag"
+
+	"github.com/fernpost/fernpost/internal/feed"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -21,84 +24,91 @@ type feedEnd struct {
 	last    int64
 	// numbers are those of the rows of a file.
 	numbers rowNumbers
+	// file is what reading a file has told, nil of a channel.
+	file *feed.Report
 }
 
-// readFile reads a downloaded feed: with newest above 0 its last rows only. It finds them from the end of the file, so
-// that they cost no more in a large file than in a small one.
-func readFile(name string, newest int, visit func(*thingspeak.Entry) error) (feedEnd, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return feedEnd{}, usagef("--csv: %w", err)
+// incomplete is an error where not all of a feed was read.
+func (e *feedEnd) incomplete() error {
+	switch {
+	case e.file != nil && e.skipped > 0 && e.rows == 0:
+		return partlyError{errors.New("no row of the file could be read")}
+	case e.file != nil && e.skipped > 0:
+		return partlyError{errors.New("not all rows of the file could be read")}
+	case e.cut:
+		return errCut
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return feedEnd{}, fmt.Errorf("reading %s: %w", name, err)
-	}
-	if newest <= 0 || !info.Mode().IsRegular() {
-		return readRows(thingspeak.NewCSVReader(f), name, visit)
-	}
-	tail, err := thingspeak.NewCSVTailReader(f, info.Size(), newest)
-	if err != nil {
-		return feedEnd{}, fmt.Errorf("reading %s: %w", name, err)
-	}
-	end, err := readRows(tail, name, visit)
-	end.more = end.rows >= newest
-	return end, err
+	return nil
 }
 
-// readRows reads a feed to its end, row by row.
-func readRows(feed *thingspeak.CSVReader, name string, visit func(*thingspeak.Entry) error) (feedEnd, error) {
+// csvSource is a feed that --csv names: a file, - for standard input, or an address that answers with one.
+type csvSource struct {
+	name  string
+	dates dateOrder
+}
+
+func (c *csvSource) add(flags *pflag.FlagSet, does string) {
+	flags.StringVar(&c.name, "csv", "", does+" in `FILE`, at an address, or - for standard input")
+	flags.Var(&c.dates, "dates", "the `ORDER` of day and month in a file's dates, mdy or dmy, if it cannot be told")
+}
+
+// dateOrder is the flag --dates.
+type dateOrder struct{ feed.Order }
+
+func (o *dateOrder) Set(s string) (err error) {
+	o.Order, err = feed.ParseOrder(s)
+	return err
+}
+
+func (o *dateOrder) Type() string { return "ORDER" }
+
+func (o *dateOrder) String() string {
+	if o.Order == feed.UnknownOrder {
+		return ""
+	}
+	return o.Order.String()
+}
+
+// readCSV reads the feed that --csv names. With newest above 0 the last rows are enough: in a file they are found from its
+// end, so that they cost no more in a large one than in a small one.
+func (a *app) readCSV(ctx context.Context, c csvSource, newest int, visit func(*thingspeak.Entry) error) (feedEnd, error) {
 	var end feedEnd
-	if _, err := feed.Header(); err != nil {
-		return end, fmt.Errorf("reading %s: %w", name, err)
+	src, err := a.openCSV(ctx, c.name)
+	if err != nil {
+		return end, err
 	}
-	var e thingspeak.Entry
-	for {
-		err := feed.Read(&e)
-		switch {
-		case err == nil:
-			end.rows++
-			end.last = max(end.last, e.ID)
-			end.numbers.add(e.ID)
-			if err := visit(&e); err != nil {
-				return end, err
-			}
-		case errors.Is(err, io.EOF):
-			return end, nil
-		case errors.Is(err, thingspeak.ErrCutShort):
-			end.cut = true
-		default:
-			if _, ok := errors.AsType[*thingspeak.RowError](err); !ok {
-				return end, fmt.Errorf("reading %s: %w", name, err)
-			}
-			end.skipped++
+	defer src.Close()
+	var failed error // of visit
+	report, err := feed.Read(src, feed.Options{Newest: newest, Dates: c.dates.Order}, func(_ int, e *thingspeak.Entry) error {
+		end.last = max(end.last, e.ID)
+		end.numbers.add(e.ID)
+		failed = visit(e)
+		return failed
+	})
+	end.file = &report
+	end.rows, end.skipped, end.cut, end.more = report.Rows, report.LeftOut, report.Cut || report.NoEnd, report.More
+	if err != nil && failed == nil {
+		name, _, _ := strings.Cut(c.name, "?") // what stands behind it may be a key
+		if name == "-" {
+			name = "standard input"
+		} else if !isURL(name) {
+			name = c.name
 		}
+		err = fmt.Errorf("reading %s: %w", name, err)
 	}
+	return end, err
 }
 
 func isURL(name string) bool {
 	return strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://")
 }
 
-// readCSV reads the feed that --csv names: a file, - for standard input, or an address that answers with one.
-func (a *app) readCSV(ctx context.Context, name string, newest int, visit func(*thingspeak.Entry) error) (feedEnd, error) {
-	if name != "-" && !isURL(name) {
-		return readFile(name, newest, visit)
-	}
-	body, err := a.openCSV(ctx, name)
-	if err != nil {
-		return feedEnd{}, err
-	}
-	defer body.Close()
-	return readRows(thingspeak.NewCSVReader(body), "the feed", visit)
-}
-
 // openCSV opens what --csv names.
 func (a *app) openCSV(ctx context.Context, name string) (io.ReadCloser, error) {
 	switch {
 	case name == "-":
-		return io.NopCloser(a.input), nil
+		// What stands behind it may be a file that was read to its middle already.
+		return io.NopCloser(io.MultiReader(a.input)), nil
 	case isURL(name):
 		timeout, err := a.requestTimeout()
 		if err != nil {

@@ -91,15 +91,31 @@ func (a *app) printTold(f findingJSON, w weight, asJSON bool) error {
 	return err
 }
 
-// tellUnread tells what of a feed could not be read.
-func (a *app) tellUnread(skipped int, cut, asJSON bool) error {
-	if skipped > 0 {
-		text := count(skipped, "row") + " of the feed could not be read"
-		if err := a.tell(findingJSON{Finding: "unread", Text: text, Count: &skipped}, asJSON); err != nil {
+// tellUnread tells what of a feed could not be read, and of a file what was assumed.
+func (a *app) tellUnread(end *feedEnd, asJSON bool) error {
+	rest := end.skipped
+	if end.file != nil {
+		for _, text := range end.file.Assumed {
+			a.say("%s", a.style.dim("note: "+screen.Line(text)))
+		}
+		for _, bad := range end.file.Named {
+			rest--
+			text := fmt.Sprintf("line %d is left out: %s", bad.Line, bad.Reason)
+			if err := a.tell(findingJSON{Finding: "unread", Text: text}, asJSON); err != nil {
+				return err
+			}
+		}
+	}
+	if rest > 0 {
+		text := count(rest, "row") + " of the feed could not be read"
+		if end.file != nil && rest < end.skipped {
+			text = count(rest, "more row") + " of the file could not be read"
+		}
+		if err := a.tell(findingJSON{Finding: "unread", Text: text, Count: &rest}, asJSON); err != nil {
 			return err
 		}
 	}
-	if cut {
+	if end.cut {
 		const text = "the feed ends in the middle of a line: its last entry may be missing"
 		return a.tell(findingJSON{Finding: "unread", Text: text}, asJSON)
 	}

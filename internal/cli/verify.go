@@ -20,9 +20,10 @@ import (
 
 // verifyOptions are the flags of verify.
 type verifyOptions struct {
-	room, csv string
-	until     int64 // 0: to the end
-	asJSON    bool
+	room   string
+	csv    csvSource
+	until  int64 // 0: to the end
+	asJSON bool
 }
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -49,7 +50,7 @@ opens anything.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.room, "room", "", "the `ROOM` to check (default: the only one)")
-	cmd.Flags().StringVar(&o.csv, "csv", "", "check the feed in `FILE`, at an address, or - for standard input")
+	o.csv.add(cmd.Flags(), "check the feed")
 	cmd.Flags().Int64Var(&o.until, "until", 0, "check no entry above number `ENTRY`")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "one JSON object a line, the last one with the digest")
 	return cmd
@@ -76,7 +77,7 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 			rows.add(e.ID)
 			return visit(e)
 		}
-		if o.csv != "" {
+		if o.csv.name != "" {
 			end, view, err = a.readWholeCSV(ctx, o.csv, upTo)
 		} else {
 			end, view, err = a.readWholeChannel(ctx, r, upTo)
@@ -91,7 +92,7 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.csv != "" && o.until > 0 && len(rows.ids) == 0 && end.skipped == 0 && !end.cut {
+	if o.csv.name != "" && o.until > 0 && len(rows.ids) == 0 && end.skipped == 0 && !end.cut {
 		return hint(usagef("--until %d: the feed that --csv names has no entry up to that", o.until),
 			"nothing was checked; \"fernpost recv --csv\" prints the numbers of the entries that it has")
 	}
@@ -101,7 +102,7 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 	if err := a.tellReport(&report, o.asJSON); err != nil {
 		return err
 	}
-	if o.csv == "" { // a file may well be older than what was read
+	if o.csv.name == "" { // a file may well be older than what was read
 		if err := a.tellWithheld(r, &report, o); err != nil {
 			return err
 		}
@@ -109,7 +110,7 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 	if err := a.tellNotShown(&rows, end, o); err != nil {
 		return err
 	}
-	if err := a.tellUnread(end.skipped, end.cut, o.asJSON); err != nil {
+	if err := a.tellUnread(&end, o.asJSON); err != nil {
 		return err
 	}
 	if err := a.printVerdict(&report, o); err != nil {
@@ -162,9 +163,9 @@ func (a *app) readWholeChannel(
 
 // readWholeCSV reads a feed from a file. Entries between that are not in it will not come, so they count as asked for.
 func (a *app) readWholeCSV(
-	ctx context.Context, name string, visit func(*thingspeak.Entry) error,
+	ctx context.Context, file csvSource, visit func(*thingspeak.Entry) error,
 ) (end feedEnd, view record.View, err error) {
-	end, err = a.readCSV(ctx, name, 0, visit)
+	end, err = a.readCSV(ctx, file, 0, visit)
 	view.Unread = end.cut || end.skipped > 0
 	return end, view, err
 }
@@ -290,7 +291,7 @@ const mostGaps = 10
 // wrote nothing afterwards is not missed otherwise.
 func (a *app) tellNotShown(rows *rowNumbers, end feedEnd, o verifyOptions) error {
 	gaps := rows.gaps(0)
-	if o.csv != "" {
+	if o.csv.name != "" {
 		gaps = rows.between()
 	}
 	if err := a.tellGaps(gaps, o.asJSON); err != nil {

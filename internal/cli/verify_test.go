@@ -70,7 +70,7 @@ func TestTheVerdictIsNoBetterThanTheFacts(t *testing.T) {
 		}, exitPartly, []string{"the feed ends in the middle of a line: its last entry may be missing"}, "not everything could be judged"},
 		"a row that cannot be read": {func(rows []string) []string {
 			return append(rows, "2026-11-20 10:00:00 UTC,four,x\n")
-		}, exitPartly, []string{"1 row of the feed could not be read"}, "not everything could be judged"},
+		}, exitPartly, []string{`line 5 is left out: entry_id is not a number above 0: "four"`}, "not everything could be judged"},
 		"a token that no key opens": {func(rows []string) []string {
 			return append(rows, strings.Replace(rows[2], ",3,gAAAA", ",4,gAAAB", 1))
 		}, exitPartly, []string{"1 entry not for this key (entry 4): sealed with another one, or altered"}, "not everything could be judged"},

@@ -76,7 +76,7 @@ func BenchmarkReadCSVTail(b *testing.B) {
 			b.ReportAllocs()
 			src := bytes.NewReader(bb.feed)
 			for b.Loop() {
-				r, err := NewCSVTailReader(src, int64(len(bb.feed)), bb.n)
+				r, err := NewCSVTailReader(src, int64(len(bb.feed)), bb.n, nil)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -25,23 +26,19 @@ type Header struct {
 
 // RowError is a row of a feed that cannot be read. Reading may go on with the next row.
 type RowError struct {
-	// Line is the line that the row begins on, from 1; in a JSON feed, the position of the entry, from 1. It is 0 where
-	// only the end of a feed was read.
+	// Line is the line that the row begins on, from 1; in a JSON feed, the position of the entry, from 1.
 	Line int
 	// Reason says what is wrong, with at most a short cleaned excerpt of the row.
 	Reason string
 }
 
 func (e *RowError) Error() string {
-	if e.Line == 0 {
-		return "row of a feed: " + e.Reason
-	}
 	return fmt.Sprintf("row %d of a feed: %s", e.Line, e.Reason)
 }
 
 // CutShortError is an [ErrCutShort] that knows the line.
 type CutShortError struct {
-	// Line is the number of the last line, from 1; 0 where only the end of a feed was read.
+	// Line is the number of the last line, from 1.
 	Line int
 	// Delivered tells that the line was read all the same, because it has all columns; its last value may lack its end.
 	Delivered bool
@@ -69,11 +66,11 @@ type CSVReader struct {
 	taken  int64 // the bytes that were read before buf[pos]
 	line   int   // the number of the line at pos
 
-	lineUnknown bool // rows were left out: line counts from some later line
+	rowLine int        // as line, where the row read last begins
+	before  func() int // counts the lines that were left out before line 1; nil if none was
 
-	rowLine int // the line that the row read last begins on, 0 if it is not known
-
-	imported *importRules // of a file that is to be imported; nil for a feed
+	file           *FileRules // nil for a relay's reply
+	names, takenAs []string   // of a file's columns
 
 	header    Header
 	headerErr error
@@ -125,23 +122,22 @@ func (r *CSVReader) Read(e *Entry) error {
 		r.cut = nil
 		return err
 	}
-	line := r.lineNumber()
 	most := len(r.columns)
-	if r.imported != nil {
-		most++ // a value too many is an error there
+	if r.file != nil && r.file.Import {
+		most = MaxRowBytes // a value too many is an error there
 	}
+	r.rowLine = r.line
 	whole, err := r.readRow(most)
 	for err == nil && r.isBlank() {
-		line = r.lineNumber()
+		r.rowLine = r.line
 		whole, err = r.readRow(most)
 	}
 	if err != nil {
 		return err
 	}
-	r.rowLine = line
 	reason := r.fill(e)
 	if !whole {
-		cut := &CutShortError{Line: line, Delivered: reason == "" && len(r.cells) == len(r.columns)}
+		cut := &CutShortError{Line: r.lineNumber(r.rowLine), Delivered: reason == "" && len(r.cells) >= len(r.columns)}
 		if !cut.Delivered {
 			return cut
 		}
@@ -149,13 +145,13 @@ func (r *CSVReader) Read(e *Entry) error {
 		return nil
 	}
 	if reason != "" {
-		return &RowError{Line: line, Reason: reason}
+		return &RowError{Line: r.lineNumber(r.rowLine), Reason: reason}
 	}
 	return nil
 }
 
-// Line is the number of the line that the row read last begins on, from 1; 0 if it is not known.
-func (r *CSVReader) Line() int { return r.rowLine }
+// Line is the number of the line that the row read last begins on, from 1.
+func (r *CSVReader) Line() int { return r.lineNumber(r.rowLine) }
 
 func (r *CSVReader) readHeader() error {
 	r.load()
@@ -163,15 +159,18 @@ func (r *CSVReader) readHeader() error {
 		r.pos += len("\ufeff")
 	}
 	r.line = 1
+	if r.file != nil {
+		r.line = max(1, r.file.FirstLine)
+	}
 	const want = "a CSV feed"
 	body := r.unread()
 	if _, ok := htmlTitle(body); ok {
 		return notData(want, body)
 	}
-	line := r.lineNumber()
+	line := r.line
 	whole, err := r.readRow(MaxRowBytes)
 	for err == nil && r.isBlank() {
-		line = r.lineNumber()
+		line = r.line
 		whole, err = r.readRow(MaxRowBytes)
 	}
 	if err == io.EOF {
@@ -186,15 +185,27 @@ func (r *CSVReader) readHeader() error {
 	if len(r.cells) == 1 && strings.TrimSpace(r.cells[0]) == "-1" {
 		return ErrDenied
 	}
-	columns, header, ok := columnsOf(r.cells, r.imported != nil)
+	imported := r.file != nil && r.file.Import
+	names := r.nameColumns()
+	columns, header, ok := columnsOf(names, imported)
 	if !ok {
 		if e := ParseErrorBody(body); e.Code != "" {
 			return e
 		}
+		if r.file != nil {
+			return noColumn(columns, r.names, imported)
+		}
 		return notData(want, body)
 	}
 	r.columns, r.header = columns, header
-	r.noteIgnored()
+	if r.file != nil {
+		r.takenAs = slices.Clone(names)
+		for i, c := range columns {
+			if c == columnIgnored {
+				r.takenAs[i] = ""
+			}
+		}
+	}
 	if !whole {
 		r.cut = &CutShortError{Line: line, Delivered: true}
 	}
@@ -250,8 +261,12 @@ func fieldNumber(name string) int {
 // fill makes an entry of the cells, or says why it cannot.
 func (r *CSVReader) fill(e *Entry) (reason string) {
 	*e = Entry{}
-	if r.imported != nil {
-		return r.fillImported(e)
+	if r.file != nil {
+		if r.file.Import && slices.ContainsFunc(r.cells[min(len(r.cells), len(r.columns)):], isGiven) {
+			return fmt.Sprintf("it has more values than the %d columns of the first line", len(r.columns))
+		}
+		created, id := r.values(e)
+		return r.file.finish(e, created, id)
 	}
 	created, id := r.values(e)
 	n, ok := parseNumber(strings.TrimSpace(id))
@@ -268,7 +283,7 @@ func (r *CSVReader) fill(e *Entry) (reason string) {
 
 // values puts the cells of a row into an entry, but for its date and number, which it returns as they stand.
 func (r *CSVReader) values(e *Entry) (created, id string) {
-	for i, cell := range r.cells {
+	for i, cell := range r.cells[:min(len(r.cells), len(r.columns))] {
 		if cell == "" {
 			continue
 		}
@@ -293,4 +308,12 @@ func (r *CSVReader) values(e *Entry) (created, id string) {
 	return created, id
 }
 
-func (r *CSVReader) isBlank() bool { return len(r.cells) == 1 && r.cells[0] == "" }
+// isBlank reports whether a row counts for nothing. In a file, spreadsheets leave rows of bare separators.
+func (r *CSVReader) isBlank() bool {
+	if r.file == nil {
+		return len(r.cells) == 1 && r.cells[0] == ""
+	}
+	return len(r.cells) > 0 && !slices.ContainsFunc(r.cells, isGiven)
+}
+
+func isGiven(value string) bool { return strings.TrimSpace(value) != "" }

@@ -38,12 +38,12 @@ func (r *CSVReader) advance(n, lines int) {
 	r.line += lines
 }
 
-// lineNumber is the number of the line that comes next, for errors.
-func (r *CSVReader) lineNumber() int {
-	if r.lineUnknown {
-		return 0
+// lineNumber is the number of a line in the whole feed, for errors.
+func (r *CSVReader) lineNumber(line int) int {
+	if r.before != nil {
+		return r.before() + line
 	}
-	return r.line
+	return line
 }
 
 // readRow splits the next row into r.cells, at most limit of them, and moves behind it. It reports whether the row has
@@ -60,7 +60,7 @@ func (r *CSVReader) readRow(limit int) (whole bool, err error) {
 	case n >= 0:
 		line = rest[:n]
 	case len(rest) > MaxRowBytes:
-		err := &RowError{Line: r.lineNumber(), Reason: fmt.Sprintf("longer than %d bytes", MaxRowBytes)}
+		err := &RowError{Line: r.lineNumber(r.line), Reason: fmt.Sprintf("longer than %d bytes", MaxRowBytes)}
 		if !r.skipLine() {
 			r.cut = &CutShortError{Line: err.Line}
 		}
@@ -107,8 +107,9 @@ func (r *CSVReader) skipLine() bool {
 func (r *CSVReader) splitPlain(line []byte, limit int) {
 	text := string(bytes.TrimSuffix(line, []byte("\r")))
 	r.cells = r.cells[:0]
+	separator := r.separator()
 	for len(r.cells) < limit {
-		i := strings.IndexByte(text, ',')
+		i := strings.IndexByte(text, separator)
 		if i < 0 {
 			r.cells = append(r.cells, text)
 			return
@@ -132,7 +133,7 @@ func (r *CSVReader) readQuoted(n, limit int) (whole bool, err error) {
 		return whole, nil
 	}
 	r.cells = r.cells[:0]
-	at := r.lineNumber()
+	at := r.lineNumber(r.line)
 	if n == len(r.unread()) {
 		r.advance(n, 0)
 		return false, nil
@@ -156,24 +157,26 @@ const (
 
 // splitQuoted splits the row that begins the unread bytes, and returns its size with the line end.
 func (r *CSVReader) splitQuoted(limit int) (size int, found rowState) {
-	data := r.unread()
+	data, separator := r.unread(), r.separator()
 	r.scratch, r.ends = r.scratch[:0], r.ends[:0]
 	for i := 0; ; i++ {
 		rest := data[i:]
-		if len(rest) > 0 && rest[0] == '"' {
+		pad := r.padding(rest, separator)
+		if rest = rest[pad:]; len(rest) > 0 && rest[0] == '"' {
 			n, closed := r.takeQuoted(rest)
 			if !closed {
 				return 0, rowOpen
 			}
-			i += n
+			i += pad + n
+			i += r.padding(data[i:], separator)
 		} else {
-			i += r.takeBare(rest)
+			i += r.takeBare(data[i:], separator)
 		}
 		if len(r.ends) < limit {
 			r.ends = append(r.ends, len(r.scratch))
 		}
 		switch rest := data[i:]; {
-		case len(rest) > 0 && rest[0] == ',':
+		case len(rest) > 0 && rest[0] == separator:
 			continue
 		case len(rest) > 0 && rest[0] == '\n':
 			r.cutCells()
@@ -211,11 +214,25 @@ func (r *CSVReader) takeQuoted(data []byte) (size int, closed bool) {
 	}
 }
 
-// takeBare adds the value up to the next comma or line end to the scratch, and returns its size.
-func (r *CSVReader) takeBare(data []byte) (size int) {
-	size = bytes.IndexAny(data, ",\n")
+// padding is the size of the blanks that data begins with, where a file may have them around quoted values.
+func (r *CSVReader) padding(data []byte, separator byte) (n int) {
+	if r.file == nil || !r.file.Padded {
+		return 0
+	}
+	for n < len(data) && (data[n] == ' ' || data[n] == '\t') && data[n] != separator {
+		n++
+	}
+	return n
+}
+
+// takeBare adds the value up to the next separator or line end to the scratch, and returns its size.
+func (r *CSVReader) takeBare(data []byte, separator byte) (size int) {
+	size = bytes.IndexByte(data, '\n')
 	if size < 0 {
 		size = len(data)
+	}
+	if n := bytes.IndexByte(data[:size], separator); n >= 0 {
+		size = n
 	}
 	if size > 0 && data[size-1] == '\r' && (size == len(data) || data[size] == '\n') {
 		size--

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 )
 
 // tailBlock is how much is read at once from the end of a feed: more than 100 rows that hold one token each.
@@ -13,18 +14,18 @@ const tailBlock = 32 << 10
 
 // NewCSVTailReader returns a reader that delivers the last n entries of a CSV feed of the given size, and tells what a
 // [CSVReader] of the whole feed would tell behind the last entry that is left out. It has read the header; its errors
-// are those of [CSVReader.Header] and of src.
+// are those of [CSVReader.Header] and of src. With rules it reads as [NewFileReader] does, with nil as [NewCSVReader].
 //
 // It does not read what comes before: it looks for that entry block by block from the end of the feed.
 // Where these blocks hold a quote, which only who reads from the front can understand, it reads the whole feed to count
-// its entries. Memory grows neither with the feed nor with n. A reader that left out rows does not know the numbers of
-// its lines: in its errors they are 0, unless it counted.
-func NewCSVTailReader(src io.ReaderAt, size int64, n int) (*CSVReader, error) {
-	return newCSVTailReader(src, size, n, tailBlock)
+// its entries. Memory grows neither with the feed nor with n. Lines that were left out are counted only when an error
+// has to name one.
+func NewCSVTailReader(src io.ReaderAt, size int64, n int, rules *FileRules) (*CSVReader, error) {
+	return newCSVTailReader(src, size, n, tailBlock, rules)
 }
 
-func newCSVTailReader(src io.ReaderAt, size int64, n int, block int64) (*CSVReader, error) {
-	whole := func() *CSVReader { return NewCSVReader(io.NewSectionReader(src, 0, size)) }
+func newCSVTailReader(src io.ReaderAt, size int64, n int, block int64, rules *FileRules) (*CSVReader, error) {
+	whole := func() *CSVReader { return &CSVReader{src: io.NewSectionReader(src, 0, size), file: rules} }
 	r := whole()
 	if _, err := r.Header(); err != nil {
 		return nil, err
@@ -47,9 +48,22 @@ func newCSVTailReader(src io.ReaderAt, size int64, n int, block int64) (*CSVRead
 	if at > begin {
 		r.src, r.srcErr = io.NewSectionReader(src, at, size-at), nil
 		r.pos, r.end = 0, 0
-		r.lineUnknown = true
+		r.line = 1
+		r.before = sync.OnceValue(func() int { return countLines(io.NewSectionReader(src, 0, at)) })
 	}
 	return r, nil
+}
+
+// countLines counts line ends. Where reading fails it is who reads the rows that tells.
+func countLines(r io.Reader) (n int) {
+	buf := make([]byte, tailBlock)
+	for {
+		size, err := r.Read(buf)
+		n += bytes.Count(buf[:size], []byte("\n"))
+		if err != nil {
+			return n
+		}
+	}
 }
 
 var errQuoteInTail = errors.New("a quote in the tail")
@@ -102,13 +116,13 @@ func (r *CSVReader) findTail(src io.ReaderAt, begin, size int64, n int, block in
 // readsLine reports whether Read would make an entry of a line without quotes. It looks only at the columns that decide
 // it: the first few, as services order them.
 func (r *CSVReader) readsLine(line []byte, lacksEnd bool) bool {
-	if len(line) > MaxRowBytes || lacksEnd && bytes.Count(line, []byte(",")) < len(r.columns)-1 {
+	if len(line) > MaxRowBytes || lacksEnd && bytes.Count(line, []byte{r.separator()}) < len(r.columns)-1 {
 		return false
 	}
 	decisive := 1 + max(slices.Index(r.columns, columnCreatedAt), slices.Index(r.columns, columnEntryID))
 	end := 0
 	for range decisive {
-		n := bytes.IndexByte(line[end:], ',')
+		n := bytes.IndexByte(line[end:], r.separator())
 		if n < 0 {
 			end = len(line) + 1
 			break

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// story reads a feed to its end as a list of what it says, in order and without the numbers of lines.
+// story reads a feed to its end as a list of what it says, in order.
 func story(t testing.TB, r *CSVReader) (story []string) {
 	t.Helper()
 	for {
@@ -24,7 +24,7 @@ func story(t testing.TB, r *CSVReader) (story []string) {
 		case err == nil:
 			story = append(story, fmt.Sprintf("entry %v", e))
 		case isRow:
-			story = append(story, row.Reason)
+			story = append(story, row.Error())
 		case isCut:
 			story = append(story, fmt.Sprintf("cut short, delivered %t", cut.Delivered))
 		case err == io.EOF:
@@ -52,7 +52,7 @@ func compareTail(t *testing.T, feed []byte, n int, block int64) {
 	t.Helper()
 	whole := NewCSVReader(bytes.NewReader(feed))
 	_, headerErr := whole.Header()
-	tail, err := newCSVTailReader(bytes.NewReader(feed), int64(len(feed)), n, block)
+	tail, err := newCSVTailReader(bytes.NewReader(feed), int64(len(feed)), n, block, nil)
 	if fmt.Sprint(err) != fmt.Sprint(headerErr) {
 		t.Fatalf("the tail's error is %v, the feed's %v", err, headerErr)
 	}
@@ -115,7 +115,7 @@ func TestCSVTailAgreesWithReadingOn(t *testing.T) {
 func TestCSVTailReadsLittle(t *testing.T) {
 	feed := tokenFeed(8000)
 	src := &countingReaderAt{src: bytes.NewReader(feed)}
-	r, err := NewCSVTailReader(src, int64(len(feed)), 10)
+	r, err := NewCSVTailReader(src, int64(len(feed)), 10, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func (r *countingReaderAt) ReadAt(p []byte, offset int64) (int, error) {
 func TestCSVTailOfNothing(t *testing.T) {
 	feed := tokenFeed(3)
 	for _, n := range []int{0, -1} {
-		r, err := NewCSVTailReader(bytes.NewReader(feed), int64(len(feed)), n)
+		r, err := NewCSVTailReader(bytes.NewReader(feed), int64(len(feed)), n, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,14 +152,14 @@ func TestCSVTailOfNothing(t *testing.T) {
 	}
 }
 
-func TestCSVTailHasNoLineNumbers(t *testing.T) {
+func TestCSVTailNamesLinesOfTheWholeFeed(t *testing.T) {
 	feed := append(tokenFeed(3), "no\nno"...)
-	r, err := NewCSVTailReader(bytes.NewReader(feed), int64(len(feed)), 1)
+	r, err := NewCSVTailReader(bytes.NewReader(feed), int64(len(feed)), 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, told := readAll(t, r)
-	want := []string{`0 entry_id is not a number above 0: ""`, "0 cut short, delivered false"}
+	want := []string{`5 entry_id is not a number above 0: ""`, "6 cut short, delivered false"}
 	if diff := cmp.Diff(want, told); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
 	}
@@ -167,7 +167,7 @@ func TestCSVTailHasNoLineNumbers(t *testing.T) {
 
 func TestCSVTailPassesErrorsOn(t *testing.T) {
 	feed := tokenFeed(1000)
-	if _, err := NewCSVTailReader(bytes.NewReader(feed), int64(len(feed))+5, 1); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if _, err := NewCSVTailReader(bytes.NewReader(feed), int64(len(feed))+5, 1, nil); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("a file that shrank: %v, want io.ErrUnexpectedEOF", err)
 	}
 }

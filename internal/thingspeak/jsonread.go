@@ -52,6 +52,30 @@ func DecodeChannel(data []byte) (Channel, error) {
 // returned beside it is good. The other errors are [ErrEmptyReply], [ErrDenied] for the reply -1 as a number or a text,
 // [*ServiceError], [ErrCutShort], [*NotDataError], and those of r.
 func DecodeFeedJSON(r io.Reader, yield func(*Entry) error) (Channel, error) {
+	var first *RowError
+	c, err := decodeFeedJSON(r, nil, func(_ int, e *Entry) error { return yield(e) }, func(bad *RowError) error {
+		if first == nil {
+			first = bad
+		}
+		return nil
+	})
+	if err == nil && first != nil {
+		err = first
+	}
+	return c, err
+}
+
+// DecodeFileJSON is [DecodeFeedJSON] of a file: dates and numbers are read as the rules say, yield gets the position of
+// the entry too, from 1, and bad is told of each entry that is left out.
+func DecodeFileJSON(
+	r io.Reader, rules FileRules, yield func(line int, e *Entry) error, bad func(*RowError) error,
+) (Channel, error) {
+	return decodeFeedJSON(r, &rules, yield, bad)
+}
+
+func decodeFeedJSON(
+	r io.Reader, file *FileRules, yield func(int, *Entry) error, bad func(*RowError) error,
+) (Channel, error) {
 	const want = "a feed as JSON"
 	b := &budget{src: r, left: MaxEntryJSONBytes}
 	peeked := bufio.NewReaderSize(b, 4096)
@@ -65,15 +89,12 @@ func DecodeFeedJSON(r io.Reader, yield func(*Entry) error) (Channel, error) {
 	if rest, ok := bytes.CutPrefix(head, []byte("\ufeff")); ok {
 		peeked.Discard(len(head) - len(rest))
 	}
-	f := feedDecoder{dec: json.NewDecoder(peeked), budget: b, yield: yield}
+	f := feedDecoder{dec: json.NewDecoder(peeked), budget: b, file: file, yield: yield, bad: bad}
 	if err := f.document(); err != nil {
 		if f.yieldErr != nil {
 			return Channel{}, f.yieldErr
 		}
 		return Channel{}, jsonError(want, head, err)
-	}
-	if f.unreadable != nil {
-		return f.channel.channel(), f.unreadable
 	}
 	return f.channel.channel(), nil
 }
@@ -134,13 +155,14 @@ var errNoFeed = errors.New("an object without a list of entries")
 
 // feedDecoder reads a feed token by token down to the entries.
 type feedDecoder struct {
-	dec        *json.Decoder
-	budget     *budget
-	yield      func(*Entry) error
-	yieldErr   error
-	channel    channelJSON
-	isFeed     bool
-	unreadable error
+	dec      *json.Decoder
+	budget   *budget
+	file     *FileRules // nil for a relay's reply
+	yield    func(int, *Entry) error
+	bad      func(*RowError) error
+	yieldErr error // of yield or bad
+	channel  channelJSON
+	isFeed   bool
 }
 
 func (f *feedDecoder) document() error {
@@ -189,14 +211,13 @@ func (f *feedDecoder) feeds() error {
 		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); err != nil && !ok {
 			return err
 		}
-		e, reason := raw.entry()
+		e, reason := raw.entry(f.file)
 		if reason != "" {
-			if f.unreadable == nil {
-				f.unreadable = &RowError{Line: n, Reason: reason}
-			}
-			continue
+			f.yieldErr = f.bad(&RowError{Line: n, Reason: reason})
+		} else {
+			f.yieldErr = f.yield(n, &e)
 		}
-		if f.yieldErr = f.yield(&e); f.yieldErr != nil {
+		if f.yieldErr != nil {
 			return f.yieldErr
 		}
 	}
@@ -268,7 +289,15 @@ type entryJSON struct {
 }
 
 // entry makes an entry of what was decoded, or says why it cannot.
-func (j *entryJSON) entry() (e Entry, reason string) {
+func (j *entryJSON) entry(file *FileRules) (e Entry, reason string) {
+	if file != nil {
+		e = Entry{
+			Fields: j.values(), Status: j.Status.Value,
+			Latitude: j.Latitude.Value, Longitude: j.Longitude.Value, Elevation: j.Elevation.Value,
+		}
+		reason = file.finish(&e, j.CreatedAt.Text, j.EntryID.Text)
+		return e, reason
+	}
 	id := j.EntryID.number()
 	if id == 0 {
 		return e, fmt.Sprintf("entry_id is not a number above 0: %q", excerpt([]byte(j.EntryID.Text), 40))

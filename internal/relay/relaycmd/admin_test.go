@@ -330,6 +330,91 @@ func TestImportOfOtherFiles(t *testing.T) {
 	}
 }
 
+// TestImportOfFilesAsPeopleHaveThem: what spreadsheets and scripts make of a feed is stored as it was, and what had to be
+// assumed is said.
+func TestImportOfFilesAsPeopleHaveThem(t *testing.T) {
+	const first = "2023-11-14 22:14:20 UTC,1,b'gAAAAABlU_E8MqWl"
+	b := serveBeside(t)
+	for _, tt := range []struct {
+		file  string
+		code  int
+		rows  []string // their beginnings
+		says  string
+		extra []string
+	}{
+		{"c01-semicolon-excel-de.csv", 0, []string{first, "2023-11-14 22:15:20 UTC,2,b'gAAAAABlU_F4"}, "separated by ';'", nil},
+		{"c03-utf16le-bom.csv", 0, []string{first}, "UTF-16", nil},
+		{"c04-bom-crlf-trailing-blank-rows.csv", 0, []string{first}, "", nil},
+		{"c05-excel-us-dates.csv", 0, []string{"2023-11-14 22:14:00 UTC,1,b'gAAAAABlU_E8"}, "zone are taken as UTC", nil},
+		{"c05-excel-us-dates.csv", 0, []string{"2023-11-14 21:14:00 UTC,1,b'gAAAAABlU_E8"}, "", []string{"--timezone", "Europe/Vienna"}},
+		{"c07-zone-names.csv", 1, nil, "c07-zone-names.csv:4: created_at is in the zone IST", nil},
+		{"c13-renamed-headers.csv", 0, []string{first}, `"Message" is field1`, nil},
+		{"c16-all-quoted-spaces.csv", 0, []string{first}, "", nil},
+		{"c24-json-saved-as-csv.csv", 0, []string{first}, "", nil},
+		{"c29-epoch-ms.csv", 0, []string{first, "2023-11-14 22:15:20 UTC,2,b'gAAAAABlU_F4"}, "", nil},
+		{"i03-wide-into-one-field-channel.csv", 0, []string{"2024-01-01 00:00:00 UTC,1,a"}, "field2, field8 are stored, but the channel does not show them", nil},
+		{"i04-only-blank-row.csv", 0, nil, "0 rows stored", nil},
+		{"i05-empty.csv", 1, nil, "it is empty", nil},
+	} {
+		c := b.create(url.Values{"field1": {"a"}, "public_flag": {"true"}})
+		file := filepath.Join("..", "..", "feed", "testdata", "cases", tt.file)
+		args := append([]string{"import", fmt.Sprint("--channel=", c.ID), file}, tt.extra...)
+		_, talk := b.run(tt.code, args...)
+		if !strings.Contains(talk, tt.says) || strings.Contains(talk, "reply") {
+			t.Errorf("%s: it says\n%s", tt.file, talk)
+		}
+		b.run(tt.code, args...) // which changes nothing
+		got := strings.Split(strings.TrimSpace(get(t, fmt.Sprintf("%s/channels/%d/feeds.csv", b.url, c.ID))), "\n")[1:]
+		if len(got) != len(tt.rows) {
+			t.Errorf("%s: the feed has the rows %q, want %q", tt.file, got, tt.rows)
+			continue
+		}
+		for i := range got {
+			if !strings.HasPrefix(got[i], tt.rows[i]) {
+				t.Errorf("%s: row %q, want %q…", tt.file, got[i], tt.rows[i])
+			}
+		}
+	}
+}
+
+// TestImportOfStandardInput: what comes on standard input is checked as a whole before it is stored, too.
+func TestImportOfStandardInput(t *testing.T) {
+	b := serveBeside(t)
+	c := b.create(url.Values{"field1": {"a"}, "public_flag": {"true"}})
+	run := func(text string) (talk string, err error) {
+		var out bytes.Buffer
+		cmd := relaycmd.NewCommand()
+		cmd.SilenceErrors, cmd.SilenceUsage = true, true
+		cmd.SetArgs([]string{"import", fmt.Sprint("--channel=", c.ID), "-", "--data", b.dir})
+		cmd.SetIn(strings.NewReader(text))
+		cmd.SetOut(&out)
+		cmd.SetErr(&out)
+		err = cmd.ExecuteContext(t.Context())
+		return out.String(), err
+	}
+	if talk, err := run("created_at,field1\n2026-01-01,x\nnever,y\n"); err == nil || !strings.Contains(talk, "standard input:3: ") {
+		t.Errorf("of a bad row it says %q, %v", talk, err)
+	}
+	if talk, err := run("created_at,field1\n2026-01-01,x\n2026-01-02,y"); err != nil || !strings.Contains(talk, "2 rows stored") {
+		t.Errorf("it says %q, %v", talk, err)
+	}
+}
+
+// TestImportTakesLabelsForFields: columns may be called as the channel calls its fields.
+func TestImportTakesLabelsForFields(t *testing.T) {
+	b := serveBeside(t)
+	c := b.create(url.Values{"field1": {"Humidity"}, "field2": {"Temp"}, "public_flag": {"true"}})
+	target := fmt.Sprint("--channel=", c.ID)
+	file := b.write("in.csv", "created_at;temp;Humidity\n03/04/2024 10:00;21,5;40\n")
+	if _, talk := b.run(1, "import", target, file); !strings.Contains(talk, "--dates mdy or --dates dmy says which") {
+		t.Errorf("with dates in either order it says\n%s", talk)
+	}
+	b.run(0, "import", target, file, "--dates", "dmy")
+	if got := get(t, fmt.Sprintf("%s/channels/%d/feeds.csv", b.url, c.ID)); !strings.Contains(got, "2024-04-03 10:00:00 UTC,1,40,\"21,5\"\n") {
+		t.Errorf("the feed is\n%s", got)
+	}
+}
+
 // TestImportThatCannotBe: every bad row is named with its line, and nothing is stored.
 func TestImportThatCannotBe(t *testing.T) {
 	b := serveBeside(t)
@@ -352,7 +437,7 @@ func TestImportThatCannotBe(t *testing.T) {
 			`in.csv:2: latitude is no decimal: "north"`,
 		}},
 		{"many bad rows", good + strings.Repeat("never,x\n", 30), []string{
-			"in.csv:3:", "in.csv:22:", "and 10 more", "30 rows cannot",
+			"in.csv:3:", "in.csv:7:", "and 25 more", "30 rows cannot",
 		}},
 		{"terminal codes", good + "\x1b[31m,x\n", []string{"in.csv:3: "}},
 		{"no date column", "field1\nx\n", []string{"in.csv"}},

@@ -1,16 +1,20 @@
 package relaycmd
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/feed"
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -20,12 +24,12 @@ const (
 	// importRows is how many rows one transaction stores: few enough that the updates of a serving relay hardly wait.
 	importRows = 1000
 	// maxBadRows is how many rows are named that cannot be imported.
-	maxBadRows = 20
+	maxBadRows = feed.NamedRows
 )
 
 func (f *flags) importCommand() *cobra.Command {
 	var of channelFlag
-	im, zone := &importer{}, ""
+	im, zone, order := &importer{}, "", ""
 	preset, err := relay.Preset(relay.PresetNone)
 	if err != nil {
 		panic(err) // the preset is there
@@ -33,11 +37,12 @@ func (f *flags) importCommand() *cobra.Command {
 	im.limits = preset
 	cmd := &cobra.Command{
 		Use:   "import --channel ID FILE",
-		Short: "Add entries from a CSV file to a channel",
-		Long: `import adds the rows of a CSV file to a channel, in their order and with their dates. It reads what "export" and
-the service's website write, and files made by hand: the first line names the columns, created_at and any of field1
-to field8, latitude, longitude, elevation, status. Dates are seconds since 1970, ISO 8601 or YYYY-MM-DD HH:MM:SS; those
-without an offset are in --timezone. The rows get the numbers that come next; entry_id is ignored.
+		Short: "Add entries from a CSV or JSON feed to a channel",
+		Long: `import adds the rows of a file, or of standard input (-), to a channel, in their order and with their dates. It
+reads what "export" and the service's website write, what spreadsheets make of it, and files made by hand: the first line
+names the columns, created_at and any of field1 to field8 (or the channel's labels), latitude, longitude, elevation,
+status. Dates without a zone are in --timezone; where a file does not tell whether the day or the month comes first,
+--dates does. The rows get the numbers that come next; entry_id is ignored.
 
 The whole file is checked first. If a row cannot be imported, it is named and nothing is stored. Rows that the channel
 has already, with the same date and values, are left out, so an import that was interrupted is continued by the same
@@ -48,8 +53,21 @@ command, and a second one adds nothing. It works beside a relay that serves the 
 		RunE: func(cmd *cobra.Command, args []string) error {
 			im.file, im.channel, im.talk = args[0], of.id, cmd.ErrOrStderr()
 			var err error
-			if im.zone, err = time.LoadLocation(zone); err != nil {
+			if im.options.Zone, err = time.LoadLocation(zone); err != nil {
 				return fmt.Errorf("--timezone: %w", err)
+			}
+			if im.options.Dates, err = feed.ParseOrder(order); err != nil {
+				return fmt.Errorf("--dates: %w", err)
+			}
+			if im.file == "-" {
+				im.file = "standard input"
+				if im.kept, err = os.CreateTemp("", "fernpost-import-"); err != nil {
+					return err
+				}
+				defer func() { im.kept.Close(); os.Remove(im.kept.Name()) }()
+				if _, err := io.Copy(im.kept, cmd.InOrStdin()); err != nil {
+					return fmt.Errorf("keeping standard input: %w", err)
+				}
 			}
 			return f.withStore(cmd.Context(), func(s dataStore) error {
 				im.store, im.rules = s, relay.New(s, im.limits)
@@ -59,6 +77,7 @@ command, and a second one adds nothing. It works beside a relay that serves the 
 	}
 	of.add(cmd)
 	cmd.Flags().StringVar(&zone, "timezone", "UTC", "zone of dates without an offset, by its IANA `NAME`")
+	cmd.Flags().StringVar(&order, "dates", "", "`ORDER` of day and month in dates, mdy or dmy, if the file does not tell")
 	cmd.Flags().IntVar(&im.limits.ValueBytes, "max-value-bytes", preset.ValueBytes, "longest field or status, in `BYTES`")
 	cmd.Flags().IntVar(&im.limits.MessageBytes, "max-message-bytes", preset.MessageBytes,
 		"most `BYTES` that the values of one row have together")
@@ -68,8 +87,9 @@ command, and a second one adds nothing. It works beside a relay that serves the 
 // importer adds one file to one channel.
 type importer struct {
 	file    string
+	kept    *os.File // what came from standard input, since it is read twice; nil for a file
 	channel int64
-	zone    *time.Location
+	options feed.Options
 	limits  relay.Limits
 	talk    io.Writer
 
@@ -88,9 +108,11 @@ func (im *importer) run(ctx context.Context) error {
 	if err != nil {
 		return noChannel(err, im.channel)
 	}
+	im.options.Import, im.options.Labels = true, c.Labels
 	if err := im.checkFile(ctx); err != nil {
 		return err
 	}
+	im.tellHidden(c.Enabled())
 	known, err := im.knownRows(ctx, state)
 	if err != nil {
 		return err
@@ -98,54 +120,45 @@ func (im *importer) run(ctx context.Context) error {
 	return im.add(ctx, c.Keys[0].Text, known)
 }
 
-// each calls visit for the rows of the file, and bad for those that cannot be read; without bad there may be none.
-func (im *importer) each(
-	ctx context.Context, visit func(line int, e *thingspeak.Entry) error, bad func(line int, why string),
-) error {
-	f, err := os.Open(im.file)
-	if err != nil {
-		return err
+// tellHidden says which columns of the file the channel will not show.
+func (im *importer) tellHidden(enabled thingspeak.FieldSet) {
+	var names []string
+	for n := range (im.columns.Fields &^ enabled).All() {
+		names = append(names, fmt.Sprintf("field%d", n))
 	}
-	defer f.Close()
-	r := thingspeak.NewImportReader(f, im.zone)
-	if im.columns, err = r.Header(); err != nil {
-		return fmt.Errorf("%s: %w", im.file, err)
+	if len(names) > 0 {
+		fmt.Fprintf(im.talk, "note: %s %s stored, but the channel does not show %s: enabled are only its fields with a label\n",
+			strings.Join(names, ", "), map[bool]string{true: "is", false: "are"}[len(names) == 1],
+			map[bool]string{true: "it", false: "them"}[len(names) == 1])
 	}
-	if im.columns.Fields == 0 && !im.columns.Location && !im.columns.Status {
-		return fmt.Errorf("%s: the first line names none of the columns field1 to field8, latitude, longitude, elevation, "+
-			"status", im.file)
-	}
-	if bad != nil {
-		for _, name := range r.Ignored() {
-			fmt.Fprintf(im.talk, "note: the column %q is ignored\n", name)
+}
+
+// each calls visit for the rows of the file.
+func (im *importer) each(ctx context.Context, visit func(line int, e *thingspeak.Entry) error) (feed.Report, error) {
+	f := im.kept
+	if f == nil {
+		var err error
+		if f, err = os.Open(im.file); err != nil {
+			return feed.Report{}, err
 		}
+		defer f.Close()
 	}
-	var e thingspeak.Entry
-	for n := 0; ; n++ {
-		if n%importRows == 0 && ctx.Err() != nil {
+	n := 0
+	report, err := feed.Read(f, im.options, func(line int, e *thingspeak.Entry) error {
+		if n++; n%importRows == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		err := r.Read(&e)
-		cut, isCut := errors.AsType[*thingspeak.CutShortError](err)
-		row, isRow := errors.AsType[*thingspeak.RowError](err)
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case isCut && cut.Delivered: // the file merely has no line end
-		case (isRow || isCut) && bad == nil:
-			return errChanged
-		case isRow:
-			bad(row.Line, row.Reason)
-		case isCut:
-			bad(cut.Line, "the file ends in the middle of a row")
-		case err != nil:
-			return fmt.Errorf("%s: %w", im.file, err)
-		default:
-			if err := visit(r.Line(), &e); err != nil {
-				return err
-			}
-		}
+		return visit(line, e)
+	})
+	return report, im.named(err)
+}
+
+// named adds the file's name to an error of reading it, and the next step.
+func (im *importer) named(err error) error {
+	if e, ok := errors.AsType[*feed.NotFeedError](err); ok {
+		return fmt.Errorf("%s: %w (%s)", im.file, err, e.Next)
 	}
+	return err
 }
 
 // errChanged: what was checked is not what is there now.
@@ -154,12 +167,8 @@ var errChanged = errors.New("the file changed while it was read")
 // checkFile reads the whole file, and names the rows that cannot be imported.
 func (im *importer) checkFile(ctx context.Context) error {
 	badRows := 0
-	bad := func(line int, why string) {
-		if badRows++; badRows <= maxBadRows {
-			fmt.Fprintf(im.talk, "%s:%d: %s\n", im.file, line, screen.Line(why))
-		}
-	}
-	err := im.each(ctx, func(line int, e *thingspeak.Entry) error {
+	var first []thingspeak.RowError
+	report, err := im.each(ctx, func(line int, e *thingspeak.Entry) error {
 		im.rows++
 		if im.rows == 1 || e.CreatedAt.Before(im.oldest) {
 			im.oldest = e.CreatedAt
@@ -168,15 +177,34 @@ func (im *importer) checkFile(ctx context.Context) error {
 			im.newest = e.CreatedAt
 		}
 		if err := im.rules.CheckEntry(e); err != nil {
-			bad(line, err.Error())
+			if badRows++; badRows <= maxBadRows {
+				first = append(first, thingspeak.RowError{Line: line, Reason: err.Error()})
+			}
 		}
 		return nil
-	}, bad)
+	})
 	if err != nil {
 		return err
 	}
-	if badRows > maxBadRows {
-		fmt.Fprintf(im.talk, "%s: and %d more\n", im.file, badRows-maxBadRows)
+	for _, text := range report.Assumed {
+		fmt.Fprintf(im.talk, "note: %s\n", screen.Line(text))
+	}
+	if im.columns = report.Columns; im.rows > 0 && im.columns == (thingspeak.Header{}) {
+		return fmt.Errorf("%s: the first line names none of the columns field1 to field8, latitude, longitude, elevation, "+
+			"status", im.file)
+	}
+	badRows += report.LeftOut
+	first = append(first, report.Named...)
+	slices.SortFunc(first, func(a, b thingspeak.RowError) int { return cmp.Compare(a.Line, b.Line) })
+	first = first[:min(len(first), maxBadRows)]
+	for _, row := range first {
+		fmt.Fprintf(im.talk, "%s:%d: %s\n", im.file, row.Line, screen.Line(row.Reason))
+	}
+	if rest := badRows - len(first); rest > 0 {
+		fmt.Fprintf(im.talk, "%s: and %d more\n", im.file, rest)
+	}
+	if report.Cut && report.LeftOut == 0 {
+		return fmt.Errorf("%s ends in the middle; nothing was stored", im.file)
 	}
 	if badRows > 0 {
 		return fmt.Errorf("%d rows cannot be imported; nothing was stored", badRows)
@@ -249,7 +277,7 @@ func (im *importer) add(ctx context.Context, writeKey string, known map[rowHash]
 			return ctx.Err()
 		}
 	}
-	err := im.each(ctx, func(_ int, e *thingspeak.Entry) error {
+	report, err := im.each(ctx, func(_ int, e *thingspeak.Entry) error {
 		var h rowHash
 		if h, buf = im.hash(e, buf); known[h] > 0 {
 			known[h]--
@@ -260,7 +288,10 @@ func (im *importer) add(ctx context.Context, writeKey string, known map[rowHash]
 			return flush()
 		}
 		return nil
-	}, nil)
+	})
+	if err == nil && report.LeftOut > 0 {
+		err = errChanged
+	}
 	if err == nil {
 		err = flush()
 	}

@@ -12,10 +12,24 @@ import (
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
+// importReader reads a file that is to be imported, its dates without an offset in the zone.
+func importReader(text string, zone *time.Location) *thingspeak.CSVReader {
+	return thingspeak.NewFileReader(strings.NewReader(text), thingspeak.FileRules{
+		Import: true,
+		Time: func(s string) (time.Time, error) {
+			t, err := thingspeak.ParseTime(s, zone)
+			if err != nil {
+				t, err = thingspeak.ParseEpoch(s)
+			}
+			return t, err
+		},
+	})
+}
+
 // importAll reads a file that is to be imported: its rows, and for each row that cannot be read its line and why.
 func importAll(t testing.TB, text string, zone *time.Location) (rows []thingspeak.Entry, lines []int, bad []string) {
 	t.Helper()
-	r := thingspeak.NewImportReader(strings.NewReader(text), zone)
+	r := importReader(text, zone)
 	for {
 		var e thingspeak.Entry
 		err := r.Read(&e)
@@ -127,20 +141,21 @@ func TestImportReader(t *testing.T) {
 	}
 }
 
-func TestImportReaderTellsWhatItIgnores(t *testing.T) {
-	r := thingspeak.NewImportReader(strings.NewReader("created_at,field1,mood,field9,\x1b[31mfield1\n"), nil)
+func TestFileReaderTellsItsColumns(t *testing.T) {
+	r := importReader("created_at,field1,mood,field9,\x1b[31mfield1\n", nil)
 	if _, err := r.Header(); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"mood", "field9", "[31mfield1"}, r.Ignored()); diff != "" {
-		t.Errorf("ignored (-want +got):\n%s", diff)
+	names, takenAs := r.Names()
+	if diff := cmp.Diff([]string{"created_at", "field1", "mood", "field9", "[31mfield1"}, names); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
 	}
-	if _, err := thingspeak.NewImportReader(strings.NewReader("field1\nx\n"), nil).Header(); err == nil {
-		t.Error("a file without dates is taken")
+	if diff := cmp.Diff([]string{"created_at", "field1", "", "", ""}, takenAs); diff != "" {
+		t.Errorf("taken as (-want +got):\n%s", diff)
 	}
-	feed := thingspeak.NewCSVReader(strings.NewReader("created_at,entry_id,mood\n"))
-	if _, err := feed.Header(); err != nil || feed.Ignored() != nil {
-		t.Errorf("of a feed it tells %q, %v", feed.Ignored(), err)
+	_, err := importReader("field1\nx\n", nil).Header()
+	if e, ok := errors.AsType[*thingspeak.NoColumnError](err); !ok || e.Lacks != "created_at" {
+		t.Errorf("a file without dates: %v", err)
 	}
 }
 
@@ -153,7 +168,7 @@ func FuzzImportReader(f *testing.F) {
 		if len(text) > thingspeak.MaxRowBytes/2 {
 			return // quotes may double, and a row must stay readable
 		}
-		r := thingspeak.NewImportReader(strings.NewReader(text), nil)
+		r := importReader(text, nil)
 		if _, err := r.Header(); err != nil {
 			return
 		}

@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+)
+
+// fieldtest is a device with the room that the files of feed's testdata/cases were made for.
+func fieldtest(t *testing.T) *device {
+	t.Helper()
+	d := newDevice(t, relaytest.New(t))
+	d.env["FERNPOST_PASSPHRASE"] = "fieldtest passphrase one"
+	d.makeRoom("tutorial", "--weak")
+	return d
+}
+
+// caseFile is the path of one of these files.
+func caseFile(name string) string { return filepath.Join("..", "feed", "testdata", "cases", name) }
+
+// TestRecvFilesAsPeopleHaveThem: what opens is shown, what was assumed or left out is said, and the exit code is 3 where
+// a row was left out.
+func TestRecvFilesAsPeopleHaveThem(t *testing.T) {
+	d := fieldtest(t)
+	for _, tt := range []struct {
+		file     string
+		code     int
+		messages int
+		says     []string
+	}{
+		{"c01-semicolon-excel-de.csv", exitDone, 2, []string{"note: it is read as: separated by ';'"}},
+		{"c03-utf16le-bom.csv", exitDone, 1, []string{"note: it is read as: UTF-16"}},
+		{"c04-bom-crlf-trailing-blank-rows.csv", exitDone, 1, nil},
+		{"c05-excel-us-dates.csv", exitDone, 1, []string{"note: dates without a zone are taken as UTC"}},
+		{"c07-zone-names.csv", exitPartly, 2, []string{"line 4 is left out: created_at is in the zone IST", "not all rows of the file"}},
+		{"c13-renamed-headers.csv", exitDone, 1, []string{`"Message" is field1`, `the column "Humidity" is ignored`}},
+		{"c16-all-quoted-spaces.csv", exitDone, 1, nil},
+		{"c24-json-saved-as-csv.csv", exitDone, 1, nil},
+		{"c29-epoch-ms.csv", exitDone, 2, []string{"numbers since 1970"}},
+		{"d01-dst-fold.csv", exitDone, 3, nil},
+		{"i04-only-blank-row.csv", exitDone, 0, []string{"the file has no entries"}},
+		{"i05-empty.csv", exitFailed, 0, []string{"i05-empty.csv: it is empty", "hint: download it again"}},
+	} {
+		for _, more := range [][]string{nil, {"-n", "0"}} {
+			d.exits(tt.code, append([]string{"recv", "--csv", caseFile(tt.file)}, more...)...)
+			if n := strings.Count(d.stdout.String(), "\n"); n != tt.messages {
+				t.Errorf("%s: %d messages, want %d\n%s%s", tt.file, n, tt.messages, &d.stdout, &d.stderr)
+			}
+			for _, want := range tt.says {
+				if !strings.Contains(d.stderr.String(), want) {
+					t.Errorf("%s: it does not say %q:\n%s", tt.file, want, &d.stderr)
+				}
+			}
+			if strings.Contains(d.stderr.String(), "relay") || strings.Contains(d.stderr.String(), "channel is empty") {
+				t.Errorf("%s: it speaks of a relay:\n%s", tt.file, &d.stderr)
+			}
+		}
+		text, err := os.ReadFile(caseFile(tt.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.stdin = string(text)
+		d.exits(tt.code, "recv", "--csv", "-")
+		if n := strings.Count(d.stdout.String(), "\n"); n != tt.messages {
+			t.Errorf("%s on standard input: %d messages, want %d\n%s", tt.file, n, tt.messages, &d.stderr)
+		}
+		code := d.run("eavesdrop", "--csv", caseFile(tt.file), "--json")
+		if n := strings.Count(d.stdout.String(), `"kind":"token"`); code != tt.code || n != tt.messages {
+			t.Errorf("%s: eavesdrop sees %d tokens and exits %d, want %d, %d\n%s", tt.file, n, code, tt.messages, tt.code, &d.stderr)
+		}
+	}
+}
+
+// TestUnreadableRowsAreNoEmptyFile: where no row can be read that is said, five are named, and the exit code is 3.
+func TestUnreadableRowsAreNoEmptyFile(t *testing.T) {
+	d, signed := fieldtest(t), newDevice(t, relaytest.New(t))
+	signed.makeRoom("fernpost")
+	file := filepath.Join(t.TempDir(), "feed.csv")
+	if err := os.WriteFile(file, []byte("created_at,entry_id,field1\n"+strings.Repeat("someday,1,x\n", 8)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"recv"}, {"recv", "-n", "2"}, {"eavesdrop"}, {"verify"}} {
+		for _, who := range []*device{d, signed} {
+			if who == d && args[0] == "verify" {
+				continue
+			}
+			who.exits(exitPartly, append(args, "--csv", file)...)
+			said := who.stderr.String()
+			for _, want := range []string{`line 2 is left out: created_at is not a date: "someday"`, "line 6 is", "3 more rows of the file could not be read"} {
+				if !strings.Contains(said, want) {
+					t.Errorf("%v does not say %q:\n%s", args, want, said)
+				}
+			}
+			for _, never := range []string{"line 7", "empty", "no messages", "nothing to see"} {
+				if strings.Contains(said, never) {
+					t.Errorf("%v says %q:\n%s", args, never, said)
+				}
+			}
+		}
+	}
+}
+
+// TestDatesFlag: what the file leaves open is said, and --dates decides it.
+func TestDatesFlag(t *testing.T) {
+	d := fieldtest(t)
+	text, err := os.ReadFile(caseFile("c05-excel-us-dates.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.stdin = strings.Replace(string(text), "11/14/2023", "03/04/2023", 1)
+	d.must("recv", "--csv", "-", "--json")
+	if !strings.Contains(d.stdout.String(), `"posted":"2023-03-04T22:14:00Z"`) || !strings.Contains(d.stderr.String(), "--dates dmy") {
+		t.Errorf("%s%s", &d.stdout, &d.stderr)
+	}
+	d.must("recv", "--csv", "-", "--json", "--dates", "dmy")
+	if !strings.Contains(d.stdout.String(), `"posted":"2023-04-03T22:14:00Z"`) || strings.Contains(d.stderr.String(), "--dates") {
+		t.Errorf("%s%s", &d.stdout, &d.stderr)
+	}
+	d.exits(exitUsage, "recv", "--csv", "-", "--dates", "ymd")
+}

@@ -1,0 +1,497 @@
+package feed_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf16"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fernpost/fernpost/internal/feed"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// toldOf is told of a text, which a file and a stream must both tell.
+func toldOf(t testing.TB, text string, o feed.Options) []string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lines := told(t, name, o)
+	var streamed []string
+	report, err := feed.Read(io.MultiReader(strings.NewReader(text)), o, func(line int, e *thingspeak.Entry) error {
+		streamed = append(streamed, fmt.Sprintf("%d: %s", line, show(e)))
+		return nil
+	})
+	for _, bad := range report.Named {
+		streamed = append(streamed, fmt.Sprintf("%d is left out: %s", bad.Line, bad.Reason))
+	}
+	streamed = append(streamed, report.Assumed...)
+	if report.Cut || report.NoEnd {
+		streamed = append(streamed, "cut")
+	}
+	if err != nil {
+		streamed = append(streamed, "error: "+err.Error())
+	}
+	if diff := cmp.Diff(lines, streamed); diff != "" {
+		t.Errorf("%q (-as a file +as a stream):\n%s", text, diff)
+	}
+	return lines
+}
+
+func packed(t testing.TB, text string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := io.WriteString(w, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func inUTF16(text string, order binary.AppendByteOrder) string {
+	var b []byte
+	for _, unit := range utf16.Encode([]rune(text)) {
+		b = order.AppendUint16(b, unit)
+	}
+	return string(b)
+}
+
+func TestFilesAsPeopleHaveThem(t *testing.T) {
+	const (
+		plain = "created_at,entry_id,field1\n2023-11-14 22:14:20 UTC,7,ä😀\n"
+		entry = "2: entry 7 at 2023-11-14T22:14:20Z, field1 ä😀"
+	)
+	for _, tt := range []struct {
+		name, text string
+		want       []string
+	}{
+		{"as a relay writes it", plain, []string{entry}},
+		{"tabs", strings.ReplaceAll(plain, ",", "\t"), []string{entry, "it is read as: separated by tabs"}},
+		{"a line sep=", "sep=;\r\n" + strings.ReplaceAll(plain, ",", ";"), []string{"3" + entry[1:], "it is read as: separated by ';'"}},
+		{"a line sep= of a comma", "\ufeffsep=,\n" + plain, []string{"3" + entry[1:]}},
+		{"carriage returns", strings.ReplaceAll(plain, "\n", "\r"), []string{entry}},
+		{"UTF-16, little end first", "\xff\xfe" + inUTF16(plain, binary.LittleEndian), []string{entry, "it is read as: UTF-16"}},
+		{"UTF-16, big end first", "\xfe\xff" + inUTF16(plain, binary.BigEndian), []string{entry, "it is read as: UTF-16"}},
+		{"UTF-16 without a mark", inUTF16(plain, binary.LittleEndian), []string{entry, "it is read as: UTF-16"}},
+		{"packed", packed(t, plain), []string{entry, "it is read as: packed with gzip"}},
+		{"packed, of a spreadsheet", packed(t, "\xff\xfe"+inUTF16(strings.ReplaceAll(plain, ",", "\t"), binary.LittleEndian)), []string{
+			entry, "it is read as: packed with gzip, UTF-16, separated by tabs",
+		}},
+		{"rows of bare separators", plain + ",,\n , ,\n\n", []string{entry}},
+		{"numbers with places", strings.Replace(plain, ",7,", ",7.0,", 1), []string{entry}},
+		{"a number in quotes", strings.Replace(plain, ",7,", `," 7 ",`, 1), []string{entry}},
+		{
+			"as pandas writes it", ",created_at,entry_id,field1\n0,2023-11-14 22:14:20+00:00,7,ä😀\n",
+			[]string{entry},
+		},
+		{
+			"labels behind the fields", "Created At,Entry ID,field2 (Humidity),Field 1: Temp\n2023-11-14 22:14:20 UTC,7,x,ä😀\n",
+			[]string{entry + ", field2 x"},
+		},
+		{
+			"a field among other columns", "created_at,entry_id,field1,mood,<b>\n2023-11-14 22:14:20 UTC,7,ä😀,fine,\n",
+			[]string{entry, `the columns "mood", "<b>" are ignored`},
+		},
+		{
+			"rows that cannot be read", "created_at,entry_id,field1\nnever,7,a\n2023-11-14 22:14:20 UTC,x,a\n2023-11-14 22:14:20 UTC,0,b\n" + strings.Repeat("no\n", 9),
+			[]string{
+				`2 is left out: created_at is not a date: "never"`, `3 is left out: entry_id is not a number above 0: "x"`,
+				`4 is left out: entry_id is not a number above 0: "0"`, `5 is left out: entry_id is not a number above 0: ""`,
+				`6 is left out: entry_id is not a number above 0: ""`,
+			},
+		},
+		{
+			"a JSON feed", `{"channel":{"id":1},"feeds":[{"created_at":"14/11/2023 22:14:20","entry_id":7.0,"field1":"ä😀"},{"entry_id":8}]}`,
+			[]string{"1" + entry[1:], "2 is left out: created_at is empty", "dates without a zone are taken as UTC"},
+		},
+		{"a JSON feed that is cut", `{"channel":{"id":1},"feeds":[{"created_at":"2023-11-14T22:14:20Z","entry_id":7,"field1":"ä😀"},{"ent`, []string{
+			"1" + entry[1:], "cut",
+		}},
+		{"cut", plain + "2023-11-14 22:1", []string{entry, "cut"}},
+		{"packed and cut", packed(t, plain+strings.Repeat("x", 1000))[:70], []string{entry, "it is read as: packed with gzip", "cut"}},
+		{"two dates in a file of JavaScript's", "created_at,entry_id,field1\nTue Nov 14 2023 23:14:20 GMT+0100 (CET),7,ä😀\n", []string{entry}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, toldOf(t, tt.text, feed.Options{})); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDates(t *testing.T) {
+	for date, want := range map[string]string{
+		"2023-11-14 22:14:20 UTC":                "2023-11-14T22:14:20Z",
+		"2023-11-14T22:14:20.5+01:00":            "2023-11-14T21:14:20Z",
+		"2023-11-14 22:14:20 GMT":                "2023-11-14T22:14:20Z",
+		"2023-11-14 22:14:20 cest":               "2023-11-14T20:14:20Z",
+		"2023/11/14 22:14:20":                    "2023-11-14T22:14:20Z",
+		"20231114T221420Z":                       "2023-11-14T22:14:20Z",
+		"20231114221420":                         "2023-11-14T22:14:20Z",
+		"11/14/2023 10:14:20 PM":                 "2023-11-14T22:14:20Z",
+		"11/14/2023 12:14 am":                    "2023-11-14T00:14:00Z",
+		"11/14/23 22:14":                         "2023-11-14T22:14:00Z",
+		"14.11.2023 22:14":                       "2023-11-14T22:14:00Z",
+		"04.03.2023 22:14":                       "2023-03-04T22:14:00Z",
+		"14-11-2023 22:14":                       "2023-11-14T22:14:00Z",
+		"14/11/2023":                             "2023-11-14T00:00:00Z",
+		"05/05/2023 1:02":                        "2023-05-05T01:02:00Z",
+		"14-Nov-23 22:14":                        "2023-11-14T22:14:00Z",
+		"14. Dez. 2023 22:14":                    "2023-12-14T22:14:00Z",
+		"1 Jun 2015 00:10":                       "2015-06-01T00:10:00Z",
+		"Jun 1, 2015 00:10:00":                   "2015-06-01T00:10:00Z",
+		"Tue, 14 Nov 2023 22:14:20 GMT":          "2023-11-14T22:14:20Z",
+		"Tue Nov 14 22:14:20 2023":               "2023-11-14T22:14:20Z",
+		"Tue Nov 14 22:14:20 EST 2023":           "2023-11-15T03:14:20Z",
+		"Tue Nov 14 2023 22:14:20 GMT-0500 (x)":  "2023-11-15T03:14:20Z",
+		"Tuesday, November 14, 2023 10:14:20 PM": "2023-11-14T22:14:20Z",
+		"1700000060":                             "2023-11-14T22:14:20Z",
+		"1700000060.25":                          "2023-11-14T22:14:20Z",
+		"1700000060123":                          "2023-11-14T22:14:20Z",
+		"1700000060123456":                       "2023-11-14T22:14:20Z",
+		"1700000060123456789":                    "2023-11-14T22:14:20Z",
+		"31/02/2023":                             "",
+		"2023-02-30 00:00:00":                    "",
+		"14/13/2023":                             "",
+		"25:00":                                  "",
+		"11/14/2023 25:00":                       "",
+		"11/14/2023 13:00 PM":                    "",
+		"14 Foo 2023":                            "",
+		"45244.92667":                            "",
+		"2023-11-14 22:14:20 XYZ":                "",
+		"2023-11-14 22:14:20 +25:00":             "",
+		"99999999999999999999":                   "",
+		"03/04/2023":                             "2023-03-04T00:00:00Z",
+	} {
+		text := fmt.Sprintf("created_at,entry_id,field1\n%q,1,x\n", date)
+		got := toldOf(t, text, feed.Options{})
+		if want == "" {
+			if len(got) == 0 || !strings.HasPrefix(got[0], "2 is left out: created_at is ") {
+				t.Errorf("%s: %q", date, got)
+			}
+			continue
+		}
+		if len(got) == 0 || got[0] != "2: entry 1 at "+want+", field1 x" {
+			t.Errorf("%s: %q, want %s", date, got, want)
+		}
+	}
+}
+
+// TestOrderOfDates: the file as a whole tells whether the day or the month comes first, a flag overrides it, and what
+// stays open is said, or refused where it would be stored.
+func TestOrderOfDates(t *testing.T) {
+	file := func(dates ...string) string {
+		text := "created_at,entry_id,field1\n"
+		for i, d := range dates {
+			text += fmt.Sprintf("%s,%d,x\n", d, i+1)
+		}
+		return text
+	}
+	const march, april = "2: entry 1 at 2023-03-04T00:00:00Z, field1 x", "2: entry 1 at 2023-04-03T00:00:00Z, field1 x"
+	for _, tt := range []struct {
+		name, text string
+		options    feed.Options
+		want       string // the first line
+		says       string // in one of the last two
+	}{
+		{"a day above 12 further down", file("03/04/2023", "03/14/2023"), feed.Options{}, march, "month/day/year (03/14/2023)"},
+		{"the same, the other way", file("03/04/2023", "14/04/2023"), feed.Options{}, april, "day/month/year (14/04/2023)"},
+		{"only one order ascends", file("03/04/2023", "05/04/2023", "01/05/2023"), feed.Options{}, april, "day/month/year (so they ascend)"},
+		{"only one order descends", file("03/04/2023", "02/05/2023", "01/02/2023"), feed.Options{}, march, "month/day/year (so they ascend)"},
+		{"open", file("03/04/2023"), feed.Options{}, march, "--dates dmy reads them the other way"},
+		{"open, of a German program", strings.ReplaceAll(file("03/04/2023"), ",", ";"), feed.Options{}, april, "--dates mdy"},
+		{"a flag", file("03/04/2023"), feed.Options{Dates: feed.DayFirst}, april, ""},
+		{"both orders", file("03/04/2023", "14/04/2023", "04/15/2023"), feed.Options{}, "3: entry 2 at 2023-04-14T00:00:00Z, field1 x", "both orders"},
+		{"dots", file("03.04.2023", "05.01.2023"), feed.Options{Import: true}, strings.Replace(april, "entry 1", "entry 0", 1), ""},
+		{"an import, open", file("03/04/2023"), feed.Options{Import: true}, `error: its dates may be month/day/year or day/month/year: "03/04/2023"`, ""},
+	} {
+		got := toldOf(t, tt.text, tt.options)
+		if len(got) == 0 || got[0] != tt.want || !strings.Contains(strings.Join(got, "\n"), tt.says) {
+			t.Errorf("%s: %q, want %q and a word about %q", tt.name, got, tt.want, tt.says)
+		}
+	}
+}
+
+// TestAutumnHour: where clocks are set back, two rows show one time. They are taken in the order of the file, and that is said.
+func TestAutumnHour(t *testing.T) {
+	vienna, err := time.LoadLocation("Europe/Vienna")
+	if err != nil {
+		t.Skip(err)
+	}
+	const header = "created_at,field1\n"
+	rows := []string{"2024-10-27 01:59:00,a\n", "27.10.2024 02:30,b\n", "2024-10-27 02:30:00,c\n", "27/10/2024 02:10,d\n", "2024-10-27 03:00:00,e\n"}
+	want := []string{
+		"2: entry 0 at 2024-10-26T23:59:00Z, field1 a", "3: entry 0 at 2024-10-27T00:30:00Z, field1 b",
+		"4: entry 0 at 2024-10-27T00:30:00Z, field1 c", "5: entry 0 at 2024-10-27T01:10:00Z, field1 d",
+		"6: entry 0 at 2024-10-27T02:00:00Z, field1 e", "dates without a zone are taken as Europe/Vienna",
+		"3 rows stand in an hour that a clock change repeats; they are taken in the file's order",
+	}
+	o := feed.Options{Import: true, Zone: vienna}
+	if diff := cmp.Diff(want, toldOf(t, header+strings.Join(rows, ""), o)); diff != "" {
+		t.Errorf("ascending (-want +got):\n%s", diff)
+	}
+	slices.Reverse(rows)
+	got := toldOf(t, header+strings.Join(rows, ""), o)
+	for i, line := range want[:5] {
+		if at := line[2:]; i < 5 && at[:36] != got[4-i][2:][:36] && i != 2 && i != 1 {
+			t.Errorf("descending: %q, want %q", got[4-i], line)
+		}
+	}
+}
+
+func TestLabelsOfTheChannel(t *testing.T) {
+	o := feed.Options{Import: true, Labels: [thingspeak.FieldCount]string{"", "Temperature", "", "note"}}
+	got := toldOf(t, "created_at,Note,temperature,entry_id\n2023-11-14 22:14:20 UTC,n,21,1\n", o)
+	if diff := cmp.Diff([]string{"2: entry 0 at 2023-11-14T22:14:20Z, field2 21, field4 n"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestTokensInFarColumns: however many columns there are, those with tokens are found, whichever rows they stand in.
+func TestTokensInFarColumns(t *testing.T) {
+	head, row := "created_at,entry_id", "2023-11-14 22:14:20 UTC,1"
+	for i := range 30 {
+		head += fmt.Sprintf(",c%d", i)
+		switch i {
+		case 9, 28:
+			row += ",b'gAAAAABx"
+		default:
+			row += ",1"
+		}
+	}
+	text := head + "\n" + strings.Repeat("2023-11-14 22:14:20 UTC,1\n", 2000) + row + "\n"
+	got := toldOf(t, text, feed.Options{})
+	if len(got) < 2002 || got[2000] != "2002: entry 1 at 2023-11-14T22:14:20Z, field1 b'gAAAAABx, field2 b'gAAAAABx" ||
+		!strings.HasSuffix(got[2001], `"c9" is field1, "c28" is field2`) {
+		t.Errorf("read %d lines, the last are %q", len(got), got[max(0, len(got)-3):])
+	}
+}
+
+// TestWhatIsNoFeed: what cannot be read is called what it is, in the words of a file, and something is said that helps.
+func TestWhatIsNoFeed(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                      "it is empty",
+		"\n \n":                                 "it is empty",
+		"\ufeff":                                "it is empty",
+		"-1":                                    "it holds only -1",
+		"\"-1\"":                                "it holds only -1",
+		"<!DOCTYPE html><title>Sign in</title>": `it is a web page (HTML), not a feed: "Sign in"`,
+		`<?xml version="1.0"?><channel></channel>`:                    "it is XML",
+		`{"status":400,"error":{"error_code":"error_auth_required"}}`: "it holds an error message of a relay (error_auth_required)",
+		`{"a":1}`:                          "it is JSON, but no feed",
+		`[{"a":1}]`:                        "it is JSON, but no feed",
+		"PK\x03\x04xl/workbook.xml":        "it is a spreadsheet (.xlsx, .ods)",
+		"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "it is an old spreadsheet",
+		"%PDF-1.4\n":                       "it is a PDF",
+		"\x1f\x8bnonsense":                 "it begins like a gzip file",
+		"\x00\x01\x02\x03\n":               "it is not text",
+		"2023-11-14 22:14:20 UTC,1,x\n2023-11-14 22:14:35 UTC,2,y\n": "it has no line with the names of the columns",
+		"1700000000;1;x\n":                "it has no line with the names of the columns",
+		"date;value\n1;2\n":               `its first line names no column created_at, but "date", "value"`,
+		"created_at,field1\n":             `its first line names no column entry_id, but "created_at", "field1"`,
+		"Dear all,\n":                     `its first line names no column created_at, but "Dear all", ""`,
+		"hello\x1b[31m":                   `it is no feed; it begins with "hello[31m"`,
+		strings.Repeat("x", 3*headLength): "it is no feed; it begins with \"xxx",
+	} {
+		got := toldOf(t, text, feed.Options{})
+		if len(got) != 1 || !strings.HasPrefix(got[0], "error: "+want) {
+			t.Errorf("%.40q: %q, want %q", text, got, want)
+		}
+		for _, line := range got {
+			if strings.Contains(line, "reply") || strings.Contains(line, "answered") {
+				t.Errorf("%.40q: %q speaks of a relay's reply", text, line)
+			}
+		}
+	}
+}
+
+const headLength = thingspeak.MaxRowBytes
+
+// endless delivers a text for ever.
+type endless struct {
+	text string
+	at   int
+	most int
+}
+
+func (r *endless) Read(p []byte) (n int, err error) {
+	if r.most <= 0 {
+		return 0, io.EOF
+	}
+	for n < len(p) {
+		m := copy(p[n:], r.text[r.at:])
+		r.at = (r.at + m) % len(r.text)
+		n += m
+	}
+	r.most -= n
+	return n, nil
+}
+
+// TestMemoryIsBounded: neither one endless line nor a bomb of gzip nor a stream whose order of dates stays open fills the
+// memory.
+func TestMemoryIsBounded(t *testing.T) {
+	const header = "created_at,entry_id,field1\n"
+	var bomb bytes.Buffer
+	w := gzip.NewWriter(&bomb)
+	io.WriteString(w, header)
+	if _, err := io.Copy(w, &endless{text: "2023-11-14 22:14:20 UTC,1," + strings.Repeat("x", 50_000) + "\n", most: 300 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	for name, src := range map[string]io.Reader{
+		"a line":  io.MultiReader(strings.NewReader(header), &endless{text: "x", most: 24 << 20}),
+		"no line": &endless{text: "x", most: 24 << 20},
+		"quotes":  io.MultiReader(strings.NewReader(header), &endless{text: "\"", most: 24 << 20}),
+		"a bomb":  &bomb,
+		"dates":   io.MultiReader(strings.NewReader(header), &endless{text: "03/04/2023,1,x\n", most: 24 << 20}),
+		"columns": io.MultiReader(strings.NewReader("created_at,entry_id,x\n"), &endless{text: "03/04/2023,1,x\n", most: 24 << 20}),
+		"JSON":    io.MultiReader(strings.NewReader(`{"feeds":[{"a":"`), &endless{text: "x", most: 24 << 20}),
+	} {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		var most uint64
+		rows := 0
+		_, err := feed.Read(io.MultiReader(src), feed.Options{}, func(int, *thingspeak.Entry) error {
+			if rows++; rows%100_000 == 0 {
+				runtime.ReadMemStats(&after)
+				most = max(most, after.HeapInuse)
+			}
+			return nil
+		})
+		runtime.ReadMemStats(&after)
+		if most = max(most, after.HeapInuse); most > before.HeapInuse+100<<20 {
+			t.Errorf("%s: %d MiB in use, %d before; %v", name, most>>20, before.HeapInuse>>20, err)
+		}
+		if _, refused := errors.AsType[*feed.NotFeedError](err); name == "a bomb" && !refused {
+			t.Errorf("a bomb is read: %v", err)
+		}
+	}
+}
+
+func TestVisitEndsReading(t *testing.T) {
+	stop := errors.New("enough")
+	for _, text := range []string{
+		"created_at,entry_id,field1\n2023-11-14 22:14:20 UTC,1,x\n", `{"feeds":[{"created_at":"2023-11-14","entry_id":1}]}`,
+	} {
+		_, err := feed.Read(strings.NewReader(text), feed.Options{}, func(int, *thingspeak.Entry) error { return stop })
+		if err != stop {
+			t.Errorf("%q: %v, want what visit returned", text, err)
+		}
+	}
+}
+
+// FuzzRead: nothing crashes, a file and a stream are read alike, and what the strict reader reads of a feed with fields the
+// lenient one reads identically.
+func FuzzRead(f *testing.F) {
+	names, _ := filepath.Glob("testdata/cases/*")
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text))
+	}
+	f.Add("sep=;\ncreated_at;entry_id;x\n03/04/2023;1;gAAAAABx\n13/04/2023;2.0;\n")
+	f.Add("created_at,entry_id,field1\r2023-11-14 22:14:20 UTC,1,\"a\n\"\r")
+	f.Add("\xff\xfec\x00r\x00")
+	f.Add("created_at,entry_id,field1, \"x\"\n2023-11-14 22:14:20 UTC,1, \"a\"\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		type row struct {
+			Line  int
+			Entry thingspeak.Entry
+		}
+		read := func(src io.Reader, o feed.Options) (rows []row, report feed.Report, err error) {
+			report, err = feed.Read(src, o, func(line int, e *thingspeak.Entry) error {
+				rows = append(rows, row{line, *e})
+				return nil
+			})
+			return rows, report, err
+		}
+		streamed, report, err := read(strings.NewReader(text), feed.Options{})
+		file, fileReport, fileErr := read(memoryFile{strings.NewReader(text)}, feed.Options{})
+		if diff := cmp.Diff(streamed, file); diff != "" || !cmp.Equal(report, fileReport) || fmt.Sprint(err) != fmt.Sprint(fileErr) {
+			t.Fatalf("%v or %v; %v or %v (-stream +file):\n%s", report, fileReport, err, fileErr, diff)
+		}
+		newest, _, newestErr := read(memoryFile{strings.NewReader(text)}, feed.Options{Newest: 2})
+		if newestErr == nil && len(streamed) > 0 {
+			want := streamed[len(streamed)-min(len(streamed), len(newest)):]
+			if newest[0].Line == 0 {
+				for i := range want {
+					want[i].Line = 0
+				}
+				streamed = file // which is the same
+			}
+			if len(newest) < min(2, len(streamed)) || !cmp.Equal(want, newest) {
+				t.Errorf("the newest are %v, want %v", newest, want)
+			}
+		}
+		strict := thingspeak.NewCSVReader(strings.NewReader(text))
+		if h, err := strict.Header(); err != nil || h.Fields == 0 || bytes.IndexByte([]byte(text), '\n') < 0 {
+			return
+		}
+		names, _, _ := strings.Cut(strings.TrimPrefix(text, "\ufeff"), "\n")
+		if !plainNames(names) {
+			return
+		}
+		for i := 0; ; {
+			var e thingspeak.Entry
+			err := strict.Read(&e)
+			if err == io.EOF {
+				return
+			}
+			if err != nil {
+				continue
+			}
+			for i < len(streamed) && streamed[i].Line != strict.Line() {
+				i++ // a row that only the lenient reader reads
+			}
+			if i == len(streamed) || !cmp.Equal(e, streamed[i].Entry) {
+				t.Fatalf("line %d of %q: strictly %v, leniently %v", strict.Line(), text, e, streamed)
+			}
+		}
+	})
+}
+
+// plainNames reports whether a first line has only the columns that a relay writes.
+func plainNames(line string) bool {
+	for name := range strings.SplitSeq(strings.TrimSuffix(line, "\r"), ",") {
+		switch name {
+		case "created_at", "entry_id", "latitude", "longitude", "elevation", "status":
+		default:
+			if len(name) != 6 || name[:5] != "field" || name[5] < '1' || name[5] > '8' {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// memoryFile is a text that can be read again, as a file can.
+type memoryFile struct{ *strings.Reader }
+
+func (f memoryFile) Stat() (os.FileInfo, error) { return memoryInfo{size: f.Size()}, nil }
+
+type memoryInfo struct {
+	os.FileInfo
+	size int64
+}
+
+func (i memoryInfo) Size() int64       { return i.size }
+func (i memoryInfo) Mode() os.FileMode { return 0o600 }
