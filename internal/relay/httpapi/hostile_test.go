@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/httpapi"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -214,6 +215,46 @@ func TestHostileRequests(t *testing.T) {
 		}
 		others(t, s, c, tt.name)
 	}
+}
+
+// A client that still sends gets to read why it is refused, also through the listeners of a relay that serves.
+func TestRefusedWhileSending(t *testing.T) {
+	loopback, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepting := httpapi.AnswerVersionless(httpapi.NewClients(httpapi.ClientLimits{}, nil, nil).Listen(loopback))
+	server := &http.Server{Handler: http.NotFoundHandler()}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(accepting) }()
+	defer func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+		<-served
+	}()
+	conn, err := net.Dial("tcp", loopback.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		_, _ = io.Copy(conn, io.MultiReader(strings.NewReader("GET / HTTP/1.1\r\nHost: x\r\nX-A: "),
+			io.LimitReader(endless("a"), 8<<20)))
+	}()
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("no answer came: %v", err)
+	}
+	defer answer.Body.Close()
+	all, err := io.ReadAll(answer.Body)
+	if answer.StatusCode != http.StatusRequestHeaderFieldsTooLarge || len(all) == 0 || err != nil {
+		t.Errorf("status %d, %q, %v", answer.StatusCode, all, err)
+	}
+	conn.Close()
+	<-sent
 }
 
 // awkward are texts that other programs have stumbled over.

@@ -84,3 +84,6 @@ func (c *clientConn) Close() error {
 	c.leave()
 	return c.Conn.Close()
 }
+
+// CloseWrite is for net/http: see versionlessConn.
+func (c *clientConn) CloseWrite() error { return closeWrite(c.Conn) }
