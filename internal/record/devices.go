@@ -201,6 +201,12 @@ func (s *session) judgeDevices(a, b PublicKey) {
 			rows[row], keys[row.Author], keys[row.Device] = true, true, true
 		}
 	}
+	// A nickname may be pinned to a key that was a device like others: they are its namesakes once it is one no more.
+	for _, key := range slices.Collect(maps.Keys(keys)) {
+		for _, row := range s.claimsBy(key) {
+			keys[row.Device] = true
+		}
+	}
 	for _, row := range slices.SortedFunc(maps.Keys(rows), compareRows) {
 		s.judgeDevice(row)
 	}

@@ -165,6 +165,21 @@ func TestContradictionIsToldAndTakenBack(t *testing.T) {
 	}
 }
 
+// Of two devices with one nickname, the one that it was not pinned to stayed without a word when the other was none any more.
+func TestADeviceIsTheNamesakeOfWhatWasOne(t *testing.T) {
+	py, pinned, other, phone := newScribe(t, 1, "py"), newScribe(t, 2, "ana"), newScribe(t, 3, "ana"), newScribe(t, 4, "phone")
+	l := newListener(t)
+	l.read(at(t, 1, pinned.write(Text("hello")), py.write(claim(py, pinned)), py.write(claim(py, other)), other.write(Text("hello"))))
+	told := l.read(at(t, 5, pinned.write(claim(pinned, phone)))).Change.Told
+	if !slices.ContainsFunc(told, func(f Finding) bool { return f.Kind == Namesake && f.Author == other.key() }) {
+		t.Errorf("told %q", texts(told))
+	}
+	back := l.read(at(t, 6, pinned.write(withdraw(phone)))).Change.TakenBack
+	if !slices.ContainsFunc(back, func(f Finding) bool { return f.Kind == Namesake && f.Author == other.key() }) {
+		t.Errorf("taken back %q", texts(back))
+	}
+}
+
 // Thousands of claims about one key took minutes and as many lines.
 func TestManyClaimsCostLittle(t *testing.T) {
 	const many = 1000
