@@ -126,26 +126,33 @@ func (s State) Cleared(generation int64) State {
 	}
 }
 
-// Moment names the generation and the newest entry of a state in one number: no other feed, and no other moment of this
-// one, has the same. Stores keep it beside Back and LastDate.
-func (s *State) Moment() int64 {
-	const lastBits = 32
-	return s.Generation<<lastBits | s.Last
+// Kept returns what a store keeps of Back and LastDate, for Restore: Back, the date in seconds since 1970, and of which
+// moment they are. In a feed in order of time they follow from the rest, and all three are 0.
+func (s *State) Kept() (back, date, moment int64) {
+	if s.Unordered == 0 {
+		return 0, 0, 0
+	}
+	return s.Back, s.LastDate.Unix(), s.moment()
 }
 
-// Restore sets Back and LastDate of a state that is read from a store, from what was kept of them at a moment. A program
-// of an earlier version, which knows nothing of them, may have written to the same store since, so they count only if
-// that is still the moment. In a feed in order of time they follow from the rest.
-func (s *State) Restore(back int64, date time.Time, moment int64) {
+// Restore sets Back and LastDate of a state that is read from a store. A program of an earlier version, which knows nothing
+// of them, may have written to the same store since they were kept, so they count only if it is still that moment.
+func (s *State) Restore(back, date, moment int64) {
 	switch {
 	case s.Unordered == 0:
 		s.Back, s.LastDate = 0, s.Newest
-	case moment == s.Moment():
-		s.Back, s.LastDate = back, date
+	case moment == s.moment():
+		s.Back, s.LastDate = back, time.Unix(date, 0).UTC()
 	default:
 		// One entry is in order by itself. The next one goes for older unless it is the latest of all.
 		s.Back, s.LastDate = s.Last, s.Newest
 	}
+}
+
+// moment names the generation and the newest entry in one number.
+func (s *State) moment() int64 {
+	const lastBits = 32
+	return s.Generation<<lastBits | s.Last
 }
 
 // Stretch is a part of an unordered feed.

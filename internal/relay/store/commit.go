@@ -75,7 +75,7 @@ func (s *SQLite) commit(
 			}
 		}
 	}
-	args := make([]driver.Value, 0, 16)
+	args := make([]driver.Value, 0, 20)
 	for i := range after {
 		if after[i] == before[i] {
 			continue

@@ -37,7 +37,7 @@ func scanState(row []driver.Value) relay.State {
 	}
 	s.Unordered = number(after + 1)
 	s.LastUpdate, s.LastBulk = fromMillis(number(after+2)), fromMillis(number(after+3))
-	s.Restore(number(after+4), time.Unix(number(after+5), 0).UTC(), number(after+6))
+	s.Restore(number(after+4), number(after+5), number(after+6))
 	return s
 }
 
@@ -47,16 +47,13 @@ func stateArgs(args []driver.Value, s *relay.State) []driver.Value {
 	for _, n := range s.LastOf {
 		args = append(args, n)
 	}
-	return append(args, seconds(s.Newest), s.Unordered, millis(s.LastUpdate), millis(s.LastBulk),
-		s.Back, seconds(s.LastDate), s.Moment(), s.Channel)
-}
-
-// seconds is 0 for the zero time.
-func seconds(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
+	var newest int64
+	if !s.Newest.IsZero() {
+		newest = s.Newest.Unix()
 	}
-	return t.Unix()
+	args = append(args, newest, s.Unordered, millis(s.LastUpdate), millis(s.LastBulk))
+	back, date, moment := s.Kept()
+	return append(args, back, date, moment, s.Channel)
 }
 
 // findState returns a channel's state, or relay.ErrNotFound.

@@ -46,7 +46,7 @@ func scanState(r row) relay.State {
 	}
 	s.Unordered = r.number(after + 1)
 	s.LastUpdate, s.LastBulk = fromMillis(r.number(after+2)), fromMillis(r.number(after+3))
-	s.Restore(r.number(after+4), r.seconds(after+5), r.number(after+6))
+	s.Restore(r.number(after+4), r.number(after+5), r.number(after+6))
 	return s
 }
 
@@ -67,27 +67,24 @@ func queueStates(b *pgx.Batch, states []relay.State) {
 		for _, n := range s.LastOf {
 			add(n)
 		}
-		add(seconds(s.Newest))
+		newest := int64(0)
+		if !s.Newest.IsZero() {
+			newest = s.Newest.Unix()
+		}
+		add(newest)
 		add(s.Unordered)
 		add(millis(s.LastUpdate))
 		add(millis(s.LastBulk))
-		add(s.Back)
-		add(seconds(s.LastDate))
-		add(s.Moment())
+		back, date, moment := s.Kept()
+		add(back)
+		add(date)
+		add(moment)
 	}
 	args := make([]any, len(columns))
 	for i := range columns {
 		args[i] = columns[i]
 	}
 	b.Queue(updateStates, args...)
-}
-
-// seconds is 0 for the zero time.
-func seconds(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.Unix()
 }
 
 // millis is 0 for the zero time.
