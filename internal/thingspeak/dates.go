@@ -10,24 +10,32 @@ import (
 // ErrBadTime says that a text is no date of any form that [ParseTime] or [ParseEpoch] knows, or an impossible one.
 var ErrBadTime = errors.New("not a date")
 
-// ParseTime reads a date in any of the forms that the service's clients write and its replies hold (contract sections
-// 3.3 and 7.2). The result is in UTC and whole seconds, in the years 1 to 9999.
+// ParseTime reads a date in any of the forms that the service's clients write, its replies hold, and the service itself
+// reads (contract sections 3.3 and 7.2), as long as it has one meaning. The result is in UTC and whole seconds, in the
+// years 1 to 9999.
 //
-//   - Year, month and day, joined by "-"; month and day may have one digit. Without a time of day it is midnight.
-//   - "T", or blanks; "+" counts as a blank, for dates that were taken from a query undecoded.
-//   - Hours, minutes and if wanted seconds, joined by ":", of one or two digits; a fraction of a second is dropped.
-//   - "Z", "UTC", or an offset as ±hh:mm, ±hhmm or ±hh, with or without a blank before it. An offset that has lost its
-//     "+" to the decoding of a query ("… 02:00") is east of Greenwich.
+//   - Year, month and day, joined by "-", "/" or "."; month and day may have one digit. Also day, month and year, joined by
+//     "-" or "."; by "/" only where the two cannot be confused. Also "20150601". Without a time of day it is midnight.
+//   - A month's name, whole or its first three letters: "1 Jun 2015", "01-Jun-2015", "Jun 1, 2015", behind the name of a day
+//     or not, and the year may stand last: "Mon Jun  1 00:10:00 UTC 2015".
+//   - Before the time "T", or blanks, or a comma; "+" counts as a blank, for dates that were taken from a query undecoded.
+//   - Hours, minutes and if wanted seconds, joined by ":", of one or two digits, and AM or PM; or "001000" behind a date
+//     without separators. A fraction of a second is dropped. 24:00:00 is the end of a day, a second 60 is the next one.
+//   - "Z", or an offset as ±hh:mm, ±hhmm or ±hh, with or without a blank before it, and "GMT" before or a name behind it. An
+//     offset that has lost its "+" to the decoding of a query ("… 02:00") is east of Greenwich. Or a name that means one
+//     offset: UTC, GMT, those of RFC 5322 (EST, PDT …) and of Europe (CET, CEST …).
+//   - Quotes around all of it, and a remark in brackets at its end.
 //
-// A date without "Z", "UTC" or offset is in the given zone; nil means UTC. Everything else is [ErrBadTime]. The two
-// forms of the service itself take no allocation.
+// A date without zone is in the given one; nil means UTC. There a time that a change of the clock skips is as much later,
+// and of one that comes twice the first counts, as the service has it. Everything else is [ErrBadTime]. The two forms of
+// the service itself take no allocation.
 func ParseTime(s string, zone *time.Location) (time.Time, error) {
 	var t time.Time
 	var err error
 	if c, ok := parseReplyTime(s); ok {
 		t, err = c.in(0)
 	} else {
-		t, err = parseLooseTime(strings.Trim(s, " \t"), zone)
+		t, err = parseWrittenTime(s, zone)
 	}
 	if err != nil {
 		return time.Time{}, fmt.Errorf("%w: %q", err, excerpt([]byte(s), 40))
@@ -152,130 +160,11 @@ func twoDigits(tens, ones byte) int {
 	return int(tens)*10 + int(ones)
 }
 
-func parseLooseTime(s string, zone *time.Location) (time.Time, error) {
-	var c clock
-	p := dateParser{rest: s}
-	c.year = p.number(4, 4)
-	p.expect('-')
-	c.month = p.number(1, 2)
-	p.expect('-')
-	c.day = p.number(1, 2)
-	blank := p.skip(" +")
-	if blank > 0 && p.atDigit() || blank == 0 && p.skip("Tt") == 1 {
-		c.hour = p.number(1, 2)
-		p.expect(':')
-		c.minute = p.number(1, 2)
-		if p.skip(":") == 1 {
-			c.second = p.number(1, 2)
-			if p.skip(".,") == 1 && p.skip("0123456789") == 0 {
-				p.failed = true
-			}
-		}
-		blank = p.skip(" ")
-	}
-	if p.rest == "" && !p.failed {
-		if isUTC(zone) {
-			return c.in(0)
-		}
-		if _, err := c.in(0); err != nil {
-			return time.Time{}, err
-		}
-		t := time.Date(c.year, time.Month(c.month), c.day, c.hour, c.minute, c.second, 0, zone)
-		return timeOf(t.Unix())
-	}
-	offset := p.offset(blank > 0)
-	if p.failed || p.rest != "" {
-		return time.Time{}, ErrBadTime
-	}
-	return c.in(offset)
-}
-
-// dateParser takes a date apart from left to right. The first thing that does not fit sets failed, and what follows is
-// of no account then.
-type dateParser struct {
-	rest   string
-	failed bool
-}
-
-func (p *dateParser) number(minDigits, maxDigits int) int {
-	n, digits := 0, 0
-	for digits < maxDigits && p.atDigit() {
-		n = n*10 + int(p.rest[0]-'0')
-		p.rest = p.rest[1:]
-		digits++
-	}
-	if digits < minDigits {
-		p.failed = true
-	}
-	return n
-}
-
-func (p *dateParser) atDigit() bool {
-	return p.rest != "" && p.rest[0] >= '0' && p.rest[0] <= '9'
-}
-
-func (p *dateParser) expect(c byte) {
-	if p.rest == "" || p.rest[0] != c {
-		p.failed = true
-		return
-	}
-	p.rest = p.rest[1:]
-}
-
-// skip leaves out all characters of the set that come next and returns their number.
-func (p *dateParser) skip(set string) int {
-	trimmed := strings.TrimLeft(p.rest, set)
-	n := len(p.rest) - len(trimmed)
-	p.rest = trimmed
-	return n
-}
-
-// offset reads what follows the time of day, as seconds east of Greenwich.
-func (p *dateParser) offset(afterBlank bool) int {
-	name := p.rest
-	if len(name) > 1 && name[0] == '+' && (name[1] < '0' || name[1] > '9') {
-		name = name[1:]
-	}
-	switch name {
-	case "Z", "z", "UTC", "utc", "GMT":
-		p.rest = ""
-		return 0
-	}
-	sign := 1
-	switch {
-	case p.rest == "":
-		p.failed = true
-		return 0
-	case p.rest[0] == '-':
-		sign, p.rest = -1, p.rest[1:]
-	case p.rest[0] == '+':
-		p.rest = p.rest[1:]
-	case !afterBlank:
-		p.failed = true
-		return 0
-	}
-	hours, minutes := p.number(1, 2), 0
-	if p.rest != "" {
-		p.skipOne(':')
-		minutes = p.number(2, 2)
-	}
-	if hours > 23 || minutes > 59 {
-		p.failed = true
-	}
-	return sign * (hours*60 + minutes) * 60
-}
-
-func (p *dateParser) skipOne(c byte) {
-	if p.rest != "" && p.rest[0] == c {
-		p.rest = p.rest[1:]
-	}
-}
-
 // in checks the date and returns its time in UTC, given the offset of its zone in seconds. It stands in for time.Date,
 // which would take a 30th of February for the 2nd of March and needs three times as long.
 func (c clock) in(offset int) (time.Time, error) {
 	if c.month < 1 || c.month > 12 || c.day < 1 || c.day > daysIn(c.year, c.month) ||
-		c.hour > 23 || c.minute > 59 || c.second > 59 {
+		c.hour > 24 || c.minute > 59 || c.second > 60 || c.hour == 24 && c.minute+c.second > 0 {
 		return time.Time{}, ErrBadTime
 	}
 	return timeOf(int64(daysSinceEpoch(c.year, c.month, c.day))*86400 +

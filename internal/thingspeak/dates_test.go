@@ -77,6 +77,94 @@ func TestParseTime(t *testing.T) {
 	}
 }
 
+// TestParseTimeReadsWhatTheServiceReads: a date that is not read widens a window to the newest 100 entries, without a word.
+func TestParseTimeReadsWhatTheServiceReads(t *testing.T) {
+	noon := time.Date(2015, 6, 1, 12, 10, 0, 0, time.UTC)
+	midnight := time.Date(2015, 6, 1, 0, 0, 0, 0, time.UTC)
+	for in, want := range map[string]time.Time{
+		"2015/06/01 12:10:00":              noon,
+		"2015/6/1 12:10":                   noon,
+		"2015.06.01 12:10:00":              noon,
+		"20150601T121000Z":                 noon,
+		"20150601T1210Z":                   noon,
+		"20150601T121000.5+0000":           noon,
+		"20150601T141000+02:00":            noon,
+		"20150601121000":                   noon,
+		"201506011210":                     noon,
+		"20150601 121000":                  noon,
+		"20150601 12:10":                   noon,
+		"20150601":                         midnight,
+		"Mon, 01 Jun 2015 12:10:00 GMT":    noon,
+		"Mon, 1 Jun 2015 14:10:00 +0200":   noon,
+		"01 Jun 2015 08:10:00 EDT":         noon,
+		"Monday, June 1, 2015 12:10:00 PM": noon,
+		"Mon Jun 01 2015 14:10:00 GMT+0200 (Central European Summer Time)": noon,
+		"Mon Jun 01 2015 14:10:00 GMT 0200 (CEST)":                         noon,
+		"Mon Jun  1 12:10:00 2015":                                         noon,
+		"Mon Jun  1 14:10:00 CEST 2015":                                    noon,
+		"Mon Jun 01 12:10:00 +0000 2015":                                   noon,
+		"1 Jun 2015 12:10":                                                 noon,
+		"1 june 2015, 12:10":                                               noon,
+		"Jun 1 2015 12:10:00":                                              noon,
+		"Jun 1, 2015":                                                      midnight,
+		"01-Jun-2015 12:10:00":                                             noon,
+		"01/Jun/2015:12:10:00 +0000":                                       noon,
+		"01-06-2015":                                                       midnight,
+		"1-6-2015 12:10":                                                   noon,
+		"01.06.2015 12:10:00":                                              noon,
+		"6/13/2015":                                                        midnight.AddDate(0, 0, 12),
+		"13/6/2015":                                                        midnight.AddDate(0, 0, 12),
+		"06/06/2015 12:10":                                                 noon.AddDate(0, 0, 5),
+		"2015-06-01 12:10:00 PM":                                           noon,
+		"2015-06-01 12:10 am":                                              midnight.Add(10 * time.Minute),
+		"2015-06-01 11:10:30PM":                                            midnight.Add(23*time.Hour + 10*time.Minute + 30*time.Second),
+		"2015-06-01T24:00:00Z":                                             midnight.AddDate(0, 0, 1),
+		"2015-12-31 23:59:60 UTC":                                          time.Date(2016, 1, 1, 0, 0, 0, 0, time.UTC),
+		`"2015-06-01 12:10:00"`:                                            noon,
+		"'2015-06-01T12:10:00Z'":                                           noon,
+		"2015-06-01 12:10:00 +0000 UTC":                                    noon,
+		"2015-06-01 14:10:00 +0200 CEST":                                   noon,
+		"2015-06-01 07:10:00 EST":                                          noon,
+		"2015-06-01T14:10:00UTC+02:00":                                     noon,
+	} {
+		if got, err := ParseTime(in, nil); err != nil || got != want {
+			t.Errorf("ParseTime(%q) = %v, %v, want %v", in, got, err, want)
+		}
+	}
+	for _, in := range []string{
+		"01/06/2015", "6/1/2015 12:10", "1-6-15", "01 06 2015", "2015-06/01", "2015-06-01,", "2015-06-01+", "13:10",
+		"2015-06-01 13:10 PM", "2015-06-01 0:10 AM", "Foo 1 2015", "Jun 2015", "Jun 31 2015", "Ju 1 2015", "tomorrow", "now",
+		"Mon", "Mon Jun 1", "Mon Jun  1 00:10:00", "2015-06-01 12:10 IST", "2015-06-01 12:10 +02:00 (", "2015060", "201506010",
+		"20151301", "2015060124", "20150601T1", "20150601T12100", `"2015-06-01`, `"`, "''", "1 Jun 2015 UTC x",
+		"2015-06-01 12:10:00 GMT+25", "Mon Jun 01 2015 14:10:00 GMT+0200 CEST)",
+	} {
+		if got, err := ParseTime(in, nil); !errors.Is(err, ErrBadTime) || !got.IsZero() {
+			t.Errorf("ParseTime(%q) = %v, %v, want ErrBadTime", in, got, err)
+		}
+	}
+}
+
+// The service reads the hour that a clock skips as the one after it, and the first of one that comes twice, in all zones.
+func TestParseTimeWhereClocksChange(t *testing.T) {
+	for _, tt := range []struct{ zone, in, want string }{
+		{"America/New_York", "2018-03-11 01:59:59", "2018-03-11 06:59:59 UTC"},
+		{"America/New_York", "2018-03-11 02:30:00", "2018-03-11 07:30:00 UTC"},
+		{"America/New_York", "2018-03-11 03:00:00", "2018-03-11 07:00:00 UTC"},
+		{"America/New_York", "2018-11-04 01:30:00", "2018-11-04 05:30:00 UTC"},
+		{"America/New_York", "2018-11-04 02:00:00", "2018-11-04 07:00:00 UTC"},
+		{"Europe/Vienna", "2018-03-25 02:30:00", "2018-03-25 01:30:00 UTC"},
+		{"Europe/Vienna", "2018-10-28 02:30:00", "2018-10-28 00:30:00 UTC"},
+		{"Europe/Vienna", "2018-10-28 03:00:00", "2018-10-28 02:00:00 UTC"},
+		{"Pacific/Apia", "2011-12-30 12:00:00", "2011-12-30 22:00:00 UTC"}, // the whole day was skipped
+		{"Asia/Kolkata", "2018-06-12 02:30:00", "2018-06-11 21:00:00 UTC"},
+	} {
+		got, err := ParseTime(tt.in, zoneOf(t, tt.zone))
+		if err != nil || string(AppendCSVTime(nil, got, nil)) != tt.want {
+			t.Errorf("%s in %s is %v, %v, want %s", tt.in, tt.zone, got, err, tt.want)
+		}
+	}
+}
+
 func TestParseTimeInNamedZone(t *testing.T) {
 	zone := zoneOf(t, "America/New_York")
 	for in, want := range map[string]string{
@@ -94,12 +182,12 @@ func TestParseTimeInNamedZone(t *testing.T) {
 func TestParseTimeRefuses(t *testing.T) {
 	east := time.FixedZone("", 14*3600)
 	for _, in := range []string{
-		"", " ", "nonsense", "2018", "2018-06", "18-06-12", "12018-06-12", "2018/06/12", "06-12-2018",
+		"", " ", "nonsense", "2018", "2018-06", "18-06-12", "12018-06-12",
 		"2018-00-12", "2018-13-12", "2018-06-00", "2018-06-31", "2018-02-29", "1900-02-29", "2018-006-12",
 		"2018-06-12T", "2018-06-12 21", "2018-06-12T21", "2018-06-12T21:", "2018-06-12T21:16:", "2018-06-12T21:16:46.",
-		"2018-06-12 24:00:00", "2018-06-12 21:60:00", "2018-06-12 21:16:60", "2018-06-12 23:59:60 UTC",
+		"2018-06-12 24:00:01", "2018-06-12 24:01:00", "2018-06-12 21:60:00", "2018-06-12 21:16:61", "2018-06-12 25:00:00",
 		"2018-02-30 00:00:00 UTC", "2018-06-12 25:16:46 UTC", "2018-06-12T21:16:4xZ", "2018-06-12T21:16:4\xffZ",
-		"2018-06-12T21:16:46X", "2018-06-12T21:16:46 EST", "2018-06-12T21:16:4602:00", "2018-06-12T21:16:46+",
+		"2018-06-12T21:16:46X", "2018-06-12T21:16:4602:00", "2018-06-12T21:16:46+",
 		"2018-06-12T21:16:46+2400", "2018-06-12T21:16:46+02:60", "2018-06-12T21:16:46+020", "2018-06-12T21:16:46+02:000",
 		"2018-06-12T21:16:46Z2", "2018-06-12TT21:16:46", "2018-06-12 T21:16:46", "2018-06-12T21:16:46::", "-018-06-12",
 		"2018-06-12T2 :16:46Z", "1528838206", "0000-01-01T00:00:00Z", "0000-12-31T23:59:59Z", "0001-01-01T00:00:00+01:00",
@@ -214,7 +302,8 @@ func TestAppendTime(t *testing.T) {
 func FuzzParseTime(f *testing.F) {
 	for _, seed := range []string{
 		"2018-06-12 21:16:46 UTC", "2018-06-12T21:16:46.5-04:00", "2016-3-9+4:5:6+UTC", "2018-06-12", "1528838206.5",
-		"2018-06-12T23:16:46 02:00", "9999-12-31 23:59:59 -1",
+		"2018-06-12T23:16:46 02:00", "9999-12-31 23:59:59 -1", "20150601T001000Z", "Mon, 01 Jun 2015 00:10:00 GMT",
+		"Mon Jun 01 2015 02:10:00 GMT+0200 (CEST)", "Mon Jun  1 00:10:00 UTC 2015", "'1.6.2015 12:10 PM'", "6/13/2015",
 	} {
 		f.Add(seed, 3600)
 	}
@@ -249,7 +338,7 @@ func FuzzParseTime(f *testing.F) {
 		// The short way and the long way agree.
 		if c, ok := parseReplyTime(s); ok {
 			short, shortErr := c.in(0)
-			long, longErr := parseLooseTime(s, zone)
+			long, longErr := parseWrittenTime(s, zone)
 			if short != long || (shortErr == nil) != (longErr == nil) {
 				t.Fatalf("%q is %v, %v and %v, %v", s, short, shortErr, long, longErr)
 			}

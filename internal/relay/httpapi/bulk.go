@@ -105,14 +105,11 @@ func (c *bulkCall) entries(zone *time.Location) ([]relay.NewEntry, error) {
 	return entries, nil
 }
 
-// bulkDate reads a date in any form, seconds since 1970 too; zero is none.
+// bulkDate reads a date in any form; zero is none. Any number may be seconds since 1970 there.
 func bulkDate(s string, zone *time.Location) time.Time {
-	t, err := thingspeak.ParseTime(s, zone)
-	if err != nil {
-		t, err = thingspeak.ParseEpoch(s)
-	}
-	if err != nil {
-		return time.Time{}
+	t, ok := parseDate(s, zone)
+	if !ok {
+		t, _ = thingspeak.ParseEpoch(s)
 	}
 	return t
 }

@@ -86,7 +86,7 @@ func (q *request) entry() (sentEntry, error) {
 	}
 	if at := q.params.get("created_at"); at != "" {
 		// A date that cannot be read is ignored: clients of the service rely on it.
-		if t, err := thingspeak.ParseTime(at, q.zone()); err == nil {
+		if t, ok := parseDate(at, q.zone()); ok {
 			e.CreatedAt = t
 		}
 	}
