@@ -23,6 +23,8 @@ import (
 const (
 	// importRows is how many rows one transaction stores: few enough that the updates of a serving relay hardly wait.
 	importRows = 1000
+	// importPause is how long the store is left alone at least between two transactions: who waits for it looks every 2 ms.
+	importPause = 2 * time.Millisecond
 	// maxBadRows is how many rows are named that cannot be imported.
 	maxBadRows = feed.NamedRows
 )
@@ -269,20 +271,22 @@ func (im *importer) add(ctx context.Context, writeKey string, known map[rowHash]
 		stored += len(rows)
 		rows = nil
 		tell.tell(stored+there, im.rows)
-		// Others get as much of the store's time as we take.
+		// Others get their share of the store's time.
 		select {
-		case <-time.After(time.Since(began)):
+		case <-time.After(max(time.Since(began)/3, importPause)):
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 	report, err := im.each(ctx, func(_ int, e *thingspeak.Entry) error {
-		var h rowHash
-		if h, buf = im.hash(e, buf); known[h] > 0 {
-			known[h]--
-			there++
-			return nil
+		if len(known) > 0 {
+			var h rowHash
+			if h, buf = im.hash(e, buf); known[h] > 0 {
+				known[h]--
+				there++
+				return nil
+			}
 		}
 		if rows = append(rows, relay.NewEntry{Entry: *e}); len(rows) == importRows {
 			return flush()
