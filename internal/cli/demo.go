@@ -83,7 +83,7 @@ func (d *demo) meet(ctx context.Context) (scene, error) {
 		return scene{}, err
 	}
 	defer client.Close()
-	wanted := thingspeak.Channel{Name: "fernpost", Public: true}
+	wanted := thingspeak.Channel{Name: "demo", Public: true}
 	wanted.Labels[0] = "message"
 	if d.channel, err = client.CreateChannel(ctx, wanted); err != nil {
 		return scene{}, err

@@ -108,7 +108,7 @@ func (d *demo) signedChannel(ctx context.Context, at remote.Options) (id int64, 
 		return 0, "", err
 	}
 	defer client.Close()
-	wanted := thingspeak.Channel{Name: "fernpost", Public: true}
+	wanted := thingspeak.Channel{Name: "demo", Public: true}
 	for i := range wanted.Labels {
 		wanted.Labels[i] = "message"
 	}

@@ -157,13 +157,13 @@ func (a *app) keep(r keyring.Room) error {
 
 func (a *app) initCommand() *cobra.Command {
 	var f enterFlags
-	var generate, private, weak bool
-	var userKeyFile string
+	var o initOptions
 	cmd := &cobra.Command{
 		Use:   "init ROOM",
 		Short: "Make a room: a channel on the relay and a key from a passphrase",
 		Long: `init makes a room. Without --channel it asks the relay for a new channel; with it, the room is made on a channel that
-exists, for example one of your account at ThingSpeak.
+exists, for example one of your account at ThingSpeak. A new channel is called like the room, for everybody to see; with
+--anonymous all are called alike.
 
 The passphrase is asked for; an empty answer generates one of six words, and so does a run without a terminal and
 without --passphrase-file or FERNPOST_PASSPHRASE. Whoever is to join needs the relay's address, the channel's number,
@@ -174,20 +174,21 @@ the passphrase and, to write, the write key.`,
   fernpost init lesson --profile tutorial`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.initRoom(cmd.Context(), args[0], &f, initOptions{generate, private, weak, userKeyFile})
+			return a.initRoom(cmd.Context(), args[0], &f, o)
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().BoolVar(&generate, "generate", false, "generate the passphrase, do not ask")
-	cmd.Flags().BoolVar(&private, "private", false, "the new channel can be read with a key only")
-	cmd.Flags().BoolVar(&weak, "weak", false, "take a weak passphrase without asking")
-	cmd.Flags().StringVar(&userKeyFile, "user-key-file", "", "read the user key that makes channels from `FILE`")
+	cmd.Flags().BoolVar(&o.anonymous, "anonymous", false, "do not call the new channel like the room")
+	cmd.Flags().BoolVar(&o.generate, "generate", false, "generate the passphrase, do not ask")
+	cmd.Flags().BoolVar(&o.private, "private", false, "the new channel can be read with a key only")
+	cmd.Flags().BoolVar(&o.weak, "weak", false, "take a weak passphrase without asking")
+	cmd.Flags().StringVar(&o.userKeyFile, "user-key-file", "", "read the user key that makes channels from `FILE`")
 	return cmd
 }
 
 type initOptions struct {
-	generate, private, weak bool
-	userKeyFile             string
+	anonymous, generate, private, weak bool
+	userKeyFile                        string
 }
 
 func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOptions) error {
@@ -321,6 +322,9 @@ func (a *app) askNewPassphrase(ctx context.Context) (string, error) {
 	return first, err
 }
 
+// anonymousName is what a channel is called that says nothing about its room.
+const anonymousName = "fernpost"
+
 func (a *app) makeChannel(ctx context.Context, r *keyring.Room, o initOptions) error {
 	options := remote.Options{BaseURL: r.Relay}
 	if userKey, err := a.secretFrom("user-key-file", o.userKeyFile, "FERNPOST_USER_KEY"); err == nil {
@@ -337,8 +341,11 @@ func (a *app) makeChannel(ctx context.Context, r *keyring.Room, o initOptions) e
 		return err
 	}
 	defer client.Close()
-	// The channel's name and labels are public: they tell nothing about the room.
-	wanted := thingspeak.Channel{Name: "fernpost", Public: !o.private}
+	// The channel's name and labels are public. Those who look at a relay's page tell their rooms apart by the names.
+	wanted := thingspeak.Channel{Name: r.Name, Public: !o.private}
+	if o.anonymous {
+		wanted.Name = anonymousName
+	}
 	for _, n := range r.Fields {
 		wanted.Labels[n-1] = "message"
 	}
@@ -398,7 +405,7 @@ func (a *app) checkChannel(ctx context.Context, r *keyring.Room) error {
 	if len(r.Fields) == 0 {
 		return hint(usagef("channel %d shows no field", r.Channel), "give field 1 a name in the channel's settings")
 	}
-	if name := screen.Line(channel.Name); name != "" && name != "fernpost" {
+	if name := screen.Line(channel.Name); name != "" && name != anonymousName && name != r.Name {
 		a.say("the channel's name is %q", name)
 	}
 	return nil
