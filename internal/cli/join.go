@@ -136,41 +136,62 @@ func openRows(r keyring.Room, keys []fernet.Key, rows []thingspeak.Entry) (messa
 	return messages, f, nil
 }
 
-// findProfile derives a key under each profile until one opens a message. Where there is nothing to try it on, the
-// first profile is taken, and said so.
+// findProfile derives a key under each profile until one opens a message; if none does, once more with the passphrase as
+// it was generated, if it was. Where there is nothing to try it on, the first profile is taken, and said so.
 func (a *app) findProfile(name, pass string, r keyring.Room, candidates []passphrase.Profile, rows []thingspeak.Entry) (
 	passphrase.Profile, [passphrase.KeySize]byte, error,
 ) {
-	var firstKey [passphrase.KeySize]byte
-	tokens := 0
-	for i, p := range candidates {
-		key, err := p.Derive(pass, passphrase.RoomSalt(r.Channel), name)
-		if err != nil {
-			return p, key, usageError{err}
-		}
-		messages, findings, err := openRows(r, []fernet.Key{fernet.NewKey(key)}, rows)
-		if err != nil {
-			return p, key, err
-		}
-		if len(messages) > 0 {
-			a.say("the passphrase opens what is there (profile %s)", p.Name())
-			return p, key, nil
-		}
-		tokens = findings.NotOurs
-		if i == 0 {
-			firstKey = key
-		}
-		if tokens == 0 {
-			break
+	firstKey, found, err := a.tryProfiles(name, pass, r, candidates, rows)
+	if phrase, ok := passphrase.AsGenerated(pass); err == nil && found.tokens > 0 && !found.opens && ok && phrase != pass {
+		if _, found, err = a.tryProfiles(name, phrase, r, candidates, rows); found.opens {
+			a.say("(written in small letters with single blanks, as it was generated)")
 		}
 	}
-	if tokens == 0 {
+	switch {
+	case err != nil || found.opens:
+		return found.profile, found.key, err
+	case found.tokens == 0:
 		a.say("no message is there yet, so the passphrase could not be checked: compare the check words")
 		return candidates[0], firstKey, nil
 	}
 	return passphrase.Profile{}, firstKey, hint(
 		fmt.Errorf("wrong passphrase, or another profile: %w of the newest %d rows", errNoKey, len(rows)),
 		"ask for the passphrase again, and how the key is made (\"fernpost help profiles\")")
+}
+
+// foundProfile is what trying a passphrase on tokens has shown.
+type foundProfile struct {
+	opens   bool
+	tokens  int // how many there were to try it on
+	profile passphrase.Profile
+	key     [passphrase.KeySize]byte
+}
+
+// tryProfiles derives a key under each profile until one opens a message. The first key is that of the first profile.
+func (a *app) tryProfiles(name, pass string, r keyring.Room, candidates []passphrase.Profile, rows []thingspeak.Entry) (
+	firstKey [passphrase.KeySize]byte, found foundProfile, err error,
+) {
+	for i, p := range candidates {
+		key, err := p.Derive(pass, passphrase.RoomSalt(r.Channel), name)
+		if err != nil {
+			return firstKey, found, usageError{err}
+		}
+		if i == 0 {
+			firstKey = key
+		}
+		messages, findings, err := openRows(r, []fernet.Key{fernet.NewKey(key)}, rows)
+		if err != nil {
+			return firstKey, found, err
+		}
+		if len(messages) > 0 {
+			a.say("the passphrase opens what is there (profile %s)", p.Name())
+			return firstKey, foundProfile{opens: true, tokens: len(messages), profile: p, key: key}, nil
+		}
+		if found.tokens = findings.NotOurs; found.tokens == 0 {
+			break
+		}
+	}
+	return firstKey, found, nil
 }
 
 // count writes a number with its noun: "1 message", "2 messages".

@@ -17,7 +17,7 @@ import (
 const secretsHelp = `Passphrases and keys never stand on a command line, where every process listing shows them.
 
 A passphrase comes from, in this order:
-  --passphrase-file FILE   the whole file, without the line end ("-" is standard input)
+  --passphrase-file FILE   the whole file in UTF-8, without the line end ("-" is standard input)
   FERNPOST_PASSPHRASE      the environment
   a prompt                 on a terminal, without echo
 
@@ -63,8 +63,12 @@ func (a *app) readSecretFile(flag, file string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("--%s: reading %s: %w", flag, file, err)
 	}
-	s := passphrase.TrimLineEnd(string(b))
+	// Editors write a byte order mark that nobody has typed; in UTF-16 the bytes are others than those of the same words
+	// on a keyboard.
+	s := passphrase.TrimLineEnd(strings.TrimPrefix(string(b), "\ufeff"))
 	switch {
+	case strings.HasPrefix(s, "\xff\xfe"), strings.HasPrefix(s, "\xfe\xff"), strings.Contains(s, "\x00"):
+		return "", hint(usagef("--%s: %s is UTF-16 text, or none", flag, file), "save it as UTF-8")
 	case len(b) > maxSecretFile:
 		return "", usagef("--%s: %s is too long for a passphrase or key", flag, file)
 	case s == "":

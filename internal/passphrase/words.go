@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/sethvargo/go-diceware/diceware"
 )
@@ -86,6 +87,25 @@ func Generate(words int) (phrase string, bits float64, err error) {
 		}
 	}
 	return strings.Join(chosen, " "), bits, nil
+}
+
+// AsGenerated returns the passphrase that [Generate] would have written with the words of a typed one: in small letters, with
+// single spaces. Capitals, commas and blanks are what keyboards and chats make of it. ok is false unless all are words of
+// the list.
+func AsGenerated(pass string) (phrase string, ok bool) {
+	words := strings.FieldsFunc(strings.ToLower(pass), func(c rune) bool {
+		return unicode.IsSpace(c) || strings.ContainsRune(",;.", c) || unicode.Is(unicode.Cf, c)
+	})
+	known := make(map[string]bool, listSize)
+	for _, word := range wordList() {
+		known[word] = true
+	}
+	for _, word := range words {
+		if !known[word] {
+			return "", false
+		}
+	}
+	return strings.Join(words, " "), len(words) > 0
 }
 
 // randomIndex returns a uniform index into the list.

@@ -124,3 +124,25 @@ func BenchmarkGenerate(b *testing.B) {
 		}
 	})
 }
+
+// TestAsGenerated: what keyboards and chats make of a generated passphrase is found again, and nothing is made of another.
+func TestAsGenerated(t *testing.T) {
+	want, _, err := Generate(4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := strings.Fields(want)
+	for _, typed := range []string{
+		want, strings.ToUpper(want), strings.Join(w, ", ") + ".", "  " + strings.Join(w, "\t \u00a0"),
+		w[0] + "," + w[1] + ";" + w[2] + "\u200b\n" + w[3] + "\n",
+	} {
+		if got, ok := AsGenerated(typed); got != want || !ok {
+			t.Errorf("AsGenerated(%q) = %q, %t", typed, got, ok)
+		}
+	}
+	for _, typed := range []string{"", " , ", want + " xyzzyx", w[0] + w[1] + w[2] + w[3], strings.Join(w, "-")} {
+		if got, ok := AsGenerated(typed); ok {
+			t.Errorf("AsGenerated(%q) = %q", typed, got)
+		}
+	}
+}

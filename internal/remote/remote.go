@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -105,7 +106,11 @@ func New(o Options) (*Client, error) {
 	}
 	transport := o.Transport
 	if transport == nil {
-		transport = newTransport(base.Host, o.Timeout)
+		own, err := newTransport(base.Host, o.Timeout)
+		if err != nil {
+			return nil, err
+		}
+		transport = own
 	}
 	client := resty.NewWithClient(&http.Client{
 		Transport: transport,
@@ -149,7 +154,7 @@ func parseBase(address string) (*url.URL, error) {
 }
 
 // newTransport keeps to HTTP/1.1, which is what the contract is written in, and to one connection.
-func newTransport(host string, timeout time.Duration) *http.Transport {
+func newTransport(host string, timeout time.Duration) (*http.Transport, error) {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	t := &http.Transport{
@@ -162,10 +167,11 @@ func newTransport(host string, timeout time.Duration) *http.Transport {
 	}
 	if isLoopback(host) {
 		t.DisableCompression = true // nothing is gained on the way to ourselves
-	} else {
-		t.Proxy = http.ProxyFromEnvironment
+		return t, nil
 	}
-	return t
+	var err error
+	t.Proxy, err = proxyFromEnvironment(os.Getenv)
+	return t, err
 }
 
 // silent keeps resty's warnings, which hold addresses, out of everything.

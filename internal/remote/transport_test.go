@@ -12,7 +12,11 @@ func TestProxyForOtherMachinesOnly(t *testing.T) {
 		"[::1]:3000": false, "[::ffff:127.0.0.1]": false,
 		"api.thingspeak.com": true, "192.168.1.7:3000": true, "localhost.example:3000": true, "[2001:db8::1]:3000": true,
 	} {
-		if got := newTransport(host, time.Second).Proxy != nil; got != proxied {
+		transport, err := newTransport(host, time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := transport.Proxy != nil; got != proxied {
 			t.Errorf("%s: proxied %v, want %v", host, got, proxied)
 		}
 	}
