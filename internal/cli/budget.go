@@ -55,7 +55,7 @@ func (a *app) stopped(news *remote.News, budget int64, b *barren) string {
 		return ""
 	case budget < int64(a.budget):
 		return fmt.Sprintf("stopped reading: within an hour came %s that no key of this room opens, or that was there "+
-			"before; it goes on at %s, or with a higher read_budget", all, b.Since.Add(barrenHour).Local().Format("15:04"))
+			"before; it goes on at %s, or with a higher read_budget", all, b.Since.Add(barrenHour).Local().Format("15:04 MST"))
 	}
 	return fmt.Sprintf("stopped reading at %s (read_budget); the next call goes on", all)
 }

@@ -209,7 +209,11 @@ func (a *app) showSightings(o eavesdropOptions, read func(visit func(*thingspeak
 		}
 	}
 	if !o.asJSON && (err == nil && end.skipped == 0 || len(rows.entries) > 0) {
-		a.say("%s", summarise(&summary))
+		all := 0
+		if end.file == nil {
+			all = int(end.last)
+		}
+		a.say("%s", summarise(&summary, all))
 	}
 	if err != nil {
 		if len(rows.entries) > 0 {
@@ -234,7 +238,7 @@ func (a *app) printSighting(s eavesdrop.Sighting) error {
 	return a.printJSON(j)
 }
 
-const sightingHead = "POSTED (UTC)           ENTRY  FIELD  CHARS  SEALED (UTC)         MESSAGE        CONTENT"
+const sightingHead = "POSTED (UTC)           ENTRY  FIELD  CHARS  SEALED (UTC)         PLAINTEXT      CONTENT"
 
 // sightingLine is one line of the table. The content is cut to the terminal's width, on a pipe to a few characters.
 func (a *app) sightingLine(s eavesdrop.Sighting) string {
@@ -244,6 +248,10 @@ func (a *app) sightingLine(s eavesdrop.Sighting) string {
 		sealed, message = clock(s.Sealed), fmt.Sprintf("%d-%d bytes", s.MinPlaintext, s.MaxPlaintext)
 	case eavesdrop.Damaged:
 		message = "damaged"
+	default:
+		if s.Damage != "" {
+			message = "a token?"
+		}
 	}
 	line := fmt.Sprintf("%-19s %8d %6d %6d  %-19s  %-13s  ", clock(s.Posted), s.Entry, s.Field, s.Length, sealed, message)
 	return line + excerpt(s.Text, max(a.width-len(line), 16))
@@ -260,8 +268,9 @@ func excerpt(s string, n int) string {
 	return string(runes[:n-1]) + "…"
 }
 
-// summarise says in words what the rows show together.
-func summarise(s *eavesdrop.Summary) string {
+// summarise says in words what the rows show together, which are the newest of all, if that is known. Whether a token is a
+// message or a part of one only a key shows.
+func summarise(s *eavesdrop.Summary, all int) string {
 	if s.Tokens+s.Damaged+s.Others == 0 {
 		return "nothing to see: no entry has content"
 	}
@@ -270,18 +279,25 @@ func summarise(s *eavesdrop.Summary) string {
 	if s.Entries == 1 {
 		show = "shows"
 	}
-	fmt.Fprintf(&b, "without a key, %s %s: ", count(s.Entries, "entry"), show)
+	of := ""
+	if all > s.Entries {
+		of = fmt.Sprintf("the newest %d of ", s.Entries)
+	}
+	fmt.Fprintf(&b, "without a key, %s%s %s: ", of, count(max(all, s.Entries), "entry"), show)
 	if s.Tokens > 0 {
-		fmt.Fprintf(&b, "%s of %d to %d bytes, sealed from %s to %s UTC, mostly in the hour from %02d:00; not one word",
-			count(s.Tokens, "message"), s.Shortest, s.Longest, clock(s.First), clock(s.Last), s.BusiestHour())
+		fmt.Fprintf(&b, "%s of %d to %d bytes, sealed from %s to %s UTC, mostly in the hour from %02d:00 UTC; not one word",
+			count(s.Tokens, "token"), s.Shortest, s.Longest, clock(s.First), clock(s.Last), s.BusiestHour())
 	} else {
-		b.WriteString("no message")
+		b.WriteString("no token")
 	}
 	if s.Damaged > 0 {
 		fmt.Fprintf(&b, "; %s", count(s.Damaged, "damaged token"))
 	}
 	if s.Others > 0 {
 		fmt.Fprintf(&b, "; %s of other content, readable by everyone", count(s.Others, "field"))
+	}
+	if s.Disguised > 0 {
+		fmt.Fprintf(&b, " (%d of them %s)", s.Disguised, s.Disguise)
 	}
 	return b.String()
 }

@@ -1,11 +1,15 @@
 package cli
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 )
 
@@ -120,4 +124,139 @@ func TestDatesFlag(t *testing.T) {
 		t.Errorf("%s%s", &d.stdout, &d.stderr)
 	}
 	d.exits(exitUsage, "recv", "--csv", "-", "--dates", "ymd")
+}
+
+// TestDamagedAndDisguisedTokens: a token that was cut is called damaged in every wrapping, and one in a form that is not
+// opened is not passed over in silence.
+func TestDamagedAndDisguisedTokens(t *testing.T) {
+	d := fieldtest(t)
+	for file, want := range map[string]struct{ recv, eavesdrop string }{
+		"c19-truncated-255.csv":  {"1 entry with a damaged token (entry 1)", "; 1 damaged token"},
+		"t11-cut-wrapped.csv":    {"1 entry with a damaged token (entry 1)", "; 1 damaged token"},
+		"t04-double-encoded.csv": {"1 entry with what looks like a token in base64 once more (entry 1): not opened", "looks like a token in base64 once more"},
+		"t13-json.csv":           {"1 entry with what looks like a token inside JSON (entry 1): not opened", "looks like a token inside JSON"},
+	} {
+		d.must("recv", "--csv", caseFile(file))
+		if !strings.Contains(d.stderr.String(), want.recv) || strings.Contains(d.stderr.String(), "not encrypted") {
+			t.Errorf("%s: recv says\n%s", file, &d.stderr)
+		}
+		d.must("eavesdrop", "--csv", caseFile(file))
+		if !strings.Contains(d.stderr.String(), want.eavesdrop) {
+			t.Errorf("%s: eavesdrop says\n%s", file, &d.stderr)
+		}
+	}
+}
+
+// TestTextsInAllFields: a room of texts shows the tokens of all fields, and counts what is not encrypted.
+func TestTextsInAllFields(t *testing.T) {
+	d := fieldtest(t)
+	text, err := os.ReadFile(caseFile("c01-semicolon-excel-de.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := strings.Split(strings.TrimSpace(string(text)), "\n")
+	first, second := strings.Split(rows[1], ";")[2], strings.Split(rows[2], ";")[2]
+	d.stdin = "created_at,entry_id,field1,field2,field8\n" +
+		"2023-11-14 22:14:20 UTC,1," + first + ",21.5," + second + "\n" +
+		"2023-11-14 22:14:35 UTC,2,hello,,\n2023-11-14 22:14:50 UTC,3,,," + strings.Repeat("in the clear ", 20) + "\n2023-11-14 22:15:00 UTC,4,,,\n"
+	d.must("recv", "--csv", "-")
+	if n := strings.Count(d.stdout.String(), "entry 1 "); n != 2 {
+		t.Errorf("%d messages, want 2:\n%s", n, &d.stdout)
+	}
+	if !strings.Contains(d.stderr.String(), "2 entries that are not encrypted (entries 2–3), not shown") {
+		t.Errorf("it says\n%s", &d.stderr)
+	}
+}
+
+// TestSendRefusesWhatIsNotUTF8: in every room, before anything is written.
+func TestSendRefusesWhatIsNotUTF8(t *testing.T) {
+	text, err := os.ReadFile("testdata/m01-latin1-message.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, profile := range []string{plainText, "fernpost"} {
+		d := newDevice(t, relaytest.New(t))
+		d.makeRoom(profile)
+		d.stdin = string(text)
+		d.exits(exitUsage, "send", "-")
+		if !strings.Contains(d.stderr.String(), "not UTF-8 text") || !strings.Contains(d.stderr.String(), "hint: ") {
+			t.Errorf("%s: it says\n%s", profile, &d.stderr)
+		}
+		d.must("eavesdrop", "--room", "lab")
+		if !strings.Contains(d.stderr.String(), "nothing to see") {
+			t.Errorf("%s: something was written:\n%s", profile, &d.stdout)
+		}
+	}
+}
+
+// TestTimesCarryTheirZone: the hour that a change of clocks repeats is shown twice, and not alike.
+func TestTimesCarryTheirZone(t *testing.T) {
+	newYork, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Skip(err)
+	}
+	defer func(was *time.Location) { time.Local = was }(time.Local)
+	time.Local = newYork
+	d := fieldtest(t)
+	d.must("recv", "--csv", caseFile("d01-dst-fold.csv"))
+	for _, want := range []string{"2024-11-03 01:30:00 -0400  entry 1", "2024-11-03 01:30:00 -0500  entry 2", "2024-11-03 02:30:00 -0500  entry 3"} {
+		if !strings.Contains(d.stdout.String(), want) {
+			t.Errorf("it lacks %q:\n%s", want, &d.stdout)
+		}
+	}
+}
+
+// TestPassphraseFiles: a byte order mark is not typed, and UTF-16 is refused in words.
+func TestPassphraseFiles(t *testing.T) {
+	d := newDevice(t, relaytest.New(t))
+	delete(d.env, "FERNPOST_PASSPHRASE")
+	words := func(args ...string) string {
+		d.must(append([]string{"init", "--profile", "tutorial", "--weak", "--json"}, args...)...)
+		return regexp.MustCompile(`"check_words":"[^"]*"`).FindString(d.stdout.String())
+	}
+	with := words("marked", "--passphrase-file", "testdata/p01-passphrase-bom.txt")
+	plain := filepath.Join(t.TempDir(), "plain.txt")
+	if err := os.WriteFile(plain, []byte("grüne wiese am bach vorbei\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if without := words("plain", "--passphrase-file", plain); with == "" || with != without {
+		t.Errorf("the check words are %q with a mark, %q without", with, without)
+	}
+	d.exits(exitUsage, "init", "wide", "--passphrase-file", "testdata/p02-passphrase-utf16.txt")
+	if !strings.Contains(d.stderr.String(), "UTF-16") || !strings.Contains(d.stderr.String(), "save it as UTF-8") {
+		t.Errorf("it says\n%s", &d.stderr)
+	}
+}
+
+// TestJoinFindsTheGeneratedPassphrase: with capitals, commas and several blanks, under each profile, if it opens nothing as
+// it was typed.
+func TestJoinFindsTheGeneratedPassphrase(t *testing.T) {
+	for _, profile := range []string{"tutorial", "fernpost"} {
+		relay := relaytest.New(t)
+		ana := newDevice(t, relay)
+		phrase, _, err := passphrase.Generate(6)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ana.env["FERNPOST_PASSPHRASE"] = phrase
+		channel := ana.makeRoom(profile)
+		ana.must("send", "hello")
+		for _, typed := range []string{
+			strings.ToUpper(phrase[:1]) + phrase[1:], strings.ReplaceAll(phrase, " ", ",  "),
+		} {
+			bo := newDevice(t, relay)
+			bo.env["FERNPOST_PASSPHRASE"] = typed
+			bo.must("join", "lab", "--channel", fmt.Sprint(channel))
+			if !strings.Contains(bo.stderr.String(), "as it was generated") {
+				t.Errorf("%s, %q: it says\n%s", profile, typed, &bo.stderr)
+			}
+			bo.must("recv")
+			if !strings.Contains(bo.stdout.String(), "hello") {
+				t.Errorf("%s, %q: it reads %q", profile, typed, &bo.stdout)
+			}
+		}
+		eve := newDevice(t, relay)
+		eve.env["FERNPOST_PASSPHRASE"] = strings.ReplaceAll(phrase, " ", ", ") + ", zebra"
+		eve.exits(exitNoKey, "join", "lab", "--channel", fmt.Sprint(channel))
+	}
 }

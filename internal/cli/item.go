@@ -42,7 +42,7 @@ func (p policy) shows(it *room.Item) bool {
 func (a *app) appendItem(b []byte, it *room.Item, p policy, fate string) []byte {
 	b = a.style.start(b, styleDim)
 	if it.Posted.IsZero() {
-		b = append(b, "                   "...)
+		b = append(b, strings.Repeat(" ", len(stampLayout))...)
 	} else {
 		b = it.Posted.Local().AppendFormat(b, stampLayout)
 	}

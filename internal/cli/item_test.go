@@ -27,7 +27,7 @@ func signed(body record.Body, change func(*room.Item)) *room.Item {
 }
 
 func TestItemsAsPeopleSeeThem(t *testing.T) {
-	const head = "2026-11-20 10:00:00  entry 7     "
+	const head = "2026-11-20 10:00:00 +0000  entry 7     "
 	unsigned := &room.Item{
 		At: record.Spot{Place: record.Place{Entry: 7}}, Posted: time.Date(2026, 11, 20, 10, 0, 0, 0, time.Local),
 		Unsigned: &room.Message{Kind: room.Text, Text: "hi\x1b[2J"},

@@ -176,8 +176,9 @@ func (a *app) printMessages(messages []room.Message, asJSON bool) error {
 	return out.Flush()
 }
 
-// stampLayout is how a time is shown, always in the reader's own zone.
-const stampLayout = "2006-01-02 15:04:05"
+// stampLayout is how a time is shown, always in the reader's own zone, whose offset tells apart the two hours of one name
+// when clocks are set back.
+const stampLayout = "2006-01-02 15:04:05 -0700"
 
 // entryWidth is the width of an entry's number, for one of up to four digits.
 const entryWidth = len("entry 1234")
@@ -275,6 +276,13 @@ func countedEntries(n int, kind string, first, last int64) string {
 	return fmt.Sprintf("%s %s (%s%s)", count(n, "entry"), kind, among, record.Entries(first, last))
 }
 
+func isOrAre(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
 // counted returns what was counted besides messages, as findings.
 func counted(f room.Findings) (all []findingJSON) {
 	add := func(kind string, n int, first, last int64, text string) {
@@ -288,6 +296,10 @@ func counted(f room.Findings) (all []findingJSON) {
 		countedEntries(f.NotOurs, "not for this key", f.FirstNotOurs, f.LastNotOurs)+": sealed with another one, or altered")
 	add("damaged", f.Damaged, f.FirstDamaged, f.LastDamaged,
 		countedEntries(f.Damaged, "with a damaged token", f.FirstDamaged, f.LastDamaged)+": cut short, or altered")
+	add("disguised", f.Disguised, f.FirstDisguised, f.LastDisguised,
+		countedEntries(f.Disguised, "with what looks like a token "+f.Disguise, f.FirstDisguised, f.LastDisguised)+": not opened")
+	add("not encrypted", f.Plain, f.FirstPlain, f.LastPlain,
+		countedEntries(f.Plain, "that "+isOrAre(f.Plain)+" not encrypted", f.FirstPlain, f.LastPlain)+", not shown")
 	add("unread", f.Crowded, f.FirstCrowded, f.LastCrowded,
 		countedEntries(f.Crowded, "shown with too many rows", f.FirstCrowded, f.LastCrowded)+": not all was read")
 	add("repeat", f.Repeats, 0, 0, count(f.Repeats, "token")+" repeated from before, not shown again")

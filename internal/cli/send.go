@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -96,6 +97,9 @@ func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
 	text, err := a.message(args)
 	if err != nil {
 		return err
+	}
+	if !utf8.ValidString(text) {
+		return hint(usageError{room.ErrNotUTF8}, "save it as UTF-8 first; in a signed room --file FILE sends any bytes")
 	}
 	// The message may have come after minutes: the room may have moved to another key meanwhile.
 	if r, err = a.loadRoom(r.Name); err != nil {

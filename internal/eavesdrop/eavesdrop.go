@@ -3,6 +3,7 @@
 package eavesdrop
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -37,7 +38,7 @@ type Sighting struct {
 	MinPlaintext, MaxPlaintext int
 	// Carried is what stands around the token.
 	Carried token.Carried
-	// Damage says what is wrong with a damaged token.
+	// Damage says what is wrong with a damaged token, and of other content in which form it seems to hold one.
 	Damage string
 	// Text is the whole value, as it came: a stranger's text.
 	Text string
@@ -59,8 +60,12 @@ func Look(e *thingspeak.Entry) []Sighting {
 			s.Kind, s.Carried = Token, carried
 			s.Sealed = t.SealedAt()
 			s.MinPlaintext, s.MaxPlaintext = t.MinPlaintext(), t.MaxPlaintext()
-		case token.Resembles(bare):
-			s.Kind, s.Damage = Damaged, err.Error()
+		default:
+			if how := token.Disguise(v.Text); how != "" {
+				s.Damage = "looks like a token " + how
+			} else if token.Resembles(v.Text) {
+				s.Kind, s.Damage = Damaged, err.Error()
+			}
 		}
 		seen = append(seen, s)
 	}
@@ -71,6 +76,10 @@ func Look(e *thingspeak.Entry) []Sighting {
 type Summary struct {
 	// Entries counts rows; Tokens, Damaged and Others count fields.
 	Entries, Tokens, Damaged, Others int
+	// Disguised counts those of the others that seem to hold a token in another form, and Disguise is what the first of
+	// them looks like.
+	Disguised int
+	Disguise  string
 	// First and Last are the earliest and the latest time inside a token.
 	First, Last time.Time
 	// Shortest and Longest bound the messages' lengths in bytes.
@@ -89,6 +98,10 @@ func (s *Summary) Add(seen []Sighting) {
 			continue
 		case Other:
 			s.Others++
+			if x.Damage != "" {
+				s.Disguised++
+				s.Disguise = cmp.Or(s.Disguise, x.Damage)
+			}
 			continue
 		}
 		if s.Tokens == 0 || x.Sealed.Before(s.First) {

@@ -224,6 +224,9 @@ func (b *batch) entries(why int) (*entrySet, error) {
 
 // take takes in an entry.
 func (b *batch) take(p *page) error {
+	if p.disguise != "" && len(p.before.Tokens) == 0 && p.at.Compare(b.in.known) > 0 {
+		b.findings.disguised(p.at.Entry, p.disguise)
+	}
 	if p.damaged && len(p.before.Tokens) == 0 && p.at.Compare(b.in.known) > 0 {
 		count(&b.findings.Damaged, &b.findings.FirstDamaged, &b.findings.LastDamaged, p.at.Entry)
 	}

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -316,6 +317,7 @@ func pagesOf(entries []thingspeak.Entry, clears uint32) []page {
 		for i++; i < len(pages) && pages[i].at == p.at; i++ {
 			others = append(others, pages[i].tokens)
 			p.damaged = p.damaged || pages[i].damaged
+			p.disguise = cmp.Or(p.disguise, pages[i].disguise)
 		}
 		if len(others) > 0 {
 			p.tokens = addTokens(p.tokens, others...)

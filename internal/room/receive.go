@@ -71,6 +71,14 @@ type Findings struct {
 	// Damaged are entries with something that begins like a token and is none: cut short, or altered on the way.
 	Damaged                   int
 	FirstDamaged, LastDamaged int64
+	// Disguised are entries with something that seems to hold a token in another form, and Disguise is how that of the
+	// first is called: see [token.Disguise].
+	Disguised                     int
+	FirstDisguised, LastDisguised int64
+	Disguise                      string
+	// Plain are entries with content and no sign of a token in any field. Only a [Receiver] counts them.
+	Plain                 int
+	FirstPlain, LastPlain int64
 	// Crowded are entries of which the relay has shown so many rows that some tokens were left out.
 	Crowded                   int
 	FirstCrowded, LastCrowded int64
@@ -140,14 +148,19 @@ func (rc *Receiver) Add(e *thingspeak.Entry) {
 	if rc.given != nil {
 		rc.remember()
 	}
-	rc.mu.Lock()
-	rc.findings.Entries++
-	rc.mu.Unlock()
+	hasContent, before := false, len(rc.batch)
 	for i := range e.Fields {
-		if text := e.Fields[i].Text; len(text) >= token.EncodedLen(0)-2 || token.Resembles(text) {
+		text := e.Fields[i].Text
+		if hasContent = hasContent || text != ""; len(text) >= token.EncodedLen(0)-2 || token.Resembles(text) {
 			rc.batch = append(rc.batch, cell{e.ID, i + 1, e.CreatedAt, text})
 		}
 	}
+	rc.mu.Lock()
+	rc.findings.Entries++
+	if hasContent && len(rc.batch) == before {
+		count(&rc.findings.Plain, &rc.findings.FirstPlain, &rc.findings.LastPlain, e.ID)
+	}
+	rc.mu.Unlock()
 	// An entry's cells stay in one batch, so that entries are counted once.
 	if len(rc.batch) >= batchSize {
 		rc.dispatch()
@@ -235,17 +248,29 @@ func (rc *Receiver) open(batch []cell) ([]Message, Findings) {
 	var buf [token.BufferSize]byte
 	messages := make([]Message, 0, len(batch))
 	var f Findings
-	var lastNotOurs, lastDamaged int64 // entries are counted once, whatever their other fields hold
-	for _, c := range batch {
+	var lastNotOurs, lastDamaged, lastDisguised int64 // entries are counted once, whatever their other fields hold
+	plain := false                                    // nothing in the entry so far looks like a token
+	for i, c := range batch {
+		if i > 0 && plain && batch[i-1].entry != c.entry {
+			count(&f.Plain, &f.FirstPlain, &f.LastPlain, batch[i-1].entry)
+		}
+		plain = plain || i == 0 || batch[i-1].entry != c.entry
 		bare, carried := token.Unwrap(c.text)
 		tok, err := token.ParseInto(buf[:], bare)
 		if err != nil {
-			if token.Resembles(bare) && c.entry != lastDamaged {
+			disguise := token.Disguise(c.text)
+			switch {
+			case disguise != "" && c.entry != lastDisguised:
+				lastDisguised = c.entry
+				f.disguised(c.entry, disguise)
+			case disguise == "" && token.Resembles(c.text) && c.entry != lastDamaged:
 				lastDamaged = c.entry
 				count(&f.Damaged, &f.FirstDamaged, &f.LastDamaged, c.entry)
 			}
+			plain = plain && disguise == "" && !token.Resembles(c.text)
 			continue
 		}
+		plain = false
 		opened, err := rc.room.ring.OpenToken(tok)
 		if err != nil {
 			if c.entry != lastNotOurs {
@@ -278,7 +303,19 @@ func (rc *Receiver) open(batch []cell) ([]Message, Findings) {
 		}
 		messages = append(messages, m)
 	}
+	if plain {
+		last := batch[len(batch)-1].entry
+		count(&f.Plain, &f.FirstPlain, &f.LastPlain, last)
+	}
 	return messages, f
+}
+
+// disguised counts an entry with a token in another form.
+func (f *Findings) disguised(entry int64, how string) {
+	if f.Disguised == 0 || entry < f.FirstDisguised {
+		f.Disguise = how
+	}
+	count(&f.Disguised, &f.FirstDisguised, &f.LastDisguised, entry)
 }
 
 // count adds one entry to a count and its range.
@@ -294,6 +331,11 @@ func count(n *int, first, last *int64, entry int64) {
 
 func (f *Findings) add(g Findings) {
 	merge(&f.NotOurs, &f.FirstNotOurs, &f.LastNotOurs, g.NotOurs, g.FirstNotOurs, g.LastNotOurs)
+	if g.Disguised > 0 && (f.Disguised == 0 || g.FirstDisguised < f.FirstDisguised) {
+		f.Disguise = g.Disguise
+	}
+	merge(&f.Disguised, &f.FirstDisguised, &f.LastDisguised, g.Disguised, g.FirstDisguised, g.LastDisguised)
+	merge(&f.Plain, &f.FirstPlain, &f.LastPlain, g.Plain, g.FirstPlain, g.LastPlain)
 	merge(&f.Damaged, &f.FirstDamaged, &f.LastDamaged, g.Damaged, g.FirstDamaged, g.LastDamaged)
 	merge(&f.Crowded, &f.FirstCrowded, &f.LastCrowded, g.Crowded, g.FirstCrowded, g.LastCrowded)
 	f.Entries += g.Entries

@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -43,6 +44,9 @@ func (e *TooLongError) Error() string {
 // ErrNoText refuses a message without content.
 var ErrNoText = errors.New("the message is empty")
 
+// ErrNotUTF8 refuses a message that is no text in UTF-8: its readers would be shown "binary".
+var ErrNotUTF8 = errors.New("the message is not UTF-8 text")
+
 // Room seals and opens the messages of one conversation. It is safe for concurrent use.
 type Room struct {
 	ring    fernet.Ring
@@ -59,8 +63,8 @@ func New(ring fernet.Ring, field int, wrapped bool) (*Room, error) {
 	return &Room{ring, field, wrapped}, nil
 }
 
-// Seal returns the fields of an entry that carries text, sealed now. It refuses an empty text with [ErrNoText] and a
-// long one with [*TooLongError].
+// Seal returns the fields of an entry that carries text, sealed now. It refuses an empty text with [ErrNoText], a long one
+// with [*TooLongError] and one that is none with [ErrNotUTF8].
 func (r *Room) Seal(text string, now time.Time) (thingspeak.Fields, error) {
 	var fields thingspeak.Fields
 	switch {
@@ -68,6 +72,8 @@ func (r *Room) Seal(text string, now time.Time) (thingspeak.Fields, error) {
 		return fields, ErrNoText
 	case len(text) > MaxText:
 		return fields, &TooLongError{len(text)}
+	case !utf8.ValidString(text):
+		return fields, ErrNotUTF8
 	}
 	sealed, err := r.ring.Seal([]byte(text), now)
 	if err != nil {

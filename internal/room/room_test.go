@@ -118,7 +118,10 @@ func TestWhatIsNotForUsIsCountedByEntry(t *testing.T) {
 	if d := cmp.Diff([]string{"2 text for you"}, texts(messages)); d != "" {
 		t.Error(d)
 	}
-	want := Findings{Entries: 6, NotOurs: 3, FirstNotOurs: 1, LastNotOurs: 6, Damaged: 1, FirstDamaged: 5, LastDamaged: 5}
+	want := Findings{
+		Entries: 6, NotOurs: 3, FirstNotOurs: 1, LastNotOurs: 6, Damaged: 1, FirstDamaged: 5, LastDamaged: 5,
+		Plain: 1, FirstPlain: 3, LastPlain: 3,
+	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
@@ -182,7 +185,14 @@ func TestWhatIsNoTextIsNamed(t *testing.T) {
 	r := newRoom(t, false)
 	rc := r.Receive(0, AgeLimit{})
 	for i, text := range []string{"\xfe\x01 record", "\xff\x00", "caf\u00e9"} {
-		rc.Add(seal(t, r, int64(i+1), text))
+		sealed, err := r.ring.Seal([]byte(text), noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rc.Add(&thingspeak.Entry{ID: int64(i + 1), CreatedAt: noon, Fields: thingspeak.Fields{thingspeak.Text(sealed)}})
+	}
+	if _, err := r.Seal("caf\xe9", noon); err != ErrNotUTF8 {
+		t.Errorf("a text in another encoding is sealed: %v", err)
 	}
 	messages, _ := rc.Take()
 	if d := cmp.Diff([]string{"1 record ", "2 binary ", "3 text café"}, texts(messages)); d != "" {

@@ -31,6 +31,8 @@ type page struct {
 	tokens []byte
 	// damaged means that something begins like a token and is none.
 	damaged bool
+	// disguise is how a token seems to stand in it that is not opened, empty if none does.
+	disguise string
 	// before is what is kept at this place. Of the tokens, unknown are those that are not among it, and gone means that
 	// one is kept and not among them.
 	before  kept.Entry
@@ -72,7 +74,11 @@ func (p *page) read(e *thingspeak.Entry, clears uint32) {
 		bare, _ := token.Unwrap(text)
 		tok, err := token.ParseInto(buf[:], bare)
 		if err != nil {
-			p.damaged = p.damaged || token.Resembles(bare)
+			if disguise := token.Disguise(text); disguise != "" {
+				p.disguise = disguise
+			} else {
+				p.damaged = p.damaged || token.Resembles(text)
+			}
 			continue
 		}
 		if p.tokens == nil {

@@ -1,7 +1,61 @@
 package token
 
-import "strings"
+import (
+	"encoding/base64"
+	"html"
+	"strings"
+	"unicode"
+)
 
-// Resembles reports whether s begins as every token of our time does, whole or not: with the version and the zeros of a
-// time below 2^42 seconds. It tells a token that was cut short or altered from other content.
-func Resembles(s string) bool { return strings.HasPrefix(s, "gAAAA") }
+// beginning is how every token of our time begins: the version and the zeros of a time below 2^42 seconds.
+const beginning = "gAAAA"
+
+// Resembles reports whether s begins as every token of our time does, whole or not, in the wrapper b'…' or bare. It tells
+// a token that was cut short or altered from other content.
+func Resembles(s string) bool {
+	s = strings.TrimLeft(s, " \t\n\v\f\r")
+	if len(s) > 2 && s[0] == 'b' && (s[1] == '\'' || s[1] == '"') {
+		s = s[2:]
+	}
+	return strings.HasPrefix(s, beginning)
+}
+
+// Disguise returns in words where a token seems to stand in a text that is none and that [Unwrap] makes none of: "inside
+// JSON", "in base64 once more", "with HTML entities", "with an invisible character". It is empty for any other text. Such
+// a token is not opened, since one token must not have many forms; but its reader should know.
+func Disguise(s string) string {
+	if len(s) < EncodedLen(0) || len(s) > 64<<10 {
+		return ""
+	}
+	if visible := strings.Map(dropInvisible, s); visible != s && isToken(visible) {
+		return "with an invisible character"
+	}
+	if strings.Contains(s, "&") && isToken(html.UnescapeString(s)) {
+		return "with HTML entities"
+	}
+	if s[0] == 'Z' || s[0] == 'Y' { // as "gAAAA" and "b'gAAAA" begin in base64
+		bare, _ := Unwrap(s)
+		if inner, err := base64.StdEncoding.DecodeString(strings.NewReplacer("-", "+", "_", "/").Replace(bare)); err == nil &&
+			isToken(string(inner)) {
+			return "in base64 once more"
+		}
+	}
+	if s = strings.TrimLeft(s, " \t\n\r"); s != "" && strings.IndexByte("{[\"", s[0]) >= 0 && strings.Contains(s, beginning) {
+		return "inside JSON"
+	}
+	return ""
+}
+
+// dropInvisible drops what no screen shows: zero-width and other formatting characters.
+func dropInvisible(c rune) rune {
+	if unicode.Is(unicode.Cf, c) || c == '\u00a0' || c == '\ufeff' {
+		return -1
+	}
+	return c
+}
+
+func isToken(s string) bool {
+	bare, _ := Unwrap(s)
+	_, err := Parse(bare)
+	return err == nil
+}

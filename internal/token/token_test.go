@@ -243,10 +243,39 @@ func TestParseIntoUsesTheBuffer(t *testing.T) {
 func TestResembles(t *testing.T) {
 	for text, want := range map[string]bool{
 		hello: true, hello[:50]: true, hello[:20] + "%": true, "gAAAA": true,
-		"": false, "gAAA": false, "23.5": false, " " + hello: false, Wrap(hello): false,
+		Wrap(hello): true, "b'" + hello[:40]: true, "\n b\"" + hello: true,
+		"": false, "gAAA": false, "23.5": false, "b'": false, "b'23.5'": false,
 	} {
 		if got := Resembles(text); got != want {
 			t.Errorf("Resembles(%q) = %t, want %t", text, got, want)
+		}
+	}
+}
+
+// TestDisguise: a token in a form that is not opened is named, and nothing else is.
+func TestDisguise(t *testing.T) {
+	raw := make([]byte, MinBytes)
+	raw[0] = Version
+	parsed, err := Encode(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok := parsed.String()
+	for text, want := range map[string]string{
+		base64.StdEncoding.EncodeToString([]byte(tok)):          "in base64 once more",
+		base64.RawURLEncoding.EncodeToString([]byte(Wrap(tok))): "in base64 once more",
+		`{"token":"` + tok + `"}`:                               "inside JSON",
+		` ["` + tok + `"]`:                                      "inside JSON",
+		"b&#39;" + tok + "&#39;":                                "with HTML entities",
+		strings.Replace(tok, "A", "A\u200b", 1):                 "with an invisible character",
+		"\ufeff" + tok:                                          "with an invisible character",
+		tok:                                                     "",
+		strings.Repeat("Z0FB", 40):                              "",
+		`{"temperature":"21.5","where":"` + strings.Repeat("x", 99) + `"}`: "",
+		"21.5": "",
+	} {
+		if got := Disguise(text); got != want {
+			t.Errorf("Disguise(%.60q) = %q, want %q", text, got, want)
 		}
 	}
 }

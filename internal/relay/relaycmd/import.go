@@ -209,7 +209,7 @@ func (im *importer) checkFile(ctx context.Context) error {
 		return fmt.Errorf("%s ends in the middle; nothing was stored", im.file)
 	}
 	if badRows > 0 {
-		return fmt.Errorf("%d rows cannot be imported; nothing was stored", badRows)
+		return fmt.Errorf("%s cannot be imported; nothing was stored", rowCount(badRows))
 	}
 	return nil
 }
@@ -303,6 +303,20 @@ func (im *importer) add(ctx context.Context, writeKey string, known map[rowHash]
 		return fmt.Errorf("%d of %d rows are stored, the same command goes on with the others: %w",
 			stored+there, im.rows, err)
 	}
-	fmt.Fprintf(im.talk, "%d rows stored, %d were there already\n", stored, there)
+	fmt.Fprintf(im.talk, "%s stored, %d %s there already\n", rowCount(stored), there, wasOrWere(there))
 	return nil
+}
+
+func rowCount(n int) string {
+	if n == 1 {
+		return "1 row"
+	}
+	return fmt.Sprintf("%d rows", n)
+}
+
+func wasOrWere(n int) string {
+	if n == 1 {
+		return "was"
+	}
+	return "were"
 }
