@@ -48,16 +48,17 @@ func told(t testing.TB, name string, o feed.Options) (lines []string) {
 }
 
 func show(e *thingspeak.Entry) string {
-	text := fmt.Sprintf("entry %d at %s", e.ID, e.CreatedAt.UTC().Format(time.RFC3339))
+	var text strings.Builder
+	text.WriteString(fmt.Sprintf("entry %d at %s", e.ID, e.CreatedAt.UTC().Format(time.RFC3339)))
 	for i, v := range e.Fields {
 		if v.Given {
-			text += fmt.Sprintf(", field%d %.16s", i+1, v.Text)
+			text.WriteString(fmt.Sprintf(", field%d %.16s", i+1, v.Text))
 		}
 	}
 	if e.Status.Given {
-		text += ", status " + e.Status.Text
+		text.WriteString(", status " + e.Status.Text)
 	}
-	return text
+	return text.String()
 }
 
 // TestCases: files as people have them, each with its right value, for a reader and for an import.

@@ -197,11 +197,12 @@ func TestDates(t *testing.T) {
 // stays open is said, or refused where it would be stored.
 func TestOrderOfDates(t *testing.T) {
 	file := func(dates ...string) string {
-		text := "created_at,entry_id,field1\n"
+		var text strings.Builder
+		text.WriteString("created_at,entry_id,field1\n")
 		for i, d := range dates {
-			text += fmt.Sprintf("%s,%d,x\n", d, i+1)
+			text.WriteString(fmt.Sprintf("%s,%d,x\n", d, i+1))
 		}
-		return text
+		return text.String()
 	}
 	const march, april = "2: entry 1 at 2023-03-04T00:00:00Z, field1 x", "2: entry 1 at 2023-04-03T00:00:00Z, field1 x"
 	for _, tt := range []struct {
