@@ -446,11 +446,8 @@ func (s *session) keepGroups() {
 			delete(s.reader.pool, t.id)
 			continue
 		}
-		switch {
-		case t.rejected:
+		if t.rejected { // for good: whether other cells come with a forgery, before or behind it must make no difference
 			row.State = LeftOver
-		case t.fresh > 0 && row.State == LeftOver:
-			row.State = Arriving
 		}
 		if s.verified(t.id) {
 			row.State = LeftOver

@@ -328,6 +328,31 @@ func TestForged(t *testing.T) {
 }
 
 // A forgery does not hide that the number itself is missing.
+// A cell that came behind a forgery was told as incomplete; beside or before the forgery it was not.
+func TestWhatComesBesideAForgery(t *testing.T) {
+	ana, mallory := newScribe(t, 1, "ana"), newScribe(t, 3, "mallory")
+	first := at(t, 1, ana.write(Text("hello")))
+	forgery := mallory.write(Text("I am ana"))
+	forgery.Tag, forgery.Number = ana.tag(), 2
+	forged := at(t, 2, forgery)
+	nowhere := at(t, 3, forgery)[:1] // its link leads to no cell
+	nowhere[0].Plain[CellSize-1] ^= 1
+	for name, steps := range map[string][][]Cell{
+		"before": {nowhere, forged}, "beside": {slices.Concat(nowhere, forged)}, "behind": {forged, nowhere},
+	} {
+		l := newListener(t)
+		l.read(first)
+		for _, cells := range steps {
+			l.read(cells)
+			l.now = l.now.Add(time.Minute)
+		}
+		l.now = l.now.Add(2 * time.Hour)
+		if result := l.read(nil); len(result.Change.Told)+len(result.Waiting) > 0 {
+			t.Errorf("%s: told %q, waiting %q", name, texts(result.Change.Told), texts(result.Waiting))
+		}
+	}
+}
+
 func TestForgedAndMissing(t *testing.T) {
 	ana, mallory := newScribe(t, 1, "ana"), newScribe(t, 3, "mallory")
 	first := ana.write(Text("1"))
