@@ -53,6 +53,8 @@ func (a *app) stopped(news *remote.News, budget int64, b *barren) string {
 	switch {
 	case !news.Stopped:
 		return ""
+	case news.Scattered:
+		return "stopped reading: the numbers that the relay shows have too many gaps; the next call goes on"
 	case budget < int64(a.budget):
 		return fmt.Sprintf("stopped reading: within an hour came %s that no key of this room opens, or that was there "+
 			"before; it goes on at %s, or with a higher read_budget", all, b.Since.Add(barrenHour).Local().Format("15:04 MST"))

@@ -149,7 +149,10 @@ func nextStep(err error) string {
 	if _, ok := errors.AsType[*remote.UnexpectedError](err); ok {
 		return "is that the address of a relay? It ends before /channels/…, such as https://api.thingspeak.com"
 	}
-	if _, ok := errors.AsType[*remote.BudgetError](err); ok {
+	if e, ok := errors.AsType[*remote.BudgetError](err); ok {
+		if e.Spans > 0 {
+			return "the relay invents entries, or somebody does who can write to it; \"fernpost eavesdrop\" shows what it serves"
+		}
 		return "a higher read_budget (--read-budget), or 0 for none, reads more in one go"
 	}
 	if _, ok := errors.AsType[*room.FullError](err); ok {

@@ -2,7 +2,6 @@ package remote
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -32,21 +31,21 @@ type SlowCall struct {
 	Over bool
 }
 
-// BudgetError says that a call was stopped because it had brought as many bytes as it may. What was visited is good.
+// BudgetError says that a call was stopped because it had brought as much as it may. What was visited is good.
 type BudgetError struct {
 	// Doing is what was attempted, such as "reading channel 42".
 	Doing string
 	// Budget is how many bytes the call might bring.
 	Budget int64
+	// Spans, if above 0, is why it was stopped in place of bytes: into so many stretches the numbers that came might fall.
+	Spans int
 }
 
 func (e *BudgetError) Error() string {
+	if e.Spans > 0 {
+		return fmt.Sprintf("%s: stopped where the numbers of its entries had more than %d gaps", e.Doing, e.Spans)
+	}
 	return fmt.Sprintf("%s: stopped when it had brought %.1f MiB", e.Doing, float64(e.Budget)/(1<<20))
-}
-
-func isSpent(err error) bool {
-	_, ok := errors.AsType[*BudgetError](err)
-	return ok
 }
 
 // call is the requests of one reading, or a single one: what they bring and how long they take together.

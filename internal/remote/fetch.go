@@ -63,6 +63,9 @@ func (r *reader) fetchRanges(ctx context.Context, order []span, want ranges, bud
 			if err != nil {
 				return asked, err
 			}
+			if p.fresh == 0 {
+				r.vain++
+			}
 			if p.rows > 0 && (p.lowest < s.first || p.highest > s.last) {
 				r.c.rangeReads.Store(rangesIgnored)
 				return asked, nil

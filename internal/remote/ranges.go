@@ -33,6 +33,15 @@ func (r ranges) has(n int64) bool {
 	return i < len(r) && r[i].first <= n
 }
 
+// covers reports whether all numbers from first to last are in the set.
+func (r ranges) covers(first, last int64) bool {
+	if last < first {
+		return true
+	}
+	i := r.find(first)
+	return i < len(r) && r[i].first <= first && r[i].last >= last
+}
+
 func (r ranges) count() (n int64) {
 	for _, s := range r {
 		n += s.last - s.first + 1
@@ -87,20 +96,33 @@ func (r *ranges) add(first, last int64) {
 	*r = slices.Replace(*r, i, j, span{first, last})
 }
 
-// union returns a new set of what is in r or in other. Joining a page at once takes time in proportion to both, however
-// a hostile relay scatters its numbers.
+// union returns a new set of what is in r or in other.
 func (r ranges) union(other ranges) ranges {
-	all := make(ranges, 0, len(r)+len(other))
-	for len(r) > 0 || len(other) > 0 {
-		if len(other) == 0 || len(r) > 0 && r[0].first <= other[0].first {
-			all.add(r[0].first, r[0].last)
-			r = r[1:]
+	return append(make(ranges, 0, len(r)+len(other)), r...).with(other)
+}
+
+// with is union in the place of r, which is not to be used any more. Joining a page at once takes time in proportion to
+// both at most, however a hostile relay scatters its numbers, and no memory for what is there already.
+func (r ranges) with(other ranges) ranges {
+	i, j := len(r)-1, len(other)-1
+	end := len(r) + len(other)
+	r = slices.Grow(r, len(other))[:end]
+	at := end // of the spans that are joined: they are written from the end, in front of which is room for all others
+	for j >= 0 || i >= 0 && at < end && r[i].last+1 >= r[at].first {
+		var s span
+		if j < 0 || i >= 0 && r[i].last >= other[j].last {
+			s, i = r[i], i-1
 		} else {
-			all.add(other[0].first, other[0].last)
-			other = other[1:]
+			s, j = other[j], j-1
+		}
+		if at < end && s.last+1 >= r[at].first {
+			r[at].first = min(r[at].first, s.first)
+		} else {
+			at--
+			r[at] = s
 		}
 	}
-	return all
+	return slices.Delete(r, i+1, at)
 }
 
 // minus returns a new set of what is in r and not in other.

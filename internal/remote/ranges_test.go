@@ -27,7 +27,7 @@ func TestRangesAgainstAMap(t *testing.T) {
 		var r ranges
 		for range rnd.IntN(8) {
 			first := 1 + rnd.Int64N(top)
-			r.add(first, min(first+rnd.Int64N(8)-1, top))
+			r.add(first, min(first+rnd.Int64N(12)-1, top))
 		}
 		return r
 	}
@@ -41,6 +41,9 @@ func TestRangesAgainstAMap(t *testing.T) {
 				both[n] != (inA[n] && inB[n]) || missing[n] != (n >= 3 && n <= 30 && !inA[n]) {
 				t.Fatalf("%d in %v and %v", n, a, b)
 			}
+		}
+		if a.covers(3, 30) != (len(missing) == 0) {
+			t.Fatalf("%v covers 3 to 30: %v", a, a.covers(3, 30))
 		}
 		all := a.list()
 		if int(a.count()) != len(all) {

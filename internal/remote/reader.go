@@ -16,6 +16,9 @@ import (
 const (
 	// maxBarren is how many pages may bring nothing new, beyond those that what was read before fills, until paging ends.
 	maxBarren = 8
+	// maxSpans is how many spans the numbers that were read may make until a reading is stopped like one that has brought
+	// as much as it may: a relay that invents numbers would otherwise take ever more work and memory for each page.
+	maxSpans = 100_000
 	// maxRecent is how many of the rows read last are told apart, twice over.
 	maxRecent = 1 << 14
 )
@@ -38,8 +41,11 @@ type reader struct {
 	crowded bool
 	// fullest is the most rows that an answer had: the relay's page holds as many at least.
 	fullest int
-	// barren counts the pages that had nothing new, and empty those in a row that had no row at all.
-	barren, empty int
+	// repeated counts the pages of rows that were read before, barren all others that had nothing new, and empty those in
+	// a row that had no row that can be read.
+	repeated, barren, empty int
+	// vain counts the answers by range of numbers that had nothing new.
+	vain int
 
 	header   thingspeak.Header
 	date     time.Time // the relay's clock in its last answer
@@ -144,9 +150,12 @@ func (r *reader) page(ctx context.Context, q Query) (p page, err error) {
 		return err
 	})
 	p.fresh = int(fresh.count())
-	r.seen = r.seen.union(fresh)
+	r.seen = r.seen.with(fresh)
 	if stop != nil {
 		err = stop
+	}
+	if err == nil && len(r.seen) > maxSpans {
+		err = &BudgetError{Doing: r.c.reading(), Spans: maxSpans}
 	}
 	return p, err
 }
@@ -161,6 +170,7 @@ func (r *reader) newest(ctx context.Context, n int) (page, error) {
 	}
 	r.opened = true
 	if p.rows == 0 {
+		r.crowded = p.lines > 0
 		return p, nil
 	}
 	r.windows = []window{{end: p.oldest}}
@@ -186,9 +196,20 @@ func (r *reader) newest(ctx context.Context, n int) (page, error) {
 	return p, nil
 }
 
-// patience returns how many pages may bring nothing new: twice as many as the rows that are known can fill, and some.
-func (r *reader) patience() int {
-	return maxBarren + int(min(2*r.seen.count()/int64(max(r.fullest, 1)), 1<<30))
+// circles notes what a page had and reports whether paging gets nowhere any more. Whatever else it has, a page without a
+// new row is barren; but a page's worth of rows that were read before may lie in front of those that were not, and such
+// pages are counted by themselves: twice as many as these rows can fill.
+func (r *reader) circles(p *page) bool {
+	if p.fresh > 0 {
+		return false
+	}
+	full := max(r.fullest, thingspeak.DefaultResults)
+	if 2*p.rows >= full && int64(r.repeated) < 2*r.seen.count()/int64(full) {
+		r.repeated++
+		return false
+	}
+	r.barren++
+	return r.barren > maxBarren
 }
 
 // older reads the next page backwards in time. It may be called as long as there are windows.
@@ -198,21 +219,19 @@ func (r *reader) older(ctx context.Context) (page, error) {
 	if err != nil {
 		return p, err
 	}
-	if p.fresh == 0 {
-		r.barren++
-	}
-	if r.empty++; p.lines > 0 {
+	// Rows that cannot be read have no date from which to go on, so they end a window as no rows do.
+	if r.empty++; p.rows > 0 {
 		r.empty = 0
 	}
 	done := false
 	switch {
-	case p.rows == 0:
-		r.crowded = r.crowded || p.lines > 0
-		done = r.empty > 1 // one empty answer may be a stale one
-	case p.newest.After(w.end) || r.barren > r.patience(): // the relay ignores "end", or leads us in circles
+	case r.circles(&p), p.rows > 0 && p.newest.After(w.end): // or the relay ignores "end"
 		r.crowded = true
 		r.windows = nil
 		return p, nil
+	case p.rows == 0:
+		r.crowded = r.crowded || p.lines > 0
+		done = r.empty > 1 // one empty answer may be a stale one
 	case p.oldest.Equal(w.end): // nothing but rows of this second, and more of it would not come however often we ask
 		r.crowded = r.crowded || p.lines >= r.fullest
 		w.end = w.end.Add(-time.Second)

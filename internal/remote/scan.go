@@ -7,8 +7,12 @@ import (
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// scanSingles is how many entries a whole scan asks for one by one.
-const scanSingles = 60
+const (
+	// scanSingles is how many entries a whole scan asks for one by one.
+	scanSingles = 60
+	// scanVain is how many requests by range of numbers of a whole scan may bring nothing new.
+	scanVain = 8 * rangesPerCall
+)
 
 // Scan reads a channel backwards from its newest entry, by entry number, however the dates of the rows are mixed up. It
 // belongs to one goroutine.
@@ -64,13 +68,16 @@ func (s *Scan) Back(ctx context.Context, n int, visit func(*thingspeak.Entry) er
 	if s.complete() {
 		return false, nil
 	}
-	canAsk := s.r.c.rangeReads.Load() != rangesIgnored || s.singles > 0
+	canAsk := s.singles > 0
+	if s.r.c.rangeReads.Load() != rangesIgnored {
+		canAsk = s.r.vain < scanVain
+	}
 	return len(s.r.windows) > 0 || canAsk && len(s.r.seen.missing(s.bottom()+1, s.top()).minus(s.asked)) > 0, nil
 }
 
 // ask asks for what is lacking by number.
 func (s *Scan) ask(ctx context.Context) error {
-	budget := rangesPerCall
+	budget := min(rangesPerCall, max(scanVain-s.r.vain, 0))
 	order, want := s.inTurn()
 	asked, err := s.r.fetchRanges(ctx, order, want, &budget)
 	s.asked = s.asked.union(asked)
@@ -98,7 +105,7 @@ func (s *Scan) inTurn() (order []span, want ranges) {
 func (s *Scan) top() int64 { return max(s.last, s.r.seen.highest()) }
 
 // complete reports whether every number has been seen, so that nothing is left to be asked for.
-func (s *Scan) complete() bool { return len(s.r.seen.missing(1, s.top())) == 0 }
+func (s *Scan) complete() bool { return s.r.seen.covers(1, s.top()) }
 
 // floor is the number above which the scan lacks nothing that it did not ask for. It lies right below the row that was
 // asked for last, or at the channel's beginning.

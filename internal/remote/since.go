@@ -3,6 +3,7 @@ package remote
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -54,9 +55,10 @@ type News struct {
 	// CutShort tells that an answer of the relay kept ending within a row.
 	CutShort bool
 	// Bytes is how much the relay has sent. Stopped tells that this was as much as the call may bring, so that it did not
-	// come to its end: the next one goes on.
-	Bytes   int64
-	Stopped bool
+	// come to its end: the next one goes on. Scattered tells that it was stopped so because the numbers of the rows had too
+	// many gaps.
+	Bytes              int64
+	Stopped, Scattered bool
 	// Compared is how many of the bytes are the newest of the rows visited before, each once, which every look at the newest
 	// rows shows again: also an honest relay's.
 	Compared int64
@@ -130,8 +132,8 @@ func (c *Client) Follow(ctx context.Context, pos Position, v Visitor) (News, err
 	defer end()
 	news, err := c.follow(ctx, pos, v)
 	news.Bytes = k.read()
-	if isSpent(err) {
-		news.Stopped, err = true, nil
+	if spent, ok := errors.AsType[*BudgetError](err); ok {
+		news.Stopped, news.Scattered, err = true, spent.Spans > 0, nil
 	}
 	return news, err
 }
@@ -274,7 +276,7 @@ func (f *follower) gaps(there ranges) Gaps {
 
 // gather reads what is new and what is due: by date until it meets what is known, and then by number.
 func (f *follower) gather(ctx context.Context, reached bool) error {
-	lacks := func() bool { return len(f.r.seen.missing(1, max(f.last, f.r.seen.highest()))) > 0 }
+	lacks := func() bool { return !f.r.seen.covers(1, max(f.last, f.r.seen.highest())) }
 	for !reached && len(f.r.windows) > 0 && lacks() {
 		f.paged = numbers(1, maxNumber)
 		p, err := f.r.older(ctx)
@@ -336,10 +338,13 @@ func (f *follower) pass(ctx context.Context) error {
 			}
 			break
 		}
-		if _, err := f.r.older(ctx); err != nil {
+		p, err := f.r.older(ctx)
+		if err != nil {
 			return err
 		}
-		todo = todo.without(f.r.seen)
+		if p.fresh > 0 {
+			todo = todo.without(f.r.seen)
+		}
 		if len(f.r.windows) > 0 {
 			todo.backTo(f.r.windows[0].end)
 		}
@@ -373,6 +378,8 @@ func (f *follower) take(e *thingspeak.Entry, known bool) error {
 // flush visits the rows that are held, in ascending order.
 func (f *follower) flush() error {
 	slices.SortStableFunc(f.held, func(a, b heldRow) int { return cmp.Compare(a.ID, b.ID) })
+	var visited ranges
+	defer func() { f.visited = f.visited.with(visited) }() // at once, however they are scattered
 	for i := range f.held {
 		e := &f.held[i]
 		visit := f.v.Entry
@@ -384,7 +391,7 @@ func (f *follower) flush() error {
 			return err
 		}
 		f.news.Visited++
-		f.visited.add(e.ID, e.ID)
+		visited.add(e.ID, e.ID)
 		f.newest.take(&e.Entry)
 	}
 	f.held = f.held[:0]
