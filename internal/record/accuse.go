@@ -32,8 +32,10 @@ type accusation struct {
 
 	first, last uint32
 	at          Place
-	// leads name last, and by are all that speak of these numbers, leads among them: in the order of their rank.
+	// leads name last. Of all that speak of these numbers, leads among them, by are the first to be named, and count tells
+	// how many they are. Both are in the order of their rank.
 	leads, by []*authorRow
+	count     int
 }
 
 // pair is an accuser and whom they accuse of one kind of thing.
@@ -63,10 +65,10 @@ func (s *session) judgeClaims(stored []Claim) {
 	waiting := Finding{Kind: Missing, Waiting: true} // counts those for which there is no room
 	now := pairs{}
 	for _, a := range s.accusations(now) {
-		f := s.accuse(a)
 		switch {
 		case !a.complete && told < maxAccusations:
 			told++
+			f := s.accuse(a)
 			f.Waiting, f.Since = true, a.hole.Since
 			s.result.Waiting = append(s.result.Waiting, f)
 		case !a.complete:
@@ -77,15 +79,15 @@ func (s *session) judgeClaims(stored []Claim) {
 		case told < maxAccusations:
 			told++
 			if !s.standing(a) {
-				s.outdate(a, f)
-				s.tell(f)
+				s.outdate(a)
+				s.tell(s.accuse(a))
 				if a.kind == Missing {
 					s.outgrow(a.tag, a.first, a.last)
 				}
 			}
 		default:
 			more++
-			s.outdate(a, f)
+			s.outdate(a)
 		}
 	}
 	s.tellMore(Missing, more)
@@ -146,10 +148,13 @@ func (s *session) standing(a *accusation) bool {
 }
 
 // outdate supersedes what was told of the accusers of an accusation: each has one line.
-func (s *session) outdate(a *accusation, f Finding) {
+func (s *session) outdate(a *accusation) {
 	for _, by := range a.leads {
-		f.By = by.Key
-		s.supersede(f)
+		if s.wasTold(saidID(a.kind, a.tag, by.Key)) {
+			f := s.accuse(a)
+			f.By = by.Key
+			s.supersede(f)
+		}
 	}
 }
 
@@ -267,22 +272,25 @@ func (s *session) segments(of *accusation, claims []*claimRow) (all []*accusatio
 	})
 	ranges := of.kind == Missing && of.who != nil
 	var by []*authorRow
+	count := 0
 	for i := 0; i < len(claims); {
 		a := *of
 		a.first, a.last, a.at = claims[i].Number, claims[i].Number, claims[i].At.Place
 		for ; i < len(claims) && claims[i].Number == a.last; i++ {
 			a.leads = append(a.leads, s.author(claims[i].By))
 		}
-		if by = append(by, a.leads...); ranges {
-			a.first, a.by = of.who.Top+1, slices.Clone(by)
-			if i < len(claims) {
-				a.first = claims[i].Number + 1
-			}
-		} else {
-			a.by = a.leads
+		if !ranges {
+			by, count = nil, 0
+		} else if a.first = of.who.Top + 1; i < len(claims) {
+			a.first = claims[i].Number + 1
 		}
 		slices.SortFunc(a.leads, s.rank)
-		slices.SortFunc(a.by, s.rank)
+		// Whoever names a number speaks of all below it: those who are to be named of these are among a few.
+		by = slices.Concat(by, a.leads[:min(len(a.leads), maxAccusers)])
+		slices.SortFunc(by, s.rank)
+		by = by[:min(len(by), maxAccusers)]
+		count += len(a.leads)
+		a.by, a.count = by, count
 		all = append(all, &a)
 	}
 	return all
@@ -308,17 +316,17 @@ func (s *session) accuse(a *accusation) Finding {
 	if a.kind == Missing {
 		f.Have, f.Parts = s.partsOf(a.tag, a.first, a.last)
 	}
-	f.By, f.ByName, f.Count = a.leads[0].Key, s.names(a.by), len(a.by)
+	f.By, f.ByName, f.Count = a.leads[0].Key, s.names(a.by, a.count), a.count
 	return f
 }
 
-// names names the first of several accusers, and counts the others.
-func (s *session) names(by []*authorRow) string {
+// names names the first of several accusers, and counts the others of as many as count says.
+func (s *session) names(first []*authorRow, count int) string {
 	var names []string
-	for _, a := range by[:min(len(by), maxAccusers)] {
+	for _, a := range first {
 		names = append(names, s.name(a.Key))
 	}
-	if n := len(by) - len(names); n > 0 {
+	if n := count - len(names); n > 0 {
 		names = append(names, strconv.Itoa(n)+" more")
 	}
 	if last := len(names) - 1; last > 0 {

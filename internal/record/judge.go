@@ -124,8 +124,8 @@ func (s *session) outgrow(tag Tag, first, last uint32) {
 
 // untried reports whether there are chains under one of these numbers that were not tried: one may be what is lacking.
 func (s *session) untried(tag Tag, first, last uint32) bool {
-	return slices.ContainsFunc(s.order, func(t *touch) bool {
-		return t.row.Untried && t.id.Tag == tag && first <= t.id.Number && t.id.Number <= last
+	return slices.ContainsFunc(s.left, func(t *touch) bool {
+		return t.id.Tag == tag && first <= t.id.Number && t.id.Number <= last
 	})
 }
 

@@ -108,6 +108,7 @@ type session struct {
 	now     time.Time
 	touched map[GroupID]*touch
 	order   []*touch // the same, in the order in which they were touched
+	left    []*touch // those of them with chains that this call leaves untried
 	result  Result
 	// accused is the highest number of a tag that somebody names and nobody holds.
 	accused map[Tag]uint32
@@ -262,6 +263,7 @@ func (s *session) candidates() []*candidate {
 			key := t.id.claimed()
 			if t.row.Untried = k != nil && (tried[key] == maxChains || total > maxTried); t.row.Untried {
 				s.result.More = true
+				s.left = append(s.left, t)
 			}
 			if k == nil || t.row.Untried {
 				return true

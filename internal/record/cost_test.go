@@ -1,0 +1,70 @@
+package record
+
+import (
+	"encoding/binary"
+	"fmt"
+	"runtime"
+	"testing"
+)
+
+// What whoever has the key makes others do must grow as what they wrote, and no faster: these tests count work, and not
+// time.
+
+// allocated returns how many bytes f takes from the heap in all, and in how many pieces.
+func allocated(f func()) (bytes, pieces float64) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return float64(after.TotalAlloc - before.TotalAlloc), float64(after.Mallocs - before.Mallocs)
+}
+
+// proportional fails the test if twice as much of something takes more than twice the memory, but for what tables take
+// when they grow.
+func proportional(t *testing.T, n int, work func(n int) func()) {
+	t.Helper()
+	bytes, pieces := allocated(work(n))
+	bytes2, pieces2 := allocated(work(2 * n))
+	if most := 2.5; bytes2 > most*bytes || pieces2 > most*pieces {
+		t.Errorf("%d take %.0f bytes in %.0f pieces, %d take %.0f in %.0f: %.1f and %.1f times as much",
+			n, bytes, pieces, 2*n, bytes2, pieces2, bytes2/bytes, pieces2/pieces)
+	}
+}
+
+// stranger is the key of an author of whom nothing is signed here.
+func stranger(i int) (key PublicKey) {
+	key[0] = 0xee
+	binary.BigEndian.PutUint32(key[1:], uint32(i))
+	return key
+}
+
+// Accusers of whom each names another number cost each call as much as they are, and not as the square: with 3,000 of them
+// every command took forty seconds.
+func TestAccusersCostAsMuchAsTheyAre(t *testing.T) {
+	proportional(t, 1500, func(n int) func() {
+		ana := newScribe(t, 1, "ana")
+		l := newListener(t)
+		l.read(at(t, 1, ana.write(Text("hello"))))
+		var learnt Change
+		for i := range n {
+			h := Held{Author: stranger(i), Number: 1, At: Spot{Place{0, int64(i + 2)}, 1}}
+			learnt.Held = append(learnt.Held, h)
+			learnt.Authors = append(learnt.Authors, Author{Key: h.Author, Base: 1, Top: 1, Claims: 1})
+			learnt.Claims = append(learnt.Claims, Claim{
+				Tag: ana.tag(), Number: uint32(i + 2), Hash: ShortHash{1}, By: h.Author, Said: 1, At: h.At, Doubted: true,
+			})
+		}
+		l.known.Apply(learnt)
+		return func() {
+			told := l.read(nil).Change.Told
+			if want := maxAccusations + 1; len(told) != want {
+				t.Fatalf("%d lines, want %d: %q", len(told), want, texts(told))
+			}
+			first := fmt.Sprintf("1 message from ana missing (ana 2), say %s, %s, %s and %d more",
+				stranger(0).Tag().Name(), stranger(1).Tag().Name(), stranger(2).Tag().Name(), n-3)
+			if got := told[0].Text(); got != first {
+				t.Errorf("told %q, want %q", got, first)
+			}
+		}
+	})
+}
