@@ -156,6 +156,25 @@ func (r *Relay) ChangeChannel(ctx context.Context, owner, id int64, s Settings) 
 	return r.OwnView(ctx, owner, id)
 }
 
+// AddMetadata gives a channel that has no metadata some, for whoever shows its write key; what the owner has put there is
+// [ErrTaken]. So whoever makes a channel without an account can say something about it.
+func (r *Relay) AddMetadata(ctx context.Context, id int64, key, metadata string) (*View, error) {
+	if err := r.MayWrite(ctx, id, key); err != nil {
+		return nil, err
+	}
+	err := r.store.ChangeChannel(ctx, id, func(c *Channel) error {
+		if c.Metadata != "" {
+			return ErrTaken
+		}
+		c.UpdatedAt = time.Now().UTC().Truncate(time.Second)
+		return (&Settings{Metadata: &metadata}).apply(&c.Channel)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r.view(ctx, id)
+}
+
 // ClearChannel removes all entries of a channel of an account; numbering begins again at 1. A channel of somebody else
 // is ErrNotFound.
 func (r *Relay) ClearChannel(ctx context.Context, owner, id int64) error {

@@ -1,8 +1,11 @@
 package remote
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -32,9 +35,10 @@ func (c *Client) LastID(ctx context.Context) (int64, error) {
 	return id, nil
 }
 
-// Channel returns what the channel shows of its settings: number, names of the channel and of its fields, last entry.
+// Channel returns what the channel shows of its settings: number, names of the channel and of its fields, metadata, last
+// entry.
 func (c *Client) Channel(ctx context.Context) (thingspeak.Channel, error) {
-	path, err := c.channelPath("feeds.json?results=0")
+	path, err := c.channelPath("feeds.json?results=0&metadata=true")
 	if err != nil {
 		return thingspeak.Channel{}, err
 	}
@@ -71,6 +75,43 @@ func (c *Client) CreateChannel(ctx context.Context, ch thingspeak.Channel) (thin
 	}
 	made.Labels = ch.Labels // the reply has none (contract section 8)
 	return made, nil
+}
+
+// AddMetadata gives a channel metadata. It shows Options.UserKey, without one the write key: relays of our kind take that
+// for a channel that has none yet.
+func (c *Client) AddMetadata(ctx context.Context, metadata string) error {
+	if c.set.Channel == 0 {
+		return errNoChannel
+	}
+	_, err := c.fetchChannel(ctx, request{
+		doing:  fmt.Sprintf("changing the settings of channel %d", c.set.Channel),
+		method: http.MethodPut, path: fmt.Sprintf("channels/%d.json", c.set.Channel),
+		form: url.Values{"metadata": {metadata}}, key: cmp.Or(c.set.UserKey, c.set.WriteKey),
+	}, c.set.Channel)
+	return err
+}
+
+// MayWrite asks the relay whether the write key writes the channel. Relays of our kind tell; of others, and of those that
+// do not answer, known is false: the first update shows it. The only error is the context's.
+func (c *Client) MayWrite(ctx context.Context) (yes, known bool, err error) {
+	path, err := c.channelPath("may_write.json")
+	if err != nil {
+		return false, false, err
+	}
+	content, _, err := c.fetch(ctx, request{doing: "asking what the write key is for", path: path, key: c.set.WriteKey})
+	if err != nil {
+		if ctx.Err() == nil {
+			err = nil
+		}
+		return false, false, err
+	}
+	var told struct {
+		Yes *bool `json:"may_write"`
+	}
+	if json.Unmarshal(content, &told) != nil || told.Yes == nil {
+		return false, false, nil
+	}
+	return *told.Yes, true, nil
 }
 
 // fetchChannel reads a channel object: of the channel with that number, or of any if it is 0.

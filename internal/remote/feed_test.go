@@ -233,7 +233,7 @@ func TestLastID(t *testing.T) {
 
 func TestChannel(t *testing.T) {
 	c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.String() != "/channels/4242/feeds.json?results=0" || r.Header.Get("X-THINGSPEAKAPIKEY") != readKey ||
+		if r.URL.String() != "/channels/4242/feeds.json?results=0&metadata=true" || r.Header.Get("X-THINGSPEAKAPIKEY") != readKey ||
 			r.UserAgent() != "fernpost/test" {
 			t.Errorf("%s with %v", r.URL, r.Header)
 		}

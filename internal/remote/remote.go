@@ -181,10 +181,12 @@ func (silent) Errorf(string, ...any) {}
 func (silent) Warnf(string, ...any)  {}
 func (silent) Debugf(string, ...any) {}
 
+var errNoChannel = errors.New("the channel's number is not set")
+
 // channelPath returns the path of something of our channel.
 func (c *Client) channelPath(rest string) (string, error) {
 	if c.set.Channel == 0 {
-		return "", errors.New("the channel's number is not set")
+		return "", errNoChannel
 	}
 	return fmt.Sprintf("channels/%d/%s", c.set.Channel, rest), nil
 }

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,11 +34,12 @@ const (
 
 // request is one HTTP request.
 type request struct {
-	doing string     // for errors: "reading channel 42"
-	path  string     // below the relay's address, with the query
-	form  url.Values // the body of a POST; nil for a GET
-	json  []byte     // the body of a POST instead of a form
-	key   Secret
+	doing  string     // for errors: "reading channel 42"
+	method string     // of a request with a form; POST if it is empty
+	path   string     // below the relay's address, with the query
+	form   url.Values // the body of a POST; nil for a GET
+	json   []byte     // the body of a POST instead of a form
+	key    Secret
 }
 
 // reply is an answer whose body is still to be read; whoever gets one closes its body.
@@ -127,7 +129,7 @@ func (c *Client) send(ctx context.Context, q request) (*http.Response, error) {
 	method := http.MethodGet
 	switch {
 	case q.form != nil:
-		method = http.MethodPost
+		method = cmp.Or(q.method, http.MethodPost)
 		r.SetFormDataFromValues(q.form)
 	case q.json != nil:
 		method = http.MethodPost

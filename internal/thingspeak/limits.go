@@ -27,3 +27,9 @@ func (l Limits) Plausible() bool {
 	const day = int64(24 * time.Hour / time.Millisecond)
 	return min(l.IntervalMS, l.BulkIntervalMS) >= 0 && max(l.IntervalMS, l.BulkIntervalMS) <= day && l.BulkUpdates > 0
 }
+
+// MayWrite is what a relay of our kind answers at /channels/ID/may_write.json, which the service does not have: whether
+// the key that was shown writes the channel.
+type MayWrite struct {
+	Yes bool `json:"may_write"`
+}

@@ -107,17 +107,55 @@ func (a *api) ownView(q *request, account relay.Account) (*relay.View, error) {
 	return a.relay.OwnView(q.Context(), account.ID, id)
 }
 
-// changeChannel changes settings; what is not named stays.
+// changeChannel changes settings; what is not named stays. Other than on the service the channel's write key will do for
+// metadata alone, where there is none.
 func (a *api) changeChannel(q *request) (*reply, error) {
+	settings := q.settings()
 	account, id, err := a.manage(q)
+	if onlyMetadata := (relay.Settings{Metadata: settings.Metadata}); errors.Is(err, relay.ErrKey) &&
+		settings.Metadata != nil && settings == onlyMetadata {
+		return a.addMetadata(q, *settings.Metadata)
+	}
 	if err != nil {
 		return nil, err
 	}
-	v, err := a.relay.ChangeChannel(q.Context(), account.ID, id, q.settings())
+	v, err := a.relay.ChangeChannel(q.Context(), account.ID, id, settings)
 	if err != nil {
 		return nil, err
 	}
 	return q.settingsReply(v, account.Name), nil
+}
+
+func (a *api) addMetadata(q *request, metadata string) (*reply, error) {
+	id, err := a.channelOf(q)
+	if err != nil {
+		return nil, err
+	}
+	v, err := a.relay.AddMetadata(q.Context(), id, q.key(), metadata)
+	if err != nil {
+		return nil, err
+	}
+	name, err := a.relay.AccountName(q.Context(), v.Channel.Owner)
+	if err != nil {
+		return nil, err
+	}
+	return q.settingsReply(v, name), nil
+}
+
+// mayWriteReply tells whether the request's key writes the channel, so that whoever joins need not post to find out. Of
+// a channel that is private, or of nobody, it says no, as of any other: that tells nothing. The service has nothing of
+// the kind.
+func (a *api) mayWriteReply(q *request) (*reply, error) {
+	_, err := a.mayWrite(q)
+	if err != nil && !errors.Is(err, relay.ErrKey) {
+		return nil, err
+	}
+	q.noteKey(err)
+	body, err := json.Marshal(thingspeak.MayWrite{Yes: err == nil})
+	if err != nil {
+		return nil, err
+	}
+	return &reply{status: http.StatusOK, format: formatJSON, body: body}, nil
 }
 
 // deleteChannel removes a channel and answers with what it was.

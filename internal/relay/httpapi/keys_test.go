@@ -61,7 +61,7 @@ var routeAccess = map[string]access{
 	"POST /channels/{id}/clear": toManage,
 	"GET /channels":             anybody, "POST /channels": anybody, // of the account whose key is shown
 	"GET /channels/public": anybody, "GET /users/{name}": anybody, "GET /users/{name}/channels": anybody,
-	"GET /limits": anybody,
+	"GET /limits": anybody, "GET /channels/{id}/may_write": anybody,
 }
 
 // secrets are texts that only whoever may read the private channel may see.

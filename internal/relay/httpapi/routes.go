@@ -88,6 +88,7 @@ func (a *api) apiRoutes() []route {
 
 		// What only relays of our kind have.
 		{tellReader, get(a.limits), []string{"/limits"}},
+		read(a.mayWriteReply, "/channels/{id}/may_write"),
 
 		{tellOwner, anyMethod(nothingHere), []string{"/"}},
 	}
