@@ -16,6 +16,7 @@ import (
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -115,13 +116,13 @@ func (a *app) channelKeys(f *enterFlags, r *keyring.Room) error {
 func (a *app) askWriteKey(ctx context.Context, r *keyring.Room) error {
 	if r.WriteKey == "" && a.canAsk() {
 		s, err := a.askSecret(ctx, "Write key of the channel (empty: only read)")
-		if err == nil {
+		if err == nil && strings.TrimSpace(s) != "" {
 			s, err = apiKey("write key", s)
 		}
 		if err != nil {
 			return err
 		}
-		r.WriteKey = keyring.Secret(s)
+		r.WriteKey = keyring.Secret(strings.TrimSpace(s))
 	}
 	if r.WriteKey == "" {
 		a.say("without a write key this room can only be read")
@@ -216,18 +217,19 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 	if isNew {
 		generated = pass
 	}
+	var userKey remote.Secret
 	if f.channel == 0 {
 		if len(r.Fields) == 0 {
 			r.Fields = defaultFields(profile)
 		}
-		if err := a.makeChannel(ctx, &r, o); err != nil {
+		if userKey, err = a.makeChannel(ctx, &r, o); err != nil {
 			return err
 		}
 	} else {
 		if err := a.askWriteKey(ctx, &r); err != nil {
 			return err
 		}
-		if err := a.checkChannel(ctx, &r); err != nil {
+		if _, err := a.checkChannel(ctx, &r); err != nil {
 			return err
 		}
 	}
@@ -246,6 +248,11 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 	}
 	if err := a.keep(r); err != nil {
 		return err
+	}
+	if f.channel == 0 {
+		if err := a.leaveCheck(ctx, r, fernet.NewKey(key), userKey); err != nil {
+			return err
+		}
 	}
 	a.say("%s", a.style.good("room "+name+" is ready"))
 	a.say("")
@@ -325,20 +332,21 @@ func (a *app) askNewPassphrase(ctx context.Context) (string, error) {
 // anonymousName is what a channel is called that says nothing about its room.
 const anonymousName = "fernpost"
 
-func (a *app) makeChannel(ctx context.Context, r *keyring.Room, o initOptions) error {
+// makeChannel makes the channel of a room and returns the user key that it was made with, empty without one.
+func (a *app) makeChannel(ctx context.Context, r *keyring.Room, o initOptions) (remote.Secret, error) {
 	options := remote.Options{BaseURL: r.Relay}
 	if userKey, err := a.secretFrom("user-key-file", o.userKeyFile, "FERNPOST_USER_KEY"); err == nil {
 		userKey, err = apiKey("user key", userKey)
 		if err != nil {
-			return err
+			return "", err
 		}
 		options.UserKey = remote.Secret(userKey)
 	} else if !errors.Is(err, errNoSecret) {
-		return err
+		return "", err
 	}
 	client, err := a.newClient(options)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer client.Close()
 	// The channel's name and labels are public. Those who look at a relay's page tell their rooms apart by the names.
@@ -352,10 +360,10 @@ func (a *app) makeChannel(ctx context.Context, r *keyring.Room, o initOptions) e
 	made, err := client.CreateChannel(ctx, wanted)
 	if err != nil {
 		if e, ok := errors.AsType[*remote.RefusedError](err); ok && (e.Reason == remote.KeyRefused || e.Reason == remote.NotAllowed) {
-			return hint(err, "this relay makes channels for its account holders only: add --user-key-file FILE, or make the channel "+
+			err = hint(err, "this relay makes channels for its account holders only: add --user-key-file FILE, or make the channel "+
 				"on its website and name it with --channel ID --write-key-file FILE")
 		}
-		return err
+		return "", err
 	}
 	r.Channel = made.ID
 	for _, k := range made.Keys {
@@ -367,7 +375,30 @@ func (a *app) makeChannel(ctx context.Context, r *keyring.Room, o initOptions) e
 		}
 	}
 	if r.WriteKey == "" {
-		return fmt.Errorf("making a channel: the relay made channel %d but gave no write key", made.ID)
+		return "", fmt.Errorf("making a channel: the relay made channel %d but gave no write key", made.ID)
+	}
+	return options.UserKey, nil
+}
+
+// leaveCheck puts a check into the metadata of a new channel, by which "join" knows a wrong passphrase before anybody has
+// written. A room is one without it as well, so nothing but an interruption is an error.
+func (a *app) leaveCheck(ctx context.Context, r keyring.Room, key fernet.Key, userKey remote.Secret) error {
+	check, err := room.NewCheck(key, time.Now())
+	if err != nil {
+		return err
+	}
+	client, err := a.newClient(remote.Options{
+		BaseURL: r.Relay, Channel: r.Channel, UserKey: userKey, WriteKey: remote.Secret(r.WriteKey.Reveal()),
+	})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err = client.AddMetadata(ctx, check); ctx.Err() != nil {
+		return err
+	}
+	if err != nil {
+		a.say("no check is left for those who join, so they have to compare the check words: %s", screen.Line(err.Error()))
 	}
 	return nil
 }
@@ -383,32 +414,44 @@ func defaultFields(p passphrase.Profile) []int {
 // checkChannel makes sure that a channel exists, can be read and has the room's fields enabled; without any named, the
 // room gets those that are. A field that is not enabled would take updates and never show them (contract section 15,
 // quirk 24).
-func (a *app) checkChannel(ctx context.Context, r *keyring.Room) error {
+// So does it with the write key, if there is one.
+func (a *app) checkChannel(ctx context.Context, r *keyring.Room) (thingspeak.Channel, error) {
 	client, err := a.dial(*r)
 	if err != nil {
-		return err
+		return thingspeak.Channel{}, err
 	}
 	defer client.Close()
 	channel, err := client.Channel(ctx)
 	if err != nil {
-		return explainRead(err, r.Channel)
+		return channel, explainRead(err, r.Channel)
 	}
 	if len(r.Fields) == 0 {
 		r.Fields = slices.Collect(channel.Enabled().All())
 	}
 	for _, n := range r.Fields {
 		if !channel.Enabled().Has(n) {
-			return hint(usagef("channel %d does not show field %d", r.Channel, n),
+			return channel, hint(usagef("channel %d does not show field %d", r.Channel, n),
 				"give the field a name in the channel's settings, or choose others with --fields")
 		}
 	}
 	if len(r.Fields) == 0 {
-		return hint(usagef("channel %d shows no field", r.Channel), "give field 1 a name in the channel's settings")
+		return channel, hint(usagef("channel %d shows no field", r.Channel), "give field 1 a name in the channel's settings")
 	}
 	if name := screen.Line(channel.Name); name != "" && name != anonymousName && name != r.Name {
 		a.say("the channel's name is %q", name)
 	}
-	return nil
+	if r.WriteKey == "" {
+		return channel, nil
+	}
+	proven, err := client.ProveWriteKey(ctx)
+	if _, ok := errors.AsType[*remote.RefusedError](err); ok {
+		return channel, hint(err, "that is not the write key of channel %d; it may be its read key, or one of another channel. "+
+			"Whoever made the room knows the right one; without any, the room can be read", r.Channel)
+	}
+	if err == nil && !proven {
+		a.say("this relay does not tell what a write key is for: the first message shows it")
+	}
+	return channel, err
 }
 
 // explainRead says what may be wrong when a channel cannot be read: a relay does not tell a private one from none.

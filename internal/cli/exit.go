@@ -59,6 +59,15 @@ var errCut = partlyError{errors.New("the feed was not read to its end")}
 // errNoKey: there are tokens, and none of them opened.
 var errNoKey = errors.New("no message here opens with this room's key")
 
+// errNoCheck: nobody has written yet, and the check that the room's maker has left does not open.
+var errNoCheck = noCheckError{}
+
+type noCheckError struct{}
+
+func (noCheckError) Error() string { return "it does not open the check that the room was made with" }
+
+func (noCheckError) Is(target error) bool { return target == errNoKey }
+
 // noKeyHint is what to do then; it takes the room's name and channel.
 const noKeyHint = "is it the right passphrase and channel? Compare the check words with the others, or \"fernpost join\" " +
 	"under another name (room %s, channel %d)"

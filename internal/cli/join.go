@@ -76,14 +76,11 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags) error {
 	if err := a.askWriteKey(ctx, &r); err != nil {
 		return err
 	}
-	if err := a.checkChannel(ctx, &r); err != nil {
-		return err
-	}
-	rows, err := a.newestRows(ctx, r, trialRows)
+	channel, err := a.checkChannel(ctx, &r)
 	if err != nil {
 		return err
 	}
-	profile, key, err := a.findProfile(name, pass, r, candidates, rows)
+	profile, key, err := a.findProfile(ctx, pass, r, candidates, channel.Metadata)
 	if err != nil {
 		return err
 	}
@@ -136,62 +133,92 @@ func openRows(r keyring.Room, keys []fernet.Key, rows []thingspeak.Entry) (messa
 	return messages, f, nil
 }
 
-// findProfile derives a key under each profile until one opens a message; if none does, once more with the passphrase as
-// it was generated, if it was. Where there is nothing to try it on, the first profile is taken, and said so.
-func (a *app) findProfile(name, pass string, r keyring.Room, candidates []passphrase.Profile, rows []thingspeak.Entry) (
-	passphrase.Profile, [passphrase.KeySize]byte, error,
-) {
-	firstKey, found, err := a.tryProfiles(name, pass, r, candidates, rows)
-	if phrase, ok := passphrase.AsGenerated(pass); err == nil && found.tokens > 0 && !found.opens && ok && phrase != pass {
-		if _, found, err = a.tryProfiles(name, phrase, r, candidates, rows); found.opens {
-			a.say("(written in small letters with single blanks, as it was generated)")
-		}
-	}
-	switch {
-	case err != nil || found.opens:
-		return found.profile, found.key, err
-	case found.tokens == 0:
-		a.say("no message is there yet, so the passphrase could not be checked: compare the check words")
-		return candidates[0], firstKey, nil
-	}
-	return passphrase.Profile{}, firstKey, hint(
-		fmt.Errorf("wrong passphrase, or another profile: %w of the newest %d rows", errNoKey, len(rows)),
-		"ask for the passphrase again, and how the key is made (\"fernpost help profiles\")")
-}
-
-// foundProfile is what trying a passphrase on tokens has shown.
-type foundProfile struct {
-	opens   bool
-	tokens  int // how many there were to try it on
+// guess is a way in which a passphrase may become the room's key.
+type guess struct {
+	pass    string
 	profile passphrase.Profile
 	key     [passphrase.KeySize]byte
+	derived bool
 }
 
-// tryProfiles derives a key under each profile until one opens a message. The first key is that of the first profile.
-func (a *app) tryProfiles(name, pass string, r keyring.Room, candidates []passphrase.Profile, rows []thingspeak.Entry) (
-	firstKey [passphrase.KeySize]byte, found foundProfile, err error,
+// derive returns the key of a guess, which takes a while the first time.
+func (g *guess) derive(r keyring.Room) (fernet.Key, error) {
+	if !g.derived {
+		key, err := g.profile.Derive(g.pass, passphrase.RoomSalt(r.Channel), r.Name)
+		if err != nil {
+			return fernet.Key{}, usageError{err}
+		}
+		g.key, g.derived = key, true
+	}
+	return fernet.NewKey(g.key), nil
+}
+
+// findProfile tries a passphrase under each profile, and then as it was generated, if it was, until it opens the check in
+// the channel's metadata, or else a message. What somebody else has put into the metadata, or was left there before the
+// room moved to another key, keeps nobody out whose key opens a message. Where there is nothing to try it on, the first
+// profile is taken, and said so.
+func (a *app) findProfile(ctx context.Context, pass string, r keyring.Room, candidates []passphrase.Profile, metadata string) (
+	passphrase.Profile, [passphrase.KeySize]byte, error,
 ) {
-	for i, p := range candidates {
-		key, err := p.Derive(pass, passphrase.RoomSalt(r.Channel), name)
-		if err != nil {
-			return firstKey, found, usageError{err}
+	var guesses []guess
+	for _, p := range candidates {
+		guesses = append(guesses, guess{pass: pass, profile: p})
+	}
+	if phrase, ok := passphrase.AsGenerated(pass); ok && phrase != pass {
+		for _, p := range candidates {
+			guesses = append(guesses, guess{pass: phrase, profile: p})
 		}
-		if i == 0 {
-			firstKey = key
+	}
+	var none passphrase.Profile
+	found := func(g *guess, what string) (passphrase.Profile, [passphrase.KeySize]byte, error) {
+		a.say("the passphrase %s (profile %s)", what, g.profile.Name())
+		if g.pass != pass {
+			a.say("(written in small letters with single blanks, as it was generated)")
 		}
-		messages, findings, err := openRows(r, []fernet.Key{fernet.NewKey(key)}, rows)
+		return g.profile, g.key, nil
+	}
+	check, checked := room.ParseCheck(metadata)
+	for i := 0; checked && i < len(guesses); i++ {
+		key, err := guesses[i].derive(r)
 		if err != nil {
-			return firstKey, found, err
+			return none, guesses[0].key, err
+		}
+		if check.Opens(key) {
+			return found(&guesses[i], "is the one that the room was made with")
+		}
+	}
+	rows, err := a.newestRows(ctx, r, trialRows)
+	if err != nil {
+		return none, guesses[0].key, err
+	}
+	tokens := 0
+	for i := range guesses {
+		key, err := guesses[i].derive(r)
+		if err != nil {
+			return none, guesses[0].key, err
+		}
+		messages, findings, err := openRows(r, []fernet.Key{key}, rows)
+		if err != nil {
+			return none, guesses[0].key, err
 		}
 		if len(messages) > 0 {
-			a.say("the passphrase opens what is there (profile %s)", p.Name())
-			return firstKey, foundProfile{opens: true, tokens: len(messages), profile: p, key: key}, nil
+			return found(&guesses[i], "opens what is there")
 		}
-		if found.tokens = findings.NotOurs; found.tokens == 0 {
+		if tokens = findings.NotOurs; tokens == 0 {
 			break
 		}
 	}
-	return firstKey, found, nil
+	switch {
+	case tokens > 0:
+		err = fmt.Errorf("wrong passphrase, or another profile: %w of the newest %d rows", errNoKey, len(rows))
+	case checked:
+		err = fmt.Errorf("wrong passphrase, or another profile: %w", errNoCheck)
+	default:
+		a.say("no message is there yet, so the passphrase could not be checked: compare the check words")
+		return candidates[0], guesses[0].key, nil
+	}
+	return none, guesses[0].key, hint(err, "ask for the passphrase again, and how the key is made (\"fernpost help profiles\"); "+
+		"one that the room has just moved to opens what is written from then on")
 }
 
 // count writes a number with its noun: "1 message", "2 messages".

@@ -141,12 +141,33 @@ func (a *app) confirm(ctx context.Context, question string) (bool, error) {
 	}
 }
 
-// apiKey checks the form of a channel's key before it is used or kept: a key with a line end or a blank inside could
-// not be sent in a header.
+// apiKeySize is how many characters an API key has, each out of A-Z and 0-9: those of channels and of users (contract
+// section 2).
+const apiKeySize = 16
+
+// apiKey checks the form of an API key before it is used or kept, and says what is wrong with it without repeating it.
 func apiKey(what, s string) (string, error) {
 	s = strings.TrimSpace(s)
-	if len(s) > 64 || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", usagef("that is no %s: ThingSpeak's keys have 16 characters out of A-Z and 0-9", what)
+	problem := ""
+	for _, r := range s {
+		switch {
+		case r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
+		case r >= 'a' && r <= 'z':
+			problem = "it has small letters"
+		default:
+			return "", noAPIKey(what, "there is something else in it")
+		}
+	}
+	if n := len(s); n != apiKeySize {
+		problem = "it has " + count(n, "character")
+	}
+	if problem != "" {
+		return "", noAPIKey(what, problem)
 	}
 	return s, nil
+}
+
+func noAPIKey(what, problem string) error {
+	return hint(usagef("that is no %s: %s; such a key has %d characters out of A-Z and 0-9", what, problem, apiKeySize),
+		"copy it as whoever made the channel sees it, there or at \"API Keys\" on ThingSpeak's website")
 }

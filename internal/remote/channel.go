@@ -91,27 +91,32 @@ func (c *Client) AddMetadata(ctx context.Context, metadata string) error {
 	return err
 }
 
-// MayWrite asks the relay whether the write key writes the channel. Relays of our kind tell; of others, and of those that
-// do not answer, known is false: the first update shows it. The only error is the context's.
-func (c *Client) MayWrite(ctx context.Context) (yes, known bool, err error) {
+// ProveWriteKey asks the relay whether the write key writes the channel, without an entry. Relays of our kind tell: one
+// that does not is a [*RefusedError]. Of others, and of those that do not answer, proven is false: the first update shows
+// it. Any other error is the context's.
+func (c *Client) ProveWriteKey(ctx context.Context) (proven bool, err error) {
 	path, err := c.channelPath("may_write.json")
 	if err != nil {
-		return false, false, err
+		return false, err
 	}
-	content, _, err := c.fetch(ctx, request{doing: "asking what the write key is for", path: path, key: c.set.WriteKey})
-	if err != nil {
-		if ctx.Err() == nil {
-			err = nil
-		}
-		return false, false, err
+	doing := fmt.Sprintf("writing to channel %d", c.set.Channel)
+	content, re, err := c.fetch(ctx, request{doing: doing, path: path, key: c.set.WriteKey})
+	switch {
+	case ctx.Err() != nil:
+		return false, err
+	case err != nil:
+		return false, nil
 	}
 	var told struct {
-		Yes *bool `json:"may_write"`
+		MayWrite *bool `json:"may_write"`
 	}
-	if json.Unmarshal(content, &told) != nil || told.Yes == nil {
-		return false, false, nil
+	if json.Unmarshal(content, &told) != nil || told.MayWrite == nil {
+		return false, nil
 	}
-	return *told.Yes, true, nil
+	if !*told.MayWrite {
+		return false, &RefusedError{Doing: doing, Reason: KeyRefused, Status: re.status}
+	}
+	return true, nil
 }
 
 // fetchChannel reads a channel object: of the channel with that number, or of any if it is 0.
