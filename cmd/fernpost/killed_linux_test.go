@@ -279,6 +279,57 @@ func TestKilledIdentityName(t *testing.T) {
 	}, "identity", "name", "ana")
 }
 
+// A room whose renaming was killed is there under one name, with what it had read, its outbox and its identity.
+func TestKilledRename(t *testing.T) {
+	t.Parallel()
+	server := fastRelay(t)
+	prepare := func(t *testing.T) *device {
+		ana := newDevice(t, server)
+		ana.makeRoom()
+		ana.must("rooms", "default", "lab")
+		ana.must("send", "before")
+		ana.must("send", "--queue", "waiting")
+		return ana
+	}
+	kills(t, prepare, func(t *testing.T, ana *device, _ string) {
+		name := find(t, ana.must("rooms", "--json"), `\A{"room":"(\w+)".*\n\z`)
+		ana.must("outbox", "--retry", "--room", name)
+		if d := cmp.Diff([]string{"before", "waiting"}, ana.texts()); d != "" {
+			t.Error(d)
+		}
+		if name == "lab" {
+			ana.must("rooms", "rename", "lab", "school")
+		}
+		ana.must("send", "after", "--room", "school")
+		if got := find(t, ana.must("recv", "--json"), `"number":(\d+)[^\n]*"text":"after"`); got != "3" {
+			t.Errorf("the next message has the number %s, want 3", got)
+		}
+	}, "rooms", "rename", "lab", "school")
+}
+
+// A removal that was killed can be begun again, and the name is free then.
+func TestKilledRemoval(t *testing.T) {
+	t.Parallel()
+	server := fastRelay(t)
+	prepare := func(t *testing.T) *device {
+		ana := newDevice(t, server)
+		ana.makeRoom()
+		ana.must("send", "before")
+		return ana
+	}
+	kills(t, prepare, func(t *testing.T, ana *device, _ string) {
+		if ana.must("rooms") != "" {
+			ana.must("rooms", "remove", "lab", "--yes")
+		}
+		ana.makeRoom()
+		ana.must("send", "again")
+		if d := cmp.Diff([]string{"again"}, ana.texts()); d != "" {
+			t.Error(d)
+		}
+		ana.keyFiles()
+	}, "rooms", "remove", "lab", "--yes")
+}
+
 // What a power cut takes is what no fsync has brought to the disk: never a key that was used, nor a directory with keys.
 func TestKeysAreOnDiskBeforeTheyAreUsed(t *testing.T) {
 	d := newDevice(t, fastRelay(t))

@@ -268,6 +268,26 @@ func (r *Room) explain(doing string, err error) error {
 	return fmt.Errorf("%s the archive %s: %w: %w", doing, r.path, named, err)
 }
 
+// RemoveRoom removes the database of a room, if there is one, once no process holds the lock of the room; the file of that
+// lock stays. A damaged database goes like any other. Killed in between, it leaves an older state of the database, or none.
+func RemoveRoom(ctx context.Context, dir, room string) error {
+	r := newRoom(filepath.Join(dir, room+".db"), sqlite.Disk{})
+	unlock, err := r.Lock(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // nor is there a directory
+	}
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for _, end := range []string{"-wal", "-shm", markEnd, ""} { // a log must not be left for another database of the name
+		if rm := os.Remove(r.path + end); rm != nil && !errors.Is(rm, fs.ErrNotExist) {
+			err = errors.Join(err, fmt.Errorf("removing the archive: %w", rm))
+		}
+	}
+	return err
+}
+
 // Lock waits until no other process holds the lock of the room, and takes it. The system lets go of it when the process
 // ends, however it ends. Whoever holds it posts what is in the outbox; reading and writing need no lock.
 func (r *Room) Lock(ctx context.Context) (unlock func(), err error) {

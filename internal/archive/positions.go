@@ -54,6 +54,14 @@ func (a *Archive) Load(room string, position any) error {
 	return nil
 }
 
+// Remove forgets the position of a room.
+func (a *Archive) Remove(room string) error {
+	if err := a.root.Remove(room + ".json"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing the position in %s: %w", room, err)
+	}
+	return nil
+}
+
 // Save remembers the position of a room. A crash or a full disk leaves the old one as it was. There is no fsync: after
 // a power cut an older position may come back, and then some messages are shown once more.
 func (a *Archive) Save(room string, position any) (err error) {

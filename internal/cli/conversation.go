@@ -84,7 +84,7 @@ func (a *app) openConversation(r keyring.Room) (*conversation, error) {
 		options.Identity, options.Nick, err = a.identityFor(r)
 		identified <- err
 	}()
-	c.archive, err = archive.OpenRoom(dir, r.Name)
+	c.archive, err = archive.OpenRoom(dir, r.FilesName())
 	if err = errors.Join(<-identified, err); err != nil {
 		return nil, errors.Join(err, c.close())
 	}

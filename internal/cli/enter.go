@@ -72,10 +72,8 @@ func (f *enterFlags) room(name string) (keyring.Room, error) {
 	if err := keyring.CheckName(name); err != nil {
 		return keyring.Room{}, usageError{err}
 	}
-	for i, n := range f.fields {
-		if n < 1 || n > thingspeak.FieldCount || slices.Contains(f.fields[:i], n) {
-			return keyring.Room{}, usagef("--fields: want different numbers from 1 to %d", thingspeak.FieldCount)
-		}
+	if err := checkFields(f.fields); err != nil {
+		return keyring.Room{}, err
 	}
 	if f.interval < 0 {
 		return keyring.Room{}, usagef("--interval %v: want 0s or more", f.interval)
@@ -168,7 +166,10 @@ exists, for example one of your account at ThingSpeak. A new channel is called l
 
 The passphrase is asked for; an empty answer generates one of six words, and so does a run without a terminal and
 without --passphrase-file or FERNPOST_PASSPHRASE. Whoever is to join needs the relay's address, the channel's number,
-the passphrase and, to write, the write key.`,
+the passphrase and, to write, the write key.
+
+In the metadata of a channel that it makes, init leaves a check: a token without content that the room's key opens, by which
+"join" knows a wrong passphrase at once. A write key is proven where the relay tells what a key is for.`,
 		Example: `  fernpost init lab
   fernpost init lab --generate
   fernpost init cloud --relay https://api.thingspeak.com --channel 1234567 --write-key-file key.txt
@@ -366,6 +367,7 @@ func (a *app) makeChannel(ctx context.Context, r *keyring.Room, o initOptions) (
 		return "", err
 	}
 	r.Channel = made.ID
+	r.WriteKey, r.ReadKey = "", "" // those of the environment are another channel's
 	for _, k := range made.Keys {
 		switch {
 		case k.Write && r.WriteKey == "":

@@ -150,7 +150,8 @@ func nextStep(err error) string {
 		if e.Loopback() {
 			return `is the relay running? "fernpost relay" starts one`
 		}
-		return "check the address and the network; nothing was lost, the same command can be run again"
+		return "check the network, and the address (\"fernpost rooms\" lists it, \"fernpost rooms set ROOM --relay URL\" changes it); " +
+			"nothing was lost, the same command can be run again"
 	}
 	if e, ok := errors.AsType[*feed.NotFeedError](err); ok {
 		return e.Next

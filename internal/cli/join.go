@@ -27,8 +27,10 @@ func (a *app) joinCommand() *cobra.Command {
 		Long: `join enters a room. It needs the relay's address, the channel's number and the passphrase, and to write also the
 channel's write key. ROOM is the name that the room gets on this device.
 
-It finds out how the passphrase becomes a key by trying the profiles fernpost, pbkdf2 and tutorial on the newest 100
-rows; --profile skips that. Compare the check words with the others: the same words mean the same passphrase.`,
+It finds out how the passphrase becomes a key by trying the profiles fernpost, pbkdf2 and tutorial on the check that "init"
+has left, or else on the newest 100 rows; --profile skips that. A passphrase that opens nothing of them is refused (exit code
+6), and so is a key that does not write the channel (4); nothing is written for it. Where there is nothing to try them on,
+compare the check words with the others: the same words mean the same passphrase. "rooms set" changes a room later.`,
 		Example: `  fernpost join lab --channel 1234567
   fernpost join lesson --channel 1234567 --profile tutorial --passphrase-file pass.txt
   fernpost join cloud --relay https://api.thingspeak.com --channel 1234567 --write-key-file key.txt`,

@@ -178,16 +178,20 @@ func (roomJSON) about() string { return `The room that "init" has made, or "join
 
 // listedRoomJSON is a room of this device.
 type listedRoomJSON struct {
-	Room     string `json:"room" means:"its name on this device"`
-	Channel  int64  `json:"channel" means:"the channel's number"`
-	Relay    string `json:"relay" means:"the relay's address"`
-	Profile  string `json:"profile" means:"how its key is made"`
-	Fields   []int  `json:"fields" means:"fields that are written to, in order"`
-	Keys     int    `json:"keys" means:"how many keys this device has for it"`
-	MayWrite bool   `json:"may_write" means:"whether this device has the write key"`
+	Room     string  `json:"room" means:"its name on this device"`
+	Channel  int64   `json:"channel" means:"the channel's number"`
+	Relay    string  `json:"relay" means:"the relay's address"`
+	Profile  string  `json:"profile" means:"how its key is made"`
+	Fields   []int   `json:"fields" means:"fields that are written to, in order"`
+	Interval *string `json:"interval" means:"the time that the relay wants between two updates, with its unit"`
+	Keys     int     `json:"keys" means:"how many keys this device has for it"`
+	MayWrite bool    `json:"may_write" means:"whether this device has the write key"`
+	Default  bool    `json:"default" means:"whether it was chosen to be meant where no room is named"`
 }
 
-func (listedRoomJSON) about() string { return `A room of "rooms":` }
+func (listedRoomJSON) about() string {
+	return `A room of "rooms", or as it is now ("rooms set", "rooms rename", "rooms default"):`
+}
 
 // identityJSON is who signs here.
 type identityJSON struct {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -129,9 +131,17 @@ func TestASignedRoomTellsWhoWroteAndWhatIsMissing(t *testing.T) {
 func TestNoKeyInAnyOutput(t *testing.T) {
 	relay := relaytest.New(t)
 	ana := newDevice(t, relay)
-	ana.env["FERNPOST_WRITE_KEY"], ana.env["FERNPOST_READ_KEY"] = "WRITEWRITEWRITE1", "READREADREADREA1"
 	channel := ana.makeRoom(plainText)
 	ana.must("join", "other", "--channel", fmt.Sprint(channel))
+	key := func(text string) string {
+		file := filepath.Join(t.TempDir(), "key")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	ana.must("rooms", "set", "other", "--no-check", "--write-key-file", key("WRITEWRITEWRITE1"),
+		"--read-key-file", key("READREADREADREA1"))
 	for name, fault := range map[string]relaytest.Fault{
 		"refused": relaytest.Answer(401, "text/plain", "error_auth_required"),
 		"page":    relaytest.Answer(200, "text/html", "<html>X-THINGSPEAKAPIKEY: WRITEWRITEWRITE1</html>"),

@@ -20,12 +20,13 @@ func (a *app) roomsCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "rooms",
-		Short:   "List this device's rooms",
-		Example: "  fernpost rooms\n  fernpost rooms --json",
+		Short:   "List this device's rooms; change, rename, remove one",
+		Example: "  fernpost rooms\n  fernpost rooms --json\n  fernpost rooms set lab --write-key-file key.txt",
 		Args:    cobra.NoArgs,
 		RunE:    func(*cobra.Command, []string) error { return a.listRooms(asJSON) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	cmd.AddCommand(a.roomsSetCommand(), a.roomsRenameCommand(), a.roomsDefaultCommand(), a.roomsRemoveCommand())
 	return cmd
 }
 
@@ -45,6 +46,7 @@ func (a *app) listRooms(asJSON bool) error {
 	}
 	var failed error
 	table := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
+	chosen := keys.Default()
 	if !asJSON {
 		fmt.Fprintln(table, "ROOM\tCHANNEL\tRELAY\tPROFILE\tKEYS\tMAY WRITE")
 	}
@@ -55,8 +57,7 @@ func (a *app) listRooms(asJSON bool) error {
 			continue
 		}
 		if asJSON {
-			o := listedRoomJSON{name, r.Channel, r.Relay, r.Profile, r.Fields, len(r.Keys), r.WriteKey != ""}
-			if err := a.printJSON(o); err != nil {
+			if err := a.printJSON(listed(r, chosen)); err != nil {
 				return err
 			}
 			continue
@@ -64,6 +65,9 @@ func (a *app) listRooms(asJSON bool) error {
 		write := "no"
 		if r.WriteKey != "" {
 			write = "yes"
+		}
+		if name == chosen {
+			write += "  (default)"
 		}
 		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%d\t%s\n", name, r.Channel, screen.Line(r.Relay), screen.Line(r.Profile),
 			len(r.Keys), write)
@@ -74,6 +78,13 @@ func (a *app) listRooms(asJSON bool) error {
 	return failed
 }
 
+// listed is a room as --json prints it; chosen is the default room.
+func listed(r keyring.Room, chosen string) listedRoomJSON {
+	return listedRoomJSON{
+		r.Name, r.Channel, r.Relay, r.Profile, r.Fields, known(r.Interval), len(r.Keys), r.WriteKey != "", r.Name == chosen,
+	}
+}
+
 func (a *app) openKeyring() (*keyring.Keyring, error) {
 	dir, err := a.dataDir("rooms")
 	if err != nil {
@@ -82,7 +93,8 @@ func (a *app) openKeyring() (*keyring.Keyring, error) {
 	return keyring.Open(dir)
 }
 
-// loadRoom returns the room of this name; without one, the room of the setting, or the only one there is.
+// loadRoom returns the room of this name; without one, the default room, or the only one there is. The setting "room" has
+// become the name before.
 func (a *app) loadRoom(name string) (keyring.Room, error) {
 	keys, err := a.openKeyring()
 	if err != nil {
@@ -96,9 +108,11 @@ func (a *app) loadRoom(name string) (keyring.Room, error) {
 			return keyring.Room{}, err
 		case len(names) == 0:
 			return keyring.Room{}, fmt.Errorf("%w: this device is in none yet", keyring.ErrNoRoom)
+		case keys.Default() != "":
+			names[0] = keys.Default()
 		case len(names) > 1:
 			return keyring.Room{}, hint(usagef("which room? there are %s", strings.Join(names, ", ")),
-				"add --room NAME, or set FERNPOST_ROOM")
+				"add --room NAME, or choose one with \"fernpost rooms default NAME\"")
 		}
 		name = names[0]
 	}

@@ -144,7 +144,7 @@ func writable(r keyring.Room) error {
 		return nil
 	}
 	return hint(usagef("room %s has no write key, so it can only be read", r.Name),
-		"get the key from whoever made the room, then join again under another name with --write-key-file FILE")
+		"get the key from whoever made the room, then run \"fernpost rooms set %s --write-key-file FILE\"", r.Name)
 }
 
 // message returns what is to be sent.
@@ -186,7 +186,8 @@ func explainPost(err error) error {
 	}
 	switch e.Reason {
 	case remote.KeyRefused:
-		return hint(err, "is the write key of this room still the channel's? Its owner can see and change it")
+		return hint(err, "is the write key of this room still the channel's? Its owner can see it; \"fernpost rooms set ROOM --write-key-file FILE\" "+
+			"changes it here")
 	case remote.TooSoon:
 		return hint(err, "nothing was stored; send it again later")
 	}

@@ -176,7 +176,7 @@ func (a *app) withheld(r keyring.Room, report *room.Report, until int64) (all []
 	if err != nil {
 		return nil, err
 	}
-	store, err := archive.OpenRoom(dir, r.Name)
+	store, err := archive.OpenRoom(dir, r.FilesName())
 	if err != nil {
 		return nil, err
 	}

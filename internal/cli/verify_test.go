@@ -101,7 +101,7 @@ func TestAKeyThatOpensNothing(t *testing.T) {
 	for _, args := range [][]string{nil, {"--json"}} {
 		eve.env["FERNPOST_PASSPHRASE"] = "stapler goose window lemon racket plum"
 		if len(args) == 0 {
-			eve.must("join", "lab", "--channel", channel, "--profile", quickSigned)
+			eve.must("init", "lab", "--channel", channel, "--profile", quickSigned)
 			ana.must("send", "one")
 		}
 		eve.exits(exitNoKey, append([]string{"verify"}, args...)...)

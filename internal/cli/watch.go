@@ -202,7 +202,7 @@ func (w *watcher) resume() error {
 		return nil
 	}
 	var last remembered
-	switch err := w.memory.Load(w.room.Name, &last); {
+	switch err := w.memory.Load(w.room.FilesName(), &last); {
 	case errors.Is(err, archive.ErrNothing):
 	case errors.Is(err, archive.ErrDamaged):
 		w.say("%s", w.style.warn(screen.Line(err.Error())))
@@ -325,7 +325,7 @@ func (w *watcher) remember() error {
 		return nil
 	}
 	w.kept = now
-	return w.memory.Save(w.room.Name, now)
+	return w.memory.Save(w.room.FilesName(), now)
 }
 
 // tellNews tells what the relay did to entries that were read before, and what could not be read.

@@ -22,6 +22,8 @@ const (
 	lockFile = ".lock"
 	// newFile is what a file is written as before it takes its place. Whoever has the lock writes it.
 	newFile = ".new"
+	// defaultFile holds the name of the room that is meant where none is named.
+	defaultFile = ".default"
 )
 
 // lockTimeout bounds how long a command waits for another one that changes the keyring, which takes milliseconds.
@@ -63,6 +65,11 @@ func (k *Keyring) write(name string, content any) error {
 		k.root.Remove(newFile)
 		return err
 	}
+	return k.sync()
+}
+
+// sync waits until the names in the directory are on disk.
+func (k *Keyring) sync() error {
 	dir, err := k.root.Open(".")
 	if err != nil {
 		return err

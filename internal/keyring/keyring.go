@@ -3,6 +3,7 @@
 package keyring
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,8 +17,12 @@ import (
 
 // version of the file format. A file of a higher version was written by a newer fernpost and is refused; one of version 1
 // has all that is needed, and becomes one of this version when it is changed. Whoever writes version 1 takes no lock, and
-// would put back what it has read before: it must refuse what was changed here.
-const version = 2
+// would put back what it has read before: it must refuse what was changed here. Whoever writes version 2 knows no
+// [Room.Files], and would look for the archive elsewhere: version 3 is that of rooms that have it.
+const (
+	version      = 2
+	filesVersion = 3
+)
 
 // maxFile bounds what is read of a room's file, in bytes.
 const maxFile = 1 << 20
@@ -58,7 +63,13 @@ type Room struct {
 	Wrote bool `json:"wrote,omitempty"`
 	// Interval is the time that the relay wants between two updates, as a duration with unit.
 	Interval string `json:"interval,omitempty"`
+	// Files is what the room's archive and positions are called, where that is not its name; see [Room.FilesName].
+	Files string `json:"files,omitempty"`
 }
+
+// FilesName is what the room's archive and positions are called. They keep the name that they were made under, so that
+// renaming a room changes one file, and takes none from under a process that has it open.
+func (r *Room) FilesName() string { return cmp.Or(r.Files, r.Name) }
 
 // Secret is a text that only [Secret.Reveal] and the room's file show.
 type Secret string
@@ -144,7 +155,7 @@ func (k *Keyring) Load(name string) (Room, error) {
 		return Room{}, fmt.Errorf("%w: %s", ErrNoRoom, name)
 	case err != nil:
 		return Room{}, fmt.Errorf("reading room %s: %w", name, err)
-	case room.Version > version:
+	case room.Version > filesVersion:
 		return Room{}, fmt.Errorf("reading room %s: %w", name, newer(room.Version))
 	case room.Version < 1 || room.Channel < 1 || len(room.Keys) == 0 || len(room.Fields) == 0 || room.Relay == "":
 		return Room{}, fmt.Errorf("reading room %s: %s.json lacks something that every room has", name, name)
@@ -158,12 +169,108 @@ func (k *Keyring) Add(room Room) error {
 		return err
 	}
 	return k.locked(func() error {
-		if _, err := k.root.Lstat(room.Name + ".json"); err == nil {
-			return fmt.Errorf("%w: %s", ErrExists, room.Name)
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("keeping room %s: %w", room.Name, err)
+		err := k.isFree(room.Name)
+		if err != nil {
+			return err
+		}
+		room.Files, err = k.filesFor(room.Name)
+		if err != nil {
+			return err
 		}
 		return k.keep(&room)
+	})
+}
+
+// filesFor returns the Files of a new room: empty, unless another room, which had the name before, has files of that name.
+func (k *Keyring) filesFor(name string) (string, error) {
+	rooms, err := k.Names()
+	if err != nil {
+		return "", err
+	}
+	taken := map[string]bool{}
+	for _, other := range rooms {
+		taken[other] = true
+		if room, err := k.Load(other); err == nil {
+			taken[room.FilesName()] = true
+		}
+	}
+	if !taken[name] {
+		return "", nil
+	}
+	for n := 2; ; n++ {
+		if files := fmt.Sprintf("%s-%d", name, n); !taken[files] {
+			return files, nil
+		}
+	}
+}
+
+// Rename gives a room another name. It returns [ErrExists] where that is taken. Killed at any moment the room is there,
+// with all that belongs to it, under one of the two names.
+func (k *Keyring) Rename(before, name string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	return k.locked(func() error {
+		room, err := k.Load(before)
+		if err != nil {
+			return err
+		}
+		if err := k.isFree(name); err != nil {
+			return err
+		}
+		wasDefault := k.Default() == before
+		// Under its old name the room is the same with this as without.
+		room.Files = room.FilesName()
+		if err := k.keep(&room); err != nil {
+			return err
+		}
+		if err := k.root.Rename(before+".json", name+".json"); err != nil {
+			return fmt.Errorf("renaming room %s: %w", before, err)
+		}
+		if err := k.sync(); err != nil || !wasDefault {
+			return err
+		}
+		return k.write(defaultFile, name)
+	})
+}
+
+// Remove forgets a room: its keys and, if it has one, its identity. What else belongs to it is the caller's to remove
+// before.
+func (k *Keyring) Remove(name string) error {
+	return k.locked(func() error {
+		if err := CheckName(name); err != nil {
+			return err
+		}
+		err := k.root.Remove(name + ".json")
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%w: %s", ErrNoRoom, name)
+		}
+		if err != nil {
+			return fmt.Errorf("removing room %s: %w", name, err)
+		}
+		return k.sync()
+	})
+}
+
+// Default returns the room that is meant where none is named, "" if none was chosen or the one that was is gone.
+func (k *Keyring) Default() string {
+	var name string
+	if err := k.read(defaultFile, &name); err != nil || CheckName(name) != nil {
+		return ""
+	}
+	if _, err := k.root.Lstat(name + ".json"); err != nil {
+		return ""
+	}
+	return name
+}
+
+// SetDefault chooses the room that is meant where none is named.
+func (k *Keyring) SetDefault(name string) error {
+	return k.locked(func() error {
+		if _, err := k.Load(name); err != nil {
+			return err
+		}
+		return k.write(defaultFile, name)
 	})
 }
 
@@ -184,8 +291,21 @@ func (k *Keyring) Update(name string, change func(*Room) error) (room Room, err 
 	return room, err
 }
 
+// isFree returns [ErrExists] if there is a room of that name.
+func (k *Keyring) isFree(name string) error {
+	if _, err := k.root.Lstat(name + ".json"); err == nil {
+		return fmt.Errorf("%w: %s", ErrExists, name)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("keeping room %s: %w", name, err)
+	}
+	return nil
+}
+
 func (k *Keyring) keep(room *Room) error {
 	room.Version = version
+	if room.Files != "" {
+		room.Version = filesVersion
+	}
 	if err := k.write(room.Name+".json", room); err != nil {
 		return fmt.Errorf("keeping room %s: %w", room.Name, err)
 	}
@@ -193,7 +313,7 @@ func (k *Keyring) keep(room *Room) error {
 }
 
 func newer(format int) error {
-	return fmt.Errorf("written by a newer fernpost (format %d, this one knows %d)", format, version)
+	return fmt.Errorf("written by a newer fernpost (format %d, this one knows %d)", format, filesVersion)
 }
 
 // read decodes a file with secrets.

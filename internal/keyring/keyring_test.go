@@ -213,3 +213,58 @@ func TestIdentityComesBack(t *testing.T) {
 		t.Errorf("mode %v (%v), want 0600", info.Mode().Perm(), err)
 	}
 }
+
+// A room that got another name lost its archive, or shared one with the next room of the old name.
+func TestFilesStayWithTheirRoom(t *testing.T) {
+	k, _ := open(t)
+	room := lab()
+	if err := k.Add(room); err != nil {
+		t.Fatal(err)
+	}
+	files := func(name string) string {
+		t.Helper()
+		r, err := k.Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.FilesName()
+	}
+	if err := k.SetDefault("lab"); err != nil || k.Default() != "lab" {
+		t.Errorf("the default is %q (%v)", k.Default(), err)
+	}
+	if err := k.Rename("lab", "school"); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Add(room); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := files("school"), files("lab"); a != "lab" || b == "lab" {
+		t.Errorf("the files of the renamed room are %q, of the new one %q", a, b)
+	}
+	if k.Default() != "school" {
+		t.Errorf("the default is %q after renaming", k.Default())
+	}
+	renamed, err := k.Load("school")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := room
+	want.Name, want.Files, want.Version = "school", "lab", filesVersion
+	if d := cmp.Diff(want, renamed); d != "" {
+		t.Error(d)
+	}
+	for _, taken := range []string{"lab", "school"} {
+		if err := k.Rename("lab", taken); !errors.Is(err, ErrExists) {
+			t.Errorf("renamed to %s: %v", taken, err)
+		}
+	}
+	if err := k.Rename("nowhere", "x"); !errors.Is(err, ErrNoRoom) {
+		t.Errorf("renaming no room: %v", err)
+	}
+	if err := k.Remove("school"); err != nil || k.Default() != "" {
+		t.Errorf("removing: %v, the default is %q", err, k.Default())
+	}
+	if err := k.Remove("school"); !errors.Is(err, ErrNoRoom) {
+		t.Errorf("removing it again: %v", err)
+	}
+}

@@ -58,6 +58,9 @@ what was answered is on disk either way.
 /healthz says that it runs, /readyz that it can work, and /metrics has figures for Prometheus: for programs on this
 machine, or for whoever reaches --metrics-listen.
 
+Two answers are its own: /limits.json says what it grants, and /channels/ID/may_write.json whether the key that was shown
+writes the channel. A channel's write key also gives it metadata where it has none (PUT /channels/ID.json).
+
 Limits by address keep one client from taking everything; programs on this machine have none. Behind a reverse proxy
 name that with --trust-proxy, or all its clients count as one.
 

@@ -1,0 +1,413 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fernpost/fernpost/internal/archive"
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/screen"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// mendOptions are the flags of rooms set.
+type mendOptions struct {
+	relay                     string
+	fields                    []int
+	interval                  time.Duration
+	writeKeyFile, readKeyFile string
+	noCheck, asJSON           bool
+}
+
+func (a *app) roomsSetCommand() *cobra.Command {
+	var o mendOptions
+	cmd := &cobra.Command{
+		Use:   "set ROOM",
+		Short: "Change a room's relay, keys, fields or interval on this device",
+		Long: `set changes what this device knows of a room; what is not named stays. The relay is asked first whether it has the
+channel, shows the fields and takes the write key, and at another relay whether a key of the room opens what is there; where
+something is wrong, nothing is changed. --no-check leaves that out, for a relay that cannot be reached now.
+
+A key file - is standard input; on a terminal it is asked for without echo.`,
+		Example: `  fernpost rooms set lab --write-key-file key.txt
+  fernpost rooms set lab --relay http://192.168.1.5:3000
+  fernpost rooms set lab --fields 1,2 --interval 1s`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.setRoom(cmd, args[0], o) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.relay, "relay", "", "the relay's `URL`, where the channel has the same number")
+	flags.IntSliceVar(&o.fields, "fields", nil, "write to these `fields`, 1 to 8")
+	flags.DurationVar(&o.interval, "interval", 0, "the time that the relay wants between two updates")
+	flags.StringVar(&o.writeKeyFile, "write-key-file", "", "read the channel's write key from `FILE`")
+	flags.StringVar(&o.readKeyFile, "read-key-file", "", "read the channel's read key from `FILE`")
+	flags.BoolVar(&o.noCheck, "no-check", false, "do not ask the relay")
+	flags.BoolVar(&o.asJSON, "json", false, "print the room as one JSON object")
+	return cmd
+}
+
+func (a *app) setRoom(cmd *cobra.Command, name string, o mendOptions) error {
+	r, err := a.loadRoom(name)
+	if err != nil {
+		return err
+	}
+	before := r
+	change, err := a.changes(cmd, r, o)
+	if err != nil {
+		return err
+	}
+	change(&r)
+	if err := a.tryRoom(cmd.Context(), r, o.noCheck, r.Relay != before.Relay); err != nil {
+		return err
+	}
+	r, err = a.updateRoom(name, func(r *keyring.Room) error {
+		change(r)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return a.tellRoom(r, "room "+name+" is changed", o.asJSON)
+}
+
+// changes returns what does to a room what the flags ask for. Only flags that were given count: a relay or an interval of
+// the settings is for new rooms.
+func (a *app) changes(cmd *cobra.Command, r keyring.Room, o mendOptions) (change func(*keyring.Room), err error) {
+	given := cmd.Flags().Changed
+	writeKey, err := a.newKey(cmd.Context(), "write key", "write-key-file", o.writeKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	readKey, err := a.newKey(cmd.Context(), "read key", "read-key-file", o.readKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	signed, err := isSigned(r)
+	switch {
+	case err != nil:
+		return nil, err
+	case !slices.ContainsFunc([]string{"relay", "fields", "interval", "write-key-file", "read-key-file"}, given):
+		return nil, hint(usagef("nothing to change"), "see \"%s --help\"", cmd.CommandPath())
+	case given("interval") && o.interval < 0:
+		return nil, usagef("--interval %v: want 0s or more", o.interval)
+	case given("fields") && !signed && len(o.fields) != 1:
+		return nil, usagef("--fields: a room of plain texts writes to one field")
+	case given("fields"):
+		err = checkFields(o.fields)
+	}
+	return func(r *keyring.Room) {
+		if given("relay") {
+			r.Relay = o.relay
+		}
+		if given("fields") {
+			r.Fields = o.fields
+		}
+		if given("interval") {
+			r.Interval = o.interval.String()
+		}
+		if writeKey != "" {
+			r.WriteKey = writeKey
+		}
+		if readKey != "" {
+			r.ReadKey = readKey
+		}
+	}, err
+}
+
+// newKey reads a channel's key from a file, or asks for it; without a file there is none.
+func (a *app) newKey(ctx context.Context, what, flag, file string) (keyring.Secret, error) {
+	if file == "" {
+		return "", nil
+	}
+	var text string
+	var err error
+	if file == "-" && a.canAsk() {
+		text, err = a.askSecret(ctx, "The "+what+" of the channel")
+	} else {
+		text, err = a.readSecretFile(flag, file)
+	}
+	if err == nil {
+		text, err = apiKey(what, text)
+	}
+	return keyring.Secret(text), err
+}
+
+// tryRoom asks the relay whether a room is right as it is to be. At another relay a key of the room has to open something,
+// unless nothing is there.
+func (a *app) tryRoom(ctx context.Context, r keyring.Room, unseen, moved bool) error {
+	if unseen {
+		client, err := a.dial(r)
+		if err != nil {
+			return err
+		}
+		client.Close()
+		return nil
+	}
+	channel, err := a.checkChannel(ctx, &r)
+	if err != nil || !moved {
+		return err
+	}
+	keys, err := fernetKeys(r)
+	if err != nil {
+		return err
+	}
+	check, checked := room.ParseCheck(channel.Metadata)
+	if checked && slices.ContainsFunc(keys, func(k fernet.Key) bool { return check.Opens(k) }) {
+		return nil
+	}
+	rows, err := a.newestRows(ctx, r, trialRows)
+	if err != nil {
+		return err
+	}
+	messages, findings, err := openRows(r, keys, rows)
+	switch {
+	case err != nil || len(messages) > 0:
+		return err
+	case findings.NotOurs > 0:
+		err = errNoKey
+	case checked:
+		err = errNoCheck
+	default:
+		a.say("nothing is there yet, so whether it is the same room was not checked")
+		return nil
+	}
+	return hint(fmt.Errorf("channel %d at %s is another room's: %w", r.Channel, screen.Line(r.Relay), err),
+		"nothing was changed; a room keeps its channel's number when it moves to another relay")
+}
+
+// tellRoom prints a room as "rooms" lists it, or says what became of it.
+func (a *app) tellRoom(r keyring.Room, done string, asJSON bool) error {
+	if asJSON {
+		keys, err := a.openKeyring()
+		if err != nil {
+			return err
+		}
+		defer keys.Close()
+		return a.printJSON(listed(r, keys.Default()))
+	}
+	a.say("%s", done)
+	return nil
+}
+
+func (a *app) roomsRenameCommand() *cobra.Command {
+	asJSON := false
+	cmd := &cobra.Command{
+		Use:   "rename ROOM NAME",
+		Short: "Give a room another name on this device",
+		Long: `rename gives a room another name on this device; the others do not see it. Its archive and its outbox stay what they
+are. A watch that is running has to be started again under the new name.`,
+		Example: "  fernpost rooms rename lab school",
+		Args:    cobra.ExactArgs(2),
+		RunE:    func(_ *cobra.Command, args []string) error { return a.renameRoom(args[0], args[1], asJSON) },
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the room as one JSON object")
+	return cmd
+}
+
+func (a *app) renameRoom(before, name string, asJSON bool) error {
+	r, err := a.loadRoom(before)
+	if err != nil {
+		return err
+	}
+	profile, err := passphrase.ParseProfile(r.Profile)
+	if err != nil {
+		return fmt.Errorf("room %s: %w", r.Name, err)
+	}
+	if profile.Salt.Kind == passphrase.SaltName {
+		return usagef("room %s keeps its name: its keys are made with it (salt=@name)", before)
+	}
+	if err := keyring.CheckName(name); err != nil {
+		return usageError{err}
+	}
+	keys, err := a.openKeyring()
+	if err != nil {
+		return err
+	}
+	defer keys.Close()
+	if err := keys.Rename(before, name); errors.Is(err, keyring.ErrExists) {
+		return usageError{err}
+	} else if err != nil {
+		return err
+	}
+	if r, err = keys.Load(name); err != nil {
+		return err
+	}
+	if a.config.Get("room") == before {
+		a.say("%s", a.style.warn("the setting \"room\" still names "+before+": change it in the settings' file, or FERNPOST_ROOM"))
+	}
+	return a.tellRoom(r, "room "+before+" is called "+name+" now", asJSON)
+}
+
+func (a *app) roomsDefaultCommand() *cobra.Command {
+	asJSON := false
+	cmd := &cobra.Command{
+		Use:   "default [ROOM]",
+		Short: "Choose the room that is meant without --room",
+		Long: `default chooses the room that commands use when none is named with --room; without an argument it prints which one that
+is. The setting "room" (FERNPOST_ROOM) goes before it.`,
+		Example: "  fernpost rooms default lab\n  fernpost rooms default",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return a.chooseRoom(args[0], asJSON)
+			}
+			r, err := a.loadRoom(a.config.Get("room"))
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.tellRoom(r, "", true)
+			}
+			_, err = fmt.Fprintln(a.stdout, r.Name)
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the room as one JSON object")
+	return cmd
+}
+
+func (a *app) chooseRoom(name string, asJSON bool) error {
+	r, err := a.loadRoom(name)
+	if err != nil {
+		return err
+	}
+	keys, err := a.openKeyring()
+	if err != nil {
+		return err
+	}
+	defer keys.Close()
+	if err := keys.SetDefault(name); err != nil {
+		return err
+	}
+	if set := a.config.Get("room"); set != "" && set != name {
+		a.say("%s", a.style.warn("the setting \"room\" names "+screen.Line(set)+" and goes before: change it in the settings' file, or FERNPOST_ROOM"))
+	}
+	return a.tellRoom(r, "without --room commands mean room "+name+" now", asJSON)
+}
+
+func (a *app) roomsRemoveCommand() *cobra.Command {
+	yes := false
+	cmd := &cobra.Command{
+		Use:   "remove ROOM",
+		Short: "Forget a room: its keys, archive and outbox on this device",
+		Long: `remove forgets a room on this device, after it has said what is lost and asked. The channel stays what it is, for the
+others and for whoever joins again with the passphrase.`,
+		Example: "  fernpost rooms remove lab\n  fernpost rooms remove lab --yes",
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.removeRoom(cmd.Context(), args[0], yes) },
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
+}
+
+func (a *app) removeRoom(ctx context.Context, name string, yes bool) error {
+	r, err := a.loadRoom(name)
+	if err != nil {
+		return err
+	}
+	a.say("what is lost on this device with room %s (channel %d at %s):", name, r.Channel, screen.Line(r.Relay))
+	for _, what := range a.whatIsLost(r) {
+		a.say("  %s", what)
+	}
+	if !yes {
+		switch ok, err := a.confirm(ctx, "Remove it?"); {
+		case err != nil:
+			return err
+		case !ok:
+			return hint(usagef("room %s is not removed", name), "say --yes to remove it without being asked")
+		}
+	}
+	// The keys go last: a removal that is killed can be begun again.
+	if err := a.removeFiles(ctx, r); err != nil {
+		return err
+	}
+	keys, err := a.openKeyring()
+	if err != nil {
+		return err
+	}
+	defer keys.Close()
+	if err := keys.Remove(name); err != nil {
+		return err
+	}
+	a.say("room %s is removed", name)
+	return nil
+}
+
+// whatIsLost says what only this device has of a room.
+func (a *app) whatIsLost(r keyring.Room) []string {
+	lost := []string{count(len(r.Keys), "key") + ", which the passphrases make anew"}
+	switch {
+	case r.WriteKey != "" && r.ReadKey != "":
+		lost = append(lost, "the channel's write key and read key")
+	case r.WriteKey != "":
+		lost = append(lost, "the channel's write key")
+	case r.ReadKey != "":
+		lost = append(lost, "the channel's read key")
+	}
+	if r.Identity != "" {
+		lost = append(lost, "the identity that signs in this room: you come back as somebody new")
+	}
+	dir, err := a.dataDir("archive")
+	if err == nil {
+		_, err = os.Stat(filepath.Join(dir, r.FilesName()+".db"))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return lost
+	}
+	lost = append(lost, "the archive: what was read, also what the relay shows no longer, and whose words you have compared")
+	waiting := 0
+	c, err := a.openConversation(r)
+	if err == nil {
+		waiting, err = c.Unposted()
+		err = errors.Join(err, c.close())
+	}
+	switch {
+	case err != nil:
+		lost = append(lost, "the outbox, which cannot be read: "+screen.Line(err.Error()))
+	case waiting > 0:
+		lost = append(lost, "the outbox: "+count(waiting, "entry")+" that the relay has not accepted; \"fernpost outbox\" lists them")
+	}
+	return lost
+}
+
+// removeFiles removes the archive of a room and its position.
+func (a *app) removeFiles(ctx context.Context, r keyring.Room) error {
+	state, err := a.dataDir("state")
+	if err != nil {
+		return err
+	}
+	positions, err := archive.Open(state)
+	if err != nil {
+		return err
+	}
+	defer positions.Close()
+	if err := positions.Remove(r.FilesName()); err != nil {
+		return err
+	}
+	dir, err := a.dataDir("archive")
+	if err != nil {
+		return err
+	}
+	return archive.RemoveRoom(ctx, dir, r.FilesName())
+}
+
+// checkFields refuses what are no fields of a channel.
+func checkFields(fields []int) error {
+	for i, n := range fields {
+		if n < 1 || n > thingspeak.FieldCount || slices.Contains(fields[:i], n) {
+			return usagef("--fields: want different numbers from 1 to %d", thingspeak.FieldCount)
+		}
+	}
+	return nil
+}
