@@ -132,7 +132,7 @@ func TestNoKeyInAnyOutput(t *testing.T) {
 	relay := relaytest.New(t)
 	ana := newDevice(t, relay)
 	channel := ana.makeRoom(plainText)
-	ana.must("join", "other", "--channel", fmt.Sprint(channel))
+	ana.must("join", "other", "--channel", fmt.Sprint(channel), "--profile", plainText)
 	key := func(text string) string {
 		file := filepath.Join(t.TempDir(), "key")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
