@@ -48,6 +48,8 @@ type app struct {
 	timeout time.Duration // how long a relay may be silent
 	budget  readBudget    // how much a reading may bring
 
+	noHelp error // help was asked for about a command that does not exist
+
 	printing   sync.Mutex   // held while an object is printed: that the relay is slow is said from elsewhere
 	slowEvents bool         // --json prints events, of which one says that the relay is slow
 	slowSaid   atomic.Int64 // when that was said in a line, in Unix nanoseconds: two slow calls may end at once
@@ -85,6 +87,9 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err = a.noHelp
+	}
 	if err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err() // whatever failed, it failed because the user stopped it
@@ -146,6 +151,7 @@ Start with "fernpost demo".`,
 	)
 	root.AddCommand(helpTopics()...)
 	wrapArgs(root)
+	a.explainItself(root)
 	return root
 }
 
@@ -192,6 +198,9 @@ func defaultDuration(key string) time.Duration {
 func wrapArgs(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if cmd.HasSubCommands() && len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
 			if err := check(cmd, args); err != nil {
 				return hint(usageError{err}, "see \"%s --help\"", cmd.CommandPath())
 			}

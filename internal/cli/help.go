@@ -1,6 +1,12 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fernpost/fernpost/internal/screen"
+)
 
 const profilesHelp = `A profile says how a passphrase becomes a Fernet key and how tokens are written.
 
@@ -58,4 +64,83 @@ func helpTopics() []*cobra.Command {
 		{Use: "secrets", Short: "Where passphrases and keys come from and are kept", Long: secretsHelp},
 		{Use: "profiles", Short: "How a passphrase becomes a key", Long: profilesHelp},
 	}
+}
+
+// helpWidth is how many columns the help takes; what stands indented is left as it is.
+const helpWidth = 80
+
+// explainItself makes help fit a terminal, and an error of asking for help about what does not exist.
+func (a *app) explainItself(root *cobra.Command) {
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
+	usual := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		// Cobra comes here before it looks at arguments, also for a command that does nothing by itself.
+		if left := cmd.Flags().Args(); cmd.HasSubCommands() && len(left) > 0 {
+			a.noHelp = unknownCommand(cmd, left[0])
+			return
+		}
+		cmd.Long = fill(cmd.Long, helpWidth)
+		usual(cmd, args)
+	})
+	root.InitDefaultHelpCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "help" {
+			c.Example = "  fernpost help init\n  fernpost help exit-codes"
+			c.Run, c.RunE = nil, func(_ *cobra.Command, args []string) error {
+				about, left, err := root.Find(args)
+				if err != nil || about.HasSubCommands() && len(left) > 0 {
+					return unknownCommand(about, left[0])
+				}
+				about.InitDefaultHelpFlag()
+				return about.Help()
+			}
+		}
+	}
+}
+
+// unknownCommand says what there is in place of a command that is not.
+func unknownCommand(parent *cobra.Command, name string) error {
+	var all []string
+	for _, c := range parent.Commands() {
+		if c.IsAvailableCommand() {
+			all = append(all, c.Name())
+		}
+	}
+	parent.SuggestionsMinimumDistance = 2
+	there := "there are " + strings.Join(all, ", ")
+	if like := parent.SuggestionsFor(name); len(like) > 0 {
+		there = "did you mean " + strings.Join(like, " or ") + "? " + there
+	}
+	return hint(usagef("unknown command %q for %q", screen.Line(name), parent.CommandPath()), "%s", there)
+}
+
+// fill lays the lines of each paragraph out anew in so many columns, apart from those that begin with a blank.
+func fill(text string, width int) string {
+	var b strings.Builder
+	column := 0 // 0 at the beginning of a line
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		if line == "" || line[0] == ' ' {
+			if column > 0 {
+				b.WriteByte('\n')
+			}
+			column = 0
+			b.WriteString(line + "\n")
+			continue
+		}
+		for word := range strings.FieldsSeq(line) {
+			n := len([]rune(word))
+			switch {
+			case column > 0 && column+1+n > width:
+				b.WriteByte('\n')
+				column = 0
+			case column > 0:
+				b.WriteByte(' ')
+				column++
+			}
+			b.WriteString(word)
+			column += n
+		}
+	}
+	return strings.TrimRight(b.String(), "\n")
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"github.com/fernpost/fernpost/internal/passphrase"
 )
 
@@ -47,5 +49,46 @@ func TestEverySettingOfAProfileIsInHelp(t *testing.T) {
 		if _, err := passphrase.ParseProfile(e); err != nil {
 			t.Errorf("%s: %v", e, err)
 		}
+	}
+}
+
+// Help was laid out for 120 columns. What stands indented, such as tables, is left as it is.
+func TestHelpFits80Columns(t *testing.T) {
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		if !c.IsAdditionalHelpTopicCommand() {
+			var out strings.Builder
+			c.SetOut(&out)
+			if err := c.Help(); err != nil {
+				t.Fatal(err)
+			}
+			text, examples, _ := strings.Cut(out.String(), "\nExamples:\n")
+			_, flags, _ := strings.Cut(examples, "\nFlags:\n")
+			for line := range strings.Lines(text) {
+				if len([]rune(line)) > helpWidth+1 && line[0] != ' ' && !strings.HasPrefix(line, "Use \"") {
+					t.Errorf("%s: %q", c.CommandPath(), line)
+				}
+			}
+			for line := range strings.Lines(flags) {
+				if len([]rune(line)) > helpWidth+1 {
+					t.Errorf("%s: %q", c.CommandPath(), line)
+				}
+			}
+		}
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk((&app{status: &statusLine{}}).rootCommand())
+}
+
+func TestFillKeepsWhatIsIndented(t *testing.T) {
+	const text = "one two\nthree four\n\n  a table    stays\nfive:\n  six seven eight nine"
+	const want = "one two\nthree four\n\n  a table    stays\nfive:\n  six seven eight nine"
+	if got := fill(text, 11); got != want {
+		t.Errorf("fill = %q", got)
+	}
+	if got := fill("one two\nthree four", 80); got != "one two three four" {
+		t.Errorf("fill = %q", got)
 	}
 }

@@ -48,7 +48,8 @@ func NewCommand() *cobra.Command {
 ThingSpeak work with it when they are given its address. It keeps everything in one directory, and what it has
 answered is on disk.
 
-The first line on standard output is "listening on http://HOST:PORT", or https with --tls-cert and --tls-key. A
+The first line on standard output is "listening on http://HOST:PORT", or https with --tls-cert and --tls-key; where it
+serves on all addresses of the machine, HOST is the one by which other machines most likely reach it. A
 browser that is sent there finds a page, and one for each public channel.
 
 SIGINT or SIGTERM stops it: /readyz says 503, nothing more is accepted, and what is under way has ten seconds to
@@ -252,13 +253,20 @@ func greet(w io.Writer, r *Running, o *Options) {
 	if r.URL() != "http://"+DefaultListen {
 		where = " --relay " + r.URL()
 	}
+	if more := r.URLs()[1:]; len(more) > 0 {
+		fmt.Fprintf(w, "also reached at %s, and on this machine by 127.0.0.1\n", strings.Join(more, ", "))
+	}
+	userKey := ""
+	if !o.Open && !r.Loopback() {
+		userKey = " --user-key-file FILE"
+	}
 	fmt.Fprintf(w, `
 Next, in another terminal:
-  fernpost init lab%s
+  fernpost init lab%s%s
   fernpost send --room lab 'hello'
   curl '%s/channels/CHANNEL/feeds.csv'
 
-`, where, r.URL())
+`, where, userKey, r.URL())
 	if o.Open {
 		fmt.Fprintf(w, "note: --open: everybody who reaches this relay can create channels\n")
 	} else if !r.Loopback() {

@@ -11,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -189,13 +191,21 @@ func newServer(log *slog.Logger, h http.Handler) *http.Server {
 	}
 }
 
-// URL is the relay's address as this machine reaches it, without a slash at the end.
-func (r *Running) URL() string {
+// URL is the relay's address, without a slash at the end: one that other machines reach, if there is any.
+func (r *Running) URL() string { return r.URLs()[0] }
+
+// URLs are all addresses that the relay is reached by, the likeliest first. Of a relay for all addresses of the machine
+// that are those of its network interfaces, and its own only if it has none.
+func (r *Running) URLs() []string {
 	scheme := "http://"
 	if r.encrypted {
 		scheme = "https://"
 	}
-	return scheme + reachable(r.listener.Addr())
+	var all []string
+	for _, a := range reachable(r.listener.Addr()) {
+		all = append(all, scheme+a)
+	}
+	return all
 }
 
 // MetricsURL is the address of the metrics alone, empty without one.
@@ -203,19 +213,46 @@ func (r *Running) MetricsURL() string {
 	if r.opsListener == nil {
 		return ""
 	}
-	return "http://" + reachable(r.opsListener.Addr())
+	return "http://" + reachable(r.opsListener.Addr())[0]
 }
 
-// reachable is HOST:PORT as this machine connects to it.
-func reachable(a net.Addr) string {
-	host, port, err := net.SplitHostPort(a.String())
-	if err != nil {
-		return a.String()
+// reachable returns each HOST:PORT by which a listener is reached.
+func reachable(a net.Addr) []string {
+	at, ok := a.(*net.TCPAddr)
+	if !ok || !at.IP.IsUnspecified() {
+		return []string{a.String()}
 	}
-	if ip := net.ParseIP(host); ip.IsUnspecified() {
-		host = "127.0.0.1"
+	port := strconv.Itoa(at.Port)
+	var hosts []string
+	for _, ip := range ownAddresses() {
+		hosts = append(hosts, net.JoinHostPort(ip.String(), port))
 	}
-	return net.JoinHostPort(host, port)
+	if len(hosts) == 0 {
+		hosts = append(hosts, net.JoinHostPort("127.0.0.1", port))
+	}
+	return hosts
+}
+
+// ownAddresses returns the IPv4 addresses of this machine's network interfaces, the one that leads outside first.
+func ownAddresses() []net.IP {
+	var own []net.IP
+	// Nothing is sent: the system only looks up which way it would go.
+	if c, err := net.Dial("udp4", "192.0.2.1:9"); err == nil {
+		own = append(own, c.LocalAddr().(*net.UDPAddr).IP)
+		c.Close()
+	}
+	addresses, _ := net.InterfaceAddrs()
+	for _, a := range addresses {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil {
+			own = append(own, n.IP)
+		}
+	}
+	seen := map[string]bool{}
+	return slices.DeleteFunc(own, func(ip net.IP) bool {
+		again := seen[ip.String()]
+		seen[ip.String()] = true
+		return again || !ip.IsGlobalUnicast()
+	})
 }
 
 // Place tells where everything is kept: a directory, or a database and its servers.
