@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,12 +126,12 @@ func (f *orderedFeed) compare(t *testing.T, r *relay.Relay, channel int64, rando
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := ""
+		var text strings.Builder
 		for i := range want {
-			text += string(thingspeak.AppendCSVRow(nil, &want[i], columns.Fields, false, false, nil))
+			text.WriteString(string(thingspeak.AppendCSVRow(nil, &want[i], columns.Fields, false, false, nil)))
 		}
-		if got := string(lines[0]) + string(lines[1]); got != text {
-			t.Fatalf("lines of %+v of %v are\n%swant\n%s", w, f.entries, got, text)
+		if got := string(lines[0]) + string(lines[1]); got != text.String() {
+			t.Fatalf("lines of %+v of %v are\n%swant\n%s", w, f.entries, got, text.String())
 		}
 	}
 }
