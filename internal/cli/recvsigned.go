@@ -46,6 +46,9 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 		if err := c.tellStanding(o.asJSON); err != nil {
 			return err
 		}
+		if err := c.tellNotReadBack(readErr == nil && c.cut == "", o.asJSON); err != nil {
+			return err
+		}
 	}
 	if err := c.tellWaiting(arrivals.Waiting, o.asJSON); err != nil {
 		return err
@@ -274,6 +277,26 @@ func (c *conversation) tellStanding(asJSON bool) error {
 	c.tally.others += n
 	text := fmt.Sprintf("%s from before still %s; \"fernpost verify\" lists what is wrong", count(n, "finding"), stand)
 	return c.printTold(findingJSON{Finding: "told before", Text: text, Count: &n}, wrong, asJSON)
+}
+
+// tellNotReadBack tells of our own messages that the relay has accepted and not shown: if all was read a moment ago, also
+// of those above what it shows.
+func (c *conversation) tellNotReadBack(all, asJSON bool) error {
+	queue, err := c.NotReadBack()
+	if err != nil {
+		return err
+	}
+	last := c.news.Position.Last
+	for i := range queue {
+		q := &queue[i]
+		if !all && q.Entry > last {
+			continue
+		}
+		if err := c.tellUnshown(c.OwnName(), q, last, asJSON); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // tellWaiting tells what may still come.

@@ -33,9 +33,12 @@ func (a *app) verifyCommand() *cobra.Command {
 		Short: "Check a room's whole history and print a digest to compare",
 		Long: `verify reads the whole feed afresh, from the relay or with --csv from a file, checks every signature and every
 number, and prints what it finds: forged, missing, forked or incomplete messages, with their entries, and entries that
-were not shown. From the relay it also tells which messages this device has read that are not there any more. It ends
-with a verdict and a digest of the conversation in six words. Two people who read the same words to each other were
-shown the same conversation, to the letter and in the same order. If one of them has read further, --until checks and
+were not shown. From the relay it also tells what this device holds otherwise: messages that are not there any more or
+stand elsewhere, messages of your own that were accepted and are not shown, and what was told before and still stands.
+
+It ends with a verdict and a digest, in six words, of what the relay shows now. Two people who read the same words to
+each other are shown the same conversation by verify, to the letter and in the same order; recv and watch show what this
+device holds, which is the same unless verify tells otherwise. If one of them has read further, --until checks and
 compares what both have.
 
 The exit code is 7 if something is wrong, 3 if nothing is but something waits or could not be judged, and 6 if no key
@@ -103,7 +106,7 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 		return err
 	}
 	if o.csv.name == "" { // a file may well be older than what was read
-		if err := a.tellWithheld(r, &report, o); err != nil {
+		if err := a.tellComparison(r, &report, rows.highest(), o); err != nil {
 			return err
 		}
 	}
@@ -170,33 +173,34 @@ func (a *app) readWholeCSV(
 	return end, view, err
 }
 
-// withheld returns what this device has read that the relay does not show.
-func (a *app) withheld(r keyring.Room, report *room.Report, until int64) (all []room.Withheld, err error) {
+// compare compares what this device holds with a report.
+func (a *app) compare(r keyring.Room, report *room.Report, until int64) (d room.Comparison, err error) {
 	dir, err := a.dataDir("archive")
 	if err != nil {
-		return nil, err
+		return d, err
 	}
 	store, err := archive.OpenRoom(dir, r.FilesName())
 	if err != nil {
-		return nil, err
+		return d, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	keys, err := fernetKeys(r)
 	if err != nil {
-		return nil, err
+		return d, err
 	}
 	// Opening the room reads through what an older version has kept.
 	salt := record.Salt(passphrase.RoomSalt(r.Channel))
-	if _, err := room.Open(store, room.Options{Keys: keys, Salt: salt, Fields: r.Fields}); err != nil {
-		return nil, err
+	c, err := room.Open(store, room.Options{Keys: keys, Salt: salt, Fields: r.Fields})
+	if err != nil {
+		return d, err
 	}
-	return report.Withheld(store, until)
+	return c.Compare(report, until)
 }
 
-// tellWithheld tells what this device has read that the relay does not show. Where the archive cannot be used, what was
-// found without it stands, and that nothing was compared is told.
-func (a *app) tellWithheld(r keyring.Room, report *room.Report, o verifyOptions) error {
-	all, err := a.withheld(r, report, o.until)
+// tellComparison tells where what this device holds differs from what the relay shows, up to its entry last. Where the
+// archive cannot be used, what was found without it stands, and that nothing was compared is told.
+func (a *app) tellComparison(r keyring.Room, report *room.Report, last int64, o verifyOptions) error {
+	d, err := a.compare(r, report, o.until)
 	if err != nil {
 		text := "what this device has read before could not be compared with it: " + err.Error()
 		if next := nextStep(err); next != "" {
@@ -204,25 +208,83 @@ func (a *app) tellWithheld(r keyring.Room, report *room.Report, o verifyOptions)
 		}
 		return a.tell(findingJSON{Finding: "not compared", Text: text}, o.asJSON)
 	}
-	for i := range all {
-		w := &all[i]
-		text := fmt.Sprintf("not there any more: %s from %s that this device has read (%s)",
-			count(int(w.Last-w.First)+1, "message"), w.Name, record.Numbers(w.Name, w.First, w.Last))
-		f := findingJSON{
-			Finding: "withheld", Text: text, Author: &w.Name, Key: &w.Author, Number: &w.First, Last: &w.Last,
-		}
-		if w.Texts > 0 {
-			text = "not there any more: " + count(w.Texts, "unsigned text") + " that this device has read (among " +
-				record.Entries(w.FirstEntry, w.LastEntry) + ")"
-			f = findingJSON{
-				Finding: "withheld", Text: text, Count: &w.Texts, Entry: &w.FirstEntry, LastEntry: &w.LastEntry,
-			}
-		}
-		if err := a.tell(f, o.asJSON); err != nil {
+	other := false // than the digest is of
+	for i := range d.Differing {
+		other = other || d.Differing[i].FirstShown > 0
+		if err := a.tell(differingJSON(&d.Differing[i]), o.asJSON); err != nil {
 			return err
 		}
 	}
+	for i := range d.Unshown {
+		if err := a.tellUnshown(d.Own, &d.Unshown[i], last, o.asJSON); err != nil {
+			return err
+		}
+	}
+	stand := 0
+	for i := range d.Standing {
+		f := &d.Standing[i]
+		if weights[f.Kind.String()] != wrong {
+			continue
+		}
+		stand++
+		j := jsonOfFinding(f, false)
+		j.Text = "told before: " + j.Text
+		if j.Waiting = d.Behind; d.Behind { // what is not read yet may take it back
+			a.tally.unsure++
+		}
+		if err := a.tell(j, o.asJSON); err != nil {
+			return err
+		}
+	}
+	if stand > 0 && d.Behind {
+		a.say("this device has not read all that the relay shows: \"fernpost recv\" does, and tells what is true no longer")
+	}
+	if other {
+		a.say("the digest is of what the relay shows now, not of the order in which \"recv\" and \"watch\" show it here")
+	}
 	return nil
+}
+
+func differingJSON(d *room.Differing) findingJSON {
+	messages := int(d.Last-d.First) + 1
+	what := record.Numbers(d.Name, d.First, d.Last)
+	f := findingJSON{
+		Finding: "withheld", Author: &d.Name, Key: &d.Author, Number: &d.First, Last: &d.Last,
+		Text: "not there any more: " + count(messages, "message") + " from " + d.Name + " that this device has read (" + what + ")",
+	}
+	if d.Texts > 0 {
+		what = count(d.Texts, "unsigned text")
+		f = findingJSON{
+			Finding: "withheld", Count: &d.Texts, Entry: &d.FirstEntry, LastEntry: &d.LastEntry,
+			Text: "not there any more: " + what + " that this device has read (among " + record.Entries(d.FirstEntry, d.LastEntry) + ")",
+		}
+	}
+	held, shown := record.Entries(d.FirstEntry, d.LastEntry), record.Entries(d.FirstShown, d.LastShown)
+	switch {
+	case d.FirstShown == 0:
+		return f
+	case held == shown:
+		f.Text = fmt.Sprintf("this device holds %s of %s elsewhere among the others than the relay shows it", what, held)
+	default:
+		f.Text = fmt.Sprintf("this device holds %s in %s, the relay shows it in %s", what, held, shown)
+	}
+	f.Finding, f.Entry, f.LastEntry = "moved", &d.FirstShown, &d.LastShown
+	return f
+}
+
+// tellUnshown tells of a message of our own that the relay has accepted and, up to its entry last, does not show.
+func (a *app) tellUnshown(own string, q *room.Queued, last int64, asJSON bool) error {
+	what := record.Numbers(own, q.Number, q.Number)
+	f := findingJSON{
+		Finding: "not shown", Author: &own, Number: &q.Number, Last: &q.Number, Entry: &q.Entry, LastEntry: &q.Entry,
+		Text: fmt.Sprintf("the relay has accepted %s as entry %d, and does not show it", what, q.Entry),
+	}
+	if q.Entry > last { // it may be slow
+		f.Waiting = true
+		a.tally.unsure++
+		f.Text = fmt.Sprintf("the relay has accepted %s as entry %d, and shows no entry above %d", what, q.Entry, last)
+	}
+	return a.tell(f, asJSON)
 }
 
 // rowNumbers are the numbers of the rows that were read.

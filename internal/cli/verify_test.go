@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/fernet"
@@ -316,4 +317,128 @@ func TestVerifyWithoutAnArchiveHasAVerdict(t *testing.T) {
 	if got := ana.stderr.String(); !strings.Contains(got, "could not be compared") {
 		t.Errorf("says %q", got)
 	}
+}
+
+// liedTo makes a room in which ana and cy write by turns, and a device that reads it.
+func liedTo(t *testing.T) (class *class, ana, cy, reader *device) {
+	class = newClass(t, relaytest.InBubble(t))
+	ana, cy, reader = class.device("127.0.0.1"), class.device("127.0.0.1"), class.device("localhost")
+	channel := fmt.Sprint(ana.makeRoom(signedText))
+	cy.env["FERNPOST_WRITE_KEY"] = ana.writeKey()
+	ana.must("identity", "name", "ana")
+	cy.must("identity", "name", "cy")
+	cy.must("join", "lab", "--channel", channel, "--profile", signedText)
+	reader.must("join", "lab", "--channel", channel, "--profile", signedText)
+	for i, d := range []*device{ana, cy, ana, cy, ana} {
+		d.must("send", fmt.Sprint("line ", i+1))
+		time.Sleep(20 * time.Second)
+	}
+	return class, ana, cy, reader
+}
+
+// renumber shows rows under other numbers, or not at all under 0.
+func renumber(to map[string]string) relaytest.Fault {
+	return relaytest.RewriteRows(func(row string) string {
+		c := strings.SplitN(row, ",", 3)
+		if len(c) < 3 {
+			return row
+		}
+		switch n, ok := to[c[1]]; {
+		case ok && n == "0":
+			return ""
+		case ok:
+			c[1] = n
+		}
+		return strings.Join(c, ",")
+	})
+}
+
+// A device that was shown a message in another place for once shows it there for good, and verify called its digest the
+// same as everybody's, with nothing wrong.
+func TestVerifyTellsOfAnotherOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		class, _, cy, reader := liedTo(t)
+		class.relay.Inject(renumber(map[string]string{"5": "3"}))
+		reader.run("recv")
+		class.relay.Inject(nil)
+		reader.run("recv")
+		reader.exits(exitFindings, "verify")
+		const want = "this device holds ana 3 in entry 3, the relay shows it in entry 5\n"
+		if got := reader.stderr.String(); !strings.Contains(got, want) || !strings.Contains(got, "the digest is of what the relay shows now") {
+			t.Errorf("says\n%s", got)
+		}
+		reader.exits(exitDone, "verify", "--until", "2")
+		cy.must("recv", "--strict")
+		cy.must("verify")
+	})
+}
+
+// After a clear that was none, what was hidden meanwhile stands last for good, and recv named findings that verify did
+// not list.
+func TestVerifyListsWhatStillStands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		class, ana, _, reader := liedTo(t)
+		hideFourth := relaytest.RewriteRows(func(row string) string {
+			if c := strings.SplitN(row, ",", 3); len(c) > 2 && c[1] == "4" {
+				return ""
+			}
+			return row
+		})
+		class.relay.Inject(hideFourth)
+		reader.run("recv")
+		class.relay.Inject(relaytest.RewriteRows(func(row string) string {
+			if strings.HasPrefix(row, "created_at") {
+				return row
+			}
+			return ""
+		}))
+		for range 3 {
+			reader.run("recv")
+			time.Sleep(time.Minute)
+		}
+		class.relay.Inject(hideFourth)
+		reader.run("recv")
+		class.relay.Inject(nil)
+		reader.run("recv")
+		ana.must("send", "and another")
+		reader.run("recv", "--strict")
+		if got := reader.stderr.String(); !strings.Contains(got, "1 finding from before still stands; \"fernpost verify\" lists") {
+			t.Errorf("recv says\n%s", got)
+		}
+		reader.exits(exitFindings, "verify")
+		for _, want := range []string{
+			"told before: the channel was cleared, or the relay lost its entries\n",
+			"this device holds cy 2 of entry 4 elsewhere among the others than the relay shows it\n",
+		} {
+			if got := reader.stderr.String(); !strings.Contains(got, want) {
+				t.Errorf("verify says\n%s\nand not %q", got, want)
+			}
+		}
+	})
+}
+
+// A message that the relay has accepted and does not show counted for nothing.
+func TestAcceptedAndNotShownIsNoGoodVerdict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		class, ana, cy, _ := liedTo(t)
+		class.relay.Inject(relaytest.On("POST /update", relaytest.Answer(http.StatusOK, "text/plain", "6")))
+		ana.must("send", "lost")
+		class.relay.Inject(nil)
+		for _, command := range [][]string{{"recv", "--strict"}, {"verify"}, {"verify", "--json"}} {
+			ana.exits(exitPartly, command...)
+			said := ana.stdout.String() + ana.stderr.String()
+			if !strings.Contains(said, "has accepted ana 4 as entry 6, and shows no entry above 5") {
+				t.Errorf("%q says\n%s", command, said)
+			}
+		}
+		time.Sleep(20 * time.Second)
+		cy.must("send", "the sixth is mine")
+		for _, command := range [][]string{{"recv", "--strict"}, {"verify"}, {"watch", "--strict", "--from-start", "--messages", "1"}} {
+			ana.exits(exitFindings, command...)
+			if got := ana.stderr.String(); !strings.Contains(got, "has accepted ana 4 as entry 6, and does not show it") {
+				t.Errorf("%q says\n%s", command, got)
+			}
+		}
+		ana.exits(exitDone, "verify", "--until", "5")
+	})
 }

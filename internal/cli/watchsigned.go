@@ -64,6 +64,9 @@ func (a *app) watchSigned(ctx context.Context, r keyring.Room, o watchOptions) (
 			if err := c.tellStanding(o.asJSON); err != nil {
 				return false, err
 			}
+			if err := c.tellNotReadBack(false, o.asJSON); err != nil { // what was sent just now is not due
+				return false, err
+			}
 		}
 		return arrivals.Entries > 0, readErr
 	})

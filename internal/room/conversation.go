@@ -93,14 +93,16 @@ func Open(store Store, o Options) (*Conversation, error) {
 	return c, nil
 }
 
-// OwnNumber writes one of our own numbers as readers see it: "ana 3", with the tag where there is no nickname.
-func (c *Conversation) OwnNumber(n uint32) string {
-	name := c.o.Nick
-	if name == "" {
-		name = c.own.Tag().Name()
+// OwnName is how readers know us: the nickname, or the tag where there is none.
+func (c *Conversation) OwnName() string {
+	if c.o.Nick == "" {
+		return c.own.Tag().Name()
 	}
-	return record.Numbers(name, n, n)
+	return c.o.Nick
 }
+
+// OwnNumber writes one of our own numbers as readers see it: "ana 3".
+func (c *Conversation) OwnNumber(n uint32) string { return record.Numbers(c.OwnName(), n, n) }
 
 // prepare checks the options.
 func (c *Conversation) prepare() error {

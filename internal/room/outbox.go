@@ -3,6 +3,7 @@ package room
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/record"
@@ -72,6 +73,12 @@ func (c *Conversation) OnTheirWay() ([]Item, error) {
 		return nil, fmt.Errorf("reading the outbox: %w", err)
 	}
 	return items, nil
+}
+
+// NotReadBack returns the messages that the relay has accepted as a whole and that were not read back, in order.
+func (c *Conversation) NotReadBack() ([]Queued, error) {
+	all, err := c.Outbox()
+	return slices.DeleteFunc(all, func(q Queued) bool { return q.Sent != kept.Accepted }), err
 }
 
 func (c *Conversation) queued(o *kept.Own) (Queued, error) {

@@ -1,0 +1,201 @@
+package room
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/fernpost/fernpost/internal/record"
+)
+
+// Comparison is what this device holds and a [Report] does not show so.
+type Comparison struct {
+	// Differing are records that the relay does not show any more, or shows elsewhere.
+	Differing []Differing
+	// Unshown are our own messages that the relay has accepted and does not show, and Own is how we are called.
+	Unshown []Queued
+	Own     string
+	// Standing are findings of the archive that hold and are not among those of the report: of what a relay has done that
+	// its present answer does not show. Behind means that the relay shows lines that are not held yet, so that the next
+	// reading may take some of them back.
+	Standing []record.Finding
+	Behind   bool
+}
+
+// Differing are records of one author, with consecutive numbers, that this device holds in one place and the relay
+// shows in another, or not any more; or such tokens that nobody has signed.
+type Differing struct {
+	Author record.PublicKey
+	// Name is how the author is known; it is a peer's word.
+	Name        string
+	First, Last uint32
+	// Texts counts the tokens; then the author does not count.
+	Texts int
+	// FirstEntry and LastEntry are among which entries they are held, and FirstShown and LastShown among which the relay
+	// shows them; both zero if it does not.
+	FirstEntry, LastEntry int64
+	FirstShown, LastShown int64
+}
+
+// Compare compares what is held with what the whole feed shows, as a report tells. With until above 0 no entry above it
+// counts.
+func (c *Conversation) Compare(r *Report, until int64) (d Comparison, err error) {
+	state, err := c.store.State()
+	if err != nil {
+		return d, fmt.Errorf("comparing with what is held: %w", err)
+	}
+	names := namesOf(c.store)
+	d.Own = names.Of(state.Own)
+	if d.Differing, d.Behind, err = c.differing(r, until, state.Clears); err != nil {
+		return d, err
+	}
+	for i := range d.Differing {
+		if w := &d.Differing[i]; w.Texts == 0 {
+			w.Name = names.Of(w.Author)
+		}
+	}
+	queue, err := c.NotReadBack()
+	if err != nil {
+		return d, err
+	}
+	for i := range queue {
+		if q := &queue[i]; (until == 0 || q.Entry <= until) && !r.shows(state.Own, q.Number) {
+			d.Unshown = append(d.Unshown, *q)
+		}
+	}
+	found := make(map[record.FindingID]bool, len(r.Found))
+	for i := range r.Found {
+		found[r.Found[i].ID()] = true
+	}
+	all, err := c.Standing()
+	if err != nil {
+		return d, err
+	}
+	for i := range all {
+		f := &all[i]
+		id := f.ID()
+		if id.At.Clear = 0; !found[id] && (until == 0 || f.At.Entry <= until) { // a report knows of no clears
+			d.Standing = append(d.Standing, *f)
+		}
+	}
+	return d, names.Err()
+}
+
+// shows reports whether a record is among the lines.
+func (r *Report) shows(author record.PublicKey, number uint32) bool {
+	return slices.ContainsFunc(r.Lines, func(h record.Held) bool { return h.Author == author && h.Number == number })
+}
+
+// differing compares the lines, and reports whether the report has some that are not held.
+func (c *Conversation) differing(r *Report, until int64, clears uint32) (all []Differing, behind bool, err error) {
+	type name struct {
+		author record.PublicKey
+		number uint32
+		hash   record.Hash
+	}
+	lines := make(map[name]*record.Held, len(r.Lines))
+	for i := range r.Lines {
+		h := &r.Lines[i]
+		lines[name{h.Author, h.Number, h.Hash}] = h
+	}
+	var differ, same []pair
+	held := 0
+	err = c.store.Records(func(h record.Held) error {
+		p := pair{held: h, shown: lines[name{h.Author, h.Number, h.Hash}]}
+		if p.held.Cells = nil; p.shown != nil {
+			held++
+		}
+		switch {
+		case p.shown == nil && until > 0 && h.At.Entry > until:
+		case p.shown == nil, h.At.Clear == clears && h.At.Entry != p.shown.At.Entry:
+			differ = append(differ, p)
+		default:
+			same = append(same, p)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("comparing with what is held: %w", err)
+	}
+	return grouped(append(differ, outOfOrder(same)...)), held < len(lines), nil
+}
+
+// pair is a record as it is held, and as a report has it; nil if it has not.
+type pair struct {
+	held  record.Held
+	shown *record.Held
+}
+
+// entry is where the report has it, 0 if it has not.
+func (p *pair) entry() int64 {
+	if p.shown == nil {
+		return 0
+	}
+	return p.shown.At.Entry
+}
+
+// outOfOrder returns those that stand elsewhere among the others than they are held: as few as can be. They are in one
+// entry, where only the field differs, or what was held before a clear is shown again.
+func outOfOrder(all []pair) (out []pair) {
+	slices.SortFunc(all, func(a, b pair) int { return a.shown.Compare(b.shown) })
+	// ends[n] ends the run of n + 1 that ascend as they are held and that ends lowest, and before leads back in it.
+	var ends []int
+	before := make([]int, len(all))
+	for i := range all {
+		n, _ := slices.BinarySearchFunc(ends, i, func(end, i int) int { return all[end].held.Compare(&all[i].held) })
+		if before[i] = -1; n > 0 {
+			before[i] = ends[n-1]
+		}
+		if n == len(ends) {
+			ends = append(ends, i)
+		} else {
+			ends[n] = i
+		}
+	}
+	stays := -1
+	if len(ends) > 0 {
+		stays = ends[len(ends)-1]
+	}
+	for i := range slices.Backward(all) {
+		if i == stays {
+			stays = before[i]
+			continue
+		}
+		out = append(out, all[i])
+	}
+	return out
+}
+
+// grouped takes together what one author wrote one after the other.
+func grouped(pairs []pair) (all []Differing) {
+	slices.SortFunc(pairs, func(a, b pair) int {
+		return cmp.Or(bytes.Compare(a.held.Author[:], b.held.Author[:]), cmp.Compare(min(a.entry(), 1), min(b.entry(), 1)),
+			cmp.Compare(a.held.Number, b.held.Number), a.held.Compare(&b.held))
+	})
+	for i := range pairs {
+		p := &pairs[i]
+		h := &p.held
+		d := Differing{Author: h.Author, First: h.Number, Last: h.Number, LastEntry: h.At.Entry, FirstEntry: h.At.Entry}
+		d.FirstShown, d.LastShown = p.entry(), p.entry()
+		if h.Author.IsZero() {
+			d.Texts = 1
+		}
+		if n := len(all) - 1; n < 0 || !all[n].take(&d) {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// take adds what follows on it, and reports whether it does.
+func (d *Differing) take(next *Differing) bool {
+	if d.Author != next.Author || next.First > d.Last+1 || (d.FirstShown == 0) != (next.FirstShown == 0) {
+		return false
+	}
+	d.Last = next.Last
+	d.Texts += next.Texts
+	d.FirstEntry, d.LastEntry = min(d.FirstEntry, next.FirstEntry), max(d.LastEntry, next.LastEntry)
+	d.FirstShown, d.LastShown = min(d.FirstShown, next.FirstShown), max(d.LastShown, next.LastShown)
+	return true
+}
