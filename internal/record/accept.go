@@ -23,9 +23,9 @@ func (s *session) accept(k *candidate) {
 	a := s.author(k.author)
 	n := k.number
 	rows := s.records(a, n)
-	if i := slices.IndexFunc(rows.rows, func(h Held) bool { return h.Hash == k.hash }); i >= 0 {
+	if i := rows.find(k.hash); i >= 0 {
 		s.result.Repeats++ // with another signature: otherwise its cells would have been known
-		s.signedAgain(k, a, rows, &rows.rows[i])
+		s.signedAgain(k, a, rows, i)
 		return
 	}
 	s.use(k)
@@ -38,18 +38,18 @@ func (s *session) accept(k *candidate) {
 	if k.previous().IsZero() != (n == 1) {
 		s.tell(s.finding(Malformed, a, n, k.at.Place))
 	}
-	base := a.Base
+	base, nick := a.Base, rows.nick()
 	s.hold(a, rows, h)
-	s.rename(a, n)
+	s.rename(a, n, nick)
 	s.answer(a, n, base == 0 || n < base)
 	if d, ok := r.Body.(Device); ok {
 		s.device(&r, d)
 	}
 	m.Name = s.label(a.Key, r.Nick)
 	m.Behind = s.arrange(a, n)
-	s.previous(a, n)
+	s.previous(a, n, rows.rows[len(rows.rows)-1:])
 	if a.holds(n + 1) {
-		s.previous(a, n+1)
+		s.previous(a, n+1, s.records(a, n+1).rows)
 	}
 	s.seen(&r, k.at)
 	s.result.Messages = append(s.result.Messages, m)
@@ -57,19 +57,22 @@ func (s *session) accept(k *candidate) {
 
 // signedAgain takes in a record that is held, with another signature. It stands where the chain does that stands lowest.
 // The cells of all others wait: a copy of one may come that lets its chain stand lowest.
-func (s *session) signedAgain(k *candidate, a *authorRow, rows *heldRows, h *Held) {
+func (s *session) signedAgain(k *candidate, a *authorRow, rows *heldRows, i int) {
+	h := &rows.rows[i]
 	if k.at.Compare(h.At) >= 0 {
 		return
 	}
 	before := h.Cells
 	s.use(k)
-	s.move(a, rows, h, spotsOf(k.parts))
+	s.move(a, rows, i, spotsOf(k.parts))
 	s.release(k.touch, before)
 }
 
 // move notes that the cells of a record stand lower than was known.
-func (s *session) move(a *authorRow, rows *heldRows, h *Held, cells []Spot) {
-	h.Cells, h.At, rows.dirty = cells, highest(cells), true
+func (s *session) move(a *authorRow, rows *heldRows, i int, cells []Spot) {
+	h := &rows.rows[i]
+	h.Cells, h.At, rows.dirty = cells, highest(cells), append(rows.dirty, i)
+	rows.stands(h.At)
 	s.arrange(a, h.Number)
 	s.weighAll(s.tag(a.Key.Tag()), h.Number)
 	// What it names may stand below it now.
@@ -81,7 +84,8 @@ func (s *session) move(a *authorRow, rows *heldRows, h *Held, cells []Spot) {
 
 // hold adds a record to what is held, and withdraws what said that it was lacking.
 func (s *session) hold(a *authorRow, rows *heldRows, h Held) {
-	rows.rows, rows.dirty = append(rows.rows, h), true
+	rows.dirty = append(rows.dirty, len(rows.rows))
+	rows.add(h)
 	tag := s.tag(a.Key.Tag())
 	if len(rows.rows) > 1 {
 		s.tell(s.finding(Fork, a, h.Number, h.At.Place))
@@ -160,24 +164,22 @@ func (s *session) behind(a *authorRow, n uint32) (later uint32) {
 }
 
 // placeOf returns where a number that is held stands first.
-func (s *session) placeOf(a *authorRow, n uint32) (first Spot) {
-	for i, h := range s.records(a, n).rows {
-		if i == 0 || h.At.Compare(first) < 0 {
-			first = h.At
-		}
-	}
-	return first
-}
+func (s *session) placeOf(a *authorRow, n uint32) Spot { return s.records(a, n).first }
 
-// previous compares what the records with number n name as previous with the one that is held before them.
-func (s *session) previous(a *authorRow, n uint32) {
+// previous compares what some records with number n name as previous with the one that is held before them. Where several
+// are, that was told when the second came.
+func (s *session) previous(a *authorRow, n uint32, rows []Held) {
 	if !a.holds(n - 1) {
 		return
 	}
 	before := s.records(a, n-1).rows
-	for _, h := range s.records(a, n).rows {
-		if !h.Previous.IsZero() && !slices.ContainsFunc(before, func(b Held) bool { return b.Hash.Short() == h.Previous }) {
+	if len(before) > 1 {
+		return
+	}
+	for i := range rows {
+		if h := &rows[i]; !h.Previous.IsZero() && (len(before) == 0 || before[0].Hash.Short() != h.Previous) {
 			s.tell(s.finding(Fork, a, n-1, h.At.Place))
+			return
 		}
 	}
 }
@@ -239,12 +241,10 @@ func (s *session) weighAll(tag *tagRows, number uint32) {
 func (s *session) weigh(c *claimRow) {
 	doubted := false
 	for _, a := range s.meant(&c.Claim) {
-		for _, h := range s.records(a, c.Number).rows {
-			if h.Hash.Short() == c.Hash {
-				s.receipt(&c.Claim, a)
-				s.believe(c, h.At)
-				return
-			}
+		if h := s.records(a, c.Number).findShort(c.Hash); h != nil {
+			s.receipt(&c.Claim, a)
+			s.believe(c, h.At)
+			return
 		}
 		doubted = doubted || a.Base < c.Number
 	}

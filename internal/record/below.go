@@ -56,7 +56,7 @@ func (s *session) tellMore(kind FindingKind, n int) {
 func (s *session) namedBelow(c *claimRow) Finding {
 	f := s.said(Reordered, &c.Claim)
 	for _, a := range s.meant(&c.Claim) {
-		if slices.ContainsFunc(s.records(a, c.Number).rows, func(h Held) bool { return h.Hash.Short() == c.Hash }) {
+		if s.records(a, c.Number).findShort(c.Hash) != nil {
 			f.Author, f.Name = a.Key, s.name(a.Key)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 )
 
@@ -64,6 +65,35 @@ func TestAccusersCostAsMuchAsTheyAre(t *testing.T) {
 				stranger(0).Tag().Name(), stranger(1).Tag().Name(), stranger(2).Tag().Name(), n-3)
 			if got := told[0].Text(); got != first {
 				t.Errorf("told %q, want %q", got, first)
+			}
+		}
+	})
+}
+
+// Forks of two numbers cost as much as they are: each was held against all of the number before for each that came, and
+// 1,200 of each took fifteen seconds. What comes behind them is all that is written.
+func TestForksCostAsMuchAsTheyAre(t *testing.T) {
+	proportional(t, maxChains/2, func(n int) func() {
+		var forks []Signed
+		for i := range n {
+			ana := newScribe(t, 1, "ana")
+			forks = append(forks, ana.write(Text(fmt.Sprint("hello ", i))), ana.write(Text("and")))
+		}
+		one := newScribe(t, 1, "ana").write(Text("one more"))
+		l := newListener(t)
+		cells := at(t, 1, forks...)
+		return func() {
+			result := l.read(cells)
+			want := []string{
+				"ana's key wrote two different ana 1: two devices with one key, a restored backup, or a room shown in two versions",
+				"ana's key wrote two different ana 2: two devices with one key, a restored backup, or a room shown in two versions",
+			}
+			told := texts(result.Change.Told)
+			if slices.Sort(told); !slices.Equal(told, want) || len(result.Change.Held) != 2*n {
+				t.Fatalf("told %q, %d written", told, len(result.Change.Held))
+			}
+			if held := l.read(at(t, int64(2*n+1), one)).Change.Held; len(held) != 1 || held[0].Hash != one.Hash {
+				t.Errorf("%d records are written for one", len(held))
 			}
 		}
 	})

@@ -47,9 +47,82 @@ type heldKey struct {
 	number uint32
 }
 
+// heldRows are the records of an author with one number: one, unless the key forks. Of very many they tell at once what a
+// call asks for each of them.
 type heldRows struct {
-	rows  []Held
-	dirty bool
+	rows []Held
+	// dirty are the indices of those that are new or have moved.
+	dirty []int
+	// first is where one stands first, and lowest the index of the one with the lowest hash.
+	first  Spot
+	lowest int
+	// byHash and byShort tell the indices, once there are several; of several with one short hash the first that came.
+	byHash  map[Hash]int
+	byShort map[ShortHash]int
+}
+
+// add appends a record, which is not among them.
+func (r *heldRows) add(h Held) {
+	n := len(r.rows)
+	r.rows = append(r.rows, h)
+	if n == 0 {
+		r.first = h.At
+		return
+	}
+	r.stands(h.At)
+	if compareNumbered(h, r.rows[r.lowest]) < 0 {
+		r.lowest = n
+	}
+	if n == 1 {
+		r.byHash, r.byShort = map[Hash]int{}, map[ShortHash]int{}
+		r.index(0)
+	}
+	r.index(n)
+}
+
+func (r *heldRows) index(i int) {
+	h := &r.rows[i]
+	r.byHash[h.Hash] = i
+	if _, ok := r.byShort[h.Hash.Short()]; !ok {
+		r.byShort[h.Hash.Short()] = i
+	}
+}
+
+// stands notes that one of the records stands at a spot. None ever moves to a higher one.
+func (r *heldRows) stands(at Spot) {
+	if at.Compare(r.first) < 0 {
+		r.first = at
+	}
+}
+
+// nick returns the nickname in the record with the lowest hash.
+func (r *heldRows) nick() string {
+	if len(r.rows) == 0 {
+		return ""
+	}
+	return r.rows[r.lowest].Nick
+}
+
+// find returns the index of the record with a hash, -1 if there is none.
+func (r *heldRows) find(hash Hash) int {
+	if len(r.rows) == 1 && r.rows[0].Hash == hash {
+		return 0
+	}
+	if i, ok := r.byHash[hash]; ok {
+		return i
+	}
+	return -1
+}
+
+// findShort returns the first record with a short hash, nil if there is none.
+func (r *heldRows) findShort(hash ShortHash) *Held {
+	if len(r.rows) == 1 && r.rows[0].Hash.Short() == hash {
+		return &r.rows[0]
+	}
+	if i, ok := r.byShort[hash]; ok {
+		return &r.rows[i]
+	}
+	return nil
 }
 
 type pinRow struct {
@@ -148,9 +221,12 @@ func (l *ledger) records(a *authorRow, number uint32) *heldRows {
 	if !ok {
 		rows = &heldRows{}
 		if a.holds(number) { // what is not held need not be asked for
-			var err error
-			if rows.rows, err = l.known.Held(a.Key, number, number); err != nil {
+			held, err := l.known.Held(a.Key, number, number)
+			if err != nil {
 				l.fail(err)
+			}
+			for _, h := range held {
+				rows.add(h)
 			}
 		}
 		l.held[key] = rows
@@ -269,8 +345,9 @@ func (l *ledger) changes() Change {
 	}
 	slices.SortFunc(c.Authors, func(a, b Author) int { return bytes.Compare(a.Key[:], b.Key[:]) })
 	for _, rows := range l.held {
-		if rows.dirty {
-			c.Held = append(c.Held, rows.rows...)
+		slices.Sort(rows.dirty)
+		for _, i := range slices.Compact(rows.dirty) {
+			c.Held = append(c.Held, rows.rows[i])
 		}
 	}
 	slices.SortFunc(c.Held, compareNumbered)

@@ -41,16 +41,15 @@ func (s *session) referred(m *Message, w *window) *NamedRecord {
 		return nil
 	}
 	for _, a := range s.meant(&Claim{Tag: m.Seen.Tag, By: m.Author}) {
-		for _, h := range s.records(a, m.Seen.Number).rows {
-			if h.Hash.Short() != m.Seen.Hash {
-				continue
-			}
-			below := h.At.Place.Compare(m.At.Place) > 0
-			if !below && s.lastBefore(a.Key, m.At, w) == h.Hash {
-				return nil
-			}
-			return &NamedRecord{Author: a.Key, Name: s.label(a.Key, h.Nick), Number: m.Seen.Number, Below: below}
+		h := s.records(a, m.Seen.Number).findShort(m.Seen.Hash)
+		if h == nil {
+			continue
 		}
+		below := h.At.Place.Compare(m.At.Place) > 0
+		if !below && s.lastBefore(a.Key, m.At, w) == h.Hash {
+			return nil
+		}
+		return &NamedRecord{Author: a.Key, Name: s.label(a.Key, h.Nick), Number: m.Seen.Number, Below: below}
 	}
 	return nil
 }

@@ -137,23 +137,14 @@ func (l *ledger) skeletons(nick string) []string {
 
 // nick returns the nickname in the record of an author with a number that is held; of a fork, in that with the lower
 // hash.
-func (s *session) nick(a *authorRow, number uint32) string {
-	return nickOf(s.records(a, number).rows)
-}
+func (s *session) nick(a *authorRow, number uint32) string { return s.records(a, number).nick() }
 
-// nickOf returns the nickname that records with one number say.
-func nickOf(rows []Held) string {
-	if len(rows) == 0 {
-		return ""
-	}
-	return slices.MinFunc(rows, compareNumbered).Nick
-}
-
-// rename tells where the nickname of an author changes: at number n, which is new, and at the next one held.
-func (s *session) rename(a *authorRow, n uint32) {
-	rows := s.records(a, n).rows
-	nick, forked := nickOf(rows), len(rows) > 1
-	if forked && nick == nickOf(rows[:len(rows)-1]) {
+// rename tells where the nickname of an author changes: at number n, of which a record has come, and at the next one held.
+// was is the nickname of the number until then.
+func (s *session) rename(a *authorRow, n uint32, was string) {
+	rows := s.records(a, n)
+	nick, forked := rows.nick(), len(rows.rows) > 1
+	if forked && nick == was {
 		return // a rename that was told stands, and the other record comes last
 	}
 	before, after := a.below(n), a.above(n)

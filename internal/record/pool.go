@@ -27,7 +27,7 @@ type group struct {
 	// starts are the cells of part 0 that wait.
 	starts []*part
 	// held are the records whose cells are among the parts.
-	held []Hash
+	held map[Hash]bool
 	// waiting counts the cells that wait, sum is the exclusive or of their links, and newest where the newest stands.
 	waiting int
 	sum     link
@@ -55,7 +55,9 @@ func (p *part) next() link    { return link(binary.BigEndian.Uint64(p.plain[link
 func (p *part) index() int    { return int(binary.BigEndian.Uint16(p.plain[partAt:])) }
 func (p *part) slice() []byte { return p.plain[headerSize:] }
 
-func newGroup(id GroupID) *group { return &group{id: id, parts: map[link]*part{}} }
+func newGroup(id GroupID) *group {
+	return &group{id: id, parts: map[link]*part{}, held: map[Hash]bool{}}
+}
 
 // add puts in a cell and reports whether it is new. It returns the part that has it, or nil if that stays as it was: a
 // copy, at most, lowers the place of a part. Of two cells with one link, which their author alone can make with much
@@ -101,7 +103,7 @@ func (g *group) restore(cells []Cell) {
 
 // hold puts in the cells of a record that is held, and returns where those stand that waited.
 func (g *group) hold(h Hash, cells []Cell) (gone []Spot) {
-	g.held = append(g.held, h)
+	g.held[h] = true
 	for i := range cells {
 		c := &cells[i]
 		if id, err := c.Group(); err != nil || id != g.id {

@@ -206,7 +206,7 @@ func (s *session) touch(id GroupID) *touch {
 func (s *session) includeHeld(g *group) {
 	for _, a := range s.signers(g.id.Tag) {
 		for _, h := range s.records(a, g.id.Number).rows {
-			if h.isOf(g.id) && !slices.Contains(g.held, h.Hash) {
+			if h.isOf(g.id) && !g.held[h.Hash] {
 				s.change.PendingGone = append(s.change.PendingGone, g.hold(h.Hash, s.cells(h.Cells))...)
 			}
 		}
@@ -222,7 +222,7 @@ func (s *session) lower(id GroupID, p *part) {
 			if h := &rows.rows[j]; h.isOf(id) && h.Cells[i] == before {
 				cells := slices.Clone(h.Cells)
 				cells[i] = p.at()
-				s.move(a, rows, h, cells)
+				s.move(a, rows, j, cells)
 			}
 		}
 	}
@@ -305,8 +305,9 @@ func (s *session) waitsBehind(k *candidate) bool {
 	if k.signature == nil || slices.ContainsFunc(k.parts, func(p *part) bool { return p.fresh }) {
 		return false
 	}
-	rows := s.records(s.author(k.author), k.number).rows
-	return slices.ContainsFunc(rows, func(h Held) bool { return h.Hash == k.hash && k.at.Compare(h.At) >= 0 })
+	rows := s.records(s.author(k.author), k.number)
+	i := rows.find(k.hash)
+	return i >= 0 && k.at.Compare(rows.rows[i].At) >= 0
 }
 
 // newCandidate joins a chain. It has no signature if it cannot be genuine.

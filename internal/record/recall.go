@@ -108,7 +108,7 @@ func (s *session) fetch(messages []Message) {
 			if s.held[at] == nil {
 				s.held[at] = &heldRows{}
 			}
-			s.held[at].rows = append(s.held[at].rows, h)
+			s.held[at].add(h)
 		}
 	}
 }
