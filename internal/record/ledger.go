@@ -131,10 +131,12 @@ type pinRow struct {
 	dirty bool
 }
 
-// toldRow is whether a finding was told, and its Last.
+// toldRow is whether a finding was told, and its Last. at and back are where it stands in Told and in TakenBack of the
+// change, counted from one; 0 if it does not.
 type toldRow struct {
-	last uint32
-	told bool
+	last     uint32
+	told     bool
+	at, back int
 }
 
 type groupRow struct {
@@ -284,15 +286,18 @@ func (l *ledger) learn(row *groupRow) {
 // tell notes a finding unless it was told before. Of one that this call has taken back nothing is told: it stands.
 func (l *ledger) tell(f Finding) {
 	id := f.ID()
-	if l.wasTold(id) {
+	row := l.askTold(id)
+	if row.told {
 		return
 	}
-	l.told[id] = toldRow{f.Last, true}
-	if i := slices.IndexFunc(l.change.TakenBack, func(g Finding) bool { return g.ID() == id && g.restored(&f) }); i >= 0 {
-		l.change.TakenBack = slices.Delete(l.change.TakenBack, i, i+1)
-		return
+	row.last, row.told = f.Last, true
+	if row.back > 0 && l.change.TakenBack[row.back-1].restored(&f) {
+		l.change.TakenBack[row.back-1], row.back = Finding{}, 0
+	} else {
+		l.change.Told = append(l.change.Told, f)
+		row.at = len(l.change.Told)
 	}
-	l.change.Told = append(l.change.Told, f)
+	l.told[id] = row
 }
 
 // restored reports whether a finding that was taken back says what another one with its ID says. What an accuser says,
@@ -316,28 +321,41 @@ func (l *ledger) askTold(id FindingID) toldRow {
 }
 
 // takeBack notes that a finding does not hold any more, if it was told.
-func (l *ledger) takeBack(f Finding) { l.withdraw(f, &l.change.TakenBack) }
+func (l *ledger) takeBack(f Finding) {
+	if id := f.ID(); l.withdraw(id) {
+		l.change.TakenBack = append(l.change.TakenBack, f)
+		row := l.told[id]
+		row.back = len(l.change.TakenBack)
+		l.told[id] = row
+	}
+}
 
 // supersede notes that nothing is to be said of a finding any more, if it was told.
-func (l *ledger) supersede(f Finding) { l.withdraw(f, &l.change.Superseded) }
+func (l *ledger) supersede(f Finding) {
+	if l.withdraw(f.ID()) {
+		l.change.Superseded = append(l.change.Superseded, f)
+	}
+}
 
-// withdraw drops a finding that this call has told, and adds one that was told before to those that are withdrawn.
-func (l *ledger) withdraw(f Finding, withdrawn *[]Finding) {
-	id := f.ID()
-	if !l.wasTold(id) {
-		return
+// withdraw notes that a finding is told no more, and reports whether it was told before this call. What this call has told
+// is dropped: a finding without a kind stands in its place until [ledger.changes].
+func (l *ledger) withdraw(id FindingID) (before bool) {
+	row := l.askTold(id)
+	if !row.told {
+		return false
 	}
-	l.told[id] = toldRow{}
-	if i := slices.IndexFunc(l.change.Told, func(g Finding) bool { return g.ID() == id }); i >= 0 {
-		l.change.Told = slices.Delete(l.change.Told, i, i+1)
-	} else {
-		*withdrawn = append(*withdrawn, f)
+	if before = row.at == 0; !before {
+		l.change.Told[row.at-1] = Finding{}
 	}
+	l.told[id] = toldRow{back: row.back}
+	return before
 }
 
 // changes returns what was learnt, in a fixed order.
 func (l *ledger) changes() Change {
 	c := &l.change
+	dropped := func(f Finding) bool { return f.Kind == 0 }
+	c.Told, c.TakenBack = slices.DeleteFunc(c.Told, dropped), slices.DeleteFunc(c.TakenBack, dropped)
 	for _, row := range l.authors {
 		if row.dirty {
 			c.Authors = append(c.Authors, row.Author)
