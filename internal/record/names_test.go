@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -160,5 +161,70 @@ func TestNamesThatAreNotShownAreNoChangeOfName(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, texts(l.known.Findings())); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
+	}
+}
+
+// An insider forged more beginnings of a record than a call tries, and took the name in it: whoever read the channel at
+// once knew them by it, and whoever read along knew its author.
+func TestAFloodOfForgeriesTakesNoName(t *testing.T) {
+	for name, nicks := range map[string][]string{"first line": {"pia"}, "new name": {"ana", "pia"}} {
+		t.Run(name, func(t *testing.T) {
+			ana, mallory := newScribe(t, 1, ""), newScribe(t, 2, "pia")
+			var steps [][]Cell
+			for i, nick := range nicks {
+				ana.nick = nick
+				line := ana.write(Text("hello"))
+				if nick == "pia" {
+					for j, chain := range chainsOf(t, ana.id, line, 3*maxChains, nil) {
+						chain[0][headerSize+lengthSize+2] ^= 1
+						for field := range chain {
+							spot := Spot{Place{0, int64(100*i + j)}, field + 1}
+							steps = append(steps, []Cell{{spot, testRoom.Key, chain[field]}})
+						}
+					}
+				}
+				steps = append(steps, at(t, int64(1000*(i+1)), line))
+			}
+			steps = append(steps, at(t, 5000, mallory.write(Text("it is me")), mallory.write(Text("really"))))
+			along, once := newListener(t), newListener(t)
+			for _, cells := range steps {
+				along.readAll(cells)
+			}
+			once.readAll(slices.Concat(steps...))
+			for _, l := range []*listener{along, once} {
+				l.consistent()
+				names := NamesOf(l.known)
+				got := []string{names.Of(ana.key()), names.Of(mallory.key())}
+				if diff := cmp.Diff([]string{"pia", "pia (" + mallory.tag().Name() + ")"}, got); diff != "" {
+					t.Errorf("called (-want +got):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+// Many records of one number, each with a name of its own and above one that is left untried, do not wait for each other
+// for ever. Whoever is known by their name waits for none of them.
+func TestNamesThatWaitComeToAnEnd(t *testing.T) {
+	bo, mallory := newScribe(t, 1, "bo"), newScribe(t, 2, "")
+	l := newListener(t)
+	l.readAll(at(t, 1, bo.write(Text("hello"))))
+	const forks = 2*maxChains + 1
+	var cells []Cell
+	for i := range forks { // later ones stand within those before them
+		twin := mallory.fork()
+		twin.nick = "mallory" + string(rune('a'+i%26)) + string(rune('a'+i/26))
+		c := at(t, 1, twin.write(Text("hello")))
+		c[0].Entry, c[len(c)-1].Entry = int64(i+2), int64(3*forks-i)
+		cells = append(cells, c...)
+	}
+	cells = append(cells, at(t, 4*forks, bo.write(Text("still here")))...)
+	if result := l.read(cells); !result.More || !slices.ContainsFunc(result.Messages, func(m Message) bool { return m.Name == "bo" }) {
+		t.Errorf("more %t; bo, who is known, waits", result.More)
+	}
+	l.readAll(nil)
+	l.consistent()
+	if got := len(l.known.Records()); got != forks+2 {
+		t.Errorf("%d records are held of %d", got, forks+2)
 	}
 }

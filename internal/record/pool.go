@@ -46,6 +46,8 @@ type part struct {
 	used bool
 	// fresh means that it has come in this call, or a copy that stands lower.
 	fresh bool
+	// genuine means that the chain which begins here was verified, and waits for those that were left untried.
+	genuine bool
 	// far is a part further on in the same chain.
 	far *part
 }

@@ -50,6 +50,7 @@ type Result struct {
 	// with the count of the call that tells it.
 	Repeats, LeftOver, Refused, Newer int
 	// More means that chains were left untried: the next call goes on with them, whoever makes it and with whatever cells.
+	// Records above them with a nickname that is not their author's yet wait as long, so that names go by places.
 	More bool
 }
 
@@ -87,9 +88,7 @@ func (r *Reader) Read(known Known, cells []Cell, view View, now time.Time) (*Res
 		s.take(&cells[i])
 	}
 	s.resume()
-	for _, c := range s.candidates() {
-		s.settle(c)
-	}
+	s.settleAll(s.candidates())
 	s.keepGroups()
 	s.judge()
 	s.result.Change = s.changes()
@@ -108,8 +107,10 @@ type session struct {
 	now     time.Time
 	touched map[GroupID]*touch
 	order   []*touch // the same, in the order in which they were touched
-	left    []*touch // those of them with chains that this call leaves untried
-	result  Result
+	left    []*touch // those of them with chains that this call leaves
+	// lowest is where the lowest chain that is left untried can end; the zero Spot, if none is left.
+	lowest Spot
+	result Result
 	// accused is the highest number of a tag that somebody names and nobody holds.
 	accused map[Tag]uint32
 	// malformed and newer count cells, moreForged what is forged and has no line, and tell where the first of them stand.
@@ -263,7 +264,7 @@ func (s *session) candidates() []*candidate {
 			key := t.id.claimed()
 			if t.row.Untried = k != nil && (tried[key] == maxChains || total > maxTried); t.row.Untried {
 				s.result.More = true
-				s.left = append(s.left, t)
+				s.leave(t, k)
 			}
 			if k == nil || t.row.Untried {
 				return true
@@ -282,6 +283,22 @@ func (s *session) candidates() []*candidate {
 	all = append(all, joined...)
 	slices.SortFunc(all, func(a, b *candidate) int { return a.compare(b) })
 	return all
+}
+
+// leave notes that chains are left untried of a group, and where they can end: k, and those from the later starts.
+func (s *session) leave(t *touch, k *candidate) {
+	note := func(at Spot) {
+		if s.lowest == (Spot{}) || at.Compare(s.lowest) < 0 {
+			s.lowest = at
+		}
+	}
+	s.left = append(s.left, t)
+	note(k.at)
+	for _, start := range t.starts[t.next:] {
+		if t.whole(start) { // between its ends may stand one that is higher: looking at all parts of all chains takes long
+			note(highest([]Spot{start.at(), t.end(start).at()}))
+		}
+	}
 }
 
 // nextChain returns the next chain to be tried, nil if there is none.
@@ -350,7 +367,7 @@ func (r *Reader) verify(all []*candidate) {
 			}
 			k := all[i]
 			if k.signature != nil {
-				k.genuine = r.check(k.envelope)
+				k.genuine = k.start.genuine || r.check(k.envelope)
 			}
 			if !k.genuine {
 				k.covered, k.signature, k.parts = nil, nil, nil
@@ -363,6 +380,38 @@ func (r *Reader) verify(all []*candidate) {
 	}
 	work()
 	workers.Wait()
+}
+
+// settleAll decides what candidates are, in the order of their places. A call settles at least one, or chains would be
+// left untried for ever.
+func (s *session) settleAll(all []*candidate) {
+	var waiting []*candidate
+	for _, k := range all {
+		if s.mayTakeName(k) {
+			waiting = append(waiting, k)
+		} else {
+			s.settle(k)
+		}
+	}
+	if len(waiting) > 0 && len(waiting) == len(all) {
+		s.settle(waiting[0])
+		waiting = waiting[1:]
+	}
+	for _, k := range waiting {
+		k.start.genuine, k.touch.row.Untried = true, true
+		s.left = append(s.left, k.touch)
+	}
+}
+
+// mayTakeName reports whether a candidate stands above a chain that is left untried, and its nickname is not its author's
+// yet: whoever wrote that chain may be the first to use it. The others go on: forgeries silence nobody who is known.
+func (s *session) mayTakeName(k *candidate) bool {
+	if !k.genuine || s.lowest == (Spot{}) || k.at.Compare(s.lowest) < 0 {
+		return false
+	}
+	nick := k.open().Nick
+	own, _ := s.holders(k.author, nick)
+	return nick != "" && !own
 }
 
 // settle decides what a candidate is.
