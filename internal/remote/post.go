@@ -212,7 +212,7 @@ func (p *poster) lookBack(ctx context.Context) (id int64, err error) {
 	}
 	var partial []candidate
 	visit := func(e *thingspeak.Entry) error {
-		if e.ID <= p.known && scan.last >= p.known { // below it the channel was cleared since
+		if e.ID <= p.known && scan.last >= p.known || e.ID > maxStored { // below what is known the channel was cleared since
 			return nil
 		}
 		equal, lacking := matchFields(&p.fields, &e.Fields)

@@ -64,6 +64,36 @@ func TestPostKeepsItsOwnInterval(t *testing.T) {
 	})
 }
 
+// A number that no channel can have is no number: what was posted is looked for, and has the one under which it is shown.
+func TestPostBelievesNoImpossibleNumber(t *testing.T) {
+	for _, shown := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			relay := newFakeRelay()
+			relay.fill(3)
+			relay.before = func(w http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path != "/update" {
+					return false
+				}
+				if shown {
+					relay.addLocked(time.Now(), formFields(r))
+				} else { // under the very number
+					relay.rows = append(relay.rows, thingspeak.Entry{ID: 1<<53 - 1, CreatedAt: time.Now().UTC(), Fields: formFields(r)})
+				}
+				fmt.Fprint(w, 1<<53-1)
+				return true
+			}
+			c := newClient(t, relay)
+			id, err := c.Post(t.Context(), oneField("x"), 3, nil)
+			if shown && (id != 4 || err != nil) {
+				t.Errorf("Post = %d, %v, want 4", id, err)
+			}
+			if !shown && (!errors.Is(err, remote.ErrUnknownOutcome) || !strings.Contains(err.Error(), "9007199254740991")) {
+				t.Errorf("Post = %d, %v, want an unknown outcome that names the number", id, err)
+			}
+		})
+	}
+}
+
 // With one writer about, the relay's own pause is over after a few tries, wherever in it the first one falls.
 func TestPostAfterSomebodyElse(t *testing.T) {
 	for since := range 15 {

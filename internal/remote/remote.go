@@ -202,6 +202,9 @@ func (c *Client) readKey() Secret {
 // maxNumber bounds what is believed to be a channel's or an entry's number: beyond 2^53 JSON would not carry it.
 const maxNumber = 1 << 53
 
+// maxStored bounds what is believed to be the number of an entry of ours: what an archive can keep, and no relay comes near.
+const maxStored = 1<<40 - 1
+
 // interval is the pause to reckon with after a refusal: a relay that says "too soon" has one, whatever we were told.
 func (c *Client) interval() time.Duration {
 	if c.set.Interval > 0 {

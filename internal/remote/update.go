@@ -53,9 +53,9 @@ func (c *Client) Update(ctx context.Context, fields thingspeak.Fields) (int64, e
 		return 0, &RefusedError{Doing: q.doing, Reason: TooSoon, Status: re.status, Wait: re.retryAfter()}
 	case err != nil:
 		return 0, c.contentError(re, err)
-	case id > maxNumber:
+	case id > maxStored: // of what it has stored, if it has, nothing is known
 		e := c.unexpected(re)
-		e.Problem = "an entry number that is beyond reason"
+		e.Problem = fmt.Sprintf("entry number %d, which no channel can have", id)
 		return 0, e
 	}
 	return id, nil
