@@ -159,7 +159,7 @@ func (c *Client) FindAll(ctx context.Context, updates []thingspeak.Fields, known
 	left := len(updates)
 	scan := c.Scan()
 	visit := func(e *thingspeak.Entry) error {
-		if e.ID <= known && scan.last >= known {
+		if e.ID <= known && scan.last >= known || e.ID > maxStored {
 			return nil
 		}
 		for _, i := range wanted[joined(&e.Fields)] {
@@ -174,10 +174,12 @@ func (c *Client) FindAll(ctx context.Context, updates []thingspeak.Fields, known
 	}
 	for n := min(max(len(updates), 10), thingspeak.MaxResults); ; n = thingspeak.MaxResults {
 		more, err := scan.Back(ctx, n, visit)
-		if err != nil {
+		switch {
+		case err != nil && left > 0:
 			return nil, err
-		}
-		if left == 0 || !more || scan.last >= known && scan.floor() <= known {
+		case err != nil || !more || scan.last >= known && scan.floor() <= known:
+			return found, nil
+		case left == 0 && scan.last < known: // cleared since: there is no end to look for lower copies up to
 			return found, nil
 		}
 	}

@@ -54,6 +54,24 @@ func TestBulkRowsAreStoredAndFound(t *testing.T) {
 	})
 }
 
+// Of rows that are there twice the lower ones count, however far below the others they stand.
+func TestBulkRowsThatAreThereTwiceAreFoundAtTheLowest(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *relaytest.Server, ch relaytest.Channel, c *remote.Client) {
+		ctx := t.Context()
+		s.Seed(t, ch.ID, 20, seeded(20))
+		rows, fields := bulk(300)
+		for _, part := range [][]remote.BulkRow{rows[:50], rows[50:], rows[:50]} {
+			if err := c.PostBulk(ctx, part, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := c.FindAll(ctx, fields[:50], 20)
+		if err != nil || !slices.Equal(got, countTo(21, 70)) {
+			t.Errorf("found %v: %v", got, err)
+		}
+	})
+}
+
 func TestBulkRefusals(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *relaytest.Server, ch relaytest.Channel, c *remote.Client) {
 		ctx := t.Context()

@@ -284,6 +284,46 @@ func TestEntriesOfAMessage(t *testing.T) {
 	}
 }
 
+// skippingPoster loses the first rows of its first bulk update.
+type skippingPoster struct {
+	bulkPoster
+
+	skip int
+}
+
+func (p *skippingPoster) PostBulk(ctx context.Context, entries []thingspeak.Entry) error {
+	skip := p.skip
+	p.skip = 0
+	return p.bulkPoster.PostBulk(ctx, entries[skip:])
+}
+
+// What is said of a message that went out in parts is the entry at which its readers see it, not that of its last part.
+func TestAMessageIsAcceptedAsTheEntryThatShowsIt(t *testing.T) {
+	h := newHall(t)
+	ana, bo := h.join(1, "ana"), h.join(2, "bo")
+	ana.look()
+	w, err := ana.Write(record.File{Name: "a", Media: "b", Content: make([]byte, 16_000)}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &skippingPoster{bulkPoster{poster{ana.client}}, 7}
+	if _, err := ana.Deliver(t.Context(), p, nil); err != nil {
+		t.Fatal(err)
+	}
+	sent, err := ana.Sent(w.Number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	items := bo.look().Items
+	if len(items) != 1 || items[0].At.Entry != sent.Entry || sent.Entry != 20 {
+		t.Errorf("accepted as entry %d, shown at %v", sent.Entry, lines(items))
+	}
+	ana.look()
+	if back, err := ana.Sent(w.Number); err != nil || back.Entry != sent.Entry {
+		t.Errorf("accepted as entry %d, read back at %d: %v", sent.Entry, back.Entry, err)
+	}
+}
+
 // A delivery that is told to stop keeps what it knows and can be gone on with.
 func TestInterruptedDelivery(t *testing.T) {
 	h := newHall(t, 1)

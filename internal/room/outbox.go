@@ -96,13 +96,18 @@ func (c *Conversation) queued(o *kept.Own) (Queued, error) {
 		q.Sent = kept.Unknown
 	case q.Accepted == q.Entries:
 		q.Sent = kept.Accepted
-		last, err := c.store.Posts(o.Last, o.Last)
+		posts, err := c.store.Posts(o.First, o.Last)
 		if err != nil {
 			return q, err
 		}
-		if len(last) > 0 {
-			q.Entry = last[0].At.Entry
+		// Of a bulk update that was lost in part, what was posted again stands behind what came after it.
+		var last record.Place
+		for i := range posts {
+			if at := posts[i].At; at.Compare(last) > 0 {
+				last = at
+			}
 		}
+		q.Entry = last.Entry
 	case q.Accepted+states[kept.Tried] > 0:
 		q.Sent = kept.Tried
 	}
