@@ -156,7 +156,10 @@ func nextStep(err error) string {
 	if e, ok := errors.AsType[*feed.NotFeedError](err); ok {
 		return e.Next
 	}
-	if _, ok := errors.AsType[*remote.UnexpectedError](err); ok {
+	if e, ok := errors.AsType[*remote.UnexpectedError](err); ok {
+		if e.Temporary() {
+			return "that is a fault of the relay, or of what stands in front of it; nothing was lost, the same command can be run again"
+		}
 		return "is that the address of a relay? It ends before /channels/…, such as https://api.thingspeak.com"
 	}
 	if e, ok := errors.AsType[*remote.BudgetError](err); ok {

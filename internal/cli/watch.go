@@ -118,6 +118,9 @@ type follower struct {
 	options watchOptions
 	room    keyring.Room
 	shown   int // messages printed
+	// answered tells that the relay has answered this watch, and refused since when it has refused to; zero if it does not.
+	answered bool
+	refused  time.Time
 }
 
 // done reports whether as many messages were printed as the user wants.
@@ -369,23 +372,40 @@ func rewritten(ids []int64) string {
 	return fmt.Sprintf("%s, the first is %s", count(len(ids), "entry"), first)
 }
 
+// refusedFor is how long a relay that has answered a watch may refuse to until that ends it: one that is restarted or
+// stands behind others may do so for a moment.
+const refusedFor = time.Minute
+
 // outlives reports whether a watch goes on after this error: the relay may come back, a wrong key will not become right.
 func (f *follower) outlives(err error) bool {
 	_, unreachable := errors.AsType[*remote.UnreachableError](err)
 	_, unexpected := errors.AsType[*remote.UnexpectedError](err)
 	refused, ok := errors.AsType[*remote.RefusedError](err)
-	if !unreachable && !unexpected && !(ok && refused.Reason == remote.TooSoon) {
+	until := "until it works"
+	switch {
+	case ok && refused.Reason != remote.TooSoon:
+		if f.refused.IsZero() {
+			f.refused = time.Now()
+		}
+		if !f.answered || time.Since(f.refused) >= refusedFor {
+			return false
+		}
+		until = "for a minute"
+	case !unreachable && !unexpected && !ok:
 		return false
 	}
 	if !f.relayAway.Load() {
 		f.relayAway.Store(true)
-		f.say("%s", f.style.warn(screen.Line(err.Error())+"; trying again until it works"))
+		f.say("%s", f.style.warn(screen.Line(err.Error())+"; trying again "+until))
 	}
 	return true
 }
 
-// relayAnswers says so when the relay is back.
+// relayAnswers notes that the relay answers, and says so when it is back.
 func (f *follower) relayAnswers(err error) {
+	if err == nil {
+		f.answered, f.refused = true, time.Time{}
+	}
 	if err == nil && f.relayAway.Load() {
 		f.relayAway.Store(false)
 		f.say("%s", f.style.good("the relay is back"))

@@ -96,6 +96,59 @@ func TestARelayThatNamesWhatItDoesNotShow(t *testing.T) {
 	}
 }
 
+// refusing answers with a status, from a number of requests on as often as it says.
+type refusing struct {
+	http.RoundTripper
+
+	status, after, times int
+}
+
+func (r *refusing) RoundTrip(q *http.Request) (*http.Response, error) {
+	if r.after--; r.after >= 0 || r.after < -r.times {
+		return r.RoundTripper.RoundTrip(q)
+	}
+	return &http.Response{
+		StatusCode: r.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},
+		Body: io.NopCloser(strings.NewReader("")), Request: q,
+	}, nil
+}
+
+// TestARefusalEndsNoWatchThatWasAnswered: unless it lasts. One that was never answered ends at once.
+func TestARefusalEndsNoWatchThatWasAnswered(t *testing.T) {
+	for _, profile := range []string{signedText, plainText} {
+		for _, status := range []int{401, 403, 404} {
+			synctest.Test(t, func(t *testing.T) {
+				class := newClass(t, relaytest.InBubble(t))
+				ana, bo := class.device("127.0.0.1"), class.device("127.0.0.1")
+				channel := fmt.Sprint(ana.makeRoom(profile))
+				ana.must("send", "one")
+				bo.must("join", "lab", "--channel", channel, "--profile", profile)
+				bo.must("watch", "--from-start", "--messages", "1")
+				direct := bo.transport
+
+				bo.transport = &refusing{direct, status, 3, 1}
+				time.AfterFunc(20*time.Second, func() { ana.must("send", "two") })
+				bo.must("watch", "--messages", "1")
+				if got := bo.stdout.String() + bo.stderr.String(); !strings.Contains(got, "two\n") ||
+					!strings.Contains(got, "trying again for a minute") || !strings.Contains(got, "the relay is back") {
+					t.Errorf("%s, %d: watch says\n%s", profile, status, got)
+				}
+
+				bo.transport = &refusing{direct, status, 3, 1 << 30}
+				began := time.Now()
+				if bo.exits(exitRefused, "watch"); time.Since(began) < time.Minute || time.Since(began) > 3*time.Minute {
+					t.Errorf("%s, %d: a watch that is refused ends after %v", profile, status, time.Since(began))
+				}
+				bo.transport = &refusing{direct, status, 0, 1 << 30}
+				began = time.Now()
+				if bo.exits(exitRefused, "watch"); time.Since(began) > time.Second {
+					t.Errorf("%s, %d: a watch that was never answered ends after %v", profile, status, time.Since(began))
+				}
+			})
+		}
+	}
+}
+
 // TestWatchOfPlainTextsTellsWhatWaits: there an entry that does not come is all that shows.
 func TestWatchOfPlainTextsTellsWhatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
