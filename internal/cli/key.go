@@ -46,8 +46,9 @@ beside what is written like that.`,
 	cmd.AddCommand(rotate, &cobra.Command{
 		Use: "add", Short: "Add the key of a passphrase that somebody handed over", Args: cobra.NoArgs,
 		Long: `add makes the key of a passphrase the newest of the room, also one that the room had before. A key
-that is new here is tried: one that nobody has moved to, and that opens none of the newest 100 rows although there are some
-that no key here opens, is not kept (exit code 6). With nothing to try it on it is kept: compare the check words then.`,
+that is new here is tried: one that nobody has moved to, and that opens none of the newest 100 rows, is not kept (exit code 6)
+if no key here opens some of them, or somebody whose words were compared has moved to another key. With nothing to try it on
+it is kept: compare the check words then.`,
 		Example: "  fernpost key add\n  fernpost key add --room lab --passphrase-file pass.txt",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.addKey(cmd.Context(), roomName, file)
@@ -168,10 +169,10 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 	if err != nil {
 		return err
 	}
-	checked := true
+	doubt := ""
 	again := slices.Contains(r.Keys, keyring.Secret(key.Reveal()))
 	if !again {
-		if checked, err = a.checkKey(ctx, r, key, profile.Form == passphrase.FormRecords); err != nil {
+		if doubt, err = a.checkKey(ctx, r, key, profile.Form == passphrase.FormRecords); err != nil {
 			return err
 		}
 	}
@@ -181,8 +182,8 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 	if _, err := fmt.Fprintf(a.stdout, "check words  %s\n", words); err != nil {
 		return err
 	}
-	if !checked {
-		a.say("%s", a.style.warn("nothing is there to check the passphrase on: compare the check words with the others before you write"))
+	if doubt != "" {
+		a.say("%s", a.style.warn(doubt+": compare the check words with the others before you write"))
 	}
 	if again {
 		a.say("room %s had this key already: it is the newest again, and what you write is sealed with it", r.Name)
@@ -193,41 +194,45 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 }
 
 // checkKey finds out whether a key is one of the room's: a mistyped passphrase has one as well, and what it seals nobody
-// reads. It reports false if there is nothing to check it on, and the error is [errNoKey] if it opens nothing of what no
-// other key opens.
-func (a *app) checkKey(ctx context.Context, r keyring.Room, key fernet.Key, signed bool) (checked bool, err error) {
+// reads. It returns what speaks against being sure, "" if nothing does. The error is [errNoKey] if the key opens nothing of
+// what no other key opens, or somebody whose key was compared has moved to another one. Anybody else could keep everybody
+// from the right key with one record.
+func (a *app) checkKey(ctx context.Context, r keyring.Room, key fernet.Key, signed bool) (doubt string, err error) {
 	var moved []room.Moved
 	if signed {
 		var named bool
 		if moved, named, err = a.movedTo(ctx, r, record.KeyID(key.ID())); err != nil || named {
-			return named, err
+			return "", err
 		}
 	}
 	rows, err := a.newestRows(ctx, r, trialRows)
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	keys, err := fernetKeys(r)
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	messages, findings, err := openRows(r, append(keys, key), rows)
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	if slices.ContainsFunc(messages, func(m room.Message) bool { return m.Key == len(keys) }) {
-		return true, nil
+		return "", nil
 	}
 	switch {
 	case findings.NotOurs > 0:
 		err = fmt.Errorf("wrong passphrase, or another profile: %w of the newest %d rows", errNoKey, len(rows))
-	case len(moved) > 0:
+	case len(moved) > 0 && moved[0].Compared: // those come first
 		err = fmt.Errorf("wrong passphrase, or another profile: it is not the key that %s has moved to, and %w",
 			screen.Line(moved[0].Name), errNoKey)
+	case len(moved) > 0:
+		return fmt.Sprintf("%s, whose key you have not compared, names another key than this one, and nothing else is there to check "+
+			"the passphrase on", screen.Line(moved[0].Name)), nil
 	default:
-		return false, nil
+		return "nothing is there to check the passphrase on", nil
 	}
-	return false, hint(err, "nothing was kept; ask for the passphrase again")
+	return "", hint(err, "nothing was kept; ask for the passphrase again")
 }
 
 // movedTo reads a room of records and returns who has moved it to a key that is not here, and whether anybody names a

@@ -97,3 +97,25 @@ func TestAPassphraseThatNobodySawIsNotUsed(t *testing.T) {
 		t.Errorf("the device has %s", got)
 	}
 }
+
+// One invented move by anybody kept everybody from the passphrase that they had agreed on.
+func TestOnlyWhoWasComparedSpeaksAgainstAPassphrase(t *testing.T) {
+	relay := relaytest.New(t, relaytest.InMemory())
+	ana, bo, mal := newDevice(t, relay), newDevice(t, relay), newDevice(t, relay)
+	channel := strconv.FormatInt(ana.makeRoom(quickSigned), 10)
+	for name, d := range map[string]*device{"bo": bo, "mal": mal} {
+		d.env["FERNPOST_WRITE_KEY"] = ana.writeKey()
+		d.must("join", "lab", "--profile", quickSigned, "--channel", channel)
+		d.must("identity", "name", name)
+	}
+	mal.must("key", "rotate", "--generate")
+	agreed := inFile(t, "garden copper lantern drizzle tulip marble")
+	bo.must("key", "add", "--passphrase-file", agreed)
+	if got := bo.stderr.String(); !strings.Contains(got, "mal, whose key you have not compared, names another key") ||
+		!strings.Contains(got, "compare the check words") {
+		t.Errorf("bo is told %q", got)
+	}
+	ana.must("recv")
+	ana.must("identity", "verify", "mal")
+	ana.exits(exitNoKey, "key", "add", "--passphrase-file", agreed)
+}
