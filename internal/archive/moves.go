@@ -30,8 +30,9 @@ func (r *Room) FirstMove(sealed, named record.KeyID) (at record.Spot, ok bool, e
 }
 
 // Moves returns, of those who have moved the room away from a key, the newest record in which each does, unless that names
-// one of some keys: of at most limit authors, those first whose key was compared.
-func (r *Room) Moves(sealed record.KeyID, except []record.KeyID, limit int) (all []kept.Move, err error) {
+// one of some keys, or came no later than message since from somebody whose key was not compared: of at most limit authors,
+// those first whose key was compared.
+func (r *Room) Moves(sealed record.KeyID, except []record.KeyID, since int64, limit int) (all []kept.Move, err error) {
 	args := []driver.Value{sealed[:]}
 	for i := range except {
 		args = append(args, except[i][:])
@@ -39,15 +40,16 @@ func (r *Room) Moves(sealed record.KeyID, except []record.KeyID, limit int) (all
 	// CROSS keeps SQLite from walking through all messages, of which few are moves. Beside a max(), it takes the other
 	// columns from the row that has it ("Bare columns in an aggregate query").
 	err = r.query(`SELECT key, number, hash, named FROM (
-			SELECT a.key, max(m.number) AS number, m.hash, v.named, a.verified_ms = 0 AS later, a.id
+			SELECT a.key, max(m.number) AS number, m.hash, v.named, a.verified_ms = 0 AS later, a.id, m.id AS came
 			FROM moves AS v CROSS JOIN messages AS m ON m.id = v.message JOIN authors AS a ON a.id = m.author
 			WHERE m.key = ? GROUP BY a.id)
-		WHERE named NOT IN (x''`+strings.Repeat(", ?", len(except))+`) ORDER BY later, id LIMIT ?`, func(row []driver.Value) error {
+		WHERE named NOT IN (x''`+strings.Repeat(", ?", len(except))+`)
+			AND (NOT later OR came > ?) ORDER BY later, id LIMIT ?`, func(row []driver.Value) error {
 		m := kept.Move{Author: parseKey(row[0]), Number: uint32(row[1].(int64))}
 		copy(m.Hash[:], blob(row[2]))
 		copy(m.Named[:], blob(row[3]))
 		all = append(all, m)
 		return nil
-	}, append(args, int64(limit))...)
+	}, append(args, since, int64(limit))...)
 	return all, err
 }

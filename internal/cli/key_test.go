@@ -119,3 +119,41 @@ func TestOnlyWhoWasComparedSpeaksAgainstAPassphrase(t *testing.T) {
 	ana.must("identity", "verify", "mal")
 	ana.exits(exitNoKey, "key", "add", "--passphrase-file", agreed)
 }
+
+// An answer to a compared mover was pushed out by those to throw-away keys, so that it had to be given again.
+func TestAnAnswerToAComparedMoverStays(t *testing.T) {
+	relay := relaytest.New(t, relaytest.InMemory())
+	ana, bo := newDevice(t, relay), newDevice(t, relay)
+	channel := strconv.FormatInt(ana.makeRoom(quickSigned), 10)
+	enter := func(d *device, name string) {
+		d.env["FERNPOST_WRITE_KEY"] = ana.writeKey()
+		d.must("join", "lab", "--profile", quickSigned, "--channel", channel)
+		d.must("identity", "name", name)
+	}
+	enter(bo, "bo")
+	ana.must("identity", "name", "ana")
+	ana.must("key", "rotate", "--generate")
+	bo.must("recv")
+	bo.must("identity", "verify", "ana")
+	bo.exits(exitFailed, "send", "one")
+	bo.must("send", "--old-key", "one")
+	for range 3 {
+		mal := newDevice(t, relay)
+		enter(mal, "mal")
+		mal.must("key", "rotate", "--generate")
+		bo.must("recv")
+		bo.must("send", "two")
+		if got := bo.stderr.String(); !strings.Contains(got, "--old-key ends this warning") {
+			t.Errorf("who has moved is told %q", got)
+		}
+		bo.must("send", "--old-key", "three")
+		bo.must("send", "four")
+		if got := bo.stderr.String(); strings.Contains(got, "new key") {
+			t.Errorf("bo has answered, and is told %q", got)
+		}
+	}
+	a := &app{getenv: func(name string) string { return bo.env[name] }}
+	if r, err := a.loadRoom("lab"); err != nil || len(r.Refused) != 1 {
+		t.Errorf("bo's keyring remembers %q (%v), want ana's key alone", r.Refused, err)
+	}
+}

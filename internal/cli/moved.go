@@ -26,21 +26,15 @@ func keyText(m room.Moved) string { return hex.EncodeToString(m.Key[:]) }
 
 // mindMoves warns before something is sealed with a key that others have moved away from, and refuses it if one of them
 // is somebody whose key was compared. Anybody else could silence everybody with one record. Whoever insists is asked no more
-// about these keys. It returns what it knew of.
+// about the keys that the compared ones go to, nor about anything that all others have said so far. It returns what it knew
+// of.
 func (c *conversation) mindMoves(insist bool) ([]room.Moved, error) {
 	moved, err := c.movedAway()
 	if err != nil || len(moved) == 0 {
 		return nil, err
 	}
 	if insist {
-		c.room, err = c.updateRoom(c.room.Name, func(r *keyring.Room) error {
-			for _, m := range moved {
-				r.Refused = append(r.Refused, keyText(m))
-			}
-			r.Refused = r.Refused[max(len(r.Refused)-maxRefused, 0):]
-			return nil
-		})
-		return moved, err
+		return moved, c.stay(moved)
 	}
 	if by := moved[0]; by.Compared { // those come first
 		name := screen.Line(by.Name)
@@ -52,8 +46,23 @@ func (c *conversation) mindMoves(insist bool) ([]room.Moved, error) {
 	return moved, nil
 }
 
-// maxRefused bounds how many keys the keyring remembers that the user does not go to.
-const maxRefused = 64
+// stay remembers that the user goes on with the key that is here. Keys are remembered only where compared ones go to them:
+// anybody could fill a list with others.
+func (c *conversation) stay(moved []room.Moved) error {
+	if err := c.Stay(); err != nil || !moved[0].Compared {
+		return err
+	}
+	var err error
+	c.room, err = c.updateRoom(c.room.Name, func(r *keyring.Room) error {
+		for _, m := range moved {
+			if text := keyText(m); m.Compared && !slices.Contains(r.Refused, text) {
+				r.Refused = append(r.Refused, text)
+			}
+		}
+		return nil
+	})
+	return err
+}
 
 // movedMeanwhile warns of moves that were not known when a message was sealed.
 func (c *conversation) movedMeanwhile(before []room.Moved) error {

@@ -50,7 +50,8 @@ type Room struct {
 	Keys []Secret `json:"keys"`
 	// Untold are those of the keys that the other members were not told of yet, so that whoever finds them here does it.
 	Untold []Secret `json:"untold,omitempty"`
-	// Refused are the ids, in hexadecimal, of keys to which others have moved the room and the user does not go.
+	// Refused are the ids, in hexadecimal, of keys to which others have moved the room, whose own keys were compared, and
+	// the user does not go.
 	Refused []string `json:"refused,omitempty"`
 	// WriteKey and ReadKey are the channel's API keys; empty where there is none.
 	WriteKey Secret `json:"write_key,omitempty"`

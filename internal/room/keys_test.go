@@ -224,3 +224,35 @@ func TestAKeyThatIsAddedOpensWhatCameBefore(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// Throw-away keys could make a warning that never ends: each answer reached a few of them, and pushed out another.
+func TestStayingAnswersAllWhoWereNotComparedSoFar(t *testing.T) {
+	h := newHall(t)
+	bo := h.join(2, "bo")
+	ana := h.join(1, "ana")
+	ana.moveTo(fernet.GenerateKey())
+	bo.look()
+	if err := bo.Verified(ana.o.Identity.Public(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range byte(70) {
+		h.join(100+i, "").moveTo(fernet.GenerateKey())
+	}
+	bo.look()
+	if err := bo.Stay(); err != nil {
+		t.Fatal(err)
+	}
+	moved, err := bo.Moved(nil)
+	if err != nil || len(moved) != 1 || moved[0].Name != "ana" {
+		t.Fatalf("left are %v (%v), want ana, who was compared", moved, err)
+	}
+	refused := []record.KeyID{moved[0].Key}
+	if moved, err := bo.Moved(refused); err != nil || len(moved) > 0 {
+		t.Errorf("left are %v (%v)", moved, err)
+	}
+	h.join(99, "late").moveTo(fernet.GenerateKey())
+	bo.look()
+	if moved, err := bo.again(h).Moved(refused); err != nil || len(moved) != 1 || moved[0].Name != "late" {
+		t.Errorf("%v (%v) has moved since, want who wrote last", moved, err)
+	}
+}

@@ -20,8 +20,24 @@ type Moved struct {
 // mostMoved bounds how many such authors are told of: anybody with the room's key can be one, under many names.
 const mostMoved = 32
 
+// stayed is the name of the mark behind the last message at which the user decided to go on with the key that is here.
+const stayed = "stayed"
+
+// Stay notes that the user goes on with the key that is here, whatever they have said so far whose keys were not compared.
+func (c *Conversation) Stay() error {
+	last, err := c.store.LastMessage()
+	if err == nil {
+		err = c.store.SetMark(stayed, last, 0)
+	}
+	if err != nil {
+		return fmt.Errorf("noting that the old key stays: %w", err)
+	}
+	return nil
+}
+
 // Moved returns those who say, under the newest key that is here, that the room goes on with one that is not, and that is
-// not refused: at most 32 authors, those first whose key was compared.
+// not refused: at most 32 authors, those first whose key was compared. What others said before [Conversation.Stay] is left
+// out.
 func (c *Conversation) Moved(refused []record.KeyID) ([]Moved, error) {
 	all, err := c.moved(refused)
 	if err != nil {
@@ -40,7 +56,11 @@ func (c *Conversation) MovedTo(key record.KeyID) (bool, error) {
 }
 
 func (c *Conversation) moved(refused []record.KeyID) (all []Moved, err error) {
-	moves, err := c.store.Moves(c.ids[0], slices.Concat(c.ids, refused), mostMoved)
+	since, _, _, err := c.store.Mark(stayed)
+	if err != nil {
+		return nil, err
+	}
+	moves, err := c.store.Moves(c.ids[0], slices.Concat(c.ids, refused), since, mostMoved)
 	if err != nil || len(moves) == 0 {
 		return nil, err
 	}

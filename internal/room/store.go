@@ -97,7 +97,7 @@ type messageStore interface {
 	// FirstMove and Moves look at the moves that are sealed with a key.
 	AddMove(kept.Move) error
 	FirstMove(sealed, named record.KeyID) (record.Spot, bool, error)
-	Moves(sealed record.KeyID, except []record.KeyID, limit int) ([]kept.Move, error)
+	Moves(sealed record.KeyID, except []record.KeyID, since int64, limit int) ([]kept.Move, error)
 	// MessagesSince goes by arrival, the two others by the order of lines: place, field, author, number, hash.
 	MessagesSince(id int64, limit int) ([]kept.Message, error)
 	MessagesFrom(from record.Held, limit int) ([]kept.Message, error)
