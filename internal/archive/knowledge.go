@@ -299,7 +299,7 @@ func (r *Room) applyClaims(c *record.Change) error {
 
 func (r *Room) applyNames(c *record.Change) error {
 	for _, p := range c.Pins {
-		if err := r.exec("INSERT OR IGNORE INTO pins (form, key) VALUES (?, ?)", p.Form, p.Key[:]); err != nil {
+		if err := r.exec("INSERT OR REPLACE INTO pins (form, key) VALUES (?, ?)", p.Form, p.Key[:]); err != nil {
 			return err
 		}
 	}

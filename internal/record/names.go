@@ -94,6 +94,8 @@ func (s *session) nickname(a *authorRow, r *Record, at Place) {
 	}
 	own, others := s.holders(a.Key, r.Nick)
 	switch {
+	case others && s.takesOver(a, r.Nick):
+		s.takeBack(s.namesake(a, r.Nick, r.Number, at))
 	case others:
 		s.tell(s.namesake(a, r.Nick, r.Number, at))
 	case !own && a.Pinned < maxNames:
@@ -105,6 +107,44 @@ func (s *session) nickname(a *authorRow, r *Record, at Place) {
 		a.Pinned++
 		a.dirty = true
 	}
+}
+
+// takesOver gives an author whose key was compared a nickname that is pinned only to keys that were not, tells that those
+// are the namesakes now, and reports whether it did.
+func (s *session) takesOver(a *authorRow, nick string) bool {
+	if !a.Compared || a.Pinned >= maxNames {
+		return false
+	}
+	var losers []*authorRow
+	var forms []string
+	for _, form := range s.skeletons(nick) {
+		key, ok := s.pinned(form)
+		if !ok {
+			forms = append(forms, form)
+		}
+		if !ok || s.person(key) == s.person(a.Key) {
+			continue
+		}
+		p := s.author(key)
+		if p.Compared || s.author(s.person(key)).Compared {
+			return false
+		}
+		forms = append(forms, form)
+		if !slices.Contains(losers, p) {
+			losers = append(losers, p)
+		}
+	}
+	for _, form := range forms {
+		s.pins[form] = pinRow{a.Key, true, true}
+	}
+	a.Pinned, a.dirty = a.Pinned+1, true
+	for _, p := range losers {
+		p.Pinned, p.dirty = max(p.Pinned-1, 0), true
+		if p.Base != 0 && s.alike(p.Nick, nick) {
+			s.tell(s.namesake(p, p.Nick, p.Top, s.placeOf(p, p.Top).Place))
+		}
+	}
+	return true
 }
 
 func (s *session) namesake(a *authorRow, nick string, number uint32, at Place) Finding {

@@ -840,6 +840,42 @@ func TestPeople(t *testing.T) {
 	}
 }
 
+// Whoever took a name first kept it, or had it again once it was forgotten, against the key that was compared.
+func TestAComparedKeyTakesItsName(t *testing.T) {
+	for _, forget := range []bool{false, true} {
+		h := newHall(t)
+		eve, ana, bo := h.join(1, "ana"), h.join(2, "ana"), h.join(3, "bo")
+		eve.say("I am ana")
+		ana.say("no, I am")
+		bo.look()
+		key, other := ana.o.Identity.Public(), eve.o.Identity.Public()
+		err := bo.Verified(key, time.Now())
+		if forget {
+			err = errors.Join(err, bo.Forget(other, time.Now()))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		eve.say("now I am")
+		ana.say("you are not")
+		found := bo.look().Told
+		people, err := bo.People()
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := map[record.PublicKey]string{}
+		for _, p := range people {
+			names[p.Key] = p.Name
+		}
+		if names[key] != "ana" || names[other] != "ana ("+other.Tag().Name()+")" {
+			t.Errorf("forgotten %t: called %q", forget, names)
+		}
+		if !slices.ContainsFunc(found, func(f record.Finding) bool { return f.Kind == record.Namesake && f.Author == other }) {
+			t.Errorf("forgotten %t: told %q", forget, told(found))
+		}
+	}
+}
+
 func seq(rows []thingspeak.Entry) iter.Seq2[*thingspeak.Entry, error] {
 	return func(yield func(*thingspeak.Entry, error) bool) {
 		for i := range rows {
