@@ -86,7 +86,7 @@ func (c *conversation) startReading(ctx context.Context) (*reading, error) {
 		r.news, r.err = c.client.Follow(ctx, r.at.Position, remote.Visitor{
 			Entry: add, Seen: add, Cleared: func() error { return pass(nil) },
 			Anchor: remote.Anchor{Entry: anchor.Entry, Shows: anchor.Shows}, Wanted: r.at.Wanted, Again: again,
-			Suspect: suspect, Budget: r.budget,
+			Suspect: suspect, Fields: thingspeak.FieldsOf(c.room.Fields...), Budget: r.budget,
 		})
 	}()
 	return r, nil
@@ -145,7 +145,7 @@ func (r *reading) finish() (room.Arrivals, error) {
 		Twins: r.news.Twins, Now: now,
 	}
 	facts.View.Holes = holes(r.news.Position.Gaps)
-	facts.View.Unread = r.err != nil || r.news.Doubtful || r.news.Stopped
+	facts.View.Unread = r.err != nil || r.news.Doubtful || r.news.Stopped || hiddenText(r.c.room, r.news.Hidden) != ""
 	arrivals, err := r.in.Finish(facts)
 	return arrivals, errors.Join(r.err, err)
 }

@@ -125,7 +125,7 @@ func (a *app) recv(ctx context.Context, o recvOptions) error {
 	if err := a.tellGaps(end.numbers.between(), o.asJSON); err != nil {
 		return err
 	}
-	if err := a.tellUnread(&end, o.asJSON); err != nil {
+	if err := a.tellUnread(r, &end, o.asJSON); err != nil {
 		return err
 	}
 	return a.concludeRecv(r, messages, findings, end, o)

@@ -56,7 +56,7 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 	if err := c.tellArrivals(&arrivals, o.asJSON); err != nil {
 		return err
 	}
-	waits := append(aboutRelay(&c.news, c.cut), untried(&arrivals)...)
+	waits := append(aboutRelay(r, &c.news, c.cut), untried(&arrivals)...)
 	if err := c.relay.tell(a, waits, len(arrivals.Waiting), o.asJSON); err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (a *app) recvSignedCSV(ctx context.Context, r keyring.Room, o recvOptions) 
 	if err := a.tellGaps(end.numbers.between(), o.asJSON); err != nil {
 		return err
 	}
-	if err := a.tellUnread(&end, o.asJSON); err != nil {
+	if err := a.tellUnread(r, &end, o.asJSON); err != nil {
 		return err
 	}
 	if readErr != nil {

@@ -3,23 +3,29 @@ package cli
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 // doubt is said where a relay shows less than it did before. One stale answer proves nothing, so it has a minute.
 const doubt = "the relay shows less than before; if that lasts for a minute it is believed, and reading goes on"
 
-// aboutRelay is what a reading found out about the relay itself, and that may change with the next one; stopped says why
-// it did not come to its end, "" if it did.
-func aboutRelay(n *remote.News, stopped string) (all []findingJSON) {
+// aboutRelay is what a reading of a room found out about the relay itself, and that may change with the next one; stopped
+// says why it did not come to its end, "" if it did.
+func aboutRelay(r keyring.Room, n *remote.News, stopped string) (all []findingJSON) {
 	add := func(kind, text string) {
 		all = append(all, findingJSON{Finding: kind, Text: text, Waiting: true})
 	}
 	if n.Doubtful {
 		add("doubtful", doubt)
+	}
+	if text := hiddenText(r, n.Hidden); text != "" {
+		add("unread", text)
 	}
 	if n.Named.Last > 0 {
 		add("claimed", namedText(n.Named.First, n.Named.Last))
@@ -35,6 +41,20 @@ func aboutRelay(n *remote.News, stopped string) (all []findingJSON) {
 		add("unread", "the relay's answers end in the middle of a line: entries may be missing")
 	}
 	return all
+}
+
+// hiddenText says which of a room's fields are among those that a relay did not show, "" if there are none.
+func hiddenText(r keyring.Room, hidden thingspeak.FieldSet) string {
+	var names []string
+	for _, n := range r.Fields {
+		if hidden.Has(n) {
+			names = append(names, fmt.Sprint("field", n))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "the relay does not show " + strings.Join(names, ", ") + ", which this room uses: what stands there was not read"
 }
 
 // awaited tells which entries have not come for a minute: in a room of plain texts nothing else shows that they are

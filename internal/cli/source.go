@@ -22,6 +22,8 @@ type feedEnd struct {
 	cut     bool // the last line was cut in half
 	more    bool // older rows exist that were not read
 	last    int64
+	// hidden are the fields that a relay did not show.
+	hidden thingspeak.FieldSet
 	// numbers are those of the rows of a file.
 	numbers rowNumbers
 	// file is what reading a file has told, nil of a channel.
@@ -144,7 +146,7 @@ func readChannel(ctx context.Context, client *remote.Client, newest int, all boo
 	for {
 		end.more, err = scan.Back(ctx, page, counted)
 		info := scan.Info()
-		end.last, end.skipped, end.cut = info.LastID, int(info.Skipped), info.CutShort
+		end.last, end.skipped, end.cut, end.hidden = info.LastID, int(info.Skipped), info.CutShort, info.Hidden
 		if err != nil || !end.more || enough() || !all && end.rows >= thingspeak.MaxResults {
 			return end, err
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/screen"
 )
@@ -91,8 +92,13 @@ func (a *app) printTold(f findingJSON, w weight, asJSON bool) error {
 	return err
 }
 
-// tellUnread tells what of a feed could not be read, and of a file what was assumed.
-func (a *app) tellUnread(end *feedEnd, asJSON bool) error {
+// tellUnread tells what of a room's feed could not be read, and of a file what was assumed.
+func (a *app) tellUnread(r keyring.Room, end *feedEnd, asJSON bool) error {
+	if text := hiddenText(r, end.hidden); text != "" {
+		if err := a.tell(findingJSON{Finding: "unread", Text: text}, asJSON); err != nil {
+			return err
+		}
+	}
 	rest := end.skipped
 	if end.file != nil {
 		for _, text := range end.file.Assumed {

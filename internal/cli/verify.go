@@ -113,7 +113,7 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 	if err := a.tellNotShown(&rows, end, o); err != nil {
 		return err
 	}
-	if err := a.tellUnread(&end, o.asJSON); err != nil {
+	if err := a.tellUnread(r, &end, o.asJSON); err != nil {
 		return err
 	}
 	if err := a.printVerdict(&report, o); err != nil {
@@ -160,7 +160,8 @@ func (a *app) readWholeChannel(
 	}
 	info := scan.Info()
 	view.Holes = holes(info.Lacking)
-	end.last, end.cut, end.skipped = info.LastID, info.CutShort, int(info.Skipped)
+	end.last, end.cut, end.skipped, end.hidden = info.LastID, info.CutShort, int(info.Skipped), info.Hidden
+	view.Unread = hiddenText(r, end.hidden) != ""
 	return end, view, nil
 }
 

@@ -139,7 +139,7 @@ type watcher struct {
 
 	position remote.Position
 	relay    relayTeller
-	anchor   room.Anchor
+	anchors  room.Anchors
 	barren   barren
 	rest     *unprinted
 	lost     remote.Gaps // told by this watch
@@ -159,7 +159,7 @@ type remembered struct {
 	Relay    string          `json:"relay"`
 	Channel  int64           `json:"channel"`
 	Position remote.Position `json:"position"`
-	Anchor   room.Anchor     `json:"anchor,omitzero"`
+	Anchors  room.Anchors    `json:"anchors,omitzero"`
 	Barren   barren          `json:"barren,omitzero"`
 	Rest     *unprinted      `json:"rest,omitempty"`
 }
@@ -214,7 +214,7 @@ func (w *watcher) resume() error {
 	case err != nil:
 		return hint(err, "delete that file, or use --from-start")
 	case last.Relay == w.room.Relay && last.Channel == w.room.Channel:
-		w.position, w.anchor, w.barren, w.rest = last.Position, last.Anchor, last.Barren, last.Rest
+		w.position, w.anchors, w.barren, w.rest = last.Position, last.Anchors, last.Barren, last.Rest
 	}
 	return nil
 }
@@ -223,21 +223,24 @@ func (w *watcher) resume() error {
 // shows a message twice rather than never.
 func (w *watcher) poll(ctx context.Context) (news bool, err error) {
 	budget := w.barren.left(int64(w.budget), time.Now())
+	anchor := w.anchors.Highest()
 	got, err := w.client.Follow(ctx, w.position, remote.Visitor{
 		Budget: budget,
 		Entry: func(e *thingspeak.Entry) error {
 			w.receiver.Add(e)
 			return nil
 		},
-		Anchor: remote.Anchor{Entry: w.anchor.Entry, Shows: w.anchor.Shows}, Again: w.rest.entries(),
+		Anchor: remote.Anchor{Entry: anchor.Entry, Shows: anchor.Shows, Held: w.anchors.Held}, Again: w.rest.entries(),
+		Opens: true, Fields: thingspeak.FieldsOf(w.room.Fields...),
 	})
 	w.relayAnswers(err)
 	messages, findings := w.receiver.Take()
 	w.barren.add(got.Bytes-got.Compared, len(messages), time.Now())
-	if gone := slices.Concat(got.Altered, got.Rewritten); got.Cleared || slices.Contains(gone, w.anchor.Entry) {
-		w.anchor = room.Anchor{}
+	got.Position.Opened(entriesOf(messages))
+	if got.Cleared {
+		w.anchors = room.Anchors{}
 	}
-	w.anchor = w.anchor.After(messages)
+	w.anchors = w.anchors.Without(slices.Concat(got.Altered, got.Rewritten)).After(messages)
 	messages = w.rest.drop(messages)
 	if err == nil || got.Cleared { // else the next call is to read them again
 		w.rest = nil
@@ -260,7 +263,7 @@ func (w *watcher) poll(ctx context.Context) (news bool, err error) {
 		return false, err
 	}
 	if err == nil {
-		about := append(aboutRelay(&got, w.stopped(&got, budget, &w.barren)), awaited(got.Position.Gaps, time.Now())...)
+		about := append(aboutRelay(w.room, &got, w.stopped(&got, budget, &w.barren)), awaited(got.Position.Gaps, time.Now())...)
 		open := slices.DeleteFunc(slices.Clone(got.Position.Gaps), func(r remote.Range) bool { return r.Asked() })
 		if err := w.relay.tell(w.app, about, len(open), w.options.asJSON); err != nil {
 			return false, err
@@ -276,6 +279,13 @@ func (w *watcher) poll(ctx context.Context) (news bool, err error) {
 		return false, fmt.Errorf("the messages above were shown, but a later watch will show them again: %w", serr)
 	}
 	return findings.Entries > 0, err
+}
+
+func entriesOf(messages []room.Message) (all []int64) {
+	for i := range messages {
+		all = append(all, messages[i].Entry)
+	}
+	return all
 }
 
 // lostBefore returns what an earlier watch has told to be lacking, and still is.
@@ -323,7 +333,7 @@ func (u *unprinted) drop(messages []room.Message) []room.Message {
 
 // remember keeps the position where it has moved.
 func (w *watcher) remember() error {
-	now := remembered{w.room.Relay, w.room.Channel, w.position, w.anchor, w.barren, w.rest}
+	now := remembered{w.room.Relay, w.room.Channel, w.position, w.anchors, w.barren, w.rest}
 	if reflect.DeepEqual(now, w.kept) {
 		return nil
 	}

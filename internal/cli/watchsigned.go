@@ -38,7 +38,7 @@ func (a *app) watchSigned(ctx context.Context, r keyring.Room, o watchOptions) (
 			if err := a.tellWaiting(w.ripe(arrivals.Waiting, time.Now()), o.asJSON); err != nil {
 				return false, err
 			}
-			waits := append(aboutRelay(&c.news, c.cut), untried(&arrivals)...)
+			waits := append(aboutRelay(r, &c.news, c.cut), untried(&arrivals)...)
 			if err := c.relay.tell(a, waits, len(arrivals.Waiting), o.asJSON); err != nil {
 				return false, err
 			}

@@ -14,6 +14,8 @@ type Anchor struct {
 	Entry int64
 	// Shows reports whether a row of that number has such a token still.
 	Shows func(*thingspeak.Entry) bool
+	// Held tells that there was one since the channel was cleared last, even if the relay has lost it.
+	Held bool
 }
 
 // believedAfter is how long a relay must keep showing less than was visited before that is believed.
@@ -33,25 +35,32 @@ func (a *Absence) lasts(entry int64, now time.Time) bool {
 	return now.Sub(a.Since) >= believedAfter
 }
 
-// compare looks at a row of a number that was visited before. other tells that it may be another row, and unsure that
-// nothing is known of the one visited but its number.
-func (f *follower) compare(e *thingspeak.Entry) (other, unsure bool) {
-	if !f.known.has(e.ID) {
-		return true, false // what this call has visited itself it does not get here
+// compare looks at a row of a number that was visited before, and reports whether it is to be visited: another row, or one
+// that shows more.
+func (f *follower) compare(row *heldRow) bool {
+	e, before, unread := &row.Entry, f.pos.Rows.of(row.ID), f.pos.Unread.of(row.ID)&row.fields
+	more := contentIn(e, unread)
+	if more && f.v.Seen == nil {
+		row.only = unread
 	}
-	before := f.pos.Rows.of(e.ID)
-	if before.tell(e) {
+	switch {
+	case before.tell(e, unread):
 		f.overlaps = true
 		if !f.same.has(e.ID) { // or a relay could repeat it for nothing
 			f.news.Compared += rowBytes(e)
 		}
 		f.same.add(e.ID, e.ID)
-		return false, false
-	}
-	if len(before) > 0 {
+		return more
+	case !more && before.mayTell(e, row.fields): // what is hidden cannot be compared
+		f.overlaps = true
+		return false
+	case len(before) > 0:
 		f.others.add(e.ID, e.ID)
+		row.only = 0
+		return true
 	}
-	return len(before) > 0 || f.v.Seen != nil, len(before) == 0
+	row.unsure = f.v.Seen != nil
+	return row.unsure || more || f.pos.Unopened.has(e.ID)
 }
 
 // rowBytes is how many bytes a row has at least as CSV.
@@ -99,8 +108,8 @@ func (f *follower) trust(ctx context.Context, newest page) (bool, error) {
 		f.news.Doubtful = true
 		return false, nil
 	case !f.overlaps:
-		// Without an anchor nothing was held that a key opens: then reading begins anew, and nobody need be told.
-		f.news.Cleared, f.anew = a.Entry > 0, true
+		// If nothing was held that a key opens, reading begins anew, and nobody need be told.
+		f.news.Cleared, f.anew = a.Entry > 0 || a.Held, true
 		return false, nil
 	}
 	f.pos.Absent = Absence{}

@@ -77,13 +77,13 @@ type FeedInfo struct {
 // first. The entry is reused for the next row; its texts may be kept. An error of visit ends the reading and is
 // returned as it is; all others are those of the relay, and FeedInfo tells how far it got.
 func (c *Client) Feed(ctx context.Context, q Query, visit func(*thingspeak.Entry) error) (FeedInfo, error) {
-	return c.feed(ctx, q, true, visit)
+	return c.feed(ctx, q, true, func(e *thingspeak.Entry, _ thingspeak.FieldSet) error { return visit(e) })
 }
 
 // feed is Feed, where a last row without a line end, whose last value may be cut, is visited only if keepCut says so.
-// Even then it is not if nothing tells that the answer came whole.
+// Even then it is not if nothing tells that the answer came whole. Visit is told which fields the answer shows.
 func (c *Client) feed(
-	ctx context.Context, q Query, keepCut bool, visit func(*thingspeak.Entry) error,
+	ctx context.Context, q Query, keepCut bool, visit func(*thingspeak.Entry, thingspeak.FieldSet) error,
 ) (info FeedInfo, err error) {
 	re, err := c.openFeed(ctx, q.path())
 	if err != nil {
@@ -110,7 +110,7 @@ func (c *Client) feed(
 		if holding {
 			holding = false
 			info.Rows++
-			if err := visit(&held); err != nil {
+			if err := visit(&held, info.Header.Fields); err != nil {
 				return info, err
 			}
 		}

@@ -140,7 +140,7 @@ func (r *reader) fetchSingle(ctx context.Context, id int64) error {
 	err := again(ctx, func(int) (err error) {
 		var info FeedInfo
 		if entry, info, err = r.c.entry(ctx, id); err == nil {
-			r.header, r.date = info.Header, info.Date
+			r.answered(info)
 		}
 		return err
 	})

@@ -271,7 +271,7 @@ func TestNothingIsForgottenBeyond4096Gaps(t *testing.T) {
 			for _, id := range ids {
 				visited[id] = true
 			}
-			if len(pos.Gaps) > 4096 || len(pos.Rows) > 100 {
+			if len(pos.Gaps) > 4096 || len(pos.Rows) > 200 {
 				t.Fatalf("%d gaps, %d rows", len(pos.Gaps), len(pos.Rows))
 			}
 			if g := pos.Gaps; len(g) > 0 && g[0].First == 5 && (g[0].Last != 5 || !g[0].Since.Equal(begin)) {

@@ -226,7 +226,7 @@ func (l *liar) read() {
 		l.failf("%d requests", n)
 	}
 	p := &l.pos.Position
-	if len(p.Gaps) > 4096 || len(p.Rows) > 100 || len(p.Claims) > 64 {
+	if len(p.Gaps) > 4096 || len(p.Rows) > 200 || len(p.Claims) > 64 {
 		l.failf("%d gaps, %d rows, %d claims", len(p.Gaps), len(p.Rows), len(p.Claims))
 	}
 	if news.Position.Last < last { // it has begun anew

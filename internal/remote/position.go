@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
@@ -32,6 +33,10 @@ type Position struct {
 	Absent Absence `json:"absent,omitzero"`
 	// Suspected tells when rows that were visited are visited again, see [Visitor.Suspect].
 	Suspected Rounds `json:"suspected,omitzero"`
+	// Unread is what stands in fields that the relay did not show.
+	Unread Unread `json:"unread,omitzero"`
+	// Unopened are the numbers of rows that were visited and in which nothing was opened, see [Visitor.Opens].
+	Unopened ranges `json:"unopened,omitempty"`
 
 	earlierForm
 }
@@ -106,7 +111,20 @@ func (p *Position) loose() bool {
 	return len(p.Gaps) > 0 && len(p.Rows) > 0 && p.Gaps[len(p.Gaps)-1].Last >= p.Rows[0].Entry
 }
 
-// maxRows is how many rows a position can tell again: as many as a look at the newest rows shows.
+// maxUnopened bounds the ranges of Unopened. Of more than that the lowest are one.
+const maxUnopened = 1024
+
+// Opened notes that something was opened in rows of these numbers.
+func (p *Position) Opened(entries []int64) {
+	var opened ranges
+	for _, n := range entries {
+		opened.add(n, n)
+	}
+	p.Unopened = p.Unopened.minus(opened)
+}
+
+// maxRows is how many rows a position can tell again: as many as a look at the newest rows shows. It has as many of the
+// highest numbers, and of those that were shown last: rows that a relay makes up displace none that it shows afterwards.
 const maxRows = thingspeak.DefaultResults
 
 // sumSize is the size of a row's hash in bytes: too long for anybody to find another row for it.
@@ -117,7 +135,7 @@ type RowDigest struct {
 	Entry int64
 	// At is the row's date, in whole seconds.
 	At time.Time
-	// Fields are those that were visible: a field that is switched on later is no change.
+	// Fields are those that were visible.
 	Fields thingspeak.FieldSet
 	// Sum is a hash of their values.
 	Sum [sumSize]byte
@@ -136,9 +154,11 @@ func digestOf(e *thingspeak.Entry, fields thingspeak.FieldSet) RowDigest {
 	return RowDigest{e.ID, e.CreatedAt.Truncate(time.Second).UTC(), fields, [sumSize]byte(h.Sum(nil))}
 }
 
-// tells reports whether a row is the one that the digest was made of.
-func (d *RowDigest) tells(e *thingspeak.Entry) bool {
-	return e.ID == d.Entry && e.CreatedAt.Truncate(time.Second).Equal(d.At) && digestOf(e, d.Fields).Sum == d.Sum
+// tells reports whether a row is the one that the digest was made of, apart from some fields of which the digest knows
+// nothing.
+func (d *RowDigest) tells(e *thingspeak.Entry, apart thingspeak.FieldSet) bool {
+	return e.ID == d.Entry && e.CreatedAt.Truncate(time.Second).Equal(d.At) && digestOf(e, d.Fields).Sum == d.Sum &&
+		!contentIn(e, thingspeak.AllFields&^d.Fields&^apart)
 }
 
 // Rows are digests of rows, by number. A number may have several.
@@ -152,10 +172,17 @@ func (r Rows) of(entry int64) Rows {
 	return r[first:last]
 }
 
-// tell reports whether one of the digests is that of a row.
-func (r Rows) tell(e *thingspeak.Entry) bool {
-	of := r.of(e.ID)
-	return slices.ContainsFunc(of, func(d RowDigest) bool { return d.tells(e) })
+// tell reports whether one of the digests is that of a row, apart from some fields.
+func (r Rows) tell(e *thingspeak.Entry, apart thingspeak.FieldSet) bool {
+	return slices.ContainsFunc(r.of(e.ID), func(d RowDigest) bool { return d.tells(e, apart) })
+}
+
+// mayTell reports whether a row that shows only some fields may be that of one of the digests: it has the date of one
+// that was made of more.
+func (r Rows) mayTell(e *thingspeak.Entry, shown thingspeak.FieldSet) bool {
+	return slices.ContainsFunc(r.of(e.ID), func(d RowDigest) bool {
+		return d.Fields&^shown != 0 && e.CreatedAt.Truncate(time.Second).Equal(d.At)
+	})
 }
 
 // highest returns the highest number, 0 if there is none.
@@ -166,15 +193,26 @@ func (r Rows) highest() int64 {
 	return r[len(r)-1].Entry
 }
 
-// with returns the newest of r and of rows that were visited under a header with these fields.
-func (r Rows) with(visited []thingspeak.Entry, fields thingspeak.FieldSet) Rows {
+// with returns the newest of r and of rows that were visited, and the newest of the numbers that were shown.
+func (r Rows) with(visited []shownRow, shown ranges) Rows {
 	all := slices.Clone(r)
 	for i := range visited {
-		all = append(all, digestOf(&visited[i], fields))
+		all = append(all, digestOf(&visited[i].Entry, visited[i].fields))
 	}
-	slices.SortStableFunc(all, func(a, b RowDigest) int { return cmp.Compare(a.Entry, b.Entry) })
+	slices.SortFunc(all, func(a, b RowDigest) int {
+		return cmp.Or(cmp.Compare(a.Entry, b.Entry), a.At.Compare(b.At), cmp.Compare(a.Fields, b.Fields), bytes.Compare(a.Sum[:], b.Sum[:]))
+	})
 	all = slices.Compact(all)
-	return all[max(len(all)-maxRows, 0):]
+	highest, left := len(all)-maxRows, maxRows
+	for i := len(all) - 1; i >= 0; i-- {
+		switch is := shown.has(all[i].Entry); {
+		case is && left > 0:
+			left--
+		case i < highest:
+			all = slices.Delete(all, i, i+1)
+		}
+	}
+	return all
 }
 
 // rowSize is the size of a digest in bytes as it is kept: number, date, fields, sum.
@@ -215,23 +253,30 @@ func (r *Rows) UnmarshalText(text []byte) error {
 
 // newestRows remembers the rows with the highest numbers of many that come in any order.
 type newestRows struct {
-	rows []thingspeak.Entry
+	rows []shownRow
 	// floor is the number below which a row is none of them.
 	floor int64
 }
 
-func (n *newestRows) take(e *thingspeak.Entry) {
+// shownRow is a row, with the fields that its answer showed.
+type shownRow struct {
+	thingspeak.Entry
+
+	fields thingspeak.FieldSet
+}
+
+func (n *newestRows) take(e *thingspeak.Entry, fields thingspeak.FieldSet) {
 	if e.ID < n.floor {
 		return
 	}
-	if n.rows = append(n.rows, *e); len(n.rows) == 2*maxRows { // not with each row: sorting would cost more than reading
+	if n.rows = append(n.rows, shownRow{*e, fields}); len(n.rows) == 2*maxRows { // not with each row: sorting would cost more than reading
 		n.trim()
 	}
 }
 
 // trim leaves the newest, in ascending order.
-func (n *newestRows) trim() []thingspeak.Entry {
-	slices.SortStableFunc(n.rows, func(a, b thingspeak.Entry) int { return cmp.Compare(a.ID, b.ID) })
+func (n *newestRows) trim() []shownRow {
+	slices.SortStableFunc(n.rows, func(a, b shownRow) int { return cmp.Compare(a.ID, b.ID) })
 	if n.rows = slices.Delete(n.rows, 0, max(len(n.rows)-maxRows, 0)); len(n.rows) == maxRows {
 		n.floor = n.rows[0].ID
 	}

@@ -170,3 +170,12 @@ func (r ranges) list() (ids []int64) {
 	}
 	return ids
 }
+
+// bounded returns a set of at most most spans that has all of r: the lowest are one.
+func (r ranges) bounded(most int) ranges {
+	n := len(r) - most
+	if n <= 0 {
+		return r
+	}
+	return append(ranges{{r[0].first, r[n].last}}, r[n+1:]...)
+}

@@ -47,7 +47,10 @@ type reader struct {
 	// vain counts the answers by range of numbers that had nothing new.
 	vain int
 
-	header   thingspeak.Header
+	header thingspeak.Header
+	// fields are those that the answer under way shows, and hidden those that any answer did not show.
+	fields, hidden thingspeak.FieldSet
+
 	date     time.Time // the relay's clock in its last answer
 	skipped  int
 	cutShort bool
@@ -61,10 +64,11 @@ type rowSum struct {
 
 var rowSeed = maphash.MakeSeed()
 
-// repeats reports whether the very row was among the last answers, and remembers it.
+// repeats reports whether the very row was among the last answers, with these fields, and remembers it.
 func (r *reader) repeats(e *thingspeak.Entry) bool {
 	var h maphash.Hash
 	h.SetSeed(rowSeed)
+	_ = h.WriteByte(byte(r.fields))
 	for i := range e.Fields {
 		_, _ = h.WriteString(e.Fields[i].Text)
 		_ = h.WriteByte(0)
@@ -120,8 +124,9 @@ func (r *reader) page(ctx context.Context, q Query) (p page, err error) {
 	err = again(ctx, func(try int) error {
 		p = page{}
 		// A relay that leaves out the last line's end says nothing else the second time; then the row is taken.
-		info, err := r.c.feed(ctx, q, try > 1, func(e *thingspeak.Entry) error {
+		info, err := r.c.feed(ctx, q, try > 1, func(e *thingspeak.Entry, fields thingspeak.FieldSet) error {
 			known := r.seen.has(e.ID)
+			r.fields = fields
 			p.add(e, known)
 			if r.repeats(e) {
 				return nil
@@ -142,7 +147,7 @@ func (r *reader) page(ctx context.Context, q Query) (p page, err error) {
 			return errIncomplete
 		}
 		if err == nil {
-			r.header, r.date = info.Header, info.Date
+			r.answered(info)
 			r.skipped += info.Skipped
 			r.cutShort = r.cutShort || info.CutShort
 			r.fullest = max(r.fullest, p.lines)
@@ -158,6 +163,13 @@ func (r *reader) page(ctx context.Context, q Query) (p page, err error) {
 		err = &BudgetError{Doing: r.c.reading(), Spans: maxSpans}
 	}
 	return p, err
+}
+
+// answered notes what an answer tells besides its rows.
+func (r *reader) answered(info FeedInfo) {
+	r.header, r.date = info.Header, info.Date
+	r.fields = info.Header.Fields
+	r.hidden |= thingspeak.AllFields &^ r.fields
 }
 
 // newest reads the newest rows, at most n, and opens the windows for paging. Where some of the rows are dated after the

@@ -130,6 +130,8 @@ func (s *Scan) lacking() ranges { return s.r.seen.missing(s.floor()+1, s.top()) 
 type ScanInfo struct {
 	// Header names the fields that the channel shows.
 	Header thingspeak.Header
+	// Hidden are the fields that an answer did not show.
+	Hidden thingspeak.FieldSet
 	// Date is the relay's clock in its last answer, zero if it does not say.
 	Date time.Time
 	// LastID is the channel's last entry number when the scan began.
@@ -149,7 +151,7 @@ type ScanInfo struct {
 // Info tells what the scan has found out so far.
 func (s *Scan) Info() ScanInfo {
 	info := ScanInfo{
-		Header: s.r.header, Date: s.r.date, LastID: s.last,
+		Header: s.r.header, Hidden: s.r.hidden, Date: s.r.date, LastID: s.last,
 		Rows: s.r.seen.count(), Skipped: int64(s.r.skipped), CutShort: s.r.cutShort,
 	}
 	if !s.started {

@@ -52,6 +52,8 @@ type News struct {
 	// Header and Date are those of the last feed that was read; they are empty if none was.
 	Header thingspeak.Header
 	Date   time.Time
+	// Hidden are the fields that an answer did not show, and of [Visitor.Fields] those that rows were visited without.
+	Hidden thingspeak.FieldSet
 	// CutShort tells that an answer of the relay kept ending within a row.
 	CutShort bool
 	// Bytes is how much the relay has sent. Stopped tells that this was as much as the call may bring, so that it did not
@@ -67,11 +69,18 @@ type News struct {
 // Visitor is whom [Client.Follow] reads for.
 type Visitor struct {
 	// Entry gets each new row, and each other row of a number that was visited before: in ascending order as far as they
-	// come together. The entry is reused; its texts may be kept.
+	// come together. The entry is reused; its texts may be kept. A row in which more fields are shown than before comes
+	// again; without Seen with nothing but what stands in those.
 	Entry func(*thingspeak.Entry) error
 	// Seen, if set, gets the rows of which nothing is known any more but that a row of their number was visited: it may
 	// have been another one.
 	Seen func(*thingspeak.Entry) error
+	// Opens tells that the visitor calls [Position.Opened] with what it has opened: where nothing was, another row is visited
+	// also if nothing but the number is known of the first.
+	Opens bool
+	// Fields are those in which the visitor expects something: as long as rows were shown without them, each call looks
+	// whether they are shown now.
+	Fields thingspeak.FieldSet
 	// Cleared, if set, is told that the channel was emptied, before Entry gets the first row that came after.
 	Cleared func() error
 	// Anchor shows that the channel was not cleared. Without one no clear is concluded.
@@ -93,10 +102,11 @@ func (c *Client) Start(ctx context.Context) (Position, error) {
 		return Position{}, err
 	}
 	var newest newestRows
-	r := reader{c: c, visit: func(e *thingspeak.Entry, _ bool) error {
-		newest.take(e)
+	r := reader{c: c}
+	r.visit = func(e *thingspeak.Entry, _ bool) error {
+		newest.take(e, r.fields)
 		return nil
-	}}
+	}
 	if _, err := r.newest(ctx, thingspeak.DefaultResults); err != nil {
 		return Position{}, err
 	}
@@ -114,7 +124,7 @@ func (c *Client) Start(ctx context.Context) (Position, error) {
 	}
 	now := time.Now().Truncate(time.Millisecond)
 	return Position{
-		Last: highest, Rows: Rows(nil).with(rows, r.header.Fields),
+		Last: highest, Rows: Rows(nil).with(rows, nil),
 		Gaps: Gaps(nil).with(r.seen.missing(middle, highest), now).bounded(maxGaps, now),
 	}, nil
 }
@@ -159,6 +169,7 @@ func (c *Client) follow(ctx context.Context, pos Position, v Visitor) (News, err
 	f.prepare(c)
 	err = f.follow(ctx)
 	news.Header, news.Date = f.r.header, f.r.date
+	news.Hidden |= f.r.hidden
 	news.Skipped, news.CutShort = f.r.skipped, f.r.cutShort
 	if err != nil || !f.anew {
 		return news, err
@@ -168,7 +179,7 @@ func (c *Client) follow(ctx context.Context, pos Position, v Visitor) (News, err
 			return news, err
 		}
 	}
-	fresh, err := c.follow(ctx, Position{}, Visitor{Entry: v.Entry, Seen: v.Seen})
+	fresh, err := c.follow(ctx, Position{}, Visitor{Entry: v.Entry, Seen: v.Seen, Opens: v.Opens, Fields: v.Fields})
 	fresh.Cleared = news.Cleared
 	return fresh, err
 }
@@ -182,8 +193,10 @@ type follower struct {
 	news *News
 	now  time.Time
 
-	known    ranges // what was visited before this call
-	visited  ranges // what is visited, now or before
+	known    ranges                         // what was visited before this call
+	more     ranges                         // those of them that are to be visited again, because more fields are shown now
+	read     map[thingspeak.FieldSet]ranges // the rows that were visited, or compared, by the fields that were shown
+	visited  ranges                         // what is visited, now or before
 	held     []heldRow
 	trusted  bool // what is held may be visited
 	stopped  bool // by the visitor
@@ -200,11 +213,13 @@ type follower struct {
 	paged, passed ranges
 }
 
-// heldRow is a row that is to be visited; unsure tells that it may have been visited before.
+// heldRow is a row that is to be visited; unsure tells that it may have been visited before. With only, that is all that is
+// handed out of it.
 type heldRow struct {
-	thingspeak.Entry
+	shownRow
 
 	unsure bool
+	only   thingspeak.FieldSet
 }
 
 func (f *follower) prepare(c *Client) {
@@ -218,6 +233,7 @@ func (f *follower) prepare(c *Client) {
 	}
 	f.pos.Claims = f.pos.Claims.take(f.last, f.pos.Last, f.now)
 	f.known = numbers(1, f.pos.Last).minus(f.pos.Gaps.numbers())
+	f.read = map[thingspeak.FieldSet]ranges{}
 	f.visited = slices.Clone(f.known)
 	f.r = reader{c: c, visit: f.take, seen: slices.Clone(f.known)}
 	f.news.Position = f.pos
@@ -241,12 +257,13 @@ func (f *follower) follow(ctx context.Context) error {
 		f.news.Position = f.pos
 		return err
 	}
+	f.showMore()
 	// The row that was visited before may be there as well, among those of its own date.
 	if altered := f.others.minus(f.same); len(altered) > 0 {
 		err = f.r.fetch(ctx, altered)
 	}
 	if err == nil {
-		err = f.gather(ctx, p.oldestKnown)
+		err = f.gather(ctx, p.oldestKnown && len(f.more) == 0)
 	}
 	if err == nil {
 		err = f.revisit(ctx)
@@ -258,10 +275,24 @@ func (f *follower) follow(ctx context.Context) error {
 	return err
 }
 
+// showMore has the rows read again of which the newest answer shows fields that are unread, as far as they are not in it.
+func (f *follower) showMore() {
+	fields := f.r.header.Fields
+	there := slices.Clone(f.read[fields])
+	for i := range f.held {
+		if f.held[i].fields == fields {
+			there.add(f.held[i].ID, f.held[i].ID)
+		}
+	}
+	f.more = f.pos.Unread.in(fields).intersect(f.known).minus(there)
+	f.r.seen = f.r.seen.minus(f.more)
+}
+
 // looks reports whether the newest rows are to be read.
 func (f *follower) looks() bool {
 	switch {
-	case !f.pos.Absent.Since.IsZero() || len(f.pos.Gaps.due(f.now)) > 0 || f.pos.Suspected.Due(f.now):
+	case !f.pos.Absent.Since.IsZero() || len(f.pos.Gaps.due(f.now)) > 0 || f.pos.Suspected.Due(f.now),
+		len(f.pos.Unread.in(f.v.Fields).intersect(f.known)) > 0:
 		return true
 	case f.last == f.pos.Last && !f.pos.loose():
 		return false
@@ -307,7 +338,7 @@ func (f *follower) gather(ctx context.Context, reached bool) error {
 // wants returns the numbers that are to be asked for still: those that are due, and those that the relay claims.
 func (f *follower) wants() ranges {
 	claimed := f.r.seen.missing(max(f.pos.Last, f.r.seen.highest())+1, f.last)
-	return f.gaps(f.r.seen).due(f.now).numbers().union(claimed).minus(f.asked)
+	return f.gaps(f.r.seen).due(f.now).numbers().union(claimed).union(f.more.minus(f.r.seen)).minus(f.asked)
 }
 
 // inTurn returns them in the order in which they are asked for.
@@ -358,17 +389,16 @@ func (f *follower) take(e *thingspeak.Entry, known bool) error {
 	if a := &f.v.Anchor; e.ID == a.Entry && a.Entry > 0 && a.Shows(e) {
 		f.anchored = true
 	}
-	unsure := false
-	if !known && f.pos.Rows.tell(e) { // one that is to be visited again shows, too, that the answer is not stale
-		f.overlaps = true
-	}
-	if known {
-		var other bool
-		if other, unsure = f.compare(e); !other {
+	row := heldRow{shownRow: shownRow{*e, f.r.fields}}
+	if f.known.has(e.ID) && (known || f.more.has(e.ID)) {
+		if !f.compare(&row) {
+			f.note(&row)
 			return nil
 		}
+	} else if f.pos.Rows.tell(e, 0) { // one that is to be visited again shows, too, that the answer is not stale
+		f.overlaps = true
 	}
-	f.held = append(f.held, heldRow{*e, unsure})
+	f.held = append(f.held, row)
 	if !f.trusted || len(f.held) < maxHeld {
 		return nil
 	}
@@ -386,16 +416,28 @@ func (f *follower) flush() error {
 		if e.unsure {
 			visit = f.v.Seen
 		}
-		if err := visit(&e.Entry); err != nil {
+		shown := e.Entry
+		if e.only != 0 {
+			only(&shown, e.only)
+		}
+		if err := visit(&shown); err != nil {
 			f.stopped = true
 			return err
 		}
 		f.news.Visited++
 		visited.add(e.ID, e.ID)
-		f.newest.take(&e.Entry)
+		f.note(e)
+		f.newest.take(&e.Entry, e.fields)
 	}
 	f.held = f.held[:0]
 	return nil
+}
+
+// note notes that a row was visited, or that it need not be.
+func (f *follower) note(row *heldRow) {
+	read := f.read[row.fields]
+	read.add(row.ID, row.ID)
+	f.read[row.fields] = read
 }
 
 // move works out the position that follows. Only what was visited is accounted for; err tells that the reading has not
@@ -403,10 +445,18 @@ func (f *follower) flush() error {
 func (f *follower) move(err error) {
 	next := f.pos
 	next.Last = max(f.pos.Last, f.visited.highest())
-	next.Rows = f.pos.Rows.with(f.newest.trim(), f.r.header.Fields)
+	var shown ranges
+	for _, rows := range f.read {
+		shown = shown.union(rows)
+	}
+	next.Rows = f.pos.Rows.with(f.newest.trim(), shown)
+	next.Unread = f.pos.Unread.after(f.read, f.known)
 	next.Claims = f.pos.Claims.above(next.Last)
 	f.news.Altered, f.news.Twins = f.others.minus(f.same).list(), f.others.intersect(f.same).list()
-	gaps := f.gaps(f.visited)
+	if f.v.Opens {
+		next.Unopened = f.pos.Unopened.union(f.visited.minus(f.known)).bounded(maxUnopened)
+	}
+	gaps := f.gaps(f.visited).with(f.more.intersect(f.asked).minus(f.r.seen), f.now)
 	gaps = gaps.change(f.passed, func(r *Range) { r.Back = time.Time{} })
 	if err != nil && len(f.r.windows) > 0 {
 		back := f.r.windows[0].end
@@ -425,6 +475,12 @@ func (f *follower) move(err error) {
 	next.Gaps = gaps.bounded(maxGaps, f.now)
 	if err == nil && f.trusted {
 		next.Looked, next.Named = f.now, f.last
+	}
+	there := numbers(1, next.Last).minus(next.Gaps.numbers())
+	for n := range f.v.Fields.All() {
+		if len(next.Unread[n-1].intersect(there)) > 0 {
+			f.news.Hidden |= thingspeak.FieldsOf(n)
+		}
 	}
 	f.news.Position = next
 	if top := next.Claims.confirmed(f.now); top > next.Last {

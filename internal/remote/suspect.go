@@ -75,6 +75,7 @@ func (f *follower) revisit(ctx context.Context) (err error) {
 		return nil
 	}
 	f.r.seen = f.r.seen.minus(part)
+	f.r.recent, f.r.before = nil, nil // what was only compared so far is visited
 	// What lies between them comes for little, and tokens may have been shown in the place of others.
 	window := numbers(max(part.highest()-suspectWindow+1, 1), part.highest())
 	requests := rangesPerWindow
