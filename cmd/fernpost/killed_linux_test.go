@@ -147,7 +147,7 @@ func TestKilledRotation(t *testing.T) {
 		told := 0
 		tell := func(args ...string) {
 			ana.must(args...)
-			told = strings.Count(bo.must("recv"), "has moved this room to a new key")
+			told = strings.Count(bo.must("recv"), "says that this room goes on with a new key")
 		}
 		if retry = !retry; retry { // either of the two tells what the rotation could not
 			tell("outbox", "--retry")

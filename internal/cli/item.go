@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -201,6 +202,10 @@ func jsonOf(it *room.Item, saved string) messageJSON {
 		j.Text, j.Size = new(string(b)), len(b)
 	case record.File:
 		j.File, j.Size = &b.Name, len(b.Content)
+	case record.Device:
+		j.Device, j.Claims = &b.Key, new(!b.Withdraws())
+	case record.KeyMoved:
+		j.Moved = new(hex.EncodeToString(b.Key[:]))
 	}
 	return j
 }

@@ -61,11 +61,14 @@ type messageJSON struct {
 	Before *int64            `json:"before" means:"of one that came late, in \"watch\": entry of a message that was there before and stands behind it; otherwise null"`
 	Names  *namedJSON        `json:"names" means:"the message that it names as seen, if that is not its author's newest above; otherwise null:"`
 	Forked bool              `json:"forked" means:"whether its author's key wrote another one with this number"`
-	OldKey bool              `json:"old_key" means:"whether somebody else sealed it with a key that the room has moved away from, knowingly"`
+	OldKey bool              `json:"old_key" means:"whether somebody else sealed it with a key that the room had moved away from, knowingly or not"`
+	Device *record.PublicKey `json:"device" means:"the public key that it speaks of, if its kind is device"`
+	Claims *bool             `json:"claims" means:"whether it calls that key a device of its author's; false: it takes that back"`
+	Moved  *string           `json:"moved_to" means:"id of the key that the room is to go on with, 32 hexadecimal digits, if its kind is key moved"`
 	State  *string           `json:"state" means:"of an own message: queued, tried, accepted, unknown"`
 	Back   *bool             `json:"read_back" means:"of an own message: whether it was read back; until then only the relay says that it stands in that entry"`
 	SeenBy []string          `json:"seen_by" means:"of an own message: who says to have read it"`
-	Notice *string           `json:"notice" means:"what to read in its place: the room has moved to a key that is not here"`
+	Notice *string           `json:"notice" means:"what to read in its place: its author says that the room goes on with a key that is not here"`
 }
 
 func (messageJSON) about() string { return `A message ("recv", "watch"):` }

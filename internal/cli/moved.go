@@ -79,7 +79,11 @@ func (c *conversation) warnOfMove(moved []room.Moved) {
 	if n := len(moved) - 1; n > 0 {
 		more = fmt.Sprintf(" (and so say %d more)", n)
 	}
-	c.say("%s", c.style.warn(fmt.Sprintf("%s has moved room %s to a new key, which is not here%s: what you write is sealed with the old one",
+	says := "whose key you have not compared, says that room %s goes on with a new key"
+	if moved[0].Compared {
+		says = "whose key you have compared, has moved room %s to a new key"
+	}
+	c.say("%s", c.style.warn(fmt.Sprintf("%s, "+says+", which is not here%s: what you write is sealed with the old one",
 		screen.Line(moved[0].Name), c.room.Name, more)))
 	c.say("if that is true, ask for the new passphrase and run \"fernpost key add --room %s\"; --old-key ends this warning", c.room.Name)
 }

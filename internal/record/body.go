@@ -106,9 +106,14 @@ func (u Unknown) Kind() Kind { return u.Code }
 // Kind is the kind that the record states.
 func (u Unreadable) Kind() Kind { return u.Code }
 
-// Notice is what a member reads who lacks the new key.
-func (KeyMoved) Notice(name string) string {
-	return name + " has moved this room to a new key: ask for its passphrase, then run \"fernpost key add\""
+// Notice is what a member reads who lacks the new key: as a fact only from somebody whose key that member has compared, since
+// everybody with the room's key can write it, under any name.
+func (KeyMoved) Notice(name string, compared bool) string {
+	if compared {
+		return name + ", whose key you have compared, has moved this room to a new key: ask for its passphrase, then run \"fernpost key add\""
+	}
+	return name + ", whose key you have not compared, says that this room goes on with a new key: if that is true, ask for its " +
+		"passphrase, then run \"fernpost key add\""
 }
 
 // BodySize returns how many bytes a body takes in a record: so many of [Capacity].

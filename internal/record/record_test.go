@@ -258,7 +258,9 @@ func TestKindString(t *testing.T) {
 			t.Errorf("%T is of %s", body, r.Kind())
 		}
 	}
-	if got := (KeyMoved{}).Notice("ana"); !strings.Contains(got, `run "fernpost key add"`) {
-		t.Errorf("notice %q", got)
+	for compared, want := range map[bool]string{false: "ana, whose key you have not compared, says", true: "ana, whose key you have compared, has"} {
+		if got := (KeyMoved{}).Notice("ana", compared); !strings.Contains(got, `run "fernpost key add"`) || !strings.HasPrefix(got, want) {
+			t.Errorf("notice %q", got)
+		}
 	}
 }

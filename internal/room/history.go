@@ -21,12 +21,13 @@ type Item struct {
 	Record *record.Message
 	// Unsigned is a token that holds no cell of a record.
 	Unsigned *Message
-	// Notice is what the user reads in place of the message: that the room has moved to a key which is not here.
+	// Notice is what the user reads in place of the message: that its author moves the room to a key which is not here. Only
+	// [Conversation.History] and [Conversation.Since] tell it.
 	Notice string
 	// Before is the entry of a message that came earlier and stands behind this one; only [Conversation.Since] tells it, 0
 	// if there is none.
 	Before int64
-	// OldKey means that it was sealed with a key from which the room has moved away, by somebody else who knew that.
+	// OldKey means that somebody else has sealed it with a key from which the room had moved away, knowingly or not.
 	OldKey bool
 	// Sent tells how far a message of our own has come, and SeenBy who has signed that they have seen it.
 	Sent   *Queued
@@ -38,10 +39,6 @@ func (o *opener) item(m *record.Message, p *page) Item {
 	it := Item{At: m.At, Posted: p.posted, Record: m}
 	if t := p.in(m.At.Field); t != nil {
 		it.Sealed = t.sealed
-	}
-	// Whoever has only an older key may name any: it counts only under the newest.
-	if moved, ok := m.Body.(record.KeyMoved); ok && m.Key == o.ids[0] && !o.hasKey(moved.Key) {
-		it.Notice = moved.Notice(m.Name)
 	}
 	return it
 }
@@ -327,6 +324,9 @@ func (c *Conversation) recall(rows []kept.Message, seen []record.Receipt) (items
 		if it, ok := c.itemOf(&rows[i], byID, byPlace[rows[i].Held.At.Place], seen); ok {
 			items = append(items, it)
 		}
+	}
+	if err := c.noticeMoves(items); err != nil {
+		return nil, 0, err
 	}
 	return items, n, c.markOldKeys(items)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room/kept"
 )
 
 // Moved is somebody who has moved the room to a key that is not here.
@@ -78,8 +79,33 @@ func (c *Conversation) moved(refused []record.KeyID) (all []Moved, err error) {
 	return all, nil
 }
 
-// markOldKeys marks what others have sealed with an older key although they had seen that the room has moved on from it:
-// because the record that they name stands there or behind. What they have written before they saw it is no fault.
+// noticeMoves says in place of each move to a key that is not here what there is to do, and whose word it is.
+func (c *Conversation) noticeMoves(items []Item) error {
+	var people []kept.Author
+	for i := range items {
+		m := items[i].Record
+		if m == nil {
+			continue
+		}
+		// Whoever has only an older key may name any: it counts only under the newest.
+		moved, ok := m.Body.(record.KeyMoved)
+		if !ok || m.Key != c.ids[0] || c.hasKey(moved.Key) {
+			continue
+		}
+		if people == nil {
+			var err error
+			if people, err = c.store.Authors(); err != nil {
+				return err
+			}
+		}
+		compared := slices.ContainsFunc(people, func(p kept.Author) bool { return p.Key == m.Author && !p.Verified.IsZero() })
+		items[i].Notice = moved.Notice(m.Name, compared)
+	}
+	return nil
+}
+
+// markOldKeys marks what others have sealed with an older key and stands behind the record by which the room has moved on
+// from it. That says which key it is, and accuses nobody: whoever wrote it may not have seen the move.
 func (c *Conversation) markOldKeys(items []Item) error {
 	if len(c.ids) < 2 {
 		return nil
@@ -87,7 +113,7 @@ func (c *Conversation) markOldKeys(items []Item) error {
 	firsts := map[record.KeyID]*record.Spot{} // where the room has moved away from each key; nil: nowhere
 	for i := range items {
 		m := items[i].Record
-		if m == nil || m.Own || m.Key == c.ids[0] || m.Seen == (record.Seen{}) {
+		if m == nil || m.Own || m.Key == c.ids[0] {
 			continue
 		}
 		first, known := firsts[m.Key]
@@ -98,15 +124,7 @@ func (c *Conversation) markOldKeys(items []Item) error {
 			}
 			firsts[m.Key] = first
 		}
-		// Most of a room that has moved stands before that, and need not be looked at any closer.
-		if first == nil || m.At.Compare(*first) <= 0 {
-			continue
-		}
-		seen, ok, err := c.spotOf(m.Seen)
-		if err != nil {
-			return err
-		}
-		items[i].OldKey = ok && seen.Compare(*first) >= 0
+		items[i].OldKey = first != nil && m.At.Compare(*first) > 0
 	}
 	return nil
 }
@@ -124,24 +142,4 @@ func (c *Conversation) movedFrom(key record.KeyID) (first *record.Spot, err erro
 		}
 	}
 	return first, nil
-}
-
-// spotOf returns where the record stands that a seen names, and whether it is here.
-func (c *Conversation) spotOf(s record.Seen) (at record.Spot, ok bool, err error) {
-	keys, _, err := c.store.Tagged(s.Tag)
-	if err != nil {
-		return at, false, err
-	}
-	for _, key := range keys {
-		held, err := c.store.Held(key, s.Number, s.Number)
-		if err != nil {
-			return at, false, err
-		}
-		for i := range held {
-			if held[i].Hash.Short() == s.Hash {
-				return held[i].At, true, nil
-			}
-		}
-	}
-	return at, false, nil
 }
