@@ -361,5 +361,9 @@ func explainDelivery(err error) error {
 	if errors.Is(err, room.ErrUnknown) || errors.Is(err, remote.ErrUnknownOutcome) {
 		return hint(err, "the message stays in the outbox; \"fernpost outbox --retry\" looks for it, and posts it again if it is not there")
 	}
+	if e, ok := errors.AsType[*remote.RefusedError](err); ok && e.Reason == remote.KeyRefused {
+		return hint(err, "the message stays in the outbox. Are the relay and the write key of this room still right? "+
+			"\"fernpost rooms set ROOM\" changes them, \"fernpost outbox --retry\" posts it then")
+	}
 	return hint(explainPost(err), "the message stays in the outbox: \"fernpost outbox\" lists it, \"fernpost outbox --retry\" posts it")
 }

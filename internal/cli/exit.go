@@ -148,7 +148,7 @@ func nextStep(err error) string {
 	}
 	if e, ok := errors.AsType[*remote.UnreachableError](err); ok {
 		if e.Loopback() {
-			return `is the relay running? "fernpost relay" starts one`
+			return `is the relay running? "fernpost relay" starts one; "fernpost rooms set ROOM --relay URL" goes to another`
 		}
 		return "check the network, and the address (\"fernpost rooms\" lists it, \"fernpost rooms set ROOM --relay URL\" changes it); " +
 			"nothing was lost, the same command can be run again"
@@ -161,6 +161,9 @@ func nextStep(err error) string {
 			return "that is a fault of the relay, or of what stands in front of it; nothing was lost, the same command can be run again"
 		}
 		return "is that the address of a relay? It ends before /channels/…, such as https://api.thingspeak.com"
+	}
+	if e, ok := errors.AsType[*remote.RefusedError](err); ok && e.Reason == remote.KeyRefused {
+		return `are the relay and the keys of this room still right? "fernpost rooms" lists them, "fernpost rooms set ROOM" changes them`
 	}
 	if e, ok := errors.AsType[*remote.BudgetError](err); ok {
 		if e.Spans > 0 {

@@ -212,7 +212,7 @@ func (a *app) findProfile(ctx context.Context, pass string, r keyring.Room, cand
 	}
 	switch {
 	case tokens > 0:
-		err = fmt.Errorf("wrong passphrase, or another profile: %w of the newest %d rows", errNoKey, len(rows))
+		err = fmt.Errorf("wrong passphrase, or another profile: %w (looked at %s)", errNoKey, count(len(rows), "row"))
 	case checked:
 		err = fmt.Errorf("wrong passphrase, or another profile: %w", errNoCheck)
 	default:

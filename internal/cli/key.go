@@ -222,7 +222,7 @@ func (a *app) checkKey(ctx context.Context, r keyring.Room, key fernet.Key, sign
 	}
 	switch {
 	case findings.NotOurs > 0:
-		err = fmt.Errorf("wrong passphrase, or another profile: %w of the newest %d rows", errNoKey, len(rows))
+		err = fmt.Errorf("wrong passphrase, or another profile: %w (looked at %s)", errNoKey, count(len(rows), "row"))
 	case len(moved) > 0 && moved[0].Compared: // those come first
 		err = fmt.Errorf("wrong passphrase, or another profile: it is not the key that %s has moved to, and %w",
 			screen.Line(moved[0].Name), errNoKey)

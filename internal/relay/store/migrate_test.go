@@ -100,12 +100,12 @@ func TestOlderProgramWrites(t *testing.T) {
 			t.Errorf("%s: the newest entries are %d, %v; want %d", doing, got, err, numbers)
 		}
 		lines, err := r.Lines(t.Context(), v, relay.Window{Results: 3}, thingspeak.Header{})
-		text := ""
+		var text strings.Builder
 		for line := range strings.Lines(string(lines[0]) + string(lines[1])) {
-			text += strings.Split(strings.TrimSpace(line), ",")[1] + " "
+			text.WriteString(strings.Split(strings.TrimSpace(line), ",")[1] + " ")
 		}
-		if want := strings.Trim(fmt.Sprint(numbers), "[]"); err != nil || strings.TrimSpace(text) != want {
-			t.Errorf("%s: the lines are those of %s, %v; want %d", doing, text, err, numbers)
+		if want := strings.Trim(fmt.Sprint(numbers), "[]"); err != nil || strings.TrimSpace(text.String()) != want {
+			t.Errorf("%s: the lines are those of %s, %v; want %d", doing, text.String(), err, numbers)
 		}
 	}
 	add := func(second int64) {
