@@ -80,13 +80,15 @@ func (c *conversation) startReading(ctx context.Context) (*reading, error) {
 			return ctx.Err()
 		}
 	}
+	// Whoever sends changes the room while this reads.
+	fields := thingspeak.FieldsOf(c.room.Fields...)
 	go func() {
 		defer close(r.found)
 		add := func(e *thingspeak.Entry) error { return pass(new(*e)) }
 		r.news, r.err = c.client.Follow(ctx, r.at.Position, remote.Visitor{
 			Entry: add, Seen: add, Cleared: func() error { return pass(nil) },
 			Anchor: remote.Anchor{Entry: anchor.Entry, Shows: anchor.Shows}, Wanted: r.at.Wanted, Again: again,
-			Suspect: suspect, Fields: thingspeak.FieldsOf(c.room.Fields...), Budget: r.budget,
+			Suspect: suspect, Fields: fields, Budget: r.budget,
 		})
 	}()
 	return r, nil
