@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
@@ -185,23 +184,6 @@ func TestSendRefusesWhatIsNotUTF8(t *testing.T) {
 		d.must("eavesdrop", "--room", "lab")
 		if !strings.Contains(d.stderr.String(), "nothing to see") {
 			t.Errorf("%s: something was written:\n%s", profile, &d.stdout)
-		}
-	}
-}
-
-// TestTimesCarryTheirZone: the hour that a change of clocks repeats is shown twice, and not alike.
-func TestTimesCarryTheirZone(t *testing.T) {
-	newYork, err := time.LoadLocation("America/New_York")
-	if err != nil {
-		t.Skip(err)
-	}
-	defer func(was *time.Location) { time.Local = was }(time.Local)
-	time.Local = newYork
-	d := fieldtest(t)
-	d.must("recv", "--csv", caseFile("d01-dst-fold.csv"))
-	for _, want := range []string{"2024-11-03 01:30:00 -0400  entry 1", "2024-11-03 01:30:00 -0500  entry 2", "2024-11-03 02:30:00 -0500  entry 3"} {
-		if !strings.Contains(d.stdout.String(), want) {
-			t.Errorf("it lacks %q:\n%s", want, &d.stdout)
 		}
 	}
 }
