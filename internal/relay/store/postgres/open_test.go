@@ -204,8 +204,9 @@ func TestRoom(t *testing.T) {
 	first := open(t, url+"&pool_max_conns=200")
 	second := open(t, url+"&pool_max_conns=200")
 	key := create(t, first, 1)
+	const writers = 60 // three times as many as there are connections
 	var work sync.WaitGroup
-	for i := range 200 {
+	for i := range writers {
 		s := []*postgres.Store{first, second}[i%2]
 		work.Go(func() {
 			decisions, err := s.Commit(t.Context(), []relay.Update{one(1, key)})
@@ -218,8 +219,8 @@ func TestRoom(t *testing.T) {
 		})
 	}
 	work.Wait()
-	if p, err := first.Position(t.Context(), 1); err != nil || p.Last != 200 {
-		t.Errorf("the channel stands at %+v, %v; want 200 entries", p, err)
+	if p, err := first.Position(t.Context(), 1); err != nil || p.Last != writers {
+		t.Errorf("the channel stands at %+v, %v; want %d entries", p, err, writers)
 	}
 }
 
