@@ -621,8 +621,8 @@ func TestKeyMoved(t *testing.T) {
 	ana = ana.again(h)
 	ana.say("new")
 	got := bo.look()
-	want := []string{movedByAna, "ana: heartbeat"}
-	if d := cmp.Diff(want, lines(got.Items)); d != "" {
+	want := []string{"ana: old", movedByAna, "ana: heartbeat"}
+	if d := cmp.Diff(want, bo.history()); d != "" {
 		t.Error(d)
 	}
 	if got.NotOurs != 1 {
