@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	_ "time/tzdata" // a machine may have no zones
 
 	"github.com/rogpeppe/go-internal/testscript"
 

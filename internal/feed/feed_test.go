@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	_ "time/tzdata" // a machine may have no zones
 	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
@@ -233,7 +234,7 @@ func TestOrderOfDates(t *testing.T) {
 func TestAutumnHour(t *testing.T) {
 	vienna, err := time.LoadLocation("Europe/Vienna")
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	const header = "created_at,field1\n"
 	rows := []string{"2024-10-27 01:59:00,a\n", "27.10.2024 02:30,b\n", "2024-10-27 02:30:00,c\n", "27/10/2024 02:10,d\n", "2024-10-27 03:00:00,e\n"}
