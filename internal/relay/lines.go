@@ -23,6 +23,9 @@ const (
 // The lines of a channel's newest rows are kept, so that a reader who comes again costs one look at the state and the
 // encoding of what is new. Lines of one generation never go stale, they only become too few.
 func (r *Relay) Lines(ctx context.Context, v *View, w Window, columns thingspeak.Header) (lines [2][]byte, err error) {
+	if v.State.Last == 0 {
+		return lines, nil // a window up to entry 0 would be one without an end, and show what others have added since
+	}
 	w = w.within(&r.limits)
 	f := r.lines.feed(lineKey{v.State.Channel, columns})
 	lines, found, err := f.get(ctx, r, v, w)

@@ -294,6 +294,25 @@ func TestLinesAreShared(t *testing.T) {
 	}
 }
 
+// TestLinesOfAnEmptyView reads what was an empty feed after others have read more of it: it stays empty.
+func TestLinesOfAnEmptyView(t *testing.T) {
+	f := newFixture(t, 100)
+	empty, all := f.view(t), relay.Window{Results: 100}
+	f.add(t, 0)
+	for _, read := range []struct {
+		view *relay.View
+		rows int
+	}{{f.view(t), 1}, {empty, 0}, {f.view(t), 1}} {
+		lines, err := linesOf(t, f.Relay, read.view, all, columns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(lines, []byte{'\n'}); n != read.rows {
+			t.Errorf("%d lines at entry %d", n, read.view.State.Last)
+		}
+	}
+}
+
 func TestLinesConcurrently(t *testing.T) {
 	f := newFixture(t, 100)
 	var work sync.WaitGroup
