@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/fernpost/fernpost/internal/invisible"
 )
 
 const (
@@ -112,41 +114,13 @@ func checkCharacters(nick []rune) error {
 	return nil
 }
 
-// stackers show nothing by themselves: they put a letter of their script below the one before. Of living scripts.
-var stackers = &unicode.RangeTable{
-	R16: []unicode.Range16{{0x1039, 0x1039, 1}, {0x17d2, 0x17d2, 1}, {0x1a60, 0x1a60, 1}},
-	R32: []unicode.Range32{{0x11133, 0x11133, 1}},
-}
-
-// invisible are the other letters and marks that show nothing by themselves, and are not among Unicode's default ignorable
-// characters: Indic_Syllabic_Category Invisible_Stacker and Number_Joiner, joiners, fillers, selectors, Egyptian blanks,
-// and what fills or turns a sign of SignWriting.
-var invisible = &unicode.RangeTable{
-	R16: []unicode.Range16{{0x1bab, 0x1bab, 1}, {0x2d7f, 0x2d7f, 1}, {0xaaf6, 0xaaf6, 1}},
-	R32: []unicode.Range32{
-		{0x10a3f, 0x10a3f, 1},
-		{0x1107f, 0x1107f, 1},
-		{0x1193e, 0x1193e, 1},
-		{0x11a47, 0x11a47, 1},
-		{0x11a99, 0x11a99, 1},
-		{0x11d45, 0x11d45, 1},
-		{0x11d97, 0x11d97, 1},
-		{0x11f42, 0x11f42, 1},
-		{0x13440, 0x13442, 1},
-		{0x16fe4, 0x16fe4, 1},
-		{0x1bc9d, 0x1bc9e, 1},
-		{0x1da9b, 0x1da9f, 1},
-		{0x1daa1, 0x1daaf, 1},
-	},
-}
-
 // showsNothing reports whether the character at i leaves no trace on a screen.
 func showsNothing(nick []rune, i int) bool {
 	r := nick[i]
-	if unicode.Is(stackers, r) {
+	if invisible.Stacker(r) {
 		const block = 7 // 128 characters, which hold the letters of such a script
 		near := func(j int) bool { return 0 <= j && j < len(nick) && nick[j]>>block == r>>block }
 		return !near(i-1) || !near(i+1) || !unicode.IsLetter(nick[i+1])
 	}
-	return unicode.In(r, invisible, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+	return invisible.Rune(r)
 }

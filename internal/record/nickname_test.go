@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/runenames"
+
+	"github.com/fernpost/fernpost/internal/screen"
 )
 
 func TestCheckNickname(t *testing.T) {
@@ -119,6 +121,22 @@ func TestNoLetterOrMarkThatShowsNothingIsPossible(t *testing.T) {
 	}
 	if found < 290 {
 		t.Errorf("%d characters that show nothing", found)
+	}
+}
+
+// Texts and nicknames had lists of their own of what shows nothing: what one of them knew passed through the other.
+func TestWhatShowsNothingIsTheSameInNamesAndTexts(t *testing.T) {
+	for r := range rune(unicode.MaxRune + 1) {
+		if !utf8.ValidRune(r) || r == ' ' {
+			continue
+		}
+		run := strings.Repeat(string(r), 9)
+		cut := screen.ShortBlanks(run) != run
+		err := checkCharacters([]rune{'a', r})
+		said := err != nil && strings.Contains(err.Error(), "shows nothing")
+		if said && !cut || cut && err == nil {
+			t.Errorf("%U %s: as a blank it is cut short: %t; in a nickname: %v", r, runenames.Name(r), cut, err)
+		}
 	}
 }
 

@@ -3,23 +3,32 @@ package screen
 import (
 	"path/filepath"
 	"strings"
+	"unicode"
 	"unicode/utf8"
+
+	"github.com/fernpost/fernpost/internal/invisible"
 )
 
 // FileName makes a file name of what a peer calls one, and returns it with its extension apart: one element of a path,
 // without a dot at its beginning, without characters that a file system or a terminal reads in its own way, at most 100
-// bytes and not a device of Windows.
+// bytes, with something to be seen, and not a device of Windows.
 func FileName(name string) (base, ext string) {
 	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
 		name = name[i+1:]
 	}
 	name = strings.Map(func(r rune) rune {
-		if strings.ContainsRune(`<>:"|?*`, r) || r == utf8.RuneError {
+		switch {
+		case strings.ContainsRune(`<>:"|?*`, r) || r == utf8.RuneError:
 			return '_'
+		case unicode.Is(unicode.Zs, r):
+			return ' '
+		case invisible.Rune(r) && !joins(r): // two files must not seem to have one name, and none must seem to have no name
+			return -1
 		}
 		return r
 	}, Line(name))
-	name = strings.TrimRight(strings.TrimLeft(name, ". -"), ". ")
+	name = strings.TrimLeftFunc(name, func(r rune) bool { return strings.ContainsRune(". -", r) || invisible.Rune(r) })
+	name = strings.TrimRightFunc(name, func(r rune) bool { return strings.ContainsRune(". ", r) || invisible.Rune(r) })
 	ext = filepath.Ext(name)
 	if len(ext) > 16 {
 		ext = ""
@@ -33,6 +42,12 @@ func FileName(name string) (base, ext string) {
 		base = "file" + base
 	}
 	return base, ext
+}
+
+// joins reports whether r, which shows nothing, changes how the character before it is written: names in many scripts, and
+// emoji, are spelt with such.
+func joins(r rune) bool {
+	return r == '\u200c' || r == '\u200d' || r == '\ufe0e' || r == '\ufe0f' || invisible.Stacker(r)
 }
 
 // isDevice reports whether a name is empty, or one that Windows keeps for devices: whatever follows a dot.

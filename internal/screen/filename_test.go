@@ -26,6 +26,12 @@ func TestFileName(t *testing.T) {
 		"~root":                        "~root",
 		"a\x1b[31m\u202egpj.exe":       "a[31mgpj.exe",
 		"a<b>:c?.txt":                  "a_b__c_.txt",
+		"\u3164":                       "file",
+		"\u200d\u2800\u3164.\u3000":    "file",
+		"re\u3164port\u2800.pdf":       "report.pdf",
+		"a\u00a0b":                     "a b",
+		"نامه\u200cها.txt":             "نامه\u200cها.txt",
+		"❤\ufe0f.png":                  "❤\ufe0f.png",
 		"trailing. .":                  "trailing",
 		strings.Repeat("é", 200):       strings.Repeat("é", 40),
 		"x." + strings.Repeat("y", 30): "x." + strings.Repeat("y", 30),
@@ -42,7 +48,7 @@ func FuzzFileName(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string) {
 		base, ext := FileName(name)
 		got := base + ext
-		if got == "" || len(got) > 100 || strings.ContainsAny(got, "/\\\x00\n") || got[0] == '.' || !filepath.IsLocal(got) {
+		if strings.TrimFunc(got, blank) == "" || len(got) > 100 || strings.ContainsAny(got, "/\\\x00\n") || got[0] == '.' || !filepath.IsLocal(got) {
 			t.Errorf("FileName(%q) = %q", name, got)
 		}
 	})

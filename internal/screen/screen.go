@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/fernpost/fernpost/internal/invisible"
 )
 
 // maxMarks is how many combining marks in a row are shown on one character: every living script stays below it, while
@@ -60,15 +62,8 @@ func ShortBlanks(s string) string {
 	return string(append(out, s[from:]...))
 }
 
-// blank reports whether r takes room, or no room, and shows nothing: spaces, fillers, the empty Braille pattern, joiners
-// and variation selectors.
-func blank(r rune) bool {
-	if r < utf8.RuneSelf {
-		return r == ' ' || r == '\t'
-	}
-	return r == '\u2800' || r == '\u200c' || r == '\u200d' ||
-		unicode.In(r, unicode.Zs, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
-}
+// blank reports whether r takes room, or no room, and shows nothing.
+func blank(r rune) bool { return r == '\t' || unicode.Is(unicode.Zs, r) || invisible.Rune(r) }
 
 // plain reports whether s is printable ASCII (and line feeds, where they are welcome): the common case, copied by nobody.
 func plain(s string, lines bool) bool {
