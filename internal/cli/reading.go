@@ -124,6 +124,12 @@ func (r *reading) finish() (room.Arrivals, error) {
 			r.cancel()
 		}
 	}
+	// Where a row of several is shown no more, the others tell what was lost with it.
+	for i := range r.news.Left {
+		if failed == nil {
+			failed = r.in.Add(&r.news.Left[i])
+		}
+	}
 	if failed != nil {
 		r.err = nil
 	}

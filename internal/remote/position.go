@@ -185,6 +185,14 @@ func (r Rows) mayTell(e *thingspeak.Entry, shown thingspeak.FieldSet) bool {
 	})
 }
 
+// numbers returns the numbers of the rows.
+func (r Rows) numbers() (all ranges) {
+	for i := range r {
+		all.add(r[i].Entry, r[i].Entry)
+	}
+	return all
+}
+
 // highest returns the highest number, 0 if there is none.
 func (r Rows) highest() int64 {
 	if len(r) == 0 {

@@ -42,8 +42,9 @@ type News struct {
 	// Twins are numbers, ascending, of which the relay shows the row that was visited before, and another one.
 	Twins []int64
 	// Altered are numbers, ascending, of which the relay shows another row than the one that was visited before, and not
-	// that one any more.
+	// that one any more; or, of several rows that were visited, not all. Left are the rows that it shows of these.
 	Altered []int64
+	Left    []thingspeak.Entry
 	// Lost are entries that this call has come to take for absent, see [Range.Asked].
 	Lost []Range
 	// Doubtful tells that the relay shows nothing of what was visited before. Nothing new is visited until it shows that
@@ -205,7 +206,11 @@ type follower struct {
 	overlaps bool // a row was shown that was visited before
 	// same and others are numbers of which the row that was visited was shown, and another one.
 	same, others ranges
-	anew         bool // what was visited before counts no more
+	// twins are the rows that were shown of numbers of which several were visited before, and gone are those of the several
+	// that the relay shows no more.
+	twins map[int64][]shownRow
+	gone  Rows
+	anew  bool // what was visited before counts no more
 
 	asked ranges // what this call has asked for
 	// paged are the lacking numbers for which paging has come back to the reader's first window, in vain so far, and
@@ -233,7 +238,7 @@ func (f *follower) prepare(c *Client) {
 	}
 	f.pos.Claims = f.pos.Claims.take(f.last, f.pos.Last, f.now)
 	f.known = numbers(1, f.pos.Last).minus(f.pos.Gaps.numbers())
-	f.read = map[thingspeak.FieldSet]ranges{}
+	f.read, f.twins = map[thingspeak.FieldSet]ranges{}, map[int64][]shownRow{}
 	f.visited = slices.Clone(f.known)
 	f.r = reader{c: c, visit: f.take, seen: slices.Clone(f.known)}
 	f.news.Position = f.pos
@@ -267,6 +272,9 @@ func (f *follower) follow(ctx context.Context) error {
 	}
 	if err == nil {
 		err = f.revisit(ctx)
+	}
+	if err == nil {
+		err = f.findTwins(ctx)
 	}
 	if !f.stopped { // also beside an error: a call that is interrupted must get further
 		err = cmp.Or(f.flush(), err)
@@ -390,6 +398,9 @@ func (f *follower) take(e *thingspeak.Entry, known bool) error {
 		f.anchored = true
 	}
 	row := heldRow{shownRow: shownRow{*e, f.r.fields}}
+	if len(f.pos.Rows.of(e.ID)) > 1 {
+		f.twins[e.ID] = append(f.twins[e.ID], row.shownRow)
+	}
 	if f.known.has(e.ID) && (known || f.more.has(e.ID)) {
 		if !f.compare(&row) {
 			f.note(&row)
@@ -449,10 +460,19 @@ func (f *follower) move(err error) {
 	for _, rows := range f.read {
 		shown = shown.union(rows)
 	}
-	next.Rows = f.pos.Rows.with(f.newest.trim(), shown)
+	rewritten, lost := f.others.minus(f.same), f.gone.numbers()
+	known := slices.DeleteFunc(slices.Clone(f.pos.Rows), func(d RowDigest) bool { // what is told now is not to be told again
+		return rewritten.has(d.Entry) || slices.Contains(f.gone, d)
+	})
+	next.Rows = known.with(f.newest.trim(), shown)
 	next.Unread = f.pos.Unread.after(f.read, f.known)
 	next.Claims = f.pos.Claims.above(next.Last)
-	f.news.Altered, f.news.Twins = f.others.minus(f.same).list(), f.others.intersect(f.same).list()
+	f.news.Altered, f.news.Twins = rewritten.union(lost).list(), f.others.intersect(f.same).minus(lost).list()
+	for _, n := range lost.list() {
+		for i := range f.twins[n] {
+			f.news.Left = append(f.news.Left, f.twins[n][i].Entry)
+		}
+	}
 	if f.v.Opens {
 		next.Unopened = f.pos.Unopened.union(f.visited.minus(f.known)).bounded(maxUnopened)
 	}

@@ -1,0 +1,45 @@
+package remote
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// A relay that shows several rows of one number, and later only some of them, has lost or hidden the others.
+
+// findTwins looks once more for rows that were visited, where others of their number were shown now and they were not. It
+// asks by their dates, since by number a relay may show one row alone.
+func (f *follower) findTwins(ctx context.Context) error {
+	budget := singlesPerCall
+	for _, n := range slices.Backward(slices.Sorted(maps.Keys(f.twins))) {
+		for _, d := range f.pos.Rows.of(n) {
+			if !f.same.has(n) || f.shows(&d) {
+				continue
+			}
+			if budget--; budget < 0 {
+				return nil
+			}
+			p, err := f.r.page(ctx, Query{Results: thingspeak.DefaultResults, End: d.At})
+			if err != nil {
+				return err
+			}
+			// Where the answer may have left out rows of that second, or is not bounded by the date, it proves nothing.
+			whole := p.rows > 0 && !p.newest.After(d.At) &&
+				(p.oldest.Before(d.At) || p.lines < min(f.r.fullest, thingspeak.DefaultResults))
+			if (whole || p.lines == 0) && !f.shows(&d) {
+				f.gone = append(f.gone, d)
+			}
+		}
+	}
+	return nil
+}
+
+// shows reports whether a row of a digest was shown in this call, as far as the fields tell that were visible.
+func (f *follower) shows(d *RowDigest) bool {
+	return slices.ContainsFunc(f.twins[d.Entry], func(row shownRow) bool {
+		return d.Fields&^row.fields != 0 && row.CreatedAt.Unix() == d.At.Unix() || d.tells(&row.Entry, thingspeak.AllFields)
+	})
+}
