@@ -123,3 +123,26 @@ func TestParseCellRefuses(t *testing.T) {
 		t.Error("IsCell errs")
 	}
 }
+
+// Two cells with one link were one that was repeated: an insider, at 2^32 tries, has hidden one of two records of a number
+// behind the other, and nobody was told.
+func TestACollisionOfLinksIsToldOf(t *testing.T) {
+	ana := newScribe(t, 1, "ana")
+	cells := at(t, 1, ana.write(Text("hello")))
+	l := newListener(t)
+	l.read(cells[:1])
+	other := cells[1]
+	other.Plain[headerSize]++
+	other.Entry++
+	// As if the two had the same link, which nobody can wait for.
+	for _, g := range l.reader.pool {
+		g.parts[linkTo(&other.Plain)] = &part{plain: cells[1].Plain, spots: []Spot{cells[1].Spot}}
+	}
+	result := l.read([]Cell{other})
+	if got := texts(result.Change.Told); result.Refused != 1 || result.Repeats != 0 || len(got) != 1 {
+		t.Errorf("%d refused, %d repeats, told %q", result.Refused, result.Repeats, got)
+	}
+	if got := l.read(cells[1:]).Messages; len(got) != 1 {
+		t.Errorf("%d messages, want the one whose cells came first", len(got))
+	}
+}

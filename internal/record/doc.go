@@ -45,8 +45,10 @@
 // cells; the eight fields of one entry carry 8 · 105 − 3 − 144 = 693 bytes of nickname and body.
 //
 // A reader keeps cells of one key, tag, number and parts together, each once. It starts at every cell of part 0 and
-// follows the links to parts 1, 2, …: there is no search, and cells that others have added are not in the way. Where
-// two different cells have one link, which only their author can bring about, any one may be taken.
+// follows the links to parts 1, 2, …: there is no search, and cells that others have added are not in the way. Two
+// different cells of a group have one link only if somebody has made both, in 2^32 tries (for a given cell it takes 2^64):
+// any one may be taken, and the other is refused as malformed, since it may belong to another record of that number, which
+// is not shown then. Nothing is proven by a link, however: a record is what its signature covers, all slices of it.
 //
 // # Records
 //

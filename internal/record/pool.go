@@ -61,19 +61,30 @@ func newGroup(id GroupID) *group {
 	return &group{id: id, parts: map[link]*part{}, held: map[Hash]bool{}}
 }
 
-// add puts in a cell and reports whether it is new. It returns the part that has it, or nil if that stays as it was: a
-// copy, at most, lowers the place of a part. Of two cells with one link, which their author alone can make with much
-// effort, the first stays.
-func (g *group) add(c *Cell) (p *part, isNew bool) {
+// What adding a cell to a group has come to.
+type added uint8
+
+const (
+	newCell added = iota
+	lowerCopy
+	higherCopy // nothing changes
+	collision  // another cell has its link, and stays
+)
+
+// add puts in a cell, and returns the part that has its link: a copy, at most, lowers the place of that.
+func (g *group) add(c *Cell) (*part, added) {
 	l := linkTo(&c.Plain)
 	if p, ok := g.parts[l]; ok {
-		if p.plain != c.Plain || c.Spot.Compare(p.at()) >= 0 {
-			return nil, false
+		switch {
+		case p.plain != c.Plain:
+			return p, collision
+		case c.Spot.Compare(p.at()) >= 0:
+			return p, higherCopy
 		}
 		p.spots = append(p.spots, c.Spot)
-		return p, false
+		return p, lowerCopy
 	}
-	p = &part{link: l, plain: c.Plain, spots: []Spot{c.Spot}}
+	p := &part{link: l, plain: c.Plain, spots: []Spot{c.Spot}}
 	g.parts[l] = p
 	g.sum ^= l
 	g.waiting++
@@ -83,7 +94,7 @@ func (g *group) add(c *Cell) (p *part, isNew bool) {
 	if p.index() == 0 {
 		g.starts = append(g.starts, p)
 	}
-	return p, true
+	return p, newCell
 }
 
 // restore puts in cells that Known has kept.
@@ -111,8 +122,7 @@ func (g *group) hold(h Hash, cells []Cell) (gone []Spot) {
 		if id, err := c.Group(); err != nil || id != g.id {
 			continue
 		}
-		g.add(c)
-		if p := g.parts[linkTo(&c.Plain)]; p.plain == c.Plain {
+		if p, is := g.add(c); is != collision {
 			gone = append(gone, g.use(p)...)
 		}
 	}

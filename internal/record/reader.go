@@ -161,15 +161,18 @@ func (s *session) take(c *Cell) {
 		s.refuse(c.Place)
 	case h.number != 0: // not a filler
 		t := s.touch(GroupID{c.Key, h.tag, h.number, h.parts})
-		p, isNew := t.add(c)
+		p, is := t.add(c)
 		switch {
-		case isNew:
+		case is == newCell:
 			t.grow(p)
 			t.fresh++
 			return
-		case p != nil && p.used:
+		case is == collision: // whoever made both hides one of two records of a number behind the other
+			s.refuse(c.Place)
+			return
+		case is == lowerCopy && p.used:
 			s.lower(t.id, p)
-		case p != nil:
+		case is == lowerCopy:
 			t.grow(p)
 		}
 		s.result.Repeats++
