@@ -14,14 +14,14 @@ import (
 
 // What follows is [record.Known] but for the cells that are pending, which need a key to be opened.
 
-const authorColumns = "key, nick, pinned, base, top, top_hash, gaps, named, named_at, saw_own, claims, verified_ms"
+const authorColumns = "key, nick, pinned, base, top, top_hash, gaps, named, named_at, saw_own, claims, verified_ms, forgotten_ms"
 
 func scanAuthor(row []driver.Value) (a record.Author, err error) {
 	number := func(i int) uint32 { return uint32(row[i].(int64)) }
 	a = record.Author{
 		Key: parseKey(row[0]), Nick: row[1].(string), Pinned: int(row[2].(int64)), Base: number(3), Top: number(4),
 		Named: number(7), NamedAt: number(8), SawOwn: number(9), Claims: int(row[10].(int64)),
-		Compared: row[11] != int64(0),
+		Compared: row[11] != int64(0), Nameless: row[11] == int64(0) && row[12] != int64(0),
 	}
 	copy(a.TopHash[:], blob(row[5]))
 	if gaps := row[6].(string); gaps != "" {
@@ -490,7 +490,7 @@ func (r *Room) Authors() (all []kept.Author, err error) {
 	if err != nil {
 		return nil, err
 	}
-	err = r.query("SELECT "+authorColumns+", forgotten_ms FROM authors ORDER BY key",
+	err = r.query("SELECT "+authorColumns+" FROM authors ORDER BY key",
 		func(row []driver.Value) error {
 			a, err := scanAuthor(row)
 			all = append(all, kept.Author{
@@ -510,11 +510,18 @@ func (r *Room) SetVerified(author record.PublicKey, at time.Time) error {
 	return r.exec("UPDATE authors SET verified_ms = ? WHERE key = ?", millis(at), author[:])
 }
 
-// Forget lets go of the nicknames that are pinned to a key, so that the next key to use one gets it, and notes when.
-// That the key was compared is forgotten, too.
-func (r *Room) Forget(author record.PublicKey, at time.Time) error {
-	if err := r.exec("DELETE FROM pins WHERE key = ?", author[:]); err != nil {
-		return err
+// Forget lets go of the nicknames that are pinned to a key, notes when, and returns their forms, which are nobody's now: see
+// [record.HandOn]. That the key was compared is forgotten, too.
+func (r *Room) Forget(author record.PublicKey, at time.Time) (forms []string, err error) {
+	err = r.query("SELECT form FROM pins WHERE key = ?", func(row []driver.Value) error {
+		forms = append(forms, row[0].(string))
+		return nil
+	}, author[:])
+	if err == nil {
+		err = r.exec("DELETE FROM pins WHERE key = ?", author[:])
 	}
-	return r.exec("UPDATE authors SET pinned = 0, verified_ms = 0, forgotten_ms = ? WHERE key = ?", millis(at), author[:])
+	if err == nil {
+		err = r.exec("UPDATE authors SET pinned = 0, verified_ms = 0, forgotten_ms = ? WHERE key = ?", millis(at), author[:])
+	}
+	return forms, err
 }

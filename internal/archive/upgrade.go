@@ -20,7 +20,7 @@ func (r *Room) Reread(work func() error) error {
 		}
 		r.rereading = true
 		defer func() { r.rereading = false }()
-		nameless, err := r.takeOverNames()
+		err := r.takeOverNames()
 		if err == nil {
 			err = r.takeOverFindings()
 		}
@@ -30,11 +30,6 @@ func (r *Room) Reread(work func() error) error {
 		if err != nil {
 			return err
 		}
-		for _, k := range nameless {
-			if err := r.exec("DELETE FROM pins WHERE key = ?", k[:]); err != nil {
-				return err
-			}
-		}
 		if err := r.exec("DELETE FROM earlier"); err != nil {
 			return err
 		}
@@ -43,12 +38,11 @@ func (r *Room) Reread(work func() error) error {
 }
 
 // takeOverNames leaves the authors of whom the user has said something, and the pins that rest on that: of names of keys
-// that were compared, and of names that somebody else has got because a key was forgotten. It returns the keys that
-// were forgotten and have no name since.
-func (r *Room) takeOverNames() (nameless []record.PublicKey, err error) {
+// that were compared, and of names that somebody else has got because a key was forgotten.
+func (r *Room) takeOverNames() error {
 	authors, err := r.Authors()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	pins := map[string]record.PublicKey{}
 	given := map[string]bool{}
@@ -60,16 +54,13 @@ func (r *Room) takeOverNames() (nameless []record.PublicKey, err error) {
 		for _, form := range record.Skeletons(a.Nick) {
 			given[form] = true
 		}
-		if len(a.Names) == 0 {
-			nameless = append(nameless, a.Key)
-		}
 	}
 	for i := range authors {
 		a := &authors[i]
 		for _, name := range a.Names {
 			forms := record.Skeletons(name)
 			isGiven := slices.ContainsFunc(forms, func(form string) bool { return given[form] })
-			if a.Key.Check() != nil || a.Verified.IsZero() && !isGiven {
+			if a.Key.Check() != nil || a.Verified.IsZero() && (!isGiven || !a.Forgotten.IsZero()) {
 				continue
 			}
 			for _, form := range forms {
@@ -78,7 +69,7 @@ func (r *Room) takeOverNames() (nameless []record.PublicKey, err error) {
 		}
 		if a.Key.Check() != nil || a.Verified.IsZero() && a.Forgotten.IsZero() {
 			if err := r.exec("DELETE FROM authors WHERE key = ?", a.Key[:]); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
@@ -88,15 +79,15 @@ func (r *Room) takeOverNames() (nameless []record.PublicKey, err error) {
 			named_at = 0, saw_own = 0, claims = 0`,
 	} {
 		if err := r.exec(text); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for form, key := range pins {
 		if err := r.exec("INSERT INTO pins (form, key) VALUES (?, ?)", form, key[:]); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return nameless, nil
+	return nil
 }
 
 // takeOverFindings notes the findings that were told and not taken back as this version does, and takes those back that

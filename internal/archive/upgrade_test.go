@@ -274,8 +274,8 @@ func TestEarlierOutboxGoesOn(t *testing.T) {
 	}
 }
 
-// A name belongs to the key that the user has compared, whoever used it first, and a key that was forgotten does not get
-// its name back.
+// A name belongs to the key that the user has compared, whoever used it first; a key that was forgotten does not get its
+// name back, and who else has used it has it.
 func TestEarlierNames(t *testing.T) {
 	for name, c := range map[string]struct {
 		change string
@@ -289,7 +289,7 @@ func TestEarlierNames(t *testing.T) {
 		"forgotten": {
 			`UPDATE authors SET verified_ms = 0, forgotten_ms = iif(hex(key) LIKE 'F4FE%', 1, 0);
 			 DELETE FROM pins WHERE folded = 'ana'`,
-			"ana f4fec19742da68da (ana), ana ccbc3da2c4267cc8 (ana)",
+			"ana f4fec19742da68da (ana), ana ccbc3da2c4267cc8 pinned",
 		},
 		"forgotten and taken": {
 			`UPDATE authors SET verified_ms = 0, forgotten_ms = iif(hex(key) LIKE 'F4FE%', 1, 0);

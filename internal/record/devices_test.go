@@ -28,14 +28,14 @@ func TestDevices(t *testing.T) {
 		t.Errorf("taken back %q", back)
 	}
 	result = l.read(at(t, 6, py.write(Text("1")), phone.write(Text("2")), tablet.write(Text("3"))))
-	for i, want := range []string{"py", "py's phone", "py (" + tablet.tag().Name() + ")"} {
+	for i, want := range []string{"py", "py's phone", "py's device (" + tablet.tag().Name() + ")"} {
 		if m := result.Messages[i]; m.Name != want {
 			t.Errorf("shown as %q, want %q", m.Name, want)
 		}
 	}
 	phone.nick = ""
 	m := l.read(at(t, 9, phone.write(Text("without a name")))).Messages[0]
-	if want := "py (" + phone.tag().Name() + ")"; m.Name != want {
+	if want := "py's device (" + phone.tag().Name() + ")"; m.Name != want {
 		t.Errorf("shown as %q, want %q", m.Name, want)
 	}
 }

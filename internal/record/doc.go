@@ -104,7 +104,9 @@
 // shown under the nickname in it, by what is pinned: "ana" if both forms are pinned to its author; "ana (~3f9a12cd)", with
 // the tag, if one is pinned to somebody else; "~3f9a12cd" if it has none, or one that was not pinned for want of room.
 // These forms no nickname can take. An author is called as in the record with the highest number. So a new nickname
-// rewrites no line. Whatever a nickname says, it proves nothing: people compare safety numbers.
+// rewrites no line. Whatever a nickname says, it proves nothing: people compare safety numbers. A key that was compared
+// gets a nickname that is pinned to none that was. A key whose nicknames the user lets go of gets none until it is
+// compared; they go to those who use them, now and from then on, in the order of their lines.
 //
 // # Devices
 //
@@ -117,8 +119,8 @@
 // Of more than 64 standing claims of one author, or about one key, those with the lowest keys are looked at.
 //
 // A claim that counts changes one thing. Records of that key are labelled with the author's name: "py's phone" if they are
-// called phone by themselves, "py (~3f9a12cd)" if they have no name or one that looks like the author's; and between py
-// and py's devices there is no namesake. Whether a key was compared is of that key alone.
+// called phone by themselves, "py's device (~3f9a12cd)" if they have no name or one that looks like the author's; and between
+// py and py's devices there is no namesake. Whether a key was compared is of that key alone.
 //
 // # Reading
 //

@@ -75,6 +75,9 @@ type Author struct {
 	TopHash ShortHash
 	// Compared means that the user has compared the key with its owner. A reader does not change it.
 	Compared bool
+	// Nameless means that the user has let go of the key's nicknames, and has not compared it since: it gets none. A reader
+	// does not change it.
+	Nameless bool
 	// Gaps are the numbers between Base and Top that are not held, in ascending order.
 	Gaps []Gap
 	// Named is the highest number of this author that a seen of our own has named, in our record NamedAt.

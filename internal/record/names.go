@@ -1,6 +1,9 @@
 package record
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // maxNames is how many nicknames one key can have pinned: nobody takes all names of a room.
 const maxNames = 8
@@ -35,7 +38,7 @@ func (l *ledger) nameOf(tag Tag) string {
 }
 
 // label returns how a key is called in a record with this nickname: "ana", or, if it is a device of somebody, "py's
-// phone", and "py (~3f9a12cd)" where the device has no name of its own.
+// phone", and "py's device (~3f9a12cd)" where the device has no name of its own. "py (~3f9a12cd)" is somebody else.
 func (l *ledger) label(key PublicKey, nick string) string {
 	called := l.called(key, nick)
 	person := l.person(key)
@@ -44,7 +47,7 @@ func (l *ledger) label(key PublicKey, nick string) string {
 	}
 	tag, owner := key.Tag().Name(), l.author(person).Nick
 	if called == tag || owner != "" && l.alike(nick, owner) {
-		return l.called(person, owner) + " (" + tag + ")"
+		return l.called(person, owner) + "'s device (" + tag + ")"
 	}
 	return l.called(person, owner) + "'s " + called
 }
@@ -98,7 +101,7 @@ func (s *session) nickname(a *authorRow, r *Record, at Place) {
 		s.takeBack(s.namesake(a, r.Nick, r.Number, at))
 	case others:
 		s.tell(s.namesake(a, r.Nick, r.Number, at))
-	case !own && a.Pinned < maxNames:
+	case !own && !a.Nameless && a.Pinned < maxNames:
 		for _, form := range s.skeletons(r.Nick) {
 			if _, ok := s.pinned(form); !ok {
 				s.pins[form] = pinRow{a.Key, true, true}
@@ -106,7 +109,37 @@ func (s *session) nickname(a *authorRow, r *Record, at Place) {
 		}
 		a.Pinned++
 		a.dirty = true
+		s.takeBack(s.namesake(a, r.Nick, r.Number, at))
 	}
+}
+
+// HandOn returns the change by which forms of nicknames that were let go of get to those who have used them, in the order
+// of their lines: as if whoever had them before had never had one. What others have meanwhile stays theirs. records visits
+// all records that are held.
+func HandOn(known Known, forms []string, records func(visit func(Held) error) error) (Change, error) {
+	s := &session{ledger: newLedger(known)}
+	type use struct {
+		author PublicKey
+		nick   string
+	}
+	first := map[use]Held{}
+	err := records(func(h Held) error {
+		isFree := func(form string) bool { return slices.Contains(forms, form) }
+		if h.Author.IsZero() || h.Nick == "" || !slices.ContainsFunc(s.skeletons(h.Nick), isFree) {
+			return nil
+		}
+		if before, ok := first[use{h.Author, h.Nick}]; !ok || h.Compare(&before) < 0 {
+			first[use{h.Author, h.Nick}] = h
+		}
+		return nil
+	})
+	if err != nil {
+		return Change{}, err
+	}
+	for _, h := range slices.SortedFunc(maps.Values(first), func(a, b Held) int { return a.Compare(&b) }) {
+		s.nickname(s.author(h.Author), &Record{Number: h.Number, Nick: h.Nick}, h.At.Place)
+	}
+	return s.changes(), s.err
 }
 
 // takesOver gives an author whose key was compared a nickname that is pinned only to keys that were not, tells that those

@@ -115,6 +115,77 @@ func TestAFirstNicknameIsNoChangeOfName(t *testing.T) {
 	}
 }
 
+// forget lets go of the nicknames of a key, as a user does.
+func (l *listener) forget(key PublicKey) {
+	l.t.Helper()
+	var forms []string
+	for form, k := range l.known.pins {
+		if k == key {
+			forms = append(forms, form)
+			delete(l.known.pins, form)
+		}
+	}
+	a := l.known.authors[key]
+	a.Pinned, a.Compared, a.Nameless = 0, false, true
+	l.known.authors[key] = a
+	change, err := HandOn(l.known, forms, func(visit func(Held) error) error {
+		for _, h := range l.known.Records() {
+			if err := visit(h); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.known.Apply(change)
+}
+
+// A key that was forgotten took its name again although somebody else was known by it, and who got it depended on what was
+// read when the key was forgotten.
+func TestAForgottenNameGoesToTheSameKeyWhenever(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		nicks := rapid.SampledFrom([]string{"bo", "Bo", "b.o", "bо", "ana", "Ana", ""})
+		authors := []*scribe{newScribe(t, 1, "bo"), newScribe(t, 2, ""), newScribe(t, 3, ""), newScribe(t, 4, "")}
+		steps := [][]Cell{at(t, 1, authors[0].write(Text("hello")))}
+		for i := range rapid.IntRange(1, 12).Draw(t, "records") {
+			a := authors[rapid.IntRange(0, 3).Draw(t, "author")]
+			a.nick = nicks.Draw(t, "nick")
+			steps = append(steps, at(t, int64(10*i+10), a.write(Text("hello"))))
+		}
+		var want []string
+		for first := range steps { // what is read before the key is forgotten
+			for _, atOnce := range []bool{false, true} {
+				l := newListener(t)
+				l.read(slices.Concat(steps[:first+1]...))
+				l.forget(authors[0].key())
+				if atOnce {
+					l.read(slices.Concat(steps[first+1:]...))
+				} else {
+					for _, cells := range steps[first+1:] {
+						l.read(cells)
+					}
+				}
+				var got []string
+				names := NamesOf(l.known)
+				for _, a := range authors {
+					got = append(got, names.Of(a.key()))
+				}
+				if want == nil {
+					want = got
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Fatalf("forgotten after %d of %d, the rest at once %t, called (-want +got):\n%s", first+1, len(steps), atOnce, diff)
+				}
+				if a := l.known.authors[authors[0].key()]; a.Pinned > 0 {
+					t.Fatalf("a key that was forgotten has %d nicknames", a.Pinned)
+				}
+			}
+		}
+	})
+}
+
 // One key took every name of a room before its people came.
 func TestAKeyHasAtMostEightNames(t *testing.T) {
 	l := newListener(t)

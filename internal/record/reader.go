@@ -20,8 +20,8 @@ type Message struct {
 	// Cells are where its cells stand, see [Held].
 	Cells []Spot
 	// Name is how its author is called, by the nickname in this record: "ana"; "ana (~3f9a12cd)" if that looks like a name
-	// pinned to somebody else; "~3f9a12cd" without one; and "py's phone" or "py (~3f9a12cd)" for a device of py's. It is a
-	// peer's word: clean it before it is shown.
+	// pinned to somebody else; "~3f9a12cd" without one; and "py's phone" or "py's device (~3f9a12cd)" for a device of py's.
+	// It is a peer's word: clean it before it is shown.
 	Name string
 	// Own means that our own identity wrote it.
 	Own bool

@@ -832,9 +832,22 @@ func TestPeople(t *testing.T) {
 	if err := bo.Forget(bo.o.Identity.Public(), time.Now()); !errors.Is(err, room.ErrNobody) {
 		t.Errorf("Forget = %v, want ErrNobody", err)
 	}
-	eve.say("now I am")
-	bo.look()
+	// The name goes to whoever else has used it, and stays there.
 	want = []string{"ana (" + key.Tag().Name() + ") false true []", "ana false false [ana]"}
+	for _, say := range []func(){func() {}, func() { ana.say("it is me again") }, func() { eve.say("now I am") }} {
+		say()
+		bo.look()
+		if d := cmp.Diff(want, people()); d != "" {
+			t.Error(d)
+		}
+	}
+	if err := bo.Forget(other, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	ana.say("and now?")
+	bo.look()
+	want = []string{"ana (" + other.Tag().Name() + ") false true []", "ana (" + key.Tag().Name() + ") false true []"}
+	slices.Sort(want)
 	if d := cmp.Diff(want, people()); d != "" {
 		t.Error(d)
 	}

@@ -45,10 +45,21 @@ func (c *Conversation) Verified(key record.PublicKey, now time.Time) error {
 	return c.change("noting that a key was compared", key, func() error { return c.store.SetVerified(key, now) })
 }
 
-// Forget lets go of the nicknames that are pinned to a key: the next key to use one is the one that is known by it.
-// What the key has written stays, and is shown with its tag. The error is [ErrNobody].
+// Forget lets go of the nicknames that are pinned to a key, which gets none until it is compared: who else has used one
+// first, or is the next to, is known by it. What the key has written stays, and is shown with its tag. The error is
+// [ErrNobody].
 func (c *Conversation) Forget(key record.PublicKey, now time.Time) error {
-	return c.change("forgetting a key", key, func() error { return c.store.Forget(key, now) })
+	return c.change("forgetting a key", key, func() error {
+		forms, err := c.store.Forget(key, now)
+		if err != nil {
+			return err
+		}
+		change, err := record.HandOn(knowledge{Store: c.store}, forms, c.store.Records)
+		if err != nil {
+			return err
+		}
+		return c.store.Apply(&change)
+	})
 }
 
 // Claims returns what our own newest record about a key says, and what its newest one says about ours: whether it calls

@@ -87,7 +87,7 @@ type knowledgeStore interface {
 	Witnesses() ([]record.Author, error)
 	Authors() ([]kept.Author, error)
 	SetVerified(author record.PublicKey, at time.Time) error
-	Forget(author record.PublicKey, at time.Time) error
+	Forget(author record.PublicKey, at time.Time) (forms []string, err error)
 }
 
 // messageStore keeps which messages there are, and in what order they came.
