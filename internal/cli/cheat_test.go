@@ -322,7 +322,7 @@ func TestAWitnessOfAFork(t *testing.T) {
 			t.Errorf("%s\n%s", d, bo.stdout.String())
 		}
 		carl.must("recv")
-		const sent = "I have read all eight  (accepted as entry 9, and not read back)"
+		const sent = "(accepted as entry 9, and not read back): I have read all eight"
 		if got := carl.stdout.String(); !strings.Contains(got, sent) {
 			t.Errorf("carl sees\n%s", got)
 		}
@@ -371,7 +371,7 @@ func TestWhoWroteNoticesToo(t *testing.T) {
 			ana.must("send", fmt.Sprint("message ", n+1))
 		}
 		ana.must("recv")
-		if got := ana.stdout.String(); !strings.Contains(got, "ana 3: message 3  (accepted as entry 3, and not read back)\n") {
+		if got := ana.stdout.String(); !strings.Contains(got, "ana 3 (accepted as entry 3, and not read back): message 3\n") {
 			t.Errorf("recv prints\n%s", got)
 		}
 		if d := cmp.Diff([]string{"1 message from ana missing (ana 3)"}, noticed(ana)); d != "" {

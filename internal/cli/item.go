@@ -38,9 +38,10 @@ func (p policy) shows(it *room.Item) bool {
 	return !heartbeat || it.Notice != ""
 }
 
-// appendItem writes a message of a conversation for people: when, which entry, who, what.
+// appendItem writes a message of a conversation for people: when, which entry, who, what is to be noted of it, what.
 // fate says what became of its file, if that was to be saved.
 func (a *app) appendItem(b []byte, it *room.Item, p policy, fate string) []byte {
+	l := a.startLines(b)
 	b = a.style.start(b, styleDim)
 	if it.Posted.IsZero() {
 		b = append(b, strings.Repeat(" ", len(stampLayout))...)
@@ -58,39 +59,53 @@ func (a *app) appendItem(b []byte, it *room.Item, p policy, fate string) []byte 
 		b = append(b, ' ')
 	}
 	b = a.style.end(b)
-	b = append(b, "  "...)
-	text, note := a.itemText(it, p, fate)
-	b = a.appendText(b, text)
-	if note != "" {
-		b = append(append(b, "  "...), a.style.dim("("+note+")")...)
+	l.b = append(b, "  "...)
+	switch {
+	case it.Unsigned != nil:
+		a.unsigned(l, it, p)
+	case it.Notice != "":
+		l.b, l.next = append(l.b, a.style.warn(screen.Line(it.Notice))...), l.indent+"  "
+	default:
+		a.signed(l, it, fate)
 	}
-	return append(b, '\n')
+	return l.end()
 }
 
-// itemText returns what an item says, cleaned, and what is to be noted beside it.
-func (a *app) itemText(it *room.Item, p policy, fate string) (text, note string) {
-	if m := it.Unsigned; m != nil {
-		label := a.style.warn("[unsigned] ")
-		if p == policyOpen {
-			label = ""
-		}
-		if m.Kind == room.Text {
-			return label + screen.Text(m.Text), cameLate(it)
-		}
-		return label + a.style.warn(fmt.Sprintf("(binary, %s)", count(m.Size, "byte"))), cameLate(it)
+// unsigned writes what nobody has signed.
+func (a *app) unsigned(l *lines, it *room.Item, p policy) {
+	m := it.Unsigned
+	if p != policyOpen {
+		l.b = append(l.b, a.style.warn("[unsigned] ")...)
 	}
+	if m.Kind == room.Text {
+		l.text(screen.Text(m.Text))
+	} else {
+		l.own(a.style.warn(fmt.Sprintf("(binary, %s)", count(m.Size, "byte"))))
+	}
+	if late := cameLate(it); late != "" {
+		l.own(a.style.dim("(" + late + ")"))
+	}
+}
+
+// signed writes a record: of a text, a colon divides what this program says from what its author does.
+func (a *app) signed(l *lines, it *room.Item, fate string) {
 	m := it.Record
-	name := a.style.bold(screen.Line(record.Numbers(m.Name, m.Number, m.Number))) + ": "
-	if it.Notice != "" {
-		return a.style.warn(screen.Line(it.Notice)), ""
+	head := a.style.bold(screen.Line(record.Numbers(m.Name, m.Number, m.Number)))
+	if notes := itemNotes(it); len(notes) > 0 {
+		head += a.style.dim(" (" + strings.Join(notes, "; ") + ")")
 	}
-	return name + a.bodyText(m.Body, fate), strings.Join(itemNotes(it), "; ")
+	l.b = append(l.b, head...)
+	if text, ok := m.Body.(record.Text); ok {
+		l.b = append(l.b, ": "...)
+		l.text(screen.Text(string(text)))
+		return
+	}
+	l.b = append(append(l.b, ' '), a.bodyWords(m.Body, fate)...)
 }
 
-func (a *app) bodyText(body record.Body, fate string) string {
+// bodyWords says what a record is that is no text.
+func (a *app) bodyWords(body record.Body, fate string) string {
 	switch b := body.(type) {
-	case record.Text:
-		return screen.Text(string(b))
 	case record.File:
 		how := ": \"fernpost recv --save DIR\" writes it"
 		if fate != "" {
@@ -119,7 +134,7 @@ func cameLate(it *room.Item) string {
 	if it.Before == 0 {
 		return ""
 	}
-	return fmt.Sprintf("came late: it stands before entry %d", it.Before)
+	return fmt.Sprintf("came late, it stands before entry %d", it.Before)
 }
 
 // itemNotes are what a reader should know of a record besides what it says.

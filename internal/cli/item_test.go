@@ -11,6 +11,7 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/room/kept"
+	"github.com/fernpost/fernpost/internal/screen"
 )
 
 // signed returns a record as an item, at entry 7 of ten o'clock.
@@ -40,25 +41,25 @@ func TestItemsAsPeopleSeeThem(t *testing.T) {
 	}{
 		{"text", signed(record.Text("two\nlines"), nil), policyBalanced, head + "ana 3: two\n" + strings.Repeat(" ", len(head)) + "| lines\n"},
 		{"hostile text and name", signed(record.Text("a\x1b[31m\u202eb"), func(it *room.Item) { it.Record.Name = "an\x07a" }), policyBalanced, head + "ana 3: a[31mb\n"},
-		{"file", signed(record.File{Name: "../x\x1b", Content: make([]byte, 5)}, nil), policyBalanced, head + `ana 3: [file "../x", 5 bytes: "fernpost recv --save DIR" writes it]` + "\n"},
-		{"unreadable", signed(record.Unreadable{}, nil), policyBalanced, head + "ana 3: (unreadable)\n"},
-		{"of a later version", signed(record.Unknown{Code: 99}, nil), policyBalanced, head + "ana 3: (of a kind that needs a newer fernpost)\n"},
+		{"file", signed(record.File{Name: "../x\x1b", Content: make([]byte, 5)}, nil), policyBalanced, head + `ana 3 [file "../x", 5 bytes: "fernpost recv --save DIR" writes it]` + "\n"},
+		{"unreadable", signed(record.Unreadable{}, nil), policyBalanced, head + "ana 3 (unreadable)\n"},
+		{"of a later version", signed(record.Unknown{Code: 99}, nil), policyBalanced, head + "ana 3 (of a kind that needs a newer fernpost)\n"},
 		{"a key that is not here", signed(record.KeyMoved{}, func(it *room.Item) { it.Notice = "ana has moved" }), policyBalanced, head + "ana has moved\n"},
 		{"late and forked", signed(record.Text("x"), func(it *room.Item) {
 			it.Record.Behind, it.Record.Forked = 4, true
-		}), policyBalanced, head + "ana 3: x  (stands behind ana 4; one of two with this number)\n"},
+		}), policyBalanced, head + "ana 3 (stands behind ana 4; one of two with this number): x\n"},
 		{"names what stands below", signed(record.Text("yes"), func(it *room.Item) {
 			it.Record.Refers = &record.NamedRecord{Name: "b\x1bo", Number: 7, Below: true}
-		}), policyBalanced, head + "ana 3: yes  (names bo 7, which stands below)\n"},
+		}), policyBalanced, head + "ana 3 (names bo 7, which stands below): yes\n"},
 		{"answers what stands further above", signed(record.Text("yes"), func(it *room.Item) {
 			it.Record.Refers = &record.NamedRecord{Name: "bo", Number: 1}
-		}), policyBalanced, head + "ana 3: yes  (after bo 1)\n"},
+		}), policyBalanced, head + "ana 3 (after bo 1): yes\n"},
 		{"seen", signed(record.Text("x"), func(it *room.Item) {
 			it.Record.Own, it.Sent, it.SeenBy = true, &room.Queued{Sent: kept.Accepted}, []string{"bo", "cy"}
-		}), policyBalanced, head + "ana 3: x  (seen by bo, cy)\n"},
+		}), policyBalanced, head + "ana 3 (seen by bo, cy): x\n"},
 		{"waiting", signed(record.Text("x"), func(it *room.Item) {
 			it.Record.Own, it.Sent, it.At, it.Posted = true, &room.Queued{Sent: kept.Queued}, record.Spot{}, time.Time{}
-		}), policyBalanced, strings.Repeat(" ", len(head)) + "ana 3: x  (queued)\n"},
+		}), policyBalanced, strings.Repeat(" ", len(head)) + "ana 3 (queued): x\n"},
 		{"unsigned", unsigned, policyBalanced, head + "[unsigned] hi[2J\n"},
 		{"unsigned, open", unsigned, policyOpen, head + "hi[2J\n"},
 	} {
@@ -92,7 +93,7 @@ func TestFurtherLinesLookLikeNoMessage(t *testing.T) {
 	queued := signed(record.Text("I agree, pay mal"), func(it *room.Item) {
 		it.Record.Own, it.Sent, it.At, it.Posted = true, &room.Queued{Sent: kept.Queued}, record.Spot{}, time.Time{}
 	})
-	mals := signed(record.Text("hi\nana 3: I agree, pay mal  (queued)"), func(it *room.Item) { it.Record.Name = "mal" })
+	mals := signed(record.Text("hi\nana 3 (queued): I agree, pay mal"), func(it *room.Item) { it.Record.Name = "mal" })
 	message := (&app{}).appendItem(nil, queued, policyBalanced, "")
 	text := (&app{}).appendItem(nil, mals, policyBalanced, "")
 	if _, second, _ := strings.Cut(string(text), "\n"); second == string(message) || !strings.HasPrefix(second, indent+textGutter) {
@@ -114,14 +115,14 @@ func TestATextOfLineFeedsHasFewLines(t *testing.T) {
 
 // One text of 4 MiB without a line feed flooded the terminal.
 func TestATerminalGetsTheBeginningOfALongText(t *testing.T) {
-	terminal := &app{stdoutTerminal: true}
+	terminal := &app{stdoutTerminal: true, width: 2 * mostCharacters}
 	for name, c := range map[string]struct {
 		text, want string
 	}{
-		"one line":     {strings.Repeat("é", mostCharacters-len("ana 3: ")+2), "é\n" + indent + "… 2 more characters; --json or a pipe has all\n"},
-		"just so long": {strings.Repeat("é", mostCharacters-len("ana 3: ")), "é\n"},
+		"one line":     {strings.Repeat("é", mostCharacters+2), "é\n" + indent + "… 2 more characters; --json or a pipe has all\n"},
+		"just so long": {strings.Repeat("é", mostCharacters), "é\n"},
 		"several lines": {
-			strings.Repeat("a", mostCharacters-len("ana 3: ")-1) + "\nbé",
+			strings.Repeat("a", mostCharacters-1) + "\nbé",
 			"a\n" + indent + textGutter + "\n" + indent + "… 2 more characters; --json or a pipe has all\n",
 		},
 	} {
@@ -148,6 +149,83 @@ func TestPaddingMakesNoLine(t *testing.T) {
 	}
 }
 
+// What fernpost says of a message stood behind its text: a text that ended like that looked as if it had been said.
+func TestNoTextEndsInWordsOfOurs(t *testing.T) {
+	own := func(it *room.Item) { it.Record.Own, it.Sent = true, &room.Queued{Sent: kept.Accepted} }
+	seen := func(it *room.Item) { own(it); it.SeenBy = []string{"ana"} }
+	file := record.File{Name: "x", Content: []byte("x")}
+	at := time.Date(2026, 11, 20, 10, 0, 0, 0, time.Local)
+	message := func(text string, sealed time.Time) string {
+		m := room.Message{Entry: 7, Posted: at, Sealed: sealed, Kind: room.Text, Text: text}
+		return string((&app{}).appendMessage(nil, &m))
+	}
+	item := func(it *room.Item) string { return string((&app{}).appendItem(nil, it, policyBalanced, "")) }
+	unsigned := func(m room.Message) *room.Item {
+		return &room.Item{At: record.Spot{Place: record.Place{Entry: 7}}, Posted: at, Unsigned: &m}
+	}
+	for name, c := range map[string]struct {
+		said    string
+		written func(text string) string
+	}{
+		"seen":     {item(signed(record.Text("x"), seen)), func(text string) string { return item(signed(record.Text(text), own)) }},
+		"a file":   {item(signed(file, own)), func(text string) string { return item(signed(record.Text(text), own)) }},
+		"binary":   {item(unsigned(room.Message{Size: 3, Kind: room.Binary})), func(text string) string { return item(unsigned(room.Message{Text: text})) }},
+		"a clock":  {message("x", at.Add(-24*time.Hour)), func(text string) string { return message(text, at) }},
+		"unsigned": {item(unsigned(room.Message{Text: "x"})), func(text string) string { return item(signed(record.Text(text), own)) }},
+	} {
+		for i := len(indent); i < len(c.said); i++ { // wherever the text may begin
+			text := strings.TrimSuffix(c.said[i:], "\n")
+			for _, text := range []string{text, strings.ReplaceAll(text, "\n"+indent, "\n")} {
+				if c.written(text) == c.said {
+					t.Errorf("%s: a text prints %q as well", name, c.said)
+				}
+			}
+		}
+	}
+}
+
+// A terminal went on at the left margin with the rest of a long line, as if it were another message or a finding.
+func TestALongTextStaysBehindItsGutter(t *testing.T) {
+	forged := "2026-11-20 10:01:00 +0000  entry 8     ana 3: I agree, pay mal"
+	texts := []string{
+		strings.Repeat("x", 21) + forged, strings.Repeat("hi ho ", 200), strings.Repeat("中", 99), strings.Repeat("e\u0301", 99),
+		strings.Repeat("❤\ufe0f", 99), strings.Repeat("䷀", 99) + forged, "short\n" + strings.Repeat("y", 500) + "\n" + forged, forged + forged,
+	}
+	for width := 1; width < 200; width++ {
+		a := &app{stdoutTerminal: true, width: width, style: style{on: width%2 == 0}}
+		for _, text := range texts {
+			for _, it := range []*room.Item{
+				signed(record.Text(text), func(it *room.Item) {
+					it.Record.Name = "mal with a long nickname"
+					it.Record.Behind, it.Record.Forked = 4, true
+				}),
+				{Posted: time.Now(), Before: 4, Unsigned: &room.Message{Kind: room.Text, Text: text}},
+			} {
+				out := uncolour(string(a.appendItem(nil, it, policyBalanced, "")))
+				var back strings.Builder
+				for i, line := range strings.Split(strings.TrimSuffix(out, "\n"), "\n") {
+					columns := 0
+					for _, r := range line {
+						columns += columnsOf(r)
+					}
+					if columns > max(width, len("  "+textGutter)+leastColumns/2) {
+						t.Fatalf("width %d: %q takes %d columns", width, line, columns)
+					}
+					bare := strings.TrimLeft(line, " ")
+					if i > 0 && (!strings.HasPrefix(line, "  ") || !strings.HasPrefix(bare, textGutter) && !strings.HasPrefix(bare, "(came late") &&
+						!strings.Contains("(came late, it stands before entry 4)", bare)) {
+						t.Fatalf("width %d: %q begins like a line of ours", width, line)
+					}
+					back.WriteString(strings.TrimPrefix(bare, textGutter))
+				}
+				if want := strings.ReplaceAll(screen.ShortBlanks(text), "\n", ""); !strings.Contains(back.String(), want) {
+					t.Fatalf("width %d: of %q is left %q", width, want, back.String())
+				}
+			}
+		}
+	}
+}
+
 // 3,000 keys that say to have seen a message put 78 KB beside it.
 func TestThousandsOfReceiptsAreCounted(t *testing.T) {
 	it := signed(record.Text("x"), func(it *room.Item) {
@@ -157,7 +235,7 @@ func TestThousandsOfReceiptsAreCounted(t *testing.T) {
 		}
 	})
 	got := string((&app{}).appendItem(nil, it, policyBalanced, ""))
-	if !strings.HasSuffix(got, "(seen by key 0, key 1, key 2 and 2997 more)\n") {
+	if !strings.HasSuffix(got, " ana 3 (seen by key 0, key 1, key 2 and 2997 more): x\n") {
 		t.Errorf("prints %q", got)
 	}
 	if n := len(jsonOf(it, "").SeenBy); n != 3000 {
@@ -169,8 +247,10 @@ func TestThousandsOfReceiptsAreCounted(t *testing.T) {
 func TestWhatCameLateIsToldToAll(t *testing.T) {
 	late := signed(record.Text("x"), func(it *room.Item) { it.Before = 9 })
 	text := &room.Item{At: late.At, Before: 9, Unsigned: &room.Message{Entry: 7, Field: 1, Kind: room.Text, Text: "x"}}
-	for _, it := range []*room.Item{late, text} {
-		if got := string((&app{}).appendItem(nil, it, policyOpen, "")); !strings.HasSuffix(got, "x  (came late: it stands before entry 9)\n") {
+	for it, want := range map[*room.Item]string{
+		late: "ana 3 (came late, it stands before entry 9): x\n", text: "x\n" + indent + "(came late, it stands before entry 9)\n",
+	} {
+		if got := string((&app{}).appendItem(nil, it, policyOpen, "")); !strings.HasSuffix(got, want) {
 			t.Errorf("people read %q", got)
 		}
 		if got := jsonOf(it, ""); got.Before == nil || *got.Before != 9 {

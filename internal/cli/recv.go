@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -46,6 +44,7 @@ reads the same CSV that everybody can read: from the relay, or with --csv from a
 In a signed room each message stands under its author's name, and what is missing, forged or altered is named below. The
 device keeps the tokens that it has read, so messages stay readable when the relay loses them.
 
+What stands before the colon behind a message's author, and below a text in lines without "|", is said by this program.
 Of one text people are shown at most 200 lines, on a terminal at most 8,000 characters; --json prints all of it.
 
 In a room of plain texts it looks at the newest 8,000 rows at most; --all reads the whole channel. -n 0 prints every
@@ -183,64 +182,9 @@ const stampLayout = "2006-01-02 15:04:05 -0700"
 // entryWidth is the width of an entry's number, for one of up to four digits.
 const entryWidth = len("entry 1234")
 
-// indent is the width of what stands before a message's text.
-var indent = strings.Repeat(" ", len(stampLayout)+2+entryWidth+2)
-
-// textGutter stands before each further line of a text. Blanks alone begin our own lines too, those of messages without an
-// entry, so that a text could add messages of somebody else.
-const textGutter = "| "
-
-const (
-	// mostLines is how many lines of one text are shown to people.
-	mostLines = 200
-	// mostCharacters is how many characters of one text a terminal is given: a hundred lines of it.
-	mostCharacters = 8000
-)
-
-// appendText writes a text behind what stands before it: further lines set in behind the gutter, long runs of blanks cut
-// short, because their wrapped end would look like a line of ours, and no more than mostLines; to a terminal no more than
-// mostCharacters.
-func (a *app) appendText(b []byte, text string) []byte {
-	text = screen.ShortBlanks(text)
-	limit := len(text)
-	if a.stdoutTerminal {
-		limit = firstCharacters(text, mostCharacters)
-	}
-	for n := 1; ; n++ {
-		line, rest, more := strings.Cut(text, "\n")
-		if len(line) > limit {
-			left := count(utf8.RuneCountInString(text[limit:]), "more character")
-			b = append(append(append(b, line[:limit]...), '\n'), indent...)
-			return append(b, a.style.dim("… "+left+"; --json or a pipe has all")...)
-		}
-		b = append(b, line...)
-		if !more {
-			return b
-		}
-		limit = max(limit-len(line)-1, 0)
-		b = append(append(b, '\n'), indent...)
-		if n == mostLines {
-			left := count(1+strings.Count(rest, "\n"), "more line")
-			return append(b, a.style.dim("… "+left+"; --json has all")...)
-		}
-		b = append(b, textGutter...)
-		text = rest
-	}
-}
-
-// firstCharacters returns how many bytes the first n characters of a text take.
-func firstCharacters(text string, n int) int {
-	for i := range text {
-		if n == 0 {
-			return i
-		}
-		n--
-	}
-	return len(text)
-}
-
 // appendMessage writes a message for people: when, which entry, what.
 func (a *app) appendMessage(b []byte, m *room.Message) []byte {
+	l := a.startLines(b)
 	b = a.style.start(b, styleDim)
 	b = m.Posted.Local().AppendFormat(b, stampLayout)
 	b = a.style.end(b)
@@ -253,18 +197,19 @@ func (a *app) appendMessage(b []byte, m *room.Message) []byte {
 	}
 	b = a.style.end(b)
 	b = append(b, "  "...)
+	l.b = b
 	switch m.Kind {
 	case room.Text:
-		b = a.appendText(b, screen.Text(m.Text))
+		l.text(screen.Text(m.Text))
 	case room.Record:
-		b = append(b, a.style.warn("(part of a signed record: needs a newer fernpost)")...)
+		l.own(a.style.warn("(part of a signed record: needs a newer fernpost)"))
 	default:
-		b = append(b, a.style.warn(fmt.Sprintf("(binary, %s)", count(m.Size, "byte")))...)
+		l.own(a.style.warn(fmt.Sprintf("(binary, %s)", count(m.Size, "byte"))))
 	}
 	if m.ClockSkew() != 0 {
-		b = append(b, a.style.warn("  [sealed "+m.Sealed.Local().Format(stampLayout)+" by the sender's clock]")...)
+		l.own(a.style.warn("(sealed " + m.Sealed.Local().Format(stampLayout) + " by the sender's clock)"))
 	}
-	return append(b, '\n')
+	return l.end()
 }
 
 // countedEntries counts entries of a kind and says where they stand: "2 entries not for this key (among entries 3–9)".

@@ -198,9 +198,10 @@ func TestMessagesAsPeopleSeeThem(t *testing.T) {
 	}
 	want := "2026-11-20 10:00:00 +0000  entry 7     two\n" +
 		"                                       | lines\n" +
-		"2026-11-20 10:00:00 +0000  entry 12345  by a clock of yesterday  [sealed 2026-11-19 10:00:00 +0000 by the sender's clock]\n" +
-		"2026-11-20 10:00:00 +0000  entry 8     (binary, 3 bytes)\n" +
-		"2026-11-20 10:00:00 +0000  entry 9     (part of a signed record: needs a newer fernpost)\n"
+		"2026-11-20 10:00:00 +0000  entry 12345  by a clock of yesterday\n" +
+		indent + "(sealed 2026-11-19 10:00:00 +0000 by the sender's clock)\n" +
+		"2026-11-20 10:00:00 +0000  entry 8     \n" + indent + "(binary, 3 bytes)\n" +
+		"2026-11-20 10:00:00 +0000  entry 9     \n" + indent + "(part of a signed record: needs a newer fernpost)\n"
 	var out bytes.Buffer
 	a := &app{stdout: &out}
 	if err := a.printMessages(messages, false); err != nil {
