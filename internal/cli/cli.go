@@ -53,6 +53,8 @@ type app struct {
 	printing   sync.Mutex   // held while an object is printed: that the relay is slow is said from elsewhere
 	slowEvents bool         // --json prints events, of which one says that the relay is slow
 	slowSaid   atomic.Int64 // when that was said in a line, in Unix nanoseconds: two slow calls may end at once
+	relaySlow  atomic.Bool  // a call takes long, and is told to
+	trying     atomic.Bool  // so is that parts are joined
 	relayAway  atomic.Bool  // a watch has said that the relay cannot be reached
 }
 

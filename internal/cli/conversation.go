@@ -53,6 +53,7 @@ func isSigned(r keyring.Room) (bool, error) {
 
 // openConversation opens a room of records. Whoever has written nothing in it yet gets an identity here.
 func (a *app) openConversation(r keyring.Room) (*conversation, error) {
+	defer a.computing(func() string { return "reading what this device holds" })()
 	keys, err := fernetKeys(r)
 	if err != nil {
 		return nil, err

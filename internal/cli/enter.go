@@ -237,7 +237,9 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 	if profile.Form == passphrase.FormText {
 		r.Fields = r.Fields[:1] // a text is one token in one field
 	}
+	done := a.computing(derivingKey)
 	key, err := profile.Derive(pass, passphrase.RoomSalt(r.Channel), name)
+	done()
 	if err != nil {
 		return usageError{err}
 	}

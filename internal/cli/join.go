@@ -162,6 +162,7 @@ func (g *guess) derive(r keyring.Room) (fernet.Key, error) {
 func (a *app) findProfile(ctx context.Context, pass string, r keyring.Room, candidates []passphrase.Profile, metadata string) (
 	passphrase.Profile, [passphrase.KeySize]byte, error,
 ) {
+	defer a.computing(func() string { return "trying the passphrase" })()
 	var guesses []guess
 	for _, p := range candidates {
 		guesses = append(guesses, guess{pass: pass, profile: p})

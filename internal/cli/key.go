@@ -58,8 +58,10 @@ it is kept: compare the check words then.`,
 }
 
 // deriveKey makes a key of a room out of a passphrase.
-func deriveKey(r keyring.Room, p passphrase.Profile, pass string) (fernet.Key, string, error) {
+func (a *app) deriveKey(r keyring.Room, p passphrase.Profile, pass string) (fernet.Key, string, error) {
+	done := a.computing(derivingKey)
 	key, err := p.Derive(pass, passphrase.RoomSalt(r.Channel), r.Name)
+	done()
 	if err != nil {
 		return fernet.Key{}, "", usageError{err}
 	}
@@ -100,7 +102,7 @@ func (a *app) rotateKey(ctx context.Context, roomName, file string, o initOption
 	if err != nil {
 		return err
 	}
-	key, words, err := deriveKey(r, profile, pass)
+	key, words, err := a.deriveKey(r, profile, pass)
 	if err != nil {
 		return err
 	}
@@ -165,7 +167,7 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 	if err != nil {
 		return fmt.Errorf("room %s: %w", r.Name, err)
 	}
-	key, words, err := deriveKey(r, profile, pass)
+	key, words, err := a.deriveKey(r, profile, pass)
 	if err != nil {
 		return err
 	}

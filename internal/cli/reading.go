@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/record"
@@ -111,8 +112,11 @@ func (r *reading) abandon() {
 // finish keeps what comes, to the end. Beside an error of the relay the arrivals up to it are good.
 func (r *reading) finish() (room.Arrivals, error) {
 	defer r.cancel()
+	var entries atomic.Int64
+	defer r.c.computing(func() string { return "working on " + count(int(entries.Load()), "entry") + " that came" })()
 	var failed error
 	for e := range r.found {
+		entries.Add(1)
 		switch {
 		case failed != nil: // Finish returns it
 		case e == nil:

@@ -107,8 +107,10 @@ func (a *app) recv(ctx context.Context, o recvOptions) error {
 	if err != nil {
 		return err
 	}
+	done := a.computing(func() string { return "opening what was read" })
 	rc, end, err := a.receive(ctx, r, opener, o)
 	messages, findings := rc.Take()
+	done()
 	if perr := a.printMessages(messages, o.asJSON); perr != nil {
 		return perr
 	}

@@ -111,7 +111,9 @@ func (a *app) recvSignedCSV(ctx context.Context, r keyring.Room, o recvOptions) 
 	end, readErr := a.readCSV(ctx, o.csv, 0, in.Add)
 	facts := room.Facts{LastID: end.last, Now: time.Now()}
 	facts.View.Unread = readErr != nil || end.cut || end.skipped > 0
+	done := a.computing(func() string { return "working on what was read" })
 	arrivals, err := in.Finish(facts)
+	done()
 	if err != nil {
 		return err
 	}
@@ -170,7 +172,12 @@ func (a *app) printHistory(talk *room.Conversation, o recvOptions) (shown int, e
 	var line []byte
 	var printed room.Printed
 	hidden := 0
+	done := a.computing(func() string { return "reading what this device holds" })
+	defer done()
 	err = talk.History(o.newest, func(it *room.Item) error {
+		if a.stdoutTerminal {
+			done() // what is printed would stand behind it
+		}
 		if !o.policy.shows(it) {
 			if it.Unsigned != nil {
 				hidden++
@@ -373,6 +380,7 @@ func (a *app) verifyFeed(
 		}
 	}
 	defer a.triedParts()
+	defer a.computing(func() string { return "checking what was read" })()
 	report, err := room.Verify(ctx, keys, record.Salt(passphrase.RoomSalt(r.Channel)), room.Feed{
 		Entries: entries, View: func() record.View { return view },
 		Trying: a.tryingParts,

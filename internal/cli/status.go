@@ -92,6 +92,7 @@ func (a *app) drawsStatus() bool { return a.stderrTerminal && !a.quiet && a.gete
 // slow says what takes long: on a terminal by a line that is drawn again, elsewhere by a line now and then, in a stream
 // of events by one of them.
 func (a *app) slow(s remote.SlowCall) {
+	a.relaySlow.Store(!s.Over)
 	switch {
 	case a.quiet:
 	case a.slowEvents:
@@ -114,12 +115,51 @@ func (a *app) slow(s remote.SlowCall) {
 
 // tryingParts says on a terminal, in the line of what is slow, that joining parts takes long; triedParts takes that away.
 func (a *app) tryingParts(rounds int) {
+	a.trying.Store(true)
 	if a.drawsStatus() {
 		a.status.draw(0, a.style.dim(excerpt(fmt.Sprintf("still joining parts that fit in many ways, round %d", rounds+1), a.width-1)))
 	}
 }
 
-func (a *app) triedParts() { a.status.draw(0, "") }
+func (a *app) triedParts() {
+	a.trying.Store(false)
+	a.status.draw(0, "")
+}
+
+// computingAfter is how long something may take until people are told.
+const computingAfter = 3 * time.Second
+
+// computing says on a terminal, in the line of what is slow, that something takes long which is no call of a relay, until
+// the function that it returns is called: what, and for how long.
+func (a *app) computing(doing func() string) (done func()) {
+	if !a.drawsStatus() {
+		return func() {}
+	}
+	began, ended := time.Now(), make(chan struct{})
+	var drawing sync.WaitGroup
+	drawing.Go(func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ended:
+				return
+			case now := <-tick.C:
+				if long := now.Sub(began); long >= computingAfter && !a.relaySlow.Load() && !a.trying.Load() {
+					line := fmt.Sprintf("still %s: %v", doing(), long.Round(time.Second))
+					a.status.draw(0, a.style.dim(excerpt(line, a.width-1)))
+				}
+			}
+		}
+	})
+	return sync.OnceFunc(func() {
+		close(ended)
+		drawing.Wait()
+		a.status.draw(0, "")
+	})
+}
+
+func derivingKey() string { return "deriving the key from the passphrase" }
 
 func slowText(s remote.SlowCall) string {
 	if s.Bytes == 0 {

@@ -176,6 +176,7 @@ func (a *app) readWholeCSV(
 
 // compare compares what this device holds with a report.
 func (a *app) compare(r keyring.Room, report *room.Report, until int64) (d room.Comparison, err error) {
+	defer a.computing(func() string { return "comparing that with what this device holds" })()
 	dir, err := a.dataDir("archive")
 	if err != nil {
 		return d, err

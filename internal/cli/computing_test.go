@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/remote"
+)
+
+// While fernpost computed for long it said nothing.
+func TestWhatTakesLongIsSaidOnATerminal(t *testing.T) {
+	for _, terminal := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			var out bytes.Buffer
+			a := &app{stderrTerminal: terminal, getenv: func(string) string { return "" }, width: 80, status: &statusLine{to: &out}}
+			done := a.computing(func() string { return "doing sums" })
+			time.Sleep(computingAfter - time.Millisecond)
+			synctest.Wait()
+			if out.Len() > 0 {
+				t.Fatalf("at once it says %q", &out)
+			}
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+			if got := out.String(); strings.Contains(got, "still doing sums: 4s") != terminal || !terminal && got != "" {
+				t.Fatalf("terminal %t: it says %q", terminal, got)
+			}
+			done()
+			if got := out.String(); terminal && !strings.HasSuffix(got, "\r\x1b[K") {
+				t.Errorf("at the end stands %q", got)
+			}
+			done() // does no harm
+		})
+	}
+}
+
+// Two lines that are drawn in one place are none: a slow relay goes before.
+func TestASlowRelayIsSaidInPlaceOfComputing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		a := &app{stderrTerminal: true, getenv: func(string) string { return "" }, width: 80, status: &statusLine{to: &out}}
+		defer a.computing(func() string { return "doing sums" })()
+		a.slow(remote.SlowCall{Doing: "reading", Host: "relay", For: 3 * time.Second})
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if got := out.String(); strings.Contains(got, "sums") || !strings.Contains(got, "no answer from relay") {
+			t.Errorf("it says %q", got)
+		}
+		a.slow(remote.SlowCall{Over: true})
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if got := out.String(); !strings.Contains(got, "sums") {
+			t.Errorf("once the relay has answered it says %q", got)
+		}
+	})
+}
