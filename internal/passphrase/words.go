@@ -12,6 +12,8 @@ import (
 	"unicode"
 
 	"github.com/sethvargo/go-diceware/diceware"
+
+	"github.com/fernpost/fernpost/internal/invisible"
 )
 
 // DefaultWords is how many words a generated passphrase has unless the user wants another number: 77.5 bits.
@@ -94,7 +96,7 @@ func Generate(words int) (phrase string, bits float64, err error) {
 // the list.
 func AsGenerated(pass string) (phrase string, ok bool) {
 	words := strings.FieldsFunc(strings.ToLower(pass), func(c rune) bool {
-		return unicode.IsSpace(c) || strings.ContainsRune(",;.", c) || unicode.Is(unicode.Cf, c)
+		return unicode.IsSpace(c) || strings.ContainsRune(",;.", c) || invisible.Rune(c)
 	})
 	known := make(map[string]bool, listSize)
 	for _, word := range wordList() {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/fernpost/fernpost/internal/invisible"
 )
 
 // What a relay answers in place of data, besides the errors that have a code.
@@ -243,7 +245,7 @@ func excerpt(text []byte, limit int) string {
 		case unicode.IsSpace(r):
 			blank = s.Len() > 0
 			continue
-		case !unicode.IsPrint(r):
+		case !unicode.IsPrint(r) || invisible.Rune(r):
 			continue
 		}
 		room := limit - s.Len() - utf8.RuneLen(r)

@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fernpost/fernpost/internal/invisible"
 )
 
 func TestParseUpdateReply(t *testing.T) {
@@ -194,7 +196,7 @@ func TestParseChannelID(t *testing.T) {
 func FuzzReplies(f *testing.F) {
 	for _, seed := range []string{
 		"17", "0", "-1", `"-1"`, "null", "error_conflict", "<title>a</title>", "<error-code>error_conflict</error-code>",
-		`{"entry_id":17}`, `{"error":{"error_code":"error_conflict","details":"x"}}`, "\ufeff 1\u2028\x1b\u202e",
+		`{"entry_id":17}`, `{"error":{"error_code":"error_conflict","details":"x"}}`, "\ufeff 1\u2028\x1b\u202e\u3164",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -224,4 +226,4 @@ func FuzzReplies(f *testing.F) {
 	})
 }
 
-func notShown(r rune) bool { return !unicode.IsPrint(r) }
+func notShown(r rune) bool { return !unicode.IsPrint(r) || invisible.Rune(r) }

@@ -4,7 +4,8 @@ import (
 	"encoding/base64"
 	"html"
 	"strings"
-	"unicode"
+
+	"github.com/fernpost/fernpost/internal/invisible"
 )
 
 // beginning is how every token of our time begins: the version and the zeros of a time below 2^42 seconds.
@@ -46,9 +47,9 @@ func Disguise(s string) string {
 	return ""
 }
 
-// dropInvisible drops what no screen shows: zero-width and other formatting characters.
+// dropInvisible drops what no screen shows.
 func dropInvisible(c rune) rune {
-	if unicode.Is(unicode.Cf, c) || c == '\u00a0' || c == '\ufeff' {
+	if invisible.Rune(c) || c == '\u00a0' {
 		return -1
 	}
 	return c

@@ -268,6 +268,7 @@ func TestDisguise(t *testing.T) {
 		` ["` + tok + `"]`:                                      "inside JSON",
 		"b&#39;" + tok + "&#39;":                                "with HTML entities",
 		strings.Replace(tok, "A", "A\u200b", 1):                 "with an invisible character",
+		tok + "\u3164":                                          "with an invisible character",
 		"\ufeff" + tok:                                          "with an invisible character",
 		tok:                                                     "",
 		strings.Repeat("Z0FB", 40):                              "",
