@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"fernpost": func() { os.Exit(cli.Main()) }})
 }
 
+// raceOptions keep a program that the race detector watches from sleeping for a second when it has come to its end.
+const raceOptions = "atexit_sleep_ms=10"
+
 // TestScript runs the promises of the README, one script each. Besides the usual commands a script has
 //
 //	relay start [FLAG…]      starts "fernpost relay" on a free port and sets $RELAY
@@ -49,6 +52,7 @@ func TestScript(t *testing.T) {
 			home := filepath.Join(env.WorkDir, "home")
 			env.Setenv("HOME", home)
 			env.Setenv("NO_PROXY", "*")
+			env.Setenv("GORACE", raceOptions)
 			examples, err := filepath.Abs("../../examples")
 			env.Setenv("EXAMPLES", examples)
 			env.Values["relay"] = &relay{}

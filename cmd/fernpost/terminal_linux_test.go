@@ -119,7 +119,9 @@ func cmdTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = ts.Getenv("WORK"), t.device, &printed, t.device
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	cmd.Env = []string{"TESTSCRIPT_COMMAND=" + args[2], "TERM=xterm"}
-	for _, name := range []string{"HOME", "PATH", "NO_PROXY", "XDG_DATA_HOME", "FERNPOST_RELAY", "FERNPOST_WRITE_KEY"} {
+	for _, name := range []string{
+		"HOME", "PATH", "NO_PROXY", "GORACE", "XDG_DATA_HOME", "FERNPOST_RELAY", "FERNPOST_WRITE_KEY",
+	} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	ts.Check(cmd.Start())

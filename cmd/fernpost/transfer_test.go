@@ -30,7 +30,7 @@ func newDevice(t *testing.T, server *relaytest.Server, more ...string) *device {
 	t.Helper()
 	home := t.TempDir()
 	return &device{t, home, append([]string{
-		"HOME=" + home, "PATH=" + os.Getenv("PATH"), "NO_PROXY=*", "FERNPOST_RELAY=" + server.URL,
+		"HOME=" + home, "PATH=" + os.Getenv("PATH"), "NO_PROXY=*", "GORACE=" + raceOptions, "FERNPOST_RELAY=" + server.URL,
 		"FERNPOST_PASSPHRASE=maple orbit velvet thunder pickle canyon",
 	}, more...)}
 }
