@@ -64,7 +64,9 @@ var errNoCheck = noCheckError{}
 
 type noCheckError struct{}
 
-func (noCheckError) Error() string { return "it does not open the check that the room was made with" }
+func (noCheckError) Error() string {
+	return "it does not open the check that was left for those who join"
+}
 
 func (noCheckError) Is(target error) bool { return target == errNoKey }
 

@@ -163,7 +163,11 @@ func (a *app) tryRoom(ctx context.Context, r keyring.Room, unseen, moved bool) e
 		return err
 	}
 	check, checked := room.ParseCheck(channel.Metadata)
-	if checked && slices.ContainsFunc(keys, func(k fernet.Key) bool { return check.Opens(k) }) {
+	opens := func(k fernet.Key) bool {
+		opens, _ := check.Opens(k)
+		return opens
+	}
+	if checked && slices.ContainsFunc(keys, opens) {
 		return nil
 	}
 	rows, err := a.newestRows(ctx, r, trialRows)
