@@ -188,7 +188,8 @@ func (a *app) findProfile(ctx context.Context, pass string, r keyring.Room, cand
 		}
 		opens, behind := check.Opens(key)
 		if opens && behind > 0 {
-			a.say("%s", a.style.warn("somebody has put another check beside the channel since: the room may have moved to a new passphrase"))
+			a.say("%s", a.style.warn("somebody has put another check beside the channel since: "+
+				"the room may have moved to a new passphrase"))
 		}
 		if opens {
 			return found(&guesses[i], "opens the check that was left for those who join")

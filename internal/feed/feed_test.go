@@ -427,10 +427,11 @@ func TestNewestRowsOfAFileInAnyOrder(t *testing.T) {
 			text += fmt.Sprintf("%s,%d,x\n", at(i), i+1)
 		}
 		var got []int
-		report, err := feed.Read(memoryFile{strings.NewReader(text)}, feed.Options{Newest: 3}, func(_ int, e *thingspeak.Entry) error {
+		visit := func(_ int, e *thingspeak.Entry) error {
 			got = append(got, int(e.ID-1))
 			return nil
-		})
+		}
+		report, err := feed.Read(memoryFile{strings.NewReader(text)}, feed.Options{Newest: 3}, visit)
 		if err != nil || report.More == tt.all {
 			t.Errorf("%s: more rows %v, %v", tt.name, report.More, err)
 		}
