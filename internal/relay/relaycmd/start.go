@@ -155,12 +155,12 @@ func (r *Running) serve(o Options, cert *certificate) {
 	r.gauges(metrics, clients, all, cert)
 	r.workers = newWorkers(cheat.Versions(versions...))
 	r.server = newServer(o.Log, r.workers)
-	r.server.ConnState = new(crowd).connState
 	accepting := clients.Listen(r.listener)
 	if cert != nil {
 		accepting = tls.NewListener(accepting, cert.config())
+	} else {
+		accepting = httpapi.AnswerVersionless(accepting)
 	}
-	accepting = httpapi.AnswerVersionless(accepting)
 	if r.opsListener != nil {
 		r.opsServer = newServer(o.Log, httpapi.NewOps(metrics, r.ready))
 		go func() {

@@ -69,31 +69,3 @@ func TestWorkersPanic(t *testing.T) {
 		t.Errorf("%d workers are idle, want 1", n)
 	}
 }
-
-func TestCrowd(t *testing.T) {
-	t.Setenv("GOGC", "")
-	var c crowd
-	for range crowdBegins - 1 {
-		c.connState(nil, http.StateNew)
-	}
-	if c.within {
-		t.Error("a crowd begins too early")
-	}
-	c.connState(nil, http.StateNew)
-	for range 10 {
-		c.connState(nil, http.StateActive)
-		c.connState(nil, http.StateIdle)
-	}
-	if !c.within {
-		t.Error("it does not begin")
-	}
-	for range crowdBegins - crowdEnds {
-		if !c.within {
-			t.Fatal("it ends too early")
-		}
-		c.connState(nil, http.StateClosed)
-	}
-	if c.within {
-		t.Error("it does not end")
-	}
-}
