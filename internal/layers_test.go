@@ -121,6 +121,7 @@ var (
 		"golang.org/x/time":                  {"relay/httpapi"},
 		"github.com/fernet/fernet-go":        {"fernet"},
 		"github.com/go-resty/resty":          {"remote"},
+		"github.com/hashicorp/golang-lru":    {"relay"},
 		"modernc.org/sqlite":                 {"sqlite", "sqlite/faultdisk"},
 		"modernc.org/libc":                   {"sqlite/faultdisk"},
 		"github.com/jackc/pgx":               {"relay/store/postgres"},

@@ -12,6 +12,8 @@
 // "Contract" in comments names the numbered section of our notes on the service's REST API.
 package relay
 
+import lru "github.com/hashicorp/golang-lru/v2"
+
 // Relay applies the rules to what a store keeps. Its methods may be called from several goroutines.
 type Relay struct {
 	store  Store
@@ -20,11 +22,11 @@ type Relay struct {
 	lines  lineCache
 	slots  slots
 
-	writers hints[string, int64] // write key → channel; Decide checks the key again
-	views   hints[int64, *View]  // channel → what it was; the position tells whether it still is
+	writers *lru.Cache[string, int64] // write key → channel; Decide checks the key again
+	views   *lru.Cache[int64, *View]  // channel → what it was; the position tells whether it still is
 }
 
-// How many of them a relay remembers, at least.
+// How many of them a relay remembers.
 const (
 	maxWriters = 50_000
 	maxViews   = 2048
@@ -38,9 +40,17 @@ func New(store Store, limits Limits) *Relay {
 		queue:   queue{commit: store.Commit},
 		lines:   lineCache{budget: lineBudget},
 		slots:   newSlots(),
-		writers: hints[string, int64]{most: maxWriters},
-		views:   hints[int64, *View]{most: maxViews},
+		writers: newCache[string, int64](maxWriters),
+		views:   newCache[int64, *View](maxViews),
 	}
+}
+
+func newCache[K comparable, V any](size int) *lru.Cache[K, V] {
+	c, err := lru.New[K, V](size)
+	if err != nil {
+		panic(err) // unreachable: the sizes are constants above 0
+	}
+	return c
 }
 
 // Limits returns the limits that the relay was made with.

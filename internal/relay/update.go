@@ -63,7 +63,7 @@ func (r *Relay) Update(ctx context.Context, u Update) (Accepted, error) {
 		err = d.Err
 	}
 	if errors.Is(err, ErrKey) {
-		r.writers.drop(u.Key)
+		r.writers.Remove(u.Key)
 	}
 	if err != nil {
 		return Accepted{}, err
@@ -139,7 +139,7 @@ func (r *Relay) address(ctx context.Context, u *Update) error {
 	if u.Channel != 0 {
 		return nil
 	}
-	if channel, known := r.writers.get(u.Key); known {
+	if channel, known := r.writers.Get(u.Key); known {
 		u.Channel = channel
 		return nil
 	}
@@ -151,6 +151,6 @@ func (r *Relay) address(ctx context.Context, u *Update) error {
 		return err
 	}
 	u.Channel = channel
-	r.writers.put(u.Key, channel)
+	r.writers.Add(u.Key, channel)
 	return nil
 }

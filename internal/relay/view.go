@@ -69,7 +69,7 @@ func (r *Relay) view(ctx context.Context, id int64) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	if known, ok := r.views.get(id); ok && known.State.Position == p {
+	if known, ok := r.views.Get(id); ok && known.State.Position == p {
 		return known, nil
 	}
 	channel, state, err := r.store.Channel(ctx, id)
@@ -77,7 +77,7 @@ func (r *Relay) view(ctx context.Context, id int64) (*View, error) {
 		return nil, err
 	}
 	v := &View{Channel: channel, State: state}
-	r.views.put(id, v)
+	r.views.Add(id, v)
 	return v, nil
 }
 
