@@ -159,9 +159,7 @@ func apiKey(what, s string) (string, error) {
 			return "", noAPIKey(what, "there is something else in it")
 		}
 	}
-	if n := len(s); n == 0 {
-		problem = "there is nothing but blanks"
-	} else if n != apiKeySize {
+	if n := len(s); n != apiKeySize {
 		problem = "it has " + count(n, "character")
 	}
 	if problem != "" {

@@ -35,17 +35,15 @@ func (s *SQLite) HoldSweep() (step func() (bool, error), release func()) {
 	}, s.sweeping.Unlock
 }
 
-// Remembered is of how many channels a store remembers where they stand, for writers and for readers.
-func (s *SQLite) Remembered() (states, positions int) {
+// Remembered is how many channels' states the writer remembers.
+func (s *SQLite) Remembered() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.positions.mu.Lock()
-	defer s.positions.mu.Unlock()
-	return len(s.known), len(s.positions.known)
+	return len(s.known)
 }
 
-// MaxRemembered bounds both.
-const MaxRemembered = max(maxKnown, maxPositions)
+// MaxRemembered bounds them.
+const MaxRemembered = maxKnown
 
 // OpenSQLiteOn is OpenSQLite on another disk.
 func OpenSQLiteOn(dir string, on sqlite.Disk) (*SQLite, error) { return openSQLite(dir, on) }

@@ -41,11 +41,11 @@ type SQLite struct {
 	disk sqlite.Disk
 	// foldWait is waitForReaders, except in tests that must not depend on how busy the machine is.
 	foldWait time.Duration
-	// readers holds the connections that no read uses; nil stands for one that is not open.
-	readers chan *sqlite.Conn
+	// readers holds the connections that no read uses; nil stands for one that is not open. positions holds one more,
+	// which answers where channels stand: each poll asks that, and must not wait for those who read many entries.
+	readers, positions chan *sqlite.Conn
 
-	inserts   *insertTexts
-	positions positions
+	inserts *insertTexts
 
 	// mu guards what follows, and is held during a transaction that writes.
 	mu     sync.Mutex
@@ -81,24 +81,25 @@ func openSQLite(dir string, on sqlite.Disk) (*SQLite, error) {
 		return nil, err
 	}
 	s := &SQLite{
-		path:     path,
-		disk:     on,
-		foldWait: waitForReaders,
-		readers:  make(chan *sqlite.Conn, maxReaders),
-		inserts:  newInsertTexts(),
-		known:    map[int64]relay.State{},
-		closing:  make(chan struct{}),
+		path:      path,
+		disk:      on,
+		foldWait:  waitForReaders,
+		readers:   make(chan *sqlite.Conn, maxReaders),
+		positions: make(chan *sqlite.Conn, 1),
+		inserts:   newInsertTexts(),
+		known:     map[int64]relay.State{},
+		closing:   make(chan struct{}),
 	}
 	for range maxReaders {
 		s.readers <- nil
 	}
+	s.positions <- nil
 	if s.writer, err = s.connectWriter(); err == nil {
 		err = s.prepare()
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), s.Close())
 	}
-	s.positions.open(path)
 	s.background.Go(s.sweep)
 	return s, nil
 }
@@ -145,9 +146,13 @@ func (s *SQLite) connect() (*sqlite.Conn, error) {
 func (s *SQLite) Close() error {
 	close(s.closing)
 	s.background.Wait()
-	var errs []error
+	idle := []*sqlite.Conn{<-s.positions}
 	for range maxReaders {
-		if c := <-s.readers; c != nil {
+		idle = append(idle, <-s.readers)
+	}
+	var errs []error
+	for _, c := range idle {
+		if c != nil {
 			errs = append(errs, c.Close())
 		}
 	}
@@ -156,19 +161,25 @@ func (s *SQLite) Close() error {
 	if s.writer != nil {
 		errs = append(errs, s.writer.Close())
 	}
-	errs = append(errs, s.positions.index.close())
 	return errors.Join(errs...)
 }
 
 // read runs work on a connection of its own.
-func (s *SQLite) read(ctx context.Context, doing string, work func(*sqlite.Conn) error) (err error) {
+func (s *SQLite) read(ctx context.Context, doing string, work func(*sqlite.Conn) error) error {
+	return s.readOn(ctx, s.readers, doing, work)
+}
+
+// readOn runs work on one of the connections that no read uses, which it opens if need be.
+func (s *SQLite) readOn(
+	ctx context.Context, idle chan *sqlite.Conn, doing string, work func(*sqlite.Conn) error,
+) (err error) {
 	var c *sqlite.Conn
 	select {
-	case c = <-s.readers:
+	case c = <-idle:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	defer func() { s.readers <- c }()
+	defer func() { idle <- c }()
 	if c == nil {
 		opened, err := s.connect()
 		if err != nil {
@@ -197,7 +208,6 @@ func (s *SQLite) transaction(doing string, work func(*sqlite.Conn) error) error 
 		return fmt.Errorf("%s: %w: %w", doing, relay.ErrUnavailable, err)
 	}
 	s.foldDue()
-	before := s.positions.now()
 	var err error
 	for begun := time.Now(); ; {
 		err = s.writer.Transaction(func() error { return work(s.writer) })
@@ -206,7 +216,7 @@ func (s *SQLite) transaction(doing string, work func(*sqlite.Conn) error) error 
 		}
 	}
 	if err == nil {
-		s.committed(before)
+		s.committed()
 		return nil
 	}
 	err = translate(doing, err)
@@ -216,14 +226,13 @@ func (s *SQLite) transaction(doing string, work func(*sqlite.Conn) error) error 
 	return err
 }
 
-// committed looks after what a commit leaves to be done; before is what the log's index looked like. The caller holds mu.
-func (s *SQLite) committed(before indexHeader) {
+// committed looks after what a commit leaves to be done. The caller holds mu.
+func (s *SQLite) committed() {
 	written, err := s.writer.PagesWritten()
 	if err != nil || written == s.log.written {
 		return // nothing was accepted
 	}
 	s.log.written = written
-	s.positions.mustDiffer(before)
 	s.foldSoon()
 }
 
