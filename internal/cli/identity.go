@@ -50,8 +50,17 @@ words of a key aloud, and marks it as verified, knows whom the key belongs to.`,
 			Example: "  fernpost identity forget bo", Args: cobra.ExactArgs(1),
 			RunE: func(_ *cobra.Command, args []string) error {
 				return a.changePerson(roomName, args[0], func(c *conversation, p room.Person) error {
-					return c.Forget(p.Key, time.Now())
-				}, "has no nickname here any more")
+					if err := c.Forget(p.Key, time.Now()); err != nil {
+						return err
+					}
+					people, err := c.People()
+					for _, other := range people {
+						if other.Name == p.Name {
+							a.say("%s has used that name as well, and is called %s from now on", other.Key.Tag().Name(), screen.Line(p.Name))
+						}
+					}
+					return err
+				}, "has no nickname here any more, until its words are compared")
 			},
 		},
 		a.deviceCommand(&roomName, &asJSON),
