@@ -25,6 +25,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/fernpost/fernpost/internal/config"
+	"github.com/fernpost/fernpost/internal/screen"
 )
 
 // app is what commands see of the world, and the settings that hold for all of them.
@@ -152,7 +153,7 @@ Start with "fernpost demo".`,
 		a.eavesdropCommand(),
 	)
 	root.AddCommand(helpTopics()...)
-	wrapArgs(root)
+	a.wrapArgs(root)
 	a.explainItself(root)
 	return root
 }
@@ -197,21 +198,45 @@ func defaultDuration(key string) time.Duration {
 }
 
 // wrapArgs makes a wrong number of arguments a usage error with a hint, for every command.
-func wrapArgs(cmd *cobra.Command) {
+func (a *app) wrapArgs(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			if cmd.HasSubCommands() && len(args) > 0 {
 				return unknownCommand(cmd, args[0])
 			}
-			if err := check(cmd, args); err != nil {
+			err := check(cmd, args)
+			if err != nil && len(args) > 0 && check(cmd, nil) == nil && check(cmd, args[:1]) != nil {
+				return a.noArgument(cmd, args[0])
+			}
+			if err != nil {
 				return hint(usageError{err}, "see \"%s --help\"", cmd.CommandPath())
 			}
 			return nil
 		}
 	}
 	for _, c := range cmd.Commands() {
-		wrapArgs(c)
+		a.wrapArgs(c)
 	}
+}
+
+// noArgument refuses an argument of a command that takes none. Mostly it is the room.
+func (a *app) noArgument(cmd *cobra.Command, arg string) error {
+	err := usagef("%s takes no argument: %s", cmd.CommandPath(), screen.Line(arg))
+	if cmd.Flag("room") != nil && a.isRoom(arg) {
+		return hint(err, "did you mean \"%s --room %s\"?", cmd.CommandPath(), arg)
+	}
+	return hint(err, "see \"%s --help\"", cmd.CommandPath())
+}
+
+// isRoom reports whether this device has a room of that name.
+func (a *app) isRoom(name string) bool {
+	keys, err := a.openKeyring()
+	if err != nil {
+		return false
+	}
+	defer keys.Close()
+	_, err = keys.Load(name)
+	return err == nil
 }
 
 // dataDir returns the directory of the given kind of data: $XDG_DATA_HOME/fernpost/NAME.

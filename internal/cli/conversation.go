@@ -71,13 +71,7 @@ func (a *app) openConversation(r keyring.Room) (*conversation, error) {
 	options := room.Options{
 		Keys: keys, Salt: record.Salt(passphrase.RoomSalt(r.Channel)), Fields: r.Fields, Pad: r.Pad, Used: r.Wrote,
 		ArchiveSize: a.archiveSize(),
-		CurrentKeys: func() ([]fernet.Key, error) {
-			now, err := a.loadRoom(r.Name)
-			if err != nil {
-				return nil, err
-			}
-			return fernetKeys(now)
-		},
+		CurrentKeys: c.currentKeys,
 	}
 	identified := make(chan error, 1)
 	go func() {
@@ -100,6 +94,19 @@ func (a *app) openConversation(r keyring.Room) (*conversation, error) {
 		return nil, errors.Join(fmt.Errorf("room %s: %w", r.Name, err), c.close())
 	}
 	return c, nil
+}
+
+// currentKeys returns the room's keys as they are now, newest first. The room may have been renamed meanwhile.
+func (c *conversation) currentKeys() ([]fernet.Key, error) {
+	now, err := c.currentRoom(c.room)
+	if err != nil {
+		return nil, err
+	}
+	if now.Name != c.room.Name {
+		c.say("room %s is called %s now", c.room.Name, now.Name)
+		c.room.Name, c.room.Files = now.Name, now.Files
+	}
+	return fernetKeys(now)
 }
 
 // archiveSize is how many bytes the archive of a room may take. Loading the settings has checked it.
@@ -284,7 +291,7 @@ func (c *conversation) tellOfKeys() error {
 		return nil
 	}
 	var err error
-	if c.room, err = c.loadRoom(c.room.Name); err != nil { // another process may have told of them meanwhile
+	if c.room, err = c.currentRoom(c.room); err != nil { // another process may have told of them meanwhile
 		return err
 	}
 	if err := c.noteWriting(); err != nil {
@@ -331,10 +338,25 @@ func (c *conversation) deliver(ctx context.Context) (done room.Delivered, err er
 		c.say("%s", c.style.warn(fmt.Sprintf("%s became %s: this identity has written somewhere else, "+
 			"from a copied home directory or before a backup was restored", c.OwnNumber(r.Before), c.OwnNumber(r.Now))))
 	}
+	if done.Posted > 0 {
+		c.noteProven(c.room)
+	}
 	if err != nil {
 		return done, explainDelivery(err)
 	}
 	return done, printing
+}
+
+// noteProven remembers that a room's write key writes its channel, once the relay has taken something for it. Where that
+// cannot be kept, the next message shows it again.
+func (a *app) noteProven(proven keyring.Room) {
+	if !proven.Unproven {
+		return
+	}
+	_, _ = a.updateRoom(proven.Name, func(r *keyring.Room) error {
+		r.Unproven = r.Unproven && (r.WriteKey != proven.WriteKey || r.Relay != proven.Relay)
+		return nil
+	})
 }
 
 // waiting counts the entries of the outbox that are to be posted, and those of the same messages that were accepted

@@ -303,7 +303,7 @@ func summarise(s *eavesdrop.Summary, all int) string {
 	return b.String()
 }
 
-// newestRows keeps the entries with the highest numbers, in their order.
+// newestRows keeps the entries with the latest dates, in their order, as a relay shows them.
 type newestRows struct {
 	most    int // 0: all
 	entries []thingspeak.Entry
@@ -318,7 +318,9 @@ func (r *newestRows) add(e *thingspeak.Entry) error {
 }
 
 func (r *newestRows) trim() {
-	slices.SortFunc(r.entries, func(a, b thingspeak.Entry) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(r.entries, func(a, b thingspeak.Entry) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
 	if n := len(r.entries) - r.most; r.most > 0 && n > 0 {
 		r.entries = slices.Delete(r.entries, 0, n)
 	}

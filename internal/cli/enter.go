@@ -418,7 +418,7 @@ func defaultFields(p passphrase.Profile) []int {
 // checkChannel makes sure that a channel exists, can be read and has the room's fields enabled; without any named, the
 // room gets those that are. A field that is not enabled would take updates and never show them (contract section 15,
 // quirk 24).
-// So does it with the write key, if there is one.
+// So does it with the write key, if there is one; a relay that does not tell leaves it unproven.
 func (a *app) checkChannel(ctx context.Context, r *keyring.Room) (thingspeak.Channel, error) {
 	client, err := a.dial(*r)
 	if err != nil {
@@ -452,7 +452,7 @@ func (a *app) checkChannel(ctx context.Context, r *keyring.Room) (thingspeak.Cha
 		return channel, hint(err, "that is not the write key of channel %d; it may be its read key, or one of another channel. "+
 			"Whoever made the room knows the right one; without any, the room can be read", r.Channel)
 	}
-	if err == nil && !proven {
+	if r.Unproven = !proven; err == nil && !proven {
 		a.say("this relay does not tell what a write key is for: the first message shows it")
 	}
 	return channel, err

@@ -9,6 +9,7 @@ import (
 	"github.com/fernpost/fernpost/internal/feed"
 	"github.com/fernpost/fernpost/internal/filelock"
 	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/relay/relaycmd"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
@@ -64,7 +65,9 @@ var errNoCheck = noCheckError{}
 
 type noCheckError struct{}
 
-func (noCheckError) Error() string { return "it does not open the check that the room was made with" }
+func (noCheckError) Error() string {
+	return "it does not open the check that was left for those who join"
+}
 
 func (noCheckError) Is(target error) bool { return target == errNoKey }
 
@@ -141,10 +144,19 @@ func (a *app) report(err error) {
 	}
 }
 
+// schemeError knows whether the relay's address has the wrong one of http and https.
+type schemeError interface {
+	error
+	OtherScheme() string
+}
+
 // nextStep is the hint that came with the error, or the usual one for its kind.
 func nextStep(err error) string {
 	if h, ok := errors.AsType[hintError](err); ok {
 		return h.hint
+	}
+	if e, ok := errors.AsType[schemeError](err); ok && e.OtherScheme() != "" {
+		return "is it " + e.OtherScheme() + "? \"fernpost rooms set ROOM --relay URL\" changes a room's address"
 	}
 	if e, ok := errors.AsType[*remote.UnreachableError](err); ok {
 		if e.Loopback() {
@@ -185,6 +197,9 @@ func nextStep(err error) string {
 		return "keys are kept on a disk that has locks, mostly a local one: XDG_DATA_HOME names another directory"
 	case errors.Is(err, archive.ErrBusy):
 		return "another fernpost is at work in this room; try again when it is done"
+	}
+	if next := relaycmd.Hint(err); next != "" {
+		return next
 	}
 	if errors.Is(err, keyring.ErrNoRoom) {
 		return `"fernpost rooms" lists the rooms; "fernpost init NAME" makes one, "fernpost join NAME" enters one`

@@ -186,8 +186,13 @@ func (a *app) findProfile(ctx context.Context, pass string, r keyring.Room, cand
 		if err != nil {
 			return none, guesses[0].key, err
 		}
-		if check.Opens(key) {
-			return found(&guesses[i], "is the one that the room was made with")
+		opens, behind := check.Opens(key)
+		if opens && behind > 0 {
+			a.say("%s", a.style.warn("somebody has put another check beside the channel since: "+
+				"the room may have moved to a new passphrase"))
+		}
+		if opens {
+			return found(&guesses[i], "opens the check that was left for those who join")
 		}
 	}
 	rows, err := a.newestRows(ctx, r, trialRows)

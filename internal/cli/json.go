@@ -188,7 +188,7 @@ type listedRoomJSON struct {
 	Fields   []int   `json:"fields" means:"fields that are written to, in order"`
 	Interval *string `json:"interval" means:"the time that the relay wants between two updates, with its unit"`
 	Keys     int     `json:"keys" means:"how many keys this device has for it"`
-	MayWrite bool    `json:"may_write" means:"whether this device has the write key"`
+	MayWrite *bool   `json:"may_write" means:"whether this device may write; null: it has a key that was not tried"`
 	Default  bool    `json:"default" means:"whether it was chosen to be meant where no room is named"`
 }
 

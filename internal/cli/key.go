@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -119,11 +120,42 @@ func (a *app) rotateKey(ctx context.Context, roomName, file string, o initOption
 			return err
 		}
 	}
+	if err := a.renewCheck(ctx, r, key); err != nil {
+		return err
+	}
 	a.say("hand the new passphrase over outside of the channel, to those who stay; they run \"fernpost key add\"")
 	if !canTell {
 		return nil
 	}
 	return a.postKeyMoved(ctx, r)
+}
+
+// renewCheck puts a check for a room's new key beside those of the keys before, so that whoever joins with it is known, also
+// before anybody has written under it. A room is one without it as well, so nothing but an interruption is an error.
+func (a *app) renewCheck(ctx context.Context, r keyring.Room, key fernet.Key) error {
+	client, err := a.dial(r)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	channel, err := client.Channel(ctx)
+	ok := err == nil
+	if ok {
+		var renewed string
+		if renewed, ok, err = room.RenewCheck(channel.Metadata, key, time.Now()); err != nil {
+			return err
+		}
+		if ok && renewed != channel.Metadata {
+			ok = client.AddMetadata(ctx, renewed) == nil
+		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if !ok {
+		a.say("no check is left for it beside the channel: who joins with it may be refused until somebody has written under it")
+	}
+	return nil
 }
 
 // postKeyMoved tells the others of the keys that they were not told of.

@@ -68,11 +68,13 @@ func (a *app) setRoom(cmd *cobra.Command, name string, o mendOptions) error {
 		return err
 	}
 	change(&r)
-	if err := a.tryRoom(cmd.Context(), r, o.noCheck, r.Relay != before.Relay); err != nil {
+	if err := a.tryRoom(cmd.Context(), &r, before, o.noCheck); err != nil {
 		return err
 	}
+	unproven := r.Unproven
 	r, err = a.updateRoom(name, func(r *keyring.Room) error {
 		change(r)
+		r.Unproven = unproven
 		return nil
 	})
 	if err != nil {
@@ -143,27 +145,34 @@ func (a *app) newKey(ctx context.Context, what, flag, file string) (keyring.Secr
 	return keyring.Secret(text), err
 }
 
-// tryRoom asks the relay whether a room is right as it is to be. At another relay a key of the room has to open something,
-// unless nothing is there.
-func (a *app) tryRoom(ctx context.Context, r keyring.Room, unseen, moved bool) error {
+// tryRoom asks the relay whether a room is right as it is to be, unless it is taken unseen. At another relay than before a
+// key of the room has to open something, unless nothing is there.
+func (a *app) tryRoom(ctx context.Context, now *keyring.Room, before keyring.Room, unseen bool) error {
+	moved := now.Relay != before.Relay
 	if unseen {
-		client, err := a.dial(r)
+		client, err := a.dial(*now)
 		if err != nil {
 			return err
 		}
 		client.Close()
+		now.Unproven = now.WriteKey != "" && (before.Unproven || moved || now.WriteKey != before.WriteKey)
 		return nil
 	}
-	channel, err := a.checkChannel(ctx, &r)
+	channel, err := a.checkChannel(ctx, now)
 	if err != nil || !moved {
 		return err
 	}
+	r := *now
 	keys, err := fernetKeys(r)
 	if err != nil {
 		return err
 	}
 	check, checked := room.ParseCheck(channel.Metadata)
-	if checked && slices.ContainsFunc(keys, func(k fernet.Key) bool { return check.Opens(k) }) {
+	opens := func(k fernet.Key) bool {
+		opens, _ := check.Opens(k)
+		return opens
+	}
+	if checked && slices.ContainsFunc(keys, opens) {
 		return nil
 	}
 	rows, err := a.newestRows(ctx, r, trialRows)
@@ -206,7 +215,7 @@ func (a *app) roomsRenameCommand() *cobra.Command {
 		Use:   "rename ROOM NAME",
 		Short: "Give a room another name on this device",
 		Long: `rename gives a room another name on this device; the others do not see it. Its archive and its outbox stay what they
-are. A watch that is running has to be started again under the new name.`,
+are, and a watch that is running goes on.`,
 		Example: "  fernpost rooms rename lab school",
 		Args:    cobra.ExactArgs(2),
 		RunE:    func(_ *cobra.Command, args []string) error { return a.renameRoom(args[0], args[1], asJSON) },
@@ -324,8 +333,11 @@ func (a *app) removeRoom(ctx context.Context, name string, yes bool) error {
 		switch ok, err := a.confirm(ctx, "Remove it?"); {
 		case err != nil:
 			return err
+		case !ok && a.canAsk():
+			a.say("room %s stays", name)
+			return nil
 		case !ok:
-			return hint(usagef("room %s is not removed", name), "say --yes to remove it without being asked")
+			return hint(usagef("room %s is not removed, as nobody could be asked", name), "say --yes to remove it without being asked")
 		}
 	}
 	// The keys go last: a removal that is killed can be begun again.

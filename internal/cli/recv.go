@@ -42,7 +42,8 @@ func (a *app) recvCommand() *cobra.Command {
 reads the same CSV that everybody can read: from the relay, or with --csv from a file, an address or standard input (-).
 
 In a signed room each message stands under its author's name, and what is missing, forged or altered is named below. The
-device keeps the tokens that it has read, so messages stay readable when the relay loses them.
+device keeps the tokens that it has read, so messages stay readable when the relay loses them. "(after ana 2)" behind a
+message means that its author had last been shown ana's second message, although a later one of hers stands above it here.
 
 What stands before the colon behind a message's author, and below a text in lines without "|", is said by this program.
 Of one text people are shown at most 200 lines, on a terminal at most 8,000 characters; --json prints all of it.

@@ -63,7 +63,10 @@ func (a *app) listRooms(asJSON bool) error {
 			continue
 		}
 		write := "no"
-		if r.WriteKey != "" {
+		switch {
+		case r.WriteKey != "" && r.Unproven:
+			write = "not known"
+		case r.WriteKey != "":
 			write = "yes"
 		}
 		if name == chosen {
@@ -80,9 +83,13 @@ func (a *app) listRooms(asJSON bool) error {
 
 // listed is a room as --json prints it; chosen is the default room.
 func listed(r keyring.Room, chosen string) listedRoomJSON {
-	return listedRoomJSON{
-		r.Name, r.Channel, r.Relay, r.Profile, r.Fields, known(r.Interval), len(r.Keys), r.WriteKey != "", r.Name == chosen,
+	o := listedRoomJSON{
+		r.Name, r.Channel, r.Relay, r.Profile, r.Fields, known(r.Interval), len(r.Keys), new(r.WriteKey != ""), r.Name == chosen,
 	}
+	if r.WriteKey != "" && r.Unproven {
+		o.MayWrite = nil
+	}
+	return o
 }
 
 func (a *app) openKeyring() (*keyring.Keyring, error) {
@@ -117,6 +124,16 @@ func (a *app) loadRoom(name string) (keyring.Room, error) {
 		name = names[0]
 	}
 	return keys.Load(name)
+}
+
+// currentRoom returns a room that was loaded before as it is now, see [keyring.Keyring.Current].
+func (a *app) currentRoom(before keyring.Room) (keyring.Room, error) {
+	keys, err := a.openKeyring()
+	if err != nil {
+		return keyring.Room{}, err
+	}
+	defer keys.Close()
+	return keys.Current(before)
 }
 
 // openRoom makes what seals and opens the room's messages from its kept keys.

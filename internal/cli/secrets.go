@@ -159,7 +159,9 @@ func apiKey(what, s string) (string, error) {
 			return "", noAPIKey(what, "there is something else in it")
 		}
 	}
-	if n := len(s); n != apiKeySize {
+	if n := len(s); n == 0 {
+		problem = "there is nothing but blanks"
+	} else if n != apiKeySize {
 		problem = "it has " + count(n, "character")
 	}
 	if problem != "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -16,6 +17,7 @@ import (
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/room/kept"
+	"github.com/fernpost/fernpost/internal/screen"
 )
 
 // askFirst makes Post read the channel's newest number before it posts, so that it knows how far to look back if the reply
@@ -28,10 +30,11 @@ const maxInput = 1 << 20
 func (a *app) sendCommand() *cobra.Command {
 	var o sendOptions
 	cmd := &cobra.Command{
-		Use:   "send [MESSAGE | -]",
+		Use:   "send [MESSAGE… | -]",
 		Short: "Encrypt a message and post it",
 		Long: `send seals a message with the room's key and posts it. The message is the argument, or standard input where the
-argument is - or missing; a line end behind it is cut off.
+argument is - or missing; a line end behind it is cut off. Several words without quotes are one message, with a blank
+between them, unless one of them looks like a flag.
 
 In a signed room it may be as long as you like, or a file: it takes as many entries as it needs, many of them in one
 call where the relay has bulk updates. send says first how long that takes and what it costs of the relay's quota, and
@@ -48,8 +51,12 @@ send waits and says how long. If a reply is lost, it reads back and posts again 
   uptime | fernpost send --room lab
   fernpost send --file picture.png
   fernpost send --no-wait --json 'now or never'`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			args, err := a.oneMessage(args, cmd.ArgsLenAtDash())
+			if err != nil {
+				return err
+			}
 			return a.send(cmd.Context(), args, o)
 		},
 	}
@@ -102,7 +109,7 @@ func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
 		return hint(usageError{room.ErrNotUTF8}, "save it as UTF-8 first; in a signed room --file FILE sends any bytes")
 	}
 	// The message may have come after minutes: the room may have moved to another key meanwhile.
-	if r, err = a.loadRoom(r.Name); err != nil {
+	if r, err = a.currentRoom(r); err != nil {
 		return err
 	}
 	if signed {
@@ -131,11 +138,37 @@ func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
 	if err != nil {
 		return explainPost(err)
 	}
+	a.noteProven(r)
 	if o.asJSON {
 		return a.printJSON(sentJSON{r.Name, r.Channel, nil, 1, kept.Accepted.String(), &entry})
 	}
 	a.say("accepted as entry %d", entry)
 	return nil
+}
+
+// oneMessage makes one argument of the words of a message that has no quotes around it. What may be a flag that was mistyped,
+// or the room, is not sent to everybody, unless all words stand behind --. That stands before the word with the index dash,
+// nowhere if it is -1.
+func (a *app) oneMessage(words []string, dash int) ([]string, error) {
+	if len(words) < 2 || dash == 0 {
+		return []string{strings.Join(words, " ")}[:min(1, len(words))], nil
+	}
+	if dash > 0 {
+		words = slices.Insert(slices.Clone(words), dash, "--")
+	}
+	// Telephones and word processors make longer dashes of "--".
+	const dashes = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
+	for _, word := range words {
+		if first, size := utf8.DecodeRuneInString(word); size > 0 && strings.ContainsRune(dashes, first) {
+			return nil, hint(usagef("%q in the message looks like a flag; nothing was sent", screen.Line(word)),
+				"put quotes around the message, such as 'hello, bo'; \"fernpost send --help\" lists the flags")
+		}
+	}
+	if a.isRoom(words[0]) {
+		return nil, hint(usagef("the message begins with the name of room %s; nothing was sent", words[0]),
+			"put quotes around the message, or name the room with --room %s", words[0])
+	}
+	return []string{strings.Join(words, " ")}, nil
 }
 
 // writable refuses a room that this device cannot write to.

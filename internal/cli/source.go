@@ -71,8 +71,8 @@ func (o *dateOrder) String() string {
 	return o.Order.String()
 }
 
-// readCSV reads the feed that --csv names. With newest above 0 the last rows are enough: in a file they are found from its
-// end, so that they cost no more in a large one than in a small one.
+// readCSV reads the feed that --csv names. With newest above 0 the newest rows are enough: in a file they are found from its
+// end, or its beginning, so that they cost no more in a large one than in a small one.
 func (a *app) readCSV(ctx context.Context, c csvSource, newest int, visit func(*thingspeak.Entry) error) (feedEnd, error) {
 	var end feedEnd
 	src, err := a.openCSV(ctx, c.name)

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -349,4 +350,30 @@ func TestWatchTellsWhatWaitsWithoutAnAge(t *testing.T) {
 		watch(50*time.Second, 0)
 		watch(30*time.Minute, 1)
 	})
+}
+
+// A watch of a room that was renamed ended with "no such room", or went on with the keys of whichever room has the name now.
+func TestAWatchGoesOnWhenItsRoomIsRenamed(t *testing.T) {
+	for _, profile := range []string{signedText, plainText} {
+		synctest.Test(t, func(t *testing.T) {
+			ana := newClass(t, relaytest.InBubble(t)).device("127.0.0.1")
+			ana.makeRoom(profile)
+			ana.must("send", "one")
+			watch, code := ana.beside(), 0
+			var watching sync.WaitGroup
+			watching.Go(func() { code = watch.run("watch", "--from-start", "--messages", "3") })
+			time.Sleep(time.Minute)
+			ana.must("rooms", "rename", "lab", "school")
+			time.Sleep(time.Minute)
+			ana.must("send", "two")
+			ana.makeRoom(profile) // it is called lab, too
+			time.Sleep(time.Minute)
+			ana.must("send", "--room", "school", "three")
+			watching.Wait()
+			got := watch.stdout.String()
+			if code != exitDone || !strings.Contains(got, "two\n") || !strings.Contains(got, "three\n") {
+				t.Errorf("%s: watch exits %d, having printed\n%s%s", profile, code, got, watch.stderr.String())
+			}
+		})
+	}
 }

@@ -37,7 +37,7 @@ func (r *reader) findColumns() error {
 		for _, c := range try {
 			rules := r.rules
 			rules.Separator, rules.Padded, rules.Columns = c, padded, r.canonical
-			rows := thingspeak.NewFileReader(bytes.NewReader(head), rules)
+			rows := thingspeak.NewHeadReader(head, rules)
 			if _, err := rows.Header(); err != nil {
 				if failed == nil || named(err) > named(failed) {
 					failed = err
@@ -120,7 +120,7 @@ func (r *reader) look(head []byte) (plain bool) {
 		r.dates.needOrder = r.dates.needOrder || r.dates.order == UnknownOrder && hasOrder(date)
 		return time.Time{}, thingspeak.ErrBadTime
 	}
-	rows := thingspeak.NewFileReader(bytes.NewReader(head), rules)
+	rows := thingspeak.NewHeadReader(head, rules)
 	h, err := rows.Header()
 	if err != nil {
 		return false

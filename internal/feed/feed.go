@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,8 +32,8 @@ const (
 
 // Options say how a file is to be read. The zero Options read all of it for a reader.
 type Options struct {
-	// Newest is how many rows are wanted, the last ones, 0 for all. Where they cannot be found from the end of the
-	// file, more are delivered.
+	// Newest is how many rows are wanted, those with the latest dates, 0 for all. They are the last ones, or the first if
+	// the file's dates descend; where that cannot be told, or not be read from the end, more are delivered.
 	Newest int
 	// Zone is that of dates that name none; nil is UTC.
 	Zone *time.Location
@@ -55,7 +56,7 @@ type Report struct {
 	Named         []thingspeak.RowError
 	// Cut says that the file ends in the middle; NoEnd that its last line has no end, and was read all the same.
 	Cut, NoEnd bool
-	// More says that there may be rows before those that were delivered.
+	// More says that there may be older rows than those that were delivered.
 	More bool
 	// Assumed are sentences for people, without a full stop: what was taken for granted.
 	Assumed []string
@@ -118,6 +119,8 @@ type reader struct {
 	rules  thingspeak.FileRules
 	// noFields says that no column is called a field.
 	noFields bool
+	// first is how many rows are enough from the beginning, 0 for all.
+	first int
 }
 
 // open finds out what the file is.
@@ -152,7 +155,13 @@ func (r *reader) read(whole *io.SectionReader) error {
 	}
 	var rows *thingspeak.CSVReader
 	var err error
+	fromEnd := false
 	if r.options.Newest > 0 && whole != nil && r.text.plain() && r.rules.FirstLine == 0 {
+		if fromEnd, err = r.findNewest(whole); err != nil {
+			return notFeed(r.head, err)
+		}
+	}
+	if fromEnd {
 		rows, err = thingspeak.NewCSVTailReader(whole, whole.Size(), r.options.Newest, &r.rules)
 		r.report.More = true
 	} else {
@@ -171,10 +180,53 @@ func (r *reader) read(whole *io.SectionReader) error {
 	return err
 }
 
+// findNewest finds out by the first and the last rows which way the dates go. Where they ascend the newest rows are read
+// from the end, where they descend from the beginning; else all are read.
+func (r *reader) findNewest(whole *io.SectionReader) (fromEnd bool, err error) {
+	// What is read here is read again, and must not count twice.
+	defer func(before dates) { r.dates = before }(r.dates)
+	const some = 3
+	tail, err := thingspeak.NewCSVTailReader(whole, whole.Size(), some, &r.rules)
+	if err != nil {
+		return false, err
+	}
+	first, last := datesOf(thingspeak.NewHeadReader(r.head, r.rules), some), datesOf(tail, some)
+	var all run
+	for _, pair := range [][]time.Time{first, last, slices.Concat(first[:min(1, len(first))], last[max(0, len(last)-1):])} {
+		var one run
+		for _, t := range pair {
+			one.add(t)
+		}
+		all.up, all.down = all.up || one.up, all.down || one.down
+	}
+	if all.down && !all.up {
+		r.first = r.options.Newest
+	}
+	return !all.down, nil
+}
+
+// datesOf returns the dates of the next rows, at most n.
+func datesOf(rows *thingspeak.CSVReader, n int) (all []time.Time) {
+	var e thingspeak.Entry
+	for len(all) < n {
+		err := rows.Read(&e)
+		if err == nil {
+			all = append(all, e.CreatedAt)
+		} else if !isRowError(err) {
+			break
+		}
+	}
+	return all
+}
+
 func (r *reader) readRows(rows *thingspeak.CSVReader) error {
 	var e thingspeak.Entry
 	for {
 		err := rows.Read(&e)
+		if err == nil && r.first > 0 && r.report.Rows == r.first {
+			r.report.More = true
+			return nil
+		}
 		if err == nil {
 			r.dates.delivered(e.CreatedAt)
 			r.report.Rows++

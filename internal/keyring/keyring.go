@@ -56,6 +56,8 @@ type Room struct {
 	// WriteKey and ReadKey are the channel's API keys; empty where there is none.
 	WriteKey Secret `json:"write_key,omitempty"`
 	ReadKey  Secret `json:"read_key,omitempty"`
+	// Unproven tells that no relay has said or shown that the write key writes the channel.
+	Unproven bool `json:"unproven,omitempty"`
 	// Pad fills up every entry with cells that say nothing, so that all entries look alike.
 	Pad bool `json:"pad,omitempty"`
 	// Identity is the seed of the identity that signs in this room, where that is not the device's, in hexadecimal.
@@ -162,6 +164,29 @@ func (k *Keyring) Load(name string) (Room, error) {
 		return Room{}, fmt.Errorf("reading room %s: %s.json lacks something that every room has", name, name)
 	}
 	return room, nil
+}
+
+// Current returns a room that was loaded before as it is now, also if it was renamed and another one has its name. It
+// returns [ErrNoRoom] if it was removed.
+func (k *Keyring) Current(before Room) (Room, error) {
+	isSame := func(r *Room) bool { return r.FilesName() == before.FilesName() && r.Channel == before.Channel }
+	room, err := k.Load(before.Name)
+	if err == nil && isSame(&room) {
+		return room, nil
+	}
+	if err != nil && !errors.Is(err, ErrNoRoom) {
+		return Room{}, err
+	}
+	names, err := k.Names()
+	if err != nil {
+		return Room{}, err
+	}
+	for _, name := range names {
+		if room, err := k.Load(name); err == nil && isSame(&room) {
+			return room, nil
+		}
+	}
+	return Room{}, fmt.Errorf("%w: %s", ErrNoRoom, before.Name)
 }
 
 // Add writes a new room. It returns [ErrExists] where the name is taken and never touches the room that has it.

@@ -229,6 +229,10 @@ func TestFilesStayWithTheirRoom(t *testing.T) {
 		}
 		return r.FilesName()
 	}
+	before, err := k.Load("lab")
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := k.SetDefault("lab"); err != nil || k.Default() != "lab" {
 		t.Errorf("the default is %q (%v)", k.Default(), err)
 	}
@@ -253,6 +257,9 @@ func TestFilesStayWithTheirRoom(t *testing.T) {
 	if d := cmp.Diff(want, renamed); d != "" {
 		t.Error(d)
 	}
+	if now, err := k.Current(before); err != nil || now.Name != "school" {
+		t.Errorf("what was lab before is %q now (%v)", now.Name, err)
+	}
 	for _, taken := range []string{"lab", "school"} {
 		if err := k.Rename("lab", taken); !errors.Is(err, ErrExists) {
 			t.Errorf("renamed to %s: %v", taken, err)
@@ -263,6 +270,9 @@ func TestFilesStayWithTheirRoom(t *testing.T) {
 	}
 	if err := k.Remove("school"); err != nil || k.Default() != "" {
 		t.Errorf("removing: %v, the default is %q", err, k.Default())
+	}
+	if now, err := k.Current(before); !errors.Is(err, ErrNoRoom) {
+		t.Errorf("what was lab before is %q now (%v), and removed", now.Name, err)
 	}
 	if err := k.Remove("school"); !errors.Is(err, ErrNoRoom) {
 		t.Errorf("removing it again: %v", err)

@@ -156,14 +156,15 @@ func (r *Relay) ChangeChannel(ctx context.Context, owner, id int64, s Settings) 
 	return r.OwnView(ctx, owner, id)
 }
 
-// AddMetadata gives a channel that has no metadata some, for whoever shows its write key; what the owner has put there is
-// [ErrTaken]. So whoever makes a channel without an account can say something about it.
+// AddMetadata adds to a channel's metadata, for whoever shows its write key, and returns what the channel is then. The
+// metadata given must begin with those that are there, else it is [ErrTaken]: nobody takes away what another one, or the
+// owner, has put there. So whoever makes a channel without an account can say something about it.
 func (r *Relay) AddMetadata(ctx context.Context, id int64, key, metadata string) (*View, error) {
 	if err := r.MayWrite(ctx, id, key); err != nil {
 		return nil, err
 	}
 	err := r.store.ChangeChannel(ctx, id, func(c *Channel) error {
-		if c.Metadata != "" {
+		if !strings.HasPrefix(metadata, c.Metadata) {
 			return ErrTaken
 		}
 		c.UpdatedAt = time.Now().UTC().Truncate(time.Second)

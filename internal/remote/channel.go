@@ -78,7 +78,7 @@ func (c *Client) CreateChannel(ctx context.Context, ch thingspeak.Channel) (thin
 }
 
 // AddMetadata gives a channel metadata. It shows Options.UserKey, without one the write key: relays of our kind take that
-// for a channel that has none yet.
+// for metadata that begin with those that are there.
 func (c *Client) AddMetadata(ctx context.Context, metadata string) error {
 	if c.set.Channel == 0 {
 		return errNoChannel

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -73,6 +74,18 @@ func (e *UnreachableError) Error() string {
 
 // Loopback reports whether the relay's address is this machine's own.
 func (e *UnreachableError) Loopback() bool { return isLoopback(e.Host) }
+
+// noTLS is the Detail of an address with https where plain http is spoken.
+const noTLS = "what answers there does not speak TLS"
+
+// OtherScheme returns the address that is meant, as far as that shows: of a relay that speaks plain http, where the address
+// that was given has https. It is empty otherwise.
+func (e *UnreachableError) OtherScheme() string {
+	if e.Cause != TLSFailed || e.Detail != noTLS {
+		return ""
+	}
+	return "http://" + e.Host
+}
 
 // hostname takes the port off a host, and the brackets off an IPv6 address.
 func hostname(host string) string {
@@ -206,6 +219,16 @@ func (e *UnexpectedError) Error() string {
 
 // Temporary reports whether the same request may well succeed later: the server failed, not the request.
 func (e *UnexpectedError) Temporary() bool { return e.Status >= 500 }
+
+// OtherScheme returns the address that is meant, as far as that shows: of a relay that speaks TLS, where the address that
+// was given has http. It is empty otherwise.
+func (e *UnexpectedError) OtherScheme() string {
+	// The words are those of servers made with Go, and of nginx and Apache.
+	if e.Status != http.StatusBadRequest || !strings.Contains(e.Excerpt, "HTTPS") && !strings.Contains(e.Excerpt, "SSL-enabled") {
+		return ""
+	}
+	return "https://" + e.Host
+}
 
 // UnknownError says that an update was sent, that no answer or a senseless one came, and that reading back did not
 // settle it in three rounds. The update may be stored, or be stored yet. It is an [ErrUnknownOutcome].

@@ -106,7 +106,7 @@ func tlsProblem(err error, handshaking bool) (string, bool) {
 		return innermost(e).Error(), true
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || errors.Is(err, http.ErrSchemeMismatch) {
-		return "what answers there does not speak TLS", true
+		return noTLS, true
 	}
 	if inner := innermost(err); handshaking && (inner == io.EOF || strings.HasPrefix(inner.Error(), "tls: ")) {
 		return "the handshake failed: " + strings.TrimPrefix(inner.Error(), "tls: "), true

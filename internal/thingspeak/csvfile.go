@@ -34,6 +34,12 @@ func NewFileReader(r io.Reader, rules FileRules) *CSVReader {
 	return &CSVReader{src: r, file: &rules}
 }
 
+// NewHeadReader is NewFileReader of a text that is in memory, which it uses where it stands, without a buffer of its own. The
+// text must not be longer than MaxRowBytes + 1.
+func NewHeadReader(text []byte, rules FileRules) *CSVReader {
+	return &CSVReader{buf: text, end: len(text), srcErr: io.EOF, file: &rules}
+}
+
 // NoColumnError says which column the first line of a file does not name.
 type NoColumnError struct {
 	// Lacks is the name of the column, such as created_at.

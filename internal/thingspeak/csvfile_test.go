@@ -2,6 +2,7 @@ package thingspeak_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -192,4 +193,36 @@ func FuzzImportReader(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A beginning that is read where it stands gives the same rows as any other text, and stays what it is.
+func TestHeadReaderLeavesTheTextAlone(t *testing.T) {
+	const header = "created_at,entry_id,field1\n"
+	long := strings.Repeat("x", thingspeak.MaxRowBytes/2)
+	for _, text := range []string{
+		"", "\n", "created_at", header, "<html>",
+		header + "2026-01-02 03:04:05 UTC,1,a\n2026-01-02 03:04:06 UTC,2,\"b\nc\"\nbad\n2026-01-02 03:04:07 UTC,3,cut",
+		"\ufeff" + header + "2026-01-02 03:04:05 UTC,1,\"open\n2026-01-02 03:04:06 UTC,2,b\n",
+		header + "2026-01-02 03:04:05 UTC,1," + long + "\n2026-01-02 03:04:05 UTC,2," + long[:thingspeak.MaxRowBytes/3],
+		strings.Repeat("x", thingspeak.MaxRowBytes+1),
+	} {
+		read := func(r *thingspeak.CSVReader) (said []string) {
+			var e thingspeak.Entry
+			for len(said) < 20 {
+				err := r.Read(&e)
+				said = append(said, fmt.Sprint(e, err))
+				_, isRow := errors.AsType[*thingspeak.RowError](err)
+				if err != nil && !isRow && !errors.Is(err, thingspeak.ErrCutShort) {
+					break
+				}
+			}
+			return said
+		}
+		head := []byte(text)
+		got := read(thingspeak.NewHeadReader(head, thingspeak.FileRules{}))
+		want := read(thingspeak.NewFileReader(strings.NewReader(text), thingspeak.FileRules{}))
+		if d := cmp.Diff(want, got); d != "" || string(head) != text {
+			t.Errorf("%.40q: the text is changed: %v; (-want +got)\n%s", text, string(head) != text, d)
+		}
+	}
 }

@@ -14,7 +14,7 @@ func (r *CSVReader) unread() []byte { return r.buf[r.pos:r.end] }
 
 // load fills the buffer up, after which either it is full or srcErr is set.
 func (r *CSVReader) load() {
-	if r.buf == nil {
+	if r.buf == nil && r.srcErr == nil {
 		r.buf = make([]byte, MaxRowBytes+1)
 	}
 	r.taken += int64(r.pos)

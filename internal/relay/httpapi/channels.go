@@ -107,8 +107,8 @@ func (a *api) ownView(q *request, account relay.Account) (*relay.View, error) {
 	return a.relay.OwnView(q.Context(), account.ID, id)
 }
 
-// changeChannel changes settings; what is not named stays. Other than on the service the channel's write key will do for
-// metadata alone, where there is none.
+// changeChannel changes settings; what is not named stays. Other than on the service the channel's write key will do to add
+// to the metadata alone.
 func (a *api) changeChannel(q *request) (*reply, error) {
 	settings := q.settings()
 	account, id, err := a.manage(q)

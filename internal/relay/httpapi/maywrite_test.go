@@ -46,8 +46,8 @@ func TestMayWriteProvesTheWriteKey(t *testing.T) {
 	}
 }
 
-// The write key gives a channel metadata once, and nothing else; what the owner has put there stays.
-func TestTheWriteKeyAddsMetadataOnce(t *testing.T) {
+// The write key adds to a channel's metadata, and nothing else; what was put there stays.
+func TestTheWriteKeyOnlyAddsToMetadata(t *testing.T) {
 	s := newStrangers(t, true)
 	path := fmt.Sprintf("/channels/%d.json", s.ana.channel)
 	metadata := func() string {
@@ -73,8 +73,13 @@ func TestTheWriteKeyAddsMetadataOnce(t *testing.T) {
 	if w.Code != http.StatusOK || metadata() != "x" || strings.Contains(w.Body.String(), s.ana.read) {
 		t.Errorf("the write key: %d %s, the metadata is %q", w.Code, w.Body, metadata())
 	}
-	if w := s.ask(http.MethodPut, path, s.ana.write, "metadata=z"); w.Code != http.StatusConflict || metadata() != "x" {
-		t.Errorf("once more: %d, the metadata is %q", w.Code, metadata())
+	for _, less := range []string{"z", "zx", "", "X"} {
+		if w := s.ask(http.MethodPut, path, s.ana.write, "metadata="+less); w.Code != http.StatusConflict || metadata() != "x" {
+			t.Errorf("%q in place of it: %d, the metadata is %q", less, w.Code, metadata())
+		}
+	}
+	if w := s.ask(http.MethodPut, path, s.ana.write, "metadata=x%0Ay"); w.Code != http.StatusOK || metadata() != "x\ny" {
+		t.Errorf("behind it: %d %s, the metadata is %q", w.Code, w.Body, metadata())
 	}
 	if _, err := s.server.Relay.AddMetadata(t.Context(), s.bo.channel, s.bo.write, strings.Repeat("x", 10_001)); err == nil {
 		t.Error("metadata of any length are taken")

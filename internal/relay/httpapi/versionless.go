@@ -2,14 +2,17 @@ package httpapi
 
 import (
 	"bytes"
+	"crypto/tls"
+	"errors"
+	"io"
 	"net"
+	"slices"
 )
 
 // AnswerVersionless returns a listener on which a request without an HTTP version is understood: "GET /update?field1=12"
 // and a line end, as AT-command sketches send it. It is answered as HTTP/0.9 was, with the bare body and a close (contract
 // section 1.2). net/http refuses such a line before any handler sees it, so it gets one of HTTP/1.0, and the head of its
-// reply is left out. Only the first request of a connection can be one. It belongs above what net/http knows of a
-// connection by its type: TLS goes without.
+// reply is left out. Only the first request of a connection can be one. Over TLS it is the listener above that of crypto/tls.
 func AnswerVersionless(l net.Listener) net.Listener { return versionlessListener{l} }
 
 type versionlessListener struct{ net.Listener }
@@ -20,8 +23,36 @@ func (l versionlessListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if encrypted, ok := conn.(*tls.Conn); ok {
+		return &encryptedConn{versionlessConn: versionlessConn{Conn: conn}, encrypted: encrypted}, nil
+	}
 	return &versionlessConn{Conn: conn}, nil
 }
+
+// encryptedConn is a versionlessConn over TLS. net/http knows a connection of crypto/tls by its type, which this one has
+// not: what it does about that is done here. The handshake comes with the first read, under the deadline of the head.
+type encryptedConn struct {
+	versionlessConn
+
+	encrypted *tls.Conn
+}
+
+// ConnectionState tells net/http that there is TLS, and so whoever gets the request.
+func (c *encryptedConn) ConnectionState() tls.ConnectionState { return c.encrypted.ConnectionState() }
+
+// Read is part of [net.Conn]. Whoever speaks HTTP without TLS is told so without it.
+func (c *encryptedConn) Read(p []byte) (int, error) {
+	n, err := c.versionlessConn.Read(p)
+	plain, ok := errors.AsType[tls.RecordHeaderError](err)
+	if ok && plain.Conn != nil && slices.Contains(requestHeads, string(plain.RecordHeader[:])) {
+		_, _ = io.WriteString(plain.Conn, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+		_ = plain.Conn.Close()
+	}
+	return n, err
+}
+
+// requestHeads are the beginnings of requests, as long as the head of a TLS record.
+var requestHeads = []string{"GET /", "HEAD ", "POST ", "PUT /", "DELET", "OPTIO"}
 
 // versionlessConn is a connection whose first line is looked at. net/http reads from one goroutine at a time, and writes
 // the reply after it has read the request.

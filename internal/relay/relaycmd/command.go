@@ -60,7 +60,7 @@ what was answered is on disk either way.
 machine, or for whoever reaches --metrics-listen.
 
 Two answers are its own: /limits.json says what it grants, and /channels/ID/may_write.json whether the key that was shown
-writes the channel. A channel's write key also gives it metadata where it has none (PUT /channels/ID.json).
+writes the channel. A channel's write key also adds to its metadata, behind what is there (PUT /channels/ID.json).
 
 Limits by address keep one client from taking everything; programs on this machine have none. Behind a reverse proxy
 name that with --trust-proxy, or all its clients count as one.

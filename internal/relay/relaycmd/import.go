@@ -259,25 +259,26 @@ func (im *importer) add(ctx context.Context, writeKey string, known map[rowHash]
 	var buf []byte
 	stored, there := 0, 0
 	tell := newProgress(im.talk, "imported")
+	var free time.Time // until then the store is left to others; meanwhile rows are read
 	flush := func() error {
 		if len(rows) == 0 {
 			return nil
+		}
+		select {
+		case <-time.After(time.Until(free)):
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 		began := time.Now()
 		_, err := im.rules.Update(ctx, relay.Update{Channel: im.channel, Key: writeKey, Entries: rows, Bulk: true})
 		if err != nil {
 			return err
 		}
+		free = time.Now().Add(max(time.Since(began)/3, importPause))
 		stored += len(rows)
-		rows = nil
+		rows = rows[:0]
 		tell.tell(stored+there, im.rows)
-		// Others get their share of the store's time.
-		select {
-		case <-time.After(max(time.Since(began)/3, importPause)):
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		return nil
 	}
 	report, err := im.each(ctx, func(_ int, e *thingspeak.Entry) error {
 		if len(known) > 0 {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/relay/store"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -47,10 +48,24 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return exitInterrupted
 	}
 	fmt.Fprintf(stderr, "error: %s\n", screen.Text(err.Error()))
+	if next := Hint(err); next != "" {
+		fmt.Fprintf(stderr, "hint: %s\n", next)
+	}
 	if usage {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// Hint is what can be done about an error of a command of this package, "" if nothing is known.
+func Hint(err error) string {
+	if _, ok := errors.AsType[*store.ServedError](err); ok {
+		return "--data DIR keeps another relay's data in a directory of its own, and --listen HOST:PORT gives it an address"
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return "--listen HOST:PORT takes another address; port 0 picks one that is free"
+	}
+	return ""
 }
 
 // rename makes the texts of the commands speak of this program.

@@ -158,9 +158,8 @@ func (r *Running) serve(o Options, cert *certificate) {
 	accepting := clients.Listen(r.listener)
 	if cert != nil {
 		accepting = tls.NewListener(accepting, cert.config())
-	} else {
-		accepting = httpapi.AnswerVersionless(accepting)
 	}
+	accepting = httpapi.AnswerVersionless(accepting)
 	if r.opsListener != nil {
 		r.opsServer = newServer(o.Log, httpapi.NewOps(metrics, r.ready))
 		go func() {

@@ -83,14 +83,27 @@ func TestTLS(t *testing.T) {
 	if err != nil || string(body) != "0" || answer.Proto != "HTTP/1.1" {
 		t.Errorf("the answer is %s %q, %v", answer.Proto, body, err)
 	}
+	// A sketch without an HTTP version gets its bare answer here as well.
+	bare, err := tls.Dial("tcp", strings.TrimPrefix(r.URL(), "https://"), &tls.Config{RootCAs: pool})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bare.Close()
+	if _, err := io.WriteString(bare, "GET /update?field1=12\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if body, err := io.ReadAll(bare); err != nil || string(body) != "0" {
+		t.Errorf("without a version the answer is %q, %v", body, err)
+	}
 	// Whoever does not speak TLS is told so, and nothing is served.
 	plain, err := http.Get("http" + strings.TrimPrefix(r.URL(), "https") + "/update")
 	if err != nil {
 		t.Fatal(err)
 	}
+	words, err := io.ReadAll(plain.Body)
 	plain.Body.Close()
-	if plain.StatusCode != http.StatusBadRequest {
-		t.Errorf("without TLS: %d", plain.StatusCode)
+	if plain.StatusCode != http.StatusBadRequest || !strings.Contains(string(words), "HTTPS server") {
+		t.Errorf("without TLS: %d %q, %v", plain.StatusCode, words, err)
 	}
 	if text := log.String(); text != "" {
 		t.Errorf("logged %q", text)

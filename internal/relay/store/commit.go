@@ -65,14 +65,8 @@ func (s *SQLite) commit(
 			continue
 		}
 		generation := generationOf(after, updates[i].Channel)
-		for j := range d.Entries {
-			e, unordered := &d.Entries[j], int64(0)
-			if d.Unordered != 0 && e.ID >= d.Unordered {
-				unordered = 1
-			}
-			if err := s.inserts.insert(c, generation, unordered, e); err != nil {
-				return nil, nil, err
-			}
+		if err := s.inserts.insert(c, generation, d); err != nil {
+			return nil, nil, err
 		}
 	}
 	args := make([]driver.Value, 0, 20)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql/driver"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,37 +30,84 @@ const (
 		ORDER BY created_s DESC, number DESC LIMIT ?`
 )
 
-// insertTexts are the statements that insert an entry: the one at n names the first n of valueColumns. Most entries have
+// insertTexts are the statements that insert entries: the ones at n name the first n of valueColumns. Most entries have
 // a value in the first field only, and a quarter of the work is in the columns.
-type insertTexts [len(valueColumns) + 1]string
+type insertTexts [len(valueColumns) + 1]struct{ one, many string }
+
+// manyRows is how many entries of a bulk call one statement inserts. One by one they cost twice as much.
+const manyRows = 50
+
+// keyColumns are the columns of an entry that are never null.
+var keyColumns = [...]string{"generation", "unordered", "number", "created_s"}
 
 func newInsertTexts() *insertTexts {
 	var t insertTexts
 	for n := range t {
-		t[n] = "INSERT INTO entries (" + strings.Join(append([]string{"generation", "unordered", "number", "created_s"},
-			valueColumns[:n]...), ", ") + ") VALUES (?, ?, ?, ?" + strings.Repeat(", ?", n) + ")"
+		row := "(?, ?, ?, ?" + strings.Repeat(", ?", n) + ")"
+		// A statement of several rows that fails need not take back the ones before: the transaction does.
+		t[n].one = "INSERT OR FAIL INTO entries (" +
+			strings.Join(slices.Concat(keyColumns[:], valueColumns[:n]), ", ") + ") VALUES " + row
+		t[n].many = t[n].one + strings.Repeat(", "+row, manyRows-1)
 	}
 	return &t
 }
 
-// insert adds an entry.
-func (t *insertTexts) insert(c *sqlite.Conn, generation, unordered int64, e *thingspeak.Entry) error {
-	args := append(make([]driver.Value, 0, 4+len(valueColumns)), generation, unordered, e.ID, e.CreatedAt.Unix())
-	given := len(args)
-	add := func(v thingspeak.Value) {
-		args = append(args, nullable(v))
-		if v.Given {
-			given = len(args)
+// insert adds the entries that were accepted.
+func (t *insertTexts) insert(c *sqlite.Conn, generation int64, d *relay.Decision) error {
+	args := make([]driver.Value, 0, min(len(d.Entries), manyRows)*(len(keyColumns)+len(valueColumns)))
+	rows := 1
+	for left := d.Entries; len(left) > 0; left = left[rows:] {
+		if rows = manyRows; len(left) < manyRows {
+			rows = 1
+		}
+		columns := 0
+		for i := range left[:rows] {
+			columns = max(columns, columnsOf(&left[i]))
+		}
+		args = args[:0]
+		for i := range left[:rows] {
+			e, unordered := &left[i], int64(0)
+			if d.Unordered != 0 && e.ID >= d.Unordered {
+				unordered = 1
+			}
+			args = append(args, generation, unordered, e.ID, e.CreatedAt.Unix())
+			for n := range columns {
+				args = append(args, nullable(valueOf(e, n)))
+			}
+		}
+		text := t[columns].one
+		if rows > 1 {
+			text = t[columns].many
+		}
+		if err := c.Exec(text, args...); err != nil {
+			return err
 		}
 	}
-	for _, v := range e.Fields {
-		add(v)
+	return nil
+}
+
+// columnsOf is how many of valueColumns it takes to hold an entry's values.
+func columnsOf(e *thingspeak.Entry) int {
+	n := len(valueColumns)
+	for n > 0 && !valueOf(e, n-1).Given {
+		n--
 	}
-	add(e.Status)
-	add(e.Latitude)
-	add(e.Longitude)
-	add(e.Elevation)
-	return c.Exec(t[given-4], args[:given]...)
+	return n
+}
+
+// valueOf returns the value of an entry in the column n of valueColumns.
+func valueOf(e *thingspeak.Entry, n int) thingspeak.Value {
+	switch n -= thingspeak.FieldCount; n {
+	case 0:
+		return e.Status
+	case 1:
+		return e.Latitude
+	case 2:
+		return e.Longitude
+	case 3:
+		return e.Elevation
+	}
+	return e.Fields[n+thingspeak.FieldCount]
 }
 
 func scanEntry(row []driver.Value, e *thingspeak.Entry) {

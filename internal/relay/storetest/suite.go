@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -28,6 +29,7 @@ func Run(t *testing.T, open func(testing.TB) relay.Store) {
 		{"an account's channels", testChannels},
 		{"listings of public channels", testPublicChannels},
 		{"entries come back as they were written", testEntries},
+		{"entries of large bulk calls", testLargeBulk},
 		{"a batch over several channels", testBatch},
 		{"refused updates leave nothing", testRefused},
 		{"what the state tells", testState},
@@ -388,6 +390,45 @@ func testEntries(t *testing.T, s relay.Store) {
 	}
 	if got := entries(t, s, generation+1, 1, 9); len(got) > 0 {
 		t.Errorf("a generation that nobody has holds %v", got)
+	}
+}
+
+// testLargeBulk: engines store many entries at once, of which each has values in other columns, and some are dated back.
+func testLargeBulk(t *testing.T, s relay.Store) {
+	c := newChannel(t, s, 1)
+	random := testenv.Random(t)
+	var want []thingspeak.Entry
+	for _, size := range []int{1, 49, 50, 51, 149, 960} {
+		u := relay.Update{Channel: c.ID, Key: c.Keys[0].Text, Limits: limits, Bulk: true}
+		for range size {
+			e := thingspeak.Entry{ID: int64(len(want)) + 1, CreatedAt: second(int64(len(want)))}
+			if size > 50 && random.IntN(9) == 0 {
+				e.CreatedAt = second(random.Int64N(2000))
+			}
+			for _, v := range []*thingspeak.Value{
+				&e.Fields[random.IntN(thingspeak.FieldCount)], &e.Fields[0], &e.Status, &e.Latitude, &e.Longitude, &e.Elevation,
+			} {
+				if random.IntN(3) == 0 {
+					*v = thingspeak.Text(fmt.Sprint("value ", e.ID))
+				}
+			}
+			want = append(want, e)
+			u.Entries = append(u.Entries, relay.NewEntry{Entry: e})
+		}
+		commit(t, s, u)
+	}
+	state := stateOf(t, s, c.ID)
+	if diff := cmp.Diff(want, entries(t, s, state.Generation, 1, state.Last)); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+	// An index by time has those from State.Unordered on, and no others.
+	indexed := 0
+	all := relay.Stretch{Generation: state.Generation, First: 1, Last: state.Last}
+	if err := s.EntriesByTime(t.Context(), all, len(want), func(*thingspeak.Entry) error {
+		indexed++
+		return nil
+	}); err != nil || state.Unordered == 0 || int64(indexed) != state.Last-state.Unordered+1 {
+		t.Errorf("%d entries are found by time (%v), want those from %d to %d", indexed, err, state.Unordered, state.Last)
 	}
 }
 
