@@ -59,6 +59,7 @@ func (s *session) gapped(waiting []PublicKey) []*authorRow {
 // judgeGaps tells the numbers that are absent between two that are held: they can only stand between those, whichever
 // of the two stands first.
 func (s *session) judgeGaps(a *authorRow) {
+	s.fetchBeside(a, slices.DeleteFunc(slices.Clone(a.Gaps), func(gap Gap) bool { return gap.Told }))
 	for i := range a.Gaps {
 		gap := &a.Gaps[i]
 		if gap.Told {
@@ -92,15 +93,35 @@ func (s *session) judgeGaps(a *authorRow) {
 // maxNeeded is how many holes a call names as needed: as many as a reader asks for one by one in a few minutes.
 const maxNeeded = 64
 
-// stretch is that of the view. What is not asked for there is noted, so that a reader asks for it before anything else:
-// the relay may lack more than can be asked for in an hour.
+// stretch reports whether each entry between two places, of which either may be the first, is held or was asked for: only
+// then does what could stand between them and does not count as missing. Of what a clear took away nothing will come any
+// more. Of the holes that keep it from being complete it returns the one that is known longest, the zero Hole if the reading
+// has not come to its end, and notes some, so that a reader asks for them before anything else: the relay may lack more than
+// can be asked for in an hour.
 func (s *session) stretch(from, to Place) (hole Hole, complete bool) {
-	for _, h := range s.view.within(from, to) {
-		if !h.Asked && len(s.result.Needed) < maxNeeded {
-			s.result.Needed = append(s.result.Needed, h)
+	if from.Compare(to) > 0 {
+		from, to = to, from
+	}
+	if to.Clear < s.view.Clear {
+		return hole, true
+	}
+	if from.Clear < s.view.Clear {
+		from.Entry = 0
+	}
+	if s.holes == nil {
+		s.holes = newOpenHoles(s.view.Holes)
+	}
+	i, n := s.holes.within(from.Entry, to.Entry)
+	for at := i; at < n && len(s.result.Needed) < maxNeeded; at++ {
+		if !s.holes.noted[at] {
+			s.holes.noted[at] = true
+			s.result.Needed = append(s.result.Needed, s.holes.all[at])
 		}
 	}
-	return s.view.stretch(from, to)
+	if i == n {
+		return hole, !s.view.Unread
+	}
+	return s.holes.all[s.holes.longestOf(i, n)], false
 }
 
 // outgrow supersedes that numbers are incomplete which are told to be missing now, whatever claims to be part of them.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
-	"sort"
 	"time"
 )
 
@@ -229,37 +228,4 @@ type Hole struct {
 	// Asked means that each was asked for, several times and long enough, or in a way that shows everything: what is not
 	// there is taken for absent.
 	Asked bool
-}
-
-// stretch reports whether each entry between two places, of which either may be the first, is held or was asked for: only
-// then does what could stand between them and does not count as missing. Of what a clear took away nothing will come any
-// more. Of the holes that keep it from being complete it returns the one that is known longest, the zero Hole if the reading
-// has not come to its end.
-func (v *View) stretch(from, to Place) (hole Hole, complete bool) {
-	if from.Clear < v.Clear && to.Clear < v.Clear {
-		return hole, true
-	}
-	for _, h := range v.within(from, to) {
-		if !h.Asked && (hole.First == 0 || !h.Since.IsZero() && (hole.Since.IsZero() || h.Since.Before(hole.Since))) {
-			hole = h
-		}
-	}
-	return hole, hole.First == 0 && !v.Unread
-}
-
-// within returns the holes in a stretch, whichever of its ends stands first.
-func (v *View) within(from, to Place) []Hole {
-	if from.Compare(to) > 0 {
-		from, to = to, from
-	}
-	if to.Clear < v.Clear {
-		return nil
-	}
-	first := from.Entry
-	if from.Clear < v.Clear {
-		first = 0
-	}
-	i := sort.Search(len(v.Holes), func(i int) bool { return v.Holes[i].Last >= first })
-	n := sort.Search(len(v.Holes), func(i int) bool { return v.Holes[i].First > to.Entry })
-	return v.Holes[i:max(i, n)]
 }

@@ -104,6 +104,7 @@ type session struct {
 	*ledger
 	reader  *Reader
 	view    View
+	holes   *openHoles // of the view, once one is asked for
 	now     time.Time
 	touched map[GroupID]*touch
 	order   []*touch // the same, in the order in which they were touched

@@ -2,7 +2,9 @@ package record
 
 import (
 	"math"
+	"math/bits"
 	"slices"
+	"sort"
 )
 
 // Stretch is where something can stand: from one place to another, both included.
@@ -31,6 +33,7 @@ func Lacking(known Known) ([]Stretch, error) {
 	var all []Stretch
 	for _, key := range authors {
 		a := s.author(key)
+		s.fetchBeside(a, a.Gaps)
 		for _, gap := range a.Gaps {
 			all = append(all, between(s.placeOf(a, gap.First-1).Place, s.placeOf(a, gap.Last+1).Place))
 		}
@@ -49,4 +52,104 @@ func Lacking(known Known) ([]Stretch, error) {
 		return nil, s.err
 	}
 	return all, nil
+}
+
+// besideAtOnce is about how many records of an author are asked for at a time to find those beside gaps.
+const besideAtOnce = 1024
+
+// fetchBeside asks for the records on both sides of gaps, many at a time.
+func (s *session) fetchBeside(a *authorRow, gaps []Gap) {
+	for len(gaps) > 0 {
+		n, held := 1, uint32(0)
+		for n < len(gaps) {
+			between := gaps[n].First - gaps[n-1].Last - 1
+			if between > besideAtOnce-held {
+				break
+			}
+			held += between
+			n++
+		}
+		s.fetchEdges(a, gaps[:n])
+		gaps = gaps[n:]
+	}
+}
+
+// fetchEdges asks once for the records on both sides of gaps.
+func (s *session) fetchEdges(a *authorRow, gaps []Gap) {
+	beside := make(map[uint32]bool, 2*len(gaps))
+	for _, gap := range gaps {
+		beside[gap.First-1], beside[gap.Last+1] = true, true
+	}
+	for n := range beside {
+		if s.held[heldKey{a.Key, n}] != nil { // this call may have changed it
+			delete(beside, n)
+		}
+	}
+	if len(beside) == 0 {
+		return
+	}
+	held, err := s.known.Held(a.Key, gaps[0].First-1, gaps[len(gaps)-1].Last+1)
+	if err != nil {
+		s.fail(err)
+	}
+	for _, h := range held {
+		if !beside[h.Number] {
+			continue
+		}
+		at := heldKey{a.Key, h.Number}
+		if s.held[at] == nil {
+			s.held[at] = &heldRows{}
+		}
+		s.held[at].add(h)
+	}
+}
+
+// openHoles are the holes of a view that were not asked for, in order.
+type openHoles struct {
+	all []Hole
+	// noted are those that are named as needed.
+	noted []bool
+	// longest tells which one is known longest, of the 2^k from i on, at [k][i]: so that what many say of long stretches takes
+	// no longer than what a few say of short ones.
+	longest [][]int32
+}
+
+func newOpenHoles(all []Hole) *openHoles {
+	o := &openHoles{all: slices.DeleteFunc(slices.Clone(all), func(h Hole) bool { return h.Asked })}
+	o.noted = make([]bool, len(o.all))
+	row := make([]int32, len(o.all))
+	for i := range row {
+		row[i] = int32(i)
+	}
+	for width := 1; len(row) > 0; width *= 2 {
+		o.longest = append(o.longest, row)
+		next := make([]int32, max(len(row)-width, 0))
+		for i := range next {
+			next[i] = o.longer(row[i], row[i+width])
+		}
+		row = next
+	}
+	return o
+}
+
+// longer returns which of two holes is known longer: the first, if nobody knows.
+func (o *openHoles) longer(i, n int32) int32 {
+	a, b := o.all[i].Since, o.all[n].Since
+	if !b.IsZero() && (a.IsZero() || b.Before(a)) {
+		return n
+	}
+	return i
+}
+
+// within returns the holes from the i-th up to the n-th, without that, that have an entry from first to last.
+func (o *openHoles) within(first, last int64) (i, n int) {
+	i = sort.Search(len(o.all), func(i int) bool { return o.all[i].Last >= first })
+	n = sort.Search(len(o.all), func(i int) bool { return o.all[i].First > last })
+	return i, max(i, n)
+}
+
+// longestOf returns which of the holes from the i-th up to the n-th, of which there is one, is known longest.
+func (o *openHoles) longestOf(i, n int) int {
+	k := bits.Len(uint(n-i)) - 1
+	return int(o.longer(o.longest[k][i], o.longest[k][n-1<<k]))
 }
