@@ -109,36 +109,52 @@ func (r *Room) Progress(first, last int64) (states [4]int, err error) {
 	return states, err
 }
 
-// Own returns our own records with numbers from first to last that were not read back yet, in order.
-func (r *Room) Own(first, last uint32) (all []kept.Own, err error) {
-	err = r.query(`SELECT number, hash, kind, first, last, queued_ms FROM own
-		WHERE number BETWEEN ? AND ? ORDER BY number`, func(row []driver.Value) error {
+// Own returns the records of one of our identities with numbers from first to last that were not read back yet, in order.
+func (r *Room) Own(author record.PublicKey, first, last uint32) ([]kept.Own, error) {
+	return r.own("WHERE author = ? AND number BETWEEN ? AND ? ORDER BY number", author[:], int64(first), int64(last))
+}
+
+// Outbox returns our own records that were not read back yet, of whichever identity, in the order of their entries.
+func (r *Room) Outbox() ([]kept.Own, error) { return r.own("ORDER BY first, number") }
+
+func (r *Room) own(text string, args ...driver.Value) (all []kept.Own, err error) {
+	err = r.query("SELECT author, number, hash, kind, first, last, queued_ms FROM own "+text, func(row []driver.Value) error {
 		o := kept.Own{
-			Number: uint32(row[0].(int64)), Kind: record.Kind(row[2].(int64)), First: row[3].(int64), Last: row[4].(int64),
-			Queued: parseMillis(row[5]),
+			Author: parseKey(row[0]), Number: uint32(row[1].(int64)), Kind: record.Kind(row[3].(int64)),
+			First: row[4].(int64), Last: row[5].(int64), Queued: parseMillis(row[6]),
 		}
-		copy(o.Hash[:], blob(row[1]))
+		copy(o.Hash[:], blob(row[2]))
 		all = append(all, o)
 		return nil
-	}, int64(first), int64(last))
+	}, args...)
+	return all, err
+}
+
+// Signers returns the identities of whose records some were not read back yet, in any order.
+func (r *Room) Signers() (all []record.PublicKey, err error) {
+	err = r.query("SELECT DISTINCT author FROM own", func(row []driver.Value) error {
+		all = append(all, parseKey(row[0]))
+		return nil
+	})
 	return all, err
 }
 
 // PutOwn inserts or replaces a record of our own.
 func (r *Room) PutOwn(o kept.Own) error {
-	return r.exec("INSERT OR REPLACE INTO own (number, hash, kind, first, last, queued_ms) VALUES (?, ?, ?, ?, ?, ?)",
-		int64(o.Number), o.Hash[:], int64(o.Kind), o.First, o.Last, millis(o.Queued))
+	return r.exec(`INSERT OR REPLACE INTO own (author, number, hash, kind, first, last, queued_ms)
+		VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		o.Author[:], int64(o.Number), o.Hash[:], int64(o.Kind), o.First, o.Last, millis(o.Queued))
 }
 
 // DeleteOwn removes a record of our own, and the entries of the outbox in which no other one stands.
 func (r *Room) DeleteOwn(o kept.Own) error {
-	if err := r.exec("DELETE FROM own WHERE number = ?", int64(o.Number)); err != nil {
+	if err := r.exec("DELETE FROM own WHERE author = ? AND number = ?", o.Author[:], int64(o.Number)); err != nil {
 		return err
 	}
-	// An entry holds cells of a few records only, and those are neighbours.
+	// An entry holds cells of a few records of one author only, and those are neighbours.
 	return r.exec(`DELETE FROM posts WHERE seq BETWEEN ? AND ? AND NOT EXISTS (
-		SELECT 1 FROM own WHERE number BETWEEN ? AND ? AND seq BETWEEN first AND last)`,
-		o.First, o.Last, int64(o.Number)-thingspeak.FieldCount, int64(o.Number)+thingspeak.FieldCount)
+		SELECT 1 FROM own WHERE author = ? AND number BETWEEN ? AND ? AND seq BETWEEN first AND last)`,
+		o.First, o.Last, o.Author[:], int64(o.Number)-thingspeak.FieldCount, int64(o.Number)+thingspeak.FieldCount)
 }
 
 // Mark returns how far somebody has looked: the last message and event. ok tells whether they have at all.

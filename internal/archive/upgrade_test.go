@@ -261,9 +261,12 @@ func TestEarlierOutboxGoesOn(t *testing.T) {
 	if err != nil || len(tried) != 1 || tried[0].Seq != 8 {
 		t.Fatalf("tried %v, %v", tried, err)
 	}
-	own, err := r.Own(1, 100)
+	own, err := r.Outbox()
 	if err != nil || !slices.EqualFunc(own, []uint32{7, 8, 9}, func(o kept.Own, n uint32) bool { return o.Number == n }) {
 		t.Fatalf("own %v, %v", own, err)
+	}
+	if signers, err := r.Signers(); err != nil || !slices.Equal(signers, []record.PublicKey{c.Own()}) {
+		t.Errorf("signed by %v, %v", signers, err)
 	}
 	w, err := c.Write(record.Text("after the upgrade"), time.Now())
 	if err != nil || w.Number != 10 {

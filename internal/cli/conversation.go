@@ -273,6 +273,51 @@ func (c *conversation) noteWriting() (err error) {
 	return err
 }
 
+// adopt makes the identity of the keyring the one that signs in this room, if another one did until now, and says so:
+// once, before anything is written or posted. The room is read before, unless that is not wanted.
+func (c *conversation) adopt(ctx context.Context, read bool) error {
+	before, err := c.Predecessor()
+	if err != nil || before.IsZero() {
+		return err
+	}
+	if read {
+		news, err := c.startReading(ctx)
+		if err == nil {
+			err = c.catchUp(ctx, news)
+		}
+		if err != nil {
+			return hint(fmt.Errorf("reading the room before what another identity has signed here is signed anew: %w", err),
+				"nothing was written, and what waits stays in the outbox; the same command can be run again")
+		}
+	}
+	if err := c.noteWriting(); err != nil {
+		return err
+	}
+	done, err := c.Adopt(time.Now())
+	if errors.Is(err, room.ErrOtherIdentity) {
+		return hint(err, "nothing was written; \"fernpost outbox --retry\" reads the room, signs what waits with your identity and posts it")
+	}
+	if err != nil {
+		return err
+	}
+	c.say("%s", c.style.warn(fmt.Sprintf("the identity that wrote in room %s until now (key %s) is not here any more: you write with a "+
+		"new identity from now on (key %s); tell the others", c.room.Name, before.Tag().Name(), c.Own().Tag().Name())))
+	if c.OwnName() == c.Own().Tag().Name() {
+		c.say("it has no nickname: \"fernpost identity name NICKNAME\" sets one")
+	}
+	if n := done.Anew; n > 0 {
+		c.say("%s of the outbox %s signed anew with it", count(n, "message"), wasOrWere(1, int64(n)))
+	}
+	if n := done.Completed; n > 0 {
+		c.say("%s of the outbox may have been posted already, at least in part, and %s completed as it was signed before",
+			count(n, "message"), isOrAre(n))
+	}
+	if n := done.LeftOut; n > 0 {
+		c.say("%s about devices %s taken out of the outbox: only the identity before could make that", count(n, "claim"), wasOrWere(1, int64(n)))
+	}
+	return nil
+}
+
 // write signs a message and puts it into the outbox.
 func (c *conversation) write(body record.Body) (room.Written, error) {
 	if err := c.tellOfKeys(); err != nil {

@@ -39,7 +39,9 @@ const exitCodesHelp = `Exit codes, the same for every command:
     5  relay unreachable, or what answers there is no relay
     6  no key opens it: wrong passphrase, or not for this room
     7  something is wrong: "verify" has told a finding ("recv" and "watch --messages N" end with 7, and
-       with 3 as "verify" does, only with --strict, also for what was told before and still stands)
+       with 3 as "verify" does, only with --strict, also for what was told before and still stands).
+       What stood before a clear of the channel cannot be checked any more: it is told, and counts only
+       if the relay has shown some of it again, so that the clear was none
   130  interrupted`
 
 // usageError is a mistake in how a command was called.
@@ -187,6 +189,8 @@ func nextStep(err error) string {
 		return "raise archive_size in the settings (config.example.yaml), or FERNPOST_ARCHIVE_SIZE; 0 is no limit"
 	}
 	switch {
+	case errors.Is(err, room.ErrKeyGone):
+		return "\"fernpost key add\" adds that key, out of its passphrase; until then what waits stays in the outbox"
 	case errors.Is(err, archive.ErrFull):
 		return "make room on the disk, then run the same command again: nothing was half kept"
 	case errors.Is(err, archive.ErrNewer):

@@ -155,12 +155,13 @@ func (progressJSON) about() string { return `While it is posted:` }
 
 // queuedJSON is a message of the outbox.
 type queuedJSON struct {
-	Number   uint32    `json:"number" means:"our number of it"`
-	Kind     string    `json:"kind" means:"text, file, heartbeat, …"`
-	State    string    `json:"state" means:"queued, tried or unknown"`
-	Since    time.Time `json:"since" means:"when it was written"`
-	Entries  int       `json:"entries" means:"how many entries it takes"`
-	Accepted int       `json:"accepted" means:"how many of them were accepted"`
+	Number   uint32           `json:"number" means:"our number of it"`
+	Kind     string           `json:"kind" means:"text, file, heartbeat, …"`
+	State    string           `json:"state" means:"queued, tried or unknown"`
+	Since    time.Time        `json:"since" means:"when it was written"`
+	Entries  int              `json:"entries" means:"how many entries it takes"`
+	Accepted int              `json:"accepted" means:"how many of them were accepted"`
+	Key      record.PublicKey `json:"key" means:"the key of ours that has signed it"`
 }
 
 func (queuedJSON) about() string { return `A message of the "outbox":` }

@@ -165,6 +165,9 @@ func (a *app) postKeyMoved(ctx context.Context, r keyring.Room) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
+	if err := c.adopt(ctx, true); err != nil {
+		return err
+	}
 	// In the outbox first: it is told then, sooner or later, even if the relay cannot be reached now.
 	if err := c.tellOfKeys(); err != nil {
 		return err

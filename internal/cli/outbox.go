@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -28,7 +29,12 @@ place.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withConversation(roomName, func(c *conversation) error {
 				if cmd.Flags().Changed("drop") {
-					if err := c.Drop(drop, time.Now()); err != nil {
+					if err := c.Drop(drop, time.Now()); errors.Is(err, room.ErrOtherIdentity) {
+						if err := c.adopt(cmd.Context(), true); err != nil {
+							return err
+						}
+						return hint(fmt.Errorf("not taken back: %w", err), "\"fernpost outbox\" lists the messages under the numbers that they have now")
+					} else if err != nil {
 						return err
 					}
 					a.say("%s is taken back", c.OwnNumber(drop))
@@ -50,6 +56,9 @@ place.`,
 }
 
 func (c *conversation) retry(ctx context.Context) error {
+	if err := c.adopt(ctx, true); err != nil {
+		return err
+	}
 	if err := c.tellOfKeys(); err != nil {
 		return err
 	}
@@ -94,13 +103,13 @@ func (c *conversation) listOutbox(asJSON bool) error {
 	for i := range queue {
 		q := &queue[i]
 		if asJSON {
-			o := queuedJSON{q.Number, q.Kind.String(), q.Sent.String(), q.Since, q.Entries, q.Accepted}
+			o := queuedJSON{q.Number, q.Kind.String(), q.Sent.String(), q.Since, q.Entries, q.Accepted, q.Author}
 			if err := c.printJSON(o); err != nil {
 				return err
 			}
 			continue
 		}
-		if _, err := fmt.Fprintf(c.stdout, "%-10s  %-9s %s  %s\n", c.OwnNumber(q.Number), q.Kind, q.Since.Local().Format(stampLayout), state(q)); err != nil {
+		if _, err := fmt.Fprintf(c.stdout, "%-10s  %-9s %s  %s\n", q.What(), q.Kind, q.Since.Local().Format(stampLayout), state(q)); err != nil {
 			return err
 		}
 	}

@@ -180,7 +180,11 @@ func TestASignedRoomOutlivesAClear(t *testing.T) {
 		if got := strings.Count(bo.stdout.String(), "\n"); got != 3 || !strings.Contains(bo.stdout.String(), ": three\n") {
 			t.Errorf("recv prints %q", bo.stdout.String())
 		}
-		ana.exits(exitFindings, "verify")
+		ana.must("recv")
+		for _, d := range []*device{ana, bo} {
+			d.must("verify")
+			d.must("recv", "--strict")
+		}
 		bo.must("recv", "--json")
 		if bo.stderr.Len() > 0 || strings.Contains(bo.stdout.String(), `"finding"`) {
 			t.Errorf("told again: %q, %q", bo.stderr.String(), bo.stdout.String())

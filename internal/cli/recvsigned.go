@@ -42,6 +42,12 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 	if err := c.printNewFindings(recvMark, o.asJSON); err != nil {
 		return err
 	}
+	if err := c.tellElsewhere(o.asJSON); err != nil {
+		return err
+	}
+	if err := c.tellKeyGone(o.strict, o.asJSON); err != nil {
+		return err
+	}
 	if o.strict {
 		if err := c.tellStanding(o.asJSON); err != nil {
 			return err
@@ -76,7 +82,7 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 	if err != nil {
 		return err
 	}
-	return a.concludeSigned(r, shown, unopened, o.strict)
+	return a.concludeSigned(r, shown+c.LeftOut(), unopened, o.strict)
 }
 
 // recvSignedCSV reads a downloaded feed afresh, with an archive that is thrown away.
@@ -262,9 +268,53 @@ func (c *conversation) printNewFindings(name string, asJSON bool) error {
 	return c.SetShown(name, mark)
 }
 
+// tellElsewhere tells what of our own key was not written here, unless it was told before, whichever command has read it.
+func (c *conversation) tellElsewhere(asJSON bool) error {
+	all, fresh, err := c.Elsewhere()
+	if err != nil || fresh <= 0 {
+		return err
+	}
+	if err := c.tell(elsewhereJSON(fresh), asJSON); err != nil {
+		return err
+	}
+	return c.ToldElsewhere(all)
+}
+
+func elsewhereJSON(n int) findingJSON {
+	return findingJSON{Finding: "elsewhere", Count: &n, Text: count(n, "message") + " signed by your own key came from somewhere else: " +
+		"a copied home directory, a backup that was restored, or a room that was removed and joined again; if it is none of these, " +
+		"somebody else has your key"}
+}
+
+// tellKeyGone tells of messages that are kept and cannot be shown, since a key is gone: if some of those that were to be
+// shown are among them, or in any case.
+func (c *conversation) tellKeyGone(anyCase, asJSON bool) error {
+	if !anyCase && c.LeftOut() == 0 {
+		return nil
+	}
+	gone, err := c.KeyGone()
+	if err != nil || gone.Messages == 0 {
+		return err
+	}
+	return c.tell(keyGoneJSON(gone, c.room.Name), asJSON)
+}
+
+func keyGoneJSON(gone room.Unchecked, name string) findingJSON {
+	where := "in "
+	if gone.First < gone.Last {
+		where = "among "
+	}
+	return findingJSON{
+		Finding: "key gone", Count: &gone.Messages, Entry: &gone.First, LastEntry: &gone.Last,
+		Text: fmt.Sprintf("%s that this device has read (%s%s) %s sealed with a key that is not here any more: "+
+			"\"fernpost key add --room %s\" adds it, out of its passphrase", count(gone.Messages, "message"),
+			where, record.Entries(gone.First, gone.Last), isOrAre(gone.Messages), name),
+	}
+}
+
 // tellStanding counts what this command has not told and still stands: a verdict is on all that is wrong.
 func (c *conversation) tellStanding(asJSON bool) error {
-	all, err := c.Standing()
+	all, _, err := c.Standing()
 	if err != nil {
 		return err
 	}
@@ -299,7 +349,7 @@ func (c *conversation) tellNotReadBack(all, asJSON bool) error {
 		if !all && q.Entry > last {
 			continue
 		}
-		if err := c.tellUnshown(c.OwnName(), q, last, asJSON); err != nil {
+		if err := c.tellUnshown(q, last, asJSON); err != nil {
 			return err
 		}
 	}
@@ -326,13 +376,6 @@ func untried(arrivals *room.Arrivals) []findingJSON {
 
 // tellArrivals tells what a reading has noticed besides messages, findings about them and what waits.
 func (a *app) tellArrivals(arrivals *room.Arrivals, asJSON bool) error {
-	if n := len(arrivals.Elsewhere); n > 0 {
-		text := count(n, "message") + " signed by your own key came from somewhere else: a copied home directory, or this " +
-			"one was restored from a backup"
-		if err := a.tell(findingJSON{Finding: "elsewhere", Text: text, Count: &n}, asJSON); err != nil {
-			return err
-		}
-	}
 	if n := int(arrivals.TooLate); n > 0 {
 		text := count(n, "entry") + " that the new key might open " + wasOrWere(1, int64(n)) +
 			" lost when the channel was cleared, and cannot be read again"
@@ -343,9 +386,10 @@ func (a *app) tellArrivals(arrivals *room.Arrivals, asJSON bool) error {
 	return a.tellCounted(arrivals.Findings, asJSON)
 }
 
-func (a *app) concludeSigned(r keyring.Room, shown int, unopened, strict bool) error {
+// concludeSigned ends a reading of so many messages with what it was worth.
+func (a *app) concludeSigned(r keyring.Room, messages int, unopened, strict bool) error {
 	switch {
-	case shown > 0:
+	case messages > 0:
 	case unopened:
 		return hint(errNoKey, noKeyHint, r.Name, r.Channel)
 	default:
@@ -379,12 +423,10 @@ func (a *app) verifyFeed(
 			yield(nil, err)
 		}
 	}
+	feed := room.Feed{Entries: entries, View: func() record.View { return view }, Trying: a.tryingParts}
 	defer a.triedParts()
 	defer a.computing(func() string { return "checking what was read" })()
-	report, err := room.Verify(ctx, keys, record.Salt(passphrase.RoomSalt(r.Channel)), room.Feed{
-		Entries: entries, View: func() record.View { return view },
-		Trying: a.tryingParts,
-	}, time.Now())
+	report, err := room.Verify(ctx, keys, record.Salt(passphrase.RoomSalt(r.Channel)), feed, time.Now())
 	return report, end, err
 }
 

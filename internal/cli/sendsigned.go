@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/record"
@@ -22,6 +23,9 @@ func (a *app) sendSigned(ctx context.Context, r keyring.Room, body record.Body, 
 	}
 	defer func() { err = errors.Join(err, c.leave()) }()
 	c.noWait, c.yes, c.asJSON, c.slowEvents = o.noWait, o.yes, o.asJSON, o.asJSON
+	if err := c.adopt(ctx, !o.queue); err != nil {
+		return err
+	}
 	moved, err := c.mindMoves(o.oldKey)
 	if err != nil {
 		return err
@@ -76,7 +80,11 @@ func (c *conversation) compose(ctx context.Context, body record.Body) (room.Writ
 			return room.Written{}, err
 		}
 		if begun != nil {
-			c.say("this file is in the outbox already, as %s", c.OwnNumber(begun.Number))
+			if begun.Author != c.Own() {
+				return room.Written{}, hint(fmt.Errorf("this file is in the outbox already, as %s", begun.What()),
+					"the identity that has begun to send it is not here any more; \"fernpost outbox --retry\" completes it")
+			}
+			c.say("this file is in the outbox already, as %s", begun.What())
 			return room.Written{Number: begun.Number, Entries: begun.Entries}, c.announce(ctx, 0)
 		}
 	}

@@ -35,6 +35,8 @@ func (a *app) verifyCommand() *cobra.Command {
 number, and prints what it finds: forged, missing, forked or incomplete messages, with their entries, and entries that
 were not shown. From the relay it also tells what this device holds otherwise: messages that are not there any more or
 stand elsewhere, messages of your own that were accepted and are not shown, and what was told before and still stands.
+What stood before the channel was cleared cannot be checked any more:
+it is told, and counts only if the relay shows some of it again.
 
 It ends with a verdict and a digest, in six words, of what the relay shows now. Two people who read the same words to
 each other are shown the same conversation by verify, to the letter and in the same order; recv and watch show what this
@@ -174,29 +176,38 @@ func (a *app) readWholeCSV(
 	return end, view, err
 }
 
-// compare compares what this device holds with a report.
-func (a *app) compare(r keyring.Room, report *room.Report, until int64) (d room.Comparison, err error) {
-	defer a.computing(func() string { return "comparing that with what this device holds" })()
+// withArchive opens what this device has read of a room, for somebody who writes nothing.
+func (a *app) withArchive(r keyring.Room, work func(*room.Conversation) error) (err error) {
 	dir, err := a.dataDir("archive")
 	if err != nil {
-		return d, err
+		return err
 	}
 	store, err := archive.OpenRoom(dir, r.FilesName())
 	if err != nil {
-		return d, err
+		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	keys, err := fernetKeys(r)
 	if err != nil {
-		return d, err
+		return err
 	}
 	// Opening the room reads through what an older version has kept.
 	salt := record.Salt(passphrase.RoomSalt(r.Channel))
 	c, err := room.Open(store, room.Options{Keys: keys, Salt: salt, Fields: r.Fields})
 	if err != nil {
-		return d, err
+		return err
 	}
-	return c.Compare(report, until)
+	return work(c)
+}
+
+// compare compares what this device holds with a report.
+func (a *app) compare(r keyring.Room, report *room.Report, until int64) (d room.Comparison, err error) {
+	defer a.computing(func() string { return "comparing that with what this device holds" })()
+	err = a.withArchive(r, func(c *room.Conversation) error {
+		d, err = c.Compare(report, until)
+		return err
+	})
+	return d, err
 }
 
 // tellComparison tells where what this device holds differs from what the relay shows, up to its entry last. Where the
@@ -217,8 +228,13 @@ func (a *app) tellComparison(r keyring.Room, report *room.Report, last int64, o 
 			return err
 		}
 	}
+	for _, f := range uncheckedJSON(&d, r.Name) {
+		if err := a.tell(f, o.asJSON); err != nil {
+			return err
+		}
+	}
 	for i := range d.Unshown {
-		if err := a.tellUnshown(d.Own, &d.Unshown[i], last, o.asJSON); err != nil {
+		if err := a.tellUnshown(&d.Unshown[i], last, o.asJSON); err != nil {
 			return err
 		}
 	}
@@ -245,6 +261,34 @@ func (a *app) tellComparison(r keyring.Room, report *room.Report, last int64, o 
 		a.say("the digest is of what the relay shows now, not of the order in which \"recv\" and \"watch\" show it here")
 	}
 	return nil
+}
+
+// uncheckedJSON says what this device holds and cannot compare with what the relay shows, and what it has told of that, for
+// information.
+func uncheckedJSON(d *room.Comparison, name string) (all []findingJSON) {
+	if d.KeyGone.Messages > 0 {
+		all = append(all, keyGoneJSON(d.KeyGone, name))
+	}
+	if n := d.Cleared.Messages; n > 0 {
+		all = append(all, findingJSON{
+			Finding: "before the clear", Count: &n,
+			Text: count(n, "message") + " that this device has read or posted stood there before the channel was cleared, or the relay " +
+				"lost its entries: nothing of that can be checked any more",
+		})
+	}
+	for i := range d.Past {
+		f := &d.Past[i]
+		switch text := f.Text(); {
+		case f.Kind == record.Cleared:
+			all = append(all, findingJSON{Finding: "before the clear", Text: "told before: " + text})
+		case weights[f.Kind.String()] == wrong:
+			all = append(all, findingJSON{Finding: "before the clear", Text: "told before, of what a clear took away: " + text})
+		}
+	}
+	if d.Elsewhere > 0 {
+		all = append(all, elsewhereJSON(d.Elsewhere))
+	}
+	return all
 }
 
 func differingJSON(d *room.Differing) findingJSON {
@@ -275,10 +319,10 @@ func differingJSON(d *room.Differing) findingJSON {
 }
 
 // tellUnshown tells of a message of our own that the relay has accepted and, up to its entry last, does not show.
-func (a *app) tellUnshown(own string, q *room.Queued, last int64, asJSON bool) error {
-	what := record.Numbers(own, q.Number, q.Number)
+func (a *app) tellUnshown(q *room.Queued, last int64, asJSON bool) error {
+	what := q.What()
 	f := findingJSON{
-		Finding: "not shown", Author: &own, Number: &q.Number, Last: &q.Number, Entry: &q.Entry, LastEntry: &q.Entry,
+		Finding: "not shown", Author: &q.Name, Number: &q.Number, Last: &q.Number, Entry: &q.Entry, LastEntry: &q.Entry,
 		Text: fmt.Sprintf("the relay has accepted %s as entry %d, and does not show it", what, q.Entry),
 	}
 	if q.Entry > last { // it may be slow

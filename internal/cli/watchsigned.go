@@ -60,7 +60,13 @@ func (a *app) watchSigned(ctx context.Context, r keyring.Room, o watchOptions) (
 		if mark, err = c.printNews(mark, f); err != nil {
 			return false, err
 		}
+		if err := c.tellElsewhere(o.asJSON); err != nil {
+			return false, err
+		}
 		if f.done() && o.strict {
+			if err := c.tellKeyGone(true, o.asJSON); err != nil {
+				return false, err
+			}
 			if err := c.tellStanding(o.asJSON); err != nil {
 				return false, err
 			}

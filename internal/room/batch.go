@@ -24,6 +24,8 @@ type batch struct {
 	told     []record.Finding
 	findings Findings
 	opened   int // tokens that had not come before
+	// reshown means that a token has come again that stood before a clear.
+	reshown bool
 	// moved tells where tokens stand now that a copy has come which stands lower.
 	moved map[record.Spot]record.Spot
 	// ranges are those of the store that were asked for, by the reason why they are kept.
@@ -104,7 +106,7 @@ func (b *batch) keep(facts *Facts) error {
 		if err := b.collect(facts); err != nil {
 			return err
 		}
-		if results, elsewhere, err = b.judge(view, state.Own, now); err != nil {
+		if results, elsewhere, err = b.judge(view, now); err != nil {
 			return err
 		}
 		if err := b.makeRoom(&state); err != nil {
@@ -128,9 +130,7 @@ func (b *batch) keep(facts *Facts) error {
 const callsAtOnce = 8
 
 // judge judges what the batch has brought, and keeps what is learnt.
-func (b *batch) judge(
-	view record.View, own record.PublicKey, now time.Time,
-) (results []*record.Result, elsewhere []uint32, err error) {
+func (b *batch) judge(view record.View, now time.Time) (results []*record.Result, elsewhere []uint32, err error) {
 	c := b.in.c
 	known := knowledge{c.store, &c.opener, b.moved}
 	cells, texts := b.cells, b.texts
@@ -145,7 +145,7 @@ func (b *batch) judge(
 		if err != nil {
 			return nil, nil, err
 		}
-		found, err := b.learn(result, texts, own)
+		found, err := b.learn(result, texts)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -183,7 +183,7 @@ func (in *Intake) finish(state *kept.State, facts *Facts, learnt Learnt) error {
 // collect keeps what of the entries is to be kept, and gathers what the tokens hold that did not come before.
 func (b *batch) collect(facts *Facts) error {
 	b.cells, b.texts, b.told, b.findings, b.opened = nil, nil, nil, Findings{}, 0
-	b.ranges, b.moved = map[int]*entrySet{}, map[record.Spot]record.Spot{}
+	b.ranges, b.moved, b.reshown = map[int]*entrySet{}, map[record.Spot]record.Spot{}, false
 	n := 0
 	for i := range b.pages {
 		n += len(b.pages[i].opened)
@@ -196,6 +196,11 @@ func (b *batch) collect(facts *Facts) error {
 	}
 	if err := b.tellLost(facts); err != nil {
 		return err
+	}
+	if b.reshown {
+		if err := b.in.c.store.SetMark(reshownMark, int64(b.in.clears), 0); err != nil {
+			return err
+		}
 	}
 	for why, set := range b.ranges {
 		if set.bound(); !set.changed {
@@ -318,6 +323,7 @@ func (b *batch) note(p *page, repeats int) error {
 func (b *batch) claim(p *page, t *opened) (stays bool, err error) {
 	c := b.in.c
 	first, fresh, err := c.store.ClaimMAC(t.mac, p.at)
+	b.reshown = b.reshown || !fresh && first.Clear < p.at.Clear
 	if err != nil || !fresh && p.at.Compare(first) >= 0 {
 		return false, err
 	}

@@ -13,15 +13,29 @@ import (
 type Comparison struct {
 	// Differing are records that the relay does not show any more, or shows elsewhere.
 	Differing []Differing
-	// Unshown are our own messages that the relay has accepted and does not show, and Own is how we are called.
+	// Unshown are our own messages that the relay has accepted and does not show.
 	Unshown []Queued
-	Own     string
+	// KeyGone is what is held and opens with no key here, so that it cannot be told whether the relay shows it, and Cleared
+	// what stood before the channel was cleared. If the relay shows again some of what a clear took away, that is in doubt,
+	// and nothing counts as cleared.
+	KeyGone, Cleared Unchecked
+	// Elsewhere is how many records of our own key this archive has not written.
+	Elsewhere int
 	// Standing are findings of the archive that hold and are not among those of the report: of what a relay has done that
-	// its present answer does not show. Behind means that the relay shows lines that are not held yet, so that the next
+	// its present answer does not show; Past are those that [Conversation.Standing] calls so. Behind means that the relay shows lines that are not held yet, so that the next
 	// reading may take some of them back.
-	Standing []record.Finding
-	Behind   bool
+	Standing, Past []record.Finding
+	Behind         bool
 }
+
+// Unchecked counts messages that are held, or were accepted, and cannot be checked: among the entries First to Last, as they were numbered
+// when they were read.
+type Unchecked struct {
+	Messages    int
+	First, Last int64
+}
+
+func (u *Unchecked) add(at record.Place) { count(&u.Messages, &u.First, &u.Last, at.Entry) }
 
 // Differing are records of one author, with consecutive numbers, that this device holds in one place and the relay
 // shows in another, or not any more; or such tokens that nobody has signed.
@@ -41,26 +55,28 @@ type Differing struct {
 // Compare compares what is held with what the whole feed shows, as a report tells. With until above 0 no entry above it
 // counts.
 func (c *Conversation) Compare(r *Report, until int64) (d Comparison, err error) {
-	state, err := c.store.State()
+	names := namesOf(c.store)
+	clears, err := c.clears()
+	if err == nil {
+		clears, err = c.differing(&d, r, until, clears)
+	}
+	if err == nil {
+		d.Elsewhere, _, err = c.Elsewhere()
+	}
 	if err != nil {
 		return d, fmt.Errorf("comparing with what is held: %w", err)
-	}
-	names := namesOf(c.store)
-	d.Own = names.Of(state.Own)
-	if d.Differing, d.Behind, err = c.differing(r, until, state.Clears); err != nil {
-		return d, err
 	}
 	for i := range d.Differing {
 		if w := &d.Differing[i]; w.Texts == 0 {
 			w.Name = names.Of(w.Author)
 		}
 	}
-	queue, err := c.NotReadBack()
+	queue, err := c.notReadBack(clears, &d.Cleared)
 	if err != nil {
 		return d, err
 	}
 	for i := range queue {
-		if q := &queue[i]; (until == 0 || q.Entry <= until) && !r.shows(state.Own, q.Number) {
+		if q := &queue[i]; (until == 0 || q.Entry <= until) && !r.shows(q.Author, q.Number) {
 			d.Unshown = append(d.Unshown, *q)
 		}
 	}
@@ -68,16 +84,17 @@ func (c *Conversation) Compare(r *Report, until int64) (d Comparison, err error)
 	for i := range r.Found {
 		found[r.Found[i].ID()] = true
 	}
-	all, err := c.Standing()
+	all, err := c.standing()
 	if err != nil {
 		return d, err
 	}
-	for i := range all {
-		f := &all[i]
+	all = slices.DeleteFunc(all, func(f record.Finding) bool {
 		id := f.ID()
-		if id.At.Clear = 0; !found[id] && (until == 0 || f.At.Entry <= until) { // a report knows of no clears
-			d.Standing = append(d.Standing, *f)
-		}
+		id.At.Clear = 0 // a report knows of no clears
+		return found[id] || until > 0 && f.At.Entry > until
+	})
+	if d.Standing, d.Past, err = c.split(all, clears); err != nil {
+		return d, err
 	}
 	return d, names.Err()
 }
@@ -87,8 +104,30 @@ func (r *Report) shows(author record.PublicKey, number uint32) bool {
 	return slices.ContainsFunc(r.Lines, func(h record.Held) bool { return h.Author == author && h.Number == number })
 }
 
-// differing compares the lines, and reports whether the report has some that are not held.
-func (c *Conversation) differing(r *Report, until int64, clears uint32) (all []Differing, behind bool, err error) {
+// clears are those that were noticed: all of them, and up to which one they are in doubt.
+type clears struct{ all, doubted uint32 }
+
+// reshownMark is the name of the mark at the last clear after which the relay has shown again what it had taken away.
+const reshownMark = "shown again"
+
+func (c *Conversation) clears() (k clears, err error) {
+	state, err := c.store.State()
+	if err != nil {
+		return k, err
+	}
+	doubted, _, _, err := c.store.Mark(reshownMark)
+	return clears{state.Clears, uint32(doubted)}, err
+}
+
+// took reports whether a clear that is not in doubt has taken away what stood at a place. A relay that lets some entries
+// vanish and shows others again has cleared nothing.
+func (k clears) took(at record.Place) bool {
+	return at.Entry > 0 && k.doubted <= at.Clear && at.Clear < k.all
+}
+
+// differing compares the lines, and finds out whether the report has some that are not held. It returns which clears are in
+// doubt now.
+func (c *Conversation) differing(d *Comparison, r *Report, until int64, known clears) (clears, error) {
 	type name struct {
 		author record.PublicKey
 		number uint32
@@ -99,16 +138,21 @@ func (c *Conversation) differing(r *Report, until int64, clears uint32) (all []D
 		h := &r.Lines[i]
 		lines[name{h.Author, h.Number, h.Hash}] = h
 	}
-	var differ, same []pair
+	var differ, gone, same []pair
 	held := 0
-	err = c.store.Records(func(h record.Held) error {
+	err := c.store.Records(func(h record.Held) error {
 		p := pair{held: h, shown: lines[name{h.Author, h.Number, h.Hash}]}
 		if p.held.Cells = nil; p.shown != nil {
 			held++
+			if h.At.Clear < known.all {
+				known.doubted = known.all
+			}
 		}
 		switch {
 		case p.shown == nil && until > 0 && h.At.Entry > until:
-		case p.shown == nil, h.At.Clear == clears && h.At.Entry != p.shown.At.Entry:
+		case p.shown == nil:
+			gone = append(gone, p)
+		case h.At.Clear == known.all && h.At.Entry != p.shown.At.Entry:
 			differ = append(differ, p)
 		default:
 			same = append(same, p)
@@ -116,9 +160,69 @@ func (c *Conversation) differing(r *Report, until int64, clears uint32) (all []D
 		return nil
 	})
 	if err != nil {
-		return nil, false, fmt.Errorf("comparing with what is held: %w", err)
+		return known, err
 	}
-	return grouped(append(differ, outOfOrder(same)...)), held < len(lines), nil
+	gone = slices.DeleteFunc(gone, func(p pair) bool {
+		cleared := known.took(p.held.At.Place)
+		if cleared {
+			d.Cleared.add(p.held.At.Place)
+		}
+		return cleared
+	})
+	if gone, err = c.opening(gone, &d.KeyGone); err != nil {
+		return known, err
+	}
+	d.Differing, d.Behind = grouped(slices.Concat(differ, gone, outOfOrder(same))), held < len(lines)
+	return known, nil
+}
+
+// KeyGone returns what is held and opens with no key of the room, since a key is not here any more.
+func (c *Conversation) KeyGone() (gone Unchecked, err error) {
+	var all []pair
+	err = c.store.Records(func(h record.Held) error {
+		if h.Author.IsZero() || !c.hasKey(h.Key) {
+			h.Cells = nil
+			all = append(all, pair{held: h})
+		}
+		return nil
+	})
+	if err == nil {
+		_, err = c.opening(all, &gone)
+	}
+	if err != nil {
+		return gone, fmt.Errorf("looking for what no key opens: %w", err)
+	}
+	return gone, nil
+}
+
+// opening returns those that a key here opens, and counts the others.
+func (c *Conversation) opening(all []pair, closed *Unchecked) (open []pair, err error) {
+	var texts []record.Spot
+	for i := range all {
+		if h := &all[i].held; h.Author.IsZero() { // it is not kept which key has opened it
+			texts = append(texts, h.At)
+		}
+	}
+	opened := map[record.Spot]bool{}
+	for some := range slices.Chunk(texts, entriesAtOnce) {
+		pages, err := c.fetch(c.store, some)
+		if err != nil {
+			return nil, err
+		}
+		for i := range pages {
+			for _, t := range pages[i].opened {
+				opened[record.Spot{Place: pages[i].at, Field: t.field}] = true
+			}
+		}
+	}
+	for i := range all {
+		if h := &all[i].held; opened[h.At] || !h.Author.IsZero() && c.hasKey(h.Key) {
+			open = append(open, all[i])
+		} else {
+			closed.add(h.At.Place)
+		}
+	}
+	return open, nil
 }
 
 // pair is a record as it is held, and as a report has it; nil if it has not.

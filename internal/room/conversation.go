@@ -51,6 +51,8 @@ type Conversation struct {
 	reader  *record.Reader
 	version int64
 
+	leftOut int // messages, by the last History
+
 	// read means that this process has read the room, and newest is the newest entry that it knows of.
 	read   bool
 	newest record.Place
@@ -92,6 +94,9 @@ func Open(store Store, o Options) (*Conversation, error) {
 	}
 	return c, nil
 }
+
+// Own is the key of the identity that signs what is written here; the zero key without one.
+func (c *Conversation) Own() record.PublicKey { return c.own }
 
 // OwnName is how readers know us: the nickname, or the tag where there is none.
 func (c *Conversation) OwnName() string {

@@ -87,7 +87,8 @@ func (d *Delivered) renumbered(changed []Renumbered) {
 }
 
 // Deliver posts what is in the outbox, in order, until nothing is left to post. If another process is at it, Deliver
-// waits for it. The room must have been read before, in this process: otherwise it returns [ErrNotRead].
+// waits for it. The room must have been read before, in this process: otherwise it returns [ErrNotRead]. What another
+// identity has signed is adopted first, see [Conversation.Adopt].
 //
 // An entry is noted as tried before it is posted, and with its number after. One that was tried before is looked for,
 // and posted again, byte for byte, only if it is not there. An error of the poster ends the delivery, and everything
@@ -101,6 +102,13 @@ func (c *Conversation) Deliver(ctx context.Context, relay Poster, progress func(
 		return done, fmt.Errorf("delivering the outbox: %w", err)
 	}
 	defer unlock()
+	if before, err := c.Predecessor(); err != nil {
+		return done, err
+	} else if !before.IsZero() {
+		if _, err := c.Adopt(time.Now()); err != nil {
+			return done, err
+		}
+	}
 	d := delivery{Conversation: c, relay: relay, progress: progress, most: MaxBulk, absent: map[int64]bool{}}
 	d.bulk, _ = relay.(BulkPoster)
 	if err = d.run(ctx); err != nil {
@@ -557,7 +565,7 @@ func (c *Conversation) renumber(now time.Time) ([]Renumbered, error) {
 	if err != nil || !ok {
 		return nil, err
 	}
-	own, err := c.store.Own(1, author.Top)
+	own, err := c.store.Own(c.own, 1, author.Top)
 	if err != nil {
 		return nil, err
 	}
@@ -575,7 +583,7 @@ func (c *Conversation) renumber(now time.Time) ([]Renumbered, error) {
 	if first < 0 {
 		return nil, nil
 	}
-	if own, err = c.store.Own(own[first].Number, math.MaxUint32); err != nil {
+	if own, err = c.store.Own(c.own, own[first].Number, math.MaxUint32); err != nil {
 		return nil, err
 	}
 	state, err := c.store.State()
@@ -583,5 +591,5 @@ func (c *Conversation) renumber(now time.Time) ([]Renumbered, error) {
 		return nil, err
 	}
 	t := tip{number: author.Top, previous: author.TopHash, seq: state.Seq}
-	return c.signAnew(&state, t, own, func(*record.Record) {}, now)
+	return c.signAnew(&state, t, own, func(*record.Record) bool { return true }, now)
 }

@@ -61,6 +61,7 @@ const itemsAtOnce = 512
 // newest above 0 it visits only that many, heartbeats not counted. An error of visit ends it and is returned.
 func (c *Conversation) History(newest int, visit func(*Item) error) error {
 	var from record.Held
+	c.leftOut = 0
 	waiting, err := c.onTheirWay()
 	if err == nil && newest > 0 {
 		waiting = waiting[max(len(waiting)-newest, 0):]
@@ -89,6 +90,7 @@ func (c *Conversation) History(newest int, visit func(*Item) error) error {
 			return fmt.Errorf("reading the history: %w", err)
 		}
 		from = rows[n-1].Held
+		c.leftOut += n - len(items)
 		for i := range items {
 			if err := visit(&items[i]); err != nil {
 				return err
@@ -102,6 +104,10 @@ func (c *Conversation) History(newest int, visit func(*Item) error) error {
 	}
 	return nil
 }
+
+// LeftOut returns how many messages the last call of History has left out, since they could not be opened: their keys may
+// be gone, see [Conversation.KeyGone].
+func (c *Conversation) LeftOut() int { return c.leftOut }
 
 // beginning returns the first of the newest messages, as many as n.
 func (c *Conversation) beginning(n int) (from record.Held, err error) {
@@ -185,8 +191,56 @@ func toldLast(events []kept.Event) (last []kept.Event) {
 	return last
 }
 
-// Standing returns the findings that still hold, in the order of their coming.
-func (c *Conversation) Standing() (all []record.Finding, err error) {
+// Standing returns the findings that still hold, in the order of their coming. Past are those about what stood before the
+// channel was cleared, of which nothing can be checked any more, and that it was; none if the clear is in doubt, as the relay
+// has shown again what it took away.
+func (c *Conversation) Standing() (all, past []record.Finding, err error) {
+	all, err = c.standing()
+	if err != nil {
+		return nil, nil, err
+	}
+	clears, err := c.clears()
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading what was told before: %w", err)
+	}
+	return c.split(all, clears)
+}
+
+// split parts findings that hold from those that are past.
+func (c *Conversation) split(found []record.Finding, clears clears) (hold, past []record.Finding, err error) {
+	for i := range found {
+		f := &found[i]
+		gone := clears.took(f.At)
+		if !gone && f.Kind == record.Missing && clears.all > 0 {
+			if gone, err = c.posted(f, clears); err != nil {
+				return nil, nil, fmt.Errorf("reading what was told before: %w", err)
+			}
+		}
+		if gone {
+			past = append(past, *f)
+		} else {
+			hold = append(hold, *f)
+		}
+	}
+	return hold, past, nil
+}
+
+// posted reports whether what is missing was posted here before a clear. Of what others have written nobody knows where it
+// stood: a relay that leaves out what comes first after a clear is not to hide behind it.
+func (c *Conversation) posted(f *record.Finding, clears clears) (bool, error) {
+	own, err := c.store.Own(f.Author, f.First, f.Last)
+	if err != nil || len(own) <= int(f.Last-f.First) {
+		return false, err
+	}
+	for i := range own {
+		if q, err := c.queued(&own[i]); err != nil || q.Sent != kept.Accepted || !clears.took(q.at) {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+func (c *Conversation) standing() (all []record.Finding, err error) {
 	seen := map[record.FindingID]bool{}
 	for last, more := int64(0), true; more; {
 		events, err := c.store.Events(last, newsAtOnce)
@@ -377,7 +431,7 @@ func (c *Conversation) itemOf(
 
 // onTheirWay returns the messages of our own that were not read back.
 func (c *Conversation) onTheirWay() ([]Item, error) {
-	own, err := c.store.Own(1, math.MaxUint32)
+	own, err := c.store.Outbox()
 	if err != nil || len(own) == 0 {
 		return nil, err
 	}
@@ -387,7 +441,7 @@ func (c *Conversation) onTheirWay() ([]Item, error) {
 	}
 	var items []Item
 	for i := range own {
-		m, ok := messages[own[i].Number]
+		m, ok := messages[own[i].Hash]
 		if !ok || own[i].Kind == record.KindHeartbeat {
 			continue
 		}

@@ -131,7 +131,7 @@ func (in *Intake) begin() error {
 				if err := in.readAgain(state.Clears); err != nil {
 					return err
 				}
-				if err := in.openUnopened(state.Own); err != nil {
+				if err := in.openUnopened(); err != nil {
 					return err
 				}
 			}

@@ -2,6 +2,7 @@ package room
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/fernpost/fernpost/internal/record"
@@ -10,7 +11,7 @@ import (
 
 // learn keeps what a call of the reader has learnt, and returns the numbers of records of our own key that were written
 // elsewhere.
-func (b *batch) learn(result *record.Result, texts []textToken, own record.PublicKey) (elsewhere []uint32, err error) {
+func (b *batch) learn(result *record.Result, texts []textToken) (elsewhere []uint32, err error) {
 	store := b.in.c.store
 	if err := b.forgetTold(result); err != nil {
 		return nil, err
@@ -37,7 +38,44 @@ func (b *batch) learn(result *record.Result, texts []textToken, own record.Publi
 	if err := b.addMessages(result, fresh, texts); err != nil {
 		return nil, err
 	}
-	return b.readBack(result, own)
+	elsewhere, err = b.readBack(result)
+	if err != nil || len(elsewhere) == 0 || b.kept { // what was kept was told before
+		return elsewhere, err
+	}
+	all, told, _, err := store.Mark(elsewhereMark)
+	if err == nil {
+		err = store.SetMark(elsewhereMark, all+int64(len(elsewhere)), told)
+	}
+	return elsewhere, err
+}
+
+// elsewhereMark is the name of the mark that counts the records of our own key that were not written here: all of them, and
+// those that were told.
+const elsewhereMark = "elsewhere"
+
+// Elsewhere returns how many records of our own key have come that this archive has not written, and how many of them came
+// since [Conversation.ToldElsewhere].
+func (c *Conversation) Elsewhere() (all, fresh int, err error) {
+	n, told, _, err := c.store.Mark(elsewhereMark)
+	if err != nil {
+		return 0, 0, fmt.Errorf("counting what came from elsewhere: %w", err)
+	}
+	return int(n), int(n - told), nil
+}
+
+// ToldElsewhere notes that so many of them were told, in all.
+func (c *Conversation) ToldElsewhere(told int) error {
+	err := c.transact(func() error {
+		all, _, _, err := c.store.Mark(elsewhereMark)
+		if err != nil {
+			return err
+		}
+		return c.store.SetMark(elsewhereMark, all, int64(told))
+	})
+	if err != nil {
+		return fmt.Errorf("noting what came from elsewhere: %w", err)
+	}
+	return nil
 }
 
 // forgetTold takes out of a result what was told before: of some findings the reader itself remembers that, and what it
@@ -101,25 +139,32 @@ func (t *textToken) message() kept.Message {
 	return kept.Message{Held: record.Held{At: t.spot(), Hash: t.sum}}
 }
 
-// readBack takes records of the identity that signs here out of the outbox, and returns the numbers of those that were
-// never there.
-func (b *batch) readBack(result *record.Result, own record.PublicKey) (elsewhere []uint32, err error) {
+// readBack takes our own records out of the outbox, and returns the numbers of those of our present identity that were never
+// there.
+func (b *batch) readBack(result *record.Result) (elsewhere []uint32, err error) {
+	if len(result.Messages) == 0 {
+		return nil, nil
+	}
 	store := b.in.c.store
+	signers, err := store.Signers()
+	if err != nil {
+		return nil, err
+	}
 	for i := range result.Messages {
 		m := &result.Messages[i]
-		if m.Author != own {
-			continue
+		var sent []kept.Own
+		if slices.Contains(signers, m.Author) {
+			if sent, err = store.Own(m.Author, m.Number, m.Number); err != nil {
+				return nil, err
+			}
 		}
-		sent, err := store.Own(m.Number, m.Number)
-		if err != nil {
-			return nil, err
-		}
-		if len(sent) == 0 || sent[0].Hash != m.Hash {
+		switch {
+		case len(sent) > 0 && sent[0].Hash == m.Hash:
+			if err := store.DeleteOwn(sent[0]); err != nil {
+				return nil, err
+			}
+		case m.Author == b.in.c.own:
 			elsewhere = append(elsewhere, m.Number)
-			continue
-		}
-		if err := store.DeleteOwn(sent[0]); err != nil {
-			return nil, err
 		}
 	}
 	return elsewhere, nil

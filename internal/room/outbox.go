@@ -2,7 +2,6 @@ package room
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -12,6 +11,9 @@ import (
 
 // Queued is a message in the outbox: one that was not yet read back from the relay.
 type Queued struct {
+	// Author is who has signed it: our identity, or one that signed here before. Name is how readers know that one.
+	Author record.PublicKey
+	Name   string
 	Number uint32
 	Kind   record.Kind
 	Since  time.Time
@@ -20,11 +22,25 @@ type Queued struct {
 	// Sent is how far it has come as a whole, and Entry the number of its last entry once all are accepted.
 	Sent  kept.Sent
 	Entry int64
+
+	at record.Place // the same
+}
+
+// What names the message: "ana 3".
+func (q *Queued) What() string { return record.Numbers(q.Name, q.Number, q.Number) }
+
+// signer is how readers know an identity that signs here, or did.
+func (c *Conversation) signer(key record.PublicKey) (string, error) {
+	if key == c.own {
+		return c.OwnName(), nil
+	}
+	names := namesOf(c.store)
+	return names.Of(key), names.Err()
 }
 
 // Outbox returns the messages that were not yet read back, in order.
 func (c *Conversation) Outbox() ([]Queued, error) {
-	own, err := c.store.Own(1, math.MaxUint32)
+	own, err := c.store.Outbox()
 	if err != nil {
 		return nil, fmt.Errorf("listing the outbox: %w", err)
 	}
@@ -40,7 +56,7 @@ func (c *Conversation) Outbox() ([]Queued, error) {
 // Sent returns how far one of our own messages has come, also one that was read back: of that Entries and Accepted are
 // not known any more. The error is [ErrNoMessage] for a number that was never taken.
 func (c *Conversation) Sent(number uint32) (q Queued, err error) {
-	own, err := c.store.Own(number, number)
+	own, err := c.store.Own(c.own, number, number)
 	if err == nil && len(own) > 0 {
 		q, err = c.queued(&own[0])
 	}
@@ -54,7 +70,7 @@ func (c *Conversation) Sent(number uint32) (q Queued, err error) {
 	if err != nil {
 		return q, fmt.Errorf("looking for %s: %w", c.OwnNumber(number), err)
 	}
-	return Queued{Number: number, Sent: kept.Accepted, Entry: held[0].At.Entry}, nil
+	return Queued{Author: c.own, Name: c.OwnName(), Number: number, Sent: kept.Accepted, Entry: held[0].At.Entry}, nil
 }
 
 // Unposted returns how many entries of the outbox were not accepted so far.
@@ -75,14 +91,34 @@ func (c *Conversation) OnTheirWay() ([]Item, error) {
 	return items, nil
 }
 
-// NotReadBack returns the messages that the relay has accepted as a whole and that were not read back, in order.
+// NotReadBack returns the messages that the relay has accepted as a whole and that were not read back, in order. What the
+// relay had accepted before the channel was cleared cannot come any more, and is left out, see [Conversation.Standing].
 func (c *Conversation) NotReadBack() ([]Queued, error) {
+	clears, err := c.clears()
+	if err != nil {
+		return nil, fmt.Errorf("listing the outbox: %w", err)
+	}
+	return c.notReadBack(clears, &Unchecked{})
+}
+
+// notReadBack counts those that are left out.
+func (c *Conversation) notReadBack(clears clears, cleared *Unchecked) ([]Queued, error) {
 	all, err := c.Outbox()
-	return slices.DeleteFunc(all, func(q Queued) bool { return q.Sent != kept.Accepted }), err
+	return slices.DeleteFunc(all, func(q Queued) bool {
+		if q.Sent == kept.Accepted && clears.took(q.at) {
+			cleared.add(q.at)
+			return true
+		}
+		return q.Sent != kept.Accepted
+	}), err
 }
 
 func (c *Conversation) queued(o *kept.Own) (Queued, error) {
-	q := Queued{Number: o.Number, Kind: o.Kind, Since: o.Queued}
+	q := Queued{Author: o.Author, Number: o.Number, Kind: o.Kind, Since: o.Queued}
+	var err error
+	if q.Name, err = c.signer(o.Author); err != nil {
+		return q, err
+	}
 	states, err := c.store.Progress(o.First, o.Last)
 	if err != nil {
 		return q, err
@@ -101,13 +137,12 @@ func (c *Conversation) queued(o *kept.Own) (Queued, error) {
 			return q, err
 		}
 		// Of a bulk update that was lost in part, what was posted again stands behind what came after it.
-		var last record.Place
 		for i := range posts {
-			if at := posts[i].At; at.Compare(last) > 0 {
-				last = at
+			if at := posts[i].At; at.Compare(q.at) > 0 {
+				q.at = at
 			}
 		}
-		q.Entry = last.Entry
+		q.Entry = q.at.Entry
 	case q.Accepted+states[kept.Tried] > 0:
 		q.Sent = kept.Tried
 	}

@@ -33,7 +33,7 @@ func (c *Conversation) reread() error {
 				return nil
 			}
 			b := batch{in: in, pages: pages, kept: true}
-			if err := b.reread(state.Own); err != nil {
+			if err := b.reread(); err != nil {
 				return fmt.Errorf("reading through what an older version has kept: %w", err)
 			}
 			from = pages[len(pages)-1].at
@@ -66,7 +66,7 @@ func gather(pages *[]page, n int) func(kept.Entry) error {
 }
 
 // reread takes the entries of a batch in as if they had just come.
-func (b *batch) reread(own record.PublicKey) error {
+func (b *batch) reread() error {
 	c := b.in.c
 	c.openAll(b.pages)
 	for i := range b.pages {
@@ -84,7 +84,7 @@ func (b *batch) reread(own record.PublicKey) error {
 	if err := b.collect(nil); err != nil {
 		return err
 	}
-	_, _, err := b.judge(partOfFeed(), own, time.Now())
+	_, _, err := b.judge(partOfFeed(), time.Now())
 	return err
 }
 
@@ -102,7 +102,7 @@ func (p *page) keepUnopened(store feedStore) error {
 
 // openUnopened takes in what an older version has kept unopened, as far as it cannot be read again and a key that has come
 // since opens it.
-func (in *Intake) openUnopened(own record.PublicKey) error {
+func (in *Intake) openUnopened() error {
 	c := in.c
 	c.reader = record.NewReader(c.o.Salt, c.own) // another process may have read on
 	for from := (record.Place{}); ; {
@@ -131,7 +131,7 @@ func (in *Intake) openUnopened(own record.PublicKey) error {
 		if err := b.collect(nil); err != nil {
 			return err
 		}
-		results, elsewhere, err := b.judge(partOfFeed(), own, time.Now())
+		results, elsewhere, err := b.judge(partOfFeed(), time.Now())
 		if err != nil {
 			return err
 		}

@@ -17,8 +17,11 @@ import (
 var (
 	// ErrNoIdentity refuses to write without an identity.
 	ErrNoIdentity = errors.New("the room has no identity to sign with")
-	// ErrOtherIdentity means that messages of another identity are in the outbox: they are to be delivered first.
-	ErrOtherIdentity = errors.New("messages signed by another identity are in the outbox")
+	// ErrOtherIdentity means that another identity has signed what waits in the outbox, and the room was not read in this
+	// process: see [Conversation.Adopt].
+	ErrOtherIdentity = errors.New("another identity has signed what is in the outbox")
+	// ErrKeyGone means that a message was sealed with a key that the room does not have any more.
+	ErrKeyGone = errors.New("its key is not here")
 	// ErrNumbersSpent means that the identity has used its last number and is to be replaced.
 	ErrNumbersSpent = errors.New("the identity has used all of its numbers")
 	// ErrNoMessage means that there is no such message in the outbox.
@@ -39,7 +42,8 @@ type Written struct {
 // Write signs a message, seals it and puts it into the outbox, all in one transaction: then it has a number, and only
 // [Conversation.Deliver] is left to do. A [record.Heartbeat] names by itself what was seen; give it empty.
 //
-// It refuses with [ErrNoIdentity], [ErrOtherIdentity], [ErrNumbersSpent], [ErrNoText] and what [record.Sign] refuses.
+// It refuses with [ErrNoIdentity], [ErrOtherIdentity], [ErrKeyGone], [ErrNumbersSpent], [ErrNoText] and what [record.Sign]
+// refuses.
 func (c *Conversation) Write(body record.Body, now time.Time) (Written, error) {
 	if c.own.IsZero() {
 		return Written{}, ErrNoIdentity
@@ -68,7 +72,7 @@ func (c *Conversation) write(body record.Body, now time.Time) (w Written, err er
 	if err != nil {
 		return w, err
 	}
-	if err := c.adopt(&state); err != nil {
+	if _, err := c.adopt(&state, now); err != nil {
 		return w, err
 	}
 	t, err := c.tip(&state)
@@ -104,23 +108,6 @@ func (c *Conversation) sealerOf(body record.Body) int {
 		}
 	}
 	return 0
-}
-
-// adopt makes the identity the one that signs here. Another one before it must have nothing in the outbox, because the
-// numbers there are its own.
-func (c *Conversation) adopt(state *kept.State) error {
-	if state.Own == c.own {
-		return nil
-	}
-	own, err := c.store.Own(1, math.MaxUint32)
-	if err != nil {
-		return err
-	}
-	if len(own) > 0 {
-		return ErrOtherIdentity
-	}
-	state.Own, state.OwnLast, state.OwnHash = c.own, 0, record.ShortHash{}
-	return nil
 }
 
 // namedRecord is a record of somebody else that one of ours names.
@@ -188,11 +175,16 @@ func (c *Conversation) tip(state *kept.State) (tip, error) {
 	if ok && own.Top > t.number {
 		t.number, t.previous = own.Top, own.TopHash
 	}
-	last, ok, err := c.store.LastPost()
-	if ok {
-		t.last = &last
+	mine, err := c.store.Own(c.own, t.number, t.number)
+	if err != nil || len(mine) == 0 {
+		return t, err
 	}
-	return t, err
+	// An entry holds records of one author only, so none is filled up that another identity has begun.
+	if last, ok, err := c.store.LastPost(); err != nil || ok && last.Seq == mine[0].Last {
+		t.last = &last
+		return t, err
+	}
+	return t, nil
 }
 
 // keep notes in the state, which it writes, where the tip has come to.
@@ -222,7 +214,7 @@ func (c *Conversation) queue(t *tip, r *record.Record, key int, now time.Time) (
 	}
 	last := &posts[len(posts)-1]
 	err = c.store.PutOwn(kept.Own{
-		Number: r.Number, Hash: signed.Hash, Kind: r.Kind(), First: posts[0].Seq, Last: last.Seq, Queued: now,
+		Author: c.own, Number: r.Number, Hash: signed.Hash, Kind: r.Kind(), First: posts[0].Seq, Last: last.Seq, Queued: now,
 	})
 	t.number, t.previous, t.last, t.seq = r.Number, signed.Hash.Short(), last, max(t.seq, last.Seq)
 	return Written{Number: r.Number, Hash: signed.Hash, Cells: len(tokens), Entries: len(posts)}, err
@@ -246,7 +238,14 @@ func (c *Conversation) compose(r *record.Record, key int, now time.Time) (record
 // a heartbeat, and what is queued behind it anew, under the same numbers. The error is [ErrNoMessage] or [ErrTried].
 func (c *Conversation) Drop(number uint32, now time.Time) error {
 	err := c.transact(func() error {
-		own, err := c.store.Own(number, math.MaxUint32)
+		state, err := c.store.State()
+		if err != nil {
+			return err
+		}
+		if state.Own != c.own {
+			return ErrOtherIdentity
+		}
+		own, err := c.store.Own(c.own, number, math.MaxUint32)
 		if err != nil {
 			return err
 		}
@@ -260,21 +259,15 @@ func (c *Conversation) Drop(number uint32, now time.Time) error {
 		if states[kept.Tried]+states[kept.Accepted]+states[kept.Unknown] > 0 {
 			return ErrTried
 		}
-		state, err := c.store.State()
-		if err != nil {
-			return err
-		}
-		if state.Own != c.own {
-			return ErrOtherIdentity
-		}
 		t := tip{number: number - 1, seq: state.Seq}
 		if t.previous, err = c.hashOf(t.number); err != nil {
 			return err
 		}
-		drop := func(r *record.Record) {
+		drop := func(r *record.Record) bool {
 			if r.Number == number {
 				r.Body = record.Heartbeat{}
 			}
+			return true
 		}
 		_, err = c.signAnew(&state, t, own, drop, now)
 		return err
@@ -289,9 +282,10 @@ func (c *Conversation) Drop(number uint32, now time.Time) error {
 type Renumbered struct{ Before, Now uint32 }
 
 // signAnew signs records of the outbox, to its end, once more behind a tip, after change has had its way with each, and
-// lays them out once more. It runs inside a transaction and keeps the state.
+// lays them out once more; those of which change reports false are left out. It runs inside a transaction and keeps the
+// state.
 func (c *Conversation) signAnew(
-	state *kept.State, t tip, own []kept.Own, change func(*record.Record), now time.Time,
+	state *kept.State, t tip, own []kept.Own, change func(*record.Record) bool, now time.Time,
 ) (changed []Renumbered, err error) {
 	if err := c.renewKeys(); err != nil { // another process may have sealed some of it with a key that is new
 		return nil, err
@@ -303,18 +297,25 @@ func (c *Conversation) signAnew(
 	if t.last, err = c.rewind(&own[0]); err != nil {
 		return nil, err
 	}
+	if own[0].Author != c.own {
+		t.last = nil // see tip
+	}
 	for i := range own {
 		if err := c.store.DeleteOwn(own[i]); err != nil {
 			return nil, err
 		}
 	}
 	for i := range own {
-		m, ok := messages[own[i].Number]
+		m, ok := messages[own[i].Hash]
 		if !ok {
-			return nil, fmt.Errorf("%s in the outbox cannot be opened: is its key gone?", c.OwnNumber(own[i].Number))
+			name, err := c.signer(own[i].Author)
+			return nil, errors.Join(err, fmt.Errorf("%s in the outbox cannot be opened: %w",
+				record.Numbers(name, own[i].Number, own[i].Number), ErrKeyGone))
 		}
 		before := m.Number
-		change(&m.Record)
+		if !change(&m.Record) {
+			continue
+		}
 		w, err := c.queue(&t, &m.Record, slices.Index(c.ids, m.Key), now)
 		if err != nil {
 			return nil, err
@@ -362,7 +363,7 @@ func (c *Conversation) hashOf(number uint32) (record.ShortHash, error) {
 	if number == 0 {
 		return record.ShortHash{}, nil
 	}
-	own, err := c.store.Own(number, number)
+	own, err := c.store.Own(c.own, number, number)
 	if err != nil {
 		return record.ShortHash{}, err
 	}
@@ -389,8 +390,8 @@ func (c *Conversation) openField(p *kept.Post, field int) (cell record.Cell, ok 
 	return c.cell(record.Place{Entry: p.Seq}, &opened{field: field, key: found.KeyIndex, plain: found.Plaintext}), true
 }
 
-// unsent reads records out of the outbox again, by their numbers.
-func (c *Conversation) unsent(own []kept.Own) (map[uint32]record.Message, error) {
+// unsent reads records out of the outbox again, by their hashes.
+func (c *Conversation) unsent(own []kept.Own) (map[record.Hash]record.Message, error) {
 	if len(own) == 0 {
 		return nil, nil
 	}
@@ -410,10 +411,15 @@ func (c *Conversation) unsent(own []kept.Own) (map[uint32]record.Message, error)
 	if err != nil {
 		return nil, err
 	}
-	messages := map[uint32]record.Message{}
+	wanted := make(map[record.Hash]bool, len(own))
+	for i := range own {
+		wanted[own[i].Hash] = true
+	}
+	messages := make(map[record.Hash]record.Message, len(own))
 	for _, m := range result.Messages {
-		if slices.ContainsFunc(own, func(o kept.Own) bool { return o.Number == m.Number && o.Hash == m.Hash }) {
-			messages[m.Number] = m
+		if wanted[m.Hash] {
+			m.Own = true // whichever identity of ours has signed it
+			messages[m.Hash] = m
 		}
 	}
 	return messages, nil

@@ -544,31 +544,83 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
-// A new identity begins with number 1, after what the old one has queued is delivered.
+// Whoever had lost their identity while messages were waiting could write nothing. A new one signs them anew and goes on
+// behind them; what was tried to be posted stays as it is, and goes out before.
 func TestNewIdentity(t *testing.T) {
-	h := newHall(t)
-	ana, bo := h.join(1, "ana"), h.join(2, "bo")
-	ana.say("one")
-	if _, err := ana.Write(record.Text("two"), time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	ana.o.Identity = record.NewIdentity([record.KeySize]byte{9})
-	ana = ana.again(h)
-	if _, err := ana.Write(record.Text("three"), time.Now()); !errors.Is(err, room.ErrOtherIdentity) {
-		t.Errorf("Write = %v, want ErrOtherIdentity", err)
-	}
-	ana.deliver()
-	ana.look()
-	if w := ana.say("three"); w.Number != 1 {
-		t.Errorf("number %d, want 1", w.Number)
-	}
-	got := bo.look()
-	if d := cmp.Diff([]string{"ana: one", "ana: two", "ana (" + ana.o.Identity.Public().Tag().Name() + "): three"},
-		lines(got.Items)); d != "" {
-		t.Error(d)
-	}
-	if len(got.Told) != 1 || got.Told[0].Kind != record.Namesake {
-		t.Errorf("told %+v", got.Told)
+	for name, fields := range layouts {
+		t.Run(name, func(t *testing.T) {
+			h := newHall(t, fields...)
+			ana, bo := h.join(1, "ana"), h.join(2, "bo")
+			bo.say("hello")
+			ana.look()
+			ana.say("one")
+			bo.look()
+			bo.say("I have seen it")
+			tried := "tried" + strings.Repeat(" and long", 100)
+			for _, text := range []string{tried, "three", "four"} {
+				if _, err := ana.Write(record.Text(text), time.Now()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ana.look()
+			h.relay.Inject(relaytest.On("POST /update", relaytest.LoseReply()))
+			if _, err := ana.Deliver(t.Context(), onePost{poster{ana.client}}, nil); err == nil {
+				t.Fatal("the delivery succeeded")
+			}
+			h.relay.Inject(nil)
+			before := ana.o.Identity.Public()
+			ana.o.Identity = record.NewIdentity([record.KeySize]byte{9})
+			ana = ana.again(h)
+			if got, err := ana.Predecessor(); got != before || err != nil {
+				t.Errorf("before signed %v, %v", got, err)
+			}
+			if _, err := ana.Write(record.Text("five"), time.Now()); !errors.Is(err, room.ErrOtherIdentity) {
+				t.Errorf("Write before the room was read: %v", err)
+			}
+			ana.look()
+			w, err := ana.Write(record.Text("five"), time.Now())
+			if err != nil || w.Number != 3 {
+				t.Errorf("number %d, %v", w.Number, err)
+			}
+			queue, err := ana.Outbox()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var waits []string
+			for i := range queue {
+				waits = append(waits, queue[i].What()+" "+queue[i].Sent.String())
+			}
+			if len(waits) != 4 || waits[0] != "ana 2 tried" || !strings.HasSuffix(waits[3], " 3 queued") {
+				t.Errorf("the outbox has %q", waits)
+			}
+			ana.deliver()
+			if left := ana.deliver(); left.Posted > 0 {
+				t.Errorf("%d entries more", left.Posted)
+			}
+			called := "ana (" + ana.o.Identity.Public().Tag().Name() + "): "
+			got := bo.look()
+			texts := []string{"bo: I have seen it", "ana: " + tried, called + "three", called + "four", called + "five"}
+			if d := cmp.Diff(slices.Sorted(slices.Values(texts)), slices.Sorted(slices.Values(lines(got.Items)))); d != "" {
+				t.Error(d)
+			}
+			if len(got.Told) != 1 || got.Told[0].Kind != record.Namesake || got.Repeats > 0 {
+				t.Errorf("told %q, %d repeats", told(got.Told), got.Repeats)
+			}
+			ana.look()
+			if queue, err := ana.Outbox(); err != nil || len(queue) > 0 {
+				t.Errorf("the outbox has %+v, %v", queue, err)
+			}
+			// What bo has seen was the other identity's.
+			err = ana.History(0, func(it *room.Item) error {
+				if len(it.SeenBy) > 0 {
+					t.Errorf("%s was seen by %q", line(it), it.SeenBy)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

@@ -129,8 +129,11 @@ type outboxStore interface {
 	SettlePost(seq int64, state kept.Sent, at record.Place) error
 	DeletePosts(first int64) error
 	Progress(first, last int64) (states [4]int, err error)
-	// Own returns our records with numbers from first to last that were not read back, in order.
-	Own(first, last uint32) ([]kept.Own, error)
+	// Own returns the records of one of our identities with numbers from first to last that were not read back, in order;
+	// Outbox those of all, in the order of their posts, and Signers whose they are.
+	Own(author record.PublicKey, first, last uint32) ([]kept.Own, error)
+	Outbox() ([]kept.Own, error)
+	Signers() ([]record.PublicKey, error)
 	PutOwn(kept.Own) error
 	DeleteOwn(kept.Own) error
 }

@@ -181,6 +181,8 @@ type Post struct {
 
 // Own is a record of our own that was not yet read back: one row.
 type Own struct {
+	// Author is the identity that has signed it.
+	Author record.PublicKey
 	Number uint32
 	Hash   record.Hash
 	Kind   record.Kind

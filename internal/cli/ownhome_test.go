@@ -1,0 +1,265 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// home is where a device keeps what belongs to it.
+func (d *device) home(path ...string) string {
+	return filepath.Join(append([]string{d.env["HOME"], ".local", "share", "fernpost"}, path...)...)
+}
+
+// says fails the test unless the last command has said a text as often as wanted.
+func (d *device) says(times int, text string) {
+	d.t.Helper()
+	if got := d.stdout.String() + d.stderr.String(); strings.Count(got, text) != times {
+		d.t.Errorf("%q is not said %d times:\n%s", text, times, got)
+	}
+}
+
+const newIdentity = "is not here any more: you write with a new identity from now on"
+
+// Whoever had lost the identity of the device, with messages waiting, could send nothing any more: "messages signed by
+// another identity are in the outbox". The messages are signed anew, and nothing is lost or shown twice.
+func TestALostIdentityKeepsNobodyFromSending(t *testing.T) {
+	for name, command := range map[string][]string{
+		"send": {"send", "three"}, "retry": {"outbox", "--retry"}, "queue": {"send", "--queue", "three"}, "rotate": {"key", "rotate", "--weak"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			relay := relaytest.New(t)
+			ana, bo := newDevice(t, relay), newDevice(t, relay)
+			channel := fmt.Sprint(ana.makeRoom(quickSigned))
+			ana.must("identity", "name", "ana")
+			bo.must("join", "lab", "--channel", channel, "--profile", quickSigned)
+			ana.must("send", "zero")
+			ana.must("send", "--queue", "one")
+			ana.must("send", "--queue", "two")
+			if err := os.Remove(ana.home("rooms", ".identity")); err != nil {
+				t.Fatal(err)
+			}
+			if name == "rotate" {
+				ana.env["FERNPOST_PASSPHRASE"] = "garden copper lantern drizzle tulip marble"
+			}
+			if name == "queue" { // which reads nothing: it may have been posted from elsewhere
+				ana.exits(exitFailed, command...)
+				ana.says(1, "hint: nothing was written; \"fernpost outbox --retry\" reads the room")
+				command = []string{"outbox", "--retry"}
+			}
+			ana.must(command...)
+			ana.says(1, newIdentity)
+			ana.says(1, "2 messages of the outbox were signed anew with it")
+			ana.must("outbox", "--retry")
+			ana.says(0, newIdentity)
+			ana.must("send", "four")
+			ana.says(0, newIdentity)
+			if name == "rotate" {
+				bo.env["FERNPOST_PASSPHRASE"] = ana.env["FERNPOST_PASSPHRASE"]
+				bo.must("key", "add")
+			}
+			bo.must("recv", "--strict", "-n", "0")
+			for text, times := range map[string]int{": zero\n": 1, ": one\n": 1, ": two\n": 1, ": four\n": 1} {
+				bo.says(times, text)
+			}
+			bo.must("verify")
+			ana.must("verify")
+		})
+	}
+}
+
+// The numbers that a user has seen are another identity's: none is taken back by one of those.
+func TestWhatAnotherIdentityNumberedIsNotTakenBack(t *testing.T) {
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	ana.makeRoom(quickSigned)
+	ana.must("send", "one")
+	ana.must("send", "--queue", "two")
+	ana.must("send", "--queue", "three")
+	if err := os.Remove(ana.home("rooms", ".identity")); err != nil {
+		t.Fatal(err)
+	}
+	ana.exits(exitFailed, "outbox", "--drop", "2")
+	ana.says(1, "error: not taken back")
+	ana.must("outbox", "--json")
+	ana.says(1, `"number":1,`)
+	ana.says(1, `"number":2,`)
+	ana.must("outbox", "--drop", "2", "--retry")
+	ana.must("recv", "-n", "0")
+	ana.says(1, ": two\n")
+	ana.says(0, ": three")
+}
+
+// An archive that is restored beside another identity holds what its own identity has posted since from where it is at home:
+// that is not posted once more. What it has not is, under a number of the identity that is here.
+func TestAnArchiveRestoredBesideAnotherIdentity(t *testing.T) {
+	relay := relaytest.New(t)
+	ana, other := newDevice(t, relay), newDevice(t, relay)
+	channel := fmt.Sprint(ana.makeRoom(quickSigned))
+	other.env["FERNPOST_WRITE_KEY"] = ana.writeKey()
+	other.must("join", "lab", "--channel", channel, "--profile", quickSigned)
+	other.must("send", "I was here before")
+	ana.must("send", "one")
+	ana.must("send", "--queue", "two")
+	ana.must("send", "--queue", "three")
+	if err := os.RemoveAll(other.home("archive")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(other.home("archive"), os.DirFS(ana.home("archive"))); err != nil {
+		t.Fatal(err)
+	}
+	ana.must("outbox", "--drop", "3", "--retry")
+	other.must("send", "four")
+	other.says(1, newIdentity)
+	other.says(1, "1 message of the outbox was signed anew with it")
+	for _, d := range []*device{ana, other} {
+		d.must("recv", "-n", "0")
+		for _, text := range []string{": I was here before\n", " 1: one\n", " 2: two\n", " 2: three", " 3: four"} {
+			d.says(1, text)
+		}
+		d.must("verify")
+	}
+}
+
+// What a message that waits was sealed with may be gone as well: then it is said what helps, and nothing is lost.
+func TestALostIdentityAndALostKey(t *testing.T) {
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	ana.makeRoom(quickSigned)
+	lab, err := os.ReadFile(ana.home("rooms", "lab.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ana.env["FERNPOST_PASSPHRASE"] = "garden copper lantern drizzle tulip marble"
+	ana.must("key", "rotate", "--weak")
+	ana.must("send", "--queue", "under the new key")
+	if err := os.WriteFile(ana.home("rooms", "lab.json"), lab, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(ana.home("rooms", ".identity")); err != nil {
+		t.Fatal(err)
+	}
+	ana.exits(exitFailed, "send", "hello")
+	ana.says(1, "its key is not here\nhint: \"fernpost key add\"")
+	ana.must("key", "add")
+	ana.must("send", "hello")
+	ana.must("recv")
+	ana.says(1, ": under the new key")
+	ana.says(1, ": hello")
+}
+
+// A keyring that was restored from before a rotation has fewer keys than the archive: verify said of the relay that it
+// showed no more what only no key here opens.
+func TestAKeyThatIsGoneIsNotTheRelaysFault(t *testing.T) {
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	ana.makeRoom(quickSigned)
+	ana.must("send", "under the old key")
+	lab, err := os.ReadFile(ana.home("rooms", "lab.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ana.env["FERNPOST_PASSPHRASE"] = "garden copper lantern drizzle tulip marble"
+	ana.must("key", "rotate", "--weak")
+	ana.must("send", "under the new key")
+	ana.must("send", "and another")
+	ana.must("recv")
+	if err := os.WriteFile(ana.home("rooms", "lab.json"), lab, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const gone = "2 messages that this device has read (among entries 3–4) are sealed with a key that is not here any more: " +
+		"\"fernpost key add --room lab\" adds it"
+	for _, command := range [][]string{{"verify"}, {"recv", "--strict"}, {"recv", "--strict", "-n", "1"}} {
+		ana.exits(exitPartly, command...)
+		ana.says(1, gone)
+		ana.says(0, "not there any more")
+	}
+	ana.must("recv")
+	ana.says(1, gone)
+	ana.must("key", "add")
+	ana.must("verify")
+	ana.must("recv", "--strict")
+	ana.says(0, "not here any more")
+	ana.says(1, ": under the new key")
+}
+
+// After a clear by its owner verify ended with 7 for ever. A clear of which the relay has shown again what it took away is
+// none, and counts.
+func TestWhatWasBeforeAClearIsInformation(t *testing.T) {
+	for name, shown := range map[string]bool{"cleared": false, "shown again": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				class, ana, _, reader := liedTo(t)
+				hide := relaytest.RewriteRows(func(row string) string {
+					if strings.HasPrefix(row, "created_at") {
+						return row
+					}
+					return ""
+				})
+				reader.must("recv")
+				first := class.relay.Entries(t, ana.channel())[1]
+				if class.relay.Clear(t, ana.channel()); shown {
+					class.relay.Inject(hide)
+				}
+				for range 3 {
+					reader.run("recv")
+					ana.run("recv")
+					time.Sleep(time.Minute)
+				}
+				class.relay.Inject(nil)
+				ana.must("send", "after the clear")
+				if shown {
+					class.relay.Seed(t, ana.channel(), 1, func(int) thingspeak.Entry { return thingspeak.Entry{CreatedAt: time.Now(), Fields: first.Fields} })
+				}
+				reader.run("recv")
+				for _, command := range [][]string{{"verify"}, {"recv", "--strict"}} {
+					if !shown {
+						reader.must(command...)
+						continue
+					}
+					reader.exits(exitFindings, command...)
+				}
+				reader.run("verify")
+				const before = "messages that this device has read or posted stood there before the channel was cleared"
+				if shown {
+					reader.says(0, before)
+					reader.says(1, "told before: the channel was cleared, or the relay lost its entries")
+					reader.says(1, "not there any more: 3 messages from ana that this device has read (ana 1–3)")
+					return
+				}
+				reader.says(1, "5 "+before)
+				reader.says(1, "told before: the channel was cleared, or the relay lost its entries")
+				reader.says(0, "not there any more")
+			})
+		})
+	}
+}
+
+// Of one's own messages from before a room was removed and joined again recv told as of a copied home, once, and verify did
+// not: now they say the same, and neither calls it wrong.
+func TestARoomThatIsJoinedAgain(t *testing.T) {
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	channel := fmt.Sprint(ana.makeRoom(quickSigned))
+	ana.env["FERNPOST_WRITE_KEY"] = ana.writeKey()
+	ana.must("send", "one")
+	ana.must("send", "two")
+	ana.must("rooms", "remove", "lab", "--yes")
+	ana.must("join", "lab", "--channel", channel, "--profile", quickSigned)
+	ana.must("send", "three") // which reads the room as well
+	const told = "2 messages signed by your own key came from somewhere else: a copied home directory, a backup that was restored, " +
+		"or a room that was removed and joined again; if it is none of these, somebody else has your key"
+	for _, command := range [][]string{{"recv", "--strict"}, {"verify"}} {
+		ana.must(command...)
+		ana.says(1, told)
+	}
+	ana.must("recv", "--strict")
+	ana.says(0, told)
+}

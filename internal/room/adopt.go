@@ -1,0 +1,121 @@
+package room
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room/kept"
+)
+
+// Adopted tells what became of an outbox that another identity has signed.
+type Adopted struct {
+	// Anew is how many messages are signed with ours now, and Completed how many stay as they are, as something of them was
+	// tried to be posted.
+	Anew, Completed int
+	// LeftOut is how many were claims about devices, which nobody but that identity could make.
+	LeftOut int
+}
+
+// Predecessor returns the identity that signed here before ours, as long as [Conversation.Adopt] was not called; the zero
+// key if there is none.
+func (c *Conversation) Predecessor() (key record.PublicKey, err error) {
+	state, err := c.store.State()
+	if err != nil {
+		return key, fmt.Errorf("looking who signs in the room: %w", err)
+	}
+	if c.own.IsZero() || state.Own == c.own {
+		return key, nil
+	}
+	return state.Own, nil
+}
+
+// Adopt makes our identity the one that signs in this room, after it was lost or the archive of another one was put here.
+// Of what that has in the outbox it signs anew what nobody has tried to post, under numbers of its own: the other identity
+// may be in use elsewhere, and its numbers with it. If there is any, the room must have been read before, in this process:
+// it may have been posted from elsewhere. The error is [ErrNoIdentity], [ErrOtherIdentity] if it was not read, or [ErrKeyGone]
+// for a message that was sealed with a key that is not here; then nothing is changed.
+func (c *Conversation) Adopt(now time.Time) (a Adopted, err error) {
+	if c.own.IsZero() {
+		return a, ErrNoIdentity
+	}
+	err = c.transact(func() error {
+		state, err := c.store.State()
+		if err == nil {
+			a, err = c.adopt(&state, now)
+		}
+		return err
+	})
+	if err != nil {
+		return Adopted{}, fmt.Errorf("signing the outbox anew: %w", err)
+	}
+	return a, nil
+}
+
+// adopt does the work of Adopt inside a transaction, and keeps the state where it has changed.
+func (c *Conversation) adopt(state *kept.State, now time.Time) (a Adopted, err error) {
+	if state.Own == c.own {
+		return a, nil
+	}
+	waiting, err := c.store.Outbox()
+	if err != nil {
+		return a, err
+	}
+	state.Own, state.OwnLast, state.OwnHash = c.own, 0, record.ShortHash{}
+	untried := 0 // posts go out in their order
+	for i := range waiting {
+		o := &waiting[i]
+		q, err := c.queued(o)
+		if err != nil {
+			return a, err
+		}
+		if q.Sent != kept.Queued {
+			untried = i + 1
+		}
+		if q.Sent != kept.Queued && q.Sent != kept.Accepted {
+			a.Completed++
+		}
+		// Who comes back goes on behind what of theirs is still on its way.
+		if o.Author == c.own && o.Number > state.OwnLast {
+			state.OwnLast, state.OwnHash = o.Number, o.Hash.Short()
+		}
+	}
+	waiting = waiting[untried:]
+	if len(waiting) > 0 && !c.read {
+		return a, ErrOtherIdentity
+	}
+	if err := c.forgetReceipts(); err != nil {
+		return a, err
+	}
+	t, err := c.tip(state)
+	if err != nil {
+		return a, err
+	}
+	if len(waiting) == 0 {
+		return a, t.keep(c.store, state)
+	}
+	_, err = c.signAnew(state, t, waiting, func(r *record.Record) bool {
+		if _, ok := r.Body.(record.Device); ok {
+			a.LeftOut++
+			return false
+		}
+		if r.Nick = c.o.Nick; r.Seen.Tag == c.own.Tag() { // nobody names their own
+			r.Seen = record.Seen{}
+		}
+		a.Anew++
+		return true
+	}, now)
+	return a, err
+}
+
+// forgetReceipts forgets who has seen what another identity has written: its numbers are ours now.
+func (c *Conversation) forgetReceipts() error {
+	authors, err := c.store.Witnesses()
+	if err != nil {
+		return err
+	}
+	for i := range authors {
+		authors[i].SawOwn = 0
+	}
+	return c.store.Apply(&record.Change{Authors: authors})
+}
