@@ -190,6 +190,41 @@ func TestAKeyThatIsGoneIsNotTheRelaysFault(t *testing.T) {
 	ana.says(1, ": under the new key")
 }
 
+// Of a key whose words the user had compared verify said that it is not the one they know.
+func TestVerifyKnowsWhoseWordsWereCompared(t *testing.T) {
+	relay := relaytest.New(t)
+	eve, ana, bo := newDevice(t, relay), newDevice(t, relay), newDevice(t, relay)
+	channel := fmt.Sprint(eve.makeRoom(quickSigned))
+	tags := map[*device]string{}
+	for _, d := range []*device{eve, ana, bo} {
+		if d != eve {
+			d.env["FERNPOST_WRITE_KEY"] = eve.writeKey()
+			d.must("join", "lab", "--channel", channel, "--profile", quickSigned)
+		}
+		d.must("identity", "name", map[*device]string{eve: "ana", ana: "ana", bo: "bo"}[d])
+		d.must("identity", "show")
+		_, rest, _ := strings.Cut(d.stdout.String(), "~")
+		tags[d] = "~" + rest[:8]
+	}
+	eve.must("send", "I am ana")
+	ana.must("send", "no, I am")
+	bo.must("recv")
+	for _, command := range []string{"recv", "verify"} { // nobody was compared
+		bo.exits(exitFindings, command, map[string]string{"recv": "--strict", "verify": "--json=false"}[command])
+	}
+	bo.says(1, "another ana ("+tags[ana]+"), not the one who has the name here")
+	bo.says(1, "compare the words aloud")
+	bo.must("identity", "verify", tags[ana], "--yes")
+	bo.exits(exitFindings, "verify")
+	bo.says(1, "another ana ("+tags[eve]+"), not the one whose words you have compared")
+	bo.says(0, "another ana ("+tags[ana])
+	bo.says(0, "compare the words aloud")
+	// Whom one knows by the words is no namesake, also if two are called so.
+	bo.must("identity", "verify", tags[eve], "--yes")
+	bo.must("verify")
+	bo.must("recv", "--strict")
+}
+
 // After a clear by its owner verify ended with 7 for ever. A clear of which the relay has shown again what it took away is
 // none, and counts.
 func TestWhatWasBeforeAClearIsInformation(t *testing.T) {

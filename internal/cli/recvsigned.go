@@ -424,6 +424,11 @@ func (a *app) verifyFeed(
 		}
 	}
 	feed := room.Feed{Entries: entries, View: func() record.View { return view }, Trying: a.tryingParts}
+	// Without an archive a name belongs to who has it first in the feed; that nothing could be compared is told later.
+	_ = a.withArchive(r, func(c *room.Conversation) (err error) {
+		feed.Pins, feed.Compared, err = c.Known()
+		return err
+	})
 	defer a.triedParts()
 	defer a.computing(func() string { return "checking what was read" })()
 	report, err := room.Verify(ctx, keys, record.Salt(passphrase.RoomSalt(r.Channel)), feed, time.Now())

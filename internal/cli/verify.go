@@ -35,7 +35,7 @@ func (a *app) verifyCommand() *cobra.Command {
 number, and prints what it finds: forged, missing, forked or incomplete messages, with their entries, and entries that
 were not shown. From the relay it also tells what this device holds otherwise: messages that are not there any more or
 stand elsewhere, messages of your own that were accepted and are not shown, and what was told before and still stands.
-What stood before the channel was cleared cannot be checked any more:
+Names belong to whom they belong to on this device. What stood before the channel was cleared cannot be checked any more:
 it is told, and counts only if the relay shows some of it again.
 
 It ends with a verdict and a digest, in six words, of what the relay shows now. Two people who read the same words to
@@ -126,7 +126,7 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 
 // tellReport tells what was found in the records, and what waits.
 func (a *app) tellReport(r *room.Report, asJSON bool) error {
-	if slices.ContainsFunc(r.Found, func(f record.Finding) bool { return f.Kind == record.Namesake }) {
+	if slices.ContainsFunc(r.Found, func(f record.Finding) bool { return f.Kind == record.Namesake && !f.Compared }) {
 		defer a.say("of two with one name, compare the words aloud: \"fernpost identity list\" shows them, \"fernpost identity " +
 			"verify\" marks the one whose words are right")
 	}

@@ -138,7 +138,8 @@
 //     taken for one; of more there is a count.
 //   - malformed: a record whose previous is zeros above number 1, or not zeros at number 1; and, told once in a room's life with
 //     their count, cells that are refused and chains of them that hold no record.
-//   - namesake: a nickname of which a form is pinned to another person's key.
+//   - namesake: a nickname of which a form is pinned to another person's key, unless the user has compared this one. A key
+//     that is compared gets its newest nickname at once, if that was pinned only to keys that were not.
 //   - renamed: a record has another nickname than the one with the next lower number held, and one of them is shown.
 //   - contradiction: a claim about a device that stands and does not count, with the keys of one that contradicts it.
 //   - newer: cells of another version, told once in a room's life.

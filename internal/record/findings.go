@@ -81,6 +81,8 @@ type Finding struct {
 	First, Last uint32
 	// Was is how the author was called before, for [Renamed].
 	Was string
+	// Compared means, for a [Namesake], that the user has compared the key that the name belongs to.
+	Compared bool `json:",omitzero"`
 	// Device is the key that a [Contradiction] is about, Rival who claims something else, and RivalDevice of whom.
 	Device, Rival, RivalDevice Named `json:",omitzero"`
 	// By is who said so in a seen, zero where the records themselves prove it. ByName is how they are called, and others
@@ -196,7 +198,10 @@ func (f *Finding) Text() string {
 		}
 		return fmt.Sprintf("a message that claims to be %s's is not signed by %[1]s's key", f.Name)
 	case Namesake:
-		return fmt.Sprintf("another %s (%s), not the one you know", f.Name, f.Tag.Name())
+		if f.Compared {
+			return fmt.Sprintf("another %s (%s), not the one whose words you have compared", f.Name, f.Tag.Name())
+		}
+		return fmt.Sprintf("another %s (%s), not the one who has the name here", f.Name, f.Tag.Name())
 	case Renamed:
 		return f.Was + " is now called " + f.Name
 	case Contradiction:

@@ -33,7 +33,8 @@ func TestFindingText(t *testing.T) {
 				"or a room shown in two versions",
 		},
 		{Finding{Kind: Forged, Name: "ana"}, "a message that claims to be ana's is not signed by ana's key"},
-		{Finding{Kind: Namesake, Name: "ana", Tag: tag}, "another ana (~3f9a12c4), not the one you know"},
+		{Finding{Kind: Namesake, Name: "ana", Tag: tag}, "another ana (~3f9a12c4), not the one who has the name here"},
+		{Finding{Kind: Namesake, Name: "ana", Tag: tag, Compared: true}, "another ana (~3f9a12c4), not the one whose words you have compared"},
 		{Finding{Kind: Unsigned}, "not signed: anyone with the room's key can have written this"},
 		{
 			Finding{Kind: Incomplete, Name: "ana", First: 7, Last: 7, Have: 12, Parts: 13},

@@ -16,6 +16,7 @@ type Memory struct {
 	unsettled map[claimKey]bool
 	waiting   map[PublicKey]bool // authors with gaps that were not told
 	pins      map[string]PublicKey
+	compared  map[PublicKey]bool
 	devices   map[devicePair]DeviceClaim
 	about     map[PublicKey]map[devicePair]bool // the same, by both of their keys
 	told      map[FindingID]Finding
@@ -42,6 +43,17 @@ func NewMemory() *Memory {
 	}
 }
 
+// Introduce makes names known that are pinned already, and keys that the user has compared.
+func (m *Memory) Introduce(pins []Pin, compared []PublicKey) {
+	for _, p := range pins {
+		m.pins[p.Form] = p.Key
+	}
+	m.compared = make(map[PublicKey]bool, len(compared))
+	for _, key := range compared {
+		m.compared[key] = true
+	}
+}
+
 // keptCell is a cell without what its spot tells.
 type keptCell struct {
 	key   KeyID
@@ -60,7 +72,7 @@ func (m *Memory) Keep(cells []Cell) {
 func (m *Memory) Clone() *Memory {
 	c := NewMemory()
 	c.Apply(m.all())
-	c.cells = maps.Clone(m.cells)
+	c.cells, c.compared = maps.Clone(m.cells), m.compared
 	return c
 }
 
@@ -194,6 +206,7 @@ func put[K1, K2 comparable, V any](m map[K1]map[K2]V, k1 K1, k2 K2, v V) {
 // Author implements [Known].
 func (m *Memory) Author(key PublicKey) (Author, bool, error) {
 	a, ok := m.authors[key]
+	a.Compared = a.Compared || m.compared[key]
 	return a.clone(), ok, nil
 }
 

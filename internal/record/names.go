@@ -1,6 +1,7 @@
 package record
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 )
@@ -97,8 +98,8 @@ func (s *session) nickname(a *authorRow, r *Record, at Place) {
 	}
 	own, others := s.holders(a.Key, r.Nick)
 	switch {
-	case others && s.takesOver(a, r.Nick):
-		s.takeBack(s.namesake(a, r.Nick, r.Number, at))
+	case others && a.Compared:
+		s.takeName(a, r.Nick, r.Number, at)
 	case others:
 		s.tell(s.namesake(a, r.Nick, r.Number, at))
 	case !own && !a.Nameless && a.Pinned < maxNames:
@@ -142,11 +143,18 @@ func HandOn(known Known, forms []string, records func(visit func(Held) error) er
 	return s.changes(), s.err
 }
 
-// takesOver gives an author whose key was compared a nickname that is pinned only to keys that were not, tells that those
-// are the namesakes now, and reports whether it did.
-func (s *session) takesOver(a *authorRow, nick string) bool {
-	if !a.Compared || a.Pinned >= maxNames {
-		return false
+// takeName gives an author whose key was compared a nickname that others have, if none of their keys was, and takes back
+// that the author is a namesake: the user knows who it is, also by the tag.
+func (s *session) takeName(a *authorRow, nick string, number uint32, at Place) {
+	s.takeOver(a, nick)
+	s.takeBack(s.namesake(a, nick, number, at))
+}
+
+// takeOver gives an author whose key was compared a nickname that is pinned only to keys that were not, and tells that those
+// are the namesakes now.
+func (s *session) takeOver(a *authorRow, nick string) {
+	if a.Pinned >= maxNames {
+		return
 	}
 	var losers []*authorRow
 	var forms []string
@@ -160,7 +168,7 @@ func (s *session) takesOver(a *authorRow, nick string) bool {
 		}
 		p := s.author(key)
 		if p.Compared || s.author(s.person(key)).Compared {
-			return false
+			return
 		}
 		forms = append(forms, form)
 		if !slices.Contains(losers, p) {
@@ -177,13 +185,30 @@ func (s *session) takesOver(a *authorRow, nick string) bool {
 			s.tell(s.namesake(p, p.Nick, p.Top, s.placeOf(p, p.Top).Place))
 		}
 	}
-	return true
 }
 
 func (s *session) namesake(a *authorRow, nick string, number uint32, at Place) Finding {
 	f := s.finding(Namesake, a, number, at)
 	f.Name = nick
+	for _, form := range s.skeletons(nick) {
+		if key, ok := s.pinned(form); ok && key != a.Key {
+			f.Compared = f.Compared || s.author(key).Compared || s.author(s.person(key)).Compared
+		}
+	}
 	return f
+}
+
+// Compare lets a key that the user has compared, as known has it, have the nickname of its newest record, unless that is
+// pinned to another one that was compared. The change is to be kept; it says who is the namesake from now on.
+func Compare(known Known, key PublicKey) (Change, error) {
+	s := &session{ledger: newLedger(known)}
+	if a := s.author(key); a.Base != 0 {
+		s.nickname(a, &Record{Number: a.Top, Nick: a.Nick}, s.placeOf(a, a.Top).Place)
+	}
+	if s.err != nil {
+		return Change{}, fmt.Errorf("giving a key its name: %w", s.err)
+	}
+	return s.changes(), nil
 }
 
 func (l *ledger) pinned(form string) (PublicKey, bool) {

@@ -14,7 +14,7 @@ func TestNamesakes(t *testing.T) {
 	l := newListener(t)
 	l.read(at(t, 1, ana.write(Text("hello"))))
 	result := l.read(at(t, 2, mallory.write(Text("it is me")), mallory.write(Text("really"))))
-	want := []string{"another ＡＮА (~" + mallory.tag().String() + "), not the one you know"}
+	want := []string{"another ＡＮА (~" + mallory.tag().String() + "), not the one who has the name here"}
 	if diff := cmp.Diff(want, texts(result.Change.Told)); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
 	}

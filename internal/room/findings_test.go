@@ -220,7 +220,7 @@ func TestInsider(t *testing.T) {
 				in.postCells(cells)
 			},
 			[]string{"another Аna (" + record.NewIdentity([record.KeySize]byte{66}).Public().Tag().Name() +
-				"), not the one you know"},
+				"), not the one who has the name here"},
 			1,
 		},
 		"huge part counts": {
@@ -871,7 +871,11 @@ func TestAComparedKeyTakesItsName(t *testing.T) {
 		}
 		eve.say("now I am")
 		ana.say("you are not")
-		found := bo.look().Told
+		bo.look()
+		found, _, err := bo.Standing()
+		if err != nil {
+			t.Fatal(err)
+		}
 		people, err := bo.People()
 		if err != nil {
 			t.Fatal(err)
@@ -883,8 +887,9 @@ func TestAComparedKeyTakesItsName(t *testing.T) {
 		if names[key] != "ana" || names[other] != "ana ("+other.Tag().Name()+")" {
 			t.Errorf("forgotten %t: called %q", forget, names)
 		}
-		if !slices.ContainsFunc(found, func(f record.Finding) bool { return f.Kind == record.Namesake && f.Author == other }) {
-			t.Errorf("forgotten %t: told %q", forget, told(found))
+		want := []string{"another ana (" + other.Tag().Name() + "), not the one whose words you have compared"}
+		if d := cmp.Diff(want, told(found)); d != "" {
+			t.Errorf("forgotten %t: stands (-want +got)\n%s", forget, d)
 		}
 	}
 }

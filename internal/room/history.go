@@ -256,6 +256,11 @@ func (c *Conversation) standing() (all []record.Finding, err error) {
 			seen[f.ID()] = true
 			// What others took the place of was told, and nobody took it back.
 			_, stands, err := c.store.Told(f.ID())
+			if stands && err == nil && f.Kind == record.Namesake { // an older version let it stand of who was compared
+				var a record.Author
+				a, _, err = c.store.Author(f.Author)
+				stands = !a.Compared
+			}
 			if err != nil {
 				return nil, fmt.Errorf("reading what was told before: %w", err)
 			}

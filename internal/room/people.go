@@ -40,9 +40,19 @@ func (c *Conversation) People() ([]Person, error) {
 	return people, nil
 }
 
-// Verified notes that the user has compared a key with its owner, aloud. The error is [ErrNobody].
+// Verified notes that the user has compared a key with its owner, aloud. The key has its name at once: somebody else who
+// took it first, and was not compared, is the namesake. The error is [ErrNobody].
 func (c *Conversation) Verified(key record.PublicKey, now time.Time) error {
-	return c.change("noting that a key was compared", key, func() error { return c.store.SetVerified(key, now) })
+	return c.change("noting that a key was compared", key, func() error {
+		if err := c.store.SetVerified(key, now); err != nil {
+			return err
+		}
+		change, err := record.Compare(c.known(), key)
+		if err != nil {
+			return err
+		}
+		return c.store.Apply(&change)
+	})
 }
 
 // Forget lets go of the nicknames that are pinned to a key, which gets none until it is compared: who else has used one
@@ -79,7 +89,7 @@ func (c *Conversation) Claims(key record.PublicKey) (ours, theirs *bool, err err
 	}
 	waiting, err := c.OnTheirWay()
 	for i := range waiting {
-		if d, ok := waiting[i].Record.Body.(record.Device); ok && d.Key == key {
+		if d, ok := waiting[i].Record.Body.(record.Device); ok && d.Key == key && waiting[i].Record.Author == c.own {
 			ours = new(!d.Withdraws())
 		}
 	}
@@ -99,6 +109,24 @@ func (c *Conversation) change(doing string, key record.PublicKey, work func() er
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	return nil
+}
+
+// Known returns the names that are pinned here and the keys that the user has compared, as a [Feed] wants them.
+func (c *Conversation) Known() (pins []record.Pin, compared []record.PublicKey, err error) {
+	authors, err := c.store.Authors()
+	if err != nil {
+		return nil, nil, fmt.Errorf("listing the authors: %w", err)
+	}
+	for i := range authors {
+		a := &authors[i]
+		for _, form := range a.Names {
+			pins = append(pins, record.Pin{Form: form, Key: a.Key})
+		}
+		if !a.Verified.IsZero() {
+			compared = append(compared, a.Key)
+		}
+	}
+	return pins, compared, nil
 }
 
 // namesOf returns how authors are called by what a store knows.
