@@ -54,7 +54,7 @@ func isSigned(r keyring.Room) (bool, error) {
 // openConversation opens a room of records. Whoever has written nothing in it yet gets an identity here.
 func (a *app) openConversation(r keyring.Room) (*conversation, error) {
 	defer a.computing(func() string { return "reading what this device holds" })()
-	keys, err := fernetKeys(r)
+	options, err := roomOptions(r)
 	if err != nil {
 		return nil, err
 	}
@@ -67,12 +67,8 @@ func (a *app) openConversation(r keyring.Room) (*conversation, error) {
 		return nil, err
 	}
 	c := &conversation{app: a, room: r, client: client}
+	options.ArchiveSize, options.CurrentKeys = a.archiveSize(), c.currentKeys
 	// The first use of an identity and opening the archive are what takes longest at start: each goes by itself.
-	options := room.Options{
-		Keys: keys, Salt: record.Salt(passphrase.RoomSalt(r.Channel)), Fields: r.Fields, Pad: r.Pad, Used: r.Wrote,
-		ArchiveSize: a.archiveSize(),
-		CurrentKeys: c.currentKeys,
-	}
 	identified := make(chan error, 1)
 	go func() {
 		var err error
@@ -94,6 +90,22 @@ func (a *app) openConversation(r keyring.Room) (*conversation, error) {
 		return nil, errors.Join(fmt.Errorf("room %s: %w", r.Name, err), c.close())
 	}
 	return c, nil
+}
+
+// roomOptions are what a room of records is opened with, by whoever reads it or writes in it.
+func roomOptions(r keyring.Room) (room.Options, error) {
+	keys, err := fernetKeys(r)
+	if err != nil {
+		return room.Options{}, err
+	}
+	profile, err := passphrase.ParseProfile(r.Profile)
+	if err != nil {
+		return room.Options{}, fmt.Errorf("room %s: %w", r.Name, err)
+	}
+	return room.Options{
+		Keys: keys, Salt: record.Salt(passphrase.RoomSalt(r.Channel)), Fields: r.Fields, Pad: r.Pad,
+		Wrapped: profile.Wrapper == passphrase.WrapperPython, Used: r.Wrote,
+	}, nil
 }
 
 // currentKeys returns the room's keys as they are now, newest first. The room may have been renamed meanwhile.

@@ -97,16 +97,14 @@ func (a *app) recvSignedCSV(ctx context.Context, r keyring.Room, o recvOptions) 
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	keys, err := fernetKeys(r)
+	options, err := roomOptions(r)
 	if err != nil {
 		return err
 	}
 	if o.own, err = a.ownKey(r); err != nil {
 		return err
 	}
-	talk, err := room.Open(store, room.Options{
-		Keys: keys, Salt: record.Salt(passphrase.RoomSalt(r.Channel)), Fields: r.Fields,
-	})
+	talk, err := room.Open(store, options)
 	if err != nil {
 		return err
 	}

@@ -163,3 +163,26 @@ func TestATextNamesOnlyWhatWasPrinted(t *testing.T) {
 		answers("after another look at the first", 2)
 	})
 }
+
+// TestSignedTokensAreWrappedWhereTheProfileSaysSo: the profile held for rooms of plain texts only, and others were posted bare.
+func TestSignedTokensAreWrappedWhereTheProfileSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		class := newClass(t, relaytest.InBubble(t))
+		ana := class.device("127.0.0.1")
+		channel := ana.makeRoom(signedText + ",wrapper=python")
+		ana.must("send", "hello")
+		tokens := 0
+		for _, e := range class.relay.Entries(t, channel) {
+			for _, field := range e.Fields {
+				if text := field.Text; text != "" {
+					if tokens++; !strings.HasPrefix(text, "b'gAAAA") || !strings.HasSuffix(text, "'") {
+						t.Errorf("posted %s", text)
+					}
+				}
+			}
+		}
+		if ana.must("recv"); tokens == 0 || !strings.Contains(ana.stdout.String(), ": hello\n") {
+			t.Errorf("%d tokens, recv prints %q", tokens, ana.stdout.String())
+		}
+	})
+}

@@ -187,13 +187,11 @@ func (a *app) withArchive(r keyring.Room, work func(*room.Conversation) error) (
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	keys, err := fernetKeys(r)
+	options, err := roomOptions(r)
 	if err != nil {
 		return err
 	}
-	// Opening the room reads through what an older version has kept.
-	salt := record.Salt(passphrase.RoomSalt(r.Channel))
-	c, err := room.Open(store, room.Options{Keys: keys, Salt: salt, Fields: r.Fields})
+	c, err := room.Open(store, options) // it reads through what an older version has kept
 	if err != nil {
 		return err
 	}
