@@ -94,6 +94,11 @@ var (
 			"the core is pure functions of bytes, keys and time",
 		},
 		{
+			[]string{"exchange"},
+			append(append(slices.Clone(keys), impure...), "log/slog"),
+			"what to ask a relay next is known without a network, and without a key",
+		},
+		{
 			[]string{"screen", "config"},
 			impure,
 			"faces' small parts need no network",

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/config"
-	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/exchange"
 )
 
 // barren is what a feed has brought within an hour that no key of the room opens, or that was there before. It is kept
@@ -48,7 +48,7 @@ func (b *barren) add(bytes int64, opened int, now time.Time) {
 }
 
 // stopped says why a reading of so large a budget did not come to its end, in a sentence; "" if it did.
-func (a *app) stopped(news *remote.News, budget int64, b *barren) string {
+func (a *app) stopped(news *exchange.News, budget int64, b *barren) string {
 	all := config.FormatSize(int64(a.budget))
 	switch {
 	case !news.Stopped:

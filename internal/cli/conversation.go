@@ -10,6 +10,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/config"
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/passphrase"
@@ -29,7 +30,7 @@ type conversation struct {
 	archive *archive.Room
 
 	// news is what the last reading found out about the relay.
-	news  remote.News
+	news  exchange.News
 	relay relayTeller
 	// cut says why the last reading did not come to the feed's end, "" if it did.
 	cut string
@@ -438,7 +439,7 @@ func (c *conversation) waiting() (left, before int, err error) {
 }
 
 func explainDelivery(err error) error {
-	if errors.Is(err, room.ErrUnknown) || errors.Is(err, remote.ErrUnknownOutcome) {
+	if errors.Is(err, room.ErrUnknown) || errors.Is(err, exchange.ErrUnknownOutcome) {
 		return hint(err, "the message stays in the outbox; \"fernpost outbox --retry\" looks for it, and posts it again if it is not there")
 	}
 	if e, ok := errors.AsType[*remote.RefusedError](err); ok && e.Reason == remote.KeyRefused {

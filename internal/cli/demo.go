@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fernpost/fernpost/internal/eavesdrop"
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
@@ -170,7 +171,7 @@ func (d *demo) feed(ctx context.Context) ([]string, error) {
 	}
 	defer client.Close()
 	var csv bytes.Buffer
-	if _, err := client.Raw(ctx, remote.Query{Results: 100}, &csv); err != nil {
+	if _, err := client.Raw(ctx, exchange.Query{Results: 100}, &csv); err != nil {
 		return nil, err
 	}
 	return strings.Split(strings.TrimSpace(screen.Text(csv.String())), "\n"), nil

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/config"
 	"github.com/fernpost/fernpost/internal/eavesdrop"
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/screen"
@@ -78,7 +79,7 @@ func (a *app) eavesdrop(ctx context.Context, o eavesdropOptions) error {
 	defer client.Close()
 	if o.raw {
 		return a.printRaw(func(to io.Writer) error {
-			_, err := client.Raw(ctx, remote.Query{Results: results(o.newest)}, to)
+			_, err := client.Raw(ctx, exchange.Query{Results: results(o.newest)}, to)
 			return o.explain(err)
 		})
 	}

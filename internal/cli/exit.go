@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/fernpost/fernpost/internal/archive"
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/feed"
 	"github.com/fernpost/fernpost/internal/filelock"
 	"github.com/fernpost/fernpost/internal/keyring"
@@ -116,7 +117,7 @@ func exitCode(err error) int {
 	if errors.Is(err, errNoKey) {
 		return exitNoKey
 	}
-	if errors.Is(err, remote.ErrUnknownOutcome) {
+	if errors.Is(err, exchange.ErrUnknownOutcome) {
 		return exitPartly // the message may be there; why it is not known does not matter
 	}
 	if _, ok := errors.AsType[*remote.RefusedError](err); ok {
@@ -128,7 +129,7 @@ func exitCode(err error) int {
 	if _, ok := errors.AsType[*remote.UnexpectedError](err); ok {
 		return exitUnreachable
 	}
-	if _, ok := errors.AsType[*remote.BudgetError](err); ok {
+	if _, ok := errors.AsType[*exchange.BudgetError](err); ok {
 		return exitPartly
 	}
 	return exitFailed
@@ -179,7 +180,7 @@ func nextStep(err error) string {
 	if e, ok := errors.AsType[*remote.RefusedError](err); ok && e.Reason == remote.KeyRefused {
 		return `are the relay and the keys of this room still right? "fernpost rooms" lists them, "fernpost rooms set ROOM" changes them`
 	}
-	if e, ok := errors.AsType[*remote.BudgetError](err); ok {
+	if e, ok := errors.AsType[*exchange.BudgetError](err); ok {
 		if e.Spans > 0 {
 			return "the relay invents entries, or somebody does who can write to it; \"fernpost eavesdrop\" shows what it serves"
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -59,9 +60,9 @@ func (p *poster) PostBulk(ctx context.Context, entries []thingspeak.Entry) error
 	if most := p.c.bulkRows; most > 0 && len(entries) > most {
 		return &room.TooManyError{Most: most}
 	}
-	rows := make([]remote.BulkRow, len(entries))
+	rows := make([]exchange.BulkRow, len(entries))
 	for i := range entries {
-		rows[i] = remote.BulkRow{CreatedAt: entries[i].CreatedAt, Fields: entries[i].Fields}
+		rows[i] = exchange.BulkRow{CreatedAt: entries[i].CreatedAt, Fields: entries[i].Fields}
 	}
 	var err error
 	if p.c.noWait {
@@ -107,7 +108,7 @@ func (p *poster) FindAll(ctx context.Context, fields []thingspeak.Fields, after 
 
 // outcomeOf makes an error of the relay say what became of an entry, as far as it is known.
 func outcomeOf(err error) error {
-	if errors.Is(err, remote.ErrUnknownOutcome) {
+	if errors.Is(err, exchange.ErrUnknownOutcome) {
 		return outcomeError{err, room.ErrUnknown}
 	}
 	_, refused := errors.AsType[*remote.RefusedError](err)

@@ -7,20 +7,20 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/record"
-	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 // feedPosition is what a conversation keeps of its feed between readings.
 type feedPosition struct {
-	remote.Position
+	exchange.Position
 
 	// Barren is what was read in vain.
 	Barren barren `json:"barren,omitzero"`
 	// Wanted are entries that are to be asked for before others: what is missing depends on them.
-	Wanted []remote.Range `json:"wanted,omitempty"`
+	Wanted []exchange.Range `json:"wanted,omitempty"`
 }
 
 // positionFrom reads a position that was kept. Of a damaged one, as where none was, reading begins with the first entry:
@@ -44,7 +44,7 @@ type reading struct {
 	// found is what the relay has shown, in order; nil stands for a clear. Whoever fetches closes it, after the two below
 	// are set.
 	found chan *thingspeak.Entry
-	news  remote.News
+	news  exchange.News
 	err   error
 }
 
@@ -64,7 +64,7 @@ func (c *conversation) startReading(ctx context.Context) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	again, suspect := rangesOf(in.Again()), []remote.Range(nil)
+	again, suspect := rangesOf(in.Again()), []exchange.Range(nil)
 	if r.at.Suspected.Due(time.Now()) {
 		entries, err := in.Suspect()
 		if err != nil {
@@ -86,18 +86,18 @@ func (c *conversation) startReading(ctx context.Context) (*reading, error) {
 	go func() {
 		defer close(r.found)
 		add := func(e *thingspeak.Entry) error { return pass(new(*e)) }
-		r.news, r.err = c.client.Follow(ctx, r.at.Position, remote.Visitor{
+		r.news, r.err = c.client.Follow(ctx, r.at.Position, exchange.Visitor{
 			Entry: add, Seen: add, Cleared: func() error { return pass(nil) },
-			Anchor: remote.Anchor{Entry: anchor.Entry, Shows: anchor.Shows}, Wanted: r.at.Wanted, Again: again,
+			Anchor: exchange.Anchor{Entry: anchor.Entry, Shows: anchor.Shows}, Wanted: r.at.Wanted, Again: again,
 			Suspect: suspect, Fields: fields, Budget: r.budget,
 		})
 	}()
 	return r, nil
 }
 
-func rangesOf(entries []room.EntryRange) (all []remote.Range) {
+func rangesOf(entries []room.EntryRange) (all []exchange.Range) {
 	for _, e := range entries {
-		all = append(all, remote.Range{First: e.First, Last: e.Last})
+		all = append(all, exchange.Range{First: e.First, Last: e.Last})
 	}
 	return all
 }
@@ -145,7 +145,7 @@ func (r *reading) finish() (room.Arrivals, error) {
 		at.Barren.add(r.news.Bytes-r.news.Compared, learnt.Opened, now)
 		at.Wanted = nil
 		for _, h := range learnt.Needed {
-			at.Wanted = append(at.Wanted, remote.Range{First: h.First, Last: h.Last})
+			at.Wanted = append(at.Wanted, exchange.Range{First: h.First, Last: h.Last})
 		}
 		if learnt.Missing {
 			at.Suspected.Restart(now)
@@ -200,7 +200,7 @@ func (c *conversation) read(ctx context.Context) (room.Arrivals, error) {
 }
 
 // holes are what is lacking, as whoever judges records wants it.
-func holes(lacking []remote.Range) (all []record.Hole) {
+func holes(lacking []exchange.Range) (all []record.Hole) {
 	for i := range lacking {
 		r := &lacking[i]
 		all = append(all, record.Hole{First: r.First, Last: r.Last, Since: r.Since, Asked: r.Asked()})

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/record"
-	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -17,7 +17,7 @@ const doubt = "the relay shows less than before; if that lasts for a minute it i
 
 // aboutRelay is what a reading of a room found out about the relay itself, and that may change with the next one; stopped
 // says why it did not come to its end, "" if it did.
-func aboutRelay(r keyring.Room, n *remote.News, stopped string) (all []findingJSON) {
+func aboutRelay(r keyring.Room, n *exchange.News, stopped string) (all []findingJSON) {
 	add := func(kind, text string) {
 		all = append(all, findingJSON{Finding: kind, Text: text, Waiting: true})
 	}
@@ -59,8 +59,8 @@ func hiddenText(r keyring.Room, hidden thingspeak.FieldSet) string {
 
 // awaited tells which entries have not come for a minute: in a room of plain texts nothing else shows that they are
 // lacking.
-func awaited(gaps []remote.Range, now time.Time) (all []findingJSON) {
-	var late []remote.Range
+func awaited(gaps []exchange.Range, now time.Time) (all []findingJSON) {
+	var late []exchange.Range
 	for i := range gaps {
 		if now.Sub(gaps[i].Since) >= record.WaitingAfter && !gaps[i].Asked() {
 			late = append(late, gaps[i])

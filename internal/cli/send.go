@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
@@ -210,7 +211,7 @@ func explainLength(err error) error {
 }
 
 func explainPost(err error) error {
-	if errors.Is(err, remote.ErrUnknownOutcome) {
+	if errors.Is(err, exchange.ErrUnknownOutcome) {
 		return hint(err, "read the room before you send it again: it may be there")
 	}
 	e, ok := errors.AsType[*remote.RefusedError](err)
@@ -228,13 +229,13 @@ func explainPost(err error) error {
 }
 
 // showWait says why and how long a post waits.
-func (a *app) showWait(w remote.Wait) {
+func (a *app) showWait(w exchange.Wait) {
 	switch w.Reason {
-	case remote.OwnInterval:
+	case exchange.OwnInterval:
 		a.say("the channel's interval is not over; posting in %s", seconds(w.For))
-	case remote.ChannelBusy:
+	case exchange.ChannelBusy:
 		a.say("too soon after another update of the channel; trying again in %s", seconds(w.For))
-	case remote.ReplyLost:
+	case exchange.ReplyLost:
 		a.say("no clear answer came; looking in %s whether the message is there", seconds(w.For))
 	}
 }

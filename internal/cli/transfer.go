@@ -7,7 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/room"
 )
 
@@ -104,10 +104,10 @@ func (t *transfer) accepted(p room.Progress) error {
 }
 
 // waits says why posting waits. That each entry waits for the interval was said before a transfer began.
-func (t *transfer) waits(w remote.Wait) {
+func (t *transfer) waits(w exchange.Wait) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if w.Reason == remote.OwnInterval && t.total > 1 {
+	if w.Reason == exchange.OwnInterval && t.total > 1 {
 		return
 	}
 	t.showWait(w)

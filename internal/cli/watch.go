@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fernpost/fernpost/internal/archive"
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
@@ -137,31 +138,31 @@ type watcher struct {
 	memory   *archive.Archive
 	receiver *room.Receiver
 
-	position remote.Position
+	position exchange.Position
 	relay    relayTeller
 	anchors  room.Anchors
 	barren   barren
 	rest     *unprinted
-	lost     remote.Gaps // told by this watch
-	kept     remembered  // what the archive has
+	lost     exchange.Gaps // told by this watch
+	kept     remembered    // what the archive has
 }
 
 // unprinted are messages up to the position that no watch has printed, because it was to end after fewer.
 type unprinted struct {
 	// Entries are those in which they stand, but the first of them was printed up to the field After.
-	Entries []remote.Range `json:"entries"`
-	After   int            `json:"after,omitempty"`
+	Entries []exchange.Range `json:"entries"`
+	After   int              `json:"after,omitempty"`
 }
 
 // remembered is what a watch leaves for the next one. The channel is kept beside the position, so that a room that was
 // made anew under an old name is read from its beginning.
 type remembered struct {
-	Relay    string          `json:"relay"`
-	Channel  int64           `json:"channel"`
-	Position remote.Position `json:"position"`
-	Anchors  room.Anchors    `json:"anchors,omitzero"`
-	Barren   barren          `json:"barren,omitzero"`
-	Rest     *unprinted      `json:"rest,omitempty"`
+	Relay    string            `json:"relay"`
+	Channel  int64             `json:"channel"`
+	Position exchange.Position `json:"position"`
+	Anchors  room.Anchors      `json:"anchors,omitzero"`
+	Barren   barren            `json:"barren,omitzero"`
+	Rest     *unprinted        `json:"rest,omitempty"`
 }
 
 // run polls until the user ends it, quickly after news and slowly while nothing comes.
@@ -199,9 +200,9 @@ func (f *follower) run(ctx context.Context, poll func(context.Context) (news boo
 
 // resume finds where to begin.
 func (w *watcher) resume() error {
-	w.position = remote.Position{Last: -1}
+	w.position = exchange.Position{Last: -1}
 	if w.options.fromStart {
-		w.position = remote.Position{}
+		w.position = exchange.Position{}
 		return nil
 	}
 	var last remembered
@@ -224,13 +225,13 @@ func (w *watcher) resume() error {
 func (w *watcher) poll(ctx context.Context) (news bool, err error) {
 	budget := w.barren.left(int64(w.budget), time.Now())
 	anchor := w.anchors.Highest()
-	got, err := w.client.Follow(ctx, w.position, remote.Visitor{
+	got, err := w.client.Follow(ctx, w.position, exchange.Visitor{
 		Budget: budget,
 		Entry: func(e *thingspeak.Entry) error {
 			w.receiver.Add(e)
 			return nil
 		},
-		Anchor: remote.Anchor{Entry: anchor.Entry, Shows: anchor.Shows, Held: w.anchors.Held}, Again: w.rest.entries(),
+		Anchor: exchange.Anchor{Entry: anchor.Entry, Shows: anchor.Shows, Held: w.anchors.Held}, Again: w.rest.entries(),
 		Opens: true, Fields: thingspeak.FieldsOf(w.room.Fields...),
 	})
 	w.relayAnswers(err)
@@ -264,7 +265,7 @@ func (w *watcher) poll(ctx context.Context) (news bool, err error) {
 	}
 	if err == nil {
 		about := append(aboutRelay(w.room, &got, w.stopped(&got, budget, &w.barren)), awaited(got.Position.Gaps, time.Now())...)
-		open := slices.DeleteFunc(slices.Clone(got.Position.Gaps), func(r remote.Range) bool { return r.Asked() })
+		open := slices.DeleteFunc(slices.Clone(got.Position.Gaps), func(r exchange.Range) bool { return r.Asked() })
 		if err := w.relay.tell(w.app, about, len(open), w.options.asJSON); err != nil {
 			return false, err
 		}
@@ -289,9 +290,9 @@ func entriesOf(messages []room.Message) (all []int64) {
 }
 
 // lostBefore returns what an earlier watch has told to be lacking, and still is.
-func (w *watcher) lostBefore() remote.Gaps {
-	return slices.DeleteFunc(slices.Clone(w.position.Gaps), func(r remote.Range) bool {
-		return !r.Asked() || slices.ContainsFunc(w.lost, func(l remote.Range) bool { return l.First <= r.Last && r.First <= l.Last })
+func (w *watcher) lostBefore() exchange.Gaps {
+	return slices.DeleteFunc(slices.Clone(w.position.Gaps), func(r exchange.Range) bool {
+		return !r.Asked() || slices.ContainsFunc(w.lost, func(l exchange.Range) bool { return l.First <= r.Last && r.First <= l.Last })
 	})
 }
 
@@ -308,12 +309,12 @@ func restOf(messages []room.Message, n int, known int64) *unprinted {
 			rest.Entries[last].Last = entry
 			continue
 		}
-		rest.Entries = append(rest.Entries, remote.Range{First: entry, Last: entry})
+		rest.Entries = append(rest.Entries, exchange.Range{First: entry, Last: entry})
 	}
 	return rest
 }
 
-func (u *unprinted) entries() []remote.Range {
+func (u *unprinted) entries() []exchange.Range {
 	if u == nil {
 		return nil
 	}
@@ -342,7 +343,7 @@ func (w *watcher) remember() error {
 }
 
 // tellNews tells what the relay did to entries that were read before, and what could not be read.
-func (w *watcher) tellNews(n remote.News) error {
+func (w *watcher) tellNews(n exchange.News) error {
 	var all []findingJSON
 	if n.Cleared {
 		all = append(all, jsonOfFinding(&record.Finding{Kind: record.Cleared}, false))
@@ -363,7 +364,7 @@ func (w *watcher) tellNews(n remote.News) error {
 }
 
 // each yields the ends of ranges.
-func each(ranges []remote.Range) iter.Seq2[int64, int64] {
+func each(ranges []exchange.Range) iter.Seq2[int64, int64] {
 	return func(yield func(first, last int64) bool) {
 		for i := range ranges {
 			if !yield(ranges[i].First, ranges[i].Last) {

@@ -16,8 +16,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
-	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
 )
 
@@ -319,7 +319,7 @@ func TestWhatAWatchLeaves(t *testing.T) {
 		{Entry: 3, Field: 1}, {Entry: 3, Field: 2}, {Entry: 4, Field: 1}, {Entry: 7, Field: 1}, {Entry: 21, Field: 1}, {Entry: 30, Field: 1},
 	}
 	rest := restOf(messages, 1, 20)
-	want := &unprinted{Entries: []remote.Range{{First: 3, Last: 4}, {First: 7, Last: 7}, {First: 21, Last: 30}}, After: 1}
+	want := &unprinted{Entries: []exchange.Range{{First: 3, Last: 4}, {First: 7, Last: 7}, {First: 21, Last: 30}}, After: 1}
 	if !reflect.DeepEqual(rest, want) {
 		t.Errorf("left are %+v, want %+v", rest, want)
 	}

@@ -18,6 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -34,14 +35,14 @@ var operations = map[string]func(context.Context, *remote.Client) error{
 	},
 	"Update": func(ctx context.Context, c *remote.Client) error { _, err := c.Update(ctx, oneField("x")); return err },
 	"Feed": func(ctx context.Context, c *remote.Client) error {
-		_, err := c.Feed(ctx, remote.Query{}, ignore)
+		_, err := readFeed(ctx, c, exchange.Query{}, ignore)
 		return err
 	},
 	"Raw": func(ctx context.Context, c *remote.Client) error {
-		_, err := c.Raw(ctx, remote.Query{}, io.Discard)
+		_, err := c.Raw(ctx, exchange.Query{}, io.Discard)
 		return err
 	},
-	"Entry": func(ctx context.Context, c *remote.Client) error { _, err := c.Entry(ctx, 7); return err },
+	"Entry": func(ctx context.Context, c *remote.Client) error { _, err := readEntry(ctx, c, 7); return err },
 }
 
 // answers are what a relay, or something that is none, may answer in place of data, to any operation.
@@ -263,7 +264,7 @@ func TestNoKeyInErrorsAndLogs(t *testing.T) {
 				c := newClient(t, answer.handler, quiet)
 				_, err := c.Post(t.Context(), oneField("x"), 0, nil)
 				check(t, err)
-				_, err = c.Follow(t.Context(), remote.Position{}, remote.Visitor{Entry: ignore})
+				_, err = c.Follow(t.Context(), exchange.Position{}, exchange.Visitor{Entry: ignore})
 				check(t, err)
 				_, err = c.Scan().Back(t.Context(), 10, ignore)
 				check(t, err)

@@ -14,7 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -145,10 +145,10 @@ func TestScatteredNumbersStopAReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		relay := &spread{n: 400_000, apart: 3}
 		c := newClient(t, relay)
-		var pos remote.Position
+		var pos exchange.Position
 		for range 2 {
 			relay.requests = 0
-			news, err := c.Follow(t.Context(), pos, remote.Visitor{Entry: ignore})
+			news, err := c.Follow(t.Context(), pos, exchange.Visitor{Entry: ignore})
 			if err != nil || !news.Stopped || !news.Scattered || news.Visited < 50_000 || relay.requests > 30 {
 				t.Fatalf("%d visited after %d requests; stopped %v, scattered %v: %v",
 					news.Visited, relay.requests, news.Stopped, news.Scattered, err)
@@ -157,7 +157,7 @@ func TestScatteredNumbersStopAReading(t *testing.T) {
 		}
 		relay.requests = 0
 		_, err := c.Scan().Back(t.Context(), 400_000, ignore)
-		if e, ok := errors.AsType[*remote.BudgetError](err); !ok || e.Spans == 0 || relay.requests > 30 {
+		if e, ok := errors.AsType[*exchange.BudgetError](err); !ok || e.Spans == 0 || relay.requests > 30 {
 			t.Errorf("a scan of %d requests: %v", relay.requests, err)
 		}
 	})
@@ -171,7 +171,7 @@ func TestAHundredThousandRowsAreNotTooScattered(t *testing.T) {
 			c := newClient(t, relay)
 			visited := map[int64]bool{}
 			visit := func(e *thingspeak.Entry) error { visited[e.ID] = true; return nil }
-			news, err := c.Follow(t.Context(), remote.Position{}, remote.Visitor{Entry: visit})
+			news, err := c.Follow(t.Context(), exchange.Position{}, exchange.Visitor{Entry: visit})
 			if err != nil || news.Stopped || int64(len(visited)) != relay.n {
 				t.Errorf("%d apart: %d visited, stopped %v: %v", apart, len(visited), news.Stopped, err)
 			}
@@ -194,7 +194,7 @@ func TestScatteredNumbersTakeWorkInProportion(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := newClient(t, &spread{n: rows, apart: 3, pageSize: 100})
 			runtime.ReadMemStats(&before)
-			if _, err := c.Follow(t.Context(), remote.Position{}, remote.Visitor{Entry: ignore}); err != nil {
+			if _, err := c.Follow(t.Context(), exchange.Position{}, exchange.Visitor{Entry: ignore}); err != nil {
 				t.Error(err)
 			}
 			runtime.ReadMemStats(&after)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -69,7 +70,7 @@ func BenchmarkFeed(b *testing.B) {
 			b.SetBytes(int64(len(body)))
 			for b.Loop() {
 				n := 0
-				_, err := c.Feed(b.Context(), remote.Query{Results: rows}, func(*thingspeak.Entry) error { n++; return nil })
+				_, err := readFeed(b.Context(), c, exchange.Query{Results: rows}, func(*thingspeak.Entry) error { n++; return nil })
 				if err != nil || n != rows {
 					b.Fatalf("%d rows, %v", n, err)
 				}

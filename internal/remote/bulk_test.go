@@ -8,17 +8,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 // bulk makes rows of one second each that end now.
-func bulk(n int) (rows []remote.BulkRow, fields []thingspeak.Fields) {
+func bulk(n int) (rows []exchange.BulkRow, fields []thingspeak.Fields) {
 	now := time.Now().Truncate(time.Second)
 	for i := range n {
 		f := oneField(fmt.Sprintf("row %d", i))
-		rows = append(rows, remote.BulkRow{CreatedAt: now.Add(time.Duration(i-n+1) * time.Second), Fields: f})
+		rows = append(rows, exchange.BulkRow{CreatedAt: now.Add(time.Duration(i-n+1) * time.Second), Fields: f})
 		fields = append(fields, f)
 	}
 	return rows, fields
@@ -46,7 +47,7 @@ func TestBulkRowsAreStoredAndFound(t *testing.T) {
 			}
 		}
 		stored := s.Entries(t, ch.ID)[20:]
-		if !slices.EqualFunc(stored, rows[:200], func(e thingspeak.Entry, r remote.BulkRow) bool {
+		if !slices.EqualFunc(stored, rows[:200], func(e thingspeak.Entry, r exchange.BulkRow) bool {
 			return e.CreatedAt.Equal(r.CreatedAt) && e.Fields[0].Text == r.Fields[0].Text
 		}) {
 			t.Error("what is stored is not what was posted")
@@ -60,7 +61,7 @@ func TestBulkRowsThatAreThereTwiceAreFoundAtTheLowest(t *testing.T) {
 		ctx := t.Context()
 		s.Seed(t, ch.ID, 20, seeded(20))
 		rows, fields := bulk(300)
-		for _, part := range [][]remote.BulkRow{rows[:50], rows[50:], rows[:50]} {
+		for _, part := range [][]exchange.BulkRow{rows[:50], rows[50:], rows[:50]} {
 			if err := c.PostBulk(ctx, part, nil); err != nil {
 				t.Fatal(err)
 			}
@@ -100,11 +101,11 @@ func TestBulkRefusals(t *testing.T) {
 			t.Error("a 202 without success passes")
 		}
 		s.Inject(nil)
-		many, _ := bulk(remote.MaxBulkRows + 1)
-		for name, rows := range map[string][]remote.BulkRow{
+		many, _ := bulk(exchange.MaxBulkRows + 1)
+		for name, rows := range map[string][]exchange.BulkRow{
 			"none": nil, "too many": many, "too long": {{Fields: oneField(strings.Repeat("x", 256))}},
 		} {
-			if err := c.BulkUpdate(ctx, rows); !errors.Is(err, remote.ErrTooLong) {
+			if err := c.BulkUpdate(ctx, rows); !errors.Is(err, exchange.ErrTooLong) {
 				t.Errorf("%s: %v, want ErrTooLong", name, err)
 			}
 		}

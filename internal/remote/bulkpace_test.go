@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -20,10 +21,10 @@ func TestBulkCallsWaitForTheirInterval(t *testing.T) {
 			o.BaseURL, o.Channel, o.WriteKey, o.Interval = s.URL, ch.ID, remote.Secret(ch.WriteKey), 0
 		})
 		rows, fields := bulk(4)
-		var waits []remote.Wait
+		var waits []exchange.Wait
 		post := func(n int) {
 			t.Helper()
-			err := c.PostBulk(t.Context(), rows[n:n+1], func(w remote.Wait) { waits = append(waits, w) })
+			err := c.PostBulk(t.Context(), rows[n:n+1], func(w exchange.Wait) { waits = append(waits, w) })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -38,10 +39,10 @@ func TestBulkCallsWaitForTheirInterval(t *testing.T) {
 		post(2)
 		s.Inject(nil)
 		post(3)
-		want := []remote.Wait{
-			{Reason: remote.ChannelBusy, For: 20 * time.Second, Round: 1},
-			{Reason: remote.ReplyLost, For: 5 * time.Second, Round: 1},
-			{Reason: remote.OwnInterval, For: 20 * time.Second},
+		want := []exchange.Wait{
+			{Reason: exchange.ChannelBusy, For: 20 * time.Second, Round: 1},
+			{Reason: exchange.ReplyLost, For: 5 * time.Second, Round: 1},
+			{Reason: exchange.OwnInterval, For: 20 * time.Second},
 		}
 		if d := cmp.Diff(want, waits); d != "" {
 			t.Error(d)
@@ -60,7 +61,7 @@ func TestBulkCallsGiveUpWhereTheChannelStaysBusy(t *testing.T) {
 		began := time.Now()
 		err := c.PostBulk(t.Context(), rows, nil)
 		e, ok := errors.AsType[*remote.RefusedError](err)
-		if !ok || e.Reason != remote.TooSoon || e.Rounds != 5 || time.Since(began) != 28*time.Second {
+		if !ok || e.Reason != remote.TooSoon || busy(err) != 5 || time.Since(began) != 28*time.Second {
 			t.Errorf("after %v: %v", time.Since(began), err)
 		}
 	})
@@ -146,7 +147,7 @@ func TestFollowTellsAClearBeforeWhatComesAfter(t *testing.T) {
 		k := &keeper{}
 		read := func() {
 			t.Helper()
-			_, _, err := follow(t, c, k, remote.Visitor{
+			_, _, err := follow(t, c, k, exchange.Visitor{
 				Entry: func(e *thingspeak.Entry) error {
 					seen = append(seen, e.Fields[0].Text)
 					return nil
@@ -182,14 +183,14 @@ func TestUpdatesKeepToTheIntervalThatWasTold(t *testing.T) {
 		if _, err := c.Limits(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		var waits []remote.Wait
+		var waits []exchange.Wait
 		for _, text := range []string{"one", "two"} {
-			_, err := c.Post(t.Context(), oneField(text), 0, func(w remote.Wait) { waits = append(waits, w) })
+			_, err := c.Post(t.Context(), oneField(text), 0, func(w exchange.Wait) { waits = append(waits, w) })
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
-		if d := cmp.Diff([]remote.Wait{{Reason: remote.OwnInterval, For: 20 * time.Second}}, waits); d != "" {
+		if d := cmp.Diff([]exchange.Wait{{Reason: exchange.OwnInterval, For: 20 * time.Second}}, waits); d != "" {
 			t.Error(d)
 		}
 	}, relaytest.Interval(20*time.Second))

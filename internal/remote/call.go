@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/fernpost/fernpost/internal/exchange"
 )
 
 const (
@@ -15,9 +17,6 @@ const (
 	// bytes that came.
 	callWait = 5 * time.Minute
 	wireRate = 64 << 10
-	// requestCost is what a request counts for besides its answer. Without it a relay that answers with next to nothing
-	// could have us ask for ever.
-	requestCost = 1 << 10
 )
 
 // SlowCall is what [Options.Slow] is told about a call that takes long.
@@ -31,33 +30,15 @@ type SlowCall struct {
 	Over bool
 }
 
-// BudgetError says that a call was stopped because it had brought as much as it may. What was visited is good.
-type BudgetError struct {
-	// Doing is what was attempted, such as "reading channel 42".
-	Doing string
-	// Budget is how many bytes the call might bring.
-	Budget int64
-	// Spans, if above 0, is why it was stopped in place of bytes: into so many stretches the numbers that came might fall.
-	Spans int
-}
-
-func (e *BudgetError) Error() string {
-	if e.Spans > 0 {
-		return fmt.Sprintf("%s: stopped where the numbers of its entries had more than %d gaps", e.Doing, e.Spans)
-	}
-	return fmt.Sprintf("%s: stopped when it had brought %.1f MiB", e.Doing, float64(e.Budget)/(1<<20))
-}
-
 // call is the requests of one reading, or a single one: what they bring and how long they take together.
 type call struct {
-	c      *Client
-	budget int64 // bytes; none unless above 0
+	c *Client
 
 	mu     sync.Mutex // guards what follows
-	began  time.Time  // zero until the first request
+	began  time.Time
 	doing  string
 	bytes  int64         // of all answers
-	cost   int64         // the bytes, and requestCost for each request
+	most   int64         // bytes that may come; no limit if it is 0
 	waited time.Duration // for the relay
 	timer  *time.Timer   // while the call is under way: tells that it takes long
 	told   bool          // that it takes long
@@ -67,30 +48,17 @@ type call struct {
 // and not to the functions in between.
 type callKey struct{}
 
-// noBudget is the budget of a call that may bring whatever a single answer may.
-const noBudget = -1
-
-// newCall returns a call of the given budget in bytes; 0 stands for the client's.
-func (c *Client) newCall(budget int64) *call {
-	if budget == 0 {
-		budget = c.set.Budget
-	}
-	return &call{c: c, budget: budget}
-}
-
-// run returns a context whose requests belong to the call, and a function that ends it. It may run again later. Within
-// another call it is a part of that one.
+// run returns a context whose requests belong to the call, and a function that ends it. Within another call it is a part
+// of that one.
 func (k *call) run(ctx context.Context) (context.Context, func()) {
 	if callOf(ctx) != nil {
 		return ctx, func() {}
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.began.IsZero() {
-		k.began = time.Now()
-	}
+	k.began = time.Now()
 	if k.c.set.Slow != nil {
-		k.timer = time.AfterFunc(max(slowAfter-time.Since(k.began), 0), k.tell)
+		k.timer = time.AfterFunc(slowAfter, k.tell)
 	}
 	return context.WithValue(ctx, callKey{}, k), k.end
 }
@@ -132,7 +100,7 @@ func (k *call) end() {
 	k.told = false
 }
 
-// ask begins a request, unless the call has used up its budget or its time.
+// ask begins a request, unless the call has used up its time.
 func (k *call) ask(doing string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -142,37 +110,30 @@ func (k *call) ask(doing string) error {
 			Doing: doing, Host: k.c.set.base.Host, Cause: TimedOut, Detail: "is too slow: " + sent(k.bytes, k.waited),
 		}
 	}
-	if err := k.spent(); err != nil {
-		return err
-	}
-	k.cost += requestCost
 	return nil
 }
 
-// spent returns a [*BudgetError] if nothing more may come.
-func (k *call) spent() error {
-	if k.budget > 0 && k.cost >= k.budget {
-		return &BudgetError{Doing: k.doing, Budget: k.budget}
-	}
-	return nil
-}
-
-// came counts what an answer has brought, and for how long it was waited for.
+// came counts what an answer has brought, and for how long it was waited for. The error is a [*exchange.BudgetError].
 func (k *call) came(n int, waited time.Duration) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.waited += waited
 	if n > 0 {
 		k.bytes += int64(n)
-		k.cost += int64(n)
 	}
-	return k.spent()
+	if k.most > 0 && k.bytes >= k.most {
+		return &exchange.BudgetError{Doing: k.doing, Budget: k.most}
+	}
+	return nil
 }
 
-// read is how many bytes have come.
-func (k *call) read() int64 {
+// allow sets how many bytes more may come, 0 for no limit, and returns how many have come.
+func (k *call) allow(most int64) int64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.most = 0; most > 0 {
+		k.most = k.bytes + most
+	}
 	return k.bytes
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -32,11 +33,11 @@ func TestASlowCallSaysSo(t *testing.T) {
 				told = append(told, fmt.Sprint(time.Since(began), " ", s.Doing, " at ", s.Host, " ", s.For, " ", s.Bytes > 0, " ", s.Over))
 			}
 		})
-		if _, err := c.Follow(t.Context(), remote.Position{}, remote.Visitor{Entry: ignore}); err != nil || len(told) > 0 {
+		if _, err := c.Follow(t.Context(), exchange.Position{}, exchange.Visitor{Entry: ignore}); err != nil || len(told) > 0 {
 			t.Fatalf("a quick call: %v, told %q", err, told)
 		}
 		pause, began = 2300*time.Millisecond, time.Now()
-		if _, err := c.Follow(t.Context(), remote.Position{}, remote.Visitor{Entry: ignore}); err != nil { // two requests, one call
+		if _, err := c.Follow(t.Context(), exchange.Position{}, exchange.Visitor{Entry: ignore}); err != nil { // two requests, one call
 			t.Fatal(err)
 		}
 		if d := cmp.Diff([]string{
@@ -65,10 +66,10 @@ func TestABudgetStopsAReadingAndTheNextGoesOn(t *testing.T) {
 		c := newClient(t, relay, func(o *remote.Options) { o.Budget = 64 << 10 })
 		seen := map[int64]int{}
 		visit := func(e *thingspeak.Entry) error { seen[e.ID]++; return nil }
-		var pos remote.Position
+		var pos exchange.Position
 		for calls := 1; ; calls++ {
 			before := len(seen)
-			news, err := c.Follow(t.Context(), pos, remote.Visitor{Entry: visit})
+			news, err := c.Follow(t.Context(), pos, exchange.Visitor{Entry: visit})
 			if err != nil || news.Bytes > 80<<10 {
 				t.Fatalf("call %d: %d bytes, %v", calls, news.Bytes, err)
 			}
@@ -84,7 +85,7 @@ func TestABudgetStopsAReadingAndTheNextGoesOn(t *testing.T) {
 				t.Errorf("entry %d was visited %d times", id, seen[id])
 			}
 		}
-		news, err := c.Follow(t.Context(), remote.Position{}, remote.Visitor{Entry: visit, Budget: 1 << 20})
+		news, err := c.Follow(t.Context(), exchange.Position{}, exchange.Visitor{Entry: visit, Budget: 1 << 20})
 		if err != nil || news.Stopped {
 			t.Errorf("with a budget of its own: %+v, %v", news, err)
 		}
@@ -92,7 +93,7 @@ func TestABudgetStopsAReadingAndTheNextGoesOn(t *testing.T) {
 		for more := true; more && err == nil; {
 			more, err = scan.Back(t.Context(), 8000, ignore)
 		}
-		if _, ok := errors.AsType[*remote.BudgetError](err); !ok {
+		if _, ok := errors.AsType[*exchange.BudgetError](err); !ok {
 			t.Errorf("a scan: %v", err)
 		}
 		if _, err := c.Update(t.Context(), oneField("x")); err != nil {
@@ -108,7 +109,7 @@ func TestACallEnds(t *testing.T) {
 		pause time.Duration
 		want  func(error) bool
 	}{
-		"quick answers": {0, func(err error) bool { _, ok := errors.AsType[*remote.BudgetError](err); return ok }},
+		"quick answers": {0, func(err error) bool { _, ok := errors.AsType[*exchange.BudgetError](err); return ok }},
 		"slow answers":  {9 * time.Second, func(err error) bool { return strings.Contains(err.Error(), "too slow") }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -147,7 +148,7 @@ func TestASlowReaderIsNoSlowRelay(t *testing.T) {
 		relay := newFakeRelay()
 		relay.fill(100)
 		c := newClient(t, relay)
-		news, err := c.Follow(t.Context(), remote.Position{}, remote.Visitor{Entry: func(*thingspeak.Entry) error {
+		news, err := c.Follow(t.Context(), exchange.Position{}, exchange.Visitor{Entry: func(*thingspeak.Entry) error {
 			time.Sleep(time.Minute)
 			return nil
 		}})

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -27,7 +28,7 @@ func (c *Client) LastID(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, c.contentError(re, err)
 	}
-	if id > maxNumber {
+	if id > exchange.MaxNumber {
 		e := c.unexpected(re)
 		e.Problem = "a last entry number that is beyond reason"
 		return 0, e
@@ -129,7 +130,7 @@ func (c *Client) fetchChannel(ctx context.Context, q request, id int64) (thingsp
 	if err != nil {
 		return thingspeak.Channel{}, c.contentError(re, err)
 	}
-	if ch.ID <= 0 || ch.ID > maxNumber || id != 0 && ch.ID != id {
+	if ch.ID <= 0 || ch.ID > exchange.MaxNumber || id != 0 && ch.ID != id {
 		e := c.unexpected(re)
 		e.Problem = "these are not the settings of the channel"
 		return thingspeak.Channel{}, e

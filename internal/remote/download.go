@@ -25,7 +25,7 @@ func Download(ctx context.Context, address string, o Options) (io.ReadCloser, er
 	if err != nil {
 		return nil, err
 	}
-	re, err := c.do(ctx, request{doing: "downloading the feed", path: strings.TrimPrefix(u.RequestURI(), "/")})
+	re, err := c.do(ctx, request{doing: "downloading the feed", path: strings.TrimPrefix(u.RequestURI(), "/"), most: o.Budget})
 	if err != nil {
 		return nil, err
 	}

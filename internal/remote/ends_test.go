@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -104,12 +105,12 @@ func TestASlowLineIsGivenTime(t *testing.T) {
 			return newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { slow(w, r, relay) }))
 		}
 		began := time.Now()
-		info, err := at(96<<10).Feed(t.Context(), remote.Query{Results: 8000}, ignore)
+		info, err := readFeed(t.Context(), at(96<<10), exchange.Query{Results: 8000}, ignore)
 		if took := time.Since(began); err != nil || info.Rows != 2000 || took < longest {
 			t.Errorf("%d rows in %v: %v", info.Rows, took, err)
 		}
 		c := at(16 << 10)
-		_, err = c.Feed(t.Context(), remote.Query{Results: 8000}, ignore)
+		_, err = readFeed(t.Context(), c, exchange.Query{Results: 8000}, ignore)
 		if e, ok := errors.AsType[*remote.UnreachableError](err); !ok || e.Cause != remote.TimedOut {
 			t.Errorf("too slow: %v", err)
 		}

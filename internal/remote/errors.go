@@ -14,12 +14,6 @@ import (
 // ErrNoEntry says that the channel shows no entry of that number: not yet, not any more, or never.
 var ErrNoEntry = errors.New("no such entry")
 
-// ErrUnknownOutcome is what every [*UnknownError] is.
-var ErrUnknownOutcome = errors.New("it is unknown whether the relay stored the update")
-
-// ErrTooLong says that an update breaks the limits of the service. Nothing was sent.
-var ErrTooLong = errors.New("the update is too long")
-
 // Cause is why a relay could not be reached.
 type Cause int
 
@@ -159,8 +153,6 @@ type RefusedError struct {
 	Status int
 	// Wait is the pause that the relay asked for, 0 if it named none.
 	Wait time.Duration
-	// Rounds is how many times in a row an update came too soon; above 0, we have given up.
-	Rounds int
 	// Detail is what the relay says about it, cleaned and cut, often empty.
 	Detail string
 }
@@ -173,9 +165,6 @@ func (e *RefusedError) Error() string {
 	}
 	if e.Wait > 0 {
 		fmt.Fprintf(&s, "; try again in %s", e.Wait)
-	}
-	if e.Rounds > 0 {
-		fmt.Fprintf(&s, "; refused %d times, so others keep the channel busy or the quota is spent", e.Rounds)
 	}
 	return s.String()
 }
@@ -229,21 +218,3 @@ func (e *UnexpectedError) OtherScheme() string {
 	}
 	return "https://" + e.Host
 }
-
-// UnknownError says that an update was sent, that no answer or a senseless one came, and that reading back did not
-// settle it in three rounds. The update may be stored, or be stored yet. It is an [ErrUnknownOutcome].
-type UnknownError struct {
-	// Doing is what was attempted, such as "posting to channel 42".
-	Doing string
-	// Rounds is how many times the update was lost or could not be looked for.
-	Rounds int
-	// Last is what went wrong last.
-	Last error
-}
-
-func (e *UnknownError) Error() string {
-	return fmt.Sprintf("%s: %v, after %d rounds; last: %v", e.Doing, ErrUnknownOutcome, e.Rounds, e.Last)
-}
-
-// Unwrap returns [ErrUnknownOutcome] and what went wrong last.
-func (e *UnknownError) Unwrap() []error { return []error{ErrUnknownOutcome, e.Last} }

@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -276,6 +278,33 @@ func (f *fakeRelay) csv(rows []*thingspeak.Entry) string {
 		s.WriteByte('\n')
 	}
 	return s.String()
+}
+
+// readFeed reads a feed in one request and one attempt.
+func readFeed(
+	ctx context.Context, c *remote.Client, q exchange.Query, visit func(*thingspeak.Entry) error,
+) (exchange.Answer, error) {
+	return c.Ask(ctx, exchange.Request{Query: q, KeepCut: true}, func(e *thingspeak.Entry, _ thingspeak.FieldSet) error {
+		return visit(e)
+	})
+}
+
+// readEntry reads one entry in one attempt.
+func readEntry(ctx context.Context, c *remote.Client, id int64) (entry thingspeak.Entry, err error) {
+	_, err = c.Ask(ctx, exchange.Request{What: exchange.OneEntry, Entry: id},
+		func(e *thingspeak.Entry, _ thingspeak.FieldSet) error {
+			entry = *e
+			return nil
+		})
+	return entry, err
+}
+
+// busy returns in how many rounds an update was refused until it was given up, 0 if it was not.
+func busy(err error) int {
+	if e, ok := errors.AsType[*exchange.BusyError](err); ok {
+		return e.Rounds
+	}
+	return 0
 }
 
 // collect returns a visitor that gathers entry numbers.

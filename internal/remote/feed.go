@@ -12,33 +12,20 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// Query says which rows of a feed are wanted (contract section 7.2). The zero Query is the newest 100.
-type Query struct {
-	// Results is how many rows at most, the newest of those that the rest allows; 0 stands for 100, and more than 8000
-	// count as 8000.
-	Results int
-	// Start and End limit the time of the rows, both included, in whole seconds.
-	Start, End time.Time
-	// FirstID and LastID limit the entry numbers, both included; 0 is no limit. Not every relay knows them: others
-	// answer as if they were not there.
-	FirstID, LastID int64
-	// Extras asks for location and status, too.
-	Extras bool
-}
-
-func (q Query) results() int {
+func results(q exchange.Query) int {
 	if q.Results <= 0 {
 		return thingspeak.DefaultResults
 	}
 	return min(q.Results, thingspeak.MaxResults)
 }
 
-// path returns the query's URL below the channel's. Times are in UTC, in the one form that all relays read.
-func (q Query) path() string {
-	s := "feeds.csv?results=" + strconv.Itoa(q.results())
+// feedPath returns a query's URL below the channel's. Times are in UTC, in the one form that all relays read.
+func feedPath(q exchange.Query) string {
+	s := "feeds.csv?results=" + strconv.Itoa(results(q))
 	if !q.Start.IsZero() {
 		s += "&start=" + url.QueryEscape(q.Start.UTC().Format(time.DateTime))
 	}
@@ -54,46 +41,28 @@ func (q Query) path() string {
 	if q.Extras {
 		s += "&location=true&status=true"
 	}
-	if q.results() > thingspeak.DefaultResults {
+	if results(q) > thingspeak.DefaultResults {
 		// Longer answers are kept for five minutes under their exact address (contract section 7.3), so it varies.
 		s += "&fresh=" + strconv.FormatInt(time.Now().UnixNano(), 36)
 	}
 	return s
 }
 
-// FeedInfo tells about a feed besides its rows.
-type FeedInfo struct {
-	// Header names the fields that the channel shows.
-	Header thingspeak.Header
-	// Date is the relay's clock, zero if it does not say. Dates of rows are to be compared with nothing else.
-	Date time.Time
-	// Rows were visited, Skipped could not be read.
-	Rows, Skipped int
-	// CutShort tells that the feed ended within a row, as a relay or a file gives it that was interrupted.
-	CutShort bool
-}
-
-// Feed reads a feed as CSV, in one request and one attempt, and visits its rows in the relay's order: by date, oldest
-// first. The entry is reused for the next row; its texts may be kept. An error of visit ends the reading and is
-// returned as it is; all others are those of the relay, and FeedInfo tells how far it got.
-func (c *Client) Feed(ctx context.Context, q Query, visit func(*thingspeak.Entry) error) (FeedInfo, error) {
-	return c.feed(ctx, q, true, func(e *thingspeak.Entry, _ thingspeak.FieldSet) error { return visit(e) })
-}
-
-// feed is Feed, where a last row without a line end, whose last value may be cut, is visited only if keepCut says so.
-// Even then it is not if nothing tells that the answer came whole. Visit is told which fields the answer shows.
-func (c *Client) feed(
-	ctx context.Context, q Query, keepCut bool, visit func(*thingspeak.Entry, thingspeak.FieldSet) error,
-) (info FeedInfo, err error) {
-	re, err := c.openFeed(ctx, q.path())
+// feed reads a feed as CSV and shows its rows in the relay's order: by date, oldest first. A last row without a line end,
+// whose last value may be cut, is shown only if the request says so, and even then not if nothing tells that the answer
+// came whole. The answer tells, also beside an error, how far it got.
+func (c *Client) feed(ctx context.Context, r exchange.Request, row func(*thingspeak.Entry, thingspeak.FieldSet) error) (
+	a exchange.Answer, err error,
+) {
+	re, err := c.openFeed(ctx, feedPath(r.Query))
 	if err != nil {
-		return info, err
+		return a, err
 	}
 	defer re.body.Close()
-	info.Date = re.date
+	a.Date = re.date
 	rows := thingspeak.NewCSVReader(&boundedReader{re.body, maxFeed})
-	if info.Header, err = rows.Header(); err != nil {
-		return info, c.feedError(re, err)
+	if a.Header, err = rows.Header(); err != nil {
+		return a, c.feedError(re, err)
 	}
 	// Rows are held back by one, since only what follows tells whether a row is whole.
 	var held, next thingspeak.Entry
@@ -101,36 +70,36 @@ func (c *Client) feed(
 	for {
 		err := rows.Read(&next)
 		if cut, ok := errors.AsType[*thingspeak.CutShortError](err); ok {
-			info.CutShort = true
-			if cut.Delivered && !(keepCut && re.framed) {
+			a.CutShort = true
+			if cut.Delivered && !(r.KeepCut && re.framed) {
 				holding = false
 			}
 			continue
 		}
 		if holding {
 			holding = false
-			info.Rows++
-			if err := visit(&held, info.Header.Fields); err != nil {
-				return info, err
+			a.Rows++
+			if err := row(&held, a.Header.Fields); err != nil {
+				return a, err
 			}
 		}
 		switch _, lost := errors.AsType[*thingspeak.RowError](err); {
 		case err == io.EOF:
-			return info, nil
+			return a, nil
 		case lost:
-			info.Skipped++
+			a.Skipped++
 		case err != nil:
-			return info, c.feedError(re, err)
-		case next.ID <= 0 || next.ID > maxNumber:
-			info.Skipped++
+			return a, c.feedError(re, err)
+		case next.ID <= 0 || next.ID > exchange.MaxNumber:
+			a.Skipped++
 		default:
 			held, next = next, held
 			holding = true
 		}
-		if info.Rows+info.Skipped > thingspeak.MaxResults {
+		if a.Rows+a.Skipped > thingspeak.MaxResults {
 			e := c.unexpected(re)
 			e.Problem = fmt.Sprintf("more than %d rows", thingspeak.MaxResults)
-			return info, e
+			return a, e
 		}
 	}
 }
@@ -141,7 +110,7 @@ func (c *Client) openFeed(ctx context.Context, query string) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	re, err := c.do(ctx, request{doing: c.reading(), path: path, key: c.readKey()})
+	re, err := c.do(ctx, request{doing: c.reading(), path: path, key: c.readKey(), most: c.set.Budget})
 	if err != nil {
 		return nil, err
 	}
@@ -185,8 +154,8 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 
 // Raw copies a feed as the relay sends it, byte for byte, and returns how many bytes it wrote. What is not a feed is an
 // error, and nothing of it is written. Errors of w are returned as they are.
-func (c *Client) Raw(ctx context.Context, q Query, w io.Writer) (int64, error) {
-	re, err := c.openFeed(ctx, q.path())
+func (c *Client) Raw(ctx context.Context, q exchange.Query, w io.Writer) (int64, error) {
+	re, err := c.openFeed(ctx, feedPath(q))
 	if err != nil {
 		return 0, err
 	}
@@ -220,40 +189,35 @@ func (w writerOnly) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Entry returns one entry by its number. The error is [ErrNoEntry] if the channel does not show it.
-func (c *Client) Entry(ctx context.Context, id int64) (thingspeak.Entry, error) {
-	entry, _, err := c.entry(ctx, id)
-	return entry, err
-}
-
-func (c *Client) entry(ctx context.Context, id int64) (entry thingspeak.Entry, info FeedInfo, err error) {
+// entry returns one entry by its number. The error is [ErrNoEntry] if the channel does not show it.
+func (c *Client) entry(ctx context.Context, id int64) (entry thingspeak.Entry, a exchange.Answer, err error) {
 	doing := fmt.Sprintf("reading entry %d of channel %d", id, c.set.Channel)
 	path, err := c.channelPath("feeds/" + strconv.FormatInt(id, 10) + ".csv")
 	if err != nil {
-		return entry, info, err
+		return entry, a, err
 	}
 	content, re, err := c.fetch(ctx, request{doing: doing, path: path, key: c.readKey()})
 	if refused, ok := errors.AsType[*RefusedError](err); ok && refused.Reason == NotFound {
-		return entry, info, fmt.Errorf("%s: %w", doing, ErrNoEntry)
+		return entry, a, fmt.Errorf("%s: %w", doing, ErrNoEntry)
 	}
 	if err != nil {
-		return entry, info, err
+		return entry, a, err
 	}
-	info.Date = re.date
+	a.Date = re.date
 	rows := thingspeak.NewCSVReader(bytes.NewReader(content))
-	if info.Header, err = rows.Header(); err == nil {
+	if a.Header, err = rows.Header(); err == nil {
 		err = rows.Read(&entry)
 	}
 	switch {
 	case errors.Is(err, thingspeak.ErrDenied), err == io.EOF:
 		// -1 with status 200 means that there is none (contract section 4); a refused key has another status.
-		return entry, info, fmt.Errorf("%s: %w", doing, ErrNoEntry)
+		return entry, a, fmt.Errorf("%s: %w", doing, ErrNoEntry)
 	case err != nil:
-		return entry, info, c.contentError(re, err)
+		return entry, a, c.contentError(re, err)
 	case entry.ID != id:
 		e := c.unexpected(re)
 		e.Problem = "another entry than the one asked for"
-		return entry, info, e
+		return entry, a, e
 	}
-	return entry, info, nil
+	return entry, a, nil
 }

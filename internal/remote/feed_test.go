@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -21,30 +22,30 @@ func TestFeed(t *testing.T) {
 	const header = "created_at,entry_id,field1,field3\n"
 	tests := map[string]struct {
 		body string
-		want remote.FeedInfo
+		want exchange.Answer
 		rows []string
 	}{
-		"header only":             {header, remote.FeedInfo{}, nil},
-		"header without line end": {strings.TrimSpace(header), remote.FeedInfo{CutShort: true}, nil},
+		"header only":             {header, exchange.Answer{}, nil},
+		"header without line end": {strings.TrimSpace(header), exchange.Answer{CutShort: true}, nil},
 		"rows": {
 			header + "2018-06-12 21:16:46 UTC,17,5,\n2018-06-12T21:16:47Z,18,\"a,b\",c\n",
-			remote.FeedInfo{Rows: 2},
+			exchange.Answer{Rows: 2},
 			[]string{"17 5 ", "18 a,b c"},
 		},
 		"half a line": {
 			header + "2018-06-12 21:16:46 UTC,17,5,\n2018-06-12 21:16:47 UTC,1",
-			remote.FeedInfo{Rows: 1, CutShort: true},
+			exchange.Answer{Rows: 1, CutShort: true},
 			[]string{"17 5 "},
 		},
 		"a last line without its end, which HTTP says is whole": {
 			header + "2018-06-12 21:16:46 UTC,17,5,x",
-			remote.FeedInfo{Rows: 1, CutShort: true},
+			exchange.Answer{Rows: 1, CutShort: true},
 			[]string{"17 5 x"},
 		},
 		"broken rows": {
 			header + "yesterday,17,5,\n2018-06-12 21:16:46 UTC,-3,5,\n2018-06-12 21:16:46 UTC,9007199254740993,5,\n" +
 				"2018-06-12 21:16:46 UTC,17,5,\n",
-			remote.FeedInfo{Rows: 1, Skipped: 3},
+			exchange.Answer{Rows: 1, Skipped: 3},
 			[]string{"17 5 "},
 		},
 	}
@@ -52,7 +53,7 @@ func TestFeed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newClient(t, status(200, test.body))
 			var rows []string
-			info, err := c.Feed(t.Context(), remote.Query{}, func(e *thingspeak.Entry) error {
+			info, err := readFeed(t.Context(), c, exchange.Query{}, func(e *thingspeak.Entry) error {
 				rows = append(rows, fmt.Sprint(e.ID, " ", e.Fields[0].Text, " ", e.Fields[2].Text))
 				return nil
 			})
@@ -63,6 +64,7 @@ func TestFeed(t *testing.T) {
 				t.Errorf("date %v", info.Date)
 			}
 			info.Date = time.Time{}
+			test.want.Bytes = int64(len(test.body))
 			test.want.Header.Fields = thingspeak.FieldsOf(1, 3)
 			if diff := cmp.Diff(test.want, info); diff != "" {
 				t.Errorf("info (-want +got):\n%s", diff)
@@ -81,7 +83,7 @@ func TestFeedUnframedLastLine(t *testing.T) {
 		fmt.Fprint(conn, "HTTP/1.0 200 OK\r\n\r\ncreated_at,entry_id,field1\n2018-06-12 21:16:46 UTC,17,toke")
 		conn.Close()
 	}))
-	info, err := c.Feed(t.Context(), remote.Query{}, func(e *thingspeak.Entry) error {
+	info, err := readFeed(t.Context(), c, exchange.Query{}, func(e *thingspeak.Entry) error {
 		t.Errorf("visited %+v", e)
 		return nil
 	})
@@ -110,7 +112,7 @@ func TestFeedBounds(t *testing.T) {
 	}
 	for name, handler := range tests {
 		t.Run(name, func(t *testing.T) {
-			info, err := newClient(t, handler).Feed(t.Context(), remote.Query{Results: 8000}, ignore)
+			info, err := readFeed(t.Context(), newClient(t, handler), exchange.Query{Results: 8000}, ignore)
 			if _, ok := errors.AsType[*remote.UnexpectedError](err); !ok || info.Rows > 8001 {
 				t.Errorf("Feed = %+v, %v", info, err)
 			}
@@ -121,13 +123,13 @@ func TestFeedBounds(t *testing.T) {
 func TestFeedQuery(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 30, 5, 0, time.FixedZone("", 3600))
 	tests := map[string]struct {
-		query remote.Query
+		query exchange.Query
 		want  string
 	}{
-		"zero":   {remote.Query{}, "GET feeds.csv?results=100"},
-		"capped": {remote.Query{Results: 9000}, "GET feeds.csv?results=8000"},
+		"zero":   {exchange.Query{}, "GET feeds.csv?results=100"},
+		"capped": {exchange.Query{Results: 9000}, "GET feeds.csv?results=8000"},
 		"all": {
-			remote.Query{Results: 5, Start: at, End: at.Add(time.Hour), FirstID: 3, LastID: 9, Extras: true},
+			exchange.Query{Results: 5, Start: at, End: at.Add(time.Hour), FirstID: 3, LastID: 9, Extras: true},
 			"GET feeds.csv?end=2026-03-01+12%3A30%3A05&end_entry_id=9&location=true&results=5" +
 				"&start=2026-03-01+11%3A30%3A05&start_entry_id=3&status=true",
 		},
@@ -135,7 +137,7 @@ func TestFeedQuery(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			relay := newFakeRelay()
-			if _, err := newClient(t, relay).Feed(t.Context(), test.query, ignore); err != nil {
+			if _, err := readFeed(t.Context(), newClient(t, relay), test.query, ignore); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff([]string{test.want}, relay.requests()); diff != "" {
@@ -156,7 +158,7 @@ func TestLongFeedsHaveFreshAddresses(t *testing.T) {
 		for range 3 {
 			time.Sleep(time.Millisecond)
 			for _, n := range []int{100, 101} {
-				if _, err := c.Feed(t.Context(), remote.Query{Results: n}, ignore); err != nil {
+				if _, err := readFeed(t.Context(), c, exchange.Query{Results: n}, ignore); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -171,7 +173,7 @@ func TestFeedVisitError(t *testing.T) {
 	relay := newFakeRelay()
 	relay.fill(5)
 	full := errors.New("disk full")
-	info, err := newClient(t, relay).Feed(t.Context(), remote.Query{}, func(e *thingspeak.Entry) error {
+	info, err := readFeed(t.Context(), newClient(t, relay), exchange.Query{}, func(e *thingspeak.Entry) error {
 		if e.ID == 3 {
 			return full
 		}
@@ -185,17 +187,17 @@ func TestFeedVisitError(t *testing.T) {
 func TestRaw(t *testing.T) {
 	const body = "created_at,entry_id,field1\r\n2018-06-12 21:16:46 UTC,17,\"\x1b[31m\"\r\nhalf"
 	var out bytes.Buffer
-	n, err := newClient(t, status(200, body)).Raw(t.Context(), remote.Query{}, &out)
+	n, err := newClient(t, status(200, body)).Raw(t.Context(), exchange.Query{}, &out)
 	if err != nil || n != int64(len(body)) || out.String() != body {
 		t.Errorf("Raw = %d, %v, wrote %q", n, err, out.String())
 	}
 	out.Reset()
-	_, err = newClient(t, status(200, "<html>no feed</html>")).Raw(t.Context(), remote.Query{}, &out)
+	_, err = newClient(t, status(200, "<html>no feed</html>")).Raw(t.Context(), exchange.Query{}, &out)
 	if _, ok := errors.AsType[*remote.UnexpectedError](err); !ok || out.Len() > 0 {
 		t.Errorf("Raw of a page: %v, wrote %q", err, out.String())
 	}
 	full := errors.New("disk full")
-	_, err = newClient(t, status(200, body)).Raw(t.Context(), remote.Query{}, failingWriter{full})
+	_, err = newClient(t, status(200, body)).Raw(t.Context(), exchange.Query{}, failingWriter{full})
 	if err != full {
 		t.Errorf("Raw to a full disk: %v", err)
 	}
@@ -209,14 +211,14 @@ func TestEntry(t *testing.T) {
 	relay := newFakeRelay()
 	relay.fill(3)
 	c := newClient(t, relay)
-	if e, err := c.Entry(t.Context(), 2); err != nil || e.ID != 2 || e.Fields[0].Text != "text 2" {
+	if e, err := readEntry(t.Context(), c, 2); err != nil || e.ID != 2 || e.Fields[0].Text != "text 2" {
 		t.Errorf("Entry(2) = %+v, %v", e, err)
 	}
-	if _, err := c.Entry(t.Context(), 4); !errors.Is(err, remote.ErrNoEntry) {
+	if _, err := readEntry(t.Context(), c, 4); !errors.Is(err, remote.ErrNoEntry) {
 		t.Errorf("Entry(4): %v", err)
 	}
 	other := newClient(t, status(200, "created_at,entry_id\n2018-06-12 21:16:46 UTC,17\n"))
-	if _, err := other.Entry(t.Context(), 4); err == nil || errors.Is(err, remote.ErrNoEntry) {
+	if _, err := readEntry(t.Context(), other, 4); err == nil || errors.Is(err, remote.ErrNoEntry) {
 		t.Errorf("another entry than asked for: %v", err)
 	}
 }
@@ -356,10 +358,10 @@ func TestKeepsOneConnection(t *testing.T) {
 		if _, err := c.LastID(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Feed(t.Context(), remote.Query{Results: 500}, ignore); err != nil {
+		if _, err := readFeed(t.Context(), c, exchange.Query{Results: 500}, ignore); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Entry(t.Context(), 1000); !errors.Is(err, remote.ErrNoEntry) {
+		if _, err := readEntry(t.Context(), c, 1000); !errors.Is(err, remote.ErrNoEntry) {
 			t.Fatal(err)
 		}
 		if _, err := c.Update(t.Context(), oneField("x")); err != nil {

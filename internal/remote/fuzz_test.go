@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -56,9 +56,9 @@ func FuzzFeedBody(f *testing.F) {
 				_, err := s.Back(t.Context(), 10, ignore)
 				check(err)
 			}
-			anchor := remote.Anchor{Entry: 3, Shows: func(*thingspeak.Entry) bool { return false }}
-			for _, v := range []remote.Visitor{{}, {Anchor: anchor, Seen: ignore}} {
-				var pos remote.Position
+			anchor := exchange.Anchor{Entry: 3, Shows: func(*thingspeak.Entry) bool { return false }}
+			for _, v := range []exchange.Visitor{{}, {Anchor: anchor, Seen: ignore}} {
+				var pos exchange.Position
 				for range 4 {
 					seen := map[string]bool{}
 					v.Entry = func(e *thingspeak.Entry) error {

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -307,7 +308,7 @@ func TestALongChannelWithoutRangesGetsFurtherWithEachCall(t *testing.T) {
 		visited, calls := map[int64]bool{}, 0
 		for ; len(visited) < rows && calls < 12; calls++ {
 			before := len(visited)
-			ids, news, err := follow(t, c, pos, remote.Visitor{})
+			ids, news, err := follow(t, c, pos, exchange.Visitor{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -346,7 +347,7 @@ func TestTwoRowsOfOneNumberAreBothVisited(t *testing.T) {
 						pos := &keeper{}
 						var texts []string
 						read := func() {
-							_, news, err := follow(t, c, pos, remote.Visitor{Entry: func(e *thingspeak.Entry) error {
+							_, news, err := follow(t, c, pos, exchange.Visitor{Entry: func(e *thingspeak.Entry) error {
 								if e.ID == 15 {
 									texts = append(texts, e.Fields[0].Text)
 								}
@@ -405,8 +406,8 @@ func TestWhatIsWantedIsAskedForFirst(t *testing.T) {
 		}
 		c := newClient(t, relay)
 		pos := &keeper{}
-		wanted := []remote.Range{{First: 20, Last: 22}, {First: 58, Last: 1 << 53}}
-		if _, _, err := follow(t, c, pos, remote.Visitor{Wanted: wanted}); err != nil {
+		wanted := []exchange.Range{{First: 20, Last: 22}, {First: 58, Last: 1 << 53}}
+		if _, _, err := follow(t, c, pos, exchange.Visitor{Wanted: wanted}); err != nil {
 			t.Fatal(err)
 		}
 		var singles []string
@@ -431,7 +432,7 @@ func TestAgainVisitsWhatWasVisited(t *testing.T) {
 			c := newClient(t, relay)
 			pos := &keeper{}
 			since(t, c, pos)
-			ids, _, err := follow(t, c, pos, remote.Visitor{Again: []remote.Range{{First: 300, Last: 305}, {First: 990, Last: 2000}}})
+			ids, _, err := follow(t, c, pos, exchange.Visitor{Again: []exchange.Range{{First: 300, Last: 305}, {First: 990, Last: 2000}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -518,7 +519,7 @@ func TestAScanTellsWhatIsNamedAndNotShown(t *testing.T) {
 			s := newClient(t, relay).Scan()
 			scanAll(t, s, 8000)
 			info := s.Info()
-			if info.Named != (remote.Range{First: 16, Last: 16}) || !slices.Equal(info.Lacking, []remote.Range{{First: 4, Last: 4}}) {
+			if info.Named != (exchange.Range{First: 16, Last: 16}) || !slices.Equal(info.Lacking, []exchange.Range{{First: 4, Last: 4}}) {
 				t.Errorf("%+v", info)
 			}
 		})

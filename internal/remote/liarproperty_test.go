@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -203,7 +204,7 @@ func (l *liar) clear() {
 func (l *liar) read() {
 	l.relay.requests()
 	now := time.Now().Truncate(time.Millisecond)
-	v := remote.Visitor{
+	v := exchange.Visitor{
 		Entry: func(e *thingspeak.Entry) error {
 			l.visited[fmt.Sprintf("%d %d %s", l.epoch, e.ID, e.Fields[0].Text)] = true
 			return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -28,7 +29,7 @@ const (
 // assumed returns what the contract says of a free licence, for the interval that we were told of. Without an interval
 // the relay is one of our kind that grants everything.
 func (c *Client) assumed() Limits {
-	l := Limits{Interval: c.set.Interval, BulkRows: MaxBulkRows}
+	l := Limits{Interval: c.set.Interval, BulkRows: exchange.MaxBulkRows}
 	if l.Interval > 0 {
 		l.BulkInterval, l.Daily = serviceBulkInterval, serviceDaily
 	}
@@ -54,10 +55,8 @@ func (c *Client) Limits(ctx context.Context) (Limits, error) {
 	l = Limits{
 		Interval:     max(c.set.Interval, told.Interval()), // ours is kept all the same
 		BulkInterval: told.BulkInterval(),
-		BulkRows:     min(told.BulkUpdates, MaxBulkRows),
+		BulkRows:     min(told.BulkUpdates, exchange.MaxBulkRows),
 	}
-	c.mu.Lock()
-	c.postInterval, c.bulkInterval = l.Interval, l.BulkInterval
-	c.mu.Unlock()
+	c.SetIntervals(l.Interval, l.BulkInterval)
 	return l, nil
 }

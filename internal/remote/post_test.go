@@ -13,13 +13,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 // waits collects what Post says about waiting.
-func waits(list *[]remote.Wait) func(remote.Wait) {
-	return func(w remote.Wait) { *list = append(*list, w) }
+func waits(list *[]exchange.Wait) func(exchange.Wait) {
+	return func(w exchange.Wait) { *list = append(*list, w) }
 }
 
 func TestPostIsOneRequest(t *testing.T) {
@@ -48,14 +49,14 @@ func TestPostKeepsItsOwnInterval(t *testing.T) {
 		relay := newFakeRelay()
 		relay.interval = 15 * time.Second
 		c := newClient(t, relay)
-		var told []remote.Wait
+		var told []exchange.Wait
 		for range 3 {
 			if _, err := c.Post(t.Context(), oneField("x"), 0, waits(&told)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		own := remote.Wait{Reason: remote.OwnInterval, For: 15 * time.Second}
-		if diff := cmp.Diff([]remote.Wait{own, own}, told); diff != "" {
+		own := exchange.Wait{Reason: exchange.OwnInterval, For: 15 * time.Second}
+		if diff := cmp.Diff([]exchange.Wait{own, own}, told); diff != "" {
 			t.Errorf("waits (-want +got):\n%s", diff)
 		}
 		if n := len(relay.requests()); n != 3 {
@@ -87,7 +88,7 @@ func TestPostBelievesNoImpossibleNumber(t *testing.T) {
 			if shown && (id != 4 || err != nil) {
 				t.Errorf("Post = %d, %v, want 4", id, err)
 			}
-			if !shown && (!errors.Is(err, remote.ErrUnknownOutcome) || !strings.Contains(err.Error(), "9007199254740991")) {
+			if !shown && (!errors.Is(err, exchange.ErrUnknownOutcome) || !strings.Contains(err.Error(), "9007199254740991")) {
 				t.Errorf("Post = %d, %v, want an unknown outcome that names the number", id, err)
 			}
 		})
@@ -102,7 +103,7 @@ func TestPostAfterSomebodyElse(t *testing.T) {
 			relay.interval = 15 * time.Second
 			relay.accepted = time.Now()
 			time.Sleep(time.Duration(since) * time.Second)
-			var told []remote.Wait
+			var told []exchange.Wait
 			begin := time.Now()
 			if _, err := newClient(t, relay).Post(t.Context(), oneField("x"), 0, waits(&told)); err != nil {
 				t.Fatal(err)
@@ -111,7 +112,7 @@ func TestPostAfterSomebodyElse(t *testing.T) {
 				t.Errorf("took %v", took)
 			}
 			for i, w := range told {
-				if w.Reason != remote.ChannelBusy || w.Round != i+1 || w.For <= 0 || w.For > 15*time.Second {
+				if w.Reason != exchange.ChannelBusy || w.Round != i+1 || w.For <= 0 || w.For > 15*time.Second {
 					t.Errorf("wait %d: %+v", i, w)
 				}
 			}
@@ -153,10 +154,10 @@ func TestPostGivesUpOnABusyChannel(t *testing.T) {
 			return true
 		}
 		c := newClient(t, relay, func(o *remote.Options) { o.Writers = func() int { return writers } })
-		var told []remote.Wait
+		var told []exchange.Wait
 		_, err := c.Post(t.Context(), oneField("x"), 0, waits(&told))
 		refused, ok := errors.AsType[*remote.RefusedError](err)
-		if !ok || refused.Reason != remote.TooSoon || refused.Rounds != 5 {
+		if !ok || refused.Reason != remote.TooSoon || busy(err) != 5 {
 			t.Fatalf("Post: %v", err)
 		}
 		if want := "others keep the channel busy or the quota is spent"; !strings.Contains(err.Error(), want) {
@@ -283,7 +284,7 @@ func TestPostLostReply(t *testing.T) {
 				relay.fill(5)
 				test.prepare(relay)
 				c := newClient(t, relay)
-				var told []remote.Wait
+				var told []exchange.Wait
 				begin := time.Now()
 				id, err := c.Post(t.Context(), oneField("our token"), 5, waits(&told))
 				if err != nil || id != test.id {
@@ -301,7 +302,7 @@ func TestPostLostReply(t *testing.T) {
 				if took := time.Since(begin); took < test.took || took > test.took+15*time.Second {
 					t.Errorf("took %v, want about %v", took, test.took)
 				}
-				if len(told) == 0 || told[0] != (remote.Wait{Reason: remote.ReplyLost, For: 15 * time.Second, Round: 1}) {
+				if len(told) == 0 || told[0] != (exchange.Wait{Reason: exchange.ReplyLost, For: 15 * time.Second, Round: 1}) {
 					t.Errorf("waits: %+v", told)
 				}
 			})
@@ -373,7 +374,7 @@ func TestPostUnknownOutcome(t *testing.T) {
 				relay := newFakeRelay()
 				prepare(relay)
 				_, err := newClient(t, relay).Post(t.Context(), oneField("x"), 0, nil)
-				if !errors.Is(err, remote.ErrUnknownOutcome) {
+				if !errors.Is(err, exchange.ErrUnknownOutcome) {
 					t.Fatalf("Post: %v", err)
 				}
 				posts := 0
@@ -453,7 +454,7 @@ func TestPostTooLong(t *testing.T) {
 		"empty": {},
 	} {
 		_, err := c.Post(t.Context(), fields, 0, nil)
-		if err == nil || errors.Is(err, remote.ErrTooLong) != (name == "field") {
+		if err == nil || errors.Is(err, exchange.ErrTooLong) != (name == "field") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

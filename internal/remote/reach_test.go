@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -174,14 +175,14 @@ func TestAnOldRowThatComesOtherwiseIsHandedToWhoCanTell(t *testing.T) {
 		relay.put(50, time.Now(), "second")
 		relay.add(time.Now(), "new")
 		var seen []string
-		read := func(v remote.Visitor) {
+		read := func(v exchange.Visitor) {
 			if _, _, err := follow(t, c, pos, v); err != nil {
 				t.Fatal(err)
 			}
 			relay.add(time.Now(), "new")
 		}
-		read(remote.Visitor{})
-		v := remote.Visitor{Seen: func(e *thingspeak.Entry) error {
+		read(exchange.Visitor{})
+		v := exchange.Visitor{Seen: func(e *thingspeak.Entry) error {
 			seen = append(seen, fmt.Sprint(e.ID, " ", e.Fields[0].Text))
 			return nil
 		}}

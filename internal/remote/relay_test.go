@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/remote"
@@ -56,7 +57,7 @@ func TestRelayRoundTrip(t *testing.T) {
 		if id, err := c.LastID(ctx); id != 0 || err != nil {
 			t.Errorf("LastID of an empty channel = %d, %v", id, err)
 		}
-		if info, err := c.Feed(ctx, remote.Query{}, ignore); err != nil || info.Header.Fields != thingspeak.AllFields {
+		if info, err := readFeed(ctx, c, exchange.Query{}, ignore); err != nil || info.Header.Fields != thingspeak.AllFields {
 			t.Errorf("Feed of an empty channel = %+v, %v", info, err)
 		}
 		fields := thingspeak.Fields{thingspeak.Text("a b+c&d%20"), thingspeak.Text(`"é",` + "\n"), 7: thingspeak.Text("h")}
@@ -66,14 +67,14 @@ func TestRelayRoundTrip(t *testing.T) {
 		if id, err := c.LastID(ctx); id != 1 || err != nil {
 			t.Errorf("LastID = %d, %v", id, err)
 		}
-		e, err := c.Entry(ctx, 1)
+		e, err := readEntry(ctx, c, 1)
 		if err != nil || e.Fields != fields {
 			t.Errorf("Entry = %+v, %v", e, err)
 		}
-		if _, err := c.Entry(ctx, 2); !errors.Is(err, remote.ErrNoEntry) {
+		if _, err := readEntry(ctx, c, 2); !errors.Is(err, remote.ErrNoEntry) {
 			t.Errorf("Entry(2): %v", err)
 		}
-		info, err := c.Feed(ctx, remote.Query{Results: 10}, func(e *thingspeak.Entry) error {
+		info, err := readFeed(ctx, c, exchange.Query{Results: 10}, func(e *thingspeak.Entry) error {
 			if e.Fields != fields {
 				t.Errorf("Feed: %+v", e)
 			}
@@ -83,7 +84,7 @@ func TestRelayRoundTrip(t *testing.T) {
 			t.Errorf("Feed = %+v, %v", info, err)
 		}
 		var raw bytes.Buffer
-		_, err = c.Raw(ctx, remote.Query{}, &raw)
+		_, err = c.Raw(ctx, exchange.Query{}, &raw)
 		if err != nil || !strings.HasPrefix(raw.String(), "created_at,entry_id,field1,") {
 			t.Errorf("Raw wrote %q, %v", raw.String(), err)
 		}
@@ -144,11 +145,11 @@ func TestRelayInterval(t *testing.T) {
 			t.Errorf("Update: %v", err)
 		}
 		begin := time.Now()
-		var told []remote.Wait
+		var told []exchange.Wait
 		if _, err := c.Post(t.Context(), oneField("third"), 1, waits(&told)); err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(begin); took != 15*time.Second || len(told) != 1 || told[0].Reason != remote.ChannelBusy {
+		if took := time.Since(begin); took != 15*time.Second || len(told) != 1 || told[0].Reason != exchange.ChannelBusy {
 			t.Errorf("took %v, waits %+v; the relay says how long", took, told)
 		}
 	}, relaytest.Interval(15*time.Second))

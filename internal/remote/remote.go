@@ -2,12 +2,10 @@
 // api.thingspeak.com or at any relay of that shape.
 //
 // A relay is a stranger. Its answers are bounded in size and time, each and all those of a reading, its redirects are
-// not followed, its words are cleaned before they get into an error, and no key gets into one at all. What it says twice
-// is believed, what it says once may be stale (contract section 15).
+// not followed, its words are cleaned before they get into an error, and no key gets into one at all.
 //
-// [Client.Update] and [Client.Feed] are one request each. [Client.Post] waits out the channel's interval and settles
-// lost replies; [Scan] reads a channel backwards from its newest entry; [Client.Follow] follows it. Feeds come as CSV,
-// the same that an eavesdropper reads.
+// [Client.Ask] makes one request in one attempt. What to ask, when, and what to make of the answers is package exchange's,
+// which a client drives: it has the methods of [exchange.Exchange]. Feeds come as CSV, the same that an eavesdropper reads.
 package remote
 
 import (
@@ -19,12 +17,11 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-resty/resty/v2"
 
-	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/exchange"
 )
 
 // DefaultTimeout is how long a relay may keep silent.
@@ -50,7 +47,7 @@ type Options struct {
 	// DefaultTimeout.
 	Timeout time.Duration
 	// Budget is how many bytes a reading may bring, be it one request or many; 0 means that there is no limit. Beyond it
-	// the reading ends with a [*BudgetError]. What is posted has none.
+	// the reading ends with a [*exchange.BudgetError]. What is posted has none.
 	Budget int64
 	// Slow, if set, is told of a call that takes longer than three seconds, once a second and when it is over. It is
 	// called from goroutines of the client, for one call never from two at a time, and must not call the client.
@@ -63,20 +60,13 @@ type Options struct {
 
 // Client talks to one channel of one relay. Its methods may be called from several goroutines; a Scan belongs to one.
 type Client struct {
+	*exchange.Exchange
+
 	http *resty.Client
 	// set hides behind a pointer, where package fmt does not look: it holds the keys.
 	set *settings
 
-	rangeReads atomic.Int32 // what was learnt about reads by range of numbers; rangesUntried and what follows it
-
 	mu sync.Mutex // guards what follows
-	// nextPost is when our own last update stops being too recent, and nextBulk when our own last bulk call does.
-	nextPost, nextBulk time.Time
-	// postInterval is the pause between two updates of ours, and bulkInterval that between two bulk calls, as far as we
-	// know.
-	postInterval, bulkInterval time.Duration
-	// nextAsk is when the next entry may be asked for by itself.
-	nextAsk time.Time
 	// lastUse is when the relay last answered.
 	lastUse time.Time
 }
@@ -95,7 +85,7 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Channel < 0 || o.Channel > maxNumber {
+	if o.Channel < 0 || o.Channel > exchange.MaxNumber {
 		return nil, fmt.Errorf("%d is not the number of a channel", o.Channel)
 	}
 	if o.Interval < 0 || o.Timeout < 0 || o.Budget < 0 {
@@ -125,7 +115,10 @@ func New(o Options) (*Client, error) {
 	client.SetLogger(silent{})
 	client.SetDoNotParseResponse(true) // bodies are read here, bounded and watched
 	c := &Client{http: client, set: &settings{Options: o, base: base, address: base.String() + "/"}}
-	c.postInterval, c.bulkInterval = o.Interval, c.assumed().BulkInterval
+	c.Exchange = exchange.New(c, exchange.Settings{
+		Address: c.set.address, Channel: o.Channel, Budget: o.Budget,
+		Interval: o.Interval, BulkInterval: c.assumed().BulkInterval, Writers: o.Writers,
+	})
 	return c, nil
 }
 
@@ -197,18 +190,4 @@ func (c *Client) readKey() Secret {
 		return c.set.ReadKey
 	}
 	return c.set.WriteKey
-}
-
-// maxNumber bounds what is believed to be a channel's or an entry's number: beyond 2^53 JSON would not carry it.
-const maxNumber = 1 << 53
-
-// maxStored bounds what is believed to be the number of an entry of ours: what an archive can keep, and no relay comes near.
-const maxStored = 1<<40 - 1
-
-// interval is the pause to reckon with after a refusal: a relay that says "too soon" has one, whatever we were told.
-func (c *Client) interval() time.Duration {
-	if c.set.Interval > 0 {
-		return c.set.Interval
-	}
-	return thingspeak.DefaultInterval
 }

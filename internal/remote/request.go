@@ -40,6 +40,7 @@ type request struct {
 	form   url.Values // the body of a POST; nil for a GET
 	json   []byte     // the body of a POST instead of a form
 	key    Secret
+	most   int64 // bytes that the answer may have, where it belongs to no call; 0 is no limit
 }
 
 // reply is an answer whose body is still to be read; whoever gets one closes its body.
@@ -57,7 +58,7 @@ type reply struct {
 // errSilent is why a request is cancelled that the relay has kept waiting.
 var errSilent = errors.New("silent")
 
-// do sends a request and returns its answer, whatever its status. The error is an [*UnreachableError], a [*BudgetError]
+// do sends a request and returns its answer, whatever its status. The error is an [*UnreachableError], a [*exchange.BudgetError]
 // or the context's.
 func (c *Client) do(ctx context.Context, q request) (*reply, error) {
 	if err := ctx.Err(); err != nil {
@@ -65,7 +66,7 @@ func (c *Client) do(ctx context.Context, q request) (*reply, error) {
 	}
 	k, end := callOf(ctx), func() {}
 	if k == nil {
-		k = c.newCall(q.budget())
+		k = &call{c: c, most: q.most}
 		ctx, end = k.run(ctx)
 	}
 	if err := k.ask(q.doing); err != nil {
@@ -140,15 +141,6 @@ func (c *Client) send(ctx context.Context, q request) (*http.Response, error) {
 		return nil, err
 	}
 	return resp.RawResponse, nil
-}
-
-// budget is what the request may bring by itself. What is posted has none: whoever does not read the short answer to the
-// end does not know whether it was stored.
-func (q request) budget() int64 {
-	if q.form != nil || q.json != nil {
-		return noBudget
-	}
-	return 0
 }
 
 // stage is how far a request has got.

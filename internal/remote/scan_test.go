@@ -9,11 +9,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/exchange"
 )
 
 // scanAll reads a channel to its beginning, n rows a call, and returns the numbers in order.
-func scanAll(t *testing.T, s *remote.Scan, n int) []int64 {
+func scanAll(t *testing.T, s *exchange.Scan, n int) []int64 {
 	t.Helper()
 	var ids []int64
 	for calls := 0; ; calls++ {
@@ -67,7 +67,7 @@ func TestScan(t *testing.T) {
 	tests := map[string]struct {
 		fill  func(f *fakeRelay)
 		rows  int64
-		skips func(t *testing.T, info remote.ScanInfo)
+		skips func(t *testing.T, info exchange.ScanInfo)
 	}{
 		"empty channel": {fill: func(*fakeRelay) {}},
 		"one row":       {fill: func(f *fakeRelay) { f.fill(1) }, rows: 1},
@@ -197,7 +197,7 @@ func TestScanOfMissingRows(t *testing.T) {
 			if got := scanAll(t, s, 5); len(got) != 18 {
 				t.Errorf("visited %v", got)
 			}
-			want := []remote.Range{{First: 7, Last: 8}}
+			want := []exchange.Range{{First: 7, Last: 8}}
 			if diff := cmp.Diff(want, s.Info().Lacking); diff != "" {
 				t.Errorf("lacking (-want +got):\n%s", diff)
 			}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -20,7 +21,7 @@ import (
 // keeper is what a follower keeps: its position, and the highest entry whose text a key opens, as an archive does. Rows
 // whose text begins with "junk" open with none.
 type keeper struct {
-	remote.Position
+	exchange.Position
 
 	anchor thingspeak.Entry
 }
@@ -35,8 +36,8 @@ func atEnd(t *testing.T, c *remote.Client) *keeper {
 	return &keeper{Position: pos}
 }
 
-func (k *keeper) shows() remote.Anchor {
-	return remote.Anchor{Entry: k.anchor.ID, Shows: func(e *thingspeak.Entry) bool {
+func (k *keeper) shows() exchange.Anchor {
+	return exchange.Anchor{Entry: k.anchor.ID, Shows: func(e *thingspeak.Entry) bool {
 		return e.Fields[0].Text == k.anchor.Fields[0].Text
 	}}
 }
@@ -48,9 +49,9 @@ func (k *keeper) take(e *thingspeak.Entry) {
 }
 
 // since follows the channel, keeps the position through JSON as is done between runs, and returns the numbers visited.
-func since(t *testing.T, c *remote.Client, k *keeper) ([]int64, remote.News) {
+func since(t *testing.T, c *remote.Client, k *keeper) ([]int64, exchange.News) {
 	t.Helper()
-	ids, news, err := follow(t, c, k, remote.Visitor{})
+	ids, news, err := follow(t, c, k, exchange.Visitor{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,13 +61,13 @@ func since(t *testing.T, c *remote.Client, k *keeper) ([]int64, remote.News) {
 	return ids, news
 }
 
-func follow(t *testing.T, c *remote.Client, k *keeper, v remote.Visitor) (ids []int64, news remote.News, err error) {
+func follow(t *testing.T, c *remote.Client, k *keeper, v exchange.Visitor) (ids []int64, news exchange.News, err error) {
 	t.Helper()
 	stored, err := json.Marshal(k.Position)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var loaded remote.Position
+	var loaded exchange.Position
 	if err := json.Unmarshal(stored, &loaded); err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +158,7 @@ func TestSinceStartsAtTheEnd(t *testing.T) {
 		relay := newFakeRelay()
 		relay.fill(5)
 		c := newClient(t, relay)
-		pos := &keeper{Position: remote.Position{Last: -1}}
+		pos := &keeper{Position: exchange.Position{Last: -1}}
 		ids, _ := since(t, c, pos)
 		wantNumbers(t, ids, nil)
 		relay.fill(1)
@@ -255,7 +256,7 @@ func TestGapIsTakenForAbsentAfterFiveMinutes(t *testing.T) {
 			c := newClient(t, relay)
 			pos := &keeper{}
 			begin := time.Now()
-			var lost []remote.Range
+			var lost []exchange.Range
 			for time.Since(begin) < time.Hour {
 				_, news := since(t, c, pos)
 				if took := time.Since(begin); len(news.Lost) > 0 && (took < 5*time.Minute || took > 6*time.Minute) {
@@ -478,7 +479,7 @@ func TestSinceVisitErrorLosesNothing(t *testing.T) {
 		full := errors.New("disk full")
 		var ids []int64
 		pos := &keeper{}
-		_, news, err := follow(t, c, pos, remote.Visitor{Entry: func(e *thingspeak.Entry) error {
+		_, news, err := follow(t, c, pos, exchange.Visitor{Entry: func(e *thingspeak.Entry) error {
 			if e.ID == 4 {
 				return full
 			}
@@ -538,7 +539,7 @@ func TestSinceFeedCutShort(t *testing.T) {
 		}
 		c := newClient(t, relay)
 		texts := map[int64]string{}
-		_, news, err := follow(t, c, &keeper{}, remote.Visitor{Entry: func(e *thingspeak.Entry) error {
+		_, news, err := follow(t, c, &keeper{}, exchange.Visitor{Entry: func(e *thingspeak.Entry) error {
 			texts[e.ID] = e.Fields[0].Text
 			return nil
 		}})

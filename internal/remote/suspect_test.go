@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/exchange"
 )
 
 // What is suspect is visited again from the highest number down: all of it, a little in a call, at most once a minute, and
@@ -27,7 +27,7 @@ func TestSuspectsAreVisitedInRounds(t *testing.T) {
 			}
 			pos.Suspected.Restart(time.Now())
 			relay.requests()
-			suspect := []remote.Range{{First: 10, Last: 20}, {First: 600, Last: 630}, {First: 990, Last: 5000}}
+			suspect := []exchange.Range{{First: 10, Last: 20}, {First: 600, Last: 630}, {First: 990, Last: 5000}}
 			var want, got []int64
 			for _, n := range slices.Concat(countTo(10, 20), countTo(600, 630)) {
 				if !relay.hidden[n] {
@@ -40,7 +40,7 @@ func TestSuspectsAreVisitedInRounds(t *testing.T) {
 				if !pos.Suspected.Due(time.Now()) {
 					return
 				}
-				ids, news, err := follow(t, c, pos, remote.Visitor{Suspect: suspect})
+				ids, news, err := follow(t, c, pos, exchange.Visitor{Suspect: suspect})
 				if err != nil || len(news.Position.Gaps) > 0 {
 					t.Fatalf("gaps %v, %v", news.Position.Gaps, err)
 				}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -16,9 +17,9 @@ import (
 const maxIdle = 3 * time.Second
 
 // Update posts one entry, in exactly one attempt, and returns its number. The key goes in a header. An update that is
-// over the limits is [ErrTooLong] and not sent; one that the relay refused, with the status 200 and the text 0 too, is
+// over the limits is [exchange.ErrTooLong] and not sent; one that the relay refused, with the status 200 and the text 0 too, is
 // a [*RefusedError]. After an [*UnreachableError] with Sent set, or an [*UnexpectedError], the entry may be stored all
-// the same: [Client.Post] finds out.
+// the same: [exchange.Exchange.Post] finds out.
 func (c *Client) Update(ctx context.Context, fields thingspeak.Fields) (int64, error) {
 	form, err := updateForm(fields)
 	if err != nil {
@@ -53,7 +54,7 @@ func (c *Client) Update(ctx context.Context, fields thingspeak.Fields) (int64, e
 		return 0, &RefusedError{Doing: q.doing, Reason: TooSoon, Status: re.status, Wait: re.retryAfter()}
 	case err != nil:
 		return 0, c.contentError(re, err)
-	case id > maxStored: // of what it has stored, if it has, nothing is known
+	case id > exchange.MaxStored: // of what it has stored, if it has, nothing is known
 		e := c.unexpected(re)
 		e.Problem = fmt.Sprintf("entry number %d, which no channel can have", id)
 		return 0, e
@@ -61,6 +62,7 @@ func (c *Client) Update(ctx context.Context, fields thingspeak.Fields) (int64, e
 	return id, nil
 }
 
+// posting is what an update attempts.
 func (c *Client) posting() string {
 	if c.set.Channel == 0 {
 		return "posting"
@@ -68,27 +70,16 @@ func (c *Client) posting() string {
 	return fmt.Sprintf("posting to channel %d", c.set.Channel)
 }
 
-// updateForm checks the limits of the service (contract section 3.2), beyond which a relay might cut values silently,
-// and makes the body of an update.
+// updateForm makes the body of an update that is within the limits.
 func updateForm(fields thingspeak.Fields) (url.Values, error) {
+	if err := exchange.CheckUpdate(&fields); err != nil {
+		return nil, err
+	}
 	form := url.Values{}
-	total := 0
 	for i, v := range fields {
-		if !v.Given {
-			continue
+		if v.Given {
+			form.Set(fieldName(i), v.Text)
 		}
-		if len(v.Text) > thingspeak.MaxValueBytes {
-			return nil, fmt.Errorf("%s has %d bytes, at most %d are possible: %w",
-				fieldName(i), len(v.Text), thingspeak.MaxValueBytes, ErrTooLong)
-		}
-		total += len(v.Text)
-		form.Set(fieldName(i), v.Text)
-	}
-	if total > thingspeak.MaxMessageBytes {
-		return nil, fmt.Errorf("%d bytes, at most %d are possible: %w", total, thingspeak.MaxMessageBytes, ErrTooLong)
-	}
-	if len(form) == 0 {
-		return nil, errors.New("there is nothing in the update")
 	}
 	return form, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/archive"
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
@@ -111,7 +112,7 @@ func (m *member) clock() time.Time {
 
 // position is what a reader keeps of a feed.
 type position struct {
-	remote.Position
+	exchange.Position
 }
 
 // read reads the room as cli does.
@@ -128,7 +129,7 @@ func readRoom(c *room.Conversation, client *remote.Client, now time.Time) (room.
 			return room.Arrivals{}, err
 		}
 	}
-	again, suspect := rangesOf(in.Again()), []remote.Range(nil)
+	again, suspect := rangesOf(in.Again()), []exchange.Range(nil)
 	if pos.Suspected.Due(time.Now()) {
 		entries, err := in.Suspect()
 		if err != nil {
@@ -145,9 +146,9 @@ func readRoom(c *room.Conversation, client *remote.Client, now time.Time) (room.
 		entries = append(entries, *e)
 		return nil
 	}
-	news, readErr := client.Follow(context.Background(), pos.Position, remote.Visitor{
+	news, readErr := client.Follow(context.Background(), pos.Position, exchange.Visitor{
 		Entry: add, Seen: add, Again: again, Suspect: suspect,
-		Anchor: remote.Anchor{Entry: anchor.Entry, Shows: anchor.Shows},
+		Anchor: exchange.Anchor{Entry: anchor.Entry, Shows: anchor.Shows},
 	})
 	if news.Cleared {
 		if err := in.Cleared(); err != nil {
@@ -177,9 +178,9 @@ func readRoom(c *room.Conversation, client *remote.Client, now time.Time) (room.
 	return arrivals, errors.Join(readErr, err)
 }
 
-func rangesOf(entries []room.EntryRange) (all []remote.Range) {
+func rangesOf(entries []room.EntryRange) (all []exchange.Range) {
 	for _, e := range entries {
-		all = append(all, remote.Range{First: e.First, Last: e.Last})
+		all = append(all, exchange.Range{First: e.First, Last: e.Last})
 	}
 	return all
 }
@@ -194,7 +195,7 @@ func (p poster) Post(ctx context.Context, fields thingspeak.Fields, after int64)
 
 // certainty says what an error of the client means for what was posted.
 func certainty(err error) error {
-	if errors.Is(err, remote.ErrUnknownOutcome) {
+	if errors.Is(err, exchange.ErrUnknownOutcome) {
 		return errors.Join(room.ErrUnknown, err)
 	}
 	if e, ok := errors.AsType[*remote.UnreachableError](err); ok && !e.Sent {
@@ -210,9 +211,9 @@ func certainty(err error) error {
 type bulkPoster struct{ poster }
 
 func (p bulkPoster) PostBulk(ctx context.Context, entries []thingspeak.Entry) error {
-	rows := make([]remote.BulkRow, len(entries))
+	rows := make([]exchange.BulkRow, len(entries))
 	for i, e := range entries {
-		rows[i] = remote.BulkRow{CreatedAt: e.CreatedAt, Fields: e.Fields}
+		rows[i] = exchange.BulkRow{CreatedAt: e.CreatedAt, Fields: e.Fields}
 	}
 	err := p.BulkUpdate(ctx, rows)
 	if remote.HasNoBulk(err) {

@@ -1,4 +1,4 @@
-package remote
+package exchange
 
 import (
 	"encoding/json"
@@ -70,7 +70,7 @@ func (r *ranges) UnmarshalJSON(b []byte) error {
 	}
 	*r = nil
 	for _, s := range all {
-		r.add(max(s[0], 1), min(s[1], maxNumber))
+		r.add(max(s[0], 1), min(s[1], MaxNumber))
 	}
 	return nil
 }

@@ -1,8 +1,7 @@
-package remote
+package exchange
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -20,7 +19,7 @@ const (
 	maxTwins = 8
 )
 
-// What Client.rangeReads knows of the relay.
+// What Exchange.rangeReads knows of the relay.
 const (
 	rangesUntried int32 = iota
 	rangesWork
@@ -31,7 +30,7 @@ const (
 func (r *reader) fetch(ctx context.Context, want ranges) error {
 	budget := singlesPerCall
 	asked, err := r.fetchRanges(ctx, want, want, &budget)
-	if err == nil && r.c.rangeReads.Load() == rangesIgnored {
+	if err == nil && r.x.rangeReads.Load() == rangesIgnored {
 		_, err = r.fetchSingles(ctx, want.minus(asked), &budget)
 	}
 	return err
@@ -53,7 +52,7 @@ func (r *reader) fetchRanges(ctx context.Context, order []span, want ranges, bud
 			if len(part) == 0 {
 				continue
 			}
-			if *budget <= 0 || r.c.rangeReads.Load() == rangesIgnored {
+			if *budget <= 0 || r.x.rangeReads.Load() == rangesIgnored {
 				return asked, nil
 			}
 			*budget--
@@ -67,11 +66,11 @@ func (r *reader) fetchRanges(ctx context.Context, order []span, want ranges, bud
 				r.vain++
 			}
 			if p.rows > 0 && (p.lowest < s.first || p.highest > s.last) {
-				r.c.rangeReads.Store(rangesIgnored)
+				r.x.rangeReads.Store(rangesIgnored)
 				return asked, nil
 			}
 			if p.rows > 0 {
-				r.c.rangeReads.Store(rangesWork)
+				r.x.rangeReads.Store(rangesWork)
 			}
 			if p.lines == 0 || p.lines < min(r.fullest, results) || s.first == s.last {
 				// The answer is shorter than the relay's answers get, so it holds all of the range, however wide.
@@ -133,19 +132,24 @@ func (r *reader) fetchSingles(ctx context.Context, order []span, budget *int) (a
 
 // fetchSingle asks for one entry when it is its turn. That it is not there is no error.
 func (r *reader) fetchSingle(ctx context.Context, id int64) error {
-	if err := r.c.awaitTurn(ctx); err != nil {
+	if err := r.x.awaitTurn(ctx); err != nil {
 		return err
 	}
 	var entry thingspeak.Entry
-	err := again(ctx, func(int) (err error) {
-		var info FeedInfo
-		if entry, info, err = r.c.entry(ctx, id); err == nil {
-			r.answered(info)
+	var failure Failure
+	err := r.x.again(ctx, func(int) (Failure, error) {
+		a, err := r.ask(ctx, Request{What: OneEntry, Entry: id}, func(e *thingspeak.Entry, _ thingspeak.FieldSet) error {
+			entry = *e
+			return nil
+		})
+		if err == nil {
+			r.answered(&a)
 		}
-		return err
+		failure = a.Failure
+		return failure, err
 	})
 	switch {
-	case isAbsent(err):
+	case err != nil && failure.ofOneEntry():
 		return nil
 	case err != nil || r.repeats(&entry):
 		return err
@@ -157,28 +161,15 @@ func (r *reader) fetchSingle(ctx context.Context, id int64) error {
 	return nil
 }
 
-// isAbsent reports whether an error concerns one entry only, which the relay does not show or not in a readable form.
-func isAbsent(err error) bool {
-	if errors.Is(err, ErrNoEntry) {
-		return true
-	}
-	if _, ok := passing(err); ok {
-		return false
-	}
-	_, refused := errors.AsType[*RefusedError](err)
-	_, unexpected := errors.AsType[*UnexpectedError](err)
-	return refused || unexpected
-}
-
 // awaitTurn keeps single reads apart.
-func (c *Client) awaitTurn(ctx context.Context) error {
-	c.mu.Lock()
+func (x *Exchange) awaitTurn(ctx context.Context) error {
+	x.mu.Lock()
 	now := time.Now()
-	wait := c.nextAsk.Sub(now)
-	c.nextAsk = now.Add(max(wait, 0) + singleEvery)
-	c.mu.Unlock()
+	wait := x.nextAsk.Sub(now)
+	x.nextAsk = now.Add(max(wait, 0) + singleEvery)
+	x.mu.Unlock()
 	if wait <= 0 {
 		return nil
 	}
-	return sleep(ctx, wait)
+	return x.sleep(ctx, wait)
 }

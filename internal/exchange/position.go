@@ -1,4 +1,4 @@
-package remote
+package exchange
 
 import (
 	"bytes"
@@ -14,8 +14,8 @@ import (
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// Position is what a follower of a channel keeps between calls of [Client.Follow], and between runs: it can be stored as
-// JSON and holds no secret. The zero Position is the beginning of the channel; see also [Client.Start].
+// Position is what a follower of a channel keeps between calls of [Exchange.Follow], and between runs: it can be stored as
+// JSON and holds no secret. The zero Position is the beginning of the channel; see also [Exchange.Start].
 type Position struct {
 	// Last is the highest entry number of which a row was visited; below 0, the follower starts at the channel's end.
 	Last int64 `json:"last"`

@@ -1,4 +1,4 @@
-package remote
+package exchange
 
 import (
 	"context"
@@ -18,7 +18,6 @@ const (
 // belongs to one goroutine.
 type Scan struct {
 	r       reader
-	call    *call
 	started bool
 	last    int64 // the channel's last entry number when the scan began
 	wanted  int64 // how many rows were asked for in all
@@ -27,8 +26,8 @@ type Scan struct {
 }
 
 // Scan returns a scan that begins at the channel's newest entry at the time of the first call of Back.
-func (c *Client) Scan() *Scan {
-	return &Scan{r: reader{c: c}, call: c.newCall(0), singles: scanSingles}
+func (x *Exchange) Scan() *Scan {
+	return &Scan{r: reader{call: x.newCall(0)}, singles: scanSingles}
 }
 
 // Back visits the n next older rows, or more if they come along, and each of several rows of one number. They come as the
@@ -40,14 +39,14 @@ func (c *Client) Scan() *Scan {
 // for by itself, within bounds; later calls go on with it, and [ScanInfo.Lacking] has what is not there.
 //
 // An error of visit ends the call and is returned as it is. After an error the call may be repeated, except after a
-// [*BudgetError]: a scan has one budget, see [Options].
+// [*BudgetError]: a scan has one budget, see [Settings].
 func (s *Scan) Back(ctx context.Context, n int, visit func(*thingspeak.Entry) error) (more bool, err error) {
 	n = max(n, 1)
-	ctx, end := s.call.run(ctx)
+	ctx, end := s.r.x.port.Begin(ctx)
 	defer end()
 	s.r.visit = func(e *thingspeak.Entry, _ bool) error { return visit(e) }
 	if !s.started {
-		if s.last, err = s.r.c.lastID(ctx); err != nil {
+		if s.last, err = s.r.lastNumber(ctx); err != nil {
 			return true, err
 		}
 		if _, err = s.r.newest(ctx, min(n, thingspeak.MaxResults)); err != nil {
@@ -55,10 +54,10 @@ func (s *Scan) Back(ctx context.Context, n int, visit func(*thingspeak.Entry) er
 		}
 		s.started = true
 	}
-	s.wanted += int64(n)
+	s.wanted += int64(n) // in all, since pages bring more than what was asked for
 	for s.r.seen.count() < s.wanted && len(s.r.windows) > 0 && !s.complete() {
 		if _, err := s.r.older(ctx); err != nil {
-			s.wanted -= int64(n)
+			s.wanted -= int64(n) // the call may be repeated
 			return true, err
 		}
 	}
@@ -68,8 +67,9 @@ func (s *Scan) Back(ctx context.Context, n int, visit func(*thingspeak.Entry) er
 	if s.complete() {
 		return false, nil
 	}
+	// Numbers may be left that paging does not show: as long as asking by number is worth it, there may be more.
 	canAsk := s.singles > 0
-	if s.r.c.rangeReads.Load() != rangesIgnored {
+	if s.r.x.rangeReads.Load() != rangesIgnored {
 		canAsk = s.r.vain < scanVain
 	}
 	return len(s.r.windows) > 0 || canAsk && len(s.r.seen.missing(s.bottom()+1, s.top()).minus(s.asked)) > 0, nil
@@ -77,11 +77,12 @@ func (s *Scan) Back(ctx context.Context, n int, visit func(*thingspeak.Entry) er
 
 // ask asks for what is lacking by number.
 func (s *Scan) ask(ctx context.Context) error {
+	// A relay that names 2^53 rows and shows ten would be asked for ever: what brings nothing has a bound of its own.
 	budget := min(rangesPerCall, max(scanVain-s.r.vain, 0))
 	order, want := s.inTurn()
 	asked, err := s.r.fetchRanges(ctx, order, want, &budget)
 	s.asked = s.asked.union(asked)
-	if err != nil || s.r.c.rangeReads.Load() != rangesIgnored {
+	if err != nil || s.r.x.rangeReads.Load() != rangesIgnored {
 		return err
 	}
 	budget = min(singlesPerCall, s.singles)
@@ -119,7 +120,7 @@ func (s *Scan) floor() int64 {
 // bottom is the number above which the channel may have rows.
 func (s *Scan) bottom() int64 {
 	if len(s.r.windows) > 0 || s.r.crowded || len(s.r.seen) == 0 {
-		return 0
+		return 0 // paging has not shown where the channel begins
 	}
 	return s.r.seen.lowest() - 1 // paging has shown all that there is
 }

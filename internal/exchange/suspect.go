@@ -1,4 +1,4 @@
-package remote
+package exchange
 
 import (
 	"context"
@@ -30,7 +30,7 @@ type Rounds struct {
 	Below int64 `json:"below,omitempty"`
 }
 
-// Due reports whether a call of [Client.Follow] would ask for suspects now.
+// Due reports whether a call of [Exchange.Follow] would ask for suspects now.
 func (r *Rounds) Due(now time.Time) bool {
 	return !now.Before(r.Next) || now.Before(r.Since) || r.Next.Sub(now) > suspectRest // the clock was set back
 }
@@ -82,7 +82,7 @@ func (f *follower) revisit(ctx context.Context) (err error) {
 	asked, err := f.r.fetchRanges(ctx, downwards(window), window, &requests)
 	switch {
 	case err != nil:
-	case f.r.c.rangeReads.Load() != rangesIgnored:
+	case f.r.x.rangeReads.Load() != rangesIgnored:
 		asked = part // also if the requests did not do: who hides one row must not keep those below it from being asked for
 	default:
 		if err = f.flush(); err != nil { // before the pauses

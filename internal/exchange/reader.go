@@ -1,4 +1,4 @@
-package remote
+package exchange
 
 import (
 	"context"
@@ -25,7 +25,7 @@ const (
 
 // reader collects the entries of a channel that are not in seen.
 type reader struct {
-	c *Client
+	*call
 	// seen holds the numbers of which a row was read, or the caller knows one.
 	seen ranges
 	// visit gets each row; known tells that its number was in seen. The same row may come with several answers: of those
@@ -121,10 +121,11 @@ func (p *page) add(e *thingspeak.Entry, known bool) {
 func (r *reader) page(ctx context.Context, q Query) (p page, err error) {
 	var fresh ranges
 	var stop error // of visit, after which nothing is tried again
-	err = again(ctx, func(try int) error {
+	err = r.x.again(ctx, func(try int) (Failure, error) {
 		p = page{}
 		// A relay that leaves out the last line's end says nothing else the second time; then the row is taken.
-		info, err := r.c.feed(ctx, q, try > 1, func(e *thingspeak.Entry, fields thingspeak.FieldSet) error {
+		request := Request{What: FeedRows, Query: q, KeepCut: try > 1}
+		a, err := r.ask(ctx, request, func(e *thingspeak.Entry, fields thingspeak.FieldSet) error {
 			known := r.seen.has(e.ID)
 			r.fields = fields
 			p.add(e, known)
@@ -139,20 +140,20 @@ func (r *reader) page(ctx context.Context, q Query) (p page, err error) {
 			}
 			return nil
 		})
-		p.lines = info.Rows + info.Skipped
+		p.lines = a.Rows + a.Skipped
 		if stop != nil {
-			return nil
+			return Failure{}, nil
 		}
-		if err == nil && info.CutShort && try == 1 {
-			return errIncomplete
+		if err == nil && a.CutShort && try == 1 {
+			return Failure{Kind: Cut}, errIncomplete
 		}
 		if err == nil {
-			r.answered(info)
-			r.skipped += info.Skipped
-			r.cutShort = r.cutShort || info.CutShort
+			r.answered(&a)
+			r.skipped += a.Skipped
+			r.cutShort = r.cutShort || a.CutShort
 			r.fullest = max(r.fullest, p.lines)
 		}
-		return err
+		return a.Failure, err
 	})
 	p.fresh = int(fresh.count())
 	r.seen = r.seen.with(fresh)
@@ -160,15 +161,15 @@ func (r *reader) page(ctx context.Context, q Query) (p page, err error) {
 		err = stop
 	}
 	if err == nil && len(r.seen) > maxSpans {
-		err = &BudgetError{Doing: r.c.reading(), Spans: maxSpans}
+		err = &BudgetError{Doing: r.x.reading(), Spans: maxSpans}
 	}
 	return p, err
 }
 
 // answered notes what an answer tells besides its rows.
-func (r *reader) answered(info FeedInfo) {
-	r.header, r.date = info.Header, info.Date
-	r.fields = info.Header.Fields
+func (r *reader) answered(a *Answer) {
+	r.header, r.date = a.Header, a.Date
+	r.fields = a.Header.Fields
 	r.hidden |= thingspeak.AllFields &^ r.fields
 }
 

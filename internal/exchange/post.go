@@ -1,6 +1,7 @@
-package remote
+package exchange
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,56 +49,57 @@ const (
 // there, up to three times. With known below 0, Post asks for that number first. If others post the very same texts,
 // their entry passes for ours.
 //
-// The errors are those of [Client.Update] for an update that was certainly not stored, and [*UnknownError] for one of
-// which that stayed unknown. Progress, if not nil, is told of each wait before it begins.
-func (c *Client) Post(
+// The errors are those of the port for an update that was certainly not stored, a [*BusyError] after five refusals, and
+// [*UnknownError] for an update of which that stayed unknown. Progress, if not nil, is told of each wait before it begins.
+func (x *Exchange) Post(
 	ctx context.Context, fields thingspeak.Fields, known int64, progress func(Wait),
 ) (id int64, err error) {
-	p := poster{c: c, fields: fields, known: known, progress: progress}
-	if _, err := updateForm(fields); err != nil {
-		return 0, fmt.Errorf("%s: %w", c.posting(), err)
+	p := poster{x: x, fields: fields, known: known, progress: progress}
+	if err := CheckUpdate(&fields); err != nil {
+		return 0, fmt.Errorf("%s: %w", x.posting(), err)
 	}
 	if known < 0 {
-		if p.known, err = c.lastID(ctx); err != nil {
+		if p.known, err = x.newCall(noBudget).lastNumber(ctx); err != nil {
 			return 0, err
 		}
 	}
 	id, err = p.post(ctx)
 	if err == nil {
-		c.mu.Lock()
-		c.nextPost = time.Now().Add(c.postInterval)
-		c.mu.Unlock()
+		x.mu.Lock()
+		x.nextPost = time.Now().Add(x.postInterval)
+		x.mu.Unlock()
 	}
 	return id, err
 }
 
 // poster is one call of Post.
 type poster struct {
-	c        *Client
+	x        *Exchange
 	fields   thingspeak.Fields
 	known    int64
 	progress func(Wait)
 
+	failure       Failure // of the last request that failed
 	refused, lost int
 	// inDoubt tells that the update was lost at least once, so that it may be stored.
 	inDoubt bool
 }
 
 func (p *poster) post(ctx context.Context) (int64, error) {
-	p.c.mu.Lock()
-	own := time.Until(p.c.nextPost)
-	p.c.mu.Unlock()
+	p.x.mu.Lock()
+	own := time.Until(p.x.nextPost)
+	p.x.mu.Unlock()
 	if own > 0 {
 		if err := p.wait(ctx, Wait{Reason: OwnInterval, For: own}); err != nil {
 			return 0, err
 		}
 	}
 	for {
-		id, err := p.c.Update(ctx, p.fields)
+		a, err := p.x.port.Ask(ctx, Request{What: Update, Fields: p.fields}, nil)
 		if err == nil {
-			return id, nil
+			return a.Number, nil
 		}
-		if !p.inDoubt && p.isNoRelay(ctx, err) {
+		if p.failure = a.Failure; !p.inDoubt && p.isNoRelay(ctx) {
 			return 0, err
 		}
 		for missing := false; !missing; {
@@ -108,6 +110,7 @@ func (p *poster) post(ctx context.Context) (int64, error) {
 			if !p.inDoubt {
 				break
 			}
+			var id int64
 			id, err = p.lookBack(ctx)
 			switch {
 			case err == nil && id > 0:
@@ -122,47 +125,48 @@ func (p *poster) post(ctx context.Context) (int64, error) {
 
 // pause waits as the failure of an update, or of looking for it, demands. If there is no use in going on, it returns an
 // error instead.
-func (p *poster) pause(ctx context.Context, failure error) error {
-	if refused, ok := errors.AsType[*RefusedError](failure); ok && refused.Reason == TooSoon {
+func (p *poster) pause(ctx context.Context, err error) error {
+	f := p.failure
+	if f.Kind == TooSoon {
 		p.refused++
-		if p.refused >= maxRefusals || refused.Wait > maxObeyed {
-			refused.Rounds = p.refused
-			return refused
+		if p.refused >= maxRefusals || f.Wait > maxObeyed {
+			return &BusyError{Rounds: p.refused, Last: err}
 		}
-		return p.wait(ctx, Wait{Reason: ChannelBusy, For: p.c.refusedWait(refused.Wait), Round: p.refused})
+		return p.wait(ctx, Wait{Reason: ChannelBusy, For: p.x.refusedWait(f.Wait), Round: p.refused})
 	}
-	if _, away := errors.AsType[*UnreachableError](failure); !mayBeStored(failure) && !(p.inDoubt && away) {
-		return failure
+	away := f.Kind == NotReached || f.Kind == Cut
+	if !f.mayBeStored() && !(p.inDoubt && away) {
+		return err
 	}
 	p.inDoubt = true
 	if p.lost++; p.lost > maxLost {
-		return failure
+		return err
 	}
-	asked, _ := passing(failure)
 	return p.wait(ctx, Wait{
-		Reason: ReplyLost, For: max(p.c.set.Interval, minSettle, min(asked, maxObeyed)), Round: p.lost,
+		Reason: ReplyLost, For: max(p.x.set.Interval, minSettle, min(f.Wait, maxObeyed)), Round: p.lost,
 	})
 }
 
 // mayBeStored reports whether an update that failed like this may have been stored: it was sent, and what came back
 // says neither yes nor no.
-func mayBeStored(err error) bool {
-	if e, ok := errors.AsType[*UnreachableError](err); ok {
-		return e.Sent
+func (f Failure) mayBeStored() bool {
+	switch f.Kind {
+	case ServerFailed:
+		return true
+	case Senseless, NotReached, Cut:
+		return f.Sent
 	}
-	e, ok := errors.AsType[*UnexpectedError](err)
-	return ok && (e.Temporary() || e.Status/100 == 2)
+	return false
 }
 
 // isNoRelay reports whether a senseless answer to an update is no wonder, since other questions get senseless answers
 // there as well: a wrong address, or the log-in page of a network. Nobody can have stored anything there.
-func (p *poster) isNoRelay(ctx context.Context, err error) bool {
-	if e, ok := errors.AsType[*UnexpectedError](err); !ok || e.Status/100 != 2 {
+func (p *poster) isNoRelay(ctx context.Context) bool {
+	if p.failure.Kind != Senseless || !p.failure.Sent {
 		return false
 	}
-	_, err = p.c.LastID(ctx)
-	e, ok := errors.AsType[*UnexpectedError](err)
-	return ok && !e.Temporary()
+	a, err := p.x.port.Ask(ctx, Request{What: LastNumber}, nil)
+	return err != nil && a.Failure.Kind == Senseless
 }
 
 // final turns the error that ends a post into one that tells what is known: after a lost reply, nothing is.
@@ -170,15 +174,15 @@ func (p *poster) final(err error) error {
 	if !p.inDoubt || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return &UnknownError{Doing: p.c.posting(), Rounds: min(p.lost, maxLost), Last: err}
+	return &UnknownError{Doing: p.x.posting(), Rounds: min(p.lost, maxLost), Last: err}
 }
 
 func (p *poster) wait(ctx context.Context, w Wait) error {
 	if p.progress != nil {
 		p.progress(w)
 	}
-	if err := sleep(ctx, w.For); err != nil {
-		return fmt.Errorf("%s: %w", p.c.posting(), err)
+	if err := p.x.sleep(ctx, w.For); err != nil {
+		return fmt.Errorf("%s: %w", p.x.posting(), err)
 	}
 	return nil
 }
@@ -186,12 +190,12 @@ func (p *poster) wait(ctx context.Context, w Wait) error {
 // refusedWait returns how long to wait after an update came too soon: as long as the relay says, if it does. The
 // channel opens for one writer at a time, so with others about we come at a random moment of as many intervals. Without
 // a word of the relay's, four waits last an interval at least, after which a channel without other writers is open.
-func (c *Client) refusedWait(retryAfter time.Duration) time.Duration {
+func (x *Exchange) refusedWait(retryAfter time.Duration) time.Duration {
 	writers := 1
-	if c.set.Writers != nil {
-		writers = max(c.set.Writers(), 1)
+	if x.set.Writers != nil {
+		writers = max(x.set.Writers(), 1)
 	}
-	interval := c.interval()
+	interval := cmp.Or(x.set.Interval, thingspeak.DefaultInterval) // a relay that says "too soon" has one
 	if retryAfter > 0 {
 		return retryAfter + rand.N(time.Duration(writers-1)*interval+1)
 	}
@@ -204,7 +208,9 @@ var errFound = errors.New("found")
 
 // lookBack looks for our update among the entries after the one known, and returns its number, 0 if it is not there.
 func (p *poster) lookBack(ctx context.Context) (id int64, err error) {
-	scan := p.c.Scan()
+	ctx, end := p.x.port.Begin(ctx)
+	defer end()
+	scan := p.x.Scan()
 	// partial are entries that hold our values except for some fields, which the channel may not show.
 	type candidate struct {
 		id      int64
@@ -212,7 +218,7 @@ func (p *poster) lookBack(ctx context.Context) (id int64, err error) {
 	}
 	var partial []candidate
 	visit := func(e *thingspeak.Entry) error {
-		if e.ID <= p.known && scan.last >= p.known || e.ID > maxStored { // below what is known the channel was cleared since
+		if e.ID <= p.known && scan.last >= p.known || e.ID > MaxStored { // below what is known the channel was cleared since
 			return nil
 		}
 		equal, lacking := matchFields(&p.fields, &e.Fields)
@@ -231,6 +237,7 @@ func (p *poster) lookBack(ctx context.Context) (id int64, err error) {
 			return id, nil
 		}
 		if err != nil {
+			p.failure = scan.r.failure
 			return 0, err
 		}
 		for _, c := range partial {
@@ -264,15 +271,46 @@ func matchFields(ours, theirs *thingspeak.Fields) (equal bool, lacking thingspea
 
 // Find looks for an update of which it is not known whether the relay stored it, among the entries after the number
 // known, and returns its entry number, 0 if it is not there. It looks once: an entry may show a moment later only
-// (contract section 15, quirk 13), so whoever posts again waits first: see [Client.AwaitSent].
-func (c *Client) Find(ctx context.Context, fields thingspeak.Fields, known int64) (int64, error) {
-	p := poster{c: c, fields: fields, known: known}
+// (contract section 15, quirk 13), so whoever posts again waits first: see [Exchange.AwaitSent].
+func (x *Exchange) Find(ctx context.Context, fields thingspeak.Fields, known int64) (int64, error) {
+	p := poster{x: x, fields: fields, known: known}
 	return p.lookBack(ctx)
 }
 
 // AwaitSent waits as long as an update may be on its way whose sender is gone, such as a process that was killed: the
 // channel's interval, five seconds at least. Progress, if not nil, is told.
-func (c *Client) AwaitSent(ctx context.Context, progress func(Wait)) error {
-	p := poster{c: c, progress: progress}
-	return p.wait(ctx, Wait{Reason: ReplyLost, For: max(c.set.Interval, minSettle), Round: 1})
+func (x *Exchange) AwaitSent(ctx context.Context, progress func(Wait)) error {
+	p := poster{x: x, progress: progress}
+	return p.wait(ctx, Wait{Reason: ReplyLost, For: max(x.set.Interval, minSettle), Round: 1})
+}
+
+func (x *Exchange) posting() string {
+	if x.set.Channel == 0 {
+		return "posting"
+	}
+	return fmt.Sprintf("posting to channel %d", x.set.Channel)
+}
+
+// CheckUpdate checks the limits of the service (contract section 3.2), beyond which a relay might cut values silently. The
+// error is [ErrTooLong], or the update is empty.
+func CheckUpdate(fields *thingspeak.Fields) error {
+	total, given := 0, false
+	for i, v := range fields {
+		if !v.Given {
+			continue
+		}
+		given = true
+		if len(v.Text) > thingspeak.MaxValueBytes {
+			return fmt.Errorf("field%d has %d bytes, at most %d are possible: %w",
+				i+1, len(v.Text), thingspeak.MaxValueBytes, ErrTooLong)
+		}
+		total += len(v.Text)
+	}
+	if total > thingspeak.MaxMessageBytes {
+		return fmt.Errorf("%d bytes, at most %d are possible: %w", total, thingspeak.MaxMessageBytes, ErrTooLong)
+	}
+	if !given {
+		return errors.New("there is nothing in the update")
+	}
+	return nil
 }

@@ -1,4 +1,4 @@
-package remote
+package exchange
 
 import (
 	"context"

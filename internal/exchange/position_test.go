@@ -1,4 +1,4 @@
-package remote_test
+package exchange_test
 
 import (
 	"encoding/json"
@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -19,18 +19,18 @@ func FuzzPosition(f *testing.F) {
 	f.Add([]byte(`{"last":5,"rows":"AAAAAAAAAAUAAAAAOG1DgAENsC72VKJZ40eLMociBr4F","looked":"2999-01-01T00:00:00Z"}`))
 	f.Add([]byte(`{"last":-7,"absent":{"entry":3,"since":"2999-01-01T00:00:00Z"}}`))
 	f.Fuzz(func(t *testing.T, kept []byte) {
-		var pos remote.Position
+		var pos exchange.Position
 		if json.Unmarshal(kept, &pos) != nil {
 			return
 		}
 		synctest.Test(t, func(t *testing.T) {
-			relay := newFakeRelay()
+			relay := &memoryRelay{}
 			relay.fill(5)
-			c := newClient(t, relay)
+			x := exchange.New(relay, settings)
 			seen := map[string]bool{}
 			for range 6 {
-				relay.add(time.Now(), "new")
-				news, err := c.Follow(t.Context(), pos, remote.Visitor{Entry: func(e *thingspeak.Entry) error {
+				relay.add(time.Now(), oneField("new"))
+				news, err := x.Follow(t.Context(), pos, exchange.Visitor{Entry: func(e *thingspeak.Entry) error {
 					seen[e.Fields[0].Text] = true
 					return nil
 				}})
@@ -41,7 +41,7 @@ func FuzzPosition(f *testing.F) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				pos = remote.Position{}
+				pos = exchange.Position{}
 				if err := json.Unmarshal(b, &pos); err != nil {
 					t.Fatalf("%s: %v", b, err)
 				}

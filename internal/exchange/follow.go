@@ -1,4 +1,4 @@
-package remote
+package exchange
 
 import (
 	"cmp"
@@ -21,7 +21,7 @@ const (
 	passFrom = 8 * singlesPerCall
 )
 
-// News is what a call of [Client.Follow] found out.
+// News is what a call of [Exchange.Follow] found out.
 type News struct {
 	// Position is where to go on. It is good also beside an error: it covers what was visited. Its gaps are the entries
 	// that are lacking below the highest row held.
@@ -67,7 +67,7 @@ type News struct {
 	Compared int64
 }
 
-// Visitor is whom [Client.Follow] reads for.
+// Visitor is whom [Exchange.Follow] reads for.
 type Visitor struct {
 	// Entry gets each new row, and each other row of a number that was visited before: in ascending order as far as they
 	// come together. The entry is reused; its texts may be kept. A row in which more fields are shown than before comes
@@ -92,18 +92,24 @@ type Visitor struct {
 	// Suspect are numbers that were visited, and may have been shown otherwise than they are: they are visited again, ever
 	// more rarely, a few in a call. They are looked at when [Rounds.Due] says so.
 	Suspect []Range
-	// Budget is how many bytes the call may bring; 0 stands for [Options.Budget].
+	// Budget is how many bytes the call may bring; 0 stands for [Settings.Budget].
 	Budget int64
 }
 
 // Start returns the position behind the channel's newest entry: where someone begins who wants no history.
-func (c *Client) Start(ctx context.Context) (Position, error) {
-	last, err := c.lastID(ctx)
+func (x *Exchange) Start(ctx context.Context) (Position, error) {
+	ctx, end := x.port.Begin(ctx)
+	defer end()
+	return x.newCall(0).start(ctx)
+}
+
+func (k *call) start(ctx context.Context) (Position, error) {
+	last, err := k.lastNumber(ctx)
 	if err != nil || last == 0 {
 		return Position{}, err
 	}
 	var newest newestRows
-	r := reader{c: c}
+	r := reader{call: k}
 	r.visit = func(e *thingspeak.Entry, _ bool) error {
 		newest.take(e, r.fields)
 		return nil
@@ -137,19 +143,19 @@ func (c *Client) Start(ctx context.Context) (Position, error) {
 // stale, so nothing is visited; if that lasts for a minute, the channel was cleared, and News says so once.
 //
 // An error of the visitor ends the call and is returned as it is. That the budget is spent is no error, see [News].
-func (c *Client) Follow(ctx context.Context, pos Position, v Visitor) (News, error) {
-	k := c.newCall(v.Budget)
-	ctx, end := k.run(ctx)
+func (x *Exchange) Follow(ctx context.Context, pos Position, v Visitor) (News, error) {
+	ctx, end := x.port.Begin(ctx)
 	defer end()
-	news, err := c.follow(ctx, pos, v)
-	news.Bytes = k.read()
+	k := x.newCall(v.Budget)
+	news, err := k.follow(ctx, pos, v)
+	news.Bytes = k.bytes
 	if spent, ok := errors.AsType[*BudgetError](err); ok {
 		news.Stopped, news.Scattered, err = true, spent.Spans > 0, nil
 	}
 	return news, err
 }
 
-func (c *Client) follow(ctx context.Context, pos Position, v Visitor) (News, error) {
+func (k *call) follow(ctx context.Context, pos Position, v Visitor) (News, error) {
 	now := time.Now().Truncate(time.Millisecond) // as it is kept
 	pos.heal(now)
 	if len(pos.Rows) == 0 && v.Anchor.Entry > 0 { // nothing says that what was read above it was there
@@ -157,17 +163,17 @@ func (c *Client) follow(ctx context.Context, pos Position, v Visitor) (News, err
 		pos.Gaps = pos.Gaps.valid(pos.Last, now)
 	}
 	news := News{Position: pos}
-	last, err := c.lastID(ctx)
+	last, err := k.lastNumber(ctx)
 	if err != nil {
 		return news, err
 	}
 	news.LastID = last
 	if pos.Last < 0 {
-		news.Position, err = c.Start(ctx)
+		news.Position, err = k.start(ctx)
 		return news, err
 	}
 	f := follower{pos: pos, last: last, v: v, news: &news, now: now}
-	f.prepare(c)
+	f.prepare(k)
 	err = f.follow(ctx)
 	news.Header, news.Date = f.r.header, f.r.date
 	news.Hidden |= f.r.hidden
@@ -180,7 +186,7 @@ func (c *Client) follow(ctx context.Context, pos Position, v Visitor) (News, err
 			return news, err
 		}
 	}
-	fresh, err := c.follow(ctx, Position{}, Visitor{Entry: v.Entry, Seen: v.Seen, Opens: v.Opens, Fields: v.Fields})
+	fresh, err := k.follow(ctx, Position{}, Visitor{Entry: v.Entry, Seen: v.Seen, Opens: v.Opens, Fields: v.Fields})
 	fresh.Cleared = news.Cleared
 	return fresh, err
 }
@@ -227,20 +233,20 @@ type heldRow struct {
 	only   thingspeak.FieldSet
 }
 
-func (f *follower) prepare(c *Client) {
+func (f *follower) prepare(k *call) {
 	for _, w := range f.v.Again {
 		again := numbers(max(w.First, 1), min(w.Last, f.pos.Last)).minus(f.pos.Gaps.numbers())
 		f.pos.Gaps = f.pos.Gaps.with(again, f.now)
 	}
 	f.pos.Gaps = f.pos.Gaps.bounded(maxGaps, f.now)
-	if f.pos.Address != c.set.address { // whose claims are none of this relay's
-		f.pos.Claims, f.pos.Address = nil, c.set.address
+	if f.pos.Address != k.x.set.Address { // whose claims are none of this relay's
+		f.pos.Claims, f.pos.Address = nil, k.x.set.Address
 	}
 	f.pos.Claims = f.pos.Claims.take(f.last, f.pos.Last, f.now)
 	f.known = numbers(1, f.pos.Last).minus(f.pos.Gaps.numbers())
 	f.read, f.twins = map[thingspeak.FieldSet]ranges{}, map[int64][]shownRow{}
 	f.visited = slices.Clone(f.known)
-	f.r = reader{c: c, visit: f.take, seen: slices.Clone(f.known)}
+	f.r = reader{call: k, visit: f.take, seen: slices.Clone(f.known)}
 	f.news.Position = f.pos
 }
 
@@ -249,7 +255,7 @@ func (f *follower) follow(ctx context.Context) error {
 	if all, _ := f.suspects(); len(all) == 0 && f.pos.Suspected.Due(f.now) {
 		f.pos.Suspected.advance(0, false, f.now)
 	}
-	if !f.looks() {
+	if !f.looks() { // a poll of a quiet channel costs one request of a few bytes
 		f.move(nil)
 		return nil
 	}
@@ -257,6 +263,7 @@ func (f *follower) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// A stale answer, or one of another channel, would be taken for news.
 	f.trusted, err = f.trust(ctx, p)
 	if err != nil || !f.trusted {
 		f.news.Position = f.pos
@@ -268,6 +275,7 @@ func (f *follower) follow(ctx context.Context) error {
 		err = f.r.fetch(ctx, altered)
 	}
 	if err == nil {
+		// Where the newest page meets what is known, all above it has been read: there is no need to page on.
 		err = f.gather(ctx, p.oldestKnown && len(f.more) == 0)
 	}
 	if err == nil {
@@ -315,20 +323,22 @@ func (f *follower) gaps(there ranges) Gaps {
 
 // gather reads what is new and what is due: by date until it meets what is known, and then by number.
 func (f *follower) gather(ctx context.Context, reached bool) error {
+	// Pages come first: one brings thousands of rows, a request by number a few.
 	lacks := func() bool { return !f.r.seen.covers(1, max(f.last, f.r.seen.highest())) }
 	for !reached && len(f.r.windows) > 0 && lacks() {
-		f.paged = numbers(1, maxNumber)
+		f.paged = numbers(1, MaxNumber) // whatever is lacking, if this is interrupted: see move
 		p, err := f.r.older(ctx)
 		if err != nil {
 			return err
 		}
+		// A page without anything new says as well that what is older is known, or will not be shown by date.
 		reached = p.oldestKnown || p.fresh == 0 && p.rows > 0
 	}
 	f.paged = nil
 	budget := rangesPerCall
 	asked, err := f.r.fetchRanges(ctx, f.inTurn(0), f.wants(), &budget)
 	f.asked = f.asked.union(asked)
-	if err != nil || f.r.c.rangeReads.Load() != rangesIgnored {
+	if err != nil || f.r.x.rangeReads.Load() != rangesIgnored {
 		return err
 	}
 	if err := f.pass(ctx); err != nil {
@@ -353,7 +363,7 @@ func (f *follower) wants() ranges {
 func (f *follower) inTurn(singles int) []span {
 	var wanted ranges
 	for _, w := range f.v.Wanted {
-		wanted.add(max(w.First, 1), min(w.Last, maxNumber))
+		wanted.add(max(w.First, 1), min(w.Last, MaxNumber))
 	}
 	return f.gaps(f.r.seen).inTurn(wanted, f.wants(), singles)
 }
@@ -368,10 +378,11 @@ func (f *follower) pass(ctx context.Context) error {
 	for len(todo) > 0 {
 		from, all := todo.latestBack()
 		if w := f.r.windows; !all && len(w) > 0 && w[0].low.IsZero() && from.Before(w[0].end) {
-			w[0].end = from
+			w[0].end = from // an earlier call has looked through what is newer
 		}
 		f.paged = todo.numbers()
 		if len(f.r.windows) == 0 { // all has been shown that dates can show
+			// In a crowded second rows may stand that no page shows. So those are not taken for asked for.
 			if f.passed = f.paged; !f.r.crowded {
 				f.asked = f.asked.union(f.passed)
 			}
@@ -401,6 +412,7 @@ func (f *follower) take(e *thingspeak.Entry, known bool) error {
 	if len(f.pos.Rows.of(e.ID)) > 1 {
 		f.twins[e.ID] = append(f.twins[e.ID], row.shownRow)
 	}
+	// Suspects are known too, but taken out of what the reader has seen: they are visited and not compared.
 	if f.known.has(e.ID) && (known || f.more.has(e.ID)) {
 		if !f.compare(&row) {
 			f.note(&row)
@@ -410,6 +422,7 @@ func (f *follower) take(e *thingspeak.Entry, known bool) error {
 		f.overlaps = true
 	}
 	f.held = append(f.held, row)
+	// Held rows take memory, so order is given up beyond a bound, but never trust: until then it is one page.
 	if !f.trusted || len(f.held) < maxHeld {
 		return nil
 	}
@@ -455,6 +468,7 @@ func (f *follower) note(row *heldRow) {
 // come to its end.
 func (f *follower) move(err error) {
 	next := f.pos
+	// What the relay names above the highest row that it has shown is a claim, and no part of the position's end.
 	next.Last = max(f.pos.Last, f.visited.highest())
 	var shown ranges
 	for _, rows := range f.read {
@@ -476,8 +490,10 @@ func (f *follower) move(err error) {
 	if f.v.Opens {
 		next.Unopened = f.pos.Unopened.union(f.visited.minus(f.known)).bounded(maxUnopened)
 	}
+	// A row that should show more now and did not come is lacking like any other, or it would never be asked for again.
 	gaps := f.gaps(f.visited).with(f.more.intersect(f.asked).minus(f.r.seen), f.now)
 	gaps = gaps.change(f.passed, func(r *Range) { r.Back = time.Time{} })
+	// Of a long channel a call may never see the end: the next one goes on where this one was interrupted.
 	if err != nil && len(f.r.windows) > 0 {
 		back := f.r.windows[0].end
 		gaps = gaps.change(f.paged, func(r *Range) {
@@ -493,6 +509,7 @@ func (f *follower) move(err error) {
 		}
 	})
 	next.Gaps = gaps.bounded(maxGaps, f.now)
+	// Only a reading that came to its end counts as a look: else what it has left would wait until the channel grows.
 	if err == nil && f.trusted {
 		next.Looked, next.Named = f.now, f.last
 	}
