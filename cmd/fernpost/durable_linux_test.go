@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fernpost/fernpost/internal/relay/store"
+	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 )
 
 // TestWhatIsNamedIsOnDisk: a file with keys, or a backup, bears its name only when all of it is on disk, and the name is
@@ -17,7 +17,7 @@ func TestWhatIsNamedIsOnDisk(t *testing.T) {
 	d := newDevice(t, server)
 	d.makeRoom()
 	data := filepath.Join(t.TempDir(), "relay")
-	store, err := store.OpenSQLite(data)
+	store, err := sqlite.Open(data)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
-	"github.com/fernpost/fernpost/internal/relay/store"
+	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 	"github.com/fernpost/fernpost/internal/relay/storetest"
 )
 
@@ -26,24 +26,24 @@ func TestConformance(t *testing.T) {
 func prepared(t *testing.T) func(testing.TB) relay.Store {
 	t.Helper()
 	origin := t.TempDir()
-	s, err := store.OpenSQLite(origin)
+	s, err := sqlite.Open(origin)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	database, err := os.ReadFile(filepath.Join(origin, store.FileName))
+	database, err := os.ReadFile(filepath.Join(origin, sqlite.FileName))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return func(t testing.TB) relay.Store {
 		t.Helper()
 		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, store.FileName), database, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, sqlite.FileName), database, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s, err := store.OpenSQLite(dir)
+		s, err := sqlite.Open(dir)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,14 +12,14 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/mirror"
-	"github.com/fernpost/fernpost/internal/relay/store"
+	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 	"github.com/fernpost/fernpost/internal/relay/storetest"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-func open(t testing.TB) *store.SQLite {
+func open(t testing.TB) *sqlite.Store {
 	t.Helper()
-	s, err := store.OpenSQLite(t.TempDir())
+	s, err := sqlite.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func school(t testing.TB, s relay.Store) {
 		}
 		create(t, s, a.ID, 100*a.ID, "READ"+name)
 	}
-	if sq, ok := s.(*store.SQLite); ok { // accounts need not be numbered without gaps
+	if sq, ok := s.(*sqlite.Store); ok { // accounts need not be numbered without gaps
 		if err := errors.Join(sq.DeleteChannel(t.Context(), 300), sq.RemoveAccount(t.Context(), 3)); err != nil {
 			t.Fatal(err)
 		}
@@ -232,11 +232,11 @@ func TestInterrupted(t *testing.T) {
 
 func TestForeign(t *testing.T) {
 	for name, tt := range map[string]struct {
-		spoil func(t *testing.T, from, to *store.SQLite)
+		spoil func(t *testing.T, from, to *sqlite.Store)
 		want  string
 	}{
 		"an account of its own": {
-			func(t *testing.T, _, to *store.SQLite) {
+			func(t *testing.T, _, to *sqlite.Store) {
 				if err := to.CreateAccount(t.Context(), &relay.Account{Name: "eve", Key: "E"}); err != nil {
 					t.Fatal(err)
 				}
@@ -244,11 +244,11 @@ func TestForeign(t *testing.T) {
 			`it has an account "eve"`,
 		},
 		"a channel of its own": {
-			func(t *testing.T, _, to *store.SQLite) { create(t, to, 1, 99) },
+			func(t *testing.T, _, to *sqlite.Store) { create(t, to, 1, 99) },
 			"it has channel 99",
 		},
 		"a channel with the same number": {
-			func(t *testing.T, from, to *store.SQLite) {
+			func(t *testing.T, from, to *sqlite.Store) {
 				create(t, from, relay.LocalAccountID, 99)
 				err := to.CreateChannel(t.Context(), &relay.Channel{Owner: 1, Channel: thingspeak.Channel{
 					ID: 99, Keys: []thingspeak.Key{{Text: "OTHER", Write: true}},
@@ -260,11 +260,11 @@ func TestForeign(t *testing.T) {
 			"its channel 99 is another one",
 		},
 		"written there": {
-			func(t *testing.T, _, to *store.SQLite) { fill(t, to, 8, 1) },
+			func(t *testing.T, _, to *sqlite.Store) { fill(t, to, 8, 1) },
 			"its channel 8 has 4 entries, the other one has 3",
 		},
 		"cleared, and filled with the same": {
-			func(t *testing.T, from, _ *store.SQLite) {
+			func(t *testing.T, from, _ *sqlite.Store) {
 				if err := from.ClearChannel(t.Context(), 8); err != nil {
 					t.Fatal(err)
 				}
@@ -273,7 +273,7 @@ func TestForeign(t *testing.T) {
 			"",
 		},
 		"cleared": {
-			func(t *testing.T, from, _ *store.SQLite) {
+			func(t *testing.T, from, _ *sqlite.Store) {
 				if err := from.ClearChannel(t.Context(), 8); err != nil {
 					t.Fatal(err)
 				}
@@ -281,8 +281,8 @@ func TestForeign(t *testing.T) {
 			"its channel 8 has 3 entries, the other one has 0",
 		},
 		"cleared, and filled with something else": {
-			func(t *testing.T, from, to *store.SQLite) {
-				for _, s := range []*store.SQLite{from, to} {
+			func(t *testing.T, from, to *sqlite.Store) {
+				for _, s := range []*sqlite.Store{from, to} {
 					if err := s.ClearChannel(t.Context(), 8); err != nil {
 						t.Fatal(err)
 					}

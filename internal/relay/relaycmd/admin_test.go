@@ -16,8 +16,8 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
 	"github.com/fernpost/fernpost/internal/relay/relaytest/pgtest"
-	"github.com/fernpost/fernpost/internal/relay/store"
-	"github.com/fernpost/fernpost/internal/sqlite"
+	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
+	driver "github.com/fernpost/fernpost/internal/sqlite"
 	"github.com/fernpost/fernpost/internal/testenv"
 )
 
@@ -277,7 +277,7 @@ func TestExportOfDamagedData(t *testing.T) {
 	for range 3 {
 		b.post(url.Values{"api_key": {c.Keys[0].Text}, "field1": {"x"}})
 	}
-	db, err := sqlite.Open(filepath.Join(b.dir, store.FileName), sqlite.Settings{Wait: time.Minute})
+	db, err := driver.Open(filepath.Join(b.dir, sqlite.FileName), driver.Settings{Wait: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -514,14 +514,14 @@ func TestBackupCommand(t *testing.T) {
 		t.Fatal(got)
 	}
 	place := t.TempDir()
-	file := filepath.Join(place, store.FileName)
+	file := filepath.Join(place, sqlite.FileName)
 	b.run(0, "backup", file)
 	b.run(0, "backup", file) // in the place of the first
 	if got := b.post(url.Values{"api_key": {c.Keys[0].Text}, "field1": {"later"}}); got != "2" {
 		t.Fatal(got)
 	}
 	b.run(1, "backup", b.write("other.txt", "not a database"))
-	b.run(1, "backup", filepath.Join(b.dir, store.FileName))
+	b.run(1, "backup", filepath.Join(b.dir, sqlite.FileName))
 	b.run(1, "backup", place)
 	b.run(1, "backup", filepath.Join(place, "no", "such", "place"))
 	b.run(2, "backup")

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fernpost/fernpost/internal/relay/store"
+	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 )
 
 func (f *flags) backupCommand() *cobra.Command {
@@ -39,7 +39,7 @@ func (f *flags) backup(cmd *cobra.Command, name string) error {
 	if err != nil {
 		return err
 	}
-	s, err := store.OpenSQLite(dir)
+	s, err := sqlite.Open(dir)
 	if err != nil {
 		return err
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fernpost/fernpost/internal/relay/mirror"
-	"github.com/fernpost/fernpost/internal/relay/store"
 	"github.com/fernpost/fernpost/internal/relay/store/postgres"
+	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 )
 
 // copyCommand moves a relay to another engine, or to another place.
@@ -103,7 +103,7 @@ func openSource(ctx context.Context, name string) (dataStore, error) {
 	if postgres.IsURL(name) {
 		return openPostgres(ctx, name)
 	}
-	if _, err := os.Stat(filepath.Join(name, store.FileName)); err != nil {
+	if _, err := os.Stat(filepath.Join(name, sqlite.FileName)); err != nil {
 		return dataStore{}, fmt.Errorf("there is no relay's data in %s", name)
 	}
 	return openSQLite(name)
@@ -115,7 +115,7 @@ func openTarget(ctx context.Context, name string) (s dataStore, unlock func() er
 		s, err = openPostgres(ctx, name)
 		return s, func() error { return nil }, err
 	}
-	lock, err := store.LockDir(name)
+	lock, err := sqlite.LockDir(name)
 	if err != nil {
 		return s, nil, fmt.Errorf("data directory %s: %w", name, err)
 	}

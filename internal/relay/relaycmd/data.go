@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fernpost/fernpost/internal/relay"
-	"github.com/fernpost/fernpost/internal/relay/store"
 	"github.com/fernpost/fernpost/internal/relay/store/postgres"
+	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -34,7 +34,7 @@ type operator interface {
 }
 
 func openSQLite(dir string) (dataStore, error) {
-	s, err := store.OpenSQLite(dir)
+	s, err := sqlite.Open(dir)
 	if err != nil {
 		return dataStore{}, err
 	}
@@ -75,7 +75,7 @@ func (f *flags) existingDir() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := os.Stat(filepath.Join(dir, store.FileName)); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, sqlite.FileName)); err != nil {
 		return "", fmt.Errorf("there is no relay's data in %s: start the relay once, or name the place with --data", dir)
 	}
 	return dir, nil

@@ -12,7 +12,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/httpapi"
-	"github.com/fernpost/fernpost/internal/relay/store"
+	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 )
 
 const (
@@ -85,7 +85,7 @@ func (r *Running) gauges(m *httpapi.Metrics, c *httpapi.Clients, all []*relay.Re
 // storeBytes is how much the database and its log take on disk.
 func storeBytes(dir string) float64 {
 	var sum int64
-	for _, name := range []string{store.FileName, store.FileName + "-wal"} {
+	for _, name := range []string{sqlite.FileName, sqlite.FileName + "-wal"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			sum += info.Size()
 		}

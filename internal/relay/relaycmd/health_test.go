@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
-	"github.com/fernpost/fernpost/internal/relay/store"
+	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 )
 
 // status asks for a path and returns the status and the body.
@@ -80,7 +80,7 @@ func TestNotReady(t *testing.T) {
 	if code, body := status(t, r.URL()+"/readyz"); code != http.StatusOK {
 		t.Errorf("after it came back: %d %q", code, body)
 	}
-	if _, err := os.Stat(filepath.Join(dir, store.FileName)); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, sqlite.FileName)); err != nil {
 		t.Error(err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fernpost/fernpost/internal/relay/store"
+	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -59,7 +59,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 
 // Hint is what can be done about an error of a command of this package, "" if nothing is known.
 func Hint(err error) string {
-	if _, ok := errors.AsType[*store.ServedError](err); ok {
+	if _, ok := errors.AsType[*sqlite.ServedError](err); ok {
 		return "--data DIR keeps another relay's data in a directory of its own, and --listen HOST:PORT gives it an address"
 	}
 	if errors.Is(err, syscall.EADDRINUSE) {

@@ -19,7 +19,7 @@ import (
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/cheat"
 	"github.com/fernpost/fernpost/internal/relay/httpapi"
-	"github.com/fernpost/fernpost/internal/relay/store"
+	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 )
 
 // Options say how a relay is served.
@@ -68,7 +68,7 @@ type Running struct {
 	workers               *workers
 	store                 dataStore
 	// lock is held on data, the directory, if there is one.
-	lock      *store.Lock
+	lock      *sqlite.Lock
 	data      string
 	encrypted bool
 	log       *slog.Logger
@@ -78,7 +78,7 @@ type Running struct {
 	failed chan error
 }
 
-// Start begins to serve; ctx counts while it begins only. It fails with a *store.ServedError when another process
+// Start begins to serve; ctx counts while it begins only. It fails with a *sqlite.ServedError when another process
 // serves the data already.
 func Start(ctx context.Context, o Options) (*Running, error) {
 	if o.Log == nil {
@@ -116,7 +116,7 @@ func (r *Running) openData(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	r.data = o.Data
-	if r.lock, err = store.LockDir(o.Data); err != nil {
+	if r.lock, err = sqlite.LockDir(o.Data); err != nil {
 		return fmt.Errorf("data directory %s: %w", o.Data, err)
 	}
 	if r.store, err = openSQLite(o.Data); err != nil {

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
-	"github.com/fernpost/fernpost/internal/relay/store"
+	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 )
 
 func start(t *testing.T, o relaycmd.Options) *relaycmd.Running {
@@ -58,7 +58,7 @@ func TestStart(t *testing.T) {
 		t.Errorf("creating a channel from this machine: status %d", created.StatusCode)
 	}
 	_, err = relaycmd.Start(t.Context(), relaycmd.Options{Listen: "127.0.0.1:0", Data: dir})
-	if served, ok := errors.AsType[*store.ServedError](err); !ok || served.PID != os.Getpid() {
+	if served, ok := errors.AsType[*sqlite.ServedError](err); !ok || served.PID != os.Getpid() {
 		t.Errorf("a second relay on the same data: %v", err)
 	}
 	if err := r.Close(); err != nil {

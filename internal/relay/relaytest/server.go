@@ -24,7 +24,7 @@ import (
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/cheat"
 	"github.com/fernpost/fernpost/internal/relay/httpapi"
-	"github.com/fernpost/fernpost/internal/relay/store"
+	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 	"github.com/fernpost/fernpost/internal/relay/storetest"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -83,7 +83,7 @@ func OnDisk() Option { return WithStore(OpenSQLite) }
 // OpenSQLite opens a new store in a directory of the test.
 func OpenSQLite(t testing.TB) relay.Store {
 	t.Helper()
-	s, err := store.OpenSQLite(t.TempDir())
+	s, err := sqlite.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/relaytest/pgtest"
-	"github.com/fernpost/fernpost/internal/relay/store"
+	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -60,7 +60,7 @@ func add(t testing.TB, s relay.Store, channel int64, key string, n int) {
 func engines(b *testing.B, run func(b *testing.B, s relay.Store)) {
 	b.Run("postgres", func(b *testing.B) { run(b, open(b, pgtest.Start(b, pgtest.Durable()).Database(b))) })
 	b.Run("sqlite", func(b *testing.B) {
-		s, err := store.OpenSQLite(b.TempDir())
+		s, err := sqlite.Open(b.TempDir())
 		if err != nil {
 			b.Fatal(err)
 		}

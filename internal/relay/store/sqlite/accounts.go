@@ -1,0 +1,55 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/sqlite"
+)
+
+func scanAccount(row []driver.Value) relay.Account {
+	return relay.Account{
+		ID:        row[0].(int64),
+		Name:      row[1].(string),
+		Key:       row[2].(string),
+		CreatedAt: time.Unix(row[3].(int64), 0).UTC(),
+	}
+}
+
+// CreateAccount is part of [relay.Store].
+func (s *Store) CreateAccount(_ context.Context, a *relay.Account) error {
+	return s.write("creating an account", func(c *sqlite.Conn) error {
+		return c.Query("INSERT INTO accounts (name, key, created_s) VALUES (?, ?, ?) RETURNING id",
+			func(row []driver.Value) error {
+				a.ID = row[0].(int64)
+				return nil
+			}, a.Name, a.Key, a.CreatedAt.Unix())
+	})
+}
+
+// AccountByKey is part of [relay.Store].
+func (s *Store) AccountByKey(ctx context.Context, key string) (a relay.Account, err error) {
+	err = s.read(ctx, "looking up a user key", func(c *sqlite.Conn) error {
+		return c.Query("SELECT id, name, key, created_s FROM accounts WHERE key = ?", func(row []driver.Value) error {
+			a = scanAccount(row)
+			return nil
+		}, key)
+	})
+	if err == nil && a.ID == 0 {
+		err = relay.ErrNotFound
+	}
+	return a, err
+}
+
+// Accounts is part of [relay.Store].
+func (s *Store) Accounts(ctx context.Context) (all []relay.Account, err error) {
+	err = s.read(ctx, "listing accounts", func(c *sqlite.Conn) error {
+		return c.Query("SELECT id, name, key, created_s FROM accounts ORDER BY id", func(row []driver.Value) error {
+			all = append(all, scanAccount(row))
+			return nil
+		})
+	})
+	return all, err
+}

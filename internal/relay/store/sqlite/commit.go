@@ -1,0 +1,122 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/sqlite"
+)
+
+// maxKnown is how many channels' states the writer remembers.
+const maxKnown = 8192
+
+// Commit is part of [relay.Store].
+func (s *Store) Commit(_ context.Context, updates []relay.Update) ([]relay.Decision, error) {
+	channels := make([]int64, len(updates))
+	for i := range updates {
+		channels[i] = updates[i].Channel
+	}
+	slices.Sort(channels)
+	channels = slices.Compact(channels)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var after []relay.State
+	var decisions []relay.Decision
+	err := s.transaction("storing updates", func(c *sqlite.Conn) (err error) {
+		after, decisions, err = s.commit(c, channels, updates)
+		return err
+	})
+	if err != nil {
+		clear(s.known)
+		if errors.Is(err, relay.ErrTaken) { // by a number that was given out twice: not the client's fault
+			err = fmt.Errorf("storing updates: %w: states were outdated", relay.ErrUnavailable)
+		}
+		return nil, err
+	}
+	if len(s.known)+len(after) > maxKnown {
+		clear(s.known)
+	}
+	for i := range after {
+		s.known[after[i].Channel] = after[i]
+	}
+	return decisions, nil
+}
+
+// commit does the work of Commit inside its transaction. A batch of which nothing was accepted writes nothing, and so
+// costs no fsync.
+func (s *Store) commit(
+	c *sqlite.Conn, channels []int64, updates []relay.Update,
+) (after []relay.State, decisions []relay.Decision, err error) {
+	before, err := s.lockedStates(c, channels)
+	if err != nil {
+		return nil, nil, err
+	}
+	after, decisions = relay.Decide(before, updates, time.Now())
+	for i := range decisions {
+		d := &decisions[i]
+		if d.Err != nil {
+			continue
+		}
+		generation := generationOf(after, updates[i].Channel)
+		if err := s.inserts.insert(c, generation, d); err != nil {
+			return nil, nil, err
+		}
+	}
+	args := make([]driver.Value, 0, 20)
+	for i := range after {
+		if after[i] == before[i] {
+			continue
+		}
+		if err := c.Exec(updateState, stateArgs(args, &after[i])...); err != nil {
+			return nil, nil, err
+		}
+	}
+	return after, decisions, nil
+}
+
+// lockedStates returns the states of those channels that are there. What an earlier commit left in memory is still true
+// unless another connection has written since, which SQLite tells by its data version.
+func (s *Store) lockedStates(c *sqlite.Conn, channels []int64) ([]relay.State, error) {
+	version := int64(0)
+	err := c.Query("PRAGMA data_version", func(row []driver.Value) error {
+		version = row[0].(int64)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if version != s.knownVersion {
+		clear(s.known)
+		s.knownVersion = version
+	}
+	states := make([]relay.State, 0, len(channels))
+	for _, channel := range channels {
+		if state, ok := s.known[channel]; ok {
+			states = append(states, state)
+			continue
+		}
+		err := c.Query(selectState, func(row []driver.Value) error {
+			states = append(states, scanState(row))
+			return nil
+		}, channel)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return states, nil
+}
+
+// generationOf returns the generation of a channel whose state is there.
+func generationOf(states []relay.State, channel int64) int64 {
+	i, _ := slices.BinarySearchFunc(states, channel, func(s relay.State, channel int64) int {
+		return cmp.Compare(s.Channel, channel)
+	})
+	return states[i].Generation
+}
