@@ -116,7 +116,7 @@ func (c *Conn) bind(args []driver.Value) []driver.NamedValue {
 	return c.args
 }
 
-// Exec runs a statement that returns no rows. Arguments are int64, string, []byte or nil.
+// Exec runs a statement that returns no rows. Arguments are int64, float64, string, bool, []byte or nil.
 func (c *Conn) Exec(text string, args ...driver.Value) error {
 	s, err := c.prepared(text)
 	if err != nil {
@@ -134,7 +134,7 @@ func (c *Conn) Exec(text string, args ...driver.Value) error {
 func (c *Conn) Changed() int64 { return c.changed }
 
 // Query runs a statement and calls visit for each row, which is valid during the call only. visit may run other
-// statements, but not this one. Arguments are int64, string, []byte or nil, and columns are one of these.
+// statements, but not this one. Arguments are int64, float64, string, bool, []byte or nil, and columns are one of these.
 func (c *Conn) Query(text string, visit func(row []driver.Value) error, args ...driver.Value) (err error) {
 	s, err := c.prepared(text)
 	if err != nil {

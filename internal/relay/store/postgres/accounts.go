@@ -4,18 +4,15 @@ import (
 	"context"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/store"
 )
-
-func scanAccount(r row) relay.Account {
-	return relay.Account{ID: r.number(0), Name: r.text(1), Key: r.text(2), CreatedAt: r.seconds(3)}
-}
 
 // CreateAccount is part of [relay.Store].
 func (s *Store) CreateAccount(ctx context.Context, a *relay.Account) error {
 	return s.write(ctx, "creating an account", func(t *transaction) error {
 		// The ID is fetched before, as the answer of the last round trip may be lost.
 		if err := t.query(func(r row) error {
-			a.ID = r.number(0)
+			a.ID = r.Number(0)
 			return nil
 		}, "SELECT nextval(pg_get_serial_sequence('accounts', 'id'))"); err != nil {
 			return err
@@ -34,9 +31,9 @@ func (s *Store) AccountByKey(ctx context.Context, key string) (a relay.Account, 
 	err = s.try(ctx, "looking up a user key", func(ctx context.Context, c *conn) error {
 		a = relay.Account{}
 		return c.read(ctx, func(r row) error {
-			a = scanAccount(r)
+			a = store.ScanAccount(r)
 			return nil
-		}, "SELECT id, name, key, created_s FROM accounts WHERE key = $1", key)
+		}, store.SelectAccountByKey, key)
 	})
 	if err == nil && a.ID == 0 {
 		err = relay.ErrNotFound
@@ -49,9 +46,9 @@ func (s *Store) Accounts(ctx context.Context) (all []relay.Account, err error) {
 	err = s.try(ctx, "listing accounts", func(ctx context.Context, c *conn) error {
 		all = nil
 		return c.read(ctx, func(r row) error {
-			all = append(all, scanAccount(r))
+			all = append(all, store.ScanAccount(r))
 			return nil
-		}, "SELECT id, name, key, created_s FROM accounts ORDER BY id")
+		}, store.SelectAccounts)
 	})
 	return all, err
 }

@@ -8,77 +8,15 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/fernpost/fernpost/internal/relay"
-	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/relay/store"
 )
 
-// channelColumns are the columns of a channel, in the order of scanChannel. Its read keys are among them, so that all
-// is of one moment.
-const channelColumns = `c.id, c.owner, c.name, c.description, c.latitude, c.longitude, c.elevation,
-	c.label1, c.label2, c.label3, c.label4, c.label5, c.label6, c.label7, c.label8,
-	c.metadata, c.url, c.tags, c.public, c.created_s, c.updated_s,
-	(SELECT string_agg(k.key, E'\n' ORDER BY k.id) FROM read_keys AS k WHERE k.channel = c.id)`
-
-// channelWidth is how many columns these are.
-const channelWidth = 14 + thingspeak.FieldCount
-
 const (
-	selectChannel = "SELECT " + channelColumns + ", " + stateColumns + `
-		FROM channels AS c JOIN states AS s ON s.channel = c.id WHERE c.id = $1`
-	selectOwned = "SELECT " + channelColumns + ", " + stateColumns + `
-		FROM channels AS c JOIN states AS s ON s.channel = c.id WHERE c.owner = $1 ORDER BY c.id`
-	insertChannel = `INSERT INTO channels (id, owner, name, description, latitude, longitude, elevation,
-		label1, label2, label3, label4, label5, label6, label7, label8,
-		metadata, url, tags, public, created_s, updated_s)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`
-	updateChannel = `UPDATE channels SET id = $1, owner = $2, name = $3, description = $4, latitude = $5,
-		longitude = $6, elevation = $7, label1 = $8, label2 = $9, label3 = $10, label4 = $11, label5 = $12, label6 = $13,
-		label7 = $14, label8 = $15, metadata = $16, url = $17, tags = $18, public = $19, created_s = $20, updated_s = $21
-		WHERE id = $22`
 	insertState = `INSERT INTO states (channel, write_key, settings, generation)
 		VALUES ($1, $2, nextval('numbers'), nextval('numbers'))`
 	clearState = `UPDATE states SET generation = nextval('numbers'), last = 0, last1 = 0, last2 = 0, last3 = 0, last4 = 0,
 		last5 = 0, last6 = 0, last7 = 0, last8 = 0, newest_s = 0, unordered = 0 WHERE channel = $1`
-	insertReadKey   = "INSERT INTO read_keys (channel, key) VALUES ($1, $2)"
-	deleteReadKeys  = "DELETE FROM read_keys WHERE channel = $1"
-	insertAbandoned = "INSERT INTO abandoned (generation) VALUES ($1)"
 )
-
-func channelArgs(c *relay.Channel) []any {
-	args := []any{c.ID, c.Owner, c.Name, c.Description, c.Latitude, c.Longitude, c.Elevation}
-	for _, label := range c.Labels {
-		args = append(args, label)
-	}
-	return append(args, c.Metadata, c.URL, strings.Join(c.Tags, "\n"), c.Public, c.CreatedAt.Unix(), c.UpdatedAt.Unix())
-}
-
-func scanChannel(r row) (*relay.Channel, relay.State) {
-	state := scanState(r[channelWidth:])
-	c := &relay.Channel{Owner: r.number(1), Channel: thingspeak.Channel{
-		ID:          r.number(0),
-		Name:        r.text(2),
-		Description: r.text(3),
-		Latitude:    r.text(4),
-		Longitude:   r.text(5),
-		Elevation:   r.text(6),
-		Keys:        []thingspeak.Key{{Text: state.WriteKey, Write: true}},
-	}}
-	for i := range c.Labels {
-		c.Labels[i] = r.text(7 + i)
-	}
-	const after = 7 + thingspeak.FieldCount
-	c.Metadata, c.URL = r.text(after), r.text(after+1)
-	if tags := r.text(after + 2); tags != "" {
-		c.Tags = strings.Split(tags, "\n")
-	}
-	c.Public = r.truth(after + 3)
-	c.CreatedAt, c.UpdatedAt = r.seconds(after+4), r.seconds(after+5)
-	if keys := r.text(after + 6); keys != "" {
-		for key := range strings.SplitSeq(keys, "\n") {
-			c.Keys = append(c.Keys, thingspeak.Key{Text: key})
-		}
-	}
-	return c, state
-}
 
 // isText reports whether the database could hold a text at all; if not, it does not hold it.
 func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
@@ -91,9 +29,9 @@ func (s *Store) Writer(ctx context.Context, key string) (channel int64, err erro
 	err = s.try(ctx, "looking up a write key", func(ctx context.Context, c *conn) error {
 		channel = 0
 		return c.read(ctx, func(r row) error {
-			channel = r.number(0)
+			channel = r.Number(0)
 			return nil
-		}, "SELECT channel FROM states WHERE write_key = $1", key)
+		}, store.SelectWriter, key)
 	})
 	if err == nil && channel == 0 {
 		err = relay.ErrNotFound
@@ -106,9 +44,9 @@ func (s *Store) Channel(ctx context.Context, id int64) (channel *relay.Channel, 
 	err = s.try(ctx, "reading a channel", func(ctx context.Context, c *conn) error {
 		channel = nil
 		return c.read(ctx, func(r row) error {
-			channel, state = scanChannel(r)
+			channel, state = store.ScanChannel(r)
 			return nil
-		}, selectChannel, id)
+		}, store.SelectChannel, id)
 	})
 	if err == nil && channel == nil {
 		err = relay.ErrNotFound
@@ -121,18 +59,11 @@ func (s *Store) Channels(ctx context.Context, owner int64) (owned []*relay.Chann
 	err = s.try(ctx, "listing channels", func(ctx context.Context, c *conn) error {
 		owned = nil
 		return c.read(ctx, func(r row) error {
-			owned = append(owned, scanListed(r))
+			owned = append(owned, store.ScanListed(r))
 			return nil
-		}, selectOwned, owner)
+		}, store.SelectOwned, owner)
 	})
 	return owned, err
-}
-
-// scanListed reads a channel for a list, with LastEntryID set.
-func scanListed(r row) *relay.Channel {
-	channel, state := scanChannel(r)
-	channel.LastEntryID = state.Last
-	return channel
 }
 
 // CreateChannel is part of [relay.Store].
@@ -143,7 +74,7 @@ func (s *Store) CreateChannel(ctx context.Context, c *relay.Channel, limit int) 
 				return err
 			}
 		}
-		t.last.Queue(insertChannel, channelArgs(c)...)
+		t.last.Queue(store.InsertChannel, store.ChannelValues(c)...)
 		t.last.Queue(insertState, c.ID, c.Keys[0].Text)
 		queueReadKeys(&t.last, c)
 		return nil
@@ -155,8 +86,8 @@ func (t *transaction) needRoom(owner int64, limit int) error {
 	owned := int64(0)
 	var b pgx.Batch
 	b.Queue("SELECT id FROM accounts WHERE id = $1 FOR UPDATE", owner)
-	b.Queue("SELECT COUNT(*) FROM channels WHERE owner = $1", owner).Query(each(func(r row) error {
-		owned = r.number(0)
+	b.Queue(store.CountOwned, owner).Query(each(func(r row) error {
+		owned = r.Number(0)
 		return nil
 	}))
 	if err := t.ask(&b); err != nil {
@@ -170,14 +101,14 @@ func (t *transaction) needRoom(owner int64, limit int) error {
 
 func queueReadKeys(b *pgx.Batch, c *relay.Channel) {
 	for _, key := range c.Keys[1:] {
-		b.Queue(insertReadKey, c.ID, key.Text)
+		b.Queue(store.InsertReadKey, c.ID, key.Text)
 	}
 }
 
 // lockedState locks a channel and returns its state, or relay.ErrNotFound.
 func (t *transaction) lockedState(id int64) (state relay.State, err error) {
 	err = t.query(func(r row) error {
-		state = scanState(r)
+		state = store.ScanState(r)
 		return nil
 	}, lockState, id)
 	if err == nil && state.Channel == 0 {
@@ -195,18 +126,18 @@ func (s *Store) ChangeChannel(ctx context.Context, id int64, change func(*relay.
 		}
 		var channel *relay.Channel
 		if err := t.query(func(r row) error {
-			channel, _ = scanChannel(r)
+			channel, _ = store.ScanChannel(r)
 			return nil
-		}, selectChannel, id); err != nil {
+		}, store.SelectChannel, id); err != nil {
 			return err
 		}
 		if err := change(channel); err != nil {
 			return refusal{err}
 		}
-		t.last.Queue(updateChannel, append(channelArgs(channel), id)...)
+		t.last.Queue(store.UpdateChannel, append(store.ChannelValues(channel), id)...)
 		t.last.Queue("UPDATE states SET settings = nextval('numbers'), write_key = $1 WHERE channel = $2",
 			channel.Keys[0].Text, id)
-		t.last.Queue(deleteReadKeys, id)
+		t.last.Queue(store.DeleteReadKeys, id)
 		queueReadKeys(&t.last, channel)
 		return nil
 	})
@@ -224,7 +155,7 @@ func (s *Store) ClearChannel(ctx context.Context, id int64) error {
 // DeleteChannel is part of [relay.Store].
 func (s *Store) DeleteChannel(ctx context.Context, id int64) error {
 	return s.abandon(ctx, "deleting a channel", id,
-		deleteReadKeys, "DELETE FROM states WHERE channel = $1", "DELETE FROM channels WHERE id = $1")
+		store.DeleteReadKeys, store.DeleteState, store.DeleteChannel)
 }
 
 // abandon ends a channel's generation and runs statements that take the channel's number.
@@ -234,7 +165,7 @@ func (s *Store) abandon(ctx context.Context, doing string, id int64, texts ...st
 		if err != nil {
 			return err
 		}
-		t.last.Queue(insertAbandoned, state.Generation)
+		t.last.Queue(store.InsertAbandoned, state.Generation)
 		for _, text := range texts {
 			t.last.Queue(text, id)
 		}

@@ -1,27 +1,20 @@
 package postgres
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/store"
 )
 
 // Commit is part of [relay.Store].
 func (s *Store) Commit(ctx context.Context, updates []relay.Update) (decisions []relay.Decision, err error) {
-	channels := make([]int64, len(updates))
-	for i := range updates {
-		channels[i] = updates[i].Channel
-	}
-	slices.Sort(channels)
-	channels = slices.Compact(channels)
-
+	channels := store.ChannelsOf(updates)
 	var changed []relay.State
 	err = s.write(ctx, "storing updates", func(t *transaction) error {
 		before, now, err := s.lockedStates(t, channels)
@@ -59,7 +52,7 @@ func (s *Store) lockedStates(t *transaction, channels []int64) (states []relay.S
 	states = make([]relay.State, 0, len(channels))
 	var b pgx.Batch
 	b.Queue(lockStates, channels).Query(each(func(r row) error {
-		states = append(states, scanState(r))
+		states = append(states, store.ScanState(r))
 		return nil
 	}))
 	if s.now == nil {
@@ -71,12 +64,4 @@ func (s *Store) lockedStates(t *transaction, channels []int64) (states []relay.S
 		now = s.now()
 	}
 	return states, now, err
-}
-
-// generationOf returns the generation of a channel whose state is there.
-func generationOf(states []relay.State, channel int64) int64 {
-	i, _ := slices.BinarySearchFunc(states, channel, func(s relay.State, channel int64) int {
-		return cmp.Compare(s.Channel, channel)
-	})
-	return states[i].Generation
 }

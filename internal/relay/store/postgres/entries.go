@@ -3,41 +3,27 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/store"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// valueColumns are the columns of an entry that may be null.
-var valueColumns = [...]string{
-	"field1", "field2", "field3", "field4", "field5", "field6", "field7", "field8",
-	"status", "latitude", "longitude", "elevation",
-}
-
-// entryColumns are the columns of an entry, in the order of scanEntry.
-const entryColumns = `number, created_s, field1, field2, field3, field4, field5, field6, field7, field8,
-	status, latitude, longitude, elevation`
-
-const (
-	selectEntries = "SELECT " + entryColumns + ` FROM entries
-		WHERE generation = $1 AND number BETWEEN $2 AND $3 ORDER BY number`
-	selectByTime = "SELECT " + entryColumns + ` FROM entries
-		WHERE generation = $1 AND unordered AND number BETWEEN $2 AND $3 AND created_s BETWEEN $4 AND $5
-		ORDER BY created_s DESC, number DESC LIMIT $6`
-)
+var selectByTime = dialect.SelectEntriesByTime()
 
 // insertTexts are the statements that insert entries, given as one array for each column: the one at n names the first
-// n of valueColumns. Most entries have a value in the first field only.
-type insertTexts [len(valueColumns) + 1]string
+// n of [store.ValueColumns].
+type insertTexts [len(store.ValueColumns) + 1]string
 
 func newInsertTexts() *insertTexts {
 	var t insertTexts
 	for n := range t {
-		names := strings.Join(append([]string{"generation", "unordered", "number", "created_s"}, valueColumns[:n]...), ", ")
+		names := strings.Join(slices.Concat(store.KeyColumns[:], store.ValueColumns[:n]), ", ")
 		arrays := []string{"$1::BIGINT[]", "$2::BOOLEAN[]", "$3::BIGINT[]", "$4::BIGINT[]"}
 		for i := range n {
 			arrays = append(arrays, fmt.Sprintf("$%d::TEXT[]", 5+i))
@@ -54,33 +40,25 @@ func (t *insertTexts) queue(
 ) {
 	var generations, numbers, created []int64
 	var unordered []bool
-	var values [len(valueColumns)][]pgtype.Text
+	var values [len(store.ValueColumns)][]pgtype.Text
 	given := 0
 	for i := range decisions {
 		d := &decisions[i]
 		if d.Err != nil {
 			continue
 		}
-		generation := generationOf(states, updates[i].Channel)
+		generation := store.GenerationOf(states, updates[i].Channel)
 		for j := range d.Entries {
-			e, column := &d.Entries[j], 0
+			e := &d.Entries[j]
 			generations = append(generations, generation)
 			numbers = append(numbers, e.ID)
 			created = append(created, e.CreatedAt.Unix())
 			unordered = append(unordered, d.Unordered != 0 && e.ID >= d.Unordered)
-			add := func(v thingspeak.Value) {
-				values[column] = append(values[column], pgtype.Text{String: v.Text, Valid: v.Given})
-				if column++; v.Given {
-					given = max(given, column)
-				}
+			for n := range values {
+				v := store.ValueOf(e, n)
+				values[n] = append(values[n], pgtype.Text{String: v.Text, Valid: v.Given})
 			}
-			for _, v := range e.Fields {
-				add(v)
-			}
-			add(e.Status)
-			add(e.Latitude)
-			add(e.Longitude)
-			add(e.Elevation)
+			given = max(given, store.ColumnsOf(e))
 		}
 	}
 	if len(numbers) == 0 {
@@ -93,21 +71,11 @@ func (t *insertTexts) queue(
 	b.Queue(t[given], args...)
 }
 
-func scanEntry(r row, e *thingspeak.Entry) {
-	e.ID, e.CreatedAt = r.number(0), r.seconds(1)
-	for i := range e.Fields {
-		e.Fields[i] = r.value(2 + i)
-	}
-	const after = 2 + thingspeak.FieldCount
-	e.Status, e.Latitude = r.value(after), r.value(after+1)
-	e.Longitude, e.Elevation = r.value(after+2), r.value(after+3)
-}
-
 // Entries is part of [relay.Store].
 func (s *Store) Entries(
 	ctx context.Context, generation, first, last int64, visit func(*thingspeak.Entry) error,
 ) error {
-	return s.visit(ctx, selectEntries, visit, generation, first, last)
+	return s.visit(ctx, store.SelectEntries, visit, generation, first, last)
 }
 
 // EntriesByTime is part of [relay.Store].
@@ -132,7 +100,7 @@ func (s *Store) visit(
 				return nil
 			}
 			visited++
-			scanEntry(r, &e)
+			store.ScanEntry(r, &e)
 			if err := visit(&e); err != nil {
 				return refusal{err}
 			}

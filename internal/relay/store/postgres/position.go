@@ -131,7 +131,7 @@ func (s *Store) askPositions(ctx context.Context, channels []int64) (answer map[
 	err = s.attempt(ctx, func(ctx context.Context, c *conn) error {
 		answer = make(map[int64]relay.Position, len(channels))
 		return c.read(ctx, func(r row) error {
-			answer[r.number(0)] = relay.Position{Settings: r.number(1), Generation: r.number(2), Last: r.number(3)}
+			answer[r.Number(0)] = relay.Position{Settings: r.Number(1), Generation: r.Number(2), Last: r.Number(3)}
 			return nil
 		}, selectPositions, channels)
 	})

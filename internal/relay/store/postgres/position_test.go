@@ -120,8 +120,8 @@ func TestNothingIsPlannedAgain(t *testing.T) {
 	err = s.try(t.Context(), "", func(ctx context.Context, c *conn) error {
 		return c.read(ctx, func(r row) error {
 			planned++
-			if r.number(1) != 0 {
-				t.Errorf("planned %d times: %s", r.number(1), r.text(0))
+			if r.Number(1) != 0 {
+				t.Errorf("planned %d times: %s", r.Number(1), r.Text(0))
 			}
 			return nil
 		}, "SELECT statement, custom_plans FROM pg_prepared_statements WHERE generic_plans + custom_plans > 0")

@@ -3,32 +3,35 @@ package postgres
 import (
 	"context"
 	"encoding/binary"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/fernpost/fernpost/internal/relay/store"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// row is what a row looks like on the wire. It is valid until the next one. The driver asks for numbers and truth
+var dialect = store.Dialect{
+	Public:    "c.public",
+	Unordered: "unordered",
+	Tagged:    `%s = ANY(string_to_array(c.tags, E'\n'))`,
+}
+
+// row is a [store.Row]: what a row looks like on the wire. It is valid until the next one. The driver asks for numbers and truth
 // values in binary form, and text is the same in any. Reading them here costs a fifth of what the driver's general way
 // does.
 type row [][]byte
 
-// number returns a BIGINT.
-func (r row) number(i int) int64 { return int64(binary.BigEndian.Uint64(r[i])) }
+// Number returns a BIGINT.
+func (r row) Number(i int) int64 { return int64(binary.BigEndian.Uint64(r[i])) }
 
-// text returns a TEXT.
-func (r row) text(i int) string { return string(r[i]) }
+// Text returns a TEXT.
+func (r row) Text(i int) string { return string(r[i]) }
 
-// truth returns a BOOLEAN.
-func (r row) truth(i int) bool { return r[i][0] != 0 }
+// Truth returns a BOOLEAN.
+func (r row) Truth(i int) bool { return r[i][0] != 0 }
 
-// seconds returns a BIGINT of seconds since 1970.
-func (r row) seconds(i int) time.Time { return time.Unix(r.number(i), 0).UTC() }
-
-// value returns a TEXT that may be null.
-func (r row) value(i int) thingspeak.Value {
+// Value returns a TEXT that may be null.
+func (r row) Value(i int) thingspeak.Value {
 	if r[i] == nil {
 		return thingspeak.Value{}
 	}

@@ -69,7 +69,7 @@ func (s *Store) sweepSome(ctx context.Context) (more bool, err error) {
 		b.Queue("BEGIN")
 		b.Queue(sweepQuietly)
 		b.Queue(selectAbandoned).Query(each(func(r row) error {
-			generation = r.number(0)
+			generation = r.Number(0)
 			return nil
 		}))
 		if err := c.SendBatch(ctx, &b).Close(); err != nil {

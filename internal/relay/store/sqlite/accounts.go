@@ -3,20 +3,11 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
-	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/store"
 	"github.com/fernpost/fernpost/internal/sqlite"
 )
-
-func scanAccount(row []driver.Value) relay.Account {
-	return relay.Account{
-		ID:        row[0].(int64),
-		Name:      row[1].(string),
-		Key:       row[2].(string),
-		CreatedAt: time.Unix(row[3].(int64), 0).UTC(),
-	}
-}
 
 // CreateAccount is part of [relay.Store].
 func (s *Store) CreateAccount(_ context.Context, a *relay.Account) error {
@@ -32,8 +23,8 @@ func (s *Store) CreateAccount(_ context.Context, a *relay.Account) error {
 // AccountByKey is part of [relay.Store].
 func (s *Store) AccountByKey(ctx context.Context, key string) (a relay.Account, err error) {
 	err = s.read(ctx, "looking up a user key", func(c *sqlite.Conn) error {
-		return c.Query("SELECT id, name, key, created_s FROM accounts WHERE key = ?", func(row []driver.Value) error {
-			a = scanAccount(row)
+		return c.Query(store.SelectAccountByKey, func(r []driver.Value) error {
+			a = store.ScanAccount(row(r))
 			return nil
 		}, key)
 	})
@@ -46,8 +37,8 @@ func (s *Store) AccountByKey(ctx context.Context, key string) (a relay.Account, 
 // Accounts is part of [relay.Store].
 func (s *Store) Accounts(ctx context.Context) (all []relay.Account, err error) {
 	err = s.read(ctx, "listing accounts", func(c *sqlite.Conn) error {
-		return c.Query("SELECT id, name, key, created_s FROM accounts ORDER BY id", func(row []driver.Value) error {
-			all = append(all, scanAccount(row))
+		return c.Query(store.SelectAccounts, func(r []driver.Value) error {
+			all = append(all, store.ScanAccount(row(r)))
 			return nil
 		})
 	})

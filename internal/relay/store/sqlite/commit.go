@@ -1,15 +1,14 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/store"
 	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
@@ -18,13 +17,7 @@ const maxKnown = 8192
 
 // Commit is part of [relay.Store].
 func (s *Store) Commit(_ context.Context, updates []relay.Update) ([]relay.Decision, error) {
-	channels := make([]int64, len(updates))
-	for i := range updates {
-		channels[i] = updates[i].Channel
-	}
-	slices.Sort(channels)
-	channels = slices.Compact(channels)
-
+	channels := store.ChannelsOf(updates)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var after []relay.State
@@ -64,17 +57,16 @@ func (s *Store) commit(
 		if d.Err != nil {
 			continue
 		}
-		generation := generationOf(after, updates[i].Channel)
+		generation := store.GenerationOf(after, updates[i].Channel)
 		if err := s.inserts.insert(c, generation, d); err != nil {
 			return nil, nil, err
 		}
 	}
-	args := make([]driver.Value, 0, 20)
 	for i := range after {
 		if after[i] == before[i] {
 			continue
 		}
-		if err := c.Exec(updateState, stateArgs(args, &after[i])...); err != nil {
+		if err := update(c, &after[i]); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -102,8 +94,8 @@ func (s *Store) lockedStates(c *sqlite.Conn, channels []int64) ([]relay.State, e
 			states = append(states, state)
 			continue
 		}
-		err := c.Query(selectState, func(row []driver.Value) error {
-			states = append(states, scanState(row))
+		err := c.Query(selectState, func(r []driver.Value) error {
+			states = append(states, store.ScanState(row(r)))
 			return nil
 		}, channel)
 		if err != nil {
@@ -111,12 +103,4 @@ func (s *Store) lockedStates(c *sqlite.Conn, channels []int64) ([]relay.State, e
 		}
 	}
 	return states, nil
-}
-
-// generationOf returns the generation of a channel whose state is there.
-func generationOf(states []relay.State, channel int64) int64 {
-	i, _ := slices.BinarySearchFunc(states, channel, func(s relay.State, channel int64) int {
-		return cmp.Compare(s.Channel, channel)
-	})
-	return states[i].Generation
 }
