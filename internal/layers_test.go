@@ -123,10 +123,10 @@ var (
 	// owners are the only packages that may import a foreign library, tests of others included.
 	owners = map[string][]string{
 		"github.com/VictoriaMetrics/metrics": {"relay/httpapi"},
-		"golang.org/x/time":                  {"relay/httpapi"},
+		"golang.org/x/time":                  {"relay/guard"},
 		"github.com/fernet/fernet-go":        {"fernet"},
 		"github.com/go-resty/resty":          {"remote"},
-		"github.com/hashicorp/golang-lru":    {"relay"},
+		"github.com/hashicorp/golang-lru":    {"relay", "relay/guard"},
 		"modernc.org/sqlite":                 {"sqlite", "sqlite/faultdisk"},
 		"modernc.org/libc":                   {"sqlite/faultdisk"},
 		"github.com/jackc/pgx":               {"relay/store/postgres"},

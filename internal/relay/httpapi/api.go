@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/guard"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -30,7 +31,7 @@ type Options struct {
 	// Open lets anybody create channels without a user key, up to Limits.OpenChannels.
 	Open bool
 	// Clients keeps account of the addresses that requests come from; nil sets no limits.
-	Clients *Clients
+	Clients *guard.Clients
 	// Metrics counts; nil does not, and serves no /metrics.
 	Metrics *Metrics
 	// Notice stands on top of every page; empty is none.
@@ -99,7 +100,7 @@ type request struct {
 	// now is one moment for the whole request.
 	now time.Time
 	// client is who sent it; nil is not limited.
-	client *client
+	client *guard.Client
 	// wrongKey says that it showed a key that opens nothing here.
 	wrongKey bool
 	// held is how many bytes of its body are counted.
@@ -116,7 +117,7 @@ func (a *api) serve(tell teller, methods map[string]handler) http.Handler {
 	}
 	allow := []string{strings.Join(slices.Sorted(maps.Keys(methods)), ", ")}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		q := &request{Request: r, now: time.Now(), client: a.options.Clients.find(r)}
+		q := &request{Request: r, now: time.Now(), client: a.clientOf(r)}
 		q.extension, _ = r.Context().Value(extensionKey{}).(format)
 		if q.format = q.extension; q.format == formatNone {
 			q.format = acceptedFormat(r.Header)
@@ -135,7 +136,7 @@ func (a *api) serve(tell teller, methods map[string]handler) http.Handler {
 			}
 		}
 		if q.wrongKey {
-			q.client.wrongKey(q.now)
+			q.client.WrongKey(q.now)
 		}
 		answer.minimal = q.params.get("headers") == "false"
 		q.jsonp(answer)
@@ -148,8 +149,8 @@ func (a *api) answer(w http.ResponseWriter, q *request, h handler) (*reply, erro
 	if h == nil {
 		return nil, &refusal{code: thingspeak.CodeMethodInvalid, hint: "This address does not take that method."}
 	}
-	if err := q.client.admit(q.now); err != nil {
-		return nil, err
+	if wait := q.client.Admit(q.now); wait > 0 {
+		return nil, tooMany("Your address sends more requests than this relay answers.", wait)
 	}
 	if err := a.readParams(w, q, q.Pattern == bulkRoute); err != nil {
 		return nil, err
@@ -160,8 +161,8 @@ func (a *api) answer(w http.ResponseWriter, q *request, h handler) (*reply, erro
 		}
 	}
 	if q.client != nil && q.key() != "" {
-		if err := q.client.admitKey(q.now); err != nil {
-			return nil, err
+		if wait := q.client.AdmitKey(q.now); wait > 0 {
+			return nil, tooMany("Your address has shown too many keys that open nothing.", wait)
 		}
 	}
 	return h(q)

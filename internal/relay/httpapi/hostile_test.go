@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/guard"
 	"github.com/fernpost/fernpost/internal/relay/httpapi"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -223,7 +224,7 @@ func TestRefusedWhileSending(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	accepting := httpapi.AnswerVersionless(httpapi.NewClients(httpapi.ClientLimits{}, nil, nil).Listen(loopback))
+	accepting := httpapi.AnswerVersionless(guard.New(guard.Limits{}, nil, nil).Listen(loopback))
 	server := &http.Server{Handler: http.NotFoundHandler()}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(accepting) }()

@@ -54,7 +54,7 @@ func decodeRest(d *json.Decoder, special func(name string) (done bool, err error
 			}
 		}
 		if len(all) == maxParams {
-			return nil, tooMany()
+			return nil, tooManyParams()
 		}
 		var raw json.RawMessage
 		if err := d.Decode(&raw); err != nil {
@@ -96,6 +96,6 @@ func notObject() error {
 	return badBody(bodyJSON, "The body is not a JSON object.")
 }
 
-func tooMany() error {
+func tooManyParams() error {
 	return badBody(bodyParams, "There are more than 1,000 parameters.")
 }

@@ -1,8 +1,11 @@
 package httpapi
 
 import (
+	"errors"
 	"net/http"
 	"strings"
+
+	"github.com/fernpost/fernpost/internal/relay"
 )
 
 // keyHeader is part of the name of a header that carries a key. Documented is the bare name; most clients put an X-
@@ -39,4 +42,11 @@ func headerKey(h http.Header) string {
 		}
 	}
 	return key
+}
+
+// noteKey remembers that the request showed a key that opens nothing here.
+func (q *request) noteKey(err error) {
+	if errors.Is(err, relay.ErrKey) && q.key() != "" {
+		q.wrongKey = true
+	}
 }

@@ -14,7 +14,7 @@ func parseMultipart(h http.Header, body []byte) ([]param, error) {
 	var all []param
 	err := eachPart(h, body, func(name string, value []byte) error {
 		if len(all) == maxParams {
-			return tooMany()
+			return tooManyParams()
 		}
 		all = append(all, param{name: name, value: clean(string(value))})
 		return nil

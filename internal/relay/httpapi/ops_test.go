@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/guard"
 	"github.com/fernpost/fernpost/internal/relay/storetest"
 )
 
@@ -227,7 +228,7 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 	m := NewMetrics()
 	rules := relay.New(m.Observe(memory), limits)
 	a := New(rules, Options{
-		Log: log, Loopback: true, Metrics: m, Clients: NewClients(ClientLimits{WrongKeys: 1_000_000}, nil, nil),
+		Log: log, Loopback: true, Metrics: m, Clients: guard.New(guard.Limits{WrongKeys: 1_000_000}, nil, nil),
 	})
 	c, err := rules.CreateChannel(t.Context(), relay.LocalAccountID, relay.Settings{})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/guard"
 	"github.com/fernpost/fernpost/internal/relay/storetest"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -363,7 +364,7 @@ func TestAddressOnTheFrontPage(t *testing.T) {
 		{"behind our proxy", "10.0.0.1:1", "https", "https://relay.example"},
 		{"a stranger's claim", "203.0.113.7:1", "https", "http://relay.example"},
 	} {
-		s := newPageServer(t, Options{Clients: NewClients(ClientLimits{}, proxies(t, "10.0.0.1"), nil)})
+		s := newPageServer(t, Options{Clients: guard.New(guard.Limits{}, proxies(t, "10.0.0.1"), nil)})
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Host, r.RemoteAddr = "relay.example", tt.remote
 		if tt.proto != "" {

@@ -140,7 +140,7 @@ func parseForm(s string) ([]param, error) {
 			continue
 		}
 		if len(all) == maxParams {
-			return nil, tooMany()
+			return nil, tooManyParams()
 		}
 		all = append(all, param{name: name, value: unescape(value)})
 	}

@@ -21,6 +21,11 @@ type refusal struct {
 
 func (e *refusal) Error() string { return string(e.code) + ": " + e.hint }
 
+// tooMany refuses an address that does too much.
+func tooMany(hint string, wait time.Duration) error {
+	return &refusal{code: thingspeak.CodeTooManyRequests, hint: hint, retryAfter: wholeSeconds(wait)}
+}
+
 // teller makes a reply of an error. The data routes are older than the service's table of errors, and their clients
 // know bare numbers only (contract section 4): that is why there are several.
 type teller func(q *request, err error) *reply

@@ -31,7 +31,7 @@ func parseXML(body []byte) ([]param, error) {
 			depth++
 			if depth == 2 {
 				if len(all) == maxParams {
-					return nil, tooMany()
+					return nil, tooManyParams()
 				}
 				all = append(all, xmlParam(&t))
 				text.Reset()

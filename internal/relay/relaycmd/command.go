@@ -18,7 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fernpost/fernpost/internal/relay/cheat"
-	"github.com/fernpost/fernpost/internal/relay/httpapi"
+	"github.com/fernpost/fernpost/internal/relay/guard"
 )
 
 // DefaultListen is where a relay listens unless told otherwise.
@@ -33,7 +33,7 @@ type flags struct {
 	tlsCert, tlsKey       string
 	open                  bool
 	limits                limitFlags
-	clients               httpapi.ClientLimits
+	clients               guard.Limits
 	proxies               proxyList
 	cheat                 cheat.Lies
 }
@@ -141,7 +141,7 @@ func (p *proxyList) Set(text string) error {
 		return nil
 	}
 	for s := range strings.SplitSeq(text, ",") {
-		prefix, err := httpapi.ParseProxy(strings.TrimSpace(s))
+		prefix, err := guard.ParseProxy(strings.TrimSpace(s))
 		if err != nil {
 			return err
 		}

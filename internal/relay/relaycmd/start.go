@@ -18,6 +18,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/cheat"
+	"github.com/fernpost/fernpost/internal/relay/guard"
 	"github.com/fernpost/fernpost/internal/relay/httpapi"
 	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 )
@@ -41,7 +42,7 @@ type Options struct {
 	// programs on this machine find /metrics on Listen.
 	MetricsListen string
 	// Clients are the limits by address; the zero value has none.
-	Clients httpapi.ClientLimits
+	Clients guard.Limits
 	// Proxies are believed when they say whom they forward a request for.
 	Proxies []netip.Prefix
 	// Cheat are lies that the relay tells, for lessons; 0 is none.
@@ -141,7 +142,7 @@ func (r *Running) listen(ctx context.Context, o Options) (err error) {
 
 // serve begins to accept.
 func (r *Running) serve(o Options, cert *certificate) {
-	metrics, clients := httpapi.NewMetrics(), httpapi.NewClients(o.Clients, o.Proxies, o.Log)
+	metrics, clients := httpapi.NewMetrics(), guard.New(o.Clients, o.Proxies, o.Log)
 	var all []*relay.Relay
 	var versions []http.Handler
 	for _, shown := range cheat.Stores(metrics.Observe(r.store), o.Cheat) {

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -15,12 +14,13 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/guard"
 	"github.com/fernpost/fernpost/internal/relay/storetest"
 )
 
 // limited is a handler with limits by address, behind a proxy at 10.0.0.1.
 func limited(
-	t *testing.T, l ClientLimits,
+	t *testing.T, l guard.Limits,
 ) (h http.Handler, ask func(from, path string, headers ...string) *httptest.ResponseRecorder) {
 	t.Helper()
 	limits, err := relay.Preset(relay.PresetNone)
@@ -28,7 +28,7 @@ func limited(
 		t.Fatal(err)
 	}
 	h = New(relay.New(storetest.NewMemory(), limits), Options{
-		Loopback: true, Clients: NewClients(l, proxies(t, "10.0.0.1"), nil), Metrics: NewMetrics(),
+		Loopback: true, Clients: guard.New(l, proxies(t, "10.0.0.1"), nil), Metrics: NewMetrics(),
 	})
 	return h, func(from, path string, headers ...string) *httptest.ResponseRecorder {
 		t.Helper()
@@ -45,7 +45,7 @@ func limited(
 
 func TestRequestsOfAnAddressAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, ask := limited(t, ClientLimits{Requests: 5})
+		_, ask := limited(t, guard.Limits{Requests: 5})
 		count := func(from string, headers ...string) (passed int) {
 			for range 20 {
 				w := ask(from, "/channels/1/feeds.csv", headers...)
@@ -102,7 +102,7 @@ func TestWrongKeysAreLimited(t *testing.T) {
 	} {
 		t.Run(path, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h, ask := limited(t, ClientLimits{WrongKeys: 6})
+				h, ask := limited(t, guard.Limits{WrongKeys: 6})
 				a := h.(*api)
 				private, err := a.relay.CreateChannel(t.Context(), relay.LocalAccountID, relay.Settings{})
 				if err != nil {
@@ -150,7 +150,7 @@ func TestWrongKeysAreLimited(t *testing.T) {
 
 // TestRightKeysAreNotCounted: keys of public channels, which need none, included.
 func TestRightKeysAreNotCounted(t *testing.T) {
-	h, ask := limited(t, ClientLimits{WrongKeys: 3})
+	h, ask := limited(t, guard.Limits{WrongKeys: 3})
 	a := h.(*api)
 	c, err := a.relay.CreateChannel(t.Context(), relay.LocalAccountID, relay.Settings{Public: new(true)})
 	if err != nil {
@@ -173,7 +173,7 @@ func TestRightKeysAreNotCounted(t *testing.T) {
 func TestProxyThatIsNotTrusted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		c := NewClients(ClientLimits{Requests: 5}, nil, slog.New(slog.NewTextHandler(&log, nil)))
+		c := guard.New(guard.Limits{Requests: 5}, nil, slog.New(slog.NewTextHandler(&log, nil)))
 		h := New(relay.New(storetest.NewMemory(), relay.Limits{}), Options{Clients: c})
 		passed := 0
 		for i := range 30 {
@@ -193,104 +193,4 @@ func TestProxyThatIsNotTrusted(t *testing.T) {
 			t.Errorf("it is told %d times:\n%s", n, &log)
 		}
 	})
-}
-
-// TestForgetting: there is room for many addresses, and those in use stay.
-func TestForgetting(t *testing.T) {
-	c := NewClients(ClientLimits{Requests: 1}, nil, nil)
-	find := func(n int) *client {
-		r := &http.Request{RemoteAddr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{
-			100, byte(n >> 16), byte(n >> 8), byte(n),
-		}), 1).String()}
-		return c.find(r)
-	}
-	steady := find(0)
-	for n := range 5 * maxClients {
-		find(n + 1)
-		if n%1000 == 0 && find(0) != steady {
-			t.Fatalf("after %d others an address in use was forgotten", n+1)
-		}
-	}
-	if n := len(c.young) + len(c.old); n > 2*maxClients {
-		t.Errorf("%d addresses are remembered", n)
-	}
-}
-
-// TestConnectionsAreLimited uses a listener whose connections come from anywhere.
-func TestConnectionsAreLimited(t *testing.T) {
-	c := NewClients(ClientLimits{Connections: 2, AllConnections: 6}, proxies(t, "10.0.0.1"), nil)
-	arriving := make(chan net.Conn, 16)
-	l := c.Listen(&fakeListener{arriving})
-	var far []net.Conn
-	arrive := func(from string) {
-		near, other := net.Pipe()
-		far = append(far, other)
-		arriving <- &fakeConn{near, from}
-	}
-	accept := func() net.Conn {
-		t.Helper()
-		conn, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return conn
-	}
-	for _, from := range []string{"203.0.113.7:1", "203.0.113.7:2", "203.0.113.7:3", "203.0.113.8:1"} {
-		arrive(from)
-	}
-	first := accept()
-	accept()
-	if conn := accept(); conn.RemoteAddr().String() != "203.0.113.8:1" {
-		t.Errorf("a third connection of one address was accepted: %v", conn.RemoteAddr())
-	}
-	if _, err := far[2].Read(make([]byte, 1)); err == nil {
-		t.Error("the one too many is open")
-	}
-	if c.Open() != 3 || c.Refused() != 1 {
-		t.Errorf("%d are open and %d were refused, want 3 and 1", c.Open(), c.Refused())
-	}
-	for range 2 { // closing twice counts once
-		_ = first.Close()
-	}
-	arrive("203.0.113.7:4")
-	if conn := accept(); conn.RemoteAddr().String() != "203.0.113.7:4" {
-		t.Errorf("after one was closed %v was accepted", conn.RemoteAddr())
-	}
-	// The proxy's and this machine's own count only for the sum.
-	for _, from := range []string{"10.0.0.1:1", "10.0.0.1:2", "127.0.0.1:1"} {
-		arrive(from)
-		accept()
-	}
-	for _, from := range []string{"10.0.0.1:3", "127.0.0.1:2", "198.51.100.1:1"} {
-		arrive(from)
-	}
-	close(arriving)
-	if conn, err := l.Accept(); err == nil {
-		t.Errorf("beyond the sum %v was accepted", conn.RemoteAddr())
-	}
-	if c.Open() != 6 || c.Refused() != 4 {
-		t.Errorf("%d are open and %d were refused, want 6 and 4", c.Open(), c.Refused())
-	}
-}
-
-// fakeListener delivers the connections of a channel.
-type fakeListener struct{ conns <-chan net.Conn }
-
-func (l *fakeListener) Accept() (net.Conn, error) {
-	if c, ok := <-l.conns; ok {
-		return c, nil
-	}
-	return nil, net.ErrClosed
-}
-func (l *fakeListener) Close() error   { return nil }
-func (l *fakeListener) Addr() net.Addr { return &net.TCPAddr{} }
-
-// fakeConn has an address of choice.
-type fakeConn struct {
-	net.Conn
-	from string
-}
-
-func (c *fakeConn) RemoteAddr() net.Addr {
-	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(c.from))
 }

@@ -1,4 +1,4 @@
-package httpapi
+package guard
 
 import (
 	"net"
@@ -7,7 +7,7 @@ import (
 )
 
 // Listen returns a listener that closes the connections that are too many as soon as they are accepted. The ones of
-// this machine and of trusted proxies count only for ClientLimits.AllConnections.
+// this machine and of trusted proxies count only for Limits.AllConnections.
 func (c *Clients) Listen(l net.Listener) net.Listener {
 	return &clientListener{Listener: l, clients: c}
 }
@@ -24,7 +24,7 @@ func (l *clientListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		address := peer(conn.RemoteAddr().String())
+		address := Peer(conn.RemoteAddr().String())
 		if l.clients.enter(address) {
 			return &clientConn{Conn: conn, leave: sync.OnceFunc(func() { l.clients.leave(address) })}, nil
 		}
@@ -85,5 +85,10 @@ func (c *clientConn) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseWrite is for net/http: see versionlessConn.
-func (c *clientConn) CloseWrite() error { return closeWrite(c.Conn) }
+// CloseWrite lets net/http end a reply before the connection, so that a client that still sends gets to read it.
+func (c *clientConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}

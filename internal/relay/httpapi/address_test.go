@@ -4,15 +4,16 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"strings"
 	"testing"
+
+	"github.com/fernpost/fernpost/internal/relay/guard"
 )
 
 func proxies(t testing.TB, list ...string) []netip.Prefix {
 	t.Helper()
 	var all []netip.Prefix
 	for _, s := range list {
-		p, err := ParseProxy(s)
+		p, err := guard.ParseProxy(s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +57,7 @@ func TestClientAddress(t *testing.T) {
 			for _, h := range tt.headers {
 				r.Header.Add("X-Forwarded-For", h)
 			}
-			got, forwarded := clientAddress(r, proxies(t, "10.0.0.0/8"))
+			got, forwarded := clientAddress(r, guard.New(guard.Limits{}, proxies(t, "10.0.0.0/8"), nil))
 			if got.String() != tt.want || forwarded != tt.forwarded {
 				t.Errorf("clientAddress(%s, %q) = %v, %v; want %s, %v", tt.remote, tt.headers, got, forwarded, tt.want, tt.forwarded)
 			}
@@ -72,43 +73,12 @@ func FuzzClientAddress(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, remote, list string) {
 		r := &http.Request{RemoteAddr: remote, Header: http.Header{"X-Forwarded-For": {list, list}}}
-		ours := proxies(t, "10.0.0.0/8")
+		ours := guard.New(guard.Limits{}, proxies(t, "10.0.0.0/8"), nil)
 		got, forwarded := clientAddress(r, ours)
-		if own := peer(remote); !contains(ours, own) && (got != own || forwarded) {
+		if own := guard.Peer(remote); !ours.Trusts(own) && (got != own || forwarded) {
 			t.Errorf("a stranger at %q made itself %v with %q", remote, got, list)
 		}
-		if got.IsValid() && subscriber(got) != subscriber(subscriber(got)) {
-			t.Errorf("subscriber(%v) is not stable", got)
-		}
 	})
-}
-
-func TestSubscriber(t *testing.T) {
-	for address, want := range map[string]string{
-		"203.0.113.7": "203.0.113.7", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::", "::1": "::",
-	} {
-		if got := subscriber(netip.MustParseAddr(address)); got.String() != want {
-			t.Errorf("subscriber(%s) = %v, want %s", address, got, want)
-		}
-	}
-}
-
-func TestParseProxy(t *testing.T) {
-	for s, want := range map[string]string{
-		"10.1.2.3": "10.1.2.3/32", "10.1.2.3/8": "10.0.0.0/8", "::1": "::1/128", "fd00::/8": "fd00::/8",
-		"::ffff:10.1.2.3": "10.1.2.3/32",
-	} {
-		if p, err := ParseProxy(s); err != nil || p.String() != want {
-			t.Errorf("ParseProxy(%q) = %v, %v; want %s", s, p, err, want)
-		}
-	}
-	for _, s := range []string{"", "proxy.example", "10.0.0.0/33", "10.0.0.0/", "all"} {
-		if p, err := ParseProxy(s); err == nil {
-			t.Errorf("ParseProxy(%q) = %v", s, p)
-		} else if !strings.Contains(err.Error(), "network") {
-			t.Errorf("ParseProxy(%q): %v", s, err)
-		}
-	}
 }
 
 // TestIsLocal: what came through a proxy was not asked for on this machine, nor was what a page of a web site asked for
