@@ -158,7 +158,7 @@ func TestImportBeside(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var importing sync.WaitGroup
 	importing.Go(func() {
-		for ctx.Err() == nil {
+		for add(t, beside, 2, other, 100); ctx.Err() == nil; {
 			add(t, beside, 2, other, 100)
 		}
 	})
