@@ -15,7 +15,7 @@ import (
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/passphrase"
-	"github.com/fernpost/fernpost/internal/relay/relaycmd"
+	"github.com/fernpost/fernpost/internal/relay/serve"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
@@ -54,7 +54,7 @@ func (a *app) demo(ctx context.Context) (err error) {
 		return fmt.Errorf("starting the demo's relay: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	relay, err := relaycmd.Start(ctx, relaycmd.Options{Listen: "127.0.0.1:0", Data: dir})
+	relay, err := serve.Start(ctx, serve.Options{Listen: "127.0.0.1:0", Data: dir})
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/cheat"
-	"github.com/fernpost/fernpost/internal/relay/relaycmd"
+	"github.com/fernpost/fernpost/internal/relay/serve"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
@@ -30,7 +30,7 @@ func (d *demo) cheat(ctx context.Context) (s scene, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	lies := cheat.Alter | cheat.Drop
-	relay, err := relaycmd.Start(ctx, relaycmd.Options{
+	relay, err := serve.Start(ctx, serve.Options{
 		Listen: "127.0.0.1:0", Data: filepath.Join(dir, "relay"), Cheat: lies,
 	})
 	if err != nil {

@@ -78,6 +78,15 @@ func (l Lies) Confess() []string {
 	return all
 }
 
+// Notice says that a relay cheats; it is empty for one that does not.
+func (l Lies) Notice() string {
+	if l == 0 {
+		return ""
+	}
+	return "this relay CHEATS on purpose (" + strings.ReplaceAll(l.String(), ",", ", ") +
+		"): it is for lessons, believe nothing it shows"
+}
+
 // Set adds the lies that a list names. It fails without effect if a word is none, and says which ones there are.
 func (l *Lies) Set(list string) error {
 	added := *l

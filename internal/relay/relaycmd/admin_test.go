@@ -16,6 +16,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
 	"github.com/fernpost/fernpost/internal/relay/relaytest/pgtest"
+	"github.com/fernpost/fernpost/internal/relay/serve"
 	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 	driver "github.com/fernpost/fernpost/internal/sqlite"
 	"github.com/fernpost/fernpost/internal/testenv"
@@ -36,7 +37,7 @@ func serveBeside(t *testing.T) *beside {
 
 func (b *beside) serve() *beside {
 	b.Helper()
-	r := start(b.T, relaycmd.Options{Data: b.dir, Store: b.database})
+	r := start(b.T, serve.Options{Data: b.dir, Store: b.database})
 	b.Cleanup(func() {
 		if err := r.Close(); err != nil {
 			b.Error(err)
@@ -529,7 +530,7 @@ func TestBackupCommand(t *testing.T) {
 		t.Errorf("beside the backup there are %v, %v", left, err)
 	}
 	// The copy serves.
-	r := start(t, relaycmd.Options{Data: place})
+	r := start(t, serve.Options{Data: place})
 	defer r.Close()
 	got := get(t, fmt.Sprintf("%s/channels/%d/feeds.csv", r.URL(), c.ID))
 	if !strings.HasSuffix(got, ",1,kept\n") {

@@ -11,11 +11,12 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay/cheat"
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
+	"github.com/fernpost/fernpost/internal/relay/serve"
 )
 
 // TestCheat: a relay lies as it is told to, differently to two readers, and its page says so.
 func TestCheat(t *testing.T) {
-	r := start(t, relaycmd.Options{Data: t.TempDir(), Cheat: cheat.Drop | cheat.Fork})
+	r := start(t, serve.Options{Data: t.TempDir(), Cheat: cheat.Drop | cheat.Fork})
 	defer r.Close()
 	made, err := http.PostForm(r.URL()+"/channels.json", map[string][]string{"public_flag": {"true"}})
 	if err != nil {

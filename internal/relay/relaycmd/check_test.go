@@ -14,6 +14,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay/check"
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
+	"github.com/fernpost/fernpost/internal/relay/serve"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -55,7 +56,7 @@ func keyFile(t *testing.T, lines ...string) string {
 
 func TestCheck(t *testing.T) {
 	dir := t.TempDir()
-	r, err := relaycmd.Start(t.Context(), relaycmd.Options{Listen: "127.0.0.1:0", Data: dir})
+	r, err := serve.Start(t.Context(), serve.Options{Listen: "127.0.0.1:0", Data: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +112,7 @@ func TestCheck(t *testing.T) {
 
 // TestCheckStops: the end of the context, such as a signal, ends writing and not the check.
 func TestCheckStops(t *testing.T) {
-	r, err := relaycmd.Start(t.Context(), relaycmd.Options{Listen: "127.0.0.1:0", Data: t.TempDir()})
+	r, err := serve.Start(t.Context(), serve.Options{Listen: "127.0.0.1:0", Data: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

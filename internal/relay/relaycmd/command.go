@@ -1,3 +1,5 @@
+// Package relaycmd holds the relay's commands. It is mounted by fernpost as "fernpost relay", and is all that the program
+// fernpost-relay consists of.
 package relaycmd
 
 import (
@@ -19,6 +21,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay/cheat"
 	"github.com/fernpost/fernpost/internal/relay/guard"
+	"github.com/fernpost/fernpost/internal/relay/serve"
 )
 
 // DefaultListen is where a relay listens unless told otherwise.
@@ -151,19 +154,14 @@ func (p *proxyList) Set(text string) error {
 }
 
 // options are what the flags ask for.
-func (f *flags) options(cmd *cobra.Command) (o Options, err error) {
-	o = Options{
+func (f *flags) options(cmd *cobra.Command) (o serve.Options, err error) {
+	o = serve.Options{
 		Listen: f.listen, MetricsListen: f.metricsListen, Open: f.open,
 		TLSCert: f.tlsCert, TLSKey: f.tlsKey, Clients: f.clients, Proxies: f.proxies, Cheat: f.cheat,
 		Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)),
 	}
 	if o.Limits, err = f.limits.limits(cmd.Flags()); err != nil {
 		return o, err
-	}
-	// Some files are needed beside connections: the store's, and those of commands that look at them.
-	const filesBeside = 64
-	if most := maxOpenFiles() - filesBeside; most > 0 && (o.Clients.AllConnections == 0 || o.Clients.AllConnections > most) {
-		o.Clients.AllConnections = most
 	}
 	if o.Store = f.store; o.Store != "" {
 		return o, nil
@@ -183,7 +181,7 @@ func (f *flags) serve(cmd *cobra.Command) error {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 
-	r, err := Start(cmd.Context(), o)
+	r, err := serve.Start(cmd.Context(), o)
 	if err != nil {
 		return err
 	}
@@ -204,9 +202,9 @@ func (f *flags) serve(cmd *cobra.Command) error {
 const closeTimeout = time.Second
 
 // stop ends the relay gently, or at once when the second signal arrives.
-func (f *flags) stop(r *Running, log *slog.Logger, signals <-chan os.Signal, received int) error {
+func (f *flags) stop(r *serve.Running, log *slog.Logger, signals <-chan os.Signal, received int) error {
 	log.Info("stopping")
-	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), serve.DrainTimeout)
 	defer cancel()
 	stopped := make(chan error, 1)
 	go func() { stopped <- r.Shutdown(ctx) }()
@@ -241,9 +239,9 @@ func (e cutOffError) Error() string {
 func (e cutOffError) Is(target error) bool { return target == context.Canceled }
 
 // greet tells how to go on.
-func greet(w io.Writer, r *Running, o *Options) {
+func greet(w io.Writer, r *serve.Running, o *serve.Options) {
 	if o.Cheat != 0 {
-		fmt.Fprintf(w, "WARNING: %s\n  %s\n", confession(o.Cheat), strings.Join(o.Cheat.Confess(), "\n  "))
+		fmt.Fprintf(w, "WARNING: %s\n  %s\n", o.Cheat.Notice(), strings.Join(o.Cheat.Confess(), "\n  "))
 	}
 	fmt.Fprintf(w, "data in %s\n", r.Place())
 	if url := r.MetricsURL(); url != "" {
@@ -275,15 +273,6 @@ Next, in another terminal:
 	if !r.Loopback() && !r.Encrypted() {
 		fmt.Fprintf(w, "warning: plain HTTP: whoever is on the way sees the channels' keys, though no message\n")
 	}
-}
-
-// confession says that a relay cheats; it is empty for one that does not.
-func confession(l cheat.Lies) string {
-	if l == 0 {
-		return ""
-	}
-	return "this relay CHEATS on purpose (" + strings.ReplaceAll(l.String(), ",", ", ") +
-		"): it is for lessons, believe nothing it shows"
 }
 
 // dataHint is the default of --data as help shows it.

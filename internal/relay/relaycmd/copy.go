@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fernpost/fernpost/internal/relay/mirror"
+	"github.com/fernpost/fernpost/internal/relay/serve"
 	"github.com/fernpost/fernpost/internal/relay/store/postgres"
 	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 )
@@ -99,27 +100,27 @@ func samePlace(a, b string) bool {
 }
 
 // openSource opens what is there. A relay may serve it.
-func openSource(ctx context.Context, name string) (dataStore, error) {
+func openSource(ctx context.Context, name string) (serve.Data, error) {
 	if postgres.IsURL(name) {
-		return openPostgres(ctx, name)
+		return serve.OpenPostgres(ctx, name)
 	}
 	if _, err := os.Stat(filepath.Join(name, sqlite.FileName)); err != nil {
-		return dataStore{}, fmt.Errorf("there is no relay's data in %s", name)
+		return serve.Data{}, fmt.Errorf("there is no relay's data in %s", name)
 	}
-	return openSQLite(name)
+	return serve.OpenSQLite(name)
 }
 
 // openTarget opens what may be new. No relay may serve a directory meanwhile; unlock ends that.
-func openTarget(ctx context.Context, name string) (s dataStore, unlock func() error, err error) {
+func openTarget(ctx context.Context, name string) (s serve.Data, unlock func() error, err error) {
 	if postgres.IsURL(name) {
-		s, err = openPostgres(ctx, name)
+		s, err = serve.OpenPostgres(ctx, name)
 		return s, func() error { return nil }, err
 	}
 	lock, err := sqlite.LockDir(name)
 	if err != nil {
 		return s, nil, fmt.Errorf("data directory %s: %w", name, err)
 	}
-	if s, err = openSQLite(name); err != nil {
+	if s, err = serve.OpenSQLite(name); err != nil {
 		return s, nil, errors.Join(err, lock.Unlock())
 	}
 	return s, lock.Unlock, nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
 	"github.com/fernpost/fernpost/internal/relay/relaytest/pgtest"
+	"github.com/fernpost/fernpost/internal/relay/serve"
 )
 
 // copied runs "relay copy" and returns what it says.
@@ -27,7 +28,7 @@ func copied(t *testing.T, code int, args ...string) (stdout, stderr string) {
 func TestCopyToPostgreSQLAndBack(t *testing.T) {
 	database := pgtest.Shared(t).Database(t)
 	dir := filepath.Join(t.TempDir(), "old")
-	r := start(t, relaycmd.Options{Data: dir})
+	r := start(t, serve.Options{Data: dir})
 	b := &beside{T: t, dir: dir, url: r.URL()}
 	c := b.create(url.Values{"name": {"lab"}, "field1": {"text"}, "public_flag": {"true"}})
 	b.run(0, "user", "add", "school")
@@ -51,7 +52,7 @@ func TestCopyToPostgreSQLAndBack(t *testing.T) {
 		t.Errorf("printed %q, want %q", out, want)
 	}
 
-	moved := start(t, relaycmd.Options{Store: database})
+	moved := start(t, serve.Options{Store: database})
 	b.url = moved.URL()
 	post("four")
 	feed := get(t, fmt.Sprintf("%s/channels/%d/feeds.csv", b.url, c.ID))
@@ -86,7 +87,7 @@ func TestCopyToPostgreSQLAndBack(t *testing.T) {
 
 func TestCopyRefuses(t *testing.T) {
 	dir := t.TempDir()
-	r := start(t, relaycmd.Options{Data: dir})
+	r := start(t, serve.Options{Data: dir})
 	t.Cleanup(func() { _ = r.Close() })
 	empty := t.TempDir()
 	for name, tt := range map[string]struct{ from, to, want string }{

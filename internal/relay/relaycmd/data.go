@@ -12,47 +12,16 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fernpost/fernpost/internal/relay"
-	"github.com/fernpost/fernpost/internal/relay/store/postgres"
+	"github.com/fernpost/fernpost/internal/relay/serve"
 	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// dataStore is a store of either engine, with what only whoever runs the relay may do.
-type dataStore struct {
-	relay.Store
-	operator
-	// place is a directory, or a database and its servers.
-	place string
-}
-
-// operator is what the engines have for whoever runs the relay.
-type operator interface {
-	RenewAccount(ctx context.Context, id int64, key string) error
-	RemoveAccount(ctx context.Context, id int64) error
-}
-
-func openSQLite(dir string) (dataStore, error) {
-	s, err := sqlite.Open(dir)
-	if err != nil {
-		return dataStore{}, err
-	}
-	return dataStore{s, s, dir}, nil
-}
-
-func openPostgres(ctx context.Context, url string) (dataStore, error) {
-	s, err := postgres.Open(ctx, url)
-	if err != nil {
-		return dataStore{}, err
-	}
-	return dataStore{s, s, s.Where()}, nil
-}
-
 // withStore opens the data of a relay. It works beside processes that serve it. A directory has to hold data already.
-func (f *flags) withStore(ctx context.Context, work func(dataStore) error) error {
+func (f *flags) withStore(ctx context.Context, work func(serve.Data) error) error {
 	if f.store != "" {
-		s, err := openPostgres(ctx, f.store)
+		s, err := serve.OpenPostgres(ctx, f.store)
 		if err != nil {
 			return err
 		}
@@ -62,7 +31,7 @@ func (f *flags) withStore(ctx context.Context, work func(dataStore) error) error
 	if err != nil {
 		return err
 	}
-	s, err := openSQLite(dir)
+	s, err := serve.OpenSQLite(dir)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/relay/relaytest/pgtest"
+	"github.com/fernpost/fernpost/internal/relay/serve"
 )
 
 // TestTwoRelays serve one database: what was written through one is read through the other at once.
@@ -40,7 +41,7 @@ func TestTwoRelays(t *testing.T) {
 func TestDatabaseAway(t *testing.T) {
 	server := pgtest.Start(t, pgtest.Scram())
 	var log relaytest.Log
-	r := start(t, relaycmd.Options{
+	r := start(t, serve.Options{
 		Store: server.Database(t), MetricsListen: "127.0.0.1:0", Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	defer r.Close()

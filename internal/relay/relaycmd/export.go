@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/serve"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -35,7 +36,7 @@ what is posted meanwhile is left out.`,
   fernpost relay export --channel 4711123 | gzip > feeds.csv.gz`,
 		Args: of.and(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.withStore(cmd.Context(), func(s dataStore) error {
+			return f.withStore(cmd.Context(), func(s serve.Data) error {
 				e := &export{store: s, channel: of.id, progress: newProgress(cmd.ErrOrStderr(), "exported")}
 				if len(args) == 0 || args[0] == "-" {
 					return e.write(cmd.Context(), forReader(cmd.OutOrStdout()))
@@ -54,7 +55,7 @@ what is posted meanwhile is left out.`,
 
 // export writes one channel.
 type export struct {
-	store    dataStore
+	store    serve.Data
 	channel  int64
 	progress *progress
 	rows     int

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/feed"
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/serve"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -71,7 +72,7 @@ command, and a second one adds nothing. It works beside a relay that serves the 
 					return fmt.Errorf("keeping standard input: %w", err)
 				}
 			}
-			return f.withStore(cmd.Context(), func(s dataStore) error {
+			return f.withStore(cmd.Context(), func(s serve.Data) error {
 				im.store, im.rules = s, relay.New(s, im.limits)
 				return im.run(cmd.Context())
 			})
@@ -95,7 +96,7 @@ type importer struct {
 	limits  relay.Limits
 	talk    io.Writer
 
-	store dataStore
+	store serve.Data
 	rules *relay.Relay
 	// columns are those of the file.
 	columns thingspeak.Header

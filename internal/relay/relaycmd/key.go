@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/serve"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -52,7 +53,7 @@ func (f *flags) keyList() *cobra.Command {
   fernpost relay key list --channel 4711123 --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.withStore(cmd.Context(), func(s dataStore) error {
+			return f.withStore(cmd.Context(), func(s serve.Data) error {
 				if of.id == 0 {
 					return listAllKeys(cmd, s, asJSON)
 				}
@@ -83,7 +84,7 @@ func (f *flags) keyChange(name, short, long string, change func(c *relay.Channel
 		Example: "  fernpost relay key " + name + " --channel 4711123",
 		Args:    of.and(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.withStore(cmd.Context(), func(s dataStore) error {
+			return f.withStore(cmd.Context(), func(s serve.Data) error {
 				key := relay.NewKey()
 				err := s.ChangeChannel(context.WithoutCancel(cmd.Context()), of.id, func(c *relay.Channel) error {
 					change(c, key)
@@ -115,7 +116,7 @@ type ownedChannel struct {
 	owner string
 }
 
-func listAllKeys(cmd *cobra.Command, s dataStore, asJSON bool) error {
+func listAllKeys(cmd *cobra.Command, s serve.Data, asJSON bool) error {
 	accounts, err := s.Accounts(cmd.Context())
 	if err != nil {
 		return err

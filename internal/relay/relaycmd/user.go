@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/serve"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -40,7 +41,7 @@ func (f *flags) userShow() *cobra.Command {
   fernpost relay user show school --json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.withStore(cmd.Context(), func(s dataStore) error {
+			return f.withStore(cmd.Context(), func(s serve.Data) error {
 				accounts, err := s.Accounts(cmd.Context())
 				if err == nil && len(args) == 1 {
 					var one relay.Account
@@ -68,7 +69,7 @@ func (f *flags) userAdd() *cobra.Command {
 			if err := checkName(args[0]); err != nil {
 				return err
 			}
-			return f.withStore(cmd.Context(), func(s dataStore) error {
+			return f.withStore(cmd.Context(), func(s serve.Data) error {
 				a := relay.Account{Name: args[0], Key: relay.NewKey(), CreatedAt: time.Now()}
 				err := s.CreateAccount(context.WithoutCancel(cmd.Context()), &a)
 				if errors.Is(err, relay.ErrTaken) {
@@ -93,7 +94,7 @@ they are.`,
 		Example: "  fernpost relay user renew school",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.withStore(cmd.Context(), func(s dataStore) error {
+			return f.withStore(cmd.Context(), func(s serve.Data) error {
 				a, err := account(cmd.Context(), s, args[0])
 				if err != nil {
 					return err
@@ -120,7 +121,7 @@ well, with all their entries.`,
   fernpost relay user remove school --delete-channels`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.withStore(cmd.Context(), func(s dataStore) error { return removeAccount(cmd, s, args[0], channelsToo) })
+			return f.withStore(cmd.Context(), func(s serve.Data) error { return removeAccount(cmd, s, args[0], channelsToo) })
 		},
 	}
 	cmd.Flags().BoolVar(&channelsToo, "delete-channels", false, "remove the account's channels and their entries as well")
@@ -128,7 +129,7 @@ well, with all their entries.`,
 }
 
 // account finds an account by its name.
-func account(ctx context.Context, s dataStore, name string) (relay.Account, error) {
+func account(ctx context.Context, s serve.Data, name string) (relay.Account, error) {
 	all, err := s.Accounts(ctx)
 	if err != nil {
 		return relay.Account{}, err
@@ -160,7 +161,7 @@ func checkName(name string) error {
 	return nil
 }
 
-func showAccounts(cmd *cobra.Command, s dataStore, accounts []relay.Account, asJSON bool) error {
+func showAccounts(cmd *cobra.Command, s serve.Data, accounts []relay.Account, asJSON bool) error {
 	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	for _, a := range accounts {
 		owned, err := s.Channels(cmd.Context(), a.ID)
@@ -179,7 +180,7 @@ func showAccounts(cmd *cobra.Command, s dataStore, accounts []relay.Account, asJ
 	return table.Flush()
 }
 
-func removeAccount(cmd *cobra.Command, s dataStore, name string, channelsToo bool) error {
+func removeAccount(cmd *cobra.Command, s serve.Data, name string, channelsToo bool) error {
 	a, err := account(cmd.Context(), s, name)
 	if err != nil {
 		return err

@@ -1,6 +1,6 @@
-// Package relaycmd holds the relay's commands and its life in a process: listening, serving, stopping. It is mounted by
-// fernpost as "fernpost relay", and is all that the program fernpost-relay consists of.
-package relaycmd
+// Package serve is a relay's life in a process: it opens the data, listens, serves and stops. Commands that start one
+// are in package relaycmd.
+package serve
 
 import (
 	"context"
@@ -58,16 +58,17 @@ const (
 	writeTimeout  = 2 * time.Minute
 	idleTimeout   = 3 * time.Minute
 	maxHeader     = 16 << 10
-	// drainTimeout is how long a stop waits for requests under way.
-	drainTimeout = 10 * time.Second
 )
+
+// DrainTimeout is how long a stop waits for requests under way.
+const DrainTimeout = 10 * time.Second
 
 // Running is a relay that serves.
 type Running struct {
 	listener, opsListener net.Listener
 	server, opsServer     *http.Server
 	workers               *workers
-	store                 dataStore
+	store                 Data
 	// lock is held on data, the directory, if there is one.
 	lock      *sqlite.Lock
 	data      string
@@ -92,6 +93,7 @@ func Start(ctx context.Context, o Options) (*Running, error) {
 		}
 		o.Limits = none
 	}
+	o.Clients.AllConnections = withinOpenFiles(o.Clients.AllConnections)
 	var cert *certificate
 	if o.TLSCert != "" || o.TLSKey != "" {
 		var err error
@@ -110,17 +112,28 @@ func Start(ctx context.Context, o Options) (*Running, error) {
 	return r, nil
 }
 
+// withinOpenFiles lowers a limit of connections, 0 for none, to what the system lets the process have. Some files are
+// needed beside them: the store's, and those of commands that look at them.
+func withinOpenFiles(connections int) int {
+	const filesBeside = 64
+	most := maxOpenFiles() - filesBeside
+	if most > 0 && (connections == 0 || connections > most) {
+		return most
+	}
+	return connections
+}
+
 // openData opens the database that the options name, or the directory, which it locks.
 func (r *Running) openData(ctx context.Context, o Options) (err error) {
 	if o.Store != "" {
-		r.store, err = openPostgres(ctx, o.Store)
+		r.store, err = OpenPostgres(ctx, o.Store)
 		return err
 	}
 	r.data = o.Data
 	if r.lock, err = sqlite.LockDir(o.Data); err != nil {
 		return fmt.Errorf("data directory %s: %w", o.Data, err)
 	}
-	if r.store, err = openSQLite(o.Data); err != nil {
+	if r.store, err = OpenSQLite(o.Data); err != nil {
 		return errors.Join(err, r.lock.Unlock())
 	}
 	return nil
@@ -150,7 +163,7 @@ func (r *Running) serve(o Options, cert *certificate) {
 		all = append(all, rules)
 		versions = append(versions, httpapi.New(rules, httpapi.Options{
 			Log: o.Log, Loopback: r.Loopback(), Open: o.Open, Clients: clients, Metrics: metrics, Ready: r.ready,
-			Notice: confession(o.Cheat),
+			Notice: o.Cheat.Notice(),
 		}))
 	}
 	r.gauges(metrics, clients, all, cert)
@@ -255,7 +268,7 @@ func ownAddresses() []net.IP {
 }
 
 // Place tells where everything is kept: a directory, or a database and its servers.
-func (r *Running) Place() string { return r.store.place }
+func (r *Running) Place() string { return r.store.Place }
 
 // Loopback reports whether only this machine can connect.
 func (r *Running) Loopback() bool {
@@ -269,10 +282,10 @@ func (r *Running) Encrypted() bool { return r.encrypted }
 // Failed delivers the error if serving ends by itself, and is closed when it has ended in any way.
 func (r *Running) Failed() <-chan error { return r.failed }
 
-// Close stops to accept, waits up to 10 seconds for what is under way, and closes the data. What was answered is on disk
+// Close stops to accept, waits up to [DrainTimeout] for what is under way, and closes the data. What was answered is on disk
 // in any case.
 func (r *Running) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), DrainTimeout)
 	defer cancel()
 	return r.Shutdown(ctx)
 }

@@ -1,4 +1,4 @@
-package relaycmd_test
+package serve_test
 
 import (
 	"crypto/ecdsa"
@@ -19,8 +19,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fernpost/fernpost/internal/relay/relaycmd"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/relay/serve"
 )
 
 // writeCertificate writes a certificate for 127.0.0.1 that bears a serial number, and its key.
@@ -61,7 +61,7 @@ func TestTLS(t *testing.T) {
 	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	var log relaytest.Log
 	first := writeCertificate(t, certFile, keyFile, 1)
-	r := start(t, relaycmd.Options{
+	r := start(t, serve.Options{
 		Data: t.TempDir(), TLSCert: certFile, TLSKey: keyFile, Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	defer r.Close()
@@ -116,7 +116,7 @@ func TestTLSFilesThatDoNotFit(t *testing.T) {
 	otherCert, otherKey := filepath.Join(dir, "cert2.pem"), filepath.Join(dir, "key2.pem")
 	writeCertificate(t, certFile, keyFile, 1)
 	writeCertificate(t, otherCert, otherKey, 2)
-	for name, o := range map[string]relaycmd.Options{
+	for name, o := range map[string]serve.Options{
 		"no key":          {TLSCert: certFile},
 		"no certificate":  {TLSKey: keyFile},
 		"missing":         {TLSCert: filepath.Join(dir, "nothing"), TLSKey: keyFile},
@@ -125,7 +125,7 @@ func TestTLSFilesThatDoNotFit(t *testing.T) {
 		"not even a file": {TLSCert: dir, TLSKey: dir},
 	} {
 		o.Listen, o.Data = "127.0.0.1:0", t.TempDir()
-		r, err := relaycmd.Start(t.Context(), o)
+		r, err := serve.Start(t.Context(), o)
 		if err == nil {
 			t.Errorf("%s: it serves", name)
 			_ = r.Close()

@@ -1,4 +1,4 @@
-package relaycmd_test
+package serve_test
 
 import (
 	"net/http"
@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fernpost/fernpost/internal/relay/relaycmd"
+	"github.com/fernpost/fernpost/internal/relay/serve"
 	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 )
 
@@ -24,7 +24,7 @@ func status(t *testing.T, url string) (int, string) {
 }
 
 func TestMetricsListen(t *testing.T) {
-	r := start(t, relaycmd.Options{Data: t.TempDir(), MetricsListen: "127.0.0.1:0"})
+	r := start(t, serve.Options{Data: t.TempDir(), MetricsListen: "127.0.0.1:0"})
 	defer r.Close()
 	for _, base := range []string{r.URL(), r.MetricsURL()} {
 		for path, want := range map[string]string{
@@ -47,8 +47,8 @@ func TestMetricsListen(t *testing.T) {
 		t.Errorf("the API is served beside the metrics: %d", code)
 	}
 	taken := strings.TrimPrefix(r.MetricsURL(), "http://")
-	other := relaycmd.Options{Listen: "127.0.0.1:0", Data: t.TempDir(), MetricsListen: taken}
-	if _, err := relaycmd.Start(t.Context(), other); err == nil {
+	other := serve.Options{Listen: "127.0.0.1:0", Data: t.TempDir(), MetricsListen: taken}
+	if _, err := serve.Start(t.Context(), other); err == nil {
 		t.Error("two relays serve metrics on one port")
 	}
 	// What failed has let go of everything.
@@ -61,7 +61,7 @@ func TestMetricsListen(t *testing.T) {
 // TestNotReady: a relay whose data went away says so, and serves what it still can.
 func TestNotReady(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
-	r := start(t, relaycmd.Options{Data: dir})
+	r := start(t, serve.Options{Data: dir})
 	defer r.Close()
 	if err := os.Rename(dir, dir+".away"); err != nil {
 		t.Skip("an open file cannot be moved here:", err)

@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd
 
-package relaycmd
+package serve
 
 import "golang.org/x/sys/unix"
 

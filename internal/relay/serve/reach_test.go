@@ -1,4 +1,4 @@
-package relaycmd
+package serve
 
 import (
 	"net"
