@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/form"
 	"github.com/fernpost/fernpost/internal/relay/guard"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -94,9 +95,9 @@ type request struct {
 	// extension is the format that the path names. Where it names none, format is what "format" says, or Accept (contract
 	// section 1.3).
 	extension, format format
-	params            params
+	params            form.Params
 	// bulk is what a bulk call asks for, nil for all others.
-	bulk *bulkCall
+	bulk *form.Bulk
 	// now is one moment for the whole request.
 	now time.Time
 	// client is who sent it; nil is not limited.
@@ -138,7 +139,7 @@ func (a *api) serve(tell teller, methods map[string]handler) http.Handler {
 		if q.wrongKey {
 			q.client.WrongKey(q.now)
 		}
-		answer.minimal = q.params.get("headers") == "false"
+		answer.minimal = q.params.Get("headers") == "false"
 		q.jsonp(answer)
 		a.send(w, r, answer)
 	})
@@ -156,7 +157,7 @@ func (a *api) answer(w http.ResponseWriter, q *request, h handler) (*reply, erro
 		return nil, err
 	}
 	if q.extension == formatNone {
-		if named, known := formatOf(q.params.get("format")); known {
+		if named, known := formatOf(q.params.Get("format")); known {
 			q.format = named
 		}
 	}

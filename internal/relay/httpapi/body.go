@@ -4,8 +4,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 
-	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/relay/form"
 )
 
 const (
@@ -32,6 +33,33 @@ func (a *api) bulkBody() int64 {
 	return min(maxBulkBody, maxBody+3*int64(l.BulkUpdates)*int64(l.MessageBytes))
 }
 
+// readParams reads the query and the body, whatever the method is.
+func (a *api) readParams(w http.ResponseWriter, q *request, bulk bool) (err error) {
+	if q.params.Query, err = form.ParseQuery(q.URL.RawQuery); err != nil {
+		return err
+	}
+	if q.ContentLength == 0 || q.Body == nil {
+		return nil
+	}
+	if coding := q.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return &form.Error{Fault: form.Coded, Hint: "A compressed body is not read here."}
+	}
+	most := int64(maxBody)
+	if bulk {
+		most = a.bulkBody()
+	}
+	body, err := a.readBody(w, q, most)
+	if err != nil {
+		return err
+	}
+	if bulk {
+		q.bulk, err = a.decodeBulk(q, body)
+	} else {
+		q.params.Body, err = form.Parse(q.Header.Get("Content-Type"), body)
+	}
+	return err
+}
+
 // readBody returns the body of a request of at most so many bytes.
 func (a *api) readBody(w http.ResponseWriter, q *request, most int64) ([]byte, error) {
 	body, err := a.receive(w, q, most)
@@ -43,7 +71,7 @@ func (a *api) readBody(w http.ResponseWriter, q *request, most int64) ([]byte, e
 }
 
 func (a *api) receive(w http.ResponseWriter, q *request, most int64) ([]byte, error) {
-	tooLarge := &refusal{code: thingspeak.CodeRequestTooLarge, hint: "The body is too large.", body: bodyTooLarge}
+	tooLarge := &form.Error{Fault: form.TooLarge, Hint: "The body is too large."}
 	// A length that is announced is refused before anything is read.
 	if q.ContentLength > most {
 		return nil, tooLarge
@@ -73,7 +101,7 @@ func (a *api) receive(w http.ResponseWriter, q *request, most int64) ([]byte, er
 		if errors.Is(err, io.EOF) && (q.ContentLength < 0 || int64(len(body)) == end) {
 			return body, nil
 		}
-		return nil, badBody(bodyCut, "The body did not arrive whole.")
+		return nil, &form.Error{Fault: form.Cut, Hint: "The body did not arrive whole."}
 	}
 	if q.ContentLength < 0 { // it is as large as may be: is there more?
 		if n, err := source.Read(make([]byte, 1)); n > 0 || !errors.Is(err, io.EOF) {

@@ -10,6 +10,7 @@ import (
 	"testing/iotest"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/form"
 	"github.com/fernpost/fernpost/internal/relay/storetest"
 )
 
@@ -63,7 +64,7 @@ func TestReadBodyRefuses(t *testing.T) {
 		{"broken", iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("1234"))), -1, http.StatusBadRequest},
 	} {
 		_, _, err := readAll(t, a, tt.body, tt.length, 4)
-		if e, ok := errors.AsType[*refusal](err); !ok || e.code.Status() != tt.want {
+		if e, ok := errors.AsType[*form.Error](err); !ok || codeOf(e.Fault).Status() != tt.want {
 			t.Errorf("%s: %v, want status %d", tt.name, err, tt.want)
 		}
 	}

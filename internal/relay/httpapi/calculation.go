@@ -27,7 +27,7 @@ var bucketMinutes = []int64{10, 15, 20, 30, 60, 240, 720, 1440}
 func (q *request) calculation() relay.Calculation {
 	c := relay.Calculation{Min: q.number("min"), Max: q.number("max"), Round: q.places()}
 	for _, m := range methods {
-		length := minutes(q.params.get(m.name))
+		length := minutes(q.params.Get(m.name))
 		if slices.Contains(bucketMinutes, length) {
 			c.Method, c.Bucket = m.method, time.Duration(length)*time.Minute
 			break
@@ -46,7 +46,7 @@ func minutes(s string) int64 {
 
 // number returns a parameter that is a number, nil without one.
 func (q *request) number(name string) *float64 {
-	if n, ok := relay.ParseNumber(q.params.get(name)); ok {
+	if n, ok := relay.ParseNumber(q.params.Get(name)); ok {
 		return &n
 	}
 	return nil
@@ -54,7 +54,7 @@ func (q *request) number(name string) *float64 {
 
 // places returns to how many places numbers are rounded, nil for not at all.
 func (q *request) places() *int {
-	s := q.params.get("round")
+	s := q.params.Get("round")
 	if s == "" {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/form"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -59,7 +60,7 @@ func (a *api) listChannels(q *request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	owned, err := a.ownChannels(q, account.ID, q.params.get("tag"))
+	owned, err := a.ownChannels(q, account.ID, q.params.Get("tag"))
 	if err != nil {
 		return nil, err
 	}
@@ -212,10 +213,10 @@ func (q *request) settingsReply(v *relay.View, owner string) *reply {
 // settings takes a channel's settings from the parameters of contract section 8.
 func (q *request) settings() relay.Settings {
 	optional := func(name string) *string {
-		if !q.params.has(name) {
+		if !q.params.Has(name) {
 			return nil
 		}
-		return new(q.params.get(name))
+		return new(q.params.Get(name))
 	}
 	s := relay.Settings{
 		Name:        optional("name"),
@@ -229,21 +230,21 @@ func (q *request) settings() relay.Settings {
 	for i := range s.Labels {
 		s.Labels[i] = optional("field" + strconv.Itoa(i+1))
 	}
-	if q.params.has("public_flag") {
-		s.Public = new(q.params.isTrue("public_flag"))
+	if q.params.Has("public_flag") {
+		s.Public = new(q.params.IsTrue("public_flag"))
 	}
-	if tags, ok := q.params.find("tags"); ok && tags.kind != null {
+	if tags, ok := q.params.Find("tags"); ok && tags.Kind != form.Null {
 		s.Tags = new(tagsOf(tags))
 	}
 	return s
 }
 
 // tagsOf reads tags: a list with commas or, as replies have it, a JSON array of texts or of objects with a name.
-func tagsOf(p param) []string {
-	list := []string{p.value}
-	if p.kind == nested {
+func tagsOf(p form.Param) []string {
+	list := []string{p.Value}
+	if p.Kind == form.Nested {
 		var objects []struct{ Name string }
-		if json.Unmarshal([]byte(p.value), &list) != nil && json.Unmarshal([]byte(p.value), &objects) == nil {
+		if json.Unmarshal([]byte(p.Value), &list) != nil && json.Unmarshal([]byte(p.Value), &objects) == nil {
 			list = list[:0]
 			for _, o := range objects {
 				list = append(list, o.Name)

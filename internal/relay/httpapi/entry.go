@@ -85,7 +85,7 @@ func (a *api) lastCalculated(name string, m relay.Method) handler {
 			return nil, err
 		}
 		columns := q.columns(v.Channel.Enabled())
-		e, err := a.relay.LastCalculated(q.Context(), v, minutes(q.params.get(name)), m, columns.Fields)
+		e, err := a.relay.LastCalculated(q.Context(), v, minutes(q.params.Get(name)), m, columns.Fields)
 		return q.entryReply(e, err, columns)
 	}
 }

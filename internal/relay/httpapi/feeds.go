@@ -96,7 +96,7 @@ func (a *api) feedJSON(q *request, f *feedDocument) ([]byte, error) {
 	if f.terse {
 		body = thingspeak.AppendTerseChannelJSON(body, shown(f.view))
 	} else {
-		body = thingspeak.AppendChannelJSON(body, shown(f.view), q.params.isTrue("metadata"), f.zone)
+		body = thingspeak.AppendChannelJSON(body, shown(f.view), q.params.IsTrue("metadata"), f.zone)
 	}
 	body = append(body, `,"feeds":[`...)
 	begin := len(body)

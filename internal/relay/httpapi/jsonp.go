@@ -12,7 +12,7 @@ const maxCallback = 128
 // script then: browsers run nothing else. Names that are more than dotted and indexed identifiers are ignored, as the
 // reply would be a script of the caller's making.
 func (q *request) jsonp(answer *reply) {
-	name := q.params.get("callback")
+	name := q.params.Get("callback")
 	if name == "" || len(name) > maxCallback || strings.ContainsFunc(name, notInCallback) ||
 		q.format != formatJSON || answer.format != formatJSON || answer.status != http.StatusOK {
 		return

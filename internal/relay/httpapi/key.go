@@ -22,7 +22,7 @@ func (q *request) key() string {
 		names = []string{"write_api_key", "key", "api_key", "apikey"}
 	}
 	for _, name := range names {
-		if k := strings.TrimSpace(q.params.get(name)); k != "" {
+		if k := strings.TrimSpace(q.params.Get(name)); k != "" {
 			return k
 		}
 	}

@@ -49,14 +49,14 @@ func (l *channelList) writeXML(w *xmlWriter) {
 // publicChannels answers with a page of the public channels, or of those of an account, with a tag, or near a place.
 func (a *api) publicChannels(q *request) (*reply, error) {
 	page := int64(1)
-	if s := q.params.get("page"); s != "" {
+	if s := q.params.Get("page"); s != "" {
 		page = min(integer(s), 1<<40)
 	}
 	if page < 1 {
 		return nil, relay.ErrNotFound
 	}
 	listing := relay.Listing{
-		Tag:   q.params.get("tag"),
+		Tag:   q.params.Get("tag"),
 		Near:  q.circle(),
 		Skip:  int(page-1) * pageLength,
 		Limit: pageLength,
@@ -65,7 +65,7 @@ func (a *api) publicChannels(q *request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if name := q.params.get("username"); name != "" {
+	if name := q.params.Get("username"); name != "" {
 		listing.Owner = -1 // nobody's
 		for id, known := range names {
 			if known == name {
@@ -153,7 +153,7 @@ func (a *api) userChannels(q *request) (*reply, error) {
 		return nil, err
 	}
 	list := channelList{names: map[int64]string{account.ID: account.Name}, zone: q.zone()}
-	tag := q.params.get("tag")
+	tag := q.params.Get("tag")
 	if key := q.key(); key != "" && key == account.Key {
 		list.channels, err = a.ownChannels(q, account.ID, tag)
 	} else {

@@ -16,6 +16,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/form"
 )
 
 // Metrics counts what a relay does, and tells it in the text format of Prometheus. No number is about a channel, an
@@ -30,7 +31,7 @@ type Metrics struct {
 
 	panics, entries *metrics.Counter
 	// refused has a counter for each reason.
-	refused       map[bodyFault]*metrics.Counter
+	refused       map[form.Fault]*metrics.Counter
 	batch, commit histogram
 }
 
@@ -55,10 +56,10 @@ func NewMetrics() *Metrics {
 		entries: set.NewCounter("fernpost_relay_entries_total"),
 		batch:   newHistogram(set, "fernpost_relay_batch_updates", batchBounds),
 		commit:  newHistogram(set, "fernpost_relay_commit_seconds", commitBounds),
-		refused: map[bodyFault]*metrics.Counter{},
+		refused: map[form.Fault]*metrics.Counter{},
 	}
 	m.replies.Store(&map[replyKind]*metrics.Counter{})
-	for _, fault := range bodyFaults {
+	for _, fault := range form.Faults {
 		m.refused[fault] = set.NewCounter(fmt.Sprintf("fernpost_relay_refused_bodies_total{reason=%q}", fault))
 	}
 	return m
@@ -101,7 +102,7 @@ func (m *Metrics) panicked() {
 	}
 }
 
-func (m *Metrics) refusedBody(fault bodyFault) {
+func (m *Metrics) refusedBody(fault form.Fault) {
 	if m != nil {
 		m.refused[fault].Inc()
 	}

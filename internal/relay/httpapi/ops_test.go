@@ -132,7 +132,7 @@ func TestMetrics(t *testing.T) {
 	askLocal(a, http.MethodOptions, fmt.Sprintf("/channels/%d/feeds.csv", c.ID)) // no route
 	for body, media := range map[string]string{                                  // refused bodies
 		"{": "application/json", "--X": "multipart/form-data; boundary=X", "21.5": "",
-		"field1=" + strings.Repeat("x", 256) + "&key=" + c.Keys[0].Text: mediaForm,
+		"field1=" + strings.Repeat("x", 256) + "&key=" + c.Keys[0].Text: "application/x-www-form-urlencoded",
 	} {
 		r := httptest.NewRequest(http.MethodPost, "/update", strings.NewReader(body))
 		r.Header.Set("Content-Type", media)

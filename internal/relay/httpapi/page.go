@@ -270,7 +270,7 @@ type frontChannel struct {
 
 // frontPage tells what this is and lists the public channels.
 func (a *api) frontPage(q *request) (*reply, error) {
-	page := int(min(max(1, integer(q.params.get("page"))), 1<<20))
+	page := int(min(max(1, integer(q.params.Get("page"))), 1<<20))
 	listed, total, err := a.relay.PublicChannels(q.Context(), relay.Listing{
 		Skip: (page - 1) * pageLength, Limit: pageLength,
 	})

@@ -35,8 +35,8 @@ func (a *api) window(q *request, back time.Duration) relay.Window {
 	most := a.relay.Limits().Results
 	w := relay.Window{
 		Results: thingspeak.DefaultResults,
-		StartID: integer(q.params.get("start_entry_id")),
-		EndID:   integer(q.params.get("end_entry_id")),
+		StartID: integer(q.params.Get("start_entry_id")),
+		EndID:   integer(q.params.Get("end_entry_id")),
 	}
 	w.Start, w.End = q.date("start"), q.date("end")
 	bounded := !w.Start.IsZero() || !w.End.IsZero()
@@ -45,8 +45,8 @@ func (a *api) window(q *request, back time.Duration) relay.Window {
 			name   string
 			length time.Duration
 		}{{"minutes", time.Minute}, {"days", 24 * time.Hour}} {
-			if q.params.get(unit.name) != "" {
-				w.Start, bounded = q.now.Add(-since(integer(q.params.get(unit.name)), unit.length)), true
+			if q.params.Get(unit.name) != "" {
+				w.Start, bounded = q.now.Add(-since(integer(q.params.Get(unit.name)), unit.length)), true
 				break
 			}
 		}
@@ -57,8 +57,8 @@ func (a *api) window(q *request, back time.Duration) relay.Window {
 	if bounded || w.StartID > 0 || w.EndID > 0 {
 		w.Results = most
 	}
-	if q.params.get("results") != "" {
-		w.Results = int(min(integer(q.params.get("results")), int64(most)))
+	if q.params.Get("results") != "" {
+		w.Results = int(min(integer(q.params.Get("results")), int64(most)))
 	}
 	return w
 }
@@ -72,7 +72,7 @@ func since(n int64, unit time.Duration) time.Duration {
 // date returns a parameter that is a date, zero if it is absent or none. "now"-relative words are not part of the
 // contract.
 func (q *request) date(name string) time.Time {
-	s := q.params.get(name)
+	s := q.params.Get(name)
 	if s == "" {
 		return time.Time{}
 	}
@@ -122,8 +122,8 @@ func integer(s string) int64 {
 func (q *request) columns(fields thingspeak.FieldSet) thingspeak.Header {
 	return thingspeak.Header{
 		Fields:   fields,
-		Location: q.params.isTrue("location"),
-		Status:   q.params.isTrue("status"),
+		Location: q.params.IsTrue("location"),
+		Status:   q.params.IsTrue("status"),
 	}
 }
 

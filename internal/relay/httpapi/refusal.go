@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/form"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -15,8 +16,6 @@ type refusal struct {
 	hint string
 	// retryAfter is when to try again, in seconds; 0 says nothing about it.
 	retryAfter int
-	// body is what is wrong with what was sent, empty if it is something else.
-	body bodyFault
 }
 
 func (e *refusal) Error() string { return string(e.code) + ": " + e.hint }
@@ -70,6 +69,9 @@ func tellOwner(q *request, err error) *reply {
 		answer.retryAfter = e.retryAfter
 		return answer
 	}
+	if e, ok := errors.AsType[*form.Error](err); ok {
+		return errorReply(q.format, codeOf(e.Fault), e.Hint)
+	}
 	if e, ok := errors.AsType[*relay.TooSoonError](err); ok {
 		answer := errorReply(q.format, thingspeak.CodeTooManyRequests, "Wait before you write to this channel again.")
 		answer.retryAfter = wholeSeconds(e.Wait)
@@ -92,6 +94,18 @@ func tellOwner(q *request, err error) *reply {
 		}
 	}
 	return busyReply(q.format)
+}
+
+// codeOf is how the service's table says what is wrong with a body.
+func codeOf(fault form.Fault) thingspeak.ErrorCode {
+	switch fault {
+	case form.TooLarge:
+		return thingspeak.CodeRequestTooLarge
+	case form.NotText:
+		return thingspeak.CodeInvalidBytes
+	default:
+		return thingspeak.CodeBadRequest
+	}
 }
 
 // wholeSeconds rounds up: a client that waits that long is not refused again.

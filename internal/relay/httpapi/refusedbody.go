@@ -6,50 +6,21 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
-	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/relay/form"
 )
-
-// bodyFault is a reason for which what a client sent is refused; it is a label of the metrics.
-type bodyFault string
-
-// The reasons.
-const (
-	bodyTooLarge  bodyFault = "too_large"
-	bodyCut       bodyFault = "cut"   // it did not arrive whole
-	bodyBusy      bodyFault = "busy"  // others hold the memory for it
-	bodyCoded     bodyFault = "coded" // it is compressed
-	bodyBytes     bodyFault = "bytes" // no UTF-8, or a NUL
-	bodyForm      bodyFault = "form"
-	bodyMultipart bodyFault = "multipart"
-	bodyJSON      bodyFault = "json"
-	bodyXML       bodyFault = "xml"
-	bodyBulk      bodyFault = "bulk"
-	bodyParams    bodyFault = "parameters" // too many
-	bodyValue     bodyFault = "value"      // one is too long, or no value
-)
-
-var bodyFaults = [...]bodyFault{
-	bodyTooLarge, bodyCut, bodyBusy, bodyCoded, bodyBytes, bodyForm, bodyMultipart, bodyJSON, bodyXML, bodyBulk, bodyParams,
-	bodyValue,
-}
-
-// badBody refuses a body that cannot be decoded.
-func badBody(fault bodyFault, hint string) error {
-	return &refusal{code: thingspeak.CodeBadRequest, hint: hint, body: fault}
-}
 
 // faultOf returns what an error says of what was sent, empty if it is about something else.
-func faultOf(err error) bodyFault {
-	if e, ok := errors.AsType[*refusal](err); ok {
-		return e.body
+func faultOf(err error) form.Fault {
+	if e, ok := errors.AsType[*form.Error](err); ok {
+		return e.Fault
 	}
 	switch {
 	case errors.Is(err, errBusy):
-		return bodyBusy
+		return form.Busy
 	case errors.Is(err, relay.ErrTooLarge):
-		return bodyValue
+		return form.NotValue
 	case errors.Is(err, relay.ErrBytes):
-		return bodyBytes
+		return form.NotText
 	}
 	return ""
 }
@@ -58,7 +29,7 @@ func faultOf(err error) bodyFault {
 type refusedBodies struct {
 	// mu guards what follows.
 	mu      sync.Mutex
-	byFault map[bodyFault]*refusedCount
+	byFault map[form.Fault]*refusedCount
 }
 
 type refusedCount struct {
@@ -71,11 +42,11 @@ type refusedCount struct {
 const refusedPause = time.Minute
 
 // count counts a refused body. It returns how many there are to be told of, 0 for not yet.
-func (r *refusedBodies) count(fault bodyFault, now time.Time) int {
+func (r *refusedBodies) count(fault form.Fault, now time.Time) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.byFault == nil {
-		r.byFault = map[bodyFault]*refusedCount{}
+		r.byFault = map[form.Fault]*refusedCount{}
 	}
 	c := r.byFault[fault]
 	if c == nil {

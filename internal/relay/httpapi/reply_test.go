@@ -173,15 +173,6 @@ func TestInteger(t *testing.T) {
 	}
 }
 
-func TestDecimal(t *testing.T) {
-	if v := decimal("nonsense", "5", "6"); v != thingspeak.Text("5") {
-		t.Errorf("of nonsense, 5 and 6 the first decimal is %+v", v)
-	}
-	if v := decimal("", "north"); v.Given {
-		t.Errorf("without a decimal there is %+v", v)
-	}
-}
-
 func TestSince(t *testing.T) {
 	for n, want := range map[int64]time.Duration{
 		0: 0, -5: 0, 2: 48 * time.Hour, 1 << 62: 100 * 366 * 24 * time.Hour,

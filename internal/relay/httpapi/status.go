@@ -43,5 +43,5 @@ func (q *request) isText() bool { return q.format == formatNone || q.format == f
 
 // bare answers with a value alone, between what the request wants around it.
 func (q *request) bare(value string) *reply {
-	return textReply(http.StatusOK, q.format, q.params.get("prepend")+value+q.params.get("append"))
+	return textReply(http.StatusOK, q.format, q.params.Get("prepend")+value+q.params.Get("append"))
 }

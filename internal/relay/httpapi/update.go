@@ -12,7 +12,7 @@ import (
 // update stores one entry (contract section 5).
 func (a *api) update(q *request) (*reply, error) {
 	// The reply would be the next command of a queue; a client must not take an entry's number for one.
-	if q.params.get("talkback_key") != "" {
+	if q.params.Get("talkback_key") != "" {
 		return nil, &refusal{code: thingspeak.CodeBadRequest, hint: notServed("TalkBack")}
 	}
 	e, err := q.entry()
@@ -80,11 +80,12 @@ type sentEntry struct {
 
 // entry takes an entry from the parameters of contract section 5.2.
 func (q *request) entry() (sentEntry, error) {
-	e, err := q.params.entry()
-	if err != nil {
+	var e sentEntry
+	var err error
+	if e.Entry, e.numbers, err = q.params.Entry(); err != nil {
 		return e, err
 	}
-	if at := q.params.get("created_at"); at != "" {
+	if at := q.params.Get("created_at"); at != "" {
 		// A date that cannot be read is ignored: clients of the service rely on it.
 		if t, ok := parseDate(at, q.zone()); ok {
 			e.CreatedAt = t
@@ -93,70 +94,12 @@ func (q *request) entry() (sentEntry, error) {
 	return e, nil
 }
 
-// entry takes everything but the date.
-func (p *params) entry() (sentEntry, error) {
-	var e sentEntry
-	for i := range e.Fields {
-		n := strconv.Itoa(i + 1)
-		found, err := p.value("field"+n, n)
-		if err != nil {
-			return e, err
-		}
-		e.Fields[i] = found.asValue()
-		if found.kind == number {
-			e.numbers |= thingspeak.FieldsOf(i + 1)
-		}
-	}
-	for _, text := range []struct {
-		name string
-		to   *thingspeak.Value
-	}{{"status", &e.Status}, {"elevation", &e.Elevation}} {
-		found, err := p.value(text.name)
-		if err != nil {
-			return e, err
-		}
-		*text.to = found.asValue()
-	}
-	e.Latitude = decimal(p.get("latitude"), p.get("lat"))
-	e.Longitude = decimal(p.get("longitude"), p.get("long"))
-	return e, nil
-}
-
-// value returns the first of several names that is there and not null.
-func (p *params) value(names ...string) (param, error) {
-	for _, name := range names {
-		switch found, ok := p.find(name); {
-		case !ok || found.kind == null:
-		case found.kind == nested:
-			return param{}, badBody(bodyValue, "A value must be a text, a number, a boolean or null.")
-		default:
-			return found, nil
-		}
-	}
-	return param{kind: null}, nil
-}
-
-// asValue is a parameter as an entry holds it.
-func (p *param) asValue() thingspeak.Value {
-	return thingspeak.Value{Text: p.value, Given: p.kind != null}
-}
-
-// decimal returns the first text that is a decimal.
-func decimal(texts ...string) thingspeak.Value {
-	for _, s := range texts {
-		if d, ok := thingspeak.ParseDecimal(s); ok {
-			return thingspeak.Text(d)
-		}
-	}
-	return thingspeak.Value{}
-}
-
 // zone is the zone of parameters "timezone" and "offset"; nil is UTC.
 func (q *request) zone() *time.Location {
-	if name := q.params.get("timezone"); name != "" {
+	if name := q.params.Get("timezone"); name != "" {
 		return zones.find(name)
 	}
-	hours := integer(q.params.get("offset"))
+	hours := integer(q.params.Get("offset"))
 	if hours == 0 || hours < -23 || hours > 23 {
 		return nil
 	}

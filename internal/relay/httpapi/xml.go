@@ -121,7 +121,7 @@ func (a *api) feedXML(q *request, f *feedDocument) ([]byte, error) {
 		w.text("name", "", channel.Name)
 		w.place(channel)
 	} else {
-		w.channel(channel, q.params.isTrue("metadata"), f.zone)
+		w.channel(channel, q.params.IsTrue("metadata"), f.zone)
 	}
 	w.open("feeds", ` type="array"`)
 	err := a.rows(q, f, &w.dst, func(e *thingspeak.Entry) error {

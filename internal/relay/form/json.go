@@ -1,4 +1,4 @@
-package httpapi
+package form
 
 import (
 	"bytes"
@@ -6,13 +6,11 @@ import (
 	"errors"
 	"io"
 	"unicode/utf8"
-
-	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 // parseJSON decodes the object of a JSON body. Bytes behind it are ignored: a published example counts a line end into
 // the length. A body of blanks has no parameters; an array or a bare value is refused.
-func parseJSON(body []byte) ([]param, error) {
+func parseJSON(body []byte) ([]Param, error) {
 	if !utf8.Valid(body) {
 		return nil, notUTF8()
 	}
@@ -26,7 +24,7 @@ func parseJSON(body []byte) ([]param, error) {
 
 // decodeMembers decodes an object into parameters; io.EOF is that there is none. special may read the value of a member
 // itself, and says then that it is done; nil reads none.
-func decodeMembers(d *json.Decoder, special func(name string) (done bool, err error)) ([]param, error) {
+func decodeMembers(d *json.Decoder, special func(name string) (done bool, err error)) ([]Param, error) {
 	begin, err := d.Token()
 	if errors.Is(err, io.EOF) {
 		return nil, io.EOF
@@ -38,8 +36,8 @@ func decodeMembers(d *json.Decoder, special func(name string) (done bool, err er
 }
 
 // decodeRest decodes an object whose "{" was read.
-func decodeRest(d *json.Decoder, special func(name string) (done bool, err error)) ([]param, error) {
-	var all []param
+func decodeRest(d *json.Decoder, special func(name string) (done bool, err error)) ([]Param, error) {
+	var all []Param
 	for d.More() {
 		token, err := d.Token()
 		name, isName := token.(string)
@@ -69,33 +67,27 @@ func decodeRest(d *json.Decoder, special func(name string) (done bool, err error
 }
 
 // jsonParam makes a parameter of a JSON value. Numbers and booleans keep their spelling.
-func jsonParam(name string, raw json.RawMessage) param {
-	p := param{name: name, value: string(raw)}
+func jsonParam(name string, raw json.RawMessage) Param {
+	p := Param{Name: name, Value: string(raw)}
 	switch raw[0] {
 	case '"':
-		if err := json.Unmarshal(raw, &p.value); err != nil {
-			p.kind = nested // not reached: the document was decoded
+		if err := json.Unmarshal(raw, &p.Value); err != nil {
+			p.Kind = Nested // not reached: the document was decoded
 		}
 	case 't', 'f':
-		p.kind = boolean
+		p.Kind = Boolean
 	case 'n':
-		p.kind, p.value = null, ""
+		p.Kind, p.Value = Null, ""
 	case '{', '[':
-		p.kind = nested
+		p.Kind = Nested
 	default:
-		p.kind = number
+		p.Kind = Number
 	}
 	return p
 }
 
-func notUTF8() error {
-	return &refusal{code: thingspeak.CodeInvalidBytes, hint: "The body is not UTF-8.", body: bodyBytes}
-}
+func notUTF8() error { return refuse(NotText, "The body is not UTF-8.") }
 
-func notObject() error {
-	return badBody(bodyJSON, "The body is not a JSON object.")
-}
+func notObject() error { return refuse(NotJSON, "The body is not a JSON object.") }
 
-func tooManyParams() error {
-	return badBody(bodyParams, "There are more than 1,000 parameters.")
-}
+func tooManyParams() error { return refuse(TooMany, "There are more than 1,000 parameters.") }

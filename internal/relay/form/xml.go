@@ -1,4 +1,4 @@
-package httpapi
+package form
 
 import (
 	"bytes"
@@ -11,11 +11,11 @@ import (
 
 // parseXML decodes an XML body, which the service used to take: the elements inside of the root are the parameters,
 // with "-" for "_" in their names, and nil="true" is null. What is nested deeper is no value.
-func parseXML(body []byte) ([]param, error) {
+func parseXML(body []byte) ([]Param, error) {
 	if !utf8.Valid(body) {
 		return nil, notUTF8()
 	}
-	var all []param
+	var all []Param
 	decoder := xml.NewDecoder(bytes.NewReader(body))
 	var text strings.Builder
 	for depth := 0; ; {
@@ -24,7 +24,7 @@ func parseXML(body []byte) ([]param, error) {
 			return all, nil
 		}
 		if err != nil {
-			return nil, badBody(bodyXML, "The body is not XML.")
+			return nil, refuse(NotXML, "The body is not XML.")
 		}
 		switch t := token.(type) {
 		case xml.StartElement:
@@ -36,28 +36,28 @@ func parseXML(body []byte) ([]param, error) {
 				all = append(all, xmlParam(&t))
 				text.Reset()
 			} else if depth > 2 {
-				all[len(all)-1].kind = nested
+				all[len(all)-1].Kind = Nested
 			}
 		case xml.CharData:
 			if depth == 2 {
 				text.Write(t)
 			}
 		case xml.EndElement:
-			if depth == 2 && all[len(all)-1].kind != null {
-				all[len(all)-1].value = clean(text.String())
+			if depth == 2 && all[len(all)-1].Kind != Null {
+				all[len(all)-1].Value = clean(text.String())
 			}
 			if depth--; depth < 0 {
-				return nil, badBody(bodyXML, "The body is not XML.")
+				return nil, refuse(NotXML, "The body is not XML.")
 			}
 		}
 	}
 }
 
-func xmlParam(e *xml.StartElement) param {
-	p := param{name: strings.ReplaceAll(e.Name.Local, "-", "_")}
+func xmlParam(e *xml.StartElement) Param {
+	p := Param{Name: strings.ReplaceAll(e.Name.Local, "-", "_")}
 	for _, a := range e.Attr {
 		if a.Name.Local == "nil" && a.Value == "true" {
-			p.kind = null
+			p.Kind = Null
 		}
 	}
 	return p

@@ -1,22 +1,21 @@
-package httpapi
+package form
 
 import (
 	"bytes"
 	"io"
 	"mime"
 	"mime/multipart"
-	"net/http"
 )
 
 // parseMultipart decodes a body of multipart/form-data, as curl -F, PHP arrays and FormData of browsers send it. A file
 // is the text that it holds.
-func parseMultipart(h http.Header, body []byte) ([]param, error) {
-	var all []param
-	err := eachPart(h, body, func(name string, value []byte) error {
+func parseMultipart(contentType string, body []byte) ([]Param, error) {
+	var all []Param
+	err := eachPart(contentType, body, func(name string, value []byte) error {
 		if len(all) == maxParams {
 			return tooManyParams()
 		}
-		all = append(all, param{name: name, value: clean(string(value))})
+		all = append(all, Param{Name: name, Value: clean(string(value))})
 		return nil
 	})
 	return all, err
@@ -24,9 +23,9 @@ func parseMultipart(h http.Header, body []byte) ([]param, error) {
 
 // eachPart calls visit for the parts of a form that is in memory; nothing goes to the disk. One that ends before its last
 // boundary, or has a part without a name, is refused.
-func eachPart(h http.Header, body []byte, visit func(name string, value []byte) error) error {
-	broken := badBody(bodyMultipart, "The body is not multipart/form-data, or not all of it.")
-	media, attributes, err := mime.ParseMediaType(h.Get("Content-Type"))
+func eachPart(contentType string, body []byte, visit func(name string, value []byte) error) error {
+	broken := refuse(NotMultipart, "The body is not multipart/form-data, or not all of it.")
+	media, attributes, err := mime.ParseMediaType(contentType)
 	if err != nil || media != mediaMultipart || attributes["boundary"] == "" {
 		return broken
 	}
