@@ -122,7 +122,7 @@ var (
 
 	// owners are the only packages that may import a foreign library, tests of others included.
 	owners = map[string][]string{
-		"github.com/VictoriaMetrics/metrics": {"relay/httpapi"},
+		"github.com/VictoriaMetrics/metrics": {"relay/metrics"},
 		"golang.org/x/time":                  {"relay/guard"},
 		"github.com/fernet/fernet-go":        {"fernet"},
 		"github.com/go-resty/resty":          {"remote"},

@@ -63,7 +63,7 @@ func (r *Relay) Calculate(
 	if c.Method != Single {
 		rows = int64(r.limits.Results) // two entries may have any number of buckets between them
 	}
-	leave, err := r.slots.enter(ctx, rows)
+	leave, err := r.largeReads.enter(ctx, rows)
 	if err != nil {
 		return err
 	}

@@ -152,7 +152,7 @@ func (f *feedLines) wanted(r *Relay, v *View, w Window) Window {
 // fill reads the lines of a window that is open to the end.
 func (f *feedLines) fill(ctx context.Context, r *Relay, v *View, w Window) error {
 	rows := int(min(int64(w.Results), v.State.Last))
-	leave, err := r.slots.enter(ctx, int64(rows))
+	leave, err := r.largeReads.enter(ctx, int64(rows))
 	if err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ func (f *feedLines) follow(ctx context.Context, r *Relay, v *View) error {
 		f.drop()
 		return nil
 	}
-	leave, err := r.slots.enter(ctx, rows)
+	leave, err := r.largeReads.enter(ctx, rows)
 	if err != nil {
 		return err
 	}

@@ -16,11 +16,11 @@ import lru "github.com/hashicorp/golang-lru/v2"
 
 // Relay applies the rules to what a store keeps. Its methods may be called from several goroutines.
 type Relay struct {
-	store  Store
-	limits Limits
-	queue  queue
-	lines  lineCache
-	slots  slots
+	store      Store
+	limits     Limits
+	queue      queue
+	lines      lineCache
+	largeReads largeReads
 
 	writers *lru.Cache[string, int64] // write key → channel; Decide checks the key again
 	views   *lru.Cache[int64, *View]  // channel → what it was; the position tells whether it still is
@@ -35,13 +35,13 @@ const (
 // New returns a relay on a store. Closing the store is the caller's business.
 func New(store Store, limits Limits) *Relay {
 	return &Relay{
-		store:   store,
-		limits:  limits,
-		queue:   queue{commit: store.Commit},
-		lines:   lineCache{budget: lineBudget},
-		slots:   newSlots(),
-		writers: newCache[string, int64](maxWriters),
-		views:   newCache[int64, *View](maxViews),
+		store:      store,
+		limits:     limits,
+		queue:      queue{commit: store.Commit},
+		lines:      lineCache{budget: lineBudget},
+		largeReads: newLargeReads(),
+		writers:    newCache[string, int64](maxWriters),
+		views:      newCache[int64, *View](maxViews),
 	}
 }
 

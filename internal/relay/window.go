@@ -38,7 +38,7 @@ func (w Window) after(t time.Time) Window {
 // only. If the channel is cleared meanwhile, fewer rows come, as if it had been cleared before.
 func (r *Relay) Rows(ctx context.Context, v *View, w Window, visit func(*thingspeak.Entry) error) error {
 	w = w.within(&r.limits)
-	leave, err := r.slots.enter(ctx, min(int64(w.Results), v.State.Last))
+	leave, err := r.largeReads.enter(ctx, min(int64(w.Results), v.State.Last))
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/form"
 	"github.com/fernpost/fernpost/internal/relay/guard"
+	"github.com/fernpost/fernpost/internal/relay/metrics"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -34,7 +35,7 @@ type Options struct {
 	// Clients keeps account of the addresses that requests come from; nil sets no limits.
 	Clients *guard.Clients
 	// Metrics counts; nil does not, and serves no /metrics.
-	Metrics *Metrics
+	Metrics *metrics.Metrics
 	// Notice stands on top of every page; empty is none.
 	Notice string
 	// Ready says whether the relay can do its work; its error's text is shown to everybody. nil is always ready.

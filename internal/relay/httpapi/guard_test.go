@@ -15,6 +15,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/guard"
+	"github.com/fernpost/fernpost/internal/relay/metrics"
 	"github.com/fernpost/fernpost/internal/relay/storetest"
 )
 
@@ -28,7 +29,7 @@ func limited(
 		t.Fatal(err)
 	}
 	h = New(relay.New(storetest.NewMemory(), limits), Options{
-		Loopback: true, Clients: guard.New(l, proxies(t, "10.0.0.1"), nil), Metrics: NewMetrics(),
+		Loopback: true, Clients: guard.New(l, proxies(t, "10.0.0.1"), nil), Metrics: metrics.New(),
 	})
 	return h, func(from, path string, headers ...string) *httptest.ResponseRecorder {
 		t.Helper()

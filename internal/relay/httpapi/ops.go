@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+
+	"github.com/fernpost/fernpost/internal/relay/metrics"
 )
 
 // Paths for whoever operates a relay. They are no part of the API.
@@ -33,7 +35,7 @@ func (a *api) opsRoutes() {
 
 // NewOps returns a handler of /healthz, /readyz and /metrics alone, for an address of their own. Whoever reaches it may
 // read them.
-func NewOps(m *Metrics, ready func(context.Context) error) http.Handler {
+func NewOps(m *metrics.Metrics, ready func(context.Context) error) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(pathHealth, healthy)
 	mux.Handle(pathReady, readiness(ready))
@@ -76,7 +78,7 @@ func (a *api) recovered(w http.ResponseWriter, r *http.Request) {
 	if p == http.ErrAbortHandler {
 		panic(p)
 	}
-	a.options.Metrics.panicked()
+	a.options.Metrics.Panicked()
 	a.log.ErrorContext(r.Context(), "handler panicked", "method", r.Method, "stack", string(debug.Stack()))
 	w.Header().Set("Connection", "close")
 	a.send(w, r, textReply(http.StatusInternalServerError, formatText, "internal error"))

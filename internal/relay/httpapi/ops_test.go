@@ -17,6 +17,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/guard"
+	"github.com/fernpost/fernpost/internal/relay/metrics"
 	"github.com/fernpost/fernpost/internal/relay/storetest"
 )
 
@@ -33,7 +34,7 @@ func TestHealthAndReadiness(t *testing.T) {
 	var trouble error
 	ready := func(context.Context) error { return trouble }
 	a := New(relay.New(storetest.NewMemory(), relay.Limits{}), Options{Ready: ready})
-	alone := NewOps(NewMetrics(), ready)
+	alone := NewOps(metrics.New(), ready)
 	for _, tt := range []struct {
 		path    string
 		trouble error
@@ -60,7 +61,7 @@ func TestHealthAndReadiness(t *testing.T) {
 }
 
 func TestMetricsAreForThisMachine(t *testing.T) {
-	a := New(relay.New(storetest.NewMemory(), relay.Limits{}), Options{Metrics: NewMetrics()})
+	a := New(relay.New(storetest.NewMemory(), relay.Limits{}), Options{Metrics: metrics.New()})
 	w := askLocal(a, http.MethodGet, "/metrics")
 	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "\nprocess_") {
 		t.Errorf("on this machine: %d %q", w.Code, w.Body)
@@ -113,7 +114,7 @@ func TestRefusedBodiesAreLogged(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
-	memory, m := storetest.NewMemory(), NewMetrics()
+	memory, m := storetest.NewMemory(), metrics.New()
 	rules := relay.New(m.Observe(memory), relay.Limits{
 		Interval: time.Hour, ValueBytes: 255, MessageBytes: 3000, Results: 100, OpenChannels: 10, BulkUpdates: 10,
 	})
@@ -191,7 +192,7 @@ func TestMetrics(t *testing.T) {
 // TestPanics: a mistake of ours is logged without what the request holds, counted, and ends one request only.
 func TestPanics(t *testing.T) {
 	var logged bytes.Buffer
-	m := NewMetrics()
+	m := metrics.New()
 	a := New(relay.New(storetest.NewMemory(), relay.Limits{}), Options{
 		Log: slog.New(slog.NewTextHandler(&logged, nil)), Metrics: m,
 	}).(*api)
@@ -225,7 +226,7 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := NewMetrics()
+	m := metrics.New()
 	rules := relay.New(m.Observe(memory), limits)
 	a := New(rules, Options{
 		Log: log, Loopback: true, Metrics: m, Clients: guard.New(guard.Limits{WrongKeys: 1_000_000}, nil, nil),

@@ -67,7 +67,7 @@ func (a *api) noteRefused(q *request, err error) {
 	if fault == "" {
 		return
 	}
-	a.options.Metrics.refusedBody(fault)
+	a.options.Metrics.RefusedBody(fault)
 	if n := a.refused.count(fault, q.now); n > 0 {
 		a.log.WarnContext(q.Context(), "bodies refused", "reason", string(fault), "count", n, "route", q.Pattern)
 	}

@@ -85,7 +85,7 @@ func (a *api) send(w http.ResponseWriter, r *http.Request, answer *reply) {
 			h["Cache-Control"] = cacheRevisited
 			h["Etag"] = []string{tag}
 			if (r.Method == http.MethodGet || r.Method == http.MethodHead) && matches(r.Header["If-None-Match"], tag) {
-				a.options.Metrics.reply(r.Pattern, http.StatusNotModified)
+				a.options.Metrics.Reply(r.Pattern, http.StatusNotModified)
 				w.WriteHeader(http.StatusNotModified)
 				return
 			}
@@ -104,7 +104,7 @@ func (a *api) send(w http.ResponseWriter, r *http.Request, answer *reply) {
 	if answer.stream == nil && !(status == http.StatusOK && length <= shortReply && r.Method != http.MethodHead) {
 		h["Content-Length"] = []string{strconv.Itoa(length)}
 	}
-	a.options.Metrics.reply(r.Pattern, status)
+	a.options.Metrics.Reply(r.Pattern, status)
 	w.WriteHeader(status)
 	switch {
 	case r.Method == http.MethodHead:
@@ -131,15 +131,15 @@ func sendBody(w http.ResponseWriter, answer *reply) {
 		}
 		return
 	}
-	paced := newPaced(w, time.Now().Add(replyTime))
+	writing := newDeadlineWriter(w, time.Now().Add(replyTime))
 	var err error
 	for _, part := range answer.parts() {
 		if err == nil {
-			_, err = paced.Write(part)
+			_, err = writing.Write(part)
 		}
 	}
 	if err == nil {
-		err = paced.finish()
+		err = writing.finish()
 	}
 	if err != nil {
 		panic(http.ErrAbortHandler) // the connection is of no use any more
@@ -148,10 +148,10 @@ func sendBody(w http.ResponseWriter, answer *reply) {
 
 // sendStream writes a stream. Where it ends too early the connection is cut, so that the client can tell.
 func (a *api) sendStream(w http.ResponseWriter, r *http.Request, stream func(io.Writer) error) {
-	paced := newPaced(w, time.Time{})
-	err := stream(paced)
+	writing := newDeadlineWriter(w, time.Time{})
+	err := stream(writing)
 	if err == nil {
-		err = paced.finish()
+		err = writing.finish()
 	}
 	if err == nil {
 		return

@@ -92,7 +92,7 @@ func (a *api) apiRoutes() []route {
 
 		{tellOwner, anyMethod(nothingHere), []string{"/"}},
 	}
-	for what, patterns := range leftOut() {
+	for what, patterns := range notServedHere() {
 		all = append(all, route{tellOwner, anyMethod(refuse(what)), patterns})
 	}
 	return all

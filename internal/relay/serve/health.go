@@ -12,7 +12,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/guard"
-	"github.com/fernpost/fernpost/internal/relay/httpapi"
+	"github.com/fernpost/fernpost/internal/relay/metrics"
 	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 )
 
@@ -58,7 +58,7 @@ func (r *Running) ready(ctx context.Context) error {
 }
 
 // gauges adds what the process knows to the metrics.
-func (r *Running) gauges(m *httpapi.Metrics, c *guard.Clients, all []*relay.Relay, cert *certificate) {
+func (r *Running) gauges(m *metrics.Metrics, c *guard.Clients, all []*relay.Relay, cert *certificate) {
 	m.Gauge("fernpost_relay_connections", func() float64 { return float64(c.Open()) })
 	m.Gauge("fernpost_relay_connections_refused_total", func() float64 { return float64(c.Refused()) })
 	m.Gauge("fernpost_relay_cache_bytes", func() float64 {

@@ -20,6 +20,7 @@ import (
 	"github.com/fernpost/fernpost/internal/relay/cheat"
 	"github.com/fernpost/fernpost/internal/relay/guard"
 	"github.com/fernpost/fernpost/internal/relay/httpapi"
+	"github.com/fernpost/fernpost/internal/relay/metrics"
 	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 )
 
@@ -155,18 +156,18 @@ func (r *Running) listen(ctx context.Context, o Options) (err error) {
 
 // serve begins to accept.
 func (r *Running) serve(o Options, cert *certificate) {
-	metrics, clients := httpapi.NewMetrics(), guard.New(o.Clients, o.Proxies, o.Log)
+	figures, clients := metrics.New(), guard.New(o.Clients, o.Proxies, o.Log)
 	var all []*relay.Relay
 	var versions []http.Handler
-	for _, shown := range cheat.Stores(metrics.Observe(r.store), o.Cheat) {
+	for _, shown := range cheat.Stores(figures.Observe(r.store), o.Cheat) {
 		rules := relay.New(shown, o.Limits)
 		all = append(all, rules)
 		versions = append(versions, httpapi.New(rules, httpapi.Options{
-			Log: o.Log, Loopback: r.Loopback(), Open: o.Open, Clients: clients, Metrics: metrics, Ready: r.ready,
+			Log: o.Log, Loopback: r.Loopback(), Open: o.Open, Clients: clients, Metrics: figures, Ready: r.ready,
 			Notice: o.Cheat.Notice(),
 		}))
 	}
-	r.gauges(metrics, clients, all, cert)
+	r.gauges(figures, clients, all, cert)
 	r.workers = newWorkers(cheat.Versions(versions...))
 	r.server = newServer(o.Log, r.workers)
 	accepting := clients.Listen(r.listener)
@@ -175,7 +176,7 @@ func (r *Running) serve(o Options, cert *certificate) {
 	}
 	accepting = httpapi.AnswerVersionless(accepting)
 	if r.opsListener != nil {
-		r.opsServer = newServer(o.Log, httpapi.NewOps(metrics, r.ready))
+		r.opsServer = newServer(o.Log, httpapi.NewOps(figures, r.ready))
 		go func() {
 			if err := r.opsServer.Serve(r.opsListener); !errors.Is(err, http.ErrServerClosed) {
 				o.Log.Error("serving metrics ended", "err", err)

@@ -2,9 +2,9 @@ package httpapi
 
 import "github.com/fernpost/fernpost/internal/thingspeak"
 
-// leftOut are parts of the service that this relay does not have, by their addresses. Whoever asks for one is told so,
+// notServedHere are parts of the service that this relay does not have, by their addresses. Whoever asks for one is told so,
 // instead of being left to look for a mistake of their own.
-func leftOut() map[string][]string {
+func notServedHere() map[string][]string {
 	return map[string][]string{
 		"TalkBack":       {"/talkbacks", "/talkbacks/{rest...}", "/apps/talkbacks", "/apps/talkbacks/{rest...}"},
 		"ThingTweet":     {"/apps/thingtweet", "/apps/thingtweet/{rest...}"},

@@ -16,25 +16,25 @@ const (
 	replyTime = 2 * time.Minute
 )
 
-// pacedWriter writes to a client part by part, and gives up if it does not keep up.
-type pacedWriter struct {
+// deadlineWriter writes to a client part by part, and gives up if it does not keep up.
+type deadlineWriter struct {
 	w       io.Writer
 	control *http.ResponseController
 	// end is when everything must be written; zero is never.
 	end time.Time
-	// unpaced says that the connection knows no deadlines.
-	unpaced bool
+	// noDeadlines says that the connection knows no deadlines.
+	noDeadlines bool
 }
 
-func newPaced(w http.ResponseWriter, end time.Time) *pacedWriter {
-	return &pacedWriter{w: w, control: http.NewResponseController(w), end: end}
+func newDeadlineWriter(w http.ResponseWriter, end time.Time) *deadlineWriter {
+	return &deadlineWriter{w: w, control: http.NewResponseController(w), end: end}
 }
 
 // Write is part of [io.Writer].
-func (p *pacedWriter) Write(b []byte) (written int, err error) {
+func (p *deadlineWriter) Write(b []byte) (written int, err error) {
 	for len(b) > 0 && err == nil {
 		n := 0
-		p.pace()
+		p.extend()
 		n, err = p.w.Write(b[:min(len(b), partBytes)])
 		b = b[n:]
 		written += n
@@ -42,24 +42,24 @@ func (p *pacedWriter) Write(b []byte) (written int, err error) {
 	return written, err
 }
 
-// pace sets the deadline of the next part.
-func (p *pacedWriter) pace() {
-	if p.unpaced {
+// extend sets the deadline of the next part.
+func (p *deadlineWriter) extend() {
+	if p.noDeadlines {
 		return
 	}
 	deadline := time.Now().Add(partTime)
 	if !p.end.IsZero() && deadline.After(p.end) {
 		deadline = p.end
 	}
-	p.unpaced = p.control.SetWriteDeadline(deadline) != nil
+	p.noDeadlines = p.control.SetWriteDeadline(deadline) != nil
 }
 
 // finish hands everything to the system, and takes the deadline away from what comes next on the connection.
-func (p *pacedWriter) finish() error {
-	if p.unpaced {
+func (p *deadlineWriter) finish() error {
+	if p.noDeadlines {
 		return nil
 	}
-	p.pace()
+	p.extend()
 	err := p.control.Flush()
 	if err == nil {
 		err = p.control.SetWriteDeadline(time.Time{})

@@ -1,4 +1,6 @@
-package httpapi
+// Package metrics counts what a relay does, whichever door a request came through, and tells it in the text format of
+// Prometheus.
+package metrics
 
 import (
 	"bytes"
@@ -47,8 +49,8 @@ var (
 	commitBounds = []float64{0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5}
 )
 
-// NewMetrics returns a set of its own.
-func NewMetrics() *Metrics {
+// New returns a set of its own.
+func New() *Metrics {
 	set := metrics.NewSet()
 	m := &Metrics{
 		set:     set,
@@ -72,8 +74,8 @@ func (m *Metrics) Gauge(name string, value func() float64) {
 	}
 }
 
-// reply counts an answer by its route, a pattern of the mux, and status.
-func (m *Metrics) reply(route string, status int) {
+// Reply counts an answer by its route, a pattern of the mux, and its HTTP status.
+func (m *Metrics) Reply(route string, status int) {
 	if m == nil {
 		return
 	}
@@ -96,13 +98,15 @@ func (m *Metrics) newReply(kind replyKind) *metrics.Counter {
 	return counter
 }
 
-func (m *Metrics) panicked() {
+// Panicked counts a mistake of ours that ended a request.
+func (m *Metrics) Panicked() {
 	if m != nil {
 		m.panics.Inc()
 	}
 }
 
-func (m *Metrics) refusedBody(fault form.Fault) {
+// RefusedBody counts a request that was refused for what it sent.
+func (m *Metrics) RefusedBody(fault form.Fault) {
 	if m != nil {
 		m.refused[fault].Inc()
 	}
