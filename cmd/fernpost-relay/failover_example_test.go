@@ -36,21 +36,22 @@ func TestClusterExample(t *testing.T) {
 	}
 	// The relays of the example have the interval that they have anywhere: one update for each channel is a round.
 	const channels = 12
+	var answered answers
 	run, err := check.Begin(t.Context(), check.Options{
 		Relays: []string{fmt.Sprintf("http://127.0.0.1:%d", c.port)}, UserKey: strings.TrimSpace(string(userKey)),
 		Channels: channels, Writers: 4, Readers: 1, Interval: 15 * time.Second, Settle: time.Second,
-		Say: func(line string) { t.Log(line) },
+		Say: func(line string) { t.Log(line) }, Answered: answered.add,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for n, command := range []string{"failover", "standby", "stop", "start", "failover"} {
-		if err := run.Await(t.Context(), int64(2*(n+1))); err != nil {
+		if err := answered.awaitAll(run, int64(2*(n+1))); err != nil {
 			t.Fatal(err)
 		}
 		t.Log(c.run(command))
 	}
-	if err := run.Await(t.Context(), channels); err != nil {
+	if err := answered.awaitAll(run, channels); err != nil {
 		t.Error(err)
 	}
 	if said := c.run("status"); !strings.Contains(said, "nobody waits for one") {

@@ -26,11 +26,12 @@ func TestFailover(t *testing.T) {
 	c.random = rand.New(rand.NewPCG(seed, 0))
 	t.Logf("FERNPOST_FAULTS=%d", count)
 
+	var answered answers
 	o := check.Options{
 		Channels: channels, Writers: writers, Readers: 1,
 		// A killed relay leaves its last COMMIT to the database, which ends it at once unless the standby is away.
 		Settle: time.Second,
-		Seed:   seed, Say: func(line string) { t.Log(line) },
+		Seed:   seed, Say: func(line string) { t.Log(line) }, Answered: answered.add,
 	}
 	for _, r := range c.relays {
 		o.Relays = append(o.Relays, "http://"+r.address)
@@ -47,17 +48,18 @@ func TestFailover(t *testing.T) {
 		}
 	}()
 	for n, fault := range c.draw(count) {
-		if err := run.Await(t.Context(), run.Answered()+between); err != nil {
+		if err := answered.await(run, between); err != nil {
 			t.Error(err)
 			break
 		}
-		answered, begun := run.Answered(), time.Now()
+		before, _ := answered.count()
+		begun := time.Now()
 		fault.strike(c)
 		c.awaitWrites()
 		t.Logf("%d of %d, after %d answers: %s; writing again after %v",
-			n+1, count, answered, fault.name, time.Since(begun).Round(time.Millisecond))
+			n+1, count, before, fault.name, time.Since(begun).Round(time.Millisecond))
 	}
-	if err := run.Await(t.Context(), run.Answered()+between); err != nil {
+	if err := answered.await(run, between); err != nil {
 		t.Error(err)
 	}
 	r, err := run.Finish(t.Context())

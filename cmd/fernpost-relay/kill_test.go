@@ -122,11 +122,12 @@ func TestKill(t *testing.T) {
 	address := freeAddress(t)
 	p := launch(t, dir, address)
 	p.waitUntilListening(t)
+	var answered answers
 	c, err := check.Begin(t.Context(), check.Options{
 		Relays: []string{"http://" + address}, Channels: channels, Writers: writers, Readers: 1,
 		// What a killed relay did not store it will not store later.
 		Settle: time.Millisecond,
-		Seed:   seed, Say: func(line string) { t.Log(line) },
+		Seed:   seed, Say: func(line string) { t.Log(line) }, Answered: answered.add,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -134,8 +135,8 @@ func TestKill(t *testing.T) {
 	early := 0
 	for range kills {
 		// As often after a few answers as after many.
-		answers := int64(math.Exp(random.Float64() * math.Log(mostAnswers)))
-		if err := c.Await(t.Context(), c.Answered()+answers); err != nil {
+		next := int64(math.Exp(random.Float64() * math.Log(mostAnswers)))
+		if err := answered.await(c, next); err != nil {
 			t.Error(err)
 			break
 		}
@@ -149,7 +150,7 @@ func TestKill(t *testing.T) {
 		p = launch(t, dir, address)
 		p.waitUntilListening(t)
 	}
-	if err := c.Await(t.Context(), c.Answered()+mostAnswers/20); err != nil {
+	if err := answered.await(c, mostAnswers/20); err != nil {
 		t.Error(err)
 	}
 	r, err := c.Finish(t.Context())

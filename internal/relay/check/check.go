@@ -62,6 +62,8 @@ type Options struct {
 	Transport http.RoundTripper
 	// Say gets a line now and then about what goes on, one at a time; nil is nobody.
 	Say func(line string)
+	// Answered is called after each update that was answered, from several goroutines; nil is nobody.
+	Answered func()
 }
 
 // Target is a channel that exists.
@@ -86,6 +88,9 @@ func (o Options) normal() (Options, error) {
 	o.Patience = cmp.Or(o.Patience, defaultPatience)
 	if o.Say == nil {
 		o.Say = func(string) {}
+	}
+	if o.Answered == nil {
+		o.Answered = func() {}
 	}
 	return o, nil
 }
@@ -131,16 +136,8 @@ type Check struct {
 	reads               [len(readKinds)]atomic.Int64
 
 	// mu guards what follows.
-	mu       sync.Mutex
-	failure  error // the first one
-	answered int64
-	waiters  []waiter
-}
-
-// waiter waits until n updates were answered.
-type waiter struct {
-	n       int64
-	reached chan struct{}
+	mu      sync.Mutex
+	failure error // the first one
 }
 
 // Begin opens or creates the channels and starts to write and to read. Ending ctx ends the check without a verdict.
@@ -194,51 +191,6 @@ func (c *Check) fail(err error) {
 
 // Done is closed when the check cannot go on, for a reason that Finish tells.
 func (c *Check) Done() <-chan struct{} { return c.done }
-
-// Answered returns how many updates were answered since Begin.
-func (c *Check) Answered() int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.answered
-}
-
-// Await waits until n updates were answered since Begin. It fails when the check or ctx ends before.
-func (c *Check) Await(ctx context.Context, n int64) error {
-	c.mu.Lock()
-	if c.answered >= n {
-		c.mu.Unlock()
-		return nil
-	}
-	w := waiter{n: n, reached: make(chan struct{})}
-	c.waiters = append(c.waiters, w)
-	c.mu.Unlock()
-	select {
-	case <-w.reached:
-		return nil
-	case <-c.done:
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return cmp.Or(c.failure, errors.New("the check has ended"))
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// countAnswer notes an answer and wakes who waits for it.
-func (c *Check) countAnswer() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.answered++
-	kept := c.waiters[:0]
-	for _, w := range c.waiters {
-		if c.answered < w.n {
-			kept = append(kept, w)
-			continue
-		}
-		close(w.reached)
-	}
-	c.waiters = kept
-}
 
 // Finish ends writing, then reading, reads everything back and judges. With an error, the report tells what was found
 // until then, and is no proof of anything. Call it once.

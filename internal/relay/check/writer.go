@@ -101,7 +101,7 @@ func (w *writer) update(ctx context.Context, n int64) error {
 		case stored:
 			log.number, log.answered = number, true
 			c.judgeAnswer(ch, id, number, before)
-			c.countAnswer()
+			c.options.Answered()
 			return nil
 		case refused:
 			c.refused.Add(1)
