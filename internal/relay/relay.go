@@ -1,6 +1,6 @@
 // Package relay holds the rules of a ThingSpeak-shaped relay: who may write and read a channel, how often, which number
 // an entry gets and which entries a read shows. It knows neither HTTP nor SQL. Doors (package httpapi) turn requests
-// into calls of a [Relay]; engines (package store) keep what it decides, behind the [Store] interface.
+// into calls of a [Relay]; engines (the packages below store) keep what it decides, behind the [Store] interface.
 //
 // A relay stores text that it cannot read. It has no use for keys of messages, and imports nothing that has.
 //

@@ -23,8 +23,8 @@ const (
 	patience = 10 * time.Second
 	// connectTimeout is how long one server may take to let us in, unless the URL says connect_timeout.
 	connectTimeout = 2 * time.Second
-	// silence is how long a server, or a relay, may leave bytes unacknowledged before the other drops the connection.
-	silence = 3 * time.Second
+	// ackTimeout is how long a server, or a relay, may leave bytes unacknowledged before the other drops the connection.
+	ackTimeout = 3 * time.Second
 )
 
 // config says how to connect.
@@ -136,7 +136,7 @@ var sessionSettings = map[string]string{
 	"tcp_keepalives_idle":                 "5",
 	"tcp_keepalives_interval":             "1",
 	"tcp_keepalives_count":                "3",
-	"tcp_user_timeout":                    strconv.FormatInt(silence.Milliseconds(), 10),
+	"tcp_user_timeout":                    strconv.FormatInt(ackTimeout.Milliseconds(), 10),
 }
 
 // describe names the database and its servers.
@@ -155,7 +155,7 @@ func describe(c *pgx.ConnConfig) string {
 func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	d := net.Dialer{
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: time.Second, Count: 3},
-		Control:         limitSilence,
+		Control:         limitUnacknowledged,
 	}
 	return d.DialContext(ctx, network, address)
 }

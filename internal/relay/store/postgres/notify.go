@@ -214,7 +214,7 @@ func waitFor(ctx context.Context, c *pgx.Conn) (payload string, err error) {
 	if ctx.Err() != nil || waiting.Err() == nil || c.IsClosed() {
 		return "", err
 	}
-	asking, cancel := context.WithTimeout(ctx, silence)
+	asking, cancel := context.WithTimeout(ctx, ackTimeout)
 	defer cancel()
 	return "", c.Ping(asking)
 }
