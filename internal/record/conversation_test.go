@@ -181,6 +181,13 @@ func (e *eyes) read(rows ...Place) {
 	e.hand(cells)
 }
 
+// keep keeps what a reading has learnt.
+func (e *eyes) keep(change Change) {
+	e.known.Apply(change)
+	e.told = append(e.told, change.Told...)
+	e.back = append(e.back, change.TakenBack...)
+}
+
 func (e *eyes) hand(cells []Cell) {
 	if roll(e.w.t, 10) == 0 {
 		e.reader = newReader(e.reader.own)
@@ -191,9 +198,7 @@ func (e *eyes) hand(cells []Cell) {
 		if err != nil {
 			e.w.t.Fatal(err)
 		}
-		e.known.Apply(result.Change)
-		e.told = append(e.told, result.Change.Told...)
-		e.back = append(e.back, result.Change.TakenBack...)
+		e.keep(result.Change)
 		more = result.More
 	}
 }
@@ -311,7 +316,7 @@ func converse(t *rapid.T, clears bool) *world {
 	for range 5 + roll(t, 36) {
 		w.now = w.now.Add(time.Duration(1+roll(t, 200)) * time.Second)
 		u := w.users[roll(t, len(w.users))]
-		switch roll(t, 20) {
+		switch roll(t, 24) {
 		case 0, 1, 2, 3:
 			u.compose(Text("hello"))
 		case 4:
@@ -352,6 +357,10 @@ func converse(t *rapid.T, clears bool) *world {
 			if len(w.users) < 7 && u.nick != "" && u.number > 0 {
 				phone := w.newUser(u.nick, 0)
 				u.compose(Device{phone.key(), phone.id.ProveDevice(testRoom.Salt, u.key())})
+			}
+		case 20, 21, 22, 23:
+			if authors := u.known.Authors(); len(authors) > 0 {
+				u.keep(compared(t, u.known, pick(t, authors).Key))
 			}
 		}
 	}

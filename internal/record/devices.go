@@ -211,16 +211,7 @@ func (s *session) judgeDevices(a, b PublicKey) {
 		s.judgeDevice(row)
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(keys), func(a, b PublicKey) int { return bytes.Compare(a[:], b[:]) }) {
-		a := s.author(key)
-		if a.Nick == "" {
-			continue
-		}
-		f := s.namesake(a, a.Nick, a.Top, s.placeOf(a, a.Top).Place)
-		if _, others := s.holders(key, a.Nick); others {
-			s.tell(f)
-		} else {
-			s.takeBack(f)
-		}
+		s.judgeNewest(s.author(key))
 	}
 }
 

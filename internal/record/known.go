@@ -211,7 +211,8 @@ type Change struct {
 
 // View tells what of the feed was read when the cells of a call and of those before it are taken together.
 type View struct {
-	// Clear counts the clears before the rows that are read now: what stood before the last one will not come any more.
+	// Clear counts the clears before the rows that are read now: what stood before the last one will not come any more, also
+	// while others are Unread. It may be lower as long as some are.
 	Clear uint32
 	// Unread means that the reading has not come to its end: any entry may still come.
 	Unread bool

@@ -98,10 +98,8 @@ func (s *session) nickname(a *authorRow, r *Record, at Place) {
 	}
 	own, others := s.holders(a.Key, r.Nick)
 	switch {
-	case others && a.Compared:
-		s.takeName(a, r.Nick, r.Number, at)
 	case others:
-		s.tell(s.namesake(a, r.Nick, r.Number, at))
+		s.judgeName(a, r.Nick, r.Number, at)
 	case !own && !a.Nameless && a.Pinned < maxNames:
 		for _, form := range s.skeletons(r.Nick) {
 			if _, ok := s.pinned(form); !ok {
@@ -111,6 +109,27 @@ func (s *session) nickname(a *authorRow, r *Record, at Place) {
 		a.Pinned++
 		a.dirty = true
 		s.takeBack(s.namesake(a, r.Nick, r.Number, at))
+	}
+}
+
+// judgeName tells that a nickname of an author looks like another's, or takes that back. An author whose key was compared is
+// nobody's namesake, for the user knows who it is, also by the tag, and takes the name from those who were not compared.
+func (s *session) judgeName(a *authorRow, nick string, number uint32, at Place) {
+	_, others := s.holders(a.Key, nick)
+	if others && a.Compared {
+		s.takeOver(a, nick)
+	}
+	if f := s.namesake(a, nick, number, at); others && !a.Compared {
+		s.tell(f)
+	} else {
+		s.takeBack(f)
+	}
+}
+
+// judgeNewest is judgeName of the nickname in an author's newest record.
+func (s *session) judgeNewest(a *authorRow) {
+	if a.Base != 0 && a.Nick != "" {
+		s.judgeName(a, a.Nick, a.Top, s.placeOf(a, a.Top).Place)
 	}
 }
 
@@ -143,15 +162,8 @@ func HandOn(known Known, forms []string, records func(visit func(Held) error) er
 	return s.changes(), s.err
 }
 
-// takeName gives an author whose key was compared a nickname that others have, if none of their keys was, and takes back
-// that the author is a namesake: the user knows who it is, also by the tag.
-func (s *session) takeName(a *authorRow, nick string, number uint32, at Place) {
-	s.takeOver(a, nick)
-	s.takeBack(s.namesake(a, nick, number, at))
-}
-
-// takeOver gives an author whose key was compared a nickname that is pinned only to keys that were not, and tells that those
-// are the namesakes now.
+// takeOver gives an author whose key was compared a nickname that is pinned only to keys that were not. Then those are the
+// namesakes, with all who are one person with them, and none who is one person with the author.
 func (s *session) takeOver(a *authorRow, nick string) {
 	if a.Pinned >= maxNames {
 		return
@@ -181,10 +193,25 @@ func (s *session) takeOver(a *authorRow, nick string) {
 	a.Pinned, a.dirty = a.Pinned+1, true
 	for _, p := range losers {
 		p.Pinned, p.dirty = max(p.Pinned-1, 0), true
-		if p.Base != 0 && s.alike(p.Nick, nick) {
-			s.tell(s.namesake(p, p.Nick, p.Top, s.placeOf(p, p.Top).Place))
+	}
+	for _, p := range append(losers, a) {
+		for _, key := range s.keysOf(s.person(p.Key)) {
+			if k := s.author(key); s.alike(k.Nick, nick) {
+				s.judgeNewest(k)
+			}
 		}
 	}
+}
+
+// keysOf returns a person's own key and those of its devices.
+func (l *ledger) keysOf(person PublicKey) []PublicKey {
+	keys := []PublicKey{person}
+	for _, c := range l.claimsBy(person) {
+		if l.person(c.Device) == person {
+			keys = append(keys, c.Device)
+		}
+	}
+	return keys
 }
 
 func (s *session) namesake(a *authorRow, nick string, number uint32, at Place) Finding {
@@ -199,11 +226,23 @@ func (s *session) namesake(a *authorRow, nick string, number uint32, at Place) F
 }
 
 // Compare lets a key that the user has compared, as known has it, have the nickname of its newest record, unless that is
-// pinned to another one that was compared. The change is to be kept; it says who is the namesake from now on.
+// pinned to another one that was compared. The change is to be kept; it says who is the namesake from now on. The key is
+// none any more, under whatever name.
 func Compare(known Known, key PublicKey) (Change, error) {
 	s := &session{ledger: newLedger(known)}
 	if a := s.author(key); a.Base != 0 {
 		s.nickname(a, &Record{Number: a.Top, Nick: a.Nick}, s.placeOf(a, a.Top).Place)
+		held, err := known.Held(key, a.Base, a.Top)
+		if err != nil {
+			s.fail(err)
+		}
+		nick := ""
+		for i := range held {
+			if h := &held[i]; h.Nick != nick && h.Nick != "" {
+				nick = h.Nick
+				s.takeBack(s.namesake(a, nick, h.Number, h.At.Place))
+			}
+		}
 	}
 	if s.err != nil {
 		return Change{}, fmt.Errorf("giving a key its name: %w", s.err)

@@ -142,6 +142,75 @@ func (l *listener) forget(key PublicKey) {
 	l.known.Apply(change)
 }
 
+// A text and then a claim told of a compared key that it is not the one whose words were compared; in the other order nothing.
+func TestAComparedKeyIsNobodysNamesake(t *testing.T) {
+	for name, claimFirst := range map[string]bool{"text first": false, "claim first": true} {
+		t.Run(name, func(t *testing.T) {
+			ana, twin, phone := newScribe(t, 1, "ana"), newScribe(t, 2, "ana"), newScribe(t, 3, "phone")
+			l := newListener(t)
+			l.known.Introduce(nil, []PublicKey{ana.key(), twin.key()})
+			l.read(at(t, 1, ana.write(Text("hello"))))
+			bodies := []Body{Text("hello"), claim(twin, phone)}
+			if claimFirst {
+				slices.Reverse(bodies)
+			}
+			for i, body := range bodies {
+				l.read(at(t, int64(10*i+10), twin.write(body)))
+			}
+			if got := l.known.Findings(); len(got) > 0 {
+				t.Errorf("told %q", texts(got))
+			}
+		})
+	}
+}
+
+// What was told under a name that the key had given up stood on, once the key was compared.
+func TestComparingTakesBackWhatWasToldOfEarlierNames(t *testing.T) {
+	ana, twin := newScribe(t, 1, "ana"), newScribe(t, 2, "ana")
+	l := newListener(t)
+	l.read(at(t, 1, ana.write(Text("hello")), twin.write(Text("hello"))))
+	twin.nick = "anna"
+	l.read(at(t, 5, twin.write(Text("call me so"))))
+	l.known.Apply(compared(t, l.known, twin.key()))
+	for _, f := range l.known.Findings() {
+		if f.Kind == Namesake {
+			t.Errorf("stands: %q", f.Text())
+		}
+	}
+}
+
+// A phone of the compared key's had the name with it, and was told to be its namesake for ever; that of the other, never.
+func TestAComparedKeyTakesItsNameForItsDevices(t *testing.T) {
+	eve, ana := newScribe(t, 1, "ana"), newScribe(t, 2, "ana")
+	phones := map[*scribe]*scribe{eve: newScribe(t, 3, "ana"), ana: newScribe(t, 4, "ana")}
+	l := newListener(t)
+	n := int64(1)
+	for _, s := range []*scribe{eve, ana} {
+		l.read(at(t, n, s.write(claim(s, phones[s])), phones[s].write(Text("hello"))))
+		n += 10
+	}
+	l.known.Apply(compared(t, l.known, ana.key()))
+	got := map[PublicKey]bool{}
+	for _, f := range l.known.Findings() {
+		got[f.Author] = f.Kind == Namesake
+	}
+	if diff := cmp.Diff(map[PublicKey]bool{eve.key(): true, phones[eve].key(): true}, got); diff != "" {
+		t.Errorf("namesakes (-want +told):\n%s", diff)
+	}
+}
+
+// compared notes that a key was compared, as a user does.
+func compared(t tester, known *Memory, key PublicKey) Change {
+	a := known.authors[key]
+	a.Compared = true
+	known.authors[key] = a
+	change, err := Compare(known, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return change
+}
+
 // A key that was forgotten took its name again although somebody else was known by it, and who got it depended on what was
 // read when the key was forgotten.
 func TestAForgottenNameGoesToTheSameKeyWhenever(t *testing.T) {

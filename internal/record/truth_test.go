@@ -246,7 +246,7 @@ func said(r Record) []Seen {
 	return slices.DeleteFunc(all, func(s Seen) bool { return s.Number == 0 })
 }
 
-// namesakes counts the keys that use a nickname which is pinned to another person's.
+// namesakes counts the keys that use a nickname which is pinned to another person's, but for those that were compared.
 func (e *eyes) namesakes(authors map[PublicKey]*holding) (count int) {
 	var all []Record
 	for _, h := range authors {
@@ -262,6 +262,9 @@ func (e *eyes) namesakes(authors map[PublicKey]*holding) (count int) {
 		}
 	}
 	for key, nicks := range used {
+		if e.known.authors[key].Compared {
+			continue
+		}
 		names := map[string]bool{}
 		for nick := range nicks {
 			for _, form := range Skeletons(nick) {

@@ -77,7 +77,8 @@ func Verify(ctx context.Context, keys []fernet.Key, salt record.Salt, feed Feed,
 	return v.report, nil
 }
 
-// partOfFeed is the view of whoever has not read all: nothing is concluded from what is lacking.
+// partOfFeed is the view of whoever has not read all: nothing is concluded from what is lacking. It counts no clears, for
+// what stood before one is told to be lacking at once, and a part that is read again from the archive may be from before.
 func partOfFeed() record.View { return record.View{Unread: true} }
 
 // verifier is one call of Verify.
