@@ -894,6 +894,39 @@ func TestAComparedKeyTakesItsName(t *testing.T) {
 	}
 }
 
+// "1 more claim that messages are missing" stood for ever, once it was 5 more; what was told anew stood where it was told first.
+func TestWhatWasToldAnewStandsAsItWasToldLast(t *testing.T) {
+	bo := newHall(t).join(1, "bo")
+	claims := func(n uint32) []record.Finding {
+		return []record.Finding{{Kind: record.Missing, Count: int(n), Last: n}}
+	}
+	lost := []record.Finding{{Kind: record.Wiped, At: record.Place{Entry: 7}, Until: 7}}
+	for _, change := range []record.Change{
+		{Told: claims(1)},
+		{Told: lost},
+		{Superseded: claims(1), Told: claims(5)},
+		{TakenBack: lost},
+		{Told: lost},
+		{Superseded: claims(5), Told: claims(6)},
+		{Told: []record.Finding{{Kind: record.Wiped, At: record.Place{Entry: 9}, Until: 9}}},
+	} {
+		if err := bo.archive.Apply(&change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, _, err := bo.Standing()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"the relay lost or rewrote entry 7", "6 more claims that messages are missing, or were written twice",
+		"the relay lost or rewrote entry 9",
+	}
+	if d := cmp.Diff(want, told(found)); d != "" {
+		t.Errorf("stands (-want +got)\n%s", d)
+	}
+}
+
 func seq(rows []thingspeak.Entry) iter.Seq2[*thingspeak.Entry, error] {
 	return func(yield func(*thingspeak.Entry, error) bool) {
 		for i := range rows {

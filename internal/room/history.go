@@ -241,7 +241,7 @@ func (c *Conversation) posted(f *record.Finding, clears clears) (bool, error) {
 }
 
 func (c *Conversation) standing() (all []record.Finding, err error) {
-	seen := map[record.FindingID]bool{}
+	at := map[record.FindingID]int{}
 	for last, more := int64(0), true; more; {
 		events, err := c.store.Events(last, newsAtOnce)
 		if err != nil {
@@ -249,25 +249,35 @@ func (c *Conversation) standing() (all []record.Finding, err error) {
 		}
 		more = len(events) == newsAtOnce
 		for i := range events {
+			last = events[i].ID
 			f := &events[i].Finding
-			if last = events[i].ID; seen[f.ID()] {
-				continue
+			id := f.ID()
+			if before, ok := at[id]; ok { // what was told anew says something else, as with another number
+				all[before] = record.Finding{}
+				delete(at, id)
 			}
-			seen[f.ID()] = true
-			// What others took the place of was told, and nobody took it back.
-			_, stands, err := c.store.Told(f.ID())
-			if stands && err == nil && f.Kind == record.Namesake { // an older version let it stand of who was compared
-				var a record.Author
-				a, _, err = c.store.Author(f.Author)
-				stands = !a.Compared
-			}
-			if err != nil {
-				return nil, fmt.Errorf("reading what was told before: %w", err)
-			}
-			if stands {
+			if !events[i].TakenBack {
+				at[id] = len(all)
 				all = append(all, *f)
 			}
 		}
+	}
+	all = slices.DeleteFunc(all, func(f record.Finding) bool {
+		if f.Kind == 0 || err != nil {
+			return true
+		}
+		// What others took the place of was told, and nobody took it back.
+		_, stands, failed := c.store.Told(f.ID())
+		if stands && failed == nil && f.Kind == record.Namesake { // an older version let it stand of who was compared
+			var a record.Author
+			a, _, failed = c.store.Author(f.Author)
+			stands = !a.Compared
+		}
+		err = failed
+		return !stands
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading what was told before: %w", err)
 	}
 	return all, nil
 }
