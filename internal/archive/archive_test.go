@@ -630,3 +630,47 @@ func TestFindingsAboutCellsOfNoRecordAreLetGo(t *testing.T) {
 		}
 	}
 }
+
+// A finding that was told, taken back and told again vanished with its first event, and that a record lacks parts was never
+// told again.
+func TestFindingsThatStandAreNotLetGo(t *testing.T) {
+	r := open(t, t.TempDir())
+	tag := record.Tag{7}
+	again := record.Finding{Kind: record.Forged, Tag: tag, First: 1, Last: 1}
+	lacking := record.Finding{Kind: record.Incomplete, Tag: tag, First: 2, Last: 2}
+	lacked := record.Finding{Kind: record.Incomplete, Tag: tag, First: 3, Last: 3}
+	group := record.Group{ID: record.GroupID{Tag: tag, Number: 2, Parts: 2}, Cells: 1, State: record.ToldIncomplete}
+	changes := []record.Change{
+		{Told: []record.Finding{again, lacking, lacked}, Groups: []record.Group{group}},
+		{TakenBack: []record.Finding{again}},
+	}
+	for n := range uint32(20) {
+		changes = append(changes, record.Change{Told: []record.Finding{{Kind: record.Forged, Tag: tag, First: n + 4, Last: n + 4}}})
+	}
+	changes = append(changes, record.Change{Told: []record.Finding{again}})
+	for i := range changes {
+		if err := r.Apply(&changes[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if err := r.DropFindings(5); err != nil {
+			t.Fatal(err)
+		}
+	}
+	events, err := r.Events(0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := map[record.FindingID]int{}
+	for i := range events {
+		shown[events[i].Finding.ID()]++
+	}
+	for want, f := range map[int][]record.Finding{1: {again, lacking}, 0: {lacked}} {
+		for i := range f {
+			if _, told, err := r.Told(f[i].ID()); err != nil || told != (want == 1) || shown[f[i].ID()] != want {
+				t.Errorf("%s: %d events, noted as told %t, %v; want %d", f[i].Text(), shown[f[i].ID()], told, err, want)
+			}
+		}
+	}
+}

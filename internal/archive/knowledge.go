@@ -389,32 +389,59 @@ func (r *Room) DropIfEmpty(id record.GroupID) error {
 }
 
 // DropFindings lets go of the findings about cells of no record, which anybody with the room's key can make without end,
-// but for those among the newest events, as many as keep says. One that turns out anew is told anew.
+// but for those among the newest events, as many as keep says. One that turns out anew is told anew; that a record is
+// incomplete of which parts are held is told once, so that stays.
 func (r *Room) DropFindings(keep int) error {
 	last, err := r.LastEvent()
 	if err != nil {
 		return err
 	}
+	newest := map[record.FindingID]int64{} // of its events
 	gone := map[int64]record.FindingID{}
-	err = r.query("SELECT id, finding FROM events WHERE id <= ?", func(row []driver.Value) error {
+	err = r.query("SELECT id, finding FROM events ORDER BY id", func(row []driver.Value) error {
 		f, err := readFinding(row[1].(string))
 		if err == nil && (f.Kind == record.Forged || f.Kind == record.Incomplete || f.Kind == record.Malformed && f.Author.IsZero()) {
-			gone[row[0].(int64)] = f.ID()
+			event := row[0].(int64)
+			if newest[f.ID()] = event; event <= last-int64(keep) {
+				gone[event] = f.ID()
+			}
 		}
 		return err
-	}, last-int64(keep))
+	})
 	if err != nil {
 		return err
 	}
 	for event, id := range gone {
-		if err := r.exec("DELETE FROM events WHERE id = ?", event); err != nil {
-			return err
+		// What an older event says of a finding that was told again since, the newer one says.
+		if newest[id] == event {
+			lacks, err := r.toldIncomplete(id)
+			if err != nil {
+				return err
+			}
+			if lacks {
+				continue
+			}
+			if err := r.exec("DELETE FROM told WHERE id = ?", id.String()); err != nil {
+				return err
+			}
 		}
-		if err := r.exec("DELETE FROM told WHERE id = ?", id.String()); err != nil {
+		if err := r.exec("DELETE FROM events WHERE id = ?", event); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// toldIncomplete reports whether a finding is that a record is incomplete of which parts are held.
+func (r *Room) toldIncomplete(id record.FindingID) (is bool, err error) {
+	if id.Kind != record.Incomplete {
+		return false, nil
+	}
+	err = r.query("SELECT 1 FROM groups WHERE tag = ? AND number = ? AND state = ?", func([]driver.Value) error {
+		is = true
+		return nil
+	}, id.Tag[:], int64(id.Number), int64(record.ToldIncomplete))
+	return is, err
 }
 
 func (r *Room) applyFindings(c *record.Change) error {
