@@ -56,10 +56,10 @@ type reader struct {
 	cutShort bool
 }
 
-// rowSum tells rows apart within one reading.
+// rowSum tells rows apart within one reading: by number, date and fields, as [RowDigest] does later.
 type rowSum struct {
-	id  int64
-	sum uint64
+	id, date int64
+	sum      uint64
 }
 
 var rowSeed = maphash.MakeSeed()
@@ -73,7 +73,7 @@ func (r *reader) repeats(e *thingspeak.Entry) bool {
 		_, _ = h.WriteString(e.Fields[i].Text)
 		_ = h.WriteByte(0)
 	}
-	row := rowSum{e.ID, h.Sum64()}
+	row := rowSum{e.ID, e.CreatedAt.Unix(), h.Sum64()}
 	if _, ok := r.recent[row]; ok {
 		return true
 	}
