@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -27,13 +26,8 @@ type BulkRow struct {
 // before it begins.
 func (x *Exchange) PostBulk(ctx context.Context, rows []BulkRow, progress func(Wait)) error {
 	p := poster{x: x, progress: progress}
-	x.mu.Lock()
-	own := time.Until(x.nextBulk)
-	x.mu.Unlock()
-	if own > 0 {
-		if err := p.wait(ctx, Wait{Reason: OwnInterval, For: own}); err != nil {
-			return err
-		}
+	if err := p.await(ctx, &x.bulk); err != nil {
+		return err
 	}
 	for {
 		a, err := x.port.Ask(ctx, Request{What: BulkUpdate, Rows: rows}, nil)
@@ -48,9 +42,7 @@ func (x *Exchange) PostBulk(ctx context.Context, rows []BulkRow, progress func(W
 			continue
 		}
 		if err == nil {
-			x.mu.Lock()
-			x.nextBulk = time.Now().Add(x.bulkInterval)
-			x.mu.Unlock()
+			x.posted(&x.bulk)
 		}
 		return err
 	}
@@ -76,53 +68,8 @@ func (x *Exchange) FindPromised(ctx context.Context, updates []thingspeak.Fields
 	return found, err
 }
 
-// FindAll looks for updates among the entries after the number known, in one reading, and returns their entry numbers,
-// 0 for those that are not there. An update counts as found when an entry shows all its values and no others. Where
-// entries are the same, the one with the lowest number counts.
+// FindAll is [Exchange.Find] for many updates, in one reading.
 func (x *Exchange) FindAll(ctx context.Context, updates []thingspeak.Fields, known int64) ([]int64, error) {
-	wanted := make(map[string][]int, len(updates))
-	for i := range updates {
-		k := joined(&updates[i])
-		wanted[k] = append(wanted[k], i)
-	}
-	found := make([]int64, len(updates))
-	left := len(updates)
-	ctx, end := x.port.Begin(ctx)
-	defer end()
-	scan := x.Scan()
-	visit := func(e *thingspeak.Entry) error {
-		if e.ID <= known && scan.last >= known || e.ID > MaxStored {
-			return nil
-		}
-		for _, i := range wanted[joined(&e.Fields)] {
-			if found[i] == 0 {
-				left--
-			}
-			if found[i] == 0 || e.ID < found[i] {
-				found[i] = e.ID
-			}
-		}
-		return nil
-	}
-	for n := min(max(len(updates), 10), thingspeak.MaxResults); ; n = thingspeak.MaxResults {
-		more, err := scan.Back(ctx, n, visit)
-		switch {
-		case err != nil && left > 0:
-			return nil, err
-		case err != nil || !more || scan.last >= known && scan.floor() <= known:
-			return found, nil
-		case left == 0 && scan.last < known: // cleared since: there is no end to look for lower copies up to
-			return found, nil
-		}
-	}
-}
-
-// joined is the whole of an entry's fields as one text. A value holds no byte 0 that a relay would keep.
-func joined(f *thingspeak.Fields) string {
-	var b strings.Builder
-	for _, v := range f {
-		b.WriteString(v.Text)
-		b.WriteByte(0)
-	}
-	return b.String()
+	found, _, err := x.find(ctx, updates, known)
+	return found, err
 }

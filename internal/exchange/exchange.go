@@ -171,23 +171,26 @@ type Exchange struct {
 	mu sync.Mutex // guards what follows
 	// nextAsk is when the next entry may be asked for by itself.
 	nextAsk time.Time
-	// nextPost is when our own last update stops being too recent, and nextBulk when our own last bulk call does.
-	nextPost, nextBulk time.Time
-	// postInterval is the pause between two updates of ours, and bulkInterval that between two bulk calls, as far as we
-	// know.
-	postInterval, bulkInterval time.Duration
+	// updates and bulk are for updates of our own and for bulk calls.
+	updates, bulk pace
+}
+
+// pace is the pause between two calls, as far as we know, and when the last one of ours stops being too recent.
+type pace struct {
+	pause time.Duration
+	next  time.Time
 }
 
 // New returns an exchange over a port. It asks nothing yet.
 func New(port Port, s Settings) *Exchange {
-	return &Exchange{port: port, set: s, postInterval: s.Interval, bulkInterval: s.BulkInterval}
+	return &Exchange{port: port, set: s, updates: pace{pause: s.Interval}, bulk: pace{pause: s.BulkInterval}}
 }
 
 // SetIntervals tells which pauses the relay grants, for Post and PostBulk to keep from now on.
 func (x *Exchange) SetIntervals(post, bulk time.Duration) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.postInterval, x.bulkInterval = post, bulk
+	x.updates.pause, x.bulk.pause = post, bulk
 }
 
 // reading is what all requests attempt that bring rows.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -63,13 +64,31 @@ func (x *Exchange) Post(
 			return 0, err
 		}
 	}
+	if err = p.await(ctx, &x.updates); err != nil {
+		return 0, err
+	}
 	id, err = p.post(ctx)
 	if err == nil {
-		x.mu.Lock()
-		x.nextPost = time.Now().Add(x.postInterval)
-		x.mu.Unlock()
+		x.posted(&x.updates)
 	}
 	return id, err
+}
+
+// await waits until our own last call is no longer too recent.
+func (p *poster) await(ctx context.Context, of *pace) error {
+	p.x.mu.Lock()
+	own := time.Until(of.next)
+	p.x.mu.Unlock()
+	if own <= 0 {
+		return nil
+	}
+	return p.wait(ctx, Wait{Reason: OwnInterval, For: own})
+}
+
+func (x *Exchange) posted(of *pace) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	of.next = time.Now().Add(of.pause)
 }
 
 // poster is one call of Post.
@@ -86,14 +105,6 @@ type poster struct {
 }
 
 func (p *poster) post(ctx context.Context) (int64, error) {
-	p.x.mu.Lock()
-	own := time.Until(p.x.nextPost)
-	p.x.mu.Unlock()
-	if own > 0 {
-		if err := p.wait(ctx, Wait{Reason: OwnInterval, For: own}); err != nil {
-			return 0, err
-		}
-	}
 	for {
 		a, err := p.x.port.Ask(ctx, Request{What: Update, Fields: p.fields}, nil)
 		if err == nil {
@@ -110,11 +121,11 @@ func (p *poster) post(ctx context.Context) (int64, error) {
 			if !p.inDoubt {
 				break
 			}
-			var id int64
-			id, err = p.lookBack(ctx)
+			var found []int64
+			found, p.failure, err = p.x.find(ctx, []thingspeak.Fields{p.fields}, p.known)
 			switch {
-			case err == nil && id > 0:
-				return id, nil
+			case err == nil && found[0] > 0:
+				return found[0], nil
 			case err == nil && p.lost >= maxLost:
 				return 0, p.final(lost)
 			}
@@ -203,78 +214,78 @@ func (x *Exchange) refusedWait(retryAfter time.Duration) time.Duration {
 	return least + rand.N(time.Duration(writers)*interval-least+1)
 }
 
-// errFound ends a search.
-var errFound = errors.New("found")
-
-// lookBack looks for our update among the entries after the one known, and returns its number, 0 if it is not there.
-func (p *poster) lookBack(ctx context.Context) (id int64, err error) {
-	ctx, end := p.x.port.Begin(ctx)
+// find looks for updates among the entries after the number known, in one reading, and returns their entry numbers, 0
+// for those that are not there. An entry is an update if, in the fields that the answer shows, it has all its values and
+// no others: a channel may hide some. Where entries are the same, the one with the lowest number counts. Beside an error,
+// the failure is that of the last request.
+func (x *Exchange) find(ctx context.Context, updates []thingspeak.Fields, known int64) ([]int64, Failure, error) {
+	ctx, end := x.port.Begin(ctx)
 	defer end()
-	scan := p.x.Scan()
-	// partial are entries that hold our values except for some fields, which the channel may not show.
-	type candidate struct {
-		id      int64
-		lacking thingspeak.FieldSet
-	}
-	var partial []candidate
+	found := make([]int64, len(updates))
+	left := len(updates)
+	wanted := map[thingspeak.FieldSet]map[string][]int{}
+	scan := x.Scan()
 	visit := func(e *thingspeak.Entry) error {
-		if e.ID <= p.known && scan.last >= p.known || e.ID > MaxStored { // below what is known the channel was cleared since
+		if e.ID <= known && scan.last >= known || e.ID > MaxStored { // below what is known the channel was cleared since
 			return nil
 		}
-		equal, lacking := matchFields(&p.fields, &e.Fields)
-		switch {
-		case equal && lacking == 0:
-			id = e.ID
-			return errFound
-		case equal:
-			partial = append(partial, candidate{e.ID, lacking})
+		shown := scan.r.fields
+		if wanted[shown] == nil {
+			wanted[shown] = byText(updates, shown)
+		}
+		for _, i := range wanted[shown][joined(&e.Fields, shown)] {
+			if found[i] == 0 {
+				left--
+			}
+			if found[i] == 0 || e.ID < found[i] {
+				found[i] = e.ID
+			}
 		}
 		return nil
 	}
-	for n := 10; ; n = thingspeak.MaxResults {
+	for n := min(max(len(updates), 10), thingspeak.MaxResults); ; n = thingspeak.MaxResults {
 		more, err := scan.Back(ctx, n, visit)
-		if err == errFound {
-			return id, nil
-		}
-		if err != nil {
-			p.failure = scan.r.failure
-			return 0, err
-		}
-		for _, c := range partial {
-			if c.lacking&scan.r.header.Fields == 0 {
-				return c.id, nil
-			}
-		}
-		if !more || scan.last >= p.known && scan.floor() <= p.known {
-			return 0, nil
+		switch {
+		case err != nil && left > 0:
+			return nil, scan.r.failure, err
+		case err != nil || !more || scan.last >= known && scan.floor() <= known:
+			return found, Failure{}, nil
+		case left == 0 && scan.last < known: // cleared since: there is no end to look for lower copies up to
+			return found, Failure{}, nil
 		}
 	}
 }
 
-// matchFields reports whether an entry has the whole text of at least one of our values, and no other text in place of
-// any; lacking are the fields in which it has none.
-func matchFields(ours, theirs *thingspeak.Fields) (equal bool, lacking thingspeak.FieldSet) {
-	for i, v := range ours {
-		switch theirs[i].Text {
-		case v.Text:
-			equal = equal || v.Text != ""
-		case "":
-			lacking |= thingspeak.FieldsOf(i + 1)
-		default:
-			if v.Given {
-				return false, 0
-			}
+// byText returns the indices of updates by what is shown of them, without those of which nothing is.
+func byText(updates []thingspeak.Fields, shown thingspeak.FieldSet) map[string][]int {
+	by := make(map[string][]int, len(updates))
+	for i := range updates {
+		if text := joined(&updates[i], shown); strings.Trim(text, "\x00") != "" {
+			by[text] = append(by[text], i)
 		}
 	}
-	return equal, lacking
+	return by
+}
+
+// joined is what stands in some fields as one text. A value holds no byte 0 that a relay would keep.
+func joined(f *thingspeak.Fields, fields thingspeak.FieldSet) string {
+	var b strings.Builder
+	for n := range fields.All() {
+		b.WriteString(f[n-1].Text)
+		b.WriteByte(0)
+	}
+	return b.String()
 }
 
 // Find looks for an update of which it is not known whether the relay stored it, among the entries after the number
 // known, and returns its entry number, 0 if it is not there. It looks once: an entry may show a moment later only
 // (contract section 15, quirk 13), so whoever posts again waits first: see [Exchange.AwaitSent].
 func (x *Exchange) Find(ctx context.Context, fields thingspeak.Fields, known int64) (int64, error) {
-	p := poster{x: x, fields: fields, known: known}
-	return p.lookBack(ctx)
+	found, err := x.FindAll(ctx, []thingspeak.Fields{fields}, known)
+	if err != nil {
+		return 0, err
+	}
+	return found[0], nil
 }
 
 // AwaitSent waits as long as an update may be on its way whose sender is gone, such as a process that was killed: the

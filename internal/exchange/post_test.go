@@ -1,0 +1,36 @@
+package exchange_test
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// A channel may hide some of the fields that were posted to. What it shows tells the rows of a bulk call apart all the
+// same, but a row of which nothing is shown proves nothing.
+func TestRowsAreFoundByTheFieldsThatAreShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := &memoryRelay{} // shows field 1
+		both := thingspeak.Fields{thingspeak.Text("one"), thingspeak.Text("two")}
+		other := thingspeak.Fields{thingspeak.Text("other"), thingspeak.Text("two")}
+		hidden := thingspeak.Fields{{}, thingspeak.Text("two")}
+		for _, fields := range []thingspeak.Fields{both, other, both, hidden} {
+			relay.add(time.Now(), fields)
+		}
+		for i := range relay.rows {
+			relay.rows[i].Fields[1] = thingspeak.Value{}
+		}
+		x := exchange.New(relay, settings)
+		found, err := x.FindAll(t.Context(), []thingspeak.Fields{other, both, hidden, oneField("none")}, 0)
+		if err != nil || !slices.Equal(found, []int64{2, 1, 0, 0}) {
+			t.Errorf("found %v, %v", found, err)
+		}
+		if found, err = x.FindAll(t.Context(), []thingspeak.Fields{both}, 1); err != nil || found[0] != 3 {
+			t.Errorf("found %v after entry 1, %v", found, err)
+		}
+	})
+}
