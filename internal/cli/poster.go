@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/remote"
@@ -15,10 +14,6 @@ import (
 type poster struct {
 	c        *conversation
 	transfer *transfer
-	// promised means that the relay has promised to store entries, and nobody has looked for them yet.
-	promised bool
-	// awaited means that what an earlier process has sent before it ended has come by now, if it comes at all.
-	awaited bool
 }
 
 var _ room.BulkPoster = (*poster)(nil)
@@ -37,22 +32,10 @@ func (p *poster) Post(ctx context.Context, fields thingspeak.Fields, after int64
 }
 
 // Find implements [room.Poster].
-func (p *poster) Find(ctx context.Context, fields thingspeak.Fields, after int64) (int64, error) {
-	entry, err := p.c.client.Find(ctx, fields, after)
-	if err == nil && entry == 0 && !p.awaited {
-		if err = p.await(ctx); err == nil {
-			entry, err = p.c.client.Find(ctx, fields, after)
-		}
-	}
-	return entry, err
-}
-
-// await waits once before what was not found is taken for lost: an earlier process may have been killed while it posted,
-// and the relay may store it only now.
-func (p *poster) await(ctx context.Context) error {
-	err := p.c.client.AwaitSent(ctx, p.transfer.waits)
-	p.awaited = err == nil
-	return err
+func (p *poster) Find(
+	ctx context.Context, fields []thingspeak.Fields, after int64, promised bool,
+) ([]int64, error) {
+	return p.c.client.Settle(ctx, fields, after, promised, p.transfer.waits)
 }
 
 // PostBulk implements [room.BulkPoster].
@@ -70,7 +53,6 @@ func (p *poster) PostBulk(ctx context.Context, entries []thingspeak.Entry) error
 	} else {
 		err = p.c.client.PostBulk(ctx, rows, p.transfer.waits)
 	}
-	p.promised = err == nil
 	if e, ok := errors.AsType[*remote.RefusedError](err); ok && e.Reason == remote.TooLarge {
 		return &room.TooManyError{}
 	}
@@ -89,21 +71,6 @@ func (p *poster) oneByOne(ctx context.Context) error {
 		return outcomeError{err, room.ErrNotStored}
 	}
 	return room.ErrNoBulk
-}
-
-// FindAll implements [room.BulkPoster].
-func (p *poster) FindAll(ctx context.Context, fields []thingspeak.Fields, after int64) ([]int64, error) {
-	if p.promised {
-		p.promised = false
-		return p.c.client.FindPromised(ctx, fields, after)
-	}
-	found, err := p.c.client.FindAll(ctx, fields, after)
-	if err == nil && slices.Contains(found, 0) && !p.awaited {
-		if err = p.await(ctx); err == nil {
-			found, err = p.c.client.FindAll(ctx, fields, after)
-		}
-	}
-	return found, err
 }
 
 // outcomeOf makes an error of the relay say what became of an entry, as far as it is known.

@@ -21,7 +21,7 @@ type BulkRow struct {
 
 // PostBulk posts up to [MaxBulkRows] entries in one call, when the relay is ready: it keeps the interval of bulk calls
 // after our own last one, and waits and tries again when the relay says that the call comes too soon, up to five times.
-// That it succeeds is a promise: [Exchange.FindPromised] settles which rows are stored. A call of which the reply is lost
+// That it succeeds is a promise: [Exchange.Settle] finds out which rows are stored. A call of which the reply is lost
 // counts as one as well, after a pause in which the relay may come to its end. Progress, if not nil, is told of each wait
 // before it begins.
 func (x *Exchange) PostBulk(ctx context.Context, rows []BulkRow, progress func(Wait)) error {
@@ -52,12 +52,18 @@ func (x *Exchange) PostBulk(ctx context.Context, rows []BulkRow, progress func(W
 // later than it answers (contract section 15, quirks 7 and 13).
 var settleAgain = [...]time.Duration{time.Second, 2 * time.Second, 4 * time.Second}
 
-// FindPromised is [Exchange.FindAll] right after [Exchange.PostBulk]: as long as some of the rows are not there, it looks
-// again, three times within seven seconds.
-func (x *Exchange) FindPromised(ctx context.Context, updates []thingspeak.Fields, known int64) ([]int64, error) {
+// Settle looks for updates of which it is not known whether the relay stored them, among the entries after the number
+// known, and returns their entry numbers, 0 for those that are not there. What has been promised, by a bulk call, it looks
+// for again, three times within seven seconds. Where anything is not there it once waits out the interval, five seconds at
+// least, and looks again: a process that was killed may have sent it a moment ago. Progress, if not nil, is told of that.
+func (x *Exchange) Settle(
+	ctx context.Context, updates []thingspeak.Fields, known int64, promised bool, progress func(Wait),
+) ([]int64, error) {
 	found, err := x.FindAll(ctx, updates, known)
+	lacks := func() bool { return err == nil && slices.Contains(found, 0) }
+	p := poster{x: x, progress: progress}
 	for _, pause := range settleAgain {
-		if err != nil || !slices.Contains(found, 0) {
+		if !promised || !lacks() {
 			break
 		}
 		if err := x.sleep(ctx, pause); err != nil {
@@ -65,10 +71,18 @@ func (x *Exchange) FindPromised(ctx context.Context, updates []thingspeak.Fields
 		}
 		found, err = x.FindAll(ctx, updates, known)
 	}
-	return found, err
+	if !lacks() || x.settled.Load() {
+		return found, err
+	}
+	if err := p.wait(ctx, Wait{Reason: ReplyLost, For: max(x.set.Interval, minSettle), Round: 1}); err != nil {
+		return nil, err
+	}
+	x.settled.Store(true)
+	return x.FindAll(ctx, updates, known)
 }
 
-// FindAll is [Exchange.Find] for many updates, in one reading.
+// FindAll looks for updates as [Exchange.Settle] does, once: an entry may show a moment later only (contract section 15,
+// quirk 13).
 func (x *Exchange) FindAll(ctx context.Context, updates []thingspeak.Fields, known int64) ([]int64, error) {
 	found, _, err := x.find(ctx, updates, known)
 	return found, err

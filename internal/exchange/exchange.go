@@ -167,6 +167,8 @@ type Exchange struct {
 	set  Settings
 
 	rangeReads atomic.Int32 // what was learnt about reads by range of numbers; rangesUntried and what follows it
+	// settled tells that what an earlier process has sent before it ended has come by now, if it comes at all.
+	settled atomic.Bool
 
 	mu sync.Mutex // guards what follows
 	// nextAsk is when the next entry may be asked for by itself.

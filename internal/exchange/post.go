@@ -277,24 +277,6 @@ func joined(f *thingspeak.Fields, fields thingspeak.FieldSet) string {
 	return b.String()
 }
 
-// Find looks for an update of which it is not known whether the relay stored it, among the entries after the number
-// known, and returns its entry number, 0 if it is not there. It looks once: an entry may show a moment later only
-// (contract section 15, quirk 13), so whoever posts again waits first: see [Exchange.AwaitSent].
-func (x *Exchange) Find(ctx context.Context, fields thingspeak.Fields, known int64) (int64, error) {
-	found, err := x.FindAll(ctx, []thingspeak.Fields{fields}, known)
-	if err != nil {
-		return 0, err
-	}
-	return found[0], nil
-}
-
-// AwaitSent waits as long as an update may be on its way whose sender is gone, such as a process that was killed: the
-// channel's interval, five seconds at least. Progress, if not nil, is told.
-func (x *Exchange) AwaitSent(ctx context.Context, progress func(Wait)) error {
-	p := poster{x: x, progress: progress}
-	return p.wait(ctx, Wait{Reason: ReplyLost, For: max(x.set.Interval, minSettle), Round: 1})
-}
-
 func (x *Exchange) posting() string {
 	if x.set.Channel == 0 {
 		return "posting"

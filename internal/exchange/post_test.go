@@ -34,3 +34,27 @@ func TestRowsAreFoundByTheFieldsThatAreShown(t *testing.T) {
 		}
 	})
 }
+
+// What an earlier process may have sent a moment before it ended is waited for, once; what a relay has promised, each time.
+func TestSettlingWaitsOnceForWhatMayBeOnItsWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := &memoryRelay{}
+		relay.fill(2)
+		x := exchange.New(relay, settings)
+		for i, want := range []struct {
+			promised bool
+			waits    time.Duration
+		}{{true, 7*time.Second + settings.Interval}, {false, 0}, {true, 7 * time.Second}} {
+			began := time.Now()
+			found, err := x.Settle(t.Context(), []thingspeak.Fields{oneField("text 2"), oneField("lost")}, 0, want.promised, nil)
+			if err != nil || !slices.Equal(found, []int64{2, 0}) || time.Since(began) != want.waits {
+				t.Errorf("call %d found %v, %v, after %v", i, found, err, time.Since(began))
+			}
+		}
+		began := time.Now()
+		found, err := x.Settle(t.Context(), []thingspeak.Fields{oneField("text 1")}, 0, true, nil)
+		if err != nil || found[0] != 1 || time.Since(began) != 0 {
+			t.Errorf("what is there is found at once: %v, %v, after %v", found, err, time.Since(began))
+		}
+	})
+}

@@ -47,7 +47,7 @@ func TestBulkCallsWaitForTheirInterval(t *testing.T) {
 		if d := cmp.Diff(want, waits); d != "" {
 			t.Error(d)
 		}
-		found, err := c.FindPromised(t.Context(), fields, 0)
+		found, err := c.Settle(t.Context(), fields, 0, true, nil)
 		if d := cmp.Diff([]int64{1, 2, 3, 4}, found); d != "" || err != nil {
 			t.Error(err, d)
 		}
@@ -77,11 +77,11 @@ func TestPromisedRowsAreLookedForAgain(t *testing.T) {
 				t.Error(err)
 			}
 		}()
-		found, err := c.FindPromised(t.Context(), fields, 0)
+		found, err := c.Settle(t.Context(), fields, 0, true, nil)
 		if d := cmp.Diff([]int64{1, 2}, found); d != "" || err != nil {
 			t.Error(err, d)
 		}
-		found, err = c.FindPromised(t.Context(), []thingspeak.Fields{oneField("never posted")}, 0)
+		found, err = c.Settle(t.Context(), []thingspeak.Fields{oneField("never posted")}, 0, true, nil)
 		if d := cmp.Diff([]int64{0}, found); d != "" || err != nil {
 			t.Error(err, d)
 		}

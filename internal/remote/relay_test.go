@@ -360,8 +360,9 @@ func TestFindTellsWhetherAnUpdateIsThere(t *testing.T) {
 			known int64
 			id    int64
 		}{{"ours", 300, id}, {"ours", 0, id}, {"ours", id, 0}, {"never posted", 300, 0}, {"text 299", 300, 0}} {
-			if got, err := c.Find(ctx, oneField(want.text), want.known); got != want.id || err != nil {
-				t.Errorf("Find(%q, after %d) = %d, %v, want %d", want.text, want.known, got, err, want.id)
+			got, err := c.FindAll(ctx, []thingspeak.Fields{oneField(want.text)}, want.known)
+			if err != nil || got[0] != want.id {
+				t.Errorf("FindAll(%q, after %d) = %d, %v, want %d", want.text, want.known, got, err, want.id)
 			}
 		}
 	})

@@ -193,6 +193,10 @@ func (p poster) Post(ctx context.Context, fields thingspeak.Fields, after int64)
 	return id, certainty(err)
 }
 
+func (p poster) Find(ctx context.Context, fields []thingspeak.Fields, after int64, _ bool) ([]int64, error) {
+	return p.FindAll(ctx, fields, after)
+}
+
 // certainty says what an error of the client means for what was posted.
 func certainty(err error) error {
 	if errors.Is(err, exchange.ErrUnknownOutcome) {

@@ -463,38 +463,23 @@ func (d *delivery) settle(ctx context.Context) error {
 // maxBroken is how many times in a row a relay may promise to store entries and store none.
 const maxBroken = 3
 
-// lookAgain is how often entries that a relay has promised to store are looked for.
-const lookAgain = 3
-
 // look asks the relay for posts and notes where they are stored.
 func (d *delivery) look(ctx context.Context, posts []kept.Post, which []int, entries []int64) error {
-	if d.bulk == nil {
-		for _, i := range which {
-			var err error
-			if entries[i], err = d.relay.Find(ctx, posts[i].Fields, d.since(posts[i].After)); err != nil {
-				return err
-			}
-		}
+	if len(which) == 0 {
 		return nil
 	}
-	for round := 0; len(which) > 0 && (round == 0 || d.promised && round < lookAgain); round++ {
-		fields := make([]thingspeak.Fields, len(which))
-		after := d.since(posts[which[0]].After)
-		for n, i := range which {
-			fields[n] = posts[i].Fields
-			after = min(after, d.since(posts[i].After))
-		}
-		found, err := d.bulk.FindAll(ctx, fields, after)
-		if err != nil {
-			return err
-		}
-		var rest []int
-		for n, i := range which {
-			if entries[i] = found[n]; entries[i] == 0 {
-				rest = append(rest, i)
-			}
-		}
-		which = rest
+	fields := make([]thingspeak.Fields, len(which))
+	after := d.since(posts[which[0]].After)
+	for n, i := range which {
+		fields[n] = posts[i].Fields
+		after = min(after, d.since(posts[i].After))
+	}
+	found, err := d.relay.Find(ctx, fields, after, d.promised)
+	if err != nil {
+		return err
+	}
+	for n, i := range which {
+		entries[i] = found[n]
 	}
 	return nil
 }

@@ -39,9 +39,11 @@ func (p *countingPoster) PostBulk(ctx context.Context, entries []thingspeak.Entr
 	return p.bulkPoster.PostBulk(ctx, entries)
 }
 
-func (p *countingPoster) FindAll(ctx context.Context, fields []thingspeak.Fields, after int64) ([]int64, error) {
+func (p *countingPoster) Find(
+	ctx context.Context, fields []thingspeak.Fields, after int64, promised bool,
+) ([]int64, error) {
 	p.found++
-	return p.bulkPoster.FindAll(ctx, fields, after)
+	return p.bulkPoster.Find(ctx, fields, after, promised)
 }
 
 // A file goes out in bulk, under dates of the past that are used once, whatever becomes of the first attempt.

@@ -314,7 +314,9 @@ func (a *accepting) Post(context.Context, thingspeak.Fields, int64) (int64, erro
 	return a.last, nil
 }
 
-func (a *accepting) Find(context.Context, thingspeak.Fields, int64) (int64, error) { return 0, nil }
+func (a *accepting) Find(_ context.Context, fields []thingspeak.Fields, _ int64, _ bool) ([]int64, error) {
+	return make([]int64, len(fields)), nil
+}
 
 // If messages alone fill the archive, reading stops and says which setting is to be raised; what is written goes out.
 func TestFullArchiveKeepsNobodyFromSending(t *testing.T) {

@@ -119,22 +119,13 @@ func (h *helper) send(c *room.Conversation, relay *patientPoster, dice *rand.Ran
 	return err
 }
 
-// patientPoster waits once, as cli does, before it takes for lost what an earlier process may have sent.
-type patientPoster struct {
-	bulkPoster
+// patientPoster waits, as cli does, before it takes for lost what an earlier process may have sent.
+type patientPoster struct{ bulkPoster }
 
-	awaited bool
-}
-
-func (p *patientPoster) FindAll(ctx context.Context, fields []thingspeak.Fields, after int64) ([]int64, error) {
-	found, err := p.bulkPoster.FindAll(ctx, fields, after)
-	if err == nil && slices.Contains(found, 0) && !p.awaited {
-		p.awaited = true
-		if err = p.AwaitSent(ctx, nil); err == nil {
-			found, err = p.bulkPoster.FindAll(ctx, fields, after)
-		}
-	}
-	return found, err
+func (p *patientPoster) Find(
+	ctx context.Context, fields []thingspeak.Fields, after int64, promised bool,
+) ([]int64, error) {
+	return p.Settle(ctx, fields, after, promised, nil)
 }
 
 // receive reads the room and says what came.

@@ -29,9 +29,9 @@ func (r *slowRelay) Post(_ context.Context, fields thingspeak.Fields, _ int64) (
 	return int64(len(r.posted)), nil
 }
 
-func (r *slowRelay) Find(context.Context, thingspeak.Fields, int64) (int64, error) {
+func (r *slowRelay) Find(_ context.Context, fields []thingspeak.Fields, _ int64, _ bool) ([]int64, error) {
 	r.looked++
-	return 0, nil
+	return make([]int64, len(fields)), nil
 }
 
 // Of two processes that post what is in one outbox the second waits until the first is done: otherwise it would find an

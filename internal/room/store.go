@@ -145,9 +145,9 @@ type Poster interface {
 	// error that is [ErrNotStored] means that it certainly was not stored; [ErrUnknown], that nobody can say; after any
 	// other the entry is looked for before it is posted again.
 	Post(ctx context.Context, fields thingspeak.Fields, after int64) (entry int64, err error)
-	// Find looks among the entries after a number for one with the whole text of the fields, and returns its number, 0
-	// if there is none.
-	Find(ctx context.Context, fields thingspeak.Fields, after int64) (entry int64, err error)
+	// Find looks among the entries after a number for those with the whole text of some fields, and returns their numbers, 0
+	// for those that are not there. What the relay has promised just now it may take a while to show.
+	Find(ctx context.Context, fields []thingspeak.Fields, after int64, promised bool) (entries []int64, err error)
 }
 
 // BulkPoster is a [Poster] that can post many entries in one request.
@@ -156,9 +156,6 @@ type BulkPoster interface {
 	// PostBulk posts at most [MaxBulk] entries under the dates in CreatedAt. Success is no more than a promise. The
 	// errors are those of Post, [ErrNoBulk] and [*TooManyError].
 	PostBulk(ctx context.Context, entries []thingspeak.Entry) error
-	// FindAll is Find for many entries in one reading. Right after a promise it waits as long as a relay may take to keep
-	// it.
-	FindAll(ctx context.Context, fields []thingspeak.Fields, after int64) (entries []int64, err error)
 }
 
 // knowledge is a store as [record.Reader] wants it: with the cells opened again.
