@@ -439,7 +439,7 @@ func (c *conversation) waiting() (left, before int, err error) {
 }
 
 func explainDelivery(err error) error {
-	if errors.Is(err, room.ErrUnknown) || errors.Is(err, exchange.ErrUnknownOutcome) {
+	if errors.Is(err, exchange.ErrUnknownOutcome) {
 		return hint(err, "the message stays in the outbox; \"fernpost outbox --retry\" looks for it, and posts it again if it is not there")
 	}
 	if e, ok := errors.AsType[*remote.RefusedError](err); ok && e.Reason == remote.KeyRefused {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/remote"
@@ -23,12 +24,11 @@ func (p *poster) Post(ctx context.Context, fields thingspeak.Fields, after int64
 	if p.c.noWait {
 		entry, err := p.c.client.Update(ctx, fields)
 		if e, ok := errors.AsType[*remote.UnreachableError](err); ok && e.Sent {
-			return 0, outcomeError{err, room.ErrUnknown}
+			err = fmt.Errorf("%w (%w)", err, exchange.ErrUnknownOutcome)
 		}
-		return entry, outcomeOf(err)
+		return entry, err
 	}
-	entry, err := p.c.client.Post(ctx, fields, after, p.transfer.waits)
-	return entry, outcomeOf(err)
+	return p.c.client.Post(ctx, fields, after, p.transfer.waits)
 }
 
 // Find implements [room.Poster].
@@ -43,15 +43,11 @@ func (p *poster) PostBulk(ctx context.Context, entries []thingspeak.Entry) error
 	if most := p.c.bulkRows; most > 0 && len(entries) > most {
 		return &room.TooManyError{Most: most}
 	}
-	rows := make([]exchange.BulkRow, len(entries))
-	for i := range entries {
-		rows[i] = exchange.BulkRow{CreatedAt: entries[i].CreatedAt, Fields: entries[i].Fields}
-	}
 	var err error
 	if p.c.noWait {
-		err = p.c.client.BulkUpdate(ctx, rows)
+		err = p.c.client.BulkUpdate(ctx, entries)
 	} else {
-		err = p.c.client.PostBulk(ctx, rows, p.transfer.waits)
+		err = p.c.client.PostBulk(ctx, entries, p.transfer.waits)
 	}
 	if e, ok := errors.AsType[*remote.RefusedError](err); ok && e.Reason == remote.TooLarge {
 		return &room.TooManyError{}
@@ -59,7 +55,7 @@ func (p *poster) PostBulk(ctx context.Context, entries []thingspeak.Entry) error
 	if remote.HasNoBulk(err) {
 		return p.oneByOne(ctx)
 	}
-	return outcomeOf(err)
+	return err
 }
 
 // oneByOne tells the user that the transfer takes longer than was said, because the relay takes no bulk calls, and asks
@@ -68,28 +64,7 @@ func (p *poster) oneByOne(ctx context.Context) error {
 	e := p.transfer.single()
 	p.c.say("the relay takes one entry at a time: %s", e.text())
 	if err := p.c.agree(ctx, e); err != nil {
-		return outcomeError{err, room.ErrNotStored}
+		return fmt.Errorf("%w (%w)", err, exchange.ErrNotStored)
 	}
 	return room.ErrNoBulk
 }
-
-// outcomeOf makes an error of the relay say what became of an entry, as far as it is known.
-func outcomeOf(err error) error {
-	if errors.Is(err, exchange.ErrUnknownOutcome) {
-		return outcomeError{err, room.ErrUnknown}
-	}
-	_, refused := errors.AsType[*remote.RefusedError](err)
-	if e, ok := errors.AsType[*remote.UnreachableError](err); refused || ok && !e.Sent {
-		return outcomeError{err, room.ErrNotStored}
-	}
-	return err
-}
-
-// outcomeError is an error of the relay that tells the room what became of an entry.
-type outcomeError struct {
-	error
-	outcome error
-}
-
-func (e outcomeError) Is(target error) bool { return target == e.outcome }
-func (e outcomeError) Unwrap() error        { return e.error }

@@ -270,8 +270,8 @@ func TestAnInterruptedTransferGoesOn(t *testing.T) {
 	}{
 		"refused, sent again":   {refuse, false, exitRefused},
 		"refused, retried":      {refuse, true, exitRefused},
-		"no answer, sent again": {relaytest.LoseRequest(), false, exitFailed},
-		"no answer, retried":    {relaytest.LoseRequest(), true, exitFailed},
+		"no answer, sent again": {relaytest.LoseRequest(), false, exitPartly},
+		"no answer, retried":    {relaytest.LoseRequest(), true, exitPartly},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -96,13 +96,14 @@ func (f *follower) trust(ctx context.Context, newest page) (bool, error) {
 			return false, err
 		}
 	}
+	// One that stands below the newest page was not asked for: that the page shows known rows is enough.
 	if shown() || f.overlaps && probe < newest.lowest {
 		f.pos.Absent = Absence{}
 		return true, nil
 	}
 	lasts := f.pos.Absent.lasts(probe, f.now)
 	switch {
-	case f.overlaps && !lasts:
+	case f.overlaps && !lasts: // the channel is the same; whether the relay has lost this row shows in a minute
 		return true, nil
 	case !lasts:
 		f.news.Doubtful = true

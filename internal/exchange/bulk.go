@@ -12,19 +12,12 @@ import (
 // MaxBulkRows is how many rows one bulk call carries with a free licence (contract section 6.4).
 const MaxBulkRows = 960
 
-// BulkRow is one entry of a bulk call. It carries a date of its own, in whole seconds, which should be no other row's:
-// a relay may want dates to differ (contract section 3.3).
-type BulkRow struct {
-	CreatedAt time.Time
-	Fields    thingspeak.Fields
-}
-
-// PostBulk posts up to [MaxBulkRows] entries in one call, when the relay is ready: it keeps the interval of bulk calls
+// PostBulk posts up to [MaxBulkRows] entries in one call, of which CreatedAt and Fields count, when the relay is ready: it keeps the interval of bulk calls
 // after our own last one, and waits and tries again when the relay says that the call comes too soon, up to five times.
 // That it succeeds is a promise: [Exchange.Settle] finds out which rows are stored. A call of which the reply is lost
 // counts as one as well, after a pause in which the relay may come to its end. Progress, if not nil, is told of each wait
 // before it begins.
-func (x *Exchange) PostBulk(ctx context.Context, rows []BulkRow, progress func(Wait)) error {
+func (x *Exchange) PostBulk(ctx context.Context, rows []thingspeak.Entry, progress func(Wait)) error {
 	p := poster{x: x, progress: progress}
 	if err := p.await(ctx, &x.bulk); err != nil {
 		return err

@@ -24,6 +24,9 @@ func (e *BusyError) Error() string {
 // Unwrap returns the last refusal.
 func (e *BusyError) Unwrap() error { return e.Last }
 
+// ErrNotStored is what an error of a port is that means that an update certainly was not stored.
+var ErrNotStored = errors.New("the relay did not store the update")
+
 // ErrUnknownOutcome is what every [*UnknownError] is.
 var ErrUnknownOutcome = errors.New("it is unknown whether the relay stored the update")
 

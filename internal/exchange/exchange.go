@@ -6,6 +6,11 @@
 //
 // [Exchange.Follow] follows a channel from a [Position] on, [Scan] reads it backwards from its newest entry, and
 // [Exchange.Post] waits out the channel's interval and settles lost replies. Nothing here sleeps or starts a goroutine.
+//
+// Of a reading, reader.go pages by date and bynumber.go asks for what pages do not show; gaps.go says when what is lacking
+// is asked for again, claims.go what to make of numbers that the relay only names, and anchor.go whether the channel was
+// cleared or an answer is stale. Rows that were visited and may have been others are in suspect.go, several rows of one
+// number in twins.go, and fields that were hidden in unread.go.
 package exchange
 
 import (
@@ -53,7 +58,8 @@ const (
 	OneEntry
 	// Update posts one entry, of Request.Fields.
 	Update
-	// BulkUpdate posts entries, Request.Rows, in one call. That it succeeds is a promise of the relay's and no receipt.
+	// BulkUpdate posts Request.Rows in one call: their fields, under dates in whole seconds, all different, since a relay
+	// may want that (contract section 3.3). That it succeeds is a promise of the relay's and no receipt.
 	BulkUpdate
 )
 
@@ -63,7 +69,7 @@ type Request struct {
 	Query  Query
 	Entry  int64
 	Fields thingspeak.Fields
-	Rows   []BulkRow
+	Rows   []thingspeak.Entry
 	// KeepCut has a last row shown that has no line end, though its last value may be cut.
 	KeepCut bool
 	// Most is how many bytes the answer may have; 0 is no limit. Beyond that it ends with a [*BudgetError].
@@ -75,13 +81,11 @@ type Query struct {
 	// Results is how many rows at most, the newest of those that the rest allows; 0 stands for 100, and more than 8000
 	// count as 8000.
 	Results int
-	// Start and End limit the time of the rows, both included, in whole seconds.
-	Start, End time.Time
+	// End limits the time of the rows, itself included, in whole seconds.
+	End time.Time
 	// FirstID and LastID limit the entry numbers, both included; 0 is no limit. Not every relay knows them: others
 	// answer as if they were not there.
 	FirstID, LastID int64
-	// Extras asks for location and status, too.
-	Extras bool
 }
 
 // Answer is what came of a request.

@@ -96,13 +96,7 @@ type Visitor struct {
 	Budget int64
 }
 
-// Start returns the position behind the channel's newest entry: where someone begins who wants no history.
-func (x *Exchange) Start(ctx context.Context) (Position, error) {
-	ctx, end := x.port.Begin(ctx)
-	defer end()
-	return x.newCall(0).start(ctx)
-}
-
+// start returns the position behind the channel's newest entry: where someone begins who wants no history.
 func (k *call) start(ctx context.Context) (Position, error) {
 	last, err := k.lastNumber(ctx)
 	if err != nil || last == 0 {

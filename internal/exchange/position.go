@@ -15,7 +15,7 @@ import (
 )
 
 // Position is what a follower of a channel keeps between calls of [Exchange.Follow], and between runs: it can be stored as
-// JSON and holds no secret. The zero Position is the beginning of the channel; see also [Exchange.Start].
+// JSON and holds no secret. The zero Position is the beginning of the channel.
 type Position struct {
 	// Last is the highest entry number of which a row was visited; below 0, the follower starts at the channel's end.
 	Last int64 `json:"last"`

@@ -15,7 +15,7 @@ import (
 // the relay's and no receipt: [exchange.Exchange.FindAll] settles which rows are stored, and under which numbers. A relay without
 // bulk calls answers with a [*RefusedError] whose Reason is NotFound or NotAllowed; the other errors are those of
 // [Client.Update].
-func (c *Client) BulkUpdate(ctx context.Context, rows []exchange.BulkRow) error {
+func (c *Client) BulkUpdate(ctx context.Context, rows []thingspeak.Entry) error {
 	doing := fmt.Sprintf("posting %d rows to channel %d", len(rows), c.set.Channel)
 	body, err := c.bulkBody(rows)
 	if err != nil {
@@ -51,7 +51,7 @@ func (c *Client) BulkUpdate(ctx context.Context, rows []exchange.BulkRow) error 
 }
 
 // bulkBody checks the limits and writes the JSON. The key is a part of it: no header opens the bulk routes.
-func (c *Client) bulkBody(rows []exchange.BulkRow) ([]byte, error) {
+func (c *Client) bulkBody(rows []thingspeak.Entry) ([]byte, error) {
 	if len(rows) == 0 || len(rows) > exchange.MaxBulkRows {
 		return nil, fmt.Errorf("a bulk call has 1 to %d rows: %w", exchange.MaxBulkRows, exchange.ErrTooLong)
 	}

@@ -15,11 +15,11 @@ import (
 )
 
 // bulk makes rows of one second each that end now.
-func bulk(n int) (rows []exchange.BulkRow, fields []thingspeak.Fields) {
+func bulk(n int) (rows []thingspeak.Entry, fields []thingspeak.Fields) {
 	now := time.Now().Truncate(time.Second)
 	for i := range n {
 		f := oneField(fmt.Sprintf("row %d", i))
-		rows = append(rows, exchange.BulkRow{CreatedAt: now.Add(time.Duration(i-n+1) * time.Second), Fields: f})
+		rows = append(rows, thingspeak.Entry{CreatedAt: now.Add(time.Duration(i-n+1) * time.Second), Fields: f})
 		fields = append(fields, f)
 	}
 	return rows, fields
@@ -47,7 +47,7 @@ func TestBulkRowsAreStoredAndFound(t *testing.T) {
 			}
 		}
 		stored := s.Entries(t, ch.ID)[20:]
-		if !slices.EqualFunc(stored, rows[:200], func(e thingspeak.Entry, r exchange.BulkRow) bool {
+		if !slices.EqualFunc(stored, rows[:200], func(e thingspeak.Entry, r thingspeak.Entry) bool {
 			return e.CreatedAt.Equal(r.CreatedAt) && e.Fields[0].Text == r.Fields[0].Text
 		}) {
 			t.Error("what is stored is not what was posted")
@@ -61,7 +61,7 @@ func TestBulkRowsThatAreThereTwiceAreFoundAtTheLowest(t *testing.T) {
 		ctx := t.Context()
 		s.Seed(t, ch.ID, 20, seeded(20))
 		rows, fields := bulk(300)
-		for _, part := range [][]exchange.BulkRow{rows[:50], rows[50:], rows[:50]} {
+		for _, part := range [][]thingspeak.Entry{rows[:50], rows[50:], rows[:50]} {
 			if err := c.PostBulk(ctx, part, nil); err != nil {
 				t.Fatal(err)
 			}
@@ -102,7 +102,7 @@ func TestBulkRefusals(t *testing.T) {
 		}
 		s.Inject(nil)
 		many, _ := bulk(exchange.MaxBulkRows + 1)
-		for name, rows := range map[string][]exchange.BulkRow{
+		for name, rows := range map[string][]thingspeak.Entry{
 			"none": nil, "too many": many, "too long": {{Fields: oneField(strings.Repeat("x", 256))}},
 		} {
 			if err := c.BulkUpdate(ctx, rows); !errors.Is(err, exchange.ErrTooLong) {

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/fernpost/fernpost/internal/exchange"
 )
 
 // ErrNoEntry says that the channel shows no entry of that number: not yet, not any more, or never.
@@ -65,6 +67,9 @@ func (e *UnreachableError) Error() string {
 	}
 	return e.Doing + ": " + what
 }
+
+// Is makes it [exchange.ErrNotStored] if nothing was sent.
+func (e *UnreachableError) Is(target error) bool { return target == exchange.ErrNotStored && !e.Sent }
 
 // Loopback reports whether the relay's address is this machine's own.
 func (e *UnreachableError) Loopback() bool { return isLoopback(e.Host) }
@@ -168,6 +173,9 @@ func (e *RefusedError) Error() string {
 	}
 	return s.String()
 }
+
+// Is makes it [exchange.ErrNotStored].
+func (e *RefusedError) Is(target error) bool { return target == exchange.ErrNotStored }
 
 // UnexpectedError is an answer that no relay should give: a redirect, a page, an error of the server, or nonsense.
 type UnexpectedError struct {

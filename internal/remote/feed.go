@@ -26,9 +26,6 @@ func results(q exchange.Query) int {
 // feedPath returns a query's URL below the channel's. Times are in UTC, in the one form that all relays read.
 func feedPath(q exchange.Query) string {
 	s := "feeds.csv?results=" + strconv.Itoa(results(q))
-	if !q.Start.IsZero() {
-		s += "&start=" + url.QueryEscape(q.Start.UTC().Format(time.DateTime))
-	}
 	if !q.End.IsZero() {
 		s += "&end=" + url.QueryEscape(q.End.UTC().Format(time.DateTime))
 	}
@@ -37,9 +34,6 @@ func feedPath(q exchange.Query) string {
 	}
 	if q.LastID > 0 {
 		s += "&end_entry_id=" + strconv.FormatInt(q.LastID, 10)
-	}
-	if q.Extras {
-		s += "&location=true&status=true"
 	}
 	if results(q) > thingspeak.DefaultResults {
 		// Longer answers are kept for five minutes under their exact address (contract section 7.3), so it varies.

@@ -129,9 +129,8 @@ func TestFeedQuery(t *testing.T) {
 		"zero":   {exchange.Query{}, "GET feeds.csv?results=100"},
 		"capped": {exchange.Query{Results: 9000}, "GET feeds.csv?results=8000"},
 		"all": {
-			exchange.Query{Results: 5, Start: at, End: at.Add(time.Hour), FirstID: 3, LastID: 9, Extras: true},
-			"GET feeds.csv?end=2026-03-01+12%3A30%3A05&end_entry_id=9&location=true&results=5" +
-				"&start=2026-03-01+11%3A30%3A05&start_entry_id=3&status=true",
+			exchange.Query{Results: 5, End: at, FirstID: 3, LastID: 9},
+			"GET feeds.csv?end=2026-03-01+11%3A30%3A05&end_entry_id=9&results=5&start_entry_id=3",
 		},
 	}
 	for name, test := range tests {

@@ -37,18 +37,13 @@ type Options struct {
 	// WriteKey is needed for posting. Reading uses ReadKey, or WriteKey where there is none; public channels need
 	// neither. UserKey is for CreateChannel.
 	WriteKey, ReadKey, UserKey Secret
-	// Interval is the channel's pause between two updates, shared by all who write to it. 0 means that the relay has
-	// none.
+	// Interval, Writers and Budget are as in [exchange.Settings]. What is asked for beside a reading may bring Budget too.
 	Interval time.Duration
-	// Writers tells how many authors have been heard of lately, ourselves included; nil stands for one. After a refusal
-	// Post waits the longer, the more they are.
-	Writers func() int
+	Writers  func() int
+	Budget   int64
 	// Timeout is how long the relay may be silent, while connecting, before its answer and within; 0 means
 	// DefaultTimeout.
 	Timeout time.Duration
-	// Budget is how many bytes a reading may bring, be it one request or many; 0 means that there is no limit. Beyond it
-	// the reading ends with a [*exchange.BudgetError]. What is posted has none.
-	Budget int64
 	// Slow, if set, is told of a call that takes longer than three seconds, once a second and when it is over. It is
 	// called from goroutines of the client, for one call never from two at a time, and must not call the client.
 	Slow func(SlowCall)

@@ -29,11 +29,11 @@ type keeper struct {
 // atEnd begins behind the channel's newest entry.
 func atEnd(t *testing.T, c *remote.Client) *keeper {
 	t.Helper()
-	pos, err := c.Start(t.Context())
+	news, err := c.Follow(t.Context(), exchange.Position{Last: -1}, exchange.Visitor{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &keeper{Position: pos}
+	return &keeper{Position: news.Position}
 }
 
 func (k *keeper) shows() exchange.Anchor {

@@ -189,41 +189,22 @@ func rangesOf(entries []room.EntryRange) (all []exchange.Range) {
 type poster struct{ *remote.Client }
 
 func (p poster) Post(ctx context.Context, fields thingspeak.Fields, after int64) (int64, error) {
-	id, err := p.Client.Post(ctx, fields, after, nil)
-	return id, certainty(err)
+	return p.Client.Post(ctx, fields, after, nil)
 }
 
 func (p poster) Find(ctx context.Context, fields []thingspeak.Fields, after int64, _ bool) ([]int64, error) {
 	return p.FindAll(ctx, fields, after)
 }
 
-// certainty says what an error of the client means for what was posted.
-func certainty(err error) error {
-	if errors.Is(err, exchange.ErrUnknownOutcome) {
-		return errors.Join(room.ErrUnknown, err)
-	}
-	if e, ok := errors.AsType[*remote.UnreachableError](err); ok && !e.Sent {
-		return errors.Join(room.ErrNotStored, err)
-	}
-	if _, ok := errors.AsType[*remote.RefusedError](err); ok {
-		return errors.Join(room.ErrNotStored, err)
-	}
-	return err
-}
-
 // bulkPoster is a poster that posts many entries at a time.
 type bulkPoster struct{ poster }
 
 func (p bulkPoster) PostBulk(ctx context.Context, entries []thingspeak.Entry) error {
-	rows := make([]exchange.BulkRow, len(entries))
-	for i, e := range entries {
-		rows[i] = exchange.BulkRow{CreatedAt: e.CreatedAt, Fields: e.Fields}
-	}
-	err := p.BulkUpdate(ctx, rows)
+	err := p.BulkUpdate(ctx, entries)
 	if remote.HasNoBulk(err) {
 		return room.ErrNoBulk
 	}
-	return certainty(err)
+	return err
 }
 
 // say writes a text and delivers it.

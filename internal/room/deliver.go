@@ -9,21 +9,15 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 	"github.com/fernpost/fernpost/internal/token"
 )
 
-// What a [Poster] tells by its errors.
-var (
-	// ErrNotStored means that an entry certainly was not stored.
-	ErrNotStored = errors.New("the relay has not stored it")
-	// ErrUnknown means that an entry was posted and looked for, and nobody can say whether it is stored.
-	ErrUnknown = errors.New("nobody can say whether the relay has stored it")
-	// ErrNoBulk means that the relay takes one entry at a time only.
-	ErrNoBulk = errors.New("the relay takes no bulk updates")
-)
+// ErrNoBulk means that the relay takes one entry at a time only.
+var ErrNoBulk = errors.New("the relay takes no bulk updates")
 
 // TooManyError means that the relay takes bulk updates, but none of so many entries.
 type TooManyError struct {
@@ -109,7 +103,7 @@ func (c *Conversation) Deliver(ctx context.Context, relay Poster, progress func(
 			return done, err
 		}
 	}
-	d := delivery{Conversation: c, relay: relay, progress: progress, most: MaxBulk, absent: map[int64]bool{}}
+	d := delivery{Conversation: c, relay: relay, progress: progress, most: exchange.MaxBulkRows, absent: map[int64]bool{}}
 	d.bulk, _ = relay.(BulkPoster)
 	if err = d.run(ctx); err != nil {
 		err = fmt.Errorf("delivering the outbox: %w", err)
@@ -175,8 +169,6 @@ type step struct {
 
 // Sizes of bulk updates.
 const (
-	// MaxBulk is how many entries one bulk update may hold (contract section 6.4).
-	MaxBulk = 960
 	// bulkFrom is from how many entries on a bulk update is worth it: it takes a reading to know what became of it.
 	bulkFrom = 4
 )
@@ -184,7 +176,7 @@ const (
 // Requests returns how many requests Deliver needs for so many entries, if bulk updates may hold most of them; 0 if
 // there are none. It posts the single ones last.
 func Requests(entries, most int) (single, bulk int) {
-	if most = min(most, MaxBulk); most < bulkFrom {
+	if most = min(most, exchange.MaxBulkRows); most < bulkFrom {
 		return entries, 0
 	}
 	single, bulk = entries%most, entries/most
@@ -391,12 +383,12 @@ func (d *delivery) postBulk(ctx context.Context, next *step) error {
 		if d.most < bulkFrom {
 			err = ErrNoBulk
 		} else {
-			return d.failed(next, ErrNotStored)
+			return d.failed(next, exchange.ErrNotStored)
 		}
 	}
 	if errors.Is(err, ErrNoBulk) {
 		d.bulk = nil
-		return d.failed(next, ErrNotStored)
+		return d.failed(next, exchange.ErrNotStored)
 	}
 	if err != nil {
 		return errors.Join(err, d.failed(next, err))
@@ -457,7 +449,7 @@ func (d *delivery) settle(ctx context.Context) error {
 	if d.broken < maxBroken {
 		return nil
 	}
-	return errors.Join(ErrUnknown, d.failed(&step{posts: posts}, ErrUnknown))
+	return errors.Join(exchange.ErrUnknownOutcome, d.failed(&step{posts: posts}, exchange.ErrUnknownOutcome))
 }
 
 // maxBroken is how many times in a row a relay may promise to store entries and store none.
@@ -516,9 +508,9 @@ func (c *Conversation) readAt(p *kept.Post) (int64, error) {
 func (d *delivery) failed(next *step, err error) error {
 	state := kept.Tried
 	switch {
-	case errors.Is(err, ErrUnknown):
+	case errors.Is(err, exchange.ErrUnknownOutcome):
 		state = kept.Unknown
-	case errors.Is(err, ErrNotStored):
+	case errors.Is(err, exchange.ErrNotStored):
 		state = kept.Queued
 	}
 	if state == kept.Tried || state == kept.Queued && !next.fresh {

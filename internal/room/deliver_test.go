@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/room"
@@ -169,7 +170,7 @@ func TestBrokenPromises(t *testing.T) {
 	}
 	h.relay.Inject(relaytest.On("bulk_update", relaytest.Answer(202, "application/json", `{"success":true}`)))
 	p := &countingPoster{bulkPoster: bulkPoster{poster{ana.client}}}
-	if _, err := ana.Deliver(t.Context(), p, nil); !errors.Is(err, room.ErrUnknown) {
+	if _, err := ana.Deliver(t.Context(), p, nil); !errors.Is(err, exchange.ErrUnknownOutcome) {
 		t.Fatalf("Deliver = %v", err)
 	}
 	if p.bulks != 3 {
@@ -363,7 +364,7 @@ func TestUnknownOutcome(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := lostPoster{poster: poster{ana.client}}
-	if _, err := ana.Deliver(t.Context(), p, nil); !errors.Is(err, room.ErrUnknown) {
+	if _, err := ana.Deliver(t.Context(), p, nil); !errors.Is(err, exchange.ErrUnknownOutcome) {
 		t.Fatalf("Deliver = %v", err)
 	}
 	if q, err := ana.Outbox(); err != nil || len(q) != 1 || q[0].Sent != kept.Unknown {
@@ -385,7 +386,7 @@ func (p lostPoster) Post(ctx context.Context, fields thingspeak.Fields, after in
 	if _, err := p.poster.Post(ctx, fields, after); err != nil {
 		return 0, err
 	}
-	return 0, room.ErrUnknown
+	return 0, exchange.ErrUnknownOutcome
 }
 
 // After a clear what was tried before it is looked for among all entries.

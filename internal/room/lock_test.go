@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
@@ -84,7 +85,7 @@ func TestUnknownIsNotDropped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ana.Deliver(t.Context(), lostPoster{poster{ana.client}}, nil); !errors.Is(err, room.ErrUnknown) {
+	if _, err := ana.Deliver(t.Context(), lostPoster{poster{ana.client}}, nil); !errors.Is(err, exchange.ErrUnknownOutcome) {
 		t.Fatalf("Deliver = %v", err)
 	}
 	if err := ana.Drop(w.Number, time.Now()); !errors.Is(err, room.ErrTried) {

@@ -142,7 +142,7 @@ type outboxStore interface {
 // user so.
 type Poster interface {
 	// Post posts an entry and returns its number. after is the newest entry number known before it was first tried. An
-	// error that is [ErrNotStored] means that it certainly was not stored; [ErrUnknown], that nobody can say; after any
+	// error that is [exchange.ErrNotStored] means that it certainly was not stored; [exchange.ErrUnknownOutcome], that nobody can say; after any
 	// other the entry is looked for before it is posted again.
 	Post(ctx context.Context, fields thingspeak.Fields, after int64) (entry int64, err error)
 	// Find looks among the entries after a number for those with the whole text of some fields, and returns their numbers, 0
@@ -153,7 +153,7 @@ type Poster interface {
 // BulkPoster is a [Poster] that can post many entries in one request.
 type BulkPoster interface {
 	Poster
-	// PostBulk posts at most [MaxBulk] entries under the dates in CreatedAt. Success is no more than a promise. The
+	// PostBulk posts at most [exchange.MaxBulkRows] entries under the dates in CreatedAt. Success is no more than a promise. The
 	// errors are those of Post, [ErrNoBulk] and [*TooManyError].
 	PostBulk(ctx context.Context, entries []thingspeak.Entry) error
 }
