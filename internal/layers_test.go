@@ -79,6 +79,16 @@ var (
 			"a relay that links no token or key code could not read messages if it wanted to",
 		},
 		{
+			[]string{"relay/form", "relay/guard", "relay/store"},
+			[]string{"net/http", "relay/httpapi"},
+			"what every door of a relay needs, and what lies behind the rules, knows no door",
+		},
+		{
+			[]string{"relay/serve"},
+			[]string{"github.com/spf13/cobra", "relay/relaycmd"},
+			"a relay is started in a process without its commands",
+		},
+		{
 			[]string{"eavesdrop"},
 			[]string{"fernet", "passphrase", "record", "invite", "keyring", "room", "archive"},
 			"what an eavesdropper learns must be shown without any key",
