@@ -51,7 +51,7 @@ type csvSource struct {
 
 func (c *csvSource) add(flags *pflag.FlagSet, does string) {
 	flags.StringVar(&c.name, "csv", "", does+" in `FILE`, at an address, or - for standard input")
-	flags.Var(&c.dates, "dates", "the `ORDER` of day and month in a file's dates, mdy or dmy, if it cannot be told")
+	flags.Var(&c.dates, "dates", "the `ORDER` of day, month and year in a file's dates, mdy, dmy or ymd, if it cannot be told")
 }
 
 // dateOrder is the flag --dates.

@@ -117,7 +117,8 @@ func (r *reader) look(head []byte) (plain bool) {
 	rules := r.rules
 	rules.Import = true // numbers do not matter
 	rules.Time = func(date string) (time.Time, error) {
-		r.dates.needOrder = r.dates.needOrder || r.dates.order == UnknownOrder && hasOrder(date)
+		_, takesOrder := numbersOf(trimDate(date))
+		r.dates.needOrder = r.dates.needOrder || r.dates.order == UnknownOrder && takesOrder
 		return time.Time{}, thingspeak.ErrBadTime
 	}
 	rows := thingspeak.NewHeadReader(head, rules)
@@ -148,7 +149,7 @@ func (r *reader) survey(whole *io.SectionReader) error {
 	if err != nil {
 		return err
 	}
-	var s orderSurvey
+	s := newOrderSurvey()
 	rules := r.rules
 	rules.Import = true // numbers do not matter
 	rules.Time = func(date string) (time.Time, error) {

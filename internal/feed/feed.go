@@ -37,7 +37,7 @@ type Options struct {
 	Newest int
 	// Zone is that of dates that name none; nil is UTC.
 	Zone *time.Location
-	// Dates is the order of day and month, if it is known.
+	// Dates is the order of day, month and year, if it is known.
 	Dates Order
 	// Import reads what is to be stored: see [thingspeak.FileRules]. What stays open is then an error, not an
 	// assumption.
@@ -126,6 +126,7 @@ type reader struct {
 // open finds out what the file is.
 func (r *reader) open(src io.Reader, whole *io.SectionReader) (err error) {
 	r.dates = dates{zone: r.options.Zone, order: r.options.Dates, importing: r.options.Import}
+	r.dates.openPoints = r.options.Dates == MonthFirst
 	if r.text, err = decode(src); err != nil {
 		return err
 	}

@@ -179,8 +179,45 @@ func TestDates(t *testing.T) {
 		"2023-11-14 22:14:20 +25:00":             "",
 		"99999999999999999999":                   "",
 		"03/04/2023":                             "2023-03-04T00:00:00Z",
+		// What thingspeak.ParseTime reads is read whatever stands first.
+		"16.04.2024 24:00:00":           "2024-04-17T00:00:00Z",
+		"2024-04-16 24:00:00":           "2024-04-17T00:00:00Z",
+		"31.12.2016 23:59:60":           "2017-01-01T00:00:00Z",
+		"14.11.2023 22:14:20 JST":       "2023-11-14T13:14:20Z",
+		"2023-11-14 22:14:20 MSK":       "2023-11-14T19:14:20Z",
+		"14/11/2023 22:14:20 +01:00":    "2023-11-14T21:14:20Z",
+		"Di, 14. 11. 2023, 22:14":       "2023-11-14T22:14:00Z",
+		"11/14/2023 10:14:20\u202fp.m.": "2023-11-14T22:14:20Z",
+		// Numbers: dates without separators, and what counts from 1970 in this century.
+		"20231114":          "2023-11-14T00:00:00Z",
+		"202311141005":      "2023-11-14T10:05:00Z",
+		"20231114100501":    "2023-11-14T10:05:01Z",
+		"2023111422":        "2023-11-14T22:00:00Z",
+		"1700000060,25":     "2023-11-14T22:14:20Z",
+		"17000000601":       "",
+		"170000006012":      "",
+		"20231314":          "",
+		"15000101":          "",
+		"2023318":           "",
+		"0":                 "",
+		"-1":                "",
+		"86400":             "",
+		"20231114.5":        "",
+		"45244,5":           "",
+		"20231114221420123": "",
+		"1.70E+09":          "",
+		"1,700,000,060":     "",
+		// Forms that nobody may take for another one.
+		"2023-W46-2":                "",
+		"2023-318":                  "",
+		"14/11/2023 9.05":           "",
+		"2023-11-14 22:14:20 (CET)": "",
+		"14 marraskuu 2023":         "",
+		"14/11-2023":                "",
+		"14/11/023":                 "",
+		"14/11/20231":               "",
 	} {
-		text := fmt.Sprintf("created_at,entry_id,field1\n%q,1,x\n", date)
+		text := "created_at,entry_id,field1\n\"" + date + "\",1,x\n"
 		got := toldOf(t, text, feed.Options{})
 		if want == "" {
 			if len(got) == 0 || !strings.HasPrefix(got[0], "2 is left out: created_at is ") {
@@ -205,6 +242,7 @@ func TestOrderOfDates(t *testing.T) {
 		}
 		return text.String()
 	}
+	imported := func(line string) string { return strings.Replace(line, "entry 1", "entry 0", 1) }
 	const march, april = "2: entry 1 at 2023-03-04T00:00:00Z, field1 x", "2: entry 1 at 2023-04-03T00:00:00Z, field1 x"
 	for _, tt := range []struct {
 		name, text string
@@ -215,18 +253,74 @@ func TestOrderOfDates(t *testing.T) {
 		{"a day above 12 further down", file("03/04/2023", "03/14/2023"), feed.Options{}, march, "month/day/year (03/14/2023)"},
 		{"the same, the other way", file("03/04/2023", "14/04/2023"), feed.Options{}, april, "day/month/year (14/04/2023)"},
 		{"only one order ascends", file("03/04/2023", "05/04/2023", "01/05/2023"), feed.Options{}, april, "day/month/year (so they ascend)"},
-		{"only one order descends", file("03/04/2023", "02/05/2023", "01/02/2023"), feed.Options{}, march, "month/day/year (so they ascend)"},
+		{"only one order descends", file("03/04/2023", "02/05/2023", "01/02/2023"), feed.Options{}, march, "month/day/year (so they descend)"},
 		{"open", file("03/04/2023"), feed.Options{}, march, "--dates dmy reads them the other way"},
 		{"open, of a German program", strings.ReplaceAll(file("03/04/2023"), ",", ";"), feed.Options{}, april, "--dates mdy"},
 		{"a flag", file("03/04/2023"), feed.Options{Dates: feed.DayFirst}, april, ""},
 		{"both orders", file("03/04/2023", "14/04/2023", "04/15/2023"), feed.Options{}, "3: entry 2 at 2023-04-14T00:00:00Z, field1 x", "both orders"},
-		{"dots", file("03.04.2023", "05.01.2023"), feed.Options{Import: true}, strings.Replace(april, "entry 1", "entry 0", 1), ""},
+		{"dots", file("03.04.2023", "05.01.2023"), feed.Options{Import: true}, imported(april), ""},
 		{"an import, open", file("03/04/2023"), feed.Options{Import: true}, `error: its dates may be month/day/year or day/month/year: "03/04/2023"`, ""},
+		{"a date that is one in both orders", file("03/03/2023", "03/04/2023", "03/14/2023"), feed.Options{}, "2: entry 1 at 2023-03-03T00:00:00Z, field1 x", "entry 2 at 2023-03-04T00:00:00Z"},
+		{"points, the month first", file("03.04.2023", "03.14.2023"), feed.Options{Import: true}, imported(march), "month/day/year (03.14.2023)"},
+		{"points in both orders", file("03.04.2023", "14.04.2023", "04.15.2023"), feed.Options{}, "3: entry 2 at 2023-04-14T00:00:00Z, field1 x", "both orders"},
+		{"points beside slashes", file("03.04.2023", "04/14/2023", "04/03/2023"), feed.Options{}, april, "month/day/year (04/14/2023)"},
+		{"points, a flag", file("03.04.2023"), feed.Options{Dates: feed.MonthFirst}, march, ""},
+		{"a flag beside one order", file("14/04/2023"), feed.Options{Dates: feed.MonthFirst}, "2: entry 1 at 2023-04-14T00:00:00Z, field1 x", ""},
+		{"two digits", file("23-04-03"), feed.Options{}, "2: entry 1 at 2003-04-23T00:00:00Z, field1 x", "may be day/month/year or year/month/day; they are taken as day/month/year, --dates ymd reads them the other way"},
+		{"two digits, an import", file("23-04-03"), feed.Options{Import: true}, `error: its dates may be day/month/year or year/month/day: "23-04-03"`, ""},
+		{"two digits with points, an import", file("14.11.23"), feed.Options{Import: true}, `error: its dates may be day/month/year or year/month/day: "14.11.23"`, ""},
+		{"two digits of three kinds", file("03/04/11"), feed.Options{Import: true}, `error: its dates may be month/day/year or day/month/year or year/month/day: "03/04/11"`, ""},
+		{"two digits, a flag", file("23-04-03"), feed.Options{Import: true, Dates: feed.YearFirst}, imported(april), ""},
+		{"two digits, one order exists", file("23-04-03", "23-05-31", "63-05-31"), feed.Options{Import: true}, imported(april), "year/month/day (63-05-31)"},
+		{"two digits, one order ascends", file("29/11/23", "30/11/23", "01/12/23"), feed.Options{Import: true}, "2: entry 0 at 2023-11-29T00:00:00Z, field1 x", "day/month/year (so they ascend)"},
+		{"the year behind the month's name", file("03-Apr-23"), feed.Options{Import: true}, imported(april), ""},
+		{"dates of many rows without an order, then one", file("2023-04-03", "2023-04-04", "2023-04-05", "03/04/2023"), feed.Options{}, april, `"03/04/2023", which may be month/day/year or day/month/year: --dates mdy or --dates dmy says which`},
 	} {
 		got := toldOf(t, tt.text, tt.options)
 		if len(got) == 0 || got[0] != tt.want || !strings.Contains(strings.Join(got, "\n"), tt.says) {
 			t.Errorf("%s: %q, want %q and a word about %q", tt.name, got, tt.want, tt.says)
 		}
+	}
+}
+
+// TestNumbersThatAreDatesOrSeconds: ten digits that may be an hour are taken as one, and that is said; they are not stored.
+func TestNumbersThatAreDatesOrSeconds(t *testing.T) {
+	const text = "created_at,entry_id,field1\n2023111422,1,x\n"
+	want := []string{
+		"2: entry 1 at 2023-11-14T22:00:00Z, field1 x",
+		`numbers such as "2023111422" may be hours or seconds since 1970; they are taken as hours`,
+		"dates without a zone are taken as UTC",
+	}
+	if diff := cmp.Diff(want, toldOf(t, text, feed.Options{})); diff != "" {
+		t.Errorf("a reader (-want +got):\n%s", diff)
+	}
+	want = []string{`2 is left out: created_at is "2023111422", which may be an hour or seconds since 1970: write it as ` +
+		`"20231114 22:00" or "2034-02-09 15:23:42"`}
+	if diff := cmp.Diff(want, toldOf(t, text, feed.Options{Import: true})); diff != "" {
+		t.Errorf("an import (-want +got):\n%s", diff)
+	}
+}
+
+// TestSpringHour: a time that no clock of the zone showed is not stored, and a reader is told.
+func TestSpringHour(t *testing.T) {
+	vienna, err := time.LoadLocation("Europe/Vienna")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const text = "created_at,entry_id,field1\n2024-03-31 02:30:00,1,x\n31.3.2024 02:30 +0000,2,y\n"
+	want := []string{
+		"2: entry 1 at 2024-03-31T01:30:00Z, field1 x", "3: entry 2 at 2024-03-31T02:30:00Z, field1 y",
+		"dates without a zone are taken as Europe/Vienna", "1 row stands in an hour that a clock change skips; it is taken as that much later",
+	}
+	if diff := cmp.Diff(want, toldOf(t, text, feed.Options{Zone: vienna})); diff != "" {
+		t.Errorf("a reader (-want +got):\n%s", diff)
+	}
+	want = []string{
+		"3: entry 0 at 2024-03-31T02:30:00Z, field1 y",
+		`2 is left out: created_at is "2024-03-31 02:30:00", which clocks in Europe/Vienna skip: --timezone names another zone`,
+	}
+	if diff := cmp.Diff(want, toldOf(t, text, feed.Options{Zone: vienna, Import: true})); diff != "" {
+		t.Errorf("an import (-want +got):\n%s", diff)
 	}
 }
 
@@ -455,6 +549,7 @@ func FuzzRead(f *testing.F) {
 	f.Add("sep=;\ncreated_at;entry_id;x\n03/04/2023;1;gAAAAABx\n13/04/2023;2.0;\n")
 	f.Add("created_at,entry_id,field1\r2023-11-14 22:14:20 UTC,1,\"a\n\"\r")
 	f.Add("\xff\xfec\x00r\x00")
+	f.Add("created_at,entry_id,field1\n14.11.23 1:2 PM JST,1,x\n2023111422,2,\n20231114,3,\nMo 3. Mrz 15 24:00,\"4,0\",\n")
 	f.Add("created_at,entry_id,field1, \"x\"\n2023-11-14 22:14:20 UTC,1, \"a\"\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		type row struct {
@@ -486,6 +581,9 @@ func FuzzRead(f *testing.F) {
 			if len(newest) < min(2, len(streamed)) || !cmp.Equal(want, newest) && !cmp.Equal(first, newest) {
 				t.Errorf("the newest are %v, want %v or %v", newest, want, first)
 			}
+		}
+		if said := strings.Join(report.Assumed, "\n"); strings.Contains(said, "dates are ") || strings.Contains(said, "dates such as ") {
+			return // by the file as a whole, which the strict reader does not see
 		}
 		strict := thingspeak.NewCSVReader(strings.NewReader(text))
 		if h, err := strict.Header(); err != nil || h.Fields == 0 || bytes.IndexByte([]byte(text), '\n') < 0 {

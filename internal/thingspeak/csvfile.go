@@ -28,7 +28,7 @@ type FileRules struct {
 }
 
 // NewFileReader returns a reader of a feed in a file. It differs from [NewCSVReader] in what the rules say and in this:
-// rows whose values are all blank count for nothing, as empty lines do, and numbers of entries may be written 1.0. Of a
+// rows whose values are all blank count for nothing, as empty lines do, and numbers of entries may be written 1.0 or 1,0. Of a
 // file whose first line [NewCSVReader] takes, both read the same entries, as long as the rules name no other columns.
 func NewFileReader(r io.Reader, rules FileRules) *CSVReader {
 	return &CSVReader{src: r, file: &rules}
@@ -113,6 +113,9 @@ func (f *FileRules) finish(e *Entry, created, id string) (reason string) {
 	} else {
 		t, err = ParseTime(created, nil)
 	}
+	if zone, ok := errors.AsType[*ZoneNameError](err); ok {
+		return "created_at is " + zone.Error()
+	}
 	if errors.Is(err, ErrBadTime) {
 		return fmt.Sprintf("created_at is not a date: %q", excerpt([]byte(created), 40))
 	}
@@ -140,12 +143,16 @@ func (f *FileRules) finish(e *Entry, created, id string) (reason string) {
 	return ""
 }
 
-// parseFileNumber reads the number of an entry; programs for tables write 7.0 where a number is lacking elsewhere.
+// parseFileNumber reads the number of an entry; programs for tables write 7.0 where a number is lacking elsewhere, some of
+// them with a comma. Three digits behind it may be thousands, 1.000, so that is no number.
 func parseFileNumber(s string) (int64, bool) {
 	s = strings.TrimSpace(s)
-	whole, places, _ := strings.Cut(s, ".")
-	if strings.Trim(places, "0") != "" {
-		return 0, false
+	if at := strings.IndexAny(s, ".,"); at > 0 {
+		places := s[at+1:]
+		if len(places) == 3 || strings.Trim(places, "0") != "" {
+			return 0, false
+		}
+		s = s[:at]
 	}
-	return parseNumber(whole)
+	return parseNumber(s)
 }

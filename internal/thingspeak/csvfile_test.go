@@ -142,6 +142,21 @@ func TestImportReader(t *testing.T) {
 	}
 }
 
+// TestNumbersOfEntriesWithPlaces: places of zeros are none, with a point or a comma, unless they may be thousands.
+func TestNumbersOfEntriesWithPlaces(t *testing.T) {
+	for in, want := range map[string]int64{
+		"7": 7, "7.0": 7, "7,0": 7, "7.00": 7, "1000,0": 1000, "7.": 7,
+		"1.000": 0, "1,000": 0, "1.000.000": 0, "7,5": 0, ".0": 0, ",": 0, "7.0,0": 0, "1e3": 0,
+	} {
+		text := fmt.Sprintf("created_at,entry_id\n2026-01-01,%q\n", in)
+		var e thingspeak.Entry
+		err := thingspeak.NewFileReader(strings.NewReader(text), thingspeak.FileRules{}).Read(&e)
+		if e.ID != want || (err == nil) != (want != 0) {
+			t.Errorf("entry_id %q is %d, %v, want %d", in, e.ID, err, want)
+		}
+	}
+}
+
 func TestFileReaderTellsItsColumns(t *testing.T) {
 	r := importReader("created_at,field1,mood,field9,\x1b[31mfield1\n", nil)
 	if _, err := r.Header(); err != nil {

@@ -15,32 +15,50 @@ var ErrBadTime = errors.New("not a date")
 // years 1 to 9999.
 //
 //   - Year, month and day, joined by "-", "/" or "."; month and day may have one digit. Also day, month and year, joined by
-//     "-" or "."; by "/" only where the two cannot be confused. Also "20150601". Without a time of day it is midnight.
-//   - A month's name, whole or its first three letters: "1 Jun 2015", "01-Jun-2015", "Jun 1, 2015", behind the name of a day
-//     or not, and the year may stand last: "Mon Jun  1 00:10:00 UTC 2015".
+//     "-" or "."; by "/" only where the two cannot be confused. Also "20150601", of the years 1900 to 2099. Without a time
+//     of day it is midnight.
+//   - A month's name in English or German, whole or its first three letters or more: "1 Jun 2015", "01-Jun-2015", "Jun 1,
+//     2015", behind the name of a day or not, and the year may stand last: "Mon Jun  1 00:10:00 UTC 2015". Behind day and
+//     month, a year of two digits is one of 1969 to 2068.
 //   - Before the time "T", or blanks, or a comma; "+" counts as a blank, for dates that were taken from a query undecoded.
 //   - Hours, minutes and if wanted seconds, joined by ":", of one or two digits, and AM or PM; or "001000" behind a date
 //     without separators. A fraction of a second is dropped. 24:00:00 is the end of a day, a second 60 is the next one.
 //   - "Z", or an offset as ±hh:mm, ±hhmm or ±hh, with or without a blank before it, and "GMT" before or a name behind it. An
 //     offset that has lost its "+" to the decoding of a query ("… 02:00") is east of Greenwich. Or a name that means one
-//     offset: UTC, GMT, those of RFC 5322 (EST, PDT …) and of Europe (CET, CEST …).
-//   - Quotes around all of it, and a remark in brackets at its end.
+//     offset: UTC, GMT, those of RFC 5322 (EST, PDT …), of Europe (CET, MEZ …) and others (JST, AEST …); another one is a
+//     [*ZoneNameError]. Behind it a remark in brackets may stand.
+//   - Quotes around all of it.
 //
 // A date without zone is in the given one; nil means UTC. There a time that a change of the clock skips is as much later,
 // and of one that comes twice the first counts, as the service has it. Everything else is [ErrBadTime]. The two forms of
 // the service itself take no allocation.
 func ParseTime(s string, zone *time.Location) (time.Time, error) {
-	var t time.Time
-	var err error
+	read, err := ReadTime(s, zone)
+	return read.Time, err
+}
+
+// DateReading is what [ReadTime] makes of a date.
+type DateReading struct {
+	// Time is what [ParseTime] returns.
+	Time time.Time
+	// Again is when the zone's clocks show the same once more, because they are put back; without that it is Time.
+	Again time.Time
+	// Zoneless says that the date names no zone, and Skipped that the clocks of the given one never show it.
+	Zoneless, Skipped bool
+}
+
+// ReadTime is [ParseTime] for those who have to know how far a date was read by its zone.
+func ReadTime(s string, zone *time.Location) (read DateReading, err error) {
 	if c, ok := parseReplyTime(s); ok {
-		t, err = c.in(0)
+		read.Time, err = c.in(0)
+		read.Again = read.Time
 	} else {
-		t, err = parseWrittenTime(s, zone)
+		read, err = readWrittenTime(s, zone)
 	}
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%w: %q", err, excerpt([]byte(s), 40))
+		return DateReading{}, fmt.Errorf("%w: %q", err, excerpt([]byte(s), 40))
 	}
-	return t, nil
+	return read, nil
 }
 
 // ParseEpoch reads whole seconds since 1970-01-01 00:00:00 UTC, as bulk updates and imported files may give them

@@ -125,6 +125,16 @@ func TestParseTimeReadsWhatTheServiceReads(t *testing.T) {
 		"2015-06-01 12:10:00 +0000 UTC":                                    noon,
 		"2015-06-01 14:10:00 +0200 CEST":                                   noon,
 		"2015-06-01 07:10:00 EST":                                          noon,
+		"2015-06-01 12:10:00 p.m.":                                         noon,
+		"2015-06-01 12:10:00\u202fPM":                                      noon,
+		"2015-06-01 21:10 jst":                                             noon,
+		"2015-06-01 13:10 MEZ":                                             noon,
+		"01-Jun-15 12:10":                                                  noon,
+		"Monday, 01-Jun-15 12:10:00 GMT":                                   noon,
+		"1. Juni 2015 12:10":                                               noon,
+		"Mo, 1. Jun. 2015 12:10":                                           noon,
+		"31-Mär-69":                                                        time.Date(1969, 3, 31, 0, 0, 0, 0, time.UTC),
+		"31 maerz 68":                                                      time.Date(2068, 3, 31, 0, 0, 0, 0, time.UTC),
 		"2015-06-01T14:10:00UTC+02:00":                                     noon,
 	} {
 		if got, err := ParseTime(in, nil); err != nil || got != want {
@@ -136,10 +146,60 @@ func TestParseTimeReadsWhatTheServiceReads(t *testing.T) {
 		"2015-06-01 13:10 PM", "2015-06-01 0:10 AM", "Foo 1 2015", "Jun 2015", "Jun 31 2015", "Ju 1 2015", "tomorrow", "now",
 		"Mon", "Mon Jun 1", "Mon Jun  1 00:10:00", "2015-06-01 12:10 IST", "2015-06-01 12:10 +02:00 (", "2015060", "201506010",
 		"20151301", "2015060124", "20150601T1", "20150601T12100", `"2015-06-01`, `"`, "''", "1 Jun 2015 UTC x",
-		"2015-06-01 12:10:00 GMT+25", "Mon Jun 01 2015 14:10:00 GMT+0200 CEST)",
+		"2015-06-01 12:10:00 GMT+25", "2015-06-01 12:10 (CEST)", "1 Jun 12:10:00 2015", "1 Jun 015", "1 Mars 2015", "2015-W23-1",
+		"2015-152", "15000101", "2015-06-01 12.10", "2015-06-01 12:10 \u0085\u0086", "Mon Jun 01 2015 14:10:00 GMT+0200 CEST)",
 	} {
 		if got, err := ParseTime(in, nil); !errors.Is(err, ErrBadTime) || !got.IsZero() {
 			t.Errorf("ParseTime(%q) = %v, %v, want ErrBadTime", in, got, err)
+		}
+	}
+}
+
+// TestZoneNamesAreNamed: of a date that is refused for its zone, the name is told, if it may be one.
+func TestZoneNamesAreNamed(t *testing.T) {
+	for in, want := range map[string]string{
+		"2015-06-01 12:10 IST":          "IST",
+		"Mon Jun  1 12:10:00 BST 2015":  "BST",
+		"2015-06-01 12:10 Europe":       "",
+		"2015-06-01 12:10 \u0085\u0086": "",
+		"2015-06-31 12:10 CET":          "",
+		"2015-06-01 12:10 IST, or so":   "",
+		"2015-06-01 12:10:00 +0530 IST": "no error",
+	} {
+		_, err := ParseTime(in, nil)
+		var name string
+		if e, ok := errors.AsType[*ZoneNameError](err); ok {
+			name = e.Name
+		} else if err == nil {
+			name = "no error"
+		}
+		if name != want {
+			t.Errorf("ParseTime(%q) names the zone %q, want %q: %v", in, name, want, err)
+		}
+	}
+}
+
+// TestReadTimeTellsHowClocksChange: a date tells whether it took the given zone, and whether its clocks show it twice or
+// never.
+func TestReadTimeTellsHowClocksChange(t *testing.T) {
+	vienna := zoneOf(t, "Europe/Vienna")
+	for in, want := range map[string]struct {
+		again             time.Duration
+		zoneless, skipped bool
+	}{
+		"2018-06-12 21:16:46 UTC":   {},
+		"2018-06-12 21:16:46 +0200": {},
+		"2018-06-12 21:16:46":       {zoneless: true},
+		"2018-10-28 02:30:00":       {zoneless: true, again: time.Hour},
+		"2018-10-28 02:30:00 CEST":  {},
+		"2018-10-28 03:00:00":       {zoneless: true},
+		"2018-03-25 02:30:00":       {zoneless: true, skipped: true},
+		"2018-03-25 02:30:00 UTC":   {},
+		"2018-03-25 03:00:00":       {zoneless: true},
+	} {
+		got, err := ReadTime(in, vienna)
+		if err != nil || got.Again.Sub(got.Time) != want.again || got.Zoneless != want.zoneless || got.Skipped != want.skipped {
+			t.Errorf("ReadTime(%q) = %+v, %v, want %+v", in, got, err, want)
 		}
 	}
 }
@@ -303,7 +363,7 @@ func FuzzParseTime(f *testing.F) {
 	for _, seed := range []string{
 		"2018-06-12 21:16:46 UTC", "2018-06-12T21:16:46.5-04:00", "2016-3-9+4:5:6+UTC", "2018-06-12", "1528838206.5",
 		"2018-06-12T23:16:46 02:00", "9999-12-31 23:59:59 -1", "20150601T001000Z", "Mon, 01 Jun 2015 00:10:00 GMT",
-		"Mon Jun 01 2015 02:10:00 GMT+0200 (CEST)", "Mon Jun  1 00:10:00 UTC 2015", "'1.6.2015 12:10 PM'", "6/13/2015",
+		"Mon Jun 01 2015 02:10:00 GMT+0200 (CEST)", "Mon Jun  1 00:10:00 UTC 2015", "'1.6.2015 12:10 PM'", "6/13/2015", "Mo, 1. März 15 1:2 a.m. MESZ", "2015-06-01 12:10 IST",
 	} {
 		f.Add(seed, 3600)
 	}
@@ -338,8 +398,8 @@ func FuzzParseTime(f *testing.F) {
 		// The short way and the long way agree.
 		if c, ok := parseReplyTime(s); ok {
 			short, shortErr := c.in(0)
-			long, longErr := parseWrittenTime(s, zone)
-			if short != long || (shortErr == nil) != (longErr == nil) {
+			long, longErr := readWrittenTime(s, zone)
+			if short != long.Time || (shortErr == nil) != (longErr == nil) {
 				t.Fatalf("%q is %v, %v and %v, %v", s, short, shortErr, long, longErr)
 			}
 		}

@@ -3,10 +3,28 @@ package thingspeak
 import (
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
-// parseWrittenTime reads a date in the forms of [ParseTime].
-func parseWrittenTime(s string, zone *time.Location) (time.Time, error) {
+// ZoneNameError says that a date names a zone by letters that do not mean one offset. It is an [ErrBadTime].
+type ZoneNameError struct {
+	// Name is what stands there, at most five letters of ASCII.
+	Name string
+}
+
+func (e *ZoneNameError) Error() string {
+	return "in the zone " + e.Name + ", a name that stands for several zones or none: write an offset such as +01:00"
+}
+
+// Unwrap returns [ErrBadTime].
+func (e *ZoneNameError) Unwrap() error { return ErrBadTime }
+
+// readWrittenTime reads a date in the forms of [ParseTime].
+func readWrittenTime(s string, zone *time.Location) (DateReading, error) {
+	// Spreadsheets and browsers write blanks that no line breaks at.
+	if strings.Contains(s, "\u00a0") || strings.Contains(s, "\u202f") {
+		s = strings.NewReplacer("\u00a0", " ", "\u202f", " ").Replace(s)
+	}
 	p := dateParser{rest: withoutQuotes(strings.Trim(s, " \t"))}
 	yearLast := p.date()
 	p.timeOfDay()
@@ -15,12 +33,17 @@ func parseWrittenTime(s string, zone *time.Location) (time.Time, error) {
 		p.skip(" ")
 		p.year = p.number(4, 4)
 	}
-	p.remark()
-	if p.failed || p.rest != "" {
-		return time.Time{}, ErrBadTime
+	if hasZone {
+		p.remark() // elsewhere it might name the zone
 	}
-	if hasZone || isUTC(zone) {
-		return p.in(offset)
+	switch {
+	case p.failed || p.rest != "":
+		return DateReading{}, ErrBadTime
+	case p.unknownZone != "":
+		return DateReading{}, &ZoneNameError{Name: p.unknownZone}
+	case hasZone || isUTC(zone):
+		t, err := p.in(offset)
+		return DateReading{Time: t, Again: t, Zoneless: !hasZone}, err
 	}
 	return p.local(zone)
 }
@@ -41,6 +64,8 @@ type dateParser struct {
 	failed bool
 	// compact says that the date has no separators, so that the time need not have any.
 	compact bool
+	// unknownZone is the name of a zone that has no known offset.
+	unknownZone string
 }
 
 // date reads year, month and day. yearLast says that the year stands behind the time.
@@ -57,6 +82,9 @@ func (p *dateParser) date() (yearLast bool) {
 	case 8, 12, 14:
 		p.compact = true
 		p.year, p.month, p.day = p.number(4, 4), p.number(2, 2), p.number(2, 2)
+		if p.year < 1900 || p.year > 2099 {
+			p.failed = true // a number that is no date
+		}
 	case 4:
 		p.year = p.number(4, 4)
 		p.yearFirst()
@@ -100,7 +128,7 @@ func (p *dateParser) dayFirst() {
 		if p.skip(" ./,-") == 0 {
 			p.failed = true
 		}
-		p.year = p.number(4, 4)
+		p.yearBehindName()
 		return
 	}
 	second := p.number(1, 2)
@@ -118,12 +146,26 @@ func (p *dateParser) dayFirst() {
 	}
 }
 
+// yearBehindName reads the year of "1 Jun 2015" and "1 Jun 15". Of two digits, 69 to 99 are in the 20th century (POSIX,
+// strptime, %y).
+func (p *dateParser) yearBehindName() {
+	if p.digits() != 2 || strings.HasPrefix(p.rest[2:], ":") { // "1 Jun 12:10:00 2015" has an hour there
+		p.year = p.number(4, 4)
+		return
+	}
+	p.year = 2000 + p.number(2, 2)
+	if p.year >= 2069 {
+		p.year -= 100
+	}
+}
+
 func (p *dateParser) monthOf(name string) int {
 	n := monthNames.find(name)
 	if n == 0 {
 		p.failed = true
+		return 0
 	}
-	return n
+	return (n-1)%12 + 1
 }
 
 // timeOfDay reads the time, if one is there.
@@ -161,20 +203,23 @@ func (p *dateParser) fraction() {
 	}
 }
 
-// halfOfDay reads AM or PM.
+// halfOfDay reads AM or PM, with points or without.
 func (p *dateParser) halfOfDay() {
 	word := strings.TrimLeft(p.rest, " ")
-	if len(word) < 2 || word[1]|0x20 != 'm' || word[0]|0x20 != 'a' && word[0]|0x20 != 'p' {
+	for _, half := range [...]string{"am", "a.m.", "pm", "p.m."} {
+		if len(word) < len(half) || !strings.EqualFold(word[:len(half)], half) {
+			continue
+		}
+		if p.hour < 1 || p.hour > 12 {
+			p.failed = true
+		}
+		p.hour %= 12
+		if half[0] == 'p' {
+			p.hour += 12
+		}
+		p.rest = word[len(half):]
 		return
 	}
-	if p.hour < 1 || p.hour > 12 {
-		p.failed = true
-	}
-	p.hour %= 12
-	if word[0]|0x20 == 'p' {
-		p.hour += 12
-	}
-	p.rest = word[2:]
 }
 
 // zone reads what follows the time of day, as seconds east of Greenwich. Where the year comes last, digits are not an
@@ -186,8 +231,10 @@ func (p *dateParser) zone(yearLast bool) (offset int, found bool) {
 	}
 	if name := p.word(); name != "" {
 		seconds, known := zoneNames[strings.ToUpper(name)]
-		if !known {
+		if !known && (len(name) > maxZoneName || strings.ContainsFunc(name, func(c rune) bool { return c >= utf8.RuneSelf })) {
 			p.failed = true
+		} else if !known {
+			p.unknownZone = name
 		}
 		if isGreenwich := strings.EqualFold(name, "GMT") || strings.EqualFold(name, "UTC"); !isGreenwich || p.rest == "" {
 			return seconds, true
@@ -267,10 +314,10 @@ func (p *dateParser) digits() int {
 	return n
 }
 
-// word takes the letters that come next.
+// word takes the letters that come next; what is not ASCII counts as letters.
 func (p *dateParser) word() string {
 	n := 0
-	for n < len(p.rest) && (p.rest[n]|0x20 >= 'a' && p.rest[n]|0x20 <= 'z') {
+	for n < len(p.rest) && (p.rest[n]|0x20 >= 'a' && p.rest[n]|0x20 <= 'z' || p.rest[n] >= utf8.RuneSelf) {
 		n++
 	}
 	word := p.rest[:n]
@@ -307,44 +354,56 @@ func (p *dateParser) skip(set string) int {
 	return n
 }
 
-// names are words that may be cut after three letters or more.
-type names [12]string
+// names are words that may be cut after three letters or more, those of a second language behind those of the first.
+type names []string
 
 var (
 	monthNames = names{
 		"january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
 		"december",
+		"januar", "februar", "märz", "april", "mai", "juni", "juli", "august", "september", "oktober", "november",
+		"dezember",
+		"jänner", "feber", "mrz", "", "", "", "", "", "", "", "", "",
+		"", "", "maerz",
 	}
-	dayNames = names{"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"}
+	dayNames = names{
+		"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
+		"montag", "dienstag", "mittwoch", "donnerstag", "freitag", "samstag", "sonntag",
+		"mo", "di", "mi", "do", "fr", "sa", "so",
+	}
 )
 
 // find returns the place of a name, from 1, or 0.
-func (n *names) find(word string) int {
-	if len(word) < 3 {
-		return 0
-	}
+func (n names) find(word string) int {
 	for i, name := range n {
-		if len(word) <= len(name) && strings.EqualFold(word, name[:len(word)]) {
+		if word != "" && (len(word) == len(name) || len(word) >= 3 && len(word) < len(name)) && strings.EqualFold(word, name[:len(word)]) {
 			return i + 1
 		}
 	}
 	return 0
 }
 
+// maxZoneName is the length of the longest name of a zone.
+const maxZoneName = 5
+
 // zoneNames are the names that mean one offset, in seconds east of Greenwich. Others have several meanings (BST, IST).
 var zoneNames = map[string]int{
 	"Z": 0, "UTC": 0, "GMT": 0, "UT": 0,
 	"EST": -5 * 3600, "EDT": -4 * 3600, "CST": -6 * 3600, "CDT": -5 * 3600, // RFC 5322, section 4.3
 	"MST": -7 * 3600, "MDT": -6 * 3600, "PST": -8 * 3600, "PDT": -7 * 3600,
-	"WET": 0, "WEST": 3600, "CET": 3600, "CEST": 2 * 3600, "EET": 2 * 3600, "EEST": 3 * 3600,
+	"AKST": -9 * 3600, "AKDT": -8 * 3600, "HST": -10 * 3600,
+	"WET": 0, "WEST": 3600, "CET": 3600, "CEST": 2 * 3600, "EET": 2 * 3600, "EEST": 3 * 3600, "MSK": 3 * 3600,
+	"MEZ": 3600, "MESZ": 2 * 3600, "SAST": 2 * 3600,
+	"PKT": 5 * 3600, "SGT": 8 * 3600, "HKT": 8 * 3600, "JST": 9 * 3600, "KST": 9 * 3600,
+	"AWST": 8 * 3600, "ACST": 9*3600 + 1800, "ACDT": 10*3600 + 1800, "AEST": 10 * 3600, "AEDT": 11 * 3600,
+	"NZST": 12 * 3600, "NZDT": 13 * 3600,
 }
 
-// local returns the time of a clock in a zone. A clock that is put forward skips an hour: what stands in it counts by the
-// offset before, which makes it as much later. One that is put back shows an hour twice: the first one counts.
-func (c clock) local(zone *time.Location) (time.Time, error) {
+// local reads a clock in a zone, as [DateReading] says.
+func (c clock) local(zone *time.Location) (DateReading, error) {
 	shown, err := c.in(0)
 	if err != nil {
-		return time.Time{}, err
+		return DateReading{}, err
 	}
 	offsetAt := func(t time.Time) time.Duration {
 		_, seconds := t.In(zone).Zone()
@@ -352,9 +411,16 @@ func (c clock) local(zone *time.Location) (time.Time, error) {
 	}
 	// No zone is a day away from UTC, and none changes twice in two days.
 	before, after := offsetAt(shown.Add(-24*time.Hour)), offsetAt(shown.Add(24*time.Hour))
-	t := shown.Add(-before)
-	if later := shown.Add(-after); offsetAt(t) != before && offsetAt(later) == after {
-		t = later
+	first, last := shown.Add(-before), shown.Add(-after)
+	isFirst, isLast := offsetAt(first) == before, offsetAt(last) == after
+	if !isFirst && isLast {
+		first = last
+	} else if !isLast {
+		last = first
 	}
-	return timeOf(t.Unix())
+	if _, err := timeOf(last.Unix()); err != nil {
+		return DateReading{}, err
+	}
+	first, err = timeOf(first.Unix())
+	return DateReading{Time: first, Again: last, Zoneless: true, Skipped: !isFirst && !isLast}, err
 }

@@ -44,8 +44,8 @@ func (f *flags) importCommand() *cobra.Command {
 		Long: `import adds the rows of a file, or of standard input (-), to a channel, in their order and with their dates. It
 reads what "export" and the service's website write, what spreadsheets make of it, and files made by hand: the first line
 names the columns, created_at and any of field1 to field8 (or the channel's labels), latitude, longitude, elevation,
-status. Dates without a zone are in --timezone; where a file does not tell whether the day or the month comes first,
---dates does. The rows get the numbers that come next; entry_id is ignored.
+status. Dates without a zone are in --timezone; where a file does not tell whether the day, the month or a year of two
+digits comes first, --dates does. The rows get the numbers that come next; entry_id is ignored.
 
 The whole file is checked first. If a row cannot be imported, it is named and nothing is stored. Rows that the channel
 has already, with the same date and values, are left out, so an import that was interrupted is continued by the same
@@ -80,7 +80,7 @@ command, and a second one adds nothing. It works beside a relay that serves the 
 	}
 	of.add(cmd)
 	cmd.Flags().StringVar(&zone, "timezone", "UTC", "zone of dates without an offset, by its IANA `NAME`")
-	cmd.Flags().StringVar(&order, "dates", "", "`ORDER` of day and month in dates, mdy or dmy, if the file does not tell")
+	cmd.Flags().StringVar(&order, "dates", "", "`ORDER` of day, month and year in dates, mdy, dmy or ymd, if the file does not tell")
 	cmd.Flags().IntVar(&im.limits.ValueBytes, "max-value-bytes", preset.ValueBytes, "longest field or status, in `BYTES`")
 	cmd.Flags().IntVar(&im.limits.MessageBytes, "max-message-bytes", preset.MessageBytes,
 		"most `BYTES` that the values of one row have together")

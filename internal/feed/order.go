@@ -1,0 +1,250 @@
+package feed
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// Order is that of day, month and year in dates of three numbers that do not begin with a year of four digits.
+type Order int
+
+// The orders.
+const (
+	UnknownOrder Order = iota
+	MonthFirst         // 11/14/2023
+	DayFirst           // 14/11/2023
+	YearFirst          // 23-11-14
+	orderCount
+)
+
+// orderNames are what --dates calls the orders, and what people read.
+var orderNames = [orderCount]struct{ flag, words string }{
+	UnknownOrder: {"", "unknown"},
+	MonthFirst:   {"mdy", "month/day/year"},
+	DayFirst:     {"dmy", "day/month/year"},
+	YearFirst:    {"ymd", "year/month/day"},
+}
+
+// ParseOrder reads an order as --dates names it: mdy, dmy or ymd, and nothing for an unknown one.
+func ParseOrder(s string) (Order, error) {
+	for order, name := range orderNames {
+		if strings.EqualFold(s, name.flag) {
+			return Order(order), nil
+		}
+	}
+	return UnknownOrder, fmt.Errorf("%q is none of mdy (11/14/2023), dmy (14/11/2023) and ymd (23-11-14)", s)
+}
+
+func (o Order) String() string { return orderNames[o].words }
+
+// orders is a set of orders.
+type orders uint8
+
+func (s orders) has(o Order) bool { return s>>o&1 == 1 }
+
+// only is the one order of the set, UnknownOrder if there are more or none.
+func (s orders) only() Order {
+	for o := MonthFirst; o < orderCount; o++ {
+		if s == 1<<o {
+			return o
+		}
+	}
+	return UnknownOrder
+}
+
+// names joins what the orders of the set are called in words, or by --dates.
+func (s orders) names(asFlags bool) string {
+	var all []string
+	for o := MonthFirst; o < orderCount; o++ {
+		switch {
+		case !s.has(o):
+		case asFlags:
+			all = append(all, "--dates "+orderNames[o].flag)
+		default:
+			all = append(all, o.String())
+		}
+	}
+	return strings.Join(all, " or ")
+}
+
+// numbers is a date of three numbers, of which the first is no year of four digits.
+type numbers struct {
+	before, a, b, c, behind string
+	points                  bool // stand between the numbers
+}
+
+var threeNumbers = regexp.MustCompile(`^((?:\pL+[ ,.]+)?)(\d{1,2})([./-]) ?(\d{1,2})([./-]) ?(\d{2}(?:\d{2})?)((?:[^\d./-].*)?)$`)
+
+func numbersOf(s string) (n numbers, ok bool) {
+	m := threeNumbers.FindStringSubmatch(s)
+	if m == nil || m[3] != m[5] {
+		return n, false
+	}
+	return numbers{before: m[1], a: m[2], b: m[4], c: m[6], behind: m[7], points: m[3] == "."}, true
+}
+
+// orders are those in which there may be such a date.
+func (n *numbers) orders() (in orders) {
+	a, b, c := atoi(n.a), atoi(n.b), atoi(n.c)
+	exists := func(month, day int) bool { return month >= 1 && month <= 12 && day >= 1 && day <= 31 }
+	if exists(a, b) {
+		in |= 1 << MonthFirst
+	}
+	if exists(b, a) {
+		in |= 1 << DayFirst
+	}
+	if exists(b, c) && len(n.a) == 2 && len(n.c) == 2 {
+		in |= 1 << YearFirst
+	}
+	return in
+}
+
+// distinct leaves those of the orders that give another date than the day first: 05/05/2023 is one in all.
+func (n *numbers) distinct(in orders) orders {
+	if !in.has(DayFirst) {
+		return in
+	}
+	if atoi(n.a) == atoi(n.b) {
+		in &^= 1 << MonthFirst
+	}
+	if n.a == n.c {
+		in &^= 1 << YearFirst
+	}
+	return in
+}
+
+// byPoints reports whether the points decide: with them the day comes first, but for files that show the contrary.
+func (n *numbers) byPoints(in orders) bool {
+	return n.points && in == 1<<DayFirst|1<<MonthFirst
+}
+
+// written is the date in an order, with the name of its month.
+func (n *numbers) written(o Order) string {
+	day, month, year := n.a, n.b, n.c
+	switch o {
+	case MonthFirst:
+		day, month = month, day
+	case YearFirst:
+		day, year = year, day
+	}
+	return fmt.Sprintf("%s%s %v %s%s", n.before, day, time.Month(atoi(month)), year, n.behind)
+}
+
+func atoi(digits string) int {
+	n, _ := strconv.Atoi(digits)
+	return n
+}
+
+// orderSurvey is what all dates of a file say about the order of day and month.
+type orderSurvey struct {
+	all     orders // those that each date can have
+	example string // the last date that ruled one out
+	open    string // the first that has more than one
+	slash   bool   // stands between the numbers of that
+	points  bool   // a date with points has more than one
+	// openPoints says that a date with points has the month first for certain.
+	openPoints bool
+	runs       [orderCount]run
+}
+
+// run tells whether times go one way.
+type run struct {
+	last   time.Time
+	up     bool
+	down   bool
+	events int
+}
+
+func (r *run) add(t time.Time) {
+	if r.events > 0 {
+		r.up = r.up || t.After(r.last)
+		r.down = r.down || t.Before(r.last)
+	}
+	r.last = t
+	r.events++
+}
+
+func (r *run) straight() bool { return !r.up || !r.down }
+
+func newOrderSurvey() orderSurvey {
+	return orderSurvey{all: 1<<MonthFirst | 1<<DayFirst | 1<<YearFirst}
+}
+
+func (s *orderSurvey) add(date string) {
+	date = trimDate(date)
+	n, ok := numbersOf(date)
+	if !ok {
+		return
+	}
+	in := n.orders()
+	for o := MonthFirst; o < orderCount; o++ {
+		if !in.has(o) {
+			continue
+		}
+		if t, err := thingspeak.ParseTime(n.written(o), nil); err != nil {
+			in &^= 1 << o
+		} else {
+			s.runs[o].add(t)
+		}
+	}
+	switch {
+	case in == 0:
+		return
+	case n.distinct(in).only() != UnknownOrder:
+	case n.byPoints(in):
+		s.points = true
+	case s.open == "":
+		s.open, s.slash = date, strings.Contains(date, "/")
+	}
+	s.openPoints = s.openPoints || n.points && in.only() == MonthFirst
+	if s.all&^in != 0 {
+		s.example = date
+	}
+	s.all &= in
+}
+
+// decide says which order a file has, by its dates as a whole.
+func (d *dates) decide(s *orderSurvey, separator byte) error {
+	d.openPoints = s.openPoints
+	if s.open == "" && (!s.points || !s.openPoints) {
+		return nil // each date has one meaning
+	}
+	straight := s.all
+	for o := range s.runs {
+		if !s.runs[o].straight() {
+			straight &^= 1 << o
+		}
+	}
+	switch {
+	case s.all == 0:
+		d.told = "dates are in both orders of day and month; where one could be either, the row is left out"
+		return nil
+	case s.all.only() != UnknownOrder:
+		d.order = s.all.only()
+	case straight.only() != UnknownOrder:
+		d.order, s.example = straight.only(), "so they ascend"
+		if s.runs[d.order].down {
+			s.example = "so they descend"
+		}
+	case d.importing:
+		return &NotFeedError{
+			Is:   fmt.Sprintf("its dates may be %s: %q", s.all.names(false), s.open),
+			Next: s.all.names(true) + " says which",
+		}
+	default:
+		d.guessed, d.open = s.open, s.all
+		// A comma in numbers and a semicolon between them go with the day first; of the signs, only a slash is
+		// American.
+		if d.order = DayFirst; s.slash && separator != ';' && s.all.has(MonthFirst) || !s.all.has(DayFirst) {
+			d.order = MonthFirst
+		}
+		return nil
+	}
+	d.told = fmt.Sprintf("dates are taken as %v (%s)", d.order, s.example)
+	return nil
+}
