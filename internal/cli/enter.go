@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/fernpost/fernpost/internal/config"
 	"github.com/fernpost/fernpost/internal/fernet"
@@ -33,18 +34,20 @@ type enterFlags struct {
 	writeKeyFile   string
 	readKeyFile    string
 	asJSON         bool
+	flags          *pflag.FlagSet
 }
 
 func (f *enterFlags) add(cmd *cobra.Command) {
 	defaults := config.Default()
 	flags := cmd.Flags()
+	f.flags = flags
 	flags.StringVar(&f.relay, "relay", defaults.Get("relay"), "the relay's `URL`")
 	flags.Var((*channelFlag)(&f.channel), "channel", "the channel's `ID` at the relay")
 	flags.IntSliceVar(&f.fields, "fields", nil, "write to these `fields`, 1 to 8 (default: all that the channel shows)")
 	flags.BoolVar(&f.pad, "pad", false, "fill up every entry, so that short and long messages look alike (signed rooms)")
 	flags.StringVar(&f.profile, "profile", defaults.Get("profile"), "how the passphrase becomes a key (see \"fernpost help profiles\")")
 	flags.DurationVar(&f.interval, "interval", defaultDuration("interval"),
-		"the time that the relay wants between two updates; on loopback it is left to the relay unless given")
+		"the time that the relay wants between two updates; on loopback it is left to the relay unless given or set")
 	flags.StringVar(&f.passphraseFile, "passphrase-file", "", "read the passphrase from `FILE`, - for standard input")
 	flags.StringVar(&f.writeKeyFile, "write-key-file", "", "read the channel's write key from `FILE`")
 	flags.StringVar(&f.readKeyFile, "read-key-file", "", "read the channel's read key from `FILE`")
@@ -67,8 +70,8 @@ func (c *channelFlag) String() string { return strconv.FormatInt(int64(*c), 10) 
 
 func (c *channelFlag) Type() string { return "ID" }
 
-// room returns the room that the flags describe, without keys.
-func (f *enterFlags) room(name string) (keyring.Room, error) {
+// room returns the room that the flags and settings describe, without keys.
+func (f *enterFlags) room(name string, settings config.Config) (keyring.Room, error) {
 	if err := keyring.CheckName(name); err != nil {
 		return keyring.Room{}, usageError{err}
 	}
@@ -78,7 +81,8 @@ func (f *enterFlags) room(name string) (keyring.Room, error) {
 	if f.interval < 0 {
 		return keyring.Room{}, usagef("--interval %v: want 0s or more", f.interval)
 	}
-	if f.interval == defaultDuration("interval") && remote.IsLoopback(f.relay) {
+	given := f.flags.Changed("interval") || !settings.IsDefault("interval")
+	if !given && remote.IsLoopback(f.relay) {
 		f.interval = 0 // a relay of ours says by itself how long to wait, to the second
 	}
 	return keyring.Room{
@@ -194,7 +198,7 @@ type initOptions struct {
 }
 
 func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOptions) error {
-	r, err := f.room(name)
+	r, err := f.room(name, a.config)
 	if err != nil {
 		return err
 	}
@@ -245,7 +249,7 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 	}
 	r.Profile = profile.String()
 	r.Keys = []keyring.Secret{keyring.Secret(fernet.NewKey(key).Reveal())}
-	// Kept before it is shown, the passphrase of a command that is killed in between would be known to nobody.
+	// Shown before the room is kept: else a command that is killed in between leaves a room whose passphrase nobody knows.
 	if err := a.showRoom(r, profile, key, generated, f.asJSON); err != nil {
 		return err
 	}
@@ -417,8 +421,8 @@ func defaultFields(p passphrase.Profile) []int {
 
 // checkChannel makes sure that a channel exists, can be read and has the room's fields enabled; without any named, the
 // room gets those that are. A field that is not enabled would take updates and never show them (contract section 15,
-// quirk 24).
-// So does it with the write key, if there is one; a relay that does not tell leaves it unproven.
+// quirk 24). It also makes sure that the write key, if there is one, may write; of a relay that does not tell, that stays
+// unproven.
 func (a *app) checkChannel(ctx context.Context, r *keyring.Room) (thingspeak.Channel, error) {
 	client, err := a.dial(*r)
 	if err != nil {

@@ -45,7 +45,7 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags) error {
 	if f.channel == 0 {
 		return hint(usagef("join needs --channel ID"), "whoever made the room knows the channel's number")
 	}
-	r, err := f.room(name)
+	r, err := f.room(name, a.config)
 	if err != nil {
 		return err
 	}
