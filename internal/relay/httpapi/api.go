@@ -1,8 +1,8 @@
 // Package httpapi is the relay's HTTP door: it turns requests of the ThingSpeak REST API into calls of package relay and
 // writes the replies that the service's clients rely on. It holds no rules of its own.
 //
-// Every reply is complete in memory before its first byte goes out, has a Content-Length, and is never chunked: small
-// boards look for that header and give up without it (contract section 1.1).
+// Every reply but the export under /stream is complete in memory before its first byte goes out, has a Content-Length, and
+// is never chunked: small boards look for that header and give up without it (contract section 1.1).
 package httpapi
 
 import (
