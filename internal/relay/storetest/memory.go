@@ -129,7 +129,7 @@ func (m *Memory) Entries(
 		return err
 	}
 	defer m.mu.Unlock()
-	entries := m.generation(generation)
+	entries, _ := m.generation(generation)
 	first, last = max(1, first), min(last, int64(len(entries)))
 	for n := first; n <= last; n++ {
 		if err := visit(new(entries[n-1])); err != nil {
@@ -147,8 +147,9 @@ func (m *Memory) EntriesByTime(
 	}
 	defer m.mu.Unlock()
 	var found []thingspeak.Entry
-	for _, e := range m.generation(s.Generation) {
-		if e.ID >= s.First && e.ID <= s.Last && s.Holds(e.CreatedAt) {
+	entries, unordered := m.generation(s.Generation)
+	for _, e := range entries {
+		if unordered > 0 && e.ID >= max(unordered, s.First) && e.ID <= s.Last && s.Holds(e.CreatedAt) {
 			found = append(found, e)
 		}
 	}
@@ -163,14 +164,14 @@ func (m *Memory) EntriesByTime(
 	return nil
 }
 
-// generation returns the entries of a generation, none if no channel has it.
-func (m *Memory) generation(generation int64) []thingspeak.Entry {
+// generation returns the entries of a generation, none if no channel has it, and the first number to be found by time.
+func (m *Memory) generation(generation int64) (entries []thingspeak.Entry, unordered int64) {
 	for _, c := range m.channels {
 		if c.state.Generation == generation {
-			return c.entries
+			return c.entries, c.state.Unordered
 		}
 	}
-	return nil
+	return nil, 0
 }
 
 func (m *Memory) CreateChannel(_ context.Context, c *relay.Channel, limit int) error {
