@@ -16,6 +16,8 @@ type tally struct {
 	// told are the findings about records that were told and not taken back, and others counts all other findings.
 	told   map[record.FindingID]bool
 	others int
+	// noVerdict means that nobody will ask for one: a watch without end does not remember all that it has told.
+	noVerdict bool
 	// unsure counts what could not be judged and never will be by this command, and pending what may still come.
 	unsure, pending int
 	// unsaved counts the files that could not be saved.
@@ -59,6 +61,9 @@ func (a *app) tellFinding(f *record.Finding, takenBack, asJSON bool) error {
 	j := jsonOfFinding(f, takenBack)
 	if w := weights[j.Finding]; f.Waiting || w != wrong {
 		return a.tell(j, asJSON)
+	}
+	if a.tally.noVerdict {
+		return a.printTold(j, wrong, asJSON)
 	}
 	if a.tally.told == nil {
 		a.tally.told = map[record.FindingID]bool{}

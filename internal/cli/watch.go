@@ -75,6 +75,7 @@ func (a *app) watch(ctx context.Context, o watchOptions) error {
 	if o.strict && o.messages == 0 {
 		return usagef("--strict needs --messages: a watch without end comes to no verdict")
 	}
+	a.tally.noVerdict = !o.strict
 	r, err := a.loadRoom(o.room)
 	if err != nil {
 		return err
@@ -143,7 +144,7 @@ type watcher struct {
 	anchors  room.Anchors
 	barren   barren
 	rest     *unprinted
-	lost     exchange.Gaps // told by this watch
+	lost     exchange.Gaps // told by this watch, as far as there will be a verdict
 	kept     remembered    // what the archive has
 }
 
@@ -359,7 +360,9 @@ func (w *watcher) tellNews(n exchange.News) error {
 			return err
 		}
 	}
-	w.lost = append(w.lost, n.Lost...)
+	if !w.tally.noVerdict {
+		w.lost = append(w.lost, n.Lost...)
+	}
 	return w.tellGaps(each(n.Lost), w.options.asJSON)
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/room"
 )
@@ -375,5 +376,31 @@ func TestAWatchGoesOnWhenItsRoomIsRenamed(t *testing.T) {
 				t.Errorf("%s: watch exits %d, having printed\n%s%s", profile, code, got, watch.stderr.String())
 			}
 		})
+	}
+}
+
+// A watch that nobody asks for a verdict remembered every finding and every gap that it had told, for as long as it ran.
+func TestAWatchWithoutAVerdictRemembersNothingThatItTold(t *testing.T) {
+	for _, strict := range []bool{false, true} {
+		a := &app{stdout: io.Discard, stderr: io.Discard}
+		a.tally.noVerdict = !strict
+		w := &watcher{follower: follower{app: a}}
+		for n := range int64(100) {
+			lost := exchange.Range{First: 2*n + 1, Last: 2*n + 1}
+			if err := w.tellNews(exchange.News{Lost: exchange.Gaps{lost}}); err != nil {
+				t.Fatal(err)
+			}
+			f := record.Finding{Kind: record.Forged, First: uint32(n), Last: uint32(n)}
+			if err := a.tellFinding(&f, false, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := 0
+		if strict {
+			want = 100
+		}
+		if len(w.lost) != want || len(a.tally.told) != want {
+			t.Errorf("strict %t: it remembers %d gaps and %d findings, want %d", strict, len(w.lost), len(a.tally.told), want)
+		}
 	}
 }
