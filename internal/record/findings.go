@@ -3,8 +3,9 @@ package record
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/fernpost/fernpost/internal/screen"
 )
 
 // FindingKind is what a [Finding] is about. [Reader.Read] tells all kinds but Unsigned, Wiped, Cleared and NotOurs: those
@@ -185,7 +186,7 @@ func (f *Finding) Text() string {
 		return f.malformed()
 	case Refuted:
 		if f.By.IsZero() {
-			return plural(uint64(f.Count), "more claim") + " that cannot be, as what was written before stands below"
+			return screen.Count(f.Count, "more claim") + " that cannot be, as what was written before stands below"
 		}
 		return fmt.Sprintf("%s names %s, but what %s wrote before stands below: that cannot be, and accuses nobody",
 			f.ByName, f.numbers(), f.Name)
@@ -194,7 +195,7 @@ func (f *Finding) Text() string {
 			"or a room shown in two versions", f.Name, f.numbers()) + f.witness()
 	case Forged:
 		if f.Count > 0 {
-			return fmt.Sprintf("the signature of %s is wrong", plural(uint64(f.Count), "more message"))
+			return fmt.Sprintf("the signature of %s is wrong", screen.Count(f.Count, "more message"))
 		}
 		return fmt.Sprintf("a message that claims to be %s's is not signed by %[1]s's key", f.Name)
 	case Namesake:
@@ -235,7 +236,7 @@ func (f *Finding) reordered() string {
 	case !f.By.IsZero():
 		return fmt.Sprintf("%s names %s, which stands below", f.ByName, f.numbers())
 	case f.Count > 0:
-		return plural(uint64(f.Count), "more claim") + " to have seen messages that stand below"
+		return screen.Count(f.Count, "more claim") + " to have seen messages that stand below"
 	case f.Last > f.First:
 		return Numbers(f.Name, f.First, f.First) + " stands behind " + Numbers(f.Name, f.Last, f.Last)
 	default:
@@ -252,14 +253,14 @@ func (f *Finding) malformed() string {
 	case f.Count == 1:
 		return "1 cell of somebody with the key breaks the format"
 	default:
-		return plural(uint64(f.Count), "cell") + " of somebody with the key break the format"
+		return screen.Count(f.Count, "cell") + " of somebody with the key break the format"
 	}
 }
 
 func (f *Finding) incomplete() string {
 	switch {
 	case f.Parts == 0:
-		return "parts of " + plural(uint64(f.Count), "message") + " have come that nobody known has begun"
+		return "parts of " + screen.Count(f.Count, "message") + " have come that nobody known has begun"
 	case f.Waiting:
 		return fmt.Sprintf("%s is arriving, %d of %d parts", f.numbers(), f.Have, f.Parts)
 	default:
@@ -308,24 +309,17 @@ func (f *Finding) witness() string {
 // missing is the text of numbers that are absent. What came of one proves nothing: whoever has the key can have sent it.
 func (f *Finding) missing() string {
 	if f.Name == "" && f.Waiting {
-		return "waiting for what " + plural(uint64(f.Count), "more claim") + " may be about"
+		return "waiting for what " + screen.Count(f.Count, "more claim") + " may be about"
 	}
 	if f.Name == "" {
-		return plural(uint64(f.Count), "more claim") + " that messages are missing, or were written twice"
+		return screen.Count(f.Count, "more claim") + " that messages are missing, or were written twice"
 	}
 	numbers := f.numbers()
 	if f.Parts > 0 {
 		numbers += fmt.Sprintf("; %d of %d parts came", f.Have, f.Parts)
 	}
 	if f.Waiting {
-		return fmt.Sprintf("waiting for %s from %s (%s)", plural(f.span(), "message"), f.Name, numbers) + f.witness()
+		return fmt.Sprintf("waiting for %s from %s (%s)", screen.Count(f.span(), "message"), f.Name, numbers) + f.witness()
 	}
-	return fmt.Sprintf("%s from %s missing (%s)", plural(f.span(), "message"), f.Name, numbers) + f.witness()
-}
-
-func plural(n uint64, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return strings.Join([]string{strconv.FormatUint(n, 10), what}, " ")
+	return fmt.Sprintf("%s from %s missing (%s)", screen.Count(f.span(), "message"), f.Name, numbers) + f.witness()
 }

@@ -25,6 +25,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fernpost/fernpost/internal/screen"
 )
 
 const (
@@ -104,16 +106,8 @@ func (o Options) Plan(writing time.Duration) string {
 			o.Interval, int64(channels)*(int64(writing/o.Interval)+1))
 	}
 	return fmt.Sprintf("writing for %v, %s, then reading everything back: %s, %s, %s per channel, %s", writing, pace,
-		count(len(o.Relays), "relay"), count(o.Writers, "writer"), count(o.Readers, "reader"),
-		count(channels, "channel"))
-}
-
-// count writes a number with its noun.
-func count(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
+		screen.Count(len(o.Relays), "relay"), screen.Count(o.Writers, "writer"), screen.Count(o.Readers, "reader"),
+		screen.Count(channels, "channel"))
 }
 
 // Check is a check that runs. Begin makes one, and Finish has to be called in the end.

@@ -3,6 +3,8 @@ package check
 import (
 	"context"
 	"math/rand/v2"
+
+	"github.com/fernpost/fernpost/internal/screen"
 )
 
 // judge reads back everything that was written and compares it with the log. No writer or reader runs any more.
@@ -105,7 +107,7 @@ func (c *Check) judgeUpdate(ch *channel, id updateID, log *sent) {
 	}
 	if log.stored > log.times {
 		c.findings.add(KindDouble, ch.id, log.number, "%v is there %s, and was sent %s without being refused",
-			id, count(int(log.stored), "time"), count(int(log.times), "time"))
+			id, screen.Count(int(log.stored), "time"), screen.Count(int(log.times), "time"))
 	}
 }
 

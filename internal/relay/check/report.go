@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/fernpost/fernpost/internal/screen"
 )
 
 // The kinds of findings.
@@ -210,7 +212,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-9s "+format+"\n", append([]any{name}, args...)...)
 	}
-	line("relay", "%s, %s", strings.Join(r.Relays, ", "), count(len(r.Channels), "channel"))
+	line("relay", "%s, %s", strings.Join(r.Relays, ", "), screen.Count(len(r.Channels), "channel"))
 	line("updates", "%d sent in %v, %d answered (%.0f/s), %d refused as too early",
 		u.Sent, r.Written, u.Answered, float64(u.Answered)/max(time.Duration(r.Written).Seconds(), 1e-3), u.Refused)
 	line("", "%s lost: %s read back, %s sent again, %d left open, of which %d are there",
@@ -221,7 +223,7 @@ func (r *Report) WriteText(w io.Writer) error {
 		by = append(by, fmt.Sprintf("%d %s", r.Reads.By[name], name))
 	}
 	line("reads", "%s; %d came too late to show what was known", strings.Join(by, ", "), r.Reads.Late)
-	line("away", "%s, longest %v", count(r.Away.Times, "time"), r.Away.Longest)
+	line("away", "%s, longest %v", screen.Count(r.Away.Times, "time"), r.Away.Longest)
 	line("seed", "%d, took %v", r.Seed, r.Took)
 	switch {
 	case r.OK:
@@ -230,7 +232,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	case r.Broken == 0:
 		b.WriteString("no verdict: the check could not be finished\n")
 	default:
-		fmt.Fprintf(&b, "FAILED: %s\n", count(r.Broken, "finding"))
+		fmt.Fprintf(&b, "FAILED: %s\n", screen.Count(r.Broken, "finding"))
 		for _, f := range r.Findings {
 			fmt.Fprintf(&b, "  %s: channel %d: %s\n", f.Kind, f.Channel, f.Text)
 		}
@@ -249,4 +251,4 @@ func replies(n int64) string {
 	return fmt.Sprintf("%d replies", n)
 }
 
-func updates(n int64) string { return count(int(n), "update") }
+func updates(n int64) string { return screen.Count(int(n), "update") }
