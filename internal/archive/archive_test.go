@@ -3,6 +3,7 @@ package archive_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -117,7 +118,10 @@ func TestNoPlaintextOnDisk(t *testing.T) {
 	if err != nil || got.Fresh != 3 {
 		t.Fatalf("%d messages, %v", got.Fresh, err)
 	}
-	key := options.Keys[0].RevealBytes()
+	key, err := base64.URLEncoding.DecodeString(options.Keys[0].Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
 	seed := options.Identity.RevealSeed()
 	look := func() {
 		t.Helper()

@@ -22,7 +22,7 @@ const KeySize = 32
 var ErrMalformedKey = errors.New("malformed Fernet key")
 
 // Key is a Fernet key: a signing key of 16 bytes, then an encryption key of 16. Printed, logged or marshalled in any
-// form it shows a fingerprint, never itself: [Key.Reveal] and [Key.RevealBytes] are the only ways out. The zero Key is
+// form it shows a fingerprint, never itself: [Key.Reveal] is the only way out. The zero Key is
 // no key: [NewRing] refuses it, and what needs its bytes panics. A Key is immutable; compare with [Key.Equal].
 type Key struct {
 	// A function, because fmt prints the unexported fields of a struct without asking their methods, and for %s even
@@ -65,9 +65,6 @@ func ParseKey(s string) (Key, error) {
 
 // Reveal returns the key itself as text, for a key file or another program: 44 characters of URL-safe base64.
 func (k Key) Reveal() string { return k.secret().Encode() }
-
-// RevealBytes returns the key itself.
-func (k Key) RevealBytes() [KeySize]byte { return *k.secret() }
 
 // IsZero reports whether k is the zero Key, which is no key.
 func (k Key) IsZero() bool { return k.secret == nil }

@@ -68,6 +68,11 @@ func sealAt(k Key, seconds uint64, iv [token.IVSize]byte, message []byte) string
 	return sealBody(k, seconds, iv, encrypt(k, iv, padded(message)))
 }
 
+// ivOf returns a token's initialisation vector, which stands behind version and time.
+func ivOf(tok token.Token) [token.IVSize]byte {
+	return [token.IVSize]byte(tok.Bytes()[1+token.TimeSize:])
+}
+
 // openStrictly opens a well-formed token as the specification says, by other means than the library.
 func openStrictly(k Key, tok token.Token) (message []byte, ok bool) {
 	raw := tok.Bytes()
@@ -80,7 +85,7 @@ func openStrictly(k Key, tok token.Token) (message []byte, ok bool) {
 	if err != nil {
 		panic(err)
 	}
-	iv := tok.IV()
+	iv := ivOf(tok)
 	plain := bytes.Clone(head[len(head)-tok.CiphertextLen():])
 	cipher.NewCBCDecrypter(c, iv[:]).CryptBlocks(plain, plain)
 	n := int(plain[len(plain)-1])

@@ -14,14 +14,12 @@ const DigestVersion = 2
 // the same order, whatever they have shown of them. Its bytes are those of package comment, under "Digest". Make it with
 // [NewDigest].
 type Digest struct {
-	hash  hash.Hash
-	keys  map[PublicKey]bool
-	lines int
+	hash hash.Hash
 }
 
 // NewDigest returns the digest of no lines, in the room with this salt.
 func NewDigest(salt Salt) *Digest {
-	d := &Digest{hash: sha256.New(), keys: map[PublicKey]bool{}}
+	d := &Digest{sha256.New()}
 	d.hash.Write([]byte(orderDomain))
 	d.hash.Write(salt[:])
 	return d
@@ -33,21 +31,13 @@ func (d *Digest) Add(line *Held) {
 	what := byte(2)
 	if !line.Author.IsZero() {
 		what = 1
-		d.keys[line.Author] = true
 	}
 	d.hash.Write([]byte{what})
 	d.hash.Write(line.Hash[:])
-	d.lines++
 }
 
 // Sum returns the digest of the lines so far. Spoken as words it is Words(6, first 16 bytes) of internal/passphrase.
 func (d *Digest) Sum() [sha256.Size]byte { return [sha256.Size]byte(d.hash.Sum(nil)) }
-
-// Lines is how many lines were added.
-func (d *Digest) Lines() int { return d.lines }
-
-// Keys is how many authors have written them.
-func (d *Digest) Keys() int { return len(d.keys) }
 
 // compareNumbered orders records by author, number and hash.
 func compareNumbered(a, b Held) int {

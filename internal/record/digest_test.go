@@ -19,9 +19,6 @@ func TestDigestCoversTheOrder(t *testing.T) {
 			t.Errorf("%s and %s have one digest", name, other)
 		}
 		sums[d.Sum()] = name
-		if d.Lines() != len(lines) || d.Keys() > 2 {
-			t.Errorf("%s: %d lines by %d keys", name, d.Lines(), d.Keys())
-		}
 		elsewhere := NewDigest(Salt{9})
 		for i := range lines {
 			elsewhere.Add(&lines[i])

@@ -68,34 +68,6 @@ func (m *Memory) Keep(cells []Cell) {
 	}
 }
 
-// Clone returns a copy that goes its own way.
-func (m *Memory) Clone() *Memory {
-	c := NewMemory()
-	c.Apply(m.all())
-	c.cells, c.compared = maps.Clone(m.cells), m.compared
-	return c
-}
-
-// all returns everything as one change.
-func (m *Memory) all() Change {
-	var all Change
-	all.Authors = slices.Collect(maps.Values(m.authors))
-	all.Held = m.Records()
-	for _, claims := range m.claims {
-		all.Claims = slices.AppendSeq(all.Claims, maps.Values(claims))
-	}
-	for form, key := range m.pins {
-		all.Pins = append(all.Pins, Pin{form, key})
-	}
-	all.Devices = slices.Collect(maps.Values(m.devices))
-	all.Groups = slices.Collect(maps.Values(m.groups))
-	for spot := range m.spots {
-		all.Pending = append(all.Pending, m.open(spot)...)
-	}
-	all.Told = m.Findings()
-	return all
-}
-
 // Apply keeps a change.
 func (m *Memory) Apply(c Change) {
 	for _, a := range c.Authors {

@@ -185,7 +185,7 @@ func TestPythonReadsAFeed(t *testing.T) {
 				ana.tag().Name() + " 1 ana: hello [2J",
 				ana.tag().Name() + " 3 ana: [claims the device " + bo.tag().Name() + "]",
 				"unsigned: a text",
-				fmt.Sprintf("digest 2: %x, %d lines, %d keys", sum[:16], digest.Lines(), digest.Keys()),
+				fmt.Sprintf("digest 2: %x, %d lines, 2 keys", sum[:16], len(lines)),
 				"",
 			}, "\n")
 			if diff := cmp.Diff(want, string(out)); diff != "" {

@@ -959,8 +959,8 @@ func TestVerify(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	for _, m := range []*member{ana, bo} {
-		if d, err := m.Digest(); err != nil || d.Sum() != r.Digest || d.Lines() != 11 || d.Keys() != 2 {
-			t.Errorf("digest %x of %d lines by %d keys, want %x, %v", d.Sum(), d.Lines(), d.Keys(), r.Digest, err)
+		if d, err := m.Digest(); err != nil || d.Sum() != r.Digest {
+			t.Errorf("digest %x, want %x, %v", d.Sum(), r.Digest, err)
 		}
 	}
 	slices.Reverse(rows)

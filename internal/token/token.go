@@ -153,9 +153,6 @@ func (t Token) SealedAt() time.Time {
 	return time.Unix(int64(min(t.Time(), lastSecond)), 0).UTC()
 }
 
-// IV returns the initialisation vector.
-func (t Token) IV() [IVSize]byte { return [IVSize]byte(t.raw[ivAt:]) }
-
 // CiphertextLen returns the length of the ciphertext in bytes: a positive multiple of [BlockSize].
 func (t Token) CiphertextLen() int { return len(t.raw) - Overhead }
 
