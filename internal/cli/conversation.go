@@ -90,6 +90,7 @@ func (a *app) openConversation(r keyring.Room) (*conversation, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("room %s: %w", r.Name, err), c.close())
 	}
+	client.SetWriters(c.writers)
 	return c, nil
 }
 

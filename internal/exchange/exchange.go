@@ -159,9 +159,6 @@ type Settings struct {
 	// Interval is the channel's pause between two updates, shared by all who write to it, and BulkInterval that between
 	// two bulk calls. 0 means that the relay has none.
 	Interval, BulkInterval time.Duration
-	// Writers tells how many authors have been heard of lately, ourselves included; nil stands for one. After a refusal
-	// Post waits the longer, the more they are.
-	Writers func() int
 }
 
 // Exchange is what is remembered of a relay and one channel of it between requests. Its methods may be called from several
@@ -179,6 +176,8 @@ type Exchange struct {
 	nextAsk time.Time
 	// updates and bulk are for updates of our own and for bulk calls.
 	updates, bulk pace
+	// writers is what SetWriters was given.
+	writers func() int
 }
 
 // pace is the pause between two calls, as far as we know, and when the last one of ours stops being too recent.
@@ -197,6 +196,14 @@ func (x *Exchange) SetIntervals(post, bulk time.Duration) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.updates.pause, x.bulk.pause = post, bulk
+}
+
+// SetWriters has Post and PostBulk ask, after a refusal, how many authors have been heard of lately, ourselves included: the
+// more they are, the longer the wait. Without it they know of none.
+func (x *Exchange) SetWriters(count func() int) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.writers = count
 }
 
 // reading is what all requests attempt that bring rows.

@@ -143,7 +143,7 @@ func (p *poster) pause(ctx context.Context, err error) error {
 		if p.refused >= maxRefusals || f.Wait > maxObeyed {
 			return &BusyError{Rounds: p.refused, Last: err}
 		}
-		return p.wait(ctx, Wait{Reason: ChannelBusy, For: p.x.refusedWait(f.Wait), Round: p.refused})
+		return p.wait(ctx, Wait{Reason: ChannelBusy, For: p.x.refusedWait(f.Wait, p.refused), Round: p.refused})
 	}
 	away := f.Kind == NotReached || f.Kind == Cut
 	if !f.mayBeStored() && !(p.inDoubt && away) {
@@ -198,16 +198,25 @@ func (p *poster) wait(ctx context.Context, w Wait) error {
 	return nil
 }
 
-// refusedWait returns how long to wait after an update came too soon: as long as the relay says, if it does. The
-// channel opens for one writer at a time, so with others about we come at a random moment of as many intervals. Without
-// a word of the relay's, four waits last an interval at least, after which a channel without other writers is open.
-func (x *Exchange) refusedWait(retryAfter time.Duration) time.Duration {
-	writers := 1
-	if x.set.Writers != nil {
-		writers = max(x.set.Writers(), 1)
+// maxWriters is how many writers Post takes into account.
+const maxWriters = 8
+
+// refusedWait returns how long to wait after an update came too soon, for which time in a row: as long as the relay says, if
+// it does. The channel opens for one writer at a time, so with others about we come at a random moment of as many intervals.
+// Where none are known, as in a room of texts, each further refusal stands for twice as many. Without a word of the relay's,
+// four waits last an interval at least, after which a channel without other writers is open.
+func (x *Exchange) refusedWait(retryAfter time.Duration, refusals int) time.Duration {
+	x.mu.Lock()
+	known := x.writers
+	x.mu.Unlock()
+	writers := 1 << (refusals - 1)
+	if known != nil {
+		writers = max(writers, known())
 	}
+	writers = min(writers, maxWriters)
 	interval := cmp.Or(x.set.Interval, thingspeak.DefaultInterval) // a relay that says "too soon" has one
 	if retryAfter > 0 {
+		// All that were refused are told the same moment. Who came back at it would meet the same writers again.
 		return retryAfter + rand.N(time.Duration(writers-1)*interval+1)
 	}
 	least := interval / (maxRefusals - 1)

@@ -37,9 +37,8 @@ type Options struct {
 	// WriteKey is needed for posting. Reading uses ReadKey, or WriteKey where there is none; public channels need
 	// neither. UserKey is for CreateChannel.
 	WriteKey, ReadKey, UserKey Secret
-	// Interval, Writers and Budget are as in [exchange.Settings]. What is asked for beside a reading may bring Budget too.
+	// Interval and Budget are as in [exchange.Settings]. What is asked for beside a reading may bring Budget too.
 	Interval time.Duration
-	Writers  func() int
 	Budget   int64
 	// Timeout is how long the relay may be silent, while connecting, before its answer and within; 0 means
 	// DefaultTimeout.
@@ -112,7 +111,7 @@ func New(o Options) (*Client, error) {
 	c := &Client{http: client, set: &settings{Options: o, base: base, address: base.String() + "/"}}
 	c.Exchange = exchange.New(c, exchange.Settings{
 		Address: c.set.address, Channel: o.Channel, Budget: o.Budget,
-		Interval: o.Interval, BulkInterval: c.assumed().BulkInterval, Writers: o.Writers,
+		Interval: o.Interval, BulkInterval: c.assumed().BulkInterval,
 	})
 	return c, nil
 }

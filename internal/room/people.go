@@ -3,6 +3,7 @@ package room
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/record"
@@ -38,6 +39,38 @@ func (c *Conversation) People() ([]Person, error) {
 		return nil, fmt.Errorf("listing the authors: %w", err)
 	}
 	return people, nil
+}
+
+// Who has written in the last ten minutes is heard of. A channel that is written to by the interval has 40 rows of them.
+const (
+	heardFor  = 10 * time.Minute
+	heardRows = 100
+)
+
+// Writers returns how many authors have written in the ten minutes before now, the relay's time, we ourselves included. It
+// looks at the newest 100 messages only.
+func (c *Conversation) Writers(now time.Time) (int, error) {
+	rows, err := c.store.NewestMessages(math.MaxInt64, heardRows, 0)
+	if err != nil {
+		return 0, fmt.Errorf("counting who writes: %w", err)
+	}
+	posted := map[record.Place]time.Time{}
+	last := record.Place{Clear: kept.MaxClear, Entry: kept.MaxEntry}
+	err = c.store.NewestEntries(last, heardRows, func(e kept.Entry) error {
+		posted[e.At] = e.Posted
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("counting who writes: %w", err)
+	}
+	heard := map[record.PublicKey]bool{c.own: true}
+	for i := range rows {
+		h := &rows[i].Held
+		if at, ok := posted[h.At.Place]; ok && !h.Author.IsZero() && now.Sub(at) <= heardFor {
+			heard[h.Author] = true
+		}
+	}
+	return len(heard), nil
 }
 
 // Verified notes that the user has compared a key with its owner, aloud. The key has its name at once: somebody else who

@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+)
+
+// updateTimes are when a device has asked for an update.
+type updateTimes struct {
+	http.RoundTripper
+
+	all []time.Time
+}
+
+func (u *updateTimes) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasPrefix(r.URL.Path, "/update") {
+		u.all = append(u.all, time.Now())
+	}
+	return u.RoundTripper.RoundTrip(r)
+}
+
+// Whoever was refused came back at the moment that the relay had named to all who were, for nobody counted who writes.
+func TestFiveMembersWhoWriteAtOnceAllGetThrough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		class := newClass(t, relaytest.InBubble(t, relaytest.Interval(15*time.Second)))
+		var members []*device
+		var updates []*updateTimes
+		for i := range 5 {
+			d := class.device("127.0.0.1")
+			d.env["FERNPOST_INTERVAL"] = "15s"
+			if i == 0 {
+				d.makeRoom(signedText)
+			} else {
+				d.env["FERNPOST_WRITE_KEY"] = members[0].writeKey()
+				d.must("join", "lab", "--channel", fmt.Sprint(members[0].channel()), "--profile", signedText)
+			}
+			members = append(members, d)
+			time.Sleep(16 * time.Second)
+			d.must("send", "hello")
+		}
+		time.Sleep(16 * time.Second)
+		for _, d := range members {
+			d.must("recv")
+			u := &updateTimes{RoundTripper: d.transport}
+			d.transport = u
+			updates = append(updates, u)
+		}
+		var all sync.WaitGroup
+		for _, d := range members {
+			all.Go(func() {
+				if code := d.run("send", "now"); code != exitDone {
+					t.Errorf("send: exit %d, %s", code, &d.stderr)
+				}
+			})
+		}
+		all.Wait()
+		again := map[time.Time]bool{}
+		for _, u := range updates {
+			if len(u.all) > 1 {
+				again[u.all[1]] = true
+			}
+		}
+		if len(again) != 4 {
+			t.Errorf("of four who were refused %d came back at a time of their own: %v", len(again), again)
+		}
+	})
+}
