@@ -927,6 +927,25 @@ func TestWhatWasToldAnewStandsAsItWasToldLast(t *testing.T) {
 	}
 }
 
+// Who writes is who has signed something in the last ten minutes, by the relay's clock, and we.
+func TestWriters(t *testing.T) {
+	h := newHall(t)
+	ana, bo, carl := h.join(1, "ana"), h.join(2, "bo"), h.join(3, "carl")
+	ana.say("hello")
+	ana.say("again")
+	bo.say("hello")
+	h.insider().post([]byte("unsigned"))
+	carl.look()
+	for after, want := range map[time.Duration]int{0: 3, 9 * time.Minute: 3, 11 * time.Minute: 1} {
+		if n, err := carl.Writers(time.Now().Add(after)); n != want || err != nil {
+			t.Errorf("%d write after %v, %v; want %d", n, after, err, want)
+		}
+	}
+	if n, err := bo.Writers(time.Now()); n > 2 || err != nil {
+		t.Errorf("%d write, %v, of whom at most one other was read", n, err)
+	}
+}
+
 func seq(rows []thingspeak.Entry) iter.Seq2[*thingspeak.Entry, error] {
 	return func(yield func(*thingspeak.Entry, error) bool) {
 		for i := range rows {
