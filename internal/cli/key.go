@@ -47,9 +47,9 @@ beside what is written like that.`,
 	cmd.AddCommand(rotate, &cobra.Command{
 		Use: "add", Short: "Add the key of a passphrase that somebody handed over", Args: cobra.NoArgs,
 		Long: `add makes the key of a passphrase the newest of the room, also one that the room had before. A key
-that is new here is tried: one that nobody has moved to, and that opens none of the newest 100 rows, is not kept (exit code 6)
-if no key here opens some of them, or somebody whose words were compared has moved to another key. With nothing to try it on
-it is kept: compare the check words then.`,
+that is new here is tried: one that nobody has moved to, and that opens none of the newest 100 rows and no check beside the
+channel, is not kept (exit code 6) if no key here opens some of them, or somebody whose words were compared has moved to
+another key. With nothing to try it on it is kept: compare the check words then.`,
 		Example: "  fernpost key add\n  fernpost key add --room lab --passphrase-file pass.txt",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.addKey(cmd.Context(), roomName, file)
@@ -115,13 +115,20 @@ func (a *app) rotateKey(ctx context.Context, roomName, file string, o initOption
 		return err // a passphrase that nobody has seen is not to be used
 	}
 	canTell := profile.Form == passphrase.FormRecords && r.WriteKey != ""
-	if !slices.Contains(r.Untold, keyring.Secret(key.Reveal())) { // otherwise an interrupted rotation goes on
+	text := keyring.Secret(key.Reveal())
+	moved := len(r.Keys) > 1 && r.Keys[0] == text // a rotation that could not leave its check may be run again
+	untold := slices.Contains(r.Untold, text)     // or was interrupted, and goes on
+	if !untold && !moved {
 		if r, err = a.keepKey(r.Name, key, canTell); err != nil {
 			return err
 		}
 	}
-	if err := a.renewCheck(ctx, r, key); err != nil {
+	left, err := a.renewCheck(ctx, r, key)
+	switch {
+	case err != nil:
 		return err
+	case moved && !untold && !left:
+		return usagef("room %s has this key already", r.Name)
 	}
 	a.say("hand the new passphrase over outside of the channel, to those who stay; they run \"fernpost key add\"")
 	if !canTell {
@@ -131,11 +138,12 @@ func (a *app) rotateKey(ctx context.Context, roomName, file string, o initOption
 }
 
 // renewCheck puts a check for a room's new key beside those of the keys before, so that whoever joins with it is known, also
-// before anybody has written under it. A room is one without it as well, so nothing but an interruption is an error.
-func (a *app) renewCheck(ctx context.Context, r keyring.Room, key fernet.Key) error {
+// before anybody has written under it, and reports whether it did. A room is one without it as well, so nothing but an
+// interruption is an error.
+func (a *app) renewCheck(ctx context.Context, r keyring.Room, key fernet.Key) (left bool, err error) {
 	client, err := a.dial(r)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer client.Close()
 	channel, err := client.Channel(ctx)
@@ -143,19 +151,37 @@ func (a *app) renewCheck(ctx context.Context, r keyring.Room, key fernet.Key) er
 	if ok {
 		var renewed string
 		if renewed, ok, err = room.RenewCheck(channel.Metadata, key, time.Now()); err != nil {
-			return err
+			return false, err
 		}
 		if ok && renewed != channel.Metadata {
-			ok = client.AddMetadata(ctx, renewed) == nil
+			left = client.AddMetadata(ctx, renewed) == nil
+			ok = left
 		}
 	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return left, ctx.Err()
 	}
 	if !ok {
-		a.say("no check is left for it beside the channel: who joins with it may be refused until somebody has written under it")
+		a.say("no check is left for it beside the channel: who joins with it may be refused until somebody has written under it; " +
+			"\"fernpost key rotate\" with this passphrase again tries to leave it")
 	}
-	return nil
+	return left, nil
+}
+
+// checkOpens reports whether a key opens a check that was left beside a room's channel.
+func (a *app) checkOpens(ctx context.Context, r keyring.Room, key fernet.Key) (opens bool, err error) {
+	client, err := a.dial(r)
+	if err != nil {
+		return false, err
+	}
+	defer client.Close()
+	channel, err := client.Channel(ctx)
+	if err != nil {
+		return false, ctx.Err() // the metadata may be nobody's to read
+	}
+	check, _ := room.ParseCheck(channel.Metadata)
+	opens, _ = check.Opens(key)
+	return opens, nil
 }
 
 // postKeyMoved tells the others of the keys that they were not told of.
@@ -231,9 +257,9 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 }
 
 // checkKey finds out whether a key is one of the room's: a mistyped passphrase has one as well, and what it seals nobody
-// reads. It returns what speaks against being sure, "" if nothing does. The error is [errNoKey] if the key opens nothing of
-// what no other key opens, or somebody whose key was compared has moved to another one. Anybody else could keep everybody
-// from the right key with one record.
+// reads. It returns what speaks against being sure, "" if nothing does. The error is [errNoKey] if the key opens no check
+// beside the channel, and nothing of what no other key opens, or somebody whose key was compared has moved to another one.
+// Anybody else could keep everybody from the right key with one record.
 func (a *app) checkKey(ctx context.Context, r keyring.Room, key fernet.Key, signed bool) (doubt string, err error) {
 	var moved []room.Moved
 	if signed {
@@ -256,6 +282,10 @@ func (a *app) checkKey(ctx context.Context, r keyring.Room, key fernet.Key, sign
 	}
 	if slices.ContainsFunc(messages, func(m room.Message) bool { return m.Key == len(keys) }) {
 		return "", nil
+	}
+	// The room may have moved more than once: then who lacks a key between cannot read of the last move.
+	if left, err := a.checkOpens(ctx, r, key); err != nil || left {
+		return "", err
 	}
 	switch {
 	case findings.NotOurs > 0:

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -118,6 +119,48 @@ func TestOnlyWhoWasComparedSpeaksAgainstAPassphrase(t *testing.T) {
 	ana.must("recv")
 	ana.must("identity", "verify", "mal")
 	ana.exits(exitNoKey, "key", "add", "--passphrase-file", agreed)
+}
+
+// The right passphrase was refused as wrong where the room had moved twice, and nothing was written under the newest key.
+func TestAKeyIsKnownByTheCheckBesideTheChannel(t *testing.T) {
+	relay := relaytest.New(t, relaytest.InMemory())
+	ana, bo := newDevice(t, relay), newDevice(t, relay)
+	channel := strconv.FormatInt(ana.makeRoom(quickSigned), 10)
+	ana.must("identity", "name", "ana")
+	bo.must("join", "lab", "--profile", quickSigned, "--channel", channel)
+	newest := inFile(t, "garden copper lantern drizzle tulip marble")
+	ana.must("key", "rotate", "--generate")
+	ana.must("key", "rotate", "--passphrase-file", newest)
+	bo.must("recv")
+	bo.must("identity", "verify", "ana")
+	bo.exits(exitNoKey, "key", "add", "--passphrase-file", inFile(t, "garden copper lantern drizzle tulip marbles"))
+	bo.must("key", "add", "--passphrase-file", newest)
+	if got := bo.stderr.String(); strings.Contains(got, "compare the check words") {
+		t.Errorf("bo is told %q", got)
+	}
+}
+
+// A check that "key rotate" could not leave was never left.
+func TestACheckThatCouldNotBeLeftIsLeftLater(t *testing.T) {
+	relay := relaytest.New(t, relaytest.InMemory())
+	ana, bo := newDevice(t, relay), newDevice(t, relay)
+	channel := strconv.FormatInt(ana.makeRoom(quickSigned), 10)
+	newest := inFile(t, "garden copper lantern drizzle tulip marble")
+	relay.Inject(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.Method == http.MethodPut {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+	ana.must("key", "rotate", "--passphrase-file", newest)
+	if got := ana.stderr.String(); !strings.Contains(got, `"fernpost key rotate" with this passphrase again`) {
+		t.Errorf("ana is told %q", got)
+	}
+	relay.Inject(nil)
+	ana.must("key", "rotate", "--passphrase-file", newest)
+	bo.must("join", "lab", "--profile", quickSigned, "--channel", channel, "--passphrase-file", newest)
+	ana.exits(exitUsage, "key", "rotate", "--passphrase-file", newest)
 }
 
 // An answer to a compared mover was pushed out by those to throw-away keys, so that it had to be given again.
