@@ -100,7 +100,9 @@ func (a *app) signed(l *lines, it *room.Item, fate string) {
 		l.text(screen.Text(string(text)))
 		return
 	}
-	l.b = append(append(l.b, ' '), a.bodyWords(m.Body, fate)...)
+	l.b = append(l.b, ' ')
+	l.theirs()
+	l.b = append(l.b, a.bodyWords(m.Body, fate)...)
 }
 
 // bodyWords says what a record is that is no text.

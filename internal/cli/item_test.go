@@ -184,7 +184,8 @@ func TestNoTextEndsInWordsOfOurs(t *testing.T) {
 	}
 }
 
-// A terminal went on at the left margin with the rest of a long line, as if it were another message or a finding.
+// A terminal went on at the left margin with the rest of a long line, as if it were another message or a finding. On a narrow
+// one a head of ours was broken behind the gutter, so that what a stranger wrote there looked like a head.
 func TestALongTextStaysBehindItsGutter(t *testing.T) {
 	forged := "2026-11-20 10:01:00 +0000  entry 8     ana 3: I agree, pay mal"
 	texts := []string{
@@ -202,7 +203,10 @@ func TestALongTextStaysBehindItsGutter(t *testing.T) {
 				{Posted: time.Now(), Before: 4, Unsigned: &room.Message{Kind: room.Text, Text: text}},
 			} {
 				out := uncolour(string(a.appendItem(nil, it, policyBalanced, "")))
+				whole := string((&app{}).appendItem(nil, it, policyBalanced, ""))
+				head := whole[:len(indent)+strings.Index(whole[len(indent):], text[:5])]
 				var back strings.Builder
+				inText := false
 				for i, line := range strings.Split(strings.TrimSuffix(out, "\n"), "\n") {
 					columns := 0
 					for _, r := range line {
@@ -213,10 +217,14 @@ func TestALongTextStaysBehindItsGutter(t *testing.T) {
 					}
 					bare := strings.TrimLeft(line, " ")
 					if i > 0 && (!strings.HasPrefix(line, "  ") || !strings.HasPrefix(bare, textGutter) && !strings.HasPrefix(bare, "(came late") &&
-						!strings.Contains("(came late, it stands before entry 4)", bare)) {
+						!strings.Contains("(came late, it stands before entry 4)", bare) && (inText || !strings.Contains(head, bare))) {
 						t.Fatalf("width %d: %q begins like a line of ours", width, line)
 					}
-					back.WriteString(strings.TrimPrefix(bare, textGutter))
+					said, behind := strings.CutPrefix(bare, textGutter)
+					if inText = inText || behind; behind && !strings.Contains(text, said) {
+						t.Fatalf("width %d: behind the gutter stands %q, which is not of the text", width, said)
+					}
+					back.WriteString(said)
 				}
 				if want := strings.ReplaceAll(screen.ShortBlanks(text), "\n", ""); !strings.Contains(back.String(), want) {
 					t.Fatalf("width %d: of %q is left %q", width, want, back.String())

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"os"
 	"strings"
 	"unicode"
@@ -48,7 +49,18 @@ func (a *app) startLines(b []byte) *lines {
 			l.width = max(l.width, len(l.next)+leastColumns/2) // or there would be a line for each character
 		}
 	}
+	l.next = l.indent + "  "
 	return l
+}
+
+// theirs ends what this program says of a message: what follows is behind the gutter where the line is broken. A head that
+// is too long for its line is broken without it, or what stands behind the gutter would look like a head.
+func (l *lines) theirs() {
+	gutter := l.indent + textGutter
+	if l.width > 0 && columnsIn(l.b[l.from:]) > l.width {
+		l.begin(gutter, gutter)
+	}
+	l.next = gutter
 }
 
 // columns is the width of the terminal now: a watch may see several.
@@ -64,6 +76,7 @@ func (a *app) columns() int {
 // text writes a text: long runs of blanks cut short, because their wrapped end would look like a line of ours, and no more
 // than mostLines; to a terminal no more than mostCharacters.
 func (l *lines) text(text string) {
+	l.theirs()
 	text = screen.ShortBlanks(text)
 	limit := len(text)
 	if l.a.stdoutTerminal {
@@ -141,6 +154,19 @@ func (l *lines) wrap() {
 		}
 	}
 	l.b = append(l.b, line[written:]...)
+}
+
+// columnsIn is how many columns a line takes, its colours left out.
+func columnsIn(line []byte) (columns int) {
+	for i := 0; i < len(line); {
+		r, n := utf8.DecodeRune(line[i:])
+		if r == '\x1b' {
+			i += bytes.IndexByte(line[i:], 'm') + 1
+			continue
+		}
+		columns, i = columns+columnsOf(r), i+n
+	}
+	return columns
 }
 
 // columnsOf is how many columns of a terminal a character takes at most: terminals differ about emoji and other symbols,
