@@ -225,10 +225,12 @@ func TestVerifyKnowsWhoseWordsWereCompared(t *testing.T) {
 	bo.must("recv", "--strict")
 }
 
-// After a clear by its owner verify ended with 7 for ever. A clear of which the relay has shown again what it took away is
-// none, and counts.
+// After a clear by its owner verify ended with 7 for ever, and so it did once anybody had posted a copy of an old token. A
+// clear of which the relay has shown again what it took away, by its number and date, is none, and counts.
 func TestWhatWasBeforeAClearIsInformation(t *testing.T) {
-	for name, shown := range map[string]bool{"cleared": false, "shown again": true} {
+	const as, date, number = "shown again", "copied to another date", "copied to another number"
+	for _, name := range []string{"cleared", as, date, number} {
+		shown := name == as
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				class, ana, _, reader := liedTo(t)
@@ -239,8 +241,8 @@ func TestWhatWasBeforeAClearIsInformation(t *testing.T) {
 					return ""
 				})
 				reader.must("recv")
-				first := class.relay.Entries(t, ana.channel())[1]
-				if class.relay.Clear(t, ana.channel()); shown {
+				before := class.relay.Entries(t, ana.channel())
+				if class.relay.Clear(t, ana.channel()); name != "cleared" {
 					class.relay.Inject(hide)
 				}
 				for range 3 {
@@ -249,9 +251,20 @@ func TestWhatWasBeforeAClearIsInformation(t *testing.T) {
 					time.Sleep(time.Minute)
 				}
 				class.relay.Inject(nil)
+				seed := func(e thingspeak.Entry) {
+					class.relay.Seed(t, ana.channel(), 1, func(int) thingspeak.Entry { return e })
+				}
+				switch name {
+				case date: // one of the tokens of ana 1
+					part := thingspeak.Entry{CreatedAt: time.Now()}
+					part.Fields[0] = before[0].Fields[0]
+					seed(part)
+				case number: // ana 3, as its author does whose reply was lost
+					seed(before[4])
+				}
 				ana.must("send", "after the clear")
 				if shown {
-					class.relay.Seed(t, ana.channel(), 1, func(int) thingspeak.Entry { return thingspeak.Entry{CreatedAt: time.Now(), Fields: first.Fields} })
+					seed(before[1])
 				}
 				reader.run("recv")
 				for _, command := range [][]string{{"verify"}, {"recv", "--strict"}} {
@@ -262,14 +275,14 @@ func TestWhatWasBeforeAClearIsInformation(t *testing.T) {
 					reader.exits(exitFindings, command...)
 				}
 				reader.run("verify")
-				const before = "messages that this device has read or posted stood there before the channel was cleared"
+				const gone = "messages that this device has read or posted stood there before the channel was cleared"
 				if shown {
-					reader.says(0, before)
+					reader.says(0, gone)
 					reader.says(1, "told before: the channel was cleared, or the relay lost its entries")
 					reader.says(1, "not there any more: 3 messages from ana that this device has read (ana 1–3)")
 					return
 				}
-				reader.says(1, "5 "+before)
+				reader.says(1, gone)
 				reader.says(1, "told before: the channel was cleared, or the relay lost its entries")
 				reader.says(0, "not there any more")
 			})

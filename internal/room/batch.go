@@ -24,7 +24,7 @@ type batch struct {
 	told     []record.Finding
 	findings Findings
 	opened   int // tokens that had not come before
-	// reshown means that a token has come again that stood before a clear.
+	// reshown means that a row has come again that stood before a clear.
 	reshown bool
 	// moved tells where tokens stand now that a copy has come which stands lower.
 	moved map[record.Spot]record.Spot
@@ -323,7 +323,9 @@ func (b *batch) note(p *page, repeats int) error {
 func (b *batch) claim(p *page, t *opened) (stays bool, err error) {
 	c := b.in.c
 	first, fresh, err := c.store.ClaimMAC(t.mac, p.at)
-	b.reshown = b.reshown || !fresh && first.Clear < p.at.Clear
+	if err == nil && !fresh && first.Clear < p.at.Clear && !b.reshown {
+		b.reshown, err = shownAgain(c.store, first, p.at.Entry, p.posted)
+	}
 	if err != nil || !fresh && p.at.Compare(first) >= 0 {
 		return false, err
 	}

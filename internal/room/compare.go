@@ -5,8 +5,10 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room/kept"
 )
 
 // Comparison is what this device holds and a [Report] does not show so.
@@ -108,7 +110,20 @@ func (r *Report) shows(author record.PublicKey, number uint32) bool {
 type clears struct{ all, doubted uint32 }
 
 // reshownMark is the name of the mark at the last clear after which the relay has shown again what it had taken away.
-const reshownMark = "shown again"
+const reshownMark = "shown again as it was"
+
+// shownAgain reports whether a row with a token that stood before a clear is the row of that time: by its number and date,
+// which the relay gives. The token alone proves nothing: whoever may write can post a copy, and does if a reply was lost.
+func shownAgain(store feedStore, before record.Place, entry int64, posted time.Time) (is bool, err error) {
+	if before.Entry != entry {
+		return false, nil
+	}
+	err = store.Entries(before, before, func(e kept.Entry) error {
+		is = e.Posted.Unix() == posted.Unix()
+		return nil
+	})
+	return is, err
+}
 
 func (c *Conversation) clears() (k clears, err error) {
 	state, err := c.store.State()
@@ -138,21 +153,20 @@ func (c *Conversation) differing(d *Comparison, r *Report, until int64, known cl
 		h := &r.Lines[i]
 		lines[name{h.Author, h.Number, h.Hash}] = h
 	}
-	var differ, gone, same []pair
+	var differ, gone, again, same []pair
 	held := 0
 	err := c.store.Records(func(h record.Held) error {
 		p := pair{held: h, shown: lines[name{h.Author, h.Number, h.Hash}]}
 		if p.held.Cells = nil; p.shown != nil {
 			held++
-			if h.At.Clear < known.all {
-				known.doubted = known.all
-			}
 		}
 		switch {
 		case p.shown == nil && until > 0 && h.At.Entry > until:
 		case p.shown == nil:
 			gone = append(gone, p)
-		case h.At.Clear == known.all && h.At.Entry != p.shown.At.Entry:
+		case h.At.Clear < known.all:
+			again = append(again, p)
+		case h.At.Entry != p.shown.At.Entry:
 			differ = append(differ, p)
 		default:
 			same = append(same, p)
@@ -161,6 +175,21 @@ func (c *Conversation) differing(d *Comparison, r *Report, until int64, known cl
 	})
 	if err != nil {
 		return known, err
+	}
+	for i := 0; i < len(again) && known.doubted < known.all; i++ {
+		p := &again[i]
+		is, err := shownAgain(c.store, p.held.At.Place, p.entry(), r.Posted[p.entry()])
+		if err != nil {
+			return known, err
+		}
+		if is {
+			known.doubted = known.all
+		}
+	}
+	for _, p := range again {
+		if !known.took(p.held.At.Place) { // otherwise it is a copy, posted since: where that stands says nothing
+			same = append(same, p)
+		}
 	}
 	gone = slices.DeleteFunc(gone, func(p pair) bool {
 		cleared := known.took(p.held.At.Place)

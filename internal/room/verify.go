@@ -32,6 +32,8 @@ type Report struct {
 	Digest [32]byte
 	// Opened is how many different tokens a key has opened, filler cells too.
 	Opened int
+	// Posted are the dates of the entries in which those stand lowest.
+	Posted map[int64]time.Time
 }
 
 // Feed is what [Verify] reads.
@@ -56,7 +58,7 @@ func Verify(ctx context.Context, keys []fernet.Key, salt record.Salt, feed Feed,
 	}
 	v := verifier{
 		ctx: ctx, feed: feed, opener: o, known: record.NewMemory(), reader: record.NewReader(salt, record.PublicKey{}), now: now,
-		found: map[[16]byte]*placed{}, texts: map[[16]byte]record.Held{},
+		found: map[[16]byte]*placed{}, texts: map[[16]byte]record.Held{}, report: Report{Posted: map[int64]time.Time{}},
 	}
 	v.known.Introduce(feed.Pins, feed.Compared)
 	for e, err := range feed.Entries {
@@ -101,8 +103,9 @@ type verifier struct {
 // placed is an opened token where it stands lowest. Those of one entry came in the order of their numbers.
 type placed struct {
 	opened
-	at   record.Place
-	came int
+	at     record.Place
+	posted time.Time
+	came   int
 }
 
 // take opens a batch.
@@ -144,7 +147,7 @@ func (v *verifier) sift(p *page) {
 			t.plain = nil
 		}
 		v.came++
-		v.found[t.mac] = &placed{*t, p.at, v.came}
+		v.found[t.mac] = &placed{*t, p.at, p.posted, v.came}
 	}
 }
 
@@ -175,6 +178,9 @@ func (v *verifier) judge(view record.View) error {
 			continue
 		}
 		taken.add(t.field)
+		if at, ok := v.report.Posted[t.at.Entry]; !ok || t.posted.Before(at) {
+			v.report.Posted[t.at.Entry] = t.posted
+		}
 		if t.isCell() {
 			cells = append(cells, v.cell(t.at, &t.opened))
 		} else {
