@@ -26,9 +26,10 @@ func (f *follower) findTwins(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			// Where the answer may have left out rows of that second, or is not bounded by the date, it proves nothing.
-			whole := p.rows > 0 && !p.newest.After(d.At) &&
-				(p.oldest.Before(d.At) || p.lines < min(f.r.fullest, thingspeak.DefaultResults))
+			// Where the answer may have left out rows of that second it proves nothing. One that the date does not bound must
+			// reach below the row by date and by number, whichever of the two it goes by.
+			whole := p.rows > 0 && p.oldest.Before(d.At) && (!p.newest.After(d.At) || p.lowest < d.Entry) ||
+				p.rows > 0 && !p.newest.After(d.At) && p.lines < min(f.r.fullest, thingspeak.DefaultResults)
 			if (whole || p.lines == 0) && !f.shows(&d) {
 				f.gone = append(f.gone, d)
 			}

@@ -128,6 +128,7 @@ type fakeRelay struct {
 	last     int64
 	pageSize int  // rows per answer at most, 8000 if 0
 	ranges   bool // whether start_entry_id and end_entry_id are known
+	endless  bool // whether end is ignored
 	hidden   map[int64]bool
 	interval time.Duration
 	accepted time.Time // when the last update was taken
@@ -245,7 +246,7 @@ func (f *fakeRelay) feed(w http.ResponseWriter, r *http.Request) {
 	}
 	first, last := number("start_entry_id", 1), number("end_entry_id", 1<<60)
 	end, err := time.Parse(time.DateTime, q.Get("end"))
-	bounded := err == nil
+	bounded := err == nil && !f.endless
 	var rows []*thingspeak.Entry
 	for i := range f.rows {
 		e := &f.rows[i]

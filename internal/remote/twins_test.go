@@ -87,3 +87,26 @@ func TestATwinThatWasNotAskedForIsNotGone(t *testing.T) {
 		}
 	})
 }
+
+// A relay that ignores dates could hide a row of two: its answer had the whole channel, and nothing was concluded from it.
+func TestARowOfTwoThatIsGoneIsAlteredWhereDatesAreIgnored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := newFakeRelay()
+		relay.fill(20)
+		relay.put(15, relay.rows[14].CreatedAt, "second")
+		c, pos := newClient(t, relay), &keeper{}
+		since(t, c, pos)
+		relay.endless = true
+		relay.rows = slices.DeleteFunc(relay.rows, func(e thingspeak.Entry) bool { return e.Fields[0].Text == "second" })
+		var altered []int64
+		for range 3 {
+			relay.add(time.Now(), "newer")
+			_, news := since(t, c, pos)
+			altered = append(altered, news.Altered...)
+			time.Sleep(time.Minute)
+		}
+		if !slices.Equal(altered, []int64{15}) {
+			t.Errorf("altered %v", altered)
+		}
+	})
+}
