@@ -11,6 +11,7 @@ const (
 	CodeNotFound        ErrorCode = "error_resource_not_found"
 	CodeMethodInvalid   ErrorCode = "error_method_invalid"
 	CodeConflict        ErrorCode = "error_conflict"
+	CodeLengthRequired  ErrorCode = "error_length_required" // of our relay; the service's table has none
 	CodeRequestTooLarge ErrorCode = "error_request_too_large"
 	CodeNoAction        ErrorCode = "error_no_action"
 	CodeInvalidBytes    ErrorCode = "error_invalid_byte_sequence"
@@ -28,6 +29,7 @@ var errorTable = [...]struct {
 	{CodeNotFound, 404, "Resource Not Found"},
 	{CodeMethodInvalid, 405, "Method Not Allowed"},
 	{CodeConflict, 409, "Conflict"},
+	{CodeLengthRequired, 411, "Length Required"},
 	{CodeRequestTooLarge, 413, "Request Entity Too Large"},
 	{CodeNoAction, 421, "No Action Performed"},
 	{CodeInvalidBytes, 422, "Unprocessable Entity"},

@@ -32,7 +32,7 @@ func ParseBulk(asJSON bool, contentType string, body []byte, most int) (*Bulk, [
 	switch {
 	case asJSON:
 		return decodeBulkJSON(body, most)
-	case IsMultipart(contentType):
+	case IsMultipart(contentType, body):
 		return decodeBulkMultipart(contentType, body, most)
 	default:
 		return decodeBulkForm(body, most)

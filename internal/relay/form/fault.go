@@ -17,12 +17,13 @@ const (
 	NotBulk      Fault = "bulk"
 	TooMany      Fault = "parameters" // too many
 	NotValue     Fault = "value"      // one is too long, or no value
+	NoName       Fault = "names"      // none of its names is known
 )
 
 // Faults are all reasons.
 var Faults = [...]Fault{
 	TooLarge, Cut, Busy, Coded, NotText, NotForm, NotMultipart, NotJSON, NotXML, NotBulk, TooMany,
-	NotValue,
+	NotValue, NoName,
 }
 
 // Error says why something cannot be decoded.

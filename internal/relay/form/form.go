@@ -75,9 +75,6 @@ func mediaOf(contentType string) string {
 	return strings.ToLower(strings.TrimSpace(named))
 }
 
-// IsMultipart reports whether a body is a form in parts.
-func IsMultipart(contentType string) bool { return mediaOf(contentType) == mediaMultipart }
-
 // Parse decodes a body. contentType is what the client calls it. Clients name wrong types, or none: what begins like a JSON
 // object is taken for one, everything else for a form. What is neither is refused, as nothing of it would be stored.
 func Parse(contentType string, body []byte) ([]Param, error) {
@@ -87,7 +84,7 @@ func Parse(contentType string, body []byte) ([]Param, error) {
 		return parseJSON(body)
 	case media == "application/xml", media == "text/xml":
 		return parseXML(body)
-	case strings.HasPrefix(media, "multipart/"):
+	case IsMultipart(contentType, body):
 		return parseMultipart(contentType, body)
 	case BeginsObject(body):
 		return parseJSON(body)

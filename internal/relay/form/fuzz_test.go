@@ -47,6 +47,8 @@ func FuzzMultipart(f *testing.F) {
 		f.Add("multipart/form-data; boundary=X", []byte(s))
 	}
 	f.Add("multipart/form-data", []byte("--"))
+	f.Add("application/x-www-form-urlencoded", []byte("\r\n--X \r\ncontent-disposition: form-data; name=a\r\n\r\n5\r\n--X--"))
+	f.Add("", []byte("--X\nContent-Disposition: form-data; name=a\n\n5\n--X--"))
 	f.Add("multipart/form-data; boundary=\"\xff\"", []byte("--\xff--"))
 	f.Fuzz(func(t *testing.T, media string, body []byte) {
 		all, err := parseMultipart(media, body)

@@ -18,9 +18,10 @@ func parseXML(body []byte) ([]Param, error) {
 	var all []Param
 	decoder := xml.NewDecoder(bytes.NewReader(body))
 	var text strings.Builder
+	rooted := len(bytes.TrimSpace(body)) == 0 // an empty body holds nothing, and any other an element
 	for depth := 0; ; {
 		token, err := decoder.RawToken()
-		if errors.Is(err, io.EOF) && depth == 0 {
+		if errors.Is(err, io.EOF) && depth == 0 && rooted {
 			return all, nil
 		}
 		if err != nil {
@@ -29,6 +30,7 @@ func parseXML(body []byte) ([]Param, error) {
 		switch t := token.(type) {
 		case xml.StartElement:
 			depth++
+			rooted = true
 			if depth == 2 {
 				if len(all) == maxParams {
 					return nil, tooManyParams()
@@ -41,6 +43,8 @@ func parseXML(body []byte) ([]Param, error) {
 		case xml.CharData:
 			if depth == 2 {
 				text.Write(t)
+			} else if depth < 2 && len(bytes.TrimSpace(t)) > 0 {
+				return nil, refuse(NotXML, "The body is not XML, or has a text beside its elements.")
 			}
 		case xml.EndElement:
 			if depth == 2 && all[len(all)-1].Kind != Null {

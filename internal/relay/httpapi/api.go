@@ -97,6 +97,8 @@ type request struct {
 	// section 1.3).
 	extension, format format
 	params            form.Params
+	// strange says that a body was there of which no name is known.
+	strange bool
 	// bulk is what a bulk call asks for, nil for all others.
 	bulk *form.Bulk
 	// now is one moment for the whole request.

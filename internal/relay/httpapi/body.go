@@ -1,12 +1,14 @@
 package httpapi
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
 	"strings"
 
 	"github.com/fernpost/fernpost/internal/relay/form"
+	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 const (
@@ -52,12 +54,37 @@ func (a *api) readParams(w http.ResponseWriter, q *request, bulk bool) (err erro
 	if err != nil {
 		return err
 	}
+	body = bytes.TrimPrefix(body, []byte("\ufeff")) // editors put it there, and it would be part of the first name
 	if bulk {
 		q.bulk, err = a.decodeBulk(q, body)
 	} else {
 		q.params.Body, err = form.Parse(q.Header.Get("Content-Type"), body)
+		q.strange = form.IsStrange(body, q.params.Body)
 	}
 	return err
+}
+
+// mustSay refuses to store what a request sent if that would store nothing of it: its body was not decoded, or not read as
+// it has no length. With values in the query the body is of no account.
+func (q *request) mustSay() error {
+	switch {
+	case form.NamesValue(q.params.Query):
+		return nil
+	case q.strange:
+		return &form.Error{Fault: form.NoName, Hint: "The body names no parameter that is known here: send field1=1 as a form, " +
+			`or {"field1":1} as JSON.`}
+	case q.lacksLength():
+		return &refusal{
+			code: thingspeak.CodeLengthRequired, hint: "A body needs a Content-Length; without one it is not read.",
+		}
+	}
+	return nil
+}
+
+// lacksLength reports whether a request may have had a body that nobody could read, as it says of none how long it is.
+func (q *request) lacksLength() bool {
+	return q.Method != http.MethodGet && q.ProtoMajor == 1 && q.ContentLength == 0 && len(q.TransferEncoding) == 0 &&
+		q.Header.Get("Content-Length") == ""
 }
 
 // readBody returns the body of a request of at most so many bytes.

@@ -212,3 +212,63 @@ func TestLargeReplies(t *testing.T) {
 		t.Errorf("%d bytes count as under way afterwards", n)
 	}
 }
+
+// TestLargestReplies: a reply that fits is given to whoever is alone, one that never fits is refused for good, however
+// near the bound they are.
+func TestLargestReplies(t *testing.T) {
+	a, _ := newAPI(t, nil)
+	c, err := a.relay.CreateChannel(t.Context(), relay.LocalAccountID, relay.Settings{Public: new(true)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e thingspeak.Entry
+	labels := relay.Settings{}
+	for i := range e.Fields {
+		e.Fields[i] = thingspeak.Text(strings.Repeat("<", 255))
+		labels.Labels[i] = new(fmt.Sprint("f", i))
+	}
+	if _, err := a.relay.ChangeChannel(t.Context(), relay.LocalAccountID, c.ID, labels); err != nil {
+		t.Fatal(err)
+	}
+	u := relay.Update{Key: c.Keys[0].Text, Bulk: true, Entries: make([]relay.NewEntry, 8000)}
+	for i := range u.Entries {
+		u.Entries[i].Entry = e
+	}
+	if _, err := a.relay.Update(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	get := func(query string) (int, int) {
+		w := httptest.NewRecorder()
+		a.ServeHTTP(w, httptest.NewRequest(http.MethodGet, fmt.Sprintf("/channels/%d/feeds%s", c.ID, query), nil))
+		return w.Code, w.Body.Len()
+	}
+	_, one := get(".json?results=1")
+	_, two := get(".json?results=2")
+	row := two - one
+	for _, near := range []int{0, 1, 2, 10, 20, 40, 60, 100} {
+		n := maxUnderWay/row - near
+		code, size := get(fmt.Sprint(".json?results=", n))
+		switch {
+		case code == http.StatusOK && size <= maxUnderWay:
+		case code == http.StatusRequestEntityTooLarge && near < 60:
+		default:
+			t.Errorf("%d rows, about %d bytes of %d: status %d, %d bytes", n, n*row, maxUnderWay, code, size)
+		}
+	}
+	if code, _ := get(".xml?results=8000"); code != http.StatusRequestEntityTooLarge {
+		t.Errorf("XML of 8,000 rows: status %d", code)
+	}
+	// What is built is there once: there is no slice that grows and is copied.
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if code, _ := get(".json?results=8000"); code != http.StatusRequestEntityTooLarge {
+		t.Errorf("JSON of 8,000 rows: status %d", code)
+	}
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 2*maxUnderWay {
+		t.Errorf("a reply that does not fit took %d bytes", took)
+	}
+	if n := a.underWay.Load(); n != 0 {
+		t.Errorf("%d bytes count as under way afterwards", n)
+	}
+}

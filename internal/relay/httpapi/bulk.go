@@ -43,7 +43,7 @@ func tellBulk(q *request, err error) *reply {
 func (a *api) decodeBulk(q *request, body []byte) (call *form.Bulk, err error) {
 	contentType := q.Header.Get("Content-Type")
 	asJSON := q.extension == formatJSON || q.extension == formatNone && form.BeginsObject(body)
-	if !asJSON && form.IsMultipart(contentType) { // its parts are copies
+	if !asJSON && form.IsMultipart(contentType, body) { // its parts are copies
 		if err := a.hold(q, 2*int64(len(body))); err != nil {
 			return nil, err
 		}

@@ -64,24 +64,34 @@ func (q *request) places() *int {
 // errCrowded refuses a reply because others take the memory that it needs.
 var errCrowded = errors.New("too many large replies at once")
 
-// rows calls visit for the rows of a feed, which writes them to a reply. What that has become counts as under way while it
-// is built, so that many large ones fill no memory: values of which each byte has to be escaped grow sixfold.
-func (a *api) rows(q *request, f *feedDocument, reply *[]byte, visit func(*thingspeak.Entry) error) error {
+// replyPart is about how large the parts are in which a feed is built, in bytes. One slice that grows would be copied again
+// and again, and be there twice each time.
+const replyPart = 256 << 10
+
+// maxReply is the largest feed, in bytes: with its last part and what stands around it, it can still be sent.
+const maxReply = maxUnderWay - 2*replyPart
+
+// rows calls visit for the rows of a feed, which appends them to the part of a reply that is being built; what was there
+// before moves into the reply when the part is full. What there is counts as under way while it is built, so that many large
+// ones fill no memory: values of which each byte has to be escaped grow sixfold. A reply that can never be sent ends there.
+func (a *api) rows(q *request, f *feedDocument, answer *reply, part *[]byte, visit func(*thingspeak.Entry) error) error {
 	counted := int64(0)
 	defer func() { a.underWay.Add(-counted) }()
 	bounded := func(e *thingspeak.Entry) error {
 		if err := visit(e); err != nil {
 			return err
 		}
-		more := int64(cap(*reply)) - counted
-		if more == 0 || len(*reply) <= smallReply {
+		full := int64(len(*part))
+		if full < replyPart {
 			return nil
 		}
-		counted += more
-		switch all := a.underWay.Add(more); {
-		case len(*reply) > maxUnderWay:
+		answer.add(*part)
+		*part = make([]byte, 0, replyPart+replyPart/8) // a row more, which is the one that fills it
+		counted += full
+		switch all := a.underWay.Add(full); {
+		case counted > maxReply:
 			return &refusal{code: thingspeak.CodeRequestTooLarge, hint: "The reply is too large. Ask for fewer results."}
-		case all > maxUnderWay+maxUnderWay/4: // a slice that grows is larger than what is in it
+		case all > maxUnderWay:
 			return errCrowded
 		}
 		return nil
@@ -90,4 +100,13 @@ func (a *api) rows(q *request, f *feedDocument, reply *[]byte, visit func(*thing
 		return a.relay.Rows(q.Context(), f.view, f.window, bounded)
 	}
 	return a.relay.Calculate(q.Context(), f.view, f.window, f.calculation, f.columns.Fields, bounded)
+}
+
+// add puts a part behind those that are there.
+func (r *reply) add(part []byte) {
+	if r.body == nil {
+		r.body = part
+		return
+	}
+	r.lines = append(r.lines, part)
 }

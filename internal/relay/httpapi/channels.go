@@ -15,6 +15,10 @@ import (
 
 // createChannel makes a channel (contract section 8). It takes a user key, or the permission of mayCreate.
 func (a *api) createChannel(q *request) (*reply, error) {
+	// Without any body it is a channel of no settings.
+	if err := q.mustSay(); err != nil && !q.lacksLength() {
+		return nil, err
+	}
 	settings := q.settings()
 	if q.key() == "" && a.mayCreate(q.Request) {
 		c, err := a.relay.CreateOpenChannel(q.Context(), settings)
@@ -117,6 +121,9 @@ func (a *api) changeChannel(q *request) (*reply, error) {
 		settings.Metadata != nil && settings == onlyMetadata {
 		return a.addMetadata(q, *settings.Metadata)
 	}
+	if err == nil {
+		err = q.mustSay()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -133,6 +140,12 @@ func (a *api) addMetadata(q *request, metadata string) (*reply, error) {
 		return nil, err
 	}
 	v, err := a.relay.AddMetadata(q.Context(), id, q.key(), metadata)
+	if errors.Is(err, relay.ErrTaken) {
+		return nil, &refusal{
+			code: thingspeak.CodeConflict,
+			hint: "With a write key metadata can be added to only: begin with what stands there, to the byte.",
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -58,12 +58,11 @@ func (a *api) feedReply(q *request, f *feedDocument) (*reply, error) {
 	var err error
 	switch q.format {
 	case formatCSV:
-		answer.body = f.csvHeader()
-		answer.lines, err = a.csvLines(q, f)
+		err = a.feedCSV(q, f, answer)
 	case formatXML:
-		answer.body, err = a.feedXML(q, f)
+		err = a.feedXML(q, f, answer)
 	default:
-		answer.body, err = a.feedJSON(q, f)
+		err = a.feedJSON(q, f, answer)
 	}
 	return answer, err
 }
@@ -76,21 +75,24 @@ func (f *feedDocument) csvHeader() []byte {
 	return thingspeak.AppendCSVHeader(nil, c.Fields, c.Location, c.Status)
 }
 
-// csvLines returns the rows of a feed: those that the relay keeps encoded, unless they are wanted in a zone or
-// calculated.
-func (a *api) csvLines(q *request, f *feedDocument) (lines [2][]byte, err error) {
+// feedCSV writes the rows of a feed: those that the relay keeps encoded, unless they are wanted in a zone or calculated.
+func (a *api) feedCSV(q *request, f *feedDocument, answer *reply) error {
 	c := f.columns
+	body := f.csvHeader()
 	if f.zone == nil && f.calculation.None() {
-		return a.relay.Lines(q.Context(), f.view, f.window, c)
+		lines, err := a.relay.Lines(q.Context(), f.view, f.window, c)
+		answer.body, answer.lines = body, lines[:]
+		return err
 	}
-	err = a.rows(q, f, &lines[0], func(e *thingspeak.Entry) error {
-		lines[0] = thingspeak.AppendCSVRow(lines[0], e, c.Fields, c.Location, c.Status, f.zone)
+	err := a.rows(q, f, answer, &body, func(e *thingspeak.Entry) error {
+		body = thingspeak.AppendCSVRow(body, e, c.Fields, c.Location, c.Status, f.zone)
 		return nil
 	})
-	return lines, err
+	answer.add(body)
+	return err
 }
 
-func (a *api) feedJSON(q *request, f *feedDocument) ([]byte, error) {
+func (a *api) feedJSON(q *request, f *feedDocument, answer *reply) error {
 	c := f.columns
 	body := append([]byte(nil), `{"channel":`...)
 	if f.terse {
@@ -99,15 +101,17 @@ func (a *api) feedJSON(q *request, f *feedDocument) ([]byte, error) {
 		body = thingspeak.AppendChannelJSON(body, shown(f.view), q.params.IsTrue("metadata"), f.zone)
 	}
 	body = append(body, `,"feeds":[`...)
-	begin := len(body)
-	err := a.rows(q, f, &body, func(e *thingspeak.Entry) error {
-		if len(body) > begin {
+	first := true
+	err := a.rows(q, f, answer, &body, func(e *thingspeak.Entry) error {
+		if !first {
 			body = append(body, ',')
 		}
+		first = false
 		body = thingspeak.AppendEntryJSON(body, e, c.Fields, c.Location, c.Status, f.zone)
 		return nil
 	})
-	return append(body, "]}"...), err
+	answer.add(append(body, "]}"...))
+	return err
 }
 
 // shown is the channel as replies show it, with its newest entry's number.

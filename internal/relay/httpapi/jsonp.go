@@ -18,7 +18,8 @@ func (q *request) jsonp(answer *reply) {
 		return
 	}
 	answer.format = formatScript
-	answer.body = append(append(append([]byte(name), '('), answer.body...), ')')
+	answer.body = append(append([]byte(name), '('), answer.body...)
+	answer.lines = append(answer.lines, []byte{')'})
 }
 
 func notInCallback(r rune) bool {

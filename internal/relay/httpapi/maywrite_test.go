@@ -74,7 +74,8 @@ func TestTheWriteKeyOnlyAddsToMetadata(t *testing.T) {
 		t.Errorf("the write key: %d %s, the metadata is %q", w.Code, w.Body, metadata())
 	}
 	for _, less := range []string{"z", "zx", "", "X"} {
-		if w := s.ask(http.MethodPut, path, s.ana.write, "metadata="+less); w.Code != http.StatusConflict || metadata() != "x" {
+		if w := s.ask(http.MethodPut, path, s.ana.write, "metadata="+less); w.Code != http.StatusConflict || metadata() != "x" ||
+			!strings.Contains(w.Body.String(), "added to") {
 			t.Errorf("%q in place of it: %d, the metadata is %q", less, w.Code, metadata())
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
+	"iter"
 	"net/http"
 	"strconv"
 	"strings"
@@ -20,7 +21,7 @@ type reply struct {
 	format format
 	// body is followed by lines, which may be shared with other replies.
 	body  []byte
-	lines [2][]byte
+	lines [][]byte
 	// stream writes what is too large for memory, in place of body and lines. It goes out in chunks.
 	stream func(io.Writer) error
 	// file is the name under which a browser is to keep the reply; empty for none.
@@ -116,15 +117,32 @@ func (a *api) send(w http.ResponseWriter, r *http.Request, answer *reply) {
 }
 
 // size is how many bytes are in memory.
-func (r *reply) size() int { return len(r.body) + len(r.lines[0]) + len(r.lines[1]) }
+func (r *reply) size() int {
+	size := len(r.body)
+	for _, part := range r.lines {
+		size += len(part)
+	}
+	return size
+}
 
 // parts are what is in memory, in order.
-func (r *reply) parts() [3][]byte { return [...][]byte{r.body, r.lines[0], r.lines[1]} }
+func (r *reply) parts() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		if !yield(r.body) {
+			return
+		}
+		for _, part := range r.lines {
+			if !yield(part) {
+				return
+			}
+		}
+	}
+}
 
 // sendBody writes what is in memory. An error means that the client has gone.
 func sendBody(w http.ResponseWriter, answer *reply) {
 	if answer.size() <= smallReply {
-		for _, part := range answer.parts() {
+		for part := range answer.parts() {
 			if _, err := w.Write(part); err != nil {
 				return
 			}
@@ -133,7 +151,7 @@ func sendBody(w http.ResponseWriter, answer *reply) {
 	}
 	writing := newDeadlineWriter(w, time.Now().Add(replyTime))
 	var err error
-	for _, part := range answer.parts() {
+	for part := range answer.parts() {
 		if err == nil {
 			_, err = writing.Write(part)
 		}
@@ -166,7 +184,7 @@ func (a *api) sendStream(w http.ResponseWriter, r *http.Request, stream func(io.
 func entityTag(answer *reply) string {
 	castagnoli := crc32.MakeTable(crc32.Castagnoli) // the one that processors have an instruction for; made once
 	sum := uint32(0)
-	for _, part := range answer.parts() {
+	for part := range answer.parts() {
 		sum = crc32.Update(sum, castagnoli, part)
 	}
 	var room [32]byte

@@ -166,7 +166,13 @@ func TestRequestsWithoutVersion(t *testing.T) {
 		status  int
 		want    string
 	}{
-		{"GET /update?api_key=AAAABBBBCCCCDDDD&field1=a b\n", 0, "2"},
+		{"GET /update?api_key=AAAABBBBCCCCDDDD&field1=a%20b\n", 0, "2"},
+		{"GET /update?api_key=AAAABBBBCCCCDDDD&field1=5 HTTP1.1\r\n\r\n", 400, "400 Bad Request"},
+		{"GET /update?api_key=AAAABBBBCCCCDDDD&field1=5 http/1.1\r\n\r\n", 400, "400 Bad Request"},
+		{"GET /update?api_key=AAAABBBBCCCCDDDD&field1=5 HTTP\r\n\r\n", 400, "400 Bad Request"},
+		{"GET /update?api_key=AAAABBBBCCCCDDDD&field1=7 Host: api.thingspeak.com\r\n\r\n", 400, "400 Bad Request"},
+		{"GET /update?api_key=AAAABBBBCCCCDDDD" + fullFields() + "\r\n", 0, "2"},
+		{"GET /update?api_key=AAAABBBBCCCCDDDD" + fullFields() + " HTTP/1.0\r\n\r\n", 200, "2"},
 		{"GET /update?api_key=AAAABBBBCCCCDDDD&field1=" + strings.Repeat("x", 2000) + "\r\n", 0, "0"},
 		{"GET /update?api_key=XXXXBBBBCCCCDDDD&field1=1\r\n\r\n", 0, "0"},
 		{"GET /nowhere\r\n", 0, "error_resource_not_found"},
@@ -176,7 +182,8 @@ func TestRequestsWithoutVersion(t *testing.T) {
 		{"GET /channels/1234567/fields/1/last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 200, "first"},
 		{"POST /update?api_key=AAAABBBBCCCCDDDD&field1=1\r\n\r\n", 400, "400 Bad Request"},
 		{"GET nonsense\r\n\r\n", 400, "400 Bad Request"},
-		{"GET /" + strings.Repeat("x", 5000) + "\r\n\r\n", 400, "400 Bad Request"},
+		{"GET /" + strings.Repeat("x", 5000) + "\r\n\r\n", 0, "error_resource_not_found"},
+		{"GET /" + strings.Repeat("x", 20_000) + "\r\n\r\n", 400, "400 Bad Request"},
 	} {
 		for _, piece := range []int{1, 7, 1 << 20} {
 			synctest.Test(t, func(t *testing.T) {
@@ -213,4 +220,13 @@ func TestRequestsWithoutVersion(t *testing.T) {
 			})
 		}
 	}
+}
+
+// fullFields is a query of eight full values, each byte percent-encoded.
+func fullFields() string {
+	var all strings.Builder
+	for n := 1; n <= thingspeak.FieldCount; n++ {
+		fmt.Fprintf(&all, "&field%d=%s", n, strings.Repeat("%41", 255))
+	}
+	return all.String()
 }

@@ -81,7 +81,10 @@ type sentEntry struct {
 // entry takes an entry from the parameters of contract section 5.2.
 func (q *request) entry() (sentEntry, error) {
 	var e sentEntry
-	var err error
+	err := q.mustSay()
+	if err != nil {
+		return e, err
+	}
 	if e.Entry, e.numbers, err = q.params.Entry(); err != nil {
 		return e, err
 	}

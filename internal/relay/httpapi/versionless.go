@@ -81,46 +81,47 @@ func (c *versionlessConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// readFirst reads until the first line is there. It may be longer than p: then it stays as it is.
+// maxFirstLine is the longest line without a version that is understood, in bytes. An update of eight full values, each
+// byte percent-encoded, has 7 KiB.
+const maxFirstLine = 16 << 10
+
+// readFirst reads until the first line is there. A longer one than maxFirstLine stays as it is.
 func (c *versionlessConn) readFirst(p []byte) (n int, err error) {
+	line := make([]byte, 0, len(p))
 	end := -1
-	for end < 0 && n < len(p) && err == nil {
-		var more int
-		more, err = c.Conn.Read(p[n:])
-		if end = bytes.IndexByte(p[n:n+more], '\n'); end >= 0 {
-			end += n
+	for end < 0 && len(line) <= maxFirstLine && err == nil {
+		if len(line) == cap(line) {
+			line = slices.Grow(line, len(line))
 		}
-		n += more
+		begin := len(line)
+		var more int
+		more, err = c.Conn.Read(line[begin:cap(line)])
+		line = line[:begin+more]
+		if end = bytes.IndexByte(line[begin:], '\n'); end >= 0 {
+			end += begin
+		}
 	}
-	if n == 0 {
+	if len(line) == 0 {
 		return 0, err
 	}
-	c.seen = true
-	if end < 0 {
-		return n, err
+	c.seen, c.rest = true, line
+	if target, found := versionlessTarget(line[:max(0, end)]); found && end <= maxFirstLine {
+		// What stands behind the line is of no account: HTTP/0.9 has no headers, and some sketches end with a Ctrl-Z.
+		c.bare = true
+		c.rest = append(append([]byte("GET "), target...), " HTTP/1.0\r\n\r\n"...)
 	}
-	target, found := versionlessTarget(p[:end])
-	if !found {
-		return n, err
-	}
-	// What stands behind the line is of no account: HTTP/0.9 has no headers, and some sketches end with a Ctrl-Z.
-	c.bare = true
-	c.rest = append(append([]byte("GET "), target...), " HTTP/1.0\r\n\r\n"...)
 	n = copy(p, c.rest)
 	c.rest = c.rest[n:]
-	return n, nil
+	return n, nil // an error comes again with the next read
 }
 
-// versionlessTarget returns what a line asks for, if it is a GET without a version. A blank in it, which a sketch has not
-// encoded, is part of a value.
+// versionlessTarget returns what a line asks for, if it is a GET without a version. It has no blank in it: what stands
+// behind one is a version that is misspelt, and would be stored as part of a value.
 func versionlessTarget(line []byte) (target []byte, found bool) {
-	target, isGet := bytes.CutPrefix(bytes.TrimRight(line, "\r"), []byte("GET "))
+	target, isGet := bytes.CutPrefix(line, []byte("GET "))
 	target = bytes.TrimSpace(target)
-	if !isGet || !bytes.HasPrefix(target, []byte("/")) && !bytes.HasPrefix(target, []byte("http")) ||
-		bytes.Contains(target, []byte(" HTTP/")) {
-		return nil, false
-	}
-	return bytes.ReplaceAll(target, []byte(" "), []byte("%20")), true
+	return target, isGet && !bytes.ContainsAny(target, " \t") &&
+		(bytes.HasPrefix(target, []byte("/")) || bytes.HasPrefix(target, []byte("http")))
 }
 
 // swallow waits for the end of the connection. Bytes that nobody reads would have the system reset it, and the reply with

@@ -113,7 +113,7 @@ func appendUpdateXML(dst []byte, channel int64, e *thingspeak.Entry, zone *time.
 }
 
 // feedXML writes the document of several entries (contract section 7.6).
-func (a *api) feedXML(q *request, f *feedDocument) ([]byte, error) {
+func (a *api) feedXML(q *request, f *feedDocument, answer *reply) error {
 	channel := shown(f.view)
 	w := newXML()
 	w.open("channel", "")
@@ -124,7 +124,7 @@ func (a *api) feedXML(q *request, f *feedDocument) ([]byte, error) {
 		w.channel(channel, q.params.IsTrue("metadata"), f.zone)
 	}
 	w.open("feeds", ` type="array"`)
-	err := a.rows(q, f, &w.dst, func(e *thingspeak.Entry) error {
+	err := a.rows(q, f, answer, &w.dst, func(e *thingspeak.Entry) error {
 		w.open("feed", "")
 		w.entry(e, f.columns, f.zone)
 		w.close("feed")
@@ -132,7 +132,8 @@ func (a *api) feedXML(q *request, f *feedDocument) ([]byte, error) {
 	})
 	w.close("feeds")
 	w.close("channel")
-	return w.dst, err
+	answer.add(w.dst)
+	return err
 }
 
 // channel writes what stands before the entries of a feed.
