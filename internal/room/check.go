@@ -57,13 +57,14 @@ func (c Check) Opens(key fernet.Key) (opens bool, behind int) {
 }
 
 // RenewCheck returns metadata with a check for a key behind what stands there; nothing is added where the key opens one
-// already. What stands there must be checks, or nothing: ok is false where somebody else has put something there.
+// already. What stands there must be nothing, or have a check in it: ok is false where it is something else of somebody
+// else. A foreign word beside checks does no harm: whoever has the write key can put one there.
 func RenewCheck(metadata string, key fernet.Key, now time.Time) (renewed string, ok bool, err error) {
-	c, _ := ParseCheck(metadata)
+	c, found := ParseCheck(metadata)
 	if opens, _ := c.Opens(key); opens {
 		return metadata, true, nil
 	}
-	if len(c.tokens) < len(strings.Fields(metadata)) {
+	if !found && strings.TrimSpace(metadata) != "" {
 		return "", false, nil
 	}
 	check, err := NewCheck(key, now)
