@@ -104,7 +104,7 @@ func (o *eavesdropOptions) explain(err error) error {
 func (a *app) eavesdropCSV(ctx context.Context, o eavesdropOptions) error {
 	if !o.raw {
 		return a.showSightings(o, func(visit func(*thingspeak.Entry) error) (feedEnd, error) {
-			return a.readCSV(ctx, o.csv, o.newest, visit)
+			return a.readCSV(ctx, o.csv, 0, visit) // showSightings keeps the newest
 		})
 	}
 	body, err := a.openCSV(ctx, o.csv.name)
@@ -319,7 +319,7 @@ func (r *newestRows) add(e *thingspeak.Entry) error {
 }
 
 func (r *newestRows) trim() {
-	slices.SortFunc(r.entries, func(a, b thingspeak.Entry) int {
+	slices.SortStableFunc(r.entries, func(a, b thingspeak.Entry) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
 	})
 	if n := len(r.entries) - r.most; r.most > 0 && n > 0 {

@@ -88,3 +88,22 @@ func TestCleanWriterInPieces(t *testing.T) {
 		}
 	}
 }
+
+// TestNewestRowsOfAFileInAnyOrder: the newest rows of a file are those with the latest dates, wherever older ones stand.
+func TestNewestRowsOfAFileInAnyOrder(t *testing.T) {
+	d := newDevice(t, relaytest.New(t))
+	file := filepath.Join(t.TempDir(), "feed.csv")
+	text := "created_at,entry_id,field1\n"
+	for i, day := range []string{"03-01", "03-02", "03-03", "03-04", "03-05", "02-01", "02-02", "02-03", "03-20"} {
+		text += fmt.Sprintf("2023-%s 10:00:00 UTC,%d,x\n", day, i+1)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.must("eavesdrop", "--csv", file, "-n", "3")
+	for _, day := range []string{"2023-03-04", "2023-03-05", "2023-03-20"} {
+		if out := d.stdout.String(); strings.Count(out, "2023-") != 3 || !strings.Contains(out, day) {
+			t.Errorf("the newest three rows lack %s:\n%s", day, out)
+		}
+	}
+}

@@ -37,6 +37,8 @@ func (e *feedEnd) incomplete() error {
 		return partlyError{errors.New("no row of the file could be read")}
 	case e.file != nil && e.skipped > 0:
 		return partlyError{errors.New("not all rows of the file could be read")}
+	case e.file != nil && e.file.Partly > 0:
+		return partlyError{errors.New("not all values of the file could be read")}
 	case e.cut:
 		return errCut
 	}
@@ -71,8 +73,8 @@ func (o *dateOrder) String() string {
 	return o.Order.String()
 }
 
-// readCSV reads the feed that --csv names. With newest above 0 the newest rows are enough: in a file they are found from its
-// end, or its beginning, so that they cost no more in a large one than in a small one.
+// readCSV reads the feed that --csv names. With newest above 0, the rows with the latest dates are enough of a file that can be
+// read again. Which these are only all rows tell, since a file may stand in any order.
 func (a *app) readCSV(ctx context.Context, c csvSource, newest int, visit func(*thingspeak.Entry) error) (feedEnd, error) {
 	var end feedEnd
 	src, err := a.openCSV(ctx, c.name)
@@ -80,16 +82,29 @@ func (a *app) readCSV(ctx context.Context, c csvSource, newest int, visit func(*
 		return end, err
 	}
 	defer src.Close()
+	latest := newestRows{most: newest}
+	take := visit
+	if newest > 0 && isFile(src) {
+		take = latest.add
+	}
 	var failed error // of visit
-	report, err := feed.Read(src, feed.Options{Newest: newest, Dates: c.dates.Order}, func(_ int, e *thingspeak.Entry) error {
+	report, err := feed.Read(src, feed.Options{Dates: c.dates.Order}, func(_ int, e *thingspeak.Entry) error {
 		end.last = max(end.last, e.ID)
 		end.numbers.add(e.ID)
-		failed = visit(e)
+		failed = take(e)
 		return failed
 	})
+	latest.trim()
+	end.more = len(latest.entries) > 0 && report.Rows > len(latest.entries)
+	for i := 0; i < len(latest.entries) && failed == nil; i++ {
+		failed = visit(&latest.entries[i])
+	}
 	end.file = &report
-	end.rows, end.skipped, end.cut, end.more = report.Rows, report.LeftOut, report.Cut || report.NoEnd, report.More
-	if err != nil && failed == nil {
+	end.rows, end.skipped, end.cut = report.Rows, report.LeftOut, report.Cut || report.NoEnd
+	if failed != nil {
+		return end, failed
+	}
+	if err != nil {
 		name, _, _ := strings.Cut(c.name, "?") // what stands behind it may be a key
 		if name == "-" {
 			name = "standard input"
@@ -99,6 +114,16 @@ func (a *app) readCSV(ctx context.Context, c csvSource, newest int, visit func(*
 		err = fmt.Errorf("reading %s: %w", name, err)
 	}
 	return end, err
+}
+
+// isFile reports whether what is read can be opened and read again.
+func isFile(src io.Reader) bool {
+	f, ok := src.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode().IsRegular()
 }
 
 func isURL(name string) bool {

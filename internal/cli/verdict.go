@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/fernpost/fernpost/internal/feed"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/screen"
@@ -36,7 +37,7 @@ const (
 // weights are those of the kinds that say less than that something is wrong.
 var weights = map[string]weight{
 	record.NotOurs.String(): unsure, "damaged": unsure, "disguised": unsure, record.Newer.String(): unsure, "unread": unsure, "claimed": unsure,
-	"too late": unsure, "not compared": unsure, "key gone": unsure,
+	"too late": unsure, "not compared": unsure, "key gone": unsure, "not of this room": unsure,
 	record.Repeat.String(): noted, "expired": noted, "from the future": noted, record.Unsigned.String(): noted,
 	record.Renamed.String(): noted, "not encrypted": noted, "elsewhere": noted, "before the clear": noted,
 }
@@ -117,6 +118,11 @@ func (a *app) tellUnread(r keyring.Room, end *feedEnd, asJSON bool) error {
 			}
 		}
 	}
+	if end.file != nil {
+		if err := a.tellPartly(end.file, asJSON); err != nil {
+			return err
+		}
+	}
 	if rest > 0 {
 		text := count(rest, "row") + " of the feed could not be read"
 		if end.file != nil && rest < end.skipped {
@@ -131,6 +137,22 @@ func (a *app) tellUnread(r keyring.Room, end *feedEnd, asJSON bool) error {
 		return a.tell(findingJSON{Finding: "unread", Text: text}, asJSON)
 	}
 	return nil
+}
+
+// tellPartly tells of the rows of a file that were not read to their end.
+func (a *app) tellPartly(file *feed.Report, asJSON bool) error {
+	for _, row := range file.PartlyNamed {
+		text := fmt.Sprintf("line %d is read in part: %s", row.Line, row.Reason)
+		if err := a.tell(findingJSON{Finding: "unread", Text: text}, asJSON); err != nil {
+			return err
+		}
+	}
+	rest := file.Partly - len(file.PartlyNamed)
+	if rest == 0 {
+		return nil
+	}
+	text := count(rest, "more row") + " of the file " + map[bool]string{true: "is read", false: "are read"}[rest == 1] + " in part"
+	return a.tell(findingJSON{Finding: "unread", Text: text, Count: &rest}, asJSON)
 }
 
 // foundError says that something is wrong, as was told before.

@@ -17,7 +17,7 @@ import (
 var separators = []byte{',', ';', '\t'}
 
 // separatorLine is how spreadsheets are told the separator: a line before the first.
-var separatorLine = regexp.MustCompile(`^(?:\x{feff})?"?sep=(.)"?\r?\n`)
+var separatorLine = regexp.MustCompile(`^(?:\x{feff})?"?sep=(.)"?(?:\r\n?|\n)`)
 
 // findColumns finds the separator, and what the columns are.
 func (r *reader) findColumns() error {
@@ -25,7 +25,8 @@ func (r *reader) findColumns() error {
 	r.rules.Import = r.options.Import
 	if m := separatorLine.FindSubmatch(head); m != nil && len(m[1]) == 1 {
 		try, r.rules.FirstLine = m[1], 2
-		r.text.Discard(len(m[0]))
+		r.separatorLine = len(m[0])
+		r.text.Discard(r.separatorLine)
 		head = head[len(m[0]):]
 	} else if r.look(head) {
 		return nil
@@ -77,24 +78,32 @@ func knownColumns(rows *thingspeak.CSVReader) (n int) {
 
 // What a column may be called besides its name: capitals, a blank for the underscore, and a label behind.
 var (
-	fieldName   = regexp.MustCompile(`^field[ _-]?([1-8])(?:$|[ _:.(\[/-])`)
-	otherColumn = regexp.MustCompile(`^(created[ _-]?at|entry[ _-]?id|latitude|longitude|elevation|status)(?:$|[ :(\[])`)
+	fieldName   = regexp.MustCompile(`^field[ _-]?([1-8])($|[ _:.(\[/-])`)
+	otherColumn = regexp.MustCompile(`^(created[ _-]?at|entry[ _-]?id|latitude|longitude|elevation|status)($|[ :(\[])`)
+	shortened   = strings.NewReplacer(" ", "_", "-", "_", "createdat", "created_at", "entryid", "entry_id")
 )
 
-// canonical returns the names that columns go by.
+// meant is the column that a name stands for, empty if for none, and whether the name is labelled: it says more than that.
+func meant(name string) (column string, labelled bool) {
+	name = strings.ToLower(strings.Trim(name, " \t\u00a0\u200b\ufeff"))
+	if m := fieldName.FindStringSubmatch(name); m != nil {
+		return "field" + m[1], m[2] != ""
+	}
+	if m := otherColumn.FindStringSubmatch(name); m != nil {
+		return shortened.Replace(m[1]), m[2] != ""
+	}
+	return "", false
+}
+
+// canonical returns the names that columns go by. Of several that could be one column, the first without a label is it, or
+// the first.
 func (r *reader) canonical(names []string) []string {
 	out := make([]string, len(names))
-	for i, name := range names {
-		name = strings.ToLower(strings.Trim(name, " \t\u00a0\u200b\ufeff"))
-		switch name {
-		case "field1", "field2", "field3", "field4", "field5", "field6", "field7", "field8":
-			out[i] = name
-			continue
-		}
-		if m := fieldName.FindStringSubmatch(name); m != nil {
-			out[i] = "field" + m[1]
-		} else if m := otherColumn.FindStringSubmatch(name); m != nil {
-			out[i] = strings.NewReplacer(" ", "_", "-", "_", "createdat", "created_at", "entryid", "entry_id").Replace(m[1])
+	for _, wanted := range []bool{false, true} {
+		for i, name := range names {
+			if column, labelled := meant(name); labelled == wanted && column != "" && !slices.Contains(out, column) {
+				out[i] = column
+			}
 		}
 	}
 	for n, label := range r.options.Labels {
@@ -110,17 +119,80 @@ func (r *reader) canonical(names []string) []string {
 	return out
 }
 
+// saySeveral says which column was taken of several that could be one and say equally much; an import refuses them.
+func (r *reader) saySeveral(names, takenAs []string) error {
+	for i, name := range names {
+		column, labelled := meant(name)
+		if takenAs[i] != "" || column == "" {
+			continue
+		}
+		at := slices.Index(takenAs, column)
+		if at < 0 {
+			continue
+		}
+		if as, other := meant(names[at]); as != column || other != labelled {
+			continue // the other one has the very name, or is a label of the channel's
+		}
+		if r.options.Import {
+			return &NotFeedError{
+				Is:   fmt.Sprintf("two of its columns could be %s: %q and %q", column, names[at], name),
+				Next: "rename one of them",
+			}
+		}
+		said := fmt.Sprintf("%s is read from the first of the columns %q and %q", column, names[at], name)
+		r.report.Assumed = append(r.report.Assumed, said)
+	}
+	return nil
+}
+
+// zoneName is the form of a zone's name that has one meaning: others are abbreviations.
+var zoneName = regexp.MustCompile(`^(?:[A-Za-z]+/[A-Za-z0-9_+/-]+|UTC|GMT)$`)
+
+// findZone takes the zone that stands behind the name of the column created_at for that of dates that name none.
+func (r *reader) findZone(names, takenAs []string) {
+	at := slices.Index(takenAs, "created_at")
+	if at < 0 {
+		return
+	}
+	name := strings.TrimSpace(names[at])
+	if _, labelled := meant(name); !labelled {
+		return
+	}
+	_, label, _ := strings.Cut(name, " ")
+	if n := strings.IndexAny(name, ":(["); n >= 0 {
+		label = name[n+1:]
+	}
+	label = strings.Trim(label, " :()[]")
+	if r.options.Zone == nil && zoneName.MatchString(label) {
+		if zone, err := time.LoadLocation(label); err == nil {
+			r.dates.zone = zone
+			return
+		}
+	}
+	if r.options.Zone == nil || !strings.EqualFold(label, r.options.Zone.String()) {
+		r.zoneLabel = name
+	}
+}
+
+// sayZone says that what stands behind the name of the column created_at did not decide what its dates mean.
+func (r *reader) sayZone() error {
+	if r.options.Import && r.options.Zone == nil {
+		return &NotFeedError{
+			Is:   fmt.Sprintf("its dates name no zone, and the column %q none that is known", r.zoneLabel),
+			Next: "--timezone says which, by a name such as Europe/Vienna",
+		}
+	}
+	r.report.Assumed = append(r.report.Assumed, fmt.Sprintf("the zone of the dates is not taken from %q", r.zoneLabel))
+	return nil
+}
+
 // look reads the beginning with what is known of the file so far. It reports whether the columns have the names that a
 // relay gives them, and notes what only the whole file can tell: the order of dates, and which columns are fields if
 // none is.
 func (r *reader) look(head []byte) (plain bool) {
 	rules := r.rules
 	rules.Import = true // numbers do not matter
-	rules.Time = func(date string) (time.Time, error) {
-		_, takesOrder := numbersOf(trimDate(date))
-		r.dates.needOrder = r.dates.needOrder || r.dates.order == UnknownOrder && takesOrder
-		return time.Time{}, thingspeak.ErrBadTime
-	}
+	rules.Time = r.noteOrder
 	rows := thingspeak.NewHeadReader(head, rules)
 	h, err := rows.Header()
 	if err != nil {
@@ -133,6 +205,42 @@ func (r *reader) look(head []byte) (plain bool) {
 	}
 	_, takenAs := rows.Names()
 	return !r.noFields && !slices.Contains(takenAs, "") && (r.options.Import || slices.Contains(takenAs, "entry_id"))
+}
+
+// noteOrder notes whether a date has an order of day and month.
+func (r *reader) noteOrder(date string) (time.Time, error) {
+	_, takesOrder := numbersOf(trimDate(date))
+	r.dates.needOrder = r.dates.needOrder || r.dates.order == UnknownOrder && takesOrder
+	return time.Time{}, thingspeak.ErrBadTime
+}
+
+// surveyJSON is survey of a JSON feed.
+func (r *reader) surveyJSON(whole *io.SectionReader) error {
+	rules := thingspeak.FileRules{Import: true, Time: r.noteOrder} // numbers do not matter
+	enough := errors.New("enough")
+	seen := 0
+	ignore := func(int, *thingspeak.Entry, string) error { return nil }
+	_, _ = thingspeak.DecodeFileJSON(bytes.NewReader(r.head), rules, ignore, func(*thingspeak.RowError) error {
+		if seen++; seen == 3 {
+			return enough
+		}
+		return nil
+	})
+	if !r.dates.needOrder {
+		return nil
+	}
+	src, err := r.again(whole)
+	if err != nil {
+		return err
+	}
+	s := newOrderSurvey()
+	rules.Time = func(date string) (time.Time, error) {
+		s.add(date)
+		return time.Time{}, thingspeak.ErrBadTime
+	}
+	// What is wrong with the file is said when it is read.
+	_, _ = thingspeak.DecodeFileJSON(src, rules, ignore, func(*thingspeak.RowError) error { return nil })
+	return r.dates.decide(&s, ',')
 }
 
 // survey reads the whole file in advance where its beginning leaves open what it means.
@@ -156,9 +264,7 @@ func (r *reader) survey(whole *io.SectionReader) error {
 		s.add(date)
 		return time.Time{}, thingspeak.ErrBadTime
 	}
-	if err := r.skipSeparatorLine(src); err != nil {
-		return err
-	}
+	r.skipSeparatorLine(src)
 	rows := thingspeak.NewFileReader(src, rules)
 	var e thingspeak.Entry
 	for err == nil || isRowError(err) {
@@ -173,15 +279,10 @@ func isRowError(err error) bool {
 }
 
 // skipSeparatorLine moves a reader of the whole text to where its first line stands.
-func (r *reader) skipSeparatorLine(src io.Reader) error {
-	if t, ok := src.(*text); ok && r.rules.FirstLine > 0 {
-		head, err := t.peek()
-		if err != nil {
-			return err
-		}
-		t.Discard(bytes.IndexByte(head, '\n') + 1)
+func (r *reader) skipSeparatorLine(src io.Reader) {
+	if t, ok := src.(*text); ok {
+		t.Discard(r.separatorLine)
 	}
-	return nil
 }
 
 // findTokens takes the columns that hold tokens for the fields, in their order, where no column is called one.
@@ -194,9 +295,7 @@ func (r *reader) findTokens(whole *io.SectionReader) error {
 		if err != nil {
 			return err
 		}
-		if err := r.skipSeparatorLine(src); err != nil {
-			return err
-		}
+		r.skipSeparatorLine(src)
 		rules := r.rules
 		rules.Import = true
 		rules.Time = func(string) (time.Time, error) { return time.Unix(0, 0), nil }

@@ -11,16 +11,13 @@ import (
 	"unicode/utf8"
 )
 
-// text is a file as UTF-8 with lines that end in a line feed.
+// text is a file as UTF-8.
 type text struct {
 	*bufio.Reader
-	packed, utf16, returns bool
-	kept                   []byte // the beginning, where it had to be read in advance
-	cut                    bool   // a packed file ends before its end
+	packed, utf16 bool
+	kept          []byte // the beginning, where it had to be read in advance
+	cut           bool   // a packed file ends before its end
 }
-
-// plain reports whether the text is the file as it stands.
-func (t *text) plain() bool { return !t.packed && !t.utf16 && !t.returns }
 
 // peek returns the beginning of the text.
 func (t *text) peek() ([]byte, error) {
@@ -53,7 +50,7 @@ func (t *text) assumed(separator byte) []string {
 	return []string{"it is read as: " + how[:len(how)-2]}
 }
 
-// decode takes off what stands around a text: gzip, UTF-16, line ends of one carriage return.
+// decode takes off what stands around a text: gzip, UTF-16.
 func decode(src io.Reader) (*text, error) {
 	t := &text{Reader: bufio.NewReaderSize(src, headBytes)}
 	head, err := t.peek()
@@ -76,13 +73,6 @@ func decode(src io.Reader) (*text, error) {
 		t.Discard(bom)
 		t.utf16 = true
 		t.Reader = bufio.NewReaderSize(&utf16Reader{src: t.Reader, high: high}, headBytes)
-		if head, err = t.peek(); err != nil {
-			return nil, err
-		}
-	}
-	if bytes.IndexByte(head, '\n') < 0 && bytes.IndexByte(bytes.TrimRight(head, "\r"), '\r') >= 0 {
-		t.returns = true
-		t.Reader = bufio.NewReaderSize(&lineReader{t.Reader}, headBytes)
 	}
 	return t, nil
 }
@@ -183,17 +173,4 @@ func (r *utf16Reader) Read(p []byte) (n int, err error) {
 		n += utf8.EncodeRune(p[n:], c) // a lone second half becomes a replacement
 	}
 	return n, nil
-}
-
-// lineReader makes line feeds of carriage returns.
-type lineReader struct{ src io.Reader }
-
-func (r *lineReader) Read(p []byte) (int, error) {
-	n, err := r.src.Read(p)
-	for i, c := range p[:n] {
-		if c == '\r' {
-			p[i] = '\n'
-		}
-	}
-	return n, err
 }

@@ -14,9 +14,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -32,9 +32,6 @@ const (
 
 // Options say how a file is to be read. The zero Options read all of it for a reader.
 type Options struct {
-	// Newest is how many rows are wanted, those with the latest dates, 0 for all. They are the last ones, or the first if
-	// the file's dates descend; where that cannot be told, or not be read from the end, more are delivered.
-	Newest int
 	// Zone is that of dates that name none; nil is UTC.
 	Zone *time.Location
 	// Dates is the order of day, month and year, if it is known.
@@ -54,10 +51,12 @@ type Report struct {
 	// these, at most NamedRows.
 	Rows, LeftOut int
 	Named         []thingspeak.RowError
+	// Partly counts the delivered entries of which not all values could be read, PartlyNamed are the first of these, at
+	// most NamedRows.
+	Partly      int
+	PartlyNamed []thingspeak.RowError
 	// Cut says that the file ends in the middle; NoEnd that its last line has no end, and was read all the same.
 	Cut, NoEnd bool
-	// More says that there may be older rows than those that were delivered.
-	More bool
 	// Assumed are sentences for people, without a full stop: what was taken for granted.
 	Assumed []string
 }
@@ -72,10 +71,9 @@ type NotFeedError struct {
 
 func (e *NotFeedError) Error() string { return e.Is }
 
-// Read reads a feed and hands out its entries in the file's order, each with its line, in JSON its position. The line
-// is 0 where only the end of a file is read: finding it out would take a reading of all. An entry is valid until visit
-// returns; an error of visit ends reading and is returned as it is. What cannot be read as a feed at all is a
-// [*NotFeedError]. Memory does not grow with the file.
+// Read reads a feed and hands out its entries in the file's order, each with its line, in JSON its position. An entry is
+// valid until visit returns; an error of visit ends reading and is returned as it is. What cannot be read as a feed at
+// all is a [*NotFeedError]. Memory does not grow with the file.
 func Read(src io.Reader, o Options, visit func(line int, e *thingspeak.Entry) error) (Report, error) {
 	r := reader{options: o, visit: visit}
 	whole := fileOf(src)
@@ -84,9 +82,16 @@ func Read(src io.Reader, o Options, visit func(line int, e *thingspeak.Entry) er
 	}
 	err := r.open(src, whole)
 	if err == nil {
-		err = r.read(whole)
+		err = r.read()
 	}
 	r.report.Assumed = append(r.report.Assumed, r.dates.assumed()...)
+	if r.notUTF8 > 0 {
+		r.report.Assumed = append(r.report.Assumed, fmt.Sprintf("%d of the rows have bytes that are not UTF-8, the first one in line %d: "+
+			"save the file as UTF-8 to see what they stand for", r.notUTF8, r.notUTF8Line))
+	}
+	if err == nil && r.zoneLabel != "" && r.dates.zoneless > 0 {
+		err = r.sayZone()
+	}
 	return r.report, err
 }
 
@@ -117,10 +122,14 @@ type reader struct {
 	head   []byte // the beginning of the text
 	isJSON bool
 	rules  thingspeak.FileRules
+	// separatorLine is the size of the line before the first that names the separator, 0 if there is none.
+	separatorLine int
 	// noFields says that no column is called a field.
 	noFields bool
-	// first is how many rows are enough from the beginning, 0 for all.
-	first int
+	// zoneLabel is what stands behind the name of created_at and is no zone that is known or wanted.
+	zoneLabel string
+
+	notUTF8, notUTF8Line int // rows with other bytes, and where the first one stands
 }
 
 // open finds out what the file is.
@@ -136,7 +145,7 @@ func (r *reader) open(src io.Reader, whole *io.SectionReader) (err error) {
 	r.isJSON = bytes.HasPrefix(trimmed(r.head), []byte("{"))
 	if r.isJSON {
 		r.rules = thingspeak.FileRules{Import: r.options.Import, Time: r.dates.read}
-		return nil
+		return r.surveyJSON(whole)
 	}
 	if err := r.findColumns(); err != nil {
 		return err
@@ -150,92 +159,32 @@ func (r *reader) open(src io.Reader, whole *io.SectionReader) (err error) {
 }
 
 // read reads what open has understood.
-func (r *reader) read(whole *io.SectionReader) error {
+func (r *reader) read() error {
 	if r.isJSON {
 		return r.readJSON()
 	}
-	var rows *thingspeak.CSVReader
+	rows := thingspeak.NewFileReader(r.text, r.rules)
 	var err error
-	fromEnd := false
-	if r.options.Newest > 0 && whole != nil && r.text.plain() && r.rules.FirstLine == 0 {
-		if fromEnd, err = r.findNewest(whole); err != nil {
-			return notFeed(r.head, err)
-		}
-	}
-	if fromEnd {
-		rows, err = thingspeak.NewCSVTailReader(whole, whole.Size(), r.options.Newest, &r.rules)
-		r.report.More = true
-	} else {
-		rows = thingspeak.NewFileReader(r.text, r.rules)
-	}
-	if err == nil {
-		r.report.Columns, err = rows.Header()
-	}
-	if err != nil {
+	if r.report.Columns, err = rows.Header(); err != nil {
 		return notFeed(r.head, err)
 	}
-	r.sayIgnored(rows.Names())
+	names, takenAs := rows.Names()
+	if err := r.saySeveral(names, takenAs); err != nil {
+		return err
+	}
+	r.findZone(names, takenAs)
+	r.sayIgnored(names, takenAs)
 	err = r.readRows(rows)
 	r.report.Cut = r.report.Cut || r.text.cut
-	r.report.More = r.report.More && r.report.Rows >= r.options.Newest
 	return err
-}
-
-// findNewest finds out by the first and the last rows which way the dates go. Where they ascend the newest rows are read
-// from the end, where they descend from the beginning; else all are read.
-func (r *reader) findNewest(whole *io.SectionReader) (fromEnd bool, err error) {
-	// What is read here is read again, and must not count twice.
-	defer func(before dates) { r.dates = before }(r.dates)
-	const some = 3
-	tail, err := thingspeak.NewCSVTailReader(whole, whole.Size(), some, &r.rules)
-	if err != nil {
-		return false, err
-	}
-	first, last := datesOf(thingspeak.NewHeadReader(r.head, r.rules), some), datesOf(tail, some)
-	var all run
-	for _, pair := range [][]time.Time{first, last, slices.Concat(first[:min(1, len(first))], last[max(0, len(last)-1):])} {
-		var one run
-		for _, t := range pair {
-			one.add(t)
-		}
-		all.up, all.down = all.up || one.up, all.down || one.down
-	}
-	if all.down && !all.up {
-		r.first = r.options.Newest
-	}
-	return !all.down, nil
-}
-
-// datesOf returns the dates of the next rows, at most n.
-func datesOf(rows *thingspeak.CSVReader, n int) (all []time.Time) {
-	var e thingspeak.Entry
-	for len(all) < n {
-		err := rows.Read(&e)
-		if err == nil {
-			all = append(all, e.CreatedAt)
-		} else if !isRowError(err) {
-			break
-		}
-	}
-	return all
 }
 
 func (r *reader) readRows(rows *thingspeak.CSVReader) error {
 	var e thingspeak.Entry
 	for {
 		err := rows.Read(&e)
-		if err == nil && r.first > 0 && r.report.Rows == r.first {
-			r.report.More = true
-			return nil
-		}
 		if err == nil {
-			r.dates.delivered(e.CreatedAt)
-			r.report.Rows++
-			line := 0
-			if !r.report.More {
-				line = rows.Line()
-			}
-			if err := r.visit(line, &e); err != nil {
+			if err := r.deliver(rows.Line(), &e, rows.Surplus()); err != nil {
 				return err
 			}
 			continue
@@ -258,6 +207,32 @@ func (r *reader) readRows(rows *thingspeak.CSVReader) error {
 	}
 }
 
+// deliver hands out an entry; lacking says what of it could not be read.
+func (r *reader) deliver(line int, e *thingspeak.Entry, lacking string) error {
+	r.dates.delivered(e.CreatedAt)
+	r.report.Rows++
+	if lacking != "" {
+		if r.report.Partly++; r.report.Partly <= NamedRows {
+			r.report.PartlyNamed = append(r.report.PartlyNamed, thingspeak.RowError{Line: line, Reason: lacking})
+		}
+	}
+	if !isUTF8(e) {
+		if r.notUTF8++; r.notUTF8 == 1 {
+			r.notUTF8Line = line
+		}
+	}
+	return r.visit(line, e)
+}
+
+func isUTF8(e *thingspeak.Entry) bool {
+	for i := range e.Fields {
+		if !utf8.ValidString(e.Fields[i].Text) {
+			return false
+		}
+	}
+	return utf8.ValidString(e.Status.Text)
+}
+
 func (r *reader) leaveOut(bad *thingspeak.RowError) {
 	if r.report.LeftOut++; r.report.LeftOut <= NamedRows {
 		r.report.Named = append(r.report.Named, *bad)
@@ -267,9 +242,7 @@ func (r *reader) leaveOut(bad *thingspeak.RowError) {
 func (r *reader) readJSON() error {
 	r.report.Assumed = append(r.report.Assumed, r.text.assumed(',')...)
 	var failed error // of visit
-	_, err := thingspeak.DecodeFileJSON(r.text, r.rules, func(n int, e *thingspeak.Entry) error {
-		r.dates.delivered(e.CreatedAt)
-		r.report.Rows++
+	_, err := thingspeak.DecodeFileJSON(r.text, r.rules, func(n int, e *thingspeak.Entry, lacking string) error {
 		for i := range e.Fields {
 			if e.Fields[i].Given {
 				r.report.Columns.Fields |= 1 << i
@@ -277,7 +250,7 @@ func (r *reader) readJSON() error {
 		}
 		r.report.Columns.Location = r.report.Columns.Location || e.Latitude.Given || e.Longitude.Given || e.Elevation.Given
 		r.report.Columns.Status = r.report.Columns.Status || e.Status.Given
-		failed = r.visit(n, e)
+		failed = r.deliver(n, e, lacking)
 		return failed
 	}, func(bad *thingspeak.RowError) error {
 		r.leaveOut(bad)

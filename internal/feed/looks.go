@@ -2,6 +2,7 @@ package feed
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -35,6 +36,12 @@ func notFeed(head []byte, err error) error {
 	if known, ok := errors.AsType[*NotFeedError](err); ok {
 		return known
 	}
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return &NotFeedError{
+			Is:   fmt.Sprintf("it is JSON only up to byte %d: %v", syntax.Offset, syntax),
+			Next: "download it again; a program that writes NaN or Infinity has to write null",
+		}
+	}
 	page, isPage := errors.AsType[*thingspeak.NotDataError](err)
 	service, isService := errors.AsType[*thingspeak.ServiceError](err)
 	column, isColumn := errors.AsType[*thingspeak.NoColumnError](err)
@@ -60,7 +67,10 @@ func notFeed(head []byte, err error) error {
 			return &NotFeedError{Is: "it is " + m.is + ", not a feed", Next: m.next}
 		}
 	}
-	first, _, _ := bytes.Cut(text, []byte("\n"))
+	first := text
+	if n := bytes.IndexAny(text, "\r\n"); n >= 0 {
+		first = text[:n]
+	}
 	switch {
 	case isPage && page.HTML && (bytes.HasPrefix(text, []byte("<?xml")) || bytes.HasPrefix(text, []byte("<channel")) ||
 		bytes.HasPrefix(text, []byte("<feed"))):

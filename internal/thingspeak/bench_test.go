@@ -61,33 +61,6 @@ func BenchmarkReadCSV(b *testing.B) {
 	}
 }
 
-func BenchmarkReadCSVTail(b *testing.B) {
-	feed := tokenFeed(8000)
-	for _, bb := range []struct {
-		name string
-		feed []byte
-		n    int
-	}{
-		{"10_of_8000_rows", feed, 10},
-		{"8000_of_8000_rows", feed, 8000},
-		{"10_of_8000_quoted_rows", quoteTokens(feed), 10},
-	} {
-		b.Run(bb.name, func(b *testing.B) {
-			b.ReportAllocs()
-			src := bytes.NewReader(bb.feed)
-			for b.Loop() {
-				r, err := NewCSVTailReader(src, int64(len(bb.feed)), bb.n, nil)
-				if err != nil {
-					b.Fatal(err)
-				}
-				if read, err := r.skip(-1); read != bb.n || err != nil {
-					b.Fatal(read, err)
-				}
-			}
-		})
-	}
-}
-
 func BenchmarkAppendCSVRow(b *testing.B) {
 	e := Entry{ID: 4711, CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	e.Fields[0] = Text(strings.Repeat("gAAAAABo", 31))

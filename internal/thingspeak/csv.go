@@ -61,13 +61,12 @@ type CSVReader struct {
 	src    io.Reader
 	srcErr error // what src said last; io.EOF at its end
 	buf    []byte
-	pos    int   // buf[pos:end] is unread
-	end    int   // as long as srcErr is nil, a buffer without a whole row gets filled up
-	taken  int64 // the bytes that were read before buf[pos]
-	line   int   // the number of the line at pos
+	pos    int // buf[pos:end] is unread
+	end    int // as long as srcErr is nil, a buffer without a whole row gets filled up
+	line   int // the number of the line at pos
 
-	rowLine int        // as line, where the row read last begins
-	before  func() int // counts the lines that were left out before line 1; nil if none was
+	rowLine int    // as line, where the row read last begins
+	surplus string // says what of the row read last has no column
 
 	file           *FileRules // nil for a relay's reply
 	names, takenAs []string   // of a file's columns
@@ -123,10 +122,10 @@ func (r *CSVReader) Read(e *Entry) error {
 		return err
 	}
 	most := len(r.columns)
-	if r.file != nil && r.file.Import {
-		most = MaxRowBytes // a value too many is an error there
+	if r.file != nil {
+		most = MaxRowBytes // a value too many is told there
 	}
-	r.rowLine = r.line
+	r.rowLine, r.surplus = r.line, ""
 	whole, err := r.readRow(most)
 	for err == nil && r.isBlank() {
 		r.rowLine = r.line
@@ -137,7 +136,7 @@ func (r *CSVReader) Read(e *Entry) error {
 	}
 	reason := r.fill(e)
 	if !whole {
-		cut := &CutShortError{Line: r.lineNumber(r.rowLine), Delivered: reason == "" && len(r.cells) >= len(r.columns)}
+		cut := &CutShortError{Line: r.rowLine, Delivered: reason == "" && len(r.cells) >= len(r.columns)}
 		if !cut.Delivered {
 			return cut
 		}
@@ -145,13 +144,17 @@ func (r *CSVReader) Read(e *Entry) error {
 		return nil
 	}
 	if reason != "" {
-		return &RowError{Line: r.lineNumber(r.rowLine), Reason: reason}
+		return &RowError{Line: r.rowLine, Reason: reason}
 	}
 	return nil
 }
 
 // Line is the number of the line that the row read last begins on, from 1.
-func (r *CSVReader) Line() int { return r.lineNumber(r.rowLine) }
+func (r *CSVReader) Line() int { return r.rowLine }
+
+// Surplus says of the entry read last, in a file, what stands in its row beyond the columns of the first line and was left
+// out; it is empty if nothing was.
+func (r *CSVReader) Surplus() string { return r.surplus }
 
 func (r *CSVReader) readHeader() error {
 	r.load()
@@ -262,8 +265,11 @@ func fieldNumber(name string) int {
 func (r *CSVReader) fill(e *Entry) (reason string) {
 	*e = Entry{}
 	if r.file != nil {
-		if r.file.Import && slices.ContainsFunc(r.cells[min(len(r.cells), len(r.columns)):], isGiven) {
-			return fmt.Sprintf("it has more values than the %d columns of the first line", len(r.columns))
+		if slices.ContainsFunc(r.cells[min(len(r.cells), len(r.columns)):], isGiven) {
+			r.surplus = fmt.Sprintf("it has more values than the %d columns of the first line", len(r.columns))
+			if r.file.Import {
+				return r.surplus
+			}
 		}
 		created, id := r.values(e)
 		return r.file.finish(e, created, id)

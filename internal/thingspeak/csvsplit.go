@@ -17,7 +17,6 @@ func (r *CSVReader) load() {
 	if r.buf == nil && r.srcErr == nil {
 		r.buf = make([]byte, MaxRowBytes+1)
 	}
-	r.taken += int64(r.pos)
 	r.pos, r.end = 0, copy(r.buf, r.unread())
 	for idle := 0; r.end < len(r.buf) && r.srcErr == nil; idle++ {
 		n, err := r.src.Read(r.buf[r.end:])
@@ -38,21 +37,39 @@ func (r *CSVReader) advance(n, lines int) {
 	r.line += lines
 }
 
-// lineNumber is the number of a line in the whole feed, for errors.
-func (r *CSVReader) lineNumber(line int) int {
-	if r.before != nil {
-		return r.before() + line
+// lineEnd is the size of the line that data begins with, without its line end; -1 if that is not there. In a file a
+// carriage return ends a line too: old programs write it, and files are put together of lines of both kinds.
+func (r *CSVReader) lineEnd(data []byte) int {
+	n := bytes.IndexByte(data, '\n')
+	if r.file == nil {
+		return n
 	}
-	return line
+	line := data
+	if n >= 0 {
+		line = data[:n]
+	}
+	at := bytes.IndexByte(line, '\r')
+	switch {
+	case at < 0 || at == n-1:
+		return n
+	case at+1 == len(data) && r.srcErr == nil:
+		return -1 // a line feed may follow
+	}
+	return at
+}
+
+// endsLine reports whether data, which is no part of a quoted value, begins with a carriage return that ends a line.
+func (r *CSVReader) endsLine(data []byte) bool {
+	return r.file != nil && data[0] == '\r' && (len(data) > 1 && data[1] != '\n' || len(data) == 1 && r.srcErr != nil)
 }
 
 // readRow splits the next row into r.cells, at most limit of them, and moves behind it. It reports whether the row has
 // a line end; one that lacks it and cannot be split has no cells.
 func (r *CSVReader) readRow(limit int) (whole bool, err error) {
-	n := bytes.IndexByte(r.unread(), '\n')
+	n := r.lineEnd(r.unread())
 	if n < 0 && r.srcErr == nil {
 		r.load()
-		n = bytes.IndexByte(r.unread(), '\n')
+		n = r.lineEnd(r.unread())
 	}
 	rest := r.unread()
 	line := rest
@@ -60,7 +77,7 @@ func (r *CSVReader) readRow(limit int) (whole bool, err error) {
 	case n >= 0:
 		line = rest[:n]
 	case len(rest) > MaxRowBytes:
-		err := &RowError{Line: r.lineNumber(r.line), Reason: fmt.Sprintf("longer than %d bytes", MaxRowBytes)}
+		err := &RowError{Line: r.line, Reason: fmt.Sprintf("longer than %d bytes", MaxRowBytes)}
 		if !r.skipLine() {
 			r.cut = &CutShortError{Line: err.Line}
 		}
@@ -90,12 +107,16 @@ func (r *CSVReader) moveBehind(n int) {
 // skipLine moves behind a line of any length, and reports whether it has a line end.
 func (r *CSVReader) skipLine() bool {
 	for {
-		n := bytes.IndexByte(r.unread(), '\n')
+		n := r.lineEnd(r.unread())
 		if n >= 0 {
 			r.moveBehind(n)
 			return true
 		}
-		r.advance(len(r.unread()), 0)
+		kept := 0 // a carriage return, of which only what follows says whether it ends the line
+		if rest := r.unread(); r.srcErr == nil && rest[len(rest)-1] == '\r' {
+			kept = 1
+		}
+		r.advance(len(r.unread())-kept, 0)
 		if r.srcErr != nil {
 			return r.srcErr != io.EOF
 		}
@@ -128,12 +149,16 @@ func (r *CSVReader) readQuoted(n, limit int) (whole bool, err error) {
 	}
 	if found == rowWhole {
 		row := r.unread()[:size]
-		whole = row[size-1] == '\n'
-		r.advance(size, bytes.Count(row, []byte("\n")))
+		lines := bytes.Count(row, []byte("\n"))
+		if whole = row[size-1] == '\n'; !whole && r.endsLine(r.unread()[size-1:]) {
+			whole = true
+			lines++
+		}
+		r.advance(size, lines)
 		return whole, nil
 	}
 	r.cells = r.cells[:0]
-	at := r.lineNumber(r.line)
+	at := r.line
 	if n == len(r.unread()) {
 		r.advance(n, 0)
 		return false, nil
@@ -179,6 +204,9 @@ func (r *CSVReader) splitQuoted(limit int) (size int, found rowState) {
 		case len(rest) > 0 && rest[0] == separator:
 			continue
 		case len(rest) > 0 && rest[0] == '\n':
+			r.cutCells()
+			return i + 1, rowWhole
+		case len(rest) > 0 && r.endsLine(rest):
 			r.cutCells()
 			return i + 1, rowWhole
 		case len(rest) > 1 && rest[0] == '\r' && rest[1] == '\n':
@@ -227,7 +255,7 @@ func (r *CSVReader) padding(data []byte, separator byte) (n int) {
 
 // takeBare adds the value up to the next separator or line end to the scratch, and returns its size.
 func (r *CSVReader) takeBare(data []byte, separator byte) (size int) {
-	size = bytes.IndexByte(data, '\n')
+	size = r.lineEnd(data)
 	if size < 0 {
 		size = len(data)
 	}

@@ -53,7 +53,7 @@ func DecodeChannel(data []byte) (Channel, error) {
 // [*ServiceError], [ErrCutShort], [*NotDataError], and those of r.
 func DecodeFeedJSON(r io.Reader, yield func(*Entry) error) (Channel, error) {
 	var first *RowError
-	c, err := decodeFeedJSON(r, nil, func(_ int, e *Entry) error { return yield(e) }, func(bad *RowError) error {
+	c, err := decodeFeedJSON(r, nil, func(_ int, e *Entry, _ string) error { return yield(e) }, func(bad *RowError) error {
 		if first == nil {
 			first = bad
 		}
@@ -66,15 +66,16 @@ func DecodeFeedJSON(r io.Reader, yield func(*Entry) error) (Channel, error) {
 }
 
 // DecodeFileJSON is [DecodeFeedJSON] of a file: dates and numbers are read as the rules say, yield gets the position of
-// the entry too, from 1, and bad is told of each entry that is left out.
+// the entry too, from 1, and what of it could not be read, and bad is told of each entry that is left out; for an import
+// that is any of which not all can be read. What is no JSON is a [*json.SyntaxError].
 func DecodeFileJSON(
-	r io.Reader, rules FileRules, yield func(line int, e *Entry) error, bad func(*RowError) error,
+	r io.Reader, rules FileRules, yield func(line int, e *Entry, lacking string) error, bad func(*RowError) error,
 ) (Channel, error) {
 	return decodeFeedJSON(r, &rules, yield, bad)
 }
 
 func decodeFeedJSON(
-	r io.Reader, file *FileRules, yield func(int, *Entry) error, bad func(*RowError) error,
+	r io.Reader, file *FileRules, yield func(int, *Entry, string) error, bad func(*RowError) error,
 ) (Channel, error) {
 	const want = "a feed as JSON"
 	b := &budget{src: r, left: MaxEntryJSONBytes}
@@ -93,6 +94,12 @@ func decodeFeedJSON(
 	if err := f.document(); err != nil {
 		if f.yieldErr != nil {
 			return Channel{}, f.yieldErr
+		}
+		if _, ok := errors.AsType[*json.SyntaxError](err); ok && f.isFeed && file != nil {
+			if e := jsonError(want, head, err); errors.Is(e, ErrCutShort) {
+				return Channel{}, e
+			}
+			return Channel{}, fmt.Errorf("reading %s: %w", want, err)
 		}
 		return Channel{}, jsonError(want, head, err)
 	}
@@ -158,7 +165,7 @@ type feedDecoder struct {
 	dec      *json.Decoder
 	budget   *budget
 	file     *FileRules // nil for a relay's reply
-	yield    func(int, *Entry) error
+	yield    func(int, *Entry, string) error
 	bad      func(*RowError) error
 	yieldErr error // of yield or bad
 	channel  channelJSON
@@ -212,10 +219,17 @@ func (f *feedDecoder) feeds() error {
 			return err
 		}
 		e, reason := raw.entry(f.file)
+		lacking := ""
+		if f.file != nil {
+			lacking = raw.lacking()
+		}
+		if reason == "" && lacking != "" && f.file.Import {
+			reason = lacking
+		}
 		if reason != "" {
 			f.yieldErr = f.bad(&RowError{Line: n, Reason: reason})
 		} else {
-			f.yieldErr = f.yield(n, &e)
+			f.yieldErr = f.yield(n, &e, lacking)
 		}
 		if f.yieldErr != nil {
 			return f.yieldErr
@@ -226,11 +240,14 @@ func (f *feedDecoder) feeds() error {
 }
 
 // scalar is a JSON text, number or boolean, as text; null, arrays and objects leave it absent.
-type scalar struct{ Value }
+type scalar struct {
+	Value
+	compound bool // it is an array or an object
+}
 
 // UnmarshalJSON never fails: what does not fit is as good as absent.
 func (s *scalar) UnmarshalJSON(data []byte) error {
-	s.Value = Value{}
+	*s = scalar{compound: data[0] == '[' || data[0] == '{'}
 	switch data[0] {
 	case '"':
 		if json.Unmarshal(data, &s.Text) == nil {
@@ -286,6 +303,20 @@ type entryJSON struct {
 	Longitude scalar `json:"longitude"`
 	Elevation scalar `json:"elevation"`
 	Status    scalar `json:"status"`
+}
+
+// lacking says which of the fields holds no value but a list or an object, empty if none does.
+func (j *entryJSON) lacking() string {
+	for i, s := range []*scalar{&j.Field1, &j.Field2, &j.Field3, &j.Field4, &j.Field5, &j.Field6, &j.Field7, &j.Field8, &j.Status} {
+		if s.compound {
+			name := "status"
+			if i < FieldCount {
+				name = fmt.Sprintf("field%d", i+1)
+			}
+			return name + " holds a list or an object, where a text or a number should stand"
+		}
+	}
+	return ""
 }
 
 // entry makes an entry of what was decoded, or says why it cannot.

@@ -56,8 +56,10 @@ command, and a second one adds nothing. It works beside a relay that serves the 
 		RunE: func(cmd *cobra.Command, args []string) error {
 			im.file, im.channel, im.talk = args[0], of.id, cmd.ErrOrStderr()
 			var err error
-			if im.options.Zone, err = time.LoadLocation(zone); err != nil {
-				return fmt.Errorf("--timezone: %w", err)
+			if cmd.Flags().Changed("timezone") { // or else the file may name one
+				if im.options.Zone, err = time.LoadLocation(zone); err != nil {
+					return fmt.Errorf("--timezone: %w", err)
+				}
 			}
 			if im.options.Dates, err = feed.ParseOrder(order); err != nil {
 				return fmt.Errorf("--dates: %w", err)
@@ -156,10 +158,11 @@ func (im *importer) each(ctx context.Context, visit func(line int, e *thingspeak
 	return report, im.named(err)
 }
 
-// named adds the file's name to an error of reading it, and the next step.
+// named adds the file's name to an error of reading it, and the next step, which who prints the error must not find in it
+// once more.
 func (im *importer) named(err error) error {
 	if e, ok := errors.AsType[*feed.NotFeedError](err); ok {
-		return fmt.Errorf("%s: %w (%s)", im.file, err, e.Next)
+		return fmt.Errorf("%s: %v (%s)", im.file, e, e.Next)
 	}
 	return err
 }
