@@ -22,8 +22,8 @@ func Resembles(s string) bool {
 }
 
 // Disguise returns in words where a token seems to stand in a text that is none and that [Unwrap] makes none of: "inside
-// JSON", "in base64 once more", "with HTML entities", "with an invisible character". It is empty for any other text. Such
-// a token is not opened, since one token must not have many forms; but its reader should know.
+// JSON", "in base64 once more", "with HTML entities", "with an invisible character", "inside other text". It is empty for
+// any other text. Such a token is not opened, since one token must not have many forms; but its reader should know.
 func Disguise(s string) string {
 	if len(s) < EncodedLen(0) || len(s) > 64<<10 {
 		return ""
@@ -44,7 +44,32 @@ func Disguise(s string) string {
 	if s = strings.TrimLeft(s, " \t\n\r"); s != "" && strings.IndexByte("{[\"", s[0]) >= 0 && strings.Contains(s, beginning) {
 		return "inside JSON"
 	}
+	if !Resembles(s) && holdsToken(s) {
+		return "inside other text"
+	}
 	return ""
+}
+
+// holdsToken reports whether a whole token stands somewhere in a text, apart from letters and digits around it.
+func holdsToken(s string) bool {
+	for strings.Contains(s, beginning) {
+		n := strings.IndexFunc(s, isDigit)
+		s = s[n:]
+		end := strings.IndexFunc(s, func(c rune) bool { return !isDigit(c) })
+		if end < 0 {
+			end = len(s)
+		}
+		if isToken(s[:end]) {
+			return true
+		}
+		s = s[end:]
+	}
+	return false
+}
+
+// isDigit reports whether a character may stand in a token.
+func isDigit(c rune) bool {
+	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '='
 }
 
 // dropInvisible drops what no screen shows.
