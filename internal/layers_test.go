@@ -116,7 +116,12 @@ var (
 		{
 			[]string{"room"},
 			[]string{"remote", "archive", "keyring", "net/http", "database/sql"},
-			"a room declares the methods it needs; cli brings the others together",
+			"a room declares the methods it needs; messenger brings the others together",
+		},
+		{
+			[]string{"messenger"},
+			[]string{"cli", "config", "relay", "github.com/spf13/cobra", "golang.org/x/term"},
+			"the engine prints nothing, and knows no face and no relay of ours",
 		},
 		{
 			[]string{"remote", "archive", "keyring"},

@@ -7,10 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
-	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/cheat"
@@ -41,18 +41,24 @@ func (d *demo) cheat(ctx context.Context) (s scene, err error) {
 	if at.Channel, at.WriteKey, err = d.signedChannel(ctx, at); err != nil {
 		return s, err
 	}
-	key := fernet.GenerateKey()
-	ana, err := d.member(filepath.Join(dir, "ana"), "ana", at, key)
+	lab := keyring.Room{
+		Name: "demo", Relay: at.BaseURL, Channel: at.Channel, Profile: passphrase.Fernpost().Name(), Interval: "0s",
+		Keys: []keyring.Secret{keyring.Secret(fernet.GenerateKey().Reveal())}, WriteKey: keyring.Secret(at.WriteKey),
+	}
+	for n := range thingspeak.FieldCount {
+		lab.Fields = append(lab.Fields, n+1)
+	}
+	ana, err := d.member(dir, "ana", lab)
 	if err != nil {
 		return s, err
 	}
-	defer func() { err = errors.Join(err, ana.close()) }()
-	at.WriteKey = ""
-	bo, err := d.member(filepath.Join(dir, "bo"), "bo", at, key)
+	defer func() { err = errors.Join(err, ana.Close()) }()
+	lab.WriteKey = ""
+	bo, err := d.member(dir, "bo", lab)
 	if err != nil {
 		return s, err
 	}
-	defer func() { err = errors.Join(err, bo.close()) }()
+	defer func() { err = errors.Join(err, bo.Close()) }()
 
 	s.title = "A relay that cheats is found out: it alters ana 2 and never shows ana 3"
 	s.left = []string{"(from here on they sign their messages)"}
@@ -60,19 +66,13 @@ func (d *demo) cheat(ctx context.Context) (s scene, err error) {
 		"fernpost relay --cheat " + lies.String(),
 		"answers every update with success;",
 	}
-	if _, err := ana.read(ctx); err != nil {
-		return s, err
-	}
 	for _, text := range []string{"the bridge is open", "no, the bridge is closed", "take the ferry", "see you there"} {
-		if _, err := ana.Write(record.Text(text), time.Now()); err != nil {
-			return s, err
-		}
-		if _, err := ana.Deliver(ctx, &poster{c: ana}, nil); err != nil {
+		if _, err := ana.Send(ctx, record.Text(text), messenger.SendOptions{NoWait: true}); err != nil {
 			return s, err
 		}
 		s.left = append(s.left, "ana> "+text)
 	}
-	arrivals, err := bo.read(ctx)
+	arrivals, err := bo.Read(ctx)
 	if err != nil {
 		return s, err
 	}
@@ -121,27 +121,16 @@ func (d *demo) signedChannel(ctx context.Context, at remote.Options) (id int64, 
 	return made.ID, writeKey, err
 }
 
-// member lets somebody enter a signed room, with an archive of their own.
-func (d *demo) member(dir, nick string, at remote.Options, key fernet.Key) (*conversation, error) {
-	client, err := d.newClient(at)
-	if err != nil {
+// member lets somebody enter a signed room, with everything that a device keeps in a directory of their own.
+func (d *demo) member(dir, nick string, r keyring.Room) (*messenger.Room, error) {
+	options := d.engineOptions()
+	options.Dir = func(kind string) (string, error) { return filepath.Join(dir, nick, kind), nil }
+	engine := messenger.New(options)
+	if err := engine.SetNickname(nick); err != nil {
 		return nil, err
 	}
-	store, err := archive.OpenRoom(dir, "demo")
-	if err != nil {
-		client.Close()
+	if err := engine.Add(r); err != nil {
 		return nil, err
 	}
-	c := &conversation{app: d.app, client: client, archive: store, noWait: true}
-	options := room.Options{
-		Keys: []fernet.Key{key}, Salt: record.Salt(passphrase.RoomSalt(at.Channel)),
-		Identity: record.GenerateIdentity(), Nick: nick,
-	}
-	for n := range thingspeak.FieldCount {
-		options.Fields = append(options.Fields, n+1)
-	}
-	if c.Conversation, err = room.Open(store, options); err != nil {
-		return nil, errors.Join(err, c.close())
-	}
-	return c, nil
+	return engine.Open(r, messenger.Face{})
 }

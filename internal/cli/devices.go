@@ -85,7 +85,7 @@ func (a *app) consent(roomName, who string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	identity, _, err := a.identityFor(r)
+	identity, _, err := a.engine().Identity(r)
 	if err != nil {
 		return err
 	}

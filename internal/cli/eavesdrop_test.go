@@ -93,11 +93,12 @@ func TestCleanWriterInPieces(t *testing.T) {
 func TestNewestRowsOfAFileInAnyOrder(t *testing.T) {
 	d := newDevice(t, relaytest.New(t))
 	file := filepath.Join(t.TempDir(), "feed.csv")
-	text := "created_at,entry_id,field1\n"
+	var text strings.Builder
+	text.WriteString("created_at,entry_id,field1\n")
 	for i, day := range []string{"03-01", "03-02", "03-03", "03-04", "03-05", "02-01", "02-02", "02-03", "03-20"} {
-		text += fmt.Sprintf("2023-%s 10:00:00 UTC,%d,x\n", day, i+1)
+		text.WriteString(fmt.Sprintf("2023-%s 10:00:00 UTC,%d,x\n", day, i+1))
 	}
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	d.must("eavesdrop", "--csv", file, "-n", "3")

@@ -149,14 +149,7 @@ func (a *app) nameIsFree(name string) error {
 	}
 }
 
-func (a *app) keep(r keyring.Room) error {
-	keys, err := a.openKeyring()
-	if err != nil {
-		return err
-	}
-	defer keys.Close()
-	return keys.Add(r)
-}
+func (a *app) keep(r keyring.Room) error { return a.engine().Add(r) }
 
 func (a *app) initCommand() *cobra.Command {
 	var f enterFlags

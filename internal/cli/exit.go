@@ -10,6 +10,7 @@ import (
 	"github.com/fernpost/fernpost/internal/feed"
 	"github.com/fernpost/fernpost/internal/filelock"
 	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
@@ -109,6 +110,9 @@ func exitCode(err error) int {
 		return exitPartly
 	}
 	if _, ok := errors.AsType[*room.TooLongError](err); ok {
+		return exitUsage
+	}
+	if _, ok := errors.AsType[*messenger.AddressError](err); ok {
 		return exitUsage
 	}
 	if errors.Is(err, keyring.ErrNoRoom) {

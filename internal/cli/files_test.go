@@ -122,7 +122,7 @@ func TestDatesFlag(t *testing.T) {
 	if !strings.Contains(d.stdout.String(), `"posted":"2023-04-03T22:14:00Z"`) || strings.Contains(d.stderr.String(), "--dates") {
 		t.Errorf("%s%s", &d.stdout, &d.stderr)
 	}
-	d.exits(exitUsage, "recv", "--csv", "-", "--dates", "ymd")
+	d.exits(exitUsage, "recv", "--csv", "-", "--dates", "dym")
 }
 
 // TestDamagedAndDisguisedTokens: a token that was cut is called damaged in every wrapping, and one in a form that is not

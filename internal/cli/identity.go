@@ -11,6 +11,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
@@ -115,7 +116,7 @@ func (a *app) showIdentity(roomName string, asJSON bool) error {
 			return err
 		}
 	}
-	identity, nick, err := a.identityFor(r)
+	identity, nick, err := a.engine().Identity(r)
 	if err != nil {
 		return err
 	}
@@ -140,17 +141,7 @@ func (a *app) chooseName(nick string) error {
 	if err := record.CheckNickname(nick); err != nil {
 		return usageError{err}
 	}
-	keys, err := a.openKeyring()
-	if err != nil {
-		return err
-	}
-	defer keys.Close()
-	_, err = keys.UpdateIdentity(func(id *keyring.Identity) error {
-		err := withSeed(id)
-		id.Nickname = nick
-		return err
-	})
-	if err != nil {
+	if err := a.engine().SetNickname(nick); err != nil {
 		return err
 	}
 	a.say("your messages carry the name %s from now on", screen.Line(nick))
@@ -163,7 +154,7 @@ func (a *app) signedRoom(name string) (keyring.Room, error) {
 	if err != nil {
 		return r, err
 	}
-	signed, err := isSigned(r)
+	signed, err := messenger.Signed(r)
 	if err == nil && !signed {
 		err = usagef("room %s holds plain texts, which nobody signs", r.Name)
 	}
@@ -180,7 +171,7 @@ func (a *app) withConversation(roomName string, work func(*conversation) error) 
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.close()) }()
+	defer func() { err = errors.Join(err, c.Close()) }()
 	return work(c)
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
@@ -72,7 +73,7 @@ func (a *app) deriveKey(r keyring.Room, p passphrase.Profile, pass string) (fern
 
 // keepKey makes a key the newest of a room. The others are to be told of one that is untold.
 func (a *app) keepKey(name string, key fernet.Key, untold bool) (keyring.Room, error) {
-	return a.updateRoom(name, func(r *keyring.Room) error {
+	return a.engine().Update(name, func(r *keyring.Room) error {
 		text := keyring.Secret(key.Reveal())
 		switch at := slices.Index(r.Keys, text); {
 		case at == 0, at > 0 && untold:
@@ -190,23 +191,8 @@ func (a *app) postKeyMoved(ctx context.Context, r keyring.Room) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.close()) }()
-	if err := c.adopt(ctx, true); err != nil {
-		return err
-	}
-	// In the outbox first: it is told then, sooner or later, even if the relay cannot be reached now.
-	if err := c.tellOfKeys(); err != nil {
-		return err
-	}
-	news, err := c.startReading(ctx)
-	if err == nil {
-		err = c.catchUp(ctx, news)
-	}
-	if err != nil {
-		return explainDelivery(err)
-	}
-	_, err = c.deliver(ctx)
-	return err
+	defer func() { err = errors.Join(err, c.Close()) }()
+	return explainSending(c.TellOfKeys(ctx))
 }
 
 func (a *app) addKey(ctx context.Context, roomName, file string) error {
@@ -272,7 +258,7 @@ func (a *app) checkKey(ctx context.Context, r keyring.Room, key fernet.Key, sign
 	if err != nil {
 		return "", err
 	}
-	keys, err := fernetKeys(r)
+	keys, err := messenger.Keys(r)
 	if err != nil {
 		return "", err
 	}
@@ -309,15 +295,11 @@ func (a *app) movedTo(ctx context.Context, r keyring.Room, key record.KeyID) (mo
 	if err != nil {
 		return nil, false, err
 	}
-	defer func() { err = errors.Join(err, c.close()) }()
-	news, err := c.startReading(ctx)
-	if err == nil {
-		err = c.catchUp(ctx, news)
+	defer func() { err = errors.Join(err, c.Close()) }()
+	if err := c.CatchUp(ctx); err != nil {
+		return nil, false, err
 	}
-	if err == nil {
-		named, err = c.MovedTo(key)
-	}
-	if err != nil {
+	if named, err = c.MovedTo(key); err != nil {
 		return nil, false, err
 	}
 	moved, err = c.Moved(nil)

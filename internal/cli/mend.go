@@ -15,6 +15,7 @@ import (
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
@@ -72,7 +73,7 @@ func (a *app) setRoom(cmd *cobra.Command, name string, o mendOptions) error {
 		return err
 	}
 	unproven := r.Unproven
-	r, err = a.updateRoom(name, func(r *keyring.Room) error {
+	r, err = a.engine().Update(name, func(r *keyring.Room) error {
 		change(r)
 		r.Unproven = unproven
 		return nil
@@ -95,7 +96,7 @@ func (a *app) changes(cmd *cobra.Command, r keyring.Room, o mendOptions) (change
 	if err != nil {
 		return nil, err
 	}
-	signed, err := isSigned(r)
+	signed, err := messenger.Signed(r)
 	switch {
 	case err != nil:
 		return nil, err
@@ -163,7 +164,7 @@ func (a *app) tryRoom(ctx context.Context, now *keyring.Room, before keyring.Roo
 		return err
 	}
 	r := *now
-	keys, err := fernetKeys(r)
+	keys, err := messenger.Keys(r)
 	if err != nil {
 		return err
 	}
@@ -382,7 +383,7 @@ func (a *app) whatIsLost(r keyring.Room) []string {
 	c, err := a.openConversation(r)
 	if err == nil {
 		waiting, err = c.Unposted()
-		err = errors.Join(err, c.close())
+		err = errors.Join(err, c.Close())
 	}
 	switch {
 	case err != nil:

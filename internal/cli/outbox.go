@@ -30,8 +30,8 @@ place.`,
 			return a.withConversation(roomName, func(c *conversation) error {
 				if cmd.Flags().Changed("drop") {
 					if err := c.Drop(drop, time.Now()); errors.Is(err, room.ErrOtherIdentity) {
-						if err := c.adopt(cmd.Context(), true); err != nil {
-							return err
+						if err := c.Adopt(cmd.Context(), true); err != nil {
+							return explainSending(err)
 						}
 						return hint(fmt.Errorf("not taken back: %w", err), "\"fernpost outbox\" lists the messages under the numbers that they have now")
 					} else if err != nil {
@@ -56,34 +56,13 @@ place.`,
 }
 
 func (c *conversation) retry(ctx context.Context) error {
-	if err := c.adopt(ctx, true); err != nil {
-		return err
-	}
-	if err := c.tellOfKeys(); err != nil {
-		return err
-	}
-	if err := c.announce(ctx, 0); err != nil {
-		return err
-	}
-	news, err := c.startReading(ctx)
-	if err == nil {
-		err = c.catchUp(ctx, news)
-	}
-	if err != nil {
-		return err
-	}
-	waiting, err := c.Unposted()
-	if err != nil {
-		return err
-	}
-	done, err := c.deliver(ctx)
-	if err != nil {
-		return err
-	}
+	done, waiting, err := c.Retry(ctx)
 	switch {
+	case err != nil:
+		return explainSending(err)
 	case done.Posted > 0:
 		c.say("accepted, the last one as entry %d", done.Last)
-	case waiting > 0:
+	case waiting:
 		c.say("another process has posted what was waiting")
 	default:
 		c.say("nothing was waiting")

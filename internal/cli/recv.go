@@ -13,6 +13,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/config"
 	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
@@ -92,7 +93,7 @@ func (a *app) recv(ctx context.Context, o recvOptions) error {
 	if err != nil {
 		return err
 	}
-	if signed, err := isSigned(r); err != nil {
+	if signed, err := messenger.Signed(r); err != nil {
 		return err
 	} else if signed {
 		err := a.recvSigned(ctx, r, o)

@@ -6,15 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
-	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
-	"github.com/fernpost/fernpost/internal/room/kept"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -33,8 +31,9 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	arrivals, readErr := c.read(ctx)
+	defer c.Close()
+	arrivals, readErr := c.Read(ctx)
+	news, _ := c.News()
 	shown, err := c.printHistory(c.Conversation, o)
 	if err != nil {
 		return err
@@ -52,7 +51,7 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 		if err := c.tellStanding(o.asJSON); err != nil {
 			return err
 		}
-		if err := c.tellNotReadBack(readErr == nil && c.cut == "", o.asJSON); err != nil {
+		if err := c.tellNotReadBack(readErr == nil && c.cut() == "", o.asJSON); err != nil {
 			return err
 		}
 	}
@@ -62,11 +61,11 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 	if err := c.tellArrivals(&arrivals, o.asJSON); err != nil {
 		return err
 	}
-	waits := append(aboutRelay(r, &c.news, c.cut), untried(&arrivals)...)
+	waits := append(aboutRelay(r, &news, c.cut()), untried(&arrivals)...)
 	if err := c.relay.tell(a, waits, len(arrivals.Waiting), o.asJSON); err != nil {
 		return err
 	}
-	if readErr == nil && c.cut != "" {
+	if readErr == nil && c.cut() != "" {
 		readErr = partlyError{errors.New("not all of the room was read")}
 	}
 	if readErr != nil {
@@ -78,7 +77,7 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 		}
 		return readErr
 	}
-	unopened, err := hasUnopened(c.archive)
+	unopened, err := c.HasUnopened()
 	if err != nil {
 		return err
 	}
@@ -87,27 +86,13 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 
 // recvSignedCSV reads a downloaded feed afresh, with an archive that is thrown away.
 func (a *app) recvSignedCSV(ctx context.Context, r keyring.Room, o recvOptions) (err error) {
-	dir, err := os.MkdirTemp("", "fernpost-")
-	if err != nil {
-		return fmt.Errorf("reading %s: %w", o.csv.name, err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	store, err := archive.OpenRoom(dir, r.Name)
-	if err != nil {
+	if o.own, err = a.engine().Own(r); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	options, err := roomOptions(r)
-	if err != nil {
-		return err
-	}
-	if o.own, err = a.ownKey(r); err != nil {
-		return err
-	}
-	talk, err := room.Open(store, options)
-	if err != nil {
-		return err
-	}
+	return a.engine().Afresh(r, func(talk *room.Conversation) error { return a.recvAfresh(ctx, r, talk, o) })
+}
+
+func (a *app) recvAfresh(ctx context.Context, r keyring.Room, talk *room.Conversation, o recvOptions) error {
 	in, err := talk.Receive(0)
 	if err != nil {
 		return err
@@ -155,12 +140,6 @@ func (a *app) recvSignedCSV(ctx context.Context, r keyring.Room, o recvOptions) 
 		return err
 	}
 	return end.incomplete()
-}
-
-// hasUnopened reports whether there are tokens, of this reading or of one before, that no key opens.
-func hasUnopened(store *archive.Room) (bool, error) {
-	foreign, err := store.Ranges(kept.Foreign)
-	return len(foreign) > 0, err
 }
 
 // printHistory prints the newest messages that are kept and returns how many.
@@ -294,7 +273,7 @@ func (c *conversation) tellKeyGone(anyCase, asJSON bool) error {
 	if err != nil || gone.Messages == 0 {
 		return err
 	}
-	return c.tell(keyGoneJSON(gone, c.room.Name), asJSON)
+	return c.tell(keyGoneJSON(gone, c.Settings().Name), asJSON)
 }
 
 func keyGoneJSON(gone room.Unchecked, name string) findingJSON {
@@ -341,7 +320,8 @@ func (c *conversation) tellNotReadBack(all, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	last := c.news.Position.Last
+	news, _ := c.News()
+	last := news.Position.Last
 	for i := range queue {
 		q := &queue[i]
 		if !all && q.Entry > last {
@@ -403,7 +383,7 @@ func (a *app) concludeSigned(r keyring.Room, messages int, unopened, strict bool
 func (a *app) verifyFeed(
 	ctx context.Context, r keyring.Room, read func(visit func(*thingspeak.Entry) error) (feedEnd, record.View, error),
 ) (room.Report, feedEnd, error) {
-	keys, err := fernetKeys(r)
+	keys, err := messenger.Keys(r)
 	if err != nil {
 		return room.Report{}, feedEnd{}, err
 	}
@@ -423,7 +403,7 @@ func (a *app) verifyFeed(
 	}
 	feed := room.Feed{Entries: entries, View: func() record.View { return view }, Trying: a.tryingParts}
 	// Without an archive a name belongs to who has it first in the feed; that nothing could be compared is told later.
-	_ = a.withArchive(r, func(c *room.Conversation) (err error) {
+	_ = a.engine().Look(r, func(c *room.Conversation) (err error) {
 		feed.Pins, feed.Compared, err = c.Known()
 		return err
 	})

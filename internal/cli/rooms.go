@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
@@ -92,53 +94,22 @@ func listed(r keyring.Room, chosen string) listedRoomJSON {
 	return o
 }
 
-func (a *app) openKeyring() (*keyring.Keyring, error) {
-	dir, err := a.dataDir("rooms")
-	if err != nil {
-		return nil, err
-	}
-	return keyring.Open(dir)
-}
+func (a *app) openKeyring() (*keyring.Keyring, error) { return a.engine().Keyring() }
 
 // loadRoom returns the room of this name; without one, the default room, or the only one there is. The setting "room" has
 // become the name before.
 func (a *app) loadRoom(name string) (keyring.Room, error) {
-	keys, err := a.openKeyring()
-	if err != nil {
-		return keyring.Room{}, err
+	r, err := a.engine().Find(name)
+	if which, ok := errors.AsType[*messenger.WhichRoomError](err); ok {
+		err = hint(usagef("which room? there are %s", strings.Join(which.Names, ", ")),
+			"add --room NAME, or choose one with \"fernpost rooms default NAME\"")
 	}
-	defer keys.Close()
-	if name == "" {
-		names, err := keys.Names()
-		switch {
-		case err != nil:
-			return keyring.Room{}, err
-		case len(names) == 0:
-			return keyring.Room{}, fmt.Errorf("%w: this device is in none yet", keyring.ErrNoRoom)
-		case keys.Default() != "":
-			names[0] = keys.Default()
-		case len(names) > 1:
-			return keyring.Room{}, hint(usagef("which room? there are %s", strings.Join(names, ", ")),
-				"add --room NAME, or choose one with \"fernpost rooms default NAME\"")
-		}
-		name = names[0]
-	}
-	return keys.Load(name)
-}
-
-// currentRoom returns a room that was loaded before as it is now, see [keyring.Keyring.Current].
-func (a *app) currentRoom(before keyring.Room) (keyring.Room, error) {
-	keys, err := a.openKeyring()
-	if err != nil {
-		return keyring.Room{}, err
-	}
-	defer keys.Close()
-	return keys.Current(before)
+	return r, err
 }
 
 // openRoom makes what seals and opens the room's messages from its kept keys.
 func openRoom(r keyring.Room) (*room.Room, error) {
-	keys, err := fernetKeys(r)
+	keys, err := messenger.Keys(r)
 	if err != nil {
 		return nil, err
 	}
@@ -146,37 +117,26 @@ func openRoom(r keyring.Room) (*room.Room, error) {
 	if err != nil {
 		return nil, fmt.Errorf("room %s: %w", r.Name, err)
 	}
-	profile, err := passphrase.ParseProfile(r.Profile)
+	profile, err := messenger.Profile(r)
 	if err != nil {
-		return nil, fmt.Errorf("room %s: %w", r.Name, err)
+		return nil, err
 	}
 	return room.New(ring, r.Fields[0], profile.Wrapper == passphrase.WrapperPython)
 }
 
 // dial makes the client for a room's channel. Nothing is sent yet.
 func (a *app) dial(r keyring.Room) (*remote.Client, error) {
-	interval, err := time.ParseDuration(r.Interval)
-	if err != nil {
-		return nil, fmt.Errorf("room %s: its interval is no duration", r.Name)
+	if _, err := a.requestTimeout(); err != nil {
+		return nil, err
 	}
-	return a.newClient(remote.Options{
-		BaseURL: r.Relay, Channel: r.Channel, Interval: interval,
-		WriteKey: remote.Secret(r.WriteKey.Reveal()), ReadKey: remote.Secret(r.ReadKey.Reveal()),
-	})
+	return a.engine().Dial(r)
 }
 
 func (a *app) newClient(o remote.Options) (*remote.Client, error) {
-	timeout, err := a.requestTimeout()
-	if err != nil {
+	if _, err := a.requestTimeout(); err != nil {
 		return nil, err
 	}
-	o.Timeout, o.Version, o.Transport = timeout, version(), a.transport
-	o.Budget, o.Slow = int64(a.budget), a.slow
-	client, err := remote.New(o)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	return client, nil
+	return a.engine().Client(o)
 }
 
 func (a *app) requestTimeout() (time.Duration, error) {

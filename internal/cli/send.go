@@ -14,6 +14,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
@@ -85,7 +86,7 @@ func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
 	if err := writable(r); err != nil {
 		return err
 	}
-	signed, err := isSigned(r)
+	signed, err := messenger.Signed(r)
 	if err != nil {
 		return err
 	}
@@ -110,7 +111,7 @@ func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
 		return hint(usageError{room.ErrNotUTF8}, "save it as UTF-8 first; in a signed room --file FILE sends any bytes")
 	}
 	// The message may have come after minutes: the room may have moved to another key meanwhile.
-	if r, err = a.currentRoom(r); err != nil {
+	if r, err = a.engine().Current(r); err != nil {
 		return err
 	}
 	if signed {
@@ -139,7 +140,7 @@ func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
 	if err != nil {
 		return explainPost(err)
 	}
-	a.noteProven(r)
+	a.engine().NoteProven(r)
 	if o.asJSON {
 		return a.printJSON(sentJSON{r.Name, r.Channel, nil, 1, kept.Accepted.String(), &entry})
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/archive"
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
@@ -96,7 +97,7 @@ func (d *device) lastNamed() (number uint32) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	keys, err := fernetKeys(r)
+	keys, err := messenger.Keys(r)
 	if err != nil {
 		d.t.Fatal(err)
 	}

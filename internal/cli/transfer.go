@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/room"
 )
 
@@ -18,7 +19,7 @@ type transfer struct {
 	*app
 
 	asJSON, bar bool
-	plan        estimate
+	plan        messenger.Estimate
 	// before of the entries were accepted earlier.
 	before int
 
@@ -42,11 +43,12 @@ const (
 	printEvery = 10 * time.Second
 )
 
-// newTransfer begins to show a delivery of so many entries. It shows nothing of a single one.
-func (c *conversation) newTransfer(entries, before int) *transfer {
+// newTransfer begins to show a delivery. It shows nothing of a single entry.
+func (c *conversation) newTransfer(e messenger.Delivering) *transfer {
 	now := time.Now()
+	entries := e.Entries
 	t := &transfer{
-		app: c.app, asJSON: c.asJSON, plan: c.plan, before: before, total: before + entries,
+		app: c.app, asJSON: c.asJSON, plan: e.All, before: e.Before, total: e.Before + entries,
 		began: now, last: now, printed: now,
 	}
 	if t.bar = c.drawsStatus() && !c.asJSON && entries > 1; !t.bar {
@@ -113,20 +115,18 @@ func (t *transfer) waits(w exchange.Wait) {
 	t.showWait(w)
 }
 
-// single is what the rest takes where the relay takes one entry at a time, by which time is reckoned from now on.
-func (t *transfer) single() estimate {
+// reckon reckons with what the rest takes, which is more than was said.
+func (t *transfer) reckon(rest messenger.Estimate) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.plan.limits.BulkRows = 0
-	t.plan = estimateFor(t.plan.limits, t.total-t.before-t.posted)
-	return t.plan
+	t.plan = rest
 }
 
 // text says how far it is: percent, entries, rate, time left.
 func (t *transfer) text(now time.Time) string {
 	done := t.before + t.posted
 	s := fmt.Sprintf("%3d%%  %d of %s", 100*done/max(t.total, 1), done, count(t.total, "entry"))
-	if t.posted > t.first || t.posted > 0 && t.plan.takes() == 0 {
+	if t.posted > t.first || t.posted > 0 && t.plan.Takes() == 0 {
 		s += ", " + t.rate()
 	}
 	if left := t.left(now); left > 0 {
@@ -151,19 +151,19 @@ func (t *transfer) rate() string {
 // left is how long the rest takes: by the relay's intervals, or without any as long as what was posted took.
 func (t *transfer) left(now time.Time) time.Duration {
 	rest := t.total - t.before - t.posted
-	e := estimateFor(t.plan.limits, rest)
-	left := e.takes()
+	e := t.plan.For(rest)
+	left := e.Takes()
 	switch {
-	case left == 0 && t.plan.takes() == 0:
+	case left == 0 && t.plan.Takes() == 0:
 		if t.posted == 0 {
 			return 0
 		}
 		return t.last.Sub(t.began) / time.Duration(t.posted) * time.Duration(rest)
 	case t.posted == 0:
-	case e.bulk > 0:
-		left += t.plan.limits.BulkInterval
-	case t.plan.bulk == 0 && e.single > 0:
-		left += t.plan.limits.Interval
+	case e.Bulk > 0:
+		left += t.plan.Limits.BulkInterval
+	case t.plan.Bulk == 0 && e.Single > 0:
+		left += t.plan.Limits.Interval
 	}
 	return max(left-now.Sub(t.last), 0)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/remote"
@@ -205,7 +206,8 @@ func TestLongTransfersAreAskedFor(t *testing.T) {
 			})
 		})
 	}
-	if e := estimateFor(remote.Limits{BulkRows: 960, Daily: 8200}, 821); !e.isLong() {
+	limits := remote.Limits{BulkRows: 960, Daily: 8200}
+	if e := (messenger.Estimate{Limits: limits}).For(821); !e.IsLong() {
 		t.Error("a tenth of the day's messages is not asked for")
 	}
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -10,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
@@ -66,7 +65,7 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 	if err != nil {
 		return err
 	}
-	if signed, err := isSigned(r); err != nil {
+	if signed, err := messenger.Signed(r); err != nil {
 		return err
 	} else if !signed {
 		return hint(usagef("room %s holds plain texts: nobody has signed them, so there is nothing to verify", r.Name),
@@ -161,7 +160,7 @@ func (a *app) readWholeChannel(
 		}
 	}
 	info := scan.Info()
-	view.Holes = holes(info.Lacking)
+	view.Holes = messenger.Holes(info.Lacking)
 	end.last, end.cut, end.skipped, end.hidden = info.LastID, info.CutShort, int(info.Skipped), info.Hidden
 	view.Unread = hiddenText(r, end.hidden) != ""
 	return end, view, nil
@@ -176,32 +175,10 @@ func (a *app) readWholeCSV(
 	return end, view, err
 }
 
-// withArchive opens what this device has read of a room, for somebody who writes nothing.
-func (a *app) withArchive(r keyring.Room, work func(*room.Conversation) error) (err error) {
-	dir, err := a.dataDir("archive")
-	if err != nil {
-		return err
-	}
-	store, err := archive.OpenRoom(dir, r.FilesName())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	options, err := roomOptions(r)
-	if err != nil {
-		return err
-	}
-	c, err := room.Open(store, options) // it reads through what an older version has kept
-	if err != nil {
-		return err
-	}
-	return work(c)
-}
-
 // compare compares what this device holds with a report.
 func (a *app) compare(r keyring.Room, report *room.Report, until int64) (d room.Comparison, err error) {
 	defer a.computing(func() string { return "comparing that with what this device holds" })()
-	err = a.withArchive(r, func(c *room.Conversation) error {
+	err = a.engine().Look(r, func(c *room.Conversation) error {
 		d, err = c.Compare(report, until)
 		return err
 	})

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
@@ -178,7 +179,7 @@ func (d *device) insider(relay *relaytest.Server, channel int64) (cells [][recor
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	keys, err := fernetKeys(r)
+	keys, err := messenger.Keys(r)
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
@@ -80,7 +81,7 @@ func (a *app) watch(ctx context.Context, o watchOptions) error {
 	if err != nil {
 		return err
 	}
-	if signed, err := isSigned(r); err != nil {
+	if signed, err := messenger.Signed(r); err != nil {
 		return err
 	} else if signed {
 		return a.watchSigned(ctx, r, o)
@@ -142,7 +143,7 @@ type watcher struct {
 	position exchange.Position
 	relay    relayTeller
 	anchors  room.Anchors
-	barren   barren
+	barren   messenger.Barren
 	rest     *unprinted
 	lost     exchange.Gaps // told by this watch, as far as there will be a verdict
 	kept     remembered    // what the archive has
@@ -162,7 +163,7 @@ type remembered struct {
 	Channel  int64             `json:"channel"`
 	Position exchange.Position `json:"position"`
 	Anchors  room.Anchors      `json:"anchors,omitzero"`
-	Barren   barren            `json:"barren,omitzero"`
+	Barren   messenger.Barren  `json:"barren,omitzero"`
 	Rest     *unprinted        `json:"rest,omitempty"`
 }
 
@@ -224,7 +225,7 @@ func (w *watcher) resume() error {
 // poll reads and prints what is new, and remembers how far it came only once that is printed: a watch that is killed
 // shows a message twice rather than never.
 func (w *watcher) poll(ctx context.Context) (news bool, err error) {
-	budget := w.barren.left(int64(w.budget), time.Now())
+	budget := w.barren.Left(int64(w.budget), time.Now())
 	anchor := w.anchors.Highest()
 	got, err := w.client.Follow(ctx, w.position, exchange.Visitor{
 		Budget: budget,
@@ -237,7 +238,7 @@ func (w *watcher) poll(ctx context.Context) (news bool, err error) {
 	})
 	w.relayAnswers(err)
 	messages, findings := w.receiver.Take()
-	w.barren.add(got.Bytes-got.Compared, len(messages), time.Now())
+	w.barren.Add(got.Bytes-got.Compared, len(messages), time.Now())
 	got.Position.Opened(entriesOf(messages))
 	if got.Cleared {
 		w.anchors = room.Anchors{}
@@ -265,7 +266,7 @@ func (w *watcher) poll(ctx context.Context) (news bool, err error) {
 		return false, err
 	}
 	if err == nil {
-		about := append(aboutRelay(w.room, &got, w.stopped(&got, budget, &w.barren)), awaited(got.Position.Gaps, time.Now())...)
+		about := append(aboutRelay(w.room, &got, w.stoppedText(messenger.StopOf(&got, budget, int64(w.budget), &w.barren))), awaited(got.Position.Gaps, time.Now())...)
 		open := slices.DeleteFunc(slices.Clone(got.Position.Gaps), func(r exchange.Range) bool { return r.Asked() })
 		if err := w.relay.tell(w.app, about, len(open), w.options.asJSON); err != nil {
 			return false, err

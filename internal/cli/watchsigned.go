@@ -21,7 +21,7 @@ func (a *app) watchSigned(ctx context.Context, r keyring.Room, o watchOptions) (
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.close()) }()
+	defer func() { err = errors.Join(err, c.Close()) }()
 	mark, known, err := c.Shown(watchMark)
 	if err != nil {
 		return err
@@ -32,13 +32,14 @@ func (a *app) watchSigned(ctx context.Context, r keyring.Room, o watchOptions) (
 	f := &follower{app: a, options: o, room: r}
 	var w waiting
 	return f.run(ctx, func(ctx context.Context) (news bool, err error) {
-		arrivals, readErr := c.read(ctx)
+		arrivals, readErr := c.Read(ctx)
 		f.relayAnswers(readErr)
 		if readErr == nil {
 			if err := a.tellWaiting(w.ripe(arrivals.Waiting, time.Now()), o.asJSON); err != nil {
 				return false, err
 			}
-			waits := append(aboutRelay(r, &c.news, c.cut), untried(&arrivals)...)
+			news, _ := c.News()
+			waits := append(aboutRelay(r, &news, c.cut()), untried(&arrivals)...)
 			if err := c.relay.tell(a, waits, len(arrivals.Waiting), o.asJSON); err != nil {
 				return false, err
 			}

@@ -1,15 +1,15 @@
-package cli
+package messenger
 
 import "time"
 
 // writers returns how many members have written lately: as many share the channel's interval. Where that cannot be read, it
 // knows of none; posting goes on.
-func (c *conversation) writers() int {
+func (r *Room) writers() int {
 	now := time.Now()
-	if !c.news.Date.IsZero() {
-		now = c.news.Date // dates of rows are the relay's
+	if !r.news.Date.IsZero() {
+		now = r.news.Date // dates of rows are the relay's
 	}
-	n, err := c.Writers(now)
+	n, err := r.Writers(now)
 	if err != nil {
 		return 0
 	}

@@ -1,4 +1,4 @@
-package cli
+package messenger
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 
 // An earlier version noted whether its reading had begun with the channel's first entry: its archives are read on.
 func TestAPositionThatTellsItsBeginningIsRead(t *testing.T) {
-	want := feedPosition{Barren: barren{Since: time.Unix(1_800_000_000, 0).UTC(), Bytes: 7}}
+	want := feedPosition{Barren: Barren{Since: time.Unix(1_800_000_000, 0).UTC(), Bytes: 7}}
 	want.Last = 12
 	b, err := json.Marshal(want)
 	if err != nil {

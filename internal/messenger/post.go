@@ -1,4 +1,4 @@
-package cli
+package messenger
 
 import (
 	"context"
@@ -11,43 +11,57 @@ import (
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// poster posts for a conversation, and tells the user of waits.
+// poster posts for a room, and tells of waits.
 type poster struct {
-	c        *conversation
-	transfer *transfer
+	r *Room
+	// noWait fails where posting would wait.
+	noWait bool
+	// left is how many entries are still to be posted.
+	left int
+	// failed is an error of whoever was told something.
+	failed error
 }
 
 var _ room.BulkPoster = (*poster)(nil)
 
+func (p *poster) tell(e Event) { p.failed = errors.Join(p.failed, p.r.tell(e)) }
+
+func (p *poster) waits(w exchange.Wait) { p.tell(Waits{w}) }
+
+func (p *poster) accepted(progress room.Progress) {
+	p.left = progress.Total - progress.Posted
+	p.tell(Accepted{progress})
+}
+
 // Post implements [room.Poster].
 func (p *poster) Post(ctx context.Context, fields thingspeak.Fields, after int64) (int64, error) {
-	if p.c.noWait {
-		entry, err := p.c.client.Update(ctx, fields)
+	if p.noWait {
+		entry, err := p.r.client.Update(ctx, fields)
 		if e, ok := errors.AsType[*remote.UnreachableError](err); ok && e.Sent {
 			err = fmt.Errorf("%w (%w)", err, exchange.ErrUnknownOutcome)
 		}
 		return entry, err
 	}
-	return p.c.client.Post(ctx, fields, after, p.transfer.waits)
+	return p.r.client.Post(ctx, fields, after, p.waits)
 }
 
 // Find implements [room.Poster].
 func (p *poster) Find(
 	ctx context.Context, fields []thingspeak.Fields, after int64, promised bool,
 ) ([]int64, error) {
-	return p.c.client.Settle(ctx, fields, after, promised, p.transfer.waits)
+	return p.r.client.Settle(ctx, fields, after, promised, p.waits)
 }
 
 // PostBulk implements [room.BulkPoster].
 func (p *poster) PostBulk(ctx context.Context, entries []thingspeak.Entry) error {
-	if most := p.c.bulkRows; most > 0 && len(entries) > most {
+	if most := p.r.plan.Limits.BulkRows; most > 0 && len(entries) > most {
 		return &room.TooManyError{Most: most}
 	}
 	var err error
-	if p.c.noWait {
-		err = p.c.client.BulkUpdate(ctx, entries)
+	if p.noWait {
+		err = p.r.client.BulkUpdate(ctx, entries)
 	} else {
-		err = p.c.client.PostBulk(ctx, entries, p.transfer.waits)
+		err = p.r.client.PostBulk(ctx, entries, p.waits)
 	}
 	if e, ok := errors.AsType[*remote.RefusedError](err); ok && e.Reason == remote.TooLarge {
 		return &room.TooManyError{}
@@ -58,12 +72,14 @@ func (p *poster) PostBulk(ctx context.Context, entries []thingspeak.Entry) error
 	return err
 }
 
-// oneByOne tells the user that the transfer takes longer than was said, because the relay takes no bulk calls, and asks
-// once more where that is long.
+// oneByOne tells that the transfer takes longer than was said, because the relay takes no bulk calls, and asks once more
+// where that is long.
 func (p *poster) oneByOne(ctx context.Context) error {
-	e := p.transfer.single()
-	p.c.say("the relay takes one entry at a time: %s", e.text())
-	if err := p.c.agree(ctx, e); err != nil {
+	limits := p.r.plan.Limits
+	limits.BulkRows = 0
+	rest := estimate(limits, p.left)
+	p.tell(OneByOne{rest})
+	if err := p.r.agree(ctx, rest); err != nil {
 		return fmt.Errorf("%w (%w)", err, exchange.ErrNotStored)
 	}
 	return room.ErrNoBulk

@@ -1,9 +1,10 @@
-package cli
+package messenger
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -13,12 +14,12 @@ import (
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// feedPosition is what a conversation keeps of its feed between readings.
+// feedPosition is what a room keeps of its feed between readings.
 type feedPosition struct {
 	exchange.Position
 
 	// Barren is what was read in vain.
-	Barren barren `json:"barren,omitzero"`
+	Barren Barren `json:"barren,omitzero"`
 	// Wanted are entries that are to be asked for before others: what is missing depends on them.
 	Wanted []exchange.Range `json:"wanted,omitempty"`
 }
@@ -33,10 +34,10 @@ func positionFrom(b []byte) feedPosition {
 	return at
 }
 
-// reading is one reading of a conversation's feed. What is new is fetched in the background, a little ahead of what is
-// kept, so that a message can be written while the relay answers.
+// reading is one reading of a room's feed. What is new is fetched in the background, a little ahead of what is kept, so
+// that a message can be written while the relay answers.
 type reading struct {
-	c      *conversation
+	r      *Room
 	in     *room.Intake
 	at     feedPosition
 	budget int64 // of bytes
@@ -52,47 +53,47 @@ type reading struct {
 const fetchedAhead = 1024
 
 // startReading begins to read what is new. Then either finish or abandon must be called.
-func (c *conversation) startReading(ctx context.Context) (*reading, error) {
+func (r *Room) startReading(ctx context.Context) (*reading, error) {
 	// Whoever shows messages takes them from the archive: a reading may bring more than fit into memory.
-	in, err := c.Receive(0)
+	in, err := r.Receive(0)
 	if err != nil {
 		return nil, err
 	}
-	r := &reading{c: c, in: in, at: positionFrom(in.Position()), found: make(chan *thingspeak.Entry, fetchedAhead)}
-	r.budget = r.at.Barren.left(int64(c.budget), time.Now())
+	g := &reading{r: r, in: in, at: positionFrom(in.Position()), found: make(chan *thingspeak.Entry, fetchedAhead)}
+	g.budget = g.at.Barren.Left(r.engine.o.Budget, time.Now())
 	anchor, err := in.Anchor()
 	if err != nil {
 		return nil, err
 	}
 	again, suspect := rangesOf(in.Again()), []exchange.Range(nil)
-	if r.at.Suspected.Due(time.Now()) {
+	if g.at.Suspected.Due(time.Now()) {
 		entries, err := in.Suspect()
 		if err != nil {
 			return nil, err
 		}
 		suspect = rangesOf(entries)
 	}
-	ctx, r.cancel = context.WithCancel(ctx)
+	ctx, g.cancel = context.WithCancel(ctx)
 	pass := func(e *thingspeak.Entry) error {
 		select {
-		case r.found <- e:
+		case g.found <- e:
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 	// Whoever sends changes the room while this reads.
-	fields := thingspeak.FieldsOf(c.room.Fields...)
+	fields := thingspeak.FieldsOf(r.settings.Fields...)
 	go func() {
-		defer close(r.found)
+		defer close(g.found)
 		add := func(e *thingspeak.Entry) error { return pass(new(*e)) }
-		r.news, r.err = c.client.Follow(ctx, r.at.Position, exchange.Visitor{
+		g.news, g.err = r.client.Follow(ctx, g.at.Position, exchange.Visitor{
 			Entry: add, Seen: add, Cleared: func() error { return pass(nil) },
-			Anchor: exchange.Anchor{Entry: anchor.Entry, Shows: anchor.Shows}, Wanted: r.at.Wanted, Again: again,
-			Suspect: suspect, Fields: fields, Budget: r.budget,
+			Anchor: exchange.Anchor{Entry: anchor.Entry, Shows: anchor.Shows}, Wanted: g.at.Wanted, Again: again,
+			Suspect: suspect, Fields: fields, Budget: g.budget,
 		})
 	}()
-	return r, nil
+	return g, nil
 }
 
 func rangesOf(entries []room.EntryRange) (all []exchange.Range) {
@@ -103,46 +104,48 @@ func rangesOf(entries []room.EntryRange) (all []exchange.Range) {
 }
 
 // abandon ends a reading of which nothing is wanted.
-func (r *reading) abandon() {
-	r.cancel()
-	for range r.found { // until the other side has noticed
+func (g *reading) abandon() {
+	g.cancel()
+	for range g.found { // until the other side has noticed
 	}
 }
 
 // finish keeps what comes, to the end. Beside an error of the relay the arrivals up to it are good.
-func (r *reading) finish() (room.Arrivals, error) {
-	defer r.cancel()
+func (g *reading) finish() (room.Arrivals, error) {
+	defer g.cancel()
 	var entries atomic.Int64
-	defer r.c.computing(func() string { return "working on " + count(int(entries.Load()), "entry") + " that came" })()
+	if keeping := g.r.engine.o.Keeping; keeping != nil {
+		defer keeping(entries.Load)()
+	}
 	var failed error
-	for e := range r.found {
+	for e := range g.found {
 		entries.Add(1)
 		switch {
 		case failed != nil: // Finish returns it
 		case e == nil:
-			failed = r.in.Cleared()
+			failed = g.in.Cleared()
 		default:
-			failed = r.in.Add(e)
+			failed = g.in.Add(e)
 		}
 		if failed != nil {
-			r.cancel()
+			g.cancel()
 		}
 	}
 	// Where a row of several is shown no more, the others tell what was lost with it.
-	for i := range r.news.Left {
+	for i := range g.news.Left {
 		if failed == nil {
-			failed = r.in.Add(&r.news.Left[i])
+			failed = g.in.Add(&g.news.Left[i])
 		}
 	}
 	if failed != nil {
-		r.err = nil
+		g.err = nil
 	}
-	r.c.news, r.c.cut = r.news, r.c.stopped(&r.news, r.budget, &r.at.Barren)
+	g.r.news, g.r.stop = g.news, StopOf(&g.news, g.budget, g.r.engine.o.Budget, &g.at.Barren)
 	now := time.Now()
 	position := func(learnt room.Learnt) ([]byte, error) {
-		at := r.at
-		at.Position = r.news.Position
-		at.Barren.add(r.news.Bytes-r.news.Compared, learnt.Opened, now)
+		at := g.at
+		at.Position = g.news.Position
+		at.Barren.Add(g.news.Bytes-g.news.Compared, learnt.Opened, now)
 		at.Wanted = nil
 		for _, h := range learnt.Needed {
 			at.Wanted = append(at.Wanted, exchange.Range{First: h.First, Last: h.Last})
@@ -153,24 +156,25 @@ func (r *reading) finish() (room.Arrivals, error) {
 		return json.Marshal(at)
 	}
 	facts := room.Facts{
-		Position: position, LastID: r.news.LastID, Rewritten: r.news.Rewritten,
-		Twins: r.news.Twins, Now: now,
+		Position: position, LastID: g.news.LastID, Rewritten: g.news.Rewritten,
+		Twins: g.news.Twins, Now: now,
 	}
-	facts.View.Holes = holes(r.news.Position.Gaps)
-	facts.View.Unread = r.err != nil || r.news.Doubtful || r.news.Stopped || hiddenText(r.c.room, r.news.Hidden) != ""
-	arrivals, err := r.in.Finish(facts)
-	return arrivals, errors.Join(r.err, err)
+	facts.View.Holes = Holes(g.news.Position.Gaps)
+	hidden := slices.ContainsFunc(g.r.settings.Fields, g.news.Hidden.Has)
+	facts.View.Unread = g.err != nil || g.news.Doubtful || g.news.Stopped || hidden
+	arrivals, err := g.in.Finish(facts)
+	return arrivals, errors.Join(g.err, err)
 }
 
 // finishReading finishes a reading, and reads again where another process was quicker to notice a clear.
-func (c *conversation) finishReading(ctx context.Context, r *reading) (room.Arrivals, error) {
+func (r *Room) finishReading(ctx context.Context, g *reading) (room.Arrivals, error) {
 	const tries = 3
 	for i := 1; ; i++ {
-		arrivals, err := r.finish()
+		arrivals, err := g.finish()
 		if i == tries || !errors.Is(err, room.ErrReadElsewhere) {
 			return arrivals, err
 		}
-		if r, err = c.startReading(ctx); err != nil {
+		if g, err = r.startReading(ctx); err != nil {
 			return arrivals, err
 		}
 	}
@@ -178,29 +182,38 @@ func (c *conversation) finishReading(ctx context.Context, r *reading) (room.Arri
 
 // catchUp is finishReading for whoever sends: neither a full archive nor a flood, which ends a reading at its budget, keeps
 // anybody from that.
-func (c *conversation) catchUp(ctx context.Context, r *reading) error {
-	_, err := c.finishReading(ctx, r)
+func (r *Room) catchUp(ctx context.Context, g *reading) error {
+	_, err := r.finishReading(ctx, g)
 	if full, ok := errors.AsType[*room.FullError](err); ok {
-		c.say("%s", c.style.warn(full.Error()))
-		return nil
+		return r.tell(ArchiveFull{full})
 	}
-	if c.cut != "" {
-		c.say("%s", c.style.warn(c.cut))
+	if r.stop.Why != AtTheEnd {
+		err = errors.Join(err, r.tell(StoppedReading{r.stop}))
 	}
 	return err
 }
 
-// read reads what is new in the channel and keeps it. Beside an error of the relay the arrivals up to it are good.
-func (c *conversation) read(ctx context.Context) (room.Arrivals, error) {
-	r, err := c.startReading(ctx)
+// CatchUp reads what is new, for whoever sends or asks who has moved: a full archive and a reading that ends at its budget
+// are told, and no errors.
+func (r *Room) CatchUp(ctx context.Context) error {
+	g, err := r.startReading(ctx)
+	if err != nil {
+		return err
+	}
+	return r.catchUp(ctx, g)
+}
+
+// Read reads what is new in the channel and keeps it. Beside an error of the relay the arrivals up to it are good.
+func (r *Room) Read(ctx context.Context) (room.Arrivals, error) {
+	g, err := r.startReading(ctx)
 	if err != nil {
 		return room.Arrivals{}, err
 	}
-	return c.finishReading(ctx, r)
+	return r.finishReading(ctx, g)
 }
 
-// holes are what is lacking, as whoever judges records wants it.
-func holes(lacking []exchange.Range) (all []record.Hole) {
+// Holes are what is lacking, as whoever judges records wants it.
+func Holes(lacking []exchange.Range) (all []record.Hole) {
 	for i := range lacking {
 		r := &lacking[i]
 		all = append(all, record.Hole{First: r.First, Last: r.Last, Since: r.Since, Asked: r.Asked()})

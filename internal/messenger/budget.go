@@ -1,0 +1,81 @@
+package messenger
+
+import (
+	"time"
+
+	"github.com/fernpost/fernpost/internal/exchange"
+)
+
+// Barren is what a feed has brought within an hour that no key of the room opens, or that was there before. It is kept
+// beside the position, so that a flood costs no more in a thousand calls than in one.
+type Barren struct {
+	Since time.Time `json:"since,omitzero"` // when the hour began
+	Bytes int64     `json:"bytes,omitzero"`
+}
+
+const (
+	barrenHour = time.Hour
+	// barrenLeast is what a reading may bring without being counted: a look at a channel without news.
+	barrenLeast = 16 << 10
+	// tokenWorth is how many bytes of a feed a token that a key opens stands for: more than its own, with what stands
+	// around it in its row.
+	tokenWorth = 512
+)
+
+// Left returns how many bytes the next reading may bring, of a budget for each reading and for each hour. 0 is no limit,
+// here and there.
+func (b *Barren) Left(budget int64, now time.Time) int64 {
+	// A clock that was set back must not make the hour longer.
+	if budget == 0 || now.Sub(b.Since) >= barrenHour || now.Before(b.Since) {
+		return budget
+	}
+	return max(budget-b.Bytes, 1)
+}
+
+// Add counts a reading that brought so many bytes, without the newest rows that every look compares, and so many tokens
+// that a key has opened for the first time.
+func (b *Barren) Add(bytes int64, opened int, now time.Time) {
+	bytes -= tokenWorth * int64(opened)
+	if bytes < barrenLeast {
+		return
+	}
+	if now.Sub(b.Since) >= barrenHour || now.Before(b.Since) {
+		*b = Barren{Since: now}
+	}
+	b.Bytes += bytes
+}
+
+// Stop says why a reading did not come to the feed's end; the zero Stop, that it did.
+type Stop struct {
+	Why StopReason
+	// Until is when reading goes on, for [InVain].
+	Until time.Time
+}
+
+// StopReason is a reason to end a reading before the feed's end.
+type StopReason int
+
+// The reasons. Whatever it is, the next reading goes on where this one has ended.
+const (
+	// AtTheEnd is none.
+	AtTheEnd StopReason = iota
+	// AtBudget: the reading has brought as many bytes as one may.
+	AtBudget
+	// InVain: so much that no key opens, or that was there before, came within an hour.
+	InVain
+	// Scattered: the numbers that the relay shows have too many gaps.
+	Scattered
+)
+
+// StopOf tells why a reading has ended that might bring so many bytes, of a budget of all.
+func StopOf(news *exchange.News, left, all int64, b *Barren) Stop {
+	switch {
+	case !news.Stopped:
+		return Stop{}
+	case news.Scattered:
+		return Stop{Why: Scattered}
+	case left < all:
+		return Stop{Why: InVain, Until: b.Since.Add(barrenHour)}
+	}
+	return Stop{Why: AtBudget}
+}

@@ -1,0 +1,64 @@
+package messenger
+
+import (
+	"context"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/room"
+)
+
+// Estimate is what posting takes at a relay to which nobody else is posting.
+type Estimate struct {
+	Limits remote.Limits
+	// Entries are those to be posted, Single and Bulk the requests for that.
+	Entries, Single, Bulk int
+}
+
+// longTransfer is how long sending may take without being asked for.
+const longTransfer = 10 * time.Minute
+
+// estimate reckons with what a relay grants.
+func estimate(l remote.Limits, entries int) Estimate {
+	single, bulk := room.Requests(entries, l.BulkRows)
+	return Estimate{l, entries, single, bulk}
+}
+
+// For is what so many entries take at the same relay.
+func (e Estimate) For(entries int) Estimate { return estimate(e.Limits, entries) }
+
+// Takes is the time that the relay's intervals make of it. The bulk calls go first, and the two do not wait for each other.
+func (e Estimate) Takes() time.Duration {
+	return time.Duration(max(e.Bulk-1, 0))*e.Limits.BulkInterval + time.Duration(max(e.Single-1, 0))*e.Limits.Interval
+}
+
+// IsLong reports whether somebody is to be asked first: above ten minutes, or above a tenth of the day's messages.
+func (e Estimate) IsLong() bool {
+	return e.Takes() > longTransfer || e.Limits.Daily > 0 && e.Entries > e.Limits.Daily/10
+}
+
+// announce tells how long posting a message of so many entries takes, beside what is waiting already, and asks where that is
+// long. A message of one entry is not worth a word.
+func (r *Room) announce(ctx context.Context, entries int) error {
+	waiting, err := r.Unposted()
+	if err != nil || entries+waiting < 2 {
+		return err
+	}
+	limits, err := r.client.Limits(ctx)
+	if err != nil {
+		return err
+	}
+	r.plan = estimate(limits, entries+waiting)
+	if err := r.tell(Estimated{entries, waiting, r.plan}); err != nil || entries == 0 {
+		return err // what waits was asked for when it was written
+	}
+	return r.agree(ctx, r.plan.For(entries))
+}
+
+// agree asks whether a transfer that takes long is wanted.
+func (r *Room) agree(ctx context.Context, e Estimate) error {
+	if !e.IsLong() || r.face.Agree == nil {
+		return nil
+	}
+	return r.face.Agree(ctx, e)
+}

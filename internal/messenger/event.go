@@ -1,0 +1,86 @@
+package messenger
+
+import (
+	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room"
+)
+
+// Event is what happens to a room while it is worked with, and what a face may tell about it. It is one of the types of
+// this file.
+type Event interface{ event() }
+
+// Renamed says that the room was renamed by another process, and goes on.
+type Renamed struct{ Before, Now string }
+
+// ArchiveLost says that the archive of the room is gone, so that it is written with a new identity.
+type ArchiveLost struct {
+	Room string
+	Now  record.PublicKey
+}
+
+// IdentityChanged says that another identity signs in the room than before, and what became of what waited.
+type IdentityChanged struct {
+	Before, Now record.PublicKey
+	// Nameless tells that the new one has no nickname.
+	Nameless bool
+	room.Adopted
+}
+
+// Moved warns that others have moved the room to a key that is not here, the one that counts most first; what is written is
+// sealed with the old key.
+type Moved struct{ By []room.Moved }
+
+// ArchiveFull says that a reading has stopped because the archive is full. Writing goes on.
+type ArchiveFull struct{ *room.FullError }
+
+// StoppedReading says that a reading before writing did not come to the feed's end.
+type StoppedReading struct{ Stop }
+
+// AlreadyQueued says that what is to be sent is in the outbox already, from a transfer that was interrupted.
+type AlreadyQueued struct{ room.Queued }
+
+// NothingToWithdraw says that neither side has claimed a device that is withdrawn: it takes back, for good, what may have
+// been consented to.
+type NothingToWithdraw struct{ Device record.PublicKey }
+
+// Estimated says what is about to be posted: so many entries of the new message, 0 for none, and so many that wait.
+type Estimated struct {
+	Entries, Waiting int
+	All              Estimate
+}
+
+// Delivering says that posting begins. Of the entries of the messages so many were accepted before, where a transfer goes on
+// that was interrupted.
+type Delivering struct {
+	Entries, Before int
+	// All is what was estimated, zero for a single entry.
+	All Estimate
+}
+
+// Accepted says that the relay has accepted entries.
+type Accepted struct{ room.Progress }
+
+// Waits says that posting waits, why and how long.
+type Waits struct{ exchange.Wait }
+
+// OneByOne says that the relay takes no bulk calls, so that the rest of a transfer takes longer than was said.
+type OneByOne struct{ Rest Estimate }
+
+// Delivered says that posting has ended, as far as it came.
+type Delivered struct{ room.Delivered }
+
+func (Renamed) event()           {}
+func (ArchiveLost) event()       {}
+func (IdentityChanged) event()   {}
+func (Moved) event()             {}
+func (ArchiveFull) event()       {}
+func (StoppedReading) event()    {}
+func (AlreadyQueued) event()     {}
+func (NothingToWithdraw) event() {}
+func (Estimated) event()         {}
+func (Delivering) event()        {}
+func (Accepted) event()          {}
+func (Waits) event()             {}
+func (OneByOne) event()          {}
+func (Delivered) event()         {}

@@ -1,0 +1,94 @@
+package messenger
+
+import (
+	"encoding/hex"
+	"errors"
+
+	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/record"
+)
+
+// Identity returns who signs in a room, and the nickname: the room's own identity where it has one, otherwise the device's,
+// which is made when it is needed first.
+func (e *Engine) Identity(r keyring.Room) (record.Identity, string, error) {
+	keys, err := e.Keyring()
+	if err != nil {
+		return record.Identity{}, "", err
+	}
+	defer keys.Close()
+	device, err := keys.Identity()
+	if errors.Is(err, keyring.ErrNoIdentity) {
+		device, err = keys.UpdateIdentity(withSeed)
+	}
+	if err != nil {
+		return record.Identity{}, "", err
+	}
+	seed := device.Seed
+	if r.Identity != "" {
+		seed = r.Identity
+	}
+	identity, err := parseSeed(seed)
+	return identity, device.Nickname, err
+}
+
+// Own returns the key of who signs in a room, the zero key if nobody does yet.
+func (e *Engine) Own(r keyring.Room) (key record.PublicKey, err error) {
+	seed := r.Identity
+	if seed == "" {
+		keys, err := e.Keyring()
+		if err != nil {
+			return key, err
+		}
+		defer keys.Close()
+		device, err := keys.Identity()
+		if errors.Is(err, keyring.ErrNoIdentity) {
+			return key, nil
+		}
+		if err != nil {
+			return key, err
+		}
+		seed = device.Seed
+	}
+	identity, err := parseSeed(seed)
+	if err != nil {
+		return key, err
+	}
+	return identity.Public(), nil
+}
+
+// SetNickname changes what this device's messages are called by.
+func (e *Engine) SetNickname(nick string) error {
+	keys, err := e.Keyring()
+	if err != nil {
+		return err
+	}
+	defer keys.Close()
+	_, err = keys.UpdateIdentity(func(id *keyring.Identity) error {
+		err := withSeed(id)
+		id.Nickname = nick
+		return err
+	})
+	return err
+}
+
+// withSeed gives a new identity its secret half. Another process may have been quicker.
+func withSeed(id *keyring.Identity) error {
+	if *id == (keyring.Identity{}) {
+		id.Seed = newSeed()
+	}
+	_, err := parseSeed(id.Seed)
+	return err
+}
+
+func newSeed() keyring.Secret {
+	seed := record.GenerateIdentity().RevealSeed()
+	return keyring.Secret(hex.EncodeToString(seed[:]))
+}
+
+func parseSeed(s keyring.Secret) (record.Identity, error) {
+	var seed [record.KeySize]byte
+	if n, err := hex.Decode(seed[:], []byte(s.Reveal())); err != nil || n != len(seed) || len(s) != hex.EncodedLen(n) {
+		return record.Identity{}, errors.New("the identity's file is damaged")
+	}
+	return record.NewIdentity(seed), nil
+}

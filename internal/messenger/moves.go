@@ -1,0 +1,77 @@
+package messenger
+
+import (
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room"
+)
+
+// MovedError refuses to seal with a key that somebody whose key was compared has moved away from.
+type MovedError struct {
+	Room string
+	By   room.Moved
+}
+
+func (e *MovedError) Error() string {
+	return fmt.Sprintf("not sent: %s, whose key you have compared, has moved room %s to a new key, which is not here",
+		e.By.Name, e.Room)
+}
+
+// movedAway returns who has moved the room to a key that is not here, apart from keys to which the user does not go.
+func (r *Room) movedAway() ([]room.Moved, error) {
+	var refused []record.KeyID
+	for _, text := range r.settings.Refused {
+		if b, err := hex.DecodeString(text); err == nil && len(b) == len(record.KeyID{}) {
+			refused = append(refused, record.KeyID(b))
+		}
+	}
+	return r.Moved(refused)
+}
+
+// mindMoves warns before something is sealed with a key that others have moved away from, and refuses it if one of them
+// is somebody whose key was compared. Anybody else could silence everybody with one record. Whoever insists is asked no more
+// about the keys that the compared ones go to, nor about anything that all others have said so far. It returns what it knew
+// of.
+func (r *Room) mindMoves(insist bool) ([]room.Moved, error) {
+	moved, err := r.movedAway()
+	if err != nil || len(moved) == 0 {
+		return nil, err
+	}
+	if insist {
+		return moved, r.stay(moved)
+	}
+	if moved[0].Compared { // those come first
+		return nil, &MovedError{r.settings.Name, moved[0]}
+	}
+	return moved, r.tell(Moved{moved})
+}
+
+// stay remembers that the user goes on with the key that is here. Keys are remembered only where compared ones go to them:
+// anybody could fill a list with others.
+func (r *Room) stay(moved []room.Moved) error {
+	if err := r.Stay(); err != nil || !moved[0].Compared {
+		return err
+	}
+	return r.update(func(s *keyring.Room) error {
+		for _, m := range moved {
+			if text := hex.EncodeToString(m.Key[:]); m.Compared && !slices.Contains(s.Refused, text) {
+				s.Refused = append(s.Refused, text)
+			}
+		}
+		return nil
+	})
+}
+
+// movedMeanwhile warns of moves that were not known when a message was sealed.
+func (r *Room) movedMeanwhile(before []room.Moved) error {
+	moved, err := r.movedAway()
+	moved = slices.DeleteFunc(moved, func(m room.Moved) bool { return slices.Contains(before, m) })
+	if err == nil && len(moved) > 0 {
+		err = r.tell(Moved{moved})
+	}
+	return err
+}

@@ -1,0 +1,227 @@
+package messenger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/fernpost/fernpost/internal/archive"
+	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/room/kept"
+)
+
+// Face is who works with a room: it is told what happens, and asked what is wanted.
+type Face struct {
+	// Tell gets what happens. An error of it ends nothing: the call during which it came returns it in the end. nil is nobody.
+	// Calls do not overlap.
+	Tell func(Event) error
+	// Agree is asked before a transfer that takes long; its error is what sending ends with. nil agrees.
+	Agree func(context.Context, Estimate) error
+}
+
+// Room is a room of signed records, opened: its keys, its archive and its relay. One goroutine uses it.
+type Room struct {
+	*room.Conversation
+
+	engine   *Engine
+	face     Face
+	settings keyring.Room
+	client   *remote.Client
+	archive  *archive.Room
+
+	// news and stop are what the last reading found out about the relay, and why it did not come to the feed's end.
+	news exchange.News
+	stop Stop
+	// plan is what was announced, zero if nothing was.
+	plan Estimate
+}
+
+// Open opens a room of records. Whoever has written nothing in it yet gets an identity here.
+func (e *Engine) Open(settings keyring.Room, face Face) (*Room, error) {
+	options, err := roomOptions(settings)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := e.o.Dir("archive")
+	if err != nil {
+		return nil, err
+	}
+	client, err := e.Dial(settings)
+	if err != nil {
+		return nil, err
+	}
+	r := &Room{engine: e, face: face, settings: settings, client: client}
+	options.ArchiveSize, options.CurrentKeys = e.o.ArchiveSize(), r.currentKeys
+	// The first use of an identity and opening the archive are what takes longest at start: each goes by itself.
+	identified := make(chan error, 1)
+	go func() {
+		var err error
+		options.Identity, options.Nick, err = e.Identity(settings)
+		identified <- err
+	}()
+	r.archive, err = archive.OpenRoom(dir, settings.FilesName())
+	if err = errors.Join(<-identified, err); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	r.Conversation, err = room.Open(r.archive, options)
+	if errors.Is(err, room.ErrLostArchive) {
+		if options.Identity, err = r.replaceIdentity(); err == nil {
+			options.Used = false
+			r.Conversation, err = room.Open(r.archive, options)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("room %s: %w", settings.Name, err), r.Close())
+	}
+	client.SetWriters(r.writers)
+	return r, nil
+}
+
+// roomOptions are what a room of records is opened with, by whoever reads it or writes in it.
+func roomOptions(r keyring.Room) (room.Options, error) {
+	keys, err := Keys(r)
+	if err != nil {
+		return room.Options{}, err
+	}
+	profile, err := Profile(r)
+	if err != nil {
+		return room.Options{}, err
+	}
+	return room.Options{
+		Keys: keys, Salt: record.Salt(passphrase.RoomSalt(r.Channel)), Fields: r.Fields, Pad: r.Pad,
+		Wrapped: profile.Wrapper == passphrase.WrapperPython, Used: r.Wrote,
+	}, nil
+}
+
+// Look opens what this device has read of a room for the time of work, for somebody who writes nothing.
+func (e *Engine) Look(settings keyring.Room, work func(*room.Conversation) error) error {
+	dir, err := e.o.Dir("archive")
+	if err != nil {
+		return err
+	}
+	return look(settings, dir, settings.FilesName(), work)
+}
+
+// Afresh opens a room with an archive of its own, for the time of work, for somebody who reads a feed from its beginning.
+func (e *Engine) Afresh(settings keyring.Room, work func(*room.Conversation) error) (err error) {
+	dir, err := os.MkdirTemp("", "fernpost-")
+	if err != nil {
+		return fmt.Errorf("reading afresh: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	return look(settings, dir, settings.Name, work)
+}
+
+func look(settings keyring.Room, dir, name string, work func(*room.Conversation) error) (err error) {
+	store, err := archive.OpenRoom(dir, name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	options, err := roomOptions(settings)
+	if err != nil {
+		return err
+	}
+	c, err := room.Open(store, options) // it reads through what an older version has kept
+	if err != nil {
+		return err
+	}
+	return work(c)
+}
+
+// Settings are what the keyring has of the room.
+func (r *Room) Settings() keyring.Room { return r.settings }
+
+// News is what the last reading found out about the relay, and Stop why it did not come to the feed's end.
+func (r *Room) News() (exchange.News, Stop) { return r.news, r.stop }
+
+// HasUnopened reports whether there are tokens, of this reading or of one before, that no key opens.
+func (r *Room) HasUnopened() (bool, error) {
+	foreign, err := r.archive.Ranges(kept.Foreign)
+	return len(foreign) > 0, err
+}
+
+// Leave is Close at the end of the process, see [archive.Room.Leave].
+func (r *Room) Leave() error {
+	r.client.Close()
+	return r.archive.Leave()
+}
+
+// Close ends the use of a room.
+func (r *Room) Close() error {
+	r.client.Close()
+	if r.archive == nil {
+		return nil
+	}
+	return r.archive.Close()
+}
+
+func (r *Room) tell(e Event) error {
+	if r.face.Tell == nil {
+		return nil
+	}
+	return r.face.Tell(e)
+}
+
+// currentKeys returns the room's keys as they are now, newest first. The room may have been renamed meanwhile.
+func (r *Room) currentKeys() ([]fernet.Key, error) {
+	now, err := r.engine.Current(r.settings)
+	if err != nil {
+		return nil, err
+	}
+	if before := r.settings.Name; now.Name != before {
+		r.settings.Name, r.settings.Files = now.Name, now.Files
+		if err := r.tell(Renamed{before, now.Name}); err != nil {
+			return nil, err
+		}
+	}
+	return Keys(now)
+}
+
+// replaceIdentity gives a room whose archive is lost an identity of its own: nobody knows which numbers the old one has
+// used, and to use one twice would look like a forgery to everybody.
+func (r *Room) replaceIdentity() (record.Identity, error) {
+	before := r.settings.Identity
+	err := r.update(func(s *keyring.Room) error {
+		if s.Identity == before { // otherwise another process has replaced it already
+			s.Identity, s.Wrote = newSeed(), false
+		}
+		return nil
+	})
+	if err != nil {
+		return record.Identity{}, err
+	}
+	identity, err := parseSeed(r.settings.Identity)
+	if err != nil {
+		return identity, err
+	}
+	return identity, r.tell(ArchiveLost{r.settings.Name, identity.Public()})
+}
+
+// update changes what the keyring has of the room.
+func (r *Room) update(change func(*keyring.Room) error) error {
+	now, err := r.engine.Update(r.settings.Name, change)
+	if err == nil {
+		r.settings = now
+	}
+	return err
+}
+
+// noteWriting remembers in the keyring that the identity writes in this room: before it does, since a number that nobody
+// knows to be taken would be taken twice once the archive is lost.
+func (r *Room) noteWriting() error {
+	if r.settings.Wrote {
+		return nil
+	}
+	return r.update(func(s *keyring.Room) error {
+		s.Wrote = true
+		return nil
+	})
+}

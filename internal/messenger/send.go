@@ -1,0 +1,321 @@
+package messenger
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/room/kept"
+)
+
+// SendOptions say how a message is sent.
+type SendOptions struct {
+	// NoWait fails where posting would wait.
+	NoWait bool
+	// Queue only signs it and puts it into the outbox.
+	Queue bool
+	// OldKey seals with the key that is here although somebody whose key was compared has moved to another one.
+	OldKey bool
+}
+
+// Sent is a message of one's own, after it was sent or queued.
+type Sent struct {
+	room.Queued
+
+	// Elsewhere tells that another process has posted it.
+	Elsewhere bool
+}
+
+// WaitsError is an error after a message was put into the outbox: it stays there.
+type WaitsError struct{ Err error }
+
+func (e *WaitsError) Error() string { return e.Err.Error() }
+func (e *WaitsError) Unwrap() error { return e.Err }
+
+func waitsError(err error) error {
+	if err != nil {
+		err = &WaitsError{err}
+	}
+	return err
+}
+
+// UnreadError is an error of reading the room before what another identity has signed here is signed anew. Nothing was
+// written, and what waits stays in the outbox.
+type UnreadError struct{ Err error }
+
+func (e *UnreadError) Error() string {
+	return "reading the room before what another identity has signed here is signed anew: " + e.Err.Error()
+}
+
+func (e *UnreadError) Unwrap() error { return e.Err }
+
+// BegunError says that a file is in the outbox already, begun by an identity that is not here any more.
+type BegunError struct{ Queued room.Queued }
+
+func (e *BegunError) Error() string {
+	return fmt.Sprintf("this file is in the outbox already, as %s", e.Queued.What())
+}
+
+// SaidError refuses to say of a device what was said already: it would change nothing.
+type SaidError struct {
+	Device    record.PublicKey
+	Withdrawn bool
+}
+
+func (e *SaidError) Error() string {
+	if e.Withdrawn {
+		return fmt.Sprintf("you have said already that %s is no device of yours, nor the other way round", e.Device.Tag().Name())
+	}
+	return fmt.Sprintf("you have said already that %s is a device of yours", e.Device.Tag().Name())
+}
+
+// Send writes a message into the outbox, reads the room and posts what is waiting. The error may be a [*MovedError],
+// [*UnreadError], [*BegunError], [*SaidError], [room.ErrNoText] or [record.ErrBody], and then nothing was written; or a
+// [*WaitsError].
+func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent Sent, err error) {
+	if err := r.Adopt(ctx, !o.Queue); err != nil {
+		return sent, err
+	}
+	moved, err := r.mindMoves(o.OldKey)
+	if err != nil {
+		return sent, err
+	}
+	if o.Queue {
+		written, err := r.compose(ctx, body)
+		return Sent{Queued: room.Queued{Number: written.Number, Entries: written.Entries}}, err
+	}
+	news, err := r.startReading(ctx)
+	if err != nil {
+		return sent, err
+	}
+	written, err := r.compose(ctx, body)
+	if err != nil {
+		news.abandon()
+		return sent, err
+	}
+	if err := r.catchUp(ctx, news); err != nil {
+		return sent, waitsError(err)
+	}
+	if err := r.movedMeanwhile(moved); err != nil {
+		return sent, err
+	}
+	done, err := r.deliver(ctx, o.NoWait)
+	if err != nil {
+		return sent, err
+	}
+	sent.Queued, err = r.Conversation.Sent(done.Number(written.Number))
+	sent.Entries, sent.Elsewhere = written.Entries, done.Posted == 0
+	return sent, err
+}
+
+// Retry reads the room and posts what is waiting. It returns whether anything was.
+func (r *Room) Retry(ctx context.Context) (done room.Delivered, waiting bool, err error) {
+	if err := r.Adopt(ctx, true); err != nil {
+		return done, false, err
+	}
+	if err := r.tellOfKeys(); err != nil {
+		return done, false, err
+	}
+	if err := r.announce(ctx, 0); err != nil {
+		return done, false, err
+	}
+	if err := r.CatchUp(ctx); err != nil {
+		return done, false, err
+	}
+	n, err := r.Unposted()
+	if err != nil {
+		return done, false, err
+	}
+	done, err = r.deliver(ctx, false)
+	return done, n > 0, err
+}
+
+// TellOfKeys tells the others of the room's new keys, under the old one. In the outbox first: it is told then, sooner or
+// later, even if the relay cannot be reached now.
+func (r *Room) TellOfKeys(ctx context.Context) error {
+	if err := r.Adopt(ctx, true); err != nil {
+		return err
+	}
+	if err := r.tellOfKeys(); err != nil {
+		return err
+	}
+	if err := r.CatchUp(ctx); err != nil {
+		return waitsError(err)
+	}
+	_, err := r.deliver(ctx, false)
+	return err
+}
+
+// Adopt makes the identity of the keyring the one that signs in this room, if another one did until now, and tells so:
+// once, before anything is written or posted. The room is read before, unless that is not wanted. The error may be an
+// [*UnreadError], or [room.ErrOtherIdentity] where it was not read and would have to be.
+func (r *Room) Adopt(ctx context.Context, read bool) error {
+	before, err := r.Predecessor()
+	if err != nil || before.IsZero() {
+		return err
+	}
+	if read {
+		if err := r.CatchUp(ctx); err != nil {
+			return &UnreadError{err}
+		}
+	}
+	if err := r.noteWriting(); err != nil {
+		return err
+	}
+	done, err := r.Conversation.Adopt(time.Now())
+	if err != nil {
+		return err
+	}
+	return r.tell(IdentityChanged{before, r.Own(), r.OwnName() == r.Own().Tag().Name(), done})
+}
+
+// compose puts a message into the outbox, once the user has agreed to what it takes. A file that is there already, from
+// a transfer that was interrupted, is not written once more.
+func (r *Room) compose(ctx context.Context, body record.Body) (room.Written, error) {
+	if file, ok := body.(record.File); ok {
+		begun, err := r.begun(file)
+		if err != nil {
+			return room.Written{}, err
+		}
+		if begun != nil {
+			if begun.Author != r.Own() {
+				return room.Written{}, &BegunError{*begun}
+			}
+			if err := r.tell(AlreadyQueued{*begun}); err != nil {
+				return room.Written{}, err
+			}
+			return room.Written{Number: begun.Number, Entries: begun.Entries}, r.announce(ctx, 0)
+		}
+	}
+	if device, ok := body.(record.Device); ok {
+		if err := r.saysMore(device); err != nil {
+			return room.Written{}, err
+		}
+	}
+	entries, err := r.Entries(body)
+	if err != nil {
+		return room.Written{}, err
+	}
+	if err := r.announce(ctx, entries); err != nil {
+		return room.Written{}, err
+	}
+	if err := r.tellOfKeys(); err != nil {
+		return room.Written{}, err
+	}
+	if err := r.noteWriting(); err != nil {
+		return room.Written{}, err
+	}
+	return r.Write(body, time.Now())
+}
+
+// saysMore refuses to say of a device what was said already.
+func (r *Room) saysMore(d record.Device) error {
+	ours, theirs, err := r.Claims(d.Key)
+	switch {
+	case err != nil:
+		return err
+	case ours != nil && *ours != d.Withdraws():
+		return &SaidError{d.Key, d.Withdraws()}
+	case ours == nil && theirs == nil && d.Withdraws():
+		return r.tell(NothingToWithdraw{d.Key})
+	}
+	return nil
+}
+
+// begun returns the message of the outbox that holds this file and was not accepted as a whole yet, nil if there is
+// none.
+func (r *Room) begun(file record.File) (*room.Queued, error) {
+	if n, err := r.Unposted(); err != nil || n == 0 {
+		return nil, err
+	}
+	items, err := r.OnTheirWay()
+	if err != nil {
+		return nil, err
+	}
+	for i := range items {
+		f, ok := items[i].Record.Body.(record.File)
+		if ok && items[i].Sent.Sent != kept.Accepted && f.Name == file.Name && f.Media == file.Media &&
+			bytes.Equal(f.Content, file.Content) {
+			return items[i].Sent, nil
+		}
+	}
+	return nil, nil
+}
+
+// tellOfKeys writes a record about each new key that the others were not told of: a rotation may have been killed before
+// it did.
+func (r *Room) tellOfKeys() (err error) {
+	if len(r.settings.Untold) == 0 {
+		return nil
+	}
+	if r.settings, err = r.engine.Current(r.settings); err != nil { // another process may have told of them meanwhile
+		return err
+	}
+	if err := r.noteWriting(); err != nil {
+		return err
+	}
+	keys, err := parseKeys(r.settings.Untold)
+	if err != nil {
+		return fmt.Errorf("room %s: %w", r.settings.Name, err)
+	}
+	waiting, err := r.OnTheirWay()
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		moved := record.KeyMoved{Key: record.KeyID(key.ID())}
+		if slices.ContainsFunc(waiting, func(it room.Item) bool { return it.Record.Body == moved }) {
+			continue // killed right after it was written
+		}
+		if _, err := r.Write(moved, time.Now()); err != nil {
+			return err
+		}
+	}
+	told := r.settings.Untold
+	return r.update(func(s *keyring.Room) error {
+		s.Untold = slices.DeleteFunc(s.Untold, func(s keyring.Secret) bool { return slices.Contains(told, s) })
+		return nil
+	})
+}
+
+// deliver posts what is in the outbox. The room must have been read before. Its errors are [*WaitsError].
+func (r *Room) deliver(ctx context.Context, noWait bool) (done room.Delivered, err error) {
+	waiting, before, err := r.waiting()
+	if err != nil {
+		return done, err
+	}
+	p := &poster{r: r, noWait: noWait, left: waiting}
+	p.tell(Delivering{waiting, before, r.plan})
+	done, err = r.Deliver(ctx, p, p.accepted)
+	p.tell(Delivered{done})
+	if done.Posted > 0 {
+		r.engine.NoteProven(r.settings)
+	}
+	if err != nil {
+		return done, waitsError(err)
+	}
+	return done, p.failed
+}
+
+// waiting counts the entries of the outbox that are to be posted, and those of the same messages that were accepted
+// before: of a transfer that was interrupted.
+func (r *Room) waiting() (left, before int, err error) {
+	if left, err = r.Unposted(); err != nil || left < 2 {
+		return left, 0, err
+	}
+	queue, err := r.Outbox()
+	if err != nil {
+		return 0, 0, err
+	}
+	for i := range queue {
+		if queue[i].Sent != kept.Accepted {
+			before += queue[i].Accepted
+		}
+	}
+	return left, before, nil
+}
