@@ -10,6 +10,13 @@ import (
 	"github.com/fernpost/fernpost/internal/remote"
 )
 
+// drawnSoFar returns what was written so far; the line may just be drawn again.
+func (s *statusLine) drawnSoFar(out *bytes.Buffer) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return out.String()
+}
+
 // While fernpost computed for long it said nothing.
 func TestWhatTakesLongIsSaidOnATerminal(t *testing.T) {
 	for _, terminal := range []bool{true, false} {
@@ -19,16 +26,16 @@ func TestWhatTakesLongIsSaidOnATerminal(t *testing.T) {
 			done := a.computing(func() string { return "doing sums" })
 			time.Sleep(computingAfter - time.Millisecond)
 			synctest.Wait()
-			if out.Len() > 0 {
-				t.Fatalf("at once it says %q", &out)
+			if got := a.status.drawnSoFar(&out); got != "" {
+				t.Fatalf("at once it says %q", got)
 			}
 			time.Sleep(2 * time.Second)
 			synctest.Wait()
-			if got := out.String(); strings.Contains(got, "still doing sums: 4s") != terminal || !terminal && got != "" {
+			if got := a.status.drawnSoFar(&out); strings.Contains(got, "still doing sums: 4s") != terminal || !terminal && got != "" {
 				t.Fatalf("terminal %t: it says %q", terminal, got)
 			}
 			done()
-			if got := out.String(); terminal && !strings.HasSuffix(got, "\r\x1b[K") {
+			if got := a.status.drawnSoFar(&out); terminal && !strings.HasSuffix(got, "\r\x1b[K") {
 				t.Errorf("at the end stands %q", got)
 			}
 			done() // does no harm
@@ -45,13 +52,13 @@ func TestASlowRelayIsSaidInPlaceOfComputing(t *testing.T) {
 		a.slow(remote.SlowCall{Doing: "reading", Host: "relay", For: 3 * time.Second})
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if got := out.String(); strings.Contains(got, "sums") || !strings.Contains(got, "no answer from relay") {
+		if got := a.status.drawnSoFar(&out); strings.Contains(got, "sums") || !strings.Contains(got, "no answer from relay") {
 			t.Errorf("it says %q", got)
 		}
 		a.slow(remote.SlowCall{Over: true})
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if got := out.String(); !strings.Contains(got, "sums") {
+		if got := a.status.drawnSoFar(&out); !strings.Contains(got, "sums") {
 			t.Errorf("once the relay has answered it says %q", got)
 		}
 	})
