@@ -51,14 +51,13 @@ words of a key aloud, and marks it as verified, knows whom the key belongs to.`,
 			Example: "  fernpost identity forget bo", Args: cobra.ExactArgs(1),
 			RunE: func(_ *cobra.Command, args []string) error {
 				return a.changePerson(roomName, args[0], func(c *conversation, p room.Person) error {
-					if err := c.Forget(p.Key, time.Now()); err != nil {
-						return err
-					}
-					people, err := c.People()
-					for _, other := range people {
-						if other.Name == p.Name {
-							a.say("%s has used that name as well, and is called %s from now on", other.Key.Tag().Name(), screen.Line(p.Name))
+					heirs, err := c.Forget(p.Key, time.Now())
+					for _, heir := range heirs {
+						what := "that name as well"
+						if heir.Name != p.Nick {
+							what = "a name that looks like one of " + p.Key.Tag().Name() + "'s"
 						}
+						a.say("%s has used %s, and has the name %s from now on", heir.Key.Tag().Name(), what, screen.Line(heir.Name))
 					}
 					return err
 				}, "has no nickname here any more, until its words are compared")
@@ -79,8 +78,8 @@ identity show" prints them there. On a terminal it asks before it notes that.`,
 		Example: "  fernpost identity verify bo\n  fernpost identity verify bo --yes", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.changePerson(*roomName, args[0], func(c *conversation, p room.Person) error {
-				name, tag := screen.Line(p.Name), p.Key.Tag().Name()
-				if _, err := fmt.Fprintf(a.stdout, "%s  %s  %s\n", name, tag, a.style.bold(safetyWords(p.Key))); err != nil {
+				name := screen.Line(p.Name)
+				if _, err := fmt.Fprintf(a.stdout, "%s  %s  %s\n", name, p.Key.Tag().Name(), a.style.bold(safetyWords(p.Key))); err != nil {
 					return err
 				}
 				if !yes && a.canAsk() {
@@ -89,7 +88,7 @@ identity show" prints them there. On a terminal it asks before it notes that.`,
 						return err
 					}
 					if !same {
-						return hint(fmt.Errorf("%s (%s) is not marked as verified", name, tag),
+						return hint(fmt.Errorf("%s is not marked as verified", tagged(p)),
 							"if the words differ, that key is another one's: compare those of the others that \"fernpost identity list\" shows")
 					}
 				}
@@ -210,6 +209,15 @@ func (a *app) listPeople(roomName string, asJSON bool) error {
 	})
 }
 
+// tagged is how somebody is called, with the tag, which the name may have already.
+func tagged(p room.Person) string {
+	name, tag := screen.Line(p.Name), p.Key.Tag().Name()
+	if strings.Contains(name, tag) {
+		return name
+	}
+	return name + " (" + tag + ")"
+}
+
 // changePerson finds somebody by name, tag or key and does something about the key.
 func (a *app) changePerson(roomName, who string, change func(*conversation, room.Person) error, done string) error {
 	if _, err := record.ParseKey(who); errors.Is(err, record.ErrWeakKey) {
@@ -223,7 +231,7 @@ func (a *app) changePerson(roomName, who string, change func(*conversation, room
 		if err := change(c, p); err != nil {
 			return err
 		}
-		a.say("%s (%s) %s", screen.Line(p.Name), p.Key.Tag().Name(), done)
+		a.say("%s %s", tagged(p), done)
 		return nil
 	})
 }

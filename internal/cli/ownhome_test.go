@@ -225,6 +225,29 @@ func TestVerifyKnowsWhoseWordsWereCompared(t *testing.T) {
 	bo.must("recv", "--strict")
 }
 
+// The name went without a word to who had used one that only looks like it; and a tag was said twice.
+func TestForgettingSaysWhoGetsTheNameByALookAlike(t *testing.T) {
+	relay := relaytest.New(t)
+	ana, eve := newDevice(t, relay), newDevice(t, relay)
+	channel := fmt.Sprint(ana.makeRoom(quickSigned))
+	eve.env["FERNPOST_WRITE_KEY"] = ana.writeKey()
+	eve.must("join", "lab", "--channel", channel, "--profile", quickSigned)
+	ana.must("identity", "name", "ana")
+	eve.must("identity", "name", "\u0430na")
+	ana.must("send", "I am ana")
+	ana.must("recv")
+	eve.must("send", "so am I")
+	ana.must("recv")
+	ana.must("identity", "verify", "\u0430na", "--yes") // which takes the name; and is called so with its tag no more
+	ana.must("identity", "verify", "ana", "--yes")
+	if out := ana.stderr.String(); !strings.Contains(out, "ana (~") || strings.Contains(out, ") (~") {
+		t.Errorf("said %q", out)
+	}
+	ana.must("identity", "forget", "\u0430na")
+	ana.says(1, "has used a name that looks like one of ~")
+	ana.says(1, "and has the name ana from now on")
+}
+
 // After a clear by its owner verify ended with 7 for ever, and so it did once anybody had posted a copy of an old token. A
 // clear of which the relay has shown again what it took away, by its number and date, is none, and counts.
 func TestWhatWasBeforeAClearIsInformation(t *testing.T) {

@@ -135,15 +135,17 @@ func (s *session) judgeNewest(a *authorRow) {
 
 // HandOn returns the change by which forms of nicknames that were let go of get to those who have used them, in the order
 // of their lines: as if whoever had them before had never had one. What others have meanwhile stays theirs. records visits
-// all records that are held.
-func HandOn(known Known, forms []string, records func(visit func(Held) error) error) (Change, error) {
+// all records that are held. The heirs are who gets a nickname by it, as they have used it.
+func HandOn(
+	known Known, forms []string, records func(visit func(Held) error) error,
+) (change Change, heirs []Named, err error) {
 	s := &session{ledger: newLedger(known)}
 	type use struct {
 		author PublicKey
 		nick   string
 	}
 	first := map[use]Held{}
-	err := records(func(h Held) error {
+	err = records(func(h Held) error {
 		isFree := func(form string) bool { return slices.Contains(forms, form) }
 		if h.Author.IsZero() || h.Nick == "" || !slices.ContainsFunc(s.skeletons(h.Nick), isFree) {
 			return nil
@@ -154,16 +156,21 @@ func HandOn(known Known, forms []string, records func(visit func(Held) error) er
 		return nil
 	})
 	if err != nil {
-		return Change{}, err
+		return Change{}, nil, err
 	}
 	for _, h := range slices.SortedFunc(maps.Values(first), func(a, b Held) int { return a.Compare(&b) }) {
-		s.nickname(s.author(h.Author), &Record{Number: h.Number, Nick: h.Nick}, h.At.Place)
+		a := s.author(h.Author)
+		pinned := a.Pinned
+		if s.nickname(a, &Record{Number: h.Number, Nick: h.Nick}, h.At.Place); a.Pinned > pinned {
+			heirs = append(heirs, Named{a.Key, h.Nick})
+		}
 	}
-	return s.changes(), s.err
+	return s.changes(), heirs, s.err
 }
 
 // takeOver gives an author whose key was compared a nickname that is pinned only to keys that were not. Then those are the
-// namesakes, with all who are one person with them, and none who is one person with the author.
+// namesakes, with all who are one person with them, and none who is one person with the author. Also what is pinned to a
+// device of the author's becomes the author's own, who has it still when that is a device no more.
 func (s *session) takeOver(a *authorRow, nick string) {
 	if a.Pinned >= maxNames {
 		return

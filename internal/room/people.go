@@ -89,20 +89,21 @@ func (c *Conversation) Verified(key record.PublicKey, now time.Time) error {
 }
 
 // Forget lets go of the nicknames that are pinned to a key, which gets none until it is compared: who else has used one
-// first, or is the next to, is known by it. What the key has written stays, and is shown with its tag. The error is
-// [ErrNobody].
-func (c *Conversation) Forget(key record.PublicKey, now time.Time) error {
-	return c.change("forgetting a key", key, func() error {
+// first, or is the next to, is known by it. What the key has written stays, and is shown with its tag. The heirs
+// are who has such a nickname now, as they have used it: it may only look like that of the key. The error is [ErrNobody].
+func (c *Conversation) Forget(key record.PublicKey, now time.Time) (heirs []record.Named, err error) {
+	err = c.change("forgetting a key", key, func() error {
 		forms, err := c.store.Forget(key, now)
 		if err != nil {
 			return err
 		}
-		change, err := record.HandOn(knowledge{Store: c.store}, forms, c.store.Records)
-		if err != nil {
+		var change record.Change
+		if change, heirs, err = record.HandOn(knowledge{Store: c.store}, forms, c.store.Records); err != nil {
 			return err
 		}
 		return c.store.Apply(&change)
 	})
+	return heirs, err
 }
 
 // Claims returns what our own newest record about a key says, and what its newest one says about ours: whether it calls
