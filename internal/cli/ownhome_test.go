@@ -225,6 +225,35 @@ func TestVerifyKnowsWhoseWordsWereCompared(t *testing.T) {
 	bo.must("recv", "--strict")
 }
 
+// A file was read as if nothing were known of anybody: whoever took a compared name was shown without tag.
+func TestAFileIsReadWithTheNamesOfThisDevice(t *testing.T) {
+	relay := relaytest.New(t)
+	ana, eve, bo := newDevice(t, relay), newDevice(t, relay), newDevice(t, relay)
+	channel := fmt.Sprint(ana.makeRoom(quickSigned))
+	for _, d := range []*device{eve, bo} {
+		d.env["FERNPOST_WRITE_KEY"] = ana.writeKey()
+		d.must("join", "lab", "--channel", channel, "--profile", quickSigned)
+	}
+	ana.must("identity", "name", "ana")
+	eve.must("identity", "name", "ana")
+	ana.must("send", "I am ana")
+	bo.must("recv")
+	bo.must("identity", "verify", "ana", "--yes")
+	eve.must("send", "meet me at the mill")
+	bo.must("eavesdrop", "--room", "lab", "--raw")
+	lines := strings.SplitAfter(strings.TrimSpace(bo.stdout.String()), "\n")
+	file := filepath.Join(t.TempDir(), "newest.csv")
+	if err := os.WriteFile(file, []byte(lines[0]+lines[len(lines)-1]+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bo.exits(exitFindings, "recv", "--strict", "--csv", file)
+	bo.says(1, ") 1: meet me at the mill")
+	bo.says(1, "not the one whose words you have compared")
+	bo.exits(exitFindings, "verify", "--csv", file)
+	bo.must("identity", "forget", "ana")
+	bo.must("recv", "--strict", "--csv", file)
+}
+
 // The name went without a word to who had used one that only looks like it; and a tag was said twice.
 func TestForgettingSaysWhoGetsTheNameByALookAlike(t *testing.T) {
 	relay := relaytest.New(t)

@@ -93,6 +93,13 @@ func (a *app) recvSignedCSV(ctx context.Context, r keyring.Room, o recvOptions) 
 }
 
 func (a *app) recvAfresh(ctx context.Context, r keyring.Room, talk *room.Conversation, o recvOptions) error {
+	known, err := a.knownNames(r)
+	if err != nil {
+		return fmt.Errorf("looking whose names are whose on this device: %w", err)
+	}
+	if err := talk.Introduce(known, time.Now()); err != nil {
+		return err
+	}
 	in, err := talk.Receive(0)
 	if err != nil {
 		return err
@@ -140,6 +147,15 @@ func (a *app) recvAfresh(ctx context.Context, r keyring.Room, talk *room.Convers
 		return err
 	}
 	return end.incomplete()
+}
+
+// knownNames returns what this device knows of whose names are whose.
+func (a *app) knownNames(r keyring.Room) (known record.Change, err error) {
+	err = a.engine().Look(r, func(c *room.Conversation) error {
+		known, err = c.Known()
+		return err
+	})
+	return known, err
 }
 
 // printHistory prints the newest messages that are kept and returns how many.
@@ -403,10 +419,7 @@ func (a *app) verifyFeed(
 	}
 	feed := room.Feed{Entries: entries, View: func() record.View { return view }, Trying: a.tryingParts}
 	// Without an archive a name belongs to who has it first in the feed; that nothing could be compared is told later.
-	_ = a.engine().Look(r, func(c *room.Conversation) (err error) {
-		feed.Pins, feed.Compared, err = c.Known()
-		return err
-	})
+	feed.Known, _ = a.knownNames(r)
 	defer a.triedParts()
 	defer a.computing(func() string { return "checking what was read" })()
 	report, err := room.Verify(ctx, keys, record.Salt(passphrase.RoomSalt(r.Channel)), feed, time.Now())

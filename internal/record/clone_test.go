@@ -9,7 +9,7 @@ import (
 func (m *Memory) Clone() *Memory {
 	c := NewMemory()
 	c.Apply(m.all())
-	c.cells, c.compared = maps.Clone(m.cells), m.compared
+	c.cells = maps.Clone(m.cells)
 	return c
 }
 

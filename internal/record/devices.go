@@ -183,8 +183,8 @@ func (s *session) device(r *Record, d Device) {
 	if row.DeviceClaim != before {
 		row.dirty = true
 		s.devices.changed(r.Author, d.Key)
-		s.judgeDevices(r.Author, d.Key)
 	}
+	s.judgeDevices(r.Author, d.Key) // also what was known before its record came
 }
 
 // judgeDevices tells which claims contradict each other, and who is whose namesake, once claims of two keys about each
@@ -220,7 +220,8 @@ func (s *session) judgeDevice(row *deviceRow) {
 	author := s.author(row.Author)
 	f := s.finding(Contradiction, author, row.Number, s.placeOf(author, row.Number).Place)
 	f.Name, f.Device = s.named(row.Author).Name, s.named(row.Device)
-	if slices.Contains(s.claimsOn(row.Device), row) {
+	// A claim may be known before its record is read: then it is told with that.
+	if author.holds(row.Number) && slices.Contains(s.claimsOn(row.Device), row) {
 		if rival := s.rival(row); rival != nil {
 			f.Rival, f.RivalDevice = s.named(rival.Author), s.named(rival.Device)
 			s.tell(f)

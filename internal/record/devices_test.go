@@ -268,13 +268,22 @@ func TestNamesInEveryWayOfReading(t *testing.T) {
 		}
 		once, steps, shuffled := newListener(t), newListener(t), newListener(t)
 		var compared []PublicKey
+		var nameless []PublicKey
 		for _, s := range people {
-			if roll(t, 3) == 0 {
+			switch roll(t, 5) {
+			case 0, 1:
 				compared = append(compared, s.key())
+			case 2:
+				nameless = append(nameless, s.key())
 			}
 		}
 		for _, l := range []*listener{once, steps, shuffled} {
-			l.known.Introduce(nil, compared)
+			for _, key := range compared {
+				l.known.Introduce(Change{Authors: []Author{{Key: key, Compared: true}}})
+			}
+			for _, key := range nameless {
+				l.known.Introduce(Change{Authors: []Author{{Key: key, Nameless: true}}})
+			}
 		}
 		once.read(slices.Concat(cells...))
 		for _, c := range cells {

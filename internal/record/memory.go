@@ -16,7 +16,6 @@ type Memory struct {
 	unsettled map[claimKey]bool
 	waiting   map[PublicKey]bool // authors with gaps that were not told
 	pins      map[string]PublicKey
-	compared  map[PublicKey]bool
 	devices   map[devicePair]DeviceClaim
 	about     map[PublicKey]map[devicePair]bool // the same, by both of their keys
 	told      map[FindingID]Finding
@@ -43,14 +42,12 @@ func NewMemory() *Memory {
 	}
 }
 
-// Introduce makes names known that are pinned already, and keys that the user has compared.
-func (m *Memory) Introduce(pins []Pin, compared []PublicKey) {
-	for _, p := range pins {
-		m.pins[p.Form] = p.Key
-	}
-	m.compared = make(map[PublicKey]bool, len(compared))
-	for _, key := range compared {
-		m.compared[key] = true
+// Introduce makes known what is known elsewhere of whose names are whose, before anything is read: the pins and devices of
+// a change, and what was pinned to its authors and what the user has said of them.
+func (m *Memory) Introduce(c Change) {
+	m.Apply(Change{Pins: c.Pins, Devices: c.Devices})
+	for _, a := range c.Authors {
+		m.authors[a.Key] = Author{Key: a.Key, Pinned: a.Pinned, Compared: a.Compared, Nameless: a.Nameless}
 	}
 }
 
@@ -178,7 +175,6 @@ func put[K1, K2 comparable, V any](m map[K1]map[K2]V, k1 K1, k2 K2, v V) {
 // Author implements [Known].
 func (m *Memory) Author(key PublicKey) (Author, bool, error) {
 	a, ok := m.authors[key]
-	a.Compared = a.Compared || m.compared[key]
 	return a.clone(), ok, nil
 }
 

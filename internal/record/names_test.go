@@ -148,7 +148,7 @@ func TestAComparedKeyIsNobodysNamesake(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ana, twin, phone := newScribe(t, 1, "ana"), newScribe(t, 2, "ana"), newScribe(t, 3, "phone")
 			l := newListener(t)
-			l.known.Introduce(nil, []PublicKey{ana.key(), twin.key()})
+			l.known.Introduce(Change{Authors: []Author{{Key: ana.key(), Compared: true}, {Key: twin.key(), Compared: true}}})
 			l.read(at(t, 1, ana.write(Text("hello"))))
 			bodies := []Body{Text("hello"), claim(twin, phone)}
 			if claimFirst {

@@ -145,22 +145,58 @@ func (c *Conversation) change(doing string, key record.PublicKey, work func() er
 	return nil
 }
 
-// Known returns the names that are pinned here and the keys that the user has compared, as a [Feed] wants them.
-func (c *Conversation) Known() (pins []record.Pin, compared []record.PublicKey, err error) {
-	authors, err := c.store.Authors()
+// Known returns what is known here of whose names are whose, as somebody wants it who reads the room afresh: the pins; of
+// each author how many there are, whether the user has compared the key, and whether its names were let go of; and which
+// devices are whose.
+func (c *Conversation) Known() (known record.Change, err error) {
+	people, err := c.People()
 	if err != nil {
-		return nil, nil, fmt.Errorf("listing the authors: %w", err)
+		return known, err
 	}
-	for i := range authors {
-		a := &authors[i]
-		for _, form := range a.Names {
-			pins = append(pins, record.Pin{Form: form, Key: a.Key})
+	for i := range people {
+		p := &people[i]
+		known.Authors = append(known.Authors, record.Author{
+			Key: p.Key, Pinned: p.Pinned, Compared: p.Compared, Nameless: p.Nameless,
+		})
+		for _, form := range p.Names {
+			known.Pins = append(known.Pins, record.Pin{Form: form, Key: p.Key})
 		}
-		if !a.Verified.IsZero() {
-			compared = append(compared, a.Key)
+		if p.Person == p.Key {
+			continue
+		}
+		claims, err := c.store.Devices(p.Key)
+		if err != nil {
+			return known, fmt.Errorf("reading which devices are whose: %w", err)
+		}
+		for _, d := range claims {
+			if d.Author == p.Person && d.Device == p.Key {
+				known.Devices = append(known.Devices, d)
+			}
 		}
 	}
-	return pins, compared, nil
+	return known, nil
+}
+
+// Introduce makes known what another archive has of whose names are whose, before anything was read.
+func (c *Conversation) Introduce(known record.Change, now time.Time) error {
+	err := c.transact(func() error {
+		err := c.store.Apply(&known)
+		for i := range known.Authors {
+			switch a := &known.Authors[i]; {
+			case err != nil:
+				return err
+			case a.Compared:
+				err = c.store.SetVerified(a.Key, now)
+			case a.Nameless:
+				_, err = c.store.Forget(a.Key, now)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("noting whose names are whose: %w", err)
+	}
+	return nil
 }
 
 // namesOf returns how authors are called by what a store knows.

@@ -44,9 +44,8 @@ type Feed struct {
 	// Trying, if set, is told each time that parts were joined in vain for so long that there are more to try: how often
 	// so far. It may take long, as forged parts can be joined in many ways.
 	Trying func(rounds int)
-	// Pins are names that belong to keys already, and Compared are the keys that the user has compared.
-	Pins     []record.Pin
-	Compared []record.PublicKey
+	// Known is what is known already of whose names are whose, see [Conversation.Known].
+	Known record.Change
 }
 
 // Verify reads a whole feed afresh, without an archive, and judges it. Its memory grows with the number of different
@@ -60,7 +59,7 @@ func Verify(ctx context.Context, keys []fernet.Key, salt record.Salt, feed Feed,
 		ctx: ctx, feed: feed, opener: o, known: record.NewMemory(), reader: record.NewReader(salt, record.PublicKey{}), now: now,
 		found: map[[16]byte]*placed{}, texts: map[[16]byte]record.Held{}, report: Report{Posted: map[int64]time.Time{}},
 	}
-	v.known.Introduce(feed.Pins, feed.Compared)
+	v.known.Introduce(feed.Known)
 	for e, err := range feed.Entries {
 		if err != nil {
 			return v.report, err
