@@ -104,9 +104,9 @@
 // shown under the nickname in it, by what is pinned: "ana" if both forms are pinned to its author; "ana (~3f9a12cd)", with
 // the tag, if one is pinned to somebody else; "~3f9a12cd" if it has none, or one that was not pinned for want of room.
 // These forms no nickname can take. An author is called as in the record with the highest number. So a new nickname
-// rewrites no line. Whatever a nickname says, it proves nothing: people compare safety numbers. A key that was compared
-// gets a nickname that is pinned to none that was. A key whose nicknames the user lets go of gets none until it is
-// compared; they go to those who use them, now and from then on, in the order of their lines.
+// rewrites no line. Whatever a nickname says, it proves nothing: people compare safety numbers. When a key
+// is compared it gets the nickname of its newest record, unless that is pinned to another one that was; others, older or
+// later, it gets as everybody does. A key whose nicknames the user lets go of gets none until it is compared; they go to those who use them, now and from then on, in the order of their lines.
 //
 // # Devices
 //
@@ -138,8 +138,8 @@
 //     taken for one; of more there is a count.
 //   - malformed: a record whose previous is zeros above number 1, or not zeros at number 1; and, told once in a room's life with
 //     their count, cells that are refused and chains of them that hold no record.
-//   - namesake: a nickname of which a form is pinned to another person's key, unless the user has compared this one. A key
-//     that is compared gets its newest nickname at once, if that was pinned only to keys that were not.
+//   - namesake: a nickname of which a form is pinned to another person's key, unless the user has compared this one.
+//     A key that is compared gets its newest nickname at once, if that was pinned only to keys that were not.
 //   - renamed: a record has another nickname than the one with the next lower number held, and one of them is shown.
 //   - contradiction: a claim about a device that stands and does not count, with the keys of one that contradicts it.
 //   - newer: cells of another version, told once in a room's life.

@@ -113,12 +113,10 @@ func (s *session) nickname(a *authorRow, r *Record, at Place) {
 }
 
 // judgeName tells that a nickname of an author looks like another's, or takes that back. An author whose key was compared is
-// nobody's namesake, for the user knows who it is, also by the tag, and takes the name from those who were not compared.
+// nobody's namesake, for the user knows who it is, also by the tag. That does not give it the name: only [Compare] does, or
+// whoever was compared once could take the name of anybody later, and had every name that it has ever used.
 func (s *session) judgeName(a *authorRow, nick string, number uint32, at Place) {
 	_, others := s.holders(a.Key, nick)
-	if others && a.Compared {
-		s.takeOver(a, nick)
-	}
 	if f := s.namesake(a, nick, number, at); others && !a.Compared {
 		s.tell(f)
 	} else {
@@ -182,17 +180,20 @@ func (s *session) takeOver(a *authorRow, nick string) {
 		if !ok {
 			forms = append(forms, form)
 		}
-		if !ok || s.person(key) == s.person(a.Key) {
+		if !ok || key == a.Key {
 			continue
 		}
-		p := s.author(key)
-		if p.Compared || s.author(s.person(key)).Compared {
+		p, person := s.author(key), s.person(key)
+		if p.Compared || person != s.person(a.Key) && s.author(person).Compared {
 			return
 		}
 		forms = append(forms, form)
 		if !slices.Contains(losers, p) {
 			losers = append(losers, p)
 		}
+	}
+	if len(forms) == 0 {
+		return
 	}
 	for _, form := range forms {
 		s.pins[form] = pinRow{a.Key, true, true}
@@ -233,12 +234,17 @@ func (s *session) namesake(a *authorRow, nick string, number uint32, at Place) F
 }
 
 // Compare lets a key that the user has compared, as known has it, have the nickname of its newest record, unless that is
-// pinned to another one that was compared. The change is to be kept; it says who is the namesake from now on. The key is
-// none any more, under whatever name.
+// pinned to another one that was compared. Another nickname, of an older record or a later one, it has only as everybody
+// does: until the user compares it again under that. The change is to be kept; it says who is the namesake from now on. The
+// key is none any more, under whatever name.
 func Compare(known Known, key PublicKey) (Change, error) {
 	s := &session{ledger: newLedger(known)}
 	if a := s.author(key); a.Base != 0 {
-		s.nickname(a, &Record{Number: a.Top, Nick: a.Nick}, s.placeOf(a, a.Top).Place)
+		newest := Record{Number: a.Top, Nick: a.Nick}
+		if newest.Nick != "" {
+			s.takeOver(a, newest.Nick)
+		}
+		s.nickname(a, &newest, s.placeOf(a, a.Top).Place)
 		held, err := known.Held(key, a.Base, a.Top)
 		if err != nil {
 			s.fail(err)

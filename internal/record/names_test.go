@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -196,6 +197,114 @@ func TestAComparedKeyTakesItsNameForItsDevices(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[PublicKey]bool{eve.key(): true, phones[eve].key(): true}, got); diff != "" {
 		t.Errorf("namesakes (-want +told):\n%s", diff)
+	}
+}
+
+// Whoever had been compared as eve got the name of ana, by an older record that came late or a later one, and ana was told
+// to be another one: step by step and at once, and for who reads the room afresh with what is known of its names.
+func TestAComparedKeyHasTheNameThatWasCompared(t *testing.T) {
+	for name, when := range map[string]int{"older, read before": 0, "older, read late": 1, "later": 2} {
+		t.Run(name, func(t *testing.T) {
+			ana, eve := newScribe(t, 1, "ana"), newScribe(t, 2, "eve")
+			line := at(t, 1, ana.write(Text("hello")))
+			var asAna, asEve []Cell
+			if when < 2 {
+				eve.nick = "ana"
+				asAna = at(t, 10, eve.write(Text("a joke")))
+				eve.nick = "eve"
+				asEve = at(t, 20, eve.write(Text("it is eve")))
+			} else {
+				asEve = at(t, 10, eve.write(Text("it is eve")))
+				eve.nick = "ana"
+				asAna = at(t, 20, eve.write(Text("a joke")))
+			}
+			l := newListener(t)
+			l.read(line)
+			if when == 0 {
+				l.read(asAna)
+			}
+			l.read(asEve)
+			l.known.Apply(compared(t, l.known, eve.key()))
+			if when > 0 {
+				l.read(asAna)
+			}
+			afresh := newListener(t)
+			known := Change{Authors: []Author{{Key: ana.key(), Pinned: 1}, {Key: eve.key(), Pinned: 1, Compared: true}}}
+			for form, key := range l.known.pins {
+				known.Pins = append(known.Pins, Pin{form, key})
+			}
+			afresh.known.Introduce(known)
+			afresh.read(slices.Concat(line, asAna, asEve))
+			for _, l := range []*listener{l, afresh} {
+				if got := NamesOf(l.known).Of(ana.key()); got != "ana" {
+					t.Errorf("ana is called %s", got)
+				}
+				for _, f := range l.known.Findings() {
+					if f.Kind == Namesake {
+						t.Errorf("stands: %q", f.Text())
+					}
+				}
+			}
+			if when < 2 {
+				return
+			}
+			l.known.Apply(compared(t, l.known, eve.key())) // under the new name
+			if got := NamesOf(l.known).Of(eve.key()); got != "ana" {
+				t.Errorf("compared again she is called %s", got)
+			}
+		})
+	}
+}
+
+// Whose device had the name was another one's namesake once that was a device no more, though the words were compared.
+func TestAComparedKeyHasItsNameWithoutItsDevices(t *testing.T) {
+	py, phone := newScribe(t, 1, "py"), newScribe(t, 2, "py")
+	l := newListener(t)
+	l.read(at(t, 1, phone.write(Text("hello")), py.write(claim(py, phone)), py.write(Text("hello"))))
+	l.known.Apply(compared(t, l.known, py.key()))
+	l.read(at(t, 10, phone.write(withdraw(py)), phone.write(Text("mine"))))
+	names := NamesOf(l.known)
+	if got, other := names.Of(py.key()), names.Of(phone.key()); got != "py" || other != "py ("+phone.tag().Name()+")" {
+		t.Errorf("called %q and %q", got, other)
+	}
+}
+
+// Who reads the room afresh did not know that names were let go of, that a key has as many as it can have, or which devices
+// are whose by what is read no more.
+func TestWhoReadsAfreshKnowsWhoseNamesAreWhose(t *testing.T) {
+	ana, other := newScribe(t, 1, "ana"), newScribe(t, 2, "ana")
+	cells := slices.Concat(at(t, 1, other.write(Text("hello"))), at(t, 5, ana.write(Text("hello"))))
+	for name, known := range map[string]Change{
+		"let go of":   {Authors: []Author{{Key: other.key(), Nameless: true}}},
+		"eight names": {Authors: []Author{{Key: other.key(), Pinned: maxNames}}},
+		"device":      {Devices: []DeviceClaim{{Author: ana.key(), Device: other.key(), Number: 7, Claims: true}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newListener(t)
+			l.known.Introduce(known)
+			l.read(cells)
+			for _, f := range l.known.Findings() {
+				if f.Kind == Namesake && f.Author == ana.key() || known.Devices != nil {
+					t.Errorf("stands: %q", f.Text())
+				}
+			}
+			if got := NamesOf(l.known).Of(ana.key()); got != "ana" {
+				t.Errorf("called %q", got)
+			}
+		})
+	}
+}
+
+// A contradiction that was known before its records were read was not told.
+func TestAContradictionThatIsKnownIsTold(t *testing.T) {
+	py, mal, phone := newScribe(t, 1, "py"), newScribe(t, 2, "mal"), newScribe(t, 3, "phone")
+	cells := at(t, 1, py.write(claim(py, phone)), mal.write(claim(mal, phone)))
+	l, afresh := newListener(t), newListener(t)
+	l.read(cells)
+	afresh.known.Introduce(Change{Devices: slices.Collect(maps.Values(l.known.devices))})
+	afresh.read(cells)
+	if first, got := l.known.Findings(), afresh.known.Findings(); len(first) != 2 || len(got) != 2 {
+		t.Errorf("told at first %q, afresh %q", texts(first), texts(got))
 	}
 }
 

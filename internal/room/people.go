@@ -73,8 +73,8 @@ func (c *Conversation) Writers(now time.Time) (int, error) {
 	return len(heard), nil
 }
 
-// Verified notes that the user has compared a key with its owner, aloud. The key has its name at once: somebody else who
-// took it first, and was not compared, is the namesake. The error is [ErrNobody].
+// Verified notes that the user has compared a key with its owner, aloud. The key has the name of its newest record at once:
+// somebody else who took that first, and was not compared, is the namesake. The error is [ErrNobody].
 func (c *Conversation) Verified(key record.PublicKey, now time.Time) error {
 	return c.change("noting that a key was compared", key, func() error {
 		if err := c.store.SetVerified(key, now); err != nil {
