@@ -104,9 +104,10 @@
 // shown under the nickname in it, by what is pinned: "ana" if both forms are pinned to its author; "ana (~3f9a12cd)", with
 // the tag, if one is pinned to somebody else; "~3f9a12cd" if it has none, or one that was not pinned for want of room.
 // These forms no nickname can take. An author is called as in the record with the highest number. So a new nickname
-// rewrites no line. Whatever a nickname says, it proves nothing: people compare safety numbers. When a key
-// is compared it gets the nickname of its newest record, unless that is pinned to another one that was; others, older or
-// later, it gets as everybody does. A key whose nicknames the user lets go of gets none until it is compared; they go to those who use them, now and from then on, in the order of their lines.
+// rewrites no line. Whatever a nickname says, it proves nothing: people compare safety numbers. When a key is compared it
+// gets the nickname of its newest record, unless that is pinned to another one that was; others, older or later, it gets as
+// everybody does. A key whose nicknames the user lets go of gets none until it is compared; they go to those who use them,
+// now and from then on, in the order of their lines.
 //
 // # Devices
 //
