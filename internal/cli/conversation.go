@@ -166,7 +166,11 @@ func (c *conversation) agree(ctx context.Context, e messenger.Estimate) error {
 	}
 	ok, err := c.confirm(ctx, "Send it?")
 	if err == nil && !ok {
-		err = hint(usagef("not sent: %s", estimateText(e)), "say --yes, or send something shorter")
+		what := "nothing was sent: "
+		if c.transfer != nil {
+			what = "nothing more was sent: "
+		}
+		err = hint(c.declined(errors.New(what+estimateText(e))), "say --yes, or send something shorter")
 	}
 	return err
 }

@@ -158,7 +158,8 @@ func (a *app) initCommand() *cobra.Command {
 		Use:   "init ROOM",
 		Short: "Make a room: a channel on the relay and a key from a passphrase",
 		Long: `init makes a room. Without --channel it asks the relay for a new channel; with it, the room is made on a channel that
-exists, for example one of your account at ThingSpeak. A new channel is called like the room, for everybody to see; with
+exists, for example one of your account at ThingSpeak: if that holds a room which the passphrase does not open, init says so
+and asks, as "join" is what enters it. A new channel is called like the room, for everybody to see; with
 --anonymous all are called alike.
 
 The passphrase is asked for; an empty answer generates one of six words, and so does a run without a terminal and
@@ -190,7 +191,8 @@ type initOptions struct {
 	userKeyFile                        string
 }
 
-func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOptions) error {
+func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOptions) (err error) {
+	defer func() { err = beforeRoom(err) }()
 	r, err := f.room(name, a.config)
 	if err != nil {
 		return err
@@ -216,6 +218,7 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 		generated = pass
 	}
 	var userKey remote.Secret
+	var channel thingspeak.Channel
 	if f.channel == 0 {
 		if len(r.Fields) == 0 {
 			r.Fields = defaultFields(profile)
@@ -227,7 +230,7 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 		if err := a.askWriteKey(ctx, &r); err != nil {
 			return err
 		}
-		if _, err := a.checkChannel(ctx, &r); err != nil {
+		if channel, err = a.checkChannel(ctx, &r); err != nil {
 			return err
 		}
 	}
@@ -239,6 +242,11 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 	done()
 	if err != nil {
 		return usageError{err}
+	}
+	if f.channel != 0 {
+		if err := a.besideRoom(ctx, r, fernet.NewKey(key), channel.Metadata); err != nil {
+			return err
+		}
 	}
 	r.Profile = profile.String()
 	r.Keys = []keyring.Secret{keyring.Secret(fernet.NewKey(key).Reveal())}
@@ -260,6 +268,43 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 	a.say("  fernpost join %s --relay %s --channel %d%s", name, screen.Line(r.Relay), r.Channel, joinProfile(profile))
 	a.say("and gets the same check words. Write with: fernpost send --room %s 'hello'", name)
 	return nil
+}
+
+// besideRoom finds out whether a channel holds a room already. Whoever types init for join would write what nobody of that
+// room reads, and read nothing of theirs, so it asks, or where there is nobody to ask says so.
+func (a *app) besideRoom(ctx context.Context, r keyring.Room, key fernet.Key, metadata string) error {
+	check, held := room.ParseCheck(metadata)
+	opens, _ := check.Opens(key)
+	if !opens {
+		rows, err := a.newestRows(ctx, r, trialRows)
+		if err != nil {
+			return err
+		}
+		messages, findings, err := openRows(r, []fernet.Key{key}, rows)
+		if err != nil {
+			return err
+		}
+		opens, held = len(messages) > 0, held || findings.NotOurs > 0
+	}
+	join := fmt.Sprintf("fernpost join %s --relay %s --channel %d", r.Name, screen.Line(r.Relay), r.Channel)
+	switch {
+	case opens:
+		a.say("the passphrase opens what is there: this is the room that others have made, as with %q", join)
+		return nil
+	case !held:
+		return nil
+	}
+	a.say("%s", a.style.warn(fmt.Sprintf("channel %d holds a room already, and this passphrase opens nothing of it: who is in that room "+
+		"does not read what you write here, nor you what they write", r.Channel)))
+	if !a.canAsk() {
+		a.say("to enter the room that is there: %s", join)
+		return nil
+	}
+	yes, err := a.confirm(ctx, "Make another room beside it?")
+	if err == nil && !yes {
+		err = hint(a.declined(errors.New("no room was made")), "to enter the room that is there: %s", join)
+	}
+	return err
 }
 
 // joinProfile is what join has to be told about a profile: nothing of the one that it takes where there is no message yet to
@@ -311,8 +356,8 @@ func (a *app) newPassphrase(ctx context.Context, p passphrase.Profile, file stri
 	}
 	yes, err := a.confirm(ctx, "Everybody can copy the feed and guess at leisure. Use it all the same?")
 	if err == nil && !yes {
-		err = hint(usagef("the passphrase is too weak (about %.0f bits, want %d)", strength.Bits, passphrase.MinBits),
-			"let fernpost generate one (--generate), or say --weak")
+		err = fmt.Errorf("no room was made: the passphrase is too weak (about %.0f bits, want %d)", strength.Bits, passphrase.MinBits)
+		err = hint(a.declined(err), "let fernpost generate one (--generate), or say --weak")
 	}
 	return pass, false, err
 }

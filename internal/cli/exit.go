@@ -44,7 +44,7 @@ const exitCodesHelp = `Exit codes, the same for every command:
        with 3 as "verify" does, only with --strict, also for what was told before and still stands).
        What stood before a clear of the channel cannot be checked any more: it is told, and counts only
        if the relay has shown some of it again, so that the clear was none
-  130  interrupted`
+  130  interrupted, or a question was answered with no: nothing was done then`
 
 // usageError is a mistake in how a command was called.
 type usageError struct{ error }
@@ -52,6 +52,19 @@ type usageError struct{ error }
 func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// declinedError says what was not done, as somebody has answered a question with no: nothing is wrong then.
+type declinedError struct{ error }
+
+func (e declinedError) Unwrap() error { return e.error }
+
+// declined is what comes of a question that was not answered with yes. Where nobody could be asked, the command was wrong.
+func (a *app) declined(err error) error {
+	if a.canAsk() {
+		return declinedError{err}
+	}
+	return usageError{err}
+}
 
 // partlyError says that the work ended early and what was done stands.
 type partlyError struct{ error }
@@ -100,6 +113,9 @@ func exitCode(err error) int {
 	if errors.Is(err, context.Canceled) {
 		return exitInterrupted
 	}
+	if _, ok := errors.AsType[declinedError](err); ok {
+		return exitInterrupted // not 0: what stands behind && in a shell counts on what was not done
+	}
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
@@ -145,7 +161,11 @@ func (a *app) report(err error) {
 		fmt.Fprintln(a.stderr, "interrupted")
 		return
 	}
-	fmt.Fprintf(a.stderr, "%s %s\n", a.style.bad("error:"), screen.Text(err.Error()))
+	if _, ok := errors.AsType[declinedError](err); ok {
+		fmt.Fprintln(a.stderr, screen.Text(err.Error()))
+	} else {
+		fmt.Fprintf(a.stderr, "%s %s\n", a.style.bad("error:"), screen.Text(err.Error()))
+	}
 	if h := nextStep(err); h != "" {
 		fmt.Fprintf(a.stderr, "%s %s\n", a.style.dim("hint:"), screen.Text(h))
 	}
@@ -157,19 +177,42 @@ type schemeError interface {
 	OtherScheme() string
 }
 
+// beforeRoomError is an error of a command that makes or enters a room: there is none yet whose settings could be changed.
+type beforeRoomError struct{ error }
+
+func (e beforeRoomError) Unwrap() error { return e.error }
+
+func beforeRoom(err error) error {
+	if err == nil {
+		return nil
+	}
+	return beforeRoomError{err}
+}
+
 // nextStep is the hint that came with the error, or the usual one for its kind.
 func nextStep(err error) string {
 	if h, ok := errors.AsType[hintError](err); ok {
 		return h.hint
 	}
+	_, noRoom := errors.AsType[beforeRoomError](err)
+	set := `"fernpost rooms set ROOM --relay URL"`
+	if noRoom {
+		set = "--relay URL"
+	}
 	if e, ok := errors.AsType[schemeError](err); ok && e.OtherScheme() != "" {
-		return "is it " + e.OtherScheme() + "? \"fernpost rooms set ROOM --relay URL\" changes a room's address"
+		return "is it " + e.OtherScheme() + "? " + set + " changes the address"
 	}
 	if e, ok := errors.AsType[*remote.UnreachableError](err); ok {
-		if e.Loopback() {
-			return `is the relay running? "fernpost relay" starts one; "fernpost rooms set ROOM --relay URL" goes to another`
+		switch {
+		case e.Cause == remote.TLSFailed:
+			return "it answers, but what it shows is not trusted here: ask whoever runs it for the name that its certificate is for; one " +
+				"that it has made itself has to be added to those that this system trusts (on Linux SSL_CERT_FILE names the file)"
+		case e.Loopback():
+			return `is the relay running? "fernpost relay" starts one; ` + set + " goes to another"
+		case noRoom:
+			return "check the network, and the address: " + set + " names another"
 		}
-		return "check the network, and the address (\"fernpost rooms\" lists it, \"fernpost rooms set ROOM --relay URL\" changes it); " +
+		return "check the network, and the address (\"fernpost rooms\" lists it, " + set + " changes it); " +
 			"nothing was lost, the same command can be run again"
 	}
 	if e, ok := errors.AsType[*feed.NotFeedError](err); ok {
@@ -182,6 +225,9 @@ func nextStep(err error) string {
 		return "is that the address of a relay? It ends before /channels/…, such as https://api.thingspeak.com"
 	}
 	if e, ok := errors.AsType[*remote.RefusedError](err); ok && e.Reason == remote.KeyRefused {
+		if noRoom {
+			return "are the relay and the keys right? --write-key-file and --read-key-file name the channel's, --user-key-file an account's"
+		}
 		return `are the relay and the keys of this room still right? "fernpost rooms" lists them, "fernpost rooms set ROOM" changes them`
 	}
 	if e, ok := errors.AsType[*exchange.BudgetError](err); ok {

@@ -50,3 +50,30 @@ func TestTheWrongSchemeHasANextStep(t *testing.T) {
 		}
 	}
 }
+
+// A certificate that is not trusted was told as a relay that does not run, and whoever had no room yet was sent to its
+// settings.
+func TestNextStepsFitWhatIsThere(t *testing.T) {
+	signed := httptest.NewUnstartedServer(http.NotFoundHandler())
+	signed.Config.ErrorLog = log.New(io.Discard, "", 0)
+	signed.StartTLS()
+	defer signed.Close()
+	client, err := remote.New(remote.Options{BaseURL: signed.URL, Channel: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	_, err = client.LastID(t.Context())
+	if got := nextStep(err); !strings.Contains(got, "certificate") || strings.Contains(got, "running") {
+		t.Errorf("%v; the next step is %q", err, got)
+	}
+	for _, err := range []error{
+		err, &remote.UnreachableError{Host: "127.0.0.1:1", Cause: remote.NobodyListens},
+		&remote.UnreachableError{Host: "relay.example", Cause: remote.NoSuchHost},
+		&remote.RefusedError{Reason: remote.KeyRefused},
+	} {
+		if got := nextStep(beforeRoom(err)); got == "" || strings.Contains(got, "rooms set") || strings.Contains(got, "fernpost rooms") {
+			t.Errorf("%v, without a room: the next step is %q", err, got)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +22,7 @@ const trialRows = 100
 
 func (a *app) joinCommand() *cobra.Command {
 	var f enterFlags
+	unchecked := false
 	cmd := &cobra.Command{
 		Use:   "join ROOM --channel ID",
 		Short: "Enter a room that somebody else has made",
@@ -30,18 +32,24 @@ channel's write key. ROOM is the name that the room gets on this device.
 It finds out how the passphrase becomes a key by trying the profiles fernpost, pbkdf2 and tutorial on the check that "init"
 has left, or else on the newest 100 rows; --profile skips that. A passphrase that opens nothing of them is refused (exit code
 6), and so is a key that does not write the channel (4); nothing is written for it. Where there is nothing to try them on,
-compare the check words with the others: the same words mean the same passphrase. "rooms set" changes a room later.`,
+compare the check words with the others: the same words mean the same passphrase. Anybody who can write may have put a
+check there, and a room that has just moved to a new passphrase may have none for it: if you are sure of yours,
+--unchecked enters all the same. "rooms set" changes a room later.`,
 		Example: `  fernpost join lab --channel 1234567
   fernpost join lesson --channel 1234567 --profile tutorial --passphrase-file pass.txt
   fernpost join cloud --relay https://api.thingspeak.com --channel 1234567 --write-key-file key.txt`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.joinRoom(cmd.Context(), args[0], &f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.joinRoom(cmd.Context(), args[0], &f, unchecked)
+		},
 	}
 	f.add(cmd)
+	cmd.Flags().BoolVar(&unchecked, "unchecked", false, "enter also if the passphrase opens nothing of what is there")
 	return cmd
 }
 
-func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags) error {
+func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecked bool) (err error) {
+	defer func() { err = beforeRoom(err) }()
 	if f.channel == 0 {
 		return hint(usagef("join needs --channel ID"), "whoever made the room knows the channel's number")
 	}
@@ -83,6 +91,11 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags) error {
 		return err
 	}
 	profile, key, err := a.findProfile(ctx, pass, r, candidates, channel.Metadata)
+	if unchecked && errors.Is(err, errNoKey) {
+		a.say("%s", a.style.warn("the passphrase opens nothing of what is there: compare the check words with the others "+
+			"before you write"))
+		profile, err = candidates[0], nil
+	}
 	if err != nil {
 		return err
 	}
@@ -216,17 +229,28 @@ func (a *app) findProfile(ctx context.Context, pass string, r keyring.Room, cand
 			break
 		}
 	}
+	next := severalLines(pass) + "ask for the passphrase again, and how the key is made (\"fernpost help profiles\"); "
 	switch {
 	case tokens > 0:
 		err = fmt.Errorf("wrong passphrase, or another profile: %w (looked at %s)", errNoKey, count(len(rows), "row"))
+		next += "one that the room has just moved to opens what is written from then on"
 	case checked:
 		err = fmt.Errorf("wrong passphrase, or another profile: %w", errNoCheck)
+		next += "the room may have moved to it since, or somebody else who can write has put the check there"
 	default:
 		a.say("no message is there yet, so the passphrase could not be checked: compare the check words")
 		return candidates[0], guesses[0].key, nil
 	}
-	return none, guesses[0].key, hint(err, "ask for the passphrase again, and how the key is made (\"fernpost help profiles\"); "+
-		"one that the room has just moved to opens what is written from then on")
+	return none, guesses[0].key, hint(err, "%s. If you are sure of it, --unchecked enters all the same", next)
+}
+
+// severalLines is a hint about a passphrase that has more than one line, as a file with notes beside it has; empty for others.
+func severalLines(pass string) string {
+	if !strings.ContainsAny(pass, "\r\n") {
+		return ""
+	}
+	return "the passphrase was taken from " + count(len(strings.Split(pass, "\n")), "line") +
+		", all of which count: put it into a file of its own; "
 }
 
 // count is [screen.Count].

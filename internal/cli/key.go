@@ -222,6 +222,9 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 	again := slices.Contains(r.Keys, keyring.Secret(key.Reveal()))
 	if !again {
 		if doubt, err = a.checkKey(ctx, r, key, profile.Form == passphrase.FormRecords); err != nil {
+			if lines := severalLines(pass); lines != "" && errors.Is(err, errNoKey) {
+				err = hint(err, "%s", lines+"nothing was kept")
+			}
 			return err
 		}
 	}

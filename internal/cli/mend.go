@@ -335,8 +335,7 @@ func (a *app) removeRoom(ctx context.Context, name string, yes bool) error {
 		case err != nil:
 			return err
 		case !ok && a.canAsk():
-			a.say("room %s stays", name)
-			return nil
+			return a.declined(fmt.Errorf("room %s stays", name))
 		case !ok:
 			return hint(usagef("room %s is not removed, as nobody could be asked", name), "say --yes to remove it without being asked")
 		}

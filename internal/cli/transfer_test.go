@@ -179,10 +179,10 @@ func TestLongTransfersAreAskedFor(t *testing.T) {
 		code     int
 	}{
 		"yes":               {true, "y\n", nil, exitDone},
-		"no":                {true, "n\n", nil, exitUsage},
+		"no":                {true, "n\n", nil, exitInterrupted},
 		"in a pipe":         {false, "", nil, exitUsage},
 		"in a pipe, --yes":  {false, "", []string{"--yes"}, exitDone},
-		"queued, not asked": {true, "n\n", []string{"--queue"}, exitUsage},
+		"queued, not asked": {true, "n\n", []string{"--queue"}, exitInterrupted},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -194,6 +194,11 @@ func TestLongTransfersAreAskedFor(t *testing.T) {
 				}
 				if !strings.Contains(ana.stderr.String(), "the message takes 3 entries, about 18m0s at the relay's intervals") {
 					t.Errorf("send says %q", ana.stderr.String())
+				}
+				ended := strings.Contains(ana.stderr.String(), "nothing was sent: 3 entries, ")
+				wrong := strings.Contains(ana.stderr.String(), "error:")
+				if ended != (c.code != exitDone) || wrong != (c.code == exitUsage) {
+					t.Errorf("send ends with %q", ana.stderr.String())
 				}
 				ana.must("recv")
 				if got := strings.Contains(ana.stdout.String(), text); got != (c.code == exitDone) {
