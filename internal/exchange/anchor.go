@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -32,7 +33,35 @@ func (a *Absence) lasts(entry int64, now time.Time) bool {
 	if a.Since.IsZero() || a.Entry != entry || now.Before(a.Since) {
 		*a = Absence{entry, now}
 	}
-	return now.Sub(a.Since) >= believedAfter
+	return a.lasted(now)
+}
+
+// lasted reports whether an entry has not been shown for long enough.
+func (a *Absence) lasted(now time.Time) bool { return now.Sub(a.Since) >= believedAfter }
+
+// withheld looks among the newest rows for those that were visited before and are not shown. Those that were not for a
+// minute are rewritten; it returns the others.
+func (f *follower) withheld() (waiting []Absence) {
+	since := map[int64]Absence{}
+	for _, a := range f.pos.Withheld {
+		since[a.Entry] = a
+	}
+	var told ranges
+	for _, n := range f.pos.Rows.numbers().intersect(f.known).minus(f.shown).list() {
+		a, waits := since[n]
+		rows := f.pos.Rows.of(n)
+		lacks := f.trusted && slices.ContainsFunc(f.r.complete, func(c covered) bool {
+			return !slices.ContainsFunc(rows, func(d RowDigest) bool { return !c.has(&d) })
+		})
+		switch {
+		case lacks && a.lasts(n, f.now):
+			told.add(n, n)
+		case lacks || waits:
+			waiting = append(waiting, a)
+		}
+	}
+	f.news.Rewritten = slices.Compact(slices.Sorted(slices.Values(append(f.news.Rewritten, told.list()...))))
+	return waiting
 }
 
 // compare looks at a row of a number that was visited before, and reports whether it is to be visited: another row, or one

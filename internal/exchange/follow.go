@@ -36,8 +36,8 @@ type News struct {
 	// Cleared tells that the channel was emptied since the last call: its numbers have begun anew, and what was visited
 	// in this call comes after all that was visited before.
 	Cleared bool
-	// Rewritten is the anchor's number if the relay shows others of the entries visited before and has not shown that one
-	// for a minute.
+	// Rewritten are numbers, ascending, of entries visited before that the relay has not shown for a minute while it shows
+	// others: the anchor's, and those that stand among the newest rows.
 	Rewritten []int64
 	// Twins are numbers, ascending, of which the relay shows the row that was visited before, and another one.
 	Twins []int64
@@ -202,8 +202,9 @@ type follower struct {
 	trusted  bool // what is held may be visited
 	stopped  bool // by the visitor
 	newest   newestRows
-	anchored bool // the anchor was shown
-	overlaps bool // a row was shown that was visited before
+	anchored bool   // the anchor was shown
+	overlaps bool   // a row was shown that was visited before
+	shown    ranges // the numbers among those of pos.Rows of which a row was shown
 	// same and others are numbers of which the row that was visited was shown, and another one.
 	same, others ranges
 	// twins are the rows that were shown of numbers of which several were visited before, and gone are those of the several
@@ -302,6 +303,7 @@ func (f *follower) showMore() {
 func (f *follower) looks() bool {
 	switch {
 	case !f.pos.Absent.Since.IsZero() || len(f.pos.Gaps.due(f.now)) > 0 || f.pos.Suspected.Due(f.now),
+		slices.ContainsFunc(f.pos.Withheld, func(a Absence) bool { return a.lasted(f.now) }),
 		len(f.pos.Unread.in(f.v.Fields).intersect(f.known)) > 0:
 		return true
 	case f.last == f.pos.Last && !f.pos.loose():
@@ -403,7 +405,11 @@ func (f *follower) take(e *thingspeak.Entry, known bool) error {
 		f.anchored = true
 	}
 	row := heldRow{shownRow: shownRow{*e, f.r.fields}}
-	if len(f.pos.Rows.of(e.ID)) > 1 {
+	before := len(f.pos.Rows.of(e.ID))
+	if before > 0 {
+		f.shown.add(e.ID, e.ID)
+	}
+	if before > 1 {
 		f.twins[e.ID] = append(f.twins[e.ID], row.shownRow)
 	}
 	// Suspects are known too, but taken out of what the reader has seen: they are visited and not compared.
@@ -469,8 +475,9 @@ func (f *follower) move(err error) {
 		shown = shown.union(rows)
 	}
 	rewritten, lost := f.others.minus(f.same), f.gone.numbers()
+	next.Withheld = f.withheld()
 	known := slices.DeleteFunc(slices.Clone(f.pos.Rows), func(d RowDigest) bool { // what is told now is not to be told again
-		return rewritten.has(d.Entry) || slices.Contains(f.gone, d)
+		return rewritten.has(d.Entry) || slices.Contains(f.gone, d) || slices.Contains(f.news.Rewritten, d.Entry)
 	})
 	next.Rows = known.with(f.newest.trim(), shown)
 	next.Unread = f.pos.Unread.after(f.read, f.known)

@@ -31,6 +31,8 @@ type Position struct {
 	Named  int64     `json:"named,omitempty"`
 	// Absent is the entry that shows that the channel was not cleared, while the relay does not show it.
 	Absent Absence `json:"absent,omitzero"`
+	// Withheld are rows among those of Rows that an answer must have shown and did not, and since when none has.
+	Withheld []Absence `json:"withheld,omitempty"`
 	// Suspected tells when rows that were visited are visited again, see [Visitor.Suspect].
 	Suspected Rounds `json:"suspected,omitzero"`
 	// Unread is what stands in fields that the relay did not show.

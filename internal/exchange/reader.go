@@ -47,6 +47,9 @@ type reader struct {
 	// vain counts the answers by range of numbers that had nothing new.
 	vain int
 
+	// complete tells which rows the looks at the newest ones must have shown.
+	complete []covered
+
 	header thingspeak.Header
 	// fields are those that the answer under way shows, and hidden those that any answer did not show.
 	fields, hidden thingspeak.FieldSet
@@ -173,11 +176,34 @@ func (r *reader) answered(a *Answer) {
 	r.hidden |= thingspeak.AllFields &^ r.fields
 }
 
+// covered is a page of the newest rows: it has every row with a higher number than its lowest and a later date than its
+// oldest, whether the relay counts the newest rows by date or by number, and however few of them it shows.
+type covered struct {
+	lowest      int64
+	oldest, end time.Time // no end where it is zero
+}
+
+func (c *covered) has(d *RowDigest) bool {
+	return d.Entry > c.lowest && d.At.After(c.oldest) && (c.end.IsZero() || d.At.Before(c.end))
+}
+
+// newestPage reads a page of the newest rows, up to a time unless that is zero.
+func (r *reader) newestPage(ctx context.Context, n int, end time.Time) (page, error) {
+	skipped := r.skipped
+	p, err := r.page(ctx, Query{Results: n, End: end})
+	ignored := !end.IsZero() && p.newest.After(end)
+	// A longer answer may be an old one for minutes on end (contract section 15), and a row that cannot be read may be any.
+	if err == nil && p.rows > 0 && n <= thingspeak.DefaultResults && r.skipped == skipped && !r.cutShort && !ignored {
+		r.complete = append(r.complete, covered{p.lowest, p.oldest, end})
+	}
+	return p, err
+}
+
 // newest reads the newest rows, at most n, and opens the windows for paging. Where some of the rows are dated after the
 // relay's own clock, it reads once more up to that, since they might hide all others; what it returns then says what
 // the second answer had, where there was one.
 func (r *reader) newest(ctx context.Context, n int) (page, error) {
-	p, err := r.page(ctx, Query{Results: n})
+	p, err := r.newestPage(ctx, n, time.Time{})
 	if err != nil {
 		return p, err
 	}
@@ -192,7 +218,7 @@ func (r *reader) newest(ctx context.Context, n int) (page, error) {
 		return p, nil
 	}
 	future := p
-	if p, err = r.page(ctx, Query{Results: n, End: now}); err != nil {
+	if p, err = r.newestPage(ctx, n, now); err != nil {
 		return p, err
 	}
 	r.windows = nil

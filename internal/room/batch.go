@@ -19,11 +19,12 @@ type batch struct {
 	// kept means that the tokens were kept before, and stay in their fields.
 	kept bool
 
-	cells    []record.Cell
-	texts    []textToken
-	told     []record.Finding
-	findings Findings
-	opened   int // tokens that had not come before
+	cells     []record.Cell
+	texts     []textToken
+	told      []record.Finding
+	takenBack []record.Finding
+	findings  Findings
+	opened    int // tokens that had not come before
 	// reshown means that a row has come again that stood before a clear.
 	reshown bool
 	// moved tells where tokens stand now that a copy has come which stands lower.
@@ -182,7 +183,7 @@ func (in *Intake) finish(state *kept.State, facts *Facts, learnt Learnt) error {
 
 // collect keeps what of the entries is to be kept, and gathers what the tokens hold that did not come before.
 func (b *batch) collect(facts *Facts) error {
-	b.cells, b.texts, b.told, b.findings, b.opened = nil, nil, nil, Findings{}, 0
+	b.cells, b.texts, b.told, b.takenBack, b.findings, b.opened = nil, nil, nil, nil, Findings{}, 0
 	b.ranges, b.moved, b.reshown = map[int]*entrySet{}, map[record.Spot]record.Spot{}, false
 	n := 0
 	for i := range b.pages {
@@ -210,7 +211,7 @@ func (b *batch) collect(facts *Facts) error {
 			return err
 		}
 	}
-	return b.in.c.store.Apply(&record.Change{Told: b.told})
+	return b.in.c.store.Apply(&record.Change{Told: b.told, TakenBack: b.takenBack})
 }
 
 // entries returns the entries that are kept as ranges for a reason.
@@ -392,6 +393,7 @@ func (b *batch) report(results []*record.Result, elsewhere []uint32) {
 	in := b.in
 	out := &in.out
 	out.tell(b.told)
+	out.TakenBack = appendBounded(out.TakenBack, b.takenBack)
 	out.Elsewhere = append(out.Elsewhere, elsewhere...)
 	for _, r := range results {
 		out.tell(r.Change.Told)

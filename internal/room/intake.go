@@ -25,7 +25,8 @@ type Facts struct {
 	Position func(Learnt) ([]byte, error)
 	// LastID is the channel's last entry number, 0 if it is not known.
 	LastID int64
-	// Rewritten are entries that the relay was seen to lack, or to have rewritten.
+	// Rewritten are entries that the relay was seen to lack, or to have rewritten. Of one that it has shown again as it was
+	// that is taken back.
 	Rewritten []int64
 	// Twins are entries of which the relay has shown the row that was read before, and another one.
 	Twins []int64
@@ -86,9 +87,10 @@ type Intake struct {
 	again []kept.Range
 	// known is up to where entries may be read once more because something is missing: what is damaged there is not counted.
 	known record.Place
-	// came are the entries that were added, and lacking those of them without tokens that are kept.
-	came    entrySet
-	lacking map[record.Place]bool
+	// came are the entries that were added, lacking those of them without tokens that are kept, and back those that were lost
+	// and are there again.
+	came          entrySet
+	lacking, back map[record.Place]bool
 
 	batch   []thingspeak.Entry
 	entries int // that were added
@@ -110,7 +112,8 @@ func (c *Conversation) Receive(keep int) (*Intake, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the room: %w", err)
 	}
-	in := &Intake{c: c, keep: max(keep, 0), state: state, clears: state.Clears, lacking: map[record.Place]bool{}}
+	in := &Intake{c: c, keep: max(keep, 0), state: state, clears: state.Clears}
+	in.lacking, in.back = map[record.Place]bool{}, map[record.Place]bool{}
 	if err := in.begin(); err != nil {
 		return nil, fmt.Errorf("reading the room: %w", err)
 	}
@@ -225,6 +228,7 @@ func (in *Intake) Cleared() error {
 	}
 	in.came = entrySet{}
 	clear(in.lacking)
+	clear(in.back)
 	return in.err
 }
 
@@ -299,6 +303,7 @@ func (in *Intake) take(entries []thingspeak.Entry, facts *Facts) error {
 		return fmt.Errorf("reading the room: %w", err)
 	}
 	b.compareRows(in.lacking)
+	b.comeBack(in.back)
 	for i := range b.pages {
 		in.came.add(b.pages[i].at)
 	}

@@ -8,13 +8,17 @@ import (
 	"github.com/fernpost/fernpost/internal/room/kept"
 )
 
-// tellLost tells which entries the relay was seen to lack, or to have rewritten: once for each.
+// tellLost tells which entries the relay was seen to lack, or to have rewritten: once for each, until it shows them again as
+// they were.
 func (b *batch) tellLost(facts *Facts) error {
 	if facts == nil {
 		return nil // another row of the same number may come that has what is lacking
 	}
 	all, err := b.gone(facts)
 	if err != nil {
+		return err
+	}
+	if err := b.takeBackLost(all); err != nil {
 		return err
 	}
 	slices.SortFunc(all, record.Place.Compare)
@@ -61,6 +65,56 @@ func (b *batch) gone(facts *Facts) (lost []record.Place, err error) {
 	return lost, nil
 }
 
+// takeBackLost unmarks the entries that this reading has shown as they were, unless they are lost as well, and takes back what
+// was told of them: once all that was told together is back.
+func (b *batch) takeBackLost(lost []record.Place) error {
+	back := maps.Clone(b.in.back)
+	b.comeBack(back)
+	for _, at := range lost {
+		delete(back, at)
+	}
+	if len(back) == 0 {
+		return nil
+	}
+	for at := range back {
+		if _, err := b.in.c.setWiped(at, at, false); err != nil {
+			return err
+		}
+	}
+	found, err := b.in.c.standing()
+	if err != nil {
+		return err
+	}
+	for _, f := range found {
+		last := record.Place{Clear: f.At.Clear, Entry: f.Until}
+		covers := func(at record.Place) bool { return f.At.Compare(at) <= 0 && at.Compare(last) <= 0 }
+		if f.Kind != record.Wiped || f.At.Clear != b.in.clears || !slices.ContainsFunc(slices.Collect(maps.Keys(back)), covers) {
+			continue
+		}
+		lost := false
+		err := b.in.c.store.Entries(f.At, last, func(e kept.Entry) error {
+			lost = lost || e.Wiped
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if !lost {
+			b.takenBack = append(b.takenBack, f)
+		}
+	}
+	return nil
+}
+
+// comeBack adds the entries that are marked as wiped and of which the batch has a row with all that is kept.
+func (b *batch) comeBack(back map[record.Place]bool) {
+	for i := range b.pages {
+		if p := &b.pages[i]; p.before.Wiped && !p.gone {
+			back[p.at] = true
+		}
+	}
+}
+
 // compareRows adds the entries of which the batch has a row without tokens that are kept. If a reading has several rows
 // of a number, none of them need have all.
 func (b *batch) compareRows(lacking map[record.Place]bool) {
@@ -80,9 +134,14 @@ func (b *batch) mark(first, last int64) (marked []record.Place, err error) {
 	in := b.in
 	from := record.Place{Clear: in.clears, Entry: max(first, 0)}
 	to := record.Place{Clear: in.clears, Entry: min(last, kept.MaxEntry)}
+	return in.c.setWiped(from, to, true)
+}
+
+// setWiped marks the entries that are kept of a range as wiped, or as there again, and returns those that were not.
+func (c *Conversation) setWiped(from, to record.Place, wiped bool) (changed []record.Place, err error) {
 	var entries []kept.Entry
-	err = in.c.store.Entries(from, to, func(e kept.Entry) error {
-		if !e.Wiped {
+	err = c.store.Entries(from, to, func(e kept.Entry) error {
+		if e.Wiped != wiped {
 			entries = append(entries, e)
 		}
 		return nil
@@ -91,13 +150,13 @@ func (b *batch) mark(first, last int64) (marked []record.Place, err error) {
 		return nil, err
 	}
 	for _, e := range entries {
-		e.Wiped = true
-		if err := in.c.store.PutEntry(e); err != nil {
+		e.Wiped = wiped
+		if err := c.store.PutEntry(e); err != nil {
 			return nil, err
 		}
-		marked = append(marked, e.At)
+		changed = append(changed, e.At)
 	}
-	return marked, nil
+	return changed, nil
 }
 
 // lost is the finding that entries are not there any more, or are other ones: some of them, or all after a clear.
