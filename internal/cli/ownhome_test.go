@@ -254,6 +254,34 @@ func TestAFileIsReadWithTheNamesOfThisDevice(t *testing.T) {
 	bo.must("recv", "--strict", "--csv", file)
 }
 
+// After a name was handed on recv was silent about who had it before, whom verify told as a namesake.
+func TestForgettingIsTheSameToRecvAndVerify(t *testing.T) {
+	for _, others := range []bool{false, true} {
+		relay := relaytest.New(t)
+		ana, bo, eve := newDevice(t, relay), newDevice(t, relay), newDevice(t, relay)
+		channel := fmt.Sprint(ana.makeRoom(quickSigned))
+		for _, d := range []*device{bo, eve} {
+			d.env["FERNPOST_WRITE_KEY"] = ana.writeKey()
+			d.must("join", "lab", "--channel", channel, "--profile", quickSigned)
+			d.must("identity", "name", "bo")
+		}
+		bo.must("send", "from the old phone")
+		if others {
+			eve.must("send", "from the new phone")
+		}
+		ana.must("recv")
+		ana.must("identity", "forget", "bo")
+		want := map[bool]int{false: exitDone, true: exitFindings}[others]
+		ana.exits(want, "recv", "--strict")
+		told := strings.Contains(ana.stderr.String(), "\nanother bo (~")
+		ana.exits(want, "verify")
+		if again := strings.Contains(ana.stderr.String(), "another bo (~"); told != others || again != others {
+			t.Errorf("with others %t: recv tells of a namesake: %t, verify: %t", others, told, again)
+		}
+		ana.exits(want, "recv", "--strict")
+	}
+}
+
 // The name went without a word to who had used one that only looks like it; and a tag was said twice.
 func TestForgettingSaysWhoGetsTheNameByALookAlike(t *testing.T) {
 	relay := relaytest.New(t)

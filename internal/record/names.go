@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -131,11 +132,12 @@ func (s *session) judgeNewest(a *authorRow) {
 	}
 }
 
-// HandOn returns the change by which forms of nicknames that were let go of get to those who have used them, in the order
-// of their lines: as if whoever had them before had never had one. What others have meanwhile stays theirs. records visits
-// all records that are held. The heirs are who gets a nickname by it, as they have used it.
+// HandOn returns the change by which forms of nicknames that were let go of get to those who have used them: first to keys
+// that the user has compared under the nickname, as compared has it, then in the order of their lines, as if whoever had
+// them before had never had one. What others have meanwhile stays theirs. records visits all records that are held. The
+// heirs are who gets a nickname by it, as they have used it; all others who have used it are namesakes from now on.
 func HandOn(
-	known Known, forms []string, records func(visit func(Held) error) error,
+	known Known, forms []string, compared map[PublicKey]string, records func(visit func(Held) error) error,
 ) (change Change, heirs []Named, err error) {
 	s := &session{ledger: newLedger(known)}
 	type use struct {
@@ -156,12 +158,26 @@ func HandOn(
 	if err != nil {
 		return Change{}, nil, err
 	}
-	for _, h := range slices.SortedFunc(maps.Values(first), func(a, b Held) int { return a.Compare(&b) }) {
+	rank := func(h *Held) int {
+		if compared[h.Author] == h.Nick {
+			return 0
+		}
+		return 1
+	}
+	uses := slices.SortedFunc(maps.Values(first), func(a, b Held) int { return cmp.Or(rank(&a)-rank(&b), a.Compare(&b)) })
+	var others []Held
+	for _, h := range uses {
 		a := s.author(h.Author)
 		pinned := a.Pinned
 		if s.nickname(a, &Record{Number: h.Number, Nick: h.Nick}, h.At.Place); a.Pinned > pinned {
 			heirs = append(heirs, Named{a.Key, h.Nick})
+		} else {
+			others = append(others, h)
 		}
+	}
+	// Whoever came before the heir, above all who had the name, was nobody's namesake then.
+	for _, h := range others {
+		s.judgeName(s.author(h.Author), h.Nick, h.Number, h.At.Place)
 	}
 	return s.changes(), heirs, s.err
 }

@@ -129,7 +129,7 @@ func (l *listener) forget(key PublicKey) {
 	a := l.known.authors[key]
 	a.Pinned, a.Compared, a.Nameless = 0, false, true
 	l.known.authors[key] = a
-	change, _, err := HandOn(l.known, forms, func(visit func(Held) error) error {
+	change, _, err := HandOn(l.known, forms, nil, func(visit func(Held) error) error {
 		for _, h := range l.known.Records() {
 			if err := visit(h); err != nil {
 				return err

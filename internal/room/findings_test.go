@@ -895,6 +895,44 @@ func TestAComparedKeyTakesItsName(t *testing.T) {
 	}
 }
 
+// A name that was let go of went to whoever had used it first, before the key that was compared under it; and one that was
+// compared under another name must not have it before others.
+func TestANameGoesToTheKeyThatWasComparedUnderIt(t *testing.T) {
+	for name, compared := range map[string][]int{"ana's new phone": {0, 3}, "nobody": {0}, "mal as mal": {0, 1}} {
+		t.Run(name, func(t *testing.T) {
+			h := newHall(t)
+			bo := h.join(9, "bo")
+			old, mal, eve, ana := h.join(1, "ana"), h.join(2, "mal"), h.join(3, "ana"), h.join(4, "ana")
+			all := []*member{old, mal, eve, ana}
+			for _, m := range all {
+				m.say("hello")
+			}
+			bo.look()
+			for _, n := range compared {
+				if err := bo.Verified(all[n].o.Identity.Public(), time.Now()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			mal.o.Nick = "ana"
+			mal = mal.again(h)
+			mal.say("call me so")
+			bo.look()
+			heirs, err := bo.Forget(old.o.Identity.Public(), time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			heir := eve
+			if name == "ana's new phone" {
+				heir = ana
+			}
+			want := []record.Named{{Key: heir.o.Identity.Public(), Name: "ana"}}
+			if d := cmp.Diff(want, heirs); d != "" {
+				t.Errorf("heirs (-want +got)\n%s", d)
+			}
+		})
+	}
+}
+
 // "1 more claim that messages are missing" stood for ever, once it was 5 more; what was told anew stood where it was told first.
 func TestWhatWasToldAnewStandsAsItWasToldLast(t *testing.T) {
 	bo := newHall(t).join(1, "bo")

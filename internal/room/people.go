@@ -80,6 +80,13 @@ func (c *Conversation) Verified(key record.PublicKey, now time.Time) error {
 		if err := c.store.SetVerified(key, now); err != nil {
 			return err
 		}
+		author, _, err := c.store.Author(key)
+		if err != nil {
+			return err
+		}
+		if err := c.store.SetMark(comparedMark(key), int64(author.Top), 0); err != nil {
+			return err
+		}
 		change, err := record.Compare(c.known(), key)
 		if err != nil {
 			return err
@@ -88,17 +95,52 @@ func (c *Conversation) Verified(key record.PublicKey, now time.Time) error {
 	})
 }
 
-// Forget lets go of the nicknames that are pinned to a key, which gets none until it is compared: who else has used one
-// first, or is the next to, is known by it. What the key has written stays, and is shown with its tag. The heirs
-// are who has such a nickname now, as they have used it: it may only look like that of the key. The error is [ErrNobody].
+// comparedMark is the name of the mark at the number of the newest record that a key had when the user compared it.
+func comparedMark(key record.PublicKey) string { return "compared " + key.String() }
+
+// comparedAs returns the nicknames under which the user has compared keys.
+func (c *Conversation) comparedAs() (map[record.PublicKey]string, error) {
+	authors, err := c.store.Authors()
+	if err != nil {
+		return nil, err
+	}
+	nicks := map[record.PublicKey]string{}
+	for i := range authors {
+		a := &authors[i]
+		number, _, ok, err := c.store.Mark(comparedMark(a.Key))
+		if err != nil {
+			return nil, err
+		}
+		if !ok || !a.Compared {
+			continue
+		}
+		held, err := c.store.Held(a.Key, uint32(number), uint32(number))
+		if err != nil {
+			return nil, err
+		}
+		if len(held) > 0 {
+			nicks[a.Key] = held[0].Nick
+		}
+	}
+	return nicks, nil
+}
+
+// Forget lets go of the nicknames that are pinned to a key, which gets none until it is compared. Known by one of them is
+// from now on who was compared under it, or else who has used it first, or is the next to. What the key has written stays,
+// and is shown with its tag: it is a namesake. The heirs are who has such a nickname now, as they have used it: it may only
+// look like that of the key. The error is [ErrNobody].
 func (c *Conversation) Forget(key record.PublicKey, now time.Time) (heirs []record.Named, err error) {
 	err = c.change("forgetting a key", key, func() error {
 		forms, err := c.store.Forget(key, now)
 		if err != nil {
 			return err
 		}
+		compared, err := c.comparedAs()
+		if err != nil {
+			return err
+		}
 		var change record.Change
-		if change, heirs, err = record.HandOn(knowledge{Store: c.store}, forms, c.store.Records); err != nil {
+		if change, heirs, err = record.HandOn(knowledge{Store: c.store}, forms, compared, c.store.Records); err != nil {
 			return err
 		}
 		return c.store.Apply(&change)
