@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -85,7 +86,7 @@ var (
 
 // meant is the column that a name stands for, empty if for none, and whether the name is labelled: it says more than that.
 func meant(name string) (column string, labelled bool) {
-	name = strings.ToLower(strings.Trim(name, " \t\u00a0\u200b\ufeff"))
+	name = strings.ToLower(trimName(name))
 	if m := fieldName.FindStringSubmatch(name); m != nil {
 		return "field" + m[1], m[2] != ""
 	}
@@ -94,6 +95,8 @@ func meant(name string) (column string, labelled bool) {
 	}
 	return "", false
 }
+
+func trimName(name string) string { return strings.Trim(name, " \t\u00a0\u200b\ufeff") }
 
 // canonical returns the names that columns go by. Of several that could be one column, the first without a label is it, or
 // the first.
@@ -145,8 +148,13 @@ func (r *reader) saySeveral(names, takenAs []string) error {
 	return nil
 }
 
-// zoneName is the form of a zone's name that has one meaning: others are abbreviations.
-var zoneName = regexp.MustCompile(`^(?:[A-Za-z]+/[A-Za-z0-9_+/-]+|UTC|GMT)$`)
+// The forms of a zone behind a column's name: a name with one meaning, an offset, an abbreviation. Behind a date an
+// abbreviation means its offset; behind a column's name it may be meant for summer and winter.
+var (
+	zoneName    = regexp.MustCompile(`^[A-Za-z]+/[A-Za-z0-9_+/-]+$`)
+	zoneOffset  = regexp.MustCompile(`^(?:UTC|GMT)? ?[+-]\d{1,2}(?::?\d{2})?$`)
+	zoneInShort = regexp.MustCompile(`^[A-Za-z]{1,5}$`)
+)
 
 // findZone takes the zone that stands behind the name of the column created_at for that of dates that name none.
 func (r *reader) findZone(names, takenAs []string) {
@@ -154,24 +162,49 @@ func (r *reader) findZone(names, takenAs []string) {
 	if at < 0 {
 		return
 	}
-	name := strings.TrimSpace(names[at])
-	if _, labelled := meant(name); !labelled {
+	name := trimName(names[at])
+	behind := otherColumn.FindStringIndex(strings.ToLower(name))
+	if behind == nil {
 		return
 	}
-	_, label, _ := strings.Cut(name, " ")
-	if n := strings.IndexAny(name, ":(["); n >= 0 {
-		label = name[n+1:]
-	}
-	label = strings.Trim(label, " :()[]")
-	if r.options.Zone == nil && zoneName.MatchString(label) {
+	label := strings.ReplaceAll(strings.Trim(name[behind[1]:], " :()[]"), "\u2212", "-")
+	switch {
+	case label == "":
+		return
+	case r.options.Zone != nil:
+		if strings.EqualFold(label, r.options.Zone.String()) {
+			return
+		}
+	case strings.EqualFold(label, "UTC"), strings.EqualFold(label, "GMT"):
+		r.dates.zone = time.UTC
+		return
+	case zoneName.MatchString(label):
 		if zone, err := time.LoadLocation(label); err == nil {
 			r.dates.zone = zone
 			return
 		}
+	case zoneOffset.MatchString(label), zoneInShort.MatchString(label) && !r.options.Import:
+		if zone := fixedZone(label); zone != nil {
+			r.dates.zone = zone
+			return
+		}
 	}
-	if r.options.Zone == nil || !strings.EqualFold(label, r.options.Zone.String()) {
-		r.zoneLabel = name
+	r.zoneLabel = name
+}
+
+// fixedZone is the zone of an offset or an abbreviation, nil if it is none that is known.
+func fixedZone(label string) *time.Location {
+	read, err := thingspeak.ReadTime("2000-01-01 00:00:00 "+label, nil)
+	if err != nil || read.Zoneless {
+		return nil
 	}
+	midnight := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	offset := int(midnight.Sub(read.Time) / time.Second)
+	if zoneInShort.MatchString(label) {
+		sign := midnight.In(time.FixedZone("", offset)).Format("-07:00")
+		label = fmt.Sprintf("%s, %s in summer and winter", strings.ToUpper(label), sign)
+	}
+	return time.FixedZone(label, offset)
 }
 
 // sayZone says that what stands behind the name of the column created_at did not decide what its dates mean.
@@ -179,10 +212,14 @@ func (r *reader) sayZone() error {
 	if r.options.Import && r.options.Zone == nil {
 		return &NotFeedError{
 			Is:   fmt.Sprintf("its dates name no zone, and the column %q none that is known", r.zoneLabel),
-			Next: "--timezone says which, by a name such as Europe/Vienna",
+			Next: "--timezone says which, by a name such as Europe/Vienna; behind the column's name may stand one, or an offset such as (+01:00)",
 		}
 	}
-	r.report.Assumed = append(r.report.Assumed, fmt.Sprintf("the zone of the dates is not taken from %q", r.zoneLabel))
+	said := fmt.Sprintf("the zone of the dates is not taken from %q", r.zoneLabel)
+	if r.options.Zone == nil {
+		said += ": write one such as (Europe/Vienna) or (+01:00) there"
+	}
+	r.report.Assumed = append(r.report.Assumed, said)
 	return nil
 }
 
@@ -220,7 +257,8 @@ func (r *reader) surveyJSON(whole *io.SectionReader) error {
 	enough := errors.New("enough")
 	seen := 0
 	ignore := func(int, *thingspeak.Entry, string) error { return nil }
-	_, _ = thingspeak.DecodeFileJSON(bytes.NewReader(r.head), rules, ignore, func(*thingspeak.RowError) error {
+	head := notNumbers{src: bufio.NewReader(bytes.NewReader(r.head))}
+	_, _ = thingspeak.DecodeFileJSON(&head, rules, ignore, func(*thingspeak.RowError) error {
 		if seen++; seen == 3 {
 			return enough
 		}
@@ -239,7 +277,8 @@ func (r *reader) surveyJSON(whole *io.SectionReader) error {
 		return time.Time{}, thingspeak.ErrBadTime
 	}
 	// What is wrong with the file is said when it is read.
-	_, _ = thingspeak.DecodeFileJSON(src, rules, ignore, func(*thingspeak.RowError) error { return nil })
+	text := notNumbers{src: bufio.NewReader(src)}
+	_, _ = thingspeak.DecodeFileJSON(&text, rules, ignore, func(*thingspeak.RowError) error { return nil })
 	return r.dates.decide(&s, ',')
 }
 

@@ -60,8 +60,27 @@ func TestZoneBehindTheColumnsName(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("a known zone (-want +got):\n%s", diff)
 	}
+	for name, want := range map[string]struct{ at, zone string }{
+		"created_at (+01:00)":     {"2023-11-14T22:14:20Z", "+01:00"},
+		"created_at +0100":        {"2023-11-14T22:14:20Z", "+0100"},
+		"Created at: UTC+1":       {"2023-11-14T22:14:20Z", "UTC+1"},
+		"created_at (\u22125:00)": {"2023-11-15T04:14:20Z", "-5:00"},
+		"created_at (utc)":        {"2023-11-14T23:14:20Z", "UTC"},
+		"created_at (CET)":        {"2023-11-14T22:14:20Z", "CET, +01:00 in summer and winter"},
+	} {
+		got := toldOf(t, file(name), feed.Options{})
+		said := []string{"2: entry 1 at " + want.at + ", field1 x", "dates without a zone are taken as " + want.zone}
+		if diff := cmp.Diff(said, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		// A clock that is said to show CET may have been put forward in summer: what is stored is not assumed.
+		got = toldOf(t, file(name), feed.Options{Import: true})
+		if refused := strings.HasPrefix(got[len(got)-1], "error: its dates name no zone"); refused != strings.HasPrefix(want.zone, "CET") {
+			t.Errorf("an import of %s: %q", name, got)
+		}
+	}
 	got = toldOf(t, file("created_at (local)"), feed.Options{})
-	if last := got[len(got)-1]; last != `the zone of the dates is not taken from "created_at (local)"` {
+	if last := got[len(got)-1]; !strings.HasPrefix(last, `the zone of the dates is not taken from "created_at (local)": write one such as`) {
 		t.Errorf("no zone: %q", got)
 	}
 	got = toldOf(t, file("created_at (local)"), feed.Options{Import: true})
@@ -107,6 +126,19 @@ func TestValuesThatAreNotRead(t *testing.T) {
 			"2: " + first + ", field1 21 \xb0C",
 			"1 of the rows have bytes that are not UTF-8, the first one in line 2: save the file as UTF-8 to see what they stand for",
 		}, "2: "},
+		{`{"feeds":[{"created_at":"2023-11-14T22:14:20Z","entry_id":1,"field1":"21 ` + "\xb0" + `C \u00e4\n","field2":"ä"}]}`, []string{
+			"1: " + first + ", field1 21 \xb0C ä\n, field2 ä",
+			"1 of the rows have bytes that are not UTF-8, the first one in line 1: save the file as UTF-8 to see what they stand for",
+		}, "1: "},
+		{`{"feeds":[{"created_at":"2023-11-14T22:14:20Z","entry_id":1,"field1":NaN,"field2":-Infinity,"field3":-5,"field4":"NaN \" NaN"}]}`, []string{
+			"1: " + first + `, field3 -5, field4 NaN " NaN`,
+			"2 values are NaN or Infinity, which JSON does not have; they are read as no value",
+		}, "1: "},
+		{`{"feeds":[{"created_at":"03/02/2023 10:00","entry_id":1,"field1":Infinity},{"created_at":"14/02/2023 10:00","entry_id":2}]}`, []string{
+			"1: entry 1 at 2023-02-03T10:00:00Z", "2: entry 2 at 2023-02-14T10:00:00Z",
+			"1 value is NaN or Infinity, which JSON does not have; it is read as no value",
+			"dates are taken as day/month/year (14/02/2023 10:00)", "dates without a zone are taken as UTC",
+		}, "1: "},
 		{`{"feeds":[{"created_at":"03/02/2023 10:00","entry_id":1,"field1":"a"},{"created_at":"14/02/2023 10:00","entry_id":2}]}`, []string{
 			"1: entry 1 at 2023-02-03T10:00:00Z, field1 a", "2: entry 2 at 2023-02-14T10:00:00Z",
 			"dates are taken as day/month/year (14/02/2023 10:00)", "dates without a zone are taken as UTC",
@@ -119,8 +151,8 @@ func TestValuesThatAreNotRead(t *testing.T) {
 			t.Errorf("an import of %q: %q", tt.text, got)
 		}
 	}
-	got := toldOf(t, `{"feeds":[{"created_at":"2023-11-14T22:14:20Z","entry_id":1,"field1":NaN}]}`, feed.Options{})
+	got := toldOf(t, `{"feeds":[{"created_at":"2023-11-14T22:14:20Z","entry_id":1,"field1":nan}]}`, feed.Options{})
 	if last := got[len(got)-1]; !strings.HasPrefix(last, "error: it is JSON only up to byte ") {
-		t.Errorf("NaN: %q", got)
+		t.Errorf("nan: %q", got)
 	}
 }

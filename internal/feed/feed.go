@@ -242,7 +242,8 @@ func (r *reader) leaveOut(bad *thingspeak.RowError) {
 func (r *reader) readJSON() error {
 	r.report.Assumed = append(r.report.Assumed, r.text.assumed(',')...)
 	var failed error // of visit
-	_, err := thingspeak.DecodeFileJSON(r.text, r.rules, func(n int, e *thingspeak.Entry, lacking string) error {
+	text := notNumbers{src: r.text.Reader}
+	_, err := thingspeak.DecodeFileJSON(&text, r.rules, func(n int, e *thingspeak.Entry, lacking string) error {
 		for i := range e.Fields {
 			if e.Fields[i].Given {
 				r.report.Columns.Fields |= 1 << i
@@ -256,6 +257,7 @@ func (r *reader) readJSON() error {
 		r.leaveOut(bad)
 		return nil
 	})
+	r.report.Assumed = append(r.report.Assumed, text.assumed()...)
 	switch {
 	case err == nil:
 	case failed != nil:

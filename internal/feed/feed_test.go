@@ -513,6 +513,8 @@ func FuzzRead(f *testing.F) {
 	f.Add("created_at,entry_id,field1\n14.11.23 1:2 PM JST,1,x\n2023111422,2,\n20231114,3,\nMo 3. Mrz 15 24:00,\"4,0\",\n")
 	f.Add("created_at,entry_id,field1, \"x\"\n2023-11-14 22:14:20 UTC,1, \"a\"\n")
 	f.Add("created_at,entry_id,field1\n2023-11-14 22:14:20 UTC,1,a\rb\n")
+	f.Add("{\"feeds\":[{\"created_at\":\"03/04/2023\",\"entry_id\":-Infinity,\"field1\":NaN,\"field2\":\"21 \xb0C\"}]}")
+	f.Add("created_at (+01:00),entry_id,field1\n2023-11-14 22:14:20,1,a\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		type row struct {
 			Line  int

@@ -39,7 +39,7 @@ func notFeed(head []byte, err error) error {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return &NotFeedError{
 			Is:   fmt.Sprintf("it is JSON only up to byte %d: %v", syntax.Offset, syntax),
-			Next: "download it again; a program that writes NaN or Infinity has to write null",
+			Next: "download it again, or have the program that wrote it write JSON",
 		}
 	}
 	page, isPage := errors.AsType[*thingspeak.NotDataError](err)

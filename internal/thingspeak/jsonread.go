@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // MaxEntryJSONBytes is how much [DecodeFeedJSON] reads at most for one entry or for the channel object.
@@ -250,14 +252,41 @@ func (s *scalar) UnmarshalJSON(data []byte) error {
 	*s = scalar{compound: data[0] == '[' || data[0] == '{'}
 	switch data[0] {
 	case '"':
-		if json.Unmarshal(data, &s.Text) == nil {
-			s.Given = true
-		}
+		s.Text, s.Given = jsonText(data)
 	case 'n', '[', '{':
 	default:
 		s.Value = Text(string(data))
 	}
 	return nil
+}
+
+// jsonText is a JSON text with the bytes that it has: those that are not UTF-8 stay, as in a CSV file, so that whoever reads
+// can be told of them.
+func jsonText(data []byte) (text string, ok bool) {
+	if utf8.Valid(data) {
+		err := json.Unmarshal(data, &text)
+		return text, err == nil
+	}
+	var whole, valid []byte
+	for rest := data[1 : len(data)-1]; len(rest) > 0; {
+		c, size := utf8.DecodeRune(rest)
+		if c != utf8.RuneError || size > 1 {
+			valid = append(valid, rest[:size]...)
+		} else {
+			whole = append(appendUnquoted(whole, valid), rest[0])
+			valid = valid[:0]
+		}
+		rest = rest[size:]
+	}
+	return string(appendUnquoted(whole, valid)), true
+}
+
+// appendUnquoted appends what stands between the quotation marks of a JSON text. No escape sequence is cut where bytes that
+// are not UTF-8 stand: all of them are ASCII.
+func appendUnquoted(dst, inside []byte) []byte {
+	var text string
+	_ = json.Unmarshal(slices.Concat([]byte{'"'}, inside, []byte{'"'}), &text)
+	return append(dst, text...)
 }
 
 // number is the scalar as a number, 0 if it is none.
