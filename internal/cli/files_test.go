@@ -10,6 +10,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 // fieldtest is a device with the room that the files of feed's testdata/cases were made for.
@@ -164,6 +165,49 @@ func TestTextsInAllFields(t *testing.T) {
 	}
 	if !strings.Contains(d.stderr.String(), "2 entries that are not encrypted (entries 2–3), not shown") {
 		t.Errorf("it says\n%s", &d.stderr)
+	}
+}
+
+// TestPlainRowsInARoomOfRecords: rows of values beside the messages were passed over in silence, and a file of nothing else
+// had "nothing wrong". They are counted once, from the relay as from a file.
+func TestPlainRowsInARoomOfRecords(t *testing.T) {
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	channel := ana.makeRoom(quickSigned)
+	values := func(n int) {
+		relay.Seed(t, channel, n, func(int) thingspeak.Entry {
+			return thingspeak.Entry{Fields: thingspeak.Fields{thingspeak.Text("21.5"), thingspeak.Text(strings.Repeat("a long note ", 20))}}
+		})
+	}
+	const says = "3 entries that are not encrypted (entries 1–3), not shown"
+	expect := func(want string, code int, args ...string) {
+		t.Helper()
+		ana.exits(code, args...)
+		if got := ana.stderr.String(); strings.Contains(got, "not encrypted") != (want != "") || !strings.Contains(got, want) {
+			t.Errorf("%v says\n%s", args, got)
+		}
+	}
+	values(3)
+	alone := ana.feedOf(func(rows []string) []string { return rows })
+	expect(says, exitDone, "recv")
+	expect("", exitDone, "recv")
+	expect(says, exitPartly, "verify")
+	expect(says, exitDone, "recv", "--csv", alone)
+	if got := ana.stderr.String(); !strings.Contains(got, "no messages among 3 entries") {
+		t.Errorf("recv says\n%s", got)
+	}
+	expect(says, exitPartly, "verify", "--csv", alone)
+	if got := ana.stdout.String(); strings.Contains(got, "nothing is wrong") {
+		t.Errorf("verify prints\n%s", got)
+	}
+
+	// Beside messages they are no reason to doubt these.
+	ana.must("send", "hello")
+	values(1)
+	expect("1 entry that is not encrypted (entry 5), not shown", exitDone, "recv")
+	beside := ana.feedOf(func(rows []string) []string { return rows })
+	for _, args := range [][]string{{"verify"}, {"verify", "--csv", beside}, {"recv", "--csv", beside, "--strict"}} {
+		expect("4 entries that are not encrypted (among entries 1–5), not shown", exitDone, args...)
 	}
 }
 

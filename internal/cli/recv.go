@@ -268,6 +268,18 @@ func (a *app) tellCounted(f room.Findings, asJSON bool) error {
 	return nil
 }
 
+// sayNoMessages says that a feed of so many entries has no messages.
+func (a *app) sayNoMessages(entries int, end *feedEnd) {
+	switch {
+	case entries > 0:
+		a.say("no messages among %s", count(entries, "entry"))
+	case end.file == nil:
+		a.say("no messages yet: the channel is empty")
+	case end.skipped == 0 && !end.cut:
+		a.say("the file has no entries")
+	}
+}
+
 // concludeRecv says what a reader should know about an empty or incomplete result, and decides the exit code.
 func (a *app) concludeRecv(r keyring.Room, messages []room.Message, f room.Findings, end feedEnd, o recvOptions) error {
 	if end.more && (o.newest == 0 || len(messages) < o.newest) {
@@ -276,14 +288,8 @@ func (a *app) concludeRecv(r keyring.Room, messages []room.Message, f room.Findi
 	switch {
 	case len(messages) == 0 && f.NotOurs > 0:
 		return hint(errNoKey, noKeyHint, r.Name, r.Channel)
-	case len(messages) == 0 && f.Entries == 0 && end.file != nil:
-		if end.skipped == 0 && !end.cut {
-			a.say("the file has no entries")
-		}
-	case len(messages) == 0 && f.Entries == 0:
-		a.say("no messages yet: the channel is empty")
 	case len(messages) == 0:
-		a.say("no messages among %s", count(f.Entries, "entry"))
+		a.sayNoMessages(f.Entries, &end)
 	}
 	if o.strict {
 		return a.tally.verdict()

@@ -81,7 +81,10 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 	if err != nil {
 		return err
 	}
-	return a.concludeSigned(r, shown+c.LeftOut(), unopened, o.strict)
+	if shown += c.LeftOut(); shown == 0 && !unopened {
+		a.say("no messages yet")
+	}
+	return a.concludeSigned(r, shown, unopened, o.strict)
 }
 
 // recvSignedCSV reads a downloaded feed afresh, with an archive that is thrown away.
@@ -142,6 +145,9 @@ func (a *app) recvAfresh(ctx context.Context, r keyring.Room, talk *room.Convers
 	}
 	if end.rows == 0 && end.skipped > 0 {
 		return end.incomplete()
+	}
+	if shown == 0 && arrivals.NotOurs == 0 {
+		a.sayNoMessages(arrivals.Entries, &end)
 	}
 	if err := a.concludeSigned(r, shown, arrivals.NotOurs > 0, o.strict); err != nil {
 		return err
@@ -382,12 +388,8 @@ func (a *app) tellArrivals(arrivals *room.Arrivals, asJSON bool) error {
 
 // concludeSigned ends a reading of so many messages with what it was worth.
 func (a *app) concludeSigned(r keyring.Room, messages int, unopened, strict bool) error {
-	switch {
-	case messages > 0:
-	case unopened:
+	if messages == 0 && unopened {
 		return hint(errNoKey, noKeyHint, r.Name, r.Channel)
-	default:
-		a.say("no messages yet")
 	}
 	if strict {
 		return a.tally.verdict()

@@ -106,6 +106,9 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 	if err := a.tellReport(&report, o.asJSON); err != nil {
 		return err
 	}
+	if report.Opened == 0 && report.Plain > 0 {
+		a.tally.unsure++ // or a file of something else would have nothing wrong with it
+	}
 	if o.csv.name == "" { // a file may well be older than what was read
 		if err := a.tellComparison(r, &report, rows.highest(), o); err != nil {
 			return err

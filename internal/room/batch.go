@@ -230,11 +230,8 @@ func (b *batch) entries(why int) (*entrySet, error) {
 
 // take takes in an entry.
 func (b *batch) take(p *page) error {
-	if p.disguise != "" && len(p.before.Tokens) == 0 && p.at.Compare(b.in.known) > 0 {
-		b.findings.disguised(p.at.Entry, p.disguise)
-	}
-	if p.damaged && len(p.before.Tokens) == 0 && p.at.Compare(b.in.known) > 0 {
-		count(&b.findings.Damaged, &b.findings.FirstDamaged, &b.findings.LastDamaged, p.at.Entry)
+	if len(p.before.Tokens) == 0 && p.at.Compare(b.in.known) > 0 {
+		b.findings.noToken(p)
 	}
 	e := kept.Entry{At: p.at, Posted: p.posted, Tokens: slices.Clip(p.before.Tokens), Wiped: p.before.Wiped}
 	if len(e.Tokens) > 0 {

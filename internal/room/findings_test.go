@@ -320,6 +320,7 @@ func TestStrangers(t *testing.T) {
 	}
 	want := room.Findings{
 		Entries: 7, Repeats: 3, NotOurs: 1, FirstNotOurs: 5, LastNotOurs: 5, Damaged: 1, FirstDamaged: 6, LastDamaged: 6,
+		Plain: 1, FirstPlain: 7, LastPlain: 7,
 	}
 	if d := cmp.Diff(want, got.Findings); d != "" {
 		t.Error(d)

@@ -85,7 +85,7 @@ type Intake struct {
 	clears uint32
 	// again are entries to be read once more, with a key that has come since.
 	again []kept.Range
-	// known is up to where entries may be read once more because something is missing: what is damaged there is not counted.
+	// known is up to where entries may be read once more because something is missing: what is no token there is not counted.
 	known record.Place
 	// came are the entries that were added, lacking those of them without tokens that are kept, and back those that were lost
 	// and are there again.
@@ -323,6 +323,7 @@ func pagesOf(entries []thingspeak.Entry, clears uint32) []page {
 			others = append(others, pages[i].tokens)
 			p.damaged = p.damaged || pages[i].damaged
 			p.disguise = cmp.Or(p.disguise, pages[i].disguise)
+			p.content = p.content || pages[i].content
 		}
 		if len(others) > 0 {
 			p.tokens = addTokens(p.tokens, others...)

@@ -76,7 +76,7 @@ type Findings struct {
 	Disguised                     int
 	FirstDisguised, LastDisguised int64
 	Disguise                      string
-	// Plain are entries with content and no sign of a token in any field. Only a [Receiver] counts them.
+	// Plain are entries with content and no sign of a token in any field.
 	Plain                 int
 	FirstPlain, LastPlain int64
 	// Crowded are entries of which the relay has shown so many rows that some tokens were left out.
@@ -308,6 +308,19 @@ func (rc *Receiver) open(batch []cell) ([]Message, Findings) {
 		count(&f.Plain, &f.FirstPlain, &f.LastPlain, last)
 	}
 	return messages, f
+}
+
+// noToken counts an entry for what stands in it that is no token.
+func (f *Findings) noToken(p *page) {
+	if p.disguise != "" {
+		f.disguised(p.at.Entry, p.disguise)
+	}
+	if p.damaged {
+		count(&f.Damaged, &f.FirstDamaged, &f.LastDamaged, p.at.Entry)
+	}
+	if p.isPlain() {
+		count(&f.Plain, &f.FirstPlain, &f.LastPlain, p.at.Entry)
+	}
 }
 
 // disguised counts an entry with a token in another form.

@@ -33,6 +33,8 @@ type page struct {
 	damaged bool
 	// disguise is how a token seems to stand in it that is not opened, empty if none does.
 	disguise string
+	// content means that a field holds something, be it a token or not.
+	content bool
 	// before is what is kept at this place. Of the tokens, unknown are those that are not among it, and gone means that
 	// one is kept and not among them.
 	before  kept.Entry
@@ -68,6 +70,7 @@ func (p *page) read(e *thingspeak.Entry, clears uint32) {
 	*p = page{at: record.Place{Clear: clears, Entry: e.ID}, posted: e.CreatedAt}
 	for i := range e.Fields {
 		text := e.Fields[i].Text
+		p.content = p.content || text != ""
 		if len(text) < token.EncodedLen(0)-2 && !token.Resembles(text) {
 			continue
 		}
@@ -86,6 +89,11 @@ func (p *page) read(e *thingspeak.Entry, clears uint32) {
 		}
 		p.tokens = kept.AppendToken(p.tokens, i+1, tok.Bytes())
 	}
+}
+
+// isPlain reports whether the entry has content, and no sign of a token in it.
+func (p *page) isPlain() bool {
+	return p.content && len(p.tokens) == 0 && !p.damaged && p.disguise == ""
 }
 
 // given counts the fields that have a text.

@@ -124,12 +124,7 @@ func (v *verifier) take() {
 // sift counts what is in an entry, and takes the tokens that did not come before, or stand lower than they did.
 func (v *verifier) sift(p *page) {
 	r := &v.report
-	if p.disguise != "" {
-		r.disguised(p.at.Entry, p.disguise)
-	}
-	if p.damaged {
-		count(&r.Damaged, &r.FirstDamaged, &r.LastDamaged, p.at.Entry)
-	}
+	r.noToken(p)
 	if p.unopened {
 		count(&r.NotOurs, &r.FirstNotOurs, &r.LastNotOurs, p.at.Entry)
 	}
