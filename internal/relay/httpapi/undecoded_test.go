@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 )
 
@@ -94,6 +95,32 @@ func TestBodiesWithoutLengthAreNotStoredEmpty(t *testing.T) {
 	} {
 		checkStored(t, tt.request, tt.status, tt.value)
 	}
+}
+
+// Nor does a change of settings whose body was not read pass for one that changes nothing.
+func TestChangesWithoutLengthAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := relaytest.InBubble(t)
+		channel := s.CreateChannel(t, relay.Settings{Name: new("before")})
+		target := fmt.Sprintf("/channels/%d.json?api_key=%s", channel.ID, s.UserKey)
+		for _, tt := range []struct {
+			request string
+			status  int
+			name    string
+		}{
+			{"PUT " + target + " HTTP/1.1\r\nHost: x\r\n\r\nname=after", 411, "before"},
+			{"PUT " + target + " HTTP/1.0\r\n\r\nname=after", 411, "before"},
+			{"PUT " + target + " HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 200, "before"},
+			{"PUT " + target + "&name=query HTTP/1.1\r\nHost: x\r\n\r\n", 200, "query"},
+			{"PUT " + target + " HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nname=after", 200, "after"},
+		} {
+			status, answer := sendRaw(t, s, []byte(tt.request))
+			_, now := sendRaw(t, s, []byte("GET "+target+" HTTP/1.0\r\n\r\n"))
+			if status != tt.status || !strings.Contains(now, `"name":"`+tt.name+`"`) {
+				t.Errorf("%q is answered with %d %q, and there is %q, want %d and the name %q", tt.request, status, answer, now, tt.status, tt.name)
+			}
+		}
+	})
 }
 
 // checkStored sends a request and looks at what it stored.
