@@ -19,6 +19,9 @@ func (r *Room) LimitPages(more int) error {
 	return r.conn.Script(fmt.Sprintf("PRAGMA max_page_count = %d", pages+int64(more)))
 }
 
+// PagesRead is how many pages of the file were read since it was opened.
+func (r *Room) PagesRead() (int, error) { return r.conn.PagesRead() }
+
 // SetSchema pretends that the database has a schema of that version.
 func (r *Room) SetSchema(version int) error {
 	return r.conn.Script(fmt.Sprintf("PRAGMA user_version = %d", version))

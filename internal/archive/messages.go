@@ -57,9 +57,12 @@ func (r *Room) authorID(author record.PublicKey) (id int64, err error) {
 	return id, nil
 }
 
-// selectMessages is in the order of scanMessage.
-const selectMessages = `SELECT m.id, m.place, m.field, m.kind, a.key, ` + heldColumns + `
-	FROM messages AS m LEFT JOIN authors AS a ON a.id = m.author `
+// messageColumns are in the order of scanMessage.
+const (
+	messageColumns = "m.id, m.place, m.field, m.kind, a.key, " + heldColumns
+	joinAuthors    = " LEFT JOIN authors AS a ON a.id = m.author "
+	selectMessages = "SELECT " + messageColumns + " FROM messages AS m" + joinAuthors
+)
 
 func scanMessage(row []driver.Value) kept.Message {
 	m := kept.Message{ID: row[0].(int64), Kind: record.Kind(row[3].(int64)), Held: scanHeld(row[5:])}
@@ -106,7 +109,9 @@ func (r *Room) MessagesFrom(from record.Held, limit int) ([]kept.Message, error)
 // NewestMessages returns, of the messages with IDs up to until, the n that stand highest and are not of the kind left
 // out, the highest first.
 func (r *Room) NewestMessages(until int64, n int, leftOut record.Kind) ([]kept.Message, error) {
-	return r.messages(selectMessages+"WHERE m.id <= ? AND m.kind <> ? ORDER BY "+
+	// Left to itself, SQLite sorts all messages.
+	return r.messages("SELECT "+messageColumns+" FROM messages AS m INDEXED BY messages_by_place"+joinAuthors+
+		"WHERE m.id <= ? AND m.kind <> ? ORDER BY "+
 		"m.place DESC, m.field DESC, a.key DESC, m.number DESC, m.hash DESC LIMIT ?",
 		until, int64(leftOut), int64(n))
 }

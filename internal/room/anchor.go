@@ -87,8 +87,7 @@ func (a Anchors) After(messages []Message) Anchors {
 func (in *Intake) Anchor() (Anchor, error) {
 	store := in.c.store
 	last := record.Place{Clear: in.clears, Entry: kept.MaxEntry}
-	for {
-		const atOnce = 64
+	for atOnce := 1; ; atOnce = 64 { // mostly the newest entry is the one
 		var entries []kept.Entry
 		err := store.NewestEntries(last, atOnce, func(e kept.Entry) error {
 			entries = append(entries, e)

@@ -247,6 +247,12 @@ func (c *Conn) PagesWritten() (pages int, err error) {
 	return pages, err
 }
 
+// PagesRead is how many pages this connection has read so far, because it had none or no longer any of them.
+func (c *Conn) PagesRead() (pages int, err error) {
+	pages, _, err = c.driver.(sqlite.DBStatus).Status(sqlite.DBStatusCacheMiss, false)
+	return pages, err
+}
+
 // CopyInto writes a copy of the database, as of one moment, to a file that is empty or not there. Ending ctx ends it.
 func (c *Conn) CopyInto(ctx context.Context, file string) error {
 	_, err := c.driver.(driver.ExecerContext).ExecContext(ctx, "VACUUM INTO ?",
