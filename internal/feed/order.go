@@ -2,10 +2,10 @@ package feed
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -78,15 +78,49 @@ type numbers struct {
 	points                  bool // stand between the numbers
 }
 
-var threeNumbers = regexp.MustCompile(`^((?:\pL+[ ,.]+)?)(\d{1,2})([./-]) ?(\d{1,2})([./-]) ?(\d{2}(?:\d{2})?)((?:[^\d./-].*)?)$`)
-
 func numbersOf(s string) (n numbers, ok bool) {
-	m := threeNumbers.FindStringSubmatch(s)
-	if m == nil || m[3] != m[5] {
+	rest := s
+	if word := strings.TrimLeftFunc(s, unicode.IsLetter); word != s { // the name of a weekday
+		if rest = strings.TrimLeft(word, " ,."); rest == word {
+			return n, false
+		}
+		n.before = s[:len(s)-len(rest)]
+	}
+	var first, second byte
+	n.a, first, rest = number(rest)
+	n.b, second, rest = number(rest)
+	n.points = first == '.'
+	if first == 0 || first != second {
 		return n, false
 	}
-	return numbers{before: m[1], a: m[2], b: m[4], c: m[6], behind: m[7], points: m[3] == "."}, true
+	n.c = rest[:digits(rest)]
+	n.behind = rest[len(n.c):]
+	if len(n.c) != 2 && len(n.c) != 4 || n.behind != "" && isSign(n.behind[0]) {
+		return n, false
+	}
+	return n, true
 }
+
+// number takes a number of one or two digits off a date, the sign behind it and a blank behind that. The sign is 0 if they
+// are not there.
+func number(s string) (text string, sign byte, rest string) {
+	n := digits(s)
+	if n < 1 || n > 2 || n == len(s) || !isSign(s[n]) {
+		return "", 0, s
+	}
+	return s[:n], s[n], strings.TrimPrefix(s[n+1:], " ")
+}
+
+// digits counts those that a text begins with.
+func digits(s string) (n int) {
+	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+		n++
+	}
+	return n
+}
+
+// isSign reports whether a character stands between the numbers of a date.
+func isSign(c byte) bool { return c == '.' || c == '/' || c == '-' }
 
 // orders are those in which there may be such a date.
 func (n *numbers) orders() (in orders) {
@@ -132,7 +166,7 @@ func (n *numbers) written(o Order) string {
 	case YearFirst:
 		day, year = year, day
 	}
-	return fmt.Sprintf("%s%s %v %s%s", n.before, day, time.Month(atoi(month)), year, n.behind)
+	return n.before + day + " " + time.Month(atoi(month)).String() + " " + year + n.behind
 }
 
 func atoi(digits string) int {
