@@ -89,7 +89,7 @@ func TestNoPlaintextOnDisk(t *testing.T) {
 	if _, err := c.Write(file, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	posts, err := r.OpenPosts(100)
+	posts, err := r.Posts(kept.PostQuery{Only: kept.OpenPost})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,8 +215,8 @@ func TestFullDisk(t *testing.T) {
 	if _, err := take(c, entries); !errors.Is(err, archive.ErrFull) {
 		t.Fatalf("Finish = %v, want ErrFull", err)
 	}
-	if last, err := r.LastMessage(); err != nil || last != 0 {
-		t.Errorf("%d messages were kept, %v", last, err)
+	if end, err := r.End(); err != nil || end.Message != 0 {
+		t.Errorf("%d messages were kept, %v", end.Message, err)
 	}
 	if err := r.LimitPages(100_000); err != nil {
 		t.Fatal(err)
@@ -243,7 +243,7 @@ func feed(t testing.TB, o room.Options, n int) (entries []thingspeak.Entry) {
 			t.Fatal(err)
 		}
 	}
-	posts, err := r.OpenPosts(n)
+	posts, err := r.Posts(kept.PostQuery{Only: kept.OpenPost})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +324,7 @@ func TestStateComesBack(t *testing.T) {
 		Full:  kept.Full{Used: 3, Size: 4},
 		Dates: []kept.Seconds{{First: 1_800_000_000, Last: 1_800_000_007}},
 	}
-	if err := r.SetState(want); err != nil {
+	if err := r.Apply(&kept.Change{State: &want}); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Close(); err != nil {
@@ -365,7 +365,7 @@ func TestKnowledgeComesBack(t *testing.T) {
 			{Author: record.PublicKey{6}, Device: a.Key, Number: 7, Refuses: true},
 		},
 	}
-	if err := r.Transact(func() error { return r.Apply(&change) }); err != nil {
+	if err := r.Apply(&kept.Change{Learnt: &change}); err != nil {
 		t.Fatal(err)
 	}
 	if got, ok, err := r.Author(a.Key); !ok || err != nil || !cmp.Equal(a, got) {
@@ -406,7 +406,7 @@ func TestKnowledgeComesBack(t *testing.T) {
 		ClaimsGone: []record.Claim{c}, GroupsGone: []record.GroupID{g.ID}, TakenBack: []record.Finding{f},
 		Superseded: []record.Finding{said},
 	}
-	if err := r.Transact(func() error { return r.Apply(&change) }); err != nil {
+	if err := r.Apply(&kept.Change{Learnt: &change}); err != nil {
 		t.Fatal(err)
 	}
 	if w, err := r.Waiting(); err != nil || len(w.Claims)+len(w.Tags) > 0 {
@@ -428,10 +428,10 @@ func TestFailedTransactionLeavesNothing(t *testing.T) {
 	bad := errors.New("bad")
 	a := record.Author{Key: record.PublicKey{1}, Base: 1, Top: 1}
 	err := r.Transact(func() error {
-		if err := r.Apply(&record.Change{Authors: []record.Author{a}}); err != nil {
+		if err := r.Apply(&kept.Change{Learnt: &record.Change{Authors: []record.Author{a}}}); err != nil {
 			return err
 		}
-		if err := r.AddMessage(kept.Message{Held: record.Held{Author: a.Key, Number: 1}}); err != nil {
+		if err := r.Apply(&kept.Change{Messages: []kept.Message{{Held: record.Held{Author: a.Key, Number: 1}}}}); err != nil {
 			return err
 		}
 		return bad
@@ -444,10 +444,10 @@ func TestFailedTransactionLeavesNothing(t *testing.T) {
 	}
 	b := record.Author{Key: record.PublicKey{2}, Base: 1, Top: 1} // gets the number that the other had
 	err = r.Transact(func() error {
-		if err := r.Apply(&record.Change{Authors: []record.Author{b}}); err != nil {
+		if err := r.Apply(&kept.Change{Learnt: &record.Change{Authors: []record.Author{b}}}); err != nil {
 			return err
 		}
-		if err := r.AddMessage(kept.Message{Held: record.Held{Author: a.Key, Number: 1}}); err == nil {
+		if err := r.Apply(&kept.Change{Messages: []kept.Message{{Held: record.Held{Author: a.Key, Number: 1}}}}); err == nil {
 			t.Error("a message of somebody unknown was taken")
 		}
 		return nil
@@ -499,7 +499,7 @@ func TestTransactionsWaitForEachOther(t *testing.T) {
 						return err
 					}
 					s.OwnLast++
-					return r.SetState(s)
+					return r.Apply(&kept.Change{State: &s})
 				})
 				if err != nil {
 					t.Error(err)
@@ -579,7 +579,7 @@ func keepAndLeave(t *testing.T, dir string) {
 	}
 	s.Seq++
 	s.Position = []byte(strings.Repeat(fmt.Sprint(s.Seq%10), 20_000))
-	if err := r.SetState(s); err != nil {
+	if err := r.Apply(&kept.Change{State: &s}); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Leave(); err != nil {
@@ -606,75 +606,6 @@ func BenchmarkOpen(b *testing.B) {
 		}
 		if err := r.Close(); err != nil {
 			b.Fatal(err)
-		}
-	}
-}
-
-// Forged records cost nothing: findings about them go when room is made, but for the newest, and no other finding does.
-func TestFindingsAboutCellsOfNoRecordAreLetGo(t *testing.T) {
-	r := open(t, t.TempDir())
-	missing := record.Finding{Kind: record.Missing, Author: record.NewIdentity([record.KeySize]byte{1}).Public(), First: 2, Last: 3}
-	all := []record.Finding{missing}
-	for n := range uint32(40) {
-		all = append(all, record.Finding{Kind: record.Forged, Tag: record.Tag{7}, First: n + 1, Last: n + 1})
-	}
-	if err := r.Apply(&record.Change{Told: all}); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.DropFindings(10); err != nil {
-		t.Fatal(err)
-	}
-	events, err := r.Events(0, 100)
-	if err != nil || len(events) != 11 || events[0].Finding.Kind != record.Missing || events[10].Finding.First != 40 {
-		t.Errorf("%d events are left, %v: %+v", len(events), err, events)
-	}
-	for i, want := range map[int]bool{0: true, 1: false, 30: false, 31: true, 40: true} {
-		if _, told, err := r.Told(all[i].ID()); err != nil || told != want {
-			t.Errorf("finding %d is noted as told: %t, %v", i, told, err)
-		}
-	}
-}
-
-// A finding that was told, taken back and told again vanished with its first event, and that a record lacks parts was never
-// told again.
-func TestFindingsThatStandAreNotLetGo(t *testing.T) {
-	r := open(t, t.TempDir())
-	tag := record.Tag{7}
-	again := record.Finding{Kind: record.Forged, Tag: tag, First: 1, Last: 1}
-	lacking := record.Finding{Kind: record.Incomplete, Tag: tag, First: 2, Last: 2}
-	lacked := record.Finding{Kind: record.Incomplete, Tag: tag, First: 3, Last: 3}
-	group := record.Group{ID: record.GroupID{Tag: tag, Number: 2, Parts: 2}, Cells: 1, State: record.ToldIncomplete}
-	changes := []record.Change{
-		{Told: []record.Finding{again, lacking, lacked}, Groups: []record.Group{group}},
-		{TakenBack: []record.Finding{again}},
-	}
-	for n := range uint32(20) {
-		changes = append(changes, record.Change{Told: []record.Finding{{Kind: record.Forged, Tag: tag, First: n + 4, Last: n + 4}}})
-	}
-	changes = append(changes, record.Change{Told: []record.Finding{again}})
-	for i := range changes {
-		if err := r.Apply(&changes[i]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for range 2 {
-		if err := r.DropFindings(5); err != nil {
-			t.Fatal(err)
-		}
-	}
-	events, err := r.Events(0, 100)
-	if err != nil {
-		t.Fatal(err)
-	}
-	shown := map[record.FindingID]int{}
-	for i := range events {
-		shown[events[i].Finding.ID()]++
-	}
-	for want, f := range map[int][]record.Finding{1: {again, lacking}, 0: {lacked}} {
-		for i := range f {
-			if _, told, err := r.Told(f[i].ID()); err != nil || told != (want == 1) || shown[f[i].ID()] != want {
-				t.Errorf("%s: %d events, noted as told %t, %v; want %d", f[i].Text(), shown[f[i].ID()], told, err, want)
-			}
 		}
 	}
 }

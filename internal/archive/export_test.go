@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
@@ -27,11 +28,13 @@ func (r *Room) SetSchema(version int) error {
 	return r.conn.Script(fmt.Sprintf("PRAGMA user_version = %d", version))
 }
 
-// Findings as the table has them.
-var (
-	WriteFinding = writeFinding
-	ReadFinding  = readFinding
-)
+// WriteFinding and ReadFinding are for findings as the table has them.
+func WriteFinding(f *record.Finding) (string, error) {
+	var w writer
+	return w.json(f, false), w.err
+}
+
+var ReadFinding = readFinding
 
 // Script runs statements on the database in a file, whatever its schema.
 func Script(path, text string) error {

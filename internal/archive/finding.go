@@ -7,12 +7,6 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 )
 
-// writeFinding writes a finding as the table has it.
-func writeFinding(f *record.Finding) (string, error) {
-	b, err := json.Marshal(f)
-	return string(b), err
-}
-
 // readFinding reads what writeFinding writes. The error is [ErrDamaged].
 func readFinding(text string) (f record.Finding, err error) {
 	if err := json.Unmarshal([]byte(text), &f); err != nil {

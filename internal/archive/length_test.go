@@ -25,20 +25,15 @@ func pagesOfNewest(t *testing.T, n int64) int {
 	r := open(t, dir)
 	converse(t, r)
 	author := record.PublicKey{1}
-	err := r.Transact(func() error {
-		err := r.Apply(&record.Change{Authors: []record.Author{{Key: author, Base: 1, Top: uint32(n)}}})
-		for i := int64(1); i <= n && err == nil; i++ {
-			at := record.Place{Entry: i}
-			err = r.PutEntry(kept.Entry{At: at, Posted: time.Unix(i, 0), Tokens: make([]byte, 1500)})
-			if err == nil {
-				err = r.AddMessage(kept.Message{Kind: record.KindText, Held: record.Held{
-					Author: author, Number: uint32(i), Hash: record.Hash{byte(i), byte(i >> 8)}, At: record.Spot{Place: at, Field: 1},
-				}})
-			}
-		}
-		return err
-	})
-	if err != nil {
+	change := kept.Change{Learnt: &record.Change{Authors: []record.Author{{Key: author, Base: 1, Top: uint32(n)}}}}
+	for i := int64(1); i <= n; i++ {
+		at := record.Place{Entry: i}
+		change.Entries = append(change.Entries, kept.Entry{At: at, Posted: time.Unix(i, 0), Tokens: make([]byte, 1500)})
+		change.Messages = append(change.Messages, kept.Message{Kind: record.KindText, Held: record.Held{
+			Author: author, Number: uint32(i), Hash: record.Hash{byte(i), byte(i >> 8)}, At: record.Spot{Place: at, Field: 1},
+		}})
+	}
+	if err := r.Apply(&change); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Close(); err != nil {

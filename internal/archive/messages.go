@@ -1,42 +1,14 @@
 package archive
 
 import (
+	"cmp"
 	"database/sql/driver"
 	"fmt"
+	"math"
 
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 )
-
-// AddMessage inserts a message; its ID is ignored, and becomes higher than all before. Its author must be known.
-func (r *Room) AddMessage(m kept.Message) error {
-	h := &m.Held
-	id, err := r.earlierID(h)
-	if err != nil {
-		return err
-	}
-	at, field := spot(h.At)
-	if h.Author.IsZero() {
-		return r.exec(insertMessage, id, at, field, int64(m.Kind), nil, int64(0), hash(h.Hash), []byte{}, []byte{}, []byte{}, "")
-	}
-	author, err := r.authorID(h.Author)
-	if err != nil {
-		return err
-	}
-	return r.exec(insertMessage, id, at, field, int64(m.Kind), author, int64(h.Number), h.Hash[:], h.Previous[:],
-		h.Key[:], writeSpots(h.Cells), h.Nick)
-}
-
-const insertMessage = `INSERT INTO messages (id, place, field, kind, author, number, hash, previous, key, cells, nick)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-
-// MoveText notes that an unsigned token stands at a lower place.
-func (r *Room) MoveText(from, to record.Spot) error {
-	at, field := spot(from)
-	toAt, toField := spot(to)
-	return r.exec("UPDATE messages SET place = ?, field = ? WHERE place = ? AND field = ? AND author IS NULL",
-		toAt, toField, at, field)
-}
 
 // authorID returns the number of an author in the database.
 func (r *Room) authorID(author record.PublicKey) (id int64, err error) {
@@ -58,11 +30,7 @@ func (r *Room) authorID(author record.PublicKey) (id int64, err error) {
 }
 
 // messageColumns are in the order of scanMessage.
-const (
-	messageColumns = "m.id, m.place, m.field, m.kind, a.key, " + heldColumns
-	joinAuthors    = " LEFT JOIN authors AS a ON a.id = m.author "
-	selectMessages = "SELECT " + messageColumns + " FROM messages AS m" + joinAuthors
-)
+const messageColumns = "m.id, m.place, m.field, m.kind, a.key, " + heldColumns
 
 func scanMessage(row []driver.Value) kept.Message {
 	m := kept.Message{ID: row[0].(int64), Kind: record.Kind(row[3].(int64)), Held: scanHeld(row[5:])}
@@ -83,44 +51,37 @@ func scanHeld(row []driver.Value) (h record.Held) {
 	return h
 }
 
-func (r *Room) messages(text string, args ...driver.Value) (all []kept.Message, err error) {
-	err = r.query(text, func(row []driver.Value) error {
+// Messages implements that part of [room.Store].
+func (r *Room) Messages(q kept.MessageQuery) (all []kept.Message, err error) {
+	until := cmp.Or(q.Until, math.MaxInt64)
+	const joined = " LEFT JOIN authors AS a ON a.id = m.author "
+	text, args := joined+"WHERE m.id > ? AND m.id <= ? ORDER BY m.id LIMIT ?", []driver.Value{q.After, until, limit(q.Limit)}
+	switch {
+	case q.From != nil:
+		at, field := spot(q.From.At)
+		text = joined + `WHERE (m.place, m.field) >= (?1, ?2) AND
+				(m.place, m.field, ifnull(a.key, x''), m.number, m.hash) >= (?1, ?2, ?3, ?4, ?5)
+			ORDER BY m.place, m.field, a.key, m.number, m.hash LIMIT ?6`
+		args = []driver.Value{at, field, key(q.From.Author), int64(q.From.Number), hash(q.From.Hash), limit(q.Limit)}
+	case q.Newest:
+		// Left to itself, SQLite sorts all messages.
+		text = " INDEXED BY messages_by_place" + joined + `WHERE m.id <= ?1 AND (?2 = 0 OR m.author IS NOT NULL) AND (?3 = 0 OR m.kind <> ?4)
+			ORDER BY m.place DESC, m.field DESC, a.key DESC, m.number DESC, m.hash DESC LIMIT ?5`
+		args = []driver.Value{until, flag(q.Signed), flag(q.Said), int64(record.KindHeartbeat), limit(q.Limit)}
+	}
+	err = r.query("SELECT "+messageColumns+" FROM messages AS m"+text, func(row []driver.Value) error {
 		all = append(all, scanMessage(row))
 		return nil
 	}, args...)
 	return all, err
 }
 
-// MessagesSince returns at most limit messages that arrived after the one with an ID, in the order of their arrival.
-func (r *Room) MessagesSince(id int64, limit int) ([]kept.Message, error) {
-	return r.messages(selectMessages+"WHERE m.id > ? ORDER BY m.id LIMIT ?", id, int64(limit))
-}
-
-// MessagesFrom returns at most limit messages from the one with this author, number, hash and spot on, in the order of
-// their lines.
-func (r *Room) MessagesFrom(from record.Held, limit int) ([]kept.Message, error) {
-	at, field := spot(from.At)
-	return r.messages(selectMessages+`WHERE (m.place, m.field) >= (?1, ?2) AND
-			(m.place, m.field, ifnull(a.key, x''), m.number, m.hash) >= (?1, ?2, ?3, ?4, ?5)
-		ORDER BY m.place, m.field, a.key, m.number, m.hash LIMIT ?6`,
-		at, field, key(from.Author), int64(from.Number), hash(from.Hash), int64(limit))
-}
-
-// NewestMessages returns, of the messages with IDs up to until, the n that stand highest and are not of the kind left
-// out, the highest first.
-func (r *Room) NewestMessages(until int64, n int, leftOut record.Kind) ([]kept.Message, error) {
-	// Left to itself, SQLite sorts all messages.
-	return r.messages("SELECT "+messageColumns+" FROM messages AS m INDEXED BY messages_by_place"+joinAuthors+
-		"WHERE m.id <= ? AND m.kind <> ? ORDER BY "+
-		"m.place DESC, m.field DESC, a.key DESC, m.number DESC, m.hash DESC LIMIT ?",
-		until, int64(leftOut), int64(n))
-}
-
-// Records visits all records that are held, by author, number and the order of their arrival, and before them the tokens
-// that nobody has signed.
-func (r *Room) Records(visit func(record.Held) error) error {
-	return r.query(selectMessages+"ORDER BY m.author, m.number, m.id",
-		func(row []driver.Value) error { return visit(scanMessage(row).Held) })
+// limit is -1 for none.
+func limit(n int) int64 {
+	if n <= 0 {
+		return -1
+	}
+	return int64(n)
 }
 
 // Held implements that part of [record.Known].
@@ -161,37 +122,23 @@ func (r *Room) Lines(author record.PublicKey, from, to record.Spot) (lines []rec
 	return lines, err
 }
 
-// shownMark is the mark at the record that stands highest of those that were shown. Other marks say where somebody goes
-// on: behind what was passed over, too.
-const shownMark = "shown"
-
-// SetShown notes that a record was shown, unless one that stands higher was. It must be held.
-func (r *Room) SetShown(author record.PublicKey, number uint32, hash record.Hash) error {
-	id, err := r.authorID(author)
-	if err != nil {
-		return err
+// End returns the highest IDs given out to messages and events, 0 where there is none.
+func (r *Room) End() (m kept.Mark, err error) {
+	if m.Message, err = r.highest("SELECT max(id) FROM messages"); err == nil {
+		m.Event, err = r.highest("SELECT max(id) FROM events")
 	}
-	return r.exec(`INSERT OR REPLACE INTO marks (name, message, event)
-		SELECT ?1, m.id, 0 FROM messages AS m WHERE m.author = ?2 AND m.number = ?3 AND m.hash = ?4 AND NOT EXISTS (
-			SELECT 1 FROM marks JOIN messages AS s ON s.id = marks.message
-			WHERE marks.name = ?1 AND (s.place, s.field) >= (m.place, m.field))`,
-		shownMark, id, int64(number), hash[:])
+	return m, err
 }
 
-// LastShown returns the record that stands highest of those that were shown; ok tells whether one was.
-func (r *Room) LastShown() (h record.Held, ok bool, err error) {
-	rows, err := r.messages(selectMessages+"WHERE m.id = (SELECT message FROM marks WHERE name = ?)", shownMark)
-	if err != nil || len(rows) == 0 {
-		return h, false, err
-	}
-	return rows[0].Held, true, nil
+// Mark returns how far somebody has looked. ok tells whether they have at all.
+func (r *Room) Mark(name string) (m kept.Mark, ok bool, err error) {
+	m.Name = name
+	err = r.query("SELECT message, event FROM marks WHERE name = ?", func(row []driver.Value) error {
+		m.Message, m.Event, ok = row[0].(int64), row[1].(int64), true
+		return nil
+	}, name)
+	return m, ok, err
 }
-
-// LastMessage and LastEvent return the highest ID given out, 0 if there is none.
-func (r *Room) LastMessage() (int64, error) { return r.highest("SELECT max(id) FROM messages") }
-
-// LastEvent is to events what [Room.LastMessage] is to messages.
-func (r *Room) LastEvent() (int64, error) { return r.highest("SELECT max(id) FROM events") }
 
 func (r *Room) highest(text string) (id int64, err error) {
 	err = r.query(text, func(row []driver.Value) error {
@@ -201,4 +148,21 @@ func (r *Room) highest(text string) (id int64, err error) {
 		return nil
 	})
 	return id, err
+}
+
+// Moves returns what messages that are sealed with a key say of another one, in the order of their arrival.
+func (r *Room) Moves(sealed record.KeyID) (all []kept.Move, err error) {
+	// CROSS keeps SQLite from walking through all messages, of which few are moves.
+	err = r.query(`SELECT m.id, a.key, m.number, m.hash, m.place, m.field, v.named
+		FROM moves AS v CROSS JOIN messages AS m ON m.id = v.message JOIN authors AS a ON a.id = m.author
+		WHERE m.key = ? ORDER BY m.id`, func(row []driver.Value) error {
+		m := kept.Move{
+			Message: row[0].(int64), Author: parseKey(row[1]), Number: uint32(row[2].(int64)), At: parseSpot(row[4], row[5]),
+		}
+		copy(m.Hash[:], blob(row[3]))
+		copy(m.Named[:], blob(row[6]))
+		all = append(all, m)
+		return nil
+	}, sealed[:])
+	return all, err
 }

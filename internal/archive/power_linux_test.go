@@ -34,9 +34,9 @@ func (d *diary) write(t *testing.T, r *archive.Room, transaction bool) {
 		keep = r.Transact
 	}
 	err := keep(func() error {
-		return r.PutEntry(kept.Entry{
+		return r.Apply(&kept.Change{Entries: []kept.Entry{{
 			At: record.Place{Entry: d.last}, Posted: time.Unix(0, 0), Tokens: make([]byte, 1+d.random.IntN(3000)),
-		})
+		}}})
 	})
 	switch {
 	case err != nil:
@@ -53,7 +53,7 @@ func (d *diary) write(t *testing.T, r *archive.Room, transaction bool) {
 func (d *diary) check(t *testing.T, r *archive.Room, powerOff bool) {
 	t.Helper()
 	var there []int64
-	if err := r.Entries(record.Place{}, record.Place{Entry: d.last}, func(e kept.Entry) error {
+	if err := r.Entries(kept.EntryQuery{Last: record.Place{Entry: d.last}}, func(e kept.Entry) error {
 		there = append(there, e.At.Entry)
 		return nil
 	}); err != nil {
@@ -139,7 +139,8 @@ func TestFullDiskIsNamed(t *testing.T) {
 	}
 	add := func(n int64) error {
 		return r.Transact(func() error {
-			return r.PutEntry(kept.Entry{At: record.Place{Entry: n}, Posted: time.Unix(0, 0), Tokens: make([]byte, 9999)})
+			e := kept.Entry{At: record.Place{Entry: n}, Posted: time.Unix(0, 0), Tokens: make([]byte, 9999)}
+			return r.Apply(&kept.Change{Entries: []kept.Entry{e}})
 		})
 	}
 	disk.Set(func(o faultdisk.Operation) faultdisk.Code {

@@ -121,6 +121,7 @@ func (r *Room) takeOverFindings() error {
 			return err
 		}
 	}
+	w := writer{Room: r}
 	var change record.Change
 	for _, event := range order {
 		id := ids[event]
@@ -133,11 +134,10 @@ func (r *Room) takeOverFindings() error {
 			change.TakenBack = append(change.TakenBack, f)
 			continue
 		}
-		if err := r.addTold(&f); err != nil {
-			return err
-		}
+		w.told(&f)
 	}
-	return r.applyFindings(&change)
+	w.findings(&change)
+	return w.err
 }
 
 // isNobodys reports whether a key that is named can be nobody's.

@@ -257,16 +257,18 @@ func TestEarlierArchiveReadsOn(t *testing.T) {
 // The outbox goes on where it was: what was tried is looked for, and the next number is the one after it.
 func TestEarlierOutboxGoesOn(t *testing.T) {
 	c, r := upgraded(t, "ana")
-	tried, err := r.TriedPosts()
+	tried, err := r.Posts(kept.PostQuery{Only: kept.TriedPost})
 	if err != nil || len(tried) != 1 || tried[0].Seq != 8 {
 		t.Fatalf("tried %v, %v", tried, err)
 	}
-	own, err := r.Outbox()
+	own, err := r.Own(kept.OwnQuery{})
 	if err != nil || !slices.EqualFunc(own, []uint32{7, 8, 9}, func(o kept.Own, n uint32) bool { return o.Number == n }) {
 		t.Fatalf("own %v, %v", own, err)
 	}
-	if signers, err := r.Signers(); err != nil || !slices.Equal(signers, []record.PublicKey{c.Own()}) {
-		t.Errorf("signed by %v, %v", signers, err)
+	for _, o := range own {
+		if o.Author != c.Own() {
+			t.Errorf("number %d is signed by %v", o.Number, o.Author)
+		}
 	}
 	w, err := c.Write(record.Text("after the upgrade"), time.Now())
 	if err != nil || w.Number != 10 {
@@ -389,7 +391,7 @@ func TestEarlierUnopenedTokensAwaitTheirKey(t *testing.T) {
 				}
 			}
 			left := 0
-			if err := r.Unopened(record.Place{}, func(e kept.Entry) error {
+			if err := r.Entries(kept.EntryQuery{Last: kept.Highest(), Unopened: true}, func(e kept.Entry) error {
 				left += map[bool]int{true: 1}[e.At.Entry == 30]
 				return nil
 			}); err != nil || left > 0 {

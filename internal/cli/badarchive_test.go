@@ -13,6 +13,7 @@ import (
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/room/kept"
 )
 
 // An archive that cannot be used is named, with what to do, and left as it is.
@@ -113,7 +114,7 @@ func TestADamagedPositionIsReadAnew(t *testing.T) {
 		state, err := store.State()
 		if err == nil {
 			state.Position = []byte(damage)
-			err = store.SetState(state)
+			err = store.Apply(&kept.Change{State: &state})
 		}
 		if err := errors.Join(err, store.Close()); err != nil {
 			t.Fatal(err)

@@ -57,7 +57,7 @@ func (c *Conversation) adopt(state *kept.State, now time.Time) (a Adopted, err e
 	if state.Own == c.own {
 		return a, nil
 	}
-	waiting, err := c.store.Outbox()
+	waiting, err := c.store.Own(kept.OwnQuery{})
 	if err != nil {
 		return a, err
 	}
@@ -117,5 +117,5 @@ func (c *Conversation) forgetReceipts() error {
 	for i := range authors {
 		authors[i].SawOwn = 0
 	}
-	return c.store.Apply(&record.Change{Authors: authors})
+	return c.store.Apply(&kept.Change{Learnt: &record.Change{Authors: authors}})
 }

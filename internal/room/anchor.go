@@ -89,7 +89,7 @@ func (in *Intake) Anchor() (Anchor, error) {
 	last := record.Place{Clear: in.clears, Entry: kept.MaxEntry}
 	for atOnce := 1; ; atOnce = 64 { // mostly the newest entry is the one
 		var entries []kept.Entry
-		err := store.NewestEntries(last, atOnce, func(e kept.Entry) error {
+		err := store.Entries(kept.EntryQuery{Last: last, Newest: true, Limit: atOnce}, func(e kept.Entry) error {
 			entries = append(entries, e)
 			return nil
 		})

@@ -31,6 +31,9 @@ type batch struct {
 	moved map[record.Spot]record.Spot
 	// ranges are those of the store that were asked for, by the reason why they are kept.
 	ranges map[int]*entrySet
+	// macs tell where the tokens stand, and change is what is to be kept of them.
+	macs   map[[16]byte]record.Place
+	change kept.Change
 	// full is set if it turns out that messages alone fill the archive, used being what was in use before the batch.
 	full kept.Full
 	used int64
@@ -56,7 +59,7 @@ func (b *batch) prepare() error {
 		b.pages[i].compare(kept.Entry{})
 	}
 	for run := range runs(places) {
-		err := c.store.Entries(run[0], run[len(run)-1], func(e kept.Entry) error {
+		err := c.store.Entries(kept.EntryQuery{First: run[0], Last: run[len(run)-1]}, func(e kept.Entry) error {
 			if p := b.pageAt(e.At); p != nil {
 				p.compare(e)
 			}
@@ -178,7 +181,7 @@ func (in *Intake) finish(state *kept.State, facts *Facts, learnt Learnt) error {
 		return err
 	}
 	state.Position = position
-	return in.c.store.SetState(*state)
+	return in.c.store.Apply(&kept.Change{State: state})
 }
 
 // collect keeps what of the entries is to be kept, and gathers what the tokens hold that did not come before.
@@ -189,29 +192,46 @@ func (b *batch) collect(facts *Facts) error {
 	for i := range b.pages {
 		n += len(b.pages[i].opened)
 	}
-	b.cells = make([]record.Cell, 0, n)
+	macs := make([][16]byte, 0, n)
+	for i := range b.pages {
+		for k := range b.pages[i].opened {
+			macs = append(macs, b.pages[i].opened[k].mac)
+		}
+	}
+	var err error
+	if b.macs, err = b.in.c.store.MACs(macs); err != nil {
+		return err
+	}
+	b.cells, b.change = make([]record.Cell, 0, n), kept.Change{MACs: make([]kept.MAC, 0, n)}
 	for i := range b.pages {
 		if err := b.take(&b.pages[i]); err != nil {
 			return err
 		}
 	}
+	if err := b.write(); err != nil { // or what is lost would be looked for among what was kept before
+		return err
+	}
 	if err := b.tellLost(facts); err != nil {
 		return err
 	}
 	if b.reshown {
-		if err := b.in.c.store.SetMark(reshownMark, int64(b.in.clears), 0); err != nil {
-			return err
-		}
+		b.change.Marks = []kept.Mark{{Name: reshownMark, Message: int64(b.in.clears)}}
 	}
+	b.change.Ranges = map[int][]kept.Range{}
 	for why, set := range b.ranges {
-		if set.bound(); !set.changed {
-			continue
-		}
-		if err := b.in.c.store.SetRanges(why, set.all); err != nil {
-			return err
+		if set.bound(); set.changed {
+			b.change.Ranges[why] = set.all
 		}
 	}
-	return b.in.c.store.Apply(&record.Change{Told: b.told, TakenBack: b.takenBack})
+	b.change.Learnt = &record.Change{Told: b.told, TakenBack: b.takenBack}
+	return b.write()
+}
+
+// write writes what was gathered.
+func (b *batch) write() error {
+	change := b.change
+	b.change = kept.Change{}
+	return b.in.c.store.Apply(&change)
 }
 
 // entries returns the entries that are kept as ranges for a reason.
@@ -242,10 +262,7 @@ func (b *batch) take(p *page) error {
 		t := &p.opened[i]
 		if !b.kept || p.taken.has(t.field) {
 			if t.field = freeField(t.field, p.taken.has); t.field == 0 {
-				first, known, err := b.in.c.store.MAC(t.mac)
-				if err != nil {
-					return err
-				}
+				first, known := b.macs[t.mac]
 				crowded = crowded || !known || p.at.Compare(first) < 0
 				continue
 			}
@@ -262,9 +279,7 @@ func (b *batch) take(p *page) error {
 		e.Tokens = kept.AppendToken(e.Tokens, t.field, t.raw)
 	}
 	if len(e.Tokens) > len(p.before.Tokens) {
-		if err := b.in.c.store.PutEntry(e); err != nil {
-			return err
-		}
+		b.change.Entries = append(b.change.Entries, e)
 	}
 	if crowded {
 		set, err := b.entries(kept.Crowded)
@@ -320,44 +335,45 @@ func (b *batch) note(p *page, repeats int) error {
 // stood higher until now moves, with what it holds.
 func (b *batch) claim(p *page, t *opened) (stays bool, err error) {
 	c := b.in.c
-	first, fresh, err := c.store.ClaimMAC(t.mac, p.at)
-	if err == nil && !fresh && first.Clear < p.at.Clear && !b.reshown {
-		b.reshown, err = shownAgain(c.store, first, p.at.Entry, p.posted)
+	first, known := b.macs[t.mac]
+	if known && first.Clear < p.at.Clear && !b.reshown {
+		if err = b.write(); err == nil { // of what is read through anew, what stood before a clear may be in this batch
+			b.reshown, err = shownAgain(c.store, first, p.at.Entry, p.posted)
+		}
 	}
-	if err != nil || !fresh && p.at.Compare(first) >= 0 {
+	if err != nil || known && p.at.Compare(first) >= 0 {
 		return false, err
 	}
 	var from record.Spot
-	if fresh {
+	if !known {
 		b.opened++
-	} else {
-		if from, err = b.takeOut(first, t.raw); err == nil {
-			err = c.store.MoveMAC(t.mac, p.at)
-		}
-		if err != nil {
-			return false, err
-		}
+	} else if from, err = b.takeOut(first, t.raw); err != nil {
+		return false, err
 	}
+	b.macs[t.mac] = p.at
+	b.change.MACs = append(b.change.MACs, kept.MAC{MAC: t.mac, At: p.at})
 	at := record.Spot{Place: p.at, Field: t.field}
-	if !fresh {
+	if known {
 		b.moved[from] = at
 	}
 	switch {
 	case t.isCell():
 		b.cells = append(b.cells, c.cell(p.at, t))
-	case fresh:
+	case !known:
 		b.texts = append(b.texts, textToken{p.at, p.posted, t})
 	default:
-		return true, c.store.MoveText(from, at)
+		b.change.TextsMoved = append(b.change.TextsMoved, kept.TextMove{From: from, To: at})
 	}
 	return true, nil
 }
 
 // takeOut takes a token out of the entry in which it is kept, and returns where that was.
 func (b *batch) takeOut(at record.Place, raw []byte) (from record.Spot, err error) {
-	store := b.in.c.store
+	if err := b.write(); err != nil { // the entry may be among what this batch has brought
+		return from, err
+	}
 	var e kept.Entry
-	err = store.Entries(at, at, func(found kept.Entry) error {
+	err = b.in.c.store.Entries(kept.EntryQuery{First: at, Last: at}, func(found kept.Entry) error {
 		e = found
 		e.Tokens = nil
 		for field, other := range kept.Tokens(found.Tokens) {
@@ -369,12 +385,10 @@ func (b *batch) takeOut(at record.Place, raw []byte) (from record.Spot, err erro
 		}
 		return nil
 	})
-	if err == nil {
-		err = store.PutEntry(e)
-	}
 	if err != nil {
 		return from, err
 	}
+	b.change.Entries = append(b.change.Entries, e)
 	if p := b.pageAt(at); p != nil {
 		p.before.Tokens = e.Tokens
 	}

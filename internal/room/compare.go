@@ -114,11 +114,11 @@ const reshownMark = "shown again as it was"
 
 // shownAgain reports whether a row with a token that stood before a clear is the row of that time: by its number and date,
 // which the relay gives. The token alone proves nothing: whoever may write can post a copy, and does if a reply was lost.
-func shownAgain(store feedStore, before record.Place, entry int64, posted time.Time) (is bool, err error) {
+func shownAgain(store Store, before record.Place, entry int64, posted time.Time) (is bool, err error) {
 	if before.Entry != entry {
 		return false, nil
 	}
-	err = store.Entries(before, before, func(e kept.Entry) error {
+	err = store.Entries(kept.EntryQuery{First: before, Last: before}, func(e kept.Entry) error {
 		is = e.Posted.Unix() == posted.Unix()
 		return nil
 	})
@@ -130,8 +130,8 @@ func (c *Conversation) clears() (k clears, err error) {
 	if err != nil {
 		return k, err
 	}
-	doubted, _, _, err := c.store.Mark(reshownMark)
-	return clears{state.Clears, uint32(doubted)}, err
+	doubted, _, err := c.store.Mark(reshownMark)
+	return clears{state.Clears, uint32(doubted.Message)}, err
 }
 
 // took reports whether a clear that is not in doubt has taken away what stood at a place. A relay that lets some entries
@@ -155,7 +155,7 @@ func (c *Conversation) differing(d *Comparison, r *Report, until int64, known cl
 	}
 	var differ, gone, again, same []pair
 	held := 0
-	err := c.store.Records(func(h record.Held) error {
+	err := c.records(func(h record.Held) error {
 		p := pair{held: h, shown: lines[name{h.Author, h.Number, h.Hash}]}
 		if p.held.Cells = nil; p.shown != nil {
 			held++
@@ -208,7 +208,7 @@ func (c *Conversation) differing(d *Comparison, r *Report, until int64, known cl
 // KeyGone returns what is held and opens with no key of the room, since a key is not here any more.
 func (c *Conversation) KeyGone() (gone Unchecked, err error) {
 	var all []pair
-	err = c.store.Records(func(h record.Held) error {
+	err = c.records(func(h record.Held) error {
 		if h.Author.IsZero() || !c.hasKey(h.Key) {
 			h.Cells = nil
 			all = append(all, pair{held: h})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room/kept"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -87,7 +88,7 @@ func Open(store Store, o Options) (*Conversation, error) {
 			return err
 		}
 		state.Own = c.own
-		return store.SetState(state)
+		return store.Apply(&kept.Change{State: &state})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the room: %w", err)

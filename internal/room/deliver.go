@@ -190,10 +190,10 @@ func Requests(entries, most int) (single, bulk int) {
 // the note gets lost, the entry is looked for.
 func (d *delivery) conclude() (more bool, err error) {
 	err = d.note(func() error {
-		if err := d.store.SettlePost(d.stored.Seq, kept.Accepted, d.stored.At); err != nil {
+		if err := d.noteStored(); err != nil {
 			return err
 		}
-		posts, err := d.store.OpenPosts(1)
+		posts, err := d.store.Posts(kept.PostQuery{Only: kept.OpenPost, Limit: 1})
 		more = len(posts) > 0
 		return err
 	})
@@ -212,7 +212,7 @@ func (d *delivery) advance(ctx context.Context) (*step, error) {
 	err := d.transact(func() (err error) {
 		next, changed, stopped = nil, nil, ctx.Err()
 		if d.stored != nil {
-			if err := d.store.SettlePost(d.stored.Seq, kept.Accepted, d.stored.At); err != nil {
+			if err := d.noteStored(); err != nil {
 				return err
 			}
 		}
@@ -247,12 +247,19 @@ func (d *delivery) advance(ctx context.Context) (*step, error) {
 	return next, err
 }
 
+// noteStored notes what was stored last.
+func (d *delivery) noteStored() error {
+	settled := kept.Settled{Seq: d.stored.Seq, State: kept.Accepted, At: d.stored.At}
+	return d.store.Apply(&kept.Change{Settled: []kept.Settled{settled}})
+}
+
 // openPosts returns the posts that may go out together.
 func (d *delivery) openPosts() ([]kept.Post, error) {
+	q := kept.PostQuery{Only: kept.OpenPost, Limit: d.most}
 	if d.bulk == nil {
-		return d.store.OpenPosts(1)
+		q.Limit = 1
 	}
-	return d.store.OpenPosts(d.most)
+	return d.store.Posts(q)
 }
 
 // take chooses from posts that are not accepted, of which the first may be posted, and notes those as tried.
@@ -281,11 +288,8 @@ func (d *delivery) take(posts []kept.Post, now time.Time) (*step, error) {
 			next.fresh = false
 		}
 		p.State = kept.Tried
-		if err := d.store.PutPost(*p); err != nil {
-			return nil, err
-		}
 	}
-	return next, nil
+	return next, d.store.Apply(&kept.Change{Posts: next.posts})
 }
 
 // longestTransfer is how far back the dates of posts reach.
@@ -298,7 +302,7 @@ func (d *delivery) date(posts []kept.Post, now time.Time) error {
 	if !slices.ContainsFunc(posts, func(p kept.Post) bool { return p.Dated.IsZero() }) {
 		return nil
 	}
-	left, err := d.store.Undated()
+	left, err := d.store.Posts(kept.PostQuery{Only: kept.UndatedPost})
 	if err != nil {
 		return err
 	}
@@ -308,11 +312,11 @@ func (d *delivery) date(posts []kept.Post, now time.Time) error {
 	}
 	free, used := lastSeconds(state.Dates, now, len(left))
 	dates := make(map[int64]time.Time, len(left))
+	change := kept.Change{State: &state}
 	for i, second := range free {
-		dates[left[i]] = time.Unix(second, 0).UTC()
-		if err := d.store.DatePost(left[i], dates[left[i]]); err != nil {
-			return err
-		}
+		dated := kept.PostDate{Seq: left[i].Seq, At: time.Unix(second, 0).UTC()}
+		dates[dated.Seq] = dated.At
+		change.Dated = append(change.Dated, dated)
 	}
 	for i := range posts {
 		if posts[i].Dated.IsZero() {
@@ -320,7 +324,7 @@ func (d *delivery) date(posts []kept.Post, now time.Time) error {
 		}
 	}
 	state.Dates = used
-	return d.store.SetState(state)
+	return d.store.Apply(&change)
 }
 
 // lastSeconds returns the last n seconds up to now that are not in use, in ascending order, and what is in use then.
@@ -399,7 +403,7 @@ func (d *delivery) postBulk(ctx context.Context, next *step) error {
 // settle looks for all posts that were tried: among what was read, and then at the relay. Those that are not there may
 // be posted again.
 func (d *delivery) settle(ctx context.Context) error {
-	posts, err := d.store.TriedPosts()
+	posts, err := d.store.Posts(kept.PostQuery{Only: kept.TriedPost})
 	if err != nil {
 		return err
 	}
@@ -416,21 +420,16 @@ func (d *delivery) settle(ctx context.Context) error {
 	if err := d.look(ctx, posts, unread, entries); err != nil {
 		return err
 	}
-	count, last := 0, int64(0)
-	err = d.transact(func() error {
-		count, last = 0, 0
-		for i := range posts {
-			if entries[i] == 0 {
-				continue
-			}
-			count, last = count+1, max(last, entries[i])
+	var settled []kept.Settled
+	last := int64(0)
+	for i := range posts {
+		if entries[i] != 0 {
 			at := record.Place{Clear: d.newest.Clear, Entry: entries[i]}
-			if err := d.store.SettlePost(posts[i].Seq, kept.Accepted, at); err != nil {
-				return err
-			}
+			settled = append(settled, kept.Settled{Seq: posts[i].Seq, State: kept.Accepted, At: at})
+			last = max(last, entries[i])
 		}
-		return nil
-	})
+	}
+	err = d.transact(func() error { return d.store.Apply(&kept.Change{Settled: settled}) })
 	if err != nil {
 		return err
 	}
@@ -439,8 +438,8 @@ func (d *delivery) settle(ctx context.Context) error {
 			d.absent[posts[i].Seq] = true
 		}
 	}
-	if count > 0 {
-		d.accepted(count, last)
+	if len(settled) > 0 {
+		d.accepted(len(settled), last)
 		d.broken = 0
 	} else if d.promised {
 		d.broken++
@@ -488,7 +487,7 @@ func (d *delivery) accepted(n int, entry int64) {
 
 // readAt returns the entry in which a post was read, 0 if it was not.
 func (c *Conversation) readAt(p *kept.Post) (int64, error) {
-	var at record.Place
+	var macs [][16]byte
 	for n := range p.Cells.All() {
 		bare, _ := token.Unwrap(p.Fields[n-1].Text)
 		tok, err := token.Parse(bare)
@@ -496,12 +495,13 @@ func (c *Conversation) readAt(p *kept.Post) (int64, error) {
 			return 0, fmt.Errorf("the outbox holds what is no token: %w", err)
 		}
 		mac := tok.MAC()
-		var ok bool
-		if at, ok, err = c.store.MAC([16]byte(mac[:16])); err != nil || !ok {
-			return 0, err
-		}
+		macs = append(macs, [16]byte(mac[:16]))
 	}
-	return at.Entry, nil
+	found, err := c.store.MACs(macs)
+	if err != nil || len(macs) == 0 || len(found) < len(macs) {
+		return 0, err
+	}
+	return found[macs[len(macs)-1]].Entry, nil
 }
 
 // failed notes what is known about posts after an error.
@@ -516,14 +516,11 @@ func (d *delivery) failed(next *step, err error) error {
 	if state == kept.Tried || state == kept.Queued && !next.fresh {
 		return nil
 	}
-	return d.transact(func() error {
-		for i := range next.posts {
-			if err := d.store.SettlePost(next.posts[i].Seq, state, record.Place{}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	var change kept.Change
+	for i := range next.posts {
+		change.Settled = append(change.Settled, kept.Settled{Seq: next.posts[i].Seq, State: state})
+	}
+	return d.transact(func() error { return d.store.Apply(&change) })
 }
 
 // since returns the entry number after which to look for what was tried when at was the newest: 0 if the channel was
@@ -542,7 +539,7 @@ func (c *Conversation) renumber(now time.Time) ([]Renumbered, error) {
 	if err != nil || !ok {
 		return nil, err
 	}
-	own, err := c.store.Own(c.own, 1, author.Top)
+	own, err := c.store.Own(kept.OwnQuery{Author: c.own, First: 1, Last: author.Top})
 	if err != nil {
 		return nil, err
 	}
@@ -560,7 +557,8 @@ func (c *Conversation) renumber(now time.Time) ([]Renumbered, error) {
 	if first < 0 {
 		return nil, nil
 	}
-	if own, err = c.store.Own(c.own, own[first].Number, math.MaxUint32); err != nil {
+	own, err = c.store.Own(kept.OwnQuery{Author: c.own, First: own[first].Number, Last: math.MaxUint32})
+	if err != nil {
 		return nil, err
 	}
 	state, err := c.store.State()

@@ -405,7 +405,7 @@ func TestTriedBeforeAClear(t *testing.T) {
 		t.Fatal("the delivery succeeded")
 	}
 	h.relay.Inject(nil)
-	posts, err := ana.archive.TriedPosts()
+	posts, err := ana.archive.Posts(kept.PostQuery{Only: kept.TriedPost})
 	if err != nil || len(posts) != 1 || posts[0].After.Entry != 5 {
 		t.Fatalf("%+v, %v", posts, err)
 	}

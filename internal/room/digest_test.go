@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room/kept"
 )
 
 // Digest returns the digest of the conversation that is kept, which two people can compare.
@@ -11,7 +12,7 @@ func (c *Conversation) Digest() (*record.Digest, error) {
 	digest := record.NewDigest(c.o.Salt)
 	var from record.Held
 	for first := true; ; first = false {
-		rows, err := c.store.MessagesFrom(from, itemsAtOnce)
+		rows, err := c.store.Messages(kept.MessageQuery{From: &from, Limit: itemsAtOnce})
 		if err != nil {
 			return nil, fmt.Errorf("reading the history: %w", err)
 		}

@@ -188,8 +188,7 @@ func TestLowestCopyIsKept(t *testing.T) {
 			t.Errorf("in order %v:\n%s", order, d)
 		}
 		tokens := 0
-		last := record.Place{Entry: kept.MaxEntry}
-		if err := store.Entries(record.Place{}, last, func(e kept.Entry) error {
+		if err := store.Entries(kept.EntryQuery{Last: kept.Highest()}, func(e kept.Entry) error {
 			for range kept.Tokens(e.Tokens) {
 				tokens++
 			}
@@ -351,14 +350,14 @@ func TestUnopenedTokensMakeRoomForMessages(t *testing.T) {
 	c, store := limited(t, key, 1<<20)
 	for n := range int64(50) {
 		e := kept.Entry{At: record.Place{Entry: n + 1}, Tokens: make([]byte, 20_000)}
-		if err := store.PutUnopened(e); err != nil {
+		if err := store.Apply(&kept.Change{Unopened: []kept.Entry{e}}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if got := take(t, c, feedOf(t, key, 200, 300)); got.Fresh != 200 {
 		t.Errorf("%d messages", got.Fresh)
 	}
-	if err := store.Unopened(record.Place{}, func(e kept.Entry) error {
+	if err := store.Entries(kept.EntryQuery{Last: kept.Highest(), Unopened: true}, func(e kept.Entry) error {
 		return fmt.Errorf("entry %d is kept unopened", e.At.Entry)
 	}); err != nil {
 		t.Error(err)
@@ -371,8 +370,8 @@ type walks struct {
 	visited int
 }
 
-func (w *walks) Entries(first, last record.Place, visit func(kept.Entry) error) error {
-	return w.Room.Entries(first, last, func(e kept.Entry) error {
+func (w *walks) Entries(q kept.EntryQuery, visit func(kept.Entry) error) error {
+	return w.Room.Entries(q, func(e kept.Entry) error {
 		w.visited++
 		return visit(e)
 	})

@@ -950,7 +950,7 @@ func TestWhatWasToldAnewStandsAsItWasToldLast(t *testing.T) {
 		{Superseded: claims(5), Told: claims(6)},
 		{Told: []record.Finding{{Kind: record.Wiped, At: record.Place{Entry: 9}, Until: 9}}},
 	} {
-		if err := bo.archive.Apply(&change); err != nil {
+		if err := bo.archive.Apply(&kept.Change{Learnt: &change}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -75,7 +75,7 @@ func (c *Conversation) History(newest int, visit func(*Item) error) error {
 		return fmt.Errorf("reading the history: %w", err)
 	}
 	for first := true; ; first = false {
-		rows, err := c.store.MessagesFrom(from, itemsAtOnce)
+		rows, err := c.store.Messages(kept.MessageQuery{From: &from, Limit: itemsAtOnce})
 		if err != nil {
 			return fmt.Errorf("reading the history: %w", err)
 		}
@@ -112,10 +112,10 @@ func (c *Conversation) LeftOut() int { return c.leftOut }
 // beginning returns the first of the newest messages, as many as n.
 func (c *Conversation) beginning(n int) (from record.Held, err error) {
 	if n <= 0 {
-		from.At = record.Spot{Place: record.Place{Clear: kept.MaxClear, Entry: kept.MaxEntry}, Field: math.MaxInt32}
+		from.At = record.Spot{Place: kept.Highest(), Field: math.MaxInt32}
 		return from, nil
 	}
-	rows, err := c.store.NewestMessages(math.MaxInt64, n, record.KindHeartbeat)
+	rows, err := c.store.Messages(kept.MessageQuery{Newest: true, Said: true, Limit: n})
 	if err != nil || len(rows) == 0 {
 		return from, err
 	}
@@ -145,7 +145,7 @@ func (c *Conversation) Since(m Mark, most int) (News, error) {
 		most = newsAtOnce
 	}
 	n := News{Until: m}
-	rows, err := c.store.MessagesSince(m.Message, most)
+	rows, err := c.store.Messages(kept.MessageQuery{After: m.Message, Limit: most})
 	if err == nil {
 		n.Found, err = c.store.Events(m.Event, newsAtOnce)
 	}
@@ -228,7 +228,7 @@ func (c *Conversation) split(found []record.Finding, clears clears) (hold, past 
 // posted reports whether what is missing was posted here before a clear. Of what others have written nobody knows where it
 // stood: a relay that leaves out what comes first after a clear is not to hide behind it.
 func (c *Conversation) posted(f *record.Finding, clears clears) (bool, error) {
-	own, err := c.store.Own(f.Author, f.First, f.Last)
+	own, err := c.store.Own(kept.OwnQuery{Author: f.Author, First: f.First, Last: f.Last})
 	if err != nil || len(own) <= int(f.Last-f.First) {
 		return false, err
 	}
@@ -242,25 +242,19 @@ func (c *Conversation) posted(f *record.Finding, clears clears) (bool, error) {
 
 func (c *Conversation) standing() (all []record.Finding, err error) {
 	at := map[record.FindingID]int{}
-	for last, more := int64(0), true; more; {
-		events, err := c.store.Events(last, newsAtOnce)
-		if err != nil {
-			return nil, fmt.Errorf("reading what was told before: %w", err)
+	err = eachEvent(c.store, func(e *kept.Event) {
+		id := e.Finding.ID()
+		if before, ok := at[id]; ok { // what was told anew says something else, as with another number
+			all[before] = record.Finding{}
+			delete(at, id)
 		}
-		more = len(events) == newsAtOnce
-		for i := range events {
-			last = events[i].ID
-			f := &events[i].Finding
-			id := f.ID()
-			if before, ok := at[id]; ok { // what was told anew says something else, as with another number
-				all[before] = record.Finding{}
-				delete(at, id)
-			}
-			if !events[i].TakenBack {
-				at[id] = len(all)
-				all = append(all, *f)
-			}
+		if !e.TakenBack {
+			at[id] = len(all)
+			all = append(all, e.Finding)
 		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading what was told before: %w", err)
 	}
 	all = slices.DeleteFunc(all, func(f record.Finding) bool {
 		if f.Kind == 0 || err != nil {
@@ -282,15 +276,53 @@ func (c *Conversation) standing() (all []record.Finding, err error) {
 	return all, nil
 }
 
+// eachEvent visits all events, in the order of their coming.
+func eachEvent(store Store, visit func(*kept.Event)) error {
+	for last := int64(0); ; {
+		events, err := store.Events(last, newsAtOnce)
+		if err != nil {
+			return err
+		}
+		for i := range events {
+			visit(&events[i])
+			last = events[i].ID
+		}
+		if len(events) < newsAtOnce {
+			return nil
+		}
+	}
+}
+
+// records visits all records that are held, and tokens that nobody has signed, in the order of their arrival.
+func (c *Conversation) records(visit func(record.Held) error) error {
+	for last := int64(0); ; {
+		rows, err := c.store.Messages(kept.MessageQuery{After: last, Limit: newsAtOnce})
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			if err := visit(rows[i].Held); err != nil {
+				return err
+			}
+			last = rows[i].ID
+		}
+		if len(rows) < newsAtOnce {
+			return nil
+		}
+	}
+}
+
 // markLate marks those of the items since a mark that stand before what came before them.
 func (c *Conversation) markLate(m Mark, items []Item) error {
-	shown, err := c.store.NewestMessages(m.Message, 1, record.KindHeartbeat)
-	if err != nil {
-		return err
-	}
 	var highest record.Spot
-	for i := range shown {
-		highest = shown[i].Held.At
+	if m.Message > 0 {
+		shown, err := c.store.Messages(kept.MessageQuery{Until: m.Message, Newest: true, Said: true, Limit: 1})
+		if err != nil {
+			return err
+		}
+		for i := range shown {
+			highest = shown[i].Held.At
+		}
 	}
 	for i := range items {
 		it := &items[i]
@@ -305,26 +337,26 @@ func (c *Conversation) markLate(m Mark, items []Item) error {
 
 // Now returns the mark behind everything that has come so far.
 func (c *Conversation) Now() (m Mark, err error) {
-	if m.Message, err = c.store.LastMessage(); err == nil {
-		m.Event, err = c.store.LastEvent()
-	}
+	end, err := c.store.End()
 	if err != nil {
 		return m, fmt.Errorf("reading how much has come: %w", err)
 	}
-	return m, nil
+	return Mark{end.Message, end.Event}, nil
 }
 
 // Shown returns the mark that was set under a name, and whether one was.
 func (c *Conversation) Shown(name string) (m Mark, ok bool, err error) {
-	if m.Message, m.Event, ok, err = c.store.Mark(name); err != nil {
+	mark, ok, err := c.store.Mark(name)
+	if err != nil {
 		return m, ok, fmt.Errorf("reading how much was shown: %w", err)
 	}
-	return m, ok, nil
+	return Mark{mark.Message, mark.Event}, ok, nil
 }
 
 // SetShown sets a mark under a name: how far the messages have been shown there, or passed over, see [Printed].
 func (c *Conversation) SetShown(name string, m Mark) error {
-	if err := c.store.SetMark(name, m.Message, m.Event); err != nil {
+	mark := kept.Mark{Name: name, Message: m.Message, Event: m.Event}
+	if err := c.store.Apply(&kept.Change{Marks: []kept.Mark{mark}}); err != nil {
 		return fmt.Errorf("noting how much was shown: %w", err)
 	}
 	return nil
@@ -346,10 +378,45 @@ func (c *Conversation) SetPrinted(p Printed) error {
 	if p.top.At.Entry == 0 {
 		return nil
 	}
-	if err := c.store.SetShown(p.top.Author, p.top.Number, p.top.Hash); err != nil {
+	if err := c.store.Transact(func() error { return c.noteShown(&p.top) }); err != nil {
 		return fmt.Errorf("noting what was shown: %w", err)
 	}
 	return nil
+}
+
+// shownMark is the mark at the record that stands highest of those that were shown. Other marks say where somebody goes
+// on: behind what was passed over, too.
+const shownMark = "shown"
+
+// noteShown notes that a record was shown, unless one that stands higher was.
+func (c *Conversation) noteShown(h *record.Held) error {
+	before, ok, err := c.lastShown()
+	if err != nil {
+		return err
+	}
+	held, err := c.store.Held(h.Author, h.Number, h.Number)
+	i := slices.IndexFunc(held, func(other record.Held) bool { return other.Hash == h.Hash })
+	if err != nil || i < 0 || ok && before.At.Compare(held[i].At) >= 0 {
+		return err
+	}
+	rows, err := c.store.Messages(kept.MessageQuery{From: &held[i], Limit: 1})
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	return c.store.Apply(&kept.Change{Marks: []kept.Mark{{Name: shownMark, Message: rows[0].ID}}})
+}
+
+// lastShown returns the record that stands highest of those that were shown; ok tells whether one was.
+func (c *Conversation) lastShown() (h record.Held, ok bool, err error) {
+	m, ok, err := c.store.Mark(shownMark)
+	if err != nil || !ok {
+		return h, false, err
+	}
+	rows, err := c.store.Messages(kept.MessageQuery{After: m.Message - 1, Until: m.Message, Limit: 1})
+	if err != nil || len(rows) == 0 {
+		return h, false, err
+	}
+	return rows[0].Held, true, nil
 }
 
 // cellsOpened is how many cells are opened again at a time: 16 MiB of them.
@@ -446,7 +513,7 @@ func (c *Conversation) itemOf(
 
 // onTheirWay returns the messages of our own that were not read back.
 func (c *Conversation) onTheirWay() ([]Item, error) {
-	own, err := c.store.Outbox()
+	own, err := c.store.Own(kept.OwnQuery{})
 	if err != nil || len(own) == 0 {
 		return nil, err
 	}

@@ -140,7 +140,7 @@ func (in *Intake) begin() error {
 			}
 			state.Keys = ids
 			in.state = state
-			return store.SetState(state)
+			return store.Apply(&kept.Change{State: &state})
 		})
 		if err != nil {
 			return err
@@ -160,10 +160,7 @@ func (in *Intake) readAgain(clears uint32) error {
 		return err
 	}
 	foreign, in.out.TooLate = within(foreign, clears)
-	if err := in.c.store.SetRanges(kept.Foreign, foreign); err != nil {
-		return err
-	}
-	return in.c.store.SetRanges(kept.Again, foreign)
+	return in.c.store.Apply(&kept.Change{Ranges: map[int][]kept.Range{kept.Foreign: foreign, kept.Again: foreign}})
 }
 
 // Position returns what the reading before was finished with: where to go on.
@@ -244,7 +241,7 @@ func (in *Intake) clear() error {
 			in.clears = state.Clears
 			return nil
 		}
-		first, last, err := in.c.store.Span(state.Clears)
+		first, last, err := in.c.span(state.Clears)
 		if err != nil {
 			return err
 		}
@@ -258,16 +255,32 @@ func (in *Intake) clear() error {
 		state.Position = nil
 		state.Full = kept.Full{} // what comes from here on is not what there was no room for
 		in.clears = state.Clears
-		if err := in.c.store.Apply(&record.Change{Told: told}); err != nil {
-			return err
-		}
-		return in.c.store.SetState(state)
+		return in.c.store.Apply(&kept.Change{State: &state, Learnt: &record.Change{Told: told}})
 	})
 	if err != nil {
 		return fmt.Errorf("noting that the channel was cleared: %w", err)
 	}
 	in.out.tell(told)
 	return nil
+}
+
+// span returns the lowest and the highest entry kept with this number of clears before it; zero if there is none.
+func (c *Conversation) span(clears uint32) (first, last record.Place, err error) {
+	q := kept.EntryQuery{
+		First: record.Place{Clear: clears}, Last: record.Place{Clear: clears, Entry: kept.MaxEntry}, Limit: 1,
+	}
+	err = c.store.Entries(q, func(e kept.Entry) error {
+		first = e.At
+		return nil
+	})
+	if q.Newest = true; err != nil {
+		return first, last, err
+	}
+	err = c.store.Entries(q, func(e kept.Entry) error {
+		last = e.At
+		return nil
+	})
+	return first, last, err
 }
 
 // Finish ends the reading: what is left is opened, judged by all that was read, and kept with the facts.

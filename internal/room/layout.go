@@ -56,12 +56,12 @@ func (c *Conversation) lay(tokens []string, last *kept.Post, seq int64, now time
 // Entries returns how many entries writing a message would add to the outbox.
 func (c *Conversation) Entries(body record.Body) (int, error) {
 	cells := record.Parts(record.MinSize + len(c.o.Nick) + record.BodySize(body))
-	last, ok, err := c.store.LastPost()
+	last, err := c.lastPost()
 	if err != nil {
 		return 0, fmt.Errorf("measuring a message: %w", err)
 	}
-	if ok && last.State == kept.Queued {
-		cells -= len(c.freeFields(&last))
+	if last != nil && last.State == kept.Queued {
+		cells -= len(c.freeFields(last))
 	}
 	return (max(cells, 0) + len(c.o.Fields) - 1) / len(c.o.Fields), nil
 }

@@ -32,21 +32,19 @@ func (b *batch) learn(result *record.Result, texts []textToken) (elsewhere []uin
 			change.Held = append(change.Held, *h)
 		}
 	}
-	if err := store.Apply(&change); err != nil { // the authors must be there before their messages
+	write := kept.Change{Learnt: &change}
+	addMessages(&write, result, fresh, texts)
+	write.OwnGone, elsewhere, err = b.readBack(result)
+	if err == nil && len(elsewhere) > 0 && !b.kept { // what was kept was told before
+		var m kept.Mark
+		m, _, err = store.Mark(elsewhereMark)
+		m.Message += int64(len(elsewhere))
+		write.Marks = []kept.Mark{m}
+	}
+	if err != nil {
 		return nil, err
 	}
-	if err := b.addMessages(result, fresh, texts); err != nil {
-		return nil, err
-	}
-	elsewhere, err = b.readBack(result)
-	if err != nil || len(elsewhere) == 0 || b.kept { // what was kept was told before
-		return elsewhere, err
-	}
-	all, told, _, err := store.Mark(elsewhereMark)
-	if err == nil {
-		err = store.SetMark(elsewhereMark, all+int64(len(elsewhere)), told)
-	}
-	return elsewhere, err
+	return elsewhere, store.Apply(&write)
 }
 
 // elsewhereMark is the name of the mark that counts the records of our own key that were not written here: all of them, and
@@ -56,21 +54,22 @@ const elsewhereMark = "elsewhere"
 // Elsewhere returns how many records of our own key have come that this archive has not written, and how many of them came
 // since [Conversation.ToldElsewhere].
 func (c *Conversation) Elsewhere() (all, fresh int, err error) {
-	n, told, _, err := c.store.Mark(elsewhereMark)
+	m, _, err := c.store.Mark(elsewhereMark)
 	if err != nil {
 		return 0, 0, fmt.Errorf("counting what came from elsewhere: %w", err)
 	}
-	return int(n), int(n - told), nil
+	return int(m.Message), int(m.Message - m.Event), nil
 }
 
 // ToldElsewhere notes that so many of them were told, in all.
 func (c *Conversation) ToldElsewhere(told int) error {
 	err := c.transact(func() error {
-		all, _, _, err := c.store.Mark(elsewhereMark)
+		m, _, err := c.store.Mark(elsewhereMark)
 		if err != nil {
 			return err
 		}
-		return c.store.SetMark(elsewhereMark, all, int64(told))
+		m.Event = int64(told)
+		return c.store.Apply(&kept.Change{Marks: []kept.Mark{m}})
 	})
 	if err != nil {
 		return fmt.Errorf("noting what came from elsewhere: %w", err)
@@ -103,32 +102,26 @@ type heldID struct {
 	hash   record.Hash
 }
 
-// addMessages keeps records and texts in one order: that of their places.
-func (b *batch) addMessages(result *record.Result, held map[heldID]*record.Held, texts []textToken) error {
-	store := b.in.c.store
+// addMessages adds records and texts to a change in one order: that of their places.
+func addMessages(change *kept.Change, result *record.Result, held map[heldID]*record.Held, texts []textToken) {
+	change.Messages = make([]kept.Message, 0, len(result.Messages)+len(texts))
 	slices.SortFunc(texts, compareTexts)
 	for i := range result.Messages {
 		m := &result.Messages[i]
 		for len(texts) > 0 && texts[0].spot().Compare(m.At) < 0 {
-			if err := store.AddMessage(texts[0].message()); err != nil {
-				return err
-			}
+			change.Messages = append(change.Messages, texts[0].message())
 			texts = texts[1:]
 		}
-		err := store.AddMessage(kept.Message{Held: *held[heldID{m.Author, m.Number, m.Hash}], Kind: m.Kind()})
-		if moved, ok := m.Body.(record.KeyMoved); err == nil && ok {
-			err = store.AddMove(kept.Move{Author: m.Author, Number: m.Number, Hash: m.Hash, Named: moved.Key})
-		}
-		if err != nil {
-			return err
+		h := held[heldID{m.Author, m.Number, m.Hash}]
+		change.Messages = append(change.Messages, kept.Message{Held: *h, Kind: m.Kind()})
+		if moved, ok := m.Body.(record.KeyMoved); ok {
+			move := kept.Move{Author: m.Author, Number: m.Number, Hash: m.Hash, Named: moved.Key}
+			change.Moves = append(change.Moves, move)
 		}
 	}
 	for i := range texts {
-		if err := store.AddMessage(texts[i].message()); err != nil {
-			return err
-		}
+		change.Messages = append(change.Messages, texts[i].message())
 	}
-	return nil
 }
 
 func compareTexts(a, b textToken) int { return a.spot().Compare(b.spot()) }
@@ -139,33 +132,44 @@ func (t *textToken) message() kept.Message {
 	return kept.Message{Held: record.Held{At: t.spot(), Hash: t.sum}}
 }
 
-// readBack takes our own records out of the outbox, and returns the numbers of those of our present identity that were never
+// readBack returns what of the outbox was read back, and the numbers of records of our present identity that were never
 // there.
-func (b *batch) readBack(result *record.Result) (elsewhere []uint32, err error) {
-	if len(result.Messages) == 0 {
-		return nil, nil
-	}
-	store := b.in.c.store
-	signers, err := store.Signers()
-	if err != nil {
-		return nil, err
+func (b *batch) readBack(result *record.Result) (back []kept.Own, elsewhere []uint32, err error) {
+	sent := map[record.PublicKey]map[uint32]kept.Own{}
+	for author, q := range numbersOf(result.Messages) {
+		own, err := b.in.c.store.Own(q)
+		if err != nil {
+			return nil, nil, err
+		}
+		sent[author] = make(map[uint32]kept.Own, len(own))
+		for _, o := range own {
+			sent[author][o.Number] = o
+		}
 	}
 	for i := range result.Messages {
 		m := &result.Messages[i]
-		var sent []kept.Own
-		if slices.Contains(signers, m.Author) {
-			if sent, err = store.Own(m.Author, m.Number, m.Number); err != nil {
-				return nil, err
-			}
-		}
-		switch {
-		case len(sent) > 0 && sent[0].Hash == m.Hash:
-			if err := store.DeleteOwn(sent[0]); err != nil {
-				return nil, err
-			}
+		switch o, ok := sent[m.Author][m.Number]; {
+		case ok && o.Hash == m.Hash:
+			back = append(back, o)
+			delete(sent[m.Author], m.Number)
 		case m.Author == b.in.c.own:
 			elsewhere = append(elsewhere, m.Number)
 		}
 	}
-	return elsewhere, nil
+	return back, elsewhere, nil
+}
+
+// numbersOf returns between which numbers the messages of each author are.
+func numbersOf(messages []record.Message) map[record.PublicKey]kept.OwnQuery {
+	all := map[record.PublicKey]kept.OwnQuery{}
+	for i := range messages {
+		m := &messages[i]
+		q, ok := all[m.Author]
+		if !ok {
+			q = kept.OwnQuery{Author: m.Author, First: m.Number}
+		}
+		q.First, q.Last = min(q.First, m.Number), max(q.Last, m.Number)
+		all[m.Author] = q
+	}
+	return all
 }

@@ -2,6 +2,7 @@ package room
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/fernpost/fernpost/internal/record"
@@ -32,7 +33,7 @@ func (b *batch) makeRoom(state *kept.State) error {
 	if state.Full.Size == c.o.ArchiveSize && b.used <= state.Full.Used+c.o.ArchiveSize/16 {
 		return &FullError{c.o.ArchiveSize}
 	}
-	if err := c.store.DropFindings(int(max(min(c.o.ArchiveSize>>14, maxFindings), 1))); err != nil {
+	if err := dropFindings(c.store, max(min(c.o.ArchiveSize>>14, maxFindings), 1)); err != nil {
 		return err
 	}
 	whole := state.LetGo == record.Place{}
@@ -62,7 +63,7 @@ func (b *batch) makeRoom(state *kept.State) error {
 		}
 	}
 	if size > c.o.ArchiveSize {
-		if err := c.store.DropUnopened(); err != nil {
+		if err := c.store.Apply(&kept.Change{UnopenedGone: true}); err != nil {
 			return err
 		}
 		if size, err = c.store.Size(); err != nil {
@@ -75,7 +76,7 @@ func (b *batch) makeRoom(state *kept.State) error {
 	}
 	state.Full = kept.Full{}
 	c.reader = record.NewReader(c.o.Salt, c.own) // what it remembers may be gone
-	return c.store.SetState(*state)
+	return c.store.Apply(&kept.Change{State: state})
 }
 
 // noteFull notes, once the batch was rolled back, that messages alone fill the archive, if that has just turned out.
@@ -90,15 +91,16 @@ func (b *batch) noteFull() error {
 			return err
 		}
 		state.Full = b.full
-		return c.store.SetState(state)
+		return c.store.Apply(&kept.Change{State: &state})
 	})
 }
 
 // letGo lets go of the cells in an entry that are of no record.
 func (c *Conversation) letGo(p *page) error {
 	e := kept.Entry{At: p.at, Posted: p.posted, Wiped: p.before.Wiped}
-	var gone record.Change
-	groups := map[record.GroupID]bool{}
+	var change kept.Change
+	var gone []record.Spot
+	groups := map[record.GroupID]bool{} // each cell may have one of its own, whose row would stay for good
 	for field, raw := range kept.Tokens(p.tokens) {
 		t := p.in(field)
 		if t != nil && t.isCell() {
@@ -108,34 +110,70 @@ func (c *Conversation) letGo(p *page) error {
 				return err
 			}
 			if !needed {
-				gone.PendingGone = append(gone.PendingGone, cell.Spot)
+				gone = append(gone, cell.Spot)
 				if id, err := cell.Group(); err == nil {
 					groups[id] = true
 				}
-				if err := c.store.ForgetMAC(t.mac); err != nil {
-					return err
-				}
+				change.MACsGone = append(change.MACsGone, t.mac)
 				continue
 			}
 		}
 		e.Tokens = kept.AppendToken(e.Tokens, field, raw)
 	}
-	if len(gone.PendingGone) == 0 {
+	if len(gone) == 0 {
 		return nil
 	}
-	if err := c.store.PutEntry(e); err != nil {
+	change.Entries, change.Learnt = []kept.Entry{e}, &record.Change{PendingGone: gone}
+	change.Emptied = slices.Collect(maps.Keys(groups))
+	return c.store.Apply(&change)
+}
+
+// dropFindings lets go of the findings about cells of no record, which anybody with the room's key can make without end,
+// but for those among the newest events, as many as keep says. One that turns out anew is told anew; that a record is
+// incomplete of which parts are held is told once, so that stays.
+func dropFindings(store Store, keep int64) error {
+	end, err := store.End()
+	if err != nil {
 		return err
 	}
-	if err := c.store.Apply(&gone); err != nil {
-		return err
-	}
-	for id := range groups {
-		// Each cell may have a group of its own, whose row would stay for good.
-		if err := c.store.DropIfEmpty(id); err != nil {
-			return err
+	newest := map[record.FindingID]int64{} // of its events
+	old := map[int64]record.FindingID{}
+	err = eachEvent(store, func(e *kept.Event) {
+		f := &e.Finding
+		if f.Kind == record.Forged || f.Kind == record.Incomplete || f.Kind == record.Malformed && f.Author.IsZero() {
+			if newest[f.ID()] = e.ID; e.ID <= end.Event-keep {
+				old[e.ID] = f.ID()
+			}
 		}
+	})
+	if err != nil {
+		return err
 	}
-	return nil
+	var change kept.Change
+	for event, id := range old {
+		// What an older event says of a finding that was told again since, the newer one says.
+		if newest[id] == event {
+			lacks, err := toldIncomplete(store, id)
+			if err != nil {
+				return err
+			}
+			if lacks {
+				continue
+			}
+			change.ToldGone = append(change.ToldGone, id)
+		}
+		change.EventsGone = append(change.EventsGone, event)
+	}
+	return store.Apply(&change)
+}
+
+// toldIncomplete reports whether a finding is that a record is incomplete of which parts are held.
+func toldIncomplete(store Store, id record.FindingID) (bool, error) {
+	if id.Kind != record.Incomplete {
+		return false, nil
+	}
+	groups, err := store.Groups(id.Tag, id.Number, id.Number)
+	return slices.ContainsFunc(groups, func(g record.Group) bool { return g.State == record.ToldIncomplete }), err
 }
 
 // isOfRecord reports whether a cell is where a record that is held has it.

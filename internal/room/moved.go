@@ -26,9 +26,9 @@ const stayed = "stayed"
 
 // Stay notes that the user goes on with the key that is here, whatever they have said so far whose keys were not compared.
 func (c *Conversation) Stay() error {
-	last, err := c.store.LastMessage()
+	end, err := c.store.End()
 	if err == nil {
-		err = c.store.SetMark(stayed, last, 0)
+		err = c.store.Apply(&kept.Change{Marks: []kept.Mark{{Name: stayed, Message: end.Message}}})
 	}
 	if err != nil {
 		return fmt.Errorf("noting that the old key stays: %w", err)
@@ -49,34 +49,60 @@ func (c *Conversation) Moved(refused []record.KeyID) ([]Moved, error) {
 
 // MovedTo reports whether anybody says, under the newest key that is here, that the room goes on with a certain one.
 func (c *Conversation) MovedTo(key record.KeyID) (bool, error) {
-	_, ok, err := c.store.FirstMove(c.ids[0], key)
+	moves, err := c.store.Moves(c.ids[0])
 	if err != nil {
 		return false, fmt.Errorf("looking whether the room has moved: %w", err)
 	}
-	return ok, nil
+	return slices.ContainsFunc(moves, func(m kept.Move) bool { return m.Named == key }), nil
+}
+
+// comparedFirst orders by whether keys were compared.
+func comparedFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	default:
+		return 1
+	}
 }
 
 func (c *Conversation) moved(refused []record.KeyID) (all []Moved, err error) {
-	since, _, _, err := c.store.Mark(stayed)
+	since, _, err := c.store.Mark(stayed)
 	if err != nil {
 		return nil, err
 	}
-	moves, err := c.store.Moves(c.ids[0], slices.Concat(c.ids, refused), since, mostMoved)
+	moves, err := c.store.Moves(c.ids[0])
 	if err != nil || len(moves) == 0 {
 		return nil, err
 	}
-	people, err := c.People()
+	newest := map[record.PublicKey]*kept.Move{}
+	for i := range moves {
+		if m := &moves[i]; newest[m.Author] == nil || m.Number > newest[m.Author].Number {
+			newest[m.Author] = m
+		}
+	}
+	authors, err := c.store.Authors()
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range moves {
-		i := slices.IndexFunc(people, func(p Person) bool { return p.Key == m.Author })
-		if i < 0 {
+	known := slices.Concat(c.ids, refused)
+	for i := range authors {
+		a := &authors[i]
+		m := newest[a.Key]
+		if m == nil || slices.Contains(known, m.Named) || !a.Compared && m.Message <= since.Message {
 			continue
 		}
-		all = append(all, Moved{m.Author, people[i].Name, !people[i].Verified.IsZero(), m.Named})
+		all = append(all, Moved{By: a.Key, Compared: a.Compared, Key: m.Named})
 	}
-	return all, nil
+	slices.SortStableFunc(all, func(a, b Moved) int { return comparedFirst(a.Compared, b.Compared) })
+	all = all[:min(len(all), mostMoved)]
+	names := namesOf(c.store)
+	for i := range all {
+		all[i].Name = names.Of(all[i].By)
+	}
+	return all, names.Err()
 }
 
 // noticeMoves says in place of each move to a key that is not here what there is to do, and whose word it is.
@@ -132,14 +158,12 @@ func (c *Conversation) markOldKeys(items []Item) error {
 // movedFrom returns where somebody first says, under a key, that the room goes on with a newer one that is here; nil if
 // nobody does.
 func (c *Conversation) movedFrom(key record.KeyID) (first *record.Spot, err error) {
-	for _, newer := range c.ids[:max(slices.Index(c.ids, key), 0)] {
-		at, ok, err := c.store.FirstMove(key, newer)
-		if err != nil {
-			return nil, err
-		}
-		if ok && (first == nil || at.Compare(*first) < 0) {
-			first = &at
+	moves, err := c.store.Moves(key)
+	newer := c.ids[:max(slices.Index(c.ids, key), 0)]
+	for i := range moves {
+		if m := &moves[i]; slices.Contains(newer, m.Named) && (first == nil || m.At.Compare(*first) < 0) {
+			first = &m.At
 		}
 	}
-	return first, nil
+	return first, err
 }

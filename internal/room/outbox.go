@@ -40,7 +40,7 @@ func (c *Conversation) signer(key record.PublicKey) (string, error) {
 
 // Outbox returns the messages that were not yet read back, in order.
 func (c *Conversation) Outbox() ([]Queued, error) {
-	own, err := c.store.Outbox()
+	own, err := c.store.Own(kept.OwnQuery{})
 	if err != nil {
 		return nil, fmt.Errorf("listing the outbox: %w", err)
 	}
@@ -56,7 +56,7 @@ func (c *Conversation) Outbox() ([]Queued, error) {
 // Sent returns how far one of our own messages has come, also one that was read back: of that Entries and Accepted are
 // not known any more. The error is [ErrNoMessage] for a number that was never taken.
 func (c *Conversation) Sent(number uint32) (q Queued, err error) {
-	own, err := c.store.Own(c.own, number, number)
+	own, err := c.store.Own(kept.OwnQuery{Author: c.own, First: number, Last: number})
 	if err == nil && len(own) > 0 {
 		q, err = c.queued(&own[0])
 	}
@@ -132,7 +132,7 @@ func (c *Conversation) queued(o *kept.Own) (Queued, error) {
 		q.Sent = kept.Unknown
 	case q.Accepted == q.Entries:
 		q.Sent = kept.Accepted
-		posts, err := c.store.Posts(o.First, o.Last)
+		posts, err := c.store.Posts(kept.PostQuery{First: o.First, Last: o.Last})
 		if err != nil {
 			return q, err
 		}

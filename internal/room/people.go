@@ -1,9 +1,10 @@
 package room
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"math"
+	"slices"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/record"
@@ -30,6 +31,7 @@ func (c *Conversation) People() ([]Person, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing the authors: %w", err)
 	}
+	slices.SortFunc(authors, func(a, b kept.Author) int { return bytes.Compare(a.Key[:], b.Key[:]) })
 	names := namesOf(c.store)
 	people := make([]Person, len(authors))
 	for i, a := range authors {
@@ -50,13 +52,13 @@ const (
 // Writers returns how many authors have written in the ten minutes before now, the relay's time, we ourselves included. It
 // looks at the newest 100 messages only.
 func (c *Conversation) Writers(now time.Time) (int, error) {
-	rows, err := c.store.NewestMessages(math.MaxInt64, heardRows, 0)
+	rows, err := c.store.Messages(kept.MessageQuery{Newest: true, Signed: true, Limit: heardRows})
 	if err != nil {
 		return 0, fmt.Errorf("counting who writes: %w", err)
 	}
 	posted := map[record.Place]time.Time{}
-	last := record.Place{Clear: kept.MaxClear, Entry: kept.MaxEntry}
-	err = c.store.NewestEntries(last, heardRows, func(e kept.Entry) error {
+	newest := kept.EntryQuery{Last: kept.Highest(), Newest: true, Limit: heardRows}
+	err = c.store.Entries(newest, func(e kept.Entry) error {
 		posted[e.At] = e.Posted
 		return nil
 	})
@@ -77,21 +79,22 @@ func (c *Conversation) Writers(now time.Time) (int, error) {
 // somebody else who took that first, and was not compared, is the namesake. The error is [ErrNobody].
 func (c *Conversation) Verified(key record.PublicKey, now time.Time) error {
 	return c.change("noting that a key was compared", key, func() error {
-		if err := c.store.SetVerified(key, now); err != nil {
+		if err := c.store.Apply(&kept.Change{Compared: []kept.KeyDate{{Key: key, At: now}}}); err != nil {
 			return err
 		}
 		author, _, err := c.store.Author(key)
 		if err != nil {
 			return err
 		}
-		if err := c.store.SetMark(comparedMark(key), int64(author.Top), 0); err != nil {
+		mark := kept.Mark{Name: comparedMark(key), Message: int64(author.Top)}
+		if err := c.store.Apply(&kept.Change{Marks: []kept.Mark{mark}}); err != nil {
 			return err
 		}
 		change, err := record.Compare(c.known(), key)
 		if err != nil {
 			return err
 		}
-		return c.store.Apply(&change)
+		return c.store.Apply(&kept.Change{Learnt: &change})
 	})
 }
 
@@ -107,14 +110,14 @@ func (c *Conversation) comparedAs() (map[record.PublicKey]string, error) {
 	nicks := map[record.PublicKey]string{}
 	for i := range authors {
 		a := &authors[i]
-		number, _, ok, err := c.store.Mark(comparedMark(a.Key))
+		mark, ok, err := c.store.Mark(comparedMark(a.Key))
 		if err != nil {
 			return nil, err
 		}
 		if !ok || !a.Compared {
 			continue
 		}
-		held, err := c.store.Held(a.Key, uint32(number), uint32(number))
+		held, err := c.store.Held(a.Key, uint32(mark.Message), uint32(mark.Message))
 		if err != nil {
 			return nil, err
 		}
@@ -131,8 +134,11 @@ func (c *Conversation) comparedAs() (map[record.PublicKey]string, error) {
 // look like that of the key. The error is [ErrNobody].
 func (c *Conversation) Forget(key record.PublicKey, now time.Time) (heirs []record.Named, err error) {
 	err = c.change("forgetting a key", key, func() error {
-		forms, err := c.store.Forget(key, now)
+		forms, err := c.formsOf(key)
 		if err != nil {
+			return err
+		}
+		if err := c.store.Apply(&kept.Change{Forgotten: []kept.KeyDate{{Key: key, At: now}}}); err != nil {
 			return err
 		}
 		compared, err := c.comparedAs()
@@ -140,12 +146,23 @@ func (c *Conversation) Forget(key record.PublicKey, now time.Time) (heirs []reco
 			return err
 		}
 		var change record.Change
-		if change, heirs, err = record.HandOn(knowledge{Store: c.store}, forms, compared, c.store.Records); err != nil {
+		if change, heirs, err = record.HandOn(knowledge{Store: c.store}, forms, compared, c.records); err != nil {
 			return err
 		}
-		return c.store.Apply(&change)
+		return c.store.Apply(&kept.Change{Learnt: &change})
 	})
 	return heirs, err
+}
+
+// formsOf returns the forms of nicknames that are pinned to a key.
+func (c *Conversation) formsOf(key record.PublicKey) (forms []string, err error) {
+	authors, err := c.store.Authors()
+	for i := range authors {
+		if authors[i].Key == key {
+			forms = authors[i].Names
+		}
+	}
+	return forms, err
 }
 
 // Claims returns what our own newest record about a key says, and what its newest one says about ours: whether it calls
@@ -221,20 +238,16 @@ func (c *Conversation) Known() (known record.Change, err error) {
 
 // Introduce makes known what another archive has of whose names are whose, before anything was read.
 func (c *Conversation) Introduce(known record.Change, now time.Time) error {
-	err := c.transact(func() error {
-		err := c.store.Apply(&known)
-		for i := range known.Authors {
-			switch a := &known.Authors[i]; {
-			case err != nil:
-				return err
-			case a.Compared:
-				err = c.store.SetVerified(a.Key, now)
-			case a.Nameless:
-				_, err = c.store.Forget(a.Key, now)
-			}
+	change := kept.Change{Learnt: &known}
+	for i := range known.Authors {
+		switch a := &known.Authors[i]; {
+		case a.Compared:
+			change.Compared = append(change.Compared, kept.KeyDate{Key: a.Key, At: now})
+		case a.Nameless:
+			change.Forgotten = append(change.Forgotten, kept.KeyDate{Key: a.Key, At: now})
 		}
-		return err
-	})
+	}
+	err := c.transact(func() error { return c.store.Apply(&change) })
 	if err != nil {
 		return fmt.Errorf("noting whose names are whose: %w", err)
 	}

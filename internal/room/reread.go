@@ -1,7 +1,6 @@
 package room
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -9,9 +8,6 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 )
-
-// errEnough ends a visit of entries.
-var errEnough = errors.New("enough")
 
 // reread learns anew from the entries what an older version has learnt from them, if one has kept the store.
 func (c *Conversation) reread() error {
@@ -44,42 +40,35 @@ func (c *Conversation) reread() error {
 
 // entriesFrom returns the entries that are kept from a place on, at most n, as if nothing of them were known.
 func (c *Conversation) entriesFrom(from record.Place, n int) (pages []page, err error) {
-	last := record.Place{Clear: kept.MaxClear, Entry: kept.MaxEntry}
-	err = c.store.Entries(from, last, gather(&pages, n))
-	if errors.Is(err, errEnough) {
-		err = nil
-	}
-	return pages, err
+	return c.keptPages(kept.EntryQuery{First: from, Last: kept.Highest(), Limit: n})
 }
 
-// gather returns what adds entries to pages, at most n, as if nothing of them were known.
-func gather(pages *[]page, n int) func(kept.Entry) error {
-	return func(e kept.Entry) error {
-		if len(*pages) == n {
-			return errEnough
-		}
-		*pages = append(*pages, page{
+// keptPages returns entries that are kept, as if nothing of them were known.
+func (c *Conversation) keptPages(q kept.EntryQuery) (pages []page, err error) {
+	err = c.store.Entries(q, func(e kept.Entry) error {
+		pages = append(pages, page{
 			at: e.At, posted: e.Posted, tokens: e.Tokens, unknown: e.Tokens, before: kept.Entry{At: e.At, Wiped: e.Wiped},
 		})
 		return nil
-	}
+	})
+	return pages, err
 }
 
 // reread takes the entries of a batch in as if they had just come.
 func (b *batch) reread() error {
 	c := b.in.c
 	c.openAll(b.pages)
+	var change kept.Change
 	for i := range b.pages {
 		p := &b.pages[i]
-		if err := c.store.PutEntry(kept.Entry{At: p.at}); err != nil {
-			return err
-		}
+		change.Entries = append(change.Entries, kept.Entry{At: p.at})
 		// A key that comes later could have any other entry read again.
 		if p.at.Clear < b.in.clears || p.before.Wiped {
-			if err := p.keepUnopened(c.store); err != nil {
-				return err
-			}
+			change.Unopened = append(change.Unopened, p.takeUnopened())
 		}
+	}
+	if err := c.store.Apply(&change); err != nil {
+		return err
 	}
 	if err := b.collect(nil); err != nil {
 		return err
@@ -88,8 +77,8 @@ func (b *batch) reread() error {
 	return err
 }
 
-// keepUnopened keeps those tokens of an entry, apart from others, that no key opens.
-func (p *page) keepUnopened(store feedStore) error {
+// takeUnopened takes those tokens out of an entry, to be kept apart from others, that no key opens.
+func (p *page) takeUnopened() kept.Entry {
 	e := kept.Entry{At: p.at, Posted: p.posted, Wiped: p.before.Wiped}
 	for field, raw := range kept.Tokens(p.unknown) {
 		if p.in(field) == nil {
@@ -97,7 +86,7 @@ func (p *page) keepUnopened(store feedStore) error {
 		}
 	}
 	p.unopened = false
-	return store.PutUnopened(e)
+	return e
 }
 
 // openUnopened takes in what an older version has kept unopened, as far as it cannot be read again and a key that has come
@@ -106,11 +95,13 @@ func (in *Intake) openUnopened() error {
 	c := in.c
 	c.reader = record.NewReader(c.o.Salt, c.own) // another process may have read on
 	for from := (record.Place{}); ; {
-		b := batch{in: in, kept: true}
-		err := c.store.Unopened(from, gather(&b.pages, entriesAtOnce))
-		if err != nil && !errors.Is(err, errEnough) || len(b.pages) == 0 {
+		pages, err := c.keptPages(kept.EntryQuery{
+			First: from, Last: kept.Highest(), Limit: entriesAtOnce, Unopened: true,
+		})
+		if err != nil || len(pages) == 0 {
 			return err
 		}
+		b := batch{in: in, kept: true, pages: pages}
 		from = b.pages[len(b.pages)-1].at
 		from.Entry++
 		wiped := map[record.Place]bool{}
@@ -121,12 +112,14 @@ func (in *Intake) openUnopened() error {
 			return err
 		}
 		b.pages = slices.DeleteFunc(b.pages, func(p page) bool { return len(p.opened) == 0 })
+		var change kept.Change
 		for i := range b.pages {
 			p := &b.pages[i]
 			p.before.Wiped = p.before.Wiped || wiped[p.at]
-			if err := p.keepUnopened(c.store); err != nil {
-				return err
-			}
+			change.Unopened = append(change.Unopened, p.takeUnopened())
+		}
+		if err := c.store.Apply(&change); err != nil {
+			return err
 		}
 		if err := b.collect(nil); err != nil {
 			return err

@@ -92,7 +92,7 @@ func (b *batch) takeBackLost(lost []record.Place) error {
 			continue
 		}
 		lost := false
-		err := b.in.c.store.Entries(f.At, last, func(e kept.Entry) error {
+		err := b.in.c.store.Entries(kept.EntryQuery{First: f.At, Last: last}, func(e kept.Entry) error {
 			lost = lost || e.Wiped
 			return nil
 		})
@@ -140,23 +140,18 @@ func (b *batch) mark(first, last int64) (marked []record.Place, err error) {
 // setWiped marks the entries that are kept of a range as wiped, or as there again, and returns those that were not.
 func (c *Conversation) setWiped(from, to record.Place, wiped bool) (changed []record.Place, err error) {
 	var entries []kept.Entry
-	err = c.store.Entries(from, to, func(e kept.Entry) error {
+	err = c.store.Entries(kept.EntryQuery{First: from, Last: to}, func(e kept.Entry) error {
 		if e.Wiped != wiped {
+			e.Wiped = wiped
 			entries = append(entries, e)
+			changed = append(changed, e.At)
 		}
 		return nil
 	})
-	if err != nil {
+	if err != nil || len(entries) == 0 {
 		return nil, err
 	}
-	for _, e := range entries {
-		e.Wiped = wiped
-		if err := c.store.PutEntry(e); err != nil {
-			return nil, err
-		}
-		changed = append(changed, e.At)
-	}
-	return changed, nil
+	return changed, c.store.Apply(&kept.Change{Entries: entries})
 }
 
 // lost is the finding that entries are not there any more, or are other ones: some of them, or all after a clear.

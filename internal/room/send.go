@@ -96,7 +96,7 @@ func (c *Conversation) write(body record.Body, now time.Time) (w Written, err er
 		n.author.MarkNamed(n.number, w.Number)
 		change.Authors = append(change.Authors, n.author)
 	}
-	return w, c.store.Apply(&change)
+	return w, c.store.Apply(&kept.Change{Learnt: &change})
 }
 
 // sealerOf returns which key seals a body: the newest, but the one before it for the record that tells of it, which is
@@ -145,7 +145,7 @@ func (c *Conversation) name(r *record.Record) (named []namedRecord, err error) {
 }
 
 func (c *Conversation) nameShown(r *record.Record) ([]namedRecord, error) {
-	h, ok, err := c.store.LastShown()
+	h, ok, err := c.lastShown()
 	if err != nil || !ok || h.Author == c.own {
 		return nil, err
 	}
@@ -175,22 +175,31 @@ func (c *Conversation) tip(state *kept.State) (tip, error) {
 	if ok && own.Top > t.number {
 		t.number, t.previous = own.Top, own.TopHash
 	}
-	mine, err := c.store.Own(c.own, t.number, t.number)
+	mine, err := c.store.Own(kept.OwnQuery{Author: c.own, First: t.number, Last: t.number})
 	if err != nil || len(mine) == 0 {
 		return t, err
 	}
 	// An entry holds records of one author only, so none is filled up that another identity has begun.
-	if last, ok, err := c.store.LastPost(); err != nil || ok && last.Seq == mine[0].Last {
-		t.last = &last
+	if last, err := c.lastPost(); err != nil || last != nil && last.Seq == mine[0].Last {
+		t.last = last
 		return t, err
 	}
 	return t, nil
 }
 
+// lastPost returns the last entry of the outbox, nil if there is none.
+func (c *Conversation) lastPost() (*kept.Post, error) {
+	posts, err := c.store.Posts(kept.PostQuery{Newest: true, Limit: 1})
+	if err != nil || len(posts) == 0 {
+		return nil, err
+	}
+	return &posts[0], nil
+}
+
 // keep notes in the state, which it writes, where the tip has come to.
 func (t *tip) keep(store Store, state *kept.State) error {
 	state.OwnLast, state.OwnHash, state.Seq = t.number, t.previous, t.seq
-	return store.SetState(*state)
+	return store.Apply(&kept.Change{State: state})
 }
 
 // queue signs a record behind the tip, seals it with one of the keys, puts it into the outbox, and moves the tip.
@@ -207,15 +216,11 @@ func (c *Conversation) queue(t *tip, r *record.Record, key int, now time.Time) (
 	if err != nil {
 		return w, err
 	}
-	for i := range posts {
-		if err := c.store.PutPost(posts[i]); err != nil {
-			return w, err
-		}
-	}
 	last := &posts[len(posts)-1]
-	err = c.store.PutOwn(kept.Own{
+	own := kept.Own{
 		Author: c.own, Number: r.Number, Hash: signed.Hash, Kind: r.Kind(), First: posts[0].Seq, Last: last.Seq, Queued: now,
-	})
+	}
+	err = c.store.Apply(&kept.Change{Posts: posts, Own: []kept.Own{own}})
 	t.number, t.previous, t.last, t.seq = r.Number, signed.Hash.Short(), last, max(t.seq, last.Seq)
 	return Written{Number: r.Number, Hash: signed.Hash, Cells: len(tokens), Entries: len(posts)}, err
 }
@@ -245,7 +250,7 @@ func (c *Conversation) Drop(number uint32, now time.Time) error {
 		if state.Own != c.own {
 			return ErrOtherIdentity
 		}
-		own, err := c.store.Own(c.own, number, math.MaxUint32)
+		own, err := c.store.Own(kept.OwnQuery{Author: c.own, First: number, Last: math.MaxUint32})
 		if err != nil {
 			return err
 		}
@@ -300,10 +305,8 @@ func (c *Conversation) signAnew(
 	if own[0].Author != c.own {
 		t.last = nil // see tip
 	}
-	for i := range own {
-		if err := c.store.DeleteOwn(own[i]); err != nil {
-			return nil, err
-		}
+	if err := c.store.Apply(&kept.Change{OwnGone: own}); err != nil {
+		return nil, err
 	}
 	for i := range own {
 		m, ok := messages[own[i].Hash]
@@ -330,11 +333,11 @@ func (c *Conversation) signAnew(
 // rewind takes the posts of a record and of those behind it out of the outbox. The first of them stays if there are
 // cells of an earlier record in it, and without the others if it can still be changed; then it is returned.
 func (c *Conversation) rewind(o *kept.Own) (last *kept.Post, err error) {
-	posts, err := c.store.Posts(o.First, o.First)
+	posts, err := c.store.Posts(kept.PostQuery{First: o.First, Last: o.First})
 	if err != nil {
 		return nil, err
 	}
-	if err := c.store.DeletePosts(o.First); err != nil || len(posts) == 0 {
+	if err := c.store.Apply(&kept.Change{PostsFrom: o.First}); err != nil || len(posts) == 0 {
 		return nil, err
 	}
 	post := posts[0]
@@ -355,7 +358,7 @@ func (c *Conversation) rewind(o *kept.Own) (last *kept.Post, err error) {
 	case post.State == kept.Queued:
 		post = rest
 	}
-	return &post, c.store.PutPost(post)
+	return &post, c.store.Apply(&kept.Change{Posts: []kept.Post{post}})
 }
 
 // hashOf returns the hash of a record of our own that is in the outbox or was read back; zero for number 0.
@@ -363,7 +366,7 @@ func (c *Conversation) hashOf(number uint32) (record.ShortHash, error) {
 	if number == 0 {
 		return record.ShortHash{}, nil
 	}
-	own, err := c.store.Own(c.own, number, number)
+	own, err := c.store.Own(kept.OwnQuery{Author: c.own, First: number, Last: number})
 	if err != nil {
 		return record.ShortHash{}, err
 	}
@@ -395,7 +398,7 @@ func (c *Conversation) unsent(own []kept.Own) (map[record.Hash]record.Message, e
 	if len(own) == 0 {
 		return nil, nil
 	}
-	posts, err := c.store.Posts(own[0].First, own[len(own)-1].Last)
+	posts, err := c.store.Posts(kept.PostQuery{First: own[0].First, Last: own[len(own)-1].Last})
 	if err != nil {
 		return nil, err
 	}

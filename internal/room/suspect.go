@@ -40,7 +40,7 @@ func (in *Intake) Suspect() (all []EntryRange, err error) {
 	for _, e := range joined(long) {
 		next := e.First
 		from, to := record.Place{Clear: in.clears, Entry: e.First}, record.Place{Clear: in.clears, Entry: e.Last}
-		err := in.c.store.Entries(from, to, func(held kept.Entry) error {
+		err := in.c.store.Entries(kept.EntryQuery{First: from, Last: to}, func(held kept.Entry) error {
 			if next < held.At.Entry {
 				suspect = append(suspect, EntryRange{next, held.At.Entry - 1})
 			}
@@ -55,7 +55,7 @@ func (in *Intake) Suspect() (all []EntryRange, err error) {
 		}
 	}
 	if len(suspect) > 0 {
-		if _, in.known, err = in.c.store.Span(in.clears); err != nil {
+		if _, in.known, err = in.c.span(in.clears); err != nil {
 			return nil, err
 		}
 	}

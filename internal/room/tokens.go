@@ -207,7 +207,7 @@ func (p *page) in(field int) *opened {
 }
 
 // fetch opens what is kept at these spots, and returns it by entry, in order.
-func (o *opener) fetch(store feedStore, spots []record.Spot) (pages []page, err error) {
+func (o *opener) fetch(store Store, spots []record.Spot) (pages []page, err error) {
 	spots = slices.Clone(spots)
 	slices.SortFunc(spots, record.Spot.Compare)
 	places := make([]record.Place, len(spots))
@@ -215,7 +215,7 @@ func (o *opener) fetch(store feedStore, spots []record.Spot) (pages []page, err 
 		places[i] = s.Place
 	}
 	for run := range runs(places) {
-		err := store.Entries(run[0], run[len(run)-1], func(e kept.Entry) error {
+		err := store.Entries(kept.EntryQuery{First: run[0], Last: run[len(run)-1]}, func(e kept.Entry) error {
 			p := page{at: e.At, posted: e.Posted}
 			for field, raw := range kept.Tokens(e.Tokens) {
 				if _, ok := slices.BinarySearchFunc(spots, record.Spot{Place: e.At, Field: field}, record.Spot.Compare); ok {

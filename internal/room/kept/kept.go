@@ -18,6 +18,9 @@ const (
 	MaxClear = 1<<23 - 1
 )
 
+// Highest is a place behind which nothing is kept.
+func Highest() record.Place { return record.Place{Clear: MaxClear, Entry: MaxEntry} }
+
 // State is what is known of the room as a whole: one row. The zero State is that of an empty archive.
 type State struct {
 	// Clears counts how often the channel was cleared as far as the reader noticed: entries are kept under the number of
@@ -117,6 +120,9 @@ type Move struct {
 	Hash   record.Hash
 	// Named is the key that it names.
 	Named record.KeyID
+	// Message is the ID of the message that says so, and At where it stands; a [Change] does not give them.
+	Message int64
+	At      record.Spot
 }
 
 // Author is an author and what the user has made known about the key.
