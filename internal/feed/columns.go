@@ -301,7 +301,7 @@ func (r *reader) survey(whole *io.SectionReader) error {
 	rules.Import = true // numbers do not matter
 	rules.Time = func(date string) (time.Time, error) {
 		s.add(date)
-		return time.Time{}, thingspeak.ErrBadTime
+		return time.Unix(0, 0), nil
 	}
 	r.skipSeparatorLine(src)
 	rows := thingspeak.NewFileReader(src, rules)

@@ -446,20 +446,25 @@ func (r *endless) Read(p []byte) (n int, err error) {
 // memory.
 func TestMemoryIsBounded(t *testing.T) {
 	const header = "created_at,entry_id,field1\n"
-	var bomb bytes.Buffer
-	w := gzip.NewWriter(&bomb)
-	io.WriteString(w, header)
-	if _, err := io.Copy(w, &endless{text: "2023-11-14 22:14:20 UTC,1," + strings.Repeat("x", 50_000) + "\n", most: 300 << 20}); err != nil {
-		t.Fatal(err)
+	pack := func(src io.Reader) []byte {
+		var packed bytes.Buffer
+		w := gzip.NewWriter(&packed)
+		if _, err := io.Copy(w, src); err != nil {
+			t.Fatal(err)
+		}
+		w.Close()
+		return packed.Bytes()
 	}
-	w.Close()
+	// A file may be of many parts, each packed by itself.
+	row := "2023-11-14 22:14:20 UTC,1," + strings.Repeat("x", 50_000) + "\n"
+	bomb := append(pack(strings.NewReader(header)), bytes.Repeat(pack(&endless{text: row, most: 300 * len(row)}), 20)...)
 	for name, src := range map[string]io.Reader{
 		"a line":  io.MultiReader(strings.NewReader(header), &endless{text: "x", most: 24 << 20}),
 		"no line": &endless{text: "x", most: 24 << 20},
 		"quotes":  io.MultiReader(strings.NewReader(header), &endless{text: "\"", most: 24 << 20}),
-		"a bomb":  &bomb,
-		"dates":   io.MultiReader(strings.NewReader(header), &endless{text: "03/04/2023,1,x\n", most: 24 << 20}),
-		"columns": io.MultiReader(strings.NewReader("created_at,entry_id,x\n"), &endless{text: "03/04/2023,1,x\n", most: 24 << 20}),
+		"a bomb":  bytes.NewReader(bomb),
+		"dates":   io.MultiReader(strings.NewReader(header), &endless{text: "03/04/2023,1," + strings.Repeat("x", 50) + "\n", most: 24 << 20}),
+		"columns": io.MultiReader(strings.NewReader("created_at,entry_id,x\n"), &endless{text: "03/04/2023,1," + strings.Repeat("x", 200) + "\n", most: 24 << 20}),
 		"JSON":    io.MultiReader(strings.NewReader(`{"feeds":[{"a":"`), &endless{text: "x", most: 24 << 20}),
 	} {
 		var before, after runtime.MemStats
