@@ -47,7 +47,13 @@ does this links no code that opens tokens.
   fernpost eavesdrop --csv feeds.csv --json
   fernpost eavesdrop --channel 1234567 --raw > feeds.csv`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.eavesdrop(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			err := a.eavesdrop(cmd.Context(), o)
+			if o.channel != 0 {
+				err = beforeRoom(err)
+			}
+			return err
+		},
 	}
 	defaults := config.Default()
 	flags := cmd.Flags()

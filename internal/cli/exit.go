@@ -177,7 +177,8 @@ type schemeError interface {
 	OtherScheme() string
 }
 
-// beforeRoomError is an error of a command that makes or enters a room: there is none yet whose settings could be changed.
+// beforeRoomError is an error of a command that makes or enters a room, or needs none: there is none whose settings could be
+// changed.
 type beforeRoomError struct{ error }
 
 func (e beforeRoomError) Unwrap() error { return e.error }

@@ -124,11 +124,11 @@ func TestValuesThatAreNotRead(t *testing.T) {
 		}, "1 is left out"},
 		{"created_at,entry_id,field1\n" + at + ",1,21 \xb0C\n", []string{
 			"2: " + first + ", field1 21 \xb0C",
-			"1 of the rows have bytes that are not UTF-8, the first one in line 2: save the file as UTF-8 to see what they stand for",
+			"1 row has bytes that are not UTF-8, the first one in line 2: save the file as UTF-8 to see what they stand for",
 		}, "2: "},
 		{`{"feeds":[{"created_at":"2023-11-14T22:14:20Z","entry_id":1,"field1":"21 ` + "\xb0" + `C \u00e4\n","field2":"ä"}]}`, []string{
 			"1: " + first + ", field1 21 \xb0C ä\n, field2 ä",
-			"1 of the rows have bytes that are not UTF-8, the first one in line 1: save the file as UTF-8 to see what they stand for",
+			"1 row has bytes that are not UTF-8, the first one in line 1: save the file as UTF-8 to see what they stand for",
 		}, "1: "},
 		{`{"feeds":[{"created_at":"2023-11-14T22:14:20Z","entry_id":1,"field1":NaN,"field2":-Infinity,"field3":-5,"field4":"NaN \" NaN"}]}`, []string{
 			"1: " + first + `, field3 -5, field4 NaN " NaN`,

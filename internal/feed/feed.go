@@ -86,8 +86,12 @@ func Read(src io.Reader, o Options, visit func(line int, e *thingspeak.Entry) er
 	}
 	r.report.Assumed = append(r.report.Assumed, r.dates.assumed()...)
 	if r.notUTF8 > 0 {
-		r.report.Assumed = append(r.report.Assumed, fmt.Sprintf("%d of the rows have bytes that are not UTF-8, the first one in line %d: "+
-			"save the file as UTF-8 to see what they stand for", r.notUTF8, r.notUTF8Line))
+		rows := "1 row has"
+		if r.notUTF8 > 1 {
+			rows = fmt.Sprint(r.notUTF8, " rows have")
+		}
+		r.report.Assumed = append(r.report.Assumed, fmt.Sprintf("%s bytes that are not UTF-8, the first one in line %d: "+
+			"save the file as UTF-8 to see what they stand for", rows, r.notUTF8Line))
 	}
 	if err == nil && r.zoneLabel != "" && r.dates.zoneless > 0 {
 		err = r.sayZone()
