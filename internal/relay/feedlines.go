@@ -32,6 +32,8 @@ type feedLines struct {
 	// ordered says that the lines are those of consecutive numbers.
 	ordered     bool
 	early, late textLines
+	// strayed are the lines of the strays that were read last.
+	strayed textLines
 }
 
 // margin is how many rows before the one that came last stand in the second part: of two clocks one may be behind.
@@ -104,9 +106,14 @@ func (f *feedLines) get(ctx context.Context, r *Relay, v *View, w Window) (lines
 		w.EndID = v.State.Last
 	}
 	if lines, found = f.pick(w); !found && !behind {
-		if wider := f.wanted(r, v, w); wider.Results > 0 {
-			err = f.fill(ctx, r, v, wider)
-			lines, found = f.pick(w)
+		lines, found, err = f.pickWithStrays(ctx, r, v, w)
+		if wider := f.wanted(r, v, w); !found && err == nil && wider.Results > 0 {
+			if err = f.fill(ctx, r, v, wider); err == nil {
+				lines, found = f.pick(w)
+			}
+			if !found && err == nil {
+				lines, found, err = f.pickWithStrays(ctx, r, v, w)
+			}
 		}
 	}
 	if cap(f.early.text)+cap(f.late.text) > lineShare {
@@ -120,11 +127,15 @@ func (f *feedLines) held() int {
 	const row, self = 24, 512
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return cap(f.early.text) + cap(f.late.text) + row*(cap(f.early.rows)+cap(f.late.rows)) + self
+	bytes := self
+	for _, l := range []*textLines{&f.early, &f.late, &f.strayed} {
+		bytes += cap(l.text) + row*cap(l.rows)
+	}
+	return bytes
 }
 
 func (f *feedLines) drop() {
-	f.next, f.early, f.late = 0, textLines{}, textLines{}
+	f.next, f.early, f.late, f.strayed = 0, textLines{}, textLines{}, textLines{}
 }
 
 // wanted returns the window to read so that another one can be answered from what is held then; without Results it is not
@@ -330,21 +341,15 @@ func (f *feedLines) pick(w Window) (lines [2][]byte, found bool) {
 	if f.next == 0 {
 		return lines, false
 	}
-	first, end := 0, f.rows() // the lines from first up to end can be in the window
-	whole := f.since == everything
-	if !w.Start.IsZero() {
-		start := secondsUp(w.Start)
-		first = sort.Search(end, func(i int) bool { return f.row(i).date >= start })
-		whole = whole || start > f.since
-	}
-	if !w.End.IsZero() {
-		last := w.End.Unix()
-		end = sort.Search(end, func(i int) bool { return f.row(i).date > last })
-	}
+	first, end, whole := f.dated(w)
 	switch {
 	case w.StartID == 0 && w.EndID == 0 || f.rows() == 0:
 	case !f.ordered:
-		return f.pickNumbers(w, first, end, whole)
+		picked, wanted := f.numbered(w, first, end)
+		if len(picked) < wanted && !whole {
+			return lines, false
+		}
+		return f.textOf(picked), true
 	default:
 		number := f.row(0).number
 		whole = whole || w.StartID >= number
@@ -360,32 +365,133 @@ func (f *feedLines) pick(w Window) (lines [2][]byte, found bool) {
 	return f.between(end-n, end), true
 }
 
-// pickNumbers does the work of pick for a window of numbers that do not stand in their order. With whole no line is missing
-// that is not held.
-func (f *feedLines) pickNumbers(w Window, first, end int, whole bool) (lines [2][]byte, found bool) {
-	from, to := max(1, w.StartID), f.next-1
+// dated says which lines can be in a window by their dates, those from first up to end. With whole no line is missing that
+// is not held.
+func (f *feedLines) dated(w Window) (first, end int, whole bool) {
+	end = f.rows()
+	whole = f.since == everything
+	if !w.Start.IsZero() {
+		start := secondsUp(w.Start)
+		first = sort.Search(end, func(i int) bool { return f.row(i).date >= start })
+		whole = whole || start > f.since
+	}
+	if !w.End.IsZero() {
+		last := w.End.Unix()
+		end = sort.Search(end, func(i int) bool { return f.row(i).date > last })
+	}
+	return first, end, whole
+}
+
+// numbers are the lowest and the highest number of a window.
+func (f *feedLines) numbers(w Window) (from, to int64) {
+	from, to = max(1, w.StartID), f.next-1
 	if w.EndID > 0 {
 		to = min(to, w.EndID)
 	}
-	wanted := int(max(0, min(to-from+1, int64(w.Results))))
-	var picked []int // the latest first
+	return from, to
+}
+
+// numbered picks from the lines from first up to end those with the numbers of a window, the latest first. As many as wanted
+// make it complete.
+func (f *feedLines) numbered(w Window, first, end int) (picked []int, wanted int) {
+	from, to := f.numbers(w)
+	wanted = int(max(0, min(to-from+1, int64(w.Results))))
 	for i := end - 1; i >= first && len(picked) < wanted; i-- {
 		if n := f.row(i).number; n >= from && n <= to {
 			picked = append(picked, i)
 		}
 	}
+	return picked, wanted
+}
+
+// textOf returns picked lines.
+func (f *feedLines) textOf(picked []int) (lines [2][]byte) {
 	n := len(picked)
-	switch {
-	case n < wanted && !whole:
-		return lines, false
-	case n == 0:
-		return lines, true
-	case picked[0]-picked[n-1] == n-1:
-		return f.between(picked[n-1], picked[0]+1), true
+	if n == 0 {
+		return lines
+	}
+	if picked[0]-picked[n-1] == n-1 {
+		return f.between(picked[n-1], picked[0]+1)
 	}
 	for _, i := range slices.Backward(picked) {
 		line := f.between(i, i+1)
 		lines[0] = append(append(lines[0], line[0]...), line[1]...)
 	}
-	return lines, true
+	return lines
+}
+
+// fewStrays is how many entries are read one by one to complete a window of numbers.
+const fewStrays = 64
+
+// pickWithStrays is pick for a window of numbers of which only a few are not held, such as one that was dated back by years:
+// those are read. Without it such an entry would have all the others read as well, in each reading.
+func (f *feedLines) pickWithStrays(ctx context.Context, r *Relay, v *View, w Window) (lines [2][]byte, found bool, err error) {
+	strays := f.strays(w)
+	if len(strays) == 0 {
+		return lines, false, nil
+	}
+	if err := f.readStrays(ctx, r, v, strays); err != nil || len(f.strayed.rows) < len(strays) { // cleared meanwhile
+		return lines, false, err
+	}
+	since := int64(everything)
+	if !w.Start.IsZero() {
+		since = secondsUp(w.Start)
+	}
+	front := f.strayed.sorted(0, since)
+	until := len(front.rows)
+	for !w.End.IsZero() && until > 0 && front.rows[until-1].date > w.End.Unix() {
+		until--
+	}
+	first, end, _ := f.dated(w)
+	picked, _ := f.numbered(w, first, end)
+	lines = f.textOf(picked)
+	// What is not held is dated before all that is.
+	before := front.between(max(0, until-(w.Results-len(picked))), until)
+	if len(lines[1]) == 0 {
+		return [2][]byte{before, lines[0]}, true, nil
+	}
+	return [2][]byte{slices.Concat(before, lines[0]), lines[1]}, true, nil
+}
+
+// readStrays reads the lines of strays, unless those are what was read last: an entry does not change.
+func (f *feedLines) readStrays(ctx context.Context, r *Relay, v *View, strays []int64) error {
+	if slices.EqualFunc(f.strayed.rows, strays, func(l textLine, n int64) bool { return l.number == n }) {
+		return nil
+	}
+	f.strayed = textLines{}
+	for _, n := range strays {
+		err := r.entries(ctx, v, n, n, func(e *thingspeak.Entry) error {
+			f.strayed.add(e, f.key.columns)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// strays are the numbers of a window that are not held, if those are a few.
+func (f *feedLines) strays(w Window) (strays []int64) {
+	from, to := f.numbers(w)
+	n := to - from + 1
+	if f.next == 0 || f.ordered || w.StartID == 0 && w.EndID == 0 || n < 1 || n > int64(f.rows()+fewStrays) {
+		return nil
+	}
+	held := make([]bool, n)
+	for i := range f.rows() {
+		if at := f.row(i).number - from; at >= 0 && at < n {
+			held[at] = true
+		}
+	}
+	for at, is := range held {
+		if is {
+			continue
+		}
+		if len(strays) == fewStrays {
+			return nil
+		}
+		strays = append(strays, from+int64(at))
+	}
+	return strays
 }

@@ -31,12 +31,17 @@ type fixture struct {
 
 func newFixture(t testing.TB, results int) *fixture {
 	t.Helper()
+	return fixtureOn(t, storetest.NewMemory(), results)
+}
+
+func fixtureOn(t testing.TB, store relay.Store, results int) *fixture {
+	t.Helper()
 	limits, err := relay.Preset(relay.PresetNone)
 	if err != nil {
 		t.Fatal(err)
 	}
 	limits.Results = results
-	r := relay.New(storetest.NewMemory(), limits)
+	r := relay.New(store, limits)
 	c, err := r.CreateChannel(t.Context(), relay.LocalAccountID, relay.Settings{Public: new(true)})
 	if err != nil {
 		t.Fatal(err)
@@ -172,6 +177,57 @@ func TestLinesFollow(t *testing.T) {
 		lines, err := linesOf(t, f.Relay, f.view(t), w, columns)
 		if want := encoded(f.rows(t, w)); err != nil || string(lines) != want {
 			t.Fatalf("after %d entries the lines are %q, %v; want %q", i+1, lines, err, want)
+		}
+	}
+}
+
+// rowCounter counts the rows that are read of a store.
+type rowCounter struct {
+	relay.Store
+	rows int
+}
+
+func (s *rowCounter) Entries(ctx context.Context, generation, first, last int64, visit func(*thingspeak.Entry) error) error {
+	return s.Store.Entries(ctx, generation, first, last, s.counted(visit))
+}
+
+func (s *rowCounter) EntriesByTime(ctx context.Context, t relay.Stretch, limit int, visit func(*thingspeak.Entry) error) error {
+	return s.Store.EntriesByTime(ctx, t, limit, s.counted(visit))
+}
+
+func (s *rowCounter) counted(visit func(*thingspeak.Entry) error) func(*thingspeak.Entry) error {
+	return func(e *thingspeak.Entry) error {
+		s.rows++
+		return visit(e)
+	}
+}
+
+// TestAnOldEntryHasNoOthersRead: an entry that was dated back by years, among the numbers that a poller asks for, had all the
+// others read from the store each time.
+func TestAnOldEntryHasNoOthersRead(t *testing.T) {
+	store := &rowCounter{Store: storetest.NewMemory()}
+	f := fixtureOn(t, store, 50)
+	for i := range 60 {
+		f.add(t, int64(i))
+	}
+	f.add(t, -1000)
+	for i := range 30 {
+		f.add(t, int64(60+i))
+		if i == 20 {
+			f.add(t, -999)
+		}
+		for _, w := range []relay.Window{
+			{Results: 50, StartID: 45}, {Results: 50, StartID: 45, Start: at(-999)}, {Results: 50, StartID: 45, End: at(40)},
+		} {
+			want := encoded(f.rows(t, w))
+			store.rows = 0
+			lines, err := linesOf(t, f.Relay, f.view(t), w, columns)
+			if err != nil || string(lines) != want {
+				t.Fatalf("lines of %+v are %q, %v; want %q", w, lines, err, want)
+			}
+			if i > 0 && store.rows > 4 {
+				t.Errorf("after %d more, lines of %+v take %d rows of the store", i, w, store.rows)
+			}
 		}
 	}
 }
