@@ -371,27 +371,36 @@ func TestKnowledgeComesBack(t *testing.T) {
 	if got, ok, err := r.Author(a.Key); !ok || err != nil || !cmp.Equal(a, got) {
 		t.Errorf("%s %v %v", cmp.Diff(a, got), ok, err)
 	}
-	keys, claims, err := r.Tagged(tag)
-	if !cmp.Equal([]record.PublicKey{a.Key}, keys) || !cmp.Equal([]record.Claim{c}, claims) || err != nil {
-		t.Errorf("%v %v %v", keys, claims, err)
-	}
-	if groups, err := r.Groups(tag, 1, top); err != nil || !cmp.Equal([]record.Group{g}, groups) {
-		t.Errorf("%v %v", groups, err)
-	}
-	want := record.Waiting{Authors: keys, Claims: claims, Tags: []record.Tag{tag}}
-	if w, err := r.Waiting(); err != nil || !cmp.Equal(want, w) {
-		t.Errorf("%s %v", cmp.Diff(want, w), err)
-	}
-	for above, want := range map[uint32]int{1: 1, top: 0} {
-		if groups, err := r.Arriving(tag, above, 3); err != nil || len(groups) != want {
-			t.Errorf("above %d: %v %v", above, groups, err)
+	for only := range record.Compared {
+		authors, err := r.Authors(record.AuthorQuery{Tag: &tag, Only: only})
+		if !cmp.Equal([]record.Author{a}, authors) && only != record.Unnamed || err != nil {
+			t.Errorf("%d: %v %v", only, authors, err)
 		}
 	}
-	if untried, err := r.Untried(); err != nil || !cmp.Equal([]record.GroupID{g.ID}, untried) {
+	for _, q := range []record.ClaimQuery{{}, {Tag: &tag}} {
+		if claims, err := r.Claims(q); !cmp.Equal([]record.Claim{c}, claims) || err != nil {
+			t.Errorf("%v %v", claims, err)
+		}
+	}
+	if groups, err := r.Groups(record.GroupQuery{Tag: tag, First: 1, Last: top}); err != nil || !cmp.Equal([]record.Group{g}, groups) {
+		t.Errorf("%v %v", groups, err)
+	}
+	want := record.Arrival{Tags: []record.Tag{tag}}
+	if got, err := r.Arriving(); err != nil || !cmp.Equal(want, got) {
+		t.Errorf("%s %v", cmp.Diff(want, got), err)
+	}
+	for last, want := range map[uint32]int{top: 1, top - 1: 0} {
+		q := record.GroupQuery{Tag: tag, First: 1, Last: last, Only: record.MayArrive, Numbers: 3}
+		if groups, err := r.Groups(q); err != nil || len(groups) != want {
+			t.Errorf("up to %d: %v %v", last, groups, err)
+		}
+	}
+	untried, err := r.Groups(record.GroupQuery{Only: record.WithUntried})
+	if err != nil || !cmp.Equal([]record.Group{g}, untried) {
 		t.Errorf("%v %v", untried, err)
 	}
-	if key, ok, err := r.Pinned("ana"); !ok || err != nil || key != a.Key {
-		t.Errorf("%v %v %v", key, ok, err)
+	if pins, err := r.Pins(record.PinQuery{Form: "ana"}); err != nil || !cmp.Equal(change.Pins, pins) {
+		t.Errorf("%v %v", pins, err)
 	}
 	if claims, err := r.Devices(a.Key); err != nil || !cmp.Equal(change.Devices, claims) {
 		t.Errorf("%s %v", cmp.Diff(change.Devices, claims), err)
@@ -409,8 +418,11 @@ func TestKnowledgeComesBack(t *testing.T) {
 	if err := r.Apply(&kept.Change{Learnt: &change}); err != nil {
 		t.Fatal(err)
 	}
-	if w, err := r.Waiting(); err != nil || len(w.Claims)+len(w.Tags) > 0 {
-		t.Errorf("%+v %v", w, err)
+	if got, err := r.Arriving(); err != nil || len(got.Tags) > 0 {
+		t.Errorf("%+v %v", got, err)
+	}
+	if claims, err := r.Claims(record.ClaimQuery{}); err != nil || len(claims) > 0 {
+		t.Errorf("%+v %v", claims, err)
 	}
 	for _, id := range []record.FindingID{f.ID(), said.ID()} {
 		if _, told, err := r.Told(id); told || err != nil {

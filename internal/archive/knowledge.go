@@ -1,11 +1,9 @@
 package archive
 
 import (
-	"cmp"
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/record"
@@ -13,33 +11,6 @@ import (
 )
 
 // What follows is [record.Known] but for the cells that are pending, which need a key to be opened.
-
-const authorColumns = "key, nick, pinned, base, top, top_hash, gaps, named, named_at, saw_own, claims, verified_ms, forgotten_ms"
-
-func scanAuthor(row []driver.Value) (a record.Author, err error) {
-	number := func(i int) uint32 { return uint32(row[i].(int64)) }
-	a = record.Author{
-		Key: parseKey(row[0]), Nick: row[1].(string), Pinned: int(row[2].(int64)), Base: number(3), Top: number(4),
-		Named: number(7), NamedAt: number(8), SawOwn: number(9), Claims: int(row[10].(int64)),
-		Compared: row[11] != int64(0), Nameless: row[11] == int64(0) && row[12] != int64(0),
-	}
-	copy(a.TopHash[:], blob(row[5]))
-	if gaps := row[6].(string); gaps != "" {
-		if err := json.Unmarshal([]byte(gaps), &a.Gaps); err != nil {
-			return a, fmt.Errorf("reading what is missing from %s: %w: %w", a.Key.Tag(), ErrDamaged, err)
-		}
-	}
-	return a, nil
-}
-
-func (r *Room) authors(text string, args ...driver.Value) (all []record.Author, err error) {
-	err = r.query("SELECT "+authorColumns+" FROM authors "+text, func(row []driver.Value) error {
-		a, err := scanAuthor(row)
-		all = append(all, a)
-		return err
-	}, args...)
-	return all, err
-}
 
 // Author implements that part of [record.Known].
 func (r *Room) Author(author record.PublicKey) (record.Author, bool, error) {
@@ -50,19 +21,49 @@ func (r *Room) Author(author record.PublicKey) (record.Author, bool, error) {
 	return all[0], true, nil
 }
 
-// Tagged implements that part of [record.Known].
-func (r *Room) Tagged(tag record.Tag) (keys []record.PublicKey, claims []record.Claim, err error) {
-	err = r.query("SELECT key FROM authors WHERE tag = ?", func(row []driver.Value) error {
-		keys = append(keys, parseKey(row[0]))
-		return nil
-	}, tag[:])
-	if err == nil {
-		claims, err = r.claims("WHERE tag = ?", tag[:])
-	}
-	return keys, claims, err
+// authorTraits are what the table and its indices know of authors.
+var authorTraits = [...]string{
+	record.AnyAuthor: "", record.HasGaps: " AND gaps <> ''", record.GapsWait: " AND waiting = 1",
+	record.Unnamed: " AND top > named", record.Witness: " AND saw_own > 0",
+	record.Compared: " AND verified_ms <> 0",
 }
 
-func (r *Room) claims(text string, args ...driver.Value) (all []record.Claim, err error) {
+// Authors implements that part of [record.Known].
+func (r *Room) Authors(q record.AuthorQuery) ([]record.Author, error) {
+	if q.Tag != nil {
+		return r.authors("WHERE tag = ?"+authorTraits[q.Only]+" ORDER BY id", q.Tag[:])
+	}
+	return r.authors("WHERE true" + authorTraits[q.Only] + " ORDER BY id")
+}
+
+func (r *Room) authors(text string, args ...driver.Value) (all []record.Author, err error) {
+	const columns = `SELECT key, nick, pinned, base, top, top_hash, gaps, named, named_at, saw_own, claims, verified_ms,
+		forgotten_ms FROM authors `
+	err = r.query(columns+text, func(row []driver.Value) error {
+		number := func(i int) uint32 { return uint32(row[i].(int64)) }
+		a := record.Author{
+			Key: parseKey(row[0]), Nick: row[1].(string), Pinned: int(row[2].(int64)), Base: number(3), Top: number(4),
+			Named: number(7), NamedAt: number(8), SawOwn: number(9), Claims: int(row[10].(int64)),
+			Compared: row[11] != int64(0), Nameless: row[11] == int64(0) && row[12] != int64(0),
+		}
+		copy(a.TopHash[:], blob(row[5]))
+		if gaps := row[6].(string); gaps != "" {
+			if err := json.Unmarshal([]byte(gaps), &a.Gaps); err != nil {
+				return fmt.Errorf("reading what is missing from %s: %w: %w", a.Key.Tag(), ErrDamaged, err)
+			}
+		}
+		all = append(all, a)
+		return nil
+	}, args...)
+	return all, err
+}
+
+// Claims implements that part of [record.Known].
+func (r *Room) Claims(q record.ClaimQuery) (all []record.Claim, err error) {
+	text, args := "WHERE doubted = 1 OR below = 1", []driver.Value(nil)
+	if q.Tag != nil {
+		text, args = "WHERE tag = ?", []driver.Value{q.Tag[:]}
+	}
 	const columns = "SELECT tag, number, hash, author, said, place, field, doubted, below FROM claims "
 	err = r.query(columns+text, func(row []driver.Value) error {
 		c := record.Claim{
@@ -77,13 +78,20 @@ func (r *Room) claims(text string, args ...driver.Value) (all []record.Claim, er
 	return all, err
 }
 
-// Pinned implements that part of [record.Known].
-func (r *Room) Pinned(form string) (k record.PublicKey, ok bool, err error) {
-	err = r.query("SELECT key FROM pins WHERE form = ?", func(row []driver.Value) error {
-		k, ok = parseKey(row[0]), true
+// Pins implements that part of [record.Known].
+func (r *Room) Pins(q record.PinQuery) (all []record.Pin, err error) {
+	text, args := "SELECT form, key FROM pins ORDER BY form", []driver.Value(nil)
+	switch {
+	case q.Form != "":
+		text, args = "SELECT form, key FROM pins WHERE form = ?", []driver.Value{q.Form}
+	case !q.Key.IsZero():
+		text, args = "SELECT form, key FROM pins WHERE key = ? ORDER BY form", []driver.Value{q.Key[:]}
+	}
+	err = r.query(text, func(row []driver.Value) error {
+		all = append(all, record.Pin{Form: row[0].(string), Key: parseKey(row[1])})
 		return nil
-	}, form)
-	return k, ok, err
+	}, args...)
+	return all, err
 }
 
 // Devices implements that part of [record.Known].
@@ -109,18 +117,29 @@ func (r *Room) Told(id record.FindingID) (last uint32, told bool, err error) {
 	return last, told, err
 }
 
-const groupColumns = "tag, number, parts, key, cells, sum, newest, last_ms, state, untried"
+// groupTraits are what the table and its indices know of groups.
+var groupTraits = [...]string{
+	record.AnyGroup: "", record.WithUntried: " AND untried = 1", record.WasIncomplete: " AND state = 1",
+	record.MayArrive: " AND state <> 2",
+}
 
 // Groups implements that part of [record.Known].
-func (r *Room) Groups(tag record.Tag, first, last uint32) ([]record.Group, error) {
+func (r *Room) Groups(q record.GroupQuery) (all []record.Group, err error) {
 	if r.noGroups {
 		return nil, nil
 	}
-	return r.groups("WHERE tag = ? AND number BETWEEN ? AND ?", tag[:], int64(first), int64(last))
-}
-
-func (r *Room) groups(text string, args ...driver.Value) (all []record.Group, err error) {
-	err = r.query("SELECT "+groupColumns+" FROM groups "+text, func(row []driver.Value) error {
+	only := groupTraits[q.Only]
+	text, args := "WHERE true"+only, []driver.Value(nil)
+	if q.Last > 0 {
+		text = "WHERE tag = ?1 AND number BETWEEN ?2 AND ?3" + only
+		args = []driver.Value{q.Tag[:], int64(q.First), int64(q.Last)}
+	}
+	if q.Numbers > 0 {
+		text += " AND number IN (SELECT DISTINCT number FROM groups " + text + " ORDER BY number LIMIT ?4)"
+		args = append(args, int64(q.Numbers))
+	}
+	const columns = "SELECT tag, number, parts, key, cells, sum, newest, last_ms, state, untried FROM groups "
+	err = r.query(columns+text, func(row []driver.Value) error {
 		g := record.Group{
 			ID:    record.GroupID{Number: uint32(row[1].(int64)), Parts: uint16(row[2].(int64))},
 			Cells: int(row[4].(int64)), Sum: uint64(row[5].(int64)), Newest: parsePlace(row[6]),
@@ -144,18 +163,6 @@ func (r *Room) lacksGroups() (none bool, err error) {
 	return none, err
 }
 
-// Untried implements that part of [record.Known].
-func (r *Room) Untried() (ids []record.GroupID, err error) {
-	if r.noGroups {
-		return nil, nil
-	}
-	groups, err := r.groups("WHERE untried = 1 ORDER BY id")
-	for i := range groups {
-		ids = append(ids, groups[i].ID)
-	}
-	return ids, err
-}
-
 // Pending implements that part of [record.Known].
 func (r *Room) Pending(id record.GroupID) (spots []record.Spot, err error) {
 	err = r.query(`SELECT p.place, p.field FROM groups AS g JOIN pending AS p ON p.grp = g.id
@@ -166,57 +173,25 @@ func (r *Room) Pending(id record.GroupID) (spots []record.Spot, err error) {
 	return spots, err
 }
 
-// Waiting implements that part of [record.Known].
-func (r *Room) Waiting() (w record.Waiting, err error) {
-	err = r.query("SELECT key FROM authors WHERE waiting = 1", func(row []driver.Value) error {
-		w.Authors = append(w.Authors, parseKey(row[0]))
-		return nil
-	})
-	if err == nil {
-		w.Claims, err = r.claims("WHERE doubted = 1 OR below = 1")
-	}
-	if err != nil || r.noGroups {
-		return w, err
+// Arriving implements that part of [record.Known].
+func (r *Room) Arriving() (arrival record.Arrival, err error) {
+	if r.noGroups {
+		return arrival, nil
 	}
 	err = r.query(`SELECT count(*) FROM groups AS g
 		WHERE state = 0 AND NOT EXISTS (SELECT 1 FROM authors WHERE tag = g.tag AND base > 0)`, func(row []driver.Value) error {
-		w.Strays = int(row[0].(int64))
+		arrival.Strays = int(row[0].(int64))
 		return nil
 	})
 	if err != nil {
-		return w, err
+		return arrival, err
 	}
 	err = r.query(`SELECT DISTINCT tag FROM authors AS a
 		WHERE base > 0 AND EXISTS (SELECT 1 FROM groups WHERE tag = a.tag AND state = 0)`, func(row []driver.Value) error {
-		w.Tags = append(w.Tags, record.Tag(blob(row[0])))
+		arrival.Tags = append(arrival.Tags, record.Tag(blob(row[0])))
 		return nil
 	})
-	return w, err
-}
-
-// Lacking implements that part of [record.Known].
-func (r *Room) Lacking() (authors []record.PublicKey, tags []record.Tag, err error) {
-	err = r.query("SELECT key FROM authors WHERE gaps <> ''", func(row []driver.Value) error {
-		authors = append(authors, parseKey(row[0]))
-		return nil
-	})
-	if err != nil || r.noGroups {
-		return authors, nil, err
-	}
-	err = r.query("SELECT DISTINCT tag FROM groups WHERE state = 1", func(row []driver.Value) error {
-		tags = append(tags, record.Tag(blob(row[0])))
-		return nil
-	})
-	return authors, tags, err
-}
-
-// Arriving implements that part of [record.Known].
-func (r *Room) Arriving(tag record.Tag, above uint32, limit int) ([]record.Group, error) {
-	if r.noGroups {
-		return nil, nil
-	}
-	return r.groups(`WHERE tag = ?1 AND state <> 2 AND number IN (SELECT DISTINCT number FROM groups
-		WHERE tag = ?1 AND state <> 2 AND number > ?2 ORDER BY number LIMIT ?3)`, tag[:], int64(above), int64(limit))
+	return arrival, err
 }
 
 // Events returns at most limit events that came after the one with an ID, in the order of their coming.
@@ -227,42 +202,5 @@ func (r *Room) Events(id int64, limit int) (all []kept.Event, err error) {
 			all = append(all, kept.Event{ID: row[0].(int64), Finding: f, TakenBack: row[2] != int64(0)})
 			return err
 		}, id, int64(limit))
-	return all, err
-}
-
-// Unnamed returns at most limit authors other than own of whom something was verified since own last named them, those
-// first whom own named longest ago.
-func (r *Room) Unnamed(own record.PublicKey, limit int) ([]record.Author, error) {
-	return r.authors("WHERE top > named AND key <> ? ORDER BY named_at, key LIMIT ?", own[:], int64(limit))
-}
-
-// Witnesses returns the authors who have signed that they saw a record of our own: first those whose keys were compared,
-// then those known longest, so that new keys of an insider do not push them aside.
-func (r *Room) Witnesses() ([]record.Author, error) {
-	return r.authors("WHERE saw_own > 0 ORDER BY verified_ms = 0, id")
-}
-
-// Authors returns all authors, in the order in which they became known, with what the user has made known of them.
-func (r *Room) Authors() (all []kept.Author, err error) {
-	names := map[record.PublicKey][]string{}
-	err = r.query("SELECT key, form FROM pins", func(row []driver.Value) error {
-		k := parseKey(row[0])
-		names[k] = append(names[k], row[1].(string))
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	err = r.query("SELECT "+authorColumns+" FROM authors ORDER BY id",
-		func(row []driver.Value) error {
-			a, err := scanAuthor(row)
-			all = append(all, kept.Author{
-				Author: a, Names: names[a.Key], Verified: parseMillis(row[11]), Forgotten: parseMillis(row[12]),
-			})
-			return err
-		})
-	for i := range all {
-		slices.SortFunc(all[i].Names, cmp.Compare)
-	}
 	return all, err
 }

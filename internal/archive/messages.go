@@ -85,36 +85,35 @@ func limit(n int) int64 {
 }
 
 // Held implements that part of [record.Known].
-func (r *Room) Held(author record.PublicKey, first, last uint32) (held []record.Held, err error) {
-	id, err := r.authorID(author)
+func (r *Room) Held(q record.HeldQuery) (held []record.Held, err error) {
+	id, err := r.authorID(q.Author)
 	if err != nil {
 		return nil, err
+	}
+	if q.Last == 0 {
+		return r.lines(q, id)
 	}
 	err = r.query("SELECT m.place, m.field, "+heldColumns+` FROM messages AS m
 		WHERE author = ? AND number BETWEEN ? AND ? ORDER BY number, id`, func(row []driver.Value) error {
 		h := scanHeld(row[2:])
-		h.Author, h.At = author, parseSpot(row[0], row[1])
+		h.Author, h.At = q.Author, parseSpot(row[0], row[1])
 		held = append(held, h)
 		return nil
-	}, id, int64(first), int64(last))
+	}, id, int64(q.First), int64(q.Last))
 	return held, err
 }
 
-// Lines implements that part of [record.Known].
-func (r *Room) Lines(author record.PublicKey, from, to record.Spot) (lines []record.Held, err error) {
-	id, err := r.authorID(author)
-	if err != nil {
-		return nil, err
-	}
-	fromAt, fromField := spot(from)
-	toAt, toField := spot(to)
+// lines returns the records of an author that stand from one spot to another, and the last one before them.
+func (r *Room) lines(q record.HeldQuery, id int64) (lines []record.Held, err error) {
+	fromAt, fromField := spot(q.From)
+	toAt, toField := spot(q.To)
 	// Both go along the index of all places: the author's lines are seldom far apart, and as seldom asked for.
 	err = r.query("SELECT place, field, number, hash FROM (SELECT * FROM messages WHERE +author = ?1 AND "+
 		`(place, field) < (?2, ?3) ORDER BY place DESC, field DESC, number DESC, hash DESC LIMIT 1)
 		UNION SELECT place, field, number, hash FROM messages
 			WHERE +author = ?1 AND (place, field) BETWEEN (?2, ?3) AND (?4, ?5)
 		ORDER BY place, field, number, hash`, func(row []driver.Value) error {
-		h := record.Held{Author: author, Number: uint32(row[2].(int64)), At: parseSpot(row[0], row[1])}
+		h := record.Held{Author: q.Author, Number: uint32(row[2].(int64)), At: parseSpot(row[0], row[1])}
 		copy(h.Hash[:], blob(row[3]))
 		lines = append(lines, h)
 		return nil

@@ -40,34 +40,38 @@ func (r *Room) Reread(work func() error) error {
 // takeOverNames leaves the authors of whom the user has said something, and the pins that rest on that: of names of keys
 // that were compared, and of names that somebody else has got because a key was forgotten.
 func (r *Room) takeOverNames() error {
-	authors, err := r.Authors()
+	given := map[string]bool{}
+	err := r.query("SELECT nick FROM authors WHERE forgotten_ms <> 0", func(row []driver.Value) error {
+		for _, form := range record.Skeletons(row[0].(string)) {
+			given[form] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	authors, err := r.Authors(record.AuthorQuery{})
+	if err != nil {
+		return err
+	}
+	before, err := r.Pins(record.PinQuery{})
 	if err != nil {
 		return err
 	}
 	pins := map[string]record.PublicKey{}
-	given := map[string]bool{}
 	for i := range authors {
 		a := &authors[i]
-		if a.Forgotten.IsZero() {
-			continue
-		}
-		for _, form := range record.Skeletons(a.Nick) {
-			given[form] = true
-		}
-	}
-	for i := range authors {
-		a := &authors[i]
-		for _, name := range a.Names {
-			forms := record.Skeletons(name)
+		for _, p := range before {
+			forms := record.Skeletons(p.Form)
 			isGiven := slices.ContainsFunc(forms, func(form string) bool { return given[form] })
-			if a.Key.Check() != nil || a.Verified.IsZero() && (!isGiven || !a.Forgotten.IsZero()) {
+			if p.Key != a.Key || a.Key.Check() != nil || !a.Compared && (!isGiven || a.Nameless) {
 				continue
 			}
 			for _, form := range forms {
 				pins[form] = a.Key
 			}
 		}
-		if a.Key.Check() != nil || a.Verified.IsZero() && a.Forgotten.IsZero() {
+		if a.Key.Check() != nil || !a.Compared && !a.Nameless {
 			if err := r.exec("DELETE FROM authors WHERE key = ?", a.Key[:]); err != nil {
 				return err
 			}

@@ -136,7 +136,7 @@ func TestEarlierArchiveIsReadThrough(t *testing.T) {
 		if p.Key.Check() != nil {
 			t.Errorf("%s is an author", p.Key)
 		}
-		if verified := !p.Verified.IsZero(); verified != (p.Name == "ana") {
+		if verified := p.Compared; verified != (p.Name == "ana") {
 			t.Errorf("%s: verified %t", p.Name, verified)
 		}
 	}
@@ -182,7 +182,7 @@ func TestEarlierReceiptsAreLearntAgain(t *testing.T) {
 	if _, err := room.Open(r, o); err != nil {
 		t.Fatal(err)
 	}
-	seen, err := r.Witnesses()
+	seen, err := r.Authors(record.AuthorQuery{Only: record.Witness})
 	if err != nil || len(seen) != 1 || seen[0].SawOwn < 4 {
 		t.Errorf("who has seen what: %+v, %v", seen, err)
 	}

@@ -185,7 +185,7 @@ func (a *app) listPeople(roomName string, asJSON bool) error {
 		}
 		for _, p := range people {
 			if asJSON {
-				o := personJSON{p.Name, p.Key, safetyWords(p.Key), p.Top, !p.Verified.IsZero(), p.Own, nil}
+				o := personJSON{p.Name, p.Key, safetyWords(p.Key), p.Top, p.Compared, p.Own, nil}
 				if p.Person != p.Key {
 					o.DeviceOf = &p.Person
 				}
@@ -198,7 +198,7 @@ func (a *app) listPeople(roomName string, asJSON bool) error {
 			switch {
 			case p.Own:
 				note = a.style.dim("  (you)")
-			case !p.Verified.IsZero():
+			case p.Compared:
 				note = a.style.good("  (verified)")
 			}
 			if _, err := fmt.Fprintf(a.stdout, "%-24s %s  %s%s\n", screen.Line(p.Name), p.Key.Tag().Name(), safetyWords(p.Key), note); err != nil {

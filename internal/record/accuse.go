@@ -225,7 +225,7 @@ func (s *session) accusations(now pairs) (all []*accusation) {
 		groups[key] = a
 		// Of each accuser one claim counts: the highest number missing, which implies those below, or the first fork.
 		if other := claims[key][c.By]; other == nil || (other.Number < c.Number) == (a.kind == Missing) {
-			put(claims, key, c.By, c)
+			putIn(nil, claims, key, c.By, c)
 		}
 	}
 	for key, a := range groups {

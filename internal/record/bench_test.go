@@ -89,7 +89,7 @@ func BenchmarkReadOneMore(b *testing.B) {
 		l := newListener(b)
 		l.read(at(b, 1, ana.write(Text("hello")), bo.write(Text("hello"))))
 		// What a long conversation leaves behind, without having it.
-		learnt := Change{Authors: l.known.Authors()}
+		learnt := Change{Authors: l.known.all().Authors}
 		for i := range learnt.Authors {
 			a := &learnt.Authors[i]
 			a.Top = history / 2

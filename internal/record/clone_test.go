@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 )
@@ -16,7 +17,8 @@ func (m *Memory) Clone() *Memory {
 // all returns everything as one change.
 func (m *Memory) all() Change {
 	var all Change
-	all.Authors = slices.Collect(maps.Values(m.authors))
+	all.Authors, _ = m.Authors(AuthorQuery{})
+	slices.SortFunc(all.Authors, func(a, b Author) int { return bytes.Compare(a.Key[:], b.Key[:]) })
 	all.Held = m.Records()
 	for _, claims := range m.claims {
 		all.Claims = slices.AppendSeq(all.Claims, maps.Values(claims))

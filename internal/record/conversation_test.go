@@ -148,14 +148,14 @@ func (w *world) post(cells [][CellSize]byte) {
 func (u *user) compose(bodies ...Body) {
 	var cells [][CellSize]byte
 	for _, body := range bodies {
-		named := nextSeen(u.key(), u.known.Authors())
+		named := nextSeen(u.key(), u.known.all().Authors)
 		if _, ok := body.(Heartbeat); ok && len(named) > 1 {
 			body = Heartbeat(named[1:])
 		} else {
 			named = named[:min(1, len(named))]
 		}
 		r := u.write(body, named...)
-		for _, a := range u.known.Authors() {
+		for _, a := range u.known.all().Authors {
 			if slices.ContainsFunc(named, func(s Seen) bool { return s.Tag == a.Key.Tag() }) {
 				a.MarkNamed(a.Top, r.Number)
 				u.known.Apply(Change{Authors: []Author{a}})
@@ -359,7 +359,7 @@ func converse(t *rapid.T, clears bool) *world {
 				u.compose(Device{phone.key(), phone.id.ProveDevice(testRoom.Salt, u.key())})
 			}
 		case 20, 21, 22, 23:
-			if authors := u.known.Authors(); len(authors) > 0 {
+			if authors := u.known.all().Authors; len(authors) > 0 {
 				u.keep(compared(t, u.known, pick(t, authors).Key))
 			}
 		}

@@ -24,16 +24,16 @@ const (
 )
 
 func (s *session) judge() {
-	waiting, err := s.known.Waiting()
+	claims, err := s.known.Claims(ClaimQuery{})
 	if err != nil {
 		s.fail(err)
 	}
-	for _, a := range s.gapped(waiting.Authors) {
+	for _, a := range s.gapped() {
 		s.judgeGaps(a)
 	}
-	s.judgeBelow(slices.DeleteFunc(slices.Clone(waiting.Claims), func(c Claim) bool { return !c.Below }))
-	s.judgeClaims(slices.DeleteFunc(waiting.Claims, func(c Claim) bool { return !c.Doubted }))
-	s.judgeGroups(&waiting)
+	s.judgeBelow(slices.DeleteFunc(slices.Clone(claims), func(c Claim) bool { return !c.Below }))
+	s.judgeClaims(slices.DeleteFunc(claims, func(c Claim) bool { return !c.Doubted }))
+	s.judgeGroups()
 	for _, f := range []Finding{s.malformed, s.newer, s.moreForged} {
 		if f.Count > 0 {
 			s.tell(f)
@@ -42,10 +42,8 @@ func (s *session) judge() {
 }
 
 // gapped returns the authors with gaps that were not told.
-func (s *session) gapped(waiting []PublicKey) []*authorRow {
-	for _, key := range waiting {
-		s.author(key)
-	}
+func (s *session) gapped() []*authorRow {
+	s.askAuthors(AuthorQuery{Only: GapsWait})
 	var rows []*authorRow
 	for _, a := range s.authors {
 		if a.Waiting() {
@@ -126,7 +124,7 @@ func (s *session) stretch(from, to Place) (hole Hole, complete bool) {
 
 // outgrow supersedes that numbers are incomplete which are told to be missing now, whatever claims to be part of them.
 func (s *session) outgrow(tag Tag, first, last uint32) {
-	groups, err := s.known.Groups(tag, first, last)
+	groups, err := s.known.Groups(GroupQuery{Tag: tag, First: first, Last: last})
 	if err != nil {
 		s.fail(err)
 	}
@@ -166,10 +164,14 @@ func (s *session) partsOf(tag Tag, first, last uint32) (have, parts int) {
 
 // judgeGroups tells what arrives above all numbers that are known to exist, and is incomplete once it is quiet. Of what
 // arrives under the tags of nobody known there is but a count.
-func (s *session) judgeGroups(waiting *Waiting) {
-	strays := waiting.Strays
+func (s *session) judgeGroups() {
+	arriving, err := s.known.Arriving()
+	if err != nil {
+		s.fail(err)
+	}
+	strays := arriving.Strays
 	byTag := map[Tag][]*groupRow{}
-	for _, tag := range waiting.Tags {
+	for _, tag := range arriving.Tags {
 		byTag[tag] = nil
 	}
 	for _, row := range s.groups {
@@ -202,12 +204,8 @@ func (s *session) judgeGroups(waiting *Waiting) {
 
 // askArriving asks for the groups of which judgeArriving may have something to say.
 func (s *session) askArriving(tag Tag) {
-	groups, err := s.known.Arriving(tag, s.topOf(tag), maxArriving)
-	if err != nil {
-		s.fail(err)
-	}
-	for _, g := range groups {
-		s.learn(&groupRow{Group: g, stored: true})
+	if top := s.topOf(tag); top < math.MaxUint32 {
+		s.askGroups(GroupQuery{Tag: tag, First: top + 1, Last: math.MaxUint32, Only: MayArrive, Numbers: maxArriving})
 	}
 }
 

@@ -69,7 +69,7 @@ func TestKeysOfSmallOrderSignNothing(t *testing.T) {
 			t.Errorf("%s: %d messages, told %q, waiting %q, %d refused", key, len(got.Messages), texts(got.Change.Told),
 				texts(got.Waiting), got.Refused)
 		}
-		if a := l.known.Authors(); len(a) != 1 || a[0].Key != ana.key() {
+		if a := l.known.all().Authors; len(a) != 1 || a[0].Key != ana.key() {
 			t.Errorf("%s: authors %+v", key, a)
 		}
 	}

@@ -15,50 +15,130 @@ import (
 type Known interface {
 	// Author returns the author with this key, and whether there is one.
 	Author(key PublicKey) (Author, bool, error)
-	// Tagged returns the keys of the authors with this tag, in any order, and the claims about it.
-	Tagged(tag Tag) ([]PublicKey, []Claim, error)
-	// Held returns the records of an author with numbers from first to last, by number and, where a number was used
-	// twice, in the order in which they came.
-	Held(author PublicKey, first, last uint32) ([]Held, error)
-	// Pinned returns the key to which a form of a nickname, see [Skeletons], is pinned, and whether it is.
-	Pinned(form string) (PublicKey, bool, error)
+	// Authors returns some of the authors, in the order in which they became known.
+	Authors(AuthorQuery) ([]Author, error)
+	// Claims returns some of the claims, in any order.
+	Claims(ClaimQuery) ([]Claim, error)
+	// Held returns some of an author's records.
+	Held(HeldQuery) ([]Held, error)
+	// Pins returns to which keys forms of nicknames are pinned, in the order of the forms.
+	Pins(PinQuery) ([]Pin, error)
 	// Devices returns what a key claims of others, and what others claim of it, in any order.
 	Devices(key PublicKey) ([]DeviceClaim, error)
 	// Told reports whether a finding was told, and neither taken back nor superseded, and its Last. It is not asked for what
 	// is proven to be [Missing], and for [Incomplete], where [Gap] and [Group] remember it.
 	Told(id FindingID) (last uint32, told bool, err error)
-	// Groups returns the groups of cells of a tag with numbers from first to last, in any order. It is asked for every
-	// number of which cells come, and nearly always there is none: let that answer be cheap.
-	Groups(tag Tag, first, last uint32) ([]Group, error)
-	// Untried returns the groups that are [Group.Untried].
-	Untried() ([]GroupID, error)
+	// Groups returns some of the groups of cells, in any order. It is asked for every number of which cells come, and nearly
+	// always there is none: let that answer be cheap.
+	Groups(GroupQuery) ([]Group, error)
 	// Pending returns where the cells of a group stand: all copies that a [Change] has told to keep.
-	Pending(id GroupID) ([]Spot, error)
-	// Lines returns the records of an author that stand from one spot to another, and the last one before them, in the order
-	// of their lines. Nothing but their places, numbers and hashes is looked at.
-	Lines(author PublicKey, from, to Spot) ([]Held, error)
+	Pending(GroupID) ([]Spot, error)
 	// Cells opens again what stands at these spots, in any order, and leaves out what cannot be opened.
 	Cells(spots []Spot) ([]Cell, error)
-	// Arriving returns groups of a tag with numbers above one that are not [LeftOver]: those with the lowest numbers, as many
-	// as limit says, and all of a number.
-	Arriving(tag Tag, above uint32, limit int) ([]Group, error)
-	// Waiting returns what a later call may have to tell.
-	Waiting() (Waiting, error)
-	// Lacking returns the authors with gaps, told or not, and the tags of groups that are [ToldIncomplete]. Only the
-	// function [Lacking] asks for them.
-	Lacking() (authors []PublicKey, tags []Tag, err error)
+	// Arriving tells of which tags groups are [Arriving].
+	Arriving() (Arrival, error)
 }
 
-// Waiting names what is not judged yet.
-type Waiting struct {
-	// Authors are those of which [Author.Waiting] is true.
-	Authors []PublicKey
-	// Claims are those that are Doubted or Below.
-	Claims []Claim
-	// Tags are those with authors of whom something is held that have groups which are [Arriving], and Strays counts such
-	// groups of other tags.
+// Arrival names tags with authors of whom something is held that have groups which are [Arriving], and counts such groups
+// of other tags.
+type Arrival struct {
 	Tags   []Tag
 	Strays int
+}
+
+// AuthorQuery asks for authors: those with a tag, unless it is nil, of whom something is true.
+type AuthorQuery struct {
+	Tag  *Tag
+	Only AuthorTrait
+}
+
+// AuthorTrait is what may be true of an author.
+type AuthorTrait uint8
+
+const (
+	// AnyAuthor is true of all.
+	AnyAuthor AuthorTrait = iota
+	// HasGaps: some numbers are lacking, and GapsWait: of some of them nothing was told, see [Author.Waiting].
+	HasGaps
+	GapsWait
+	// Unnamed: something is held that no seen of our own has named, and Witness: the author has named one of ours.
+	Unnamed
+	Witness
+	// Compared: the user has compared the key.
+	Compared
+)
+
+// Of reports whether it is true of an author.
+func (t AuthorTrait) Of(a *Author) bool {
+	switch t {
+	case HasGaps:
+		return len(a.Gaps) > 0
+	case GapsWait:
+		return a.Waiting()
+	case Unnamed:
+		return a.Top > a.Named
+	case Witness:
+		return a.SawOwn > 0
+	case Compared:
+		return a.Compared
+	default:
+		return true
+	}
+}
+
+// ClaimQuery asks for the claims about a tag or, without one, for those that are Doubted or Below.
+type ClaimQuery struct{ Tag *Tag }
+
+// HeldQuery asks for the records of an author with numbers from First to Last, by number and, where a number was used twice,
+// in the order in which they came. Without Last it asks for those that stand from one spot to another, and the last one
+// before them, in the order of their lines; then nothing but their places, numbers and hashes is looked at.
+type HeldQuery struct {
+	Author      PublicKey
+	First, Last uint32
+	From, To    Spot
+}
+
+// PinQuery asks for what is pinned under a form of a nickname, see [Skeletons], or to a key; for all, without either.
+type PinQuery struct {
+	Form string
+	Key  PublicKey
+}
+
+// GroupQuery asks for the groups of a tag with numbers from First to Last or, without Last, for those of all tags.
+type GroupQuery struct {
+	Tag         Tag
+	First, Last uint32
+	Only        GroupTrait
+	// Numbers, unless it is 0, is how many numbers are asked for: the lowest of which there are groups.
+	Numbers int
+}
+
+// GroupTrait is what may be true of a group.
+type GroupTrait uint8
+
+const (
+	// AnyGroup is true of all.
+	AnyGroup GroupTrait = iota
+	// WithUntried: it is [Group.Untried].
+	WithUntried
+	// WasIncomplete: it is [ToldIncomplete].
+	WasIncomplete
+	// MayArrive: it is not [LeftOver].
+	MayArrive
+)
+
+// Of reports whether it is true of a group.
+func (t GroupTrait) Of(g *Group) bool {
+	switch t {
+	case WithUntried:
+		return g.Untried
+	case WasIncomplete:
+		return g.State == ToldIncomplete
+	case MayArrive:
+		return g.State != LeftOver
+	default:
+		return true
+	}
 }
 
 // Author is what is known of the author with one key: one row, which grows only with the gaps in the numbers.

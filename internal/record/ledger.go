@@ -187,15 +187,32 @@ func (l *ledger) author(key PublicKey) *authorRow {
 	return row
 }
 
+// askAuthors asks for authors, and returns what is known of them now, when this call may have changed it.
+func (l *ledger) askAuthors(q AuthorQuery) (rows []*authorRow) {
+	authors, err := l.known.Authors(q)
+	if err != nil {
+		l.fail(err)
+	}
+	for _, a := range authors {
+		if l.authors[a.Key] == nil {
+			l.authors[a.Key] = &authorRow{Author: a}
+		}
+		rows = append(rows, l.authors[a.Key])
+	}
+	return rows
+}
+
 func (l *ledger) tag(tag Tag) *tagRows {
 	rows, ok := l.tags[tag]
 	if !ok {
 		rows = &tagRows{claims: map[uint32][]*claimRow{}}
-		authors, claims, err := l.known.Tagged(tag)
+		for _, a := range l.askAuthors(AuthorQuery{Tag: &tag}) {
+			rows.authors = append(rows.authors, a.Key)
+		}
+		claims, err := l.known.Claims(ClaimQuery{Tag: &tag})
 		if err != nil {
 			l.fail(err)
 		}
-		rows.authors = authors
 		for _, c := range claims {
 			rows.claims[c.Number] = append(rows.claims[c.Number], &claimRow{Claim: c, stored: true, kept: true})
 		}
@@ -223,7 +240,7 @@ func (l *ledger) records(a *authorRow, number uint32) *heldRows {
 	if !ok {
 		rows = &heldRows{}
 		if a.holds(number) { // what is not held need not be asked for
-			held, err := l.known.Held(a.Key, number, number)
+			held, err := l.known.Held(HeldQuery{Author: a.Key, First: number, Last: number})
 			if err != nil {
 				l.fail(err)
 			}
@@ -259,20 +276,22 @@ func (l *ledger) group(id GroupID) (row *groupRow, exists bool) {
 func (l *ledger) groupsOf(tag Tag, number uint32) []*groupRow {
 	key := numberKey{tag, number}
 	if !l.asked[key] {
-		l.askGroups(tag, number, number)
+		l.askGroups(GroupQuery{Tag: tag, First: number, Last: number})
 		l.asked[key] = true
 	}
 	return l.numbers[key]
 }
 
-func (l *ledger) askGroups(tag Tag, first, last uint32) {
-	groups, err := l.known.Groups(tag, first, last)
+// askGroups asks for groups, and returns them as they are known: this call may have changed some.
+func (l *ledger) askGroups(q GroupQuery) []Group {
+	groups, err := l.known.Groups(q)
 	if err != nil {
 		l.fail(err)
 	}
 	for _, g := range groups {
 		l.learn(&groupRow{Group: g, stored: true})
 	}
+	return groups
 }
 
 func (l *ledger) learn(row *groupRow) {

@@ -59,7 +59,7 @@ func (s *session) lastBefore(author PublicKey, at Spot, w *window) Hash {
 	lines, ok := w.lines[author]
 	if !ok {
 		var err error
-		if lines, err = s.known.Lines(author, w.first, w.last); err != nil {
+		if lines, err = s.known.Held(HeldQuery{Author: author, From: w.first, To: w.last}); err != nil {
 			s.fail(err)
 		}
 		w.lines[author] = lines

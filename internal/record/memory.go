@@ -1,15 +1,20 @@
 package record
 
 import (
-	"bytes"
+	"cmp"
 	"maps"
 	"slices"
 )
 
-// Memory is a [Known] that keeps everything in memory, for tests and for a feed that is read once. Make it with
-// [NewMemory], and give it the cells of each call with [Memory.Keep] before. It is not safe for concurrent use.
+// Memory is a [Known] that keeps everything in memory: for a feed that is read once, and what room/memory is built on. Make
+// it with [NewMemory]. To have cells again by their spots give it those of each call with [Memory.Keep] before. It is not
+// safe for concurrent use.
 type Memory struct {
+	// Undo, unless it is nil, remembers how to take back what is applied.
+	Undo *Undo
+
 	authors   map[PublicKey]Author
+	arrived   map[PublicKey]int // in which order
 	tagged    map[Tag]map[PublicKey]bool
 	held      map[PublicKey]map[uint32][]Held
 	claims    map[Tag]map[claimKey]Claim
@@ -33,7 +38,8 @@ var _ Known = (*Memory)(nil)
 // NewMemory returns one that knows nothing.
 func NewMemory() *Memory {
 	return &Memory{
-		authors: map[PublicKey]Author{}, tagged: map[Tag]map[PublicKey]bool{}, held: map[PublicKey]map[uint32][]Held{},
+		authors: map[PublicKey]Author{}, arrived: map[PublicKey]int{}, tagged: map[Tag]map[PublicKey]bool{},
+		held:   map[PublicKey]map[uint32][]Held{},
 		claims: map[Tag]map[claimKey]Claim{}, unsettled: map[claimKey]bool{}, waiting: map[PublicKey]bool{},
 		pins: map[string]PublicKey{}, devices: map[devicePair]DeviceClaim{}, about: map[PublicKey]map[devicePair]bool{},
 		told: map[FindingID]Finding{}, groups: map[GroupID]Group{}, numbers: map[numberKey][]GroupID{},
@@ -47,7 +53,37 @@ func NewMemory() *Memory {
 func (m *Memory) Introduce(c Change) {
 	m.Apply(Change{Pins: c.Pins, Devices: c.Devices})
 	for _, a := range c.Authors {
-		m.authors[a.Key] = Author{Key: a.Key, Pinned: a.Pinned, Compared: a.Compared, Nameless: a.Nameless}
+		m.setAuthor(Author{Key: a.Key, Pinned: a.Pinned, Compared: a.Compared, Nameless: a.Nameless})
+	}
+}
+
+func (m *Memory) setAuthor(a Author) {
+	if _, ok := m.arrived[a.Key]; !ok {
+		Put(m.Undo, m.arrived, a.Key, len(m.arrived))
+	}
+	Put(m.Undo, m.authors, a.Key, a)
+}
+
+// SetCompared notes that the user has compared the key of an author who is known, and SetNameless that the author's
+// nicknames are let go of: what is pinned to the key goes, and that it was compared is forgotten.
+func (m *Memory) SetCompared(key PublicKey) { m.say(key, true) }
+
+// SetNameless is described at [Memory.SetCompared].
+func (m *Memory) SetNameless(key PublicKey) {
+	for form, other := range m.pins {
+		if other == key {
+			Drop(m.Undo, m.pins, form)
+		}
+	}
+	m.say(key, false)
+}
+
+func (m *Memory) say(key PublicKey, compared bool) {
+	if a, ok := m.authors[key]; ok {
+		if a.Compared, a.Nameless = compared, !compared; !compared {
+			a.Pinned = 0
+		}
+		m.setAuthor(a)
 	}
 }
 
@@ -65,83 +101,94 @@ func (m *Memory) Keep(cells []Cell) {
 	}
 }
 
-// Apply keeps a change.
+// Apply keeps a change. What the user has said of its authors stays.
 func (m *Memory) Apply(c Change) {
 	for _, a := range c.Authors {
-		m.authors[a.Key] = a.clone()
-		put(m.tagged, a.Key.Tag(), a.Key, true)
-		if a.Waiting() {
-			m.waiting[a.Key] = true
-		} else {
-			delete(m.waiting, a.Key)
+		before := m.authors[a.Key]
+		if a = a.clone(); before.Key == a.Key {
+			a.Compared, a.Nameless = before.Compared, before.Nameless
 		}
+		m.setAuthor(a)
+		putIn(m.Undo, m.tagged, a.Key.Tag(), a.Key, true)
+		mark(m.Undo, m.waiting, a.Key, a.Waiting())
 	}
 	for _, h := range c.Held {
 		rows := m.held[h.Author][h.Number]
 		if i := slices.IndexFunc(rows, func(r Held) bool { return r.Hash == h.Hash }); i >= 0 {
+			before := rows[i]
+			m.Undo.Add(func() { rows[i] = before })
 			rows[i] = h
 		} else {
-			put(m.held, h.Author, h.Number, append(rows, h))
-		}
-	}
-	m.applyClaims(&c)
-	for _, p := range c.Pins {
-		m.pins[p.Form] = p.Key
-	}
-	for _, d := range c.Devices {
-		m.devices[d.pair()] = d
-		put(m.about, d.Author, d.pair(), true)
-		put(m.about, d.Device, d.pair(), true)
-	}
-	m.forgetPending(c.PendingGone) // first: a cell may wait again
-	m.applyGroups(&c)
-	for _, f := range slices.Concat(c.TakenBack, c.Superseded) {
-		delete(m.told, f.ID())
-	}
-	for _, f := range c.Told {
-		m.told[f.ID()] = f
-	}
-}
-
-func (m *Memory) applyClaims(c *Change) {
-	for _, claim := range c.Claims {
-		put(m.claims, claim.Tag, claim.key(), claim)
-		if delete(m.unsettled, claim.key()); claim.Doubted || claim.Below {
-			m.unsettled[claim.key()] = true
+			putIn(m.Undo, m.held, h.Author, h.Number, append(rows, h))
 		}
 	}
 	for _, claim := range c.ClaimsGone {
-		delete(m.claims[claim.Tag], claim.key())
-		delete(m.unsettled, claim.key())
+		Drop(m.Undo, m.claims[claim.Tag], claim.key())
+		Drop(m.Undo, m.unsettled, claim.key())
 	}
+	for _, claim := range c.Claims {
+		putIn(m.Undo, m.claims, claim.Tag, claim.key(), claim)
+		mark(m.Undo, m.unsettled, claim.key(), claim.Doubted || claim.Below)
+	}
+	for _, p := range c.Pins {
+		Put(m.Undo, m.pins, p.Form, p.Key)
+	}
+	for _, d := range c.Devices {
+		Put(m.Undo, m.devices, d.pair(), d)
+		putIn(m.Undo, m.about, d.Author, d.pair(), true)
+		putIn(m.Undo, m.about, d.Device, d.pair(), true)
+	}
+	m.applyGroups(&c)
+	for _, f := range slices.Concat(c.TakenBack, c.Superseded) {
+		Drop(m.Undo, m.told, f.ID())
+	}
+	for _, f := range c.Told {
+		if _, ok := m.told[f.ID()]; !ok {
+			Put(m.Undo, m.told, f.ID(), f)
+		}
+	}
+}
+
+// Forget lets go of what was told, so that it may be told anew, and DropIfEmpty of groups of which no cell waits.
+func (m *Memory) Forget(told []FindingID) {
+	for _, id := range told {
+		Drop(m.Undo, m.told, id)
+	}
+}
+
+// DropIfEmpty is described at [Memory.Forget].
+func (m *Memory) DropIfEmpty(groups []GroupID) {
+	groups = slices.DeleteFunc(slices.Clone(groups), func(id GroupID) bool { return len(m.pending[id]) > 0 })
+	m.applyGroups(&Change{GroupsGone: groups})
 }
 
 // applyGroups keeps groups of cells, and the cells that wait.
 func (m *Memory) applyGroups(c *Change) {
+	for _, id := range c.GroupsGone {
+		m.forgetPending(m.pending[id])
+		Drop(m.Undo, m.untried, id)
+		Drop(m.Undo, m.groups, id)
+		left := slices.Clone(m.numbers[id.claimed()])
+		left = slices.DeleteFunc(left, func(other GroupID) bool { return other == id })
+		setList(m.Undo, m.numbers, id.claimed(), left)
+	}
+	m.forgetPending(c.PendingGone) // first: a cell may wait again
 	for _, g := range c.Groups {
 		if _, ok := m.groups[g.ID]; !ok {
-			m.numbers[g.ID.claimed()] = append(m.numbers[g.ID.claimed()], g.ID)
+			Put(m.Undo, m.numbers, g.ID.claimed(), append(m.numbers[g.ID.claimed()], g.ID))
 		}
-		m.groups[g.ID] = g
-		if delete(m.untried, g.ID); g.Untried {
-			m.untried[g.ID] = true
-		}
-	}
-	for _, id := range c.GroupsGone {
-		delete(m.untried, id)
-		delete(m.groups, id)
-		left := slices.DeleteFunc(m.numbers[id.claimed()], func(other GroupID) bool { return other == id })
-		if m.numbers[id.claimed()] = left; len(left) == 0 {
-			delete(m.numbers, id.claimed())
-		}
+		Put(m.Undo, m.groups, g.ID, g)
+		mark(m.Undo, m.untried, g.ID, g.Untried)
 	}
 	for _, cell := range c.Pending {
-		if id, err := cell.Group(); err == nil {
-			if _, ok := m.spots[cell.Spot]; !ok {
-				m.pending[id] = append(m.pending[id], cell.Spot)
-			}
-			m.spots[cell.Spot] = id
+		id, err := cell.Group()
+		if err != nil {
+			continue
 		}
+		if _, ok := m.spots[cell.Spot]; !ok {
+			Put(m.Undo, m.pending, id, append(m.pending[id], cell.Spot))
+		}
+		Put(m.Undo, m.spots, cell.Spot, id)
 	}
 }
 
@@ -150,26 +197,41 @@ func (m *Memory) forgetPending(spots []Spot) {
 	groups := map[GroupID]bool{}
 	for _, spot := range spots {
 		groups[m.spots[spot]] = true
-		delete(m.spots, spot)
+		Drop(m.Undo, m.spots, spot)
 	}
 	for id := range groups {
-		left := slices.DeleteFunc(m.pending[id], func(spot Spot) bool {
+		setList(m.Undo, m.pending, id, slices.DeleteFunc(slices.Clone(m.pending[id]), func(spot Spot) bool {
 			_, waits := m.spots[spot]
 			return !waits
-		})
-		if m.pending[id] = left; len(left) == 0 {
-			delete(m.pending, id)
-		}
+		}))
 	}
 }
 
-func put[K1, K2 comparable, V any](m map[K1]map[K2]V, k1 K1, k2 K2, v V) {
+func putIn[K1, K2 comparable, V any](u *Undo, m map[K1]map[K2]V, k1 K1, k2 K2, v V) {
 	inner, ok := m[k1]
 	if !ok {
 		inner = map[K2]V{}
 		m[k1] = inner
 	}
-	inner[k2] = v
+	Put(u, inner, k2, v)
+}
+
+// mark notes whether something is so.
+func mark[K comparable](u *Undo, m map[K]bool, key K, is bool) {
+	if is {
+		Put(u, m, key, true)
+	} else {
+		Drop(u, m, key)
+	}
+}
+
+// setList sets a list, and nothing for an empty one.
+func setList[K comparable, V any](u *Undo, m map[K][]V, key K, list []V) {
+	if len(list) > 0 {
+		Put(u, m, key, list)
+	} else {
+		Drop(u, m, key)
+	}
 }
 
 // Author implements [Known].
@@ -183,32 +245,65 @@ func (a Author) clone() Author {
 	return a
 }
 
-// Tagged implements [Known].
-func (m *Memory) Tagged(tag Tag) ([]PublicKey, []Claim, error) {
-	return slices.Collect(maps.Keys(m.tagged[tag])), slices.Collect(maps.Values(m.claims[tag])), nil
+// Authors implements [Known].
+func (m *Memory) Authors(q AuthorQuery) (authors []Author, err error) {
+	add := func(key PublicKey) {
+		if a, ok := m.authors[key]; ok && q.Only.Of(&a) {
+			authors = append(authors, a.clone())
+		}
+	}
+	switch {
+	case q.Tag != nil:
+		for key := range m.tagged[*q.Tag] {
+			add(key)
+		}
+	case q.Only == GapsWait: // asked for in each call
+		for key := range m.waiting {
+			add(key)
+		}
+	default:
+		for key := range m.authors {
+			add(key)
+		}
+	}
+	slices.SortFunc(authors, func(a, b Author) int { return cmp.Compare(m.arrived[a.Key], m.arrived[b.Key]) })
+	return authors, nil
+}
+
+// Claims implements [Known].
+func (m *Memory) Claims(q ClaimQuery) (claims []Claim, err error) {
+	if q.Tag != nil {
+		return slices.Collect(maps.Values(m.claims[*q.Tag])), nil
+	}
+	for key := range m.unsettled {
+		claims = append(claims, m.claims[key.tag][key])
+	}
+	return claims, nil
 }
 
 // Held implements [Known].
-func (m *Memory) Held(author PublicKey, first, last uint32) ([]Held, error) {
-	records := m.held[author]
-	var rows []Held
-	if uint64(last)-uint64(first) < uint64(len(records)) {
-		for n := uint64(first); n <= uint64(last); n++ {
+func (m *Memory) Held(q HeldQuery) (rows []Held, err error) {
+	records := m.held[q.Author]
+	switch {
+	case q.Last == 0:
+		return linesOf(records, q.From, q.To), nil
+	case uint64(q.Last)-uint64(q.First) < uint64(len(records)):
+		for n := uint64(q.First); n <= uint64(q.Last); n++ {
 			rows = append(rows, records[uint32(n)]...)
 		}
 		return rows, nil
 	}
 	for _, n := range slices.Sorted(maps.Keys(records)) {
-		if first <= n && n <= last {
+		if q.First <= n && n <= q.Last {
 			rows = append(rows, records[n]...)
 		}
 	}
 	return rows, nil
 }
 
-// Lines implements [Known].
-func (m *Memory) Lines(author PublicKey, from, to Spot) (lines []Held, err error) {
-	for _, rows := range m.held[author] {
+// linesOf returns the records that stand from one spot to another, and the last one before them.
+func linesOf(records map[uint32][]Held, from, to Spot) (lines []Held) {
+	for _, rows := range records {
 		lines = append(lines, rows...)
 	}
 	slices.SortFunc(lines, func(a, b Held) int { return a.Compare(&b) })
@@ -216,13 +311,24 @@ func (m *Memory) Lines(author PublicKey, from, to Spot) (lines []Held, err error
 	for len(lines) > 1 && lines[1].At.Compare(from) < 0 {
 		lines = lines[1:]
 	}
-	return lines, nil
+	return lines
 }
 
-// Pinned implements [Known].
-func (m *Memory) Pinned(form string) (PublicKey, bool, error) {
-	key, ok := m.pins[form]
-	return key, ok, nil
+// Pins implements [Known].
+func (m *Memory) Pins(q PinQuery) (pins []Pin, err error) {
+	if q.Form != "" {
+		if key, ok := m.pins[q.Form]; ok {
+			pins = []Pin{{q.Form, key}}
+		}
+		return pins, nil
+	}
+	for form, key := range m.pins {
+		if q.Key.IsZero() || key == q.Key {
+			pins = append(pins, Pin{form, key})
+		}
+	}
+	slices.SortFunc(pins, func(a, b Pin) int { return cmp.Compare(a.Form, b.Form) })
+	return pins, nil
 }
 
 // Devices implements [Known].
@@ -240,27 +346,47 @@ func (m *Memory) Told(id FindingID) (last uint32, told bool, err error) {
 }
 
 // Groups implements [Known].
-func (m *Memory) Groups(tag Tag, first, last uint32) ([]Group, error) {
-	var groups []Group
-	if uint64(last)-uint64(first) < uint64(len(m.groups)) {
-		for n := uint64(first); n <= uint64(last); n++ {
-			for _, id := range m.numbers[numberKey{tag, uint32(n)}] {
-				groups = append(groups, m.groups[id])
-			}
-		}
-		return groups, nil
-	}
-	for id, g := range m.groups {
-		if id.Tag == tag && first <= id.Number && id.Number <= last {
+func (m *Memory) Groups(q GroupQuery) (groups []Group, err error) {
+	add := func(g Group) {
+		if q.Only.Of(&g) {
 			groups = append(groups, g)
 		}
+	}
+	switch {
+	case q.Only == WithUntried: // asked for in each call
+		for id := range m.untried {
+			add(m.groups[id])
+		}
+	case q.Last > 0 && uint64(q.Last)-uint64(q.First) < uint64(len(m.groups)):
+		for n := uint64(q.First); n <= uint64(q.Last); n++ {
+			for _, id := range m.numbers[numberKey{q.Tag, uint32(n)}] {
+				add(m.groups[id])
+			}
+		}
+	default:
+		for id, g := range m.groups {
+			if q.Last == 0 || id.Tag == q.Tag && q.First <= id.Number && id.Number <= q.Last {
+				add(g)
+			}
+		}
+	}
+	slices.SortFunc(groups, func(a, b Group) int { return compareGroups(a.ID, b.ID) })
+	if q.Numbers > 0 {
+		groups = lowest(groups, q.Numbers)
 	}
 	return groups, nil
 }
 
-// Untried implements [Known].
-func (m *Memory) Untried() ([]GroupID, error) {
-	return slices.SortedFunc(maps.Keys(m.untried), compareGroups), nil
+// lowest returns the groups of the lowest numbers, in order, of so many.
+func lowest(groups []Group, numbers int) []Group {
+	for n := range groups {
+		if n > 0 && groups[n].ID.Number != groups[n-1].ID.Number {
+			if numbers--; numbers == 0 {
+				return groups[:n]
+			}
+		}
+	}
+	return groups
 }
 
 // Pending implements [Known].
@@ -285,66 +411,29 @@ func (m *Memory) open(spot Spot) []Cell {
 }
 
 // Arriving implements [Known].
-func (m *Memory) Arriving(tag Tag, above uint32, limit int) (groups []Group, err error) {
-	for id, g := range m.groups {
-		if id.Tag == tag && id.Number > above && g.State != LeftOver {
-			groups = append(groups, g)
-		}
-	}
-	slices.SortFunc(groups, func(a, b Group) int { return compareGroups(a.ID, b.ID) })
-	for n := range groups {
-		if n > 0 && groups[n].ID.Number != groups[n-1].ID.Number {
-			if limit--; limit == 0 {
-				return groups[:n], nil
-			}
-		}
-	}
-	return groups, nil
-}
-
-// Waiting implements [Known].
-func (m *Memory) Waiting() (Waiting, error) {
-	w := Waiting{Authors: slices.Collect(maps.Keys(m.waiting))}
-	for key := range m.unsettled {
-		w.Claims = append(w.Claims, m.claims[key.tag][key])
-	}
+func (m *Memory) Arriving() (arrival Arrival, err error) {
 	tags := map[Tag]bool{}
 	for id, g := range m.groups {
 		switch {
 		case g.State != Arriving:
-		case len(m.tagged[id.Tag]) > 0:
+		case m.isHeld(id.Tag):
 			tags[id.Tag] = true
 		default:
-			w.Strays++
+			arrival.Strays++
 		}
 	}
-	w.Tags = slices.Collect(maps.Keys(tags))
-	return w, nil
+	arrival.Tags = slices.Collect(maps.Keys(tags))
+	return arrival, nil
 }
 
-// Lacking implements [Known].
-func (m *Memory) Lacking() (authors []PublicKey, tags []Tag, err error) {
-	for _, a := range m.Authors() {
-		if len(a.Gaps) > 0 {
-			authors = append(authors, a.Key)
+// isHeld reports whether something is held of an author with a tag.
+func (m *Memory) isHeld(tag Tag) bool {
+	for key := range m.tagged[tag] {
+		if m.authors[key].Base > 0 {
+			return true
 		}
 	}
-	for id, g := range m.groups {
-		if g.State == ToldIncomplete && !slices.Contains(tags, id.Tag) {
-			tags = append(tags, id.Tag)
-		}
-	}
-	return authors, tags, nil
-}
-
-// Authors returns all authors, in a fixed order.
-func (m *Memory) Authors() []Author {
-	var authors []Author
-	for _, a := range m.authors {
-		authors = append(authors, a.clone())
-	}
-	slices.SortFunc(authors, func(a, b Author) int { return bytes.Compare(a.Key[:], b.Key[:]) })
-	return authors
+	return false
 }
 
 // Records returns all records, by author and number.

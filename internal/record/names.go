@@ -261,7 +261,7 @@ func Compare(known Known, key PublicKey) (Change, error) {
 			s.takeOver(a, newest.Nick)
 		}
 		s.nickname(a, &newest, s.placeOf(a, a.Top).Place)
-		held, err := known.Held(key, a.Base, a.Top)
+		held, err := known.Held(HeldQuery{Author: key, First: a.Base, Last: a.Top})
 		if err != nil {
 			s.fail(err)
 		}
@@ -282,9 +282,12 @@ func Compare(known Known, key PublicKey) (Change, error) {
 func (l *ledger) pinned(form string) (PublicKey, bool) {
 	row, ok := l.pins[form]
 	if !ok {
-		var err error
-		if row.key, row.found, err = l.known.Pinned(form); err != nil {
+		pins, err := l.known.Pins(PinQuery{Form: form})
+		if err != nil {
 			l.fail(err)
+		}
+		if len(pins) > 0 {
+			row = pinRow{key: pins[0].Key, found: true}
 		}
 		l.pins[form] = row
 	}

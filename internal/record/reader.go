@@ -235,12 +235,13 @@ func (s *session) lower(id GroupID, p *part) {
 
 // resume touches the groups of which an earlier call, perhaps of another process, has left chains untried.
 func (s *session) resume() {
-	untried, err := s.known.Untried()
+	untried, err := s.known.Groups(GroupQuery{Only: WithUntried})
 	if err != nil {
 		s.fail(err)
 	}
-	for _, id := range untried {
-		s.touch(id)
+	slices.SortFunc(untried, func(a, b Group) int { return compareGroups(a.ID, b.ID) })
+	for _, g := range untried {
+		s.touch(g.ID)
 	}
 }
 

@@ -569,7 +569,7 @@ func TestReceipts(t *testing.T) {
 	})
 	t.Run("what to name next", func(t *testing.T) {
 		named := func() (names []string) {
-			for _, s := range nextSeen(me.key(), l.known.Authors()) {
+			for _, s := range nextSeen(me.key(), l.known.all().Authors) {
 				names = append(names, fmt.Sprintf("%s %d", map[Tag]string{bo.tag(): "bo", carl.tag(): "carl"}[s.Tag], s.Number))
 			}
 			slices.Sort(names)
@@ -578,14 +578,14 @@ func TestReceipts(t *testing.T) {
 		if diff := cmp.Diff([]string{"bo 2", "carl 2"}, named()); diff != "" {
 			t.Errorf("to be named (-want +got):\n%s", diff)
 		}
-		next := nextSeen(me.key(), l.known.Authors())[0]
+		next := nextSeen(me.key(), l.known.all().Authors)[0]
 		l.read(at(t, 8, me.write(Text("4"), next))) // read back, it counts as named
-		if got := nextSeen(me.key(), l.known.Authors()); len(got) != 1 || got[0].Tag == next.Tag {
+		if got := nextSeen(me.key(), l.known.all().Authors); len(got) != 1 || got[0].Tag == next.Tag {
 			t.Errorf("named %+v, next %+v", next, got)
 		}
-		l.read(at(t, 9, me.write(Text("5"), nextSeen(me.key(), l.known.Authors())[0])))
+		l.read(at(t, 9, me.write(Text("5"), nextSeen(me.key(), l.known.all().Authors)[0])))
 		l.read(at(t, 10, bo.write(Text("again")), carl.write(Text("again"))))
-		if got := nextSeen(me.key(), l.known.Authors()); len(got) != 2 || got[0].Tag != next.Tag {
+		if got := nextSeen(me.key(), l.known.all().Authors); len(got) != 2 || got[0].Tag != next.Tag {
 			t.Errorf("first to be named %+v, want the one who was named longest ago", got)
 		}
 	})
@@ -634,19 +634,24 @@ func (b *brokenKnown) Author(key PublicKey) (Author, bool, error) {
 	return a, ok, b.ask()
 }
 
-func (b *brokenKnown) Tagged(tag Tag) ([]PublicKey, []Claim, error) {
-	keys, claims, _ := b.Memory.Tagged(tag)
-	return keys, claims, b.ask()
+func (b *brokenKnown) Authors(q AuthorQuery) ([]Author, error) {
+	authors, _ := b.Memory.Authors(q)
+	return authors, b.ask()
 }
 
-func (b *brokenKnown) Held(author PublicKey, first, last uint32) ([]Held, error) {
-	held, _ := b.Memory.Held(author, first, last)
+func (b *brokenKnown) Claims(q ClaimQuery) ([]Claim, error) {
+	claims, _ := b.Memory.Claims(q)
+	return claims, b.ask()
+}
+
+func (b *brokenKnown) Held(q HeldQuery) ([]Held, error) {
+	held, _ := b.Memory.Held(q)
 	return held, b.ask()
 }
 
-func (b *brokenKnown) Pinned(form string) (PublicKey, bool, error) {
-	key, ok, _ := b.Memory.Pinned(form)
-	return key, ok, b.ask()
+func (b *brokenKnown) Pins(q PinQuery) ([]Pin, error) {
+	pins, _ := b.Memory.Pins(q)
+	return pins, b.ask()
 }
 
 func (b *brokenKnown) Devices(key PublicKey) ([]DeviceClaim, error) {
@@ -659,8 +664,8 @@ func (b *brokenKnown) Told(id FindingID) (uint32, bool, error) {
 	return last, told, b.ask()
 }
 
-func (b *brokenKnown) Groups(tag Tag, first, last uint32) ([]Group, error) {
-	groups, _ := b.Memory.Groups(tag, first, last)
+func (b *brokenKnown) Groups(q GroupQuery) ([]Group, error) {
+	groups, _ := b.Memory.Groups(q)
 	return groups, b.ask()
 }
 
@@ -669,29 +674,14 @@ func (b *brokenKnown) Pending(id GroupID) ([]Spot, error) {
 	return spots, b.ask()
 }
 
-func (b *brokenKnown) Lines(author PublicKey, from, to Spot) ([]Held, error) {
-	lines, _ := b.Memory.Lines(author, from, to)
-	return lines, b.ask()
-}
-
-func (b *brokenKnown) Untried() ([]GroupID, error) {
-	groups, _ := b.Memory.Untried()
-	return groups, b.ask()
-}
-
 func (b *brokenKnown) Cells(spots []Spot) ([]Cell, error) {
 	cells, _ := b.Memory.Cells(spots)
 	return cells, b.ask()
 }
 
-func (b *brokenKnown) Arriving(tag Tag, above uint32, limit int) ([]Group, error) {
-	groups, _ := b.Memory.Arriving(tag, above, limit)
-	return groups, b.ask()
-}
-
-func (b *brokenKnown) Waiting() (Waiting, error) {
-	w, _ := b.Memory.Waiting()
-	return w, b.ask()
+func (b *brokenKnown) Arriving() (Arrival, error) {
+	arrival, _ := b.Memory.Arriving()
+	return arrival, b.ask()
 }
 
 // Whichever question fails, nothing is learnt, and the same cells are read in full once the disk works again.

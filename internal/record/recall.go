@@ -99,7 +99,7 @@ func (s *session) fetch(messages []Message) {
 		if uint64(n.last)-uint64(n.first) > sparse*n.count {
 			continue
 		}
-		held, err := s.known.Held(key, n.first, n.last)
+		held, err := s.known.Held(HeldQuery{Author: key, First: n.first, Last: n.last})
 		if err != nil {
 			s.fail(err)
 		}

@@ -1,8 +1,6 @@
 package record
 
 import (
-	"bytes"
-	"cmp"
 	"slices"
 	"time"
 )
@@ -149,7 +147,7 @@ func consistent(t tester, m *Memory) {
 			claims[c.By]++
 		}
 	}
-	for _, a := range m.Authors() {
+	for _, a := range m.all().Authors {
 		if a.Claims != claims[a.Key] {
 			t.Fatalf("%d claims counted, %d kept", a.Claims, claims[a.Key])
 		}
@@ -203,16 +201,9 @@ func verifyRecord(ctx Context, tag Tag, number uint32, data []byte) (Record, Has
 // nextSeen returns what the next record by own is to name: the highest record of each other author of whom something
 // was verified since own last named them, those first whom own named longest ago or never. The first belongs into the
 // record's Seen, the others suit a [Heartbeat]. Once the record is kept for sending, [Author.MarkNamed] notes it.
-func nextSeen(own PublicKey, authors []Author) []Seen {
-	fresh := slices.DeleteFunc(slices.Clone(authors), func(a Author) bool {
-		return a.Key == own || a.Top <= a.Named
-	})
-	slices.SortFunc(fresh, func(a, b Author) int {
-		return cmp.Or(cmp.Compare(a.NamedAt, b.NamedAt), bytes.Compare(a.Key[:], b.Key[:]))
-	})
-	seen := make([]Seen, len(fresh))
-	for i, a := range fresh {
-		seen[i] = Seen{a.Key.Tag(), a.Top, a.TopHash}
+func nextSeen(own PublicKey, authors []Author) (seen []Seen) {
+	for _, a := range ToName(authors, own, len(authors)) {
+		seen = append(seen, Seen{a.Key.Tag(), a.Top, a.TopHash})
 	}
 	return seen
 }

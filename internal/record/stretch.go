@@ -22,28 +22,34 @@ func between(a, b Place) Stretch {
 // They may overlap. It takes time in proportion to what is lacking.
 func Lacking(known Known) ([]Stretch, error) {
 	s := &session{ledger: newLedger(known), accused: map[Tag]uint32{}}
-	authors, tags, err := known.Lacking()
+	claims, err := known.Claims(ClaimQuery{})
 	if err != nil {
 		s.fail(err)
 	}
-	waiting, err := known.Waiting()
+	arriving, err := known.Arriving()
 	if err != nil {
 		s.fail(err)
 	}
 	var all []Stretch
-	for _, key := range authors {
-		a := s.author(key)
+	for _, a := range s.askAuthors(AuthorQuery{Only: HasGaps}) {
 		s.fetchBeside(a, a.Gaps)
 		for _, gap := range a.Gaps {
 			all = append(all, between(s.placeOf(a, gap.First-1).Place, s.placeOf(a, gap.Last+1).Place))
 		}
 	}
-	for _, c := range waiting.Claims {
+	for _, c := range claims {
 		if a := s.accusationOf(&claimRow{Claim: c}); c.Doubted && a != nil && a.kind == Missing {
 			all = append(all, between(a.from, c.At.Place))
 		}
 	}
-	for _, tag := range slices.Concat(tags, waiting.Tags) {
+	tags := map[Tag]bool{}
+	for _, g := range s.askGroups(GroupQuery{Only: WasIncomplete}) {
+		tags[g.ID.Tag] = true
+	}
+	for _, tag := range arriving.Tags {
+		tags[tag] = true
+	}
+	for tag := range tags {
 		if from := s.lowestTop(tag); from != (Place{}) { // else nobody is told of it by number
 			all = append(all, Stretch{from, Place{math.MaxUint32, math.MaxInt64}})
 		}
@@ -88,7 +94,7 @@ func (s *session) fetchEdges(a *authorRow, gaps []Gap) {
 	if len(beside) == 0 {
 		return
 	}
-	held, err := s.known.Held(a.Key, gaps[0].First-1, gaps[len(gaps)-1].Last+1)
+	held, err := s.known.Held(HeldQuery{Author: a.Key, First: gaps[0].First - 1, Last: gaps[len(gaps)-1].Last + 1})
 	if err != nil {
 		s.fail(err)
 	}

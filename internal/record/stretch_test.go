@@ -48,9 +48,9 @@ type asked struct {
 	times int
 }
 
-func (a *asked) Held(author PublicKey, first, last uint32) ([]Held, error) {
+func (a *asked) Held(q HeldQuery) ([]Held, error) {
 	a.times++
-	return a.Memory.Held(author, first, last)
+	return a.Memory.Held(q)
 }
 
 // Each gap cost two questions: an author who leaves out every other number made everybody ask for each.

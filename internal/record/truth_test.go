@@ -195,7 +195,7 @@ func (tr *truth) accuse(authors map[PublicKey]*holding) map[Tag]uint32 {
 			}
 			id := fmt.Sprint(kind, " ", c.s.Tag)
 			accused[id] = true
-			put(tr.accusers, id, c.by, true)
+			putIn(nil, tr.accusers, id, c.by, true)
 			if kind == Missing {
 				named[c.s.Tag] = max(named[c.s.Tag], c.s.Number)
 			}
@@ -214,11 +214,11 @@ func (tr *truth) arriving(authors map[PublicKey]*holding, junk []GroupID, named 
 	begun := map[Tag]map[uint32]bool{}
 	for key, h := range authors {
 		for n := range h.begun {
-			put(begun, key.Tag(), n, true)
+			putIn(nil, begun, key.Tag(), n, true)
 		}
 	}
 	for _, id := range junk {
-		put(begun, id.Tag, id.Number, true)
+		putIn(nil, begun, id.Tag, id.Number, true)
 	}
 	for key, h := range authors {
 		base, top := h.base()
@@ -258,7 +258,7 @@ func (e *eyes) namesakes(authors map[PublicKey]*holding) (count int) {
 	used := map[PublicKey]map[string]bool{}
 	for _, r := range all {
 		if r.Nick != "" {
-			put(used, r.Author, r.Nick, true)
+			putIn(nil, used, r.Author, r.Nick, true)
 		}
 	}
 	for key, nicks := range used {
@@ -268,7 +268,7 @@ func (e *eyes) namesakes(authors map[PublicKey]*holding) (count int) {
 		names := map[string]bool{}
 		for nick := range nicks {
 			for _, form := range Skeletons(nick) {
-				if pinned, ok, _ := e.known.Pinned(form); ok && person(pinned) != person(key) {
+				if pinned, ok := e.known.pins[form]; ok && person(pinned) != person(key) {
 					names[Skeletons(nick)[0]] = true
 				}
 			}
@@ -322,7 +322,7 @@ func persons(all []Record) (person func(PublicKey) PublicKey, contradicted []dev
 // found returns what was told and not taken back, in the same form.
 func (e *eyes) found() truth {
 	tr := truth{late: map[string]bool{}, accusers: map[string]map[PublicKey]bool{}}
-	for _, a := range e.known.Authors() {
+	for _, a := range e.known.all().Authors {
 		for _, g := range a.Gaps {
 			for n := g.First; g.Told && n <= g.Last; n++ {
 				tr.missing = append(tr.missing, fmt.Sprint(a.Key, n))
@@ -338,7 +338,7 @@ func (e *eyes) found() truth {
 		case said:
 			id := fmt.Sprint(f.Kind, " ", f.Tag)
 			accused[id] = true
-			put(tr.accusers, id, f.By, true)
+			putIn(nil, tr.accusers, id, f.By, true)
 		case f.Kind == Incomplete:
 			tr.incomplete = append(tr.incomplete, fmt.Sprint(f.Tag, f.First))
 		case f.Kind == Fork:

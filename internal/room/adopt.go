@@ -110,7 +110,7 @@ func (c *Conversation) adopt(state *kept.State, now time.Time) (a Adopted, err e
 
 // forgetReceipts forgets who has seen what another identity has written: its numbers are ours now.
 func (c *Conversation) forgetReceipts() error {
-	authors, err := c.store.Witnesses()
+	authors, err := c.store.Authors(record.AuthorQuery{Only: record.Witness})
 	if err != nil {
 		return err
 	}

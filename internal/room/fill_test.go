@@ -286,7 +286,7 @@ func TestCellsOfManyNumbersFillNoArchive(t *testing.T) {
 		if used, err := store.Size(); err != nil || used > size {
 			t.Fatalf("round %d: %d bytes are in use, %v", round, used, err)
 		}
-		groups, err := store.Groups(mal.Tag(), 0, math.MaxUint32)
+		groups, err := store.Groups(record.GroupQuery{Tag: mal.Tag(), Last: math.MaxUint32})
 		if err != nil {
 			t.Fatal(err)
 		}

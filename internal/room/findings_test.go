@@ -814,7 +814,7 @@ func TestPeople(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, p := range found {
-			all = append(all, fmt.Sprint(p.Name, " ", !p.Verified.IsZero(), !p.Forgotten.IsZero(), p.Names))
+			all = append(all, fmt.Sprint(p.Name, " ", p.Compared, p.Nameless, p.Names))
 		}
 		slices.Sort(all)
 		return all

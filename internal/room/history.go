@@ -394,7 +394,7 @@ func (c *Conversation) noteShown(h *record.Held) error {
 	if err != nil {
 		return err
 	}
-	held, err := c.store.Held(h.Author, h.Number, h.Number)
+	held, err := c.store.Held(record.HeldQuery{Author: h.Author, First: h.Number, Last: h.Number})
 	i := slices.IndexFunc(held, func(other record.Held) bool { return other.Hash == h.Hash })
 	if err != nil || i < 0 || ok && before.At.Compare(held[i].At) >= 0 {
 		return err
@@ -539,10 +539,11 @@ func (c *Conversation) onTheirWay() ([]Item, error) {
 
 // witnesses returns the highest receipt of everybody for our own records.
 func (c *Conversation) witnesses() (seen []record.Receipt, err error) {
-	authors, err := c.store.Witnesses()
+	authors, err := c.store.Authors(record.AuthorQuery{Only: record.Witness})
 	if err != nil {
 		return nil, err
 	}
+	record.ComparedFirst(authors)
 	names := namesOf(c.store)
 	for i := range authors {
 		a := &authors[i]

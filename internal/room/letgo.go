@@ -172,8 +172,10 @@ func toldIncomplete(store Store, id record.FindingID) (bool, error) {
 	if id.Kind != record.Incomplete {
 		return false, nil
 	}
-	groups, err := store.Groups(id.Tag, id.Number, id.Number)
-	return slices.ContainsFunc(groups, func(g record.Group) bool { return g.State == record.ToldIncomplete }), err
+	groups, err := store.Groups(record.GroupQuery{
+		Tag: id.Tag, First: id.Number, Last: id.Number, Only: record.WasIncomplete,
+	})
+	return len(groups) > 0, err
 }
 
 // isOfRecord reports whether a cell is where a record that is held has it.
@@ -182,12 +184,12 @@ func (c *Conversation) isOfRecord(cell *record.Cell) (bool, error) {
 	if err != nil {
 		return false, nil
 	}
-	authors, _, err := c.store.Tagged(id.Tag)
+	authors, err := c.store.Authors(record.AuthorQuery{Tag: &id.Tag})
 	if err != nil {
 		return false, err
 	}
-	for _, author := range authors {
-		held, err := c.store.Held(author, id.Number, id.Number)
+	for i := range authors {
+		held, err := c.store.Held(record.HeldQuery{Author: authors[i].Key, First: id.Number, Last: id.Number})
 		if err != nil {
 			return false, err
 		}

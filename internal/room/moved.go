@@ -56,18 +56,6 @@ func (c *Conversation) MovedTo(key record.KeyID) (bool, error) {
 	return slices.ContainsFunc(moves, func(m kept.Move) bool { return m.Named == key }), nil
 }
 
-// comparedFirst orders by whether keys were compared.
-func comparedFirst(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return -1
-	default:
-		return 1
-	}
-}
-
 func (c *Conversation) moved(refused []record.KeyID) (all []Moved, err error) {
 	since, _, err := c.store.Mark(stayed)
 	if err != nil {
@@ -83,10 +71,11 @@ func (c *Conversation) moved(refused []record.KeyID) (all []Moved, err error) {
 			newest[m.Author] = m
 		}
 	}
-	authors, err := c.store.Authors()
+	authors, err := c.store.Authors(record.AuthorQuery{})
 	if err != nil {
 		return nil, err
 	}
+	record.ComparedFirst(authors)
 	known := slices.Concat(c.ids, refused)
 	for i := range authors {
 		a := &authors[i]
@@ -96,7 +85,6 @@ func (c *Conversation) moved(refused []record.KeyID) (all []Moved, err error) {
 		}
 		all = append(all, Moved{By: a.Key, Compared: a.Compared, Key: m.Named})
 	}
-	slices.SortStableFunc(all, func(a, b Moved) int { return comparedFirst(a.Compared, b.Compared) })
 	all = all[:min(len(all), mostMoved)]
 	names := namesOf(c.store)
 	for i := range all {
@@ -107,7 +95,6 @@ func (c *Conversation) moved(refused []record.KeyID) (all []Moved, err error) {
 
 // noticeMoves says in place of each move to a key that is not here what there is to do, and whose word it is.
 func (c *Conversation) noticeMoves(items []Item) error {
-	var people []kept.Author
 	for i := range items {
 		m := items[i].Record
 		if m == nil {
@@ -118,14 +105,11 @@ func (c *Conversation) noticeMoves(items []Item) error {
 		if !ok || m.Key != c.ids[0] || c.hasKey(moved.Key) {
 			continue
 		}
-		if people == nil {
-			var err error
-			if people, err = c.store.Authors(); err != nil {
-				return err
-			}
+		author, _, err := c.store.Author(m.Author)
+		if err != nil {
+			return err
 		}
-		compared := slices.ContainsFunc(people, func(p kept.Author) bool { return p.Key == m.Author && !p.Verified.IsZero() })
-		items[i].Notice = moved.Notice(m.Name, compared)
+		items[i].Notice = moved.Notice(m.Name, author.Compared)
 	}
 	return nil
 }

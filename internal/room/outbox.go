@@ -63,7 +63,7 @@ func (c *Conversation) Sent(number uint32) (q Queued, err error) {
 	if err != nil || len(own) > 0 {
 		return q, err
 	}
-	held, err := c.store.Held(c.own, number, number)
+	held, err := c.store.Held(record.HeldQuery{Author: c.own, First: number, Last: number})
 	if err == nil && len(held) == 0 {
 		err = ErrNoMessage
 	}

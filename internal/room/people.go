@@ -16,7 +16,9 @@ var ErrNobody = errors.New("nobody here has this key")
 
 // Person is an author of a conversation.
 type Person struct {
-	kept.Author
+	record.Author
+	// Names are the nicknames pinned to the key, in the forms of [record.Skeletons].
+	Names []string
 	// Name is how the author is called, see [record.Message].
 	Name string
 	// Person is whose device the key is: the key itself, if it is nobody's.
@@ -27,15 +29,23 @@ type Person struct {
 
 // People returns all authors of whom something was read.
 func (c *Conversation) People() ([]Person, error) {
-	authors, err := c.store.Authors()
+	authors, err := c.store.Authors(record.AuthorQuery{})
 	if err != nil {
 		return nil, fmt.Errorf("listing the authors: %w", err)
 	}
-	slices.SortFunc(authors, func(a, b kept.Author) int { return bytes.Compare(a.Key[:], b.Key[:]) })
+	pins, err := c.store.Pins(record.PinQuery{})
+	if err != nil {
+		return nil, fmt.Errorf("listing the authors: %w", err)
+	}
+	pinned := map[record.PublicKey][]string{}
+	for _, p := range pins {
+		pinned[p.Key] = append(pinned[p.Key], p.Form)
+	}
+	slices.SortFunc(authors, func(a, b record.Author) int { return bytes.Compare(a.Key[:], b.Key[:]) })
 	names := namesOf(c.store)
 	people := make([]Person, len(authors))
 	for i, a := range authors {
-		people[i] = Person{a, names.Of(a.Key), names.Person(a.Key), a.Key == c.own}
+		people[i] = Person{a, pinned[a.Key], names.Of(a.Key), names.Person(a.Key), a.Key == c.own}
 	}
 	if err := names.Err(); err != nil {
 		return nil, fmt.Errorf("listing the authors: %w", err)
@@ -103,7 +113,7 @@ func comparedMark(key record.PublicKey) string { return "compared " + key.String
 
 // comparedAs returns the nicknames under which the user has compared keys.
 func (c *Conversation) comparedAs() (map[record.PublicKey]string, error) {
-	authors, err := c.store.Authors()
+	authors, err := c.store.Authors(record.AuthorQuery{Only: record.Compared})
 	if err != nil {
 		return nil, err
 	}
@@ -114,10 +124,11 @@ func (c *Conversation) comparedAs() (map[record.PublicKey]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !ok || !a.Compared {
+		if !ok {
 			continue
 		}
-		held, err := c.store.Held(a.Key, uint32(mark.Message), uint32(mark.Message))
+		number := uint32(mark.Message)
+		held, err := c.store.Held(record.HeldQuery{Author: a.Key, First: number, Last: number})
 		if err != nil {
 			return nil, err
 		}
@@ -156,11 +167,9 @@ func (c *Conversation) Forget(key record.PublicKey, now time.Time) (heirs []reco
 
 // formsOf returns the forms of nicknames that are pinned to a key.
 func (c *Conversation) formsOf(key record.PublicKey) (forms []string, err error) {
-	authors, err := c.store.Authors()
-	for i := range authors {
-		if authors[i].Key == key {
-			forms = authors[i].Names
-		}
+	pins, err := c.store.Pins(record.PinQuery{Key: key})
+	for _, p := range pins {
+		forms = append(forms, p.Form)
 	}
 	return forms, err
 }

@@ -125,10 +125,11 @@ func (c *Conversation) name(r *record.Record) (named []namedRecord, err error) {
 	}
 	const seenBytes = record.TagSize + 4 + record.ShortHashSize
 	limit := 1 + max(record.Capacity(max(len(c.o.Fields), 2), len(c.o.Nick))/seenBytes, 0)
-	authors, err := c.store.Unnamed(c.own, limit)
+	authors, err := c.store.Authors(record.AuthorQuery{Only: record.Unnamed})
 	if err != nil {
 		return nil, err
 	}
+	authors = record.ToName(authors, c.own, limit)
 	heartbeat := record.Heartbeat{}
 	for i := range authors {
 		a := &authors[i]
@@ -373,7 +374,7 @@ func (c *Conversation) hashOf(number uint32) (record.ShortHash, error) {
 	if len(own) > 0 {
 		return own[0].Hash.Short(), nil
 	}
-	held, err := c.store.Held(c.own, number, number)
+	held, err := c.store.Held(record.HeldQuery{Author: c.own, First: number, Last: number})
 	if err != nil {
 		return record.ShortHash{}, err
 	}

@@ -57,22 +57,15 @@ type Store interface {
 // knowledgeStore is [record.Known], except that it cannot open tokens.
 type knowledgeStore interface {
 	Author(record.PublicKey) (record.Author, bool, error)
-	Tagged(record.Tag) ([]record.PublicKey, []record.Claim, error)
-	Held(author record.PublicKey, first, last uint32) ([]record.Held, error)
-	Lines(author record.PublicKey, from, to record.Spot) ([]record.Held, error)
-	Pinned(form string) (record.PublicKey, bool, error)
-	Devices(key record.PublicKey) ([]record.DeviceClaim, error)
+	Authors(record.AuthorQuery) ([]record.Author, error)
+	Claims(record.ClaimQuery) ([]record.Claim, error)
+	Held(record.HeldQuery) ([]record.Held, error)
+	Pins(record.PinQuery) ([]record.Pin, error)
+	Devices(record.PublicKey) ([]record.DeviceClaim, error)
 	Told(record.FindingID) (last uint32, told bool, err error)
-	Groups(tag record.Tag, first, last uint32) ([]record.Group, error)
-	Untried() ([]record.GroupID, error)
+	Groups(record.GroupQuery) ([]record.Group, error)
 	Pending(record.GroupID) ([]record.Spot, error)
-	Arriving(tag record.Tag, above uint32, limit int) ([]record.Group, error)
-	Waiting() (record.Waiting, error)
-	Lacking() (authors []record.PublicKey, tags []record.Tag, err error)
-	// Unnamed returns authors whom our own records are to name next, Witnesses those who named one of ours.
-	Unnamed(own record.PublicKey, limit int) ([]record.Author, error)
-	Witnesses() ([]record.Author, error)
-	Authors() ([]kept.Author, error)
+	Arriving() (record.Arrival, error)
 }
 
 // Poster is what a conversation asks of a relay. Whoever implements it waits for the channel's interval and tells the

@@ -224,8 +224,9 @@ func (v *verifier) conclude(salt record.Salt) {
 		digest.Add(&r.Lines[i])
 	}
 	r.Digest = digest.Sum()
-	for _, a := range v.known.Authors() {
-		if a.Base > 0 {
+	authors, _ := v.known.Authors(record.AuthorQuery{})
+	for i := range authors {
+		if authors[i].Base > 0 {
 			r.Authors++
 		}
 	}

@@ -51,7 +51,7 @@ type Change struct {
 	Marks []Mark
 }
 
-// KeyDate is when something was said of a key; never, for the zero time.
+// KeyDate is when the user has said something of a key.
 type KeyDate struct {
 	Key record.PublicKey
 	At  time.Time

@@ -125,16 +125,6 @@ type Move struct {
 	At      record.Spot
 }
 
-// Author is an author and what the user has made known about the key.
-type Author struct {
-	record.Author
-	// Names are the nicknames pinned to the key, in the forms of [record.Skeletons].
-	Names []string
-	// Verified is when the user has compared the key with its owner, and Forgotten when the user has let go of its name;
-	// zero if never.
-	Verified, Forgotten time.Time
-}
-
 // Event is a finding that was told, or taken back.
 type Event struct {
 	// ID orders events by their arrival.
