@@ -67,6 +67,8 @@ func hostileRooms(t *testing.T) (*relaytest.Server, *device) {
 func TestEveryCommandEndsAtEveryHostileRelay(t *testing.T) {
 	// Those that are hostile at some questions only, so that commands get further.
 	deep := map[string]bool{"101": true, "no answer": true, "the body, just fast enough": true, "busy": true, "cut": true}
+	// Under the race detector each command comes to its end, or is ended: every second one, by chance the odd ones.
+	odd := testenv.Random(t).IntN(2)
 	log.SetOutput(io.Discard) // as Main does
 	routes := []string{"", "last_entry_id.txt", "feeds.csv", "POST /update", "bulk_update.json", "limits.json", "feeds.json", "feeds/"}
 	for name, fault := range relaytest.Hostile() {
@@ -84,10 +86,14 @@ func TestEveryCommandEndsAtEveryHostileRelay(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s, ana := hostileRooms(t)
 					s.Inject(relaytest.On(route, fault))
-					for _, args := range talks(t, ana) {
+					for n, args := range talks(t, ana) {
 						what := fmt.Sprintf("%s at %q", strings.Join(args, " "), route)
-						ends(t, ana, what, longest, args)
-						interrupts(t, ana, what, args)
+						if !testenv.Race || n%2 != odd {
+							ends(t, ana, what, longest, args)
+						}
+						if !testenv.Race || n%2 == odd {
+							interrupts(t, ana, what, args)
+						}
 					}
 				})
 			}
