@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"strings"
 
 	fernetgo "github.com/fernet/fernet-go"
@@ -101,8 +100,5 @@ func (k Key) GoString() string { return k.String() }
 // Format writes [Key.String] for every verb of package fmt.
 func (k Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.String()) }
 
-// LogValue is [Key.String] for package log/slog.
-func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
-
-// MarshalText is [Key.String]. It keeps the key out of JSON, YAML and XML, and cannot be undone.
+// MarshalText is [Key.String]. It keeps the key out of logs, JSON, YAML and XML, and cannot be undone.
 func (k Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 )
 
 // Sizes in bytes.
@@ -146,8 +145,5 @@ func (id Identity) GoString() string { return id.String() }
 // Format writes [Identity.String] for every verb of package fmt.
 func (id Identity) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, id.String()) }
 
-// LogValue is [Identity.String] for package log/slog.
-func (id Identity) LogValue() slog.Value { return slog.StringValue(id.String()) }
-
-// MarshalText is [Identity.String]. It keeps the secret out of JSON, YAML and XML, and cannot be undone.
+// MarshalText is [Identity.String]. It keeps the secret out of logs, JSON, YAML and XML, and cannot be undone.
 func (id Identity) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
