@@ -348,7 +348,8 @@ func (m *Memory) Told(id FindingID) (last uint32, told bool, err error) {
 // Groups implements [Known].
 func (m *Memory) Groups(q GroupQuery) (groups []Group, err error) {
 	add := func(g Group) {
-		if q.Only.Of(&g) {
+		isAsked := q.Last == 0 || g.ID.Tag == q.Tag && q.First <= g.ID.Number && g.ID.Number <= q.Last
+		if isAsked && q.Only.Of(&g) {
 			groups = append(groups, g)
 		}
 	}
@@ -364,10 +365,8 @@ func (m *Memory) Groups(q GroupQuery) (groups []Group, err error) {
 			}
 		}
 	default:
-		for id, g := range m.groups {
-			if q.Last == 0 || id.Tag == q.Tag && q.First <= id.Number && id.Number <= q.Last {
-				add(g)
-			}
+		for _, g := range m.groups {
+			add(g)
 		}
 	}
 	slices.SortFunc(groups, func(a, b Group) int { return compareGroups(a.ID, b.ID) })

@@ -16,6 +16,7 @@ import (
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/room/memory"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -23,7 +24,7 @@ import (
 type watcher struct {
 	t     *rapid.T
 	c     *room.Conversation
-	known *archive.Room
+	known room.Store
 	// trusted are authors of whom it is certain that all they have named was written so.
 	trusted map[record.PublicKey]bool
 	// patience is how long a number is asked for before it is taken for absent.
@@ -38,14 +39,7 @@ type watcher struct {
 
 func (p *play) watcher(key fernet.Key) (w *watcher, end func()) {
 	t := p.t
-	dir, err := os.MkdirTemp("", "fernpost")
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := archive.OpenRoom(dir, "lab")
-	if err != nil {
-		t.Fatal(err)
-	}
+	store, end := p.store()
 	c, err := room.Open(store, room.Options{Keys: []fernet.Key{key}, Salt: salt, Fields: []int{1}})
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +52,23 @@ func (p *play) watcher(key fernet.Key) (w *watcher, end func()) {
 	for _, author := range p.honest {
 		w.trusted[author.key()] = !p.twins
 	}
-	return w, func() { store.Close(); os.RemoveAll(dir) }
+	return w, end
+}
+
+// store is one on disk or one in memory.
+func (p *play) store() (s room.Store, end func()) {
+	if rapid.Bool().Draw(p.t, "in memory") {
+		return memory.New(), func() {}
+	}
+	dir, err := os.MkdirTemp("", "fernpost")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	store, err := archive.OpenRoom(dir, "lab")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return store, func() { store.Close(); os.RemoveAll(dir) }
 }
 
 // read reads what is new, as a follower does who asks for each number that is lacking again and again: after some time it
