@@ -415,7 +415,7 @@ func (f *follower) take(e *thingspeak.Entry, known bool) error {
 	// Suspects are known too, but taken out of what the reader has seen: they are visited and not compared.
 	if f.known.has(e.ID) && (known || f.more.has(e.ID)) {
 		if !f.compare(&row) {
-			f.note(&row)
+			f.note(row.fields, numbers(e.ID, e.ID))
 			return nil
 		}
 	} else if f.pos.Rows.tell(e, 0) { // one that is to be visited again shows, too, that the answer is not stale
@@ -433,7 +433,13 @@ func (f *follower) take(e *thingspeak.Entry, known bool) error {
 func (f *follower) flush() error {
 	slices.SortStableFunc(f.held, func(a, b heldRow) int { return cmp.Compare(a.ID, b.ID) })
 	var visited ranges
-	defer func() { f.visited = f.visited.with(visited) }() // at once, however they are scattered
+	read := map[thingspeak.FieldSet]ranges{}
+	defer func() { // at once, however they are scattered
+		f.visited = f.visited.with(visited)
+		for fields, rows := range read {
+			f.note(fields, rows)
+		}
+	}()
 	for i := range f.held {
 		e := &f.held[i]
 		visit := f.v.Entry
@@ -450,18 +456,18 @@ func (f *follower) flush() error {
 		}
 		f.news.Visited++
 		visited.add(e.ID, e.ID)
-		f.note(e)
+		rows := read[e.fields]
+		rows.add(e.ID, e.ID)
+		read[e.fields] = rows
 		f.newest.take(&e.Entry, e.fields)
 	}
 	f.held = f.held[:0]
 	return nil
 }
 
-// note notes that a row was visited, or that it need not be.
-func (f *follower) note(row *heldRow) {
-	read := f.read[row.fields]
-	read.add(row.ID, row.ID)
-	f.read[row.fields] = read
+// note notes that rows of which some fields were asked for were visited, or need not be.
+func (f *follower) note(fields thingspeak.FieldSet, rows ranges) {
+	f.read[fields] = f.read[fields].with(rows)
 }
 
 // move works out the position that follows. Only what was visited is accounted for; err tells that the reading has not
