@@ -309,7 +309,8 @@ func TestForgettingSaysWhoGetsTheNameByALookAlike(t *testing.T) {
 // clear of which the relay has shown again what it took away, by its number and date, is none, and counts.
 func TestWhatWasBeforeAClearIsInformation(t *testing.T) {
 	const as, date, number = "shown again", "copied to another date", "copied to another number"
-	for _, name := range []string{"cleared", as, date, number} {
+	const behind = "copied behind newer ones"
+	for _, name := range []string{"cleared", as, date, number, behind} {
 		shown := name == as
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -344,6 +345,10 @@ func TestWhatWasBeforeAClearIsInformation(t *testing.T) {
 				}
 				ana.must("send", "after the clear")
 				if shown {
+					seed(before[1])
+				}
+				if name == behind { // ana 1, which proves no more than that it was written; and cy 1, which names it
+					seed(before[0])
 					seed(before[1])
 				}
 				reader.run("recv")

@@ -397,9 +397,9 @@ func (a *app) concludeSigned(r keyring.Room, messages int, unopened, strict bool
 	return nil
 }
 
-// verifyFeed reads a whole feed afresh and judges it.
+// verifyFeed reads a whole feed afresh and judges it; archived tells that it is the one that this device reads.
 func (a *app) verifyFeed(
-	ctx context.Context, r keyring.Room, read func(visit func(*thingspeak.Entry) error) (feedEnd, record.View, error),
+	ctx context.Context, r keyring.Room, archived bool, read func(visit func(*thingspeak.Entry) error) (feedEnd, record.View, error),
 ) (room.Report, feedEnd, error) {
 	keys, err := messenger.Keys(r)
 	if err != nil {
@@ -422,6 +422,15 @@ func (a *app) verifyFeed(
 	feed := room.Feed{Entries: entries, View: func() record.View { return view }, Trying: a.tryingParts}
 	// Without an archive a name belongs to who has it first in the feed; that nothing could be compared is told later.
 	feed.Known, _ = a.knownNames(r)
+	if archived {
+		feed.Copies = func(shown []room.Shown) (copies []bool, _ error) {
+			_ = a.engine().Look(r, func(c *room.Conversation) (err error) {
+				copies, err = c.Copies(shown)
+				return err
+			})
+			return copies, nil
+		}
+	}
 	defer a.triedParts()
 	defer a.computing(func() string { return "checking what was read" })()
 	report, err := room.Verify(ctx, keys, record.Salt(passphrase.RoomSalt(r.Channel)), feed, time.Now())

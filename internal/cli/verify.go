@@ -92,7 +92,7 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 		view.Holes = rows.below(view.Holes)
 		return end, view, err
 	}
-	report, end, err := a.verifyFeed(ctx, r, read)
+	report, end, err := a.verifyFeed(ctx, r, o.csv.name == "", read)
 	if err != nil {
 		return err
 	}

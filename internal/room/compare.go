@@ -125,6 +125,52 @@ func shownAgain(store Store, before record.Place, entry int64, posted time.Time)
 	return is, err
 }
 
+// Shown is a token that a feed shows.
+type Shown struct {
+	// MAC is the first half of the token's.
+	MAC    [16]byte
+	Entry  int64
+	Posted time.Time
+}
+
+// Copies says of tokens that are shown now which of them stood before a clear: somebody has posted them again, which proves
+// nothing against anybody. It is nil if there are none, or if the relay shows a row of that time as it was, so that the
+// clear is in doubt.
+func (c *Conversation) Copies(shown []Shown) (copies []bool, err error) {
+	clears, err := c.clears()
+	if clears.doubted == clears.all {
+		shown = nil
+	}
+	for at := 0; at < len(shown) && err == nil; at += entriesAtOnce {
+		some := shown[at:min(at+entriesAtOnce, len(shown))]
+		macs := make([][16]byte, len(some))
+		for i := range some {
+			macs[i] = some[i].MAC
+		}
+		var before map[[16]byte]record.Place
+		before, err = c.store.MACs(macs)
+		for i := 0; i < len(some) && err == nil; i++ {
+			s := &some[i]
+			place, ok := before[s.MAC]
+			if !ok || !clears.took(place) {
+				continue
+			}
+			is, failed := shownAgain(c.store, place, s.Entry, s.Posted)
+			if err = failed; is {
+				return nil, nil
+			}
+			if copies == nil {
+				copies = make([]bool, len(shown))
+			}
+			copies[at+i] = true
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("comparing with what stood before a clear: %w", err)
+	}
+	return copies, nil
+}
+
 func (c *Conversation) clears() (k clears, err error) {
 	state, err := c.store.State()
 	if err != nil {

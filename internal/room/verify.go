@@ -46,6 +46,9 @@ type Feed struct {
 	Trying func(rounds int)
 	// Known is what is known already of whose names are whose, see [Conversation.Known].
 	Known record.Change
+	// Copies, if set, says of tokens which of them are copies of what stood before a clear, see [Conversation.Copies]. They
+	// have their lines, and no part in what is found.
+	Copies func([]Shown) ([]bool, error)
 }
 
 // Verify reads a whole feed afresh, without an archive, and judges it. Its memory grows with the number of different
@@ -55,11 +58,8 @@ func Verify(ctx context.Context, keys []fernet.Key, salt record.Salt, feed Feed,
 	if err != nil {
 		return Report{}, err
 	}
-	v := verifier{
-		ctx: ctx, feed: feed, opener: o, known: record.NewMemory(), reader: record.NewReader(salt, record.PublicKey{}), now: now,
-		found: map[[16]byte]*placed{}, texts: map[[16]byte]record.Held{}, report: Report{Posted: map[int64]time.Time{}},
-	}
-	v.known.Introduce(feed.Known)
+	v := verifier{ctx: ctx, feed: feed, opener: o, salt: salt, now: now, found: map[[16]byte]*placed{}}
+	v.begin()
 	for e, err := range feed.Entries {
 		if err != nil {
 			return v.report, err
@@ -74,8 +74,15 @@ func Verify(ctx context.Context, keys []fernet.Key, salt record.Salt, feed Feed,
 	if err := v.judge(feed.View()); err != nil {
 		return v.report, err
 	}
-	v.conclude(salt)
 	return v.report, nil
+}
+
+// begin forgets what was learnt.
+func (v *verifier) begin() {
+	v.known, v.reader = record.NewMemory(), record.NewReader(v.salt, record.PublicKey{})
+	v.known.Introduce(v.feed.Known)
+	v.texts = map[[16]byte]record.Held{}
+	v.report.Posted = map[int64]time.Time{}
 }
 
 // partOfFeed is the view of whoever has not read all: nothing is concluded from what is lacking. It counts no clears, for
@@ -88,6 +95,7 @@ type verifier struct {
 
 	ctx    context.Context
 	feed   Feed
+	salt   record.Salt
 	rounds int // in which parts were joined and some were left
 	known  *record.Memory
 	reader *record.Reader
@@ -151,6 +159,59 @@ func (v *verifier) judge(view record.View) error {
 	tokens := slices.Collect(maps.Values(v.found))
 	v.found = nil
 	slices.SortFunc(tokens, func(a, b *placed) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.came, b.came)) })
+	rest, err := v.withoutCopies(tokens)
+	if err != nil {
+		return err
+	}
+	copies := len(tokens) - len(rest)
+	if copies == 0 {
+		if err := v.readAll(tokens, view, false); err != nil {
+			return err
+		}
+		v.conclude()
+		return nil
+	}
+	// The lines and their digest are those of everybody else, and what is found is what recv finds here.
+	all := *v
+	if err := all.readAll(tokens, view, true); err != nil {
+		return err
+	}
+	all.conclude()
+	v.begin()
+	if err := v.readAll(rest, view, false); err != nil {
+		return err
+	}
+	v.conclude()
+	r, shown := &v.report, &all.report
+	r.Repeats += copies
+	r.Records, r.Unsigned, r.Authors = shown.Records, shown.Unsigned, shown.Authors
+	r.Lines, r.Digest, r.Posted = shown.Lines, shown.Digest, shown.Posted
+	return nil
+}
+
+// withoutCopies leaves out the tokens that are copies of what stood before a clear.
+func (v *verifier) withoutCopies(tokens []*placed) (rest []*placed, err error) {
+	if v.feed.Copies == nil {
+		return tokens, nil
+	}
+	shown := make([]Shown, len(tokens))
+	for i, t := range tokens {
+		shown[i] = Shown{t.mac, t.at.Entry, t.posted}
+	}
+	copies, err := v.feed.Copies(shown)
+	if err != nil || copies == nil {
+		return tokens, err
+	}
+	for i, t := range tokens {
+		if !copies[i] {
+			rest = append(rest, t)
+		}
+	}
+	return rest, nil
+}
+
+// readAll reads tokens that are in order. With again they are to be read once more.
+func (v *verifier) readAll(tokens []*placed, view record.View, again bool) error {
 	var crowded entrySet
 	var cells []record.Cell
 	var taken fieldSet
@@ -180,7 +241,9 @@ func (v *verifier) judge(view record.View) error {
 		} else {
 			v.texts[t.mac] = record.Held{At: record.Spot{Place: t.at, Field: t.field}, Hash: t.sum}
 		}
-		t.plain = nil
+		if !again {
+			t.plain = nil
+		}
 	}
 	return v.read(cells, withCrowded(view, crowded.all))
 }
@@ -213,13 +276,13 @@ func (v *verifier) read(cells []record.Cell, view record.View) error {
 }
 
 // conclude takes together what was learnt.
-func (v *verifier) conclude(salt record.Salt) {
+func (v *verifier) conclude() {
 	r := &v.report
 	r.Lines = v.known.Records()
 	r.Records, r.Unsigned = len(r.Lines), len(v.texts)
 	r.Lines = slices.AppendSeq(r.Lines, maps.Values(v.texts))
 	slices.SortFunc(r.Lines, func(a, b record.Held) int { return a.Compare(&b) })
-	digest := record.NewDigest(salt)
+	digest := record.NewDigest(v.salt)
 	for i := range r.Lines {
 		digest.Add(&r.Lines[i])
 	}
