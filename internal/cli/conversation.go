@@ -119,6 +119,9 @@ func (c *conversation) identityChanged(e messenger.IdentityChanged) {
 		c.say("%s of the outbox may have been posted already, at least in part, and %s completed as it was signed before",
 			count(n, "message"), isOrAre(n))
 	}
+	for _, r := range e.Renumbered {
+		c.say("%s became %s, behind them", c.OwnNumber(r.Before), c.OwnNumber(r.Now))
+	}
 	if n := e.LeftOut; n > 0 {
 		c.say("%s about devices %s taken out of the outbox: only the identity before could make that", count(n, "claim"), wasOrWere(1, int64(n)))
 	}
@@ -195,8 +198,6 @@ func explainSending(err error) error {
 		return hint(usageError{err}, "\"fernpost outbox\" lists it, if that was not posted yet")
 	}
 	switch {
-	case errors.Is(err, room.ErrOtherIdentity):
-		return hint(err, "nothing was written; \"fernpost outbox --retry\" reads the room, signs what waits with your identity and posts it")
 	case errors.Is(err, room.ErrNoText), errors.Is(err, record.ErrBody):
 		return usageError{err}
 	}

@@ -157,7 +157,7 @@ func (g *reading) finish() (room.Arrivals, error) {
 	}
 	facts := room.Facts{
 		Position: position, LastID: g.news.LastID, Rewritten: g.news.Rewritten,
-		Twins: g.news.Twins, Now: now,
+		Twins: g.news.Twins, Now: now, Failed: g.err != nil,
 	}
 	facts.View.Holes = Holes(g.news.Position.Gaps)
 	hidden := slices.ContainsFunc(g.r.settings.Fields, g.news.Hidden.Has)

@@ -3,6 +3,7 @@ package messenger
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -44,8 +45,8 @@ func waitsError(err error) error {
 	return err
 }
 
-// UnreadError is an error of reading the room before what another identity has signed here is signed anew. Nothing was
-// written, and what waits stays in the outbox.
+// UnreadError is an error of reading the room before what another identity has signed here is signed anew: what waits stays
+// in the outbox as it is.
 type UnreadError struct{ Err error }
 
 func (e *UnreadError) Error() string {
@@ -75,11 +76,16 @@ func (e *SaidError) Error() string {
 }
 
 // Send writes a message into the outbox, reads the room and posts what is waiting. The error may be a [*MovedError],
-// [*UnreadError], [*BegunError], [*SaidError], [room.ErrNoText] or [record.ErrBody], and then nothing was written; or a
+// [*BegunError], [*SaidError], [room.ErrNoText] or [record.ErrBody], and then nothing was written; or a
 // [*WaitsError].
 func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent Sent, err error) {
-	if err := r.Adopt(ctx, !o.Queue); err != nil {
-		return sent, err
+	unread := r.Adopt(ctx, !o.Queue)
+	if _, ok := errors.AsType[*UnreadError](unread); ok { // then only what waits keeps another identity here
+		if err := r.Adopt(ctx, false); err != nil && !errors.Is(err, room.ErrOtherIdentity) {
+			return sent, err
+		}
+	} else if unread != nil && !errors.Is(unread, room.ErrOtherIdentity) {
+		return sent, unread
 	}
 	moved, err := r.mindMoves(o.OldKey)
 	if err != nil {
@@ -88,6 +94,12 @@ func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent 
 	if o.Queue {
 		written, err := r.compose(ctx, body)
 		return Sent{Queued: room.Queued{Number: written.Number, Entries: written.Entries}}, err
+	}
+	if unread != nil {
+		if _, err := r.compose(ctx, body); err != nil {
+			return sent, err
+		}
+		return sent, waitsError(unread)
 	}
 	news, err := r.startReading(ctx)
 	if err != nil {

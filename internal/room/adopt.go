@@ -15,6 +15,8 @@ type Adopted struct {
 	Anew, Completed int
 	// LeftOut is how many were claims about devices, which nobody but that identity could make.
 	LeftOut int
+	// Renumbered are messages of ours that were written before the room could be read, and stand behind those now.
+	Renumbered []Renumbered
 }
 
 // Predecessor returns the identity that signed here before ours, as long as [Conversation.Adopt] was not called; the zero
@@ -52,7 +54,8 @@ func (c *Conversation) Adopt(now time.Time) (a Adopted, err error) {
 	return a, nil
 }
 
-// adopt does the work of Adopt inside a transaction, and keeps the state where it has changed.
+// adopt does the work of Adopt inside a transaction, and keeps the state where it has changed. Beside [ErrOtherIdentity] the
+// state is that of our identity, to write behind what waits, and is not to be kept.
 func (c *Conversation) adopt(state *kept.State, now time.Time) (a Adopted, err error) {
 	if state.Own == c.own {
 		return a, nil
@@ -61,7 +64,6 @@ func (c *Conversation) adopt(state *kept.State, now time.Time) (a Adopted, err e
 	if err != nil {
 		return a, err
 	}
-	state.Own, state.OwnLast, state.OwnHash = c.own, 0, record.ShortHash{}
 	untried := 0 // posts go out in their order
 	for i := range waiting {
 		o := &waiting[i]
@@ -75,15 +77,14 @@ func (c *Conversation) adopt(state *kept.State, now time.Time) (a Adopted, err e
 		if q.Sent != kept.Queued && q.Sent != kept.Accepted {
 			a.Completed++
 		}
-		// Who comes back goes on behind what of theirs is still on its way.
-		if o.Author == c.own && o.Number > state.OwnLast {
-			state.OwnLast, state.OwnHash = o.Number, o.Hash.Short()
-		}
 	}
-	waiting = waiting[untried:]
-	if len(waiting) > 0 && !c.read {
+	if untried < len(waiting) && !c.read {
+		c.goOnBehind(state, waiting)
 		return a, ErrOtherIdentity
 	}
+	// Who comes back goes on behind what of theirs is still on its way.
+	c.goOnBehind(state, waiting[:untried])
+	waiting = waiting[untried:]
 	if err := c.forgetReceipts(); err != nil {
 		return a, err
 	}
@@ -94,7 +95,10 @@ func (c *Conversation) adopt(state *kept.State, now time.Time) (a Adopted, err e
 	if len(waiting) == 0 {
 		return a, t.keep(c.store, state)
 	}
-	_, err = c.signAnew(state, t, waiting, func(r *record.Record) bool {
+	a.Renumbered, err = c.signAnew(state, t, waiting, func(r *record.Record) bool {
+		if r.Author == c.own { // written since, while the room could not be read
+			return true
+		}
 		if _, ok := r.Body.(record.Device); ok {
 			a.LeftOut++
 			return false
@@ -106,6 +110,16 @@ func (c *Conversation) adopt(state *kept.State, now time.Time) (a Adopted, err e
 		return true
 	}, now)
 	return a, err
+}
+
+// goOnBehind lets our identity sign from now on, behind the last record of its own among some of the outbox.
+func (c *Conversation) goOnBehind(state *kept.State, some []kept.Own) {
+	state.Own, state.OwnLast, state.OwnHash = c.own, 0, record.ShortHash{}
+	for i := range some {
+		if o := &some[i]; o.Author == c.own && o.Number > state.OwnLast {
+			state.OwnLast, state.OwnHash = o.Number, o.Hash.Short()
+		}
+	}
 }
 
 // forgetReceipts forgets who has seen what another identity has written: its numbers are ours now.

@@ -32,6 +32,8 @@ type Facts struct {
 	Twins []int64
 	// Now is the reader's clock; the zero time stands for the present.
 	Now time.Time
+	// Failed means that the relay could not be read: whoever sends has not read the room.
+	Failed bool
 }
 
 // Learnt is what a reading says about how to go on.
@@ -294,7 +296,7 @@ func (in *Intake) Finish(facts Facts) (Arrivals, error) {
 	}
 	in.out.Entries, in.out.Refused = in.entries, in.out.Refused+in.refused
 	c := in.c
-	if _, full := errors.AsType[*FullError](err); err != nil && !full { // whose archive is full may send all the same
+	if _, full := errors.AsType[*FullError](err); facts.Failed || err != nil && !full { // whose archive is full may send all the same
 		return in.out, err
 	}
 	c.read = true

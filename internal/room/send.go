@@ -42,7 +42,10 @@ type Written struct {
 // Write signs a message, seals it and puts it into the outbox, all in one transaction: then it has a number, and only
 // [Conversation.Deliver] is left to do. A [record.Heartbeat] names by itself what was seen; give it empty.
 //
-// It refuses with [ErrNoIdentity], [ErrOtherIdentity], [ErrKeyGone], [ErrNumbersSpent], [ErrNoText] and what [record.Sign]
+// What another identity has signed and nobody has tried to post is adopted first, see [Conversation.Adopt]; as long as the
+// room was not read in this process, the message only waits behind that, and may get another number when it is.
+//
+// It refuses with [ErrNoIdentity], [ErrKeyGone], [ErrNumbersSpent], [ErrNoText] and what [record.Sign]
 // refuses.
 func (c *Conversation) Write(body record.Body, now time.Time) (Written, error) {
 	if c.own.IsZero() {
@@ -72,7 +75,10 @@ func (c *Conversation) write(body record.Body, now time.Time) (w Written, err er
 	if err != nil {
 		return w, err
 	}
-	if _, err := c.adopt(&state, now); err != nil {
+	keep := state
+	_, err = c.adopt(&state, now)
+	behind := errors.Is(err, ErrOtherIdentity)
+	if err != nil && !behind {
 		return w, err
 	}
 	t, err := c.tip(&state)
@@ -88,7 +94,13 @@ func (c *Conversation) write(body record.Body, now time.Time) (w Written, err er
 	if err != nil {
 		return w, err
 	}
-	if err := t.keep(c.store, &state); err != nil {
+	if behind { // who signs here is still the other one
+		keep.Seq = t.seq
+		err = c.store.Apply(&kept.Change{State: &keep})
+	} else {
+		err = t.keep(c.store, &state)
+	}
+	if err != nil {
 		return w, err
 	}
 	change := record.Change{}
@@ -324,7 +336,7 @@ func (c *Conversation) signAnew(
 		if err != nil {
 			return nil, err
 		}
-		if w.Number != before {
+		if w.Number != before && own[i].Author == c.own {
 			changed = append(changed, Renumbered{before, w.Number})
 		}
 	}

@@ -574,12 +574,15 @@ func TestNewIdentity(t *testing.T) {
 			if got, err := ana.Predecessor(); got != before || err != nil {
 				t.Errorf("before signed %v, %v", got, err)
 			}
-			if _, err := ana.Write(record.Text("five"), time.Now()); !errors.Is(err, room.ErrOtherIdentity) {
-				t.Errorf("Write before the room was read: %v", err)
+			if w, err := ana.Write(record.Text("five"), time.Now()); err != nil || w.Number != 1 {
+				t.Errorf("before the room was read: number %d, %v", w.Number, err)
+			}
+			if got, err := ana.Predecessor(); got != before || err != nil {
+				t.Errorf("before signed %v, %v", got, err)
 			}
 			ana.look()
-			w, err := ana.Write(record.Text("five"), time.Now())
-			if err != nil || w.Number != 3 {
+			w, err := ana.Write(record.Text("six"), time.Now()) // behind two of the other's, and the one above
+			if err != nil || w.Number != 4 {
 				t.Errorf("number %d, %v", w.Number, err)
 			}
 			queue, err := ana.Outbox()
@@ -590,7 +593,7 @@ func TestNewIdentity(t *testing.T) {
 			for i := range queue {
 				waits = append(waits, queue[i].What()+" "+queue[i].Sent.String())
 			}
-			if len(waits) != 4 || waits[0] != "ana 2 tried" || !strings.HasSuffix(waits[3], " 3 queued") {
+			if len(waits) != 5 || waits[0] != "ana 2 tried" || !strings.HasSuffix(waits[4], " 4 queued") {
 				t.Errorf("the outbox has %q", waits)
 			}
 			ana.deliver()
@@ -599,7 +602,7 @@ func TestNewIdentity(t *testing.T) {
 			}
 			called := "ana (" + ana.o.Identity.Public().Tag().Name() + "): "
 			got := bo.look()
-			texts := []string{"bo: I have seen it", "ana: " + tried, called + "three", called + "four", called + "five"}
+			texts := []string{"bo: I have seen it", "ana: " + tried, called + "three", called + "four", called + "five", called + "six"}
 			if d := cmp.Diff(slices.Sorted(slices.Values(texts)), slices.Sorted(slices.Values(lines(got.Items)))); d != "" {
 				t.Error(d)
 			}
