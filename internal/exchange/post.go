@@ -44,7 +44,8 @@ const (
 	ReplyLost
 )
 
-// Post posts one entry and returns its number. It keeps the channel's interval after our own last update; waits and
+// Post posts one entry and returns its number. It keeps the channel's interval after our own last update, twice that if others
+// write as well; waits and
 // tries again when the relay says that the update comes too soon, up to five times; and where the reply is lost, reads
 // the channel back to the entry number known, which was its last before the post, and posts again only what is not
 // there, up to three times. With known below 0, Post asks for that number first. If others post the very same texts,
@@ -74,13 +75,18 @@ func (x *Exchange) Post(
 	return id, err
 }
 
-// await waits until our own last call is no longer too recent.
+// await waits until our own last call is no longer too recent. Whoever posts entry after entry would come at the very moment
+// that the channel opens, each time, before all who were refused and come at random: with others about we leave them one
+// interval in between.
 func (p *poster) await(ctx context.Context, of *pace) error {
 	p.x.mu.Lock()
-	own := time.Until(of.next)
+	own, pause, known := time.Until(of.next), of.pause, p.x.writers
 	p.x.mu.Unlock()
 	if own <= 0 {
 		return nil
+	}
+	if of == &p.x.updates && known != nil && known() > 1 {
+		own += pause
 	}
 	return p.wait(ctx, Wait{Reason: OwnInterval, For: own})
 }
