@@ -120,10 +120,14 @@ func (a *app) recvAfresh(ctx context.Context, r keyring.Room, talk *room.Convers
 	if err != nil {
 		return err
 	}
+	lines := findings{a: a, asJSON: o.asJSON}
 	for i := range arrivals.Told {
-		if err := a.tellFinding(&arrivals.Told[i], false, o.asJSON); err != nil {
+		if err := lines.tell(&arrivals.Told[i], false); err != nil {
 			return err
 		}
+	}
+	if err := lines.end(); err != nil {
+		return err
 	}
 	if err := a.tellWaiting(arrivals.Waiting, o.asJSON); err != nil {
 		return err
@@ -252,17 +256,21 @@ func (c *conversation) printNewFindings(name string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
+	lines := findings{a: c.app, asJSON: asJSON}
 	for more := true; more; {
 		news, err := c.Since(mark, 0)
 		if err != nil {
 			return err
 		}
 		for i := range news.Found {
-			if err := c.tellFinding(&news.Found[i].Finding, news.Found[i].TakenBack, asJSON); err != nil {
+			if err := lines.tell(&news.Found[i].Finding, news.Found[i].TakenBack); err != nil {
 				return err
 			}
 		}
 		mark, more = news.Until, news.More
+	}
+	if err := lines.end(); err != nil {
+		return err
 	}
 	return c.SetShown(name, mark)
 }

@@ -63,18 +63,68 @@ func (a *app) tellFinding(f *record.Finding, takenBack, asJSON bool) error {
 	if w := weights[j.Finding]; f.Waiting || w != wrong {
 		return a.tell(j, asJSON)
 	}
-	if a.tally.noVerdict {
-		return a.printTold(j, wrong, asJSON)
-	}
-	if a.tally.told == nil {
-		a.tally.told = map[record.FindingID]bool{}
-	}
-	if takenBack {
-		delete(a.tally.told, f.ID())
-	} else {
-		a.tally.told[f.ID()] = true
-	}
+	a.tally.note(f, takenBack)
 	return a.printTold(j, wrong, asJSON)
+}
+
+// note counts a finding about records for the verdict, or counts it no more.
+func (t *tally) note(f *record.Finding, takenBack bool) {
+	switch {
+	case t.noVerdict:
+	case takenBack:
+		delete(t.told, f.ID())
+	default:
+		if t.told == nil {
+			t.told = map[record.FindingID]bool{}
+		}
+		t.told[f.ID()] = true
+	}
+}
+
+// mostContradictions is how many claims about devices that contradict each other have lines of their own: whoever has the
+// room's key makes as many as they like.
+const mostContradictions = 10
+
+// findings tells findings about records that come together.
+type findings struct {
+	a      *app
+	asJSON bool
+	// told and back count the contradictions that were told and taken back.
+	told, back int
+}
+
+func (l *findings) tell(f *record.Finding, takenBack bool) error {
+	if f.Kind == record.Contradiction {
+		n := &l.told
+		if takenBack {
+			n = &l.back
+		}
+		if *n++; *n > mostContradictions {
+			l.a.tally.note(f, takenBack)
+			return nil
+		}
+	}
+	return l.a.tellFinding(f, takenBack, l.asJSON)
+}
+
+// end tells how many had no line.
+func (l *findings) end() error {
+	for _, takenBack := range []bool{false, true} {
+		n := l.told
+		if takenBack {
+			n = l.back
+		}
+		if n -= mostContradictions; n <= 0 {
+			continue
+		}
+		text := count(n, "more claim") + " about devices that others contradict: none counts"
+		f := findingJSON{Finding: record.Contradiction.String(), Text: text, Count: &n, TakenBack: takenBack}
+		if err := l.a.printTold(f, wrong, l.asJSON); err != nil {
+			return err
+		}
+	}
+	l.told, l.back = 0, 0
+	return nil
 }
 
 func (a *app) printTold(f findingJSON, w weight, asJSON bool) error {

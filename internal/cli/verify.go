@@ -132,10 +132,14 @@ func (a *app) tellReport(r *room.Report, asJSON bool) error {
 		defer a.say("of two with one name, compare the words aloud: \"fernpost identity list\" shows them, \"fernpost identity " +
 			"verify\" marks the one whose words are right")
 	}
+	lines := findings{a: a, asJSON: asJSON}
 	for i := range r.Found {
-		if err := a.tellFinding(&r.Found[i], false, asJSON); err != nil {
+		if err := lines.tell(&r.Found[i], false); err != nil {
 			return err
 		}
+	}
+	if err := lines.end(); err != nil {
+		return err
 	}
 	a.tally.pending = len(r.Waiting)
 	if err := a.tellWaiting(r.Waiting, asJSON); err != nil {

@@ -443,3 +443,59 @@ func TestAcceptedAndNotShownIsNoGoodVerdict(t *testing.T) {
 		ana.exits(exitDone, "verify", "--until", "5")
 	})
 }
+
+// Sixty keys that claim one device gave sixty lines, at once, and at each verify.
+func TestContradictoryClaimsHaveFewLines(t *testing.T) {
+	const claims = 60
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	channel := ana.makeRoom(quickSigned)
+	_, post := ana.insider(relay, channel)
+	r, err := (&app{getenv: func(name string) string { return ana.env[name] }}).loadRoom("lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := messenger.Keys(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := record.Context{Salt: record.Salt(passphrase.RoomSalt(channel)), Key: record.KeyID(keys[0].ID())}
+	phone := record.NewIdentity([record.KeySize]byte{99})
+	say := func(id record.Identity, r record.Record) (hash record.ShortHash) {
+		r.Clock = 1
+		signed, err := record.Sign(id, ctx, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cells, err := signed.Cells()
+		if err != nil {
+			t.Fatal(err)
+		}
+		post(cells...)
+		return signed.Hash.Short()
+	}
+	var first record.ShortHash
+	for i := range byte(claims) {
+		id := record.NewIdentity([record.KeySize]byte{1, i})
+		first = say(id, record.Record{Number: 1, Body: record.Device{
+			Key: phone.Public(), Proof: phone.ProveDevice(ctx.Salt, id.Public()),
+		}})
+	}
+	const line, rest = "a device of theirs, but ", "50 more claims about devices that others contradict: none counts\n"
+	for _, command := range [][]string{{"recv", "--strict"}, {"verify"}} {
+		ana.exits(exitFindings, command...)
+		ana.says(mostContradictions, line)
+		ana.says(1, rest)
+		ana.says(1, "error: 60 findings, told above")
+	}
+	ana.exits(exitFindings, "recv", "--strict")
+	ana.says(1, "60 findings from before still stand")
+	// What one withdraws is taken back, and the others stand.
+	say(record.NewIdentity([record.KeySize]byte{1, claims - 1}), record.Record{
+		Number: 2, Previous: first, Body: record.Device{Key: phone.Public()},
+	})
+	ana.exits(exitFindings, "recv", "--strict")
+	ana.says(1, "no longer true: another claim contradicts")
+	ana.exits(exitFindings, "verify", "--json")
+	ana.says(mostContradictions+1, `"finding":"contradiction"`)
+}

@@ -142,10 +142,14 @@ func (c *conversation) printNews(mark room.Mark, f *follower) (room.Mark, error)
 		if err := c.SetPrinted(printed); err != nil {
 			return mark, err
 		}
+		lines := findings{a: c.app, asJSON: f.options.asJSON}
 		for i := range news.Found {
-			if err := c.tellFinding(&news.Found[i].Finding, news.Found[i].TakenBack, f.options.asJSON); err != nil {
+			if err := lines.tell(&news.Found[i].Finding, news.Found[i].TakenBack); err != nil {
 				return mark, err
 			}
+		}
+		if err := lines.end(); err != nil {
+			return mark, err
 		}
 		if news.Until != mark {
 			mark = news.Until
