@@ -249,8 +249,8 @@ func counted(f room.Findings) (all []findingJSON) {
 		countedEntries(f.Disguised, "with what looks like a token "+f.Disguise, f.FirstDisguised, f.LastDisguised)+": not opened")
 	add("not encrypted", f.Plain, f.FirstPlain, f.LastPlain,
 		countedEntries(f.Plain, "that "+isOrAre(f.Plain)+" not encrypted", f.FirstPlain, f.LastPlain)+", not shown")
-	add("unread", f.Crowded, f.FirstCrowded, f.LastCrowded,
-		countedEntries(f.Crowded, "shown with too many rows", f.FirstCrowded, f.LastCrowded)+": not all was read")
+	add("unread", f.Overfull, f.FirstOverfull, f.LastOverfull,
+		countedEntries(f.Overfull, "shown with too many rows", f.FirstOverfull, f.LastOverfull)+": not all was read")
 	add("repeat", f.Repeats, 0, 0, count(f.Repeats, "token")+" repeated from before, not shown again")
 	add("expired", f.Expired, 0, 0, count(f.Expired, "message")+" older than --ttl, not shown")
 	add("from the future", f.Future, 0, 0,

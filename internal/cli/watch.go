@@ -143,7 +143,7 @@ type watcher struct {
 	position exchange.Position
 	relay    relayTeller
 	anchors  room.Anchors
-	barren   messenger.Barren
+	vain     messenger.VainHour
 	rest     *unprinted
 	lost     exchange.Gaps // told by this watch, as far as there will be a verdict
 	kept     remembered    // what the archive has
@@ -159,12 +159,12 @@ type unprinted struct {
 // remembered is what a watch leaves for the next one. The channel is kept beside the position, so that a room that was
 // made anew under an old name is read from its beginning.
 type remembered struct {
-	Relay    string            `json:"relay"`
-	Channel  int64             `json:"channel"`
-	Position exchange.Position `json:"position"`
-	Anchors  room.Anchors      `json:"anchors,omitzero"`
-	Barren   messenger.Barren  `json:"barren,omitzero"`
-	Rest     *unprinted        `json:"rest,omitempty"`
+	Relay    string             `json:"relay"`
+	Channel  int64              `json:"channel"`
+	Position exchange.Position  `json:"position"`
+	Anchors  room.Anchors       `json:"anchors,omitzero"`
+	Vain     messenger.VainHour `json:"barren,omitzero"`
+	Rest     *unprinted         `json:"rest,omitempty"`
 }
 
 // run polls until the user ends it, quickly after news and slowly while nothing comes.
@@ -217,7 +217,7 @@ func (w *watcher) resume() error {
 	case err != nil:
 		return hint(err, "delete that file, or use --from-start")
 	case last.Relay == w.room.Relay && last.Channel == w.room.Channel:
-		w.position, w.anchors, w.barren, w.rest = last.Position, last.Anchors, last.Barren, last.Rest
+		w.position, w.anchors, w.vain, w.rest = last.Position, last.Anchors, last.Vain, last.Rest
 	}
 	return nil
 }
@@ -225,7 +225,7 @@ func (w *watcher) resume() error {
 // poll reads and prints what is new, and remembers how far it came only once that is printed: a watch that is killed
 // shows a message twice rather than never.
 func (w *watcher) poll(ctx context.Context) (news bool, err error) {
-	budget := w.barren.Left(int64(w.budget), time.Now())
+	budget := w.vain.Left(int64(w.budget), time.Now())
 	anchor := w.anchors.Highest()
 	got, err := w.client.Follow(ctx, w.position, exchange.Visitor{
 		Budget: budget,
@@ -238,7 +238,7 @@ func (w *watcher) poll(ctx context.Context) (news bool, err error) {
 	})
 	w.relayAnswers(err)
 	messages, findings := w.receiver.Take()
-	w.barren.Add(got.Bytes-got.Compared, len(messages), time.Now())
+	w.vain.Add(got.Bytes-got.Compared, len(messages), time.Now())
 	got.Position.Opened(entriesOf(messages))
 	if got.Cleared {
 		w.anchors = room.Anchors{}
@@ -266,7 +266,7 @@ func (w *watcher) poll(ctx context.Context) (news bool, err error) {
 		return false, err
 	}
 	if err == nil {
-		about := append(aboutRelay(w.room, &got, w.stoppedText(messenger.StopOf(&got, budget, int64(w.budget), &w.barren))), awaited(got.Position.Gaps, time.Now())...)
+		about := append(aboutRelay(w.room, &got, w.stoppedText(messenger.StopOf(&got, budget, int64(w.budget), &w.vain))), awaited(got.Position.Gaps, time.Now())...)
 		open := slices.DeleteFunc(slices.Clone(got.Position.Gaps), func(r exchange.Range) bool { return r.Asked() })
 		if err := w.relay.tell(w.app, about, len(open), w.options.asJSON); err != nil {
 			return false, err
@@ -336,7 +336,7 @@ func (u *unprinted) drop(messages []room.Message) []room.Message {
 
 // remember keeps the position where it has moved.
 func (w *watcher) remember() error {
-	now := remembered{w.room.Relay, w.room.Channel, w.position, w.anchors, w.barren, w.rest}
+	now := remembered{w.room.Relay, w.room.Channel, w.position, w.anchors, w.vain, w.rest}
 	if reflect.DeepEqual(now, w.kept) {
 		return nil
 	}

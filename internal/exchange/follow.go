@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// lookAgain is how often the newest rows are asked for while the relay names another last number than that of the
+	// newestPause is how often the newest rows are asked for while the relay names another last number than that of the
 	// highest row held, and always the same.
-	lookAgain = time.Minute
+	newestPause = time.Minute
 	// maxHeld is how many new entries are put in order before they are visited.
 	maxHeld = 10_000
 	// passFrom is how many numbers must be lacking for paging through the whole channel, where the relay knows no ranges:
@@ -309,7 +309,7 @@ func (f *follower) looks() bool {
 	case f.last == f.pos.Last && !f.pos.loose():
 		return false
 	}
-	return f.last != f.pos.Named || f.now.Sub(f.pos.Looked) >= lookAgain || f.now.Before(f.pos.Looked)
+	return f.last != f.pos.Named || f.now.Sub(f.pos.Looked) >= newestPause || f.now.Before(f.pos.Looked)
 }
 
 // gaps returns what is lacking below the highest row that is there, with its age.
@@ -379,7 +379,7 @@ func (f *follower) pass(ctx context.Context) error {
 		f.paged = todo.numbers()
 		if len(f.r.windows) == 0 { // all has been shown that dates can show
 			// In a crowded second rows may stand that no page shows. So those are not taken for asked for.
-			if f.passed = f.paged; !f.r.crowded {
+			if f.passed = f.paged; !f.r.beyondPages {
 				f.asked = f.asked.union(f.passed)
 			}
 			break

@@ -14,8 +14,8 @@ import (
 // and then asks for what is lacking by number.
 
 const (
-	// maxBarren is how many pages may bring nothing new, beyond those that what was read before fills, until paging ends.
-	maxBarren = 8
+	// maxNothingNew is how many pages may bring nothing new, beyond those that what was read before fills, until paging ends.
+	maxNothingNew = 8
 	// maxSpans is how many spans the numbers that were read may make until a reading is stopped like one that has brought
 	// as much as it may: a relay that invents numbers would otherwise take ever more work and memory for each page.
 	maxSpans = 100_000
@@ -37,13 +37,13 @@ type reader struct {
 	// opened tells that the newest rows were read, and windows are the stretches of time still to be paged through.
 	opened  bool
 	windows []window
-	// crowded tells that rows may exist that paging by date cannot show.
-	crowded bool
+	// beyondPages tells that rows may exist that paging by date cannot show.
+	beyondPages bool
 	// fullest is the most rows that an answer had: the relay's page holds as many at least.
 	fullest int
-	// repeated counts the pages of rows that were read before, barren all others that had nothing new, and empty those in
+	// repeated counts the pages of rows that were read before, nothingNew all others that had nothing new, and empty those in
 	// a row that had no row that can be read.
-	repeated, barren, empty int
+	repeated, nothingNew, empty int
 	// vain counts the answers by range of numbers that had nothing new.
 	vain int
 
@@ -209,7 +209,7 @@ func (r *reader) newest(ctx context.Context, n int) (page, error) {
 	}
 	r.opened = true
 	if p.rows == 0 {
-		r.crowded = p.lines > 0
+		r.beyondPages = p.lines > 0
 		return p, nil
 	}
 	r.windows = []window{{end: p.oldest}}
@@ -224,7 +224,7 @@ func (r *reader) newest(ctx context.Context, n int) (page, error) {
 	r.windows = nil
 	switch {
 	case p.rows > 0 && p.newest.After(now): // the relay ignores "end": there is no paging
-		r.crowded = true
+		r.beyondPages = true
 		return p, nil
 	case p.rows > 0:
 		r.windows = append(r.windows, window{end: p.oldest})
@@ -236,7 +236,7 @@ func (r *reader) newest(ctx context.Context, n int) (page, error) {
 }
 
 // circles notes what a page had and reports whether paging gets nowhere any more. Whatever else it has, a page without a
-// new row is barren; but a page's worth of rows that were read before may lie in front of those that were not, and such
+// new row counts; but a page's worth of rows that were read before may lie in front of those that were not, and such
 // pages are counted by themselves: twice as many as these rows can fill.
 func (r *reader) circles(p *page) bool {
 	if p.fresh > 0 {
@@ -247,8 +247,8 @@ func (r *reader) circles(p *page) bool {
 		r.repeated++
 		return false
 	}
-	r.barren++
-	return r.barren > maxBarren
+	r.nothingNew++
+	return r.nothingNew > maxNothingNew
 }
 
 // older reads the next page backwards in time. It may be called as long as there are windows.
@@ -265,14 +265,14 @@ func (r *reader) older(ctx context.Context) (page, error) {
 	done := false
 	switch {
 	case r.circles(&p), p.rows > 0 && p.newest.After(w.end): // or the relay ignores "end"
-		r.crowded = true
+		r.beyondPages = true
 		r.windows = nil
 		return p, nil
 	case p.rows == 0:
-		r.crowded = r.crowded || p.lines > 0
+		r.beyondPages = r.beyondPages || p.lines > 0
 		done = r.empty > 1 // one empty answer may be a stale one
 	case p.oldest.Equal(w.end): // nothing but rows of this second, and more of it would not come however often we ask
-		r.crowded = r.crowded || p.lines >= r.fullest
+		r.beyondPages = r.beyondPages || p.lines >= r.fullest
 		w.end = w.end.Add(-time.Second)
 	default:
 		w.end = p.oldest

@@ -119,7 +119,7 @@ func (s *Scan) floor() int64 {
 
 // bottom is the number above which the channel may have rows.
 func (s *Scan) bottom() int64 {
-	if len(s.r.windows) > 0 || s.r.crowded || len(s.r.seen) == 0 {
+	if len(s.r.windows) > 0 || s.r.beyondPages || len(s.r.seen) == 0 {
 		return 0 // paging has not shown where the channel begins
 	}
 	return s.r.seen.lowest() - 1 // paging has shown all that there is

@@ -6,17 +6,17 @@ import (
 	"github.com/fernpost/fernpost/internal/exchange"
 )
 
-// Barren is what a feed has brought within an hour that no key of the room opens, or that was there before. It is kept
+// VainHour is what a feed has brought within an hour that no key of the room opens, or that was there before. It is kept
 // beside the position, so that a flood costs no more in a thousand calls than in one.
-type Barren struct {
+type VainHour struct {
 	Since time.Time `json:"since,omitzero"` // when the hour began
 	Bytes int64     `json:"bytes,omitzero"`
 }
 
 const (
-	barrenHour = time.Hour
-	// barrenLeast is what a reading may bring without being counted: a look at a channel without news.
-	barrenLeast = 16 << 10
+	vainPeriod = time.Hour
+	// vainLeast is what a reading may bring without being counted: a look at a channel without news.
+	vainLeast = 16 << 10
 	// tokenWorth is how many bytes of a feed a token that a key opens stands for: more than its own, with what stands
 	// around it in its row.
 	tokenWorth = 512
@@ -24,9 +24,9 @@ const (
 
 // Left returns how many bytes the next reading may bring, of a budget for each reading and for each hour. 0 is no limit,
 // here and there.
-func (b *Barren) Left(budget int64, now time.Time) int64 {
+func (b *VainHour) Left(budget int64, now time.Time) int64 {
 	// A clock that was set back must not make the hour longer.
-	if budget == 0 || now.Sub(b.Since) >= barrenHour || now.Before(b.Since) {
+	if budget == 0 || now.Sub(b.Since) >= vainPeriod || now.Before(b.Since) {
 		return budget
 	}
 	return max(budget-b.Bytes, 1)
@@ -34,13 +34,13 @@ func (b *Barren) Left(budget int64, now time.Time) int64 {
 
 // Add counts a reading that brought so many bytes, without the newest rows that every look compares, and so many tokens
 // that a key has opened for the first time.
-func (b *Barren) Add(bytes int64, opened int, now time.Time) {
+func (b *VainHour) Add(bytes int64, opened int, now time.Time) {
 	bytes -= tokenWorth * int64(opened)
-	if bytes < barrenLeast {
+	if bytes < vainLeast {
 		return
 	}
-	if now.Sub(b.Since) >= barrenHour || now.Before(b.Since) {
-		*b = Barren{Since: now}
+	if now.Sub(b.Since) >= vainPeriod || now.Before(b.Since) {
+		*b = VainHour{Since: now}
 	}
 	b.Bytes += bytes
 }
@@ -68,14 +68,14 @@ const (
 )
 
 // StopOf tells why a reading has ended that might bring so many bytes, of a budget of all.
-func StopOf(news *exchange.News, left, all int64, b *Barren) Stop {
+func StopOf(news *exchange.News, left, all int64, b *VainHour) Stop {
 	switch {
 	case !news.Stopped:
 		return Stop{}
 	case news.Scattered:
 		return Stop{Why: Scattered}
 	case left < all:
-		return Stop{Why: InVain, Until: b.Since.Add(barrenHour)}
+		return Stop{Why: InVain, Until: b.Since.Add(vainPeriod)}
 	}
 	return Stop{Why: AtBudget}
 }

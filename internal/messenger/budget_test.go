@@ -8,9 +8,9 @@ import (
 func TestTheHourOfWhatIsReadInVain(t *testing.T) {
 	const budget = 1 << 20
 	now := time.Unix(1_800_000_000, 0)
-	var b Barren
+	var b VainHour
 	b.Add(300<<10, 100, now)
-	b.Add(barrenLeast-1, 0, now.Add(time.Minute))
+	b.Add(vainLeast-1, 0, now.Add(time.Minute))
 	b.Add(300<<10, 600, now.Add(time.Minute)) // worth reading
 	if got, want := b.Left(budget, now.Add(59*time.Minute)), int64(budget-(300<<10)+100*tokenWorth); got != want {
 		t.Errorf("%d are left, want %d", got, want)
@@ -19,7 +19,7 @@ func TestTheHourOfWhatIsReadInVain(t *testing.T) {
 	if got := b.Left(budget, now.Add(59*time.Minute)); got != 1 {
 		t.Errorf("%d are left of what is spent, want 1: 0 is no limit", got)
 	}
-	for name, at := range map[string]time.Time{"an hour later": now.Add(barrenHour), "with a clock set back": now.Add(-time.Second)} {
+	for name, at := range map[string]time.Time{"an hour later": now.Add(vainPeriod), "with a clock set back": now.Add(-time.Second)} {
 		if got := b.Left(budget, at); got != budget {
 			t.Errorf("%s %d are left, want all", name, got)
 		}

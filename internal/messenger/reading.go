@@ -18,8 +18,8 @@ import (
 type feedPosition struct {
 	exchange.Position
 
-	// Barren is what was read in vain.
-	Barren Barren `json:"barren,omitzero"`
+	// Vain is what was read in vain.
+	Vain VainHour `json:"barren,omitzero"`
 	// Wanted are entries that are to be asked for before others: what is missing depends on them.
 	Wanted []exchange.Range `json:"wanted,omitempty"`
 }
@@ -60,7 +60,7 @@ func (r *Room) startReading(ctx context.Context) (*reading, error) {
 		return nil, err
 	}
 	g := &reading{r: r, in: in, at: positionFrom(in.Position()), found: make(chan *thingspeak.Entry, fetchedAhead)}
-	g.budget = g.at.Barren.Left(r.engine.o.Budget, time.Now())
+	g.budget = g.at.Vain.Left(r.engine.o.Budget, time.Now())
 	anchor, err := in.Anchor()
 	if err != nil {
 		return nil, err
@@ -140,12 +140,12 @@ func (g *reading) finish() (room.Arrivals, error) {
 	if failed != nil {
 		g.err = nil
 	}
-	g.r.news, g.r.stop = g.news, StopOf(&g.news, g.budget, g.r.engine.o.Budget, &g.at.Barren)
+	g.r.news, g.r.stop = g.news, StopOf(&g.news, g.budget, g.r.engine.o.Budget, &g.at.Vain)
 	now := time.Now()
 	position := func(learnt room.Learnt) ([]byte, error) {
 		at := g.at
 		at.Position = g.news.Position
-		at.Barren.Add(g.news.Bytes-g.news.Compared, learnt.Opened, now)
+		at.Vain.Add(g.news.Bytes-g.news.Compared, learnt.Opened, now)
 		at.Wanted = nil
 		for _, h := range learnt.Needed {
 			at.Wanted = append(at.Wanted, exchange.Range{First: h.First, Last: h.Last})

@@ -138,11 +138,11 @@ func (b *batch) judge(view record.View, now time.Time) (results []*record.Result
 	c := b.in.c
 	known := knowledge{c.store, &c.opener, b.moved}
 	cells, texts := b.cells, b.texts
-	crowded, err := b.entries(kept.Crowded)
+	overfull, err := b.entries(kept.Overfull)
 	if err != nil {
 		return nil, nil, err
 	}
-	view = withCrowded(view, crowded.all)
+	view = withOverfull(view, overfull.all)
 	// What is left of many forged records is tried in the next reading.
 	for more, calls := true, 0; more && calls < callsAtOnce; cells, texts, calls = nil, nil, calls+1 {
 		result, err := c.reader.Read(known, cells, view, now)
@@ -257,13 +257,13 @@ func (b *batch) take(p *page) error {
 	if len(e.Tokens) > 0 {
 		e.Posted = p.before.Posted
 	}
-	repeats, crowded := 0, false
+	repeats, overfull := 0, false
 	for i := range p.opened {
 		t := &p.opened[i]
 		if !b.kept || p.taken.has(t.field) {
 			if t.field = freeField(t.field, p.taken.has); t.field == 0 {
 				first, known := b.macs[t.mac]
-				crowded = crowded || !known || p.at.Compare(first) < 0
+				overfull = overfull || !known || p.at.Compare(first) < 0
 				continue
 			}
 		}
@@ -281,13 +281,13 @@ func (b *batch) take(p *page) error {
 	if len(e.Tokens) > len(p.before.Tokens) {
 		b.change.Entries = append(b.change.Entries, e)
 	}
-	if crowded {
-		set, err := b.entries(kept.Crowded)
+	if overfull {
+		set, err := b.entries(kept.Overfull)
 		if err != nil {
 			return err
 		}
 		if set.add(p.at) {
-			count(&b.findings.Crowded, &b.findings.FirstCrowded, &b.findings.LastCrowded, p.at.Entry)
+			count(&b.findings.Overfull, &b.findings.FirstOverfull, &b.findings.LastOverfull, p.at.Entry)
 		}
 	}
 	return b.note(p, repeats)

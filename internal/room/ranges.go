@@ -110,15 +110,15 @@ func (s *entrySet) bound() {
 	s.all, s.changed = joined, true
 }
 
-// withCrowded returns a view in which entries that were not taken in whole count as not shown yet: what is lacking may
+// withOverfull returns a view in which entries that were not taken in whole count as not shown yet: what is lacking may
 // have stood there.
-func withCrowded(view record.View, crowded []kept.Range) record.View {
-	crowded, _ = within(crowded, view.Clear)
-	if len(crowded) == 0 {
+func withOverfull(view record.View, overfull []kept.Range) record.View {
+	overfull, _ = within(overfull, view.Clear)
+	if len(overfull) == 0 {
 		return view
 	}
 	all := slices.Clone(view.Holes)
-	for _, r := range crowded {
+	for _, r := range overfull {
 		all = append(all, record.Hole{First: r.First.Entry, Last: r.Last.Entry})
 	}
 	slices.SortStableFunc(all, func(a, b record.Hole) int { return cmp.Compare(a.First, b.First) })

@@ -79,9 +79,9 @@ type Findings struct {
 	// Plain are entries with content and no sign of a token in any field.
 	Plain                 int
 	FirstPlain, LastPlain int64
-	// Crowded are entries of which the relay has shown so many rows that some tokens were left out.
-	Crowded                   int
-	FirstCrowded, LastCrowded int64
+	// Overfull are entries of which the relay has shown so many rows that some tokens were left out.
+	Overfull                    int
+	FirstOverfull, LastOverfull int64
 	// Repeats are tokens that came before: posted again by somebody, or stored twice.
 	Repeats int
 	// Expired and Future are messages that the reader's own age limit hides.
@@ -350,7 +350,7 @@ func (f *Findings) add(g Findings) {
 	merge(&f.Disguised, &f.FirstDisguised, &f.LastDisguised, g.Disguised, g.FirstDisguised, g.LastDisguised)
 	merge(&f.Plain, &f.FirstPlain, &f.LastPlain, g.Plain, g.FirstPlain, g.LastPlain)
 	merge(&f.Damaged, &f.FirstDamaged, &f.LastDamaged, g.Damaged, g.FirstDamaged, g.LastDamaged)
-	merge(&f.Crowded, &f.FirstCrowded, &f.LastCrowded, g.Crowded, g.FirstCrowded, g.LastCrowded)
+	merge(&f.Overfull, &f.FirstOverfull, &f.LastOverfull, g.Overfull, g.FirstOverfull, g.LastOverfull)
 	f.Entries += g.Entries
 	f.Repeats += g.Repeats
 	f.Expired += g.Expired

@@ -212,7 +212,7 @@ func (v *verifier) withoutCopies(tokens []*placed) (rest []*placed, err error) {
 
 // readAll reads tokens that are in order. With again they are to be read once more.
 func (v *verifier) readAll(tokens []*placed, view record.View, again bool) error {
-	var crowded entrySet
+	var overfull entrySet
 	var cells []record.Cell
 	var taken fieldSet
 	entries := 0
@@ -227,8 +227,8 @@ func (v *verifier) readAll(tokens []*placed, view record.View, again bool) error
 			}
 		}
 		if t.field = freeField(t.field, taken.has); t.field == 0 {
-			if r := &v.report; crowded.add(t.at) {
-				count(&r.Crowded, &r.FirstCrowded, &r.LastCrowded, t.at.Entry)
+			if r := &v.report; overfull.add(t.at) {
+				count(&r.Overfull, &r.FirstOverfull, &r.LastOverfull, t.at.Entry)
 			}
 			continue
 		}
@@ -245,7 +245,7 @@ func (v *verifier) readAll(tokens []*placed, view record.View, again bool) error
 			t.plain = nil
 		}
 	}
-	return v.read(cells, withCrowded(view, crowded.all))
+	return v.read(cells, withOverfull(view, overfull.all))
 }
 
 // read hands cells to the reader.

@@ -135,7 +135,7 @@ func (a *api) serve(tell teller, methods map[string]handler) http.Handler {
 				w.Header()["Allow"] = allow
 			}
 			if answer.status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) &&
-				!errors.Is(err, errBusy) && !errors.Is(err, errCrowded) {
+				!errors.Is(err, errBusy) && !errors.Is(err, errNoReplyMemory) {
 				a.log.ErrorContext(r.Context(), "request failed", "route", r.Pattern, "err", err)
 			}
 		}

@@ -61,8 +61,8 @@ func (q *request) places() *int {
 	return new(int(min(integer(s), 100)))
 }
 
-// errCrowded refuses a reply because others take the memory that it needs.
-var errCrowded = errors.New("too many large replies at once")
+// errNoReplyMemory refuses a reply because others take the memory that it needs.
+var errNoReplyMemory = errors.New("too many large replies at once")
 
 // replyPart is about how large the parts are in which a feed is built, in bytes. One slice that grows would be copied again
 // and again, and be there twice each time.
@@ -92,7 +92,7 @@ func (a *api) rows(q *request, f *feedDocument, answer *reply, part *[]byte, vis
 		case counted > maxReply:
 			return &refusal{code: thingspeak.CodeRequestTooLarge, hint: "The reply is too large. Ask for fewer results."}
 		case all > maxUnderWay:
-			return errCrowded
+			return errNoReplyMemory
 		}
 		return nil
 	}

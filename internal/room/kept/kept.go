@@ -96,8 +96,8 @@ const (
 	Repeated
 	// Again: they are Foreign, and a key has come since they were read.
 	Again
-	// Crowded: they have tokens that a key opens, and that were left out because there were too many.
-	Crowded
+	// Overfull: they have tokens that a key opens, and that were left out because there were too many.
+	Overfull
 )
 
 // Range is entries of which something is not kept, from First to Last, with the same number of clears before them.

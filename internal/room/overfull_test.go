@@ -69,8 +69,8 @@ func TestRowsOfOneNumberHideNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	report := verified(t, key, rows)
-	if got.Fresh != want || report.Unsigned != want || got.Crowded+report.Crowded > 0 || digest.Sum() != report.Digest {
-		t.Errorf("kept %d, verified %d texts of %d; crowded %d, %d", got.Fresh, report.Unsigned, want, got.Crowded, report.Crowded)
+	if got.Fresh != want || report.Unsigned != want || got.Overfull+report.Overfull > 0 || digest.Sum() != report.Digest {
+		t.Errorf("kept %d, verified %d texts of %d; overfull %d, %d", got.Fresh, report.Unsigned, want, got.Overfull, report.Overfull)
 	}
 }
 
@@ -89,13 +89,13 @@ func TestWhatIsTooMuchForAnEntryIsTold(t *testing.T) {
 	defer store.Close()
 	for round, want := range []int{1, 0} {
 		got := take(t, c, rows)
-		if got.Crowded != want || want > 0 && got.FirstCrowded != 2 || len(got.Told) > 0 || len(got.Waiting) != 1 {
-			t.Errorf("round %d: crowded %d, told %q, waiting %q", round, got.Crowded, told(got.Told), told(got.Waiting))
+		if got.Overfull != want || want > 0 && got.FirstOverfull != 2 || len(got.Told) > 0 || len(got.Waiting) != 1 {
+			t.Errorf("round %d: overfull %d, told %q, waiting %q", round, got.Overfull, told(got.Told), told(got.Waiting))
 		}
 	}
 	report := verified(t, h.key, rows)
-	if report.Crowded != 1 || len(report.Found) > 0 || len(report.Waiting) != 1 {
-		t.Errorf("crowded %d, found %q, waiting %q", report.Crowded, told(report.Found), told(report.Waiting))
+	if report.Overfull != 1 || len(report.Found) > 0 || len(report.Waiting) != 1 {
+		t.Errorf("overfull %d, found %q, waiting %q", report.Overfull, told(report.Found), told(report.Waiting))
 	}
 }
 
