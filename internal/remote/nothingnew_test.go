@@ -202,8 +202,8 @@ func TestScatteredNumbersTakeWorkInProportion(t *testing.T) {
 		return after.TotalAlloc - before.TotalAlloc
 	}
 	work(1_000)
-	small, large := work(20_000), work(60_000)
+	small, large := work(10_000), work(30_000)
 	if large > 4*small {
-		t.Errorf("%d bytes of memory for 60,000 rows, %d for 20,000", large, small)
+		t.Errorf("%d bytes of memory for 30,000 rows, %d for 10,000", large, small)
 	}
 }
