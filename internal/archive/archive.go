@@ -280,12 +280,34 @@ func RemoveRoom(ctx context.Context, dir, room string) error {
 		return err
 	}
 	defer unlock()
-	for _, end := range []string{"-wal", "-shm", markEnd, ""} { // a log must not be left for another database of the name
+	for _, end := range []string{"-wal", "-shm", markEnd, waitingEnd, ""} { // a log must not be left for another database of the name
 		if rm := os.Remove(r.path + end); rm != nil && !errors.Is(rm, fs.ErrNotExist) {
 			err = errors.Join(err, fmt.Errorf("removing the archive: %w", rm))
 		}
 	}
 	return err
+}
+
+// waitingEnd is how the name of the file ends that says that something waits in an outbox.
+const waitingEnd = ".waiting"
+
+// IsWaiting reports whether something may wait in the outbox of a room: whoever asks need not open its archive.
+func IsWaiting(dir, room string) bool {
+	_, err := os.Stat(filepath.Join(dir, room+".db"+waitingEnd))
+	return err == nil
+}
+
+// SetWaiting sets what [IsWaiting] reports. Only a transaction in which nothing waits may set it to false.
+func (r *Room) SetWaiting(waiting bool) (err error) {
+	if waiting {
+		err = os.WriteFile(r.path+waitingEnd, nil, 0o600)
+	} else if err = os.Remove(r.path + waitingEnd); errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err != nil {
+		return fmt.Errorf("noting whether something waits in the outbox: %w", err)
+	}
+	return nil
 }
 
 // Lock waits until no other process holds the lock of the room, and takes it. The system lets go of it when the process

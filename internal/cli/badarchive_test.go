@@ -3,8 +3,10 @@ package cli
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -63,20 +65,16 @@ func TestArchivesThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-// A damaged position ended every watch of plain texts, until the user had deleted the file.
+// A damaged position of an earlier version ended every watch of plain texts, until the user had deleted the file.
 func TestAWatchWithADamagedPositionBeginsNow(t *testing.T) {
-	for _, damage := range []string{"", "{", `{"relay":7}`, `{"position":{"last":9,"rows":"!"}}`, "\x00\x00", "[]"} {
+	for _, damage := range []string{"", "{", `{"relay":7}`, `{"position":{"last":"x"}}`, "\x00\x00", "[]"} {
 		synctest.Test(t, func(t *testing.T) {
 			server := relaytest.InBubble(t)
 			ana := newDevice(t, server)
 			ana.transport = server.Transport(t)
 			ana.makeRoom(plainText)
 			ana.must("send", "old")
-			ana.must("watch", "--from-start", "--messages", "1")
-			file := filepath.Join(ana.env["HOME"], ".local", "share", "fernpost", "state", "lab.json")
-			if err := os.WriteFile(file, []byte(damage), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			ana.watchedBefore(damage)
 			other := ana.beside()
 			go func() {
 				time.Sleep(time.Minute)
@@ -93,6 +91,59 @@ func TestAWatchWithADamagedPositionBeginsNow(t *testing.T) {
 			ana.must("watch", "--messages", "1")
 			if got := ana.stdout.String(); !strings.Contains(got, "newest\n") || strings.Contains(ana.stderr.String(), "lab.json") {
 				t.Errorf("%q: the next one prints %q, says %q", damage, got, &ana.stderr)
+			}
+		})
+	}
+}
+
+// watchedBefore is what an earlier version left of a watch over the room lab.
+func (d *device) watchedBefore(position string) (file string) {
+	d.t.Helper()
+	dir := filepath.Join(d.env["HOME"], ".local", "share", "fernpost", "state")
+	file = filepath.Join(dir, "lab.json")
+	if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(file, []byte(position), 0o600)); err != nil {
+		d.t.Fatal(err)
+	}
+	return file
+}
+
+// What a watch of an earlier version had printed is not printed again, and nothing that came after it is left out.
+func TestAWatchGoesOnBehindThatOfAnEarlierVersion(t *testing.T) {
+	for name, c := range map[string]struct {
+		position string
+		channel  int64 // beside the room's
+		want     []string
+	}{
+		"0.1":              {`{"last":2,"at":"2026-11-20T10:00:00Z","row":{"fields":255,"sum":""}}`, 0, []string{"three", "four"}},
+		"as it was lately": {`{"last":2,"gaps":[]},"anchors":{"held":true}`, 0, []string{"three", "four"}},
+		"some left":        {`{"last":3},"rest":{"entries":[[2,3,0,0,0,0,0,0]]}`, 0, []string{"two", "three", "four"}},
+		"another channel":  {`{"last":2}`, 1, []string{"four"}},
+		"at the end":       {`{"last":-1}`, 0, []string{"four"}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			server := relaytest.InBubble(t)
+			ana := newDevice(t, server)
+			ana.transport = server.Transport(t)
+			channel := ana.makeRoom(plainText)
+			for _, text := range []string{"one", "two", "three"} {
+				ana.must("send", text)
+			}
+			file := ana.watchedBefore(fmt.Sprintf(`{"relay":%q,"channel":%d,"position":%s}`, server.URL, channel+c.channel, c.position))
+			other := ana.beside()
+			go func() {
+				time.Sleep(time.Minute)
+				other.must("send", "four")
+			}()
+			ana.must("watch", "--json", "--messages", fmt.Sprint(len(c.want)))
+			var got []string
+			for _, e := range ana.events()[""] {
+				got = append(got, fmt.Sprint(e["text"]))
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%s: watch prints %q, want %q\n%s", name, got, c.want, &ana.stderr)
+			}
+			if _, err := os.Stat(file); err == nil {
+				t.Errorf("%s: the file is there still", name)
 			}
 		})
 	}

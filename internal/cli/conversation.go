@@ -21,8 +21,9 @@ type conversation struct {
 	*app
 
 	relay    relayTeller
-	transfer *transfer // while something is delivered
-	yes      bool      // do not ask before a long transfer
+	lost     []exchange.Range // that this command has told
+	transfer *transfer        // while something is delivered
+	yes      bool             // do not ask before a long transfer
 	asJSON   bool
 }
 
@@ -47,9 +48,11 @@ func (a *app) openConversation(r keyring.Room) (*conversation, error) {
 	}
 	c := &conversation{app: a}
 	var err error
-	c.Room, err = a.engine().Open(r, messenger.Face{Tell: c.happened, Agree: c.agree})
+	c.Room, err = a.engine().Open(r, c.face())
 	return c, err
 }
+
+func (c *conversation) face() messenger.Face { return messenger.Face{Tell: c.happened, Agree: c.agree} }
 
 // archiveSize is how many bytes the archive of a room may take. Loading the settings has checked it.
 func (a *app) archiveSize() int64 {
@@ -72,7 +75,7 @@ func (c *conversation) happened(e messenger.Event) error {
 	case messenger.IdentityChanged:
 		c.identityChanged(e)
 	case messenger.Moved:
-		c.warnOfMove(e.By)
+		c.warnOfMove(e)
 	case messenger.ArchiveFull:
 		warn("%s", e.Error())
 	case messenger.StoppedReading:
@@ -100,7 +103,7 @@ func (c *conversation) happened(e messenger.Event) error {
 		c.transfer.end()
 		for _, r := range e.Renumbered {
 			warn("%s became %s: this identity has written somewhere else, from a copied home directory or before a backup was restored",
-				c.OwnNumber(r.Before), c.OwnNumber(r.Now))
+				record.Numbers(e.Name, r.Before, r.Before), record.Numbers(e.Name, r.Now, r.Now))
 		}
 	}
 	return nil
@@ -108,7 +111,7 @@ func (c *conversation) happened(e messenger.Event) error {
 
 func (c *conversation) identityChanged(e messenger.IdentityChanged) {
 	c.say("%s", c.style.warn(fmt.Sprintf("the identity that wrote in room %s until now (key %s) is not here any more: you write with a "+
-		"new identity from now on (key %s); tell the others", c.Settings().Name, e.Before.Tag().Name(), e.Now.Tag().Name())))
+		"new identity from now on (key %s); tell the others", e.Room, e.Before.Tag().Name(), e.Now.Tag().Name())))
 	if e.Nameless {
 		c.say("it has no nickname: \"fernpost identity name NICKNAME\" sets one")
 	}
@@ -127,7 +130,8 @@ func (c *conversation) identityChanged(e messenger.IdentityChanged) {
 	}
 }
 
-func (c *conversation) warnOfMove(moved []room.Moved) {
+func (c *conversation) warnOfMove(e messenger.Moved) {
+	moved := e.By
 	more := ""
 	if n := len(moved) - 1; n > 0 {
 		more = fmt.Sprintf(" (and so say %d more)", n)
@@ -137,8 +141,8 @@ func (c *conversation) warnOfMove(moved []room.Moved) {
 		says = "whose key you have compared, has moved room %s to a new key"
 	}
 	c.say("%s", c.style.warn(fmt.Sprintf("%s, "+says+", which is not here%s: what you write is sealed with the old one",
-		screen.Line(moved[0].Name), c.Settings().Name, more)))
-	c.say("if that is true, ask for the new passphrase and run \"fernpost key add --room %s\"; --old-key ends this warning", c.Settings().Name)
+		screen.Line(moved[0].Name), e.Room, more)))
+	c.say("if that is true, ask for the new passphrase and run \"fernpost key add --room %s\"; --old-key ends this warning", e.Room)
 }
 
 // stoppedText says why a reading did not come to its end, in a sentence; "" if it did.
@@ -198,10 +202,10 @@ func explainSending(err error) error {
 		return hint(usageError{err}, "\"fernpost outbox\" lists it, if that was not posted yet")
 	}
 	switch {
-	case errors.Is(err, room.ErrNoText), errors.Is(err, record.ErrBody):
+	case errors.Is(err, record.ErrBody):
 		return usageError{err}
 	}
-	return err
+	return explainLength(err)
 }
 
 func explainDelivery(err error) error {

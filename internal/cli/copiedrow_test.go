@@ -84,9 +84,6 @@ func TestClearIsToldAfterACopiedRow(t *testing.T) {
 		}))
 		time.AfterFunc(2*time.Second, func() { class.relay.Inject(nil) })
 		bo.watchFor(2 * time.Minute)
-		if says := bo.stderr.String(); !strings.Contains(says, "the relay lost or rewrote entry 8") {
-			t.Fatalf("says\n%s", says)
-		}
 		class.relay.Inject(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			switch {
 			case strings.HasSuffix(r.URL.Path, "last_entry_id.txt"):

@@ -153,7 +153,7 @@ func (d *demo) talk(ctx context.Context) (scene, error) {
 		if err != nil {
 			return s, err
 		}
-		entry, err := client.Post(ctx, fields, askFirst, nil)
+		entry, err := client.Post(ctx, fields, -1, nil)
 		if err != nil {
 			return s, err
 		}

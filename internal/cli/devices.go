@@ -122,7 +122,7 @@ func (a *app) sendDevice(ctx context.Context, roomName string, d record.Device, 
 	if err != nil {
 		return err
 	}
-	err = a.sendSigned(ctx, r, d, sendOptions{asJSON: asJSON})
+	err = a.sendBody(ctx, r, d, sendOptions{asJSON: asJSON})
 	if errors.Is(err, record.ErrBody) {
 		err = hint(err, "the code is for one room and for the key that was named; make a new one for this room and your key here")
 	}

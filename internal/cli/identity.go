@@ -166,12 +166,24 @@ func (a *app) withConversation(roomName string, work func(*conversation) error) 
 	if err != nil {
 		return err
 	}
+	return a.open(r, work)
+}
+
+// withRoom opens any room for the time of work.
+func (a *app) withRoom(roomName string, work func(*conversation) error) (err error) {
+	r, err := a.loadRoom(roomName)
+	if err != nil {
+		return err
+	}
+	return a.open(r, work)
+}
+
+func (a *app) open(r keyring.Room, work func(*conversation) error) error {
 	c, err := a.openConversation(r)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.Close()) }()
-	return work(c)
+	return errors.Join(work(c), c.Close())
 }
 
 func (a *app) listPeople(roomName string, asJSON bool) error {

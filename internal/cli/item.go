@@ -77,14 +77,31 @@ func (a *app) unsigned(l *lines, it *room.Item, p policy) {
 	if p != policyOpen {
 		l.b = append(l.b, a.style.warn("[unsigned] ")...)
 	}
-	if m.Kind == room.Text {
+	switch m.Kind {
+	case room.Text:
 		l.text(screen.Text(m.Text))
-	} else {
+	case room.Record:
+		l.own(a.style.warn("(part of a signed record)"))
+	default:
 		l.own(a.style.warn(fmt.Sprintf("(binary, %s)", count(m.Size, "byte"))))
+	}
+	if m.ClockSkew() != 0 {
+		l.own(a.style.warn("(sealed " + m.Sealed.Local().Format(stampLayout) + " by the sender's clock)"))
 	}
 	if late := cameLate(it); late != "" {
 		l.own(a.style.dim("(" + late + ")"))
 	}
+	if it.Sent != nil {
+		l.own(a.style.dim("(" + progressOf(it) + ")"))
+	}
+}
+
+// progressOf says how far a message of our own has come that was not read back.
+func progressOf(it *room.Item) string {
+	if it.Sent.Sent == kept.Accepted {
+		return fmt.Sprintf("accepted as entry %d, and not read back", it.Sent.Entry)
+	}
+	return it.Sent.Sent.String()
 }
 
 // signed writes a record: of a text, a colon divides what this program says from what its author does.
@@ -168,10 +185,8 @@ func itemNotes(it *room.Item) []string {
 	}
 	if m.Own && it.Sent != nil {
 		switch {
-		case it.Sent.Sent != kept.Accepted:
-			notes = append(notes, it.Sent.Sent.String())
-		case it.At.Entry == 0:
-			notes = append(notes, fmt.Sprintf("accepted as entry %d, and not read back", it.Sent.Entry))
+		case it.Sent.Sent != kept.Accepted, it.At.Entry == 0:
+			notes = append(notes, progressOf(it))
 		case len(it.SeenBy) > 0:
 			notes = append(notes, "seen by "+seenBy(it.SeenBy))
 		}
@@ -194,6 +209,10 @@ func jsonOf(it *room.Item, saved string) messageJSON {
 	if it.Unsigned != nil {
 		j := jsonOfUnsigned(it.Unsigned)
 		j.Before = known(it.Before)
+		if it.Sent != nil {
+			j.Own, j.State, j.Back = true, new(it.Sent.Sent.String()), new(false)
+			j.Entry = known(it.Sent.Entry)
+		}
 		return j
 	}
 	m := it.Record
@@ -230,7 +249,7 @@ func jsonOf(it *room.Item, saved string) messageJSON {
 // jsonOfUnsigned is what is known of text that nobody has signed.
 func jsonOfUnsigned(m *room.Message) messageJSON {
 	j := messageJSON{
-		Entry: &m.Entry, Field: &m.Field, Posted: known(m.Posted), Sealed: &m.Sealed, Kind: string(m.Kind), Size: m.Size,
+		Entry: known(m.Entry), Field: &m.Field, Posted: known(m.Posted), Sealed: &m.Sealed, Kind: string(m.Kind), Size: m.Size,
 		Opened: &m.Key, SeenBy: []string{},
 	}
 	if m.Kind == room.Text {

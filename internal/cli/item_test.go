@@ -157,7 +157,8 @@ func TestNoTextEndsInWordsOfOurs(t *testing.T) {
 	at := time.Date(2026, 11, 20, 10, 0, 0, 0, time.Local)
 	message := func(text string, sealed time.Time) string {
 		m := room.Message{Entry: 7, Posted: at, Sealed: sealed, Kind: room.Text, Text: text}
-		return string((&app{}).appendMessage(nil, &m))
+		it := &room.Item{At: record.Spot{Place: record.Place{Entry: 7}}, Posted: at, Sealed: sealed, Unsigned: &m}
+		return string((&app{}).appendItem(nil, it, policyOpen, ""))
 	}
 	item := func(it *room.Item) string { return string((&app{}).appendItem(nil, it, policyBalanced, "")) }
 	unsigned := func(m room.Message) *room.Item {

@@ -121,7 +121,7 @@ func (verdictJSON) about() string { return `The last object of "verify":` }
 type sentJSON struct {
 	Room    string  `json:"room" means:"the room's name on this device"`
 	Channel int64   `json:"channel" means:"the channel's number"`
-	Number  *uint32 `json:"number" means:"our number of the message; null in a room of plain texts"`
+	Number  *uint32 `json:"number" means:"our number of the message; null of a text that was not in the outbox"`
 	Entries int     `json:"entries" means:"how many entries it takes"`
 	State   string  `json:"state" means:"queued or accepted"`
 	Entry   *int64  `json:"entry" means:"number of the last of its entries; null while it is queued"`
@@ -155,13 +155,13 @@ func (progressJSON) about() string { return `While it is posted:` }
 
 // queuedJSON is a message of the outbox.
 type queuedJSON struct {
-	Number   uint32           `json:"number" means:"our number of it"`
-	Kind     string           `json:"kind" means:"text, file, heartbeat, …"`
-	State    string           `json:"state" means:"queued, tried or unknown"`
-	Since    time.Time        `json:"since" means:"when it was written"`
-	Entries  int              `json:"entries" means:"how many entries it takes"`
-	Accepted int              `json:"accepted" means:"how many of them were accepted"`
-	Key      record.PublicKey `json:"key" means:"the key of ours that has signed it"`
+	Number   uint32            `json:"number" means:"our number of it"`
+	Kind     string            `json:"kind" means:"text, file, heartbeat, …"`
+	State    string            `json:"state" means:"queued, tried or unknown"`
+	Since    time.Time         `json:"since" means:"when it was written"`
+	Entries  int               `json:"entries" means:"how many entries it takes"`
+	Accepted int               `json:"accepted" means:"how many of them were accepted"`
+	Key      *record.PublicKey `json:"key" means:"the key of ours that has signed it; null of a text"`
 }
 
 func (queuedJSON) about() string { return `A message of the "outbox":` }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
@@ -341,7 +340,7 @@ func (a *app) removeRoom(ctx context.Context, name string, yes bool) error {
 		}
 	}
 	// The keys go last: a removal that is killed can be begun again.
-	if err := a.removeFiles(ctx, r); err != nil {
+	if err := a.engine().RemoveFiles(ctx, r); err != nil {
 		return err
 	}
 	keys, err := a.openKeyring()
@@ -391,27 +390,6 @@ func (a *app) whatIsLost(r keyring.Room) []string {
 		lost = append(lost, "the outbox: "+count(waiting, "entry")+" that the relay has not accepted; \"fernpost outbox\" lists them")
 	}
 	return lost
-}
-
-// removeFiles removes the archive of a room and its position.
-func (a *app) removeFiles(ctx context.Context, r keyring.Room) error {
-	state, err := a.dataDir("state")
-	if err != nil {
-		return err
-	}
-	positions, err := archive.Open(state)
-	if err != nil {
-		return err
-	}
-	defer positions.Close()
-	if err := positions.Remove(r.FilesName()); err != nil {
-		return err
-	}
-	dir, err := a.dataDir("archive")
-	if err != nil {
-		return err
-	}
-	return archive.RemoveRoom(ctx, dir, r.FilesName())
 }
 
 // checkFields refuses what are no fields of a channel.

@@ -20,14 +20,14 @@ func (a *app) outboxCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "outbox",
 		Short: "Messages that are on their way: list, post again, take back",
-		Long: `outbox lists the messages of a signed room that the relay has not accepted yet. --retry posts what is waiting; what was
+		Long: `outbox lists the messages of a room that the relay has not accepted yet. --retry posts what is waiting; what was
 tried before is looked for first, so that nothing is sent twice and a long transfer goes on where it was cut off. --drop
-takes a message back of which nothing was tried: its number was taken, so a message that says nothing goes out in its
-place.`,
+takes a message back of which nothing was tried; in a signed room its number was taken, so a message that says nothing goes
+out in its place.`,
 		Example: "  fernpost outbox\n  fernpost outbox --retry\n  fernpost outbox --drop 7",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withConversation(roomName, func(c *conversation) error {
+			return a.withRoom(roomName, func(c *conversation) error {
 				if cmd.Flags().Changed("drop") {
 					if err := c.Drop(drop, time.Now()); errors.Is(err, room.ErrOtherIdentity) {
 						if err := c.Adopt(cmd.Context(), true); err != nil {
@@ -82,7 +82,7 @@ func (c *conversation) listOutbox(asJSON bool) error {
 	for i := range queue {
 		q := &queue[i]
 		if asJSON {
-			o := queuedJSON{q.Number, q.Kind.String(), q.Sent.String(), q.Since, q.Entries, q.Accepted, q.Author}
+			o := queuedJSON{q.Number, q.Kind.String(), q.Sent.String(), q.Since, q.Entries, q.Accepted, known(q.Author)}
 			if err := c.printJSON(o); err != nil {
 				return err
 			}

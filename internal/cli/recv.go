@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +15,6 @@ import (
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
-	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -42,15 +40,15 @@ func (a *app) recvCommand() *cobra.Command {
 		Long: `recv reads the channel's feed, opens what the room's keys open and prints the newest messages, the newest last. It
 reads the same CSV that everybody can read: from the relay, or with --csv from a file, an address or standard input (-).
 
-In a signed room each message stands under its author's name, and what is missing, forged or altered is named below. The
-device keeps the tokens that it has read, so messages stay readable when the relay loses them. "(after ana 2)" behind a
+The device keeps the tokens that it has read, so messages stay readable when the relay loses them. In a signed room each
+message stands under its author's name, and what is missing, forged or altered is named below. "(after ana 2)" behind a
 message means that its author had last been shown ana's second message, although a later one of hers stands above it here.
 
 What stands before the colon behind a message's author, and below a text in lines without "|", is said by this program.
 Of one text people are shown at most 200 lines, on a terminal at most 8,000 characters; --json prints all of it.
 
-In a room of plain texts it looks at the newest 8,000 rows at most; --all reads the whole channel. -n 0 prints every
-message.`,
+The first reading of a room of plain texts looks at the newest 8,000 entries; --all reads the whole channel. -n 0 prints
+every message.`,
 		Example: `  fernpost recv
   fernpost recv -n 100 --room lab
   fernpost recv --csv feeds.csv --json
@@ -67,7 +65,7 @@ message.`,
 	flags := cmd.Flags()
 	flags.StringVar(&o.room, "room", "", "the `ROOM` to read (default: the only one)")
 	flags.IntVarP(&o.newest, "newest", "n", 10, "print the newest `N` messages; 0 is all")
-	flags.BoolVar(&o.all, "all", false, "look through the whole channel, not only its newest 8,000 rows")
+	flags.BoolVar(&o.all, "all", false, "read the whole channel, also what the first reading of a room of plain texts has passed over")
 	o.csv.add(flags, "read the feed")
 	flags.DurationVar(&o.ttl, "ttl", 0, "hide messages that were sealed longer ago than this, or in the future")
 	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line")
@@ -93,15 +91,31 @@ func (a *app) recv(ctx context.Context, o recvOptions) error {
 	if err != nil {
 		return err
 	}
-	if signed, err := messenger.Signed(r); err != nil {
+	signed, err := messenger.Signed(r)
+	switch {
+	case err != nil:
 		return err
-	} else if signed {
-		err := a.recvSigned(ctx, r, o)
-		if n := a.tally.unsaved; n > 0 {
-			err = errors.Join(err, fmt.Errorf("%s not saved, as told above", count(n, "file")))
-		}
-		return err
+	case signed && o.ttl != 0:
+		return hint(usagef("--ttl is for rooms of plain texts"), "the messages of this room carry their authors' clocks")
+	case !signed:
+		o.policy = policyOpen
 	}
+	switch {
+	case o.csv.name == "":
+		err = a.recvRoom(ctx, r, o)
+	case signed:
+		err = a.recvSignedCSV(ctx, r, o)
+	default:
+		err = a.recvTextCSV(ctx, r, o)
+	}
+	if n := a.tally.unsaved; n > 0 {
+		err = errors.Join(err, fmt.Errorf("%s not saved, as told above", count(n, "file")))
+	}
+	return err
+}
+
+// recvTextCSV prints the newest texts of a downloaded feed.
+func (a *app) recvTextCSV(ctx context.Context, r keyring.Room, o recvOptions) error {
 	// A short life with much short-lived memory: collecting less often saves a fifth of the time for 8,000 messages and
 	// costs 10 MB at most.
 	debug.SetGCPercent(400)
@@ -109,18 +123,39 @@ func (a *app) recv(ctx context.Context, o recvOptions) error {
 	if err != nil {
 		return err
 	}
+	limit := room.AgeLimit{TTL: o.ttl, Now: time.Now()}
+	rc := opener.Receive(o.newest, limit)
+	visit := func(e *thingspeak.Entry) error {
+		rc.Add(e)
+		return nil
+	}
 	done := a.computing(func() string { return "opening what was read" })
-	rc, end, err := a.receive(ctx, r, opener, o)
+	end, readErr := a.readCSV(ctx, o.csv, o.newest, visit)
+	if readErr == nil && end.more && rc.Opened() < o.newest {
+		rc = opener.Receive(o.newest, limit) // the last rows are not all messages: look at the whole file
+		end, readErr = a.readCSV(ctx, o.csv, 0, visit)
+	}
 	messages, findings := rc.Take()
 	done()
-	if perr := a.printMessages(messages, o.asJSON); perr != nil {
-		return perr
-	}
+	shown, err := a.newShower(o)
 	if err != nil {
-		if len(messages) > 0 {
-			return partlyError{err}
-		}
 		return err
+	}
+	defer shown.close()
+	for i := range messages {
+		m := &messages[i]
+		if err := shown.show(&room.Item{At: record.Spot{Place: record.Place{Entry: m.Entry}, Field: m.Field}, Posted: m.Posted, Sealed: m.Sealed, Unsigned: m}); err != nil {
+			return err
+		}
+	}
+	if err := shown.out.Flush(); err != nil {
+		return err
+	}
+	if readErr != nil {
+		if len(messages) > 0 {
+			return partlyError{readErr}
+		}
+		return readErr
 	}
 	if err := a.tellCounted(findings, o.asJSON); err != nil {
 		return err
@@ -131,52 +166,13 @@ func (a *app) recv(ctx context.Context, o recvOptions) error {
 	if err := a.tellUnread(r, &end, o.asJSON); err != nil {
 		return err
 	}
-	return a.concludeRecv(r, messages, findings, end, o)
-}
-
-// receive reads as much of the feed as it takes to have the newest messages.
-func (a *app) receive(ctx context.Context, r keyring.Room, opener *room.Room, o recvOptions) (rc *room.Receiver, end feedEnd, err error) {
-	limit := room.AgeLimit{TTL: o.ttl, Now: time.Now()}
-	rc = opener.Receive(o.newest, limit)
-	visit := func(e *thingspeak.Entry) error {
-		rc.Add(e)
-		return nil
+	if len(messages) == 0 && findings.NotOurs == 0 {
+		a.sayNoMessages(findings.Entries, &end)
 	}
-	enough := func() bool { return o.newest > 0 && rc.Opened() >= o.newest }
-	if o.csv.name != "" {
-		end, err = a.readCSV(ctx, o.csv, o.newest, visit)
-		if err == nil && end.more && !enough() {
-			rc = opener.Receive(o.newest, limit) // the last rows are not all messages: look at the whole file
-			end, err = a.readCSV(ctx, o.csv, 0, visit)
-		}
-		return rc, end, err
+	if err := a.concludeRecv(r, len(messages), findings.NotOurs > 0, o.strict); err != nil {
+		return err
 	}
-	client, err := a.dial(r)
-	if err != nil {
-		return rc, end, err
-	}
-	defer client.Close()
-	end, err = readChannel(ctx, client, o.newest, o.all, visit, enough)
-	return rc, end, err
-}
-
-func (a *app) printMessages(messages []room.Message, asJSON bool) error {
-	out := bufio.NewWriterSize(a.stdout, 64<<10)
-	var line []byte
-	for i := range messages {
-		m := &messages[i]
-		if asJSON {
-			if err := writeJSON(out, jsonOfUnsigned(m)); err != nil {
-				return err
-			}
-			continue
-		}
-		line = a.appendMessage(line[:0], m)
-		if _, err := out.Write(line); err != nil {
-			return err
-		}
-	}
-	return out.Flush()
+	return end.incomplete()
 }
 
 // stampLayout is how a time is shown, always in the reader's own zone, whose offset tells apart the two hours of one name
@@ -185,36 +181,6 @@ const stampLayout = "2006-01-02 15:04:05 -0700"
 
 // entryWidth is the width of an entry's number, for one of up to four digits.
 const entryWidth = len("entry 1234")
-
-// appendMessage writes a message for people: when, which entry, what.
-func (a *app) appendMessage(b []byte, m *room.Message) []byte {
-	l := a.startLines(b)
-	b = a.style.start(b, styleDim)
-	b = m.Posted.Local().AppendFormat(b, stampLayout)
-	b = a.style.end(b)
-	b = append(b, "  "...)
-	b = a.style.start(b, styleName)
-	at := len(b)
-	b = append(b, record.Entries(m.Entry, m.Entry)...)
-	for len(b) < at+entryWidth {
-		b = append(b, ' ')
-	}
-	b = a.style.end(b)
-	b = append(b, "  "...)
-	l.b = b
-	switch m.Kind {
-	case room.Text:
-		l.text(screen.Text(m.Text))
-	case room.Record:
-		l.own(a.style.warn("(part of a signed record: needs a newer fernpost)"))
-	default:
-		l.own(a.style.warn(fmt.Sprintf("(binary, %s)", count(m.Size, "byte"))))
-	}
-	if m.ClockSkew() != 0 {
-		l.own(a.style.warn("(sealed " + m.Sealed.Local().Format(stampLayout) + " by the sender's clock)"))
-	}
-	return l.end()
-}
 
 // countedEntries counts entries of a kind and says where they stand: "2 entries not for this key (among entries 3–9)".
 func countedEntries(n int, kind string, first, last int64) string {
@@ -278,21 +244,4 @@ func (a *app) sayNoMessages(entries int, end *feedEnd) {
 	case end.skipped == 0 && !end.cut:
 		a.say("the file has no entries")
 	}
-}
-
-// concludeRecv says what a reader should know about an empty or incomplete result, and decides the exit code.
-func (a *app) concludeRecv(r keyring.Room, messages []room.Message, f room.Findings, end feedEnd, o recvOptions) error {
-	if end.more && (o.newest == 0 || len(messages) < o.newest) {
-		a.say("looked at the newest %d of %d entries; --all looks at the rest", end.rows, end.last)
-	}
-	switch {
-	case len(messages) == 0 && f.NotOurs > 0:
-		return hint(errNoKey, noKeyHint, r.Name, r.Channel)
-	case len(messages) == 0:
-		a.sayNoMessages(f.Entries, &end)
-	}
-	if o.strict {
-		return a.tally.verdict()
-	}
-	return end.incomplete()
 }

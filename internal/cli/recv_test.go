@@ -1,17 +1,19 @@
 package cli
 
 import (
-	"bytes"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -33,16 +35,53 @@ func TestMessagesAreFoundBehind8000RowsOfStrangers(t *testing.T) {
 		t.Errorf("recv says\n%s", got)
 	}
 
-	// What lies farther back is looked at on request only, and recv says that there is more.
+	// What lies farther back is looked at on request only when a room is first read, and recv says that there is more.
 	strangers(t, relay, channel, 9000, yesterday.Add(8000*time.Second))
-	ana.must("recv")
-	if got := ana.stderr.String(); !strings.Contains(got, "--all looks at the rest") || strings.Contains(ana.stdout.String(), "behind") {
-		t.Errorf("recv says\n%s", got)
+	bo := ana.beside()
+	bo.env = maps.Clone(bo.env)
+	bo.env["HOME"] = t.TempDir()
+	bo.must("join", "lab", "--channel", fmt.Sprint(channel), "--profile", plainText)
+	for range 2 {
+		bo.must("recv")
+		if got := bo.stderr.String(); !strings.Contains(got, "; --all reads them") || strings.Contains(bo.stdout.String(), "behind") {
+			t.Errorf("recv says\n%s", got)
+		}
 	}
-	ana.must("recv", "--all")
-	if got := ana.stdout.String(); !strings.Contains(got, "behind them all") {
+	bo.must("recv", "--all")
+	if got := bo.stdout.String(); !strings.Contains(got, "behind them all") {
 		t.Errorf("recv --all prints\n%s", got)
 	}
+	bo.must("recv")
+	if got := bo.stderr.String(); strings.Contains(got, "--all") || !strings.Contains(bo.stdout.String(), "behind") {
+		t.Errorf("once all is read, recv says\n%s", got)
+	}
+}
+
+// Who reads all of a channel is not shown by watch what stands before what it has printed.
+func TestReadingAllIsNoNewsForAWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := relaytest.InBubble(t)
+		ana := newClass(t, relay).device("127.0.0.1")
+		channel := ana.makeRoom(plainText)
+		yesterday := time.Now().Add(-24 * time.Hour)
+		ana.post(relay, channel, "old", yesterday)
+		strangers(t, relay, channel, 8500, yesterday)
+		other := ana.beside()
+		go func() {
+			time.Sleep(time.Minute)
+			other.must("send", "new")
+		}()
+		ana.must("watch", "--messages", "1")
+		ana.must("recv", "--all")
+		if got := ana.stdout.String(); !strings.Contains(got, "old\n") {
+			t.Errorf("recv --all prints\n%s", got)
+		}
+		ana.must("send", "newest")
+		ana.must("watch", "--messages", "1")
+		if got := ana.stdout.String(); !strings.Contains(got, "newest\n") {
+			t.Errorf("watch prints\n%s", got)
+		}
+	})
 }
 
 func TestRowsOfTheFutureHideNoMessage(t *testing.T) {
@@ -205,13 +244,14 @@ func TestMessagesAsPeopleSeeThem(t *testing.T) {
 		"2026-11-20 10:00:00 +0000  entry 12345  by a clock of yesterday\n" +
 		indent + "(sealed 2026-11-19 10:00:00 +0000 by the sender's clock)\n" +
 		"2026-11-20 10:00:00 +0000  entry 8     \n" + indent + "(binary, 3 bytes)\n" +
-		"2026-11-20 10:00:00 +0000  entry 9     \n" + indent + "(part of a signed record: needs a newer fernpost)\n"
-	var out bytes.Buffer
-	a := &app{stdout: &out}
-	if err := a.printMessages(messages, false); err != nil {
-		t.Fatal(err)
+		"2026-11-20 10:00:00 +0000  entry 9     \n" + indent + "(part of a signed record)\n"
+	var out []byte
+	for i := range messages {
+		m := &messages[i]
+		it := &room.Item{At: record.Spot{Place: record.Place{Entry: m.Entry}}, Posted: m.Posted, Sealed: m.Sealed, Unsigned: m}
+		out = (&app{}).appendItem(out, it, policyOpen, "")
 	}
-	if d := cmp.Diff(want, out.String()); d != "" {
+	if d := cmp.Diff(want, string(out)); d != "" {
 		t.Error(d)
 	}
 }

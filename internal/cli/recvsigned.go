@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/passphrase"
@@ -19,23 +21,29 @@ import (
 // recvMark is the name under which the archive remembers which findings recv has shown.
 const recvMark = "recv"
 
-// recvSigned prints the newest messages of a room of records.
-func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) error {
-	if o.csv.name != "" {
-		return a.recvSignedCSV(ctx, r, o)
-	}
-	if o.ttl != 0 {
-		return hint(usagef("--ttl is for rooms of plain texts"), "the messages of this room carry their authors' clocks")
-	}
+// recvRoom prints the newest messages of a room.
+func (a *app) recvRoom(ctx context.Context, r keyring.Room, o recvOptions) error {
 	c, err := a.openConversation(r)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	watched := func() error { return nil }
+	if o.all {
+		if watched, err = c.readWhole(); err != nil {
+			return err
+		}
+	}
 	arrivals, readErr := c.Read(ctx)
+	if err := watched(); err != nil {
+		return err
+	}
 	news, _ := c.News()
-	shown, err := c.printHistory(c.Conversation, o)
+	shown, aged, err := c.printHistory(c.Conversation, o)
 	if err != nil {
+		return err
+	}
+	if err := c.tellCounted(aged, o.asJSON); err != nil {
 		return err
 	}
 	if err := c.printNewFindings(recvMark, o.asJSON); err != nil {
@@ -51,6 +59,9 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 		if err := c.tellStanding(o.asJSON); err != nil {
 			return err
 		}
+		if err := c.tellLacking(o.asJSON); err != nil {
+			return err
+		}
 		if err := c.tellNotReadBack(readErr == nil && c.cut() == "", o.asJSON); err != nil {
 			return err
 		}
@@ -61,9 +72,11 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 	if err := c.tellArrivals(&arrivals, o.asJSON); err != nil {
 		return err
 	}
-	waits := append(aboutRelay(r, &news, c.cut()), untried(&arrivals)...)
-	if err := c.relay.tell(a, waits, len(arrivals.Waiting), o.asJSON); err != nil {
+	if err := c.tellRelay(&news, &arrivals, o.asJSON); err != nil {
 		return err
+	}
+	if c.Passed() > 0 && (o.newest == 0 || shown < o.newest) {
+		a.say("%s were not looked at; --all reads them", record.Entries(1, c.Passed()))
 	}
 	if readErr == nil && c.cut() != "" {
 		readErr = partlyError{errors.New("not all of the room was read")}
@@ -81,10 +94,49 @@ func (a *app) recvSigned(ctx context.Context, r keyring.Room, o recvOptions) err
 	if err != nil {
 		return err
 	}
-	if shown += c.LeftOut(); shown == 0 && !unopened {
+	if shown += c.LeftOut() + aged.Expired + aged.Future; shown == 0 && !unopened {
 		a.say("no messages yet")
 	}
-	return a.concludeSigned(r, shown, unopened, o.strict)
+	return a.concludeRecv(r, shown, unopened, o.strict)
+}
+
+// readWhole has all of a room of texts read. What it returns is to be called after the reading: a watch that has printed
+// all that had come does not print what is older.
+func (c *conversation) readWhole() (after func() error, err error) {
+	c.ReadWhole()
+	now, err := c.Now()
+	if err != nil {
+		return nil, err
+	}
+	mark, ok, err := c.Shown(watchMark)
+	return func() error {
+		if !ok || mark != now {
+			return nil
+		}
+		now, err := c.Now()
+		if err != nil {
+			return err
+		}
+		return c.SetShown(watchMark, now)
+	}, err
+}
+
+// tellRelay tells what a reading found out about the relay, and what waits.
+func (c *conversation) tellRelay(news *exchange.News, arrivals *room.Arrivals, asJSON bool) error {
+	about := append(aboutRelay(c.Settings(), news, c.cut()), untried(arrivals)...)
+	waiting := len(arrivals.Waiting)
+	if !c.Signed() { // nothing else shows that entries are lacking
+		if err := c.tellLost(news.Lost, asJSON); err != nil {
+			return err
+		}
+		about = append(about, awaited(news.Position.Gaps, time.Now())...)
+		for i := range news.Position.Gaps {
+			if !news.Position.Gaps[i].Asked() {
+				waiting++
+			}
+		}
+	}
+	return c.relay.tell(c.app, about, waiting, asJSON)
 }
 
 // recvSignedCSV reads a downloaded feed afresh, with an archive that is thrown away.
@@ -116,7 +168,7 @@ func (a *app) recvAfresh(ctx context.Context, r keyring.Room, talk *room.Convers
 	if err != nil {
 		return err
 	}
-	shown, err := a.printHistory(talk, o)
+	shown, _, err := a.printHistory(talk, o)
 	if err != nil {
 		return err
 	}
@@ -153,7 +205,7 @@ func (a *app) recvAfresh(ctx context.Context, r keyring.Room, talk *room.Convers
 	if shown == 0 && arrivals.NotOurs == 0 {
 		a.sayNoMessages(arrivals.Entries, &end)
 	}
-	if err := a.concludeSigned(r, shown, arrivals.NotOurs > 0, o.strict); err != nil {
+	if err := a.concludeRecv(r, shown, arrivals.NotOurs > 0, o.strict); err != nil {
 		return err
 	}
 	return end.incomplete()
@@ -168,63 +220,119 @@ func (a *app) knownNames(r keyring.Room) (known record.Change, err error) {
 	return known, err
 }
 
-// printHistory prints the newest messages that are kept and returns how many.
-func (a *app) printHistory(talk *room.Conversation, o recvOptions) (shown int, err error) {
-	out := bufio.NewWriterSize(a.stdout, 64<<10)
-	var files *saver
+// shower prints messages and remembers which.
+type shower struct {
+	*app
+
+	o       recvOptions
+	out     *bufio.Writer
+	files   *saver // nil if none are to be saved
+	line    []byte
+	printed room.Printed
+	// shown and hidden count messages, hidden those that nobody has signed.
+	shown, hidden int
+}
+
+func (a *app) newShower(o recvOptions) (*shower, error) {
+	s := &shower{app: a, o: o, out: bufio.NewWriterSize(a.stdout, 64<<10)}
+	var err error
 	if o.save != "" {
-		if files, err = newSaver(o.save); err != nil {
-			return 0, err
-		}
-		defer files.close()
+		s.files, err = newSaver(o.save)
 	}
-	var line []byte
-	var printed room.Printed
-	hidden := 0
+	return s, err
+}
+
+func (s *shower) close() {
+	if s.files != nil {
+		s.files.close()
+	}
+}
+
+// show prints a message, unless that is for nobody.
+func (s *shower) show(it *room.Item) error {
+	if !s.o.policy.shows(it) {
+		if it.Unsigned != nil {
+			s.hidden++
+		}
+		return nil
+	}
+	s.shown++
+	if m := it.Record; m != nil && !s.o.own.IsZero() && m.Author == s.o.own {
+		m.Own, it.OldKey = true, false
+	}
+	s.printed.Add(it)
+	var saved string
+	var failed error
+	if s.files != nil && it.Record != nil {
+		if f, ok := it.Record.Body.(record.File); ok {
+			if saved, _, failed = s.files.save(f); failed != nil {
+				saved = ""
+				s.tally.unsaved++
+			}
+		}
+	}
+	if s.o.asJSON {
+		return errors.Join(writeJSON(s.out, jsonOf(it, saved)), tellUnsaved(s.out, it, failed))
+	}
+	s.line = s.appendItem(s.line[:0], it, s.o.policy, fateOf(saved, failed))
+	_, err := s.out.Write(s.line)
+	return err
+}
+
+// printHistory prints the newest messages that are kept and returns how many, and what --ttl has hidden.
+func (a *app) printHistory(talk *room.Conversation, o recvOptions) (shown int, aged room.Findings, err error) {
+	s, err := a.newShower(o)
+	if err != nil {
+		return 0, aged, err
+	}
+	defer s.close()
 	done := a.computing(func() string { return "reading what this device holds" })
 	defer done()
-	err = talk.History(o.newest, func(it *room.Item) error {
+	show := func(it *room.Item) error {
 		if a.stdoutTerminal {
 			done() // what is printed would stand behind it
 		}
-		if !o.policy.shows(it) {
-			if it.Unsigned != nil {
-				hidden++
-			}
-			return nil
+		return s.show(it)
+	}
+	if o.ttl == 0 {
+		err = talk.History(o.newest, show)
+	} else {
+		var young []room.Item
+		young, aged, err = youngest(talk, o)
+		for i := 0; i < len(young) && err == nil; i++ {
+			err = show(&young[i])
 		}
-		shown++
-		if m := it.Record; m != nil && !o.own.IsZero() && m.Author == o.own {
-			m.Own, it.OldKey = true, false
+	}
+	if err := errors.Join(err, s.out.Flush()); err != nil {
+		return s.shown, aged, err
+	}
+	if err := talk.SetPrinted(s.printed); err != nil {
+		return s.shown, aged, err
+	}
+	if s.hidden > 0 {
+		a.say("%s", a.style.warn(count(s.hidden, "unsigned message")+" hidden (--unsigned balanced shows them)"))
+	}
+	return s.shown, aged, nil
+}
+
+// youngest returns the newest messages of those that --ttl does not hide, and counts those that it does.
+func youngest(talk *room.Conversation, o recvOptions) (young []room.Item, aged room.Findings, err error) {
+	limit := room.AgeLimit{TTL: o.ttl, Now: time.Now()}
+	err = talk.History(0, func(it *room.Item) error {
+		switch expired, future := limit.Hides(it.Sealed); {
+		case expired:
+			aged.Expired++
+		case future:
+			aged.Future++
+		default:
+			young = append(young, *it)
 		}
-		printed.Add(it)
-		var saved string
-		var failed error
-		if files != nil && it.Record != nil {
-			if f, ok := it.Record.Body.(record.File); ok {
-				if saved, _, failed = files.save(f); failed != nil {
-					saved = ""
-					a.tally.unsaved++
-				}
-			}
-		}
-		if o.asJSON {
-			return errors.Join(writeJSON(out, jsonOf(it, saved)), tellUnsaved(out, it, failed))
-		}
-		line = a.appendItem(line[:0], it, o.policy, fateOf(saved, failed))
-		_, err := out.Write(line)
-		return err
+		return nil
 	})
-	if err := errors.Join(err, out.Flush()); err != nil {
-		return shown, err
+	if n := len(young) - o.newest; o.newest > 0 && n > 0 {
+		young = young[n:]
 	}
-	if err := talk.SetPrinted(printed); err != nil {
-		return shown, err
-	}
-	if hidden > 0 {
-		a.say("%s", a.style.warn(count(hidden, "unsigned message")+" hidden (--unsigned balanced shows them)"))
-	}
-	return shown, nil
+	return young, aged, err
 }
 
 // fateOf says in words what became of a file, nothing if it was not to be saved.
@@ -343,6 +451,25 @@ func (c *conversation) tellStanding(asJSON bool) error {
 	return c.printTold(findingJSON{Finding: "told before", Text: text, Count: &n}, wrong, asJSON)
 }
 
+// tellLost tells which entries a reading has come to take for absent.
+func (c *conversation) tellLost(lost []exchange.Range, asJSON bool) error {
+	if !c.tally.noVerdict { // a watch without end would remember more and more
+		c.lost = append(c.lost, lost...)
+	}
+	return c.tellGaps(each(lost), asJSON)
+}
+
+// tellLacking tells which entries of a room of texts were told to be lacking by another command, and still are.
+func (c *conversation) tellLacking(asJSON bool) error {
+	if c.Signed() {
+		return nil
+	}
+	news, _ := c.News()
+	return c.tellGaps(each(slices.DeleteFunc(news.Position.Gaps, func(r exchange.Range) bool {
+		return !r.Asked() || slices.ContainsFunc(c.lost, func(l exchange.Range) bool { return l.First <= r.Last && r.First <= l.Last })
+	})), asJSON)
+}
+
 // tellNotReadBack tells of our own messages that the relay has accepted and not shown: if all was read a moment ago, also
 // of those above what it shows.
 func (c *conversation) tellNotReadBack(all, asJSON bool) error {
@@ -394,8 +521,8 @@ func (a *app) tellArrivals(arrivals *room.Arrivals, asJSON bool) error {
 	return a.tellCounted(arrivals.Findings, asJSON)
 }
 
-// concludeSigned ends a reading of so many messages with what it was worth.
-func (a *app) concludeSigned(r keyring.Room, messages int, unopened, strict bool) error {
+// concludeRecv ends a reading of so many messages with what it was worth.
+func (a *app) concludeRecv(r keyring.Room, messages int, unopened, strict bool) error {
 	if messages == 0 && unopened {
 		return hint(errNoKey, noKeyHint, r.Name, r.Channel)
 	}

@@ -18,13 +18,8 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
-	"github.com/fernpost/fernpost/internal/room/kept"
 	"github.com/fernpost/fernpost/internal/screen"
 )
-
-// askFirst makes Post read the channel's newest number before it posts, so that it knows how far to look back if the reply
-// gets lost.
-const askFirst = -1
 
 // maxInput bounds what send reads from standard input, in bytes: enough to say how long a text is that does not fit.
 const maxInput = 1 << 20
@@ -40,9 +35,11 @@ between them, unless one of them looks like a flag.
 
 In a signed room it may be as long as you like, or a file: it takes as many entries as it needs, many of them in one
 call where the relay has bulk updates. send says first how long that takes and what it costs of the relay's quota, and
-asks if it is more than ten minutes or a tenth of a day's messages. The message stays in the outbox until the relay has
-accepted all of it: if send is interrupted, the same command or "fernpost outbox --retry" goes on where it was. In a
-room of plain texts a message has at most 127 bytes of UTF-8.
+asks if it is more than ten minutes or a tenth of a day's messages. In a room of plain texts a message has at most 127
+bytes of UTF-8.
+
+What the relay has not accepted stays in the outbox: "fernpost outbox --retry" posts it, or goes on where a file was
+interrupted, and the next send posts it first.
 
 --json prints one object with the result; of a message of several entries an "event" of the estimate and of each
 progress comes before.
@@ -65,7 +62,7 @@ send waits and says how long. If a reply is lost, it reads back and posts again 
 	cmd.Flags().StringVar(&o.room, "room", "", "the `ROOM` to write to (default: the only one)")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print the result as a JSON object")
 	cmd.Flags().BoolVar(&o.noWait, "no-wait", false, "fail instead of waiting when the relay says that it is too soon")
-	cmd.Flags().BoolVar(&o.queue, "queue", false, "only sign it and put it into the outbox (signed rooms)")
+	cmd.Flags().BoolVar(&o.queue, "queue", false, "only put it into the outbox")
 	cmd.Flags().StringVar(&o.file, "file", "", "send this `FILE` of up to 4 MiB (signed rooms)")
 	cmd.Flags().BoolVar(&o.oldKey, "old-key", false, "seal with the key that is here although the room has moved to another one (signed rooms)")
 	cmd.Flags().BoolVar(&o.yes, "yes", false, "do not ask before a transfer that takes long or costs much")
@@ -101,7 +98,7 @@ func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
 		if err != nil {
 			return err
 		}
-		return a.sendSigned(ctx, r, file, o)
+		return a.sendBody(ctx, r, file, o)
 	}
 	text, err := a.message(args)
 	if err != nil {
@@ -114,38 +111,35 @@ func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
 	if r, err = a.engine().Current(r); err != nil {
 		return err
 	}
-	if signed {
-		return a.sendSigned(ctx, r, record.Text(text), o)
-	}
-	sealer, err := openRoom(r)
-	if err != nil {
-		return err
-	}
-	fields, err := sealer.Seal(text, time.Now())
-	if err != nil {
-		return explainLength(err)
-	}
-	client, err := a.dial(r)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
+	return a.sendBody(ctx, r, record.Text(text), o)
+}
 
-	var entry int64
-	if o.noWait {
-		entry, err = client.Update(ctx, fields)
-	} else {
-		entry, err = client.Post(ctx, fields, askFirst, a.showWait)
+// sendBody sends a message and says what became of it.
+func (a *app) sendBody(ctx context.Context, r keyring.Room, body record.Body, o sendOptions) error {
+	if o.noWait && o.queue {
+		return usagef("--no-wait and --queue exclude each other")
 	}
+	if _, err := a.requestTimeout(); err != nil {
+		return err
+	}
+	c := &conversation{app: a, yes: o.yes, asJSON: o.asJSON}
+	a.slowEvents = o.asJSON
+	sent, err := a.engine().Send(ctx, r, body, messenger.SendOptions{NoWait: o.noWait, Queue: o.queue, OldKey: o.oldKey}, c.face())
 	if err != nil {
-		return explainPost(err)
+		return explainSending(err)
 	}
-	a.engine().NoteProven(r)
-	if o.asJSON {
-		return a.printJSON(sentJSON{r.Name, r.Channel, nil, 1, kept.Accepted.String(), &entry})
+	switch {
+	case o.queue:
+		a.say("queued as %s; \"fernpost outbox --retry\" posts it", sent.What())
+	case !o.asJSON && sent.Elsewhere:
+		a.say("another process posted it, accepted as entry %d", sent.Entry)
+	case !o.asJSON:
+		a.say("accepted as entry %d", sent.Entry)
 	}
-	a.say("accepted as entry %d", entry)
-	return nil
+	if !o.asJSON {
+		return nil
+	}
+	return a.printJSON(sentJSON{r.Name, r.Channel, known(sent.Number), sent.Entries, sent.Sent.String(), known(sent.Entry)})
 }
 
 // oneMessage makes one argument of the words of a message that has no quotes around it. What may be a flag that was mistyped,

@@ -3,23 +3,16 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
-	"reflect"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
-	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
-	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
-	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 type watchOptions struct {
@@ -83,35 +76,10 @@ func (a *app) watch(ctx context.Context, o watchOptions) error {
 	}
 	if signed, err := messenger.Signed(r); err != nil {
 		return err
-	} else if signed {
-		return a.watchSigned(ctx, r, o)
+	} else if !signed {
+		o.policy = policyOpen
 	}
-	opener, err := openRoom(r)
-	if err != nil {
-		return err
-	}
-	client, err := a.dial(r)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	dir, err := a.dataDir("state")
-	if err != nil {
-		return err
-	}
-	memory, err := archive.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer memory.Close()
-	w := &watcher{
-		follower: follower{app: a, options: o, room: r}, client: client, memory: memory,
-		receiver: opener.Receive(0, room.AgeLimit{}),
-	}
-	if err := w.resume(); err != nil {
-		return err
-	}
-	return w.run(ctx, w.poll)
+	return a.watchRoom(ctx, r, o)
 }
 
 // follower asks a relay again and again.
@@ -131,41 +99,6 @@ func (f *follower) done() bool { return f.options.messages > 0 && f.shown >= f.o
 
 // left returns how many messages are still to be printed; 0 is no limit.
 func (f *follower) left() int { return max(f.options.messages-f.shown, 0) }
-
-// watcher follows a room of plain texts.
-type watcher struct {
-	follower
-
-	client   *remote.Client
-	memory   *archive.Archive
-	receiver *room.Receiver
-
-	position exchange.Position
-	relay    relayTeller
-	anchors  room.Anchors
-	vain     messenger.VainHour
-	rest     *unprinted
-	lost     exchange.Gaps // told by this watch, as far as there will be a verdict
-	kept     remembered    // what the archive has
-}
-
-// unprinted are messages up to the position that no watch has printed, because it was to end after fewer.
-type unprinted struct {
-	// Entries are those in which they stand, but the first of them was printed up to the field After.
-	Entries []exchange.Range `json:"entries"`
-	After   int              `json:"after,omitempty"`
-}
-
-// remembered is what a watch leaves for the next one. The channel is kept beside the position, so that a room that was
-// made anew under an old name is read from its beginning.
-type remembered struct {
-	Relay    string             `json:"relay"`
-	Channel  int64              `json:"channel"`
-	Position exchange.Position  `json:"position"`
-	Anchors  room.Anchors       `json:"anchors,omitzero"`
-	Vain     messenger.VainHour `json:"barren,omitzero"`
-	Rest     *unprinted         `json:"rest,omitempty"`
-}
 
 // run polls until the user ends it, quickly after news and slowly while nothing comes.
 func (f *follower) run(ctx context.Context, poll func(context.Context) (news bool, err error)) error {
@@ -200,173 +133,6 @@ func (f *follower) run(ctx context.Context, poll func(context.Context) (news boo
 	}
 }
 
-// resume finds where to begin.
-func (w *watcher) resume() error {
-	w.position = exchange.Position{Last: -1}
-	if w.options.fromStart {
-		w.position = exchange.Position{}
-		return nil
-	}
-	var last remembered
-	switch err := w.memory.Load(w.room.FilesName(), &last); {
-	case errors.Is(err, archive.ErrNothing):
-	case errors.Is(err, archive.ErrDamaged):
-		w.say("%s", w.style.warn(screen.Line(err.Error())))
-		w.say("where the last watch ended is not known, so this one begins with what comes from now on; \"fernpost recv\" shows what " +
-			"came before, --from-start all")
-	case err != nil:
-		return hint(err, "delete that file, or use --from-start")
-	case last.Relay == w.room.Relay && last.Channel == w.room.Channel:
-		w.position, w.anchors, w.vain, w.rest = last.Position, last.Anchors, last.Vain, last.Rest
-	}
-	return nil
-}
-
-// poll reads and prints what is new, and remembers how far it came only once that is printed: a watch that is killed
-// shows a message twice rather than never.
-func (w *watcher) poll(ctx context.Context) (news bool, err error) {
-	budget := w.vain.Left(int64(w.budget), time.Now())
-	anchor := w.anchors.Highest()
-	got, err := w.client.Follow(ctx, w.position, exchange.Visitor{
-		Budget: budget,
-		Entry: func(e *thingspeak.Entry) error {
-			w.receiver.Add(e)
-			return nil
-		},
-		Anchor: exchange.Anchor{Entry: anchor.Entry, Shows: anchor.Shows, Held: w.anchors.Held}, Again: w.rest.entries(),
-		Opens: true, Fields: thingspeak.FieldsOf(w.room.Fields...),
-	})
-	w.relayAnswers(err)
-	messages, findings := w.receiver.Take()
-	w.vain.Add(got.Bytes-got.Compared, len(messages), time.Now())
-	got.Position.Opened(entriesOf(messages))
-	if got.Cleared {
-		w.anchors = room.Anchors{}
-	}
-	w.anchors = w.anchors.Without(slices.Concat(got.Altered, got.Rewritten)).After(messages)
-	messages = w.rest.drop(messages)
-	if err == nil || got.Cleared { // else the next call is to read them again
-		w.rest = nil
-	}
-	if left := w.left(); left > 0 && len(messages) > left {
-		known := w.position.Last
-		if got.Cleared {
-			known = 0
-		}
-		messages, w.rest = messages[:left], restOf(messages, left, known)
-	}
-	if err := w.printMessages(messages, w.options.asJSON); err != nil {
-		return false, err
-	}
-	w.shown += len(messages)
-	if err := w.tellCounted(findings, w.options.asJSON); err != nil {
-		return false, err
-	}
-	if err := w.tellNews(got); err != nil {
-		return false, err
-	}
-	if err == nil {
-		about := append(aboutRelay(w.room, &got, w.stoppedText(messenger.StopOf(&got, budget, int64(w.budget), &w.vain))), awaited(got.Position.Gaps, time.Now())...)
-		open := slices.DeleteFunc(slices.Clone(got.Position.Gaps), func(r exchange.Range) bool { return r.Asked() })
-		if err := w.relay.tell(w.app, about, len(open), w.options.asJSON); err != nil {
-			return false, err
-		}
-	}
-	w.position = got.Position
-	if w.done() && w.options.strict {
-		if err := w.tellGaps(each(w.lostBefore()), w.options.asJSON); err != nil {
-			return false, err
-		}
-	}
-	if serr := w.remember(); serr != nil {
-		return false, fmt.Errorf("the messages above were shown, but a later watch will show them again: %w", serr)
-	}
-	return findings.Entries > 0, err
-}
-
-func entriesOf(messages []room.Message) (all []int64) {
-	for i := range messages {
-		all = append(all, messages[i].Entry)
-	}
-	return all
-}
-
-// lostBefore returns what an earlier watch has told to be lacking, and still is.
-func (w *watcher) lostBefore() exchange.Gaps {
-	return slices.DeleteFunc(slices.Clone(w.position.Gaps), func(r exchange.Range) bool {
-		return !r.Asked() || slices.ContainsFunc(w.lost, func(l exchange.Range) bool { return l.First <= r.Last && r.First <= l.Last })
-	})
-}
-
-// restOf returns those of the messages that stand behind the first n. No message above the entry known was printed before.
-func restOf(messages []room.Message, n int, known int64) *unprinted {
-	rest := new(unprinted)
-	if last := &messages[n-1]; last.Entry == messages[n].Entry {
-		rest.After = last.Field
-	}
-	for i := range messages[n:] {
-		entry := messages[n+i].Entry
-		last := len(rest.Entries) - 1
-		if last >= 0 && (entry <= rest.Entries[last].Last+1 || rest.Entries[last].First > known) {
-			rest.Entries[last].Last = entry
-			continue
-		}
-		rest.Entries = append(rest.Entries, exchange.Range{First: entry, Last: entry})
-	}
-	return rest
-}
-
-func (u *unprinted) entries() []exchange.Range {
-	if u == nil {
-		return nil
-	}
-	return u.Entries
-}
-
-// drop leaves out of messages what was printed of the first entry.
-func (u *unprinted) drop(messages []room.Message) []room.Message {
-	if u == nil || len(u.Entries) == 0 || u.After == 0 {
-		return messages
-	}
-	// In another slice: the receiver remembers what it has given.
-	return slices.DeleteFunc(slices.Clone(messages), func(m room.Message) bool {
-		return m.Entry == u.Entries[0].First && m.Field <= u.After
-	})
-}
-
-// remember keeps the position where it has moved.
-func (w *watcher) remember() error {
-	now := remembered{w.room.Relay, w.room.Channel, w.position, w.anchors, w.vain, w.rest}
-	if reflect.DeepEqual(now, w.kept) {
-		return nil
-	}
-	w.kept = now
-	return w.memory.Save(w.room.FilesName(), now)
-}
-
-// tellNews tells what the relay did to entries that were read before, and what could not be read.
-func (w *watcher) tellNews(n exchange.News) error {
-	var all []findingJSON
-	if n.Cleared {
-		all = append(all, jsonOfFinding(&record.Finding{Kind: record.Cleared}, false))
-	}
-	if gone := slices.Sorted(slices.Values(slices.Concat(n.Altered, n.Rewritten))); len(gone) > 0 {
-		all = append(all, findingJSON{
-			Finding: record.Wiped.String(), Text: "the relay lost or rewrote " + rewritten(gone),
-			Entry: &gone[0], LastEntry: &gone[len(gone)-1], Count: new(len(gone)),
-		})
-	}
-	for _, f := range all {
-		if err := w.tell(f, w.options.asJSON); err != nil {
-			return err
-		}
-	}
-	if !w.tally.noVerdict {
-		w.lost = append(w.lost, n.Lost...)
-	}
-	return w.tellGaps(each(n.Lost), w.options.asJSON)
-}
-
 // each yields the ends of ranges.
 func each(ranges []exchange.Range) iter.Seq2[int64, int64] {
 	return func(yield func(first, last int64) bool) {
@@ -376,15 +142,6 @@ func each(ranges []exchange.Range) iter.Seq2[int64, int64] {
 			}
 		}
 	}
-}
-
-// rewritten names entries, whose numbers ascend.
-func rewritten(ids []int64) string {
-	first := record.Entries(ids[0], ids[0])
-	if len(ids) == 1 {
-		return first
-	}
-	return fmt.Sprintf("%s, the first is %s", count(len(ids), "entry"), first)
 }
 
 // refusedFor is how long a relay that has answered a watch may refuse to until that ends it: one that is restarted or

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,7 +18,6 @@ import (
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
-	"github.com/fernpost/fernpost/internal/room"
 )
 
 // withheld hides an entry of every feed.
@@ -313,25 +311,6 @@ func TestWatchOfSomeMessagesLosesNone(t *testing.T) {
 	}
 }
 
-// What a watch leaves for the next one is each message that was not printed and no other: neither what was printed before
-// between two late ones, nor the first fields of an entry.
-func TestWhatAWatchLeaves(t *testing.T) {
-	messages := []room.Message{
-		{Entry: 3, Field: 1}, {Entry: 3, Field: 2}, {Entry: 4, Field: 1}, {Entry: 7, Field: 1}, {Entry: 21, Field: 1}, {Entry: 30, Field: 1},
-	}
-	rest := restOf(messages, 1, 20)
-	want := &unprinted{Entries: []exchange.Range{{First: 3, Last: 4}, {First: 7, Last: 7}, {First: 21, Last: 30}}, After: 1}
-	if !reflect.DeepEqual(rest, want) {
-		t.Errorf("left are %+v, want %+v", rest, want)
-	}
-	if got := rest.drop(messages); len(got) != len(messages)-1 || got[0].Field != 2 {
-		t.Errorf("of what is read again %+v are printed", got)
-	}
-	if rest := restOf(messages, 2, 20); rest.After != 0 || len(rest.drop(messages[2:])) != 4 {
-		t.Errorf("left are %+v", rest)
-	}
-}
-
 // What waits without anybody knowing since when was never told by a watch: parts of a message by nobody known.
 func TestWatchTellsWhatWaitsWithoutAnAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -384,10 +363,10 @@ func TestAWatchWithoutAVerdictRemembersNothingThatItTold(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		a := &app{stdout: io.Discard, stderr: io.Discard}
 		a.tally.noVerdict = !strict
-		w := &watcher{follower: follower{app: a}}
+		c := &conversation{app: a}
 		for n := range int64(100) {
 			lost := exchange.Range{First: 2*n + 1, Last: 2*n + 1}
-			if err := w.tellNews(exchange.News{Lost: exchange.Gaps{lost}}); err != nil {
+			if err := c.tellLost([]exchange.Range{lost}, false); err != nil {
 				t.Fatal(err)
 			}
 			f := record.Finding{Kind: record.Forged, First: uint32(n), Last: uint32(n)}
@@ -399,8 +378,8 @@ func TestAWatchWithoutAVerdictRemembersNothingThatItTold(t *testing.T) {
 		if strict {
 			want = 100
 		}
-		if len(w.lost) != want || len(a.tally.told) != want {
-			t.Errorf("strict %t: it remembers %d gaps and %d findings, want %d", strict, len(w.lost), len(a.tally.told), want)
+		if len(c.lost) != want || len(a.tally.told) != want {
+			t.Errorf("strict %t: it remembers %d gaps and %d findings, want %d", strict, len(c.lost), len(a.tally.told), want)
 		}
 	}
 }

@@ -9,14 +9,15 @@ import (
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/screen"
 )
 
 // watchMark is the name under which the archive remembers what watch has shown.
 const watchMark = "watch"
 
-// watchSigned follows a room of records. Whichever process reads an entry, watch shows it: what it prints comes from the
+// watchRoom follows a room. Whichever process reads an entry, watch shows it: what it prints comes from the
 // archive, behind the mark of what it has printed.
-func (a *app) watchSigned(ctx context.Context, r keyring.Room, o watchOptions) (err error) {
+func (a *app) watchRoom(ctx context.Context, r keyring.Room, o watchOptions) (err error) {
 	c, err := a.openConversation(r)
 	if err != nil {
 		return err
@@ -28,6 +29,7 @@ func (a *app) watchSigned(ctx context.Context, r keyring.Room, o watchOptions) (
 	}
 	if o.fromStart {
 		mark, known = room.Mark{}, true
+		c.ReadWhole()
 	}
 	f := &follower{app: a, options: o, room: r}
 	var w waiting
@@ -39,8 +41,7 @@ func (a *app) watchSigned(ctx context.Context, r keyring.Room, o watchOptions) (
 				return false, err
 			}
 			news, _ := c.News()
-			waits := append(aboutRelay(r, &news, c.cut()), untried(&arrivals)...)
-			if err := c.relay.tell(a, waits, len(arrivals.Waiting), o.asJSON); err != nil {
+			if err := c.tellRelay(&news, &arrivals, o.asJSON); err != nil {
 				return false, err
 			}
 		}
@@ -52,11 +53,10 @@ func (a *app) watchSigned(ctx context.Context, r keyring.Room, o watchOptions) (
 			if readErr != nil {
 				return false, readErr
 			}
-			if mark, err = c.Now(); err != nil {
+			if mark, err = c.beginWatch(); err != nil {
 				return false, err
 			}
 			known = true
-			return false, c.SetShown(watchMark, mark)
 		}
 		if mark, err = c.printNews(mark, f); err != nil {
 			return false, err
@@ -71,12 +71,38 @@ func (a *app) watchSigned(ctx context.Context, r keyring.Room, o watchOptions) (
 			if err := c.tellStanding(o.asJSON); err != nil {
 				return false, err
 			}
+			if err := c.tellLacking(o.asJSON); err != nil {
+				return false, err
+			}
 			if err := c.tellNotReadBack(false, o.asJSON); err != nil { // what was sent just now is not due
 				return false, err
 			}
 		}
 		return arrivals.Entries > 0, readErr
 	})
+}
+
+// beginWatch finds the mark where the first watch of a room begins: behind all that is there, or where a watch of an earlier
+// version has ended.
+func (c *conversation) beginWatch() (mark room.Mark, err error) {
+	entry, ok, err := c.Watched()
+	switch {
+	case err != nil:
+		c.say("%s", c.style.warn(screen.Line(err.Error())))
+		c.say("so this watch begins with what comes from now on; \"fernpost recv\" shows what came before, --from-start all")
+		mark, err = c.Now()
+	case ok:
+		mark, err = c.MarkBehind(entry)
+	default:
+		mark, err = c.Now()
+	}
+	if err == nil {
+		err = c.SetShown(watchMark, mark)
+	}
+	if err == nil {
+		err = c.ForgetWatched()
+	}
+	return mark, err
 }
 
 // waiting is what waits, since when, and whether this watch has told so.

@@ -15,8 +15,6 @@ type Anchor struct {
 	Entry int64
 	// Shows reports whether a row of that number has such a token still.
 	Shows func(*thingspeak.Entry) bool
-	// Held tells that there was one since the channel was cleared last, even if the relay has lost it.
-	Held bool
 }
 
 // believedAfter is how long a relay must keep showing less than was visited before that is believed.
@@ -89,7 +87,7 @@ func (f *follower) compare(row *heldRow) bool {
 		return true
 	}
 	row.unsure = f.v.Seen != nil
-	return row.unsure || more || f.pos.Unopened.has(e.ID)
+	return row.unsure || more
 }
 
 // rowBytes is how many bytes a row has at least as CSV.
@@ -139,7 +137,7 @@ func (f *follower) trust(ctx context.Context, newest page) (bool, error) {
 		return false, nil
 	case !f.overlaps:
 		// If nothing was held that a key opens, reading begins anew, and nobody need be told.
-		f.news.Cleared, f.anew = a.Entry > 0 || a.Held, true
+		f.news.Cleared, f.anew = a.Entry > 0, true
 		return false, nil
 	}
 	f.pos.Absent = Absence{}

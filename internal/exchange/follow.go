@@ -28,6 +28,8 @@ type News struct {
 	Position Position
 	// LastID is the last entry number that the channel names.
 	LastID int64
+	// Passed is the number up to which entries were passed over, see [Visitor.Newest]; 0 if none were in this call.
+	Passed int64
 	// Named are the entries above the highest row held that the relay has kept naming for a minute and does not show; both
 	// ends are 0 if there are none.
 	Named Range
@@ -76,9 +78,6 @@ type Visitor struct {
 	// Seen, if set, gets the rows of which nothing is known any more but that a row of their number was visited: it may
 	// have been another one.
 	Seen func(*thingspeak.Entry) error
-	// Opens tells that the visitor calls [Position.Opened] with what it has opened: where nothing was, another row is visited
-	// also if nothing but the number is known of the first.
-	Opens bool
 	// Fields are those in which the visitor expects something: as long as rows were shown without them, each call looks
 	// whether they are shown now.
 	Fields thingspeak.FieldSet
@@ -92,42 +91,27 @@ type Visitor struct {
 	// Suspect are numbers that were visited, and may have been shown otherwise than they are: they are visited again, ever
 	// more rarely, a few in a call. They are looked at when [Rounds.Due] says so.
 	Suspect []Range
+	// Newest, if above 0, is how many numbers below the newest rows a reading from the beginning visits: what stands below
+	// them is passed over, see [News.Passed].
+	Newest int64
 	// Budget is how many bytes the call may bring; 0 stands for [Settings.Budget].
 	Budget int64
 }
 
-// start returns the position behind the channel's newest entry: where someone begins who wants no history.
-func (k *call) start(ctx context.Context) (Position, error) {
-	last, err := k.lastNumber(ctx)
-	if err != nil || last == 0 {
-		return Position{}, err
-	}
-	var newest newestRows
+// begin returns up to which number entries are passed over by somebody who wants so many of the newest.
+func (k *call) begin(ctx context.Context, newest int64) (int64, error) {
+	var shown []int64
 	r := reader{call: k}
 	r.visit = func(e *thingspeak.Entry, _ bool) error {
-		newest.take(e, r.fields)
+		shown = append(shown, e.ID)
 		return nil
 	}
-	if _, err := r.newest(ctx, thingspeak.DefaultResults); err != nil {
-		return Position{}, err
+	if _, err := r.newest(ctx, thingspeak.DefaultResults); err != nil || len(shown) == 0 {
+		return 0, err
 	}
-	if err := r.fetch(ctx, numbers(last, last).minus(r.seen)); err != nil {
-		return Position{}, err
-	}
-	if len(r.seen) == 0 {
-		return Position{Last: -1}, nil // the relay names rows, but shows none
-	}
-	// A row far above the others may be a lie: what lies between, and is not there yet, is no history.
-	rows := newest.trim()
-	middle, highest := rows[len(rows)/2].ID, r.seen.highest()
-	if err := r.fetch(ctx, r.seen.missing(middle, highest)); err != nil {
-		return Position{}, err
-	}
-	now := time.Now().Truncate(time.Millisecond)
-	return Position{
-		Last: highest, Rows: Rows(nil).with(rows, nil),
-		Gaps: Gaps(nil).with(r.seen.missing(middle, highest), now).bounded(maxGaps, now),
-	}, nil
+	slices.Sort(shown)
+	// A row far above the others may be a lie, and what really is there would be passed over.
+	return max(shown[len(shown)/2]-newest, 0), nil
 }
 
 // Follow visits the entries that came after a position, and those that were lacking when they come. It asks for the last
@@ -162,13 +146,19 @@ func (k *call) follow(ctx context.Context, pos Position, v Visitor) (News, error
 		return news, err
 	}
 	news.LastID = last
-	if pos.Last < 0 {
-		news.Position, err = k.start(ctx)
-		return news, err
+	beginning := pos
+	if v.Newest > 0 && last > v.Newest && pos.untouched() {
+		if pos.Last, err = k.begin(ctx, v.Newest); err != nil {
+			return news, err
+		}
+		news.Passed = pos.Last
 	}
 	f := follower{pos: pos, last: last, v: v, news: &news, now: now}
 	f.prepare(k)
 	err = f.follow(ctx)
+	if news.Passed > 0 && len(news.Position.Rows) == 0 { // nothing says that what was passed over is there
+		news.Position, news.Passed = beginning, 0
+	}
 	news.Header, news.Date = f.r.header, f.r.date
 	news.Hidden |= f.r.hidden
 	news.Skipped, news.CutShort = f.r.skipped, f.r.cutShort
@@ -180,7 +170,7 @@ func (k *call) follow(ctx context.Context, pos Position, v Visitor) (News, error
 			return news, err
 		}
 	}
-	fresh, err := k.follow(ctx, Position{}, Visitor{Entry: v.Entry, Seen: v.Seen, Opens: v.Opens, Fields: v.Fields})
+	fresh, err := k.follow(ctx, Position{}, Visitor{Entry: v.Entry, Seen: v.Seen, Fields: v.Fields, Newest: v.Newest})
 	fresh.Cleared = news.Cleared
 	return fresh, err
 }
@@ -493,9 +483,6 @@ func (f *follower) move(err error) {
 		for i := range f.twins[n] {
 			f.news.Left = append(f.news.Left, f.twins[n][i].Entry)
 		}
-	}
-	if f.v.Opens {
-		next.Unopened = f.pos.Unopened.union(f.visited.minus(f.known)).bounded(maxUnopened)
 	}
 	// A row that should show more now and did not come is lacking like any other, or it would never be asked for again.
 	gaps := f.gaps(f.visited).with(f.more.intersect(f.asked).minus(f.r.seen), f.now)

@@ -17,7 +17,7 @@ import (
 // Position is what a follower of a channel keeps between calls of [Exchange.Follow], and between runs: it can be stored as
 // JSON and holds no secret. The zero Position is the beginning of the channel.
 type Position struct {
-	// Last is the highest entry number of which a row was visited; below 0, the follower starts at the channel's end.
+	// Last is the highest entry number of which a row was visited.
 	Last int64 `json:"last"`
 	// Rows tell the rows with the highest numbers again: every read is compared with them.
 	Rows Rows `json:"rows,omitempty"`
@@ -37,8 +37,6 @@ type Position struct {
 	Suspected Rounds `json:"suspected,omitzero"`
 	// Unread is what stands in fields that the relay did not show.
 	Unread Unread `json:"unread,omitzero"`
-	// Unopened are the numbers of rows that were visited and in which nothing was opened, see [Visitor.Opens].
-	Unopened ranges `json:"unopened,omitempty"`
 
 	earlierForm
 }
@@ -101,8 +99,11 @@ func (p *Position) heal(now time.Time) {
 			p.Gaps = append(p.Gaps, Range{First: w.First, Last: w.Last, Since: since})
 		}
 	}
+	if p.Last < 0 { // the end of a channel of which no row was shown
+		*p = Position{}
+	}
 	p.Gaps = p.Gaps.valid(p.Last, now)
-	if p.Last < 0 || p.Looked.After(now) {
+	if p.Looked.After(now) {
 		p.Looked = time.Time{} // the clock was set back
 	}
 }
@@ -113,17 +114,8 @@ func (p *Position) loose() bool {
 	return len(p.Gaps) > 0 && len(p.Rows) > 0 && p.Gaps[len(p.Gaps)-1].Last >= p.Rows[0].Entry
 }
 
-// maxUnopened bounds the ranges of Unopened. Of more than that the lowest are one.
-const maxUnopened = 1024
-
-// Opened notes that something was opened in rows of these numbers.
-func (p *Position) Opened(entries []int64) {
-	var opened ranges
-	for _, n := range entries {
-		opened.add(n, n)
-	}
-	p.Unopened = p.Unopened.minus(opened)
-}
+// untouched reports whether nothing was visited so far, and nothing is asked for.
+func (p *Position) untouched() bool { return p.Last == 0 && len(p.Rows) == 0 && len(p.Gaps) == 0 }
 
 // maxRows is how many rows a position can tell again: as many as a look at the newest rows shows. It has as many of the
 // highest numbers, and of those that were shown last: rows that a relay makes up displace none that it shows afterwards.

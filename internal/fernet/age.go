@@ -65,6 +65,11 @@ func (o Opened) CheckAge(ttl time.Duration, now time.Time) error {
 	return nil
 }
 
+// CheckAge is [Opened.CheckAge] for a token of which only the time of sealing is at hand.
+func CheckAge(sealed time.Time, ttl time.Duration, now time.Time) error {
+	return Opened{SealedAt: sealed, seconds: uint64(max(sealed.Unix(), 0))}.CheckAge(ttl, now)
+}
+
 // distance returns how many seconds sealed lies behind now, or ahead of it; one of the two is 0. A sum beyond 64 bits
 // counts as the greatest number.
 func distance(sealed uint64, now int64) (behind, ahead uint64) {

@@ -4,10 +4,12 @@
 package messenger
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/passphrase"
@@ -111,6 +113,18 @@ func (e *Engine) Update(name string, change func(*keyring.Room) error) (keyring.
 	}
 	defer keys.Close()
 	return keys.Update(name, change)
+}
+
+// RemoveFiles removes what was kept of a room besides its settings: the archive, and where a watch has ended.
+func (e *Engine) RemoveFiles(ctx context.Context, settings keyring.Room) error {
+	if err := e.forgetWatched(settings); err != nil {
+		return err
+	}
+	dir, err := e.o.Dir("archive")
+	if err != nil {
+		return err
+	}
+	return archive.RemoveRoom(ctx, dir, settings.FilesName())
 }
 
 // NoteProven remembers that a room's write key writes its channel, once the relay has taken something for it. Where that

@@ -21,6 +21,7 @@ type ArchiveLost struct {
 
 // IdentityChanged says that another identity signs in the room than before, and what became of what waited.
 type IdentityChanged struct {
+	Room        string
 	Before, Now record.PublicKey
 	// Nameless tells that the new one has no nickname.
 	Nameless bool
@@ -29,7 +30,10 @@ type IdentityChanged struct {
 
 // Moved warns that others have moved the room to a key that is not here, the one that counts most first; what is written is
 // sealed with the old key.
-type Moved struct{ By []room.Moved }
+type Moved struct {
+	Room string
+	By   []room.Moved
+}
 
 // ArchiveFull says that a reading has stopped because the archive is full. Writing goes on.
 type ArchiveFull struct{ *room.FullError }
@@ -67,8 +71,11 @@ type Waits struct{ exchange.Wait }
 // OneByOne says that the relay takes no bulk calls, so that the rest of a transfer takes longer than was said.
 type OneByOne struct{ Rest Estimate }
 
-// Delivered says that posting has ended, as far as it came.
-type Delivered struct{ room.Delivered }
+// Delivered says that posting has ended, as far as it came. Name is that of who has written the messages.
+type Delivered struct {
+	Name string
+	room.Delivered
+}
 
 func (Renamed) event()           {}
 func (ArchiveLost) event()       {}

@@ -47,7 +47,7 @@ func (r *Room) mindMoves(insist bool) ([]room.Moved, error) {
 	if moved[0].Compared { // those come first
 		return nil, &MovedError{r.settings.Name, moved[0]}
 	}
-	return moved, r.tell(Moved{moved})
+	return moved, r.tell(Moved{r.settings.Name, moved})
 }
 
 // stay remembers that the user goes on with the key that is here. Keys are remembered only where compared ones go to them:
@@ -71,7 +71,7 @@ func (r *Room) movedMeanwhile(before []room.Moved) error {
 	moved, err := r.movedAway()
 	moved = slices.DeleteFunc(moved, func(m room.Moved) bool { return slices.Contains(before, m) })
 	if err == nil && len(moved) > 0 {
-		err = r.tell(Moved{moved})
+		err = r.tell(Moved{r.settings.Name, moved})
 	}
 	return err
 }

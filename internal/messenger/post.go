@@ -13,7 +13,9 @@ import (
 
 // poster posts for a room, and tells of waits.
 type poster struct {
-	r *Room
+	r      *Room // nil for a text that is posted without its room
+	client *remote.Client
+	tell   func(Event)
 	// noWait fails where posting would wait.
 	noWait bool
 	// left is how many entries are still to be posted.
@@ -23,8 +25,6 @@ type poster struct {
 }
 
 var _ room.BulkPoster = (*poster)(nil)
-
-func (p *poster) tell(e Event) { p.failed = errors.Join(p.failed, p.r.tell(e)) }
 
 func (p *poster) waits(w exchange.Wait) { p.tell(Waits{w}) }
 
@@ -36,20 +36,20 @@ func (p *poster) accepted(progress room.Progress) {
 // Post implements [room.Poster].
 func (p *poster) Post(ctx context.Context, fields thingspeak.Fields, after int64) (int64, error) {
 	if p.noWait {
-		entry, err := p.r.client.Update(ctx, fields)
+		entry, err := p.client.Update(ctx, fields)
 		if e, ok := errors.AsType[*remote.UnreachableError](err); ok && e.Sent {
 			err = fmt.Errorf("%w (%w)", err, exchange.ErrUnknownOutcome)
 		}
 		return entry, err
 	}
-	return p.r.client.Post(ctx, fields, after, p.waits)
+	return p.client.Post(ctx, fields, after, p.waits)
 }
 
 // Find implements [room.Poster].
 func (p *poster) Find(
 	ctx context.Context, fields []thingspeak.Fields, after int64, promised bool,
 ) ([]int64, error) {
-	return p.r.client.Settle(ctx, fields, after, promised, p.waits)
+	return p.client.Settle(ctx, fields, after, promised, p.waits)
 }
 
 // PostBulk implements [room.BulkPoster].
@@ -59,9 +59,9 @@ func (p *poster) PostBulk(ctx context.Context, entries []thingspeak.Entry) error
 	}
 	var err error
 	if p.noWait {
-		err = p.r.client.BulkUpdate(ctx, entries)
+		err = p.client.BulkUpdate(ctx, entries)
 	} else {
-		err = p.r.client.PostBulk(ctx, entries, p.waits)
+		err = p.client.PostBulk(ctx, entries, p.waits)
 	}
 	if e, ok := errors.AsType[*remote.RefusedError](err); ok && e.Reason == remote.TooLarge {
 		return &room.TooManyError{}

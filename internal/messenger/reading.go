@@ -22,7 +22,12 @@ type feedPosition struct {
 	Vain VainHour `json:"barren,omitzero"`
 	// Wanted are entries that are to be asked for before others: what is missing depends on them.
 	Wanted []exchange.Range `json:"wanted,omitempty"`
+	// Passed is the entry up to which a room of texts was not read.
+	Passed int64 `json:"passed,omitempty"`
 }
+
+// newestTexts is how many entries the first reading of a room of texts brings: as many as one answer of the service holds.
+const newestTexts = thingspeak.MaxResults
 
 // positionFrom reads a position that was kept. Of a damaged one, as where none was, reading begins with the first entry:
 // what is kept already is recognised.
@@ -65,7 +70,13 @@ func (r *Room) startReading(ctx context.Context) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	again, suspect := rangesOf(in.Again()), []exchange.Range(nil)
+	again, suspect, newest := rangesOf(in.Again()), []exchange.Range(nil), int64(newestTexts)
+	if r.signed || r.whole {
+		newest = 0
+	}
+	if r.whole && g.at.Passed > 0 {
+		again = append(again, exchange.Range{First: 1, Last: g.at.Passed})
+	}
 	if g.at.Suspected.Due(time.Now()) {
 		entries, err := in.Suspect()
 		if err != nil {
@@ -90,7 +101,7 @@ func (r *Room) startReading(ctx context.Context) (*reading, error) {
 		g.news, g.err = r.client.Follow(ctx, g.at.Position, exchange.Visitor{
 			Entry: add, Seen: add, Cleared: func() error { return pass(nil) },
 			Anchor: exchange.Anchor{Entry: anchor.Entry, Shows: anchor.Shows}, Wanted: g.at.Wanted, Again: again,
-			Suspect: suspect, Fields: fields, Budget: g.budget,
+			Suspect: suspect, Fields: fields, Newest: newest, Budget: g.budget,
 		})
 	}()
 	return g, nil
@@ -142,6 +153,10 @@ func (g *reading) finish() (room.Arrivals, error) {
 	}
 	g.r.news, g.r.stop = g.news, StopOf(&g.news, g.budget, g.r.engine.o.Budget, &g.at.Vain)
 	now := time.Now()
+	if g.news.Passed > 0 || g.news.Cleared || g.r.whole && g.err == nil {
+		g.at.Passed = g.news.Passed
+	}
+	g.r.passed = g.at.Passed
 	position := func(learnt room.Learnt) ([]byte, error) {
 		at := g.at
 		at.Position = g.news.Position

@@ -26,9 +26,15 @@ type Face struct {
 	Agree func(context.Context, Estimate) error
 }
 
-// Room is a room of signed records, opened: its keys, its archive and its relay. One goroutine uses it.
+// Room is a room, opened: its keys, its archive and its relay. One goroutine uses it.
 type Room struct {
 	*room.Conversation
+
+	// signed tells that the members sign what they write: records, not texts.
+	signed bool
+	// whole has readings bring all of a room of texts, and passed is the entry up to which they did not.
+	whole  bool
+	passed int64
 
 	engine   *Engine
 	face     Face
@@ -43,7 +49,7 @@ type Room struct {
 	plan Estimate
 }
 
-// Open opens a room of records. Whoever has written nothing in it yet gets an identity here.
+// Open opens a room. Whoever has written no record yet gets an identity for a room of records here.
 func (e *Engine) Open(settings keyring.Room, face Face) (*Room, error) {
 	options, err := roomOptions(settings)
 	if err != nil {
@@ -58,12 +64,17 @@ func (e *Engine) Open(settings keyring.Room, face Face) (*Room, error) {
 		return nil, err
 	}
 	r := &Room{engine: e, face: face, settings: settings, client: client}
+	if r.signed, err = Signed(settings); err != nil {
+		return nil, err
+	}
 	options.ArchiveSize, options.CurrentKeys = e.o.ArchiveSize(), r.currentKeys
 	// The first use of an identity and opening the archive are what takes longest at start: each goes by itself.
 	identified := make(chan error, 1)
 	go func() {
 		var err error
-		options.Identity, options.Nick, err = e.Identity(settings)
+		if r.signed {
+			options.Identity, options.Nick, err = e.Identity(settings)
+		}
 		identified <- err
 	}()
 	r.archive, err = archive.OpenRoom(dir, settings.FilesName())
@@ -84,7 +95,7 @@ func (e *Engine) Open(settings keyring.Room, face Face) (*Room, error) {
 	return r, nil
 }
 
-// roomOptions are what a room of records is opened with, by whoever reads it or writes in it.
+// roomOptions are what a room is opened with, by whoever reads it or writes in it.
 func roomOptions(r keyring.Room) (room.Options, error) {
 	keys, err := Keys(r)
 	if err != nil {
@@ -138,6 +149,15 @@ func look(settings keyring.Room, dir, name string, work func(*room.Conversation)
 
 // Settings are what the keyring has of the room.
 func (r *Room) Settings() keyring.Room { return r.settings }
+
+// Signed reports whether the members of the room sign what they write.
+func (r *Room) Signed() bool { return r.signed }
+
+// ReadWhole has all readings that follow bring what the first one of a room of texts has passed over, too.
+func (r *Room) ReadWhole() { r.whole = true }
+
+// Passed returns the number of the entry up to which a room of texts was not read; 0 if it was read from its beginning.
+func (r *Room) Passed() int64 { return r.passed }
 
 // News is what the last reading found out about the relay, and Stop why it did not come to the feed's end.
 func (r *Room) News() (exchange.News, Stop) { return r.news, r.stop }

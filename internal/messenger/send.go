@@ -93,7 +93,8 @@ func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent 
 	}
 	if o.Queue {
 		written, err := r.compose(ctx, body)
-		return Sent{Queued: room.Queued{Number: written.Number, Entries: written.Entries}}, err
+		q := room.Queued{Author: r.Own(), Name: r.OwnName(), Number: written.Number, Entries: written.Entries}
+		return Sent{Queued: q}, err
 	}
 	if unread != nil {
 		if _, err := r.compose(ctx, body); err != nil {
@@ -183,7 +184,7 @@ func (r *Room) Adopt(ctx context.Context, read bool) error {
 	if err != nil {
 		return err
 	}
-	return r.tell(IdentityChanged{before, r.Own(), r.OwnName() == r.Own().Tag().Name(), done})
+	return r.tell(IdentityChanged{r.settings.Name, before, r.Own(), r.OwnName() == r.Own().Tag().Name(), done})
 }
 
 // compose puts a message into the outbox, once the user has agreed to what it takes. A file that is there already, from
@@ -301,12 +302,14 @@ func (r *Room) deliver(ctx context.Context, noWait bool) (done room.Delivered, e
 	if err != nil {
 		return done, err
 	}
-	p := &poster{r: r, noWait: noWait, left: waiting}
+	p := &poster{r: r, client: r.client, noWait: noWait, left: waiting}
+	p.tell = func(e Event) { p.failed = errors.Join(p.failed, r.tell(e)) }
 	p.tell(Delivering{waiting, before, r.plan})
 	done, err = r.Deliver(ctx, p, p.accepted)
-	p.tell(Delivered{done})
+	p.tell(Delivered{r.OwnName(), done})
 	if done.Posted > 0 {
 		r.engine.NoteProven(r.settings)
+		p.failed = errors.Join(p.failed, r.waitsNoMore())
 	}
 	if err != nil {
 		return done, waitsError(err)

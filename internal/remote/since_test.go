@@ -29,7 +29,7 @@ type keeper struct {
 // atEnd begins behind the channel's newest entry.
 func atEnd(t *testing.T, c *remote.Client) *keeper {
 	t.Helper()
-	news, err := c.Follow(t.Context(), exchange.Position{Last: -1}, exchange.Visitor{})
+	news, err := c.Follow(t.Context(), exchange.Position{}, exchange.Visitor{Entry: func(*thingspeak.Entry) error { return nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,17 +153,53 @@ func TestSinceFromTheBeginning(t *testing.T) {
 	})
 }
 
-func TestSinceStartsAtTheEnd(t *testing.T) {
+func TestSincePassesOverWhatIsOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, ranges := range []bool{true, false} {
+			relay := newFakeRelay()
+			relay.ranges = ranges
+			relay.fill(1000)
+			relay.last = 1<<39 - 1
+			relay.add(time.Now(), "a lie")
+			c := newClient(t, relay)
+			pos := &keeper{}
+			ids, news, err := follow(t, c, pos, exchange.Visitor{Newest: 500})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := len(ids); n < 501 || n > 600 || ids[n-2] != 1000 || news.Passed != ids[0]-1 {
+				t.Errorf("visited %d entries from %d to %d, passed over %d", n, ids[0], ids[n-2], news.Passed)
+			}
+			relay.rows, relay.last = relay.rows[:1000], 1000
+			relay.fill(1)
+			if ids, _ := since(t, c, pos); !slices.Contains(ids, 1001) {
+				t.Errorf("visited %v, want 1001 among them", ids)
+			}
+			time.Sleep(time.Hour)
+			ids, _, err = follow(t, c, pos, exchange.Visitor{Again: []exchange.Range{{First: 1, Last: news.Passed}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			slices.Sort(ids)
+			wantNumbers(t, ids, countTo(1, news.Passed))
+		}
+	})
+}
+
+// An answer without the rows that it names is no reason to pass over what an honest one shows.
+func TestSincePassesOverNothingThatIsNotShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		relay := newFakeRelay()
-		relay.fill(5)
+		relay.last = 1 << 39
 		c := newClient(t, relay)
-		pos := &keeper{Position: exchange.Position{Last: -1}}
-		ids, _ := since(t, c, pos)
-		wantNumbers(t, ids, nil)
-		relay.fill(1)
-		ids, _ = since(t, c, pos)
-		wantNumbers(t, ids, []int64{6})
+		pos := &keeper{}
+		if _, news, err := follow(t, c, pos, exchange.Visitor{Newest: 10}); err != nil || news.Passed > 0 || pos.Last > 0 {
+			t.Fatalf("%v, %+v", err, news)
+		}
+		relay.last = 0
+		relay.fill(5)
+		ids, _, _ := follow(t, c, pos, exchange.Visitor{Newest: 10})
+		wantNumbers(t, ids, countTo(1, 5))
 	})
 }
 

@@ -107,8 +107,14 @@ func (c *Conversation) OwnName() string {
 	return c.o.Nick
 }
 
-// OwnNumber writes one of our own numbers as readers see it: "ana 3".
-func (c *Conversation) OwnNumber(n uint32) string { return record.Numbers(c.OwnName(), n, n) }
+// OwnNumber writes one of our own numbers as readers see it: "ana 3", and "text 3" of a text, whose number only the outbox
+// knows.
+func (c *Conversation) OwnNumber(n uint32) string {
+	if c.own.IsZero() {
+		return fmt.Sprint("text ", n)
+	}
+	return record.Numbers(c.OwnName(), n, n)
+}
 
 // prepare checks the options.
 func (c *Conversation) prepare() error {

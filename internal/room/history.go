@@ -344,6 +344,25 @@ func (c *Conversation) Now() (m Mark, err error) {
 	return Mark{end.Message, end.Event}, nil
 }
 
+// MarkBehind returns the mark before the first message that came and stands above an entry.
+func (c *Conversation) MarkBehind(entry int64) (m Mark, err error) {
+	for {
+		rows, err := c.store.Messages(kept.MessageQuery{After: m.Message, Limit: newsAtOnce})
+		if err != nil {
+			return m, fmt.Errorf("reading how much has come: %w", err)
+		}
+		for i := range rows {
+			if rows[i].Held.At.Entry > entry {
+				return m, nil
+			}
+			m.Message = rows[i].ID
+		}
+		if len(rows) < newsAtOnce {
+			return m, nil
+		}
+	}
+}
+
 // Shown returns the mark that was set under a name, and whether one was.
 func (c *Conversation) Shown(name string) (m Mark, ok bool, err error) {
 	mark, ok, err := c.store.Mark(name)
@@ -523,13 +542,23 @@ func (c *Conversation) onTheirWay() ([]Item, error) {
 	}
 	var items []Item
 	for i := range own {
-		m, ok := messages[own[i].Hash]
-		if !ok || own[i].Kind == record.KindHeartbeat {
-			continue
-		}
 		q, err := c.queued(&own[i])
 		if err != nil {
 			return nil, err
+		}
+		if own[i].Author.IsZero() {
+			text, ok, err := c.unsentText(&own[i])
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				items = append(items, Item{Sealed: text.Sealed, Unsigned: &text, Sent: &q})
+			}
+			continue
+		}
+		m, ok := messages[own[i].Hash]
+		if !ok || own[i].Kind == record.KindHeartbeat {
+			continue
 		}
 		m.At = record.Spot{}
 		items = append(items, Item{Record: &m, Sent: &q})

@@ -35,6 +35,11 @@ func (b *batch) learn(result *record.Result, texts []textToken) (elsewhere []uin
 	write := kept.Change{Learnt: &change}
 	addMessages(&write, result, fresh, texts)
 	write.OwnGone, elsewhere, err = b.readBack(result)
+	if err == nil {
+		var back []kept.Own
+		back, err = b.textsReadBack(texts)
+		write.OwnGone = append(write.OwnGone, back...)
+	}
 	if err == nil && len(elsewhere) > 0 && !b.kept { // what was kept was told before
 		var m kept.Mark
 		m, _, err = store.Mark(elsewhereMark)

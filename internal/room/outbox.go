@@ -11,7 +11,8 @@ import (
 
 // Queued is a message in the outbox: one that was not yet read back from the relay.
 type Queued struct {
-	// Author is who has signed it: our identity, or one that signed here before. Name is how readers know that one.
+	// Author is who has signed it: our identity, or one that signed here before; zero for a text. Name is how readers know
+	// that one.
 	Author record.PublicKey
 	Name   string
 	Number uint32
@@ -26,11 +27,19 @@ type Queued struct {
 	at record.Place // the same
 }
 
-// What names the message: "ana 3".
-func (q *Queued) What() string { return record.Numbers(q.Name, q.Number, q.Number) }
+// What names the message: "ana 3", or "text 3".
+func (q *Queued) What() string {
+	if q.Author.IsZero() {
+		return fmt.Sprint("text ", q.Number)
+	}
+	return record.Numbers(q.Name, q.Number, q.Number)
+}
 
 // signer is how readers know an identity that signs here, or did.
 func (c *Conversation) signer(key record.PublicKey) (string, error) {
+	if key.IsZero() {
+		return "", nil
+	}
 	if key == c.own {
 		return c.OwnName(), nil
 	}
@@ -56,7 +65,12 @@ func (c *Conversation) Outbox() ([]Queued, error) {
 // Sent returns how far one of our own messages has come, also one that was read back: of that Entries and Accepted are
 // not known any more. The error is [ErrNoMessage] for a number that was never taken.
 func (c *Conversation) Sent(number uint32) (q Queued, err error) {
-	own, err := c.store.Own(kept.OwnQuery{Author: c.own, First: number, Last: number})
+	var own []kept.Own
+	if c.own.IsZero() {
+		own, err = c.waitingTexts(number, number)
+	} else {
+		own, err = c.store.Own(kept.OwnQuery{Author: c.own, First: number, Last: number})
+	}
 	if err == nil && len(own) > 0 {
 		q, err = c.queued(&own[0])
 	}

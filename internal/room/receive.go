@@ -2,6 +2,7 @@ package room
 
 import (
 	"cmp"
+	"errors"
 	"runtime"
 	"slices"
 	"sync"
@@ -94,6 +95,15 @@ type AgeLimit struct {
 	// TTL is how old a token may be; 0 is no limit.
 	TTL time.Duration
 	Now time.Time
+}
+
+// Hides reports whether a message of that clock is hidden: as too old, or as sealed in the future.
+func (l AgeLimit) Hides(sealed time.Time) (expired, future bool) {
+	if l.TTL <= 0 {
+		return false, false
+	}
+	err := fernet.CheckAge(sealed, l.TTL, l.Now)
+	return errors.Is(err, fernet.ErrExpired), errors.Is(err, fernet.ErrFromTheFuture)
 }
 
 // Sizes of the receiver's working sets.
@@ -279,15 +289,12 @@ func (rc *Receiver) open(batch []cell) ([]Message, Findings) {
 			}
 			continue
 		}
-		if rc.limit.TTL > 0 {
-			switch err := opened.CheckAge(rc.limit.TTL, rc.limit.Now); err.(type) {
-			case *fernet.ExpiredError:
-				f.Expired++
-				continue
-			case *fernet.FutureError:
-				f.Future++
-				continue
-			}
+		if expired, future := rc.limit.Hides(opened.SealedAt); expired {
+			f.Expired++
+			continue
+		} else if future {
+			f.Future++
+			continue
 		}
 		m := Message{
 			Entry: c.entry, Field: c.field, Posted: c.posted, Sealed: opened.SealedAt, Size: len(opened.Plaintext),

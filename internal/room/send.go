@@ -263,6 +263,9 @@ func (c *Conversation) Drop(number uint32, now time.Time) error {
 		if state.Own != c.own {
 			return ErrOtherIdentity
 		}
+		if c.own.IsZero() {
+			return c.dropText(number)
+		}
 		own, err := c.store.Own(kept.OwnQuery{Author: c.own, First: number, Last: math.MaxUint32})
 		if err != nil {
 			return err
@@ -291,7 +294,7 @@ func (c *Conversation) Drop(number uint32, now time.Time) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("dropping %s: %w", c.OwnNumber(number), err)
+		return fmt.Errorf("taking back %s: %w", c.OwnNumber(number), err)
 	}
 	return nil
 }

@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/token"
+)
+
+// textsOf returns the texts that a device reads in the room, in their order.
+func textsOf(d *device) (all []string) {
+	d.must("recv", "--json", "-n", "0")
+	for _, e := range d.events()[""] {
+		all = append(all, fmt.Sprint(e["text"]))
+	}
+	return all
+}
+
+// A text that did not get through was gone, and those that were sent later stood before it.
+func TestATextThatIsNotAcceptedWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		class := newClass(t, relaytest.InBubble(t))
+		ana, bo := class.device("127.0.0.1"), class.device("127.0.0.1")
+		channel := fmt.Sprint(ana.makeRoom(plainText))
+		bo.must("join", "lab", "--channel", channel, "--profile", plainText)
+		ana.must("send", "one")
+		archive := filepath.Join(ana.env["HOME"], ".local", "share", "fernpost", "archive", "lab.db")
+		if _, err := os.Stat(archive); err == nil {
+			t.Error("sending a text that is accepted opens the archive")
+		}
+
+		relay := ana.transport
+		ana.transport = &absent{relay, time.Now().Add(time.Hour)}
+		for _, text := range []string{"two", "three"} {
+			if code := ana.run("send", text); code == exitDone {
+				t.Errorf("sending %q without a relay exits %d", text, code)
+			}
+			if got := ana.stderr.String(); !strings.Contains(got, "stays in the outbox") {
+				t.Errorf("send says %q", got)
+			}
+		}
+		ana.must("outbox")
+		if got := ana.stdout.String(); strings.Count(got, "queued") != 2 || !strings.Contains(got, "text 1 ") || !strings.Contains(got, "text 2 ") {
+			t.Errorf("outbox prints\n%s", got)
+		}
+		ana.must("outbox", "--json")
+		if got := ana.events()[""]; len(got) != 2 || got[0]["key"] != nil || got[0]["kind"] != "text" {
+			t.Errorf("outbox prints %v", got)
+		}
+
+		ana.transport = relay
+		ana.must("send", "four")
+		if got, want := textsOf(bo), []string{"one", "two", "three", "four"}; !slices.Equal(got, want) {
+			t.Errorf("bo reads %q, want %q", got, want)
+		}
+		ana.must("outbox")
+		if got := ana.stderr.String(); !strings.Contains(got, "the outbox is empty") {
+			t.Errorf("outbox says %q", got)
+		}
+		if _, err := os.Stat(archive + ".waiting"); err == nil {
+			t.Error("something is said to wait still")
+		}
+	})
+}
+
+// A text of which the reply was lost for good was sent again by hand, and stood there twice.
+func TestATextOfUnknownOutcomeIsLookedForFirst(t *testing.T) {
+	for _, stored := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			class := newClass(t, relaytest.InBubble(t))
+			ana, bo := class.device("127.0.0.1"), class.device("127.0.0.1")
+			channel := ana.makeRoom(plainText)
+			bo.must("join", "lab", "--channel", fmt.Sprint(channel), "--profile", plainText)
+			lose := relaytest.LoseRequest()
+			if stored {
+				lose = relaytest.LoseReply()
+			}
+			class.relay.Inject(relaytest.All(relaytest.On("POST /", lose), relaytest.On("feeds", relaytest.Answer(http.StatusBadGateway, "", ""))))
+			if code := ana.run("send", "once"); code != exitPartly {
+				t.Errorf("stored %t: send exits %d\n%s", stored, code, &ana.stderr)
+			}
+			class.relay.Inject(nil)
+			ana.must("recv")
+			ana.must("outbox", "--retry")
+			if got := textsOf(bo); !slices.Equal(got, []string{"once"}) {
+				t.Errorf("stored %t: bo reads %q", stored, got)
+			}
+			tokens := map[string]int{}
+			for _, e := range class.relay.Entries(t, channel) {
+				tokens[e.Fields[0].Text]++
+			}
+			if len(tokens) != 1 {
+				t.Errorf("stored %t: the channel holds %d tokens", stored, len(tokens))
+			}
+			for text, n := range tokens {
+				if _, err := token.Parse(text); err != nil || stored && n != 1 && n > 3 {
+					t.Errorf("stored %t: %d times %q", stored, n, text)
+				}
+			}
+		})
+	}
+}
+
+func TestATextCanBeQueuedAndTakenBack(t *testing.T) {
+	server := relaytest.New(t)
+	ana := newDevice(t, server)
+	ana.makeRoom(plainText)
+	for _, text := range []string{"one", "two", "three"} {
+		ana.must("send", "--queue", text)
+	}
+	ana.must("recv")
+	for _, text := range []string{"one", "two", "three"} {
+		if got := ana.stdout.String(); !strings.Contains(got, text) || !strings.Contains(got, "queued") {
+			t.Errorf("recv prints\n%s", got)
+		}
+	}
+	ana.must("outbox", "--drop", "2")
+	ana.must("outbox", "--retry")
+	if code := ana.run("outbox", "--drop", "1"); code == exitDone {
+		t.Error("an accepted text was taken back")
+	}
+	if got, want := textsOf(ana), []string{"one", "three"}; !slices.Equal(got, want) {
+		t.Errorf("the room holds %q, want %q", got, want)
+	}
+}
+
+// Of two processes one told that nothing waits while the other one was putting something into the outbox.
+func TestWhatWaitsIsNeverForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		class := newClass(t, relaytest.InBubble(t))
+		ana := class.device("127.0.0.1")
+		ana.makeRoom(plainText)
+		relay := ana.transport
+		ana.transport = &absent{relay, time.Now().Add(time.Minute)}
+		ana.run("send", "first")
+		var others []*device
+		for range 4 {
+			others = append(others, ana.beside())
+		}
+		time.Sleep(59 * time.Second)
+		for i, d := range others {
+			go d.run("send", fmt.Sprint("text ", i))
+			time.Sleep(700 * time.Millisecond)
+		}
+		synctest.Wait()
+		time.Sleep(10 * time.Minute)
+		ana.must("outbox", "--retry")
+		got := textsOf(ana)
+		slices.Sort(got)
+		if want := []string{"first", "text 0", "text 1", "text 2", "text 3"}; !slices.Equal(got, want) {
+			t.Errorf("the room holds %q, want %q", got, want)
+		}
+	})
+}

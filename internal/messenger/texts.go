@@ -1,0 +1,175 @@
+package messenger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/archive"
+	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/room/kept"
+)
+
+// Send sends a message in a room: a text at once, unless others wait in front of it, and a record by way of the outbox, see
+// [Room.Send]. The error may be a [*WaitsError], and then the message is in the outbox; [room.ErrNoText], [room.ErrNotUTF8] or a
+// [*room.TooLongError] for what is no text, and what [Room.Send] returns.
+func (e *Engine) Send(ctx context.Context, settings keyring.Room, body record.Body, o SendOptions, face Face) (sent Sent, err error) {
+	signed, err := Signed(settings)
+	if err != nil {
+		return sent, err
+	}
+	if text, ok := body.(record.Text); ok && !signed && !o.Queue {
+		dir, err := e.o.Dir("archive")
+		if err != nil {
+			return sent, err
+		}
+		if !archive.IsWaiting(dir, settings.FilesName()) {
+			return e.sendText(ctx, settings, string(text), o, face)
+		}
+	}
+	r, err := e.Open(settings, face)
+	if err != nil {
+		return sent, err
+	}
+	defer func() { err = errors.Join(err, r.Leave()) }()
+	if !signed {
+		return r.sendText(ctx, body, o)
+	}
+	return r.Send(ctx, body, o)
+}
+
+// sendText seals and posts a text without opening the archive. What the relay has not accepted is put into the outbox.
+func (e *Engine) sendText(ctx context.Context, settings keyring.Room, text string, o SendOptions, face Face) (sent Sent, err error) {
+	sealer, err := e.sealer(settings)
+	if err != nil {
+		return sent, err
+	}
+	fields, err := sealer.Seal(text, time.Now())
+	if err != nil {
+		return sent, err
+	}
+	client, err := e.Dial(settings)
+	if err != nil {
+		return sent, err
+	}
+	defer client.Close()
+	var failed error // of whoever was told
+	p := poster{client: client, noWait: o.NoWait, tell: func(e Event) {
+		if face.Tell != nil {
+			failed = errors.Join(failed, face.Tell(e))
+		}
+	}}
+	sent.Entries = 1
+	newest, err := client.LastNumber(ctx) // or nobody would know how far to look back if the reply is lost
+	tried := err == nil
+	if err == nil {
+		p.tell(Delivering{Entries: 1})
+		sent.Entry, err = p.Post(ctx, fields, newest)
+		p.tell(Delivered{})
+	}
+	if err == nil {
+		sent.Queued.Sent = kept.Accepted
+		e.NoteProven(settings)
+		return sent, failed
+	}
+	if errors.Is(err, exchange.ErrNotStored) && !errors.Is(err, exchange.ErrUnknownOutcome) {
+		tried = false
+	}
+	r, openErr := e.Open(settings, face)
+	if openErr != nil {
+		return sent, errors.Join(err, fmt.Errorf("it is not in the outbox either: %w", openErr))
+	}
+	w, keepErr := room.Written{}, r.waits()
+	if keepErr == nil {
+		w, keepErr = r.KeepText(fields, tried, newest, time.Now())
+	}
+	if keepErr = errors.Join(keepErr, r.waits(), r.Leave()); keepErr != nil {
+		return sent, errors.Join(err, fmt.Errorf("it is not in the outbox either: %w", keepErr))
+	}
+	sent.Number, sent.Queued.Sent = w.Number, kept.Queued
+	if tried {
+		sent.Queued.Sent = kept.Tried
+	}
+	return sent, waitsError(errors.Join(err, failed))
+}
+
+// sealer seals the texts of a room.
+func (e *Engine) sealer(settings keyring.Room) (*room.Room, error) {
+	keys, err := Keys(settings)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := fernet.NewRing(keys...)
+	if err != nil {
+		return nil, fmt.Errorf("room %s: %w", settings.Name, err)
+	}
+	profile, err := Profile(settings)
+	if err != nil {
+		return nil, err
+	}
+	return room.New(ring, settings.Fields[0], profile.Wrapper == passphrase.WrapperPython)
+}
+
+// sendText puts a text into the outbox, and posts what is there, unless it is only to be queued.
+func (r *Room) sendText(ctx context.Context, body record.Body, o SendOptions) (sent Sent, err error) {
+	text, ok := body.(record.Text)
+	if !ok {
+		return sent, fmt.Errorf("a room of texts carries no %s", body.Kind())
+	}
+	if err := r.waits(); err != nil { // before: whoever is killed in between must not leave it behind unseen
+		return sent, err
+	}
+	written, err := r.WriteText(string(text), time.Now())
+	if err == nil {
+		err = r.waits()
+	}
+	sent.Number, sent.Entries = written.Number, written.Entries
+	if err != nil || o.Queue {
+		return sent, err
+	}
+	if err := r.CatchUp(ctx); err != nil {
+		return sent, waitsError(err)
+	}
+	done, err := r.deliver(ctx, o.NoWait)
+	if err != nil {
+		return sent, err
+	}
+	sent.Elsewhere = done.Posted == 0
+	switch q, err := r.Conversation.Sent(written.Number); {
+	case err == nil:
+		sent.Queued = q
+	case errors.Is(err, room.ErrNoMessage): // read back already, by another process
+		sent.Queued.Sent, sent.Entry = kept.Accepted, done.Last
+	default:
+		return sent, err
+	}
+	return sent, nil
+}
+
+// waits notes that something waits in the outbox of a room of texts. It is called before it is put there, and after: a
+// delivery that has seen nothing there may have noted the opposite in between.
+func (r *Room) waits() error {
+	if r.signed {
+		return nil
+	}
+	return r.archive.SetWaiting(true)
+}
+
+// waitsNoMore notes that nothing waits, if that is so.
+func (r *Room) waitsNoMore() error {
+	if r.signed {
+		return nil
+	}
+	return r.archive.Transact(func() error {
+		if n, err := r.Unposted(); err != nil || n > 0 {
+			return err
+		}
+		return r.archive.SetWaiting(false)
+	})
+}

@@ -1,0 +1,140 @@
+package room
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room/kept"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/token"
+)
+
+// This file writes texts: what a room without records consists of, one token each. In the outbox a text is a post of a
+// record without an author, whose number counts texts, and whose hash is that of the token.
+
+// WriteText seals a text with the newest key and puts it into the outbox. The errors are those of [Room.Seal].
+func (c *Conversation) WriteText(text string, now time.Time) (Written, error) {
+	return c.putText(now, func() (kept.Post, error) {
+		if err := c.renewKeys(); err != nil {
+			return kept.Post{}, err
+		}
+		fields, err := (&Room{c.sealers[0], c.o.Fields[0], c.o.Wrapped}).Seal(text, now)
+		return kept.Post{Fields: fields}, err
+	})
+}
+
+// KeepText puts a text into the outbox that was sealed and perhaps posted without it; tried tells that it may be stored,
+// behind the entry that was the newest.
+func (c *Conversation) KeepText(sealed thingspeak.Fields, tried bool, newest int64, now time.Time) (Written, error) {
+	return c.putText(now, func() (kept.Post, error) {
+		post := kept.Post{Fields: sealed}
+		if state, err := c.store.State(); err != nil || !tried {
+			return post, err
+		} else {
+			post.State, post.After = kept.Tried, record.Place{Clear: state.Clears, Entry: newest}
+		}
+		return post, nil
+	})
+}
+
+func (c *Conversation) putText(now time.Time, compose func() (kept.Post, error)) (w Written, err error) {
+	err = c.transact(func() error {
+		post, err := compose()
+		if err != nil {
+			return err
+		}
+		state, err := c.store.State()
+		if err != nil {
+			return err
+		}
+		state.Seq++
+		post.Seq, post.Cells = state.Seq, thingspeak.FieldsOf(c.o.Fields[0])
+		own := kept.Own{Kind: record.KindText, First: post.Seq, Last: post.Seq, Queued: now}
+		own.Number = uint32(min(post.Seq, math.MaxUint32))
+		if own.Hash, err = c.hashOfText(&post); err != nil {
+			return err
+		}
+		w = Written{Number: own.Number, Hash: own.Hash, Cells: 1, Entries: 1}
+		return c.store.Apply(&kept.Change{Posts: []kept.Post{post}, Own: []kept.Own{own}, State: &state})
+	})
+	if err != nil {
+		return Written{}, fmt.Errorf("writing a message: %w", err)
+	}
+	return w, nil
+}
+
+// hashOfText returns the hash by which a text of the outbox is known.
+func (c *Conversation) hashOfText(p *kept.Post) (hash record.Hash, err error) {
+	for n := range p.Cells.All() {
+		bare, _ := token.Unwrap(p.Fields[n-1].Text)
+		tok, err := token.Parse(bare)
+		if err != nil {
+			return hash, fmt.Errorf("the outbox holds what is no token: %w", err)
+		}
+		hash = sha256.Sum256(tok.Bytes())
+	}
+	return hash, nil
+}
+
+// textsReadBack returns the texts of the outbox that were read.
+func (b *batch) textsReadBack(texts []textToken) (back []kept.Own, err error) {
+	if len(texts) == 0 {
+		return nil, nil
+	}
+	waiting, err := b.in.c.waitingTexts(0, math.MaxUint32)
+	if err != nil || len(waiting) == 0 {
+		return nil, err
+	}
+	read := make(map[record.Hash]bool, len(texts))
+	for i := range texts {
+		read[texts[i].sum] = true
+	}
+	return slices.DeleteFunc(waiting, func(o kept.Own) bool { return !read[o.Hash] }), nil
+}
+
+// waitingTexts returns the texts of the outbox with numbers from first to last.
+func (c *Conversation) waitingTexts(first, last uint32) ([]kept.Own, error) {
+	all, err := c.store.Own(kept.OwnQuery{})
+	return slices.DeleteFunc(all, func(o kept.Own) bool { return !o.Author.IsZero() || o.Number < first || o.Number > last }), err
+}
+
+// unsentText opens a text of the outbox again.
+func (c *Conversation) unsentText(o *kept.Own) (m Message, ok bool, err error) {
+	posts, err := c.store.Posts(kept.PostQuery{First: o.First, Last: o.Last})
+	if err != nil || len(posts) == 0 {
+		return m, false, err
+	}
+	for n := range posts[0].Cells.All() {
+		bare, _ := token.Unwrap(posts[0].Fields[n-1].Text)
+		found, err := c.ring.Open(bare)
+		if err != nil {
+			return m, false, nil
+		}
+		t := opened{field: n, key: found.KeyIndex, sealed: found.SealedAt, plain: found.Plaintext}
+		m = *c.text(record.Place{}, time.Time{}, &t).Unsigned
+	}
+	return m, true, nil
+}
+
+// dropText takes a text back of which nothing was tried.
+func (c *Conversation) dropText(number uint32) error {
+	own, err := c.waitingTexts(number, number)
+	if err == nil && len(own) == 0 {
+		err = ErrNoMessage
+	}
+	if err != nil {
+		return err
+	}
+	states, err := c.store.Progress(own[0].First, own[0].Last)
+	if err == nil && states[kept.Queued] == 0 {
+		err = ErrTried
+	}
+	if err != nil {
+		return err
+	}
+	return c.store.Apply(&kept.Change{OwnGone: own})
+}
