@@ -11,7 +11,6 @@ import (
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
-	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -22,6 +21,8 @@ type conversation struct {
 
 	relay    relayTeller
 	lost     []exchange.Range // that this command has told
+	lacking  []exchange.Range // by the last reading
+	last     int64            // the highest entry that it has shown
 	transfer *transfer        // while something is delivered
 	yes      bool             // do not ask before a long transfer
 	asJSON   bool
@@ -123,7 +124,7 @@ func (c *conversation) identityChanged(e messenger.IdentityChanged) {
 			count(n, "message"), isOrAre(n))
 	}
 	for _, r := range e.Renumbered {
-		c.say("%s became %s, behind them", c.OwnNumber(r.Before), c.OwnNumber(r.Now))
+		c.say("%s became %s, behind them", record.Numbers(e.Name, r.Before, r.Before), record.Numbers(e.Name, r.Now, r.Now))
 	}
 	if n := e.LeftOut; n > 0 {
 		c.say("%s about devices %s taken out of the outbox: only the identity before could make that", count(n, "claim"), wasOrWere(1, int64(n)))

@@ -39,6 +39,7 @@ func (a *app) recvRoom(ctx context.Context, r keyring.Room, o recvOptions) error
 		return err
 	}
 	news, _ := c.News()
+	c.lacking, c.last = news.Position.Gaps, news.Position.Last
 	shown, aged, err := c.printHistory(c.Conversation, o)
 	if err != nil {
 		return err
@@ -72,7 +73,7 @@ func (a *app) recvRoom(ctx context.Context, r keyring.Room, o recvOptions) error
 	if err := c.tellArrivals(&arrivals, o.asJSON); err != nil {
 		return err
 	}
-	if err := c.tellRelay(&news, &arrivals, o.asJSON); err != nil {
+	if err := c.tellRelay(&news, &arrivals, c.cut(), o.asJSON); err != nil {
 		return err
 	}
 	if c.Passed() > 0 && (o.newest == 0 || shown < o.newest) {
@@ -122,8 +123,10 @@ func (c *conversation) readWhole() (after func() error, err error) {
 }
 
 // tellRelay tells what a reading found out about the relay, and what waits.
-func (c *conversation) tellRelay(news *exchange.News, arrivals *room.Arrivals, asJSON bool) error {
-	about := append(aboutRelay(c.Settings(), news, c.cut()), untried(arrivals)...)
+func (c *conversation) tellRelay(news *exchange.News, arrivals *room.Arrivals, stopped string, asJSON bool) error {
+	c.lacking = news.Position.Gaps
+	c.last = news.Position.Last
+	about := append(aboutRelay(c.Settings(), news, stopped), untried(arrivals)...)
 	waiting := len(arrivals.Waiting)
 	if !c.Signed() { // nothing else shows that entries are lacking
 		if err := c.tellLost(news.Lost, asJSON); err != nil {
@@ -464,8 +467,7 @@ func (c *conversation) tellLacking(asJSON bool) error {
 	if c.Signed() {
 		return nil
 	}
-	news, _ := c.News()
-	return c.tellGaps(each(slices.DeleteFunc(news.Position.Gaps, func(r exchange.Range) bool {
+	return c.tellGaps(each(slices.DeleteFunc(slices.Clone(c.lacking), func(r exchange.Range) bool {
 		return !r.Asked() || slices.ContainsFunc(c.lost, func(l exchange.Range) bool { return l.First <= r.Last && r.First <= l.Last })
 	})), asJSON)
 }
@@ -477,8 +479,7 @@ func (c *conversation) tellNotReadBack(all, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	news, _ := c.News()
-	last := news.Position.Last
+	last := c.last
 	for i := range queue {
 		q := &queue[i]
 		if !all && q.Entry > last {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"iter"
@@ -11,7 +12,7 @@ import (
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
-	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -82,55 +83,141 @@ func (a *app) watch(ctx context.Context, o watchOptions) error {
 	return a.watchRoom(ctx, r, o)
 }
 
-// follower asks a relay again and again.
-type follower struct {
-	*app
+// watchMark is the name under which the archive remembers what watch has shown.
+const watchMark = "watch"
 
-	options watchOptions
-	room    keyring.Room
-	shown   int // messages printed
-	// answered tells that the relay has answered this watch, and refused since when it has refused to; zero if it does not.
-	answered bool
-	refused  time.Time
-}
-
-// done reports whether as many messages were printed as the user wants.
-func (f *follower) done() bool { return f.options.messages > 0 && f.shown >= f.options.messages }
-
-// left returns how many messages are still to be printed; 0 is no limit.
-func (f *follower) left() int { return max(f.options.messages-f.shown, 0) }
-
-// run polls until the user ends it, quickly after news and slowly while nothing comes.
-func (f *follower) run(ctx context.Context, poll func(context.Context) (news bool, err error)) error {
-	f.say("watching room %s (channel %d at %s); Ctrl-C ends", f.room.Name, f.room.Channel, screen.Line(f.room.Relay))
-	pause := f.options.pollMin
+// watchRoom follows a room until the user ends it, or as many messages were printed as the user wants.
+func (a *app) watchRoom(ctx context.Context, r keyring.Room, o watchOptions) (err error) {
+	if _, err := a.requestTimeout(); err != nil {
+		return err
+	}
+	f := &follower{conversation: conversation{app: a}, o: o, out: bufio.NewWriter(a.stdout), lines: findings{a: a, asJSON: o.asJSON}}
+	f.stream, err = a.engine().Follow(r, messenger.FollowOptions{
+		Mark: watchMark, FromStart: o.fromStart, Fastest: o.pollMin, Slowest: o.pollMax,
+	}, f.face())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.stream.Close()) }()
+	f.Room = f.stream.Room
+	a.say("watching room %s (channel %d at %s); Ctrl-C ends", r.Name, r.Channel, screen.Line(r.Relay))
 	for {
-		news, err := poll(ctx)
+		left := o.messages - f.shown
 		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
-			if !f.outlives(err) {
-				return err
-			}
-			pause = min(pause*2, f.options.pollMax)
-		case news:
-			pause = f.options.pollMin
+		case o.messages == 0:
+		case left > 0:
+			f.stream.Most = left
+		case f.kept && (f.asked || !o.strict):
+			return f.conclude()
 		default:
-			pause = min(pause*3/2, f.options.pollMax)
+			f.stream.Most = -1 // the relay is asked before a verdict
 		}
-		if f.done() && f.options.strict {
-			return f.tally.verdict()
+		e, err := f.stream.Next(ctx)
+		if err == nil {
+			err = f.tellEvent(e)
 		}
-		if f.done() {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
+		if err != nil {
+			return errors.Join(err, f.out.Flush())
 		}
 	}
+}
+
+// follower prints what a stream brings.
+type follower struct {
+	conversation
+
+	o       watchOptions
+	stream  *messenger.Stream
+	out     *bufio.Writer
+	printed room.Printed
+	lines   findings // since the last mark
+	shown   int      // messages printed
+	kept    bool     // where that has come to is remembered
+	asked   bool     // the relay has answered, or does not
+}
+
+func (f *follower) tellEvent(e messenger.Event) error {
+	switch e := e.(type) {
+	case messenger.Message:
+		return f.printItem(&e.Item)
+	case messenger.Found:
+		if err := f.out.Flush(); err != nil {
+			return err
+		}
+		return f.lines.tell(&e.Finding, e.TakenBack)
+	case messenger.Reached:
+		if err := f.lines.end(); err != nil {
+			return err
+		}
+		if err := f.out.Flush(); err != nil {
+			return err
+		}
+		if err := f.SetPrinted(f.printed); err != nil {
+			return err
+		}
+		f.printed, f.kept = room.Printed{}, true
+		return f.stream.Keep(e)
+	case messenger.Late:
+		return f.tellFinding(&e.Finding, false, f.o.asJSON)
+	case messenger.Read:
+		f.asked = true
+		if err := f.tellRelay(&e.News, &e.Arrivals, f.stoppedText(e.Stop), f.o.asJSON); err != nil {
+			return err
+		}
+		if err := f.tellArrivals(&e.Arrivals, f.o.asJSON); err != nil {
+			return err
+		}
+		return f.tellElsewhere(f.o.asJSON)
+	case messenger.RelayAway:
+		until := "until it works"
+		if e.Refuses {
+			until = "for a minute"
+		}
+		f.relayAway.Store(true)
+		f.asked = true
+		f.say("%s", f.style.warn(screen.Line(e.Err.Error())+"; trying again "+until))
+	case messenger.RelayBack:
+		f.relayAway.Store(false)
+		f.say("%s", f.style.good("the relay is back"))
+	case messenger.PositionLost:
+		f.say("%s", f.style.warn(screen.Line(e.Err.Error())))
+		f.say("so this watch begins with what comes from now on; \"fernpost recv\" shows what came before, --from-start all")
+	}
+	return nil
+}
+
+func (f *follower) printItem(it *room.Item) error {
+	if !f.o.policy.shows(it) {
+		return nil
+	}
+	f.shown++
+	f.kept = false
+	f.printed.Add(it)
+	if f.o.asJSON {
+		return writeJSON(f.out, jsonOf(it, ""))
+	}
+	_, err := f.out.Write(f.appendItem(nil, it, f.o.policy, ""))
+	return err
+}
+
+// conclude ends a watch that has printed as much as it was to.
+func (f *follower) conclude() error {
+	if !f.o.strict {
+		return nil
+	}
+	if err := f.tellKeyGone(true, f.o.asJSON); err != nil {
+		return err
+	}
+	if err := f.tellStanding(f.o.asJSON); err != nil {
+		return err
+	}
+	if err := f.tellLacking(f.o.asJSON); err != nil {
+		return err
+	}
+	if err := f.tellNotReadBack(false, f.o.asJSON); err != nil { // what was sent just now is not due
+		return err
+	}
+	return f.tally.verdict()
 }
 
 // each yields the ends of ranges.
@@ -141,45 +228,5 @@ func each(ranges []exchange.Range) iter.Seq2[int64, int64] {
 				return
 			}
 		}
-	}
-}
-
-// refusedFor is how long a relay that has answered a watch may refuse to until that ends it: one that is restarted or
-// stands behind others may do so for a moment.
-const refusedFor = time.Minute
-
-// outlives reports whether a watch goes on after this error: the relay may come back, a wrong key will not become right.
-func (f *follower) outlives(err error) bool {
-	_, unreachable := errors.AsType[*remote.UnreachableError](err)
-	_, unexpected := errors.AsType[*remote.UnexpectedError](err)
-	refused, ok := errors.AsType[*remote.RefusedError](err)
-	until := "until it works"
-	switch {
-	case ok && refused.Reason != remote.TooSoon:
-		if f.refused.IsZero() {
-			f.refused = time.Now()
-		}
-		if !f.answered || time.Since(f.refused) >= refusedFor {
-			return false
-		}
-		until = "for a minute"
-	case !unreachable && !unexpected && !ok:
-		return false
-	}
-	if !f.relayAway.Load() {
-		f.relayAway.Store(true)
-		f.say("%s", f.style.warn(screen.Line(err.Error())+"; trying again "+until))
-	}
-	return true
-}
-
-// relayAnswers notes that the relay answers, and says so when it is back.
-func (f *follower) relayAnswers(err error) {
-	if err == nil {
-		f.answered, f.refused = true, time.Time{}
-	}
-	if err == nil && f.relayAway.Load() {
-		f.relayAway.Store(false)
-		f.say("%s", f.style.good("the relay is back"))
 	}
 }

@@ -76,7 +76,9 @@ func (x *Exchange) Post(
 }
 
 // LastNumber returns the number of the channel's newest entry, 0 if it is empty.
-func (x *Exchange) LastNumber(ctx context.Context) (int64, error) { return x.newCall(noBudget).lastNumber(ctx) }
+func (x *Exchange) LastNumber(ctx context.Context) (int64, error) {
+	return x.newCall(noBudget).lastNumber(ctx)
+}
 
 // await waits until our own last call is no longer too recent. Whoever posts entry after entry would come at the very moment
 // that the channel opens, each time, before all who were refused and come at random: with others about we leave them one

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/archive"
@@ -38,10 +39,15 @@ type Options struct {
 }
 
 // Engine is what every face works with.
-type Engine struct{ o Options }
+type Engine struct {
+	o Options
+
+	mu      sync.Mutex           // guards what follows
+	watched map[string]*watching // what is followed, by the name of its files
+}
 
 // New returns the engine with these options. Nothing is opened yet.
-func New(o Options) *Engine { return &Engine{o} }
+func New(o Options) *Engine { return &Engine{o: o} }
 
 // Keyring opens what keeps this device's rooms and identity.
 func (e *Engine) Keyring() (*keyring.Keyring, error) {

@@ -23,6 +23,8 @@ type ArchiveLost struct {
 type IdentityChanged struct {
 	Room        string
 	Before, Now record.PublicKey
+	// Name is how readers know the new one.
+	Name string
 	// Nameless tells that the new one has no nickname.
 	Nameless bool
 	room.Adopted

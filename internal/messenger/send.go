@@ -184,7 +184,7 @@ func (r *Room) Adopt(ctx context.Context, read bool) error {
 	if err != nil {
 		return err
 	}
-	return r.tell(IdentityChanged{r.settings.Name, before, r.Own(), r.OwnName() == r.Own().Tag().Name(), done})
+	return r.tell(IdentityChanged{r.settings.Name, before, r.Own(), r.OwnName(), r.OwnName() == r.Own().Tag().Name(), done})
 }
 
 // compose puts a message into the outbox, once the user has agreed to what it takes. A file that is there already, from

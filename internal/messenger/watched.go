@@ -12,9 +12,9 @@ import (
 	"github.com/fernpost/fernpost/internal/keyring"
 )
 
-// watched is what an earlier version has kept of watching a room of texts, which had no archive then: how far its
+// earlierWatch is what an earlier version has kept of watching a room of texts, which had no archive then: how far its
 // messages were printed.
-type watched struct {
+type earlierWatch struct {
 	Relay    string `json:"relay"`
 	Channel  int64  `json:"channel"`
 	Position struct {
@@ -30,9 +30,9 @@ func (e *Engine) watchedFile(settings keyring.Room) (string, error) {
 	return filepath.Join(dir, settings.FilesName()+".json"), err
 }
 
-// Watched returns the entry up to which an earlier version has printed the messages of this room, and whether it did. What
+// watched returns the entry up to which an earlier version has printed the messages of this room, and whether it did. What
 // it kept and cannot be read is an error: nobody knows then what was printed.
-func (r *Room) Watched() (entry int64, ok bool, err error) {
+func (r *Room) watched() (entry int64, ok bool, err error) {
 	name, err := r.engine.watchedFile(r.settings)
 	if err != nil {
 		return 0, false, err
@@ -41,7 +41,7 @@ func (r *Room) Watched() (entry int64, ok bool, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, false, nil
 	}
-	var w watched
+	var w earlierWatch
 	if err == nil {
 		err = json.Unmarshal(b, &w)
 	}
@@ -55,9 +55,7 @@ func (r *Room) Watched() (entry int64, ok bool, err error) {
 	return entry, w.Relay == r.settings.Relay && w.Channel == r.settings.Channel && entry >= 0, nil
 }
 
-// ForgetWatched removes what [Room.Watched] has read.
-func (r *Room) ForgetWatched() error { return r.engine.forgetWatched(r.settings) }
-
+// forgetWatched removes what [Room.watched] has read.
 func (e *Engine) forgetWatched(settings keyring.Room) error {
 	name, err := e.watchedFile(settings)
 	if err == nil {

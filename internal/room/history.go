@@ -161,6 +161,9 @@ func (c *Conversation) Since(m Mark, most int) (News, error) {
 		return n, nil
 	}
 	recalled := 0
+	if err := c.renewKeys(); err != nil { // with which another Conversation may have read them
+		return News{Until: m}, fmt.Errorf("reading what has come: %w", err)
+	}
 	seen, err := c.witnesses()
 	if err == nil {
 		n.Items, recalled, err = c.recall(rows, seen)

@@ -70,6 +70,15 @@ type Arrivals struct {
 	Elsewhere []uint32
 }
 
+// AddCounts adds what a reading before has counted.
+func (a *Arrivals) AddCounts(before *Arrivals) {
+	a.Fresh += before.Fresh
+	a.Findings.add(before.Findings)
+	a.TooLate += before.TooLate
+	a.LeftOver += before.LeftOver
+	a.Refused += before.Refused
+}
+
 // maxFindings bounds the findings that are handed out at a time.
 const maxFindings = 10_000
 

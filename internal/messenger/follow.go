@@ -1,0 +1,487 @@
+package messenger
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/room"
+)
+
+// FollowOptions say how a room is followed.
+type FollowOptions struct {
+	// Mark is the name under which the archive remembers how far this face has shown the room. Whoever has none there begins
+	// with what comes from now on, once the relay has answered.
+	Mark string
+	// FromStart begins with the room's first message instead.
+	FromStart bool
+	// Fastest is how often the relay is asked after activity, and Slowest while nothing comes.
+	Fastest, Slowest time.Duration
+}
+
+// Message says that a message has come, whichever process has read it.
+type Message struct{ room.Item }
+
+// Found says that a finding was told, or that one that was told turned out otherwise.
+type Found struct {
+	record.Finding
+
+	TakenBack bool
+}
+
+// Late says what has been lacking for a minute and may still come.
+type Late struct{ record.Finding }
+
+// Read says that the relay has answered, what a reading has found out about it, and what it has brought besides messages and
+// findings. Where a stream is slow, one stands for several.
+type Read struct {
+	News     exchange.News
+	Stop     Stop
+	Arrivals room.Arrivals
+}
+
+// Reached says that everything up to a mark was handed out: once it is shown, [Stream.Keep] remembers that.
+type Reached struct{ room.Mark }
+
+// RelayAway says that the relay cannot be reached or answers nonsense, and that it is asked again: for good, or, where it
+// refuses, for a minute.
+type RelayAway struct {
+	Err     error
+	Refuses bool
+}
+
+// RelayBack says that the relay answers again.
+type RelayBack struct{}
+
+func (Message) event()   {}
+func (Found) event()     {}
+func (Late) event()      {}
+func (Read) event()      {}
+func (Reached) event()   {}
+func (RelayAway) event() {}
+func (RelayBack) event() {}
+
+// Stream is what happens in a room behind a mark, for one face. What happened while nobody listened comes from the archive,
+// so a slow face loses nothing, and holds up nobody. One goroutine uses it.
+type Stream struct {
+	*Room
+
+	// Most is how many messages the next call may take out of the archive; 0 is no limit, and below 0 it takes none.
+	Most int
+
+	o     FollowOptions
+	watch *watching
+	queue []Event
+	mark  room.Mark
+	// begun tells that the mark is known, and more that there may be something behind it.
+	begun, more bool
+	late        waiting
+
+	mu   sync.Mutex // guards what follows, which the reader sets
+	news relayNews
+}
+
+// relayNews is what a stream was not told yet of the relay.
+type relayNews struct {
+	read     *Read
+	away     *RelayAway
+	back     bool
+	answered bool  // ever
+	ended    error // why nothing is read any more
+	// first is the mark behind all that was there when the relay answered first, or when the stream began, if that was later.
+	first room.Mark
+}
+
+// Follow follows a room. Of all streams of this process that follow it, one reading of the channel serves all.
+func (e *Engine) Follow(settings keyring.Room, o FollowOptions, face Face) (*Stream, error) {
+	r, err := e.Open(settings, face)
+	if err != nil {
+		return nil, err
+	}
+	s := &Stream{Room: r, o: o}
+	if s.mark, s.begun, err = r.Shown(o.Mark); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	if o.FromStart {
+		s.mark, s.begun = room.Mark{}, true
+	}
+	s.more = s.begun
+	if s.news.first, err = r.Now(); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	s.watch = e.watch(s)
+	return s, nil
+}
+
+// Close ends the stream.
+func (s *Stream) Close() error {
+	return errors.Join(s.watch.leave(s), s.Room.Close())
+}
+
+// Keep remembers in the archive how far a face has shown the room.
+func (s *Stream) Keep(at Reached) error { return s.SetShown(s.o.Mark, at.Mark) }
+
+// Next returns what has happened next, and waits for it. The error is that of ctx, of the archive, or the one with which the
+// relay ended it all: a wrong key will not become right.
+func (s *Stream) Next(ctx context.Context) (Event, error) {
+	for {
+		if len(s.queue) > 0 {
+			e := s.queue[0]
+			s.queue = s.queue[1:]
+			return e, nil
+		}
+		changed := s.watch.changed()
+		ended := s.takeRelayNews()
+		if err := s.begin(); err != nil {
+			return nil, err
+		}
+		if s.begun && s.more && s.Most >= 0 {
+			if err := s.takeArchived(); err != nil {
+				return nil, err
+			}
+		}
+		if len(s.queue) > 0 {
+			continue
+		}
+		if ended != nil {
+			return nil, ended
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+// firstAnswer reports whether the relay has answered since the room is followed, and the mark behind what was there then.
+func (s *Stream) firstAnswer() (bool, room.Mark) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.news.answered, s.news.first
+}
+
+// takeRelayNews queues what was found out about the relay.
+func (s *Stream) takeRelayNews() error {
+	s.mu.Lock()
+	n := s.news
+	s.news.read, s.news.away, s.news.back = nil, nil, false
+	s.mu.Unlock()
+	if n.back {
+		s.queue = append(s.queue, RelayBack{})
+	}
+	if n.read != nil {
+		for _, f := range s.late.ripe(n.read.Arrivals.Waiting, time.Now()) {
+			s.queue = append(s.queue, Late{f})
+		}
+		s.queue = append(s.queue, *n.read)
+		s.more = true
+	}
+	if n.away != nil {
+		s.queue = append(s.queue, *n.away)
+	}
+	return n.ended
+}
+
+// begin finds the mark where a face begins that has shown nothing of the room: behind all that is there, or where a watch of
+// an earlier version has ended, once that is read.
+func (s *Stream) begin() error {
+	answered, first := s.firstAnswer()
+	if s.begun || !answered {
+		return nil
+	}
+	s.mark = first
+	entry, ok, err := s.watched()
+	if err != nil {
+		s.queue = append(s.queue, PositionLost{err})
+	}
+	if err = nil; ok {
+		s.mark, err = s.MarkBehind(entry)
+	}
+	if err == nil {
+		err = s.SetShown(s.o.Mark, s.mark)
+	}
+	if err == nil {
+		err = s.engine.forgetWatched(s.settings)
+	}
+	s.begun, s.more = true, true
+	return err
+}
+
+// PositionLost says that nobody knows where an earlier version has ended to show the room, so that it begins with what comes
+// from now on.
+type PositionLost struct{ Err error }
+
+func (PositionLost) event() {}
+
+// takeArchived queues what stands behind the mark.
+func (s *Stream) takeArchived() error {
+	news, err := s.Since(s.mark, s.Most)
+	if err != nil {
+		return err
+	}
+	for i := range news.Items {
+		s.queue = append(s.queue, Message{news.Items[i]})
+	}
+	for i := range news.Found {
+		s.queue = append(s.queue, Found{news.Found[i].Finding, news.Found[i].TakenBack})
+	}
+	if news.Until != s.mark {
+		s.mark = news.Until
+		s.queue = append(s.queue, Reached{s.mark})
+	}
+	s.more = news.More
+	return nil
+}
+
+// waiting is what waits, since when, and whether that was told.
+type waiting map[record.FindingID]awaiting
+
+type awaiting struct {
+	since time.Time
+	told  bool
+}
+
+// ripe returns what has been lacking for a minute and was not told yet, and forgets what waits no longer. Where nobody
+// knows since when it is lacking, it is since this stream has found it so.
+func (w *waiting) ripe(all []record.Finding, now time.Time) (tell []record.Finding) {
+	still := make(waiting, len(all))
+	for i := range all {
+		f := &all[i]
+		id := f.ID()
+		is := (*w)[id]
+		switch {
+		case !f.Since.IsZero():
+			is.since = f.Since
+		case is.since.IsZero():
+			is.since = now
+		}
+		if !is.told && now.Sub(is.since) >= record.WaitingAfter {
+			is.told = true
+			tell = append(tell, *f)
+		}
+		still[id] = is
+	}
+	*w = still
+	return tell
+}
+
+// watching reads a room again and again, for all streams of this process that follow it.
+type watching struct {
+	engine *Engine
+	name   string
+	end    context.CancelFunc
+	done   chan struct{} // closed when reading has ended
+
+	mu      sync.Mutex // guards what follows
+	streams []*Stream
+	signal  chan struct{} // closed when something has changed
+	// answered tells that the relay has answered.
+	answered bool
+	whole    bool // the whole of a room of texts is to be read
+}
+
+// watch enters a stream among those that follow its room, and begins to read if it is the first.
+func (e *Engine) watch(s *Stream) *watching {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	name := s.settings.FilesName()
+	w := e.watched[name]
+	if w == nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		w = &watching{engine: e, name: name, end: cancel, done: make(chan struct{}), signal: make(chan struct{})}
+		if e.watched == nil {
+			e.watched = map[string]*watching{}
+		}
+		e.watched[name] = w
+		defer func() { go w.run(ctx, s.settings) }()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s.news.answered = w.answered
+	w.streams = append(w.streams, s)
+	w.whole = w.whole || s.o.FromStart
+	return w
+}
+
+// leave takes a stream out; with the last one reading ends.
+func (w *watching) leave(s *Stream) error {
+	w.engine.mu.Lock()
+	w.mu.Lock()
+	for i, other := range w.streams {
+		if other == s {
+			w.streams = append(w.streams[:i:i], w.streams[i+1:]...)
+			break
+		}
+	}
+	last := len(w.streams) == 0
+	w.mu.Unlock()
+	if last && w.engine.watched[w.name] == w {
+		delete(w.engine.watched, w.name)
+	}
+	w.engine.mu.Unlock()
+	if last {
+		w.end()
+		<-w.done
+	}
+	return nil
+}
+
+// changed returns what is closed when something has changed next.
+func (w *watching) changed() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.signal
+}
+
+// tell lets every stream know.
+func (w *watching) tell(change func(*relayNews)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.streams {
+		s.mu.Lock()
+		change(&s.news)
+		s.mu.Unlock()
+	}
+	close(w.signal)
+	w.signal = make(chan struct{})
+}
+
+// pace returns how often the streams want the relay to be asked.
+func (w *watching) pace() (fastest, slowest time.Duration, whole bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, s := range w.streams {
+		if i == 0 || s.o.Fastest < fastest {
+			fastest = s.o.Fastest
+		}
+		if i == 0 || s.o.Slowest < slowest {
+			slowest = s.o.Slowest
+		}
+	}
+	return fastest, slowest, w.whole
+}
+
+// run reads, quickly after news and slowly while nothing comes, until nobody follows or there is no use in going on.
+func (w *watching) run(ctx context.Context, settings keyring.Room) {
+	defer close(w.done)
+	r, err := w.engine.Open(settings, Face{}) // what is to be told of the room, each stream tells
+	if err == nil {
+		err = errors.Join(w.read(ctx, r), r.Close())
+	}
+	w.tell(func(n *relayNews) { n.ended = err })
+}
+
+func (w *watching) read(ctx context.Context, r *Room) error {
+	var pause time.Duration
+	var outage outage
+	for {
+		fastest, slowest, whole := w.pace()
+		if whole {
+			r.ReadWhole()
+		}
+		arrivals, err := r.Read(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		back := outage.ends(err)
+		news, stop := r.News()
+		away := outage.begins(err)
+		var first room.Mark
+		if err == nil {
+			if first, err = r.Now(); err != nil {
+				return err
+			}
+		}
+		w.tell(func(n *relayNews) {
+			if back { // where nobody was told that it was away, it is not back either
+				n.back, n.away = n.away == nil, nil
+			}
+			if !n.answered && err == nil {
+				n.answered, n.first = true, first
+				w.answered = true
+			}
+			if err == nil || arrivals.Entries > 0 {
+				n.read = n.read.with(Read{news, stop, arrivals})
+			}
+			if away != nil {
+				n.away, n.back = away, false
+			}
+		})
+		switch {
+		case err != nil && !outage.lasts:
+			return err
+		case err != nil:
+			pause = min(max(pause, fastest)*2, slowest)
+		case arrivals.Entries > 0:
+			pause = fastest
+		default:
+			pause = min(max(pause, fastest)*3/2, slowest)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// with returns what a reading and the one after it have found out.
+func (before *Read) with(next Read) *Read {
+	if before != nil {
+		next.News.Lost = append(before.News.Lost, next.News.Lost...)
+		next.Arrivals.AddCounts(&before.Arrivals)
+	}
+	return &next
+}
+
+// refusedFor is how long a relay that has answered may refuse to until that ends a watch: one that is restarted or stands
+// behind others may do so for a moment.
+const refusedFor = time.Minute
+
+// outage is a time in which the relay does not answer as it should.
+type outage struct {
+	// lasts tells that there is one, which may end.
+	lasts    bool
+	answered bool      // ever
+	refused  time.Time // since when the relay refuses
+}
+
+// ends notes whether the relay answers, and reports whether it did not before.
+func (o *outage) ends(err error) bool {
+	if err != nil {
+		return false
+	}
+	before := o.lasts
+	*o = outage{answered: true}
+	return before
+}
+
+// begins notes an error, and returns what to tell of it, nil if it was told. Unless the outage lasts then, there is no use
+// in going on.
+func (o *outage) begins(err error) *RelayAway {
+	if err == nil {
+		return nil
+	}
+	_, unreachable := errors.AsType[*remote.UnreachableError](err)
+	_, unexpected := errors.AsType[*remote.UnexpectedError](err)
+	refused, ok := errors.AsType[*remote.RefusedError](err)
+	before := o.lasts
+	o.lasts = unreachable || unexpected || ok
+	refuses := ok && refused.Reason != remote.TooSoon
+	if refuses {
+		if o.refused.IsZero() {
+			o.refused = time.Now()
+		}
+		o.lasts = o.answered && time.Since(o.refused) < refusedFor
+	}
+	if before || !o.lasts {
+		return nil
+	}
+	return &RelayAway{err, refuses}
+}

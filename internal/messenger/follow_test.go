@@ -1,0 +1,218 @@
+package messenger_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// texts is a room of texts at a relay of its own, and who posts in it.
+type texts struct {
+	t      *testing.T
+	server *relaytest.Server
+	engine *messenger.Engine
+	room   keyring.Room
+	ring   fernet.Ring
+	posted int
+}
+
+func newTexts(t *testing.T) *texts {
+	t.Helper()
+	server := relaytest.InBubble(t)
+	channel := server.CreateChannel(t, relaytest.AllFields(true))
+	home, key := t.TempDir(), fernet.GenerateKey()
+	ring, err := fernet.NewRing(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine := messenger.New(messenger.Options{
+		Dir: func(kind string) (string, error) { return filepath.Join(home, kind), nil }, Timeout: 10 * time.Second,
+		ArchiveSize: func() int64 { return 0 }, Transport: server.Transport(t),
+	})
+	room := keyring.Room{
+		Name: "lab", Relay: server.URL, Channel: channel.ID, WriteKey: keyring.Secret(channel.WriteKey), Fields: []int{1}, Interval: "0s",
+		Profile: "custom:kdf=pbkdf2,salt=@room,iterations=1000", Keys: []keyring.Secret{keyring.Secret(key.Reveal())},
+	}
+	if err := engine.Add(room); err != nil {
+		t.Fatal(err)
+	}
+	return &texts{t: t, server: server, engine: engine, room: room, ring: ring}
+}
+
+// post has n more messages stored.
+func (x *texts) post(n int) {
+	x.server.Seed(x.t, x.room.Channel, n, func(int) thingspeak.Entry {
+		x.posted++
+		tok, err := x.ring.Seal(fmt.Append(nil, x.posted), time.Now())
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		return thingspeak.Entry{Fields: thingspeak.Fields{thingspeak.Text(tok)}}
+	})
+}
+
+func (x *texts) follow(o messenger.FollowOptions) *messenger.Stream {
+	x.t.Helper()
+	o.Fastest, o.Slowest = time.Second, 10*time.Second
+	s, err := x.engine.Follow(x.room, o, messenger.Face{})
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return s
+}
+
+// take takes messages out of a stream until there are n of them, and shows them.
+func take(t *testing.T, s *messenger.Stream, n int) (all []string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	for reached := false; len(all) < n || !reached; {
+		e, err := s.Next(ctx)
+		if err != nil {
+			t.Fatalf("after %d messages: %v", len(all), err)
+		}
+		switch e := e.(type) {
+		case messenger.Message:
+			all, reached = append(all, e.Unsigned.Text), false
+		case messenger.Reached:
+			reached = true
+			if err := s.Keep(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return all
+}
+
+func countTo(first, last int) (all []string) {
+	for n := first; n <= last; n++ {
+		all = append(all, fmt.Sprint(n))
+	}
+	return all
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// Faces that follow one room get everything, once and in order, also one that stands still for an hour, which holds up
+// nobody and piles nothing up.
+func TestEveryStreamIsComplete(t *testing.T) {
+	const all = 10_000
+	synctest.Test(t, func(t *testing.T) {
+		x := newTexts(t)
+		quick, other := x.follow(messenger.FollowOptions{Mark: "quick", FromStart: true}), x.follow(messenger.FollowOptions{Mark: "other", FromStart: true})
+		stalled := x.follow(messenger.FollowOptions{Mark: "stalled", FromStart: true})
+		x.post(10)
+		if got := take(t, stalled, 10); !slices.Equal(got, countTo(1, 10)) {
+			t.Fatalf("it begins with %q", got)
+		}
+		take(t, quick, 10)
+		take(t, other, 10)
+		before := heap()
+		for x.posted < all {
+			first := x.posted + 1
+			x.post(999)
+			for _, s := range []*messenger.Stream{quick, other} {
+				if got := take(t, s, 999); !slices.Equal(got, countTo(first, first+998)) {
+					t.Fatalf("behind %d came %d from %s to %s", first-1, len(got), got[0], got[len(got)-1])
+				}
+			}
+		}
+		if after := heap(); after > before+8<<20 {
+			t.Errorf("a stream that stands still has taken %d KiB", (after-before)>>10)
+		}
+		if got := take(t, stalled, x.posted-10); !slices.Equal(got, countTo(11, x.posted)) {
+			t.Errorf("the stream that stood still got %d messages", len(got))
+		}
+		for _, s := range []*messenger.Stream{quick, other, stalled} {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+
+		// A process that is started later goes on behind what it has shown.
+		x.post(1)
+		again := x.follow(messenger.FollowOptions{Mark: "stalled"})
+		if got := take(t, again, 1); got[0] != fmt.Sprint(x.posted) {
+			t.Errorf("a later stream begins with %q", got)
+		}
+		if err := again.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Whoever follows first begins with what comes from now on; the relay's going and coming reaches each stream.
+func TestStreamsTellOfTheRelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTexts(t)
+		x.post(3)
+		x.server.Inject(relaytest.Answer(502, "text/plain", "no"))
+		streams := []*messenger.Stream{x.follow(messenger.FollowOptions{Mark: "a"}), x.follow(messenger.FollowOptions{Mark: "b"})}
+		time.AfterFunc(time.Minute, func() { x.server.Inject(nil) })
+		time.AfterFunc(2*time.Minute, func() { x.post(1) })
+		for i, s := range streams {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+			defer cancel()
+			var told []string
+			for len(told) == 0 || told[len(told)-1] != "4" {
+				e, err := s.Next(ctx)
+				if err != nil {
+					t.Fatalf("stream %d after %q: %v", i, told, err)
+				}
+				switch e := e.(type) {
+				case messenger.RelayAway:
+					told = append(told, "away")
+				case messenger.RelayBack:
+					told = append(told, "back")
+				case messenger.Message:
+					told = append(told, e.Unsigned.Text)
+				}
+			}
+			// The second one was not listening while the relay was away.
+			if want := [][]string{{"away", "back", "4"}, {"4"}}[i]; !slices.Equal(told, want) {
+				t.Errorf("stream %d tells %q, want %q", i, told, want)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// A stream at a relay that refuses for good ends, and does not hang.
+func TestStreamsEndWithTheRelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTexts(t)
+		x.server.Inject(relaytest.Answer(404, "text/plain", "-1"))
+		s := x.follow(messenger.FollowOptions{Mark: "a"})
+		for {
+			_, err := s.Next(t.Context())
+			if errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+			if err != nil {
+				break
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
