@@ -7,12 +7,19 @@ import (
 	"time"
 )
 
-// Known is what a reader has learnt of a room so far. An archive answers from its tables; [Memory] is one for tests and
+// Known is what a reader has learnt of a room so far, and the cells that it has come from.
+type Known interface {
+	Knowledge
+	// Cells opens again what stands at these spots, in any order, and leaves out what cannot be opened.
+	Cells(spots []Spot) ([]Cell, error)
+}
+
+// Knowledge is what a reader has learnt of a room so far. An archive answers from its tables; [Memory] is one for tests and
 // for a feed that is read once. Answers belong to the caller. Every method is asked a few times in a [Reader.Read] and
 // for what its cells concern only, so the cost of one more message does not depend on how long the history is.
 //
 // Whoever lets two processes read into one archive runs Read and the writing of its [Change] in one transaction.
-type Known interface {
+type Knowledge interface {
 	// Author returns the author with this key, and whether there is one.
 	Author(key PublicKey) (Author, bool, error)
 	// Authors returns some of the authors, in the order in which they became known.
@@ -33,8 +40,6 @@ type Known interface {
 	Groups(GroupQuery) ([]Group, error)
 	// Pending returns where the cells of a group stand: all copies that a [Change] has told to keep.
 	Pending(GroupID) ([]Spot, error)
-	// Cells opens again what stands at these spots, in any order, and leaves out what cannot be opened.
-	Cells(spots []Spot) ([]Cell, error)
 	// Arriving tells of which tags groups are [Arriving].
 	Arriving() (Arrival, error)
 }

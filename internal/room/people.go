@@ -145,9 +145,13 @@ func (c *Conversation) comparedAs() (map[record.PublicKey]string, error) {
 // look like that of the key. The error is [ErrNobody].
 func (c *Conversation) Forget(key record.PublicKey, now time.Time) (heirs []record.Named, err error) {
 	err = c.change("forgetting a key", key, func() error {
-		forms, err := c.formsOf(key)
+		pinned, err := c.store.Pins(record.PinQuery{Key: key})
 		if err != nil {
 			return err
+		}
+		forms := make([]string, len(pinned))
+		for i := range pinned {
+			forms[i] = pinned[i].Form
 		}
 		if err := c.store.Apply(&kept.Change{Forgotten: []kept.KeyDate{{Key: key, At: now}}}); err != nil {
 			return err
@@ -163,15 +167,6 @@ func (c *Conversation) Forget(key record.PublicKey, now time.Time) (heirs []reco
 		return c.store.Apply(&kept.Change{Learnt: &change})
 	})
 	return heirs, err
-}
-
-// formsOf returns the forms of nicknames that are pinned to a key.
-func (c *Conversation) formsOf(key record.PublicKey) (forms []string, err error) {
-	pins, err := c.store.Pins(record.PinQuery{Key: key})
-	for _, p := range pins {
-		forms = append(forms, p.Form)
-	}
-	return forms, err
 }
 
 // Claims returns what our own newest record about a key says, and what its newest one says about ours: whether it calls

@@ -36,7 +36,7 @@ type Store interface {
 	// MACs tells of some tokens where they stand; those that are not kept are not in the answer.
 	MACs(macs [][16]byte) (map[[16]byte]record.Place, error)
 
-	knowledgeStore
+	record.Knowledge
 
 	// Messages, Moves and Events return what came in the order in which it came, unless a query says otherwise: of the
 	// moves those that are sealed with a key, and of the events at most limit with IDs above one.
@@ -52,20 +52,6 @@ type Store interface {
 	Progress(first, last int64) (states [4]int, err error)
 	// Own returns records of our own that were not read back.
 	Own(kept.OwnQuery) ([]kept.Own, error)
-}
-
-// knowledgeStore is [record.Known], except that it cannot open tokens.
-type knowledgeStore interface {
-	Author(record.PublicKey) (record.Author, bool, error)
-	Authors(record.AuthorQuery) ([]record.Author, error)
-	Claims(record.ClaimQuery) ([]record.Claim, error)
-	Held(record.HeldQuery) ([]record.Held, error)
-	Pins(record.PinQuery) ([]record.Pin, error)
-	Devices(record.PublicKey) ([]record.DeviceClaim, error)
-	Told(record.FindingID) (last uint32, told bool, err error)
-	Groups(record.GroupQuery) ([]record.Group, error)
-	Pending(record.GroupID) ([]record.Spot, error)
-	Arriving() (record.Arrival, error)
 }
 
 // Poster is what a conversation asks of a relay. Whoever implements it waits for the channel's interval and tells the

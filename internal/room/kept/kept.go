@@ -1,6 +1,6 @@
-// Package kept names the rows that a room asks its archive to keep. Both sides import it, because neither may import
-// the other: the room holds keys and the archive a database. It has no code of its own but the form in which the
-// tokens of an entry are kept.
+// Package kept names the rows that a room asks its store to keep, the changes that it makes in them, and the questions that
+// it asks. Both sides import it, because neither may import the other: the room holds keys and the archive a database. It
+// has hardly any code of its own: the form in which the tokens of an entry are kept.
 package kept
 
 import (

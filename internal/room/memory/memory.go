@@ -76,17 +76,12 @@ func (s *Store) Transact(work func() error) (err error) {
 	return err
 }
 
-// Note implements [room.Store].
+// Note is Transact. No older version has kept anything to Reread, nobody else changes the Version, and the Size is that on
+// a disk.
 func (s *Store) Note(work func() error) error { return s.Transact(work) }
-
-// Reread implements [room.Store]: no older version has kept anything.
-func (s *Store) Reread(func() error) error { return nil }
-
-// Version implements [room.Store]: nobody else changes anything.
-func (s *Store) Version() (int64, error) { return 0, nil }
-
-// Size implements [room.Store].
-func (s *Store) Size() (int64, error) { return 0, nil }
+func (s *Store) Reread(func() error) error    { return nil }
+func (s *Store) Version() (int64, error)      { return 0, nil }
+func (s *Store) Size() (int64, error)         { return 0, nil }
 
 // Lock implements [room.Store].
 func (s *Store) Lock(ctx context.Context) (unlock func(), err error) {
@@ -227,9 +222,6 @@ func (s *Store) applyMessages(c *kept.Change) error {
 		if id, ok := s.ids[recordName{m.Author, m.Number, m.Hash}]; ok && !s.moves.has(id) {
 			s.moves.put(s.undo, id, m.Named)
 		}
-	}
-	if len(c.TextsMoved) == 0 {
-		return nil
 	}
 	for _, move := range c.TextsMoved {
 		for _, m := range s.messages {
