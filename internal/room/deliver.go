@@ -407,12 +407,12 @@ func (d *delivery) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	entries := make([]int64, len(posts))
+	entries, err := d.readAt(posts)
+	if err != nil {
+		return err
+	}
 	var unread []int
 	for i := range posts {
-		if entries[i], err = d.readAt(&posts[i]); err != nil {
-			return err
-		}
 		if entries[i] == 0 {
 			unread = append(unread, i)
 		}
@@ -485,23 +485,36 @@ func (d *delivery) accepted(n int, entry int64) {
 	}
 }
 
-// readAt returns the entry in which a post was read, 0 if it was not.
-func (c *Conversation) readAt(p *kept.Post) (int64, error) {
+// readAt returns the entries in which posts were read, 0 for those that were not.
+func (c *Conversation) readAt(posts []kept.Post) ([]int64, error) {
 	var macs [][16]byte
-	for n := range p.Cells.All() {
-		bare, _ := token.Unwrap(p.Fields[n-1].Text)
-		tok, err := token.Parse(bare)
-		if err != nil {
-			return 0, fmt.Errorf("the outbox holds what is no token: %w", err)
+	ends := make([]int, len(posts)) // of each one's among the MACs
+	for i := range posts {
+		for n := range posts[i].Cells.All() {
+			bare, _ := token.Unwrap(posts[i].Fields[n-1].Text)
+			tok, err := token.Parse(bare)
+			if err != nil {
+				return nil, fmt.Errorf("the outbox holds what is no token: %w", err)
+			}
+			mac := tok.MAC()
+			macs = append(macs, [16]byte(mac[:16]))
 		}
-		mac := tok.MAC()
-		macs = append(macs, [16]byte(mac[:16]))
+		ends[i] = len(macs)
 	}
 	found, err := c.store.MACs(macs)
-	if err != nil || len(macs) == 0 || len(found) < len(macs) {
-		return 0, err
+	if err != nil {
+		return nil, err
 	}
-	return found[macs[len(macs)-1]].Entry, nil
+	entries := make([]int64, len(posts))
+	for i, first := 0, 0; i < len(posts); i++ {
+		for _, mac := range macs[first:ends[i]] {
+			if entries[i] = found[mac].Entry; entries[i] == 0 {
+				break // one that lacks a cell was not read
+			}
+		}
+		first = ends[i]
+	}
+	return entries, nil
 }
 
 // failed notes what is known about posts after an error.
