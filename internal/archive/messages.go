@@ -65,7 +65,8 @@ func (r *Room) Messages(q kept.MessageQuery) (all []kept.Message, err error) {
 		args = []driver.Value{at, field, key(q.From.Author), int64(q.From.Number), hash(q.From.Hash), limit(q.Limit)}
 	case q.Newest:
 		// Left to itself, SQLite sorts all messages.
-		text = " INDEXED BY messages_by_place" + joined + `WHERE m.id <= ?1 AND (?2 = 0 OR m.author IS NOT NULL) AND (?3 = 0 OR m.kind <> ?4)
+		text = " INDEXED BY messages_by_place" + joined + `WHERE m.id <= ?1
+				AND (?2 = 0 OR m.author IS NOT NULL) AND (?3 = 0 OR m.kind <> ?4)
 			ORDER BY m.place DESC, m.field DESC, a.key DESC, m.number DESC, m.hash DESC LIMIT ?5`
 		args = []driver.Value{until, flag(q.Signed), flag(q.Said), int64(record.KindHeartbeat), limit(q.Limit)}
 	}

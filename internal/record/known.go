@@ -94,8 +94,8 @@ func (t AuthorTrait) Of(a *Author) bool {
 // ClaimQuery asks for the claims about a tag or, without one, for those that are Doubted or Below.
 type ClaimQuery struct{ Tag *Tag }
 
-// HeldQuery asks for the records of an author with numbers from First to Last, by number and, where a number was used twice,
-// in the order in which they came. Without Last it asks for those that stand from one spot to another, and the last one
+// HeldQuery asks for the records of an author with numbers from First to Last, by number and, where a number was used
+// twice, in the order in which they came. Without Last it asks for those that stand from one spot to another, and the last one
 // before them, in the order of their lines; then nothing but their places, numbers and hashes is looked at.
 type HeldQuery struct {
 	Author      PublicKey

@@ -14,8 +14,8 @@ type Receipt struct {
 	Number uint32
 }
 
-// ToName returns whom our own next record is to name, of authors who are [Unnamed]: those first whom ours named longest ago,
-// at most limit.
+// ToName returns whom our own next record is to name, of authors who are [Unnamed]: those first whom ours named longest
+// ago, at most limit.
 func ToName(authors []Author, own PublicKey, limit int) []Author {
 	authors = slices.DeleteFunc(slices.Clone(authors), func(a Author) bool { return a.Key == own || !Unnamed.Of(&a) })
 	slices.SortFunc(authors, func(a, b Author) int {

@@ -276,8 +276,8 @@ func (s *Store) applyOutbox(c *kept.Change) {
 	}
 }
 
-// dropOwn lets go of a record of our own, and of the posts in which no other one stands. A post holds cells of a few records
-// of one author only, and those are neighbours.
+// dropOwn lets go of a record of our own, and of the posts in which no other one stands. A post holds cells of a few
+// records of one author only, and those are neighbours.
 func (s *Store) dropOwn(o *kept.Own) {
 	record.Drop(s.undo, s.own, ownName{o.Author, o.Number})
 	var beside []kept.Own

@@ -186,7 +186,9 @@ func (p *play) groups(c *record.Change) {
 	for range p.n("cells gone", 2) {
 		c.PendingGone = append(c.PendingGone, p.spot())
 	}
-	if id := p.groupID(); p.is("group gone") && !slices.ContainsFunc(c.Groups, func(g record.Group) bool { return g.ID == id }) {
+	id := p.groupID()
+	comes := slices.ContainsFunc(c.Groups, func(g record.Group) bool { return g.ID == id })
+	if p.is("group gone") && !comes {
 		c.GroupsGone = append(c.GroupsGone, id)
 	}
 }
@@ -220,7 +222,8 @@ func (p *play) change() kept.Change {
 	p.messages(&c)
 	p.outbox(&c)
 	if p.is("mark") {
-		c.Marks = []kept.Mark{{Name: fmt.Sprint(p.n("name", 1)), Message: int64(p.n("message", 9)), Event: int64(p.n("event", 9))}}
+		m := kept.Mark{Name: fmt.Sprint(p.n("name", 1)), Message: int64(p.n("message", 9)), Event: int64(p.n("event", 9))}
+		c.Marks = []kept.Mark{m}
 	}
 	if p.is("state") {
 		c.State = &kept.State{Clears: uint32(p.n("clears", 3)), Position: []byte{byte(p.n("position", 9))}, Seq: p.seqs}

@@ -18,7 +18,8 @@ import (
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// Run holds a store against its promises. open returns a new, empty one each time, which ends with the test it was opened for.
+// Run holds a store against its promises. open returns a new, empty one each time, which ends with the test it was opened
+// for.
 func Run(t *testing.T, open func(testing.TB) room.Store) {
 	for _, part := range []struct {
 		name string
