@@ -81,6 +81,7 @@ func TestAWatchWithADamagedPositionBeginsNow(t *testing.T) {
 				other.must("send", "new")
 			}()
 			ana.must("watch", "--messages", "1")
+			synctest.Wait()
 			if got := ana.stdout.String(); strings.Contains(got, "old") || !strings.Contains(got, "new\n") {
 				t.Errorf("%q: watch prints %q", damage, got)
 			}

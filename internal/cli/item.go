@@ -85,7 +85,7 @@ func (a *app) unsigned(l *lines, it *room.Item, p policy) {
 	default:
 		l.own(a.style.warn(fmt.Sprintf("(binary, %s)", count(m.Size, "byte"))))
 	}
-	if m.ClockSkew() != 0 {
+	if !it.Posted.IsZero() && m.ClockSkew() != 0 {
 		l.own(a.style.warn("(sealed " + m.Sealed.Local().Format(stampLayout) + " by the sender's clock)"))
 	}
 	if late := cameLate(it); late != "" {
