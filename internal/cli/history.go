@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -142,22 +143,29 @@ func (c *conversation) tellRelay(news *exchange.News, arrivals *room.Arrivals, s
 	return c.relay.tell(c.app, about, waiting, asJSON)
 }
 
-// recvSignedCSV reads a downloaded feed afresh, with an archive that is thrown away.
-func (a *app) recvSignedCSV(ctx context.Context, r keyring.Room, o recvOptions) (err error) {
-	if o.own, err = a.engine().Own(r); err != nil {
-		return err
+// recvCSV reads a downloaded feed afresh, and keeps nothing.
+func (a *app) recvCSV(ctx context.Context, r keyring.Room, signed bool, o recvOptions) (err error) {
+	// A short life with much short-lived memory: collecting less often saves a fifth of the time for 8,000 messages and
+	// costs 10 MB at most.
+	debug.SetGCPercent(400)
+	var known record.Change
+	if signed {
+		if o.own, err = a.engine().Own(r); err != nil {
+			return err
+		}
+		if known, err = a.knownNames(r); err != nil {
+			return fmt.Errorf("looking whose names are whose on this device: %w", err)
+		}
 	}
-	return a.engine().Afresh(r, func(talk *room.Conversation) error { return a.recvAfresh(ctx, r, talk, o) })
+	return a.engine().Afresh(r, func(talk *room.Conversation) error {
+		if err := talk.Introduce(known, time.Now()); err != nil {
+			return err
+		}
+		return a.recvAfresh(ctx, r, talk, o)
+	})
 }
 
 func (a *app) recvAfresh(ctx context.Context, r keyring.Room, talk *room.Conversation, o recvOptions) error {
-	known, err := a.knownNames(r)
-	if err != nil {
-		return fmt.Errorf("looking whose names are whose on this device: %w", err)
-	}
-	if err := talk.Introduce(known, time.Now()); err != nil {
-		return err
-	}
 	in, err := talk.Receive(0)
 	if err != nil {
 		return err
@@ -171,7 +179,10 @@ func (a *app) recvAfresh(ctx context.Context, r keyring.Room, talk *room.Convers
 	if err != nil {
 		return err
 	}
-	shown, _, err := a.printHistory(talk, o)
+	shown, aged, err := a.printHistory(talk, o)
+	if err == nil {
+		err = a.tellCounted(aged, o.asJSON)
+	}
 	if err != nil {
 		return err
 	}
@@ -199,13 +210,16 @@ func (a *app) recvAfresh(ctx context.Context, r keyring.Room, talk *room.Convers
 	if err := a.tellUnread(r, &end, o.asJSON); err != nil {
 		return err
 	}
+	if readErr != nil && shown > 0 {
+		return partlyError{readErr}
+	}
 	if readErr != nil {
 		return readErr
 	}
 	if end.rows == 0 && end.skipped > 0 {
 		return end.incomplete()
 	}
-	if shown == 0 && arrivals.NotOurs == 0 {
+	if shown += aged.Expired + aged.Future; shown == 0 && arrivals.NotOurs == 0 {
 		a.sayNoMessages(arrivals.Entries, &end)
 	}
 	if err := a.concludeRecv(r, shown, arrivals.NotOurs > 0, o.strict); err != nil {

@@ -4,18 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/fernpost/fernpost/internal/config"
-	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
-	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 type recvOptions struct {
@@ -100,79 +97,15 @@ func (a *app) recv(ctx context.Context, o recvOptions) error {
 	case !signed:
 		o.policy = policyOpen
 	}
-	switch {
-	case o.csv.name == "":
+	if o.csv.name == "" {
 		err = a.recvRoom(ctx, r, o)
-	case signed:
-		err = a.recvSignedCSV(ctx, r, o)
-	default:
-		err = a.recvTextCSV(ctx, r, o)
+	} else {
+		err = a.recvCSV(ctx, r, signed, o)
 	}
 	if n := a.tally.unsaved; n > 0 {
 		err = errors.Join(err, fmt.Errorf("%s not saved, as told above", count(n, "file")))
 	}
 	return err
-}
-
-// recvTextCSV prints the newest texts of a downloaded feed.
-func (a *app) recvTextCSV(ctx context.Context, r keyring.Room, o recvOptions) error {
-	// A short life with much short-lived memory: collecting less often saves a fifth of the time for 8,000 messages and
-	// costs 10 MB at most.
-	debug.SetGCPercent(400)
-	opener, err := openRoom(r)
-	if err != nil {
-		return err
-	}
-	limit := room.AgeLimit{TTL: o.ttl, Now: time.Now()}
-	rc := opener.Receive(o.newest, limit)
-	visit := func(e *thingspeak.Entry) error {
-		rc.Add(e)
-		return nil
-	}
-	done := a.computing(func() string { return "opening what was read" })
-	end, readErr := a.readCSV(ctx, o.csv, o.newest, visit)
-	if readErr == nil && end.more && rc.Opened() < o.newest {
-		rc = opener.Receive(o.newest, limit) // the last rows are not all messages: look at the whole file
-		end, readErr = a.readCSV(ctx, o.csv, 0, visit)
-	}
-	messages, findings := rc.Take()
-	done()
-	shown, err := a.newShower(o)
-	if err != nil {
-		return err
-	}
-	defer shown.close()
-	for i := range messages {
-		m := &messages[i]
-		if err := shown.show(&room.Item{At: record.Spot{Place: record.Place{Entry: m.Entry}, Field: m.Field}, Posted: m.Posted, Sealed: m.Sealed, Unsigned: m}); err != nil {
-			return err
-		}
-	}
-	if err := shown.out.Flush(); err != nil {
-		return err
-	}
-	if readErr != nil {
-		if len(messages) > 0 {
-			return partlyError{readErr}
-		}
-		return readErr
-	}
-	if err := a.tellCounted(findings, o.asJSON); err != nil {
-		return err
-	}
-	if err := a.tellGaps(end.numbers.between(), o.asJSON); err != nil {
-		return err
-	}
-	if err := a.tellUnread(r, &end, o.asJSON); err != nil {
-		return err
-	}
-	if len(messages) == 0 && findings.NotOurs == 0 {
-		a.sayNoMessages(findings.Entries, &end)
-	}
-	if err := a.concludeRecv(r, len(messages), findings.NotOurs > 0, o.strict); err != nil {
-		return err
-	}
-	return end.incomplete()
 }
 
 // stampLayout is how a time is shown, always in the reader's own zone, whose offset tells apart the two hours of one name

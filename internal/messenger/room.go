@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/exchange"
@@ -15,6 +14,7 @@ import (
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/room/kept"
+	"github.com/fernpost/fernpost/internal/room/memory"
 )
 
 // Face is who works with a room: it is told what happens, and asked what is wanted.
@@ -117,25 +117,20 @@ func (e *Engine) Look(settings keyring.Room, work func(*room.Conversation) error
 	if err != nil {
 		return err
 	}
-	return look(settings, dir, settings.FilesName(), work)
-}
-
-// Afresh opens a room with an archive of its own, for the time of work, for somebody who reads a feed from its beginning.
-func (e *Engine) Afresh(settings keyring.Room, work func(*room.Conversation) error) (err error) {
-	dir, err := os.MkdirTemp("", "fernpost-")
-	if err != nil {
-		return fmt.Errorf("reading afresh: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	return look(settings, dir, settings.Name, work)
-}
-
-func look(settings keyring.Room, dir, name string, work func(*room.Conversation) error) (err error) {
-	store, err := archive.OpenRoom(dir, name)
+	store, err := archive.OpenRoom(dir, settings.FilesName())
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
+	return errors.Join(look(settings, store, work), store.Close())
+}
+
+// Afresh opens a room that keeps everything in memory, for the time of work, for somebody who reads a feed from its
+// beginning.
+func (e *Engine) Afresh(settings keyring.Room, work func(*room.Conversation) error) error {
+	return look(settings, memory.New(), work)
+}
+
+func look(settings keyring.Room, store room.Store, work func(*room.Conversation) error) error {
 	options, err := roomOptions(settings)
 	if err != nil {
 		return err
