@@ -197,9 +197,9 @@ func (d *demo) read(ctx context.Context) (scene, error) {
 }
 
 func (d *demo) open(ctx context.Context, r *room.Room) ([]room.Message, room.Findings, error) {
-	rc := r.Receive(0, room.AgeLimit{})
-	err := d.scan(ctx, rc.Add)
-	messages, findings := rc.Take()
+	var rows []thingspeak.Entry
+	err := d.scan(ctx, func(e *thingspeak.Entry) { rows = append(rows, *e) })
+	messages, findings := r.Open(rows)
 	return messages, findings, err
 }
 

@@ -10,7 +10,11 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -109,4 +113,21 @@ func strangers(t testing.TB, relay *relaytest.Server, channel int64, n int, from
 			CreatedAt: from.Add(time.Duration(i) * time.Second), Fields: thingspeak.Fields{thingspeak.Text(tok)},
 		}
 	})
+}
+
+// openRoom makes what seals and opens the room's messages from its kept keys.
+func openRoom(r keyring.Room) (*room.Room, error) {
+	keys, err := messenger.Keys(r)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := fernet.NewRing(keys...)
+	if err != nil {
+		return nil, fmt.Errorf("room %s: %w", r.Name, err)
+	}
+	profile, err := messenger.Profile(r)
+	if err != nil {
+		return nil, err
+	}
+	return room.New(ring, r.Fields[0], profile.Wrapper == passphrase.WrapperPython)
 }

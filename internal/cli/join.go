@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -130,7 +129,7 @@ func (a *app) newestRows(ctx context.Context, r keyring.Room, n int) ([]thingspe
 	return rows, err
 }
 
-// openRows opens rows of a room's channel, the newest first, with keys.
+// openRows opens rows of a room's channel with keys.
 func openRows(r keyring.Room, keys []fernet.Key, rows []thingspeak.Entry) (messages []room.Message, f room.Findings, err error) {
 	ring, err := fernet.NewRing(keys...)
 	if err != nil {
@@ -140,11 +139,7 @@ func openRows(r keyring.Room, keys []fernet.Key, rows []thingspeak.Entry) (messa
 	if err != nil {
 		return nil, f, err
 	}
-	rc := opener.Receive(0, room.AgeLimit{})
-	for _, e := range slices.Backward(rows) {
-		rc.Add(&e)
-	}
-	messages, f = rc.Take()
+	messages, f = opener.Open(rows)
 	return messages, f, nil
 }
 

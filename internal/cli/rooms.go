@@ -9,12 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
-	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/remote"
-	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -105,23 +102,6 @@ func (a *app) loadRoom(name string) (keyring.Room, error) {
 			"add --room NAME, or choose one with \"fernpost rooms default NAME\"")
 	}
 	return r, err
-}
-
-// openRoom makes what seals and opens the room's messages from its kept keys.
-func openRoom(r keyring.Room) (*room.Room, error) {
-	keys, err := messenger.Keys(r)
-	if err != nil {
-		return nil, err
-	}
-	ring, err := fernet.NewRing(keys...)
-	if err != nil {
-		return nil, fmt.Errorf("room %s: %w", r.Name, err)
-	}
-	profile, err := messenger.Profile(r)
-	if err != nil {
-		return nil, err
-	}
-	return room.New(ring, r.Fields[0], profile.Wrapper == passphrase.WrapperPython)
 }
 
 // dial makes the client for a room's channel. Nothing is sent yet.

@@ -2,7 +2,6 @@ package room
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -35,52 +34,6 @@ func (a *Anchor) Shows(e *thingspeak.Entry) bool {
 
 func (a *Anchor) has(mac []byte) bool {
 	return slices.ContainsFunc(a.MACs, func(m []byte) bool { return bytes.Equal(m, mac) })
-}
-
-// Anchors are the highest entries with tokens that were opened since the channel was cleared last, ascending. It can be
-// stored as JSON.
-type Anchors struct {
-	All []Anchor `json:"all,omitempty"`
-	// Held tells that there were some, also if the relay has lost all of them.
-	Held bool `json:"held,omitempty"`
-}
-
-// maxAnchors is how many there are. A relay that shows tokens again under higher numbers adds anchors that it can take
-// away; then the next lower one counts.
-const maxAnchors = 16
-
-// Highest returns the highest one, the zero Anchor if there is none.
-func (a *Anchors) Highest() Anchor {
-	if len(a.All) == 0 {
-		return Anchor{}
-	}
-	return a.All[len(a.All)-1]
-}
-
-// Without returns the anchors without entries that the relay has lost.
-func (a Anchors) Without(entries []int64) Anchors {
-	a.All = slices.DeleteFunc(slices.Clone(a.All), func(held Anchor) bool { return slices.Contains(entries, held.Entry) })
-	return a
-}
-
-// After returns the anchors once messages were read.
-func (a Anchors) After(messages []Message) Anchors {
-	a.All = slices.Clone(a.All)
-	for i := range messages {
-		m := &messages[i]
-		at, known := slices.BinarySearchFunc(a.All, m.Entry, func(held Anchor, n int64) int { return cmp.Compare(held.Entry, n) })
-		if !known {
-			a.All = slices.Insert(a.All, at, Anchor{Entry: m.Entry})
-		}
-		if mac := m.mac[:len([16]byte{})]; !a.All[at].has(mac) {
-			a.All[at].MACs = append(slices.Clip(a.All[at].MACs), mac)
-		}
-		if len(a.All) > maxAnchors {
-			a.All = slices.Delete(a.All, 0, 1)
-		}
-		a.Held = true
-	}
-	return a
 }
 
 // Anchor returns the highest entry that is kept, since the last clear, and that the relay was not seen to have lost.

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 	"github.com/fernpost/fernpost/internal/token"
 )
@@ -54,14 +54,9 @@ func TestWhatOneSealsTheOtherReads(t *testing.T) {
 	key := fernet.GenerateKey()
 	for _, wrapped := range []bool{false, true} {
 		ana, bo := newRoom(t, wrapped, key), newRoom(t, !wrapped, key)
-		rc := bo.Receive(0, AgeLimit{})
-		rc.Add(seal(t, ana, 7, "hello, bo"))
-		got, findings := rc.Take()
+		got, findings := bo.Open([]thingspeak.Entry{*seal(t, ana, 7, "hello, bo")})
 		want := []Message{{Entry: 7, Field: 1, Posted: noon, Sealed: noon, Kind: Text, Text: "hello, bo", Size: 9}}
-		if wrapped {
-			want[0].Carried = token.BytesLiteral
-		}
-		if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Message{})); d != "" {
+		if d := cmp.Diff(want, got); d != "" {
 			t.Error(d)
 		}
 		if d := cmp.Diff(Findings{Entries: 1}, findings); d != "" {
@@ -105,16 +100,12 @@ func TestWhatIsNotForUsIsCountedByEntry(t *testing.T) {
 	two := seal(t, theirs, 4, "one")
 	two.Fields[1] = seal(t, theirs, 4, "two").Fields[0]
 
-	rc := ours.Receive(0, AgeLimit{})
-	for _, e := range []*thingspeak.Entry{
-		seal(t, theirs, 1, "not for you"),
-		seal(t, ours, 2, "for you"),
+	messages, got := ours.Open([]thingspeak.Entry{
+		*seal(t, theirs, 1, "not for you"),
+		*seal(t, ours, 2, "for you"),
 		{ID: 3, Fields: thingspeak.Fields{thingspeak.Text("21.5"), thingspeak.Text(strings.Repeat("z", 120))}},
-		two, cut, altered,
-	} {
-		rc.Add(e)
-	}
-	messages, got := rc.Take()
+		*two, *cut, *altered,
+	})
 	if d := cmp.Diff([]string{"2 text for you"}, texts(messages)); d != "" {
 		t.Error(d)
 	}
@@ -141,41 +132,16 @@ func TestRepeatsAreShownOnceAtTheirFirstEntry(t *testing.T) {
 	again.ID, later.ID, wrapped.ID = 8, 9, 10
 	wrapped.Fields[0].Text = " " + token.Wrap(first.Fields[0].Text)
 
-	rc := r.Receive(0, AgeLimit{})
-	rc.Add(&again) // read backwards: the repeat comes first
-	rc.Add(first)
-	messages, findings := rc.Take()
-	if d := cmp.Diff([]string{"3 text pay 5 coins"}, texts(messages)); d != "" || findings.Repeats != 1 {
+	messages, findings := r.Open([]thingspeak.Entry{again, *first, later, wrapped})
+	if d := cmp.Diff([]string{"3 text pay 5 coins"}, texts(messages)); d != "" || findings.Repeats != 3 {
 		t.Errorf("repeats %d\n%s", findings.Repeats, d)
-	}
-	rc.Add(&later)
-	rc.Add(&wrapped)
-	if messages, findings = rc.Take(); len(messages) != 0 || findings.Repeats != 2 {
-		t.Errorf("the next Take: %v, %d repeats, want none and 2", texts(messages), findings.Repeats)
-	}
-}
-
-func TestNewestAreKeptByEntryNumberWhateverTheOrder(t *testing.T) {
-	r := newRoom(t, false)
-	const rows = 3000
-	rc := r.Receive(3, AgeLimit{})
-	for i := range int64(rows) {
-		rc.Add(seal(t, r, (i*7919)%rows+1, fmt.Sprint("m", (i*7919)%rows+1)))
-	}
-	messages, findings := rc.Take()
-	want := []string{"2998 text m2998", "2999 text m2999", "3000 text m3000"}
-	if d := cmp.Diff(want, texts(messages)); d != "" || findings.Entries != rows {
-		t.Errorf("%d entries\n%s", findings.Entries, d)
 	}
 }
 
 func TestOldKeysOpenAndTheNewestSeals(t *testing.T) {
 	old, young := fernet.GenerateKey(), fernet.GenerateKey()
 	before, after := newRoom(t, false, old), newRoom(t, false, young, old)
-	rc := after.Receive(0, AgeLimit{})
-	rc.Add(seal(t, before, 1, "before"))
-	rc.Add(seal(t, after, 2, "after"))
-	messages, _ := rc.Take()
+	messages, _ := after.Open([]thingspeak.Entry{*seal(t, before, 1, "before"), *seal(t, after, 2, "after")})
 	if len(messages) != 2 || messages[0].Key != 1 || messages[1].Key != 0 {
 		t.Errorf("opened by %+v, want key 1 then key 0", messages)
 	}
@@ -183,84 +149,70 @@ func TestOldKeysOpenAndTheNewestSeals(t *testing.T) {
 
 func TestWhatIsNoTextIsNamed(t *testing.T) {
 	r := newRoom(t, false)
-	rc := r.Receive(0, AgeLimit{})
-	for i, text := range []string{"\xfe\x01 record", "\xff\x00", "caf\u00e9"} {
+	var rows []thingspeak.Entry
+	for i, text := range []string{"\xfe" + strings.Repeat("x", record.CellSize-1), "\xff\x00", "caf\u00e9"} {
 		sealed, err := r.ring.Seal([]byte(text), noon)
 		if err != nil {
 			t.Fatal(err)
 		}
-		rc.Add(&thingspeak.Entry{ID: int64(i + 1), CreatedAt: noon, Fields: thingspeak.Fields{thingspeak.Text(sealed)}})
+		rows = append(rows, thingspeak.Entry{ID: int64(i + 1), CreatedAt: noon, Fields: thingspeak.Fields{thingspeak.Text(sealed)}})
 	}
 	if _, err := r.Seal("caf\xe9", noon); err != ErrNotUTF8 {
 		t.Errorf("a text in another encoding is sealed: %v", err)
 	}
-	messages, _ := rc.Take()
+	messages, _ := r.Open(rows)
 	if d := cmp.Diff([]string{"1 record ", "2 binary ", "3 text café"}, texts(messages)); d != "" {
 		t.Error(d)
 	}
 }
 
 func TestOnlyAnAgeLimitHidesByTheClock(t *testing.T) {
-	r := newRoom(t, false)
-	at := func(id int64, sealed time.Time) *thingspeak.Entry {
-		f, err := r.Seal("m", sealed)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return &thingspeak.Entry{ID: id, CreatedAt: noon, Fields: f}
-	}
-	rows := []*thingspeak.Entry{at(1, noon.Add(-2*time.Hour)), at(2, noon), at(3, noon.Add(time.Hour))}
 	for _, c := range []struct {
 		limit           AgeLimit
-		want            int
-		expired, future int
+		sealed          time.Time
+		expired, future bool
 	}{
-		{AgeLimit{}, 3, 0, 0},
-		{AgeLimit{TTL: time.Hour, Now: noon}, 1, 1, 1},
+		{AgeLimit{}, noon.Add(-2 * time.Hour), false, false},
+		{AgeLimit{}, noon.Add(time.Hour), false, false},
+		{AgeLimit{TTL: time.Hour, Now: noon}, noon.Add(-2 * time.Hour), true, false},
+		{AgeLimit{TTL: time.Hour, Now: noon}, noon, false, false},
+		{AgeLimit{TTL: time.Hour, Now: noon}, noon.Add(time.Hour), false, true},
 	} {
-		rc := r.Receive(0, c.limit)
-		for _, e := range rows {
-			rc.Add(e)
+		if expired, future := c.limit.Hides(c.sealed); expired != c.expired || future != c.future {
+			t.Errorf("limit %v, sealed %v: expired %t, future %t", c.limit.TTL, c.sealed, expired, future)
 		}
-		messages, f := rc.Take()
-		if len(messages) != c.want || f.Expired != c.expired || f.Future != c.future {
-			t.Errorf("limit %v: %d messages, %d expired, %d future", c.limit.TTL, len(messages), f.Expired, f.Future)
-		}
-		if c.limit.TTL == 0 && (messages[0].ClockSkew() != -2*time.Hour || messages[1].ClockSkew() != 0) {
-			t.Errorf("clock skews %v and %v", messages[0].ClockSkew(), messages[1].ClockSkew())
+	}
+	for sealed, want := range map[time.Time]time.Duration{noon.Add(-2 * time.Hour): -2 * time.Hour, noon: 0} {
+		if m := (Message{Posted: noon, Sealed: sealed}); m.ClockSkew() != want {
+			t.Errorf("sealed %v: skew %v, want %v", sealed, m.ClockSkew(), want)
 		}
 	}
 }
 
-func FuzzReceive(f *testing.F) {
+func FuzzOpen(f *testing.F) {
 	r := newRoom(f, false)
 	e := seal(f, r, 1, "hello")
 	f.Add(e.Fields[0].Text, "21.5")
 	f.Add(token.Wrap(e.Fields[0].Text)[1:], "gAAAAA")
 	f.Fuzz(func(t *testing.T, a, b string) {
-		rc := r.Receive(1, AgeLimit{})
-		rc.Add(&thingspeak.Entry{ID: 1, Fields: thingspeak.Fields{thingspeak.Text(a), thingspeak.Text(b)}})
-		if messages, _ := rc.Take(); len(messages) > 0 && messages[0].Text != "hello" {
+		row := thingspeak.Entry{ID: 1, Fields: thingspeak.Fields{thingspeak.Text(a), thingspeak.Text(b)}}
+		if messages, _ := r.Open([]thingspeak.Entry{row}); len(messages) > 0 && messages[0].Text != "hello" {
 			t.Errorf("%q and %q open as %q", a, b, messages[0].Text)
 		}
 	})
 }
 
-func BenchmarkReceive(b *testing.B) {
+func BenchmarkOpen(b *testing.B) {
 	r := newRoom(b, false)
 	for _, n := range []int{100, 8000} {
-		rows := make([]*thingspeak.Entry, n)
+		rows := make([]thingspeak.Entry, n)
 		for i := range rows {
-			rows[i] = seal(b, r, int64(i+1), strings.Repeat("x", 100))
+			rows[i] = *seal(b, r, int64(i+1), strings.Repeat("x", 100))
 		}
 		b.Run(fmt.Sprintf("%drows", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				rc := r.Receive(0, AgeLimit{})
-				for _, e := range rows {
-					rc.Add(e)
-				}
-				if m, _ := rc.Take(); len(m) != n {
+				if m, _ := r.Open(rows); len(m) != n {
 					b.Fatal(len(m))
 				}
 			}
