@@ -29,14 +29,11 @@ func (a *app) recvRoom(ctx context.Context, r keyring.Room, o recvOptions) error
 		return err
 	}
 	defer c.Close()
-	watched := func() error { return nil }
-	if o.all {
-		if watched, err = c.readWhole(); err != nil {
-			return err
-		}
-	}
 	arrivals, readErr := c.Read(ctx)
-	if err := watched(); err != nil {
+	if o.all && readErr == nil { // after what is new, which no watch is to miss
+		arrivals, readErr, err = c.readWhole(ctx, arrivals)
+	}
+	if err != nil {
 		return err
 	}
 	news, _ := c.News()
@@ -102,25 +99,26 @@ func (a *app) recvRoom(ctx context.Context, r keyring.Room, o recvOptions) error
 	return a.concludeRecv(r, shown, unopened, o.strict)
 }
 
-// readWhole has all of a room of texts read. What it returns is to be called after the reading: a watch that has printed
-// all that had come does not print what is older.
-func (c *conversation) readWhole() (after func() error, err error) {
-	c.ReadWhole()
+// readWhole reads what of a room of texts was passed over. A watch that has printed all that had come before does not print
+// what is older.
+func (c *conversation) readWhole(ctx context.Context, before room.Arrivals) (arrivals room.Arrivals, readErr, err error) {
 	now, err := c.Now()
-	if err != nil {
-		return nil, err
+	if err != nil || c.Passed() == 0 {
+		return before, nil, err
 	}
 	mark, ok, err := c.Shown(watchMark)
-	return func() error {
-		if !ok || mark != now {
-			return nil
+	if err != nil {
+		return before, nil, err
+	}
+	c.ReadWhole()
+	arrivals, readErr = c.Read(ctx)
+	arrivals.AddCounts(&before)
+	if ok && mark == now {
+		if now, err = c.Now(); err == nil {
+			err = c.SetShown(watchMark, now)
 		}
-		now, err := c.Now()
-		if err != nil {
-			return err
-		}
-		return c.SetShown(watchMark, now)
-	}, err
+	}
+	return arrivals, readErr, err
 }
 
 // tellRelay tells what a reading found out about the relay, and what waits.

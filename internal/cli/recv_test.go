@@ -84,6 +84,27 @@ func TestReadingAllIsNoNewsForAWatch(t *testing.T) {
 	})
 }
 
+// Reading all of a channel passed over, for the next watch, what had come since the last one.
+func TestReadingAllTakesNothingFromAWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := relaytest.InBubble(t)
+		ana := newClass(t, relay).device("127.0.0.1")
+		channel := ana.makeRoom(plainText)
+		yesterday := time.Now().Add(-24 * time.Hour)
+		strangers(t, relay, channel, 8500, yesterday)
+		other := ana.beside()
+		time.AfterFunc(time.Minute, func() { other.must("send", "seen") })
+		ana.must("watch", "--messages", "1")
+		synctest.Wait()
+		ana.must("send", "unseen")
+		ana.must("recv", "--all", "-n", "1")
+		ana.must("watch", "--messages", "1")
+		if got := ana.stdout.String(); !strings.Contains(got, "unseen\n") {
+			t.Errorf("watch prints\n%s", got)
+		}
+	})
+}
+
 func TestRowsOfTheFutureHideNoMessage(t *testing.T) {
 	relay := relaytest.New(t)
 	ana := newDevice(t, relay)

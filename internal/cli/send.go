@@ -131,6 +131,8 @@ func (a *app) sendBody(ctx context.Context, r keyring.Room, body record.Body, o 
 	switch {
 	case o.queue:
 		a.say("queued as %s; \"fernpost outbox --retry\" posts it", sent.What())
+	case !o.asJSON && sent.Elsewhere && sent.Entry == 0:
+		a.say("another process posted it")
 	case !o.asJSON && sent.Elsewhere:
 		a.say("another process posted it, accepted as entry %d", sent.Entry)
 	case !o.asJSON:

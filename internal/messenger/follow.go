@@ -3,6 +3,7 @@ package messenger
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -78,6 +79,8 @@ type Stream struct {
 	watch *watching
 	queue []Event
 	mark  room.Mark
+	// earlier tells that a watch of an earlier version has ended somewhere in the room.
+	earlier bool
 	// begun tells that the mark is known, and more that there may be something behind it.
 	begun, more bool
 	late        waiting
@@ -110,7 +113,9 @@ func (e *Engine) Follow(settings keyring.Room, o FollowOptions, face Face) (*Str
 	if o.FromStart {
 		s.mark, s.begun = room.Mark{}, true
 	}
-	s.more = s.begun
+	if s.more = s.begun; !s.begun {
+		_, s.earlier, _ = r.watched() // what cannot be read is told when the stream begins
+	}
 	if s.news.first, err = r.Now(); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
@@ -130,6 +135,9 @@ func (s *Stream) Keep(at Reached) error { return s.SetShown(s.o.Mark, at.Mark) }
 // relay ended it all: a wrong key will not become right.
 func (s *Stream) Next(ctx context.Context) (Event, error) {
 	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		if len(s.queue) > 0 {
 			e := s.queue[0]
 			s.queue = s.queue[1:]
@@ -281,9 +289,12 @@ type watching struct {
 	mu      sync.Mutex // guards what follows
 	streams []*Stream
 	signal  chan struct{} // closed when something has changed
-	// answered tells that the relay has answered.
+	// answered tells that the relay has answered, and away that it does not now.
 	answered bool
-	whole    bool // the whole of a room of texts is to be read
+	away     *RelayAway
+
+	joined chan struct{} // gets a value when a stream has entered
+	whole  bool          // the whole of a room of texts is to be read
 }
 
 // watch enters a stream among those that follow its room, and begins to read if it is the first.
@@ -294,7 +305,7 @@ func (e *Engine) watch(s *Stream) *watching {
 	w := e.watched[name]
 	if w == nil {
 		ctx, cancel := context.WithCancel(context.Background())
-		w = &watching{engine: e, name: name, end: cancel, done: make(chan struct{}), signal: make(chan struct{})}
+		w = &watching{engine: e, name: name, end: cancel, done: make(chan struct{}), signal: make(chan struct{}), joined: make(chan struct{}, 1)}
 		if e.watched == nil {
 			e.watched = map[string]*watching{}
 		}
@@ -303,9 +314,13 @@ func (e *Engine) watch(s *Stream) *watching {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s.news.answered = w.answered
+	s.news.answered, s.news.away = w.answered, w.away
 	w.streams = append(w.streams, s)
-	w.whole = w.whole || s.o.FromStart
+	w.whole = w.whole || s.o.FromStart || s.earlier
+	select {
+	case w.joined <- struct{}{}:
+	default:
+	}
 	return w
 }
 
@@ -374,6 +389,11 @@ func (w *watching) run(ctx context.Context, settings keyring.Room) {
 	if err == nil {
 		err = errors.Join(w.read(ctx, r), r.Close())
 	}
+	w.engine.mu.Lock()
+	if w.engine.watched[w.name] == w { // whoever follows from here on reads anew
+		delete(w.engine.watched, w.name)
+	}
+	w.engine.mu.Unlock()
 	w.tell(func(n *relayNews) { n.ended = err })
 }
 
@@ -399,14 +419,16 @@ func (w *watching) read(ctx context.Context, r *Room) error {
 			}
 		}
 		w.tell(func(n *relayNews) {
+			if w.answered = w.answered || err == nil; back || away != nil {
+				w.away = away
+			}
 			if back { // where nobody was told that it was away, it is not back either
 				n.back, n.away = n.away == nil, nil
 			}
 			if !n.answered && err == nil {
 				n.answered, n.first = true, first
-				w.answered = true
 			}
-			if err == nil || arrivals.Entries > 0 {
+			if err == nil || arrivals.Entries > 0 || len(news.Lost) > 0 {
 				n.read = n.read.with(Read{news, stop, arrivals})
 			}
 			if away != nil {
@@ -427,6 +449,7 @@ func (w *watching) read(ctx context.Context, r *Room) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(pause):
+		case <-w.joined: // it may want to know sooner, or more
 		}
 	}
 }
@@ -434,7 +457,7 @@ func (w *watching) read(ctx context.Context, r *Room) error {
 // with returns what a reading and the one after it have found out.
 func (before *Read) with(next Read) *Read {
 	if before != nil {
-		next.News.Lost = append(before.News.Lost, next.News.Lost...)
+		next.News.Lost = slices.Concat(before.News.Lost, next.News.Lost) // others have it, too
 		next.Arrivals.AddCounts(&before.Arrivals)
 	}
 	return &next
@@ -474,6 +497,9 @@ func (o *outage) begins(err error) *RelayAway {
 	before := o.lasts
 	o.lasts = unreachable || unexpected || ok
 	refuses := ok && refused.Reason != remote.TooSoon
+	if !refuses {
+		o.refused = time.Time{}
+	}
 	if refuses {
 		if o.refused.IsZero() {
 			o.refused = time.Now()

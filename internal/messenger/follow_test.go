@@ -15,6 +15,7 @@ import (
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -196,23 +197,62 @@ func TestStreamsTellOfTheRelay(t *testing.T) {
 	})
 }
 
+// ends waits until a stream has ended because the relay refuses.
+func ends(t *testing.T, s *messenger.Stream) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	for {
+		_, err := s.Next(ctx)
+		if _, refused := errors.AsType[*remote.RefusedError](err); refused {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Whoever joins others that ask rarely does not wait until they do.
+func TestWhoJoinsDoesNotWaitForThoseWhoAskRarely(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTexts(t)
+		slow, err := x.engine.Follow(x.room, messenger.FollowOptions{Mark: "slow", Fastest: time.Hour, Slowest: time.Hour}, messenger.Face{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		x.post(1)
+		before := time.Now()
+		quick := x.follow(messenger.FollowOptions{Mark: "quick", FromStart: true})
+		take(t, quick, 1)
+		if took := time.Since(before); took > time.Minute {
+			t.Errorf("it took %v", took)
+		}
+		for _, s := range []*messenger.Stream{slow, quick} {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 // A stream at a relay that refuses for good ends, and does not hang.
 func TestStreamsEndWithTheRelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTexts(t)
 		x.server.Inject(relaytest.Answer(404, "text/plain", "-1"))
-		s := x.follow(messenger.FollowOptions{Mark: "a"})
-		for {
-			_, err := s.Next(t.Context())
-			if errors.Is(err, context.Canceled) {
-				t.Fatal(err)
+		first := x.follow(messenger.FollowOptions{Mark: "a"})
+		ends(t, first)
+		ends(t, x.follow(messenger.FollowOptions{Mark: "b"})) // beside one that has ended and is open still
+		x.server.Inject(nil)
+		x.post(1)
+		late := x.follow(messenger.FollowOptions{Mark: "c", FromStart: true})
+		take(t, late, 1)
+		for _, s := range []*messenger.Stream{first, late} {
+			if err := s.Close(); err != nil {
+				t.Error(err)
 			}
-			if err != nil {
-				break
-			}
-		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
 		}
 	})
 }

@@ -59,6 +59,7 @@ const fetchedAhead = 1024
 
 // startReading begins to read what is new. Then either finish or abandon must be called.
 func (r *Room) startReading(ctx context.Context) (*reading, error) {
+	r.news, r.stop = exchange.News{}, Stop{}
 	// Whoever shows messages takes them from the archive: a reading may bring more than fit into memory.
 	in, err := r.Receive(0)
 	if err != nil {
@@ -153,8 +154,11 @@ func (g *reading) finish() (room.Arrivals, error) {
 	}
 	g.r.news, g.r.stop = g.news, StopOf(&g.news, g.budget, g.r.engine.o.Budget, &g.at.Vain)
 	now := time.Now()
-	if g.news.Passed > 0 || g.news.Cleared || g.r.whole && g.err == nil {
+	switch {
+	case g.news.Passed > 0 || g.news.Cleared || g.at.Passed > g.news.Position.Last && g.err == nil:
 		g.at.Passed = g.news.Passed
+	case g.r.whole && (g.err == nil || g.news.LastID > 0): // it is among the gaps from now on
+		g.at.Passed = 0
 	}
 	g.r.passed = g.at.Passed
 	position := func(learnt room.Learnt) ([]byte, error) {

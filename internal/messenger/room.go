@@ -59,14 +59,15 @@ func (e *Engine) Open(settings keyring.Room, face Face) (*Room, error) {
 	if err != nil {
 		return nil, err
 	}
+	signed, err := Signed(settings)
+	if err != nil {
+		return nil, err
+	}
 	client, err := e.Dial(settings)
 	if err != nil {
 		return nil, err
 	}
-	r := &Room{engine: e, face: face, settings: settings, client: client}
-	if r.signed, err = Signed(settings); err != nil {
-		return nil, err
-	}
+	r := &Room{engine: e, face: face, settings: settings, client: client, signed: signed}
 	options.ArchiveSize, options.CurrentKeys = e.o.ArchiveSize(), r.currentKeys
 	// The first use of an identity and opening the archive are what takes longest at start: each goes by itself.
 	identified := make(chan error, 1)
@@ -92,6 +93,14 @@ func (e *Engine) Open(settings keyring.Room, face Face) (*Room, error) {
 		return nil, errors.Join(fmt.Errorf("room %s: %w", settings.Name, err), r.Close())
 	}
 	client.SetWriters(r.writers)
+	if n, err := 0, error(nil); !signed { // whoever was killed may have noted the opposite
+		if n, err = r.Unposted(); err == nil && n > 0 {
+			err = r.waits()
+		}
+		if err != nil {
+			return nil, errors.Join(err, r.Close())
+		}
+	}
 	return r, nil
 }
 

@@ -87,7 +87,12 @@ func (e *Engine) sendText(ctx context.Context, settings keyring.Room, text strin
 	}
 	w, keepErr := room.Written{}, r.waits()
 	if keepErr == nil {
-		w, keepErr = r.KeepText(fields, tried, newest, time.Now())
+		w, sent.Entry, keepErr = r.KeepText(fields, tried, newest, time.Now())
+	}
+	if keepErr == nil && sent.Entry > 0 { // another process has read it meanwhile: it is stored
+		sent.Queued.Sent = kept.Accepted
+		e.NoteProven(settings)
+		return sent, errors.Join(failed, r.waitsNoMore(), r.Leave())
 	}
 	if keepErr = errors.Join(keepErr, r.waits(), r.Leave()); keepErr != nil {
 		return sent, errors.Join(err, fmt.Errorf("it is not in the outbox either: %w", keepErr))
@@ -130,6 +135,9 @@ func (r *Room) sendText(ctx context.Context, body record.Body, o SendOptions) (s
 		err = r.waits()
 	}
 	sent.Number, sent.Entries = written.Number, written.Entries
+	if err != nil && written.Number > 0 {
+		err = waitsError(err)
+	}
 	if err != nil || o.Queue {
 		return sent, err
 	}

@@ -2,6 +2,7 @@ package room
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -28,10 +29,18 @@ func (c *Conversation) WriteText(text string, now time.Time) (Written, error) {
 }
 
 // KeepText puts a text into the outbox that was sealed and perhaps posted without it; tried tells that it may be stored,
-// behind the entry that was the newest.
-func (c *Conversation) KeepText(sealed thingspeak.Fields, tried bool, newest int64, now time.Time) (Written, error) {
-	return c.putText(now, func() (kept.Post, error) {
-		post := kept.Post{Fields: sealed}
+// behind the entry that was the newest. Of one that was read meanwhile, by another process, it returns the entry, and keeps
+// nothing.
+func (c *Conversation) KeepText(sealed thingspeak.Fields, tried bool, newest int64, now time.Time) (w Written, entry int64, err error) {
+	w, err = c.putText(now, func() (kept.Post, error) {
+		post := kept.Post{Fields: sealed, Cells: thingspeak.FieldsOf(c.o.Fields[0])}
+		read, err := c.readAt([]kept.Post{post})
+		if err != nil {
+			return post, err
+		}
+		if entry = read[0]; entry > 0 {
+			return post, errReadBack
+		}
 		if state, err := c.store.State(); err != nil || !tried {
 			return post, err
 		} else {
@@ -39,7 +48,14 @@ func (c *Conversation) KeepText(sealed thingspeak.Fields, tried bool, newest int
 		}
 		return post, nil
 	})
+	if entry > 0 {
+		return Written{}, entry, nil
+	}
+	return w, 0, err
 }
+
+// errReadBack ends keeping a text that was read.
+var errReadBack = errors.New("it was read back")
 
 func (c *Conversation) putText(now time.Time, compose func() (kept.Post, error)) (w Written, err error) {
 	err = c.transact(func() error {
