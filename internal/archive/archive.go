@@ -1,7 +1,6 @@
-// Package archive keeps what a device remembers of its rooms between two runs, in one directory. A room that writes
-// records has an SQLite database there, ROOM.db, with the tokens that were read, what was learnt from them, and the
-// outbox; plaintext and keys are not in it. What it holds and when is up to internal/room: the methods of [Room] are
-// the Store that it asks for. A room that writes texts has a small file, see [Archive].
+// Package archive keeps what a device remembers of its rooms between two runs, in one directory. A room has an SQLite
+// database there, ROOM.db, with the tokens that were read, what was learnt from them, and the outbox; plaintext and keys
+// are not in it. What it holds and when is up to internal/room: the methods of [Room] are the Store that it asks for.
 package archive
 
 import (

@@ -14,7 +14,7 @@ import (
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
-// conversation is a room of signed records, opened, and what is told about it.
+// conversation is a room, opened, and what is told about it.
 type conversation struct {
 	*messenger.Room
 	*app
@@ -41,7 +41,7 @@ func (a *app) engineOptions() messenger.Options {
 	}
 }
 
-// openConversation opens a room of records. Whoever has written nothing in it yet gets an identity here.
+// openConversation opens a room.
 func (a *app) openConversation(r keyring.Room) (*conversation, error) {
 	defer a.computing(func() string { return "reading what this device holds" })()
 	if _, err := a.requestTimeout(); err != nil {
@@ -183,7 +183,7 @@ func (c *conversation) agree(ctx context.Context, e messenger.Estimate) error {
 	return err
 }
 
-// explainSending adds the next step to an error of sending in a signed room.
+// explainSending adds the next step to an error of sending.
 func explainSending(err error) error {
 	if waits, ok := errors.AsType[*messenger.WaitsError](err); ok {
 		return explainDelivery(waits.Err)
@@ -217,5 +217,5 @@ func explainDelivery(err error) error {
 		return hint(err, "the message stays in the outbox. Are the relay and the write key of this room still right? "+
 			"\"fernpost rooms set ROOM\" changes them, \"fernpost outbox --retry\" posts it then")
 	}
-	return hint(explainPost(err), "the message stays in the outbox: \"fernpost outbox\" lists it, \"fernpost outbox --retry\" posts it")
+	return hint(err, "the message stays in the outbox: \"fernpost outbox\" lists it, \"fernpost outbox --retry\" posts it")
 }

@@ -110,7 +110,7 @@ func (o *eavesdropOptions) explain(err error) error {
 func (a *app) eavesdropCSV(ctx context.Context, o eavesdropOptions) error {
 	if !o.raw {
 		return a.showSightings(o, func(visit func(*thingspeak.Entry) error) (feedEnd, error) {
-			return a.readCSV(ctx, o.csv, 0, visit) // showSightings keeps the newest
+			return a.readCSV(ctx, o.csv, visit) // showSightings keeps the newest
 		})
 	}
 	body, err := a.openCSV(ctx, o.csv.name)

@@ -168,7 +168,7 @@ func (a *app) recvAfresh(ctx context.Context, r keyring.Room, talk *room.Convers
 	if err != nil {
 		return err
 	}
-	end, readErr := a.readCSV(ctx, o.csv, 0, in.Add)
+	end, readErr := a.readCSV(ctx, o.csv, in.Add)
 	facts := room.Facts{LastID: end.last, Now: time.Now()}
 	facts.View.Unread = readErr != nil || end.cut || end.skipped > 0
 	done := a.computing(func() string { return "working on what was read" })

@@ -16,7 +16,6 @@ import (
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/record"
-	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
 )
@@ -49,7 +48,7 @@ send waits and says how long. If a reply is lost, it reads back and posts again 
 		Example: `  fernpost send 'hello, bo'
   uptime | fernpost send --room lab
   fernpost send --file picture.png
-  fernpost send --no-wait --json 'now or never'`,
+  fernpost send --no-wait --json 'if it is possible now'`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			args, err := a.oneMessage(args, cmd.ArgsLenAtDash())
@@ -203,24 +202,6 @@ func explainLength(err error) error {
 	}
 	if errors.Is(err, room.ErrNoText) {
 		return usageError{err}
-	}
-	return err
-}
-
-func explainPost(err error) error {
-	if errors.Is(err, exchange.ErrUnknownOutcome) {
-		return hint(err, "read the room before you send it again: it may be there")
-	}
-	e, ok := errors.AsType[*remote.RefusedError](err)
-	if !ok {
-		return err
-	}
-	switch e.Reason {
-	case remote.KeyRefused:
-		return hint(err, "is the write key of this room still the channel's? Its owner can see it; \"fernpost rooms set ROOM --write-key-file FILE\" "+
-			"changes it here")
-	case remote.TooSoon:
-		return hint(err, "nothing was stored; send it again later")
 	}
 	return err
 }

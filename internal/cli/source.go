@@ -73,32 +73,21 @@ func (o *dateOrder) String() string {
 	return o.Order.String()
 }
 
-// readCSV reads the feed that --csv names. With newest above 0, the rows with the latest dates are enough of a file that can be
-// read again. Which these are only all rows tell, since a file may stand in any order.
-func (a *app) readCSV(ctx context.Context, c csvSource, newest int, visit func(*thingspeak.Entry) error) (feedEnd, error) {
+// readCSV reads the feed that --csv names.
+func (a *app) readCSV(ctx context.Context, c csvSource, visit func(*thingspeak.Entry) error) (feedEnd, error) {
 	var end feedEnd
 	src, err := a.openCSV(ctx, c.name)
 	if err != nil {
 		return end, err
 	}
 	defer src.Close()
-	latest := newestRows{most: newest}
-	take := visit
-	if newest > 0 && isFile(src) {
-		take = latest.add
-	}
 	var failed error // of visit
 	report, err := feed.Read(src, feed.Options{Dates: c.dates.Order}, func(_ int, e *thingspeak.Entry) error {
 		end.last = max(end.last, e.ID)
 		end.numbers.add(e.ID)
-		failed = take(e)
+		failed = visit(e)
 		return failed
 	})
-	latest.trim()
-	end.more = len(latest.entries) > 0 && report.Rows > len(latest.entries)
-	for i := 0; i < len(latest.entries) && failed == nil; i++ {
-		failed = visit(&latest.entries[i])
-	}
 	end.file = &report
 	end.rows, end.skipped, end.cut = report.Rows, report.LeftOut, report.Cut || report.NoEnd
 	if failed != nil {
@@ -114,16 +103,6 @@ func (a *app) readCSV(ctx context.Context, c csvSource, newest int, visit func(*
 		err = fmt.Errorf("reading %s: %w", name, err)
 	}
 	return end, err
-}
-
-// isFile reports whether what is read can be opened and read again.
-func isFile(src io.Reader) bool {
-	f, ok := src.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode().IsRegular()
 }
 
 func isURL(name string) bool {

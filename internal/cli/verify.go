@@ -177,7 +177,7 @@ func (a *app) readWholeChannel(
 func (a *app) readWholeCSV(
 	ctx context.Context, file csvSource, visit func(*thingspeak.Entry) error,
 ) (end feedEnd, view record.View, err error) {
-	end, err = a.readCSV(ctx, file, 0, visit)
+	end, err = a.readCSV(ctx, file, visit)
 	view.Unread = end.cut || end.skipped > 0
 	return end, view, err
 }

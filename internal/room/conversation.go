@@ -23,7 +23,7 @@ type Options struct {
 	// for when a reading begins, and inside the transaction that takes a number. Without it, Keys stay as they are.
 	CurrentKeys func() ([]fernet.Key, error)
 	Salt        record.Salt
-	// Identity signs what is written here. Without one the room can only be read.
+	// Identity signs what is written here. Without one nothing but texts can be written.
 	Identity record.Identity
 	// Nick is the nickname in what is written; it may be empty.
 	Nick string
@@ -40,7 +40,7 @@ type Options struct {
 	Used bool
 }
 
-// Conversation is a room whose members sign what they write. What it learns is kept in a [Store], for which several
+// Conversation is a room as it is read and written. What it learns is kept in a [Store], for which several
 // processes may compete; one Conversation belongs to one goroutine.
 type Conversation struct {
 	store Store

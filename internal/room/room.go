@@ -13,8 +13,9 @@
 //	written, err := c.Write(record.Text("hello"), now)      // write: into the outbox
 //	delivered, err := c.Deliver(ctx, poster, nil)           // and out
 //
-// A [Room] carries texts: one token a message, nothing signed. Whoever has the key can write as anybody, and what the
-// relay drops is not noticed; what it alters is. That is what the published Python scripts speak.
+// Texts, one token a message and nothing signed, take the same way without an identity. Whoever has the key can write as
+// anybody, and what the relay has never shown is not noticed. That is what the published Python scripts speak. A [Room] seals
+// and opens them where nothing is to be kept.
 package room
 
 import (
