@@ -61,6 +61,9 @@ func (a *app) recvRoom(ctx context.Context, r keyring.Room, o recvOptions) error
 		if err := c.tellLacking(o.asJSON); err != nil {
 			return err
 		}
+		if err := c.tellUnopened(&arrivals, o.asJSON); err != nil {
+			return err
+		}
 		if err := c.tellNotReadBack(readErr == nil && c.cut() == "", o.asJSON); err != nil {
 			return err
 		}
@@ -464,6 +467,16 @@ func (c *conversation) tellStanding(asJSON bool) error {
 	c.tally.others += n
 	text := fmt.Sprintf("%s from before still %s; \"fernpost verify\" lists what is wrong", count(n, "finding"), stand)
 	return c.printTold(findingJSON{Finding: "told before", Text: text, Count: &n}, wrong, asJSON)
+}
+
+// tellUnopened tells that entries which no key here opens have come before: a verdict is on all that is there.
+func (c *conversation) tellUnopened(arrivals *room.Arrivals, asJSON bool) error {
+	unopened, err := c.HasUnopened()
+	if err != nil || !unopened || arrivals.NotOurs > 0 {
+		return err
+	}
+	const text = "entries that came before are not for this key: sealed with another one, or altered"
+	return c.tell(findingJSON{Finding: "not ours", Text: text}, asJSON)
 }
 
 // tellLost tells which entries a reading has come to take for absent.

@@ -50,7 +50,7 @@ every message.`,
   fernpost recv -n 100 --room lab
   fernpost recv --csv feeds.csv --json
   fernpost recv --save incoming
-  fernpost recv --ttl 24h`,
+  fernpost recv --room lesson --ttl 24h`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if o.policy, err = parsePolicy(unsigned); err != nil {
@@ -64,7 +64,7 @@ every message.`,
 	flags.IntVarP(&o.newest, "newest", "n", 10, "print the newest `N` messages; 0 is all")
 	flags.BoolVar(&o.all, "all", false, "read the whole channel, also what the first reading of a room of plain texts has passed over")
 	o.csv.add(flags, "read the feed")
-	flags.DurationVar(&o.ttl, "ttl", 0, "hide messages that were sealed longer ago than this, or in the future")
+	flags.DurationVar(&o.ttl, "ttl", 0, "hide messages that were sealed longer ago than this, or in the future (rooms of plain texts)")
 	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line")
 	flags.StringVar(&o.save, "save", "", "write files that came in the messages into this `DIR`, never over another file")
 	addStrict(flags, &o.strict)

@@ -60,7 +60,7 @@ send waits and says how long. If a reply is lost, it reads back and posts again 
 	}
 	cmd.Flags().StringVar(&o.room, "room", "", "the `ROOM` to write to (default: the only one)")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print the result as a JSON object")
-	cmd.Flags().BoolVar(&o.noWait, "no-wait", false, "fail instead of waiting when the relay says that it is too soon")
+	cmd.Flags().BoolVar(&o.noWait, "no-wait", false, "fail instead of waiting when the relay says that it is too soon; the message stays in the outbox")
 	cmd.Flags().BoolVar(&o.queue, "queue", false, "only put it into the outbox")
 	cmd.Flags().StringVar(&o.file, "file", "", "send this `FILE` of up to 4 MiB (signed rooms)")
 	cmd.Flags().BoolVar(&o.oldKey, "old-key", false, "seal with the key that is here although the room has moved to another one (signed rooms)")

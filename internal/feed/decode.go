@@ -140,12 +140,31 @@ func utf16Order(head []byte) (high, bom int) {
 type utf16Reader struct {
 	src  *bufio.Reader
 	high int
-	half rune // the first half of a pair, 0 if there is none
+	half rune   // the first half of a pair, 0 if there is none
+	left []byte // what did not fit when it was read
 }
 
+// leastDecoded is how much room a unit may need: a replacement for a lone half before it, and a character of its own.
+const leastDecoded = 2 * utf8.UTFMax
+
 func (r *utf16Reader) Read(p []byte) (n int, err error) {
-	// A unit makes at most a replacement for a lone half before it, and a character of its own.
-	for n+2*utf8.UTFMax <= len(p) {
+	if len(r.left) == 0 && len(p) >= leastDecoded {
+		return r.decode(p)
+	}
+	if len(r.left) == 0 { // a buffer is almost full, and to read nothing would be taken for the end
+		small := make([]byte, leastDecoded)
+		n, err := r.decode(small)
+		if r.left = small[:n]; n == 0 {
+			return 0, err
+		}
+	}
+	n = copy(p, r.left)
+	r.left = r.left[n:]
+	return n, nil
+}
+
+func (r *utf16Reader) decode(p []byte) (n int, err error) {
+	for n+leastDecoded <= len(p) {
 		var unit [2]byte
 		if _, err := io.ReadFull(r.src, unit[:]); err != nil {
 			if r.half != 0 || err == io.ErrUnexpectedEOF {

@@ -593,3 +593,29 @@ type memoryInfo struct {
 
 func (i memoryInfo) Size() int64       { return i.size }
 func (i memoryInfo) Mode() os.FileMode { return 0o600 }
+
+// A file of UTF-16 beyond the first 128 KiB ended in "multiple Read calls return no data".
+func TestUTF16OfAnySize(t *testing.T) {
+	for _, wide := range []string{"a", "\u20ac", "\U0001f600"} {
+		var text strings.Builder
+		text.WriteString("created_at;entry_id;field1\n")
+		for n := range 4000 {
+			fmt.Fprintf(&text, "2023-11-14 22:14:20 UTC;%d;%s\n", n+1, strings.Repeat(wide, n%50+1))
+		}
+		file := []byte{0xff, 0xfe}
+		for _, unit := range utf16.Encode([]rune(text.String())) {
+			file = append(file, byte(unit), byte(unit>>8))
+		}
+		n := 0
+		report, err := feed.Read(bytes.NewReader(file), feed.Options{}, func(_ int, e *thingspeak.Entry) error {
+			if want := strings.Repeat(wide, n%50+1); e.Fields[0].Text != want {
+				t.Fatalf("row %d is %q, want %q", n+1, e.Fields[0].Text, want)
+			}
+			n++
+			return nil
+		})
+		if err != nil || report.Rows != 4000 || n != 4000 {
+			t.Errorf("%q: %v, %d rows", wide, err, report.Rows)
+		}
+	}
+}
