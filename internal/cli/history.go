@@ -77,8 +77,11 @@ func (a *app) recvRoom(ctx context.Context, r keyring.Room, o recvOptions) error
 	if err := c.tellRelay(&news, &arrivals, c.cut(), o.asJSON); err != nil {
 		return err
 	}
-	if c.Passed() > 0 && (o.newest == 0 || shown < o.newest) {
-		a.say("%s were not looked at; --all reads them", record.Entries(1, c.Passed()))
+	if c.Passed() > 0 && (o.strict || o.newest == 0 || shown < o.newest) {
+		text := record.Entries(1, c.Passed()) + " were not looked at; --all reads them"
+		if err := c.tell(findingJSON{Finding: "unread", Text: text, Entry: new(int64(1)), LastEntry: new(c.Passed())}, o.asJSON); err != nil {
+			return err
+		}
 	}
 	if readErr == nil && c.cut() != "" {
 		readErr = partlyError{errors.New("not all of the room was read")}
@@ -106,7 +109,7 @@ func (a *app) recvRoom(ctx context.Context, r keyring.Room, o recvOptions) error
 // what is older.
 func (c *conversation) readWhole(ctx context.Context, before room.Arrivals) (arrivals room.Arrivals, readErr, err error) {
 	now, err := c.Now()
-	if err != nil || c.Passed() == 0 {
+	if err != nil {
 		return before, nil, err
 	}
 	mark, ok, err := c.Shown(watchMark)
@@ -458,6 +461,16 @@ func (c *conversation) tellStanding(asJSON bool) error {
 		}
 	}
 	if n == 0 {
+		return nil
+	}
+	if !c.Signed() { // which "verify" does not list
+		for i := range all {
+			if weights[all[i].Kind.String()] == wrong && !c.tally.told[all[i].ID()] {
+				if err := c.tellFinding(&all[i], false, asJSON); err != nil {
+					return err
+				}
+			}
+		}
 		return nil
 	}
 	stand := "stand"

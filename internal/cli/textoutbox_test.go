@@ -190,3 +190,46 @@ func TestWhatWaitsIsNeverForgotten(t *testing.T) {
 		}
 	})
 }
+
+// A send that waited for the interval of the channel was killed, and its message was nowhere.
+func TestATextThatWaitsForTheIntervalIsInTheOutbox(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		class := newClass(t, relaytest.InBubble(t, relaytest.Interval(15*time.Second)))
+		ana := class.device("127.0.0.1")
+		ana.makeRoom(plainText)
+		ana.must("send", "first")
+		sender := ana.beside()
+		go sender.must("send", "second")
+		time.Sleep(3 * time.Second)
+		ana.must("outbox")
+		if got := ana.stdout.String(); strings.Count(got, "text") == 0 {
+			t.Errorf("while it waits, outbox prints %q and says %q", got, &ana.stderr)
+		}
+		time.Sleep(time.Hour)
+		if got, want := textsOf(ana), []string{"first", "second"}; !slices.Equal(got, want) {
+			t.Errorf("the room holds %q, want %q", got, want)
+		}
+	})
+}
+
+// A row that was shown blank once was never read again, not even when all of the channel was asked for.
+func TestReadingAllReadsAgainWhatWasShownBlank(t *testing.T) {
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	ana.makeRoom(plainText)
+	for n := range 150 {
+		ana.post(relay, ana.channel(), fmt.Sprint("text ", n+1), time.Now())
+	}
+	relay.Inject(relaytest.RewriteRows(func(row string) string {
+		if c := strings.Split(row, ","); len(c) > 2 && c[1] == "7" {
+			return c[0] + ",7," + strings.Repeat(",", len(c)-3)
+		}
+		return row
+	}))
+	ana.must("recv", "-n", "1")
+	relay.Inject(nil)
+	ana.must("recv", "--all", "-n", "0")
+	if got := ana.stdout.String(); !strings.Contains(got, "text 7\n") {
+		t.Errorf("recv --all prints %d lines, and not the one", strings.Count(got, "\n"))
+	}
+}

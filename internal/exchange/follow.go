@@ -92,8 +92,9 @@ type Visitor struct {
 	// more rarely, a few in a call. They are looked at when [Rounds.Due] says so.
 	Suspect []Range
 	// Newest, if above 0, is how many numbers below the newest rows a reading from the beginning visits: what stands below
-	// them is passed over, see [News.Passed].
-	Newest int64
+	// them is passed over, see [News.Passed]. Passed is up to where an earlier call has done so; where the newest rows turn
+	// out to stand there, reading begins anew.
+	Newest, Passed int64
 	// Budget is how many bytes the call may bring; 0 stands for [Settings.Budget].
 	Budget int64
 }
@@ -192,9 +193,10 @@ type follower struct {
 	trusted  bool // what is held may be visited
 	stopped  bool // by the visitor
 	newest   newestRows
-	anchored bool   // the anchor was shown
-	overlaps bool   // a row was shown that was visited before
-	shown    ranges // the numbers among those of pos.Rows of which a row was shown
+	anchored bool    // the anchor was shown
+	overlaps bool    // a row was shown that was visited before
+	shown    ranges  // the numbers among those of pos.Rows of which a row was shown
+	looked   []int64 // the numbers of the newest rows
 	// same and others are numbers of which the row that was visited was shown, and another one.
 	same, others ranges
 	// twins are the rows that were shown of numbers of which several were visited before, and gone are those of the several
@@ -247,6 +249,11 @@ func (f *follower) follow(ctx context.Context) error {
 	p, err := f.r.newest(ctx, thingspeak.DefaultResults)
 	if err != nil {
 		return err
+	}
+	// One false answer would have all that is there passed over for ever.
+	if slices.Sort(f.looked); f.v.Passed > 0 && len(f.looked) > 0 && f.looked[len(f.looked)/2] <= f.v.Passed {
+		f.anew = true
+		return nil
 	}
 	// A stale answer, or one of another channel, would be taken for news.
 	f.trusted, err = f.trust(ctx, p)
@@ -391,6 +398,9 @@ func (f *follower) pass(ctx context.Context) error {
 
 // take keeps a row until it is its turn.
 func (f *follower) take(e *thingspeak.Entry, known bool) error {
+	if !f.trusted {
+		f.looked = append(f.looked, e.ID)
+	}
 	if a := &f.v.Anchor; e.ID == a.Entry && a.Entry > 0 && a.Shows(e) {
 		f.anchored = true
 	}

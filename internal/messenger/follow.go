@@ -379,7 +379,8 @@ func (w *watching) pace() (fastest, slowest time.Duration, whole bool) {
 			slowest = s.o.Slowest
 		}
 	}
-	return fastest, slowest, w.whole
+	whole, w.whole = w.whole, false
+	return fastest, slowest, whole
 }
 
 // run reads, quickly after news and slowly while nothing comes, until nobody follows or there is no use in going on.

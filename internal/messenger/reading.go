@@ -75,8 +75,8 @@ func (r *Room) startReading(ctx context.Context) (*reading, error) {
 	if r.signed || r.whole {
 		newest = 0
 	}
-	if r.whole && g.at.Passed > 0 {
-		again = append(again, exchange.Range{First: 1, Last: g.at.Passed})
+	if r.whole && !r.signed {
+		again = append(again, exchange.Range{First: 1, Last: g.at.Last})
 	}
 	if g.at.Suspected.Due(time.Now()) {
 		entries, err := in.Suspect()
@@ -102,7 +102,7 @@ func (r *Room) startReading(ctx context.Context) (*reading, error) {
 		g.news, g.err = r.client.Follow(ctx, g.at.Position, exchange.Visitor{
 			Entry: add, Seen: add, Cleared: func() error { return pass(nil) },
 			Anchor: exchange.Anchor{Entry: anchor.Entry, Shows: anchor.Shows}, Wanted: g.at.Wanted, Again: again,
-			Suspect: suspect, Fields: fields, Newest: newest, Budget: g.budget,
+			Suspect: suspect, Fields: fields, Newest: newest, Passed: g.at.Passed, Budget: g.budget,
 		})
 	}()
 	return g, nil
@@ -158,7 +158,7 @@ func (g *reading) finish() (room.Arrivals, error) {
 	case g.news.Passed > 0 || g.news.Cleared || g.at.Passed > g.news.Position.Last && g.err == nil:
 		g.at.Passed = g.news.Passed
 	case g.r.whole && (g.err == nil || g.news.LastID > 0): // it is among the gaps from now on
-		g.at.Passed = 0
+		g.at.Passed, g.r.whole = 0, false
 	}
 	g.r.passed = g.at.Passed
 	position := func(learnt room.Learnt) ([]byte, error) {

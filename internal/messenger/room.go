@@ -32,7 +32,7 @@ type Room struct {
 
 	// signed tells that the members sign what they write: records, not texts.
 	signed bool
-	// whole has readings bring all of a room of texts, and passed is the entry up to which they did not.
+	// whole has the next reading bring all of a room of texts, and passed is the entry up to which the last one did not.
 	whole  bool
 	passed int64
 
@@ -157,7 +157,8 @@ func (r *Room) Settings() keyring.Room { return r.settings }
 // Signed reports whether the members of the room sign what they write.
 func (r *Room) Signed() bool { return r.signed }
 
-// ReadWhole has all readings that follow bring what the first one of a room of texts has passed over, too.
+// ReadWhole has the next reading bring all of a room of texts: what the first one has passed over, and once more what was
+// read, since a relay may have shown it otherwise.
 func (r *Room) ReadWhole() { r.whole = true }
 
 // Passed returns the number of the entry up to which a room of texts was not read; 0 if it was read from its beginning.

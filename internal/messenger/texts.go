@@ -12,6 +12,7 @@ import (
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/room/kept"
 )
@@ -60,7 +61,8 @@ func (e *Engine) sendText(ctx context.Context, settings keyring.Room, text strin
 	}
 	defer client.Close()
 	var failed error // of whoever was told
-	p := poster{client: client, noWait: o.NoWait, tell: func(e Event) {
+	// What is not accepted at once waits in the outbox: a process that waits here may be killed.
+	p := poster{client: client, noWait: true, tell: func(e Event) {
 		if face.Tell != nil {
 			failed = errors.Join(failed, face.Tell(e))
 		}
@@ -81,7 +83,11 @@ func (e *Engine) sendText(ctx context.Context, settings keyring.Room, text strin
 	if errors.Is(err, exchange.ErrNotStored) && !errors.Is(err, exchange.ErrUnknownOutcome) {
 		tried = false
 	}
-	r, openErr := e.Open(settings, face)
+	now, openErr := e.Current(settings) // or a room that was removed meanwhile would have an outbox still
+	var r *Room
+	if openErr == nil {
+		r, openErr = e.Open(now, face)
+	}
 	if openErr != nil {
 		return sent, errors.Join(err, fmt.Errorf("it is not in the outbox either: %w", openErr))
 	}
@@ -94,14 +100,18 @@ func (e *Engine) sendText(ctx context.Context, settings keyring.Room, text strin
 		e.NoteProven(settings)
 		return sent, errors.Join(failed, r.waitsNoMore(), r.Leave())
 	}
-	if keepErr = errors.Join(keepErr, r.waits(), r.Leave()); keepErr != nil {
-		return sent, errors.Join(err, fmt.Errorf("it is not in the outbox either: %w", keepErr))
+	if keepErr = errors.Join(keepErr, r.waits()); keepErr != nil {
+		return sent, errors.Join(err, fmt.Errorf("it is not in the outbox either: %w", keepErr), r.Leave())
 	}
-	sent.Number, sent.Queued.Sent = w.Number, kept.Queued
-	if tried {
-		sent.Queued.Sent = kept.Tried
+	refused, ok := errors.AsType[*remote.RefusedError](err)
+	if o.NoWait || ctx.Err() != nil || failed != nil || !tried && (!ok || refused.Reason != remote.TooSoon) {
+		return sent, errors.Join(waitsError(errors.Join(err, failed)), r.Leave())
 	}
-	return sent, waitsError(errors.Join(err, failed))
+	sent, postErr := r.postWaiting(ctx, w, o)
+	if postErr != nil && errors.Is(err, exchange.ErrUnknownOutcome) && !errors.Is(postErr, exchange.ErrUnknownOutcome) {
+		postErr = waitsError(errors.Join(err, postErr)) // it may be stored still
+	}
+	return sent, errors.Join(postErr, r.Leave())
 }
 
 // sealer seals the texts of a room.
@@ -134,13 +144,19 @@ func (r *Room) sendText(ctx context.Context, body record.Body, o SendOptions) (s
 	if err == nil {
 		err = r.waits()
 	}
-	sent.Number, sent.Entries = written.Number, written.Entries
 	if err != nil && written.Number > 0 {
 		err = waitsError(err)
 	}
 	if err != nil || o.Queue {
+		sent.Number, sent.Entries = written.Number, written.Entries
 		return sent, err
 	}
+	return r.postWaiting(ctx, written, o)
+}
+
+// postWaiting posts what is in the outbox of a room of texts, this text last.
+func (r *Room) postWaiting(ctx context.Context, written room.Written, o SendOptions) (sent Sent, err error) {
+	sent.Number, sent.Entries = written.Number, written.Entries
 	if err := r.CatchUp(ctx); err != nil {
 		return sent, waitsError(err)
 	}

@@ -635,3 +635,37 @@ func TestSinceLargeGap(t *testing.T) {
 		})
 	}
 }
+
+// One false answer had all that a channel really holds passed over, by every call after it.
+func TestSinceIsNotMisledAboutWhatIsOld(t *testing.T) {
+	for _, high := range []int64{20_000, 1 << 33} {
+		synctest.Test(t, func(t *testing.T) {
+			relay := newFakeRelay()
+			relay.last = high - 100
+			relay.fill(100)
+			c := newClient(t, relay)
+			pos := &keeper{}
+			_, news, err := follow(t, c, pos, exchange.Visitor{Newest: 8000})
+			if err != nil || news.Passed == 0 {
+				t.Fatalf("%v, %+v", err, news)
+			}
+			passed := news.Passed
+			relay.rows, relay.last = nil, 0
+			relay.fill(321)
+			var got []int64
+			for range 20 { // the position says that another channel was there: that takes its minute
+				ids, news, err := follow(t, c, pos, exchange.Visitor{Newest: 8000, Passed: passed})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if passed = news.Passed; passed > 0 {
+					t.Fatalf("%d are passed over", passed)
+				}
+				got = append(got, ids...)
+				time.Sleep(10 * time.Second)
+			}
+			slices.Sort(got)
+			wantNumbers(t, slices.Compact(got), countTo(1, 321))
+		})
+	}
+}
