@@ -25,6 +25,7 @@ type conversation struct {
 	last     int64            // the highest entry that it has shown
 	transfer *transfer        // while something is delivered
 	yes      bool             // do not ask before a long transfer
+	strict   bool             // a verdict follows
 	asJSON   bool
 }
 

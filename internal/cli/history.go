@@ -29,6 +29,7 @@ func (a *app) recvRoom(ctx context.Context, r keyring.Room, o recvOptions) error
 		return err
 	}
 	defer c.Close()
+	c.strict = o.strict
 	arrivals, readErr := c.Read(ctx)
 	if o.all && readErr == nil { // after what is new, which no watch is to miss
 		arrivals, readErr, err = c.readWhole(ctx, arrivals)
@@ -137,7 +138,11 @@ func (c *conversation) tellRelay(news *exchange.News, arrivals *room.Arrivals, s
 		if err := c.tellLost(news.Lost, asJSON); err != nil {
 			return err
 		}
-		about = append(about, awaited(news.Position.Gaps, time.Now())...)
+		since := record.WaitingAfter
+		if c.strict {
+			since = 0 // a verdict says what it is about
+		}
+		about = append(about, awaited(news.Position.Gaps, time.Now(), since)...)
 		for i := range news.Position.Gaps {
 			if !news.Position.Gaps[i].Asked() {
 				waiting++

@@ -57,12 +57,11 @@ func hiddenText(r keyring.Room, hidden thingspeak.FieldSet) string {
 	return "the relay does not show " + strings.Join(names, ", ") + ", which this room uses: what stands there was not read"
 }
 
-// awaited tells which entries have not come for a minute: in a room of plain texts nothing else shows that they are
-// lacking.
-func awaited(gaps []exchange.Range, now time.Time) (all []findingJSON) {
+// awaited tells which entries have not come for so long: in a room of plain texts nothing else shows that they are lacking.
+func awaited(gaps []exchange.Range, now time.Time, since time.Duration) (all []findingJSON) {
 	var late []exchange.Range
 	for i := range gaps {
-		if now.Sub(gaps[i].Since) >= record.WaitingAfter && !gaps[i].Asked() {
+		if now.Sub(gaps[i].Since) >= since && !gaps[i].Asked() {
 			late = append(late, gaps[i])
 		}
 	}

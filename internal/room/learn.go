@@ -73,7 +73,7 @@ func (c *Conversation) ToldElsewhere(told int) error {
 		if err != nil {
 			return err
 		}
-		m.Event = int64(told)
+		m.Event = max(m.Event, int64(told)) // another process may have told of more
 		return c.store.Apply(&kept.Change{Marks: []kept.Mark{m}})
 	})
 	if err != nil {
