@@ -142,7 +142,7 @@ func TestSendWaitsWhenTheRelaySaysTooSoon(t *testing.T) {
 	ana := newDevice(t, relay)
 	ana.makeRoom(plainText)
 	tooSoon := relaytest.AnswerWith(http.Header{"Retry-After": {"1"}}, http.StatusOK, "0")
-	relay.Inject(relaytest.On("POST /update", relaytest.Times(1, tooSoon)))
+	relay.Inject(relaytest.On("POST /update", relaytest.Times(2, tooSoon))) // once before the message is in the outbox
 	ana.must("send", "patience")
 	want := "too soon after another update of the channel; trying again in 1s\naccepted as entry 1\n"
 	if got := ana.stderr.String(); got != want {

@@ -354,6 +354,8 @@ func FuzzJSON(f *testing.F) {
 	f.Add(`{"feeds":[{` + at + `,"entry_id":"1","field1":5,"field2":true,"field3":"\ud800<&>"},7],"channel":{"id":9}}`)
 	f.Add(string(AppendSettingsJSON(nil, &c, true, "", nil)))
 	f.Add(`{"id":1,"field1":" "}`)
+	f.Add("{\"id\":1,\"field1\":\" \xa7L\"}")
+	f.Add(`{"feeds":[{` + at + ",\"entry_id\":1,\"field1\":\"\xa7\"}]}")
 	for _, tt := range notFeeds {
 		f.Add(tt.body)
 	}

@@ -244,7 +244,8 @@ func (f *feedDecoder) feeds() error {
 // scalar is a JSON text, number or boolean, as text; null, arrays and objects leave it absent.
 type scalar struct {
 	Value
-	compound bool // it is an array or an object
+	compound bool   // it is an array or an object
+	raw      []byte // a text that is not UTF-8, as it stands there
 }
 
 // UnmarshalJSON never fails: what does not fit is as good as absent.
@@ -252,7 +253,10 @@ func (s *scalar) UnmarshalJSON(data []byte) error {
 	*s = scalar{compound: data[0] == '[' || data[0] == '{'}
 	switch data[0] {
 	case '"':
-		s.Text, s.Given = jsonText(data)
+		s.Given = json.Unmarshal(data, &s.Text) == nil
+		if !utf8.Valid(data) {
+			s.raw = bytes.Clone(data)
+		}
 	case 'n', '[', '{':
 	default:
 		s.Value = Text(string(data))
@@ -260,15 +264,14 @@ func (s *scalar) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// jsonText is a JSON text with the bytes that it has: those that are not UTF-8 stay, as in a CSV file, so that whoever reads
-// can be told of them.
-func jsonText(data []byte) (text string, ok bool) {
-	if utf8.Valid(data) {
-		err := json.Unmarshal(data, &text)
-		return text, err == nil
+// keepBytes puts back the bytes of a text that are not UTF-8, as a CSV file has them, so that whoever reads a file can be
+// told of them.
+func (s *scalar) keepBytes() {
+	if s.raw == nil {
+		return
 	}
 	var whole, valid []byte
-	for rest := data[1 : len(data)-1]; len(rest) > 0; {
+	for rest := s.raw[1 : len(s.raw)-1]; len(rest) > 0; {
 		c, size := utf8.DecodeRune(rest)
 		if c != utf8.RuneError || size > 1 {
 			valid = append(valid, rest[:size]...)
@@ -278,7 +281,7 @@ func jsonText(data []byte) (text string, ok bool) {
 		}
 		rest = rest[size:]
 	}
-	return string(appendUnquoted(whole, valid)), true
+	s.Text = string(appendUnquoted(whole, valid))
 }
 
 // appendUnquoted appends what stands between the quotation marks of a JSON text. No escape sequence is cut where bytes that
@@ -334,9 +337,14 @@ type entryJSON struct {
 	Status    scalar `json:"status"`
 }
 
+// texts are the values that may be any text: the fields and the status.
+func (j *entryJSON) texts() []*scalar {
+	return []*scalar{&j.Field1, &j.Field2, &j.Field3, &j.Field4, &j.Field5, &j.Field6, &j.Field7, &j.Field8, &j.Status}
+}
+
 // lacking says which of the fields holds no value but a list or an object, empty if none does.
 func (j *entryJSON) lacking() string {
-	for i, s := range []*scalar{&j.Field1, &j.Field2, &j.Field3, &j.Field4, &j.Field5, &j.Field6, &j.Field7, &j.Field8, &j.Status} {
+	for i, s := range j.texts() {
 		if s.compound {
 			name := "status"
 			if i < FieldCount {
@@ -351,6 +359,9 @@ func (j *entryJSON) lacking() string {
 // entry makes an entry of what was decoded, or says why it cannot.
 func (j *entryJSON) entry(file *FileRules) (e Entry, reason string) {
 	if file != nil {
+		for _, s := range j.texts() {
+			s.keepBytes()
+		}
 		e = Entry{
 			Fields: j.values(), Status: j.Status.Value,
 			Latitude: j.Latitude.Value, Longitude: j.Longitude.Value, Elevation: j.Elevation.Value,
