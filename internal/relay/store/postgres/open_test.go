@@ -19,7 +19,12 @@ import (
 
 // briefly is a context for what is to fail after some tries.
 func briefly(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	return within(t, 2*time.Second)
+}
+
+// within is a context of a length of time.
+func within(t testing.TB, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -62,7 +67,7 @@ func TestOpenRefused(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s, err := postgres.Open(briefly(t), tt.url)
+			s, err := postgres.Open(within(t, 8*time.Second), tt.url)
 			if err == nil {
 				t.Fatalf("it was opened; closing it: %v", s.Close())
 			}

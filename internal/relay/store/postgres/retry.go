@@ -64,7 +64,9 @@ func (s *Store) attempt(ctx context.Context, work func(context.Context, *conn) e
 		if isRefusal(err) {
 			return err
 		}
-		if err != nil && working.Err() != nil {
+		// A dial ends at the same instant as working, and may be told so first: its time-out says less than the trouble
+		// before it.
+		if err != nil && !time.Now().Before(deadline) {
 			return cmp.Or(trouble, err) // why it took so long, if that is known
 		}
 		if err == nil || !s.isTransient(err) {
