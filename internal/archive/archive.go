@@ -15,20 +15,9 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/filelock"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/sqlite"
-)
-
-// Why a database cannot be used.
-var (
-	// ErrNewer means that a newer fernpost has written it.
-	ErrNewer = errors.New("written by a newer fernpost")
-	// ErrFull means that the disk, or what the user may use of it, is full. Nothing was half kept.
-	ErrFull = errors.New("the disk is full")
-	// ErrBusy means that another process has kept the database locked for longer than it should take.
-	ErrBusy = errors.New("another process keeps it locked")
-	// ErrDamaged means that the file is no database, or a broken one.
-	ErrDamaged = errors.New("the file is damaged")
 )
 
 // migrations make the schema.
@@ -63,7 +52,7 @@ type Room struct {
 }
 
 // OpenRoom opens the database of a room in a directory, and makes both if they are not there, readable by the owner
-// only. The error is [ErrNewer], [ErrFull], [ErrDamaged] or one of the file system's.
+// only. The error is [model.ErrNewerArchive], [model.ErrDiskFull], [model.ErrArchiveDamaged] or one of the file system's.
 func OpenRoom(dir, room string) (*Room, error) { return openRoom(dir, room, sqlite.Disk{}) }
 
 // openRoom opens a database on a disk.
@@ -248,18 +237,18 @@ func (r *Room) explain(doing string, err error) error {
 		return nil
 	}
 	if e, ok := errors.AsType[*sqlite.NewerError](err); ok {
-		return fmt.Errorf("%s the archive %s: %w: %w", doing, r.path, ErrNewer, e)
+		return fmt.Errorf("%s the archive %s: %w: %w", doing, r.path, model.ErrNewerArchive, e)
 	}
 	var named error
 	switch sqlite.CodeOf(err) {
 	case 0:
 		return err
 	case sqlite.Full:
-		named = ErrFull
+		named = model.ErrDiskFull
 	case sqlite.Busy:
-		named = ErrBusy
+		named = model.ErrArchiveBusy
 	case sqlite.Corrupt, sqlite.NotADB:
-		named = ErrDamaged
+		named = model.ErrArchiveDamaged
 	}
 	if named == nil {
 		return fmt.Errorf("%s the archive %s: %w", doing, r.path, err)

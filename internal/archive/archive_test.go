@@ -20,6 +20,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/room/kept"
@@ -165,7 +166,7 @@ func TestNewerArchiveIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = archive.OpenRoom(dir, "lab")
-	if !errors.Is(err, archive.ErrNewer) {
+	if !errors.Is(err, model.ErrNewerArchive) {
 		t.Fatalf("OpenRoom = %v, want ErrNewer", err)
 	}
 	want := "written by a newer fernpost: it has schema 99, and this program knows up to 3: use a newer one"
@@ -183,7 +184,7 @@ func TestDamagedArchive(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "lab.db"), bytes.Repeat([]byte("no database "), 1000), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := archive.OpenRoom(dir, "lab"); !errors.Is(err, archive.ErrDamaged) {
+	if _, err := archive.OpenRoom(dir, "lab"); !errors.Is(err, model.ErrArchiveDamaged) {
 		t.Errorf("OpenRoom = %v, want ErrDamaged", err)
 	}
 }
@@ -200,7 +201,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := c.Write(record.File{Content: make([]byte, 100_000)}, time.Now())
-	if !errors.Is(err, archive.ErrFull) {
+	if !errors.Is(err, model.ErrDiskFull) {
 		t.Fatalf("Write = %v, want ErrFull", err)
 	}
 	if !strings.Contains(err.Error(), "the disk is full") {
@@ -212,7 +213,7 @@ func TestFullDisk(t *testing.T) {
 	other := options
 	other.Identity = record.NewIdentity([32]byte{4})
 	entries := feed(t, other, 300)
-	if _, err := take(c, entries); !errors.Is(err, archive.ErrFull) {
+	if _, err := take(c, entries); !errors.Is(err, model.ErrDiskFull) {
 		t.Fatalf("Finish = %v, want ErrFull", err)
 	}
 	if end, err := r.End(); err != nil || end.Message != 0 {
@@ -253,10 +254,10 @@ func feed(t testing.TB, o room.Options, n int) (entries []thingspeak.Entry) {
 	return entries
 }
 
-func take(c *room.Conversation, entries []thingspeak.Entry) (room.Arrivals, error) {
+func take(c *room.Conversation, entries []thingspeak.Entry) (model.Arrivals, error) {
 	in, err := c.Receive(0)
 	if err != nil {
-		return room.Arrivals{}, err
+		return model.Arrivals{}, err
 	}
 	for i := range entries {
 		if err := in.Add(&entries[i]); err != nil {
@@ -281,7 +282,7 @@ func TestFindingsComeBack(t *testing.T) {
 	if d := cmp.Diff(f, got); d != "" || err != nil {
 		t.Errorf("%s %v\n%s", d, err, text)
 	}
-	if _, err := archive.ReadFinding("{"); !errors.Is(err, archive.ErrDamaged) {
+	if _, err := archive.ReadFinding("{"); !errors.Is(err, model.ErrArchiveDamaged) {
 		t.Errorf("ReadFinding = %v, want ErrDamaged", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 )
@@ -27,7 +28,7 @@ func (r *Room) State() (s kept.State, err error) {
 			s.Full = kept.Full{Used: row[9].(int64), Size: row[10].(int64)}
 			if dates := row[7].(string); dates != "" {
 				if err := json.Unmarshal([]byte(dates), &s.Dates); err != nil {
-					return fmt.Errorf("reading the dates in use: %w: %w", ErrDamaged, err)
+					return fmt.Errorf("reading the dates in use: %w: %w", model.ErrArchiveDamaged, err)
 				}
 			}
 			return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 )
@@ -49,7 +50,7 @@ func (r *Room) authors(text string, args ...driver.Value) (all []record.Author, 
 		copy(a.TopHash[:], blob(row[5]))
 		if gaps := row[6].(string); gaps != "" {
 			if err := json.Unmarshal([]byte(gaps), &a.Gaps); err != nil {
-				return fmt.Errorf("reading what is missing from %s: %w: %w", a.Key.Tag(), ErrDamaged, err)
+				return fmt.Errorf("reading what is missing from %s: %w: %w", a.Key.Tag(), model.ErrArchiveDamaged, err)
 			}
 		}
 		all = append(all, a)

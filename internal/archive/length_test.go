@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/room/kept"
@@ -50,10 +51,10 @@ func pagesOfNewest(t *testing.T, n int64) int {
 		_, err = in.Finish(room.Facts{Now: time.Now()})
 	}
 	if err == nil {
-		err = c.History(10, func(*room.Item) error { return nil })
+		err = c.History(10, func(*model.Item) error { return nil })
 	}
 	if err == nil {
-		_, err = c.Since(room.Mark{Message: n - 10}, 0)
+		_, err = c.Since(model.Mark{Message: n - 10}, 0)
 	}
 	if err != nil {
 		t.Fatal(err)

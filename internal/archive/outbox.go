@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -27,12 +28,12 @@ func (r *Room) Posts(q kept.PostQuery) (all []kept.Post, err error) {
 	const columns = "SELECT seq, fields, cells, state, after, place, dated_s FROM posts WHERE seq BETWEEN ? AND ?"
 	err = r.query(columns+postStates[q.Only]+order, func(row []driver.Value) error {
 		p := kept.Post{
-			Seq: row[0].(int64), Cells: thingspeak.FieldSet(row[2].(int64)), State: kept.Sent(row[3].(int64)),
+			Seq: row[0].(int64), Cells: thingspeak.FieldSet(row[2].(int64)), State: model.State(row[3].(int64)),
 			After: parsePlace(row[4]), At: parsePlace(row[5]), Dated: parseSeconds(row[6]),
 		}
 		var texts [thingspeak.FieldCount]string
 		if err := json.Unmarshal([]byte(row[1].(string)), &texts); err != nil {
-			return fmt.Errorf("reading the outbox: %w: %w", ErrDamaged, err)
+			return fmt.Errorf("reading the outbox: %w: %w", model.ErrArchiveDamaged, err)
 		}
 		for i, text := range texts {
 			if text != "" {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/archive"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 	"github.com/fernpost/fernpost/internal/sqlite/faultdisk"
@@ -149,7 +150,7 @@ func TestFullDiskIsNamed(t *testing.T) {
 		}
 		return faultdisk.OK
 	})
-	if err := add(1); !errors.Is(err, archive.ErrFull) || strings.Contains(err.Error(), "rollback") {
+	if err := add(1); !errors.Is(err, model.ErrDiskFull) || strings.Contains(err.Error(), "rollback") {
 		t.Errorf("on a full disk: %v, want ErrFull, without a word about what SQLite has rolled back already", err)
 	}
 	disk.Set(nil)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
@@ -90,7 +91,7 @@ func upgraded(t *testing.T, who string) (*room.Conversation, *archive.Room) {
 
 func history(t *testing.T, c *room.Conversation) (lines []string) {
 	t.Helper()
-	err := c.History(0, func(it *room.Item) error {
+	err := c.History(0, func(it *model.Item) error {
 		switch body := any(nil); {
 		case it.Unsigned != nil:
 			lines = append(lines, fmt.Sprintf("%d unsigned: %s", it.At.Entry, it.Unsigned.Text))
@@ -157,7 +158,7 @@ func TestEarlierArchiveIsReadThrough(t *testing.T) {
 // the older version has read.
 func TestEarlierMessagesAreMissedAtOnce(t *testing.T) {
 	c, _ := upgraded(t, "bo")
-	compared, err := c.Compare(new(room.Report), 0)
+	compared, err := c.Compare(new(model.Report), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/room/kept"
 )
@@ -60,7 +61,7 @@ func TestArchivesThatCannotBeUsed(t *testing.T) {
 			}
 		})
 	}
-	if got := nextStep(archive.ErrFull); !strings.HasPrefix(got, "make room on the disk") {
+	if got := nextStep(model.ErrDiskFull); !strings.HasPrefix(got, "make room on the disk") {
 		t.Errorf("a full disk: %q", got)
 	}
 }

@@ -7,8 +7,8 @@ import (
 
 	"github.com/fernpost/fernpost/internal/config"
 	"github.com/fernpost/fernpost/internal/exchange"
-	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/screen"
@@ -43,7 +43,7 @@ func (a *app) engineOptions() messenger.Options {
 }
 
 // openConversation opens a room.
-func (a *app) openConversation(r keyring.Room) (*conversation, error) {
+func (a *app) openConversation(r model.Room) (*conversation, error) {
 	defer a.computing(func() string { return "reading what this device holds" })()
 	if _, err := a.requestTimeout(); err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 	"github.com/fernpost/fernpost/internal/eavesdrop"
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/relay/serve"
 	"github.com/fernpost/fernpost/internal/remote"
@@ -196,7 +197,7 @@ func (d *demo) read(ctx context.Context) (scene, error) {
 	return s, err
 }
 
-func (d *demo) open(ctx context.Context, r *room.Room) ([]room.Message, room.Findings, error) {
+func (d *demo) open(ctx context.Context, r *room.Room) ([]model.Message, model.Findings, error) {
 	var rows []thingspeak.Entry
 	err := d.scan(ctx, func(e *thingspeak.Entry) { rows = append(rows, *e) })
 	messages, findings := r.Open(rows)

@@ -9,14 +9,13 @@ import (
 	"strings"
 
 	"github.com/fernpost/fernpost/internal/fernet"
-	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/cheat"
 	"github.com/fernpost/fernpost/internal/relay/serve"
 	"github.com/fernpost/fernpost/internal/remote"
-	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -41,9 +40,9 @@ func (d *demo) cheat(ctx context.Context) (s scene, err error) {
 	if at.Channel, at.WriteKey, err = d.signedChannel(ctx, at); err != nil {
 		return s, err
 	}
-	lab := keyring.Room{
+	lab := model.Room{
 		Name: "demo", Relay: at.BaseURL, Channel: at.Channel, Profile: passphrase.Fernpost().Name(), Interval: "0s",
-		Keys: []keyring.Secret{keyring.Secret(fernet.GenerateKey().Reveal())}, WriteKey: keyring.Secret(at.WriteKey),
+		Keys: []model.Secret{model.Secret(fernet.GenerateKey().Reveal())}, WriteKey: model.Secret(at.WriteKey),
 	}
 	for n := range thingspeak.FieldCount {
 		lab.Fields = append(lab.Fields, n+1)
@@ -76,7 +75,7 @@ func (d *demo) cheat(ctx context.Context) (s scene, err error) {
 	if err != nil {
 		return s, err
 	}
-	err = bo.History(0, func(it *room.Item) error {
+	err = bo.History(0, func(it *model.Item) error {
 		if text, ok := it.Record.Body.(record.Text); ok {
 			s.left = append(s.left, fmt.Sprintf("bo reads %s: %s",
 				record.Numbers(it.Record.Name, it.Record.Number, it.Record.Number), screen.Line(string(text))))
@@ -122,7 +121,7 @@ func (d *demo) signedChannel(ctx context.Context, at remote.Options) (id int64, 
 }
 
 // member lets somebody enter a signed room, with everything that a device keeps in a directory of their own.
-func (d *demo) member(dir, nick string, r keyring.Room) (*messenger.Room, error) {
+func (d *demo) member(dir, nick string, r model.Room) (*messenger.Room, error) {
 	options := d.engineOptions()
 	options.Dir = func(kind string) (string, error) { return filepath.Join(dir, nick, kind), nil }
 	engine := messenger.New(options)

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/fernet"
-	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/room"
@@ -116,7 +116,7 @@ func strangers(t testing.TB, relay *relaytest.Server, channel int64, n int, from
 }
 
 // openRoom makes what seals and opens the room's messages from its kept keys.
-func openRoom(r keyring.Room) (*room.Room, error) {
+func openRoom(r model.Room) (*room.Room, error) {
 	keys, err := messenger.Keys(r)
 	if err != nil {
 		return nil, err

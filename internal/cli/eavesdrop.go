@@ -16,7 +16,7 @@ import (
 	"github.com/fernpost/fernpost/internal/config"
 	"github.com/fernpost/fernpost/internal/eavesdrop"
 	"github.com/fernpost/fernpost/internal/exchange"
-	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -229,7 +229,7 @@ func (a *app) showSightings(o eavesdropOptions, read func(visit func(*thingspeak
 		}
 		return err
 	}
-	if err := a.tellUnread(keyring.Room{}, &end, o.asJSON); err != nil {
+	if err := a.tellUnread(model.Room{}, &end, o.asJSON); err != nil {
 		return err
 	}
 	return end.incomplete()

@@ -15,6 +15,7 @@ import (
 	"github.com/fernpost/fernpost/internal/config"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
@@ -71,30 +72,30 @@ func (c *channelFlag) String() string { return strconv.FormatInt(int64(*c), 10) 
 func (c *channelFlag) Type() string { return "ID" }
 
 // room returns the room that the flags and settings describe, without keys.
-func (f *enterFlags) room(name string, settings config.Config) (keyring.Room, error) {
+func (f *enterFlags) room(name string, settings config.Config) (model.Room, error) {
 	if err := keyring.CheckName(name); err != nil {
-		return keyring.Room{}, usageError{err}
+		return model.Room{}, usageError{err}
 	}
 	if err := checkFields(f.fields); err != nil {
-		return keyring.Room{}, err
+		return model.Room{}, err
 	}
 	if f.interval < 0 {
-		return keyring.Room{}, usagef("--interval %v: want 0s or more", f.interval)
+		return model.Room{}, usagef("--interval %v: want 0s or more", f.interval)
 	}
 	given := f.flags.Changed("interval") || !settings.IsDefault("interval")
 	if !given && remote.IsLoopback(f.relay) {
 		f.interval = 0 // a relay of ours says by itself how long to wait, to the second
 	}
-	return keyring.Room{
+	return model.Room{
 		Name: name, Relay: f.relay, Channel: f.channel, Fields: f.fields, Pad: f.pad, Interval: f.interval.String(),
 	}, nil
 }
 
 // channelKeys reads the channel's keys from files or the environment.
-func (a *app) channelKeys(f *enterFlags, r *keyring.Room) error {
+func (a *app) channelKeys(f *enterFlags, r *model.Room) error {
 	for _, k := range []struct {
 		what, flag, file, variable string
-		to                         *keyring.Secret
+		to                         *model.Secret
 	}{
 		{"write key", "write-key-file", f.writeKeyFile, "FERNPOST_WRITE_KEY", &r.WriteKey},
 		{"read key", "read-key-file", f.readKeyFile, "FERNPOST_READ_KEY", &r.ReadKey},
@@ -109,13 +110,13 @@ func (a *app) channelKeys(f *enterFlags, r *keyring.Room) error {
 		if err != nil {
 			return err
 		}
-		*k.to = keyring.Secret(s)
+		*k.to = model.Secret(s)
 	}
 	return nil
 }
 
 // askWriteKey asks for the write key of a channel that was there before, if there is somebody to ask.
-func (a *app) askWriteKey(ctx context.Context, r *keyring.Room) error {
+func (a *app) askWriteKey(ctx context.Context, r *model.Room) error {
 	if r.WriteKey == "" && a.canAsk() {
 		s, err := a.askSecret(ctx, "Write key of the channel (empty: only read)")
 		if err == nil && strings.TrimSpace(s) != "" {
@@ -124,7 +125,7 @@ func (a *app) askWriteKey(ctx context.Context, r *keyring.Room) error {
 		if err != nil {
 			return err
 		}
-		r.WriteKey = keyring.Secret(strings.TrimSpace(s))
+		r.WriteKey = model.Secret(strings.TrimSpace(s))
 	}
 	if r.WriteKey == "" {
 		a.say("without a write key this room can only be read")
@@ -142,14 +143,14 @@ func (a *app) nameIsFree(name string) error {
 	switch _, err := keys.Load(name); {
 	case err == nil:
 		return hint(usagef("there is a room %s on this device already", name), "choose another name; it is local to this device")
-	case errors.Is(err, keyring.ErrNoRoom):
+	case errors.Is(err, model.ErrNoRoom):
 		return nil
 	default:
 		return err
 	}
 }
 
-func (a *app) keep(r keyring.Room) error { return a.engine().Add(r) }
+func (a *app) keep(r model.Room) error { return a.engine().Add(r) }
 
 func (a *app) initCommand() *cobra.Command {
 	var f enterFlags
@@ -249,7 +250,7 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 		}
 	}
 	r.Profile = profile.String()
-	r.Keys = []keyring.Secret{keyring.Secret(fernet.NewKey(key).Reveal())}
+	r.Keys = []model.Secret{model.Secret(fernet.NewKey(key).Reveal())}
 	// Shown before the room is kept: else a command that is killed in between leaves a room whose passphrase nobody knows.
 	if err := a.showRoom(r, profile, key, generated, f.asJSON); err != nil {
 		return err
@@ -272,7 +273,7 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 
 // besideRoom finds out whether a channel holds a room already. Whoever types init for join would write what nobody of that
 // room reads, and read nothing of theirs, so it asks, or where there is nobody to ask says so.
-func (a *app) besideRoom(ctx context.Context, r keyring.Room, key fernet.Key, metadata string) error {
+func (a *app) besideRoom(ctx context.Context, r model.Room, key fernet.Key, metadata string) error {
 	check, held := room.ParseCheck(metadata)
 	opens, _ := check.Opens(key)
 	if !opens {
@@ -378,7 +379,7 @@ func (a *app) askNewPassphrase(ctx context.Context) (string, error) {
 const anonymousName = "fernpost"
 
 // makeChannel makes the channel of a room and returns the user key that it was made with, empty without one.
-func (a *app) makeChannel(ctx context.Context, r *keyring.Room, o initOptions) (remote.Secret, error) {
+func (a *app) makeChannel(ctx context.Context, r *model.Room, o initOptions) (remote.Secret, error) {
 	options := remote.Options{BaseURL: r.Relay}
 	if userKey, err := a.secretFrom("user-key-file", o.userKeyFile, "FERNPOST_USER_KEY"); err == nil {
 		userKey, err = apiKey("user key", userKey)
@@ -415,9 +416,9 @@ func (a *app) makeChannel(ctx context.Context, r *keyring.Room, o initOptions) (
 	for _, k := range made.Keys {
 		switch {
 		case k.Write && r.WriteKey == "":
-			r.WriteKey = keyring.Secret(k.Text)
+			r.WriteKey = model.Secret(k.Text)
 		case !k.Write && r.ReadKey == "" && o.private:
-			r.ReadKey = keyring.Secret(k.Text)
+			r.ReadKey = model.Secret(k.Text)
 		}
 	}
 	if r.WriteKey == "" {
@@ -428,7 +429,7 @@ func (a *app) makeChannel(ctx context.Context, r *keyring.Room, o initOptions) (
 
 // leaveCheck puts a check into the metadata of a new channel, by which "join" knows a wrong passphrase before anybody has
 // written. A room is one without it as well, so nothing but an interruption is an error.
-func (a *app) leaveCheck(ctx context.Context, r keyring.Room, key fernet.Key, userKey remote.Secret) error {
+func (a *app) leaveCheck(ctx context.Context, r model.Room, key fernet.Key, userKey remote.Secret) error {
 	check, err := room.NewCheck(key, time.Now())
 	if err != nil {
 		return err
@@ -461,7 +462,7 @@ func defaultFields(p passphrase.Profile) []int {
 // room gets those that are. A field that is not enabled would take updates and never show them (contract section 15,
 // quirk 24). It also makes sure that the write key, if there is one, may write; of a relay that does not tell, that stays
 // unproven.
-func (a *app) checkChannel(ctx context.Context, r *keyring.Room) (thingspeak.Channel, error) {
+func (a *app) checkChannel(ctx context.Context, r *model.Room) (thingspeak.Channel, error) {
 	client, err := a.dial(*r)
 	if err != nil {
 		return thingspeak.Channel{}, err
@@ -509,7 +510,7 @@ func explainRead(err error, channel int64) error {
 }
 
 // showRoom prints what was made and what others need to join.
-func (a *app) showRoom(r keyring.Room, p passphrase.Profile, key [passphrase.KeySize]byte, generated string, asJSON bool) error {
+func (a *app) showRoom(r model.Room, p passphrase.Profile, key [passphrase.KeySize]byte, generated string, asJSON bool) error {
 	words := passphrase.CheckWords(key)
 	check := strings.Join(words[:], " ")
 	if asJSON {

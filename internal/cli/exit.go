@@ -5,15 +5,13 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/feed"
 	"github.com/fernpost/fernpost/internal/filelock"
-	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
 	"github.com/fernpost/fernpost/internal/remote"
-	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -125,13 +123,13 @@ func exitCode(err error) int {
 	if _, ok := errors.AsType[partlyError](err); ok {
 		return exitPartly
 	}
-	if _, ok := errors.AsType[*room.TooLongError](err); ok {
+	if _, ok := errors.AsType[*model.TooLongError](err); ok {
 		return exitUsage
 	}
 	if _, ok := errors.AsType[*messenger.AddressError](err); ok {
 		return exitUsage
 	}
-	if errors.Is(err, keyring.ErrNoRoom) {
+	if errors.Is(err, model.ErrNoRoom) {
 		return exitUsage
 	}
 	if errors.Is(err, errNoKey) {
@@ -237,27 +235,27 @@ func nextStep(err error) string {
 		}
 		return "a higher read_budget (--read-budget), or 0 for none, reads more in one go"
 	}
-	if _, ok := errors.AsType[*room.FullError](err); ok {
+	if _, ok := errors.AsType[*model.FullError](err); ok {
 		return "raise archive_size in the settings (config.example.yaml), or FERNPOST_ARCHIVE_SIZE; 0 is no limit"
 	}
 	switch {
-	case errors.Is(err, room.ErrKeyGone):
+	case errors.Is(err, model.ErrKeyGone):
 		return "\"fernpost key add\" adds that key, out of its passphrase; until then what waits stays in the outbox"
-	case errors.Is(err, archive.ErrFull):
+	case errors.Is(err, model.ErrDiskFull):
 		return "make room on the disk, then run the same command again: nothing was half kept"
-	case errors.Is(err, archive.ErrNewer):
+	case errors.Is(err, model.ErrNewerArchive):
 		return "use the newer fernpost on this device, or another XDG_DATA_HOME with this one"
-	case errors.Is(err, archive.ErrDamaged):
+	case errors.Is(err, model.ErrArchiveDamaged):
 		return "move the file away to begin anew: what others wrote is read from the relay, and you get a new key in this room"
 	case errors.Is(err, filelock.ErrNoLocks):
 		return "keys are kept on a disk that has locks, mostly a local one: XDG_DATA_HOME names another directory"
-	case errors.Is(err, archive.ErrBusy):
+	case errors.Is(err, model.ErrArchiveBusy):
 		return "another fernpost is at work in this room; try again when it is done"
 	}
 	if next := relaycmd.Hint(err); next != "" {
 		return next
 	}
-	if errors.Is(err, keyring.ErrNoRoom) {
+	if errors.Is(err, model.ErrNoRoom) {
 		return `"fernpost rooms" lists the rooms; "fernpost init NAME" makes one, "fernpost join NAME" enters one`
 	}
 	return ""

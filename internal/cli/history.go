@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/exchange"
-	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
@@ -23,7 +23,7 @@ import (
 const recvMark = "recv"
 
 // recvRoom prints the newest messages of a room.
-func (a *app) recvRoom(ctx context.Context, r keyring.Room, o recvOptions) error {
+func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) error {
 	c, err := a.openConversation(r)
 	if err != nil {
 		return err
@@ -108,7 +108,7 @@ func (a *app) recvRoom(ctx context.Context, r keyring.Room, o recvOptions) error
 
 // readWhole reads what of a room of texts was passed over. A watch that has printed all that had come before does not print
 // what is older.
-func (c *conversation) readWhole(ctx context.Context, before room.Arrivals) (arrivals room.Arrivals, readErr, err error) {
+func (c *conversation) readWhole(ctx context.Context, before model.Arrivals) (arrivals model.Arrivals, readErr, err error) {
 	now, err := c.Now()
 	if err != nil {
 		return before, nil, err
@@ -129,7 +129,7 @@ func (c *conversation) readWhole(ctx context.Context, before room.Arrivals) (arr
 }
 
 // tellRelay tells what a reading found out about the relay, and what waits.
-func (c *conversation) tellRelay(news *exchange.News, arrivals *room.Arrivals, stopped string, asJSON bool) error {
+func (c *conversation) tellRelay(news *exchange.News, arrivals *model.Arrivals, stopped string, asJSON bool) error {
 	c.lacking = news.Position.Gaps
 	c.last = news.Position.Last
 	about := append(aboutRelay(c.Settings(), news, stopped), untried(arrivals)...)
@@ -153,7 +153,7 @@ func (c *conversation) tellRelay(news *exchange.News, arrivals *room.Arrivals, s
 }
 
 // recvCSV reads a downloaded feed afresh, and keeps nothing.
-func (a *app) recvCSV(ctx context.Context, r keyring.Room, signed bool, o recvOptions) (err error) {
+func (a *app) recvCSV(ctx context.Context, r model.Room, signed bool, o recvOptions) (err error) {
 	// A short life with much short-lived memory: collecting less often saves a fifth of the time for 8,000 messages and
 	// costs 10 MB at most.
 	debug.SetGCPercent(400)
@@ -174,7 +174,7 @@ func (a *app) recvCSV(ctx context.Context, r keyring.Room, signed bool, o recvOp
 	})
 }
 
-func (a *app) recvAfresh(ctx context.Context, r keyring.Room, talk *room.Conversation, o recvOptions) error {
+func (a *app) recvAfresh(ctx context.Context, r model.Room, talk *room.Conversation, o recvOptions) error {
 	in, err := talk.Receive(0)
 	if err != nil {
 		return err
@@ -238,7 +238,7 @@ func (a *app) recvAfresh(ctx context.Context, r keyring.Room, talk *room.Convers
 }
 
 // knownNames returns what this device knows of whose names are whose.
-func (a *app) knownNames(r keyring.Room) (known record.Change, err error) {
+func (a *app) knownNames(r model.Room) (known record.Change, err error) {
 	err = a.engine().Look(r, func(c *room.Conversation) error {
 		known, err = c.Known()
 		return err
@@ -254,7 +254,7 @@ type shower struct {
 	out     *bufio.Writer
 	files   *saver // nil if none are to be saved
 	line    []byte
-	printed room.Printed
+	printed model.Printed
 	// shown and hidden count messages, hidden those that nobody has signed.
 	shown, hidden int
 }
@@ -275,7 +275,7 @@ func (s *shower) close() {
 }
 
 // show prints a message, unless that is for nobody.
-func (s *shower) show(it *room.Item) error {
+func (s *shower) show(it *model.Item) error {
 	if !s.o.policy.shows(it) {
 		if it.Unsigned != nil {
 			s.hidden++
@@ -306,7 +306,7 @@ func (s *shower) show(it *room.Item) error {
 }
 
 // printHistory prints the newest messages that are kept and returns how many, and what --ttl has hidden.
-func (a *app) printHistory(talk *room.Conversation, o recvOptions) (shown int, aged room.Findings, err error) {
+func (a *app) printHistory(talk *room.Conversation, o recvOptions) (shown int, aged model.Findings, err error) {
 	s, err := a.newShower(o)
 	if err != nil {
 		return 0, aged, err
@@ -314,7 +314,7 @@ func (a *app) printHistory(talk *room.Conversation, o recvOptions) (shown int, a
 	defer s.close()
 	done := a.computing(func() string { return "reading what this device holds" })
 	defer done()
-	show := func(it *room.Item) error {
+	show := func(it *model.Item) error {
 		if a.stdoutTerminal {
 			done() // what is printed would stand behind it
 		}
@@ -323,7 +323,7 @@ func (a *app) printHistory(talk *room.Conversation, o recvOptions) (shown int, a
 	if o.ttl == 0 {
 		err = talk.History(o.newest, show)
 	} else {
-		var young []room.Item
+		var young []model.Item
 		young, aged, err = youngest(talk, o)
 		for i := 0; i < len(young) && err == nil; i++ {
 			err = show(&young[i])
@@ -342,9 +342,9 @@ func (a *app) printHistory(talk *room.Conversation, o recvOptions) (shown int, a
 }
 
 // youngest returns the newest messages of those that --ttl does not hide, and counts those that it does.
-func youngest(talk *room.Conversation, o recvOptions) (young []room.Item, aged room.Findings, err error) {
-	limit := room.AgeLimit{TTL: o.ttl, Now: time.Now()}
-	err = talk.History(0, func(it *room.Item) error {
+func youngest(talk *room.Conversation, o recvOptions) (young []model.Item, aged model.Findings, err error) {
+	limit := messenger.AgeLimit{TTL: o.ttl, Now: time.Now()}
+	err = talk.History(0, func(it *model.Item) error {
 		switch expired, future := limit.Hides(it.Sealed); {
 		case expired:
 			aged.Expired++
@@ -373,7 +373,7 @@ func fateOf(saved string, failed error) string {
 }
 
 // tellUnsaved tells programs why the file of a message was not saved, if it was not.
-func tellUnsaved(out io.Writer, it *room.Item, failed error) error {
+func tellUnsaved(out io.Writer, it *model.Item, failed error) error {
 	if failed == nil {
 		return nil
 	}
@@ -440,7 +440,7 @@ func (c *conversation) tellKeyGone(anyCase, asJSON bool) error {
 	return c.tell(keyGoneJSON(gone, c.Settings().Name), asJSON)
 }
 
-func keyGoneJSON(gone room.Unchecked, name string) findingJSON {
+func keyGoneJSON(gone model.Unchecked, name string) findingJSON {
 	where := "in "
 	if gone.First < gone.Last {
 		where = "among "
@@ -488,7 +488,7 @@ func (c *conversation) tellStanding(asJSON bool) error {
 }
 
 // tellUnopened tells that entries which no key here opens have come before: a verdict is on all that is there.
-func (c *conversation) tellUnopened(arrivals *room.Arrivals, asJSON bool) error {
+func (c *conversation) tellUnopened(arrivals *model.Arrivals, asJSON bool) error {
 	unopened, err := c.HasUnopened()
 	if err != nil || !unopened || arrivals.NotOurs > 0 {
 		return err
@@ -546,7 +546,7 @@ func (a *app) tellWaiting(waiting []record.Finding, asJSON bool) error {
 }
 
 // untried says that a reading has not joined parts in all ways that there are.
-func untried(arrivals *room.Arrivals) []findingJSON {
+func untried(arrivals *model.Arrivals) []findingJSON {
 	if !arrivals.More {
 		return nil
 	}
@@ -554,7 +554,7 @@ func untried(arrivals *room.Arrivals) []findingJSON {
 }
 
 // tellArrivals tells what a reading has noticed besides messages, findings about them and what waits.
-func (a *app) tellArrivals(arrivals *room.Arrivals, asJSON bool) error {
+func (a *app) tellArrivals(arrivals *model.Arrivals, asJSON bool) error {
 	if n := int(arrivals.TooLate); n > 0 {
 		text := count(n, "entry") + " that the new key might open " + wasOrWere(1, int64(n)) +
 			" lost when the channel was cleared, and cannot be read again"
@@ -566,7 +566,7 @@ func (a *app) tellArrivals(arrivals *room.Arrivals, asJSON bool) error {
 }
 
 // concludeRecv ends a reading of so many messages with what it was worth.
-func (a *app) concludeRecv(r keyring.Room, messages int, unopened, strict bool) error {
+func (a *app) concludeRecv(r model.Room, messages int, unopened, strict bool) error {
 	if messages == 0 && unopened {
 		return hint(errNoKey, noKeyHint, r.Name, r.Channel)
 	}
@@ -578,11 +578,11 @@ func (a *app) concludeRecv(r keyring.Room, messages int, unopened, strict bool) 
 
 // verifyFeed reads a whole feed afresh and judges it; archived tells that it is the one that this device reads.
 func (a *app) verifyFeed(
-	ctx context.Context, r keyring.Room, archived bool, read func(visit func(*thingspeak.Entry) error) (feedEnd, record.View, error),
-) (room.Report, feedEnd, error) {
+	ctx context.Context, r model.Room, archived bool, read func(visit func(*thingspeak.Entry) error) (feedEnd, record.View, error),
+) (model.Report, feedEnd, error) {
 	keys, err := messenger.Keys(r)
 	if err != nil {
-		return room.Report{}, feedEnd{}, err
+		return model.Report{}, feedEnd{}, err
 	}
 	var end feedEnd
 	var view record.View

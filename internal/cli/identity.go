@@ -10,11 +10,10 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/text/unicode/norm"
 
-	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
-	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -50,7 +49,7 @@ words of a key aloud, and marks it as verified, knows whom the key belongs to.`,
 			Use: "forget NAME", Short: "Let go of somebody's nickname, so that another key can have it",
 			Example: "  fernpost identity forget bo", Args: cobra.ExactArgs(1),
 			RunE: func(_ *cobra.Command, args []string) error {
-				return a.changePerson(roomName, args[0], func(c *conversation, p room.Person) error {
+				return a.changePerson(roomName, args[0], func(c *conversation, p model.Person) error {
 					heirs, err := c.Forget(p.Key, time.Now())
 					for _, heir := range heirs {
 						what := "that name as well"
@@ -77,7 +76,7 @@ func (a *app) verifyPersonCommand(roomName *string) *cobra.Command {
 identity show" prints them there. On a terminal it asks before it notes that.`,
 		Example: "  fernpost identity verify bo\n  fernpost identity verify bo --yes", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.changePerson(*roomName, args[0], func(c *conversation, p room.Person) error {
+			return a.changePerson(*roomName, args[0], func(c *conversation, p model.Person) error {
 				name := screen.Line(p.Name)
 				if _, err := fmt.Fprintf(a.stdout, "%s  %s  %s\n", name, p.Key.Tag().Name(), a.style.bold(safetyWords(p.Key))); err != nil {
 					return err
@@ -108,7 +107,7 @@ func safetyWords(key record.PublicKey) string {
 
 // showIdentity shows who signs in a room; without a room, who signs on this device.
 func (a *app) showIdentity(roomName string, asJSON bool) error {
-	var r keyring.Room
+	var r model.Room
 	if roomName != "" {
 		var err error
 		if r, err = a.loadRoom(roomName); err != nil {
@@ -148,7 +147,7 @@ func (a *app) chooseName(nick string) error {
 }
 
 // signedRoom reads a room, which has to be one whose members sign.
-func (a *app) signedRoom(name string) (keyring.Room, error) {
+func (a *app) signedRoom(name string) (model.Room, error) {
 	r, err := a.loadRoom(name)
 	if err != nil {
 		return r, err
@@ -178,7 +177,7 @@ func (a *app) withRoom(roomName string, work func(*conversation) error) (err err
 	return a.open(r, work)
 }
 
-func (a *app) open(r keyring.Room, work func(*conversation) error) error {
+func (a *app) open(r model.Room, work func(*conversation) error) error {
 	c, err := a.openConversation(r)
 	if err != nil {
 		return err
@@ -222,7 +221,7 @@ func (a *app) listPeople(roomName string, asJSON bool) error {
 }
 
 // tagged is how somebody is called, with the tag, which the name may have already.
-func tagged(p room.Person) string {
+func tagged(p model.Person) string {
 	name, tag := screen.Line(p.Name), p.Key.Tag().Name()
 	if strings.Contains(name, tag) {
 		return name
@@ -231,7 +230,7 @@ func tagged(p room.Person) string {
 }
 
 // changePerson finds somebody by name, tag or key and does something about the key.
-func (a *app) changePerson(roomName, who string, change func(*conversation, room.Person) error, done string) error {
+func (a *app) changePerson(roomName, who string, change func(*conversation, model.Person) error, done string) error {
 	if _, err := record.ParseKey(who); errors.Is(err, record.ErrWeakKey) {
 		return usageError{err}
 	}
@@ -249,27 +248,27 @@ func (a *app) changePerson(roomName, who string, change func(*conversation, room
 }
 
 // person finds somebody by name, tag or key.
-func (c *conversation) person(who string) (room.Person, error) {
+func (c *conversation) person(who string) (model.Person, error) {
 	people, err := c.People()
 	if err != nil {
-		return room.Person{}, err
+		return model.Person{}, err
 	}
 	// A name as it is shown is one key's, whoever else calls themselves so.
-	shown := slices.DeleteFunc(slices.Clone(people), func(p room.Person) bool { return p.Name != who })
+	shown := slices.DeleteFunc(slices.Clone(people), func(p model.Person) bool { return p.Name != who })
 	if len(shown) == 1 {
 		return shown[0], nil
 	}
-	people = slices.DeleteFunc(people, func(p room.Person) bool {
+	people = slices.DeleteFunc(people, func(p model.Person) bool {
 		tag := p.Key.Tag()
 		return !slices.Contains([]string{p.Name, p.Nick, tag.Name(), tag.String(), p.Key.String()}, who)
 	})
 	switch len(people) {
 	case 0:
-		return room.Person{}, hint(usagef("nobody in this room is called %s", who), `"fernpost identity list" lists who has written`)
+		return model.Person{}, hint(usagef("nobody in this room is called %s", who), `"fernpost identity list" lists who has written`)
 	case 1:
 		return people[0], nil
 	default:
-		return room.Person{}, hint(usagef("%d authors of this room are called %s", len(people), who),
+		return model.Person{}, hint(usagef("%d authors of this room are called %s", len(people), who),
 			`name one by the tag that "fernpost identity list" shows`)
 	}
 }

@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
-	"github.com/fernpost/fernpost/internal/room"
-	"github.com/fernpost/fernpost/internal/room/kept"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -30,7 +29,7 @@ func parsePolicy(s string) (policy, error) {
 }
 
 // shows reports whether an item is for people: heartbeats are not, and unsigned text is as the policy says.
-func (p policy) shows(it *room.Item) bool {
+func (p policy) shows(it *model.Item) bool {
 	if it.Unsigned != nil {
 		return p != policyStrict
 	}
@@ -40,7 +39,7 @@ func (p policy) shows(it *room.Item) bool {
 
 // appendItem writes a message of a conversation for people: when, which entry, who, what is to be noted of it, what.
 // fate says what became of its file, if that was to be saved.
-func (a *app) appendItem(b []byte, it *room.Item, p policy, fate string) []byte {
+func (a *app) appendItem(b []byte, it *model.Item, p policy, fate string) []byte {
 	l := a.startLines(b)
 	b = a.style.start(b, styleDim)
 	if it.Posted.IsZero() {
@@ -72,15 +71,15 @@ func (a *app) appendItem(b []byte, it *room.Item, p policy, fate string) []byte 
 }
 
 // unsigned writes what nobody has signed.
-func (a *app) unsigned(l *lines, it *room.Item, p policy) {
+func (a *app) unsigned(l *lines, it *model.Item, p policy) {
 	m := it.Unsigned
 	if p != policyOpen {
 		l.b = append(l.b, a.style.warn("[unsigned] ")...)
 	}
 	switch m.Kind {
-	case room.Text:
+	case model.KindText:
 		l.text(screen.Text(m.Text))
-	case room.Record:
+	case model.KindRecord:
 		l.own(a.style.warn("(part of a signed record)"))
 	default:
 		l.own(a.style.warn(fmt.Sprintf("(binary, %s)", count(m.Size, "byte"))))
@@ -97,15 +96,15 @@ func (a *app) unsigned(l *lines, it *room.Item, p policy) {
 }
 
 // progressOf says how far a message of our own has come that was not read back.
-func progressOf(it *room.Item) string {
-	if it.Sent.Sent == kept.Accepted {
+func progressOf(it *model.Item) string {
+	if it.Sent.Sent == model.StateAccepted {
 		return fmt.Sprintf("accepted as entry %d, and not read back", it.Sent.Entry)
 	}
 	return it.Sent.Sent.String()
 }
 
 // signed writes a record: of a text, a colon divides what this program says from what its author does.
-func (a *app) signed(l *lines, it *room.Item, fate string) {
+func (a *app) signed(l *lines, it *model.Item, fate string) {
 	m := it.Record
 	head := a.style.bold(screen.Line(record.Numbers(m.Name, m.Number, m.Number)))
 	if notes := itemNotes(it); len(notes) > 0 {
@@ -149,7 +148,7 @@ func (a *app) bodyWords(body record.Body, fate string) string {
 }
 
 // cameLate notes that later entries were shown before.
-func cameLate(it *room.Item) string {
+func cameLate(it *model.Item) string {
 	if it.Before == 0 {
 		return ""
 	}
@@ -157,7 +156,7 @@ func cameLate(it *room.Item) string {
 }
 
 // itemNotes are what a reader should know of a record besides what it says.
-func itemNotes(it *room.Item) []string {
+func itemNotes(it *model.Item) []string {
 	m := it.Record
 	var notes []string
 	if m.Behind > 0 {
@@ -171,7 +170,7 @@ func itemNotes(it *room.Item) []string {
 			notes = append(notes, "after "+named)
 		}
 	}
-	if clock := (room.Message{Posted: it.Posted, Sealed: m.Time()}); !it.Posted.IsZero() && clock.ClockSkew() != 0 {
+	if clock := (model.Message{Posted: it.Posted, Sealed: m.Time()}); !it.Posted.IsZero() && clock.ClockSkew() != 0 {
 		notes = append(notes, "written "+m.Time().Local().Format(stampLayout)+" by the author's clock")
 	}
 	if late := cameLate(it); late != "" {
@@ -185,7 +184,7 @@ func itemNotes(it *room.Item) []string {
 	}
 	if m.Own && it.Sent != nil {
 		switch {
-		case it.Sent.Sent != kept.Accepted, it.At.Entry == 0:
+		case it.Sent.Sent != model.StateAccepted, it.At.Entry == 0:
 			notes = append(notes, progressOf(it))
 		case len(it.SeenBy) > 0:
 			notes = append(notes, "seen by "+seenBy(it.SeenBy))
@@ -205,7 +204,7 @@ func seenBy(names []string) string {
 	return shown
 }
 
-func jsonOf(it *room.Item, saved string) messageJSON {
+func jsonOf(it *model.Item, saved string) messageJSON {
 	if it.Unsigned != nil {
 		j := jsonOfUnsigned(it.Unsigned)
 		j.Before = known(it.Before)
@@ -226,7 +225,7 @@ func jsonOf(it *room.Item, saved string) messageJSON {
 	}
 	if it.Sent != nil {
 		j.State = new(it.Sent.Sent.String())
-		if it.Sent.Sent == kept.Accepted && it.At.Entry == 0 {
+		if it.Sent.Sent == model.StateAccepted && it.At.Entry == 0 {
 			j.Entry = known(it.Sent.Entry)
 		}
 	}
@@ -247,12 +246,12 @@ func jsonOf(it *room.Item, saved string) messageJSON {
 }
 
 // jsonOfUnsigned is what is known of text that nobody has signed.
-func jsonOfUnsigned(m *room.Message) messageJSON {
+func jsonOfUnsigned(m *model.Message) messageJSON {
 	j := messageJSON{
 		Entry: known(m.Entry), Field: &m.Field, Posted: known(m.Posted), Sealed: &m.Sealed, Kind: string(m.Kind), Size: m.Size,
 		Opened: &m.Key, SeenBy: []string{},
 	}
-	if m.Kind == room.Text {
+	if m.Kind == model.KindText {
 		j.Text = &m.Text
 	}
 	return j

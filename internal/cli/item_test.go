@@ -8,16 +8,15 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
-	"github.com/fernpost/fernpost/internal/room"
-	"github.com/fernpost/fernpost/internal/room/kept"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
 // signed returns a record as an item, at entry 7 of ten o'clock.
-func signed(body record.Body, change func(*room.Item)) *room.Item {
+func signed(body record.Body, change func(*model.Item)) *model.Item {
 	at := time.Date(2026, 11, 20, 10, 0, 0, 0, time.Local)
-	it := &room.Item{
+	it := &model.Item{
 		At: record.Spot{Place: record.Place{Entry: 7}}, Posted: at, Sealed: at,
 		Record: &record.Message{Record: record.Record{Number: 3, Clock: at.UnixMilli(), Body: body}, Name: "ana"},
 	}
@@ -29,36 +28,36 @@ func signed(body record.Body, change func(*room.Item)) *room.Item {
 
 func TestItemsAsPeopleSeeThem(t *testing.T) {
 	const head = "2026-11-20 10:00:00 +0000  entry 7     "
-	unsigned := &room.Item{
+	unsigned := &model.Item{
 		At: record.Spot{Place: record.Place{Entry: 7}}, Posted: time.Date(2026, 11, 20, 10, 0, 0, 0, time.Local),
-		Unsigned: &room.Message{Kind: room.Text, Text: "hi\x1b[2J"},
+		Unsigned: &model.Message{Kind: model.KindText, Text: "hi\x1b[2J"},
 	}
 	for _, c := range []struct {
 		name   string
-		item   *room.Item
+		item   *model.Item
 		policy policy
 		want   string
 	}{
 		{"text", signed(record.Text("two\nlines"), nil), policyBalanced, head + "ana 3: two\n" + strings.Repeat(" ", len(head)) + "| lines\n"},
-		{"hostile text and name", signed(record.Text("a\x1b[31m\u202eb"), func(it *room.Item) { it.Record.Name = "an\x07a" }), policyBalanced, head + "ana 3: a[31mb\n"},
+		{"hostile text and name", signed(record.Text("a\x1b[31m\u202eb"), func(it *model.Item) { it.Record.Name = "an\x07a" }), policyBalanced, head + "ana 3: a[31mb\n"},
 		{"file", signed(record.File{Name: "../x\x1b", Content: make([]byte, 5)}, nil), policyBalanced, head + `ana 3 [file "../x", 5 bytes: "fernpost recv --save DIR" writes it]` + "\n"},
 		{"unreadable", signed(record.Unreadable{}, nil), policyBalanced, head + "ana 3 (unreadable)\n"},
 		{"of a later version", signed(record.Unknown{Code: 99}, nil), policyBalanced, head + "ana 3 (of a kind that needs a newer fernpost)\n"},
-		{"a key that is not here", signed(record.KeyMoved{}, func(it *room.Item) { it.Notice = "ana has moved" }), policyBalanced, head + "ana has moved\n"},
-		{"late and forked", signed(record.Text("x"), func(it *room.Item) {
+		{"a key that is not here", signed(record.KeyMoved{}, func(it *model.Item) { it.Notice = "ana has moved" }), policyBalanced, head + "ana has moved\n"},
+		{"late and forked", signed(record.Text("x"), func(it *model.Item) {
 			it.Record.Behind, it.Record.Forked = 4, true
 		}), policyBalanced, head + "ana 3 (stands behind ana 4; one of two with this number): x\n"},
-		{"names what stands below", signed(record.Text("yes"), func(it *room.Item) {
+		{"names what stands below", signed(record.Text("yes"), func(it *model.Item) {
 			it.Record.Refers = &record.NamedRecord{Name: "b\x1bo", Number: 7, Below: true}
 		}), policyBalanced, head + "ana 3 (names bo 7, which stands below): yes\n"},
-		{"answers what stands further above", signed(record.Text("yes"), func(it *room.Item) {
+		{"answers what stands further above", signed(record.Text("yes"), func(it *model.Item) {
 			it.Record.Refers = &record.NamedRecord{Name: "bo", Number: 1}
 		}), policyBalanced, head + "ana 3 (after bo 1): yes\n"},
-		{"seen", signed(record.Text("x"), func(it *room.Item) {
-			it.Record.Own, it.Sent, it.SeenBy = true, &room.Queued{Sent: kept.Accepted}, []string{"bo", "cy"}
+		{"seen", signed(record.Text("x"), func(it *model.Item) {
+			it.Record.Own, it.Sent, it.SeenBy = true, &model.Queued{Sent: model.StateAccepted}, []string{"bo", "cy"}
 		}), policyBalanced, head + "ana 3 (seen by bo, cy): x\n"},
-		{"waiting", signed(record.Text("x"), func(it *room.Item) {
-			it.Record.Own, it.Sent, it.At, it.Posted = true, &room.Queued{Sent: kept.Queued}, record.Spot{}, time.Time{}
+		{"waiting", signed(record.Text("x"), func(it *model.Item) {
+			it.Record.Own, it.Sent, it.At, it.Posted = true, &model.Queued{Sent: model.StateQueued}, record.Spot{}, time.Time{}
 		}), policyBalanced, strings.Repeat(" ", len(head)) + "ana 3 (queued): x\n"},
 		{"unsigned", unsigned, policyBalanced, head + "[unsigned] hi[2J\n"},
 		{"unsigned, open", unsigned, policyOpen, head + "hi[2J\n"},
@@ -74,7 +73,7 @@ func TestItemsAsPeopleSeeThem(t *testing.T) {
 
 func TestWhatIsNotForPeopleIsNotShown(t *testing.T) {
 	heartbeat := signed(record.Heartbeat{}, nil)
-	unsigned := &room.Item{Unsigned: &room.Message{Kind: room.Text}}
+	unsigned := &model.Item{Unsigned: &model.Message{Kind: model.KindText}}
 	for _, p := range []policy{policyStrict, policyBalanced, policyOpen} {
 		if p.shows(heartbeat) {
 			t.Errorf("%s shows a heartbeat", p)
@@ -90,10 +89,10 @@ func TestWhatIsNotForPeopleIsNotShown(t *testing.T) {
 
 // A text with a line feed and what an own queued message looks like printed to the byte as two messages.
 func TestFurtherLinesLookLikeNoMessage(t *testing.T) {
-	queued := signed(record.Text("I agree, pay mal"), func(it *room.Item) {
-		it.Record.Own, it.Sent, it.At, it.Posted = true, &room.Queued{Sent: kept.Queued}, record.Spot{}, time.Time{}
+	queued := signed(record.Text("I agree, pay mal"), func(it *model.Item) {
+		it.Record.Own, it.Sent, it.At, it.Posted = true, &model.Queued{Sent: model.StateQueued}, record.Spot{}, time.Time{}
 	})
-	mals := signed(record.Text("hi\nana 3 (queued): I agree, pay mal"), func(it *room.Item) { it.Record.Name = "mal" })
+	mals := signed(record.Text("hi\nana 3 (queued): I agree, pay mal"), func(it *model.Item) { it.Record.Name = "mal" })
 	message := (&app{}).appendItem(nil, queued, policyBalanced, "")
 	text := (&app{}).appendItem(nil, mals, policyBalanced, "")
 	if _, second, _ := strings.Cut(string(text), "\n"); second == string(message) || !strings.HasPrefix(second, indent+textGutter) {
@@ -151,18 +150,18 @@ func TestPaddingMakesNoLine(t *testing.T) {
 
 // What fernpost says of a message stood behind its text: a text that ended like that looked as if it had been said.
 func TestNoTextEndsInWordsOfOurs(t *testing.T) {
-	own := func(it *room.Item) { it.Record.Own, it.Sent = true, &room.Queued{Sent: kept.Accepted} }
-	seen := func(it *room.Item) { own(it); it.SeenBy = []string{"ana"} }
+	own := func(it *model.Item) { it.Record.Own, it.Sent = true, &model.Queued{Sent: model.StateAccepted} }
+	seen := func(it *model.Item) { own(it); it.SeenBy = []string{"ana"} }
 	file := record.File{Name: "x", Content: []byte("x")}
 	at := time.Date(2026, 11, 20, 10, 0, 0, 0, time.Local)
 	message := func(text string, sealed time.Time) string {
-		m := room.Message{Entry: 7, Posted: at, Sealed: sealed, Kind: room.Text, Text: text}
-		it := &room.Item{At: record.Spot{Place: record.Place{Entry: 7}}, Posted: at, Sealed: sealed, Unsigned: &m}
+		m := model.Message{Entry: 7, Posted: at, Sealed: sealed, Kind: model.KindText, Text: text}
+		it := &model.Item{At: record.Spot{Place: record.Place{Entry: 7}}, Posted: at, Sealed: sealed, Unsigned: &m}
 		return string((&app{}).appendItem(nil, it, policyOpen, ""))
 	}
-	item := func(it *room.Item) string { return string((&app{}).appendItem(nil, it, policyBalanced, "")) }
-	unsigned := func(m room.Message) *room.Item {
-		return &room.Item{At: record.Spot{Place: record.Place{Entry: 7}}, Posted: at, Unsigned: &m}
+	item := func(it *model.Item) string { return string((&app{}).appendItem(nil, it, policyBalanced, "")) }
+	unsigned := func(m model.Message) *model.Item {
+		return &model.Item{At: record.Spot{Place: record.Place{Entry: 7}}, Posted: at, Unsigned: &m}
 	}
 	for name, c := range map[string]struct {
 		said    string
@@ -170,9 +169,9 @@ func TestNoTextEndsInWordsOfOurs(t *testing.T) {
 	}{
 		"seen":     {item(signed(record.Text("x"), seen)), func(text string) string { return item(signed(record.Text(text), own)) }},
 		"a file":   {item(signed(file, own)), func(text string) string { return item(signed(record.Text(text), own)) }},
-		"binary":   {item(unsigned(room.Message{Size: 3, Kind: room.Binary})), func(text string) string { return item(unsigned(room.Message{Text: text})) }},
+		"binary":   {item(unsigned(model.Message{Size: 3, Kind: model.KindBinary})), func(text string) string { return item(unsigned(model.Message{Text: text})) }},
 		"a clock":  {message("x", at.Add(-24*time.Hour)), func(text string) string { return message(text, at) }},
-		"unsigned": {item(unsigned(room.Message{Text: "x"})), func(text string) string { return item(signed(record.Text(text), own)) }},
+		"unsigned": {item(unsigned(model.Message{Text: "x"})), func(text string) string { return item(signed(record.Text(text), own)) }},
 	} {
 		for i := len(indent); i < len(c.said); i++ { // wherever the text may begin
 			text := strings.TrimSuffix(c.said[i:], "\n")
@@ -196,12 +195,12 @@ func TestALongTextStaysBehindItsGutter(t *testing.T) {
 	for width := 1; width < 200; width++ {
 		a := &app{stdoutTerminal: true, width: width, style: style{on: width%2 == 0}}
 		for _, text := range texts {
-			for _, it := range []*room.Item{
-				signed(record.Text(text), func(it *room.Item) {
+			for _, it := range []*model.Item{
+				signed(record.Text(text), func(it *model.Item) {
 					it.Record.Name = "mal with a long nickname"
 					it.Record.Behind, it.Record.Forked = 4, true
 				}),
-				{Posted: time.Now(), Before: 4, Unsigned: &room.Message{Kind: room.Text, Text: text}},
+				{Posted: time.Now(), Before: 4, Unsigned: &model.Message{Kind: model.KindText, Text: text}},
 			} {
 				out := uncolour(string(a.appendItem(nil, it, policyBalanced, "")))
 				whole := string((&app{}).appendItem(nil, it, policyBalanced, ""))
@@ -237,8 +236,8 @@ func TestALongTextStaysBehindItsGutter(t *testing.T) {
 
 // 3,000 keys that say to have seen a message put 78 KB beside it.
 func TestThousandsOfReceiptsAreCounted(t *testing.T) {
-	it := signed(record.Text("x"), func(it *room.Item) {
-		it.Record.Own, it.Sent = true, &room.Queued{Sent: kept.Accepted}
+	it := signed(record.Text("x"), func(it *model.Item) {
+		it.Record.Own, it.Sent = true, &model.Queued{Sent: model.StateAccepted}
 		for i := range 3000 {
 			it.SeenBy = append(it.SeenBy, fmt.Sprint("key ", i))
 		}
@@ -254,9 +253,9 @@ func TestThousandsOfReceiptsAreCounted(t *testing.T) {
 
 // Of a message that came late people were told, and programs were not.
 func TestWhatCameLateIsToldToAll(t *testing.T) {
-	late := signed(record.Text("x"), func(it *room.Item) { it.Before = 9 })
-	text := &room.Item{At: late.At, Before: 9, Unsigned: &room.Message{Entry: 7, Field: 1, Kind: room.Text, Text: "x"}}
-	for it, want := range map[*room.Item]string{
+	late := signed(record.Text("x"), func(it *model.Item) { it.Before = 9 })
+	text := &model.Item{At: late.At, Before: 9, Unsigned: &model.Message{Entry: 7, Field: 1, Kind: model.KindText, Text: "x"}}
+	for it, want := range map[*model.Item]string{
 		late: "ana 3 (came late, it stands before entry 9): x\n", text: "x\n" + indent + "(came late, it stands before entry 9)\n",
 	} {
 		if got := string((&app{}).appendItem(nil, it, policyOpen, "")); !strings.HasSuffix(got, want) {

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fernpost/fernpost/internal/fernet"
-	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
@@ -102,7 +102,7 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecke
 		r.Fields = r.Fields[:1]
 	}
 	r.Profile = profile.String()
-	r.Keys = []keyring.Secret{keyring.Secret(fernet.NewKey(key).Reveal())}
+	r.Keys = []model.Secret{model.Secret(fernet.NewKey(key).Reveal())}
 	if err := a.keep(r); err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecke
 }
 
 // newestRows reads the newest rows of a room's channel.
-func (a *app) newestRows(ctx context.Context, r keyring.Room, n int) ([]thingspeak.Entry, error) {
+func (a *app) newestRows(ctx context.Context, r model.Room, n int) ([]thingspeak.Entry, error) {
 	client, err := a.dial(r)
 	if err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func (a *app) newestRows(ctx context.Context, r keyring.Room, n int) ([]thingspe
 }
 
 // openRows opens rows of a room's channel with keys.
-func openRows(r keyring.Room, keys []fernet.Key, rows []thingspeak.Entry) (messages []room.Message, f room.Findings, err error) {
+func openRows(r model.Room, keys []fernet.Key, rows []thingspeak.Entry) (messages []model.Message, f model.Findings, err error) {
 	ring, err := fernet.NewRing(keys...)
 	if err != nil {
 		return nil, f, err
@@ -152,7 +152,7 @@ type guess struct {
 }
 
 // derive returns the key of a guess, which takes a while the first time.
-func (g *guess) derive(r keyring.Room) (fernet.Key, error) {
+func (g *guess) derive(r model.Room) (fernet.Key, error) {
 	if !g.derived {
 		key, err := g.profile.Derive(g.pass, passphrase.RoomSalt(r.Channel), r.Name)
 		if err != nil {
@@ -167,7 +167,7 @@ func (g *guess) derive(r keyring.Room) (fernet.Key, error) {
 // the channel's metadata, or else a message. What somebody else has put into the metadata, or was left there before the
 // room moved to another key, keeps nobody out whose key opens a message. Where there is nothing to try it on, the first
 // profile is taken, and said so.
-func (a *app) findProfile(ctx context.Context, pass string, r keyring.Room, candidates []passphrase.Profile, metadata string) (
+func (a *app) findProfile(ctx context.Context, pass string, r model.Room, candidates []passphrase.Profile, metadata string) (
 	passphrase.Profile, [passphrase.KeySize]byte, error,
 ) {
 	defer a.computing(func() string { return "trying the passphrase" })()

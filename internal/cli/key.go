@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fernpost/fernpost/internal/fernet"
-	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
@@ -60,7 +60,7 @@ another key. With nothing to try it on it is kept: compare the check words then.
 }
 
 // deriveKey makes a key of a room out of a passphrase.
-func (a *app) deriveKey(r keyring.Room, p passphrase.Profile, pass string) (fernet.Key, string, error) {
+func (a *app) deriveKey(r model.Room, p passphrase.Profile, pass string) (fernet.Key, string, error) {
 	done := a.computing(derivingKey)
 	key, err := p.Derive(pass, passphrase.RoomSalt(r.Channel), r.Name)
 	done()
@@ -72,9 +72,9 @@ func (a *app) deriveKey(r keyring.Room, p passphrase.Profile, pass string) (fern
 }
 
 // keepKey makes a key the newest of a room. The others are to be told of one that is untold.
-func (a *app) keepKey(name string, key fernet.Key, untold bool) (keyring.Room, error) {
-	return a.engine().Update(name, func(r *keyring.Room) error {
-		text := keyring.Secret(key.Reveal())
+func (a *app) keepKey(name string, key fernet.Key, untold bool) (model.Room, error) {
+	return a.engine().Update(name, func(r *model.Room) error {
+		text := model.Secret(key.Reveal())
 		switch at := slices.Index(r.Keys, text); {
 		case at == 0, at > 0 && untold:
 			return usagef("room %s has this key already", name)
@@ -116,7 +116,7 @@ func (a *app) rotateKey(ctx context.Context, roomName, file string, o initOption
 		return err // a passphrase that nobody has seen is not to be used
 	}
 	canTell := profile.Form == passphrase.FormRecords && r.WriteKey != ""
-	text := keyring.Secret(key.Reveal())
+	text := model.Secret(key.Reveal())
 	moved := len(r.Keys) > 1 && r.Keys[0] == text // a rotation that could not leave its check may be run again
 	untold := slices.Contains(r.Untold, text)     // or was interrupted, and goes on
 	if !untold && !moved {
@@ -141,7 +141,7 @@ func (a *app) rotateKey(ctx context.Context, roomName, file string, o initOption
 // renewCheck puts a check for a room's new key beside those of the keys before, so that whoever joins with it is known, also
 // before anybody has written under it, and reports whether it did. A room is one without it as well, so nothing but an
 // interruption is an error.
-func (a *app) renewCheck(ctx context.Context, r keyring.Room, key fernet.Key) (left bool, err error) {
+func (a *app) renewCheck(ctx context.Context, r model.Room, key fernet.Key) (left bool, err error) {
 	client, err := a.dial(r)
 	if err != nil {
 		return false, err
@@ -170,7 +170,7 @@ func (a *app) renewCheck(ctx context.Context, r keyring.Room, key fernet.Key) (l
 }
 
 // checkOpens reports whether a key opens a check that was left beside a room's channel.
-func (a *app) checkOpens(ctx context.Context, r keyring.Room, key fernet.Key) (opens bool, err error) {
+func (a *app) checkOpens(ctx context.Context, r model.Room, key fernet.Key) (opens bool, err error) {
 	client, err := a.dial(r)
 	if err != nil {
 		return false, err
@@ -186,7 +186,7 @@ func (a *app) checkOpens(ctx context.Context, r keyring.Room, key fernet.Key) (o
 }
 
 // postKeyMoved tells the others of the keys that they were not told of.
-func (a *app) postKeyMoved(ctx context.Context, r keyring.Room) (err error) {
+func (a *app) postKeyMoved(ctx context.Context, r model.Room) (err error) {
 	c, err := a.openConversation(r)
 	if err != nil {
 		return err
@@ -219,7 +219,7 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 		return err
 	}
 	doubt := ""
-	again := slices.Contains(r.Keys, keyring.Secret(key.Reveal()))
+	again := slices.Contains(r.Keys, model.Secret(key.Reveal()))
 	if !again {
 		if doubt, err = a.checkKey(ctx, r, key, profile.Form == passphrase.FormRecords); err != nil {
 			if lines := severalLines(pass); lines != "" && errors.Is(err, errNoKey) {
@@ -249,8 +249,8 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 // reads. It returns what speaks against being sure, "" if nothing does. The error is [errNoKey] if the key opens no check
 // beside the channel, and nothing of what no other key opens, or somebody whose key was compared has moved to another one.
 // Anybody else could keep everybody from the right key with one record.
-func (a *app) checkKey(ctx context.Context, r keyring.Room, key fernet.Key, signed bool) (doubt string, err error) {
-	var moved []room.Moved
+func (a *app) checkKey(ctx context.Context, r model.Room, key fernet.Key, signed bool) (doubt string, err error) {
+	var moved []model.Moved
 	if signed {
 		var named bool
 		if moved, named, err = a.movedTo(ctx, r, record.KeyID(key.ID())); err != nil || named {
@@ -269,7 +269,7 @@ func (a *app) checkKey(ctx context.Context, r keyring.Room, key fernet.Key, sign
 	if err != nil {
 		return "", err
 	}
-	if slices.ContainsFunc(messages, func(m room.Message) bool { return m.Key == len(keys) }) {
+	if slices.ContainsFunc(messages, func(m model.Message) bool { return m.Key == len(keys) }) {
 		return "", nil
 	}
 	// The room may have moved more than once: then who lacks a key between cannot read of the last move.
@@ -293,7 +293,7 @@ func (a *app) checkKey(ctx context.Context, r keyring.Room, key fernet.Key, sign
 
 // movedTo reads a room of records and returns who has moved it to a key that is not here, and whether anybody names a
 // certain one.
-func (a *app) movedTo(ctx context.Context, r keyring.Room, key record.KeyID) (moved []room.Moved, named bool, err error) {
+func (a *app) movedTo(ctx context.Context, r model.Room, key record.KeyID) (moved []model.Moved, named bool, err error) {
 	c, err := a.openConversation(r)
 	if err != nil {
 		return nil, false, err

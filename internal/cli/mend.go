@@ -15,6 +15,7 @@ import (
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
@@ -72,7 +73,7 @@ func (a *app) setRoom(cmd *cobra.Command, name string, o mendOptions) error {
 		return err
 	}
 	unproven := r.Unproven
-	r, err = a.engine().Update(name, func(r *keyring.Room) error {
+	r, err = a.engine().Update(name, func(r *model.Room) error {
 		change(r)
 		r.Unproven = unproven
 		return nil
@@ -85,7 +86,7 @@ func (a *app) setRoom(cmd *cobra.Command, name string, o mendOptions) error {
 
 // changes returns what does to a room what the flags ask for. Only flags that were given count: a relay or an interval of
 // the settings is for new rooms.
-func (a *app) changes(cmd *cobra.Command, r keyring.Room, o mendOptions) (change func(*keyring.Room), err error) {
+func (a *app) changes(cmd *cobra.Command, r model.Room, o mendOptions) (change func(*model.Room), err error) {
 	given := cmd.Flags().Changed
 	writeKey, err := a.newKey(cmd.Context(), "write key", "write-key-file", o.writeKeyFile)
 	if err != nil {
@@ -108,7 +109,7 @@ func (a *app) changes(cmd *cobra.Command, r keyring.Room, o mendOptions) (change
 	case given("fields"):
 		err = checkFields(o.fields)
 	}
-	return func(r *keyring.Room) {
+	return func(r *model.Room) {
 		if given("relay") {
 			r.Relay = o.relay
 		}
@@ -128,7 +129,7 @@ func (a *app) changes(cmd *cobra.Command, r keyring.Room, o mendOptions) (change
 }
 
 // newKey reads a channel's key from a file, or asks for it; without a file there is none.
-func (a *app) newKey(ctx context.Context, what, flag, file string) (keyring.Secret, error) {
+func (a *app) newKey(ctx context.Context, what, flag, file string) (model.Secret, error) {
 	if file == "" {
 		return "", nil
 	}
@@ -142,12 +143,12 @@ func (a *app) newKey(ctx context.Context, what, flag, file string) (keyring.Secr
 	if err == nil {
 		text, err = apiKey(what, text)
 	}
-	return keyring.Secret(text), err
+	return model.Secret(text), err
 }
 
 // tryRoom asks the relay whether a room is right as it is to be, unless it is taken unseen. At another relay than before a
 // key of the room has to open something, unless nothing is there.
-func (a *app) tryRoom(ctx context.Context, now *keyring.Room, before keyring.Room, unseen bool) error {
+func (a *app) tryRoom(ctx context.Context, now *model.Room, before model.Room, unseen bool) error {
 	moved := now.Relay != before.Relay
 	if unseen {
 		client, err := a.dial(*now)
@@ -196,7 +197,7 @@ func (a *app) tryRoom(ctx context.Context, now *keyring.Room, before keyring.Roo
 }
 
 // tellRoom prints a room as "rooms" lists it, or says what became of it.
-func (a *app) tellRoom(r keyring.Room, done string, asJSON bool) error {
+func (a *app) tellRoom(r model.Room, done string, asJSON bool) error {
 	if asJSON {
 		keys, err := a.openKeyring()
 		if err != nil {
@@ -244,7 +245,7 @@ func (a *app) renameRoom(before, name string, asJSON bool) error {
 		return err
 	}
 	defer keys.Close()
-	if err := keys.Rename(before, name); errors.Is(err, keyring.ErrExists) {
+	if err := keys.Rename(before, name); errors.Is(err, model.ErrRoomExists) {
 		return usageError{err}
 	} else if err != nil {
 		return err
@@ -356,7 +357,7 @@ func (a *app) removeRoom(ctx context.Context, name string, yes bool) error {
 }
 
 // whatIsLost says what only this device has of a room.
-func (a *app) whatIsLost(r keyring.Room) []string {
+func (a *app) whatIsLost(r model.Room) []string {
 	lost := []string{count(len(r.Keys), "key") + ", which the passphrases make anew"}
 	switch {
 	case r.WriteKey != "" && r.ReadKey != "":

@@ -9,8 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fernpost/fernpost/internal/room"
-	"github.com/fernpost/fernpost/internal/room/kept"
+	"github.com/fernpost/fernpost/internal/model"
 )
 
 func (a *app) outboxCommand() *cobra.Command {
@@ -29,7 +28,7 @@ out in its place.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withRoom(roomName, func(c *conversation) error {
 				if cmd.Flags().Changed("drop") {
-					if err := c.Drop(drop, time.Now()); errors.Is(err, room.ErrOtherIdentity) {
+					if err := c.Drop(drop, time.Now()); errors.Is(err, model.ErrOtherIdentity) {
 						if err := c.Adopt(cmd.Context(), true); err != nil {
 							return explainSending(err)
 						}
@@ -75,7 +74,7 @@ func (c *conversation) listOutbox(asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	queue = slices.DeleteFunc(queue, func(q room.Queued) bool { return q.Sent == kept.Accepted })
+	queue = slices.DeleteFunc(queue, func(q model.Queued) bool { return q.Sent == model.StateAccepted })
 	if len(queue) == 0 {
 		c.say("the outbox is empty")
 	}
@@ -96,7 +95,7 @@ func (c *conversation) listOutbox(asJSON bool) error {
 }
 
 // state says how far a message has come.
-func state(q *room.Queued) string {
+func state(q *model.Queued) string {
 	if q.Entries > 1 {
 		return fmt.Sprintf("%s, %d of %d entries accepted", q.Sent, q.Accepted, q.Entries)
 	}

@@ -11,8 +11,8 @@ import (
 
 	"github.com/fernpost/fernpost/internal/config"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
-	"github.com/fernpost/fernpost/internal/room"
 )
 
 type recvOptions struct {
@@ -132,7 +132,7 @@ func isOrAre(n int) string {
 }
 
 // counted returns what was counted besides messages, as findings.
-func counted(f room.Findings) (all []findingJSON) {
+func counted(f model.Findings) (all []findingJSON) {
 	add := func(kind string, n int, first, last int64, text string) {
 		if n > 0 {
 			all = append(all, findingJSON{
@@ -158,7 +158,7 @@ func counted(f room.Findings) (all []findingJSON) {
 }
 
 // tellCounted prints what was counted besides messages.
-func (a *app) tellCounted(f room.Findings, asJSON bool) error {
+func (a *app) tellCounted(f model.Findings, asJSON bool) error {
 	for _, x := range counted(f) {
 		if err := a.tell(x, asJSON); err != nil {
 			return err

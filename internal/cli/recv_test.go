@@ -13,9 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
-	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -254,11 +254,11 @@ func TestASignedRoomOutlivesAClear(t *testing.T) {
 
 func TestMessagesAsPeopleSeeThem(t *testing.T) {
 	at := time.Date(2026, 11, 20, 10, 0, 0, 0, time.Local)
-	messages := []room.Message{
-		{Entry: 7, Posted: at, Sealed: at, Kind: room.Text, Text: "two\nlines"},
-		{Entry: 12345, Posted: at, Sealed: at.Add(-24 * time.Hour), Kind: room.Text, Text: "by a clock of yesterday"},
-		{Entry: 8, Posted: at, Sealed: at, Kind: room.Binary, Size: 3},
-		{Entry: 9, Posted: at, Sealed: at, Kind: room.Record},
+	messages := []model.Message{
+		{Entry: 7, Posted: at, Sealed: at, Kind: model.KindText, Text: "two\nlines"},
+		{Entry: 12345, Posted: at, Sealed: at.Add(-24 * time.Hour), Kind: model.KindText, Text: "by a clock of yesterday"},
+		{Entry: 8, Posted: at, Sealed: at, Kind: model.KindBinary, Size: 3},
+		{Entry: 9, Posted: at, Sealed: at, Kind: model.KindRecord},
 	}
 	want := "2026-11-20 10:00:00 +0000  entry 7     two\n" +
 		"                                       | lines\n" +
@@ -269,7 +269,7 @@ func TestMessagesAsPeopleSeeThem(t *testing.T) {
 	var out []byte
 	for i := range messages {
 		m := &messages[i]
-		it := &room.Item{At: record.Spot{Place: record.Place{Entry: m.Entry}}, Posted: m.Posted, Sealed: m.Sealed, Unsigned: m}
+		it := &model.Item{At: record.Spot{Place: record.Place{Entry: m.Entry}}, Posted: m.Posted, Sealed: m.Sealed, Unsigned: m}
 		out = (&app{}).appendItem(out, it, policyOpen, "")
 	}
 	if d := cmp.Diff(want, string(out)); d != "" {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/exchange"
-	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -17,7 +17,7 @@ const doubt = "the relay shows less than before; if that lasts for a minute it i
 
 // aboutRelay is what a reading of a room found out about the relay itself, and that may change with the next one; stopped
 // says why it did not come to its end, "" if it did.
-func aboutRelay(r keyring.Room, n *exchange.News, stopped string) (all []findingJSON) {
+func aboutRelay(r model.Room, n *exchange.News, stopped string) (all []findingJSON) {
 	add := func(kind, text string) {
 		all = append(all, findingJSON{Finding: kind, Text: text, Waiting: true})
 	}
@@ -44,7 +44,7 @@ func aboutRelay(r keyring.Room, n *exchange.News, stopped string) (all []finding
 }
 
 // hiddenText says which of a room's fields are among those that a relay did not show, "" if there are none.
-func hiddenText(r keyring.Room, hidden thingspeak.FieldSet) string {
+func hiddenText(r model.Room, hidden thingspeak.FieldSet) string {
 	var names []string
 	for _, n := range r.Fields {
 		if hidden.Has(n) {

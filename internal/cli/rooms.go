@@ -11,6 +11,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/screen"
 )
@@ -81,7 +82,7 @@ func (a *app) listRooms(asJSON bool) error {
 }
 
 // listed is a room as --json prints it; chosen is the default room.
-func listed(r keyring.Room, chosen string) listedRoomJSON {
+func listed(r model.Room, chosen string) listedRoomJSON {
 	o := listedRoomJSON{
 		r.Name, r.Channel, r.Relay, r.Profile, r.Fields, known(r.Interval), len(r.Keys), new(r.WriteKey != ""), r.Name == chosen,
 	}
@@ -95,7 +96,7 @@ func (a *app) openKeyring() (*keyring.Keyring, error) { return a.engine().Keyrin
 
 // loadRoom returns the room of this name; without one, the default room, or the only one there is. The setting "room" has
 // become the name before.
-func (a *app) loadRoom(name string) (keyring.Room, error) {
+func (a *app) loadRoom(name string) (model.Room, error) {
 	r, err := a.engine().Find(name)
 	if which, ok := errors.AsType[*messenger.WhichRoomError](err); ok {
 		err = hint(usagef("which room? there are %s", strings.Join(which.Names, ", ")),
@@ -105,7 +106,7 @@ func (a *app) loadRoom(name string) (keyring.Room, error) {
 }
 
 // dial makes the client for a room's channel. Nothing is sent yet.
-func (a *app) dial(r keyring.Room) (*remote.Client, error) {
+func (a *app) dial(r model.Room) (*remote.Client, error) {
 	if _, err := a.requestTimeout(); err != nil {
 		return nil, err
 	}

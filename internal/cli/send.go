@@ -13,10 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fernpost/fernpost/internal/exchange"
-	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
-	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -104,7 +103,7 @@ func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
 		return err
 	}
 	if !utf8.ValidString(text) {
-		return hint(usageError{room.ErrNotUTF8}, "save it as UTF-8 first; in a signed room --file FILE sends any bytes")
+		return hint(usageError{model.ErrNotUTF8}, "save it as UTF-8 first; in a signed room --file FILE sends any bytes")
 	}
 	// The message may have come after minutes: the room may have moved to another key meanwhile.
 	if r, err = a.engine().Current(r); err != nil {
@@ -114,7 +113,7 @@ func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
 }
 
 // sendBody sends a message and says what became of it.
-func (a *app) sendBody(ctx context.Context, r keyring.Room, body record.Body, o sendOptions) error {
+func (a *app) sendBody(ctx context.Context, r model.Room, body record.Body, o sendOptions) error {
 	if o.noWait && o.queue {
 		return usagef("--no-wait and --queue exclude each other")
 	}
@@ -169,7 +168,7 @@ func (a *app) oneMessage(words []string, dash int) ([]string, error) {
 }
 
 // writable refuses a room that this device cannot write to.
-func writable(r keyring.Room) error {
+func writable(r model.Room) error {
 	if r.WriteKey != "" {
 		return nil
 	}
@@ -196,11 +195,11 @@ func (a *app) message(args []string) (string, error) {
 }
 
 func explainLength(err error) error {
-	if long, ok := errors.AsType[*room.TooLongError](err); ok {
+	if long, ok := errors.AsType[*model.TooLongError](err); ok {
 		return hint(err, "shorten it by %d bytes, or send it as %d messages; letters with accents take 2 bytes, emoji 4",
-			long.Bytes-room.MaxText, (long.Bytes+room.MaxText-1)/room.MaxText)
+			long.Bytes-model.MaxText, (long.Bytes+model.MaxText-1)/model.MaxText)
 	}
-	if errors.Is(err, room.ErrNoText) {
+	if errors.Is(err, model.ErrNoText) {
 		return usageError{err}
 	}
 	return err

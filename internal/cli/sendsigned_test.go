@@ -12,6 +12,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
@@ -114,7 +115,7 @@ func (d *device) lastNamed() (number uint32) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	err = c.History(1, func(it *room.Item) error {
+	err = c.History(1, func(it *model.Item) error {
 		number = it.Record.Seen.Number
 		return nil
 	})

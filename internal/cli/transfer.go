@@ -9,7 +9,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/messenger"
-	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/model"
 )
 
 // transfer shows how far a delivery of several entries has come: on a terminal as a bar that is drawn again and again,
@@ -84,7 +84,7 @@ func (t *transfer) end() {
 }
 
 // accepted shows that entries were accepted.
-func (t *transfer) accepted(p room.Progress) error {
+func (t *transfer) accepted(p model.Progress) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"testing"
 
-	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/model"
 )
 
 // With parts left untried recv was silent, and --strict found nothing that waits.
@@ -13,7 +13,7 @@ func TestPartsLeftUntriedAreToldAndWait(t *testing.T) {
 	a := &app{stderr: &out}
 	var relay relayTeller
 	for range 2 {
-		if err := relay.tell(a, untried(&room.Arrivals{More: true}), 0, false); err != nil {
+		if err := relay.tell(a, untried(&model.Arrivals{More: true}), 0, false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -23,7 +23,7 @@ func TestPartsLeftUntriedAreToldAndWait(t *testing.T) {
 	if err := a.tally.verdict(); err != errUnsure {
 		t.Errorf("the verdict is %v", err)
 	}
-	if err := relay.tell(a, untried(&room.Arrivals{}), 0, false); err != nil || a.tally.verdict() != nil {
+	if err := relay.tell(a, untried(&model.Arrivals{}), 0, false); err != nil || a.tally.verdict() != nil {
 		t.Errorf("once all was tried: %v, %v", err, a.tally.verdict())
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fernpost/fernpost/internal/feed"
-	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/screen"
 )
@@ -149,7 +149,7 @@ func (a *app) printTold(f findingJSON, w weight, asJSON bool) error {
 }
 
 // tellUnread tells what of a room's feed could not be read, and of a file what was assumed.
-func (a *app) tellUnread(r keyring.Room, end *feedEnd, asJSON bool) error {
+func (a *app) tellUnread(r model.Room, end *feedEnd, asJSON bool) error {
 	if text := hiddenText(r, end.hidden); text != "" {
 		if err := a.tell(findingJSON{Finding: "unread", Text: text}, asJSON); err != nil {
 			return err

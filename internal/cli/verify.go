@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
@@ -127,7 +127,7 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 }
 
 // tellReport tells what was found in the records, and what waits.
-func (a *app) tellReport(r *room.Report, asJSON bool) error {
+func (a *app) tellReport(r *model.Report, asJSON bool) error {
 	if slices.ContainsFunc(r.Found, func(f record.Finding) bool { return f.Kind == record.Namesake && !f.Compared }) {
 		defer a.say("of two with one name, compare the words aloud: \"fernpost identity list\" shows them, \"fernpost identity " +
 			"verify\" marks the one whose words are right")
@@ -150,7 +150,7 @@ func (a *app) tellReport(r *room.Report, asJSON bool) error {
 
 // readWholeChannel reads a channel back to its beginning.
 func (a *app) readWholeChannel(
-	ctx context.Context, r keyring.Room, visit func(*thingspeak.Entry) error,
+	ctx context.Context, r model.Room, visit func(*thingspeak.Entry) error,
 ) (end feedEnd, view record.View, err error) {
 	client, err := a.dial(r)
 	if err != nil {
@@ -183,7 +183,7 @@ func (a *app) readWholeCSV(
 }
 
 // compare compares what this device holds with a report.
-func (a *app) compare(r keyring.Room, report *room.Report, until int64) (d room.Comparison, err error) {
+func (a *app) compare(r model.Room, report *model.Report, until int64) (d model.Comparison, err error) {
 	defer a.computing(func() string { return "comparing that with what this device holds" })()
 	err = a.engine().Look(r, func(c *room.Conversation) error {
 		d, err = c.Compare(report, until)
@@ -194,7 +194,7 @@ func (a *app) compare(r keyring.Room, report *room.Report, until int64) (d room.
 
 // tellComparison tells where what this device holds differs from what the relay shows, up to its entry last. Where the
 // archive cannot be used, what was found without it stands, and that nothing was compared is told.
-func (a *app) tellComparison(r keyring.Room, report *room.Report, last int64, o verifyOptions) error {
+func (a *app) tellComparison(r model.Room, report *model.Report, last int64, o verifyOptions) error {
 	d, err := a.compare(r, report, o.until)
 	if err != nil {
 		text := "what this device has read before could not be compared with it: " + err.Error()
@@ -247,7 +247,7 @@ func (a *app) tellComparison(r keyring.Room, report *room.Report, last int64, o 
 
 // uncheckedJSON says what this device holds and cannot compare with what the relay shows, and what it has told of that, for
 // information.
-func uncheckedJSON(d *room.Comparison, name string) (all []findingJSON) {
+func uncheckedJSON(d *model.Comparison, name string) (all []findingJSON) {
 	if d.KeyGone.Messages > 0 {
 		all = append(all, keyGoneJSON(d.KeyGone, name))
 	}
@@ -273,7 +273,7 @@ func uncheckedJSON(d *room.Comparison, name string) (all []findingJSON) {
 	return all
 }
 
-func differingJSON(d *room.Differing) findingJSON {
+func differingJSON(d *model.Differing) findingJSON {
 	messages := int(d.Last-d.First) + 1
 	what := record.Numbers(d.Name, d.First, d.Last)
 	f := findingJSON{
@@ -301,7 +301,7 @@ func differingJSON(d *room.Differing) findingJSON {
 }
 
 // tellUnshown tells of a message of our own that the relay has accepted and, up to its entry last, does not show.
-func (a *app) tellUnshown(q *room.Queued, last int64, asJSON bool) error {
+func (a *app) tellUnshown(q *model.Queued, last int64, asJSON bool) error {
 	what := q.What()
 	f := findingJSON{
 		Finding: "not shown", Author: &q.Name, Number: &q.Number, Last: &q.Number, Entry: &q.Entry, LastEntry: &q.Entry,
@@ -429,7 +429,7 @@ func wasOrWere(first, last int64) string {
 }
 
 // printVerdict prints what was checked, the verdict and the digest.
-func (a *app) printVerdict(r *room.Report, o verifyOptions) error {
+func (a *app) printVerdict(r *model.Report, o verifyOptions) error {
 	digest := strings.Join(passphrase.Words(6, r.Digest[:16]), " ")
 	found, unsure := a.tally.found(), a.tally.unsure+a.tally.pending
 	if o.asJSON {

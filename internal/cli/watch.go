@@ -10,9 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fernpost/fernpost/internal/exchange"
-	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
-	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -87,7 +86,7 @@ func (a *app) watch(ctx context.Context, o watchOptions) error {
 const watchMark = "watch"
 
 // watchRoom follows a room until the user ends it, or as many messages were printed as the user wants.
-func (a *app) watchRoom(ctx context.Context, r keyring.Room, o watchOptions) (err error) {
+func (a *app) watchRoom(ctx context.Context, r model.Room, o watchOptions) (err error) {
 	if _, err := a.requestTimeout(); err != nil {
 		return err
 	}
@@ -129,7 +128,7 @@ type follower struct {
 	o       watchOptions
 	stream  *messenger.Stream
 	out     *bufio.Writer
-	printed room.Printed
+	printed model.Printed
 	lines   findings // since the last mark
 	shown   int      // messages printed
 	kept    bool     // where that has come to is remembered
@@ -155,7 +154,7 @@ func (f *follower) tellEvent(e messenger.Event) error {
 		if err := f.SetPrinted(f.printed); err != nil {
 			return err
 		}
-		f.printed, f.kept = room.Printed{}, true
+		f.printed, f.kept = model.Printed{}, true
 		return f.stream.Keep(e)
 	case messenger.Late:
 		return f.tellFinding(&e.Finding, false, f.o.asJSON)
@@ -186,7 +185,7 @@ func (f *follower) tellEvent(e messenger.Event) error {
 	return nil
 }
 
-func (f *follower) printItem(it *room.Item) error {
+func (f *follower) printItem(it *model.Item) error {
 	if !f.o.policy.shows(it) {
 		return nil
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+
+	"github.com/fernpost/fernpost/internal/model"
 )
 
 // identityFile stands beside the rooms; no room can have its name.
@@ -17,7 +19,7 @@ var ErrNoIdentity = errors.New("this device has no identity yet")
 type Identity struct {
 	Version int `json:"version"`
 	// Seed is the secret half: 32 bytes in hexadecimal (RFC 8032, section 5.1.5).
-	Seed Secret `json:"seed"`
+	Seed model.Secret `json:"seed"`
 	// Nickname is how its owner wants to be called; empty: by the tag of the key.
 	Nickname string `json:"nickname,omitempty"`
 }

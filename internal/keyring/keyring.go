@@ -3,7 +3,6 @@
 package keyring
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,12 +12,14 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/fernpost/fernpost/internal/model"
 )
 
 // version of the file format. A file of a higher version was written by a newer fernpost and is refused; one of version 1
 // has all that is needed, and becomes one of this version when it is changed. Whoever writes version 1 takes no lock, and
 // would put back what it has read before: it must refuse what was changed here. Whoever writes version 2 knows no
-// [Room.Files], and would look for the archive elsewhere: version 3 is that of rooms that have it.
+// [model.Room.Files], and would look for the archive elsewhere: version 3 is that of rooms that have it.
 const (
 	version      = 2
 	filesVersion = 3
@@ -26,70 +27,6 @@ const (
 
 // maxFile bounds what is read of a room's file, in bytes.
 const maxFile = 1 << 20
-
-// ErrNoRoom is returned when there is no room of the name asked for, or none at all.
-var ErrNoRoom = errors.New("no such room")
-
-// ErrExists is returned by [Keyring.Add] when the name is taken.
-var ErrExists = errors.New("a room of this name exists already")
-
-// Room is one room as its file holds it.
-type Room struct {
-	Version int `json:"version"`
-	// Name is local to this device; see [CheckName].
-	Name string `json:"-"`
-	// Relay is the base address, such as https://api.thingspeak.com.
-	Relay string `json:"relay"`
-	// Channel is the channel's id at the relay. The room's salt was made from it and stays when the room moves.
-	Channel int64 `json:"channel"`
-	// Fields are the numbers of the fields that the room uses, in the order of writing.
-	Fields []int `json:"fields"`
-	// Profile is the written form of the profile that the keys were derived with.
-	Profile string `json:"profile"`
-	// Keys are Fernet keys, URL-safe base64, newest first: the first seals, all open.
-	Keys []Secret `json:"keys"`
-	// Untold are those of the keys that the other members were not told of yet, so that whoever finds them here does it.
-	Untold []Secret `json:"untold,omitempty"`
-	// Refused are the ids, in hexadecimal, of keys to which others have moved the room, whose own keys were compared, and
-	// the user does not go.
-	Refused []string `json:"refused,omitempty"`
-	// WriteKey and ReadKey are the channel's API keys; empty where there is none.
-	WriteKey Secret `json:"write_key,omitempty"`
-	ReadKey  Secret `json:"read_key,omitempty"`
-	// Unproven tells that no relay has said or shown that the write key writes the channel.
-	Unproven bool `json:"unproven,omitempty"`
-	// Pad fills up every entry with cells that say nothing, so that all entries look alike.
-	Pad bool `json:"pad,omitempty"`
-	// Identity is the seed of the identity that signs in this room, where that is not the device's, in hexadecimal.
-	Identity Secret `json:"identity,omitempty"`
-	// Wrote tells that records were signed in this room: if the archive does not know of any, it was lost.
-	Wrote bool `json:"wrote,omitempty"`
-	// Interval is the time that the relay wants between two updates, as a duration with unit.
-	Interval string `json:"interval,omitempty"`
-	// Files is what the room's archive and positions are called, where that is not its name; see [Room.FilesName].
-	Files string `json:"files,omitempty"`
-}
-
-// FilesName is what the room's archive and positions are called. They keep the name that they were made under, so that
-// renaming a room changes one file, and takes none from under a process that has it open.
-func (r *Room) FilesName() string { return cmp.Or(r.Files, r.Name) }
-
-// Secret is a text that only [Secret.Reveal] and the room's file show.
-type Secret string
-
-// Reveal returns the secret itself.
-func (s Secret) Reveal() string { return string(s) }
-
-// String hides the secret, so that no log or error shows it by accident.
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return "(secret)"
-}
-
-// GoString hides the secret from %#v.
-func (s Secret) GoString() string { return s.String() }
 
 // CheckName tells whether a room may have this local name: 1 to 32 characters out of a-z, 0-9, - and _, the first a
 // letter or digit. So it is a file name everywhere and needs no quoting in a shell.
@@ -147,50 +84,50 @@ func (k *Keyring) Names() ([]string, error) {
 
 // Load reads the named room. It refuses a file that other users of the machine can read, one of a newer version, and
 // one that is damaged.
-func (k *Keyring) Load(name string) (Room, error) {
+func (k *Keyring) Load(name string) (model.Room, error) {
 	if err := CheckName(name); err != nil {
-		return Room{}, err
+		return model.Room{}, err
 	}
-	room := Room{Name: name}
+	room := model.Room{Name: name}
 	err := k.read(name+".json", &room)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Room{}, fmt.Errorf("%w: %s", ErrNoRoom, name)
+		return model.Room{}, fmt.Errorf("%w: %s", model.ErrNoRoom, name)
 	case err != nil:
-		return Room{}, fmt.Errorf("reading room %s: %w", name, err)
+		return model.Room{}, fmt.Errorf("reading room %s: %w", name, err)
 	case room.Version > filesVersion:
-		return Room{}, fmt.Errorf("reading room %s: %w", name, newer(room.Version))
+		return model.Room{}, fmt.Errorf("reading room %s: %w", name, newer(room.Version))
 	case room.Version < 1 || room.Channel < 1 || len(room.Keys) == 0 || len(room.Fields) == 0 || room.Relay == "":
-		return Room{}, fmt.Errorf("reading room %s: %s.json lacks something that every room has", name, name)
+		return model.Room{}, fmt.Errorf("reading room %s: %s.json lacks something that every room has", name, name)
 	}
 	return room, nil
 }
 
 // Current returns a room that was loaded before as it is now, also if it was renamed and another one has its name. It
-// returns [ErrNoRoom] if it was removed.
-func (k *Keyring) Current(before Room) (Room, error) {
-	isSame := func(r *Room) bool { return r.FilesName() == before.FilesName() && r.Channel == before.Channel }
+// returns [model.ErrNoRoom] if it was removed.
+func (k *Keyring) Current(before model.Room) (model.Room, error) {
+	isSame := func(r *model.Room) bool { return r.FilesName() == before.FilesName() && r.Channel == before.Channel }
 	room, err := k.Load(before.Name)
 	if err == nil && isSame(&room) {
 		return room, nil
 	}
-	if err != nil && !errors.Is(err, ErrNoRoom) {
-		return Room{}, err
+	if err != nil && !errors.Is(err, model.ErrNoRoom) {
+		return model.Room{}, err
 	}
 	names, err := k.Names()
 	if err != nil {
-		return Room{}, err
+		return model.Room{}, err
 	}
 	for _, name := range names {
 		if room, err := k.Load(name); err == nil && isSame(&room) {
 			return room, nil
 		}
 	}
-	return Room{}, fmt.Errorf("%w: %s", ErrNoRoom, before.Name)
+	return model.Room{}, fmt.Errorf("%w: %s", model.ErrNoRoom, before.Name)
 }
 
-// Add writes a new room. It returns [ErrExists] where the name is taken and never touches the room that has it.
-func (k *Keyring) Add(room Room) error {
+// Add writes a new room. It returns [model.ErrRoomExists] where the name is taken and never touches the room that has it.
+func (k *Keyring) Add(room model.Room) error {
 	if err := CheckName(room.Name); err != nil {
 		return err
 	}
@@ -230,7 +167,7 @@ func (k *Keyring) filesFor(name string) (string, error) {
 	}
 }
 
-// Rename gives a room another name. It returns [ErrExists] where that is taken. Killed at any moment the room is there,
+// Rename gives a room another name. It returns [model.ErrRoomExists] where that is taken. Killed at any moment the room is there,
 // with all that belongs to it, under one of the two names.
 func (k *Keyring) Rename(before, name string) error {
 	if err := CheckName(name); err != nil {
@@ -269,7 +206,7 @@ func (k *Keyring) Remove(name string) error {
 		}
 		err := k.root.Remove(name + ".json")
 		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%w: %s", ErrNoRoom, name)
+			return fmt.Errorf("%w: %s", model.ErrNoRoom, name)
 		}
 		if err != nil {
 			return fmt.Errorf("removing room %s: %w", name, err)
@@ -304,7 +241,7 @@ func (k *Keyring) SetDefault(name string) error {
 // process can change it, and returns the room as it is now. There is no other way to write a room that exists, since
 // whoever wrote one that was read earlier would take back what others have changed meanwhile. An error of change leaves
 // the room as it is and is returned; after a crash or on a full disk the old file is still there.
-func (k *Keyring) Update(name string, change func(*Room) error) (room Room, err error) {
+func (k *Keyring) Update(name string, change func(*model.Room) error) (room model.Room, err error) {
 	err = k.locked(func() error {
 		if room, err = k.Load(name); err != nil {
 			return err
@@ -317,17 +254,17 @@ func (k *Keyring) Update(name string, change func(*Room) error) (room Room, err 
 	return room, err
 }
 
-// isFree returns [ErrExists] if there is a room of that name.
+// isFree returns [model.ErrRoomExists] if there is a room of that name.
 func (k *Keyring) isFree(name string) error {
 	if _, err := k.root.Lstat(name + ".json"); err == nil {
-		return fmt.Errorf("%w: %s", ErrExists, name)
+		return fmt.Errorf("%w: %s", model.ErrRoomExists, name)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("keeping room %s: %w", name, err)
 	}
 	return nil
 }
 
-func (k *Keyring) keep(room *Room) error {
+func (k *Keyring) keep(room *model.Room) error {
 	room.Version = version
 	if room.Files != "" {
 		room.Version = filesVersion

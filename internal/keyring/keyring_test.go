@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -22,10 +23,10 @@ func open(t *testing.T) (*Keyring, string) {
 	return k, dir
 }
 
-func lab() Room {
-	return Room{
+func lab() model.Room {
+	return model.Room{
 		Version: version, Name: "lab", Relay: "http://127.0.0.1:3000", Channel: 1234567, Fields: []int{1},
-		Profile: "fernpost", Keys: []Secret{"key-of-the-room"}, WriteKey: "WRITEKEYWRITEKEY", Interval: "15s",
+		Profile: "fernpost", Keys: []model.Secret{"key-of-the-room"}, WriteKey: "WRITEKEYWRITEKEY", Interval: "15s",
 	}
 }
 
@@ -71,7 +72,7 @@ func TestAddNeverReplaces(t *testing.T) {
 	}
 	other := lab()
 	other.Channel = 7654321
-	if err := k.Add(other); !errors.Is(err, ErrExists) {
+	if err := k.Add(other); !errors.Is(err, model.ErrRoomExists) {
 		t.Errorf("Add of a second lab = %v, want ErrExists", err)
 	}
 	if got, err := k.Load("lab"); err != nil || got.Channel != 1234567 {
@@ -138,7 +139,7 @@ func TestFilesThatAreRefusedWithoutShowingKeys(t *testing.T) {
 
 func TestMissingRoom(t *testing.T) {
 	k, _ := open(t)
-	if _, err := k.Load("lab"); !errors.Is(err, ErrNoRoom) {
+	if _, err := k.Load("lab"); !errors.Is(err, model.ErrNoRoom) {
 		t.Errorf("Load = %v, want ErrNoRoom", err)
 	}
 }
@@ -177,7 +178,7 @@ func TestADamagedIdentityIsNotReplaced(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := k.UpdateIdentity(func(id *Identity) error {
-			id.Seed = Secret(seed)
+			id.Seed = model.Secret(seed)
 			return nil
 		})
 		if err == nil || !strings.Contains(err.Error(), "damaged") || strings.Contains(err.Error(), seed) {
@@ -261,20 +262,20 @@ func TestFilesStayWithTheirRoom(t *testing.T) {
 		t.Errorf("what was lab before is %q now (%v)", now.Name, err)
 	}
 	for _, taken := range []string{"lab", "school"} {
-		if err := k.Rename("lab", taken); !errors.Is(err, ErrExists) {
+		if err := k.Rename("lab", taken); !errors.Is(err, model.ErrRoomExists) {
 			t.Errorf("renamed to %s: %v", taken, err)
 		}
 	}
-	if err := k.Rename("nowhere", "x"); !errors.Is(err, ErrNoRoom) {
+	if err := k.Rename("nowhere", "x"); !errors.Is(err, model.ErrNoRoom) {
 		t.Errorf("renaming no room: %v", err)
 	}
 	if err := k.Remove("school"); err != nil || k.Default() != "" {
 		t.Errorf("removing: %v, the default is %q", err, k.Default())
 	}
-	if now, err := k.Current(before); !errors.Is(err, ErrNoRoom) {
+	if now, err := k.Current(before); !errors.Is(err, model.ErrNoRoom) {
 		t.Errorf("what was lab before is %q now (%v), and removed", now.Name, err)
 	}
-	if err := k.Remove("school"); !errors.Is(err, ErrNoRoom) {
+	if err := k.Remove("school"); !errors.Is(err, model.ErrNoRoom) {
 		t.Errorf("removing it again: %v", err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fernpost/fernpost/internal/filelock"
+	"github.com/fernpost/fernpost/internal/model"
 )
 
 // another opens the same directory once more, as another process would.
@@ -41,8 +42,8 @@ func TestChangesAtOnceAreAllKept(t *testing.T) {
 		k := another(t, dir)
 		work.Go(func() {
 			for i := range changes {
-				if _, err := k.Update("lab", func(r *Room) error {
-					r.Keys = append([]Secret{Secret(fmt.Sprint("key ", p, i))}, r.Keys...)
+				if _, err := k.Update("lab", func(r *model.Room) error {
+					r.Keys = append([]model.Secret{model.Secret(fmt.Sprint("key ", p, i))}, r.Keys...)
 					return nil
 				}); err != nil {
 					t.Error(err)
@@ -61,13 +62,13 @@ func TestChangesAtOnceAreAllKept(t *testing.T) {
 func TestFirstCommandsAtOnceMakeOneIdentity(t *testing.T) {
 	_, dir := open(t)
 	var work sync.WaitGroup
-	seeds := make([]Secret, 8)
+	seeds := make([]model.Secret, 8)
 	for p := range seeds {
 		k := another(t, dir)
 		work.Go(func() {
 			id, err := k.UpdateIdentity(func(id *Identity) error {
 				if id.Seed == "" {
-					id.Seed = Secret(fmt.Sprint("seed of process ", p))
+					id.Seed = model.Secret(fmt.Sprint("seed of process ", p))
 				}
 				return nil
 			})
@@ -99,7 +100,7 @@ func TestOneOfSeveralAddsAtOnceWins(t *testing.T) {
 				mu.Lock()
 				won = append(won, r.Channel)
 				mu.Unlock()
-			case !errors.Is(err, ErrExists):
+			case !errors.Is(err, model.ErrRoomExists):
 				t.Error(err)
 			}
 		})
@@ -117,13 +118,13 @@ func TestAChangeThatFailsChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused := errors.New("refused")
-	if _, err := k.Update("lab", func(r *Room) error {
+	if _, err := k.Update("lab", func(r *model.Room) error {
 		r.Keys = nil
 		return refused
 	}); !errors.Is(err, refused) {
 		t.Errorf("Update = %v, want the error of the change", err)
 	}
-	if _, err := k.Update("nowhere", func(*Room) error { return nil }); !errors.Is(err, ErrNoRoom) {
+	if _, err := k.Update("nowhere", func(*model.Room) error { return nil }); !errors.Is(err, model.ErrNoRoom) {
 		t.Errorf("Update of no room = %v, want ErrNoRoom", err)
 	}
 	if got, err := k.Load("lab"); err != nil || len(got.Keys) != 1 {
@@ -146,10 +147,10 @@ func TestFilesOfVersion1AreTakenOver(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := Room{
+	want := model.Room{
 		Name: "lab", Relay: "http://127.0.0.1:35529", Channel: 9873939, Fields: []int{1, 2, 3, 4, 5, 6, 7, 8},
 		Profile:  "fernpost",
-		Keys:     []Secret{"RCtvCbL48mME7p1zA7sFdLU6o394-GpJNIaVKl6-1qg=", "Whqz_y7wM7wNrMvucMcIHkeN3EiL1kTPc6yga5rBK98="},
+		Keys:     []model.Secret{"RCtvCbL48mME7p1zA7sFdLU6o394-GpJNIaVKl6-1qg=", "Whqz_y7wM7wNrMvucMcIHkeN3EiL1kTPc6yga5rBK98="},
 		WriteKey: "UX4K1SBNJXPAFBRM", Identity: "f96f2e96718bd966457a9dc4e903c1085a5ce670ca9abb4a716c3005079aa94c", Wrote: true,
 		Interval: "0s",
 	}
@@ -158,7 +159,7 @@ func TestFilesOfVersion1AreTakenOver(t *testing.T) {
 		if d := cmp.Diff(want, got); d != "" || err != nil {
 			t.Error(d, err)
 		}
-		if _, err := k.Update("lab", func(*Room) error { return nil }); err != nil {
+		if _, err := k.Update("lab", func(*model.Room) error { return nil }); err != nil {
 			t.Error(err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/remote"
 )
@@ -67,24 +68,24 @@ type WhichRoomError struct {
 func (e *WhichRoomError) Error() string { return fmt.Sprintf("which room of %d?", len(e.Names)) }
 
 // Find returns the settings of the room of this name; without one, of the default room, or of the only one there is. The
-// error may be [keyring.ErrNoRoom] or [*WhichRoomError].
-func (e *Engine) Find(name string) (keyring.Room, error) {
+// error may be [model.ErrNoRoom] or [*WhichRoomError].
+func (e *Engine) Find(name string) (model.Room, error) {
 	keys, err := e.Keyring()
 	if err != nil {
-		return keyring.Room{}, err
+		return model.Room{}, err
 	}
 	defer keys.Close()
 	if name == "" {
 		names, err := keys.Names()
 		switch {
 		case err != nil:
-			return keyring.Room{}, err
+			return model.Room{}, err
 		case len(names) == 0:
-			return keyring.Room{}, fmt.Errorf("%w: this device is in none yet", keyring.ErrNoRoom)
+			return model.Room{}, fmt.Errorf("%w: this device is in none yet", model.ErrNoRoom)
 		case keys.Default() != "":
 			names[0] = keys.Default()
 		case len(names) > 1:
-			return keyring.Room{}, &WhichRoomError{names}
+			return model.Room{}, &WhichRoomError{names}
 		}
 		name = names[0]
 	}
@@ -92,7 +93,7 @@ func (e *Engine) Find(name string) (keyring.Room, error) {
 }
 
 // Add keeps a new room, see [keyring.Keyring.Add].
-func (e *Engine) Add(r keyring.Room) error {
+func (e *Engine) Add(r model.Room) error {
 	keys, err := e.Keyring()
 	if err != nil {
 		return err
@@ -102,27 +103,27 @@ func (e *Engine) Add(r keyring.Room) error {
 }
 
 // Current returns the settings of a room as they are now, see [keyring.Keyring.Current].
-func (e *Engine) Current(before keyring.Room) (keyring.Room, error) {
+func (e *Engine) Current(before model.Room) (model.Room, error) {
 	keys, err := e.Keyring()
 	if err != nil {
-		return keyring.Room{}, err
+		return model.Room{}, err
 	}
 	defer keys.Close()
 	return keys.Current(before)
 }
 
 // Update changes the settings of a room, see [keyring.Keyring.Update].
-func (e *Engine) Update(name string, change func(*keyring.Room) error) (keyring.Room, error) {
+func (e *Engine) Update(name string, change func(*model.Room) error) (model.Room, error) {
 	keys, err := e.Keyring()
 	if err != nil {
-		return keyring.Room{}, err
+		return model.Room{}, err
 	}
 	defer keys.Close()
 	return keys.Update(name, change)
 }
 
 // RemoveFiles removes what was kept of a room besides its settings: the archive, and where a watch has ended.
-func (e *Engine) RemoveFiles(ctx context.Context, settings keyring.Room) error {
+func (e *Engine) RemoveFiles(ctx context.Context, settings model.Room) error {
 	if err := e.forgetWatched(settings); err != nil {
 		return err
 	}
@@ -135,11 +136,11 @@ func (e *Engine) RemoveFiles(ctx context.Context, settings keyring.Room) error {
 
 // NoteProven remembers that a room's write key writes its channel, once the relay has taken something for it. Where that
 // cannot be kept, the next message shows it again.
-func (e *Engine) NoteProven(proven keyring.Room) {
+func (e *Engine) NoteProven(proven model.Room) {
 	if !proven.Unproven {
 		return
 	}
-	_, _ = e.Update(proven.Name, func(r *keyring.Room) error {
+	_, _ = e.Update(proven.Name, func(r *model.Room) error {
 		r.Unproven = r.Unproven && (r.WriteKey != proven.WriteKey || r.Relay != proven.Relay)
 		return nil
 	})
@@ -152,7 +153,7 @@ func (e *AddressError) Error() string { return e.Err.Error() }
 func (e *AddressError) Unwrap() error { return e.Err }
 
 // Dial makes the client for a room's channel. Nothing is sent yet.
-func (e *Engine) Dial(r keyring.Room) (*remote.Client, error) {
+func (e *Engine) Dial(r model.Room) (*remote.Client, error) {
 	interval, err := time.ParseDuration(r.Interval)
 	if err != nil {
 		return nil, fmt.Errorf("room %s: its interval is no duration", r.Name)
@@ -175,7 +176,7 @@ func (e *Engine) Client(o remote.Options) (*remote.Client, error) {
 }
 
 // Profile returns how a room's key is derived and its messages are written.
-func Profile(r keyring.Room) (passphrase.Profile, error) {
+func Profile(r model.Room) (passphrase.Profile, error) {
 	p, err := passphrase.ParseProfile(r.Profile)
 	if err != nil {
 		err = fmt.Errorf("room %s: %w", r.Name, err)
@@ -184,13 +185,13 @@ func Profile(r keyring.Room) (passphrase.Profile, error) {
 }
 
 // Signed reports whether the members of a room sign what they write.
-func Signed(r keyring.Room) (bool, error) {
+func Signed(r model.Room) (bool, error) {
 	p, err := Profile(r)
 	return err == nil && p.Form == passphrase.FormRecords, err
 }
 
 // Keys returns a room's keys, newest first.
-func Keys(r keyring.Room) ([]fernet.Key, error) {
+func Keys(r model.Room) ([]fernet.Key, error) {
 	keys, err := parseKeys(r.Keys)
 	if err != nil {
 		return nil, fmt.Errorf("room %s: %w", r.Name, err)
@@ -198,7 +199,7 @@ func Keys(r keyring.Room) ([]fernet.Key, error) {
 	return keys, nil
 }
 
-func parseKeys(texts []keyring.Secret) ([]fernet.Key, error) {
+func parseKeys(texts []model.Secret) ([]fernet.Key, error) {
 	keys := make([]fernet.Key, len(texts))
 	for i, text := range texts {
 		key, err := fernet.ParseKey(text.Reveal())

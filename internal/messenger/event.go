@@ -2,8 +2,8 @@ package messenger
 
 import (
 	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
-	"github.com/fernpost/fernpost/internal/room"
 )
 
 // Event is what happens to a room while it is worked with, and what a face may tell about it. It is one of the types of
@@ -27,24 +27,24 @@ type IdentityChanged struct {
 	Name string
 	// Nameless tells that the new one has no nickname.
 	Nameless bool
-	room.Adopted
+	model.Adopted
 }
 
 // Moved warns that others have moved the room to a key that is not here, the one that counts most first; what is written is
 // sealed with the old key.
 type Moved struct {
 	Room string
-	By   []room.Moved
+	By   []model.Moved
 }
 
 // ArchiveFull says that a reading has stopped because the archive is full. Writing goes on.
-type ArchiveFull struct{ *room.FullError }
+type ArchiveFull struct{ *model.FullError }
 
 // StoppedReading says that a reading before writing did not come to the feed's end.
 type StoppedReading struct{ Stop }
 
 // AlreadyQueued says that what is to be sent is in the outbox already, from a transfer that was interrupted.
-type AlreadyQueued struct{ room.Queued }
+type AlreadyQueued struct{ model.Queued }
 
 // NothingToWithdraw says that neither side has claimed a device that is withdrawn: it takes back, for good, what may have
 // been consented to.
@@ -65,7 +65,7 @@ type Delivering struct {
 }
 
 // Accepted says that the relay has accepted entries.
-type Accepted struct{ room.Progress }
+type Accepted struct{ model.Progress }
 
 // Waits says that posting waits, why and how long.
 type Waits struct{ exchange.Wait }
@@ -76,7 +76,7 @@ type OneByOne struct{ Rest Estimate }
 // Delivered says that posting has ended, as far as it came. Name is that of who has written the messages.
 type Delivered struct {
 	Name string
-	room.Delivered
+	model.Delivered
 }
 
 func (Renamed) event()           {}

@@ -8,10 +8,9 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/exchange"
-	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
-	"github.com/fernpost/fernpost/internal/room"
 )
 
 // FollowOptions say how a room is followed.
@@ -26,7 +25,7 @@ type FollowOptions struct {
 }
 
 // Message says that a message has come, whichever process has read it.
-type Message struct{ room.Item }
+type Message struct{ model.Item }
 
 // Found says that a finding was told, or that one that was told turned out otherwise.
 type Found struct {
@@ -43,11 +42,11 @@ type Late struct{ record.Finding }
 type Read struct {
 	News     exchange.News
 	Stop     Stop
-	Arrivals room.Arrivals
+	Arrivals model.Arrivals
 }
 
 // Reached says that everything up to a mark was handed out: once it is shown, [Stream.Keep] remembers that.
-type Reached struct{ room.Mark }
+type Reached struct{ model.Mark }
 
 // RelayAway says that the relay cannot be reached or answers nonsense, and that it is asked again: for good, or, where it
 // refuses, for a minute.
@@ -78,7 +77,7 @@ type Stream struct {
 	o     FollowOptions
 	watch *watching
 	queue []Event
-	mark  room.Mark
+	mark  model.Mark
 	// earlier tells that a watch of an earlier version has ended somewhere in the room.
 	earlier bool
 	// begun tells that the mark is known, and more that there may be something behind it.
@@ -97,11 +96,11 @@ type relayNews struct {
 	answered bool  // ever
 	ended    error // why nothing is read any more
 	// first is the mark behind all that was there when the relay answered first, or when the stream began, if that was later.
-	first room.Mark
+	first model.Mark
 }
 
 // Follow follows a room. Of all streams of this process that follow it, one reading of the channel serves all.
-func (e *Engine) Follow(settings keyring.Room, o FollowOptions, face Face) (*Stream, error) {
+func (e *Engine) Follow(settings model.Room, o FollowOptions, face Face) (*Stream, error) {
 	r, err := e.Open(settings, face)
 	if err != nil {
 		return nil, err
@@ -111,7 +110,7 @@ func (e *Engine) Follow(settings keyring.Room, o FollowOptions, face Face) (*Str
 		return nil, errors.Join(err, r.Close())
 	}
 	if o.FromStart {
-		s.mark, s.begun = room.Mark{}, true
+		s.mark, s.begun = model.Mark{}, true
 	}
 	if s.more = s.begun; !s.begun {
 		_, s.earlier, _ = r.watched() // what cannot be read is told when the stream begins
@@ -168,7 +167,7 @@ func (s *Stream) Next(ctx context.Context) (Event, error) {
 }
 
 // firstAnswer reports whether the relay has answered since the room is followed, and the mark behind what was there then.
-func (s *Stream) firstAnswer() (bool, room.Mark) {
+func (s *Stream) firstAnswer() (bool, model.Mark) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.news.answered, s.news.first
@@ -384,7 +383,7 @@ func (w *watching) pace() (fastest, slowest time.Duration, whole bool) {
 }
 
 // run reads, quickly after news and slowly while nothing comes, until nobody follows or there is no use in going on.
-func (w *watching) run(ctx context.Context, settings keyring.Room) {
+func (w *watching) run(ctx context.Context, settings model.Room) {
 	defer close(w.done)
 	r, err := w.engine.Open(settings, Face{}) // what is to be told of the room, each stream tells
 	if err == nil {
@@ -413,7 +412,7 @@ func (w *watching) read(ctx context.Context, r *Room) error {
 		back := outage.ends(err)
 		news, stop := r.News()
 		away := outage.begins(err)
-		var first room.Mark
+		var first model.Mark
 		if err == nil {
 			if first, err = r.Now(); err != nil {
 				return err

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/fernet"
-	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -24,7 +24,7 @@ type texts struct {
 	t      *testing.T
 	server *relaytest.Server
 	engine *messenger.Engine
-	room   keyring.Room
+	room   model.Room
 	ring   fernet.Ring
 	posted int
 }
@@ -42,9 +42,9 @@ func newTexts(t *testing.T) *texts {
 		Dir: func(kind string) (string, error) { return filepath.Join(home, kind), nil }, Timeout: 10 * time.Second,
 		ArchiveSize: func() int64 { return 0 }, Transport: server.Transport(t),
 	})
-	room := keyring.Room{
-		Name: "lab", Relay: server.URL, Channel: channel.ID, WriteKey: keyring.Secret(channel.WriteKey), Fields: []int{1}, Interval: "0s",
-		Profile: "custom:kdf=pbkdf2,salt=@room,iterations=1000", Keys: []keyring.Secret{keyring.Secret(key.Reveal())},
+	room := model.Room{
+		Name: "lab", Relay: server.URL, Channel: channel.ID, WriteKey: model.Secret(channel.WriteKey), Fields: []int{1}, Interval: "0s",
+		Profile: "custom:kdf=pbkdf2,salt=@room,iterations=1000", Keys: []model.Secret{model.Secret(key.Reveal())},
 	}
 	if err := engine.Add(room); err != nil {
 		t.Fatal(err)

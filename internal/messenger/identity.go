@@ -5,12 +5,13 @@ import (
 	"errors"
 
 	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 )
 
 // Identity returns who signs in a room, and the nickname: the room's own identity where it has one, otherwise the device's,
 // which is made when it is needed first.
-func (e *Engine) Identity(r keyring.Room) (record.Identity, string, error) {
+func (e *Engine) Identity(r model.Room) (record.Identity, string, error) {
 	keys, err := e.Keyring()
 	if err != nil {
 		return record.Identity{}, "", err
@@ -32,7 +33,7 @@ func (e *Engine) Identity(r keyring.Room) (record.Identity, string, error) {
 }
 
 // Own returns the key of who signs in a room, the zero key if nobody does yet.
-func (e *Engine) Own(r keyring.Room) (key record.PublicKey, err error) {
+func (e *Engine) Own(r model.Room) (key record.PublicKey, err error) {
 	seed := r.Identity
 	if seed == "" {
 		keys, err := e.Keyring()
@@ -80,12 +81,12 @@ func withSeed(id *keyring.Identity) error {
 	return err
 }
 
-func newSeed() keyring.Secret {
+func newSeed() model.Secret {
 	seed := record.GenerateIdentity().RevealSeed()
-	return keyring.Secret(hex.EncodeToString(seed[:]))
+	return model.Secret(hex.EncodeToString(seed[:]))
 }
 
-func parseSeed(s keyring.Secret) (record.Identity, error) {
+func parseSeed(s model.Secret) (record.Identity, error) {
 	var seed [record.KeySize]byte
 	if n, err := hex.Decode(seed[:], []byte(s.Reveal())); err != nil || n != len(seed) || len(s) != hex.EncodedLen(n) {
 		return record.Identity{}, errors.New("the identity's file is damaged")

@@ -5,15 +5,14 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
-	"github.com/fernpost/fernpost/internal/room"
 )
 
 // MovedError refuses to seal with a key that somebody whose key was compared has moved away from.
 type MovedError struct {
 	Room string
-	By   room.Moved
+	By   model.Moved
 }
 
 func (e *MovedError) Error() string {
@@ -22,7 +21,7 @@ func (e *MovedError) Error() string {
 }
 
 // movedAway returns who has moved the room to a key that is not here, apart from keys to which the user does not go.
-func (r *Room) movedAway() ([]room.Moved, error) {
+func (r *Room) movedAway() ([]model.Moved, error) {
 	var refused []record.KeyID
 	for _, text := range r.settings.Refused {
 		if b, err := hex.DecodeString(text); err == nil && len(b) == len(record.KeyID{}) {
@@ -36,7 +35,7 @@ func (r *Room) movedAway() ([]room.Moved, error) {
 // is somebody whose key was compared. Anybody else could silence everybody with one record. Whoever insists is asked no more
 // about the keys that the compared ones go to, nor about anything that all others have said so far. It returns what it knew
 // of.
-func (r *Room) mindMoves(insist bool) ([]room.Moved, error) {
+func (r *Room) mindMoves(insist bool) ([]model.Moved, error) {
 	moved, err := r.movedAway()
 	if err != nil || len(moved) == 0 {
 		return nil, err
@@ -52,11 +51,11 @@ func (r *Room) mindMoves(insist bool) ([]room.Moved, error) {
 
 // stay remembers that the user goes on with the key that is here. Keys are remembered only where compared ones go to them:
 // anybody could fill a list with others.
-func (r *Room) stay(moved []room.Moved) error {
+func (r *Room) stay(moved []model.Moved) error {
 	if err := r.Stay(); err != nil || !moved[0].Compared {
 		return err
 	}
-	return r.update(func(s *keyring.Room) error {
+	return r.update(func(s *model.Room) error {
 		for _, m := range moved {
 			if text := hex.EncodeToString(m.Key[:]); m.Compared && !slices.Contains(s.Refused, text) {
 				s.Refused = append(s.Refused, text)
@@ -67,9 +66,9 @@ func (r *Room) stay(moved []room.Moved) error {
 }
 
 // movedMeanwhile warns of moves that were not known when a message was sealed.
-func (r *Room) movedMeanwhile(before []room.Moved) error {
+func (r *Room) movedMeanwhile(before []model.Moved) error {
 	moved, err := r.movedAway()
-	moved = slices.DeleteFunc(moved, func(m room.Moved) bool { return slices.Contains(before, m) })
+	moved = slices.DeleteFunc(moved, func(m model.Moved) bool { return slices.Contains(before, m) })
 	if err == nil && len(moved) > 0 {
 		err = r.tell(Moved{r.settings.Name, moved})
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -28,7 +29,7 @@ var _ room.BulkPoster = (*poster)(nil)
 
 func (p *poster) waits(w exchange.Wait) { p.tell(Waits{w}) }
 
-func (p *poster) accepted(progress room.Progress) {
+func (p *poster) accepted(progress model.Progress) {
 	p.left = progress.Total - progress.Posted
 	p.tell(Accepted{progress})
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -123,7 +124,7 @@ func (g *reading) abandon() {
 }
 
 // finish keeps what comes, to the end. Beside an error of the relay the arrivals up to it are good.
-func (g *reading) finish() (room.Arrivals, error) {
+func (g *reading) finish() (model.Arrivals, error) {
 	defer g.cancel()
 	var entries atomic.Int64
 	if keeping := g.r.engine.o.Keeping; keeping != nil {
@@ -186,7 +187,7 @@ func (g *reading) finish() (room.Arrivals, error) {
 }
 
 // finishReading finishes a reading, and reads again where another process was quicker to notice a clear.
-func (r *Room) finishReading(ctx context.Context, g *reading) (room.Arrivals, error) {
+func (r *Room) finishReading(ctx context.Context, g *reading) (model.Arrivals, error) {
 	const tries = 3
 	for i := 1; ; i++ {
 		arrivals, err := g.finish()
@@ -203,7 +204,7 @@ func (r *Room) finishReading(ctx context.Context, g *reading) (room.Arrivals, er
 // anybody from that.
 func (r *Room) catchUp(ctx context.Context, g *reading) error {
 	_, err := r.finishReading(ctx, g)
-	if full, ok := errors.AsType[*room.FullError](err); ok {
+	if full, ok := errors.AsType[*model.FullError](err); ok {
 		return r.tell(ArchiveFull{full})
 	}
 	if r.stop.Why != AtTheEnd {
@@ -223,10 +224,10 @@ func (r *Room) CatchUp(ctx context.Context) error {
 }
 
 // Read reads what is new in the channel and keeps it. Beside an error of the relay the arrivals up to it are good.
-func (r *Room) Read(ctx context.Context) (room.Arrivals, error) {
+func (r *Room) Read(ctx context.Context) (model.Arrivals, error) {
 	g, err := r.startReading(ctx)
 	if err != nil {
-		return room.Arrivals{}, err
+		return model.Arrivals{}, err
 	}
 	return r.finishReading(ctx, g)
 }

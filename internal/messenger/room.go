@@ -8,7 +8,7 @@ import (
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/fernet"
-	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
@@ -38,7 +38,7 @@ type Room struct {
 
 	engine   *Engine
 	face     Face
-	settings keyring.Room
+	settings model.Room
 	client   *remote.Client
 	archive  *archive.Room
 
@@ -50,7 +50,7 @@ type Room struct {
 }
 
 // Open opens a room. Whoever has written no record yet gets an identity for a room of records here.
-func (e *Engine) Open(settings keyring.Room, face Face) (*Room, error) {
+func (e *Engine) Open(settings model.Room, face Face) (*Room, error) {
 	options, err := roomOptions(settings)
 	if err != nil {
 		return nil, err
@@ -105,7 +105,7 @@ func (e *Engine) Open(settings keyring.Room, face Face) (*Room, error) {
 }
 
 // roomOptions are what a room is opened with, by whoever reads it or writes in it.
-func roomOptions(r keyring.Room) (room.Options, error) {
+func roomOptions(r model.Room) (room.Options, error) {
 	keys, err := Keys(r)
 	if err != nil {
 		return room.Options{}, err
@@ -121,7 +121,7 @@ func roomOptions(r keyring.Room) (room.Options, error) {
 }
 
 // Look opens what this device has read of a room for the time of work, for somebody who writes nothing.
-func (e *Engine) Look(settings keyring.Room, work func(*room.Conversation) error) error {
+func (e *Engine) Look(settings model.Room, work func(*room.Conversation) error) error {
 	dir, err := e.o.Dir("archive")
 	if err != nil {
 		return err
@@ -135,11 +135,11 @@ func (e *Engine) Look(settings keyring.Room, work func(*room.Conversation) error
 
 // Afresh opens a room that keeps everything in memory, for the time of work, for somebody who reads a feed from its
 // beginning.
-func (e *Engine) Afresh(settings keyring.Room, work func(*room.Conversation) error) error {
+func (e *Engine) Afresh(settings model.Room, work func(*room.Conversation) error) error {
 	return look(settings, memory.New(), work)
 }
 
-func look(settings keyring.Room, store room.Store, work func(*room.Conversation) error) error {
+func look(settings model.Room, store room.Store, work func(*room.Conversation) error) error {
 	options, err := roomOptions(settings)
 	if err != nil {
 		return err
@@ -152,7 +152,7 @@ func look(settings keyring.Room, store room.Store, work func(*room.Conversation)
 }
 
 // Settings are what the keyring has of the room.
-func (r *Room) Settings() keyring.Room { return r.settings }
+func (r *Room) Settings() model.Room { return r.settings }
 
 // Signed reports whether the members of the room sign what they write.
 func (r *Room) Signed() bool { return r.signed }
@@ -214,7 +214,7 @@ func (r *Room) currentKeys() ([]fernet.Key, error) {
 // used, and to use one twice would look like a forgery to everybody.
 func (r *Room) replaceIdentity() (record.Identity, error) {
 	before := r.settings.Identity
-	err := r.update(func(s *keyring.Room) error {
+	err := r.update(func(s *model.Room) error {
 		if s.Identity == before { // otherwise another process has replaced it already
 			s.Identity, s.Wrote = newSeed(), false
 		}
@@ -231,7 +231,7 @@ func (r *Room) replaceIdentity() (record.Identity, error) {
 }
 
 // update changes what the keyring has of the room.
-func (r *Room) update(change func(*keyring.Room) error) error {
+func (r *Room) update(change func(*model.Room) error) error {
 	now, err := r.engine.Update(r.settings.Name, change)
 	if err == nil {
 		r.settings = now
@@ -245,7 +245,7 @@ func (r *Room) noteWriting() error {
 	if r.settings.Wrote {
 		return nil
 	}
-	return r.update(func(s *keyring.Room) error {
+	return r.update(func(s *model.Room) error {
 		s.Wrote = true
 		return nil
 	})

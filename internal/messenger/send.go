@@ -8,10 +8,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
-	"github.com/fernpost/fernpost/internal/room/kept"
 )
 
 // SendOptions say how a message is sent.
@@ -26,7 +25,7 @@ type SendOptions struct {
 
 // Sent is a message of one's own, after it was sent or queued.
 type Sent struct {
-	room.Queued
+	model.Queued
 
 	// Elsewhere tells that another process has posted it.
 	Elsewhere bool
@@ -56,7 +55,7 @@ func (e *UnreadError) Error() string {
 func (e *UnreadError) Unwrap() error { return e.Err }
 
 // BegunError says that a file is in the outbox already, begun by an identity that is not here any more.
-type BegunError struct{ Queued room.Queued }
+type BegunError struct{ Queued model.Queued }
 
 func (e *BegunError) Error() string {
 	return fmt.Sprintf("this file is in the outbox already, as %s", e.Queued.What())
@@ -81,10 +80,10 @@ func (e *SaidError) Error() string {
 func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent Sent, err error) {
 	unread := r.Adopt(ctx, !o.Queue)
 	if _, ok := errors.AsType[*UnreadError](unread); ok { // then only what waits keeps another identity here
-		if err := r.Adopt(ctx, false); err != nil && !errors.Is(err, room.ErrOtherIdentity) {
+		if err := r.Adopt(ctx, false); err != nil && !errors.Is(err, model.ErrOtherIdentity) {
 			return sent, err
 		}
-	} else if unread != nil && !errors.Is(unread, room.ErrOtherIdentity) {
+	} else if unread != nil && !errors.Is(unread, model.ErrOtherIdentity) {
 		return sent, unread
 	}
 	moved, err := r.mindMoves(o.OldKey)
@@ -93,7 +92,7 @@ func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent 
 	}
 	if o.Queue {
 		written, err := r.compose(ctx, body)
-		q := room.Queued{Author: r.Own(), Name: r.OwnName(), Number: written.Number, Entries: written.Entries}
+		q := model.Queued{Author: r.Own(), Name: r.OwnName(), Number: written.Number, Entries: written.Entries}
 		return Sent{Queued: q}, err
 	}
 	if unread != nil {
@@ -127,7 +126,7 @@ func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent 
 }
 
 // Retry reads the room and posts what is waiting. It returns whether anything was.
-func (r *Room) Retry(ctx context.Context) (done room.Delivered, waiting bool, err error) {
+func (r *Room) Retry(ctx context.Context) (done model.Delivered, waiting bool, err error) {
 	if err := r.Adopt(ctx, true); err != nil {
 		return done, false, err
 	}
@@ -242,7 +241,7 @@ func (r *Room) saysMore(d record.Device) error {
 
 // begun returns the message of the outbox that holds this file and was not accepted as a whole yet, nil if there is
 // none.
-func (r *Room) begun(file record.File) (*room.Queued, error) {
+func (r *Room) begun(file record.File) (*model.Queued, error) {
 	if n, err := r.Unposted(); err != nil || n == 0 {
 		return nil, err
 	}
@@ -252,7 +251,7 @@ func (r *Room) begun(file record.File) (*room.Queued, error) {
 	}
 	for i := range items {
 		f, ok := items[i].Record.Body.(record.File)
-		if ok && items[i].Sent.Sent != kept.Accepted && f.Name == file.Name && f.Media == file.Media &&
+		if ok && items[i].Sent.Sent != model.StateAccepted && f.Name == file.Name && f.Media == file.Media &&
 			bytes.Equal(f.Content, file.Content) {
 			return items[i].Sent, nil
 		}
@@ -282,7 +281,7 @@ func (r *Room) tellOfKeys() (err error) {
 	}
 	for _, key := range keys {
 		moved := record.KeyMoved{Key: record.KeyID(key.ID())}
-		if slices.ContainsFunc(waiting, func(it room.Item) bool { return it.Record.Body == moved }) {
+		if slices.ContainsFunc(waiting, func(it model.Item) bool { return it.Record.Body == moved }) {
 			continue // killed right after it was written
 		}
 		if _, err := r.Write(moved, time.Now()); err != nil {
@@ -290,14 +289,14 @@ func (r *Room) tellOfKeys() (err error) {
 		}
 	}
 	told := r.settings.Untold
-	return r.update(func(s *keyring.Room) error {
-		s.Untold = slices.DeleteFunc(s.Untold, func(s keyring.Secret) bool { return slices.Contains(told, s) })
+	return r.update(func(s *model.Room) error {
+		s.Untold = slices.DeleteFunc(s.Untold, func(s model.Secret) bool { return slices.Contains(told, s) })
 		return nil
 	})
 }
 
 // deliver posts what is in the outbox. The room must have been read before. Its errors are [*WaitsError].
-func (r *Room) deliver(ctx context.Context, noWait bool) (done room.Delivered, err error) {
+func (r *Room) deliver(ctx context.Context, noWait bool) (done model.Delivered, err error) {
 	waiting, before, err := r.waiting()
 	if err != nil {
 		return done, err
@@ -328,7 +327,7 @@ func (r *Room) waiting() (left, before int, err error) {
 		return 0, 0, err
 	}
 	for i := range queue {
-		if queue[i].Sent != kept.Accepted {
+		if queue[i].Sent != model.StateAccepted {
 			before += queue[i].Accepted
 		}
 	}

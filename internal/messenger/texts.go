@@ -9,18 +9,17 @@ import (
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/fernet"
-	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
-	"github.com/fernpost/fernpost/internal/room/kept"
 )
 
 // Send sends a message in a room: a text at once, unless others wait in front of it, and a record by way of the outbox, see
 // [Room.Send]. The error may be a [*WaitsError], and then the message is in the outbox; [room.ErrNoText], [room.ErrNotUTF8] or a
 // [*room.TooLongError] for what is no text, and what [Room.Send] returns.
-func (e *Engine) Send(ctx context.Context, settings keyring.Room, body record.Body, o SendOptions, face Face) (sent Sent, err error) {
+func (e *Engine) Send(ctx context.Context, settings model.Room, body record.Body, o SendOptions, face Face) (sent Sent, err error) {
 	signed, err := Signed(settings)
 	if err != nil {
 		return sent, err
@@ -46,7 +45,7 @@ func (e *Engine) Send(ctx context.Context, settings keyring.Room, body record.Bo
 }
 
 // sendText seals and posts a text without opening the archive. What the relay has not accepted is put into the outbox.
-func (e *Engine) sendText(ctx context.Context, settings keyring.Room, text string, o SendOptions, face Face) (sent Sent, err error) {
+func (e *Engine) sendText(ctx context.Context, settings model.Room, text string, o SendOptions, face Face) (sent Sent, err error) {
 	sealer, err := e.sealer(settings)
 	if err != nil {
 		return sent, err
@@ -76,7 +75,7 @@ func (e *Engine) sendText(ctx context.Context, settings keyring.Room, text strin
 		p.tell(Delivered{})
 	}
 	if err == nil {
-		sent.Queued.Sent = kept.Accepted
+		sent.Queued.Sent = model.StateAccepted
 		e.NoteProven(settings)
 		return sent, failed
 	}
@@ -96,7 +95,7 @@ func (e *Engine) sendText(ctx context.Context, settings keyring.Room, text strin
 		w, sent.Entry, keepErr = r.KeepText(fields, tried, newest, time.Now())
 	}
 	if keepErr == nil && sent.Entry > 0 { // another process has read it meanwhile: it is stored
-		sent.Queued.Sent = kept.Accepted
+		sent.Queued.Sent = model.StateAccepted
 		e.NoteProven(settings)
 		return sent, errors.Join(failed, r.waitsNoMore(), r.Leave())
 	}
@@ -115,7 +114,7 @@ func (e *Engine) sendText(ctx context.Context, settings keyring.Room, text strin
 }
 
 // sealer seals the texts of a room.
-func (e *Engine) sealer(settings keyring.Room) (*room.Room, error) {
+func (e *Engine) sealer(settings model.Room) (*room.Room, error) {
 	keys, err := Keys(settings)
 	if err != nil {
 		return nil, err
@@ -168,8 +167,8 @@ func (r *Room) postWaiting(ctx context.Context, written room.Written, o SendOpti
 	switch q, err := r.Conversation.Sent(written.Number); {
 	case err == nil:
 		sent.Queued = q
-	case errors.Is(err, room.ErrNoMessage): // read back already, by another process
-		sent.Queued.Sent, sent.Entry = kept.Accepted, done.Last
+	case errors.Is(err, model.ErrNoMessage): // read back already, by another process
+		sent.Queued.Sent, sent.Entry = model.StateAccepted, done.Last
 	default:
 		return sent, err
 	}

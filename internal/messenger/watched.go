@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/fernpost/fernpost/internal/exchange"
-	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/model"
 )
 
 // earlierWatch is what an earlier version has kept of watching a room of texts, which had no archive then: how far its
@@ -25,7 +25,7 @@ type earlierWatch struct {
 	} `json:"rest"`
 }
 
-func (e *Engine) watchedFile(settings keyring.Room) (string, error) {
+func (e *Engine) watchedFile(settings model.Room) (string, error) {
 	dir, err := e.o.Dir("state")
 	return filepath.Join(dir, settings.FilesName()+".json"), err
 }
@@ -56,7 +56,7 @@ func (r *Room) watched() (entry int64, ok bool, err error) {
 }
 
 // forgetWatched removes what [Room.watched] has read.
-func (e *Engine) forgetWatched(settings keyring.Room) error {
+func (e *Engine) forgetWatched(settings model.Room) error {
 	name, err := e.watchedFile(settings)
 	if err == nil {
 		err = os.Remove(name)

@@ -4,20 +4,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 )
-
-// Adopted tells what became of an outbox that another identity has signed.
-type Adopted struct {
-	// Anew is how many messages are signed with ours now, and Completed how many stay as they are, as something of them was
-	// tried to be posted.
-	Anew, Completed int
-	// LeftOut is how many were claims about devices, which nobody but that identity could make.
-	LeftOut int
-	// Renumbered are messages of ours that were written before the room could be read, and stand behind those now.
-	Renumbered []Renumbered
-}
 
 // Predecessor returns the identity that signed here before ours, as long as [Conversation.Adopt] was not called; the zero
 // key if there is none.
@@ -35,11 +25,11 @@ func (c *Conversation) Predecessor() (key record.PublicKey, err error) {
 // Adopt makes our identity the one that signs in this room, after it was lost or the archive of another one was put here.
 // Of what that has in the outbox it signs anew what nobody has tried to post, under numbers of its own: the other identity
 // may be in use elsewhere, and its numbers with it. If there is any, the room must have been read before, in this process:
-// it may have been posted from elsewhere. The error is [ErrNoIdentity], [ErrOtherIdentity] if it was not read, or [ErrKeyGone]
+// it may have been posted from elsewhere. The error is [model.ErrNoIdentity], [model.ErrOtherIdentity] if it was not read, or [model.ErrKeyGone]
 // for a message that was sealed with a key that is not here; then nothing is changed.
-func (c *Conversation) Adopt(now time.Time) (a Adopted, err error) {
+func (c *Conversation) Adopt(now time.Time) (a model.Adopted, err error) {
 	if c.own.IsZero() {
-		return a, ErrNoIdentity
+		return a, model.ErrNoIdentity
 	}
 	err = c.transact(func() error {
 		state, err := c.store.State()
@@ -49,14 +39,14 @@ func (c *Conversation) Adopt(now time.Time) (a Adopted, err error) {
 		return err
 	})
 	if err != nil {
-		return Adopted{}, fmt.Errorf("signing the outbox anew: %w", err)
+		return model.Adopted{}, fmt.Errorf("signing the outbox anew: %w", err)
 	}
 	return a, nil
 }
 
-// adopt does the work of Adopt inside a transaction, and keeps the state where it has changed. Beside [ErrOtherIdentity] the
+// adopt does the work of Adopt inside a transaction, and keeps the state where it has changed. Beside [model.ErrOtherIdentity] the
 // state is that of our identity, to write behind what waits, and is not to be kept.
-func (c *Conversation) adopt(state *kept.State, now time.Time) (a Adopted, err error) {
+func (c *Conversation) adopt(state *kept.State, now time.Time) (a model.Adopted, err error) {
 	if state.Own == c.own {
 		return a, nil
 	}
@@ -71,16 +61,16 @@ func (c *Conversation) adopt(state *kept.State, now time.Time) (a Adopted, err e
 		if err != nil {
 			return a, err
 		}
-		if q.Sent != kept.Queued {
+		if q.Sent != model.StateQueued {
 			untried = i + 1
 		}
-		if q.Sent != kept.Queued && q.Sent != kept.Accepted {
+		if q.Sent != model.StateQueued && q.Sent != model.StateAccepted {
 			a.Completed++
 		}
 	}
 	if untried < len(waiting) && !c.read {
 		c.goOnBehind(state, waiting)
-		return a, ErrOtherIdentity
+		return a, model.ErrOtherIdentity
 	}
 	// Who comes back goes on behind what of theirs is still on its way.
 	c.goOnBehind(state, waiting[:untried])

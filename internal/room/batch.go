@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 )
@@ -23,7 +24,7 @@ type batch struct {
 	texts     []textToken
 	told      []record.Finding
 	takenBack []record.Finding
-	findings  Findings
+	findings  model.Findings
 	opened    int // tokens that had not come before
 	// reshown means that a row has come again that stood before a clear.
 	reshown bool
@@ -186,7 +187,7 @@ func (in *Intake) finish(state *kept.State, facts *Facts, learnt Learnt) error {
 
 // collect keeps what of the entries is to be kept, and gathers what the tokens hold that did not come before.
 func (b *batch) collect(facts *Facts) error {
-	b.cells, b.texts, b.told, b.takenBack, b.findings, b.opened = nil, nil, nil, nil, Findings{}, 0
+	b.cells, b.texts, b.told, b.takenBack, b.findings, b.opened = nil, nil, nil, nil, model.Findings{}, 0
 	b.ranges, b.moved, b.reshown = map[int]*entrySet{}, map[record.Spot]record.Spot{}, false
 	n := 0
 	for i := range b.pages {
@@ -251,7 +252,7 @@ func (b *batch) entries(why int) (*entrySet, error) {
 // take takes in an entry.
 func (b *batch) take(p *page) error {
 	if len(p.before.Tokens) == 0 && p.at.Compare(b.in.known) > 0 {
-		b.findings.noToken(p)
+		noToken(&b.findings, p)
 	}
 	e := kept.Entry{At: p.at, Posted: p.posted, Tokens: slices.Clip(p.before.Tokens), Wiped: p.before.Wiped}
 	if len(e.Tokens) > 0 {
@@ -287,7 +288,7 @@ func (b *batch) take(p *page) error {
 			return err
 		}
 		if set.add(p.at) {
-			count(&b.findings.Overfull, &b.findings.FirstOverfull, &b.findings.LastOverfull, p.at.Entry)
+			model.Count(&b.findings.Overfull, &b.findings.FirstOverfull, &b.findings.LastOverfull, p.at.Entry)
 		}
 	}
 	return b.note(p, repeats)
@@ -310,7 +311,7 @@ func (b *batch) note(p *page, repeats int) error {
 			return err
 		}
 		if foreign.add(p.at) && len(p.before.Tokens) == 0 { // otherwise it is told that the entry was rewritten
-			count(&b.findings.NotOurs, &b.findings.FirstNotOurs, &b.findings.LastNotOurs, p.at.Entry)
+			model.Count(&b.findings.NotOurs, &b.findings.FirstNotOurs, &b.findings.LastNotOurs, p.at.Entry)
 		}
 	}
 	if len(b.in.again) == 0 {
@@ -403,11 +404,11 @@ func (b *batch) takeOut(at record.Place, raw []byte) (from record.Spot, err erro
 func (b *batch) report(results []*record.Result, elsewhere []uint32) {
 	in := b.in
 	out := &in.out
-	out.tell(b.told)
+	tell(out, b.told)
 	out.TakenBack = appendBounded(out.TakenBack, b.takenBack)
 	out.Elsewhere = append(out.Elsewhere, elsewhere...)
 	for _, r := range results {
-		out.tell(r.Change.Told)
+		tell(out, r.Change.Told)
 		out.TakenBack = appendBounded(out.TakenBack, r.Change.TakenBack)
 		out.Receipts = append(out.Receipts, r.SeenBy...)
 		out.LeftOver += r.LeftOver
@@ -428,9 +429,9 @@ func (b *batch) report(results []*record.Result, elsewhere []uint32) {
 		t := &b.texts[i]
 		out.Items = append(out.Items, in.c.text(t.at, t.posted, t.opened))
 	}
-	out.Findings.add(b.findings)
+	out.Findings.Add(b.findings)
 	in.opened += b.opened
-	slices.SortStableFunc(out.Items, func(a, b Item) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(out.Items, func(a, b model.Item) int { return a.At.Compare(b.At) })
 	if n := len(out.Items) - in.keep; n > 0 {
 		out.Items = slices.Delete(out.Items, 0, n)
 	}
@@ -445,7 +446,7 @@ func (b *batch) pageAt(at record.Place) *page {
 	return &b.pages[i]
 }
 
-func (out *Arrivals) tell(found []record.Finding) { out.Told = appendBounded(out.Told, found) }
+func tell(out *model.Arrivals, found []record.Finding) { out.Told = appendBounded(out.Told, found) }
 
 func appendBounded(all, more []record.Finding) []record.Finding {
 	return append(all, more[:min(len(more), maxFindings-len(all))]...)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -140,7 +141,7 @@ func TestReadingsOfManyTransactions(t *testing.T) {
 			t.Fatal(err)
 		}
 		out.Digest = digest.Sum()
-		if err := c.History(0, func(it *room.Item) error {
+		if err := c.History(0, func(it *model.Item) error {
 			out.History = append(out.History, fmt.Sprint(it.At.Entry, " ", line(it)))
 			return nil
 		}); err != nil {

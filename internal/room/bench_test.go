@@ -9,6 +9,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -70,7 +71,7 @@ func openConversation(tb testing.TB, key fernet.Key, dir string) (*room.Conversa
 }
 
 // take hands entries to a conversation.
-func take(tb testing.TB, c *room.Conversation, entries []thingspeak.Entry) room.Arrivals {
+func take(tb testing.TB, c *room.Conversation, entries []thingspeak.Entry) model.Arrivals {
 	tb.Helper()
 	in, err := c.Receive(10)
 	if err != nil {

@@ -7,56 +7,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 )
 
-// Comparison is what this device holds and a [Report] does not show so.
-type Comparison struct {
-	// Differing are records that the relay does not show any more, or shows elsewhere.
-	Differing []Differing
-	// Unshown are our own messages that the relay has accepted and does not show.
-	Unshown []Queued
-	// KeyGone is what is held and opens with no key here, so that it cannot be told whether the relay shows it, and Cleared
-	// what stood before the channel was cleared. If the relay shows again some of what a clear took away, that is in doubt,
-	// and nothing counts as cleared.
-	KeyGone, Cleared Unchecked
-	// Elsewhere is how many records of our own key this archive has not written.
-	Elsewhere int
-	// Standing are findings of the archive that hold and are not among those of the report: of what a relay has done that
-	// its present answer does not show; Past are those that [Conversation.Standing] calls so. Behind means that the relay shows lines that are not held yet, so that the next
-	// reading may take some of them back.
-	Standing, Past []record.Finding
-	Behind         bool
-}
-
-// Unchecked counts messages that are held, or were accepted, and cannot be checked: among the entries First to Last, as they were numbered
-// when they were read.
-type Unchecked struct {
-	Messages    int
-	First, Last int64
-}
-
-func (u *Unchecked) add(at record.Place) { count(&u.Messages, &u.First, &u.Last, at.Entry) }
-
-// Differing are records of one author, with consecutive numbers, that this device holds in one place and the relay
-// shows in another, or not any more; or such tokens that nobody has signed.
-type Differing struct {
-	Author record.PublicKey
-	// Name is how the author is known; it is a peer's word.
-	Name        string
-	First, Last uint32
-	// Texts counts the tokens; then the author does not count.
-	Texts int
-	// FirstEntry and LastEntry are among which entries they are held, and FirstShown and LastShown among which the relay
-	// shows them; both zero if it does not.
-	FirstEntry, LastEntry int64
-	FirstShown, LastShown int64
-}
-
 // Compare compares what is held with what the whole feed shows, as a report tells. With until above 0 no entry above it
 // counts.
-func (c *Conversation) Compare(r *Report, until int64) (d Comparison, err error) {
+func (c *Conversation) Compare(r *model.Report, until int64) (d model.Comparison, err error) {
 	names := namesOf(c.store)
 	clears, err := c.clears()
 	if err == nil {
@@ -78,7 +36,7 @@ func (c *Conversation) Compare(r *Report, until int64) (d Comparison, err error)
 		return d, err
 	}
 	for i := range queue {
-		if q := &queue[i]; (until == 0 || q.Entry <= until) && !r.shows(q.Author, q.Number) {
+		if q := &queue[i]; (until == 0 || q.Entry <= until) && !shows(r, q.Author, q.Number) {
 			d.Unshown = append(d.Unshown, *q)
 		}
 	}
@@ -102,7 +60,7 @@ func (c *Conversation) Compare(r *Report, until int64) (d Comparison, err error)
 }
 
 // shows reports whether a record is among the lines.
-func (r *Report) shows(author record.PublicKey, number uint32) bool {
+func shows(r *model.Report, author record.PublicKey, number uint32) bool {
 	return slices.ContainsFunc(r.Lines, func(h record.Held) bool { return h.Author == author && h.Number == number })
 }
 
@@ -188,7 +146,7 @@ func (k clears) took(at record.Place) bool {
 
 // differing compares the lines, and finds out whether the report has some that are not held. It returns which clears are in
 // doubt now.
-func (c *Conversation) differing(d *Comparison, r *Report, until int64, known clears) (clears, error) {
+func (c *Conversation) differing(d *model.Comparison, r *model.Report, until int64, known clears) (clears, error) {
 	type name struct {
 		author record.PublicKey
 		number uint32
@@ -240,7 +198,7 @@ func (c *Conversation) differing(d *Comparison, r *Report, until int64, known cl
 	gone = slices.DeleteFunc(gone, func(p pair) bool {
 		cleared := known.took(p.held.At.Place)
 		if cleared {
-			d.Cleared.add(p.held.At.Place)
+			d.Cleared.Add(p.held.At.Place)
 		}
 		return cleared
 	})
@@ -252,7 +210,7 @@ func (c *Conversation) differing(d *Comparison, r *Report, until int64, known cl
 }
 
 // KeyGone returns what is held and opens with no key of the room, since a key is not here any more.
-func (c *Conversation) KeyGone() (gone Unchecked, err error) {
+func (c *Conversation) KeyGone() (gone model.Unchecked, err error) {
 	var all []pair
 	err = c.records(func(h record.Held) error {
 		if h.Author.IsZero() || !c.hasKey(h.Key) {
@@ -271,7 +229,7 @@ func (c *Conversation) KeyGone() (gone Unchecked, err error) {
 }
 
 // opening returns those that a key here opens, and counts the others.
-func (c *Conversation) opening(all []pair, closed *Unchecked) (open []pair, err error) {
+func (c *Conversation) opening(all []pair, closed *model.Unchecked) (open []pair, err error) {
 	var texts []record.Spot
 	for i := range all {
 		if h := &all[i].held; h.Author.IsZero() { // it is not kept which key has opened it
@@ -294,7 +252,7 @@ func (c *Conversation) opening(all []pair, closed *Unchecked) (open []pair, err 
 		if h := &all[i].held; opened[h.At] || !h.Author.IsZero() && c.hasKey(h.Key) {
 			open = append(open, all[i])
 		} else {
-			closed.add(h.At.Place)
+			closed.Add(h.At.Place)
 		}
 	}
 	return open, nil
@@ -347,7 +305,7 @@ func outOfOrder(all []pair) (out []pair) {
 }
 
 // grouped takes together what one author wrote one after the other.
-func grouped(pairs []pair) (all []Differing) {
+func grouped(pairs []pair) (all []model.Differing) {
 	slices.SortFunc(pairs, func(a, b pair) int {
 		return cmp.Or(bytes.Compare(a.held.Author[:], b.held.Author[:]), cmp.Compare(min(a.entry(), 1), min(b.entry(), 1)),
 			cmp.Compare(a.held.Number, b.held.Number), a.held.Compare(&b.held))
@@ -355,20 +313,20 @@ func grouped(pairs []pair) (all []Differing) {
 	for i := range pairs {
 		p := &pairs[i]
 		h := &p.held
-		d := Differing{Author: h.Author, First: h.Number, Last: h.Number, LastEntry: h.At.Entry, FirstEntry: h.At.Entry}
+		d := model.Differing{Author: h.Author, First: h.Number, Last: h.Number, LastEntry: h.At.Entry, FirstEntry: h.At.Entry}
 		d.FirstShown, d.LastShown = p.entry(), p.entry()
 		if h.Author.IsZero() {
 			d.Texts = 1
 		}
-		if n := len(all) - 1; n < 0 || !all[n].take(&d) {
+		if n := len(all) - 1; n < 0 || !joins(&all[n], &d) {
 			all = append(all, d)
 		}
 	}
 	return all
 }
 
-// take adds what follows on it, and reports whether it does.
-func (d *Differing) take(next *Differing) bool {
+// joins adds to a finding what follows on it, and reports whether it does.
+func joins(d, next *model.Differing) bool {
 	if d.Author != next.Author || next.First > d.Last+1 || (d.FirstShown == 0) != (next.FirstShown == 0) {
 		return false
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 )
@@ -84,10 +85,10 @@ func TestLastSeconds(t *testing.T) {
 
 // Whoever wrote a message as 2 is told under which number it went out, however often it was signed anew on the way.
 func TestRenumberedTwice(t *testing.T) {
-	var d Delivered
-	d.renumbered([]Renumbered{{2, 4}, {3, 5}, {4, 6}})
-	d.renumbered([]Renumbered{{5, 7}, {6, 8}, {9, 10}})
-	want := []Renumbered{{2, 4}, {3, 7}, {4, 8}, {9, 10}}
+	var d model.Delivered
+	renumbered(&d, []model.Renumbered{{Before: 2, Now: 4}, {Before: 3, Now: 5}, {Before: 4, Now: 6}})
+	renumbered(&d, []model.Renumbered{{Before: 5, Now: 7}, {Before: 6, Now: 8}, {Before: 9, Now: 10}})
+	want := []model.Renumbered{{Before: 2, Now: 4}, {Before: 3, Now: 7}, {Before: 4, Now: 8}, {Before: 9, Now: 10}}
 	if !slices.Equal(d.Renumbered, want) {
 		t.Errorf("%v, want %v", d.Renumbered, want)
 	}

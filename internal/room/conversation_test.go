@@ -11,6 +11,7 @@ import (
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/remote"
@@ -116,31 +117,31 @@ type position struct {
 }
 
 // read reads the room as cli does.
-func (m *member) read() (room.Arrivals, error) { return readRoom(m.Conversation, m.client, m.clock()) }
+func (m *member) read() (model.Arrivals, error) { return readRoom(m.Conversation, m.client, m.clock()) }
 
-func readRoom(c *room.Conversation, client *remote.Client, now time.Time) (room.Arrivals, error) {
+func readRoom(c *room.Conversation, client *remote.Client, now time.Time) (model.Arrivals, error) {
 	in, err := c.Receive(1000)
 	if err != nil {
-		return room.Arrivals{}, err
+		return model.Arrivals{}, err
 	}
 	var pos position
 	if b := in.Position(); len(b) > 0 {
 		if err := json.Unmarshal(b, &pos); err != nil {
-			return room.Arrivals{}, err
+			return model.Arrivals{}, err
 		}
 	}
 	again, suspect := rangesOf(in.Again()), []exchange.Range(nil)
 	if pos.Suspected.Due(time.Now()) {
 		entries, err := in.Suspect()
 		if err != nil {
-			return room.Arrivals{}, err
+			return model.Arrivals{}, err
 		}
 		suspect = rangesOf(entries)
 	}
 	var entries []thingspeak.Entry
 	anchor, err := in.Anchor()
 	if err != nil {
-		return room.Arrivals{}, err
+		return model.Arrivals{}, err
 	}
 	add := func(e *thingspeak.Entry) error {
 		entries = append(entries, *e)
@@ -152,7 +153,7 @@ func readRoom(c *room.Conversation, client *remote.Client, now time.Time) (room.
 	})
 	if news.Cleared {
 		if err := in.Cleared(); err != nil {
-			return room.Arrivals{}, err
+			return model.Arrivals{}, err
 		}
 	}
 	for i := range entries {
@@ -218,7 +219,7 @@ func (m *member) say(text string) room.Written {
 	return w
 }
 
-func (m *member) deliver() room.Delivered {
+func (m *member) deliver() model.Delivered {
 	m.t.Helper()
 	if _, err := m.read(); err != nil {
 		m.t.Fatal(err)
@@ -231,14 +232,14 @@ func (m *member) deliver() room.Delivered {
 }
 
 // look reads the room, and is shown what came.
-func (m *member) look() room.Arrivals {
+func (m *member) look() model.Arrivals {
 	m.t.Helper()
 	a, err := m.read()
 	if err != nil {
 		m.t.Fatal(err)
 	}
 	mark, _, err := m.Shown("look")
-	var printed room.Printed
+	var printed model.Printed
 	for more := true; more && err == nil; {
 		var news room.News
 		news, err = m.Since(mark, 0)
@@ -259,7 +260,7 @@ func (m *member) look() room.Arrivals {
 func (m *member) history() []string {
 	m.t.Helper()
 	var all []string
-	err := m.History(0, func(it *room.Item) error {
+	err := m.History(0, func(it *model.Item) error {
 		all = append(all, line(it))
 		return nil
 	})
@@ -269,7 +270,7 @@ func (m *member) history() []string {
 	return all
 }
 
-func line(it *room.Item) string {
+func line(it *model.Item) string {
 	switch {
 	case it.Unsigned != nil:
 		return "unsigned: " + it.Unsigned.Text
@@ -284,7 +285,7 @@ func line(it *room.Item) string {
 	}
 }
 
-func lines(items []room.Item) (all []string) {
+func lines(items []model.Item) (all []string) {
 	for i := range items {
 		all = append(all, line(&items[i]))
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fernpost/fernpost/internal/archive"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -233,13 +234,13 @@ func (s *failingStore) Note(work func() error) error {
 	})
 }
 
-func readRow(c *room.Conversation, e *thingspeak.Entry) (room.Arrivals, error) {
+func readRow(c *room.Conversation, e *thingspeak.Entry) (model.Arrivals, error) {
 	in, err := c.Receive(10)
 	if err != nil {
-		return room.Arrivals{}, err
+		return model.Arrivals{}, err
 	}
 	if err := in.Add(e); err != nil {
-		return room.Arrivals{}, err
+		return model.Arrivals{}, err
 	}
 	return in.Finish(room.Facts{View: record.View{}, Now: time.Now()})
 }

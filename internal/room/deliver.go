@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -31,37 +32,8 @@ func (e *TooManyError) Error() string { return "too many entries for one bulk up
 // does not know.
 var ErrNotRead = errors.New("the room is to be read before anything is posted to it")
 
-// Progress tells how far [Conversation.Deliver] has come.
-type Progress struct {
-	// Posted of Total entries were accepted in this call.
-	Posted, Total int
-	// Entry is the number of the last one.
-	Entry int64
-}
-
-// Delivered tells what a delivery has done.
-type Delivered struct {
-	// Posted is how many entries were accepted, and Last the number of the last one; both are 0 if there was nothing to
-	// post, or another process has posted it.
-	Posted int
-	Last   int64
-	// Renumbered are the messages that were signed anew, because another copy of this identity has used their numbers:
-	// each is there once, with the number that it had before this delivery and the one that it has now.
-	Renumbered []Renumbered
-}
-
-// Number returns the number that a message has after the delivery.
-func (d *Delivered) Number(before uint32) uint32 {
-	for _, r := range d.Renumbered {
-		if r.Before == before {
-			return r.Now
-		}
-	}
-	return before
-}
-
 // renumbered notes that messages were signed anew, some of them perhaps once more.
-func (d *Delivered) renumbered(changed []Renumbered) {
+func renumbered(d *model.Delivered, changed []model.Renumbered) {
 	again := make(map[uint32]uint32, len(changed))
 	for _, r := range changed {
 		again[r.Before] = r.Now
@@ -87,7 +59,7 @@ func (d *Delivered) renumbered(changed []Renumbered) {
 // An entry is noted as tried before it is posted, and with its number after. One that was tried before is looked for,
 // and posted again, byte for byte, only if it is not there. An error of the poster ends the delivery, and everything
 // that was not accepted stays in the outbox. Progress, if not nil, is told of each entry that was accepted.
-func (c *Conversation) Deliver(ctx context.Context, relay Poster, progress func(Progress)) (done Delivered, err error) {
+func (c *Conversation) Deliver(ctx context.Context, relay Poster, progress func(model.Progress)) (done model.Delivered, err error) {
 	if !c.read {
 		return done, ErrNotRead
 	}
@@ -118,8 +90,8 @@ type delivery struct {
 	relay    Poster
 	bulk     BulkPoster // nil if there is none
 	most     int        // entries of one bulk update
-	progress func(Progress)
-	done     Delivered
+	progress func(model.Progress)
+	done     model.Delivered
 	left     int // posts that are not accepted
 
 	// absent are the posts that were tried, and looked for in vain.
@@ -207,7 +179,7 @@ func (d *delivery) conclude() (more bool, err error) {
 // are noted as tried: those that are queued, and those that were looked for in vain.
 func (d *delivery) advance(ctx context.Context) (*step, error) {
 	var next *step
-	var changed []Renumbered
+	var changed []model.Renumbered
 	var stopped error
 	err := d.transact(func() (err error) {
 		next, changed, stopped = nil, nil, ctx.Err()
@@ -223,7 +195,7 @@ func (d *delivery) advance(ctx context.Context) (*step, error) {
 		if err != nil || len(posts) == 0 {
 			return err
 		}
-		if posts[0].State != kept.Queued && !d.absent[posts[0].Seq] {
+		if posts[0].State != model.StateQueued && !d.absent[posts[0].Seq] {
 			next = &step{settle: true}
 			return nil
 		}
@@ -241,7 +213,7 @@ func (d *delivery) advance(ctx context.Context) (*step, error) {
 	})
 	if err == nil {
 		d.stored = nil
-		d.done.renumbered(changed)
+		renumbered(&d.done, changed)
 		err = stopped
 	}
 	return next, err
@@ -249,7 +221,7 @@ func (d *delivery) advance(ctx context.Context) (*step, error) {
 
 // noteStored notes what was stored last.
 func (d *delivery) noteStored() error {
-	settled := kept.Settled{Seq: d.stored.Seq, State: kept.Accepted, At: d.stored.At}
+	settled := kept.Settled{Seq: d.stored.Seq, State: model.StateAccepted, At: d.stored.At}
 	return d.store.Apply(&kept.Change{Settled: []kept.Settled{settled}})
 }
 
@@ -265,7 +237,7 @@ func (d *delivery) openPosts() ([]kept.Post, error) {
 // take chooses from posts that are not accepted, of which the first may be posted, and notes those as tried.
 func (d *delivery) take(posts []kept.Post, now time.Time) (*step, error) {
 	n := 1
-	for n < len(posts) && (posts[n].State == kept.Queued || d.absent[posts[n].Seq]) {
+	for n < len(posts) && (posts[n].State == model.StateQueued || d.absent[posts[n].Seq]) {
 		n++
 	}
 	posts = posts[:n]
@@ -282,12 +254,12 @@ func (d *delivery) take(posts []kept.Post, now time.Time) (*step, error) {
 	next := &step{posts: posts[:n], fresh: true}
 	for i := range next.posts {
 		p := &next.posts[i]
-		if p.State == kept.Queued {
+		if p.State == model.StateQueued {
 			p.After = d.newest
 		} else {
 			next.fresh = false
 		}
-		p.State = kept.Tried
+		p.State = model.StateTried
 	}
 	return next, d.store.Apply(&kept.Change{Posts: next.posts})
 }
@@ -425,7 +397,7 @@ func (d *delivery) settle(ctx context.Context) error {
 	for i := range posts {
 		if entries[i] != 0 {
 			at := record.Place{Clear: d.newest.Clear, Entry: entries[i]}
-			settled = append(settled, kept.Settled{Seq: posts[i].Seq, State: kept.Accepted, At: at})
+			settled = append(settled, kept.Settled{Seq: posts[i].Seq, State: model.StateAccepted, At: at})
 			last = max(last, entries[i])
 		}
 	}
@@ -481,7 +453,7 @@ func (d *delivery) accepted(n int, entry int64) {
 	d.done.Posted, d.done.Last = d.done.Posted+n, entry
 	d.left = max(d.left-n, 0) // more may have come meanwhile
 	if d.progress != nil {
-		d.progress(Progress{d.done.Posted, d.done.Posted + d.left, entry})
+		d.progress(model.Progress{Posted: d.done.Posted, Total: d.done.Posted + d.left, Entry: entry})
 	}
 }
 
@@ -519,14 +491,14 @@ func (c *Conversation) readAt(posts []kept.Post) ([]int64, error) {
 
 // failed notes what is known about posts after an error.
 func (d *delivery) failed(next *step, err error) error {
-	state := kept.Tried
+	state := model.StateTried
 	switch {
 	case errors.Is(err, exchange.ErrUnknownOutcome):
-		state = kept.Unknown
+		state = model.StateUnknown
 	case errors.Is(err, exchange.ErrNotStored):
-		state = kept.Queued
+		state = model.StateQueued
 	}
-	if state == kept.Tried || state == kept.Queued && !next.fresh {
+	if state == model.StateTried || state == model.StateQueued && !next.fresh {
 		return nil
 	}
 	var change kept.Change
@@ -547,7 +519,7 @@ func (c *Conversation) since(at record.Place) int64 {
 
 // renumber signs anew what another copy of this identity has taken the numbers of: a restored backup, or a copied home.
 // The first post must not be one that was tried and may be stored. It runs inside a transaction.
-func (c *Conversation) renumber(now time.Time) ([]Renumbered, error) {
+func (c *Conversation) renumber(now time.Time) ([]model.Renumbered, error) {
 	author, ok, err := c.store.Author(c.own)
 	if err != nil || !ok {
 		return nil, err
@@ -562,7 +534,7 @@ func (c *Conversation) renumber(now time.Time) ([]Renumbered, error) {
 		if err != nil {
 			return nil, err
 		}
-		if q.Sent != kept.Accepted {
+		if q.Sent != model.StateAccepted {
 			first = i
 			break
 		}

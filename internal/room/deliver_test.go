@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/room"
@@ -82,8 +83,8 @@ func TestBulk(t *testing.T) {
 			if c.fault != nil {
 				h.relay.Inject(relaytest.On("bulk_update", c.fault))
 			}
-			var steps []room.Progress
-			_, err = ana.Deliver(t.Context(), p, func(p room.Progress) { steps = append(steps, p) })
+			var steps []model.Progress
+			_, err = ana.Deliver(t.Context(), p, func(p model.Progress) { steps = append(steps, p) })
 			if (err != nil) != c.fails {
 				t.Fatalf("Deliver = %v", err)
 			}
@@ -92,7 +93,7 @@ func TestBulk(t *testing.T) {
 				ana = ana.again(h)
 				ana.look()
 				p.Client = ana.client
-				if _, err := ana.Deliver(t.Context(), p, func(p room.Progress) { steps = append(steps, p) }); err != nil {
+				if _, err := ana.Deliver(t.Context(), p, func(p model.Progress) { steps = append(steps, p) }); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -176,7 +177,7 @@ func TestBrokenPromises(t *testing.T) {
 	if p.bulks != 3 {
 		t.Errorf("%d bulk updates, want 3", p.bulks)
 	}
-	if q, err := ana.Outbox(); err != nil || len(q) != 1 || q[0].Sent != kept.Unknown {
+	if q, err := ana.Outbox(); err != nil || len(q) != 1 || q[0].Sent != model.StateUnknown {
 		t.Errorf("outbox %+v, %v", q, err)
 	}
 	h.relay.Inject(nil)
@@ -336,7 +337,7 @@ func TestInterruptedDelivery(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	done, err := ana.Deliver(ctx, poster{ana.client}, func(p room.Progress) {
+	done, err := ana.Deliver(ctx, poster{ana.client}, func(p model.Progress) {
 		if p.Posted == 3 {
 			stop()
 		}
@@ -345,7 +346,7 @@ func TestInterruptedDelivery(t *testing.T) {
 		t.Errorf("%+v, %v", done, err)
 	}
 	q, err := ana.Outbox()
-	if err != nil || len(q) != 1 || q[0].Accepted != 3 || q[0].Sent != kept.Tried {
+	if err != nil || len(q) != 1 || q[0].Accepted != 3 || q[0].Sent != model.StateTried {
 		t.Errorf("outbox %+v, %v", q, err)
 	}
 	ana = ana.again(h)
@@ -367,7 +368,7 @@ func TestUnknownOutcome(t *testing.T) {
 	if _, err := ana.Deliver(t.Context(), p, nil); !errors.Is(err, exchange.ErrUnknownOutcome) {
 		t.Fatalf("Deliver = %v", err)
 	}
-	if q, err := ana.Outbox(); err != nil || len(q) != 1 || q[0].Sent != kept.Unknown {
+	if q, err := ana.Outbox(); err != nil || len(q) != 1 || q[0].Sent != model.StateUnknown {
 		t.Errorf("outbox %+v, %v", q, err)
 	}
 	ana.deliver()

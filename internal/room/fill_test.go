@@ -16,6 +16,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/room/kept"
@@ -135,7 +136,7 @@ func TestCopiedMACHidesNothing(t *testing.T) {
 				t.Errorf("%d messages", fresh)
 			}
 			shown := 0
-			if err := talk.History(0, func(*room.Item) error { shown++; return nil }); err != nil || shown != 1 {
+			if err := talk.History(0, func(*model.Item) error { shown++; return nil }); err != nil || shown != 1 {
 				t.Errorf("%d messages in the history, %v", shown, err)
 			}
 		})
@@ -175,7 +176,7 @@ func TestLowestCopyIsKept(t *testing.T) {
 			take(t, c, rows[n:n+1])
 		}
 		got := ""
-		if err := c.History(0, func(it *room.Item) error {
+		if err := c.History(0, func(it *model.Item) error {
 			got += fmt.Sprintln(line(it), it.At)
 			return nil
 		}); err != nil {
@@ -269,7 +270,7 @@ func TestArchiveLetsGoOfCellsOfNoRecord(t *testing.T) {
 		}
 	}
 	shown := 0
-	if err := c.History(0, func(*room.Item) error { shown++; return nil }); err != nil || shown != messages {
+	if err := c.History(0, func(*model.Item) error { shown++; return nil }); err != nil || shown != messages {
 		t.Errorf("%d of %d messages are shown, %v", shown, messages, err)
 	}
 }
@@ -332,7 +333,7 @@ func TestFullArchiveKeepsNobodyFromSending(t *testing.T) {
 		}
 	}
 	_, err = in.Finish(room.Facts{LastID: 2000, Position: standing([]byte("{}"))})
-	full, ok := errors.AsType[*room.FullError](err)
+	full, ok := errors.AsType[*model.FullError](err)
 	if !ok || full.Size != 1<<20 || !strings.Contains(full.Error(), "archive_size") {
 		t.Fatalf("reading says %v", err)
 	}
@@ -434,7 +435,7 @@ func TestFullArchiveIsNotGoneThroughInEachReading(t *testing.T) {
 		{1 << 30, next, false, false},
 	} {
 		visited, _, err := readCounting(t, dir, key, step.size, step.rows)
-		if _, full := errors.AsType[*room.FullError](err); full != step.full || !full && err != nil {
+		if _, full := errors.AsType[*model.FullError](err); full != step.full || !full && err != nil {
 			t.Errorf("step %d: reading says %v", i, err)
 		}
 		if walked := visited > 1000; walked != step.walks {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/room/kept"
@@ -67,7 +68,7 @@ func TestRestoredBackup(t *testing.T) {
 				t.Errorf("written elsewhere: %v", got)
 			}
 			done := restored.deliver()
-			if d := cmp.Diff([]room.Renumbered{{Before: 2, Now: 5}, {Before: 3, Now: 6}}, done.Renumbered); d != "" {
+			if d := cmp.Diff([]model.Renumbered{{Before: 2, Now: 5}, {Before: 3, Now: 6}}, done.Renumbered); d != "" {
 				t.Error(d)
 			}
 			if w := restored.say("seven"); w.Number != 7 {
@@ -318,7 +319,7 @@ func TestStrangers(t *testing.T) {
 	if d := cmp.Diff([]string{"ana: one", "ana: two"}, lines(got.Items)); d != "" {
 		t.Error(d)
 	}
-	want := room.Findings{
+	want := model.Findings{
 		Entries: 7, Repeats: 3, NotOurs: 1, FirstNotOurs: 5, LastNotOurs: 5, Damaged: 1, FirstDamaged: 6, LastDamaged: 6,
 		Plain: 1, FirstPlain: 7, LastPlain: 7,
 	}
@@ -345,8 +346,8 @@ func TestUnsignedText(t *testing.T) {
 	if d := cmp.Diff(want, bo.history()); d != "" {
 		t.Error(d)
 	}
-	var kinds []room.Kind
-	if err := bo.History(3, func(it *room.Item) error {
+	var kinds []model.Kind
+	if err := bo.History(3, func(it *model.Item) error {
 		if it.Unsigned != nil {
 			kinds = append(kinds, it.Unsigned.Kind)
 		}
@@ -354,7 +355,7 @@ func TestUnsignedText(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff([]room.Kind{room.Text, room.Binary}, kinds); d != "" {
+	if d := cmp.Diff([]model.Kind{model.KindText, model.KindBinary}, kinds); d != "" {
 		t.Error(d)
 	}
 }
@@ -368,7 +369,7 @@ func TestMissing(t *testing.T) {
 	}
 	rows := h.relay.Entries(t, h.channel.ID)
 	now := time.Now()
-	hand := func(asked bool, holes []int64, numbers ...int) room.Arrivals {
+	hand := func(asked bool, holes []int64, numbers ...int) model.Arrivals {
 		t.Helper()
 		in, err := bo.Receive(10)
 		if err != nil {
@@ -409,7 +410,7 @@ func TestMissing(t *testing.T) {
 }
 
 // handIn reads rows as they are, as a reading of the whole channel.
-func (m *member) handIn(rows []thingspeak.Entry, change func(*room.Facts)) room.Arrivals {
+func (m *member) handIn(rows []thingspeak.Entry, change func(*room.Facts)) model.Arrivals {
 	m.t.Helper()
 	in, err := m.Receive(100)
 	if err != nil {
@@ -500,13 +501,13 @@ func TestClear(t *testing.T) {
 	}
 	// The client believes in a clear only after a minute.
 	rows := func(m *member) []thingspeak.Entry { return h.relay.Entries(t, h.channel.ID) }
-	cleared := func(m *member) (room.Arrivals, error) {
+	cleared := func(m *member) (model.Arrivals, error) {
 		in, err := m.Receive(10)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := in.Cleared(); err != nil {
-			return room.Arrivals{}, err
+			return model.Arrivals{}, err
 		}
 		for _, e := range rows(m) {
 			if err := in.Add(&e); err != nil {
@@ -718,7 +719,7 @@ func TestSinceLeavesOutWhatWasToldAnew(t *testing.T) {
 		eve.postCells(cells)
 		bo.look()
 	}
-	news, err := bo.Since(room.Mark{}, 0)
+	news, err := bo.Since(model.Mark{}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -740,7 +741,7 @@ func TestLateMessagesAreMarked(t *testing.T) {
 		ana.say(fmt.Sprint(i))
 	}
 	rows := h.relay.Entries(t, h.channel.ID)
-	var mark room.Mark
+	var mark model.Mark
 	for _, step := range []struct {
 		rows []int
 		want []int64
@@ -784,7 +785,7 @@ func TestHistoryOfTheNewest(t *testing.T) {
 			bo.look()
 			for _, n := range []int{1, 2, 5, 12, 100} {
 				var got []string
-				if err := bo.History(n, func(it *room.Item) error {
+				if err := bo.History(n, func(it *model.Item) error {
 					if it.Record.Kind() != record.KindHeartbeat {
 						got = append(got, line(it))
 					}

@@ -7,36 +7,14 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 )
 
-// Item is a message of a conversation as it is shown: a record that was verified, or a text that nobody has signed.
-type Item struct {
-	// At is where it stands. It is zero for a message of our own that was not read back yet.
-	At record.Spot
-	// Posted is the relay's date, and Sealed the clock in the token of the message's last cell; zero where not known.
-	Posted, Sealed time.Time
-	// Record is the message; nil where nobody has signed it.
-	Record *record.Message
-	// Unsigned is a token that holds no cell of a record.
-	Unsigned *Message
-	// Notice is what the user reads in place of the message: that its author moves the room to a key which is not here. Only
-	// [Conversation.History] and [Conversation.Since] tell it.
-	Notice string
-	// Before is the entry of a message that came earlier and stands behind this one; only [Conversation.Since] tells it, 0
-	// if there is none.
-	Before int64
-	// OldKey means that somebody else has sealed it with a key from which the room had moved away, knowingly or not.
-	OldKey bool
-	// Sent tells how far a message of our own has come, and SeenBy who has signed that they have seen it.
-	Sent   *Queued
-	SeenBy []string
-}
-
 // item returns a record as an item. p is where it stands.
-func (o *opener) item(m *record.Message, p *page) Item {
-	it := Item{At: m.At, Posted: p.posted, Record: m}
+func (o *opener) item(m *record.Message, p *page) model.Item {
+	it := model.Item{At: m.At, Posted: p.posted, Record: m}
 	if t := p.in(m.At.Field); t != nil {
 		it.Sealed = t.sealed
 	}
@@ -44,14 +22,14 @@ func (o *opener) item(m *record.Message, p *page) Item {
 }
 
 // text returns an opened token that is no cell as an item.
-func (o *opener) text(at record.Place, posted time.Time, t *opened) Item {
-	m := &Message{
-		Entry: at.Entry, Field: t.field, Posted: posted, Sealed: t.sealed, Kind: Binary, Size: len(t.plain), Key: t.key,
+func (o *opener) text(at record.Place, posted time.Time, t *opened) model.Item {
+	m := &model.Message{
+		Entry: at.Entry, Field: t.field, Posted: posted, Sealed: t.sealed, Kind: model.KindBinary, Size: len(t.plain), Key: t.key,
 	}
 	if utf8.Valid(t.plain) {
-		m.Kind, m.Text = Text, string(t.plain)
+		m.Kind, m.Text = model.KindText, string(t.plain)
 	}
-	return Item{At: record.Spot{Place: at, Field: t.field}, Posted: posted, Sealed: t.sealed, Unsigned: m}
+	return model.Item{At: record.Spot{Place: at, Field: t.field}, Posted: posted, Sealed: t.sealed, Unsigned: m}
 }
 
 // itemsAtOnce is how many messages of a history are opened at a time.
@@ -59,7 +37,7 @@ const itemsAtOnce = 512
 
 // History visits the messages that are kept, by place, and after them those of our own that are on their way. With
 // newest above 0 it visits only that many, heartbeats not counted. An error of visit ends it and is returned.
-func (c *Conversation) History(newest int, visit func(*Item) error) error {
+func (c *Conversation) History(newest int, visit func(*model.Item) error) error {
 	var from record.Held
 	c.leftOut = 0
 	waiting, err := c.onTheirWay()
@@ -122,16 +100,13 @@ func (c *Conversation) beginning(n int) (from record.Held, err error) {
 	return rows[len(rows)-1].Held, nil
 }
 
-// Mark tells how far somebody has looked at what came. The zero Mark has seen nothing.
-type Mark struct{ Message, Event int64 }
-
 // News are messages and findings in the order in which they came.
 type News struct {
-	Items []Item
+	Items []model.Item
 	// Found are findings that were told or taken back, without those that were told anew after that.
 	Found []kept.Event
 	// Until is the mark behind all of them, and More tells that there is more.
-	Until Mark
+	Until model.Mark
 	More  bool
 }
 
@@ -140,7 +115,7 @@ const newsAtOnce = 1000
 
 // Since returns what has come since a mark, whichever process has read it, at most 1,000 messages and findings each. With
 // most above 0 it returns no more messages than that.
-func (c *Conversation) Since(m Mark, most int) (News, error) {
+func (c *Conversation) Since(m model.Mark, most int) (News, error) {
 	if most <= 0 || most > newsAtOnce {
 		most = newsAtOnce
 	}
@@ -236,7 +211,7 @@ func (c *Conversation) posted(f *record.Finding, clears clears) (bool, error) {
 		return false, err
 	}
 	for i := range own {
-		if q, err := c.queued(&own[i]); err != nil || q.Sent != kept.Accepted || !clears.took(q.at) {
+		if q, err := c.queued(&own[i]); err != nil || q.Sent != model.StateAccepted || !clears.took(q.At) {
 			return false, err
 		}
 	}
@@ -316,7 +291,7 @@ func (c *Conversation) records(visit func(record.Held) error) error {
 }
 
 // markLate marks those of the items since a mark that stand before what came before them.
-func (c *Conversation) markLate(m Mark, items []Item) error {
+func (c *Conversation) markLate(m model.Mark, items []model.Item) error {
 	var highest record.Spot
 	if m.Message > 0 {
 		shown, err := c.store.Messages(kept.MessageQuery{Until: m.Message, Newest: true, Said: true, Limit: 1})
@@ -339,16 +314,16 @@ func (c *Conversation) markLate(m Mark, items []Item) error {
 }
 
 // Now returns the mark behind everything that has come so far.
-func (c *Conversation) Now() (m Mark, err error) {
+func (c *Conversation) Now() (m model.Mark, err error) {
 	end, err := c.store.End()
 	if err != nil {
 		return m, fmt.Errorf("reading how much has come: %w", err)
 	}
-	return Mark{end.Message, end.Event}, nil
+	return model.Mark{Message: end.Message, Event: end.Event}, nil
 }
 
 // MarkBehind returns the mark before the first message that came and stands above an entry.
-func (c *Conversation) MarkBehind(entry int64) (m Mark, err error) {
+func (c *Conversation) MarkBehind(entry int64) (m model.Mark, err error) {
 	for {
 		rows, err := c.store.Messages(kept.MessageQuery{After: m.Message, Limit: newsAtOnce})
 		if err != nil {
@@ -367,16 +342,16 @@ func (c *Conversation) MarkBehind(entry int64) (m Mark, err error) {
 }
 
 // Shown returns the mark that was set under a name, and whether one was.
-func (c *Conversation) Shown(name string) (m Mark, ok bool, err error) {
+func (c *Conversation) Shown(name string) (m model.Mark, ok bool, err error) {
 	mark, ok, err := c.store.Mark(name)
 	if err != nil {
 		return m, ok, fmt.Errorf("reading how much was shown: %w", err)
 	}
-	return Mark{mark.Message, mark.Event}, ok, nil
+	return model.Mark{Message: mark.Message, Event: mark.Event}, ok, nil
 }
 
-// SetShown sets a mark under a name: how far the messages have been shown there, or passed over, see [Printed].
-func (c *Conversation) SetShown(name string, m Mark) error {
+// SetShown sets a mark under a name: how far the messages have been shown there, or passed over, see [model.Printed].
+func (c *Conversation) SetShown(name string, m model.Mark) error {
 	mark := kept.Mark{Name: name, Message: m.Message, Event: m.Event}
 	if err := c.store.Apply(&kept.Change{Marks: []kept.Mark{mark}}); err != nil {
 		return fmt.Errorf("noting how much was shown: %w", err)
@@ -384,23 +359,12 @@ func (c *Conversation) SetShown(name string, m Mark) error {
 	return nil
 }
 
-// Printed takes the messages that a user was really shown. What that user writes next names the record by somebody else
-// among them that stands highest: nobody signs for having seen what was never shown.
-type Printed struct{ top record.Held }
-
-// Add takes a message.
-func (p *Printed) Add(it *Item) {
-	if m := it.Record; m != nil && !m.Own && m.At.Compare(p.top.At) > 0 {
-		p.top = record.Held{Author: m.Author, Number: m.Number, Hash: m.Hash, At: m.At}
-	}
-}
-
 // SetPrinted keeps what of a conversation was shown.
-func (c *Conversation) SetPrinted(p Printed) error {
-	if p.top.At.Entry == 0 {
+func (c *Conversation) SetPrinted(p model.Printed) error {
+	if p.Top.At.Entry == 0 {
 		return nil
 	}
-	if err := c.store.Transact(func() error { return c.noteShown(&p.top) }); err != nil {
+	if err := c.store.Transact(func() error { return c.noteShown(&p.Top) }); err != nil {
 		return fmt.Errorf("noting what was shown: %w", err)
 	}
 	return nil
@@ -446,7 +410,7 @@ const cellsOpened = 131_072
 
 // recall opens messages that are kept again, in their order: the first n of them, at least one, because there may be
 // files among them.
-func (c *Conversation) recall(rows []kept.Message, seen []record.Receipt) (items []Item, n int, err error) {
+func (c *Conversation) recall(rows []kept.Message, seen []record.Receipt) (items []model.Item, n int, err error) {
 	var spots []record.Spot
 	for n < len(rows) && (n == 0 || len(spots)+len(rows[n].Held.Cells) <= cellsOpened) {
 		h := &rows[n].Held
@@ -477,7 +441,7 @@ func (c *Conversation) recall(rows []kept.Message, seen []record.Receipt) (items
 		m := &messages[i]
 		byID[heldID{m.Author, m.Number, m.Hash}] = m
 	}
-	items = make([]Item, 0, len(rows))
+	items = make([]model.Item, 0, len(rows))
 	for i := range rows {
 		if it, ok := c.itemOf(&rows[i], byID, byPlace[rows[i].Held.At.Place], seen); ok {
 			items = append(items, it)
@@ -505,7 +469,7 @@ func (o *opener) pieces(spots []record.Spot, pages map[record.Place]*page) []rec
 // itemOf returns the item of a message, and whether it could be opened: its key may be gone.
 func (c *Conversation) itemOf(
 	row *kept.Message, messages map[heldID]*record.Message, p *page, seen []record.Receipt,
-) (it Item, ok bool) {
+) (it model.Item, ok bool) {
 	if p == nil {
 		return it, false
 	}
@@ -523,7 +487,7 @@ func (c *Conversation) itemOf(
 	}
 	it = c.item(m, p)
 	if m.Own {
-		it.Sent = &Queued{Number: m.Number, Kind: m.Kind(), Sent: kept.Accepted, Entry: m.At.Entry}
+		it.Sent = &model.Queued{Number: m.Number, Kind: m.Kind(), Sent: model.StateAccepted, Entry: m.At.Entry}
 		for _, r := range seen {
 			if r.Number >= m.Number {
 				it.SeenBy = append(it.SeenBy, r.ByName)
@@ -534,7 +498,7 @@ func (c *Conversation) itemOf(
 }
 
 // onTheirWay returns the messages of our own that were not read back.
-func (c *Conversation) onTheirWay() ([]Item, error) {
+func (c *Conversation) onTheirWay() ([]model.Item, error) {
 	own, err := c.store.Own(kept.OwnQuery{})
 	if err != nil || len(own) == 0 {
 		return nil, err
@@ -543,7 +507,7 @@ func (c *Conversation) onTheirWay() ([]Item, error) {
 	if err != nil {
 		return nil, err
 	}
-	var items []Item
+	var items []model.Item
 	for i := range own {
 		q, err := c.queued(&own[i])
 		if err != nil {
@@ -555,7 +519,7 @@ func (c *Conversation) onTheirWay() ([]Item, error) {
 				return nil, err
 			}
 			if ok {
-				items = append(items, Item{Sealed: text.Sealed, Unsigned: &text, Sent: &q})
+				items = append(items, model.Item{Sealed: text.Sealed, Unsigned: &text, Sent: &q})
 			}
 			continue
 		}
@@ -564,7 +528,7 @@ func (c *Conversation) onTheirWay() ([]Item, error) {
 			continue
 		}
 		m.At = record.Spot{}
-		items = append(items, Item{Record: &m, Sent: &q})
+		items = append(items, model.Item{Record: &m, Sent: &q})
 	}
 	return items, nil
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -46,39 +47,6 @@ type Learnt struct {
 	Missing bool
 }
 
-// Arrivals are what a reading has brought. All of it is kept already.
-type Arrivals struct {
-	// Items are the newest of the messages that came, as many as were asked for, by place; Fresh is how many came. How far
-	// those of our own have come only [Conversation.History] tells.
-	Items []Item
-	Fresh int
-	// Told are new findings, TakenBack findings that were told and turned out otherwise, and Waiting what may be missing
-	// but may still come. Of more than 10,000 told only the first are here.
-	Told, TakenBack, Waiting []record.Finding
-	// Receipts say who has seen messages of our own.
-	Receipts []record.Receipt
-	// Findings counts rows and what is no message. Rows that were known before count as entries only.
-	Findings
-	// TooLate counts entries that a new key may open, and that were lost with a clear before it came.
-	TooLate int64
-	// More means that parts of records were not joined in all ways yet: the next reading goes on with them.
-	More bool
-	// LeftOver and Refused count cells that belong to no record, see [record.Result].
-	LeftOver, Refused int
-	// Elsewhere are the numbers of records of our own key that this archive has not written: there is a copy of it, or
-	// this is an old one.
-	Elsewhere []uint32
-}
-
-// AddCounts adds what a reading before has counted.
-func (a *Arrivals) AddCounts(before *Arrivals) {
-	a.Fresh += before.Fresh
-	a.Findings.add(before.Findings)
-	a.TooLate += before.TooLate
-	a.LeftOver += before.LeftOver
-	a.Refused += before.Refused
-}
-
 // maxFindings bounds the findings that are handed out at a time.
 const maxFindings = 10_000
 
@@ -111,7 +79,7 @@ type Intake struct {
 	// working is closed when the batch under way is done. Until then what follows belongs to it.
 	working chan struct{}
 	err     error
-	out     Arrivals
+	out     model.Arrivals
 }
 
 // Receive begins a reading. Of the messages that come the newest are handed out, as many as keep says.
@@ -271,7 +239,7 @@ func (in *Intake) clear() error {
 	if err != nil {
 		return fmt.Errorf("noting that the channel was cleared: %w", err)
 	}
-	in.out.tell(told)
+	tell(&in.out, told)
 	return nil
 }
 
@@ -295,7 +263,7 @@ func (c *Conversation) span(clears uint32) (first, last record.Place, err error)
 }
 
 // Finish ends the reading: what is left is opened, judged by all that was read, and kept with the facts.
-func (in *Intake) Finish(facts Facts) (Arrivals, error) {
+func (in *Intake) Finish(facts Facts) (model.Arrivals, error) {
 	if facts.Now.IsZero() {
 		facts.Now = time.Now()
 	}
@@ -305,7 +273,7 @@ func (in *Intake) Finish(facts Facts) (Arrivals, error) {
 	}
 	in.out.Entries, in.out.Refused = in.entries, in.out.Refused+in.refused
 	c := in.c
-	if _, full := errors.AsType[*FullError](err); facts.Failed || err != nil && !full { // whose archive is full may send all the same
+	if _, full := errors.AsType[*model.FullError](err); facts.Failed || err != nil && !full { // whose archive is full may send all the same
 		return in.out, err
 	}
 	c.read = true

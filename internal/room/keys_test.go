@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 )
@@ -95,7 +96,7 @@ func TestWhatIsSealedWithTheOldKeyAfterTheMoveIsMarked(t *testing.T) {
 	ana.look()
 	marked := func(m *member) (marked []string) {
 		t.Helper()
-		err := m.History(0, func(it *room.Item) error {
+		err := m.History(0, func(it *model.Item) error {
 			if it.OldKey {
 				marked = append(marked, line(it))
 			}
@@ -112,7 +113,7 @@ func TestWhatIsSealedWithTheOldKeyAfterTheMoveIsMarked(t *testing.T) {
 	if got := marked(bo); got != nil {
 		t.Errorf("bo is told of his own: %q", got)
 	}
-	news, err := ana.Since(room.Mark{}, 0)
+	news, err := ana.Since(model.Mark{}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +172,7 @@ func TestAComparedMoverStandsFirst(t *testing.T) {
 	if err != nil || len(moved) != 32 {
 		t.Fatalf("%d have moved the room (%v), want 32 and no more", len(moved), err)
 	}
-	want := room.Moved{By: ana.o.Identity.Public(), Name: "ana", Compared: true, Key: record.KeyID(last.ID())}
+	want := model.Moved{By: ana.o.Identity.Public(), Name: "ana", Compared: true, Key: record.KeyID(last.ID())}
 	if moved[0] != want {
 		t.Errorf("the first is %+v, want %+v", moved[0], want)
 	}
@@ -190,7 +191,7 @@ func TestMovesThatCountForNothingHideNobody(t *testing.T) {
 	ana.moveTo(next)
 	bo.look()
 	moved, err := bo.Moved([]record.KeyID{record.KeyID(refused.ID())})
-	want := []room.Moved{{By: ana.o.Identity.Public(), Name: "ana", Key: record.KeyID(next.ID())}}
+	want := []model.Moved{{By: ana.o.Identity.Public(), Name: "ana", Key: record.KeyID(next.ID())}}
 	if d := cmp.Diff(want, moved); d != "" || err != nil {
 		t.Errorf("%v %s", err, d)
 	}

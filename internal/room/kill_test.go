@@ -18,6 +18,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
@@ -285,7 +286,7 @@ func (h *hall) judge(t *testing.T, wrote, read []string, dir string) {
 	}
 	var history []string
 	numbers := map[uint32]bool{}
-	if err := bo.History(0, func(it *room.Item) error {
+	if err := bo.History(0, func(it *model.Item) error {
 		m := it.Record
 		id, _, _ := strings.Cut(string(m.Body.(record.Text)), " ")
 		history = append(history, fmt.Sprint(m.Number, " ", id))

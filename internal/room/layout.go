@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -32,7 +33,7 @@ func (c *Conversation) seal(sealer fernet.Ring, cells [][record.CellSize]byte, n
 // lay lays the tokens of a record into posts: into the fields that last has left, if it can still be changed, and into
 // new posts, numbered after seq. It returns those that hold one of the tokens.
 func (c *Conversation) lay(tokens []string, last *kept.Post, seq int64, now time.Time) (posts []kept.Post, err error) {
-	if last != nil && last.State == kept.Queued {
+	if last != nil && last.State == model.StateQueued {
 		if free := c.freeFields(last); len(free) > 0 {
 			post := *last
 			tokens = fill(&post, free, tokens)
@@ -60,7 +61,7 @@ func (c *Conversation) Entries(body record.Body) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("measuring a message: %w", err)
 	}
-	if last != nil && last.State == kept.Queued {
+	if last != nil && last.State == model.StateQueued {
 		cells -= len(c.freeFields(last))
 	}
 	return (max(cells, 0) + len(c.o.Fields) - 1) / len(c.o.Fields), nil

@@ -1,28 +1,16 @@
 package room
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 )
 
-// FullError means that an archive has come to its size with messages alone. Nothing more is read into it; what is
-// written goes out.
-type FullError struct {
-	// Size is what it may have, in bytes.
-	Size int64
-}
-
-func (e *FullError) Error() string {
-	return fmt.Sprintf("the archive has come to %d MiB, which is its size (the setting archive_size), with messages alone: "+
-		"nothing more is read", e.Size>>20)
-}
-
 // makeRoom lets go of the cells of no record that came first, of old findings about such cells, and at last of tokens
-// that no key opens, if the archive has come to its size. The error is [*FullError] if there are not enough of them.
+// that no key opens, if the archive has come to its size. The error is [*model.FullError] if there are not enough of them.
 func (b *batch) makeRoom(state *kept.State) error {
 	c := b.in.c
 	size, err := c.store.Size()
@@ -31,7 +19,7 @@ func (b *batch) makeRoom(state *kept.State) error {
 	}
 	// Or every reading would go through the whole archive again, only to end here and be rolled back.
 	if state.Full.Size == c.o.ArchiveSize && b.used <= state.Full.Used+c.o.ArchiveSize/16 {
-		return &FullError{c.o.ArchiveSize}
+		return &model.FullError{Size: c.o.ArchiveSize}
 	}
 	if err := dropFindings(c.store, max(min(c.o.ArchiveSize>>14, maxFindings), 1)); err != nil {
 		return err
@@ -72,7 +60,7 @@ func (b *batch) makeRoom(state *kept.State) error {
 	}
 	if size > c.o.ArchiveSize {
 		b.full = kept.Full{Used: b.used, Size: c.o.ArchiveSize}
-		return &FullError{c.o.ArchiveSize}
+		return &model.FullError{Size: c.o.ArchiveSize}
 	}
 	state.Full = kept.Full{}
 	c.reader = record.NewReader(c.o.Salt, c.own) // what it remembers may be gone

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/room/memory"
@@ -34,7 +35,7 @@ type watcher struct {
 	top      int64
 	// told is what was told and not taken back.
 	told map[string]record.Finding
-	room.Findings
+	model.Findings
 }
 
 func (p *play) watcher(key fernet.Key) (w *watcher, end func()) {
@@ -188,7 +189,7 @@ func (w *watcher) proven(without []record.FindingKind) (ids []string) {
 
 // history returns the lines that are shown, without and with names.
 func (w *watcher) history() (lines, names []string) {
-	err := w.c.History(0, func(it *room.Item) error {
+	err := w.c.History(0, func(it *model.Item) error {
 		if it.Record == nil {
 			lines = append(lines, fmt.Sprint(it.At.Entry, " text"))
 			return nil

@@ -11,9 +11,9 @@ import (
 
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
-	"github.com/fernpost/fernpost/internal/room/kept"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -88,10 +88,10 @@ func TestUnknownIsNotDropped(t *testing.T) {
 	if _, err := ana.Deliver(t.Context(), lostPoster{poster{ana.client}}, nil); !errors.Is(err, exchange.ErrUnknownOutcome) {
 		t.Fatalf("Deliver = %v", err)
 	}
-	if err := ana.Drop(w.Number, time.Now()); !errors.Is(err, room.ErrTried) {
+	if err := ana.Drop(w.Number, time.Now()); !errors.Is(err, model.ErrTried) {
 		t.Errorf("Drop = %v, want ErrTried", err)
 	}
-	if q, err := ana.Outbox(); err != nil || len(q) != 1 || q[0].Sent != kept.Unknown || q[0].Kind != record.KindText {
+	if q, err := ana.Outbox(); err != nil || len(q) != 1 || q[0].Sent != model.StateUnknown || q[0].Kind != record.KindText {
 		t.Errorf("outbox %+v, %v", q, err)
 	}
 	ana.deliver()

@@ -4,19 +4,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 )
-
-// Moved is somebody who has moved the room to a key that is not here.
-type Moved struct {
-	By   record.PublicKey
-	Name string
-	// Compared means that the user has compared this author's key.
-	Compared bool
-	// Key is the id of the key that the room is said to go on with.
-	Key record.KeyID
-}
 
 // mostMoved bounds how many such authors are told of: anybody with the room's key can be one, under many names.
 const mostMoved = 32
@@ -39,7 +30,7 @@ func (c *Conversation) Stay() error {
 // Moved returns those who say, under the newest key that is here, that the room goes on with one that is not, and that is
 // not refused: at most 32 authors, those first whose key was compared. What others said before [Conversation.Stay] is left
 // out.
-func (c *Conversation) Moved(refused []record.KeyID) ([]Moved, error) {
+func (c *Conversation) Moved(refused []record.KeyID) ([]model.Moved, error) {
 	all, err := c.moved(refused)
 	if err != nil {
 		return nil, fmt.Errorf("looking whether the room has moved: %w", err)
@@ -56,7 +47,7 @@ func (c *Conversation) MovedTo(key record.KeyID) (bool, error) {
 	return slices.ContainsFunc(moves, func(m kept.Move) bool { return m.Named == key }), nil
 }
 
-func (c *Conversation) moved(refused []record.KeyID) (all []Moved, err error) {
+func (c *Conversation) moved(refused []record.KeyID) (all []model.Moved, err error) {
 	since, _, err := c.store.Mark(stayed)
 	if err != nil {
 		return nil, err
@@ -83,7 +74,7 @@ func (c *Conversation) moved(refused []record.KeyID) (all []Moved, err error) {
 		if m == nil || slices.Contains(known, m.Named) || !a.Compared && m.Message <= since.Message {
 			continue
 		}
-		all = append(all, Moved{By: a.Key, Compared: a.Compared, Key: m.Named})
+		all = append(all, model.Moved{By: a.Key, Compared: a.Compared, Key: m.Named})
 	}
 	all = all[:min(len(all), mostMoved)]
 	names := namesOf(c.store)
@@ -94,7 +85,7 @@ func (c *Conversation) moved(refused []record.KeyID) (all []Moved, err error) {
 }
 
 // noticeMoves says in place of each move to a key that is not here what there is to do, and whose word it is.
-func (c *Conversation) noticeMoves(items []Item) error {
+func (c *Conversation) noticeMoves(items []model.Item) error {
 	for i := range items {
 		m := items[i].Record
 		if m == nil {
@@ -116,7 +107,7 @@ func (c *Conversation) noticeMoves(items []Item) error {
 
 // markOldKeys marks what others have sealed with an older key and stands behind the record by which the room has moved on
 // from it. That says which key it is, and accuses nobody: whoever wrote it may not have seen the move.
-func (c *Conversation) markOldKeys(items []Item) error {
+func (c *Conversation) markOldKeys(items []model.Item) error {
 	if len(c.ids) < 2 {
 		return nil
 	}

@@ -3,37 +3,11 @@ package room
 import (
 	"fmt"
 	"slices"
-	"time"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 )
-
-// Queued is a message in the outbox: one that was not yet read back from the relay.
-type Queued struct {
-	// Author is who has signed it: our identity, or one that signed here before; zero for a text. Name is how readers know
-	// that one.
-	Author record.PublicKey
-	Name   string
-	Number uint32
-	Kind   record.Kind
-	Since  time.Time
-	// Entries is in how many entries it stands, and Accepted how many of them the relay has accepted.
-	Entries, Accepted int
-	// Sent is how far it has come as a whole, and Entry the number of its last entry once all are accepted.
-	Sent  kept.Sent
-	Entry int64
-
-	at record.Place // the same
-}
-
-// What names the message: "ana 3", or "text 3".
-func (q *Queued) What() string {
-	if q.Author.IsZero() {
-		return fmt.Sprint("text ", q.Number)
-	}
-	return record.Numbers(q.Name, q.Number, q.Number)
-}
 
 // signer is how readers know an identity that signs here, or did.
 func (c *Conversation) signer(key record.PublicKey) (string, error) {
@@ -48,12 +22,12 @@ func (c *Conversation) signer(key record.PublicKey) (string, error) {
 }
 
 // Outbox returns the messages that were not yet read back, in order.
-func (c *Conversation) Outbox() ([]Queued, error) {
+func (c *Conversation) Outbox() ([]model.Queued, error) {
 	own, err := c.store.Own(kept.OwnQuery{})
 	if err != nil {
 		return nil, fmt.Errorf("listing the outbox: %w", err)
 	}
-	all := make([]Queued, len(own))
+	all := make([]model.Queued, len(own))
 	for i := range own {
 		if all[i], err = c.queued(&own[i]); err != nil {
 			return nil, fmt.Errorf("listing the outbox: %w", err)
@@ -63,8 +37,8 @@ func (c *Conversation) Outbox() ([]Queued, error) {
 }
 
 // Sent returns how far one of our own messages has come, also one that was read back: of that Entries and Accepted are
-// not known any more. The error is [ErrNoMessage] for a number that was never taken.
-func (c *Conversation) Sent(number uint32) (q Queued, err error) {
+// not known any more. The error is [model.ErrNoMessage] for a number that was never taken.
+func (c *Conversation) Sent(number uint32) (q model.Queued, err error) {
 	var own []kept.Own
 	if c.own.IsZero() {
 		own, err = c.waitingTexts(number, number)
@@ -79,12 +53,12 @@ func (c *Conversation) Sent(number uint32) (q Queued, err error) {
 	}
 	held, err := c.store.Held(record.HeldQuery{Author: c.own, First: number, Last: number})
 	if err == nil && len(held) == 0 {
-		err = ErrNoMessage
+		err = model.ErrNoMessage
 	}
 	if err != nil {
 		return q, fmt.Errorf("looking for %s: %w", c.OwnNumber(number), err)
 	}
-	return Queued{Author: c.own, Name: c.OwnName(), Number: number, Sent: kept.Accepted, Entry: held[0].At.Entry}, nil
+	return model.Queued{Author: c.own, Name: c.OwnName(), Number: number, Sent: model.StateAccepted, Entry: held[0].At.Entry}, nil
 }
 
 // Unposted returns how many entries of the outbox were not accepted so far.
@@ -93,11 +67,11 @@ func (c *Conversation) Unposted() (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("counting the outbox: %w", err)
 	}
-	return states[kept.Queued] + states[kept.Tried] + states[kept.Unknown], nil
+	return states[model.StateQueued] + states[model.StateTried] + states[model.StateUnknown], nil
 }
 
 // OnTheirWay returns what the messages say that were not read back, in order, apart from heartbeats.
-func (c *Conversation) OnTheirWay() ([]Item, error) {
+func (c *Conversation) OnTheirWay() ([]model.Item, error) {
 	items, err := c.onTheirWay()
 	if err != nil {
 		return nil, fmt.Errorf("reading the outbox: %w", err)
@@ -107,28 +81,28 @@ func (c *Conversation) OnTheirWay() ([]Item, error) {
 
 // NotReadBack returns the messages that the relay has accepted as a whole and that were not read back, in order. What the
 // relay had accepted before the channel was cleared cannot come any more, and is left out, see [Conversation.Standing].
-func (c *Conversation) NotReadBack() ([]Queued, error) {
+func (c *Conversation) NotReadBack() ([]model.Queued, error) {
 	clears, err := c.clears()
 	if err != nil {
 		return nil, fmt.Errorf("listing the outbox: %w", err)
 	}
-	return c.notReadBack(clears, &Unchecked{})
+	return c.notReadBack(clears, &model.Unchecked{})
 }
 
 // notReadBack counts those that are left out.
-func (c *Conversation) notReadBack(clears clears, cleared *Unchecked) ([]Queued, error) {
+func (c *Conversation) notReadBack(clears clears, cleared *model.Unchecked) ([]model.Queued, error) {
 	all, err := c.Outbox()
-	return slices.DeleteFunc(all, func(q Queued) bool {
-		if q.Sent == kept.Accepted && clears.took(q.at) {
-			cleared.add(q.at)
+	return slices.DeleteFunc(all, func(q model.Queued) bool {
+		if q.Sent == model.StateAccepted && clears.took(q.At) {
+			cleared.Add(q.At)
 			return true
 		}
-		return q.Sent != kept.Accepted
+		return q.Sent != model.StateAccepted
 	}), err
 }
 
-func (c *Conversation) queued(o *kept.Own) (Queued, error) {
-	q := Queued{Author: o.Author, Number: o.Number, Kind: o.Kind, Since: o.Queued}
+func (c *Conversation) queued(o *kept.Own) (model.Queued, error) {
+	q := model.Queued{Author: o.Author, Number: o.Number, Kind: o.Kind, Since: o.Queued}
 	var err error
 	if q.Name, err = c.signer(o.Author); err != nil {
 		return q, err
@@ -137,28 +111,28 @@ func (c *Conversation) queued(o *kept.Own) (Queued, error) {
 	if err != nil {
 		return q, err
 	}
-	q.Accepted = states[kept.Accepted]
+	q.Accepted = states[model.StateAccepted]
 	for _, n := range states {
 		q.Entries += n
 	}
 	switch {
-	case states[kept.Unknown] > 0:
-		q.Sent = kept.Unknown
+	case states[model.StateUnknown] > 0:
+		q.Sent = model.StateUnknown
 	case q.Accepted == q.Entries:
-		q.Sent = kept.Accepted
+		q.Sent = model.StateAccepted
 		posts, err := c.store.Posts(kept.PostQuery{First: o.First, Last: o.Last})
 		if err != nil {
 			return q, err
 		}
 		// Of a bulk update that was lost in part, what was posted again stands behind what came after it.
 		for i := range posts {
-			if at := posts[i].At; at.Compare(q.at) > 0 {
-				q.at = at
+			if at := posts[i].At; at.Compare(q.At) > 0 {
+				q.At = at
 			}
 		}
-		q.Entry = q.at.Entry
-	case q.Accepted+states[kept.Tried] > 0:
-		q.Sent = kept.Tried
+		q.Entry = q.At.Entry
+	case q.Accepted+states[model.StateTried] > 0:
+		q.Sent = model.StateTried
 	}
 	return q, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -30,7 +31,7 @@ func sealedRow(t *testing.T, key fernet.Key, id int64) (e thingspeak.Entry) {
 	return e
 }
 
-func verified(t *testing.T, key fernet.Key, rows []thingspeak.Entry) room.Report {
+func verified(t *testing.T, key fernet.Key, rows []thingspeak.Entry) model.Report {
 	t.Helper()
 	report, err := room.Verify(t.Context(), []fernet.Key{key}, salt, room.Feed{
 		Entries: seq(rows), View: func() record.View { return record.View{} },
@@ -116,7 +117,7 @@ func TestVerifyPinsNamesByPlaces(t *testing.T) {
 	report := verified(t, h.key, rows)
 	slices.Reverse(rows)
 	back := verified(t, h.key, rows)
-	for _, r := range []room.Report{report, back} {
+	for _, r := range []model.Report{report, back} {
 		if len(r.Found) != 1 || r.Found[0].Kind != record.Namesake || r.Found[0].Author != other.o.Identity.Public() {
 			t.Errorf("found %q", told(r.Found))
 		}

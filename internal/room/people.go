@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 )
@@ -14,21 +15,8 @@ import (
 // ErrNobody means that no record of the key was read.
 var ErrNobody = errors.New("nobody here has this key")
 
-// Person is an author of a conversation.
-type Person struct {
-	record.Author
-	// Names are the nicknames pinned to the key, in the forms of [record.Skeletons].
-	Names []string
-	// Name is how the author is called, see [record.Message].
-	Name string
-	// Person is whose device the key is: the key itself, if it is nobody's.
-	Person record.PublicKey
-	// Own means that it is our own key.
-	Own bool
-}
-
 // People returns all authors of whom something was read.
-func (c *Conversation) People() ([]Person, error) {
+func (c *Conversation) People() ([]model.Person, error) {
 	authors, err := c.store.Authors(record.AuthorQuery{})
 	if err != nil {
 		return nil, fmt.Errorf("listing the authors: %w", err)
@@ -43,9 +31,11 @@ func (c *Conversation) People() ([]Person, error) {
 	}
 	slices.SortFunc(authors, func(a, b record.Author) int { return bytes.Compare(a.Key[:], b.Key[:]) })
 	names := namesOf(c.store)
-	people := make([]Person, len(authors))
+	people := make([]model.Person, len(authors))
 	for i, a := range authors {
-		people[i] = Person{a, pinned[a.Key], names.Of(a.Key), names.Person(a.Key), a.Key == c.own}
+		people[i] = model.Person{
+			Author: a, Names: pinned[a.Key], Name: names.Of(a.Key), Person: names.Person(a.Key), Own: a.Key == c.own,
+		}
 	}
 	if err := names.Err(); err != nil {
 		return nil, fmt.Errorf("listing the authors: %w", err)

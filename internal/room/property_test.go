@@ -14,6 +14,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -191,9 +192,9 @@ func TestReadingInPiecesEqualsReadingAtOnce(t *testing.T) {
 }
 
 // checkOrder compares the history with that of an archive that has read the rows in their order.
-func checkOrder(t *rapid.T, c *room.Conversation, want room.Report, rows []thingspeak.Entry, key fernet.Key) {
+func checkOrder(t *rapid.T, c *room.Conversation, want model.Report, rows []thingspeak.Entry, key fernet.Key) {
 	texts := func(c *room.Conversation) (all []string) {
-		err := c.History(0, func(it *room.Item) error {
+		err := c.History(0, func(it *model.Item) error {
 			all = append(all, fmt.Sprint(it.At.Entry, " ", line(it)))
 			return nil
 		})

@@ -19,34 +19,15 @@
 package room
 
 import (
-	"errors"
 	"fmt"
 	"time"
 	"unicode/utf8"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 	"github.com/fernpost/fernpost/internal/token"
 )
-
-// MaxText is the longest text of one message, in bytes of UTF-8: what one field holds once it is sealed.
-const MaxText = token.CellSize
-
-// TooLongError is a text that does not fit one entry.
-type TooLongError struct {
-	// Bytes is its length in UTF-8.
-	Bytes int
-}
-
-func (e *TooLongError) Error() string {
-	return fmt.Sprintf("the message has %d bytes, and one entry carries at most %d", e.Bytes, MaxText)
-}
-
-// ErrNoText refuses a message without content.
-var ErrNoText = errors.New("the message is empty")
-
-// ErrNotUTF8 refuses a message that is no text in UTF-8: its readers would be shown "binary".
-var ErrNotUTF8 = errors.New("the message is not UTF-8 text")
 
 // Room seals and opens the messages of one conversation. It is safe for concurrent use.
 type Room struct {
@@ -64,17 +45,17 @@ func New(ring fernet.Ring, field int, wrapped bool) (*Room, error) {
 	return &Room{ring, field, wrapped}, nil
 }
 
-// Seal returns the fields of an entry that carries text, sealed now. It refuses an empty text with [ErrNoText], a long one
-// with [*TooLongError] and one that is none with [ErrNotUTF8].
+// Seal returns the fields of an entry that carries text, sealed now. It refuses an empty text with [model.ErrNoText], a long one
+// with [*model.TooLongError] and one that is none with [model.ErrNotUTF8].
 func (r *Room) Seal(text string, now time.Time) (thingspeak.Fields, error) {
 	var fields thingspeak.Fields
 	switch {
 	case text == "":
-		return fields, ErrNoText
-	case len(text) > MaxText:
-		return fields, &TooLongError{len(text)}
+		return fields, model.ErrNoText
+	case len(text) > model.MaxText:
+		return fields, &model.TooLongError{Bytes: len(text)}
 	case !utf8.ValidString(text):
-		return fields, ErrNotUTF8
+		return fields, model.ErrNotUTF8
 	}
 	sealed, err := r.ring.Seal([]byte(text), now)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 	"github.com/fernpost/fernpost/internal/token"
@@ -42,7 +43,7 @@ func seal(t testing.TB, r *Room, id int64, text string) *thingspeak.Entry {
 	return &thingspeak.Entry{ID: id, CreatedAt: noon, Fields: f}
 }
 
-func texts(messages []Message) []string {
+func texts(messages []model.Message) []string {
 	var out []string
 	for _, m := range messages {
 		out = append(out, fmt.Sprintf("%d %s %s", m.Entry, m.Kind, m.Text))
@@ -55,11 +56,11 @@ func TestWhatOneSealsTheOtherReads(t *testing.T) {
 	for _, wrapped := range []bool{false, true} {
 		ana, bo := newRoom(t, wrapped, key), newRoom(t, !wrapped, key)
 		got, findings := bo.Open([]thingspeak.Entry{*seal(t, ana, 7, "hello, bo")})
-		want := []Message{{Entry: 7, Field: 1, Posted: noon, Sealed: noon, Kind: Text, Text: "hello, bo", Size: 9}}
+		want := []model.Message{{Entry: 7, Field: 1, Posted: noon, Sealed: noon, Kind: model.KindText, Text: "hello, bo", Size: 9}}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Error(d)
 		}
-		if d := cmp.Diff(Findings{Entries: 1}, findings); d != "" {
+		if d := cmp.Diff(model.Findings{Entries: 1}, findings); d != "" {
 			t.Error(d)
 		}
 	}
@@ -68,7 +69,7 @@ func TestWhatOneSealsTheOtherReads(t *testing.T) {
 func TestSealedTextFitsAField(t *testing.T) {
 	for _, wrapped := range []bool{false, true} {
 		r := newRoom(t, wrapped)
-		for _, n := range []int{1, 15, 16, 126, MaxText} {
+		for _, n := range []int{1, 15, 16, 126, model.MaxText} {
 			f, err := r.Seal(strings.Repeat("x", n), noon)
 			if err != nil || len(f[0].Text) > thingspeak.MaxValueBytes {
 				t.Errorf("%d bytes, wrapped %v: %d characters, %v", n, wrapped, len(f[0].Text), err)
@@ -80,10 +81,10 @@ func TestSealedTextFitsAField(t *testing.T) {
 func TestTextsThatAreRefused(t *testing.T) {
 	r := newRoom(t, false)
 	_, err := r.Seal(strings.Repeat("é", 64), noon)
-	if long, ok := errors.AsType[*TooLongError](err); !ok || long.Bytes != 128 {
+	if long, ok := errors.AsType[*model.TooLongError](err); !ok || long.Bytes != 128 {
 		t.Errorf("128 bytes: %v, want a TooLongError that counts bytes", err)
 	}
-	if _, err := r.Seal("", noon); !errors.Is(err, ErrNoText) {
+	if _, err := r.Seal("", noon); !errors.Is(err, model.ErrNoText) {
 		t.Errorf("empty: %v, want ErrNoText", err)
 	}
 	if _, err := New(fernet.Ring{}, 9, false); err == nil {
@@ -109,7 +110,7 @@ func TestWhatIsNotForUsIsCountedByEntry(t *testing.T) {
 	if d := cmp.Diff([]string{"2 text for you"}, texts(messages)); d != "" {
 		t.Error(d)
 	}
-	want := Findings{
+	want := model.Findings{
 		Entries: 6, NotOurs: 3, FirstNotOurs: 1, LastNotOurs: 6, Damaged: 1, FirstDamaged: 5, LastDamaged: 5,
 		Plain: 1, FirstPlain: 3, LastPlain: 3,
 	}
@@ -157,7 +158,7 @@ func TestWhatIsNoTextIsNamed(t *testing.T) {
 		}
 		rows = append(rows, thingspeak.Entry{ID: int64(i + 1), CreatedAt: noon, Fields: thingspeak.Fields{thingspeak.Text(sealed)}})
 	}
-	if _, err := r.Seal("caf\xe9", noon); err != ErrNotUTF8 {
+	if _, err := r.Seal("caf\xe9", noon); err != model.ErrNotUTF8 {
 		t.Errorf("a text in another encoding is sealed: %v", err)
 	}
 	messages, _ := r.Open(rows)
@@ -166,24 +167,9 @@ func TestWhatIsNoTextIsNamed(t *testing.T) {
 	}
 }
 
-func TestOnlyAnAgeLimitHidesByTheClock(t *testing.T) {
-	for _, c := range []struct {
-		limit           AgeLimit
-		sealed          time.Time
-		expired, future bool
-	}{
-		{AgeLimit{}, noon.Add(-2 * time.Hour), false, false},
-		{AgeLimit{}, noon.Add(time.Hour), false, false},
-		{AgeLimit{TTL: time.Hour, Now: noon}, noon.Add(-2 * time.Hour), true, false},
-		{AgeLimit{TTL: time.Hour, Now: noon}, noon, false, false},
-		{AgeLimit{TTL: time.Hour, Now: noon}, noon.Add(time.Hour), false, true},
-	} {
-		if expired, future := c.limit.Hides(c.sealed); expired != c.expired || future != c.future {
-			t.Errorf("limit %v, sealed %v: expired %t, future %t", c.limit.TTL, c.sealed, expired, future)
-		}
-	}
+func TestClockSkew(t *testing.T) {
 	for sealed, want := range map[time.Time]time.Duration{noon.Add(-2 * time.Hour): -2 * time.Hour, noon: 0} {
-		if m := (Message{Posted: noon, Sealed: sealed}); m.ClockSkew() != want {
+		if m := (model.Message{Posted: noon, Sealed: sealed}); m.ClockSkew() != want {
 			t.Errorf("sealed %v: skew %v, want %v", sealed, m.ClockSkew(), want)
 		}
 	}

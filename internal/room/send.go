@@ -7,27 +7,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 	"github.com/fernpost/fernpost/internal/token"
-)
-
-// Why a message cannot be written, or not be taken back.
-var (
-	// ErrNoIdentity refuses to write without an identity.
-	ErrNoIdentity = errors.New("the room has no identity to sign with")
-	// ErrOtherIdentity means that another identity has signed what waits in the outbox, and the room was not read in this
-	// process: see [Conversation.Adopt].
-	ErrOtherIdentity = errors.New("another identity has signed what is in the outbox")
-	// ErrKeyGone means that a message was sealed with a key that the room does not have any more.
-	ErrKeyGone = errors.New("its key is not here")
-	// ErrNumbersSpent means that the identity has used its last number and is to be replaced.
-	ErrNumbersSpent = errors.New("the identity has used all of its numbers")
-	// ErrNoMessage means that there is no such message in the outbox.
-	ErrNoMessage = errors.New("no such message in the outbox")
-	// ErrTried means that a message was tried to be posted, so that it can only be completed.
-	ErrTried = errors.New("a part of the message may have been posted already, so it will be completed")
 )
 
 // Written tells what became of a message.
@@ -45,14 +29,14 @@ type Written struct {
 // What another identity has signed and nobody has tried to post is adopted first, see [Conversation.Adopt]; as long as the
 // room was not read in this process, the message only waits behind that, and may get another number when it is.
 //
-// It refuses with [ErrNoIdentity], [ErrKeyGone], [ErrNumbersSpent], [ErrNoText] and what [record.Sign]
+// It refuses with [model.ErrNoIdentity], [model.ErrKeyGone], [model.ErrNumbersSpent], [model.ErrNoText] and what [record.Sign]
 // refuses.
 func (c *Conversation) Write(body record.Body, now time.Time) (Written, error) {
 	if c.own.IsZero() {
-		return Written{}, ErrNoIdentity
+		return Written{}, model.ErrNoIdentity
 	}
 	if body == record.Text("") {
-		return Written{}, ErrNoText
+		return Written{}, model.ErrNoText
 	}
 	var w Written
 	err := c.transact(func() (err error) {
@@ -77,7 +61,7 @@ func (c *Conversation) write(body record.Body, now time.Time) (w Written, err er
 	}
 	keep := state
 	_, err = c.adopt(&state, now)
-	behind := errors.Is(err, ErrOtherIdentity)
+	behind := errors.Is(err, model.ErrOtherIdentity)
 	if err != nil && !behind {
 		return w, err
 	}
@@ -218,7 +202,7 @@ func (t *tip) keep(store Store, state *kept.State) error {
 // queue signs a record behind the tip, seals it with one of the keys, puts it into the outbox, and moves the tip.
 func (c *Conversation) queue(t *tip, r *record.Record, key int, now time.Time) (w Written, err error) {
 	if t.number == math.MaxUint32 {
-		return w, ErrNumbersSpent
+		return w, model.ErrNumbersSpent
 	}
 	r.Number, r.Previous = t.number+1, t.previous
 	signed, tokens, err := c.compose(r, key, now)
@@ -253,7 +237,7 @@ func (c *Conversation) compose(r *record.Record, key int, now time.Time) (record
 }
 
 // Drop takes back a message of which nothing was tried to be posted yet. Its number was taken, so it is signed anew as
-// a heartbeat, and what is queued behind it anew, under the same numbers. The error is [ErrNoMessage] or [ErrTried].
+// a heartbeat, and what is queued behind it anew, under the same numbers. The error is [model.ErrNoMessage] or [model.ErrTried].
 func (c *Conversation) Drop(number uint32, now time.Time) error {
 	err := c.transact(func() error {
 		state, err := c.store.State()
@@ -261,7 +245,7 @@ func (c *Conversation) Drop(number uint32, now time.Time) error {
 			return err
 		}
 		if state.Own != c.own {
-			return ErrOtherIdentity
+			return model.ErrOtherIdentity
 		}
 		if c.own.IsZero() {
 			return c.dropText(number)
@@ -271,14 +255,14 @@ func (c *Conversation) Drop(number uint32, now time.Time) error {
 			return err
 		}
 		if len(own) == 0 || own[0].Number != number {
-			return ErrNoMessage
+			return model.ErrNoMessage
 		}
 		states, err := c.store.Progress(own[0].First, own[0].Last)
 		if err != nil {
 			return err
 		}
-		if states[kept.Tried]+states[kept.Accepted]+states[kept.Unknown] > 0 {
-			return ErrTried
+		if states[model.StateTried]+states[model.StateAccepted]+states[model.StateUnknown] > 0 {
+			return model.ErrTried
 		}
 		t := tip{number: number - 1, seq: state.Seq}
 		if t.previous, err = c.hashOf(t.number); err != nil {
@@ -299,15 +283,12 @@ func (c *Conversation) Drop(number uint32, now time.Time) error {
 	return nil
 }
 
-// Renumbered is a message that was signed anew under another number.
-type Renumbered struct{ Before, Now uint32 }
-
 // signAnew signs records of the outbox, to its end, once more behind a tip, after change has had its way with each, and
 // lays them out once more; those of which change reports false are left out. It runs inside a transaction and keeps the
 // state.
 func (c *Conversation) signAnew(
 	state *kept.State, t tip, own []kept.Own, change func(*record.Record) bool, now time.Time,
-) (changed []Renumbered, err error) {
+) (changed []model.Renumbered, err error) {
 	if err := c.renewKeys(); err != nil { // another process may have sealed some of it with a key that is new
 		return nil, err
 	}
@@ -329,7 +310,7 @@ func (c *Conversation) signAnew(
 		if !ok {
 			name, err := c.signer(own[i].Author)
 			return nil, errors.Join(err, fmt.Errorf("%s in the outbox cannot be opened: %w",
-				record.Numbers(name, own[i].Number, own[i].Number), ErrKeyGone))
+				record.Numbers(name, own[i].Number, own[i].Number), model.ErrKeyGone))
 		}
 		before := m.Number
 		if !change(&m.Record) {
@@ -340,7 +321,7 @@ func (c *Conversation) signAnew(
 			return nil, err
 		}
 		if w.Number != before && own[i].Author == c.own {
-			changed = append(changed, Renumbered{before, w.Number})
+			changed = append(changed, model.Renumbered{Before: before, Now: w.Number})
 		}
 	}
 	return changed, t.keep(c.store, state)
@@ -371,7 +352,7 @@ func (c *Conversation) rewind(o *kept.Own) (last *kept.Post, err error) {
 	switch {
 	case !shared:
 		return nil, nil
-	case post.State == kept.Queued:
+	case post.State == model.StateQueued:
 		post = rest
 	}
 	return &post, c.store.Apply(&kept.Change{Posts: []kept.Post{post}})

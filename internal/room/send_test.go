@@ -13,11 +13,11 @@ import (
 
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/eavesdrop"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
-	"github.com/fernpost/fernpost/internal/room/kept"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -162,7 +162,7 @@ func TestWriteRefuses(t *testing.T) {
 		body record.Body
 		want error
 	}{
-		"an empty text":        {record.Text(""), room.ErrNoText},
+		"an empty text":        {record.Text(""), model.ErrNoText},
 		"text that is no UTF8": {record.Text("\xff"), record.ErrBody},
 		"an unknown kind":      {record.Unknown{Code: 9}, record.ErrBody},
 		"a device unproven":    {record.Device{}, record.ErrBody},
@@ -179,7 +179,7 @@ func TestWriteRefuses(t *testing.T) {
 	o := h.options(1, "ana")
 	o.Identity = record.Identity{}
 	reader := h.enter(o, t.TempDir())
-	if _, err := reader.Write(record.Text("x"), time.Now()); !errors.Is(err, room.ErrNoIdentity) {
+	if _, err := reader.Write(record.Text("x"), time.Now()); !errors.Is(err, model.ErrNoIdentity) {
 		t.Errorf("without an identity: %v", err)
 	}
 	if left, err := ana.Outbox(); err != nil || len(left) > 0 {
@@ -222,7 +222,7 @@ func TestStates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = ana.History(1, func(it *room.Item) error {
+		err = ana.History(1, func(it *model.Item) error {
 			if it.Sent == nil {
 				t.Fatalf("%s has no state", line(it))
 			}
@@ -247,7 +247,7 @@ func TestStates(t *testing.T) {
 	state()
 	ana.look()
 	state()
-	if _, err := ana.Sent(2); !errors.Is(err, room.ErrNoMessage) {
+	if _, err := ana.Sent(2); !errors.Is(err, model.ErrNoMessage) {
 		t.Errorf("Sent of a number that was not taken: %v", err)
 	}
 	bo.look()
@@ -255,7 +255,7 @@ func TestStates(t *testing.T) {
 	if got := ana.look().Receipts; len(got) != 1 || got[0].ByName != "bo" || got[0].Number != 1 {
 		t.Errorf("receipts %+v", got)
 	}
-	err := ana.History(2, func(it *room.Item) error {
+	err := ana.History(2, func(it *model.Item) error {
 		if it.Record.Own {
 			states = append(states, fmt.Sprint(it.Sent.Sent, it.SeenBy))
 		}
@@ -298,10 +298,10 @@ func TestTriedEntriesAreLookedFor(t *testing.T) {
 				t.Fatal("the delivery succeeded")
 			}
 			h.relay.Inject(nil)
-			if q, err := ana.Outbox(); err != nil || len(q) != 1 || q[0].Sent != kept.Tried {
+			if q, err := ana.Outbox(); err != nil || len(q) != 1 || q[0].Sent != model.StateTried {
 				t.Errorf("outbox %+v, %v", q, err)
 			}
-			if err := ana.Drop(1, time.Now()); !errors.Is(err, room.ErrTried) {
+			if err := ana.Drop(1, time.Now()); !errors.Is(err, model.ErrTried) {
 				t.Errorf("Drop = %v, want ErrTried", err)
 			}
 			ana = ana.again(h)
@@ -344,11 +344,11 @@ func TestRefusedEntriesStayQueued(t *testing.T) {
 	if err := ana.Drop(2, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if err := ana.Drop(7, time.Now()); !errors.Is(err, room.ErrNoMessage) {
+	if err := ana.Drop(7, time.Now()); !errors.Is(err, model.ErrNoMessage) {
 		t.Errorf("dropping what is not there: %v", err)
 	}
 	var sent []string
-	if err := ana.History(0, func(it *room.Item) error {
+	if err := ana.History(0, func(it *model.Item) error {
 		sent = append(sent, fmt.Sprint(it.Record.Number, " ", line(it), " ", it.Sent.Sent))
 		return nil
 	}); err != nil {
@@ -440,7 +440,7 @@ func TestHeartbeatNamesOthers(t *testing.T) {
 	}
 	ana.deliver()
 	others[0].look()
-	err = others[0].History(0, func(it *room.Item) error {
+	err = others[0].History(0, func(it *model.Item) error {
 		b, ok := it.Record.Body.(record.Heartbeat)
 		if ok && it.Record.Number == 2 && (len(b) > 0 || it.Record.Seen.Number > 0) {
 			t.Errorf("the second heartbeat names %v and %v again", it.Record.Seen, b)
@@ -614,7 +614,7 @@ func TestNewIdentity(t *testing.T) {
 				t.Errorf("the outbox has %+v, %v", queue, err)
 			}
 			// What bo has seen was the other identity's.
-			err = ana.History(0, func(it *room.Item) error {
+			err = ana.History(0, func(it *model.Item) error {
 				if len(it.SeenBy) > 0 {
 					t.Errorf("%s was seen by %q", line(it), it.SeenBy)
 				}
@@ -655,7 +655,7 @@ func TestAMessageNamesWhatWasShown(t *testing.T) {
 		t.Helper()
 		cy.look()
 		named := "nobody"
-		err := cy.History(1, func(it *room.Item) error {
+		err := cy.History(1, func(it *model.Item) error {
 			seen := it.Record.Seen
 			for i, who := range []*member{ana, bo} {
 				if seen.Number > 0 && seen.Tag == who.o.Identity.Public().Tag() {

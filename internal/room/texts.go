@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -44,7 +45,7 @@ func (c *Conversation) KeepText(sealed thingspeak.Fields, tried bool, newest int
 		if state, err := c.store.State(); err != nil || !tried {
 			return post, err
 		} else {
-			post.State, post.After = kept.Tried, record.Place{Clear: state.Clears, Entry: newest}
+			post.State, post.After = model.StateTried, record.Place{Clear: state.Clears, Entry: newest}
 		}
 		return post, nil
 	})
@@ -119,7 +120,7 @@ func (c *Conversation) waitingTexts(first, last uint32) ([]kept.Own, error) {
 }
 
 // unsentText opens a text of the outbox again.
-func (c *Conversation) unsentText(o *kept.Own) (m Message, ok bool, err error) {
+func (c *Conversation) unsentText(o *kept.Own) (m model.Message, ok bool, err error) {
 	posts, err := c.store.Posts(kept.PostQuery{First: o.First, Last: o.Last})
 	if err != nil || len(posts) == 0 {
 		return m, false, err
@@ -140,14 +141,14 @@ func (c *Conversation) unsentText(o *kept.Own) (m Message, ok bool, err error) {
 func (c *Conversation) dropText(number uint32) error {
 	own, err := c.waitingTexts(number, number)
 	if err == nil && len(own) == 0 {
-		err = ErrNoMessage
+		err = model.ErrNoMessage
 	}
 	if err != nil {
 		return err
 	}
 	states, err := c.store.Progress(own[0].First, own[0].Last)
-	if err == nil && states[kept.Queued] == 0 {
-		err = ErrTried
+	if err == nil && states[model.StateQueued] == 0 {
+		err = model.ErrTried
 	}
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -86,7 +87,7 @@ func TestRecordSignedTwiceIsReadInOneOrder(t *testing.T) {
 			}
 		}
 		var got []string
-		err = c.History(0, func(it *room.Item) error {
+		err = c.History(0, func(it *model.Item) error {
 			got = append(got, strconv.FormatInt(it.At.Entry, 10)+" "+it.Record.Name)
 			return nil
 		})

@@ -10,31 +10,10 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
-
-// Report is what [Verify] has found in a whole feed.
-type Report struct {
-	// Records is how many records were verified, Unsigned how many tokens hold something else, and Authors how many have
-	// written.
-	Records, Unsigned, Authors int
-	// Found are the findings that hold once all is read, in the order of their places, and Waiting what may be missing
-	// but may still come.
-	Found, Waiting []record.Finding
-	// Findings counts rows and what is no message.
-	Findings
-	// LeftOver, Refused and Newer count cells that belong to no record, see [record.Result].
-	LeftOver, Refused, Newer int
-	// Lines are the records, and the tokens that hold something else, in their order, as [record.Digest] wants them; Digest
-	// is that of all of them.
-	Lines  []record.Held
-	Digest [32]byte
-	// Opened is how many different tokens a key has opened, filler cells too.
-	Opened int
-	// Posted are the dates of the entries in which those stand lowest.
-	Posted map[int64]time.Time
-}
 
 // Feed is what [Verify] reads.
 type Feed struct {
@@ -53,10 +32,10 @@ type Feed struct {
 
 // Verify reads a whole feed afresh, without an archive, and judges it. Its memory grows with the number of different
 // tokens that a key opens. It ends early with the context, or with an error of the feed.
-func Verify(ctx context.Context, keys []fernet.Key, salt record.Salt, feed Feed, now time.Time) (Report, error) {
+func Verify(ctx context.Context, keys []fernet.Key, salt record.Salt, feed Feed, now time.Time) (model.Report, error) {
 	o, err := newOpener(keys)
 	if err != nil {
-		return Report{}, err
+		return model.Report{}, err
 	}
 	v := verifier{ctx: ctx, feed: feed, opener: o, salt: salt, now: now, found: map[[16]byte]*placed{}}
 	v.begin()
@@ -104,7 +83,7 @@ type verifier struct {
 	came   int                      // how often one of them was found, also lower than before
 	texts  map[[16]byte]record.Held // tokens that hold something else than a cell, by their MAC
 	batch  []thingspeak.Entry
-	report Report
+	report model.Report
 }
 
 // placed is an opened token where it stands lowest. Those of one entry came in the order of their numbers.
@@ -132,9 +111,9 @@ func (v *verifier) take() {
 // sift counts what is in an entry, and takes the tokens that did not come before, or stand lower than they did.
 func (v *verifier) sift(p *page) {
 	r := &v.report
-	r.noToken(p)
+	noToken(&r.Findings, p)
 	if p.unopened {
-		count(&r.NotOurs, &r.FirstNotOurs, &r.LastNotOurs, p.at.Entry)
+		model.Count(&r.NotOurs, &r.FirstNotOurs, &r.LastNotOurs, p.at.Entry)
 	}
 	for i := range p.opened {
 		t := &p.opened[i]
@@ -228,7 +207,7 @@ func (v *verifier) readAll(tokens []*placed, view record.View, again bool) error
 		}
 		if t.field = freeField(t.field, taken.has); t.field == 0 {
 			if r := &v.report; overfull.add(t.at) {
-				count(&r.Overfull, &r.FirstOverfull, &r.LastOverfull, t.at.Entry)
+				model.Count(&r.Overfull, &r.FirstOverfull, &r.LastOverfull, t.at.Entry)
 			}
 			continue
 		}

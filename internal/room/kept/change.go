@@ -3,6 +3,7 @@ package kept
 import (
 	"time"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 )
 
@@ -75,7 +76,7 @@ type PostDate struct {
 // Settled is how far a [Post] has come, and where it was accepted.
 type Settled struct {
 	Seq   int64
-	State Sent
+	State model.State
 	At    record.Place
 }
 

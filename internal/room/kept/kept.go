@@ -8,6 +8,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -133,42 +134,13 @@ type Event struct {
 	TakenBack bool
 }
 
-// Sent is how far an entry of the outbox has come.
-type Sent uint8
-
-// The states of an entry of the outbox.
-const (
-	// Queued: nobody has tried to post it.
-	Queued Sent = iota
-	// Tried: posting has begun, and may have succeeded.
-	Tried
-	// Accepted: the relay has given it a number.
-	Accepted
-	// Unknown: it was posted and looked for, and nobody can say whether it is stored.
-	Unknown
-)
-
-// String names the state.
-func (s Sent) String() string {
-	switch s {
-	case Queued:
-		return "queued"
-	case Tried:
-		return "tried"
-	case Accepted:
-		return "accepted"
-	default:
-		return "unknown"
-	}
-}
-
 // Post is an entry to be posted, sealed and laid out: one row. Posts go out in the order of Seq.
 type Post struct {
 	Seq    int64
 	Fields thingspeak.Fields
 	// Cells are the fields that hold cells of records. The others are filled up, to look alike.
 	Cells thingspeak.FieldSet
-	State Sent
+	State model.State
 	// After is the newest entry that was known when it was first tried, and At where it was accepted.
 	After, At record.Place
 	// Dated is the date that it is posted with in a bulk update; zero if the relay's clock is to date it.

@@ -1,6 +1,9 @@
 package kept
 
-import "github.com/fernpost/fernpost/internal/record"
+import (
+	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/record"
+)
 
 // EntryQuery asks for entries, in their order.
 type EntryQuery struct {
@@ -56,11 +59,11 @@ const (
 func (s PostState) Is(p *Post) bool {
 	switch s {
 	case OpenPost:
-		return p.State != Accepted
+		return p.State != model.StateAccepted
 	case TriedPost:
-		return p.State == Tried || p.State == Unknown
+		return p.State == model.StateTried || p.State == model.StateUnknown
 	case UndatedPost:
-		return p.State != Accepted && p.Dated.IsZero()
+		return p.State != model.StateAccepted && p.Dated.IsZero()
 	default:
 		return true
 	}

@@ -14,6 +14,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/room/kept"
@@ -301,7 +302,7 @@ func (p *play) outbox(c *kept.Change) {
 	for range p.n("posts", 3) {
 		p.seqs++
 		post := kept.Post{
-			Seq: p.seqs, Cells: thingspeak.FieldsOf(2), State: kept.Sent(p.n("sent", 3)), After: p.place(), At: p.place(),
+			Seq: p.seqs, Cells: thingspeak.FieldsOf(2), State: model.State(p.n("sent", 3)), After: p.place(), At: p.place(),
 		}
 		if post.Fields[1] = thingspeak.Text("token"); p.is("is dated") {
 			post.Dated = p.time()
@@ -315,7 +316,7 @@ func (p *play) outbox(c *kept.Change) {
 		c.Dated = append(c.Dated, kept.PostDate{Seq: p.seq(), At: p.time()})
 	}
 	for range p.n("settled", 1) {
-		c.Settled = append(c.Settled, kept.Settled{Seq: p.seq(), State: kept.Sent(p.n("sent", 3)), At: p.place()})
+		c.Settled = append(c.Settled, kept.Settled{Seq: p.seq(), State: model.State(p.n("sent", 3)), At: p.place()})
 	}
 }
 

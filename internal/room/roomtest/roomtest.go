@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/room/kept"
@@ -197,7 +198,7 @@ func (f *feed) Find(_ context.Context, fields []thingspeak.Fields, _ int64, _ bo
 }
 
 // read reads all of the feed, and posts what is in the outbox.
-func (f *feed) read(t *testing.T, c *room.Conversation) room.Arrivals {
+func (f *feed) read(t *testing.T, c *room.Conversation) model.Arrivals {
 	t.Helper()
 	in, err := c.Receive(100)
 	if err != nil {
@@ -256,7 +257,7 @@ func testTalk(t *testing.T, s room.Store) {
 		t.Errorf("%d messages came twice", got.Fresh)
 	}
 	var lines []string
-	err := ana.History(0, func(it *room.Item) error {
+	err := ana.History(0, func(it *model.Item) error {
 		switch body := it.Record.Body.(type) {
 		case record.Text:
 			lines = append(lines, it.Record.Name+": "+string(body))
@@ -271,7 +272,7 @@ func testTalk(t *testing.T, s room.Store) {
 	if queue, err := ana.Outbox(); err != nil || len(queue) > 0 {
 		t.Errorf("in the outbox: %v, %v", queue, err)
 	}
-	if n, err := ana.Since(room.Mark{}, 0); err != nil || len(n.Items) != 4 {
+	if n, err := ana.Since(model.Mark{}, 0); err != nil || len(n.Items) != 4 {
 		t.Errorf("%d items since the beginning, %v", len(n.Items), err)
 	}
 }

@@ -1,0 +1,69 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+)
+
+// FullError means that an archive has come to its size with messages alone. Nothing more is read into it; what is
+// written goes out.
+type FullError struct {
+	// Size is what it may have, in bytes.
+	Size int64
+}
+
+func (e *FullError) Error() string {
+	return fmt.Sprintf("the archive has come to %d MiB, which is its size (the setting archive_size), with messages alone: "+
+		"nothing more is read", e.Size>>20)
+}
+
+// TooLongError is a text that does not fit one entry.
+type TooLongError struct {
+	// Bytes is its length in UTF-8.
+	Bytes int
+}
+
+func (e *TooLongError) Error() string {
+	return fmt.Sprintf("the message has %d bytes, and one entry carries at most %d", e.Bytes, MaxText)
+}
+
+// ErrNoText refuses a message without content.
+var ErrNoText = errors.New("the message is empty")
+
+// ErrNotUTF8 refuses a message that is no text in UTF-8: its readers would be shown "binary".
+var ErrNotUTF8 = errors.New("the message is not UTF-8 text")
+
+// Why a message cannot be written, or not be taken back.
+var (
+	// ErrNoIdentity refuses to write without an identity.
+	ErrNoIdentity = errors.New("the room has no identity to sign with")
+	// ErrOtherIdentity means that another identity has signed what waits in the outbox, and the room was not read in this
+	// process: see [room.Conversation.Adopt].
+	ErrOtherIdentity = errors.New("another identity has signed what is in the outbox")
+	// ErrKeyGone means that a message was sealed with a key that the room does not have any more.
+	ErrKeyGone = errors.New("its key is not here")
+	// ErrNumbersSpent means that the identity has used its last number and is to be replaced.
+	ErrNumbersSpent = errors.New("the identity has used all of its numbers")
+	// ErrNoMessage means that there is no such message in the outbox.
+	ErrNoMessage = errors.New("no such message in the outbox")
+	// ErrTried means that a message was tried to be posted, so that it can only be completed.
+	ErrTried = errors.New("a part of the message may have been posted already, so it will be completed")
+)
+
+// Why an archive cannot be used.
+var (
+	// ErrNewerArchive means that a newer fernpost has written it.
+	ErrNewerArchive = errors.New("written by a newer fernpost")
+	// ErrDiskFull means that the disk, or what the user may use of it, is full. Nothing was half kept.
+	ErrDiskFull = errors.New("the disk is full")
+	// ErrArchiveBusy means that another process has kept the database locked for longer than it should take.
+	ErrArchiveBusy = errors.New("another process keeps it locked")
+	// ErrArchiveDamaged means that the file is no database, or a broken one.
+	ErrArchiveDamaged = errors.New("the file is damaged")
+)
+
+// ErrNoRoom means that there is no room of the name asked for, or none at all.
+var ErrNoRoom = errors.New("no such room")
+
+// ErrRoomExists means that the name of a room is taken.
+var ErrRoomExists = errors.New("a room of this name exists already")

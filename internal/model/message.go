@@ -1,0 +1,116 @@
+package model
+
+import (
+	"time"
+
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/token"
+)
+
+// Item is a message of a conversation as it is shown: a record that was verified, or a text that nobody has signed.
+type Item struct {
+	// At is where it stands. It is zero for a message of our own that was not read back yet.
+	At record.Spot
+	// Posted is the relay's date, and Sealed the clock in the token of the message's last cell; zero where not known.
+	Posted, Sealed time.Time
+	// Record is the message; nil where nobody has signed it.
+	Record *record.Message
+	// Unsigned is a token that holds no cell of a record.
+	Unsigned *Message
+	// Notice is what the user reads in place of the message: that its author moves the room to a key which is not here. Only
+	// [room.Conversation.History] and [room.Conversation.Since] tell it.
+	Notice string
+	// Before is the entry of a message that came earlier and stands behind this one; only [room.Conversation.Since] tells it, 0
+	// if there is none.
+	Before int64
+	// OldKey means that somebody else has sealed it with a key from which the room had moved away, knowingly or not.
+	OldKey bool
+	// Sent tells how far a message of our own has come, and SeenBy who has signed that they have seen it.
+	Sent   *Queued
+	SeenBy []string
+}
+
+// Mark tells how far somebody has looked at what came. The zero Mark has seen nothing.
+type Mark struct{ Message, Event int64 }
+
+// Printed takes the messages that a user was really shown. What that user writes next names the record by somebody else
+// among them that stands highest: nobody signs for having seen what was never shown.
+type Printed struct {
+	// Top is that record.
+	Top record.Held
+}
+
+// Add takes a message.
+func (p *Printed) Add(it *Item) {
+	if m := it.Record; m != nil && !m.Own && m.At.Compare(p.Top.At) > 0 {
+		p.Top = record.Held{Author: m.Author, Number: m.Number, Hash: m.Hash, At: m.At}
+	}
+}
+
+// Kind is what a message turned out to be once it was opened.
+type Kind string
+
+// The kinds of messages.
+const (
+	// KindText is UTF-8.
+	KindText Kind = "text"
+	// KindRecord is a part of a signed record, which a [Conversation] reads.
+	KindRecord Kind = "record"
+	// KindBinary is anything else.
+	KindBinary Kind = "binary"
+)
+
+// Message is a token that a key of the room has opened. The text is a peer's: clean it before it is shown.
+type Message struct {
+	// Entry and Field tell where it stands.
+	Entry int64
+	Field int
+	// Posted is the time that the relay states. Sealed is the sender's clock when the token was made: authentic, but
+	// only as right as that clock.
+	Posted, Sealed time.Time
+	Kind           Kind
+	// Text is the message itself when Kind is KindText.
+	Text string
+	// Size is the length of the plaintext in bytes.
+	Size int
+	// Key tells which key of the ring opened it; 0 is the newest.
+	Key int
+}
+
+// maxClockSkew is how far the two clocks of a message may lie apart before it is worth a word.
+const maxClockSkew = 5 * time.Minute
+
+// ClockSkew returns Sealed − Posted where the two are so far apart that a reader should know, otherwise 0. It means a
+// clock that is wrong, a message that waited long, or an old token that somebody posted again.
+func (m *Message) ClockSkew() time.Duration {
+	if d := m.Sealed.Sub(m.Posted); d > maxClockSkew || d < -maxClockSkew {
+		return d
+	}
+	return 0
+}
+
+// Moved is somebody who has moved the room to a key that is not here.
+type Moved struct {
+	By   record.PublicKey
+	Name string
+	// Compared means that the user has compared this author's key.
+	Compared bool
+	// Key is the id of the key that the room is said to go on with.
+	Key record.KeyID
+}
+
+// Person is an author of a conversation.
+type Person struct {
+	record.Author
+	// Names are the nicknames pinned to the key, in the forms of [record.Skeletons].
+	Names []string
+	// Name is how the author is called, see [record.Message].
+	Name string
+	// Person is whose device the key is: the key itself, if it is nobody's.
+	Person record.PublicKey
+	// Own means that it is our own key.
+	Own bool
+}
+
+// MaxText is the longest text of one message, in bytes of UTF-8: what one field holds once it is sealed.
+const MaxText = token.CellSize

@@ -1,0 +1,107 @@
+package model
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/record"
+)
+
+// Adopted tells what became of an outbox that another identity has signed.
+type Adopted struct {
+	// Anew is how many messages are signed with ours now, and Completed how many stay as they are, as something of them was
+	// tried to be posted.
+	Anew, Completed int
+	// LeftOut is how many were claims about devices, which nobody but that identity could make.
+	LeftOut int
+	// Renumbered are messages of ours that were written before the room could be read, and stand behind those now.
+	Renumbered []Renumbered
+}
+
+// Progress tells how far [room.Conversation.Deliver] has come.
+type Progress struct {
+	// Posted of Total entries were accepted in this call.
+	Posted, Total int
+	// Entry is the number of the last one.
+	Entry int64
+}
+
+// Delivered tells what a delivery has done.
+type Delivered struct {
+	// Posted is how many entries were accepted, and Last the number of the last one; both are 0 if there was nothing to
+	// post, or another process has posted it.
+	Posted int
+	Last   int64
+	// Renumbered are the messages that were signed anew, because another copy of this identity has used their numbers:
+	// each is there once, with the number that it had before this delivery and the one that it has now.
+	Renumbered []Renumbered
+}
+
+// Number returns the number that a message has after the delivery.
+func (d *Delivered) Number(before uint32) uint32 {
+	for _, r := range d.Renumbered {
+		if r.Before == before {
+			return r.Now
+		}
+	}
+	return before
+}
+
+// State is how far an entry of the outbox has come.
+type State uint8
+
+// The states of an entry of the outbox.
+const (
+	// StateQueued: nobody has tried to post it.
+	StateQueued State = iota
+	// StateTried: posting has begun, and may have succeeded.
+	StateTried
+	// StateAccepted: the relay has given it a number.
+	StateAccepted
+	// StateUnknown: it was posted and looked for, and nobody can say whether it is stored.
+	StateUnknown
+)
+
+// String names the state.
+func (s State) String() string {
+	switch s {
+	case StateQueued:
+		return "queued"
+	case StateTried:
+		return "tried"
+	case StateAccepted:
+		return "accepted"
+	default:
+		return "unknown"
+	}
+}
+
+// Queued is a message in the outbox: one that was not yet read back from the relay.
+type Queued struct {
+	// Author is who has signed it: our identity, or one that signed here before; zero for a text. Name is how readers know
+	// that one.
+	Author record.PublicKey
+	Name   string
+	Number uint32
+	Kind   record.Kind
+	Since  time.Time
+	// Entries is in how many entries it stands, and Accepted how many of them the relay has accepted.
+	Entries, Accepted int
+	// Sent is how far it has come as a whole, and Entry the number of its last entry once all are accepted.
+	Sent  State
+	Entry int64
+
+	// At is where that stands.
+	At record.Place
+}
+
+// What names the message: "ana 3", or "text 3".
+func (q *Queued) What() string {
+	if q.Author.IsZero() {
+		return fmt.Sprint("text ", q.Number)
+	}
+	return record.Numbers(q.Name, q.Number, q.Number)
+}
+
+// Renumbered is a message that was signed anew under another number.
+type Renumbered struct{ Before, Now uint32 }

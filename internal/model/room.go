@@ -1,0 +1,63 @@
+// Package model has the values that package room, the engine and the faces speak of: the settings of a room, its messages
+// and people, its outbox, and what a reading has found. There are no rules in it.
+package model
+
+import "cmp"
+
+// Room is one room as its file holds it.
+type Room struct {
+	Version int `json:"version"`
+	// Name is local to this device; see [keyring.CheckName].
+	Name string `json:"-"`
+	// Relay is the base address, such as https://api.thingspeak.com.
+	Relay string `json:"relay"`
+	// Channel is the channel's id at the relay. The room's salt was made from it and stays when the room moves.
+	Channel int64 `json:"channel"`
+	// Fields are the numbers of the fields that the room uses, in the order of writing.
+	Fields []int `json:"fields"`
+	// Profile is the written form of the profile that the keys were derived with.
+	Profile string `json:"profile"`
+	// Keys are Fernet keys, URL-safe base64, newest first: the first seals, all open.
+	Keys []Secret `json:"keys"`
+	// Untold are those of the keys that the other members were not told of yet, so that whoever finds them here does it.
+	Untold []Secret `json:"untold,omitempty"`
+	// Refused are the ids, in hexadecimal, of keys to which others have moved the room, whose own keys were compared, and
+	// the user does not go.
+	Refused []string `json:"refused,omitempty"`
+	// WriteKey and ReadKey are the channel's API keys; empty where there is none.
+	WriteKey Secret `json:"write_key,omitempty"`
+	ReadKey  Secret `json:"read_key,omitempty"`
+	// Unproven tells that no relay has said or shown that the write key writes the channel.
+	Unproven bool `json:"unproven,omitempty"`
+	// Pad fills up every entry with cells that say nothing, so that all entries look alike.
+	Pad bool `json:"pad,omitempty"`
+	// Identity is the seed of the identity that signs in this room, where that is not the device's, in hexadecimal.
+	Identity Secret `json:"identity,omitempty"`
+	// Wrote tells that records were signed in this room: if the archive does not know of any, it was lost.
+	Wrote bool `json:"wrote,omitempty"`
+	// Interval is the time that the relay wants between two updates, as a duration with unit.
+	Interval string `json:"interval,omitempty"`
+	// Files is what the room's archive and positions are called, where that is not its name; see [Room.FilesName].
+	Files string `json:"files,omitempty"`
+}
+
+// FilesName is what the room's archive and positions are called. They keep the name that they were made under, so that
+// renaming a room changes one file, and takes none from under a process that has it open.
+func (r *Room) FilesName() string { return cmp.Or(r.Files, r.Name) }
+
+// Secret is a text that only [Secret.Reveal] and the room's file show.
+type Secret string
+
+// Reveal returns the secret itself.
+func (s Secret) Reveal() string { return string(s) }
+
+// String hides the secret, so that no log or error shows it by accident.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "(secret)"
+}
+
+// GoString hides the secret from %#v.
+func (s Secret) GoString() string { return s.String() }
