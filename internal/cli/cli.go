@@ -5,6 +5,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/fernpost/fernpost/internal/config"
+	"github.com/fernpost/fernpost/internal/relay/relaycmd"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -133,7 +135,7 @@ Start with "fernpost demo".`,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return hint(usageError{err}, "see \"%s --help\"", cmd.CommandPath())
+		return hint(usageError{relaycmd.CheckFlag(err)}, "see \"%s --help\"", cmd.CommandPath())
 	})
 	flags := root.PersistentFlags()
 	flags.StringVar(&configFile, "config", "", "settings `FILE` (default ~/.config/fernpost/config.yaml)")
@@ -208,8 +210,8 @@ func (a *app) wrapArgs(cmd *cobra.Command) {
 			if err != nil && len(args) > 0 && check(cmd, nil) == nil && check(cmd, args[:1]) != nil {
 				return a.noArgument(cmd, args[0])
 			}
-			if err != nil {
-				return hint(usageError{err}, "see \"%s --help\"", cmd.CommandPath())
+			if err = relaycmd.CheckArgs(cmd, args, err); err != nil {
+				return hint(usageError{err}, "%s", cmp.Or(relaycmd.Hint(err), "see \""+cmd.CommandPath()+" --help\""))
 			}
 			return nil
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/fernpost/fernpost/internal/config"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/remote"
@@ -79,6 +80,7 @@ func (f *enterFlags) room(name string, settings config.Config) (model.Room, erro
 	if err := checkFields(f.fields); err != nil {
 		return model.Room{}, err
 	}
+	f.relay = remote.WithScheme(f.relay)
 	if f.interval < 0 {
 		return model.Room{}, usagef("--interval %v: want 0s or more", f.interval)
 	}
@@ -210,6 +212,12 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 	if err := a.channelKeys(f, &r); err != nil {
 		return err
 	}
+	var channel thingspeak.Channel
+	if f.channel != 0 {
+		if channel, err = a.lookAt(ctx, &r); err != nil {
+			return err
+		}
+	}
 	pass, isNew, err := a.newPassphrase(ctx, profile, f.passphraseFile, o)
 	if err != nil {
 		return err
@@ -219,7 +227,6 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 		generated = pass
 	}
 	var userKey remote.Secret
-	var channel thingspeak.Channel
 	if f.channel == 0 {
 		if len(r.Fields) == 0 {
 			r.Fields = defaultFields(profile)
@@ -231,7 +238,7 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 		if err := a.askWriteKey(ctx, &r); err != nil {
 			return err
 		}
-		if channel, err = a.checkChannel(ctx, &r); err != nil {
+		if err := a.fits(ctx, &r, channel); err != nil {
 			return err
 		}
 	}
@@ -268,7 +275,19 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 	a.say("hand these over outside of the channel, the passphrase above all. The other side runs")
 	a.say("  fernpost join %s --relay %s --channel %d%s", name, screen.Line(r.Relay), r.Channel, joinProfile(profile))
 	a.say("and gets the same check words. Write with: fernpost send --room %s 'hello'", name)
-	return nil
+	return a.adviseName(r)
+}
+
+// adviseName says to whoever has come into a room whose members sign, and has no nickname yet, how to take one.
+func (a *app) adviseName(r model.Room) error {
+	if signed, err := messenger.Signed(r); err != nil || !signed {
+		return err
+	}
+	nick, err := a.engine().Nickname()
+	if err == nil && nick == "" {
+		a.say("you have no nickname, so the others see the tag of your key: \"fernpost identity name NICKNAME\" takes one")
+	}
+	return err
 }
 
 // besideRoom finds out whether a channel holds a room already. Whoever types init for join would write what nobody of that
@@ -458,55 +477,95 @@ func defaultFields(p passphrase.Profile) []int {
 	return slices.Collect(thingspeak.AllFields.All())
 }
 
-// checkChannel makes sure that a channel exists, can be read and has the room's fields enabled; without any named, the
-// room gets those that are. A field that is not enabled would take updates and never show them (contract section 15,
-// quirk 24). It also makes sure that the write key, if there is one, may write; of a relay that does not tell, that stays
-// unproven.
-func (a *app) checkChannel(ctx context.Context, r *model.Room) (thingspeak.Channel, error) {
-	client, err := a.dial(*r)
+// lookAt makes sure that a channel exists, before its keys are asked for: whoever has mistyped the address or the number is
+// told so at once. A relay shows a private channel to nobody without a key, and then the write key is asked for here.
+func (a *app) lookAt(ctx context.Context, r *model.Room) (thingspeak.Channel, error) {
+	channel, err := a.readSettings(ctx, *r)
+	refused, ok := errors.AsType[*remote.RefusedError](err)
+	if !ok || refused.Reason != remote.KeyRefused || r.WriteKey != "" || r.ReadKey != "" || !a.canAsk() {
+		return channel, err
+	}
+	a.say("the relay shows channel %d to nobody without a key: it is private, or there is none of that number", r.Channel)
+	if err := a.askWriteKey(ctx, r); err != nil {
+		return channel, err
+	}
+	if r.WriteKey == "" {
+		return channel, err
+	}
+	return a.readSettings(ctx, *r)
+}
+
+// readSettings reads the settings of a room's channel.
+func (a *app) readSettings(ctx context.Context, r model.Room) (thingspeak.Channel, error) {
+	client, err := a.dial(r)
 	if err != nil {
 		return thingspeak.Channel{}, err
 	}
 	defer client.Close()
 	channel, err := client.Channel(ctx)
-	if err != nil {
-		return channel, explainRead(err, r.Channel)
+	return channel, explainRead(err, r.Channel, r.WriteKey != "" || r.ReadKey != "")
+}
+
+// checkChannel is lookAt and fits for a room whose keys are known.
+func (a *app) checkChannel(ctx context.Context, r *model.Room) (thingspeak.Channel, error) {
+	channel, err := a.readSettings(ctx, *r)
+	if err == nil {
+		err = a.fits(ctx, r, channel)
 	}
+	return channel, err
+}
+
+// fits makes sure that a channel has the room's fields enabled; without any named, the room gets those that are. A field
+// that is not enabled would take updates and never show them (contract section 15, quirk 24). It also makes sure that the
+// write key, if there is one, may write; of a relay that does not tell, that stays unproven.
+func (a *app) fits(ctx context.Context, r *model.Room, channel thingspeak.Channel) error {
 	if len(r.Fields) == 0 {
 		r.Fields = slices.Collect(channel.Enabled().All())
 	}
 	for _, n := range r.Fields {
 		if !channel.Enabled().Has(n) {
-			return channel, hint(usagef("channel %d does not show field %d", r.Channel, n),
+			return hint(usagef("channel %d does not show field %d", r.Channel, n),
 				"give the field a name in the channel's settings, or choose others with --fields")
 		}
 	}
 	if len(r.Fields) == 0 {
-		return channel, hint(usagef("channel %d shows no field", r.Channel), "give field 1 a name in the channel's settings")
+		return hint(usagef("channel %d shows no field", r.Channel), "give field 1 a name in the channel's settings")
 	}
 	if name := screen.Line(channel.Name); name != "" && name != anonymousName && name != r.Name {
 		a.say("the channel's name is %q", name)
 	}
 	if r.WriteKey == "" {
-		return channel, nil
+		return nil
 	}
+	client, err := a.dial(*r)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
 	proven, err := client.ProveWriteKey(ctx)
 	if _, ok := errors.AsType[*remote.RefusedError](err); ok {
-		return channel, hint(err, "that is not the write key of channel %d; it may be its read key, or one of another channel. "+
+		return hint(err, "that is not the write key of channel %d; it may be its read key, or one of another channel. "+
 			"Whoever made the room knows the right one; without any, the room can be read", r.Channel)
 	}
 	if r.Unproven = !proven; err == nil && !proven {
 		a.say("this relay does not tell what a write key is for: the first message shows it")
 	}
-	return channel, err
+	return err
 }
 
-// explainRead says what may be wrong when a channel cannot be read: a relay does not tell a private one from none.
-func explainRead(err error, channel int64) error {
-	if e, ok := errors.AsType[*remote.RefusedError](err); ok && e.Reason == remote.KeyRefused {
-		return hint(err, "channel %d is private: add --read-key-file FILE; or no channel has that number", channel)
+// explainRead says what may be wrong when a channel cannot be read, with a key or without: a relay does not tell a private
+// one from none.
+func explainRead(err error, channel int64, withKey bool) error {
+	e, ok := errors.AsType[*remote.RefusedError](err)
+	switch {
+	case !ok || e.Reason != remote.KeyRefused:
+		return err
+	case withKey:
+		return hint(fmt.Errorf("the relay has no channel %d, or this is not its key: %w", channel, err),
+			"ask whoever made the room for the channel's number and its key")
 	}
-	return err
+	return hint(fmt.Errorf("the relay has no channel %d, or keeps it private: %w", channel, err),
+		"is that the channel's number? If it is private, add --read-key-file FILE")
 }
 
 // showRoom prints what was made and what others need to join.

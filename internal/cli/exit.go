@@ -129,7 +129,7 @@ func exitCode(err error) int {
 	if _, ok := errors.AsType[*messenger.AddressError](err); ok {
 		return exitUsage
 	}
-	if errors.Is(err, model.ErrNoRoom) {
+	if errors.Is(err, model.ErrNoRoom) || errors.Is(err, model.ErrRoomName) {
 		return exitUsage
 	}
 	if errors.Is(err, errNoKey) {

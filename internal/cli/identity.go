@@ -73,7 +73,7 @@ func (a *app) verifyPersonCommand(roomName *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "verify NAME", Short: "Note that you have compared somebody's words aloud",
 		Long: `verify prints the six words of a key and notes that you have compared them with those that its owner reads out: "fernpost
-identity show" prints them there. On a terminal it asks before it notes that.`,
+identity show" prints them there. It asks before it notes that; where nobody can be asked, --yes says it.`,
 		Example: "  fernpost identity verify bo\n  fernpost identity verify bo --yes", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.changePerson(*roomName, args[0], func(c *conversation, p model.Person) error {
@@ -81,7 +81,11 @@ identity show" prints them there. On a terminal it asks before it notes that.`,
 				if _, err := fmt.Fprintf(a.stdout, "%s  %s  %s\n", name, p.Key.Tag().Name(), a.style.bold(safetyWords(p.Key))); err != nil {
 					return err
 				}
-				if !yes && a.canAsk() {
+				if !yes && !a.canAsk() {
+					return hint(usagef("%s is not marked as verified, as nobody could be asked whether these are the words that its owner "+
+						"reads out", tagged(p)), "compare them, and say --yes if they are the same")
+				}
+				if !yes {
 					same, err := a.confirm(cmd.Context(), "Does "+name+" read out the same six words?")
 					if err != nil {
 						return err
@@ -96,7 +100,7 @@ identity show" prints them there. On a terminal it asks before it notes that.`,
 				"\"fernpost identity forget\" takes the mark back")
 		},
 	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask whether the words are the same")
+	cmd.Flags().BoolVar(&yes, "yes", false, "the words are the same: do not ask")
 	return cmd
 }
 

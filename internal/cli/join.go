@@ -71,12 +71,18 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecke
 		return err
 	}
 	pass, err := a.secretFrom("passphrase-file", f.passphraseFile, "FERNPOST_PASSPHRASE")
-	if errors.Is(err, errNoSecret) && a.canAsk() {
+	ask := errors.Is(err, errNoSecret)
+	switch {
+	case ask && !a.canAsk():
+		return hint(usagef("no passphrase given"), "add --passphrase-file FILE or set FERNPOST_PASSPHRASE")
+	case err != nil && !ask:
+		return err
+	}
+	channel, err := a.lookAt(ctx, &r)
+	if err == nil && ask {
 		pass, err = a.askSecret(ctx, "Passphrase of the room")
 	}
 	switch {
-	case errors.Is(err, errNoSecret):
-		return hint(usagef("no passphrase given"), "add --passphrase-file FILE or set FERNPOST_PASSPHRASE")
 	case err != nil:
 		return err
 	case pass == "":
@@ -85,8 +91,7 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecke
 	if err := a.askWriteKey(ctx, &r); err != nil {
 		return err
 	}
-	channel, err := a.checkChannel(ctx, &r)
-	if err != nil {
+	if err := a.fits(ctx, &r, channel); err != nil {
 		return err
 	}
 	profile, key, err := a.findProfile(ctx, pass, r, candidates, channel.Metadata)
@@ -111,7 +116,7 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecke
 		return err
 	}
 	a.say("%s", a.style.good("room "+name+" is ready"))
-	return nil
+	return a.adviseName(r)
 }
 
 // newestRows reads the newest rows of a room's channel.

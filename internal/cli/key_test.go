@@ -117,7 +117,7 @@ func TestOnlyWhoWasComparedSpeaksAgainstAPassphrase(t *testing.T) {
 		t.Errorf("bo is told %q", got)
 	}
 	ana.must("recv")
-	ana.must("identity", "verify", "mal")
+	ana.must("identity", "verify", "mal", "--yes")
 	ana.exits(exitNoKey, "key", "add", "--passphrase-file", agreed)
 }
 
@@ -132,7 +132,7 @@ func TestAKeyIsKnownByTheCheckBesideTheChannel(t *testing.T) {
 	ana.must("key", "rotate", "--generate")
 	ana.must("key", "rotate", "--passphrase-file", newest)
 	bo.must("recv")
-	bo.must("identity", "verify", "ana")
+	bo.must("identity", "verify", "ana", "--yes")
 	bo.exits(exitNoKey, "key", "add", "--passphrase-file", inFile(t, "garden copper lantern drizzle tulip marbles"))
 	bo.must("key", "add", "--passphrase-file", newest)
 	if got := bo.stderr.String(); strings.Contains(got, "compare the check words") {
@@ -177,7 +177,7 @@ func TestAnAnswerToAComparedMoverStays(t *testing.T) {
 	ana.must("identity", "name", "ana")
 	ana.must("key", "rotate", "--generate")
 	bo.must("recv")
-	bo.must("identity", "verify", "ana")
+	bo.must("identity", "verify", "ana", "--yes")
 	bo.exits(exitFailed, "send", "one")
 	bo.must("send", "--old-key", "one")
 	for range 3 {

@@ -17,6 +17,7 @@ import (
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -111,7 +112,7 @@ func (a *app) changes(cmd *cobra.Command, r model.Room, o mendOptions) (change f
 	}
 	return func(r *model.Room) {
 		if given("relay") {
-			r.Relay = o.relay
+			r.Relay = remote.WithScheme(o.relay)
 		}
 		if given("fields") {
 			r.Fields = o.fields

@@ -29,7 +29,7 @@ const (
 const maxFile = 1 << 20
 
 // CheckName tells whether a room may have this local name: 1 to 32 characters out of a-z, 0-9, - and _, the first a
-// letter or digit. So it is a file name everywhere and needs no quoting in a shell.
+// letter or digit. So it is a file name everywhere and needs no quoting in a shell. The error is [model.ErrRoomName].
 func CheckName(name string) error {
 	ok := len(name) >= 1 && len(name) <= 32 && name[0] != '-' && name[0] != '_'
 	for i := range len(name) {
@@ -37,7 +37,7 @@ func CheckName(name string) error {
 		ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_')
 	}
 	if !ok {
-		return errors.New("a room's name has 1 to 32 characters out of a-z, 0-9, - and _, and begins with a letter or digit")
+		return model.ErrRoomName
 	}
 	return nil
 }

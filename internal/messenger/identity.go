@@ -57,6 +57,20 @@ func (e *Engine) Own(r model.Room) (key record.PublicKey, err error) {
 	return identity.Public(), nil
 }
 
+// Nickname returns what this device's messages are called by, "" if nothing was chosen yet. It makes no identity.
+func (e *Engine) Nickname() (string, error) {
+	keys, err := e.Keyring()
+	if err != nil {
+		return "", err
+	}
+	defer keys.Close()
+	device, err := keys.Identity()
+	if errors.Is(err, keyring.ErrNoIdentity) {
+		return "", nil
+	}
+	return device.Nickname, err
+}
+
 // SetNickname changes what this device's messages are called by.
 func (e *Engine) SetNickname(nick string) error {
 	keys, err := e.Keyring()

@@ -65,5 +65,8 @@ var (
 // ErrNoRoom means that there is no room of the name asked for, or none at all.
 var ErrNoRoom = errors.New("no such room")
 
+// ErrRoomName refuses a name that no room can have.
+var ErrRoomName = errors.New("a room's name has 1 to 32 characters out of a-z, 0-9, - and _, and begins with a letter or digit")
+
 // ErrRoomExists means that the name of a room is taken.
 var ErrRoomExists = errors.New("a room of this name exists already")

@@ -119,10 +119,23 @@ func New(o Options) (*Client, error) {
 // Close lets go of idle connections. The client can still be used.
 func (c *Client) Close() { c.http.GetClient().CloseIdleConnections() }
 
+// WithScheme returns a relay's address with http:// before it, if it has nothing of the kind and is this machine's own: of
+// other machines nobody can say which of the two is meant, and plain http lets others read along.
+func WithScheme(address string) string {
+	host, _, _ := strings.Cut(address, "/")
+	if !strings.Contains(address, "://") && isLoopback(host) {
+		return "http://" + address
+	}
+	return address
+}
+
 // parseBase checks an address. Its errors do not repeat it, since a pasted one may hold a key.
 func parseBase(address string) (*url.URL, error) {
-	base, err := url.Parse(strings.TrimSpace(address))
+	address = WithScheme(strings.TrimSpace(address))
+	base, err := url.Parse(address)
 	switch {
+	case !strings.Contains(address, "://"):
+		return nil, errors.New("the relay's address lacks its beginning: write http:// or https:// before it")
 	case err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Hostname() == "":
 		return nil, errors.New("the relay's address must look like https://host or http://host:port")
 	case base.User != nil:

@@ -36,7 +36,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	usage := false
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		usage = true
-		return err
+		return CheckFlag(err)
 	})
 	countArgs(cmd, &usage)
 	err := cmd.ExecuteContext(ctx)
@@ -62,6 +62,9 @@ func Hint(err error) string {
 	if _, ok := errors.AsType[*sqlite.ServedError](err); ok {
 		return "--data DIR keeps another relay's data in a directory of its own, and --listen HOST:PORT gives it an address"
 	}
+	if e, ok := errors.AsType[*ArgsError](err); ok {
+		return "usage: " + e.Usage
+	}
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return "--listen HOST:PORT takes another address; port 0 picks one that is free"
 	}
@@ -85,7 +88,7 @@ func rename(cmd *cobra.Command) {
 func countArgs(cmd *cobra.Command, usage *bool) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
-			err := check(cmd, args)
+			err := CheckArgs(cmd, args, check(cmd, args))
 			*usage = *usage || err != nil
 			return err
 		}
