@@ -72,3 +72,28 @@ func TestFiveMembersWhoWriteAtOnceAllGetThrough(t *testing.T) {
 		}
 	})
 }
+
+// Nobody said why a message waited for 28 seconds at a relay that takes one in 15.
+func TestAWaitThatIsLongerThanTheIntervalIsExplained(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		class := newClass(t, relaytest.InBubble(t, relaytest.Interval(15*time.Second)))
+		ana, bo := class.device("127.0.0.1"), class.device("127.0.0.1")
+		ana.env["FERNPOST_INTERVAL"], bo.env["FERNPOST_INTERVAL"] = "15s", "15s"
+		ana.makeRoom(signedText)
+		bo.env["FERNPOST_WRITE_KEY"] = ana.writeKey()
+		bo.must("join", "lab", "--channel", fmt.Sprint(ana.channel()), "--profile", signedText)
+		const why = ", at a moment chosen by chance, so as not to meet others who write here\n"
+		ana.must("send", "alone")
+		ana.must("send", "and again")
+		if got := ana.stderr.String(); !strings.Contains(got, "trying again in ") || strings.Contains(got, why) {
+			t.Errorf("who is alone is told %q", got)
+		}
+		time.Sleep(20 * time.Second)
+		bo.must("send", "two")
+		ana.must("recv")
+		ana.must("send", "three")
+		if got := ana.stderr.String(); !strings.Contains(got, why) {
+			t.Errorf("who is not is told %q", got)
+		}
+	})
+}

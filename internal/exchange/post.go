@@ -29,6 +29,9 @@ type Wait struct {
 	For    time.Duration
 	// Round counts the refusals or the lost replies so far, from 1; 0 for OwnInterval.
 	Round int
+	// Writers is for how many the wait leaves room, if that makes it longer: of OwnInterval by an interval that is left to the
+	// others, of ChannelBusy up to a random moment. Otherwise it is 0.
+	Writers int
 }
 
 // WaitReason is why Post waits.
@@ -90,10 +93,13 @@ func (p *poster) await(ctx context.Context, of *pace) error {
 	if own <= 0 {
 		return nil
 	}
-	if of == &p.x.updates && known != nil && known() > 1 {
-		own += pause
+	w := Wait{Reason: OwnInterval, For: own}
+	if of == &p.x.updates && known != nil && pause > 0 {
+		if n := known(); n > 1 {
+			w.For, w.Writers = own+pause, n
+		}
 	}
-	return p.wait(ctx, Wait{Reason: OwnInterval, For: own})
+	return p.wait(ctx, w)
 }
 
 func (x *Exchange) posted(of *pace) {
@@ -154,7 +160,9 @@ func (p *poster) pause(ctx context.Context, err error) error {
 		if p.refused >= maxRefusals || f.Wait > maxObeyed {
 			return &BusyError{Rounds: p.refused, Last: err}
 		}
-		return p.wait(ctx, Wait{Reason: ChannelBusy, For: p.x.refusedWait(f.Wait, p.refused), Round: p.refused})
+		w := p.x.refusedWait(f.Wait, p.refused)
+		w.Reason, w.Round = ChannelBusy, p.refused
+		return p.wait(ctx, w)
 	}
 	away := f.Kind == NotReached || f.Kind == Cut
 	if !f.mayBeStored() && !(p.inDoubt && away) {
@@ -216,7 +224,7 @@ const maxWriters = 8
 // it does. The channel opens for one writer at a time, so with others about we come at a random moment of as many intervals.
 // Where none are known, as in a room of texts, each further refusal stands for twice as many. Without a word of the relay's,
 // four waits last an interval at least, after which a channel without other writers is open.
-func (x *Exchange) refusedWait(retryAfter time.Duration, refusals int) time.Duration {
+func (x *Exchange) refusedWait(retryAfter time.Duration, refusals int) (w Wait) {
 	x.mu.Lock()
 	known := x.writers
 	x.mu.Unlock()
@@ -228,10 +236,15 @@ func (x *Exchange) refusedWait(retryAfter time.Duration, refusals int) time.Dura
 	interval := cmp.Or(x.set.Interval, thingspeak.DefaultInterval) // a relay that says "too soon" has one
 	if retryAfter > 0 {
 		// All that were refused are told the same moment. Who came back at it would meet the same writers again.
-		return retryAfter + rand.N(time.Duration(writers-1)*interval+1)
+		w.For = retryAfter + rand.N(time.Duration(writers-1)*interval+1)
+	} else {
+		least := interval / (maxRefusals - 1)
+		w.For = least + rand.N(time.Duration(writers)*interval-least+1)
 	}
-	least := interval / (maxRefusals - 1)
-	return least + rand.N(time.Duration(writers)*interval-least+1)
+	if writers > 1 {
+		w.Writers = writers
+	}
+	return w
 }
 
 // find looks for updates among the entries after the number known, in one reading, and returns their entry numbers, 0

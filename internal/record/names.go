@@ -367,8 +367,11 @@ func (s *session) renameAbove(a *authorRow, n uint32) {
 }
 
 // renamed tells that an author is called otherwise from a number on, in place of what was told of it before another
-// record came between.
+// record came between. Who has chosen the name need not be told.
 func (s *session) renamed(a *authorRow, number uint32, from, to string) {
+	if a.Key == s.reader.own {
+		return
+	}
 	f := s.finding(Renamed, a, number, s.placeOf(a, number).Place)
 	f.Was, f.Name = s.label(a.Key, from), s.label(a.Key, to)
 	s.takeBack(f)

@@ -48,6 +48,20 @@ func TestNamesakes(t *testing.T) {
 	})
 }
 
+// Who had taken another nickname was told so.
+func TestNobodyIsToldOfTheirOwnChangeOfName(t *testing.T) {
+	py := newScribe(t, 1, "py")
+	first := py.write(Text("hello"))
+	py.nick = "pia"
+	second := py.write(Text("hello"))
+	l := newListener(t)
+	l.reader.own = py.key()
+	l.read(at(t, 1, first))
+	if m := l.read(at(t, 2, second)).Messages[0]; m.Name != "pia" || len(l.known.Findings()) > 0 {
+		t.Errorf("%s reads %q", m.Name, texts(l.known.Findings()))
+	}
+}
+
 // A new nickname was silent, and all older lines were shown under it.
 func TestAChangeOfNameIsToldAndRewritesNoLine(t *testing.T) {
 	py := newScribe(t, 1, "py")
