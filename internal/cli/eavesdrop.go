@@ -104,7 +104,7 @@ func (o *eavesdropOptions) explain(err error) error {
 	if o.channel == 0 {
 		return err
 	}
-	return explainRead(err, o.channel)
+	return explainRead(err, o.channel, o.readKeyFile != "")
 }
 
 func (a *app) eavesdropCSV(ctx context.Context, o eavesdropOptions) error {
@@ -222,6 +222,10 @@ func (a *app) showSightings(o eavesdropOptions, read func(visit func(*thingspeak
 			all = int(end.last)
 		}
 		a.say("%s", summarise(&summary, all))
+		if n := summary.Backdated; n > 0 {
+			a.say("%s %s dated before their tokens were sealed: the rows of a bulk update are dated back, a second for each that follows; "+
+				"or a clock is wrong", count(n, "entry"), isOrAre(n))
+		}
 	}
 	if err != nil {
 		if len(rows.entries) > 0 {

@@ -4,6 +4,7 @@ package eavesdrop
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -80,6 +81,8 @@ type Summary struct {
 	// them looks like.
 	Disguised int
 	Disguise  string
+	// Backdated counts rows that are dated well before a token in them was sealed.
+	Backdated int
 	// First and Last are the earliest and the latest time inside a token.
 	First, Last time.Time
 	// Shortest and Longest bound the messages' lengths in bytes.
@@ -88,9 +91,16 @@ type Summary struct {
 	Hours [24]int
 }
 
+// backdated is how much later than its row a token must have been sealed to be worth a word: clocks differ by less.
+const backdated = 5 * time.Second
+
 // Add counts what one entry shows.
 func (s *Summary) Add(seen []Sighting) {
 	s.Entries++
+	early := func(x Sighting) bool { return x.Kind == Token && !x.Posted.IsZero() && x.Sealed.Sub(x.Posted) >= backdated }
+	if slices.ContainsFunc(seen, early) {
+		s.Backdated++
+	}
 	for _, x := range seen {
 		switch x.Kind {
 		case Damaged:

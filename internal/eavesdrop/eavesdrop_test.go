@@ -99,3 +99,17 @@ func FuzzLook(f *testing.F) {
 		}
 	})
 }
+
+// Rows of a bulk update are dated before the room existed, and nobody said why.
+func TestSummaryCountsRowsThatAreDatedBack(t *testing.T) {
+	var s Summary
+	for id, after := range []time.Duration{-time.Minute, 0, 4 * time.Second, 5 * time.Second, time.Hour} {
+		e := thingspeak.Entry{ID: int64(id), CreatedAt: posted, Fields: thingspeak.Fields{
+			thingspeak.Text(sealed(t, posted.Add(after), 1)), thingspeak.Text("21.5"),
+		}}
+		s.Add(Look(&e))
+	}
+	if s.Backdated != 2 {
+		t.Errorf("%d rows are dated back, want 2", s.Backdated)
+	}
+}
