@@ -268,7 +268,7 @@ func RemoveRoom(ctx context.Context, dir, room string) error {
 		return err
 	}
 	defer unlock()
-	for _, end := range []string{"-wal", "-shm", markEnd, waitingEnd, ""} { // a log must not be left for another database of the name
+	for _, end := range []string{"-wal", "-shm", markEnd, waitingEnd, sentEnd, takenEnd, ""} { // a log must not be left for another database of the name
 		if rm := os.Remove(r.path + end); rm != nil && !errors.Is(rm, fs.ErrNotExist) {
 			err = errors.Join(err, fmt.Errorf("removing the archive: %w", rm))
 		}

@@ -78,9 +78,8 @@ func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) error {
 	if err := c.tellRelay(&news, &arrivals, c.cut(), o.asJSON); err != nil {
 		return err
 	}
-	if c.Passed() > 0 && (o.strict || o.newest == 0 || shown < o.newest) {
-		text := record.Entries(1, c.Passed()) + " were not looked at; --all reads them"
-		if err := c.tell(findingJSON{Finding: "unread", Text: text, Entry: new(int64(1)), LastEntry: new(c.Passed())}, o.asJSON); err != nil {
+	if o.strict || o.newest == 0 || shown < o.newest {
+		if err := c.tellPassed(c.Passed(), o.asJSON); err != nil {
 			return err
 		}
 	}
@@ -91,8 +90,8 @@ func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) error {
 		if shown > 0 {
 			readErr = partlyError{fmt.Errorf("what stands above is what this device has kept; %w", readErr)}
 		}
-		if found := a.tally.found(); o.strict && found > 0 {
-			readErr = errors.Join(foundError{found}, readErr)
+		if o.strict && a.tally.found() > 0 {
+			readErr = errors.Join(a.tally.verdict(), readErr)
 		}
 		return readErr
 	}
@@ -100,10 +99,22 @@ func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) error {
 	if err != nil {
 		return err
 	}
+	if shown == 0 && unopened && news.Doubtful { // or it would be called a wrong passphrase
+		return partlyError{errors.New("nothing opens of what was read before, and what the relay shows now is not read yet: run it again in a minute")}
+	}
 	if shown += c.LeftOut() + aged.Expired + aged.Future; shown == 0 && !unopened {
 		a.say("no messages yet")
 	}
 	return a.concludeRecv(r, shown, unopened, o.strict)
+}
+
+// tellPassed tells up to which entry a room of texts was passed over, if it was.
+func (a *app) tellPassed(last int64, asJSON bool) error {
+	if last == 0 {
+		return nil
+	}
+	text := record.Entries(1, last) + " " + wasOrWere(1, last) + " not looked at; \"fernpost recv --all\" reads them"
+	return a.tell(findingJSON{Finding: "unread", Text: text, Entry: new(int64(1)), LastEntry: &last}, asJSON)
 }
 
 // readWhole reads what of a room of texts was passed over. A watch that has printed all that had come before does not print
@@ -182,6 +193,7 @@ func (a *app) recvAfresh(ctx context.Context, r model.Room, talk *room.Conversat
 	end, readErr := a.readCSV(ctx, o.csv, in.Add)
 	facts := room.Facts{LastID: end.last, Now: time.Now()}
 	facts.View.Unread = readErr != nil || end.cut || end.skipped > 0
+	facts.View.Holes = end.dated.holes(facts.Now)
 	done := a.computing(func() string { return "working on what was read" })
 	arrivals, err := in.Finish(facts)
 	done()
@@ -197,6 +209,9 @@ func (a *app) recvAfresh(ctx context.Context, r model.Room, talk *room.Conversat
 	}
 	lines := findings{a: a, asJSON: o.asJSON}
 	for i := range arrivals.Told {
+		if ownRename(&arrivals.Told[i], o.own) {
+			continue
+		}
 		if err := lines.tell(&arrivals.Told[i], false); err != nil {
 			return err
 		}
@@ -213,7 +228,10 @@ func (a *app) recvAfresh(ctx context.Context, r model.Room, talk *room.Conversat
 	if err := a.tellArrivals(&arrivals, o.asJSON); err != nil {
 		return err
 	}
-	if err := a.tellGaps(end.numbers.between(), o.asJSON); err != nil {
+	if err := a.tellCuts(&end.dated, o.asJSON); err != nil {
+		return err
+	}
+	if err := a.tellGaps(end.dated.without(end.numbers.between()), o.asJSON); err != nil {
 		return err
 	}
 	if err := a.tellUnread(r, &end, o.asJSON); err != nil {
@@ -525,7 +543,7 @@ func (c *conversation) tellNotReadBack(all, asJSON bool) error {
 	last := c.last
 	for i := range queue {
 		q := &queue[i]
-		if !all && q.Entry > last {
+		if !all && q.Entry > last || q.Entry <= c.Passed() {
 			continue
 		}
 		if err := c.tellUnshown(q, last, asJSON); err != nil {

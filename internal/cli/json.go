@@ -106,8 +106,9 @@ type verdictJSON struct {
 	Records  int    `json:"records" means:"signed messages, all kinds counted"`
 	Authors  int    `json:"authors" means:"keys that have signed them"`
 	Unsigned int    `json:"unsigned" means:"texts that nobody has signed"`
-	Findings int    `json:"findings" means:"findings, printed before; if there are any, something is wrong"`
+	Findings int    `json:"findings" means:"findings of which each says that something is wrong, printed before"`
 	Unsure   int    `json:"unsure" means:"what waits, or could not be judged, printed before"`
+	Noted    int    `json:"noted" means:"what says for information that nothing is wrong, printed before"`
 	Digest   string `json:"digest" means:"six words to compare"`
 	Version  int    `json:"digest_version" means:"how the digest is made: those of different versions cannot be compared"`
 	Lines    int    `json:"lines" means:"how many messages and texts it covers"`
@@ -117,17 +118,19 @@ type verdictJSON struct {
 
 func (verdictJSON) about() string { return `The last object of "verify":` }
 
-// sentJSON is the result of send.
+// sentJSON is what became of a message that was sent.
 type sentJSON struct {
 	Room    string  `json:"room" means:"the room's name on this device"`
 	Channel int64   `json:"channel" means:"the channel's number"`
 	Number  *uint32 `json:"number" means:"our number of the message; null of a text that was not in the outbox"`
 	Entries int     `json:"entries" means:"how many entries it takes"`
-	State   string  `json:"state" means:"queued or accepted"`
-	Entry   *int64  `json:"entry" means:"number of the last of its entries; null while it is queued"`
+	State   string  `json:"state" means:"accepted; of one that is in the outbox: queued, tried or unknown"`
+	Entry   *int64  `json:"entry" means:"number of the last of its entries; null while that is not known"`
 }
 
-func (sentJSON) about() string { return `The last object of "send":` }
+func (sentJSON) about() string {
+	return `What became of a message: the last object of "send", and of "outbox --retry" one for each that waited:`
+}
 
 // estimateJSON is what a transfer takes.
 type estimateJSON struct {
@@ -162,6 +165,7 @@ type queuedJSON struct {
 	Entries  int               `json:"entries" means:"how many entries it takes"`
 	Accepted int               `json:"accepted" means:"how many of them were accepted"`
 	Key      *record.PublicKey `json:"key" means:"the key of ours that has signed it; null of a text"`
+	Text     *string           `json:"text" means:"the beginning of what it says, or the name of the file; null where it is neither"`
 }
 
 func (queuedJSON) about() string { return `A message of the "outbox":` }

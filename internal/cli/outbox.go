@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/record"
 )
 
 func (a *app) outboxCommand() *cobra.Command {
@@ -55,43 +56,79 @@ out in its place.`,
 }
 
 func (c *conversation) retry(ctx context.Context) error {
-	done, waiting, err := c.Retry(ctx)
+	done, waited, err := c.Retry(ctx)
+	if err != nil {
+		err = explainSending(err)
+	}
+	for i := 0; c.asJSON && i < len(waited); i++ {
+		err = errors.Join(err, c.printJSON(jsonOfSent(c.Settings(), &waited[i])))
+	}
 	switch {
 	case err != nil:
-		return explainSending(err)
 	case done.Posted > 0:
 		c.say("accepted, the last one as entry %d", done.Last)
-	case waiting:
-		c.say("another process has posted what was waiting")
+	case len(waited) > 0:
+		c.say("what was waiting had been accepted already")
 	default:
 		c.say("nothing was waiting")
 	}
-	return nil
+	return err
 }
 
 func (c *conversation) listOutbox(asJSON bool) error {
-	queue, err := c.Outbox()
+	queue, err := c.NotAccepted()
 	if err != nil {
 		return err
 	}
-	queue = slices.DeleteFunc(queue, func(q model.Queued) bool { return q.Sent == model.StateAccepted })
+	items, err := c.OnTheirWay()
+	if err != nil {
+		return err
+	}
 	if len(queue) == 0 {
 		c.say("the outbox is empty")
 	}
 	for i := range queue {
 		q := &queue[i]
 		if asJSON {
-			o := queuedJSON{q.Number, q.Kind.String(), q.Sent.String(), q.Since, q.Entries, q.Accepted, known(q.Author)}
+			o := queuedJSON{
+				q.Number, q.Kind.String(), q.Sent.String(), q.Since, q.Entries, q.Accepted, known(q.Author), known(beginning(q, items)),
+			}
 			if err := c.printJSON(o); err != nil {
 				return err
 			}
 			continue
 		}
-		if _, err := fmt.Fprintf(c.stdout, "%-10s  %-9s %s  %s\n", q.What(), q.Kind, q.Since.Local().Format(stampLayout), state(q)); err != nil {
+		line := fmt.Sprintf("%-10s  %-9s %s  %s", q.What(), q.Kind, q.Since.Local().Format(stampLayout), state(q))
+		if text := beginning(q, items); text != "" {
+			line += ": " + text
+		}
+		if _, err := fmt.Fprintln(c.stdout, line); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// mostBeginning is how many characters of a message that waits are shown.
+const mostBeginning = 60
+
+// beginning is the beginning of what a message of the outbox says, or the name of its file; "" where it is neither, or cannot
+// be opened.
+func beginning(q *model.Queued, items []model.Item) string {
+	at := slices.IndexFunc(items, func(it model.Item) bool { return it.Sent.Author == q.Author && it.Sent.Number == q.Number })
+	if at < 0 {
+		return ""
+	}
+	if m := items[at].Unsigned; m != nil {
+		return excerpt(m.Text, mostBeginning)
+	}
+	switch b := items[at].Record.Body.(type) {
+	case record.Text:
+		return excerpt(string(b), mostBeginning)
+	case record.File:
+		return excerpt(b.Name, mostBeginning)
+	}
+	return ""
 }
 
 // state says how far a message has come.

@@ -123,8 +123,13 @@ func (a *app) sendBody(ctx context.Context, r model.Room, body record.Body, o se
 	c := &conversation{app: a, yes: o.yes, asJSON: o.asJSON}
 	a.slowEvents = o.asJSON
 	sent, err := a.engine().Send(ctx, r, body, messenger.SendOptions{NoWait: o.noWait, Queue: o.queue, OldKey: o.oldKey}, c.face())
+	if err != nil && o.asJSON && sent.Number > 0 { // it is in the outbox
+		err = errors.Join(explainSending(err), a.printJSON(jsonOfSent(r, &sent.Queued)))
+	} else if err != nil {
+		err = explainSending(err)
+	}
 	if err != nil {
-		return explainSending(err)
+		return err
 	}
 	switch {
 	case o.queue:
@@ -139,7 +144,11 @@ func (a *app) sendBody(ctx context.Context, r model.Room, body record.Body, o se
 	if !o.asJSON {
 		return nil
 	}
-	return a.printJSON(sentJSON{r.Name, r.Channel, known(sent.Number), sent.Entries, sent.Sent.String(), known(sent.Entry)})
+	return a.printJSON(jsonOfSent(r, &sent.Queued))
+}
+
+func jsonOfSent(r model.Room, q *model.Queued) sentJSON {
+	return sentJSON{r.Name, r.Channel, known(q.Number), q.Entries, q.Sent.String(), known(q.Entry)}
 }
 
 // oneMessage makes one argument of the words of a message that has no quotes around it. What may be a flag that was mistyped,
@@ -209,9 +218,17 @@ func explainLength(err error) error {
 func (a *app) showWait(w exchange.Wait) {
 	switch w.Reason {
 	case exchange.OwnInterval:
-		a.say("the channel's interval is not over; posting in %s", seconds(w.For))
+		also := ""
+		if w.Writers > 1 {
+			also = ", and one more is left to the others who write here"
+		}
+		a.say("the channel's interval is not over%s; posting in %s", also, seconds(w.For))
 	case exchange.ChannelBusy:
-		a.say("too soon after another update of the channel; trying again in %s", seconds(w.For))
+		why := ""
+		if w.Writers > 1 {
+			why = ", at a moment chosen by chance, so as not to meet others who write here"
+		}
+		a.say("too soon after another update of the channel; trying again in %s%s", seconds(w.For), why)
 	case exchange.ReplyLost:
 		a.say("no clear answer came; looking in %s whether the message is there", seconds(w.For))
 	}

@@ -26,6 +26,8 @@ type feedEnd struct {
 	hidden thingspeak.FieldSet
 	// numbers are those of the rows of a file.
 	numbers rowNumbers
+	// dated are the rows of a file.
+	dated fileRows
 	// file is what reading a file has told, nil of a channel.
 	file *feed.Report
 }
@@ -85,6 +87,7 @@ func (a *app) readCSV(ctx context.Context, c csvSource, visit func(*thingspeak.E
 	report, err := feed.Read(src, feed.Options{Dates: c.dates.Order}, func(_ int, e *thingspeak.Entry) error {
 		end.last = max(end.last, e.ID)
 		end.numbers.add(e.ID)
+		end.dated.add(e)
 		failed = visit(e)
 		return failed
 	})

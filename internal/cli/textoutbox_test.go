@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/token"
 )
@@ -231,5 +233,94 @@ func TestReadingAllReadsAgainWhatWasShownBlank(t *testing.T) {
 	ana.must("recv", "--all", "-n", "0")
 	if got := ana.stdout.String(); !strings.Contains(got, "text 7\n") {
 		t.Errorf("recv --all prints %d lines, and not the one", strings.Count(got, "\n"))
+	}
+}
+
+// After the last text was taken back, every send opened the archive until the next one was accepted.
+func TestNothingWaitsAfterTheLastTextWasTakenBack(t *testing.T) {
+	ana := newDevice(t, relaytest.New(t))
+	ana.makeRoom(plainText)
+	ana.must("send", "--queue", "one")
+	marker := ana.home("archive", "lab.db.waiting")
+	if _, err := os.Stat(marker); err != nil {
+		t.Fatal(err)
+	}
+	ana.must("outbox")
+	if got := ana.stdout.String(); !strings.HasSuffix(got, " queued: one\n") {
+		t.Errorf("outbox prints %q", got)
+	}
+	ana.must("outbox", "--drop", "1")
+	if _, err := os.Stat(marker); err == nil {
+		t.Error("something is said to wait still")
+	}
+	if err := os.WriteFile(marker, nil, 0o600); err != nil { // as a process that was killed leaves it
+		t.Fatal(err)
+	}
+	ana.must("recv")
+	if _, err := os.Stat(marker); err == nil {
+		t.Error("reading finds nothing that waits, and says so to nobody")
+	}
+}
+
+// A program that sends was told nothing where the relay was away.
+func TestAProgramIsToldWhatWaits(t *testing.T) {
+	for name, profile := range map[string]string{"texts": plainText, "signed": quickSigned} {
+		t.Run(name, func(t *testing.T) {
+			ana := newDevice(t, relaytest.New(t))
+			channel := float64(ana.makeRoom(profile))
+			relay := ana.transport
+			want := map[string]any{
+				"room": "lab", "channel": channel, "number": 1.0, "entries": 1.0, "state": "queued", "entry": nil,
+			}
+			ana.transport = &absent{relay, time.Now().Add(time.Hour)}
+			for _, args := range [][]string{{"send", "--json", "hello"}, {"outbox", "--retry", "--json"}} {
+				if code := ana.run(args...); code != exitUnreachable {
+					t.Errorf("%v exits %d", args, code)
+				}
+				if d := cmp.Diff([]map[string]any{want}, ana.events()[""]); d != "" {
+					t.Errorf("%v prints (-want +got)\n%s", args, d)
+				}
+			}
+			ana.must("outbox", "--json")
+			if got := ana.events()[""]; len(got) != 1 || got[0]["text"] != "hello" {
+				t.Errorf("outbox prints %v", got)
+			}
+			ana.transport = relay
+			want["state"], want["entry"] = "accepted", 1.0
+			ana.must("outbox", "--retry", "--json")
+			if d := cmp.Diff([]map[string]any{want}, ana.events()[""]); d != "" {
+				t.Errorf("outbox --retry prints (-want +got)\n%s", d)
+			}
+			ana.must("outbox", "--retry", "--json")
+			if got := ana.stdout.String(); got != "" {
+				t.Errorf("of an empty outbox it prints %s", got)
+			}
+		})
+	}
+}
+
+// A relay that accepted a text and stored nothing was believed, unless the text had come by way of the outbox.
+func TestATextThatWasAcceptedAndIsNotShownIsTold(t *testing.T) {
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	ana.makeRoom(plainText)
+	ana.must("send", "one")
+	ana.must("recv", "--strict")
+	relay.Inject(relaytest.On("POST /", relaytest.Answer(http.StatusOK, "text/plain", "2")))
+	ana.must("send", "two")
+	relay.Inject(nil)
+	ana.exits(exitPartly, "recv", "--strict")
+	if got := ana.stdout.String(); !strings.Contains(got, "two") || !strings.Contains(got, "accepted as entry 2, and not read back") {
+		t.Errorf("recv prints\n%s", got)
+	}
+	ana.must("send", "three") // which is entry 2
+	ana.must("send", "four")
+	ana.exits(exitFindings, "recv", "--strict")
+	if got := ana.stderr.String(); !strings.Contains(got, "as entry 2, and does not show it\n") {
+		t.Errorf("recv says\n%s", got)
+	}
+	// One that is shown late is no lie.
+	if files, err := filepath.Glob(ana.home("archive", "lab.db.sent*")); err != nil || len(files) > 0 {
+		t.Errorf("%q stay", files)
 	}
 }

@@ -21,6 +21,8 @@ type tally struct {
 	noVerdict bool
 	// unsure counts what could not be judged and never will be by this command, and pending what may still come.
 	unsure, pending int
+	// noted counts what was told for information.
+	noted int
 	// unsaved counts the files that could not be saved.
 	unsaved int
 }
@@ -37,7 +39,7 @@ const (
 // weights are those of the kinds that say less than that something is wrong.
 var weights = map[string]weight{
 	record.NotOurs.String(): unsure, "damaged": unsure, "disguised": unsure, record.Newer.String(): unsure, "unread": unsure, "claimed": unsure,
-	"too late": unsure, "not compared": unsure, "key gone": unsure, "not of this room": unsure,
+	"too late": unsure, "not compared": unsure, "key gone": unsure, "not of this room": unsure, "cut off": unsure, "part": noted,
 	record.Repeat.String(): noted, "expired": noted, "from the future": noted, record.Unsigned.String(): noted,
 	record.Renamed.String(): noted, "not encrypted": noted, "elsewhere": noted, "before the clear": noted,
 }
@@ -52,6 +54,8 @@ func (a *app) tell(f findingJSON, asJSON bool) error {
 			a.tally.others++
 		case unsure:
 			a.tally.unsure++
+		case noted:
+			a.tally.noted++
 		}
 	}
 	return a.printTold(f, w, asJSON)
@@ -205,10 +209,19 @@ func (a *app) tellPartly(file *feed.Report, asJSON bool) error {
 	return a.tell(findingJSON{Finding: "unread", Text: text, Count: &rest}, asJSON)
 }
 
-// foundError says that something is wrong, as was told before.
-type foundError struct{ findings int }
+// foundError says how many findings that were told before say that something is wrong, and how many others were told.
+type foundError struct{ wrong, others int }
 
-func (e foundError) Error() string { return count(e.findings, "finding") + ", told above" }
+func (e foundError) Error() string {
+	if e.others == 0 {
+		return count(e.wrong, "finding") + ", told above"
+	}
+	says := "say"
+	if e.wrong == 1 {
+		says += "s"
+	}
+	return fmt.Sprintf("%d of %s, told above, %s that something is wrong", e.wrong, count(e.wrong+e.others, "finding"), says)
+}
 
 // errUnsure says that nothing is known to be wrong, but not everything could be judged.
 var errUnsure = partlyError{errors.New("nothing was found to be wrong, but not everything could be judged, as told above")}
@@ -220,7 +233,7 @@ func (t *tally) found() int { return len(t.told) + t.others }
 func (t *tally) verdict() error {
 	switch {
 	case t.found() > 0:
-		return foundError{t.found()}
+		return foundError{t.found(), t.unsure + t.pending + t.noted}
 	case t.unsure+t.pending > 0:
 		return errUnsure
 	}

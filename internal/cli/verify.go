@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -103,6 +104,11 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 	if report.NotOurs > 0 && report.Opened == 0 {
 		return hint(errNoKey, noKeyHint, r.Name, r.Channel)
 	}
+	own, err := a.engine().Own(r)
+	if err != nil {
+		return err
+	}
+	report.Found = slices.DeleteFunc(report.Found, func(f record.Finding) bool { return ownRename(&f, own) })
 	if err := a.tellReport(&report, o.asJSON); err != nil {
 		return err
 	}
@@ -124,6 +130,11 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 		return err
 	}
 	return a.tally.verdict()
+}
+
+// ownRename reports whether a finding says nothing but that we have taken another nickname.
+func ownRename(f *record.Finding, own record.PublicKey) bool {
+	return f.Kind == record.Renamed && f.Author == own
 }
 
 // tellReport tells what was found in the records, and what waits.
@@ -173,12 +184,14 @@ func (a *app) readWholeChannel(
 	return end, view, nil
 }
 
-// readWholeCSV reads a feed from a file. Entries between that are not in it will not come, so they count as asked for.
+// readWholeCSV reads a feed from a file. Entries between that are not in it will not come, so they count as asked for, unless
+// the file is a part and they may have been cut off.
 func (a *app) readWholeCSV(
 	ctx context.Context, file csvSource, visit func(*thingspeak.Entry) error,
 ) (end feedEnd, view record.View, err error) {
 	end, err = a.readCSV(ctx, file, visit)
 	view.Unread = end.cut || end.skipped > 0
+	view.Holes = end.dated.holes(time.Now())
 	return end, view, err
 }
 
@@ -382,7 +395,10 @@ const mostGaps = 10
 func (a *app) tellNotShown(rows *rowNumbers, end feedEnd, o verifyOptions) error {
 	gaps := rows.gaps(0)
 	if o.csv.name != "" {
-		gaps = rows.between()
+		gaps = end.dated.without(rows.between())
+		if err := a.tellCuts(&end.dated, o.asJSON); err != nil {
+			return err
+		}
 	}
 	if err := a.tellGaps(gaps, o.asJSON); err != nil {
 		return err
@@ -394,6 +410,10 @@ func (a *app) tellNotShown(rows *rowNumbers, end feedEnd, o verifyOptions) error
 	return nil
 }
 
+// doubtfulGap is of how many numbers in a row that were not shown nobody believes that entries have stood there: it is the
+// number above them that is no truth. At one entry a second a channel takes more than a day for them.
+const doubtfulGap = 100_000
+
 // tellGaps tells which entries were not shown.
 func (a *app) tellGaps(gaps iter.Seq2[int64, int64], asJSON bool) error {
 	told, rest := 0, 0
@@ -402,15 +422,18 @@ func (a *app) tellGaps(gaps iter.Seq2[int64, int64], asJSON bool) error {
 		switch {
 		case told < mostGaps:
 			told++
-			text := record.Entries(first, last) + " " + wasOrWere(first, last) + " not shown"
-			all = append(all, findingJSON{Finding: "not shown", Text: text, Entry: &first, LastEntry: &last})
+			kind, text := "not shown", record.Entries(first, last)+" "+wasOrWere(first, last)+" not shown"
+			if last-first >= doubtfulGap {
+				kind, text = "doubtful number", "none of the "+record.Entries(first, last)+" was shown, but one above them: that number is doubtful"
+			}
+			all = append(all, findingJSON{Finding: kind, Text: text, Entry: &first, LastEntry: &last})
 			continue
 		case rest == 0:
 			all = append(all, findingJSON{Finding: "not shown", Entry: &first})
 		}
 		rest++
 		f := &all[mostGaps]
-		f.LastEntry = &last
+		f.LastEntry, f.Count = &last, new(rest)
 		f.Text = fmt.Sprintf("%s more of entries that were not shown, among %s", count(rest, "range"), record.Entries(*f.Entry, last))
 	}
 	for _, f := range all {
@@ -418,6 +441,7 @@ func (a *app) tellGaps(gaps iter.Seq2[int64, int64], asJSON bool) error {
 			return err
 		}
 	}
+	a.tally.others += max(rest-1, 0) // the last line stands for them
 	return nil
 }
 
@@ -434,14 +458,14 @@ func (a *app) printVerdict(r *model.Report, o verifyOptions) error {
 	found, unsure := a.tally.found(), a.tally.unsure+a.tally.pending
 	if o.asJSON {
 		return a.printJSON(verdictJSON{
-			r.Entries, r.Records, r.Authors, r.Unsigned, found, unsure, digest,
+			r.Entries, r.Records, r.Authors, r.Unsigned, found, unsure, a.tally.noted, digest,
 			record.DigestVersion, len(r.Lines), r.Authors, known(o.until),
 		})
 	}
 	verdict := a.style.good("nothing is wrong with them")
 	switch {
 	case found > 0:
-		verdict = a.style.bad(count(found, "finding") + ", told above")
+		verdict = a.style.bad(a.tally.verdict().Error())
 	case unsure > 0:
 		verdict = a.style.warn("nothing is known to be wrong with them, but not everything could be judged")
 	}

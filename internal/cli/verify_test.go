@@ -66,7 +66,7 @@ func TestTheVerdictIsNoBetterThanTheFacts(t *testing.T) {
 				rows = append(rows, fmt.Sprintf("2026-11-20 10:00:00 UTC,%d,\n", 3*n+10))
 			}
 			return rows
-		}, exitFindings, []string{"entries 4–9 were not shown", "entries 11–12 were not shown", "20 ranges more of entries that were not shown, among entries 38–96"}, "11 findings, told above"},
+		}, exitFindings, []string{"entries 4–9 were not shown", "entries 11–12 were not shown", "20 ranges more of entries that were not shown, among entries 38–96"}, "30 findings, told above"},
 		"cut": {func(rows []string) []string {
 			return append(rows, "2026-11-20 10:00:00 UTC,4,gAAAA")
 		}, exitPartly, []string{"the feed ends in the middle of a line: its last entry may be missing"}, "not everything could be judged"},

@@ -166,6 +166,11 @@ func (f *follower) tellEvent(e messenger.Event) error {
 		if err := f.tellArrivals(&e.Arrivals, f.o.asJSON); err != nil {
 			return err
 		}
+		if e.News.Cleared {
+			if err := f.tellPassed(e.News.Passed, f.o.asJSON); err != nil {
+				return err
+			}
+		}
 		return f.tellElsewhere(f.o.asJSON)
 	case messenger.RelayAway:
 		until := "until it works"

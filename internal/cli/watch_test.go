@@ -383,3 +383,25 @@ func TestAWatchWithoutAVerdictRemembersNothingThatItTold(t *testing.T) {
 		}
 	}
 }
+
+// A watch of a room of texts said nothing of the entries behind a clear that it had passed over.
+func TestAWatchTellsWhatItHasPassedOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		class := newClass(t, relaytest.InBubble(t))
+		ana, bo := class.device("127.0.0.1"), class.device("127.0.0.1")
+		channel := ana.makeRoom(plainText)
+		for range 3 {
+			ana.must("send", "hello")
+		}
+		bo.must("join", "lab", "--channel", fmt.Sprint(channel), "--profile", plainText)
+		time.AfterFunc(2*time.Minute, func() {
+			class.relay.Clear(t, channel)
+			strangers(t, class.relay, channel, 8100, time.Now())
+		})
+		bo.watchFor(20 * time.Minute)
+		const passed = " were not looked at; \"fernpost recv --all\" reads them\n"
+		if got := bo.stderr.String(); strings.Count(got, passed) != 1 {
+			t.Errorf("watch says\n%s", got)
+		}
+	})
+}

@@ -78,6 +78,11 @@ type Stream struct {
 	watch *watching
 	queue []Event
 	mark  model.Mark
+	// replay has the messages of a room of texts come by place, up to the mark first, of which line was the last: where the
+	// beginning was passed over first, it has come behind the rest. before is what was shown then.
+	replay        bool
+	first, before model.Mark
+	line          *record.Held
 	// earlier tells that a watch of an earlier version has ended somewhere in the room.
 	earlier bool
 	// begun tells that the mark is known, and more that there may be something behind it.
@@ -94,6 +99,7 @@ type relayNews struct {
 	away     *RelayAway
 	back     bool
 	answered bool  // ever
+	whole    bool  // only a reading of all of the room answers
 	ended    error // why nothing is read any more
 	// first is the mark behind all that was there when the relay answered first, or when the stream began, if that was later.
 	first model.Mark
@@ -110,12 +116,24 @@ func (e *Engine) Follow(settings model.Room, o FollowOptions, face Face) (*Strea
 		return nil, errors.Join(err, r.Close())
 	}
 	if o.FromStart {
-		s.mark, s.begun = model.Mark{}, true
+		s.before, s.mark = s.mark, model.Mark{}
 	}
-	if s.more = s.begun; !s.begun {
+	s.news.first, err = r.Now()
+	switch {
+	case err != nil:
+	case o.FromStart:
+		var passed int64
+		if passed, err = r.passedOver(); err == nil && passed == 0 {
+			err = s.fromStart(s.news.first)
+		} else {
+			s.begun = false // what was passed over is read first
+		}
+	case !s.begun:
 		_, s.earlier, _ = r.watched() // what cannot be read is told when the stream begins
+	default:
+		s.more = true
 	}
-	if s.news.first, err = r.Now(); err != nil {
+	if err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	s.watch = e.watch(s)
@@ -202,6 +220,9 @@ func (s *Stream) begin() error {
 	if s.begun || !answered {
 		return nil
 	}
+	if s.o.FromStart {
+		return s.fromStart(first)
+	}
 	s.mark = first
 	entry, ok, err := s.watched()
 	if err != nil {
@@ -220,6 +241,15 @@ func (s *Stream) begin() error {
 	return err
 }
 
+// fromStart begins with the first message of those that had come at a mark.
+func (s *Stream) fromStart(now model.Mark) (err error) {
+	s.begun, s.more, s.first = true, true, now
+	if !s.signed {
+		s.replay, err = s.Disordered()
+	}
+	return err
+}
+
 // PositionLost says that nobody knows where an earlier version has ended to show the room, so that it begins with what comes
 // from now on.
 type PositionLost struct{ Err error }
@@ -228,6 +258,9 @@ func (PositionLost) event() {}
 
 // takeArchived queues what stands behind the mark.
 func (s *Stream) takeArchived() error {
+	if s.replay {
+		return s.takeReplayed()
+	}
 	news, err := s.Since(s.mark, s.Most)
 	if err != nil {
 		return err
@@ -243,6 +276,24 @@ func (s *Stream) takeArchived() error {
 		s.queue = append(s.queue, Reached{s.mark})
 	}
 	s.more = news.More
+	return nil
+}
+
+// takeReplayed queues what stands behind the line, and goes on with what came meanwhile when that is all. Whoever ends before has
+// shown as much as before.
+func (s *Stream) takeReplayed() error {
+	items, next, err := s.Replay(s.first, s.line, s.Most)
+	if err != nil {
+		return err
+	}
+	for i := range items {
+		s.queue = append(s.queue, Message{items[i]})
+	}
+	if s.line = next; next == nil {
+		s.replay, s.mark.Message = false, s.first.Message
+		s.before = s.mark
+	}
+	s.queue = append(s.queue, Reached{s.before})
 	return nil
 }
 
@@ -313,7 +364,8 @@ func (e *Engine) watch(s *Stream) *watching {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s.news.answered, s.news.away = w.answered, w.away
+	s.news.whole = s.o.FromStart && !s.begun
+	s.news.answered, s.news.away = w.answered && !s.news.whole, w.away
 	w.streams = append(w.streams, s)
 	w.whole = w.whole || s.o.FromStart || s.earlier
 	select {
@@ -405,6 +457,7 @@ func (w *watching) read(ctx context.Context, r *Room) error {
 		if whole {
 			r.ReadWhole()
 		}
+		whole = r.whole
 		arrivals, err := r.Read(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -425,7 +478,7 @@ func (w *watching) read(ctx context.Context, r *Room) error {
 			if back { // where nobody was told that it was away, it is not back either
 				n.back, n.away = n.away == nil, nil
 			}
-			if !n.answered && err == nil {
+			if !n.answered && err == nil && (whole || !n.whole) {
 				n.answered, n.first = true, first
 			}
 			if err == nil || arrivals.Entries > 0 || len(news.Lost) > 0 {
@@ -457,6 +510,7 @@ func (w *watching) read(ctx context.Context, r *Room) error {
 // with returns what a reading and the one after it have found out.
 func (before *Read) with(next Read) *Read {
 	if before != nil {
+		next.News.Passed, next.News.Cleared = max(next.News.Passed, before.News.Passed), next.News.Cleared || before.News.Cleared
 		next.News.Lost = slices.Concat(before.News.Lost, next.News.Lost) // others have it, too
 		next.Arrivals.AddCounts(&before.Arrivals)
 	}

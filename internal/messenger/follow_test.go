@@ -256,3 +256,41 @@ func TestStreamsEndWithTheRelay(t *testing.T) {
 		}
 	})
 }
+
+// What the first reading of a room of texts had passed over came, from the start, behind what it had not.
+func TestFromTheStartIsInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTexts(t)
+		x.post(8100)
+		read := func(whole bool) {
+			r, err := x.engine.Open(x.room, messenger.Face{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if whole {
+				r.ReadWhole()
+			}
+			if _, err := r.Read(t.Context()); err != nil || whole == (r.Passed() > 0) {
+				t.Fatalf("passed over %d, %v", r.Passed(), err)
+			}
+			if err := r.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		read(false)
+		for _, mark := range []string{"first of all", "once all is read"} {
+			s := x.follow(messenger.FollowOptions{Mark: mark, FromStart: true})
+			if got := take(t, s, x.posted); !slices.Equal(got, countTo(1, x.posted)) {
+				t.Errorf("%s: %d messages from %s to %s", mark, len(got), got[0], got[len(got)-1])
+			}
+			x.post(1)
+			if got := take(t, s, 1); got[0] != fmt.Sprint(x.posted) {
+				t.Errorf("%s: then comes %q", mark, got)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			read(true)
+		}
+	})
+}

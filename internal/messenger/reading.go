@@ -27,6 +27,15 @@ type feedPosition struct {
 	Passed int64 `json:"passed,omitempty"`
 }
 
+// passedOver returns the entry up to which a room of texts was not read, as kept.
+func (r *Room) passedOver() (int64, error) {
+	if r.signed {
+		return 0, nil
+	}
+	state, err := r.archive.State()
+	return positionFrom(state.Position).Passed, err
+}
+
 // newestTexts is how many entries the first reading of a room of texts brings: as many as one answer of the service holds.
 const newestTexts = thingspeak.MaxResults
 
@@ -61,6 +70,9 @@ const fetchedAhead = 1024
 // startReading begins to read what is new. Then either finish or abandon must be called.
 func (r *Room) startReading(ctx context.Context) (*reading, error) {
 	r.news, r.stop = exchange.News{}, Stop{}
+	if err := r.takeSent(); err != nil {
+		return nil, err
+	}
 	// Whoever shows messages takes them from the archive: a reading may bring more than fit into memory.
 	in, err := r.Receive(0)
 	if err != nil {

@@ -93,9 +93,13 @@ func (e *Engine) Open(settings model.Room, face Face) (*Room, error) {
 		return nil, errors.Join(fmt.Errorf("room %s: %w", settings.Name, err), r.Close())
 	}
 	client.SetWriters(r.writers)
-	if n, err := 0, error(nil); !signed { // whoever was killed may have noted the opposite
-		if n, err = r.Unposted(); err == nil && n > 0 {
+	if !signed { // whoever was killed may have noted the opposite
+		n, err := r.Unposted()
+		switch {
+		case err == nil && n > 0:
 			err = r.waits()
+		case err == nil && archive.IsWaiting(dir, settings.FilesName()):
+			err = r.waitsNoMore()
 		}
 		if err != nil {
 			return nil, errors.Join(err, r.Close())

@@ -76,7 +76,7 @@ func (e *SaidError) Error() string {
 
 // Send writes a message into the outbox, reads the room and posts what is waiting. The error may be a [*MovedError],
 // [*BegunError], [*SaidError], [room.ErrNoText] or [record.ErrBody], and then nothing was written; or a
-// [*WaitsError].
+// [*WaitsError], and then the message is what waits.
 func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent Sent, err error) {
 	unread := r.Adopt(ctx, !o.Queue)
 	if _, ok := errors.AsType[*UnreadError](unread); ok { // then only what waits keeps another identity here
@@ -96,10 +96,11 @@ func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent 
 		return Sent{Queued: q}, err
 	}
 	if unread != nil {
-		if _, err := r.compose(ctx, body); err != nil {
+		written, err := r.compose(ctx, body)
+		if err != nil {
 			return sent, err
 		}
-		return sent, waitsError(unread)
+		return r.asItWaits(written), waitsError(unread)
 	}
 	news, err := r.startReading(ctx)
 	if err != nil {
@@ -111,40 +112,87 @@ func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent 
 		return sent, err
 	}
 	if err := r.catchUp(ctx, news); err != nil {
-		return sent, waitsError(err)
+		return r.asItWaits(written), waitsError(err)
 	}
 	if err := r.movedMeanwhile(moved); err != nil {
 		return sent, err
 	}
 	done, err := r.deliver(ctx, o.NoWait)
 	if err != nil {
-		return sent, err
+		written.Number = done.Number(written.Number)
+		return r.asItWaits(written), err
 	}
 	sent.Queued, err = r.Conversation.Sent(done.Number(written.Number))
 	sent.Entries, sent.Elsewhere = written.Entries, done.Posted == 0
 	return sent, err
 }
 
-// Retry reads the room and posts what is waiting. It returns whether anything was.
-func (r *Room) Retry(ctx context.Context) (done model.Delivered, waiting bool, err error) {
+// asItWaits is a message that was written and not accepted.
+func (r *Room) asItWaits(written room.Written) (sent Sent) {
+	var err error
+	if sent.Queued, err = r.Conversation.Sent(written.Number); err != nil { // that it waits is told all the same
+		sent.Queued = model.Queued{Author: r.Own(), Name: r.OwnName(), Number: written.Number}
+	}
+	sent.Entries = written.Entries
+	return sent
+}
+
+// Retry reads the room and posts what is waiting. It returns the messages that waited, as they are now, also beside an error.
+func (r *Room) Retry(ctx context.Context) (done model.Delivered, waited []model.Queued, err error) {
+	if waited, err = r.NotAccepted(); err != nil {
+		return done, nil, err
+	}
 	if err := r.Adopt(ctx, true); err != nil {
-		return done, false, err
+		return done, waited, err
 	}
 	if err := r.tellOfKeys(); err != nil {
-		return done, false, err
+		return done, waited, err
+	}
+	if waited, err = r.NotAccepted(); err != nil { // signed anew, perhaps
+		return done, nil, err
 	}
 	if err := r.announce(ctx, 0); err != nil {
-		return done, false, err
+		return done, waited, err
 	}
 	if err := r.CatchUp(ctx); err != nil {
-		return done, false, err
-	}
-	n, err := r.Unposted()
-	if err != nil {
-		return done, false, err
+		return done, waited, err
 	}
 	done, err = r.deliver(ctx, false)
-	return done, n > 0, err
+	now, listErr := r.Outbox()
+	for i := range waited {
+		r.renew(&waited[i], now, &done)
+	}
+	return done, waited, errors.Join(err, listErr)
+}
+
+// renew brings a message that waited up to date after a delivery. What the outbox holds no more was read back.
+func (r *Room) renew(q *model.Queued, now []model.Queued, done *model.Delivered) {
+	if q.Author == r.Own() {
+		q.Number = done.Number(q.Number)
+	}
+	at := slices.IndexFunc(now, func(n model.Queued) bool { return n.Author == q.Author && n.Number == q.Number })
+	if at >= 0 {
+		*q = now[at]
+		return
+	}
+	q.Sent, q.Accepted = model.StateAccepted, q.Entries
+	if back, err := r.Conversation.Sent(q.Number); err == nil && back.Author == q.Author {
+		q.Entry = back.Entry
+	}
+}
+
+// NotAccepted returns the messages that the relay has not accepted yet, in order.
+func (r *Room) NotAccepted() ([]model.Queued, error) {
+	queue, err := r.Outbox()
+	return slices.DeleteFunc(queue, func(q model.Queued) bool { return q.Sent == model.StateAccepted }), err
+}
+
+// Drop is [room.Conversation.Drop]; what is sent next opens no archive for what waits no more.
+func (r *Room) Drop(number uint32, now time.Time) error {
+	if err := r.Conversation.Drop(number, now); err != nil {
+		return err
+	}
+	return r.waitsNoMore()
 }
 
 // TellOfKeys tells the others of the room's new keys, under the old one. In the outbox first: it is told then, sooner or
@@ -165,7 +213,7 @@ func (r *Room) TellOfKeys(ctx context.Context) error {
 
 // Adopt makes the identity of the keyring the one that signs in this room, if another one did until now, and tells so:
 // once, before anything is written or posted. The room is read before, unless that is not wanted. The error may be an
-// [*UnreadError], or [room.ErrOtherIdentity] where it was not read and would have to be.
+// [*UnreadError], or [model.ErrOtherIdentity] where it was not read and would have to be.
 func (r *Room) Adopt(ctx context.Context, read bool) error {
 	before, err := r.Predecessor()
 	if err != nil || before.IsZero() {

@@ -2,6 +2,7 @@ package messenger
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -17,8 +18,8 @@ import (
 )
 
 // Send sends a message in a room: a text at once, unless others wait in front of it, and a record by way of the outbox, see
-// [Room.Send]. The error may be a [*WaitsError], and then the message is in the outbox; [room.ErrNoText], [room.ErrNotUTF8] or a
-// [*room.TooLongError] for what is no text, and what [Room.Send] returns.
+// [Room.Send]. The error may be a [*WaitsError], and then the message is in the outbox; [room.ErrNoText], [model.ErrNotUTF8] or a
+// [*model.TooLongError] for what is no text, and what [Room.Send] returns.
 func (e *Engine) Send(ctx context.Context, settings model.Room, body record.Body, o SendOptions, face Face) (sent Sent, err error) {
 	signed, err := Signed(settings)
 	if err != nil {
@@ -77,6 +78,7 @@ func (e *Engine) sendText(ctx context.Context, settings model.Room, text string,
 	if err == nil {
 		sent.Queued.Sent = model.StateAccepted
 		e.NoteProven(settings)
+		e.noteSent(settings, room.SentText{Token: fields[settings.Fields[0]-1].Text, Field: settings.Fields[0], Entry: sent.Entry, Time: time.Now()})
 		return sent, failed
 	}
 	if errors.Is(err, exchange.ErrNotStored) && !errors.Is(err, exchange.ErrUnknownOutcome) {
@@ -104,13 +106,42 @@ func (e *Engine) sendText(ctx context.Context, settings model.Room, text string,
 	}
 	refused, ok := errors.AsType[*remote.RefusedError](err)
 	if o.NoWait || ctx.Err() != nil || failed != nil || !tried && (!ok || refused.Reason != remote.TooSoon) {
-		return sent, errors.Join(waitsError(errors.Join(err, failed)), r.Leave())
+		return r.asItWaits(w), errors.Join(waitsError(errors.Join(err, failed)), r.Leave())
 	}
 	sent, postErr := r.postWaiting(ctx, w, o)
 	if postErr != nil && errors.Is(err, exchange.ErrUnknownOutcome) && !errors.Is(postErr, exchange.ErrUnknownOutcome) {
 		postErr = waitsError(errors.Join(err, postErr)) // it may be stored still
 	}
 	return sent, errors.Join(postErr, r.Leave())
+}
+
+// noteSent notes that a relay has accepted a text, for whoever reads the room next: it may have lied. Where that cannot be noted
+// the text is sent all the same.
+func (e *Engine) noteSent(settings model.Room, t room.SentText) {
+	dir, err := e.o.Dir("archive")
+	if err != nil {
+		return
+	}
+	if line, err := json.Marshal(t); err == nil {
+		_ = archive.NoteSent(dir, settings.FilesName(), line)
+	}
+}
+
+// takeSent takes into the archive what was sent without it.
+func (r *Room) takeSent() error {
+	if r.signed {
+		return nil
+	}
+	return r.archive.TakeSent(func(lines [][]byte) error {
+		var texts []room.SentText
+		for _, line := range lines {
+			var t room.SentText
+			if json.Unmarshal(line, &t) == nil { // one that was cut off is left out
+				texts = append(texts, t)
+			}
+		}
+		return r.KeepSent(texts)
+	})
 }
 
 // sealer seals the texts of a room.
@@ -157,11 +188,11 @@ func (r *Room) sendText(ctx context.Context, body record.Body, o SendOptions) (s
 func (r *Room) postWaiting(ctx context.Context, written room.Written, o SendOptions) (sent Sent, err error) {
 	sent.Number, sent.Entries = written.Number, written.Entries
 	if err := r.CatchUp(ctx); err != nil {
-		return sent, waitsError(err)
+		return r.asItWaits(written), waitsError(err)
 	}
 	done, err := r.deliver(ctx, o.NoWait)
 	if err != nil {
-		return sent, err
+		return r.asItWaits(written), err
 	}
 	sent.Elsewhere = done.Posted == 0
 	switch q, err := r.Conversation.Sent(written.Number); {

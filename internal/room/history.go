@@ -154,6 +154,61 @@ func (c *Conversation) Since(m model.Mark, most int) (News, error) {
 	return n, nil
 }
 
+// Disordered reports whether the message that stands first has not come first, as where the beginning was read after the rest.
+func (c *Conversation) Disordered() (bool, error) {
+	stands, err := c.store.Messages(kept.MessageQuery{From: new(record.Held), Limit: 1})
+	if err == nil && len(stands) > 0 {
+		var came []kept.Message
+		if came, err = c.store.Messages(kept.MessageQuery{Limit: 1}); err == nil && len(came) > 0 {
+			return came[0].ID != stands[0].ID, nil
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("reading the history: %w", err)
+	}
+	return false, err
+}
+
+// Replay returns messages in the order of their places, of those that had come at a mark the ones that stand behind a line, or
+// from the first one on if that is nil; at most as many as [Conversation.Since]. The line behind which to go on is nil once all
+// were returned.
+func (c *Conversation) Replay(at model.Mark, behind *record.Held, most int) (items []model.Item, next *record.Held, err error) {
+	if most <= 0 || most > newsAtOnce {
+		most = newsAtOnce
+	}
+	var from record.Held
+	if behind != nil {
+		from = *behind
+	}
+	rows, err := c.store.Messages(kept.MessageQuery{From: &from, Limit: most + 1})
+	if err == nil {
+		err = c.renewKeys()
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the history: %w", err)
+	}
+	if behind != nil && len(rows) > 0 && rows[0].Held.Compare(behind) == 0 {
+		rows = rows[1:]
+	}
+	rows = rows[:min(len(rows), most)]
+	if len(rows) == 0 {
+		return nil, nil, nil
+	}
+	last := rows[len(rows)-1].Held
+	rows = slices.DeleteFunc(rows, func(m kept.Message) bool { return m.ID > at.Message })
+	if len(rows) == 0 {
+		return nil, &last, nil
+	}
+	items, n, err := c.recall(rows, nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the history: %w", err)
+	}
+	if n < len(rows) {
+		last = rows[n-1].Held
+	}
+	return items, &last, nil
+}
+
 // toldLast leaves out what was told anew, as with another number: what it said then holds no more.
 func toldLast(events []kept.Event) (last []kept.Event) {
 	anew := map[record.FindingID]bool{}

@@ -55,6 +55,63 @@ func (c *Conversation) KeepText(sealed thingspeak.Fields, tried bool, newest int
 	return w, 0, err
 }
 
+// SentText is a text that the relay has accepted, and that was sent without its room.
+type SentText struct {
+	Token string    `json:"token"` // as it stands in the field
+	Field int       `json:"field"`
+	Entry int64     `json:"entry"`
+	Time  time.Time `json:"time"`
+}
+
+// KeepSent takes texts in among our own that were not read back yet, apart from those that were: so it is noticed if the relay
+// does not show what it has accepted. What is no token of a text is left out.
+func (c *Conversation) KeepSent(texts []SentText) error {
+	err := c.transact(func() error {
+		waiting, err := c.waitingTexts(0, math.MaxUint32)
+		if err != nil {
+			return err
+		}
+		state, err := c.store.State()
+		if err != nil {
+			return err
+		}
+		var change kept.Change
+		for _, t := range texts {
+			if t.Field < 1 || t.Field > thingspeak.FieldCount || t.Entry < 1 {
+				continue
+			}
+			post := kept.Post{Cells: thingspeak.FieldsOf(t.Field), State: model.StateAccepted}
+			post.Fields[t.Field-1] = thingspeak.Text(t.Token)
+			hash, err := c.hashOfText(&post)
+			if err != nil {
+				continue
+			}
+			read, err := c.readAt([]kept.Post{post})
+			if err != nil {
+				return err
+			}
+			if read[0] > 0 || slices.ContainsFunc(waiting, func(o kept.Own) bool { return o.Hash == hash }) {
+				continue
+			}
+			state.Seq++
+			post.Seq, post.At = state.Seq, record.Place{Clear: state.Clears, Entry: t.Entry}
+			own := kept.Own{Hash: hash, Kind: record.KindText, First: post.Seq, Last: post.Seq, Queued: t.Time}
+			own.Number = uint32(min(post.Seq, math.MaxUint32))
+			change.Posts, change.Own = append(change.Posts, post), append(change.Own, own)
+			waiting = append(waiting, own)
+		}
+		if len(change.Own) == 0 {
+			return nil
+		}
+		change.State = &state
+		return c.store.Apply(&change)
+	})
+	if err != nil {
+		return fmt.Errorf("keeping what was sent: %w", err)
+	}
+	return nil
+}
+
 // errReadBack ends keeping a text that was read.
 var errReadBack = errors.New("it was read back")
 

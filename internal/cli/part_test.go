@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+)
+
+// A file that began in the middle of a room accused authors of messages that stood before it, and the relay of rows that a cut
+// by date takes out of the middle, where a bulk update is dated back.
+func TestAPartOfAFeedAccusesNobodyOfTheRest(t *testing.T) {
+	relay := relaytest.New(t)
+	ana, bo := newDevice(t, relay), newDevice(t, relay)
+	ana.makeRoom(quickSigned)
+	bo.env["FERNPOST_WRITE_KEY"] = ana.writeKey()
+	bo.must("join", "lab", "--channel", fmt.Sprint(ana.channel()), "--profile", quickSigned)
+	for i := range 3 {
+		ana.must("send", fmt.Sprint("ana ", i))
+		bo.must("send", strings.Repeat("long ", 800)) // of several entries in a bulk update
+		bo.must("recv")
+	}
+	rows := 0
+	whole := ana.feedOf(func(all []string) []string {
+		rows = len(all)
+		return all
+	})
+	ana.must("verify", "--csv", whole)
+	if strings.Contains(ana.stderr.String(), "part of the feed") {
+		t.Errorf("of all of it verify says %q", &ana.stderr)
+	}
+	for from := 1; from < rows; from++ {
+		whole := false // as the rows of a bulk update are dated before the first entry here
+		part := ana.feedOf(func(all []string) []string {
+			whole = slices.ContainsFunc(all[from:], func(row string) bool { return strings.Split(row, ",")[1] == "1" })
+			return all[from:]
+		})
+		if whole {
+			continue
+		}
+		for _, command := range [][]string{{"verify"}, {"recv", "--strict"}} {
+			code := ana.run(append(command, "--csv", part)...)
+			if got := ana.stderr.String(); code != exitDone && code != exitPartly || !strings.Contains(got, "this is a part of the feed: the file begins with entry ") {
+				t.Errorf("from row %d on %s exits %d:\n%s", from, command[0], code, got)
+			}
+		}
+	}
+	// What was cut out of a part whose rows stand in order is told like that of a whole.
+	text := func(n int) string { return fmt.Sprintf("2026-11-20 10:00:%02d UTC,%d,\n", n, n) }
+	gap := ana.feedOf(func([]string) []string { return []string{text(10), text(11), text(13)} })
+	ana.exits(exitFindings, "recv", "--strict", "--csv", gap)
+	if got := ana.stderr.String(); !strings.Contains(got, "entry 12 was not shown\n") {
+		t.Errorf("of a gap recv says\n%s", got)
+	}
+}
+
+// One row of a number that no channel reaches was told as a billion entries that were withheld.
+func TestANumberThatNoChannelReachesIsDoubtful(t *testing.T) {
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	ana.makeRoom(quickSigned)
+	ana.must("send", "one")
+	far := ana.feedOf(func(rows []string) []string {
+		return slices.Concat(rows, []string{"2026-11-20 10:00:00 UTC,999999999,\n"})
+	})
+	ana.exits(exitFindings, "verify", "--csv", far)
+	if got := ana.stderr.String(); !strings.Contains(got, "none of the entries 2–999999998 was shown, but one above them: that number is doubtful\n") ||
+		strings.Contains(got, "not shown") {
+		t.Errorf("verify says\n%s", got)
+	}
+}
