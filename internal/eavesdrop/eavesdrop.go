@@ -97,7 +97,9 @@ const backdated = 5 * time.Second
 // Add counts what one entry shows.
 func (s *Summary) Add(seen []Sighting) {
 	s.Entries++
-	early := func(x Sighting) bool { return x.Kind == Token && !x.Posted.IsZero() && x.Sealed.Sub(x.Posted) >= backdated }
+	early := func(x Sighting) bool {
+		return x.Kind == Token && !x.Posted.IsZero() && x.Sealed.Sub(x.Posted) >= backdated
+	}
 	if slices.ContainsFunc(seen, early) {
 		s.Backdated++
 	}
