@@ -109,6 +109,11 @@ var (
 			"what to ask a relay next is known without a network, and without a key",
 		},
 		{
+			[]string{"channel"},
+			append(slices.Clone(keys), "archive"),
+			"a channel is read without a key that opens a message, for an eavesdropper as well",
+		},
+		{
 			[]string{"screen", "config"},
 			impure,
 			"faces' small parts need no network",
@@ -162,6 +167,10 @@ var (
 		"github.com/spf13/cobra":             {"cli", "relay/relaycmd"},
 		"github.com/spf13/pflag":             {"cli", "relay/relaycmd"},
 	}
+
+	// faces are what people look at, and behindMessenger what no face imports itself.
+	faces           = []string{"cli"}
+	behindMessenger = []string{"archive", "keyring", "remote", "room", "room/kept", "room/memory"}
 
 	// coming are packages that rules name already and that are still to be written. Once one is there, its name goes.
 	coming = []string{"invite"}
@@ -243,6 +252,17 @@ func TestOneOwner(t *testing.T) {
 						t.Errorf("%s imports %s, which belongs to %v", name, path, who)
 					}
 				}
+			}
+		}
+	}
+}
+
+// TestFacesAreThin: a face renders what messenger tells it, and holds no rule of rooms.
+func TestFacesAreThin(t *testing.T) {
+	for name, p := range listPackages(t) {
+		for _, path := range p.Imports {
+			if slices.Contains(faces, name) && slices.Contains(behindMessenger, short(path)) {
+				t.Errorf("%s imports %s, which is behind messenger", name, short(path))
 			}
 		}
 	}

@@ -232,12 +232,7 @@ func (a *app) noArgument(cmd *cobra.Command, arg string) error {
 
 // isRoom reports whether this device has a room of that name.
 func (a *app) isRoom(name string) bool {
-	keys, err := a.openKeyring()
-	if err != nil {
-		return false
-	}
-	defer keys.Close()
-	_, err = keys.Load(name)
+	_, err := a.engine().Find(name)
 	return err == nil
 }
 

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/config"
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
-	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -34,12 +34,16 @@ func (a *app) engine() *messenger.Engine { return messenger.New(a.engineOptions(
 
 func (a *app) engineOptions() messenger.Options {
 	return messenger.Options{
-		Dir: a.dataDir, Timeout: a.timeout, Budget: int64(a.budget), ArchiveSize: a.archiveSize, Version: version(),
-		Transport: a.transport, Slow: a.slow,
+		Dir: a.dataDir, Access: a.access(), ArchiveSize: a.archiveSize,
 		Keeping: func(entries func() int64) func() {
 			return a.computing(func() string { return "working on " + count(int(entries()), "entry") + " that came" })
 		},
 	}
+}
+
+// access is how relays are reached.
+func (a *app) access() channel.Access {
+	return channel.Access{Timeout: a.timeout, Budget: int64(a.budget), Version: version(), Transport: a.transport, Slow: a.slow}
 }
 
 // openConversation opens a room.
@@ -214,7 +218,7 @@ func explainDelivery(err error) error {
 	if errors.Is(err, exchange.ErrUnknownOutcome) {
 		return hint(err, "the message stays in the outbox; \"fernpost outbox --retry\" looks for it, and posts it again if it is not there")
 	}
-	if e, ok := errors.AsType[*remote.RefusedError](err); ok && e.Reason == remote.KeyRefused {
+	if trouble, _ := channel.TroubleOf(err); trouble == channel.KeyRefused {
 		return hint(err, "the message stays in the outbox. Are the relay and the write key of this room still right? "+
 			"\"fernpost rooms set ROOM\" changes them, \"fernpost outbox --retry\" posts it then")
 	}

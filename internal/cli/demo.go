@@ -5,20 +5,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fernpost/fernpost/internal/eavesdrop"
-	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/serve"
-	"github.com/fernpost/fernpost/internal/remote"
-	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 	"github.com/fernpost/fernpost/internal/token"
@@ -41,12 +42,10 @@ line went through the relays. They listen on loopback only, on ports that were f
 type demo struct {
 	*app
 
-	relay      string
-	channel    thingspeak.Channel
-	writeKey   remote.Secret
+	dir        string // where each of them keeps what a device keeps
 	passphrase string
-	sealer     *room.Room // ana's
-	opener     *room.Room // bo's
+	room       model.Room      // as its first member has it
+	ana, bo    *messenger.Room // opened
 }
 
 func (a *app) demo(ctx context.Context) (err error) {
@@ -55,13 +54,18 @@ func (a *app) demo(ctx context.Context) (err error) {
 		return fmt.Errorf("starting the demo's relay: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	relay, err := serve.Start(ctx, serve.Options{Listen: "127.0.0.1:0", Data: dir})
+	relay, err := serve.Start(ctx, serve.Options{Listen: "127.0.0.1:0", Data: filepath.Join(dir, "relay")})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, relay.Close()) }()
 
-	d := &demo{app: a, relay: relay.URL()}
+	texts := passphrase.Fernpost()
+	texts.Form = passphrase.FormText // so that a token is a message
+	d := &demo{app: a, dir: dir, room: model.Room{
+		Name: "demo", Relay: relay.URL(), Fields: []int{1}, Profile: texts.String(), Interval: "0s",
+	}}
+	defer func() { err = errors.Join(err, d.leave()) }()
 	for _, scene := range []func(context.Context) (scene, error){
 		d.meet, d.talk, d.read, d.guess, d.alter, d.cheat,
 	} {
@@ -80,30 +84,21 @@ func (a *app) demo(ctx context.Context) (err error) {
 
 // meet makes the room: ana asks the relay for a channel and makes up a passphrase, bo joins with it.
 func (d *demo) meet(ctx context.Context) (scene, error) {
-	client, err := d.newClient(remote.Options{BaseURL: d.relay})
+	err := d.engine().MakeChannel(ctx, &d.room, d.room.Name, true, "")
 	if err != nil {
 		return scene{}, err
-	}
-	defer client.Close()
-	wanted := thingspeak.Channel{Name: "demo", Public: true}
-	wanted.Labels[0] = "message"
-	if d.channel, err = client.CreateChannel(ctx, wanted); err != nil {
-		return scene{}, err
-	}
-	for _, k := range d.channel.Keys {
-		if k.Write {
-			d.writeKey = remote.Secret(k.Text)
-		}
 	}
 	var bits float64
 	if d.passphrase, bits, err = passphrase.Generate(passphrase.DefaultWords); err != nil {
 		return scene{}, err
 	}
 	var ana, bo [passphrase.KeySize]byte
-	if d.sealer, ana, err = d.roomFor(d.passphrase); err != nil {
+	if d.ana, ana, err = d.join("ana", d.passphrase, d.room); err != nil {
 		return scene{}, err
 	}
-	if d.opener, bo, err = d.roomFor(d.passphrase); err != nil {
+	reader := d.room
+	reader.WriteKey = ""
+	if d.bo, bo, err = d.join("bo", d.passphrase, reader); err != nil {
 		return scene{}, err
 	}
 	anaWords, boWords := passphrase.CheckWords(ana), passphrase.CheckWords(bo)
@@ -117,62 +112,57 @@ func (d *demo) meet(ctx context.Context) (scene, error) {
 			"bo joins;  bo's:   " + strings.Join(boWords[:], " "),
 		},
 		right: []string{
-			"a relay at " + d.relay,
-			fmt.Sprintf("a public channel, number %d", d.channel.ID),
+			"a relay at " + d.room.Relay,
+			fmt.Sprintf("a public channel, number %d", d.room.Channel),
 		},
 	}, nil
 }
 
-// roomFor derives the room's key from a passphrase and the channel's number: all that a member needs.
-func (d *demo) roomFor(pass string) (*room.Room, [passphrase.KeySize]byte, error) {
-	key, err := passphrase.Fernpost().Derive(pass, passphrase.RoomSalt(d.channel.ID), "")
+// join lets somebody enter the room with a passphrase: its key is derived from that and the channel's number.
+func (d *demo) join(who, pass string, r model.Room) (*messenger.Room, [passphrase.KeySize]byte, error) {
+	key, err := passphrase.Fernpost().Derive(pass, passphrase.RoomSalt(r.Channel), "")
 	if err != nil {
 		return nil, key, err
 	}
-	ring, err := fernet.NewRing(fernet.NewKey(key))
-	if err != nil {
-		return nil, key, err
-	}
-	r, err := room.New(ring, 1, false)
-	return r, key, err
+	r.Keys = []model.Secret{model.Secret(fernet.NewKey(key).Reveal())}
+	member, err := d.member(d.dir, who, r)
+	return member, key, err
 }
 
-func (d *demo) dial(writeKey remote.Secret) (*remote.Client, error) {
-	return d.newClient(remote.Options{BaseURL: d.relay, Channel: d.channel.ID, WriteKey: writeKey})
+// leave closes what ana and bo have open.
+func (d *demo) leave() (err error) {
+	for _, r := range []*messenger.Room{d.ana, d.bo} {
+		if r != nil {
+			err = errors.Join(err, r.Close())
+		}
+	}
+	return err
 }
 
 // talk lets ana send.
 func (d *demo) talk(ctx context.Context) (scene, error) {
-	client, err := d.dial(d.writeKey)
-	if err != nil {
-		return scene{}, err
-	}
-	defer client.Close()
 	s := scene{title: "ana sends three messages; the relay stores what it cannot read"}
 	for _, text := range []string{"hi bo, it's ana", "the key is under the blue flower pot", "burn the paper, keep the words"} {
-		fields, err := d.sealer.Seal(text, time.Now())
+		sent, err := d.ana.Send(ctx, record.Text(text), messenger.SendOptions{})
 		if err != nil {
 			return s, err
 		}
-		entry, err := client.Post(ctx, fields, -1, nil)
-		if err != nil {
-			return s, err
-		}
-		s.left = append(s.left, fmt.Sprintf("ana> %s  %s", text, d.style.dim(fmt.Sprintf("(entry %d)", entry))))
+		s.left = append(s.left, fmt.Sprintf("ana> %s  %s", text, d.style.dim(fmt.Sprintf("(entry %d)", sent.Entry))))
 	}
+	var err error
 	s.right, err = d.feed(ctx)
 	return s, err
 }
 
 // feed returns the channel's CSV as anybody downloads it, without a key.
 func (d *demo) feed(ctx context.Context) ([]string, error) {
-	client, err := d.dial("")
+	reader, err := d.access().Open(d.room.Relay, d.room.Channel, "")
 	if err != nil {
 		return nil, err
 	}
-	defer client.Close()
+	defer reader.Close()
 	var csv bytes.Buffer
-	if _, err := client.Raw(ctx, exchange.Query{Results: 100}, &csv); err != nil {
+	if err := reader.Raw(ctx, 100, &csv); err != nil {
 		return nil, err
 	}
 	return strings.Split(strings.TrimSpace(screen.Text(csv.String())), "\n"), nil
@@ -181,7 +171,7 @@ func (d *demo) feed(ctx context.Context) ([]string, error) {
 // read lets bo download the feed and open it. Beside it stands what the same rows tell an eavesdropper.
 func (d *demo) read(ctx context.Context) (scene, error) {
 	s := scene{title: "bo's key opens the same CSV; to an eavesdropper it shows times and sizes"}
-	messages, _, err := d.open(ctx, d.opener)
+	messages, _, err := open(ctx, d.bo)
 	if err != nil {
 		return s, err
 	}
@@ -197,21 +187,26 @@ func (d *demo) read(ctx context.Context) (scene, error) {
 	return s, err
 }
 
-func (d *demo) open(ctx context.Context, r *room.Room) ([]model.Message, model.Findings, error) {
-	var rows []thingspeak.Entry
-	err := d.scan(ctx, func(e *thingspeak.Entry) { rows = append(rows, *e) })
-	messages, findings := r.Open(rows)
-	return messages, findings, err
+// open reads the room and returns its messages, and what else came.
+func open(ctx context.Context, r *messenger.Room) (messages []model.Message, f model.Findings, err error) {
+	arrivals, err := r.Read(ctx)
+	if err == nil {
+		err = r.History(0, func(it *model.Item) error {
+			messages = append(messages, *it.Unsigned)
+			return nil
+		})
+	}
+	return messages, arrivals.Findings, err
 }
 
 // scan reads the channel without a key.
 func (d *demo) scan(ctx context.Context, visit func(*thingspeak.Entry)) error {
-	client, err := d.dial("")
+	reader, err := d.access().Open(d.room.Relay, d.room.Channel, "")
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	_, err = client.Scan().Back(ctx, 100, func(e *thingspeak.Entry) error {
+	defer reader.Close()
+	_, err = reader.Newest(ctx, 100, func(e *thingspeak.Entry) error {
 		visit(e)
 		return nil
 	})
@@ -222,11 +217,12 @@ func (d *demo) scan(ctx context.Context, visit func(*thingspeak.Entry)) error {
 func (d *demo) guess(ctx context.Context) (scene, error) {
 	words := strings.Fields(d.passphrase)
 	words[len(words)-1] = "wrong"
-	guesser, _, err := d.roomFor(strings.Join(words, " "))
+	eve, _, err := d.join("eve", strings.Join(words, " "), d.room)
 	if err != nil {
 		return scene{}, err
 	}
-	messages, findings, err := d.open(ctx, guesser)
+	defer eve.Close()
+	messages, findings, err := open(ctx, eve)
 	if err == nil && len(messages) > 0 {
 		err = errors.New("a wrong passphrase opened a message")
 	}
@@ -262,16 +258,11 @@ func (d *demo) alter(ctx context.Context) (scene, error) {
 	if err != nil {
 		return scene{}, err
 	}
-	client, err := d.dial(d.writeKey)
+	entry, err := post(ctx, d.room, altered.String())
 	if err != nil {
 		return scene{}, err
 	}
-	defer client.Close()
-	entry, err := client.Update(ctx, thingspeak.Fields{thingspeak.Text(altered.String())})
-	if err != nil {
-		return scene{}, err
-	}
-	messages, findings, err := d.open(ctx, d.opener)
+	messages, findings, err := open(ctx, d.bo)
 	if err == nil && (findings.NotOurs != 1 || findings.FirstNotOurs != entry) {
 		err = fmt.Errorf("the altered entry %d was not noticed", entry)
 	}
@@ -287,4 +278,22 @@ func (d *demo) alter(ctx context.Context) (scene, error) {
 			altered.String(),
 		},
 	}, err
+}
+
+// post posts a text to a room's channel as it is, as anybody can who has the write key, with curl or a browser.
+func post(ctx context.Context, r model.Room, text string) (entry int64, err error) {
+	form := url.Values{"api_key": {r.WriteKey.Reveal()}, "field1": {text}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.Relay+"/update?"+form.Encode(), nil)
+	if err != nil {
+		return 0, err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	if _, err := fmt.Fscan(answer.Body, &entry); err != nil || entry == 0 {
+		return 0, errors.New("the relay did not take what mallory has posted")
+	}
+	return entry, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/fernpost/fernpost/internal/fernet"
@@ -15,7 +16,6 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/cheat"
 	"github.com/fernpost/fernpost/internal/relay/serve"
-	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -36,16 +36,12 @@ func (d *demo) cheat(ctx context.Context) (s scene, err error) {
 		return s, err
 	}
 	defer func() { err = errors.Join(err, relay.Close()) }()
-	at := remote.Options{BaseURL: relay.URL()}
-	if at.Channel, at.WriteKey, err = d.signedChannel(ctx, at); err != nil {
-		return s, err
-	}
 	lab := model.Room{
-		Name: "demo", Relay: at.BaseURL, Channel: at.Channel, Profile: passphrase.Fernpost().Name(), Interval: "0s",
-		Keys: []model.Secret{model.Secret(fernet.GenerateKey().Reveal())}, WriteKey: model.Secret(at.WriteKey),
+		Name: "demo", Relay: relay.URL(), Fields: slices.Collect(thingspeak.AllFields.All()), Profile: passphrase.Fernpost().Name(),
+		Interval: "0s", Keys: []model.Secret{model.Secret(fernet.GenerateKey().Reveal())},
 	}
-	for n := range thingspeak.FieldCount {
-		lab.Fields = append(lab.Fields, n+1)
+	if err := d.engine().MakeChannel(ctx, &lab, lab.Name, true, ""); err != nil {
+		return s, err
 	}
 	ana, err := d.member(dir, "ana", lab)
 	if err != nil {
@@ -100,27 +96,7 @@ func (d *demo) cheat(ctx context.Context) (s scene, err error) {
 	return s, nil
 }
 
-// signedChannel makes a channel whose entries hold a signed message each.
-func (d *demo) signedChannel(ctx context.Context, at remote.Options) (id int64, writeKey remote.Secret, err error) {
-	client, err := d.newClient(at)
-	if err != nil {
-		return 0, "", err
-	}
-	defer client.Close()
-	wanted := thingspeak.Channel{Name: "demo", Public: true}
-	for i := range wanted.Labels {
-		wanted.Labels[i] = "message"
-	}
-	made, err := client.CreateChannel(ctx, wanted)
-	for _, k := range made.Keys {
-		if k.Write {
-			writeKey = remote.Secret(k.Text)
-		}
-	}
-	return made.ID, writeKey, err
-}
-
-// member lets somebody enter a signed room, with everything that a device keeps in a directory of their own.
+// member lets somebody enter a room, with everything that a device keeps in a directory of their own.
 func (d *demo) member(dir, nick string, r model.Room) (*messenger.Room, error) {
 	options := d.engineOptions()
 	options.Dir = func(kind string) (string, error) { return filepath.Join(dir, nick, kind), nil }

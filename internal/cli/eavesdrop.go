@@ -13,11 +13,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/config"
 	"github.com/fernpost/fernpost/internal/eavesdrop"
-	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/model"
-	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -85,17 +84,12 @@ func (a *app) eavesdrop(ctx context.Context, o eavesdropOptions) error {
 	defer client.Close()
 	if o.raw {
 		return a.printRaw(func(to io.Writer) error {
-			_, err := client.Raw(ctx, exchange.Query{Results: results(o.newest)}, to)
-			return o.explain(err)
+			return o.explain(client.Raw(ctx, o.newest, to))
 		})
 	}
 	return a.showSightings(o, func(visit func(*thingspeak.Entry) error) (feedEnd, error) {
-		rows := 0
-		end, err := readChannel(ctx, client, o.newest, o.newest == 0, func(e *thingspeak.Entry) error {
-			rows++
-			return visit(e)
-		}, func() bool { return o.newest > 0 && rows >= o.newest })
-		return end, o.explain(err)
+		end, err := client.Newest(ctx, o.newest, visit)
+		return endOf(end), o.explain(err)
 	})
 }
 
@@ -126,34 +120,29 @@ func (a *app) eavesdropCSV(ctx context.Context, o eavesdropOptions) error {
 
 // dialUnkeyed makes a client for the channel that the flags name. A room lends its relay, channel and read key: what
 // opens its messages stays where it is.
-func (a *app) dialUnkeyed(o eavesdropOptions) (*remote.Client, error) {
-	options := remote.Options{BaseURL: o.relay, Channel: o.channel}
+func (a *app) dialUnkeyed(o eavesdropOptions) (*channel.Reader, error) {
+	if _, err := a.requestTimeout(); err != nil {
+		return nil, err
+	}
+	relay, id, readKey := o.relay, o.channel, ""
 	if o.channel == 0 {
 		r, err := a.loadRoom(o.room)
 		if err != nil {
 			return nil, hint(err, "name a channel with --channel ID, or a feed with --csv FILE")
 		}
-		options.BaseURL, options.Channel = r.Relay, r.Channel
-		options.ReadKey = remote.Secret(r.ReadKey.Reveal())
+		relay, id, readKey = r.Relay, r.Channel, r.ReadKey.Reveal()
 	}
 	if o.readKeyFile != "" {
-		s, err := a.readSecretFile("read-key-file", o.readKeyFile)
-		if err == nil {
-			s, err = apiKey("read key", s)
+		var err error
+		if readKey, err = a.readSecretFile("read-key-file", o.readKeyFile); err == nil {
+			readKey, err = apiKey("read key", readKey)
 		}
 		if err != nil {
 			return nil, err
 		}
-		options.ReadKey = remote.Secret(s)
 	}
-	return a.newClient(options)
-}
 
-func results(newest int) int {
-	if newest == 0 || newest > thingspeak.MaxResults {
-		return thingspeak.MaxResults
-	}
-	return newest
+	return a.access().Open(relay, id, readKey)
 }
 
 // printRaw prints what came to the letter; on a terminal, without the characters that it would obey.

@@ -12,14 +12,12 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/config"
 	"github.com/fernpost/fernpost/internal/fernet"
-	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
-	"github.com/fernpost/fernpost/internal/remote"
-	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -74,18 +72,18 @@ func (c *channelFlag) Type() string { return "ID" }
 
 // room returns the room that the flags and settings describe, without keys.
 func (f *enterFlags) room(name string, settings config.Config) (model.Room, error) {
-	if err := keyring.CheckName(name); err != nil {
+	if err := messenger.CheckName(name); err != nil {
 		return model.Room{}, usageError{err}
 	}
 	if err := checkFields(f.fields); err != nil {
 		return model.Room{}, err
 	}
-	f.relay = remote.WithScheme(f.relay)
+	f.relay = channel.WithScheme(f.relay)
 	if f.interval < 0 {
 		return model.Room{}, usagef("--interval %v: want 0s or more", f.interval)
 	}
 	given := f.flags.Changed("interval") || !settings.IsDefault("interval")
-	if !given && remote.IsLoopback(f.relay) {
+	if !given && channel.IsLoopback(f.relay) {
 		f.interval = 0 // a relay of ours says by itself how long to wait, to the second
 	}
 	return model.Room{
@@ -137,22 +135,12 @@ func (a *app) askWriteKey(ctx context.Context, r *model.Room) error {
 
 // nameIsFree finds out before any work whether the room could be kept.
 func (a *app) nameIsFree(name string) error {
-	keys, err := a.openKeyring()
-	if err != nil {
-		return err
+	err := a.engine().NameIsFree(name)
+	if errors.Is(err, model.ErrRoomExists) {
+		err = hint(usagef("there is a room %s on this device already", name), "choose another name; it is local to this device")
 	}
-	defer keys.Close()
-	switch _, err := keys.Load(name); {
-	case err == nil:
-		return hint(usagef("there is a room %s on this device already", name), "choose another name; it is local to this device")
-	case errors.Is(err, model.ErrNoRoom):
-		return nil
-	default:
-		return err
-	}
+	return err
 }
-
-func (a *app) keep(r model.Room) error { return a.engine().Add(r) }
 
 func (a *app) initCommand() *cobra.Command {
 	var f enterFlags
@@ -212,9 +200,9 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 	if err := a.channelKeys(f, &r); err != nil {
 		return err
 	}
-	var channel thingspeak.Channel
+	var settings thingspeak.Channel
 	if f.channel != 0 {
-		if channel, err = a.lookAt(ctx, &r); err != nil {
+		if settings, err = a.lookAt(ctx, &r); err != nil {
 			return err
 		}
 	}
@@ -226,7 +214,7 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 	if isNew {
 		generated = pass
 	}
-	var userKey remote.Secret
+	var userKey model.Secret
 	if f.channel == 0 {
 		if len(r.Fields) == 0 {
 			r.Fields = defaultFields(profile)
@@ -238,7 +226,7 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 		if err := a.askWriteKey(ctx, &r); err != nil {
 			return err
 		}
-		if err := a.fits(ctx, &r, channel); err != nil {
+		if err := a.fits(ctx, &r, settings); err != nil {
 			return err
 		}
 	}
@@ -252,7 +240,7 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 		return usageError{err}
 	}
 	if f.channel != 0 {
-		if err := a.besideRoom(ctx, r, fernet.NewKey(key), channel.Metadata); err != nil {
+		if err := a.besideRoom(ctx, r, fernet.NewKey(key), settings.Metadata); err != nil {
 			return err
 		}
 	}
@@ -262,7 +250,7 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 	if err := a.showRoom(r, profile, key, generated, f.asJSON); err != nil {
 		return err
 	}
-	if err := a.keep(r); err != nil {
+	if err := a.engine().Add(r); err != nil {
 		return err
 	}
 	if f.channel == 0 {
@@ -293,18 +281,15 @@ func (a *app) adviseName(r model.Room) error {
 // besideRoom finds out whether a channel holds a room already. Whoever types init for join would write what nobody of that
 // room reads, and read nothing of theirs, so it asks, or where there is nobody to ask says so.
 func (a *app) besideRoom(ctx context.Context, r model.Room, key fernet.Key, metadata string) error {
-	check, held := room.ParseCheck(metadata)
-	opens, _ := check.Opens(key)
+	trial := a.engine().Try(r, metadata)
+	opens, held := trial.OpensCheck(key), trial.HasCheck()
 	if !opens {
-		rows, err := a.newestRows(ctx, r, trialRows)
-		if err != nil {
+		var unopened int
+		var err error
+		if opens, unopened, err = trial.OpensRows(ctx, key); err != nil {
 			return err
 		}
-		messages, findings, err := openRows(r, []fernet.Key{key}, rows)
-		if err != nil {
-			return err
-		}
-		opens, held = len(messages) > 0, held || findings.NotOurs > 0
+		held = held || unopened > 0
 	}
 	join := fmt.Sprintf("fernpost join %s --relay %s --channel %d", r.Name, screen.Line(r.Relay), r.Channel)
 	switch {
@@ -398,75 +383,41 @@ func (a *app) askNewPassphrase(ctx context.Context) (string, error) {
 const anonymousName = "fernpost"
 
 // makeChannel makes the channel of a room and returns the user key that it was made with, empty without one.
-func (a *app) makeChannel(ctx context.Context, r *model.Room, o initOptions) (remote.Secret, error) {
-	options := remote.Options{BaseURL: r.Relay}
-	if userKey, err := a.secretFrom("user-key-file", o.userKeyFile, "FERNPOST_USER_KEY"); err == nil {
-		userKey, err = apiKey("user key", userKey)
-		if err != nil {
+func (a *app) makeChannel(ctx context.Context, r *model.Room, o initOptions) (userKey model.Secret, err error) {
+	text, err := a.secretFrom("user-key-file", o.userKeyFile, "FERNPOST_USER_KEY")
+	switch {
+	case errors.Is(err, errNoSecret):
+	case err != nil:
+		return "", err
+	default:
+		if text, err = apiKey("user key", text); err != nil {
 			return "", err
 		}
-		options.UserKey = remote.Secret(userKey)
-	} else if !errors.Is(err, errNoSecret) {
+		userKey = model.Secret(text)
+	}
+	if _, err := a.requestTimeout(); err != nil {
 		return "", err
 	}
-	client, err := a.newClient(options)
-	if err != nil {
-		return "", err
-	}
-	defer client.Close()
-	// The channel's name and labels are public. Those who look at a relay's page tell their rooms apart by the names.
-	wanted := thingspeak.Channel{Name: r.Name, Public: !o.private}
+	name := r.Name // by which those who look at a relay's page tell their rooms apart
 	if o.anonymous {
-		wanted.Name = anonymousName
+		name = anonymousName
 	}
-	for _, n := range r.Fields {
-		wanted.Labels[n-1] = "message"
+	err = a.engine().MakeChannel(ctx, r, name, !o.private, userKey)
+	if trouble, _ := channel.TroubleOf(err); trouble == channel.KeyRefused || trouble == channel.NotAllowed {
+		err = hint(err, "this relay makes channels for its account holders only: add --user-key-file FILE, or make the channel "+
+			"on its website and name it with --channel ID --write-key-file FILE")
 	}
-	made, err := client.CreateChannel(ctx, wanted)
-	if err != nil {
-		if e, ok := errors.AsType[*remote.RefusedError](err); ok && (e.Reason == remote.KeyRefused || e.Reason == remote.NotAllowed) {
-			err = hint(err, "this relay makes channels for its account holders only: add --user-key-file FILE, or make the channel "+
-				"on its website and name it with --channel ID --write-key-file FILE")
-		}
-		return "", err
-	}
-	r.Channel = made.ID
-	r.WriteKey, r.ReadKey = "", "" // those of the environment are another channel's
-	for _, k := range made.Keys {
-		switch {
-		case k.Write && r.WriteKey == "":
-			r.WriteKey = model.Secret(k.Text)
-		case !k.Write && r.ReadKey == "" && o.private:
-			r.ReadKey = model.Secret(k.Text)
-		}
-	}
-	if r.WriteKey == "" {
-		return "", fmt.Errorf("making a channel: the relay made channel %d but gave no write key", made.ID)
-	}
-	return options.UserKey, nil
+	return userKey, err
 }
 
-// leaveCheck puts a check into the metadata of a new channel, by which "join" knows a wrong passphrase before anybody has
-// written. A room is one without it as well, so nothing but an interruption is an error.
-func (a *app) leaveCheck(ctx context.Context, r model.Room, key fernet.Key, userKey remote.Secret) error {
-	check, err := room.NewCheck(key, time.Now())
-	if err != nil {
-		return err
-	}
-	client, err := a.newClient(remote.Options{
-		BaseURL: r.Relay, Channel: r.Channel, UserKey: userKey, WriteKey: remote.Secret(r.WriteKey.Reveal()),
-	})
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	if err = client.AddMetadata(ctx, check); ctx.Err() != nil {
-		return err
-	}
-	if err != nil {
+// leaveCheck leaves a check for those who join. A room is one without it as well, so nothing but an interruption is an error.
+func (a *app) leaveCheck(ctx context.Context, r model.Room, key fernet.Key, userKey model.Secret) error {
+	err := a.engine().LeaveCheck(ctx, r, key, userKey)
+	if err != nil && ctx.Err() == nil {
 		a.say("no check is left for those who join, so they have to compare the check words: %s", screen.Line(err.Error()))
+		err = nil
 	}
-	return nil
+	return err
 }
 
 // defaultFields are the fields of a new channel: a message of a signed room fits into one entry if it may use all.
@@ -480,74 +431,60 @@ func defaultFields(p passphrase.Profile) []int {
 // lookAt makes sure that a channel exists, before its keys are asked for: whoever has mistyped the address or the number is
 // told so at once. A relay shows a private channel to nobody without a key, and then the write key is asked for here.
 func (a *app) lookAt(ctx context.Context, r *model.Room) (thingspeak.Channel, error) {
-	channel, err := a.readSettings(ctx, *r)
-	refused, ok := errors.AsType[*remote.RefusedError](err)
-	if !ok || refused.Reason != remote.KeyRefused || r.WriteKey != "" || r.ReadKey != "" || !a.canAsk() {
-		return channel, err
+	settings, err := a.readSettings(ctx, *r)
+	if trouble, _ := channel.TroubleOf(err); trouble != channel.KeyRefused || r.WriteKey != "" || r.ReadKey != "" || !a.canAsk() {
+		return settings, err
 	}
 	a.say("the relay shows channel %d to nobody without a key: it is private, or there is none of that number", r.Channel)
 	if err := a.askWriteKey(ctx, r); err != nil {
-		return channel, err
+		return settings, err
 	}
 	if r.WriteKey == "" {
-		return channel, err
+		return settings, err
 	}
 	return a.readSettings(ctx, *r)
 }
 
 // readSettings reads the settings of a room's channel.
 func (a *app) readSettings(ctx context.Context, r model.Room) (thingspeak.Channel, error) {
-	client, err := a.dial(r)
-	if err != nil {
+	if _, err := a.requestTimeout(); err != nil {
 		return thingspeak.Channel{}, err
 	}
-	defer client.Close()
-	channel, err := client.Channel(ctx)
-	return channel, explainRead(err, r.Channel, r.WriteKey != "" || r.ReadKey != "")
+	settings, err := a.engine().Channel(ctx, r)
+	return settings, explainRead(err, r.Channel, r.WriteKey != "" || r.ReadKey != "")
 }
 
 // checkChannel is lookAt and fits for a room whose keys are known.
 func (a *app) checkChannel(ctx context.Context, r *model.Room) (thingspeak.Channel, error) {
-	channel, err := a.readSettings(ctx, *r)
+	settings, err := a.readSettings(ctx, *r)
 	if err == nil {
-		err = a.fits(ctx, r, channel)
+		err = a.fits(ctx, r, settings)
 	}
-	return channel, err
+	return settings, err
 }
 
-// fits makes sure that a channel has the room's fields enabled; without any named, the room gets those that are. A field
-// that is not enabled would take updates and never show them (contract section 15, quirk 24). It also makes sure that the
-// write key, if there is one, may write; of a relay that does not tell, that stays unproven.
-func (a *app) fits(ctx context.Context, r *model.Room, channel thingspeak.Channel) error {
-	if len(r.Fields) == 0 {
-		r.Fields = slices.Collect(channel.Enabled().All())
+// fits makes sure that a channel has the room's fields enabled, and that the write key, if there is one, may write; of a relay
+// that does not tell, that stays unproven.
+func (a *app) fits(ctx context.Context, r *model.Room, settings thingspeak.Channel) error {
+	err := messenger.ChooseFields(r, &settings)
+	if e, ok := errors.AsType[*messenger.FieldError](err); ok && e.Field == 0 {
+		return hint(usageError{err}, "give field 1 a name in the channel's settings")
 	}
-	for _, n := range r.Fields {
-		if !channel.Enabled().Has(n) {
-			return hint(usagef("channel %d does not show field %d", r.Channel, n),
-				"give the field a name in the channel's settings, or choose others with --fields")
-		}
+	if err != nil {
+		return hint(usageError{err}, "give the field a name in the channel's settings, or choose others with --fields")
 	}
-	if len(r.Fields) == 0 {
-		return hint(usagef("channel %d shows no field", r.Channel), "give field 1 a name in the channel's settings")
-	}
-	if name := screen.Line(channel.Name); name != "" && name != anonymousName && name != r.Name {
+	if name := screen.Line(settings.Name); name != "" && name != anonymousName && name != r.Name {
 		a.say("the channel's name is %q", name)
 	}
 	if r.WriteKey == "" {
 		return nil
 	}
-	client, err := a.dial(*r)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	proven, err := client.ProveWriteKey(ctx)
-	if _, ok := errors.AsType[*remote.RefusedError](err); ok {
-		return hint(err, "that is not the write key of channel %d; it may be its read key, or one of another channel. "+
+	err = a.engine().ProveWriteKey(ctx, r)
+	switch trouble, _ := channel.TroubleOf(err); {
+	case trouble == channel.Refused, trouble == channel.KeyRefused, trouble == channel.NotAllowed:
+		err = hint(err, "that is not the write key of channel %d; it may be its read key, or one of another channel. "+
 			"Whoever made the room knows the right one; without any, the room can be read", r.Channel)
-	}
-	if r.Unproven = !proven; err == nil && !proven {
+	case r.Unproven:
 		a.say("this relay does not tell what a write key is for: the first message shows it")
 	}
 	return err
@@ -555,16 +492,16 @@ func (a *app) fits(ctx context.Context, r *model.Room, channel thingspeak.Channe
 
 // explainRead says what may be wrong when a channel cannot be read, with a key or without: a relay does not tell a private
 // one from none.
-func explainRead(err error, channel int64, withKey bool) error {
-	e, ok := errors.AsType[*remote.RefusedError](err)
+func explainRead(err error, id int64, withKey bool) error {
+	trouble, _ := channel.TroubleOf(err)
 	switch {
-	case !ok || e.Reason != remote.KeyRefused:
+	case trouble != channel.KeyRefused:
 		return err
 	case withKey:
-		return hint(fmt.Errorf("the relay has no channel %d, or this is not its key: %w", channel, err),
+		return hint(fmt.Errorf("the relay has no channel %d, or this is not its key: %w", id, err),
 			"ask whoever made the room for the channel's number and its key")
 	}
-	return hint(fmt.Errorf("the relay has no channel %d, or keeps it private: %w", channel, err),
+	return hint(fmt.Errorf("the relay has no channel %d, or keeps it private: %w", id, err),
 		"is that the channel's number? If it is private, add --read-key-file FILE")
 }
 

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/feed"
 	"github.com/fernpost/fernpost/internal/filelock"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
-	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -72,20 +72,6 @@ func (e partlyError) Unwrap() error { return e.error }
 // errCut: what was shown is not all of the feed.
 var errCut = partlyError{errors.New("the feed was not read to its end")}
 
-// errNoKey: there are tokens, and none of them opened.
-var errNoKey = errors.New("no message here opens with this room's key")
-
-// errNoCheck: nobody has written yet, and the check that the room's maker has left does not open.
-var errNoCheck = noCheckError{}
-
-type noCheckError struct{}
-
-func (noCheckError) Error() string {
-	return "it does not open the check that was left for those who join"
-}
-
-func (noCheckError) Is(target error) bool { return target == errNoKey }
-
 // noKeyHint is what to do then; it takes the room's name and channel.
 const noKeyHint = "is it the right passphrase and channel? Compare the check words with the others, or \"fernpost join\" " +
 	"under another name (room %s, channel %d)"
@@ -126,28 +112,27 @@ func exitCode(err error) int {
 	if _, ok := errors.AsType[*model.TooLongError](err); ok {
 		return exitUsage
 	}
-	if _, ok := errors.AsType[*messenger.AddressError](err); ok {
+	_, salted := errors.AsType[*messenger.SaltedNameError](err)
+	_, hasKey := errors.AsType[*messenger.HasKeyError](err)
+	_, noKey := errors.AsType[*messenger.PassphraseError](err)
+	if salted || hasKey || noKey || errors.Is(err, model.ErrNoRoom) || errors.Is(err, model.ErrRoomName) ||
+		errors.Is(err, model.ErrRoomExists) {
 		return exitUsage
 	}
-	if errors.Is(err, model.ErrNoRoom) || errors.Is(err, model.ErrRoomName) {
-		return exitUsage
-	}
-	if errors.Is(err, errNoKey) {
+	if errors.Is(err, messenger.ErrNoKey) {
 		return exitNoKey
 	}
 	if errors.Is(err, exchange.ErrUnknownOutcome) {
 		return exitPartly // the message may be there; why it is not known does not matter
 	}
-	if _, ok := errors.AsType[*remote.RefusedError](err); ok {
+	switch trouble, _ := channel.TroubleOf(err); trouble {
+	case channel.BadAddress:
+		return exitUsage
+	case channel.Refused, channel.KeyRefused, channel.NotAllowed:
 		return exitRefused
-	}
-	if _, ok := errors.AsType[*remote.UnreachableError](err); ok {
+	case channel.Unreachable, channel.UnreachableHere, channel.Untrusted, channel.Faulty, channel.NoRelay:
 		return exitUnreachable
-	}
-	if _, ok := errors.AsType[*remote.UnexpectedError](err); ok {
-		return exitUnreachable
-	}
-	if _, ok := errors.AsType[*exchange.BudgetError](err); ok {
+	case channel.OverBudget, channel.Scattered:
 		return exitPartly
 	}
 	return exitFailed
@@ -167,12 +152,6 @@ func (a *app) report(err error) {
 	if h := nextStep(err); h != "" {
 		fmt.Fprintf(a.stderr, "%s %s\n", a.style.dim("hint:"), screen.Text(h))
 	}
-}
-
-// schemeError knows whether the relay's address has the wrong one of http and https.
-type schemeError interface {
-	error
-	OtherScheme() string
 }
 
 // beforeRoomError is an error of a command that makes or enters a room, or needs none: there is none whose settings could be
@@ -198,41 +177,37 @@ func nextStep(err error) string {
 	if noRoom {
 		set = "--relay URL"
 	}
-	if e, ok := errors.AsType[schemeError](err); ok && e.OtherScheme() != "" {
-		return "is it " + e.OtherScheme() + "? " + set + " changes the address"
-	}
-	if e, ok := errors.AsType[*remote.UnreachableError](err); ok {
-		switch {
-		case e.Cause == remote.TLSFailed:
-			return "it answers, but what it shows is not trusted here: ask whoever runs it for the name that its certificate is for; one " +
-				"that it has made itself has to be added to those that this system trusts (on Linux SSL_CERT_FILE names the file)"
-		case e.Loopback():
-			return `is the relay running? "fernpost relay" starts one; ` + set + " goes to another"
-		case noRoom:
-			return "check the network, and the address: " + set + " names another"
-		}
-		return "check the network, and the address (\"fernpost rooms\" lists it, " + set + " changes it); " +
-			"nothing was lost, the same command can be run again"
+	trouble, meant := channel.TroubleOf(err)
+	if meant != "" {
+		return "is it " + meant + "? " + set + " changes the address"
 	}
 	if e, ok := errors.AsType[*feed.NotFeedError](err); ok {
 		return e.Next
 	}
-	if e, ok := errors.AsType[*remote.UnexpectedError](err); ok {
-		if e.Temporary() {
-			return "that is a fault of the relay, or of what stands in front of it; nothing was lost, the same command can be run again"
+	switch trouble {
+	case channel.Untrusted:
+		return "it answers, but what it shows is not trusted here: ask whoever runs it for the name that its certificate is for; one " +
+			"that it has made itself has to be added to those that this system trusts (on Linux SSL_CERT_FILE names the file)"
+	case channel.UnreachableHere:
+		return `is the relay running? "fernpost relay" starts one; ` + set + " goes to another"
+	case channel.Unreachable:
+		if noRoom {
+			return "check the network, and the address: " + set + " names another"
 		}
+		return "check the network, and the address (\"fernpost rooms\" lists it, " + set + " changes it); " +
+			"nothing was lost, the same command can be run again"
+	case channel.Faulty:
+		return "that is a fault of the relay, or of what stands in front of it; nothing was lost, the same command can be run again"
+	case channel.NoRelay:
 		return "is that the address of a relay? It ends before /channels/…, such as https://api.thingspeak.com"
-	}
-	if e, ok := errors.AsType[*remote.RefusedError](err); ok && e.Reason == remote.KeyRefused {
+	case channel.KeyRefused:
 		if noRoom {
 			return "are the relay and the keys right? --write-key-file and --read-key-file name the channel's, --user-key-file an account's"
 		}
 		return `are the relay and the keys of this room still right? "fernpost rooms" lists them, "fernpost rooms set ROOM" changes them`
-	}
-	if e, ok := errors.AsType[*exchange.BudgetError](err); ok {
-		if e.Spans > 0 {
-			return "the relay invents entries, or somebody does who can write to it; \"fernpost eavesdrop\" shows what it serves"
-		}
+	case channel.Scattered:
+		return "the relay invents entries, or somebody does who can write to it; \"fernpost eavesdrop\" shows what it serves"
+	case channel.OverBudget:
 		return "a higher read_budget (--read-budget), or 0 for none, reads more in one go"
 	}
 	if _, ok := errors.AsType[*model.FullError](err); ok {

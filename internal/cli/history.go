@@ -13,9 +13,7 @@ import (
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
-	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
-	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -39,7 +37,7 @@ func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) error {
 	}
 	news, _ := c.News()
 	c.lacking, c.last = news.Position.Gaps, news.Position.Last
-	shown, aged, err := c.printHistory(c.Conversation, o)
+	shown, aged, err := c.printHistory(c, o)
 	if err != nil {
 		return err
 	}
@@ -168,34 +166,19 @@ func (a *app) recvCSV(ctx context.Context, r model.Room, signed bool, o recvOpti
 	// A short life with much short-lived memory: collecting less often saves a fifth of the time for 8,000 messages and
 	// costs 10 MB at most.
 	debug.SetGCPercent(400)
-	var known record.Change
 	if signed {
 		if o.own, err = a.engine().Own(r); err != nil {
 			return err
 		}
-		if known, err = a.knownNames(r); err != nil {
-			return fmt.Errorf("looking whose names are whose on this device: %w", err)
-		}
 	}
-	return a.engine().Afresh(r, func(talk *room.Conversation) error {
-		if err := talk.Introduce(known, time.Now()); err != nil {
-			return err
-		}
-		return a.recvAfresh(ctx, r, talk, o)
+	var end feedEnd
+	var readErr error
+	done := func() {}
+	talk, arrivals, err := a.engine().ReadFile(r, func(visit func(*thingspeak.Entry) error) (last int64, view record.View) {
+		end, readErr = a.readCSV(ctx, o.csv, visit)
+		done = a.computing(func() string { return "working on what was read" })
+		return end.last, record.View{Unread: readErr != nil || end.cut || end.skipped > 0, Holes: end.dated.holes(time.Now())}
 	})
-}
-
-func (a *app) recvAfresh(ctx context.Context, r model.Room, talk *room.Conversation, o recvOptions) error {
-	in, err := talk.Receive(0)
-	if err != nil {
-		return err
-	}
-	end, readErr := a.readCSV(ctx, o.csv, in.Add)
-	facts := room.Facts{LastID: end.last, Now: time.Now()}
-	facts.View.Unread = readErr != nil || end.cut || end.skipped > 0
-	facts.View.Holes = end.dated.holes(facts.Now)
-	done := a.computing(func() string { return "working on what was read" })
-	arrivals, err := in.Finish(facts)
 	done()
 	if err != nil {
 		return err
@@ -253,15 +236,6 @@ func (a *app) recvAfresh(ctx context.Context, r model.Room, talk *room.Conversat
 		return err
 	}
 	return end.incomplete()
-}
-
-// knownNames returns what this device knows of whose names are whose.
-func (a *app) knownNames(r model.Room) (known record.Change, err error) {
-	err = a.engine().Look(r, func(c *room.Conversation) error {
-		known, err = c.Known()
-		return err
-	})
-	return known, err
 }
 
 // shower prints messages and remembers which.
@@ -323,8 +297,14 @@ func (s *shower) show(it *model.Item) error {
 	return err
 }
 
+// talk is what a room, or a file, has of messages.
+type talk interface {
+	History(newest int, visit func(*model.Item) error) error
+	SetPrinted(model.Printed) error
+}
+
 // printHistory prints the newest messages that are kept and returns how many, and what --ttl has hidden.
-func (a *app) printHistory(talk *room.Conversation, o recvOptions) (shown int, aged model.Findings, err error) {
+func (a *app) printHistory(talk talk, o recvOptions) (shown int, aged model.Findings, err error) {
 	s, err := a.newShower(o)
 	if err != nil {
 		return 0, aged, err
@@ -360,7 +340,7 @@ func (a *app) printHistory(talk *room.Conversation, o recvOptions) (shown int, a
 }
 
 // youngest returns the newest messages of those that --ttl does not hide, and counts those that it does.
-func youngest(talk *room.Conversation, o recvOptions) (young []model.Item, aged model.Findings, err error) {
+func youngest(talk talk, o recvOptions) (young []model.Item, aged model.Findings, err error) {
 	limit := messenger.AgeLimit{TTL: o.ttl, Now: time.Now()}
 	err = talk.History(0, func(it *model.Item) error {
 		switch expired, future := limit.Hides(it.Sealed); {
@@ -586,7 +566,7 @@ func (a *app) tellArrivals(arrivals *model.Arrivals, asJSON bool) error {
 // concludeRecv ends a reading of so many messages with what it was worth.
 func (a *app) concludeRecv(r model.Room, messages int, unopened, strict bool) error {
 	if messages == 0 && unopened {
-		return hint(errNoKey, noKeyHint, r.Name, r.Channel)
+		return hint(messenger.ErrNoKey, noKeyHint, r.Name, r.Channel)
 	}
 	if strict {
 		return a.tally.verdict()
@@ -597,42 +577,12 @@ func (a *app) concludeRecv(r model.Room, messages int, unopened, strict bool) er
 // verifyFeed reads a whole feed afresh and judges it; archived tells that it is the one that this device reads.
 func (a *app) verifyFeed(
 	ctx context.Context, r model.Room, archived bool, read func(visit func(*thingspeak.Entry) error) (feedEnd, record.View, error),
-) (model.Report, feedEnd, error) {
-	keys, err := messenger.Keys(r)
-	if err != nil {
-		return model.Report{}, feedEnd{}, err
-	}
-	var end feedEnd
-	var view record.View
-	entries := func(yield func(*thingspeak.Entry, error) bool) {
-		var err error
-		end, view, err = read(func(e *thingspeak.Entry) error {
-			if !yield(e, nil) {
-				return errStopped
-			}
-			return nil
-		})
-		if err != nil && !errors.Is(err, errStopped) {
-			yield(nil, err)
-		}
-	}
-	feed := room.Feed{Entries: entries, View: func() record.View { return view }, Trying: a.tryingParts}
-	// Without an archive a name belongs to who has it first in the feed; that nothing could be compared is told later.
-	feed.Known, _ = a.knownNames(r)
-	if archived {
-		feed.Copies = func(shown []room.Shown) (copies []bool, _ error) {
-			_ = a.engine().Look(r, func(c *room.Conversation) (err error) {
-				copies, err = c.Copies(shown)
-				return err
-			})
-			return copies, nil
-		}
-	}
+) (report model.Report, end feedEnd, err error) {
 	defer a.triedParts()
 	defer a.computing(func() string { return "checking what was read" })()
-	report, err := room.Verify(ctx, keys, record.Salt(passphrase.RoomSalt(r.Channel)), feed, time.Now())
+	report, err = a.engine().Verify(ctx, r, archived, func(visit func(*thingspeak.Entry) error) (view record.View, err error) {
+		end, view, err = read(visit)
+		return view, err
+	}, a.tryingParts)
 	return report, end, err
 }
-
-// errStopped ends a reading whose reader has had enough.
-var errStopped = errors.New("stopped")

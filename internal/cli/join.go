@@ -3,17 +3,15 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
-	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
-	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 // trialRows is how many of the newest rows join looks at for a token that the passphrase opens.
@@ -78,7 +76,7 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecke
 	case err != nil && !ask:
 		return err
 	}
-	channel, err := a.lookAt(ctx, &r)
+	settings, err := a.lookAt(ctx, &r)
 	if err == nil && ask {
 		pass, err = a.askSecret(ctx, "Passphrase of the room")
 	}
@@ -91,157 +89,72 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecke
 	if err := a.askWriteKey(ctx, &r); err != nil {
 		return err
 	}
-	if err := a.fits(ctx, &r, channel); err != nil {
+	if err := a.fits(ctx, &r, settings); err != nil {
 		return err
 	}
-	profile, key, err := a.findProfile(ctx, pass, r, candidates, channel.Metadata)
-	if unchecked && errors.Is(err, errNoKey) {
+	found, err := a.findProfile(ctx, pass, r, candidates, settings.Metadata)
+	if unchecked && errors.Is(err, messenger.ErrNoKey) {
 		a.say("%s", a.style.warn("the passphrase opens nothing of what is there: compare the check words with the others "+
 			"before you write"))
-		profile, err = candidates[0], nil
+		err = nil
 	}
 	if err != nil {
 		return err
 	}
+	profile := found.Profile
 	if profile.Form == passphrase.FormText {
 		r.Fields = r.Fields[:1]
 	}
 	r.Profile = profile.String()
-	r.Keys = []model.Secret{model.Secret(fernet.NewKey(key).Reveal())}
-	if err := a.keep(r); err != nil {
+	r.Keys = []model.Secret{model.Secret(fernet.NewKey(found.Key).Reveal())}
+	if err := a.engine().Add(r); err != nil {
 		return err
 	}
 	r.WriteKey, r.ReadKey = "", "" // whoever joins has them already
-	if err := a.showRoom(r, profile, key, "", f.asJSON); err != nil {
+	if err := a.showRoom(r, profile, found.Key, "", f.asJSON); err != nil {
 		return err
 	}
 	a.say("%s", a.style.good("room "+name+" is ready"))
 	return a.adviseName(r)
 }
 
-// newestRows reads the newest rows of a room's channel.
-func (a *app) newestRows(ctx context.Context, r model.Room, n int) ([]thingspeak.Entry, error) {
-	client, err := a.dial(r)
-	if err != nil {
-		return nil, err
-	}
-	defer client.Close()
-	var rows []thingspeak.Entry
-	_, err = client.Scan().Back(ctx, n, func(e *thingspeak.Entry) error {
-		rows = append(rows, *e)
-		return nil
-	})
-	return rows, err
-}
-
-// openRows opens rows of a room's channel with keys.
-func openRows(r model.Room, keys []fernet.Key, rows []thingspeak.Entry) (messages []model.Message, f model.Findings, err error) {
-	ring, err := fernet.NewRing(keys...)
-	if err != nil {
-		return nil, f, err
-	}
-	opener, err := room.New(ring, r.Fields[0], false)
-	if err != nil {
-		return nil, f, err
-	}
-	messages, f = opener.Open(rows)
-	return messages, f, nil
-}
-
-// guess is a way in which a passphrase may become the room's key.
-type guess struct {
-	pass    string
-	profile passphrase.Profile
-	key     [passphrase.KeySize]byte
-	derived bool
-}
-
-// derive returns the key of a guess, which takes a while the first time.
-func (g *guess) derive(r model.Room) (fernet.Key, error) {
-	if !g.derived {
-		key, err := g.profile.Derive(g.pass, passphrase.RoomSalt(r.Channel), r.Name)
-		if err != nil {
-			return fernet.Key{}, usageError{err}
-		}
-		g.key, g.derived = key, true
-	}
-	return fernet.NewKey(g.key), nil
-}
-
-// findProfile tries a passphrase under each profile, and then as it was generated, if it was, until it opens the check in
-// the channel's metadata, or else a message. What somebody else has put into the metadata, or was left there before the
-// room moved to another key, keeps nobody out whose key opens a message. Where there is nothing to try it on, the first
-// profile is taken, and said so.
-func (a *app) findProfile(ctx context.Context, pass string, r model.Room, candidates []passphrase.Profile, metadata string) (
-	passphrase.Profile, [passphrase.KeySize]byte, error,
-) {
+// findProfile finds out how a passphrase becomes the room's key. Where there is nothing to try it on, the first profile is
+// taken, and said so; beside an error it is the first one, too.
+func (a *app) findProfile(
+	ctx context.Context, pass string, r model.Room, candidates []passphrase.Profile, metadata string,
+) (messenger.Guess, error) {
 	defer a.computing(func() string { return "trying the passphrase" })()
-	var guesses []guess
-	for _, p := range candidates {
-		guesses = append(guesses, guess{pass: pass, profile: p})
+	trial := a.engine().Try(r, metadata)
+	found, err := trial.Find(ctx, pass, candidates)
+	if wrong, ok := errors.AsType[*messenger.WrongKeyError](err); ok {
+		next := severalLines(pass) + "ask for the passphrase again, and how the key is made (\"fernpost help profiles\"); "
+		if wrong.Rows > 0 {
+			next += "one that the room has just moved to opens what is written from then on"
+		} else {
+			next += "the room may have moved to it since, or somebody else who can write has put the check there"
+		}
+		err = hint(err, "%s. If you are sure of it, --unchecked enters all the same", next)
 	}
-	if phrase, ok := passphrase.AsGenerated(pass); ok && phrase != pass {
-		for _, p := range candidates {
-			guesses = append(guesses, guess{pass: phrase, profile: p})
-		}
-	}
-	var none passphrase.Profile
-	found := func(g *guess, what string) (passphrase.Profile, [passphrase.KeySize]byte, error) {
-		a.say("the passphrase %s (profile %s)", what, g.profile.Name())
-		if g.pass != pass {
-			a.say("(written in small letters with single blanks, as it was generated)")
-		}
-		return g.profile, g.key, nil
-	}
-	check, checked := room.ParseCheck(metadata)
-	for i := 0; checked && i < len(guesses); i++ {
-		key, err := guesses[i].derive(r)
-		if err != nil {
-			return none, guesses[0].key, err
-		}
-		opens, behind := check.Opens(key)
-		if opens && behind > 0 {
-			a.say("%s", a.style.warn("somebody has put another check beside the channel since: "+
-				"the room may have moved to a new passphrase"))
-		}
-		if opens {
-			return found(&guesses[i], "opens the check that was left for those who join")
-		}
-	}
-	rows, err := a.newestRows(ctx, r, trialRows)
 	if err != nil {
-		return none, guesses[0].key, err
+		return found, err
 	}
-	tokens := 0
-	for i := range guesses {
-		key, err := guesses[i].derive(r)
-		if err != nil {
-			return none, guesses[0].key, err
-		}
-		messages, findings, err := openRows(r, []fernet.Key{key}, rows)
-		if err != nil {
-			return none, guesses[0].key, err
-		}
-		if len(messages) > 0 {
-			return found(&guesses[i], "opens what is there")
-		}
-		if tokens = findings.NotOurs; tokens == 0 {
-			break
-		}
-	}
-	next := severalLines(pass) + "ask for the passphrase again, and how the key is made (\"fernpost help profiles\"); "
+	what := "opens what is there"
 	switch {
-	case tokens > 0:
-		err = fmt.Errorf("wrong passphrase, or another profile: %w (looked at %s)", errNoKey, count(len(rows), "row"))
-		next += "one that the room has just moved to opens what is written from then on"
-	case checked:
-		err = fmt.Errorf("wrong passphrase, or another profile: %w", errNoCheck)
-		next += "the room may have moved to it since, or somebody else who can write has put the check there"
-	default:
+	case found.Check:
+		what = "opens the check that was left for those who join"
+	case !found.Message:
 		a.say("no message is there yet, so the passphrase could not be checked: compare the check words")
-		return candidates[0], guesses[0].key, nil
+		return found, nil
 	}
-	return none, guesses[0].key, hint(err, "%s. If you are sure of it, --unchecked enters all the same", next)
+	if found.Behind > 0 {
+		a.say("%s", a.style.warn("somebody has put another check beside the channel since: "+
+			"the room may have moved to a new passphrase"))
+	}
+	a.say("the passphrase %s (profile %s)", what, found.Profile.Name())
+	if found.AsGenerated {
+		a.say("(written in small letters with single blanks, as it was generated)")
+	}
+	return found, nil
 }
 
 // severalLines is a hint about a passphrase that has more than one line, as a file with notes beside it has; empty for others.

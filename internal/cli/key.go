@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,8 +14,6 @@ import (
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
-	"github.com/fernpost/fernpost/internal/record"
-	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -71,24 +68,6 @@ func (a *app) deriveKey(r model.Room, p passphrase.Profile, pass string) (fernet
 	return fernet.NewKey(key), strings.Join(words[:], " "), nil
 }
 
-// keepKey makes a key the newest of a room. The others are to be told of one that is untold.
-func (a *app) keepKey(name string, key fernet.Key, untold bool) (model.Room, error) {
-	return a.engine().Update(name, func(r *model.Room) error {
-		text := model.Secret(key.Reveal())
-		switch at := slices.Index(r.Keys, text); {
-		case at == 0, at > 0 && untold:
-			return usagef("room %s has this key already", name)
-		case at > 0:
-			r.Keys = slices.Delete(r.Keys, at, at+1)
-		}
-		r.Keys = slices.Insert(r.Keys, 0, text)
-		if untold {
-			r.Untold = append(r.Untold, text)
-		}
-		return nil
-	})
-}
-
 // rotateKey shows the new key's passphrase, keeps the key, and then tells the others, under the old one. Killed between
 // any two of these, it leaves no key that nobody has, and the next command that writes tells what is untold.
 func (a *app) rotateKey(ctx context.Context, roomName, file string, o initOptions) error {
@@ -120,7 +99,7 @@ func (a *app) rotateKey(ctx context.Context, roomName, file string, o initOption
 	moved := len(r.Keys) > 1 && r.Keys[0] == text // a rotation that could not leave its check may be run again
 	untold := slices.Contains(r.Untold, text)     // or was interrupted, and goes on
 	if !untold && !moved {
-		if r, err = a.keepKey(r.Name, key, canTell); err != nil {
+		if r, err = a.engine().KeepKey(r.Name, key, canTell); err != nil {
 			return err
 		}
 	}
@@ -129,7 +108,7 @@ func (a *app) rotateKey(ctx context.Context, roomName, file string, o initOption
 	case err != nil:
 		return err
 	case moved && !untold && !left:
-		return usagef("room %s has this key already", r.Name)
+		return &messenger.HasKeyError{Room: r.Name}
 	}
 	a.say("hand the new passphrase over outside of the channel, to those who stay; they run \"fernpost key add\"")
 	if !canTell {
@@ -138,51 +117,14 @@ func (a *app) rotateKey(ctx context.Context, roomName, file string, o initOption
 	return a.postKeyMoved(ctx, r)
 }
 
-// renewCheck puts a check for a room's new key beside those of the keys before, so that whoever joins with it is known, also
-// before anybody has written under it, and reports whether it did. A room is one without it as well, so nothing but an
-// interruption is an error.
+// renewCheck leaves a check for a room's new key, and says where none is left.
 func (a *app) renewCheck(ctx context.Context, r model.Room, key fernet.Key) (left bool, err error) {
-	client, err := a.dial(r)
-	if err != nil {
-		return false, err
-	}
-	defer client.Close()
-	channel, err := client.Channel(ctx)
-	ok := err == nil
-	if ok {
-		var renewed string
-		if renewed, ok, err = room.RenewCheck(channel.Metadata, key, time.Now()); err != nil {
-			return false, err
-		}
-		if ok && renewed != channel.Metadata {
-			left = client.AddMetadata(ctx, renewed) == nil
-			ok = left
-		}
-	}
-	if ctx.Err() != nil {
-		return left, ctx.Err()
-	}
-	if !ok {
+	left, there, err := a.engine().RenewCheck(ctx, r, key)
+	if err == nil && !there {
 		a.say("no check is left for it beside the channel: who joins with it may be refused until somebody has written under it; " +
 			"\"fernpost key rotate\" with this passphrase again tries to leave it")
 	}
-	return left, nil
-}
-
-// checkOpens reports whether a key opens a check that was left beside a room's channel.
-func (a *app) checkOpens(ctx context.Context, r model.Room, key fernet.Key) (opens bool, err error) {
-	client, err := a.dial(r)
-	if err != nil {
-		return false, err
-	}
-	defer client.Close()
-	channel, err := client.Channel(ctx)
-	if err != nil {
-		return false, ctx.Err() // the metadata may be nobody's to read
-	}
-	check, _ := room.ParseCheck(channel.Metadata)
-	opens, _ = check.Opens(key)
-	return opens, nil
+	return left, err
 }
 
 // postKeyMoved tells the others of the keys that they were not told of.
@@ -221,14 +163,14 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 	doubt := ""
 	again := slices.Contains(r.Keys, model.Secret(key.Reveal()))
 	if !again {
-		if doubt, err = a.checkKey(ctx, r, key, profile.Form == passphrase.FormRecords); err != nil {
-			if lines := severalLines(pass); lines != "" && errors.Is(err, errNoKey) {
+		if doubt, err = a.checkKey(ctx, r, key); err != nil {
+			if lines := severalLines(pass); lines != "" && errors.Is(err, messenger.ErrNoKey) {
 				err = hint(err, "%s", lines+"nothing was kept")
 			}
 			return err
 		}
 	}
-	if r, err = a.keepKey(r.Name, key, false); err != nil {
+	if r, err = a.engine().KeepKey(r.Name, key, false); err != nil {
 		return err
 	}
 	if _, err := fmt.Fprintf(a.stdout, "check words  %s\n", words); err != nil {
@@ -245,66 +187,17 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 	return nil
 }
 
-// checkKey finds out whether a key is one of the room's: a mistyped passphrase has one as well, and what it seals nobody
-// reads. It returns what speaks against being sure, "" if nothing does. The error is [errNoKey] if the key opens no check
-// beside the channel, and nothing of what no other key opens, or somebody whose key was compared has moved to another one.
-// Anybody else could keep everybody from the right key with one record.
-func (a *app) checkKey(ctx context.Context, r model.Room, key fernet.Key, signed bool) (doubt string, err error) {
-	var moved []model.Moved
-	if signed {
-		var named bool
-		if moved, named, err = a.movedTo(ctx, r, record.KeyID(key.ID())); err != nil || named {
-			return "", err
-		}
-	}
-	rows, err := a.newestRows(ctx, r, trialRows)
-	if err != nil {
-		return "", err
-	}
-	keys, err := messenger.Keys(r)
-	if err != nil {
-		return "", err
-	}
-	messages, findings, err := openRows(r, append(keys, key), rows)
-	if err != nil {
-		return "", err
-	}
-	if slices.ContainsFunc(messages, func(m model.Message) bool { return m.Key == len(keys) }) {
-		return "", nil
-	}
-	// The room may have moved more than once: then who lacks a key between cannot read of the last move.
-	if left, err := a.checkOpens(ctx, r, key); err != nil || left {
-		return "", err
-	}
+// checkKey finds out whether a key is one of the room's, and says what speaks against being sure, "" if nothing does.
+func (a *app) checkKey(ctx context.Context, r model.Room, key fernet.Key) (doubt string, err error) {
+	d, err := a.engine().CheckKey(ctx, r, key, (&conversation{app: a}).face())
 	switch {
-	case findings.NotOurs > 0:
-		err = fmt.Errorf("wrong passphrase, or another profile: %w (looked at %s)", errNoKey, count(len(rows), "row"))
-	case len(moved) > 0 && moved[0].Compared: // those come first
-		err = fmt.Errorf("wrong passphrase, or another profile: it is not the key that %s has moved to, and %w",
-			screen.Line(moved[0].Name), errNoKey)
-	case len(moved) > 0:
+	case errors.Is(err, messenger.ErrNoKey):
+		return "", hint(err, "nothing was kept; ask for the passphrase again")
+	case err != nil || !d.Any:
+		return "", err
+	case d.MovedBy != "":
 		return fmt.Sprintf("%s, whose key you have not compared, names another key than this one, and nothing else is there to check "+
-			"the passphrase on", screen.Line(moved[0].Name)), nil
-	default:
-		return "nothing is there to check the passphrase on", nil
+			"the passphrase on", screen.Line(d.MovedBy)), nil
 	}
-	return "", hint(err, "nothing was kept; ask for the passphrase again")
-}
-
-// movedTo reads a room of records and returns who has moved it to a key that is not here, and whether anybody names a
-// certain one.
-func (a *app) movedTo(ctx context.Context, r model.Room, key record.KeyID) (moved []model.Moved, named bool, err error) {
-	c, err := a.openConversation(r)
-	if err != nil {
-		return nil, false, err
-	}
-	defer func() { err = errors.Join(err, c.Close()) }()
-	if err := c.CatchUp(ctx); err != nil {
-		return nil, false, err
-	}
-	if named, err = c.MovedTo(key); err != nil {
-		return nil, false, err
-	}
-	moved, err = c.Moved(nil)
-	return moved, named, err
+	return "nothing is there to check the passphrase on", nil
 }

@@ -4,21 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/fernpost/fernpost/internal/fernet"
-	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
-	"github.com/fernpost/fernpost/internal/passphrase"
-	"github.com/fernpost/fernpost/internal/remote"
-	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -112,7 +105,7 @@ func (a *app) changes(cmd *cobra.Command, r model.Room, o mendOptions) (change f
 	}
 	return func(r *model.Room) {
 		if given("relay") {
-			r.Relay = remote.WithScheme(o.relay)
+			r.Relay = channel.WithScheme(o.relay)
 		}
 		if given("fields") {
 			r.Fields = o.fields
@@ -152,60 +145,42 @@ func (a *app) newKey(ctx context.Context, what, flag, file string) (model.Secret
 func (a *app) tryRoom(ctx context.Context, now *model.Room, before model.Room, unseen bool) error {
 	moved := now.Relay != before.Relay
 	if unseen {
-		client, err := a.dial(*now)
-		if err != nil {
-			return err
-		}
-		client.Close()
 		now.Unproven = now.WriteKey != "" && (before.Unproven || moved || now.WriteKey != before.WriteKey)
-		return nil
+		return a.engine().Dialable(*now)
 	}
 	channel, err := a.checkChannel(ctx, now)
 	if err != nil || !moved {
 		return err
 	}
-	r := *now
-	keys, err := messenger.Keys(r)
+	keys, err := messenger.Keys(*now)
 	if err != nil {
 		return err
 	}
-	check, checked := room.ParseCheck(channel.Metadata)
-	opens := func(k fernet.Key) bool {
-		opens, _ := check.Opens(k)
-		return opens
-	}
-	if checked && slices.ContainsFunc(keys, opens) {
+	trial := a.engine().Try(*now, channel.Metadata)
+	if slices.ContainsFunc(keys, trial.OpensCheck) {
 		return nil
 	}
-	rows, err := a.newestRows(ctx, r, trialRows)
-	if err != nil {
-		return err
-	}
-	messages, findings, err := openRows(r, keys, rows)
+	opens, unopened, err := trial.OpensRows(ctx, keys...)
 	switch {
-	case err != nil || len(messages) > 0:
+	case err != nil || opens:
 		return err
-	case findings.NotOurs > 0:
-		err = errNoKey
-	case checked:
-		err = errNoCheck
+	case unopened > 0:
+		err = messenger.ErrNoKey
+	case trial.HasCheck():
+		err = messenger.ErrNoCheck
 	default:
 		a.say("nothing is there yet, so whether it is the same room was not checked")
 		return nil
 	}
-	return hint(fmt.Errorf("channel %d at %s is another room's: %w", r.Channel, screen.Line(r.Relay), err),
+	return hint(fmt.Errorf("channel %d at %s is another room's: %w", now.Channel, screen.Line(now.Relay), err),
 		"nothing was changed; a room keeps its channel's number when it moves to another relay")
 }
 
 // tellRoom prints a room as "rooms" lists it, or says what became of it.
 func (a *app) tellRoom(r model.Room, done string, asJSON bool) error {
 	if asJSON {
-		keys, err := a.openKeyring()
-		if err != nil {
-			return err
-		}
-		defer keys.Close()
-		return a.printJSON(listed(r, keys.Default()))
+		_, chosen, err := a.engine().Rooms()
+		return errors.Join(err, a.printJSON(listed(r, chosen)))
 	}
 	a.say("%s", done)
 	return nil
@@ -231,27 +206,7 @@ func (a *app) renameRoom(before, name string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	profile, err := passphrase.ParseProfile(r.Profile)
-	if err != nil {
-		return fmt.Errorf("room %s: %w", r.Name, err)
-	}
-	if profile.Salt.Kind == passphrase.SaltName {
-		return usagef("room %s keeps its name: its keys are made with it (salt=@name)", before)
-	}
-	if err := keyring.CheckName(name); err != nil {
-		return usageError{err}
-	}
-	keys, err := a.openKeyring()
-	if err != nil {
-		return err
-	}
-	defer keys.Close()
-	if err := keys.Rename(before, name); errors.Is(err, model.ErrRoomExists) {
-		return usageError{err}
-	} else if err != nil {
-		return err
-	}
-	if r, err = keys.Load(name); err != nil {
+	if r, err = a.engine().Rename(r, name); err != nil {
 		return err
 	}
 	if a.config.Get("room") == before {
@@ -293,12 +248,7 @@ func (a *app) chooseRoom(name string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	keys, err := a.openKeyring()
-	if err != nil {
-		return err
-	}
-	defer keys.Close()
-	if err := keys.SetDefault(name); err != nil {
+	if err := a.engine().Choose(name); err != nil {
 		return err
 	}
 	if set := a.config.Get("room"); set != "" && set != name {
@@ -341,16 +291,7 @@ func (a *app) removeRoom(ctx context.Context, name string, yes bool) error {
 			return hint(usagef("room %s is not removed, as nobody could be asked", name), "say --yes to remove it without being asked")
 		}
 	}
-	// The keys go last: a removal that is killed can be begun again.
-	if err := a.engine().RemoveFiles(ctx, r); err != nil {
-		return err
-	}
-	keys, err := a.openKeyring()
-	if err != nil {
-		return err
-	}
-	defer keys.Close()
-	if err := keys.Remove(name); err != nil {
+	if err := a.engine().Remove(ctx, r); err != nil {
 		return err
 	}
 	a.say("room %s is removed", name)
@@ -371,11 +312,7 @@ func (a *app) whatIsLost(r model.Room) []string {
 	if r.Identity != "" {
 		lost = append(lost, "the identity that signs in this room: you come back as somebody new")
 	}
-	dir, err := a.dataDir("archive")
-	if err == nil {
-		_, err = os.Stat(filepath.Join(dir, r.FilesName()+".db"))
-	}
-	if errors.Is(err, fs.ErrNotExist) {
+	if there, err := a.engine().HasArchive(r); err == nil && !there {
 		return lost
 	}
 	lost = append(lost, "the archive: what was read, also what the relay shows no longer, and whose words you have compared")

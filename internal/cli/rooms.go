@@ -9,10 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
-	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -31,12 +29,7 @@ func (a *app) roomsCommand() *cobra.Command {
 }
 
 func (a *app) listRooms(asJSON bool) error {
-	keys, err := a.openKeyring()
-	if err != nil {
-		return err
-	}
-	defer keys.Close()
-	names, err := keys.Names()
+	names, chosen, err := a.engine().Rooms()
 	if err != nil {
 		return err
 	}
@@ -46,12 +39,11 @@ func (a *app) listRooms(asJSON bool) error {
 	}
 	var failed error
 	table := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-	chosen := keys.Default()
 	if !asJSON {
 		fmt.Fprintln(table, "ROOM\tCHANNEL\tRELAY\tPROFILE\tKEYS\tMAY WRITE")
 	}
 	for _, name := range names {
-		r, err := keys.Load(name)
+		r, err := a.engine().Find(name)
 		if err != nil {
 			failed = partlyError{err} // the other rooms are listed all the same
 			continue
@@ -92,8 +84,6 @@ func listed(r model.Room, chosen string) listedRoomJSON {
 	return o
 }
 
-func (a *app) openKeyring() (*keyring.Keyring, error) { return a.engine().Keyring() }
-
 // loadRoom returns the room of this name; without one, the default room, or the only one there is. The setting "room" has
 // become the name before.
 func (a *app) loadRoom(name string) (model.Room, error) {
@@ -103,21 +93,6 @@ func (a *app) loadRoom(name string) (model.Room, error) {
 			"add --room NAME, or choose one with \"fernpost rooms default NAME\"")
 	}
 	return r, err
-}
-
-// dial makes the client for a room's channel. Nothing is sent yet.
-func (a *app) dial(r model.Room) (*remote.Client, error) {
-	if _, err := a.requestTimeout(); err != nil {
-		return nil, err
-	}
-	return a.engine().Dial(r)
-}
-
-func (a *app) newClient(o remote.Options) (*remote.Client, error) {
-	if _, err := a.requestTimeout(); err != nil {
-		return nil, err
-	}
-	return a.engine().Client(o)
 }
 
 func (a *app) requestTimeout() (time.Duration, error) {

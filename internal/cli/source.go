@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/feed"
-	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -119,13 +119,11 @@ func (a *app) openCSV(ctx context.Context, name string) (io.ReadCloser, error) {
 		// What stands behind it may be a file that was read to its middle already.
 		return io.NopCloser(io.MultiReader(a.input)), nil
 	case isURL(name):
-		timeout, err := a.requestTimeout()
-		if err != nil {
+		if _, err := a.requestTimeout(); err != nil {
 			return nil, err
 		}
-		return remote.Download(ctx, name, remote.Options{
-			Timeout: timeout, Version: version(), Transport: a.transport, Budget: int64(a.budget), Slow: a.slow,
-		})
+
+		return a.access().Download(ctx, name)
 	}
 	f, err := os.Open(name)
 	if err != nil {
@@ -134,29 +132,9 @@ func (a *app) openCSV(ctx context.Context, name string) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// readChannel reads the newest rows of a channel until enough reports true, page by page: a small one first, because
-// mostly it suffices. Unless all is set it stops after the newest thingspeak.MaxResults rows.
-func readChannel(ctx context.Context, client *remote.Client, newest int, all bool, visit func(*thingspeak.Entry) error,
-	enough func() bool,
-) (feedEnd, error) {
-	var end feedEnd
-	counted := func(e *thingspeak.Entry) error {
-		end.rows++
-		return visit(e)
-	}
-	scan := client.Scan()
-	page := thingspeak.MaxResults
-	if newest > 0 && newest < page {
-		page = newest
-	}
-	var err error
-	for {
-		end.more, err = scan.Back(ctx, page, counted)
-		info := scan.Info()
-		end.last, end.skipped, end.cut, end.hidden = info.LastID, int(info.Skipped), info.CutShort, info.Hidden
-		if err != nil || !end.more || enough() || !all && end.rows >= thingspeak.MaxResults {
-			return end, err
-		}
-		page = thingspeak.MaxResults
+// endOf is how far a channel was read.
+func endOf(end channel.End) feedEnd {
+	return feedEnd{
+		rows: end.Rows, skipped: end.Skipped, cut: end.CutShort, more: end.More, last: end.Last, hidden: end.Hidden,
 	}
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
-	"github.com/fernpost/fernpost/internal/remote"
 )
 
 // inBubble runs a test with a relay of these limits and a device that has a signed room there, where an hour costs
@@ -211,7 +210,7 @@ func TestLongTransfersAreAskedFor(t *testing.T) {
 			})
 		})
 	}
-	limits := remote.Limits{BulkRows: 960, Daily: 8200}
+	limits := messenger.Limits{BulkRows: 960, Daily: 8200}
 	if e := (messenger.Estimate{Limits: limits}).For(821); !e.IsLong() {
 		t.Error("a tenth of the day's messages is not asked for")
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
-	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -102,7 +101,7 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 			"nothing was checked; \"fernpost recv --csv\" prints the numbers of the entries that it has")
 	}
 	if report.NotOurs > 0 && report.Opened == 0 {
-		return hint(errNoKey, noKeyHint, r.Name, r.Channel)
+		return hint(messenger.ErrNoKey, noKeyHint, r.Name, r.Channel)
 	}
 	own, err := a.engine().Own(r)
 	if err != nil {
@@ -163,25 +162,11 @@ func (a *app) tellReport(r *model.Report, asJSON bool) error {
 func (a *app) readWholeChannel(
 	ctx context.Context, r model.Room, visit func(*thingspeak.Entry) error,
 ) (end feedEnd, view record.View, err error) {
-	client, err := a.dial(r)
-	if err != nil {
-		return end, view, err
-	}
-	defer client.Close()
-	scan := client.Scan()
-	for more := true; more; {
-		if more, err = scan.Back(ctx, thingspeak.MaxResults, visit); err != nil {
-			return end, view, err
-		}
-		if more {
-			a.say("read %s of %d ...", count(int(scan.Info().Rows), "entry"), scan.Info().LastID)
-		}
-	}
-	info := scan.Info()
-	view.Holes = messenger.Holes(info.Lacking)
-	end.last, end.cut, end.skipped, end.hidden = info.LastID, info.CutShort, int(info.Skipped), info.Hidden
-	view.Unread = hiddenText(r, end.hidden) != ""
-	return end, view, nil
+	read, lacking, err := a.engine().ReadWhole(ctx, r, visit, func(rows, last int64) {
+		a.say("read %s of %d ...", count(int(rows), "entry"), last)
+	})
+	end = endOf(read)
+	return end, record.View{Holes: lacking, Unread: hiddenText(r, end.hidden) != ""}, err
 }
 
 // readWholeCSV reads a feed from a file. Entries between that are not in it will not come, so they count as asked for, unless
@@ -195,20 +180,12 @@ func (a *app) readWholeCSV(
 	return end, view, err
 }
 
-// compare compares what this device holds with a report.
-func (a *app) compare(r model.Room, report *model.Report, until int64) (d model.Comparison, err error) {
-	defer a.computing(func() string { return "comparing that with what this device holds" })()
-	err = a.engine().Look(r, func(c *room.Conversation) error {
-		d, err = c.Compare(report, until)
-		return err
-	})
-	return d, err
-}
-
 // tellComparison tells where what this device holds differs from what the relay shows, up to its entry last. Where the
 // archive cannot be used, what was found without it stands, and that nothing was compared is told.
 func (a *app) tellComparison(r model.Room, report *model.Report, last int64, o verifyOptions) error {
-	d, err := a.compare(r, report, o.until)
+	done := a.computing(func() string { return "comparing that with what this device holds" })
+	d, err := a.engine().Compare(r, report, o.until)
+	done()
 	if err != nil {
 		text := "what this device has read before could not be compared with it: " + err.Error()
 		if next := nextStep(err); next != "" {

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	access "github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
@@ -39,8 +40,9 @@ func newTexts(t *testing.T) *texts {
 		t.Fatal(err)
 	}
 	engine := messenger.New(messenger.Options{
-		Dir: func(kind string) (string, error) { return filepath.Join(home, kind), nil }, Timeout: 10 * time.Second,
-		ArchiveSize: func() int64 { return 0 }, Transport: server.Transport(t),
+		Dir:         func(kind string) (string, error) { return filepath.Join(home, kind), nil },
+		Access:      access.Access{Timeout: 10 * time.Second, Transport: server.Transport(t)},
+		ArchiveSize: func() int64 { return 0 },
 	})
 	room := model.Room{
 		Name: "lab", Relay: server.URL, Channel: channel.ID, WriteKey: model.Secret(channel.WriteKey), Fields: []int{1}, Interval: "0s",

@@ -12,15 +12,7 @@ import (
 // Identity returns who signs in a room, and the nickname: the room's own identity where it has one, otherwise the device's,
 // which is made when it is needed first.
 func (e *Engine) Identity(r model.Room) (record.Identity, string, error) {
-	keys, err := e.Keyring()
-	if err != nil {
-		return record.Identity{}, "", err
-	}
-	defer keys.Close()
-	device, err := keys.Identity()
-	if errors.Is(err, keyring.ErrNoIdentity) {
-		device, err = keys.UpdateIdentity(withSeed)
-	}
+	device, err := e.device(true)
 	if err != nil {
 		return record.Identity{}, "", err
 	}
@@ -36,12 +28,7 @@ func (e *Engine) Identity(r model.Room) (record.Identity, string, error) {
 func (e *Engine) Own(r model.Room) (key record.PublicKey, err error) {
 	seed := r.Identity
 	if seed == "" {
-		keys, err := e.Keyring()
-		if err != nil {
-			return key, err
-		}
-		defer keys.Close()
-		device, err := keys.Identity()
+		device, err := e.device(false)
 		if errors.Is(err, keyring.ErrNoIdentity) {
 			return key, nil
 		}
@@ -59,12 +46,7 @@ func (e *Engine) Own(r model.Room) (key record.PublicKey, err error) {
 
 // Nickname returns what this device's messages are called by, "" if nothing was chosen yet. It makes no identity.
 func (e *Engine) Nickname() (string, error) {
-	keys, err := e.Keyring()
-	if err != nil {
-		return "", err
-	}
-	defer keys.Close()
-	device, err := keys.Identity()
+	device, err := e.device(false)
 	if errors.Is(err, keyring.ErrNoIdentity) {
 		return "", nil
 	}
@@ -73,17 +55,25 @@ func (e *Engine) Nickname() (string, error) {
 
 // SetNickname changes what this device's messages are called by.
 func (e *Engine) SetNickname(nick string) error {
-	keys, err := e.Keyring()
-	if err != nil {
-		return err
-	}
-	defer keys.Close()
-	_, err = keys.UpdateIdentity(func(id *keyring.Identity) error {
-		err := withSeed(id)
-		id.Nickname = nick
+	return e.keys(func(keys *keyring.Keyring) error {
+		_, err := keys.UpdateIdentity(func(id *keyring.Identity) error {
+			err := withSeed(id)
+			id.Nickname = nick
+			return err
+		})
 		return err
 	})
-	return err
+}
+
+// device returns this device's identity, and makes it if it is wanted and not there.
+func (e *Engine) device(wanted bool) (id keyring.Identity, err error) {
+	err = e.keys(func(keys *keyring.Keyring) error {
+		if id, err = keys.Identity(); wanted && errors.Is(err, keyring.ErrNoIdentity) {
+			id, err = keys.UpdateIdentity(withSeed)
+		}
+		return err
+	})
+	return id, err
 }
 
 // withSeed gives a new identity its secret half. Another process may have been quicker.

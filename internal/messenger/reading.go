@@ -79,7 +79,7 @@ func (r *Room) startReading(ctx context.Context) (*reading, error) {
 		return nil, err
 	}
 	g := &reading{r: r, in: in, at: positionFrom(in.Position()), found: make(chan *thingspeak.Entry, fetchedAhead)}
-	g.budget = g.at.Vain.Left(r.engine.o.Budget, time.Now())
+	g.budget = g.at.Vain.Left(r.engine.o.Access.Budget, time.Now())
 	anchor, err := in.Anchor()
 	if err != nil {
 		return nil, err
@@ -165,7 +165,7 @@ func (g *reading) finish() (model.Arrivals, error) {
 	if failed != nil {
 		g.err = nil
 	}
-	g.r.news, g.r.stop = g.news, StopOf(&g.news, g.budget, g.r.engine.o.Budget, &g.at.Vain)
+	g.r.news, g.r.stop = g.news, StopOf(&g.news, g.budget, g.r.engine.o.Access.Budget, &g.at.Vain)
 	now := time.Now()
 	switch {
 	case g.news.Passed > 0 || g.news.Cleared || g.at.Passed > g.news.Position.Last && g.err == nil:
@@ -191,7 +191,7 @@ func (g *reading) finish() (model.Arrivals, error) {
 		Position: position, LastID: g.news.LastID, Rewritten: g.news.Rewritten,
 		Twins: g.news.Twins, Now: now, Failed: g.err != nil,
 	}
-	facts.View.Holes = Holes(g.news.Position.Gaps)
+	facts.View.Holes = holes(g.news.Position.Gaps)
 	hidden := slices.ContainsFunc(g.r.settings.Fields, g.news.Hidden.Has)
 	facts.View.Unread = g.err != nil || g.news.Doubtful || g.news.Stopped || hidden
 	arrivals, err := g.in.Finish(facts)
@@ -244,8 +244,8 @@ func (r *Room) Read(ctx context.Context) (model.Arrivals, error) {
 	return r.finishReading(ctx, g)
 }
 
-// Holes are what is lacking, as whoever judges records wants it.
-func Holes(lacking []exchange.Range) (all []record.Hole) {
+// holes are what is lacking, as whoever judges records wants it.
+func holes(lacking []exchange.Range) (all []record.Hole) {
 	for i := range lacking {
 		r := &lacking[i]
 		all = append(all, record.Hole{First: r.First, Last: r.Last, Since: r.Since, Asked: r.Asked()})

@@ -14,7 +14,6 @@ import (
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/room/kept"
-	"github.com/fernpost/fernpost/internal/room/memory"
 )
 
 // Face is who works with a room: it is told what happens, and asked what is wanted.
@@ -26,9 +25,12 @@ type Face struct {
 	Agree func(context.Context, Estimate) error
 }
 
+// conversation is what a room holds. Whoever embeds it shows its methods, and not that it is package room's.
+type conversation = room.Conversation
+
 // Room is a room, opened: its keys, its archive and its relay. One goroutine uses it.
 type Room struct {
-	*room.Conversation
+	*conversation
 
 	// signed tells that the members sign what they write: records, not texts.
 	signed bool
@@ -63,7 +65,7 @@ func (e *Engine) Open(settings model.Room, face Face) (*Room, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := e.Dial(settings)
+	client, err := e.dial(settings)
 	if err != nil {
 		return nil, err
 	}
@@ -82,11 +84,11 @@ func (e *Engine) Open(settings model.Room, face Face) (*Room, error) {
 	if err = errors.Join(<-identified, err); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
-	r.Conversation, err = room.Open(r.archive, options)
+	r.conversation, err = room.Open(r.archive, options)
 	if errors.Is(err, room.ErrLostArchive) {
 		if options.Identity, err = r.replaceIdentity(); err == nil {
 			options.Used = false
-			r.Conversation, err = room.Open(r.archive, options)
+			r.conversation, err = room.Open(r.archive, options)
 		}
 	}
 	if err != nil {
@@ -122,37 +124,6 @@ func roomOptions(r model.Room) (room.Options, error) {
 		Keys: keys, Salt: record.Salt(passphrase.RoomSalt(r.Channel)), Fields: r.Fields, Pad: r.Pad,
 		Wrapped: profile.Wrapper == passphrase.WrapperPython, Used: r.Wrote,
 	}, nil
-}
-
-// Look opens what this device has read of a room for the time of work, for somebody who writes nothing.
-func (e *Engine) Look(settings model.Room, work func(*room.Conversation) error) error {
-	dir, err := e.o.Dir("archive")
-	if err != nil {
-		return err
-	}
-	store, err := archive.OpenRoom(dir, settings.FilesName())
-	if err != nil {
-		return err
-	}
-	return errors.Join(look(settings, store, work), store.Close())
-}
-
-// Afresh opens a room that keeps everything in memory, for the time of work, for somebody who reads a feed from its
-// beginning.
-func (e *Engine) Afresh(settings model.Room, work func(*room.Conversation) error) error {
-	return look(settings, memory.New(), work)
-}
-
-func look(settings model.Room, store room.Store, work func(*room.Conversation) error) error {
-	options, err := roomOptions(settings)
-	if err != nil {
-		return err
-	}
-	c, err := room.Open(store, options) // it reads through what an older version has kept
-	if err != nil {
-		return err
-	}
-	return work(c)
 }
 
 // Settings are what the keyring has of the room.

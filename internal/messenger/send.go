@@ -122,7 +122,7 @@ func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent 
 		written.Number = done.Number(written.Number)
 		return r.asItWaits(written), err
 	}
-	sent.Queued, err = r.Conversation.Sent(done.Number(written.Number))
+	sent.Queued, err = r.conversation.Sent(done.Number(written.Number))
 	sent.Entries, sent.Elsewhere = written.Entries, done.Posted == 0
 	return sent, err
 }
@@ -130,7 +130,7 @@ func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent 
 // asItWaits is a message that was written and not accepted.
 func (r *Room) asItWaits(written room.Written) (sent Sent) {
 	var err error
-	if sent.Queued, err = r.Conversation.Sent(written.Number); err != nil { // that it waits is told all the same
+	if sent.Queued, err = r.conversation.Sent(written.Number); err != nil { // that it waits is told all the same
 		sent.Queued = model.Queued{Author: r.Own(), Name: r.OwnName(), Number: written.Number}
 	}
 	sent.Entries = written.Entries
@@ -176,7 +176,7 @@ func (r *Room) renew(q *model.Queued, now []model.Queued, done *model.Delivered)
 		return
 	}
 	q.Sent, q.Accepted = model.StateAccepted, q.Entries
-	if back, err := r.Conversation.Sent(q.Number); err == nil && back.Author == q.Author {
+	if back, err := r.conversation.Sent(q.Number); err == nil && back.Author == q.Author {
 		q.Entry = back.Entry
 	}
 }
@@ -189,7 +189,7 @@ func (r *Room) NotAccepted() ([]model.Queued, error) {
 
 // Drop is [room.Conversation.Drop]; what is sent next opens no archive for what waits no more.
 func (r *Room) Drop(number uint32, now time.Time) error {
-	if err := r.Conversation.Drop(number, now); err != nil {
+	if err := r.conversation.Drop(number, now); err != nil {
 		return err
 	}
 	return r.waitsNoMore()
@@ -227,7 +227,7 @@ func (r *Room) Adopt(ctx context.Context, read bool) error {
 	if err := r.noteWriting(); err != nil {
 		return err
 	}
-	done, err := r.Conversation.Adopt(time.Now())
+	done, err := r.conversation.Adopt(time.Now())
 	if err != nil {
 		return err
 	}

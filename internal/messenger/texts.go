@@ -55,7 +55,7 @@ func (e *Engine) sendText(ctx context.Context, settings model.Room, text string,
 	if err != nil {
 		return sent, err
 	}
-	client, err := e.Dial(settings)
+	client, err := e.dial(settings)
 	if err != nil {
 		return sent, err
 	}
@@ -195,7 +195,7 @@ func (r *Room) postWaiting(ctx context.Context, written room.Written, o SendOpti
 		return r.asItWaits(written), err
 	}
 	sent.Elsewhere = done.Posted == 0
-	switch q, err := r.Conversation.Sent(written.Number); {
+	switch q, err := r.conversation.Sent(written.Number); {
 	case err == nil:
 		sent.Queued = q
 	case errors.Is(err, model.ErrNoMessage): // read back already, by another process

@@ -16,6 +16,12 @@ import (
 // ErrNoEntry says that the channel shows no entry of that number: not yet, not any more, or never.
 var ErrNoEntry = errors.New("no such entry")
 
+// AddressError is an address, or another option, that no client can be made of.
+type AddressError struct{ Err error }
+
+func (e *AddressError) Error() string { return e.Err.Error() }
+func (e *AddressError) Unwrap() error { return e.Err }
+
 // Cause is why a relay could not be reached.
 type Cause int
 

@@ -75,6 +75,14 @@ type settings struct {
 // New returns a client. It connects with the first request, keeps one connection for the following ones, and uses a
 // proxy that the environment names unless the relay is on this machine.
 func New(o Options) (*Client, error) {
+	c, err := newClient(o)
+	if err != nil {
+		return nil, &AddressError{err}
+	}
+	return c, nil
+}
+
+func newClient(o Options) (*Client, error) {
 	base, err := parseBase(o.BaseURL)
 	if err != nil {
 		return nil, err

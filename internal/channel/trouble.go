@@ -1,0 +1,78 @@
+package channel
+
+import (
+	"errors"
+
+	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/remote"
+)
+
+// Trouble is why a relay did not do what was asked of it.
+type Trouble int
+
+// The kinds of trouble.
+const (
+	// NoTrouble: it is something else, not with a relay.
+	NoTrouble Trouble = iota
+	// BadAddress: no client can be made of the address, or of another setting.
+	BadAddress
+	// Unreachable: no answer came, or only a part of one.
+	Unreachable
+	// UnreachableHere: the same, at an address of this machine's own.
+	UnreachableHere
+	// Untrusted: what answers shows a certificate that does not count here, or speaks no TLS.
+	Untrusted
+	// Faulty: the relay has a fault, and says so.
+	Faulty
+	// NoRelay: an answer that no relay should give.
+	NoRelay
+	// KeyRefused: no key, a wrong one, or one that may only read.
+	KeyRefused
+	// NotAllowed: the relay does not do this, or not for us.
+	NotAllowed
+	// Refused: another clear no.
+	Refused
+	// OverBudget: a reading has brought as many bytes as it may.
+	OverBudget
+	// Scattered: a reading has brought numbers with too many gaps.
+	Scattered
+)
+
+// TroubleOf tells what kind of trouble an error is, and at which address the relay may be meant instead: with the other one of
+// http and https, empty if that does not show.
+func TroubleOf(err error) (t Trouble, otherScheme string) {
+	if _, ok := errors.AsType[*remote.AddressError](err); ok {
+		return BadAddress, ""
+	}
+	if e, ok := errors.AsType[*remote.RefusedError](err); ok {
+		switch e.Reason {
+		case remote.KeyRefused:
+			return KeyRefused, ""
+		case remote.NotAllowed:
+			return NotAllowed, ""
+		}
+		return Refused, ""
+	}
+	if e, ok := errors.AsType[*remote.UnreachableError](err); ok {
+		switch {
+		case e.Cause == remote.TLSFailed:
+			return Untrusted, e.OtherScheme()
+		case e.Loopback():
+			return UnreachableHere, e.OtherScheme()
+		}
+		return Unreachable, e.OtherScheme()
+	}
+	if e, ok := errors.AsType[*remote.UnexpectedError](err); ok {
+		if e.Temporary() {
+			return Faulty, e.OtherScheme()
+		}
+		return NoRelay, e.OtherScheme()
+	}
+	if e, ok := errors.AsType[*exchange.BudgetError](err); ok {
+		if e.Spans > 0 {
+			return Scattered, ""
+		}
+		return OverBudget, ""
+	}
+	return NoTrouble, ""
+}

@@ -1,0 +1,188 @@
+package messenger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/fernpost/fernpost/internal/archive"
+	"github.com/fernpost/fernpost/internal/keyring"
+	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/passphrase"
+)
+
+// keys opens what keeps this device's rooms and identity for the time of work.
+func (e *Engine) keys(work func(*keyring.Keyring) error) error {
+	dir, err := e.o.Dir("rooms")
+	if err != nil {
+		return err
+	}
+	keys, err := keyring.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer keys.Close()
+	return work(keys)
+}
+
+// Rooms returns the names of this device's rooms, and which of them is meant where none is named; "" if none is chosen.
+func (e *Engine) Rooms() (names []string, chosen string, err error) {
+	err = e.keys(func(keys *keyring.Keyring) error {
+		names, err = keys.Names()
+		chosen = keys.Default()
+		return err
+	})
+	return names, chosen, err
+}
+
+// WhichRoomError says that a room must be named.
+type WhichRoomError struct {
+	// Names are the rooms of this device.
+	Names []string
+}
+
+func (e *WhichRoomError) Error() string { return fmt.Sprintf("which room of %d?", len(e.Names)) }
+
+// Find returns the settings of the room of this name; without one, of the default room, or of the only one there is. The
+// error may be [model.ErrNoRoom] or [*WhichRoomError].
+func (e *Engine) Find(name string) (r model.Room, err error) {
+	err = e.keys(func(keys *keyring.Keyring) error {
+		if name == "" {
+			if name, err = onlyName(keys); err != nil {
+				return err
+			}
+		}
+		r, err = keys.Load(name)
+		return err
+	})
+	return r, err
+}
+
+// onlyName returns the name of the room that is meant where none is named.
+func onlyName(keys *keyring.Keyring) (string, error) {
+	if chosen := keys.Default(); chosen != "" {
+		return chosen, nil
+	}
+	names, err := keys.Names()
+	switch {
+	case err != nil:
+		return "", err
+	case len(names) == 0:
+		return "", fmt.Errorf("%w: this device is in none yet", model.ErrNoRoom)
+	case len(names) > 1:
+		return "", &WhichRoomError{names}
+	}
+	return names[0], nil
+}
+
+// CheckName tells whether a room may have this name on a device, see [keyring.CheckName].
+func CheckName(name string) error { return keyring.CheckName(name) }
+
+// NameIsFree tells whether this device has no room of that name yet: otherwise the error is [model.ErrRoomExists].
+func (e *Engine) NameIsFree(name string) error {
+	switch _, err := e.Find(name); {
+	case err == nil:
+		return model.ErrRoomExists
+	case errors.Is(err, model.ErrNoRoom):
+		return nil
+	default:
+		return err
+	}
+}
+
+// Add keeps a new room, see [keyring.Keyring.Add].
+func (e *Engine) Add(r model.Room) error {
+	return e.keys(func(keys *keyring.Keyring) error { return keys.Add(r) })
+}
+
+// Current returns the settings of a room as they are now, see [keyring.Keyring.Current].
+func (e *Engine) Current(before model.Room) (now model.Room, err error) {
+	err = e.keys(func(keys *keyring.Keyring) error {
+		now, err = keys.Current(before)
+		return err
+	})
+	return now, err
+}
+
+// Update changes the settings of a room, see [keyring.Keyring.Update].
+func (e *Engine) Update(name string, change func(*model.Room) error) (r model.Room, err error) {
+	err = e.keys(func(keys *keyring.Keyring) error {
+		r, err = keys.Update(name, change)
+		return err
+	})
+	return r, err
+}
+
+// SaltedNameError says that a room keeps its name, since its keys are made with it.
+type SaltedNameError struct{ Room string }
+
+func (e *SaltedNameError) Error() string {
+	return fmt.Sprintf("room %s keeps its name: its keys are made with it (salt=@name)", e.Room)
+}
+
+// Rename gives a room another name on this device, and returns its settings. The error may be [*SaltedNameError] or
+// [model.ErrRoomExists]. A process that has the room open goes on.
+func (e *Engine) Rename(r model.Room, name string) (renamed model.Room, err error) {
+	profile, err := Profile(r)
+	if err != nil {
+		return r, err
+	}
+	if profile.Salt.Kind == passphrase.SaltName {
+		return r, &SaltedNameError{r.Name}
+	}
+	err = e.keys(func(keys *keyring.Keyring) error {
+		if err = keys.Rename(r.Name, name); err == nil {
+			renamed, err = keys.Load(name)
+		}
+		return err
+	})
+	return renamed, err
+}
+
+// Choose makes a room the one that is meant where none is named.
+func (e *Engine) Choose(name string) error {
+	return e.keys(func(keys *keyring.Keyring) error { return keys.SetDefault(name) })
+}
+
+// Remove forgets a room: the archive, where a watch has ended, and the settings with the keys.
+func (e *Engine) Remove(ctx context.Context, r model.Room) error {
+	// The keys go last: a removal that is killed can be begun again.
+	if err := e.forgetWatched(r); err != nil {
+		return err
+	}
+	dir, err := e.o.Dir("archive")
+	if err != nil {
+		return err
+	}
+	if err := archive.RemoveRoom(ctx, dir, r.FilesName()); err != nil {
+		return err
+	}
+	return e.keys(func(keys *keyring.Keyring) error { return keys.Remove(r.Name) })
+}
+
+// HasArchive reports whether something of a room was kept on this device besides its settings.
+func (e *Engine) HasArchive(r model.Room) (bool, error) {
+	dir, err := e.o.Dir("archive")
+	if err == nil {
+		_, err = os.Stat(filepath.Join(dir, r.FilesName()+".db"))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return true, err
+}
+
+// NoteProven remembers that a room's write key writes its channel, once the relay has taken something for it. Where that
+// cannot be kept, the next message shows it again.
+func (e *Engine) NoteProven(proven model.Room) {
+	if !proven.Unproven {
+		return
+	}
+	_, _ = e.Update(proven.Name, func(r *model.Room) error {
+		r.Unproven = r.Unproven && (r.WriteKey != proven.WriteKey || r.Relay != proven.Relay)
+		return nil
+	})
+}

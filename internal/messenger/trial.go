@@ -1,0 +1,293 @@
+package messenger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/screen"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// trialRows is how many of the newest rows a key is tried on.
+const trialRows = 100
+
+// ErrNoKey means that there are tokens, and that none of them opens.
+var ErrNoKey = errors.New("no message here opens with this room's key")
+
+// ErrNoCheck means that nobody has written yet, and that the check which the room's maker has left does not open. It is an
+// [ErrNoKey].
+var ErrNoCheck error = noCheckError{}
+
+type noCheckError struct{}
+
+func (noCheckError) Error() string {
+	return "it does not open the check that was left for those who join"
+}
+
+func (noCheckError) Is(target error) bool { return target == ErrNoKey }
+
+// PassphraseError is a passphrase that no key can be made of.
+type PassphraseError struct{ Err error }
+
+func (e *PassphraseError) Error() string { return e.Err.Error() }
+func (e *PassphraseError) Unwrap() error { return e.Err }
+
+// WrongKeyError says that a key opens nothing of what is there. It is an [ErrNoKey].
+type WrongKeyError struct {
+	// Rows is how many rows it was tried on; 0 if nobody has written, and it opens no check beside the channel either.
+	Rows int
+	// MovedBy is how somebody is called, whose words were compared, and who has moved the room to another key; "" if nobody.
+	MovedBy string
+}
+
+func (e *WrongKeyError) Error() string {
+	const wrong = "wrong passphrase, or another profile: "
+	switch {
+	case e.MovedBy != "":
+		return fmt.Sprintf("%sit is not the key that %s has moved to, and %v", wrong, screen.Line(e.MovedBy), ErrNoKey)
+	case e.Rows == 0:
+		return wrong + ErrNoCheck.Error()
+	}
+	return fmt.Sprintf("%s%v (looked at %s)", wrong, ErrNoKey, screen.Count(e.Rows, "row"))
+}
+
+// Is makes it an [ErrNoKey].
+func (e *WrongKeyError) Is(target error) bool { return target == ErrNoKey }
+
+// Trial is what a key of a room can be tried on: checks in the metadata of its channel, and its newest rows, which are read
+// when they are needed.
+type Trial struct {
+	engine  *Engine
+	room    model.Room
+	check   room.Check
+	checked bool
+	rows    []thingspeak.Entry
+	read    bool
+}
+
+// Try begins a trial in a room whose channel has certain metadata.
+func (e *Engine) Try(r model.Room, metadata string) *Trial {
+	t := &Trial{engine: e, room: r}
+	t.check, t.checked = room.ParseCheck(metadata)
+	return t
+}
+
+// HasCheck reports whether a check was left, by anybody.
+func (t *Trial) HasCheck() bool { return t.checked }
+
+// OpensCheck reports whether a key opens a check.
+func (t *Trial) OpensCheck(key fernet.Key) bool {
+	opens, _ := t.check.Opens(key)
+	return opens
+}
+
+// OpensRows reports whether one of keys opens something of the newest rows, and how many of their entries none opens.
+func (t *Trial) OpensRows(ctx context.Context, keys ...fernet.Key) (opens bool, unopened int, err error) {
+	messages, findings, err := t.open(ctx, keys)
+	return len(messages) > 0, findings.NotOurs, err
+}
+
+func (t *Trial) open(ctx context.Context, keys []fernet.Key) ([]model.Message, model.Findings, error) {
+	if !t.read {
+		client, err := t.engine.dial(t.room)
+		if err != nil {
+			return nil, model.Findings{}, err
+		}
+		defer client.Close()
+		if _, err = client.Scan().Back(ctx, trialRows, func(e *thingspeak.Entry) error {
+			t.rows = append(t.rows, *e)
+			return nil
+		}); err != nil {
+			return nil, model.Findings{}, err
+		}
+		t.read = true
+	}
+	ring, err := fernet.NewRing(keys...)
+	if err != nil {
+		return nil, model.Findings{}, err
+	}
+	opener, err := room.New(ring, t.room.Fields[0], false)
+	if err != nil {
+		return nil, model.Findings{}, err
+	}
+	messages, findings := opener.Open(t.rows)
+	return messages, findings, nil
+}
+
+// Guess is a way in which a passphrase may become the key of a room.
+type Guess struct {
+	Profile passphrase.Profile
+	Key     [passphrase.KeySize]byte
+	// AsGenerated tells that the passphrase was taken in small letters with single blanks, as it was generated.
+	AsGenerated bool
+	// Check and Message tell what the key opens, and Behind how many checks were put behind that: so often the room may have
+	// moved on. Where it opens neither, nothing is there to try it on.
+	Check, Message bool
+	Behind         int
+
+	pass    string
+	derived bool
+}
+
+// derive makes the key, which takes a while the first time.
+func (g *Guess) derive(r *model.Room) (fernet.Key, error) {
+	if !g.derived {
+		key, err := g.Profile.Derive(g.pass, passphrase.RoomSalt(r.Channel), r.Name)
+		if err != nil {
+			return fernet.Key{}, &PassphraseError{err}
+		}
+		g.Key, g.derived = key, true
+	}
+	return fernet.NewKey(g.Key), nil
+}
+
+// Find tries a passphrase under each profile, and then as it was generated, if it was, until it opens a check, or else a
+// message: what somebody else has put into the metadata, or was left there before the room moved to another key, keeps
+// nobody out whose key opens a message. Where nothing is there to try it on, it is the first profile's. Beside a
+// [*WrongKeyError] stands the first guess.
+func (t *Trial) Find(ctx context.Context, pass string, profiles []passphrase.Profile) (Guess, error) {
+	var guesses []Guess
+	for _, p := range profiles {
+		guesses = append(guesses, Guess{Profile: p, pass: pass})
+	}
+	if phrase, ok := passphrase.AsGenerated(pass); ok && phrase != pass {
+		for _, p := range profiles {
+			guesses = append(guesses, Guess{Profile: p, pass: phrase, AsGenerated: true})
+		}
+	}
+	for i := 0; t.checked && i < len(guesses); i++ {
+		g := &guesses[i]
+		key, err := g.derive(&t.room)
+		if err != nil {
+			return *g, err
+		}
+		if g.Check, g.Behind = t.check.Opens(key); g.Check {
+			return *g, nil
+		}
+	}
+	for i := range guesses {
+		g := &guesses[i]
+		key, err := g.derive(&t.room)
+		if err != nil {
+			return *g, err
+		}
+		var unopened int
+		if g.Message, unopened, err = t.OpensRows(ctx, key); err != nil || g.Message {
+			return *g, err
+		}
+		if unopened == 0 {
+			break // other guesses would open nothing either
+		}
+		if i == len(guesses)-1 {
+			return guesses[0], &WrongKeyError{Rows: len(t.rows)}
+		}
+	}
+	if t.checked {
+		return guesses[0], &WrongKeyError{}
+	}
+	return guesses[0], nil
+}
+
+// KeepKey makes a key the newest of a room. The others are to be told of one that is untold. The error may be
+// [*HasKeyError].
+func (e *Engine) KeepKey(name string, key fernet.Key, untold bool) (model.Room, error) {
+	return e.Update(name, func(r *model.Room) error {
+		text := model.Secret(key.Reveal())
+		switch at := slices.Index(r.Keys, text); {
+		case at == 0, at > 0 && untold:
+			return &HasKeyError{name}
+		case at > 0:
+			r.Keys = slices.Delete(r.Keys, at, at+1)
+		}
+		r.Keys = slices.Insert(r.Keys, 0, text)
+		if untold {
+			r.Untold = append(r.Untold, text)
+		}
+		return nil
+	})
+}
+
+// HasKeyError says that a room has a key already.
+type HasKeyError struct{ Room string }
+
+func (e *HasKeyError) Error() string { return fmt.Sprintf("room %s has this key already", e.Room) }
+
+// Doubt is what speaks against being sure that a key is a room's: there is nothing to try it on.
+type Doubt struct {
+	// Any tells that there is some, and MovedBy how somebody is called whose words were not compared, and who names another
+	// key; "" if nobody.
+	Any     bool
+	MovedBy string
+}
+
+// CheckKey finds out whether a key is one of the room's: a mistyped passphrase has one as well, and what it seals nobody
+// reads. The error is [*WrongKeyError] if the key opens no check beside the channel, and nothing of what no other key opens,
+// or somebody whose key was compared has moved to another one. Anybody else could keep everybody from the right key with one
+// record.
+func (e *Engine) CheckKey(ctx context.Context, r model.Room, key fernet.Key, face Face) (d Doubt, err error) {
+	signed, err := Signed(r)
+	if err != nil {
+		return d, err
+	}
+	var moved []model.Moved
+	if signed {
+		var named bool
+		if moved, named, err = e.movedTo(ctx, r, record.KeyID(key.ID()), face); err != nil || named {
+			return d, err
+		}
+	}
+	keys, err := Keys(r)
+	if err != nil {
+		return d, err
+	}
+	t := e.Try(r, "")
+	messages, findings, err := t.open(ctx, append(keys, key))
+	if err != nil {
+		return d, err
+	}
+	if slices.ContainsFunc(messages, func(m model.Message) bool { return m.Key == len(keys) }) {
+		return d, nil
+	}
+	// The room may have moved more than once: then who lacks a key between cannot read of the last move.
+	channel, err := e.Channel(ctx, r)
+	if err != nil { // the metadata may be nobody's to read
+		err = ctx.Err()
+	}
+	if err != nil || e.Try(r, channel.Metadata).OpensCheck(key) {
+		return d, err
+	}
+	switch {
+	case findings.NotOurs > 0:
+		return d, &WrongKeyError{Rows: len(t.rows)}
+	case len(moved) > 0 && moved[0].Compared: // those come first
+		return d, &WrongKeyError{MovedBy: moved[0].Name}
+	case len(moved) > 0:
+		return Doubt{true, moved[0].Name}, nil
+	}
+	return Doubt{Any: true}, nil
+}
+
+// movedTo reads a room of records and returns who has moved it to a key that is not here, and whether anybody names a
+// certain one.
+func (e *Engine) movedTo(ctx context.Context, r model.Room, key record.KeyID, face Face) (moved []model.Moved, named bool, err error) {
+	c, err := e.Open(r, face)
+	if err != nil {
+		return nil, false, err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	if err := c.CatchUp(ctx); err != nil {
+		return nil, false, err
+	}
+	if named, err = c.MovedTo(key); err != nil {
+		return nil, false, err
+	}
+	moved, err = c.Moved(nil)
+	return moved, named, err
+}
