@@ -5,6 +5,9 @@ package internal
 import (
 	"encoding/json"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"io/fs"
 	"maps"
@@ -264,6 +267,40 @@ func TestFacesAreThin(t *testing.T) {
 			if slices.Contains(faces, name) && slices.Contains(behindMessenger, short(path)) {
 				t.Errorf("%s imports %s, which is behind messenger", name, short(path))
 			}
+		}
+	}
+}
+
+// TestEngineShowsOwnTypes: what messenger exports names no type of what is behind it, or faces would come to know that.
+func TestEngineShowsOwnTypes(t *testing.T) {
+	files, err := filepath.Glob("messenger/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err, files)
+	}
+	fset := token.NewFileSet()
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(fset, name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ast.FileExports(f) {
+			continue
+		}
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok {
+				fn.Body = nil
+			}
+			ast.Inspect(d, func(n ast.Node) bool {
+				if s, ok := n.(*ast.SelectorExpr); ok {
+					if p, ok := s.X.(*ast.Ident); ok && slices.Contains([]string{"archive", "keyring", "remote", "room", "kept", "memory"}, p.Name) {
+						t.Errorf("%s: %s.%s is exported", fset.Position(s.Pos()), p.Name, s.Sel.Name)
+					}
+				}
+				return true
+			})
 		}
 	}
 }
