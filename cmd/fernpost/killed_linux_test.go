@@ -24,7 +24,7 @@ const quickProfile = "custom:kdf=sha256,form=records"
 
 // kills runs a command on devices that prepare makes, and kills it before each call that changes something, one a run,
 // until it comes to its end. Under the race detector it takes every fourth such call, from a random one on: all of them
-// would take ten minutes. check looks at what is left; printed is what the command had printed.
+// would take minutes. check looks at what is left; printed is what the command had printed.
 func kills(t *testing.T, prepare func(*testing.T) *device, check func(t *testing.T, d *device, printed string), args ...string) {
 	t.Helper()
 	first, step := 1, 1

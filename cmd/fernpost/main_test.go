@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"regexp/syntax"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -25,7 +26,37 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"fernpost": func() { os.Exit(cli.Main()) }})
+	testscript.Main(running{m}, map[string]func(){"fernpost": func() { os.Exit(cli.Main()) }})
+}
+
+// running are the tests of this package, which run only where this program is not fernpost itself.
+type running struct{ *testing.M }
+
+// program is the path of fernpost; empty stands for this test program, under the name that makes it that.
+var program string
+
+// Run has the program built that the tests run, if the race detector watches this one. To begin watching takes longer
+// than most commands, of which these tests run a thousand, each a process that does one thing after the other. The tests
+// of package cli have the same commands watched, and here the relays are, which do much at once.
+func (r running) Run() int {
+	if !testenv.Race {
+		return r.M.Run()
+	}
+	dir, err := os.MkdirTemp("", "fernpost-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "fernpost")
+	if runtime.GOOS == "windows" {
+		program += ".exe"
+	}
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building: %v\n%s", err, out)
+		return 1
+	}
+	return r.M.Run()
 }
 
 // raceOptions keep a program that the race detector watches from sleeping for a second when it has come to its end.
@@ -53,6 +84,9 @@ func TestScript(t *testing.T) {
 			env.Setenv("HOME", home)
 			env.Setenv("NO_PROXY", "*")
 			env.Setenv("GORACE", raceOptions)
+			if program != "" {
+				env.Setenv("PATH", filepath.Dir(program)+string(filepath.ListSeparator)+env.Getenv("PATH"))
+			}
 			examples, err := filepath.Abs("../../examples")
 			env.Setenv("EXAMPLES", examples)
 			env.Values["relay"] = &relay{}
@@ -130,11 +164,12 @@ func cmdRelay(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func (r *relay) start(ts *testscript.TestScript) {
-	path, err := lookPath(ts.Getenv("PATH"), "fernpost")
+	self, err := os.Executable()
 	ts.Check(err)
 	data := filepath.Join(ts.Getenv("WORK"), "relay")
-	r.cmd = exec.Command(path, append([]string{"relay", "--listen", r.listen, "--data", data}, r.flags...)...)
-	r.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "TESTSCRIPT_COMMAND=fernpost")
+	r.cmd = exec.Command(self, append([]string{"relay", "--listen", r.listen, "--data", data}, r.flags...)...)
+	r.cmd.Args[0] = "fernpost"
+	r.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "GORACE="+raceOptions)
 	r.cmd.Stderr = &r.log
 	out, err := r.cmd.StdoutPipe()
 	ts.Check(err)

@@ -72,7 +72,8 @@ func changeAt(pid, thread int) (c change, ok bool) {
 		verb, _, _ := strings.Cut(peek(thread, info.args[1]), " ")
 		return change{c.call, "socket:" + verb}, true
 	}
-	return c, filepath.IsAbs(c.path) && !strings.HasPrefix(c.path, "/dev/") && info.args[0] != 2 // which is talk
+	device := strings.HasPrefix(c.path, "/dev/") && !strings.HasPrefix(c.path, "/dev/shm/") // a TMPDIR in memory
+	return c, filepath.IsAbs(c.path) && !device && info.args[0] != 2                        // which is talk
 }
 
 // pathOf returns what a descriptor of a process is.

@@ -35,14 +35,17 @@ func newDevice(t *testing.T, server *relaytest.Server, more ...string) *device {
 	}, more...)}
 }
 
-// command is this test program under the name that makes it fernpost.
 func (d *device) command(args ...string) *exec.Cmd {
 	d.t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		d.t.Fatal(err)
+	path := program
+	if path == "" {
+		self, err := os.Executable()
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		path = self
 	}
-	cmd := testenv.Command(d.t, self, args...)
+	cmd := testenv.Command(d.t, path, args...)
 	cmd.Args[0], cmd.Env, cmd.Dir = "fernpost", d.env, d.t.TempDir()
 	return cmd
 }
