@@ -86,6 +86,9 @@ type question struct {
 }
 
 func parseQuestions(ts *testscript.TestScript, text string) (all []question) {
+	if text == "" {
+		return nil
+	}
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 	if len(lines)%2 != 0 {
 		ts.Fatalf("a question without an answer")
@@ -103,7 +106,7 @@ func parseQuestions(ts *testscript.TestScript, text string) (all []question) {
 
 // cmdTerminal runs a command with a terminal as standard input and error, and types an answer when it is asked. The file
 // has a line "? QUESTION" (a regular expression) and a line "> ANSWER" for each, or "* ANSWER" where the answer must not
-// be shown; ^C is that key, and variables are replaced. What it has printed comes into the file "printed", what the terminal has shown into "screen".
+// be shown, and nothing where no question is asked; ^C is that key, and variables are replaced. What it has printed comes into the file "printed", what the terminal has shown into "screen".
 func cmdTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
 		ts.Fatalf("usage: terminal FILE CODE COMMAND [ARG…]")
