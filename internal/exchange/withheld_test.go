@@ -151,3 +151,31 @@ func TestHonestRelaysLeaveRowsOut(t *testing.T) {
 		})
 	}
 }
+
+// A row that is named and not shown costs a look at the newest rows once a minute, and not with every poll: a relay would
+// else have every reader ask for a hundred rows every few seconds.
+func TestWhatIsNamedAndNotShownCostsOneLookAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := &quirkyRelay{memoryRelay: &memoryRelay{}}
+		relay.fill(150)
+		x, pos := exchange.New(relay, settings), &exchange.Position{}
+		follow(t, x, pos)
+		relay.add(time.Now(), oneField("new"))
+		relay.rows = without(151)
+		const minutes = 10
+		relay.asked = nil
+		for range minutes * 12 {
+			follow(t, x, pos)
+			time.Sleep(5 * time.Second)
+		}
+		looks := 0
+		for _, r := range relay.asked {
+			if r.What == exchange.FeedRows && r.Query.LastID == 0 {
+				looks++
+			}
+		}
+		if looks < minutes-1 || looks > minutes+1 {
+			t.Errorf("within %d minutes it has looked at the newest rows %d times", minutes, looks)
+		}
+	})
+}

@@ -1,0 +1,269 @@
+package messenger_test
+
+import (
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	access "github.com/fernpost/fernpost/internal/channel"
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+)
+
+// members are a room of records at a relay of its own.
+type members struct {
+	t      *testing.T
+	server *relaytest.Server
+	room   model.Room
+}
+
+func newMembers(t *testing.T) *members {
+	t.Helper()
+	server := relaytest.InBubble(t)
+	channel := server.CreateChannel(t, relaytest.AllFields(true))
+	return &members{t, server, model.Room{
+		Name: "lab", Relay: server.URL, Channel: channel.ID, WriteKey: model.Secret(channel.WriteKey),
+		Fields: []int{1, 2, 3, 4, 5, 6, 7, 8}, Interval: "0s", Profile: "fernpost",
+		Keys: []model.Secret{model.Secret(fernet.GenerateKey().Reveal())},
+	}}
+}
+
+// member is somebody with a home of their own, and what their room has told.
+type member struct {
+	t      *testing.T
+	engine *messenger.Engine
+	told   []messenger.Event
+}
+
+func (x *members) join(nick string) *member {
+	x.t.Helper()
+	home := x.t.TempDir()
+	m := &member{t: x.t, engine: messenger.New(messenger.Options{
+		Dir:         func(kind string) (string, error) { return filepath.Join(home, kind), nil },
+		Access:      access.Access{Timeout: 10 * time.Second, Transport: x.server.Transport(x.t)},
+		ArchiveSize: func() int64 { return 0 },
+	})}
+	if err := errors.Join(m.engine.SetNickname(nick), m.engine.Add(x.room)); err != nil {
+		x.t.Fatal(err)
+	}
+	return m
+}
+
+// in does some work in the room, opened as a command would.
+func (m *member) in(work func(*messenger.Room) error) {
+	m.t.Helper()
+	r, err := m.engine.Open(m.settings(), messenger.Face{Tell: func(e messenger.Event) error {
+		m.told = append(m.told, e)
+		return nil
+	}})
+	if err == nil {
+		err = errors.Join(work(r), r.Close())
+	}
+	if err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *member) settings() model.Room {
+	m.t.Helper()
+	settings, err := m.engine.Find("lab")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return settings
+}
+
+// send sends something and returns the error of that.
+func (m *member) send(body record.Body, o messenger.SendOptions) (failed error) {
+	m.t.Helper()
+	m.told = nil
+	m.in(func(r *messenger.Room) error {
+		_, failed = r.Send(m.t.Context(), body, o)
+		return nil
+	})
+	return failed
+}
+
+func (m *member) say(text string) {
+	m.t.Helper()
+	if err := m.send(record.Text(text), messenger.SendOptions{}); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// reads reads the room and returns what it holds, with what is on its way.
+func (m *member) reads() (all []string) {
+	m.t.Helper()
+	m.in(func(r *messenger.Room) error {
+		if _, err := r.Read(m.t.Context()); err != nil {
+			return err
+		}
+		return r.History(0, func(it *model.Item) error {
+			if text, ok := it.Record.Body.(record.Text); ok {
+				all = append(all, it.Record.Name+": "+string(text))
+			} else {
+				all = append(all, it.Record.Name+": "+it.Record.Kind().String())
+			}
+			return nil
+		})
+	})
+	return all
+}
+
+// compare notes that the key of somebody was compared.
+func (m *member) compare(other *member) {
+	m.t.Helper()
+	key, err := other.engine.Own(other.settings())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.in(func(r *messenger.Room) error { return r.Verified(key, time.Now()) })
+}
+
+// rotate gives the room of a member a new key that the others were not told of.
+func (m *member) rotate() record.KeyID {
+	m.t.Helper()
+	key := fernet.GenerateKey()
+	_, err := m.engine.Update("lab", func(r *model.Room) error {
+		secret := model.Secret(key.Reveal())
+		r.Keys = append([]model.Secret{secret}, r.Keys...)
+		r.Untold = append(r.Untold, secret)
+		return nil
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return record.KeyID(key.ID())
+}
+
+// toldOf returns the events of one type.
+func toldOf[E messenger.Event](m *member) (all []E) {
+	for _, e := range m.told {
+		if e, ok := e.(E); ok {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// The others are told of a new key by one record, whatever killed the command that began to, and however much is sent then.
+func TestANewKeyIsToldOfOnce(t *testing.T) {
+	for _, killed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			ana := newMembers(t).join("ana")
+			ana.say("before")
+			key := ana.rotate()
+			if killed { // between writing the record and noting that
+				ana.in(func(r *messenger.Room) error {
+					_, err := r.Write(record.KeyMoved{Key: key}, time.Now())
+					return err
+				})
+			}
+			ana.say("one")
+			ana.say("two")
+			want := []string{"ana: before", "ana: key moved", "ana: one", "ana: two"}
+			if got := ana.reads(); !slices.Equal(got, want) {
+				t.Errorf("killed %t: the room holds %q, want %q", killed, got, want)
+			}
+			if left := ana.settings().Untold; len(left) > 0 {
+				t.Errorf("killed %t: %d keys are still to be told of", killed, len(left))
+			}
+		})
+	}
+}
+
+// A file that waits is not put there twice; another one is sent, also under its name and as long.
+func TestAnotherFileOfOneNameIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ana := newMembers(t).join("ana")
+		for i, content := range []string{"one", "two", "one", "two"} {
+			file := record.File{Name: "plan.txt", Media: "text/plain", Content: []byte(content)}
+			if err := ana.send(file, messenger.SendOptions{Queue: true}); err != nil {
+				t.Fatal(err)
+			}
+			if again := len(toldOf[messenger.AlreadyQueued](ana)) > 0; again != (i >= 2) {
+				t.Errorf("file %d, %q, is said to be there already: %t", i, content, again)
+			}
+		}
+		ana.in(func(r *messenger.Room) error {
+			items, err := r.OnTheirWay()
+			if len(items) != 2 {
+				t.Errorf("%d files wait, want 2", len(items))
+			}
+			return err
+		})
+	})
+}
+
+// Whoever says that the room has moved is heard at once, also by somebody who is sending at that moment. It keeps nobody from
+// sending unless their key was compared, and then neither whoever insists.
+func TestAMoveIsToldAndOnlyAComparedOneRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newMembers(t)
+		ana, bo := x.join("ana"), x.join("bo")
+		bo.say("hello")
+		ana.say("hello")
+		bo.rotate()
+		bo.say("under the new key")
+		for _, text := range []string{"meanwhile", "after that"} { // of the first one ana learns while she sends
+			ana.say(text)
+			if moved := toldOf[messenger.Moved](ana); len(moved) != 1 || len(moved[0].By) != 1 || moved[0].By[0].Name != "bo" {
+				t.Errorf("beside %q ana is told %+v, want that bo has moved", text, moved)
+			}
+		}
+		ana.compare(bo)
+		err := ana.send(record.Text("refused"), messenger.SendOptions{})
+		if moved, ok := errors.AsType[*messenger.MovedError](err); !ok || moved.By.Name != "bo" {
+			t.Errorf("after comparing bo's key sending ends with %v", err)
+		}
+		for range 2 {
+			if err := ana.send(record.Text("insists"), messenger.SendOptions{OldKey: true}); err != nil {
+				t.Error(err)
+			}
+		}
+		ana.say("is asked no more")
+		got := ana.reads()
+		for _, text := range []string{"meanwhile", "after that", "insists", "is asked no more"} {
+			if !slices.Contains(got, "ana: "+text) {
+				t.Errorf("the room lacks %q: %q", text, got)
+			}
+		}
+		if all := strings.Join(got, "\n"); strings.Contains(all, "refused") {
+			t.Errorf("what was refused was written:\n%s", all)
+		}
+	})
+}
+
+// Two processes that read at the moment of a clear: whoever comes second reads once more, and knows nothing of an error.
+func TestAClearThatAnotherProcessNoticedEndsNoReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newMembers(t)
+		ana, bo := x.join("ana"), x.join("bo")
+		for range 3 {
+			bo.say("before")
+		}
+		ana.reads()
+		x.server.Clear(t, x.room.Channel)
+		bo.reads()
+		time.Sleep(2 * time.Minute)
+		bo.reads()
+		bo.say("after")
+		ana.reads()
+		time.Sleep(2 * time.Minute)
+		// The answers to the slower one come when the other one has read all.
+		slow := relaytest.DelayReply(5 * time.Second)
+		x.server.Inject(relaytest.Times(1, relaytest.On("feeds.csv", slow)))
+		beside := &member{t: t, engine: ana.engine}
+		time.AfterFunc(time.Second, func() { beside.reads() })
+		if got := ana.reads(); !slices.Contains(got, "bo: after") {
+			t.Errorf("the slower one reads %q", got)
+		}
+	})
+}
