@@ -449,3 +449,24 @@ func TestARoomThatIsJoinedAgain(t *testing.T) {
 	ana.must("recv", "--strict")
 	ana.says(0, told)
 }
+
+// Whoever had taken another nickname was told so, by every command that reads.
+func TestNobodyIsToldOfTheirOwnNewName(t *testing.T) {
+	relay := relaytest.New(t)
+	ana, bo := newDevice(t, relay), newDevice(t, relay)
+	ana.makeRoom(quickSigned)
+	bo.must("join", "lab", "--channel", fmt.Sprint(ana.channel()), "--profile", quickSigned)
+	for _, nick := range []string{"ana", "anna"} {
+		ana.must("identity", "name", nick)
+		ana.must("send", "hello")
+	}
+	file := ana.feedOf(func(rows []string) []string { return rows })
+	for _, args := range [][]string{{"recv"}, {"recv", "--csv", file}, {"verify"}, {"verify", "--csv", file}} {
+		for who, d := range map[string]*device{"ana": ana, "bo": bo} {
+			d.must(args...)
+			if told := strings.Contains(d.stderr.String(), "ana is now called anna\n"); told != (d == bo) {
+				t.Errorf("%s is told by %v: %t\n%s", who, args, told, &d.stderr)
+			}
+		}
+	}
+}
