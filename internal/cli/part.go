@@ -37,7 +37,8 @@ func (f *fileRows) first() int64 {
 }
 
 // cuts yields what a cut in front of the file may have taken away: what stands below its lowest number, and the gaps above
-// which a row is dated before others that stand below. A file that has the first entry is no part.
+// which a row is dated before others that stand below, or so early that rows of a bulk update, one a second, could have been dated
+// before the file begins. A file that has the first entry is no part.
 func (f *fileRows) cuts() iter.Seq2[int64, int64] {
 	return func(yield func(first, last int64) bool) {
 		if f.first() <= 1 || !yield(1, f.first()-1) {
@@ -49,11 +50,18 @@ func (f *fileRows) cuts() iter.Seq2[int64, int64] {
 				earliest[i] = min(row.posted, earliest[i+1])
 			}
 		}
+		dates := make([]int64, len(f.rows))
+		for i := range f.rows {
+			dates[i] = f.rows[i].posted
+		}
+		slices.Sort(dates)
 		latest := f.rows[0].posted
 		for i, row := range f.rows[1:] {
 			before := f.rows[i].id
-			cut := row.id > before+1 && row.id-before <= doubtfulGap && earliest[i+1] <= latest
-			if cut && !yield(before+1, row.id-1) {
+			taken, _ := slices.BinarySearch(dates, row.posted+1) // seconds that have rows, at most
+			reaches := row.posted-dates[0] <= row.id-before+int64(taken)
+			cut := reaches || earliest[i+1] <= latest
+			if cut && row.id > before+1 && row.id-before <= doubtfulGap && !yield(before+1, row.id-1) {
 				return
 			}
 			latest = max(latest, row.posted)
@@ -87,7 +95,7 @@ func (a *app) tellCuts(f *fileRows, asJSON bool) error {
 	if inside == 0 {
 		return nil
 	}
-	text := count(inside, "entry") + " may have been cut off (" + record.Entries(from, to) + "): the rows behind are dated before others in front"
+	text := count(inside, "entry") + " may have been cut off (" + record.Entries(from, to) + "): a bulk update is dated back, so its rows may stand before the file"
 	return a.tell(findingJSON{Finding: "cut off", Text: text, Count: &inside, Entry: &from, LastEntry: &to}, asJSON)
 }
 

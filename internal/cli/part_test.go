@@ -48,7 +48,7 @@ func TestAPartOfAFeedAccusesNobodyOfTheRest(t *testing.T) {
 		}
 	}
 	// What was cut out of a part whose rows stand in order is told like that of a whole.
-	text := func(n int) string { return fmt.Sprintf("2026-11-20 10:00:%02d UTC,%d,\n", n, n) }
+	text := func(n int) string { return fmt.Sprintf("2026-11-20 10:%02d:00 UTC,%d,\n", n, n) }
 	gap := ana.feedOf(func([]string) []string { return []string{text(10), text(11), text(13)} })
 	ana.exits(exitFindings, "recv", "--strict", "--csv", gap)
 	if got := ana.stderr.String(); !strings.Contains(got, "entry 12 was not shown\n") {
