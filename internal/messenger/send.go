@@ -78,6 +78,9 @@ func (e *SaidError) Error() string {
 // [*BegunError], [*SaidError], [room.ErrNoText] or [record.ErrBody], and then nothing was written; or a
 // [*WaitsError], and then the message is what waits.
 func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent Sent, err error) {
+	if !r.signed {
+		return r.sendText(ctx, body, o)
+	}
 	unread := r.Adopt(ctx, !o.Queue)
 	if _, ok := errors.AsType[*UnreadError](unread); ok { // then only what waits keeps another identity here
 		if err := r.Adopt(ctx, false); err != nil && !errors.Is(err, model.ErrOtherIdentity) {

@@ -39,9 +39,6 @@ func (e *Engine) Send(ctx context.Context, settings model.Room, body record.Body
 		return sent, err
 	}
 	defer func() { err = errors.Join(err, r.Leave()) }()
-	if !signed {
-		return r.sendText(ctx, body, o)
-	}
 	return r.Send(ctx, body, o)
 }
 
