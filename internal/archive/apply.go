@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -310,4 +311,20 @@ func (w *writer) outbox(c *kept.Change) {
 	for _, s := range c.Settled {
 		w.exec("UPDATE posts SET state = ?, place = ? WHERE seq = ?", int64(s.State), place(s.At), s.Seq)
 	}
+	for i := range c.States {
+		w.sent(&c.States[i])
+	}
+}
+
+// sent adds an event, and then lets go of the one whose place it takes: the other way round its ID might be given out again.
+func (w *writer) sent(s *model.OwnState) {
+	w.exec(`INSERT INTO events (finding, taken_back, state, author, number, place, seen_by, was_author, was_number)
+		VALUES ('', 0, ?, ?, ?, ?, ?, ?, ?)`,
+		int64(s.State), key(s.Author), int64(s.Number), place(s.At), key(s.By), key(s.Was.Author), int64(s.Was.Number))
+	text := "DELETE FROM events WHERE state IS NOT NULL AND was_number = 0 AND author = ? AND seen_by = ?"
+	args := []driver.Value{key(s.Author), key(s.By)}
+	if s.State != model.StateSeen {
+		text, args = text+" AND number = ?", append(args, int64(s.Number))
+	}
+	w.exec(text+" AND id < (SELECT max(id) FROM events)", args...)
 }

@@ -197,11 +197,20 @@ func (r *Room) Arriving() (arrival record.Arrival, err error) {
 
 // Events returns at most limit events that came after the one with an ID, in the order of their coming.
 func (r *Room) Events(id int64, limit int) (all []kept.Event, err error) {
-	err = r.query("SELECT id, finding, taken_back FROM events WHERE id > ? ORDER BY id LIMIT ?",
-		func(row []driver.Value) error {
-			f, err := readFinding(row[1].(string))
-			all = append(all, kept.Event{ID: row[0].(int64), Finding: f, TakenBack: row[2] != int64(0)})
-			return err
-		}, id, int64(limit))
+	const columns = "SELECT id, finding, taken_back, state, author, number, place, seen_by, was_author, was_number FROM events "
+	err = r.query(columns+"WHERE id > ? ORDER BY id LIMIT ?", func(row []driver.Value) (err error) {
+		e := kept.Event{ID: row[0].(int64), TakenBack: row[2] != int64(0)}
+		if row[3] == nil {
+			e.Finding, err = readFinding(row[1].(string))
+		} else {
+			e.Own = &model.OwnState{
+				OwnID: model.OwnID{Author: parseKey(row[4]), Number: uint32(row[5].(int64))}, State: model.State(row[3].(int64)),
+				At: parsePlace(row[6]), By: parseKey(row[7]),
+				Was: model.OwnID{Author: parseKey(row[8]), Number: uint32(row[9].(int64))},
+			}
+		}
+		all = append(all, e)
+		return err
+	}, id, int64(limit))
 	return all, err
 }

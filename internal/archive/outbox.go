@@ -59,9 +59,15 @@ func (r *Room) Progress(first, last int64) (states [4]int, err error) {
 // Own implements that part of [room.Store].
 func (r *Room) Own(q kept.OwnQuery) (all []kept.Own, err error) {
 	text, args := "ORDER BY first, number", []driver.Value(nil)
-	if !q.Author.IsZero() {
+	switch {
+	case !q.Author.IsZero():
 		text = "WHERE author = ? AND number BETWEEN ? AND ? ORDER BY number"
 		args = []driver.Value{q.Author[:], int64(q.First), int64(q.Last)}
+	case q.FirstPost > 0:
+		// Records follow each other in the posts: of those that begin before, only the last can reach as far.
+		text = `WHERE first >= (SELECT ifnull(max(first), 0) FROM own WHERE first < ?1) AND first <= ?2 AND last >= ?1
+			ORDER BY first, number`
+		args = []driver.Value{q.FirstPost, q.LastPost}
 	}
 	err = r.query("SELECT author, number, hash, kind, first, last, queued_ms FROM own "+text, func(row []driver.Value) error {
 		o := kept.Own{

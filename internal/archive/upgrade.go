@@ -100,7 +100,7 @@ func (r *Room) takeOverFindings() error {
 	told := map[string]record.Finding{}
 	var order, damaged []int64
 	ids := map[int64]string{}
-	err := r.query("SELECT id, finding, taken_back FROM events ORDER BY id", func(row []driver.Value) error {
+	err := r.query("SELECT id, finding, taken_back FROM events WHERE state IS NULL ORDER BY id", func(row []driver.Value) error {
 		f, err := readFinding(row[1].(string))
 		if err != nil {
 			damaged = append(damaged, row[0].(int64))

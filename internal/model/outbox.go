@@ -47,10 +47,10 @@ func (d *Delivered) Number(before uint32) uint32 {
 	return before
 }
 
-// State is how far an entry of the outbox has come.
+// State is how far an entry of the outbox, or a message of our own, has come.
 type State uint8
 
-// The states of an entry of the outbox.
+// The states of an entry of the outbox, and of messages.
 const (
 	// StateQueued: nobody has tried to post it.
 	StateQueued State = iota
@@ -60,6 +60,13 @@ const (
 	StateAccepted
 	// StateUnknown: it was posted and looked for, and nobody can say whether it is stored.
 	StateUnknown
+
+	// No entry is the following, but a message may be.
+
+	// StateSeen: somebody has signed that they have seen it.
+	StateSeen
+	// StateDropped: it was taken back before anybody had tried to post it.
+	StateDropped
 )
 
 // String names the state.
@@ -71,6 +78,10 @@ func (s State) String() string {
 		return "tried"
 	case StateAccepted:
 		return "accepted"
+	case StateSeen:
+		return "seen"
+	case StateDropped:
+		return "dropped"
 	default:
 		return "unknown"
 	}
@@ -96,11 +107,54 @@ type Queued struct {
 }
 
 // What names the message: "ana 3", or "text 3".
-func (q *Queued) What() string {
-	if q.Author.IsZero() {
-		return fmt.Sprint("text ", q.Number)
+func (q *Queued) What() string { return OwnID{q.Author, q.Number}.called(q.Name) }
+
+// OwnID names a message of our own by the identity that has signed it, zero for a text, and its number.
+type OwnID struct {
+	Author record.PublicKey
+	Number uint32
+}
+
+func (id OwnID) called(name string) string {
+	if id.Author.IsZero() {
+		return fmt.Sprint("text ", id.Number)
 	}
-	return record.Numbers(q.Name, q.Number, q.Number)
+	return record.Numbers(name, id.Number, id.Number)
+}
+
+// OwnState says how far a message of our own has come, or who has seen it.
+type OwnState struct {
+	OwnID
+
+	State State
+	// At is where the relay has accepted the last of it, once it is [StateAccepted].
+	At record.Place
+	// By is who says to have seen it, with all that its author has written before it, where it is [StateSeen].
+	By record.PublicKey
+	// Was is the message that it was before it was signed anew, zero if it was not.
+	Was OwnID
+
+	// Name is how readers know its author, empty for a text, and SeenBy how who has seen it is called. No archive keeps them.
+	Name, SeenBy string
+}
+
+// What names the message: "ana 3", or "text 3".
+func (s *OwnState) What() string { return s.called(s.Name) }
+
+// Text says it in words: "ana 3: accepted as entry 12", "ana 3 seen by bo".
+func (s *OwnState) Text() string {
+	switch s.State {
+	case StateAccepted:
+		return fmt.Sprintf("%s: accepted as entry %d", s.What(), s.At.Entry)
+	case StateSeen:
+		return s.What() + " seen by " + s.SeenBy
+	case StateDropped:
+		return s.What() + ": taken back"
+	}
+	if s.Was.Number > 0 && s.Was.Author == s.Author {
+		return fmt.Sprintf("%s: %s, %s before", s.What(), s.State, s.Was.called(s.Name))
+	}
+	return s.What() + ": " + s.State.String()
 }
 
 // Renumbered is a message that was signed anew under another number.

@@ -59,8 +59,6 @@ type Arrivals struct {
 	// Told are new findings, TakenBack findings that were told and turned out otherwise, and Waiting what may be missing
 	// but may still come. Of more than 10,000 told only the first are here.
 	Told, TakenBack, Waiting []record.Finding
-	// Receipts say who has seen messages of our own.
-	Receipts []record.Receipt
 	// Findings counts rows and what is no message. Rows that were known before count as entries only.
 	Findings
 	// TooLate counts entries that a new key may open, and that were lost with a clear before it came.

@@ -410,7 +410,6 @@ func (b *batch) report(results []*record.Result, elsewhere []uint32) {
 	for _, r := range results {
 		tell(out, r.Change.Told)
 		out.TakenBack = appendBounded(out.TakenBack, r.Change.TakenBack)
-		out.Receipts = append(out.Receipts, r.SeenBy...)
 		out.LeftOver += r.LeftOver
 		out.Refused += r.Refused
 		out.Waiting, out.More = r.Waiting, r.More

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -30,7 +31,8 @@ type member struct {
 	dir     string
 	archive *archive.Room
 	client  *remote.Client
-	now     time.Time // zero: the real one
+	now     time.Time  // zero: the real one
+	mark    model.Mark // up to which states were taken
 }
 
 // hall is a channel and the key that its members share.
@@ -254,6 +256,30 @@ func (m *member) look() model.Arrivals {
 		m.t.Fatal(err)
 	}
 	return a
+}
+
+// states returns what has become of the member's own messages since it was asked last.
+func (m *member) states() (all []string) {
+	m.t.Helper()
+	for more := true; more; {
+		news, err := m.Since(m.mark, 0)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		for i := range news.States {
+			all = append(all, news.States[i].Text())
+		}
+		m.mark, more = news.Until, news.More
+	}
+	return all
+}
+
+// told demands what has become of the member's own messages since it was asked last.
+func (m *member) told(want ...string) {
+	m.t.Helper()
+	if got := m.states(); !slices.Equal(got, want) {
+		m.t.Errorf("the states %q, want %q", got, want)
+	}
 }
 
 // history returns the texts of the conversation.

@@ -140,6 +140,13 @@ func TestSenderCrashesAnywhere(t *testing.T) {
 					t.Fatalf("crash at step %d: found %v %v %+v", at, told(got.Told), told(got.Waiting), got.Findings)
 				}
 				checkHistory(t, at, bo.history(), written, bodies)
+				last := h.enter(m.o, m.dir)
+				last.look()
+				for i, state := range last.states() {
+					if !strings.HasPrefix(state, fmt.Sprint("ana ", i+1, ": accepted as entry ")) {
+						t.Fatalf("crash at step %d: %s", at, state)
+					}
+				}
 			}
 		})
 	}

@@ -221,8 +221,9 @@ func (d *delivery) advance(ctx context.Context) (*step, error) {
 
 // noteStored notes what was stored last.
 func (d *delivery) noteStored() error {
-	settled := kept.Settled{Seq: d.stored.Seq, State: model.StateAccepted, At: d.stored.At}
-	return d.store.Apply(&kept.Change{Settled: []kept.Settled{settled}})
+	seq := d.stored.Seq
+	settled := kept.Settled{Seq: seq, State: model.StateAccepted, At: d.stored.At}
+	return d.applySent(kept.Change{Settled: []kept.Settled{settled}}, seq, seq)
 }
 
 // openPosts returns the posts that may go out together.
@@ -261,7 +262,7 @@ func (d *delivery) take(posts []kept.Post, now time.Time) (*step, error) {
 		}
 		p.State = model.StateTried
 	}
-	return next, d.store.Apply(&kept.Change{Posts: next.posts})
+	return next, d.applySent(kept.Change{Posts: next.posts}, next.posts[0].Seq, next.posts[n-1].Seq)
 }
 
 // longestTransfer is how far back the dates of posts reach.
@@ -401,7 +402,9 @@ func (d *delivery) settle(ctx context.Context) error {
 			last = max(last, entries[i])
 		}
 	}
-	err = d.transact(func() error { return d.store.Apply(&kept.Change{Settled: settled}) })
+	err = d.transact(func() error {
+		return d.applySent(kept.Change{Settled: settled}, posts[0].Seq, posts[len(posts)-1].Seq)
+	})
 	if err != nil {
 		return err
 	}
@@ -505,7 +508,9 @@ func (d *delivery) failed(next *step, err error) error {
 	for i := range next.posts {
 		change.Settled = append(change.Settled, kept.Settled{Seq: next.posts[i].Seq, State: state})
 	}
-	return d.transact(func() error { return d.store.Apply(&change) })
+	return d.transact(func() error {
+		return d.applySent(change, next.posts[0].Seq, next.posts[len(next.posts)-1].Seq)
+	})
 }
 
 // since returns the entry number after which to look for what was tried when at was the newest: 0 if the channel was

@@ -180,8 +180,10 @@ func TestBrokenPromises(t *testing.T) {
 	if q, err := ana.Outbox(); err != nil || len(q) != 1 || q[0].Sent != model.StateUnknown {
 		t.Errorf("outbox %+v, %v", q, err)
 	}
+	ana.told("ana 1: unknown")
 	h.relay.Inject(nil)
 	ana.deliver()
+	ana.told(fmt.Sprint("ana 1: accepted as entry ", len(h.relay.Entries(t, h.channel.ID))))
 	if n := len(h.join(2, "bo").look().Items); n != 1 {
 		t.Errorf("%d messages, want 1", n)
 	}

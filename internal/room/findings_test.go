@@ -57,10 +57,13 @@ func TestRestoredBackup(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			ana.states()
 			restored := ana.copyHome(h)
+			restored.states()
 			if err := ana.Drop(2, time.Now()); err != nil {
 				t.Fatal(err)
 			}
+			ana.told("ana 2: taken back")
 			ana.deliver()
 			ana.say("four")
 
@@ -70,6 +73,10 @@ func TestRestoredBackup(t *testing.T) {
 			done := restored.deliver()
 			if d := cmp.Diff([]model.Renumbered{{Before: 2, Now: 5}, {Before: 3, Now: 6}}, done.Renumbered); d != "" {
 				t.Error(d)
+			}
+			states := restored.states()
+			if want := []string{"ana 6: queued, ana 3 before", "ana 5: queued, ana 2 before"}; !slices.Equal(states[:2], want) || len(states) != 4 {
+				t.Errorf("the states %q, want first %q", states, want)
 			}
 			if w := restored.say("seven"); w.Number != 7 {
 				t.Errorf("number %d, want 7", w.Number)

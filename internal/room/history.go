@@ -100,11 +100,13 @@ func (c *Conversation) beginning(n int) (from record.Held, err error) {
 	return rows[len(rows)-1].Held, nil
 }
 
-// News are messages and findings in the order in which they came.
+// News are messages, findings and states in the order in which they came.
 type News struct {
 	Items []model.Item
 	// Found are findings that were told or taken back, without those that were told anew after that.
 	Found []kept.Event
+	// States say how far messages of our own have come.
+	States []model.OwnState
 	// Until is the mark behind all of them, and More tells that there is more.
 	Until model.Mark
 	More  bool
@@ -113,23 +115,35 @@ type News struct {
 // newsAtOnce bounds what [Conversation.Since] returns at a time.
 const newsAtOnce = 1000
 
-// Since returns what has come since a mark, whichever process has read it, at most 1,000 messages and findings each. With
-// most above 0 it returns no more messages than that.
+// Since returns what has come since a mark, whichever process has read it, at most 1,000 messages, and as many findings and
+// states. With most above 0 it returns no more messages than that.
 func (c *Conversation) Since(m model.Mark, most int) (News, error) {
 	if most <= 0 || most > newsAtOnce {
 		most = newsAtOnce
 	}
 	n := News{Until: m}
-	rows, err := c.store.Messages(kept.MessageQuery{After: m.Message, Limit: most})
-	if err == nil {
-		n.Found, err = c.store.Events(m.Event, newsAtOnce)
+	// What is told of a message is kept together with it: asked in this order, it is not told before the message.
+	var rows []kept.Message
+	var err error
+	if n.Found, err = c.store.Events(m.Event, newsAtOnce); err == nil {
+		rows, err = c.store.Messages(kept.MessageQuery{After: m.Message, Limit: most})
 	}
 	if err != nil {
-		return n, fmt.Errorf("reading what has come: %w", err)
+		return News{Until: m}, fmt.Errorf("reading what has come: %w", err)
 	}
 	n.More = len(rows) == most || len(n.Found) == newsAtOnce
 	if len(n.Found) > 0 {
 		n.Until.Event = n.Found[len(n.Found)-1].ID
+		for _, e := range n.Found {
+			if e.Own == nil {
+				continue
+			}
+			s := *e.Own
+			if err := c.nameState(&s); err != nil {
+				return News{Until: m}, fmt.Errorf("reading what has come: %w", err)
+			}
+			n.States = append(n.States, s)
+		}
 		n.Found = toldLast(n.Found)
 	}
 	if len(rows) == 0 {
@@ -214,6 +228,9 @@ func toldLast(events []kept.Event) (last []kept.Event) {
 	anew := map[record.FindingID]bool{}
 	for i := range slices.Backward(events) {
 		e := &events[i]
+		if e.Own != nil {
+			continue
+		}
 		id := e.Finding.ID()
 		if e.TakenBack || !anew[id] {
 			last = append(last, *e)
@@ -275,7 +292,7 @@ func (c *Conversation) posted(f *record.Finding, clears clears) (bool, error) {
 
 func (c *Conversation) standing() (all []record.Finding, err error) {
 	at := map[record.FindingID]int{}
-	err = eachEvent(c.store, func(e *kept.Event) {
+	err = eachFinding(c.store, func(e *kept.Event) {
 		id := e.Finding.ID()
 		if before, ok := at[id]; ok { // what was told anew says something else, as with another number
 			all[before] = record.Finding{}
@@ -309,16 +326,17 @@ func (c *Conversation) standing() (all []record.Finding, err error) {
 	return all, nil
 }
 
-// eachEvent visits all events, in the order of their coming.
-func eachEvent(store Store, visit func(*kept.Event)) error {
+// eachFinding visits all findings that were told or taken back, in the order of their coming.
+func eachFinding(store Store, visit func(*kept.Event)) error {
 	for last := int64(0); ; {
 		events, err := store.Events(last, newsAtOnce)
 		if err != nil {
 			return err
 		}
 		for i := range events {
-			visit(&events[i])
-			last = events[i].ID
+			if last = events[i].ID; events[i].Own == nil {
+				visit(&events[i])
+			}
 		}
 		if len(events) < newsAtOnce {
 			return nil

@@ -40,6 +40,9 @@ func (b *batch) learn(result *record.Result, texts []textToken) (elsewhere []uin
 		back, err = b.textsReadBack(texts)
 		write.OwnGone = append(write.OwnGone, back...)
 	}
+	if err == nil {
+		write.States, err = b.statesRead(result, texts, write.OwnGone)
+	}
 	if err == nil && len(elsewhere) > 0 && !b.kept { // what was kept was told before
 		var m kept.Mark
 		m, _, err = store.Mark(elsewhereMark)

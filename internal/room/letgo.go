@@ -126,7 +126,7 @@ func dropFindings(store Store, keep int64) error {
 	}
 	newest := map[record.FindingID]int64{} // of its events
 	old := map[int64]record.FindingID{}
-	err = eachEvent(store, func(e *kept.Event) {
+	err = eachFinding(store, func(e *kept.Event) {
 		f := &e.Finding
 		if f.Kind == record.Forged || f.Kind == record.Incomplete || f.Kind == record.Malformed && f.Author.IsZero() {
 			if newest[f.ID()] = e.ID; e.ID <= end.Event-keep {

@@ -102,11 +102,16 @@ func (c *Conversation) notReadBack(clears clears, cleared *model.Unchecked) ([]m
 }
 
 func (c *Conversation) queued(o *kept.Own) (model.Queued, error) {
-	q := model.Queued{Author: o.Author, Number: o.Number, Kind: o.Kind, Since: o.Queued}
-	var err error
-	if q.Name, err = c.signer(o.Author); err != nil {
-		return q, err
+	q, err := c.progress(o)
+	if err == nil {
+		q.Name, err = c.signer(o.Author)
 	}
+	return q, err
+}
+
+// progress is queued but for the name.
+func (c *Conversation) progress(o *kept.Own) (model.Queued, error) {
+	q := model.Queued{Author: o.Author, Number: o.Number, Kind: o.Kind, Since: o.Queued}
 	states, err := c.store.Progress(o.First, o.Last)
 	if err != nil {
 		return q, err

@@ -92,7 +92,11 @@ func (c *Conversation) write(body record.Body, now time.Time) (w Written, err er
 		n.author.MarkNamed(n.number, w.Number)
 		change.Authors = append(change.Authors, n.author)
 	}
-	return w, c.store.Apply(&kept.Change{Learnt: &change})
+	write := kept.Change{Learnt: &change}
+	if r.Kind() != record.KindHeartbeat {
+		write.States = []model.OwnState{{OwnID: model.OwnID{Author: c.own, Number: w.Number}}} // queued
+	}
+	return w, c.store.Apply(&write)
 }
 
 // sealerOf returns which key seals a body: the newest, but the one before it for the record that tells of it, which is
@@ -274,8 +278,10 @@ func (c *Conversation) Drop(number uint32, now time.Time) error {
 			}
 			return true
 		}
-		_, err = c.signAnew(&state, t, own, drop, now)
-		return err
+		if _, err = c.signAnew(&state, t, own, drop, now); err != nil || own[0].Kind == record.KindHeartbeat {
+			return err
+		}
+		return c.tellStates([]model.OwnState{{OwnID: model.OwnID{Author: c.own, Number: number}, State: model.StateDropped}})
 	})
 	if err != nil {
 		return fmt.Errorf("taking back %s: %w", c.OwnNumber(number), err)
@@ -305,6 +311,7 @@ func (c *Conversation) signAnew(
 	if err := c.store.Apply(&kept.Change{OwnGone: own}); err != nil {
 		return nil, err
 	}
+	var states []model.OwnState
 	for i := range own {
 		m, ok := messages[own[i].Hash]
 		if !ok {
@@ -312,19 +319,25 @@ func (c *Conversation) signAnew(
 			return nil, errors.Join(err, fmt.Errorf("%s in the outbox cannot be opened: %w",
 				record.Numbers(name, own[i].Number, own[i].Number), model.ErrKeyGone))
 		}
-		before := m.Number
+		before := model.OwnID{Author: own[i].Author, Number: m.Number}
 		if !change(&m.Record) {
+			states = append(states, model.OwnState{OwnID: before, State: model.StateDropped})
 			continue
 		}
 		w, err := c.queue(&t, &m.Record, slices.Index(c.ids, m.Key), now)
 		if err != nil {
 			return nil, err
 		}
-		if w.Number != before && own[i].Author == c.own {
-			changed = append(changed, model.Renumbered{Before: before, Now: w.Number})
+		if w.Number != before.Number && own[i].Author == c.own {
+			changed = append(changed, model.Renumbered{Before: before.Number, Now: w.Number})
+		}
+		if id := (model.OwnID{Author: c.own, Number: w.Number}); id != before && own[i].Kind != record.KindHeartbeat {
+			states = append(states, model.OwnState{OwnID: id, Was: before})
 		}
 	}
-	return changed, t.keep(c.store, state)
+	// The last one first: a number may be one that the message behind it had before.
+	slices.Reverse(states)
+	return changed, errors.Join(t.keep(c.store, state), c.tellStates(states))
 }
 
 // rewind takes the posts of a record and of those behind it out of the outbox. The first of them stays if there are

@@ -133,7 +133,10 @@ func (c *Conversation) putText(now time.Time, compose func() (kept.Post, error))
 			return err
 		}
 		w = Written{Number: own.Number, Hash: own.Hash, Cells: 1, Entries: 1}
-		return c.store.Apply(&kept.Change{Posts: []kept.Post{post}, Own: []kept.Own{own}, State: &state})
+		return c.store.Apply(&kept.Change{
+			Posts: []kept.Post{post}, Own: []kept.Own{own}, State: &state,
+			States: []model.OwnState{{OwnID: model.OwnID{Number: own.Number}, State: post.State}},
+		})
 	})
 	if err != nil {
 		return Written{}, fmt.Errorf("writing a message: %w", err)
@@ -210,5 +213,6 @@ func (c *Conversation) dropText(number uint32) error {
 	if err != nil {
 		return err
 	}
-	return c.store.Apply(&kept.Change{OwnGone: own})
+	dropped := model.OwnState{OwnID: model.OwnID{Number: number}, State: model.StateDropped}
+	return c.store.Apply(&kept.Change{OwnGone: own, States: []model.OwnState{dropped}})
 }

@@ -48,6 +48,9 @@ type Change struct {
 	Settled []Settled
 	OwnGone []Own
 	Own     []Own
+	// States become events, behind those of what was learnt. Each takes the place of the one before it of the same message, unless
+	// that says what the message was; and one of who has seen what of an author's, of the one before it of the same two.
+	States []model.OwnState
 
 	Marks []Mark
 }

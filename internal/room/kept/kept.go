@@ -126,12 +126,13 @@ type Move struct {
 	At      record.Spot
 }
 
-// Event is a finding that was told, or taken back.
+// Event is a finding that was told, or taken back; or, with Own, that a message of our own has come further.
 type Event struct {
 	// ID orders events by their arrival.
 	ID        int64
 	Finding   record.Finding
 	TakenBack bool
+	Own       *model.OwnState
 }
 
 // Post is an entry to be posted, sealed and laid out: one row. Posts go out in the order of Seq.

@@ -74,4 +74,6 @@ func (s PostState) Is(p *Post) bool {
 type OwnQuery struct {
 	Author      record.PublicKey
 	First, Last uint32
+	// FirstPost and LastPost, unless they are 0, leave out those that do not stand in posts between; only without an author.
+	FirstPost, LastPost int64
 }

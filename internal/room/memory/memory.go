@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -156,6 +157,16 @@ func (s *Store) learn(c record.Change) {
 	}
 }
 
+// addState adds an event, and lets go of the one whose place it takes.
+func (s *Store) addState(state model.OwnState) {
+	last := s.lastEvent() + 1
+	events := slices.DeleteFunc(slices.Clone(s.events), func(e kept.Event) bool {
+		return e.Own != nil && e.Own.Was.Number == 0 && e.Own.Author == state.Author && e.Own.By == state.By &&
+			(e.Own.Number == state.Number || state.State == model.StateSeen)
+	})
+	s.setEvents(append(events, kept.Event{ID: last, Own: &state}))
+}
+
 func (s *Store) setEvents(events []kept.Event) {
 	before := s.events
 	s.undo.Add(func() { s.events = before })
@@ -273,6 +284,9 @@ func (s *Store) applyOutbox(c *kept.Change) {
 			p.State, p.At = d.State, d.At
 			s.posts.put(s.undo, d.Seq, p)
 		}
+	}
+	for i := range c.States {
+		s.addState(c.States[i])
 	}
 }
 
@@ -417,7 +431,9 @@ func (s *Store) Own(q kept.OwnQuery) ([]kept.Own, error) {
 		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Number, b.Number))
 	})
 	if q.Author.IsZero() {
-		return all, nil
+		return slices.DeleteFunc(all, func(o kept.Own) bool {
+			return o.Last < q.FirstPost || q.LastPost > 0 && o.First > q.LastPost
+		}), nil
 	}
 	all = slices.DeleteFunc(all, func(o kept.Own) bool {
 		return o.Author != q.Author || o.Number < q.First || o.Number > q.Last

@@ -312,6 +312,15 @@ func (p *play) outbox(c *kept.Change) {
 	for range p.n("own", 2) {
 		c.Own = append(c.Own, p.own())
 	}
+	for range p.n("states", 2) {
+		s := model.OwnState{OwnID: model.OwnID{Author: p.key(), Number: uint32(1 + p.n("own number", 2))}, State: model.State(p.n("state", 5))}
+		if s.State == model.StateSeen {
+			s.By = p.key()
+		} else if p.is("signed anew") {
+			s.Was = model.OwnID{Author: p.key(), Number: 1}
+		}
+		c.States = append(c.States, s)
+	}
 	for range p.n("dated", 1) {
 		c.Dated = append(c.Dated, kept.PostDate{Seq: p.seq(), At: p.time()})
 	}
@@ -462,6 +471,12 @@ func (p *play) askMessages(s room.Store, note noteFunc) {
 	}
 	for _, after := range []int64{0, 3} {
 		events, err := s.Events(after, 5)
+		for i, e := range events {
+			if e.Own != nil { // a pointer would be compared by itself
+				note(fmt.Sprintf("state %d after %d", i, after), *e.Own, nil)
+				events[i].Own = nil
+			}
+		}
 		note(fmt.Sprint("events after ", after), events, err)
 	}
 	end, err := s.End()

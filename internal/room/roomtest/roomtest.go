@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(testing.TB) room.Store) {
 		{"a failed transaction leaves nothing", testFailed},
 		{"messages of nobody known are refused", testUnknownAuthor},
 		{"one at a time may post", testLock},
+		{"states come back in their order", testStates},
 		{"two people talk", testTalk},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(t, open(t)) })
@@ -184,6 +185,54 @@ func testLock(t *testing.T, s room.Store) {
 	unlock()
 }
 
+// Of each message of our own there is one state, the newest, where it came; and of who has seen what, too.
+func testStates(t *testing.T, s room.Store) {
+	id := func(author byte, number uint32) model.OwnID {
+		return model.OwnID{Author: record.PublicKey{author}, Number: number}
+	}
+	at := record.Place{Clear: 1, Entry: 7}
+	texts := model.OwnState{OwnID: model.OwnID{Number: 1}, State: model.StateTried}
+	accepted := model.OwnState{OwnID: id(1, 1), State: model.StateAccepted, At: at}
+	anew := model.OwnState{OwnID: id(1, math.MaxUint32), Was: id(2, 9)}
+	seen := model.OwnState{OwnID: id(1, 3), State: model.StateSeen, By: record.PublicKey{5}}
+	other := model.OwnState{OwnID: id(1, 1), State: model.StateSeen, By: record.PublicKey{6}}
+	apply(t, s, kept.Change{States: []model.OwnState{
+		{OwnID: id(1, 1)},
+		{OwnID: id(1, 1), State: model.StateTried},
+		{OwnID: id(1, 2), State: model.StateSeen, By: record.PublicKey{5}},
+		texts, accepted, other,
+	}})
+	f := record.Finding{Kind: record.Fork, Author: record.PublicKey{1}, First: 7}
+	tried := model.OwnState{OwnID: anew.OwnID, State: model.StateTried}
+	apply(t, s, kept.Change{Learnt: &record.Change{Told: []record.Finding{f}}, States: []model.OwnState{anew, seen, tried}})
+	want := []kept.Event{
+		{ID: 4, Own: &texts},
+		{ID: 5, Own: &accepted},
+		{ID: 6, Own: &other},
+		{ID: 7, Finding: f},
+		{ID: 8, Own: &anew},
+		{ID: 9, Own: &seen},
+		{ID: 10, Own: &tried},
+	}
+	same(t, "events", want)(s.Events(0, 100))
+	same(t, "some of them", want[2:4])(s.Events(5, 2))
+	same(t, "end", kept.Mark{Event: 10})(s.End())
+
+	own := []kept.Own{
+		{Author: record.PublicKey{1}, Number: 1, First: 1, Last: 4},
+		{Author: record.PublicKey{1}, Number: 2, First: 4, Last: 4},
+		{Author: record.PublicKey{1}, Number: 3, First: 4, Last: 6},
+		{Number: 7, First: 7, Last: 7},
+	}
+	apply(t, s, kept.Change{Own: own})
+	for _, q := range []struct {
+		first, last int64
+		want        []kept.Own
+	}{{1, 1, own[:1]}, {4, 4, own[:3]}, {5, 5, own[2:3]}, {6, 7, own[2:]}, {8, 9, nil}} {
+		same(t, "own", q.want)(s.Own(kept.OwnQuery{FirstPost: q.first, LastPost: q.last}))
+	}
+}
+
 // feed is a relay that stores what is posted.
 type feed struct{ entries []thingspeak.Entry }
 
@@ -250,14 +299,21 @@ func testTalk(t *testing.T, s room.Store) {
 	}
 	write(bo, record.Heartbeat{})
 	write(bo, record.Text("yes?"))
-	if got := f.read(t, ana); got.Fresh != 2 || len(got.Receipts) == 0 || len(got.Told) > 0 {
-		t.Errorf("ana reads %d messages, %d receipts, and is told %v", got.Fresh, len(got.Receipts), got.Told)
+	before, err := ana.Now()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := f.read(t, ana); got.Fresh != 2 || len(got.Told) > 0 {
+		t.Errorf("ana reads %d messages, and is told %v", got.Fresh, got.Told)
+	}
+	if n, err := ana.Since(before, 0); err != nil || len(n.States) != 1 || n.States[0].Text() != "ana 2 seen by bo" {
+		t.Errorf("what became of ana's messages: %+v, %v", n.States, err)
 	}
 	if got := f.read(t, ana); got.Fresh != 0 {
 		t.Errorf("%d messages came twice", got.Fresh)
 	}
 	var lines []string
-	err := ana.History(0, func(it *model.Item) error {
+	err = ana.History(0, func(it *model.Item) error {
 		switch body := it.Record.Body.(type) {
 		case record.Text:
 			lines = append(lines, it.Record.Name+": "+string(body))
