@@ -151,19 +151,15 @@ func (t *transfer) rate() string {
 // left is how long the rest takes: by the relay's intervals, or without any as long as what was posted took.
 func (t *transfer) left(now time.Time) time.Duration {
 	rest := t.total - t.before - t.posted
-	e := t.plan.For(rest)
-	left := e.Takes()
+	left := t.plan.For(rest).Takes()
 	switch {
 	case left == 0 && t.plan.Takes() == 0:
 		if t.posted == 0 {
 			return 0
 		}
 		return t.last.Sub(t.began) / time.Duration(t.posted) * time.Duration(rest)
-	case t.posted == 0:
-	case e.Bulk > 0:
-		left += t.plan.Limits.BulkInterval
-	case t.plan.Bulk == 0 && e.Single > 0:
-		left += t.plan.Limits.Interval
+	case t.posted > 0:
+		left = t.plan.Rest(rest)
 	}
 	return max(left-now.Sub(t.last), 0)
 }

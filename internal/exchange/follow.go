@@ -83,6 +83,8 @@ type Visitor struct {
 	Fields thingspeak.FieldSet
 	// Cleared, if set, is told that the channel was emptied, before Entry gets the first row that came after.
 	Cleared func() error
+	// Named, if set, is told the number of the newest entry that the relay names, before anything is visited.
+	Named func(last int64)
 	// Anchor shows that the channel was not cleared. Without one no clear is concluded.
 	Anchor Anchor
 	// Wanted are numbers that are asked for before others that are lacking, and Again numbers that are to be visited again.
@@ -146,7 +148,9 @@ func (k *call) follow(ctx context.Context, pos Position, v Visitor) (News, error
 	if err != nil {
 		return news, err
 	}
-	news.LastID = last
+	if news.LastID = last; v.Named != nil {
+		v.Named(last)
+	}
 	beginning := pos
 	if v.Newest > 0 && last > v.Newest && pos.untouched() {
 		if pos.Last, err = k.begin(ctx, v.Newest); err != nil {

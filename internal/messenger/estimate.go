@@ -41,6 +41,18 @@ func (e Estimate) Takes() time.Duration {
 	return time.Duration(max(e.Bulk-1, 0))*e.Limits.BulkInterval + time.Duration(max(e.Single-1, 0))*e.Limits.Interval
 }
 
+// Rest is what the last of the entries take once one before them was accepted.
+func (e Estimate) Rest(entries int) time.Duration {
+	rest := e.For(entries)
+	switch {
+	case rest.Bulk > 0:
+		return rest.Takes() + e.Limits.BulkInterval
+	case e.Bulk == 0 && rest.Single > 0:
+		return rest.Takes() + e.Limits.Interval
+	}
+	return rest.Takes()
+}
+
 // IsLong reports whether somebody is to be asked first: above ten minutes, or above a tenth of the day's messages.
 func (e Estimate) IsLong() bool {
 	return e.Takes() > longTransfer || e.Limits.Daily > 0 && e.Entries > e.Limits.Daily/10

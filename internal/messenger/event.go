@@ -1,6 +1,8 @@
 package messenger
 
 import (
+	"time"
+
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
@@ -64,8 +66,19 @@ type Delivering struct {
 	All Estimate
 }
 
-// Accepted says that the relay has accepted entries.
-type Accepted struct{ model.Progress }
+// Accepted says that the relay has accepted entries, and how long the others take, as far as that was estimated.
+type Accepted struct {
+	model.Progress
+
+	Left time.Duration
+}
+
+// ReadSoFar says how far a reading has come that takes a while: so many entries of those that the relay has named came, and the
+// others take so long; 0 if nobody knows.
+type ReadSoFar struct {
+	Done, Of int64
+	Left     time.Duration
+}
 
 // Waits says that posting waits, why and how long.
 type Waits struct{ exchange.Wait }
@@ -92,4 +105,5 @@ func (Delivering) event()        {}
 func (Accepted) event()          {}
 func (Waits) event()             {}
 func (OneByOne) event()          {}
+func (ReadSoFar) event()         {}
 func (Delivered) event()         {}

@@ -67,7 +67,7 @@ func (RelayAway) event() {}
 func (RelayBack) event() {}
 
 // Stream is what happens in a room behind a mark, for one face. What happened while nobody listened comes from the archive,
-// so a slow face loses nothing, and holds up nobody. One goroutine uses it.
+// so a slow face loses nothing, and holds up nobody. One goroutine uses it, but for Send.
 type Stream struct {
 	*Room
 
@@ -98,15 +98,26 @@ type relayNews struct {
 	read     *Read
 	away     *RelayAway
 	back     bool
-	answered bool  // ever
-	whole    bool  // only a reading of all of the room answers
-	ended    error // why nothing is read any more
+	reading  *ReadSoFar
+	posting  []Event // the newest of each kind
+	changed  bool    // there may be more in the archive
+	answered bool    // ever
+	whole    bool    // only a reading of all of the room answers
+	ended    error   // why nothing is read any more
 	// first is the mark behind all that was there when the relay answered first, or when the stream began, if that was later.
 	first model.Mark
 }
 
 // Follow follows a room. Of all streams of this process that follow it, one reading of the channel serves all.
 func (e *Engine) Follow(settings model.Room, o FollowOptions, face Face) (*Stream, error) {
+	if tell := face.Tell; tell != nil { // Send may do so at the same time
+		var telling sync.Mutex
+		face.Tell = func(e Event) error {
+			telling.Lock()
+			defer telling.Unlock()
+			return tell(e)
+		}
+	}
 	r, err := e.Open(settings, face)
 	if err != nil {
 		return nil, err
@@ -195,8 +206,13 @@ func (s *Stream) firstAnswer() (bool, model.Mark) {
 func (s *Stream) takeRelayNews() error {
 	s.mu.Lock()
 	n := s.news
-	s.news.read, s.news.away, s.news.back = nil, nil, false
+	s.news.read, s.news.away, s.news.back, s.news.reading, s.news.posting, s.news.changed = nil, nil, false, nil, nil, false
 	s.mu.Unlock()
+	s.more = s.more || n.changed
+	s.queue = append(s.queue, n.posting...)
+	if n.reading != nil {
+		s.queue = append(s.queue, *n.reading)
+	}
 	if n.back {
 		s.queue = append(s.queue, RelayBack{})
 	}
@@ -271,6 +287,9 @@ func (s *Stream) takeArchived() error {
 	for i := range news.Found {
 		s.queue = append(s.queue, Found{news.Found[i].Finding, news.Found[i].TakenBack})
 	}
+	for i := range news.States {
+		s.queue = append(s.queue, State{news.States[i]})
+	}
 	if news.Until != s.mark {
 		s.mark = news.Until
 		s.queue = append(s.queue, Reached{s.mark})
@@ -331,10 +350,11 @@ func (w *waiting) ripe(all []record.Finding, now time.Time) (tell []record.Findi
 
 // watching reads a room again and again, for all streams of this process that follow it.
 type watching struct {
-	engine *Engine
-	name   string
-	end    context.CancelFunc
-	done   chan struct{} // closed when reading has ended
+	engine   *Engine
+	name     string
+	settings model.Room
+	end      context.CancelFunc
+	done     chan struct{} // closed when reading and posting have ended
 
 	mu      sync.Mutex // guards what follows
 	streams []*Stream
@@ -343,8 +363,9 @@ type watching struct {
 	answered bool
 	away     *RelayAway
 
-	joined chan struct{} // gets a value when a stream has entered
-	whole  bool          // the whole of a room of texts is to be read
+	hurry   chan struct{} // gets a value when the relay is to be asked now
+	written chan struct{} // gets a value when something waits in the outbox
+	whole   bool          // the whole of a room of texts is to be read
 }
 
 // watch enters a stream among those that follow its room, and begins to read if it is the first.
@@ -355,12 +376,15 @@ func (e *Engine) watch(s *Stream) *watching {
 	w := e.watched[name]
 	if w == nil {
 		ctx, cancel := context.WithCancel(context.Background())
-		w = &watching{engine: e, name: name, end: cancel, done: make(chan struct{}), signal: make(chan struct{}), joined: make(chan struct{}, 1)}
+		w = &watching{
+			engine: e, name: name, settings: s.settings, end: cancel, done: make(chan struct{}), signal: make(chan struct{}),
+			hurry: make(chan struct{}, 1), written: make(chan struct{}, 1),
+		}
 		if e.watched == nil {
 			e.watched = map[string]*watching{}
 		}
 		e.watched[name] = w
-		defer func() { go w.run(ctx, s.settings) }()
+		defer func() { go w.run(ctx) }()
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -368,10 +392,7 @@ func (e *Engine) watch(s *Stream) *watching {
 	s.news.answered, s.news.away = w.answered && !s.news.whole, w.away
 	w.streams = append(w.streams, s)
 	w.whole = w.whole || s.o.FromStart || s.earlier
-	select {
-	case w.joined <- struct{}{}:
-	default:
-	}
+	wake(w.hurry) // it may want to know sooner, or more
 	return w
 }
 
@@ -435,9 +456,14 @@ func (w *watching) pace() (fastest, slowest time.Duration, whole bool) {
 }
 
 // run reads, quickly after news and slowly while nothing comes, until nobody follows or there is no use in going on.
-func (w *watching) run(ctx context.Context, settings model.Room) {
+func (w *watching) run(ctx context.Context) {
 	defer close(w.done)
-	r, err := w.engine.Open(settings, Face{}) // what is to be told of the room, each stream tells
+	ctx, end := context.WithCancel(ctx)
+	var posting sync.WaitGroup
+	posting.Go(func() { w.post(ctx) })
+	defer posting.Wait()
+	defer end()
+	r, err := w.engine.Open(w.settings, Face{Tell: w.tellReading})
 	if err == nil {
 		err = errors.Join(w.read(ctx, r), r.Close())
 	}
@@ -447,6 +473,14 @@ func (w *watching) run(ctx context.Context, settings model.Room) {
 	}
 	w.engine.mu.Unlock()
 	w.tell(func(n *relayNews) { n.ended = err })
+}
+
+// tellReading tells every stream how far a reading has come. What else is to be told of the room, each of them tells.
+func (w *watching) tellReading(e Event) error {
+	if at, ok := e.(ReadSoFar); ok {
+		w.tell(func(n *relayNews) { n.reading = &at })
+	}
+	return nil
 }
 
 func (w *watching) read(ctx context.Context, r *Room) error {
@@ -502,7 +536,7 @@ func (w *watching) read(ctx context.Context, r *Room) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(pause):
-		case <-w.joined: // it may want to know sooner, or more
+		case <-w.hurry:
 		}
 	}
 }
@@ -545,13 +579,8 @@ func (o *outage) begins(err error) *RelayAway {
 	if err == nil {
 		return nil
 	}
-	_, unreachable := errors.AsType[*remote.UnreachableError](err)
-	_, unexpected := errors.AsType[*remote.UnexpectedError](err)
-	refused, ok := errors.AsType[*remote.RefusedError](err)
-	before := o.lasts
-	o.lasts = unreachable || unexpected || ok
-	refuses := ok && refused.Reason != remote.TooSoon
-	if !refuses {
+	before, refuses := o.lasts, false
+	if o.lasts, refuses = troubleOf(err); !refuses {
 		o.refused = time.Time{}
 	}
 	if refuses {
@@ -564,4 +593,12 @@ func (o *outage) begins(err error) *RelayAway {
 		return nil
 	}
 	return &RelayAway{err, refuses}
+}
+
+// troubleOf reports whether an error is the relay's, and whether it refuses, and not only as too soon.
+func troubleOf(err error) (trouble, refuses bool) {
+	_, unreachable := errors.AsType[*remote.UnreachableError](err)
+	_, unexpected := errors.AsType[*remote.UnexpectedError](err)
+	refused, ok := errors.AsType[*remote.RefusedError](err)
+	return unreachable || unexpected || ok, ok && refused.Reason != remote.TooSoon
 }

@@ -30,9 +30,9 @@ type texts struct {
 	posted int
 }
 
-func newTexts(t *testing.T) *texts {
+func newTexts(t *testing.T, with ...relaytest.Option) *texts {
 	t.Helper()
-	server := relaytest.InBubble(t)
+	server := relaytest.InBubble(t, with...)
 	channel := server.CreateChannel(t, relaytest.AllFields(true))
 	home, key := t.TempDir(), fernet.GenerateKey()
 	ring, err := fernet.NewRing(key)

@@ -31,7 +31,7 @@ func (p *poster) waits(w exchange.Wait) { p.tell(Waits{w}) }
 
 func (p *poster) accepted(progress model.Progress) {
 	p.left = progress.Total - progress.Posted
-	p.tell(Accepted{progress})
+	p.tell(Accepted{progress, p.r.plan.Rest(p.left)})
 }
 
 // Post implements [room.Poster].

@@ -62,6 +62,10 @@ type reading struct {
 	found chan *thingspeak.Entry
 	news  exchange.News
 	err   error
+
+	of            atomic.Int64 // entries that the relay has named and that are to be read
+	began, toldAt time.Time    // when it was told last how far it has come
+	failed        error        // of who was told
 }
 
 // fetchedAhead is how many entries are fetched before those in front of them are kept.
@@ -78,7 +82,9 @@ func (r *Room) startReading(ctx context.Context) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &reading{r: r, in: in, at: positionFrom(in.Position()), found: make(chan *thingspeak.Entry, fetchedAhead)}
+	g := &reading{
+		r: r, in: in, began: time.Now(), at: positionFrom(in.Position()), found: make(chan *thingspeak.Entry, fetchedAhead),
+	}
 	g.budget = g.at.Vain.Left(r.engine.o.Access.Budget, time.Now())
 	anchor, err := in.Anchor()
 	if err != nil {
@@ -114,6 +120,13 @@ func (r *Room) startReading(ctx context.Context) (*reading, error) {
 		add := func(e *thingspeak.Entry) error { return pass(new(*e)) }
 		g.news, g.err = r.client.Follow(ctx, g.at.Position, exchange.Visitor{
 			Entry: add, Seen: add, Cleared: func() error { return pass(nil) },
+			Named: func(last int64) {
+				of := last - g.at.Last
+				if newest > 0 {
+					of = min(of, newest)
+				}
+				g.of.Store(of)
+			},
 			Anchor: exchange.Anchor{Entry: anchor.Entry, Shows: anchor.Shows}, Wanted: g.at.Wanted, Again: again,
 			Suspect: suspect, Fields: fields, Newest: newest, Passed: g.at.Passed, Budget: g.budget,
 		})
@@ -144,7 +157,7 @@ func (g *reading) finish() (model.Arrivals, error) {
 	}
 	var failed error
 	for e := range g.found {
-		entries.Add(1)
+		g.tellProgress(entries.Add(1))
 		switch {
 		case failed != nil: // Finish returns it
 		case e == nil:
@@ -195,7 +208,21 @@ func (g *reading) finish() (model.Arrivals, error) {
 	hidden := slices.ContainsFunc(g.r.settings.Fields, g.news.Hidden.Has)
 	facts.View.Unread = g.err != nil || g.news.Doubtful || g.news.Stopped || hidden
 	arrivals, err := g.in.Finish(facts)
-	return arrivals, errors.Join(g.err, err)
+	return arrivals, errors.Join(g.err, err, g.failed)
+}
+
+// tellProgress tells, each second, how far a reading has come that is to bring more than is fetched ahead.
+func (g *reading) tellProgress(done int64) {
+	of, now := g.of.Load(), time.Now()
+	if of <= fetchedAhead || now.Sub(g.toldAt) < time.Second {
+		return
+	}
+	g.toldAt = now
+	var left time.Duration
+	if done = min(done, of); done > 0 {
+		left = time.Duration(float64(now.Sub(g.began)) / float64(done) * float64(of-done))
+	}
+	g.failed = errors.Join(g.failed, g.r.tell(ReadSoFar{done, of, left}))
 }
 
 // finishReading finishes a reading, and reads again where another process was quicker to notice a clear.
