@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/eavesdrop"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
 	"github.com/fernpost/fernpost/internal/screen"
@@ -25,6 +26,7 @@ type object interface {
 var objects = []object{
 	messageJSON{},
 	findingJSON{},
+	stateJSON{},
 	verdictJSON{},
 	sentJSON{},
 	estimateJSON{},
@@ -99,6 +101,28 @@ type findingJSON struct {
 }
 
 func (findingJSON) about() string { return `A finding ("recv", "watch", "verify", "eavesdrop"):` }
+
+// stateJSON is how far a message of our own has come, or who has seen it.
+type stateJSON struct {
+	Event   string            `json:"event" means:"state"`
+	Number  uint32            `json:"number" means:"our number of the message"`
+	Key     *record.PublicKey `json:"key" means:"the key of ours that has signed it; null of a text"`
+	State   string            `json:"state" means:"queued, tried, accepted, unknown, dropped (taken back before it was tried) or seen"`
+	Entry   *int64            `json:"entry" means:"number of the last of its entries, if it is accepted"`
+	SeenBy  *string           `json:"seen_by" means:"who says to have read it, and all of ours before it, if it is seen"`
+	SeenKey *record.PublicKey `json:"seen_by_key" means:"that one's public key"`
+	Was     *uint32           `json:"was_number" means:"the number that it had before it was signed anew"`
+	Text    string            `json:"text" means:"the same in words"`
+}
+
+func (stateJSON) about() string { return `What became of an own message ("watch"):` }
+
+func stateOf(s *model.OwnState) stateJSON {
+	return stateJSON{
+		Event: "state", Number: s.Number, Key: known(s.Author), State: s.State.String(), Entry: known(s.At.Entry),
+		SeenBy: known(s.SeenBy), SeenKey: known(s.By), Was: known(s.Was.Number), Text: s.Text(),
+	}
+}
 
 // verdictJSON is what verify ends with.
 type verdictJSON struct {

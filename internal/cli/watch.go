@@ -20,6 +20,7 @@ type watchOptions struct {
 	pollMin, pollMax time.Duration
 	fromStart        bool
 	messages         int
+	states           bool
 	asJSON, strict   bool
 	policy           policy
 }
@@ -53,7 +54,8 @@ wrong as soon as that is certain, and after a minute what it waits for.`,
 	flags.DurationVar(&o.pollMax, "poll-max", defaultDuration("poll_max"), "slow down to this while nothing comes")
 	flags.BoolVar(&o.fromStart, "from-start", false, "begin with the channel's first entry")
 	flags.IntVar(&o.messages, "messages", 0, "end after this many `messages`; 0 is never")
-	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line")
+	flags.BoolVar(&o.states, "states", false, "also say how far your own messages have come, and who has seen them")
+	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line, of your own messages' states, too")
 	addStrict(flags, &o.strict)
 	addUnsigned(flags, &unsigned)
 	return cmd
@@ -144,6 +146,8 @@ func (f *follower) tellEvent(e messenger.Event) error {
 			return err
 		}
 		return f.lines.tell(&e.Finding, e.TakenBack)
+	case messenger.State:
+		return f.printState(&e.OwnState)
 	case messenger.Reached:
 		if err := f.lines.end(); err != nil {
 			return err
@@ -202,6 +206,21 @@ func (f *follower) printItem(it *model.Item) error {
 	}
 	_, err := f.out.Write(f.appendItem(nil, it, f.o.policy, ""))
 	return err
+}
+
+// printState says what became of a message of our own.
+func (f *follower) printState(s *model.OwnState) error {
+	if f.o.asJSON {
+		return writeJSON(f.out, stateOf(s))
+	}
+	if !f.o.states {
+		return nil
+	}
+	if err := f.out.Flush(); err != nil {
+		return err
+	}
+	f.say("%s", screen.Line(s.Text()))
+	return nil
 }
 
 // conclude ends a watch that has printed as much as it was to.
