@@ -78,7 +78,7 @@ func (d *diary) check(t *testing.T, r *archive.Room, powerOff bool) {
 // again, on a disk that fails once in a while.
 func TestPowerOff(t *testing.T) {
 	random := testenv.Random(t)
-	for round := range 12 {
+	for round := range testenv.Cases(12) {
 		disk := faultdisk.New(t)
 		d := diary{random: random}
 		rate := []float64{0, 0.01, 0.1}[round%3]

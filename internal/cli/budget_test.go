@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -40,22 +39,29 @@ func flood(sent *atomic.Int64, given string) relaytest.Fault {
 			next.ServeHTTP(w, r)
 			return
 		}
-		b := bytes.NewBufferString("created_at,entry_id,field1,field2,field3,field4,field5,field6,field7,field8\n")
+		b := []byte("created_at,entry_id,field1,field2,field3,field4,field5,field6,field7,field8\n")
 		for id := max(number("start_entry_id", 1), top-number("results", 100)+1); id <= top; id++ {
-			fmt.Fprintf(b, "%s,%d", time.Unix(base+id, 0).UTC().Format("2006-01-02 15:04:05 UTC"), id)
+			b = time.Unix(base+id, 0).UTC().AppendFormat(b, "2006-01-02 15:04:05 UTC,")
+			b = strconv.AppendInt(b, id, 10)
 			for range 8 {
-				text := given
-				if text == "" {
+				b = append(append(b, ','), given...)
+				if given == "" {
 					_, _ = random.Read(token)
 					token[0] = 0x80
-					text = base64.URLEncoding.EncodeToString(token)
+					b = base64.URLEncoding.AppendEncode(b, token)
 				}
-				b.WriteString("," + text)
 			}
-			b.WriteString("\n")
+			b = append(b, '\n')
+			if len(b) < 32<<10 && id < top {
+				continue
+			}
+			n, err := w.Write(b)
+			sent.Add(int64(n))
+			if err != nil { // the reader has had enough
+				return
+			}
+			b = b[:0]
 		}
-		n, _ := w.Write(b.Bytes())
-		sent.Add(int64(n))
 	}
 	newest := relaytest.Answer(http.StatusOK, "text/plain", strconv.Itoa(last))
 	return relaytest.All(relaytest.On("last_entry_id.txt", newest), relaytest.On("feeds", feed))

@@ -7,11 +7,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // The gaps of an author say the same as a set of numbers.
 func TestGaps(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	testenv.Check(t, func(t *rapid.T) {
 		first := pick(t, []uint32{1, 1000, math.MaxUint32 - 20}) // also where the numbers end
 		a := Author{}
 		held := map[uint32]bool{}

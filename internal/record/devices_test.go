@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // claim is the body with which author calls device theirs, with its consent.
@@ -103,7 +105,7 @@ func TestClaimsAreJudgedOnAll(t *testing.T) {
 		}, [4]string{}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			rapid.Check(t, func(t *rapid.T) {
+			testenv.Check(t, func(t *rapid.T) {
 				people := []*scribe{newScribe(t, 1, "py"), newScribe(t, 2, "mal"), newScribe(t, 3, "phone"), newScribe(t, 4, "other")}
 				records := c.write(people[0], people[1], people[2], people[3])
 				cells := make([][]Cell, len(records))
@@ -260,7 +262,7 @@ func gossip(t *rapid.T) (people []*scribe, records []Signed) {
 // in any order the same keys are one person's, and the same is told of it; in the order of the places all names are
 // the same.
 func TestNamesInEveryWayOfReading(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	testenv.Check(t, func(t *rapid.T) {
 		people, records := gossip(t)
 		cells := make([][]Cell, len(records))
 		for i, r := range records {

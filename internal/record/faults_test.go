@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // Every fault is reported by its name, and nothing else is: an honest conversation is spoilt in one way and read by
@@ -311,7 +313,7 @@ func signRawIn(
 
 func TestFaultsAreNamed(t *testing.T) {
 	tried, noticed := make([]int, len(faults)), make([]int, len(faults))
-	rapid.Check(t, func(t *rapid.T) {
+	testenv.Check(t, func(t *rapid.T) {
 		w := converse(t, false)
 		if len(w.feed()) == 0 {
 			t.Skip("nothing was said")
@@ -401,7 +403,7 @@ func (s *spoilt) truthOf(e *eyes) truth {
 // Liars and insiders at once, in any number and order: what is proven is told, who accuses is named, nothing else is, and
 // whoever reads step by step holds in the end the same lines in the same order as whoever reads all at once.
 func TestFaultsTogether(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	testenv.Check(t, func(t *rapid.T) {
 		w := converse(t, false)
 		if len(w.feed()) == 0 {
 			t.Skip("nothing was said")

@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 func TestNamesakes(t *testing.T) {
@@ -111,7 +113,7 @@ func TestAFirstNicknameIsNoChangeOfName(t *testing.T) {
 		"from a name on":      {[]string{"bo", "", "mallory", ""}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rapid.Check(t, func(t *rapid.T) {
+			testenv.Check(t, func(t *rapid.T) {
 				bo := newScribe(t, 1, "")
 				var cells [][]Cell
 				for i, nick := range c.nicks {
@@ -337,7 +339,7 @@ func compared(t tester, known *Memory, key PublicKey) Change {
 // A key that was forgotten took its name again although somebody else was known by it, and who got it depended on what was
 // read when the key was forgotten.
 func TestAForgottenNameGoesToTheSameKeyWhenever(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	testenv.Check(t, func(t *rapid.T) {
 		nicks := rapid.SampledFrom([]string{"bo", "Bo", "b.o", "bо", "ana", "Ana", ""})
 		authors := []*scribe{newScribe(t, 1, "bo"), newScribe(t, 2, ""), newScribe(t, 3, ""), newScribe(t, 4, "")}
 		steps := [][]Cell{at(t, 1, authors[0].write(Text("hello")))}

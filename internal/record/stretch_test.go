@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
+
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // Whatever is told to be lacking, proven, said or by its parts, can stand in one of the stretches, and once it has come
@@ -88,7 +90,7 @@ func TestGapsAreAskedForTogether(t *testing.T) {
 // Whatever the holes: a stretch is complete if none of them in it was left unasked for, and otherwise the one is named that
 // is known longest.
 func TestTheHoleThatIsKnownLongest(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	testenv.Check(t, func(t *rapid.T) {
 		var view View
 		at := int64(0)
 		for range rapid.IntRange(0, 40).Draw(t, "holes") {

@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
+
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // truth is what a reader should have been told in the end. Records are written as "key number" or "tag number".
@@ -399,7 +401,7 @@ func (e *eyes) check(want truth) {
 // No false alarm: what is told of an honest conversation at an honest relay is that somebody has another's name, and
 // what a clear took away before it was read.
 func TestHonestConversations(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	testenv.Check(t, func(t *rapid.T) {
 		w := converse(t, true)
 		for _, u := range w.users {
 			tr := u.judge(u.holdings(w.all, func(p Place) []Cell { return w.feeds[u.joined+int(p.Clear)][p.Entry-1] }), nil)

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/fernpost/fernpost/internal/record/recordtest"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // signAgain returns the same record with another signature by its author, a different one for each nonce.
@@ -185,7 +186,7 @@ func (v variants) checkAllOrders(t tester, hash Hash, feed []copyOf) {
 // The same with more chains, parts and copies, in steps of any size, and with another record of that number, whose chains
 // may end in the same cell.
 func TestRecordsSignedOftenStandInTheirPlaces(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	testenv.Check(t, func(t *rapid.T) {
 		ana := newScribe(t, 1, "ana")
 		length := rapid.SampledFrom([]int{1, 59, 60, 61, endsInOneByte, 120, 164, 200}).Draw(t, "length")
 		twin := ana.fork()

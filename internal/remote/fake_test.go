@@ -264,21 +264,20 @@ func (f *fakeRelay) feed(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *fakeRelay) csv(rows []*thingspeak.Entry) string {
-	var s strings.Builder
-	s.WriteString("created_at,entry_id")
+	feed := []byte("created_at,entry_id")
 	for n := range f.fields.All() {
-		fmt.Fprintf(&s, ",field%d", n)
+		feed = fmt.Appendf(feed, ",field%d", n)
 	}
-	s.WriteByte('\n')
+	feed = append(feed, '\n')
 	for _, e := range rows {
-		s.WriteString(e.CreatedAt.Format("2006-01-02 15:04:05 UTC"))
-		fmt.Fprintf(&s, ",%d", e.ID)
+		feed = e.CreatedAt.AppendFormat(feed, "2006-01-02 15:04:05 UTC,")
+		feed = strconv.AppendInt(feed, e.ID, 10)
 		for n := range f.fields.All() {
-			s.WriteString("," + e.Fields[n-1].Text)
+			feed = append(append(feed, ','), e.Fields[n-1].Text...)
 		}
-		s.WriteByte('\n')
+		feed = append(feed, '\n')
 	}
-	return s.String()
+	return string(feed)
 }
 
 // readFeed reads a feed in one request and one attempt.

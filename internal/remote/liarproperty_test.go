@@ -13,6 +13,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -263,7 +264,7 @@ func (l *liar) read() {
 // TestALiarHidesNothingForGood: whatever a relay does, once it is honest every row is visited. No gap is older or younger
 // than it is, no clear is told that was none, and what is kept is bounded.
 func TestALiarHidesNothingForGood(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	testenv.Check(t, func(rt *rapid.T) {
 		tape := rapid.SliceOfN(rapid.Uint16(), 10, 400).Draw(rt, "choices")
 		var l *liar
 		synctest.Test(t, func(t *testing.T) {

@@ -133,11 +133,12 @@ func (s *spread) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	results, _ := strconv.ParseInt(q.Get("results"), 10, 64)
 	results = min(results, cmp.Or(s.pageSize, thingspeak.MaxResults))
-	fmt.Fprint(w, "created_at,entry_id,field1\n")
+	feed := []byte("created_at,entry_id,field1\n")
 	for i := max(first, last-results+1); i <= last; i++ {
-		at := begin.Add(time.Duration(i) * time.Second)
-		fmt.Fprintf(w, "%s,%d,\n", at.Format("2006-01-02 15:04:05 UTC"), i*s.apart)
+		feed = begin.Add(time.Duration(i)*time.Second).AppendFormat(feed, "2006-01-02 15:04:05 UTC,")
+		feed = append(strconv.AppendInt(feed, i*s.apart, 10), ",\n"...)
 	}
+	_, _ = w.Write(feed)
 }
 
 // Numbers that were invented, none beside another, stop a reading as too many bytes do; the next one goes on.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // randomDate returns dates as hostile writers choose them.
@@ -44,7 +46,7 @@ func fillRandomly(rnd *rand.Rand, relay *fakeRelay, most int) {
 }
 
 func TestScanVisitsEveryEntryOnce(t *testing.T) {
-	for seed := range uint64(100) {
+	for seed := range uint64(testenv.Cases(100)) {
 		synctest.Test(t, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 1))
 			relay := randomRelay(rnd)
@@ -60,7 +62,7 @@ func TestScanVisitsEveryEntryOnce(t *testing.T) {
 }
 
 func TestSinceVisitsEveryEntryOnce(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(testenv.Cases(60)) {
 		synctest.Test(t, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 2))
 			relay := randomRelay(rnd)
@@ -89,7 +91,7 @@ func TestSinceVisitsEveryEntryOnce(t *testing.T) {
 
 // A relay of several machines, some behind the others, or caches on the way: each answer may be an old one.
 func TestSinceWithStaleAnswers(t *testing.T) {
-	for seed := range uint64(100) {
+	for seed := range uint64(testenv.Cases(100)) {
 		synctest.Test(t, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 3))
 			relay := randomRelay(rnd)

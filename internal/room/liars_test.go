@@ -18,6 +18,7 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/room/memory"
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -220,7 +221,7 @@ func (w *watcher) digest() [32]byte {
 //	go test -run TestLiarsAndInsiders -rapid.checks=100000 -timeout 0 ./internal/room
 func TestLiarsAndInsiders(t *testing.T) {
 	key, other := fernet.GenerateKey(), fernet.GenerateKey()
-	rapid.Check(t, func(t *rapid.T) {
+	testenv.Check(t, func(t *rapid.T) {
 		p := newPlay(t, key, other)
 		p.converse()
 		p.duplicate()

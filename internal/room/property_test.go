@@ -17,6 +17,7 @@ import (
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -113,7 +114,7 @@ func anyFeed(t *rapid.T, key fernet.Key) []thingspeak.Entry {
 // archive knows what Verify finds in one go.
 func TestReadingInPiecesEqualsReadingAtOnce(t *testing.T) {
 	key := fernet.GenerateKey()
-	rapid.Check(t, func(t *rapid.T) {
+	testenv.Check(t, func(t *rapid.T) {
 		rows := anyFeed(t, key)
 		now := time.Unix(1_800_000_000, 0)
 		view := func() record.View { return record.View{} }

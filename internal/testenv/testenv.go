@@ -4,6 +4,7 @@ package testenv
 
 import (
 	"context"
+	"flag"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -12,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 // Patience is how long a test waits for what does not depend on the machine's speed before it calls it missing.
@@ -93,6 +96,33 @@ func (s *lockedSource) Uint64() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.src.Uint64()
+}
+
+// Cases returns how many of n random cases are tried: a quarter under the race detector.
+func Cases(n int) int {
+	if Race {
+		return n / 4
+	}
+	return n
+}
+
+// fewerChecks lowers the flag -rapid.checks, unless the command line names it.
+var fewerChecks = sync.OnceValue(func() error {
+	named := false
+	flag.Visit(func(f *flag.Flag) { named = named || f.Name == "rapid.checks" })
+	if named {
+		return nil
+	}
+	return flag.Set("rapid.checks", strconv.Itoa(Cases(100)))
+})
+
+// Check is [rapid.Check]; it tries as many of 100 cases as [Cases] says, unless the flag -rapid.checks does.
+func Check(t *testing.T, property func(*rapid.T)) {
+	t.Helper()
+	if err := fewerChecks(); err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, property)
 }
 
 // Await asks again and again until done says so, and fails the test after [Patience].

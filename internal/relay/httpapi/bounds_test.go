@@ -19,6 +19,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/storetest"
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -142,7 +143,7 @@ func TestReadsAreBounded(t *testing.T) {
 			t.Fatalf("%s: the request took %d bytes", target, took)
 		}
 	}
-	rapid.Check(t, func(t *rapid.T) {
+	testenv.Check(t, func(t *rapid.T) {
 		for range 40 {
 			ask(t)
 		}
