@@ -71,6 +71,7 @@ func (b *batch) prepare() error {
 		}
 	}
 	c.openAll(b.pages)
+	c.remember(b.pages)
 	return nil
 }
 
