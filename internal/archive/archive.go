@@ -268,8 +268,12 @@ func RemoveRoom(ctx context.Context, dir, room string) error {
 		return err
 	}
 	defer unlock()
-	for _, end := range []string{"-wal", "-shm", markEnd, waitingEnd, sentEnd, takenEnd, ""} { // a log must not be left for another database of the name
-		if rm := os.Remove(r.path + end); rm != nil && !errors.Is(rm, fs.ErrNotExist) {
+	files, err := r.taken()
+	for _, end := range []string{"-wal", "-shm", markEnd, waitingEnd, sentEnd, ""} { // a log must not be left for another database of the name
+		files = append(files, r.path+end)
+	}
+	for _, file := range files {
+		if rm := os.Remove(file); rm != nil && !errors.Is(rm, fs.ErrNotExist) {
 			err = errors.Join(err, fmt.Errorf("removing the archive: %w", rm))
 		}
 	}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // sentEnd is how the name of the file ends that holds the texts which were accepted and were sent without the archive, and
@@ -40,27 +42,42 @@ func NoteSent(dir, room string, line []byte) error {
 	return nil
 }
 
-// TakeSent hands over the lines that were noted, if there are any, and forgets them once they are kept.
+// TakeSent hands over the lines that were noted, if there are any, and forgets them once they are kept. Several processes may
+// be given the same ones.
 func (r *Room) TakeSent(keep func(lines [][]byte) error) error {
-	taken := r.path + takenEnd
-	b, err := os.ReadFile(taken) // of a process that was killed here
+	// Whoever notes something now begins another file. No two have the same name: a process removes what it has read, and
+	// nothing that came meanwhile.
+	err := os.Rename(r.path+sentEnd, fmt.Sprintf("%s%s-%x", r.path, takenEnd, rand.Uint64()))
 	if errors.Is(err, fs.ErrNotExist) {
-		// Whoever notes something now begins another file.
-		if err = os.Rename(r.path+sentEnd, taken); errors.Is(err, fs.ErrNotExist) {
-			return nil
+		err = nil
+	}
+	files, globErr := r.taken() // also of a process that was killed here
+	err = errors.Join(err, globErr)
+	for _, file := range files {
+		b, readErr := os.ReadFile(file)
+		if readErr == nil {
+			readErr = keep(bytes.FieldsFunc(b, func(c rune) bool { return c == '\n' }))
 		}
-		if err == nil {
-			b, err = os.ReadFile(taken)
+		if readErr == nil {
+			readErr = os.Remove(file)
+		}
+		if !errors.Is(readErr, fs.ErrNotExist) { // another process was quicker
+			err = errors.Join(err, readErr)
 		}
 	}
-	if err == nil {
-		err = keep(bytes.FieldsFunc(b, func(c rune) bool { return c == '\n' }))
-	}
-	if err == nil {
-		err = os.Remove(taken)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // another process was quicker
+	if err != nil {
 		return fmt.Errorf("taking in what was sent: %w", err)
 	}
 	return nil
+}
+
+// taken returns the names of the files that are being taken in.
+func (r *Room) taken() (files []string, err error) {
+	entries, err := os.ReadDir(filepath.Dir(r.path))
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), filepath.Base(r.path)+takenEnd) {
+			files = append(files, filepath.Join(filepath.Dir(r.path), e.Name()))
+		}
+	}
+	return files, err
 }

@@ -79,7 +79,7 @@ type End struct {
 	Hidden thingspeak.FieldSet
 }
 
-// Newest visits at least the newest n rows of the channel, newest page first, or all for 0.
+// Newest visits at least the newest n rows of the channel, newest page first: 8,000 where n is above that, and all for 0.
 func (r *Reader) Newest(ctx context.Context, n int, visit func(*thingspeak.Entry) error) (end End, err error) {
 	counted := func(e *thingspeak.Entry) error {
 		end.Rows++

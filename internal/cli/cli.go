@@ -128,6 +128,9 @@ Start with "fernpost demo".`,
 			if err := a.loadConfig(cmd, configFile); err != nil {
 				return err
 			}
+			if a.timeout <= 0 {
+				return usagef("--timeout %v: want a duration above 0, such as 10s", a.timeout)
+			}
 			a.style = newStyle(a.stdoutTerminal && a.stderrTerminal, noColor, a.getenv)
 			return nil
 		},
@@ -233,7 +236,7 @@ func (a *app) noArgument(cmd *cobra.Command, arg string) error {
 // isRoom reports whether this device has a room of that name.
 func (a *app) isRoom(name string) bool {
 	_, err := a.engine().Find(name)
-	return err == nil
+	return name != "" && err == nil // without a name it is the default one
 }
 
 // dataDir returns the directory of the given kind of data: $XDG_DATA_HOME/fernpost/NAME.

@@ -49,9 +49,6 @@ func (a *app) access() channel.Access {
 // openConversation opens a room.
 func (a *app) openConversation(r model.Room) (*conversation, error) {
 	defer a.computing(func() string { return "reading what this device holds" })()
-	if _, err := a.requestTimeout(); err != nil {
-		return nil, err
-	}
 	c := &conversation{app: a}
 	var err error
 	c.Room, err = a.engine().Open(r, c.face())

@@ -258,7 +258,7 @@ func (d *demo) alter(ctx context.Context) (scene, error) {
 	if err != nil {
 		return scene{}, err
 	}
-	entry, err := post(ctx, d.room, altered.String())
+	entry, err := d.post(ctx, d.room, altered.String())
 	if err != nil {
 		return scene{}, err
 	}
@@ -281,13 +281,14 @@ func (d *demo) alter(ctx context.Context) (scene, error) {
 }
 
 // post posts a text to a room's channel as it is, as anybody can who has the write key, with curl or a browser.
-func post(ctx context.Context, r model.Room, text string) (entry int64, err error) {
+func (d *demo) post(ctx context.Context, r model.Room, text string) (entry int64, err error) {
 	form := url.Values{"api_key": {r.WriteKey.Reveal()}, "field1": {text}}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.Relay+"/update?"+form.Encode(), nil)
 	if err != nil {
 		return 0, err
 	}
-	answer, err := http.DefaultClient.Do(request)
+	client := http.Client{Timeout: d.timeout, Transport: d.transport}
+	answer, err := client.Do(request)
 	if err != nil {
 		return 0, err
 	}

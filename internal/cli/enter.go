@@ -263,19 +263,18 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 	a.say("hand these over outside of the channel, the passphrase above all. The other side runs")
 	a.say("  fernpost join %s --relay %s --channel %d%s", name, screen.Line(r.Relay), r.Channel, joinProfile(profile))
 	a.say("and gets the same check words. Write with: fernpost send --room %s 'hello'", name)
-	return a.adviseName(r)
+	a.adviseName(profile)
+	return nil
 }
 
 // adviseName says to whoever has come into a room whose members sign, and has no nickname yet, how to take one.
-func (a *app) adviseName(r model.Room) error {
-	if signed, err := messenger.Signed(r); err != nil || !signed {
-		return err
+func (a *app) adviseName(p passphrase.Profile) {
+	if p.Form != passphrase.FormRecords {
+		return
 	}
-	nick, err := a.engine().Nickname()
-	if err == nil && nick == "" {
+	if nick, err := a.engine().Nickname(); err == nil && nick == "" {
 		a.say("you have no nickname, so the others see the tag of your key: \"fernpost identity name NICKNAME\" takes one")
 	}
-	return err
 }
 
 // besideRoom finds out whether a channel holds a room already. Whoever types init for join would write what nobody of that
@@ -395,9 +394,6 @@ func (a *app) makeChannel(ctx context.Context, r *model.Room, o initOptions) (us
 		}
 		userKey = model.Secret(text)
 	}
-	if _, err := a.requestTimeout(); err != nil {
-		return "", err
-	}
 	name := r.Name // by which those who look at a relay's page tell their rooms apart
 	if o.anonymous {
 		name = anonymousName
@@ -447,9 +443,6 @@ func (a *app) lookAt(ctx context.Context, r *model.Room) (thingspeak.Channel, er
 
 // readSettings reads the settings of a room's channel.
 func (a *app) readSettings(ctx context.Context, r model.Room) (thingspeak.Channel, error) {
-	if _, err := a.requestTimeout(); err != nil {
-		return thingspeak.Channel{}, err
-	}
 	settings, err := a.engine().Channel(ctx, r)
 	return settings, explainRead(err, r.Channel, r.WriteKey != "" || r.ReadKey != "")
 }

@@ -114,8 +114,8 @@ func exitCode(err error) int {
 	}
 	_, salted := errors.AsType[*messenger.SaltedNameError](err)
 	_, hasKey := errors.AsType[*messenger.HasKeyError](err)
-	_, noKey := errors.AsType[*messenger.PassphraseError](err)
-	if salted || hasKey || noKey || errors.Is(err, model.ErrNoRoom) || errors.Is(err, model.ErrRoomName) ||
+	_, badPassphrase := errors.AsType[*messenger.PassphraseError](err)
+	if salted || hasKey || badPassphrase || errors.Is(err, model.ErrNoRoom) || errors.Is(err, model.ErrRoomName) ||
 		errors.Is(err, model.ErrRoomExists) {
 		return exitUsage
 	}

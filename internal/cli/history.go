@@ -177,7 +177,7 @@ func (a *app) recvCSV(ctx context.Context, r model.Room, signed bool, o recvOpti
 	talk, arrivals, err := a.engine().ReadFile(r, func(visit func(*thingspeak.Entry) error) (last int64, view record.View) {
 		end, readErr = a.readCSV(ctx, o.csv, visit)
 		done = a.computing(func() string { return "working on what was read" })
-		return end.last, record.View{Unread: readErr != nil || end.cut || end.skipped > 0, Holes: end.dated.holes(time.Now())}
+		return end.last, record.View{Unread: readErr != nil || end.cut || end.skipped > 0, Holes: end.numbers.holes(time.Now())}
 	})
 	done()
 	if err != nil {
@@ -211,10 +211,10 @@ func (a *app) recvCSV(ctx context.Context, r model.Room, signed bool, o recvOpti
 	if err := a.tellArrivals(&arrivals, o.asJSON); err != nil {
 		return err
 	}
-	if err := a.tellCuts(&end.dated, o.asJSON); err != nil {
+	if err := a.tellCuts(&end.numbers, o.asJSON); err != nil {
 		return err
 	}
-	if err := a.tellGaps(end.dated.without(end.numbers.between()), o.asJSON); err != nil {
+	if err := a.tellGaps(end.numbers.without(end.numbers.between()), o.asJSON); err != nil {
 		return err
 	}
 	if err := a.tellUnread(r, &end, o.asJSON); err != nil {

@@ -14,9 +14,6 @@ import (
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
-// trialRows is how many of the newest rows join looks at for a token that the passphrase opens.
-const trialRows = 100
-
 func (a *app) joinCommand() *cobra.Command {
 	var f enterFlags
 	unchecked := false
@@ -115,7 +112,8 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecke
 		return err
 	}
 	a.say("%s", a.style.good("room "+name+" is ready"))
-	return a.adviseName(r)
+	a.adviseName(profile)
+	return nil
 }
 
 // findProfile finds out how a passphrase becomes the room's key. Where there is nothing to try it on, the first profile is

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -93,11 +92,4 @@ func (a *app) loadRoom(name string) (model.Room, error) {
 			"add --room NAME, or choose one with \"fernpost rooms default NAME\"")
 	}
 	return r, err
-}
-
-func (a *app) requestTimeout() (time.Duration, error) {
-	if a.timeout <= 0 {
-		return 0, usagef("--timeout %v: want a duration above 0, such as 10s", a.timeout)
-	}
-	return a.timeout, nil
 }

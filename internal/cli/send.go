@@ -117,9 +117,6 @@ func (a *app) sendBody(ctx context.Context, r model.Room, body record.Body, o se
 	if o.noWait && o.queue {
 		return usagef("--no-wait and --queue exclude each other")
 	}
-	if _, err := a.requestTimeout(); err != nil {
-		return err
-	}
 	c := &conversation{app: a, yes: o.yes, asJSON: o.asJSON}
 	a.slowEvents = o.asJSON
 	sent, err := a.engine().Send(ctx, r, body, messenger.SendOptions{NoWait: o.noWait, Queue: o.queue, OldKey: o.oldKey}, c.face())

@@ -24,10 +24,8 @@ type feedEnd struct {
 	last    int64
 	// hidden are the fields that a relay did not show.
 	hidden thingspeak.FieldSet
-	// numbers are those of the rows of a file.
+	// numbers are those of the rows of a file, with their dates.
 	numbers rowNumbers
-	// dated are the rows of a file.
-	dated fileRows
 	// file is what reading a file has told, nil of a channel.
 	file *feed.Report
 }
@@ -86,8 +84,7 @@ func (a *app) readCSV(ctx context.Context, c csvSource, visit func(*thingspeak.E
 	var failed error // of visit
 	report, err := feed.Read(src, feed.Options{Dates: c.dates.Order}, func(_ int, e *thingspeak.Entry) error {
 		end.last = max(end.last, e.ID)
-		end.numbers.add(e.ID)
-		end.dated.add(e)
+		end.numbers.add(e)
 		failed = visit(e)
 		return failed
 	})
@@ -119,10 +116,6 @@ func (a *app) openCSV(ctx context.Context, name string) (io.ReadCloser, error) {
 		// What stands behind it may be a file that was read to its middle already.
 		return io.NopCloser(io.MultiReader(a.input)), nil
 	case isURL(name):
-		if _, err := a.requestTimeout(); err != nil {
-			return nil, err
-		}
-
 		return a.access().Download(ctx, name)
 	}
 	f, err := os.Open(name)

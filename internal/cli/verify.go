@@ -78,7 +78,7 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 				rows.upTo = o.until // a last number below it is no truth
 				return nil
 			}
-			rows.add(e.ID)
+			rows.add(e)
 			return visit(e)
 		}
 		if o.csv.name != "" {
@@ -89,6 +89,9 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 		if o.until > 0 {
 			end.last = min(end.last, o.until)
 		}
+		if o.csv.name != "" {
+			view.Holes = rows.holes(time.Now())
+		}
 		view.Holes = rows.below(view.Holes)
 		return end, view, err
 	}
@@ -96,17 +99,14 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.csv.name != "" && o.until > 0 && len(rows.ids) == 0 && end.skipped == 0 && !end.cut {
+	if o.csv.name != "" && o.until > 0 && len(rows.rows) == 0 && end.skipped == 0 && !end.cut {
 		return hint(usagef("--until %d: the feed that --csv names has no entry up to that", o.until),
 			"nothing was checked; \"fernpost recv --csv\" prints the numbers of the entries that it has")
 	}
 	if report.NotOurs > 0 && report.Opened == 0 {
 		return hint(messenger.ErrNoKey, noKeyHint, r.Name, r.Channel)
 	}
-	own, err := a.engine().Own(r)
-	if err != nil {
-		return err
-	}
+	own, _ := a.engine().Own(r) // who has lost the identity has a report all the same
 	report.Found = slices.DeleteFunc(report.Found, func(f record.Finding) bool { return ownRename(&f, own) })
 	if err := a.tellReport(&report, o.asJSON); err != nil {
 		return err
@@ -176,7 +176,6 @@ func (a *app) readWholeCSV(
 ) (end feedEnd, view record.View, err error) {
 	end, err = a.readCSV(ctx, file, visit)
 	view.Unread = end.cut || end.skipped > 0
-	view.Holes = end.dated.holes(time.Now())
 	return end, view, err
 }
 
@@ -305,65 +304,6 @@ func (a *app) tellUnshown(q *model.Queued, last int64, asJSON bool) error {
 	return a.tell(f, asJSON)
 }
 
-// rowNumbers are the numbers of the rows that were read.
-type rowNumbers struct {
-	ids    []int64
-	sorted bool
-	upTo   int64 // all up to this number should be among them, as higher ones were shown; 0 if none was
-}
-
-func (n *rowNumbers) add(id int64) { n.ids, n.sorted = append(n.ids, id), false }
-
-func (n *rowNumbers) sort() {
-	if !n.sorted {
-		slices.Sort(n.ids)
-		n.ids, n.sorted = slices.Compact(n.ids), true
-	}
-}
-
-// highest is the highest number that is known to be taken, 0 if there is none.
-func (n *rowNumbers) highest() int64 {
-	if n.sort(); len(n.ids) == 0 {
-		return n.upTo
-	}
-	return max(n.ids[len(n.ids)-1], n.upTo)
-}
-
-// below returns the holes below the highest number.
-func (n *rowNumbers) below(holes []record.Hole) []record.Hole {
-	last := n.highest()
-	for i := range holes {
-		if holes[i].Last = min(holes[i].Last, last); holes[i].First > holes[i].Last {
-			return holes[:i]
-		}
-	}
-	return holes
-}
-
-// gaps yields the ranges of numbers above from and up to the highest that no row has.
-func (n *rowNumbers) gaps(from int64) iter.Seq2[int64, int64] {
-	return func(yield func(first, last int64) bool) {
-		n.sort()
-		for _, id := range n.ids {
-			if id > from+1 && !yield(from+1, id-1) {
-				return
-			}
-			from = max(from, id)
-		}
-		if n.upTo > from {
-			yield(from+1, n.upTo)
-		}
-	}
-}
-
-// between is gaps between the rows of a file, which may begin anywhere: where it has none, nothing is known to lack.
-func (n *rowNumbers) between() iter.Seq2[int64, int64] {
-	if n.sort(); len(n.ids) == 0 {
-		return n.gaps(n.upTo)
-	}
-	return n.gaps(n.ids[0])
-}
-
 // mostGaps is how many ranges of entries that were not shown have lines of their own.
 const mostGaps = 10
 
@@ -372,8 +312,8 @@ const mostGaps = 10
 func (a *app) tellNotShown(rows *rowNumbers, end feedEnd, o verifyOptions) error {
 	gaps := rows.gaps(0)
 	if o.csv.name != "" {
-		gaps = end.dated.without(rows.between())
-		if err := a.tellCuts(&end.dated, o.asJSON); err != nil {
+		gaps = rows.without(rows.between())
+		if err := a.tellCuts(rows, o.asJSON); err != nil {
 			return err
 		}
 	}

@@ -89,9 +89,6 @@ const watchMark = "watch"
 
 // watchRoom follows a room until the user ends it, or as many messages were printed as the user wants.
 func (a *app) watchRoom(ctx context.Context, r model.Room, o watchOptions) (err error) {
-	if _, err := a.requestTimeout(); err != nil {
-		return err
-	}
 	f := &follower{conversation: conversation{app: a}, o: o, out: bufio.NewWriter(a.stdout), lines: findings{a: a, asJSON: o.asJSON}}
 	f.stream, err = a.engine().Follow(r, messenger.FollowOptions{
 		Mark: watchMark, FromStart: o.fromStart, Fastest: o.pollMin, Slowest: o.pollMax,

@@ -491,7 +491,6 @@ func (w *watching) read(ctx context.Context, r *Room) error {
 		if whole {
 			r.ReadWhole()
 		}
-		whole = r.whole
 		arrivals, err := r.Read(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -512,7 +511,7 @@ func (w *watching) read(ctx context.Context, r *Room) error {
 			if back { // where nobody was told that it was away, it is not back either
 				n.back, n.away = n.away == nil, nil
 			}
-			if !n.answered && err == nil && (whole || !n.whole) {
+			if !n.answered && err == nil && (!n.whole || r.Passed() == 0) {
 				n.answered, n.first = true, first
 			}
 			if err == nil || arrivals.Entries > 0 || len(news.Lost) > 0 {

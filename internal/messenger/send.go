@@ -75,7 +75,7 @@ func (e *SaidError) Error() string {
 }
 
 // Send writes a message into the outbox, reads the room and posts what is waiting. The error may be a [*MovedError],
-// [*BegunError], [*SaidError], [room.ErrNoText] or [record.ErrBody], and then nothing was written; or a
+// [*BegunError], [*SaidError], [model.ErrNoText] or [record.ErrBody], and then nothing was written; or a
 // [*WaitsError], and then the message is what waits.
 func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent Sent, err error) {
 	if !r.signed {
@@ -95,8 +95,10 @@ func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent 
 	}
 	if o.Queue {
 		written, err := r.compose(ctx, body)
-		q := model.Queued{Author: r.Own(), Name: r.OwnName(), Number: written.Number, Entries: written.Entries}
-		return Sent{Queued: q}, err
+		if err != nil {
+			return sent, err
+		}
+		return r.asItWaits(written), nil
 	}
 	if unread != nil {
 		written, err := r.compose(ctx, body)

@@ -18,7 +18,7 @@ import (
 )
 
 // Send sends a message in a room: a text at once, unless others wait in front of it, and a record by way of the outbox, see
-// [Room.Send]. The error may be a [*WaitsError], and then the message is in the outbox; [room.ErrNoText], [model.ErrNotUTF8] or a
+// [Room.Send]. The error may be a [*WaitsError], and then the message is in the outbox; [model.ErrNoText], [model.ErrNotUTF8] or a
 // [*model.TooLongError] for what is no text, and what [Room.Send] returns.
 func (e *Engine) Send(ctx context.Context, settings model.Room, body record.Body, o SendOptions, face Face) (sent Sent, err error) {
 	signed, err := Signed(settings)

@@ -38,7 +38,7 @@ var (
 	// ErrNoIdentity refuses to write without an identity.
 	ErrNoIdentity = errors.New("the room has no identity to sign with")
 	// ErrOtherIdentity means that another identity has signed what waits in the outbox, and the room was not read in this
-	// process: see [room.Conversation.Adopt].
+	// process: see Adopt of package room.
 	ErrOtherIdentity = errors.New("another identity has signed what is in the outbox")
 	// ErrKeyGone means that a message was sealed with a key that the room does not have any more.
 	ErrKeyGone = errors.New("its key is not here")

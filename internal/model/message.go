@@ -18,10 +18,10 @@ type Item struct {
 	// Unsigned is a token that holds no cell of a record.
 	Unsigned *Message
 	// Notice is what the user reads in place of the message: that its author moves the room to a key which is not here. Only
-	// [room.Conversation.History] and [room.Conversation.Since] tell it.
+	// a history, or what came since a mark, tells it.
 	Notice string
-	// Before is the entry of a message that came earlier and stands behind this one; only [room.Conversation.Since] tells it, 0
-	// if there is none.
+	// Before is the entry of a message that came earlier and stands behind this one; only what came since a mark tells it, 0 if there is
+	// none.
 	Before int64
 	// OldKey means that somebody else has sealed it with a key from which the room had moved away, knowingly or not.
 	OldKey bool
@@ -54,7 +54,7 @@ type Kind string
 const (
 	// KindText is UTF-8.
 	KindText Kind = "text"
-	// KindRecord is a part of a signed record, which a [Conversation] reads.
+	// KindRecord is a part of a signed record, which package room puts together.
 	KindRecord Kind = "record"
 	// KindBinary is anything else.
 	KindBinary Kind = "binary"

@@ -18,7 +18,7 @@ type Adopted struct {
 	Renumbered []Renumbered
 }
 
-// Progress tells how far [room.Conversation.Deliver] has come.
+// Progress tells how far a delivery has come.
 type Progress struct {
 	// Posted of Total entries were accepted in this call.
 	Posted, Total int

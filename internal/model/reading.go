@@ -19,7 +19,7 @@ type Comparison struct {
 	// Elsewhere is how many records of our own key this archive has not written.
 	Elsewhere int
 	// Standing are findings of the archive that hold and are not among those of the report: of what a relay has done that
-	// its present answer does not show; Past are those that [room.Conversation.Standing] calls so. Behind means that the
+	// its present answer does not show; Past are those of what a clear has taken away. Behind means that the
 	// relay shows lines that are not held yet, so that the next reading may take some of them back.
 	Standing, Past []record.Finding
 	Behind         bool
@@ -53,7 +53,7 @@ type Differing struct {
 // Arrivals are what a reading has brought. All of it is kept already.
 type Arrivals struct {
 	// Items are the newest of the messages that came, as many as were asked for, by place; Fresh is how many came. How far
-	// those of our own have come only [room.Conversation.History] tells.
+	// those of our own have come only a history tells.
 	Items []Item
 	Fresh int
 	// Told are new findings, TakenBack findings that were told and turned out otherwise, and Waiting what may be missing
@@ -149,7 +149,7 @@ func merge(n *int, first, last *int64, m int, mFirst, mLast int64) {
 	*n += m
 }
 
-// Report is what [room.Verify] has found in a whole feed.
+// Report is what verifying has found in a whole feed.
 type Report struct {
 	// Records is how many records were verified, Unsigned how many tokens hold something else, and Authors how many have
 	// written.

@@ -1,5 +1,5 @@
 // Package model has the values that package room, the engine and the faces speak of: the settings of a room, its messages
-// and people, its outbox, and what a reading has found. There are no rules in it.
+// and people, its outbox, and what a reading has found. What is done with them is decided elsewhere.
 package model
 
 import "cmp"
@@ -7,7 +7,7 @@ import "cmp"
 // Room is one room as its file holds it.
 type Room struct {
 	Version int `json:"version"`
-	// Name is local to this device; see [keyring.CheckName].
+	// Name is local to this device; see CheckName of package keyring.
 	Name string `json:"-"`
 	// Relay is the base address, such as https://api.thingspeak.com.
 	Relay string `json:"relay"`

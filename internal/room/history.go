@@ -423,10 +423,15 @@ func (c *Conversation) Shown(name string) (m model.Mark, ok bool, err error) {
 	return model.Mark{Message: mark.Message, Event: mark.Event}, ok, nil
 }
 
-// SetShown sets a mark under a name: how far the messages have been shown there, or passed over, see [model.Printed].
+// SetShown sets a mark under a name: how far the messages have been shown there, or passed over, see [model.Printed]. It goes
+// forward only: whoever shows all from the beginning once more, and ends early, has shown as much as before.
 func (c *Conversation) SetShown(name string, m model.Mark) error {
-	mark := kept.Mark{Name: name, Message: m.Message, Event: m.Event}
-	if err := c.store.Apply(&kept.Change{Marks: []kept.Mark{mark}}); err != nil {
+	before, _, err := c.store.Mark(name)
+	mark := kept.Mark{Name: name, Message: max(m.Message, before.Message), Event: max(m.Event, before.Event)}
+	if err == nil {
+		err = c.store.Apply(&kept.Change{Marks: []kept.Mark{mark}})
+	}
+	if err != nil {
 		return fmt.Errorf("noting how much was shown: %w", err)
 	}
 	return nil
