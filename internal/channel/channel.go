@@ -24,26 +24,12 @@ type Access struct {
 	// Transport carries the requests instead of the network, in tests.
 	Transport http.RoundTripper
 	// Slow is told what takes long at the relay; nil for nobody. It is called from several goroutines.
-	Slow func(SlowCall)
-}
-
-// SlowCall is a request that takes longer than three seconds. It is told once a second, and when it is over.
-type SlowCall struct {
-	// Doing is what was attempted last, such as "reading channel 42", and Host the relay's host and port.
-	Doing, Host string
-	// For is how long the call has taken so far, and Bytes is what it has brought.
-	For   time.Duration
-	Bytes int64
-	// Over tells that it has come to its end, well or not.
-	Over bool
+	Slow func(exchange.SlowCall)
 }
 
 // Options are those of a client for what the other arguments name.
 func (a Access) Options(o remote.Options) remote.Options {
-	o.Timeout, o.Budget, o.Version, o.Transport = a.Timeout, a.Budget, a.Version, a.Transport
-	if a.Slow != nil {
-		o.Slow = func(s remote.SlowCall) { a.Slow(SlowCall(s)) }
-	}
+	o.Timeout, o.Budget, o.Version, o.Transport, o.Slow = a.Timeout, a.Budget, a.Version, a.Transport, a.Slow
 	return o
 }
 

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/fernpost/fernpost/internal/channel"
+	"github.com/fernpost/fernpost/internal/exchange"
 )
 
 // drawnSoFar returns what was written so far; the line may just be drawn again.
@@ -49,13 +49,13 @@ func TestASlowRelayIsSaidInPlaceOfComputing(t *testing.T) {
 		var out bytes.Buffer
 		a := &app{stderrTerminal: true, getenv: func(string) string { return "" }, width: 80, status: &statusLine{to: &out}}
 		defer a.computing(func() string { return "doing sums" })()
-		a.slow(channel.SlowCall{Doing: "reading", Host: "relay", For: 3 * time.Second})
+		a.slow(exchange.SlowCall{Doing: "reading", Host: "relay", For: 3 * time.Second})
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		if got := a.status.drawnSoFar(&out); strings.Contains(got, "sums") || !strings.Contains(got, "no answer from relay") {
 			t.Errorf("it says %q", got)
 		}
-		a.slow(channel.SlowCall{Over: true})
+		a.slow(exchange.SlowCall{Over: true})
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		if got := a.status.drawnSoFar(&out); !strings.Contains(got, "sums") {

@@ -89,7 +89,7 @@ func (a *app) eavesdrop(ctx context.Context, o eavesdropOptions) error {
 	}
 	return a.showSightings(o, func(visit func(*thingspeak.Entry) error) (feedEnd, error) {
 		end, err := client.Newest(ctx, o.newest, visit)
-		return endOf(end), o.explain(err)
+		return feedEnd{End: end}, o.explain(err)
 	})
 }
 
@@ -202,10 +202,10 @@ func (a *app) showSightings(o eavesdropOptions, read func(visit func(*thingspeak
 			}
 		}
 	}
-	if !o.asJSON && (err == nil && end.skipped == 0 || len(rows.entries) > 0) {
+	if !o.asJSON && (err == nil && end.Skipped == 0 || len(rows.entries) > 0) {
 		all := 0
 		if end.file == nil {
-			all = int(end.last)
+			all = int(end.Last)
 		}
 		a.say("%s", summarise(&summary, all))
 		if n := summary.Backdated; n > 0 {

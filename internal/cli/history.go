@@ -177,7 +177,7 @@ func (a *app) recvCSV(ctx context.Context, r model.Room, signed bool, o recvOpti
 	talk, arrivals, err := a.engine().ReadFile(r, func(visit func(*thingspeak.Entry) error) (last int64, view record.View) {
 		end, readErr = a.readCSV(ctx, o.csv, visit)
 		done = a.computing(func() string { return "working on what was read" })
-		return end.last, record.View{Unread: readErr != nil || end.cut || end.skipped > 0, Holes: end.numbers.holes(time.Now())}
+		return end.Last, record.View{Unread: readErr != nil || end.CutShort || end.Skipped > 0, Holes: end.numbers.holes(time.Now())}
 	})
 	done()
 	if err != nil {
@@ -226,7 +226,7 @@ func (a *app) recvCSV(ctx context.Context, r model.Room, signed bool, o recvOpti
 	if readErr != nil {
 		return readErr
 	}
-	if end.rows == 0 && end.skipped > 0 {
+	if end.Rows == 0 && end.Skipped > 0 {
 		return end.incomplete()
 	}
 	if shown += aged.Expired + aged.Future; shown == 0 && arrivals.NotOurs == 0 {

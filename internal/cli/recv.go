@@ -174,7 +174,7 @@ func (a *app) sayNoMessages(entries int, end *feedEnd) {
 		a.say("no messages among %s", count(entries, "entry"))
 	case end.file == nil:
 		a.say("no messages yet: the channel is empty")
-	case end.skipped == 0 && !end.cut:
+	case end.Skipped == 0 && !end.CutShort:
 		a.say("the file has no entries")
 	}
 }

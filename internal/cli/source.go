@@ -17,13 +17,8 @@ import (
 
 // feedEnd is what is known about a feed once it was read as far as wanted.
 type feedEnd struct {
-	rows    int
-	skipped int  // rows that could not be read
-	cut     bool // the last line was cut in half
-	more    bool // older rows exist that were not read
-	last    int64
-	// hidden are the fields that a relay did not show.
-	hidden thingspeak.FieldSet
+	channel.End
+
 	// numbers are those of the rows of a file, with their dates.
 	numbers rowNumbers
 	// file is what reading a file has told, nil of a channel.
@@ -33,13 +28,13 @@ type feedEnd struct {
 // incomplete is an error where not all of a feed was read.
 func (e *feedEnd) incomplete() error {
 	switch {
-	case e.file != nil && e.skipped > 0 && e.rows == 0:
+	case e.file != nil && e.Skipped > 0 && e.Rows == 0:
 		return partlyError{errors.New("no row of the file could be read")}
-	case e.file != nil && e.skipped > 0:
+	case e.file != nil && e.Skipped > 0:
 		return partlyError{errors.New("not all rows of the file could be read")}
 	case e.file != nil && e.file.Partly > 0:
 		return partlyError{errors.New("not all values of the file could be read")}
-	case e.cut:
+	case e.CutShort:
 		return errCut
 	}
 	return nil
@@ -83,13 +78,13 @@ func (a *app) readCSV(ctx context.Context, c csvSource, visit func(*thingspeak.E
 	defer src.Close()
 	var failed error // of visit
 	report, err := feed.Read(src, feed.Options{Dates: c.dates.Order}, func(_ int, e *thingspeak.Entry) error {
-		end.last = max(end.last, e.ID)
+		end.Last = max(end.Last, e.ID)
 		end.numbers.add(e)
 		failed = visit(e)
 		return failed
 	})
 	end.file = &report
-	end.rows, end.skipped, end.cut = report.Rows, report.LeftOut, report.Cut || report.NoEnd
+	end.Rows, end.Skipped, end.CutShort = report.Rows, report.LeftOut, report.Cut || report.NoEnd
 	if failed != nil {
 		return end, failed
 	}
@@ -123,11 +118,4 @@ func (a *app) openCSV(ctx context.Context, name string) (io.ReadCloser, error) {
 		return nil, usagef("--csv: %w", err)
 	}
 	return f, nil
-}
-
-// endOf is how far a channel was read.
-func endOf(end channel.End) feedEnd {
-	return feedEnd{
-		rows: end.Rows, skipped: end.Skipped, cut: end.CutShort, more: end.More, last: end.Last, hidden: end.Hidden,
-	}
 }

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/config"
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -91,7 +91,7 @@ func (a *app) drawsStatus() bool { return a.stderrTerminal && !a.quiet && a.gete
 
 // slow says what takes long: on a terminal by a line that is drawn again, elsewhere by a line now and then, in a stream
 // of events by one of them.
-func (a *app) slow(s channel.SlowCall) {
+func (a *app) slow(s exchange.SlowCall) {
 	a.relaySlow.Store(!s.Over)
 	switch {
 	case a.quiet:
@@ -161,7 +161,7 @@ func (a *app) computing(doing func() string) (done func()) {
 
 func derivingKey() string { return "deriving the key from the passphrase" }
 
-func slowText(s channel.SlowCall) string {
+func slowText(s exchange.SlowCall) string {
 	if s.Bytes == 0 {
 		return fmt.Sprintf("still %s: no answer from %s for %v", s.Doing, s.Host, s.For.Round(time.Second))
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
@@ -210,7 +211,7 @@ func TestLongTransfersAreAskedFor(t *testing.T) {
 			})
 		})
 	}
-	limits := messenger.Limits{BulkRows: 960, Daily: 8200}
+	limits := exchange.Limits{BulkRows: 960, Daily: 8200}
 	if e := (messenger.Estimate{Limits: limits}).For(821); !e.IsLong() {
 		t.Error("a tenth of the day's messages is not asked for")
 	}

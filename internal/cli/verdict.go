@@ -154,12 +154,12 @@ func (a *app) printTold(f findingJSON, w weight, asJSON bool) error {
 
 // tellUnread tells what of a room's feed could not be read, and of a file what was assumed.
 func (a *app) tellUnread(r model.Room, end *feedEnd, asJSON bool) error {
-	if text := hiddenText(r, end.hidden); text != "" {
+	if text := hiddenText(r, end.Hidden); text != "" {
 		if err := a.tell(findingJSON{Finding: "unread", Text: text}, asJSON); err != nil {
 			return err
 		}
 	}
-	rest := end.skipped
+	rest := end.Skipped
 	if end.file != nil {
 		for _, text := range end.file.Assumed {
 			a.say("%s", a.style.dim("note: "+screen.Line(text)))
@@ -179,14 +179,14 @@ func (a *app) tellUnread(r model.Room, end *feedEnd, asJSON bool) error {
 	}
 	if rest > 0 {
 		text := count(rest, "row") + " of the feed could not be read"
-		if end.file != nil && rest < end.skipped {
+		if end.file != nil && rest < end.Skipped {
 			text = count(rest, "more row") + " of the file could not be read"
 		}
 		if err := a.tell(findingJSON{Finding: "unread", Text: text, Count: &rest}, asJSON); err != nil {
 			return err
 		}
 	}
-	if end.cut {
+	if end.CutShort {
 		const text = "the feed ends in the middle of a line: its last entry may be missing"
 		return a.tell(findingJSON{Finding: "unread", Text: text}, asJSON)
 	}

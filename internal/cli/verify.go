@@ -87,7 +87,7 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 			end, view, err = a.readWholeChannel(ctx, r, upTo)
 		}
 		if o.until > 0 {
-			end.last = min(end.last, o.until)
+			end.Last = min(end.Last, o.until)
 		}
 		if o.csv.name != "" {
 			view.Holes = rows.holes(time.Now())
@@ -99,7 +99,7 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.csv.name != "" && o.until > 0 && len(rows.rows) == 0 && end.skipped == 0 && !end.cut {
+	if o.csv.name != "" && o.until > 0 && len(rows.rows) == 0 && end.Skipped == 0 && !end.CutShort {
 		return hint(usagef("--until %d: the feed that --csv names has no entry up to that", o.until),
 			"nothing was checked; \"fernpost recv --csv\" prints the numbers of the entries that it has")
 	}
@@ -165,8 +165,8 @@ func (a *app) readWholeChannel(
 	read, lacking, err := a.engine().ReadWhole(ctx, r, visit, func(rows, last int64) {
 		a.say("read %s of %d ...", count(int(rows), "entry"), last)
 	})
-	end = endOf(read)
-	return end, record.View{Holes: lacking, Unread: hiddenText(r, end.hidden) != ""}, err
+	end = feedEnd{End: read}
+	return end, record.View{Holes: lacking, Unread: hiddenText(r, end.Hidden) != ""}, err
 }
 
 // readWholeCSV reads a feed from a file. Entries between that are not in it will not come, so they count as asked for, unless
@@ -175,7 +175,7 @@ func (a *app) readWholeCSV(
 	ctx context.Context, file csvSource, visit func(*thingspeak.Entry) error,
 ) (end feedEnd, view record.View, err error) {
 	end, err = a.readCSV(ctx, file, visit)
-	view.Unread = end.cut || end.skipped > 0
+	view.Unread = end.CutShort || end.Skipped > 0
 	return end, view, err
 }
 
@@ -320,9 +320,9 @@ func (a *app) tellNotShown(rows *rowNumbers, end feedEnd, o verifyOptions) error
 	if err := a.tellGaps(gaps, o.asJSON); err != nil {
 		return err
 	}
-	if top := rows.highest(); end.last > top && !end.cut {
-		text := namedText(top+1, end.last)
-		return a.tell(findingJSON{Finding: "claimed", Text: text, Entry: new(top + 1), LastEntry: &end.last}, o.asJSON)
+	if top := rows.highest(); end.Last > top && !end.CutShort {
+		text := namedText(top+1, end.Last)
+		return a.tell(findingJSON{Finding: "claimed", Text: text, Entry: new(top + 1), LastEntry: &end.Last}, o.asJSON)
 	}
 	return nil
 }

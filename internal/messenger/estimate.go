@@ -4,31 +4,22 @@ import (
 	"context"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/room"
 )
 
 // Estimate is what posting takes at a relay to which nobody else is posting.
 type Estimate struct {
-	Limits Limits
+	Limits exchange.Limits
 	// Entries are those to be posted, Single and Bulk the requests for that.
 	Entries, Single, Bulk int
-}
-
-// Limits are what a relay grants.
-type Limits struct {
-	// Interval is the least time between two updates, BulkInterval that between two bulk calls; 0 for none.
-	Interval, BulkInterval time.Duration
-	// BulkRows is how many entries one bulk call carries.
-	BulkRows int
-	// Daily is how many entries a day has on average under the quota; 0 where they are not counted.
-	Daily int
 }
 
 // longTransfer is how long sending may take without being asked for.
 const longTransfer = 10 * time.Minute
 
 // estimate reckons with what a relay grants.
-func estimate(l Limits, entries int) Estimate {
+func estimate(l exchange.Limits, entries int) Estimate {
 	single, bulk := room.Requests(entries, l.BulkRows)
 	return Estimate{l, entries, single, bulk}
 }
@@ -69,7 +60,7 @@ func (r *Room) announce(ctx context.Context, entries int) error {
 	if err != nil {
 		return err
 	}
-	r.plan = estimate(Limits(limits), entries+waiting)
+	r.plan = estimate(limits, entries+waiting)
 	if err := r.tell(Estimated{entries, waiting, r.plan}); err != nil || entries == 0 {
 		return err // what waits was asked for when it was written
 	}

@@ -3,11 +3,13 @@ package messenger
 import (
 	"testing"
 	"time"
+
+	"github.com/fernpost/fernpost/internal/exchange"
 )
 
 // What is left of a transfer takes its intervals, the one that has just begun with them.
 func TestRestOfATransfer(t *testing.T) {
-	limits := Limits{Interval: 15 * time.Second}
+	limits := exchange.Limits{Interval: 15 * time.Second}
 	if left := estimate(limits, 3).Rest(2); left != 30*time.Second {
 		t.Errorf("two more entries take %v", left)
 	}

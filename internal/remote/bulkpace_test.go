@@ -92,11 +92,11 @@ func TestPromisedRowsAreLookedForAgain(t *testing.T) {
 
 // Our relays tell what they grant; of others, a free licence is assumed.
 func TestLimits(t *testing.T) {
-	told := remote.Limits{Interval: 3 * time.Second, BulkInterval: 3 * time.Second, BulkRows: 960}
-	open := remote.Limits{BulkRows: 960}
+	told := exchange.Limits{Interval: 3 * time.Second, BulkInterval: 3 * time.Second, BulkRows: 960}
+	open := exchange.Limits{BulkRows: 960}
 	for name, c := range map[string]struct {
 		fault relaytest.Fault
-		want  remote.Limits
+		want  exchange.Limits
 	}{
 		"ours":             {nil, told},
 		"no such address":  {relaytest.Answer(404, "text/html", "<html>"), open},
@@ -104,7 +104,7 @@ func TestLimits(t *testing.T) {
 		"a page":           {relaytest.Answer(200, "text/html", "<html>"), open},
 		"nonsense":         {relaytest.Answer(200, "application/json", `{"interval_ms":-5,"bulk_updates":10}`), open},
 		"beyond reason":    {relaytest.Answer(200, "application/json", `{"bulk_interval_ms":9e9,"bulk_updates":10}`), open},
-		"small bulk calls": {relaytest.Answer(200, "application/json", `{"bulk_updates":10}`), remote.Limits{BulkRows: 10}},
+		"small bulk calls": {relaytest.Answer(200, "application/json", `{"bulk_updates":10}`), exchange.Limits{BulkRows: 10}},
 		"large bulk calls": {relaytest.Answer(200, "application/json", `{"bulk_updates":99999}`), open},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -129,13 +129,13 @@ func TestAssumedLimits(t *testing.T) {
 			o.BaseURL, o.Channel, o.Interval = s.URL, ch.ID, 20*time.Second
 		})
 		got, err := c.Limits(t.Context())
-		want := remote.Limits{Interval: 20 * time.Second, BulkInterval: 2 * time.Second, BulkRows: 960}
+		want := exchange.Limits{Interval: 20 * time.Second, BulkInterval: 2 * time.Second, BulkRows: 960}
 		if d := cmp.Diff(want, got); d != "" || err != nil {
 			t.Error(err, d)
 		}
 		s.Inject(relaytest.Answer(404, "text/html", "<html>"))
 		got, err = c.Limits(t.Context())
-		want = remote.Limits{Interval: 20 * time.Second, BulkInterval: 15 * time.Second, BulkRows: 960, Daily: 8200}
+		want = exchange.Limits{Interval: 20 * time.Second, BulkInterval: 15 * time.Second, BulkRows: 960, Daily: 8200}
 		if d := cmp.Diff(want, got); d != "" || err != nil {
 			t.Error(err, d)
 		}

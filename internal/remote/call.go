@@ -19,17 +19,6 @@ const (
 	wireRate = 64 << 10
 )
 
-// SlowCall is what [Options.Slow] is told about a call that takes long.
-type SlowCall struct {
-	// Doing is what was attempted last, such as "reading channel 42", and Host the relay's host and port.
-	Doing, Host string
-	// For is how long the call has taken so far, and Bytes is what it has brought.
-	For   time.Duration
-	Bytes int64
-	// Over tells that it has come to its end, well or not.
-	Over bool
-}
-
 // call is the requests of one reading, or a single one: what they bring and how long they take together.
 type call struct {
 	c *Client
@@ -80,8 +69,8 @@ func (k *call) tell() {
 	k.timer.Reset(slowEvery)
 }
 
-func (k *call) slow() SlowCall {
-	return SlowCall{Doing: k.doing, Host: k.c.set.base.Host, For: time.Since(k.began), Bytes: k.bytes}
+func (k *call) slow() exchange.SlowCall {
+	return exchange.SlowCall{Doing: k.doing, Host: k.c.set.base.Host, For: time.Since(k.began), Bytes: k.bytes}
 }
 
 func (k *call) end() {

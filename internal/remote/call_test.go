@@ -29,7 +29,7 @@ func TestASlowCallSaysSo(t *testing.T) {
 		var told []string
 		began := time.Now()
 		c := newClient(t, slow, func(o *remote.Options) {
-			o.Slow = func(s remote.SlowCall) {
+			o.Slow = func(s exchange.SlowCall) {
 				told = append(told, fmt.Sprint(time.Since(began), " ", s.Doing, " at ", s.Host, " ", s.For, " ", s.Bytes > 0, " ", s.Over))
 			}
 		})

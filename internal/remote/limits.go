@@ -9,16 +9,6 @@ import (
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// Limits are what a relay lets a channel be written with.
-type Limits struct {
-	// Interval is the least time between two updates, BulkInterval that between two bulk calls; 0 for none.
-	Interval, BulkInterval time.Duration
-	// BulkRows is how many entries one bulk call carries.
-	BulkRows int
-	// Daily is how many entries a day has on average under the quota; 0 where they are not counted.
-	Daily int
-}
-
 const (
 	// serviceBulkInterval is the pause between two bulk calls to a channel, with any licence (contract section 6.4).
 	serviceBulkInterval = 15 * time.Second
@@ -28,8 +18,8 @@ const (
 
 // assumed returns what the contract says of a free licence, for the interval that we were told of. Without an interval
 // the relay is one of our kind that grants everything.
-func (c *Client) assumed() Limits {
-	l := Limits{Interval: c.set.Interval, BulkRows: exchange.MaxBulkRows}
+func (c *Client) assumed() exchange.Limits {
+	l := exchange.Limits{Interval: c.set.Interval, BulkRows: exchange.MaxBulkRows}
 	if l.Interval > 0 {
 		l.BulkInterval, l.Daily = serviceBulkInterval, serviceDaily
 	}
@@ -39,7 +29,7 @@ func (c *Client) assumed() Limits {
 // Limits asks the relay what it grants. Relays of our kind tell; of others, and of those that do not answer, the limits
 // of a free licence are assumed, with the interval of [Options]. Post and PostBulk keep to what was told from then on.
 // The only error is the context's.
-func (c *Client) Limits(ctx context.Context) (Limits, error) {
+func (c *Client) Limits(ctx context.Context) (exchange.Limits, error) {
 	content, _, err := c.fetch(ctx, request{doing: "asking for the relay's limits", path: "limits.json"})
 	l := c.assumed()
 	switch {
@@ -52,7 +42,7 @@ func (c *Client) Limits(ctx context.Context) (Limits, error) {
 	if json.Unmarshal(content, &told) != nil || !told.Plausible() {
 		return l, nil
 	}
-	l = Limits{
+	l = exchange.Limits{
 		Interval:     max(c.set.Interval, told.Interval()), // ours is kept all the same
 		BulkInterval: told.BulkInterval(),
 		BulkRows:     min(told.BulkUpdates, exchange.MaxBulkRows),

@@ -45,7 +45,7 @@ type Options struct {
 	Timeout time.Duration
 	// Slow, if set, is told of a call that takes longer than three seconds, once a second and when it is over. It is
 	// called from goroutines of the client, for one call never from two at a time, and must not call the client.
-	Slow func(SlowCall)
+	Slow func(exchange.SlowCall)
 	// Transport carries the requests instead of the network, in tests.
 	Transport http.RoundTripper
 	// Version is the program's, for the User-Agent header.
