@@ -41,7 +41,8 @@ const exitCodesHelp = `Exit codes, the same for every command:
     7  something is wrong: "verify" has told a finding ("recv" and "watch --messages N" end with 7, and
        with 3 as "verify" does, only with --strict, also for what was told before and still stands).
        What stood before a clear of the channel cannot be checked any more: it is told, and counts only
-       if the relay has shown some of it again, so that the clear was none
+       if the relay has shown some of it again as it was, so that the clear was none (7), or copies of
+       at least half of it, which somebody may have posted (3)
   130  interrupted, or a question was answered with no: nothing was done then`
 
 // usageError is a mistake in how a command was called.

@@ -93,7 +93,7 @@ type findingJSON struct {
 	Last      *uint32           `json:"last_number" means:"the last of several"`
 	Entry     *int64            `json:"entry" means:"number of the feed's entry where it shows, or the first of several"`
 	LastEntry *int64            `json:"last_entry" means:"the last of several"`
-	Count     *int              `json:"count" means:"how many tokens, entries or messages it counts"`
+	Count     *int              `json:"count" means:"how many tokens, entries or messages it counts; of what others say of an author, how many say so"`
 	Says      *string           `json:"says" means:"on whose word it rests; null if it is proven"`
 	SaysKey   *record.PublicKey `json:"says_key" means:"the public key of the first of them"`
 	Waiting   bool              `json:"waiting" means:"whether what is lacking may still come, so that it accuses nobody yet"`

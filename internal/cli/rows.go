@@ -9,6 +9,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/token"
 )
 
 // rowNumbers are the numbers and dates of the rows that were read. From those of a file follows what it may be a part of: people
@@ -20,10 +21,18 @@ type rowNumbers struct {
 	upTo   int64 // all up to this number should be among them, as higher ones were shown; 0 if none was
 }
 
-type row struct{ id, posted int64 } // in Unix seconds
+type row struct {
+	id, posted int64 // in Unix seconds
+	back       bool  // it is dated before its token was sealed, as a bulk update does
+}
 
 func (n *rowNumbers) add(e *thingspeak.Entry) {
-	n.rows, n.sorted = append(n.rows, row{e.ID, e.CreatedAt.Unix()}), false
+	back := slices.ContainsFunc(e.Fields[:], func(f thingspeak.Value) bool {
+		bare, _ := token.Unwrap(f.Text)
+		tok, err := token.Parse(bare)
+		return err == nil && tok.SealedAt().Unix() > e.CreatedAt.Unix()
+	})
+	n.rows, n.sorted = append(n.rows, row{e.ID, e.CreatedAt.Unix(), back}), false
 }
 
 func (n *rowNumbers) sort() {
@@ -84,12 +93,14 @@ func (n *rowNumbers) between() iter.Seq2[int64, int64] {
 	return n.gaps(n.rows[0].id)
 }
 
-// cuts yields what a cut in front of the file may have taken away: what stands below its lowest number, and the gaps above
-// which a row is dated before others that stand below, or so early that rows of a bulk update, one a second, could have been dated
-// before the file begins. A file that has the first entry is no part.
+// cuts yields what a cut by date may have taken away: what stands below the lowest number, and gaps above which a row is dated
+// before one that stands below, as the rows of a bulk update are. It may also be a gap above which a
+// row is dated so early that those of a bulk update, one a second, could stand before the file: in a file that lacks the first
+// entry, or has rows of a bulk update.
 func (n *rowNumbers) cuts() iter.Seq2[int64, int64] {
 	return func(yield func(first, last int64) bool) {
-		if n.first() <= 1 || !yield(1, n.first()-1) {
+		begins := n.first()
+		if begins == 0 || begins > 1 && !yield(1, begins-1) {
 			return
 		}
 		earliest := make([]int64, len(n.rows)) // of a row and all above it
@@ -98,6 +109,7 @@ func (n *rowNumbers) cuts() iter.Seq2[int64, int64] {
 				earliest[i] = min(row.posted, earliest[i+1])
 			}
 		}
+		bulk := slices.ContainsFunc(n.rows, func(r row) bool { return r.back })
 		dates := make([]int64, len(n.rows))
 		for i := range n.rows {
 			dates[i] = n.rows[i].posted
@@ -107,8 +119,8 @@ func (n *rowNumbers) cuts() iter.Seq2[int64, int64] {
 		for i, row := range n.rows[1:] {
 			before := n.rows[i].id
 			taken, _ := slices.BinarySearch(dates, row.posted+1) // seconds that have rows, at most
-			reaches := row.posted-dates[0] <= row.id-before+int64(taken)
-			cut := reaches || earliest[i+1] <= latest
+			reaches := (begins > 1 || bulk) && row.posted-dates[0] <= row.id-before+int64(taken)
+			cut := reaches || earliest[i+1] < latest || begins > 1 && earliest[i+1] == latest
 			if cut && row.id > before+1 && row.id-before <= doubtfulGap && !yield(before+1, row.id-1) {
 				return
 			}
@@ -130,7 +142,7 @@ func (a *app) tellCuts(n *rowNumbers, asJSON bool) error {
 	var inside int
 	var from, to int64
 	for first, last := range n.cuts() {
-		if first == 1 {
+		if first == 1 && n.first() > 1 {
 			text := fmt.Sprintf("this is a part of the feed: the file begins with entry %d, and says nothing of what stands before it", last+1)
 			if err := a.tell(findingJSON{Finding: "part", Text: text, Entry: &first, LastEntry: &last}, asJSON); err != nil {
 				return err

@@ -35,7 +35,7 @@ number, and prints what it finds: forged, missing, forked or incomplete messages
 were not shown. From the relay it also tells what this device holds otherwise: messages that are not there any more or
 stand elsewhere, messages of your own that were accepted and are not shown, and what was told before and still stands.
 Names belong to whom they belong to on this device. What stood before the channel was cleared cannot be checked any more:
-it is told, and counts only if the relay shows some of it again.
+it is told, and counts only if the relay shows some of it again, as it was (7) or copies of half of it (3).
 
 It ends with a verdict and a digest, in six words, of what the relay shows now. Two people who read the same words to
 each other are shown the same conversation by verify, to the letter and in the same order; recv and watch show what this
@@ -241,11 +241,18 @@ func uncheckedJSON(d *model.Comparison, name string) (all []findingJSON) {
 		all = append(all, keyGoneJSON(d.KeyGone, name))
 	}
 	if n := d.Cleared.Messages; n > 0 {
-		all = append(all, findingJSON{
+		f := findingJSON{
 			Finding: "before the clear", Count: &n,
 			Text: count(n, "message") + " that this device has read or posted stood there before the channel was cleared, or the relay " +
 				"lost its entries: nothing of that can be checked any more",
-		})
+		}
+		if d.Copied >= n { // of a few copies nobody is to be in doubt: whoever may write can post them
+			f.Finding = "not cleared"
+			f.Text = fmt.Sprintf("%s that this device has read or posted %s not shown since the channel was cleared, and %s shown again: either "+
+				"somebody has posted those once more, or the relay has cleared nothing and withholds the others",
+				count(n, "message"), isOrAre(n), count(d.Copied, "message")+" that stood there with "+map[bool]string{true: "it", false: "them"}[n == 1]+" "+isOrAre(d.Copied))
+		}
+		all = append(all, f)
 	}
 	for i := range d.Past {
 		f := &d.Past[i]
@@ -320,11 +327,23 @@ func (a *app) tellNotShown(rows *rowNumbers, end feedEnd, o verifyOptions) error
 	if err := a.tellGaps(gaps, o.asJSON); err != nil {
 		return err
 	}
-	if top := rows.highest(); end.Last > top && !end.CutShort {
-		text := namedText(top+1, end.Last)
-		return a.tell(findingJSON{Finding: "claimed", Text: text, Entry: new(top + 1), LastEntry: &end.Last}, o.asJSON)
+	if end.file != nil && o.until == 0 {
+		end.Last = max(end.Last, end.file.LastEntryID)
 	}
-	return nil
+	return a.tellClaimed(rows, &end, o.asJSON)
+}
+
+// tellClaimed tells that a relay, or a file in JSON, names entries above those that it shows.
+func (a *app) tellClaimed(rows *rowNumbers, end *feedEnd, asJSON bool) error {
+	top := rows.highest()
+	if end.Last <= top || end.CutShort {
+		return nil
+	}
+	text := namedText(top+1, end.Last)
+	if end.file != nil {
+		text = fmt.Sprintf("the file names entry %d as the newest, and has none above %d", end.Last, top)
+	}
+	return a.tell(findingJSON{Finding: "claimed", Text: text, Entry: new(top + 1), LastEntry: &end.Last}, asJSON)
 }
 
 // doubtfulGap is of how many numbers in a row that were not shown nobody believes that entries have stood there: it is the

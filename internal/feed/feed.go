@@ -55,6 +55,8 @@ type Report struct {
 	// most NamedRows.
 	Partly      int
 	PartlyNamed []thingspeak.RowError
+	// LastEntryID is the number of the channel's newest entry, as a JSON file names it; 0 if it does not.
+	LastEntryID int64
 	// Cut says that the file ends in the middle; NoEnd that its last line has no end, and was read all the same.
 	Cut, NoEnd bool
 	// Assumed are sentences for people, without a full stop: what was taken for granted.
@@ -247,7 +249,7 @@ func (r *reader) readJSON() error {
 	r.report.Assumed = append(r.report.Assumed, r.text.assumed(',')...)
 	var failed error // of visit
 	text := notNumbers{src: r.text.Reader}
-	_, err := thingspeak.DecodeFileJSON(&text, r.rules, func(n int, e *thingspeak.Entry, lacking string) error {
+	channel, err := thingspeak.DecodeFileJSON(&text, r.rules, func(n int, e *thingspeak.Entry, lacking string) error {
 		for i := range e.Fields {
 			if e.Fields[i].Given {
 				r.report.Columns.Fields |= 1 << i
@@ -262,6 +264,7 @@ func (r *reader) readJSON() error {
 		return nil
 	})
 	r.report.Assumed = append(r.report.Assumed, text.assumed()...)
+	r.report.LastEntryID = channel.LastEntryID
 	switch {
 	case err == nil:
 	case failed != nil:

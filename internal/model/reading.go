@@ -16,6 +16,9 @@ type Comparison struct {
 	// what stood before the channel was cleared. If the relay shows again some of what a clear took away, that is in doubt,
 	// and nothing counts as cleared.
 	KeyGone, Cleared Unchecked
+	// Copied is how many messages that stood before the clear are shown again, elsewhere: anybody who may write can have posted
+	// them once more, and the channel may not have been cleared.
+	Copied int
 	// Elsewhere is how many records of our own key this archive has not written.
 	Elsewhere int
 	// Standing are findings of the archive that hold and are not among those of the report: of what a relay has done that

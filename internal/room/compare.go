@@ -191,8 +191,10 @@ func (c *Conversation) differing(d *model.Comparison, r *model.Report, until int
 		}
 	}
 	for _, p := range again {
-		if !known.took(p.held.At.Place) { // otherwise it is a copy, posted since: where that stands says nothing
+		if !known.took(p.held.At.Place) {
 			same = append(same, p)
+		} else { // a copy, posted since: where that stands says nothing
+			d.Copied++
 		}
 	}
 	gone = slices.DeleteFunc(gone, func(p pair) bool {
