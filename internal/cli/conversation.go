@@ -105,7 +105,7 @@ func (c *conversation) happened(e messenger.Event) error {
 	case messenger.Delivered:
 		c.transfer.end()
 		for _, r := range e.Renumbered {
-			warn("%s became %s: this identity has written somewhere else, from a copied home directory or before a backup was restored",
+			warn("%s became %s: this identity has written somewhere else, from a copied home directory, or before a backup was restored or the room removed",
 				record.Numbers(e.Name, r.Before, r.Before), record.Numbers(e.Name, r.Now, r.Now))
 		}
 	}

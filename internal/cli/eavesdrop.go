@@ -209,8 +209,9 @@ func (a *app) showSightings(o eavesdropOptions, read func(visit func(*thingspeak
 		}
 		a.say("%s", summarise(&summary, all))
 		if n := summary.Backdated; n > 0 {
-			a.say("%s %s dated before their tokens were sealed: the rows of a bulk update are dated back, a second for each that follows; "+
-				"or a clock is wrong", count(n, "entry"), isOrAre(n))
+			sealed := map[bool]string{true: "its token was", false: "their tokens were"}[n == 1]
+			a.say("%s %s dated before %s sealed: the rows of a bulk update are dated back, a second for each that follows; "+
+				"or a clock is wrong", count(n, "entry"), isOrAre(n), sealed)
 		}
 	}
 	if err != nil {

@@ -217,7 +217,9 @@ func (a *app) recvCSV(ctx context.Context, r model.Room, signed bool, o recvOpti
 	if err := a.tellGaps(end.numbers.without(end.numbers.between()), o.asJSON); err != nil {
 		return err
 	}
-	end.Last = max(end.Last, end.file.LastEntryID)
+	if end.file != nil { // it could be opened
+		end.Last = max(end.Last, end.file.LastEntryID)
+	}
 	if err := a.tellClaimed(&end.numbers, &end, o.asJSON); err != nil {
 		return err
 	}

@@ -268,7 +268,7 @@ func (c *conversation) person(who string) (model.Person, error) {
 	})
 	switch len(people) {
 	case 0:
-		return model.Person{}, hint(usagef("nobody in this room is called %s", who), `"fernpost identity list" lists who has written`)
+		return model.Person{}, hint(usagef("nobody in this room is called %s", who), `"fernpost recv" reads what has come since, "fernpost identity list" lists who has written`)
 	case 1:
 		return people[0], nil
 	default:

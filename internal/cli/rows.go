@@ -94,13 +94,16 @@ func (n *rowNumbers) between() iter.Seq2[int64, int64] {
 }
 
 // cuts yields what a cut by date may have taken away: what stands below the lowest number, and gaps above which a row is dated
-// before one that stands below, as the rows of a bulk update are. It may also be a gap above which a
-// row is dated so early that those of a bulk update, one a second, could stand before the file: in a file that lacks the first
-// entry, or has rows of a bulk update.
+// before others that stand below, or so early that rows of a bulk update, one a second, could have been dated before the
+// file begins. A file that has the first entry, and no row of a bulk update, was not cut.
 func (n *rowNumbers) cuts() iter.Seq2[int64, int64] {
 	return func(yield func(first, last int64) bool) {
 		begins := n.first()
 		if begins == 0 || begins > 1 && !yield(1, begins-1) {
+			return
+		}
+		// Whoever cuts a row out of all of a feed is told so, unless bulk updates explain as much.
+		if begins == 1 && !slices.ContainsFunc(n.rows, func(r row) bool { return r.back }) {
 			return
 		}
 		earliest := make([]int64, len(n.rows)) // of a row and all above it
@@ -109,7 +112,6 @@ func (n *rowNumbers) cuts() iter.Seq2[int64, int64] {
 				earliest[i] = min(row.posted, earliest[i+1])
 			}
 		}
-		bulk := slices.ContainsFunc(n.rows, func(r row) bool { return r.back })
 		dates := make([]int64, len(n.rows))
 		for i := range n.rows {
 			dates[i] = n.rows[i].posted
@@ -119,8 +121,8 @@ func (n *rowNumbers) cuts() iter.Seq2[int64, int64] {
 		for i, row := range n.rows[1:] {
 			before := n.rows[i].id
 			taken, _ := slices.BinarySearch(dates, row.posted+1) // seconds that have rows, at most
-			reaches := (begins > 1 || bulk) && row.posted-dates[0] <= row.id-before+int64(taken)
-			cut := reaches || earliest[i+1] < latest || begins > 1 && earliest[i+1] == latest
+			reaches := row.posted-dates[0] <= row.id-before+int64(taken)
+			cut := reaches || earliest[i+1] <= latest
 			if cut && row.id > before+1 && row.id-before <= doubtfulGap && !yield(before+1, row.id-1) {
 				return
 			}

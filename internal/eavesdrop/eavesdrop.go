@@ -98,7 +98,9 @@ const backdated = 5 * time.Second
 func (s *Summary) Add(seen []Sighting) {
 	s.Entries++
 	early := func(x Sighting) bool {
-		return x.Kind == Token && !x.Posted.IsZero() && x.Sealed.Sub(x.Posted) >= backdated
+		early := x.Sealed.Sub(x.Posted)
+		cut := x.Posted.Second() == 0 && early < time.Minute // a spreadsheet may have dropped the seconds
+		return x.Kind == Token && !x.Posted.IsZero() && early >= backdated && !cut
 	}
 	if slices.ContainsFunc(seen, early) {
 		s.Backdated++
