@@ -739,6 +739,29 @@ func TestSinceLeavesOutWhatWasToldAnew(t *testing.T) {
 	}
 }
 
+// What somebody said was taken back in other words than it was told, with another number and of nobody.
+func TestWhatSomebodySaidIsTakenBackAsItWasTold(t *testing.T) {
+	h := newHall(t)
+	ana, bo := h.join(1, "ana"), h.join(2, "bo")
+	ana.say("hello")
+	bo.look()
+	eve := h.insider()
+	s := eve.sign(record.Record{
+		Number: 1, Body: record.Text("?"), Seen: record.Seen{Tag: ana.o.Identity.Public().Tag(), Number: 9, Hash: record.ShortHash{1}},
+	})
+	cells, err := s.Cells()
+	if err != nil {
+		t.Fatal(err)
+	}
+	eve.postCells(cells)
+	said := bo.look()
+	ana.say("more")
+	got := bo.look()
+	if len(said.Told) != 1 || len(got.TakenBack) != 1 || got.TakenBack[0].Text() != said.Told[0].Text() || got.TakenBack[0].Author != said.Told[0].Author {
+		t.Errorf("told %v, taken back %v", told(said.Told), told(got.TakenBack))
+	}
+}
+
 // What comes when later entries were shown is shown all the same, and says before which of them it stands: also to
 // somebody who has looked at those in an earlier run.
 func TestLateMessagesAreMarked(t *testing.T) {

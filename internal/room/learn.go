@@ -16,6 +16,9 @@ func (b *batch) learn(result *record.Result, texts []textToken) (elsewhere []uin
 	if err := b.forgetTold(result); err != nil {
 		return nil, err
 	}
+	if err := b.asTold(result.Change.TakenBack); err != nil {
+		return nil, err
+	}
 	fresh := make(map[heldID]*record.Held, len(result.Messages))
 	for i := range result.Messages {
 		m := &result.Messages[i]
@@ -101,6 +104,25 @@ func (b *batch) forgetTold(result *record.Result) (err error) {
 		return told
 	})
 	return err
+}
+
+// asTold has what somebody's word has told be taken back as it was told: the reader remembers the one number that was named,
+// and neither whose it was nor which others lay before it.
+func (b *batch) asTold(back []record.Finding) error {
+	said := map[record.FindingID]*record.Finding{}
+	for i := range back {
+		if f := &back[i]; !f.By.IsZero() {
+			said[f.ID()] = f
+		}
+	}
+	if len(said) == 0 {
+		return nil
+	}
+	return eachFinding(b.in.c.store, func(e *kept.Event) {
+		if f := said[e.Finding.ID()]; f != nil && !e.TakenBack {
+			*f = e.Finding
+		}
+	})
 }
 
 // heldID names a record.
