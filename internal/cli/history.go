@@ -390,27 +390,15 @@ func tellUnsaved(out io.Writer, it *model.Item, failed error) error {
 // printNewFindings prints the findings that came since they were printed last under this name, whichever command has
 // read them, and remembers it.
 func (c *conversation) printNewFindings(name string, asJSON bool) error {
-	mark, _, err := c.Shown(name)
+	lines := findings{a: c.app, asJSON: asJSON}
+	shown, err := c.NewFindings(name, func(f messenger.Found) error { return lines.tell(&f.Finding, f.TakenBack) })
+	if err == nil {
+		err = lines.end()
+	}
 	if err != nil {
 		return err
 	}
-	lines := findings{a: c.app, asJSON: asJSON}
-	for more := true; more; {
-		news, err := c.Since(mark, 0)
-		if err != nil {
-			return err
-		}
-		for i := range news.Found {
-			if err := lines.tell(&news.Found[i].Finding, news.Found[i].TakenBack); err != nil {
-				return err
-			}
-		}
-		mark, more = news.Until, news.More
-	}
-	if err := lines.end(); err != nil {
-		return err
-	}
-	return c.SetShown(name, mark)
+	return shown()
 }
 
 // tellElsewhere tells what of our own key was not written here, unless it was told before, whichever command has read it.

@@ -1,4 +1,16 @@
 package messenger
 
+import (
+	"time"
+
+	"github.com/fernpost/fernpost/internal/record"
+)
+
 // Joined is what a reading and the one after it have found out, for a face that was told of neither.
 func Joined(before *Read, next Read) *Read { return before.with(next) }
+
+// WriteOnly puts a record into the outbox and does nothing else, as a process that is killed then.
+func WriteOnly(r *Room, body record.Body) error {
+	_, err := r.talk.Write(body, time.Now())
+	return err
+}

@@ -245,7 +245,7 @@ func (s *Stream) begin() error {
 		s.queue = append(s.queue, PositionLost{err})
 	}
 	if err = nil; ok {
-		s.mark, err = s.MarkBehind(entry)
+		s.mark, err = s.talk.MarkBehind(entry)
 	}
 	if err == nil {
 		err = s.SetShown(s.o.Mark, s.mark)
@@ -261,7 +261,7 @@ func (s *Stream) begin() error {
 func (s *Stream) fromStart(now model.Mark) (err error) {
 	s.begun, s.more, s.first = true, true, now
 	if !s.signed {
-		s.replay, err = s.Disordered()
+		s.replay, err = s.talk.Disordered()
 	}
 	return err
 }
@@ -277,7 +277,7 @@ func (s *Stream) takeArchived() error {
 	if s.replay {
 		return s.takeReplayed()
 	}
-	news, err := s.Since(s.mark, s.Most)
+	news, err := s.talk.Since(s.mark, s.Most)
 	if err != nil {
 		return err
 	}
@@ -301,7 +301,7 @@ func (s *Stream) takeArchived() error {
 // takeReplayed queues what stands behind the line, and goes on with what came meanwhile when that is all. Whoever ends before has
 // shown as much as before.
 func (s *Stream) takeReplayed() error {
-	items, next, err := s.Replay(s.first, s.line, s.Most)
+	items, next, err := s.talk.Replay(s.first, s.line, s.Most)
 	if err != nil {
 		return err
 	}

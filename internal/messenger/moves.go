@@ -28,7 +28,7 @@ func (r *Room) movedAway() ([]model.Moved, error) {
 			refused = append(refused, record.KeyID(b))
 		}
 	}
-	return r.Moved(refused)
+	return r.talk.Moved(refused)
 }
 
 // mindMoves warns before something is sealed with a key that others have moved away from, and refuses it if one of them
@@ -52,7 +52,7 @@ func (r *Room) mindMoves(insist bool) ([]model.Moved, error) {
 // stay remembers that the user goes on with the key that is here. Keys are remembered only where compared ones go to them:
 // anybody could fill a list with others.
 func (r *Room) stay(moved []model.Moved) error {
-	if err := r.Stay(); err != nil || !moved[0].Compared {
+	if err := r.talk.Stay(); err != nil || !moved[0].Compared {
 		return err
 	}
 	return r.update(func(s *model.Room) error {

@@ -78,7 +78,7 @@ func (r *Room) startReading(ctx context.Context) (*reading, error) {
 		return nil, err
 	}
 	// Whoever shows messages takes them from the archive: a reading may bring more than fit into memory.
-	in, err := r.Receive(0)
+	in, err := r.talk.Receive(0)
 	if err != nil {
 		return nil, err
 	}

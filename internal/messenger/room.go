@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/exchange"
@@ -25,12 +26,37 @@ type Face struct {
 	Agree func(context.Context, Estimate) error
 }
 
-// conversation is what a room holds. Whoever embeds it shows its methods, and not that it is package room's.
-type conversation = room.Conversation
+// held is what a face may ask of what a device holds of a room, see [room.Conversation].
+type held interface {
+	History(newest int, visit func(*model.Item) error) error
+	LeftOut() int
+	OnTheirWay() ([]model.Item, error)
+	SetPrinted(model.Printed) error
+
+	Now() (model.Mark, error)
+	Shown(name string) (m model.Mark, ok bool, err error)
+	SetShown(name string, m model.Mark) error
+
+	KeyGone() (model.Unchecked, error)
+	Standing() (all, past []record.Finding, err error)
+	Elsewhere() (all, fresh int, err error)
+	ToldElsewhere(told int) error
+
+	People() ([]model.Person, error)
+	Verified(key record.PublicKey, now time.Time) error
+	Forget(key record.PublicKey, now time.Time) (heirs []record.Named, err error)
+
+	OwnNumber(n uint32) string
+	Outbox() ([]model.Queued, error)
+	Unposted() (int, error)
+	NotReadBack() ([]model.Queued, error)
+}
 
 // Room is a room, opened: its keys, its archive and its relay. One goroutine uses it.
 type Room struct {
-	*conversation
+	held
+
+	talk *room.Conversation // the same, and more
 
 	// signed tells that the members sign what they write: records, not texts.
 	signed bool
@@ -84,16 +110,17 @@ func (e *Engine) Open(settings model.Room, face Face) (*Room, error) {
 	if err = errors.Join(<-identified, err); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
-	r.conversation, err = room.Open(r.archive, options)
+	r.talk, err = room.Open(r.archive, options)
 	if errors.Is(err, room.ErrLostArchive) {
 		if options.Identity, err = r.replaceIdentity(); err == nil {
 			options.Used = false
-			r.conversation, err = room.Open(r.archive, options)
+			r.talk, err = room.Open(r.archive, options)
 		}
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("room %s: %w", settings.Name, err), r.Close())
 	}
+	r.held = r.talk
 	client.SetWriters(r.writers)
 	if !signed { // whoever was killed may have noted the opposite
 		n, err := r.Unposted()
@@ -146,6 +173,25 @@ func (r *Room) News() (exchange.News, Stop) { return r.news, r.stop }
 func (r *Room) HasUnopened() (bool, error) {
 	foreign, err := r.archive.Ranges(kept.Foreign)
 	return len(foreign) > 0, err
+}
+
+// NewFindings visits the findings that came since they were shown last under a name, whichever process has read them; shown
+// remembers that these were.
+func (r *Room) NewFindings(name string, visit func(Found) error) (shown func() error, err error) {
+	mark, _, err := r.Shown(name)
+	for more := err == nil; more; {
+		var news room.News
+		if news, err = r.talk.Since(mark, 0); err != nil {
+			return nil, err
+		}
+		for i := range news.Found {
+			if err := visit(Found{news.Found[i].Finding, news.Found[i].TakenBack}); err != nil {
+				return nil, err
+			}
+		}
+		mark, more = news.Until, news.More
+	}
+	return func() error { return r.SetShown(name, mark) }, err
 }
 
 // Leave is Close at the end of the process, see [archive.Room.Leave].

@@ -127,7 +127,7 @@ func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent 
 		written.Number = done.Number(written.Number)
 		return r.asItWaits(written), err
 	}
-	sent.Queued, err = r.conversation.Sent(done.Number(written.Number))
+	sent.Queued, err = r.talk.Sent(done.Number(written.Number))
 	sent.Entries, sent.Elsewhere = written.Entries, done.Posted == 0
 	return sent, err
 }
@@ -135,8 +135,8 @@ func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent 
 // asItWaits is a message that was written and not accepted.
 func (r *Room) asItWaits(written room.Written) (sent Sent) {
 	var err error
-	if sent.Queued, err = r.conversation.Sent(written.Number); err != nil { // that it waits is told all the same
-		sent.Queued = model.Queued{Author: r.Own(), Name: r.OwnName(), Number: written.Number}
+	if sent.Queued, err = r.talk.Sent(written.Number); err != nil { // that it waits is told all the same
+		sent.Queued = model.Queued{Author: r.talk.Own(), Name: r.talk.OwnName(), Number: written.Number}
 	}
 	sent.Entries = written.Entries
 	return sent
@@ -172,7 +172,7 @@ func (r *Room) Retry(ctx context.Context) (done model.Delivered, waited []model.
 
 // renew brings a message that waited up to date after a delivery. What the outbox holds no more was read back.
 func (r *Room) renew(q *model.Queued, now []model.Queued, done *model.Delivered) {
-	if q.Author == r.Own() {
+	if q.Author == r.talk.Own() {
 		q.Number = done.Number(q.Number)
 	}
 	at := slices.IndexFunc(now, func(n model.Queued) bool { return n.Author == q.Author && n.Number == q.Number })
@@ -181,7 +181,7 @@ func (r *Room) renew(q *model.Queued, now []model.Queued, done *model.Delivered)
 		return
 	}
 	q.Sent, q.Accepted = model.StateAccepted, q.Entries
-	if back, err := r.conversation.Sent(q.Number); err == nil && back.Author == q.Author {
+	if back, err := r.talk.Sent(q.Number); err == nil && back.Author == q.Author {
 		q.Entry = back.Entry
 	}
 }
@@ -194,7 +194,7 @@ func (r *Room) NotAccepted() ([]model.Queued, error) {
 
 // Drop is [room.Conversation.Drop]; what is sent next opens no archive for what waits no more.
 func (r *Room) Drop(number uint32, now time.Time) error {
-	if err := r.conversation.Drop(number, now); err != nil {
+	if err := r.talk.Drop(number, now); err != nil {
 		return err
 	}
 	return r.waitsNoMore()
@@ -220,7 +220,7 @@ func (r *Room) TellOfKeys(ctx context.Context) error {
 // once, before anything is written or posted. The room is read before, unless that is not wanted. The error may be an
 // [*UnreadError], or [model.ErrOtherIdentity] where it was not read and would have to be.
 func (r *Room) Adopt(ctx context.Context, read bool) error {
-	before, err := r.Predecessor()
+	before, err := r.talk.Predecessor()
 	if err != nil || before.IsZero() {
 		return err
 	}
@@ -232,11 +232,11 @@ func (r *Room) Adopt(ctx context.Context, read bool) error {
 	if err := r.noteWriting(); err != nil {
 		return err
 	}
-	done, err := r.conversation.Adopt(time.Now())
+	done, err := r.talk.Adopt(time.Now())
 	if err != nil {
 		return err
 	}
-	return r.tell(IdentityChanged{r.settings.Name, before, r.Own(), r.OwnName(), r.OwnName() == r.Own().Tag().Name(), done})
+	return r.tell(IdentityChanged{r.settings.Name, before, r.talk.Own(), r.talk.OwnName(), r.talk.OwnName() == r.talk.Own().Tag().Name(), done})
 }
 
 // compose puts a message into the outbox, once the user has agreed to what it takes. A file that is there already, from
@@ -248,7 +248,7 @@ func (r *Room) compose(ctx context.Context, body record.Body) (room.Written, err
 			return room.Written{}, err
 		}
 		if begun != nil {
-			if begun.Author != r.Own() {
+			if begun.Author != r.talk.Own() {
 				return room.Written{}, &BegunError{*begun}
 			}
 			if err := r.tell(AlreadyQueued{*begun}); err != nil {
@@ -262,7 +262,7 @@ func (r *Room) compose(ctx context.Context, body record.Body) (room.Written, err
 			return room.Written{}, err
 		}
 	}
-	entries, err := r.Entries(body)
+	entries, err := r.talk.Entries(body)
 	if err != nil {
 		return room.Written{}, err
 	}
@@ -275,12 +275,12 @@ func (r *Room) compose(ctx context.Context, body record.Body) (room.Written, err
 	if err := r.noteWriting(); err != nil {
 		return room.Written{}, err
 	}
-	return r.Write(body, time.Now())
+	return r.talk.Write(body, time.Now())
 }
 
 // saysMore refuses to say of a device what was said already.
 func (r *Room) saysMore(d record.Device) error {
-	ours, theirs, err := r.Claims(d.Key)
+	ours, theirs, err := r.talk.Claims(d.Key)
 	switch {
 	case err != nil:
 		return err
@@ -337,7 +337,7 @@ func (r *Room) tellOfKeys() (err error) {
 		if slices.ContainsFunc(waiting, func(it model.Item) bool { return it.Record.Body == moved }) {
 			continue // killed right after it was written
 		}
-		if _, err := r.Write(moved, time.Now()); err != nil {
+		if _, err := r.talk.Write(moved, time.Now()); err != nil {
 			return err
 		}
 	}
@@ -357,8 +357,8 @@ func (r *Room) deliver(ctx context.Context, noWait bool) (done model.Delivered, 
 	p := &poster{r: r, client: r.client, noWait: noWait, left: waiting}
 	p.tell = func(e Event) { p.failed = errors.Join(p.failed, r.tell(e)) }
 	p.tell(Delivering{waiting, before, r.plan})
-	done, err = r.Deliver(ctx, p, p.accepted)
-	p.tell(Delivered{r.OwnName(), done})
+	done, err = r.talk.Deliver(ctx, p, p.accepted)
+	p.tell(Delivered{r.talk.OwnName(), done})
 	if done.Posted > 0 {
 		r.engine.NoteProven(r.settings)
 		p.failed = errors.Join(p.failed, r.waitsNoMore())

@@ -91,7 +91,7 @@ func (e *Engine) sendText(ctx context.Context, settings model.Room, text string,
 	}
 	w, keepErr := room.Written{}, r.waits()
 	if keepErr == nil {
-		w, sent.Entry, keepErr = r.KeepText(fields, tried, newest, time.Now())
+		w, sent.Entry, keepErr = r.talk.KeepText(fields, tried, newest, time.Now())
 	}
 	if keepErr == nil && sent.Entry > 0 { // another process has read it meanwhile: it is stored
 		sent.Queued.Sent = model.StateAccepted
@@ -137,7 +137,7 @@ func (r *Room) takeSent() error {
 				texts = append(texts, t)
 			}
 		}
-		return r.KeepSent(texts)
+		return r.talk.KeepSent(texts)
 	})
 }
 
@@ -167,7 +167,7 @@ func (r *Room) sendText(ctx context.Context, body record.Body, o SendOptions) (s
 	if err := r.waits(); err != nil { // before: whoever is killed in between must not leave it behind unseen
 		return sent, err
 	}
-	written, err := r.WriteText(string(text), time.Now())
+	written, err := r.talk.WriteText(string(text), time.Now())
 	if err == nil {
 		err = r.waits()
 	}
@@ -192,7 +192,7 @@ func (r *Room) postWaiting(ctx context.Context, written room.Written, o SendOpti
 		return r.asItWaits(written), err
 	}
 	sent.Elsewhere = done.Posted == 0
-	switch q, err := r.conversation.Sent(written.Number); {
+	switch q, err := r.talk.Sent(written.Number); {
 	case err == nil:
 		sent.Queued = q
 	case errors.Is(err, model.ErrNoMessage): // read back already, by another process

@@ -285,9 +285,9 @@ func (e *Engine) movedTo(ctx context.Context, r model.Room, key record.KeyID, fa
 	if err := c.CatchUp(ctx); err != nil {
 		return nil, false, err
 	}
-	if named, err = c.MovedTo(key); err != nil {
+	if named, err = c.talk.MovedTo(key); err != nil {
 		return nil, false, err
 	}
-	moved, err = c.Moved(nil)
+	moved, err = c.talk.Moved(nil)
 	return moved, named, err
 }

@@ -48,7 +48,7 @@ func (e *Engine) Verify(ctx context.Context, r model.Room, archived bool, read R
 	feed.Known, _ = e.knownNames(r)
 	if archived {
 		feed.Copies = func(shown []room.Shown) (copies []bool, _ error) {
-			_ = e.look(r, func(c *conversation) (err error) {
+			_ = e.look(r, func(c *room.Conversation) (err error) {
 				copies, err = c.Copies(shown)
 				return err
 			})
@@ -86,7 +86,7 @@ func (e *Engine) ReadWhole(
 
 // Compare compares what this device holds, up to an entry or all for 0, with what a feed has shown.
 func (e *Engine) Compare(r model.Room, report *model.Report, until int64) (d model.Comparison, err error) {
-	err = e.look(r, func(c *conversation) error {
+	err = e.look(r, func(c *room.Conversation) error {
 		d, err = c.Compare(report, until)
 		return err
 	})
@@ -94,7 +94,7 @@ func (e *Engine) Compare(r model.Room, report *model.Report, until int64) (d mod
 }
 
 // Memory is what was read of a feed without an archive.
-type Memory struct{ *conversation }
+type Memory struct{ held }
 
 // ReadFile reads a feed afresh and keeps it in memory. read visits its entries, and returns the highest number among them
 // and what is lacking. Names belong to whom they belong on this device.
@@ -109,19 +109,21 @@ func (e *Engine) ReadFile(
 	if err != nil {
 		return m, arrivals, err
 	}
-	if m.conversation, err = room.Open(memory.New(), options); err != nil {
+	talk, err := room.Open(memory.New(), options)
+	if err != nil {
 		return m, arrivals, err
 	}
+	m.held = talk
 	if signed {
 		known, err := e.knownNames(r)
 		if err == nil {
-			err = m.Introduce(known, time.Now())
+			err = talk.Introduce(known, time.Now())
 		}
 		if err != nil {
 			return m, arrivals, fmt.Errorf("looking whose names are whose on this device: %w", err)
 		}
 	}
-	in, err := m.Receive(0)
+	in, err := talk.Receive(0)
 	if err != nil {
 		return m, arrivals, err
 	}
@@ -132,7 +134,7 @@ func (e *Engine) ReadFile(
 
 // knownNames returns what this device knows of whose names are whose.
 func (e *Engine) knownNames(r model.Room) (known record.Change, err error) {
-	err = e.look(r, func(c *conversation) error {
+	err = e.look(r, func(c *room.Conversation) error {
 		known, err = c.Known()
 		return err
 	})
@@ -140,7 +142,7 @@ func (e *Engine) knownNames(r model.Room) (known record.Change, err error) {
 }
 
 // look opens what this device has read of a room for the time of work, for somebody who writes nothing.
-func (e *Engine) look(r model.Room, work func(*conversation) error) error {
+func (e *Engine) look(r model.Room, work func(*room.Conversation) error) error {
 	options, err := roomOptions(r)
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ func (r *Room) writers() int {
 	if !r.news.Date.IsZero() {
 		now = r.news.Date // dates of rows are the relay's
 	}
-	n, err := r.Writers(now)
+	n, err := r.talk.Writers(now)
 	if err != nil {
 		return 0
 	}
