@@ -96,8 +96,8 @@ func TestSendingHoldsUpNoReading(t *testing.T) {
 		if took := time.Since(began); took > time.Second {
 			t.Errorf("sending took %v", took)
 		}
-		var came time.Time
-		time.AfterFunc(20*time.Second, func() { x.post(1); came = time.Now() })
+		came := time.Now().Add(20 * time.Second)
+		time.AfterFunc(time.Until(came), func() { x.post(1) })
 		all := until(t, s, "1")
 		if took := time.Since(came); took > 10*time.Second {
 			t.Errorf("what came meanwhile was shown after %v", took)
