@@ -292,25 +292,30 @@ func TestUpdate(t *testing.T) {
 }
 
 func TestAddresses(t *testing.T) {
-	for address, want := range map[string]string{
-		"http://relay.test":                   "http://relay.test/channels/4242/last_entry_id.txt",
-		"http://relay.test:3000/":             "http://relay.test:3000/channels/4242/last_entry_id.txt",
-		" https://relay.test/a/b/ ":           "https://relay.test/a/b/channels/4242/last_entry_id.txt",
-		"http://[::1]:3000/x%2Fy/":            "http://[::1]:3000/x%2Fy/channels/4242/last_entry_id.txt",
-		"relay.test:3000":                     "",
-		"192.168.1.5:3000":                    "",
-		"127.0.0.1:3000":                      "http://127.0.0.1:3000/channels/4242/last_entry_id.txt",
-		"localhost":                           "http://localhost/channels/4242/last_entry_id.txt",
-		"[::1]:3000/a/":                       "http://[::1]:3000/a/channels/4242/last_entry_id.txt",
-		"":                                    "",
-		"ftp://relay.test":                    "",
-		"http://":                             "",
-		"http://user:secretpw@relay.test":     "",
-		"http://relay.test/?api_key=secretpw": "",
-		"https://relay.test/channels/9/feeds.csv":    "",
-		"https://relay.test/update?api_key=secretpw": "",
-		"http://relay.test/\x7fsecretpw":             "",
+	urls := map[string]string{
+		"http://relay.test":         "http://relay.test/channels/4242/last_entry_id.txt",
+		"http://relay.test:3000/":   "http://relay.test:3000/channels/4242/last_entry_id.txt",
+		" https://relay.test/a/b/ ": "https://relay.test/a/b/channels/4242/last_entry_id.txt",
+		"http://[::1]:3000/x%2Fy/":  "http://[::1]:3000/x%2Fy/channels/4242/last_entry_id.txt",
+		"127.0.0.1:3000":            "http://127.0.0.1:3000/channels/4242/last_entry_id.txt",
+		"localhost":                 "http://localhost/channels/4242/last_entry_id.txt",
+		"[::1]:3000/a/":             "http://[::1]:3000/a/channels/4242/last_entry_id.txt",
+	}
+	for _, refused := range []string{
+		"relay.test:3000",
+		"192.168.1.5:3000",
+		"",
+		"ftp://relay.test",
+		"http://",
+		"http://user:secretpw@relay.test",
+		"http://relay.test/?api_key=secretpw",
+		"https://relay.test/channels/9/feeds.csv",
+		"https://relay.test/update?api_key=secretpw",
+		"http://relay.test/\x7fsecretpw",
 	} {
+		urls[refused] = ""
+	}
+	for address, want := range urls {
 		var got string
 		c, err := remote.New(remote.Options{
 			BaseURL: address, Channel: 4242, Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
