@@ -92,3 +92,15 @@ func FuzzUnwrap(f *testing.F) {
 		}
 	})
 }
+
+// What is called cut is no token, and is not longer than what it was cut from could be.
+func FuzzIsCut(f *testing.F) {
+	for _, seed := range []string{hello, hello[:50], hello[:3], "", "=", "gAAAA", "x" + hello, hello[:98] + "=", hello + "A"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if _, err := Parse(text); err == nil && IsCut(text) {
+			t.Fatalf("%q is a token, and cut", text)
+		}
+	})
+}
