@@ -220,6 +220,9 @@ func (a *app) showSightings(o eavesdropOptions, read func(visit func(*thingspeak
 		}
 		return err
 	}
+	if err := a.tellContradicted(&end.numbers, o.asJSON); err != nil {
+		return err
+	}
 	if err := a.tellUnread(model.Room{}, &end, o.asJSON); err != nil {
 		return err
 	}
@@ -284,8 +287,16 @@ func summarise(s *eavesdrop.Summary, all int) string {
 	}
 	fmt.Fprintf(&b, "without a key, %s%s %s: ", of, count(max(all, s.Entries), "entry"), show)
 	if s.Tokens > 0 {
-		fmt.Fprintf(&b, "%s of %d to %d bytes, sealed from %s to %s UTC, mostly in the hour from %02d:00 UTC; not one word",
-			count(s.Tokens, "token"), s.Shortest, s.Longest, clock(s.First), clock(s.Last), s.BusiestHour())
+		fmt.Fprintf(&b, "%s of %d to %d bytes, sealed ", count(s.Tokens, "token"), s.Shortest, s.Longest)
+		if s.First.Equal(s.Last) {
+			fmt.Fprintf(&b, "at %s UTC", clock(s.First))
+		} else {
+			fmt.Fprintf(&b, "from %s to %s UTC", clock(s.First), clock(s.Last))
+		}
+		if hour, known := s.BusiestHour(); known {
+			fmt.Fprintf(&b, ", mostly in the hour from %02d:00 UTC", hour)
+		}
+		b.WriteString("; not one word")
 	} else {
 		b.WriteString("no token")
 	}
@@ -305,9 +316,32 @@ func summarise(s *eavesdrop.Summary, all int) string {
 type newestRows struct {
 	most    int // 0: all
 	entries []thingspeak.Entry
+	// rising and falling tell of a feed in order of its numbers how its dates go, up or down.
+	rising, falling numberOrder
+}
+
+// numberOrder tells whether rows came in order of their numbers, and their dates with them.
+type numberOrder struct {
+	last    int64
+	reached time.Time
+	broken  bool
+}
+
+// clocksBack is how far dates without a zone go back where clocks do.
+const clocksBack = time.Hour
+
+// add notes the next row, in a direction of 1 or -1.
+func (o *numberOrder) add(e *thingspeak.Entry, direction int64) {
+	against := o.reached.Sub(e.CreatedAt) * time.Duration(direction)
+	o.broken = o.broken || o.last > 0 && (e.ID-o.last)*direction < 0 || !o.reached.IsZero() && against > clocksBack
+	if o.last = e.ID; against < 0 || o.reached.IsZero() {
+		o.reached = e.CreatedAt
+	}
 }
 
 func (r *newestRows) add(e *thingspeak.Entry) error {
+	r.rising.add(e, 1)
+	r.falling.add(e, -1)
 	r.entries = append(r.entries, *e)
 	if r.most > 0 && len(r.entries) > 2*r.most+1000 {
 		r.trim()
@@ -317,7 +351,11 @@ func (r *newestRows) add(e *thingspeak.Entry) error {
 
 func (r *newestRows) trim() {
 	slices.SortStableFunc(r.entries, func(a, b thingspeak.Entry) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+		byNumber := cmp.Compare(a.ID, b.ID)
+		if !r.rising.broken || !r.falling.broken {
+			return byNumber
+		}
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), byNumber)
 	})
 	if n := len(r.entries) - r.most; r.most > 0 && n > 0 {
 		r.entries = slices.Delete(r.entries, 0, n)

@@ -211,6 +211,9 @@ func (a *app) recvCSV(ctx context.Context, r model.Room, signed bool, o recvOpti
 	if err := a.tellArrivals(&arrivals, o.asJSON); err != nil {
 		return err
 	}
+	if err := a.tellContradicted(&end.numbers, o.asJSON); err != nil {
+		return err
+	}
 	if err := a.tellCuts(&end.numbers, o.asJSON); err != nil {
 		return err
 	}

@@ -3,8 +3,10 @@ package cli
 import (
 	"cmp"
 	"fmt"
+	"hash/maphash"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/record"
@@ -22,23 +24,65 @@ type rowNumbers struct {
 }
 
 type row struct {
-	id, posted int64 // in Unix seconds
-	back       bool  // it is dated before its token was sealed, as a bulk update does
+	id, posted int64  // in Unix seconds
+	back       bool   // it is dated before its token was sealed, as a bulk update does
+	content    uint64 // a hash of its fields
 }
 
+// contentSeed keeps anybody from making two contents of one hash.
+var contentSeed = maphash.MakeSeed()
+
 func (n *rowNumbers) add(e *thingspeak.Entry) {
-	back := slices.ContainsFunc(e.Fields[:], func(f thingspeak.Value) bool {
-		bare, _ := token.Unwrap(f.Text)
+	r := row{id: e.ID, posted: e.CreatedAt.Unix()}
+	var content maphash.Hash
+	content.SetSeed(contentSeed)
+	for i := range e.Fields {
+		bare, _ := token.Unwrap(strings.TrimSpace(e.Fields[i].Text))
+		content.WriteString(bare)
+		content.WriteByte(0xFF) // which no text has
 		tok, err := token.Parse(bare)
-		return err == nil && tok.SealedAt().Unix() > e.CreatedAt.Unix()
-	})
-	n.rows, n.sorted = append(n.rows, row{e.ID, e.CreatedAt.Unix(), back}), false
+		r.back = r.back || err == nil && tok.SealedAt().Unix() > r.posted
+	}
+	r.content = content.Sum64()
+	n.rows, n.sorted = append(n.rows, r), false
 }
 
 func (n *rowNumbers) sort() {
 	if !n.sorted {
-		slices.SortFunc(n.rows, func(a, b row) int { return cmp.Compare(a.id, b.id) })
+		slices.SortFunc(n.rows, func(a, b row) int {
+			return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(a.content, b.content), cmp.Compare(a.posted, b.posted))
+		})
 		n.sorted = true
+	}
+}
+
+// contradicted yields the ranges of numbers that have rows of different content, or of one content and different dates.
+func (n *rowNumbers) contradicted(byDate bool) iter.Seq2[int64, int64] {
+	return func(yield func(first, last int64) bool) {
+		n.sort()
+		var first, last int64
+		for i := 0; i < len(n.rows); {
+			content, dates, from := false, false, n.rows[i]
+			for i++; i < len(n.rows) && n.rows[i].id == from.id; i++ {
+				content = content || n.rows[i].content != from.content
+				dates = dates || n.rows[i].posted != from.posted
+			}
+			switch {
+			case byDate && (content || !dates) || !byDate && !content:
+				continue
+			case first == 0:
+				first = from.id
+			case from.id != last+1:
+				if !yield(first, last) {
+					return
+				}
+				first = from.id
+			}
+			last = from.id
+		}
+		if first > 0 {
+			yield(first, last)
+		}
 	}
 }
 
@@ -93,42 +137,79 @@ func (n *rowNumbers) between() iter.Seq2[int64, int64] {
 	return n.gaps(n.rows[0].id)
 }
 
-// cuts yields what a cut by date may have taken away: what stands below the lowest number, and gaps above which a row is dated
-// before others that stand below, or so early that rows of a bulk update, one a second, could have been dated before the
-// file begins. A file that has the first entry, and no row of a bulk update, was not cut.
+// cuts yields what a cut by date may have taken away: what stands below the lowest number, and gaps that the rows of bulk updates,
+// dated back, explain.
 func (n *rowNumbers) cuts() iter.Seq2[int64, int64] {
 	return func(yield func(first, last int64) bool) {
 		begins := n.first()
 		if begins == 0 || begins > 1 && !yield(1, begins-1) {
 			return
 		}
-		// Whoever cuts a row out of all of a feed is told so, unless bulk updates explain as much.
-		if begins == 1 && !slices.ContainsFunc(n.rows, func(r row) bool { return r.back }) {
-			return
-		}
-		earliest := make([]int64, len(n.rows)) // of a row and all above it
-		for i, row := range slices.Backward(n.rows) {
-			if earliest[i] = row.posted; i+1 < len(n.rows) {
-				earliest[i] = min(row.posted, earliest[i+1])
-			}
-		}
-		dates := make([]int64, len(n.rows))
-		for i := range n.rows {
-			dates[i] = n.rows[i].posted
-		}
-		slices.Sort(dates)
-		latest := n.rows[0].posted
+		c := cutsOf(n.rows)
 		for i, row := range n.rows[1:] {
 			before := n.rows[i].id
-			taken, _ := slices.BinarySearch(dates, row.posted+1) // seconds that have rows, at most
-			reaches := row.posted-dates[0] <= row.id-before+int64(taken)
-			cut := reaches || earliest[i+1] <= latest
-			if cut && row.id > before+1 && row.id-before <= doubtfulGap && !yield(before+1, row.id-1) {
+			if row.id > before+1 && row.id-before <= doubtfulGap && (c.inFront(i) || c.behind(i)) && !yield(before+1, row.id-1) {
 				return
 			}
-			latest = max(latest, row.posted)
 		}
 	}
+}
+
+// fileCuts judges gaps between the rows of a file that was cut by date, in order of their numbers.
+type fileCuts struct {
+	rows  []row
+	dates []int64 // of all rows, in order
+	// latestTo is the latest date of a row and all below it, earliestFrom and latestFrom are those of a row and all above it.
+	latestTo, earliestFrom, latestFrom []int64
+	// backFrom tells of a row and all above it that they are dated before they were sealed.
+	backFrom []bool
+	// part tells that the file lacks the first entry, or has rows of a bulk update.
+	part bool
+}
+
+func cutsOf(rows []row) *fileCuts {
+	n := len(rows)
+	c := &fileCuts{
+		rows: rows, dates: make([]int64, n), latestTo: make([]int64, n), earliestFrom: make([]int64, n), latestFrom: make([]int64, n),
+		backFrom: make([]bool, n), part: rows[0].id > 1 || slices.ContainsFunc(rows, func(r row) bool { return r.back }),
+	}
+	for i, r := range rows {
+		c.dates[i] = r.posted
+		c.latestTo[i] = max(r.posted, c.latestTo[max(i-1, 0)])
+	}
+	slices.Sort(c.dates)
+	for i, r := range slices.Backward(rows) {
+		c.earliestFrom[i], c.latestFrom[i], c.backFrom[i] = r.posted, r.posted, r.back
+		if i+1 < n {
+			c.earliestFrom[i], c.latestFrom[i] = min(r.posted, c.earliestFrom[i+1]), max(r.posted, c.latestFrom[i+1])
+			c.backFrom[i] = r.back && c.backFrom[i+1]
+		}
+	}
+	return c
+}
+
+// inFront reports whether what lacks above a row may be dated before the file begins: a row above is dated before others that stand
+// below, or so early that rows of a bulk update, one a second, reach beyond. In what may be all of a feed the row above
+// has to be the very first by date, or whoever cuts out a row would not be told of it.
+func (c *fileCuts) inFront(i int) bool {
+	above := c.rows[i+1]
+	if !c.part {
+		return above.posted == c.dates[0]
+	}
+	taken, _ := slices.BinarySearch(c.dates, above.posted+1) // seconds that have rows, at most
+	return above.posted-c.dates[0] <= above.id-c.rows[i].id+int64(taken) || c.earliestFrom[i+1] <= c.latestTo[i]
+}
+
+// behind reports whether what lacks above a row may be dated after the file ends: all above it are then of bulk updates that
+// were posted later still, of which the file has what is dated up to its end. Of one row alone its token has to
+// show that it is dated back.
+func (c *fileCuts) behind(i int) bool {
+	above, end := c.rows[i+1], c.dates[len(c.dates)-1]
+	if c.latestFrom[i+1] != end {
+		return false
+	}
+	follows := i+2 < len(c.rows) && c.rows[i+2].id == above.id+1 && c.rows[i+2].posted == above.posted+1
+	return c.backFrom[i+1] || follows && end-above.posted <= c.rows[len(c.rows)-1].id-above.id
 }
 
 // holes are the cuts as whoever judges records wants them: what stands there is not known to be lacking.
@@ -137,6 +218,21 @@ func (n *rowNumbers) holes(now time.Time) (holes []record.Hole) {
 		holes = append(holes, record.Hole{First: first, Last: last, Since: now})
 	}
 	return holes
+}
+
+// tellContradicted tells which entries a feed shows in two ways: a relay may show one of them to some people, the other to others.
+func (a *app) tellContradicted(n *rowNumbers, asJSON bool) error {
+	const clear = "; or the channel was cleared in between, or somebody has altered it"
+	err := a.tellRanges(n.contradicted(false), asJSON, func(first, last int64) (kind, text string) {
+		return "two versions", record.Entries(first, last) + " " + standOrStands(first, last) + " in this feed with two contents: people may be shown " +
+			"different ones" + clear
+	}, "of entries with two contents")
+	if err != nil {
+		return err
+	}
+	return a.tellRanges(n.contradicted(true), asJSON, func(first, last int64) (kind, text string) {
+		return "two dates", record.Entries(first, last) + " " + standOrStands(first, last) + " in this feed with two dates"
+	}, "of entries with two dates")
 }
 
 // tellCuts tells that a file is a part, and which entries between its rows may have been cut off as well.
@@ -157,7 +253,7 @@ func (a *app) tellCuts(n *rowNumbers, asJSON bool) error {
 	if inside == 0 {
 		return nil
 	}
-	text := count(inside, "entry") + " may have been cut off (" + record.Entries(from, to) + "): a bulk update is dated back, so its rows may stand before the file"
+	text := count(inside, "entry") + " may have been cut off (" + record.Entries(from, to) + "): a bulk update is dated back, so a window by date takes rows out of the middle"
 	return a.tell(findingJSON{Finding: "cut off", Text: text, Count: &inside, Entry: &from, LastEntry: &to}, asJSON)
 }
 

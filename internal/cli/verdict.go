@@ -39,7 +39,7 @@ const (
 // weights are those of the kinds that say less than that something is wrong.
 var weights = map[string]weight{
 	record.NotOurs.String(): unsure, "damaged": unsure, "disguised": unsure, record.Newer.String(): unsure, "unread": unsure, "claimed": unsure,
-	"too late": unsure, "not compared": unsure, "key gone": unsure, "not of this room": unsure, "cut off": unsure, "part": noted, "not cleared": unsure,
+	"too late": unsure, "not compared": unsure, "key gone": unsure, "not of this room": unsure, "cut off": unsure, "part": noted, "not cleared": unsure, "two dates": unsure,
 	record.Repeat.String(): noted, "expired": noted, "from the future": noted, record.Unsigned.String(): noted,
 	record.Renamed.String(): noted, "not encrypted": noted, "elsewhere": noted, "before the clear": noted,
 }

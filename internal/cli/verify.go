@@ -30,12 +30,13 @@ func (a *app) verifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Check a room's whole history and print a digest to compare",
-		Long: `verify reads the whole feed afresh, from the relay or with --csv from a file, checks every signature and every
-number, and prints what it finds: forged, missing, forked or incomplete messages, with their entries, and entries that
-were not shown. From the relay it also tells what this device holds otherwise: messages that are not there any more or
-stand elsewhere, messages of your own that were accepted and are not shown, and what was told before and still stands.
-Names belong to whom they belong to on this device. What stood before the channel was cleared cannot be checked any more:
-it is told, and counts only if the relay shows some of it again, as it was (7) or copies of half of it (3).
+		Long: `verify reads the whole feed afresh, from the relay or with --csv from a file, checks every signature and every number,
+and prints what it finds: forged, missing, forked or incomplete messages, with their entries, and entries that were not
+shown, or in two versions. From the relay it also tells what this device holds otherwise: messages that are not there
+any more or stand elsewhere, messages of your own that were accepted and are not shown, and what was told before and
+still stands. Names belong to whom they belong to on this device. What stood before the channel was cleared cannot be
+checked any more: it is told, and counts only if the relay shows some of it again, as it was (7) or copies of half of it
+(3).
 
 It ends with a verdict and a digest, in six words, of what the relay shows now. Two people who read the same words to
 each other are shown the same conversation by verify, to the letter and in the same order; recv and watch show what this
@@ -317,6 +318,9 @@ const mostGaps = 10
 // tellNotShown tells which entries the feed lacks, whether or not a record is known to have stood there: an author who
 // wrote nothing afterwards is not missed otherwise.
 func (a *app) tellNotShown(rows *rowNumbers, end feedEnd, o verifyOptions) error {
+	if err := a.tellContradicted(rows, o.asJSON); err != nil {
+		return err
+	}
 	gaps := rows.gaps(0)
 	if o.csv.name != "" {
 		gaps = rows.without(rows.between())
@@ -352,33 +356,49 @@ const doubtfulGap = 100_000
 
 // tellGaps tells which entries were not shown.
 func (a *app) tellGaps(gaps iter.Seq2[int64, int64], asJSON bool) error {
+	return a.tellRanges(gaps, asJSON, func(first, last int64) (kind, text string) {
+		if last-first >= doubtfulGap {
+			return "doubtful number", "none of the " + record.Entries(first, last) + " was shown, but one above them: that number is doubtful"
+		}
+		return "not shown", record.Entries(first, last) + " " + wasOrWere(first, last) + " not shown"
+	}, "of entries that were not shown")
+}
+
+// tellRanges tells of each of the first ranges of entries what say says, and of the others how many there are of what.
+func (a *app) tellRanges(ranges iter.Seq2[int64, int64], asJSON bool, say func(first, last int64) (kind, text string), what string) error {
 	told, rest := 0, 0
 	var all []findingJSON
-	for first, last := range gaps {
+	for first, last := range ranges {
+		kind, text := say(first, last)
 		switch {
 		case told < mostGaps:
 			told++
-			kind, text := "not shown", record.Entries(first, last)+" "+wasOrWere(first, last)+" not shown"
-			if last-first >= doubtfulGap {
-				kind, text = "doubtful number", "none of the "+record.Entries(first, last)+" was shown, but one above them: that number is doubtful"
-			}
 			all = append(all, findingJSON{Finding: kind, Text: text, Entry: &first, LastEntry: &last})
 			continue
 		case rest == 0:
-			all = append(all, findingJSON{Finding: "not shown", Entry: &first})
+			all = append(all, findingJSON{Finding: kind, Entry: &first})
 		}
 		rest++
 		f := &all[mostGaps]
 		f.LastEntry, f.Count = &last, new(rest)
-		f.Text = fmt.Sprintf("%s more of entries that were not shown, among %s", count(rest, "range"), record.Entries(*f.Entry, last))
+		f.Text = fmt.Sprintf("%s more %s, among %s", count(rest, "range"), what, record.Entries(*f.Entry, last))
 	}
 	for _, f := range all {
 		if err := a.tell(f, asJSON); err != nil {
 			return err
 		}
 	}
-	a.tally.others += max(rest-1, 0) // the last line stands for them
+	if rest > 1 && weights[all[mostGaps].Finding] == wrong {
+		a.tally.others += rest - 1 // the last line stands for them
+	}
 	return nil
+}
+
+func standOrStands(first, last int64) string {
+	if first == last {
+		return "stands"
+	}
+	return "stand"
 }
 
 func wasOrWere(first, last int64) string {

@@ -133,13 +133,13 @@ func (s *Summary) Add(seen []Sighting) {
 	}
 }
 
-// BusiestHour returns the hour of the day (UTC, 0 to 23) in which most tokens were sealed.
-func (s *Summary) BusiestHour() int {
-	best := 0
+// BusiestHour returns the hour of the day (UTC, 0 to 23) in which more than half of the tokens were sealed. It is known of
+// at least ten tokens and a whole day: fewer tell when somebody wrote, and nothing of habits.
+func (s *Summary) BusiestHour() (hour int, known bool) {
 	for h, n := range s.Hours {
-		if n > s.Hours[best] {
-			best = h
+		if n > s.Hours[hour] {
+			hour = h
 		}
 	}
-	return best
+	return hour, s.Tokens >= 10 && s.Last.Sub(s.First) >= 24*time.Hour && 2*s.Hours[hour] > s.Tokens
 }

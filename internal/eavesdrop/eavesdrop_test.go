@@ -79,8 +79,28 @@ func TestSummaryBoundsTimesAndSizes(t *testing.T) {
 	if d := cmp.Diff(want, s); d != "" {
 		t.Error(d)
 	}
-	if got := s.BusiestHour(); got != 12 {
-		t.Errorf("busiest hour %d, want 12", got)
+}
+
+// Of three tokens "mostly in the hour from 10:00" says more than is known.
+func TestAHabitTakesMoreThanAFewTokens(t *testing.T) {
+	for _, tt := range []struct {
+		tokens, days int
+		every        time.Duration // between those of a day
+		known        bool
+	}{
+		{3, 3, 0, false},
+		{12, 1, time.Minute, false}, // that is when they wrote
+		{12, 3, time.Minute, true},
+		{12, 3, time.Hour, false}, // all day long
+	} {
+		var s Summary
+		for i := range tt.tokens {
+			at := time.Date(2026, 11, 20+i%tt.days, 10, 0, 0, 0, time.UTC).Add(time.Duration(i/tt.days) * tt.every)
+			s.Add(Look(&thingspeak.Entry{ID: int64(i + 1), Fields: thingspeak.Fields{thingspeak.Text(sealed(t, at, 2))}}))
+		}
+		if hour, known := s.BusiestHour(); known != tt.known || known && hour != 10 {
+			t.Errorf("%+v: hour %d, %t", tt, hour, known)
+		}
 	}
 }
 
