@@ -57,6 +57,9 @@ func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) error {
 		if err := c.tellStanding(o.asJSON); err != nil {
 			return err
 		}
+		if err := c.tellNotCleared(o.asJSON); err != nil {
+			return err
+		}
 		if err := c.tellLacking(o.asJSON); err != nil {
 			return err
 		}
@@ -480,6 +483,15 @@ func (c *conversation) tellStanding(asJSON bool) error {
 	c.tally.others += n
 	text := fmt.Sprintf("%s from before still %s; \"fernpost verify\" lists what is wrong", count(n, "finding"), stand)
 	return c.printTold(findingJSON{Finding: "told before", Text: text, Count: &n}, wrong, asJSON)
+}
+
+// tellNotCleared tells that a clear is in doubt.
+func (c *conversation) tellNotCleared(asJSON bool) error {
+	gone, copied, err := c.Cleared()
+	if err != nil || !notCleared(gone, copied) {
+		return err
+	}
+	return c.tell(notClearedJSON(gone.Messages, copied), asJSON)
 }
 
 // tellUnopened tells that entries which no key here opens have come before: a verdict is on all that is there.

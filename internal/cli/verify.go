@@ -241,19 +241,14 @@ func uncheckedJSON(d *model.Comparison, name string) (all []findingJSON) {
 	if d.KeyGone.Messages > 0 {
 		all = append(all, keyGoneJSON(d.KeyGone, name))
 	}
-	if n := d.Cleared.Messages; n > 0 {
-		f := findingJSON{
+	if n := d.Cleared.Messages; notCleared(d.Cleared, d.Copied) {
+		all = append(all, notClearedJSON(n, d.Copied))
+	} else if n > 0 {
+		all = append(all, findingJSON{
 			Finding: "before the clear", Count: &n,
 			Text: count(n, "message") + " that this device has read or posted stood there before the channel was cleared, or the relay " +
 				"lost its entries: nothing of that can be checked any more",
-		}
-		if d.Copied >= n { // of a few copies nobody is to be in doubt: whoever may write can post them
-			f.Finding = "not cleared"
-			f.Text = fmt.Sprintf("%s that this device has read or posted %s not shown since the channel was cleared, and %s shown again: either "+
-				"somebody has posted those once more, or the relay has cleared nothing and withholds the others",
-				count(n, "message"), isOrAre(n), count(d.Copied, "message")+" that stood there with "+map[bool]string{true: "it", false: "them"}[n == 1]+" "+isOrAre(d.Copied))
-		}
-		all = append(all, f)
+		})
 	}
 	for i := range d.Past {
 		f := &d.Past[i]
@@ -268,6 +263,20 @@ func uncheckedJSON(d *model.Comparison, name string) (all []findingJSON) {
 		all = append(all, elsewhereJSON(d.Elsewhere))
 	}
 	return all
+}
+
+// notCleared reports whether a clear is in doubt, since much of what it has taken away was shown again elsewhere. Of a few copies
+// nobody is to be in doubt: whoever may write can post them.
+func notCleared(gone model.Unchecked, copied int) bool {
+	return gone.Messages > 0 && copied >= gone.Messages
+}
+
+func notClearedJSON(gone, copied int) findingJSON {
+	them := map[bool]string{true: "it", false: "them"}[gone == 1]
+	text := fmt.Sprintf("%s that this device has read or posted %s not shown since the channel was cleared, and %s that stood there with %s %s "+
+		"shown again: either somebody has posted those once more, or the relay has cleared nothing and withholds the others",
+		count(gone, "message"), isOrAre(gone), count(copied, "message"), them, isOrAre(copied))
+	return findingJSON{Finding: "not cleared", Count: &gone, Text: text}
 }
 
 func differingJSON(d *model.Differing) findingJSON {

@@ -38,6 +38,7 @@ type held interface {
 	SetShown(name string, m model.Mark) error
 
 	KeyGone() (model.Unchecked, error)
+	Cleared() (gone model.Unchecked, copied int, err error)
 	Standing() (all, past []record.Finding, err error)
 	Elsewhere() (all, fresh int, err error)
 	ToldElsewhere(told int) error

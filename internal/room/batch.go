@@ -343,6 +343,12 @@ func (b *batch) claim(p *page, t *opened) (stays bool, err error) {
 			b.reshown, err = shownAgain(c.store, first, p.at.Entry, p.posted)
 		}
 	}
+	if err == nil && known && first.Clear < p.at.Clear {
+		var copied *entrySet
+		if copied, err = b.entries(kept.Copied); err == nil {
+			copied.add(first)
+		}
+	}
 	if err != nil || known && p.at.Compare(first) >= 0 {
 		return false, err
 	}

@@ -129,6 +129,36 @@ func (c *Conversation) Copies(shown []Shown) (copies []bool, err error) {
 	return copies, nil
 }
 
+// Cleared returns what a clear that is not in doubt has taken away and was not shown again since, and how many messages were,
+// elsewhere: see [model.Comparison.Copied].
+func (c *Conversation) Cleared() (gone model.Unchecked, copied int, err error) {
+	clears, err := c.clears()
+	if err != nil || clears.doubted == clears.all {
+		return gone, 0, err
+	}
+	again, err := c.store.Ranges(kept.Copied)
+	if err == nil {
+		shown := entrySet{all: again}
+		err = c.records(func(h record.Held) error {
+			switch {
+			case !clears.took(h.At.Place):
+			case shown.has(h.At.Place):
+				copied++
+			default:
+				gone.Add(h.At.Place)
+			}
+			return nil
+		})
+	}
+	if err == nil {
+		_, err = c.notReadBack(clears, &gone)
+	}
+	if err != nil {
+		return gone, 0, fmt.Errorf("counting what stood before a clear: %w", err)
+	}
+	return gone, copied, nil
+}
+
 func (c *Conversation) clears() (k clears, err error) {
 	state, err := c.store.State()
 	if err != nil {

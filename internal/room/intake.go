@@ -234,7 +234,9 @@ func (in *Intake) clear() error {
 		state.Position = nil
 		state.Full = kept.Full{} // what comes from here on is not what there was no room for
 		in.clears = state.Clears
-		return in.c.store.Apply(&kept.Change{State: &state, Learnt: &record.Change{Told: told}})
+		return in.c.store.Apply(&kept.Change{
+			State: &state, Learnt: &record.Change{Told: told}, Ranges: map[int][]kept.Range{kept.Copied: nil},
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("noting that the channel was cleared: %w", err)

@@ -99,6 +99,8 @@ const (
 	Again
 	// Overfull: they have tokens that a key opens, and that were left out because there were too many.
 	Overfull
+	// Copied: they stood before a clear, and a token of theirs was shown again since.
+	Copied
 )
 
 // Range is entries of which something is not kept, from First to Last, with the same number of clears before them.
