@@ -148,6 +148,19 @@ func (c *conversation) warnOfMove(e messenger.Moved) {
 	c.say("if that is true, ask for the new passphrase and run \"fernpost key add --room %s\"; --old-key ends this warning", e.Room)
 }
 
+// sayMoved says why what came does not open, where others have moved the room to a key that is not here, and what to run.
+func (a *app) sayMoved(room string, moved []model.Moved) {
+	if len(moved) == 0 {
+		return
+	}
+	says := "whose key you have not compared, says that room %s goes on with a new key, which is not here: if that is true, ask"
+	if moved[0].Compared {
+		says = "whose key you have compared, has moved room %s to a new key, which is not here: ask"
+	}
+	const next = " for the new passphrase and run \"fernpost key add --room %s\""
+	a.say("%s", a.style.warn(fmt.Sprintf("%s, "+says+next, screen.Line(moved[0].Name), room, room)))
+}
+
 // stoppedText says why a reading did not come to its end, in a sentence; "" if it did.
 func (a *app) stoppedText(s messenger.Stop) string {
 	all := config.FormatSize(int64(a.budget))

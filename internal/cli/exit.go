@@ -73,9 +73,9 @@ func (e partlyError) Unwrap() error { return e.error }
 // errCut: what was shown is not all of the feed.
 var errCut = partlyError{errors.New("the feed was not read to its end")}
 
-// noKeyHint is what to do then; it takes the room's name and channel.
-const noKeyHint = "is it the right passphrase and channel? Compare the check words with the others, or \"fernpost join\" " +
-	"under another name (room %s, channel %d)"
+// noKeyHint is what to do then; it takes the room's name twice, and the channel.
+const noKeyHint = "if the room has a new passphrase, \"fernpost key add --room %s\" adds it; else, is it the " +
+	"right passphrase and channel? Compare the check words with the others, or \"fernpost join\" under another name (room %s, channel %d)"
 
 // hintError carries what the user can do next, printed on a line of its own.
 type hintError struct {

@@ -76,6 +76,9 @@ func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) error {
 	if err := c.tellArrivals(&arrivals, o.asJSON); err != nil {
 		return err
 	}
+	if err := c.sayLeftBehind(&arrivals, shown); err != nil {
+		return err
+	}
 	if err := c.tellRelay(&news, &arrivals, c.cut(), o.asJSON); err != nil {
 		return err
 	}
@@ -291,6 +294,7 @@ func (s *shower) show(it *model.Item) error {
 		m.Own, it.OldKey = true, false
 	}
 	s.printed.Add(it)
+	s.tally.moveShown = s.tally.moveShown || it.Notice != ""
 	var saved string
 	var failed error
 	if s.files != nil && it.Record != nil {
@@ -572,10 +576,28 @@ func (a *app) tellArrivals(arrivals *model.Arrivals, asJSON bool) error {
 	return a.tellCounted(arrivals.Findings, asJSON)
 }
 
+// sayLeftBehind says what to do where entries came that no key opens, and the room has a new key or may have one. Where nothing
+// else is shown, that is said with the error.
+func (c *conversation) sayLeftBehind(arrivals *model.Arrivals, shown int) error {
+	unopened, err := c.HasUnopened()
+	if err != nil || !unopened || c.tally.moveShown {
+		return err
+	}
+	moved, err := c.MovedAway()
+	if err != nil {
+		return err
+	}
+	name := c.Settings().Name
+	if c.sayMoved(name, moved); len(moved) == 0 && arrivals.NotOurs > 0 && arrivals.Fresh == 0 && shown > 0 {
+		c.say("if the room has a new passphrase: \"fernpost key add --room %s\" adds it", name)
+	}
+	return nil
+}
+
 // concludeRecv ends a reading of so many messages with what it was worth.
 func (a *app) concludeRecv(r model.Room, messages int, unopened, strict bool) error {
 	if messages == 0 && unopened {
-		return hint(messenger.ErrNoKey, noKeyHint, r.Name, r.Channel)
+		return hint(messenger.ErrNoKey, noKeyHint, r.Name, r.Name, r.Channel)
 	}
 	if strict {
 		return a.tally.verdict()

@@ -37,7 +37,7 @@ words of a key aloud, and marks it as verified, knows whom the key belongs to.`,
 		&cobra.Command{
 			Use: "name NICKNAME", Short: "Choose the nickname that your messages carry",
 			Example: "  fernpost identity name ana", Args: cobra.ExactArgs(1),
-			RunE: func(_ *cobra.Command, args []string) error { return a.chooseName(args[0]) },
+			RunE: func(_ *cobra.Command, args []string) error { return a.chooseName(args[0], asJSON) },
 		},
 		&cobra.Command{
 			Use: "list", Short: "List the authors of a room with the words of their keys",
@@ -138,7 +138,7 @@ func orNone(nick string) string {
 	return screen.Line(nick)
 }
 
-func (a *app) chooseName(nick string) error {
+func (a *app) chooseName(nick string, asJSON bool) error {
 	nick = norm.NFC.String(nick)
 	if err := record.CheckNickname(nick); err != nil {
 		return usageError{err}
@@ -147,6 +147,21 @@ func (a *app) chooseName(nick string) error {
 		return err
 	}
 	a.say("your messages carry the name %s from now on", screen.Line(nick))
+	taken, err := a.engine().NameTaken(nick)
+	if err != nil {
+		return err
+	}
+	for _, t := range taken {
+		what := "that name"
+		if t.By.Nick != nick {
+			what = "a name that looks like it (" + screen.Line(t.By.Nick) + ")"
+		}
+		a.say("%s", a.style.warn(fmt.Sprintf("%s has %s in room %s: the others there are warned of you as of another one, and see your tag behind it",
+			t.By.Key.Tag().Name(), what, t.Room)))
+	}
+	if asJSON {
+		return a.showIdentity("", true)
+	}
 	return nil
 }
 

@@ -23,6 +23,8 @@ type tally struct {
 	unsure, pending int
 	// noted counts what was told for information.
 	noted int
+	// moveShown means that a message was shown that says where the room has moved to.
+	moveShown bool
 	// unsaved counts the files that could not be saved.
 	unsaved int
 }

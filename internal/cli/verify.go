@@ -105,7 +105,7 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 			"nothing was checked; \"fernpost recv --csv\" prints the numbers of the entries that it has")
 	}
 	if report.NotOurs > 0 && report.Opened == 0 {
-		return hint(messenger.ErrNoKey, noKeyHint, r.Name, r.Channel)
+		return hint(messenger.ErrNoKey, noKeyHint, r.Name, r.Name, r.Channel)
 	}
 	own, _ := a.engine().Own(r) // who has lost the identity has a report all the same
 	report.Found = slices.DeleteFunc(report.Found, func(f record.Finding) bool { return ownRename(&f, own) })
@@ -118,6 +118,11 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 	if o.csv.name == "" { // a file may well be older than what was read
 		if err := a.tellComparison(r, &report, rows.highest(), o); err != nil {
 			return err
+		}
+	}
+	if report.NotOurs > 0 {
+		if moved, err := a.engine().MovedAway(r); err == nil {
+			a.sayMoved(r.Name, moved)
 		}
 	}
 	if err := a.tellNotShown(&rows, end, o); err != nil {

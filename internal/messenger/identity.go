@@ -3,10 +3,12 @@ package messenger
 import (
 	"encoding/hex"
 	"errors"
+	"slices"
 
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room"
 )
 
 // Identity returns who signs in a room, and the nickname: the room's own identity where it has one, otherwise the device's,
@@ -63,6 +65,48 @@ func (e *Engine) SetNickname(nick string) error {
 		})
 		return err
 	})
+}
+
+// Taken is somebody else who has a nickname already.
+type Taken struct {
+	// Room is the name of the room in which they have it, as this device calls it.
+	Room string
+	By   model.Person
+}
+
+// NameTaken returns who else has a nickname, or one that looks like it, in the rooms of this device, as far as it has read: one
+// in each. A room that cannot be looked at has nobody.
+func (e *Engine) NameTaken(nick string) (taken []Taken, err error) {
+	names, _, err := e.Rooms()
+	if err != nil {
+		return nil, err
+	}
+	forms := record.Skeletons(nick)
+	for _, name := range names {
+		r, err := e.Find(name)
+		if err != nil {
+			continue
+		}
+		if has, err := e.HasArchive(r); err != nil || !has {
+			continue
+		}
+		own, err := e.Own(r)
+		if err != nil {
+			continue
+		}
+		var people []model.Person
+		_ = e.look(r, func(c *room.Conversation) (err error) {
+			people, err = c.People()
+			return err
+		})
+		i := slices.IndexFunc(people, func(p model.Person) bool {
+			return p.Key != own && p.Person != own && slices.ContainsFunc(p.Names, func(form string) bool { return slices.Contains(forms, form) })
+		})
+		if i >= 0 {
+			taken = append(taken, Taken{name, people[i]})
+		}
+	}
+	return taken, nil
 }
 
 // device returns this device's identity, and makes it if it is wanted and not there.

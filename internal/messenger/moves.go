@@ -7,6 +7,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room"
 )
 
 // MovedError refuses to seal with a key that somebody whose key was compared has moved away from.
@@ -20,15 +21,26 @@ func (e *MovedError) Error() string {
 		e.By.Name, e.Room)
 }
 
-// movedAway returns who has moved the room to a key that is not here, apart from keys to which the user does not go.
-func (r *Room) movedAway() ([]model.Moved, error) {
-	var refused []record.KeyID
-	for _, text := range r.settings.Refused {
+// MovedAway returns who has moved the room to a key that is not here, apart from keys to which the user does not go, as far as
+// this device has read. Those come first whose words were compared.
+func (r *Room) MovedAway() ([]model.Moved, error) { return r.talk.Moved(refusedKeys(r.settings)) }
+
+// MovedAway is [Room.MovedAway] for who only looks at what is here.
+func (e *Engine) MovedAway(settings model.Room) (moved []model.Moved, err error) {
+	err = e.look(settings, func(c *room.Conversation) error {
+		moved, err = c.Moved(refusedKeys(settings))
+		return err
+	})
+	return moved, err
+}
+
+func refusedKeys(settings model.Room) (refused []record.KeyID) {
+	for _, text := range settings.Refused {
 		if b, err := hex.DecodeString(text); err == nil && len(b) == len(record.KeyID{}) {
 			refused = append(refused, record.KeyID(b))
 		}
 	}
-	return r.talk.Moved(refused)
+	return refused
 }
 
 // mindMoves warns before something is sealed with a key that others have moved away from, and refuses it if one of them
@@ -36,7 +48,7 @@ func (r *Room) movedAway() ([]model.Moved, error) {
 // about the keys that the compared ones go to, nor about anything that all others have said so far. It returns what it knew
 // of.
 func (r *Room) mindMoves(insist bool) ([]model.Moved, error) {
-	moved, err := r.movedAway()
+	moved, err := r.MovedAway()
 	if err != nil || len(moved) == 0 {
 		return nil, err
 	}
@@ -67,7 +79,7 @@ func (r *Room) stay(moved []model.Moved) error {
 
 // movedMeanwhile warns of moves that were not known when a message was sealed.
 func (r *Room) movedMeanwhile(before []model.Moved) error {
-	moved, err := r.movedAway()
+	moved, err := r.MovedAway()
 	moved = slices.DeleteFunc(moved, func(m model.Moved) bool { return slices.Contains(before, m) })
 	if err == nil && len(moved) > 0 {
 		err = r.tell(Moved{r.settings.Name, moved})
