@@ -65,6 +65,9 @@ func ParseKey(s string) (Key, error) {
 // Reveal returns the key itself as text, for a key file or another program: 44 characters of URL-safe base64.
 func (k Key) Reveal() string { return k.secret().Encode() }
 
+// RevealBytes returns the key itself, signing half first.
+func (k Key) RevealBytes() [KeySize]byte { return *k.secret() }
+
 // IsZero reports whether k is the zero Key, which is no key.
 func (k Key) IsZero() bool { return k.secret == nil }
 
