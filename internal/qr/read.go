@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/color"
 	_ "image/gif" // the formats that pictures of codes come in
 	_ "image/jpeg"
 	_ "image/png"
@@ -19,6 +20,8 @@ const (
 	// maxPicture bounds the file of a picture, in bytes, and maxPixels what it holds: a telephone's camera makes less.
 	maxPicture = 32 << 20
 	maxPixels  = 64 << 20
+	// enough is as many pixels across as finding a code in a picture needs; the time that it takes grows with them.
+	enough = 2000
 )
 
 // ErrNoCode says that no QR code was found in a picture.
@@ -46,7 +49,29 @@ func Read(picture io.Reader) ([]string, error) {
 	if err != nil {
 		return nil, noPicture(err)
 	}
-	return find(img)
+	return find(shrunk(img))
+}
+
+// shrunk makes a picture smaller by a whole factor, each pixel the mean of those that it stands for.
+func shrunk(img image.Image) image.Image {
+	b := img.Bounds()
+	n := (max(b.Dx(), b.Dy()) + enough - 1) / enough
+	if n <= 1 {
+		return img
+	}
+	small := image.NewGray(image.Rect(0, 0, max(1, b.Dx()/n), max(1, b.Dy()/n)))
+	for y := range small.Rect.Dy() {
+		for x := range small.Rect.Dx() {
+			sum, of := 0, 0
+			for p := range n * n {
+				if at := b.Min.Add(image.Pt(x*n+p%n, y*n+p/n)); at.In(b) {
+					sum, of = sum+int(color.GrayModel.Convert(img.At(at.X, at.Y)).(color.Gray).Y), of+1
+				}
+			}
+			small.SetGray(x, y, color.Gray{uint8(sum / of)})
+		}
+	}
+	return small
 }
 
 func noPicture(err error) error {
