@@ -54,9 +54,11 @@ func (p *pageHeaders) set(h http.Header) {
 func (a *api) pageRoutes() {
 	get := func(h handler) map[string]handler { return map[string]handler{http.MethodGet: h} }
 	a.handle(tellOwner, get(a.frontPage), "/{$}")
+	a.handle(tellOwner, get(a.joinPage), "/join")
 	for name, media := range map[string]string{
 		"style.css":  "text/css; charset=utf-8",
 		"refresh.js": "text/javascript; charset=utf-8",
+		"join.js":    "text/javascript; charset=utf-8",
 		"icon.svg":   "image/svg+xml",
 	} {
 		file, err := pageFiles.ReadFile("page/" + name)
@@ -111,10 +113,16 @@ func newPageTime(t time.Time) *pageTime {
 	}
 }
 
+// pageHead is what every page has.
+type pageHead struct {
+	Title, Notice string
+	// Script is the file in page that the page runs; without it, it has to be of use as well.
+	Script string
+}
+
 // channelData is what a channel's page shows.
 type channelData struct {
-	Title, Notice     string
-	Live              bool
+	pageHead
 	ID                int64
 	Name, Description string
 	Tags              []string
@@ -158,7 +166,7 @@ func (a *api) channelPage(q *request) (*reply, error) {
 	}
 	if errors.Is(err, relay.ErrNotFound) || errors.Is(err, relay.ErrKey) {
 		return renderPage(http.StatusNotFound, "missing", &channelData{
-			Title: "No public channel here", Notice: a.options.Notice,
+			pageHead: pageHead{Title: "No public channel here", Notice: a.options.Notice},
 		})
 	}
 	if err != nil {
@@ -166,9 +174,7 @@ func (a *api) channelPage(q *request) (*reply, error) {
 	}
 	c := v.Channel
 	data := &channelData{
-		Title:       c.Name + " · channel " + strconv.FormatInt(id, 10),
-		Notice:      a.options.Notice,
-		Live:        true,
+		pageHead:    pageHead{c.Name + " · channel " + strconv.FormatInt(id, 10), a.options.Notice, "refresh.js"},
 		ID:          id,
 		Name:        c.Name,
 		Description: c.Description,
@@ -250,8 +256,7 @@ func webAddress(s string) string {
 
 // frontData is what the front page shows.
 type frontData struct {
-	Title, Notice string
-	Live          bool
+	pageHead
 	// Base is the relay's address, as the visitor has it.
 	Base     string
 	Creating string
@@ -268,6 +273,12 @@ type frontChannel struct {
 	Name, Description string
 }
 
+// joinPage says how to go on with an invitation. What the invitation says stands in the fragment of its address, which no
+// browser sends: a relay does not learn it.
+func (a *api) joinPage(*request) (*reply, error) {
+	return renderPage(http.StatusOK, "join", &pageHead{"An invitation to a room", a.options.Notice, "join.js"})
+}
+
 // frontPage tells what this is and lists the public channels.
 func (a *api) frontPage(q *request) (*reply, error) {
 	page := int(min(max(1, integer(q.params.Get("page"))), 1<<20))
@@ -279,8 +290,7 @@ func (a *api) frontPage(q *request) (*reply, error) {
 	}
 	limits := a.relay.Limits()
 	data := &frontData{
-		Title:      "fernpost relay",
-		Notice:     a.options.Notice,
+		pageHead:   pageHead{Title: "fernpost relay", Notice: a.options.Notice},
 		Base:       a.scheme(q.Request) + "://" + q.Host,
 		Creating:   a.whoCreates(),
 		ValueBytes: limits.ValueBytes,

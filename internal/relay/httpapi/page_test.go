@@ -437,3 +437,23 @@ func TestNotice(t *testing.T) {
 		t.Errorf("there is a notice on\n%s", page)
 	}
 }
+
+// The page for invitations tells what to do and asks the relay for nothing: what is behind the # stays in the browser.
+func TestJoinPage(t *testing.T) {
+	s := newPageServer(t, Options{})
+	body := s.page("/join", http.StatusOK)
+	for _, want := range []string{"fernpost join -", "whoever serves this page", `src="/page/join.js"`, `id="join"`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	script := s.get("/page/join.js", "").Body.String()
+	if !strings.Contains(script, "history.replaceState") {
+		t.Error("the invitation stays in the address bar")
+	}
+	for _, bad := range []string{"fetch(", "XMLHttpRequest", "sendBeacon", "localStorage", "document.cookie"} {
+		if strings.Contains(script, bad) {
+			t.Errorf("the script uses %s", bad)
+		}
+	}
+}
