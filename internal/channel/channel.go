@@ -3,9 +3,11 @@
 package channel
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/exchange"
@@ -48,6 +50,21 @@ func (a Access) Open(relay string, id int64, readKey string) (*Reader, error) {
 // Download returns a feed by its whole address, see [remote.Download].
 func (a Access) Download(ctx context.Context, address string) (io.ReadCloser, error) {
 	return remote.Download(ctx, address, a.Options(remote.Options{}))
+}
+
+// HasJoinPage asks a relay, without a key, whether it has a page for invitations at /join.
+func (a Access) HasJoinPage(ctx context.Context, relay string) (bool, error) {
+	body, err := a.Download(ctx, strings.TrimRight(relay, "/")+"/join")
+	if err != nil {
+		switch trouble, _ := TroubleOf(err); trouble {
+		case KeyRefused, NotAllowed, Refused, NoRelay: // it answers, and has none
+			return false, nil
+		}
+		return false, err
+	}
+	defer body.Close()
+	page, err := io.ReadAll(io.LimitReader(body, 16<<10))
+	return bytes.Contains(page, []byte(`id="join"`)), err
 }
 
 // Close lets go of idle connections.

@@ -50,6 +50,10 @@ const (
 	// Fields is how many fields a channel has.
 	Fields = 8
 
+	// maxText bounds a room's name and a channel's keys, in bytes; plain are the characters of ASCII that are seen.
+	maxText = 64
+	plain   = "!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~"
+
 	version   = 1
 	checkSize = 4
 
@@ -185,6 +189,11 @@ func (i *Invitation) body(relay string) ([]byte, error) {
 	}
 	if err := i.Profile.Validate(); err != nil {
 		return nil, err
+	}
+	for _, text := range []string{i.Name, i.ReadKey, i.WriteKey} {
+		if len(text) > maxText || strings.Trim(text, plain) != "" {
+			return nil, errors.New("the room's name and the channel's keys have at most 64 letters, digits and other plain characters")
+		}
 	}
 	fields, err := fieldBits(i.Fields)
 	if err != nil {

@@ -211,6 +211,8 @@ func TestWhatCannotBeWritten(t *testing.T) {
 		"field 9":                   func(i *Invitation) { i.Fields = []int{9} },
 		"no profile":                func(i *Invitation) { i.Profile = passphrase.Profile{} },
 		"33 keys":                   func(i *Invitation) { i.Keys = make([]fernet.Key, 33) },
+		"a name that is not seen":   func(i *Invitation) { i.Name = "a\u202eb" },
+		"a key with a line break":   func(i *Invitation) { i.WriteKey = "A\nB" },
 		"a key that is none":        func(i *Invitation) { i.Keys = make([]fernet.Key, 1) },
 		"a name without end":        func(i *Invitation) { i.Name = strings.Repeat("x", MaxLink) },
 		"time that runs backwards":  func(i *Invitation) { i.Interval = -1 },

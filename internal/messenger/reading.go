@@ -231,7 +231,7 @@ func (r *Room) finishReading(ctx context.Context, g *reading) (model.Arrivals, e
 	for i := 1; ; i++ {
 		arrivals, err := g.finish()
 		if i == tries || !errors.Is(err, room.ErrReadElsewhere) {
-			return arrivals, err
+			return arrivals, errors.Join(err, r.introduce())
 		}
 		if g, err = r.startReading(ctx); err != nil {
 			return arrivals, err

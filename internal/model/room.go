@@ -37,6 +37,9 @@ type Room struct {
 	Wrote bool `json:"wrote,omitempty"`
 	// Interval is the time that the relay wants between two updates, as a duration with unit.
 	Interval string `json:"interval,omitempty"`
+	// Introduced are public keys, in hexadecimal, of whoever has handed over an invitation by a way of their own: once they
+	// have written here, their keys count as compared.
+	Introduced []string `json:"introduced,omitempty"`
 	// Files is what the room's archive and positions are called, where that is not its name; see [Room.FilesName].
 	Files string `json:"files,omitempty"`
 }

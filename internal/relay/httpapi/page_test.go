@@ -442,7 +442,7 @@ func TestNotice(t *testing.T) {
 func TestJoinPage(t *testing.T) {
 	s := newPageServer(t, Options{})
 	body := s.page("/join", http.StatusOK)
-	for _, want := range []string{"fernpost join -", "whoever serves this page", `src="/page/join.js"`, `id="join"`} {
+	for _, want := range []string{"fernpost join", "whoever serves this page", `src="/page/join.js"`, `id="join"`} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)
 		}

@@ -1,0 +1,392 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fernpost/fernpost/internal/channel"
+	"github.com/fernpost/fernpost/internal/invite"
+	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/qr"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/screen"
+)
+
+type inviteFlags struct {
+	messenger.InviteOptions
+	relay, png, svg string
+	asJSON          bool
+}
+
+func (a *app) inviteCommand() *cobra.Command {
+	var f inviteFlags
+	cmd := &cobra.Command{
+		Use:   "invite [ROOM]",
+		Short: "Make an invitation: a link and a QR code that have all one needs to join",
+		Long: `invite prints a link that has what joining a room takes: the relay's address, the channel, and the room's newest key. On a
+terminal it is shown as a QR code as well, and put into the clipboard where the terminal lets it. Whoever has the link can
+read what is written under that key, so hand it over by a way that you trust. With --write it has the channel's write
+key, too; --no-key leaves the room's key out, and the passphrase is asked for.
+
+The link leads to a page of the relay that says how to go on. What stands behind its # is sent to nobody by a browser; but
+whoever serves that page could serve one that reads it. At a relay that has no such page the link begins with
+fernpost:join# and only fernpost opens it.
+
+An invitation cannot be withdrawn: "fernpost key rotate" moves the room to a key that it does not have.`,
+		Example: `  fernpost invite lab
+  fernpost invite lab --write --png lab.png
+  fernpost invite lab --relay http://192.168.1.20:3000
+  fernpost invite lab | ssh friend fernpost join -`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.invite(cmd.Context(), append(args, "")[0], &f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&f.Write, "write", false, "hand on the channel's write key as well")
+	flags.BoolVar(&f.NoKey, "no-key", false, "leave the room's key out: the passphrase is asked for")
+	flags.BoolVar(&f.History, "history", false, "hand on the room's older keys as well")
+	flags.StringVar(&f.relay, "relay", "", "the `URL` by which the others reach the relay (default: the room's)")
+	flags.StringVar(&f.png, "png", "", "write the QR code to `FILE` as PNG")
+	flags.StringVar(&f.svg, "svg", "", "write the QR code to `FILE` as SVG")
+	flags.BoolVar(&f.asJSON, "json", false, "print the result as one JSON object")
+	return cmd
+}
+
+func (a *app) invite(ctx context.Context, name string, f *inviteFlags) error {
+	r, err := a.loadRoom(cmp.Or(name, a.config.Get("room")))
+	if err != nil {
+		return err
+	}
+	if f.Write && r.WriteKey == "" {
+		return usagef("room %s has no write key to hand on", r.Name)
+	}
+	if f.NoKey && f.History {
+		return usagef("--no-key and --history exclude each other")
+	}
+	r.Relay = channel.WithScheme(cmp.Or(f.relay, r.Relay))
+	i, err := a.engine().Invite(ctx, r, f.InviteOptions)
+	if err != nil {
+		return err
+	}
+	link, err := i.Link()
+	if err != nil {
+		return usageError{err}
+	}
+	code, err := qr.Encode(link)
+	if err != nil {
+		return err
+	}
+	if f.png != "" {
+		err = writePicture(f.png, code.PNG())
+	}
+	if f.svg != "" && err == nil {
+		err = writePicture(f.svg, code.SVG())
+	}
+	if err != nil {
+		return err
+	}
+	check, err := checkWords(r)
+	if err != nil {
+		return err
+	}
+	if f.asJSON {
+		err = a.printJSON(invitationJSON{
+			r.Name, link, r.Relay, r.Channel, check, known(inviterWords(i.Inviter)), len(i.Keys), new(i.WriteKey != ""),
+		})
+	} else {
+		err = a.showInvitation(link, code)
+	}
+	if err != nil {
+		return err
+	}
+	a.say("check words  %s", check)
+	if words := inviterWords(i.Inviter); words != "" {
+		a.say("your words   %s", words)
+	}
+	a.adviseInviter(ctx, &i)
+	return nil
+}
+
+// showInvitation prints a link, on a terminal below its QR code, and puts it into the terminal's clipboard.
+func (a *app) showInvitation(link string, code qr.Code) error {
+	if a.stdoutTerminal {
+		columns, lines := code.Cells()
+		if a.width < columns || a.height < lines+3 {
+			a.say("this window of %d x %d is too small for the QR code, which takes %d x %d: make it larger, or use --png",
+				a.width, a.height, columns, lines+3)
+		} else if err := code.Terminal(a.stdout, a.style.on); err != nil {
+			return err
+		}
+		if a.getenv("TERM") != "dumb" {
+			// OSC 52, which terminals answer by what their owner has allowed.
+			if _, err := fmt.Fprintf(a.stdout, "\x1b]52;c;%s\a", base64.StdEncoding.EncodeToString([]byte(link))); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := fmt.Fprintln(a.stdout, link)
+	return err
+}
+
+// adviseInviter says what somebody should know who hands on an invitation.
+func (a *app) adviseInviter(ctx context.Context, i *messenger.Invited) {
+	switch {
+	case len(i.Keys) == 0:
+		a.say("the link has no key: hand the passphrase over by another way")
+	default:
+		a.say("whoever has the link reads the room. It cannot be withdrawn: \"fernpost key rotate\" moves the room to a new key")
+	}
+	if i.WriteKey == "" {
+		a.say("it is for reading only: --write hands on the channel's write key as well")
+	}
+	if i.NotReached != nil {
+		a.say("%s", a.style.warn(fmt.Sprintf("the relay could not be asked whether it has a page for invitations (%v), so this link is for "+
+			"fernpost itself", i.NotReached)))
+	}
+	if channel.IsLoopback(i.Relay) {
+		a.say("%s", a.style.warn("this relay's address leads to this machine only: nobody else gets there by it"))
+		for _, address := range a.access().OtherAddresses(ctx, i.Relay) {
+			a.say("  others get there by %s: add --relay %s", address, address)
+		}
+	}
+}
+
+// checkWords are the three words of a room's newest key.
+func checkWords(r model.Room) (string, error) {
+	keys, err := messenger.Keys(r)
+	if err != nil {
+		return "", err
+	}
+	words := passphrase.CheckWords(keys[0].RevealBytes())
+	return strings.Join(words[:], " "), nil
+}
+
+// inviterWords are the safety words of who made an invitation; empty if nobody signs.
+func inviterWords(key [32]byte) string {
+	if key == [32]byte{} {
+		return ""
+	}
+	return safetyWords(record.PublicKey(key))
+}
+
+// writePicture keeps a picture, which has the key, from everybody else on this machine.
+func writePicture(file string, picture []byte) error {
+	if err := os.WriteFile(file, picture, 0o600); err != nil {
+		return fmt.Errorf("writing the QR code: %w", err)
+	}
+	return nil
+}
+
+// joinFlags are those of join by an invitation.
+type joinFlags struct {
+	as, qr         string
+	unchecked, yes bool
+	asJSON         bool
+}
+
+// isInvitation tells an argument of join that is an invitation from the name of a room.
+func isInvitation(arg string) bool { return arg == "-" || strings.ContainsAny(arg, ":/#") }
+
+// invitationFrom gets the invitation that join was given: as an argument, from standard input, from a picture, or by asking.
+func (a *app) invitationFrom(ctx context.Context, arg string, f *joinFlags) (i invite.Invitation, err error) {
+	var texts []string
+	switch {
+	case f.qr != "":
+		if texts, err = a.readQR(f.qr); err != nil {
+			return i, err
+		}
+	case arg == "-":
+		b, err := io.ReadAll(io.LimitReader(a.input, maxSecretFile))
+		if err != nil {
+			return i, fmt.Errorf("reading the invitation: %w", err)
+		}
+		texts = []string{string(b)}
+	case arg == "" && !a.canAsk():
+		return i, hint(usagef("no invitation given"), `"fernpost join -" reads one from standard input, "fernpost join NAME --channel ID" takes the passphrase`)
+	case arg == "":
+		text, err := a.askSecret(ctx, "Invitation (the whole link)")
+		if err != nil {
+			return i, err
+		}
+		texts = []string{text}
+	default:
+		a.say("the link, which has the room's key, is in your shell's history now; \"fernpost join\" asks for it instead")
+		texts = []string{arg}
+	}
+	var found []invite.Invitation
+	for _, text := range texts {
+		one, wrong := invite.Parse(text)
+		if err = wrong; err == nil {
+			found = append(found, one)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return i, explainInvitation(err)
+	case 1:
+		return found[0], nil
+	}
+	return i, hint(usagef("there are %d invitations in %s", len(found), f.qr), "cut the picture to the one that you mean")
+}
+
+func (a *app) readQR(file string) ([]string, error) {
+	in := a.input
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, usagef("--qr: %w", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	texts, err := qr.Read(in)
+	if err != nil {
+		return nil, hint(usagef("--qr: %s: %w", file, err), "take the picture again: straight, sharp, with a light border around the code")
+	}
+	return texts, nil
+}
+
+// explainInvitation says what to do about an invitation that cannot be used.
+func explainInvitation(err error) error {
+	next := "ask for it again, best as a picture of the QR code"
+	switch {
+	case errors.Is(err, invite.ErrForeign):
+		next = "it is the whole of what \"fernpost invite\" prints, from its first letter to its last"
+	case errors.Is(err, invite.ErrAltered):
+		next = "do not use it: ask whoever sent it for a new one, by another way"
+	}
+	if _, ok := errors.AsType[*invite.NewerError](err); ok {
+		next = "get the newest fernpost"
+	}
+	return hint(usageError{err}, "%s", next)
+}
+
+// joinByInvitation joins a room by an invitation, or mends the room that this device has already.
+func (a *app) joinByInvitation(ctx context.Context, arg string, f *joinFlags) (err error) {
+	defer func() { err = beforeRoom(err) }()
+	i, err := a.invitationFrom(ctx, arg, f)
+	if err != nil {
+		return err
+	}
+	j, err := a.engine().Invitation(i, f.as)
+	switch {
+	case errors.Is(err, model.ErrRoomName), errors.Is(err, model.ErrRoomExists):
+		return hint(usageError{err}, "--as NAME calls it otherwise on this device; the inviter calls it %s", screen.Line(i.Name))
+	case err != nil:
+		return err
+	}
+	if j.Has {
+		if done, err := a.agreeToMend(ctx, &j, f); done || err != nil {
+			return err
+		}
+	}
+	if len(j.Room.Keys) == 0 {
+		if err := a.askForKey(ctx, &j, i.Profile, f.unchecked); err != nil {
+			return err
+		}
+	}
+	opens, err := a.engine().Join(ctx, j, f.unchecked)
+	if _, ok := errors.AsType[*messenger.WrongKeyError](err); ok {
+		return hint(fmt.Errorf("the key of this invitation opens nothing of what is there: %w", messenger.ErrNoKey),
+			"the room may have moved to a new key: ask for a new invitation. If you are sure of it, --unchecked enters all the same")
+	}
+	if err != nil {
+		return explainRead(err, j.Room.Channel, j.Room.ReadKey != "" || j.Room.WriteKey != "")
+	}
+	return a.showJoined(j.Room, &i, opens, f.asJSON)
+}
+
+// askForKey asks for the passphrase of an invitation without a key.
+func (a *app) askForKey(ctx context.Context, j *messenger.Joining, p passphrase.Profile, unchecked bool) error {
+	pass, err := a.secretFrom("passphrase-file", "", "FERNPOST_PASSPHRASE")
+	if errors.Is(err, errNoSecret) {
+		if !a.canAsk() {
+			return hint(usagef("this invitation has no key, and no passphrase is given"), "set FERNPOST_PASSPHRASE")
+		}
+		pass, err = a.askSecret(ctx, "Passphrase of the room")
+	}
+	if err != nil {
+		return err
+	}
+	settings, err := a.readSettings(ctx, j.Room)
+	if err != nil {
+		return err
+	}
+	found, err := a.findProfile(ctx, pass, j.Room, []passphrase.Profile{p}, settings.Metadata)
+	if err != nil && !(unchecked && errors.Is(err, messenger.ErrNoKey)) {
+		return err
+	}
+	j.Room.Keys = []model.Secret{model.Secret(fernetKey(found.Key))}
+	return nil
+}
+
+// agreeToMend says that this device has the room, and asks whether what the invitation knows better is to be taken. done
+// tells that nothing is left to do.
+func (a *app) agreeToMend(ctx context.Context, j *messenger.Joining, f *joinFlags) (done bool, err error) {
+	name := j.Room.Name
+	a.say("this device has that room already: it is called %s here", name)
+	if j.Older {
+		a.say("the invitation is older than what this device has: room %s has moved to a newer key since", name)
+	}
+	if len(j.Mends) == 0 {
+		a.say("the invitation knows nothing better, so nothing was changed")
+		return true, nil
+	}
+	for _, m := range j.Mends {
+		switch m {
+		case messenger.MendKey:
+			a.say("the invitation has a key that this device lacks: it becomes the newest, and what you write is sealed with it")
+		case messenger.MendWriteKey:
+			a.say("the invitation has the channel's write key")
+		case messenger.MendReadKey:
+			a.say("the invitation has the channel's read key")
+		case messenger.MendRelay:
+			a.say("the invitation names another address of the relay: %s", screen.Line(j.Room.Relay))
+		}
+	}
+	if f.yes {
+		return false, nil
+	}
+	yes, err := a.confirm(ctx, "Take that over?")
+	if err == nil && !yes {
+		err = hint(a.declined(errors.New("nothing was changed")), "--yes takes it over without asking")
+	}
+	return false, err
+}
+
+// showJoined prints the room that was joined.
+func (a *app) showJoined(r model.Room, i *invite.Invitation, opens, asJSON bool) error {
+	keys, err := messenger.Keys(r)
+	if err != nil {
+		return err
+	}
+	mayWrite := r.WriteKey != ""
+	r.WriteKey, r.ReadKey = "", "" // whoever joins need not hand them on
+	if err := a.showRoom(r, i.Profile, keys[0].RevealBytes(), "", asJSON); err != nil {
+		return err
+	}
+	if !opens {
+		a.say("no message is there yet, so the key could not be checked: compare the check words")
+	}
+	if words := inviterWords(i.Inviter); words != "" {
+		a.say("invited by somebody with the words: %s", a.style.bold(words))
+		a.say("their key counts as compared, since the invitation came by a way of yours and not through the channel")
+	}
+	if !mayWrite {
+		a.say("without a write key this room can only be read")
+	}
+	a.say("%s", a.style.good("room "+r.Name+" is ready"))
+	a.adviseName(i.Profile)
+	return nil
+}
