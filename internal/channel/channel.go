@@ -6,7 +6,10 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -65,6 +68,35 @@ func (a Access) HasJoinPage(ctx context.Context, relay string) (bool, error) {
 	defer body.Close()
 	page, err := io.ReadAll(io.LimitReader(body, 16<<10))
 	return bytes.Contains(page, []byte(`id="join"`)), err
+}
+
+// OtherAddresses returns the addresses by which the relay of an address of this machine's own can be reached from elsewhere:
+// those of this machine at which a relay answers on the same port.
+func (a Access) OtherAddresses(ctx context.Context, relay string) (found []string) {
+	u, err := url.Parse(relay)
+	own, addrErr := net.InterfaceAddrs()
+	if err != nil || addrErr != nil {
+		return nil
+	}
+	a.Timeout = min(a.Timeout, 2*time.Second)
+	for _, at := range own {
+		prefix, err := netip.ParsePrefix(at.String())
+		if err != nil || !prefix.Addr().IsGlobalUnicast() {
+			continue
+		}
+		other := *u
+		other.Host = prefix.Addr().String()
+		if prefix.Addr().Is6() {
+			other.Host = "[" + other.Host + "]"
+		}
+		if port := u.Port(); port != "" {
+			other.Host += ":" + port
+		}
+		if ok, err := a.HasJoinPage(ctx, other.String()); ok && err == nil {
+			found = append(found, other.String())
+		}
+	}
+	return found
 }
 
 // Close lets go of idle connections.

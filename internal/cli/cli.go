@@ -38,9 +38,9 @@ type app struct {
 	status *statusLine
 	input  io.Reader
 	getenv func(string) string
-	// The three tell whether a stream is a terminal; width is stdout's, 80 where it has none.
+	// The three tell whether a stream is a terminal; width is stdout's, 80 where it has none, and height 0 there.
 	stdinTerminal, stdoutTerminal, stderrTerminal bool
-	width                                         int
+	width, height                                 int
 	// transport carries the requests instead of the network, in tests.
 	transport http.RoundTripper
 
@@ -76,8 +76,8 @@ func Main() int {
 		stderrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 	}
 	if a.stdoutTerminal {
-		if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && w > 0 {
-			a.width = w
+		if w, h, err := term.GetSize(int(os.Stdout.Fd())); err == nil && w > 0 {
+			a.width, a.height = w, h
 		}
 	}
 	return a.run(ctx, os.Args[1:])
@@ -152,7 +152,7 @@ Start with "fernpost demo".`,
 
 	root.AddCommand(
 		a.demoCommand(), a.relayCommand(),
-		a.initCommand(), a.joinCommand(), a.roomsCommand(),
+		a.initCommand(), a.inviteCommand(), a.joinCommand(), a.roomsCommand(),
 		a.sendCommand(), a.recvCommand(), a.watchCommand(), a.outboxCommand(),
 		a.verifyCommand(), a.identityCommand(), a.keyCommand(),
 		a.eavesdropCommand(),

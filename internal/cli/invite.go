@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fernpost/fernpost/internal/channel"
+	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/invite"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
@@ -122,7 +123,7 @@ func (a *app) invite(ctx context.Context, name string, f *inviteFlags) error {
 func (a *app) showInvitation(link string, code qr.Code) error {
 	if a.stdoutTerminal {
 		columns, lines := code.Cells()
-		if a.width < columns || a.height < lines+3 {
+		if a.width < columns || a.height > 0 && a.height < lines+3 {
 			a.say("this window of %d x %d is too small for the QR code, which takes %d x %d: make it larger, or use --png",
 				a.width, a.height, columns, lines+3)
 		} else if err := code.Terminal(a.stdout, a.style.on); err != nil {
@@ -327,7 +328,7 @@ func (a *app) askForKey(ctx context.Context, j *messenger.Joining, p passphrase.
 	if err != nil && !(unchecked && errors.Is(err, messenger.ErrNoKey)) {
 		return err
 	}
-	j.Room.Keys = []model.Secret{model.Secret(fernetKey(found.Key))}
+	j.Room.Keys = []model.Secret{model.Secret(fernet.NewKey(found.Key).Reveal())}
 	return nil
 }
 
@@ -360,7 +361,8 @@ func (a *app) agreeToMend(ctx context.Context, j *messenger.Joining, f *joinFlag
 	}
 	yes, err := a.confirm(ctx, "Take that over?")
 	if err == nil && !yes {
-		err = hint(a.declined(errors.New("nothing was changed")), "--yes takes it over without asking")
+		err = hint(a.declined(errors.New("nothing was changed")),
+			"--yes takes it over without asking; --as NAME joins another room beside it")
 	}
 	return false, err
 }

@@ -16,12 +16,18 @@ import (
 
 func (a *app) joinCommand() *cobra.Command {
 	var f enterFlags
-	unchecked := false
+	var by joinFlags
 	cmd := &cobra.Command{
-		Use:   "join ROOM --channel ID",
+		Use:   "join [INVITATION | ROOM --channel ID]",
 		Short: "Enter a room that somebody else has made",
-		Long: `join enters a room. It needs the relay's address, the channel's number and the passphrase, and to write also the
-channel's write key. ROOM is the name that the room gets on this device.
+		Long: `join enters a room, by an invitation or by a passphrase.
+
+An INVITATION is what "fernpost invite" prints. Without one it is asked for; "-" reads it from standard input, and --qr from a
+picture of the QR code. It may be broken into lines. A room that this device has already is mended by what the invitation
+knows better, after asking (--yes: without). The key of whoever made it counts as compared.
+
+By a passphrase it needs the relay's address, the channel's number and the passphrase, and to write also the channel's write
+key. ROOM is the name that the room gets on this device.
 
 It finds out how the passphrase becomes a key by trying the profiles fernpost, pbkdf2 and tutorial on the check that "init"
 has left, or else on the newest 100 rows; --profile skips that. A passphrase that opens nothing of them is refused (exit code
@@ -29,23 +35,34 @@ has left, or else on the newest 100 rows; --profile skips that. A passphrase tha
 compare the check words with the others: the same words mean the same passphrase. Anybody who can write may have put a
 check there, and a room that has just moved to a new passphrase may have none for it: if you are sure of yours,
 --unchecked enters all the same. "rooms set" changes a room later.`,
-		Example: `  fernpost join lab --channel 1234567
+		Example: `  fernpost join
+  fernpost join - < invitation.txt
+  fernpost join --qr photo.jpg --as lab
+  fernpost join lab --channel 1234567
   fernpost join lesson --channel 1234567 --profile tutorial --passphrase-file pass.txt
   fernpost join cloud --relay https://api.thingspeak.com --channel 1234567 --write-key-file key.txt`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.joinRoom(cmd.Context(), args[0], &f, unchecked)
+			arg := append(args, "")[0]
+			if f.channel == 0 && (arg == "" || by.qr != "" || isInvitation(arg)) {
+				by.asJSON = f.asJSON
+				return a.joinByInvitation(cmd.Context(), arg, &by)
+			}
+			return a.joinRoom(cmd.Context(), arg, &f, by.unchecked)
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().BoolVar(&unchecked, "unchecked", false, "enter also if the passphrase opens nothing of what is there")
+	cmd.Flags().StringVar(&by.as, "as", "", "call the room of an invitation `NAME` on this device")
+	cmd.Flags().StringVar(&by.qr, "qr", "", "read the invitation from a picture of its QR code in `FILE` (PNG, JPEG, GIF)")
+	cmd.Flags().BoolVar(&by.yes, "yes", false, "take over what an invitation knows better without asking")
+	cmd.Flags().BoolVar(&by.unchecked, "unchecked", false, "enter also if the passphrase opens nothing of what is there")
 	return cmd
 }
 
 func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecked bool) (err error) {
 	defer func() { err = beforeRoom(err) }()
 	if f.channel == 0 {
-		return hint(usagef("join needs --channel ID"), "whoever made the room knows the channel's number")
+		return hint(usagef("join needs an invitation, or --channel ID"), "whoever made the room knows the channel's number; \"fernpost invite\" makes an invitation")
 	}
 	r, err := f.room(name, a.config)
 	if err != nil {

@@ -34,6 +34,7 @@ var objects = []object{
 	slowJSON{},
 	queuedJSON{},
 	roomJSON{},
+	invitationJSON{},
 	listedRoomJSON{},
 	identityJSON{},
 	personJSON{},
@@ -207,6 +208,20 @@ type roomJSON struct {
 }
 
 func (roomJSON) about() string { return `The room that "init" has made, or "join" entered:` }
+
+// invitationJSON is an invitation.
+type invitationJSON struct {
+	Room       string  `json:"room" means:"the room's name on this device"`
+	Link       string  `json:"link" means:"the invitation: whoever has it can join"`
+	Relay      string  `json:"relay" means:"the relay's address in it"`
+	Channel    int64   `json:"channel" means:"the channel's number"`
+	CheckWords string  `json:"check_words" means:"three words that are the same for all who have the key"`
+	Words      *string `json:"words" means:"the safety words of whoever invites; null where nobody signs"`
+	Keys       int     `json:"keys" means:"how many keys of the room are in it"`
+	MayWrite   *bool   `json:"may_write" means:"whether the channel's write key is in it"`
+}
+
+func (invitationJSON) about() string { return `An invitation ("invite"):` }
 
 // listedRoomJSON is a room of this device.
 type listedRoomJSON struct {

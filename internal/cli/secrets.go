@@ -14,7 +14,8 @@ import (
 	"github.com/fernpost/fernpost/internal/passphrase"
 )
 
-const secretsHelp = `Passphrases and keys never stand on a command line, where every process listing shows them.
+const secretsHelp = `Passphrases and keys never stand on a command line, where every process listing shows them. An invitation may,
+and "join" says so: asked for, read from standard input or from a picture, it is seen by nobody else.
 
 A passphrase comes from, in this order:
   --passphrase-file FILE   the whole file in UTF-8, without the line end ("-" is standard input)

@@ -111,7 +111,7 @@ func (e *Engine) Invitation(i invite.Invitation, as string) (j Joining, err erro
 	if err := e.Dialable(r); err != nil {
 		return j, err
 	}
-	before, ok, err := e.sameRoom(r)
+	before, ok, err := e.sameRoom(r, as != "")
 	if err != nil {
 		return j, err
 	}
@@ -124,9 +124,10 @@ func (e *Engine) Invitation(i invite.Invitation, as string) (j Joining, err erro
 	return Joining{Room: r}, e.NameIsFree(r.Name)
 }
 
-// sameRoom finds the room of this device that an invitation is for: on the same channel, and of one of the same keys or at
-// the same relay. Another room may stand on the same number at another relay, or beside it on the same channel.
-func (e *Engine) sameRoom(invited model.Room) (found model.Room, ok bool, err error) {
+// sameRoom finds the room of this device that an invitation is for: one on the same channel that has one of its keys; else,
+// as the room may have moved to a new key, one at the same relay, unless the room is to have a name of its own: another one
+// may stand beside it on the same channel.
+func (e *Engine) sameRoom(invited model.Room, apart bool) (found model.Room, ok bool, err error) {
 	names, _, err := e.Rooms()
 	if err != nil {
 		return found, false, err
@@ -136,12 +137,14 @@ func (e *Engine) sameRoom(invited model.Room) (found model.Room, ok bool, err er
 		if err != nil || r.Channel != invited.Channel {
 			continue // a room whose file is damaged keeps nobody from joining another one
 		}
-		shares := slices.ContainsFunc(invited.Keys, func(k model.Secret) bool { return slices.Contains(r.Keys, k) })
-		if shares || len(invited.Keys) == 0 && r.Relay == invited.Relay {
+		if slices.ContainsFunc(invited.Keys, func(k model.Secret) bool { return slices.Contains(r.Keys, k) }) {
 			return r, true, nil
 		}
+		if !ok && !apart && r.Relay == invited.Relay {
+			found, ok = r, true
+		}
 	}
-	return found, false, nil
+	return found, ok, nil
 }
 
 // mended is a room as an invitation to it would leave it. What this device has, and the invitation has otherwise, stays, but
@@ -227,7 +230,7 @@ func (r *Room) introduce() error {
 		if at < 0 {
 			continue
 		}
-		if !people[at].Compared {
+		if !people[at].Compared && !people[at].Own {
 			if err := r.Verified(people[at].Key, time.Now()); err != nil {
 				return err
 			}

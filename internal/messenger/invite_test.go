@@ -1,0 +1,63 @@
+package messenger
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fernpost/fernpost/internal/model"
+)
+
+// What an invitation knows better is taken over; what this device knows better stays.
+func TestAnInvitationMendsARoom(t *testing.T) {
+	const relay, moved = "http://relay.example", "http://other.example"
+	has := model.Room{
+		Name: "lab", Relay: relay, Channel: 7, Fields: []int{1, 2}, Profile: "fernpost", Keys: []model.Secret{"k2", "k1"},
+		Interval: "15s", Wrote: true, Introduced: []string{"aa"},
+	}
+	for name, c := range map[string]struct {
+		invited model.Room
+		mends   []Mend
+		older   bool
+		want    func(*model.Room)
+	}{
+		"the same": {invited: model.Room{Relay: relay, Keys: []model.Secret{"k2"}}},
+		"a newer key": {
+			invited: model.Room{Relay: relay, Keys: []model.Secret{"k3"}}, mends: []Mend{MendKey},
+			want: func(r *model.Room) { r.Keys = []model.Secret{"k3", "k2", "k1"} },
+		},
+		"an older key": {invited: model.Room{Relay: relay, Keys: []model.Secret{"k1"}}, older: true},
+		"keys of before this device came": {
+			invited: model.Room{Relay: relay, Keys: []model.Secret{"k2", "k1", "k0"}}, mends: []Mend{MendKey},
+			want: func(r *model.Room) { r.Keys = []model.Secret{"k2", "k1", "k0"} },
+		},
+		"no key": {invited: model.Room{Relay: relay}},
+		"keys of the channel": {
+			invited: model.Room{Relay: relay, WriteKey: "w", ReadKey: "r"}, mends: []Mend{MendWriteKey, MendReadKey},
+			want: func(r *model.Room) { r.WriteKey, r.ReadKey, r.Unproven = "w", "r", true },
+		},
+		"the relay has moved": {
+			invited: model.Room{Relay: moved, Keys: []model.Secret{"k2"}}, mends: []Mend{MendRelay},
+			want: func(r *model.Room) { r.Relay = moved },
+		},
+		"another inviter": {
+			invited: model.Room{Relay: relay, Introduced: []string{"aa", "bb"}},
+			want:    func(r *model.Room) { r.Introduced = []string{"aa", "bb"} },
+		},
+	} {
+		want := has
+		want.Keys, want.Introduced = slices.Clone(has.Keys), slices.Clone(has.Introduced)
+		if c.want != nil {
+			c.want(&want)
+		}
+		got := mended(has, c.invited)
+		if diff := cmp.Diff(want, got.Room); diff != "" || !slices.Equal(got.Mends, c.mends) || got.Older != c.older || !got.Has {
+			t.Errorf("%s: mends %v, older %v; room (-want +got):\n%s", name, got.Mends, got.Older, diff)
+		}
+	}
+	has.WriteKey, has.ReadKey = "own", "own"
+	if got := mended(has, model.Room{Relay: relay, WriteKey: "w", ReadKey: "r"}); len(got.Mends) > 0 || got.Room.WriteKey != "own" || got.Room.ReadKey != "own" {
+		t.Errorf("keys that this device has were replaced: %v", got.Mends)
+	}
+}
