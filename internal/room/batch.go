@@ -115,7 +115,7 @@ func (b *batch) keep(facts *Facts) error {
 		if results, elsewhere, err = b.judge(view, now); err != nil {
 			return err
 		}
-		if err := b.makeRoom(&state); err != nil {
+		if err := b.keepToSize(&state); err != nil {
 			return err
 		}
 		if facts == nil {

@@ -115,7 +115,7 @@ type request struct {
 type handler func(*request) (*reply, error)
 
 // serve adapts the handlers of a route, one per method. How an error is told depends on the route: see tell.
-func (a *api) serve(tell teller, methods map[string]handler) http.Handler {
+func (a *api) serve(tell errorTable, methods map[string]handler) http.Handler {
 	if get := methods[http.MethodGet]; get != nil {
 		methods[http.MethodHead] = get
 	}

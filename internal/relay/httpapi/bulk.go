@@ -36,7 +36,7 @@ func (a *api) bulkUpdate(q *request) (*reply, error) {
 // tellBulk is how bulk calls say no: in JSON, whatever was sent.
 func tellBulk(q *request, err error) *reply {
 	q.format = formatJSON
-	return tellOwner(q, err)
+	return serviceErrors(q, err)
 }
 
 // decodeBulk decodes the body of a bulk call. Without an extension the body tells what it is.

@@ -23,7 +23,7 @@ func (a *api) opsRoutes() {
 	if a.options.Metrics == nil {
 		return
 	}
-	nothing := a.serve(tellOwner, map[string]handler{http.MethodGet: nothingHere})
+	nothing := a.serve(serviceErrors, map[string]handler{http.MethodGet: nothingHere})
 	a.mux.HandleFunc(pathMetrics, func(w http.ResponseWriter, r *http.Request) {
 		if !isLocal(r) {
 			nothing.ServeHTTP(w, r)

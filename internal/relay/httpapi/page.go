@@ -53,8 +53,8 @@ func (p *pageHeaders) set(h http.Header) {
 // pageRoutes adds the front page and the files that pages load.
 func (a *api) pageRoutes() {
 	get := func(h handler) map[string]handler { return map[string]handler{http.MethodGet: h} }
-	a.handle(tellOwner, get(a.frontPage), "/{$}")
-	a.handle(tellOwner, get(a.joinPage), "/join")
+	a.handle(serviceErrors, get(a.frontPage), "/{$}")
+	a.handle(serviceErrors, get(a.joinPage), "/join")
 	for name, media := range map[string]string{
 		"style.css":  "text/css; charset=utf-8",
 		"refresh.js": "text/javascript; charset=utf-8",
@@ -66,7 +66,7 @@ func (a *api) pageRoutes() {
 			panic(err) // it is embedded
 		}
 		head := &pageHeaders{media: []string{media}}
-		a.handle(tellOwner, get(func(*request) (*reply, error) {
+		a.handle(serviceErrors, get(func(*request) (*reply, error) {
 			return &reply{status: http.StatusOK, body: file, page: head}, nil
 		}), "/page/"+name)
 	}

@@ -25,12 +25,12 @@ func tooMany(hint string, wait time.Duration) error {
 	return &refusal{code: thingspeak.CodeTooManyRequests, hint: hint, retryAfter: wholeSeconds(wait)}
 }
 
-// teller makes a reply of an error. The data routes are older than the service's table of errors, and their clients
+// errorTable makes a reply of an error. The data routes are older than the service's table of errors, and their clients
 // know bare numbers only (contract section 4): that is why there are several.
-type teller func(q *request, err error) *reply
+type errorTable func(q *request, err error) *reply
 
-// tellWriter is how /update says no: "0", with 400 for a key and 200 for an update that came too soon.
-func tellWriter(q *request, err error) *reply {
+// updateErrors is how /update says no: "0", with 400 for a key and 200 for an update that came too soon.
+func updateErrors(q *request, err error) *reply {
 	q.noteKey(err)
 	tooSoon, isTooSoon := errors.AsType[*relay.TooSoonError](err)
 	switch {
@@ -43,7 +43,7 @@ func tellWriter(q *request, err error) *reply {
 	case errors.Is(err, relay.ErrFull):
 		return textReply(http.StatusPaymentRequired, q.format, "0")
 	default:
-		return tellOwner(q, err)
+		return serviceErrors(q, err)
 	}
 }
 
@@ -58,11 +58,11 @@ func tellReader(q *request, err error) *reply {
 	if _, ok := errors.AsType[byTable](err); !ok && errors.Is(err, relay.ErrKey) {
 		return textReply(http.StatusBadRequest, q.format, "-1")
 	}
-	return tellOwner(q, err)
+	return serviceErrors(q, err)
 }
 
-// tellOwner is the service's table of errors.
-func tellOwner(q *request, err error) *reply {
+// serviceErrors is the service's table of errors.
+func serviceErrors(q *request, err error) *reply {
 	q.noteKey(err)
 	if e, ok := errors.AsType[*refusal](err); ok {
 		answer := errorReply(q.format, e.code, e.hint)

@@ -13,7 +13,7 @@ const bulkRoute = "/channels/{id}/bulk_update"
 // route is what stands at some addresses.
 type route struct {
 	// tell says how errors are told.
-	tell    teller
+	tell    errorTable
 	methods map[string]handler
 	// patterns are for the mux, without an extension. All addresses take a slash at the end and any known extension.
 	patterns []string
@@ -38,7 +38,7 @@ func (a *api) apiRoutes() []route {
 	read := func(h handler, patterns ...string) route { return route{tellReader, get(h), patterns} }
 	all := []route{
 		// Contract section 5.
-		{tellWriter, getOrPost(a.update), []string{"/update", "/s/update"}},
+		{updateErrors, getOrPost(a.update), []string{"/update", "/s/update"}},
 
 		// Contract section 6.
 		{tellBulk, post(a.bulkUpdate), []string{bulkRoute}},
@@ -69,19 +69,19 @@ func (a *api) apiRoutes() []route {
 		read(a.lastCalculated("sum", relay.Sum), "/channels/{id}/feeds/last_sum", "/channels/{id}/feed/last_sum"),
 
 		// Contract section 8.
-		{tellOwner, map[string]handler{
+		{serviceErrors, map[string]handler{
 			http.MethodGet:  a.listChannels,
 			http.MethodPost: a.createChannel,
 		}, []string{"/channels"}},
-		{tellOwner, map[string]handler{
+		{serviceErrors, map[string]handler{
 			http.MethodGet:    a.pageOr(a.channelPage, a.channel),
 			http.MethodPut:    a.changeChannel,
 			http.MethodDelete: a.deleteChannel,
 		}, []string{"/channels/{id}"}},
-		{tellOwner, post(a.clearChannel), []string{"/channels/{id}/clear"}},
-		{tellOwner, get(a.publicChannels), []string{"/channels/public"}},
-		{tellOwner, get(a.user), []string{"/users/{name}"}},
-		{tellOwner, get(a.userChannels), []string{"/users/{name}/channels"}},
+		{serviceErrors, post(a.clearChannel), []string{"/channels/{id}/clear"}},
+		{serviceErrors, get(a.publicChannels), []string{"/channels/public"}},
+		{serviceErrors, get(a.user), []string{"/users/{name}"}},
+		{serviceErrors, get(a.userChannels), []string{"/users/{name}/channels"}},
 
 		// Contract section 9.
 		{tellReader, getOrPost(a.export), []string{"/stream/channels/{id}/feeds"}},
@@ -90,10 +90,10 @@ func (a *api) apiRoutes() []route {
 		{tellReader, get(a.limits), []string{"/limits"}},
 		read(a.mayWriteReply, "/channels/{id}/may_write"),
 
-		{tellOwner, anyMethod(nothingHere), []string{"/"}},
+		{serviceErrors, anyMethod(nothingHere), []string{"/"}},
 	}
 	for what, patterns := range notServedHere() {
-		all = append(all, route{tellOwner, anyMethod(refuse(what)), patterns})
+		all = append(all, route{serviceErrors, anyMethod(refuse(what)), patterns})
 	}
 	return all
 }
@@ -115,7 +115,7 @@ func nothingHere(*request) (*reply, error) {
 }
 
 // handle registers the methods of a route under all its names.
-func (a *api) handle(tell teller, methods map[string]handler, patterns ...string) {
+func (a *api) handle(tell errorTable, methods map[string]handler, patterns ...string) {
 	h := a.serve(tell, methods)
 	for _, p := range patterns {
 		a.mux.Handle(p, h)

@@ -9,9 +9,9 @@ import (
 	"github.com/fernpost/fernpost/internal/room/kept"
 )
 
-// makeRoom lets go of the cells of no record that came first, of old findings about such cells, and at last of tokens
-// that no key opens, if the archive has come to its size. The error is [*model.FullError] if there are not enough of them.
-func (b *batch) makeRoom(state *kept.State) error {
+// keepToSize makes an archive smaller that has come to its size: it drops old findings about cells of no record, then such
+// cells, those that came first before others, and at last tokens that no key opens. Records stay. The error is [*model.FullError] if there are not enough of them.
+func (b *batch) keepToSize(state *kept.State) error {
 	c := b.in.c
 	size, err := c.store.Size()
 	if err != nil || c.o.ArchiveSize == 0 || size <= c.o.ArchiveSize {
@@ -40,7 +40,7 @@ func (b *batch) makeRoom(state *kept.State) error {
 		}
 		c.openAll(pages)
 		for i := range pages {
-			if err := c.letGo(&pages[i]); err != nil {
+			if err := c.evict(&pages[i]); err != nil {
 				return err
 			}
 		}
@@ -83,8 +83,8 @@ func (b *batch) noteFull() error {
 	})
 }
 
-// letGo lets go of the cells in an entry that are of no record.
-func (c *Conversation) letGo(p *page) error {
+// evict drops the cells in an entry that are of no record.
+func (c *Conversation) evict(p *page) error {
 	e := kept.Entry{At: p.at, Posted: p.posted, Wiped: p.before.Wiped}
 	var change kept.Change
 	var gone []record.Spot
