@@ -45,10 +45,11 @@ func (f *follower) withheld() (waiting []Absence) {
 		since[a.Entry] = a
 	}
 	var told ranges
+	unshown := f.unshown()
 	for _, n := range f.pos.Rows.numbers().intersect(f.known).minus(f.shown).list() {
 		a, waits := since[n]
 		rows := f.pos.Rows.of(n)
-		lacks := f.trusted && slices.ContainsFunc(f.r.complete, func(c covered) bool {
+		lacks := unshown.has(n) || f.trusted && slices.ContainsFunc(f.r.complete, func(c covered) bool {
 			return !slices.ContainsFunc(rows, func(d RowDigest) bool { return !c.has(&d) })
 		})
 		switch {
@@ -60,6 +61,11 @@ func (f *follower) withheld() (waiting []Absence) {
 	}
 	f.news.Rewritten = slices.Compact(slices.Sorted(slices.Values(append(f.news.Rewritten, told.list()...))))
 	return waiting
+}
+
+// unshown returns the numbers of rows that were pushed, of which this call has asked for each, and none was shown.
+func (f *follower) unshown() ranges {
+	return f.pos.Pushed.intersect(f.more).intersect(f.asked).intersect(f.pos.Rows.numbers()).minus(f.shown)
 }
 
 // compare looks at a row of a number that was visited before, and reports whether it is to be visited: another row, or one

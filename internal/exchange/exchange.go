@@ -5,7 +5,8 @@
 // A relay is a stranger. What it says twice is believed, what it says once may be stale (contract section 15).
 //
 // [Exchange.Follow] follows a channel from a [Position] on, [Scan] reads it backwards from its newest entry, and
-// [Exchange.Post] waits out the channel's interval and settles lost replies. Nothing here sleeps or starts a goroutine.
+// [Exchange.Post] waits out the channel's interval and settles lost replies. [Watch] says when whoever follows a channel reads
+// it, and [Exchange.Take] what of the entries that a relay pushes needs no reading. Nothing here sleeps or starts a goroutine.
 //
 // Of a reading, reader.go pages by date and bynumber.go asks for what pages do not show; gaps.go says when what is lacking
 // is asked for again, claims.go what to make of numbers that the relay only names, and anchor.go whether the channel was

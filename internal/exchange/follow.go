@@ -64,6 +64,8 @@ type News struct {
 	// many gaps.
 	Bytes              int64
 	Stopped, Scattered bool
+	// Pushed tells that nothing was asked, see [Exchange.Take].
+	Pushed bool
 	// Compared is how many of the bytes are the newest of the rows visited before, each once, which every look at the newest
 	// rows shows again: also an honest relay's.
 	Compared int64
@@ -97,6 +99,8 @@ type Visitor struct {
 	// them is passed over, see [News.Passed]. Passed is up to where an earlier call has done so; where the newest rows turn
 	// out to stand there, reading begins anew.
 	Newest, Passed int64
+	// Look has the newest rows read also where the last entry number tells of nothing new.
+	Look bool
 	// Budget is how many bytes the call may bring; 0 stands for [Settings.Budget].
 	Budget int64
 }
@@ -158,6 +162,10 @@ func (k *call) follow(ctx context.Context, pos Position, v Visitor) (News, error
 		}
 		news.Passed = pos.Last
 	}
+	if pos.Address != k.x.set.Address { // whose claims are none of this relay's
+		pos.Claims, pos.Address = nil, k.x.set.Address
+	}
+	pos.Claims = pos.Claims.take(last, pos.Last, now)
 	f := follower{pos: pos, last: last, v: v, news: &news, now: now}
 	f.prepare(k)
 	err = f.follow(ctx)
@@ -190,7 +198,7 @@ type follower struct {
 	now  time.Time
 
 	known    ranges                         // what was visited before this call
-	more     ranges                         // those of them that are to be visited again, because more fields are shown now
+	more     ranges                         // those of them that are to be shown again: more fields are, or they were pushed
 	read     map[thingspeak.FieldSet]ranges // the rows that were visited, or compared, by the fields that were shown
 	visited  ranges                         // what is visited, now or before
 	held     []heldRow
@@ -230,10 +238,6 @@ func (f *follower) prepare(k *call) {
 		f.pos.Gaps = f.pos.Gaps.with(again, f.now)
 	}
 	f.pos.Gaps = f.pos.Gaps.bounded(maxGaps, f.now)
-	if f.pos.Address != k.x.set.Address { // whose claims are none of this relay's
-		f.pos.Claims, f.pos.Address = nil, k.x.set.Address
-	}
-	f.pos.Claims = f.pos.Claims.take(f.last, f.pos.Last, f.now)
 	f.known = numbers(1, f.pos.Last).minus(f.pos.Gaps.numbers())
 	f.read, f.twins = map[thingspeak.FieldSet]ranges{}, map[int64][]shownRow{}
 	f.visited = slices.Clone(f.known)
@@ -265,7 +269,7 @@ func (f *follower) follow(ctx context.Context) error {
 		f.news.Position = f.pos
 		return err
 	}
-	f.showMore()
+	f.askMore()
 	// The row that was visited before may be there as well, among those of its own date.
 	if altered := f.others.minus(f.same); len(altered) > 0 {
 		err = f.r.fetch(ctx, altered)
@@ -287,8 +291,9 @@ func (f *follower) follow(ctx context.Context) error {
 	return err
 }
 
-// showMore has the rows read again of which the newest answer shows fields that are unread, as far as they are not in it.
-func (f *follower) showMore() {
+// askMore has the rows read again of which the newest answer shows fields that are unread, and those that were pushed, as far
+// as they are not in it.
+func (f *follower) askMore() {
 	fields := f.r.header.Fields
 	there := slices.Clone(f.read[fields])
 	for i := range f.held {
@@ -296,18 +301,18 @@ func (f *follower) showMore() {
 			there.add(f.held[i].ID, f.held[i].ID)
 		}
 	}
-	f.more = f.pos.Unread.in(fields).intersect(f.known).minus(there)
+	f.more = f.pos.Unread.in(fields).intersect(f.known).union(f.pos.Pushed).minus(there)
 	f.r.seen = f.r.seen.minus(f.more)
 }
 
 // looks reports whether the newest rows are to be read.
 func (f *follower) looks() bool {
 	switch {
-	case !f.pos.Absent.Since.IsZero() || len(f.pos.Gaps.due(f.now)) > 0 || f.pos.Suspected.Due(f.now),
+	case f.v.Look || !f.pos.Absent.Since.IsZero() || len(f.pos.Gaps.due(f.now)) > 0 || f.pos.Suspected.Due(f.now),
 		slices.ContainsFunc(f.pos.Withheld, func(a Absence) bool { return a.lasted(f.now) }),
 		len(f.pos.Unread.in(f.v.Fields).intersect(f.known)) > 0:
 		return true
-	case f.last == f.pos.Last && !f.pos.loose():
+	case f.last == f.pos.Last && !f.pos.loose() && len(f.pos.Pushed) == 0:
 		return false
 	}
 	return f.last != f.pos.Named || f.now.Sub(f.pos.Looked) >= newestPause || f.now.Before(f.pos.Looked)
@@ -498,8 +503,13 @@ func (f *follower) move(err error) {
 			f.news.Left = append(f.news.Left, f.twins[n][i].Entry)
 		}
 	}
-	// A row that should show more now and did not come is lacking like any other, or it would never be asked for again.
-	gaps := f.gaps(f.visited).with(f.more.intersect(f.asked).minus(f.r.seen), f.now)
+	// A row that should show more now and did not come is lacking like any other, or it would never be asked for again; one
+	// that was pushed, once it is told that it is not there.
+	waits := f.unshown()
+	for _, n := range f.news.Rewritten {
+		waits = waits.minus(numbers(n, n))
+	}
+	gaps := f.gaps(f.visited).with(f.more.intersect(f.asked).minus(f.r.seen).minus(waits), f.now)
 	gaps = gaps.change(f.passed, func(r *Range) { r.Back = time.Time{} })
 	// Of a long channel a call may never see the end: the next one goes on where this one was interrupted.
 	if err != nil && len(f.r.windows) > 0 {
@@ -517,6 +527,7 @@ func (f *follower) move(err error) {
 		}
 	})
 	next.Gaps = gaps.bounded(maxGaps, f.now)
+	next.Pushed = f.pos.Pushed.minus(shown).minus(next.Gaps.numbers())
 	// Only a reading that came to its end counts as a look: else what it has left would wait until the channel grows.
 	if err == nil && f.trusted {
 		next.Looked, next.Named = f.now, f.last

@@ -37,6 +37,8 @@ type Position struct {
 	Suspected Rounds `json:"suspected,omitzero"`
 	// Unread is what stands in fields that the relay did not show.
 	Unread Unread `json:"unread,omitzero"`
+	// Pushed are the numbers of rows that were pushed, and that no answer has shown so far.
+	Pushed ranges `json:"pushed,omitempty"`
 
 	earlierForm
 }
@@ -103,10 +105,14 @@ func (p *Position) heal(now time.Time) {
 		*p = Position{}
 	}
 	p.Gaps = p.Gaps.valid(p.Last, now)
+	p.Pushed = p.Pushed.intersect(numbers(1, p.Last)).minus(p.Gaps.numbers())
 	if p.Looked.After(now) {
 		p.Looked = time.Time{} // the clock was set back
 	}
 }
+
+// Lacking returns the numbers up to Last of rows that no answer has shown: those of the gaps, and those that were pushed.
+func (p *Position) Lacking(now time.Time) []Range { return p.Gaps.with(p.Pushed, now) }
 
 // loose reports whether numbers are lacking among the newest rows: then new rows may come below the highest one, and the
 // last entry number does not tell of them. One row with an invented number would otherwise hold up all that follow.

@@ -33,10 +33,10 @@ func (b *VainHour) Left(budget int64, now time.Time) int64 {
 }
 
 // Add counts a reading that brought so many bytes, without the newest rows that every look compares, and so many tokens
-// that a key has opened for the first time.
-func (b *VainHour) Add(bytes int64, opened int, now time.Time) {
+// that a key has opened for the first time. Looked tells that it has looked for them, which costs something by itself.
+func (b *VainHour) Add(bytes int64, opened int, looked bool, now time.Time) {
 	bytes -= tokenWorth * int64(opened)
-	if bytes < vainLeast {
+	if bytes <= 0 || looked && bytes < vainLeast {
 		return
 	}
 	if now.Sub(b.Since) >= vainPeriod || now.Before(b.Since) {

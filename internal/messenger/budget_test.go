@@ -9,13 +9,13 @@ func TestTheHourOfWhatIsReadInVain(t *testing.T) {
 	const budget = 1 << 20
 	now := time.Unix(1_800_000_000, 0)
 	var b VainHour
-	b.Add(300<<10, 100, now)
-	b.Add(vainLeast-1, 0, now.Add(time.Minute))
-	b.Add(300<<10, 600, now.Add(time.Minute)) // worth reading
+	b.Add(300<<10, 100, true, now)
+	b.Add(vainLeast-1, 0, true, now.Add(time.Minute))
+	b.Add(300<<10, 600, true, now.Add(time.Minute)) // worth reading
 	if got, want := b.Left(budget, now.Add(59*time.Minute)), int64(budget-(300<<10)+100*tokenWorth); got != want {
 		t.Errorf("%d are left, want %d", got, want)
 	}
-	b.Add(budget, 0, now.Add(59*time.Minute))
+	b.Add(budget, 0, true, now.Add(59*time.Minute))
 	if got := b.Left(budget, now.Add(59*time.Minute)); got != 1 {
 		t.Errorf("%d are left of what is spent, want 1: 0 is no limit", got)
 	}

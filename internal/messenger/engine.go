@@ -31,6 +31,8 @@ type Options struct {
 // Engine is what every face works with.
 type Engine struct {
 	o Options
+	// sources returns how entries of a room are pushed; nil is not at all.
+	sources func(model.Room) []remote.Source
 
 	mu      sync.Mutex           // guards what follows
 	watched map[string]*watching // what is followed, by the name of its files

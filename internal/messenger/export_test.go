@@ -3,7 +3,9 @@ package messenger
 import (
 	"time"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/remote"
 )
 
 // Joined is what a reading and the one after it have found out, for a face that was told of neither.
@@ -13,4 +15,9 @@ func Joined(before *Read, next Read) *Read { return before.with(next) }
 func WriteOnly(r *Room, body record.Body) error {
 	_, err := r.talk.Write(body, time.Now())
 	return err
+}
+
+// PushBy has entries of all rooms pushed by a source as well.
+func (e *Engine) PushBy(s remote.Source) {
+	e.sources = func(model.Room) []remote.Source { return []remote.Source{s} }
 }

@@ -38,11 +38,12 @@ type Found struct {
 type Late struct{ record.Finding }
 
 // Read says that the relay has answered, what a reading has found out about it, and what it has brought besides messages and
-// findings. Where a stream is slow, one stands for several.
+// findings, and by which way entries come now. Where a stream is slow, one stands for several.
 type Read struct {
 	News     exchange.News
 	Stop     Stop
 	Arrivals model.Arrivals
+	Via      exchange.Via
 }
 
 // Reached says that everything up to a mark was handed out: once it is shown, [Stream.Keep] remembers that.
@@ -484,59 +485,83 @@ func (w *watching) tellReading(e Event) error {
 }
 
 func (w *watching) read(ctx context.Context, r *Room) error {
-	var pause time.Duration
-	var outage outage
+	var sources []remote.Source
+	if w.engine.sources != nil {
+		sources = w.engine.sources(w.settings)
+	}
+	f := remote.Follow(sources...)
+	defer f.Close()
+	var taken model.Arrivals // since the last reading
 	for {
 		fastest, slowest, whole := w.pace()
 		if whole {
 			r.ReadWhole()
 		}
-		arrivals, err := r.Read(ctx)
+		arrivals, err := r.read(ctx, f.Watch.Look())
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		back := outage.ends(err)
 		news, stop := r.News()
-		away := outage.begins(err)
+		turn := f.Answered(arrivals.Entries, news.Position.Last, err, fastest, slowest)
 		var first model.Mark
 		if err == nil {
 			if first, err = r.Now(); err != nil {
 				return err
 			}
 		}
-		w.tell(func(n *relayNews) {
-			if w.answered = w.answered || err == nil; back || away != nil {
-				w.away = away
-			}
-			if back { // where nobody was told that it was away, it is not back either
-				n.back, n.away = n.away == nil, nil
-			}
-			if !n.answered && err == nil && (!n.whole || r.Passed() == 0) {
-				n.answered, n.first = true, first
-			}
-			if err == nil || arrivals.Entries > 0 || len(news.Lost) > 0 {
-				n.read = n.read.with(Read{news, stop, arrivals})
-			}
-			if away != nil {
-				n.away, n.back = away, false
-			}
-		})
-		switch {
-		case err != nil && !outage.lasts:
+		arrivals.AddCounts(&taken)
+		w.tellRead(r, err, turn, first, Read{news, stop, arrivals, f.Watch.Via})
+		if turn.Over {
 			return err
-		case err != nil:
-			pause = min(max(pause, fastest)*2, slowest)
-		case arrivals.Entries > 0:
-			pause = fastest
-		default:
-			pause = min(max(pause, fastest)*3/2, slowest)
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-		case <-w.hurry:
+		if taken, err = w.takePushed(ctx, r, f); err != nil {
+			return err
 		}
+	}
+}
+
+// tellRead tells what a reading has come to.
+func (w *watching) tellRead(r *Room, err error, turn exchange.Turn, first model.Mark, read Read) {
+	var away *RelayAway
+	if turn.Away {
+		away = &RelayAway{err, turn.Refuses}
+	}
+	w.tell(func(n *relayNews) {
+		if w.answered = w.answered || err == nil; turn.Back || turn.Away {
+			w.away = away
+		}
+		if turn.Back { // where nobody was told that it was away, it is not back either
+			n.back, n.away = n.away == nil, nil
+		}
+		if !n.answered && err == nil && (!n.whole || r.Passed() == 0) {
+			n.answered, n.first = true, first
+		}
+		if err == nil || read.Arrivals.Entries > 0 || len(read.News.Lost) > 0 {
+			n.read = n.read.with(read)
+		}
+		if away != nil {
+			n.away, n.back = away, false
+		}
+	})
+}
+
+// takePushed takes what is pushed until the channel is to be read.
+func (w *watching) takePushed(ctx context.Context, r *Room, f *remote.Following) (taken model.Arrivals, err error) {
+	for {
+		pushed, err := f.Next(ctx, w.hurry)
+		if err != nil || len(pushed) == 0 {
+			return taken, err
+		}
+		arrivals, all, err := r.take(ctx, pushed)
+		if err != nil {
+			return taken, err
+		}
+		if !all {
+			f.Watch.Missed()
+		}
+		arrivals.AddCounts(&taken)
+		taken = arrivals
+		w.tell(func(n *relayNews) { n.changed = true })
 	}
 }
 
@@ -548,56 +573,4 @@ func (before *Read) with(next Read) *Read {
 		next.Arrivals.AddCounts(&before.Arrivals)
 	}
 	return &next
-}
-
-// refusedFor is how long a relay that has answered may refuse to until that ends a watch: one that is restarted or stands
-// behind others may do so for a moment.
-const refusedFor = time.Minute
-
-// outage is a time in which the relay does not answer as it should.
-type outage struct {
-	// lasts tells that there is one, which may end.
-	lasts    bool
-	answered bool      // ever
-	refused  time.Time // since when the relay refuses
-}
-
-// ends notes whether the relay answers, and reports whether it did not before.
-func (o *outage) ends(err error) bool {
-	if err != nil {
-		return false
-	}
-	before := o.lasts
-	*o = outage{answered: true}
-	return before
-}
-
-// begins notes an error, and returns what to tell of it, nil if it was told. Unless the outage lasts then, there is no use
-// in going on.
-func (o *outage) begins(err error) *RelayAway {
-	if err == nil {
-		return nil
-	}
-	before, refuses := o.lasts, false
-	if o.lasts, refuses = troubleOf(err); !refuses {
-		o.refused = time.Time{}
-	}
-	if refuses {
-		if o.refused.IsZero() {
-			o.refused = time.Now()
-		}
-		o.lasts = o.answered && time.Since(o.refused) < refusedFor
-	}
-	if before || !o.lasts {
-		return nil
-	}
-	return &RelayAway{err, refuses}
-}
-
-// troubleOf reports whether an error is the relay's, and whether it refuses, and not only as too soon.
-func troubleOf(err error) (trouble, refuses bool) {
-	_, unreachable := errors.AsType[*remote.UnreachableError](err)
-	_, unexpected := errors.AsType[*remote.UnexpectedError](err)
-	refused, ok := errors.AsType[*remote.RefusedError](err)
-	return unreachable || unexpected || ok, ok && refused.Reason != remote.TooSoon
 }

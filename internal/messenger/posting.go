@@ -10,6 +10,7 @@ import (
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/remote"
 )
 
 // State says how far a message of our own has come, or who has seen it, whichever process knew it first.
@@ -73,8 +74,7 @@ func (w *watching) post(ctx context.Context) {
 		}
 		failed := NotPosted{Err: err}
 		_, busy := errors.AsType[*exchange.BusyError](err)
-		trouble, refuses := troubleOf(err)
-		if failed.Again = busy || trouble && !refuses; failed.Again {
+		if failed.Again = busy || remote.IsAway(err); failed.Again {
 			pause = min(max(2*pause, firstRetry), lastRetry)
 			again = time.After(pause)
 		}

@@ -49,10 +49,14 @@ func positionFrom(b []byte) feedPosition {
 	return at
 }
 
+// fetcher brings a visitor what comes after a position.
+type fetcher func(context.Context, exchange.Position, exchange.Visitor) (exchange.News, error)
+
 // reading is one reading of a room's feed. What is new is fetched in the background, a little ahead of what is kept, so
 // that a message can be written while the relay answers.
 type reading struct {
 	r      *Room
+	fetch  fetcher
 	in     *room.Intake
 	at     feedPosition
 	budget int64 // of bytes
@@ -73,6 +77,10 @@ const fetchedAhead = 1024
 
 // startReading begins to read what is new. Then either finish or abandon must be called.
 func (r *Room) startReading(ctx context.Context) (*reading, error) {
+	return r.startFetching(ctx, r.client.Follow)
+}
+
+func (r *Room) startFetching(ctx context.Context, fetch fetcher) (*reading, error) {
 	r.news, r.stop = exchange.News{}, Stop{}
 	if err := r.takeSent(); err != nil {
 		return nil, err
@@ -83,7 +91,7 @@ func (r *Room) startReading(ctx context.Context) (*reading, error) {
 		return nil, err
 	}
 	g := &reading{
-		r: r, in: in, began: time.Now(), at: positionFrom(in.Position()), found: make(chan *thingspeak.Entry, fetchedAhead),
+		r: r, fetch: fetch, in: in, began: time.Now(), at: positionFrom(in.Position()), found: make(chan *thingspeak.Entry, fetchedAhead),
 	}
 	g.budget = g.at.Vain.Left(r.engine.o.Access.Budget, time.Now())
 	anchor, err := in.Anchor()
@@ -118,7 +126,7 @@ func (r *Room) startReading(ctx context.Context) (*reading, error) {
 	go func() {
 		defer close(g.found)
 		add := func(e *thingspeak.Entry) error { return pass(new(*e)) }
-		g.news, g.err = r.client.Follow(ctx, g.at.Position, exchange.Visitor{
+		g.news, g.err = fetch(ctx, g.at.Position, exchange.Visitor{
 			Entry: add, Seen: add, Cleared: func() error { return pass(nil) },
 			Named: func(last int64) {
 				of := last - g.at.Last
@@ -181,6 +189,7 @@ func (g *reading) finish() (model.Arrivals, error) {
 	g.r.news, g.r.stop = g.news, StopOf(&g.news, g.budget, g.r.engine.o.Access.Budget, &g.at.Vain)
 	now := time.Now()
 	switch {
+	case g.news.Pushed: // nothing was asked
 	case g.news.Passed > 0 || g.news.Cleared || g.at.Passed > g.news.Position.Last && g.err == nil:
 		g.at.Passed = g.news.Passed
 	case g.r.whole && (g.err == nil || g.news.LastID > 0): // it is among the gaps from now on
@@ -190,7 +199,7 @@ func (g *reading) finish() (model.Arrivals, error) {
 	position := func(learnt room.Learnt) ([]byte, error) {
 		at := g.at
 		at.Position = g.news.Position
-		at.Vain.Add(g.news.Bytes-g.news.Compared, learnt.Opened, now)
+		at.Vain.Add(g.news.Bytes-g.news.Compared, learnt.Opened, !g.news.Pushed, now)
 		at.Wanted = nil
 		for _, h := range learnt.Needed {
 			at.Wanted = append(at.Wanted, exchange.Range{First: h.First, Last: h.Last})
@@ -202,11 +211,11 @@ func (g *reading) finish() (model.Arrivals, error) {
 	}
 	facts := room.Facts{
 		Position: position, LastID: g.news.LastID, Rewritten: g.news.Rewritten,
-		Twins: g.news.Twins, Now: now, Failed: g.err != nil,
+		Twins: g.news.Twins, Now: now, Failed: g.err != nil || g.news.Pushed,
 	}
-	facts.View.Holes = holes(g.news.Position.Gaps)
+	facts.View.Holes = holes(g.news.Position.Lacking(now))
 	hidden := slices.ContainsFunc(g.r.settings.Fields, g.news.Hidden.Has)
-	facts.View.Unread = g.err != nil || g.news.Doubtful || g.news.Stopped || hidden
+	facts.View.Unread = facts.Failed || g.news.Doubtful || g.news.Stopped || hidden
 	arrivals, err := g.in.Finish(facts)
 	return arrivals, errors.Join(g.err, err, g.failed)
 }
@@ -233,7 +242,7 @@ func (r *Room) finishReading(ctx context.Context, g *reading) (model.Arrivals, e
 		if i == tries || !errors.Is(err, room.ErrReadElsewhere) {
 			return arrivals, errors.Join(err, r.introduce())
 		}
-		if g, err = r.startReading(ctx); err != nil {
+		if g, err = r.startFetching(ctx, g.fetch); err != nil {
 			return arrivals, err
 		}
 	}
@@ -263,8 +272,28 @@ func (r *Room) CatchUp(ctx context.Context) error {
 }
 
 // Read reads what is new in the channel and keeps it. Beside an error of the relay the arrivals up to it are good.
-func (r *Room) Read(ctx context.Context) (model.Arrivals, error) {
-	g, err := r.startReading(ctx)
+func (r *Room) Read(ctx context.Context) (model.Arrivals, error) { return r.read(ctx, false) }
+
+// read is Read; look has it look at the newest rows in any case.
+func (r *Room) read(ctx context.Context, look bool) (model.Arrivals, error) {
+	return r.fetch(ctx, func(ctx context.Context, at exchange.Position, v exchange.Visitor) (exchange.News, error) {
+		v.Look = look
+		return r.client.Follow(ctx, at, v)
+	})
+}
+
+// take keeps what was pushed as far as it follows what is known, and reports whether that was all.
+func (r *Room) take(ctx context.Context, pushed []exchange.Pushed) (_ model.Arrivals, all bool, err error) {
+	taken := 0
+	arrivals, err := r.fetch(ctx, func(_ context.Context, at exchange.Position, v exchange.Visitor) (news exchange.News, err error) {
+		news, taken, err = r.client.Take(at, pushed, v)
+		return news, err
+	})
+	return arrivals, taken == len(pushed), err
+}
+
+func (r *Room) fetch(ctx context.Context, fetch fetcher) (model.Arrivals, error) {
+	g, err := r.startFetching(ctx, fetch)
 	if err != nil {
 		return model.Arrivals{}, err
 	}

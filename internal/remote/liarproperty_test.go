@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/fernpost/fernpost/internal/exchange"
@@ -118,7 +119,7 @@ func (l *liar) post() {
 
 func (l *liar) act() {
 	number := func() int64 { return int64(l.draw(1, int(max(l.relay.last, 1)))) }
-	switch l.draw(0, 13) {
+	switch l.draw(0, 15) {
 	case 0, 1, 2, 3:
 		for range l.draw(1, 6) {
 			l.post()
@@ -173,7 +174,60 @@ func (l *liar) act() {
 		if l.epoch == l.clears && l.named == 0 && l.old == nil && l.draw(0, 4) == 0 {
 			l.clear()
 		}
+	case 14, 15:
+		for range l.draw(1, 4) {
+			l.push()
+		}
 	}
+}
+
+// push has something pushed: the newest row, or the one that follows what is known, or a lie about it.
+func (l *liar) push() {
+	e := exchange.Pushed{Channel: channel, Fields: 1, Entry: thingspeak.Entry{
+		ID: l.pos.Last + 1, CreatedAt: time.Now().Truncate(time.Second).UTC(), Fields: oneField("junk that was pushed"),
+	}}
+	for i := range l.relay.rows {
+		if r := &l.relay.rows[i]; r.ID == e.ID {
+			e.Entry = *r
+		}
+	}
+	switch l.draw(0, 7) {
+	case 0, 1:
+		if n := len(l.relay.rows); n > 0 {
+			e.Entry = l.relay.rows[n-1]
+		}
+	case 2:
+		e.ID += []int64{1, 50, 1 << 20, 1 << 52}[l.draw(0, 3)]
+	case 3:
+		e.ID = int64(l.draw(0, int(min(l.pos.Last, 1<<15))))
+	case 4:
+		e.Fields, e.Entry.Fields = 1, oneField("junk of another channel")
+		e.Channel++
+	case 5:
+		e.Entry.Fields = oneField("junk in its place")
+	case 6:
+		e.Fields = 0
+	}
+	before := l.pos.Position
+	if l.take(e); l.pos.Last != before.Last && (l.pos.Last != before.Last+1 || e.ID != l.pos.Last || e.Channel != channel) {
+		l.failf("entry %d of channel %d was pushed behind entry %d, and entry %d is known then", e.ID, e.Channel, before.Last, l.pos.Last)
+	}
+	if d := cmp.Diff(before.Gaps, l.pos.Gaps); d != "" || !l.pos.Looked.Equal(before.Looked) || l.pos.Absent != before.Absent {
+		l.failf("a conclusion was drawn from what was pushed: %s", d)
+	}
+}
+
+// take has what was pushed taken.
+func (l *liar) take(pushed ...exchange.Pushed) {
+	news, _, err := l.c.Take(l.pos.Position, pushed, exchange.Visitor{Entry: func(e *thingspeak.Entry) error {
+		l.visited[fmt.Sprintf("%d %d %s", l.epoch, e.ID, e.Fields[0].Text)] = true
+		l.pos.take(e)
+		return nil
+	}})
+	if err != nil || news.Cleared || news.Doubtful || len(news.Rewritten)+len(news.Altered)+len(news.Lost)+len(news.Twins) > 0 || news.Named.Last > 0 {
+		l.failf("of what was pushed came %+v, %v", news, err)
+	}
+	l.pos.Position = news.Position
 }
 
 // clear empties the channel, honestly, and waits until the reader has noticed; it has nothing to go by if no key has

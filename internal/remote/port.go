@@ -54,6 +54,15 @@ func (c *Client) Wait(ctx context.Context, until time.Time) error {
 	}
 }
 
+// IsAway reports whether an error is that the relay cannot be reached, or not now.
+func IsAway(err error) bool {
+	switch failureOf(err).Kind {
+	case exchange.NoFailure, exchange.Refused, exchange.NoSuchEntry:
+		return false
+	}
+	return true
+}
+
 // failureOf returns what an error means for what is asked next.
 func failureOf(err error) (f exchange.Failure) {
 	if errors.Is(err, ErrNoEntry) {

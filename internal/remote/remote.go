@@ -6,6 +6,7 @@
 //
 // [Client.Ask] makes one request in one attempt. What to ask, when, and what to make of the answers is package exchange's,
 // which a client drives: it has the methods of [exchange.Exchange]. Feeds come as CSV, the same that an eavesdropper reads.
+// [Following] listens to what a relay pushes besides, and says when to ask it.
 package remote
 
 import (
