@@ -25,8 +25,6 @@ type poster struct {
 	failed error
 }
 
-var _ room.BulkPoster = (*poster)(nil)
-
 func (p *poster) waits(w exchange.Wait) { p.tell(Waits{w}) }
 
 func (p *poster) accepted(progress model.Progress) {
@@ -34,8 +32,41 @@ func (p *poster) accepted(progress model.Progress) {
 	p.tell(Accepted{progress, p.r.plan.Rest(p.left)})
 }
 
-// Post implements [room.Poster].
-func (p *poster) Post(ctx context.Context, fields thingspeak.Fields, after int64) (int64, error) {
+// deliver posts what is in the outbox.
+func (p *poster) deliver(ctx context.Context) (done model.Delivered, err error) {
+	d, err := p.r.talk.Deliver(ctx, p.accepted)
+	if err != nil {
+		return done, err
+	}
+	defer d.End()
+	for {
+		step, err := d.Next(ctx)
+		if err == nil && step != nil {
+			err = d.Answer(p.ask(ctx, step))
+		}
+		if err != nil || step == nil {
+			return d.Delivered, err
+		}
+	}
+}
+
+// ask asks the relay for a step of a delivery.
+func (p *poster) ask(ctx context.Context, step *room.Step) ([]int64, error) {
+	switch step.What {
+	case room.Post:
+		entry, err := p.post(ctx, step.Entries[0].Fields, step.After)
+		return []int64{entry}, err
+	case room.PostBulk:
+		return nil, p.postBulk(ctx, step.Entries)
+	}
+	fields := make([]thingspeak.Fields, len(step.Entries))
+	for i := range fields {
+		fields[i] = step.Entries[i].Fields
+	}
+	return p.client.Settle(ctx, fields, step.After, step.Promised, p.waits)
+}
+
+func (p *poster) post(ctx context.Context, fields thingspeak.Fields, after int64) (int64, error) {
 	if p.noWait {
 		entry, err := p.client.Update(ctx, fields)
 		if e, ok := errors.AsType[*remote.UnreachableError](err); ok && e.Sent {
@@ -46,15 +77,7 @@ func (p *poster) Post(ctx context.Context, fields thingspeak.Fields, after int64
 	return p.client.Post(ctx, fields, after, p.waits)
 }
 
-// Find implements [room.Poster].
-func (p *poster) Find(
-	ctx context.Context, fields []thingspeak.Fields, after int64, promised bool,
-) ([]int64, error) {
-	return p.client.Settle(ctx, fields, after, promised, p.waits)
-}
-
-// PostBulk implements [room.BulkPoster].
-func (p *poster) PostBulk(ctx context.Context, entries []thingspeak.Entry) error {
+func (p *poster) postBulk(ctx context.Context, entries []thingspeak.Entry) error {
 	if most := p.r.plan.Limits.BulkRows; most > 0 && len(entries) > most {
 		return &room.TooManyError{Most: most}
 	}

@@ -357,7 +357,7 @@ func (r *Room) deliver(ctx context.Context, noWait bool) (done model.Delivered, 
 	p := &poster{r: r, client: r.client, noWait: noWait, left: waiting}
 	p.tell = func(e Event) { p.failed = errors.Join(p.failed, r.tell(e)) }
 	p.tell(Delivering{waiting, before, r.plan})
-	done, err = r.talk.Deliver(ctx, p, p.accepted)
+	done, err = p.deliver(ctx)
 	p.tell(Delivered{r.talk.OwnName(), done})
 	if done.Posted > 0 {
 		r.engine.NoteProven(r.settings)

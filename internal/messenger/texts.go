@@ -69,7 +69,7 @@ func (e *Engine) sendText(ctx context.Context, settings model.Room, text string,
 	tried := err == nil
 	if err == nil {
 		p.tell(Delivering{Entries: 1})
-		sent.Entry, err = p.Post(ctx, fields, newest)
+		sent.Entry, err = p.post(ctx, fields, newest)
 		p.tell(Delivered{})
 	}
 	if err == nil {

@@ -188,7 +188,59 @@ func rangesOf(entries []room.EntryRange) (all []exchange.Range) {
 	return all
 }
 
-// poster makes a client what a room asks for.
+// relayPoster takes single steps of a delivery, and a bulkRelayPoster those for many entries.
+type (
+	relayPoster interface {
+		Post(ctx context.Context, fields thingspeak.Fields, after int64) (entry int64, err error)
+		Find(ctx context.Context, fields []thingspeak.Fields, after int64, promised bool) (entries []int64, err error)
+	}
+	bulkRelayPoster interface {
+		relayPoster
+		PostBulk(ctx context.Context, entries []thingspeak.Entry) error
+	}
+)
+
+// deliver drives a delivery to its end.
+func deliver(ctx context.Context, c *room.Conversation, to relayPoster, progress func(model.Progress)) (model.Delivered, error) {
+	d, err := c.Deliver(ctx, progress)
+	if err != nil {
+		return model.Delivered{}, err
+	}
+	defer d.End()
+	for {
+		step, err := d.Next(ctx)
+		if err != nil || step == nil {
+			return d.Delivered, err
+		}
+		entries, err := []int64{0}, error(nil)
+		switch step.What {
+		case room.Post:
+			entries[0], err = to.Post(ctx, step.Entries[0].Fields, step.After)
+		case room.PostBulk:
+			if bulk, ok := to.(bulkRelayPoster); !ok {
+				err = room.ErrNoBulk
+			} else {
+				err = bulk.PostBulk(ctx, step.Entries)
+			}
+		case room.Find:
+			fields := make([]thingspeak.Fields, len(step.Entries))
+			for i := range fields {
+				fields[i] = step.Entries[i].Fields
+			}
+			entries, err = to.Find(ctx, fields, step.After, step.Promised)
+		}
+		if err := d.Answer(entries, err); err != nil {
+			return d.Delivered, err
+		}
+	}
+}
+
+// Deliver is deliver of a member's room.
+func (m *member) Deliver(ctx context.Context, to relayPoster, progress func(model.Progress)) (model.Delivered, error) {
+	return deliver(ctx, m.Conversation, to, progress)
+}
+
+// poster makes a client what a delivery is driven by.
 type poster struct{ *remote.Client }
 
 func (p poster) Post(ctx context.Context, fields thingspeak.Fields, after int64) (int64, error) {

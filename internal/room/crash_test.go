@@ -70,7 +70,7 @@ func (p fusedPoster) PostBulk(ctx context.Context, entries []thingspeak.Entry) e
 }
 
 // life is one process in a home; it reports whether it came to its end.
-func (m *member) life(f *fuse, live func(c *room.Conversation, p room.Poster)) (ended bool) {
+func (m *member) life(f *fuse, live func(c *room.Conversation, p relayPoster)) (ended bool) {
 	m.t.Helper()
 	defer func() {
 		switch r := recover(); r {
@@ -107,7 +107,7 @@ func TestSenderCrashesAnywhere(t *testing.T) {
 				f := &fuse{at: at}
 				var written []string
 				left := bodies
-				live := func(c *room.Conversation, p room.Poster) {
+				live := func(c *room.Conversation, p relayPoster) {
 					for _, text := range left {
 						if _, err := readRoom(c, m.client, time.Now()); err != nil {
 							t.Fatal(err)
@@ -120,14 +120,14 @@ func TestSenderCrashesAnywhere(t *testing.T) {
 						if len(left) == 1 {
 							continue // the last two go in one delivery
 						}
-						if _, err := c.Deliver(t.Context(), p, nil); err != nil {
+						if _, err := deliver(t.Context(), c, p, nil); err != nil {
 							t.Fatal(err)
 						}
 					}
 					if _, err := readRoom(c, m.client, time.Now()); err != nil {
 						t.Fatal(err)
 					}
-					if _, err := c.Deliver(t.Context(), p, nil); err != nil {
+					if _, err := deliver(t.Context(), c, p, nil); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -184,7 +184,7 @@ func TestReceiverCrashesAnywhere(t *testing.T) {
 		m := &member{t: t, o: h.options(2, "bo"), dir: t.TempDir(), client: h.client()}
 		f := &fuse{at: at}
 		var shown []string
-		live := func(c *room.Conversation, _ room.Poster) {
+		live := func(c *room.Conversation, _ relayPoster) {
 			for n := 0; n < len(rows); n += 3 {
 				in, err := c.Receive(10)
 				if err != nil {

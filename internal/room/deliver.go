@@ -52,48 +52,84 @@ func renumbered(d *model.Delivered, changed []model.Renumbered) {
 	}
 }
 
-// Deliver posts what is in the outbox, in order, until nothing is left to post. If another process is at it, Deliver
-// waits for it. The room must have been read before, in this process: otherwise it returns [ErrNotRead]. What another
-// identity has signed is adopted first, see [Conversation.Adopt].
-//
-// An entry is noted as tried before it is posted, and with its number after. One that was tried before is looked for,
-// and posted again, byte for byte, only if it is not there. An error of the poster ends the delivery, and everything
-// that was not accepted stays in the outbox. Progress, if not nil, is told of each entry that was accepted.
-func (c *Conversation) Deliver(ctx context.Context, relay Poster, progress func(model.Progress)) (done model.Delivered, err error) {
+// Deliver begins to post what is in the outbox, in order, until nothing is left to post: see [Delivery.Next]. If another
+// process is at it, Deliver waits for it. The room must have been read before, in this process: otherwise it returns
+// [ErrNotRead]. What another identity has signed is adopted first, see [Conversation.Adopt]. Progress, if not nil, is told of
+// each entry that was accepted. Then End must be called.
+func (c *Conversation) Deliver(ctx context.Context, progress func(model.Progress)) (_ *Delivery, err error) {
 	if !c.read {
-		return done, ErrNotRead
+		return nil, ErrNotRead
 	}
-	unlock, err := c.store.Lock(ctx)
-	if err != nil {
-		return done, fmt.Errorf("delivering the outbox: %w", err)
+	d := &Delivery{c: c, bulk: true, progress: progress, most: exchange.MaxBulkRows, absent: map[int64]bool{}}
+	if d.unlock, err = c.store.Lock(ctx); err != nil {
+		return nil, delivering(err)
 	}
-	defer unlock()
 	if before, err := c.Predecessor(); err != nil {
-		return done, err
+		return nil, d.fail(err)
 	} else if !before.IsZero() {
 		if _, err := c.Adopt(time.Now()); err != nil {
-			return done, err
+			return nil, d.fail(err)
 		}
 	}
-	d := delivery{Conversation: c, relay: relay, progress: progress, most: exchange.MaxBulkRows, absent: map[int64]bool{}}
-	d.bulk, _ = relay.(BulkPoster)
-	if err = d.run(ctx); err != nil {
-		err = fmt.Errorf("delivering the outbox: %w", err)
+	if d.left, err = c.Unposted(); err != nil {
+		return nil, d.fail(err)
 	}
-	return d.done, err
+	return d, nil
 }
 
-// delivery is one call of Deliver.
-type delivery struct {
-	*Conversation
+func delivering(err error) error { return fmt.Errorf("delivering the outbox: %w", err) }
 
-	relay    Poster
-	bulk     BulkPoster // nil if there is none
-	most     int        // entries of one bulk update
+// Step is what a delivery asks of a relay next. Whoever asks it waits for the channel's interval and tells the user so.
+type Step struct {
+	What StepKind
+	// Entries are what is to be posted, or looked for. Their fields count, and in bulk their dates.
+	Entries []thingspeak.Entry
+	// After is the newest entry number that was known before they were first tried.
+	After int64
+	// Promised tells of what is looked for that the relay has promised just now to store. It may take a while to show it.
+	Promised bool
+
+	posts []kept.Post
+	// fresh means that nobody has tried to post them before.
+	fresh bool
+	// found are the entries in which posts were read, 0 for those that were not. Only those are looked for.
+	found []int64
+}
+
+// StepKind is a kind of step.
+type StepKind int
+
+// The steps, and what comes of them. An error that is [exchange.ErrNotStored] means that nothing was stored for certain;
+// [exchange.ErrUnknownOutcome], that nobody can say; after any other what was to be posted is looked for before it is posted
+// again.
+const (
+	// Post posts one entry; what comes of it is its number.
+	Post StepKind = iota
+	// PostBulk posts entries in one request. Success is no more than a promise. The error may be [ErrNoBulk] or
+	// [*TooManyError].
+	PostBulk
+	// Find looks among the entries after a number for those with the whole text of some fields; what comes of it are their
+	// numbers, 0 for those that are not there.
+	Find
+)
+
+// Delivery is the posting of what is in the outbox. It asks nothing of anybody, and waits for nothing.
+//
+// An entry is noted as tried before it is posted, and with its number after. One that was tried before is looked for,
+// and posted again, byte for byte, only if it is not there. An error ends the delivery, and everything that was not accepted
+// stays in the outbox.
+type Delivery struct {
+	// Delivered is what was done so far.
+	Delivered model.Delivered
+
+	c        *Conversation
+	unlock   func()
+	bulk     bool // the relay takes bulk updates, as far as is known
+	most     int  // entries of one
 	progress func(model.Progress)
-	done     model.Delivered
 	left     int // posts that are not accepted
 
+	next *Step // that was handed out
 	// absent are the posts that were tried, and looked for in vain.
 	absent map[int64]bool
 	// stored is the post that was accepted last, and is noted together with the next one: each transaction costs a write
@@ -103,40 +139,72 @@ type delivery struct {
 	broken   int  // how many such promises in a row came to nothing
 }
 
-func (d *delivery) run(ctx context.Context) (err error) {
-	if d.left, err = d.Unposted(); err != nil {
-		return err
+// End ends a delivery, wherever it is.
+func (d *Delivery) End() { d.unlock() }
+
+func (d *Delivery) fail(err error) error {
+	d.End()
+	return err
+}
+
+// Next returns what to ask of the relay next, nil when all is done. What comes of it goes to [Delivery.Answer] before Next is
+// called again. Once ctx has ended it returns its error.
+func (d *Delivery) Next(ctx context.Context) (*Step, error) {
+	next, err := d.step(ctx)
+	if err != nil {
+		return nil, delivering(err)
 	}
+	d.next = next
+	return next, nil
+}
+
+func (d *Delivery) step(ctx context.Context) (*Step, error) {
 	for {
 		if d.stored != nil && d.left == 0 {
 			if more, err := d.conclude(); err != nil || !more {
-				return err
+				return nil, err
 			}
 		}
 		next, err := d.advance(ctx)
 		if err != nil || next == nil {
-			return err
+			return nil, err
 		}
-		switch {
-		case next.settle:
-			err = d.settle(ctx)
-		case len(next.posts) > 1:
-			err = d.postBulk(ctx, next)
-		default:
-			err = d.post(ctx, next)
+		if next.What == Find {
+			if err := d.find(next); err != nil {
+				return nil, err
+			}
+			if len(next.Entries) == 0 { // all were read
+				if err := d.settle(next); err != nil {
+					return nil, err
+				}
+				continue
+			}
 		}
-		if err != nil {
-			return err
-		}
+		return next, nil
 	}
 }
 
-// step is what a delivery does next: look for the posts that were tried, or post some.
-type step struct {
-	settle bool
-	posts  []kept.Post
-	// fresh means that nobody has tried to post them before.
-	fresh bool
+// Answer notes what came of a step: entry numbers, or an error, with which the delivery may go on.
+func (d *Delivery) Answer(entries []int64, err error) error {
+	switch d.next.What {
+	case Post:
+		err = d.posted(entries, err)
+	case PostBulk:
+		err = d.postedBulk(err)
+	case Find:
+		if err == nil {
+			for i := range d.next.found {
+				if d.next.found[i] == 0 {
+					d.next.found[i], entries = entries[0], entries[1:]
+				}
+			}
+			err = d.settle(d.next)
+		}
+	}
+	if err != nil {
+		return delivering(err)
+	}
+	return nil
 }
 
 // Sizes of bulk updates.
@@ -160,12 +228,12 @@ func Requests(entries, most int) (single, bulk int) {
 
 // conclude notes what was stored last and reports whether there is more to post: others may have written meanwhile. If
 // the note gets lost, the entry is looked for.
-func (d *delivery) conclude() (more bool, err error) {
-	err = d.note(func() error {
+func (d *Delivery) conclude() (more bool, err error) {
+	err = d.c.note(func() error {
 		if err := d.noteStored(); err != nil {
 			return err
 		}
-		posts, err := d.store.Posts(kept.PostQuery{Only: kept.OpenPost, Limit: 1})
+		posts, err := d.c.store.Posts(kept.PostQuery{Only: kept.OpenPost, Limit: 1})
 		more = len(posts) > 0
 		return err
 	})
@@ -177,11 +245,11 @@ func (d *delivery) conclude() (more bool, err error) {
 
 // advance notes what was stored last and returns the next step, nil if all is done. Posts that nobody can have stored
 // are noted as tried: those that are queued, and those that were looked for in vain.
-func (d *delivery) advance(ctx context.Context) (*step, error) {
-	var next *step
+func (d *Delivery) advance(ctx context.Context) (*Step, error) {
+	var next *Step
 	var changed []model.Renumbered
 	var stopped error
-	err := d.transact(func() (err error) {
+	err := d.c.transact(func() (err error) {
 		next, changed, stopped = nil, nil, ctx.Err()
 		if d.stored != nil {
 			if err := d.noteStored(); err != nil {
@@ -196,11 +264,11 @@ func (d *delivery) advance(ctx context.Context) (*step, error) {
 			return err
 		}
 		if posts[0].State != model.StateQueued && !d.absent[posts[0].Seq] {
-			next = &step{settle: true}
+			next = &Step{What: Find}
 			return nil
 		}
 		now := time.Now()
-		if changed, err = d.renumber(now); err != nil {
+		if changed, err = d.c.renumber(now); err != nil {
 			return err
 		}
 		if len(changed) > 0 {
@@ -213,30 +281,30 @@ func (d *delivery) advance(ctx context.Context) (*step, error) {
 	})
 	if err == nil {
 		d.stored = nil
-		renumbered(&d.done, changed)
+		renumbered(&d.Delivered, changed)
 		err = stopped
 	}
 	return next, err
 }
 
 // noteStored notes what was stored last.
-func (d *delivery) noteStored() error {
+func (d *Delivery) noteStored() error {
 	seq := d.stored.Seq
 	settled := kept.Settled{Seq: seq, State: model.StateAccepted, At: d.stored.At}
-	return d.applySent(kept.Change{Settled: []kept.Settled{settled}}, seq, seq)
+	return d.c.applySent(kept.Change{Settled: []kept.Settled{settled}}, seq, seq)
 }
 
 // openPosts returns the posts that may go out together.
-func (d *delivery) openPosts() ([]kept.Post, error) {
+func (d *Delivery) openPosts() ([]kept.Post, error) {
 	q := kept.PostQuery{Only: kept.OpenPost, Limit: d.most}
-	if d.bulk == nil {
+	if !d.bulk {
 		q.Limit = 1
 	}
-	return d.store.Posts(q)
+	return d.c.store.Posts(q)
 }
 
 // take chooses from posts that are not accepted, of which the first may be posted, and notes those as tried.
-func (d *delivery) take(posts []kept.Post, now time.Time) (*step, error) {
+func (d *Delivery) take(posts []kept.Post, now time.Time) (*Step, error) {
 	n := 1
 	for n < len(posts) && (posts[n].State == model.StateQueued || d.absent[posts[n].Seq]) {
 		n++
@@ -252,17 +320,22 @@ func (d *delivery) take(posts []kept.Post, now time.Time) (*step, error) {
 	if n < bulkFrom {
 		n = 1
 	}
-	next := &step{posts: posts[:n], fresh: true}
+	next := &Step{posts: posts[:n], fresh: true, Entries: make([]thingspeak.Entry, n)}
+	if n > 1 {
+		next.What = PostBulk
+	}
 	for i := range next.posts {
 		p := &next.posts[i]
+		next.Entries[i].CreatedAt, next.Entries[i].Fields = p.Dated, p.Fields
 		if p.State == model.StateQueued {
-			p.After = d.newest
+			p.After = d.c.newest
 		} else {
 			next.fresh = false
 		}
 		p.State = model.StateTried
 	}
-	return next, d.applySent(kept.Change{Posts: next.posts}, next.posts[0].Seq, next.posts[n-1].Seq)
+	next.After = d.c.since(next.posts[0].After)
+	return next, d.c.applySent(kept.Change{Posts: next.posts}, next.posts[0].Seq, next.posts[n-1].Seq)
 }
 
 // longestTransfer is how far back the dates of posts reach.
@@ -271,15 +344,15 @@ const longestTransfer = 24 * time.Hour
 // date gives the posts their dates, if they have none, together with all that is left: that is one transfer. They get
 // the last seconds that have passed and that no other post has, in order. Where there are not enough, the last posts
 // get none.
-func (d *delivery) date(posts []kept.Post, now time.Time) error {
+func (d *Delivery) date(posts []kept.Post, now time.Time) error {
 	if !slices.ContainsFunc(posts, func(p kept.Post) bool { return p.Dated.IsZero() }) {
 		return nil
 	}
-	left, err := d.store.Posts(kept.PostQuery{Only: kept.UndatedPost})
+	left, err := d.c.store.Posts(kept.PostQuery{Only: kept.UndatedPost})
 	if err != nil {
 		return err
 	}
-	state, err := d.store.State()
+	state, err := d.c.store.State()
 	if err != nil {
 		return err
 	}
@@ -297,7 +370,7 @@ func (d *delivery) date(posts []kept.Post, now time.Time) error {
 		}
 	}
 	state.Dates = used
-	return d.store.Apply(&change)
+	return d.c.store.Apply(&change)
 }
 
 // lastSeconds returns the last n seconds up to now that are not in use, in ascending order, and what is in use then.
@@ -331,79 +404,80 @@ func lastSeconds(used []kept.Seconds, now time.Time, n int) (free []int64, after
 	return free, after
 }
 
-// post posts one entry.
-func (d *delivery) post(ctx context.Context, next *step) error {
-	p := &next.posts[0]
-	entry, err := d.relay.Post(ctx, p.Fields, d.since(p.After))
+// posted notes what came of posting one entry.
+func (d *Delivery) posted(entries []int64, err error) error {
 	if err != nil {
-		return errors.Join(err, d.failed(next, err))
+		return errors.Join(err, d.failed(d.next, err))
 	}
-	p.At = record.Place{Clear: d.newest.Clear, Entry: entry}
+	p := &d.next.posts[0]
+	p.At = record.Place{Clear: d.c.newest.Clear, Entry: entries[0]}
 	d.stored = p
-	d.accepted(1, entry)
+	d.accepted(1, entries[0])
 	return nil
 }
 
-// postBulk posts many entries, which are looked for in the next step.
-func (d *delivery) postBulk(ctx context.Context, next *step) error {
-	entries := make([]thingspeak.Entry, len(next.posts))
-	for i := range next.posts {
-		entries[i].CreatedAt, entries[i].Fields = next.posts[i].Dated, next.posts[i].Fields
-		delete(d.absent, next.posts[i].Seq)
+// postedBulk notes what came of posting many entries, which are looked for in the next step.
+func (d *Delivery) postedBulk(err error) error {
+	for i := range d.next.posts {
+		delete(d.absent, d.next.posts[i].Seq)
 	}
-	err := d.bulk.PostBulk(ctx, entries)
 	d.promised = err == nil
 	if many, ok := errors.AsType[*TooManyError](err); ok {
-		if d.most = len(entries) / 2; many.Most > 0 {
-			d.most = min(many.Most, len(entries)-1)
+		n := len(d.next.posts)
+		if d.most = n / 2; many.Most > 0 {
+			d.most = min(many.Most, n-1)
 		}
 		if d.most < bulkFrom {
 			err = ErrNoBulk
 		} else {
-			return d.failed(next, exchange.ErrNotStored)
+			return d.failed(d.next, exchange.ErrNotStored)
 		}
 	}
 	if errors.Is(err, ErrNoBulk) {
-		d.bulk = nil
-		return d.failed(next, exchange.ErrNotStored)
+		d.bulk = false
+		return d.failed(d.next, exchange.ErrNotStored)
 	}
 	if err != nil {
-		return errors.Join(err, d.failed(next, err))
+		return errors.Join(err, d.failed(d.next, err))
 	}
 	return nil
 }
 
-// settle looks for all posts that were tried: among what was read, and then at the relay. Those that are not there may
-// be posted again.
-func (d *delivery) settle(ctx context.Context) error {
-	posts, err := d.store.Posts(kept.PostQuery{Only: kept.TriedPost})
-	if err != nil {
+// find has all posts that were tried looked for: among what was read, and what is not there at the relay.
+func (d *Delivery) find(next *Step) (err error) {
+	if next.posts, err = d.c.store.Posts(kept.PostQuery{Only: kept.TriedPost}); err != nil {
 		return err
 	}
-	entries, err := d.readAt(posts)
-	if err != nil {
+	if next.found, err = d.c.readAt(next.posts); err != nil {
 		return err
 	}
-	var unread []int
-	for i := range posts {
-		if entries[i] == 0 {
-			unread = append(unread, i)
+	for i, p := range next.posts {
+		if next.found[i] != 0 {
+			continue
 		}
+		if after := d.c.since(p.After); len(next.Entries) == 0 || after < next.After {
+			next.After = after
+		}
+		next.Entries = append(next.Entries, thingspeak.Entry{Fields: p.Fields})
 	}
-	if err := d.look(ctx, posts, unread, entries); err != nil {
-		return err
-	}
+	next.Promised = d.promised
+	return nil
+}
+
+// settle notes which posts that were tried were found. Those that are not there may be posted again.
+func (d *Delivery) settle(next *Step) error {
+	posts, entries := next.posts, next.found
 	var settled []kept.Settled
 	last := int64(0)
 	for i := range posts {
 		if entries[i] != 0 {
-			at := record.Place{Clear: d.newest.Clear, Entry: entries[i]}
+			at := record.Place{Clear: d.c.newest.Clear, Entry: entries[i]}
 			settled = append(settled, kept.Settled{Seq: posts[i].Seq, State: model.StateAccepted, At: at})
 			last = max(last, entries[i])
 		}
 	}
-	err = d.transact(func() error {
-		return d.applySent(kept.Change{Settled: settled}, posts[0].Seq, posts[len(posts)-1].Seq)
+	err := d.c.transact(func() error {
+		return d.c.applySent(kept.Change{Settled: settled}, posts[0].Seq, posts[len(posts)-1].Seq)
 	})
 	if err != nil {
 		return err
@@ -423,40 +497,19 @@ func (d *delivery) settle(ctx context.Context) error {
 	if d.broken < maxBroken {
 		return nil
 	}
-	return errors.Join(exchange.ErrUnknownOutcome, d.failed(&step{posts: posts}, exchange.ErrUnknownOutcome))
+	return errors.Join(exchange.ErrUnknownOutcome, d.failed(next, exchange.ErrUnknownOutcome))
 }
 
 // maxBroken is how many times in a row a relay may promise to store entries and store none.
 const maxBroken = 3
 
-// look asks the relay for posts and notes where they are stored.
-func (d *delivery) look(ctx context.Context, posts []kept.Post, which []int, entries []int64) error {
-	if len(which) == 0 {
-		return nil
-	}
-	fields := make([]thingspeak.Fields, len(which))
-	after := d.since(posts[which[0]].After)
-	for n, i := range which {
-		fields[n] = posts[i].Fields
-		after = min(after, d.since(posts[i].After))
-	}
-	found, err := d.relay.Find(ctx, fields, after, d.promised)
-	if err != nil {
-		return err
-	}
-	for n, i := range which {
-		entries[i] = found[n]
-	}
-	return nil
-}
-
 // accepted counts posts that were accepted, the last as entry.
-func (d *delivery) accepted(n int, entry int64) {
-	d.newest.Entry = max(d.newest.Entry, entry)
-	d.done.Posted, d.done.Last = d.done.Posted+n, entry
+func (d *Delivery) accepted(n int, entry int64) {
+	d.c.newest.Entry = max(d.c.newest.Entry, entry)
+	d.Delivered.Posted, d.Delivered.Last = d.Delivered.Posted+n, entry
 	d.left = max(d.left-n, 0) // more may have come meanwhile
 	if d.progress != nil {
-		d.progress(model.Progress{Posted: d.done.Posted, Total: d.done.Posted + d.left, Entry: entry})
+		d.progress(model.Progress{Posted: d.Delivered.Posted, Total: d.Delivered.Posted + d.left, Entry: entry})
 	}
 }
 
@@ -493,7 +546,7 @@ func (c *Conversation) readAt(posts []kept.Post) ([]int64, error) {
 }
 
 // failed notes what is known about posts after an error.
-func (d *delivery) failed(next *step, err error) error {
+func (d *Delivery) failed(next *Step, err error) error {
 	state := model.StateTried
 	switch {
 	case errors.Is(err, exchange.ErrUnknownOutcome):
@@ -508,8 +561,8 @@ func (d *delivery) failed(next *step, err error) error {
 	for i := range next.posts {
 		change.Settled = append(change.Settled, kept.Settled{Seq: next.posts[i].Seq, State: state})
 	}
-	return d.transact(func() error {
-		return d.applySent(change, next.posts[0].Seq, next.posts[len(next.posts)-1].Seq)
+	return d.c.transact(func() error {
+		return d.c.applySent(change, next.posts[0].Seq, next.posts[len(next.posts)-1].Seq)
 	})
 }
 

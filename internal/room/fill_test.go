@@ -340,7 +340,7 @@ func TestFullArchiveKeepsNobodyFromSending(t *testing.T) {
 	if _, err := c.Write(record.Text("I can still write"), time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if done, err := c.Deliver(t.Context(), &accepting{2000}, nil); err != nil || done.Posted != 1 {
+	if done, err := deliver(t.Context(), c, &accepting{2000}, nil); err != nil || done.Posted != 1 {
 		t.Errorf("posted %d, %v", done.Posted, err)
 	}
 }

@@ -116,7 +116,7 @@ func (h *helper) send(c *room.Conversation, relay *patientPoster, dice *rand.Ran
 	if _, err := readRoom(c, relay.Client, time.Now()); err != nil {
 		return err
 	}
-	_, err = c.Deliver(context.Background(), relay, nil)
+	_, err = deliver(context.Background(), c, relay, nil)
 	return err
 }
 

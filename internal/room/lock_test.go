@@ -53,12 +53,12 @@ func TestOneProcessPostsAtATime(t *testing.T) {
 		first, second := &slowRelay{release: make(chan struct{})}, &slowRelay{release: make(chan struct{})}
 		close(second.release)
 		results := make(chan error, 2)
-		go func() { _, err := homes[0].Deliver(t.Context(), first, nil); results <- err }()
+		go func() { _, err := deliver(t.Context(), homes[0], first, nil); results <- err }()
 		synctest.Wait()
 		if len(first.posted) != 1 {
 			t.Fatalf("the first process has posted %d entries", len(first.posted))
 		}
-		go func() { _, err := homes[1].Deliver(t.Context(), second, nil); results <- err }()
+		go func() { _, err := deliver(t.Context(), homes[1], second, nil); results <- err }()
 		time.Sleep(time.Minute)
 		if len(second.posted)+second.looked > 0 {
 			t.Errorf("the second process posted %d entries and looked for %d meanwhile", len(second.posted), second.looked)

@@ -5,7 +5,6 @@ import (
 
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
-	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 // Store is what a conversation asks of its archive. internal/archive has one on disk, and room/memory one in memory;
@@ -52,26 +51,6 @@ type Store interface {
 	Progress(first, last int64) (states [4]int, err error)
 	// Own returns records of our own that were not read back.
 	Own(kept.OwnQuery) ([]kept.Own, error)
-}
-
-// Poster is what a conversation asks of a relay. Whoever implements it waits for the channel's interval and tells the
-// user so.
-type Poster interface {
-	// Post posts an entry and returns its number. after is the newest entry number known before it was first tried. An
-	// error that is [exchange.ErrNotStored] means that it certainly was not stored; [exchange.ErrUnknownOutcome], that nobody can say; after any
-	// other the entry is looked for before it is posted again.
-	Post(ctx context.Context, fields thingspeak.Fields, after int64) (entry int64, err error)
-	// Find looks among the entries after a number for those with the whole text of some fields, and returns their numbers, 0
-	// for those that are not there. What the relay has promised just now it may take a while to show.
-	Find(ctx context.Context, fields []thingspeak.Fields, after int64, promised bool) (entries []int64, err error)
-}
-
-// BulkPoster is a [Poster] that can post many entries in one request.
-type BulkPoster interface {
-	Poster
-	// PostBulk posts at most [exchange.MaxBulkRows] entries under the dates in CreatedAt. Success is no more than a promise. The
-	// errors are those of Post, [ErrNoBulk] and [*TooManyError].
-	PostBulk(ctx context.Context, entries []thingspeak.Entry) error
 }
 
 // knowledge is a store as [record.Reader] wants it: with the cells opened again.
