@@ -12,10 +12,10 @@ import (
 // MaxBulkRows is how many rows one bulk call carries with a free licence (contract section 6.4).
 const MaxBulkRows = 960
 
-// PostBulk posts up to [MaxBulkRows] entries in one call, of which CreatedAt and Fields count, when the relay is ready: it keeps the interval of bulk calls
-// after our own last one, and waits and tries again when the relay says that the call comes too soon, up to five times.
-// That it succeeds is a promise: [Exchange.Settle] finds out which rows are stored. A call of which the reply is lost
-// counts as one as well, after a pause in which the relay may come to its end. Progress, if not nil, is told of each wait
+// PostBulk posts up to [MaxBulkRows] entries in one call, of which CreatedAt and Fields count. It keeps the interval of bulk
+// calls after our own last one, and tries a call that comes too soon for the relay five times in all. Success means that the
+// relay has promised to store the rows: [Exchange.Settle] finds out which it has. A call of which the reply is lost succeeds as
+// well, after a pause in which the relay may finish it. Progress, if not nil, is told of each wait
 // before it begins.
 func (x *Exchange) PostBulk(ctx context.Context, rows []thingspeak.Entry, progress func(Wait)) error {
 	p := poster{x: x, progress: progress}
@@ -27,7 +27,7 @@ func (x *Exchange) PostBulk(ctx context.Context, rows []thingspeak.Entry, progre
 		p.failure = a.Failure
 		switch {
 		case err != nil && a.Failure.mayBeStored():
-			err = p.wait(ctx, Wait{Reason: ReplyLost, For: minSettle, Round: 1})
+			err = p.wait(ctx, Wait{Reason: ReplyLost, For: minLostReplyWait, Round: 1})
 		case a.Failure.Kind == TooSoon:
 			if err := p.pause(ctx, err); err != nil {
 				return err
@@ -67,7 +67,7 @@ func (x *Exchange) Settle(
 	if !lacks() || x.settled.Load() {
 		return found, err
 	}
-	if err := p.wait(ctx, Wait{Reason: ReplyLost, For: max(x.set.Interval, minSettle), Round: 1}); err != nil {
+	if err := p.wait(ctx, Wait{Reason: ReplyLost, For: max(x.set.Interval, minLostReplyWait), Round: 1}); err != nil {
 		return nil, err
 	}
 	x.settled.Store(true)

@@ -199,7 +199,7 @@ func (x *Exchange) SetIntervals(post, bulk time.Duration) {
 	x.updates.pause, x.bulk.pause = post, bulk
 }
 
-// SetWriters has Post and PostBulk ask, after a refusal, how many authors have been heard of lately, ourselves included: the
+// SetWriters has Post and PostBulk ask, before an update and after a refusal, how many authors have been heard of lately, ourselves included: the
 // more they are, the longer the wait. Without it they know of none.
 func (x *Exchange) SetWriters(count func() int) {
 	x.mu.Lock()

@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	// maxRefusals is how many times in a row an update may come too soon.
+	// maxRefusals is how many times an update may come too soon before Post gives up.
 	maxRefusals = 5
 	// maxLost is how many times an update may be lost.
 	maxLost = 3
-	// minSettle is the shortest wait before a lost update is looked for: relays show new entries a moment later only.
-	minSettle = 5 * time.Second
-	// maxObeyed is the longest pause that Post waits out when a relay asks for it.
-	maxObeyed = 10 * time.Minute
+	// minLostReplyWait is the shortest wait before a lost update is looked for: relays show new entries a moment later only.
+	minLostReplyWait = 5 * time.Second
+	// maxPostRetryAfter is the longest Retry-After that Post waits out; at a longer one it gives up at once.
+	maxPostRetryAfter = 10 * time.Minute
 )
 
 // Wait tells why Post waits, and for how long.
@@ -48,14 +48,13 @@ const (
 )
 
 // Post posts one entry and returns its number. It keeps the channel's interval after our own last update, twice that if others
-// write as well; waits and
-// tries again when the relay says that the update comes too soon, up to five times; and where the reply is lost, reads
-// the channel back to the entry number known, which was its last before the post, and posts again only what is not
-// there, up to three times. With known below 0, Post asks for that number first. If others post the very same texts,
-// their entry passes for ours.
+// write as well. An update that comes too soon for the relay is tried five times in all. Where the reply is lost, Post reads
+// the channel back to the entry number known, which was its last before the post, and posts again only what is not there,
+// three times in all. With known below 0, Post asks for that number first. If others post the very same texts, their entry
+// passes for ours.
 //
-// The errors are those of the port for an update that was certainly not stored, a [*BusyError] after five refusals, and
-// [*UnknownError] for an update of which that stayed unknown. Progress, if not nil, is told of each wait before it begins.
+// The errors are those of the port for an update that was certainly not stored; a [*BusyError] after five refusals, or one that
+// asks for a pause of more than ten minutes; and [*UnknownError] for an update of which it stayed unknown. Progress, if not nil, is told of each wait before it begins.
 func (x *Exchange) Post(
 	ctx context.Context, fields thingspeak.Fields, known int64, progress func(Wait),
 ) (id int64, err error) {
@@ -121,6 +120,9 @@ type poster struct {
 	inDoubt bool
 }
 
+// post posts until the update is known to be stored. Once a reply was lost it looks for the update, again and again with a
+// pause before each look, until it is found, or a look that worked has not found it: only then it posts again. A look that
+// failed counts as lost, too.
 func (p *poster) post(ctx context.Context) (int64, error) {
 	for {
 		a, err := p.x.port.Ask(ctx, Request{What: Update, Fields: p.fields}, nil)
@@ -157,7 +159,7 @@ func (p *poster) pause(ctx context.Context, err error) error {
 	f := p.failure
 	if f.Kind == TooSoon {
 		p.refused++
-		if p.refused >= maxRefusals || f.Wait > maxObeyed {
+		if p.refused >= maxRefusals || f.Wait > maxPostRetryAfter {
 			return &BusyError{Rounds: p.refused, Last: err}
 		}
 		w := p.x.refusedWait(f.Wait, p.refused)
@@ -173,7 +175,7 @@ func (p *poster) pause(ctx context.Context, err error) error {
 		return err
 	}
 	return p.wait(ctx, Wait{
-		Reason: ReplyLost, For: max(p.x.set.Interval, minSettle, min(f.Wait, maxObeyed)), Round: p.lost,
+		Reason: ReplyLost, For: max(p.x.set.Interval, minLostReplyWait, min(f.Wait, maxPostRetryAfter)), Round: p.lost,
 	})
 }
 

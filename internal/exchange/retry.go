@@ -12,8 +12,8 @@ const (
 	tries = 4
 	// firstPause comes before the second try; each further pause is twice as long.
 	firstPause = 500 * time.Millisecond
-	// maxPause is the longest pause that a relay may ask of a read; beyond it, the caller had better know.
-	maxPause = 30 * time.Second
+	// maxReadRetryAfter is the longest Retry-After that a read waits out; at a longer one its error is returned at once.
+	maxReadRetryAfter = 30 * time.Second
 )
 
 // errIncomplete asks for another try at a feed that ended within a row.
@@ -24,7 +24,7 @@ func (x *Exchange) again(ctx context.Context, read func(try int) (Failure, error
 	pause := firstPause
 	for try := 1; ; try++ {
 		failure, err := read(try)
-		if err == nil || !failure.passing() || try == tries || failure.Wait > maxPause {
+		if err == nil || !failure.passing() || try == tries || failure.Wait > maxReadRetryAfter {
 			return err
 		}
 		// Clients that were turned away together must not come back together.

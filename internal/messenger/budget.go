@@ -57,7 +57,7 @@ type StopReason int
 
 // The reasons. Whatever it is, the next reading goes on where this one has ended.
 const (
-	// AtTheEnd is none.
+	// AtTheEnd: it has come to the feed's end, so there was none.
 	AtTheEnd StopReason = iota
 	// AtBudget: the reading has brought as many bytes as one may.
 	AtBudget
@@ -67,7 +67,7 @@ const (
 	Scattered
 )
 
-// StopOf tells why a reading has ended that might bring so many bytes, of a budget of all.
+// StopOf tells why a reading has ended: left is how many bytes it might bring, all how many one may.
 func StopOf(news *exchange.News, left, all int64, b *VainHour) Stop {
 	switch {
 	case !news.Stopped:

@@ -127,8 +127,8 @@ func (e *Engine) LeaveCheck(ctx context.Context, r model.Room, key fernet.Key, u
 }
 
 // RenewCheck puts a check for a room's new key beside those of the keys before, so that whoever joins with it is known, also
-// before anybody has written under it. It reports whether it has left one, and whether one is there. A room is one without
-// it as well, so the error is that of ctx only.
+// before anybody has written under it. It reports whether it has left one, and whether one is there. A room works
+// without, so a relay that refuses it is no error.
 func (e *Engine) RenewCheck(ctx context.Context, r model.Room, key fernet.Key) (left, there bool, err error) {
 	client, err := e.dial(r)
 	if err != nil {

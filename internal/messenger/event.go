@@ -9,7 +9,7 @@ import (
 )
 
 // Event is what happens to a room while it is worked with, and what a face may tell about it. It is one of the types of
-// this file.
+// this package that have a method event: those of a [Stream] stand beside it, the others here.
 type Event interface{ event() }
 
 // Renamed says that the room was renamed by another process, and goes on.

@@ -112,5 +112,6 @@ type Person struct {
 	Own bool
 }
 
-// MaxText is the longest text of one message, in bytes of UTF-8: what one field holds once it is sealed.
+// MaxText is the longest text of one message, in bytes of UTF-8: what one field holds once it is sealed. It
+// is the size of a record's cell, so it cannot be changed by itself.
 const MaxText = token.CellSize

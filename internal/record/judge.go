@@ -91,9 +91,9 @@ func (s *session) judgeGaps(a *authorRow) {
 // maxNeeded is how many holes a call names as needed: as many as a reader asks for one by one in a few minutes.
 const maxNeeded = 64
 
-// stretch reports whether each entry between two places, of which either may be the first, is held or was asked for: only
-// then does what could stand between them and does not count as missing. Of what a clear took away nothing will come any
-// more. Of the holes that keep it from being complete it returns the one that is known longest, the zero Hole if the reading
+// stretch reports whether each entry between two places, of which either may be the first, is held or was asked for: only then
+// a record that could stand between them and is not there counts as missing. Of what a clear took away nothing will come any
+// more, so that is complete. Of the holes that keep it from being complete it returns the one that is known longest, the zero Hole if the reading
 // has not come to its end, and notes some, so that a reader asks for them before anything else: the relay may lack more than
 // can be asked for in an hour.
 func (s *session) stretch(from, to Place) (hole Hole, complete bool) {

@@ -18,8 +18,8 @@ func between(a, b Place) Stretch {
 	return Stretch{a, b}
 }
 
-// Lacking returns the stretches in which can stand what is, or waits to be, [Missing] or [Incomplete], proven or said.
-// They may overlap. It takes time in proportion to what is lacking.
+// Lacking returns the stretches of the feed in which records can stand that are lacking: those that are told as [Missing] or
+// [Incomplete], and those that will be unless they come, whether that is proven or somebody says so. They may overlap. It takes time in proportion to what is lacking.
 func Lacking(known Known) ([]Stretch, error) {
 	s := &session{ledger: newLedger(known), accused: map[Tag]uint32{}}
 	claims, err := known.Claims(ClaimQuery{})

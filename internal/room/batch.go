@@ -269,7 +269,7 @@ func (b *batch) take(p *page) error {
 				continue
 			}
 		}
-		stays, err := b.claim(p, t)
+		stays, err := b.place(p, t)
 		if err != nil {
 			return err
 		}
@@ -333,9 +333,11 @@ func (b *batch) note(p *page, repeats int) error {
 	return err
 }
 
-// claim takes an opened token in, unless it stands lower already, and reports whether it is to be kept here. One that
-// stood higher until now moves, with what it holds.
-func (b *batch) claim(p *page, t *opened) (stays bool, err error) {
+// place gives an opened token its place, and reports whether it is to be kept here. Of several copies of a token the lowest
+// counts, by clear and entry, and the others are only counted as repeats: whoever copies a token cannot move it. A lower copy
+// that comes later takes the token out of the entry where it was. Where that has to be read, what was gathered is written
+// first. [verifier] does the same.
+func (b *batch) place(p *page, t *opened) (stays bool, err error) {
 	c := b.in.c
 	first, known := b.macs[t.mac]
 	if known && first.Clear < p.at.Clear && !b.reshown {

@@ -30,8 +30,8 @@ import (
 )
 
 const (
-	// minSettle is the least default of Options.Settle.
-	minSettle = 5 * time.Second
+	// minLostReplyWait is the least default of Options.Settle.
+	minLostReplyWait = 5 * time.Second
 	// defaultPatience is the default of Options.Patience.
 	defaultPatience = time.Minute
 )
@@ -86,7 +86,7 @@ func (o Options) normal() (Options, error) {
 	case o.Readers < 0 || o.Interval < 0 || o.Settle < 0 || o.Patience < 0:
 		return o, errors.New("a number of readers or a time is negative")
 	}
-	o.Settle = cmp.Or(o.Settle, max(o.Interval, minSettle))
+	o.Settle = cmp.Or(o.Settle, max(o.Interval, minLostReplyWait))
 	o.Patience = cmp.Or(o.Patience, defaultPatience)
 	if o.Say == nil {
 		o.Say = func(string) {}

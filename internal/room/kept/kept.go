@@ -52,8 +52,8 @@ type Full struct{ Used, Size int64 }
 // Seconds are the seconds from First to Last, since 1970.
 type Seconds struct{ First, Last int64 }
 
-// Entry is an entry of the feed with tokens that a key has opened, and that stand nowhere lower: one row. Of other
-// entries, and of what else stands in this one, no more than a [Range] is kept.
+// Entry is an entry of the feed with tokens that a key has opened, and that stand nowhere lower: one row. Of tokens that no key
+// opens some are kept as well, until the archive is full (see [Change]), of the rest a [Range].
 type Entry struct {
 	At record.Place
 	// Posted is the date that the relay states.
