@@ -22,9 +22,9 @@ const (
 	requestTimeout = 30 * time.Second
 	// maxReply is the longest reply that is read, in bytes: 8,000 rows of eight full fields are less.
 	maxReply = 64 << 20
-	// minPause and maxReadRetryAfter bound the time between two tries while the relay is away; the pause doubles.
-	minPause          = 10 * time.Millisecond
-	maxReadRetryAfter = 500 * time.Millisecond
+	// minPause and maxPause bound the time between two tries while the relay is away; the pause doubles.
+	minPause = 10 * time.Millisecond
+	maxPause = 500 * time.Millisecond
 	// tellAfter is how long a relay has to be away before the user is told.
 	tellAfter = time.Second
 	// defaultRetryAfter is how long to wait when a relay refuses and neither it nor the options tell.
@@ -205,7 +205,7 @@ func (c *client) pause(ctx context.Context, random *rand.Rand, try int, err erro
 	if c.tooLong() {
 		return fmt.Errorf("the relay has been away for %v: %w", c.patience, err)
 	}
-	most := min(minPause<<min(try, 16), maxReadRetryAfter)
+	most := min(minPause<<min(try, 16), maxPause)
 	return sleep(ctx, most/2+time.Duration(random.Int64N(int64(most/2))))
 }
 
