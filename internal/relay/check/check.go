@@ -30,8 +30,8 @@ import (
 )
 
 const (
-	// minLostReplyWait is the least default of Options.Settle.
-	minLostReplyWait = 5 * time.Second
+	// minSettle is the least default of Options.Settle.
+	minSettle = 5 * time.Second
 	// defaultPatience is the default of Options.Patience.
 	defaultPatience = time.Minute
 )
@@ -86,7 +86,7 @@ func (o Options) normal() (Options, error) {
 	case o.Readers < 0 || o.Interval < 0 || o.Settle < 0 || o.Patience < 0:
 		return o, errors.New("a number of readers or a time is negative")
 	}
-	o.Settle = cmp.Or(o.Settle, max(o.Interval, minLostReplyWait))
+	o.Settle = cmp.Or(o.Settle, max(o.Interval, minSettle))
 	o.Patience = cmp.Or(o.Patience, defaultPatience)
 	if o.Say == nil {
 		o.Say = func(string) {}
