@@ -32,8 +32,8 @@ type Access struct {
 	Slow func(exchange.SlowCall)
 }
 
-// Options are those of a client for what the other arguments name.
-func (a Access) Options(o remote.Options) remote.Options {
+// options are those of a client for what the argument names.
+func (a Access) options(o remote.Options) remote.Options {
 	o.Timeout, o.Budget, o.Version, o.Transport, o.Slow = a.Timeout, a.Budget, a.Version, a.Transport, a.Slow
 	return o
 }
@@ -43,7 +43,7 @@ type Reader struct{ client *remote.Client }
 
 // Open makes a reader of the channel of a number at a relay. A public one needs no key. Nothing is sent yet.
 func (a Access) Open(relay string, id int64, readKey string) (*Reader, error) {
-	client, err := remote.New(a.Options(remote.Options{BaseURL: relay, Channel: id, ReadKey: remote.Secret(readKey)}))
+	client, err := remote.New(a.options(remote.Options{BaseURL: relay, Channel: id, ReadKey: remote.Secret(readKey)}))
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,17 @@ func (a Access) Open(relay string, id int64, readKey string) (*Reader, error) {
 
 // Download returns a feed by its whole address, see [remote.Download].
 func (a Access) Download(ctx context.Context, address string) (io.ReadCloser, error) {
-	return remote.Download(ctx, address, a.Options(remote.Options{}))
+	return remote.Download(ctx, address, a.options(remote.Options{}))
+}
+
+// Post posts a text to the first field of the channel that a write key is for, as it is, and returns its number.
+func (a Access) Post(ctx context.Context, relay, writeKey, text string) (int64, error) {
+	client, err := remote.New(a.options(remote.Options{BaseURL: relay, WriteKey: remote.Secret(writeKey)}))
+	if err != nil {
+		return 0, err
+	}
+	defer client.Close()
+	return client.Update(ctx, thingspeak.Fields{thingspeak.Text(text)})
 }
 
 // HasJoinPage asks a relay, without a key, whether it has a page for invitations at /join.

@@ -26,6 +26,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/fernpost/fernpost/internal/config"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
 	"github.com/fernpost/fernpost/internal/screen"
 )
@@ -46,10 +47,15 @@ type app struct {
 
 	style   style
 	quiet   bool
-	tally   tally
-	config  config.Config
-	timeout time.Duration // how long a relay may be silent
-	budget  readBudget    // how much a reading may bring
+	verdict model.Verdict // on what was told
+	unsaved int           // files that could not be saved
+	// moveShown means that a message was shown that says where the room has moved to.
+	moveShown bool
+	// unprinted is why a finding could not be printed. Then nothing is remembered as told.
+	unprinted error
+	config    config.Config
+	timeout   time.Duration // how long a relay may be silent
+	budget    readBudget    // how much a reading may bring
 
 	noHelp error // help was asked for about a command that does not exist
 
@@ -95,7 +101,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	if err == nil {
 		err = a.noHelp
 	}
-	if err != nil {
+	if err = cmp.Or(a.unprinted, err); err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err() // whatever failed, it failed because the user stopped it
 		}

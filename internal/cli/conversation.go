@@ -88,6 +88,11 @@ func (c *conversation) happened(e messenger.Event) error {
 	case messenger.NothingToWithdraw:
 		c.say("neither you nor %s has claimed the other so far: this takes back a consent that you may have given, for good",
 			e.Device.Tag().Name())
+	case messenger.NoCheckLeft:
+		c.say("no check is left for it beside the channel: who joins with it may be refused until somebody has written under it; " +
+			"\"fernpost key rotate\" with this passphrase again tries to leave it")
+	case messenger.KeyKept:
+		c.say("hand the new passphrase over outside of the channel, to those who stay; they run \"fernpost key add\"")
 	case messenger.Estimated:
 		return c.announce(e)
 	case messenger.Delivering:

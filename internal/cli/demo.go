@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -101,15 +99,14 @@ func (d *demo) meet(ctx context.Context) (scene, error) {
 	if d.bo, bo, err = d.join("bo", d.passphrase, reader); err != nil {
 		return scene{}, err
 	}
-	anaWords, boWords := passphrase.CheckWords(ana), passphrase.CheckWords(bo)
 	return scene{
 		title: "A passphrase is all that ana and bo share",
 		left: []string{
 			"ana makes a room, passphrase:",
 			"  " + d.style.bold(d.passphrase),
 			fmt.Sprintf("  (%.0f bits: one gaming GPU needs %s)", bits, passphrase.Fernpost().TimeToGuess(bits)),
-			"ana's check words: " + strings.Join(anaWords[:], " "),
-			"bo joins;  bo's:   " + strings.Join(boWords[:], " "),
+			"ana's check words: " + checkWords(ana),
+			"bo joins;  bo's:   " + checkWords(bo),
 		},
 		right: []string{
 			"a relay at " + d.room.Relay,
@@ -120,7 +117,7 @@ func (d *demo) meet(ctx context.Context) (scene, error) {
 
 // join lets somebody enter the room with a passphrase: its key is derived from that and the channel's number.
 func (d *demo) join(who, pass string, r model.Room) (*messenger.Room, [passphrase.KeySize]byte, error) {
-	key, err := passphrase.Fernpost().Derive(pass, passphrase.RoomSalt(r.Channel), "")
+	key, err := messenger.Derive(r, passphrase.Fernpost(), pass)
 	if err != nil {
 		return nil, key, err
 	}
@@ -258,7 +255,7 @@ func (d *demo) alter(ctx context.Context) (scene, error) {
 	if err != nil {
 		return scene{}, err
 	}
-	entry, err := d.post(ctx, d.room, altered.String())
+	entry, err := d.access().Post(ctx, d.room.Relay, d.room.WriteKey.Reveal(), altered.String())
 	if err != nil {
 		return scene{}, err
 	}
@@ -278,23 +275,4 @@ func (d *demo) alter(ctx context.Context) (scene, error) {
 			altered.String(),
 		},
 	}, err
-}
-
-// post posts a text to a room's channel as it is, as anybody can who has the write key, with curl or a browser.
-func (d *demo) post(ctx context.Context, r model.Room, text string) (entry int64, err error) {
-	form := url.Values{"api_key": {r.WriteKey.Reveal()}, "field1": {text}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.Relay+"/update?"+form.Encode(), nil)
-	if err != nil {
-		return 0, err
-	}
-	client := http.Client{Timeout: d.timeout, Transport: d.transport}
-	answer, err := client.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	defer answer.Body.Close()
-	if _, err := fmt.Fscan(answer.Body, &entry); err != nil || entry == 0 {
-		return 0, errors.New("the relay did not take what mallory has posted")
-	}
-	return entry, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/screen"
@@ -117,7 +118,7 @@ func parseConsent(code string) (d record.Device, err error) {
 func (a *app) sendDevice(ctx context.Context, roomName string, d record.Device, asJSON bool) error {
 	r, err := a.signedRoom(roomName)
 	if err == nil {
-		err = writable(r)
+		err = messenger.Writable(r)
 	}
 	if err != nil {
 		return err

@@ -2,12 +2,10 @@ package cli
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/config"
 	"github.com/fernpost/fernpost/internal/eavesdrop"
+	"github.com/fernpost/fernpost/internal/feed"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -98,7 +97,7 @@ func (o *eavesdropOptions) explain(err error) error {
 	if o.channel == 0 {
 		return err
 	}
-	return explainRead(err, o.channel, o.readKeyFile != "")
+	return explainReading(err, o.channel, o.readKeyFile != "")
 }
 
 func (a *app) eavesdropCSV(ctx context.Context, o eavesdropOptions) error {
@@ -181,14 +180,18 @@ func (w *cleanWriter) flush() error {
 // showSightings prints a table, or objects, of what the rows show, and what they show together.
 func (a *app) showSightings(o eavesdropOptions, read func(visit func(*thingspeak.Entry) error) (feedEnd, error)) error {
 	var summary eavesdrop.Summary
-	rows := newestRows{most: o.newest}
-	end, err := read(rows.add)
-	rows.trim()
-	if !o.asJSON && len(rows.entries) > 0 {
+	var numbers feed.Rows
+	rows := feed.Newest{Most: o.newest}
+	end, err := read(func(e *thingspeak.Entry) error {
+		numbers.Add(e, eavesdrop.Bare)
+		return rows.Add(e)
+	})
+	entries := rows.Entries()
+	if !o.asJSON && len(entries) > 0 {
 		fmt.Fprintln(a.stdout, a.style.bold(sightingHead))
 	}
-	for i := range rows.entries {
-		seen := eavesdrop.Look(&rows.entries[i])
+	for i := range entries {
+		seen := eavesdrop.Look(&entries[i])
 		summary.Add(seen)
 		for _, s := range seen {
 			if o.asJSON {
@@ -202,7 +205,7 @@ func (a *app) showSightings(o eavesdropOptions, read func(visit func(*thingspeak
 			}
 		}
 	}
-	if !o.asJSON && (err == nil && end.Skipped == 0 || len(rows.entries) > 0) {
+	if !o.asJSON && (err == nil && end.Skipped == 0 || len(entries) > 0) {
 		all := 0
 		if end.file == nil {
 			all = int(end.Last)
@@ -215,17 +218,15 @@ func (a *app) showSightings(o eavesdropOptions, read func(visit func(*thingspeak
 		}
 	}
 	if err != nil {
-		if len(rows.entries) > 0 {
+		if len(entries) > 0 {
 			return partlyError{err}
 		}
 		return err
 	}
-	if err := a.tellContradicted(&end.numbers, o.asJSON); err != nil {
-		return err
+	if end.file != nil {
+		a.tellContradicted(&numbers, o.asJSON)
 	}
-	if err := a.tellUnread(model.Room{}, &end, o.asJSON); err != nil {
-		return err
-	}
+	a.tellUnread(model.Room{}, &end, o.asJSON)
 	return end.incomplete()
 }
 
@@ -310,54 +311,4 @@ func summarise(s *eavesdrop.Summary, all int) string {
 		fmt.Fprintf(&b, " (%d of them %s)", s.Disguised, s.Disguise)
 	}
 	return b.String()
-}
-
-// newestRows keeps the entries with the latest dates, in their order, as a relay shows them.
-type newestRows struct {
-	most    int // 0: all
-	entries []thingspeak.Entry
-	// rising and falling tell of a feed in order of its numbers how its dates go, up or down.
-	rising, falling numberOrder
-}
-
-// numberOrder tells whether rows came in order of their numbers, and their dates with them.
-type numberOrder struct {
-	last    int64
-	reached time.Time
-	broken  bool
-}
-
-// clocksBack is how far dates without a zone go back where clocks do.
-const clocksBack = time.Hour
-
-// add notes the next row, in a direction of 1 or -1.
-func (o *numberOrder) add(e *thingspeak.Entry, direction int64) {
-	against := o.reached.Sub(e.CreatedAt) * time.Duration(direction)
-	o.broken = o.broken || o.last > 0 && (e.ID-o.last)*direction < 0 || !o.reached.IsZero() && against > clocksBack
-	if o.last = e.ID; against < 0 || o.reached.IsZero() {
-		o.reached = e.CreatedAt
-	}
-}
-
-func (r *newestRows) add(e *thingspeak.Entry) error {
-	r.rising.add(e, 1)
-	r.falling.add(e, -1)
-	r.entries = append(r.entries, *e)
-	if r.most > 0 && len(r.entries) > 2*r.most+1000 {
-		r.trim()
-	}
-	return nil
-}
-
-func (r *newestRows) trim() {
-	slices.SortStableFunc(r.entries, func(a, b thingspeak.Entry) int {
-		byNumber := cmp.Compare(a.ID, b.ID)
-		if !r.rising.broken || !r.falling.broken {
-			return byNumber
-		}
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), byNumber)
-	})
-	if n := len(r.entries) - r.most; r.most > 0 && n > 0 {
-		r.entries = slices.Delete(r.entries, 0, n)
-	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +18,6 @@ import (
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/screen"
-	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 // enterFlags are what init and join have in common.
@@ -115,31 +113,124 @@ func (a *app) channelKeys(f *enterFlags, r *model.Room) error {
 	return nil
 }
 
-// askWriteKey asks for the write key of a channel that was there before, if there is somebody to ask.
-func (a *app) askWriteKey(ctx context.Context, r *model.Room) error {
-	if r.WriteKey == "" && a.canAsk() {
-		s, err := a.askSecret(ctx, "Write key of the channel (empty: only read)")
-		if err == nil && strings.TrimSpace(s) != "" {
-			s, err = apiKey("write key", s)
+// askWriteKey asks for the write key of a channel that was there before, if there is somebody to ask; private tells that the
+// relay shows it to nobody without a key.
+func (a *app) askWriteKey(ctx context.Context, id int64, private bool) (model.Secret, error) {
+	if private && a.canAsk() {
+		a.say("the relay shows channel %d to nobody without a key: it is private, or there is none of that number", id)
+	}
+	var text string
+	if a.canAsk() {
+		var err error
+		if text, err = a.askSecret(ctx, "Write key of the channel (empty: only read)"); err == nil && strings.TrimSpace(text) != "" {
+			text, err = apiKey("write key", text)
 		}
 		if err != nil {
-			return err
+			return "", err
 		}
-		r.WriteKey = model.Secret(strings.TrimSpace(s))
 	}
-	if r.WriteKey == "" {
+	if text = strings.TrimSpace(text); text == "" && (!private || a.canAsk()) {
 		a.say("without a write key this room can only be read")
 	}
-	return nil
+	return model.Secret(text), nil
 }
 
-// nameIsFree finds out before any work whether the room could be kept.
-func (a *app) nameIsFree(name string) error {
-	err := a.engine().NameIsFree(name)
+// entry is how the flags have a room entered.
+func (f *enterFlags) entry(a *app, name, deriving string, profiles ...passphrase.Profile) (o messenger.Entry, err error) {
+	if o.Room, err = f.room(name, a.config); err != nil {
+		return o, err
+	}
+	if o.Profiles = profiles; f.profile != "" {
+		p, err := passphrase.ParseProfile(f.profile)
+		if err != nil {
+			return o, hint(usageError{err}, `see "fernpost help profiles"`)
+		}
+		o.Profiles = []passphrase.Profile{p}
+	}
+	o.WriteKey = func(ctx context.Context, private bool) (model.Secret, error) {
+		return a.askWriteKey(ctx, f.channel, private)
+	}
+	o.Tell = func(e messenger.Event) { a.tellEntry(&o.Room, e) }
+	o.Deriving = func() func() { return a.computing(func() string { return deriving }) }
+	return o, a.channelKeys(f, &o.Room)
+}
+
+// tellEntry tells what is found out while a room is made, joined or changed.
+func (a *app) tellEntry(r *model.Room, e messenger.Event) {
+	switch e := e.(type) {
+	case messenger.ChannelFound:
+		if name := screen.Line(e.Name); name != "" && name != anonymousName && name != r.Name {
+			a.say("the channel's name is %q", name)
+		}
+	case messenger.WriteKeyUnproven:
+		a.say("this relay does not tell what a write key is for: the first message shows it")
+	case messenger.NoCheckLeft:
+		a.say("no check is left for those who join, so they have to compare the check words: %s", screen.Line(e.Err.Error()))
+	case messenger.KeyTried:
+		a.tellTried(r, e)
+	}
+}
+
+func (a *app) tellTried(r *model.Room, e messenger.KeyTried) {
+	what := "opens what is there"
+	switch {
+	case e.Made:
+		a.say("the passphrase opens what is there: this is the room that others have made, as with %q", joinThere(r))
+		return
+	case e.Err != nil:
+		a.say("%s", a.style.warn("the passphrase opens nothing of what is there: compare the check words with the others "+
+			"before you write"))
+		return
+	case e.Check:
+		what = "opens the check that was left for those who join"
+	case !e.Message:
+		a.say("no message is there yet, so the passphrase could not be checked: compare the check words")
+		return
+	}
+	if e.Behind > 0 {
+		a.say("%s", a.style.warn("somebody has put another check beside the channel since: "+
+			"the room may have moved to a new passphrase"))
+	}
+	a.say("the passphrase %s (profile %s)", what, e.Profile.Name())
+	if e.AsGenerated {
+		a.say("(written in small letters with single blanks, as it was generated)")
+	}
+}
+
+// joinThere is the command that enters the room of a channel.
+func joinThere(r *model.Room) string {
+	return fmt.Sprintf("fernpost join %s --relay %s --channel %d", r.Name, screen.Line(r.Relay), r.Channel)
+}
+
+// entrySteps are what to do about what keeps somebody from entering or changing a room.
+var entrySteps = map[messenger.Obstacle]string{
+	messenger.NoField:     "give field 1 a name in the channel's settings",
+	messenger.FieldHidden: "give the field a name in the channel's settings, or choose others with --fields",
+	messenger.Unreadable:  "is that the channel's number? If it is private, add --read-key-file FILE",
+	messenger.WrongKey:    "ask whoever made the room for the channel's number and its key",
+	messenger.WrongWriteKey: "that is not the write key of channel %d; it may be its read key, or one of another channel. " +
+		"Whoever made the room knows the right one; without any, the room can be read",
+	messenger.NoAccount: "this relay makes channels for its account holders only: add --user-key-file FILE, or make the channel " +
+		"on its website and name it with --channel ID --write-key-file FILE",
+	messenger.OtherRoom: "nothing was changed; a room keeps its channel's number when it moves to another relay",
+}
+
+// explainEntry adds the next step to an error of entering or changing a room.
+func explainEntry(err error) error {
+	if e, ok := errors.AsType[*messenger.EntryError](err); ok {
+		if e.Why == messenger.NoField || e.Why == messenger.FieldHidden {
+			err = usageError{err}
+		}
+		return hintError{err, strings.ReplaceAll(entrySteps[e.Why], "%d", strconv.FormatInt(e.Channel, 10))}
+	}
 	if errors.Is(err, model.ErrRoomExists) {
-		err = hint(usagef("there is a room %s on this device already", name), "choose another name; it is local to this device")
+		return hint(err, "choose another name; it is local to this device")
 	}
 	return err
+}
+
+func explainReading(err error, id int64, withKey bool) error {
+	return explainEntry(messenger.ExplainReading(err, id, withKey))
 }
 
 func (a *app) initCommand() *cobra.Command {
@@ -182,86 +273,41 @@ type initOptions struct {
 	userKeyFile                        string
 }
 
-func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOptions) (err error) {
-	defer func() { err = beforeRoom(err) }()
-	r, err := f.room(name, a.config)
+func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOptions) error {
+	enter, err := f.entry(a, name, derivingKey(), passphrase.Fernpost())
 	if err != nil {
-		return err
+		return beforeRoom(err)
 	}
-	if err := a.nameIsFree(name); err != nil {
-		return err
-	}
-	profile := passphrase.Fernpost()
-	if f.profile != "" {
-		if profile, err = passphrase.ParseProfile(f.profile); err != nil {
-			return hint(usageError{err}, `see "fernpost help profiles"`)
+	profile, generated := enter.Profiles[0], ""
+	enter.Passphrase = func(ctx context.Context) (string, error) {
+		pass, isNew, err := a.newPassphrase(ctx, profile, f.passphraseFile, o)
+		if isNew {
+			generated = pass
 		}
+		return pass, err
 	}
-	if err := a.channelKeys(f, &r); err != nil {
-		return err
-	}
-	var settings thingspeak.Channel
-	if f.channel != 0 {
-		if settings, err = a.lookAt(ctx, &r); err != nil {
-			return err
-		}
-	}
-	pass, isNew, err := a.newPassphrase(ctx, profile, f.passphraseFile, o)
-	if err != nil {
-		return err
-	}
-	generated := ""
-	if isNew {
-		generated = pass
-	}
-	var userKey model.Secret
-	if f.channel == 0 {
-		if len(r.Fields) == 0 {
-			r.Fields = defaultFields(profile)
-		}
-		if userKey, err = a.makeChannel(ctx, &r, o); err != nil {
-			return err
-		}
-	} else {
-		if err := a.askWriteKey(ctx, &r); err != nil {
-			return err
-		}
-		if err := a.fits(ctx, &r, settings); err != nil {
-			return err
-		}
-	}
-	if profile.Form == passphrase.FormText {
-		r.Fields = r.Fields[:1] // a text is one token in one field
-	}
-	done := a.computing(derivingKey)
-	key, err := profile.Derive(pass, passphrase.RoomSalt(r.Channel), name)
-	done()
-	if err != nil {
-		return usageError{err}
-	}
-	if f.channel != 0 {
-		if err := a.besideRoom(ctx, r, fernet.NewKey(key), settings.Metadata); err != nil {
-			return err
-		}
-	}
-	r.Profile = profile.String()
-	r.Keys = []model.Secret{model.Secret(fernet.NewKey(key).Reveal())}
-	// Shown before the room is kept: else a command that is killed in between leaves a room whose passphrase nobody knows.
-	if err := a.showRoom(r, profile, key, generated, f.asJSON); err != nil {
-		return err
-	}
-	if err := a.engine().Add(r); err != nil {
-		return err
+	enter.Public, enter.ChannelName = !o.private, name // by which those who look at a relay's page tell their rooms apart
+	if o.anonymous {
+		enter.ChannelName = anonymousName
 	}
 	if f.channel == 0 {
-		if err := a.leaveCheck(ctx, r, fernet.NewKey(key), userKey); err != nil {
-			return err
+		if enter.UserKey, err = a.userKey(o.userKeyFile); err != nil {
+			return beforeRoom(err)
 		}
+	}
+	var r model.Room
+	enter.Beside = func(ctx context.Context) error { return a.askBeside(ctx, &enter.Room) }
+	enter.Show = func(made messenger.Entered) error {
+		r = made.Room
+		return a.showRoom(made, generated, f.asJSON)
+	}
+	if err := a.engine().Make(ctx, enter); err != nil {
+		return beforeRoom(explainEntry(err))
 	}
 	a.say("%s", a.style.good("room "+name+" is ready"))
 	a.say("")
 	a.say("hand these over outside of the channel, the passphrase above all. The other side runs")
-	a.say("  fernpost join %s --relay %s --channel %d%s", name, screen.Line(r.Relay), r.Channel, joinProfile(profile))
+	a.say("  %s%s", joinThere(&r), joinProfile(profile))
 	a.say("and gets the same check words. Write with: fernpost send --room %s 'hello'", name)
 	a.adviseName(profile)
 	return nil
@@ -277,36 +323,18 @@ func (a *app) adviseName(p passphrase.Profile) {
 	}
 }
 
-// besideRoom finds out whether a channel holds a room already. Whoever types init for join would write what nobody of that
-// room reads, and read nothing of theirs, so it asks, or where there is nobody to ask says so.
-func (a *app) besideRoom(ctx context.Context, r model.Room, key fernet.Key, metadata string) error {
-	trial := a.engine().Try(r, metadata)
-	opens, held := trial.OpensCheck(key), trial.HasCheck()
-	if !opens {
-		var unopened int
-		var err error
-		if opens, unopened, err = trial.OpensRows(ctx, key); err != nil {
-			return err
-		}
-		held = held || unopened > 0
-	}
-	join := fmt.Sprintf("fernpost join %s --relay %s --channel %d", r.Name, screen.Line(r.Relay), r.Channel)
-	switch {
-	case opens:
-		a.say("the passphrase opens what is there: this is the room that others have made, as with %q", join)
-		return nil
-	case !held:
-		return nil
-	}
+// askBeside asks whether a room is to be made beside one that the passphrase does not open, or where there is nobody to ask
+// says so.
+func (a *app) askBeside(ctx context.Context, r *model.Room) error {
 	a.say("%s", a.style.warn(fmt.Sprintf("channel %d holds a room already, and this passphrase opens nothing of it: who is in that room "+
 		"does not read what you write here, nor you what they write", r.Channel)))
 	if !a.canAsk() {
-		a.say("to enter the room that is there: %s", join)
+		a.say("to enter the room that is there: %s", joinThere(r))
 		return nil
 	}
 	yes, err := a.confirm(ctx, "Make another room beside it?")
 	if err == nil && !yes {
-		err = hint(a.declined(errors.New("no room was made")), "to enter the room that is there: %s", join)
+		err = hint(a.declined(errors.New("no room was made")), "to enter the room that is there: %s", joinThere(r))
 	}
 	return err
 }
@@ -381,130 +409,24 @@ func (a *app) askNewPassphrase(ctx context.Context) (string, error) {
 // anonymousName is what a channel is called that says nothing about its room.
 const anonymousName = "fernpost"
 
-// makeChannel makes the channel of a room and returns the user key that it was made with, empty without one.
-func (a *app) makeChannel(ctx context.Context, r *model.Room, o initOptions) (userKey model.Secret, err error) {
-	text, err := a.secretFrom("user-key-file", o.userKeyFile, "FERNPOST_USER_KEY")
-	switch {
-	case errors.Is(err, errNoSecret):
-	case err != nil:
-		return "", err
-	default:
-		if text, err = apiKey("user key", text); err != nil {
-			return "", err
-		}
-		userKey = model.Secret(text)
+// userKey reads the key of an account at a relay, empty where there is none.
+func (a *app) userKey(file string) (model.Secret, error) {
+	text, err := a.secretFrom("user-key-file", file, "FERNPOST_USER_KEY")
+	if errors.Is(err, errNoSecret) {
+		return "", nil
 	}
-	name := r.Name // by which those who look at a relay's page tell their rooms apart
-	if o.anonymous {
-		name = anonymousName
-	}
-	err = a.engine().MakeChannel(ctx, r, name, !o.private, userKey)
-	if trouble, _ := channel.TroubleOf(err); trouble == channel.KeyRefused || trouble == channel.NotAllowed {
-		err = hint(err, "this relay makes channels for its account holders only: add --user-key-file FILE, or make the channel "+
-			"on its website and name it with --channel ID --write-key-file FILE")
-	}
-	return userKey, err
-}
-
-// leaveCheck leaves a check for those who join. A room is one without it as well, so nothing but an interruption is an error.
-func (a *app) leaveCheck(ctx context.Context, r model.Room, key fernet.Key, userKey model.Secret) error {
-	err := a.engine().LeaveCheck(ctx, r, key, userKey)
-	if err != nil && ctx.Err() == nil {
-		a.say("no check is left for those who join, so they have to compare the check words: %s", screen.Line(err.Error()))
-		err = nil
-	}
-	return err
-}
-
-// defaultFields are the fields of a new channel: a message of a signed room fits into one entry if it may use all.
-func defaultFields(p passphrase.Profile) []int {
-	if p.Form == passphrase.FormText {
-		return []int{1}
-	}
-	return slices.Collect(thingspeak.AllFields.All())
-}
-
-// lookAt makes sure that a channel exists, before its keys are asked for: whoever has mistyped the address or the number is
-// told so at once. A relay shows a private channel to nobody without a key, and then the write key is asked for here.
-func (a *app) lookAt(ctx context.Context, r *model.Room) (thingspeak.Channel, error) {
-	settings, err := a.readSettings(ctx, *r)
-	if trouble, _ := channel.TroubleOf(err); trouble != channel.KeyRefused || r.WriteKey != "" || r.ReadKey != "" || !a.canAsk() {
-		return settings, err
-	}
-	a.say("the relay shows channel %d to nobody without a key: it is private, or there is none of that number", r.Channel)
-	if err := a.askWriteKey(ctx, r); err != nil {
-		return settings, err
-	}
-	if r.WriteKey == "" {
-		return settings, err
-	}
-	return a.readSettings(ctx, *r)
-}
-
-// readSettings reads the settings of a room's channel.
-func (a *app) readSettings(ctx context.Context, r model.Room) (thingspeak.Channel, error) {
-	settings, err := a.engine().Channel(ctx, r)
-	return settings, explainRead(err, r.Channel, r.WriteKey != "" || r.ReadKey != "")
-}
-
-// checkChannel is lookAt and fits for a room whose keys are known.
-func (a *app) checkChannel(ctx context.Context, r *model.Room) (thingspeak.Channel, error) {
-	settings, err := a.readSettings(ctx, *r)
 	if err == nil {
-		err = a.fits(ctx, r, settings)
+		text, err = apiKey("user key", text)
 	}
-	return settings, err
-}
-
-// fits makes sure that a channel has the room's fields enabled, and that the write key, if there is one, may write; of a relay
-// that does not tell, that stays unproven.
-func (a *app) fits(ctx context.Context, r *model.Room, settings thingspeak.Channel) error {
-	err := messenger.ChooseFields(r, &settings)
-	if e, ok := errors.AsType[*messenger.FieldError](err); ok && e.Field == 0 {
-		return hint(usageError{err}, "give field 1 a name in the channel's settings")
-	}
-	if err != nil {
-		return hint(usageError{err}, "give the field a name in the channel's settings, or choose others with --fields")
-	}
-	if name := screen.Line(settings.Name); name != "" && name != anonymousName && name != r.Name {
-		a.say("the channel's name is %q", name)
-	}
-	if r.WriteKey == "" {
-		return nil
-	}
-	err = a.engine().ProveWriteKey(ctx, r)
-	switch trouble, _ := channel.TroubleOf(err); {
-	case trouble == channel.Refused, trouble == channel.KeyRefused, trouble == channel.NotAllowed:
-		err = hint(err, "that is not the write key of channel %d; it may be its read key, or one of another channel. "+
-			"Whoever made the room knows the right one; without any, the room can be read", r.Channel)
-	case r.Unproven:
-		a.say("this relay does not tell what a write key is for: the first message shows it")
-	}
-	return err
-}
-
-// explainRead says what may be wrong when a channel cannot be read, with a key or without: a relay does not tell a private
-// one from none.
-func explainRead(err error, id int64, withKey bool) error {
-	trouble, _ := channel.TroubleOf(err)
-	switch {
-	case trouble != channel.KeyRefused:
-		return err
-	case withKey:
-		return hint(fmt.Errorf("the relay has no channel %d, or this is not its key: %w", id, err),
-			"ask whoever made the room for the channel's number and its key")
-	}
-	return hint(fmt.Errorf("the relay has no channel %d, or keeps it private: %w", id, err),
-		"is that the channel's number? If it is private, add --read-key-file FILE")
+	return model.Secret(text), err
 }
 
 // showRoom prints what was made and what others need to join.
-func (a *app) showRoom(r model.Room, p passphrase.Profile, key [passphrase.KeySize]byte, generated string, asJSON bool) error {
-	words := passphrase.CheckWords(key)
-	check := strings.Join(words[:], " ")
+func (a *app) showRoom(e messenger.Entered, generated string, asJSON bool) error {
+	r, profile, check := e.Room, e.Profile.String(), checkWords(e.Key)
 	if asJSON {
 		return a.printJSON(roomJSON{
-			r.Name, r.Relay, r.Channel, p.String(), check,
+			r.Name, r.Relay, r.Channel, profile, check,
 			known(generated), known(r.WriteKey.Reveal()), known(r.ReadKey.Reveal()),
 		})
 	}
@@ -514,7 +436,7 @@ func (a *app) showRoom(r model.Room, p passphrase.Profile, key [passphrase.KeySi
 	fmt.Fprintf(&b, "room %s\n", s.bold(r.Name))
 	line("relay", screen.Line(r.Relay))
 	line("channel", strconv.FormatInt(r.Channel, 10))
-	line("profile", p.String())
+	line("profile", profile)
 	if generated != "" {
 		line("passphrase", s.bold(generated))
 	}
@@ -527,4 +449,10 @@ func (a *app) showRoom(r model.Room, p passphrase.Profile, key [passphrase.KeySi
 	}
 	_, err := a.stdout.Write([]byte(b.String()))
 	return err
+}
+
+// checkWords are the words by which people compare their keys.
+func checkWords(key [passphrase.KeySize]byte) string {
+	words := passphrase.CheckWords(key)
+	return strings.Join(words[:], " ")
 }

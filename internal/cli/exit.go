@@ -116,7 +116,8 @@ func exitCode(err error) int {
 	_, salted := errors.AsType[*messenger.SaltedNameError](err)
 	_, hasKey := errors.AsType[*messenger.HasKeyError](err)
 	_, badPassphrase := errors.AsType[*messenger.PassphraseError](err)
-	if salted || hasKey || badPassphrase || errors.Is(err, model.ErrNoRoom) || errors.Is(err, model.ErrRoomName) ||
+	_, readOnly := errors.AsType[*messenger.ReadOnlyError](err)
+	if salted || hasKey || badPassphrase || readOnly || errors.Is(err, model.ErrNoRoom) || errors.Is(err, model.ErrRoomName) ||
 		errors.Is(err, model.ErrRoomExists) {
 		return exitUsage
 	}
@@ -213,6 +214,9 @@ func nextStep(err error) string {
 	}
 	if _, ok := errors.AsType[*model.FullError](err); ok {
 		return "raise archive_size in the settings (config.example.yaml), or FERNPOST_ARCHIVE_SIZE; 0 is no limit"
+	}
+	if e, ok := errors.AsType[*messenger.ReadOnlyError](err); ok {
+		return "get the key from whoever made the room, then run \"fernpost rooms set " + e.Room + " --write-key-file FILE\""
 	}
 	switch {
 	case errors.Is(err, model.ErrKeyGone):

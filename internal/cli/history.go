@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
@@ -41,9 +43,7 @@ func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := c.tellCounted(aged, o.asJSON); err != nil {
-		return err
-	}
+	c.tellCounted(aged, o.asJSON)
 	if err := c.printNewFindings(recvMark, o.asJSON); err != nil {
 		return err
 	}
@@ -60,9 +60,7 @@ func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) error {
 		if err := c.tellNotCleared(o.asJSON); err != nil {
 			return err
 		}
-		if err := c.tellLacking(o.asJSON); err != nil {
-			return err
-		}
+		c.tellLacking(o.asJSON)
 		if err := c.tellUnopened(&arrivals, o.asJSON); err != nil {
 			return err
 		}
@@ -70,22 +68,14 @@ func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) error {
 			return err
 		}
 	}
-	if err := c.tellWaiting(arrivals.Waiting, o.asJSON); err != nil {
-		return err
-	}
-	if err := c.tellArrivals(&arrivals, o.asJSON); err != nil {
-		return err
-	}
+	c.tellWaiting(arrivals.Waiting, o.asJSON)
+	c.tellArrivals(&arrivals, o.asJSON)
 	if err := c.sayLeftBehind(&arrivals, shown); err != nil {
 		return err
 	}
-	if err := c.tellRelay(&news, &arrivals, c.cut(), o.asJSON); err != nil {
-		return err
-	}
+	c.tellRelay(&news, &arrivals, c.cut(), o.asJSON)
 	if o.strict || o.newest == 0 || shown < o.newest {
-		if err := c.tellPassed(c.Passed(), o.asJSON); err != nil {
-			return err
-		}
+		c.tellPassed(c.Passed(), o.asJSON)
 	}
 	if readErr == nil && c.cut() != "" {
 		readErr = partlyError{errors.New("not all of the room was read")}
@@ -94,8 +84,8 @@ func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) error {
 		if shown > 0 {
 			readErr = partlyError{fmt.Errorf("what stands above is what this device has kept; %w", readErr)}
 		}
-		if o.strict && a.tally.found() > 0 {
-			readErr = errors.Join(a.tally.verdict(), readErr)
+		if wrong, _, _ := a.verdict.Counts(); o.strict && wrong > 0 {
+			readErr = errors.Join(judged(&a.verdict), readErr)
 		}
 		return readErr
 	}
@@ -113,12 +103,12 @@ func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) error {
 }
 
 // tellPassed tells up to which entry a room of texts was passed over, if it was.
-func (a *app) tellPassed(last int64, asJSON bool) error {
+func (a *app) tellPassed(last int64, asJSON bool) {
 	if last == 0 {
-		return nil
+		return
 	}
 	text := record.Entries(1, last) + " " + wasOrWere(1, last) + " not looked at; \"fernpost recv --all\" reads them"
-	return a.tell(findingJSON{Finding: "unread", Text: text, Entry: new(int64(1)), LastEntry: &last}, asJSON)
+	a.tell(findingJSON{Finding: "unread", Text: text, Entry: new(int64(1)), LastEntry: &last}, asJSON)
 }
 
 // readWhole reads what of a room of texts was passed over. A watch that has printed all that had come before does not print
@@ -144,15 +134,13 @@ func (c *conversation) readWhole(ctx context.Context, before model.Arrivals) (ar
 }
 
 // tellRelay tells what a reading found out about the relay, and what waits.
-func (c *conversation) tellRelay(news *exchange.News, arrivals *model.Arrivals, stopped string, asJSON bool) error {
+func (c *conversation) tellRelay(news *exchange.News, arrivals *model.Arrivals, stopped string, asJSON bool) {
 	c.lacking = news.Position.Gaps
 	c.last = news.Position.Last
 	about := append(aboutRelay(c.Settings(), news, stopped), untried(arrivals)...)
 	waiting := len(arrivals.Waiting)
 	if !c.Signed() { // nothing else shows that entries are lacking
-		if err := c.tellLost(news.Lost, asJSON); err != nil {
-			return err
-		}
+		c.tellLost(news.Lost, asJSON)
 		since := record.WaitingAfter
 		if c.strict {
 			since = 0 // a verdict says what it is about
@@ -164,77 +152,41 @@ func (c *conversation) tellRelay(news *exchange.News, arrivals *model.Arrivals, 
 			}
 		}
 	}
-	return c.relay.tell(c.app, about, waiting, asJSON)
+	c.relay.tell(c.app, about, waiting, asJSON)
 }
 
 // recvCSV reads a downloaded feed afresh, and keeps nothing.
-func (a *app) recvCSV(ctx context.Context, r model.Room, signed bool, o recvOptions) (err error) {
+func (a *app) recvCSV(ctx context.Context, r model.Room, o recvOptions) error {
 	// A short life with much short-lived memory: collecting less often saves a fifth of the time for 8,000 messages and
 	// costs 10 MB at most.
 	debug.SetGCPercent(400)
-	if signed {
-		if o.own, err = a.engine().Own(r); err != nil {
-			return err
-		}
-	}
 	var end feedEnd
-	var readErr error
 	done := func() {}
-	talk, arrivals, err := a.engine().ReadFile(r, func(visit func(*thingspeak.Entry) error) (last int64, view record.View) {
-		end, readErr = a.readCSV(ctx, o.csv, visit)
+	talk, readErr := a.engine().ReadFile(r, func(visit func(*thingspeak.Entry) error) (_ channel.End, err error) {
+		end, err = a.readCSV(ctx, o.csv, visit)
 		done = a.computing(func() string { return "working on what was read" })
-		return end.Last, record.View{Unread: readErr != nil || end.CutShort || end.Skipped > 0, Holes: end.numbers.holes(time.Now())}
+		return end.End, err
 	})
 	done()
+	if _, ok := errors.AsType[*messenger.UnfinishedError](readErr); readErr != nil && !ok {
+		return readErr
+	}
+	arrivals := &talk.Arrivals
+	shown, aged, err := a.printHistory(&talk, o)
 	if err != nil {
 		return err
 	}
-	shown, aged, err := a.printHistory(talk, o)
-	if err == nil {
-		err = a.tellCounted(aged, o.asJSON)
-	}
-	if err != nil {
-		return err
-	}
+	a.tellCounted(aged, o.asJSON)
 	lines := findings{a: a, asJSON: o.asJSON}
 	for i := range arrivals.Told {
-		if ownRename(&arrivals.Told[i], o.own) {
-			continue
-		}
-		if err := lines.tell(&arrivals.Told[i], false); err != nil {
-			return err
-		}
+		lines.tell(&arrivals.Told[i], false)
 	}
-	if err := lines.end(); err != nil {
-		return err
-	}
-	if err := a.tellWaiting(arrivals.Waiting, o.asJSON); err != nil {
-		return err
-	}
-	if err := new(relayTeller).tell(a, untried(&arrivals), len(arrivals.Waiting), o.asJSON); err != nil {
-		return err
-	}
-	if err := a.tellArrivals(&arrivals, o.asJSON); err != nil {
-		return err
-	}
-	if err := a.tellContradicted(&end.numbers, o.asJSON); err != nil {
-		return err
-	}
-	if err := a.tellCuts(&end.numbers, o.asJSON); err != nil {
-		return err
-	}
-	if err := a.tellGaps(end.numbers.without(end.numbers.between()), o.asJSON); err != nil {
-		return err
-	}
-	if end.file != nil { // it could be opened
-		end.Last = max(end.Last, end.file.LastEntryID)
-	}
-	if err := a.tellClaimed(&end.numbers, &end, o.asJSON); err != nil {
-		return err
-	}
-	if err := a.tellUnread(r, &end, o.asJSON); err != nil {
-		return err
-	}
+	lines.end()
+	a.tellWaiting(arrivals.Waiting, o.asJSON)
+	new(relayTeller).tell(a, untried(arrivals), len(arrivals.Waiting), o.asJSON)
+	a.tellArrivals(arrivals, o.asJSON)
+	a.tellNotShown(&talk.Feed, end.file, true, o.asJSON)
+	a.tellUnread(r, &end, o.asJSON)
 	if readErr != nil && shown > 0 {
 		return partlyError{readErr}
 	}
@@ -290,18 +242,15 @@ func (s *shower) show(it *model.Item) error {
 		return nil
 	}
 	s.shown++
-	if m := it.Record; m != nil && !s.o.own.IsZero() && m.Author == s.o.own {
-		m.Own, it.OldKey = true, false
-	}
 	s.printed.Add(it)
-	s.tally.moveShown = s.tally.moveShown || it.Notice != ""
+	s.moveShown = s.moveShown || it.Notice != ""
 	var saved string
 	var failed error
 	if s.files != nil && it.Record != nil {
 		if f, ok := it.Record.Body.(record.File); ok {
 			if saved, _, failed = s.files.save(f); failed != nil {
 				saved = ""
-				s.tally.unsaved++
+				s.unsaved++
 			}
 		}
 	}
@@ -401,11 +350,12 @@ func tellUnsaved(out io.Writer, it *model.Item, failed error) error {
 // read them, and remembers it.
 func (c *conversation) printNewFindings(name string, asJSON bool) error {
 	lines := findings{a: c.app, asJSON: asJSON}
-	shown, err := c.NewFindings(name, func(f messenger.Found) error { return lines.tell(&f.Finding, f.TakenBack) })
-	if err == nil {
-		err = lines.end()
-	}
-	if err != nil {
+	shown, err := c.NewFindings(name, func(f messenger.Found) error {
+		lines.tell(&f.Finding, f.TakenBack)
+		return c.unprinted
+	})
+	lines.end()
+	if err = cmp.Or(err, c.unprinted); err != nil {
 		return err
 	}
 	return shown()
@@ -417,8 +367,8 @@ func (c *conversation) tellElsewhere(asJSON bool) error {
 	if err != nil || fresh <= 0 {
 		return err
 	}
-	if err := c.tell(elsewhereJSON(fresh), asJSON); err != nil {
-		return err
+	if c.tell(elsewhereJSON(fresh), asJSON); c.unprinted != nil {
+		return c.unprinted
 	}
 	return c.ToldElsewhere(all)
 }
@@ -436,10 +386,10 @@ func (c *conversation) tellKeyGone(anyCase, asJSON bool) error {
 		return nil
 	}
 	gone, err := c.KeyGone()
-	if err != nil || gone.Messages == 0 {
-		return err
+	if err == nil && gone.Messages > 0 {
+		c.tell(keyGoneJSON(gone, c.Settings().Name), asJSON)
 	}
-	return c.tell(keyGoneJSON(gone, c.Settings().Name), asJSON)
+	return err
 }
 
 func keyGoneJSON(gone model.Unchecked, name string) findingJSON {
@@ -461,67 +411,59 @@ func (c *conversation) tellStanding(asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	n := 0
-	for i := range all {
-		if weights[all[i].Kind.String()] == wrong && !c.tally.told[all[i].ID()] {
-			n++
+	untold := c.verdict.Untold(all)
+	n := len(untold)
+	switch {
+	case n == 0:
+	case c.Signed():
+		says := "finding from before still stands"
+		if n > 1 {
+			says = "findings from before still stand"
+		}
+		c.verdict.Add("told before", n)
+		text := fmt.Sprintf("%d %s; \"fernpost verify\" lists what is wrong", n, says)
+		c.printTold(findingJSON{Finding: "told before", Text: text, Count: &n}, asJSON)
+	default: // "verify" does not list them
+		for _, f := range untold {
+			c.tellFinding(f, false, asJSON)
 		}
 	}
-	if n == 0 {
-		return nil
-	}
-	if !c.Signed() { // which "verify" does not list
-		for i := range all {
-			if weights[all[i].Kind.String()] == wrong && !c.tally.told[all[i].ID()] {
-				if err := c.tellFinding(&all[i], false, asJSON); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	}
-	stand := "stand"
-	if n == 1 {
-		stand = "stands"
-	}
-	c.tally.others += n
-	text := fmt.Sprintf("%s from before still %s; \"fernpost verify\" lists what is wrong", count(n, "finding"), stand)
-	return c.printTold(findingJSON{Finding: "told before", Text: text, Count: &n}, wrong, asJSON)
+	return nil
 }
 
 // tellNotCleared tells that a clear is in doubt.
 func (c *conversation) tellNotCleared(asJSON bool) error {
 	gone, copied, err := c.Cleared()
-	if err != nil || !notCleared(gone, copied) {
-		return err
+	if err == nil && gone.Doubted(copied) {
+		c.tell(notClearedJSON(gone.Messages, copied), asJSON)
 	}
-	return c.tell(notClearedJSON(gone.Messages, copied), asJSON)
+	return err
 }
 
 // tellUnopened tells that entries which no key here opens have come before: a verdict is on all that is there.
 func (c *conversation) tellUnopened(arrivals *model.Arrivals, asJSON bool) error {
 	unopened, err := c.HasUnopened()
-	if err != nil || !unopened || arrivals.NotOurs > 0 {
-		return err
+	if err == nil && unopened && arrivals.NotOurs == 0 {
+		const text = "entries that came before are not for this key: sealed with another one, or altered"
+		c.tell(findingJSON{Finding: "not ours", Text: text}, asJSON)
 	}
-	const text = "entries that came before are not for this key: sealed with another one, or altered"
-	return c.tell(findingJSON{Finding: "not ours", Text: text}, asJSON)
+	return err
 }
 
 // tellLost tells which entries a reading has come to take for absent.
-func (c *conversation) tellLost(lost []exchange.Range, asJSON bool) error {
-	if !c.tally.noVerdict { // a watch without end would remember more and more
+func (c *conversation) tellLost(lost []exchange.Range, asJSON bool) {
+	if !c.verdict.Endless { // a watch without end would remember more and more
 		c.lost = append(c.lost, lost...)
 	}
-	return c.tellGaps(each(lost), asJSON)
+	c.tellGaps(each(lost), asJSON)
 }
 
 // tellLacking tells which entries of a room of texts were told to be lacking by another command, and still are.
-func (c *conversation) tellLacking(asJSON bool) error {
+func (c *conversation) tellLacking(asJSON bool) {
 	if c.Signed() {
-		return nil
+		return
 	}
-	return c.tellGaps(each(slices.DeleteFunc(slices.Clone(c.lacking), func(r exchange.Range) bool {
+	c.tellGaps(each(slices.DeleteFunc(slices.Clone(c.lacking), func(r exchange.Range) bool {
 		return !r.Asked() || slices.ContainsFunc(c.lost, func(l exchange.Range) bool { return l.First <= r.Last && r.First <= l.Last })
 	})), asJSON)
 }
@@ -539,21 +481,16 @@ func (c *conversation) tellNotReadBack(all, asJSON bool) error {
 		if !all && q.Entry > last || q.Entry <= c.Passed() {
 			continue
 		}
-		if err := c.tellUnshown(q, last, asJSON); err != nil {
-			return err
-		}
+		c.tellUnshown(q, last, asJSON)
 	}
 	return nil
 }
 
 // tellWaiting tells what may still come.
-func (a *app) tellWaiting(waiting []record.Finding, asJSON bool) error {
+func (a *app) tellWaiting(waiting []record.Finding, asJSON bool) {
 	for i := range waiting {
-		if err := a.tellFinding(&waiting[i], false, asJSON); err != nil {
-			return err
-		}
+		a.tellFinding(&waiting[i], false, asJSON)
 	}
-	return nil
 }
 
 // untried says that a reading has not joined parts in all ways that there are.
@@ -565,22 +502,20 @@ func untried(arrivals *model.Arrivals) []findingJSON {
 }
 
 // tellArrivals tells what a reading has noticed besides messages, findings about them and what waits.
-func (a *app) tellArrivals(arrivals *model.Arrivals, asJSON bool) error {
+func (a *app) tellArrivals(arrivals *model.Arrivals, asJSON bool) {
 	if n := int(arrivals.TooLate); n > 0 {
 		text := count(n, "entry") + " that the new key might open " + wasOrWere(1, int64(n)) +
 			" lost when the channel was cleared, and cannot be read again"
-		if err := a.tell(findingJSON{Finding: "too late", Text: text, Count: &n}, asJSON); err != nil {
-			return err
-		}
+		a.tell(findingJSON{Finding: "too late", Text: text, Count: &n}, asJSON)
 	}
-	return a.tellCounted(arrivals.Findings, asJSON)
+	a.tellCounted(arrivals.Findings, asJSON)
 }
 
 // sayLeftBehind says what to do where entries came that no key opens, and the room has a new key or may have one. Where nothing
 // else is shown, that is said with the error.
 func (c *conversation) sayLeftBehind(arrivals *model.Arrivals, shown int) error {
 	unopened, err := c.HasUnopened()
-	if err != nil || !unopened || c.tally.moveShown {
+	if err != nil || !unopened || c.moveShown {
 		return err
 	}
 	moved, err := c.MovedAway()
@@ -600,20 +535,14 @@ func (a *app) concludeRecv(r model.Room, messages int, unopened, strict bool) er
 		return hint(messenger.ErrNoKey, noKeyHint, r.Name, r.Name, r.Channel)
 	}
 	if strict {
-		return a.tally.verdict()
+		return judged(&a.verdict)
 	}
 	return nil
 }
 
-// verifyFeed reads a whole feed afresh and judges it; archived tells that it is the one that this device reads.
-func (a *app) verifyFeed(
-	ctx context.Context, r model.Room, archived bool, read func(visit func(*thingspeak.Entry) error) (feedEnd, record.View, error),
-) (report model.Report, end feedEnd, err error) {
+// verifyFeed reads a whole feed afresh and judges it.
+func (a *app) verifyFeed(ctx context.Context, r model.Room, o messenger.VerifyOptions) (messenger.Verified, error) {
 	defer a.triedParts()
 	defer a.computing(func() string { return "checking what was read" })()
-	report, err = a.engine().Verify(ctx, r, archived, func(visit func(*thingspeak.Entry) error) (view record.View, err error) {
-		end, view, err = read(visit)
-		return view, err
-	}, a.tryingParts)
-	return report, end, err
+	return a.engine().Verify(ctx, r, o)
 }

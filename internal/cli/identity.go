@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -241,11 +240,7 @@ func (a *app) listPeople(roomName string, asJSON bool) error {
 
 // tagged is how somebody is called, with the tag, which the name may have already.
 func tagged(p model.Person) string {
-	name, tag := screen.Line(p.Name), p.Key.Tag().Name()
-	if strings.Contains(name, tag) {
-		return name
-	}
-	return name + " (" + tag + ")"
+	return screen.Line(p.Tagged())
 }
 
 // changePerson finds somebody by name, tag or key and does something about the key.
@@ -268,26 +263,11 @@ func (a *app) changePerson(roomName, who string, change func(*conversation, mode
 
 // person finds somebody by name, tag or key.
 func (c *conversation) person(who string) (model.Person, error) {
-	people, err := c.People()
-	if err != nil {
-		return model.Person{}, err
+	p, err := c.Person(who)
+	if e, ok := errors.AsType[*messenger.WhoError](err); ok && e.Called == 0 {
+		err = hint(usageError{err}, `"fernpost recv" reads what has come since, "fernpost identity list" lists who has written`)
+	} else if ok {
+		err = hint(usageError{err}, `name one by the tag that "fernpost identity list" shows`)
 	}
-	// A name as it is shown is one key's, whoever else calls themselves so.
-	shown := slices.DeleteFunc(slices.Clone(people), func(p model.Person) bool { return p.Name != who })
-	if len(shown) == 1 {
-		return shown[0], nil
-	}
-	people = slices.DeleteFunc(people, func(p model.Person) bool {
-		tag := p.Key.Tag()
-		return !slices.Contains([]string{p.Name, p.Nick, tag.Name(), tag.String(), p.Key.String()}, who)
-	})
-	switch len(people) {
-	case 0:
-		return model.Person{}, hint(usagef("nobody in this room is called %s", who), `"fernpost recv" reads what has come since, "fernpost identity list" lists who has written`)
-	case 1:
-		return people[0], nil
-	default:
-		return model.Person{}, hint(usagef("%d authors of this room are called %s", len(people), who),
-			`name one by the tag that "fernpost identity list" shows`)
-	}
+	return p, err
 }

@@ -97,10 +97,11 @@ func (a *app) invite(ctx context.Context, name string, f *inviteFlags) error {
 	if err != nil {
 		return err
 	}
-	check, err := checkWords(r)
+	keys, err := messenger.Keys(r)
 	if err != nil {
 		return err
 	}
+	check := checkWords(keys[0].RevealBytes())
 	if f.asJSON {
 		err = a.printJSON(invitationJSON{
 			r.Name, link, r.Relay, r.Channel, check, known(inviterWords(i.Inviter)), len(i.Keys), new(i.WriteKey != ""),
@@ -161,16 +162,6 @@ func (a *app) adviseInviter(ctx context.Context, i *messenger.Invited) {
 			a.say("  others get there by %s: add --relay %s", address, address)
 		}
 	}
-}
-
-// checkWords are the three words of a room's newest key.
-func checkWords(r model.Room) (string, error) {
-	keys, err := messenger.Keys(r)
-	if err != nil {
-		return "", err
-	}
-	words := passphrase.CheckWords(keys[0].RevealBytes())
-	return strings.Join(words[:], " "), nil
 }
 
 // inviterWords are the safety words of who made an invitation; empty if nobody signs.
@@ -303,7 +294,7 @@ func (a *app) joinByInvitation(ctx context.Context, arg string, f *joinFlags) (e
 			"the room may have moved to a new key: ask for a new invitation. If you are sure of it, --unchecked enters all the same")
 	}
 	if err != nil {
-		return explainRead(err, j.Room.Channel, j.Room.ReadKey != "" || j.Room.WriteKey != "")
+		return explainReading(err, j.Room.Channel, j.Room.ReadKey != "" || j.Room.WriteKey != "")
 	}
 	return a.showJoined(j.Room, &i, opens, f.asJSON)
 }
@@ -320,13 +311,13 @@ func (a *app) askForKey(ctx context.Context, j *messenger.Joining, p passphrase.
 	if err != nil {
 		return err
 	}
-	settings, err := a.readSettings(ctx, j.Room)
-	if err != nil {
-		return err
-	}
-	found, err := a.findProfile(ctx, pass, j.Room, []passphrase.Profile{p}, settings.Metadata)
-	if err != nil && !(unchecked && errors.Is(err, messenger.ErrNoKey)) {
-		return err
+	done := a.computing(func() string { return "trying the passphrase" })
+	found, err := a.engine().FindKey(ctx, j.Room, pass, p)
+	done()
+	if err == nil {
+		a.tellTried(&j.Room, messenger.KeyTried{Guess: found})
+	} else if !(unchecked && errors.Is(err, messenger.ErrNoKey)) {
+		return explainEntry(explainWrongKey(err, pass))
 	}
 	j.Room.Keys = []model.Secret{model.Secret(fernet.NewKey(found.Key).Reveal())}
 	return nil
@@ -375,7 +366,7 @@ func (a *app) showJoined(r model.Room, i *invite.Invitation, opens, asJSON bool)
 	}
 	mayWrite := r.WriteKey != ""
 	r.WriteKey, r.ReadKey = "", "" // whoever joins need not hand them on
-	if err := a.showRoom(r, i.Profile, keys[0].RevealBytes(), "", asJSON); err != nil {
+	if err := a.showRoom(messenger.Entered{Room: r, Profile: i.Profile, Key: keys[0].RevealBytes()}, "", asJSON); err != nil {
 		return err
 	}
 	if !opens {

@@ -7,9 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/messenger"
-	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/screen"
 )
@@ -64,22 +62,8 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecke
 	if f.channel == 0 {
 		return hint(usagef("join needs an invitation, or --channel ID"), "whoever made the room knows the channel's number; \"fernpost invite\" makes an invitation")
 	}
-	r, err := f.room(name, a.config)
+	enter, err := f.entry(a, name, "trying the passphrase", passphrase.JoinOrder()...)
 	if err != nil {
-		return err
-	}
-	if err := a.nameIsFree(name); err != nil {
-		return err
-	}
-	candidates := passphrase.JoinOrder()
-	if f.profile != "" {
-		p, err := passphrase.ParseProfile(f.profile)
-		if err != nil {
-			return hint(usageError{err}, `see "fernpost help profiles"`)
-		}
-		candidates = []passphrase.Profile{p}
-	}
-	if err := a.channelKeys(f, &r); err != nil {
 		return err
 	}
 	pass, err := a.secretFrom("passphrase-file", f.passphraseFile, "FERNPOST_PASSPHRASE")
@@ -90,86 +74,42 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecke
 	case err != nil && !ask:
 		return err
 	}
-	settings, err := a.lookAt(ctx, &r)
-	if err == nil && ask {
-		pass, err = a.askSecret(ctx, "Passphrase of the room")
+	enter.Unchecked = unchecked
+	enter.Passphrase = func(ctx context.Context) (string, error) {
+		if ask {
+			pass, err = a.askSecret(ctx, "Passphrase of the room")
+			if err == nil && pass == "" {
+				err = usageError{passphrase.ErrEmpty}
+			}
+		}
+		return pass, err
 	}
-	switch {
-	case err != nil:
-		return err
-	case pass == "":
-		return usageError{passphrase.ErrEmpty}
-	}
-	if err := a.askWriteKey(ctx, &r); err != nil {
-		return err
-	}
-	if err := a.fits(ctx, &r, settings); err != nil {
-		return err
-	}
-	found, err := a.findProfile(ctx, pass, r, candidates, settings.Metadata)
-	if unchecked && errors.Is(err, messenger.ErrNoKey) {
-		a.say("%s", a.style.warn("the passphrase opens nothing of what is there: compare the check words with the others "+
-			"before you write"))
-		err = nil
-	}
+	entered, err := a.engine().Enter(ctx, enter)
 	if err != nil {
-		return err
+		return explainEntry(explainWrongKey(err, pass))
 	}
-	profile := found.Profile
-	if profile.Form == passphrase.FormText {
-		r.Fields = r.Fields[:1]
-	}
-	r.Profile = profile.String()
-	r.Keys = []model.Secret{model.Secret(fernet.NewKey(found.Key).Reveal())}
-	if err := a.engine().Add(r); err != nil {
-		return err
-	}
-	r.WriteKey, r.ReadKey = "", "" // whoever joins has them already
-	if err := a.showRoom(r, profile, found.Key, "", f.asJSON); err != nil {
+	entered.Room.WriteKey, entered.Room.ReadKey = "", "" // whoever joins has them already
+	if err := a.showRoom(entered, "", f.asJSON); err != nil {
 		return err
 	}
 	a.say("%s", a.style.good("room "+name+" is ready"))
-	a.adviseName(profile)
+	a.adviseName(entered.Profile)
 	return nil
 }
 
-// findProfile finds out how a passphrase becomes the room's key. Where there is nothing to try it on, the first profile is
-// taken, and said so; beside an error it is the first one, too.
-func (a *app) findProfile(
-	ctx context.Context, pass string, r model.Room, candidates []passphrase.Profile, metadata string,
-) (messenger.Guess, error) {
-	defer a.computing(func() string { return "trying the passphrase" })()
-	trial := a.engine().Try(r, metadata)
-	found, err := trial.Find(ctx, pass, candidates)
-	if wrong, ok := errors.AsType[*messenger.WrongKeyError](err); ok {
-		next := severalLines(pass) + "ask for the passphrase again, and how the key is made (\"fernpost help profiles\"); "
-		if wrong.Rows > 0 {
-			next += "one that the room has just moved to opens what is written from then on"
-		} else {
-			next += "the room may have moved to it since, or somebody else who can write has put the check there"
-		}
-		err = hint(err, "%s. If you are sure of it, --unchecked enters all the same", next)
+// explainWrongKey adds the next step to the error of a passphrase that opens nothing.
+func explainWrongKey(err error, pass string) error {
+	wrong, ok := errors.AsType[*messenger.WrongKeyError](err)
+	if !ok {
+		return err
 	}
-	if err != nil {
-		return found, err
+	next := severalLines(pass) + "ask for the passphrase again, and how the key is made (\"fernpost help profiles\"); "
+	if wrong.Rows > 0 {
+		next += "one that the room has just moved to opens what is written from then on"
+	} else {
+		next += "the room may have moved to it since, or somebody else who can write has put the check there"
 	}
-	what := "opens what is there"
-	switch {
-	case found.Check:
-		what = "opens the check that was left for those who join"
-	case !found.Message:
-		a.say("no message is there yet, so the passphrase could not be checked: compare the check words")
-		return found, nil
-	}
-	if found.Behind > 0 {
-		a.say("%s", a.style.warn("somebody has put another check beside the channel since: "+
-			"the room may have moved to a new passphrase"))
-	}
-	a.say("the passphrase %s (profile %s)", what, found.Profile.Name())
-	if found.AsGenerated {
-		a.say("(written in small letters with single blanks, as it was generated)")
-	}
-	return found, nil
+	return hint(err, "%s. If you are sure of it, --unchecked enters all the same", next)
 }
 
 // severalLines is a hint about a passphrase that has more than one line, as a file with notes beside it has; empty for others.

@@ -57,23 +57,19 @@ func (a *app) setRoom(cmd *cobra.Command, name string, o mendOptions) error {
 	if err != nil {
 		return err
 	}
-	before := r
 	change, err := a.changes(cmd, r, o)
 	if err != nil {
 		return err
 	}
-	change(&r)
-	if err := a.tryRoom(cmd.Context(), &r, before, o.noCheck); err != nil {
-		return err
-	}
-	unproven := r.Unproven
-	r, err = a.engine().Update(name, func(r *model.Room) error {
-		change(r)
-		r.Unproven = unproven
-		return nil
+	r, err = a.engine().Mend(cmd.Context(), r, change, o.noCheck, func(e messenger.Event) {
+		if _, ok := e.(messenger.KeyTried); ok {
+			a.say("nothing is there yet, so whether it is the same room was not checked")
+			return
+		}
+		a.tellEntry(&r, e)
 	})
 	if err != nil {
-		return err
+		return explainEntry(err)
 	}
 	return a.tellRoom(r, "room "+name+" is changed", o.asJSON)
 }
@@ -138,42 +134,6 @@ func (a *app) newKey(ctx context.Context, what, flag, file string) (model.Secret
 		text, err = apiKey(what, text)
 	}
 	return model.Secret(text), err
-}
-
-// tryRoom asks the relay whether a room is right as it is to be, unless it is taken unseen. At another relay than before a
-// key of the room has to open something, unless nothing is there.
-func (a *app) tryRoom(ctx context.Context, now *model.Room, before model.Room, unseen bool) error {
-	moved := now.Relay != before.Relay
-	if unseen {
-		now.Unproven = now.WriteKey != "" && (before.Unproven || moved || now.WriteKey != before.WriteKey)
-		return a.engine().Dialable(*now)
-	}
-	channel, err := a.checkChannel(ctx, now)
-	if err != nil || !moved {
-		return err
-	}
-	keys, err := messenger.Keys(*now)
-	if err != nil {
-		return err
-	}
-	trial := a.engine().Try(*now, channel.Metadata)
-	if slices.ContainsFunc(keys, trial.OpensCheck) {
-		return nil
-	}
-	opens, unopened, err := trial.OpensRows(ctx, keys...)
-	switch {
-	case err != nil || opens:
-		return err
-	case unopened > 0:
-		err = messenger.ErrNoKey
-	case trial.HasCheck():
-		err = messenger.ErrNoCheck
-	default:
-		a.say("nothing is there yet, so whether it is the same room was not checked")
-		return nil
-	}
-	return hint(fmt.Errorf("channel %d at %s is another room's: %w", now.Channel, screen.Line(now.Relay), err),
-		"nothing was changed; a room keeps its channel's number when it moves to another relay")
 }
 
 // tellRoom prints a room as "rooms" lists it, or says what became of it.

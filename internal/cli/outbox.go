@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -29,13 +28,10 @@ out in its place.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withRoom(roomName, func(c *conversation) error {
 				if cmd.Flags().Changed("drop") {
-					if err := c.Drop(drop, time.Now()); errors.Is(err, model.ErrOtherIdentity) {
-						if err := c.Adopt(cmd.Context(), true); err != nil {
-							return explainSending(err)
-						}
+					if err := c.Drop(cmd.Context(), drop); errors.Is(err, model.ErrOtherIdentity) {
 						return hint(fmt.Errorf("not taken back: %w", err), "\"fernpost outbox\" lists the messages under the numbers that they have now")
 					} else if err != nil {
-						return err
+						return explainSending(err)
 					}
 					a.say("%s is taken back", c.OwnNumber(drop))
 				}

@@ -25,7 +25,6 @@ type recvOptions struct {
 	policy policy
 	save   string
 	strict bool
-	own    record.PublicKey // of whom a conversation without identity takes messages for own ones
 }
 
 func (a *app) recvCommand() *cobra.Command {
@@ -100,9 +99,9 @@ func (a *app) recv(ctx context.Context, o recvOptions) error {
 	if o.csv.name == "" {
 		err = a.recvRoom(ctx, r, o)
 	} else {
-		err = a.recvCSV(ctx, r, signed, o)
+		err = a.recvCSV(ctx, r, o)
 	}
-	if n := a.tally.unsaved; n > 0 {
+	if n := a.unsaved; n > 0 {
 		err = errors.Join(err, fmt.Errorf("%s not saved, as told above", count(n, "file")))
 	}
 	return err
@@ -158,13 +157,10 @@ func counted(f model.Findings) (all []findingJSON) {
 }
 
 // tellCounted prints what was counted besides messages.
-func (a *app) tellCounted(f model.Findings, asJSON bool) error {
+func (a *app) tellCounted(f model.Findings, asJSON bool) {
 	for _, x := range counted(f) {
-		if err := a.tell(x, asJSON); err != nil {
-			return err
-		}
+		a.tell(x, asJSON)
 	}
-	return nil
 }
 
 // sayNoMessages says that a feed of so many entries has no messages.

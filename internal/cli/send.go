@@ -78,7 +78,7 @@ func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := writable(r); err != nil {
+	if err := messenger.Writable(r); err != nil {
 		return err
 	}
 	signed, err := messenger.Signed(r)
@@ -171,15 +171,6 @@ func (a *app) oneMessage(words []string, dash int) ([]string, error) {
 			"put quotes around the message, or name the room with --room %s", words[0])
 	}
 	return []string{strings.Join(words, " ")}, nil
-}
-
-// writable refuses a room that this device cannot write to.
-func writable(r model.Room) error {
-	if r.WriteKey != "" {
-		return nil
-	}
-	return hint(usagef("room %s has no write key, so it can only be read", r.Name),
-		"get the key from whoever made the room, then run \"fernpost rooms set %s --write-key-file FILE\"", r.Name)
 }
 
 // message returns what is to be sent.

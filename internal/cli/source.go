@@ -19,8 +19,6 @@ import (
 type feedEnd struct {
 	channel.End
 
-	// numbers are those of the rows of a file, with their dates.
-	numbers rowNumbers
 	// file is what reading a file has told, nil of a channel.
 	file *feed.Report
 }
@@ -79,7 +77,6 @@ func (a *app) readCSV(ctx context.Context, c csvSource, visit func(*thingspeak.E
 	var failed error // of visit
 	report, err := feed.Read(src, feed.Options{Dates: c.dates.Order}, func(_ int, e *thingspeak.Entry) error {
 		end.Last = max(end.Last, e.ID)
-		end.numbers.add(e)
 		failed = visit(e)
 		return failed
 	})

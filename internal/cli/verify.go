@@ -2,14 +2,16 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/channel"
+	"github.com/fernpost/fernpost/internal/feed"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
@@ -72,172 +74,103 @@ func (a *app) verify(ctx context.Context, o verifyOptions) error {
 		return hint(usagef("room %s holds plain texts: nobody has signed them, so there is nothing to verify", r.Name),
 			"rooms of the profiles fernpost and pbkdf2 are signed")
 	}
-	var rows rowNumbers
-	read := func(visit func(*thingspeak.Entry) error) (end feedEnd, view record.View, err error) {
-		upTo := func(e *thingspeak.Entry) error {
-			if o.until > 0 && e.ID > o.until {
-				rows.upTo = o.until // a last number below it is no truth
-				return nil
-			}
-			rows.add(e)
-			return visit(e)
+	var end feedEnd
+	options := messenger.VerifyOptions{Until: o.until, Trying: a.tryingParts, Progress: func(rows, last int64) {
+		a.say("read %s of %d ...", count(int(rows), "entry"), last)
+	}}
+	if o.csv.name != "" {
+		options.File = func(visit func(*thingspeak.Entry) error) (channel.End, error) {
+			end, err = a.readCSV(ctx, o.csv, visit)
+			return end.End, err
 		}
-		if o.csv.name != "" {
-			end, view, err = a.readWholeCSV(ctx, o.csv, upTo)
-		} else {
-			end, view, err = a.readWholeChannel(ctx, r, upTo)
-		}
-		if o.until > 0 {
-			end.Last = min(end.Last, o.until)
-		}
-		if o.csv.name != "" {
-			view.Holes = rows.holes(time.Now())
-		}
-		view.Holes = rows.below(view.Holes)
-		return end, view, err
 	}
-	report, end, err := a.verifyFeed(ctx, r, o.csv.name == "", read)
+	report, err := a.verifyFeed(ctx, r, options)
+	if errors.Is(err, messenger.ErrNoKey) {
+		return hint(err, noKeyHint, r.Name, r.Name, r.Channel)
+	}
 	if err != nil {
 		return err
 	}
-	if o.csv.name != "" && o.until > 0 && len(rows.rows) == 0 && end.Skipped == 0 && !end.CutShort {
+	end.End = report.Feed.End
+	if end.file != nil && o.until > 0 && report.Feed.Numbers.First() == 0 && end.Skipped == 0 && !end.CutShort {
 		return hint(usagef("--until %d: the feed that --csv names has no entry up to that", o.until),
 			"nothing was checked; \"fernpost recv --csv\" prints the numbers of the entries that it has")
 	}
-	if report.NotOurs > 0 && report.Opened == 0 {
-		return hint(messenger.ErrNoKey, noKeyHint, r.Name, r.Name, r.Channel)
-	}
-	own, _ := a.engine().Own(r) // who has lost the identity has a report all the same
-	report.Found = slices.DeleteFunc(report.Found, func(f record.Finding) bool { return ownRename(&f, own) })
-	if err := a.tellReport(&report, o.asJSON); err != nil {
-		return err
-	}
+	a.tellReport(&report.Report, o.asJSON)
 	if report.Opened == 0 && report.Plain > 0 {
-		a.tally.unsure++ // or a file of something else would have nothing wrong with it
+		a.verdict.Doubt() // or a file of something else would have nothing wrong with it
 	}
-	if o.csv.name == "" { // a file may well be older than what was read
-		if err := a.tellComparison(r, &report, rows.highest(), o); err != nil {
-			return err
-		}
+	if end.file == nil { // a file may well be older than what was read
+		a.tellComparison(r, &report, o)
 	}
 	if report.NotOurs > 0 {
 		if moved, err := a.engine().MovedAway(r); err == nil {
 			a.sayMoved(r.Name, moved)
 		}
 	}
-	if err := a.tellNotShown(&rows, end, o); err != nil {
+	a.tellNotShown(&report.Feed, end.file, o.until == 0, o.asJSON)
+	a.tellUnread(r, &end, o.asJSON)
+	if err := a.printVerdict(&report.Report, o); err != nil {
 		return err
 	}
-	if err := a.tellUnread(r, &end, o.asJSON); err != nil {
-		return err
-	}
-	if err := a.printVerdict(&report, o); err != nil {
-		return err
-	}
-	return a.tally.verdict()
-}
-
-// ownRename reports whether a finding says nothing but that we have taken another nickname.
-func ownRename(f *record.Finding, own record.PublicKey) bool {
-	return f.Kind == record.Renamed && f.Author == own
+	return judged(&a.verdict)
 }
 
 // tellReport tells what was found in the records, and what waits.
-func (a *app) tellReport(r *model.Report, asJSON bool) error {
+func (a *app) tellReport(r *model.Report, asJSON bool) {
 	if slices.ContainsFunc(r.Found, func(f record.Finding) bool { return f.Kind == record.Namesake && !f.Compared }) {
 		defer a.say("of two with one name, compare the words aloud: \"fernpost identity list\" shows them, \"fernpost identity " +
 			"verify\" marks the one whose words are right")
 	}
 	lines := findings{a: a, asJSON: asJSON}
 	for i := range r.Found {
-		if err := lines.tell(&r.Found[i], false); err != nil {
-			return err
-		}
+		lines.tell(&r.Found[i], false)
 	}
-	if err := lines.end(); err != nil {
-		return err
-	}
-	a.tally.pending = len(r.Waiting)
-	if err := a.tellWaiting(r.Waiting, asJSON); err != nil {
-		return err
-	}
-	return a.tellCounted(r.Findings, asJSON)
-}
-
-// readWholeChannel reads a channel back to its beginning.
-func (a *app) readWholeChannel(
-	ctx context.Context, r model.Room, visit func(*thingspeak.Entry) error,
-) (end feedEnd, view record.View, err error) {
-	read, lacking, err := a.engine().ReadWhole(ctx, r, visit, func(rows, last int64) {
-		a.say("read %s of %d ...", count(int(rows), "entry"), last)
-	})
-	end = feedEnd{End: read}
-	return end, record.View{Holes: lacking, Unread: hiddenText(r, end.Hidden) != ""}, err
-}
-
-// readWholeCSV reads a feed from a file. Entries between that are not in it will not come, so they count as asked for, unless
-// the file is a part and they may have been cut off.
-func (a *app) readWholeCSV(
-	ctx context.Context, file csvSource, visit func(*thingspeak.Entry) error,
-) (end feedEnd, view record.View, err error) {
-	end, err = a.readCSV(ctx, file, visit)
-	view.Unread = end.CutShort || end.Skipped > 0
-	return end, view, err
+	lines.end()
+	a.verdict.Pending = len(r.Waiting)
+	a.tellWaiting(r.Waiting, asJSON)
+	a.tellCounted(r.Findings, asJSON)
 }
 
 // tellComparison tells where what this device holds differs from what the relay shows, up to its entry last. Where the
 // archive cannot be used, what was found without it stands, and that nothing was compared is told.
-func (a *app) tellComparison(r model.Room, report *model.Report, last int64, o verifyOptions) error {
+func (a *app) tellComparison(r model.Room, v *messenger.Verified, o verifyOptions) {
 	done := a.computing(func() string { return "comparing that with what this device holds" })
-	d, err := a.engine().Compare(r, report, o.until)
+	d, err := a.engine().Compare(r, &v.Report, o.until)
 	done()
 	if err != nil {
 		text := "what this device has read before could not be compared with it: " + err.Error()
 		if next := nextStep(err); next != "" {
 			text += " (" + next + ")"
 		}
-		return a.tell(findingJSON{Finding: "not compared", Text: text}, o.asJSON)
+		a.tell(findingJSON{Finding: "not compared", Text: text}, o.asJSON)
+		return
 	}
 	other := false // than the digest is of
 	for i := range d.Differing {
 		other = other || d.Differing[i].FirstShown > 0
-		if err := a.tell(differingJSON(&d.Differing[i]), o.asJSON); err != nil {
-			return err
-		}
+		a.tell(differingJSON(&d.Differing[i]), o.asJSON)
 	}
 	for _, f := range uncheckedJSON(&d, r.Name) {
-		if err := a.tell(f, o.asJSON); err != nil {
-			return err
-		}
+		a.tell(f, o.asJSON)
 	}
 	for i := range d.Unshown {
-		if err := a.tellUnshown(&d.Unshown[i], last, o.asJSON); err != nil {
-			return err
-		}
+		a.tellUnshown(&d.Unshown[i], v.Feed.Numbers.Highest(), o.asJSON)
 	}
-	stand := 0
 	for i := range d.Standing {
-		f := &d.Standing[i]
-		if weights[f.Kind.String()] != wrong {
-			continue
-		}
-		stand++
-		j := jsonOfFinding(f, false)
+		j := jsonOfFinding(&d.Standing[i], false)
 		j.Text = "told before: " + j.Text
 		if j.Waiting = d.Behind; d.Behind { // what is not read yet may take it back
-			a.tally.unsure++
+			a.verdict.Doubt()
 		}
-		if err := a.tell(j, o.asJSON); err != nil {
-			return err
-		}
+		a.tell(j, o.asJSON)
 	}
-	if stand > 0 && d.Behind {
+	if len(d.Standing) > 0 && d.Behind {
 		a.say("this device has not read all that the relay shows: \"fernpost recv\" does, and tells what is true no longer")
 	}
 	if other {
 		a.say("the digest is of what the relay shows now, not of the order in which \"recv\" and \"watch\" show it here")
 	}
-	return nil
 }
 
 // uncheckedJSON says what this device holds and cannot compare with what the relay shows, and what it has told of that, for
@@ -246,7 +179,7 @@ func uncheckedJSON(d *model.Comparison, name string) (all []findingJSON) {
 	if d.KeyGone.Messages > 0 {
 		all = append(all, keyGoneJSON(d.KeyGone, name))
 	}
-	if n := d.Cleared.Messages; notCleared(d.Cleared, d.Copied) {
+	if n := d.Cleared.Messages; d.Cleared.Doubted(d.Copied) {
 		all = append(all, notClearedJSON(n, d.Copied))
 	} else if n > 0 {
 		all = append(all, findingJSON{
@@ -256,24 +189,16 @@ func uncheckedJSON(d *model.Comparison, name string) (all []findingJSON) {
 		})
 	}
 	for i := range d.Past {
-		f := &d.Past[i]
-		switch text := f.Text(); {
-		case f.Kind == record.Cleared:
-			all = append(all, findingJSON{Finding: "before the clear", Text: "told before: " + text})
-		case weights[f.Kind.String()] == wrong:
-			all = append(all, findingJSON{Finding: "before the clear", Text: "told before, of what a clear took away: " + text})
+		text := "told before, of what a clear took away: "
+		if d.Past[i].Kind == record.Cleared {
+			text = "told before: "
 		}
+		all = append(all, findingJSON{Finding: "before the clear", Text: text + d.Past[i].Text()})
 	}
 	if d.Elsewhere > 0 {
 		all = append(all, elsewhereJSON(d.Elsewhere))
 	}
 	return all
-}
-
-// notCleared reports whether a clear is in doubt, since much of what it has taken away was shown again elsewhere. Of a few copies
-// nobody is to be in doubt: whoever may write can post them.
-func notCleared(gone model.Unchecked, copied int) bool {
-	return gone.Messages > 0 && copied >= gone.Messages
 }
 
 func notClearedJSON(gone, copied int) findingJSON {
@@ -312,7 +237,7 @@ func differingJSON(d *model.Differing) findingJSON {
 }
 
 // tellUnshown tells of a message of our own that the relay has accepted and, up to its entry last, does not show.
-func (a *app) tellUnshown(q *model.Queued, last int64, asJSON bool) error {
+func (a *app) tellUnshown(q *model.Queued, last int64, asJSON bool) {
 	what := q.What()
 	f := findingJSON{
 		Finding: "not shown", Author: &q.Name, Number: &q.Number, Last: &q.Number, Entry: &q.Entry, LastEntry: &q.Entry,
@@ -320,58 +245,41 @@ func (a *app) tellUnshown(q *model.Queued, last int64, asJSON bool) error {
 	}
 	if q.Entry > last { // it may be slow
 		f.Waiting = true
-		a.tally.unsure++
+		a.verdict.Doubt()
 		f.Text = fmt.Sprintf("the relay has accepted %s as entry %d, and shows no entry above %d", what, q.Entry, last)
 	}
-	return a.tell(f, asJSON)
+	a.tell(f, asJSON)
 }
 
 // mostGaps is how many ranges of entries that were not shown have lines of their own.
 const mostGaps = 10
 
-// tellNotShown tells which entries the feed lacks, whether or not a record is known to have stood there: an author who
-// wrote nothing afterwards is not missed otherwise.
-func (a *app) tellNotShown(rows *rowNumbers, end feedEnd, o verifyOptions) error {
-	if err := a.tellContradicted(rows, o.asJSON); err != nil {
-		return err
+// tellNotShown tells which entries a feed lacks or shows in two ways, and those that it names above its rows: a file in JSON also
+// beside them, unless only a part was wanted.
+func (a *app) tellNotShown(f *messenger.Feed, file *feed.Report, all, asJSON bool) {
+	a.tellContradicted(&f.Numbers, asJSON)
+	if file != nil {
+		a.tellCuts(f, asJSON)
 	}
-	gaps := rows.gaps(0)
-	if o.csv.name != "" {
-		gaps = rows.without(rows.between())
-		if err := a.tellCuts(rows, o.asJSON); err != nil {
-			return err
-		}
+	a.tellGaps(f.NotShown(), asJSON)
+	if file != nil && all {
+		f.Last = max(f.Last, file.LastEntryID)
 	}
-	if err := a.tellGaps(gaps, o.asJSON); err != nil {
-		return err
+	first, last := f.Claimed()
+	if last == 0 {
+		return
 	}
-	if end.file != nil && o.until == 0 {
-		end.Last = max(end.Last, end.file.LastEntryID)
+	text := namedText(first, last)
+	if file != nil {
+		text = fmt.Sprintf("the file names entry %d as the newest, and has none above %d", last, first-1)
 	}
-	return a.tellClaimed(rows, &end, o.asJSON)
+	a.tell(findingJSON{Finding: "claimed", Text: text, Entry: &first, LastEntry: &last}, asJSON)
 }
-
-// tellClaimed tells that a relay, or a file in JSON, names entries above those that it shows.
-func (a *app) tellClaimed(rows *rowNumbers, end *feedEnd, asJSON bool) error {
-	top := rows.highest()
-	if end.Last <= top || end.CutShort {
-		return nil
-	}
-	text := namedText(top+1, end.Last)
-	if end.file != nil {
-		text = fmt.Sprintf("the file names entry %d as the newest, and has none above %d", end.Last, top)
-	}
-	return a.tell(findingJSON{Finding: "claimed", Text: text, Entry: new(top + 1), LastEntry: &end.Last}, asJSON)
-}
-
-// doubtfulGap is of how many numbers in a row that were not shown nobody believes that entries have stood there: it is the
-// number above them that is no truth. At one entry a second a channel takes more than a day for them.
-const doubtfulGap = 100_000
 
 // tellGaps tells which entries were not shown.
-func (a *app) tellGaps(gaps iter.Seq2[int64, int64], asJSON bool) error {
-	return a.tellRanges(gaps, asJSON, func(first, last int64) (kind, text string) {
-		if last-first >= doubtfulGap {
+func (a *app) tellGaps(gaps iter.Seq2[int64, int64], asJSON bool) {
+	a.tellRanges(gaps, asJSON, func(first, last int64) (kind, text string) {
+		if last-first >= feed.DoubtfulGap {
 			return "doubtful number", "none of the " + record.Entries(first, last) + " was shown, but one above them: that number is doubtful"
 		}
 		return "not shown", record.Entries(first, last) + " " + wasOrWere(first, last) + " not shown"
@@ -379,7 +287,7 @@ func (a *app) tellGaps(gaps iter.Seq2[int64, int64], asJSON bool) error {
 }
 
 // tellRanges tells of each of the first ranges of entries what say says, and of the others how many there are of what.
-func (a *app) tellRanges(ranges iter.Seq2[int64, int64], asJSON bool, say func(first, last int64) (kind, text string), what string) error {
+func (a *app) tellRanges(ranges iter.Seq2[int64, int64], asJSON bool, say func(first, last int64) (kind, text string), what string) {
 	told, rest := 0, 0
 	var all []findingJSON
 	for first, last := range ranges {
@@ -398,14 +306,11 @@ func (a *app) tellRanges(ranges iter.Seq2[int64, int64], asJSON bool, say func(f
 		f.Text = fmt.Sprintf("%s more %s, among %s", count(rest, "range"), what, record.Entries(*f.Entry, last))
 	}
 	for _, f := range all {
-		if err := a.tell(f, asJSON); err != nil {
-			return err
-		}
+		a.tell(f, asJSON)
 	}
-	if rest > 1 && weights[all[mostGaps].Finding] == wrong {
-		a.tally.others += rest - 1 // the last line stands for them
+	if rest > 1 && model.WeightOf(all[mostGaps].Finding) == model.Wrong {
+		a.verdict.Add(all[mostGaps].Finding, rest-1) // the last line stands for them
 	}
-	return nil
 }
 
 func standOrStands(first, last int64) string {
@@ -425,17 +330,17 @@ func wasOrWere(first, last int64) string {
 // printVerdict prints what was checked, the verdict and the digest.
 func (a *app) printVerdict(r *model.Report, o verifyOptions) error {
 	digest := strings.Join(passphrase.Words(6, r.Digest[:16]), " ")
-	found, unsure := a.tally.found(), a.tally.unsure+a.tally.pending
+	found, unsure, noted := a.verdict.Counts()
 	if o.asJSON {
 		return a.printJSON(verdictJSON{
-			r.Entries, r.Records, r.Authors, r.Unsigned, found, unsure, a.tally.noted, digest,
+			r.Entries, r.Records, r.Authors, r.Unsigned, found, unsure, noted, digest,
 			record.DigestVersion, len(r.Lines), r.Authors, known(o.until),
 		})
 	}
 	verdict := a.style.good("nothing is wrong with them")
 	switch {
 	case found > 0:
-		verdict = a.style.bad(a.tally.verdict().Error())
+		verdict = a.style.bad(judged(&a.verdict).Error())
 	case unsure > 0:
 		verdict = a.style.warn("nothing is known to be wrong with them, but not everything could be judged")
 	}

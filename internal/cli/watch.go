@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -71,7 +72,7 @@ func (a *app) watch(ctx context.Context, o watchOptions) error {
 	if o.strict && o.messages == 0 {
 		return usagef("--strict needs --messages: a watch without end comes to no verdict")
 	}
-	a.tally.noVerdict = !o.strict
+	a.verdict.Endless = !o.strict
 	r, err := a.loadRoom(o.room)
 	if err != nil {
 		return err
@@ -112,7 +113,7 @@ func (a *app) watchRoom(ctx context.Context, r model.Room, o watchOptions) (err 
 		}
 		e, err := f.stream.Next(ctx)
 		if err == nil {
-			err = f.tellEvent(e)
+			err = cmp.Or(f.tellEvent(e), f.unprinted)
 		}
 		if err != nil {
 			return errors.Join(err, f.out.Flush())
@@ -142,14 +143,12 @@ func (f *follower) tellEvent(e messenger.Event) error {
 		if err := f.out.Flush(); err != nil {
 			return err
 		}
-		return f.lines.tell(&e.Finding, e.TakenBack)
+		f.lines.tell(&e.Finding, e.TakenBack)
 	case messenger.State:
 		return f.printState(&e.OwnState)
 	case messenger.Reached:
-		if err := f.lines.end(); err != nil {
-			return err
-		}
-		if err := f.out.Flush(); err != nil {
+		f.lines.end()
+		if err := cmp.Or(f.unprinted, f.out.Flush()); err != nil {
 			return err
 		}
 		if err := f.SetPrinted(f.printed); err != nil {
@@ -158,19 +157,13 @@ func (f *follower) tellEvent(e messenger.Event) error {
 		f.printed, f.kept = model.Printed{}, true
 		return f.stream.Keep(e)
 	case messenger.Late:
-		return f.tellFinding(&e.Finding, false, f.o.asJSON)
+		f.tellFinding(&e.Finding, false, f.o.asJSON)
 	case messenger.Read:
 		f.asked = true
-		if err := f.tellRelay(&e.News, &e.Arrivals, f.stoppedText(e.Stop), f.o.asJSON); err != nil {
-			return err
-		}
-		if err := f.tellArrivals(&e.Arrivals, f.o.asJSON); err != nil {
-			return err
-		}
+		f.tellRelay(&e.News, &e.Arrivals, f.stoppedText(e.Stop), f.o.asJSON)
+		f.tellArrivals(&e.Arrivals, f.o.asJSON)
 		if e.News.Cleared {
-			if err := f.tellPassed(e.News.Passed, f.o.asJSON); err != nil {
-				return err
-			}
+			f.tellPassed(e.News.Passed, f.o.asJSON)
 		}
 		return f.tellElsewhere(f.o.asJSON)
 	case messenger.RelayAway:
@@ -231,13 +224,11 @@ func (f *follower) conclude() error {
 	if err := f.tellStanding(f.o.asJSON); err != nil {
 		return err
 	}
-	if err := f.tellLacking(f.o.asJSON); err != nil {
-		return err
-	}
+	f.tellLacking(f.o.asJSON)
 	if err := f.tellNotReadBack(false, f.o.asJSON); err != nil { // what was sent just now is not due
 		return err
 	}
-	return f.tally.verdict()
+	return judged(&f.verdict)
 }
 
 // each yields the ends of ranges.

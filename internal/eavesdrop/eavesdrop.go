@@ -5,6 +5,7 @@ package eavesdrop
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -71,6 +72,15 @@ func Look(e *thingspeak.Entry) []Sighting {
 		seen = append(seen, s)
 	}
 	return seen
+}
+
+// Bare returns the token that stands in a text without what carriers add, and when it was sealed; the zero time if it is none.
+func Bare(text string) (bare string, sealed time.Time) {
+	bare, _ = token.Unwrap(strings.TrimSpace(text))
+	if t, err := token.Parse(bare); err == nil {
+		sealed = t.SealedAt()
+	}
+	return bare, sealed
 }
 
 // Summary is what all sightings together show. The zero Summary has seen nothing.

@@ -264,6 +264,17 @@ func (r *reader) surveyJSON(whole *io.SectionReader) error {
 		}
 		return nil
 	})
+	return r.surveyDates(whole, ',', rules, func(src io.Reader, rules thingspeak.FileRules) {
+		// What is wrong with the file is said when it is read.
+		text := notNumbers{src: bufio.NewReader(src)}
+		_, _ = thingspeak.DecodeFileJSON(&text, rules, ignore, func(*thingspeak.RowError) error { return nil })
+	})
+}
+
+// surveyDates has all dates of the file read in advance, if it takes that to know in which order day and month stand.
+func (r *reader) surveyDates(
+	whole *io.SectionReader, separator byte, rules thingspeak.FileRules, readAll func(io.Reader, thingspeak.FileRules),
+) error {
 	if !r.dates.needOrder {
 		return nil
 	}
@@ -272,14 +283,13 @@ func (r *reader) surveyJSON(whole *io.SectionReader) error {
 		return err
 	}
 	s := newOrderSurvey()
+	rules.Import = true // numbers do not matter
 	rules.Time = func(date string) (time.Time, error) {
 		s.add(date)
-		return time.Time{}, thingspeak.ErrBadTime
+		return time.Unix(0, 0), nil
 	}
-	// What is wrong with the file is said when it is read.
-	text := notNumbers{src: bufio.NewReader(src)}
-	_, _ = thingspeak.DecodeFileJSON(&text, rules, ignore, func(*thingspeak.RowError) error { return nil })
-	return r.dates.decide(&s, ',')
+	readAll(src, rules)
+	return r.dates.decide(&s, separator)
 }
 
 // survey reads the whole file in advance where its beginning leaves open what it means.
@@ -289,27 +299,14 @@ func (r *reader) survey(whole *io.SectionReader) error {
 			return err
 		}
 	}
-	if !r.dates.needOrder {
-		return nil
-	}
-	src, err := r.again(whole)
-	if err != nil {
-		return err
-	}
-	s := newOrderSurvey()
-	rules := r.rules
-	rules.Import = true // numbers do not matter
-	rules.Time = func(date string) (time.Time, error) {
-		s.add(date)
-		return time.Unix(0, 0), nil
-	}
-	r.skipSeparatorLine(src)
-	rows := thingspeak.NewFileReader(src, rules)
-	var e thingspeak.Entry
-	for err == nil || isRowError(err) {
-		err = rows.Read(&e)
-	}
-	return r.dates.decide(&s, r.rules.Separator)
+	return r.surveyDates(whole, r.rules.Separator, r.rules, func(src io.Reader, rules thingspeak.FileRules) {
+		r.skipSeparatorLine(src)
+		rows := thingspeak.NewFileReader(src, rules)
+		var e thingspeak.Entry
+		for err := error(nil); err == nil || isRowError(err); {
+			err = rows.Read(&e)
+		}
+	})
 }
 
 func isRowError(err error) bool {

@@ -45,8 +45,8 @@ func (e *Engine) MakeChannel(ctx context.Context, r *model.Room, name string, pu
 	return nil
 }
 
-// Channel reads the settings of a room's channel.
-func (e *Engine) Channel(ctx context.Context, r model.Room) (thingspeak.Channel, error) {
+// channel reads the settings of a room's channel.
+func (e *Engine) channel(ctx context.Context, r model.Room) (thingspeak.Channel, error) {
 	client, err := e.dial(r)
 	if err != nil {
 		return thingspeak.Channel{}, err
@@ -55,63 +55,35 @@ func (e *Engine) Channel(ctx context.Context, r model.Room) (thingspeak.Channel,
 	return client.Channel(ctx)
 }
 
-// Dialable reports whether a client can be made for a room, without asking anybody.
-func (e *Engine) Dialable(r model.Room) error {
+// dialable reports whether a client can be made for a room, without asking anybody.
+func (e *Engine) dialable(r model.Room) error {
 	client, err := e.dial(r)
-	if err != nil {
-		return err
+	if err == nil {
+		client.Close()
 	}
-	client.Close()
-	return nil
+	return err
 }
 
-// FieldError says that a channel does not show a field of a room, or no field at all.
-type FieldError struct {
-	Channel int64
-	// Field is its number; 0 if the channel shows none.
-	Field int
-}
-
-func (e *FieldError) Error() string {
-	if e.Field == 0 {
-		return fmt.Sprintf("channel %d shows no field", e.Channel)
-	}
-	return fmt.Sprintf("channel %d does not show field %d", e.Channel, e.Field)
-}
-
-// ChooseFields makes sure that a channel has the room's fields enabled; a room without any gets those that are. A field that
-// is not enabled would take updates and never show them (contract section 15, quirk 24). The error is [*FieldError].
-func ChooseFields(r *model.Room, channel *thingspeak.Channel) error {
+// chooseFields makes sure that a channel has the room's fields enabled; a room without any gets those that are. A field that
+// is not enabled would take updates and never show them (contract section 15, quirk 24).
+func chooseFields(r *model.Room, enabled thingspeak.FieldSet) error {
 	if len(r.Fields) == 0 {
-		r.Fields = slices.Collect(channel.Enabled().All())
+		r.Fields = slices.Collect(enabled.All())
 	}
 	if len(r.Fields) == 0 {
-		return &FieldError{Channel: r.Channel}
+		return &EntryError{NoField, r.Channel, fmt.Errorf("channel %d shows no field", r.Channel)}
 	}
 	for _, n := range r.Fields {
-		if !channel.Enabled().Has(n) {
-			return &FieldError{r.Channel, n}
+		if !enabled.Has(n) {
+			return &EntryError{FieldHidden, r.Channel, fmt.Errorf("channel %d does not show field %d", r.Channel, n)}
 		}
 	}
 	return nil
 }
 
-// ProveWriteKey asks the relay whether a room's write key writes the channel. Of a relay that does not tell, that stays
-// unproven, and the room notes it.
-func (e *Engine) ProveWriteKey(ctx context.Context, r *model.Room) error {
-	client, err := e.dial(*r)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	proven, err := client.ProveWriteKey(ctx)
-	r.Unproven = err == nil && !proven
-	return err
-}
-
-// LeaveCheck puts a check into the metadata of a channel that was made for a room: by it whoever joins knows a wrong
+// leaveCheck puts a check into the metadata of a channel that was made for a room: by it whoever joins knows a wrong
 // passphrase before anybody has written.
-func (e *Engine) LeaveCheck(ctx context.Context, r model.Room, key fernet.Key, userKey model.Secret) error {
+func (e *Engine) leaveCheck(ctx context.Context, r model.Room, key fernet.Key, userKey model.Secret) error {
 	check, err := room.NewCheck(key, time.Now())
 	if err != nil {
 		return err
@@ -124,28 +96,4 @@ func (e *Engine) LeaveCheck(ctx context.Context, r model.Room, key fernet.Key, u
 	}
 	defer client.Close()
 	return client.AddMetadata(ctx, check)
-}
-
-// RenewCheck puts a check for a room's new key beside those of the keys before, so that whoever joins with it is known, also
-// before anybody has written under it. It reports whether it has left one, and whether one is there. A room works
-// without, so a relay that refuses it is no error.
-func (e *Engine) RenewCheck(ctx context.Context, r model.Room, key fernet.Key) (left, there bool, err error) {
-	client, err := e.dial(r)
-	if err != nil {
-		return false, false, err
-	}
-	defer client.Close()
-	channel, err := client.Channel(ctx)
-	if err != nil {
-		return false, false, ctx.Err()
-	}
-	renewed, there, err := room.RenewCheck(channel.Metadata, key, time.Now())
-	if err != nil {
-		return false, false, err
-	}
-	if there && renewed != channel.Metadata {
-		left = client.AddMetadata(ctx, renewed) == nil
-		there = left
-	}
-	return left, there, ctx.Err()
 }

@@ -55,7 +55,9 @@ func (e *Engine) dial(r model.Room) (*remote.Client, error) {
 
 // client makes a client of which the options name relay, channel and keys.
 func (e *Engine) client(o remote.Options) (*remote.Client, error) {
-	return remote.New(e.o.Access.Options(o))
+	a := e.o.Access
+	o.Timeout, o.Budget, o.Version, o.Transport, o.Slow = a.Timeout, a.Budget, a.Version, a.Transport, a.Slow
+	return remote.New(o)
 }
 
 // Profile returns how a room's key is derived and its messages are written.

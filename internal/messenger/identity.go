@@ -3,6 +3,7 @@ package messenger
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/fernpost/fernpost/internal/keyring"
@@ -109,15 +110,53 @@ func (e *Engine) NameTaken(nick string) (taken []Taken, err error) {
 	return taken, nil
 }
 
-// device returns this device's identity, and makes it if it is wanted and not there.
-func (e *Engine) device(wanted bool) (id keyring.Identity, err error) {
-	err = e.keys(func(keys *keyring.Keyring) error {
-		if id, err = keys.Identity(); wanted && errors.Is(err, keyring.ErrNoIdentity) {
-			id, err = keys.UpdateIdentity(withSeed)
+// WhoError says that so many authors of a room are called so: none, or several.
+type WhoError struct {
+	Who    string
+	Called int
+}
+
+func (e *WhoError) Error() string {
+	if e.Called == 0 {
+		return "nobody in this room is called " + e.Who
+	}
+	return fmt.Sprintf("%d authors of this room are called %s", e.Called, e.Who)
+}
+
+// Person finds somebody by name, nickname, tag or key. The error may be a [*WhoError].
+func (r *Room) Person(who string) (model.Person, error) {
+	people, err := r.People()
+	if err != nil {
+		return model.Person{}, err
+	}
+	// A name as it is shown is one key's, whoever else calls themselves so.
+	var shown, meant []model.Person
+	for _, p := range people {
+		if p.Name == who {
+			shown = append(shown, p)
 		}
-		return err
+		if tag := p.Key.Tag(); slices.Contains([]string{p.Name, p.Nick, tag.Name(), tag.String(), p.Key.String()}, who) {
+			meant = append(meant, p)
+		}
+	}
+	if len(shown) == 1 {
+		meant = shown
+	}
+	if len(meant) != 1 {
+		return model.Person{}, &WhoError{who, len(meant)}
+	}
+	return meant[0], nil
+}
+
+// device returns this device's identity, and makes it if it is wanted and not there.
+func (e *Engine) device(wanted bool) (keyring.Identity, error) {
+	return inKeys(e, func(keys *keyring.Keyring) (keyring.Identity, error) {
+		id, err := keys.Identity()
+		if wanted && errors.Is(err, keyring.ErrNoIdentity) {
+			return keys.UpdateIdentity(withSeed)
+		}
+		return id, err
 	})
-	return id, err
 }
 
 // withSeed gives a new identity its secret half. Another process may have been quicker.

@@ -108,7 +108,7 @@ func (e *Engine) Invitation(i invite.Invitation, as string) (j Joining, err erro
 	if inviter := record.PublicKey(i.Inviter); !inviter.IsZero() && inviter.Check() == nil {
 		r.Introduced = []string{inviter.String()}
 	}
-	if err := e.Dialable(r); err != nil {
+	if err := e.dialable(r); err != nil {
 		return j, err
 	}
 	before, ok, err := e.sameRoom(r, as != "")
@@ -121,7 +121,7 @@ func (e *Engine) Invitation(i invite.Invitation, as string) (j Joining, err erro
 	if err := CheckName(r.Name); err != nil {
 		return j, err
 	}
-	return Joining{Room: r}, e.NameIsFree(r.Name)
+	return Joining{Room: r}, e.nameIsFree(r.Name)
 }
 
 // sameRoom finds the room of this device that an invitation is for: one on the same channel that has one of its keys; else,
@@ -196,8 +196,8 @@ func (e *Engine) Join(ctx context.Context, j Joining, unchecked bool) (opens boo
 	if err != nil {
 		return false, err
 	}
-	trial := e.Try(j.Room, "")
-	opens, unopened, err := trial.OpensRows(ctx, keys...)
+	trial := e.try(j.Room, "")
+	opens, unopened, err := trial.opensRows(ctx, keys...)
 	if err == nil && !opens && unopened > 0 && !unchecked {
 		err = &WrongKeyError{Rows: len(trial.rows)}
 	}

@@ -210,11 +210,13 @@ func (r *Room) Close() error {
 	return r.archive.Close()
 }
 
-func (r *Room) tell(e Event) error {
-	if r.face.Tell == nil {
+func (r *Room) tell(e Event) error { return r.face.tell(e) }
+
+func (f Face) tell(e Event) error {
+	if f.Tell == nil {
 		return nil
 	}
-	return r.face.Tell(e)
+	return f.Tell(e)
 }
 
 // currentKeys returns the room's keys as they are now, newest first. The room may have been renamed meanwhile.

@@ -28,6 +28,15 @@ func (e *Engine) keys(work func(*keyring.Keyring) error) error {
 	return work(keys)
 }
 
+// inKeys is keys for work that has a result.
+func inKeys[T any](e *Engine, work func(*keyring.Keyring) (T, error)) (result T, err error) {
+	err = e.keys(func(keys *keyring.Keyring) error {
+		result, err = work(keys)
+		return err
+	})
+	return result, err
+}
+
 // Rooms returns the names of this device's rooms, and which of them is meant where none is named; "" if none is chosen.
 func (e *Engine) Rooms() (names []string, chosen string, err error) {
 	err = e.keys(func(keys *keyring.Keyring) error {
@@ -48,17 +57,15 @@ func (e *WhichRoomError) Error() string { return fmt.Sprintf("which room of %d?"
 
 // Find returns the settings of the room of this name; without one, of the default room, or of the only one there is. The
 // error may be [model.ErrNoRoom] or [*WhichRoomError].
-func (e *Engine) Find(name string) (r model.Room, err error) {
-	err = e.keys(func(keys *keyring.Keyring) error {
+func (e *Engine) Find(name string) (model.Room, error) {
+	return inKeys(e, func(keys *keyring.Keyring) (r model.Room, err error) {
 		if name == "" {
 			if name, err = onlyName(keys); err != nil {
-				return err
+				return r, err
 			}
 		}
-		r, err = keys.Load(name)
-		return err
+		return keys.Load(name)
 	})
-	return r, err
 }
 
 // onlyName returns the name of the room that is meant where none is named.
@@ -81,11 +88,19 @@ func onlyName(keys *keyring.Keyring) (string, error) {
 // CheckName tells whether a room may have this name on a device, see [keyring.CheckName].
 func CheckName(name string) error { return keyring.CheckName(name) }
 
-// NameIsFree tells whether this device has no room of that name yet: otherwise the error is [model.ErrRoomExists].
-func (e *Engine) NameIsFree(name string) error {
+// RoomExistsError says that this device has a room of the name of a new one. It is a [model.ErrRoomExists].
+type RoomExistsError struct{ Room string }
+
+func (e *RoomExistsError) Error() string {
+	return "there is a room " + e.Room + " on this device already"
+}
+func (e *RoomExistsError) Unwrap() error { return model.ErrRoomExists }
+
+// nameIsFree tells whether this device has no room of that name yet: otherwise the error is a [*RoomExistsError].
+func (e *Engine) nameIsFree(name string) error {
 	switch _, err := e.Find(name); {
 	case err == nil:
-		return model.ErrRoomExists
+		return &RoomExistsError{name}
 	case errors.Is(err, model.ErrNoRoom):
 		return nil
 	default:
@@ -99,21 +114,13 @@ func (e *Engine) Add(r model.Room) error {
 }
 
 // Current returns the settings of a room as they are now, see [keyring.Keyring.Current].
-func (e *Engine) Current(before model.Room) (now model.Room, err error) {
-	err = e.keys(func(keys *keyring.Keyring) error {
-		now, err = keys.Current(before)
-		return err
-	})
-	return now, err
+func (e *Engine) Current(before model.Room) (model.Room, error) {
+	return inKeys(e, func(keys *keyring.Keyring) (model.Room, error) { return keys.Current(before) })
 }
 
 // Update changes the settings of a room, see [keyring.Keyring.Update].
-func (e *Engine) Update(name string, change func(*model.Room) error) (r model.Room, err error) {
-	err = e.keys(func(keys *keyring.Keyring) error {
-		r, err = keys.Update(name, change)
-		return err
-	})
-	return r, err
+func (e *Engine) Update(name string, change func(*model.Room) error) (model.Room, error) {
+	return inKeys(e, func(keys *keyring.Keyring) (model.Room, error) { return keys.Update(name, change) })
 }
 
 // SaltedNameError says that a room keeps its name, since its keys are made with it.
@@ -133,13 +140,12 @@ func (e *Engine) Rename(r model.Room, name string) (renamed model.Room, err erro
 	if profile.Salt.Kind == passphrase.SaltName {
 		return r, &SaltedNameError{r.Name}
 	}
-	err = e.keys(func(keys *keyring.Keyring) error {
-		if err = keys.Rename(r.Name, name); err == nil {
-			renamed, err = keys.Load(name)
+	return inKeys(e, func(keys *keyring.Keyring) (model.Room, error) {
+		if err := keys.Rename(r.Name, name); err != nil {
+			return r, err
 		}
-		return err
+		return keys.Load(name)
 	})
-	return renamed, err
 }
 
 // Choose makes a room the one that is meant where none is named.

@@ -2,6 +2,7 @@ package messenger
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -74,6 +75,21 @@ func (e *SaidError) Error() string {
 	return fmt.Sprintf("you have said already that %s is a device of yours", e.Device.Tag().Name())
 }
 
+// ReadOnlyError says that a room has no write key here, so that it can only be read.
+type ReadOnlyError struct{ Room string }
+
+func (e *ReadOnlyError) Error() string {
+	return fmt.Sprintf("room %s has no write key, so it can only be read", e.Room)
+}
+
+// Writable returns a [*ReadOnlyError] if nothing can be sent in a room.
+func Writable(r model.Room) error {
+	if r.WriteKey == "" {
+		return &ReadOnlyError{r.Name}
+	}
+	return nil
+}
+
 // Send writes a message into the outbox, reads the room and posts what is waiting. The error may be a [*MovedError],
 // [*BegunError], [*SaidError], [model.ErrNoText] or [record.ErrBody], and then nothing was written; or a
 // [*WaitsError], and then the message is what waits.
@@ -94,13 +110,9 @@ func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent 
 		return sent, err
 	}
 	if o.Queue {
-		written, err := r.compose(ctx, body)
-		if err != nil {
-			return sent, err
-		}
-		return r.asItWaits(written), nil
+		unread = nil // what is only queued needs no reading
 	}
-	if unread != nil {
+	if o.Queue || unread != nil {
 		written, err := r.compose(ctx, body)
 		if err != nil {
 			return sent, err
@@ -192,9 +204,15 @@ func (r *Room) NotAccepted() ([]model.Queued, error) {
 	return slices.DeleteFunc(queue, func(q model.Queued) bool { return q.Sent == model.StateAccepted }), err
 }
 
-// Drop is [room.Conversation.Drop]; what is sent next opens no archive for what waits no more.
-func (r *Room) Drop(number uint32, now time.Time) error {
-	if err := r.talk.Drop(number, now); err != nil {
+// Drop is [room.Conversation.Drop]; what is sent next opens no archive for what waits no more. Where another identity has signed
+// what waits, it is signed anew first, see [Room.Adopt], and nothing is taken back: the error is [model.ErrOtherIdentity], as the
+// numbers are others now.
+func (r *Room) Drop(ctx context.Context, number uint32) error {
+	err := r.talk.Drop(number, time.Now())
+	if errors.Is(err, model.ErrOtherIdentity) {
+		return cmp.Or(r.Adopt(ctx, true), err)
+	}
+	if err != nil {
 		return err
 	}
 	return r.waitsNoMore()

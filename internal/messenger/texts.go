@@ -22,6 +22,9 @@ import (
 // [*model.TooLongError] for what is no text, and what [Room.Send] returns.
 func (e *Engine) Send(ctx context.Context, settings model.Room, body record.Body, o SendOptions, face Face) (sent Sent, err error) {
 	signed, err := Signed(settings)
+	if err == nil {
+		err = Writable(settings)
+	}
 	if err != nil {
 		return sent, err
 	}
@@ -59,11 +62,7 @@ func (e *Engine) sendText(ctx context.Context, settings model.Room, text string,
 	defer client.Close()
 	var failed error // of whoever was told
 	// What is not accepted at once waits in the outbox: a process that waits here may be killed.
-	p := poster{client: client, noWait: true, tell: func(e Event) {
-		if face.Tell != nil {
-			failed = errors.Join(failed, face.Tell(e))
-		}
-	}}
+	p := poster{client: client, noWait: true, tell: func(e Event) { failed = errors.Join(failed, face.tell(e)) }}
 	sent.Entries = 1
 	newest, err := client.LastNumber(ctx) // or nobody would know how far to look back if the reply is lost
 	tried := err == nil

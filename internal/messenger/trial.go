@@ -61,9 +61,9 @@ func (e *WrongKeyError) Error() string {
 // Is makes it an [ErrNoKey].
 func (e *WrongKeyError) Is(target error) bool { return target == ErrNoKey }
 
-// Trial is what a key of a room can be tried on: checks in the metadata of its channel, and its newest rows, which are read
+// trial is what a key of a room can be tried on: checks in the metadata of its channel, and its newest rows, which are read
 // when they are needed.
-type Trial struct {
+type trial struct {
 	engine  *Engine
 	room    model.Room
 	check   room.Check
@@ -72,29 +72,26 @@ type Trial struct {
 	read    bool
 }
 
-// Try begins a trial in a room whose channel has certain metadata.
-func (e *Engine) Try(r model.Room, metadata string) *Trial {
-	t := &Trial{engine: e, room: r}
+// try begins a trial in a room whose channel has certain metadata.
+func (e *Engine) try(r model.Room, metadata string) *trial {
+	t := &trial{engine: e, room: r}
 	t.check, t.checked = room.ParseCheck(metadata)
 	return t
 }
 
-// HasCheck reports whether a check was left, by anybody.
-func (t *Trial) HasCheck() bool { return t.checked }
-
-// OpensCheck reports whether a key opens a check.
-func (t *Trial) OpensCheck(key fernet.Key) bool {
+// opensCheck reports whether a key opens a check.
+func (t *trial) opensCheck(key fernet.Key) bool {
 	opens, _ := t.check.Opens(key)
 	return opens
 }
 
-// OpensRows reports whether one of keys opens something of the newest rows, and how many of their entries none opens.
-func (t *Trial) OpensRows(ctx context.Context, keys ...fernet.Key) (opens bool, unopened int, err error) {
+// opensRows reports whether one of keys opens something of the newest rows, and how many of their entries none opens.
+func (t *trial) opensRows(ctx context.Context, keys ...fernet.Key) (opens bool, unopened int, err error) {
 	messages, findings, err := t.open(ctx, keys)
 	return len(messages) > 0, findings.NotOurs, err
 }
 
-func (t *Trial) open(ctx context.Context, keys []fernet.Key) ([]model.Message, model.Findings, error) {
+func (t *trial) open(ctx context.Context, keys []fernet.Key) ([]model.Message, model.Findings, error) {
 	if !t.read {
 		client, err := t.engine.dial(t.room)
 		if err != nil {
@@ -121,6 +118,15 @@ func (t *Trial) open(ctx context.Context, keys []fernet.Key) ([]model.Message, m
 	return messages, findings, nil
 }
 
+// Derive makes the key of a room out of a passphrase, which takes a while. The error is a [*PassphraseError].
+func Derive(r model.Room, p passphrase.Profile, pass string) ([passphrase.KeySize]byte, error) {
+	key, err := p.Derive(pass, passphrase.RoomSalt(r.Channel), r.Name)
+	if err != nil {
+		err = &PassphraseError{err}
+	}
+	return key, err
+}
+
 // Guess is a way in which a passphrase may become the key of a room.
 type Guess struct {
 	Profile passphrase.Profile
@@ -137,22 +143,19 @@ type Guess struct {
 }
 
 // derive makes the key, which takes a while the first time.
-func (g *Guess) derive(r *model.Room) (fernet.Key, error) {
+func (g *Guess) derive(r model.Room) (_ fernet.Key, err error) {
 	if !g.derived {
-		key, err := g.Profile.Derive(g.pass, passphrase.RoomSalt(r.Channel), r.Name)
-		if err != nil {
-			return fernet.Key{}, &PassphraseError{err}
-		}
-		g.Key, g.derived = key, true
+		g.Key, err = Derive(r, g.Profile, g.pass)
+		g.derived = err == nil
 	}
-	return fernet.NewKey(g.Key), nil
+	return fernet.NewKey(g.Key), err
 }
 
-// Find tries a passphrase under each profile, and then as it was generated, if it was, until it opens a check, or else a
+// find tries a passphrase under each profile, and then as it was generated, if it was, until it opens a check, or else a
 // message: what somebody else has put into the metadata, or was left there before the room moved to another key, keeps
 // nobody out whose key opens a message. Where nothing is there to try it on, it is the first profile's. Beside a
 // [*WrongKeyError] stands the first guess.
-func (t *Trial) Find(ctx context.Context, pass string, profiles []passphrase.Profile) (Guess, error) {
+func (t *trial) find(ctx context.Context, pass string, profiles []passphrase.Profile) (Guess, error) {
 	var guesses []Guess
 	for _, p := range profiles {
 		guesses = append(guesses, Guess{Profile: p, pass: pass})
@@ -164,7 +167,7 @@ func (t *Trial) Find(ctx context.Context, pass string, profiles []passphrase.Pro
 	}
 	for i := 0; t.checked && i < len(guesses); i++ {
 		g := &guesses[i]
-		key, err := g.derive(&t.room)
+		key, err := g.derive(t.room)
 		if err != nil {
 			return *g, err
 		}
@@ -174,12 +177,12 @@ func (t *Trial) Find(ctx context.Context, pass string, profiles []passphrase.Pro
 	}
 	for i := range guesses {
 		g := &guesses[i]
-		key, err := g.derive(&t.room)
+		key, err := g.derive(t.room)
 		if err != nil {
 			return *g, err
 		}
 		var unopened int
-		if g.Message, unopened, err = t.OpensRows(ctx, key); err != nil || g.Message {
+		if g.Message, unopened, err = t.opensRows(ctx, key); err != nil || g.Message {
 			return *g, err
 		}
 		if unopened == 0 {
@@ -195,43 +198,11 @@ func (t *Trial) Find(ctx context.Context, pass string, profiles []passphrase.Pro
 	return guesses[0], nil
 }
 
-// KeepKey makes a key the newest of a room. The others are to be told of one that is untold. The error may be
-// [*HasKeyError].
-func (e *Engine) KeepKey(name string, key fernet.Key, untold bool) (model.Room, error) {
-	return e.Update(name, func(r *model.Room) error {
-		text := model.Secret(key.Reveal())
-		switch at := slices.Index(r.Keys, text); {
-		case at == 0, at > 0 && untold:
-			return &HasKeyError{name}
-		case at > 0:
-			r.Keys = slices.Delete(r.Keys, at, at+1)
-		}
-		r.Keys = slices.Insert(r.Keys, 0, text)
-		if untold {
-			r.Untold = append(r.Untold, text)
-		}
-		return nil
-	})
-}
-
-// HasKeyError says that a room has a key already.
-type HasKeyError struct{ Room string }
-
-func (e *HasKeyError) Error() string { return fmt.Sprintf("room %s has this key already", e.Room) }
-
-// Doubt is what speaks against being sure that a key is a room's: there is nothing to try it on.
-type Doubt struct {
-	// Any tells that there is some, and MovedBy how somebody is called whose words were not compared, and who names another
-	// key; "" if nobody.
-	Any     bool
-	MovedBy string
-}
-
-// CheckKey finds out whether a key is one of the room's: a mistyped passphrase has one as well, and what it seals nobody
+// checkKey finds out whether a key is one of the room's: a mistyped passphrase has one as well, and what it seals nobody
 // reads. The error is [*WrongKeyError] if the key opens no check beside the channel, and nothing of what no other key opens,
 // or somebody whose key was compared has moved to another one. Anybody else could keep everybody from the right key with one
 // record.
-func (e *Engine) CheckKey(ctx context.Context, r model.Room, key fernet.Key, face Face) (d Doubt, err error) {
+func (e *Engine) checkKey(ctx context.Context, r model.Room, key fernet.Key, face Face) (d Doubt, err error) {
 	signed, err := Signed(r)
 	if err != nil {
 		return d, err
@@ -247,7 +218,7 @@ func (e *Engine) CheckKey(ctx context.Context, r model.Room, key fernet.Key, fac
 	if err != nil {
 		return d, err
 	}
-	t := e.Try(r, "")
+	t := e.try(r, "")
 	messages, findings, err := t.open(ctx, append(keys, key))
 	if err != nil {
 		return d, err
@@ -256,11 +227,11 @@ func (e *Engine) CheckKey(ctx context.Context, r model.Room, key fernet.Key, fac
 		return d, nil
 	}
 	// The room may have moved more than once: then who lacks a key between cannot read of the last move.
-	channel, err := e.Channel(ctx, r)
+	channel, err := e.channel(ctx, r)
 	if err != nil { // the metadata may be nobody's to read
 		err = ctx.Err()
 	}
-	if err != nil || e.Try(r, channel.Metadata).OpensCheck(key) {
+	if err != nil || e.try(r, channel.Metadata).opensCheck(key) {
 		return d, err
 	}
 	switch {

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"strings"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/record"
@@ -110,6 +111,14 @@ type Person struct {
 	Person record.PublicKey
 	// Own means that it is our own key.
 	Own bool
+}
+
+// Tagged is how the author is called, with the tag, which the name may have already.
+func (p *Person) Tagged() string {
+	if tag := p.Key.Tag().Name(); !strings.Contains(p.Name, tag) {
+		return p.Name + " (" + tag + ")"
+	}
+	return p.Name
 }
 
 // MaxText is the longest text of one message, in bytes of UTF-8: what one field holds once it is sealed. It

@@ -38,6 +38,10 @@ type Unchecked struct {
 // Add counts a message.
 func (u *Unchecked) Add(at record.Place) { Count(&u.Messages, &u.First, &u.Last, at.Entry) }
 
+// Doubted reports of what a clear has taken away whether the clear is in doubt, since so many messages of it were shown again
+// elsewhere. Of a few copies nobody is to be in doubt: whoever may write can post them.
+func (u *Unchecked) Doubted(copied int) bool { return u.Messages > 0 && copied >= u.Messages }
+
 // Differing are records of one author, with consecutive numbers, that this device holds in one place and the relay
 // shows in another, or not any more; or such tokens that nobody has signed.
 type Differing struct {

@@ -1,0 +1,136 @@
+package messenger
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/room"
+)
+
+// KeyKept says that a room has moved to a new key, which is to be handed over to those who stay.
+type KeyKept struct{}
+
+func (KeyKept) event() {}
+
+// Rotate moves a room to a new key. It is shown, kept, and then announced to the others, under the old one: killed between any two
+// of these, it leaves no key that nobody has, and the next command that writes tells what is untold. The error may be
+// [*HasKeyError], or one of those of [Room.TellOfKeys].
+func (e *Engine) Rotate(
+	ctx context.Context, r model.Room, key [passphrase.KeySize]byte, show func() error, face Face,
+) error {
+	signed, err := Signed(r)
+	if err != nil {
+		return err
+	}
+	if err := show(); err != nil {
+		return err // a passphrase that nobody has seen is not to be used
+	}
+	canTell, text := signed && r.WriteKey != "", secretOf(fernet.NewKey(key))
+	moved := len(r.Keys) > 1 && r.Keys[0] == text // a rotation that could not leave its check may be run again
+	untold := slices.Contains(r.Untold, text)     // or was interrupted, and goes on
+	if !untold && !moved {
+		if r, err = e.keepKey(r.Name, text, canTell); err != nil {
+			return err
+		}
+	}
+	left, there, err := e.renewCheck(ctx, r, fernet.NewKey(key))
+	if err == nil && !there {
+		err = face.tell(NoCheckLeft{})
+	}
+	if err == nil && moved && !untold && !left {
+		err = &HasKeyError{r.Name}
+	}
+	if err == nil {
+		err = face.tell(KeyKept{})
+	}
+	if err != nil || !canTell {
+		return err
+	}
+	c, err := e.Open(r, face)
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.TellOfKeys(ctx), c.Close())
+}
+
+// renewCheck puts a check for a room's new key beside those of the keys before, so that whoever joins with it is known, also
+// before anybody has written under it. It reports whether it has left one, and whether one is there. A room works
+// without, so a relay that refuses it is no error.
+func (e *Engine) renewCheck(ctx context.Context, r model.Room, key fernet.Key) (left, there bool, err error) {
+	client, err := e.dial(r)
+	if err != nil {
+		return false, false, err
+	}
+	defer client.Close()
+	channel, err := client.Channel(ctx)
+	if err != nil {
+		return false, false, ctx.Err()
+	}
+	renewed, there, err := room.RenewCheck(channel.Metadata, key, time.Now())
+	if err != nil {
+		return false, false, err
+	}
+	if there && renewed != channel.Metadata {
+		left = client.AddMetadata(ctx, renewed) == nil
+		there = left
+	}
+	return left, there, ctx.Err()
+}
+
+// KeyAdded is a key that was added to a room.
+type KeyAdded struct {
+	Doubt
+
+	Room model.Room // as it is now
+	// Again tells that the room had the key already: it is the newest again.
+	Again bool
+}
+
+// AddKey makes a key that somebody has handed over the newest of a room, also one that it had before. The error may be
+// [*WrongKeyError], and then nothing was kept.
+func (e *Engine) AddKey(ctx context.Context, r model.Room, key [passphrase.KeySize]byte, face Face) (k KeyAdded, err error) {
+	text := secretOf(fernet.NewKey(key))
+	if k.Again = slices.Contains(r.Keys, text); !k.Again {
+		if k.Doubt, err = e.checkKey(ctx, r, fernet.NewKey(key), face); err != nil {
+			return k, err
+		}
+	}
+	k.Room, err = e.keepKey(r.Name, text, false)
+	return k, err
+}
+
+// keepKey makes a key the newest of a room. The others are to be told of one that is untold. The error may be
+// [*HasKeyError].
+func (e *Engine) keepKey(name string, key model.Secret, untold bool) (model.Room, error) {
+	return e.Update(name, func(r *model.Room) error {
+		switch at := slices.Index(r.Keys, key); {
+		case at == 0, at > 0 && untold:
+			return &HasKeyError{name}
+		case at > 0:
+			r.Keys = slices.Delete(r.Keys, at, at+1)
+		}
+		r.Keys = slices.Insert(r.Keys, 0, key)
+		if untold {
+			r.Untold = append(r.Untold, key)
+		}
+		return nil
+	})
+}
+
+// HasKeyError says that a room has a key already.
+type HasKeyError struct{ Room string }
+
+func (e *HasKeyError) Error() string { return "room " + e.Room + " has this key already" }
+
+// Doubt is what speaks against being sure that a key is a room's: there is nothing to try it on.
+type Doubt struct {
+	// Any tells that there is some, and MovedBy how somebody is called whose words were not compared, and who names another
+	// key; "" if nobody.
+	Any     bool
+	MovedBy string
+}
