@@ -7,7 +7,6 @@ import (
 	"strings"
 	"unicode"
 
-	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -38,16 +37,25 @@ func lookalikes(nick string) []string {
 	return slices.Compact([]string{fold(skeleton(fold(nick))), fold(skeleton(nick))})
 }
 
-// fold takes away what case and width tell apart: Unicode's form KC and case folding.
+// fold takes away what case and width tell apart: Unicode's form KC and case folding. That is, of each letter without what it
+// is composed with, the small letter of its capital: it takes no tables but those that are linked anyway.
 func fold(s string) string {
-	folded := cases.Fold().String(norm.NFKC.String(s))
-	// Fold turns each Cherokee letter into the other case, where Unicode has both become capitals.
-	return norm.NFKC.String(strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.Cherokee, r) {
-			return unicode.ToUpper(r)
+	var b strings.Builder
+	for _, whole := range norm.NFKC.String(s) {
+		for _, r := range norm.NFD.String(string(whole)) {
+			switch {
+			case r == 'ß' || r == 'ẞ':
+				b.WriteString("ss")
+			case r == 'ı': // without a dot it is another letter than i, though their capitals are one
+				b.WriteRune(r)
+			case unicode.Is(unicode.Cherokee, r): // Unicode folds these to capitals
+				b.WriteRune(unicode.ToUpper(r))
+			default:
+				b.WriteRune(unicode.ToLower(unicode.ToUpper(r)))
+			}
 		}
-		return r
-	}, folded))
+	}
+	return norm.NFKC.String(b.String())
 }
 
 // skeleton replaces each character by what it looks like (Unicode Technical Standard 39, section 4).
