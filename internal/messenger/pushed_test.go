@@ -298,3 +298,47 @@ func TestWhatIsPushedIsShownAtOnce(t *testing.T) {
 		closes(t, s)
 	})
 }
+
+// A record that is pushed in place of the one before it is shown, and nothing is said to be missing until the relay was asked.
+func TestNothingIsMissingByWhatWasPushed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		homes := newHomes(t, "ana", "bo")
+		ana, bo := homes[0], homes[1]
+		source := &crier{line: make(chan remote.Heard), cut: make(chan error)}
+		e := bo.process()
+		e.PushBy(source)
+		ana.answers("one")
+		s := bo.follow(e, "face")
+		time.Sleep(90 * time.Second)
+		ana.answers("two")
+		ana.answers("three")
+		all := ana.at.Entries(t, ana.room.Channel)
+		if len(all) != 3 {
+			t.Fatalf("%d entries", len(all))
+		}
+		lie := all[2]
+		lie.ID = 2
+		source.says(remote.Heard{Entry: &exchange.Pushed{Entry: lie, Channel: ana.room.Channel, Fields: thingspeak.AllFields}})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		began, shown := time.Now(), map[string]time.Duration{}
+		for ctx.Err() == nil {
+			e, err := s.Next(ctx)
+			if err != nil {
+				break
+			}
+			switch e := e.(type) {
+			case messenger.Message:
+				shown[fmt.Sprint(e.Record.Body)] = time.Since(began)
+			case messenger.Found:
+				if e.Kind != record.Wiped || e.At.Entry != 2 {
+					t.Errorf("told was %v of %v", e.Kind, e.At)
+				}
+			}
+		}
+		if len(shown) != 2 || shown["three"] > 0 || shown["two"] == 0 || shown["two"] > time.Minute {
+			t.Errorf("shown was %v", shown)
+		}
+		closes(t, s)
+	})
+}
