@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 const (
@@ -55,7 +57,7 @@ func TestManyPollers(t *testing.T) {
 			}
 		}
 	}()
-	for range 10 {
+	for range testenv.Cases(10) {
 		poll()
 	}
 	if t.Failed() {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -226,6 +227,7 @@ func TestARowThatComesAfterItWasGivenUpIsVisited(t *testing.T) {
 
 // What was given up costs ever less.
 func TestGivenUpIsAskedForEverMoreRarely(t *testing.T) {
+	testenv.Unwatched(t)
 	synctest.Test(t, func(t *testing.T) {
 		relay := newFakeRelay()
 		relay.fill(20)
@@ -253,6 +255,7 @@ func TestGivenUpIsAskedForEverMoreRarely(t *testing.T) {
 }
 
 func TestNothingIsForgottenBeyond4096Gaps(t *testing.T) {
+	testenv.Unwatched(t)
 	synctest.Test(t, func(t *testing.T) {
 		relay := newFakeRelay()
 		relay.fill(10)
@@ -306,6 +309,7 @@ func TestNothingIsForgottenBeyond4096Gaps(t *testing.T) {
 
 // Whatever a call was stopped by: what it has paged through it need not page through again.
 func TestALongChannelWithoutRangesGetsFurtherWithEachCall(t *testing.T) {
+	testenv.Unwatched(t)
 	synctest.Test(t, func(t *testing.T) {
 		const rows = 100_000
 		relay := newFakeRelay()

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -143,6 +144,7 @@ func (s *spread) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // Numbers that were invented, none beside another, stop a reading as too many bytes do; the next one goes on.
 func TestScatteredNumbersStopAReading(t *testing.T) {
+	testenv.Unwatched(t)
 	synctest.Test(t, func(t *testing.T) {
 		relay := &spread{n: 400_000, apart: 3}
 		c := newClient(t, relay)
@@ -165,6 +167,7 @@ func TestScatteredNumbersStopAReading(t *testing.T) {
 }
 
 func TestAHundredThousandRowsAreNotTooScattered(t *testing.T) {
+	testenv.Unwatched(t)
 	for _, apart := range []int64{1, 3} { // also of a channel that has lost many
 		synctest.Test(t, func(t *testing.T) {
 			relay := &spread{n: 100_000, apart: apart}
@@ -190,6 +193,7 @@ func TestAHundredThousandRowsAreNotTooScattered(t *testing.T) {
 
 // Three times as many scattered numbers take about three times the work.
 func TestScatteredNumbersTakeWorkInProportion(t *testing.T) {
+	testenv.Unwatched(t)
 	work := func(rows int64) uint64 {
 		var before, after runtime.MemStats
 		synctest.Test(t, func(t *testing.T) {

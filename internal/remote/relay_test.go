@@ -18,6 +18,7 @@ import (
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -194,6 +195,7 @@ func late(d time.Duration) relaytest.Fault {
 }
 
 func TestRelayScan(t *testing.T) {
+	testenv.Unwatched(t)
 	type dated func(i int) time.Time
 	now := func() time.Time { return time.Now().Truncate(time.Second) }
 	tests := map[string]struct {

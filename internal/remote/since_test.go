@@ -15,6 +15,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -587,6 +588,7 @@ func TestSinceFeedCutShort(t *testing.T) {
 }
 
 func TestSinceManyMissedRows(t *testing.T) {
+	testenv.Unwatched(t)
 	for _, ranges := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			relay := newFakeRelay()

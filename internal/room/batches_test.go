@@ -14,6 +14,7 @@ import (
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -176,6 +177,7 @@ func TestReadingsOfManyTransactions(t *testing.T) {
 // What rows of one number hold has the same order, hence the same digest, in however many batches they come, whatever else
 // they hold, and whether they are kept or verified.
 func TestDigestOfRowsWithOneNumber(t *testing.T) {
+	testenv.Unwatched(t)
 	const border = 4096
 	key := fernet.GenerateKey()
 	ring, err := fernet.NewRing(key)

@@ -15,6 +15,7 @@ import (
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -97,6 +98,7 @@ func (m *member) life(f *fuse, live func(c *room.Conversation, p relayPoster)) (
 // A sender that ends at any step, and is started again, loses nothing that Write has returned for, and posts nothing
 // that a reader would show twice.
 func TestSenderCrashesAnywhere(t *testing.T) {
+	testenv.Unwatched(t)
 	bodies := []string{"short", strings.Repeat("long ", 40), "last"}
 	for name, fields := range map[string][]int{"one field": {2}, "eight fields": {1, 2, 3, 4, 5, 6, 7, 8}} {
 		t.Run(name, func(t *testing.T) {
@@ -171,6 +173,7 @@ func checkHistory(t *testing.T, at int, got, written, bodies []string) {
 
 // A receiver that ends at any step, and is started again, has everything, and gets no message twice.
 func TestReceiverCrashesAnywhere(t *testing.T) {
+	testenv.Unwatched(t)
 	h := newHall(t, 1)
 	ana := h.join(1, "ana")
 	var want []string

@@ -20,6 +20,7 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/room/kept"
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -65,6 +66,7 @@ func archiveSize(t *testing.T, store interface{ Close() error }, dir string) int
 // A relay fills no disk with what it can make without a key: rows that repeat some valid entries, in whatever order, and
 // tokens of other keys between them.
 func TestRepeatsAndForeignTokensFillNoArchive(t *testing.T) {
+	testenv.Unwatched(t)
 	key := fernet.GenerateKey()
 	valid := feedOf(t, key, 3, 400)
 	foreign := foreignRow(t, 0)
@@ -254,6 +256,7 @@ func limited(t *testing.T, key fernet.Key, size int64) (*room.Conversation, *arc
 
 // At its size an archive lets go of the cells of no record, and of no message.
 func TestArchiveLetsGoOfCellsOfNoRecord(t *testing.T) {
+	testenv.Unwatched(t)
 	key := fernet.GenerateKey()
 	const size = 1 << 20
 	c, store := limited(t, key, size)
@@ -277,6 +280,7 @@ func TestArchiveLetsGoOfCellsOfNoRecord(t *testing.T) {
 
 // A number for each cell leaves nothing behind that nobody lets go of.
 func TestCellsOfManyNumbersFillNoArchive(t *testing.T) {
+	testenv.Unwatched(t)
 	key := fernet.GenerateKey()
 	const size = 1 << 20
 	c, store := limited(t, key, size)
@@ -320,6 +324,7 @@ func (a *accepting) Find(_ context.Context, fields []thingspeak.Fields, _ int64,
 
 // If messages alone fill the archive, reading stops and says which setting is to be raised; what is written goes out.
 func TestFullArchiveKeepsNobodyFromSending(t *testing.T) {
+	testenv.Unwatched(t)
 	key := fernet.GenerateKey()
 	c, _ := limited(t, key, 1<<20)
 	in, err := c.Receive(10)
@@ -414,6 +419,7 @@ func readCounting(
 // That messages alone fill an archive is found out once, by whatever process, and again only when the setting is another
 // one: not in each reading, for which all that is kept would be opened.
 func TestFullArchiveIsNotGoneThroughInEachReading(t *testing.T) {
+	testenv.Unwatched(t)
 	key := fernet.GenerateKey()
 	dir := t.TempDir()
 	rows := feedOf(t, key, 1500, 600)
@@ -447,6 +453,7 @@ func TestFullArchiveIsNotGoneThroughInEachReading(t *testing.T) {
 // Where messages leave little of an archive's size, what comes for nothing has to be let go of in nearly each reading: for
 // that only what has come since is gone through.
 func TestNearlyFullArchiveIsNotGoneThroughInEachReading(t *testing.T) {
+	testenv.Unwatched(t)
 	key := fernet.GenerateKey()
 	dir := t.TempDir()
 	_, used, err := readCounting(t, dir, key, 0, feedOf(t, key, 800, 600))

@@ -10,6 +10,7 @@ import (
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // movedByAna is what is read of a move of ana's by those who lack the key.
@@ -155,6 +156,7 @@ func TestAMoveUnderAnOlderKeyDoesNotCount(t *testing.T) {
 
 // Who moves under many names must not hide somebody whose key was compared, nor a later move the one that counts.
 func TestAComparedMoverStandsFirst(t *testing.T) {
+	testenv.Unwatched(t)
 	h := newHall(t)
 	bo := h.join(2, "bo")
 	for i := range byte(40) {
@@ -180,6 +182,7 @@ func TestAComparedMoverStandsFirst(t *testing.T) {
 
 // Throw-away keys whose moves count for nothing, as they name a key that is here or refused, must not hide a later mover.
 func TestMovesThatCountForNothingHideNobody(t *testing.T) {
+	testenv.Unwatched(t)
 	h := newHall(t)
 	here, refused := fernet.GenerateKey(), fernet.GenerateKey()
 	bo := h.joinWith(&ring{[]fernet.Key{h.key, here}}, 2, "bo")
@@ -229,6 +232,7 @@ func TestAKeyThatIsAddedOpensWhatCameBefore(t *testing.T) {
 
 // Throw-away keys could make a warning that never ends: each answer reached a few of them, and pushed out another.
 func TestStayingAnswersAllWhoWereNotComparedSoFar(t *testing.T) {
+	testenv.Unwatched(t)
 	h := newHall(t)
 	bo := h.join(2, "bo")
 	ana := h.join(1, "ana")

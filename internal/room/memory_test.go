@@ -8,12 +8,14 @@ import (
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 // What verify keeps of a token that belongs to no record is a few times its size: an insider who posts halves of records
 // does not fill the memory, and who repeats them takes none.
 func TestVerifyTakesLittleForWhatIsNoRecord(t *testing.T) {
+	testenv.Unwatched(t)
 	key := fernet.GenerateKey()
 	halves := crowd(t, key, 1, 1500)
 	heap := func() uint64 {

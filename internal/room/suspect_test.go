@@ -10,6 +10,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -108,6 +109,7 @@ func TestRowShownOtherwiseOnceComes(t *testing.T) {
 // A relay that never shows a row as it is costs a few requests a day, however long that lasts and however much may be
 // suspect, and the message comes within a day once it is honest.
 func TestRowBlankForLongCostsLittle(t *testing.T) {
+	testenv.Unwatched(t)
 	for _, between := range []int{0, 2000} {
 		synctest.Test(t, func(t *testing.T) {
 			h, bo := busy(t, between)

@@ -106,6 +106,15 @@ func Cases(n int) int {
 	return n
 }
 
+// Unwatched skips a test under the race detector, which has nothing to see where one thing comes after the other, and takes
+// most of its time where that is very much. What it calls, other tests have watched. .ci/run runs it without the detector.
+func Unwatched(tb testing.TB) {
+	tb.Helper()
+	if Race {
+		tb.Skip("one thing after the other: there is nothing to watch")
+	}
+}
+
 // fewerChecks lowers the flag -rapid.checks, unless the command line names it.
 var fewerChecks = sync.OnceValue(func() error {
 	named := false
