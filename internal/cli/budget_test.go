@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -138,6 +139,7 @@ func TestAFloodIsStoppedForAnHour(t *testing.T) {
 
 // What is worth reading is read, however much it is: a room of more than the budget in a few calls, within the hour.
 func TestALongRoomIsReadInSeveralCalls(t *testing.T) {
+	testenv.Unwatched(t)
 	inBubble(t, limitsOf(t, 0, 0, 960), 0, nil, func(t *testing.T, s *relaytest.Server, ana *device) {
 		bo := newDevice(t, s)
 		bo.transport = s.Transport(t)

@@ -59,8 +59,8 @@ func hostileRooms(t *testing.T) (*relaytest.Server, *device) {
 		ana.must("send", "--room", "text", "hello")
 	}
 	ana.must("send", "--room", "lab", "--queue", "waiting")
-	if testenv.Race { // what has no end is as endless in 4 MiB as in 256
-		ana.env["FERNPOST_READ_BUDGET"] = "4MiB"
+	if testenv.Race { // what has no end is as endless in 1 MiB as in 256
+		ana.env["FERNPOST_READ_BUDGET"] = "1MiB"
 	}
 	return s, ana
 }

@@ -22,7 +22,7 @@ func TestRelayBelowAPath(t *testing.T) {
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(inner) }}
 	outer := httptest.NewServer(http.StripPrefix("/things/peak", proxy))
 	t.Cleanup(outer.Close)
-	for _, profile := range []string{plainText, "fernpost"} {
+	for _, profile := range []string{plainText, quickSigned} {
 		ana, bo := newDevice(t, relay), newDevice(t, relay)
 		channel := ana.makeRoom(profile)
 		for _, d := range []*device{ana, bo} {

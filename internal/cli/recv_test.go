@@ -16,10 +16,12 @@ import (
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 func TestMessagesAreFoundBehind8000RowsOfStrangers(t *testing.T) {
+	testenv.Unwatched(t)
 	relay := relaytest.New(t)
 	ana := newDevice(t, relay)
 	channel := ana.makeRoom(plainText)

@@ -25,7 +25,7 @@ func TestALostTwinIsTold(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					class := newClass(t, relaytest.InBubble(t))
 					ana, bo := class.device("127.0.0.1"), class.device("localhost")
-					profile := "fernpost"
+					profile := quickSigned
 					if plain {
 						profile = plainText
 					}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -302,6 +303,7 @@ func TestWhatCameOfAnAccusationIsTakenBack(t *testing.T) {
 
 // Thousands of forged records take ten lines of each whom they name, and a count: those of nobody known ten in all.
 func TestForgedLinesAreBounded(t *testing.T) {
+	testenv.Unwatched(t)
 	ana, bo, mal := newScribe(t, 1, "ana"), newScribe(t, 2, "bo"), newScribe(t, 3, "mal")
 	l := newListener(t)
 	l.read(at(t, 1, ana.write(Text("hello")), bo.write(Text("hello"))))

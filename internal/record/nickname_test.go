@@ -13,6 +13,7 @@ import (
 	"golang.org/x/text/unicode/runenames"
 
 	"github.com/fernpost/fernpost/internal/screen"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 func TestCheckNickname(t *testing.T) {
@@ -159,6 +160,7 @@ func TestSeparatorsMakeNoOtherName(t *testing.T) {
 
 // A Cherokee letter was folded into its other case and back, so that a name and its folding were two names.
 func TestFoldingAgainChangesNothing(t *testing.T) {
+	testenv.Unwatched(t)
 	for r := range rune(utf8.MaxRune + 1) {
 		if once := fold(string(r)); fold(once) != once {
 			t.Errorf("%U is folded to %q, and that to %q", r, once, fold(once))

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -715,6 +716,7 @@ func TestBrokenArchive(t *testing.T) {
 
 // What waits in memory is bounded, and what was forgotten is opened again when it grows.
 func TestPendingCellsAreBounded(t *testing.T) {
+	testenv.Unwatched(t)
 	ana := newScribe(t, 1, "ana")
 	early := cellsOf(t, ana.write(Text(make([]byte, 300))), testRoom.Key, 1, 1)
 	l := newListener(t)

@@ -98,7 +98,7 @@ func (s *lockedSource) Uint64() uint64 {
 	return s.src.Uint64()
 }
 
-// Cases returns how many of n random cases are tried: a quarter under the race detector.
+// Cases returns how many of n cases of one kind are tried: a quarter under the race detector.
 func Cases(n int) int {
 	if Race {
 		return n / 4

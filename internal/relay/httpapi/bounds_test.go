@@ -170,6 +170,7 @@ func rowsOf(body []byte) int {
 
 // TestLargeReplies: what cannot be sent is not built either, and leaves nothing behind.
 func TestLargeReplies(t *testing.T) {
+	testenv.Unwatched(t)
 	a, _ := newAPI(t, nil)
 	c, err := a.relay.CreateChannel(t.Context(), relay.LocalAccountID, relay.Settings{Public: new(true)})
 	if err != nil {
@@ -217,6 +218,7 @@ func TestLargeReplies(t *testing.T) {
 // TestLargestReplies: a reply that fits is given to whoever is alone, one that never fits is refused for good, however
 // near the bound they are.
 func TestLargestReplies(t *testing.T) {
+	testenv.Unwatched(t)
 	a, _ := newAPI(t, nil)
 	c, err := a.relay.CreateChannel(t.Context(), relay.LocalAccountID, relay.Settings{Public: new(true)})
 	if err != nil {

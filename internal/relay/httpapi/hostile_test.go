@@ -20,6 +20,7 @@ import (
 	"github.com/fernpost/fernpost/internal/relay/guard"
 	"github.com/fernpost/fernpost/internal/relay/httpapi"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -84,6 +85,7 @@ func (r *repeated) Read(p []byte) (n int, err error) {
 }
 
 func TestHostileRequests(t *testing.T) {
+	testenv.Unwatched(t)
 	s := relaytest.New(t)
 	c := s.CreateChannel(t, relaytest.AllFields(true))
 	bulk := fmt.Sprintf("/channels/%d/bulk_update", c.ID)
@@ -498,7 +500,7 @@ func TestReaderThatStops(t *testing.T) {
 
 // TestManyConnections: ten thousand clients that keep their connections open, and each is answered.
 func TestManyConnections(t *testing.T) {
-	connections := 10_000
+	connections := testenv.Cases(10_000)
 	if testing.Short() {
 		connections = 500
 	}
