@@ -105,6 +105,7 @@ func TestNicknamesThatReadAsLinesOrLists(t *testing.T) {
 // An Egyptian blank is a letter, and a nickname of it looked empty. The source is Unicode's list of names, of the version
 // that Go's tables have.
 func TestNoLetterOrMarkThatShowsNothingIsPossible(t *testing.T) {
+	testenv.Unwatched(t)
 	nothing := regexp.MustCompile(`\b(BLANK|FILLER|FILL|JOINER|SUBJOINER|CONJOINER|INVISIBLE|EMPTY|NULL|INHERENT|STACKER|SELECTOR|` +
 		`VARIATION SELECTOR-[0-9]+|ROTATION MODIFIER-[0-9]+|ZERO WIDTH|SPACE)\b`)
 	visible := []rune{0x6ea, 0x6eb} // stops with an empty centre
@@ -127,6 +128,7 @@ func TestNoLetterOrMarkThatShowsNothingIsPossible(t *testing.T) {
 
 // Texts and nicknames had lists of their own of what shows nothing: what one of them knew passed through the other.
 func TestWhatShowsNothingIsTheSameInNamesAndTexts(t *testing.T) {
+	testenv.Unwatched(t)
 	for r := range rune(unicode.MaxRune + 1) {
 		if !utf8.ValidRune(r) || r == ' ' {
 			continue
