@@ -40,6 +40,7 @@ var objects = []object{
 	personJSON{},
 	consentJSON{},
 	sightingJSON{},
+	checkJSON{},
 }
 
 // messageJSON is a message, signed or not.
@@ -271,6 +272,16 @@ type consentJSON struct {
 }
 
 func (consentJSON) about() string { return `A consent ("identity device consent"):` }
+
+// checkJSON is one thing that doctor has looked at.
+type checkJSON struct {
+	Check string  `json:"check" means:"what was looked at"`
+	State string  `json:"state" means:"good, mind, wrong or not checked"`
+	What  string  `json:"what" means:"what was found, in words"`
+	Next  *string `json:"next" means:"what to do about it"`
+}
+
+func (checkJSON) about() string { return `A check ("doctor"):` }
 
 // sightingJSON is what a field shows without a key.
 type sightingJSON struct {

@@ -62,8 +62,8 @@ type Client struct {
 	set *settings
 
 	mu sync.Mutex // guards what follows
-	// lastUse is when the relay last answered.
-	lastUse time.Time
+	// lastUse is when the relay last answered, and clock what its own clock showed then, zero if it did not say.
+	lastUse, clock time.Time
 }
 
 type settings struct {
@@ -123,6 +123,13 @@ func newClient(o Options) (*Client, error) {
 		Interval: o.Interval, BulkInterval: c.assumed().BulkInterval,
 	})
 	return c, nil
+}
+
+// ClockAhead returns how far the relay's clock was ahead of ours when it last answered, to a second, and whether it said.
+func (c *Client) ClockAhead() (d time.Duration, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.clock.Sub(c.lastUse), !c.clock.IsZero()
 }
 
 // Close lets go of idle connections. The client can still be used.

@@ -101,10 +101,10 @@ func (c *Client) do(ctx context.Context, q request) (*reply, error) {
 		}
 		return nil, fail(err, connecting)
 	}
-	c.mu.Lock()
-	c.lastUse = time.Now()
-	c.mu.Unlock()
 	date, _ := http.ParseTime(raw.Header.Get("Date"))
+	c.mu.Lock()
+	c.lastUse, c.clock = time.Now(), date
+	c.mu.Unlock()
 	return &reply{
 		doing:  q.doing,
 		status: raw.StatusCode,

@@ -1,0 +1,267 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fernpost/fernpost/internal/channel"
+	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/screen"
+)
+
+const (
+	// slowAnswer is from when on an answer of the relay is called slow.
+	slowAnswer = 2 * time.Second
+	// clockOff is how far clocks may be apart before it is said: what Fernet's time to live forgives of a clock.
+	clockOff = time.Minute
+)
+
+// checkState is what has come of a check.
+type checkState string
+
+const (
+	checkGood  checkState = "good"
+	checkMind  checkState = "mind" // it works, and there is something to know
+	checkWrong checkState = "wrong"
+	checkNone  checkState = "not checked"
+)
+
+// checkResult is one thing that doctor has looked at.
+type checkResult struct {
+	name       string
+	state      checkState
+	what, next string
+}
+
+func (a *app) doctorCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "doctor [ROOM]",
+		Short: "Look for what is wrong with this device, a relay or a room",
+		Long: `doctor looks at everything that reading and writing in a room takes, and says of each thing whether it is well, and what to
+do if not: this device's files and their modes, the proxy, the terminal; the relay, how fast it answers and what its clock
+shows; the channel, its fields and keys; what waits to be posted. It posts nothing and prints no secret.
+
+Without a ROOM it looks at the default room, or the only one there is; without any room, at this device only. It ends with 1
+if something is wrong.`,
+		Example: `  fernpost doctor
+  fernpost doctor lab
+  fernpost doctor --json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.doctor(cmd.Context(), append(args, "")[0], asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	return cmd
+}
+
+func (a *app) doctor(ctx context.Context, name string, asJSON bool) error {
+	wrong := 0
+	tell := func(checks ...checkResult) error {
+		for _, c := range checks {
+			if c.state == checkWrong {
+				wrong++
+			}
+			if err := a.tellCheck(c, asJSON); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := tell(a.checkFiles(), a.checkProxy(), a.checkTerminal()); err != nil {
+		return err
+	}
+	r, err := a.loadRoom(cmp.Or(name, a.config.Get("room")))
+	if _, many := errors.AsType[*messenger.WhichRoomError](err); errors.Is(err, model.ErrNoRoom) && name == "" || many {
+		err = tell(checkResult{"room", checkNone, err.Error(), cmp.Or(nextStep(err), `"fernpost init NAME" makes one`)})
+	} else if err != nil {
+		err = tell(checkResult{"room", checkWrong, err.Error(), nextStep(err)})
+	} else {
+		h := a.engine().Examine(ctx, r, (&conversation{app: a}).face())
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		err = tell(roomChecks(&r, &h)...)
+	}
+	if err == nil && wrong > 0 {
+		err = fmt.Errorf("%s wrong", map[bool]string{true: "one thing is", false: fmt.Sprint(wrong, " things are")}[wrong == 1])
+	}
+	return err
+}
+
+func (a *app) tellCheck(c checkResult, asJSON bool) error {
+	if asJSON {
+		return a.printJSON(checkJSON{c.name, string(c.state), c.what, known(c.next)})
+	}
+	mark := map[checkState]string{
+		checkGood: a.style.good("good "), checkMind: a.style.warn("mind "), checkWrong: a.style.bad("WRONG"), checkNone: a.style.dim("-    "),
+	}[c.state]
+	text := fmt.Sprintf("%s  %-12s %s\n", mark, c.name, screen.Line(c.what))
+	if c.next != "" {
+		text += fmt.Sprintf("       %-12s %s\n", "", a.style.dim("-> "+screen.Line(c.next)))
+	}
+	_, err := a.stdout.Write([]byte(text))
+	return err
+}
+
+// checkFiles tries whether this device can keep anything.
+func (a *app) checkFiles() checkResult {
+	c := checkResult{name: "files", state: checkGood}
+	dir, err := a.dataDir("rooms")
+	if err == nil {
+		if err = os.MkdirAll(dir, 0o700); err == nil {
+			err = tryToWrite(dir)
+		}
+	}
+	if err != nil {
+		return checkResult{"files", checkWrong, "nothing can be kept: " + err.Error(), "make space there, or set XDG_DATA_HOME to a directory that you may write"}
+	}
+	c.what = "rooms and keys are kept in " + filepath.Dir(dir)
+	return c
+}
+
+// tryToWrite writes a file in a directory, to the disk, and removes it.
+func tryToWrite(dir string) error {
+	f, err := os.CreateTemp(dir, ".doctor-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(make([]byte, 64<<10))
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// checkProxy names the proxy that requests go through. Its address may hold a password.
+func (a *app) checkProxy() checkResult {
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
+		value := a.getenv(name)
+		if value == "" {
+			continue
+		}
+		u, err := url.Parse(value)
+		if err != nil || u.Host == "" {
+			return checkResult{"proxy", checkWrong, name + " is no address of a proxy", "set it to http://HOST:PORT, or unset it"}
+		}
+		return checkResult{"proxy", checkMind, "requests to other machines go through " + u.Host + " (" + name + ")", ""}
+	}
+	return checkResult{"proxy", checkGood, "none", ""}
+}
+
+// checkTerminal says what the terminal takes away from what is shown.
+func (a *app) checkTerminal() checkResult {
+	c := checkResult{"terminal", checkGood, "none: standard output goes into a file or a program", ""}
+	if !a.stdoutTerminal {
+		return c
+	}
+	c.what = fmt.Sprintf("%s, %d x %d", cmp.Or(a.getenv("TERM"), "no TERM"), a.width, a.height)
+	locale := cmp.Or(a.getenv("LC_ALL"), a.getenv("LC_CTYPE"), a.getenv("LANG"))
+	switch utf8 := strings.ToLower(strings.ReplaceAll(locale, "-", "")); {
+	case !strings.Contains(utf8, "utf8"):
+		c.state, c.what = checkMind, c.what+": its locale does not say UTF-8, so letters may be shown wrongly"
+		c.next = "set LC_ALL=C.UTF-8"
+	case a.width < 60:
+		c.state, c.what = checkMind, c.what+": lines are broken, and a QR code does not fit"
+	}
+	return c
+}
+
+// roomChecks says what an examination of a room means.
+func roomChecks(r *model.Room, h *messenger.Health) (checks []checkResult) {
+	add := func(name string, state checkState, what, todo string) {
+		checks = append(checks, checkResult{name, state, what, todo})
+	}
+	at := "channel " + fmt.Sprint(r.Channel) + " at " + r.Relay
+	if h.Keys != nil {
+		add("room", checkWrong, h.Keys.Error(), "restore the room's file from a copy, or join the room again under another name")
+		return checks
+	}
+	add("room", checkGood, fmt.Sprintf("%s, %s, profile %s, %s", r.Name, at, r.Profile, count(len(r.Keys), "key")), "")
+	switch {
+	case h.Archive != nil:
+		add("archive", checkWrong, h.Archive.Error(), nextStep(h.Archive))
+	case h.Unposted > 0:
+		add("archive", checkMind, count(h.Unposted, "message")+" not posted yet", `"fernpost outbox --retry" posts them`)
+	default:
+		add("archive", checkGood, "nothing waits to be posted", "")
+	}
+	if h.Relay != nil {
+		trouble, _ := channel.TroubleOf(h.Relay)
+		todo := nextStep(h.Relay)
+		if trouble == channel.KeyRefused {
+			add("relay", checkGood, "it answers", "")
+			add("channel", checkWrong, explainReading(h.Relay, r.Channel, r.ReadKey != "" || r.WriteKey != "").Error(),
+				"ask whoever made the room for the channel's number and its read key; \"fernpost rooms set\" keeps it")
+			return checks
+		}
+		add("relay", checkWrong, h.Relay.Error(), todo)
+		return checks
+	}
+	took := h.Took.Round(time.Millisecond)
+	if h.Took > slowAnswer {
+		add("relay", checkMind, fmt.Sprintf("it took %v to answer", took), "--timeout is how long it may be silent")
+	} else {
+		add("relay", checkGood, fmt.Sprintf("it answers in %v", took), "")
+	}
+	switch ahead := h.Ahead.Round(time.Second); {
+	case !h.HasClock:
+		add("clock", checkNone, "the relay does not say what its clock shows", "")
+	case ahead.Abs() > clockOff:
+		add("clock", checkMind, fmt.Sprintf("this machine's clock is %v %s the relay's", ahead.Abs(), map[bool]string{true: "behind", false: "ahead of"}[ahead > 0]),
+			"set the clock: the times that others see of your messages are its")
+	default:
+		add("clock", checkGood, "it agrees with the relay's", "")
+	}
+	switch {
+	case h.Public:
+		add("channel", checkMind, "it is public: everybody sees its rows, and how many there are and when", "\"fernpost eavesdrop\" shows what they see")
+	case h.Private:
+		add("channel", checkGood, "it is private: the relay shows it to nobody without a key", "")
+	default:
+		add("channel", checkNone, "whether it is public did not turn out", "")
+	}
+	if h.Fields != nil {
+		add("fields", checkWrong, h.Fields.Error(), "give the field a name in the channel's settings, or choose others with \"fernpost rooms set --fields\"")
+	} else {
+		add("fields", checkGood, fmt.Sprintf("the channel shows those that the room uses: %s", strings.Trim(fmt.Sprint(r.Fields), "[]")), "")
+	}
+	switch {
+	case r.WriteKey == "":
+		add("write key", checkMind, "none: this room can only be read", "\"fernpost rooms set --write-key-file FILE\" adds it")
+	case h.WriteKey != nil:
+		add("write key", checkWrong, h.WriteKey.Error(), "whoever made the room knows the right one; \"fernpost rooms set --write-key-file FILE\" changes it")
+	case h.Proven:
+		add("write key", checkGood, "it writes the channel", "")
+	default:
+		add("write key", checkNone, "this relay does not tell what a write key is for: the first message shows it", "")
+	}
+	return append(checks, keyCheck(r, h))
+}
+
+// keyCheck says whether the room's keys open what stands in the channel.
+func keyCheck(r *model.Room, h *messenger.Health) checkResult {
+	switch {
+	case h.Rows != nil:
+		return checkResult{"room key", checkWrong, h.Rows.Error(), nextStep(h.Rows)}
+	case h.Opens && h.Unopened > 0:
+		return checkResult{
+			"room key", checkMind, fmt.Sprintf("it opens some of the newest rows, and %s hold what none of the room's keys opens", count(h.Unopened, "row")),
+			fmt.Sprintf("if the room has a new passphrase, \"fernpost key add --room %s\" adds it", r.Name),
+		}
+	case h.Opens:
+		return checkResult{"room key", checkGood, fmt.Sprintf("it opens what is there; the newest entry is %d", h.Newest), ""}
+	case h.Unopened > 0:
+		return checkResult{"room key", checkWrong, "it opens none of the newest rows", fmt.Sprintf(noKeyHint, r.Name, r.Name, r.Channel)}
+	}
+	return checkResult{"room key", checkNone, "no message is there that it could be tried on", ""}
+}

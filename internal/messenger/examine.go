@@ -1,0 +1,99 @@
+package messenger
+
+import (
+	"context"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/channel"
+	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// Health is what an examination has found out about a room. An error is nil where nothing is wrong.
+type Health struct {
+	// Keys is why the room's keys or profile cannot be used; then nothing else was looked at.
+	Keys error
+	// Relay is why the channel's settings could not be read; then nothing else was asked of the relay. Took is how long its
+	// answer took, and Channel what it said.
+	Relay   error
+	Took    time.Duration
+	Channel thingspeak.Channel
+	// Public tells that the channel is shown to everybody, Private that it is shown to nobody without a key; neither where the
+	// relay did not say.
+	Public, Private bool
+	// Ahead is how far the relay's clock is ahead of this machine's, to a second, if HasClock tells that it said.
+	Ahead    time.Duration
+	HasClock bool
+	// Fields is an [*EntryError] if the channel does not show what the room uses.
+	Fields error
+	// WriteKey is why the relay refuses the write key, and Proven tells that it has taken it for one. A room without a write
+	// key, and a relay that does not tell, leave both empty.
+	WriteKey error
+	Proven   bool
+	// Newest is the number of the channel's newest entry, Opens whether a key of the room opens one of the newest rows, and
+	// Unopened how many of those hold tokens that none opens. Rows is why they could not be read.
+	Rows     error
+	Newest   int64
+	Opens    bool
+	Unopened int
+	// Archive is why what this device holds of the room cannot be opened, and Unposted how many messages wait in it.
+	Archive  error
+	Unposted int
+}
+
+// Examine looks at everything that a room needs. It posts nothing.
+func (e *Engine) Examine(ctx context.Context, r model.Room, face Face) (h Health) {
+	keys, err := Keys(r)
+	if err == nil {
+		_, err = Profile(r)
+	}
+	if h.Keys = err; err != nil {
+		return h
+	}
+	h.Unposted, h.Archive = e.unposted(r, face)
+	client, err := e.dial(r)
+	if h.Relay = err; err != nil {
+		return h
+	}
+	defer client.Close()
+	begin := time.Now()
+	h.Channel, h.Relay = client.Channel(ctx)
+	h.Took = time.Since(begin)
+	h.Ahead, h.HasClock = client.ClockAhead()
+	if h.Relay != nil {
+		return h
+	}
+	nobody := r
+	nobody.ReadKey, nobody.WriteKey = "", ""
+	_, err = e.channel(ctx, nobody)
+	trouble, _ := channel.TroubleOf(err)
+	h.Public, h.Private = err == nil, trouble == channel.KeyRefused
+	chosen := r
+	h.Fields = chooseFields(&chosen, h.Channel.Enabled())
+	if r.WriteKey != "" {
+		h.Proven, h.WriteKey = client.ProveWriteKey(ctx)
+	}
+	trial := e.try(r, h.Channel.Metadata)
+	if h.Opens, h.Unopened, h.Rows = trial.opensRows(ctx, keys...); h.Rows == nil && len(trial.rows) > 0 {
+		for i := range trial.rows {
+			h.Newest = max(h.Newest, trial.rows[i].ID)
+		}
+	}
+	return h
+}
+
+// unposted opens what this device holds of a room, if anything, and counts what waits there.
+func (e *Engine) unposted(r model.Room, face Face) (n int, err error) {
+	has, err := e.HasArchive(r)
+	if err != nil || !has {
+		return 0, err
+	}
+	room, err := e.Open(r, face)
+	if err != nil {
+		return 0, err
+	}
+	if n, err = room.Unposted(); err != nil {
+		return 0, err
+	}
+	return n, room.Leave()
+}
