@@ -308,7 +308,11 @@ func summarise(s *eavesdrop.Summary, all int) string {
 		fmt.Fprintf(&b, "; %s of other content, readable by everyone", count(s.Others, "field"))
 	}
 	if s.Disguised > 0 {
-		fmt.Fprintf(&b, " (%d of them %s)", s.Disguised, s.Disguise)
+		how := s.Disguise
+		if s.Disguised > 1 {
+			how = strings.Replace(how, "looks", "look", 1)
+		}
+		fmt.Fprintf(&b, " (%d of them %s)", s.Disguised, how)
 	}
 	return b.String()
 }

@@ -5,12 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"os"
 	"strings"
+	"unicode"
 
 	"golang.org/x/term"
 
+	"github.com/fernpost/fernpost/internal/invisible"
 	"github.com/fernpost/fernpost/internal/passphrase"
 )
 
@@ -150,6 +153,9 @@ const apiKeySize = 16
 // apiKey checks the form of an API key before it is used or kept, and says what is wrong with it without repeating it.
 func apiKey(what, s string) (string, error) {
 	s = strings.TrimSpace(s)
+	if problem := notTyped(s); problem != "" {
+		return "", noAPIKey(what, problem)
+	}
 	problem := ""
 	for _, r := range s {
 		switch {
@@ -169,6 +175,21 @@ func apiKey(what, s string) (string, error) {
 		return "", noAPIKey(what, problem)
 	}
 	return s, nil
+}
+
+// notTyped says what copying has brought into an address or a key that does not belong there; "" if nothing.
+func notTyped(s string) string {
+	switch {
+	case strings.ContainsFunc(s, invisible.Rune):
+		return "there is an invisible character in it, as pages and mails have them: type it, or copy it from elsewhere"
+	case html.UnescapeString(s) != s:
+		return "there are HTML entities in it, such as &amp;: copy it as the page shows it, not as its source has it"
+	case strings.ContainsAny(s, "<>\"'“”„‘’«»"):
+		return "there are quotes or brackets around it: leave them out"
+	case strings.ContainsFunc(s, unicode.IsSpace):
+		return "there are blanks in it"
+	}
+	return ""
 }
 
 func noAPIKey(what, problem string) error {

@@ -55,6 +55,9 @@ func (e *UnreachableError) Error() string {
 		what = "no host is called " + hostname(e.Host)
 	case NobodyListens:
 		what = "nothing answers at " + e.Host + ": connection refused"
+		if hostname(e.Host) == e.Host {
+			what += " (the address names no port)"
+		}
 	case TLSFailed:
 		what = "no secure connection (TLS) to " + e.Host
 	case TimedOut:

@@ -12,10 +12,12 @@ package remote
 import (
 	"errors"
 	"fmt"
+	"html"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -23,6 +25,7 @@ import (
 	"github.com/go-resty/resty/v2"
 
 	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/invisible"
 )
 
 // DefaultTimeout is how long a relay may keep silent.
@@ -150,6 +153,12 @@ func parseBase(address string) (*url.URL, error) {
 	address = WithScheme(strings.TrimSpace(address))
 	base, err := url.Parse(address)
 	switch {
+	case strings.ContainsFunc(address, invisible.Rune):
+		return nil, errors.New("there is an invisible character in the relay's address: type it, or copy it from elsewhere")
+	case html.UnescapeString(address) != address:
+		return nil, errors.New("there are HTML entities in the relay's address, such as &amp;: copy it as the page shows it")
+	case strings.ContainsAny(address, "<>\"'“”„‘’«»"):
+		return nil, errors.New("there are quotes or brackets around the relay's address: leave them out")
 	case !strings.Contains(address, "://"):
 		return nil, errors.New("the relay's address lacks its beginning: write http:// or https:// before it")
 	case err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Hostname() == "":
@@ -158,6 +167,11 @@ func parseBase(address string) (*url.URL, error) {
 		return nil, errors.New("the relay's address must not hold a user name or a password")
 	case base.RawQuery != "" || base.ForceQuery || base.Fragment != "":
 		return nil, errors.New("the relay's address must end before the question mark")
+	}
+	if port := base.Port(); port != "" || strings.HasSuffix(base.Host, ":") {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return nil, errors.New("the port of the relay's address is a number from 1 to 65535")
+		}
 	}
 	base.Path = strings.TrimRight(base.Path, "/")
 	base.RawPath = strings.TrimRight(base.RawPath, "/")

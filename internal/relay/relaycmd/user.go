@@ -171,7 +171,7 @@ func showAccounts(cmd *cobra.Command, s serve.Data, accounts []relay.Account, as
 		if asJSON {
 			err = printJSON(cmd.OutOrStdout(), accountJSON{a.Name, a.Key, len(owned), a.CreatedAt})
 		} else {
-			_, err = fmt.Fprintf(table, "%s\t%s\t%d channels\n", screen.Line(a.Name), a.Key, len(owned))
+			_, err = fmt.Fprintf(table, "%s\t%s\t%s\n", screen.Line(a.Name), a.Key, screen.Count(len(owned), "channel"))
 		}
 		if err != nil {
 			return err
@@ -193,7 +193,7 @@ func removeAccount(cmd *cobra.Command, s serve.Data, name string, channelsToo bo
 		return err
 	}
 	if len(owned) > 0 && !channelsToo {
-		return fmt.Errorf("the account %q owns %d channels: delete them first, or add --delete-channels", name, len(owned))
+		return fmt.Errorf("the account %q owns %s: delete them first, or add --delete-channels", name, screen.Count(len(owned), "channel"))
 	}
 	for _, c := range owned {
 		if err := s.DeleteChannel(cmd.Context(), c.ID); err != nil && !errors.Is(err, relay.ErrNotFound) {
