@@ -19,7 +19,10 @@ func (v Via) String() string { return [...]string{"polling", "a stream", "MQTT"}
 
 // beside is how often the relay is asked while entries come in a way, though that tells of nothing: it may leave out some.
 func (v Via) beside() time.Duration {
-	return map[Via]time.Duration{Stream: time.Minute, MQTT: 30 * time.Second}[v]
+	if v == MQTT { // bulk updates are found by this alone
+		return 30 * time.Second
+	}
+	return time.Minute
 }
 
 const (
