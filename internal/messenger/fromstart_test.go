@@ -83,3 +83,34 @@ func fromStartAfterABreak(t *testing.T, at int64) {
 		}
 	})
 }
+
+// Who begins with the first message gets it first also where others follow the room, who were shown its newest part only.
+func TestFromTheBeginningBesideThoseWhoBeganWithTheNewest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTexts(t)
+		x.post(20100)
+		r, err := x.engine.Open(x.room, messenger.Face{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Read(t.Context()); err != nil || r.Passed() == 0 {
+			t.Fatal(r.Passed(), err)
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		others := x.follow(messenger.FollowOptions{Mark: "others"})
+		time.Sleep(time.Minute) // it begins with what comes from now on
+		x.post(1)
+		take(t, others, 1)
+		s := x.follow(messenger.FollowOptions{Mark: "m", FromStart: true})
+		if got := take(t, s, 1); got[0] != "1" {
+			t.Errorf("it begins with %s", got[0])
+		}
+		for _, s := range []*messenger.Stream{s, others} {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
