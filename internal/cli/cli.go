@@ -161,7 +161,7 @@ Start with "fernpost demo".`,
 		a.initCommand(), a.inviteCommand(), a.joinCommand(), a.roomsCommand(),
 		a.sendCommand(), a.recvCommand(), a.watchCommand(), a.outboxCommand(),
 		a.verifyCommand(), a.identityCommand(), a.keyCommand(),
-		a.eavesdropCommand(), a.doctorCommand(),
+		a.eavesdropCommand(), a.doctorCommand(), a.versionCommand(), a.manCommand(),
 	)
 	root.AddCommand(helpTopics()...)
 	a.wrapArgs(root)

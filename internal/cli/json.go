@@ -41,6 +41,7 @@ var objects = []object{
 	consentJSON{},
 	sightingJSON{},
 	checkJSON{},
+	versionJSON{},
 }
 
 // messageJSON is a message, signed or not.
@@ -282,6 +283,15 @@ type checkJSON struct {
 }
 
 func (checkJSON) about() string { return `A check ("doctor"):` }
+
+// versionJSON is what "version" prints.
+type versionJSON struct {
+	Version string `json:"version" means:"the version of fernpost"`
+	Go      string `json:"go" means:"the version of Go that it was built with"`
+	System  string `json:"system" means:"what it was built for, such as linux/amd64"`
+}
+
+func (versionJSON) about() string { return `The program ("version"):` }
 
 // sightingJSON is what a field shows without a key.
 type sightingJSON struct {
