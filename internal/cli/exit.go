@@ -8,9 +8,11 @@ import (
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/feed"
+	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/filelock"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/publickey"
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
 	"github.com/fernpost/fernpost/internal/screen"
 )
@@ -25,6 +27,8 @@ const (
 	exitUnreachable = 5
 	exitNoKey       = 6
 	exitFindings    = 7
+	exitNoToken     = 8
+	exitAge         = 9
 	exitInterrupted = 130
 )
 
@@ -37,12 +41,16 @@ const exitCodesHelp = `Exit codes, the same for every command:
        wrong, but something waits, or could not be judged
     4  refused by the relay: key, interval or quota
     5  relay unreachable, or what answers there is no relay
-    6  no key opens it: wrong passphrase, or not for this room
+    6  no key opens it: wrong passphrase, or not for this room; "token", "identity open": wrong key, or altered, which
+       nobody can tell apart
     7  something is wrong: "verify" has told a finding ("recv" and "watch --messages N" end with 7, and
        with 3 as "verify" does, only with --strict, also for what was told before and still stands).
        What stood before a clear of the channel cannot be checked any more: it is told, and counts only
        if the relay has shown some of it again as it was, so that the clear was none (7), or copies of
-       at least half of it, which somebody may have posted (3)
+       at least half of it, which somebody may have posted (3).
+       "identity check": the signature is false, or of another file or person (3: by a key that was not compared)
+    8  no token, or a damaged one: not base64, cut short, or of another version; so of signatures and sealed files
+    9  a token that is refused by its age: expired, or from the future ("token decrypt --ttl")
   130  interrupted, or a question was answered with no: nothing was done then`
 
 // usageError is a mistake in how a command was called.
@@ -121,8 +129,20 @@ func exitCode(err error) int {
 		errors.Is(err, model.ErrRoomExists) {
 		return exitUsage
 	}
-	if errors.Is(err, messenger.ErrNoKey) {
+	switch {
+	case errors.Is(err, messenger.ErrNoKey), errors.Is(err, fernet.ErrNoKey):
 		return exitNoKey
+	case errors.Is(err, fernet.ErrMalformed):
+		return exitNoToken
+	case errors.Is(err, publickey.ErrNotOurs):
+		return exitNoKey
+	case errors.Is(err, publickey.ErrFalse), errors.Is(err, publickey.ErrOtherFile), errors.Is(err, errOtherSigner):
+		return exitFindings
+	case errors.Is(err, publickey.ErrNoSignature), errors.Is(err, publickey.ErrNewerSignature), errors.Is(err, publickey.ErrNotSealed),
+		errors.Is(err, publickey.ErrNewerSealed), errors.Is(err, publickey.ErrAltered), errors.Is(err, publickey.ErrCut):
+		return exitNoToken
+	case errors.Is(err, fernet.ErrExpired), errors.Is(err, fernet.ErrFromTheFuture):
+		return exitAge
 	}
 	if errors.Is(err, exchange.ErrUnknownOutcome) {
 		return exitPartly // the message may be there; why it is not known does not matter

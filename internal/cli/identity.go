@@ -12,6 +12,7 @@ import (
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/publickey"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/screen"
 )
@@ -63,6 +64,7 @@ words of a key aloud, and marks it as verified, knows whom the key belongs to.`,
 		},
 		a.deviceCommand(&roomName, &asJSON),
 	)
+	cmd.AddCommand(a.fileCommands(&roomName, &asJSON)...)
 	return cmd
 }
 
@@ -121,12 +123,14 @@ func (a *app) showIdentity(roomName string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	key := identity.Public()
+	key, keys := identity.Public(), publickey.Of(identity)
 	if asJSON {
-		return a.printJSON(identityJSON{known(nick), key, key.Tag().String(), safetyWords(key)})
+		return a.printJSON(identityJSON{
+			known(nick), key, key.Tag().String(), safetyWords(key), keys.String(), sixWords(keys.Safety()),
+		})
 	}
-	_, err = fmt.Fprintf(a.stdout, "nickname  %s\nkey       %s\ntag       %s\nwords     %s\n", orNone(nick), key, key.Tag().Name(),
-		a.style.bold(safetyWords(key)))
+	_, err = fmt.Fprintf(a.stdout, "nickname  %s\nkey       %s\ntag       %s\nwords     %s\n\nfor sealing, and the words of that:\n%s\n%s\n",
+		orNone(nick), key, key.Tag().Name(), a.style.bold(safetyWords(key)), keys, a.style.bold(sixWords(keys.Safety())))
 	return err
 }
 

@@ -42,6 +42,14 @@ var objects = []object{
 	sightingJSON{},
 	checkJSON{},
 	versionJSON{},
+	sealedTokenJSON{},
+	openedTokenJSON{},
+	anatomyJSON{},
+	tamperedJSON{},
+	madeKeyJSON{},
+	checkedKeyJSON{},
+	hashJSON{},
+	signatureJSON{},
 }
 
 // messageJSON is a message, signed or not.
@@ -248,6 +256,8 @@ type identityJSON struct {
 	Key      record.PublicKey `json:"key" means:"the public key, 64 hexadecimal digits"`
 	Tag      string           `json:"tag" means:"the beginning of its hash"`
 	Words    string           `json:"words" means:"six words to compare"`
+	Public   string           `json:"public_key" means:"both public halves, for those who seal something: 95 characters"`
+	Sealing  string           `json:"public_words" means:"six words to compare for both"`
 }
 
 func (identityJSON) about() string { return `Who signs ("identity", "identity show"):` }

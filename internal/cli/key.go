@@ -19,14 +19,16 @@ func (a *app) keyCommand() *cobra.Command {
 	var generate, weak bool
 	cmd := &cobra.Command{
 		Use:   "key",
-		Short: "The keys of a room: move to a new one, add one that was handed over",
+		Short: "Make, derive and check keys; move a room to a new one, add one that was handed over",
 		Long: `A room has a list of keys: the newest seals, all open. Moving to a new key hides what is written afterwards from those
 who do not get it; what was written before stays readable to everybody who had the old one. A key never travels through
 the room: hand the new passphrase over outside.
 
 The others are told of the move under the old key. Who lacks the new one can go on writing with the old: "send" warns, and
 refuses if the move is by somebody whose words were compared (--old-key insists). Those who have the new key see "old key"
-beside what is written like that.`,
+beside what is written like that.
+
+generate, derive and check are for keys in files, and need no room.`,
 	}
 	cmd.PersistentFlags().StringVar(&roomName, "room", "", "the `ROOM` in question (default: the only one)")
 	cmd.PersistentFlags().StringVar(&file, "passphrase-file", "", "read the new passphrase from `FILE`, - for standard input")
@@ -50,6 +52,7 @@ another key. With nothing to try it on it is kept: compare the check words then.
 			return a.addKey(cmd.Context(), roomName, file)
 		},
 	})
+	cmd.AddCommand(a.keyTools()...)
 	return cmd
 }
 
