@@ -120,6 +120,15 @@ func (a *app) invite(ctx context.Context, name string, f *inviteFlags) error {
 	return nil
 }
 
+// inviteStaying makes the invitation for those who stay in a room that has moved to a new key.
+func (a *app) inviteStaying(ctx context.Context, name string) error {
+	r, err := a.loadRoom(name)
+	if err != nil {
+		return err
+	}
+	return a.invite(ctx, r.Name, &inviteFlags{InviteOptions: messenger.InviteOptions{Write: r.WriteKey != ""}})
+}
+
 // showInvitation prints a link, on a terminal below its QR code, and puts it into the terminal's clipboard.
 func (a *app) showInvitation(link string, code qr.Code) error {
 	if a.stdoutTerminal {

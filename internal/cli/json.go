@@ -35,6 +35,7 @@ var objects = []object{
 	queuedJSON{},
 	roomJSON{},
 	invitationJSON{},
+	roomKeyJSON{},
 	listedRoomJSON{},
 	identityJSON{},
 	personJSON{},
@@ -232,6 +233,16 @@ type invitationJSON struct {
 }
 
 func (invitationJSON) about() string { return `An invitation ("invite"):` }
+
+// roomKeyJSON is a key of a room.
+type roomKeyJSON struct {
+	CheckWords string `json:"check_words" means:"three words that are the same for all who have the key"`
+	ID         string `json:"id" means:"the key's id, 32 hexadecimal digits"`
+	Place      int    `json:"place" means:"0 is the newest"`
+	Seals      *bool  `json:"seals" means:"whether what is written is sealed with it"`
+}
+
+func (roomKeyJSON) about() string { return `A key of a room ("key list"):` }
 
 // listedRoomJSON is a room of this device.
 type listedRoomJSON struct {

@@ -16,10 +16,10 @@ import (
 
 func (a *app) keyCommand() *cobra.Command {
 	var roomName, file string
-	var generate, weak bool
+	var generate, weak, invite bool
 	cmd := &cobra.Command{
 		Use:   "key",
-		Short: "Make, derive and check keys; move a room to a new one, add one that was handed over",
+		Short: "The keys of a room: list them, move to a new one, add or remove one; make, derive and check keys",
 		Long: `A room has a list of keys: the newest seals, all open. Moving to a new key hides what is written afterwards from those
 who do not get it; what was written before stays readable to everybody who had the old one. A key never travels through
 the room: hand the new passphrase over outside.
@@ -34,14 +34,19 @@ generate, derive and check are for keys in files, and need no room.`,
 	cmd.PersistentFlags().StringVar(&file, "passphrase-file", "", "read the new passphrase from `FILE`, - for standard input")
 	rotate := &cobra.Command{
 		Use: "rotate", Short: "Move the room to a new passphrase and tell the others", Args: cobra.NoArgs,
-		Example: "  fernpost key rotate\n  fernpost key rotate --room lab --generate",
+		Example: "  fernpost key rotate\n  fernpost key rotate --room lab --generate --invite",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.rotateKey(cmd.Context(), roomName, file, initOptions{generate: generate, weak: weak})
+			err := a.rotateKey(cmd.Context(), roomName, file, initOptions{generate: generate, weak: weak})
+			if err == nil && invite {
+				err = a.inviteStaying(cmd.Context(), roomName)
+			}
+			return err
 		},
 	}
 	rotate.Flags().BoolVar(&generate, "generate", false, "generate the passphrase, do not ask")
 	rotate.Flags().BoolVar(&weak, "weak", false, "take a weak passphrase without asking")
-	cmd.AddCommand(rotate, &cobra.Command{
+	rotate.Flags().BoolVar(&invite, "invite", false, "make an invitation for those who stay, with the write key if there is one")
+	cmd.AddCommand(rotate, a.keyListCommand(&roomName), a.keyRemoveCommand(&roomName), &cobra.Command{
 		Use: "add", Short: "Add the key of a passphrase that somebody handed over", Args: cobra.NoArgs,
 		Long: `add makes the key of a passphrase the newest of the room, also one that the room had before. A key
 that is new here is tried: one that nobody has moved to, and that opens none of the newest 100 rows and no check beside the

@@ -134,3 +134,35 @@ type Doubt struct {
 	Any     bool
 	MovedBy string
 }
+
+// OpenedBy returns how many messages of the channel's newest rows one of a room's keys opens, and none of the others.
+func (e *Engine) OpenedBy(ctx context.Context, r model.Room, key fernet.Key) (n int, err error) {
+	keys, err := Keys(r)
+	if err != nil {
+		return 0, err
+	}
+	// The first key that opens a token counts: the one in question comes last.
+	keys = append(slices.DeleteFunc(keys, key.Equal), key)
+	messages, _, err := e.try(r, "").open(ctx, keys)
+	for i := range messages {
+		if messages[i].Key == len(keys)-1 {
+			n++
+		}
+	}
+	return n, err
+}
+
+// RemoveKey forgets a key of a room that is not its newest.
+func (e *Engine) RemoveKey(name string, key model.Secret) (model.Room, error) {
+	return e.Update(name, func(r *model.Room) error {
+		at := slices.Index(r.Keys, key)
+		if at == 0 {
+			return errors.New("the newest key seals what is written: it stays") // another process has changed the keys
+		}
+		if at > 0 {
+			r.Keys = slices.Delete(r.Keys, at, at+1)
+		}
+		r.Untold = slices.DeleteFunc(r.Untold, func(k model.Secret) bool { return k == key })
+		return nil
+	})
+}
