@@ -313,5 +313,5 @@ func (r *Room) Lock(ctx context.Context) (unlock func(), err error) {
 		f.Close()
 		return nil, err
 	}
-	return func() { f.Close() }, nil
+	return func() { filelock.Release(f) }, nil
 }

@@ -38,6 +38,10 @@ func Wait(ctx context.Context, f *os.File) error {
 	}
 }
 
+// Release lets go of a lock and closes its file. Closing alone is not enough at once: a program that is being started has what is
+// open here until it runs, and a lock as long.
+func Release(f *os.File) error { return errors.Join(unlock(f), f.Close()) }
+
 // failed is what [Try] returns for an error of a system call, which stands for no locks also if it is one of some others.
 func failed(call string, err error, noLocks ...error) error {
 	is := func(target error) bool { return errors.Is(err, target) }

@@ -18,3 +18,8 @@ func Try(f *os.File) error {
 	}
 	return failed("LockFileEx", err, windows.ERROR_INVALID_FUNCTION, windows.ERROR_NOT_SUPPORTED)
 }
+
+func unlock(f *os.File) error {
+	behind := windows.Overlapped{OffsetHigh: 1}
+	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, &behind)
+}

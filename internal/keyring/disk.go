@@ -35,7 +35,7 @@ func (k *Keyring) locked(work func() error) error {
 	if err != nil {
 		return fmt.Errorf("locking the keyring: %w", err)
 	}
-	defer f.Close()
+	defer filelock.Release(f)
 	ctx, cancel := context.WithTimeoutCause(context.Background(), lockTimeout,
 		errors.New("another fernpost has been changing it for ten seconds"))
 	defer cancel()
