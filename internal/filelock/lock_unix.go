@@ -18,4 +18,6 @@ func Try(f *os.File) error {
 	return failed("flock", err, unix.ENOLCK)
 }
 
-func unlock(f *os.File) error { return os.NewSyscallError("flock", unix.Flock(int(f.Fd()), unix.LOCK_UN)) }
+func unlock(f *os.File) error {
+	return os.NewSyscallError("flock", unix.Flock(int(f.Fd()), unix.LOCK_UN))
+}

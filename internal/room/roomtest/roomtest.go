@@ -236,14 +236,36 @@ func testStates(t *testing.T, s room.Store) {
 // feed is a relay that stores what is posted.
 type feed struct{ entries []thingspeak.Entry }
 
-func (f *feed) Post(_ context.Context, fields thingspeak.Fields, _ int64) (int64, error) {
+func (f *feed) post(fields thingspeak.Fields) int64 {
 	id := int64(len(f.entries)) + 1
 	f.entries = append(f.entries, thingspeak.Entry{ID: id, CreatedAt: time.Now(), Fields: fields})
-	return id, nil
+	return id
 }
 
-func (f *feed) Find(_ context.Context, fields []thingspeak.Fields, _ int64, _ bool) ([]int64, error) {
-	return make([]int64, len(fields)), nil
+// deliver posts what is in the outbox, one entry after the other.
+func (f *feed) deliver(ctx context.Context, c *room.Conversation) error {
+	d, err := c.Deliver(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer d.End()
+	for {
+		next, err := d.Next(ctx)
+		if err != nil || next == nil {
+			return err
+		}
+		numbers := make([]int64, len(next.Entries))
+		switch next.What {
+		case room.Post:
+			numbers[0], err = f.post(next.Entries[0].Fields), nil
+		case room.PostBulk:
+			numbers, err = nil, room.ErrNoBulk
+		case room.Find:
+		}
+		if err := d.Answer(numbers, err); err != nil {
+			return err
+		}
+	}
 }
 
 // read reads all of the feed, and posts what is in the outbox.
@@ -262,7 +284,7 @@ func (f *feed) read(t *testing.T, c *room.Conversation) model.Arrivals {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Deliver(t.Context(), f, nil); err != nil {
+	if err := f.deliver(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	return got
