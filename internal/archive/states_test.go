@@ -13,7 +13,6 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/room/kept"
-	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 // schema3 makes the schema of an archive what it was before states were kept.
@@ -33,17 +32,35 @@ PRAGMA user_version = 3;`
 // lostFirst loses the reply to the first post, which was stored.
 type lostFirst struct{ posted int64 }
 
-func (p *lostFirst) Post(context.Context, thingspeak.Fields, int64) (int64, error) {
-	if p.posted++; p.posted == 1 {
-		return 0, exchange.ErrUnknownOutcome
+// deliver posts what is in the outbox, one entry after the other.
+func (p *lostFirst) deliver(ctx context.Context, c *room.Conversation) error {
+	d, err := c.Deliver(ctx, nil)
+	if err != nil {
+		return err
 	}
-	return p.posted, nil
-}
-
-func (p *lostFirst) Find(_ context.Context, fields []thingspeak.Fields, _ int64, _ bool) ([]int64, error) {
-	found := make([]int64, len(fields))
-	found[0] = 1
-	return found, nil
+	defer d.End()
+	for {
+		next, err := d.Next(ctx)
+		if err != nil || next == nil {
+			return err
+		}
+		numbers := make([]int64, len(next.Entries))
+		switch next.What {
+		case room.Post:
+			if p.posted++; p.posted == 1 {
+				numbers, err = nil, exchange.ErrUnknownOutcome
+			} else {
+				numbers[0] = p.posted
+			}
+		case room.PostBulk:
+			numbers, err = nil, room.ErrNoBulk
+		case room.Find:
+			numbers[0] = 1
+		}
+		if err := d.Answer(numbers, err); err != nil {
+			return err
+		}
+	}
 }
 
 // An archive of the version before is opened: what was told stays, marks too, and what waits in its outbox tells from then on
@@ -69,7 +86,7 @@ func TestArchiveWithoutStatesIsOpened(t *testing.T) {
 		}
 	}
 	relay := &lostFirst{}
-	if _, err := c.Deliver(t.Context(), relay, nil); !errors.Is(err, exchange.ErrUnknownOutcome) {
+	if err := relay.deliver(t.Context(), c); !errors.Is(err, exchange.ErrUnknownOutcome) {
 		t.Fatal(err)
 	}
 	f := record.Finding{Kind: record.Fork, Author: record.PublicKey{1}, First: 7}
@@ -91,7 +108,7 @@ func TestArchiveWithoutStatesIsOpened(t *testing.T) {
 		t.Fatal(ok, err)
 	}
 	read()
-	if _, err := c.Deliver(t.Context(), relay, nil); err != nil {
+	if err := relay.deliver(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	news, err := c.Since(mark, 0)
