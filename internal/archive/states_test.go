@@ -13,6 +13,8 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/room/kept"
+	"github.com/fernpost/fernpost/internal/room/roomtest"
+	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 // schema3 makes the schema of an archive what it was before states were kept.
@@ -32,35 +34,13 @@ PRAGMA user_version = 3;`
 // lostFirst loses the reply to the first post, which was stored.
 type lostFirst struct{ posted int64 }
 
-// deliver posts what is in the outbox, one entry after the other.
 func (p *lostFirst) deliver(ctx context.Context, c *room.Conversation) error {
-	d, err := c.Deliver(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer d.End()
-	for {
-		next, err := d.Next(ctx)
-		if err != nil || next == nil {
-			return err
+	return roomtest.Deliver(ctx, c, func(thingspeak.Fields) (int64, error) {
+		if p.posted++; p.posted == 1 {
+			return 0, exchange.ErrUnknownOutcome
 		}
-		numbers := make([]int64, len(next.Entries))
-		switch next.What {
-		case room.Post:
-			if p.posted++; p.posted == 1 {
-				numbers, err = nil, exchange.ErrUnknownOutcome
-			} else {
-				numbers[0] = p.posted
-			}
-		case room.PostBulk:
-			numbers, err = nil, room.ErrNoBulk
-		case room.Find:
-			numbers[0] = 1
-		}
-		if err := d.Answer(numbers, err); err != nil {
-			return err
-		}
-	}
+		return p.posted, nil
+	}, func(*room.Step) []int64 { return []int64{1} })
 }
 
 // An archive of the version before is opened: what was told stays, marks too, and what waits in its outbox tells from then on

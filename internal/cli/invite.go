@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,8 +26,8 @@ import (
 
 type inviteFlags struct {
 	messenger.InviteOptions
-	relay, png, svg string
-	asJSON          bool
+	address, png, svg string
+	asJSON            bool
 }
 
 func (a *app) inviteCommand() *cobra.Command {
@@ -46,7 +47,7 @@ fernpost:join# and only fernpost opens it.
 An invitation cannot be withdrawn: "fernpost key rotate" moves the room to a key that it does not have.`,
 		Example: `  fernpost invite lab
   fernpost invite lab --write --png lab.png
-  fernpost invite lab --relay http://192.168.1.20:3000
+  fernpost invite lab --address http://192.168.1.20:3000
   fernpost invite lab | ssh friend fernpost join -`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -57,7 +58,7 @@ An invitation cannot be withdrawn: "fernpost key rotate" moves the room to a key
 	flags.BoolVar(&f.Write, "write", false, "hand on the channel's write key as well")
 	flags.BoolVar(&f.NoKey, "no-key", false, "leave the room's key out: the passphrase is asked for")
 	flags.BoolVar(&f.History, "history", false, "hand on the room's older keys as well")
-	flags.StringVar(&f.relay, "relay", "", "the `URL` by which the others reach the relay (default: the room's)")
+	flags.StringVar(&f.address, "address", "", "the `URL` by which the others reach the relay (default: the room's)")
 	flags.StringVar(&f.png, "png", "", "write the QR code to `FILE` as PNG")
 	flags.StringVar(&f.svg, "svg", "", "write the QR code to `FILE` as SVG")
 	flags.BoolVar(&f.asJSON, "json", false, "print the result as one JSON object")
@@ -75,7 +76,7 @@ func (a *app) invite(ctx context.Context, name string, f *inviteFlags) error {
 	if f.NoKey && f.History {
 		return usagef("--no-key and --history exclude each other")
 	}
-	r.Relay = channel.WithScheme(cmp.Or(f.relay, r.Relay))
+	r.Relay = channel.WithScheme(cmp.Or(f.address, r.Relay))
 	i, err := a.engine().Invite(ctx, r, f.InviteOptions)
 	if err != nil {
 		return err
@@ -88,14 +89,18 @@ func (a *app) invite(ctx context.Context, name string, f *inviteFlags) error {
 	if err != nil {
 		return err
 	}
-	if f.png != "" {
-		err = writePicture(f.png, code.PNG())
-	}
-	if f.svg != "" && err == nil {
-		err = writePicture(f.svg, code.SVG())
-	}
-	if err != nil {
-		return err
+	for _, picture := range []struct {
+		flag, file string
+		draw       func() []byte
+	}{{"png", f.png, code.PNG}, {"svg", f.svg, code.SVG}} {
+		if picture.file == "" {
+			continue
+		}
+		// The picture has the key: it is for its owner alone.
+		if err := writeNewFile(picture.flag, picture.file, picture.draw()); err != nil {
+			return err
+		}
+		a.say("the QR code, which is as secret as the link, is in %s", picture.file)
 	}
 	keys, err := messenger.Keys(r)
 	if err != nil {
@@ -140,6 +145,7 @@ func (a *app) showInvitation(link string, code qr.Code) error {
 			return err
 		}
 		if a.getenv("TERM") != "dumb" {
+			a.say("the link is in the clipboard now, if this terminal lets programs put something there")
 			// OSC 52, which terminals answer by what their owner has allowed.
 			if _, err := fmt.Fprintf(a.stdout, "\x1b]52;c;%s\a", base64.StdEncoding.EncodeToString([]byte(link))); err != nil {
 				return err
@@ -152,14 +158,18 @@ func (a *app) showInvitation(link string, code qr.Code) error {
 
 // adviseInviter says what somebody should know who hands on an invitation.
 func (a *app) adviseInviter(ctx context.Context, i *messenger.Invited) {
-	switch {
-	case len(i.Keys) == 0:
+	if len(i.Keys) == 0 {
 		a.say("the link has no key: hand the passphrase over by another way")
-	default:
+	} else {
 		a.say("whoever has the link reads the room. It cannot be withdrawn: \"fernpost key rotate\" moves the room to a new key")
 	}
 	if i.WriteKey == "" {
 		a.say("it is for reading only: --write hands on the channel's write key as well")
+	} else {
+		a.say("whoever has the link can post in the channel, until it has another write key")
+	}
+	if i.Behind > 0 {
+		a.say("%s", a.style.warn(count(i.Behind, "older key")+" found no place in the link: what was sealed with them stays unread"))
 	}
 	if i.NotReached != nil {
 		a.say("%s", a.style.warn(fmt.Sprintf("the relay could not be asked whether it has a page for invitations (%v), so this link is for "+
@@ -168,7 +178,7 @@ func (a *app) adviseInviter(ctx context.Context, i *messenger.Invited) {
 	if channel.IsLoopback(i.Relay) {
 		a.say("%s", a.style.warn("this relay's address leads to this machine only: nobody else gets there by it"))
 		for _, address := range a.access().OtherAddresses(ctx, i.Relay) {
-			a.say("  others get there by %s: add --relay %s", address, address)
+			a.say("  others get there by %s: add --address %s", address, address)
 		}
 	}
 }
@@ -179,14 +189,6 @@ func inviterWords(key [32]byte) string {
 		return ""
 	}
 	return safetyWords(record.PublicKey(key))
-}
-
-// writePicture keeps a picture, which has the key, from everybody else on this machine.
-func writePicture(file string, picture []byte) error {
-	if err := os.WriteFile(file, picture, 0o600); err != nil {
-		return fmt.Errorf("writing the QR code: %w", err)
-	}
-	return nil
 }
 
 // joinFlags are those of join by an invitation.
@@ -225,8 +227,9 @@ func (a *app) invitationFrom(ctx context.Context, arg string, f *joinFlags) (i i
 		a.say("the link, which has the room's key, is in your shell's history now; \"fernpost join\" asks for it instead")
 		texts = []string{arg}
 	}
+	slices.Sort(texts)
 	var found []invite.Invitation
-	for _, text := range texts {
+	for _, text := range slices.Compact(texts) {
 		one, wrong := invite.Parse(text)
 		if err = wrong; err == nil {
 			found = append(found, one)
@@ -297,15 +300,15 @@ func (a *app) joinByInvitation(ctx context.Context, arg string, f *joinFlags) (e
 			return err
 		}
 	}
-	opens, err := a.engine().Join(ctx, j, f.unchecked)
+	tried, err := a.engine().Join(ctx, j, f.unchecked)
 	if _, ok := errors.AsType[*messenger.WrongKeyError](err); ok {
 		return hint(fmt.Errorf("the key of this invitation opens nothing of what is there: %w", messenger.ErrNoKey),
 			"the room may have moved to a new key: ask for a new invitation. If you are sure of it, --unchecked enters all the same")
 	}
 	if err != nil {
-		return explainReading(err, j.Room.Channel, j.Room.ReadKey != "" || j.Room.WriteKey != "")
+		return explainEntry(err)
 	}
-	return a.showJoined(j.Room, &i, opens, f.asJSON)
+	return a.showJoined(&j, i.Profile, tried, f.asJSON)
 }
 
 // askForKey asks for the passphrase of an invitation without a key.
@@ -348,10 +351,14 @@ func (a *app) agreeToMend(ctx context.Context, j *messenger.Joining, f *joinFlag
 		switch m {
 		case messenger.MendKey:
 			a.say("the invitation has a key that this device lacks: it becomes the newest, and what you write is sealed with it")
+		case messenger.MendOlderKeys:
+			a.say("the invitation has older keys of the room that this device lacks")
 		case messenger.MendWriteKey:
-			a.say("the invitation has the channel's write key")
+			a.say("the invitation has a write key of the channel that this device does not have")
 		case messenger.MendReadKey:
-			a.say("the invitation has the channel's read key")
+			a.say("the invitation has a read key of the channel that this device does not have")
+		case messenger.MendInviter:
+			a.say("it was made by somebody with the words %s: their key counts as compared from then on", safetyWords(j.Inviter))
 		case messenger.MendRelay:
 			a.say("the invitation names another address of the relay: %s", screen.Line(j.Room.Relay))
 		}
@@ -368,27 +375,31 @@ func (a *app) agreeToMend(ctx context.Context, j *messenger.Joining, f *joinFlag
 }
 
 // showJoined prints the room that was joined.
-func (a *app) showJoined(r model.Room, i *invite.Invitation, opens, asJSON bool) error {
-	keys, err := messenger.Keys(r)
+func (a *app) showJoined(j *messenger.Joining, p passphrase.Profile, tried messenger.KeyTrial, asJSON bool) error {
+	keys, err := messenger.Keys(j.Room)
 	if err != nil {
 		return err
 	}
-	mayWrite := r.WriteKey != ""
+	r := j.Room
 	r.WriteKey, r.ReadKey = "", "" // whoever joins need not hand them on
-	if err := a.showRoom(messenger.Entered{Room: r, Profile: i.Profile, Key: keys[0].RevealBytes()}, "", asJSON); err != nil {
+	if err := a.showRoom(messenger.Entered{Room: r, Profile: p, Key: keys[0].RevealBytes()}, "", asJSON); err != nil {
 		return err
 	}
-	if !opens {
+	switch tried {
+	case messenger.NothingThere:
 		a.say("no message is there yet, so the key could not be checked: compare the check words")
+	case messenger.OpensNone:
+		a.say("%s", a.style.warn("the key opens nothing of what is there: compare the check words before you write"))
+	case messenger.KeyOpens:
 	}
-	if words := inviterWords(i.Inviter); words != "" {
-		a.say("invited by somebody with the words: %s", a.style.bold(words))
+	if !j.Inviter.IsZero() {
+		a.say("invited by somebody with the words: %s", a.style.bold(safetyWords(j.Inviter)))
 		a.say("their key counts as compared, since the invitation came by a way of yours and not through the channel")
 	}
-	if !mayWrite {
+	if j.Room.WriteKey == "" {
 		a.say("without a write key this room can only be read")
 	}
 	a.say("%s", a.style.good("room "+r.Name+" is ready"))
-	a.adviseName(i.Profile)
+	a.adviseName(p)
 	return nil
 }

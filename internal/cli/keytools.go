@@ -86,7 +86,7 @@ their salt from the channel's number, which --channel gives.`,
 func (a *app) giveKey(key fernet.Key, f newKeyFlags) (err error) {
 	words, id := checkWords(key.RevealBytes()), key.ID()
 	if f.out != "" {
-		if err := writeNewFile(f.out, []byte(key.Reveal()+"\n")); err != nil {
+		if err := writeNewFile("out", f.out, []byte(key.Reveal()+"\n")); err != nil {
 			return err
 		}
 	}
@@ -103,17 +103,17 @@ func (a *app) giveKey(key fernet.Key, f newKeyFlags) (err error) {
 }
 
 // writeNewFile writes a secret into a file that was not there before, for its owner alone: all of it, or no file.
-func writeNewFile(name string, content []byte) error {
+func writeNewFile(flag, name string, content []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return usagef("--out: %s is there already, and is not overwritten", name)
+		return usagef("--%s: %s is there already, and is not overwritten", flag, name)
 	}
 	if err != nil {
-		return usagef("--out: %w", err)
+		return usagef("--%s: %w", flag, err)
 	}
 	_, err = f.Write(content)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("--out: %w", err), os.Remove(name))
+		return errors.Join(fmt.Errorf("--%s: %w", flag, err), os.Remove(name))
 	}
 	return nil
 }

@@ -72,6 +72,9 @@ func (e refusedToken) Unwrap() error { return e.error }
 // tooLongText is the word for a text or a line that is longer than a token is made or read.
 const tooLongText fernet.Refusal = "too long"
 
+// noSuchBit is the word for a token that is shorter than the bit to turn.
+const noSuchBit fernet.Refusal = "no such bit"
+
 // each gives each text of standard input to work, which prints its answer, and goes on behind one that is refused. refused is the
 // object that --json prints then.
 func (t *tokenTool) each(work func(n int, text string, out *bufio.Writer) error, refused func(n int, why *refusalJSON) object) error {
@@ -488,7 +491,7 @@ needs no key, as whoever alters a token on its way has none: and then no key ope
 				}
 				spoilt, hit, err := tok.Tamper(bit)
 				if err != nil {
-					return usageError{err}
+					return refusedToken{usageError{err}, noSuchBit}
 				}
 				if !t.asJSON {
 					t.note(n, "bit %d turned: byte %d, in the %s", bit, bit/8, partName(hit, tok.Blocks()))

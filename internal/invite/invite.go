@@ -47,6 +47,8 @@ const (
 	MaxLink = 4096
 	// MaxKeys bounds the room keys of an invitation.
 	MaxKeys = 32
+	// MaxInterval bounds the time between two updates: with a longer one a room would hardly be one.
+	MaxInterval = 24 * time.Hour
 	// Fields is how many fields a channel has.
 	Fields = 8
 
@@ -127,7 +129,7 @@ func (e *NewerError) Error() string {
 
 // Link writes an invitation. The error says what of it cannot be written.
 func (i *Invitation) Link() (string, error) {
-	relay, err := canonicalRelay(i.Relay)
+	relay, err := CanonicalRelay(i.Relay)
 	if err != nil {
 		return "", err
 	}
@@ -160,8 +162,9 @@ func checkSum(relay string, all []byte) []byte {
 	return h.Sum(nil)[:checkSize]
 }
 
-// canonicalRelay writes an address in the one form that the check sum covers: browsers and mail programs change the rest.
-func canonicalRelay(address string) (string, error) {
+// CanonicalRelay writes an address in the one form that the check sum covers: browsers and mail programs change the rest.
+// Two addresses of one form are the same. A host has ASCII characters only: others look like those of another host.
+func CanonicalRelay(address string) (string, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return "", errors.New("the relay's address cannot be read")
@@ -169,6 +172,9 @@ func canonicalRelay(address string) (string, error) {
 	scheme := strings.ToLower(u.Scheme)
 	if scheme != "http" && scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return "", errors.New("the relay's address has to be http://HOST or https://HOST, without user, query and fragment")
+	}
+	if strings.Trim(u.Host, plain) != "" {
+		return "", errors.New("the relay's host has characters that may look like others: write it as xn--…")
 	}
 	host := strings.ToLower(u.Host)
 	if port := u.Port(); port == "" || scheme == "http" && port == "80" || scheme == "https" && port == "443" {
@@ -184,7 +190,7 @@ func (i *Invitation) body(relay string) ([]byte, error) {
 	if len(i.Keys) > MaxKeys {
 		return nil, fmt.Errorf("an invitation has at most %d keys, and these are %d", MaxKeys, len(i.Keys))
 	}
-	if i.Interval < 0 {
+	if i.Interval < 0 || i.Interval > MaxInterval {
 		return nil, fmt.Errorf("an interval of %v", i.Interval)
 	}
 	if err := i.Profile.Validate(); err != nil {
@@ -265,7 +271,7 @@ func appendAPIKey(b []byte, key string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(key))+1), key...)
 }
 
-// pack writes a key as ThingSpeak's are, 16 characters of 0-9 and A-Z, as a number: that saves a quarter of a QR code's line.
+// pack writes a key as ThingSpeak's are, 16 characters of 0-9 and A-Z, as a number: that saves 7 of the link's characters.
 func pack(key string) (packed [packedSize]byte, ok bool) {
 	if len(key) != apiKeySize || strings.Trim(key, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
 		return packed, false
@@ -305,7 +311,7 @@ func Parse(text string) (Invitation, error) {
 			return Invitation{}, ErrForeign
 		}
 		var err error
-		if relay, err = canonicalRelay(head); err != nil {
+		if relay, err = CanonicalRelay(head); err != nil {
 			return Invitation{}, ErrForeign
 		}
 	}
@@ -375,7 +381,7 @@ func parse(relay string, inside bool, all []byte) (Invitation, error) {
 	}
 	r := reader{rest: all[1+n : len(all)-checkSize]}
 	i := r.invitation(relay, inside)
-	canonical, err := canonicalRelay(i.Relay)
+	canonical, err := CanonicalRelay(i.Relay)
 	if err != nil || r.bad || len(r.rest) > 0 || !bytes.Equal(all[len(all)-checkSize:], checkSum(canonical, all[:len(all)-checkSize])) {
 		return Invitation{}, ErrAltered
 	}

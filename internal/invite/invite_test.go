@@ -216,6 +216,9 @@ func TestWhatCannotBeWritten(t *testing.T) {
 		"a key that is none":        func(i *Invitation) { i.Keys = make([]fernet.Key, 1) },
 		"a name without end":        func(i *Invitation) { i.Name = strings.Repeat("x", MaxLink) },
 		"time that runs backwards":  func(i *Invitation) { i.Interval = -1 },
+		"an interval of years":      func(i *Invitation) { i.Interval = 1e4 * time.Hour },
+		"a look-alike of a host":    func(i *Invitation) { i.Relay = "https://аpi.thingspeak.com" }, // the first letter is Cyrillic
+		"a host with a control":     func(i *Invitation) { i.Relay = "http://a\u009b31mx.invalid" },
 	} {
 		i := usual()
 		change(&i)

@@ -246,13 +246,22 @@ func (e *Engine) settings(ctx context.Context, r *model.Room) (thingspeak.Channe
 	return settings, ExplainReading(err, r.Channel, r.WriteKey != "" || r.ReadKey != "")
 }
 
-// fits makes sure that a channel has the room's fields enabled, and that the write key, if there is one, may write; of a relay
-// that does not tell, that stays unproven, and the room notes it.
+// fits makes sure that a channel has the room's fields enabled, and that the write key, if there is one, may write.
 func (e *Engine) fits(ctx context.Context, r *model.Room, settings thingspeak.Channel, tell func(Event)) error {
 	if err := chooseFields(r, settings.Enabled()); err != nil {
 		return err
 	}
 	tell(ChannelFound{settings.Name})
+	err := e.proveWriteKey(ctx, r)
+	if r.Unproven {
+		tell(WriteKeyUnproven{})
+	}
+	return err
+}
+
+// proveWriteKey asks the relay whether a room's write key, if it has one, writes the channel. Of a relay that does not tell, that
+// stays unproven, and the room notes it. The error may be an [*EntryError].
+func (e *Engine) proveWriteKey(ctx context.Context, r *model.Room) error {
 	if r.WriteKey == "" {
 		return nil
 	}
@@ -263,11 +272,9 @@ func (e *Engine) fits(ctx context.Context, r *model.Room, settings thingspeak.Ch
 	defer client.Close()
 	proven, err := client.ProveWriteKey(ctx)
 	r.Unproven = err == nil && !proven
-	switch trouble, _ := channel.TroubleOf(err); {
-	case trouble == channel.Refused, trouble == channel.KeyRefused, trouble == channel.NotAllowed:
+	switch trouble, _ := channel.TroubleOf(err); trouble {
+	case channel.Refused, channel.KeyRefused, channel.NotAllowed:
 		err = &EntryError{WrongWriteKey, r.Channel, err}
-	case r.Unproven:
-		tell(WriteKeyUnproven{})
 	}
 	return err
 }

@@ -26,6 +26,8 @@ type Invited struct {
 	invite.Invitation
 	// NotReached is why the relay could not be asked whether it has a page for invitations; nil if it was.
 	NotReached error
+	// Behind is how many of the room's keys found no place in it.
+	Behind int
 }
 
 // Invite makes the invitation to a room. The relay is asked once, without a key, whether it has a page for invitations.
@@ -49,7 +51,9 @@ func (e *Engine) Invite(ctx context.Context, r model.Room, o InviteOptions) (i I
 		if !o.History {
 			i.Keys = i.Keys[:1]
 		}
-		i.Keys = i.Keys[:min(len(i.Keys), invite.MaxKeys)]
+		if i.Behind = max(0, len(i.Keys)-invite.MaxKeys); i.Behind > 0 {
+			i.Keys = i.Keys[:invite.MaxKeys]
+		}
 	}
 	if i.Profile.Form == passphrase.FormRecords {
 		identity, _, err := e.Identity(r)
@@ -70,22 +74,31 @@ func (e *Engine) Invite(ctx context.Context, r model.Room, o InviteOptions) (i I
 type Joining struct {
 	// Room is how the room is kept once it is joined. Its keys are missing if the passphrase has to be asked for.
 	Room model.Room
-	// Has tells that this device has the room already, and Mends what the invitation knows better than it.
+	// Has tells that this device has the room already, and Mends what the invitation has otherwise.
 	Has   bool
 	Mends []Mend
 	// Older tells that this device has a newer key of the room than the invitation.
 	Older bool
+	// Inviter is whose key counts as compared from then on; the zero key if nobody's does.
+	Inviter record.PublicKey
+
+	invited model.Room // what the invitation says
 }
 
-// Mend is what an invitation knows better.
+// Mend is what an invitation has otherwise than this device. Whoever made it has chosen that.
 type Mend int
 
-// What an invitation may know better. Another address of the relay is one that whoever made it has chosen.
+// What an invitation may have otherwise.
 const (
+	// MendKey: another newest key of the room, MendOlderKeys: older ones that this device lacks.
 	MendKey Mend = iota
+	MendOlderKeys
 	MendWriteKey
 	MendReadKey
+	// MendRelay: another address of the relay.
 	MendRelay
+	// MendInviter: somebody whose key was not compared counts as compared.
+	MendInviter
 )
 
 // Invitation tells what an invitation makes of this device's rooms; nothing is kept yet. A new room is called as given, or
@@ -105,8 +118,11 @@ func (e *Engine) Invitation(i invite.Invitation, as string) (j Joining, err erro
 	for _, k := range i.Keys {
 		r.Keys = append(r.Keys, model.Secret(k.Reveal()))
 	}
-	if inviter := record.PublicKey(i.Inviter); !inviter.IsZero() && inviter.Check() == nil {
+	// A key with which anybody can sign introduces nobody, and where nobody signs there is nobody to introduce.
+	inviter := record.PublicKey(i.Inviter)
+	if i.Profile.Form == passphrase.FormRecords && !inviter.IsZero() && inviter.Check() == nil {
 		r.Introduced = []string{inviter.String()}
+		j.Inviter = inviter
 	}
 	if err := e.dialable(r); err != nil {
 		return j, err
@@ -115,13 +131,26 @@ func (e *Engine) Invitation(i invite.Invitation, as string) (j Joining, err erro
 	if err != nil {
 		return j, err
 	}
-	if ok {
-		return mended(before, r), nil
+	if !ok {
+		j.Room, j.invited = r, r
+		if err := CheckName(r.Name); err != nil {
+			return j, err
+		}
+		return j, e.nameIsFree(r.Name)
 	}
-	if err := CheckName(r.Name); err != nil {
-		return j, err
+	if !j.Inviter.IsZero() {
+		standing, err := e.StandingOf(j.Inviter)
+		if err != nil {
+			return j, err
+		}
+		if slices.ContainsFunc(standing.KnownIn, func(k KnownIn) bool { return k.Room == before.Name && k.Person.Compared }) || standing.Own {
+			j.Inviter, r.Introduced = record.PublicKey{}, nil
+		}
 	}
-	return Joining{Room: r}, e.nameIsFree(r.Name)
+	inviter = j.Inviter
+	j = mended(before, r)
+	j.Inviter = inviter
+	return j, nil
 }
 
 // sameRoom finds the room of this device that an invitation is for: one on the same channel that has one of its keys; else,
@@ -140,85 +169,123 @@ func (e *Engine) sameRoom(invited model.Room, apart bool) (found model.Room, ok 
 		if slices.ContainsFunc(invited.Keys, func(k model.Secret) bool { return slices.Contains(r.Keys, k) }) {
 			return r, true, nil
 		}
-		if !ok && !apart && r.Relay == invited.Relay {
+		if !ok && !apart && sameRelay(r.Relay, invited.Relay) {
 			found, ok = r, true
 		}
 	}
 	return found, ok, nil
 }
 
-// mended is a room as an invitation to it would leave it. What this device has, and the invitation has otherwise, stays, but
-// for the relay's address.
+// sameRelay reports whether two addresses are one, however they are written.
+func sameRelay(one, other string) bool {
+	a, err := invite.CanonicalRelay(one)
+	b, wrong := invite.CanonicalRelay(other)
+	return one == other || err == nil && wrong == nil && a == b
+}
+
+// mended is a room as an invitation to it would leave it: with the invitation's newest key, unless this device has one that is
+// newer still, and what else it has otherwise. Keys that only this device has stay.
 func mended(r, invited model.Room) Joining {
-	j := Joining{Room: r, Has: true}
-	mend := func(better bool, what Mend) {
+	j := Joining{Room: r, Has: true, invited: invited}
+	mend := func(what Mend, have *model.Secret, offered model.Secret) bool {
+		better := offered != "" && offered != *have
 		if better {
-			j.Mends = append(j.Mends, what)
+			j.Mends, *have = append(j.Mends, what), offered
 		}
+		return better
 	}
 	keys := slices.Clone(r.Keys)
-	if len(invited.Keys) > 0 {
-		newest := slices.Index(r.Keys, invited.Keys[0])
-		j.Older = newest > 0
-		if newest < 0 {
-			keys = slices.Insert(keys, 0, invited.Keys[0])
-		}
-		for _, k := range invited.Keys {
-			if !slices.Contains(keys, k) {
-				keys = append(keys, k)
-			}
+	for i, k := range invited.Keys {
+		at := slices.Index(keys, k)
+		j.Older = j.Older || i == 0 && at > 0
+		switch {
+		case at < 0 && i == 0:
+			keys = slices.Insert(keys, 0, k)
+		case at < 0:
+			keys = append(keys, k)
 		}
 	}
-	mend(len(keys) > len(r.Keys), MendKey)
+	if keys[0] != r.Keys[0] {
+		j.Mends = append(j.Mends, MendKey)
+	} else if len(keys) > len(r.Keys) {
+		j.Mends = append(j.Mends, MendOlderKeys)
+	}
 	j.Room.Keys = keys
-	if mend(r.WriteKey == "" && invited.WriteKey != "", MendWriteKey); r.WriteKey == "" {
-		j.Room.WriteKey, j.Room.Unproven = invited.WriteKey, invited.WriteKey != ""
+	if mend(MendWriteKey, &j.Room.WriteKey, invited.WriteKey) {
+		j.Room.Unproven = true
 	}
-	if mend(r.ReadKey == "" && invited.ReadKey != "", MendReadKey); r.ReadKey == "" {
-		j.Room.ReadKey = invited.ReadKey
+	mend(MendReadKey, &j.Room.ReadKey, invited.ReadKey)
+	if !sameRelay(r.Relay, invited.Relay) {
+		j.Mends, j.Room.Relay = append(j.Mends, MendRelay), invited.Relay
 	}
-	mend(r.Relay != invited.Relay, MendRelay)
-	j.Room.Relay = invited.Relay
 	j.Room.Introduced = slices.Clone(r.Introduced)
 	for _, k := range invited.Introduced {
 		if !slices.Contains(r.Introduced, k) {
-			j.Room.Introduced = append(j.Room.Introduced, k)
+			j.Mends, j.Room.Introduced = append(j.Mends, MendInviter), append(j.Room.Introduced, k)
 		}
 	}
 	return j
 }
 
-// Join tries the newest key of an invitation on the channel's newest rows, once, and keeps the room. It reports whether the
-// key opens something there; where nothing is, it may still be the right one. The error is [*WrongKeyError] if there are
-// tokens and it opens none: then nothing is kept, unless it is to be kept unchecked.
-func (e *Engine) Join(ctx context.Context, j Joining, unchecked bool) (opens bool, err error) {
+// KeyTrial is what came of trying a key on a channel's newest rows.
+type KeyTrial int
+
+// The outcomes.
+const (
+	// KeyOpens something there, or the check that was left for those who join.
+	KeyOpens KeyTrial = iota
+	// NothingThere: no tokens, so it may still be the right one.
+	NothingThere
+	// OpensNone of the tokens that are there.
+	OpensNone
+)
+
+// Join tries the key that a room of an invitation is to be sealed with on the channel's newest rows, proves a write key that this
+// device did not have, and keeps the room. The error is [*WrongKeyError] if the key opens nothing of what is there, or an
+// [*EntryError] of a wrong write key: then nothing is kept, unless, of a key, it is to be kept unchecked.
+func (e *Engine) Join(ctx context.Context, j Joining, unchecked bool) (tried KeyTrial, err error) {
 	keys, err := Keys(j.Room)
 	if err != nil {
-		return false, err
+		return tried, err
 	}
 	trial := e.try(j.Room, "")
 	// The newest alone: an older one that opens what is there says nothing of the key that seals from now on.
 	opens, unopened, err := trial.opensRows(ctx, keys[0])
-	if err == nil && !opens && unopened > 0 { // the room may have moved to it, and nobody has written under it yet
+	if err != nil {
+		return tried, ExplainReading(err, j.Room.Channel, j.Room.ReadKey != "" || j.Room.WriteKey != "")
+	}
+	if !opens && unopened > 0 { // the room may have moved to it, and nobody has written under it yet
 		if settings, err := e.channel(ctx, j.Room); err == nil {
 			opens = e.try(j.Room, settings.Metadata).opensCheck(keys[0])
 		}
 	}
-	if err == nil && !opens && unopened > 0 && !unchecked {
-		err = &WrongKeyError{Rows: len(trial.rows)}
+	switch {
+	case opens:
+	case unopened == 0:
+		tried = NothingThere
+	case unchecked:
+		tried = OpensNone
+	default:
+		return OpensNone, &WrongKeyError{Rows: len(trial.rows)}
 	}
-	if err != nil {
-		return opens, err
+	if j.invited.WriteKey != "" && j.Room.Unproven {
+		if err := e.proveWriteKey(ctx, &j.Room); err != nil {
+			return tried, err
+		}
 	}
 	if !j.Has {
-		return opens, e.Add(j.Room)
+		return tried, e.Add(j.Room)
 	}
 	_, err = e.Update(j.Room.Name, func(r *model.Room) error {
-		// What has changed meanwhile is not undone: the invitation is laid over the room as it is now.
-		*r = mended(*r, j.Room).Room
+		// Over the room as it is now: what another command has changed meanwhile stays changed.
+		now := mended(*r, j.invited).Room
+		if now.WriteKey == j.Room.WriteKey {
+			now.Unproven = j.Room.Unproven
+		}
+		*r = now
 		return nil
 	})
-	return opens, err
+	return tried, err
 }
 
 // introduce has the keys of inviters count as compared as soon as they have written here.

@@ -29,7 +29,7 @@ func TestAnInvitationMendsARoom(t *testing.T) {
 		},
 		"an older key": {invited: model.Room{Relay: relay, Keys: []model.Secret{"k1"}}, older: true},
 		"keys of before this device came": {
-			invited: model.Room{Relay: relay, Keys: []model.Secret{"k2", "k1", "k0"}}, mends: []Mend{MendKey},
+			invited: model.Room{Relay: relay, Keys: []model.Secret{"k2", "k1", "k0"}}, mends: []Mend{MendOlderKeys},
 			want: func(r *model.Room) { r.Keys = []model.Secret{"k2", "k1", "k0"} },
 		},
 		"no key": {invited: model.Room{Relay: relay}},
@@ -41,9 +41,10 @@ func TestAnInvitationMendsARoom(t *testing.T) {
 			invited: model.Room{Relay: moved, Keys: []model.Secret{"k2"}}, mends: []Mend{MendRelay},
 			want: func(r *model.Room) { r.Relay = moved },
 		},
+		"the same relay, written otherwise": {invited: model.Room{Relay: "HTTP://Relay.Example:80/", Keys: []model.Secret{"k2"}}},
 		"another inviter": {
-			invited: model.Room{Relay: relay, Introduced: []string{"aa", "bb"}},
-			want:    func(r *model.Room) { r.Introduced = []string{"aa", "bb"} },
+			invited: model.Room{Relay: relay, Introduced: []string{"aa", "bb"}}, mends: []Mend{MendInviter},
+			want: func(r *model.Room) { r.Introduced = []string{"aa", "bb"} },
 		},
 	} {
 		want := has
@@ -56,8 +57,13 @@ func TestAnInvitationMendsARoom(t *testing.T) {
 			t.Errorf("%s: mends %v, older %v; room (-want +got):\n%s", name, got.Mends, got.Older, diff)
 		}
 	}
-	has.WriteKey, has.ReadKey = "own", "own"
-	if got := mended(has, model.Room{Relay: relay, WriteKey: "w", ReadKey: "r"}); len(got.Mends) > 0 || got.Room.WriteKey != "own" || got.Room.ReadKey != "own" {
-		t.Errorf("keys that this device has were replaced: %v", got.Mends)
+	// A channel's keys may have been replaced: a link with the new ones mended nothing.
+	has.WriteKey, has.ReadKey = "old", "old"
+	got := mended(has, model.Room{Relay: relay, WriteKey: "w", ReadKey: "r"})
+	if !slices.Equal(got.Mends, []Mend{MendWriteKey, MendReadKey}) || got.Room.WriteKey != "w" || got.Room.ReadKey != "r" || !got.Room.Unproven {
+		t.Errorf("of keys that were replaced: %v, %+v", got.Mends, got.Room)
+	}
+	if got := mended(has, model.Room{Relay: relay}); len(got.Mends) > 0 || got.Room.WriteKey != "old" || got.Room.ReadKey != "old" {
+		t.Errorf("of none: %v, %+v", got.Mends, got.Room)
 	}
 }

@@ -184,7 +184,8 @@ func (d *Delivery) step(ctx context.Context) (*Step, error) {
 	}
 }
 
-// Answer notes what came of a step: entry numbers, or an error, with which the delivery may go on.
+// Answer notes what came of a step: entry numbers, one for each entry that was asked for, or an error. After an error that it
+// returns the delivery has ended.
 func (d *Delivery) Answer(entries []int64, err error) error {
 	switch d.next.What {
 	case Post:
@@ -207,11 +208,8 @@ func (d *Delivery) Answer(entries []int64, err error) error {
 	return nil
 }
 
-// Sizes of bulk updates.
-const (
-	// bulkFrom is from how many entries on a bulk update is worth it: it takes a reading to know what became of it.
-	bulkFrom = 4
-)
+// bulkFrom is from how many entries on a bulk update is worth it: it takes a reading to know what became of it.
+const bulkFrom = 4
 
 // Requests returns how many requests Deliver needs for so many entries, if bulk updates may hold most of them; 0 if
 // there are none. It posts the single ones last.
@@ -406,6 +404,8 @@ func lastSeconds(used []kept.Seconds, now time.Time, n int) (free []int64, after
 
 // posted notes what came of posting one entry.
 func (d *Delivery) posted(entries []int64, err error) error {
+	// Whatever came of it: to post it again without looking would be to post it twice.
+	delete(d.absent, d.next.posts[0].Seq)
 	if err != nil {
 		return errors.Join(err, d.failed(d.next, err))
 	}

@@ -236,14 +236,14 @@ func testStates(t *testing.T, s room.Store) {
 // feed is a relay that stores what is posted.
 type feed struct{ entries []thingspeak.Entry }
 
-func (f *feed) post(fields thingspeak.Fields) int64 {
+func (f *feed) post(fields thingspeak.Fields) (int64, error) {
 	id := int64(len(f.entries)) + 1
 	f.entries = append(f.entries, thingspeak.Entry{ID: id, CreatedAt: time.Now(), Fields: fields})
-	return id
+	return id, nil
 }
 
-// deliver posts what is in the outbox, one entry after the other.
-func (f *feed) deliver(ctx context.Context, c *room.Conversation) error {
+// Deliver posts what is in an outbox to a relay without bulk updates. post and find do what a step asks for.
+func Deliver(ctx context.Context, c *room.Conversation, post func(thingspeak.Fields) (int64, error), find func(*room.Step) []int64) error {
 	d, err := c.Deliver(ctx, nil)
 	if err != nil {
 		return err
@@ -254,13 +254,15 @@ func (f *feed) deliver(ctx context.Context, c *room.Conversation) error {
 		if err != nil || next == nil {
 			return err
 		}
-		numbers := make([]int64, len(next.Entries))
+		var numbers []int64
 		switch next.What {
 		case room.Post:
-			numbers[0], err = f.post(next.Entries[0].Fields), nil
+			numbers = make([]int64, 1)
+			numbers[0], err = post(next.Entries[0].Fields)
 		case room.PostBulk:
-			numbers, err = nil, room.ErrNoBulk
+			err = room.ErrNoBulk
 		case room.Find:
+			numbers = find(next)
 		}
 		if err := d.Answer(numbers, err); err != nil {
 			return err
@@ -284,7 +286,8 @@ func (f *feed) read(t *testing.T, c *room.Conversation) model.Arrivals {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.deliver(t.Context(), c); err != nil {
+	nowhere := func(next *room.Step) []int64 { return make([]int64, len(next.Entries)) }
+	if err := Deliver(t.Context(), c, f.post, nowhere); err != nil {
 		t.Fatal(err)
 	}
 	return got
