@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -109,9 +108,6 @@ func unknownCommand(parent *cobra.Command, name string) error {
 	}
 	parent.SuggestionsMinimumDistance = 2
 	there := "there are " + strings.Join(all, ", ")
-	if name == "version" && !parent.HasParent() {
-		there = fmt.Sprintf("\"%s --version\" prints the version", parent.CommandPath())
-	}
 	if like := parent.SuggestionsFor(name); len(like) > 0 {
 		there = "did you mean " + strings.Join(like, " or ") + "? " + there
 	}

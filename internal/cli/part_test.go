@@ -5,20 +5,26 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 )
 
 // A file that began in the middle of a room accused authors of messages that stood before it, and the relay of rows that a cut
 // by date takes out of the middle, where a bulk update is dated back.
-func TestAPartOfAFeedAccusesNobodyOfTheRest(t *testing.T) {
-	relay := relaytest.New(t)
-	ana, bo := newDevice(t, relay), newDevice(t, relay)
+func TestAPartOfAFeedAccusesNobodyOfTheRest(t *testing.T) { synctest.Test(t, partsAccuseNobody) }
+
+func partsAccuseNobody(t *testing.T) {
+	class := newClass(t, relaytest.InBubble(t))
+	ana, bo := class.device("127.0.0.1"), class.device("127.0.0.1")
 	ana.makeRoom(quickSigned)
 	bo.env["FERNPOST_WRITE_KEY"] = ana.writeKey()
 	bo.must("join", "lab", "--channel", fmt.Sprint(ana.channel()), "--profile", quickSigned)
 	for i := range 3 {
+		time.Sleep(time.Minute) // as people write: each bulk update reaches back some seconds, and not before all there is
 		ana.must("send", fmt.Sprint("ana ", i))
+		time.Sleep(time.Minute)
 		bo.must("send", strings.Repeat("long ", 800)) // of several entries in a bulk update
 		bo.must("recv")
 	}

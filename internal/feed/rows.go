@@ -190,13 +190,16 @@ func cutsOf(rows []row) *fileCuts {
 	return c
 }
 
-// inFront reports whether what lacks above a row may be dated before the file begins: the row above is dated so early that rows
-// of a bulk update, one a second, reach beyond; or one above is dated before others that stand below. In what may be all of a
-// feed that is not enough, or whoever cuts out a row would not be told of it.
+// inFront reports whether what lacks above a row may be dated before the file begins: a row above is dated before others that stand
+// below, or so early that rows of a bulk update, one a second, reach beyond. In what may be all of a feed the row above
+// has to be the very first by date, or whoever cuts out a row would not be told of it.
 func (c *fileCuts) inFront(i int) bool {
 	above := c.rows[i+1]
+	if !c.part {
+		return above.posted == c.dates[0]
+	}
 	taken, _ := slices.BinarySearch(c.dates, above.posted+1) // seconds that have rows, at most
-	return above.posted-c.dates[0] <= above.id-c.rows[i].id+int64(taken) || c.part && c.earliestFrom[i+1] <= c.latestTo[i]
+	return above.posted-c.dates[0] <= above.id-c.rows[i].id+int64(taken) || c.earliestFrom[i+1] <= c.latestTo[i]
 }
 
 // behind reports whether what lacks above a row may be dated after the file ends: all above it are then of bulk updates that

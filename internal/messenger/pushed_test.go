@@ -280,12 +280,14 @@ func TestWhatIsPushedIsShownAtOnce(t *testing.T) {
 			c.watch(ctx, s)
 		}()
 		time.Sleep(10 * time.Minute)
+		synctest.Wait()
 		c.arrived, c.read = nil, 0
 		c.server.Requests()
 		for range 20 {
 			c.push(c.writes(1)[0])
 			time.Sleep(7 * time.Second)
 		}
+		synctest.Wait()
 		if len(c.arrived) != 20 || slices.Max(c.arrived) > 0 {
 			t.Errorf("%d were shown, after %v", len(c.arrived), c.arrived)
 		}
