@@ -256,9 +256,12 @@ func (a *app) readQR(file string) ([]string, error) {
 	}
 	texts, err := qr.Read(in)
 	if err != nil {
-		return nil, hint(usagef("--qr: %s: %w", file, err), "take the picture again: straight, sharp, with a light border around the code")
+		err = usagef("--qr: %s: %w", file, err)
 	}
-	return texts, nil
+	if errors.Is(err, qr.ErrNoCode) {
+		err = hint(err, "take the picture again: straight, sharp, with a light border around the code")
+	}
+	return texts, err
 }
 
 // explainInvitation says what to do about an invitation that cannot be used.

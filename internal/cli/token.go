@@ -254,14 +254,14 @@ func (u *unixTime) String() string { return "" }
 
 func (u *unixTime) Type() string { return "N" }
 
-// now is the time that the flag gives, or the clock's. Whoever gives one is warned each time.
-func (u *unixTime) now(a *app) time.Time {
+// clock is the clock, or shows the time that the flag gives. Whoever gives one is warned.
+func (u *unixTime) clock(a *app) func() time.Time {
 	if !u.given {
-		return time.Now()
+		return time.Now
 	}
 	a.say("%s", a.style.warn(fmt.Sprintf("--at-time %d takes the place of the clock: for tests of ages only. With a time that is not "+
 		"now, tokens get a false age, or old ones pass for fresh", u.seconds)))
-	return time.Unix(u.seconds, 0)
+	return func() time.Time { return time.Unix(u.seconds, 0) }
 }
 
 func (u *unixTime) add(cmd *cobra.Command) {
@@ -287,11 +287,7 @@ token is made in memory, of 64 MiB at most.` + atTimeHelp + "\n\n" + keySourceHe
 			if err != nil {
 				return err
 			}
-			var now func() time.Time = time.Now
-			if at.given {
-				fixed := at.now(a)
-				now = func() time.Time { return fixed }
-			}
+			now := at.clock(a)
 			return t.each(func(n int, text string, out *bufio.Writer) error {
 				text, end := t.lineEnd(text)
 				sealed := now()
@@ -358,11 +354,7 @@ here; without, no age is judged.` + atTimeHelp + "\n\n" + keySourceHelp,
 			if err != nil {
 				return err
 			}
-			now := time.Now
-			if at.given {
-				fixed := at.now(a)
-				now = func() time.Time { return fixed }
-			}
+			now := at.clock(a)
 			return t.each(func(n int, text string, out *bufio.Writer) error {
 				text, end := t.lineEnd(text)
 				bare := t.bare(n, text)

@@ -91,7 +91,7 @@ func (k Keys) Safety() [16]byte {
 
 // Why a text is no public key.
 var (
-	// ErrMalformed is wrapped by the other ones.
+	// ErrMalformed means that the text is something else; [ErrMistyped] wraps it.
 	ErrMalformed = errors.New("not a public key, which is " + Prefix + " and 91 more characters")
 	// ErrNewer means that the text has another version.
 	ErrNewer = errors.New("this public key needs a newer fernpost")

@@ -17,9 +17,10 @@ import (
 )
 
 const (
-	// maxPicture bounds the file of a picture, in bytes, and maxPixels what it holds: a telephone's camera makes less.
+	// maxPicture bounds the file of a picture, and maxDecoded what becomes of it in memory, in bytes: a telephone's camera makes
+	// less.
 	maxPicture = 32 << 20
-	maxPixels  = 64 << 20
+	maxDecoded = 256 << 20
 	// enough is as many pixels across as finding a code in a picture needs; the time that it takes grows with them.
 	enough = 2000
 )
@@ -42,7 +43,11 @@ func Read(picture io.Reader) ([]string, error) {
 		return nil, noPicture(err)
 	}
 	// A file of some bytes may announce a picture that fills all memory.
-	if size.Width < 1 || size.Height < 1 || size.Width > maxPixels/size.Height {
+	perPixel := 4
+	if size.ColorModel == color.RGBA64Model || size.ColorModel == color.NRGBA64Model {
+		perPixel = 8
+	}
+	if size.Width < 1 || size.Height < 1 || size.Width > maxDecoded/perPixel/size.Height {
 		return nil, fmt.Errorf("the picture of %d x %d pixels is too large", size.Width, size.Height)
 	}
 	img, _, err := image.Decode(bytes.NewReader(file))
