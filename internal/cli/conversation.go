@@ -209,9 +209,11 @@ func explainSending(err error) error {
 		return explainDelivery(waits.Err)
 	}
 	if e, ok := errors.AsType[*messenger.MovedError](err); ok {
-		name := screen.Line(e.By.Name)
-		return hint(err, "ask %s for the new passphrase and run \"fernpost key add --room %s\"; --old-key sends under the old key "+
-			"all the same", name, e.Room)
+		all := "; --old-key sends under the old key all the same"
+		if e.Invited {
+			all = " first: whoever joins now reads nothing of what is written under it"
+		}
+		return hint(err, "ask %s for the new passphrase and run \"fernpost key add --room %s\"%s", screen.Line(e.By.Name), e.Room, all)
 	}
 	if _, ok := errors.AsType[*messenger.UnreadError](err); ok {
 		return hint(err, "nothing was written, and what waits stays in the outbox; the same command can be run again")

@@ -17,6 +17,7 @@ import (
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -299,7 +300,7 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 	enter.Beside = func(ctx context.Context) error { return a.askBeside(ctx, &enter.Room) }
 	enter.Show = func(made messenger.Entered) error {
 		r = made.Room
-		return a.showRoom(made, generated, f.asJSON)
+		return a.showRoom(made, generated, record.PublicKey{}, f.asJSON)
 	}
 	if err := a.engine().Make(ctx, enter); err != nil {
 		return beforeRoom(explainEntry(err))
@@ -422,12 +423,13 @@ func (a *app) userKey(file string) (model.Secret, error) {
 }
 
 // showRoom prints what was made and what others need to join.
-func (a *app) showRoom(e messenger.Entered, generated string, asJSON bool) error {
+func (a *app) showRoom(e messenger.Entered, generated string, inviter record.PublicKey, asJSON bool) error {
 	r, profile, check := e.Room, e.Profile.String(), checkWords(e.Key)
 	if asJSON {
 		return a.printJSON(roomJSON{
 			r.Name, r.Relay, r.Channel, profile, check,
 			known(generated), known(r.WriteKey.Reveal()), known(r.ReadKey.Reveal()),
+			known(inviter), known(inviterWords(inviter)),
 		})
 	}
 	s := a.style

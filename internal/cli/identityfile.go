@@ -57,8 +57,22 @@ with the same SHA-256. "fernpost identity sign" says besides whose file it is.`,
 // fileCommands are what an identity does for files.
 func (a *app) fileCommands(roomName *string, asJSON *bool) []*cobra.Command {
 	return []*cobra.Command{
-		a.signCommand(roomName), a.checkFileCommand(asJSON), a.sealCommand(), a.openCommand(roomName),
+		a.signCommand(roomName, asJSON), a.checkFileCommand(asJSON),
+		withoutFlag(withoutFlag(a.sealCommand(), "json", "what it writes is the sealed file"), "room", "nobody's identity seals"),
+		withoutFlag(a.openCommand(roomName), "json", "what it writes is the file itself"),
 	}
+}
+
+// withoutFlag has a command refuse a flag that others beside it take, instead of passing over it.
+func withoutFlag(cmd *cobra.Command, flag, why string) *cobra.Command {
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if cmd.Flags().Changed(flag) {
+			return usagef("%s takes no --%s: %s", cmd.Name(), flag, why)
+		}
+		return run(cmd, args)
+	}
+	return cmd
 }
 
 // openInput opens a file for reading, "-" for standard input. What is read ends with the context.
@@ -125,7 +139,7 @@ func (a *app) roomIdentity(roomName string) (id record.Identity, nick string, er
 	return a.engine().Identity(r)
 }
 
-func (a *app) signCommand(roomName *string) *cobra.Command {
+func (a *app) signCommand(roomName *string, asJSON *bool) *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
 		Use: "sign FILE", Short: "Sign a file: a signature beside it, that others check",
@@ -144,10 +158,15 @@ nothing, and cannot be taken back.`,
 				return err
 			}
 			s := publickey.Sign(id, hash, time.Now())
-			err = a.write(out, 0o644, func(w io.Writer) error {
-				_, err := io.WriteString(w, s.String())
-				return err
-			})
+			if !*asJSON || out != "" {
+				err = a.write(out, 0o644, func(w io.Writer) error {
+					_, err := io.WriteString(w, s.String())
+					return err
+				})
+			}
+			if err == nil && *asJSON {
+				err = a.printJSON(signedJSON{args[0], known(out), s.Author, safetyWords(s.Author), jsonTime(s.At), s.String()})
+			}
 			if err == nil {
 				a.say("signed with your key %s, whose words are: %s", id.Public().Tag().Name(), safetyWords(id.Public()))
 			}

@@ -79,7 +79,7 @@ func (a *app) invite(ctx context.Context, name string, f *inviteFlags) error {
 	r.Relay = channel.WithScheme(cmp.Or(f.address, r.Relay))
 	i, err := a.engine().Invite(ctx, r, f.InviteOptions)
 	if err != nil {
-		return err
+		return explainSending(err)
 	}
 	link, err := i.Link()
 	if err != nil {
@@ -158,6 +158,7 @@ func (a *app) showInvitation(link string, code qr.Code) error {
 
 // adviseInviter says what somebody should know who hands on an invitation.
 func (a *app) adviseInviter(ctx context.Context, i *messenger.Invited) {
+	a.sayMoved(i.Name, i.Moved)
 	if len(i.Keys) == 0 {
 		a.say("the link has no key: hand the passphrase over by another way")
 	} else {
@@ -385,7 +386,7 @@ func (a *app) showJoined(j *messenger.Joining, p passphrase.Profile, tried messe
 	}
 	r := j.Room
 	r.WriteKey, r.ReadKey = "", "" // whoever joins need not hand them on
-	if err := a.showRoom(messenger.Entered{Room: r, Profile: p, Key: keys[0].RevealBytes()}, "", asJSON); err != nil {
+	if err := a.showRoom(messenger.Entered{Room: r, Profile: p, Key: keys[0].RevealBytes()}, "", j.Inviter, asJSON); err != nil {
 		return err
 	}
 	switch tried {

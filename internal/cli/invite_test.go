@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -156,5 +158,42 @@ func TestJoinLaysTheInvitationOverTheRoomAsItIs(t *testing.T) {
 	now, err := e.Find("lab")
 	if err != nil || len(now.Keys) != 2 || now.Keys[0] == old.Keys[0] || now.ReadKey == "" {
 		t.Errorf("the room has %d keys, %v", len(now.Keys), err)
+	}
+}
+
+// Whoever was invited by a device that knew of the room's new key, and had only the old one, read nothing of what came.
+func TestNoInvitationWithAKeyThatTheRoomHasLeft(t *testing.T) {
+	relay := relaytest.New(t)
+	ana, bo := newDevice(t, relay), newDevice(t, relay)
+	ana.makeRoom(quickSigned)
+	ana.must("identity", "name", "ana")
+	bo.must("identity", "name", "bo")
+	bo.must("join", forge(t, ana, func(*invite.Invitation) {}))
+	bo.must("send", "hello")
+	ana.must("recv")
+	bo.must("key", "rotate", "--generate")
+	ana.must("recv")
+	ana.must("invite", "lab")
+	ana.says(1, "bo, whose key you have not compared, says that room lab goes on with a new key")
+	ana.must("identity", "verify", "bo", "--yes")
+	ana.exits(exitFailed, "invite", "lab")
+	ana.says(1, "no invitation was made: bo, whose key you have compared, has moved room lab to a new key")
+	ana.says(1, `run "fernpost key add --room lab" first`)
+	ana.must("invite", "lab", "--no-key")
+}
+
+// join by an invitation says for programs, too, who has made it.
+func TestJoinNamesTheInviterForPrograms(t *testing.T) {
+	relay := relaytest.New(t)
+	ana, bo := newDevice(t, relay), newDevice(t, relay)
+	ana.makeRoom(quickSigned)
+	var who struct{ Key, Words string }
+	ana.must("identity", "show", "--json")
+	if err := json.Unmarshal(ana.stdout.Bytes(), &who); err != nil {
+		t.Fatal(err)
+	}
+	bo.must("join", "--json", forge(t, ana, func(*invite.Invitation) {}))
+	if want := fmt.Sprintf(`"inviter":%q,"inviter_words":%q`, who.Key, who.Words); !strings.Contains(bo.stdout.String(), want) {
+		t.Errorf("%s lacks %s", &bo.stdout, want)
 	}
 }

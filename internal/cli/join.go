@@ -9,6 +9,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -89,7 +90,7 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecke
 		return explainEntry(explainWrongKey(err, pass))
 	}
 	entered.Room.WriteKey, entered.Room.ReadKey = "", "" // whoever joins has them already
-	if err := a.showRoom(entered, "", f.asJSON); err != nil {
+	if err := a.showRoom(entered, "", record.PublicKey{}, f.asJSON); err != nil {
 		return err
 	}
 	a.say("%s", a.style.good("room "+name+" is ready"))

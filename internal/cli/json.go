@@ -50,6 +50,7 @@ var objects = []object{
 	madeKeyJSON{},
 	checkedKeyJSON{},
 	hashJSON{},
+	signedJSON{},
 	signatureJSON{},
 }
 
@@ -216,6 +217,9 @@ type roomJSON struct {
 	Passphrase *string `json:"passphrase" means:"the passphrase, if it was made now"`
 	WriteKey   *string `json:"write_key" means:"the channel's write key"`
 	ReadKey    *string `json:"read_key" means:"the channel's read key, if it is private"`
+
+	Inviter *record.PublicKey `json:"inviter" means:"the public key of whoever made the invitation, which counts as compared; null if nobody's does anew"`
+	Words   *string           `json:"inviter_words" means:"the safety words of that key"`
 }
 
 func (roomJSON) about() string { return `The room that "init" has made, or "join" entered:` }

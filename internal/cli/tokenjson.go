@@ -103,6 +103,18 @@ type hashJSON struct {
 
 func (hashJSON) about() string { return `The hash of a file ("hash"):` }
 
+// signedJSON is a signature of a file that was made.
+type signedJSON struct {
+	File      string           `json:"file" means:"the file as it was named"`
+	Out       *string          `json:"out" means:"the file into which the signature was written; null without one"`
+	Key       record.PublicKey `json:"key" means:"your public key, 64 hexadecimal digits"`
+	Words     string           `json:"words" means:"six words to compare"`
+	Time      *time.Time       `json:"time" means:"when it was signed, by your clock"`
+	Signature string           `json:"signature" means:"the signature itself, as it stands in a file"`
+}
+
+func (signedJSON) about() string { return `A signature that was made ("identity sign"):` }
+
 // signatureJSON is whether a signature of a file holds, and whose it is.
 type signatureJSON struct {
 	File     string           `json:"file" means:"the file as it was named"`

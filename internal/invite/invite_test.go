@@ -202,6 +202,25 @@ func TestWhatIsNoInvitation(t *testing.T) {
 	}
 }
 
+// One changed bit in the first letters made a newer version of an invitation, "version 0" among them.
+func TestAnAlteredVersionIsNoNewerOne(t *testing.T) {
+	head, rest, _ := strings.Cut(link(t, usual()), "#")
+	all, err := base64.RawURLEncoding.DecodeString(rest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for bit := range 8 {
+		all[0] ^= 1 << bit
+		if _, err := Parse(head + "#" + base64.RawURLEncoding.EncodeToString(all)); !errors.Is(err, ErrAltered) {
+			t.Errorf("bit %d: %v", bit, err)
+		}
+		all[0] ^= 1 << bit
+	}
+	if _, err := Parse("https://h/join#" + base64.RawURLEncoding.EncodeToString([]byte{0, 9})); !errors.Is(err, ErrAltered) {
+		t.Errorf("version 0: %v", err)
+	}
+}
+
 func TestWhatCannotBeWritten(t *testing.T) {
 	for name, change := range map[string]func(*Invitation){
 		"a relay of another scheme": func(i *Invitation) { i.Relay = "ftp://h" },

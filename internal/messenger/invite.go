@@ -28,10 +28,19 @@ type Invited struct {
 	NotReached error
 	// Behind is how many of the room's keys found no place in it.
 	Behind int
+	// Moved is who says that the room goes on with another key than the one in it, which is not here. Nobody of them has a key
+	// that was compared.
+	Moved []model.Moved
 }
 
-// Invite makes the invitation to a room. The relay is asked once, without a key, whether it has a page for invitations.
+// Invite makes the invitation to a room. The relay is asked once, without a key, whether it has a page for invitations. The error
+// is a [*MovedError] if the room has gone on with a key that is not here, so that whoever joined would read nothing new.
 func (e *Engine) Invite(ctx context.Context, r model.Room, o InviteOptions) (i Invited, err error) {
+	if !o.NoKey {
+		if i.Moved, err = e.movedFrom(r); err != nil {
+			return i, err
+		}
+	}
 	i.Relay, i.Channel, i.Name, i.Pad = r.Relay, r.Channel, r.Name, r.Pad
 	i.Fields = slices.Sorted(slices.Values(r.Fields))
 	i.ReadKey = r.ReadKey.Reveal()
@@ -68,6 +77,26 @@ func (e *Engine) Invite(ctx context.Context, r model.Room, o InviteOptions) (i I
 	}
 	i.NoPage, i.NotReached = !page, err
 	return i, nil
+}
+
+// movedFrom returns who has moved a room to a key that is not here, as far as this device has read; a [*MovedError] if the key of
+// one of them was compared. A room that cannot be looked at keeps nobody from inviting.
+func (e *Engine) movedFrom(r model.Room) ([]model.Moved, error) {
+	signed, err := Signed(r)
+	if err != nil || !signed {
+		return nil, err
+	}
+	if has, err := e.HasArchive(r); err != nil || !has {
+		return nil, nil
+	}
+	moved, err := e.MovedAway(r)
+	if err != nil || len(moved) == 0 {
+		return nil, nil
+	}
+	if moved[0].Compared { // those come first
+		return nil, &MovedError{r.Name, moved[0], true}
+	}
+	return moved, nil
 }
 
 // Joining is what an invitation makes of this device's rooms.

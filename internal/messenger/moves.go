@@ -10,15 +10,21 @@ import (
 	"github.com/fernpost/fernpost/internal/room"
 )
 
-// MovedError refuses to seal with a key that somebody whose key was compared has moved away from.
+// MovedError refuses to seal with a key, or to hand it on, that somebody whose key was compared has moved away from.
 type MovedError struct {
 	Room string
 	By   model.Moved
+	// Invited tells that it is the invitation with that key that was not made.
+	Invited bool
 }
 
 func (e *MovedError) Error() string {
-	return fmt.Sprintf("not sent: %s, whose key you have compared, has moved room %s to a new key, which is not here",
-		e.By.Name, e.Room)
+	not := "not sent"
+	if e.Invited {
+		not = "no invitation was made"
+	}
+	return fmt.Sprintf("%s: %s, whose key you have compared, has moved room %s to a new key, which is not here",
+		not, e.By.Name, e.Room)
 }
 
 // MovedAway returns who has moved the room to a key that is not here, apart from keys to which the user does not go, as far as
@@ -56,7 +62,7 @@ func (r *Room) mindMoves(insist bool) ([]model.Moved, error) {
 		return moved, r.stay(moved)
 	}
 	if moved[0].Compared { // those come first
-		return nil, &MovedError{r.settings.Name, moved[0]}
+		return nil, &MovedError{r.settings.Name, moved[0], false}
 	}
 	return moved, r.tell(Moved{r.settings.Name, moved})
 }

@@ -451,6 +451,9 @@ func TestJoinPage(t *testing.T) {
 	if !strings.Contains(script, "history.replaceState") {
 		t.Error("the invitation stays in the address bar")
 	}
+	if !strings.Contains(script, `addEventListener("hashchange"`) {
+		t.Error("an invitation that is pasted into the address bar of the page stays there")
+	}
 	for _, bad := range []string{"fetch(", "XMLHttpRequest", "sendBeacon", "localStorage", "document.cookie"} {
 		if strings.Contains(script, bad) {
 			t.Errorf("the script uses %s", bad)

@@ -2,16 +2,19 @@
 // copied. It is sent nowhere.
 "use strict";
 (() => {
-  const link = location.href;
-  if (!location.hash || location.hash.length < 2) {
-    document.querySelector("#lacking").hidden = false;
-    return;
-  }
-  history.replaceState(null, "", location.pathname);
   const field = document.querySelector("#link");
   const copied = document.querySelector("#copied");
-  field.value = link;
-  document.querySelector("#whole").hidden = false;
+  let has = false;
+  const show = () => {
+    if (location.hash.length > 1) {
+      has = true;
+      field.value = location.href;
+      copied.textContent = "";
+      history.replaceState(null, "", location.pathname);
+    }
+    document.querySelector("#lacking").hidden = has;
+    document.querySelector("#whole").hidden = !has;
+  };
   field.addEventListener("focus", () => field.select());
   document.querySelector("#copy").addEventListener("click", () => {
     field.focus();
@@ -19,4 +22,7 @@
     // Without https a page has no other clipboard than this one.
     copied.textContent = document.execCommand("copy") ? "Copied." : "Copy it by hand, please.";
   });
+  // Who pastes another invitation into the address bar of this page loads nothing anew.
+  addEventListener("hashchange", show);
+  show();
 })();
