@@ -167,6 +167,7 @@ var (
 		"github.com/jackc/pgx":               {"relay/store/postgres"},
 		"go.yaml.in/yaml":                    {"config"},
 		"github.com/sethvargo/go-diceware":   {"passphrase"},
+		"github.com/zalando/go-keyring":      {"keyring"},
 		"golang.org/x/crypto":                {"passphrase"},
 		"golang.org/x/term":                  {"cli"},
 		"github.com/spf13/cobra":             {"cli", "relay/relaycmd"},

@@ -45,17 +45,38 @@ func (k *Keyring) locked(work func() error) error {
 	return work()
 }
 
-// write writes a file with secrets, under the lock. It is on disk, and under its name, when write returns nil.
+// write writes a file, under the lock, as it is.
 func (k *Keyring) write(name string, content any) error {
-	b, err := json.MarshalIndent(content, "", "  ")
+	text, err := json.MarshalIndent(content, "", "  ")
 	if err != nil {
 		return err
+	}
+	return k.writeFile(name, append(text, '\n'))
+}
+
+// keepSecret writes a file with keys, under the lock, as they are to be kept.
+func (k *Keyring) keepSecret(name string, content any) error {
+	text, err := json.MarshalIndent(content, "", "  ")
+	if err != nil {
+		return err
+	}
+	h, err := k.home()
+	if err != nil {
+		return err
+	}
+	return k.writeSecret(h, name, append(text, '\n'))
+}
+
+// writeFile writes a file, under the lock. It is on disk, and under its name, when writeFile returns nil.
+func (k *Keyring) writeFile(name string, text []byte) error {
+	if len(text) > maxFile {
+		return tooLarge(int64(len(text)))
 	}
 	f, err := k.root.OpenFile(newFile, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(append(b, '\n'))
+	_, err = f.Write(text)
 	// Renamed before its content is on disk, the file could be empty after a power cut, and the old one gone.
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {

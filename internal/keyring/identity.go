@@ -53,7 +53,7 @@ func (k *Keyring) UpdateIdentity(change func(*Identity) error) (id Identity, err
 			return err
 		}
 		id.Version = version
-		if err := k.write(identityFile, id); err != nil {
+		if err := k.keepSecret(identityFile, id); err != nil {
 			return fmt.Errorf("keeping the identity: %w", err)
 		}
 		return nil

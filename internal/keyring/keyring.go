@@ -1,5 +1,9 @@
 // Package keyring keeps what a device must know to enter its rooms, keys included: one file of mode 0600 a room, in a
 // directory of mode 0700. It never keeps a passphrase, only what was derived from it.
+//
+// Where the user wants it ([Keyring.MoveTo]), these files are sealed with a key that lies in the keyring of the system: one
+// secret there for all rooms and the identity. So whatever holds for a file (changed under a lock, replaced as a whole,
+// there after a crash) holds for what is sealed, and the system's keyring is only ever read, but for once.
 package keyring
 
 import (
@@ -9,6 +13,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -44,7 +49,10 @@ func CheckName(name string) error {
 
 // Keyring is the directory of rooms. It is safe for several processes: a file is replaced as a whole, and changed by one
 // process at a time.
-type Keyring struct{ root *os.Root }
+type Keyring struct {
+	root   *os.Root
+	system *system
+}
 
 // Open opens the directory, and makes it (mode 0700) if it is not there. What a killed process has left half written
 // there is removed.
@@ -56,7 +64,7 @@ func Open(dir string) (*Keyring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the directory of rooms: %w", err)
 	}
-	k := &Keyring{root}
+	k := &Keyring{root, ofProcess}
 	if err := k.sweep(); err != nil {
 		return nil, errors.Join(fmt.Errorf("removing keys that were left half written: %w", err), k.Close())
 	}
@@ -153,8 +161,12 @@ func (k *Keyring) filesFor(name string) (string, error) {
 	taken := map[string]bool{}
 	for _, other := range rooms {
 		taken[other] = true
-		if room, err := k.Load(other); err == nil {
+		room, err := k.Load(other)
+		if err == nil {
 			taken[room.FilesName()] = true
+		}
+		if errors.Is(err, model.ErrKeyringAway) {
+			return "", err // its files would be taken for nobody's
 		}
 	}
 	if !taken[name] {
@@ -269,41 +281,59 @@ func (k *Keyring) keep(room *model.Room) error {
 	if room.Files != "" {
 		room.Version = filesVersion
 	}
-	if err := k.write(room.Name+".json", room); err != nil {
+	if err := k.keepSecret(room.Name+".json", room); err != nil {
 		return fmt.Errorf("keeping room %s: %w", room.Name, err)
 	}
 	return nil
 }
 
+var errNewer = errors.New("written by a newer fernpost")
+
 func newer(format int) error {
-	return fmt.Errorf("written by a newer fernpost (format %d, this one knows %d)", format, filesVersion)
+	return fmt.Errorf("%w (format %d, this one knows %d)", errNewer, format, sealedVersion)
 }
 
-// read decodes a file with secrets.
+// read decodes a file, sealed or not.
 func (k *Keyring) read(name string, into any) error {
-	f, err := k.root.Open(name)
+	text, err := k.readFile(name)
 	if err != nil {
 		return err
+	}
+	text, err = k.unseal(text)
+	if errors.Is(err, model.ErrKeyringAway) || errors.Is(err, model.ErrKeyringLacks) || errors.Is(err, errNewer) {
+		return err
+	}
+	if err == nil {
+		err = json.Unmarshal(text, into) // fails also where something stands behind the JSON
+	}
+	if err != nil {
+		// The decoder's words may hold a piece of the file, and the file holds keys.
+		return fmt.Errorf("%s is damaged", filepath.Join(k.root.Name(), name))
+	}
+	return nil
+}
+
+// readFile reads a file with secrets as it is.
+func (k *Keyring) readFile(name string) ([]byte, error) {
+	f, err := k.root.Open(name)
+	if err != nil {
+		return nil, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// Windows has no such bits; Go reports 0666 there.
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("other users can read its keys: run \"chmod 600 %s\"", f.Name())
+		return nil, fmt.Errorf("other users can read its keys: run \"chmod 600 %s\"", f.Name())
 	}
 	if info.Size() > maxFile {
-		return fmt.Errorf("its file has %d bytes, more than is ever needed", info.Size())
+		return nil, tooLarge(info.Size())
 	}
-	text, err := io.ReadAll(io.LimitReader(f, maxFile))
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(text, into); err != nil { // also where something stands behind the JSON
-		// The decoder's words may hold a piece of the file, and the file holds keys.
-		return fmt.Errorf("%s is damaged", f.Name())
-	}
-	return nil
+	return io.ReadAll(io.LimitReader(f, maxFile))
+}
+
+func tooLarge(size int64) error {
+	return fmt.Errorf("its file has %d bytes, more than is ever needed", size)
 }

@@ -57,6 +57,16 @@ func Python(tb testing.TB) string {
 	return FindPython()
 }
 
+// Keyring ends a test that needs the keyring of a desktop, where the programs for one are missing, as [Missing] says.
+func Keyring(tb testing.TB) {
+	tb.Helper()
+	for _, program := range []string{"dbus-run-session", "dbus-send", "gnome-keyring-daemon"} {
+		if _, err := exec.LookPath(program); err != nil {
+			Missing(tb, "no "+program+" (Debian: dbus, gnome-keyring)")
+		}
+	}
+}
+
 // Number reads a variable, which has to be a number if it is there.
 func Number(tb testing.TB, variable string, otherwise uint64) uint64 {
 	tb.Helper()

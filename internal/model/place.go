@@ -1,0 +1,20 @@
+package model
+
+import "errors"
+
+// Place is where a device's keys lie: in files as they are, or in files that a key in the system's keyring seals.
+type Place string
+
+// The places.
+const (
+	InFiles  Place = "files"
+	InSystem Place = "system"
+)
+
+// Why what a key in the system's keyring seals cannot be opened, or nothing be sealed.
+var (
+	// ErrKeyringAway means that there is no keyring, or that it is locked, or does not answer. Nothing is lost.
+	ErrKeyringAway = errors.New("the system's keyring cannot be used")
+	// ErrKeyringLacks means that it answers, and does not have the key.
+	ErrKeyringLacks = errors.New("the system's keyring does not have the key that it was sealed with")
+)
