@@ -52,6 +52,18 @@ type Store interface {
 	// Accounts returns all accounts in order of ID. A new store has one: LocalAccount.
 	Accounts(ctx context.Context) ([]Account, error)
 
+	// CreateDevice adds a device; ErrTaken when its ID is in use, or a channel that it has a right to is not there.
+	CreateDevice(ctx context.Context, d *Device) error
+	// ChangeDevice lets change alter a device's password and rights, and keeps the result. Errors are ErrNotFound, those of
+	// CreateDevice, and that of change, which ends it without effect.
+	ChangeDevice(ctx context.Context, id string, change func(*Device) error) error
+	// RemoveDevice removes a device, or fails with ErrNotFound.
+	RemoveDevice(ctx context.Context, id string) error
+	// Device returns a device, or ErrNotFound. With a channel go all rights to it.
+	Device(ctx context.Context, id string) (*Device, error)
+	// Devices returns all devices in order of ID.
+	Devices(ctx context.Context) ([]*Device, error)
+
 	// Close ends the store. It waits for what is under way.
 	Close() error
 }

@@ -47,6 +47,7 @@ func Compare(ctx context.Context, from, to relay.Store, tell func(done, all int6
 	}
 	var found DifferenceError
 	compareAccounts(&found, a, b)
+	compareDevices(&found, a, b)
 	for _, c := range b.channels {
 		if a.channel(c.ID) == nil {
 			found.add("channel %d is there, and was not before", c.ID)
@@ -77,6 +78,26 @@ func Compare(ctx context.Context, from, to relay.Store, tell func(done, all int6
 		return a.Counts, &found
 	}
 	return a.Counts, nil
+}
+
+func compareDevices(found *DifferenceError, a, b *listing) {
+	for _, d := range a.devices {
+		switch other := b.device(d.ID); {
+		case other == nil:
+			found.add("the device %q is missing", d.ID)
+		case !sameDevice(d, other):
+			found.add("the device %q has another password or other rights", d.ID)
+		}
+	}
+	for _, d := range b.devices {
+		if a.device(d.ID) == nil {
+			found.add("the device %q is there, and was not before", d.ID)
+		}
+	}
+}
+
+func sameDevice(a, b *relay.Device) bool {
+	return a.Password == b.Password && slices.Equal(a.Rights, b.Rights)
 }
 
 func compareAccounts(found *DifferenceError, a, b *listing) {

@@ -59,6 +59,9 @@ func Copy(ctx context.Context, from relay.Store, to Store, tell func(done, all i
 			return fmt.Errorf("copying channel %d: %w", ch.ID, err)
 		}
 	}
+	if err := c.devices(ctx, source, target); err != nil {
+		return err
+	}
 	return c.flush(ctx)
 }
 
@@ -67,6 +70,7 @@ type listing struct {
 	Counts
 	accounts []relay.Account
 	channels []*relay.Channel // in order of number
+	devices  []*relay.Device
 }
 
 // list reads the channels after their entries were counted, so none has fewer than that.
@@ -76,6 +80,9 @@ func list(ctx context.Context, s relay.Store) (*listing, error) {
 		return nil, err
 	}
 	l := &listing{accounts: accounts}
+	if l.devices, err = s.Devices(ctx); err != nil {
+		return nil, err
+	}
 	for _, a := range accounts {
 		owned, err := s.Channels(ctx, a.ID)
 		if err != nil {
@@ -108,6 +115,14 @@ func (l *listing) owner(c *relay.Channel) string {
 	return l.accounts[i].Name
 }
 
+func (l *listing) device(id string) *relay.Device {
+	i := slices.IndexFunc(l.devices, func(d *relay.Device) bool { return d.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return l.devices[i]
+}
+
 func (l *listing) channel(id int64) *relay.Channel {
 	i, found := slices.BinarySearchFunc(l.channels, id, func(c *relay.Channel, id int64) int {
 		return cmp.Compare(c.ID, id)
@@ -124,6 +139,11 @@ func (l *listing) mustBePartOf(source *listing) error {
 	for _, a := range l.accounts {
 		if _, ok := source.account(a.Name); !ok {
 			return fmt.Errorf("%w: it has an account %q, the other one has not", ErrForeign, a.Name)
+		}
+	}
+	for _, d := range l.devices {
+		if source.device(d.ID) == nil {
+			return fmt.Errorf("%w: it has a device %q, the other one has not", ErrForeign, d.ID)
 		}
 	}
 	for _, c := range l.channels {
@@ -173,6 +193,27 @@ func (c *copying) accounts(ctx context.Context, source, target *listing) error {
 		}
 		if err != nil {
 			return fmt.Errorf("copying the account %q: %w", a.Name, err)
+		}
+	}
+	return nil
+}
+
+// devices makes the devices that are not there, and gives those that are the passwords and rights that they have. All
+// channels are there by then.
+func (c *copying) devices(ctx context.Context, source, target *listing) error {
+	for _, d := range source.devices {
+		var err error
+		switch there := target.device(d.ID); {
+		case there == nil:
+			err = c.to.CreateDevice(ctx, d)
+		case !sameDevice(there, d):
+			err = c.to.ChangeDevice(ctx, d.ID, func(changed *relay.Device) error {
+				changed.Password, changed.Rights = d.Password, d.Rights
+				return nil
+			})
+		}
+		if err != nil {
+			return fmt.Errorf("copying the device %q: %w", d.ID, err)
 		}
 	}
 	return nil

@@ -96,6 +96,15 @@ func school(t testing.TB, s relay.Store) {
 	fill(t, s, 8, 3)
 	fill(t, s, 200, 999)
 	fill(t, s, 400, 1)
+	for _, id := range []string{"sensor", "screen"} {
+		d := &relay.Device{
+			ID: id, Password: "hash", CreatedAt: time.Unix(1_690_000_000, 0).UTC(),
+			Rights: []relay.Right{{Channel: 7, Publish: id == "sensor", Subscribe: id == "screen"}},
+		}
+		if err := s.CreateDevice(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 var schoolCounts = mirror.Counts{Accounts: 3, Channels: 5, Entries: 2203}
@@ -141,6 +150,11 @@ func TestCopy(t *testing.T) {
 			t.Fatal(err)
 		}
 		fill(t, from, 7, 1)
+		if err := from.ChangeDevice(t.Context(), "sensor", func(d *relay.Device) error {
+			return d.Allow(relay.Right{Channel: 10, Publish: true})
+		}); err != nil {
+			t.Fatal(err)
+		}
 		mustBeCopied(t, from, to, mirror.Counts{Accounts: 3, Channels: 6, Entries: 2246})
 		if a, err := to.AccountByKey(t.Context(), "RENEWED"); err != nil || a.Name != "ana" {
 			t.Errorf("the new key opens %+v, %v", a, err)
@@ -336,7 +350,7 @@ func TestCompare(t *testing.T) {
 	school(t, from)
 	var differ *mirror.DifferenceError
 	_, err := mirror.Compare(t.Context(), from, open(t), silent)
-	if !errors.As(err, &differ) || differ.Count != 4+6 {
+	if !errors.As(err, &differ) || differ.Count != 4+6+2 {
 		t.Fatalf("Compare with an empty store: %v", err)
 	}
 	to := storetest.NewMemory()
@@ -348,6 +362,9 @@ func TestCompare(t *testing.T) {
 		to.DeleteChannel(t.Context(), 300),
 		to.CreateAccount(t.Context(), &relay.Account{Name: "eve", Key: "E"}),
 		to.ClearChannel(t.Context(), 200),
+		to.RemoveDevice(t.Context(), "screen"),
+		to.ChangeDevice(t.Context(), "sensor", func(d *relay.Device) error { d.Rights = nil; return nil }),
+		to.CreateDevice(t.Context(), &relay.Device{ID: "stranger", Password: "hash"}),
 	); err != nil {
 		t.Fatal(err)
 	}
@@ -367,6 +384,9 @@ func TestCompare(t *testing.T) {
 	want := []string{
 		`the account "local" has another key`,
 		`the account "eve" is there, and was not before`,
+		`the device "screen" is missing`,
+		`the device "sensor" has another password or other rights`,
+		`the device "stranger" is there, and was not before`,
 		"channel 99 is there, and was not before",
 		"channel 8: 3 entries instead of 4",
 		"channel 9 has other settings",

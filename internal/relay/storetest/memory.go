@@ -21,6 +21,7 @@ type Memory struct {
 	mu       sync.Mutex
 	accounts []relay.Account
 	channels map[int64]*memoryChannel
+	devices  map[string]*relay.Device
 	// counter gives generations and settings their numbers.
 	counter int64
 	trouble error
@@ -39,6 +40,7 @@ func NewMemory() *Memory {
 			ID: relay.LocalAccountID, Name: relay.LocalAccount, Key: relay.NewKey(), CreatedAt: time.Now().UTC(),
 		}},
 		channels: map[int64]*memoryChannel{},
+		devices:  map[string]*relay.Device{},
 	}
 }
 
@@ -249,6 +251,9 @@ func (m *Memory) DeleteChannel(_ context.Context, id int64) error {
 		return relay.ErrNotFound
 	}
 	delete(m.channels, id)
+	for _, d := range m.devices {
+		d.Rights = slices.DeleteFunc(d.Rights, func(r relay.Right) bool { return r.Channel == id })
+	}
 	return nil
 }
 
@@ -321,6 +326,83 @@ func (m *Memory) Accounts(context.Context) ([]relay.Account, error) {
 	}
 	defer m.mu.Unlock()
 	return slices.Clone(m.accounts), nil
+}
+
+func (m *Memory) CreateDevice(_ context.Context, d *relay.Device) error {
+	if err := m.lock(); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	if m.devices[d.ID] != nil {
+		return relay.ErrTaken
+	}
+	return m.keepDevice(d)
+}
+
+// keepDevice keeps a copy of a device if the channels of its rights are there.
+func (m *Memory) keepDevice(d *relay.Device) error {
+	for _, r := range d.Rights {
+		if m.channels[r.Channel] == nil {
+			return relay.ErrTaken
+		}
+	}
+	m.devices[d.ID] = copyDevice(d)
+	return nil
+}
+
+func copyDevice(d *relay.Device) *relay.Device {
+	c := *d
+	c.Rights = slices.Clone(d.Rights)
+	return &c
+}
+
+func (m *Memory) ChangeDevice(_ context.Context, id string, change func(*relay.Device) error) error {
+	if err := m.lock(); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	if m.devices[id] == nil {
+		return relay.ErrNotFound
+	}
+	d := copyDevice(m.devices[id])
+	if err := change(d); err != nil {
+		return err
+	}
+	return m.keepDevice(d)
+}
+
+func (m *Memory) RemoveDevice(_ context.Context, id string) error {
+	if err := m.lock(); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	if m.devices[id] == nil {
+		return relay.ErrNotFound
+	}
+	delete(m.devices, id)
+	return nil
+}
+
+func (m *Memory) Device(_ context.Context, id string) (*relay.Device, error) {
+	if err := m.lock(); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	if m.devices[id] == nil {
+		return nil, relay.ErrNotFound
+	}
+	return copyDevice(m.devices[id]), nil
+}
+
+func (m *Memory) Devices(_ context.Context) (all []*relay.Device, err error) {
+	if err := m.lock(); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	for _, id := range slices.Sorted(maps.Keys(m.devices)) {
+		all = append(all, copyDevice(m.devices[id]))
+	}
+	return all, nil
 }
 
 func (m *Memory) Close() error { return nil }

@@ -28,6 +28,8 @@ func Run(t *testing.T, open func(testing.TB) relay.Store) {
 		{"changes of a channel", testChangeChannel},
 		{"an account's channels", testChannels},
 		{"listings of public channels", testPublicChannels},
+		{"devices come back as they were made", testDevices},
+		{"changes of a device", testChangeDevice},
 		{"entries come back as they were written", testEntries},
 		{"entries of large bulk calls", testLargeBulk},
 		{"a batch over several channels", testBatch},
