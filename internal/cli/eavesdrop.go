@@ -235,7 +235,7 @@ func (a *app) printSighting(s eavesdrop.Sighting) error {
 		Entry: s.Entry, Field: s.Field, Posted: s.Posted, Kind: s.Kind, Length: s.Length,
 		Damage: known(s.Damage), Text: s.Text,
 	}
-	if s.Kind == eavesdrop.Token {
+	if s.Kind == eavesdrop.Token || s.Kind == eavesdrop.Letter {
 		j.Sealed, j.MinPlaintext, j.MaxPlaintext = &s.Sealed, &s.MinPlaintext, &s.MaxPlaintext
 	}
 	return a.printJSON(j)
@@ -249,6 +249,8 @@ func (a *app) sightingLine(s eavesdrop.Sighting) string {
 	switch s.Kind {
 	case eavesdrop.Token:
 		sealed, message = clock(s.Sealed), fmt.Sprintf("%d-%d bytes", s.MinPlaintext, s.MaxPlaintext)
+	case eavesdrop.Letter:
+		sealed, message = clock(s.Sealed), "a letter"
 	case eavesdrop.Damaged:
 		message = "damaged"
 	default:
@@ -274,7 +276,7 @@ func excerpt(s string, n int) string {
 // summarise says in words what the rows show together, which are the newest of all, if that is known. Whether a token is a
 // message or a part of one only a key shows.
 func summarise(s *eavesdrop.Summary, all int) string {
-	if s.Tokens+s.Damaged+s.Others == 0 {
+	if s.Tokens+s.Letters+s.Damaged+s.Others == 0 {
 		return "nothing to see: no entry has content"
 	}
 	var b strings.Builder
@@ -300,6 +302,9 @@ func summarise(s *eavesdrop.Summary, all int) string {
 		b.WriteString("; not one word")
 	} else {
 		b.WriteString("no token")
+	}
+	if s.Letters > 0 {
+		fmt.Fprintf(&b, "; %s of invitations for somebody (letters), which say no more", count(s.Letters, "token"))
 	}
 	if s.Damaged > 0 {
 		fmt.Fprintf(&b, "; %s", count(s.Damaged, "damaged token"))

@@ -138,6 +138,8 @@ func (a *app) bodyWords(body record.Body, fate string) string {
 			says = "is no device of theirs, nor the other way round"
 		}
 		return a.style.dim("[says that " + b.Key.Tag().Name() + " " + says + "]")
+	case record.Letter:
+		return a.style.dim("[an invitation for somebody]")
 	case record.Heartbeat:
 		return a.style.dim("[is here]")
 	case record.Unreadable:

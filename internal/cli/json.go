@@ -323,7 +323,7 @@ type sightingJSON struct {
 	Entry        int64          `json:"entry" means:"number of the feed's entry"`
 	Field        int            `json:"field" means:"field of that entry"`
 	Posted       time.Time      `json:"posted" means:"when the relay took it, by its clock"`
-	Kind         eavesdrop.Kind `json:"kind" means:"token, damaged or other"`
+	Kind         eavesdrop.Kind `json:"kind" means:"token, letter (an invitation for somebody), damaged or other"`
 	Length       int            `json:"length" means:"its length in bytes"`
 	Sealed       *time.Time     `json:"sealed" means:"of a token: when it was encrypted, by the sender's clock"`
 	MinPlaintext *int           `json:"min_plaintext" means:"of a token: least bytes that it can hold"`

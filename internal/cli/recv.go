@@ -141,6 +141,11 @@ func counted(f model.Findings) (all []findingJSON) {
 	}
 	add("not ours", f.NotOurs, f.FirstNotOurs, f.LastNotOurs,
 		countedEntries(f.NotOurs, "not for this key", f.FirstNotOurs, f.LastNotOurs)+": sealed with another one, or altered")
+	letters := fmt.Sprintf("invitations for somebody in %s", countedEntries(f.Letters, "of the feed", f.FirstLetter, f.LastLetter))
+	if f.Letters == 1 {
+		letters = fmt.Sprintf("an invitation for somebody (entry %d)", f.FirstLetter)
+	}
+	add("letter", f.Letters, f.FirstLetter, f.LastLetter, letters)
 	add("damaged", f.Damaged, f.FirstDamaged, f.LastDamaged,
 		countedEntries(f.Damaged, "with a damaged token", f.FirstDamaged, f.LastDamaged)+": cut short, or altered")
 	add("disguised", f.Disguised, f.FirstDisguised, f.LastDisguised,

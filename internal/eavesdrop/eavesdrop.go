@@ -19,6 +19,8 @@ type Kind string
 const (
 	// Token is a well-formed Fernet token.
 	Token Kind = "token"
+	// Letter is a token of which everybody has the key: part of an invitation to somebody's public key, or said to be.
+	Letter Kind = "letter"
 	// Damaged begins like a token and is none: cut short or altered on the way.
 	Damaged Kind = "damaged"
 	// Other is anything else: a sensor's value, plain text.
@@ -59,7 +61,9 @@ func Look(e *thingspeak.Entry) []Sighting {
 		bare, carried := token.Unwrap(v.Text)
 		switch t, err := token.Parse(bare); {
 		case err == nil:
-			s.Kind, s.Carried = Token, carried
+			if s.Kind, s.Carried = Token, carried; t.IsLetter() {
+				s.Kind = Letter
+			}
 			s.Sealed = t.SealedAt()
 			s.MinPlaintext, s.MaxPlaintext = t.MinPlaintext(), t.MaxPlaintext()
 		default:
@@ -85,8 +89,8 @@ func Bare(text string) (bare string, sealed time.Time) {
 
 // Summary is what all sightings together show. The zero Summary has seen nothing.
 type Summary struct {
-	// Entries counts rows; Tokens, Damaged and Others count fields.
-	Entries, Tokens, Damaged, Others int
+	// Entries counts rows; Tokens, Letters, Damaged and Others count fields.
+	Entries, Tokens, Letters, Damaged, Others int
 	// Disguised counts those of the others that seem to hold a token in another form, and Disguise is what the first of
 	// them looks like.
 	Disguised int
@@ -110,7 +114,7 @@ func (s *Summary) Add(seen []Sighting) {
 	early := func(x Sighting) bool {
 		early := x.Sealed.Sub(x.Posted)
 		cut := x.Posted.Second() == 0 && early < time.Minute // a spreadsheet may have dropped the seconds
-		return x.Kind == Token && !x.Posted.IsZero() && early >= backdated && !cut
+		return (x.Kind == Token || x.Kind == Letter) && !x.Posted.IsZero() && early >= backdated && !cut
 	}
 	if slices.ContainsFunc(seen, early) {
 		s.Backdated++
@@ -119,6 +123,9 @@ func (s *Summary) Add(seen []Sighting) {
 		switch x.Kind {
 		case Damaged:
 			s.Damaged++
+			continue
+		case Letter:
+			s.Letters++
 			continue
 		case Other:
 			s.Others++

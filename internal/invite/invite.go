@@ -148,6 +148,25 @@ func (i *Invitation) Link() (string, error) {
 	return link, nil
 }
 
+// Bytes writes an invitation without a link around it: what stands behind the # of one with the relay's address inside. The error
+// says what of it cannot be written.
+func (i *Invitation) Bytes() ([]byte, error) {
+	relay, err := CanonicalRelay(i.Relay)
+	if err != nil {
+		return nil, err
+	}
+	inside := *i
+	inside.NoPage = true
+	body, err := inside.body(relay)
+	if err != nil {
+		return nil, err
+	}
+	return seal(relay, body), nil
+}
+
+// FromBytes reads what [Invitation.Bytes] writes. The error is [ErrAltered], [*CutError] or [*NewerError].
+func FromBytes(b []byte) (Invitation, error) { return parse("", true, b) }
+
 // seal puts version, size and check sum around what an invitation says.
 func seal(relay string, body []byte) []byte {
 	all := binary.AppendUvarint([]byte{version}, uint64(len(body)+checkSize))

@@ -96,6 +96,10 @@ type Findings struct {
 	// LastNotOurs are the lowest and highest of their numbers.
 	NotOurs                   int
 	FirstNotOurs, LastNotOurs int64
+	// Letters are entries with part of an invitation to somebody's public key, or what is said to be one: everybody can put that
+	// there.
+	Letters                 int
+	FirstLetter, LastLetter int64
 	// Damaged are entries with something that begins like a token and is none: cut short, or altered on the way.
 	Damaged                   int
 	FirstDamaged, LastDamaged int64
@@ -130,6 +134,7 @@ func Count(n *int, first, last *int64, entry int64) {
 // Add adds what was found elsewhere.
 func (f *Findings) Add(g Findings) {
 	merge(&f.NotOurs, &f.FirstNotOurs, &f.LastNotOurs, g.NotOurs, g.FirstNotOurs, g.LastNotOurs)
+	merge(&f.Letters, &f.FirstLetter, &f.LastLetter, g.Letters, g.FirstLetter, g.LastLetter)
 	if g.Disguised > 0 && (f.Disguised == 0 || g.FirstDisguised < f.FirstDisguised) {
 		f.Disguise = g.Disguise
 	}

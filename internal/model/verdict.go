@@ -20,7 +20,7 @@ var weights = map[string]Weight{
 	record.NotOurs.String(): Unsure, "damaged": Unsure, "disguised": Unsure, record.Newer.String(): Unsure, "unread": Unsure, "claimed": Unsure,
 	"too late": Unsure, "not compared": Unsure, "key gone": Unsure, "not of this room": Unsure, "cut off": Unsure, "part": Noted, "not cleared": Unsure, "two dates": Unsure,
 	record.Repeat.String(): Noted, "expired": Noted, "from the future": Noted, record.Unsigned.String(): Noted,
-	record.Renamed.String(): Noted, "not encrypted": Noted, "elsewhere": Noted, "before the clear": Noted,
+	record.Renamed.String(): Noted, "letter": Noted, "not encrypted": Noted, "elsewhere": Noted, "before the clear": Noted,
 }
 
 // WeightOf returns the weight of a kind of finding, which goes by its name.

@@ -43,6 +43,39 @@ var (
 
 func suite() (hpke.KDF, hpke.AEAD) { return hpke.HKDFSHA256(), hpke.ChaCha20Poly1305() }
 
+// SealText seals a text as one piece, with an info that says what it is, and returns the encapsulated key (32) and the sealed text,
+// which is 16 bytes longer. [OpenText] opens it.
+func SealText(text, info []byte, to Keys) ([]byte, error) {
+	public, err := ecdh.X25519().NewPublicKey(to.Sealing[:])
+	if err != nil {
+		return nil, fmt.Errorf("sealing: %w", err)
+	}
+	key, err := hpke.NewDHKEMPublicKey(public)
+	if err != nil {
+		return nil, fmt.Errorf("sealing: %w", err)
+	}
+	kdf, aead := suite()
+	sealed, err := hpke.Seal(key, kdf, aead, info, text)
+	if err != nil {
+		return nil, fmt.Errorf("sealing: %w", err)
+	}
+	return sealed, nil
+}
+
+// OpenText opens what [SealText] has sealed to an identity with the same info. The error is [ErrNotOurs].
+func OpenText(sealed, info []byte, id record.Identity) ([]byte, error) {
+	key, err := hpke.NewDHKEMPrivateKey(sealingKey(id))
+	if err != nil {
+		return nil, fmt.Errorf("opening: %w", err)
+	}
+	kdf, aead := suite()
+	text, err := hpke.Open(key, kdf, aead, info, sealed)
+	if err != nil {
+		return nil, ErrNotOurs
+	}
+	return text, nil
+}
+
 func sealedInfo(to record.PublicKey) []byte { return append([]byte(sealedDomain), to[:]...) }
 
 // Seal seals what it reads to somebody's keys. It holds one chunk in memory, so that a file may have any length. Who has

@@ -17,6 +17,13 @@ const (
 	KindHeartbeat Kind = 3
 	KindKeyMoved  Kind = 4
 	KindDevice    Kind = 5
+	KindLetter    Kind = 7
+)
+
+// Sizes of a [Letter] in bytes: the least is an encapsulated key (32) and the tag of an empty text (16).
+const (
+	MinLetter = 32 + 16
+	MaxLetter = 4096
 )
 
 // String names the kind.
@@ -32,6 +39,8 @@ func (k Kind) String() string {
 		return "key moved"
 	case KindDevice:
 		return "device"
+	case KindLetter:
+		return "letter"
 	default:
 		return fmt.Sprintf("kind %d", byte(k))
 	}
@@ -41,7 +50,7 @@ func (k Kind) String() string {
 // nothing, or a body that is [Unknown] or [Unreadable].
 var ErrBody = errors.New("the body cannot be written")
 
-// Body is what a record says: a [Text], [File], [Heartbeat], [KeyMoved] or [Device]; [Unknown] or [Unreadable] when it
+// Body is what a record says: a [Text], [File], [Heartbeat], [KeyMoved], [Device] or [Letter]; [Unknown] or [Unreadable] when it
 // was read.
 type Body interface{ Kind() Kind }
 
@@ -72,6 +81,10 @@ type (
 		Proof [SignatureSize]byte
 	}
 
+	// Letter is an invitation that is sealed to somebody's public key (internal/letter). It stands in the feed under a key that
+	// everybody knows, by an author who writes nothing else.
+	Letter []byte
+
 	// Unknown is a body of a kind that came after this version.
 	Unknown struct {
 		Code Kind
@@ -99,6 +112,9 @@ func (KeyMoved) Kind() Kind { return KindKeyMoved }
 
 // Kind is [KindDevice].
 func (Device) Kind() Kind { return KindDevice }
+
+// Kind is [KindLetter].
+func (Letter) Kind() Kind { return KindLetter }
 
 // Kind is the kind that the record states.
 func (u Unknown) Kind() Kind { return u.Code }
@@ -129,6 +145,8 @@ func BodySize(b Body) int {
 		return len(b.Key)
 	case Device:
 		return len(b.Key) + len(b.Proof)
+	case Letter:
+		return len(b)
 	case Unknown:
 		return len(b.Data)
 	case Unreadable:
@@ -190,6 +208,11 @@ func appendBody(b []byte, body Body, salt Salt, author PublicKey) ([]byte, error
 			return nil, fmt.Errorf("%w: a device without the proof of its own key", ErrBody)
 		}
 		return append(append(b, body.Key[:]...), body.Proof[:]...), nil
+	case Letter:
+		if len(body) < MinLetter || len(body) > MaxLetter {
+			return nil, fmt.Errorf("%w: a letter of %d bytes", ErrBody, len(body))
+		}
+		return append(b, body...), nil
 	default:
 		return nil, fmt.Errorf("%w: %T", ErrBody, body)
 	}
@@ -223,6 +246,8 @@ func parseBody(kind Kind, data []byte, salt Salt, author PublicKey) Body {
 				return d
 			}
 		}
+	case KindLetter:
+		return Letter(data) // whoever can open it sees whether it is one
 	default:
 		return Unknown{kind, data}
 	}

@@ -306,6 +306,15 @@ func (b *batch) note(p *page, repeats int) error {
 			b.findings.Repeats += repeats
 		}
 	}
+	if p.letter {
+		letters, err := b.entries(kept.Letters)
+		if err != nil {
+			return err
+		}
+		if letters.add(p.at) {
+			model.Count(&b.findings.Letters, &b.findings.FirstLetter, &b.findings.LastLetter, p.at.Entry)
+		}
+	}
 	if p.unopened {
 		foreign, err := b.entries(kept.Foreign)
 		if err != nil {

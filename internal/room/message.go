@@ -20,6 +20,9 @@ func (r *Room) Open(rows []thingspeak.Entry) (messages []model.Message, f model.
 	for i := range pages {
 		p := &pages[i]
 		noToken(&f, p)
+		if p.letter {
+			model.Count(&f.Letters, &f.FirstLetter, &f.LastLetter, p.at.Entry)
+		}
 		if p.unopened {
 			model.Count(&f.NotOurs, &f.FirstNotOurs, &f.LastNotOurs, p.at.Entry)
 		}

@@ -53,6 +53,8 @@ type page struct {
 	// opened are those of the unknown tokens that a key opens, and unopened means that one of them stays closed.
 	opened   []opened
 	unopened bool
+	// letter means that one of them is part of an invitation to somebody's public key, which is not for this room to open.
+	letter bool
 }
 
 // opened is a token that a key has opened.
@@ -171,7 +173,7 @@ func freeField(field int, isTaken func(int) bool) int {
 
 // open opens the unknown tokens of a page.
 func (o *opener) open(p *page) {
-	p.opened, p.unopened = p.opened[:0], false
+	p.opened, p.unopened, p.letter = p.opened[:0], false, false
 	for field, raw := range kept.Tokens(p.unknown) {
 		// Anybody can give another token the same MAC, so all of it has to be the same.
 		if t, ok := o.recent[macOf(raw)]; ok && bytes.Equal(t.raw, raw) {
@@ -188,7 +190,12 @@ func (o *opener) open(p *page) {
 		}
 		found, err := o.ring.OpenToken(tok)
 		if err != nil {
-			p.unopened = true
+			// Everybody can make those, so nothing in them counts: neither as a message nor as one that is missing.
+			if tok.IsLetter() {
+				p.letter = true
+			} else {
+				p.unopened = true
+			}
 			continue
 		}
 		mac := tok.MAC()

@@ -112,6 +112,9 @@ func (v *verifier) take() {
 func (v *verifier) sift(p *page) {
 	r := &v.report
 	noToken(&r.Findings, p)
+	if p.letter {
+		model.Count(&r.Letters, &r.FirstLetter, &r.LastLetter, p.at.Entry)
+	}
 	if p.unopened {
 		model.Count(&r.NotOurs, &r.FirstNotOurs, &r.LastNotOurs, p.at.Entry)
 	}

@@ -1,4 +1,5 @@
-// Package token knows the anatomy of a Fernet token, version 0x80, and no key: what everybody sees who reads a feed.
+// Package token knows the anatomy of a Fernet token, version 0x80, and no key but the one that everybody knows ([LetterKey]): what
+// everybody sees who reads a feed.
 //
 //	0x80 ‖ time (8) ‖ IV (16) ‖ AES-128-CBC ciphertext (16, 32, …) ‖ HMAC-SHA256 (32)
 //

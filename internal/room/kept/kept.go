@@ -101,6 +101,8 @@ const (
 	Overfull
 	// Copied: they stood before a clear, and a token of theirs was shown again since.
 	Copied
+	// Letters: they have part of an invitation to somebody's public key.
+	Letters
 )
 
 // Range is entries of which something is not kept, from First to Last, with the same number of clears before them.
