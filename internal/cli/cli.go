@@ -92,6 +92,9 @@ func Main() int {
 func (a *app) run(ctx context.Context, args []string) int {
 	a.status = &statusLine{to: a.stderr}
 	a.stderr, a.input = a.status, interruptible{ctx, a.stdin}
+	if a.stdoutTerminal && a.stderrTerminal {
+		a.stdout = a.status.beside(a.stdout)
+	}
 	root := a.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(a.input)

@@ -241,6 +241,8 @@ func nextStep(err error) string {
 	switch {
 	case errors.Is(err, model.ErrKeyGone):
 		return "\"fernpost key add\" adds that key, out of its passphrase; until then what waits stays in the outbox"
+	case errors.Is(err, messenger.ErrNotPushed):
+		return "leave out --via: then the relay is asked again and again"
 	case errors.Is(err, model.ErrDiskFull):
 		return "make room on the disk, then run the same command again: nothing was half kept"
 	case errors.Is(err, model.ErrNewerArchive):

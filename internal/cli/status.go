@@ -33,6 +33,23 @@ func (s *statusLine) Write(p []byte) (int, error) {
 	return s.to.Write(p)
 }
 
+// beside returns a writer to the same terminal, for which the line makes way, too.
+func (s *statusLine) beside(w io.Writer) io.Writer { return &besideStatus{s, w} }
+
+type besideStatus struct {
+	status *statusLine
+	to     io.Writer
+}
+
+func (b *besideStatus) Write(p []byte) (int, error) {
+	b.status.mu.Lock()
+	defer b.status.mu.Unlock()
+	if err := b.status.erase(); err != nil {
+		return 0, err
+	}
+	return b.to.Write(p)
+}
+
 // take makes the line the caller's and returns the level to draw at.
 func (s *statusLine) take() (level int) {
 	s.mu.Lock()
@@ -135,7 +152,19 @@ func (a *app) computing(doing func() string) (done func()) {
 	if !a.drawsStatus() {
 		return func() {}
 	}
-	began, ended := time.Now(), make(chan struct{})
+	began := time.Now()
+	return a.eachSecond(func(now time.Time) string {
+		if long := now.Sub(began); long >= computingAfter {
+			return fmt.Sprintf("still %s: %v", doing(), long.Round(time.Second))
+		}
+		return ""
+	})
+}
+
+// eachSecond draws a line once a second in the place of what is slow, unless something is, until the function that it returns
+// is called. Nothing is drawn where the line is empty.
+func (a *app) eachSecond(line func(now time.Time) string) (done func()) {
+	ended := make(chan struct{})
 	var drawing sync.WaitGroup
 	drawing.Go(func() {
 		tick := time.NewTicker(time.Second)
@@ -145,8 +174,10 @@ func (a *app) computing(doing func() string) (done func()) {
 			case <-ended:
 				return
 			case now := <-tick.C:
-				if long := now.Sub(began); long >= computingAfter && !a.relaySlow.Load() && !a.trying.Load() {
-					line := fmt.Sprintf("still %s: %v", doing(), long.Round(time.Second))
+				if a.relaySlow.Load() || a.trying.Load() {
+					continue
+				}
+				if line := line(now); line != "" {
 					a.status.draw(0, a.style.dim(excerpt(line, a.width-1)))
 				}
 			}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 
@@ -22,6 +23,8 @@ type watchOptions struct {
 	fromStart        bool
 	messages         int
 	states           bool
+	via              string
+	only             *exchange.Via // what via means
 	asJSON, strict   bool
 	policy           policy
 }
@@ -35,9 +38,10 @@ func (a *app) watchCommand() *cobra.Command {
 		Long: `watch prints what comes into a room until it is interrupted. It begins where the last watch of this room ended, the
 first time with what comes from now on; --from-start begins with the channel's first entry.
 
-It asks the relay for the number of the newest entry, a few bytes: often after activity, more and more rarely while
-nothing comes. It outlives a relay that is restarted or cannot be reached for a while. In a signed room it tells what is
-wrong as soon as that is certain, and after a minute what it waits for.`,
+A relay of fernpost's sends each entry when it is written, as a stream of events. Of others, and when the line is cut, watch
+asks for the number of the newest entry, a few bytes: often after activity, more and more rarely while nothing comes. It
+outlives a relay that is restarted or cannot be reached for a while. In a signed room it tells what is wrong as soon as that
+is certain, and after a minute what it waits for.`,
 		Example: `  fernpost watch
   fernpost watch --room lab --from-start
   fernpost watch --json | jq -r .text`,
@@ -57,6 +61,7 @@ wrong as soon as that is certain, and after a minute what it waits for.`,
 	flags.IntVar(&o.messages, "messages", 0, "end after this many `messages`; 0 is never")
 	flags.BoolVar(&o.states, "states", false, "also say how far your own messages have come, and who has seen them")
 	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line, of your own messages' states, too")
+	flags.StringVar(&o.via, "via", "", "the only way by which entries may come: stream or polling")
 	addStrict(flags, &o.strict)
 	addUnsigned(flags, &unsigned)
 	return cmd
@@ -71,6 +76,13 @@ func (a *app) watch(ctx context.Context, o watchOptions) error {
 	}
 	if o.strict && o.messages == 0 {
 		return usagef("--strict needs --messages: a watch without end comes to no verdict")
+	}
+	if o.via != "" {
+		via, err := exchange.ParseVia(o.via)
+		if err != nil || via == exchange.MQTT {
+			return usagef("--via %s: want stream or polling", screen.Line(o.via))
+		}
+		o.only = &via
 	}
 	a.verdict.Endless = !o.strict
 	r, err := a.loadRoom(o.room)
@@ -92,7 +104,7 @@ const watchMark = "watch"
 func (a *app) watchRoom(ctx context.Context, r model.Room, o watchOptions) (err error) {
 	f := &follower{conversation: conversation{app: a}, o: o, out: bufio.NewWriter(a.stdout), lines: findings{a: a, asJSON: o.asJSON}}
 	f.stream, err = a.engine().Follow(r, messenger.FollowOptions{
-		Mark: watchMark, FromStart: o.fromStart, Fastest: o.pollMin, Slowest: o.pollMax,
+		Mark: watchMark, FromStart: o.fromStart, Via: o.only, Fastest: o.pollMin, Slowest: o.pollMax,
 	}, f.face())
 	if err != nil {
 		return err
@@ -100,6 +112,9 @@ func (a *app) watchRoom(ctx context.Context, r model.Room, o watchOptions) (err 
 	defer func() { err = errors.Join(err, f.stream.Close()) }()
 	f.Room = f.stream.Room
 	a.say("watching room %s (channel %d at %s); Ctrl-C ends", r.Name, r.Channel, screen.Line(r.Relay))
+	if a.drawsStatus() {
+		defer a.eachSecond(func(now time.Time) string { return heardText(f.stream, now) })()
+	}
 	for {
 		left := o.messages - f.shown
 		switch {
@@ -119,6 +134,15 @@ func (a *app) watchRoom(ctx context.Context, r model.Room, o watchOptions) (err 
 			return errors.Join(err, f.out.Flush())
 		}
 	}
+}
+
+// heardText says by which way entries come and when something was heard of the relay last, "" before it was.
+func heardText(s *messenger.Stream, now time.Time) string {
+	via, last := s.Heard()
+	if last.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("by %v, last heard %v ago", via, max(now.Sub(last), 0).Round(time.Second))
 }
 
 // follower prints what a stream brings.

@@ -1,6 +1,11 @@
 package exchange
 
-import "time"
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
 
 // Via is the way by which entries come.
 type Via int
@@ -16,6 +21,20 @@ const (
 )
 
 func (v Via) String() string { return [...]string{"polling", "a stream", "MQTT"}[v] }
+
+// viaNames are what settings call the ways.
+var viaNames = [...]string{Polling: "polling", Stream: "stream", MQTT: "mqtt"}
+
+// MarshalText writes what settings call a way.
+func (v Via) MarshalText() ([]byte, error) { return []byte(viaNames[v]), nil }
+
+// ParseVia reads what [Via.MarshalText] writes.
+func ParseVia(name string) (Via, error) {
+	if i := slices.Index(viaNames[:], name); i >= 0 {
+		return Via(i), nil
+	}
+	return 0, fmt.Errorf("%q is none of %s", name, strings.Join(viaNames[:], ", "))
+}
 
 // beside is how often the relay is asked while entries come in a way, though that tells of nothing: it may leave out some.
 func (v Via) beside() time.Duration {
@@ -148,6 +167,11 @@ func (w *Watch) Cut(i int, never bool, now time.Time) {
 	l.pause = min(max(2*l.pause, firstRedial), lastRedial)
 	l.never, l.heard, l.redial = l.never || never, time.Time{}, now.Add(l.pause)
 	w.choose()
+}
+
+// NotOffered reports whether the relay has none of the ways of pushing that it was asked for.
+func (w *Watch) NotOffered() bool {
+	return len(w.lines) > 0 && !slices.ContainsFunc(w.lines, func(l line) bool { return !l.never })
 }
 
 func (w *Watch) choose() {

@@ -31,15 +31,17 @@ type Options struct {
 // Engine is what every face works with.
 type Engine struct {
 	o Options
-	// sources returns how entries of a room are pushed; nil is not at all.
-	sources func(model.Room) []remote.Source
+	// sources returns how entries of a room may be pushed, the best way first.
+	sources func(*remote.Client) []remote.Source
 
 	mu      sync.Mutex           // guards what follows
 	watched map[string]*watching // what is followed, by the name of its files
 }
 
 // New returns the engine with these options. Nothing is opened yet.
-func New(o Options) *Engine { return &Engine{o: o} }
+func New(o Options) *Engine {
+	return &Engine{o: o, sources: func(c *remote.Client) []remote.Source { return []remote.Source{c.Stream()} }}
+}
 
 // dial makes the client for a room's channel. Nothing is sent yet.
 func (e *Engine) dial(r model.Room) (*remote.Client, error) {

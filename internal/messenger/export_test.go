@@ -3,7 +3,6 @@ package messenger
 import (
 	"time"
 
-	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
 )
@@ -19,5 +18,5 @@ func WriteOnly(r *Room, body record.Body) error {
 
 // PushBy has entries of all rooms pushed by a source as well.
 func (e *Engine) PushBy(s remote.Source) {
-	e.sources = func(model.Room) []remote.Source { return []remote.Source{s} }
+	e.sources = func(*remote.Client) []remote.Source { return []remote.Source{s} }
 }

@@ -3,8 +3,10 @@ package messenger
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/exchange"
@@ -20,6 +22,8 @@ type FollowOptions struct {
 	Mark string
 	// FromStart begins with the room's first message instead.
 	FromStart bool
+	// Via, if not nil, is the only way by which entries may come. Of several streams of a room in one process, the first decides.
+	Via *exchange.Via
 	// Fastest is how often the relay is asked after activity, and Slowest while nothing comes.
 	Fastest, Slowest time.Duration
 }
@@ -354,8 +358,11 @@ type watching struct {
 	engine   *Engine
 	name     string
 	settings model.Room
+	via      *exchange.Via // as in FollowOptions
 	end      context.CancelFunc
 	done     chan struct{} // closed when reading and posting have ended
+	// following says what to do next, once reading has begun.
+	following atomic.Pointer[remote.Following]
 
 	mu      sync.Mutex // guards what follows
 	streams []*Stream
@@ -378,7 +385,7 @@ func (e *Engine) watch(s *Stream) *watching {
 	if w == nil {
 		ctx, cancel := context.WithCancel(context.Background())
 		w = &watching{
-			engine: e, name: name, settings: s.settings, end: cancel, done: make(chan struct{}), signal: make(chan struct{}),
+			engine: e, name: name, settings: s.settings, via: s.o.Via, end: cancel, done: make(chan struct{}), signal: make(chan struct{}),
 			hurry: make(chan struct{}, 1), written: make(chan struct{}, 1),
 		}
 		if e.watched == nil {
@@ -484,13 +491,26 @@ func (w *watching) tellReading(e Event) error {
 	return nil
 }
 
+// ErrNotPushed says that a relay does not offer the only way by which entries were to come.
+var ErrNotPushed = errors.New("the relay does not offer this")
+
+// Heard returns by which way entries come now, and when something was heard of the relay last, the zero time if never. It may be
+// called from any goroutine.
+func (s *Stream) Heard() (exchange.Via, time.Time) {
+	if f := s.watch.following.Load(); f != nil {
+		return f.Heard()
+	}
+	return exchange.Polling, time.Time{}
+}
+
 func (w *watching) read(ctx context.Context, r *Room) error {
-	var sources []remote.Source
-	if w.engine.sources != nil {
-		sources = w.engine.sources(w.settings)
+	sources := w.engine.sources(r.client)
+	if w.via != nil {
+		sources = slices.DeleteFunc(sources, func(s remote.Source) bool { return s.Via() != *w.via })
 	}
 	f := remote.Follow(sources...)
 	defer f.Close()
+	w.following.Store(f)
 	var taken model.Arrivals // since the last reading
 	for {
 		fastest, slowest, whole := w.pace()
@@ -513,6 +533,9 @@ func (w *watching) read(ctx context.Context, r *Room) error {
 		w.tellRead(r, err, turn, first, Read{news, stop, arrivals, f.Watch.Via})
 		if turn.Over {
 			return err
+		}
+		if w.via != nil && f.Watch.NotOffered() {
+			return fmt.Errorf("entries were to come by %v only: %w", *w.via, ErrNotPushed)
 		}
 		if taken, err = w.takePushed(ctx, r, f); err != nil {
 			return err

@@ -45,6 +45,11 @@ type Following struct {
 	after   int64
 	closed  chan struct{}
 	ended   sync.WaitGroup
+
+	mu sync.Mutex // guards what follows
+	// last is when something was heard of the relay last, and via the way by which entries came then.
+	last time.Time
+	via  exchange.Via
 }
 
 // line is a source that is listened to.
@@ -87,6 +92,23 @@ func (f *Following) Close() {
 	f.ended.Wait()
 }
 
+// Heard returns by which way entries come now, and when something was heard of the relay last, the zero time if never. It may be
+// called from any goroutine.
+func (f *Following) Heard() (exchange.Via, time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.via, f.last
+}
+
+// note notes by which way entries come from now on, and that something was heard now.
+func (f *Following) note(heard bool, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.via = f.Watch.Via; heard {
+		f.last = now
+	}
+}
+
 // Answered notes what a reading has come to, as [exchange.Watch.Answered]: how many entries it has brought, and the highest
 // number that is known now. Of an error that is not the relay's it says that it is over.
 func (f *Following) Answered(entries int, last int64, err error, fastest, slowest time.Duration) exchange.Turn {
@@ -94,8 +116,10 @@ func (f *Following) Answered(entries int, last int64, err error, fastest, slowes
 	if err != nil && failure.Kind == exchange.NoFailure {
 		return exchange.Turn{Over: true}
 	}
+	now := time.Now()
+	defer f.note(failure.Kind == exchange.NoFailure, now)
 	f.after = last
-	return f.Watch.Answered(entries, failure, fastest, slowest, time.Now())
+	return f.Watch.Answered(entries, failure, fastest, slowest, now)
 }
 
 // Next waits for what is to be done next: pushed entries are to be taken, and where there are none the channel is to be read.
@@ -145,6 +169,7 @@ func (f *Following) take(h heardBy) (pushed []exchange.Pushed) {
 				pushed = append(pushed, *h.Entry)
 			}
 		}
+		f.note(h.cut == nil, now)
 		if len(pushed) == pushedAhead {
 			return pushed
 		}

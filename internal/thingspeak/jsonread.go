@@ -67,6 +67,28 @@ func DecodeFeedJSON(r io.Reader, yield func(*Entry) error) (Channel, error) {
 	return c, err
 }
 
+// ParseUpdateJSON reads an entry as [AppendUpdateJSON] writes it, with the number of its channel: as it comes to whoever has
+// subscribed to a channel (contract section 10.3). Values are read as [DecodeFeedJSON] reads them; an entry without a number, a
+// date or a channel is an error.
+func ParseUpdateJSON(data []byte) (channel int64, e Entry, err error) {
+	const want = "an entry as JSON"
+	var raw struct {
+		ChannelID scalar `json:"channel_id"`
+		entryJSON
+	}
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return 0, Entry{}, jsonError(want, data, err)
+	}
+	if channel = raw.ChannelID.number(); channel == 0 {
+		return 0, Entry{}, errors.New("channel_id is not a number above 0")
+	}
+	e, reason := raw.entry(nil)
+	if reason != "" {
+		return 0, Entry{}, errors.New(reason)
+	}
+	return channel, e, nil
+}
+
 // DecodeFileJSON is [DecodeFeedJSON] of a file: dates and numbers are read as the rules say, yield gets the position of
 // the entry too, from 1, and what of it could not be read, and bad is told of each entry that is left out; for an import
 // that is any of which not all can be read. What is no JSON is a [*json.SyntaxError].

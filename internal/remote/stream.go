@@ -1,0 +1,109 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/tmaxmax/go-sse"
+
+	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// Stream returns the relay's own way of pushing, server-sent events (WHATWG HTML, section 9.2): a connection of its own, over
+// which each entry comes when it is written. ThingSpeak does not have it.
+func (c *Client) Stream() Source { return (*stream)(c) }
+
+type stream Client
+
+// maxEvent bounds an event, which holds one entry.
+const maxEvent = thingspeak.MaxEntryJSONBytes + 1<<10
+
+// Via implements [Source].
+func (*stream) Via() exchange.Via { return exchange.Stream }
+
+// Listen implements [Source]. A relay that is busy or away is worth another try; one that answers something else has no stream.
+func (s *stream) Listen(ctx context.Context, after int64, heard func(Heard) error) error {
+	path, err := (*Client)(s).channelPath("feeds/stream")
+	if err != nil {
+		return err
+	}
+	// One entry back: a connection that shows none that is known may lead to another channel, or behind a clear.
+	r := s.http.R().SetContext(ctx).SetHeader("Accept", "text/event-stream").SetHeader("Cache-Control", "no-cache").
+		SetHeader("Accept-Encoding", "identity"). // what is compressed waits for more to come
+		SetQueryParam("after", strconv.FormatInt(max(after-1, 0), 10))
+	if key := (*Client)(s).readKey(); key != "" {
+		r.SetHeader(keyHeader, string(key))
+	}
+	resp, err := r.Get(s.set.address + path)
+	if err != nil {
+		return fmt.Errorf("listening to channel %d: %w", s.set.Channel, err)
+	}
+	body := resp.RawBody()
+	defer body.Close()
+	kind, _, _ := mime.ParseMediaType(resp.Header().Get("Content-Type"))
+	switch code := resp.StatusCode(); {
+	case code == http.StatusTooManyRequests || code >= http.StatusInternalServerError:
+		return fmt.Errorf("listening to channel %d: the relay answers with status %d", s.set.Channel, code)
+	case code != http.StatusOK || kind != "text/event-stream":
+		return fmt.Errorf("listening to channel %d: %w", s.set.Channel, ErrNotOffered)
+	}
+	return readStream(body, heard)
+}
+
+// readStream hands on what comes over a stream until it ends.
+func readStream(src io.Reader, heard func(Heard) error) error {
+	signs := &signsOfLife{src: src, heard: heard}
+	for event, err := range sse.Read(signs, &sse.ReadConfig{MaxEventSize: maxEvent}) {
+		if err != nil {
+			return err
+		}
+		if err := heard(heardIn(event)); err != nil {
+			return err
+		}
+	}
+	return errors.New("the relay has ended the stream")
+}
+
+// heardIn is what an event says. What it does not understand is a reason to read the channel, but for what has no data and no
+// name, which only says where the stream is.
+func heardIn(event sse.Event) (h Heard) {
+	if event.Type == "" && event.Data == "" {
+		return h
+	}
+	channel, e, err := thingspeak.ParseUpdateJSON([]byte(event.Data))
+	if event.Type != "" && event.Type != "message" || err != nil {
+		return Heard{Missed: true}
+	}
+	pushed := exchange.Pushed{Entry: e, Channel: channel}
+	for i, v := range e.Fields {
+		if v.Text != "" { // of the others it is not said whether the channel shows them
+			pushed.Fields |= 1 << i
+		}
+	}
+	return Heard{Entry: &pushed}
+}
+
+// signsOfLife tells of what comes, comments too, at most once a second.
+type signsOfLife struct {
+	src   io.Reader
+	heard func(Heard) error
+	last  time.Time
+}
+
+func (s *signsOfLife) Read(p []byte) (int, error) {
+	n, err := s.src.Read(p)
+	if now := time.Now(); n > 0 && now.Sub(s.last) >= time.Second {
+		s.last = now
+		if err := s.heard(Heard{}); err != nil {
+			return n, err
+		}
+	}
+	return n, err
+}
