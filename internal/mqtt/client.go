@@ -1,0 +1,102 @@
+package mqtt
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+)
+
+// Message is what a subscription brings.
+type Message struct {
+	Topic   string
+	Payload []byte
+}
+
+// ErrNotGranted: the broker refuses a subscription.
+var ErrNotGranted = errors.New("subscription refused")
+
+const (
+	// clientKeepAlive is how often a client says that it is there, and clientAnswer how long it waits for the broker to say
+	// so, too.
+	clientKeepAlive = 30 * time.Second
+	clientAnswer    = 15 * time.Second
+)
+
+// Client is a connection to a broker. It is not made again when it is lost.
+type Client struct {
+	client paho.Client
+	lost   chan struct{}
+}
+
+// Dial connects to a broker: mqtt, mqtts, ws or wss://HOST:PORT. The error wraps ErrCredentials where the broker refuses
+// them. encryption may be nil.
+func Dial(ctx context.Context, url string, c Credentials, encryption *tls.Config) (*Client, error) {
+	own := &Client{lost: make(chan struct{})}
+	o := paho.NewClientOptions().AddBroker(url).
+		SetClientID(c.ClientID).SetUsername(c.Username).SetPassword(c.Password).
+		SetProtocolVersion(4).SetCleanSession(true).SetAutoReconnect(false).SetConnectRetry(false).
+		SetKeepAlive(clientKeepAlive).SetPingTimeout(clientAnswer).
+		SetConnectionLostHandler(func(paho.Client, error) { close(own.lost) })
+	if encryption != nil {
+		o.SetTLSConfig(encryption)
+	}
+	own.client = paho.NewClient(o)
+	t := own.client.Connect()
+	if err := wait(ctx, t); err != nil {
+		own.client.Disconnect(0)
+		if code := t.(*paho.ConnectToken).ReturnCode(); code == 4 || code == 5 {
+			return nil, fmt.Errorf("%w: %w", ErrCredentials, err)
+		}
+		return nil, err
+	}
+	return own, nil
+}
+
+// Publish sends a message; with QoS 1 or 2 it returns when that is acknowledged.
+func (c *Client) Publish(ctx context.Context, topic string, payload []byte, qos byte) error {
+	return wait(ctx, c.client.Publish(topic, qos, false, payload))
+}
+
+// Subscribe has got called for each message to a filter, in order of arrival; got must not use the client. It fails with
+// ErrNotGranted.
+func (c *Client) Subscribe(ctx context.Context, filter string, got func(Message)) error {
+	t := c.client.Subscribe(filter, 0, func(_ paho.Client, m paho.Message) { got(Message{m.Topic(), m.Payload()}) })
+	if err := wait(ctx, t); err != nil {
+		return err
+	}
+	// A refused subscription is no error of the library.
+	for _, granted := range t.(*paho.SubscribeToken).Result() {
+		if granted > 2 {
+			return ErrNotGranted
+		}
+	}
+	return nil
+}
+
+// Unsubscribe ends a subscription.
+func (c *Client) Unsubscribe(ctx context.Context, filter string) error {
+	return wait(ctx, c.client.Unsubscribe(filter))
+}
+
+// Lost is closed when the connection is, other than by Close.
+func (c *Client) Lost() <-chan struct{} { return c.lost }
+
+// Close says goodbye.
+func (c *Client) Close() {
+	const patience = 250 // milliseconds for what is under way
+	c.client.Disconnect(patience)
+}
+
+// wait waits for the end of an operation.
+func wait(ctx context.Context, t paho.Token) error {
+	select {
+	case <-t.Done():
+		return t.Error()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

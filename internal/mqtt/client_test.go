@@ -1,0 +1,63 @@
+package mqtt_test
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/fernpost/fernpost/internal/mqtt"
+)
+
+// TestClient: our own client and the broker, over TCP and over WebSocket.
+func TestClient(t *testing.T) {
+	b := serve(t, &door{}, mqtt.Limits{})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = b.Serve(listener) }() // it ends with the listener
+	t.Cleanup(func() { _ = listener.Close() })
+	web := httptest.NewServer(http.StripPrefix("/mqtt", b))
+	t.Cleanup(web.Close)
+	for name, url := range map[string]string{
+		"tcp": "mqtt://" + listener.Addr().String(), "websocket": "ws" + strings.TrimPrefix(web.URL, "http") + "/mqtt",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := mqtt.Credentials{ClientID: "a", Username: "a", Password: "wrong"}
+			if _, err := mqtt.Dial(t.Context(), url, c, nil); !errors.Is(err, mqtt.ErrCredentials) {
+				t.Errorf("with a wrong password: %v", err)
+			}
+			c.Password = "secret"
+			client, err := mqtt.Dial(t.Context(), url, c, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			if err := client.Subscribe(t.Context(), "shut/1", func(mqtt.Message) {}); !errors.Is(err, mqtt.ErrNotGranted) {
+				t.Errorf("a refused subscription: %v", err)
+			}
+			got := make(chan mqtt.Message, 10)
+			if err := client.Subscribe(t.Context(), "open/1", func(m mqtt.Message) { got <- m }); err != nil {
+				t.Fatal(err)
+			}
+			for qos := range byte(3) {
+				if err := client.Publish(t.Context(), "open/1", []byte("forged"), qos); err != nil {
+					t.Error(err)
+				}
+			}
+			long := strings.Repeat("long", 4000)
+			b.Publish("open/1", []byte(long))
+			if m := <-got; m.Topic != "open/1" || string(m.Payload) != long {
+				t.Errorf("got %+v", m)
+			}
+			if err := client.Unsubscribe(t.Context(), "open/1"); err != nil {
+				t.Error(err)
+			}
+			b.Disconnect("a")
+			<-client.Lost()
+		})
+	}
+}
