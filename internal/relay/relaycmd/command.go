@@ -109,7 +109,7 @@ What was posted is kept as it came; a relay without --cheat shows it.`,
 	own.Var(&f.cheat, "cheat",
 		"cheat on purpose, for lessons: `LIST` of drop, repeat, reorder, alter, fork, backdate, wipe")
 	f.limits.add(own)
-	admin := []*cobra.Command{f.userCommand(), f.keyCommand(), f.exportCommand(), f.importCommand(), f.backupCommand()}
+	admin := []*cobra.Command{f.userCommand(), f.keyCommand(), f.deviceCommand(), f.exportCommand(), f.importCommand(), f.backupCommand()}
 	for _, c := range admin {
 		f.addPlace(c.PersistentFlags())
 	}

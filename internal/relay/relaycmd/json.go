@@ -18,6 +18,8 @@ func Objects() []Object {
 	return []Object{
 		{`A channel ("relay key list"):`, keyJSON{}},
 		{`An account ("relay user show"):`, accountJSON{}},
+		{`The credentials of a device ("relay device add"):`, credentialsJSON{}},
+		{`A device ("relay device list"):`, deviceJSON{}},
 		{`The result of "relay copy":`, copyJSON{}},
 		{`The report of "relay check":`, check.Report{}},
 	}
@@ -36,6 +38,19 @@ type accountJSON struct {
 	Name      string    `json:"name" means:"the account's name"`
 	Key       string    `json:"user_key" means:"the key that makes channels"`
 	Channels  int       `json:"channels" means:"how many it has"`
+	CreatedAt time.Time `json:"created_at" means:"when it was made"`
+}
+
+type credentialsJSON struct {
+	ClientID string `json:"client_id" means:"what MQTT calls the client ID"`
+	Username string `json:"username" means:"the user name"`
+	Password string `json:"password" means:"the password"`
+}
+
+type deviceJSON struct {
+	ClientID  string    `json:"client_id" means:"the device's client ID and user name"`
+	Publish   []int64   `json:"publish" means:"channels that it may publish to"`
+	Subscribe []int64   `json:"subscribe" means:"channels that it may subscribe to"`
 	CreatedAt time.Time `json:"created_at" means:"when it was made"`
 }
 
