@@ -66,7 +66,9 @@ var Keys = []Key{
 	{"max_open_channels", "", orEmpty(checkCount)},
 	{"max_entries", "", orEmpty(checkCount)},
 	{"connections", "20000", checkCount},
+	{"streams", "10000", checkCount},
 	{"client_connections", "500", checkCount},
+	{"client_streams", "200", checkCount},
 	{"client_requests", "500", checkCount},
 	{"client_wrong_keys", "100", checkCount},
 }

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"container/list"
 	"context"
 	"math"
 	"slices"
@@ -18,13 +17,10 @@ import (
 // the row that came last, and ends with what is dated later, such as an entry of 2099. Only a row that belongs further to
 // the front has the parts divided anew.
 type feedLines struct {
-	key lineKey
-	// size and place belong to the lineCache.
-	size  int
-	place *list.Element
-
 	// mu guards what follows. It is held while entries are read from the store: whoever waits wants the same ones.
-	mu         sync.Mutex
+	mu sync.Mutex
+	// columns are the same for all lines.
+	columns    thingspeak.Header
 	generation int64
 	next       int64 // 0 as long as nothing was read
 	// since tells what is there: all entries that are dated later, in seconds since 1970.
@@ -89,9 +85,12 @@ func (l *textLines) copy(from *textLines, i, k int) {
 }
 
 // get returns the lines of a window in two parts, if they are or come to be held here.
-func (f *feedLines) get(ctx context.Context, r *Relay, v *View, w Window) (lines [2][]byte, found bool, err error) {
+func (f *feedLines) get(
+	ctx context.Context, r *Relay, v *View, w Window, columns thingspeak.Header,
+) (lines [2][]byte, found bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.columns = columns
 	if f.generation != v.State.Generation {
 		f.drop()
 		f.generation = v.State.Generation
@@ -171,7 +170,7 @@ func (f *feedLines) fill(ctx context.Context, r *Relay, v *View, w Window) error
 	f.drop()
 	l := textLines{rows: make([]textLine, 0, rows)}
 	err = r.rows(ctx, v, w, func(e *thingspeak.Entry) error {
-		l.add(e, f.key.columns)
+		l.add(e, f.columns)
 		if done := len(l.rows); len(l.text) > lineSample && cap(l.text)-len(l.text) < lineSample {
 			// Room for all the others at once, if they are about as long.
 			l.text = slices.Grow(l.text, len(l.text)/done*(rows-done)*9/8)
@@ -218,7 +217,7 @@ func (f *feedLines) follow(ctx context.Context, r *Relay, v *View) error {
 	// They are likely to belong behind the first part. Nobody reads what is behind its end.
 	l, held := f.early, len(f.early.rows)
 	err = r.entries(ctx, v, f.next, v.State.Last, func(e *thingspeak.Entry) error {
-		l.add(e, f.key.columns)
+		l.add(e, f.columns)
 		return nil
 	})
 	if err != nil {
@@ -461,7 +460,7 @@ func (f *feedLines) readStrays(ctx context.Context, r *Relay, v *View, strays []
 	f.strayed = textLines{}
 	for _, n := range strays {
 		err := r.entries(ctx, v, n, n, func(e *thingspeak.Entry) error {
-			f.strayed.add(e, f.key.columns)
+			f.strayed.add(e, f.columns)
 			return nil
 		})
 		if err != nil {

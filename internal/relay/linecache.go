@@ -1,9 +1,7 @@
 package relay
 
 import (
-	"container/list"
 	"context"
-	"sync"
 
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -27,9 +25,10 @@ func (r *Relay) Lines(ctx context.Context, v *View, w Window, columns thingspeak
 		return lines, nil // a window up to entry 0 would be one without an end, and show what others have added since
 	}
 	w = w.within(&r.limits)
-	f := r.lines.feed(lineKey{v.State.Channel, columns})
-	lines, found, err := f.get(ctx, r, v, w)
-	r.lines.account(f, f.held())
+	kept := r.lines.get(lineKey{v.State.Channel, columns})
+	f := &kept.value
+	lines, found, err := f.get(ctx, r, v, w, columns)
+	r.lines.account(kept, f.held())
 	if err == nil && !found {
 		err = r.Rows(ctx, v, w, func(e *thingspeak.Entry) error {
 			lines[0] = thingspeak.AppendCSVRow(lines[0], e, columns.Fields, columns.Location, columns.Status, nil)
@@ -39,52 +38,8 @@ func (r *Relay) Lines(ctx context.Context, v *View, w Window, columns thingspeak
 	return lines, err
 }
 
-// lineCache keeps the encoded lines of the feeds read last, up to a budget.
-type lineCache struct {
-	budget int
-
-	// mu guards what follows, and the size and place of each feedLines.
-	mu    sync.Mutex
-	feeds map[lineKey]*feedLines
-	order list.List // of *feedLines, the one read last in front
-	total int
-}
-
 // lineKey names one way to write a channel's feed.
 type lineKey struct {
 	channel int64
 	columns thingspeak.Header
-}
-
-// feed returns the lines of a feed, which may be none yet.
-func (c *lineCache) feed(key lineKey) *feedLines {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	f := c.feeds[key]
-	if f == nil {
-		if c.feeds == nil {
-			c.feeds = map[lineKey]*feedLines{}
-		}
-		f = &feedLines{key: key}
-		f.place = c.order.PushFront(f)
-		c.feeds[key] = f
-	}
-	c.order.MoveToFront(f.place)
-	return f
-}
-
-// account notes how large a feed's lines have become, and drops the feeds read longest ago.
-func (c *lineCache) account(f *feedLines, size int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.feeds[f.key] != f {
-		return // dropped meanwhile
-	}
-	c.total += size - f.size
-	f.size = size
-	for c.total > c.budget {
-		oldest := c.order.Remove(c.order.Back()).(*feedLines)
-		delete(c.feeds, oldest.key)
-		c.total -= oldest.size
-	}
 }

@@ -19,7 +19,9 @@ type Relay struct {
 	store      Store
 	limits     Limits
 	queue      queue
-	lines      lineCache
+	lines      sizedCache[lineKey, feedLines]
+	blocks     sizedCache[blockKey, eventBlock]
+	live       liveFeeds
 	largeReads largeReads
 
 	writers *lru.Cache[string, int64] // write key → channel; Decide checks the key again
@@ -38,7 +40,8 @@ func New(store Store, limits Limits) *Relay {
 		store:      store,
 		limits:     limits,
 		queue:      queue{commit: store.Commit},
-		lines:      lineCache{budget: lineBudget},
+		lines:      sizedCache[lineKey, feedLines]{budget: lineBudget},
+		blocks:     sizedCache[blockKey, eventBlock]{budget: blockBudget},
 		largeReads: newLargeReads(),
 		writers:    newCache[string, int64](maxWriters),
 		views:      newCache[int64, *View](maxViews),

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -28,6 +29,12 @@ type Store interface {
 	// EntriesByTime does the same for the entries of an unordered stretch (State.Unordered), the newest first, ties
 	// by number, and stops after limit.
 	EntriesByTime(ctx context.Context, s Stretch, limit int, visit func(*thingspeak.Entry) error) error
+
+	// Subscribe returns a channel that gets a value whenever there may be something new in a channel of the relay: an entry,
+	// a clear, other settings, its end. It holds one value, so that none is missed between two looks, and nobody closes it;
+	// end ends the subscription. It only wakes, and not when another process has written to the same data without a word:
+	// whoever has subscribed reads by number, and looks without being woken every few seconds.
+	Subscribe(channel int64) (woken <-chan struct{}, end func())
 
 	// CreateChannel adds a channel; ErrTaken when its number or a key is in use. It fails with ErrFull when the
 	// owner has limit channels already; 0 is no limit.
@@ -101,7 +108,13 @@ type Position struct {
 	Generation int64
 	// Last is the newest entry's number, 0 in an empty feed. The numbers 1 to Last are all there.
 	Last int64
+	// Continues is the name of the feed for whoever reads on by number, where a store has a generation for each moment of
+	// it, as one has that cheats; 0 otherwise. See Feed.
+	Continues int64
 }
+
+// Feed names the feed for whoever reads on by number: as long as it is the same, what comes next has the next number.
+func (p Position) Feed() int64 { return cmp.Or(p.Continues, p.Generation) }
 
 // State is what writing changes about a channel, and what reading has to know first.
 type State struct {

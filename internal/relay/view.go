@@ -34,6 +34,22 @@ func (r *Relay) View(ctx context.Context, id int64, key string) (*View, error) {
 	return nil, ErrKey
 }
 
+// Views opens several channels for reading, each with the key in its place, and fails at the first that cannot be opened.
+// It is for whoever waits for long afterwards: see elsewhere.
+func (r *Relay) Views(ctx context.Context, ids []int64, keys []string) (all []*View, err error) {
+	err = elsewhere(func() error {
+		for i, id := range ids {
+			v, err := r.View(ctx, id, keys[i])
+			if err != nil {
+				return err
+			}
+			all = append(all, v)
+		}
+		return nil
+	})
+	return all, err
+}
+
 // Opens reports whether a key is one of the channel's own.
 func (v *View) Opens(key string) bool {
 	opens := false

@@ -67,6 +67,15 @@ func (f feed) cycles() (first, last int64, posts int) {
 	return first, last, int(f.posted - last*cycle)
 }
 
+// began is how many posts there were before the first that is shown.
+func (f feed) began() int64 {
+	if f.posted == 0 {
+		return 0
+	}
+	first, _, _ := f.cycles()
+	return first * cycle
+}
+
 // last is the number of the newest entry that is shown, 0 in an empty feed.
 func (f feed) last() int64 {
 	if f.posted == 0 {

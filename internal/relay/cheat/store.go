@@ -24,7 +24,8 @@ func Stores(s relay.Store, l Lies) []relay.Store {
 // liar is a store that lies. It has no state: what it shows of a feed follows from how many entries were posted.
 //
 // The rules rely on entries that never change within a generation, and keep what they have read. So each moment of a
-// feed is a generation of its own.
+// feed is a generation of its own. Streams go on through all of them, until the feed looks wiped: as entries come they
+// are told as they are shown then.
 type liar struct {
 	relay.Store
 	lies    Lies
@@ -51,7 +52,9 @@ func (l *liar) Position(ctx context.Context, channel int64) (relay.Position, err
 }
 
 func (l *liar) position(p relay.Position) relay.Position {
-	p.Generation, p.Last = moment(p.Generation, p.Last), l.feed(p.Last).last()
+	f := l.feed(p.Last)
+	p.Continues = moment(p.Generation, f.began())
+	p.Generation, p.Last = moment(p.Generation, p.Last), f.last()
 	return p
 }
 

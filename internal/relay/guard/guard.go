@@ -24,6 +24,9 @@ type Limits struct {
 	WrongKeys int
 	// AllConnections is how many may be open at once from all addresses together, this machine's included.
 	AllConnections int
+	// Streams is how many streams of entries may be open at once, and AllStreams how many from all addresses together,
+	// this machine's included.
+	Streams, AllStreams int
 }
 
 // maxClients is how many addresses are remembered, those used of late. What is forgotten starts anew.
@@ -44,6 +47,9 @@ type Clients struct {
 	open    map[netip.Addr]int
 	allOpen int
 	refused int64
+	// streams counts the streams of entries by address, and all of them.
+	streams    map[netip.Addr]int
+	allStreams int
 }
 
 // New returns an account. What one of the proxies says of its clients is believed, and connections of the proxies
@@ -56,7 +62,7 @@ func New(limits Limits, proxies []netip.Prefix, log *slog.Logger) *Clients {
 	if err != nil {
 		panic(err) // unreachable: the size is above 0
 	}
-	return &Clients{limits: limits, proxies: proxies, log: log, known: known, open: map[netip.Addr]int{}}
+	return &Clients{limits: limits, proxies: proxies, log: log, known: known, open: map[netip.Addr]int{}, streams: map[netip.Addr]int{}}
 }
 
 // Trusts reports whether an address is a proxy of ours.

@@ -49,9 +49,12 @@ func clientAddress(r *http.Request, known *guard.Clients) (client netip.Addr, fo
 }
 
 // clientOf returns the account of a request's sender, nil for one without limits.
-func (a *api) clientOf(r *http.Request) *guard.Client {
+func (a *api) clientOf(r *http.Request) *guard.Client { return a.options.Clients.Find(a.senderOf(r)) }
+
+// senderOf tells where a request comes from.
+func (a *api) senderOf(r *http.Request) guard.Sender {
 	address, told := clientAddress(r, a.options.Clients)
-	return a.options.Clients.Find(guard.Sender{Address: address, Told: told, Proxied: isForwarded(r.Header)})
+	return guard.Sender{Address: address, Told: told, Proxied: isForwarded(r.Header)}
 }
 
 // forwardedAddress reads one address of X-Forwarded-For; some proxies add the port.

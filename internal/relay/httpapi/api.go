@@ -1,8 +1,9 @@
 // Package httpapi is the relay's HTTP door: it turns requests of the ThingSpeak REST API into calls of package relay and
 // writes the replies that the service's clients rely on. It holds no rules of its own.
 //
-// Every reply but the export under /stream is complete in memory before its first byte goes out, has a Content-Length, and
-// is never chunked: small boards look for that header and give up without it (contract section 1.1).
+// Every reply is complete in memory before its first byte goes out, has a Content-Length, and is never chunked: small boards
+// look for that header and give up without it (contract section 1.1). The export under /stream is not, nor are the streams of
+// entries, which have no end.
 package httpapi
 
 import (
@@ -40,6 +41,8 @@ type Options struct {
 	Notice string
 	// Ready says whether the relay can do its work; its error's text is shown to everybody. nil is always ready.
 	Ready func(context.Context) error
+	// Ending is closed when the relay is about to stop: streams of entries end then, and none begins. nil is never.
+	Ending <-chan struct{}
 }
 
 const (
@@ -120,7 +123,7 @@ func (a *api) serve(tell errorTable, methods map[string]handler) http.Handler {
 		methods[http.MethodHead] = get
 	}
 	allow := []string{strings.Join(slices.Sorted(maps.Keys(methods)), ", ")}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	replyTo := func(w http.ResponseWriter, r *http.Request) *reply {
 		q := &request{Request: r, now: time.Now(), client: a.clientOf(r)}
 		q.extension, _ = r.Context().Value(extensionKey{}).(format)
 		if q.format = q.extension; q.format == formatNone {
@@ -144,8 +147,9 @@ func (a *api) serve(tell errorTable, methods map[string]handler) http.Handler {
 		}
 		answer.minimal = q.params.Get("headers") == "false"
 		q.jsonp(answer)
-		a.send(w, r, answer)
-	})
+		return answer
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.send(w, r, replyTo(w, r)) })
 }
 
 // answer decodes the request and runs its handler.

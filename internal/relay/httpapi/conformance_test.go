@@ -50,3 +50,5 @@ func prepared(t *testing.T) func(testing.TB) relay.Store {
 		return s
 	}
 }
+
+func memoryStore(testing.TB) relay.Store { return storetest.NewMemory() }

@@ -18,6 +18,9 @@ const (
 	formatText
 	// formatScript is JSON wrapped into a call; no extension names it.
 	formatScript
+	// formatEvents and formatLines are those of a stream of entries: server-sent events, or a JSON object a line.
+	formatEvents
+	formatLines
 )
 
 // formatOf returns the format that an extension names. What is called html is no page: the website is not part of the
@@ -48,6 +51,9 @@ var contentTypes = [...][]string{
 	formatText: {"text/plain; charset=utf-8"},
 
 	formatScript: {"application/javascript; charset=utf-8"},
+
+	formatEvents: {"text/event-stream"},
+	formatLines:  {"application/x-ndjson"},
 }
 
 // splitPath takes the extension off a path, and slashes that are doubled or at the end: "//channels/9/feeds.json/"

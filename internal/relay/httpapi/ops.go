@@ -61,6 +61,7 @@ func readiness(ready func(context.Context) error) http.HandlerFunc {
 
 func oneWord(w http.ResponseWriter, status int, word string) {
 	h := w.Header()
+	forPages(h)
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Length", strconv.Itoa(len(word)+1))

@@ -24,6 +24,8 @@ type reply struct {
 	lines [][]byte
 	// stream writes what is too large for memory, in place of body and lines. It goes out in chunks.
 	stream func(io.Writer) error
+	// entries is a stream without an end, in place of all these.
+	entries *entryStream
 	// file is the name under which a browser is to keep the reply; empty for none.
 	file string
 	// retryAfter is sent in whole seconds if it is more than 0.
@@ -40,11 +42,14 @@ func textReply(status int, f format, s string) *reply {
 }
 
 // Header values that every reply shares (contract section 1.4). The keys of the map are canonical, so that a reply
-// costs no conversion; X-THINGSPEAKAPIKEY is more than the service allows, so that pages can keep keys out of addresses.
+// costs no conversion. What is allowed and exposed is more than the service has: a page of another origin keeps its key out
+// of addresses, sees when to come again, and goes on with a stream where it stopped.
 var (
-	allowOrigin    = []string{"*"}
-	allowMethods   = []string{"GET, POST, PUT, OPTIONS, DELETE, PATCH"}
-	allowHeaders   = []string{"origin, content-type, X-Requested-With, THINGSPEAKAPIKEY, X-THINGSPEAKAPIKEY"}
+	allowOrigin  = []string{"*"}
+	allowMethods = []string{"GET, POST, PUT, OPTIONS, DELETE, PATCH"}
+	allowHeaders = []string{"origin, content-type, X-Requested-With, THINGSPEAKAPIKEY, X-THINGSPEAKAPIKEY, " +
+		"Cache-Control, If-None-Match, Last-Event-ID"}
+	exposeHeaders  = []string{"Date, Retry-After, ETag, Content-Disposition, X-Content-Type-Options, X-Accel-Buffering"}
 	maxAge         = []string{"1800"}
 	cacheRevisited = []string{"max-age=0, private, must-revalidate"}
 	cacheNever     = []string{"no-cache"}
@@ -52,6 +57,15 @@ var (
 	// What is typed as HTML is data of strangers. A browser must not run it as a page of this address.
 	sandbox = []string{"sandbox; default-src 'none'"}
 )
+
+// forPages adds what a browser needs to show a reply to a page of another origin, and to let it ask.
+func forPages(h http.Header) {
+	h["Access-Control-Allow-Origin"] = allowOrigin
+	h["Access-Control-Allow-Methods"] = allowMethods
+	h["Access-Control-Allow-Headers"] = allowHeaders
+	h["Access-Control-Expose-Headers"] = exposeHeaders
+	h["Access-Control-Max-Age"] = maxAge
+}
 
 // shortReply is a reply that net/http adds the Content-Length to by itself, in bytes, as it waits for the end of all that
 // are shorter than 2 KiB. A header less is a map of eight, and those take a third of the time of larger ones.
@@ -74,12 +88,9 @@ func (a *api) send(w http.ResponseWriter, r *http.Request, answer *reply) {
 		h["Content-Security-Policy"] = sandbox
 	}
 	if !answer.minimal {
-		h["Access-Control-Allow-Origin"] = allowOrigin
-		h["Access-Control-Allow-Methods"] = allowMethods
-		h["Access-Control-Allow-Headers"] = allowHeaders
-		h["Access-Control-Max-Age"] = maxAge
+		forPages(h)
 		h["X-Content-Type-Options"] = noSniffing
-		if status != http.StatusOK || answer.stream != nil {
+		if status != http.StatusOK || answer.stream != nil || answer.entries != nil {
 			h["Cache-Control"] = cacheNever
 		} else {
 			tag := entityTag(answer)
@@ -101,8 +112,11 @@ func (a *api) send(w http.ResponseWriter, r *http.Request, answer *reply) {
 	if answer.file != "" {
 		h["Content-Disposition"] = []string{"attachment; filename=" + answer.file}
 	}
+	if answer.entries != nil {
+		h["Cache-Control"], h["X-Accel-Buffering"] = cacheNever, unbuffered
+	}
 	length := answer.size()
-	if answer.stream == nil && !(status == http.StatusOK && length <= shortReply && r.Method != http.MethodHead) {
+	if answer.stream == nil && answer.entries == nil && !(status == http.StatusOK && length <= shortReply && r.Method != http.MethodHead) {
 		h["Content-Length"] = []string{strconv.Itoa(length)}
 	}
 	a.options.Metrics.Reply(r.Pattern, status)
@@ -111,6 +125,8 @@ func (a *api) send(w http.ResponseWriter, r *http.Request, answer *reply) {
 	case r.Method == http.MethodHead:
 	case answer.stream != nil:
 		a.sendStream(w, r, answer.stream)
+	case answer.entries != nil:
+		a.sendEntries(w, r, answer.entries)
 	default:
 		sendBody(w, answer)
 	}
@@ -221,15 +237,18 @@ func errorReply(f format, code thingspeak.ErrorCode, hint string) *reply {
 	return answer
 }
 
-// busyReply says that this relay cannot answer now. The contract has no code word for it.
-func busyReply(f format) *reply {
+// busyReply says that this relay cannot answer now.
+func busyReply(f format) *reply { return unavailableReply(f, "Try again.", 1) }
+
+// unavailableReply says that this relay cannot answer for some seconds. The contract has no code word for it.
+func unavailableReply(f format, hint string, retryAfter int) *reply {
 	answer := textReply(http.StatusServiceUnavailable, f, "unavailable, try again")
 	switch f {
 	case formatJSON:
-		answer.body = []byte(`{"status":"503","error":{"message":"Service Unavailable","details":"Try again."}}`)
+		answer.body = []byte(`{"status":"503","error":{"message":"Service Unavailable","details":"` + hint + `"}}`)
 	case formatXML:
 		answer.body = []byte(xmlProlog + "<error>\n  <message>Service Unavailable</message>\n</error>\n")
 	}
-	answer.retryAfter = 1
+	answer.retryAfter = retryAfter
 	return answer
 }

@@ -10,6 +10,9 @@ import (
 // bulkRoute is the one route whose body is large.
 const bulkRoute = "/channels/{id}/bulk_update"
 
+// streamRoute is where several channels stream into one connection.
+const streamRoute = "/stream"
+
 // route is what stands at some addresses.
 type route struct {
 	// tell says how errors are told.
@@ -87,6 +90,8 @@ func (a *api) apiRoutes() []route {
 		{tellReader, getOrPost(a.export), []string{"/stream/channels/{id}/feeds"}},
 
 		// What only relays of our kind have.
+		read(a.channelStream, "/channels/{id}/feeds/stream", "/channels/{id}/feed/stream"),
+		read(a.channelsStream, streamRoute),
 		{tellReader, get(a.limits), []string{"/limits"}},
 		read(a.mayWriteReply, "/channels/{id}/may_write"),
 

@@ -20,6 +20,8 @@ const (
 type deadlineWriter struct {
 	w       io.Writer
 	control *http.ResponseController
+	// part is how long the client may take for a part.
+	part time.Duration
 	// end is when everything must be written; zero is never.
 	end time.Time
 	// noDeadlines says that the connection knows no deadlines.
@@ -27,7 +29,7 @@ type deadlineWriter struct {
 }
 
 func newDeadlineWriter(w http.ResponseWriter, end time.Time) *deadlineWriter {
-	return &deadlineWriter{w: w, control: http.NewResponseController(w), end: end}
+	return &deadlineWriter{w: w, control: http.NewResponseController(w), part: partTime, end: end}
 }
 
 // Write is part of [io.Writer].
@@ -47,7 +49,7 @@ func (p *deadlineWriter) extend() {
 	if p.noDeadlines {
 		return
 	}
-	deadline := time.Now().Add(partTime)
+	deadline := time.Now().Add(p.part)
 	if !p.end.IsZero() && deadline.After(p.end) {
 		deadline = p.end
 	}
@@ -56,10 +58,11 @@ func (p *deadlineWriter) extend() {
 
 // finish hands everything to the system, and takes the deadline away from what comes next on the connection.
 func (p *deadlineWriter) finish() error {
+	p.extend()
 	if p.noDeadlines {
+		_ = p.control.Flush() // it may know nothing of that either
 		return nil
 	}
-	p.extend()
 	err := p.control.Flush()
 	if err == nil {
 		err = p.control.SetWriteDeadline(time.Time{})

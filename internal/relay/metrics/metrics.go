@@ -32,6 +32,10 @@ type Metrics struct {
 	making sync.Mutex
 
 	panics, entries *metrics.Counter
+	// streams are the streams of entries that are open, events what went out on all of them, and slowStreams how many were
+	// ended because their client did not keep up.
+	streams             *metrics.Gauge
+	events, slowStreams *metrics.Counter
 	// refused has a counter for each reason.
 	refused       map[form.Fault]*metrics.Counter
 	batch, commit histogram
@@ -59,6 +63,10 @@ func New() *Metrics {
 		batch:   newHistogram(set, "fernpost_relay_batch_updates", batchBounds),
 		commit:  newHistogram(set, "fernpost_relay_commit_seconds", commitBounds),
 		refused: map[form.Fault]*metrics.Counter{},
+
+		streams:     set.NewGauge("fernpost_relay_streams", nil),
+		events:      set.NewCounter("fernpost_relay_stream_events_total"),
+		slowStreams: set.NewCounter("fernpost_relay_streams_slow_total"),
 	}
 	m.replies.Store(&map[replyKind]*metrics.Counter{})
 	for _, fault := range form.Faults {
@@ -102,6 +110,27 @@ func (m *Metrics) newReply(kind replyKind) *metrics.Counter {
 func (m *Metrics) Panicked() {
 	if m != nil {
 		m.panics.Inc()
+	}
+}
+
+// StreamOpened counts a stream of entries, until closed is called with whether its client was too slow.
+func (m *Metrics) StreamOpened() (closed func(slow bool)) {
+	if m == nil {
+		return func(bool) {}
+	}
+	m.streams.Inc()
+	return func(slow bool) {
+		m.streams.Dec()
+		if slow {
+			m.slowStreams.Inc()
+		}
+	}
+}
+
+// Events counts entries that went out on a stream.
+func (m *Metrics) Events(n int) {
+	if m != nil {
+		m.events.Add(n)
 	}
 }
 

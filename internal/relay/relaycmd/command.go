@@ -65,6 +65,12 @@ machine, or for whoever reaches --metrics-listen.
 Two answers are its own: /limits.json says what it grants, and /channels/ID/may_write.json whether the key that was shown
 writes the channel. A channel's write key also adds to its metadata, behind what is there (PUT /channels/ID.json).
 
+/channels/ID/feeds/stream tells of entries as they come: server-sent events for a browser's EventSource, or a JSON
+object a line for programs that say "Accept: application/x-ndjson". /stream?channels=ID,ID has up to 100 channels in
+one connection, with api_key=KEY,KEY in the same order. A stream begins now, or behind entry N with after=N; a line that
+was cut goes on behind the last event by its id (Last-Event-ID), without a gap. The event "reset" says that a channel was
+cleared, or that its id is not known here, and that all its entries follow; "slow", that the client did not keep up.
+
 Limits by address keep one client from taking everything; programs on this machine have none. Behind a reverse proxy
 name that with --trust-proxy, or all its clients count as one.
 
@@ -106,6 +112,8 @@ What was posted is kept as it came; a relay without --cheat shows it.`,
 	own.IntVar(&f.clients.WrongKeys, "client-wrong-keys", 100,
 		"most wrong keys per minute from one address; 0 for no limit")
 	own.IntVar(&f.clients.AllConnections, "connections", 20_000, "most open connections in all; 0 for no limit")
+	own.IntVar(&f.clients.Streams, "client-streams", 200, "most open streams of one address; 0 for no limit")
+	own.IntVar(&f.clients.AllStreams, "streams", 10_000, "most open streams in all; 0 for no limit")
 	own.Var(&f.cheat, "cheat",
 		"cheat on purpose, for lessons: `LIST` of drop, repeat, reorder, alter, fork, backdate, wipe")
 	f.limits.add(own)

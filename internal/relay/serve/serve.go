@@ -78,8 +78,9 @@ type Running struct {
 	data      string
 	encrypted bool
 	log       *slog.Logger
-	// stopping says that a stop has begun.
+	// stopping says that a stop has begun; ending is closed then.
 	stopping atomic.Bool
+	ending   chan struct{}
 	// failed gets the error that serving ended with, and is closed then.
 	failed chan error
 }
@@ -98,6 +99,10 @@ func Start(ctx context.Context, o Options) (*Running, error) {
 		o.Limits = none
 	}
 	o.Clients.AllConnections = withinOpenFiles(o.Clients.AllConnections)
+	// Streams stay, so that they could take all connections from those who come and go.
+	if most := o.Clients.AllConnections * 3 / 4; most > 0 && (o.Clients.AllStreams == 0 || o.Clients.AllStreams > most) {
+		o.Clients.AllStreams = most
+	}
 	var cert *certificate
 	if o.TLSCert != "" || o.TLSKey != "" {
 		var err error
@@ -105,7 +110,7 @@ func Start(ctx context.Context, o Options) (*Running, error) {
 			return nil, err
 		}
 	}
-	r := &Running{log: o.Log, encrypted: cert != nil, failed: make(chan error, 1)}
+	r := &Running{log: o.Log, encrypted: cert != nil, ending: make(chan struct{}), failed: make(chan error, 1)}
 	if err := r.openData(ctx, o); err != nil {
 		return nil, err
 	}
@@ -194,7 +199,7 @@ func (r *Running) serve(o Options, cert *certificate) {
 		all = append(all, rules)
 		versions = append(versions, httpapi.New(rules, httpapi.Options{
 			Log: o.Log, Loopback: r.Loopback(), Open: o.Open, Clients: clients, Metrics: figures, Ready: r.ready,
-			Notice: o.Cheat.Notice(),
+			Notice: o.Cheat.Notice(), Ending: r.ending,
 		}))
 	}
 	r.gauges(figures, clients, all, cert)
@@ -321,10 +326,12 @@ func (r *Running) Close() error {
 	return r.Shutdown(ctx)
 }
 
-// Shutdown is Close with a deadline of the caller's. From its beginning /readyz says 503; when it returns, SQLite's log
-// is folded into the database, unless another process has that open.
+// Shutdown is Close with a deadline of the caller's. From its beginning /readyz says 503, and streams of entries end, as they
+// would never finish; when it returns, SQLite's log is folded into the database, unless another process has that open.
 func (r *Running) Shutdown(ctx context.Context) error {
-	r.stopping.Store(true)
+	if r.stopping.CompareAndSwap(false, true) {
+		close(r.ending)
+	}
 	err := r.server.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(fmt.Errorf("finishing requests under way: %w", err), r.server.Close())

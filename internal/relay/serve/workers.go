@@ -1,6 +1,10 @@
 package serve
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/fernpost/fernpost/internal/relay/httpapi"
+)
 
 // maxIdleWorkers is how many workers wait for requests. More come when they are needed, and go when they are done.
 const maxIdleWorkers = 64
@@ -8,7 +12,7 @@ const maxIdleWorkers = 64
 // workers answer reads on goroutines of their own. A goroutine's stack stays as large as its deepest call needed, and the
 // store's calls are deep: 32 KiB. With workers only as many such stacks exist as reads are answered at once, while the
 // goroutines of connections, of which thousands may wait for their next poll, stay small. Writes stay where they are:
-// of those that are committed together one makes the deep call.
+// of those that are committed together one makes the deep call. Streams stay too: they last, and make no deep call.
 type workers struct {
 	handler http.Handler
 	idle    chan *worker
@@ -44,7 +48,7 @@ type exchange struct {
 
 // ServeHTTP returns when the request is answered.
 func (p *workers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead || httpapi.IsStream(r) {
 		p.handler.ServeHTTP(w, r)
 		return
 	}

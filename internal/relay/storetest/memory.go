@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/store"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -25,6 +26,8 @@ type Memory struct {
 	// counter gives generations and settings their numbers.
 	counter int64
 	trouble error
+
+	subscribers store.Subscribers
 }
 
 type memoryChannel struct {
@@ -84,6 +87,7 @@ func (m *Memory) Commit(_ context.Context, updates []relay.Update) ([]relay.Deci
 		if d.Err == nil {
 			c := m.channels[updates[i].Channel]
 			c.entries = append(c.entries, d.Entries...)
+			m.subscribers.Wake(updates[i].Channel)
 		}
 	}
 	return decisions, nil
@@ -226,6 +230,7 @@ func (m *Memory) ChangeChannel(_ context.Context, id int64, change func(*relay.C
 		}
 	}
 	c.channel, c.state.Settings, c.state.WriteKey = changed, m.next(), changed.Keys[0].Text
+	m.subscribers.Wake(id)
 	return nil
 }
 
@@ -239,6 +244,7 @@ func (m *Memory) ClearChannel(_ context.Context, id int64) error {
 		return relay.ErrNotFound
 	}
 	c.entries, c.state = nil, c.state.Cleared(m.next())
+	m.subscribers.Wake(id)
 	return nil
 }
 
@@ -254,7 +260,12 @@ func (m *Memory) DeleteChannel(_ context.Context, id int64) error {
 	for _, d := range m.devices {
 		d.Rights = slices.DeleteFunc(d.Rights, func(r relay.Right) bool { return r.Channel == id })
 	}
+	m.subscribers.Wake(id)
 	return nil
+}
+
+func (m *Memory) Subscribe(channel int64) (woken <-chan struct{}, end func()) {
+	return m.subscribers.Add(channel)
 }
 
 func (m *Memory) Channels(_ context.Context, owner int64) ([]*relay.Channel, error) {

@@ -42,6 +42,7 @@ func Run(t *testing.T, open func(testing.TB) relay.Store) {
 		{"what visits return", testVisitError},
 		{"odd times and long texts", testExtremes},
 		{"an empty batch", testEmptyBatch},
+		{"subscribers are woken", testSubscribe},
 		{"many writers and readers", testConcurrent},
 		{"crossed batches", testCrossedBatches},
 		{"batches are seen whole", testWholeBatches},

@@ -94,7 +94,7 @@ func TestWakesSubscribersOfTheChannelOnly(t *testing.T) {
 	}
 	<-one
 	end()
-	s.waker.wakeAll()
+	s.waker.subscribers.WakeAll()
 	if len(one) != 0 || len(other) != 1 {
 		t.Errorf("woken: %d, %d; want 0, 1", len(one), len(other))
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/fernpost/fernpost/internal/relay/store"
 )
 
 const (
@@ -17,84 +19,42 @@ const (
 	nameListener = "SET application_name = 'fernpost-relay, listening'"
 	// notifyEvery is the least time between two notifications of one relay: the server takes a lock for each.
 	notifyEvery = 5 * time.Millisecond
-	// lookEvery is how often subscribers look by themselves, as a notification may be lost.
-	lookEvery = 5 * time.Second
+	// askEvery is how long a listener hears nothing before it asks whether the server is still there.
+	askEvery = 5 * time.Second
 	// notifyNumbers is how many channels one notification names. It may have 8000 bytes (PostgreSQL's documentation,
 	// "NOTIFY"), and a number has up to 19 digits.
 	notifyNumbers = 400
 )
 
-// waker tells those who wait for something new in a channel when to look for it, whichever relay wrote it. It wakes
-// them too often rather than too seldom, and says no more than the channel's number: what is new they read from the
-// store.
+// waker tells those who wait for something new in a channel when to look for it, whichever relay wrote it.
 type waker struct {
+	subscribers store.Subscribers
 	// wanted is closed when somebody has subscribed.
 	wanted chan struct{}
+	want   sync.Once
 	// told has room for one word that something is in changes.
 	told chan struct{}
 
-	// mu guards what follows.
-	mu          sync.Mutex
-	subscribers map[int64]map[chan struct{}]struct{}
-	// changes are the channels that the other relays are to be told of.
+	// mu guards changes, the channels that the other relays are to be told of.
+	mu      sync.Mutex
 	changes map[int64]struct{}
 }
 
 func (w *waker) init() {
-	w.wanted, w.told = make(chan struct{}), make(chan struct{}, 1)
-	w.subscribers, w.changes = map[int64]map[chan struct{}]struct{}{}, map[int64]struct{}{}
+	w.wanted, w.told, w.changes = make(chan struct{}), make(chan struct{}, 1), map[int64]struct{}{}
 }
 
-// Subscribe returns a channel that gets a value whenever there may be something new in a channel of the relay: an
-// entry, a clear, other settings. It holds one value, so that none is missed between two looks. Nobody closes it; end
-// ends the subscription.
+// Subscribe is part of [relay.Store].
 func (s *Store) Subscribe(channel int64) (woken <-chan struct{}, end func()) {
-	w := &s.waker
-	c := make(chan struct{}, 1)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	select {
-	case <-w.wanted:
-	default:
-		close(w.wanted)
-	}
-	if w.subscribers[channel] == nil {
-		w.subscribers[channel] = map[chan struct{}]struct{}{}
-	}
-	w.subscribers[channel][c] = struct{}{}
-	return c, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		delete(w.subscribers[channel], c)
-		if len(w.subscribers[channel]) == 0 {
-			delete(w.subscribers, channel)
-		}
-	}
-}
-
-// wake wakes the subscribers of a channel. The caller holds mu.
-func (w *waker) wake(channel int64) {
-	for c := range w.subscribers[channel] {
-		select {
-		case c <- struct{}{}:
-		default: // it has not looked since it was woken
-		}
-	}
-}
-
-// wakeAll wakes everybody.
-func (w *waker) wakeAll() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for channel := range w.subscribers {
-		w.wake(channel)
-	}
+	woken, end = s.waker.subscribers.Add(channel)
+	s.waker.want.Do(func() { close(s.waker.wanted) })
+	return woken, end
 }
 
 // changed wakes this relay's subscribers of a channel, and sees to it that those of others are.
 func (w *waker) changed(channel int64) {
+	w.subscribers.Wake(channel)
 	w.mu.Lock()
-	w.wake(channel)
 	w.changes[channel] = struct{}{}
 	w.mu.Unlock()
 	select {
@@ -156,11 +116,6 @@ func (s *Store) listen(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
-	s.background.Go(func() {
-		for sleep(ctx, lookEvery) == nil {
-			s.waker.wakeAll()
-		}
-	})
 	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
 		if began, err := time.Now(), s.hear(ctx); err != nil && time.Since(began) > longestPause {
 			pause = shortestPause
@@ -183,7 +138,7 @@ func (s *Store) hear(ctx context.Context) error {
 			return err
 		}
 	}
-	s.waker.wakeAll() // nobody heard what was written before
+	s.waker.subscribers.WakeAll() // nobody heard what was written before
 	for {
 		n, err := waitFor(ctx, c)
 		if err != nil {
@@ -192,20 +147,18 @@ func (s *Store) hear(ctx context.Context) error {
 		if n == "" {
 			continue
 		}
-		s.waker.mu.Lock()
 		for number := range strings.SplitSeq(n, " ") {
 			if channel, err := strconv.ParseInt(number, 10, 64); err == nil {
-				s.waker.wake(channel)
+				s.waker.subscribers.Wake(channel)
 			}
 		}
-		s.waker.mu.Unlock()
 	}
 }
 
 // waitFor waits for a notification. When none came for a while it makes sure that the server is still there, and
 // returns nothing.
 func waitFor(ctx context.Context, c *pgx.Conn) (payload string, err error) {
-	waiting, cancel := context.WithTimeout(ctx, lookEvery)
+	waiting, cancel := context.WithTimeout(ctx, askEvery)
 	defer cancel()
 	n, err := c.WaitForNotification(waiting)
 	if err == nil {

@@ -105,6 +105,7 @@ func insertReadKeys(c *sqlite.Conn, channel *relay.Channel) error {
 
 // ChangeChannel is part of [relay.Store].
 func (s *Store) ChangeChannel(_ context.Context, id int64, change func(*relay.Channel) error) error {
+	defer s.subscribers.Wake(id)
 	return s.write("changing a channel", func(c *sqlite.Conn) error {
 		channel, _, err := findChannel(c, id)
 		if err != nil {
@@ -132,6 +133,11 @@ func (s *Store) ChangeChannel(_ context.Context, id int64, change func(*relay.Ch
 	})
 }
 
+// Subscribe is part of [relay.Store].
+func (s *Store) Subscribe(channel int64) (woken <-chan struct{}, end func()) {
+	return s.subscribers.Add(channel)
+}
+
 // ClearChannel is part of [relay.Store].
 func (s *Store) ClearChannel(_ context.Context, id int64) error {
 	err := s.write("clearing a channel", func(c *sqlite.Conn) error {
@@ -153,6 +159,7 @@ func (s *Store) ClearChannel(_ context.Context, id int64) error {
 		return update(c, &cleared)
 	})
 	if err == nil {
+		s.subscribers.Wake(id)
 		s.background.Go(s.sweep)
 	}
 	return err
@@ -176,6 +183,7 @@ func (s *Store) DeleteChannel(_ context.Context, id int64) error {
 		return nil
 	})
 	if err == nil {
+		s.subscribers.Wake(id)
 		s.background.Go(s.sweep)
 	}
 	return err

@@ -18,6 +18,7 @@ const maxKnown = 8192
 // Commit is part of [relay.Store].
 func (s *Store) Commit(_ context.Context, updates []relay.Update) ([]relay.Decision, error) {
 	channels := store.ChannelsOf(updates)
+	defer s.subscribers.Wake(channels...) // behind the lock: whoever is woken reads
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var after []relay.State

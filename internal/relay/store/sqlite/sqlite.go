@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/store"
 	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
@@ -44,7 +45,8 @@ type Store struct {
 	// which answers where channels stand: each poll asks that, and must not wait for those who read many entries.
 	readers, positions chan *sqlite.Conn
 
-	inserts *insertTexts
+	inserts     *insertTexts
+	subscribers store.Subscribers
 
 	// mu guards what follows, and is held during a transaction that writes.
 	mu     sync.Mutex
