@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -17,7 +19,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/guard"
+	"github.com/fernpost/fernpost/internal/relay/httpapi"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -159,7 +164,9 @@ func (s *streaming) feed(c relaytest.Channel) string {
 	return fmt.Sprint(p.Generation)
 }
 
-func of(c relaytest.Channel, more string) string { return fmt.Sprintf("/channels/%d/feeds/stream%s", c.ID, more) }
+func of(c relaytest.Channel, more string) string {
+	return fmt.Sprintf("/channels/%d/feeds/stream%s", c.ID, more)
+}
 
 // TestStream: entries come as they are written, each with an id to go on from.
 func TestStream(t *testing.T) {
@@ -266,7 +273,7 @@ func TestStreamOfSeveralChannels(t *testing.T) {
 			t.Errorf("behind %s came %v", id(1, 2, 1), got)
 		}
 		// A channel that the id does not name begins now, and one of another feed anew.
-		part := s.watch(query+fmt.Sprintf("&after=%d:1-7", b.ID))
+		part := s.watch(query + fmt.Sprintf("&after=%d:1-7", b.ID))
 		part.want(relaytest.Event{ID: id(1, 0, 2)})
 		part.want(relaytest.Event{Name: "reset", ID: id(1, 0, 2), Data: fmt.Sprintf(`{"channel_id":%d}`, b.ID)})
 		part.wantEntriesOf(b, "b1", "b2", "b3")
@@ -309,7 +316,9 @@ func TestStreamIsRefused(t *testing.T) {
 			{fmt.Sprintf("/stream?channels=%d,%d&api_key=%s,", public.ID, c.ID, c.ReadKey), 400, "-1"},
 			{fmt.Sprintf("/stream?channels=%d&api_key=A,B", public.ID), 400, ""},
 			{fmt.Sprintf("/stream?channels=%d,%d", public.ID, public.ID), 400, ""},
-			{"/stream", 400, ""}, {"/stream?channels=", 400, ""}, {"/stream?channels=x", 400, ""},
+			{"/stream", 400, ""},
+			{"/stream?channels=", 400, ""},
+			{"/stream?channels=x", 400, ""},
 			{"/stream?channels=" + strings.Join(many, ","), 400, ""},
 			{fmt.Sprintf("/stream?channels=%d&after=17", public.ID), 400, ""},
 		} {
@@ -553,4 +562,59 @@ func TestStreamWithoutAStore(t *testing.T) {
 		s.write(c, "2")
 		<-read
 	})
+}
+
+// TestStreamsAreLimited: an address has its share of the streams, all together have no more than there may be, and who goes
+// makes room.
+func TestStreamsAreLimited(t *testing.T) {
+	rules := relay.New(memoryStore(t), relay.Limits{Results: 100, ValueBytes: 255, MessageBytes: 3000})
+	c, err := rules.CreateChannel(t.Context(), relay.LocalAccountID, relaytest.AllFields(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ending := make(chan struct{})
+	server := httptest.NewServer(httpapi.New(rules, httpapi.Options{
+		Clients: guard.New(guard.Limits{Streams: 2, AllStreams: 4}, []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil),
+		Ending:  ending,
+	}))
+	defer server.Close()
+	open := func(from string) *http.Response {
+		t.Helper()
+		ctx, cancel := context.WithCancel(t.Context())
+		t.Cleanup(cancel)
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/channels/%d/feeds/stream", server.URL, c.ID), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if from != "" {
+			r.Header.Set("X-Forwarded-For", from)
+		}
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	want := func(from string, status int) *http.Response {
+		t.Helper()
+		answer := open(from)
+		if answer.StatusCode != status || (status != http.StatusOK) != (answer.Header.Get("Retry-After") != "") {
+			t.Errorf("a stream from %q: status %d, Retry-After %q; want %d", from, answer.StatusCode, answer.Header.Get("Retry-After"), status)
+		}
+		return answer
+	}
+	want("192.0.2.1", http.StatusOK)
+	one := want("192.0.2.1", http.StatusOK)
+	want("192.0.2.1", http.StatusTooManyRequests)
+	want("192.0.2.2", http.StatusOK)
+	want("", http.StatusOK) // a program on this machine, which has no share
+	want("", http.StatusServiceUnavailable)
+	want("192.0.2.3", http.StatusServiceUnavailable)
+	one.Body.Close()
+	testenv.Await(t, "the place is free", func() bool {
+		answer := open("192.0.2.1")
+		return answer.StatusCode == http.StatusOK
+	})
+	close(ending)
+	want("192.0.2.9", http.StatusServiceUnavailable)
 }

@@ -2,11 +2,13 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -168,6 +170,8 @@ func FuzzRequest(f *testing.F) {
 		{"GET", "/users/local/channels.xml", "", ""},
 		{"PUT", "/channels/ID.xml", "api_key=USER", `{"name":"x","tags":["a","b"],"public_flag":true,"latitude":"1.5"}`},
 		{"GET", "/stream/channels/ID/feeds.csv", "offset=3", ""},
+		{"GET", "/channels/ID/feeds/stream", "after=0", ""},
+		{"GET", "/stream", "channels=ID&after=ID:1-0&api_key=KEY", ""},
 		{"GET", "/channels/ID", "", ""},
 		{"POST", "/update", "", "<u><api-key>KEY</api-key><field1>1</field1></u>"},
 	} {
@@ -186,16 +190,67 @@ func FuzzRequest(f *testing.F) {
 			q.Header.Set("Content-Type", "application/xml")
 		}
 		w := httptest.NewRecorder()
+		if IsStream(q) { // it has no end
+			gone, cancel := context.WithCancel(t.Context())
+			cancel()
+			q = q.WithContext(gone)
+		}
 		h.ServeHTTP(w, q)
 		if w.Code >= http.StatusInternalServerError || w.Code >= 300 && w.Code < 400 {
 			t.Errorf("%s %q ? %q with %q: status %d", method, path, query, body, w.Code)
 		}
 		got := w.Header().Get("Content-Length")
+		if w.Header().Get("X-Accel-Buffering") != "" {
+			if got != "" {
+				t.Errorf("%s %q: a stream of %s bytes", method, path, got)
+			}
+			return
+		}
 		if got == "" && w.Body.Len() <= shortReply { // which net/http adds it to
 			return
 		}
 		if got != strconv.Itoa(w.Body.Len()) && method != http.MethodHead && w.Header().Get("Content-Disposition") == "" {
 			t.Errorf("%s %q: Content-Length %s of %d bytes", method, path, got, w.Body.Len())
+		}
+	})
+}
+
+// FuzzMarks reads where streams go on, as strangers write it: what is understood means one place, and what we write ourselves
+// is understood.
+func FuzzMarks(f *testing.F) {
+	for _, s := range []string{
+		"", "17", "3-17", "0-17", "-", "3-", "-17", "3-17-1", " 3-17 ", "+3-17", "99999999999999999999", "7:3-17", "7:3-17,9:1-0",
+		"7:17", "7:", ":3-17", "7:3-17,", "7:3-17,7:4-1", "7,9", "7,7", "0", "x", ",",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if at, ok := parseMark(s); ok {
+			if at.Number < 0 || at.Feed < unknownFeed {
+				t.Errorf("parseMark(%q) = %+v", s, at)
+			}
+			if again, ok := parseMark(string(appendMark(nil, at))); at.Feed > 0 && (!ok || again != at) {
+				t.Errorf("parseMark(%q) = %+v, which is written as %s", s, at, appendMark(nil, at))
+			}
+		}
+		if all, ok := parseMarks(s); ok {
+			if len(all) == 0 || len(all) > strings.Count(s, ":") {
+				t.Errorf("parseMarks(%q) = %v", s, all)
+			}
+			for id, at := range all {
+				if id <= 0 || at.Number < 0 || at.Feed < unknownFeed {
+					t.Errorf("parseMarks(%q) = %v", s, all)
+				}
+			}
+		}
+		ids, ok := parseChannels(s)
+		if ok != (len(ids) > 0) || len(ids) > maxStreamed {
+			t.Errorf("parseChannels(%q) = %v, %v", s, ids, ok)
+		}
+		for i, id := range ids {
+			if id <= 0 || slices.Contains(ids[:i], id) {
+				t.Errorf("parseChannels(%q) = %v", s, ids)
+			}
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -53,6 +54,7 @@ var routeAccess = map[string]access{
 	"GET /channels/{id}/feeds/last_average": toRead, "GET /channels/{id}/feed/last_average": toRead,
 	"GET /channels/{id}/feeds/last_median": toRead, "GET /channels/{id}/feed/last_median": toRead,
 	"GET /channels/{id}/feeds/last_sum": toRead, "GET /channels/{id}/feed/last_sum": toRead,
+	"GET /channels/{id}/feeds/stream": toRead, "GET /channels/{id}/feed/stream": toRead, "GET /stream": toRead,
 	"GET /stream/channels/{id}/feeds": toRead, "POST /stream/channels/{id}/feeds": toRead,
 
 	"GET /channels/{id}":    toView,
@@ -170,6 +172,7 @@ func (s *strangers) send(t *testing.T, route, extension string, p place, key str
 	form := url.Values{
 		"field1": {"WRITTEN"}, "name": {"WRITTEN"}, "public_flag": {"true"}, "status": {"true"}, "location": {"true"},
 		"metadata": {"true"}, "time_format": {"relative"}, "updates": {"0,WRITTEN"},
+		"channels": {fmt.Sprint(s.ana.channel)},
 	}
 	p.put(r, form, key)
 	body := form.Encode()
@@ -189,8 +192,18 @@ func (s *strangers) send(t *testing.T, route, extension string, p place, key str
 	}
 	r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
 	w := httptest.NewRecorder()
-	s.handler.ServeHTTP(w, r)
+	s.handler.ServeHTTP(w, briefly(r))
 	return w
+}
+
+// briefly lets a stream that a request is for end as soon as nothing more is to be said.
+func briefly(r *http.Request) *http.Request {
+	if !httpapi.IsStream(r) {
+		return r
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	cancel()
+	return r.WithContext(ctx)
 }
 
 // TestKeysOpenNothingElse walks all routes with all kinds of wrong keys in all places where a key may stand: the key of
