@@ -247,13 +247,20 @@ func cmdCapture(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func condition(cond string) (bool, error) {
-	if cond != "python" {
+	var has bool
+	var missing string
+	switch cond {
+	case "python":
+		has, missing = testenv.FindPython() != "", testenv.NoPython
+	case "keyring":
+		has, missing = testenv.HasKeyring(), testenv.NoKeyring
+	default:
 		return false, fmt.Errorf("unknown condition %q", cond)
 	}
-	if testenv.FindPython() == "" && testenv.CI() {
-		return false, errors.New(testenv.NoPython)
+	if !has && testenv.CI() {
+		return false, errors.New(missing)
 	}
-	return testenv.FindPython() != "", nil
+	return has, nil
 }
 
 func cmdPython(ts *testscript.TestScript, neg bool, args []string) {

@@ -57,6 +57,10 @@ type app struct {
 	timeout   time.Duration // how long a relay may be silent
 	budget    readBudget    // how much a reading may bring
 
+	place    model.Place // where the user wants the keys to lie; empty: where they lie
+	placing  sync.Once   // sees to that
+	unplaced error       // why they do not lie there
+
 	noHelp error // help was asked for about a command that does not exist
 
 	printing   sync.Mutex   // held while an object is printed: that the relay is slow is said from elsewhere
@@ -188,7 +192,7 @@ func (a *app) loadConfig(cmd *cobra.Command, file string) error {
 	if err != nil {
 		return usageError{err}
 	}
-	a.config = c
+	a.config, a.place = c, model.Place(c.Get("keyring"))
 	var bad error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		for _, k := range config.Keys {

@@ -30,7 +30,11 @@ type conversation struct {
 }
 
 // engine returns what works with rooms under these settings.
-func (a *app) engine() *messenger.Engine { return messenger.New(a.engineOptions()) }
+func (a *app) engine() *messenger.Engine {
+	e := messenger.New(a.engineOptions())
+	a.placeKeys(e)
+	return e
+}
 
 func (a *app) engineOptions() messenger.Options {
 	return messenger.Options{

@@ -49,7 +49,7 @@ func (a *app) doctorCommand() *cobra.Command {
 		Use:   "doctor [ROOM]",
 		Short: "Look for what is wrong with this device, a relay or a room",
 		Long: `doctor looks at everything that reading and writing in a room takes, and says of each thing whether it is well, and what to
-do if not: this device's files and their modes, the proxy, the terminal; the relay, how fast it answers and what its clock
+do if not: this device's files and their modes, where its keys lie, the proxy, the terminal; the relay, how fast it answers and what its clock
 shows; the channel, its fields and keys; what waits to be posted. It posts nothing and prints no secret.
 
 Without a ROOM it looks at the default room, or the only one there is; without any room, at this device only. It ends with 1
@@ -79,7 +79,7 @@ func (a *app) doctor(ctx context.Context, name string, asJSON bool) error {
 		}
 		return nil
 	}
-	if err := tell(a.checkFiles(), a.checkProxy(), a.checkTerminal()); err != nil {
+	if err := tell(a.checkFiles(), a.checkPlace(), a.checkProxy(), a.checkTerminal()); err != nil {
 		return err
 	}
 	r, err := a.loadRoom(cmp.Or(name, a.config.Get("room")))
@@ -129,6 +129,15 @@ func (a *app) checkFiles() checkResult {
 	}
 	c.what = "rooms and keys are kept in " + filepath.Dir(dir)
 	return c
+}
+
+// checkPlace looks where the keys lie.
+func (a *app) checkPlace() checkResult {
+	h, err := a.engine().ExamineKeys()
+	if err != nil {
+		return checkResult{"keyring", checkWrong, err.Error(), nextStep(err)}
+	}
+	return placeCheck(h, a.place, a.unplaced)
 }
 
 // tryToWrite writes a file in a directory, to the disk, and removes it.

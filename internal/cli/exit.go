@@ -249,6 +249,11 @@ func nextStep(err error) string {
 		return "use the newer fernpost on this device, or another XDG_DATA_HOME with this one"
 	case errors.Is(err, model.ErrArchiveDamaged):
 		return "move the file away to begin anew: what others wrote is read from the relay, and you get a new key in this room"
+	case errors.Is(err, model.ErrKeyringAway):
+		return "unlock or start the keyring of your desktop or system, and run the same command again: nothing was lost"
+	case errors.Is(err, model.ErrKeyringLacks):
+		return "only the keyring that sealed the keys opens them: bring it back, or go to the device and the user that it belongs to; " +
+			"else enter the rooms anew, with another XDG_DATA_HOME"
 	case errors.Is(err, filelock.ErrNoLocks):
 		return "keys are kept on a disk that has locks, mostly a local one: XDG_DATA_HOME names another directory"
 	case errors.Is(err, model.ErrArchiveBusy):

@@ -37,6 +37,7 @@ var objects = []object{
 	invitationJSON{},
 	roomKeyJSON{},
 	listedRoomJSON{},
+	shownRoomJSON{},
 	identityJSON{},
 	personJSON{},
 	consentJSON{},
@@ -263,6 +264,35 @@ type listedRoomJSON struct {
 
 func (listedRoomJSON) about() string {
 	return `A room of "rooms", or as it is now ("rooms set", "rooms rename", "rooms default"):`
+}
+
+// shownRoomJSON is all that this device knows of a room. What is secret in it is null unless it was asked for.
+type shownRoomJSON struct {
+	Room        string            `json:"room" means:"its name on this device"`
+	Channel     int64             `json:"channel" means:"the channel's number"`
+	Relay       string            `json:"relay" means:"the relay's address"`
+	Profile     string            `json:"profile" means:"how its key is made"`
+	Fields      []int             `json:"fields" means:"fields that are written to, in order"`
+	Interval    *string           `json:"interval" means:"the time that the relay wants between two updates, with its unit"`
+	Padding     bool              `json:"padding" means:"whether every entry is filled up, so that all look alike"`
+	Default     bool              `json:"default" means:"whether it was chosen to be meant where no room is named"`
+	SignsAs     *record.PublicKey `json:"signs_as" means:"the public key of who signs in it here; null if nobody does yet"`
+	OwnKey      bool              `json:"own_identity" means:"whether that is an identity of this room's own, not the device's"`
+	Keys        []shownKeyJSON    `json:"room_keys" means:"its keys, the newest first, each of:"`
+	HasWriteKey bool              `json:"has_write_key" means:"whether this device has the channel's write key"`
+	MayWrite    *bool             `json:"may_write" means:"whether this device may write; null: it has a key that was not tried"`
+	HasReadKey  bool              `json:"has_read_key" means:"whether it has the channel's read key"`
+	WriteKey    *string           `json:"write_key" means:"the write key; null without --reveal"`
+	ReadKey     *string           `json:"read_key" means:"the read key; null without --reveal"`
+}
+
+func (shownRoomJSON) about() string { return `What this device knows of a room ("rooms show"):` }
+
+// shownKeyJSON is a key of a room, with what it is if that was asked for.
+type shownKeyJSON struct {
+	CheckWords string  `json:"check_words" means:"three words that are the same for all who have the key"`
+	ID         string  `json:"id" means:"the key's id, 32 hexadecimal digits"`
+	Key        *string `json:"key" means:"the key, as Python's Fernet takes it; null without --reveal"`
 }
 
 // identityJSON is who signs here.

@@ -34,7 +34,11 @@ A channel's write and read keys come from:
 A user key, with which "init" makes a channel at a relay that wants one, comes from --user-key-file or FERNPOST_USER_KEY.
 
 The passphrase is not kept. What is derived from it stands, with the channel's keys, in a file of mode 0600
-in ~/.local/share/fernpost/rooms ($XDG_DATA_HOME/fernpost/rooms).`
+in ~/.local/share/fernpost/rooms ($XDG_DATA_HOME/fernpost/rooms), as does the identity. With "keyring: system" in the settings,
+or FERNPOST_KEYRING=system, the next command seals these files with a key in the keyring of the desktop or system; "files"
+opens them again. While that keyring is locked, does not answer within two seconds or is not there, sealed files stay
+closed; files that were not sealed yet stay as they are, and each command says so. What lay there unsealed before may
+still be found on the disk. "fernpost doctor" says where the keys lie.`
 
 // maxSecretFile bounds what is read as a passphrase or key, in bytes.
 const maxSecretFile = 64 << 10

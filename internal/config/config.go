@@ -45,6 +45,7 @@ var Keys = []Key{
 	{"poll_max", "15s", checkDuration},
 	{"unsigned", "balanced", nil},
 	{"archive_size", "1GiB", checkLimit},
+	{"keyring", "", orEmpty(checkKeyring)},
 	{"no_color", "false", checkBool},
 	{"quiet", "false", checkBool},
 	{"listen", "127.0.0.1:3000", nil},
@@ -269,6 +270,13 @@ func checkInterval(s string) error {
 func checkDuration(s string) error {
 	if d, err := time.ParseDuration(s); err != nil || d <= 0 {
 		return errors.New("want a duration above 0 with its unit, such as 15s")
+	}
+	return nil
+}
+
+func checkKeyring(s string) error {
+	if s != "files" && s != "system" {
+		return errors.New("want files or system")
 	}
 	return nil
 }

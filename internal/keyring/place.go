@@ -24,8 +24,8 @@ const sealedVersion = 4
 // sealedPurpose is bound to what is sealed, so that it opens nowhere else.
 var sealedPurpose = []byte("fernpost/v1 sealed file")
 
-// home is what homeFile holds. Each file says by itself whether it is sealed and with which key, so this decides only how
-// files are written.
+// home is what homeFile holds. Each file says by itself whether it is sealed, and with which key, so this decides only
+// how files are written.
 type home struct {
 	Version int `json:"version"`
 	// Place is where files are written to.
@@ -51,9 +51,9 @@ func (k *Keyring) home() (h home, err error) {
 	return h, nil
 }
 
-// MoveTo moves all keys to a place, if they do not lie there: from then on they are kept there. It returns how many files it
-// has changed, and whether the place was another one before. Killed at any moment, or with an error, every file can be
-// read as before, and the next call goes on. With a keyring that does not answer ([model.ErrKeyringAway]) nothing changes.
+// MoveTo moves all keys to a place, if they do not lie there: from then on they are kept there. It returns how many files
+// it has changed, and whether the place was another one before. Killed at any moment, or with an error, every file can be
+// read as before, and the next call goes on. A keyring that cannot be used ([model.ErrKeyringAway]) changes no file.
 func (k *Keyring) MoveTo(place model.Place) (files int, changed bool, err error) {
 	if h, err := k.home(); err != nil || h.Place == place && !h.Moving {
 		return 0, false, err
@@ -95,7 +95,7 @@ func (k *Keyring) sealingKey(before string) (string, error) {
 	return k.system.makeKey()
 }
 
-// rewrite writes all files with keys as they are to be, and returns how many were not. One that cannot be read stays what it is.
+// rewrite writes all files with keys as they are to be, and returns how many were not. One that cannot be read stays.
 func (k *Keyring) rewrite(h home) (files int, err error) {
 	names, err := k.secretFiles()
 	for _, name := range names {
@@ -142,17 +142,8 @@ func (k *Keyring) secretFiles() ([]string, error) {
 	return names, nil
 }
 
-// Kept tells where the keys lie.
-type Kept struct {
-	// Place is where they are kept, and Moving tells that not all may lie there yet.
-	Place  model.Place
-	Moving bool
-	// Sealed and Plain are how many files with keys are sealed, and are not.
-	Sealed, Plain int
-}
-
 // Kept finds out where the keys lie. It does not ask the system's keyring.
-func (k *Keyring) Kept() (kept Kept, err error) {
+func (k *Keyring) Kept() (kept model.Kept, err error) {
 	h, err := k.home()
 	if err != nil {
 		return kept, err
@@ -161,7 +152,8 @@ func (k *Keyring) Kept() (kept Kept, err error) {
 	names, err := k.secretFiles()
 	for _, name := range names {
 		switch text, err := k.readFile(name); {
-		case err != nil: // whoever needs it is told
+		case err != nil:
+			kept.Unread = cmp.Or(kept.Unread, fmt.Errorf("%s: %w", name, err))
 		case sealedWith(text) != "":
 			kept.Sealed++
 		default:
@@ -169,6 +161,15 @@ func (k *Keyring) Kept() (kept Kept, err error) {
 		}
 	}
 	return kept, err
+}
+
+// Ready tells whether keys can be kept where they are to lie, before anything is made that needs it.
+func (k *Keyring) Ready() error {
+	h, err := k.home()
+	if id := h.sealsWith(); err == nil && id != "" {
+		_, err = k.system.key(id)
+	}
+	return err
 }
 
 // Ask asks the system's keyring for the key that seals files, even if it has told it before.

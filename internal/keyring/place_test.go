@@ -177,7 +177,7 @@ func TestKeysMoveIntoTheSystemsKeyringAndBack(t *testing.T) {
 	if asked := v.asked; asked > 4 { // three times while the key was made, once since
 		t.Errorf("the system's keyring was asked %d times", asked)
 	}
-	if kept, err := k.Kept(); err != nil || kept != (Kept{Place: model.InSystem, Sealed: 4}) || k.Default() != "lab" {
+	if kept, err := k.Kept(); err != nil || kept != (model.Kept{Place: model.InSystem, Sealed: 4}) || k.Default() != "lab" {
 		t.Errorf("kept is %+v (%v), the default is %q", kept, err, k.Default())
 	}
 	if files, changed, err := k.MoveTo(model.InSystem); files != 0 || changed || err != nil {
@@ -231,7 +231,7 @@ func TestAMoveGoesOnWhereItEnded(t *testing.T) {
 			if files, _, err := k.MoveTo(place); err == nil || files != 2 || !strings.Contains(err.Error(), "lab.json") {
 				t.Errorf("MoveTo = %d, %v", files, err)
 			}
-			if kept, err := k.Kept(); err != nil || !kept.Moving || kept.Place != place {
+			if kept, err := k.Kept(); err != nil || !kept.Moving || kept.Place != place || kept.Unread == nil {
 				t.Errorf("kept is %+v (%v)", kept, err)
 			}
 			if err := os.Chmod(stuck, 0o600); err != nil {
@@ -243,9 +243,9 @@ func TestAMoveGoesOnWhereItEnded(t *testing.T) {
 				t.Error(err)
 			}
 			readable(t, openWith(t, dir, v))
-			want := Kept{Place: next, Sealed: 3}
+			want := model.Kept{Place: next, Sealed: 3}
 			if next == model.InFiles {
-				want = Kept{Place: next, Plain: 3}
+				want = model.Kept{Place: next, Plain: 3}
 			}
 			if kept, err := k.Kept(); err != nil || kept != want || len(v.entries) != 1 {
 				t.Errorf("from %s to %s: %+v (%v), %d keys", place, next, kept, err, len(v.entries))
@@ -396,7 +396,7 @@ func TestAKeyringWithoutTheKey(t *testing.T) {
 		_, update := k.Update("lab", func(*model.Room) error { return nil })
 		r := lab()
 		r.Name = "new"
-		for _, err := range []error{load, identity, update, k.Add(r), k.Ask()} {
+		for _, err := range []error{load, identity, update, k.Add(r), k.Ready(), k.Ask()} {
 			if !errors.Is(err, model.ErrKeyringLacks) || strings.Contains(err.Error(), "QUJD") {
 				t.Errorf("%s: %v", what, err)
 			}

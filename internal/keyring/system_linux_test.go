@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,7 +23,9 @@ func TestKeyringOfADesktop(t *testing.T) {
 		inDesktop(t, dir)
 		return
 	}
-	testenv.Keyring(t)
+	if !testenv.HasKeyring() {
+		testenv.Missing(t, testenv.NoKeyring)
+	}
 	k, dir := open(t)
 	makeHome(t, k)
 	home := t.TempDir()
@@ -37,7 +38,9 @@ func TestKeyringOfADesktop(t *testing.T) {
 		t.Helper()
 		command = append(command, os.Args[0], "-test.run=^TestKeyringOfADesktop$", "-test.v")
 		cmd := testenv.Command(t, command[0], command[1:]...)
+		// Without a directory of services the bus starts none by itself.
 		cmd.Env = append(os.Environ(), inSession+"="+dir, "STATE="+state, "HOME="+home, "DISPLAY=", "WAYLAND_DISPLAY=",
+			"XDG_DATA_DIRS="+filepath.Join(home, "none"),
 			"XDG_DATA_HOME="+filepath.Join(home, "data"), "XDG_RUNTIME_DIR="+filepath.Join(home, "run"),
 			"DBUS_SESSION_BUS_ADDRESS=unix:path="+filepath.Join(home, "no bus"))
 		out, err := cmd.CombinedOutput()
@@ -46,23 +49,44 @@ func TestKeyringOfADesktop(t *testing.T) {
 		}
 	}
 	run("absent")
-	// Nobody has made a keyring, and nobody is there to be asked for its password.
+	// A session, and no keyring in it.
 	run("absent", "dbus-run-session", "--")
 	run("unlocked", "dbus-run-session", "--")
 	run("locked", "dbus-run-session", "--")
-	run("locked")
+	run("no bus")
 	run("back", "dbus-run-session", "--")
+}
+
+// startKeyring starts the keyring of the desktop on this session's bus, and returns once it is there.
+func startKeyring(t *testing.T, options ...string) (pid int) {
+	t.Helper()
+	cmd := exec.Command("gnome-keyring-daemon", append(options, "--foreground", "--components=secrets")...)
+	cmd.Stdin = strings.NewReader("the password of this desktop")
+	cmd.Env = append(os.Environ(), "XDG_DATA_DIRS=/usr/local/share:/usr/share")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	testenv.Await(t, "a keyring", func() bool {
+		out, err := exec.Command("dbus-send", "--session", "--print-reply=literal", "--dest=org.freedesktop.DBus",
+			"/org/freedesktop/DBus", "org.freedesktop.DBus.NameHasOwner", "string:org.freedesktop.secrets").Output()
+		return err == nil && strings.Contains(string(out), "true")
+	})
+	return cmd.Process.Pid
 }
 
 func inDesktop(t *testing.T, dir string) {
 	k := another(t, dir)
 	state := os.Getenv("STATE")
-	if state == "unlocked" || state == "back" {
-		start := exec.Command("gnome-keyring-daemon", "--unlock", "--components=secrets")
-		start.Stdin = strings.NewReader("the password of this desktop")
-		if out, err := start.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
+	pid := 0
+	switch state {
+	case "unlocked", "back":
+		pid = startKeyring(t, "--unlock")
+	case "locked":
+		startKeyring(t, "--start")
 	}
 	before := contents(t, dir)
 	switch state {
@@ -79,18 +103,16 @@ func inDesktop(t *testing.T, dir string) {
 		if err := k.Ask(); err != nil {
 			t.Error(err)
 		}
-		pid := daemon(t)
 		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
-		defer syscall.Kill(pid, syscall.SIGCONT)
 		begin := time.Now()
 		if err := k.Ask(); !errors.Is(err, model.ErrKeyringAway) || time.Since(begin) < answerTime {
 			t.Errorf("one that is stopped says %v after %v", err, time.Since(begin))
 		}
 		readable(t, k) // this process knows the key
 		return
-	case "locked":
+	case "locked", "no bus":
 		_, load := k.Load("lab")
 		_, identity := k.Identity()
 		_, update := k.Update("lab", func(*model.Room) error { return nil })
@@ -115,19 +137,4 @@ func inDesktop(t *testing.T, dir string) {
 		}
 		readable(t, k)
 	}
-}
-
-// daemon returns the process of the keyring on this session's bus.
-func daemon(t *testing.T) (pid int) {
-	t.Helper()
-	out, err := exec.Command("dbus-send", "--session", "--print-reply=literal", "--dest=org.freedesktop.DBus", "/org/freedesktop/DBus",
-		"org.freedesktop.DBus.GetConnectionUnixProcessID", "string:org.freedesktop.secrets").Output()
-	fields := strings.Fields(string(out)) // "uint32 4711"
-	if err != nil || len(fields) != 2 {
-		t.Fatalf("%q (%v)", out, err)
-	}
-	if pid, err = strconv.Atoi(fields[1]); err != nil || pid < 2 {
-		t.Fatalf("%q (%v)", out, err)
-	}
-	return pid
 }

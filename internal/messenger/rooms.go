@@ -96,13 +96,14 @@ func (e *RoomExistsError) Error() string {
 }
 func (e *RoomExistsError) Unwrap() error { return model.ErrRoomExists }
 
-// nameIsFree tells whether this device has no room of that name yet: otherwise the error is a [*RoomExistsError].
+// nameIsFree tells whether this device has no room of that name yet, and can keep one: if it has one the error is a
+// [*RoomExistsError].
 func (e *Engine) nameIsFree(name string) error {
 	switch _, err := e.Find(name); {
 	case err == nil:
 		return &RoomExistsError{name}
 	case errors.Is(err, model.ErrNoRoom):
-		return nil
+		return e.keys((*keyring.Keyring).Ready)
 	default:
 		return err
 	}

@@ -11,6 +11,17 @@ const (
 	InSystem Place = "system"
 )
 
+// Kept tells where the keys of a device lie.
+type Kept struct {
+	// Place is where they are kept, and Moving tells that not all may lie there yet.
+	Place  Place
+	Moving bool
+	// Sealed and Plain are how many files with keys are sealed, and are not.
+	Sealed, Plain int
+	// Unread is why the first of the other files with keys cannot be read.
+	Unread error
+}
+
 // Why what a key in the system's keyring seals cannot be opened, or nothing be sealed.
 var (
 	// ErrKeyringAway means that there is no keyring, or that it is locked, or does not answer. Nothing is lost.

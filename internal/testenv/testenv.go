@@ -57,14 +57,17 @@ func Python(tb testing.TB) string {
 	return FindPython()
 }
 
-// Keyring ends a test that needs the keyring of a desktop, where the programs for one are missing, as [Missing] says.
-func Keyring(tb testing.TB) {
-	tb.Helper()
+// NoKeyring is what the tests with the keyring of a desktop need.
+const NoKeyring = "no dbus-run-session, dbus-send and gnome-keyring-daemon (Debian: dbus, gnome-keyring)"
+
+// HasKeyring reports whether the programs of a desktop's keyring are there.
+func HasKeyring() bool {
 	for _, program := range []string{"dbus-run-session", "dbus-send", "gnome-keyring-daemon"} {
 		if _, err := exec.LookPath(program); err != nil {
-			Missing(tb, "no "+program+" (Debian: dbus, gnome-keyring)")
+			return false
 		}
 	}
+	return true
 }
 
 // Number reads a variable, which has to be a number if it is there.
