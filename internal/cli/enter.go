@@ -357,7 +357,7 @@ func (a *app) newPassphrase(ctx context.Context, p passphrase.Profile, file stri
 	if !o.generate {
 		pass, err = a.secretFrom("passphrase-file", file, "FERNPOST_PASSPHRASE")
 		if errors.Is(err, errNoSecret) && a.canAsk() {
-			pass, err = a.askNewPassphrase(ctx)
+			pass, err = a.askNewPassphrase(ctx, "the new room")
 		}
 		if err != nil && !errors.Is(err, errNoSecret) {
 			return "", false, err
@@ -376,27 +376,33 @@ func (a *app) newPassphrase(ctx context.Context, p passphrase.Profile, file stri
 		}
 		return pass, true, err
 	}
+	return pass, false, a.mindStrength(ctx, pass, p, o.weak, "Everybody can copy the feed and guess at leisure.", "no room was made")
+}
+
+// mindStrength says how strong a passphrase is that somebody has chosen, and asks whether a weak one is to be used all the same. why
+// is what speaks against that, and not what was not done then.
+func (a *app) mindStrength(ctx context.Context, pass string, p passphrase.Profile, weak bool, why, not string) error {
 	strength := passphrase.Estimate(pass)
 	a.say("this passphrase is worth about %.0f bits: one gaming GPU needs %s to guess it", strength.Bits, p.TimeToGuess(strength.Bits))
 	if strength.Bits >= passphrase.MinBits {
-		return pass, false, nil
+		return nil
 	}
 	if len(strength.Why) > 0 {
 		a.say("what makes it weak: %s", screen.Line(strings.Join(strength.Why, "; ")))
 	}
-	if o.weak {
-		return pass, false, nil
+	if weak {
+		return nil
 	}
-	yes, err := a.confirm(ctx, "Everybody can copy the feed and guess at leisure. Use it all the same?")
+	yes, err := a.confirm(ctx, why+" Use it all the same?")
 	if err == nil && !yes {
-		err = fmt.Errorf("no room was made: the passphrase is too weak (about %.0f bits, want %d)", strength.Bits, passphrase.MinBits)
+		err = fmt.Errorf("%s: the passphrase is too weak (about %.0f bits, want %d)", not, strength.Bits, passphrase.MinBits)
 		err = hint(a.declined(err), "let fernpost generate one (--generate), or say --weak")
 	}
-	return pass, false, err
+	return err
 }
 
-func (a *app) askNewPassphrase(ctx context.Context) (string, error) {
-	first, err := a.askSecret(ctx, "Passphrase of the new room (empty: generate one)")
+func (a *app) askNewPassphrase(ctx context.Context, of string) (string, error) {
+	first, err := a.askSecret(ctx, "Passphrase of "+of+" (empty: generate one)")
 	if err != nil || first == "" {
 		return "", err
 	}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/export"
 	"github.com/fernpost/fernpost/internal/feed"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/filelock"
@@ -49,7 +51,8 @@ const exitCodesHelp = `Exit codes, the same for every command:
        if the relay has shown some of it again as it was, so that the clear was none (7), or copies of
        at least half of it, which somebody may have posted (3).
        "identity check": the signature is false, or of another file or person (3: by a key that was not compared)
-    8  no token, or a damaged one: not base64, cut short, or of another version; so of signatures and sealed files
+    8  no token, or a damaged one: not base64, cut short, or of another version; so of signatures, sealed files and
+       those of "export"
     9  a token that is refused by its age: expired, or from the future ("token decrypt --ttl")
   130  interrupted, or a question was answered with no: nothing was done then`
 
@@ -98,6 +101,9 @@ func hint(err error, format string, args ...any) error {
 	return hintError{err, fmt.Sprintf(format, args...)}
 }
 
+// noExports say that a file is none of another device's, or damaged.
+var noExports = []error{export.ErrNoExport, export.ErrAltered, export.ErrNewer, export.ErrTooCostly, export.ErrTooLarge}
+
 // exitCode is the only map from errors to exit codes.
 func exitCode(err error) int {
 	if err == nil {
@@ -134,8 +140,10 @@ func exitCode(err error) int {
 		return exitNoKey
 	case errors.Is(err, fernet.ErrMalformed):
 		return exitNoToken
-	case errors.Is(err, publickey.ErrNotOurs):
+	case errors.Is(err, publickey.ErrNotOurs), errors.Is(err, export.ErrPassphrase):
 		return exitNoKey
+	case slices.ContainsFunc(noExports, func(no error) bool { return errors.Is(err, no) }):
+		return exitNoToken
 	case errors.Is(err, publickey.ErrFalse), errors.Is(err, publickey.ErrOtherFile), errors.Is(err, errOtherSigner):
 		return exitFindings
 	case errors.Is(err, publickey.ErrNoSignature), errors.Is(err, publickey.ErrNewerSignature), errors.Is(err, publickey.ErrNotSealed),
@@ -237,6 +245,10 @@ func nextStep(err error) string {
 	}
 	if e, ok := errors.AsType[*messenger.ReadOnlyError](err); ok {
 		return "get the key from whoever made the room, then run \"fernpost rooms set " + e.Room + " --write-key-file FILE\""
+	}
+	if _, ok := errors.AsType[*messenger.GoneError](err); ok {
+		return "write on the device that has it now; \"fernpost identity import FILE\" brings it back here, \"fernpost identity new\" makes this " +
+			"device one of its own"
 	}
 	switch {
 	case errors.Is(err, model.ErrKeyGone):

@@ -65,6 +65,7 @@ words of a key aloud, and marks it as verified, knows whom the key belongs to.`,
 		a.deviceCommand(&roomName, &asJSON),
 	)
 	cmd.AddCommand(a.fileCommands(&roomName, &asJSON)...)
+	cmd.AddCommand(a.moveCommands(&asJSON)...)
 	return cmd
 }
 
@@ -123,11 +124,18 @@ func (a *app) showIdentity(roomName string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
+	gone, err := a.engine().Gone()
+	if err != nil {
+		return err
+	}
 	key, keys := identity.Public(), publickey.Of(identity)
 	if asJSON {
 		return a.printJSON(identityJSON{
-			known(nick), key, key.Tag().String(), safetyWords(key), keys.String(), sixWords(keys.Safety()),
+			known(nick), key, key.Tag().String(), safetyWords(key), keys.String(), sixWords(keys.Safety()), known(gone),
 		})
+	}
+	if !gone.IsZero() {
+		defer a.say("%s", a.style.warn((&messenger.GoneError{At: gone}).Error()))
 	}
 	_, err = fmt.Fprintf(a.stdout, "nickname  %s\nkey       %s\ntag       %s\nwords     %s\n\nfor sealing, and the words of that:\n%s\n%s\n",
 		orNone(nick), key, key.Tag().Name(), a.style.bold(safetyWords(key)), keys, a.style.bold(sixWords(keys.Safety())))
@@ -217,8 +225,12 @@ func (a *app) listPeople(roomName string, asJSON bool) error {
 			a.say("nobody has written in this room yet, as far as this device has read")
 		}
 		for _, p := range people {
+			withdrawn, err := c.Withdrawn(p.Key)
+			if err != nil {
+				return err
+			}
 			if asJSON {
-				o := personJSON{p.Name, p.Key, safetyWords(p.Key), p.Top, p.Compared, p.Own, nil}
+				o := personJSON{p.Name, p.Key, safetyWords(p.Key), p.Top, p.Compared, p.Own, nil, withdrawn}
 				if p.Person != p.Key {
 					o.DeviceOf = &p.Person
 				}
@@ -233,6 +245,8 @@ func (a *app) listPeople(roomName string, asJSON bool) error {
 				note = a.style.dim("  (you)")
 			case p.Compared:
 				note = a.style.good("  (verified)")
+			case withdrawn:
+				note = a.style.warn("  (withdrawn: no device of yours)")
 			}
 			if _, err := fmt.Fprintf(a.stdout, "%-24s %s  %s%s\n", screen.Line(p.Name), p.Key.Tag().Name(), safetyWords(p.Key), note); err != nil {
 				return err

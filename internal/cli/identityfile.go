@@ -118,6 +118,9 @@ func (a *app) write(out string, mode os.FileMode, work func(io.Writer) error) er
 		return usagef("--out: %w", err)
 	}
 	err = work(f)
+	if err == nil {
+		err = f.Sync() // others rely on what is said to be in it
+	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return errors.Join(err, os.Remove(out))
 	}
@@ -125,7 +128,7 @@ func (a *app) write(out string, mode os.FileMode, work func(io.Writer) error) er
 }
 
 func outFlag(cmd *cobra.Command, out *string, what string) {
-	cmd.Flags().StringVar(out, "out", "", "write "+what+" into this new `FILE`, not to standard output")
+	cmd.Flags().StringVarP(out, "out", "o", "", "write "+what+" into this new `FILE`, not to standard output")
 }
 
 // roomIdentity is who signs in a room; without a room, who signs on this device.
@@ -150,6 +153,9 @@ nothing, and cannot be taken back.`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, _, err := a.roomIdentity(*roomName)
+			if err == nil {
+				err = a.engine().MaySign()
+			}
 			if err != nil {
 				return err
 			}

@@ -295,7 +295,7 @@ func (a *app) joinByInvitation(ctx context.Context, arg string, f *joinFlags) (e
 		return err
 	}
 	if j.Has {
-		if done, err := a.agreeToMend(ctx, &j, f); done || err != nil {
+		if done, err := a.agreeToMend(ctx, &j, "the invitation", f.yes); done || err != nil {
 			return err
 		}
 	}
@@ -339,43 +339,54 @@ func (a *app) askForKey(ctx context.Context, j *messenger.Joining, p passphrase.
 	return nil
 }
 
-// agreeToMend says that this device has the room, and asks whether what the invitation knows better is to be taken. done
-// tells that nothing is left to do.
-func (a *app) agreeToMend(ctx context.Context, j *messenger.Joining, f *joinFlags) (done bool, err error) {
+// agreeToMend says that this device has the room, and asks whether what the invitation or a file, which is what, knows better is to
+// be taken. done tells that nothing is left to do.
+func (a *app) agreeToMend(ctx context.Context, j *messenger.Joining, what string, yes bool) (done bool, err error) {
 	name := j.Room.Name
 	a.say("this device has that room already: it is called %s here", name)
 	if j.Older {
-		a.say("the invitation is older than what this device has: room %s has moved to a newer key since", name)
+		a.say("%s is older than what this device has: room %s has moved to a newer key since", what, name)
 	}
 	if len(j.Mends) == 0 {
-		a.say("the invitation knows nothing better, so nothing was changed")
+		a.say("%s knows nothing better, so nothing was changed", what)
 		return true, nil
 	}
 	for _, m := range j.Mends {
 		switch m {
 		case messenger.MendKey:
-			a.say("the invitation has a key that this device lacks: it becomes the newest, and what you write is sealed with it")
+			a.say("%s has a key that this device lacks: it becomes the newest, and what you write is sealed with it", what)
 		case messenger.MendOlderKeys:
-			a.say("the invitation has older keys of the room that this device lacks")
+			a.say("%s has older keys of the room that this device lacks", what)
 		case messenger.MendWriteKey:
-			a.say("the invitation has a write key of the channel that this device does not have")
+			a.say("%s has a write key of the channel that this device does not have", what)
 		case messenger.MendReadKey:
-			a.say("the invitation has a read key of the channel that this device does not have")
-		case messenger.MendInviter:
-			a.say("it was made by somebody with the words %s: their key counts as compared from then on", safetyWords(j.Inviter))
+			a.say("%s has a read key of the channel that this device does not have", what)
+		case messenger.MendPeople:
+			a.sayIntroduced(j, what)
 		case messenger.MendRelay:
-			a.say("the invitation names another address of the relay: %s", screen.Line(j.Room.Relay))
+			a.say("%s names another address of the relay: %s", what, screen.Line(j.Room.Relay))
 		}
 	}
-	if f.yes {
+	if yes {
 		return false, nil
 	}
-	yes, err := a.confirm(ctx, "Take that over?")
-	if err == nil && !yes {
+	agreed, err := a.confirm(ctx, "Take that over?")
+	if err == nil && !agreed {
 		err = hint(a.declined(errors.New("nothing was changed")),
 			"--yes takes it over without asking; --as NAME joins another room beside it")
 	}
 	return false, err
+}
+
+// sayIntroduced says whose keys count as compared from then on.
+func (a *app) sayIntroduced(j *messenger.Joining, what string) {
+	switch n := len(j.Introduced); n {
+	case 0:
+	case 1:
+		a.say("%s names somebody with the words %s: their key counts as compared from then on", what, safetyWords(j.Introduced[0]))
+	default:
+		a.say("%s names %d people whose words were compared: their keys count as compared from then on", what, n)
+	}
 }
 
 // showJoined prints the room that was joined.
@@ -384,9 +395,13 @@ func (a *app) showJoined(j *messenger.Joining, p passphrase.Profile, tried messe
 	if err != nil {
 		return err
 	}
+	var inviter record.PublicKey
+	if len(j.Introduced) > 0 {
+		inviter = j.Introduced[0]
+	}
 	r := j.Room
 	r.WriteKey, r.ReadKey = "", "" // whoever joins need not hand them on
-	if err := a.showRoom(messenger.Entered{Room: r, Profile: p, Key: keys[0].RevealBytes()}, "", j.Inviter, asJSON); err != nil {
+	if err := a.showRoom(messenger.Entered{Room: r, Profile: p, Key: keys[0].RevealBytes()}, "", inviter, asJSON); err != nil {
 		return err
 	}
 	switch tried {
@@ -396,8 +411,8 @@ func (a *app) showJoined(j *messenger.Joining, p passphrase.Profile, tried messe
 		a.say("%s", a.style.warn("the key opens nothing of what is there: compare the check words before you write"))
 	case messenger.KeyOpens:
 	}
-	if !j.Inviter.IsZero() {
-		a.say("invited by somebody with the words: %s", a.style.bold(safetyWords(j.Inviter)))
+	if !inviter.IsZero() {
+		a.say("invited by somebody with the words: %s", a.style.bold(safetyWords(inviter)))
 		a.say("their key counts as compared, since the invitation came by a way of yours and not through the channel")
 	}
 	if j.Room.WriteKey == "" {

@@ -41,6 +41,8 @@ var objects = []object{
 	identityJSON{},
 	personJSON{},
 	consentJSON{},
+	exportedJSON{},
+	importedJSON{},
 	sightingJSON{},
 	checkJSON{},
 	versionJSON{},
@@ -303,6 +305,7 @@ type identityJSON struct {
 	Words    string           `json:"words" means:"six words to compare"`
 	Public   string           `json:"public_key" means:"both public halves, for those who seal something: 95 characters"`
 	Sealing  string           `json:"public_words" means:"six words to compare for both"`
+	Moved    *time.Time       `json:"moved" means:"when it has moved to another device, so that it signs nothing here; null if it has not"`
 }
 
 func (identityJSON) about() string { return `Who signs ("identity", "identity show"):` }
@@ -316,6 +319,7 @@ type personJSON struct {
 	Verified bool              `json:"verified" means:"whether the words were compared"`
 	Own      bool              `json:"own" means:"whether it is our own key"`
 	DeviceOf *record.PublicKey `json:"device_of" means:"the key of whose device it is; null if it stands for itself"`
+	Withdrew bool              `json:"withdrawn" means:"whether we have taken back that it is a device of ours"`
 }
 
 func (personJSON) about() string { return `An author ("identity list"):` }
@@ -325,9 +329,33 @@ type consentJSON struct {
 	Code   string           `json:"code" means:"what the other device claims this one with"`
 	Key    record.PublicKey `json:"key" means:"the key of this device"`
 	Author record.PublicKey `json:"author" means:"the key that may claim it"`
+	Rooms  []string         `json:"rooms" means:"the rooms in which it may, as this device calls them"`
 }
 
-func (consentJSON) about() string { return `A consent ("identity device consent"):` }
+func (consentJSON) about() string { return `A consent ("identity device consent", "rooms import"):` }
+
+// exportedJSON is a file for another device.
+type exportedJSON struct {
+	File       string   `json:"file" means:"its name"`
+	Rooms      []string `json:"rooms" means:"the rooms in it"`
+	Passphrase *string  `json:"passphrase" means:"its passphrase, if that was generated"`
+}
+
+func (exportedJSON) about() string {
+	return `A file for another device ("rooms export", "identity export"):`
+}
+
+// importedJSON is a room of such a file.
+type importedJSON struct {
+	Name   string  `json:"name" means:"what the room is called in the file"`
+	Room   *string `json:"room" means:"its name on this device; null if it was left out"`
+	Result string  `json:"result" means:"new, mended, unchanged or left out"`
+	Why    *string `json:"why" means:"why it was left out"`
+}
+
+func (importedJSON) about() string {
+	return `A room out of a file ("rooms import", "identity import"):`
+}
 
 // checkJSON is one thing that doctor has looked at.
 type checkJSON struct {

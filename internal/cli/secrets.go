@@ -25,6 +25,9 @@ A passphrase comes from, in this order:
   FERNPOST_PASSPHRASE      the environment
   a prompt                 on a terminal, without echo
 
+A file of "rooms export" or "identity export" has a passphrase of its own, from --passphrase-file or a prompt: what is in
+the environment is that of a room, and none for files.
+
 A channel's write and read keys come from:
   --write-key-file FILE    --read-key-file FILE
   FERNPOST_WRITE_KEY       FERNPOST_READ_KEY

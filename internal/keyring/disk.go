@@ -153,7 +153,12 @@ func makeDir(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	d, err := os.Open(above)
+	return SyncNames(above)
+}
+
+// SyncNames waits until the names in a directory are on disk.
+func SyncNames(dir string) error {
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}

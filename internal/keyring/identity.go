@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"time"
 
 	"github.com/fernpost/fernpost/internal/model"
 )
@@ -22,7 +23,12 @@ type Identity struct {
 	Seed model.Secret `json:"seed"`
 	// Nickname is how its owner wants to be called; empty: by the tag of the key.
 	Nickname string `json:"nickname,omitempty"`
+	// Moved is when it was handed over to another device; it signs nothing here from then on. Zero: it was not.
+	Moved time.Time `json:"moved,omitzero"`
 }
+
+// movedVersion is that of an identity that has moved: who knows nothing of that would go on signing, and has to refuse it.
+const movedVersion = version + 1
 
 // Identity reads the device's identity; [ErrNoIdentity] if there is none.
 func (k *Keyring) Identity() (Identity, error) {
@@ -33,7 +39,7 @@ func (k *Keyring) Identity() (Identity, error) {
 		return id, ErrNoIdentity
 	case err != nil:
 		return id, fmt.Errorf("reading the identity: %w", err)
-	case id.Version > version:
+	case id.Version > movedVersion:
 		return id, fmt.Errorf("reading the identity: %w", newer(id.Version))
 	case strings.Trim(id.Seed.Reveal(), "0") == "":
 		// A new seed over it would throw away whatever identity there was.
@@ -52,7 +58,9 @@ func (k *Keyring) UpdateIdentity(change func(*Identity) error) (id Identity, err
 		if err := change(&id); err != nil {
 			return err
 		}
-		id.Version = version
+		if id.Version = version; !id.Moved.IsZero() {
+			id.Version = movedVersion
+		}
 		if err := k.keepSecret(identityFile, id); err != nil {
 			return fmt.Errorf("keeping the identity: %w", err)
 		}

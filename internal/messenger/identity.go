@@ -168,10 +168,7 @@ func withSeed(id *keyring.Identity) error {
 	return err
 }
 
-func newSeed() model.Secret {
-	seed := record.GenerateIdentity().RevealSeed()
-	return model.Secret(hex.EncodeToString(seed[:]))
-}
+func newSeed() model.Secret { return seedOf(record.GenerateIdentity()) }
 
 func parseSeed(s model.Secret) (record.Identity, error) {
 	var seed [record.KeySize]byte

@@ -11,6 +11,7 @@ import (
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/room"
 )
 
 // InviteOptions say what an invitation hands on.
@@ -41,28 +42,42 @@ func (e *Engine) Invite(ctx context.Context, r model.Room, o InviteOptions) (i I
 			return i, err
 		}
 	}
+	if i.Invitation, err = e.invitation(r); err != nil {
+		return i, err
+	}
+	if !o.Write {
+		i.WriteKey = ""
+	}
+	switch {
+	case o.NoKey:
+		i.Keys = nil
+	case !o.History:
+		i.Keys = i.Keys[:1]
+	}
+	if i.Behind = max(0, len(i.Keys)-invite.MaxKeys); i.Behind > 0 {
+		i.Keys = i.Keys[:invite.MaxKeys]
+	}
+	page, err := e.o.Access.HasJoinPage(ctx, r.Relay)
+	if err != nil && ctx.Err() != nil {
+		return i, ctx.Err()
+	}
+	i.NoPage, i.NotReached = !page, err
+	return i, nil
+}
+
+// invitation has all that this device can hand on of a room.
+func (e *Engine) invitation(r model.Room) (i invite.Invitation, err error) {
 	i.Relay, i.Channel, i.Name, i.Pad = r.Relay, r.Channel, r.Name, r.Pad
 	i.Fields = slices.Sorted(slices.Values(r.Fields))
-	i.ReadKey = r.ReadKey.Reveal()
-	if o.Write {
-		i.WriteKey = r.WriteKey.Reveal()
-	}
+	i.ReadKey, i.WriteKey = r.ReadKey.Reveal(), r.WriteKey.Reveal()
 	if i.Profile, err = Profile(r); err != nil {
 		return i, err
 	}
 	if i.Interval, err = time.ParseDuration(r.Interval); err != nil {
 		return i, fmt.Errorf("room %s: its interval is no duration", r.Name)
 	}
-	if !o.NoKey {
-		if i.Keys, err = Keys(r); err != nil {
-			return i, err
-		}
-		if !o.History {
-			i.Keys = i.Keys[:1]
-		}
-		if i.Behind = max(0, len(i.Keys)-invite.MaxKeys); i.Behind > 0 {
-			i.Keys = i.Keys[:invite.MaxKeys]
-		}
+	if i.Keys, err = Keys(r); err != nil {
+		return i, err
 	}
 	if i.Profile.Form == passphrase.FormRecords {
 		identity, _, err := e.Identity(r)
@@ -71,11 +86,6 @@ func (e *Engine) Invite(ctx context.Context, r model.Room, o InviteOptions) (i I
 		}
 		i.Inviter = identity.Public()
 	}
-	page, err := e.o.Access.HasJoinPage(ctx, r.Relay)
-	if err != nil && ctx.Err() != nil {
-		return i, ctx.Err()
-	}
-	i.NoPage, i.NotReached = !page, err
 	return i, nil
 }
 
@@ -108,8 +118,8 @@ type Joining struct {
 	Mends []Mend
 	// Older tells that this device has a newer key of the room than the invitation.
 	Older bool
-	// Inviter is whose key counts as compared from then on; the zero key if nobody's does.
-	Inviter record.PublicKey
+	// Introduced are those whose keys count as compared from then on, and did not yet.
+	Introduced []record.PublicKey
 
 	invited model.Room // what the invitation says
 }
@@ -126,13 +136,18 @@ const (
 	MendReadKey
 	// MendRelay: another address of the relay.
 	MendRelay
-	// MendInviter: somebody whose key was not compared counts as compared.
-	MendInviter
+	// MendPeople: keys that were not compared count as compared, see [Joining.Introduced].
+	MendPeople
 )
 
 // Invitation tells what an invitation makes of this device's rooms; nothing is kept yet. A new room is called as given, or
 // as the inviter calls it. The error may be [model.ErrRoomName] or [model.ErrRoomExists].
-func (e *Engine) Invitation(i invite.Invitation, as string) (j Joining, err error) {
+func (e *Engine) Invitation(i invite.Invitation, as string) (Joining, error) {
+	return e.joining(i, []record.PublicKey{i.Inviter}, as)
+}
+
+// joining is [Engine.Invitation] for an invitation that introduces these keys.
+func (e *Engine) joining(i invite.Invitation, introduced []record.PublicKey, as string) (j Joining, err error) {
 	r := model.Room{
 		Name: i.Name, Relay: i.Relay, Channel: i.Channel, Fields: i.Fields, Profile: i.Profile.String(), Pad: i.Pad,
 		ReadKey: model.Secret(i.ReadKey), WriteKey: model.Secret(i.WriteKey), Unproven: i.WriteKey != "",
@@ -147,39 +162,70 @@ func (e *Engine) Invitation(i invite.Invitation, as string) (j Joining, err erro
 	for _, k := range i.Keys {
 		r.Keys = append(r.Keys, model.Secret(k.Reveal()))
 	}
-	// A key with which anybody can sign introduces nobody, and where nobody signs there is nobody to introduce.
-	inviter := record.PublicKey(i.Inviter)
-	if i.Profile.Form == passphrase.FormRecords && !inviter.IsZero() && inviter.Check() == nil {
-		r.Introduced = []string{inviter.String()}
-		j.Inviter = inviter
-	}
 	if err := e.dialable(r); err != nil {
 		return j, err
 	}
-	before, ok, err := e.sameRoom(r, as != "")
+	before, has, err := e.sameRoom(r, as != "")
 	if err != nil {
 		return j, err
 	}
-	if !ok {
-		j.Room, j.invited = r, r
-		if err := CheckName(r.Name); err != nil {
+	if i.Profile.Form == passphrase.FormRecords { // where nobody signs there is nobody to introduce
+		if introduced, err = e.notCompared(before, has, introduced); err != nil {
 			return j, err
 		}
-		return j, e.nameIsFree(r.Name)
+		for _, k := range introduced {
+			r.Introduced = append(r.Introduced, k.String())
+		}
+	} else {
+		introduced = nil
 	}
-	if !j.Inviter.IsZero() {
-		standing, err := e.StandingOf(j.Inviter)
+	if has {
+		j = mended(before, r)
+		j.Introduced = introduced
+		return j, nil
+	}
+	j.Room, j.invited, j.Introduced = r, r, introduced
+	if err := CheckName(r.Name); err != nil {
+		return j, err
+	}
+	return j, e.nameIsFree(r.Name)
+}
+
+// notCompared leaves out of some keys our own, those that were compared in a room that this device has, and those with which
+// anybody can sign: they introduce nobody.
+func (e *Engine) notCompared(r model.Room, has bool, keys []record.PublicKey) ([]record.PublicKey, error) {
+	own, err := e.Own(r)
+	if err != nil {
+		return nil, err
+	}
+	known := []record.PublicKey{own}
+	if has {
+		compared, err := e.compared(r)
 		if err != nil {
-			return j, err
+			return nil, err
 		}
-		if slices.ContainsFunc(standing.KnownIn, func(k KnownIn) bool { return k.Room == before.Name && k.Person.Compared }) || standing.Own {
-			j.Inviter, r.Introduced = record.PublicKey{}, nil
-		}
+		known = append(known, compared...)
 	}
-	inviter = j.Inviter
-	j = mended(before, r)
-	j.Inviter = inviter
-	return j, nil
+	return slices.DeleteFunc(slices.Clone(keys), func(k record.PublicKey) bool {
+		return k.Check() != nil || slices.Contains(known, k)
+	}), nil
+}
+
+// compared returns the keys of others whose words were compared in a room.
+func (e *Engine) compared(r model.Room) (keys []record.PublicKey, err error) {
+	if has, err := e.HasArchive(r); err != nil || !has {
+		return nil, err
+	}
+	err = e.look(r, func(c *room.Conversation) error {
+		people, err := c.People()
+		for _, p := range people {
+			if p.Compared && !p.Own {
+				keys = append(keys, p.Key)
+			}
+		}
+		return err
+	})
+	return keys, err
 }
 
 // sameRoom finds the room of this device that an invitation is for: one on the same channel that has one of its keys; else,
@@ -249,8 +295,11 @@ func mended(r, invited model.Room) Joining {
 	}
 	j.Room.Introduced = slices.Clone(r.Introduced)
 	for _, k := range invited.Introduced {
-		if !slices.Contains(r.Introduced, k) {
-			j.Mends, j.Room.Introduced = append(j.Mends, MendInviter), append(j.Room.Introduced, k)
+		if slices.Contains(r.Introduced, k) {
+			continue
+		}
+		if j.Room.Introduced = append(j.Room.Introduced, k); !slices.Contains(j.Mends, MendPeople) {
+			j.Mends = append(j.Mends, MendPeople)
 		}
 	}
 	return j

@@ -43,7 +43,7 @@ func TestAnInvitationMendsARoom(t *testing.T) {
 		},
 		"the same relay, written otherwise": {invited: model.Room{Relay: "HTTP://Relay.Example:80/", Keys: []model.Secret{"k2"}}},
 		"another inviter": {
-			invited: model.Room{Relay: relay, Introduced: []string{"aa", "bb"}}, mends: []Mend{MendInviter},
+			invited: model.Room{Relay: relay, Introduced: []string{"aa", "bb"}}, mends: []Mend{MendPeople},
 			want: func(r *model.Room) { r.Introduced = []string{"aa", "bb"} },
 		},
 	} {

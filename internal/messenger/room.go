@@ -98,6 +98,7 @@ func (e *Engine) Open(settings model.Room, face Face) (*Room, error) {
 	}
 	r := &Room{engine: e, face: face, settings: settings, client: client, signed: signed}
 	options.ArchiveSize, options.CurrentKeys = e.o.ArchiveSize(), r.currentKeys
+	options.MaySign = e.MaySign
 	// The first use of an identity and opening the archive are what takes longest at start: each goes by itself.
 	identified := make(chan error, 1)
 	go func() {
@@ -114,7 +115,7 @@ func (e *Engine) Open(settings model.Room, face Face) (*Room, error) {
 	r.talk, err = room.Open(r.archive, options)
 	if errors.Is(err, room.ErrLostArchive) {
 		if options.Identity, err = r.replaceIdentity(); err == nil {
-			options.Used = false
+			options.Used, options.Brought = false, model.Brought{}
 			r.talk, err = room.Open(r.archive, options)
 		}
 	}
@@ -150,7 +151,7 @@ func roomOptions(r model.Room) (room.Options, error) {
 	}
 	return room.Options{
 		Keys: keys, Salt: record.Salt(passphrase.RoomSalt(r.Channel)), Fields: r.Fields, Pad: r.Pad,
-		Wrapped: profile.Wrapper == passphrase.WrapperPython, Used: r.Wrote,
+		Wrapped: profile.Wrapper == passphrase.WrapperPython, Used: r.Wrote, Brought: r.Brought,
 	}, nil
 }
 
@@ -240,7 +241,7 @@ func (r *Room) replaceIdentity() (record.Identity, error) {
 	before := r.settings.Identity
 	err := r.update(func(s *model.Room) error {
 		if s.Identity == before { // otherwise another process has replaced it already
-			s.Identity, s.Wrote = newSeed(), false
+			s.Identity, s.Wrote, s.Brought = newSeed(), false, model.Brought{}
 		}
 		return nil
 	})

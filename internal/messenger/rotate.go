@@ -24,6 +24,9 @@ func (e *Engine) Rotate(
 	ctx context.Context, r model.Room, key [passphrase.KeySize]byte, show func() error, face Face,
 ) error {
 	signed, err := Signed(r)
+	if err == nil && signed {
+		err = e.MaySign() // otherwise nobody could be told of the key
+	}
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,11 @@
 // and people, its outbox, and what a reading has found. What is done with them is decided elsewhere.
 package model
 
-import "cmp"
+import (
+	"cmp"
+
+	"github.com/fernpost/fernpost/internal/record"
+)
 
 // Room is one room as its file holds it.
 type Room struct {
@@ -35,6 +39,8 @@ type Room struct {
 	Identity Secret `json:"identity,omitempty"`
 	// Wrote tells that records were signed in this room: if the archive does not know of any, it was lost.
 	Wrote bool `json:"wrote,omitempty"`
+	// Brought is where the identity that signs here had come to when it came from another device.
+	Brought Brought `json:"brought,omitzero"`
 	// Interval is the time that the relay wants between two updates, as a duration with unit.
 	Interval string `json:"interval,omitempty"`
 	// Introduced are public keys, in hexadecimal, of whoever has handed over an invitation by a way of their own: once they
@@ -42,6 +48,12 @@ type Room struct {
 	Introduced []string `json:"introduced,omitempty"`
 	// Files is what the room's archive and positions are called, where that is not its name; see [Room.FilesName].
 	Files string `json:"files,omitempty"`
+}
+
+// Brought is the last number that an identity had used in a room on another device, 0 for none, and the hash of that record.
+type Brought struct {
+	Number uint32           `json:"number"`
+	Hash   record.ShortHash `json:"hash"`
 }
 
 // FilesName is what the room's archive and positions are called. They keep the name that they were made under, so that

@@ -169,6 +169,11 @@ func (id Identity) ProveDevice(salt Salt, author PublicKey) [SignatureSize]byte 
 // Withdraws reports whether d takes back what was said about its key, instead of claiming it.
 func (d Device) Withdraws() bool { return d.Proof == [SignatureSize]byte{} }
 
+// Holds reports whether d claims another key than author's, which has agreed to that in this room.
+func (d Device) Holds(salt Salt, author PublicKey) bool {
+	return !d.Withdraws() && d.wellFormed(salt, author)
+}
+
 // wellFormed reports whether a device may stand in a record of author: another key, which has signed or is let go.
 func (d Device) wellFormed(salt Salt, author PublicKey) bool {
 	if d.Key == author || d.Key.Check() != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -38,6 +39,12 @@ type Options struct {
 	Wrapped bool
 	// Used tells that the identity has written in this room before, as whoever keeps the identity remembers.
 	Used bool
+	// Brought is the last number that the identity had used here when it came from another device, and the hash of that record:
+	// what is written goes on behind it, whatever the relay shows.
+	Brought model.Brought
+	// MaySign refuses to sign, where the identity may have gone elsewhere meanwhile: it is asked inside the transaction that takes a
+	// number. nil allows it.
+	MaySign func() error
 }
 
 // Conversation is a room as it is read and written. What it learns is kept in a [Store], for which several
@@ -170,6 +177,14 @@ func (c *Conversation) renewKeys() error {
 		return fmt.Errorf("taking the keys of the room: %w", err)
 	}
 	return nil
+}
+
+// maySign is asked inside each transaction that signs something.
+func (c *Conversation) maySign() error {
+	if c.o.MaySign == nil || c.own.IsZero() {
+		return nil
+	}
+	return c.o.MaySign()
 }
 
 func newOpener(keys []fernet.Key) (o opener, err error) {

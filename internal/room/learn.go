@@ -163,7 +163,7 @@ func (t *textToken) message() kept.Message {
 }
 
 // readBack returns what of the outbox was read back, and the numbers of records of our present identity that were never
-// there.
+// there, nor on the device that it has come from.
 func (b *batch) readBack(result *record.Result) (back []kept.Own, elsewhere []uint32, err error) {
 	sent := map[record.PublicKey]map[uint32]kept.Own{}
 	for author, q := range numbersOf(result.Messages) {
@@ -182,7 +182,7 @@ func (b *batch) readBack(result *record.Result) (back []kept.Own, elsewhere []ui
 		case ok && o.Hash == m.Hash:
 			back = append(back, o)
 			delete(sent[m.Author], m.Number)
-		case m.Author == b.in.c.own:
+		case m.Author == b.in.c.own && m.Number > b.in.c.o.Brought.Number:
 			elsewhere = append(elsewhere, m.Number)
 		}
 	}

@@ -51,6 +51,9 @@ func (c *Conversation) Write(body record.Body, now time.Time) (Written, error) {
 
 // write does the work of Write inside its transaction.
 func (c *Conversation) write(body record.Body, now time.Time) (w Written, err error) {
+	if err := c.maySign(); err != nil {
+		return w, err
+	}
 	// Keys of an earlier moment would seal for somebody whom the room has moved away from meanwhile.
 	if err := c.renewKeys(); err != nil {
 		return w, err
@@ -169,6 +172,9 @@ type tip struct {
 // tip returns the end of what was written. What the feed holds of our own key counts, whoever has written it.
 func (c *Conversation) tip(state *kept.State) (tip, error) {
 	t := tip{number: state.OwnLast, previous: state.OwnHash, seq: state.Seq}
+	if from := c.o.Brought; from.Number > t.number {
+		t.number, t.previous = from.Number, from.Hash
+	}
 	own, ok, err := c.store.Author(c.own)
 	if err != nil {
 		return t, err
@@ -186,6 +192,22 @@ func (c *Conversation) tip(state *kept.State) (tip, error) {
 		return t, err
 	}
 	return t, nil
+}
+
+// Last returns the last number that our identity has used here, 0 for none, and the hash of that record.
+func (c *Conversation) Last() (last model.Brought, err error) {
+	state, err := c.store.State()
+	if err == nil && state.Own != c.own { // what it has is somebody else's
+		state.OwnLast, state.OwnHash = 0, record.ShortHash{}
+	}
+	var t tip
+	if err == nil {
+		t, err = c.tip(&state)
+	}
+	if err != nil {
+		return last, fmt.Errorf("looking up our last number: %w", err)
+	}
+	return model.Brought{Number: t.number, Hash: t.previous}, nil
 }
 
 // lastPost returns the last entry of the outbox, nil if there is none.
@@ -295,6 +317,9 @@ func (c *Conversation) Drop(number uint32, now time.Time) error {
 func (c *Conversation) signAnew(
 	state *kept.State, t tip, own []kept.Own, change func(*record.Record) bool, now time.Time,
 ) (changed []model.Renumbered, err error) {
+	if err := c.maySign(); err != nil {
+		return nil, err
+	}
 	if err := c.renewKeys(); err != nil { // another process may have sealed some of it with a key that is new
 		return nil, err
 	}

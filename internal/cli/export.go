@@ -1,0 +1,390 @@
+package cli
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fernpost/fernpost/internal/export"
+	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/screen"
+)
+
+// exportFlags are what the commands have in common that write a file for another device.
+type exportFlags struct {
+	out, passphraseFile    string
+	generate, weak, asJSON bool
+}
+
+func (f *exportFlags) add(cmd *cobra.Command) {
+	f.addTo(cmd)
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print what is in the file as one JSON object")
+}
+
+// addTo is add for a command that has --json already.
+func (f *exportFlags) addTo(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	outFlag(cmd, &f.out, "it")
+	flags.StringVar(&f.passphraseFile, "passphrase-file", "", "read the file's passphrase from `FILE`")
+	flags.BoolVar(&f.generate, "generate", false, "generate the passphrase, do not ask")
+	flags.BoolVar(&f.weak, "weak", false, "take a weak passphrase without asking")
+}
+
+func (a *app) roomsExportCommand() *cobra.Command {
+	var f exportFlags
+	cmd := &cobra.Command{
+		Use:   "export [ROOM...] --out FILE",
+		Short: "Write rooms into a file for another device of yours",
+		Long: `export writes rooms, all of them if none is named, into a new file: address, channel, the channel's keys, all keys of the
+room, and whose words you have compared. Your identity is not in it: the other device signs with a key of its own, and
+"rooms import" prints there with which command this one introduces it. What you have read is not in it either: the other
+device reads it from the relay.
+
+The file is encrypted with a passphrase of its own (the program age opens it as well). Whoever has both reads your rooms.
+It is asked for twice; --generate makes one and prints it.`,
+		Example: `  fernpost rooms export -o rooms.age
+  fernpost rooms export lab --generate -o lab.age
+  fernpost rooms export --passphrase-file pass.txt | ssh laptop 'cat > rooms.age'`,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			for i, name := range names {
+				if slices.Contains(names[:i], name) {
+					return usagef("room %s is named twice", screen.Line(name))
+				}
+			}
+			rooms, err := a.engine().Export(names...)
+			if err != nil {
+				return err
+			}
+			if len(rooms) == 0 {
+				return fmt.Errorf("%w: this device is in none yet", model.ErrNoRoom)
+			}
+			if err := a.writeExport(cmd.Context(), &export.Content{Rooms: rooms}, &f); err != nil {
+				return err
+			}
+			a.say("on the other device: fernpost rooms import %s", screen.Line(fileOr(f.out, "FILE")))
+			return nil
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+// fileOr is the name of a file, or what stands for standard output.
+func fileOr(out, other string) string {
+	if out == "" || out == "-" {
+		return other
+	}
+	return out
+}
+
+// writeExport writes a file for another device, once its passphrase was shown to whoever has to know it.
+func (a *app) writeExport(ctx context.Context, c *export.Content, f *exportFlags) error {
+	toStdout := f.out == "" || f.out == "-"
+	switch {
+	case toStdout && a.stdoutTerminal:
+		return hint(usagef("such a file is nothing for a terminal"), "add -o FILE, or > FILE")
+	case toStdout && f.asJSON:
+		return usagef("--json needs --out FILE")
+	}
+	pass, generated, err := a.filePassphrase(ctx, f)
+	if err != nil {
+		return err
+	}
+	// Shown before there is a file that nothing else opens.
+	switch {
+	case f.asJSON:
+		o := exportedJSON{File: f.out, Rooms: []string{}}
+		for i := range c.Rooms {
+			o.Rooms = append(o.Rooms, c.Rooms[i].Name)
+		}
+		if generated {
+			o.Passphrase = known(pass)
+		}
+		err = a.printJSON(o)
+	case generated && toStdout:
+		_, err = fmt.Fprintf(a.stderr, "passphrase  %s\n", a.style.bold(pass))
+	case generated:
+		_, err = fmt.Fprintf(a.stdout, "passphrase  %s\n", a.style.bold(pass))
+	}
+	if err != nil {
+		return err
+	}
+	done := a.computing(func() string { return "encrypting the file" })
+	err = a.write(f.out, 0o600, func(w io.Writer) error { return export.Seal(w, pass, c) })
+	done()
+	if err == nil {
+		a.say("%s in %s: keep the file and its passphrase apart, and remove it once it is imported", count(len(c.Rooms), "room"),
+			screen.Line(fileOr(f.out, "it")))
+	}
+	return err
+}
+
+// filePassphrase gets or generates the passphrase of a file. That of a room in the environment is none: whoever has it would open
+// the file.
+func (a *app) filePassphrase(ctx context.Context, f *exportFlags) (pass string, generated bool, err error) {
+	switch {
+	case f.generate && f.passphraseFile != "":
+		return "", false, usagef("--generate and --passphrase-file exclude each other")
+	case f.generate:
+	case f.passphraseFile != "":
+		pass, err = a.readSecretFile("passphrase-file", f.passphraseFile)
+	case a.canAsk():
+		pass, err = a.askNewPassphrase(ctx, "the file")
+	default:
+		err = hint(usagef("no passphrase for the file"), "--generate makes one and prints it, --passphrase-file FILE takes one")
+	}
+	if err != nil {
+		return "", false, err
+	}
+	if pass == "" {
+		pass, _, err = passphrase.Generate(passphrase.DefaultWords)
+		return pass, true, err
+	}
+	// What a guess takes is like that of a room's passphrase: as much memory, and more time.
+	return pass, false, a.mindStrength(ctx, pass, passphrase.Fernpost(), f.weak, "Whoever gets the file can guess at leisure.",
+		"no file was written")
+}
+
+// openExport reads a file of another device.
+func (a *app) openExport(ctx context.Context, file, passphraseFile string) (*export.Content, error) {
+	if file == "-" && passphraseFile == "-" {
+		return nil, usagef("the file and its passphrase cannot both come from standard input")
+	}
+	in, done, err := a.openInput(ctx, file)
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := export.Read(in)
+	done()
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", file, err)
+	}
+	var pass string
+	switch {
+	case passphraseFile != "":
+		pass, err = a.readSecretFile("passphrase-file", passphraseFile)
+	case a.canAsk():
+		pass, err = a.askSecret(ctx, "Passphrase of the file")
+	default:
+		err = hint(usagef("no passphrase given"), "add --passphrase-file FILE")
+	}
+	if err != nil {
+		return nil, err
+	}
+	working := a.computing(func() string { return "trying the passphrase" })
+	c, err := sealed.Open(pass)
+	working()
+	switch {
+	case errors.Is(err, export.ErrPassphrase):
+		err = hint(err, "%sit is the one that \"export\" has asked for, or printed, not that of a room", severalLines(pass))
+	case errors.Is(err, export.ErrAltered):
+		err = hint(err, "copy the file once more from the other device, or write it anew there")
+	case errors.Is(err, export.ErrNewer):
+		err = hint(err, "get the newest fernpost")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", file, err)
+	}
+	return c, nil
+}
+
+// importFlags are what the commands have in common that read such a file.
+type importFlags struct {
+	passphraseFile, as     string
+	yes, unchecked, asJSON bool
+	// keep is what is done with a room that is here now, if an identity has come with it.
+	keep func(name string, from *export.Room) error
+}
+
+// addTo adds the flags, but for --json.
+func (f *importFlags) addTo(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.passphraseFile, "passphrase-file", "", "read the file's passphrase from `FILE`")
+	flags.BoolVar(&f.yes, "yes", false, "take over what the file knows better without asking")
+}
+
+func (a *app) roomsImportCommand() *cobra.Command {
+	var f importFlags
+	cmd := &cobra.Command{
+		Use:   "import FILE [ROOM...]",
+		Short: "Enter the rooms of a file that another device of yours has written",
+		Long: `import enters the rooms of a file of "rooms export" (- is standard input): all, or those that are named as they are called
+there. This device signs with a key of its own. The last line is the command with which the device that wrote the file
+introduces this one to the others: they see "py's phone" from then on (see "identity device").
+
+A room that this device has already is mended by what the file knows better, after asking (--yes: without); its keys stay
+all. So it can be run again, and goes on where it was interrupted. Nothing is asked of a relay about rooms that are new
+here.
+
+Exit code 6 is a wrong passphrase, 8 a file that is damaged, cut, or no such file, 3 says that some rooms were left out.`,
+		Example: `  fernpost rooms import rooms.age
+  fernpost rooms import rooms.age lab --as school
+  ssh desktop cat rooms.age | fernpost rooms import - --passphrase-file pass.txt`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.openExport(cmd.Context(), args[0], f.passphraseFile)
+			if err != nil {
+				return beforeRoom(err)
+			}
+			if !c.Identity.IsZero() {
+				return hint(usagef("%s moves an identity to this device, with its rooms", args[0]),
+					"\"fernpost identity import %s\" does that; for a second device beside the first, write a file with \"rooms export\"", args[0])
+			}
+			rooms, err := chooseRooms(c.Rooms, args[1:])
+			if err != nil {
+				return err
+			}
+			if f.as != "" && len(rooms) != 1 {
+				return usagef("--as is for one room, and these are %d: name one behind the file", len(rooms))
+			}
+			joined, err := a.importRooms(cmd.Context(), rooms, &f)
+			return errors.Join(err, a.askToBeClaimed(joined, f.asJSON))
+		},
+	}
+	f.addTo(cmd)
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "one JSON object a line: the rooms, and what introduces this device")
+	cmd.Flags().StringVar(&f.as, "as", "", "call the room `NAME` on this device")
+	cmd.Flags().BoolVar(&f.unchecked, "unchecked", false, "take over a newer key also if it opens nothing of what is there")
+	return cmd
+}
+
+// chooseRooms returns the rooms of a file that are named, all without names.
+func chooseRooms(all []export.Room, names []string) (chosen []export.Room, err error) {
+	if len(names) == 0 {
+		return all, nil
+	}
+	var there []string
+	for i := range all {
+		there = append(there, all[i].Name)
+	}
+	for _, name := range names {
+		at := slices.Index(there, name)
+		if at < 0 {
+			return nil, hint(usagef("there is no room %s in the file", screen.Line(name)), "there are %s", screen.Line(strings.Join(there, ", ")))
+		}
+		chosen = append(chosen, all[at])
+	}
+	return chosen, nil
+}
+
+// imported is a room of a file that this device has now, and who has written the file.
+type imported struct {
+	room model.Room
+	by   record.PublicKey
+}
+
+// importRooms enters rooms, one after the other. One that cannot be entered keeps nobody from the others.
+func (a *app) importRooms(ctx context.Context, rooms []export.Room, f *importFlags) (joined []imported, err error) {
+	failed := 0
+	for i := range rooms {
+		r := &rooms[i]
+		o := importedJSON{Name: r.Name}
+		j, result, wrong := a.importRoom(ctx, r, f)
+		if f.keep != nil && (j.Has || wrong == nil) { // also where nothing else of it was wanted
+			wrong = errors.Join(wrong, f.keep(j.Room.Name, r))
+		}
+		if wrong != nil && (len(rooms) == 1 || ctx.Err() != nil) {
+			return joined, wrong
+		}
+		if o.Result = result; wrong != nil {
+			failed++
+			o.Result, o.Why = "left out", known(wrong.Error())
+			a.say("%s", a.style.warn(fmt.Sprintf("room %s was left out: %s", r.Name, screen.Line(wrong.Error()))))
+			if next := nextStep(wrong); next != "" {
+				a.say("  %s", screen.Line(next))
+			}
+		} else {
+			o.Room = known(j.Room.Name)
+			joined = append(joined, imported{j.Room, r.Inviter})
+		}
+		if f.asJSON {
+			if err := a.printJSON(o); err != nil {
+				return joined, err
+			}
+		}
+	}
+	if failed > 0 {
+		err = partlyError{fmt.Errorf("%d of %s were left out", failed, count(len(rooms), "room"))}
+	}
+	return joined, err
+}
+
+// importRoom enters a room of a file, or mends the one that is here, and says in a word what it has done.
+func (a *app) importRoom(ctx context.Context, r *export.Room, f *importFlags) (j messenger.Joining, result string, err error) {
+	j, err = a.engine().Import(r, f.as)
+	switch {
+	case errors.Is(err, model.ErrRoomName), errors.Is(err, model.ErrRoomExists):
+		return j, "", hint(usageError{err}, "name it alone: fernpost rooms import FILE %s --as NAME", screen.Line(r.Name))
+	case err != nil:
+		return j, "", err
+	}
+	if !j.Has {
+		// Whoever has the passphrase of the file has written it: there is nothing to try a key for.
+		if err := a.engine().Add(j.Room); err != nil {
+			return j, "", err
+		}
+		a.say("room %s is here, with %s", screen.Line(j.Room.Name), count(len(j.Room.Keys), "key"))
+		a.sayIntroduced(&j, "the file")
+		return j, "new", nil
+	}
+	a.say("room %s:", screen.Line(r.Name))
+	if done, err := a.agreeToMend(ctx, &j, "the file", f.yes); done || err != nil {
+		return j, "unchanged", err
+	}
+	_, err = a.engine().Join(ctx, j, f.unchecked)
+	if _, ok := errors.AsType[*messenger.WrongKeyError](err); ok {
+		err = hint(fmt.Errorf("the newest key of the file opens nothing of what is there: %w", messenger.ErrNoKey),
+			"the room may have moved on since the file was written. If you are sure of it, --unchecked takes it all the same")
+	}
+	return j, "mended", explainEntry(err)
+}
+
+// askToBeClaimed prints the command with which the device that wrote a file says that this one is of the same person.
+func (a *app) askToBeClaimed(joined []imported, asJSON bool) error {
+	type pair struct{ key, author record.PublicKey }
+	var order []pair
+	codes, rooms := map[pair][]byte{}, map[pair][]string{}
+	for _, in := range joined {
+		c, ok, err := a.engine().Consent(in.room, in.by)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		p := pair{c.Key, c.Author}
+		if codes[p] == nil {
+			order, codes[p] = append(order, p), c.Key[:]
+		}
+		codes[p] = append(codes[p], c.Proof[:]...)
+		rooms[p] = append(rooms[p], in.room.Name)
+	}
+	if asJSON {
+		for _, p := range order {
+			if err := a.printJSON(consentJSON{base64.RawStdEncoding.EncodeToString(codes[p]), p.key, p.author, rooms[p]}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(order) == 0 {
+		return nil
+	}
+	a.say("this device signs with a key of its own, whose words are: %s", a.style.bold(safetyWords(order[0].key)))
+	a.say("so that the others know it for yours, run on the device that wrote the file:")
+	command := "fernpost identity device claim"
+	for _, p := range order {
+		command += " " + base64.RawStdEncoding.EncodeToString(codes[p])
+	}
+	_, err := fmt.Fprintln(a.stdout, command)
+	return err
+}

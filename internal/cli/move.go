@@ -1,0 +1,181 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/screen"
+)
+
+// moveCommands move the identity of a device.
+func (a *app) moveCommands(asJSON *bool) []*cobra.Command {
+	return []*cobra.Command{a.identityExportCommand(asJSON), a.identityImportCommand(asJSON), a.identityNewCommand(asJSON)}
+}
+
+func (a *app) identityExportCommand(asJSON *bool) *cobra.Command {
+	var f exportFlags
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "export --out FILE",
+		Short: "Move your identity to another device, with all rooms",
+		Long: `export writes your identity into a new file under a passphrase, with all rooms and up to which number you have written in
+each, and tells this device to stop: it goes on reading, and signs nothing any more. "identity import" on the other device
+makes it yours there: the others notice nothing. Import it on one device only: two that sign with one key are told to
+everybody as a fork ("two different ana 7").
+
+For a second device beside this one, with a key of its own, there is "fernpost rooms export".
+
+Nothing may wait in an outbox: only this device could post it. Killed at any moment, either this device still signs, or the
+file is there and whole. If the file is lost, export writes another one, and "identity import" brings the identity back here.`,
+		Example: `  fernpost identity export -o me.age
+  fernpost identity export --generate --yes -o me.age`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.asJSON = *asJSON
+			return a.exportIdentity(cmd.Context(), &f, yes)
+		},
+	}
+	f.addTo(cmd)
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask whether this device is to stop")
+	return cmd
+}
+
+func (a *app) exportIdentity(ctx context.Context, f *exportFlags, yes bool) error {
+	c, err := a.engine().MovingAway()
+	if w, ok := errors.AsType[*messenger.WaitsHereError](err); ok {
+		return hint(err, "\"fernpost outbox --retry --room %s\" posts it. If that relay is gone for good, \"fernpost rooms remove %s\" gives it up",
+			w.Room, w.Room)
+	}
+	if err != nil {
+		return err
+	}
+	gone, err := a.engine().Gone()
+	if err != nil {
+		return err
+	}
+	question := "This device signs nothing any more then. Move the identity away?"
+	if !gone.IsZero() {
+		a.say("%s", a.style.warn("this identity has moved already ("+gone.Format(time.DateOnly)+"): another file is for the case that the first is lost"))
+		question = "Write another file?"
+	}
+	if !yes {
+		switch ok, err := a.confirm(ctx, question); {
+		case err != nil:
+			return err
+		case !ok:
+			return hint(a.declined(errors.New("the identity stays, and nothing was written")), "--yes moves it without asking")
+		}
+	}
+	if err := a.writeExport(ctx, c, f); err != nil {
+		return err
+	}
+	if err := a.engine().MoveAway(c.Identity, fileOr(f.out, ""), time.Now()); err != nil {
+		return hint(fmt.Errorf("the file is written, and this device was not told to stop: %w", err),
+			"run it again with another file before you import one")
+	}
+	a.say("this device signs nothing any more. On the other one, and on one only: fernpost identity import %s", screen.Line(fileOr(f.out, "FILE")))
+	return nil
+}
+
+func (a *app) identityImportCommand(asJSON *bool) *cobra.Command {
+	var f importFlags
+	cmd := &cobra.Command{
+		Use:   "import FILE",
+		Short: "Make an identity that another device has moved away yours here",
+		Long: `import takes over the identity and the rooms of a file of "identity export" (- is standard input). From then on this
+device signs with that key, in each room behind what was signed there, and what is read here is shown as your own. An
+identity that this device has, and has signed with, is given up only after asking (--yes). Rooms that are here already are
+mended as "rooms import" does.
+
+Import a file on one device only, and remove it then. On the device that has written it, import takes the move back.
+
+Exit code 6 is a wrong passphrase, 8 a file that is damaged, cut, or no such file, 3 says that some rooms were left out.`,
+		Example: `  fernpost identity import me.age
+  fernpost identity import - --passphrase-file pass.txt < me.age`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.asJSON = *asJSON
+			return a.importIdentity(cmd.Context(), args[0], &f)
+		},
+	}
+	f.addTo(cmd)
+	return cmd
+}
+
+func (a *app) importIdentity(ctx context.Context, file string, f *importFlags) error {
+	c, err := a.openExport(ctx, file, f.passphraseFile)
+	if err != nil {
+		return beforeRoom(err)
+	}
+	if c.Identity.IsZero() {
+		return hint(usagef("there is no identity in %s, only rooms", file), "\"fernpost rooms import %s\" enters them", file)
+	}
+	key := c.Identity.Public()
+	replaced, err := a.engine().Replaces(c.Identity)
+	if err != nil {
+		return err
+	}
+	if len(replaced.Rooms) > 0 {
+		who := replaced.Key.Tag().Name()
+		if replaced.Nick != "" {
+			who = screen.Line(replaced.Nick) + " (" + who + ")"
+		}
+		a.say("%s", a.style.warn(fmt.Sprintf("this device has signed as %s in %s: that identity is lost then, and what you write there is shown as another person's",
+			who, strings.Join(replaced.Rooms, ", "))))
+		if !f.yes {
+			switch ok, err := a.confirm(ctx, "Give it up?"); {
+			case err != nil:
+				return err
+			case !ok:
+				return hint(a.declined(errors.New("nothing was changed")), "--yes gives it up without asking; \"fernpost identity export\" moves it away before")
+			}
+		}
+	}
+	// The identity first: in a room that came before it, somebody might write under another one.
+	if err := a.engine().TakeIdentity(c.Identity, c.Nickname); err != nil {
+		return err
+	}
+	a.say("this device signs as %s from now on, whose words are: %s", orTag(c.Nickname, key.Tag().Name()), a.style.bold(safetyWords(key)))
+	f.keep = a.engine().GoOn
+	if len(c.Rooms) > 0 {
+		_, err = a.importRooms(ctx, c.Rooms, f)
+	}
+	a.say("remove the file now: two devices that sign with one key are told to everybody as a fork")
+	return err
+}
+
+// orTag is somebody's name, or the tag where there is none.
+func orTag(nick, tag string) string {
+	if nick == "" {
+		return tag
+	}
+	return screen.Line(nick)
+}
+
+func (a *app) identityNewCommand(asJSON *bool) *cobra.Command {
+	return &cobra.Command{
+		Use:   "new",
+		Short: "Begin with a new identity here, after yours has moved to another device",
+		Long: `new gives this device another identity, once "identity export" has moved the one that it had to another device. The others
+see somebody new, until that device says that this one is yours, too ("fernpost identity device").`,
+		Example: "  fernpost identity new",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			err := a.engine().RenewIdentity()
+			if errors.Is(err, messenger.ErrNotGone) {
+				return hint(usageError{err}, "\"fernpost identity export\" moves it")
+			}
+			if err != nil {
+				return err
+			}
+			a.say("this device has a new identity:")
+			return a.showIdentity("", *asJSON)
+		},
+	}
+}

@@ -1,0 +1,101 @@
+package messenger
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/fernpost/fernpost/internal/export"
+	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/record"
+)
+
+// Export returns what another device needs to enter rooms of this one, under an identity of its own: all keys, and whose words were
+// compared. Without names it is all rooms.
+func (e *Engine) Export(names ...string) (rooms []export.Room, err error) {
+	if len(names) == 0 {
+		if names, _, err = e.Rooms(); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range names {
+		r, err := e.Find(name)
+		if err != nil {
+			return nil, err
+		}
+		one, err := e.exported(r)
+		if err != nil {
+			return nil, err
+		}
+		rooms = append(rooms, one)
+	}
+	return rooms, nil
+}
+
+func (e *Engine) exported(r model.Room) (one export.Room, err error) {
+	if one.Invitation, err = e.invitation(r); err != nil {
+		return one, err
+	}
+	if one.Compared, err = e.compared(r); err != nil {
+		return one, fmt.Errorf("room %s: %w", r.Name, err)
+	}
+	for _, text := range r.Introduced { // they have not written yet
+		if key, err := record.ParseKey(text); err == nil && !slices.Contains(one.Compared, key) {
+			one.Compared = append(one.Compared, key)
+		}
+	}
+	return one, nil
+}
+
+// Import tells what a room of an export makes of this device's rooms, as [Engine.Invitation] does of an invitation: whoever has
+// written the file, and those whom they have compared, count as compared.
+func (e *Engine) Import(r *export.Room, as string) (Joining, error) {
+	return e.joining(r.Invitation, r.KeysCompared(), as)
+}
+
+// Consent is the consent of who signs in a room to be called a device of somebody's there.
+type Consent struct {
+	record.Device
+
+	// Author is who may claim it.
+	Author record.PublicKey
+}
+
+// Consent makes the consent of who signs in a room to be called a device of author's. ok is false where nobody signs, or author is
+// who signs here.
+func (e *Engine) Consent(r model.Room, author record.PublicKey) (c Consent, ok bool, err error) {
+	signed, err := Signed(r)
+	if err != nil || !signed {
+		return c, false, err
+	}
+	identity, _, err := e.Identity(r)
+	if err != nil || identity.Public() == author || author.Check() != nil {
+		return c, false, err
+	}
+	c.Author, c.Key = author, identity.Public()
+	c.Proof = identity.ProveDevice(saltOf(r), author)
+	return c, true, nil
+}
+
+// Claimable returns the rooms of this device in which a consent holds: it is for one channel, and for who signs there.
+func (e *Engine) Claimable(d record.Device) (rooms []model.Room, err error) {
+	names, _, err := e.Rooms()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		r, err := e.Find(name)
+		if err != nil {
+			continue // a damaged file of another room
+		}
+		if signed, err := Signed(r); err != nil || !signed {
+			continue
+		}
+		if own, err := e.Own(r); err == nil && d.Holds(saltOf(r), own) {
+			rooms = append(rooms, r)
+		}
+	}
+	return rooms, nil
+}
+
+func saltOf(r model.Room) record.Salt { return record.Salt(passphrase.RoomSalt(r.Channel)) }
