@@ -37,6 +37,9 @@ type Limits struct {
 	Topics int
 }
 
+// acceptPause is the time between two tries to accept when the first fails.
+const acceptPause = 100 * time.Millisecond
+
 // replaceTime is how long a client waits for another one with its ID to end.
 const replaceTime = 15 * time.Second
 
@@ -69,6 +72,8 @@ type Session interface {
 	Unsubscribe(filter string)
 	// Covers reports whether a topic is one of a granted filter.
 	Covers(filter, topic string) bool
+	// Close is called when the client has gone.
+	Close()
 }
 
 // Broker serves MQTT. It is made by [NewBroker] and ended by [Broker.Shutdown].
@@ -131,14 +136,19 @@ func NewBroker(door Door, l Limits, log *slog.Logger) *Broker {
 	return b
 }
 
-// Serve accepts connections until the listener or the broker is closed.
+// Serve accepts connections until the listener is closed.
 func (b *Broker) Serve(l net.Listener) error {
 	for {
 		c, err := l.Accept()
-		if err != nil {
+		switch {
+		case errors.Is(err, net.ErrClosed):
 			return err
+		case err != nil: // such as too many open files, which may be over soon
+			b.log.Error("accepting MQTT connections", "err", err)
+			time.Sleep(acceptPause)
+		default:
+			go b.ServeConn(c, c.RemoteAddr().String())
 		}
-		go b.ServeConn(c, c.RemoteAddr().String())
 	}
 }
 
@@ -185,6 +195,7 @@ func (b *Broker) leave(c *conn) {
 			b.server.Clients.Delete(c.client.ID)
 		}
 		c.endSubscriptions()
+		c.session.Close()
 	}
 	b.mu.Lock()
 	delete(b.conns, c)

@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
@@ -32,17 +34,28 @@ type Client struct {
 	lost   chan struct{}
 }
 
+// DialOptions say how a broker is reached; the zero value is the usual way.
+type DialOptions struct {
+	// TLS is for mqtts and wss.
+	TLS *tls.Config
+	// Open connects instead of dialling.
+	Open func() (net.Conn, error)
+}
+
 // Dial connects to a broker: mqtt, mqtts, ws or wss://HOST:PORT. The error wraps ErrCredentials where the broker refuses
-// them. encryption may be nil.
-func Dial(ctx context.Context, url string, c Credentials, encryption *tls.Config) (*Client, error) {
+// them.
+func Dial(ctx context.Context, address string, c Credentials, how DialOptions) (*Client, error) {
 	own := &Client{lost: make(chan struct{})}
-	o := paho.NewClientOptions().AddBroker(url).
+	o := paho.NewClientOptions().AddBroker(address).
 		SetClientID(c.ClientID).SetUsername(c.Username).SetPassword(c.Password).
 		SetProtocolVersion(4).SetCleanSession(true).SetAutoReconnect(false).SetConnectRetry(false).
 		SetKeepAlive(clientKeepAlive).SetPingTimeout(clientAnswer).
 		SetConnectionLostHandler(func(paho.Client, error) { close(own.lost) })
-	if encryption != nil {
-		o.SetTLSConfig(encryption)
+	if how.TLS != nil {
+		o.SetTLSConfig(how.TLS)
+	}
+	if how.Open != nil {
+		o.SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) { return how.Open() })
 	}
 	own.client = paho.NewClient(o)
 	t := own.client.Connect()

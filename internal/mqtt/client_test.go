@@ -27,11 +27,11 @@ func TestClient(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := mqtt.Credentials{ClientID: "a", Username: "a", Password: "wrong"}
-			if _, err := mqtt.Dial(t.Context(), url, c, nil); !errors.Is(err, mqtt.ErrCredentials) {
+			if _, err := mqtt.Dial(t.Context(), url, c, mqtt.DialOptions{}); !errors.Is(err, mqtt.ErrCredentials) {
 				t.Errorf("with a wrong password: %v", err)
 			}
 			c.Password = "secret"
-			client, err := mqtt.Dial(t.Context(), url, c, nil)
+			client, err := mqtt.Dial(t.Context(), url, c, mqtt.DialOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -68,6 +68,8 @@ func (d *door) Covers(filter, topic string) bool {
 	return found && strings.HasPrefix(topic, before)
 }
 
+func (d *door) Close() {}
+
 func (d *door) got() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -30,6 +30,10 @@ type Store interface {
 	// by number, and stops after limit.
 	EntriesByTime(ctx context.Context, s Stretch, limit int, visit func(*thingspeak.Entry) error) error
 
+	// BulkCalls returns which of the entries first to last of a generation came by bulk calls, in order of number. A call
+	// that is so only in part is told whole.
+	BulkCalls(ctx context.Context, generation, first, last int64) ([]Span, error)
+
 	// Subscribe returns a channel that gets a value whenever there may be something new in a channel of the relay: an entry,
 	// a clear, other settings, its end. It holds one value, so that none is missed between two looks, and nobody closes it;
 	// end ends the subscription. It only wakes, and not when another process has written to the same data without a word:

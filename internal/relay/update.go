@@ -43,6 +43,14 @@ type Decision struct {
 	Unordered int64
 }
 
+// Bulk returns the numbers of an update's entries if it is a bulk call that was accepted.
+func (d *Decision) Bulk(u *Update) (first, last int64, ok bool) {
+	if !u.Bulk || d.Err != nil || len(d.Entries) == 0 {
+		return 0, 0, false
+	}
+	return d.Entries[0].ID, d.Entries[len(d.Entries)-1].ID, true
+}
+
 // Accepted tells where the entries of an update went.
 type Accepted struct {
 	Channel int64

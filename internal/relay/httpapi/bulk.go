@@ -81,7 +81,7 @@ func bulkEntries(c *form.Bulk, zone *time.Location) ([]relay.NewEntry, error) {
 
 // bulkDate reads a date in any form; zero is none. Any number may be seconds since 1970 there.
 func bulkDate(s string, zone *time.Location) time.Time {
-	t, ok := parseDate(s, zone)
+	t, ok := form.Date(s, zone)
 	if !ok {
 		t, _ = thingspeak.ParseEpoch(s)
 	}

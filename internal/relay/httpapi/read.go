@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/form"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -76,25 +77,8 @@ func (q *request) date(name string) time.Time {
 	if s == "" {
 		return time.Time{}
 	}
-	t, _ := parseDate(s, q.zone())
+	t, _ := form.Date(s, q.zone())
 	return t
-}
-
-// parseDate reads a date in any form that has one meaning; one without an offset is in the zone. A number is one where it
-// can only be the seconds since 1970, of 2001 or later, or the milliseconds that JavaScript counts.
-func parseDate(s string, zone *time.Location) (time.Time, bool) {
-	t, err := thingspeak.ParseTime(s, zone)
-	if err == nil {
-		return t, true
-	}
-	const digits, millis = len("1000000000"), len("000")
-	if s = strings.TrimSpace(s); len(s) == digits+millis && strings.Trim(s, "0123456789") == "" {
-		s = s[:digits]
-	}
-	if t, err = thingspeak.ParseEpoch(s); err != nil || t.Unix() < 1_000_000_000 {
-		return time.Time{}, false
-	}
-	return t, true
 }
 
 // integer reads a number as the service does: leading digits count, junk is 0.

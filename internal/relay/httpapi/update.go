@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/form"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -90,7 +91,7 @@ func (q *request) entry() (sentEntry, error) {
 	}
 	if at := q.params.Get("created_at"); at != "" {
 		// A date that cannot be read is ignored: clients of the service rely on it.
-		if t, ok := parseDate(at, q.zone()); ok {
+		if t, ok := form.Date(at, q.zone()); ok {
 			e.CreatedAt = t
 		}
 	}

@@ -34,6 +34,7 @@ type memoryChannel struct {
 	channel *relay.Channel
 	state   relay.State
 	entries []thingspeak.Entry // number n at n-1
+	bulk    []relay.Span
 }
 
 // NewMemory returns an empty store.
@@ -87,6 +88,9 @@ func (m *Memory) Commit(_ context.Context, updates []relay.Update) ([]relay.Deci
 		if d.Err == nil {
 			c := m.channels[updates[i].Channel]
 			c.entries = append(c.entries, d.Entries...)
+			if first, last, ok := d.Bulk(&updates[i]); ok {
+				c.bulk = append(c.bulk, relay.Span{First: first, Last: last})
+			}
 			m.subscribers.Wake(updates[i].Channel)
 		}
 	}
@@ -243,7 +247,7 @@ func (m *Memory) ClearChannel(_ context.Context, id int64) error {
 	if c == nil {
 		return relay.ErrNotFound
 	}
-	c.entries, c.state = nil, c.state.Cleared(m.next())
+	c.entries, c.bulk, c.state = nil, nil, c.state.Cleared(m.next())
 	m.subscribers.Wake(id)
 	return nil
 }
@@ -262,6 +266,24 @@ func (m *Memory) DeleteChannel(_ context.Context, id int64) error {
 	}
 	m.subscribers.Wake(id)
 	return nil
+}
+
+func (m *Memory) BulkCalls(_ context.Context, generation, first, last int64) (all []relay.Span, err error) {
+	if err := m.lock(); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	for _, c := range m.channels {
+		if c.state.Generation != generation {
+			continue
+		}
+		for _, s := range c.bulk {
+			if s.Last >= first && s.First <= last {
+				all = append(all, s)
+			}
+		}
+	}
+	return all, nil
 }
 
 func (m *Memory) Subscribe(channel int64) (woken <-chan struct{}, end func()) {

@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(testing.TB) relay.Store) {
 		{"changes of a device", testChangeDevice},
 		{"entries come back as they were written", testEntries},
 		{"entries of large bulk calls", testLargeBulk},
+		{"which entries came by bulk calls", testBulkCalls},
 		{"a batch over several channels", testBatch},
 		{"refused updates leave nothing", testRefused},
 		{"what the state tells", testState},

@@ -31,6 +31,7 @@ func (s *Store) Commit(ctx context.Context, updates []relay.Update) (decisions [
 		}
 		if len(changed) > 0 {
 			s.inserts.queue(&t.last, after, updates, decisions)
+			queueBulkCalls(&t.last, after, updates, decisions)
 			queueStates(&t.last, changed)
 		}
 		return nil

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/fernpost/fernpost/internal/relay/store"
 )
 
 const (
@@ -84,8 +86,10 @@ func (s *Store) sweepSome(ctx context.Context) (more bool, err error) {
 			return err
 		}
 		if removed.RowsAffected() == 0 {
-			if _, err := c.Exec(ctx, removeAbandoned, generation); err != nil {
-				return err
+			for _, text := range []string{store.DeleteBulk, removeAbandoned} {
+				if _, err := c.Exec(ctx, text, generation); err != nil {
+					return err
+				}
 			}
 		}
 		return sendAll(ctx, c, "COMMIT")

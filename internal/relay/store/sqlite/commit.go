@@ -62,6 +62,11 @@ func (s *Store) commit(
 		if err := s.inserts.insert(c, generation, d); err != nil {
 			return nil, nil, err
 		}
+		if first, last, ok := d.Bulk(&updates[i]); ok {
+			if err := c.Exec(store.InsertBulk, generation, first, last); err != nil {
+				return nil, nil, err
+			}
+		}
 	}
 	for i := range after {
 		if after[i] == before[i] {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 
+	"github.com/fernpost/fernpost/internal/relay/store"
 	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
@@ -60,6 +61,9 @@ func removeSome(c *sqlite.Conn, generation int64) error {
 		return err
 	}
 	if !left {
+		if err := c.Exec(store.DeleteBulk, generation); err != nil {
+			return err
+		}
 		return c.Exec("DELETE FROM abandoned WHERE generation = ?", generation)
 	}
 	return c.Exec(`DELETE FROM entries WHERE rowid IN

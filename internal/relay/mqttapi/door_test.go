@@ -1,0 +1,456 @@
+package mqttapi_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/mqtt"
+	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/guard"
+	"github.com/fernpost/fernpost/internal/relay/mqttapi"
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// house is a relay with an MQTT door, in a bubble.
+type house struct {
+	testing.TB
+	*relaytest.Server
+	door *mqttapi.Door
+}
+
+func newHouse(t testing.TB, with ...relaytest.Option) *house {
+	t.Helper()
+	return newHouseFor(t, mqttapi.Options{}, with...)
+}
+
+func newHouseFor(t testing.TB, o mqttapi.Options, with ...relaytest.Option) *house {
+	t.Helper()
+	h := &house{TB: t, Server: relaytest.InBubble(t, with...)}
+	o.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	h.door = mqttapi.New(h.Relay, o)
+	t.Cleanup(func() {
+		if err := h.door.Shutdown(context.Background()); err != nil {
+			t.Errorf("stopping: %v", err)
+		}
+	})
+	return h
+}
+
+// device makes a device with rights and returns its credentials.
+func (h *house) device(rights ...relay.Right) mqtt.Credentials {
+	h.Helper()
+	d, password := relay.NewDevice()
+	for _, r := range rights {
+		if err := d.Allow(r); err != nil {
+			h.Fatal(err)
+		}
+	}
+	if err := h.Store.CreateDevice(h.Context(), d); err != nil {
+		h.Fatal(err)
+	}
+	return mqtt.Credentials{ClientID: d.ID, Username: d.ID, Password: password}
+}
+
+// dial connects.
+func (h *house) dial(c mqtt.Credentials) (*mqtt.Client, error) {
+	return mqtt.Dial(h.Context(), "mqtt://relay:1883", c, mqtt.DialOptions{Open: func() (net.Conn, error) {
+		client, server := net.Pipe()
+		go h.door.ServeConn(server, "192.0.2.7:1234")
+		return client, nil
+	}})
+}
+
+// client connects a device with rights.
+func (h *house) client(rights ...relay.Right) *mqtt.Client {
+	h.Helper()
+	c, err := h.dial(h.device(rights...))
+	if err != nil {
+		h.Fatal(err)
+	}
+	h.Cleanup(c.Close)
+	return c
+}
+
+// publish publishes with QoS 1, so that it is stored or refused when it returns.
+func (h *house) publish(c *mqtt.Client, topic, payload string) {
+	h.Helper()
+	if err := c.Publish(h.Context(), topic, []byte(payload), 1); err != nil {
+		h.Errorf("publishing to %s: %v", topic, err)
+	}
+}
+
+// subscribe subscribes and returns where messages come, as "topic payload".
+func (h *house) subscribe(c *mqtt.Client, filter string) <-chan string {
+	h.Helper()
+	got := make(chan string, 1000)
+	err := c.Subscribe(h.Context(), filter, func(m mqtt.Message) { got <- m.Topic + " " + string(m.Payload) })
+	if err != nil {
+		h.Fatalf("subscribing to %s: %v", filter, err)
+	}
+	return got
+}
+
+// heard returns what has come when nothing more is on its way.
+func heard(from <-chan string) (all []string) {
+	synctest.Wait()
+	for len(from) > 0 {
+		all = append(all, <-from)
+	}
+	return all
+}
+
+func (h *house) wantHeard(from <-chan string, want ...string) {
+	h.Helper()
+	if got := heard(from); !slices.Equal(got, want) {
+		h.Errorf("heard %q, want %q", got, want)
+	}
+}
+
+// values are the first fields of a channel's entries.
+func (h *house) values(channel int64) (all []string) {
+	h.Helper()
+	for _, e := range h.Entries(h, channel) {
+		all = append(all, e.Fields[0].Text)
+	}
+	return all
+}
+
+func TestPublish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		c, foreign := h.CreateChannel(t, relaytest.AllFields(false)), h.CreateChannel(t, relaytest.AllFields(true))
+		read := h.CreateChannel(t, relay.Settings{})
+		p := h.client(relay.Right{Channel: c.ID, Publish: true}, relay.Right{Channel: read.ID, Subscribe: true})
+		to := func(format string, channel int64) string {
+			return strings.ReplaceAll(format, "ID", fmt.Sprint(channel))
+		}
+		h.publish(p, to("channels/ID/publish", c.ID),
+			"field1=a%20b&field2=%c3%a9&status=ok&lat=48.2&long=16.4&elevation=151&created_at=2026-01-02T03:04:05Z\n")
+		h.publish(p, to("channels/ID/publish/fields/field3", c.ID), "bare=value%20\n")
+		h.publish(p, to("channels/ID/publish", c.ID), "field1=two&latitude=1&longitude=2")
+		h.publish(p, to("channels/ID/publish/", c.ID)+foreign.WriteKey, "field1=no")
+		h.publish(p, to("channels/ID/publish/", foreign.ID)+foreign.WriteKey, "field1=by key")
+		h.publish(p, to("channels/ID/publish/fields/field2/", foreign.ID)+foreign.WriteKey, "by key")
+		for _, topic := range []string{
+			"channels/ID/publish", "channels/ID/publish/fields/field1", "channels/ID/subscribe", "channels/ID/publish/" + foreign.ReadKey,
+		} {
+			h.publish(p, to(topic, foreign.ID), "field1=no")
+			h.publish(p, to(topic, read.ID), "field1=no")
+		}
+		for _, topic := range []string{
+			"channels/ID/subscribe", "channels/ID", "channels//publish", "channels/0ID/publish", "channels/ID/publish/fields/field9",
+			"channels/ID/publish/fields/field0", "channels/ID/publish/fields", "/channels/ID/publish", "channels/ID/publish/", "x",
+			"channels/99999999999999999999/publish", "channels/-1/publish", "$SYS/channels/ID/publish",
+		} {
+			h.publish(p, to(topic, c.ID), "field1=no")
+		}
+		for _, payload := range []string{
+			"", "unknown=1", "x", "field1=" + strings.Repeat("x", 300), "created_at=2026-01-02T03:04:05Z", "{",
+		} {
+			h.publish(p, to("channels/ID/publish", c.ID), payload)
+		}
+		h.publish(p, to("channels/ID/publish/fields/field1", c.ID), "\xff")
+		all := h.Entries(t, c.ID)
+		if len(all) != 3 {
+			t.Fatalf("stored %+v", all)
+		}
+		if e := all[0]; e.Fields[0].Text != "a b" || e.Fields[1].Text != "é" || e.Status.Text != "ok" || e.Latitude.Text != "48.2" ||
+			e.Longitude.Text != "16.4" || e.Elevation.Text != "151" || !e.CreatedAt.Equal(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)) {
+			t.Errorf("stored %+v", e)
+		}
+		if e := all[1]; e.Fields[2].Text != "bare=value%20" || e.Fields[0].Given {
+			t.Errorf("stored %+v", e)
+		}
+		if e := all[2]; e.Latitude.Text != "1" || e.Longitude.Text != "2" {
+			t.Errorf("stored %+v", e)
+		}
+		if all := h.Entries(t, foreign.ID); len(all) != 2 || all[0].Fields[0].Text != "by key" || all[1].Fields[1].Text != "by key" {
+			t.Errorf("stored by key: %+v", all)
+		}
+		if all := h.Entries(t, read.ID); len(all) != 0 {
+			t.Errorf("stored without a right: %+v", all)
+		}
+	})
+}
+
+// TestIntervalIsShared: an update by MQTT and one by HTTP count for the same interval; one that comes too early is
+// acknowledged and vanishes.
+func TestIntervalIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, relaytest.Interval(15*time.Second))
+		c := h.CreateChannel(t, relaytest.AllFields(false))
+		p := h.client(relay.Right{Channel: c.ID, Publish: true})
+		topic := fmt.Sprintf("channels/%d/publish", c.ID)
+		http := func(value string) {
+			t.Helper()
+			answer, err := h.Client(t).Get(h.URL + "/update?api_key=" + c.WriteKey + "&field1=" + value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer.Body.Close()
+		}
+		h.publish(p, topic, "field1=mqtt")
+		http("early")
+		time.Sleep(15 * time.Second)
+		http("http")
+		h.publish(p, topic, "field1=early")
+		time.Sleep(15 * time.Second)
+		h.publish(p, topic, "field1=later")
+		if got := h.values(c.ID); !slices.Equal(got, []string{"mqtt", "http", "later"}) {
+			t.Errorf("stored %q", got)
+		}
+	})
+}
+
+// TestAnnounced: entries that come by MQTT or HTTP reach subscribers, those of bulk calls do not, and nothing comes that was
+// there before.
+func TestAnnounced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		c := h.CreateChannel(t, relaytest.AllFields(false))
+		h.Seed(t, c.ID, 3, func(int) thingspeak.Entry { return thingspeak.Entry{Fields: thingspeak.Fields{thingspeak.Text("old")}} })
+		p := h.client(relay.Right{Channel: c.ID, Publish: true, Subscribe: true})
+		name := func(rest string) string { return fmt.Sprintf("channels/%d/subscribe%s", c.ID, rest) }
+		whole, one := h.subscribe(p, name("")), h.subscribe(p, name("/fields/field2"))
+		reader := h.client(relay.Right{Channel: c.ID, Subscribe: true})
+		fields, legacy := h.subscribe(reader, name("/fields/+")), h.subscribe(reader, name("/json/")+c.ReadKey)
+		legacyField := h.subscribe(reader, name("/fields/field1/")+c.WriteKey)
+
+		h.publish(p, fmt.Sprintf("channels/%d/publish", c.ID), "field1=a&field2=&status=s")
+		h.Seed(t, c.ID, 3, func(int) thingspeak.Entry {
+			return thingspeak.Entry{Fields: thingspeak.Fields{thingspeak.Text("bulk")}}
+		})
+		answer, err := h.Client(t).Get(h.URL + "/update?api_key=" + c.WriteKey + "&field1=b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+
+		got := heard(whole)
+		if len(got) != 2 {
+			t.Fatalf("heard %q", got)
+		}
+		var first map[string]any
+		payload, found := strings.CutPrefix(got[0], name("")+" ")
+		if err := json.Unmarshal([]byte(payload), &first); err != nil || !found {
+			t.Fatalf("heard %q: %v", got[0], err)
+		}
+		for key, want := range map[string]any{
+			"channel_id": float64(c.ID), "entry_id": 4.0, "field1": "a", "field2": "", "field3": nil, "status": "s", "latitude": nil,
+		} {
+			if value, there := first[key]; !there || value != want {
+				t.Errorf("%s is %v, want %v", key, value, want)
+			}
+		}
+		h.wantHeard(one, name("/fields/field2")+" ")
+		h.wantHeard(fields, name("/fields/field1")+" a", name("/fields/field2")+" ", name("/fields/field1")+" b")
+		h.wantHeard(legacyField, name("/fields/field1/")+c.WriteKey+" a", name("/fields/field1/")+c.WriteKey+" b")
+		if got := heard(legacy); len(got) != 2 || got[0] != name("/json/")+c.ReadKey+" "+payload {
+			t.Errorf("heard %q", got)
+		}
+		h.Clear(t, c.ID)
+		h.publish(p, fmt.Sprintf("channels/%d/publish/fields/field2", c.ID), "again")
+		h.wantHeard(one, name("/fields/field2")+" again")
+	})
+}
+
+// TestOnlyGranted: nobody hears of a channel without a right to it or a key of it, however the filter is put.
+func TestOnlyGranted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		c, other := h.CreateChannel(t, relaytest.AllFields(true)), h.CreateChannel(t, relaytest.AllFields(false))
+		p := h.client(relay.Right{Channel: c.ID, Publish: true}, relay.Right{Channel: other.ID, Subscribe: true})
+		for _, filter := range []string{
+			"channels/ID/subscribe", "channels/ID/subscribe/fields/field1", "channels/ID/subscribe/fields/+", "channels/+/subscribe", "#",
+			"channels/#", "+/+/subscribe", "channels/ID/#", "channels/ID/+", "channels/ID/publish", "channels/ID/publish/#",
+			"$share/g/channels/ID/subscribe", "$SYS/#", "channels/ID/subscribe/json/+", "channels/ID/subscribe/json/#",
+			"channels/ID/subscribe/fields/+/+", "channels/ID/subscribe/fields/field1/+", "channels/ID/subscribe/xml",
+			"channels/OTHER/subscribe/json/" + c.WriteKey, "channels/0OTHER/subscribe", "channels/OTHER/subscribe/fields/field9",
+			"channels/OTHER/subscribe/fields/#", "channels/OTHER/subscribe/", "channels/OTHER/subscribe/" + other.ReadKey,
+		} {
+			filter = strings.NewReplacer("ID", fmt.Sprint(c.ID), "OTHER", fmt.Sprint(other.ID)).Replace(filter)
+			if err := p.Subscribe(t.Context(), filter, func(mqtt.Message) {}); !errors.Is(err, mqtt.ErrNotGranted) {
+				t.Errorf("%s: %v", filter, err)
+			}
+		}
+		h.subscribe(p, fmt.Sprintf("channels/%d/subscribe", other.ID))
+		// In a public channel any key opens what needs none, as over HTTP.
+		h.subscribe(p, fmt.Sprintf("channels/%d/subscribe/json/anything", c.ID))
+	})
+}
+
+// TestRightsAreTakenAway: what a device may do is asked again at each message, and at least every five seconds.
+func TestRightsAreTakenAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		c, second := h.CreateChannel(t, relaytest.AllFields(false)), h.CreateChannel(t, relaytest.AllFields(false))
+		credentials := h.device(
+			relay.Right{Channel: c.ID, Publish: true, Subscribe: true}, relay.Right{Channel: second.ID, Subscribe: true})
+		p, err := h.dial(credentials)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		publish, subscribe := fmt.Sprintf("channels/%d/publish", c.ID), fmt.Sprintf("channels/%d/subscribe/fields/field1", c.ID)
+		got := h.subscribe(p, subscribe)
+		byKey := h.subscribe(p, subscribe+"/"+c.ReadKey)
+		gone := h.subscribe(p, fmt.Sprintf("channels/%d/subscribe", second.ID))
+		h.publish(p, publish, "field1=1")
+		h.wantHeard(got, subscribe+" 1")
+		change := func(change func(*relay.Device) error) {
+			t.Helper()
+			if err := h.Store.ChangeDevice(t.Context(), credentials.ClientID, change); err != nil {
+				t.Fatal(err)
+			}
+		}
+		change(func(d *relay.Device) error { return d.Allow(relay.Right{Channel: c.ID}) })
+		h.publish(p, publish, "field1=2")
+		if n := len(h.Entries(t, c.ID)); n != 1 {
+			t.Errorf("without the right there are %d entries", n)
+		}
+		if err := h.Store.DeleteChannel(t.Context(), second.ID); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5*time.Second + time.Millisecond)
+		h.wantHeard(byKey, subscribe+"/"+c.ReadKey+" 1")
+		write := func(value string) {
+			t.Helper()
+			e := relay.NewEntry{Entry: thingspeak.Entry{Fields: thingspeak.Fields{thingspeak.Text(value)}}}
+			if _, err := h.Relay.Update(t.Context(), relay.Update{Key: c.WriteKey, Entries: []relay.NewEntry{e}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write("3")
+		h.wantHeard(got)
+		h.wantHeard(gone)
+		h.wantHeard(byKey, subscribe+"/"+c.ReadKey+" 3")
+		if err := h.Store.ChangeChannel(t.Context(), c.ID, func(c *relay.Channel) error {
+			c.Keys[1].Text = relay.NewKey()
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5*time.Second + time.Millisecond)
+		write("4")
+		h.wantHeard(byKey)
+		change(func(d *relay.Device) error { return d.Allow(relay.Right{Channel: c.ID, Subscribe: true}) })
+		again := h.subscribe(p, subscribe)
+		write("5")
+		h.wantHeard(again, subscribe+" 5")
+
+		before := time.Now()
+		change(func(d *relay.Device) error { d.Renew(); return nil })
+		<-p.Lost()
+		if took := time.Since(before); took > 5*time.Second {
+			t.Errorf("with the old password it was connected for %v", took)
+		}
+		if _, err := h.dial(credentials); !errors.Is(err, mqtt.ErrCredentials) {
+			t.Errorf("with the old password: %v", err)
+		}
+	})
+}
+
+// TestRemovedDeviceIsDisconnected: one that only publishes, too.
+func TestRemovedDeviceIsDisconnected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		credentials := h.device()
+		p, err := h.dial(credentials)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		if err := h.Store.RemoveDevice(t.Context(), credentials.ClientID); err != nil {
+			t.Fatal(err)
+		}
+		<-p.Lost()
+	})
+}
+
+// TestBurst: who reads gets every entry once and in order, also where many come at once.
+func TestBurst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		c := h.CreateChannel(t, relaytest.AllFields(false))
+		p := h.client(relay.Right{Channel: c.ID, Subscribe: true})
+		got := h.subscribe(p, fmt.Sprintf("channels/%d/subscribe/fields/field1", c.ID))
+		var updates []relay.Update
+		var want []string
+		for n := range 900 {
+			e := relay.NewEntry{Entry: thingspeak.Entry{Fields: thingspeak.Fields{thingspeak.Text(fmt.Sprint(n))}}}
+			updates = append(updates, relay.Update{
+				Channel: c.ID, Key: c.WriteKey, Entries: []relay.NewEntry{e}, Limits: &relay.Limits{},
+			})
+			want = append(want, fmt.Sprintf("channels/%d/subscribe/fields/field1 %d", c.ID, n))
+		}
+		if _, err := h.Store.Commit(t.Context(), updates); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		h.wantHeard(got, want...)
+	})
+}
+
+// TestLimitsByAddress: wrong credentials and floods count as they do over HTTP.
+func TestLimitsByAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouseFor(t, mqttapi.Options{Clients: guard.New(guard.Limits{WrongKeys: 3, Requests: 5}, nil, nil)})
+		c := h.CreateChannel(t, relaytest.AllFields(false))
+		credentials := h.device(relay.Right{Channel: c.ID, Publish: true})
+		wrong := credentials
+		wrong.Password = "wrong"
+		for range 3 {
+			if _, err := h.dial(wrong); !errors.Is(err, mqtt.ErrCredentials) {
+				t.Errorf("wrong credentials: %v", err)
+			}
+		}
+		if _, err := h.dial(credentials); err == nil || errors.Is(err, mqtt.ErrCredentials) {
+			t.Errorf("after too many wrong ones: %v", err)
+		}
+		time.Sleep(time.Minute)
+		p, err := h.dial(credentials)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		for range 50 {
+			h.publish(p, fmt.Sprintf("channels/%d/publish", c.ID), "field1=x")
+		}
+		if n := len(h.Entries(t, c.ID)); n == 0 || n > 10 {
+			t.Errorf("of a flood of 50 messages %d are stored", n)
+		}
+	})
+}
+
+// TestStoreInTrouble: a client is told that the service is unavailable, not that its credentials are wrong, and what it has
+// subscribed to goes on when the trouble is over.
+func TestStoreInTrouble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		c := h.CreateChannel(t, relaytest.AllFields(false))
+		credentials := h.device()
+		p := h.client(relay.Right{Channel: c.ID, Subscribe: true, Publish: true})
+		got := h.subscribe(p, fmt.Sprintf("channels/%d/subscribe/fields/field1", c.ID))
+		trouble := h.Store.(interface{ Fail(error) })
+		trouble.Fail(errors.New("trouble"))
+		if _, err := h.dial(credentials); err == nil || errors.Is(err, mqtt.ErrCredentials) {
+			t.Errorf("in trouble: %v", err)
+		}
+		h.publish(p, fmt.Sprintf("channels/%d/publish", c.ID), "field1=lost")
+		time.Sleep(time.Minute)
+		trouble.Fail(nil)
+		h.publish(p, fmt.Sprintf("channels/%d/publish", c.ID), "field1=kept")
+		time.Sleep(5 * time.Second)
+		h.wantHeard(got, fmt.Sprintf("channels/%d/subscribe/fields/field1 kept", c.ID))
+	})
+}
