@@ -55,6 +55,7 @@ var Keys = []Key{
 	{"tls_cert", "", nil},
 	{"tls_key", "", nil},
 	{"metrics_listen", "", nil},
+	{"mqtt", "", nil},
 	{"trust_proxy", "", nil},
 	{"interval", "15s", checkInterval},
 	{"limits", "free", nil},

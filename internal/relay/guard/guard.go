@@ -24,7 +24,7 @@ type Limits struct {
 	WrongKeys int
 	// AllConnections is how many may be open at once from all addresses together, this machine's included.
 	AllConnections int
-	// Streams is how many streams of entries may be open at once, and AllStreams how many from all addresses together,
+	// Streams is how many streams of entries and MQTT clients may be open at once, and AllStreams how many from all addresses together,
 	// this machine's included.
 	Streams, AllStreams int
 }

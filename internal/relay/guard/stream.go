@@ -13,7 +13,7 @@ var (
 	ErrAllStreams = errors.New("too many streams")
 )
 
-// OpenStream counts a stream of entries until leave is called. It fails with [ErrStreams] or [ErrAllStreams]. Programs on
+// OpenStream counts a stream of entries, or an MQTT client, until leave is called. It fails with [ErrStreams] or [ErrAllStreams]. Programs on
 // this machine count for Limits.AllStreams only.
 func (c *Clients) OpenStream(from Sender) (leave func(), err error) {
 	if c == nil {

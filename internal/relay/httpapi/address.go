@@ -18,6 +18,17 @@ func isForwarded(h http.Header) bool {
 	return slices.ContainsFunc(forwardingHeaders[:], func(name string) bool { return len(h[name]) > 0 })
 }
 
+// ForClient returns a request whose RemoteAddr is the address that it comes from, as far as trusted proxies tell.
+func ForClient(r *http.Request, known *guard.Clients) *http.Request {
+	address, told := clientAddress(r, known)
+	if !told {
+		return r
+	}
+	r = r.WithContext(r.Context())
+	r.RemoteAddr = netip.AddrPortFrom(address, 0).String()
+	return r
+}
+
 // clientAddress is the address that a request comes from. Only what a trusted proxy says of others is believed: from
 // the right, each address of X-Forwarded-For was added by the one after it, so the first that is no proxy of ours is
 // the client, and what stands before it is its own invention. forwarded says that the address was told by a proxy.

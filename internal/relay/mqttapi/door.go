@@ -76,7 +76,8 @@ var errBusy = errors.New("too many requests from this address")
 
 // Connect is part of [mqtt.Door].
 func (d *Door) Connect(ctx context.Context, c mqtt.Credentials) (mqtt.Session, error) {
-	client := d.clients.Find(guard.Sender{Address: guard.Peer(c.Remote)})
+	from := guard.Sender{Address: guard.Peer(c.Remote)}
+	client := d.clients.Find(from)
 	now := time.Now()
 	if client.Admit(now) > 0 || client.AdmitKey(now) > 0 {
 		return nil, errBusy
@@ -90,7 +91,11 @@ func (d *Door) Connect(ctx context.Context, c mqtt.Credentials) (mqtt.Session, e
 		d.log.Error("letting an MQTT client in", "err", err)
 		return nil, err
 	}
-	s := &session{door: d, device: device, client: client, joined: map[string]*feed{}}
+	leave, err := d.clients.OpenStream(from)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{door: d, device: device, client: client, leave: leave, joined: map[string]*feed{}}
 	d.mu.Lock()
 	d.sessions[s] = struct{}{}
 	d.mu.Unlock()

@@ -16,6 +16,8 @@ type session struct {
 	// device is what it was when it connected.
 	device *relay.Device
 	client *guard.Client
+	// leave gives the place back that it takes among the streams of entries.
+	leave func()
 
 	// mu guards joined, the feeds by the filter that they are followed for.
 	mu     sync.Mutex
@@ -104,6 +106,7 @@ func (s *session) Unsubscribe(filter string) {
 
 // Close is part of [mqtt.Session].
 func (s *session) Close() {
+	s.leave()
 	s.door.mu.Lock()
 	defer s.door.mu.Unlock()
 	delete(s.door.sessions, s)

@@ -33,6 +33,7 @@ type flags struct {
 	data, store string
 
 	listen, metricsListen string
+	mqtt                  string
 	tlsCert, tlsKey       string
 	open                  bool
 	limits                limitFlags
@@ -71,6 +72,10 @@ one connection, with api_key=KEY,KEY in the same order. A stream begins now, or 
 was cut goes on behind the last event by its id (Last-Event-ID), without a gap. The event "reset" says that a channel was
 cleared, or that its id is not known here, and that all its entries follow; "slow", that the client did not keep up.
 
+With --mqtt devices publish and subscribe by MQTT 3.1.1, the topics being ThingSpeak's; "relay device add" makes one. The
+second line on standard output is then "listening on mqtt://HOST:PORT", or mqtts with --tls-cert and --tls-key. What comes
+too early, is too large or is not allowed vanishes without a word: MQTT has no answer for it.
+
 Limits by address keep one client from taking everything; programs on this machine have none. Behind a reverse proxy
 name that with --trust-proxy, or all its clients count as one.
 
@@ -93,6 +98,7 @@ What was posted is kept as it came; a relay without --cheat shows it.`,
   fernpost relay --listen 0.0.0.0:3000 --interval 1s
   fernpost relay --listen :443 --tls-cert fullchain.pem --tls-key privkey.pem
   fernpost relay --trust-proxy 127.0.0.1 --metrics-listen 127.0.0.1:9100
+  fernpost relay --mqtt 127.0.0.1:1883
   fernpost relay --data lesson --interval 0s --cheat drop,alter
   fernpost relay --store 'postgres://relay@db1,db2/relay'`,
 		Args: cobra.NoArgs,
@@ -101,6 +107,7 @@ What was posted is kept as it came; a relay without --cheat shows it.`,
 	own := cmd.Flags()
 	f.addPlace(own)
 	own.StringVar(&f.listen, "listen", DefaultListen, "serve on `HOST:PORT`; port 0 picks one")
+	own.StringVar(&f.mqtt, "mqtt", "", "serve MQTT on `HOST:PORT`, and as WebSocket at /mqtt of --listen")
 	own.BoolVar(&f.open, "open", false, "let anybody who reaches the relay create channels")
 	own.StringVar(&f.tlsCert, "tls-cert", "", "serve HTTPS with the certificate chain in `FILE` (PEM)")
 	own.StringVar(&f.tlsKey, "tls-key", "", "the certificate's key in `FILE` (PEM); a renewed pair is noticed")
@@ -112,8 +119,8 @@ What was posted is kept as it came; a relay without --cheat shows it.`,
 	own.IntVar(&f.clients.WrongKeys, "client-wrong-keys", 100,
 		"most wrong keys per minute from one address; 0 for no limit")
 	own.IntVar(&f.clients.AllConnections, "connections", 20_000, "most open connections in all; 0 for no limit")
-	own.IntVar(&f.clients.Streams, "client-streams", 200, "most open streams of one address; 0 for no limit")
-	own.IntVar(&f.clients.AllStreams, "streams", 10_000, "most open streams in all; 0 for no limit")
+	own.IntVar(&f.clients.Streams, "client-streams", 200, "most open streams and MQTT clients of one address; 0 for no limit")
+	own.IntVar(&f.clients.AllStreams, "streams", 10_000, "most open streams and MQTT clients in all; 0 for no limit")
 	own.Var(&f.cheat, "cheat",
 		"cheat on purpose, for lessons: `LIST` of drop, repeat, reorder, alter, fork, backdate, wipe")
 	f.limits.add(own)
@@ -164,7 +171,7 @@ func (p *proxyList) Set(text string) error {
 // options are what the flags ask for.
 func (f *flags) options(cmd *cobra.Command) (o serve.Options, err error) {
 	o = serve.Options{
-		Listen: f.listen, MetricsListen: f.metricsListen, Open: f.open,
+		Listen: f.listen, MetricsListen: f.metricsListen, MQTT: f.mqtt, Open: f.open,
 		TLSCert: f.tlsCert, TLSKey: f.tlsKey, Clients: f.clients, Proxies: f.proxies, Cheat: f.cheat,
 		Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)),
 	}
@@ -194,6 +201,9 @@ func (f *flags) serve(cmd *cobra.Command) error {
 		return err
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "listening on %s\n", r.URL())
+	if url := r.MQTTURL(); url != "" {
+		fmt.Fprintf(cmd.OutOrStdout(), "listening on %s\n", url)
+	}
 	greet(cmd.ErrOrStderr(), r, &o)
 	received := 0
 	select {
@@ -277,6 +287,9 @@ Next, in another terminal:
 		fmt.Fprintf(w, "note: --open: everybody who reaches this relay can create channels\n")
 	} else if !r.Loopback() {
 		fmt.Fprintf(w, "note: creating a channel takes the user key that \"relay user show\" prints\n")
+	}
+	if url := r.MQTTURL(); url != "" {
+		fmt.Fprintf(w, "note: what connects by MQTT is made with \"relay device add\"\n")
 	}
 	if !r.Loopback() && !r.Encrypted() {
 		fmt.Fprintf(w, "warning: plain HTTP: whoever is on the way sees the channels' keys, though no message\n")

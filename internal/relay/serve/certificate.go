@@ -58,6 +58,11 @@ func (c *certificate) config() *tls.Config {
 	return &tls.Config{GetCertificate: c.get, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
 }
 
+// mqttConfig serves MQTT. Most of its clients name no protocol.
+func (c *certificate) mqttConfig() *tls.Config {
+	return &tls.Config{GetCertificate: c.get, NextProtos: []string{"mqtt"}, MinVersion: tls.VersionTLS12}
+}
+
 // get is called at each handshake.
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()

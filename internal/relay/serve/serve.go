@@ -24,6 +24,7 @@ import (
 	"github.com/fernpost/fernpost/internal/relay/guard"
 	"github.com/fernpost/fernpost/internal/relay/httpapi"
 	"github.com/fernpost/fernpost/internal/relay/metrics"
+	"github.com/fernpost/fernpost/internal/relay/mqttapi"
 	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 )
 
@@ -42,6 +43,9 @@ type Options struct {
 	// TLSCert and TLSKey name PEM files; with both the relay serves HTTPS only. Other files in their place are taken
 	// up without a restart.
 	TLSCert, TLSKey string
+	// MQTT is HOST:PORT to serve MQTT on, with TLS if there is a certificate; then Listen serves it as WebSocket at /mqtt,
+	// too. Empty for no MQTT.
+	MQTT string
 	// MetricsListen is HOST:PORT for /metrics, /healthz and /readyz alone, in plain HTTP; empty for none. In any case
 	// programs on this machine find /metrics on Listen.
 	MetricsListen string
@@ -69,10 +73,12 @@ const DrainTimeout = 10 * time.Second
 
 // Running is a relay that serves.
 type Running struct {
-	listener, opsListener net.Listener
-	server, opsServer     *http.Server
-	workers               *workers
-	store                 Data
+	listener, opsListener, mqttListener net.Listener
+	server, opsServer                   *http.Server
+	// mqtt is nil without MQTT.
+	mqtt    *mqttapi.Door
+	workers *workers
+	store   Data
 	// lock is held on data, the directory, if there is one.
 	lock      *sqlite.Lock
 	data      string
@@ -159,6 +165,11 @@ func (r *Running) listen(ctx context.Context, o Options) (err error) {
 			return fmt.Errorf("listening on %s for metrics: %w", o.MetricsListen, listenProblem(o.MetricsListen, err))
 		}
 	}
+	if o.MQTT != "" {
+		if r.mqttListener, err = listening.Listen(ctx, "tcp", o.MQTT); err != nil {
+			return fmt.Errorf("listening on %s for MQTT: %w", o.MQTT, listenProblem(o.MQTT, err))
+		}
+	}
 	return nil
 }
 
@@ -204,7 +215,13 @@ func (r *Running) serve(o Options, cert *certificate) {
 	}
 	r.gauges(figures, clients, all, cert)
 	r.workers = newWorkers(cheat.Versions(versions...))
-	r.server = newServer(o.Log, r.workers)
+	handler := http.Handler(r.workers)
+	if r.mqttListener != nil {
+		r.mqtt = mqttapi.New(all[0], mqttapi.Options{Log: o.Log, Clients: clients})
+		r.serveMQTT(clients, figures, cert)
+		handler = withMQTT(handler, r.mqtt, clients)
+	}
+	r.server = newServer(o.Log, handler)
 	accepting := clients.Listen(r.listener)
 	if cert != nil {
 		accepting = tls.NewListener(accepting, cert.config())
@@ -332,10 +349,13 @@ func (r *Running) Shutdown(ctx context.Context) error {
 	if r.stopping.CompareAndSwap(false, true) {
 		close(r.ending)
 	}
+	mqttStopped := make(chan error, 1)
+	go func() { mqttStopped <- r.stopMQTT(ctx) }()
 	err := r.server.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(fmt.Errorf("finishing requests under way: %w", err), r.server.Close())
 	}
+	err = errors.Join(err, <-mqttStopped)
 	for range r.failed { // wait until Serve has returned
 	}
 	r.workers.close()
@@ -347,7 +367,7 @@ func (r *Running) Shutdown(ctx context.Context) error {
 
 func (r *Running) closeListeners() error {
 	var errs []error
-	for _, l := range []net.Listener{r.listener, r.opsListener} {
+	for _, l := range []net.Listener{r.listener, r.opsListener, r.mqttListener} {
 		if l != nil {
 			errs = append(errs, l.Close())
 		}
