@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"regexp/syntax"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -64,7 +66,7 @@ const raceOptions = "atexit_sleep_ms=10"
 
 // TestScript runs the promises of the README, one script each. Besides the usual commands a script has
 //
-//	relay start [FLAG…]      starts "fernpost relay" on a free port and sets $RELAY
+//	relay start [FLAG…]      starts "fernpost relay" on a free port and sets $RELAY; with --mqtt also $MQTT_HOST and $MQTT_PORT
 //	relay kill | stop        ends it with SIGKILL or SIGTERM
 //	relay again [FLAG…]      starts it anew on the same port and data, with other flags if there are any
 //	relay said REGEXP        looks at what it printed on standard error until it was stopped
@@ -176,11 +178,23 @@ func (r *relay) start(ts *testscript.TestScript) {
 	ts.Check(r.cmd.Start())
 	hangs := time.AfterFunc(testenv.Patience, func() { r.cmd.Process.Kill() })
 	defer hangs.Stop()
-	first, err := bufio.NewReader(out).ReadString('\n')
+	lines := bufio.NewReader(out)
+	first, err := lines.ReadString('\n')
 	url, ok := strings.CutPrefix(strings.TrimSpace(first), "listening on ")
 	if err != nil || !ok {
 		r.end(syscall.SIGKILL)
 		ts.Fatalf("the relay's first line is %q (%v)\n%s", first, err, r.log.String())
+	}
+	if slices.Contains(r.flags, "--mqtt") {
+		second, err := lines.ReadString('\n')
+		_, address, ok := strings.Cut(strings.TrimSpace(second), "listening on mqtt://")
+		host, port, split := net.SplitHostPort(address)
+		if err != nil || !ok || split != nil {
+			r.end(syscall.SIGKILL)
+			ts.Fatalf("the relay's second line is %q (%v)\n%s", second, err, r.log.String())
+		}
+		ts.Setenv("MQTT_HOST", host)
+		ts.Setenv("MQTT_PORT", port)
 	}
 	go io.Copy(io.Discard, out)
 	r.listen = strings.TrimPrefix(url, "http://")

@@ -432,6 +432,65 @@ func TestLimitsByAddress(t *testing.T) {
 	})
 }
 
+// TestClientsAreCounted: a client takes a place among the streams of entries, of its address and in all, while it is there.
+func TestClientsAreCounted(t *testing.T) {
+	for name, limits := range map[string]guard.Limits{"of one address": {Streams: 2}, "in all": {AllStreams: 2}} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHouseFor(t, mqttapi.Options{Clients: guard.New(limits, nil, nil)})
+			first := h.client()
+			h.client()
+			third := h.device()
+			if _, err := h.dial(third); err == nil || errors.Is(err, mqtt.ErrCredentials) {
+				t.Errorf("one too many %s: %v", name, err)
+			}
+			first.Close()
+			synctest.Wait()
+			p, err := h.dial(third)
+			if err != nil {
+				t.Fatalf("after one has gone, %s: %v", name, err)
+			}
+			p.Close()
+		})
+	}
+}
+
+// TestNoSecretIsLogged: the broker's library would log whole packets.
+func TestNoSecretIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log relaytest.Log
+		s := relaytest.InBubble(t)
+		door := mqttapi.New(s.Relay, mqttapi.Options{
+			Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		})
+		h := &house{TB: t, Server: s, door: door}
+		c := h.CreateChannel(t, relaytest.AllFields(false))
+		credentials := h.device(relay.Right{Channel: c.ID, Publish: true})
+		p, err := h.dial(credentials)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.publish(p, fmt.Sprintf("channels/%d/publish/%s", c.ID, c.WriteKey), "field1=payload")
+		h.publish(p, fmt.Sprintf("channels/%d/publish/%s", c.ID, c.ReadKey), "field1=payload")
+		_ = p.Subscribe(t.Context(), fmt.Sprintf("channels/%d/subscribe/json/%s", c.ID, c.ReadKey), func(mqtt.Message) {})
+		_ = p.Subscribe(t.Context(), "channels/#/"+c.ReadKey, func(mqtt.Message) {})
+		s.Store.(interface{ Fail(error) }).Fail(errors.New("trouble"))
+		h.publish(p, fmt.Sprintf("channels/%d/publish/%s", c.ID, c.WriteKey), "field1=payload")
+		_, _ = h.dial(credentials)
+		p.Close()
+		if err := door.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+		for _, secret := range []string{c.WriteKey, c.ReadKey, credentials.Password, "payload"} {
+			if strings.Contains(log.String(), secret) {
+				t.Errorf("logged: %s", log.String())
+			}
+		}
+		if !strings.Contains(log.String(), "trouble") {
+			t.Errorf("what went wrong on our side is not logged: %s", log.String())
+		}
+	})
+}
+
 // TestStoreInTrouble: a client is told that the service is unavailable, not that its credentials are wrong, and what it has
 // subscribed to goes on when the trouble is over.
 func TestStoreInTrouble(t *testing.T) {
