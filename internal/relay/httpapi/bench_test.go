@@ -139,3 +139,47 @@ func BenchmarkUpdate(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkStream measures how long an update takes until everybody who watches the channel has it, over real connections.
+func BenchmarkStream(b *testing.B) {
+	for _, watchers := range []int{1, 100, 1000} {
+		b.Run(fmt.Sprintf("%dwatchers", watchers), func(b *testing.B) {
+			s := relaytest.New(b, relaytest.InMemory())
+			channel := s.CreateChannel(b, relaytest.AllFields(true))
+			var have sync.WaitGroup
+			have.Add(watchers)
+			for range watchers {
+				c, err := s.Dial(b.Context())
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer c.Close()
+				fmt.Fprintf(c, "GET /channels/%d/feeds/stream HTTP/1.1\r\nHost: relay\r\n\r\n", channel.ID)
+				events := relaytest.NewEvents(c)
+				go func() {
+					for {
+						e, err := events.Next()
+						if err != nil {
+							return
+						}
+						if e.ID != "" {
+							have.Done()
+						}
+					}
+				}()
+			}
+			have.Wait()
+			update := relay.Update{Channel: channel.ID, Key: channel.WriteKey, Entries: []relay.NewEntry{{Entry: thingspeak.Entry{
+				Fields: thingspeak.Fields{thingspeak.Text(strings.Repeat("x", 248))},
+			}}}}
+			b.ReportAllocs()
+			for b.Loop() {
+				have.Add(watchers)
+				if _, err := s.Relay.Update(b.Context(), update); err != nil {
+					b.Fatal(err)
+				}
+				have.Wait()
+			}
+		})
+	}
+}

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/cheat"
 	"github.com/fernpost/fernpost/internal/relay/guard"
 	"github.com/fernpost/fernpost/internal/relay/httpapi"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
@@ -617,4 +618,30 @@ func TestStreamsAreLimited(t *testing.T) {
 	})
 	close(ending)
 	want("192.0.2.9", http.StatusServiceUnavailable)
+}
+
+// TestStreamOfACheat: a relay that lies tells its lies as the entries come, under numbers without a hole; a feed that looks
+// wiped begins anew.
+func TestStreamOfACheat(t *testing.T) {
+	const lies = cheat.Drop | cheat.Repeat | cheat.Reorder | cheat.Alter | cheat.Backdate | cheat.Wipe
+	inBubble(t, func(s *streaming) {
+		c := s.CreateChannel(t, relaytest.AllFields(true))
+		w := s.watch(of(c, ""))
+		w.next()
+		synctest.Wait()
+		number := int64(1)
+		for n, told := range [][]string{
+			{"1"}, {"2"}, {}, {"4"}, {"5", "1"}, {}, {"7", "6"}, {"8"}, {"9"}, {"10"}, {"reset", "11"}, {"12"},
+		} {
+			s.write(c, fmt.Sprint(n+1))
+			if len(told) > 0 && told[0] == "reset" {
+				if e := w.next(); e.Name != "reset" {
+					t.Errorf("after ten posts came %+v, want a reset", e)
+				}
+				number, told = 1, told[1:]
+			}
+			w.wantEntries(number, told...)
+			number += int64(len(told))
+		}
+	}, relaytest.Cheat(lies))
 }

@@ -147,3 +147,45 @@ func TestSweep(t *testing.T) {
 		t.Errorf("the sweep left %d entries, want 5", len(got))
 	}
 }
+
+// TestWatchThroughAnotherNode: whoever watches at one relay gets what is written through another, once and in order, also
+// when the database is lost for a moment.
+func TestWatchThroughAnotherNode(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Shared(t)
+	url := server.Database(t)
+	proxy := pgtest.NewProxy(t, server.Address)
+	a, b := open(t, url), open(t, pgtest.Via(url, proxy.Address))
+	key := create(t, a, 1)
+	rules := relay.New(b, relay.Limits{})
+	view, err := rules.View(t.Context(), 1, "READ1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	watch := rules.Watch([]relay.Watched{{View: view, Key: "READ1", From: view.End()}})
+	defer watch.End()
+	next := int64(1)
+	for round := range 4 {
+		for range 5 {
+			if _, err := a.Commit(t.Context(), named(1, key, "x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if round%2 == 0 {
+			proxy.Cut()
+		}
+		for want := int64(5*round + 5); next <= want; {
+			news, found, err := watch.Next()
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case !found:
+				testenv.Receive(t, watch.Woken(), "news from the other node")
+			case news.Reset || news.Events.First != next:
+				t.Fatalf("instead of entry %d came %d, reset %v", next, news.Events.First, news.Reset)
+			default:
+				next = news.Events.Last() + 1
+			}
+		}
+	}
+}
