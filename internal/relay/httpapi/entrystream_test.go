@@ -425,6 +425,12 @@ func TestStreamLooksByItself(t *testing.T) {
 		}
 		s.Clear(t, c.ID)
 		w.want(relaytest.Event{Name: "reset", ID: s.feed(c) + "-0", Data: fmt.Sprintf(`{"channel_id":%d}`, c.ID)})
+		s.Seed(t, c.ID, 2, func(int) thingspeak.Entry { return value("before") })
+		w.wantEntries(1, "before", "before")
+		s.Clear(t, c.ID) // and there are as many again before anybody looks
+		s.Seed(t, c.ID, 3, func(int) thingspeak.Entry { return value("after") })
+		w.want(relaytest.Event{Name: "reset", ID: s.feed(c) + "-0", Data: fmt.Sprintf(`{"channel_id":%d}`, c.ID)})
+		w.wantEntries(1, "after", "after", "after")
 	}, relaytest.WithStore(open))
 }
 
