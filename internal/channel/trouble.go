@@ -2,6 +2,7 @@ package channel
 
 import (
 	"errors"
+	"net"
 
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/remote"
@@ -75,4 +76,16 @@ func TroubleOf(err error) (t Trouble, otherScheme string) {
 		return OverBudget, ""
 	}
 	return NoTrouble, ""
+}
+
+// HostOf returns the host of a relay that no answer came from, and the port that its address names, empty if it names none.
+func HostOf(err error) (host, port string) {
+	e, ok := errors.AsType[*remote.UnreachableError](err)
+	if !ok {
+		return "", ""
+	}
+	if host, port, err = net.SplitHostPort(e.Host); err != nil {
+		return e.Host, ""
+	}
+	return host, port
 }

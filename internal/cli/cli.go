@@ -151,7 +151,7 @@ Start with "fernpost demo".`,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return hint(usageError{relaycmd.CheckFlag(err)}, "see \"%s --help\"", cmd.CommandPath())
+		return hint(usageError{relaycmd.CheckFlag(err)}, "%ssee \"%s --help\"", meantFlag(cmd, err), cmd.CommandPath())
 	})
 	flags := root.PersistentFlags()
 	flags.StringVar(&configFile, "config", "", "settings `FILE` (default ~/.config/fernpost/config.yaml)")

@@ -114,26 +114,34 @@ func (a *app) channelKeys(f *enterFlags, r *model.Room) error {
 	return nil
 }
 
-// askWriteKey asks for the write key of a channel that was there before, if there is somebody to ask; private tells that the
-// relay shows it to nobody without a key.
-func (a *app) askWriteKey(ctx context.Context, id int64, private bool) (model.Secret, error) {
-	if private && a.canAsk() {
-		a.say("the relay shows channel %d to nobody without a key: it is private, or there is none of that number", id)
-	}
-	var text string
+// askWriteKey asks for the write key of a channel that was there before, if there is somebody to ask.
+func (a *app) askWriteKey(ctx context.Context) (key model.Secret, err error) {
 	if a.canAsk() {
-		var err error
-		if text, err = a.askSecret(ctx, "Write key of the channel (empty: only read)"); err == nil && strings.TrimSpace(text) != "" {
-			text, err = apiKey("write key", text)
-		}
-		if err != nil {
-			return "", err
-		}
+		key, err = a.askChannelKey(ctx, "write key", "Write key of the channel (empty: only read)")
 	}
-	if text = strings.TrimSpace(text); text == "" && (!private || a.canAsk()) {
+	if err == nil && key == "" {
 		a.say("without a write key this room can only be read")
 	}
-	return model.Secret(text), nil
+	return key, err
+}
+
+// askAnyKey asks for a key of a channel that the relay shows to nobody without one, if there is somebody to ask.
+func (a *app) askAnyKey(ctx context.Context, id int64) (model.Secret, error) {
+	if !a.canAsk() {
+		return "", nil
+	}
+	a.say("the relay shows channel %d to nobody without a key: it is private, or there is none of that number", id)
+	return a.askChannelKey(ctx, "key of a channel", "Write key or read key of the channel (empty: none)")
+}
+
+// askChannelKey asks for a key of a channel; an empty answer is none.
+func (a *app) askChannelKey(ctx context.Context, what, question string) (model.Secret, error) {
+	text, err := a.askSecret(ctx, question)
+	if err != nil || strings.TrimSpace(text) == "" {
+		return "", err
+	}
+	text, err = apiKey(what, text)
+	return model.Secret(text), err
 }
 
 // entry is how the flags have a room entered.
@@ -148,9 +156,8 @@ func (f *enterFlags) entry(a *app, name, deriving string, profiles ...passphrase
 		}
 		o.Profiles = []passphrase.Profile{p}
 	}
-	o.WriteKey = func(ctx context.Context, private bool) (model.Secret, error) {
-		return a.askWriteKey(ctx, f.channel, private)
-	}
+	o.WriteKey = a.askWriteKey
+	o.AnyKey = func(ctx context.Context) (model.Secret, error) { return a.askAnyKey(ctx, f.channel) }
 	o.Tell = func(e messenger.Event) { a.tellEntry(&o.Room, e) }
 	o.Deriving = func() func() { return a.computing(func() string { return deriving }) }
 	return o, a.channelKeys(f, &o.Room)
@@ -165,6 +172,8 @@ func (a *app) tellEntry(r *model.Room, e messenger.Event) {
 		}
 	case messenger.WriteKeyUnproven:
 		a.say("this relay does not tell what a write key is for: the first message shows it")
+	case messenger.OnlyReads:
+		a.say("that key reads the channel and does not write it: it is kept as its read key")
 	case messenger.NoCheckLeft:
 		a.say("no check is left for those who join, so they have to compare the check words: %s", screen.Line(e.Err.Error()))
 	case messenger.KeyTried:
@@ -200,7 +209,26 @@ func (a *app) tellTried(r *model.Room, e messenger.KeyTried) {
 
 // joinThere is the command that enters the room of a channel.
 func joinThere(r *model.Room) string {
-	return fmt.Sprintf("fernpost join %s --relay %s --channel %d", r.Name, screen.Line(r.Relay), r.Channel)
+	command := fmt.Sprintf("fernpost join %s --relay %s --channel %d", r.Name, screen.Line(r.Relay), r.Channel)
+	if r.ReadKey != "" {
+		command += " --read-key-file FILE"
+	}
+	return command
+}
+
+// adviseInviting says how others join a new room.
+func (a *app) adviseInviting(r *model.Room, p passphrase.Profile) {
+	write, what := "", "the passphrase"
+	if r.WriteKey != "" {
+		write, what = " --write", "the passphrase and, to write, the write key"
+	}
+	a.say("")
+	a.say("others join by a link, which this makes:")
+	a.say("  fernpost invite %s%s", r.Name, write)
+	a.say("or by hand, with %s:", what)
+	a.say("  %s%s", joinThere(r), joinProfile(p))
+	a.say("and get the same check words. Hand that over outside of the channel.")
+	a.say("Write with: fernpost send --room %s 'hello'", r.Name)
 }
 
 // entrySteps are what to do about what keeps somebody from entering or changing a room.
@@ -306,10 +334,7 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 		return beforeRoom(explainEntry(err))
 	}
 	a.say("%s", a.style.good("room "+name+" is ready"))
-	a.say("")
-	a.say("hand these over outside of the channel, the passphrase above all. The other side runs")
-	a.say("  %s%s", joinThere(&r), joinProfile(profile))
-	a.say("and gets the same check words. Write with: fernpost send --room %s 'hello'", name)
+	a.adviseInviting(&r, profile)
 	a.adviseName(profile)
 	return nil
 }
@@ -375,6 +400,9 @@ func (a *app) newPassphrase(ctx context.Context, p passphrase.Profile, file stri
 			a.say("generated a passphrase of %.0f bits: one gaming GPU needs %s to guess it", bits, p.TimeToGuess(bits))
 		}
 		return pass, true, err
+	}
+	if what := looksLike(pass); what != "" && what != lookingLikePassphrase {
+		a.say("%s", a.style.warn("this passphrase looks like "+what+": is it what you meant?"))
 	}
 	return pass, false, a.mindStrength(ctx, pass, p, o.weak, "Everybody can copy the feed and guess at leisure.", "no room was made")
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
+	"strings"
 
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/exchange"
@@ -184,8 +186,7 @@ func (a *app) report(err error) {
 	}
 }
 
-// beforeRoomError is an error of a command that makes or enters a room, or needs none: there is none whose settings could be
-// changed.
+// beforeRoomError is an error of a command that makes, enters or changes a room, or needs none: it takes the address by itself.
 type beforeRoomError struct{ error }
 
 func (e beforeRoomError) Unwrap() error { return e.error }
@@ -219,7 +220,7 @@ func nextStep(err error) string {
 		return "it answers, but what it shows is not trusted here: ask whoever runs it for the name that its certificate is for; one " +
 			"that it has made itself has to be added to those that this system trusts (on Linux SSL_CERT_FILE names the file)"
 	case channel.UnreachableHere:
-		return `is the relay running? "fernpost relay" starts one; ` + set + " goes to another"
+		return "is the relay running? " + startRelay(err) + "; " + set + " goes to another"
 	case channel.Unreachable:
 		if noRoom {
 			return "check the network, and the address: " + set + " names another"
@@ -278,4 +279,16 @@ func nextStep(err error) string {
 		return `"fernpost rooms" lists the rooms; "fernpost init NAME" makes one, "fernpost join NAME" enters one`
 	}
 	return ""
+}
+
+// startRelay says how a relay is started at this machine's address at which none answers.
+func startRelay(err error) string {
+	switch host, port := channel.HostOf(err); {
+	case port == "":
+		return `"fernpost relay" starts one at http://` + relaycmd.DefaultListen + ", and an address needs the port as well"
+	case strings.HasSuffix(relaycmd.DefaultListen, ":"+port):
+		return `"fernpost relay" starts one`
+	default:
+		return `"fernpost relay --listen ` + screen.Line(net.JoinHostPort(host, port)) + `" starts one`
+	}
 }

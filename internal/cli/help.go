@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/fernpost/fernpost/internal/screen"
 )
@@ -112,6 +114,27 @@ func unknownCommand(parent *cobra.Command, name string) error {
 		there = "did you mean " + strings.Join(like, " or ") + "? " + there
 	}
 	return hint(usagef("unknown command %q for %q", screen.Line(name), parent.CommandPath()), "%s", there)
+}
+
+// meantFlag is a hint about a flag that a command does not have: a secret's, which comes from a file, or one that it has.
+func meantFlag(cmd *cobra.Command, err error) string {
+	unknown, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok {
+		return ""
+	}
+	name := unknown.GetSpecifiedName()
+	if f := cmd.Flag(name + "-file"); f != nil {
+		return "it would stand in every list of processes: put it into a file, and say --" + f.Name + " FILE; "
+	}
+	// Flags are compared as commands are.
+	all := &cobra.Command{SuggestionsMinimumDistance: 2}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		all.AddCommand(&cobra.Command{Use: f.Name, Hidden: f.Hidden, Run: func(*cobra.Command, []string) {}})
+	})
+	if like := all.SuggestionsFor(name); len(name) > 1 && len(like) > 0 {
+		return "did you mean --" + strings.Join(like, " or --") + "? "
+	}
+	return ""
 }
 
 // fill lays the lines of each paragraph out anew in so many columns, apart from those that begin with a blank.

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -104,22 +103,13 @@ func explainWrongKey(err error, pass string) error {
 	if !ok {
 		return err
 	}
-	next := severalLines(pass) + "ask for the passphrase again, and how the key is made (\"fernpost help profiles\"); "
+	next := looksMistyped(pass) + "ask for the passphrase again, and how the key is made (\"fernpost help profiles\"); "
 	if wrong.Rows > 0 {
 		next += "one that the room has just moved to opens what is written from then on"
 	} else {
 		next += "the room may have moved to it since, or somebody else who can write has put the check there"
 	}
 	return hint(err, "%s. If you are sure of it, --unchecked enters all the same", next)
-}
-
-// severalLines is a hint about a passphrase that has more than one line, as a file with notes beside it has; empty for others.
-func severalLines(pass string) string {
-	if !strings.ContainsAny(pass, "\r\n") {
-		return ""
-	}
-	return "the passphrase was taken from " + count(len(strings.Split(pass, "\n")), "line") +
-		", all of which count: put it into a file of its own; "
 }
 
 // count is [screen.Count].

@@ -119,10 +119,7 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 	}
 	added, err := a.engine().AddKey(ctx, r, key, (&conversation{app: a}).face())
 	if errors.Is(err, messenger.ErrNoKey) {
-		if lines := severalLines(pass); lines != "" {
-			return hint(err, "%snothing was kept", lines)
-		}
-		return hint(err, "nothing was kept; ask for the passphrase again")
+		return hint(err, "%snothing was kept; ask for the passphrase again", looksMistyped(pass))
 	}
 	if err != nil {
 		return err
@@ -142,6 +139,7 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 		a.say("room %s had this key already: it is the newest again, and what you write is sealed with it", r.Name)
 		return nil
 	}
-	a.say("room %s has %s now; what you write is sealed with the new one", r.Name, count(len(added.Room.Keys), "key"))
+	a.say("room %s has %s now; what you write is sealed with the new one, the old ones only open (\"fernpost key list\")", r.Name,
+		count(len(added.Room.Keys), "key"))
 	return nil
 }

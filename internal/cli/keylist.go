@@ -52,9 +52,9 @@ func (a *app) listKeys(roomName string, asJSON bool) error {
 	}
 	for i, k := range keys {
 		id := k.ID()
-		words, note := checkWords(k.RevealBytes()), ""
+		words, note := checkWords(k.RevealBytes()), a.style.dim("  (old: opens only)")
 		if i == 0 {
-			note = a.style.good("  (seals)")
+			note = a.style.good("  (newest: seals)")
 		}
 		if asJSON {
 			err = a.printJSON(roomKeyJSON{words, hex.EncodeToString(id[:]), i, new(i == 0)})

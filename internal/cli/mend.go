@@ -69,9 +69,19 @@ func (a *app) setRoom(cmd *cobra.Command, name string, o mendOptions) error {
 		a.tellEntry(&r, e)
 	})
 	if err != nil {
-		return explainEntry(err)
+		return explainMending(explainEntry(err))
 	}
 	return a.tellRoom(r, "room "+name+" is changed", o.asJSON)
+}
+
+// explainMending adds to an error of changing a room that the relay need not be asked, where it does not answer.
+func explainMending(err error) error {
+	err = beforeRoom(err)
+	switch trouble, _ := channel.TroubleOf(err); trouble {
+	case channel.Unreachable, channel.UnreachableHere, channel.Untrusted, channel.Faulty, channel.NoRelay:
+		return hint(err, "%s; --no-check changes the room without asking the relay", nextStep(err))
+	}
+	return err
 }
 
 // changes returns what does to a room what the flags ask for. Only flags that were given count: a relay or an interval of

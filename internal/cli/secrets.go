@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -160,8 +161,14 @@ const apiKeySize = 16
 // apiKey checks the form of an API key before it is used or kept, and says what is wrong with it without repeating it.
 func apiKey(what, s string) (string, error) {
 	s = strings.TrimSpace(s)
+	if kind := looksLike(s); kind != "" && !isAPIKey(s) {
+		return "", noAPIKey(what, "it has "+count(utf8.RuneCountInString(s), "character")+" and looks like "+kind)
+	}
 	if problem := notTyped(s); problem != "" {
 		return "", noAPIKey(what, problem)
+	}
+	if isAPIKey(s) {
+		return s, nil
 	}
 	problem := ""
 	for _, r := range s {
@@ -178,10 +185,12 @@ func apiKey(what, s string) (string, error) {
 	} else if n != apiKeySize {
 		problem = "it has " + count(n, "character")
 	}
-	if problem != "" {
-		return "", noAPIKey(what, problem)
-	}
-	return s, nil
+	return "", noAPIKey(what, problem)
+}
+
+// isAPIKey reports whether a text has the form of an API key.
+func isAPIKey(s string) bool {
+	return len(s) == apiKeySize && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == ""
 }
 
 // notTyped says what copying has brought into an address or a key that does not belong there; "" if nothing.

@@ -55,6 +55,16 @@ func (e *Engine) channel(ctx context.Context, r model.Room) (thingspeak.Channel,
 	return client.Channel(ctx)
 }
 
+// reach finds out whether anything answers at the address of a room's relay.
+func (e *Engine) reach(ctx context.Context, r model.Room) error {
+	client, err := e.dial(r)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return client.Reach(ctx)
+}
+
 // dialable reports whether a client can be made for a room, without asking anybody.
 func (e *Engine) dialable(r model.Room) error {
 	client, err := e.dial(r)

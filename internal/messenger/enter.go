@@ -21,10 +21,13 @@ type Entry struct {
 	Profiles []passphrase.Profile
 	// Passphrase asks for the passphrase, once the channel is there.
 	Passphrase func(context.Context) (string, error)
-	// WriteKey asks for the write key of a channel that was there before, empty for none; private tells that the relay shows
-	// the channel to nobody without a key. It is not asked where a key is known.
-	WriteKey func(ctx context.Context, private bool) (model.Secret, error)
-	// Tell is told what is found out: [ChannelFound], [WriteKeyUnproven], [KeyTried], [NoCheckLeft].
+	// WriteKey asks for the write key of a channel that was there before, empty for none, once the passphrase has been tried. It
+	// is not asked where one is known.
+	WriteKey func(context.Context) (model.Secret, error)
+	// AnyKey asks for the write key or the read key of a channel that the relay shows to nobody without one, empty for none: it
+	// comes before the passphrase. It is not asked where a key is known.
+	AnyKey func(context.Context) (model.Secret, error)
+	// Tell is told what is found out: [ChannelFound], [WriteKeyUnproven], [OnlyReads], [KeyTried], [NoCheckLeft].
 	Tell func(Event)
 	// Deriving is called when the key is made or tried, which takes a while; the function that it returns is called at the end.
 	Deriving func() (done func())
@@ -56,6 +59,9 @@ type ChannelFound struct{ Name string }
 // WriteKeyUnproven says that the relay does not tell what a write key is for.
 type WriteKeyUnproven struct{}
 
+// OnlyReads says that the key of a channel that is shown to nobody without one reads it, and does not write.
+type OnlyReads struct{}
+
 // KeyTried says what the key of a room opens, of which nothing is known so far: of a room that is made only that it opens what is
 // there, which others have made. Err is an [ErrNoKey] that was passed over.
 type KeyTried struct {
@@ -70,6 +76,7 @@ type NoCheckLeft struct{ Err error }
 
 func (ChannelFound) event()     {}
 func (WriteKeyUnproven) event() {}
+func (OnlyReads) event()        {}
 func (KeyTried) event()         {}
 func (NoCheckLeft) event()      {}
 
@@ -127,7 +134,9 @@ func (e *Engine) Make(ctx context.Context, o Entry) error {
 	key, err := Derive(o.Room, profile, pass)
 	done()
 	if err == nil && !isNew {
-		err = e.besideRoom(ctx, &o, fernet.NewKey(key), metadata)
+		if err = e.besideRoom(ctx, &o, fernet.NewKey(key), metadata); err == nil {
+			err = e.haveWriteKey(ctx, &o)
+		}
 	}
 	if err != nil {
 		return err
@@ -166,6 +175,9 @@ func (e *Engine) Enter(ctx context.Context, o Entry) (Entered, error) {
 		return Entered{}, err
 	}
 	o.Tell(tried)
+	if err := e.haveWriteKey(ctx, &o); err != nil {
+		return Entered{}, err
+	}
 	entered := o.entered(found.Profile, found.Key)
 	return entered, e.Add(entered.Room)
 }
@@ -185,32 +197,61 @@ func (e *Engine) begin(ctx context.Context, o *Entry) (pass, metadata string, er
 	if err := e.nameIsFree(o.Room.Name); err != nil {
 		return "", "", err
 	}
-	isNew := o.Room.Channel == 0
-	var settings thingspeak.Channel
-	if !isNew {
-		settings, err = e.settings(ctx, &o.Room)
-		if refused, ok := errors.AsType[*EntryError](err); ok && refused.Why == Unreadable {
-			var askErr error
-			if o.Room.WriteKey, askErr = o.WriteKey(ctx, true); askErr != nil {
-				return "", "", askErr
-			}
-			if o.Room.WriteKey != "" {
-				settings, err = e.settings(ctx, &o.Room)
-			}
-		}
-	}
-	if err != nil {
-		return "", "", err
-	}
-	if pass, err = o.Passphrase(ctx); err != nil || isNew {
-		return pass, "", err
-	}
-	if o.Room.WriteKey == "" {
-		if o.Room.WriteKey, err = o.WriteKey(ctx, false); err != nil {
+	if o.Room.Channel == 0 {
+		if err := e.reach(ctx, o.Room); err != nil {
 			return "", "", err
 		}
+	} else {
+		settings, err := e.settings(ctx, &o.Room)
+		if refused, ok := errors.AsType[*EntryError](err); ok && refused.Why == Unreadable {
+			settings, err = e.askAnyKey(ctx, o, err)
+		}
+		if err == nil {
+			err = chooseFields(&o.Room, settings.Enabled())
+		}
+		if err != nil {
+			return "", "", err
+		}
+		o.Tell(ChannelFound{settings.Name})
+		metadata = settings.Metadata
 	}
-	return pass, settings.Metadata, e.fits(ctx, &o.Room, settings, o.Tell)
+	pass, err = o.Passphrase(ctx)
+	return pass, metadata, err
+}
+
+// askAnyKey asks for a key of a channel that the relay shows to nobody without one, and reads its settings. Without a key the
+// error is the one before.
+func (e *Engine) askAnyKey(ctx context.Context, o *Entry, before error) (thingspeak.Channel, error) {
+	key, err := o.AnyKey(ctx)
+	if err != nil {
+		return thingspeak.Channel{}, err
+	}
+	if key == "" {
+		return thingspeak.Channel{}, before
+	}
+	o.Room.WriteKey = key
+	settings, err := e.settings(ctx, &o.Room)
+	if err != nil {
+		return settings, err
+	}
+	// What reads a private channel is one of its keys, so one that does not write it is a read key.
+	err = e.proveWriteKey(ctx, &o.Room)
+	if wrong, ok := errors.AsType[*EntryError](err); ok && wrong.Why == WrongWriteKey {
+		o.Room.WriteKey, o.Room.ReadKey, err = "", key, nil
+		o.Tell(OnlyReads{})
+	}
+	return settings, err
+}
+
+// haveWriteKey asks for the write key of a channel that was there before, unless one is known or nothing is to be written, and
+// proves it. It comes last: a key in the wrong hands, or typed for nothing, is worse than one that is asked for late.
+func (e *Engine) haveWriteKey(ctx context.Context, o *Entry) (err error) {
+	if o.Room.WriteKey == "" {
+		if o.Room.WriteKey, err = o.WriteKey(ctx); err != nil {
+			return err
+		}
+	}
+	return e.proveAndTell(ctx, &o.Room, o.Tell)
 }
 
 // entered is the room as it is kept.
@@ -246,12 +287,8 @@ func (e *Engine) settings(ctx context.Context, r *model.Room) (thingspeak.Channe
 	return settings, ExplainReading(err, r.Channel, r.WriteKey != "" || r.ReadKey != "")
 }
 
-// fits makes sure that a channel has the room's fields enabled, and that the write key, if there is one, may write.
-func (e *Engine) fits(ctx context.Context, r *model.Room, settings thingspeak.Channel, tell func(Event)) error {
-	if err := chooseFields(r, settings.Enabled()); err != nil {
-		return err
-	}
-	tell(ChannelFound{settings.Name})
+// proveAndTell is proveWriteKey, and tells that it stays unproven.
+func (e *Engine) proveAndTell(ctx context.Context, r *model.Room, tell func(Event)) error {
 	err := e.proveWriteKey(ctx, r)
 	if r.Unproven {
 		tell(WriteKeyUnproven{})
@@ -325,16 +362,29 @@ func (e *Engine) tryChanged(ctx context.Context, now *model.Room, before model.R
 	}
 	settings, err := e.settings(ctx, now)
 	if err == nil {
-		err = e.fits(ctx, now, settings, tell)
+		err = chooseFields(now, settings.Enabled())
 	}
-	if err != nil || !moved {
-		return err
-	}
-	keys, err := Keys(*now)
 	if err != nil {
 		return err
 	}
-	trial := e.try(*now, settings.Metadata)
+	tell(ChannelFound{settings.Name})
+	if moved {
+		// Of another room the write key is another one, and that would be said of it.
+		if err := e.trySameRoom(ctx, *now, settings.Metadata, tell); err != nil {
+			return err
+		}
+	}
+	return e.proveAndTell(ctx, now, tell)
+}
+
+// trySameRoom makes sure that a channel at another relay is that of the room: a key of the room opens something there, or
+// nothing is there, which is told.
+func (e *Engine) trySameRoom(ctx context.Context, r model.Room, metadata string, tell func(Event)) error {
+	keys, err := Keys(r)
+	if err != nil {
+		return err
+	}
+	trial := e.try(r, metadata)
 	if slices.ContainsFunc(keys, trial.opensCheck) {
 		return nil
 	}
@@ -350,5 +400,5 @@ func (e *Engine) tryChanged(ctx context.Context, now *model.Room, before model.R
 		tell(KeyTried{})
 		return nil
 	}
-	return &EntryError{OtherRoom, now.Channel, fmt.Errorf("channel %d at %s is another room's: %w", now.Channel, now.Relay, err)}
+	return &EntryError{OtherRoom, r.Channel, fmt.Errorf("channel %d at %s is another room's: %w", r.Channel, r.Relay, err)}
 }

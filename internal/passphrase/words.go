@@ -62,12 +62,15 @@ func Words(n int, number []byte) []string {
 	return words
 }
 
+// CheckWordCount is how many words name a key.
+const CheckWordCount = 3
+
 // CheckWords names a key by three words: the first 8 bytes of SHA-256("fernpost/v1 check" ‖ 0x00 ‖ key) as a number,
 // written by [Words]. Two people who compare them notice a typing error. They tell about 39 bits of the key's hash,
 // which a guesser could use, so they are spoken, and never posted.
-func CheckWords(key [KeySize]byte) [3]string {
+func CheckWords(key [KeySize]byte) [CheckWordCount]string {
 	sum := sha256.Sum256(append([]byte("fernpost/v1 check\x00"), key[:]...))
-	return [3]string(Words(3, sum[:8]))
+	return [CheckWordCount]string(Words(CheckWordCount, sum[:8]))
 }
 
 // Generate makes a passphrase of different words of the EFF long list, joined by single spaces, and says how many bits
@@ -95,19 +98,34 @@ func Generate(words int) (phrase string, bits float64, err error) {
 // single spaces. Capitals, commas and blanks are what keyboards and chats make of it. ok is false unless all are words of
 // the list.
 func AsGenerated(pass string) (phrase string, ok bool) {
-	words := strings.FieldsFunc(strings.ToLower(pass), func(c rune) bool {
+	words := typedWords(pass)
+	return strings.Join(words, " "), len(words) > 0 && len(unlisted(words)) == 0
+}
+
+// Unlisted returns how many words a typed passphrase has, and which of them, counted from 1, are none that [Generate] writes.
+func Unlisted(pass string) (words int, which []int) {
+	typed := typedWords(pass)
+	return len(typed), unlisted(typed)
+}
+
+// typedWords are the words of a typed passphrase, in small letters.
+func typedWords(pass string) []string {
+	return strings.FieldsFunc(strings.ToLower(pass), func(c rune) bool {
 		return unicode.IsSpace(c) || strings.ContainsRune(",;.", c) || invisible.Rune(c)
 	})
+}
+
+func unlisted(words []string) (which []int) {
 	known := make(map[string]bool, listSize)
 	for _, word := range wordList() {
 		known[word] = true
 	}
-	for _, word := range words {
+	for i, word := range words {
 		if !known[word] {
-			return "", false
+			which = append(which, i+1)
 		}
 	}
-	return strings.Join(words, " "), len(words) > 0
+	return which
 }
 
 // randomIndex returns a uniform index into the list.

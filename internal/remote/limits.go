@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/exchange"
@@ -24,6 +25,15 @@ func (c *Client) assumed() exchange.Limits {
 		l.BulkInterval, l.Daily = serviceBulkInterval, serviceDaily
 	}
 	return l
+}
+
+// Reach finds out whether anything answers at the relay's address. The error is an [*UnreachableError], or the context's.
+func (c *Client) Reach(ctx context.Context) error {
+	_, _, err := c.fetch(ctx, request{doing: "reaching the relay", path: "limits.json"})
+	if _, ok := errors.AsType[*UnreachableError](err); ok || ctx.Err() != nil {
+		return err
+	}
+	return nil
 }
 
 // Limits asks the relay what it grants. Relays of our kind tell; of others, and of those that do not answer, the limits
