@@ -94,7 +94,8 @@ func Main() int {
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
-	a.status = &statusLine{to: a.stderr}
+	stderr := a.stderr
+	a.status = &statusLine{to: stderr, columns: func() int { return a.columnsOfStderr(stderr) }}
 	a.stderr, a.input = a.status, interruptible{ctx, a.stdin}
 	if a.stdoutTerminal && a.stderrTerminal {
 		a.stdout = a.status.beside(a.stdout)

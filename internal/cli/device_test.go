@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -27,6 +28,7 @@ type device struct {
 	transport http.RoundTripper
 	terminal  bool
 	screen    bool // that stdout is a terminal
+	width     int  // the terminal's, 80 if 0
 	stdin     string
 }
 
@@ -44,7 +46,7 @@ func (d *device) runContext(ctx context.Context, args ...string) int {
 	d.stdout.Reset()
 	d.stderr.Reset()
 	a := &app{
-		stdin: strings.NewReader(d.stdin), stdout: &d.stdout, stderr: &d.stderr, width: 80,
+		stdin: strings.NewReader(d.stdin), stdout: &d.stdout, stderr: &d.stderr, width: cmp.Or(d.width, 80),
 		getenv:        func(name string) string { return d.env[name] },
 		stdinTerminal: d.terminal, stdoutTerminal: d.screen, stderrTerminal: d.terminal, transport: d.transport,
 	}

@@ -109,10 +109,13 @@ func (a *app) tellCheck(c checkResult, asJSON bool) error {
 	}[c.state]
 	text := fmt.Sprintf("%s  %-12s %s\n", mark, c.name, screen.Line(c.what))
 	if c.next != "" {
-		text += fmt.Sprintf("       %-12s %s\n", "", a.style.dim("-> "+screen.Line(c.next)))
+		indent := 20 // below what was found
+		if a.stdoutTerminal && a.columns() < indent+2*leastColumns {
+			indent = 7
+		}
+		text += strings.Repeat(" ", indent) + a.style.dim("-> "+screen.Line(c.next)) + "\n"
 	}
-	_, err := a.stdout.Write([]byte(text))
-	return err
+	return a.printLines(text)
 }
 
 // checkFiles tries whether this device can keep anything.

@@ -483,8 +483,7 @@ func (a *app) showRoom(e messenger.Entered, generated string, inviter record.Pub
 	if r.ReadKey != "" {
 		line("read key", screen.Line(r.ReadKey.Reveal()))
 	}
-	_, err := a.stdout.Write([]byte(b.String()))
-	return err
+	return a.printLines(b.String())
 }
 
 // checkWords are the words by which people compare their keys.

@@ -80,7 +80,7 @@ identity show" prints them there. It asks before it notes that; where nobody can
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.changePerson(*roomName, args[0], func(c *conversation, p model.Person) error {
 				name := screen.Line(p.Name)
-				if _, err := fmt.Fprintf(a.stdout, "%s  %s  %s\n", name, p.Key.Tag().Name(), a.style.bold(safetyWords(p.Key))); err != nil {
+				if err := a.printLines(fmt.Sprintf("%s  %s  %s\n", name, p.Key.Tag().Name(), a.style.bold(safetyWords(p.Key)))); err != nil {
 					return err
 				}
 				if !yes && !a.canAsk() {
@@ -137,9 +137,8 @@ func (a *app) showIdentity(roomName string, asJSON bool) error {
 	if !gone.IsZero() {
 		defer a.say("%s", a.style.warn((&messenger.GoneError{At: gone}).Error()))
 	}
-	_, err = fmt.Fprintf(a.stdout, "nickname  %s\nkey       %s\ntag       %s\nwords     %s\n\nfor sealing, and the words of that:\n%s\n%s\n",
-		orNone(nick), key, key.Tag().Name(), a.style.bold(safetyWords(key)), keys, a.style.bold(sixWords(keys.Safety())))
-	return err
+	return a.printLines(fmt.Sprintf("nickname  %s\nkey       %s\ntag       %s\nwords     %s\n\nfor sealing, and the words of that:\n%s\n%s\n",
+		orNone(nick), key, key.Tag().Name(), a.style.bold(safetyWords(key)), keys, a.style.bold(sixWords(keys.Safety()))))
 }
 
 func orNone(nick string) string {
@@ -248,7 +247,7 @@ func (a *app) listPeople(roomName string, asJSON bool) error {
 			case withdrawn:
 				note = a.style.warn("  (withdrawn: no device of yours)")
 			}
-			if _, err := fmt.Fprintf(a.stdout, "%-24s %s  %s%s\n", screen.Line(p.Name), p.Key.Tag().Name(), safetyWords(p.Key), note); err != nil {
+			if err := a.printLines(fmt.Sprintf("%-24s %s  %s%s\n", screen.Line(p.Name), p.Key.Tag().Name(), safetyWords(p.Key), note)); err != nil {
 				return err
 			}
 		}

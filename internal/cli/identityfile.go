@@ -46,8 +46,7 @@ with the same SHA-256. "fernpost identity sign" says besides whose file it is.`,
 			if asJSON {
 				return a.printJSON(hashJSON{args[0], size, hex.EncodeToString(hash[:]), words})
 			}
-			_, err = fmt.Fprintf(a.stdout, "sha256  %x\nwords   %s\n", hash, a.style.bold(words))
-			return err
+			return a.printLines(fmt.Sprintf("sha256  %x\nwords   %s\n", hash, a.style.bold(words)))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as one JSON object")
@@ -257,8 +256,8 @@ func (a *app) checkFile(ctx context.Context, name, file, by string, asJSON bool)
 		return fmt.Errorf("%s: %w", name, verdict)
 	}
 	if !asJSON {
-		_, err := fmt.Fprintf(a.stdout, "%s is as it was signed\nby     %s\nkey    %s\nwords  %s\nwhen   %s, by the author's clock\n",
-			screen.Line(name), who, s.Author, a.style.bold(safetyWords(s.Author)), clockOf(s.At))
+		err := a.printLines(fmt.Sprintf("%s is as it was signed\nby     %s\nkey    %s\nwords  %s\nwhen   %s, by the author's clock\n",
+			screen.Line(name), who, s.Author, a.style.bold(safetyWords(s.Author)), clockOf(s.At)))
 		if err != nil {
 			return err
 		}

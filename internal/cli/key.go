@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -89,8 +88,7 @@ func (a *app) rotateKey(ctx context.Context, roomName, file string, o initOption
 		shown = fmt.Sprintf("passphrase   %s\n", a.style.bold(pass)) + shown
 	}
 	return explainSending(a.engine().Rotate(ctx, r, key, func() error {
-		_, err := io.WriteString(a.stdout, shown)
-		return err
+		return a.printLines(shown)
 	}, (&conversation{app: a}).face()))
 }
 
@@ -124,7 +122,7 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(a.stdout, "check words  %s\n", checkWords(key)); err != nil {
+	if err := a.printLines("check words  " + checkWords(key) + "\n"); err != nil {
 		return err
 	}
 	if added.Any {

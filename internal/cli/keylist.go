@@ -59,7 +59,7 @@ func (a *app) listKeys(roomName string, asJSON bool) error {
 		if asJSON {
 			err = a.printJSON(roomKeyJSON{words, hex.EncodeToString(id[:]), i, new(i == 0)})
 		} else {
-			_, err = fmt.Fprintf(a.stdout, "%s  %s%s\n", hex.EncodeToString(id[:4]), words, note)
+			err = a.printLines(fmt.Sprintf("%s  %s%s\n", hex.EncodeToString(id[:4]), words, note))
 		}
 		if err != nil {
 			return err

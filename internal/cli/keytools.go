@@ -142,7 +142,7 @@ everybody.
 				if asJSON {
 					err = a.printJSON(checkedKeyJSON{i, checkWords(key.RevealBytes()), hex.EncodeToString(id[:])})
 				} else {
-					_, err = fmt.Fprintf(a.stdout, "%d  %x  %s\n", i+1, id, checkWords(key.RevealBytes()))
+					err = a.printLines(fmt.Sprintf("%d  %x  %s\n", i+1, id, checkWords(key.RevealBytes())))
 				}
 				if err != nil {
 					return err

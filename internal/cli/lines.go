@@ -39,6 +39,9 @@ type lines struct {
 	next   string // with what the line below begins, if that is broken
 	indent string
 	width  int // 0 if nothing is broken
+	// whole has words stay whole, and broken stands at the end of a broken line then.
+	whole  bool
+	broken string
 }
 
 func (a *app) startLines(b []byte) *lines {
@@ -124,7 +127,8 @@ func (l *lines) end() []byte {
 	return append(l.b, '\n')
 }
 
-// wrap breaks the line under way where it is too long: behind a blank, if there is one in its second half.
+// wrap breaks the line under way where it is too long: behind a blank, if there is one in its second half, or anywhere behind a
+// word where words stay whole.
 func (l *lines) wrap() {
 	if l.width == 0 || len(l.b)-l.from <= l.width {
 		return // no character takes more columns than bytes
@@ -133,35 +137,51 @@ func (l *lines) wrap() {
 	l.b = l.b[:l.from]
 	at, written, blankAt := 0, 0, 0 // the column, and up to which byte the line is written, and could be broken
 	least := 0                      // the column that the line begins at
+	word := false                   // there is a word in it
 	for i := 0; i < len(line); {
 		r, n := utf8.DecodeRuneInString(line[i:])
-		if r == '\x1b' { // a colour of ours: texts have none
-			i += strings.IndexByte(line[i:], 'm') + 1
+		if end := strings.IndexByte(line[i:], 'm'); r == '\x1b' && end >= 0 { // a colour of ours: texts have none
+			i += end + 1
 			continue
 		}
-		if at += columnsOf(r); at > l.width && i > written {
+		if at += columnsOf(r); at > l.width && i > written && (!l.whole || r != ' ' && blankAt > written) {
 			end := i
 			if blankAt > written {
 				end = blankAt
 			}
-			l.b = append(append(append(l.b, line[written:end]...), '\n'), l.next...)
+			part := line[written:end]
+			if l.whole { // a blank in the last column would make an empty line of the next
+				part = strings.TrimRight(part, " ") + l.broken
+			}
+			l.b = append(append(append(l.b, part...), '\n'), l.next...)
 			written, blankAt, i = end, 0, end
-			at, least = len(l.next), len(l.next)
+			at, least, word = len(l.next), len(l.next), false
 			continue
 		}
-		if i += n; r == ' ' && at-least > (l.width-least)/2 {
+		i += n
+		word = word || r != ' '
+		switch {
+		case r != ' ':
+		case l.whole && word && l.fitsBelow(line[i:]), !l.whole && at-least > (l.width-least)/2:
 			blankAt = i
 		}
 	}
 	l.b = append(l.b, line[written:]...)
 }
 
+// fitsBelow reports whether the first word of what is left of a line fits into a line of its own: else nothing is won by breaking
+// before it.
+func (l *lines) fitsBelow(rest string) bool {
+	word, _, _ := strings.Cut(strings.TrimLeft(rest, " "), " ")
+	return columnsIn([]byte(word)) <= l.width-len(l.next)
+}
+
 // columnsIn is how many columns a line takes, its colours left out.
 func columnsIn(line []byte) (columns int) {
 	for i := 0; i < len(line); {
 		r, n := utf8.DecodeRune(line[i:])
-		if r == '\x1b' {
-			i += bytes.IndexByte(line[i:], 'm') + 1
+		if end := bytes.IndexByte(line[i:], 'm'); r == '\x1b' && end >= 0 {
+			i += end + 1
 			continue
 		}
 		columns, i = columns+columnsOf(r), i+n

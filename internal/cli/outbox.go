@@ -98,7 +98,7 @@ func (c *conversation) listOutbox(asJSON bool) error {
 		if text := beginning(q, items); text != "" {
 			line += ": " + text
 		}
-		if _, err := fmt.Fprintln(c.stdout, line); err != nil {
+		if err := c.printLines(line + "\n"); err != nil {
 			return err
 		}
 	}

@@ -2,9 +2,8 @@ package cli
 
 import (
 	"errors"
-	"fmt"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -38,10 +37,7 @@ func (a *app) listRooms(asJSON bool) error {
 		return nil
 	}
 	var failed error
-	table := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-	if !asJSON {
-		fmt.Fprintln(table, "ROOM\tCHANNEL\tRELAY\tPROFILE\tKEYS\tMAY WRITE")
-	}
+	var rows [][]string
 	for _, name := range names {
 		r, err := a.engine().Find(name)
 		if err != nil {
@@ -64,11 +60,14 @@ func (a *app) listRooms(asJSON bool) error {
 		if name == chosen {
 			write += "  (default)"
 		}
-		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%d\t%s\n", name, r.Channel, screen.Line(r.Relay), screen.Line(r.Profile),
-			len(r.Keys), write)
+		rows = append(rows, []string{
+			name, strconv.FormatInt(r.Channel, 10), screen.Line(r.Relay), screen.Line(r.Profile), strconv.Itoa(len(r.Keys)), write,
+		})
 	}
-	if err := table.Flush(); err != nil {
-		return err
+	if !asJSON {
+		if err := a.showTable([]string{"ROOM", "CHANNEL", "RELAY", "PROFILE", "KEYS", "MAY WRITE"}, rows); err != nil {
+			return err
+		}
 	}
 	return failed
 }

@@ -17,6 +17,8 @@ import (
 // what the relay is slow with.
 type statusLine struct {
 	to io.Writer
+	// columns is how wide the terminal is on which lines are broken, see [breakLines]; nil or 0 for none.
+	columns func() int
 
 	mu    sync.Mutex // guards what follows, and what is written
 	level int
@@ -30,7 +32,13 @@ func (s *statusLine) Write(p []byte) (int, error) {
 	if err := s.erase(); err != nil {
 		return 0, err
 	}
-	return s.to.Write(p)
+	if s.columns == nil {
+		return s.to.Write(p)
+	}
+	if _, err := io.WriteString(s.to, breakLines(string(p), s.columns())); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // beside returns a writer to the same terminal, for which the line makes way, too.
@@ -90,6 +98,9 @@ func (s *statusLine) print(level int, line string) bool {
 		return false
 	}
 	_ = s.erase()
+	if s.columns != nil {
+		line = breakLines(line, s.columns())
+	}
 	fmt.Fprintln(s.to, line)
 	return true
 }

@@ -344,8 +344,7 @@ func (a *app) printVerdict(r *model.Report, o verifyOptions) error {
 	case unsure > 0:
 		verdict = a.style.warn("nothing is known to be wrong with them, but not everything could be judged")
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s by %s in %s; %s unsigned; %s\ndigest: %s (version %d, %s, %s)\n",
+	return a.printLines(fmt.Sprintf("%s by %s in %s; %s unsigned; %s\ndigest: %s (version %d, %s, %s)\n",
 		count(r.Records, "record"), count(r.Authors, "author"), count(r.Entries, "entry"), count(r.Unsigned, "text"), verdict,
-		a.style.bold(digest), record.DigestVersion, count(len(r.Lines), "line"), count(r.Authors, "key"))
-	return err
+		a.style.bold(digest), record.DigestVersion, count(len(r.Lines), "line"), count(r.Authors, "key")))
 }
