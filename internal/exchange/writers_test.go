@@ -110,3 +110,35 @@ func TestWhoPostsEntryAfterEntryLetsOthersIn(t *testing.T) {
 		}
 	})
 }
+
+// Two who have written within ten minutes and are silent now hold a third one up by two intervals between entries of their own,
+// and by three at most where the relay has refused one, once: nobody knows that they stay silent. So 33 and 42 seconds at an
+// interval of 15 follow a refusal, after which section 6 of the design wants a random moment of as many intervals as writers.
+func TestSilentWritersHoldNobodyUpForLonger(t *testing.T) {
+	const writers = 3
+	interval := settings.Interval
+	for range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			opens, refused := time.Now().Add(12*time.Second), 0 // somebody else has written three seconds ago
+			x := exchange.New(&memoryRelay{onUpdate: func(a *exchange.Answer) error {
+				if left := time.Until(opens); left > 0 {
+					refused++
+					a.Failure = exchange.Failure{Kind: exchange.TooSoon, Wait: left}
+					return errTooSoon
+				}
+				opens = time.Now().Add(interval)
+				return nil
+			}}, settings)
+			x.SetWriters(func() int { return writers })
+			for i, most := range []time.Duration{writers * interval, 2 * interval, 2 * interval} {
+				began := time.Now()
+				if _, err := x.Post(t.Context(), oneField("x"), 0, nil); err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(began); took > most || refused != 1 {
+					t.Errorf("entry %d took %v, with %d refused", i+1, took, refused)
+				}
+			}
+		})
+	}
+}
