@@ -70,7 +70,7 @@ func (a Access) HasJoinPage(ctx context.Context, relay string) (bool, error) {
 	body, err := a.Download(ctx, strings.TrimRight(relay, "/")+"/join")
 	if err != nil {
 		switch trouble, _ := TroubleOf(err); trouble {
-		case KeyRefused, NotAllowed, Refused, NoRelay: // it answers, and has none
+		case KeyRefused, NotAllowed, NoChannel, Refused, NoRelay: // it answers, and has none
 			return false, nil
 		}
 		return false, err

@@ -29,6 +29,8 @@ const (
 	NoRelay
 	// KeyRefused: no key, a wrong one, or one that may only read.
 	KeyRefused
+	// NoChannel: the relay has none of that number.
+	NoChannel
 	// NotAllowed: the relay does not do this, or not for us.
 	NotAllowed
 	// Refused: another clear no.
@@ -51,6 +53,8 @@ func TroubleOf(err error) (t Trouble, otherScheme string) {
 			return KeyRefused, ""
 		case remote.NotAllowed:
 			return NotAllowed, ""
+		case remote.NotFound:
+			return NoChannel, ""
 		}
 		return Refused, ""
 	}

@@ -227,6 +227,9 @@ func (a *app) wrapArgs(cmd *cobra.Command) {
 			if err != nil && len(args) > 0 && check(cmd, nil) == nil && check(cmd, args[:1]) != nil {
 				return a.noArgument(cmd, args[0])
 			}
+			if _, ok := errors.AsType[hintError](err); ok { // it knows better
+				return err
+			}
 			if err = relaycmd.CheckArgs(cmd, args, err); err != nil {
 				return hint(usageError{err}, "%s", cmp.Or(relaycmd.Hint(err), "see \""+cmd.CommandPath()+" --help\""))
 			}
@@ -243,6 +246,12 @@ func (a *app) noArgument(cmd *cobra.Command, arg string) error {
 	err := usagef("%s takes no argument: %s", cmd.CommandPath(), screen.Line(arg))
 	if cmd.Flag("room") != nil && a.isRoom(arg) {
 		return hint(err, "did you mean \"%s --room %s\"?", cmd.CommandPath(), arg)
+	}
+	if _, isNumber := channelNumber(arg); isNumber && cmd.Flag("channel") != nil {
+		return hint(err, "did you mean \"%s --channel %s\"?", cmd.CommandPath(), screen.Line(arg))
+	}
+	if cmd.Flag("passphrase-file") != nil {
+		return hint(err, "a passphrase is asked for, or comes from --passphrase-file FILE: every list of processes would show it here")
 	}
 	return hint(err, "see \"%s --help\"", cmd.CommandPath())
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -53,12 +54,18 @@ func (f *enterFlags) add(cmd *cobra.Command) {
 	flags.BoolVar(&f.asJSON, "json", false, "print the result as one JSON object")
 }
 
+// channelNumber reads the number of a channel.
+func channelNumber(s string) (n int64, ok bool) {
+	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
+	return n, err == nil && n > 0
+}
+
 // channelFlag is the number of a channel. Zero, which is no channel, stands for a flag that was not given.
 type channelFlag int64
 
 func (c *channelFlag) Set(s string) error {
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n < 1 {
+	n, ok := channelNumber(s)
+	if !ok {
 		return fmt.Errorf("%s is no channel: want a number from 1 on", s)
 	}
 	*c = channelFlag(n)
@@ -72,7 +79,7 @@ func (c *channelFlag) Type() string { return "ID" }
 // room returns the room that the flags and settings describe, without keys.
 func (f *enterFlags) room(name string, settings config.Config) (model.Room, error) {
 	if err := messenger.CheckName(name); err != nil {
-		return model.Room{}, usageError{err}
+		return model.Room{}, explainName(usageError{err}, name)
 	}
 	if err := checkFields(f.fields); err != nil {
 		return model.Room{}, err
@@ -88,6 +95,23 @@ func (f *enterFlags) room(name string, settings config.Config) (model.Room, erro
 	return model.Room{
 		Name: name, Relay: f.relay, Channel: f.channel, Fields: f.fields, Pad: f.pad, Interval: f.interval.String(),
 	}, nil
+}
+
+// explainName adds to an error about a room's name one like it that is possible.
+func explainName(err error, name string) error {
+	like := strings.Trim(strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '-', r == '_':
+			return r
+		case unicode.IsSpace(r):
+			return '-'
+		}
+		return -1
+	}, strings.ToLower(name)), "-_")
+	if errors.Is(err, model.ErrRoomName) && messenger.CheckName(like) == nil {
+		return hint(err, "%s would be possible", like)
+	}
+	return err
 }
 
 // channelKeys reads the channel's keys from files or the environment.

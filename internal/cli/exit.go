@@ -160,7 +160,7 @@ func exitCode(err error) int {
 	switch trouble, _ := channel.TroubleOf(err); trouble {
 	case channel.BadAddress:
 		return exitUsage
-	case channel.Refused, channel.KeyRefused, channel.NotAllowed:
+	case channel.Refused, channel.KeyRefused, channel.NotAllowed, channel.NoChannel:
 		return exitRefused
 	case channel.Unreachable, channel.UnreachableHere, channel.Untrusted, channel.Faulty, channel.NoRelay:
 		return exitUnreachable
@@ -236,6 +236,11 @@ func nextStep(err error) string {
 			return "are the relay and the keys right? --write-key-file and --read-key-file name the channel's, --user-key-file an account's"
 		}
 		return `are the relay and the keys of this room still right? "fernpost rooms" lists them, "fernpost rooms set ROOM" changes them`
+	case channel.NoChannel:
+		if noRoom {
+			return "is that the channel's number, and this relay's? Whoever made the room knows both; --relay URL names another"
+		}
+		return "is it still the right relay? " + set + " goes to another; where the channel was deleted, a new room is what is left"
 	case channel.Scattered:
 		return "the relay invents entries, or somebody does who can write to it; \"fernpost eavesdrop\" shows what it serves"
 	case channel.OverBudget:

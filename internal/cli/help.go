@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -100,6 +102,9 @@ func (a *app) explainItself(root *cobra.Command) {
 	}
 }
 
+// doesAlone is the annotation of a command with others below it that says what it does by itself.
+const doesAlone = "does alone"
+
 // unknownCommand says what there is in place of a command that is not.
 func unknownCommand(parent *cobra.Command, name string) error {
 	var all []string
@@ -110,6 +115,9 @@ func unknownCommand(parent *cobra.Command, name string) error {
 	}
 	parent.SuggestionsMinimumDistance = 2
 	there := "there are " + strings.Join(all, ", ")
+	if does := parent.Annotations[doesAlone]; does != "" {
+		there = fmt.Sprintf("\"%s\" alone %s; %s", parent.CommandPath(), does, there)
+	}
 	if like := parent.SuggestionsFor(name); len(like) > 0 {
 		there = "did you mean " + strings.Join(like, " or ") + "? " + there
 	}
@@ -122,7 +130,11 @@ func meantFlag(cmd *cobra.Command, err error) string {
 	if !ok {
 		return ""
 	}
-	name := unknown.GetSpecifiedName()
+	// Of -room the name is r, one of the letters room.
+	name := cmp.Or(strings.TrimLeft(unknown.GetSpecifiedShortnames(), "-"), unknown.GetSpecifiedName())
+	if f := cmd.Flag(name); f != nil {
+		return "did you mean --" + f.Name + "? "
+	}
 	if f := cmd.Flag(name + "-file"); f != nil {
 		return "it would stand in every list of processes: put it into a file, and say --" + f.Name + " FILE; "
 	}

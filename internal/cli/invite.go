@@ -225,7 +225,6 @@ func (a *app) invitationFrom(ctx context.Context, arg string, f *joinFlags) (i i
 		}
 		texts = []string{text}
 	default:
-		a.say("the link, which has the room's key, is in your shell's history now; \"fernpost join\" asks for it instead")
 		texts = []string{arg}
 	}
 	slices.Sort(texts)
@@ -238,11 +237,26 @@ func (a *app) invitationFrom(ctx context.Context, arg string, f *joinFlags) (i i
 	}
 	switch len(found) {
 	case 0:
+		if relay, id, ok := channelPage(arg); ok {
+			return i, hint(usagef("that is the address of a channel, and no invitation"),
+				"did you mean \"fernpost join ROOM --relay %s --channel %s\"? ROOM is what it is called here", screen.Line(relay), id)
+		}
 		return i, explainInvitation(err)
 	case 1:
+		if arg != "-" && arg != "" && len(found[0].Keys) > 0 {
+			a.say("the link, which has the room's key, is in your shell's history now; \"fernpost join\" asks for it instead")
+		}
 		return found[0], nil
 	}
 	return i, hint(usagef("there are %d invitations in %s", len(found), f.qr), "cut the picture to the one that you mean")
+}
+
+// channelPage takes the address of a channel's page or feed apart.
+func channelPage(address string) (relay, id string, ok bool) {
+	relay, rest, ok := strings.Cut(address, "/channels/")
+	id, _, _ = strings.Cut(rest, "/")
+	_, isNumber := channelNumber(id)
+	return relay, id, ok && isNumber
 }
 
 func (a *app) readQR(file string) ([]string, error) {

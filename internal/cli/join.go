@@ -39,7 +39,16 @@ check there, and a room that has just moved to a new passphrase may have none fo
   fernpost join lab --channel 1234567
   fernpost join lesson --channel 1234567 --profile tutorial --passphrase-file pass.txt
   fernpost join cloud --relay https://api.thingspeak.com --channel 1234567 --write-key-file key.txt`,
-		Args: cobra.MaximumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return nil
+			}
+			err := usagef("join takes one argument: %d were given", len(args))
+			if _, isNumber := channelNumber(args[1]); isNumber && len(args) == 2 {
+				return hint(err, "did you mean \"fernpost join %s --channel %s\"?", screen.Line(args[0]), args[1])
+			}
+			return hint(err, "see \"fernpost join --help\"")
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			arg := append(args, "")[0]
 			if f.channel == 0 && (arg == "" || by.qr != "" || isInvitation(arg)) {
@@ -59,6 +68,9 @@ check there, and a room that has just moved to a new passphrase may have none fo
 
 func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecked bool) (err error) {
 	defer func() { err = beforeRoom(err) }()
+	if _, isNumber := channelNumber(name); f.channel == 0 && isNumber {
+		return hint(usagef("join needs an invitation, or --channel ID"), "did you mean \"fernpost join ROOM --channel %s\"? ROOM is what it is called here", name)
+	}
 	if f.channel == 0 {
 		return hint(usagef("join needs an invitation, or --channel ID"), "whoever made the room knows the channel's number; \"fernpost invite\" makes an invitation")
 	}

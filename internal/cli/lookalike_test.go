@@ -75,7 +75,7 @@ func TestAMistypedFlagIsToldInWords(t *testing.T) {
 	ana := newDevice(t, relay)
 	for flag, says := range map[string]string{
 		"--write-key=ABC": "say --write-key-file FILE", "--passphrase=maple": "say --passphrase-file FILE",
-		"--chanel=7": "did you mean --channel?", "--realy=x": "did you mean --relay?",
+		"--chanel=7": "did you mean --channel?", "--realy=x": "did you mean --relay?", "-channel": "did you mean --channel?",
 	} {
 		ana.exits(exitUsage, "join", "lab", flag)
 		ana.says(1, says)

@@ -177,7 +177,7 @@ func (a *app) renameRoom(before, name string, asJSON bool) error {
 		return err
 	}
 	if r, err = a.engine().Rename(r, name); err != nil {
-		return err
+		return explainName(err, name)
 	}
 	if a.config.Get("room") == before {
 		a.say("%s", a.style.warn("the setting \"room\" still names "+before+": change it in the settings' file, or FERNPOST_ROOM"))

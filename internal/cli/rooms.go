@@ -19,7 +19,9 @@ func (a *app) roomsCommand() *cobra.Command {
 		Short:   "List this device's rooms; show, change, rename, remove, export one",
 		Example: "  fernpost rooms\n  fernpost rooms --json\n  fernpost rooms set lab --write-key-file key.txt",
 		Args:    cobra.NoArgs,
-		RunE:    func(*cobra.Command, []string) error { return a.listRooms(asJSON) },
+
+		Annotations: map[string]string{doesAlone: "lists this device's rooms"},
+		RunE:        func(*cobra.Command, []string) error { return a.listRooms(asJSON) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
 	cmd.AddCommand(a.roomsShowCommand(), a.roomsSetCommand(), a.roomsRenameCommand(), a.roomsDefaultCommand(), a.roomsRemoveCommand(),

@@ -71,6 +71,9 @@ func (a *app) readSecretFile(flag, file string) (string, error) {
 		}
 		defer f.Close()
 		r = f
+		if is, err := f.Stat(); err == nil && is.IsDir() {
+			return "", usagef("--%s: %s is a directory, and no file", flag, file)
+		}
 	}
 	b, err := io.ReadAll(io.LimitReader(r, maxSecretFile+1))
 	if err != nil {
@@ -203,7 +206,7 @@ func notTyped(s string) string {
 	case strings.ContainsAny(s, "<>\"'“”„‘’«»"):
 		return "there are quotes or brackets around it: leave them out"
 	case strings.ContainsFunc(s, unicode.IsSpace):
-		return "there are blanks in it"
+		return "there are blanks in it: leave out what is not of it"
 	}
 	return ""
 }

@@ -310,7 +310,7 @@ func (e *Engine) proveWriteKey(ctx context.Context, r *model.Room) error {
 	proven, err := client.ProveWriteKey(ctx)
 	r.Unproven = err == nil && !proven
 	switch trouble, _ := channel.TroubleOf(err); trouble {
-	case channel.Refused, channel.KeyRefused, channel.NotAllowed:
+	case channel.Refused, channel.KeyRefused, channel.NotAllowed, channel.NoChannel:
 		err = &EntryError{WrongWriteKey, r.Channel, err}
 	}
 	return err
