@@ -188,7 +188,9 @@ func (a *app) showSightings(o eavesdropOptions, read func(visit func(*thingspeak
 	})
 	entries := rows.Entries()
 	if !o.asJSON && len(entries) > 0 {
-		fmt.Fprintln(a.stdout, a.style.bold(sightingHead))
+		if err := a.printLines(a.style.bold(sightingHead) + "\n"); err != nil {
+			return err
+		}
 	}
 	for i := range entries {
 		seen := eavesdrop.Look(&entries[i])
@@ -200,7 +202,7 @@ func (a *app) showSightings(o eavesdropOptions, read func(visit func(*thingspeak
 				}
 				continue
 			}
-			if _, err := fmt.Fprintln(a.stdout, a.sightingLine(s)); err != nil {
+			if err := a.printLines(a.sightingLine(s) + "\n"); err != nil {
 				return err
 			}
 		}

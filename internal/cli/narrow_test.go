@@ -26,6 +26,7 @@ func TestANarrowTerminalBreaksNoWord(t *testing.T) {
 		{"identity", "list"},
 		{"identity", "show"},
 		{"doctor"},
+		{"eavesdrop", "--channel", channel},
 		{"invite", "lab"},
 		{"join", "other", "--channel", channel},
 		{"rooms", "set", "lab", "--relay", "http://127.0.0.1:1"},

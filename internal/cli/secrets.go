@@ -32,7 +32,8 @@ the environment is that of a room, and none for files.
 A channel's write and read keys come from:
   --write-key-file FILE    --read-key-file FILE
   FERNPOST_WRITE_KEY       FERNPOST_READ_KEY
-  a prompt                 on a terminal, by "join" and "init --channel", for the write key; empty means: none
+  a prompt                 on a terminal, by "join" and "init --channel", for the write key once the passphrase has been
+                           tried, and for either key of a channel that nobody sees without one; empty means: none
 "rooms set" takes them from files only, and changes those of a room that is there.
 
 A user key, with which "init" makes a channel at a relay that wants one, comes from --user-key-file or FERNPOST_USER_KEY.
