@@ -185,7 +185,7 @@ func (a *app) openExport(ctx context.Context, file, passphraseFile string) (*exp
 	working()
 	switch {
 	case errors.Is(err, export.ErrPassphrase):
-		err = hint(err, "%sit is the one that \"export\" has asked for, or printed, not that of a room", severalLines(pass))
+		err = hint(err, "%sit is the one that \"export\" has asked for, or printed, not that of a room", looksMistyped(pass))
 	case errors.Is(err, export.ErrAltered):
 		err = hint(err, "copy the file once more from the other device, or write it anew there")
 	case errors.Is(err, export.ErrNewer):
