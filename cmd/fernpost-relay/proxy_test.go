@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -21,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/mqtt"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/testenv"
 )
@@ -43,7 +45,7 @@ func TestProxies(t *testing.T) {
 			path := find(t, p.program)
 			r := &proxyRun{T: t, program: path, dir: t.TempDir(), plain: freeAddress(t), encrypted: freeAddress(t)}
 			// The proxy is on this machine, so all that comes through it counts as one client of this machine.
-			s := serveWith(t, t.TempDir(), "--trust-proxy", "127.0.0.1", "--client-wrong-keys", "5")
+			s := serveWith(t, t.TempDir(), "--trust-proxy", "127.0.0.1", "--client-wrong-keys", "5", "--mqtt", "127.0.0.1:0")
 			r.relay = strings.TrimPrefix(s.url, "http://")
 			r.writeCertificate()
 			cmd := p.run(r)
@@ -269,6 +271,14 @@ func (p *proxyRun) check(s *serving) {
 		}
 		if code, body := get(base+"/channels.json", "Accept", "application/json"); code != http.StatusUnauthorized {
 			p.Errorf("%s: without a key channels are listed: %d %s", base, code, body)
+		}
+	}
+	// A refusal in MQTT's own words shows that WebSocket gets through.
+	for _, base := range []string{"ws://" + p.plain, "wss://" + p.encrypted} {
+		_, err := mqtt.Dial(p.Context(), base+"/mqtt", mqtt.Credentials{ClientID: "a", Username: "a", Password: "x"},
+			mqtt.DialOptions{TLS: trusted})
+		if !errors.Is(err, mqtt.ErrCredentials) {
+			p.Errorf("%s: MQTT says %v", base, err)
 		}
 	}
 	// No channel is made for whoever comes through a proxy on this machine.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/mqtt"
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/cheat"
 	"github.com/fernpost/fernpost/internal/relay/guard"
 	"github.com/fernpost/fernpost/internal/relay/mqttapi"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
@@ -398,6 +399,30 @@ func TestBurst(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		h.wantHeard(got, want...)
+	})
+}
+
+// TestCheats: a relay that cheats announces what it shows.
+func TestCheats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := relaytest.InBubble(t)
+		limits, err := relay.Preset(relay.PresetNone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lying := relay.New(cheat.Stores(s.Store, cheat.Drop|cheat.Alter)[0], limits)
+		h := &house{TB: t, Server: s, door: mqttapi.New(lying, mqttapi.Options{})}
+		defer h.door.Shutdown(context.Background())
+		c := h.CreateChannel(t, relaytest.AllFields(true))
+		p := h.client(relay.Right{Channel: c.ID, Publish: true, Subscribe: true})
+		got := h.subscribe(p, fmt.Sprintf("channels/%d/subscribe/fields/field1", c.ID))
+		for n := range 6 {
+			h.publish(p, fmt.Sprintf("channels/%d/publish/fields/field1", c.ID), fmt.Sprint(n+1))
+			synctest.Wait()
+		}
+		name := fmt.Sprintf("channels/%d/subscribe/fields/field1", c.ID)
+		h.wantHeard(got, name+" 1", name+" 2", name+" 4", name+" 5", name+" 6")
+		p.Close()
 	})
 }
 

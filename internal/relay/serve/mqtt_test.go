@@ -10,9 +10,11 @@ import (
 	"net/url"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fernpost/fernpost/internal/mqtt"
 	"github.com/fernpost/fernpost/internal/relay"
@@ -42,7 +44,7 @@ func startMQTT(t *testing.T, o serve.Options) (*serve.Running, serve.Data) {
 }
 
 // newDevice makes a device that may do everything with a channel.
-func newDevice(t *testing.T, admin serve.Data, channel int64) mqtt.Credentials {
+func newDevice(t testing.TB, admin serve.Data, channel int64) mqtt.Credentials {
 	t.Helper()
 	d, password := relay.NewDevice()
 	if err := errors.Join(
@@ -54,7 +56,7 @@ func newDevice(t *testing.T, admin serve.Data, channel int64) mqtt.Credentials {
 }
 
 // listen connects and subscribes to the first field of a channel.
-func listen(t *testing.T, at string, c mqtt.Credentials, how mqtt.DialOptions, channel int64) (*mqtt.Client, <-chan string) {
+func listen(t testing.TB, at string, c mqtt.Credentials, how mqtt.DialOptions, channel int64) (*mqtt.Client, <-chan string) {
 	t.Helper()
 	client, err := mqtt.Dial(t.Context(), at, c, how)
 	if err != nil {
@@ -179,6 +181,41 @@ func TestMQTTAcrossNodes(t *testing.T) {
 			t.Fatalf("got %q, want %q", s, value)
 		}
 	}
+}
+
+// BenchmarkMQTT measures the way of a message from one client to another, over the disk.
+func BenchmarkMQTT(b *testing.B) {
+	r, err := serve.Start(b.Context(), serve.Options{Listen: "127.0.0.1:0", MQTT: "127.0.0.1:0", Data: b.TempDir()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Close()
+	admin, err := serve.OpenSQLite(r.Place())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer admin.Close()
+	c := &relay.Channel{Owner: relay.LocalAccountID}
+	c.ID, c.Keys = 4711123, keysOf("WRITE", "READ")
+	if err := admin.CreateChannel(b.Context(), c, 0); err != nil {
+		b.Fatal(err)
+	}
+	reader, got := listen(b, r.MQTTURL(), newDevice(b, admin, c.ID), mqtt.DialOptions{}, c.ID)
+	defer reader.Close()
+	writer, _ := listen(b, r.MQTTURL(), newDevice(b, admin, c.ID), mqtt.DialOptions{}, c.ID)
+	defer writer.Close()
+	var took []time.Duration
+	for b.Loop() {
+		began := time.Now()
+		if err := writer.Publish(b.Context(), "channels/4711123/publish", []byte("field1=22.5"), 0); err != nil {
+			b.Fatal(err)
+		}
+		<-got
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
 }
 
 // TestMosquitto: the command-line clients of Eclipse Mosquitto, over TCP and TLS.
