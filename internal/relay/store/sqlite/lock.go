@@ -53,10 +53,7 @@ func LockDir(dir string) (*Lock, error) {
 		return nil, served
 	}
 	l := &Lock{file: f}
-	if err := l.sign(); err != nil {
-		_ = f.Close() // the error before it matters
-		return nil, err
-	}
+	_ = l.sign() // on a full disk others are not told who serves, and the lock holds all the same
 	return l, nil
 }
 

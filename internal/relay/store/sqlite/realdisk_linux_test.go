@@ -1,13 +1,16 @@
 package sqlite_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 )
 
@@ -94,6 +97,47 @@ func TestFullDisk(t *testing.T) {
 		}
 	}
 	check(t, s, l.answered)
+}
+
+// A relay that was killed while its disk was full did not start again until there was room: it had to fold its log first.
+func TestStartOnAFullDisk(t *testing.T) {
+	if !ownMounts(t) {
+		return
+	}
+	dir, full, l := t.TempDir(), t.TempDir(), newLedger()
+	s := open(t, dir)
+	create(t, s, 1)
+	for n := range 200 {
+		if err := l.write(t, s, fmt.Sprintf("%d %s", n, strings.Repeat("x", 240))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mount(t, full, 0, "size=4m")
+	if err := os.CopyFS(filepath.Join(full, "data"), os.DirFS(dir)); err != nil { // what a killed process leaves
+		t.Fatal(err)
+	}
+	rest, err := os.Create(filepath.Join(full, "the rest"))
+	for err == nil {
+		_, err = rest.Write(make([]byte, 4096))
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	lock, err := sqlite.LockDir(filepath.Join(full, "data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Unlock()
+	again := open(t, filepath.Join(full, "data"))
+	check(t, again, l.answered)
+	if err := l.write(t, again, "more"); !errors.Is(err, relay.ErrUnavailable) {
+		t.Errorf("a full disk took more: %v", err)
+	}
+	mount(t, full, syscall.MS_REMOUNT, "size=64m")
+	if err := l.write(t, again, "even more"); err != nil {
+		t.Errorf("with room on the disk again: %v", err)
+	}
+	check(t, again, l.answered)
 }
 
 // TestReadOnlyDisk opens a store on a real disk that is read-only, and again when it is not any more.
