@@ -3,6 +3,7 @@ package remote_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -82,6 +83,9 @@ func TestUnexpectedStatusEndsAtOnce(t *testing.T) {
 				err := run(t.Context(), c)
 				if _, ok := errors.AsType[*remote.UnexpectedError](err); !ok || time.Since(began) > 0 {
 					t.Errorf("%s: %s took %v: %v", name, operation, time.Since(began), err)
+				}
+				if redirects := strings.Contains(fmt.Sprint(err), "redirects to"); redirects != (name == "a redirect to itself") {
+					t.Errorf("%s: %s: %v", name, operation, err) // a 304 was told as one
 				}
 			})
 		}

@@ -212,6 +212,8 @@ func (e *UnexpectedError) Error() string {
 		fmt.Fprintf(&s, "redirects to %s (status %d), which is not followed", e.RedirectTo, e.Status)
 	case e.Status == 0:
 		fmt.Fprintf(&s, "answered: %s", e.Problem)
+	case e.Status == http.StatusNotModified:
+		s.WriteString("answered that nothing has changed (status 304), which nobody asked: a cache stands in between, or this is no relay")
 	case e.Problem != "":
 		fmt.Fprintf(&s, "answered with status %d: %s", e.Status, e.Problem)
 	default:

@@ -121,7 +121,8 @@ func (c *Client) unexpected(re *reply) *UnexpectedError {
 
 // statusError returns the error for an answer whose status is not the expected one.
 func (c *Client) statusError(re *reply) error {
-	if re.status >= 300 && re.status < 400 {
+	switch re.status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		e := c.unexpected(re)
 		e.RedirectTo = "somewhere"
 		if to, err := url.Parse(re.header.Get("Location")); err == nil {
