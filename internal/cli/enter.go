@@ -355,6 +355,9 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 		return a.showRoom(made, generated, record.PublicKey{}, f.asJSON)
 	}
 	if err := a.engine().Make(ctx, enter); err != nil {
+		if _, ok := errors.AsType[*messenger.NotKeptError](err); ok {
+			return hint(err, "what stands above is void, the passphrase too: there is no room %s on this device; make it again", name)
+		}
 		return beforeRoom(explainEntry(err))
 	}
 	a.say("%s", a.style.good("room "+name+" is ready"))

@@ -87,9 +87,13 @@ func (a *app) rotateKey(ctx context.Context, roomName, file string, o initOption
 	if generated {
 		shown = fmt.Sprintf("passphrase   %s\n", a.style.bold(pass)) + shown
 	}
-	return explainSending(a.engine().Rotate(ctx, r, key, func() error {
+	err = a.engine().Rotate(ctx, r, key, func() error {
 		return a.printLines(shown)
-	}, (&conversation{app: a}).face()))
+	}, (&conversation{app: a}).face())
+	if _, ok := errors.AsType[*messenger.NotKeptError](err); ok && generated {
+		return hint(err, "the passphrase above is void: room %s goes on with the key that it had; rotate again", r.Name)
+	}
+	return explainSending(err)
 }
 
 func (a *app) addKey(ctx context.Context, roomName, file string) error {

@@ -120,7 +120,7 @@ func ExplainReading(err error, id int64, withKey bool) error {
 	return &EntryError{Unreadable, id, fmt.Errorf("the relay has no channel %d, or keeps it private: %w", id, err)}
 }
 
-// Make makes a room. The error may be [*RoomExistsError], [*EntryError] or [*PassphraseError].
+// Make makes a room. The error may be [*RoomExistsError], [*EntryError], [*PassphraseError] or [*NotKeptError].
 func (e *Engine) Make(ctx context.Context, o Entry) error {
 	profile, isNew := o.Profiles[0], o.Room.Channel == 0
 	pass, metadata, err := e.begin(ctx, &o)
@@ -146,8 +146,14 @@ func (e *Engine) Make(ctx context.Context, o Entry) error {
 	if err := o.Show(entered); err != nil {
 		return err
 	}
-	if err := e.Add(entered.Room); err != nil || !isNew {
+	if err := e.Add(entered.Room); err != nil {
+		if e.nameIsFree(o.Room.Name) == nil {
+			err = &NotKeptError{err}
+		}
 		return err
+	}
+	if !isNew {
+		return nil
 	}
 	// A room is one without a check as well, so nothing but an interruption is an error.
 	if err := e.leaveCheck(ctx, entered.Room, fernet.NewKey(key), o.UserKey); err != nil && ctx.Err() == nil {
