@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -56,6 +58,43 @@ func TestWhatAKilledProcessSentIsAwaited(t *testing.T) {
 				time.Sleep(time.Minute)
 				if got := twice(class.relay.Entries(t, channel)); len(got) > 0 {
 					t.Errorf("%d tokens stand twice", len(got))
+				}
+			})
+		})
+	}
+}
+
+// A text whose reply was lost was posted again by the next command, while the relay had not shown yet that it is stored.
+func TestATextWithALostReplyStandsOnce(t *testing.T) {
+	for name, next := range map[string][]string{"another text": {"send", "two"}, "a retry": {"outbox", "retry"}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				class := newClass(t, relaytest.InBubble(t, relaytest.Interval(time.Second)))
+				ana := class.device("127.0.0.1")
+				channel := ana.makeRoom(plainText)
+				ana.must("send", "zero")
+				time.Sleep(time.Minute)
+				class.relay.Inject(relaytest.On("POST /update", relaytest.Times(1, func(_ http.ResponseWriter, r *http.Request, next http.Handler) {
+					body, err := io.ReadAll(r.Body) // which is gone with the connection
+					if err != nil {
+						t.Error(err)
+					}
+					r = r.WithContext(context.WithoutCancel(r.Context()))
+					r.Body = io.NopCloser(bytes.NewReader(body))
+					go func() {
+						time.Sleep(4 * time.Second)
+						next.ServeHTTP(httptest.NewRecorder(), r)
+					}()
+					panic(http.ErrAbortHandler)
+				})))
+				ana.run("send", "--no-wait", "one")
+				ana.run(next...)
+				time.Sleep(time.Minute)
+				ana.must("recv")
+				ana.says(1, " one\n")
+				entries := class.relay.Entries(t, channel)
+				if got := twice(entries); len(got) > 0 {
+					t.Errorf("%d tokens stand twice among %d entries", len(got), len(entries))
 				}
 			})
 		})
