@@ -226,7 +226,7 @@ func (a *app) showSightings(o eavesdropOptions, read func(visit func(*thingspeak
 		return err
 	}
 	if end.file != nil {
-		a.tellContradicted(&numbers, o.asJSON)
+		a.tellContradicted(&numbers, true, o.asJSON)
 	}
 	a.tellUnread(model.Room{}, &end, o.asJSON)
 	return end.incomplete()

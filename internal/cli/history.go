@@ -19,8 +19,12 @@ import (
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// recvMark is the name under which the archive remembers which findings recv has shown.
-const recvMark = "recv"
+const (
+	// recvMark is the name under which the archive remembers which findings recv has shown.
+	recvMark = "recv"
+	// lateMark is the name under which it remembers up to where recv has looked for messages that came late.
+	lateMark = "recv late"
+)
 
 // recvRoom prints the newest messages of a room.
 func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) error {
@@ -39,7 +43,12 @@ func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) error {
 	}
 	news, _ := c.News()
 	c.lacking, c.last = news.Position.Gaps, news.Position.Last
-	shown, aged, err := c.printHistory(c, o)
+	// What a reading that goes on brings next is older and not late.
+	late := lateOnes{c: c, whole: readErr == nil && c.cut() == ""}
+	shown, aged, err := c.printHistory(c, o, late.print)
+	if err == nil {
+		err = late.keep()
+	}
 	if err != nil {
 		return err
 	}
@@ -139,13 +148,16 @@ func (c *conversation) tellRelay(news *exchange.News, arrivals *model.Arrivals, 
 	c.last = news.Position.Last
 	about := append(aboutRelay(c.Settings(), news, stopped), untried(arrivals)...)
 	waiting := len(arrivals.Waiting)
+	if c.Signed() && c.strict {
+		about = append(about, awaited(news.Position.Gaps, time.Now(), 0, func(r *exchange.Range) bool { return r.Times > 0 })...)
+	}
 	if !c.Signed() { // nothing else shows that entries are lacking
 		c.tellLost(news.Lost, asJSON)
 		since := record.WaitingAfter
 		if c.strict {
 			since = 0 // a verdict says what it is about
 		}
-		about = append(about, awaited(news.Position.Gaps, time.Now(), since)...)
+		about = append(about, awaited(news.Position.Gaps, time.Now(), since, (*exchange.Range).Asked)...)
 		for i := range news.Position.Gaps {
 			if !news.Position.Gaps[i].Asked() {
 				waiting++
@@ -172,7 +184,7 @@ func (a *app) recvCSV(ctx context.Context, r model.Room, o recvOptions) error {
 		return readErr
 	}
 	arrivals := &talk.Arrivals
-	shown, aged, err := a.printHistory(&talk, o)
+	shown, aged, err := a.printHistory(&talk, o, nil)
 	if err != nil {
 		return err
 	}
@@ -268,8 +280,45 @@ type talk interface {
 	SetPrinted(model.Printed) error
 }
 
-// printHistory prints the newest messages that are kept and returns how many, and what --ttl has hidden.
-func (a *app) printHistory(talk talk, o recvOptions) (shown int, aged model.Findings, err error) {
+// lateOnes are messages that came late, and stand in front of the newest.
+type lateOnes struct {
+	c     *conversation
+	whole bool // all of the room was read
+	left  int  // that were not printed
+	shown func() error
+}
+
+// print prints those that stand below the first of the newest messages, which is printed next: at most as many as of those.
+func (l *lateOnes) print(o recvOptions, first record.Spot, show func(*model.Item) error) (err error) {
+	if !l.whole {
+		return nil
+	}
+	limit := messenger.AgeLimit{TTL: o.ttl, Now: time.Now()}
+	l.left, l.shown, err = l.c.Late(lateMark, first, o.newest, func(it *model.Item) error {
+		if expired, future := limit.Hides(it.Sealed); o.ttl > 0 && (expired || future) {
+			return nil
+		}
+		return show(it)
+	})
+	return err
+}
+
+// keep remembers that they were printed.
+func (l *lateOnes) keep() error {
+	if l.left > 0 {
+		l.c.say("%s", l.c.style.warn(count(l.left, "more message")+" came late: the next \"fernpost recv\" prints some of them, -n 0 prints all"))
+	}
+	if l.shown == nil {
+		return nil
+	}
+	return l.shown()
+}
+
+// printHistory prints the newest messages that are kept and returns how many, and what --ttl has hidden. Unless it is nil, late
+// prints what is to stand in front of the first of them.
+func (a *app) printHistory(
+	talk talk, o recvOptions, late func(recvOptions, record.Spot, func(*model.Item) error) error,
+) (shown int, aged model.Findings, err error) {
 	s, err := a.newShower(o)
 	if err != nil {
 		return 0, aged, err
@@ -280,6 +329,12 @@ func (a *app) printHistory(talk talk, o recvOptions) (shown int, aged model.Find
 	show := func(it *model.Item) error {
 		if a.stdoutTerminal {
 			done() // what is printed would stand behind it
+		}
+		if before := late; before != nil {
+			late = nil
+			if err := before(o, it.At, s.show); err != nil {
+				return err
+			}
 		}
 		return s.show(it)
 	}
@@ -458,12 +513,13 @@ func (c *conversation) tellLost(lost []exchange.Range, asJSON bool) {
 	c.tellGaps(each(lost), asJSON)
 }
 
-// tellLacking tells which entries of a room of texts were told to be lacking by another command, and still are.
+// tellLacking tells which entries are lacking, for a verdict. In a signed room they need be no message that is missing, and
+// verify tells of them at once; of a room of texts they are those that were told by another command, and still are.
 func (c *conversation) tellLacking(asJSON bool) {
-	if c.Signed() {
-		return
-	}
 	c.tellGaps(each(slices.DeleteFunc(slices.Clone(c.lacking), func(r exchange.Range) bool {
+		if c.Signed() {
+			return r.Times == 0
+		}
 		return !r.Asked() || slices.ContainsFunc(c.lost, func(l exchange.Range) bool { return l.First <= r.Last && r.First <= l.Last })
 	})), asJSON)
 }

@@ -421,7 +421,7 @@ func TestWhatWasBeforeAClearIsInformation(t *testing.T) {
 					return
 				}
 				reader.says(1, gone)
-				reader.says(1, "told before: the channel was cleared, or the relay lost its entries")
+				reader.says(1, "the channel was cleared, or the relay lost its entries") // it was told twice
 				reader.says(0, "not there any more")
 			})
 		})

@@ -39,6 +39,7 @@ reads the same CSV that everybody can read: from the relay, or with --csv from a
 The device keeps the tokens that it has read, so messages stay readable when the relay loses them. In a signed room each
 message stands under its author's name, and what is missing, forged or altered is named below. "(after ana 2)" behind a
 message means that its author had last been shown ana's second message, although a later one of hers stands above it here.
+What comes late, in front of the newest messages, is printed once, and says so.
 
 What stands before the colon behind a message's author, and below a text in lines without "|", is said by this program.
 Of one text people are shown at most 200 lines, on a terminal at most 8,000 characters; --json prints all of it.

@@ -145,14 +145,17 @@ func (a *app) tellPartly(file *feed.Report, asJSON bool) {
 }
 
 // tellContradicted tells which entries a feed shows in two ways: a relay may show one of them to some people, the other to others.
-func (a *app) tellContradicted(n *feed.Rows, asJSON bool) {
+func (a *app) tellContradicted(n *feed.Rows, isFile, asJSON bool) {
 	const clear = "; or the channel was cleared in between, or somebody has altered it"
 	a.tellRanges(n.Contradicted(false), asJSON, func(first, last int64) (kind, text string) {
 		return "two versions", record.Entries(first, last) + " " + standOrStands(first, last) + " in this feed with two contents: people may be shown " +
 			"different ones" + clear
 	}, "of entries with two contents")
 	a.tellRanges(n.Contradicted(true), asJSON, func(first, last int64) (kind, text string) {
-		return "two dates", record.Entries(first, last) + " " + standOrStands(first, last) + " in this feed with two dates"
+		if kind = "two dates"; !isFile { // of which nobody has put two together
+			kind = record.Redated.String()
+		}
+		return kind, record.Entries(first, last) + " " + standOrStands(first, last) + " in this feed with two dates"
 	}, "of entries with two dates")
 }
 

@@ -136,7 +136,7 @@ func (a *app) tellReport(r *model.Report, asJSON bool) {
 // archive cannot be used, what was found without it stands, and that nothing was compared is told.
 func (a *app) tellComparison(r model.Room, v *messenger.Verified, o verifyOptions) {
 	done := a.computing(func() string { return "comparing that with what this device holds" })
-	d, err := a.engine().Compare(r, &v.Report, o.until)
+	d, err := a.engine().Compare(r, v, o.until)
 	done()
 	if err != nil {
 		text := "what this device has read before could not be compared with it: " + err.Error()
@@ -150,6 +150,9 @@ func (a *app) tellComparison(r model.Room, v *messenger.Verified, o verifyOption
 	for i := range d.Differing {
 		other = other || d.Differing[i].FirstShown > 0
 		a.tell(differingJSON(&d.Differing[i]), o.asJSON)
+	}
+	for i := range d.Redated {
+		a.tell(jsonOfFinding(&d.Redated[i], false), o.asJSON)
 	}
 	for _, f := range uncheckedJSON(&d, r.Name) {
 		a.tell(f, o.asJSON)
@@ -191,7 +194,9 @@ func uncheckedJSON(d *model.Comparison, name string) (all []findingJSON) {
 	for i := range d.Past {
 		text := "told before, of what a clear took away: "
 		if d.Past[i].Kind == record.Cleared {
-			text = "told before: "
+			if text = "told before: "; d.Cleared.Messages > 0 { // it says that
+				continue
+			}
 		}
 		all = append(all, findingJSON{Finding: "before the clear", Text: text + d.Past[i].Text()})
 	}
@@ -257,7 +262,7 @@ const mostGaps = 10
 // tellNotShown tells which entries a feed lacks or shows in two ways, and those that it names above its rows: a file in JSON also
 // beside them, unless only a part was wanted.
 func (a *app) tellNotShown(f *messenger.Feed, file *feed.Report, all, asJSON bool) {
-	a.tellContradicted(&f.Numbers, asJSON)
+	a.tellContradicted(&f.Numbers, f.IsFile, asJSON)
 	if file != nil {
 		a.tellCuts(f, asJSON)
 	}

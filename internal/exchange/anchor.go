@@ -88,6 +88,9 @@ func (f *follower) compare(row *heldRow) bool {
 		f.overlaps = true
 		return false
 	case len(before) > 0:
+		if slices.ContainsFunc(before, func(d RowDigest) bool { return d.holds(e, unread) }) {
+			f.redated.add(e.ID, e.ID)
+		}
 		f.others.add(e.ID, e.ID)
 		row.only = 0
 		return true

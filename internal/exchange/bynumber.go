@@ -151,9 +151,14 @@ func (r *reader) fetchSingle(ctx context.Context, id int64) error {
 	switch {
 	case err != nil && failure.ofOneEntry():
 		return nil
-	case err != nil || r.repeats(&entry):
+	case err != nil:
 		return err
 	}
+	row := r.sum(&entry)
+	if r.repeats(row) {
+		return nil
+	}
+	r.doubles.add(row, r.fields)
 	if err := r.visit(&entry, r.seen.has(id)); err != nil {
 		return err
 	}

@@ -43,6 +43,9 @@ type News struct {
 	Rewritten []int64
 	// Twins are numbers, ascending, of which the relay shows the row that was visited before, and another one.
 	Twins []int64
+	// Doubled are numbers, ascending, of which this call was shown two contents, and Redated those of which it was shown a
+	// row with two dates, or with another date than that of the row that was visited before.
+	Doubled, Redated []int64
 	// Altered are numbers, ascending, of which the relay shows another row than the one that was visited before, and not
 	// that one any more; or, of several rows that were visited, not all. Left are the rows that it shows of these.
 	Altered []int64
@@ -211,6 +214,8 @@ type follower struct {
 	looked   []int64 // the numbers of the newest rows
 	// same and others are numbers of which the row that was visited was shown, and another one.
 	same, others ranges
+	// redated are numbers of which the row that was visited was shown with another date.
+	redated ranges
 	// twins are the rows that were shown of numbers of which several were visited before, and gone are those of the several
 	// that the relay shows no more.
 	twins map[int64][]shownRow
@@ -241,7 +246,7 @@ func (f *follower) prepare(k *call) {
 	f.known = numbers(1, f.pos.Last).minus(f.pos.Gaps.numbers())
 	f.read, f.twins = map[thingspeak.FieldSet]ranges{}, map[int64][]shownRow{}
 	f.visited = slices.Clone(f.known)
-	f.r = reader{call: k, visit: f.take, seen: slices.Clone(f.known)}
+	f.r = reader{call: k, visit: f.take, seen: slices.Clone(f.known), doubles: &doubles{first: map[int64]firstRow{}}}
 	f.news.Position = f.pos
 }
 
@@ -498,6 +503,9 @@ func (f *follower) move(err error) {
 	next.Unread = f.pos.Unread.after(f.read, f.known)
 	next.Claims = f.pos.Claims.above(next.Last)
 	f.news.Altered, f.news.Twins = rewritten.union(lost).list(), f.others.intersect(f.same).minus(lost).list()
+	if f.news.Redated = f.redated.union(f.r.doubles.dates).list(); !f.r.cutShort { // or it may be part of a row
+		f.news.Doubled = f.r.doubles.contents.list()
+	}
 	for _, n := range lost.list() {
 		for i := range f.twins[n] {
 			f.news.Left = append(f.news.Left, f.twins[n][i].Entry)

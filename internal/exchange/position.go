@@ -157,8 +157,12 @@ func digestOf(e *thingspeak.Entry, fields thingspeak.FieldSet) RowDigest {
 // tells reports whether a row is the one that the digest was made of, apart from some fields of which the digest knows
 // nothing.
 func (d *RowDigest) tells(e *thingspeak.Entry, apart thingspeak.FieldSet) bool {
-	return e.ID == d.Entry && e.CreatedAt.Truncate(time.Second).Equal(d.At) && digestOf(e, d.Fields).Sum == d.Sum &&
-		!contentIn(e, thingspeak.AllFields&^d.Fields&^apart)
+	return e.ID == d.Entry && e.CreatedAt.Truncate(time.Second).Equal(d.At) && d.holds(e, apart)
+}
+
+// holds is tells for a row of the digest's number, whatever its date.
+func (d *RowDigest) holds(e *thingspeak.Entry, apart thingspeak.FieldSet) bool {
+	return digestOf(e, d.Fields).Sum == d.Sum && !contentIn(e, thingspeak.AllFields&^d.Fields&^apart)
 }
 
 // Rows are digests of rows, by number. A number may have several.

@@ -33,6 +33,8 @@ type reader struct {
 	visit func(e *thingspeak.Entry, known bool) error
 	// recent and before are the rows of the last answers: a number may have several, and each is to be visited.
 	recent, before map[rowSum]struct{}
+	// doubles are the numbers that have several rows in what was read; nil if nobody asks.
+	doubles *doubles
 
 	// opened tells that the newest rows were read, and windows are the stretches of time still to be paged through.
 	opened  bool
@@ -67,8 +69,8 @@ type rowSum struct {
 
 var rowSeed = maphash.MakeSeed()
 
-// repeats reports whether the very row was among the last answers, with these fields, and remembers it.
-func (r *reader) repeats(e *thingspeak.Entry) bool {
+// sum returns the row with the fields of the answer under way.
+func (r *reader) sum(e *thingspeak.Entry) rowSum {
 	var h maphash.Hash
 	h.SetSeed(rowSeed)
 	_ = h.WriteByte(byte(r.fields))
@@ -76,7 +78,11 @@ func (r *reader) repeats(e *thingspeak.Entry) bool {
 		_, _ = h.WriteString(e.Fields[i].Text)
 		_ = h.WriteByte(0)
 	}
-	row := rowSum{e.ID, e.CreatedAt.Unix(), h.Sum64()}
+	return rowSum{e.ID, e.CreatedAt.Unix(), h.Sum64()}
+}
+
+// repeats reports whether the very row was among the last answers, with these fields, and remembers it.
+func (r *reader) repeats(row rowSum) bool {
 	if _, ok := r.recent[row]; ok {
 		return true
 	}
@@ -132,9 +138,11 @@ func (r *reader) page(ctx context.Context, q Query) (p page, err error) {
 			known := r.seen.has(e.ID)
 			r.fields = fields
 			p.add(e, known)
-			if r.repeats(e) {
+			row := r.sum(e)
+			if r.repeats(row) {
 				return nil
 			}
+			r.doubles.add(row, fields)
 			if stop = r.visit(e, known || fresh.has(e.ID)); stop != nil {
 				return stop
 			}

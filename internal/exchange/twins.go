@@ -10,6 +10,36 @@ import (
 
 // A relay that shows several rows of one number, and later only some of them, has lost or hidden the others.
 
+// doubles finds numbers that have rows of two contents, or of one content and two dates, among those of one reading. It takes
+// 64 bytes a row, and a reading has a budget.
+type doubles struct {
+	first           map[int64]firstRow
+	contents, dates ranges
+}
+
+// firstRow is the row of a number that came first with the fields that it shows.
+type firstRow struct {
+	date   int64
+	sum    uint64
+	fields thingspeak.FieldSet
+}
+
+func (d *doubles) add(row rowSum, fields thingspeak.FieldSet) {
+	if d == nil {
+		return
+	}
+	first, ok := d.first[row.id]
+	switch {
+	case !ok:
+		d.first[row.id] = firstRow{row.date, row.sum, fields}
+	case first.fields != fields: // what is hidden cannot be compared
+	case first.sum != row.sum:
+		d.contents.add(row.id, row.id)
+	case first.date != row.date:
+		d.dates.add(row.id, row.id)
+	}
+}
+
 // findTwins looks once more for rows that were visited, where others of their number were shown now and they were not. It
 // asks by their dates, since by number a relay may show one row alone.
 func (f *follower) findTwins(ctx context.Context) error {

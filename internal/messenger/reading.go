@@ -211,7 +211,7 @@ func (g *reading) finish() (model.Arrivals, error) {
 	}
 	facts := room.Facts{
 		Position: position, LastID: g.news.LastID, Rewritten: g.news.Rewritten,
-		Twins: g.news.Twins, Now: now, Failed: g.err != nil || g.news.Pushed,
+		Twins: g.news.Twins, Doubled: g.news.Doubled, Redated: g.news.Redated, Now: now, Failed: g.err != nil || g.news.Pushed,
 	}
 	facts.View.Holes = holes(g.news.Position.Lacking(now))
 	hidden := slices.ContainsFunc(g.r.settings.Fields, g.news.Hidden.Has)

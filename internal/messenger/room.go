@@ -196,6 +196,24 @@ func (r *Room) NewFindings(name string, visit func(Found) error) (shown func() e
 	return func() error { return r.SetShown(name, mark) }, err
 }
 
+// Late visits the messages that came since they were looked for last under a name, and that stand below first as well as below
+// what was there then: at most so many, unless that is 0. It returns how many are left; shown remembers that the others were shown.
+// Of a room that nobody has looked at so, and of what stands in what was passed over, nothing is late.
+func (r *Room) Late(name string, first record.Spot, most int, visit func(*model.Item) error) (left int, shown func() error, err error) {
+	mark, looked, err := r.Shown(name)
+	until := mark
+	switch {
+	case err != nil:
+	case looked:
+		until.Message, left, err = r.talk.Late(mark.Message, record.Place{Entry: mark.Event}, first, most, visit)
+	default:
+		until, err = r.Now()
+	}
+	// Findings have a mark of their own: in its place stands up to where a room of texts was not read.
+	until.Event = r.Passed()
+	return left, func() error { return r.SetShown(name, until) }, err
+}
+
 // Leave is Close at the end of the process, see [archive.Room.Leave].
 func (r *Room) Leave() error {
 	r.client.Close()

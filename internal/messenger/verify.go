@@ -112,6 +112,19 @@ func (f *Feed) Claimed() (first, last int64) {
 	return 0, 0
 }
 
+// contradicts reports whether the feed itself shows what a finding says: entries with two contents, or two dates.
+func (f *Feed) contradicts(found *record.Finding) bool {
+	if found.Kind != record.TwoVersions && found.Kind != record.Redated {
+		return false
+	}
+	for first, last := range f.Numbers.Contradicted(found.Kind == record.Redated) {
+		if first <= found.At.Entry && found.Until <= last {
+			return true
+		}
+	}
+	return false
+}
+
 // VerifyOptions say what is verified, and who is told how far that is.
 type VerifyOptions struct {
 	// Until is the highest entry that is looked at; 0 is the last.
@@ -181,12 +194,14 @@ func ownRename(own record.PublicKey) func(record.Finding) bool {
 }
 
 // Compare compares what this device holds, up to an entry or all for 0, with what a feed has shown.
-func (e *Engine) Compare(r model.Room, report *model.Report, until int64) (d model.Comparison, err error) {
+func (e *Engine) Compare(r model.Room, v *Verified, until int64) (d model.Comparison, err error) {
 	err = e.look(r, func(c *room.Conversation) error {
-		d, err = c.Compare(report, until)
+		d, err = c.Compare(&v.Report, until)
 		return err
 	})
-	d.Standing = slices.DeleteFunc(d.Standing, func(f record.Finding) bool { return !model.IsWrong(&f) })
+	d.Standing = slices.DeleteFunc(d.Standing, func(f record.Finding) bool {
+		return !model.IsWrong(&f) || v.Feed.contradicts(&f)
+	})
 	d.Past = slices.DeleteFunc(d.Past, func(f record.Finding) bool { return f.Kind != record.Cleared && !model.IsWrong(&f) })
 	return d, err
 }

@@ -26,6 +26,8 @@ type Comparison struct {
 	// relay shows lines that are not held yet, so that the next reading may take some of them back.
 	Standing, Past []record.Finding
 	Behind         bool
+	// Redated are entries that the relay shows with another date than the one that is held, as far as that was not told before.
+	Redated []record.Finding
 }
 
 // Unchecked counts messages that are held, or were accepted, and cannot be checked: among the entries First to Last, as

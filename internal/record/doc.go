@@ -177,6 +177,10 @@
 // number that is verified or whose chains were refused is told of no more. What is told to be missing is no longer told
 // to be incomplete. Each finding has an identity ([Finding.ID]) and is told once.
 //
+// Of entries tells whoever opens the tokens, each once: wiped, when one that was held comes back without a token that a key
+// had opened, until it is shown as it was; cleared; two versions, when one reading is shown two contents of a number; redated,
+// when one is shown with another date than before. The last two are not taken back: others may be shown the other one.
+//
 // A seen is also a receipt: whoever signs one with our tag, a number and the hash that we hold has read up to it, or
 // says so.
 //

@@ -8,8 +8,8 @@ import (
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
-// FindingKind is what a [Finding] is about. [Reader.Read] tells all kinds but Unsigned, Wiped, Cleared and NotOurs: those
-// tells whoever opens the tokens, with the words and identities of this package.
+// FindingKind is what a [Finding] is about. [Reader.Read] tells all kinds but Unsigned, Wiped, Cleared, NotOurs,
+// TwoVersions and Redated: those tells whoever opens the tokens, with the words and identities of this package.
 type FindingKind uint8
 
 // The kinds of findings.
@@ -50,6 +50,10 @@ const (
 	Refuted
 	// Cleared: all entries that were read are there no more, and the numbers have begun anew.
 	Cleared
+	// TwoVersions: entries that were shown with two contents.
+	TwoVersions
+	// Redated: entries that were shown with another date than before.
+	Redated
 )
 
 var findingKinds = [...]string{
@@ -57,7 +61,7 @@ var findingKinds = [...]string{
 	Unsigned: "unsigned", Incomplete: "incomplete", Wiped: "wiped", NotOurs: "not ours", Newer: "newer",
 	Renamed: "renamed", Contradiction: "contradiction",
 	Hidden: "hidden", Malformed: "malformed", Refuted: "refuted",
-	Cleared: "cleared",
+	Cleared: "cleared", TwoVersions: "two versions", Redated: "redated",
 }
 
 // String names the kind, as in "not ours".
@@ -219,6 +223,11 @@ func (f *Finding) Text() string {
 		return "the relay lost or rewrote " + Entries(f.At.Entry, f.Until)
 	case Cleared:
 		return "the channel was cleared, or the relay lost its entries"
+	case TwoVersions:
+		return "the relay shows " + f.entries() + " with two contents: people may be shown different ones; or the channel was cleared " +
+			"in between"
+	case Redated:
+		return "the relay shows " + f.entries() + " with another date than before"
 	case NotOurs:
 		if f.Count == 1 {
 			return "1 entry not for this key"
@@ -293,6 +302,14 @@ func Entries(first, last int64) string {
 		return "entry " + strconv.FormatInt(first, 10) // in each line of a history
 	}
 	return fmt.Sprintf("entries %d–%d", first, last)
+}
+
+// entries writes the entries of a range, and how many of them are concerned where that is not all.
+func (f *Finding) entries() string {
+	if span := f.Until - f.At.Entry + 1; int64(f.Count) < span {
+		return fmt.Sprintf("%d of the %s", f.Count, Entries(f.At.Entry, f.Until))
+	}
+	return Entries(f.At.Entry, f.Until)
 }
 
 // witness names who says so where nothing else does: an insider can accuse others with an invented seen.

@@ -52,6 +52,12 @@ func TestFindingText(t *testing.T) {
 			Finding{Kind: Wiped, At: Place{0, 40}, Until: 40},
 			"the relay lost or rewrote entry 40",
 		},
+		{
+			Finding{Kind: TwoVersions, At: Place{0, 40}, Until: 40, Count: 1},
+			"the relay shows entry 40 with two contents: people may be shown different ones; or the channel was cleared in between",
+		},
+		{Finding{Kind: Redated, At: Place{0, 40}, Until: 52, Count: 13}, "the relay shows entries 40–52 with another date than before"},
+		{Finding{Kind: Redated, At: Place{0, 40}, Until: 52, Count: 3}, "the relay shows 3 of the entries 40–52 with another date than before"},
 		{Finding{Kind: Cleared, At: Place{0, 1}, Until: 52}, "the channel was cleared, or the relay lost its entries"},
 		{Finding{Kind: NotOurs, Count: 3}, "3 entries not for this key"},
 		{Finding{Kind: NotOurs, Count: 1}, "1 entry not for this key"},

@@ -216,6 +216,9 @@ func (b *batch) collect(facts *Facts) error {
 	if err := b.tellLost(facts); err != nil {
 		return err
 	}
+	if err := b.tellOtherwise(facts); err != nil {
+		return err
+	}
 	if b.reshown {
 		b.change.Marks = []kept.Mark{{Name: reshownMark, Message: int64(b.in.clears)}}
 	}

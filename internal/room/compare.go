@@ -23,6 +23,9 @@ func (c *Conversation) Compare(r *model.Report, until int64) (d model.Comparison
 	if err == nil {
 		d.Elsewhere, _, err = c.Elsewhere()
 	}
+	if err == nil {
+		d.Redated, err = c.redated(r.Posted, clears, until)
+	}
 	if err != nil {
 		return d, fmt.Errorf("comparing with what is held: %w", err)
 	}
@@ -57,6 +60,27 @@ func (c *Conversation) Compare(r *model.Report, until int64) (d model.Comparison
 		return d, err
 	}
 	return d, names.Err()
+}
+
+// redated finds the entries that are held with another date than the one with which they are shown now.
+func (c *Conversation) redated(shown map[int64]time.Time, clears clears, until int64) ([]record.Finding, error) {
+	all, err := c.store.Ranges(kept.Redated)
+	if err != nil {
+		return nil, err
+	}
+	told := entrySet{all: all}
+	from, to := record.Place{Clear: clears.all}, record.Place{Clear: clears.all, Entry: kept.MaxEntry}
+	if until > 0 {
+		to.Entry = min(to.Entry, until)
+	}
+	var found otherwise
+	err = c.store.Entries(kept.EntryQuery{First: from, Last: to}, func(e kept.Entry) error {
+		if at, ok := shown[e.At.Entry]; ok && len(e.Tokens) > 0 && at.Unix() != e.Posted.Unix() && told.add(e.At) {
+			found.add(record.Redated, e.At)
+		}
+		return nil
+	})
+	return found, err
 }
 
 // shows reports whether a record is among the lines.

@@ -168,6 +168,75 @@ func (c *Conversation) Since(m model.Mark, most int) (News, error) {
 	return n, nil
 }
 
+// Late visits those of the messages with an ID above after that stand behind a place, and below first as well as below what had
+// come up to that ID: at most so many, unless that is 0, in the order of their places. It returns the ID up to which it has
+// looked, and how many stand there still that came behind it.
+func (c *Conversation) Late(
+	after int64, behind record.Place, first record.Spot, most int, visit func(*model.Item) error,
+) (until int64, left int, err error) {
+	if first.Entry == 0 { // it is on its way
+		first.Place = kept.Highest()
+	}
+	rows, until, left, err := c.cameLate(after, behind, first, most)
+	if err == nil {
+		err = c.renewKeys()
+	}
+	slices.SortFunc(rows, func(a, b kept.Message) int { return a.Held.Compare(&b.Held) })
+	for len(rows) > 0 && err == nil {
+		var items []model.Item
+		var n int
+		if items, n, err = c.recall(rows, nil); err != nil {
+			break
+		}
+		err = c.markLate(model.Mark{Message: after}, items)
+		for i := 0; i < len(items) && err == nil; i++ {
+			if err = visit(&items[i]); err != nil {
+				return until, left, err
+			}
+		}
+		rows = rows[n:]
+	}
+	if err != nil {
+		err = fmt.Errorf("looking for what has come late: %w", err)
+	}
+	return until, left, err
+}
+
+func (c *Conversation) cameLate(
+	until int64, behind record.Place, first record.Spot, most int,
+) (late []kept.Message, last int64, left int, err error) {
+	var top []kept.Message
+	if until > 0 {
+		top, err = c.store.Messages(kept.MessageQuery{Until: until, Newest: true, Said: true, Limit: 1})
+	}
+	if len(top) > 0 && top[0].Held.At.Compare(first) < 0 {
+		first = top[0].Held.At
+	} else if len(top) == 0 {
+		first = record.Spot{} // nothing was there
+	}
+	for after := until; err == nil; {
+		var rows []kept.Message
+		rows, err = c.store.Messages(kept.MessageQuery{After: after, Limit: newsAtOnce})
+		for i := range rows {
+			m := &rows[i]
+			after = m.ID
+			switch is := m.Kind != record.KindHeartbeat && m.Held.At.Compare(first) < 0 && behind.Compare(m.Held.At.Place) < 0; {
+			case is && most > 0 && len(late) == most:
+				left++
+			case is:
+				late = append(late, *m)
+			}
+			if left == 0 {
+				until = m.ID
+			}
+		}
+		if len(rows) < newsAtOnce {
+			break
+		}
+	}
+	return late, until, left, err
+}
+
 // Disordered reports whether the message that stands first has not come first, as where the beginning was read after the rest.
 func (c *Conversation) Disordered() (bool, error) {
 	stands, err := c.store.Messages(kept.MessageQuery{From: new(record.Held), Limit: 1})

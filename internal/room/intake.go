@@ -31,6 +31,8 @@ type Facts struct {
 	Rewritten []int64
 	// Twins are entries of which the relay has shown the row that was read before, and another one.
 	Twins []int64
+	// Doubled are entries that were shown with two contents, and Redated those that were shown with two dates.
+	Doubled, Redated []int64
 	// Now is the reader's clock; the zero time stands for the present.
 	Now time.Time
 	// Failed means that the relay could not be read: whoever sends has not read the room.
@@ -318,6 +320,7 @@ func pagesOf(entries []thingspeak.Entry, clears uint32) []page {
 			p.damaged = p.damaged || pages[i].damaged
 			p.disguise = cmp.Or(p.disguise, pages[i].disguise)
 			p.content = p.content || pages[i].content
+			p.dates = p.dates || !pages[i].posted.Equal(p.posted)
 		}
 		if len(others) > 0 {
 			p.tokens = addTokens(p.tokens, others...)

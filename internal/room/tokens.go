@@ -43,6 +43,8 @@ type page struct {
 	disguise string
 	// content means that a field holds something, be it a token or not.
 	content bool
+	// dates means that several rows were taken together that have different dates.
+	dates bool
 	// before is what is kept at this place. Of the tokens, unknown are those that are not among it, and gone means that
 	// one is kept and not among them.
 	before  kept.Entry

@@ -103,6 +103,10 @@ const (
 	Copied
 	// Letters: they have part of an invitation to somebody's public key.
 	Letters
+	// Twofold: they were shown with two contents.
+	Twofold
+	// Redated: they were shown with another date than the one that is kept.
+	Redated
 )
 
 // Range is entries of which something is not kept, from First to Last, with the same number of clears before them.
