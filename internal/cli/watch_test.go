@@ -217,7 +217,12 @@ func TestAStrictWatchCountsWhatStillHolds(t *testing.T) {
 			bo.must("join", "lab", "--channel", channel, "--profile", profile)
 			honest := bo.transport
 			bo.transport = &withheld{honest, 2}
-			bo.exits(exitPartly, "watch", "--from-start", "--messages", "2", "--strict")
+			code := exitPartly // it waits
+			if profile == signedText {
+				bo.exits(exitFindings, "verify")
+				code = exitFindings // as verify says
+			}
+			bo.exits(code, "watch", "--from-start", "--messages", "2", "--strict")
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
 			defer cancel()
 			bo.runContext(ctx, "watch")
