@@ -127,10 +127,11 @@ func (h *hook) OnUnsubscribed(cl *server.Client, pk packets.Packet) {
 	}
 }
 
-// OnPublishDropped ends a client that reads too slowly: it must not believe that it got everything.
+// OnPublishDropped ends a client that reads too slowly: it must not believe that it got everything. Whoever publishes does
+// not wait for that: with TLS it may take seconds.
 func (h *hook) OnPublishDropped(cl *server.Client, _ packets.Packet) {
 	h.broker.dropped.Add(1)
 	if c := connOf(cl); c != nil {
-		_ = c.Close() // it has gone already
+		go func() { _ = c.Close() }() // it has gone already
 	}
 }

@@ -18,7 +18,7 @@ func Objects() []Object {
 	return []Object{
 		{`A channel ("relay key list"):`, keyJSON{}},
 		{`An account ("relay user show"):`, accountJSON{}},
-		{`The credentials of a device ("relay device add"):`, credentialsJSON{}},
+		{`The credentials of a device ("relay device add", "relay device renew"):`, credentialsJSON{}},
 		{`A device ("relay device list"):`, deviceJSON{}},
 		{`The result of "relay copy":`, copyJSON{}},
 		{`The report of "relay check":`, check.Report{}},

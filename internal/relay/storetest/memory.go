@@ -61,9 +61,9 @@ func (m *Memory) Fail(err error) {
 // lock locks the store, or returns the error of Fail.
 func (m *Memory) lock() error {
 	m.mu.Lock()
-	if m.trouble != nil {
+	if trouble := m.trouble; trouble != nil {
 		m.mu.Unlock()
-		return m.trouble
+		return trouble
 	}
 	return nil
 }
