@@ -222,6 +222,51 @@ func TestKilledJoin(t *testing.T) {
 	}, args...)
 }
 
+// A join by an invitation that was killed can be repeated, and leaves the room whole or not at all: a link, a letter out of the feed,
+// and an invitation that mends the room which is there.
+func TestKilledJoinByInvitation(t *testing.T) {
+	t.Parallel()
+	server := fastRelay(t)
+	ana := newDevice(t, server)
+	channel, _ := ana.makeRoom()
+	reading, link := strings.TrimSpace(ana.must("invite", "lab")), strings.TrimSpace(ana.must("invite", "lab", "--write"))
+	key := find(t, ana.must("identity", "show"), `^(fp1_\S+)$`)
+	cy := newDevice(t, server)
+	ana.must("invite", "lab", "--write", "--post", "--to", find(t, cy.must("identity", "show"), `^(fp1_\S+)$`))
+	invited := func(t *testing.T) *device { // each with cy's identity
+		d := newDevice(t, server)
+		if err := os.CopyFS(filepath.Join(d.home, ".local"), os.DirFS(filepath.Join(cy.home, ".local"))); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(filepath.Join(d.home, ".local", "share", "fernpost", "rooms", ".identity"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	for name, c := range map[string]struct {
+		prepare func(*testing.T) *device
+		args    []string
+	}{
+		"a link":   {func(t *testing.T) *device { return newDevice(t, server) }, []string{"join", link}},
+		"a letter": {invited, []string{"join", "--from-channel", channel, "--by", key, "--yes"}},
+		"a mend": {func(t *testing.T) *device {
+			d := newDevice(t, server)
+			d.must("join", reading)
+			return d
+		}, []string{"join", link, "--yes"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kills(t, c.prepare, func(t *testing.T, d *device, _ string) {
+				d.must(c.args...)
+				d.keyFiles()
+				if !strings.Contains(d.must("rooms", "--json"), `"may_write":true`) {
+					t.Error("it can only be read")
+				}
+			}, c.args...)
+		})
+	}
+}
+
 func TestKilledKeyAdd(t *testing.T) {
 	t.Parallel()
 	server := fastRelay(t)

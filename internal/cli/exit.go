@@ -14,6 +14,7 @@ import (
 	"github.com/fernpost/fernpost/internal/feed"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/filelock"
+	"github.com/fernpost/fernpost/internal/letter"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/publickey"
@@ -52,9 +53,10 @@ const exitCodesHelp = `Exit codes, the same for every command:
        What stood before a clear of the channel cannot be checked any more: it is told, and counts only
        if the relay has shown some of it again as it was, so that the clear was none (7), or copies of
        at least half of it, which somebody may have posted (3).
-       "identity check": the signature is false, or of another file or person (3: by a key that was not compared)
-    8  no token, or a damaged one: not base64, cut short, or of another version; so of signatures, sealed files and
-       those of "export"
+       "identity check", "join" by a letter: the signature is false, or of another file or person (3: by a key that
+       was not compared)
+    8  no token, or a damaged one: not base64, cut short, or of another version; so of signatures, sealed files,
+       letters and the files of "export"
     9  a token that is refused by its age: expired, or from the future ("token decrypt --ttl")
   130  interrupted, or a question was answered with no: nothing was done then`
 
@@ -144,7 +146,10 @@ func exitCode(err error) int {
 		return exitNoToken
 	case errors.Is(err, publickey.ErrNotOurs), errors.Is(err, export.ErrPassphrase):
 		return exitNoKey
-	case slices.ContainsFunc(noExports, func(no error) bool { return errors.Is(err, no) }):
+	case errors.Is(err, letter.ErrFalse), errors.Is(err, letter.ErrOther):
+		return exitFindings
+	case errors.Is(err, letter.ErrMalformed), errors.Is(err, letter.ErrNewer), errors.Is(err, letter.ErrBroken), errors.Is(err, errNoLetter),
+		slices.ContainsFunc(noExports, func(no error) bool { return errors.Is(err, no) }):
 		return exitNoToken
 	case errors.Is(err, publickey.ErrFalse), errors.Is(err, publickey.ErrOtherFile), errors.Is(err, errOtherSigner):
 		return exitFindings

@@ -137,7 +137,7 @@ func (a *app) showIdentity(roomName string, asJSON bool) error {
 	if !gone.IsZero() {
 		defer a.say("%s", a.style.warn((&messenger.GoneError{At: gone}).Error()))
 	}
-	return a.printLines(fmt.Sprintf("nickname  %s\nkey       %s\ntag       %s\nwords     %s\n\nfor sealing, and the words of that:\n%s\n%s\n",
+	return a.printLines(fmt.Sprintf("nickname  %s\nkey       %s\ntag       %s\nwords     %s\n\nfor sealing and invitations, and the words of that:\n%s\n%s\n",
 		orNone(nick), key, key.Tag().Name(), a.style.bold(safetyWords(key)), keys, a.style.bold(sixWords(keys.Safety()))))
 }
 

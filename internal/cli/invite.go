@@ -16,6 +16,7 @@ import (
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/invite"
+	"github.com/fernpost/fernpost/internal/letter"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
@@ -28,7 +29,15 @@ type inviteFlags struct {
 	messenger.InviteOptions
 	address, png, svg string
 	asJSON            bool
+
+	// to and recipients are whom letters are for; they are posted, or written into a file.
+	to         []string
+	recipients string
+	post       bool
+	out        string
 }
+
+func (f *inviteFlags) byLetter() bool { return len(f.to) > 0 || f.recipients != "" }
 
 func (a *app) inviteCommand() *cobra.Command {
 	var f inviteFlags
@@ -44,11 +53,20 @@ The link leads to a page of the relay that says how to go on. What stands behind
 whoever serves that page could serve one that reads it. At a relay that has no such page the link begins with
 fernpost:join# and only fernpost opens it.
 
-An invitation cannot be withdrawn: "fernpost key rotate" moves the room to a key that it does not have.`,
+An invitation cannot be withdrawn: "fernpost key rotate" moves the room to a key that it does not have.
+
+With --to KEY (once for each) or -R FILE (one key a line, # begins a comment) it makes letters instead: lines that only the
+owner of that public key opens, the text that begins with fp1_ in "fernpost identity show". A letter may go by any way; --post
+puts it into the room's own channel, where the others see that somebody is invited and no more, and "fernpost join
+--from-channel" finds it. It is signed by you, and bound to that key and this channel. Compare the six words of the key: whoever
+hands you a text of his own making opens what you seal to it. Letters are sealed by HPKE with X25519, not against somebody who
+keeps them until a quantum computer breaks that.`,
 		Example: `  fernpost invite lab
   fernpost invite lab --write --png lab.png
   fernpost invite lab --address http://192.168.1.20:3000
-  fernpost invite lab | ssh friend fernpost join -`,
+  fernpost invite lab | ssh friend fernpost join -
+  fernpost invite lab --to fp1_zswV… --write
+  fernpost invite lab -R class.txt --write --post`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.invite(cmd.Context(), append(args, "")[0], &f)
@@ -61,8 +79,25 @@ An invitation cannot be withdrawn: "fernpost key rotate" moves the room to a key
 	flags.StringVar(&f.address, "address", "", "the `URL` by which the others reach the relay (default: the room's)")
 	flags.StringVar(&f.png, "png", "", "write the QR code to `FILE` as PNG")
 	flags.StringVar(&f.svg, "svg", "", "write the QR code to `FILE` as SVG")
-	flags.BoolVar(&f.asJSON, "json", false, "print the result as one JSON object")
+	flags.BoolVar(&f.asJSON, "json", false, "print the result as one JSON object; of letters one for each")
+	flags.StringArrayVar(&f.to, "to", nil, "make a letter for the owner of this public `KEY` (fp1_…)")
+	flags.StringVarP(&f.recipients, "recipients", "R", "", "make letters for the public keys in `FILE`, one a line")
+	flags.BoolVar(&f.post, "post", false, "post the letters into the room's channel")
+	flags.StringVar(&f.out, "out", "", "write the letters into this new `FILE`, not to standard output")
 	return cmd
+}
+
+// checkLetterFlags refuses flags that do not go together.
+func (f *inviteFlags) checkLetterFlags() error {
+	switch {
+	case f.byLetter() && f.png+f.svg != "":
+		return usagef("a letter is a line of text, which has no picture")
+	case !f.byLetter() && (f.post || f.out != ""):
+		return hint(usagef("--post and --out are for letters"), "--to KEY says whom the letter is for")
+	case f.asJSON && f.out != "":
+		return usagef("--json and --out exclude each other")
+	}
+	return nil
 }
 
 func (a *app) invite(ctx context.Context, name string, f *inviteFlags) error {
@@ -76,10 +111,25 @@ func (a *app) invite(ctx context.Context, name string, f *inviteFlags) error {
 	if f.NoKey && f.History {
 		return usagef("--no-key and --history exclude each other")
 	}
+	if err := f.checkLetterFlags(); err != nil {
+		return err
+	}
+	to, err := a.recipients(f)
+	if err != nil {
+		return err
+	}
+	if f.post {
+		if err := messenger.Writable(r); err != nil {
+			return err
+		}
+	}
 	r.Relay = channel.WithScheme(cmp.Or(f.address, r.Relay))
 	i, err := a.engine().Invite(ctx, r, f.InviteOptions)
 	if err != nil {
 		return explainSending(err)
+	}
+	if len(to) > 0 {
+		return a.inviteByLetter(ctx, r, &i, to, f)
 	}
 	link, err := i.Link()
 	if err != nil {
@@ -176,6 +226,11 @@ func (a *app) adviseInviter(ctx context.Context, i *messenger.Invited) {
 		a.say("%s", a.style.warn(fmt.Sprintf("the relay could not be asked whether it has a page for invitations (%v), so this link is for "+
 			"fernpost itself", i.NotReached)))
 	}
+	a.adviseAddress(ctx, i)
+}
+
+// adviseAddress says by which addresses others reach a relay on this machine.
+func (a *app) adviseAddress(ctx context.Context, i *messenger.Invited) {
 	if channel.IsLoopback(i.Relay) {
 		a.say("%s", a.style.warn("this relay's address leads to this machine only: nobody else gets there by it"))
 		for _, address := range a.access().OtherAddresses(ctx, i.Relay) {
@@ -197,10 +252,17 @@ type joinFlags struct {
 	as, qr         string
 	unchecked, yes bool
 	asJSON         bool
+
+	// fromChannel is where a letter stands, and by whom it has to be; letter is the one that the invitation came in.
+	fromChannel int64
+	by          string
+	letter      *letter.Letter
 }
 
 // isInvitation tells an argument of join that is an invitation from the name of a room.
-func isInvitation(arg string) bool { return arg == "-" || strings.ContainsAny(arg, ":/#") }
+func isInvitation(arg string) bool {
+	return arg == "-" || strings.ContainsAny(arg, ":/#") || letter.IsLine(arg)
+}
 
 // invitationFrom gets the invitation that join was given: as an argument, from standard input, from a picture, or by asking.
 func (a *app) invitationFrom(ctx context.Context, arg string, f *joinFlags) (i invite.Invitation, err error) {
@@ -224,12 +286,21 @@ func (a *app) invitationFrom(ctx context.Context, arg string, f *joinFlags) (i i
 			return i, err
 		}
 		texts = []string{text}
+	case letter.IsLine(arg):
+		texts = []string{arg}
 	default:
 		texts = []string{arg}
 	}
 	slices.Sort(texts)
 	var found []invite.Invitation
 	for _, text := range slices.Compact(texts) {
+		if letter.IsLine(text) {
+			l, err := a.openLetters(text)
+			if err == nil {
+				err = a.agreeToLetter(ctx, &l, f)
+			}
+			return l.Invitation, err
+		}
 		one, wrong := invite.Parse(text)
 		if err = wrong; err == nil {
 			found = append(found, one)
@@ -295,9 +366,14 @@ func explainInvitation(err error) error {
 }
 
 // joinByInvitation joins a room by an invitation, or mends the room that this device has already.
-func (a *app) joinByInvitation(ctx context.Context, arg string, f *joinFlags) (err error) {
+func (a *app) joinByInvitation(ctx context.Context, arg string, e *enterFlags, f *joinFlags) (err error) {
 	defer func() { err = beforeRoom(err) }()
-	i, err := a.invitationFrom(ctx, arg, f)
+	var i invite.Invitation
+	if f.fromChannel != 0 {
+		i, err = a.letterFrom(ctx, e, f)
+	} else if i, err = a.invitationFrom(ctx, arg, f); err == nil && f.letter == nil && f.by != "" {
+		err = usagef("--by is for letters: a link is signed by nobody")
+	}
 	if err != nil {
 		return err
 	}
@@ -326,7 +402,7 @@ func (a *app) joinByInvitation(ctx context.Context, arg string, f *joinFlags) (e
 	if err != nil {
 		return explainEntry(err)
 	}
-	return a.showJoined(&j, i.Profile, tried, f.asJSON)
+	return a.showJoined(&j, i.Profile, tried, f)
 }
 
 // askForKey asks for the passphrase of an invitation without a key.
@@ -404,7 +480,7 @@ func (a *app) sayIntroduced(j *messenger.Joining, what string) {
 }
 
 // showJoined prints the room that was joined.
-func (a *app) showJoined(j *messenger.Joining, p passphrase.Profile, tried messenger.KeyTrial, asJSON bool) error {
+func (a *app) showJoined(j *messenger.Joining, p passphrase.Profile, tried messenger.KeyTrial, f *joinFlags) error {
 	keys, err := messenger.Keys(j.Room)
 	if err != nil {
 		return err
@@ -415,7 +491,7 @@ func (a *app) showJoined(j *messenger.Joining, p passphrase.Profile, tried messe
 	}
 	r := j.Room
 	r.WriteKey, r.ReadKey = "", "" // whoever joins need not hand them on
-	if err := a.showRoom(messenger.Entered{Room: r, Profile: p, Key: keys[0].RevealBytes()}, "", inviter, asJSON); err != nil {
+	if err := a.showRoom(messenger.Entered{Room: r, Profile: p, Key: keys[0].RevealBytes()}, "", inviter, f.asJSON); err != nil {
 		return err
 	}
 	switch tried {
@@ -427,7 +503,11 @@ func (a *app) showJoined(j *messenger.Joining, p passphrase.Profile, tried messe
 	}
 	if !inviter.IsZero() {
 		a.say("invited by somebody with the words: %s", a.style.bold(safetyWords(inviter)))
-		a.say("their key counts as compared, since the invitation came by a way of yours and not through the channel")
+		why := "since the invitation came by a way of yours and not through the channel"
+		if f.letter != nil {
+			why = "since they have signed the letter and you know their words"
+		}
+		a.say("their key counts as compared, %s", why)
 	}
 	if j.Room.WriteKey == "" {
 		a.say("without a write key this room can only be read")

@@ -16,13 +16,19 @@ func (a *app) joinCommand() *cobra.Command {
 	var f enterFlags
 	var by joinFlags
 	cmd := &cobra.Command{
-		Use:   "join [INVITATION | ROOM --channel ID]",
+		Use:   "join [INVITATION | --from-channel ID | ROOM --channel ID]",
 		Short: "Enter a room that somebody else has made",
 		Long: `join enters a room, by an invitation or by a passphrase.
 
 An INVITATION is what "fernpost invite" prints. Without one it is asked for; "-" reads it from standard input, and --qr from a
 picture of the QR code. It may be broken into lines. A room that this device has already is mended by what the invitation
 knows better, after asking (--yes: without). The key of whoever made it counts as compared.
+
+It may be a letter, too, that was sealed to your public key: handed over as a line, or posted in the room's channel, where
+--from-channel finds it (a private channel needs --read-key-file). Anybody who has your public key can write you one: the six
+words of whoever has signed it are shown, and it asks. Where nobody can be asked, only a letter counts by somebody whose words
+were compared before, or by the key that --by names. Exit codes: 3 a stranger's letter, 6 it is for somebody else, 7 its signature
+is false, or it is a copy of one to somebody else, or not by whom --by says, 8 no letter, or altered or cut.
 
 By a passphrase it needs the relay's address, the channel's number and the passphrase, and to write also the channel's write
 key. ROOM is the name that the room gets on this device.
@@ -36,6 +42,7 @@ check there, and a room that has just moved to a new passphrase may have none fo
 		Example: `  fernpost join
   fernpost join - < invitation.txt
   fernpost join --qr photo.jpg --as lab
+  fernpost join --from-channel 1234567 --relay http://192.168.1.20:3000
   fernpost join lab --channel 1234567
   fernpost join lesson --channel 1234567 --profile tutorial --passphrase-file pass.txt
   fernpost join cloud --relay https://api.thingspeak.com --channel 1234567 --write-key-file key.txt`,
@@ -51,9 +58,12 @@ check there, and a room that has just moved to a new passphrase may have none fo
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			arg := append(args, "")[0]
+			if by.fromChannel != 0 && (f.channel != 0 || arg != "" || by.qr != "") {
+				return hint(usagef("--from-channel finds the invitation by itself"), "--as NAME says how the room is called here")
+			}
 			if f.channel == 0 && (arg == "" || by.qr != "" || isInvitation(arg)) {
 				by.asJSON = f.asJSON
-				return a.joinByInvitation(cmd.Context(), arg, &by)
+				return a.joinByInvitation(cmd.Context(), arg, &f, &by)
 			}
 			return a.joinRoom(cmd.Context(), arg, &f, by.unchecked)
 		},
@@ -61,7 +71,9 @@ check there, and a room that has just moved to a new passphrase may have none fo
 	f.add(cmd)
 	cmd.Flags().StringVar(&by.as, "as", "", "call the room of an invitation `NAME` on this device")
 	cmd.Flags().StringVar(&by.qr, "qr", "", "read the invitation from a picture of its QR code in `FILE` (PNG, JPEG, GIF)")
-	cmd.Flags().BoolVar(&by.yes, "yes", false, "take over what an invitation knows better without asking")
+	cmd.Flags().Var((*channelFlag)(&by.fromChannel), "from-channel", "find a letter for you in the channel of this `ID`, and join by it")
+	cmd.Flags().StringVar(&by.by, "by", "", "the letter has to be by `WHO`: a public key, or the name of somebody whose words were compared")
+	cmd.Flags().BoolVar(&by.yes, "yes", false, "take over what an invitation knows better, and join by a letter, without asking")
 	cmd.Flags().BoolVar(&by.unchecked, "unchecked", false, "enter also if the passphrase opens nothing of what is there")
 	return cmd
 }

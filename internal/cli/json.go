@@ -35,6 +35,7 @@ var objects = []object{
 	queuedJSON{},
 	roomJSON{},
 	invitationJSON{},
+	letterJSON{},
 	roomKeyJSON{},
 	listedRoomJSON{},
 	shownRoomJSON{},
@@ -240,6 +241,18 @@ type invitationJSON struct {
 }
 
 func (invitationJSON) about() string { return `An invitation ("invite"):` }
+
+// letterJSON is an invitation that is sealed to somebody's public key.
+type letterJSON struct {
+	Room    string `json:"room" means:"the room's name on this device"`
+	Channel int64  `json:"channel" means:"the channel's number"`
+	To      string `json:"to" means:"the public key of whom it is for, 95 characters"`
+	Words   string `json:"to_words" means:"six words to compare for that key"`
+	Letter  string `json:"letter" means:"the letter: one line, which only they open"`
+	Entry   *int64 `json:"entry" means:"the entry of the channel in which it ends, if it was posted"`
+}
+
+func (letterJSON) about() string { return `A letter ("invite --to"):` }
 
 // roomKeyJSON is a key of a room.
 type roomKeyJSON struct {

@@ -82,7 +82,7 @@ type Sealed struct {
 	Body []byte
 }
 
-// Why a letter cannot be opened. Besides there is [publickey.ErrNotOurs], or an error of [invite.FromBytes].
+// Why a letter cannot be opened. Besides there is [publickey.ErrNotOurs].
 var (
 	// ErrFalse means that whom it names as the inviter has not signed it.
 	ErrFalse = errors.New("this letter's signature is false: who has written it is not whom it names as the inviter")
@@ -157,7 +157,10 @@ func (s Sealed) Open(id record.Identity) (l Letter, err error) {
 		return l, ErrBroken
 	}
 	if l.Invitation, err = invite.FromBytes(text[headSize:end]); err != nil {
-		return Letter{}, err
+		if _, newer := errors.AsType[*invite.NewerError](err); newer {
+			return Letter{}, ErrNewer
+		}
+		return Letter{}, fmt.Errorf("%w (%w)", ErrBroken, err)
 	}
 	var clock [8]byte
 	copy(clock[8-clockSize:], text[1:])

@@ -39,29 +39,39 @@ func (s Standing) Compared() (who KnownIn, compared, known bool) {
 
 // StandingOf looks a key up in all rooms of this device. Nothing is read from a relay. A room that cannot be looked into adds to
 // the error; what the others know is returned all the same.
-func (e *Engine) StandingOf(key record.PublicKey) (s Standing, err error) {
-	own, err := e.Own(model.Room{})
-	s.Own = err == nil && own == key
-	names, _, listing := e.Rooms()
-	err = errors.Join(err, listing)
+func (e *Engine) StandingOf(key record.PublicKey) (Standing, error) {
+	all, err := e.standings()
+	return all[key], err
+}
+
+// standings are those of all keys that this device knows, see [Engine.StandingOf].
+func (e *Engine) standings() (all map[record.PublicKey]Standing, err error) {
+	all = map[record.PublicKey]Standing{}
+	if own, err := e.Own(model.Room{}); err == nil && !own.IsZero() {
+		all[own] = Standing{Own: true}
+	}
+	names, _, err := e.Rooms()
 	for _, name := range names {
 		r, loading := e.Find(name)
 		if loading == nil {
-			loading = e.standingIn(r, key, &s)
+			loading = e.standingsIn(r, all)
 		}
 		if loading != nil {
 			err = errors.Join(err, fmt.Errorf("room %s: %w", name, loading))
 		}
 	}
-	return s, err
+	return all, err
 }
 
-func (e *Engine) standingIn(r model.Room, key record.PublicKey, s *Standing) error {
+func (e *Engine) standingsIn(r model.Room, all map[record.PublicKey]Standing) error {
 	own, err := e.Own(r)
 	if err != nil {
 		return err
 	}
-	s.Own = s.Own || own == key
+	if s := all[own]; !own.IsZero() {
+		s.Own = true
+		all[own] = s
+	}
 	signed, err := Signed(r)
 	if err != nil || !signed {
 		return err
@@ -72,9 +82,9 @@ func (e *Engine) standingIn(r model.Room, key record.PublicKey, s *Standing) err
 	return e.look(r, func(c *room.Conversation) error {
 		people, err := c.People()
 		for _, p := range people {
-			if p.Key == key {
-				s.KnownIn = append(s.KnownIn, KnownIn{r.Name, p})
-			}
+			s := all[p.Key]
+			s.KnownIn = append(s.KnownIn, KnownIn{r.Name, p})
+			all[p.Key] = s
 		}
 		return err
 	})

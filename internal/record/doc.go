@@ -52,7 +52,7 @@
 //
 // # Records
 //
-//	kind          1   1 text, 2 file, 3 heartbeat, 4 key moved, 5 device; others are shown as unknown
+//	kind          1   1 text, 2 file, 3 heartbeat, 4 key moved, 5 device, 7 letter; others are shown as unknown
 //	clock         6   the author's, in Unix milliseconds: a claim
 //	author       32   canonical, and not of small order
 //	previous     16   hash of the author's previous record, cut; zeros in number 1, and only there
@@ -76,6 +76,7 @@
 //	              reader has seals it
 //	device        another public key (32), which can be somebody's and is not the author's, and its signature (64) over
 //	              "fernpost/v1 device\0" ‖ room salt ‖ author; or 64 zeros
+//	letter        an invitation to somebody's public key, see below
 //
 // A signed record that breaks this form is unreadable, and its number counts. If that concerns its head (previous,
 // seen, the length of the nickname), nothing in the head behind the author is used.
@@ -110,6 +111,12 @@
 // now and from then on, in the order of their lines.
 //
 // # Devices
+//
+// A letter is sealed to its recipient (internal/letter says how), and stands under the Fernet key hash("fernpost/v1 letter"), which
+// everybody knows: as number 1, without a nickname, of an author who writes nothing else. Tokens under that key are named as
+// invitations for somebody and are otherwise passed over, whatever they hold: they are no messages, no lines of the digest, nobody's
+// numbers and no findings, since everybody who may write can make them. A record of kind 7 under a room's own key is a line like
+// any other.
 //
 // A device record claims that the other key is a device of its author's; with 64 zeros for the signature it withdraws: the
 // author's claim about that key, and the author's consent to be claimed by it. Of the records of one author about one key

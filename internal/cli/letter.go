@@ -1,0 +1,331 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/channel"
+	"github.com/fernpost/fernpost/internal/invite"
+	"github.com/fernpost/fernpost/internal/letter"
+	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/publickey"
+	"github.com/fernpost/fernpost/internal/screen"
+)
+
+// recipients are the public keys that invite was given, each once.
+func (a *app) recipients(f *inviteFlags) (to []publickey.Keys, err error) {
+	add := func(where, text string) error {
+		keys, err := publickey.Parse(text)
+		switch {
+		case errors.Is(err, publickey.ErrSigningOnly):
+			return hint(usagef("%s: %w", where, err), "ask for the text that begins with fp1_: \"fernpost identity show\" prints it on the other device")
+		case err != nil:
+			return usagef("%s: %w", where, err)
+		}
+		if !slices.Contains(to, keys) {
+			to = append(to, keys)
+		}
+		return nil
+	}
+	for _, text := range f.to {
+		if err := add("--to", text); err != nil {
+			return nil, err
+		}
+	}
+	if f.recipients == "" {
+		return to, nil
+	}
+	in := a.input
+	if f.recipients != "-" {
+		file, err := os.Open(f.recipients)
+		if err != nil {
+			return nil, usagef("--recipients: %w", err)
+		}
+		defer file.Close()
+		in = file
+	}
+	all, err := io.ReadAll(io.LimitReader(in, maxInput+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", f.recipients, err)
+	}
+	if len(all) > maxInput {
+		return nil, usagef("--recipients: %s has more than %d bytes", f.recipients, maxInput)
+	}
+	n := 0
+	for line := range strings.Lines(string(all)) {
+		n++
+		key, _, _ := strings.Cut(strings.TrimPrefix(line, "\ufeff"), "#")
+		if key = strings.TrimSpace(key); key == "" {
+			continue
+		}
+		if err := add(fmt.Sprintf("%s, line %d", f.recipients, n), key); err != nil {
+			return nil, err
+		}
+	}
+	if len(to) == 0 {
+		return nil, usagef("--recipients: %s has no public key", f.recipients)
+	}
+	return to, nil
+}
+
+// inviteByLetter seals an invitation to people's keys, and prints the letters, or posts them.
+func (a *app) inviteByLetter(ctx context.Context, r model.Room, i *messenger.Invited, to []publickey.Keys, f *inviteFlags) error {
+	letters, err := a.engine().Letters(r, i.Invitation, to)
+	if err != nil {
+		return usageError{err}
+	}
+	var ends []int64
+	if f.post {
+		c := &conversation{app: a, asJSON: f.asJSON}
+		if ends, err = a.engine().PostLetters(ctx, r, letters, c.face()); err != nil {
+			err = explainSending(err)
+		}
+	}
+	if err == nil && (!f.post || f.out != "" || f.asJSON) {
+		err = a.write(f.out, 0o644, func(w io.Writer) error { return a.printLetters(w, r, letters, to, ends, f.asJSON) })
+	}
+	for n, keys := range to {
+		where := ""
+		if n < len(ends) {
+			where = fmt.Sprintf(" (entry %d)", ends[n])
+		} else if err != nil {
+			break
+		}
+		a.say("a letter%s for whose public key has the words: %s", where, a.style.bold(sixWords(keys.Safety())))
+	}
+	if err != nil {
+		if len(ends) > 0 {
+			return partlyError{err}
+		}
+		return err
+	}
+	a.say("whoever it is for reads the same at \"fernpost identity show\", behind \"for sealing\"; if they differ, somebody else opens it")
+	if id, _, err := a.engine().Identity(r); err == nil { // it signs letters to a room of plain texts, too
+		a.say("your words   %s", safetyWords(id.Public()))
+	}
+	if f.post {
+		a.say("they read it with \"fernpost join --from-channel %d --relay %s\"; the others see only that somebody is invited", r.Channel, screen.Line(r.Relay))
+	}
+	a.say("a letter cannot be withdrawn: \"fernpost key rotate\" moves the room to a new key")
+	a.sayMoved(i.Name, i.Moved)
+	a.adviseAddress(ctx, i)
+	return nil
+}
+
+func (a *app) printLetters(w io.Writer, r model.Room, letters []letter.Sealed, to []publickey.Keys, ends []int64, asJSON bool) error {
+	for n, l := range letters {
+		line := l.String()
+		if asJSON {
+			o := letterJSON{Room: r.Name, Channel: r.Channel, To: to[n].String(), Words: sixWords(to[n].Safety()), Letter: line}
+			if n < len(ends) {
+				o.Entry = &ends[n]
+			}
+			if err := a.printJSON(o); err != nil {
+				return err
+			}
+			continue
+		}
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openLetters opens letters that were handed over in one text, and returns the first that is for this device.
+func (a *app) openLetters(text string) (l letter.Letter, err error) {
+	err = letter.ErrMalformed
+	for at := strings.Index(text, "fpl"); at >= 0; {
+		next := strings.Index(text[at+1:], letter.Prefix) // may it be broken into lines: only the next one ends it
+		one := text[at:]
+		if next >= 0 {
+			one = text[at : at+1+next]
+		}
+		if l, err = a.openLetter(one); !errors.Is(err, publickey.ErrNotOurs) || next < 0 {
+			return l, err
+		}
+		at += 1 + next
+	}
+	return l, err
+}
+
+// openLetter opens a letter that was handed over as a line.
+func (a *app) openLetter(text string) (l letter.Letter, err error) {
+	s, err := letter.Parse(text)
+	if err == nil {
+		l, err = a.engine().OpenLetter(s)
+	}
+	switch {
+	case errors.Is(err, publickey.ErrNotOurs):
+		err = hint(fmt.Errorf("this letter, which leads to channel %d, is for somebody else: %w", s.Channel, err),
+			"your public key is what \"fernpost identity show\" prints: the inviter needs that one")
+	case err != nil:
+		err = hintLetter(err)
+	}
+	return l, err
+}
+
+// hintLetter says what to do about a letter that does not count.
+func hintLetter(err error) error {
+	switch {
+	case errors.Is(err, letter.ErrNewer):
+		return hint(err, "get the newest fernpost")
+	case errors.Is(err, letter.ErrMalformed):
+		return hint(err, "it is the whole line that \"fernpost invite --to KEY\" prints: ask for it again")
+	}
+	return hint(err, "do not use it: ask whoever invites you for a new one")
+}
+
+var (
+	// errNoLetter means that nobody is invited in a channel.
+	errNoLetter = errors.New("no letter")
+	// errStranger means that a letter's signature holds, and that nobody has compared whose key it is.
+	errStranger = partlyError{errors.New("whoever has written this letter is a stranger here: the signature holds, and nobody has compared whose key it is")}
+)
+
+// mostAboutLetters bounds what is told of letters that do not count, and how many inviters are asked about: anybody can write as many
+// as they like.
+const mostAboutLetters = 10
+
+// letterFrom finds the letters in a channel that are for this device, and asks which one is meant.
+func (a *app) letterFrom(ctx context.Context, e *enterFlags, f *joinFlags) (i invite.Invitation, err error) {
+	relay := channel.WithScheme(e.relay)
+	var keys model.Room
+	if err := a.channelKeys(e, &keys); err != nil {
+		return i, err
+	}
+	found, err := a.engine().FindLetters(ctx, relay, f.fromChannel, keys.ReadKey)
+	if err != nil {
+		return i, explainEntry(err)
+	}
+	a.tellLetters(&found, f.fromChannel)
+	ours := slices.DeleteFunc(found.Ours, func(l messenger.FoundLetter) bool {
+		return f.by != "" && !isNamed(f.by, l.From, l.Standing)
+	})
+	if len(ours) == 0 {
+		return i, noLetter(&found, f)
+	}
+	if n := len(ours) - mostAboutLetters; n > 0 {
+		a.say("%s", a.style.warn(fmt.Sprintf("%s more invite you here, and are not shown: --by KEY names the one that is meant", count(n, "stranger"))))
+		ours = ours[:mostAboutLetters]
+	}
+	for n := range ours {
+		l := &ours[n]
+		a.say("entry %d:", l.Entry)
+		err = a.agreeToLetter(ctx, &l.Letter, f)
+		if _, no := errors.AsType[declinedError](err); no && n < len(ours)-1 {
+			continue
+		}
+		if err != nil {
+			return i, err
+		}
+		if i = l.Invitation; i.ReadKey == "" {
+			i.ReadKey = keys.ReadKey.Reveal()
+		}
+		a.leadTo(&i, relay)
+		return i, nil
+	}
+	return i, err
+}
+
+// leadTo has an invitation lead to the relay at which it was found, if by the inviter's own address nobody else gets there.
+func (a *app) leadTo(i *invite.Invitation, relay string) {
+	if channel.IsLoopback(i.Relay) {
+		i.Relay = relay
+		return
+	}
+	if canonical, err := invite.CanonicalRelay(relay); err != nil || canonical != i.Relay {
+		a.say("the letter leads to the relay %s, as its inviter has written", screen.Line(i.Relay))
+	}
+}
+
+// tellLetters says what else stands in a channel than the letters that are to be opened.
+func (a *app) tellLetters(found *messenger.LettersFound, id int64) {
+	if found.More {
+		a.say("%s", a.style.warn(fmt.Sprintf("channel %d has more letters than are looked at: the oldest were left out", id)))
+	}
+	if found.Others > 0 {
+		a.say("%s in channel %d %s for others", count(found.Others, "letter"), id, isOrAre(found.Others))
+	}
+	var lines []string
+	for _, r := range found.Refused {
+		lines = append(lines, a.style.warn(fmt.Sprintf("entry %d: %v", r.Entry, r.Why)))
+	}
+	for i := range found.Ours {
+		l := &found.Ours[i]
+		for _, at := range l.Copies {
+			lines = append(lines, fmt.Sprintf("entry %d is a copy of the letter in entry %d: anybody who may write can make one", at, l.Entry))
+		}
+		for _, at := range l.Older {
+			lines = append(lines, fmt.Sprintf("entry %d is an older letter by whoever has written that in entry %d, which counts", at, l.Entry))
+		}
+	}
+	for _, line := range lines[:min(len(lines), mostAboutLetters)] {
+		a.say("%s", line)
+	}
+	if n := len(lines) - mostAboutLetters; n > 0 {
+		a.say("and so on: %s more that do not count", count(n, "letter"))
+	}
+}
+
+// noLetter says why none of the letters of a channel is to be opened.
+func noLetter(found *messenger.LettersFound, f *joinFlags) error {
+	switch {
+	case len(found.Ours) > 0:
+		return fmt.Errorf("%w: no letter here is by %s", errOtherSigner, screen.Line(f.by))
+	case len(found.Refused) > 0:
+		return hintLetter(found.Refused[0].Why)
+	case found.Others > 0:
+		return hint(fmt.Errorf("no letter in channel %d is for this device: %w", f.fromChannel, publickey.ErrNotOurs),
+			"your public key is what \"fernpost identity show\" prints: the inviter needs that one")
+	}
+	return hint(fmt.Errorf("%w stands in channel %d", errNoLetter, f.fromChannel),
+		"is that the channel? The inviter runs \"fernpost invite --to KEY --post\" with your public key (\"fernpost identity show\")")
+}
+
+// agreeToLetter shows who has written a letter and asks whether it is to be followed. Anybody who has the public key can write one:
+// without somebody who compares the words only those count whose words were compared before, or the one that --by names.
+func (a *app) agreeToLetter(ctx context.Context, l *letter.Letter, f *joinFlags) error {
+	standing, err := a.engine().StandingOf(l.From)
+	if err != nil {
+		a.say("%s", a.style.warn("not all that this device knows could be looked up: "+screen.Text(err.Error())))
+	}
+	who, standsAs := a.signer(l.From, standing)
+	a.say("a letter by %s, written %s by the inviter's clock", who, clockOf(l.At))
+	if late := time.Since(l.At); late > 30*24*time.Hour {
+		a.say("%s", a.style.warn("it is old: the room may have moved to a new key since, or somebody shows it again"))
+	}
+	a.say("it invites to room %s in channel %d of the relay %s", screen.Line(l.Name), l.Channel, screen.Line(l.Relay))
+	a.say("words of the inviter: %s", a.style.bold(safetyWords(l.From)))
+	if f.by != "" {
+		if !isNamed(f.by, l.From, standing) {
+			return fmt.Errorf("%w: this letter is by %s, not by %s", errOtherSigner, who, screen.Line(f.by))
+		}
+		standsAs = "named"
+	}
+	f.letter = l
+	stranger := standsAs == "known" || standsAs == "unknown"
+	if stranger && (f.yes || !a.canAsk()) {
+		return hint(errStranger, "compare the six words with whoever invites you (\"fernpost identity show\" prints them there), "+
+			"then add --by KEY with the inviter's public key")
+	}
+	if f.yes {
+		return nil
+	}
+	question := "Join by it?"
+	if stranger {
+		question = "Does whoever invites you read out the same six words, and do you want to join?"
+	}
+	yes, err := a.confirm(ctx, question)
+	if err == nil && !yes {
+		err = hint(a.declined(errors.New("nothing was joined")), "--yes joins without asking by a letter whose inviter was compared, or that --by names")
+	}
+	return err
+}
