@@ -270,7 +270,7 @@ func greet(w io.Writer, r *serve.Running, o *serve.Options) {
 		where = " --relay " + r.URL()
 	}
 	if more := r.URLs()[1:]; len(more) > 0 {
-		fmt.Fprintf(w, "also reached at %s, and on this machine by 127.0.0.1\n", strings.Join(more, ", "))
+		fmt.Fprintf(w, "also reached at, besides on this machine by 127.0.0.1:\n  %s\n", strings.Join(more, "\n  "))
 	}
 	userKey := ""
 	if !o.Open && !r.Loopback() {

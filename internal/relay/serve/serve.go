@@ -298,7 +298,7 @@ func reachable(a net.Addr) []string {
 	return hosts
 }
 
-// ownAddresses returns the IPv4 addresses of this machine's network interfaces, the one that leads outside first.
+// ownAddresses returns the addresses of this machine's network interfaces: the one that leads outside first, and those of IPv6 last.
 func ownAddresses() []net.IP {
 	var own []net.IP
 	// Nothing is sent: the system only looks up which way it would go.
@@ -307,9 +307,11 @@ func ownAddresses() []net.IP {
 		c.Close()
 	}
 	addresses, _ := net.InterfaceAddrs()
-	for _, a := range addresses {
-		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil {
-			own = append(own, n.IP)
+	for _, v4 := range []bool{true, false} {
+		for _, a := range addresses {
+			if n, ok := a.(*net.IPNet); ok && (n.IP.To4() != nil) == v4 {
+				own = append(own, n.IP)
+			}
 		}
 	}
 	seen := map[string]bool{}
