@@ -26,6 +26,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/fernpost/fernpost/internal/config"
+	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
 	"github.com/fernpost/fernpost/internal/screen"
@@ -100,7 +101,11 @@ func (a *app) run(ctx context.Context, args []string) int {
 	if a.stdoutTerminal && a.stderrTerminal {
 		a.stdout = a.status.beside(a.stdout)
 	}
-	root := a.rootCommand()
+	return a.execute(ctx, a.rootCommand(), args)
+}
+
+// execute runs the command of a tree that the arguments name.
+func (a *app) execute(ctx context.Context, root *cobra.Command, args []string) int {
 	root.SetArgs(args)
 	root.SetIn(a.input)
 	root.SetOut(a.stdout)
@@ -158,7 +163,7 @@ Start with "fernpost demo".`,
 	flags.StringVar(&configFile, "config", "", "settings `FILE` (default ~/.config/fernpost/config.yaml)")
 	flags.BoolVar(&noColor, "no-color", false, "no colours")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "only data, findings and errors")
-	flags.DurationVar(&a.timeout, "timeout", defaultDuration("timeout"), "how long a relay may be silent")
+	flags.Var(duration.Flag(&a.timeout, defaultDuration("timeout")), "timeout", "how long a relay may be silent")
 	if err := a.budget.Set(config.Default().Get("read_budget")); err != nil {
 		panic(err) // a mistake in the table of settings
 	}
@@ -209,7 +214,7 @@ func (a *app) loadConfig(cmd *cobra.Command, file string) error {
 
 // defaultDuration is the default of a setting that is a duration.
 func defaultDuration(key string) time.Duration {
-	d, err := time.ParseDuration(config.Default().Get(key))
+	d, err := duration.Parse(config.Default().Get(key))
 	if err != nil {
 		panic(err) // a mistake in the table of settings
 	}

@@ -45,12 +45,16 @@ func (d *device) run(args ...string) int { return d.runContext(d.t.Context(), ar
 func (d *device) runContext(ctx context.Context, args ...string) int {
 	d.stdout.Reset()
 	d.stderr.Reset()
-	a := &app{
+	return d.app().run(ctx, args)
+}
+
+// app is one call of the program on this device.
+func (d *device) app() *app {
+	return &app{
 		stdin: strings.NewReader(d.stdin), stdout: &d.stdout, stderr: &d.stderr, width: cmp.Or(d.width, 80),
 		getenv:        func(name string) string { return d.env[name] },
 		stdinTerminal: d.terminal, stdoutTerminal: d.screen, stderrTerminal: d.terminal, transport: d.transport,
 	}
-	return a.run(ctx, args)
 }
 
 // must runs a command that has to succeed.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/config"
+	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
@@ -46,7 +47,7 @@ func (f *enterFlags) add(cmd *cobra.Command) {
 	flags.IntSliceVar(&f.fields, "fields", nil, "write to these `fields`, 1 to 8 (default: all that the channel shows)")
 	flags.BoolVar(&f.pad, "pad", false, "fill up every entry, so that short and long messages look alike (signed rooms)")
 	flags.StringVar(&f.profile, "profile", defaults.Get("profile"), "how the passphrase becomes a key (see \"fernpost help profiles\")")
-	flags.DurationVar(&f.interval, "interval", defaultDuration("interval"),
+	flags.Var(duration.Flag(&f.interval, defaultDuration("interval")), "interval",
 		"the time that the relay wants between two updates; on loopback it is left to the relay unless given or set")
 	flags.StringVar(&f.passphraseFile, "passphrase-file", "", "read the passphrase from `FILE`, - for standard input")
 	flags.StringVar(&f.writeKeyFile, "write-key-file", "", "read the channel's write key from `FILE`")

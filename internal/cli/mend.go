@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fernpost/fernpost/internal/channel"
+	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/screen"
@@ -44,7 +45,7 @@ A key file - is standard input; on a terminal it is asked for without echo.`,
 	flags := cmd.Flags()
 	flags.StringVar(&o.relay, "relay", "", "the relay's `URL`, where the channel has the same number")
 	flags.IntSliceVar(&o.fields, "fields", nil, "write to these `fields`, 1 to 8")
-	flags.DurationVar(&o.interval, "interval", 0, "the time that the relay wants between two updates")
+	flags.Var(duration.Flag(&o.interval, 0), "interval", "the time that the relay wants between two updates")
 	flags.StringVar(&o.writeKeyFile, "write-key-file", "", "read the channel's write key from `FILE`")
 	flags.StringVar(&o.readKeyFile, "read-key-file", "", "read the channel's read key from `FILE`")
 	flags.BoolVar(&o.noCheck, "no-check", false, "do not ask the relay")

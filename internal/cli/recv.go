@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fernpost/fernpost/internal/config"
+	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
@@ -64,7 +65,7 @@ every message.`,
 	flags.IntVarP(&o.newest, "newest", "n", 10, "print the newest `N` messages; 0 is all")
 	flags.BoolVar(&o.all, "all", false, "read the whole channel, also what the first reading of a room of plain texts has passed over")
 	o.csv.add(flags, "read the feed")
-	flags.DurationVar(&o.ttl, "ttl", 0, "hide messages that were sealed longer ago than this, or in the future (rooms of plain texts)")
+	flags.Var(duration.Flag(&o.ttl, 0), "ttl", "hide messages that were sealed longer ago than this, or in the future (rooms of plain texts)")
 	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line")
 	flags.StringVar(&o.save, "save", "", "write files that came in the messages into this `DIR`, never over another file")
 	addStrict(flags, &o.strict)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/token"
@@ -379,7 +380,7 @@ here; without, no age is judged.` + atTimeHelp + "\n\n" + keySourceHelp,
 	t.add(cmd, "token")
 	a.addKeySource(cmd, &keys)
 	at.add(cmd)
-	cmd.Flags().DurationVar(&ttl, "ttl", 0, "refuse what was sealed longer ago than this, such as 60s, or in the future")
+	cmd.Flags().Var(duration.Flag(&ttl, 0), "ttl", "refuse what was sealed longer ago than this, such as 60s, or in the future")
 	return cmd
 }
 

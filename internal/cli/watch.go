@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
@@ -55,8 +56,8 @@ is certain, and after a minute what it waits for.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.room, "room", "", "the `ROOM` to follow (default: the only one)")
-	flags.DurationVar(&o.pollMin, "poll-min", defaultDuration("poll_min"), "ask this often after activity")
-	flags.DurationVar(&o.pollMax, "poll-max", defaultDuration("poll_max"), "slow down to this while nothing comes")
+	flags.Var(duration.Flag(&o.pollMin, defaultDuration("poll_min")), "poll-min", "ask this often after activity")
+	flags.Var(duration.Flag(&o.pollMax, defaultDuration("poll_max")), "poll-max", "slow down to this while nothing comes")
 	flags.BoolVar(&o.fromStart, "from-start", false, "begin with the channel's first entry")
 	flags.IntVar(&o.messages, "messages", 0, "end after this many `messages`; 0 is never")
 	flags.BoolVar(&o.states, "states", false, "also say how far your own messages have come, and who has seen them")

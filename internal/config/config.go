@@ -14,9 +14,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/fernpost/fernpost/internal/duration"
 )
 
 // Key is one setting.
@@ -152,7 +153,7 @@ func (c Config) set(k Key, value, origin string, problems *[]error) {
 func (c Config) parse(file string, b []byte) (problems []error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(b, &doc); err != nil {
-		return []error{fmt.Errorf("%s: not YAML: %s", file, firstLine(err))}
+		return []error{notYAML(file, err)}
 	}
 	if doc.Kind == 0 {
 		return nil // empty, or comments only
@@ -204,10 +205,16 @@ func suggest(name string) string {
 	return "; config.example.yaml lists the keys"
 }
 
-// firstLine keeps what went wrong and where; the parser's further lines may hold parts of the file.
-func firstLine(err error) string {
-	s, _, _ := strings.Cut(err.Error(), "\n")
-	return strings.TrimPrefix(s, "yaml: ")
+// notYAML says in which line a file cannot be read. The parser's own words are for programmers, and may repeat parts of it.
+func notYAML(file string, err error) error {
+	line := 0
+	if _, after, ok := strings.Cut(err.Error(), "line "); ok {
+		_, _ = fmt.Sscanf(after, "%d", &line)
+	}
+	if line > 0 {
+		file = fmt.Sprintf("%s:%d", file, line)
+	}
+	return fmt.Errorf("%s: not YAML: want lines of the form \"key: value\", such as \"timeout: 10s\"", file)
 }
 
 func checkURL(s string) error {
@@ -262,14 +269,14 @@ func checkLimit(s string) error {
 }
 
 func checkInterval(s string) error {
-	if d, err := time.ParseDuration(s); err != nil || d < 0 {
-		return errors.New("want a duration of 0 or more with its unit, such as 15s")
+	if d, err := duration.Parse(s); err != nil || d < 0 {
+		return errors.New("want a duration of 0 or more with its unit, such as 15s or 1d")
 	}
 	return nil
 }
 
 func checkDuration(s string) error {
-	if d, err := time.ParseDuration(s); err != nil || d <= 0 {
+	if d, err := duration.Parse(s); err != nil || d <= 0 {
 		return errors.New("want a duration above 0 with its unit, such as 15s")
 	}
 	return nil

@@ -6,9 +6,9 @@ package messenger
 import (
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/fernpost/fernpost/internal/channel"
+	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
@@ -45,7 +45,7 @@ func New(o Options) *Engine {
 
 // dial makes the client for a room's channel. Nothing is sent yet.
 func (e *Engine) dial(r model.Room) (*remote.Client, error) {
-	interval, err := time.ParseDuration(r.Interval)
+	interval, err := duration.Parse(r.Interval)
 	if err != nil {
 		return nil, fmt.Errorf("room %s: its interval is no duration", r.Name)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/invite"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
@@ -73,7 +74,7 @@ func (e *Engine) invitation(r model.Room) (i invite.Invitation, err error) {
 	if i.Profile, err = Profile(r); err != nil {
 		return i, err
 	}
-	if i.Interval, err = time.ParseDuration(r.Interval); err != nil {
+	if i.Interval, err = duration.Parse(r.Interval); err != nil {
 		return i, fmt.Errorf("room %s: its interval is no duration", r.Name)
 	}
 	if i.Keys, err = Keys(r); err != nil {

@@ -9,11 +9,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"unicode"
 
 	"github.com/sethvargo/go-diceware/diceware"
-
-	"github.com/fernpost/fernpost/internal/invisible"
 )
 
 // DefaultWords is how many words a generated passphrase has unless the user wants another number: 77.5 bits.
@@ -110,18 +107,12 @@ func Unlisted(pass string) (words int, which []int) {
 
 // typedWords are the words of a typed passphrase, in small letters.
 func typedWords(pass string) []string {
-	return strings.FieldsFunc(strings.ToLower(pass), func(c rune) bool {
-		return unicode.IsSpace(c) || strings.ContainsRune(",;.", c) || invisible.Rune(c)
-	})
+	return strings.FieldsFunc(strings.ToLower(pass), splits)
 }
 
 func unlisted(words []string) (which []int) {
-	known := make(map[string]bool, listSize)
-	for _, word := range wordList() {
-		known[word] = true
-	}
 	for i, word := range words {
-		if !known[word] {
+		if !IsWord(word) {
 			which = append(which, i+1)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"os/signal"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/relay/check"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -69,12 +71,12 @@ and 1 if not.`,
 	flags.IntVar(&o.Channels, "channels", 4, "create `N` channels")
 	flags.IntVar(&o.Writers, "writers", 8, "write with `N` writers at the same time")
 	flags.IntVar(&o.Readers, "readers", 2, "read each channel with `N` readers at the same time")
-	flags.DurationVar(&f.duration, "duration", time.Minute, "write for this `TIME`; reading back comes on top")
-	flags.DurationVar(&o.Interval, "interval", thingspeak.DefaultInterval,
+	flags.Var(duration.Flag(&f.duration, time.Minute), "duration", "write for this `TIME`; reading back comes on top")
+	flags.Var(duration.Flag(&o.Interval, thingspeak.DefaultInterval), "interval",
 		"least `TIME` between two updates of a channel; 0 for none")
-	flags.DurationVar(&o.Settle, "settle", 0,
+	flags.Var(duration.Flag(&o.Settle, 0), "settle",
 		"look for an update this `TIME` after its reply was lost (default one interval, at least 5s)")
-	flags.DurationVar(&o.Patience, "patience", time.Minute, "give up when the relay is away for this `TIME`")
+	flags.Var(duration.Flag(&o.Patience, time.Minute), "patience", "give up when the relay is away for this `TIME`")
 	flags.Uint64Var(&o.Seed, "seed", 0, "choose what is chosen at random by `NUMBER`, which each report tells")
 	flags.BoolVar(&f.json, "json", false, "print the report as JSON")
 	flags.BoolVar(&f.quiet, "quiet", false, "print nothing but the report")
@@ -88,6 +90,11 @@ func (f *checkFlags) run(cmd *cobra.Command) error {
 	o := f.options
 	if !cmd.Flags().Changed("seed") {
 		o.Seed = rand.Uint64()
+	}
+	for _, relay := range o.Relays {
+		if u, err := url.Parse(relay); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return fmt.Errorf("--relay %s: want an address such as http://%s", relay, DefaultListen)
+		}
 	}
 	if err := f.readKeys(&o); err != nil {
 		return err

@@ -58,7 +58,7 @@ command, and a second one adds nothing. It works beside a relay that serves the 
 			var err error
 			if cmd.Flags().Changed("timezone") { // or else the file may name one
 				if im.options.Zone, err = time.LoadLocation(zone); err != nil {
-					return fmt.Errorf("--timezone: %w", err)
+					return fmt.Errorf("--timezone %s: want the name of a zone, such as UTC or Europe/Vienna", zone)
 				}
 			}
 			if im.options.Dates, err = feed.ParseOrder(order); err != nil {

@@ -1,13 +1,13 @@
 package relaycmd
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -22,7 +22,7 @@ type limitFlags struct {
 func (l *limitFlags) add(own *pflag.FlagSet) {
 	l.preset = relay.PresetFree
 	own.Var(presetFlag{&l.preset}, "limits", "limits of a licence, `free|paid|none`; the following change single ones")
-	own.DurationVar(&l.interval, "interval", thingspeak.DefaultInterval,
+	own.Var(duration.Flag(&l.interval, thingspeak.DefaultInterval), "interval",
 		"least `TIME` between two updates of a channel; 0 for none")
 	for _, one := range []struct {
 		name  string
@@ -89,25 +89,27 @@ type limitFlag struct {
 
 func (f *limitFlag) String() string { return f.text }
 
-func (f *limitFlag) Type() string { return "int" }
+func (f *limitFlag) Type() string {
+	if f.isTime {
+		return "duration"
+	}
+	return "int"
+}
 
-// Set is part of [pflag.Value]. An empty text leaves the limit to the preset.
+// Set is part of [pflag.Value]. An empty text leaves the limit to the preset. [CheckFlag] words its errors.
 func (f *limitFlag) Set(text string) (err error) {
 	switch {
 	case text == "":
 		f.value = f.least
 	case f.isTime:
 		var d time.Duration
-		d, err = time.ParseDuration(text)
+		d, err = duration.Parse(text)
 		f.value = int64(d)
 	default:
 		f.value, err = strconv.ParseInt(text, 10, 64)
 	}
-	if err != nil && f.isTime {
-		return errors.New("want a duration with its unit, such as 15s")
-	}
 	if err != nil {
-		return errors.New("want a number")
+		return err
 	}
 	if f.value < f.least {
 		return fmt.Errorf("want at least %d", f.least)

@@ -1,12 +1,16 @@
 package relaycmd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/fernpost/fernpost/internal/duration"
 )
 
 // ArgsError says that a command was called with too few arguments, or too many.
@@ -56,8 +60,8 @@ func CheckArgs(cmd *cobra.Command, args []string, err error) error {
 
 // wantedValues says what flags of a type take.
 var wantedValues = map[string]string{
-	"bool": "true or false", "duration": "a duration with its unit, such as 15s or 2h", "int": "a whole number",
-	"int64": "a whole number", "uint32": "a whole number that is not negative", "intSlice": "whole numbers with commas between",
+	"bool": "true or false", "int": "a whole number", "int64": "a whole number", "uint32": "a whole number that is not negative",
+	"uint64": "a whole number that is not negative", "intSlice": "whole numbers with commas between",
 }
 
 // CheckFlag says in words what a flag takes, where the error is that of reading its value.
@@ -67,8 +71,12 @@ func CheckFlag(err error) error {
 		return err
 	}
 	name, value := bad.GetFlag().Name, bad.GetValue()
-	if want, ok := wantedValues[bad.GetFlag().Value.Type()]; ok {
+	if _, ok := errors.AsType[*strconv.NumError](err); ok {
+		want := cmp.Or(wantedValues[bad.GetFlag().Value.Type()], "another value")
 		return fmt.Errorf("--%s %s: want %s", name, value, want)
+	}
+	if errors.Is(err, duration.ErrForm) {
+		return fmt.Errorf("--%s %s: %w", name, value, duration.ErrForm)
 	}
 	return fmt.Errorf("--%s: %w", name, bad.Unwrap())
 }

@@ -17,7 +17,8 @@ func TestAWrongCallIsToldInWords(t *testing.T) {
 		{"import --channel 1234567", "error: fernpost-relay import takes FILE: no argument was given\n"},
 		{"export --channel 1234567 a b", "error: fernpost-relay export takes [FILE]: 2 arguments were given\n"},
 		{"--connections many", "error: --connections many: want a whole number\n"},
-		{"--interval 5", "error: --interval 5: want a duration with its unit, such as 15s or 2h\n"},
+		{"--interval 5", "error: --interval 5: want a duration with its unit, such as 15s, 2h, 1d or 2w\n"},
+		{"check --seed -1", "error: --seed -1: want a whole number that is not negative\n"},
 		{"--open=perhaps", "error: --open perhaps: want true or false\n"},
 	} {
 		var says strings.Builder

@@ -1,10 +1,12 @@
 package serve
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"sync"
@@ -102,14 +104,29 @@ func (c *certificate) stat() (stamps [2]fileStamp, err error) {
 	return stamps, nil
 }
 
+// explain says in other words than the library's why a pair of files is none.
+func (c *certificate) explain(err error) error {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return err
+	}
+	for _, file := range []struct{ name, what, block string }{
+		{c.certFile, "certificate", "CERTIFICATE-----"}, {c.keyFile, "private key", "PRIVATE KEY-----"},
+	} {
+		if b, err := os.ReadFile(file.name); err == nil && !bytes.Contains(b, []byte(file.block)) {
+			return fmt.Errorf("there is no %s in %s: want it in PEM, with a line that ends in %s", file.what, file.name, file.block)
+		}
+	}
+	return errors.New("one of them is damaged, or they do not belong together")
+}
+
 func (c *certificate) load(stamps [2]fileStamp) error {
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
-		return fmt.Errorf("reading the certificate %s with the key %s: %w", c.certFile, c.keyFile, err)
+		return fmt.Errorf("reading the certificate %s with the key %s: %w", c.certFile, c.keyFile, c.explain(err))
 	}
 	if pair.Leaf == nil {
 		if pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
-			return fmt.Errorf("reading the certificate %s: %w", c.certFile, err)
+			return fmt.Errorf("reading the certificate %s: it is damaged", c.certFile)
 		}
 	}
 	c.current, c.stamps = &pair, stamps
