@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -81,6 +82,7 @@ func (t *terminal) echoes() bool {
 // question is one that a command asks, and what is answered.
 type question struct {
 	text   *regexp.Regexp
+	quiet  bool // the terminal itself shows nothing of what is typed
 	hidden bool // nothing of the answer must be shown
 	answer string
 }
@@ -96,17 +98,19 @@ func parseQuestions(ts *testscript.TestScript, text string) (all []question) {
 	for i := 0; i < len(lines); i += 2 {
 		asked, ok := strings.CutPrefix(lines[i], "? ")
 		mark, answer, _ := strings.Cut(lines[i+1], " ")
-		if !ok || mark != ">" && mark != "*" {
-			ts.Fatalf("want a line \"? QUESTION\", and below it \"> ANSWER\" or \"* HIDDEN ANSWER\"")
+		if !ok || mark != ">" && mark != "*" && mark != "+" {
+			ts.Fatalf("want a line \"? QUESTION\", and below it \"> ANSWER\", \"* HIDDEN ANSWER\" or \"+ SHOWN ANSWER\"")
 		}
-		all = append(all, question{regexp.MustCompile(asked), mark == "*", os.Expand(answer, ts.Getenv)})
+		all = append(all, question{regexp.MustCompile(asked), mark != ">", mark == "*", strings.ReplaceAll(os.Expand(answer, ts.Getenv), `\x1b`, "\x1b")})
 	}
 	return all
 }
 
 // cmdTerminal runs a command with a terminal as standard input and error, and types an answer when it is asked. The file
 // has a line "? QUESTION" (a regular expression) and a line "> ANSWER" for each, or "* ANSWER" where the answer must not
-// be shown, and nothing where no question is asked; ^C is that key, and variables are replaced. What it has printed comes into the file "printed", what the terminal has shown into "screen".
+// be shown, or "+ ANSWER" where the command and not the terminal shows it, and nothing where no question is asked; ^C and ^D are
+// those keys, \x1b is Escape, ^TERM is that signal, and variables are replaced. What it has printed comes into the file "printed", what the terminal
+// has shown into "screen".
 func cmdTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
 		ts.Fatalf("usage: terminal FILE CODE COMMAND [ARG…]")
@@ -121,7 +125,7 @@ func cmdTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	cmd := exec.Command(path, args[3:]...)
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = ts.Getenv("WORK"), t.device, &printed, t.device
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	cmd.Env = []string{"TESTSCRIPT_COMMAND=" + args[2], "TERM=xterm"}
+	cmd.Env = []string{"TESTSCRIPT_COMMAND=" + args[2], "TERM=" + cmp.Or(ts.Getenv("TERM"), "xterm")}
 	for _, name := range []string{
 		"HOME", "PATH", "NO_PROXY", "GORACE", "XDG_DATA_HOME", "FERNPOST_RELAY", "FERNPOST_WRITE_KEY",
 	} {
@@ -140,7 +144,7 @@ func cmdTerminal(ts *testscript.TestScript, neg bool, args []string) {
 		until := time.Now().Add(testenv.Patience)
 		next := t.shows(q.text, at)
 		// The question stands there before the terminal is told to show nothing.
-		for ; next == 0 || q.hidden == t.echoes(); next = t.shows(q.text, at) {
+		for ; next == 0 || q.quiet == t.echoes(); next = t.shows(q.text, at) {
 			select {
 			case <-ended:
 				ts.Fatalf("it ends without asking question %d:\n%s", i+1, t.screen)
@@ -152,8 +156,14 @@ func cmdTerminal(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		at = next
 		typed := q.answer + "\n"
-		if q.answer == "^C" {
+		switch q.answer {
+		case "^C":
 			typed = "\x03"
+		case "^D":
+			typed = "\x04"
+		case "^TERM":
+			ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+			continue
 		}
 		_, err := t.keyboard.WriteString(typed)
 		ts.Check(err)

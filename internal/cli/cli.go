@@ -46,10 +46,11 @@ type app struct {
 	// transport carries the requests instead of the network, in tests.
 	transport http.RoundTripper
 
-	style   style
-	quiet   bool
-	verdict model.Verdict // on what was told
-	unsaved int           // files that could not be saved
+	style     style
+	quiet     bool
+	showTyped bool          // a passphrase is shown while it is typed
+	verdict   model.Verdict // on what was told
+	unsaved   int           // files that could not be saved
 	// moveShown means that a message was shown that says where the room has moved to.
 	moveShown bool
 	// unprinted is why a finding could not be printed. Then nothing is remembered as told.

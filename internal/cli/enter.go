@@ -305,7 +305,7 @@ the passphrase and, to write, the write key.
 In the metadata of a channel that it makes, init leaves a check: a token without content that the room's key opens, by which
 "join" knows a wrong passphrase at once. A write key is proven where the relay tells what a key is for.`,
 		Example: `  fernpost init lab
-  fernpost init lab --generate
+  fernpost init lab --words 8
   fernpost init cloud --relay https://api.thingspeak.com --channel 1234567 --write-key-file key.txt
   fernpost init lesson --profile tutorial`,
 		Args: cobra.ExactArgs(1),
@@ -315,16 +315,24 @@ In the metadata of a channel that it makes, init leaves a check: a token without
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&o.anonymous, "anonymous", false, "do not call the new channel like the room")
-	cmd.Flags().BoolVar(&o.generate, "generate", false, "generate the passphrase, do not ask")
 	cmd.Flags().BoolVar(&o.private, "private", false, "the new channel can be read with a key only")
-	cmd.Flags().BoolVar(&o.weak, "weak", false, "take a weak passphrase without asking")
+	o.addPassphrase(cmd.Flags())
 	cmd.Flags().StringVar(&o.userKeyFile, "user-key-file", "", "read the user key that makes channels from `FILE`")
 	return cmd
 }
 
 type initOptions struct {
 	anonymous, generate, private, weak bool
+	words                              int // of a passphrase to generate; 0 if nothing was said
 	userKeyFile                        string
+}
+
+// addPassphrase adds what is said about a new passphrase.
+func (o *initOptions) addPassphrase(flags *pflag.FlagSet) {
+	flags.BoolVar(&o.generate, "generate", false, "generate the passphrase, do not ask")
+	flags.IntVar(&o.words, "words", 0, fmt.Sprintf("generate one of `N` words, %d to %d (default %d), each worth 12.9 bits",
+		passphrase.LeastWords, passphrase.MostWords, passphrase.DefaultWords))
+	flags.BoolVar(&o.weak, "weak", false, "take a weak passphrase without asking")
 }
 
 func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOptions) error {
@@ -407,6 +415,19 @@ func joinProfile(p passphrase.Profile) string {
 
 // newPassphrase gets or generates the passphrase of a new room and says how strong it is.
 func (a *app) newPassphrase(ctx context.Context, p passphrase.Profile, file string, o initOptions) (pass string, generated bool, err error) {
+	switch {
+	case o.words == 0:
+		o.words = passphrase.DefaultWords
+	case o.words < passphrase.LeastWords || o.words > passphrase.MostWords:
+		return "", false, hint(usagef("--words %d: want %d to %d", o.words, passphrase.LeastWords, passphrase.MostWords),
+			"each word is worth 12.9 bits: %d words, which are usual, are worth 77.5", passphrase.DefaultWords)
+	case file != "":
+		return "", false, usagef("--words and --passphrase-file exclude each other")
+	case p.KDF == passphrase.KDFKey:
+		return "", false, usagef("--words is for passphrases: this profile takes a key")
+	default:
+		o.generate = true
+	}
 	if !o.generate {
 		pass, err = a.secretFrom("passphrase-file", file, "FERNPOST_PASSPHRASE")
 		if errors.Is(err, errNoSecret) && a.canAsk() {
@@ -423,9 +444,9 @@ func (a *app) newPassphrase(ctx context.Context, p passphrase.Profile, file stri
 		return pass, false, nil
 	}
 	if pass == "" {
-		pass, bits, err := passphrase.Generate(passphrase.DefaultWords)
+		pass, bits, err := passphrase.Generate(o.words)
 		if err == nil {
-			a.say("generated a passphrase of %.0f bits: one gaming GPU needs %s to guess it", bits, p.TimeToGuess(bits))
+			a.say("generated a passphrase of %d words, worth %.0f bits: one gaming GPU needs %s to guess it", o.words, bits, p.TimeToGuess(bits))
 		}
 		return pass, true, err
 	}

@@ -412,7 +412,7 @@ func (a *app) askForKey(ctx context.Context, j *messenger.Joining, p passphrase.
 		if !a.canAsk() {
 			return hint(usagef("this invitation has no key, and no passphrase is given"), "set FERNPOST_PASSPHRASE")
 		}
-		pass, err = a.askSecret(ctx, "Passphrase of the room")
+		pass, err = a.askPassphrase(ctx, "Passphrase of the room")
 	}
 	if err != nil {
 		return err

@@ -31,7 +31,8 @@ were compared before, or by the key that --by names. Exit codes: 3 a stranger's 
 is false, or it is a copy of one to somebody else, or not by whom --by says, 8 no letter, or altered or cut.
 
 By a passphrase it needs the relay's address, the channel's number and the passphrase, and to write also the channel's write
-key. ROOM is the name that the room gets on this device.
+key. ROOM is the name that the room gets on this device. Words of a generated passphrase are completed while they are typed, see
+"fernpost help secrets".
 
 It finds out how the passphrase becomes a key by trying the profiles fernpost, pbkdf2 and tutorial on the check that "init"
 has left, or else on the newest 100 rows; --profile skips that. A passphrase that opens nothing of them is refused (exit code
@@ -69,6 +70,7 @@ check there, and a room that has just moved to a new passphrase may have none fo
 		},
 	}
 	f.add(cmd)
+	a.addShow(cmd.Flags())
 	cmd.Flags().StringVar(&by.as, "as", "", "call the room of an invitation `NAME` on this device")
 	cmd.Flags().StringVar(&by.qr, "qr", "", "read the invitation from a picture of its QR code in `FILE` (PNG, JPEG, GIF)")
 	cmd.Flags().Var((*channelFlag)(&by.fromChannel), "from-channel", "find a letter for you in the channel of this `ID`, and join by it")
@@ -101,7 +103,7 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecke
 	enter.Unchecked = unchecked
 	enter.Passphrase = func(ctx context.Context) (string, error) {
 		if ask {
-			pass, err = a.askSecret(ctx, "Passphrase of the room")
+			pass, err = a.askPassphrase(ctx, "Passphrase of the room")
 			if err == nil && pass == "" {
 				err = usageError{passphrase.ErrEmpty}
 			}

@@ -15,7 +15,8 @@ import (
 
 func (a *app) keyCommand() *cobra.Command {
 	var roomName, file string
-	var generate, weak, invite bool
+	var o initOptions
+	var invite bool
 	cmd := &cobra.Command{
 		Use:   "key",
 		Short: "The keys of a room: list them, move to a new one, add or remove one; make, derive and check keys",
@@ -35,17 +36,16 @@ generate, derive and check are for keys in files, and need no room.`,
 		Use: "rotate", Short: "Move the room to a new passphrase and tell the others", Args: cobra.NoArgs,
 		Example: "  fernpost key rotate\n  fernpost key rotate --room lab --generate --invite",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := a.rotateKey(cmd.Context(), roomName, file, initOptions{generate: generate, weak: weak})
+			err := a.rotateKey(cmd.Context(), roomName, file, o)
 			if err == nil && invite {
 				err = a.inviteStaying(cmd.Context(), roomName)
 			}
 			return err
 		},
 	}
-	rotate.Flags().BoolVar(&generate, "generate", false, "generate the passphrase, do not ask")
-	rotate.Flags().BoolVar(&weak, "weak", false, "take a weak passphrase without asking")
+	o.addPassphrase(rotate.Flags())
 	rotate.Flags().BoolVar(&invite, "invite", false, "make an invitation for those who stay, with the write key if there is one")
-	cmd.AddCommand(rotate, a.keyListCommand(&roomName), a.keyRemoveCommand(&roomName), &cobra.Command{
+	add := &cobra.Command{
 		Use: "add", Short: "Add the key of a passphrase that somebody handed over", Args: cobra.NoArgs,
 		Long: `add makes the key of a passphrase the newest of the room, also one that the room had before. A key
 that is new here is tried: one that nobody has moved to, and that opens none of the newest 100 rows and no check beside the
@@ -55,7 +55,9 @@ another key. With nothing to try it on it is kept: compare the check words then.
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.addKey(cmd.Context(), roomName, file)
 		},
-	})
+	}
+	a.addShow(add.Flags())
+	cmd.AddCommand(rotate, a.keyListCommand(&roomName), a.keyRemoveCommand(&roomName), add)
 	cmd.AddCommand(a.keyTools()...)
 	return cmd
 }
@@ -103,7 +105,7 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 	}
 	pass, err := a.secretFrom("passphrase-file", file, "FERNPOST_PASSPHRASE")
 	if errors.Is(err, errNoSecret) && a.canAsk() {
-		pass, err = a.askSecret(ctx, "New passphrase of the room")
+		pass, err = a.askPassphrase(ctx, "New passphrase of the room")
 	}
 	switch {
 	case errors.Is(err, errNoSecret):
@@ -120,6 +122,13 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 		return err
 	}
 	added, err := a.engine().AddKey(ctx, r, key, (&conversation{app: a}).face())
+	if phrase, ok := passphrase.AsGenerated(pass); ok && phrase != pass && errors.Is(err, messenger.ErrNoKey) {
+		// It may have been generated, and come here with capitals and commas.
+		if key, err = a.deriveKey(r, profile, phrase); err != nil {
+			return err
+		}
+		added, err = a.engine().AddKey(ctx, r, key, (&conversation{app: a}).face())
+	}
 	if errors.Is(err, messenger.ErrNoKey) {
 		return hint(err, "%snothing was kept; ask for the passphrase again", looksMistyped(pass))
 	}

@@ -78,7 +78,7 @@ their salt from the channel's number, which --channel gives.`,
 		},
 	}
 	f.add(cmd)
-	from.addPassphrase(cmd)
+	a.addPassphrase(cmd, &from)
 	return cmd
 }
 
@@ -123,7 +123,8 @@ func (a *app) checkKeysCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "check", Short: "Say what names a key, without showing it",
-		Long: `check prints the three check words and the id of each key, the newest first. Those who have the same words have the same
+		Long: `check prints the number, the id and the three check words of each key, the newest first, which is number 0. Those
+who have the same words have the same
 key. The key itself is not shown; but guesses at a passphrase can be tried on its words and its id, so neither is for
 everybody.
 
@@ -142,7 +143,7 @@ everybody.
 				if asJSON {
 					err = a.printJSON(checkedKeyJSON{i, checkWords(key.RevealBytes()), hex.EncodeToString(id[:])})
 				} else {
-					err = a.printLines(fmt.Sprintf("%d  %x  %s\n", i+1, id, checkWords(key.RevealBytes())))
+					err = a.printLines(fmt.Sprintf("%d  %x  %s\n", i, id, checkWords(key.RevealBytes())))
 				}
 				if err != nil {
 					return err

@@ -24,7 +24,13 @@ and "join" says so: asked for, read from standard input or from a picture, it is
 A passphrase comes from, in this order:
   --passphrase-file FILE   the whole file in UTF-8, without the line end ("-" is standard input)
   FERNPOST_PASSPHRASE      the environment
-  a prompt                 on a terminal, without echo
+  a prompt                 on a terminal
+
+The prompt helps with words of the EFF list, of which generated passphrases are made. Of a word its beginning is shown until only
+one word begins so; then a mark stands for it. Tab completes a word, Backspace takes a mark away as a whole. If words of a
+generated passphrase are mistyped or cut short, the prompt says what was probably meant before anything is derived: Tab mends
+that, a second Enter what was typed. A passphrase of your own is taken as it is, and not shown; --show shows everything. A new
+passphrase is asked for without any of that; with TERM=dumb nothing is drawn, and mistakes are told all the same.
 
 A file of "rooms export" or "identity export" has a passphrase of its own, from --passphrase-file or a prompt: what is in
 the environment is that of a room, and none for files.

@@ -143,7 +143,7 @@ func (s *tokenView) text(c style, all bool) string {
 		b.WriteString(c.dim("nothing of this is proven: without the key nobody can tell who wrote it, or whether it was altered") + "\n")
 	default:
 		fmt.Fprintf(&b, "%s (check words %s): not altered, %s\n",
-			c.good(fmt.Sprintf("key %d of %d opens it", s.opened.KeyIndex+1, s.keys)), s.words, count(len(s.opened.Plaintext), "byte"))
+			c.good(fmt.Sprintf("key %d opens it (of %d; 0 is the newest)", s.opened.KeyIndex, s.keys)), s.words, count(len(s.opened.Plaintext), "byte"))
 		kind, text := inside(s.opened.Plaintext, all)
 		b.WriteString(kind + "\n")
 		for line := range strings.Lines(text) {

@@ -36,7 +36,7 @@ func (a *app) addKeySource(cmd *cobra.Command, s *keySource) {
 	s.cmd = cmd
 	cmd.Flags().StringVar(&s.file, "key-file", "", "read the keys from `FILE`, one a line, the newest first")
 	cmd.Flags().StringVar(&s.room, "room", "", "take the keys of this `ROOM`")
-	s.addPassphrase(cmd)
+	a.addPassphrase(cmd, s)
 	_ = cmd.MarkFlagFilename("key-file")
 	_ = cmd.RegisterFlagCompletionFunc("room", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		names, _, err := a.engine().Rooms()
@@ -48,9 +48,10 @@ func (a *app) addKeySource(cmd *cobra.Command, s *keySource) {
 }
 
 // addPassphrase adds only the flags of a passphrase.
-func (s *keySource) addPassphrase(cmd *cobra.Command) {
+func (a *app) addPassphrase(cmd *cobra.Command, s *keySource) {
 	s.cmd = cmd
 	flags := cmd.Flags()
+	a.addShow(flags)
 	flags.StringVar(&s.profile, "profile", "", "how a passphrase becomes the key (see \"fernpost help profiles\")")
 	flags.StringVar(&s.passphraseFile, "passphrase-file", "", "read the passphrase from `FILE`")
 	flags.Var((*channelFlag)(&s.channel), "channel", "the channel's `ID`, for profiles that make the salt from it")
@@ -131,7 +132,7 @@ func (a *app) keyFromPassphrase(ctx context.Context, s *keySource) (key fernet.K
 		if !a.canAsk() {
 			return key, hint(usagef("no passphrase given"), "add --passphrase-file FILE or set FERNPOST_PASSPHRASE")
 		}
-		pass, err = a.askSecret(ctx, "Passphrase")
+		pass, err = a.askPassphrase(ctx, "Passphrase")
 	}
 	if err != nil {
 		return key, err

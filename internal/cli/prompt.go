@@ -1,0 +1,358 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/fernpost/fernpost/internal/passphrase"
+)
+
+// askPassphrase asks for a passphrase that somebody has handed over. On a terminal that can draw a line again it helps to type
+// words of the list from which passphrases are generated, and points at typing errors; a passphrase of somebody's own is taken
+// as it is.
+func (a *app) askPassphrase(ctx context.Context, question string) (string, error) {
+	f, ok := a.stdin.(*os.File)
+	if !ok {
+		return "", errNoSecret
+	}
+	if a.getenv("TERM") == "dumb" {
+		return a.askPlainly(ctx, question)
+	}
+	a.status.take()
+	defer a.status.give()
+	fd := int(f.Fd())
+	before, err := term.MakeRaw(fd)
+	if err != nil {
+		return "", fmt.Errorf("asking for a passphrase: %w", err)
+	}
+	// What is pasted stands between two marks then: its line ends do not end the answer.
+	fmt.Fprint(a.stderr, "\x1b[?2004h")
+	defer func() {
+		fmt.Fprint(a.stderr, "\x1b[?2004l\r\n")
+		term.Restore(fd, before)
+	}()
+	p := &prompt{question: question, show: a.showTyped, width: 80}
+	if w, _, err := term.GetSize(fd); err == nil && w > 0 {
+		p.width = w
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- p.read(f, a.stderr) }()
+	select {
+	case <-ctx.Done(): // the reader goes on until the process ends
+		return "", ctx.Err()
+	case err := <-ended:
+		if err != nil {
+			return "", err
+		}
+		return p.typed, nil
+	}
+}
+
+// askPlainly asks without drawing anything, and points at typing errors afterwards.
+func (a *app) askPlainly(ctx context.Context, question string) (string, error) {
+	for {
+		pass, err := a.askSecret(ctx, question)
+		if err != nil {
+			return "", err
+		}
+		wrong := passphrase.Mistakes(pass)
+		if len(wrong) == 0 {
+			return pass, nil
+		}
+		take, err := a.confirm(ctx, mistakesText(wrong)+" Take what was typed all the same?")
+		if err != nil || take {
+			return pass, err
+		}
+	}
+}
+
+// mistakesText says what was probably meant. A word that was only cut short is not shown.
+func mistakesText(wrong []passphrase.Mistake) string {
+	var all []string
+	short := 0
+	for _, m := range wrong {
+		if m.Short {
+			short++
+		} else {
+			all = append(all, fmt.Sprintf("%q is no word of the list: %s?", m.Typed, m.Meant))
+		}
+	}
+	if short > 0 {
+		all = append(all, fmt.Sprintf("%s %s cut short.", count(short, "word"), isOrAre(short)))
+	}
+	return strings.Join(all, " ")
+}
+
+const (
+	// hiddenWord stands for a word, however long it is.
+	hiddenWord = "••••"
+	// mostTyped is how long a passphrase may be that is typed, in bytes.
+	mostTyped = 1 << 12
+	// mostOffered is how many words are shown of those that begin like the one that is typed.
+	mostOffered = 12
+)
+
+// prompt is a passphrase that is being typed. Only the beginning of a word of the list is shown, until it is certain which word it
+// is; from then on, and where it is none, a mark stands for it, which Backspace takes away as a whole. With show everything
+// is shown.
+type prompt struct {
+	question string
+	show     bool
+	width    int
+
+	typed  string
+	hidden bool // nothing of the last word is shown any more
+	asked  bool // the mistakes were told, and Enter takes what was typed
+	note   string
+	// pasting is between the marks of something pasted, and broken where a line of it has ended.
+	pasting, broken bool
+}
+
+// errTooMuchTyped: that is no passphrase.
+var errTooMuchTyped = usagef("that is too long for a passphrase")
+
+// read reads keys until Enter, and draws what is to be seen. The error is [context.Canceled] after Ctrl-C, or Ctrl-D where nothing
+// stands.
+func (p *prompt) read(in io.Reader, out io.Writer) error {
+	fmt.Fprint(out, p.line())
+	var key []byte
+	for {
+		// One byte at a time: what follows Enter is for the next question.
+		var b [1]byte
+		if n, err := in.Read(b[:]); n == 0 {
+			if err == nil {
+				continue
+			}
+			if errors.Is(err, io.EOF) {
+				return context.Canceled
+			}
+			return fmt.Errorf("asking for a passphrase: %w", err)
+		}
+		if key = append(key, b[0]); !wholeKey(key) {
+			continue
+		}
+		done, err := p.press(string(key))
+		key = key[:0]
+		if done || err != nil {
+			p.note = ""
+			if !p.show {
+				p.hidden = true
+			}
+		}
+		if !p.pasting {
+			fmt.Fprint(out, "\r\x1b[J"+p.line())
+		}
+		if done || err != nil {
+			return err
+		}
+	}
+}
+
+// wholeKey reports whether bytes are all that a key sends: a character, or a sequence that begins with Escape.
+func wholeKey(key []byte) bool {
+	const longest = 16
+	switch {
+	case key[0] != '\x1b':
+		return utf8.FullRune(key)
+	case len(key) < 2:
+		return false
+	case key[1] == '[':
+		return len(key) > 2 && key[len(key)-1] >= '@' || len(key) == longest
+	case key[1] == 'O':
+		return len(key) > 2
+	}
+	return true
+}
+
+// press does what a key is for, and reports whether that was the last one.
+func (p *prompt) press(key string) (done bool, err error) {
+	if p.pasting {
+		switch key {
+		case "\x1b[201~":
+			p.pasting, p.broken = false, false
+		case "\r", "\n":
+			p.broken = true
+		case "\x03":
+			return false, context.Canceled
+		default:
+			if p.broken && p.word() != "" {
+				p.add(" ")
+			}
+			p.broken = false
+			p.add(key)
+		}
+		p.hidden = p.word() != ""
+		return false, p.tooMuch()
+	}
+	p.note = ""
+	switch key {
+	case "\x1b[200~":
+		p.pasting = true
+	case "\r", "\n":
+		return p.enter(), nil
+	case "\x03": // Ctrl-C
+		return false, context.Canceled
+	case "\x04": // Ctrl-D
+		if p.typed == "" {
+			return false, context.Canceled
+		}
+	case "\t":
+		p.complete()
+	case "\x7f", "\b":
+		p.backspace()
+	case "\x17": // Ctrl-W
+		p.typed = strings.TrimRight(p.typed, " ")
+		p.cut(len(p.word()))
+	case "\x15": // Ctrl-U
+		p.cut(len(p.typed))
+	default:
+		p.add(key)
+	}
+	return false, p.tooMuch()
+}
+
+func (p *prompt) tooMuch() error {
+	if len(p.typed) > mostTyped {
+		return errTooMuchTyped
+	}
+	return nil
+}
+
+// add appends a character; keys that move or do something else have no meaning here.
+func (p *prompt) add(key string) {
+	if key[0] == '\x1b' || strings.ContainsFunc(key, unicode.IsControl) {
+		return
+	}
+	p.asked = false
+	p.typed += key
+	word := p.word()
+	if word == "" {
+		p.hidden = false
+		return
+	}
+	p.hidden = p.hidden || !p.mayShow() || len(passphrase.Completions(word)) < 2
+}
+
+// word is the last word, which is being typed.
+func (p *prompt) word() string {
+	return p.typed[strings.LastIndexFunc(p.typed, unicode.IsSpace)+1:]
+}
+
+// mayShow reports whether all words but the last are of the list: nothing is shown of a passphrase of somebody's own once it is
+// known to be one.
+func (p *prompt) mayShow() bool {
+	words := strings.Fields(p.typed)
+	for _, word := range words[:max(0, len(words)-1)] {
+		if len(passphrase.Completions(word)) != 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// cut takes away so many bytes at the end.
+func (p *prompt) cut(n int) {
+	p.typed = p.typed[:len(p.typed)-n]
+	p.asked, p.hidden = false, p.word() != ""
+}
+
+// backspace takes away what is seen as one: a character that is shown, or the mark of a word.
+func (p *prompt) backspace() {
+	word := p.word()
+	if word != "" && p.hidden && !p.show {
+		p.cut(len(word))
+		return
+	}
+	_, size := utf8.DecodeLastRuneInString(p.typed)
+	shown := word != "" && !p.hidden
+	p.cut(size)
+	p.hidden = p.hidden && !shown
+}
+
+// complete takes the words that were meant in place of those that were told as mistakes; else it completes the last word, or
+// shows which words begin so.
+func (p *prompt) complete() {
+	if p.asked {
+		wrong := passphrase.Mistakes(p.typed)
+		for i := len(wrong) - 1; i >= 0; i-- {
+			m := wrong[i]
+			p.typed = p.typed[:m.At] + m.Meant + p.typed[m.At+len(m.Typed):]
+		}
+		p.asked, p.hidden = false, true
+		return
+	}
+	word := p.word()
+	if word == "" {
+		return
+	}
+	all := passphrase.Completions(word)
+	switch {
+	case len(all) == 1:
+		p.typed, p.hidden = strings.TrimSuffix(p.typed, word)+all[0]+" ", false
+	case len(all) == 0:
+		p.note = "no word of the list begins so"
+	case p.hidden && !p.show: // it may be part of somebody's own passphrase
+	case len(all) > mostOffered:
+		p.note = fmt.Sprintf("%d words begin so", len(all))
+	default:
+		p.note = strings.Join(all, " ")
+	}
+}
+
+// enter reports whether the passphrase is taken. Of one with typing errors they are told first.
+func (p *prompt) enter() bool {
+	if p.asked {
+		return true
+	}
+	wrong := passphrase.Mistakes(p.typed)
+	if len(wrong) == 0 {
+		return true
+	}
+	p.asked = true
+	p.note = mistakesText(wrong) + " Tab mends that, Enter takes what was typed"
+	return false
+}
+
+// line is what is drawn: the question, what may be seen of the answer, and below it the note, if there is one.
+func (p *prompt) line() string {
+	words := strings.Fields(p.typed)
+	if !p.show {
+		last := len(words)
+		if p.word() != "" && !p.hidden {
+			last-- // it is being typed
+		}
+		for i := range words[:last] {
+			words[i] = hiddenWord
+		}
+	}
+	text := []rune(strings.Join(words, " "))
+	if p.typed != "" && p.word() == "" {
+		text = append(text, ' ')
+	}
+	// One line is drawn again and again, so what does not fit into it is left out at its beginning.
+	if room := p.width - utf8.RuneCountInString(p.question) - 4; len(text) > room {
+		text = append([]rune("…"), text[len(text)-max(1, room):]...)
+	}
+	line := p.question + ": " + string(text)
+	if p.note == "" {
+		return line
+	}
+	note := []rune(p.note)
+	lines := 1 + (len(note)-1)/max(1, p.width)
+	column := utf8.RuneCountInString(line)
+	return fmt.Sprintf("%s\r\n%s\x1b[%dA\r\x1b[%dC", line, string(note), lines, column)
+}
+
+// addShow adds the flag that shows what is typed to a command that asks for a passphrase.
+func (a *app) addShow(flags *pflag.FlagSet) {
+	flags.BoolVar(&a.showTyped, "show", false, "show the passphrase while it is typed")
+}

@@ -1,0 +1,132 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+)
+
+const (
+	enter = "\r"
+	back  = "\x7f"
+)
+
+// typing has somebody type, and returns the passphrase, what stands on the screen at the end, and all that was written to it.
+func typing(t *testing.T, keys string, show bool) (answer, seen, all string, err error) {
+	t.Helper()
+	var out strings.Builder
+	p := &prompt{question: "Passphrase", show: show, width: 80}
+	rest := strings.NewReader(keys)
+	err = p.read(rest, &out)
+	if left, _ := io.ReadAll(rest); len(left) > 0 {
+		t.Errorf("%q is left of %q", left, keys)
+	}
+	all = out.String()
+	return p.typed, all[strings.LastIndex(all, "Passphrase: "):], all, err
+}
+
+func TestPassphrasesAreTypedWithHelp(t *testing.T) {
+	const six = "zookeeper umbrella zodiac abdomen zoom acorn"
+	for name, tt := range map[string]struct{ keys, want string }{
+		"in full":               {six + enter, six},
+		"beginnings":            {"zook umbr zod abdomen\bumbr zoom\b\b\babdomen zoom acor" + enter + "\t" + enter, six},
+		"tab":                   {"zook\tumbr\tzod\tabdome\tzoom\tacor\t" + enter, six},
+		"tab in capitals":       {"ZOOK\tUMBR\tZOD\tABDOME\tZOOM\tACOR\t" + enter, six},
+		"pasted":                {"\x1b[200~zookeeper umbrella\r\nzodiac abdomen zoom acorn\n\x1b[201~" + enter, six},
+		"capitals, engine":      {"Zookeeper Umbrella Zodiac Abdomen Zoom" + enter, "Zookeeper Umbrella Zodiac Abdomen Zoom"},
+		"beginnings, as typed":  {"zook umbrella zodiac abdomen zoom" + enter + enter, "zook umbrella zodiac abdomen zoom"},
+		"mistake, tab":          {"zookeeper umbrela zodiac abdomen zoom acorn" + enter + "\t" + enter, six},
+		"mistakes, tab":         {"zookeeper umbrela zodaic abdomen zoom acorn" + enter + "\t" + enter, six},
+		"mistake, as typed":     {"zookeeper umbrela zodiac abdomen zoom acorn" + enter + enter, "zookeeper umbrela zodiac abdomen zoom acorn"},
+		"mistake, mended":       {"zookeeper umbrella zodiac abdomen zoom acorm" + enter + back + "acorn" + enter, six},
+		"own":                   {"correct horse battery staple" + enter, "correct horse battery staple"},
+		"own, with blanks":      {" tr0ub4dor  &3 " + enter, " tr0ub4dor  &3 "},
+		"own, one word":         {"umbr" + enter, "umbr"},
+		"own, other letters":    {"grüße aus köln" + enter, "grüße aus köln"},
+		"back over a word":      {"zookeeper" + back + "zoom" + enter, "zoom"},
+		"back over a blank":     {"zookeeper " + back + back + enter, ""},
+		"back over a letter":    {"zox" + back + "zo" + back + "n" + enter, "zn"},
+		"word and line":         {"zoom acorn \x17zodiac" + enter, "zoom zodiac"},
+		"all away":              {"zoom acorn\x15zodiac" + enter, "zodiac"},
+		"arrows mean nothing":   {"zo\x1b[A\x1b[1;5C\x1bOPom\x00" + enter, "zoom"},
+		"the end, not at once":  {"zoom\x04" + enter, "zoom"},
+		"back where nothing is": {back + "\x17\t" + enter, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, seen, all, err := typing(t, tt.keys, false)
+			if got = strings.TrimSuffix(got, "  "); err != nil || strings.TrimRight(got, " ") != strings.TrimRight(tt.want, " ") {
+				t.Errorf("%q is read as %q, %v; want %q", tt.keys, got, err, tt.want)
+			}
+			// At the end marks stand there, and nothing in between has told a word.
+			if strings.Trim(strings.TrimPrefix(seen, "Passphrase:"), " •") != "" {
+				t.Errorf("the screen shows %q", seen)
+			}
+			for _, word := range strings.Fields(tt.want) {
+				if len(word) > 4 && strings.Contains(all, word) && !strings.Contains(name, "mistake") && !strings.Contains(name, "own") {
+					t.Errorf("the screen has shown %q:\n%q", word, all)
+				}
+			}
+		})
+	}
+}
+
+// A passphrase of somebody's own is shown only as far as it might be words of the list.
+func TestAnOwnPassphraseIsNotShown(t *testing.T) {
+	_, _, all, err := typing(t, "tr0ub4dor zo"+enter, false)
+	if err != nil || strings.Contains(all, "tr0") || strings.Contains(all, "z") {
+		t.Errorf("the screen has shown %q (%v)", all, err)
+	}
+	_, _, all, err = typing(t, "\x1b[200~zo\x1b[201~"+enter, false)
+	if err != nil || strings.Contains(all, "z") {
+		t.Errorf("of what was pasted the screen has shown %q (%v)", all, err)
+	}
+	_, seen, _, err := typing(t, "tr0ub4dor zo"+enter, true)
+	if err != nil || seen != "Passphrase: tr0ub4dor zo" {
+		t.Errorf("--show shows %q (%v)", seen, err)
+	}
+}
+
+func TestPromptsTellBeforeAnythingIsDerived(t *testing.T) {
+	_, _, all, err := typing(t, "zookeeper umbrela zodiac abdomen zoom"+enter+enter, false)
+	if want := `"umbrela" is no word of the list: umbrella? Tab mends that, Enter takes what was typed`; err != nil || !strings.Contains(all, want) {
+		t.Errorf("%q is not told:\n%q (%v)", want, all, err)
+	}
+	for keys, want := range map[string]string{
+		"zo\t": "zodiac zombie zone zoning zookeeper zoologist zoology zoom", "s\t": "words begin so", "zoxx\t": "no word of the list begins so",
+	} {
+		if _, _, all, _ := typing(t, keys+enter, false); !strings.Contains(all, want) {
+			t.Errorf("%q: %q is not told:\n%q", keys, want, all)
+		}
+	}
+}
+
+func TestPromptsAreGivenUp(t *testing.T) {
+	for _, keys := range []string{"\x03", "zoo\x03", "\x04", "", "zook\t\x03", "\x1b[200~zoo\x03"} {
+		_, seen, _, err := typing(t, keys, false)
+		if !errors.Is(err, context.Canceled) || strings.Contains(seen, "z") {
+			t.Errorf("%q ends in %v, and %q is seen", keys, err, seen)
+		}
+	}
+	if _, _, _, err := typing(t, strings.Repeat("x", mostTyped+1), false); !errors.Is(err, errTooMuchTyped) {
+		t.Errorf("too much ends in %v", err)
+	}
+}
+
+// FuzzPrompt: whatever is typed, nothing fails, and no control character of it is drawn.
+func FuzzPrompt(f *testing.F) {
+	f.Add("zook\tumbrela zod abdomen zoom" + enter + "\t" + enter)
+	f.Add("\x1b[200~zo\x1b[201~\x17\x15\x04\xc3")
+	f.Fuzz(func(t *testing.T, keys string) {
+		var out strings.Builder
+		p := &prompt{question: "Passphrase", show: true, width: 20}
+		_ = p.read(strings.NewReader(keys), &out)
+		drawn := strings.NewReplacer("\x1b[J", "", "\r", "", "\n", "").Replace(out.String())
+		for _, part := range strings.Split(drawn, "\x1b[")[1:] {
+			if end := strings.TrimLeft(part, "0123456789"); end == "" || end[0] != 'A' && end[0] != 'C' {
+				t.Errorf("%q is drawn for %q", part, keys)
+			}
+		}
+	})
+}
