@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -107,6 +108,9 @@ func (a *app) run(ctx context.Context, args []string) int {
 
 // execute runs the command of a tree that the arguments name.
 func (a *app) execute(ctx context.Context, root *cobra.Command, args []string) int {
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		a.offer(root) // what no other call pays for
+	}
 	root.SetArgs(args)
 	root.SetIn(a.input)
 	root.SetOut(a.stdout)

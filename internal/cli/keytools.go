@@ -24,7 +24,7 @@ type newKeyFlags struct {
 }
 
 func (f *newKeyFlags) add(cmd *cobra.Command) {
-	cmd.Args, cmd.ValidArgsFunction = cobra.NoArgs, cobra.NoFileCompletions
+	cmd.Args = cobra.NoArgs
 	cmd.Flags().StringVar(&f.out, "out", "", "write the key into this new `FILE`, which only you can read")
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print the result as one JSON object")
 }
@@ -132,7 +132,7 @@ everybody.
 		Example: `  fernpost key check --key-file ring.txt
   fernpost key check --room lab
   fernpost key check --profile tutorial`,
-		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			keys, err := a.keysFrom(cmd.Context(), &from, false)
 			if err != nil {

@@ -22,6 +22,7 @@ var raw = regexp.MustCompile(`strconv\.|invalid argument "|parsing "|parse "|jso
 // TestNoParserSpeaksToTheUser: a bad value of a flag was answered by what parsed it: "invalid argument", "strconv.ParseInt".
 func TestNoParserSpeaksToTheUser(t *testing.T) {
 	dir := t.TempDir()
+	t.Chdir(t.TempDir()) // some of the values name a file to be written
 	values := map[string][]string{
 		"bool": {"", "perhaps"}, "string": {"", "nonsense", "http://[::1", "é\x00%zz"}, "": {"", "nonsense", "-1", "1.5", "99999999999999999999"},
 	}
@@ -47,7 +48,7 @@ func TestNoParserSpeaksToTheUser(t *testing.T) {
 		a.status = &statusLine{to: a.stderr}
 		a.input = a.stdin
 		root := a.rootCommand()
-		eachCommand(root, func(cmd *cobra.Command) {
+		eachBelow(root, func(cmd *cobra.Command) {
 			if forever[cmd.CommandPath()] {
 				cmd.RunE = func(*cobra.Command, []string) error { return nil }
 			}
@@ -58,7 +59,7 @@ func TestNoParserSpeaksToTheUser(t *testing.T) {
 		}
 	}
 	seen := map[*pflag.Flag]bool{}
-	eachCommand((&app{status: &statusLine{}}).rootCommand(), func(cmd *cobra.Command) {
+	eachBelow((&app{status: &statusLine{}}).rootCommand(), func(cmd *cobra.Command) {
 		args := strings.Fields(cmd.CommandPath())[1:]
 		for _, word := range strings.Fields(cmd.Use)[1:] {
 			if strings.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == "" {
@@ -123,13 +124,5 @@ func TestNoParserSpeaksOfAFile(t *testing.T) {
 		if code := ana.run(strings.Fields(args)...); code != exitFailed || raw.MatchString(ana.stderr.String()) {
 			t.Errorf("fernpost %s: exit %d, %s", args, code, &ana.stderr)
 		}
-	}
-}
-
-// eachCommand visits a command and all below it.
-func eachCommand(cmd *cobra.Command, visit func(*cobra.Command)) {
-	visit(cmd)
-	for _, c := range cmd.Commands() {
-		eachCommand(c, visit)
 	}
 }

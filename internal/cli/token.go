@@ -43,7 +43,7 @@ reason go to standard error; the exit code is then 3, or the first one's if no l
 	}
 	cmd.AddCommand(a.encryptCommand(), a.decryptCommand(), a.inspectCommand(), a.rotateTokenCommand(), a.tamperCommand())
 	for _, c := range cmd.Commands() {
-		c.Args, c.ValidArgsFunction = cobra.NoArgs, cobra.NoFileCompletions
+		c.Args = cobra.NoArgs
 	}
 	return cmd
 }

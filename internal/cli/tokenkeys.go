@@ -37,14 +37,6 @@ func (a *app) addKeySource(cmd *cobra.Command, s *keySource) {
 	cmd.Flags().StringVar(&s.file, "key-file", "", "read the keys from `FILE`, one a line, the newest first")
 	cmd.Flags().StringVar(&s.room, "room", "", "take the keys of this `ROOM`")
 	a.addPassphrase(cmd, s)
-	_ = cmd.MarkFlagFilename("key-file")
-	_ = cmd.RegisterFlagCompletionFunc("room", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		names, _, err := a.engine().Rooms()
-		if err != nil {
-			names = nil
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
-	})
 }
 
 // addPassphrase adds only the flags of a passphrase.
@@ -56,9 +48,6 @@ func (a *app) addPassphrase(cmd *cobra.Command, s *keySource) {
 	flags.StringVar(&s.passphraseFile, "passphrase-file", "", "read the passphrase from `FILE`")
 	flags.Var((*channelFlag)(&s.channel), "channel", "the channel's `ID`, for profiles that make the salt from it")
 	flags.StringVar(&s.name, "salt-name", "", "the room's `NAME`, for profiles that make the salt from it")
-	_ = cmd.MarkFlagFilename("passphrase-file")
-	_ = cmd.RegisterFlagCompletionFunc("profile",
-		cobra.FixedCompletions([]string{"fernpost", "pbkdf2", "tutorial", "custom:"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // chosen returns the places that the user has named.

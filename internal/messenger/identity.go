@@ -177,3 +177,20 @@ func parseSeed(s model.Secret) (record.Identity, error) {
 	}
 	return record.NewIdentity(seed), nil
 }
+
+// Names returns what the others are called who have written in a room, as far as this device has read it; it keeps nothing.
+func (e *Engine) Names(r model.Room) (names []string, err error) {
+	if has, err := e.HasArchive(r); err != nil || !has {
+		return nil, err
+	}
+	err = e.look(r, func(c *room.Conversation) error {
+		people, err := c.People()
+		for _, p := range people {
+			if !p.Own {
+				names = append(names, p.Name)
+			}
+		}
+		return err
+	})
+	return names, err
+}

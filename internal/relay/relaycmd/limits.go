@@ -3,12 +3,14 @@ package relaycmd
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/cheat"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -159,3 +161,9 @@ func (l *limitFlags) limits(own *pflag.FlagSet) (relay.Limits, error) {
 	}
 	return limits, nil
 }
+
+// Presets are the names of limits, and Lies those of what --cheat does, for whoever completes what is typed.
+var (
+	Presets = []string{relay.PresetFree, relay.PresetPaid, relay.PresetNone}
+	Lies    = strings.Split(cheat.All.String(), ",")
+)
