@@ -23,6 +23,7 @@ func (a *app) offer(root *cobra.Command) {
 		"room": a.offerRooms, "profile": offered("fernpost", "pbkdf2", "tutorial", "custom:"), "dates": offered("dmy", "mdy", "ymd"),
 		"unsigned": offered(string(policyBalanced), string(policyOpen), string(policyStrict)),
 		"limits":   offered(relaycmd.Presets...), "cheat": offerList(relaycmd.Lies), "by": a.offerPeople,
+		"via": offered("stream", "polling"),
 	}
 	byWord := map[string]completions{"ROOM": a.offerRooms, "NAME": a.offerPeople}
 	eachBelow(root, func(cmd *cobra.Command) {
