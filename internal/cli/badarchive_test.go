@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,11 +133,13 @@ func TestAWatchGoesOnBehindThatOfAnEarlierVersion(t *testing.T) {
 			}
 			file := ana.watchedBefore(fmt.Sprintf(`{"relay":%q,"channel":%d,"position":%s}`, server.URL, channel+c.channel, c.position))
 			other := ana.beside()
-			go func() {
+			var sending sync.WaitGroup
+			sending.Go(func() {
 				time.Sleep(time.Minute)
 				other.must("send", "four")
-			}()
+			})
 			ana.must("watch", "--json", "--messages", fmt.Sprint(len(c.want)))
+			sending.Wait() // a stream may show it before the sender has its answer
 			var got []string
 			for _, e := range ana.events()[""] {
 				got = append(got, fmt.Sprint(e["text"]))

@@ -184,7 +184,7 @@ func TestWatchTellsWhatWaits(t *testing.T) {
 		bo.must("join", "lab", "--channel", channel, "--profile", signedText)
 		bo.transport = &withheld{bo.transport, 2}
 		const waits, lost = "waiting for 1 message from ana (ana 2)\n", "1 message from ana missing (ana 2)\n"
-		bo.exits(exitPartly, "watch", "--from-start", "--messages", "2", "--strict")
+		bo.exits(exitFindings, "watch", "--from-start", "--messages", "2", "--strict") // as verify
 		watch := func(d time.Duration) string {
 			t.Helper()
 			ctx, cancel := context.WithTimeout(t.Context(), d)
