@@ -375,6 +375,121 @@ func TestKilledRemoval(t *testing.T) {
 	}, "rooms", "remove", "lab", "--yes")
 }
 
+// An export that was killed has left no file, one that is told to be cut, or the whole one; and its passphrase was shown before.
+func TestKilledRoomsExport(t *testing.T) {
+	t.Parallel()
+	server, file := fastRelay(t), filepath.Join(t.TempDir(), "rooms.age")
+	ana := newDevice(t, server)
+	ana.makeRoom()
+	ana.must("send", "hello")
+	prepare := func(*testing.T) *device {
+		os.Remove(file)
+		return ana
+	}
+	kills(t, prepare, func(t *testing.T, ana *device, printed string) {
+		if _, err := os.Stat(file); err != nil {
+			return
+		}
+		bo := newDevice(t, server)
+		switch code, talk := bo.exits("rooms", "import", file, "--passphrase-file", ana.file(find(t, printed, `^passphrase +(.+)\n`))); code {
+		case 0:
+			if d := cmp.Diff([]string{"hello"}, bo.texts()); d != "" {
+				t.Error(d)
+			}
+		case 8:
+		default:
+			t.Errorf("the file is imported with exit %d: %s", code, talk)
+		}
+	}, "rooms", "export", "--generate", "--out", file)
+}
+
+func TestKilledRoomsImport(t *testing.T) {
+	t.Parallel()
+	server, file := fastRelay(t), filepath.Join(t.TempDir(), "rooms.age")
+	ana := newDevice(t, server)
+	ana.makeRoom()
+	ana.must("send", "hello")
+	pass := ana.file("garden copper lantern drizzle tulip marble")
+	ana.must("rooms", "export", "--passphrase-file", pass, "--out", file)
+	args := []string{"rooms", "import", file, "--passphrase-file", pass}
+	prepare := func(t *testing.T) *device { return newDevice(t, server) }
+	kills(t, prepare, func(t *testing.T, bo *device, _ string) {
+		code := find(t, bo.must(args...), `claim (\S+)$`)
+		if d := cmp.Diff([]string{"hello"}, bo.texts()); d != "" {
+			t.Error(d)
+		}
+		bo.must("identity", "device", "consent", find(t, ana.must("identity", "show"), `key +(\S+)`))
+		if code == "" {
+			t.Error("no code to be claimed with")
+		}
+		bo.keyFiles()
+	}, args...)
+}
+
+// An identity whose move was killed still signs where it was, or is whole in the file: never in neither, and nothing that it has
+// written is lost.
+func TestKilledIdentityExport(t *testing.T) {
+	t.Parallel()
+	server, file := fastRelay(t), filepath.Join(t.TempDir(), "me.age")
+	prepare := func(t *testing.T) *device {
+		os.Remove(file)
+		ana := newDevice(t, server)
+		ana.makeRoom()
+		ana.must("identity", "name", "ana")
+		ana.must("send", "before")
+		return ana
+	}
+	var moved, stayed int
+	pass := newDevice(t, server).file("garden copper lantern drizzle tulip marble")
+	kills(t, prepare, func(t *testing.T, ana *device, _ string) {
+		key := find(t, ana.must("identity", "show"), `key +(\S+)`)
+		signs := ana
+		if code, talk := ana.exits("send", "after"); code != 0 {
+			if moved++; !strings.Contains(talk, "has moved to another device") {
+				t.Errorf("send exits %d: %s", code, talk)
+			}
+			signs = newDevice(t, server)
+			signs.must("identity", "import", file, "--passphrase-file", pass)
+			signs.must("send", "after")
+		} else {
+			stayed++
+		}
+		if got := find(t, signs.must("identity", "show"), `key +(\S+)`); got != key {
+			t.Errorf("the key is %s, and was %s", got, key)
+		}
+		if d := cmp.Diff([]string{"before", "after"}, signs.texts()); d != "" {
+			t.Error(d)
+		}
+		ana.keyFiles()
+	}, "identity", "export", "--yes", "--passphrase-file", pass, "--out", file)
+	if moved == 0 || stayed == 0 {
+		t.Errorf("it has moved %d times, and stayed %d", moved, stayed)
+	}
+}
+
+func TestKilledIdentityImport(t *testing.T) {
+	t.Parallel()
+	server, file := fastRelay(t), filepath.Join(t.TempDir(), "me.age")
+	ana := newDevice(t, server)
+	ana.makeRoom()
+	ana.must("identity", "name", "ana")
+	key := find(t, ana.must("identity", "show"), `key +(\S+)`)
+	ana.must("send", "hello")
+	pass := ana.file("garden copper lantern drizzle tulip marble")
+	ana.must("identity", "export", "--yes", "--passphrase-file", pass, "--out", file)
+	args := []string{"identity", "import", file, "--passphrase-file", pass}
+	kills(t, func(t *testing.T) *device { return newDevice(t, server) }, func(t *testing.T, d *device, _ string) {
+		d.must(args...)
+		if got := find(t, d.must("identity", "show"), `key +(\S+)`); got != key {
+			t.Errorf("the key is %s, want %s", got, key)
+		}
+		if diff := cmp.Diff([]string{"hello"}, d.texts()); diff != "" {
+			t.Error(diff)
+		}
+		d.keyFiles()
+	}, args...)
+}
+
 // What a power cut takes is what no fsync has brought to the disk: never a key that was used, nor a directory with keys.
 func TestKeysAreOnDiskBeforeTheyAreUsed(t *testing.T) {
 	d := newDevice(t, fastRelay(t))
