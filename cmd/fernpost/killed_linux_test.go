@@ -403,29 +403,6 @@ func TestKilledRoomsExport(t *testing.T) {
 	}, "rooms", "export", "--generate", "--out", file)
 }
 
-func TestKilledRoomsImport(t *testing.T) {
-	t.Parallel()
-	server, file := fastRelay(t), filepath.Join(t.TempDir(), "rooms.age")
-	ana := newDevice(t, server)
-	ana.makeRoom()
-	ana.must("send", "hello")
-	pass := ana.file("garden copper lantern drizzle tulip marble")
-	ana.must("rooms", "export", "--passphrase-file", pass, "--out", file)
-	args := []string{"rooms", "import", file, "--passphrase-file", pass}
-	prepare := func(t *testing.T) *device { return newDevice(t, server) }
-	kills(t, prepare, func(t *testing.T, bo *device, _ string) {
-		code := find(t, bo.must(args...), `claim (\S+)$`)
-		if d := cmp.Diff([]string{"hello"}, bo.texts()); d != "" {
-			t.Error(d)
-		}
-		bo.must("identity", "device", "consent", find(t, ana.must("identity", "show"), `key +(\S+)`))
-		if code == "" {
-			t.Error("no code to be claimed with")
-		}
-		bo.keyFiles()
-	}, args...)
-}
-
 // An identity whose move was killed still signs where it was, or is whole in the file: never in neither, and nothing that it has
 // written is lost.
 func TestKilledIdentityExport(t *testing.T) {

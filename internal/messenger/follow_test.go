@@ -137,7 +137,9 @@ func TestEveryStreamIsComplete(t *testing.T) {
 				}
 			}
 		}
-		if after := heap(); after > before+8<<20 {
+		// The relay runs in this process, too: what it keeps of the entries, to hand them on, is not the stream's.
+		const relays = 8 << 20
+		if after := heap(); after > before+8<<20+relays {
 			t.Errorf("a stream that stands still has taken %d KiB", (after-before)>>10)
 		}
 		if got := take(t, stalled, x.posted-10); !slices.Equal(got, countTo(11, x.posted)) {
