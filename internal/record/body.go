@@ -252,7 +252,10 @@ func parseBody(kind Kind, data []byte, salt Salt, author PublicKey) Body {
 			}
 		}
 	case KindLetter:
-		return Letter(data) // whoever can open it sees whether it is one
+		if len(data) >= MinLetter && len(data) <= MaxLetter {
+			return Letter(data) // whoever can open it sees whether it is one
+		}
+		return Unknown{kind, data} // of a later version
 	default:
 		return Unknown{kind, data}
 	}

@@ -76,7 +76,7 @@
 //	              reader has seals it
 //	device        another public key (32), which can be somebody's and is not the author's, and its signature (64) over
 //	              "fernpost/v1 device\0" ‖ room salt ‖ author; or 64 zeros
-//	letter        an invitation to somebody's public key, see below
+//	letter        an invitation to somebody's public key (48 to 4096 bytes; of another size: unknown), see below
 //
 // A signed record that breaks this form is unreadable, and its number counts. If that concerns its head (previous,
 // seen, the length of the nickname), nothing in the head behind the author is used.
