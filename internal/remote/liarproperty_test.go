@@ -243,7 +243,7 @@ func (l *liar) clear() {
 	if l.post(); l.relay.last == l.pos.Last {
 		l.post() // as long as the last number is the same, nobody looks
 	}
-	for range 4 { // one minute until somebody looks, and one until it is believed
+	for range 6 { // one minute until somebody looks, and one until it is believed, each up to 40 s late
 		l.read()
 		time.Sleep(40 * time.Second)
 	}
