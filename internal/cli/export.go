@@ -86,7 +86,8 @@ func fileOr(out, other string) string {
 	return out
 }
 
-// writeExport writes a file for another device, once its passphrase was shown to whoever has to know it.
+// writeExport writes a file for another device, once its passphrase was shown to whoever has to know it. A file that is there
+// already is refused before anything is asked.
 func (a *app) writeExport(ctx context.Context, c *export.Content, f *exportFlags) error {
 	toStdout := f.out == "" || f.out == "-"
 	switch {
@@ -95,6 +96,16 @@ func (a *app) writeExport(ctx context.Context, c *export.Content, f *exportFlags
 	case toStdout && f.asJSON:
 		return usagef("--json needs --out FILE")
 	}
+	// The file is made before anything is asked or shown: whether it can be is known then.
+	err := a.write(f.out, 0o600, func(w io.Writer) error { return a.sealExport(ctx, w, c, f) })
+	if err == nil {
+		a.say("%s in %s: keep the file and its passphrase apart, and remove it once it is imported", count(len(c.Rooms), "room"),
+			screen.Line(fileOr(f.out, "it")))
+	}
+	return err
+}
+
+func (a *app) sealExport(ctx context.Context, w io.Writer, c *export.Content, f *exportFlags) error {
 	pass, generated, err := a.filePassphrase(ctx, f)
 	if err != nil {
 		return err
@@ -110,7 +121,7 @@ func (a *app) writeExport(ctx context.Context, c *export.Content, f *exportFlags
 			o.Passphrase = known(pass)
 		}
 		err = a.printJSON(o)
-	case generated && toStdout:
+	case generated && fileOr(f.out, "") == "":
 		_, err = fmt.Fprintf(a.stderr, "passphrase  %s\n", a.style.bold(pass))
 	case generated:
 		_, err = fmt.Fprintf(a.stdout, "passphrase  %s\n", a.style.bold(pass))
@@ -118,14 +129,8 @@ func (a *app) writeExport(ctx context.Context, c *export.Content, f *exportFlags
 	if err != nil {
 		return err
 	}
-	done := a.computing(func() string { return "encrypting the file" })
-	err = a.write(f.out, 0o600, func(w io.Writer) error { return export.Seal(w, pass, c) })
-	done()
-	if err == nil {
-		a.say("%s in %s: keep the file and its passphrase apart, and remove it once it is imported", count(len(c.Rooms), "room"),
-			screen.Line(fileOr(f.out, "it")))
-	}
-	return err
+	defer a.computing(func() string { return "encrypting the file" })()
+	return export.Seal(w, pass, c)
 }
 
 // filePassphrase gets or generates the passphrase of a file. That of a room in the environment is none: whoever has it would open
@@ -173,7 +178,7 @@ func (a *app) openExport(ctx context.Context, file, passphraseFile string) (*exp
 	case passphraseFile != "":
 		pass, err = a.readSecretFile("passphrase-file", passphraseFile)
 	case a.canAsk():
-		pass, err = a.askSecret(ctx, "Passphrase of the file")
+		pass, err = a.askPassphrase(ctx, "Passphrase of the file")
 	default:
 		err = hint(usagef("no passphrase given"), "add --passphrase-file FILE")
 	}
@@ -206,9 +211,10 @@ type importFlags struct {
 }
 
 // addTo adds the flags, but for --json.
-func (f *importFlags) addTo(cmd *cobra.Command) {
+func (f *importFlags) addTo(a *app, cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.passphraseFile, "passphrase-file", "", "read the file's passphrase from `FILE`")
+	a.addShow(flags)
 	flags.BoolVar(&f.yes, "yes", false, "take over what the file knows better without asking")
 }
 
@@ -250,7 +256,7 @@ Exit code 6 is a wrong passphrase, 8 a file that is damaged, cut, or no such fil
 			return errors.Join(err, a.askToBeClaimed(joined, f.asJSON))
 		},
 	}
-	f.addTo(cmd)
+	f.addTo(a, cmd)
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "one JSON object a line: the rooms, and what introduces this device")
 	cmd.Flags().StringVar(&f.as, "as", "", "call the room `NAME` on this device")
 	cmd.Flags().BoolVar(&f.unchecked, "unchecked", false, "take over a newer key also if it opens nothing of what is there")

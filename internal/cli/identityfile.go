@@ -109,19 +109,24 @@ func (a *app) write(out string, mode os.FileMode, work func(io.Writer) error) er
 	if out == "" || out == "-" {
 		return work(a.stdout)
 	}
-	f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	return writeNew("out", out, mode, work)
+}
+
+// writeNew gives what work writes to the new file that a flag names: all of it, or no file.
+func writeNew(flag, name string, mode os.FileMode, work func(io.Writer) error) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if errors.Is(err, fs.ErrExist) {
-		return usagef("--out: %s is there already, and is not overwritten", out)
+		return usagef("--%s: %s is there already, and is not overwritten", flag, name)
 	}
 	if err != nil {
-		return usagef("--out: %w", err)
+		return usagef("--%s: %w", flag, err)
 	}
 	err = work(f)
 	if err == nil {
 		err = f.Sync() // others rely on what is said to be in it
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(out))
+		return errors.Join(err, os.Remove(name))
 	}
 	return nil
 }

@@ -83,7 +83,7 @@ keeps them until a quantum computer breaks that.`,
 	flags.StringArrayVar(&f.to, "to", nil, "make a letter for the owner of this public `KEY` (fp1_…)")
 	flags.StringVarP(&f.recipients, "recipients", "R", "", "make letters for the public keys in `FILE`, one a line")
 	flags.BoolVar(&f.post, "post", false, "post the letters into the room's channel")
-	flags.StringVar(&f.out, "out", "", "write the letters into this new `FILE`, not to standard output")
+	outFlag(cmd, &f.out, "the letters")
 	return cmd
 }
 
@@ -147,7 +147,11 @@ func (a *app) invite(ctx context.Context, name string, f *inviteFlags) error {
 			continue
 		}
 		// The picture has the key: it is for its owner alone.
-		if err := writeNewFile(picture.flag, picture.file, picture.draw()); err != nil {
+		err := writeNew(picture.flag, picture.file, 0o600, func(w io.Writer) error {
+			_, err := w.Write(picture.draw())
+			return err
+		})
+		if err != nil {
 			return err
 		}
 		a.say("the QR code, which is as secret as the link, is in %s", picture.file)

@@ -2,10 +2,8 @@ package cli
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +23,7 @@ type newKeyFlags struct {
 
 func (f *newKeyFlags) add(cmd *cobra.Command) {
 	cmd.Args = cobra.NoArgs
-	cmd.Flags().StringVar(&f.out, "out", "", "write the key into this new `FILE`, which only you can read")
+	outFlag(cmd, &f.out, "the key")
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print the result as one JSON object")
 }
 
@@ -46,7 +44,7 @@ Several keys in one file, the newest first, are a ring: the first one seals, all
 						"\"fernpost key rotate\" moves a room, \"fernpost key derive\" makes a key out of a passphrase")
 				}
 			}
-			return a.giveKey(fernet.GenerateKey(), f)
+			return a.giveKey(f, func() (fernet.Key, error) { return fernet.GenerateKey(), nil })
 		},
 	}
 	f.add(cmd)
@@ -70,11 +68,7 @@ their salt from the channel's number, which --channel gives.`,
 			if given := cmd.Flag("room"); given != nil && given.Changed {
 				return hint(usagef("a room has its keys already: --room has no meaning here"), `"fernpost key check --room ROOM" names them`)
 			}
-			key, err := a.keyFromPassphrase(cmd.Context(), &from)
-			if err != nil {
-				return err
-			}
-			return a.giveKey(key, f)
+			return a.giveKey(f, func() (fernet.Key, error) { return a.keyFromPassphrase(cmd.Context(), &from) })
 		},
 	}
 	f.add(cmd)
@@ -82,39 +76,23 @@ their salt from the channel's number, which --channel gives.`,
 	return cmd
 }
 
-// giveKey prints a key or writes it into a new file, and says what names it.
-func (a *app) giveKey(key fernet.Key, f newKeyFlags) (err error) {
-	words, id := checkWords(key.RevealBytes()), key.ID()
-	if f.out != "" {
-		if err := writeNewFile("out", f.out, []byte(key.Reveal()+"\n")); err != nil {
-			return err
+// giveKey makes a key, prints it or writes it into a new file, and says what names it.
+func (a *app) giveKey(f newKeyFlags, makeKey func() (fernet.Key, error)) error {
+	var key fernet.Key
+	err := a.write(f.out, 0o600, func(w io.Writer) (err error) {
+		if key, err = makeKey(); err == nil && (f.out != "" || !f.asJSON) {
+			_, err = fmt.Fprintln(w, key.Reveal())
 		}
-	}
-	switch {
-	case f.asJSON:
-		err = a.printJSON(madeKeyJSON{key.Reveal(), words, hex.EncodeToString(id[:])})
-	case f.out == "":
-		_, err = fmt.Fprintln(a.stdout, key.Reveal())
-	}
-	if err == nil && !f.asJSON {
-		a.say("check words  %s", words)
-	}
-	return err
-}
-
-// writeNewFile writes a secret into a file that was not there before, for its owner alone: all of it, or no file.
-func writeNewFile(flag, name string, content []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return usagef("--%s: %s is there already, and is not overwritten", flag, name)
-	}
+		return err
+	})
 	if err != nil {
-		return usagef("--%s: %w", flag, err)
+		return err
 	}
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("--%s: %w", flag, err), os.Remove(name))
+	words, id := checkWords(key.RevealBytes()), key.ID()
+	if f.asJSON {
+		return a.printJSON(madeKeyJSON{key.Reveal(), words, hex.EncodeToString(id[:])})
 	}
+	a.say("check words  %s", words)
 	return nil
 }
 

@@ -82,15 +82,19 @@ func (a *app) inviteByLetter(ctx context.Context, r model.Room, i *messenger.Inv
 		return usageError{err}
 	}
 	var ends []int64
-	if f.post {
-		c := &conversation{app: a, asJSON: f.asJSON}
-		if ends, err = a.engine().PostLetters(ctx, r, letters, c.face()); err != nil {
-			err = explainSending(err)
+	// The file is made before anything is posted: whether it can be is known then.
+	err = a.write(f.out, 0o644, func(w io.Writer) error {
+		if f.post {
+			c := &conversation{app: a, asJSON: f.asJSON}
+			if ends, err = a.engine().PostLetters(ctx, r, letters, c.face()); err != nil {
+				return explainSending(err)
+			}
+			if f.out == "" && !f.asJSON {
+				return nil
+			}
 		}
-	}
-	if err == nil && (!f.post || f.out != "" || f.asJSON) {
-		err = a.write(f.out, 0o644, func(w io.Writer) error { return a.printLetters(w, r, letters, to, ends, f.asJSON) })
-	}
+		return a.printLetters(w, r, letters, to, ends, f.asJSON)
+	})
 	for n, keys := range to {
 		where := ""
 		if n < len(ends) {

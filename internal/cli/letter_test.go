@@ -209,3 +209,22 @@ func TestManyLettersDoNotHideOne(t *testing.T) {
 	}
 	bo.must("join", "--from-channel", fmt.Sprint(id), "--by", ana.publicKey(), "--yes")
 }
+
+// The letters were in the channel, where nobody withdraws them, before it was said that the file was there already.
+func TestAFileThatIsThereIsRefusedBeforeLettersArePosted(t *testing.T) {
+	relay := relaytest.New(t)
+	ana, bo := newDevice(t, relay), newDevice(t, relay)
+	channel := fmt.Sprint(ana.makeRoom(quickSigned))
+	there := filepath.Join(t.TempDir(), "there")
+	if err := os.WriteFile(there, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, out := range []string{there, filepath.Join(there, "below a file")} {
+		ana.exits(exitUsage, "invite", "lab", "--to", bo.publicKey(), "--post", "--out", out)
+	}
+	bo.run("join", "--from-channel", channel, "--yes")
+	bo.says(1, "no letter stands in channel "+channel)
+	if b, err := os.ReadFile(there); string(b) != "mine" {
+		t.Errorf("the file is %q, %v", b, err)
+	}
+}

@@ -104,7 +104,7 @@ Exit code 6 is a wrong passphrase, 8 a file that is damaged, cut, or no such fil
 			return a.importIdentity(cmd.Context(), args[0], &f)
 		},
 	}
-	f.addTo(cmd)
+	f.addTo(a, cmd)
 	return cmd
 }
 
