@@ -113,8 +113,9 @@ type prompt struct {
 	hidden bool // nothing of the last word is shown any more
 	asked  bool // the mistakes were told, and Enter takes what was typed
 	note   string
-	// pasting is between the marks of something pasted, and broken where a line of it has ended.
-	pasting, broken bool
+	// pasting is between the marks of something pasted, and broken where a line of it has ended. In tooLong more than may be
+	// was typed, which is told at the end: what was left of a paste would go to the shell.
+	pasting, broken, tooLong bool
 }
 
 // errTooMuchTyped: that is no passphrase.
@@ -137,6 +138,10 @@ func (p *prompt) read(in io.Reader, out io.Writer) error {
 			}
 			return fmt.Errorf("asking for a passphrase: %w", err)
 		}
+		if len(key) > 0 && cutsOff(key, b[0]) {
+			p.press(string(key)) // what does not end is no key that ends anything
+			key = key[:0]
+		}
 		if key = append(key, b[0]); !wholeKey(key) {
 			continue
 		}
@@ -155,6 +160,18 @@ func (p *prompt) read(in io.Reader, out io.Writer) error {
 			return err
 		}
 	}
+}
+
+// cutsOff reports whether a byte is a key of its own though the bytes before it, key, are none yet: after the key Escape alone, or
+// half a character.
+func cutsOff(key []byte, b byte) bool {
+	switch {
+	case key[0] != '\x1b':
+		return utf8.RuneStart(b)
+	case b < ' ' || b == '\x7f':
+		return true
+	}
+	return len(key) == 1 && b != '[' && b != 'O'
 }
 
 // wholeKey reports whether bytes are all that a key sends: a character, or a sequence that begins with Escape.
@@ -179,6 +196,7 @@ func (p *prompt) press(key string) (done bool, err error) {
 		switch key {
 		case "\x1b[201~":
 			p.pasting, p.broken = false, false
+			return p.end(false)
 		case "\r", "\n":
 			p.broken = true
 		case "\x03":
@@ -191,14 +209,14 @@ func (p *prompt) press(key string) (done bool, err error) {
 			p.add(key)
 		}
 		p.hidden = p.word() != ""
-		return false, p.tooMuch()
+		return false, nil
 	}
 	p.note = ""
 	switch key {
 	case "\x1b[200~":
 		p.pasting = true
 	case "\r", "\n":
-		return p.enter(), nil
+		return p.end(p.enter())
 	case "\x03": // Ctrl-C
 		return false, context.Canceled
 	case "\x04": // Ctrl-D
@@ -217,19 +235,23 @@ func (p *prompt) press(key string) (done bool, err error) {
 	default:
 		p.add(key)
 	}
-	return false, p.tooMuch()
+	return false, nil
 }
 
-func (p *prompt) tooMuch() error {
-	if len(p.typed) > mostTyped {
-		return errTooMuchTyped
+// end ends what was typed or pasted, with an error if it was too long.
+func (p *prompt) end(done bool) (bool, error) {
+	if p.tooLong {
+		return true, errTooMuchTyped
 	}
-	return nil
+	return done, nil
 }
 
 // add appends a character; keys that move or do something else have no meaning here.
 func (p *prompt) add(key string) {
 	if key[0] == '\x1b' || strings.ContainsFunc(key, unicode.IsControl) {
+		return
+	}
+	if p.tooLong = p.tooLong || len(p.typed)+len(key) > mostTyped; p.tooLong {
 		return
 	}
 	p.asked = false

@@ -109,8 +109,53 @@ func TestPromptsAreGivenUp(t *testing.T) {
 			t.Errorf("%q ends in %v, and %q is seen", keys, err, seen)
 		}
 	}
-	if _, _, _, err := typing(t, strings.Repeat("x", mostTyped+1), false); !errors.Is(err, errTooMuchTyped) {
-		t.Errorf("too much ends in %v", err)
+}
+
+// What was too long ended the question in its middle: the rest of a secret that was pasted went to the shell, which ran its lines.
+func TestNothingOfWhatIsTooLongIsLeftForTheShell(t *testing.T) {
+	long := strings.Repeat("secret ", mostTyped)
+	for name, keys := range map[string]string{
+		"pasted":             "\x1b[200~" + long + "\r\nrm -r x\n\x1b[201~",
+		"pasted in two":      "\x1b[200~" + long[:mostTyped] + "\x1b[201~\x1b[200~" + long + "\x1b[201~",
+		"in one word":        "\x1b[200~" + strings.Repeat("x", 10*mostTyped) + "\x1b[201~",
+		"typed":              long + enter,
+		"by one":             strings.Repeat("x", mostTyped+1) + enter,
+		"shortened too late": strings.Repeat("é", mostTyped) + back + enter,
+	} {
+		if _, _, _, err := typing(t, keys, false); !errors.Is(err, errTooMuchTyped) {
+			t.Errorf("%s, it ends in %v", name, err)
+		}
+	}
+	if got, _, _, err := typing(t, strings.Repeat("x", mostTyped)+enter, false); err != nil || len(got) != mostTyped {
+		t.Errorf("the longest is read as %d bytes, %v", len(got), err)
+	}
+}
+
+// The key Escape took the next one with it, Enter as well; so did half a character or sequence.
+func TestEscapeTakesNoOtherKeyWithIt(t *testing.T) {
+	for keys, want := range map[string]string{
+		"zoom\x1b" + enter:              "zoom",
+		"zoom\x1b\x1b\x1b" + enter:      "zoom",
+		"\x1bown":                       "own",
+		"\x1b\x1b[A\x1bown":             "own",
+		"own\x1b" + back + "l":          "l",
+		"own\x1b[" + enter:              "own",
+		"own\x1b[1;" + back + "l":       "l",
+		"own\x1bO" + enter:              "own",
+		"own\x1b\xc3\xa9":               "owné",
+		"own\xc3\xc3\xa9":               "own\xc3é",
+		"own\xc3" + enter:               "own\xc3",
+		"\x1b\x1b[200~own\x1b[201~\x1b": "own",
+	} {
+		got, _, _, err := typing(t, strings.TrimSuffix(keys, enter)+enter, false)
+		if err != nil || got != want {
+			t.Errorf("%q is read as %q, %v; want %q", keys, got, err, want)
+		}
+	}
+	for _, keys := range []string{"own\x1b\x03", "own\x1b[\x03", "own\xc3\x03"} {
+		if _, _, _, err := typing(t, keys, false); !errors.Is(err, context.Canceled) {
+			t.Errorf("%q ends in %v", keys, err)
+		}
 	}
 }
 
@@ -118,6 +163,7 @@ func TestPromptsAreGivenUp(t *testing.T) {
 func FuzzPrompt(f *testing.F) {
 	f.Add("zook\tumbrela zod abdomen zoom" + enter + "\t" + enter)
 	f.Add("\x1b[200~zo\x1b[201~\x17\x15\x04\xc3")
+	f.Add("zo\x1b" + enter + "\xc3\x1b[\x1b" + enter)
 	f.Fuzz(func(t *testing.T, keys string) {
 		var out strings.Builder
 		p := &prompt{question: "Passphrase", show: true, width: 20}
