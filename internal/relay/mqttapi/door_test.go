@@ -457,6 +457,51 @@ func TestLimitsByAddress(t *testing.T) {
 	})
 }
 
+// TestWrongKeysOfOthersEndNothing: who has subscribed by a key keeps that, however many wrong keys others show from the same
+// address; and a key that is taken away does not last longer by it.
+func TestWrongKeysOfOthersEndNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouseFor(t, mqttapi.Options{Clients: guard.New(guard.Limits{WrongKeys: 100}, nil, nil)})
+		c := h.CreateChannel(t, relaytest.AllFields(false))
+		p, other := h.client(), h.client()
+		name := fmt.Sprintf("channels/%d/subscribe/fields/field1/%s", c.ID, c.ReadKey)
+		got := h.subscribe(p, name)
+		guess := func() {
+			t.Helper()
+			for range 100 {
+				err := other.Subscribe(t.Context(), name+"X", func(mqtt.Message) {})
+				if !errors.Is(err, mqtt.ErrNotGranted) {
+					t.Fatalf("a wrong key: %v", err)
+				}
+			}
+			if err := other.Subscribe(t.Context(), name, func(mqtt.Message) {}); !errors.Is(err, mqtt.ErrNotGranted) {
+				t.Fatalf("after too many wrong keys: %v", err)
+			}
+			time.Sleep(5*time.Second + time.Millisecond) // until rights are looked at again
+		}
+		write := func(value string) {
+			t.Helper()
+			e := relay.NewEntry{Entry: thingspeak.Entry{Fields: thingspeak.Fields{thingspeak.Text(value)}}}
+			if _, err := h.Relay.Update(t.Context(), relay.Update{Key: c.WriteKey, Entries: []relay.NewEntry{e}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		guess()
+		write("1")
+		h.wantHeard(got, name+" 1")
+		time.Sleep(time.Minute)
+		if err := h.Store.ChangeChannel(t.Context(), c.ID, func(c *relay.Channel) error {
+			c.Keys[1].Text = relay.NewKey()
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		guess()
+		write("2")
+		h.wantHeard(got)
+	})
+}
+
 // TestClientsAreCounted: a client takes a place among the streams of entries, of its address and in all, while it is there.
 func TestClientsAreCounted(t *testing.T) {
 	for name, limits := range map[string]guard.Limits{"of one address": {Streams: 2}, "in all": {AllStreams: 2}} {

@@ -60,7 +60,17 @@ func (s *session) Subscribe(ctx context.Context, filter string) bool {
 		return false
 	}
 	device, err := s.door.relay.Still(ctx, s.device)
-	if err != nil || s.refusal(ctx, device, t) != nil {
+	if err != nil {
+		return false
+	}
+	now := time.Now()
+	if t.key != "" && s.client.AdmitKey(now) > 0 {
+		return false
+	}
+	if err := s.refusal(ctx, device, t); err != nil {
+		if t.key != "" && errors.Is(err, relay.ErrKey) {
+			s.client.WrongKey(now)
+		}
 		return false
 	}
 	f, err := s.door.follow(ctx, t.channel, filter)
@@ -74,7 +84,8 @@ func (s *session) Subscribe(ctx context.Context, filter string) bool {
 }
 
 // refusal says why a device may not subscribe: relay.ErrKey, or that this cannot be told now. A key in the topic counts
-// instead of the device's rights.
+// instead of the device's rights. How many wrong keys the address has shown is not asked here: it says nothing of a key that
+// was granted, and whoever has lost one could put off its end by it.
 func (s *session) refusal(ctx context.Context, device *relay.Device, t topic) error {
 	if t.key == "" {
 		if !device.MaySubscribe(t.channel) {
@@ -82,14 +93,7 @@ func (s *session) refusal(ctx context.Context, device *relay.Device, t topic) er
 		}
 		return nil
 	}
-	now := time.Now()
-	if s.client.AdmitKey(now) > 0 {
-		return relay.ErrKey
-	}
 	_, err := s.door.relay.View(ctx, t.channel, t.key)
-	if errors.Is(err, relay.ErrKey) {
-		s.client.WrongKey(now)
-	}
 	return err
 }
 
