@@ -46,8 +46,16 @@ const replaceTime = 15 * time.Second
 // Credentials are what a client shows.
 type Credentials struct {
 	ClientID, Username, Password string
-	// Remote is the HOST:PORT that it comes from.
+	// From is what the broker knows of where it comes from.
+	From Origin
+}
+
+// Origin is where a connection comes from.
+type Origin struct {
+	// Remote is its HOST:PORT.
 	Remote string
+	// Told says that a proxy told that which is believed, Proxied that there are signs of any proxy.
+	Told, Proxied bool
 }
 
 // ErrCredentials: the credentials are not good. A client is told so; with any other error of a Door it is told that the
@@ -152,9 +160,11 @@ func (b *Broker) Serve(l net.Listener) error {
 	}
 }
 
-// ServeConn serves one connection, and closes it at the end.
-func (b *Broker) ServeConn(c net.Conn, remote string) {
-	own := &conn{Conn: c, remote: remote, writeTime: b.limits.WriteTime, done: make(chan struct{})}
+// ServeConn serves one connection from a HOST:PORT, and closes it at the end.
+func (b *Broker) ServeConn(c net.Conn, remote string) { b.serveConn(c, Origin{Remote: remote}) }
+
+func (b *Broker) serveConn(c net.Conn, from Origin) {
+	own := &conn{Conn: c, from: from, writeTime: b.limits.WriteTime, done: make(chan struct{})}
 	_ = own.SetDeadline(time.Now().Add(b.limits.ConnectTime))
 	if !b.enter(own) {
 		_ = c.Close() // nothing was sent

@@ -20,7 +20,9 @@ func TestClient(t *testing.T) {
 	}
 	go func() { _ = b.Serve(listener) }() // it ends with the listener
 	t.Cleanup(func() { _ = listener.Close() })
-	web := httptest.NewServer(http.StripPrefix("/mqtt", b))
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b.ServeWebSocket(w, r, mqtt.Origin{Remote: r.RemoteAddr})
+	}))
 	t.Cleanup(web.Close)
 	for name, url := range map[string]string{
 		"tcp": "mqtt://" + listener.Addr().String(), "websocket": "ws" + strings.TrimPrefix(web.URL, "http") + "/mqtt",

@@ -13,7 +13,7 @@ import (
 // sends and never reads puts off for ever.
 type conn struct {
 	net.Conn
-	remote    string
+	from      Origin
 	writeTime time.Duration
 	// done is closed when nothing of it is left.
 	done chan struct{}

@@ -47,7 +47,7 @@ func (h *hook) OnConnect(cl *server.Client, pk packets.Packet) error {
 		ClientID: pk.Connect.ClientIdentifier,
 		Username: string(pk.Connect.Username),
 		Password: string(pk.Connect.Password),
-		Remote:   c.remote,
+		From:     c.from,
 	})
 	if errors.Is(err, ErrCredentials) {
 		return h.refuse(cl, packets.ErrBadUsernameOrPassword)

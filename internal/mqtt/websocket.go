@@ -8,9 +8,9 @@ import (
 	"github.com/coder/websocket"
 )
 
-// ServeHTTP serves MQTT over WebSocket. Pages of any origin may connect: what a client may do depends on what it shows in
+// ServeWebSocket serves MQTT over WebSocket to a client that comes from somewhere, maybe through a proxy. Pages of any origin may connect: what a client may do depends on what it shows in
 // MQTT, and a browser adds nothing to that.
-func (b *Broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (b *Broker) ServeWebSocket(w http.ResponseWriter, r *http.Request, from Origin) {
 	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{"mqtt", "mqttv3.1"},
 		InsecureSkipVerify: true,
@@ -20,7 +20,7 @@ func (b *Broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the client was told
 	}
 	// The request's context ends with its handler, the connection with its client.
-	b.ServeConn(&webSocketConn{websocket.NetConn(context.Background(), c, websocket.MessageBinary), c}, r.RemoteAddr)
+	b.serveConn(&webSocketConn{websocket.NetConn(context.Background(), c, websocket.MessageBinary), c}, from)
 }
 
 // webSocketConn closes at once: the library's own Close would wait for the client's answer first.

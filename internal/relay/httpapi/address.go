@@ -18,15 +18,10 @@ func isForwarded(h http.Header) bool {
 	return slices.ContainsFunc(forwardingHeaders[:], func(name string) bool { return len(h[name]) > 0 })
 }
 
-// ForClient returns a request whose RemoteAddr is the address that it comes from, as far as trusted proxies tell.
-func ForClient(r *http.Request, known *guard.Clients) *http.Request {
+// SenderOf tells where a request comes from, as far as trusted proxies tell.
+func SenderOf(r *http.Request, known *guard.Clients) guard.Sender {
 	address, told := clientAddress(r, known)
-	if !told {
-		return r
-	}
-	r = r.WithContext(r.Context())
-	r.RemoteAddr = netip.AddrPortFrom(address, 0).String()
-	return r
+	return guard.Sender{Address: address, Told: told, Proxied: isForwarded(r.Header)}
 }
 
 // clientAddress is the address that a request comes from. Only what a trusted proxy says of others is believed: from
@@ -63,10 +58,7 @@ func clientAddress(r *http.Request, known *guard.Clients) (client netip.Addr, fo
 func (a *api) clientOf(r *http.Request) *guard.Client { return a.options.Clients.Find(a.senderOf(r)) }
 
 // senderOf tells where a request comes from.
-func (a *api) senderOf(r *http.Request) guard.Sender {
-	address, told := clientAddress(r, a.options.Clients)
-	return guard.Sender{Address: address, Told: told, Proxied: isForwarded(r.Header)}
-}
+func (a *api) senderOf(r *http.Request) guard.Sender { return SenderOf(r, a.options.Clients) }
 
 // forwardedAddress reads one address of X-Forwarded-For; some proxies add the port.
 func forwardedAddress(s string) (netip.Addr, bool) {

@@ -76,7 +76,7 @@ var errBusy = errors.New("too many requests from this address")
 
 // Connect is part of [mqtt.Door].
 func (d *Door) Connect(ctx context.Context, c mqtt.Credentials) (mqtt.Session, error) {
-	from := guard.Sender{Address: guard.Peer(c.Remote)}
+	from := guard.Sender{Address: guard.Peer(c.From.Remote), Told: c.From.Told, Proxied: c.From.Proxied}
 	client := d.clients.Find(from)
 	now := time.Now()
 	if client.Admit(now) > 0 || client.AdmitKey(now) > 0 {

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 
+	"github.com/fernpost/fernpost/internal/mqtt"
 	"github.com/fernpost/fernpost/internal/relay/guard"
 	"github.com/fernpost/fernpost/internal/relay/httpapi"
 	"github.com/fernpost/fernpost/internal/relay/metrics"
@@ -37,7 +39,10 @@ func (r *Running) serveMQTT(clients *guard.Clients, m *metrics.Metrics, cert *ce
 func withMQTT(api http.Handler, door *mqttapi.Door, clients *guard.Clients) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == mqttPath && strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
-			door.ServeHTTP(w, httpapi.ForClient(r, clients))
+			from := httpapi.SenderOf(r, clients)
+			door.ServeWebSocket(w, r, mqtt.Origin{
+				Remote: netip.AddrPortFrom(from.Address, 0).String(), Told: from.Told, Proxied: from.Proxied,
+			})
 			return
 		}
 		api.ServeHTTP(w, r)

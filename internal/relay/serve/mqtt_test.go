@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/mqtt"
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/guard"
 	"github.com/fernpost/fernpost/internal/relay/relaytest/pgtest"
 	"github.com/fernpost/fernpost/internal/relay/serve"
 	"github.com/fernpost/fernpost/internal/testenv"
@@ -144,6 +147,38 @@ func TestMQTT(t *testing.T) {
 			testenv.Receive(t, one.Lost(), "the end of the first")
 			testenv.Receive(t, two.Lost(), "the end of the second")
 		})
+	}
+}
+
+// TestMQTTBehindAStrangeProxy: who comes by WebSocket through a proxy on this machine that is not trusted is no program on this
+// machine, and has not its freedom to guess passwords.
+func TestMQTTBehindAStrangeProxy(t *testing.T) {
+	r, admin := startMQTT(t, serve.Options{Clients: guard.Limits{WrongKeys: 3}})
+	defer r.Close()
+	to, err := url.Parse(r.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httptest.NewServer(httputil.NewSingleHostReverseProxy(to))
+	defer proxy.Close()
+	c := newChannel(t, r.URL())
+	wrong := newDevice(t, admin, c.ID)
+	wrong.Password = "wrong"
+	guess := func(at string) error {
+		t.Helper()
+		_, err := mqtt.Dial(t.Context(), "ws"+strings.TrimPrefix(at, "http")+"/mqtt", wrong, mqtt.DialOptions{})
+		return err
+	}
+	for range 3 {
+		if err := guess(proxy.URL); !errors.Is(err, mqtt.ErrCredentials) {
+			t.Errorf("a wrong password through the proxy: %v", err)
+		}
+	}
+	if err := guess(proxy.URL); err == nil || errors.Is(err, mqtt.ErrCredentials) {
+		t.Errorf("after too many wrong passwords through the proxy: %v", err)
+	}
+	if err := guess(r.URL()); !errors.Is(err, mqtt.ErrCredentials) {
+		t.Errorf("a wrong password on this machine: %v", err)
 	}
 }
 
