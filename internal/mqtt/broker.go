@@ -68,7 +68,7 @@ type Door interface {
 	Connect(ctx context.Context, c Credentials) (Session, error)
 }
 
-// Session is what a client may do. Publish, Subscribe and Unsubscribe are called by one goroutine.
+// Session is what a client may do, one of its own for each connection. Publish, Subscribe and Unsubscribe are called by one goroutine.
 type Session interface {
 	// Publish is told of every message, to whatever topic; the client gets its acknowledgement when it returns. The payload
 	// may be kept.
@@ -249,21 +249,26 @@ func (b *Broker) Publish(topic string, payload []byte) {
 	}
 }
 
-// Disconnect ends the connection of a client.
-func (b *Broker) Disconnect(id string) {
-	b.mu.Lock()
-	c := b.clients[id]
-	b.mu.Unlock()
-	if c != nil {
+// Disconnect ends the connection of a client, unless it has gone: its ID may be another one's now.
+func (b *Broker) Disconnect(id string, s Session) {
+	if c := b.connOf(id, s); c != nil {
 		_ = c.Close() // it has gone already
 	}
 }
 
-// Refuse ends a client's subscription to a filter, as if the client had.
-func (b *Broker) Refuse(id, filter string) {
+// connOf is the connection of a client, nil if another one has its ID or none.
+func (b *Broker) connOf(id string, s Session) *conn {
 	b.mu.Lock()
-	c := b.clients[id]
-	b.mu.Unlock()
+	defer b.mu.Unlock()
+	if c := b.clients[id]; c != nil && c.session == s {
+		return c
+	}
+	return nil
+}
+
+// Refuse ends a client's subscription to a filter, as if the client had.
+func (b *Broker) Refuse(id string, s Session, filter string) {
+	c := b.connOf(id, s)
 	if c == nil || !c.ended(filter) {
 		return
 	}

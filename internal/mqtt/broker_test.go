@@ -2,6 +2,7 @@ package mqtt_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"runtime"
@@ -145,10 +146,10 @@ func TestSubscribe(t *testing.T) {
 	}
 	b.Publish("open/1", []byte("no"))
 	p.ping()
-	b.Refuse("a", "open/2/+")
+	b.Refuse("a", d, "open/2/+")
 	b.Publish("open/2/x", []byte("no"))
 	p.ping()
-	b.Disconnect("a")
+	b.Disconnect("a", d)
 	p.closed()
 }
 
@@ -278,6 +279,40 @@ func TestSameClientID(t *testing.T) {
 	if n := d.open(); n != 1 {
 		t.Errorf("the door knows of %d subscriptions, want 1", n)
 	}
+}
+
+// sessions is a door whose clients have a session each, told through came.
+type sessions struct {
+	*door
+	came chan mqtt.Session
+}
+
+type oneSession struct{ *door }
+
+func (d sessions) Connect(context.Context, mqtt.Credentials) (mqtt.Session, error) {
+	s := &oneSession{d.door}
+	d.came <- s
+	return s, nil
+}
+
+// TestSuccessorIsSpared: what is decided about a client does not hit the one that has its ID meanwhile.
+func TestSuccessorIsSpared(t *testing.T) {
+	d := sessions{&door{}, make(chan mqtt.Session, 2)}
+	b := mqtt.NewBroker(d, mqtt.Limits{}, nil)
+	defer b.Shutdown(t.Context())
+	first := dial(t, b).connect("a")
+	first.subscribe("open/1")
+	second := dial(t, b).connect("a")
+	first.closed()
+	second.subscribe("open/1")
+	gone := <-d.came
+	b.Refuse("a", gone, "open/1")
+	b.Disconnect("a", gone)
+	b.Publish("open/1", []byte("x"))
+	second.message("open/1", "x")
+	second.ping()
+	b.Disconnect("a", <-d.came)
+	second.closed()
 }
 
 // TestSlowReader: a client that does not read loses its connection, not single messages, and keeps nobody waiting.

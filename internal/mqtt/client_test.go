@@ -13,7 +13,8 @@ import (
 
 // TestClient: our own client and the broker, over TCP and over WebSocket.
 func TestClient(t *testing.T) {
-	b := serve(t, &door{}, mqtt.Limits{})
+	d := &door{}
+	b := serve(t, d, mqtt.Limits{})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +59,7 @@ func TestClient(t *testing.T) {
 			if err := client.Unsubscribe(t.Context(), "open/1"); err != nil {
 				t.Error(err)
 			}
-			b.Disconnect("a")
+			b.Disconnect("a", d)
 			<-client.Lost()
 		})
 	}

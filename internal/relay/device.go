@@ -104,6 +104,25 @@ func (r *Relay) Still(ctx context.Context, d *Device) (*Device, error) {
 	return now, err
 }
 
+// StillAll is [Relay.Still] for many devices with one look at the store. Where that is ErrKey stands nil.
+func (r *Relay) StillAll(ctx context.Context, devices []*Device) ([]*Device, error) {
+	all, err := r.store.Devices(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := make(map[string]*Device, len(all))
+	for _, d := range all {
+		now[d.ID] = d
+	}
+	still := make([]*Device, len(devices))
+	for i, d := range devices {
+		if n := now[d.ID]; n != nil && n.Password == d.Password {
+			still[i] = n
+		}
+	}
+	return still, nil
+}
+
 // UpdateBy is [Relay.Update] for a device, which needs no key of the channel: what it may do now decides.
 func (r *Relay) UpdateBy(ctx context.Context, d *Device, u Update) (Accepted, error) {
 	d, err := r.Still(ctx, d)

@@ -112,10 +112,38 @@ func (d *Door) check(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		for _, s := range d.connected() {
-			s.check(ctx)
-		}
+		d.survives("looking at the rights of MQTT clients", func() { d.look(ctx) })
 	}
+}
+
+// look ends what connected devices may not have any more. While the store does not answer everything stays as it is.
+func (d *Door) look(ctx context.Context) {
+	all := d.connected()
+	if len(all) == 0 {
+		return
+	}
+	devices := make([]*relay.Device, len(all))
+	for i, s := range all {
+		devices[i] = s.device
+	}
+	devices, err := d.relay.StillAll(ctx, devices)
+	if err != nil {
+		return
+	}
+	for i, s := range all {
+		s.check(ctx, devices[i])
+	}
+}
+
+// survives runs work and reports whether it went through. A panic, which is a mistake of ours, must not end the relay.
+func (d *Door) survives(work string, do func()) (through bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			d.log.Error(work+" panicked", "panic", p)
+		}
+	}()
+	do()
+	return true
 }
 
 func (d *Door) connected() (all []*session) {

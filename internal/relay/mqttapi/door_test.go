@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/fernpost/fernpost/internal/relay/guard"
 	"github.com/fernpost/fernpost/internal/relay/mqttapi"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/relay/storetest"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -375,6 +377,103 @@ func TestRemovedDeviceIsDisconnected(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-p.Lost()
+	})
+}
+
+// clumsy is a store with mistakes: it panics when it is asked for devices, or for bulk calls, so many times. It counts how
+// often it is asked for devices.
+type clumsy struct {
+	*storetest.Memory
+	devices, bulkCalls, asked atomic.Int64
+}
+
+func (s *clumsy) Device(ctx context.Context, id string) (*relay.Device, error) {
+	s.asked.Add(1)
+	return s.Memory.Device(ctx, id)
+}
+
+func (s *clumsy) Devices(ctx context.Context) ([]*relay.Device, error) {
+	s.asked.Add(1)
+	if s.devices.Add(-1) >= 0 {
+		panic("a mistake")
+	}
+	return s.Memory.Devices(ctx)
+}
+
+func (s *clumsy) BulkCalls(ctx context.Context, generation, first, last int64) ([]relay.Span, error) {
+	if s.bulkCalls.Add(-1) >= 0 {
+		panic("a mistake")
+	}
+	return s.Memory.BulkCalls(ctx, generation, first, last)
+}
+
+// newClumsyHouse is a house with a store that makes mistakes.
+func newClumsyHouse(t *testing.T) (*house, *clumsy) {
+	t.Helper()
+	s := &clumsy{Memory: storetest.NewMemory()}
+	return newHouse(t, relaytest.WithStore(func(testing.TB) relay.Store { return s })), s
+}
+
+// TestRightsAreLookedAtTogether: the store is asked once for all who are connected, and not at all for nobody.
+func TestRightsAreLookedAtTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, s := newClumsyHouse(t)
+		time.Sleep(time.Minute)
+		if n := s.asked.Load(); n != 0 {
+			t.Errorf("with nobody there the store is asked %d times", n)
+		}
+		for range 20 {
+			h.client()
+		}
+		before := s.asked.Load()
+		time.Sleep(5*time.Second + time.Millisecond)
+		if n := s.asked.Load() - before; n != 1 {
+			t.Errorf("for 20 devices the store is asked %d times", n)
+		}
+	})
+}
+
+// TestMistakeInRights: a panic while rights are looked at does not end the relay, and the next look counts.
+func TestMistakeInRights(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, s := newClumsyHouse(t)
+		credentials := h.device()
+		p, err := h.dial(credentials)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		s.devices.Store(1)
+		if err := h.Store.RemoveDevice(t.Context(), credentials.ClientID); err != nil {
+			t.Fatal(err)
+		}
+		before := time.Now()
+		<-p.Lost()
+		if took := time.Since(before); took < 5*time.Second || took > 10*time.Second {
+			t.Errorf("the removed device was connected for %v", took)
+		}
+	})
+}
+
+// TestMistakeInAnnouncing: a panic does not end the relay, and nobody goes on who would miss what comes. Who connects again
+// hears what comes then; who subscribes to another channel notices nothing.
+func TestMistakeInAnnouncing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, s := newClumsyHouse(t)
+		c, other := h.CreateChannel(t, relaytest.AllFields(false)), h.CreateChannel(t, relaytest.AllFields(false))
+		right := relay.Right{Channel: c.ID, Publish: true, Subscribe: true}
+		name := fmt.Sprintf("channels/%d/subscribe/fields/field1", c.ID)
+		listener, spared := h.client(right), h.client(right, relay.Right{Channel: other.ID, Subscribe: true})
+		h.subscribe(listener, name)
+		h.subscribe(spared, fmt.Sprintf("channels/%d/subscribe", other.ID))
+		s.bulkCalls.Store(1)
+		publish := fmt.Sprintf("channels/%d/publish", c.ID)
+		h.publish(spared, publish, "field1=lost")
+		<-listener.Lost()
+		again := h.client(right)
+		got := h.subscribe(again, name)
+		h.publish(spared, publish, "field1=heard")
+		h.wantHeard(got, name+" heard")
 	})
 }
 

@@ -25,8 +25,10 @@ type feed struct {
 	// err is why it could not be started.
 	err  error
 	stop context.CancelFunc
-	// filters counts the subscriptions of each filter; the door's mu guards it.
+	// filters counts the subscriptions of each filter, and over says that a mistake of ours has ended it. The door's mu
+	// guards both.
 	filters map[string]int
+	over    bool
 }
 
 // follow adds a subscription. When it returns without error the next entry will be announced.
@@ -84,11 +86,34 @@ func (d *Door) unfollow(f *feed, filter string) {
 	}
 }
 
+// isOver reports whether a feed tells nothing any more though its channel is there.
+func (d *Door) isOver(f *feed) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return f.over
+}
+
+// abandon disconnects those who subscribe to a feed that a mistake of ours has ended: they must not believe that they hear
+// everything. Who comes again gets a new one.
+func (d *Door) abandon(f *feed) {
+	d.mu.Lock()
+	f.over = true
+	if d.feeds[f.channel] == f {
+		delete(d.feeds, f.channel)
+	}
+	d.mu.Unlock()
+	for _, s := range d.connected() {
+		if s.follows(f) {
+			d.Disconnect(s.device.ID, s)
+		}
+	}
+}
+
 // announce publishes what comes until ctx ends, or the channel is gone: then its subscriptions end with the next look at
 // their rights.
 func (d *Door) announce(ctx context.Context, f *feed, following *relay.Following) {
 	sent := 0
-	_ = following.Run(ctx, func(e *thingspeak.Entry) {
+	tell := func(e *thingspeak.Entry) {
 		d.mu.Lock()
 		filters := slices.Sorted(maps.Keys(f.filters))
 		d.mu.Unlock()
@@ -98,5 +123,8 @@ func (d *Door) announce(ctx context.Context, f *feed, following *relay.Following
 				time.Sleep(breath)
 			}
 		}
-	})
+	}
+	if !d.survives("announcing entries by MQTT", func() { _ = following.Run(ctx, tell) }) {
+		d.abandon(f)
+	}
 }

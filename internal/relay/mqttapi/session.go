@@ -3,6 +3,8 @@ package mqttapi
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -80,6 +82,10 @@ func (s *session) Subscribe(ctx context.Context, filter string) bool {
 	s.mu.Lock()
 	s.joined[filter] = f
 	s.mu.Unlock()
+	if s.door.isOver(f) {
+		s.Unsubscribe(filter)
+		return false
+	}
 	return true
 }
 
@@ -119,26 +125,31 @@ func (s *session) Close() {
 // Covers is part of [mqtt.Session].
 func (s *session) Covers(filter, topic string) bool { return covers(filter, topic) }
 
-// check ends what the device may not have any more. While the store does not answer everything stays as it is.
-func (s *session) check(ctx context.Context) {
-	device, err := s.door.relay.Still(ctx, s.device)
-	if errors.Is(err, relay.ErrKey) {
-		s.door.Disconnect(s.device.ID)
-		return
-	}
-	if err != nil {
+// check ends what the device, nil if it may not be here at all, may not have any more.
+func (s *session) check(ctx context.Context, device *relay.Device) {
+	if device == nil {
+		s.door.Disconnect(s.device.ID, s)
 		return
 	}
 	s.mu.Lock()
-	var filters []string
-	for filter := range s.joined {
-		filters = append(filters, filter)
-	}
+	filters := slices.Collect(maps.Keys(s.joined))
 	s.mu.Unlock()
 	for _, filter := range filters {
 		t, _ := parseSubscribe(filter) // it was granted
 		if err := s.refusal(ctx, device, t); errors.Is(err, relay.ErrKey) || errors.Is(err, relay.ErrNotFound) {
-			s.door.Refuse(s.device.ID, filter)
+			s.door.Refuse(s.device.ID, s, filter)
 		}
 	}
+}
+
+// follows reports whether the device subscribes to something of a feed.
+func (s *session) follows(f *feed) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, joined := range s.joined {
+		if joined == f {
+			return true
+		}
+	}
+	return false
 }
