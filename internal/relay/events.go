@@ -77,10 +77,11 @@ func (r *Relay) events(v *View, first int64) (Events, error) {
 	last := min(v.State.Last, begin+blockEntries-1)
 	if next := begin + int64(len(b.ends)); next <= last {
 		err := elsewhere(func() error { return r.fillBlock(v, b, begin, last) })
+		// What came before an error is kept as well.
+		r.blocks.account(kept, cap(b.text)+8*cap(b.ends))
 		if err != nil {
 			return Events{}, err
 		}
-		r.blocks.account(kept, cap(b.text)+8*cap(b.ends))
 	}
 	from, to := int(first-begin), min(len(b.ends), int(last-begin)+1)
 	if from >= to {

@@ -34,7 +34,7 @@ const (
 	maxViews   = 2048
 )
 
-// New returns a relay on a store. Closing the store is the caller's business.
+// New returns a relay on a store. Closing the store is the caller's business, after [Relay.Close].
 func New(store Store, limits Limits) *Relay {
 	return &Relay{
 		store:      store,
@@ -47,6 +47,9 @@ func New(store Store, limits Limits) *Relay {
 		views:      newCache[int64, *View](maxViews),
 	}
 }
+
+// Close ends what the relay does in the background, and waits for it: there is no news for watches from then on.
+func (r *Relay) Close() { r.live.close() }
 
 func newCache[K comparable, V any](size int) *lru.Cache[K, V] {
 	c, err := lru.New[K, V](size)

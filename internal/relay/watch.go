@@ -163,9 +163,24 @@ func (p *watchPart) next(r *Relay) (news News, found bool, err error) {
 
 // liveFeeds are the channels that somebody watches.
 type liveFeeds struct {
-	// mu guards all, and which watches a feed has.
-	mu  sync.Mutex
-	all map[int64]*liveFeed
+	// running waits for what looks after them.
+	running sync.WaitGroup
+
+	// mu guards what follows, and which watches a feed has.
+	mu     sync.Mutex
+	all    map[int64]*liveFeed
+	closed bool
+}
+
+// close ends them all, and returns when none reads from the store any more.
+func (l *liveFeeds) close() {
+	l.mu.Lock()
+	l.closed = true
+	for _, f := range l.all {
+		f.stop()
+	}
+	l.mu.Unlock()
+	l.running.Wait()
 }
 
 // liveFeed looks after a channel for all who watch it.
@@ -204,7 +219,9 @@ func (l *liveFeeds) join(r *Relay, channel int64, w *Watch) (f *liveFeed, since 
 			l.all = map[int64]*liveFeed{}
 		}
 		l.all[channel] = f
-		go f.run(ctx)
+		if !l.closed {
+			l.running.Go(func() { f.run(ctx) })
+		}
 	}
 	f.mu.Lock()
 	f.watches[w] = struct{}{}

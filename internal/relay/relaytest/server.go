@@ -139,9 +139,12 @@ func (s *Server) start(t testing.TB, listener net.Listener, with []Option) {
 	s.UserKey = accounts[0].Key
 	s.Relay = relay.New(s.Store, o.limits)
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	relays := []*relay.Relay{s.Relay}
 	var versions []http.Handler
 	for _, shown := range cheat.Stores(s.Store, o.lies) {
-		versions = append(versions, httpapi.New(relay.New(shown, o.limits), httpapi.Options{Log: log, Loopback: true}))
+		rules := relay.New(shown, o.limits)
+		relays = append(relays, rules)
+		versions = append(versions, httpapi.New(rules, httpapi.Options{Log: log, Loopback: true}))
 	}
 	var serving, connections sync.WaitGroup
 	server := &http.Server{
@@ -169,6 +172,9 @@ func (s *Server) start(t testing.TB, listener net.Listener, with []Option) {
 		serving.Wait()
 		connections.Wait()
 		s.handling.Wait()
+		for _, rules := range relays {
+			rules.Close()
+		}
 		if err := s.Store.Close(); err != nil {
 			t.Errorf("closing the store: %v", err)
 		}

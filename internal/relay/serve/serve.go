@@ -78,7 +78,9 @@ type Running struct {
 	// mqtt is nil without MQTT.
 	mqtt    *mqttapi.Door
 	workers *workers
-	store   Data
+	// relays are the rules that work on store, one for each version that is shown.
+	relays []*relay.Relay
+	store  Data
 	// lock is held on data, the directory, if there is one.
 	lock      *sqlite.Lock
 	data      string
@@ -203,21 +205,20 @@ func listenProblem(address string, err error) error {
 // serve begins to accept.
 func (r *Running) serve(o Options, cert *certificate) {
 	figures, clients := metrics.New(), guard.New(o.Clients, o.Proxies, o.Log)
-	var all []*relay.Relay
 	var versions []http.Handler
 	for _, shown := range cheat.Stores(figures.Observe(r.store), o.Cheat) {
 		rules := relay.New(shown, o.Limits)
-		all = append(all, rules)
+		r.relays = append(r.relays, rules)
 		versions = append(versions, httpapi.New(rules, httpapi.Options{
 			Log: o.Log, Loopback: r.Loopback(), Open: o.Open, Clients: clients, Metrics: figures, Ready: r.ready,
 			Notice: o.Cheat.Notice(), Ending: r.ending,
 		}))
 	}
-	r.gauges(figures, clients, all, cert)
+	r.gauges(figures, clients, r.relays, cert)
 	r.workers = newWorkers(cheat.Versions(versions...))
 	handler := http.Handler(r.workers)
 	if r.mqttListener != nil {
-		r.mqtt = mqttapi.New(all[0], mqttapi.Options{Log: o.Log, Clients: clients})
+		r.mqtt = mqttapi.New(r.relays[0], mqttapi.Options{Log: o.Log, Clients: clients})
 		r.serveMQTT(clients, figures, cert)
 		handler = withMQTT(handler, r.mqtt, clients)
 	}
@@ -378,6 +379,9 @@ func (r *Running) closeListeners() error {
 }
 
 func (r *Running) closeData() error {
+	for _, rules := range r.relays {
+		rules.Close()
+	}
 	err := r.store.Close()
 	if r.lock != nil {
 		err = errors.Join(err, r.lock.Unlock())
