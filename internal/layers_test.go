@@ -181,6 +181,17 @@ var (
 		"golang.org/x/term":                   {"cli"},
 		"github.com/spf13/cobra":              {"cli", "relay/relaycmd"},
 		"github.com/spf13/pflag":              {"cli", "relay/relaycmd"},
+		"github.com/tmaxmax/go-sse":           {"remote"},
+		"golang.org/x/net":                    {"remote"},
+		"github.com/rogpeppe/go-internal":     {"cmd/fernpost"},
+	}
+
+	// shared are the foreign libraries that anybody may import.
+	shared = map[string]string{
+		"golang.org/x/sys":         "what a system has beyond the standard library's",
+		"golang.org/x/text":        "what a text is to people: its normal forms and its languages",
+		"github.com/google/go-cmp": "tests show by it what differs",
+		"pgregory.net/rapid":       "tests of properties",
 	}
 
 	// faces are what people look at, and behindMessenger what no face imports itself.
@@ -260,6 +271,40 @@ func TestOneOwner(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// TestEveryLibraryHasItsPlace: a library that go.mod names has an owner, or is shared on purpose. Without that the next one
+// would be imported wherever it is handy.
+func TestEveryLibraryHasItsPlace(t *testing.T) {
+	out, err := exec.Command("go", "mod", "edit", "-json", filepath.Join("..", "go.mod")).Output()
+	if err != nil {
+		t.Fatalf("go mod edit: %v", err)
+	}
+	var mod struct {
+		Require []struct {
+			Path     string
+			Indirect bool
+		}
+	}
+	if err := json.Unmarshal(out, &mod); err != nil {
+		t.Fatal(err)
+	}
+	required := map[string]bool{}
+	for _, r := range mod.Require {
+		required[r.Path] = true
+		owned := false
+		for library := range owners {
+			owned = owned || below(r.Path, library)
+		}
+		if _, anybodys := shared[r.Path]; owned == anybodys && !r.Indirect {
+			t.Errorf("%s has an owner: %v, and is shared: %v; want one of both", r.Path, owned, anybodys)
+		}
+	}
+	for library := range shared {
+		if !required[library] {
+			t.Errorf("%s is shared, and nobody requires it", library)
 		}
 	}
 }
