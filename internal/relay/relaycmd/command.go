@@ -120,7 +120,8 @@ What was posted is kept as it came; a relay without --cheat shows it.`,
 		"most wrong keys per minute from one address; 0 for no limit")
 	own.IntVar(&f.clients.AllConnections, "connections", 20_000, "most open connections in all; 0 for no limit")
 	own.IntVar(&f.clients.Streams, "client-streams", 200, "most open streams and MQTT clients of one address; 0 for no limit")
-	own.IntVar(&f.clients.AllStreams, "streams", 10_000, "most open streams and MQTT clients in all; 0 for no limit")
+	own.IntVar(&f.clients.AllStreams, "streams", 10_000,
+		"most open streams and MQTT clients in all; 0, or too many, for three quarters of --connections")
 	own.Var(&f.cheat, "cheat",
 		"cheat on purpose, for lessons: `LIST` of drop, repeat, reorder, alter, fork, backdate, wipe")
 	f.limits.add(own)

@@ -8,6 +8,23 @@ import (
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
 )
 
+// The help promised streams without limit for 0, and the relay lets them have no more than their share of the connections.
+func TestTheLimitOfStreamsIsToldAsItIs(t *testing.T) {
+	var says strings.Builder
+	if code := relaycmd.Main([]string{"--help"}, &says, io.Discard); code != 0 {
+		t.Fatalf("exit %d", code)
+	}
+	found := false
+	for line := range strings.Lines(says.String()) {
+		if strings.Contains(line, " --streams ") {
+			found = strings.Contains(line, "three quarters of --connections") && !strings.Contains(line, "no limit")
+		}
+	}
+	if !found {
+		t.Errorf("the help says of --streams otherwise:\n%s", says.String())
+	}
+}
+
 // A wrong call was answered in the words of the library: "accepts 1 arg(s), received 0", "strconv.ParseInt: parsing".
 func TestAWrongCallIsToldInWords(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{

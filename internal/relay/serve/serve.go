@@ -49,7 +49,8 @@ type Options struct {
 	// MetricsListen is HOST:PORT for /metrics, /healthz and /readyz alone, in plain HTTP; empty for none. In any case
 	// programs on this machine find /metrics on Listen.
 	MetricsListen string
-	// Clients are the limits by address; the zero value has none.
+	// Clients are the limits by address; the zero value has none, but for what the system has for a process. AllStreams is
+	// at most three quarters of AllConnections.
 	Clients guard.Limits
 	// Proxies are believed when they say whom they forward a request for.
 	Proxies []netip.Prefix
