@@ -112,11 +112,17 @@ func (c *certificate) explain(err error) error {
 	for _, file := range []struct{ name, what, block string }{
 		{c.certFile, "certificate", "CERTIFICATE-----"}, {c.keyFile, "private key", "PRIVATE KEY-----"},
 	} {
-		if b, err := os.ReadFile(file.name); err == nil && !bytes.Contains(b, []byte(file.block)) {
+		b, readErr := os.ReadFile(file.name)
+		switch {
+		case readErr != nil:
+		case !bytes.Contains(b, []byte(file.block)):
 			return fmt.Errorf("there is no %s in %s: want it in PEM, with a line that ends in %s", file.what, file.name, file.block)
+		case bytes.Contains(b, []byte("ENCRYPTED PRIVATE KEY-----")), bytes.Contains(b, []byte("Proc-Type: 4,ENCRYPTED")):
+			return fmt.Errorf("%s is locked with a passphrase, which the relay does not ask for: want it without, as from "+
+				"openssl pkey -in %s -out NEW", file.name, file.name)
 		}
 	}
-	return errors.New("one of them is damaged, or they do not belong together")
+	return fmt.Errorf("one of them is damaged, or they do not belong together (%w)", err)
 }
 
 func (c *certificate) load(stamps [2]fileStamp) error {
@@ -126,7 +132,7 @@ func (c *certificate) load(stamps [2]fileStamp) error {
 	}
 	if pair.Leaf == nil {
 		if pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
-			return fmt.Errorf("reading the certificate %s: it is damaged", c.certFile)
+			return fmt.Errorf("reading the certificate %s: it is damaged (%w)", c.certFile, err)
 		}
 	}
 	c.current, c.stamps = &pair, stamps

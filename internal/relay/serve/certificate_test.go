@@ -37,6 +37,43 @@ func pemPair(t *testing.T, serial int64, expires time.Time) (cert, key []byte) {
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
 }
 
+// TestUselessCertificateIsExplained: a key that is locked with a passphrase was called damaged, and of what else is wrong the
+// cause was kept back.
+func TestUselessCertificateIsExplained(t *testing.T) {
+	expires := time.Now().Add(time.Hour)
+	cert, key := pemPair(t, 1, expires)
+	_, another := pemPair(t, 2, expires)
+	block, _ := pem.Decode(key)
+	encoded := func(b pem.Block) []byte { return pem.EncodeToMemory(&b) }
+	sealed := []byte("what only a passphrase opens")
+	for name, x := range map[string]struct {
+		key  []byte
+		want string
+	}{
+		"locked": {encoded(pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: sealed}), "is locked with a passphrase"},
+		"locked, as of old": {encoded(pem.Block{
+			Type: "EC PRIVATE KEY", Bytes: sealed,
+			Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"},
+		}), "is locked with a passphrase"},
+		"another's": {another, "private key does not match public key"},
+		"damaged":   {encoded(pem.Block{Type: "PRIVATE KEY", Bytes: block.Bytes[1:]}), "failed to parse private key"},
+		"none":      {cert, "there is no private key"},
+	} {
+		dir := t.TempDir()
+		certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+		if err := os.WriteFile(certFile, cert, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(keyFile, x.key, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := loadCertificate(certFile, keyFile, slog.New(slog.DiscardHandler)); err == nil ||
+			!strings.Contains(err.Error(), x.want) || strings.Contains(err.Error(), "damaged") && strings.Contains(name, "locked") {
+			t.Errorf("%s: %v, want %q", name, err, x.want)
+		}
+	}
+}
+
 // TestCertificateIsRenewed: files that change are taken up at the next handshake, and only when they fit together.
 func TestCertificateIsRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
