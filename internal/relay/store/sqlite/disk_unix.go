@@ -5,6 +5,7 @@ package sqlite
 import (
 	"errors"
 	"os"
+	"syscall"
 )
 
 // syncDir waits until the names in a directory are on disk.
@@ -15,3 +16,6 @@ func syncDir(dir string) error {
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
+
+// isFull reports whether an error says that a disk, or our share of it, is full.
+func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }

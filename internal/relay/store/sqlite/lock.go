@@ -53,17 +53,21 @@ func LockDir(dir string) (*Lock, error) {
 		return nil, served
 	}
 	l := &Lock{file: f}
-	_ = l.sign() // on a full disk others are not told who serves, and the lock holds all the same
+	// On a full disk others are not told who serves, and the lock holds all the same.
+	if err := l.sign(); err != nil && !isFull(err) {
+		return nil, errors.Join(fmt.Errorf("writing %s: %w", f.Name(), err), l.Unlock())
+	}
 	return l, nil
 }
 
 // sign writes our process id into the file.
 func (l *Lock) sign() error {
-	if err := l.file.Truncate(0); err != nil {
+	text := strconv.Itoa(os.Getpid()) + "\n"
+	// What is there is written over first: truncated, it may not find room again.
+	if _, err := l.file.WriteAt([]byte(text), 0); err != nil {
 		return err
 	}
-	_, err := l.file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
-	return err
+	return l.file.Truncate(int64(len(text)))
 }
 
 // Unlock lets go of the directory. The file stays: removing it could take it from under a process that just opened it.
