@@ -22,6 +22,7 @@ import (
 	"github.com/fernpost/fernpost/internal/relay/cheat"
 	"github.com/fernpost/fernpost/internal/relay/guard"
 	"github.com/fernpost/fernpost/internal/relay/httpapi"
+	"github.com/fernpost/fernpost/internal/relay/metrics"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -494,24 +495,44 @@ func TestStreamToASlowClient(t *testing.T) {
 	})
 }
 
-// TestStreamIsNotWaitedFor: who takes nothing for 10 s is let go.
+// TestStreamIsNotWaitedFor: who takes nothing for 10 s is let go, and counted, before they take anything again; others get
+// what comes meanwhile and after that.
 func TestStreamIsNotWaitedFor(t *testing.T) {
+	counts := metrics.New()
+	wantSlow := func(when string, n int) {
+		t.Helper()
+		w := httptest.NewRecorder()
+		counts.ServeHTTP(w, nil)
+		if want := fmt.Sprintf("fernpost_relay_streams_slow_total %d\n", n); !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s the metrics have not %q:\n%s", when, want, w.Body)
+		}
+	}
 	inBubble(t, func(s *streaming) {
 		c := s.CreateChannel(t, relaytest.AllFields(true))
-		w := s.watch(of(c, ""))
-		w.next()
-		for range 100 { // more than the client's own buffers take
-			s.write(c, strings.Repeat("x", 250))
-			time.Sleep(time.Millisecond)
+		slow, quick := s.watch(of(c, "")), s.watch(of(c, ""))
+		slow.next()
+		quick.next()
+		text := strings.Repeat("x", 250)
+		const n = 100 // more than the client's own buffers take
+		for i := range n {
+			s.write(c, text)
+			quick.wantEntries(int64(i+1), text)
 		}
+		wantSlow("at first", 0)
 		time.Sleep(11 * time.Second)
+		wantSlow("after 11 s", 1)
+		s.write(c, "for others")
+		quick.wantEntries(n+1, "for others")
 		for {
-			if _, err := w.events.Next(); err != nil {
+			e, err := slow.events.Next()
+			if err != nil {
 				break
 			}
+			if e.ID != "" && decodeEntry(t, e.Data).EntryID > n {
+				t.Errorf("who was let go got %+v", e)
+			}
 		}
-		s.write(c, "for others")
-	})
+	}, relaytest.Counted(counts))
 }
 
 // TestStreamEndsWithTheKey: whoever may not read the channel any more gets nothing more of it.

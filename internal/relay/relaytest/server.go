@@ -24,6 +24,7 @@ import (
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/cheat"
 	"github.com/fernpost/fernpost/internal/relay/httpapi"
+	"github.com/fernpost/fernpost/internal/relay/metrics"
 	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 	"github.com/fernpost/fernpost/internal/relay/storetest"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -56,6 +57,7 @@ type options struct {
 	limits relay.Limits
 	lies   cheat.Lies
 	open   func(testing.TB) relay.Store
+	counts *metrics.Metrics
 }
 
 // Option changes how a Server runs.
@@ -71,6 +73,9 @@ func Limits(l relay.Limits) Option { return func(o *options) { o.limits = l } }
 
 // Cheat makes the server misbehave as package cheat describes.
 func Cheat(l cheat.Lies) Option { return func(o *options) { o.lies = l } }
+
+// Counted counts what the server does.
+func Counted(m *metrics.Metrics) Option { return func(o *options) { o.counts = m } }
 
 // InMemory keeps everything in memory instead of SQLite: quicker where thousands of updates are made one by one.
 func InMemory() Option {
@@ -144,7 +149,7 @@ func (s *Server) start(t testing.TB, listener net.Listener, with []Option) {
 	for _, shown := range cheat.Stores(s.Store, o.lies) {
 		rules := relay.New(shown, o.limits)
 		relays = append(relays, rules)
-		versions = append(versions, httpapi.New(rules, httpapi.Options{Log: log, Loopback: true}))
+		versions = append(versions, httpapi.New(rules, httpapi.Options{Log: log, Loopback: true, Metrics: o.counts}))
 	}
 	var serving, connections sync.WaitGroup
 	server := &http.Server{
