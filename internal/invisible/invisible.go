@@ -2,7 +2,10 @@
 // texts are judged by this one list.
 package invisible
 
-import "unicode"
+import (
+	"strings"
+	"unicode"
+)
 
 // Rune reports whether r shows nothing: Unicode's default ignorable characters (section 5.21 of the standard, the property
 // Default_Ignorable_Code_Point) and those of other, by which no property tells that. Spaces are for whoever asks: they
@@ -13,6 +16,17 @@ func Rune(r rune) bool {
 	}
 	return unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector, other) || Stacker(r) ||
 		unicode.Is(unicode.Cf, r) && !unicode.In(r, unicode.Prepended_Concatenation_Mark, annotations)
+}
+
+// Strip takes out of a text of plain characters what carriers such as mails and chats add: white space, control characters, and
+// what shows nothing.
+func Strip(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.IsControl(r) || Rune(r) {
+			return -1
+		}
+		return r
+	}, text)
 }
 
 // Stacker reports whether r is a sign of a living script that puts the letter behind it below the one before it:

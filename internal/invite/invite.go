@@ -35,7 +35,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/invisible"
@@ -359,13 +358,7 @@ func tidy(text string) (string, bool) {
 	if len(text) > 4*MaxLink {
 		return "", false
 	}
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || unicode.IsControl(r) || invisible.Rune(r) {
-			return -1
-		}
-		return r
-	}, text)
-	text = strings.Trim(text, "<>()[]\"'`“”‘’«».,;")
+	text = strings.Trim(invisible.Strip(text), "<>()[]\"'`“”‘’«».,;")
 	return text, len(text) <= MaxLink
 }
 

@@ -35,7 +35,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/invisible"
@@ -198,12 +197,7 @@ func IsLine(text string) bool {
 
 // bare takes out of the beginning of a text, as long as a letter may be, what carriers add to it.
 func bare(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || unicode.IsControl(r) || invisible.Rune(r) {
-			return -1
-		}
-		return r
-	}, text[:min(len(text), 4*MaxLine)])
+	return invisible.Strip(text[:min(len(text), 4*MaxLine)])
 }
 
 // Parse reads what [Sealed.String] writes, with the blanks and line breaks that mails add. The error is [ErrMalformed] or

@@ -18,7 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
 
 	"github.com/fernpost/fernpost/internal/invisible"
 	"github.com/fernpost/fernpost/internal/record"
@@ -106,7 +105,7 @@ var (
 // Parse reads what [Keys.String] writes, with white space and characters that show nothing around and inside, which mails and
 // chats add. The error is one of the above, or wraps [record.ErrWeakKey].
 func Parse(text string) (k Keys, err error) {
-	text = bare(text)
+	text = invisible.Strip(text)
 	digits, ok := strings.CutPrefix(text, Prefix)
 	switch {
 	case !ok && strings.HasPrefix(text, "fp") && strings.IndexByte(text, '_') > 2 && isNumber(text[2:strings.IndexByte(text, '_')]):
@@ -130,16 +129,6 @@ func Parse(text string) (k Keys, err error) {
 		return Keys{}, err
 	}
 	return k, nil
-}
-
-// bare takes out what carriers add to a text of plain characters.
-func bare(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || unicode.IsControl(r) || invisible.Rune(r) {
-			return -1
-		}
-		return r
-	}, text)
 }
 
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }

@@ -12,6 +12,7 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/invisible"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/testenv"
 )
@@ -89,7 +90,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if k.String() != bare(text) {
+		if k.String() != invisible.Strip(text) {
 			t.Fatalf("Parse(%q) writes %q", text, k)
 		}
 		if err := Seal(io.Discard, strings.NewReader("x"), k); err != nil {
