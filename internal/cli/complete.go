@@ -8,7 +8,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/fernpost/fernpost/internal/feed"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
 )
 
@@ -20,8 +22,8 @@ type completions = cobra.CompletionFunc
 // asked of a relay, and no secret is offered.
 func (a *app) offer(root *cobra.Command) {
 	byFlag := map[string]completions{
-		"room": a.offerRooms, "profile": offered("fernpost", "pbkdf2", "tutorial", "custom:"), "dates": offered("dmy", "mdy", "ymd"),
-		"unsigned": offered(string(policyBalanced), string(policyOpen), string(policyStrict)),
+		"room": a.offerRooms, "profile": offered(passphrase.ProfileNames()...), "dates": offered(feed.OrderNames()...),
+		"unsigned": offered(policies...),
 		"limits":   offered(relaycmd.Presets...), "cheat": offerList(relaycmd.Lies), "by": a.offerPeople,
 		"via": offered("stream", "polling"),
 	}
@@ -56,13 +58,7 @@ func (a *app) offer(root *cobra.Command) {
 			if word == "FILE" || word == "DIR" {
 				return nil, cobra.ShellCompDirectiveDefault
 			}
-			offer := byWord[word]
-			if word == "NAME" && cmd.Parent().Name() == "rooms" {
-				offer = a.offerRooms
-			}
-			if slices.Contains([]string{"init", "join", "add", "rename"}, cmd.Name()) && (len(args) > 0 || cmd.Name() != "rename") {
-				offer = nil // a name that is new
-			}
+			offer := byWord[word] // not of NEW, which is nothing that is there
 			if offer == nil {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
@@ -105,9 +101,12 @@ func (a *app) hasRooms() bool {
 	return err == nil
 }
 
+// onlyLooking returns what works with rooms and leaves the keys where they lie: whoever presses Tab has run nothing yet.
+func (a *app) onlyLooking() *messenger.Engine { return messenger.New(a.engineOptions()) }
+
 func (a *app) offerRooms(*cobra.Command, []string, string) (names []string, _ cobra.ShellCompDirective) {
 	if a.hasRooms() {
-		names, _, _ = a.engine().Rooms()
+		names, _, _ = a.onlyLooking().Rooms()
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
@@ -122,14 +121,15 @@ func (a *app) offerPeople(cmd *cobra.Command, _ []string, _ string) ([]string, c
 	if name == "" {
 		name = a.config.Get("room")
 	}
-	r, err := a.engine().Find(name)
+	e := a.onlyLooking()
+	r, err := e.Find(name)
 	if err != nil {
 		return nil, none
 	}
 	if signed, err := messenger.Signed(r); err != nil || !signed {
 		return nil, none
 	}
-	names, err := a.engine().Names(r)
+	names, err := e.Names(r)
 	if err != nil {
 		return nil, none
 	}

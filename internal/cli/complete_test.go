@@ -38,6 +38,9 @@ func TestCompletion(t *testing.T) {
 		{"rooms rename club |", ""},
 		{"invite |", "club"},
 		{"init |", ""},
+		{"join |", ""},
+		{"key add |", ""},
+		{"eavesdrop --dates |", "mdy dmy ymd"},
 		{"identity verify |", "bo"},
 		{"identity forget b|", "bo"},
 		{"init --profile |", "fernpost pbkdf2 tutorial custom:"},
@@ -63,6 +66,15 @@ func TestCompletion(t *testing.T) {
 	}
 	if after := filesBelow(t, ana.env["HOME"]); !slices.Equal(before, after) {
 		t.Errorf("files were made: %q, before %q", after, before)
+	}
+	// Whoever pressed Tab had the keys moved, and the prompt written over.
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path="+filepath.Join(t.TempDir(), "no bus"))
+	ana.env["FERNPOST_KEYRING"] = "system"
+	for _, args := range [][]string{{"send", "--room", ""}, {"identity", "verify", ""}} {
+		words, _ := offered(ana, args...)
+		if len(words) != 1 || strings.Contains(ana.stderr.String(), "your keys") || !slices.Equal(before, filesBelow(t, ana.env["HOME"])) {
+			t.Errorf("for keys that are to be in the system's keyring %q offers %q, and says %q", args, words, &ana.stderr)
+		}
 	}
 	nobody := newDevice(t, relay)
 	for _, args := range [][]string{{"send", "--room", ""}, {"identity", "verify", ""}} {

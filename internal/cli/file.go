@@ -26,14 +26,11 @@ const maxFileName = 255
 
 // readAttachment reads a file that is to be sent.
 func readAttachment(name string) (record.File, error) {
-	f, err := os.Open(name)
+	f, err := openFile(name)
 	if err != nil {
 		return record.File{}, usagef("--file: %w", err)
 	}
 	defer f.Close()
-	if is, err := f.Stat(); err == nil && is.IsDir() {
-		return record.File{}, usagef("--file: %s is a directory, and no file", name)
-	}
 	content, err := io.ReadAll(io.LimitReader(f, maxFileContent+1))
 	if err != nil {
 		return record.File{}, fmt.Errorf("reading %s: %w", name, err)

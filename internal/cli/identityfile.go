@@ -79,15 +79,24 @@ func (a *app) openInput(ctx context.Context, name string) (io.Reader, func(), er
 	if name == "-" {
 		return a.input, func() {}, nil
 	}
-	f, err := os.Open(name)
+	f, err := openFile(name)
 	if err != nil {
-		return nil, nil, usageError{err}
-	}
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		f.Close()
-		return nil, nil, usagef("%s is a directory", name)
+		return nil, nil, err
 	}
 	return interruptible{ctx, f}, func() { f.Close() }, nil
+}
+
+// openFile opens a file for reading. The error is one of usage.
+func openFile(name string) (*os.File, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	if is, err := f.Stat(); err == nil && is.IsDir() {
+		f.Close()
+		return nil, usagef("%s is a directory, and no file", name)
+	}
+	return f, nil
 }
 
 func (a *app) hashOf(ctx context.Context, name string) (hash [sha256.Size]byte, size int64, err error) {

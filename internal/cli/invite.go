@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -114,7 +113,7 @@ func (a *app) invite(ctx context.Context, name string, f *inviteFlags) error {
 	if err := f.checkLetterFlags(); err != nil {
 		return err
 	}
-	to, err := a.recipients(f)
+	to, err := a.recipients(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -273,7 +272,7 @@ func (a *app) invitationFrom(ctx context.Context, arg string, f *joinFlags) (i i
 	var texts []string
 	switch {
 	case f.qr != "":
-		if texts, err = a.readQR(f.qr); err != nil {
+		if texts, err = a.readQR(ctx, f.qr); err != nil {
 			return i, err
 		}
 	case arg == "-":
@@ -290,8 +289,6 @@ func (a *app) invitationFrom(ctx context.Context, arg string, f *joinFlags) (i i
 			return i, err
 		}
 		texts = []string{text}
-	case letter.IsLine(arg):
-		texts = []string{arg}
 	default:
 		texts = []string{arg}
 	}
@@ -334,16 +331,12 @@ func channelPage(address string) (relay, id string, ok bool) {
 	return relay, id, ok && isNumber
 }
 
-func (a *app) readQR(file string) ([]string, error) {
-	in := a.input
-	if file != "-" {
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, usagef("--qr: %w", err)
-		}
-		defer f.Close()
-		in = f
+func (a *app) readQR(ctx context.Context, file string) ([]string, error) {
+	in, done, err := a.openInput(ctx, file)
+	if err != nil {
+		return nil, usagef("--qr: %w", err)
 	}
+	defer done()
 	texts, err := qr.Read(in)
 	if err != nil {
 		err = usagef("--qr: %s: %w", file, err)

@@ -20,6 +20,9 @@ const (
 	policyOpen     policy = "open"     // show it like any other
 )
 
+// policies are their names, as --unsigned takes them.
+var policies = []string{string(policyBalanced), string(policyOpen), string(policyStrict)}
+
 func parsePolicy(s string) (policy, error) {
 	switch p := policy(s); p {
 	case policyStrict, policyBalanced, policyOpen:

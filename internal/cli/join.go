@@ -26,8 +26,8 @@ knows better, after asking (--yes: without). The key of whoever made it counts a
 
 It may be a letter, too, that was sealed to your public key: handed over as a line, or posted in the room's channel, where
 --from-channel finds it (a private channel needs --read-key-file). Anybody who has your public key can write you one: the six
-words of whoever has signed it are shown, and it asks. Where nobody can be asked, only a letter counts by somebody whose words
-were compared before, or by the key that --by names. Exit codes: 3 a stranger's letter, 6 it is for somebody else, 7 its signature
+words of whoever has signed it are shown, and it asks. Where nobody can be asked it takes --yes, and counts only if it is by
+somebody whose words were compared before, or, with --yes --by KEY, by that key. Exit codes: 3 a stranger's letter, 6 it is for somebody else, 7 its signature
 is false, or it is a copy of one to somebody else, or not by whom --by says, 8 no letter, or altered or cut.
 
 By a passphrase it needs the relay's address, the channel's number and the passphrase, and to write also the channel's write

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +19,7 @@ import (
 )
 
 // recipients are the public keys that invite was given, each once.
-func (a *app) recipients(f *inviteFlags) (to []publickey.Keys, err error) {
+func (a *app) recipients(ctx context.Context, f *inviteFlags) (to []publickey.Keys, err error) {
 	add := func(where, text string) error {
 		keys, err := publickey.Parse(text)
 		switch {
@@ -42,15 +41,11 @@ func (a *app) recipients(f *inviteFlags) (to []publickey.Keys, err error) {
 	if f.recipients == "" {
 		return to, nil
 	}
-	in := a.input
-	if f.recipients != "-" {
-		file, err := os.Open(f.recipients)
-		if err != nil {
-			return nil, usagef("--recipients: %w", err)
-		}
-		defer file.Close()
-		in = file
+	in, done, err := a.openInput(ctx, f.recipients)
+	if err != nil {
+		return nil, usagef("--recipients: %w", err)
 	}
+	defer done()
 	all, err := io.ReadAll(io.LimitReader(in, maxInput+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", f.recipients, err)
@@ -318,7 +313,7 @@ func (a *app) agreeToLetter(ctx context.Context, l *letter.Letter, f *joinFlags)
 	stranger := standsAs == "known" || standsAs == "unknown"
 	if stranger && (f.yes || !a.canAsk()) {
 		return hint(errStranger, "compare the six words with whoever invites you (\"fernpost identity show\" prints them there), "+
-			"then add --by KEY with the inviter's public key")
+			"then add --yes --by KEY with the inviter's public key")
 	}
 	if f.yes {
 		return nil

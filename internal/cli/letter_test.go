@@ -210,6 +210,21 @@ func TestManyLettersDoNotHideOne(t *testing.T) {
 	bo.must("join", "--from-channel", fmt.Sprint(id), "--by", ana.publicKey(), "--yes")
 }
 
+// A letter by a stranger was answered with the hint to add --by KEY, and that with one to add --yes.
+func TestWhatAStrangersLetterTakesIsToldAtOnce(t *testing.T) {
+	relay := relaytest.New(t)
+	ana, bo := newDevice(t, relay), newDevice(t, relay)
+	channel := fmt.Sprint(ana.makeRoom(quickSigned))
+	ana.must("invite", "lab", "--to", bo.publicKey(), "--post")
+	bo.exits(exitPartly, "join", "--from-channel", channel)
+	bo.says(1, "then add --yes --by KEY")
+	bo.must("join", "--from-channel", channel, "--yes", "--by", ana.publicKey())
+	bo.must("join", "--help")
+	if !strings.Contains(bo.stdout.String(), "--yes --by KEY") {
+		t.Errorf("help says %q", &bo.stdout)
+	}
+}
+
 // The letters were in the channel, where nobody withdraws them, before it was said that the file was there already.
 func TestAFileThatIsThereIsRefusedBeforeLettersArePosted(t *testing.T) {
 	relay := relaytest.New(t)

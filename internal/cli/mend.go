@@ -160,7 +160,7 @@ func (a *app) tellRoom(r model.Room, done string, asJSON bool) error {
 func (a *app) roomsRenameCommand() *cobra.Command {
 	asJSON := false
 	cmd := &cobra.Command{
-		Use:   "rename ROOM NAME",
+		Use:   "rename ROOM NEW",
 		Short: "Give a room another name on this device",
 		Long: `rename gives a room another name on this device; the others do not see it. Its archive and its outbox stay what they
 are, and a watch that is running goes on.`,

@@ -72,15 +72,12 @@ func (a *app) secretFrom(flag, file, variable string) (string, error) {
 func (a *app) readSecretFile(flag, file string) (string, error) {
 	r := a.input
 	if file != "-" {
-		f, err := os.Open(file)
+		f, err := openFile(file)
 		if err != nil {
 			return "", usagef("--%s: %w", flag, err)
 		}
 		defer f.Close()
 		r = f
-		if is, err := f.Stat(); err == nil && is.IsDir() {
-			return "", usagef("--%s: %s is a directory, and no file", flag, file)
-		}
 	}
 	b, err := io.ReadAll(io.LimitReader(r, maxSecretFile+1))
 	if err != nil {

@@ -35,6 +35,9 @@ func TestWhatNewcomersTypeIsRefusedWithTheWayToSayIt(t *testing.T) {
 		{`"fernpost rooms" alone lists this device's rooms`, []string{"rooms", "list"}},
 		{dir + " is a directory, and no file", []string{"rooms", "set", "lab", "--write-key-file", dir}},
 		{dir + " is a directory, and no file", []string{"send", "--file", dir}},
+		{dir + " is a directory, and no file", []string{"invite", "lab", "--recipients", dir}},
+		{dir + " is a directory, and no file", []string{"join", "--qr", dir}},
+		{dir + " is a directory, and no file", []string{"hash", dir}},
 		{"there are blanks in it: leave out what is not of it", []string{"rooms", "set", "lab", "--write-key-file", file}},
 	} {
 		ana.exits(exitUsage, c.args...)

@@ -25,10 +25,7 @@ func (v Via) String() string { return [...]string{"polling", "a stream", "MQTT"}
 // viaNames are what settings call the ways.
 var viaNames = [...]string{Polling: "polling", Stream: "stream", MQTT: "mqtt"}
 
-// MarshalText writes what settings call a way.
-func (v Via) MarshalText() ([]byte, error) { return []byte(viaNames[v]), nil }
-
-// ParseVia reads what [Via.MarshalText] writes.
+// ParseVia reads what settings call a way: polling, stream or mqtt.
 func ParseVia(name string) (Via, error) {
 	if i := slices.Index(viaNames[:], name); i >= 0 {
 		return Via(i), nil

@@ -30,6 +30,14 @@ var orderNames = [orderCount]struct{ flag, words string }{
 	YearFirst:    {"ymd", "year/month/day"},
 }
 
+// OrderNames returns the names that [ParseOrder] reads.
+func OrderNames() (names []string) {
+	for _, name := range orderNames[UnknownOrder+1:] {
+		names = append(names, name.flag)
+	}
+	return names
+}
+
 // ParseOrder reads an order as --dates names it: mdy, dmy or ymd, and nothing for an unknown one.
 func ParseOrder(s string) (Order, error) {
 	for order, name := range orderNames {

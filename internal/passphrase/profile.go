@@ -139,6 +139,14 @@ func Tutorial() Profile {
 // JoinOrder returns the profiles that somebody who knows only a passphrase and a channel tries, the likeliest first.
 func JoinOrder() []Profile { return []Profile{Fernpost(), PBKDF2(), Tutorial()} }
 
+// ProfileNames returns what [ParseProfile] reads a profile from: the names of the presets, and how the others begin.
+func ProfileNames() (names []string) {
+	for _, p := range JoinOrder() {
+		names = append(names, p.Name())
+	}
+	return append(names, customPrefix)
+}
+
 // ByName returns the preset of that name: fernpost, pbkdf2 or tutorial.
 func ByName(name string) (Profile, bool) {
 	for _, p := range JoinOrder() {
