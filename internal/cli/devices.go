@@ -88,7 +88,15 @@ tag. It still has the keys of the rooms: "fernpost key rotate" moves a room to o
 
 // withdrawLost withdraws a device that was lost, wherever it was claimed.
 func (a *app) withdrawLost(ctx context.Context, roomName, who string, asJSON bool) error {
-	found, err := a.engine().DeviceCalled(roomName, who)
+	found, missed, err := a.engine().DeviceCalled(roomName, who)
+	failed := 0
+	fails := func(room string, err error) {
+		failed++
+		a.say("%s", a.style.warn(fmt.Sprintf("room %s: %s", room, screen.Line(err.Error()))))
+	}
+	for _, m := range missed {
+		fails(m.Room, m.Err)
+	}
 	if e, ok := errors.AsType[*messenger.WhoError](err); ok && e.Called > 1 {
 		return hint(usageError{err}, `name it by the tag that "fernpost identity list" shows`)
 	} else if ok {
@@ -98,30 +106,27 @@ func (a *app) withdrawLost(ctx context.Context, roomName, who string, asJSON boo
 		return err
 	}
 	a.say("%s, wherever it has written:", tagged(found[0].Person))
-	withdrawn, failed := 0, 0
+	withdrawn := 0
 	for _, in := range found {
 		// First what is for this device, which needs no relay.
-		if err := a.engine().Distrust(in); err != nil {
-			return err
+		err := a.engine().Distrust(in)
+		if in.Claimed {
+			err = errors.Join(err, a.sendDevice(ctx, in.Room.Name, record.Device{Key: in.Person.Key}, asJSON))
 		}
-		if !in.Claimed {
+		switch {
+		case ctx.Err() != nil:
+			return err
+		case err != nil:
+			fails(in.Room.Name, err)
+		case in.Claimed:
+			withdrawn++
+			a.say("room %s: the others are told that it is no device of yours, and it is trusted here no more", in.Room.Name)
+		default:
 			a.say("room %s: it is trusted here no more", in.Room.Name)
-			continue
 		}
-		err := a.sendDevice(ctx, in.Room.Name, record.Device{Key: in.Person.Key}, asJSON)
-		if ctx.Err() != nil {
-			return err
-		}
-		if err != nil {
-			failed++
-			a.say("%s", a.style.warn(fmt.Sprintf("room %s: %s", in.Room.Name, screen.Line(err.Error()))))
-			continue
-		}
-		withdrawn++
-		a.say("room %s: the others are told that it is no device of yours, and it is trusted here no more", in.Room.Name)
 	}
 	if failed > 0 {
-		return hint(partlyError{fmt.Errorf("in %d of %s the others were not told", failed, count(len(found), "room"))},
+		return hint(partlyError{fmt.Errorf("in %d of %s that could not be done", failed, count(len(found)+len(missed), "room"))},
 			"run it again: fernpost identity device withdraw %s --lost", found[0].Person.Key.Tag().Name())
 	}
 	if withdrawn == 0 {

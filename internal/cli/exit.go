@@ -257,7 +257,7 @@ func nextStep(err error) string {
 	if e, ok := errors.AsType[*messenger.ReadOnlyError](err); ok {
 		return "get the key from whoever made the room, then run \"fernpost rooms set " + e.Room + " --write-key-file FILE\""
 	}
-	if _, ok := errors.AsType[*messenger.GoneError](err); ok {
+	if e, ok := errors.AsType[*messenger.GoneError](err); ok && !e.At.IsZero() {
 		return "write on the device that has it now; \"fernpost identity import FILE\" brings it back here, \"fernpost identity new\" makes this " +
 			"device one of its own"
 	}

@@ -206,8 +206,6 @@ func (a *app) openExport(ctx context.Context, file, passphraseFile string) (*exp
 type importFlags struct {
 	passphraseFile, as     string
 	yes, unchecked, asJSON bool
-	// keep is what is done with a room that is here now, if an identity has come with it.
-	keep func(name string, from *export.Room) error
 }
 
 // addTo adds the flags, but for --json.
@@ -295,9 +293,6 @@ func (a *app) importRooms(ctx context.Context, rooms []export.Room, f *importFla
 		r := &rooms[i]
 		o := importedJSON{Name: r.Name}
 		j, result, wrong := a.importRoom(ctx, r, f)
-		if f.keep != nil && (j.Has || wrong == nil) { // also where nothing else of it was wanted
-			wrong = errors.Join(wrong, f.keep(j.Room.Name, r))
-		}
 		if wrong != nil && (len(rooms) == 1 || ctx.Err() != nil) {
 			return joined, wrong
 		}
@@ -361,6 +356,9 @@ func (a *app) askToBeClaimed(joined []imported, asJSON bool) error {
 	codes, rooms := map[pair][]byte{}, map[pair][]string{}
 	for _, in := range joined {
 		c, ok, err := a.engine().Consent(in.room, in.by)
+		if _, gone := errors.AsType[*messenger.GoneError](err); gone {
+			return nil // who signs nothing has nobody to be introduced to
+		}
 		if err != nil {
 			return err
 		}

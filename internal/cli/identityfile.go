@@ -144,15 +144,17 @@ func outFlag(cmd *cobra.Command, out *string, what string) {
 	cmd.Flags().StringVarP(out, "out", "o", "", "write "+what+" into this new `FILE`, not to standard output")
 }
 
-// roomIdentity is who signs in a room; without a room, who signs on this device.
-func (a *app) roomIdentity(roomName string) (id record.Identity, nick string, err error) {
+// roomIdentity is who signs in a room, as find finds them; without a room, who signs on this device.
+func (a *app) roomIdentity(
+	roomName string, find func(model.Room) (record.Identity, string, error),
+) (id record.Identity, nick string, err error) {
 	var r model.Room
 	if roomName != "" {
 		if r, err = a.loadRoom(roomName); err != nil {
 			return id, "", err
 		}
 	}
-	return a.engine().Identity(r)
+	return find(r)
 }
 
 func (a *app) signCommand(roomName *string, asJSON *bool) *cobra.Command {
@@ -165,10 +167,7 @@ nothing, and cannot be taken back.`,
 		Example: "  fernpost identity sign report.pdf > report.pdf.sig\n  fernpost identity sign report.pdf --out report.pdf.sig",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			id, _, err := a.roomIdentity(*roomName)
-			if err == nil {
-				err = a.engine().MaySign()
-			}
+			id, _, err := a.roomIdentity(*roomName, a.engine().Signer)
 			if err != nil {
 				return err
 			}
@@ -382,7 +381,7 @@ Exit code 6 says that it was sealed to another key, or altered: nobody can tell 
 		Example: "  fernpost identity open report.sealed --out report.pdf\n  fernpost identity open letter.sealed",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			id, _, err := a.roomIdentity(*roomName)
+			id, _, err := a.roomIdentity(*roomName, a.engine().Identity)
 			if err != nil {
 				return err
 			}

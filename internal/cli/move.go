@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/export"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/screen"
 )
@@ -47,14 +49,37 @@ file is there and whole. If the file is lost, export writes another one, and "id
 }
 
 func (a *app) exportIdentity(ctx context.Context, f *exportFlags, yes bool) error {
-	c, err := a.engine().MovingAway()
-	if w, ok := errors.AsType[*messenger.WaitsHereError](err); ok {
+	written := false
+	err := a.engine().MoveAway(func(c *export.Content) (string, error) {
+		if err := a.agreeToMove(ctx, yes); err != nil {
+			return "", err
+		}
+		err := a.writeExport(ctx, c, f)
+		written = err == nil
+		return fileOr(f.out, ""), err
+	})
+	waits, isWaiting := errors.AsType[*messenger.WaitsHereError](err)
+	switch {
+	case errors.Is(err, messenger.ErrWroteMeanwhile):
+		if f.out != "" && f.out != "-" {
+			err = errors.Join(err, os.Remove(f.out))
+		}
+		return hint(fmt.Errorf("the file is not to be used, and this device goes on signing: %w", err), "run it again once nothing else writes here")
+	case isWaiting:
 		return hint(err, "\"fernpost outbox --retry --room %s\" posts it. If that relay is gone for good, \"fernpost rooms remove %s\" gives it up",
-			w.Room, w.Room)
-	}
-	if err != nil {
+			waits.Room, waits.Room)
+	case err != nil && written:
+		return hint(fmt.Errorf("the file is written, and this device was not told to stop: %w", err),
+			"run it again with another file before you import one")
+	case err != nil:
 		return err
 	}
+	a.say("this device signs nothing any more. On the other one, and on one only: fernpost identity import %s", screen.Line(fileOr(f.out, "FILE")))
+	return nil
+}
+
+// agreeToMove asks whether this device is to stop.
+func (a *app) agreeToMove(ctx context.Context, yes bool) error {
 	gone, err := a.engine().Gone()
 	if err != nil {
 		return err
@@ -64,23 +89,14 @@ func (a *app) exportIdentity(ctx context.Context, f *exportFlags, yes bool) erro
 		a.say("%s", a.style.warn("this identity has moved already ("+gone.Format(time.DateOnly)+"): another file is for the case that the first is lost"))
 		question = "Write another file?"
 	}
-	if !yes {
-		switch ok, err := a.confirm(ctx, question); {
-		case err != nil:
-			return err
-		case !ok:
-			return hint(a.declined(errors.New("the identity stays, and nothing was written")), "--yes moves it without asking")
-		}
+	if yes {
+		return nil
 	}
-	if err := a.writeExport(ctx, c, f); err != nil {
-		return err
+	agreed, err := a.confirm(ctx, question)
+	if err == nil && !agreed {
+		err = hint(a.declined(errors.New("the identity stays, and nothing was written")), "--yes moves it without asking")
 	}
-	if err := a.engine().MoveAway(c.Identity, fileOr(f.out, ""), time.Now()); err != nil {
-		return hint(fmt.Errorf("the file is written, and this device was not told to stop: %w", err),
-			"run it again with another file before you import one")
-	}
-	a.say("this device signs nothing any more. On the other one, and on one only: fernpost identity import %s", screen.Line(fileOr(f.out, "FILE")))
-	return nil
+	return err
 }
 
 func (a *app) identityImportCommand(asJSON *bool) *cobra.Command {
@@ -137,12 +153,11 @@ func (a *app) importIdentity(ctx context.Context, file string, f *importFlags) e
 			}
 		}
 	}
-	// The identity first: in a room that came before it, somebody might write under another one.
-	if err := a.engine().TakeIdentity(c.Identity, c.Nickname); err != nil {
+	// Before the rooms: in one that came first, somebody might write under another identity.
+	if err := a.engine().ImportIdentity(c); err != nil {
 		return err
 	}
 	a.say("this device signs as %s from now on, whose words are: %s", orTag(c.Nickname, key.Tag().Name()), a.style.bold(safetyWords(key)))
-	f.keep = a.engine().GoOn
 	if len(c.Rooms) > 0 {
 		_, err = a.importRooms(ctx, c.Rooms, f)
 	}

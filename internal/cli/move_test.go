@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -109,4 +110,56 @@ func TestAMovedIdentityIsRefusedWhereTheRoomWasOpenBefore(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "has moved to another device") {
 		t.Errorf("sending says %v", err)
 	}
+}
+
+// meanwhile does something once it is read.
+type meanwhile struct {
+	io.Reader
+
+	work func()
+}
+
+func (m *meanwhile) Read(b []byte) (int, error) {
+	if m.work != nil {
+		m.work()
+		m.work = nil
+	}
+	return m.Reader.Read(b)
+}
+
+// A message that was sent while the passphrase was typed was in no file, and its number was given once more on the other device.
+func TestAFileThatWasOvertakenIsRemoved(t *testing.T) {
+	ana := newDevice(t, relaytest.New(t))
+	ana.makeRoom(quickSigned)
+	ana.must("send", "one")
+	file := filepath.Join(t.TempDir(), "me.age")
+	a := ana.app()
+	a.stdin = &meanwhile{strings.NewReader("garden copper lantern drizzle tulip marble\n"), func() { ana.beside().must("send", "two") }}
+	if code := a.run(t.Context(), []string{"identity", "export", "--yes", "--passphrase-file", "-", "-o", file}); code != exitFailed {
+		t.Errorf("exit %d", code)
+	}
+	ana.says(1, "this device goes on signing")
+	if _, err := os.Stat(file); !os.IsNotExist(err) {
+		t.Errorf("the file is still there: %v", err)
+	}
+	ana.must("send", "three")
+}
+
+// One room that could not be read kept a stolen device trusted in all others.
+func TestALostDeviceIsTrustedNowhereWhateverRoomIsDamaged(t *testing.T) {
+	relay := relaytest.New(t)
+	ana, bo := newDevice(t, relay), newDevice(t, relay)
+	ana.makeRoom(quickSigned)
+	bo.must("join", forgeNothing(t, ana))
+	bo.must("identity", "name", "bo")
+	bo.must("send", "hello")
+	ana.must("recv")
+	ana.must("identity", "verify", "bo", "--yes", "--room", "lab")
+	if err := os.WriteFile(ana.home("rooms", "attic.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ana.exits(exitPartly, "identity", "device", "withdraw", "bo", "--lost")
+	ana.says(1, "room attic: reading room attic")
+	ana.says(1, "room lab: it is trusted here no more")
+	ana.says(1, "in 1 of 2 rooms that could not be done")
 }

@@ -48,9 +48,14 @@ func (e *Engine) exported(r model.Room) (one export.Room, err error) {
 }
 
 // Import tells what a room of an export makes of this device's rooms, as [Engine.Invitation] does of an invitation: whoever has
-// written the file, and those whom they have compared, count as compared.
+// written the file, and those whom they have compared, count as compared. In a new room this device signs behind what the identity that
+// the file moves has signed there.
 func (e *Engine) Import(r *export.Room, as string) (Joining, error) {
-	return e.joining(r.Invitation, r.KeysCompared(), as)
+	j, err := e.joining(r.Invitation, r.KeysCompared(), as)
+	if !j.Has {
+		continueNumbers(&j.Room, r)
+	}
+	return j, err
 }
 
 // Consent is the consent of who signs in a room to be called a device of somebody's there.
@@ -62,13 +67,13 @@ type Consent struct {
 }
 
 // Consent makes the consent of who signs in a room to be called a device of author's. ok is false where nobody signs, or author is
-// who signs here.
+// who signs here. The error is a [*GoneError] if that identity has moved away.
 func (e *Engine) Consent(r model.Room, author record.PublicKey) (c Consent, ok bool, err error) {
 	signed, err := Signed(r)
 	if err != nil || !signed {
 		return c, false, err
 	}
-	identity, _, err := e.Identity(r)
+	identity, _, err := e.Signer(r)
 	if err != nil || identity.Public() == author || author.Check() != nil {
 		return c, false, err
 	}

@@ -3,6 +3,7 @@ package messenger
 import (
 	"time"
 
+	"github.com/fernpost/fernpost/internal/export"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
 )
@@ -20,3 +21,6 @@ func WriteOnly(r *Room, body record.Body) error {
 func (e *Engine) PushBy(s remote.Source) {
 	e.sources = func(*remote.Client) []remote.Source { return []remote.Source{s} }
 }
+
+// StandStill begins to import an identity and does nothing else, as a process that is killed then.
+func (e *Engine) StandStill(c *export.Content) error { return e.standStill(c) }

@@ -20,9 +20,10 @@ import (
 // maxLetterParts bounds the parts of letters that are gathered of one channel: of 250 bytes each, 16 MB.
 const maxLetterParts = 1 << 16
 
-// Letters seals the invitation to a room to some people's keys, one letter for each, signed by who signs in the room.
+// Letters seals the invitation to a room to some people's keys, one letter for each, signed by who signs in the room. The error
+// is a [*GoneError] if that identity has moved away.
 func (e *Engine) Letters(r model.Room, i invite.Invitation, to []publickey.Keys) (letters []letter.Sealed, err error) {
-	identity, _, err := e.Identity(r)
+	identity, _, err := e.Signer(r)
 	if err != nil {
 		return nil, err
 	}

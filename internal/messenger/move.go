@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/export"
@@ -16,18 +17,43 @@ import (
 // An identity moves: the file is written, then this device is told to stop, and only then is it said that it may be imported
 // elsewhere. Two devices that sign with one key would give one number to two records, which everybody is told of as a fork.
 
-// GoneError refuses to sign with an identity that has moved to another device.
+// GoneError refuses to sign with an identity that has moved to another device, or that signs here no more since another one has
+// come in its place; then At is zero.
 type GoneError struct{ At time.Time }
 
 func (e *GoneError) Error() string {
+	if e.At.IsZero() {
+		return "the identity of this device was replaced, or brought here, after the room was opened: open it again"
+	}
 	return "the identity of this device has moved to another device (" + e.At.Format(time.DateOnly) + ") and signs nothing here"
 }
 
-// MaySign returns a [*GoneError] if the identity of this device has moved to another one.
-func (e *Engine) MaySign() error {
-	at, err := e.Gone()
-	if err == nil && !at.IsZero() {
-		err = &GoneError{at}
+// Signer is [Engine.Identity] for whoever is about to sign. The error is a [*GoneError] if that identity has moved to another device.
+func (e *Engine) Signer(r model.Room) (record.Identity, string, error) {
+	identity, nick, err := e.Identity(r)
+	if err != nil {
+		return identity, nick, err
+	}
+	if at, err := e.Gone(); err != nil {
+		return record.Identity{}, "", err
+	} else if !at.IsZero() {
+		return record.Identity{}, "", &GoneError{at}
+	}
+	return identity, nick, nil
+}
+
+// maySign returns a [*GoneError] unless the key that the room was opened with signs in it still, behind the same number.
+func (r *Room) maySign() error {
+	now, err := r.engine.Current(r.settings)
+	if errors.Is(err, model.ErrNoRoom) {
+		now, err = r.settings, nil // taken off this device: whoever seals finds that out
+	}
+	if err != nil {
+		return err
+	}
+	identity, _, err := r.engine.Signer(now)
+	if err == nil && (identity.Public() != r.talk.Own() || now.Brought != r.brought) {
+		err = &GoneError{}
 	}
 	return err
 }
@@ -52,9 +78,60 @@ func (e *WaitsHereError) Error() string {
 	return fmt.Sprintf("the outbox of room %s still has what was signed here (%d entries)", e.Room, e.Entries)
 }
 
-// MovingAway returns what moves the identity of this device, with all rooms, to another one. Nothing has changed yet. The error may
-// be a [*WaitsHereError].
-func (e *Engine) MovingAway() (*export.Content, error) {
+// ErrWroteMeanwhile means that rooms, or the numbers in them, are not as the file of an identity has them any more.
+var ErrWroteMeanwhile = errors.New("something was written in a room, or a room has changed, while the file was made")
+
+// MoveAway moves the identity of this device, with all rooms, into a file, and has it sign nothing here from then on. write asks
+// whoever has to be asked, which may take minutes, writes the file and returns its name, empty for standard output; until then nothing
+// has changed, and its error is returned as it is. Others are a [*WaitsHereError], and [ErrWroteMeanwhile]: then the file is not to be
+// used, and this device goes on signing.
+func (e *Engine) MoveAway(write func(*export.Content) (file string, err error)) error {
+	c, err := e.movingAway()
+	if err != nil {
+		return err
+	}
+	file, err := write(c)
+	if err != nil {
+		return err
+	}
+	// Otherwise a power cut could take the file, and leave a device that has stopped.
+	if file != "" {
+		if err := keyring.SyncNames(filepath.Dir(file)); err != nil {
+			return err
+		}
+	}
+	before, now := time.Time{}, time.Now().UTC().Truncate(time.Second)
+	err = e.changeOwn(c.Identity, func(device *keyring.Identity) { before, device.Moved = device.Moved, now })
+	if err != nil {
+		return err
+	}
+	// From here on nothing more is signed, so what is looked up now stays true.
+	changed, err := e.numbersChanged(c)
+	if err == nil && !changed {
+		return nil
+	}
+	if changed {
+		err = errors.Join(ErrWroteMeanwhile, err)
+	}
+	return errors.Join(err, e.changeOwn(c.Identity, func(device *keyring.Identity) { device.Moved = before }))
+}
+
+// changeOwn changes the identity of this device, as long as it is a certain one.
+func (e *Engine) changeOwn(id record.Identity, change func(*keyring.Identity)) error {
+	return e.keys(func(keys *keyring.Keyring) error {
+		_, err := keys.UpdateIdentity(func(device *keyring.Identity) error {
+			if device.Seed != seedOf(id) {
+				return errors.New("this device has got another identity meanwhile")
+			}
+			change(device)
+			return nil
+		})
+		return err
+	})
+}
+
+// movingAway returns what moves the identity of this device, with all rooms, to another one.
+func (e *Engine) movingAway() (*export.Content, error) {
 	device, err := e.device(false)
 	if err != nil {
 		return nil, err
@@ -72,6 +149,20 @@ func (e *Engine) MovingAway() (*export.Content, error) {
 		}
 	}
 	return c, nil
+}
+
+// numbersChanged reports whether there are other rooms by now than in a file, or others sign in them, or behind another number.
+func (e *Engine) numbersChanged(c *export.Content) (bool, error) {
+	now, err := e.movingAway()
+	if _, waits := errors.AsType[*WaitsHereError](err); waits {
+		return true, err
+	}
+	if err != nil {
+		return false, err
+	}
+	return !slices.EqualFunc(c.Rooms, now.Rooms, func(a, b export.Room) bool {
+		return a.Name == b.Name && a.Channel == b.Channel && a.Inviter == b.Inviter && a.Last == b.Last && a.LastHash == b.LastHash
+	}), nil
 }
 
 // numbers adds to a room who signs in it and up to which number.
@@ -108,35 +199,15 @@ func (e *Engine) numbers(one *export.Room) error {
 
 // last returns the last number that was used here, once nothing waits.
 func (r *Room) last() (model.Brought, error) {
+	last, err := r.talk.Last()
+	if err != nil {
+		return last, err
+	}
 	n, err := r.Unposted()
 	if err == nil && n > 0 {
 		err = &WaitsHereError{r.settings.Name, n}
 	}
-	if err != nil {
-		return model.Brought{}, err
-	}
-	return r.talk.Last()
-}
-
-// MoveAway has this device sign nothing from now on, as somebody's identity is in a file that was written; file is empty if that
-// is elsewhere.
-func (e *Engine) MoveAway(id record.Identity, file string, now time.Time) error {
-	// Otherwise a power cut could take the file, and leave a device that has stopped.
-	if file != "" {
-		if err := keyring.SyncNames(filepath.Dir(file)); err != nil {
-			return err
-		}
-	}
-	return e.keys(func(keys *keyring.Keyring) error {
-		_, err := keys.UpdateIdentity(func(device *keyring.Identity) error {
-			if device.Seed != seedOf(id) {
-				return errors.New("this device has got another identity meanwhile")
-			}
-			device.Moved = now.UTC().Truncate(time.Second)
-			return nil
-		})
-		return err
-	})
+	return last, err
 }
 
 // Replaced is the identity that a device would give up for one that comes to it: the zero key if it has none, or the same, and the
@@ -170,28 +241,47 @@ func (e *Engine) Replaces(id record.Identity) (r Replaced, err error) {
 	return r, err
 }
 
-// TakeIdentity makes an identity the one of this device.
-func (e *Engine) TakeIdentity(id record.Identity, nick string) error {
+// ImportIdentity makes the identity of a file the one of this device, which signs in each room of the file that is here behind what was
+// signed there. For rooms that come later, [Engine.Import] does that. Killed, this device signs nothing until it is run again.
+func (e *Engine) ImportIdentity(c *export.Content) error {
+	if err := e.standStill(c); err != nil {
+		return err
+	}
+	for i := range c.Rooms {
+		j, err := e.Import(&c.Rooms[i], "")
+		if err != nil || !j.Has {
+			continue // it cannot be written in either; whoever enters it is told why
+		}
+		_, err = e.Update(j.Room.Name, func(r *model.Room) error {
+			continueNumbers(r, &c.Rooms[i])
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return e.changeOwn(c.Identity, func(device *keyring.Identity) { device.Moved = time.Time{} })
+}
+
+// standStill makes the identity of a file the one of this device as if it had moved away again: while the rooms do not know its
+// numbers, nothing may be signed with it.
+func (e *Engine) standStill(c *export.Content) error {
 	return e.keys(func(keys *keyring.Keyring) error {
 		_, err := keys.UpdateIdentity(func(device *keyring.Identity) error {
-			*device = keyring.Identity{Seed: seedOf(id), Nickname: nick}
+			*device = keyring.Identity{Seed: seedOf(c.Identity), Nickname: c.Nickname, Moved: time.Now().UTC().Truncate(time.Second)}
 			return nil
 		})
 		return err
 	})
 }
 
-// GoOn lets who signs in a room on the device that has written a file sign in it here, behind what they have signed there.
-func (e *Engine) GoOn(name string, from *export.Room) error {
-	_, err := e.Update(name, func(r *model.Room) error {
-		r.Identity = ""
-		if !from.Identity.IsZero() {
-			r.Identity = seedOf(from.Identity)
-		}
-		r.Brought = model.Brought{Number: from.Last, Hash: from.LastHash}
-		return nil
-	})
-	return err
+// continueNumbers lets who signs in a room on the device that has written a file sign in it here, behind what they have signed there.
+func continueNumbers(r *model.Room, from *export.Room) {
+	r.Identity = ""
+	if !from.Identity.IsZero() {
+		r.Identity = seedOf(from.Identity)
+	}
+	r.Brought = model.Brought{Number: from.Last, Hash: from.LastHash}
 }
 
 // RenewIdentity gives this device a new identity in the place of one that has moved away, also in rooms that had one of their own.

@@ -68,6 +68,7 @@ type Room struct {
 	engine   *Engine
 	face     Face
 	settings model.Room
+	brought  model.Brought // as it was when the room was opened
 	client   *remote.Client
 	archive  *archive.Room
 
@@ -98,7 +99,7 @@ func (e *Engine) Open(settings model.Room, face Face) (*Room, error) {
 	}
 	r := &Room{engine: e, face: face, settings: settings, client: client, signed: signed}
 	options.ArchiveSize, options.CurrentKeys = e.o.ArchiveSize(), r.currentKeys
-	options.MaySign = e.MaySign
+	options.MaySign = r.maySign
 	// The first use of an identity and opening the archive are what takes longest at start: each goes by itself.
 	identified := make(chan error, 1)
 	go func() {
@@ -122,7 +123,7 @@ func (e *Engine) Open(settings model.Room, face Face) (*Room, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("room %s: %w", settings.Name, err), r.Close())
 	}
-	r.held = r.talk
+	r.held, r.brought = r.talk, options.Brought
 	client.SetWriters(r.writers)
 	if !signed { // whoever was killed may have noted the opposite
 		n, err := r.Unposted()

@@ -31,7 +31,7 @@ func (e *Engine) Rotate(
 ) error {
 	signed, err := Signed(r)
 	if err == nil && signed {
-		err = e.MaySign() // otherwise nobody could be told of the key
+		_, _, err = e.Signer(r) // otherwise nobody could be told of the key
 	}
 	if err != nil {
 		return err

@@ -369,7 +369,7 @@ func (r *Room) tellOfKeys() (err error) {
 // deliver posts what is in the outbox. The room must have been read before. Its errors are [*WaitsError].
 func (r *Room) deliver(ctx context.Context, noWait bool) (done model.Delivered, err error) {
 	if r.signed { // what waits may have been signed anew where the identity is now
-		if err := r.engine.MaySign(); err != nil {
+		if err := r.maySign(); err != nil {
 			return done, err
 		}
 	}

@@ -194,20 +194,25 @@ func (c *Conversation) tip(state *kept.State) (tip, error) {
 	return t, nil
 }
 
-// Last returns the last number that our identity has used here, 0 for none, and the hash of that record.
+// Last returns the last number that our identity has used here, 0 for none, and the hash of that record. It waits for whoever is
+// taking a number in another process.
 func (c *Conversation) Last() (last model.Brought, err error) {
-	state, err := c.store.State()
-	if err == nil && state.Own != c.own { // what it has is somebody else's
-		state.OwnLast, state.OwnHash = 0, record.ShortHash{}
-	}
-	var t tip
-	if err == nil {
-		t, err = c.tip(&state)
-	}
+	err = c.transact(func() error {
+		state, err := c.store.State()
+		if err != nil {
+			return err
+		}
+		if state.Own != c.own { // what it has is somebody else's
+			state.OwnLast, state.OwnHash = 0, record.ShortHash{}
+		}
+		t, err := c.tip(&state)
+		last = model.Brought{Number: t.number, Hash: t.previous}
+		return err
+	})
 	if err != nil {
-		return last, fmt.Errorf("looking up our last number: %w", err)
+		return model.Brought{}, fmt.Errorf("looking up our last number: %w", err)
 	}
-	return model.Brought{Number: t.number, Hash: t.previous}, nil
+	return last, nil
 }
 
 // lastPost returns the last entry of the outbox, nil if there is none.
