@@ -140,14 +140,17 @@ func (a *app) channelKeys(f *enterFlags, r *model.Room) error {
 }
 
 // askWriteKey asks for the write key of a channel that was there before, if there is somebody to ask.
-func (a *app) askWriteKey(ctx context.Context) (key model.Secret, err error) {
-	if a.canAsk() {
-		key, err = a.askChannelKey(ctx, "write key", "Write key of the channel (empty: only read)")
+func (a *app) askWriteKey() func(context.Context, error) (model.Secret, error) {
+	ask := a.askChannelKey("write key", "Write key of the channel (empty: only read)")
+	return func(ctx context.Context, wrong error) (key model.Secret, err error) {
+		if a.canAsk() {
+			key, err = ask(ctx, wrong)
+		}
+		if err == nil && key == "" {
+			a.say("without a write key this room can only be read")
+		}
+		return key, err
 	}
-	if err == nil && key == "" {
-		a.say("without a write key this room can only be read")
-	}
-	return key, err
 }
 
 // askAnyKey asks for a key of a channel that the relay shows to nobody without one, if there is somebody to ask.
@@ -156,17 +159,31 @@ func (a *app) askAnyKey(ctx context.Context, id int64) (model.Secret, error) {
 		return "", nil
 	}
 	a.say("the relay shows channel %d to nobody without a key: it is private, or there is none of that number", id)
-	return a.askChannelKey(ctx, "key of a channel", "Write key or read key of the channel (empty: none)")
+	return a.askChannelKey("key of a channel", "Write key or read key of the channel (empty: none)")(ctx, nil)
 }
 
-// askChannelKey asks for a key of a channel; an empty answer is none.
-func (a *app) askChannelKey(ctx context.Context, what, question string) (model.Secret, error) {
-	text, err := a.askSecret(ctx, question)
-	if err != nil || strings.TrimSpace(text) == "" {
-		return "", err
+// askChannelKey returns what asks for a key of a channel, again where one has a wrong form, or was wrong: up to three times, as what
+// was typed before it is lost with an error. An empty answer is none.
+func (a *app) askChannelKey(what, question string) func(ctx context.Context, wrong error) (model.Secret, error) {
+	left := 3
+	return func(ctx context.Context, wrong error) (model.Secret, error) {
+		for {
+			if wrong != nil && left == 0 {
+				return "", wrong
+			}
+			if wrong != nil {
+				a.report(explainEntry(wrong))
+			}
+			left--
+			text, err := a.askSecret(ctx, question)
+			if err != nil || strings.TrimSpace(text) == "" {
+				return "", err
+			}
+			if text, wrong = apiKey(what, text); wrong == nil {
+				return model.Secret(text), nil
+			}
+		}
 	}
-	text, err = apiKey(what, text)
-	return model.Secret(text), err
 }
 
 // entry is how the flags have a room entered.
@@ -181,7 +198,7 @@ func (f *enterFlags) entry(a *app, name, deriving string, profiles ...passphrase
 		}
 		o.Profiles = []passphrase.Profile{p}
 	}
-	o.WriteKey = a.askWriteKey
+	o.WriteKey = a.askWriteKey()
 	o.AnyKey = func(ctx context.Context) (model.Secret, error) { return a.askAnyKey(ctx, f.channel) }
 	o.Tell = func(e messenger.Event) { a.tellEntry(&o.Room, e) }
 	o.Deriving = func() func() { return a.computing(func() string { return deriving }) }

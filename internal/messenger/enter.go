@@ -22,8 +22,9 @@ type Entry struct {
 	// Passphrase asks for the passphrase, once the channel is there.
 	Passphrase func(context.Context) (string, error)
 	// WriteKey asks for the write key of a channel that was there before, empty for none, once the passphrase has been tried. It
-	// is not asked where one is known.
-	WriteKey func(context.Context) (model.Secret, error)
+	// is not asked where one is known, and again where the relay refuses it: wrong is that [*EntryError] then, or else nil. An error
+	// ends it.
+	WriteKey func(_ context.Context, wrong error) (model.Secret, error)
 	// AnyKey asks for the write key or the read key of a channel that the relay shows to nobody without one, empty for none: it
 	// comes before the passphrase. It is not asked where a key is known.
 	AnyKey func(context.Context) (model.Secret, error)
@@ -252,12 +253,18 @@ func (e *Engine) askAnyKey(ctx context.Context, o *Entry, before error) (thingsp
 // haveWriteKey asks for the write key of a channel that was there before, unless one is known or nothing is to be written, and
 // proves it. It comes last: a key in the wrong hands, or typed for nothing, is worse than one that is asked for late.
 func (e *Engine) haveWriteKey(ctx context.Context, o *Entry) (err error) {
-	if o.Room.WriteKey == "" {
-		if o.Room.WriteKey, err = o.WriteKey(ctx); err != nil {
+	if o.Room.WriteKey != "" {
+		return e.proveAndTell(ctx, &o.Room, o.Tell)
+	}
+	for {
+		if o.Room.WriteKey, err = o.WriteKey(ctx, err); err != nil {
+			return err
+		}
+		err = e.proveAndTell(ctx, &o.Room, o.Tell)
+		if wrong, ok := errors.AsType[*EntryError](err); !ok || wrong.Why != WrongWriteKey {
 			return err
 		}
 	}
-	return e.proveAndTell(ctx, &o.Room, o.Tell)
 }
 
 // entered is the room as it is kept.

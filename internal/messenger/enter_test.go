@@ -47,7 +47,13 @@ func (p *person) entry(channel int64) messenger.Entry {
 			p.asked = append(p.asked, "passphrase")
 			return p.pass, nil
 		},
-		WriteKey: ask("write key"), AnyKey: ask("any key"),
+		WriteKey: func(ctx context.Context, wrong error) (model.Secret, error) {
+			if wrong != nil {
+				return "", wrong
+			}
+			return ask("write key")(ctx)
+		},
+		AnyKey:   ask("any key"),
 		Tell:     func(messenger.Event) {},
 		Deriving: func() func() { return func() {} },
 		Show: func(made messenger.Entered) error {
