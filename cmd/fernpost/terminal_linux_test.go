@@ -87,6 +87,9 @@ type question struct {
 	answer string
 }
 
+// typed has what an answer names.
+var typed = strings.NewReplacer(`\x1b`, "\x1b", `\r`, "\r")
+
 func parseQuestions(ts *testscript.TestScript, text string) (all []question) {
 	if text == "" {
 		return nil
@@ -101,7 +104,7 @@ func parseQuestions(ts *testscript.TestScript, text string) (all []question) {
 		if !ok || mark != ">" && mark != "*" && mark != "+" {
 			ts.Fatalf("want a line \"? QUESTION\", and below it \"> ANSWER\", \"* HIDDEN ANSWER\" or \"+ SHOWN ANSWER\"")
 		}
-		all = append(all, question{regexp.MustCompile(asked), mark != ">", mark == "*", strings.ReplaceAll(os.Expand(answer, ts.Getenv), `\x1b`, "\x1b")})
+		all = append(all, question{regexp.MustCompile(asked), mark != ">", mark == "*", typed.Replace(os.Expand(answer, ts.Getenv))})
 	}
 	return all
 }
@@ -109,7 +112,7 @@ func parseQuestions(ts *testscript.TestScript, text string) (all []question) {
 // cmdTerminal runs a command with a terminal as standard input and error, and types an answer when it is asked. The file
 // has a line "? QUESTION" (a regular expression) and a line "> ANSWER" for each, or "* ANSWER" where the answer must not
 // be shown, or "+ ANSWER" where the command and not the terminal shows it, and nothing where no question is asked; ^C and ^D are
-// those keys, \x1b is Escape, ^TERM is that signal, and variables are replaced. What it has printed comes into the file "printed", what the terminal
+// those keys, \x1b is Escape and \r Enter, ^TERM is that signal, and variables are replaced. What it has printed comes into the file "printed", what the terminal
 // has shown into "screen".
 func cmdTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
@@ -175,6 +178,9 @@ func cmdTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if !t.echoes() {
 		ts.Fatalf("it leaves a terminal that shows nothing of what is typed")
+	}
+	if left, err := unix.IoctlGetInt(int(t.device.Fd()), unix.TIOCINQ); left > 0 || err != nil {
+		ts.Fatalf("%d bytes that were typed are left for a shell, %v:\n%s", left, err, t.screen)
 	}
 	t.device.Close()
 	<-watched

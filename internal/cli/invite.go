@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -284,7 +285,7 @@ func (a *app) invitationFrom(ctx context.Context, arg string, f *joinFlags) (i i
 	case arg == "" && !a.canAsk():
 		return i, hint(usagef("no invitation given"), `"fernpost join -" reads one from standard input, "fernpost join NAME --channel ID" takes the passphrase`)
 	case arg == "":
-		text, err := a.askSecret(ctx, "Invitation (the whole link)")
+		text, err := a.askInvitation(ctx)
 		if err != nil {
 			return i, err
 		}
@@ -321,6 +322,60 @@ func (a *app) invitationFrom(ctx context.Context, arg string, f *joinFlags) (i i
 		return found[0], nil
 	}
 	return i, hint(usagef("there are %d invitations in %s", len(found), f.qr), "cut the picture to the one that you mean")
+}
+
+// askInvitation asks for an invitation or a letter, of which nothing is shown.
+func (a *app) askInvitation(ctx context.Context) (string, error) {
+	return a.askRaw(ctx, func(f *os.File, out io.Writer) (string, error) {
+		defer dropInput(f) // whatever was pasted behind it answers no question, and is no command
+		return readInvitation(f, out)
+	})
+}
+
+// readInvitation reads lines until an invitation is whole, or an empty one ends it.
+func readInvitation(in io.Reader, out io.Writer) (string, error) {
+	fmt.Fprint(out, "Invitation (the whole link): ")
+	var text, before string
+	typed, begins, pasting := keys{in: in}, 0, false // begins is where the line does
+	for {
+		key, err := typed.next()
+		if err != nil {
+			return "", err
+		}
+		switch {
+		case key == "\x1b[200~", key == "\x1b[201~":
+			pasting = key == "\x1b[200~"
+		case key == "\x03", key == "\x04" && text == "":
+			return "", context.Canceled
+		case key == "\x15": // Ctrl-U
+			text, begins = "", 0
+		case key == "\x7f", key == "\b":
+			_, size := utf8.DecodeLastRuneInString(text)
+			text = text[:len(text)-size]
+			begins = min(begins, len(text))
+		case key == "\n" && before == "\r": // one line end
+		case !pasting && (key == "\r" || key == "\n"):
+			if strings.TrimSpace(text[begins:]) == "" || !goesOn(text) {
+				return text, nil
+			}
+			fmt.Fprint(out, "\r\nIt goes on (an empty line ends it): ")
+			begins = len(text)
+		case key[0] != '\x1b':
+			text += key
+		}
+		if before = key; len(text) > maxSecretFile {
+			return "", usagef("that is too long for an invitation")
+		}
+	}
+}
+
+// goesOn reports whether a text is the beginning of an invitation or a letter.
+func goesOn(text string) bool {
+	if letter.IsLine(text) {
+		_, err := letter.Parse(text)
+		return errors.Is(err, letter.ErrMalformed)
+	}
+	return invite.GoesOn(text)
 }
 
 // channelPage takes the address of a channel's page or feed apart.

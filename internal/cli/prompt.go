@@ -20,40 +20,63 @@ import (
 // words of the list from which passphrases are generated, and points at typing errors; a passphrase of somebody's own is taken
 // as it is.
 func (a *app) askPassphrase(ctx context.Context, question string) (string, error) {
+	if a.getenv("TERM") == "dumb" {
+		return a.askPlainly(ctx, question)
+	}
+	p := &prompt{question: question, show: a.showTyped, width: 80}
+	return a.askRaw(ctx, func(f *os.File, out io.Writer) (string, error) {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+			p.width = w
+		}
+		err := p.read(f, out)
+		return p.typed, err
+	})
+}
+
+// askRaw has an answer read from a terminal in raw mode, where lines end with \r\n, and no echo. What of a wrong answer was not read
+// is dropped: a shell would run it.
+func (a *app) askRaw(ctx context.Context, read func(*os.File, io.Writer) (string, error)) (string, error) {
 	f, ok := a.stdin.(*os.File)
 	if !ok {
 		return "", errNoSecret
-	}
-	if a.getenv("TERM") == "dumb" {
-		return a.askPlainly(ctx, question)
 	}
 	a.status.take()
 	defer a.status.give()
 	fd := int(f.Fd())
 	before, err := term.MakeRaw(fd)
 	if err != nil {
-		return "", fmt.Errorf("asking for a passphrase: %w", err)
+		return "", fmt.Errorf("asking for a secret: %w", err)
+	}
+	// Not by a.stderr, which breaks lines with \n alone.
+	out := a.status.beside(a.status.to)
+	begin, end := "\x1b[?2004h", "\x1b[?2004l"
+	if a.getenv("TERM") == "dumb" {
+		begin, end = "", ""
 	}
 	// What is pasted stands between two marks then: its line ends do not end the answer.
-	fmt.Fprint(a.stderr, "\x1b[?2004h")
+	fmt.Fprint(out, begin)
 	defer func() {
-		fmt.Fprint(a.stderr, "\x1b[?2004l\r\n")
+		fmt.Fprint(out, end+"\r\n")
 		term.Restore(fd, before)
 	}()
-	p := &prompt{question: question, show: a.showTyped, width: 80}
-	if w, _, err := term.GetSize(fd); err == nil && w > 0 {
-		p.width = w
+	type answer struct {
+		text string
+		err  error
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- p.read(f, a.stderr) }()
+	got := make(chan answer, 1)
+	go func() {
+		text, err := read(f, out)
+		got <- answer{text, err}
+	}()
 	select {
 	case <-ctx.Done(): // the reader goes on until the process ends
 		return "", ctx.Err()
-	case err := <-ended:
-		if err != nil {
-			return "", err
+	case r := <-got:
+		if r.err != nil {
+			dropInput(f)
+			return "", r.err
 		}
-		return p.typed, nil
+		return r.text, nil
 	}
 }
 
@@ -125,28 +148,13 @@ var errTooMuchTyped = usagef("that is too long for a passphrase")
 // stands.
 func (p *prompt) read(in io.Reader, out io.Writer) error {
 	fmt.Fprint(out, p.line())
-	var key []byte
+	typed := keys{in: in}
 	for {
-		// One byte at a time: what follows Enter is for the next question.
-		var b [1]byte
-		if n, err := in.Read(b[:]); n == 0 {
-			if err == nil {
-				continue
-			}
-			if errors.Is(err, io.EOF) {
-				return context.Canceled
-			}
-			return fmt.Errorf("asking for a passphrase: %w", err)
+		key, err := typed.next()
+		if err != nil {
+			return err
 		}
-		if len(key) > 0 && cutsOff(key, b[0]) {
-			p.press(string(key)) // what does not end is no key that ends anything
-			key = key[:0]
-		}
-		if key = append(key, b[0]); !wholeKey(key) {
-			continue
-		}
-		done, err := p.press(string(key))
-		key = key[:0]
+		done, err := p.press(key)
 		if done || err != nil {
 			p.note = ""
 			if !p.show {
@@ -160,6 +168,34 @@ func (p *prompt) read(in io.Reader, out io.Writer) error {
 			return err
 		}
 	}
+}
+
+// keys are those that are typed, with the bytes of one that has not ended yet.
+type keys struct {
+	in    io.Reader
+	begun []byte
+}
+
+// next reads what one key sends, or what of it came before another one. The error is [context.Canceled] where the input ends.
+func (k *keys) next() (key string, err error) {
+	for len(k.begun) == 0 || !wholeKey(k.begun) {
+		// One byte at a time: what follows Enter is for the next question.
+		var b [1]byte
+		n, err := k.in.Read(b[:])
+		switch {
+		case n > 0 && len(k.begun) > 0 && cutsOff(k.begun, b[0]):
+			key, k.begun = string(k.begun), b[:]
+			return key, nil
+		case n > 0:
+			k.begun = append(k.begun, b[0])
+		case errors.Is(err, io.EOF):
+			return "", context.Canceled
+		case err != nil:
+			return "", fmt.Errorf("asking for a secret: %w", err)
+		}
+	}
+	key, k.begun = string(k.begun), nil
+	return key, nil
 }
 
 // cutsOff reports whether a byte is a key of its own though the bytes before it, key, are none yet: after the key Escape alone, or
@@ -356,22 +392,33 @@ func (p *prompt) line() string {
 			words[i] = hiddenWord
 		}
 	}
-	text := []rune(strings.Join(words, " "))
+	text := strings.Join(words, " ")
 	if p.typed != "" && p.word() == "" {
-		text = append(text, ' ')
+		text += " "
 	}
-	// One line is drawn again and again, so what does not fit into it is left out at its beginning.
-	if room := p.width - utf8.RuneCountInString(p.question) - 4; len(text) > room {
-		text = append([]rune("…"), text[len(text)-max(1, room):]...)
+	// One line is drawn again and again, so what does not fit into it is left out at its beginning, and of the question its end.
+	question := p.question
+	if runes := []rune(question); len(runes) > p.width-8 {
+		question = string(runes[:max(1, p.width-8)]) + "…"
 	}
-	line := p.question + ": " + string(text)
+	room := max(1, p.width-columnsIn([]byte(question))-4)
+	if columnsIn([]byte(text)) > room {
+		for columnsIn([]byte(text)) > room {
+			_, size := utf8.DecodeRuneInString(text)
+			text = text[size:]
+		}
+		text = "…" + text
+	}
+	line := question + ": " + text
 	if p.note == "" {
 		return line
 	}
-	note := []rune(p.note)
-	lines := 1 + (len(note)-1)/max(1, p.width)
-	column := utf8.RuneCountInString(line)
-	return fmt.Sprintf("%s\r\n%s\x1b[%dA\r\x1b[%dC", line, string(note), lines, column)
+	note := strings.ReplaceAll(breakLines(p.note, p.width), "\n", "\r\n")
+	rows := 0
+	for row := range strings.SplitSeq(note, "\r\n") {
+		rows += 1 + max(0, columnsIn([]byte(row))-1)/max(1, p.width) // a word may be wider than the terminal
+	}
+	return fmt.Sprintf("%s\r\n%s\x1b[%dA\r\x1b[%dC", line, note, rows, columnsIn([]byte(line)))
 }
 
 // addShow adds the flag that shows what is typed to a command that asks for a passphrase.

@@ -3,9 +3,15 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/invite"
+	"github.com/fernpost/fernpost/internal/passphrase"
 )
 
 const (
@@ -90,7 +96,7 @@ func TestAnOwnPassphraseIsNotShown(t *testing.T) {
 
 func TestPromptsTellBeforeAnythingIsDerived(t *testing.T) {
 	_, _, all, err := typing(t, "zookeeper umbrela zodiac abdomen zoom"+enter+enter, false)
-	if want := `"umbrela" is no word of the list: umbrella? Tab mends that, Enter takes what was typed`; err != nil || !strings.Contains(all, want) {
+	if want := `"umbrela" is no word of the list: umbrella? Tab mends that, Enter takes what was typed`; err != nil || !strings.Contains(strings.ReplaceAll(all, "\r\n  ", " "), want) {
 		t.Errorf("%q is not told:\n%q (%v)", want, all, err)
 	}
 	for keys, want := range map[string]string{
@@ -159,6 +165,73 @@ func TestEscapeTakesNoOtherKeyWithIt(t *testing.T) {
 	}
 }
 
+// On a narrow terminal in raw mode notes went down like stairs, and the question was drawn again in another row.
+func TestNotesAreBrokenWhereTheTerminalEnds(t *testing.T) {
+	const long = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+	for _, width := range []int{10, 20, 40, 60, 100} {
+		for _, note := range []string{mistakesText([]passphrase.Mistake{{Typed: "umbrela", Meant: "umbrella"}}) + " Tab mends that, Enter takes what was typed", long} {
+			p := &prompt{question: "Passphrase of the room", width: width, typed: "zoom umbrela zodiac abdomen zoom acorn ", note: note}
+			drawn := p.line()
+			below, up, _ := strings.Cut(drawn[strings.Index(drawn, "\r\n"):], "\x1b[")
+			if strings.Contains(strings.ReplaceAll(drawn, "\r\n", ""), "\n") {
+				t.Errorf("%d columns: a line goes on where the one above ends: %q", width, drawn)
+			}
+			rows := 0
+			for _, row := range strings.Split(below, "\r\n")[1:] {
+				rows += 1 + (utf8.RuneCountInString(row)-1)/width
+				if note != long && width >= 20 && utf8.RuneCountInString(row) > width {
+					t.Errorf("%d columns: %q is too wide", width, row)
+				}
+			}
+			if !strings.HasPrefix(up, fmt.Sprintf("%dA", rows)) {
+				t.Errorf("%d columns: %d rows are below the question, and it goes up by %q", width, rows, up)
+			}
+			if first, _, _ := strings.Cut(drawn, "\r\n"); utf8.RuneCountInString(first) >= width {
+				t.Errorf("%d columns: the question is too wide: %q", width, first)
+			}
+		}
+	}
+}
+
+// Only the first line of a pasted link was read; a shell ran the others.
+func TestInvitationsArePastedInLines(t *testing.T) {
+	i := invite.Invitation{
+		Relay: "http://127.0.0.1:3000", Channel: 7, Fields: []int{1}, Profile: passphrase.Fernpost(), Name: "lab",
+		Keys: []fernet.Key{fernet.GenerateKey()}, WriteKey: "ABCDEFGHIJKLMNOP",
+	}
+	link, err := i.Link()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b, c := link[:25], link[25:60], link[60:]
+	for name, tt := range map[string]struct{ keys, want string }{
+		"one line":              {link + "\r", link},
+		"lines":                 {a + "\r" + b + "\r" + c + "\r", link},
+		"lines of Windows":      {a + "\r\n" + b + "\r\n" + c + "\r", link},
+		"pasted with marks":     {"\x1b[200~" + a + "\r" + b + "\n\n" + c + "\r\x1b[201~\r", link},
+		"pasted in parts":       {"\x1b[200~" + a + "\r" + b + "\x1b[201~\r\x1b[200~" + c + "\x1b[201~\r", link},
+		"an empty line ends it": {a + "\r" + b + "\r\r", a + b},
+		"no invitation":         {"hello\r", "hello"},
+		"nothing":               {"\r", ""},
+		"mended":                {"hello\x15" + link + "x\x7f\r", link},
+	} {
+		var out strings.Builder
+		rest := strings.NewReader(tt.keys)
+		got, err := readInvitation(rest, &out)
+		if got = strings.NewReplacer("\r", "", "\n", "").Replace(got); got != tt.want || err != nil || rest.Len() > 0 {
+			t.Errorf("%s: %q, %v with %d bytes left; want %q", name, got, err, rest.Len(), tt.want)
+		}
+		if strings.Contains(out.String(), a) {
+			t.Errorf("%s: the screen shows %q", name, out.String())
+		}
+	}
+	for _, keys := range []string{"\x03", a + "\r\x03", "\x04", "", "\x1b[200~x\x03"} {
+		if _, err := readInvitation(strings.NewReader(keys), io.Discard); !errors.Is(err, context.Canceled) {
+			t.Errorf("%q ends in %v", keys, err)
+		}
+	}
+}
+
 // FuzzPrompt: whatever is typed, nothing fails, and no control character of it is drawn.
 func FuzzPrompt(f *testing.F) {
 	f.Add("zook\tumbrela zod abdomen zoom" + enter + "\t" + enter)
@@ -168,6 +241,7 @@ func FuzzPrompt(f *testing.F) {
 		var out strings.Builder
 		p := &prompt{question: "Passphrase", show: true, width: 20}
 		_ = p.read(strings.NewReader(keys), &out)
+		_, _ = readInvitation(strings.NewReader(keys), io.Discard)
 		drawn := strings.NewReplacer("\x1b[J", "", "\r", "", "\n", "").Replace(out.String())
 		for _, part := range strings.Split(drawn, "\x1b[")[1:] {
 			if end := strings.TrimLeft(part, "0123456789"); end == "" || end[0] != 'A' && end[0] != 'C' {

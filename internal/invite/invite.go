@@ -352,6 +352,18 @@ func Parse(text string) (Invitation, error) {
 	return i, nil
 }
 
+// GoesOn reports whether a text is the beginning of an invitation, of which more may stand in a next line.
+func GoesOn(text string) bool {
+	_, err := Parse(text)
+	if cut, ok := errors.AsType[*CutError](err); ok {
+		return cut.Have <= cut.Want
+	}
+	text, ok := tidy(text)
+	text = strings.ToLower(text)
+	return ok && errors.Is(err, ErrForeign) && !strings.Contains(strings.Replace(text, "%23", "#", 1), "#") &&
+		(strings.HasPrefix(text, "http") || strings.HasPrefix(text, "fernpost"))
+}
+
 // tidy takes off what a carrier has put into or around a link, and tells whether the rest may be one by its length.
 func tidy(text string) (string, bool) {
 	// Before anything is copied: somebody may have pasted a whole book.

@@ -270,3 +270,21 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A link that was broken into lines was taken for one that was cut, since only its first line was read.
+func TestAnInvitationGoesOnUntilItIsWhole(t *testing.T) {
+	inside := usual()
+	inside.NoPage = true
+	for _, whole := range []string{link(t, usual()), link(t, inside)} {
+		for n := len("fernpost"); n < len(whole); n++ {
+			if !GoesOn(whole[:n] + "\r\n") {
+				t.Errorf("%q is told to be all", whole[:n])
+			}
+		}
+		for _, all := range []string{whole, "<" + whole[:40] + "\r\n" + whole[40:] + ">\n", whole + "and more", "hello", "", "http://a/b#c"} {
+			if GoesOn(all) {
+				t.Errorf("%q is told to go on", all)
+			}
+		}
+	}
+}
