@@ -266,3 +266,46 @@ func TestAClearThatAnotherProcessNoticedEndsNoReading(t *testing.T) {
 		}
 	})
 }
+
+// The first message after a move by a compared person went out under the old key, as only what was read before it counted.
+func TestAMoveReadBySendingRefusesThatMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newMembers(t)
+		bodies := []record.Body{record.Text("refused"), record.File{Name: "plan.txt", Media: "text/plain", Content: []byte("refused")}}
+		for _, body := range bodies {
+			ana, bo := x.join("ana"), x.join("bo")
+			bo.say("hello")
+			ana.reads()
+			ana.compare(bo)
+			bo.rotate()
+			bo.say("under the new key")
+			err := ana.send(body, messenger.SendOptions{})
+			if moved, ok := errors.AsType[*messenger.MovedError](err); !ok || moved.By.Name != "bo" {
+				t.Errorf("the first %v after bo's move ends with %v, want a refusal", body.Kind(), err)
+			}
+			if told := toldOf[messenger.Moved](ana); len(told) > 0 {
+				t.Errorf("beside the refusal it says that the message is sealed with the old key: %+v", told)
+			}
+			ana.in(func(r *messenger.Room) error {
+				items, err := r.OnTheirWay()
+				if len(items) > 0 {
+					t.Errorf("%d messages wait, want none of what was refused", len(items))
+				}
+				return err
+			})
+		}
+		// Whoever insists is not kept from it by a move that is read just then, and is told of it.
+		ana, bo := x.join("ana"), x.join("bo")
+		bo.say("hello")
+		ana.reads()
+		ana.compare(bo)
+		bo.rotate()
+		bo.say("under the new key")
+		if err := ana.send(record.Text("insists"), messenger.SendOptions{OldKey: true}); err != nil {
+			t.Error(err)
+		}
+		if told := toldOf[messenger.Moved](ana); len(told) != 1 {
+			t.Errorf("whoever insists is told of %d moves, want 1", len(told))
+		}
+	})
+}
