@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/fernpost/fernpost/internal/invisible"
 	"github.com/fernpost/fernpost/internal/record"
@@ -114,8 +115,9 @@ func Parse(text string) (k Keys, err error) {
 		return Keys{}, ErrSigningOnly
 	case !ok:
 		return Keys{}, ErrMalformed
-	case len(text) != TextSize:
-		return Keys{}, fmt.Errorf("%w: it has %d characters", ErrMalformed, len(text))
+	}
+	if n := utf8.RuneCountInString(text); n != TextSize {
+		return Keys{}, fmt.Errorf("%w: it has %d characters", ErrMalformed, n)
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(digits)
 	if err != nil || len(raw) != 2*record.KeySize+sumSize {

@@ -303,3 +303,14 @@ func TestSecondImplementation(t *testing.T) {
 		}
 	}
 }
+
+// Of a text with an ellipsis in it the bytes were counted as characters.
+func TestParseCountsCharacters(t *testing.T) {
+	for text, want := range map[string]string{
+		"fp1_zswV…": "it has 9 characters", Of(identity(1)).String()[:TextSize-1] + "…": ErrMistyped.Error(),
+	} {
+		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Parse(%q): %v, want %q", text, err, want)
+		}
+	}
+}
