@@ -251,6 +251,9 @@ func (a *app) wrapArgs(cmd *cobra.Command) {
 	}
 }
 
+// takesFile is the annotation of a command that takes a file: what stands before its name.
+const takesFile = "takes a file"
+
 // noArgument refuses an argument of a command that takes none. Mostly it is the room.
 func (a *app) noArgument(cmd *cobra.Command, arg string) error {
 	err := usagef("%s takes no argument: %s", cmd.CommandPath(), screen.Line(arg))
@@ -259,6 +262,9 @@ func (a *app) noArgument(cmd *cobra.Command, arg string) error {
 	}
 	if _, isNumber := channelNumber(arg); isNumber && cmd.Flag("channel") != nil {
 		return hint(err, "did you mean \"%s --channel %s\"?", cmd.CommandPath(), screen.Line(arg))
+	}
+	if behind := cmd.Annotations[takesFile]; behind != "" {
+		return hint(err, "did you mean \"%s %s %s\"?", cmd.CommandPath(), behind, screen.Line(arg))
 	}
 	if cmd.Flag("passphrase-file") != nil {
 		return hint(err, "a passphrase is asked for, or comes from --passphrase-file FILE: every list of processes would show it here")

@@ -39,13 +39,17 @@ func (a *app) eavesdropCommand() *cobra.Command {
 device that sealed it, and how long the message can be. No key is used, and none could be: the part of the program that
 does this links no code that opens tokens.
 
---raw prints the CSV itself, to the letter; on a terminal without the characters that would control it.`,
+--raw prints the CSV itself, to the letter; on a terminal without the characters that would control it. It is one answer of
+the relay: without -n as long as that may be, of 8,000 entries, and what is older is said to be missing.`,
 		Example: `  fernpost eavesdrop --channel 1234567
   fernpost eavesdrop --room lab -n 100
   fernpost eavesdrop --csv feeds.csv --json
   fernpost eavesdrop --channel 1234567 --raw > feeds.csv`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.raw && !cmd.Flags().Changed("newest") {
+				o.newest = 0 // a file that lacks most of the channel looks like all of it
+			}
 			err := a.eavesdrop(cmd.Context(), o)
 			if o.channel != 0 {
 				err = beforeRoom(err)
@@ -59,7 +63,7 @@ does this links no code that opens tokens.
 	flags.Var((*channelFlag)(&o.channel), "channel", "the channel's `ID` at the relay")
 	flags.StringVar(&o.room, "room", "", "the channel of this `ROOM` (its keys stay unused)")
 	o.csv.add(flags, "read the feed")
-	flags.IntVarP(&o.newest, "newest", "n", 20, "show the newest `N` entries; 0 is all")
+	flags.IntVarP(&o.newest, "newest", "n", 20, "show the newest `N` entries; 0 is all, and so is --raw without it")
 	flags.BoolVar(&o.raw, "raw", false, "print the CSV as it came")
 	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line")
 	flags.StringVar(&o.readKeyFile, "read-key-file", "", "read a private channel's read key from `FILE`")
@@ -82,9 +86,15 @@ func (a *app) eavesdrop(ctx context.Context, o eavesdropOptions) error {
 	}
 	defer client.Close()
 	if o.raw {
-		return a.printRaw(func(to io.Writer) error {
-			return o.explain(client.Raw(ctx, o.newest, to))
+		var first oldestRow
+		err := a.printRaw(func(to io.Writer) error {
+			return o.explain(client.Raw(ctx, o.newest, io.MultiWriter(to, &first)))
 		})
+		if n := first.number(); n > 1 && (o.newest == 0 || o.newest > thingspeak.MaxResults) {
+			a.say("%s", a.style.warn(fmt.Sprintf("this is one answer of the relay, which lacks what is older than entry %d; \"fernpost "+
+				"eavesdrop -n 0 --json\" reads all that is there", n)))
+		}
+		return err
 	}
 	return a.showSightings(o, func(visit func(*thingspeak.Entry) error) (feedEnd, error) {
 		end, err := client.Newest(ctx, o.newest, visit)
@@ -139,6 +149,24 @@ func (a *app) dialUnkeyed(o eavesdropOptions) (*channel.Reader, error) {
 	}
 
 	return a.access().Open(relay, id, readKey)
+}
+
+// oldestRow keeps the beginning of a feed's CSV, whose first row is the oldest.
+type oldestRow struct{ beginning []byte }
+
+func (o *oldestRow) Write(p []byte) (int, error) {
+	o.beginning = append(o.beginning, p[:min(len(p), 1<<16-len(o.beginning))]...)
+	return len(p), nil
+}
+
+// number returns the number of the first row, 0 if there is none.
+func (o *oldestRow) number() int64 {
+	var e thingspeak.Entry
+	rows := thingspeak.NewCSVReader(bytes.NewReader(o.beginning))
+	if _, err := rows.Header(); err != nil || rows.Read(&e) != nil {
+		return 0
+	}
+	return e.ID
 }
 
 // printRaw prints what came to the letter; on a terminal, without the characters that it would obey.

@@ -108,3 +108,23 @@ func TestNewestRowsOfAFileInAnyOrder(t *testing.T) {
 		}
 	}
 }
+
+// Without -n --raw wrote the newest 20 entries into a file, and said nothing of the others.
+func TestRawLacksNothingUnsaid(t *testing.T) {
+	relay := relaytest.New(t, relaytest.InMemory())
+	eve := newDevice(t, relay)
+	channel := eve.makeRoom(plainText)
+	seed := func(n int) {
+		relay.Seed(t, channel, n, func(int) thingspeak.Entry { return thingspeak.Entry{Fields: thingspeak.Fields{thingspeak.Text("x")}} })
+	}
+	for _, c := range []struct{ more, rows, told int }{{30, 30, 0}, {thingspeak.MaxResults - 20, thingspeak.MaxResults, 1}} {
+		seed(c.more)
+		eve.must("eavesdrop", "--raw", "--channel", fmt.Sprint(channel))
+		if got := bytes.Count(eve.stdout.Bytes(), []byte("\n")) - 1; got != c.rows {
+			t.Errorf("%d rows, want %d", got, c.rows)
+		}
+		eve.says(c.told, "lacks what is older than entry 11;")
+	}
+	eve.must("eavesdrop", "--raw", "-n", "5", "--channel", fmt.Sprint(channel))
+	eve.says(0, "lacks")
+}

@@ -286,7 +286,7 @@ func nextStep(err error) string {
 		return next
 	}
 	if errors.Is(err, model.ErrNoRoom) {
-		return `"fernpost rooms" lists the rooms; "fernpost init NAME" makes one, "fernpost join NAME" enters one`
+		return `"fernpost rooms" lists the rooms; "fernpost init NAME" makes one, "fernpost join" enters one`
 	}
 	return ""
 }

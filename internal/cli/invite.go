@@ -436,6 +436,10 @@ func (a *app) joinByInvitation(ctx context.Context, arg string, e *enterFlags, f
 	case err != nil:
 		return err
 	}
+	if j.Beside != "" {
+		a.say("%s", a.style.warn(fmt.Sprintf("this device has a room on that channel already: it is called %s here, and %s is another one beside it; "+
+			"without --as the invitation mends %s", j.Beside, j.Room.Name, j.Beside)))
+	}
 	if j.Has {
 		if done, err := a.agreeToMend(ctx, &j, "the invitation", f.yes); done || err != nil {
 			return err

@@ -197,3 +197,14 @@ func TestJoinNamesTheInviterForPrograms(t *testing.T) {
 		t.Errorf("%s lacks %s", &bo.stdout, want)
 	}
 }
+
+// With --as a second room on the same channel was made without a word, where the room had another key meanwhile.
+func TestARoomBesideAnotherIsTold(t *testing.T) {
+	relay := relaytest.New(t)
+	ana, bo := newDevice(t, relay), newDevice(t, relay)
+	ana.makeRoom(quickSigned)
+	bo.must("join", forge(t, ana, func(*invite.Invitation) {}))
+	ana.must("key", "rotate", "--generate")
+	bo.must("join", forge(t, ana, func(i *invite.Invitation) { i.Keys = i.Keys[:1] }), "--as", "other")
+	bo.says(1, "this device has a room on that channel already: it is called lab here")
+}

@@ -110,7 +110,7 @@ everybody.
 		Example: `  fernpost key check --key-file ring.txt
   fernpost key check --room lab
   fernpost key check --profile tutorial`,
-		Args: cobra.NoArgs,
+		Args: cobra.NoArgs, Annotations: map[string]string{takesFile: "--key-file"},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			keys, err := a.keysFrom(cmd.Context(), &from, false)
 			if err != nil {

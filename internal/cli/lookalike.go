@@ -59,7 +59,7 @@ func looksMistyped(pass string) string {
 	case words == passphrase.DefaultWords && len(unlisted) == 1:
 		return fmt.Sprintf("if fernpost has generated it, word %d is mistyped; ", unlisted[0])
 	case words > 3 && words != passphrase.DefaultWords && len(unlisted) == 0:
-		return fmt.Sprintf("that are %d words, and fernpost generates %d; ", words, passphrase.DefaultWords)
+		return fmt.Sprintf("that is %d words, and fernpost generates %d; ", words, passphrase.DefaultWords)
 	}
 	return ""
 }

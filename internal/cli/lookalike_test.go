@@ -50,7 +50,7 @@ func TestWhatWasGivenForASecretIsToldByItsLook(t *testing.T) {
 		channel:                               "that looks like the number of a channel",
 		fernetKey:                             "that looks like a Fernet key",
 		strings.Join(six[:3], " "):            "that looks like check words",
-		strings.Join(six[:5], " "):            "that are 5 words, and fernpost generates 6",
+		strings.Join(six[:5], " "):            "that is 5 words, and fernpost generates 6",
 		strings.Join(six[:5], " ") + " qqqqq": "word 6 is mistyped",
 		strings.ReplaceAll(words, " ", "\n") + "\nx": "the passphrase was taken from 7 lines",
 	} {

@@ -35,7 +35,7 @@ func (a *app) listRooms(asJSON bool) error {
 		return err
 	}
 	if len(names) == 0 {
-		a.say(`no rooms yet: "fernpost init NAME" makes one, "fernpost join NAME" enters one`)
+		a.say(`no rooms yet: "fernpost init NAME" makes one, "fernpost join" enters one`)
 		return nil
 	}
 	var failed error

@@ -44,6 +44,7 @@ reason go to standard error; the exit code is then 3, or the first one's if no l
 	cmd.AddCommand(a.encryptCommand(), a.decryptCommand(), a.inspectCommand(), a.rotateTokenCommand(), a.tamperCommand())
 	for _, c := range cmd.Commands() {
 		c.Args = cobra.NoArgs
+		c.Annotations = map[string]string{takesFile: "<"}
 	}
 	return cmd
 }

@@ -119,6 +119,8 @@ type Joining struct {
 	Mends []Mend
 	// Older tells that this device has a newer key of the room than the invitation.
 	Older bool
+	// Beside is the room of this device on the same channel, with other keys, that a room of another name is to stand beside.
+	Beside string
 	// Introduced are those whose keys count as compared from then on, and did not yet.
 	Introduced []record.PublicKey
 
@@ -166,9 +168,12 @@ func (e *Engine) joining(i invite.Invitation, introduced []record.PublicKey, as 
 	if err := e.dialable(r); err != nil {
 		return j, err
 	}
-	before, has, err := e.sameRoom(r, as != "")
+	before, has, err := e.sameRoom(r)
 	if err != nil {
 		return j, err
+	}
+	if has && as != "" && !shareKey(before, r) { // the user wants another one, and is told of this
+		j.Beside, has, before = before.Name, false, model.Room{}
 	}
 	if i.Profile.Form == passphrase.FormRecords { // where nobody signs there is nobody to introduce
 		if introduced, err = e.notCompared(before, has, introduced); err != nil {
@@ -230,9 +235,8 @@ func (e *Engine) compared(r model.Room) (keys []record.PublicKey, err error) {
 }
 
 // sameRoom finds the room of this device that an invitation is for: one on the same channel that has one of its keys; else,
-// as the room may have moved to a new key, one at the same relay, unless the room is to have a name of its own: another one
-// may stand beside it on the same channel.
-func (e *Engine) sameRoom(invited model.Room, apart bool) (found model.Room, ok bool, err error) {
+// as the room may have moved to a new key, one at the same relay.
+func (e *Engine) sameRoom(invited model.Room) (found model.Room, ok bool, err error) {
 	names, _, err := e.Rooms()
 	if err != nil {
 		return found, false, err
@@ -242,14 +246,19 @@ func (e *Engine) sameRoom(invited model.Room, apart bool) (found model.Room, ok 
 		if err != nil || r.Channel != invited.Channel {
 			continue // a room whose file is damaged keeps nobody from joining another one
 		}
-		if slices.ContainsFunc(invited.Keys, func(k model.Secret) bool { return slices.Contains(r.Keys, k) }) {
+		if shareKey(r, invited) {
 			return r, true, nil
 		}
-		if !ok && !apart && sameRelay(r.Relay, invited.Relay) {
+		if !ok && sameRelay(r.Relay, invited.Relay) {
 			found, ok = r, true
 		}
 	}
 	return found, ok, nil
+}
+
+// shareKey reports whether two rooms have a key in common.
+func shareKey(one, other model.Room) bool {
+	return slices.ContainsFunc(other.Keys, func(k model.Secret) bool { return slices.Contains(one.Keys, k) })
 }
 
 // sameRelay reports whether two addresses are one, however they are written.
