@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -122,7 +123,12 @@ func (c *certificate) explain(err error) error {
 				"openssl pkey -in %s -out NEW", file.name, file.name)
 		}
 	}
-	return fmt.Errorf("one of them is damaged, or they do not belong together (%w)", err)
+	return fmt.Errorf("one of them is damaged, or they do not belong together (%s)", withoutPackages(err))
+}
+
+// withoutPackages is what an error of a library says, without the names of its packages, which tell a user nothing.
+func withoutPackages(err error) string {
+	return strings.NewReplacer("tls: ", "", "x509: ", "", "asn1: ", "").Replace(err.Error())
 }
 
 func (c *certificate) load(stamps [2]fileStamp) error {
@@ -132,7 +138,7 @@ func (c *certificate) load(stamps [2]fileStamp) error {
 	}
 	if pair.Leaf == nil {
 		if pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
-			return fmt.Errorf("reading the certificate %s: it is damaged (%w)", c.certFile, err)
+			return fmt.Errorf("reading the certificate %s: it is damaged (%s)", c.certFile, withoutPackages(err))
 		}
 	}
 	c.current, c.stamps = &pair, stamps
