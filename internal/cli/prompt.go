@@ -402,10 +402,10 @@ func (p *prompt) line() string {
 		question = string(runes[:max(1, p.width-8)]) + "…"
 	}
 	room := max(1, p.width-columnsIn([]byte(question))-4)
-	if columnsIn([]byte(text)) > room {
-		for columnsIn([]byte(text)) > room {
-			_, size := utf8.DecodeRuneInString(text)
-			text = text[size:]
+	if wide := columnsIn([]byte(text)); wide > room {
+		for wide > room {
+			r, size := utf8.DecodeRuneInString(text)
+			wide, text = wide-columnsOf(r), text[size:]
 		}
 		text = "…" + text
 	}
