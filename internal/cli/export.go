@@ -385,10 +385,11 @@ func (a *app) askToBeClaimed(joined []imported, asJSON bool) error {
 	}
 	a.say("this device signs with a key of its own, whose words are: %s", a.style.bold(safetyWords(order[0].key)))
 	a.say("so that the others know it for yours, run on the device that wrote the file:")
-	command := "fernpost identity device claim"
+	var command strings.Builder
+	command.WriteString("fernpost identity device claim")
 	for _, p := range order {
-		command += " " + base64.RawStdEncoding.EncodeToString(codes[p])
+		command.WriteString(" " + base64.RawStdEncoding.EncodeToString(codes[p]))
 	}
-	_, err := fmt.Fprintln(a.stdout, command)
+	_, err := fmt.Fprintln(a.stdout, command.String())
 	return err
 }

@@ -137,13 +137,17 @@ func (a *app) importIdentity(ctx context.Context, file string, f *importFlags) e
 	if err != nil {
 		return err
 	}
-	if len(replaced.Rooms) > 0 {
+	if !replaced.Key.IsZero() {
 		who := replaced.Key.Tag().Name()
 		if replaced.Nick != "" {
 			who = screen.Line(replaced.Nick) + " (" + who + ")"
 		}
-		a.say("%s", a.style.warn(fmt.Sprintf("this device has signed as %s in %s: that identity is lost then, and what you write there is shown as another person's",
-			who, strings.Join(replaced.Rooms, ", "))))
+		lost := "this device has an identity, " + who + ": that is lost then, and what was sealed to its key opens no more"
+		if len(replaced.Rooms) > 0 {
+			lost = fmt.Sprintf("this device has signed as %s in %s: that identity is lost then, what was sealed to its key opens no more, "+
+				"and what you write there is shown as another person's", who, strings.Join(replaced.Rooms, ", "))
+		}
+		a.say("%s", a.style.warn(lost))
 		if !f.yes {
 			switch ok, err := a.confirm(ctx, "Give it up?"); {
 			case err != nil:

@@ -69,7 +69,7 @@ func TestPassphrasesAreTypedWithHelp(t *testing.T) {
 			if strings.Trim(strings.TrimPrefix(seen, "Passphrase:"), " •") != "" {
 				t.Errorf("the screen shows %q", seen)
 			}
-			for _, word := range strings.Fields(tt.want) {
+			for word := range strings.FieldsSeq(tt.want) {
 				if len(word) > 4 && strings.Contains(all, word) && !strings.Contains(name, "mistake") && !strings.Contains(name, "own") {
 					t.Errorf("the screen has shown %q:\n%q", word, all)
 				}

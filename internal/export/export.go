@@ -274,7 +274,7 @@ func (c *Content) take(word, what string) (err error) {
 	case "number":
 		number, hash, _ := strings.Cut(what, " ")
 		var n uint64
-		if n, err = strconv.ParseUint(number, 10, 32); err == nil {
+		if n, err = strconv.ParseUint(number, 10, 31); err == nil { // with more, nothing could be written behind it
 			room.Last = uint32(n)
 			err = decodeHex(room.LastHash[:], hash)
 		}
@@ -286,6 +286,9 @@ func parseSeed(text string) (id record.Identity, err error) {
 	var seed [record.KeySize]byte
 	if err := decodeHex(seed[:], text); err != nil {
 		return id, err
+	}
+	if seed == ([record.KeySize]byte{}) { // which stands for no identity wherever it is kept
+		return id, ErrAltered
 	}
 	return record.NewIdentity(seed), nil
 }

@@ -161,14 +161,18 @@ func TestWhatAFileMayAskForIsBounded(t *testing.T) {
 		file io.Reader
 		want error
 	}{
-		"2^30 of work":       {bytes.NewReader(costly), ErrTooCostly},
-		"work that is none":  {strings.NewReader("age-encryption.org/v1\n-> scrypt AAAA x\n"), ErrAltered},
-		"no end":             {endless{}, ErrTooLarge},
-		"too much inside":    {bytes.NewReader(foreign(t, 10, strings.Repeat("x", MaxSize+1))), ErrTooLarge},
-		"another recipient":  {bytes.NewReader(encrypt(t, "fernpost export 1\nend\n", key.Recipient())), ErrNoExport},
-		"another content":    {bytes.NewReader(foreign(t, 10, "dear all")), ErrNoExport},
-		"a newer version":    {bytes.NewReader(foreign(t, 10, "fernpost export 2\nwhatever\n")), ErrNewer},
-		"an unknown line":    {bytes.NewReader(foreign(t, 10, "fernpost export 1\nbirthday 3\nend\n")), ErrAltered},
+		"2^30 of work":      {bytes.NewReader(costly), ErrTooCostly},
+		"work that is none": {strings.NewReader("age-encryption.org/v1\n-> scrypt AAAA x\n"), ErrAltered},
+		"no end":            {endless{}, ErrTooLarge},
+		"too much inside":   {bytes.NewReader(foreign(t, 10, strings.Repeat("x", MaxSize+1))), ErrTooLarge},
+		"another recipient": {bytes.NewReader(encrypt(t, "fernpost export 1\nend\n", key.Recipient())), ErrNoExport},
+		"another content":   {bytes.NewReader(foreign(t, 10, "dear all")), ErrNoExport},
+		"a newer version":   {bytes.NewReader(foreign(t, 10, "fernpost export 2\nwhatever\n")), ErrNewer},
+		"an unknown line":   {bytes.NewReader(foreign(t, 10, "fernpost export 1\nbirthday 3\nend\n")), ErrAltered},
+		// It was kept, and from then on nothing was read on that device.
+		"an identity of zeros": {
+			bytes.NewReader(foreign(t, 10, "fernpost export 1\nidentity "+strings.Repeat("0", 64)+"\nend\n")), ErrAltered,
+		},
 		"no end of the list": {bytes.NewReader(foreign(t, 10, "fernpost export 1\n")), ErrAltered},
 	} {
 		if _, err := open(c.file, pass); !errors.Is(err, c.want) {
