@@ -104,11 +104,15 @@ type refusing struct {
 }
 
 func (r *refusing) RoundTrip(q *http.Request) (*http.Response, error) {
-	if r.after--; r.after >= 0 || r.after < -r.times {
-		return r.RoundTripper.RoundTrip(q)
+	status := http.StatusNotFound // there is no stream, over which entries would come all the same
+	if !strings.HasSuffix(q.URL.Path, "/feeds/stream") {
+		if r.after--; r.after >= 0 || r.after < -r.times {
+			return r.RoundTripper.RoundTrip(q)
+		}
+		status = r.status
 	}
 	return &http.Response{
-		StatusCode: r.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},
+		StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},
 		Body: io.NopCloser(strings.NewReader("")), Request: q,
 	}, nil
 }
