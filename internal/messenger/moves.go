@@ -50,26 +50,26 @@ func refusedKeys(settings model.Room) (refused []record.KeyID) {
 }
 
 // mindMoves warns before something is sealed with a key that others have moved away from, and refuses it if one of them
-// is somebody whose key was compared, unless the user insists. Anybody else could silence everybody with one record.
-func (r *Room) mindMoves(insist bool) error {
+// is somebody whose key was compared. Anybody else could silence everybody with one record. Whoever insists is asked no more
+// about the keys that the compared ones go to, nor about anything that all others have said so far. It returns what it knew
+// of.
+func (r *Room) mindMoves(insist bool) ([]model.Moved, error) {
 	moved, err := r.MovedAway()
 	if err != nil || len(moved) == 0 {
-		return err
+		return nil, err
 	}
-	if moved[0].Compared && !insist { // those come first
-		return &MovedError{r.settings.Name, moved[0], false}
+	if insist {
+		return moved, r.stay(moved)
 	}
-	return r.tell(Moved{r.settings.Name, moved})
+	if moved[0].Compared { // those come first
+		return nil, &MovedError{r.settings.Name, moved[0], false}
+	}
+	return moved, r.tell(Moved{r.settings.Name, moved})
 }
 
-// stay remembers that the user goes on with the key that is here: whoever insists is asked no more about the keys that the
-// compared ones go to, nor about anything that all others have said so far. Keys are remembered only where compared ones go to
-// them: anybody could fill a list with others.
-func (r *Room) stay() error {
-	moved, err := r.MovedAway()
-	if err != nil || len(moved) == 0 {
-		return err
-	}
+// stay remembers that the user goes on with the key that is here. Keys are remembered only where compared ones go to them:
+// anybody could fill a list with others.
+func (r *Room) stay(moved []model.Moved) error {
 	if err := r.talk.Stay(); err != nil || !moved[0].Compared {
 		return err
 	}
@@ -81,4 +81,14 @@ func (r *Room) stay() error {
 		}
 		return nil
 	})
+}
+
+// movedMeanwhile warns of moves that were not known when a message was sealed.
+func (r *Room) movedMeanwhile(before []model.Moved) error {
+	moved, err := r.MovedAway()
+	moved = slices.DeleteFunc(moved, func(m model.Moved) bool { return slices.Contains(before, m) })
+	if err == nil && len(moved) > 0 {
+		err = r.tell(Moved{r.settings.Name, moved})
+	}
+	return err
 }

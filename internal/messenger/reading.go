@@ -52,7 +52,8 @@ func positionFrom(b []byte) feedPosition {
 // fetcher brings a visitor what comes after a position.
 type fetcher func(context.Context, exchange.Position, exchange.Visitor) (exchange.News, error)
 
-// reading is one reading of a room's feed. What is new is fetched in the background, a little ahead of what is kept.
+// reading is one reading of a room's feed. What is new is fetched in the background, a little ahead of what is kept, so
+// that a message can be written while the relay answers.
 type reading struct {
 	r      *Room
 	fetch  fetcher
@@ -74,7 +75,11 @@ type reading struct {
 // fetchedAhead is how many entries are fetched before those in front of them are kept.
 const fetchedAhead = 1024
 
-// startFetching begins to read what is new. Then finish must be called.
+// startReading begins to read what is new. Then either finish or abandon must be called.
+func (r *Room) startReading(ctx context.Context) (*reading, error) {
+	return r.startFetching(ctx, r.client.Follow)
+}
+
 func (r *Room) startFetching(ctx context.Context, fetch fetcher) (*reading, error) {
 	r.news, r.stop = exchange.News{}, Stop{}
 	if err := r.takeSent(); err != nil {
@@ -142,6 +147,13 @@ func rangesOf(entries []room.EntryRange) (all []exchange.Range) {
 		all = append(all, exchange.Range{First: e.First, Last: e.Last})
 	}
 	return all
+}
+
+// abandon ends a reading of which nothing is wanted.
+func (g *reading) abandon() {
+	g.cancel()
+	for range g.found { // until the other side has noticed
+	}
 }
 
 // finish keeps what comes, to the end. Beside an error of the relay the arrivals up to it are good.
@@ -236,10 +248,10 @@ func (r *Room) finishReading(ctx context.Context, g *reading) (model.Arrivals, e
 	}
 }
 
-// CatchUp reads what is new, for whoever sends or asks who has moved: neither a full archive nor a flood, which ends a reading
-// at its budget, keeps anybody from that. Both are told, and no errors.
-func (r *Room) CatchUp(ctx context.Context) error {
-	_, err := r.Read(ctx)
+// catchUp is finishReading for whoever sends: neither a full archive nor a flood, which ends a reading at its budget, keeps
+// anybody from that.
+func (r *Room) catchUp(ctx context.Context, g *reading) error {
+	_, err := r.finishReading(ctx, g)
 	if full, ok := errors.AsType[*model.FullError](err); ok {
 		return r.tell(ArchiveFull{full})
 	}
@@ -247,6 +259,16 @@ func (r *Room) CatchUp(ctx context.Context) error {
 		err = errors.Join(err, r.tell(StoppedReading{r.stop}))
 	}
 	return err
+}
+
+// CatchUp reads what is new, for whoever sends or asks who has moved: a full archive and a reading that ends at its budget
+// are told, and no errors.
+func (r *Room) CatchUp(ctx context.Context) error {
+	g, err := r.startReading(ctx)
+	if err != nil {
+		return err
+	}
+	return r.catchUp(ctx, g)
 }
 
 // Read reads what is new in the channel and keeps it. Beside an error of the relay the arrivals up to it are good.

@@ -90,8 +90,8 @@ func Writable(r model.Room) error {
 	return nil
 }
 
-// Send reads the room, writes a message into the outbox, also where that reading failed, and posts what is waiting. The error
-// may be a [*MovedError], [*BegunError], [*SaidError], [model.ErrNoText] or [record.ErrBody], and then nothing was written; or a
+// Send writes a message into the outbox, reads the room and posts what is waiting. The error may be a [*MovedError],
+// [*BegunError], [*SaidError], [model.ErrNoText] or [record.ErrBody], and then nothing was written; or a
 // [*WaitsError], and then the message is what waits.
 func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent Sent, err error) {
 	if !r.signed {
@@ -105,27 +105,34 @@ func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent 
 	} else if unread != nil && !errors.Is(unread, model.ErrOtherIdentity) {
 		return sent, unread
 	}
-	if o.OldKey { // of what is read from here on nobody has said so
-		if err := r.stay(); err != nil {
+	moved, err := r.mindMoves(o.OldKey)
+	if err != nil {
+		return sent, err
+	}
+	if o.Queue {
+		unread = nil // what is only queued needs no reading
+	}
+	if o.Queue || unread != nil {
+		written, err := r.compose(ctx, body)
+		if err != nil {
 			return sent, err
 		}
+		return r.asItWaits(written), waitsError(unread)
 	}
-	switch {
-	case o.Queue:
-		unread = nil // what is only queued needs no reading
-	case unread == nil:
-		unread = r.CatchUp(ctx)
-	}
-	// What this reading brought counts for this message already.
-	if err := r.mindMoves(o.OldKey); err != nil {
+	news, err := r.startReading(ctx)
+	if err != nil {
 		return sent, err
 	}
 	written, err := r.compose(ctx, body)
 	if err != nil {
+		news.abandon()
 		return sent, err
 	}
-	if o.Queue || unread != nil {
-		return r.asItWaits(written), waitsError(unread)
+	if err := r.catchUp(ctx, news); err != nil {
+		return r.asItWaits(written), waitsError(err)
+	}
+	if err := r.movedMeanwhile(moved); err != nil {
+		return sent, err
 	}
 	done, err := r.deliver(ctx, o.NoWait)
 	if err != nil {
