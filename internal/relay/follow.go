@@ -8,6 +8,9 @@ import (
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
+// followAtOnce is how many entries are read at once for whoever is told of them.
+const followAtOnce = 64
+
 // Span is a stretch of entry numbers, both inclusive.
 type Span struct{ First, Last int64 }
 
@@ -77,15 +80,27 @@ func (f *Following) look(ctx context.Context, visit func(*thingspeak.Entry)) err
 	if err != nil {
 		return err
 	}
-	err = f.relay.entries(ctx, v, f.at.Number+1, v.State.Last, func(e *thingspeak.Entry) error {
-		for len(bulk) > 0 && bulk[0].Last < e.ID {
-			bulk = bulk[1:]
+	for f.at.Number < v.State.Last && err == nil {
+		// Whoever is told may take long, and the store is not kept reading meanwhile.
+		var came []thingspeak.Entry
+		last := min(f.at.Number+followAtOnce, v.State.Last)
+		err = f.relay.entries(ctx, v, f.at.Number+1, last, func(e *thingspeak.Entry) error {
+			came = append(came, *e)
+			return ctx.Err()
+		})
+		if err == nil && len(came) == 0 { // it was cleared meanwhile
+			return nil
 		}
-		if len(bulk) == 0 || e.ID < bulk[0].First {
-			visit(e)
+		for i := range came {
+			e := &came[i]
+			for len(bulk) > 0 && bulk[0].Last < e.ID {
+				bulk = bulk[1:]
+			}
+			if len(bulk) == 0 || e.ID < bulk[0].First {
+				visit(e)
+			}
+			f.at.Number = e.ID
 		}
-		f.at.Number = e.ID
-		return ctx.Err()
-	})
+	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
@@ -17,6 +18,8 @@ import (
 type interrupted struct {
 	*storetest.Memory
 	after atomic.Int64
+	// reads counts the reads that are open.
+	reads atomic.Int64
 	hold  atomic.Pointer[chan struct{}]
 }
 
@@ -25,6 +28,8 @@ var errInterrupted = errors.New("interrupted")
 func (s *interrupted) Entries(
 	ctx context.Context, generation, first, last int64, visit func(*thingspeak.Entry) error,
 ) error {
+	s.reads.Add(1)
+	defer s.reads.Add(-1)
 	return s.Memory.Entries(ctx, generation, first, last, func(e *thingspeak.Entry) error {
 		if e.ID > s.after.Load() {
 			return errInterrupted
@@ -107,5 +112,47 @@ func TestCloseWaitsForLooks(t *testing.T) {
 		}
 		close(hold)
 		<-closed
+	})
+}
+
+// TestWhoeverIsToldLateHoldsUpNoStore: what comes into a channel is told outside the read, in order, each entry once.
+func TestWhoeverIsToldLateHoldsUpNoStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, store, watched, w := watchInterrupted(t)
+		w.End()
+		store.after.Store(1 << 40)
+		channel := watched[0].View.State.Channel
+		following, err := s.Relay.Follow(t.Context(), channel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := watched[0].View.State.Last + 1
+		for range 300 { // one by one, since what comes in bulk is not told
+			var none relay.Limits
+			update := relay.Update{Channel: channel, Key: watched[0].View.State.WriteKey, Limits: &none}
+			update.Entries = []relay.NewEntry{{Entry: thingspeak.Entry{Fields: thingspeak.Fields{thingspeak.Text("more")}}}}
+			if d, err := store.Commit(t.Context(), []relay.Update{update}); err != nil || d[0].Err != nil {
+				t.Fatal(d, err)
+			}
+		}
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		var told []int64
+		_ = following.Run(ctx, func(e *thingspeak.Entry) {
+			if n := store.reads.Load(); n != 0 {
+				t.Errorf("entry %d is told while %d reads are open", e.ID, n)
+			}
+			if told = append(told, e.ID); len(told) == 300 {
+				stop()
+			}
+		})
+		stop()
+		for i, id := range told {
+			if want := first + int64(i); id != want {
+				t.Fatalf("told %d: entry %d, want %d", i, id, want)
+			}
+		}
+		if len(told) != 300 {
+			t.Errorf("told of %d entries", len(told))
+		}
 	})
 }
