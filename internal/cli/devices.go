@@ -2,10 +2,8 @@ package cli
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -167,8 +165,7 @@ func (a *app) consent(roomName, who string, asJSON bool) error {
 	if !ok {
 		return usagef("%s is this device itself", screen.Line(who))
 	}
-	// Not the URL-safe alphabet: a code that begins with "-" would be taken for a flag.
-	code := base64.RawStdEncoding.EncodeToString(append(c.Key[:], c.Proof[:]...))
+	code := record.ConsentCode(c.Device)
 	if asJSON {
 		return a.printJSON(consentJSON{code, c.Key, author, []string{r.Name}})
 	}
@@ -177,17 +174,13 @@ func (a *app) consent(roomName, who string, asJSON bool) error {
 	return err
 }
 
-// parseConsent reads a code: the key of a device, and its proof for each room.
-func parseConsent(code string) (devices []record.Device, err error) {
-	b, err := base64.RawStdEncoding.Strict().DecodeString(code)
-	if err != nil || len(b) <= record.KeySize || (len(b)-record.KeySize)%record.SignatureSize != 0 {
+// parseConsent reads a code of a device.
+func parseConsent(code string) ([]record.Device, error) {
+	devices, err := record.ParseConsent(code)
+	if errors.Is(err, record.ErrMalformedConsent) {
 		return nil, hint(usagef("this is no code of a device"), `"fernpost identity device consent" prints one on the other device`)
 	}
-	key := record.PublicKey(b)
-	for proof := range slices.Chunk(b[record.KeySize:], record.SignatureSize) {
-		devices = append(devices, record.Device{Key: key, Proof: [record.SignatureSize]byte(proof)})
-	}
-	return devices, asUsage(key.Check())
+	return devices, asUsage(err)
 }
 
 // claim claims a device in the rooms in which it has agreed to that.

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -353,7 +352,7 @@ func (a *app) importRoom(ctx context.Context, r *export.Room, f *importFlags) (j
 func (a *app) askToBeClaimed(joined []imported, asJSON bool) error {
 	type pair struct{ key, author record.PublicKey }
 	var order []pair
-	codes, rooms := map[pair][]byte{}, map[pair][]string{}
+	devices, rooms := map[pair][]record.Device{}, map[pair][]string{}
 	for _, in := range joined {
 		c, ok, err := a.engine().Consent(in.room, in.by)
 		if _, gone := errors.AsType[*messenger.GoneError](err); gone {
@@ -366,15 +365,15 @@ func (a *app) askToBeClaimed(joined []imported, asJSON bool) error {
 			continue
 		}
 		p := pair{c.Key, c.Author}
-		if codes[p] == nil {
-			order, codes[p] = append(order, p), c.Key[:]
+		if devices[p] == nil {
+			order = append(order, p)
 		}
-		codes[p] = append(codes[p], c.Proof[:]...)
+		devices[p] = append(devices[p], c.Device)
 		rooms[p] = append(rooms[p], in.room.Name)
 	}
 	if asJSON {
 		for _, p := range order {
-			if err := a.printJSON(consentJSON{base64.RawStdEncoding.EncodeToString(codes[p]), p.key, p.author, rooms[p]}); err != nil {
+			if err := a.printJSON(consentJSON{record.ConsentCode(devices[p]...), p.key, p.author, rooms[p]}); err != nil {
 				return err
 			}
 		}
@@ -388,7 +387,7 @@ func (a *app) askToBeClaimed(joined []imported, asJSON bool) error {
 	var command strings.Builder
 	command.WriteString("fernpost identity device claim")
 	for _, p := range order {
-		command.WriteString(" " + base64.RawStdEncoding.EncodeToString(codes[p]))
+		command.WriteString(" " + record.ConsentCode(devices[p]...))
 	}
 	_, err := fmt.Fprintln(a.stdout, command.String())
 	return err

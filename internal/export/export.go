@@ -178,8 +178,7 @@ func (c *Content) text() ([]byte, error) {
 	line := func(word, what string) { b.WriteString(word + " " + what + "\n") }
 	seed := func(word string, id record.Identity) {
 		if !id.IsZero() {
-			s := id.RevealSeed()
-			line(word, hex.EncodeToString(s[:]))
+			line(word, id.SeedText())
 		}
 	}
 	seed("identity", c.Identity)
@@ -283,14 +282,10 @@ func (c *Content) take(word, what string) (err error) {
 }
 
 func parseSeed(text string) (id record.Identity, err error) {
-	var seed [record.KeySize]byte
-	if err := decodeHex(seed[:], text); err != nil {
-		return id, err
-	}
-	if seed == ([record.KeySize]byte{}) { // which stands for no identity wherever it is kept
+	if id, err = record.ParseSeed(text); err != nil {
 		return id, ErrAltered
 	}
-	return record.NewIdentity(seed), nil
+	return id, nil
 }
 
 // decodeHex reads as many bytes as there is place for.

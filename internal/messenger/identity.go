@@ -1,7 +1,6 @@
 package messenger
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -171,11 +170,11 @@ func withSeed(id *keyring.Identity) error {
 func newSeed() model.Secret { return seedOf(record.GenerateIdentity()) }
 
 func parseSeed(s model.Secret) (record.Identity, error) {
-	var seed [record.KeySize]byte
-	if n, err := hex.Decode(seed[:], []byte(s.Reveal())); err != nil || n != len(seed) || len(s) != hex.EncodedLen(n) {
-		return record.Identity{}, errors.New("the identity's file is damaged")
+	id, err := record.ParseSeed(s.Reveal())
+	if err != nil {
+		return id, errors.New("the identity's file is damaged")
 	}
-	return record.NewIdentity(seed), nil
+	return id, nil
 }
 
 // Names returns what the others are called who have written in a room, as far as this device has read it; it keeps nothing.

@@ -1,7 +1,6 @@
 package messenger
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -321,7 +320,4 @@ func (e *Engine) RenewIdentity() error {
 // ErrNotGone means that the identity of this device is still here.
 var ErrNotGone = errors.New("the identity of this device has not moved away")
 
-func seedOf(id record.Identity) model.Secret {
-	seed := id.RevealSeed()
-	return model.Secret(hex.EncodeToString(seed[:]))
-}
+func seedOf(id record.Identity) model.Secret { return model.Secret(id.SeedText()) }

@@ -231,3 +231,26 @@ func FuzzRead(f *testing.F) {
 		l.consistent()
 	})
 }
+
+// What is read as a device's code is written as the same code, and holds one key that can sign.
+func FuzzConsent(f *testing.F) {
+	author, device := NewIdentity([KeySize]byte{1}), NewIdentity([KeySize]byte{2})
+	one := Device{device.Public(), device.ProveDevice(Salt{}, author.Public())}
+	f.Add(ConsentCode(one))
+	f.Add(ConsentCode(one, one))
+	f.Add("1ctn\n")
+	f.Fuzz(func(t *testing.T, code string) {
+		devices, err := ParseConsent(code)
+		if err != nil {
+			return
+		}
+		if again := ConsentCode(devices...); again != code {
+			t.Fatalf("%q is written as %q", code, again)
+		}
+		for _, d := range devices {
+			if d.Key != devices[0].Key || d.Key.Check() != nil {
+				t.Fatalf("%q holds %v", code, d)
+			}
+		}
+	})
+}

@@ -38,6 +38,9 @@ var ErrMalformedKey = errors.New("not a public key, which is 64 hexadecimal digi
 // ErrMalformedTag is returned for a text that is no tag.
 var ErrMalformedTag = errors.New("not a tag, which is 8 hexadecimal digits")
 
+// ErrMalformedSeed is returned for a text that is no seed of an identity, or one that everybody knows.
+var ErrMalformedSeed = errors.New("not the seed of an identity, which is 64 hexadecimal digits")
+
 // Tag returns the tag that the cells of this author carry: the first 4 bytes of the key's SHA-256. It groups cells and
 // proves nothing: who wants a key with a given tag finds one within days.
 func (k PublicKey) Tag() Tag {
@@ -116,6 +119,23 @@ func GenerateIdentity() Identity {
 	var seed [KeySize]byte
 	rand.Read(seed[:]) // never fails, since Go 1.24
 	return NewIdentity(seed)
+}
+
+// ParseSeed returns the identity of a seed as [Identity.SeedText] writes it. The error is [ErrMalformedSeed].
+func ParseSeed(text string) (Identity, error) {
+	var seed [KeySize]byte
+	n, err := hex.Decode(seed[:], []byte(text[:min(len(text), hex.EncodedLen(KeySize))]))
+	// A seed of zeros stands for no identity wherever one is kept, and what it signs anybody could.
+	if err != nil || n != KeySize || len(text) != hex.EncodedLen(KeySize) || seed == [KeySize]byte{} {
+		return Identity{}, ErrMalformedSeed
+	}
+	return NewIdentity(seed), nil
+}
+
+// SeedText returns the secret itself in hexadecimal: 64 digits.
+func (id Identity) SeedText() string {
+	seed := id.RevealSeed()
+	return hex.EncodeToString(seed[:])
 }
 
 // RevealSeed returns the secret itself, for whoever keeps it.

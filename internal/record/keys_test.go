@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -115,6 +116,21 @@ func TestParseKeyRefusesWhatIsNobodys(t *testing.T) {
 	for seed := range byte(200) { // no key that somebody has is refused
 		if err := NewIdentity([KeySize]byte{seed}).Public().Check(); err != nil {
 			t.Errorf("seed %d: %v", seed, err)
+		}
+	}
+}
+
+// TestSeedThatEverybodyKnowsIsNone: whoever keeps one of zeros keeps no identity.
+func TestSeedThatEverybodyKnowsIsNone(t *testing.T) {
+	id := NewIdentity([KeySize]byte{1})
+	text := id.SeedText()
+	again, err := ParseSeed(text)
+	if err != nil || again.Public() != id.Public() {
+		t.Errorf("ParseSeed of SeedText = %v, %v", again, err)
+	}
+	for _, bad := range []string{"", text[1:], text + "0", text + "\n", "x" + text[1:], strings.Repeat("0", len(text))} {
+		if id, err := ParseSeed(bad); err != ErrMalformedSeed || !id.IsZero() {
+			t.Errorf("ParseSeed(%q) = %v, %v", bad, id, err)
 		}
 	}
 }
