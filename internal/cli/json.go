@@ -299,6 +299,7 @@ type shownRoomJSON struct {
 	HasReadKey  bool              `json:"has_read_key" means:"whether it has the channel's read key"`
 	WriteKey    *string           `json:"write_key" means:"the write key; null without --reveal"`
 	ReadKey     *string           `json:"read_key" means:"the read key; null without --reveal"`
+	MQTT        *string           `json:"mqtt" means:"where entries come from by MQTT, too; null if they do not"`
 }
 
 func (shownRoomJSON) about() string { return `What this device knows of a room ("rooms show"):` }

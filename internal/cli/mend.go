@@ -23,6 +23,7 @@ type mendOptions struct {
 	fields                    []int
 	interval                  time.Duration
 	writeKeyFile, readKeyFile string
+	mqtt, deviceFile          string
 	noCheck, asJSON           bool
 }
 
@@ -32,13 +33,19 @@ func (a *app) roomsSetCommand() *cobra.Command {
 		Use:   "set ROOM",
 		Short: "Change a room's relay, keys, fields or interval on this device",
 		Long: `set changes what this device knows of a room; what is not named stays. The relay is asked first whether it has the
-channel, shows the fields and takes the write key, and at another relay whether a key of the room opens what is there; where
+channel, shows the fields and takes the write key, MQTT whether it takes the device, and at another relay whether a key of the room opens what is there; where
 something is wrong, nothing is changed. --no-check leaves that out, for a relay that cannot be reached now.
+
+--mqtt has entries come by MQTT too, at ThingSpeak as at other relays: while the relay has no stream of events, or that is cut.
+It takes a device that may subscribe to the channel, which nobody else connects as meanwhile: its file is what
+"fernpost relay device add --json" prints, or three lines with client ID, user name and password. The schemes are mqtts, wss and,
+without TLS, mqtt and ws: with those two whoever is on the way reads the password. --mqtt "" takes it away.
 
 A key file - is standard input; on a terminal it is asked for without echo.`,
 		Example: `  fernpost rooms set lab --write-key-file key.txt
   fernpost rooms set lab --relay http://192.168.1.5:3000
-  fernpost rooms set lab --fields 1,2 --interval 1s`,
+  fernpost rooms set lab --fields 1,2 --interval 1s
+  fernpost rooms set lab --mqtt mqtts://mqtt3.thingspeak.com --mqtt-device-file device.json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.setRoom(cmd, args[0], o) },
 	}
@@ -48,6 +55,8 @@ A key file - is standard input; on a terminal it is asked for without echo.`,
 	flags.Var(duration.Flag(&o.interval, 0), "interval", "the time that the relay wants between two updates")
 	flags.StringVar(&o.writeKeyFile, "write-key-file", "", "read the channel's write key from `FILE`")
 	flags.StringVar(&o.readKeyFile, "read-key-file", "", "read the channel's read key from `FILE`")
+	flags.StringVar(&o.mqtt, "mqtt", "", "have entries come by MQTT too, from this `URL`; \"\" ends it")
+	flags.StringVar(&o.deviceFile, "mqtt-device-file", "", "read the credentials of the MQTT device from `FILE`")
 	flags.BoolVar(&o.noCheck, "no-check", false, "do not ask the relay")
 	flags.BoolVar(&o.asJSON, "json", false, "print the room as one JSON object")
 	return cmd
@@ -97,11 +106,15 @@ func (a *app) changes(cmd *cobra.Command, r model.Room, o mendOptions) (change f
 	if err != nil {
 		return nil, err
 	}
+	device, err := a.newDevice(cmd, r, o)
+	if err != nil {
+		return nil, err
+	}
 	signed, err := messenger.Signed(r)
 	switch {
 	case err != nil:
 		return nil, err
-	case !slices.ContainsFunc([]string{"relay", "fields", "interval", "write-key-file", "read-key-file"}, given):
+	case !slices.ContainsFunc([]string{"relay", "fields", "interval", "write-key-file", "read-key-file", "mqtt", "mqtt-device-file"}, given):
 		return nil, hint(usagef("nothing to change"), "see \"%s --help\"", cmd.CommandPath())
 	case given("interval") && o.interval < 0:
 		return nil, usagef("--interval %v: want 0s or more", o.interval)
@@ -120,6 +133,9 @@ func (a *app) changes(cmd *cobra.Command, r model.Room, o mendOptions) (change f
 		if given("interval") {
 			r.Interval = o.interval.String()
 		}
+		if given("mqtt") || given("mqtt-device-file") {
+			r.MQTT = device
+		}
 		if writeKey != "" {
 			r.WriteKey = writeKey
 		}
@@ -127,6 +143,31 @@ func (a *app) changes(cmd *cobra.Command, r model.Room, o mendOptions) (change f
 			r.ReadKey = readKey
 		}
 	}, err
+}
+
+// newDevice returns how entries of a room come by MQTT from now on: what is not named stays.
+func (a *app) newDevice(cmd *cobra.Command, r model.Room, o mendOptions) (m model.MQTT, err error) {
+	m = r.MQTT
+	if cmd.Flags().Changed("mqtt") {
+		if m.URL = o.mqtt; o.mqtt == "" {
+			m = model.MQTT{}
+		}
+	}
+	if o.deviceFile != "" {
+		text, err := a.readSecretFile("mqtt-device-file", o.deviceFile)
+		if err != nil {
+			return m, err
+		}
+		url := m.URL
+		if m, err = model.ParseDevice(text); err != nil {
+			return m, usagef("--mqtt-device-file: %w", err)
+		}
+		m.URL = url
+	}
+	if (m.URL == "") != (m.Password == "") {
+		return m, usagef("MQTT needs both --mqtt URL and --mqtt-device-file FILE")
+	}
+	return m, nil
 }
 
 // newKey reads a channel's key from a file, or asks for it; without a file there is none.
@@ -279,6 +320,9 @@ func (a *app) whatIsLost(r model.Room) []string {
 		lost = append(lost, "the channel's write key")
 	case r.ReadKey != "":
 		lost = append(lost, "the channel's read key")
+	}
+	if r.MQTT.URL != "" {
+		lost = append(lost, "the credentials of its MQTT device")
 	}
 	if r.Identity != "" {
 		lost = append(lost, "the identity that signs in this room: you come back as somebody new")

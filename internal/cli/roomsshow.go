@@ -83,6 +83,9 @@ func (a *app) printRoom(name string, asJSON, reveal bool) error {
 	}
 	line("write key", secret(o.HasWriteKey, o.WriteKey))
 	line("read key", secret(o.HasReadKey, o.ReadKey))
+	if o.MQTT != nil {
+		line("MQTT", "from "+*o.MQTT+" by a device whose password is kept here")
+	}
 	_, err = a.stdout.Write([]byte(b.String()))
 	return err
 }
@@ -105,7 +108,7 @@ func (a *app) shown(r model.Room, reveal bool) (o shownRoomJSON, err error) {
 	o = shownRoomJSON{
 		Room: r.Name, Channel: r.Channel, Relay: r.Relay, Profile: r.Profile, Fields: r.Fields, Interval: listed.Interval,
 		Padding: r.Pad, Default: listed.Default, OwnKey: r.Identity != "",
-		HasWriteKey: r.WriteKey != "", MayWrite: listed.MayWrite, HasReadKey: r.ReadKey != "",
+		HasWriteKey: r.WriteKey != "", MayWrite: listed.MayWrite, HasReadKey: r.ReadKey != "", MQTT: known(r.MQTT.URL),
 	}
 	if signs != (record.PublicKey{}) {
 		o.SignsAs = &signs

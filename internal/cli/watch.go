@@ -39,9 +39,9 @@ func (a *app) watchCommand() *cobra.Command {
 		Long: `watch prints what comes into a room until it is interrupted. It begins where the last watch of this room ended, the
 first time with what comes from now on; --from-start begins with the channel's first entry.
 
-A relay of fernpost's sends each entry when it is written, as a stream of events. Of others, and when the line is cut, watch
-asks for the number of the newest entry, a few bytes: often after activity, more and more rarely while nothing comes. It
-outlives a relay that is restarted or cannot be reached for a while. In a signed room it tells what is wrong as soon as that
+A relay of fernpost's sends each entry when it is written, as a stream of events. Of others, and when the line is cut, entries
+come by MQTT if the room has a device ("fernpost rooms set --mqtt"); else watch asks for the number of the newest entry, a few
+bytes: often after activity, more and more rarely while nothing comes. It outlives a relay that is restarted or cannot be reached for a while. In a signed room it tells what is wrong as soon as that
 is certain, and after a minute what it waits for.`,
 		Example: `  fernpost watch
   fernpost watch --room lab --from-start
@@ -62,7 +62,7 @@ is certain, and after a minute what it waits for.`,
 	flags.IntVar(&o.messages, "messages", 0, "end after this many `messages`; 0 is never")
 	flags.BoolVar(&o.states, "states", false, "also say how far your own messages have come, and who has seen them")
 	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line, of your own messages' states, too")
-	flags.StringVar(&o.via, "via", "", "the only way by which entries may come: stream or polling")
+	flags.StringVar(&o.via, "via", "", "the only way by which entries may come: stream, mqtt or polling")
 	addStrict(flags, &o.strict)
 	addUnsigned(flags, &unsigned)
 	return cmd
@@ -80,8 +80,8 @@ func (a *app) watch(ctx context.Context, o watchOptions) error {
 	}
 	if o.via != "" {
 		via, err := exchange.ParseVia(o.via)
-		if err != nil || via == exchange.MQTT {
-			return usagef("--via %s: want stream or polling", screen.Line(o.via))
+		if err != nil {
+			return usagef("--via %s: want stream, mqtt or polling", screen.Line(o.via))
 		}
 		o.only = &via
 	}
@@ -94,6 +94,10 @@ func (a *app) watch(ctx context.Context, o watchOptions) error {
 		return err
 	} else if !signed {
 		o.policy = policyOpen
+	}
+	if o.only != nil && *o.only == exchange.MQTT && r.MQTT.URL == "" {
+		return hint(usagef("--via mqtt: room %s has no device of MQTT", r.Name),
+			"fernpost rooms set %s --mqtt URL --mqtt-device-file FILE", r.Name)
 	}
 	return a.watchRoom(ctx, r, o)
 }

@@ -40,7 +40,7 @@ type Engine struct {
 
 // New returns the engine with these options. Nothing is opened yet.
 func New(o Options) *Engine {
-	return &Engine{o: o, sources: func(c *remote.Client) []remote.Source { return []remote.Source{c.Stream()} }}
+	return &Engine{o: o, sources: (*remote.Client).Sources}
 }
 
 // dial makes the client for a room's channel. Nothing is sent yet.
@@ -52,6 +52,10 @@ func (e *Engine) dial(r model.Room) (*remote.Client, error) {
 	return e.client(remote.Options{
 		BaseURL: r.Relay, Channel: r.Channel, Interval: interval,
 		WriteKey: remote.Secret(r.WriteKey.Reveal()), ReadKey: remote.Secret(r.ReadKey.Reveal()),
+		MQTT: remote.MQTT{
+			URL: r.MQTT.URL, ClientID: r.MQTT.ClientID.Reveal(), Username: r.MQTT.Username.Reveal(),
+			Password: remote.Secret(r.MQTT.Password.Reveal()),
+		},
 	})
 }
 

@@ -387,7 +387,15 @@ func (e *Engine) tryChanged(ctx context.Context, now *model.Room, before model.R
 			return err
 		}
 	}
-	return e.proveAndTell(ctx, now, tell)
+	if err := e.proveAndTell(ctx, now, tell); err != nil || now.MQTT == before.MQTT || now.MQTT.URL == "" {
+		return err
+	}
+	client, err := e.dial(*now)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return client.TryMQTT(ctx)
 }
 
 // trySameRoom makes sure that a channel at another relay is that of the room: a key of the room opens something there, or

@@ -492,7 +492,7 @@ func (w *watching) tellReading(e Event) error {
 }
 
 // ErrNotPushed says that a relay does not offer the only way by which entries were to come.
-var ErrNotPushed = errors.New("the relay does not offer this")
+var ErrNotPushed = remote.ErrNotOffered
 
 // Heard returns by which way entries come now, and when something was heard of the relay last, the zero time if never. It may be
 // called from any goroutine.
@@ -534,8 +534,8 @@ func (w *watching) read(ctx context.Context, r *Room) error {
 		if turn.Over {
 			return err
 		}
-		if w.via != nil && f.Watch.NotOffered() {
-			return fmt.Errorf("entries were to come by %v only: %w", *w.via, ErrNotPushed)
+		if err := f.NotOffered(); w.via != nil && err != nil {
+			return fmt.Errorf("entries were to come by %v only: %w", *w.via, err)
 		}
 		if taken, err = w.takePushed(ctx, r, f); err != nil {
 			return err

@@ -4,6 +4,9 @@ package model
 
 import (
 	"cmp"
+	"encoding/json"
+	"errors"
+	"strings"
 
 	"github.com/fernpost/fernpost/internal/record"
 )
@@ -31,6 +34,8 @@ type Room struct {
 	// WriteKey and ReadKey are the channel's API keys; empty where there is none.
 	WriteKey Secret `json:"write_key,omitempty"`
 	ReadKey  Secret `json:"read_key,omitempty"`
+	// MQTT is how entries come by MQTT, too; zero if they do not.
+	MQTT MQTT `json:"mqtt,omitzero"`
 	// Unproven tells that no relay has said or shown that the write key writes the channel.
 	Unproven bool `json:"unproven,omitempty"`
 	// Pad fills up every entry with cells that say nothing, so that all entries look alike.
@@ -48,6 +53,38 @@ type Room struct {
 	Introduced []string `json:"introduced,omitempty"`
 	// Files is what the room's archive and positions are called, where that is not its name; see [Room.FilesName].
 	Files string `json:"files,omitempty"`
+}
+
+// MQTT is where a relay serves MQTT, and the credentials of a device that may subscribe to a channel there. In a device's own
+// form, as "relay device add --json" prints it, the URL is not there.
+type MQTT struct {
+	URL      string `json:"url,omitempty"`
+	ClientID Secret `json:"client_id"`
+	Username Secret `json:"username"`
+	Password Secret `json:"password"`
+}
+
+// ErrNoDevice means that something is no device's credentials.
+var ErrNoDevice = errors.New(
+	"want the JSON object that \"relay device add --json\" prints, or three lines: client ID, user name, password")
+
+// ParseDevice reads the credentials of a device: the JSON object with client_id, username and password, or these on three lines.
+// The error is ErrNoDevice.
+func ParseDevice(text string) (m MQTT, err error) {
+	text = strings.TrimSpace(text)
+	if strings.HasPrefix(text, "{") {
+		if json.Unmarshal([]byte(text), &m) != nil {
+			return MQTT{}, ErrNoDevice
+		}
+		m.URL = ""
+	} else if lines := strings.Split(text, "\n"); len(lines) == 3 {
+		line := func(i int) Secret { return Secret(strings.TrimSpace(lines[i])) }
+		m = MQTT{ClientID: line(0), Username: line(1), Password: line(2)}
+	}
+	if m.ClientID == "" || m.Username == "" || m.Password == "" {
+		return MQTT{}, ErrNoDevice
+	}
+	return m, nil
 }
 
 // Brought is the last number that an identity had used in a room on another device, 0 for none, and the hash of that record.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
+	"golang.org/x/net/proxy"
 )
 
 // Message is what a subscription brings.
@@ -24,8 +25,10 @@ var ErrNotGranted = errors.New("subscription refused")
 const (
 	// clientKeepAlive is how often a client says that it is there, and clientAnswer how long it waits for the broker to say
 	// so, too.
-	clientKeepAlive = 30 * time.Second
+	clientKeepAlive = 20 * time.Second
 	clientAnswer    = 15 * time.Second
+	// clientDial is how long connecting may take.
+	clientDial = 10 * time.Second
 )
 
 // Client is a connection to a broker. It is not made again when it is lost.
@@ -40,26 +43,42 @@ type DialOptions struct {
 	TLS *tls.Config
 	// Open connects instead of dialling.
 	Open func() (net.Conn, error)
+	// Timeout is how long connecting, and then the broker's answer, may take; 0 is 10 seconds.
+	Timeout time.Duration
+	// Heard, if set, is called when something comes from the broker, be it that it is still there. A client asks it every 20
+	// seconds.
+	Heard func()
 }
 
-// Dial connects to a broker: mqtt, mqtts, ws or wss://HOST:PORT. The error wraps ErrCredentials where the broker refuses
-// them.
+// Dial connects to a broker: mqtt, mqtts, ws or wss://HOST:PORT, through the proxy that the environment names unless the
+// broker is on this machine. The error wraps ErrCredentials where the broker refuses them.
 func Dial(ctx context.Context, address string, c Credentials, how DialOptions) (*Client, error) {
+	to, err := url.Parse(address)
+	if err != nil {
+		return nil, err
+	}
+	if how.Timeout == 0 {
+		how.Timeout = clientDial
+	}
+	dialling, cancel := context.WithTimeout(ctx, how.Timeout)
+	defer cancel()
 	own := &Client{lost: make(chan struct{})}
 	o := paho.NewClientOptions().AddBroker(address).
 		SetClientID(c.ClientID).SetUsername(c.Username).SetPassword(c.Password).
 		SetProtocolVersion(4).SetCleanSession(true).SetAutoReconnect(false).SetConnectRetry(false).
 		SetKeepAlive(clientKeepAlive).SetPingTimeout(clientAnswer).
-		SetConnectionLostHandler(func(paho.Client, error) { close(own.lost) })
-	if how.TLS != nil {
-		o.SetTLSConfig(how.TLS)
-	}
-	if how.Open != nil {
-		o.SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) { return how.Open() })
-	}
+		SetConnectTimeout(how.Timeout).
+		SetConnectionLostHandler(func(paho.Client, error) { close(own.lost) }).
+		SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) {
+			conn, err := open(dialling, to, how)
+			if err != nil {
+				return nil, err
+			}
+			return &inbound{Conn: conn, heard: how.Heard}, nil
+		})
 	own.client = paho.NewClient(o)
 	t := own.client.Connect()
-	if err := wait(ctx, t); err != nil {
+	if err := wait(dialling, t); err != nil {
 		own.client.Disconnect(0)
 		if code := t.(*paho.ConnectToken).ReturnCode(); code == 4 || code == 5 {
 			return nil, fmt.Errorf("%w: %w", ErrCredentials, err)
@@ -67,6 +86,47 @@ func Dial(ctx context.Context, address string, c Credentials, how DialOptions) (
 		return nil, err
 	}
 	return own, nil
+}
+
+// open makes the connection itself.
+func open(ctx context.Context, to *url.URL, how DialOptions) (conn net.Conn, err error) {
+	switch to.Scheme {
+	case "ws", "wss":
+		if how.Open != nil {
+			return how.Open()
+		}
+		conn, err = paho.NewWebsocket(to.String(), how.TLS, how.Timeout, nil, nil)
+		if err == nil && ctx.Err() != nil { // it does not know of ctx
+			return nil, errors.Join(context.Cause(ctx), conn.Close())
+		}
+		return conn, err
+	case "mqtt", "mqtts":
+	default:
+		return nil, fmt.Errorf("%q is none of mqtt, mqtts, ws, wss", to.Scheme)
+	}
+	switch ip := net.ParseIP(to.Hostname()); {
+	case how.Open != nil:
+		conn, err = how.Open()
+	case to.Hostname() == "localhost" || ip.IsLoopback():
+		conn, err = new(net.Dialer).DialContext(ctx, "tcp", to.Host)
+	default:
+		conn, err = proxy.Dial(ctx, "tcp", to.Host)
+	}
+	if err != nil || to.Scheme == "mqtt" {
+		return conn, err
+	}
+	config := &tls.Config{}
+	if how.TLS != nil {
+		config = how.TLS.Clone()
+	}
+	if config.ServerName == "" {
+		config.ServerName = to.Hostname()
+	}
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return secure, nil
 }
 
 // Publish sends a message; with QoS 1 or 2 it returns when that is acknowledged.
@@ -82,10 +142,8 @@ func (c *Client) Subscribe(ctx context.Context, filter string, got func(Message)
 		return err
 	}
 	// A refused subscription is no error of the library.
-	for _, granted := range t.(*paho.SubscribeToken).Result() {
-		if granted > 2 {
-			return ErrNotGranted
-		}
+	if granted, ok := t.(*paho.SubscribeToken).Result()[filter]; !ok || granted > 2 {
+		return ErrNotGranted
 	}
 	return nil
 }

@@ -43,6 +43,7 @@ type Following struct {
 	lines   []*line // nil where nobody listens
 	heard   chan heardBy
 	after   int64
+	refused error // why a source is not offered, nil if all may be
 	closed  chan struct{}
 	ended   sync.WaitGroup
 
@@ -98,6 +99,14 @@ func (f *Following) Heard() (exchange.Via, time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.via, f.last
+}
+
+// NotOffered returns why none of the sources is to be had, an [ErrNotOffered], and nil if one may be.
+func (f *Following) NotOffered() error {
+	if !f.Watch.NotOffered() {
+		return nil
+	}
+	return f.refused
 }
 
 // note notes by which way entries come from now on, and that something was heard now.
@@ -159,7 +168,11 @@ func (f *Following) take(h heardBy) (pushed []exchange.Pushed) {
 		case f.lines[h.by.of] != h.by: // it was hung up meanwhile
 		case h.cut != nil:
 			f.lines[h.by.of] = nil
-			f.Watch.Cut(h.by.of, errors.Is(h.cut, ErrNotOffered), now)
+			never := errors.Is(h.cut, ErrNotOffered)
+			if never {
+				f.refused = h.cut
+			}
+			f.Watch.Cut(h.by.of, never, now)
 		default:
 			f.Watch.Heard(h.by.of, now)
 			if h.Missed {

@@ -41,6 +41,8 @@ type Options struct {
 	// WriteKey is needed for posting. Reading uses ReadKey, or WriteKey where there is none; public channels need
 	// neither. UserKey is for CreateChannel.
 	WriteKey, ReadKey, UserKey Secret
+	// MQTT is how the relay pushes entries, if it is to.
+	MQTT MQTT
 	// Interval and Budget are as in [exchange.Settings]. What is asked for beside a reading may bring Budget too.
 	Interval time.Duration
 	Budget   int64
@@ -89,6 +91,9 @@ func New(o Options) (*Client, error) {
 func newClient(o Options) (*Client, error) {
 	base, err := parseBase(o.BaseURL)
 	if err != nil {
+		return nil, err
+	}
+	if o.MQTT.URL, err = parseBroker(o.MQTT.URL); err != nil {
 		return nil, err
 	}
 	if o.Channel < 0 || o.Channel > exchange.MaxNumber {

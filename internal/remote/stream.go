@@ -77,8 +77,16 @@ func heardIn(event sse.Event) (h Heard) {
 	if event.Type == "" && event.Data == "" {
 		return h
 	}
-	channel, e, err := thingspeak.ParseUpdateJSON([]byte(event.Data))
-	if event.Type != "" && event.Type != "message" || err != nil {
+	if event.Type != "" && event.Type != "message" {
+		return Heard{Missed: true}
+	}
+	return pushedIn([]byte(event.Data))
+}
+
+// pushedIn is what an entry that was pushed says (contract section 10.3), or that it could not be read.
+func pushedIn(data []byte) Heard {
+	channel, e, err := thingspeak.ParseUpdateJSON(data)
+	if err != nil {
 		return Heard{Missed: true}
 	}
 	pushed := exchange.Pushed{Entry: e, Channel: channel}
