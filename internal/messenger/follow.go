@@ -492,7 +492,16 @@ func (w *watching) tellReading(e Event) error {
 }
 
 // ErrNotPushed says that a relay does not offer the only way by which entries were to come.
-var ErrNotPushed = remote.ErrNotOffered
+var ErrNotPushed = errors.New("the relay does not offer this")
+
+// notPushed is an ErrNotPushed with its reason.
+type notPushed struct {
+	via exchange.Via
+	why error
+}
+
+func (e *notPushed) Error() string { return fmt.Sprintf("entries were to come by %v only: %v", e.via, e.why) }
+func (*notPushed) Unwrap() error   { return ErrNotPushed }
 
 // Heard returns by which way entries come now, and when something was heard of the relay last, the zero time if never. It may be
 // called from any goroutine.
@@ -535,7 +544,7 @@ func (w *watching) read(ctx context.Context, r *Room) error {
 			return err
 		}
 		if err := f.NotOffered(); w.via != nil && err != nil {
-			return fmt.Errorf("entries were to come by %v only: %w", *w.via, err)
+			return &notPushed{*w.via, err}
 		}
 		if taken, err = w.takePushed(ctx, r, f); err != nil {
 			return err

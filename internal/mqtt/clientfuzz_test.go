@@ -22,7 +22,11 @@ func FuzzClient(f *testing.F) {
 		packet(tUnsuback, []byte{0, 1}), packet(tUnsuback, []byte{0, 9}),
 		message, append(message, message...),
 		packet(tPublish|2<<1, text("open/1"), []byte{0, 1}, []byte("x")), // QoS 2
-		{tPublish, 0xff, 0xff, 0xff, 0x7f}, {tPublish, 0xff, 0xff, 0xff, 0xff, 0x7f}, {tPublish, 1, 0}, {0xd0, 0}, {0xf0, 0},
+		{tPublish, 0xff, 0xff, 0xff, 0x7f},
+		{tPublish, 0xff, 0xff, 0xff, 0xff, 0x7f},
+		{tPublish, 1, 0},
+		{0xd0, 0},
+		{0xf0, 0},
 	} {
 		f.Add(true, x)
 		f.Add(false, x)
