@@ -138,8 +138,8 @@ func (m *Memory) Entries(
 	if err := m.lock(); err != nil {
 		return err
 	}
+	defer m.mu.Unlock()
 	entries, _ := m.generation(generation)
-	m.mu.Unlock() // visit may wait, and what is there does not change
 	first, last = max(1, first), min(last, int64(len(entries)))
 	for n := first; n <= last; n++ {
 		if err := visit(new(entries[n-1])); err != nil {
