@@ -182,7 +182,7 @@ var (
 		"github.com/spf13/cobra":              {"cli", "relay/relaycmd"},
 		"github.com/spf13/pflag":              {"cli", "relay/relaycmd"},
 		"github.com/tmaxmax/go-sse":           {"remote"},
-		"golang.org/x/net":                    {"remote"},
+		"golang.org/x/net":                    {"remote", "mqtt"},
 		"github.com/rogpeppe/go-internal":     {"cmd/fernpost"},
 	}
 
