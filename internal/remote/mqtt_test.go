@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,11 +94,10 @@ func TestMQTTHandsOnEntries(t *testing.T) {
 func TestMQTTIsAliveWhileTheBrokerAnswers(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *relaytest.Server, ch relaytest.Channel, _ *remote.Client) {
 		b := s.Broker(t)
-		silent := &muted{}
+		var off atomic.Bool
 		open := func() (net.Conn, error) {
 			conn, err := b.Open()
-			silent.Conn = conn
-			return silent, err
+			return muted{conn, &off}, err
 		}
 		c := byMQTT(t, s, ch.ID, s.Device(t, relay.Right{Channel: ch.ID, Subscribe: true}), open)
 		a := follows(c.MQTT())
@@ -108,24 +108,24 @@ func TestMQTTIsAliveWhileTheBrokerAnswers(t *testing.T) {
 		if n := len(a.reads); n < 59 || n > 62 {
 			t.Errorf("beside it the channel was read %d times within half an hour", n)
 		}
-		silent.off = true
+		off.Store(true)
 		if a.until(t, 46*time.Second); a.Watch.Via != exchange.Polling && b.Opened() == 1 {
 			t.Errorf("after 46 seconds of silence entries come by %v", a.Watch.Via)
 		}
 	})
 }
 
-// muted is a connection over which nothing comes any more once it is off. One bubble uses it.
+// muted is a connection over which nothing comes any more once it is off.
 type muted struct {
 	net.Conn
 
-	off bool
+	off *atomic.Bool
 }
 
-func (m *muted) Read(p []byte) (int, error) {
+func (m muted) Read(p []byte) (int, error) {
 	for {
 		n, err := m.Conn.Read(p)
-		if err != nil || !m.off {
+		if err != nil || !m.off.Load() {
 			return n, err
 		}
 	}
