@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"syscall"
@@ -55,6 +56,24 @@ func Python(tb testing.TB) string {
 		Missing(tb, NoPython)
 	}
 	return FindPython()
+}
+
+// NodeModules returns the directory of npm's packages that .ci/node names, and the program node, which has them as
+// NODE_MODULES in its environment; without them the test ends as [Missing] says.
+func NodeModules(tb testing.TB) (modules, node string) {
+	tb.Helper()
+	node, err := exec.LookPath("node")
+	dir, _ := os.Getwd() // of the package
+	for err == nil && dir != filepath.Dir(dir) {
+		modules = filepath.Join(dir, ".ci", "node", "node_modules")
+		if _, missing := os.Stat(filepath.Join(modules, "mqtt")); missing == nil {
+			tb.Setenv("NODE_MODULES", modules)
+			return modules, node
+		}
+		dir = filepath.Dir(dir)
+	}
+	Missing(tb, `no packages of npm (Debian: nodejs, npm; then "npm ci --prefix .ci/node")`)
+	return "", ""
 }
 
 // NoKeyring is what the tests with the keyring of a desktop need.

@@ -346,6 +346,23 @@ func TestPaho(t *testing.T) {
 	if python == "" {
 		testenv.Missing(t, "no python3 with paho (Debian: python3-paho-mqtt)")
 	}
+	eachWay(t, func(t *testing.T, at *url.URL, cafile string, device mqtt.Credentials, channel int64) {
+		transport := "tcp"
+		if strings.HasPrefix(at.Scheme, "ws") {
+			transport = "websockets"
+		}
+		out, err := testenv.Command(t, python, "testdata/paho_peer.py", at.Hostname(), at.Port(), transport, cafile,
+			device.ClientID, device.Password, strconv.FormatInt(channel, 10)).CombinedOutput()
+		topic := fmt.Sprintf("channels/%d/subscribe/fields/field1", channel)
+		want := fmt.Sprintf("granted [0]\n%[1]s paho-0 \n%[1]s paho-1 \n%[1]s paho-2 \n", topic)
+		if err != nil || string(out) != want {
+			t.Errorf("it says %q, %v; want %q", out, err, want)
+		}
+	})
+}
+
+// eachWay tries a device over TCP, TLS and WebSocket: its address (mqtt, mqtts, ws or wss), and the certificate of who is there.
+func eachWay(t *testing.T, try func(t *testing.T, at *url.URL, cafile string, device mqtt.Credentials, channel int64)) {
 	dir := t.TempDir()
 	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	writeCertificate(t, certFile, keyFile, 1)
@@ -353,33 +370,27 @@ func TestPaho(t *testing.T) {
 	defer plain.Close()
 	encrypted, encryptedAdmin := startMQTT(t, serve.Options{TLSCert: certFile, TLSKey: keyFile})
 	defer encrypted.Close()
-	for name, x := range map[string]struct {
-		admin                      serve.Data
-		address, transport, cafile string
+	web := func(r *serve.Running) string { return "ws" + strings.TrimPrefix(r.URL(), "http") + "/mqtt" }
+	for address, x := range map[string]struct {
+		admin  serve.Data
+		cafile string
 	}{
-		"tcp":           {plainAdmin, plain.MQTTURL(), "tcp", ""},
-		"websocket":     {plainAdmin, plain.URL(), "websockets", ""},
-		"tls":           {encryptedAdmin, encrypted.MQTTURL(), "tcp", certFile},
-		"websocket tls": {encryptedAdmin, encrypted.URL(), "websockets", certFile},
+		plain.MQTTURL():     {plainAdmin, ""},
+		web(plain):          {plainAdmin, ""},
+		encrypted.MQTTURL(): {encryptedAdmin, certFile},
+		web(encrypted):      {encryptedAdmin, certFile},
 	} {
-		t.Run(name, func(t *testing.T) {
+		at, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(at.Scheme, func(t *testing.T) {
 			c := &relay.Channel{Owner: relay.LocalAccountID}
-			c.ID, c.Keys = int64(1_000_000+len(name)), keysOf("WRITE"+name, "READ"+name)
+			c.ID, c.Keys = int64(1_000_000+len(at.Scheme)), keysOf("WRITE"+at.Scheme, "READ"+at.Scheme)
 			if err := x.admin.CreateChannel(t.Context(), c, 0); err != nil {
 				t.Fatal(err)
 			}
-			device := newDevice(t, x.admin, c.ID)
-			at, err := url.Parse(x.address)
-			if err != nil {
-				t.Fatal(err)
-			}
-			out, err := testenv.Command(t, python, "testdata/paho_peer.py", at.Hostname(), at.Port(), x.transport, x.cafile,
-				device.ClientID, device.Password, strconv.FormatInt(c.ID, 10)).CombinedOutput()
-			topic := fmt.Sprintf("channels/%d/subscribe/fields/field1", c.ID)
-			want := fmt.Sprintf("granted [0]\n%[1]s paho-0 \n%[1]s paho-1 \n%[1]s paho-2 \n", topic)
-			if err != nil || string(out) != want {
-				t.Errorf("it says %q, %v; want %q", out, err, want)
-			}
+			try(t, at, x.cafile, newDevice(t, x.admin, c.ID), c.ID)
 		})
 	}
 }
