@@ -38,7 +38,8 @@ type cluster struct {
 // node is a relay of a cluster, which may be down.
 type node struct {
 	*process
-	address string
+	// address is where it serves HTTP, and mqtt where MQTT.
+	address, mqtt string
 	// store is the database as the relay knows it: behind a proxy for each of the two servers.
 	store   string
 	proxies map[string]*pgtest.Proxy
@@ -54,7 +55,7 @@ func newCluster(t *testing.T) *cluster {
 	c.ctx, c.giveUp = context.WithCancel(t.Context())
 	database := c.primary.Database(t)
 	for range 2 {
-		r := &node{address: freeAddress(t), proxies: map[string]*pgtest.Proxy{}}
+		r := &node{address: freeAddress(t), mqtt: freeAddress(t), proxies: map[string]*pgtest.Proxy{}}
 		var addresses []string
 		for _, server := range []string{c.primary.Address, c.standby.Address} {
 			p := pgtest.NewProxy(t, server)
@@ -73,7 +74,7 @@ func newCluster(t *testing.T) *cluster {
 // launch starts a relay.
 func (c *cluster) launch(r *node) {
 	c.Helper()
-	r.process = launchWith(c.T, "--listen", r.address, "--store", r.store)
+	r.process = launchWith(c.T, "--listen", r.address, "--mqtt", r.mqtt, "--store", r.store)
 	r.waitUntilListening(c.T)
 }
 
