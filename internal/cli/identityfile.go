@@ -11,7 +11,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -223,6 +222,13 @@ says ("fernpost identity verify"). So the exit code is 0 only for your own key, 
 }
 
 func (a *app) checkFile(ctx context.Context, name, file, by string, asJSON bool) error {
+	var wanted record.PublicKey
+	if by != "" {
+		var err error
+		if wanted, err = a.named(by); err != nil {
+			return err
+		}
+	}
 	in, done, err := a.openInput(ctx, file)
 	if err != nil {
 		return hint(err, "--signature FILE says where the signature is")
@@ -252,7 +258,7 @@ func (a *app) checkFile(ctx context.Context, name, file, by string, asJSON bool)
 	}
 	if verdict == nil && by != "" {
 		standsAs = "named"
-		if !isNamed(by, s.Author, standing) {
+		if s.Author != wanted {
 			verdict = fmt.Errorf("%w: it is by %s, not by %s", errOtherSigner, who, screen.Line(by))
 		}
 	}
@@ -299,6 +305,8 @@ func (a *app) signer(key record.PublicKey, s messenger.Standing) (who, word stri
 	switch {
 	case s.Own:
 		return "you: this device signs with that key", "own"
+	case known && in.Person.Lost:
+		return fmt.Sprintf("%s of room %s, a device that was withdrawn as lost", tagged(in.Person), in.Room), "known"
 	case compared:
 		return fmt.Sprintf("%s, whose words were compared (room %s)", tagged(in.Person), in.Room), "compared"
 	case known:
@@ -307,18 +315,16 @@ func (a *app) signer(key record.PublicKey, s messenger.Standing) (who, word stri
 	return "somebody whom this device does not know (" + key.Tag().Name() + ")", "unknown"
 }
 
-// isNamed reports whether a key is the one that was named: by itself, or by the name of somebody whose words were compared. A name
-// alone is anybody's.
-func isNamed(by string, key record.PublicKey, s messenger.Standing) bool {
-	if k, err := record.ParseKey(by); err == nil {
-		return k == key
+// named returns the key that --by names, see [messenger.Engine.Named].
+func (a *app) named(by string) (key record.PublicKey, err error) {
+	if key, err = a.engine().Named(by); err == nil {
+		return key, nil
 	}
-	if k, err := publickey.Parse(by); err == nil {
-		return k.Signing == key
+	if _, ok := errors.AsType[*messenger.NotComparedError](err); ok {
+		return key, hint(usagef("--by: %w", err), "compare the six words (\"fernpost identity verify\" notes it), or name the public key")
 	}
-	return slices.ContainsFunc(s.KnownIn, func(in messenger.KnownIn) bool {
-		return in.Person.Compared && slices.Contains([]string{in.Person.Name, in.Person.Nick}, by)
-	})
+	err = hintWho(err)
+	return key, hint(usagef("--by: %w", err), "%s", cmp.Or(nextStep(err), "it takes a public key, or the name of somebody whose words were compared"))
 }
 
 func (a *app) sealCommand() *cobra.Command {

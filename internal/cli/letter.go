@@ -196,6 +196,9 @@ const mostAboutLetters = 10
 // letterFrom finds the letters in a channel that are for this device, and asks which one is meant.
 func (a *app) letterFrom(ctx context.Context, e *enterFlags, f *joinFlags) (i invite.Invitation, err error) {
 	relay := channel.WithScheme(e.relay)
+	if err := a.nameInviter(f); err != nil {
+		return i, err
+	}
 	var keys model.Room
 	if err := a.channelKeys(e, &keys); err != nil {
 		return i, err
@@ -206,7 +209,7 @@ func (a *app) letterFrom(ctx context.Context, e *enterFlags, f *joinFlags) (i in
 	}
 	a.tellLetters(&found, f.fromChannel)
 	ours := slices.DeleteFunc(found.Ours, func(l messenger.FoundLetter) bool {
-		return f.by != "" && !isNamed(f.by, l.From, l.Standing)
+		return f.by != "" && l.From != f.inviter
 	})
 	if len(ours) == 0 {
 		return i, noLetter(&found, f)
@@ -232,6 +235,14 @@ func (a *app) letterFrom(ctx context.Context, e *enterFlags, f *joinFlags) (i in
 		return i, nil
 	}
 	return i, err
+}
+
+// nameInviter looks up whose letter --by wants.
+func (a *app) nameInviter(f *joinFlags) (err error) {
+	if f.by != "" && f.inviter.IsZero() {
+		f.inviter, err = a.named(f.by)
+	}
+	return err
 }
 
 // leadTo has an invitation lead to the relay at which it was found, if by the inviter's own address nobody else gets there.
@@ -304,7 +315,10 @@ func (a *app) agreeToLetter(ctx context.Context, l *letter.Letter, f *joinFlags)
 	a.say("it invites to room %s in channel %d of the relay %s", screen.Line(l.Name), l.Channel, screen.Line(l.Relay))
 	a.say("words of the inviter: %s", a.style.bold(safetyWords(l.From)))
 	if f.by != "" {
-		if !isNamed(f.by, l.From, standing) {
+		if err := a.nameInviter(f); err != nil {
+			return err
+		}
+		if l.From != f.inviter {
 			return fmt.Errorf("%w: this letter is by %s, not by %s", errOtherSigner, who, screen.Line(f.by))
 		}
 		standsAs = "named"

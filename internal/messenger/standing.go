@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/publickey"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 )
@@ -72,20 +73,85 @@ func (e *Engine) standingsIn(r model.Room, all map[record.PublicKey]Standing) er
 		s.Own = true
 		all[own] = s
 	}
+	people, err := e.people(r)
+	for _, p := range people {
+		s := all[p.Key]
+		s.KnownIn = append(s.KnownIn, KnownIn{r.Name, p})
+		all[p.Key] = s
+	}
+	return err
+}
+
+// people are the authors of a room whose members sign, as far as this device has read it.
+func (e *Engine) people(r model.Room) (people []model.Person, err error) {
 	signed, err := Signed(r)
 	if err != nil || !signed {
-		return err
+		return nil, err
 	}
 	if there, err := e.HasArchive(r); err != nil || !there {
-		return err
+		return nil, err
 	}
-	return e.look(r, func(c *room.Conversation) error {
-		people, err := c.People()
-		for _, p := range people {
-			s := all[p.Key]
-			s.KnownIn = append(s.KnownIn, KnownIn{r.Name, p})
-			all[p.Key] = s
-		}
+	err = e.look(r, func(c *room.Conversation) error {
+		people, err = c.People()
 		return err
 	})
+	return people, err
+}
+
+// NotComparedError says that who is shown under a name, in a room of this device, is nobody whose words were compared.
+type NotComparedError struct {
+	Who string
+	In  KnownIn
+}
+
+func (e *NotComparedError) Error() string {
+	return fmt.Sprintf("%s is %s of room %s, whose words were not compared: anybody can take a name",
+		e.Who, e.In.Person.Tagged(), e.In.Room)
+}
+
+// Named returns whose key somebody is that a user names from outside of any room: by a public key, or as a room of this device shows
+// somebody whose words were compared. The error may be a [*model.WhoError] or a [*NotComparedError]. A room that cannot be looked
+// into shows nobody.
+func (e *Engine) Named(who string) (key record.PublicKey, err error) {
+	if key, err = record.ParseKey(who); !errors.Is(err, record.ErrMalformedKey) {
+		return key, err
+	}
+	if keys, err := publickey.Parse(who); err == nil {
+		return keys.Signing, nil
+	}
+	names, _, err := e.Rooms()
+	if err != nil {
+		return key, err
+	}
+	none := model.WhoError{Who: who}
+	compared := map[record.PublicKey]bool{}
+	var unproven error
+	for _, name := range names {
+		r, err := e.Find(name)
+		if err != nil {
+			continue
+		}
+		people, _ := e.people(r)
+		p, err := model.Called(people, who)
+		several, isWho := errors.AsType[*model.WhoError](err)
+		switch {
+		case err == nil && p.Compared:
+			key, compared[p.Key] = p.Key, true
+		case err == nil:
+			unproven = &NotComparedError{who, KnownIn{name, p}}
+		case isWho && several.Called > 0:
+			return record.PublicKey{}, err
+		case isWho:
+			none.Otherwise = append(none.Otherwise, several.Otherwise...)
+		}
+	}
+	switch {
+	case len(compared) == 1:
+		return key, nil
+	case len(compared) > 1:
+		return record.PublicKey{}, &model.WhoError{Who: who, Called: len(compared)}
+	case unproven != nil:
+		return key, unproven
+	}
+	return key, &none
 }
