@@ -158,6 +158,7 @@ func TestALostDeviceIsTrustedNowhereAlsoWhereItWritesLater(t *testing.T) {
 		ana.compare(phone)
 		ana.claims("lab", phone)
 		ana.claims("claimed", phone)
+		ana.reads()
 		for _, who := range []string{"ana's phone", key.Tag().Name(), key.String()} {
 			if got, _, err := ana.engine.DeviceCalled("", who); got != key || err != nil {
 				t.Errorf("%s is %s, %v", who, got.Tag(), err)
