@@ -151,7 +151,7 @@ func exitCode(err error) int {
 	case errors.Is(err, letter.ErrMalformed), errors.Is(err, letter.ErrNewer), errors.Is(err, letter.ErrBroken), errors.Is(err, errNoLetter),
 		slices.ContainsFunc(noExports, func(no error) bool { return errors.Is(err, no) }):
 		return exitNoToken
-	case errors.Is(err, publickey.ErrFalse), errors.Is(err, publickey.ErrOtherFile), errors.Is(err, errOtherSigner):
+	case errors.Is(err, publickey.ErrFalse), errors.Is(err, publickey.ErrOtherFile), errors.Is(err, messenger.ErrOtherSigner):
 		return exitFindings
 	case errors.Is(err, publickey.ErrNoSignature), errors.Is(err, publickey.ErrNewerSignature), errors.Is(err, publickey.ErrNotSealed),
 		errors.Is(err, publickey.ErrNewerSealed), errors.Is(err, publickey.ErrAltered), errors.Is(err, publickey.ErrCut):

@@ -246,24 +246,22 @@ func (a *app) checkFile(ctx context.Context, name, file, by string, asJSON bool)
 	if err != nil {
 		return err
 	}
-	standing, err := a.engine().StandingOf(s.Author)
-	if err != nil {
-		a.say("%s", a.style.warn("not all that this device knows could be looked up: "+screen.Text(err.Error())))
-	}
-	who, standsAs := a.signer(s.Author, standing)
+	standing, credit, missed, wrong := a.engine().CreditOf(s.Author, wanted)
+	a.sayMissed(missed)
+	who := a.signer(s.Author, standing)
 	// A key that anybody signs for has signed nothing.
 	verdict := s.Check(hash)
 	if errors.Is(verdict, record.ErrWeakKey) {
 		verdict = fmt.Errorf("%w: %w", publickey.ErrFalse, verdict)
 	}
-	if verdict == nil && by != "" {
-		standsAs = "named"
-		if s.Author != wanted {
-			verdict = fmt.Errorf("%w: it is by %s, not by %s", errOtherSigner, who, screen.Line(by))
-		}
+	switch {
+	case verdict != nil:
+		credit = standing.Credit()
+	case wrong != nil:
+		verdict = fmt.Errorf("%w: it is by %s, not by %s", wrong, who, screen.Line(by))
 	}
 	if asJSON {
-		o := signatureJSON{File: name, Holds: verdict == nil, Key: s.Author, Words: safetyWords(s.Author), Standing: standsAs, Time: jsonTime(s.At)}
+		o := signatureJSON{File: name, Holds: verdict == nil, Key: s.Author, Words: safetyWords(s.Author), Standing: string(credit), Time: jsonTime(s.At)}
 		if verdict != nil {
 			o.Why = known(verdict.Error())
 		}
@@ -281,15 +279,12 @@ func (a *app) checkFile(ctx context.Context, name, file, by string, asJSON bool)
 			return err
 		}
 	}
-	if standsAs == "known" || standsAs == "unknown" {
+	if !credit.Counts() {
 		return hint(partlyError{errors.New("whose key that is was not compared: anybody can make a key, and a name proves nothing")},
 			"compare the six words with the author aloud; then \"fernpost identity verify\" notes it, or --by KEY says which key it has to be")
 	}
 	return nil
 }
-
-// errOtherSigner means that a signature holds and is not by whom it had to be.
-var errOtherSigner = errors.New("signed by somebody else")
 
 // clockOf is a time by somebody's clock, for people.
 func clockOf(t time.Time) string {
@@ -299,20 +294,27 @@ func clockOf(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
-// signer says in words whose key it is, and in one word for programs.
-func (a *app) signer(key record.PublicKey, s messenger.Standing) (who, word string) {
+// sayMissed says that not all rooms could be asked who somebody is.
+func (a *app) sayMissed(missed error) {
+	if missed != nil {
+		a.say("%s", a.style.warn("not all that this device knows could be looked up: "+screen.Text(missed.Error())))
+	}
+}
+
+// signer says in words whose key it is.
+func (a *app) signer(key record.PublicKey, s messenger.Standing) string {
 	in, compared, known := s.Compared()
 	switch {
 	case s.Own:
-		return "you: this device signs with that key", "own"
+		return "you: this device signs with that key"
 	case known && in.Person.Lost:
-		return fmt.Sprintf("%s of room %s, a device that was withdrawn as lost", tagged(in.Person), in.Room), "known"
+		return fmt.Sprintf("%s of room %s, a device that was withdrawn as lost", tagged(in.Person), in.Room)
 	case compared:
-		return fmt.Sprintf("%s, whose words were compared (room %s)", tagged(in.Person), in.Room), "compared"
+		return fmt.Sprintf("%s, whose words were compared (room %s)", tagged(in.Person), in.Room)
 	case known:
-		return fmt.Sprintf("%s of room %s, whose words were not compared", tagged(in.Person), in.Room), "known"
+		return fmt.Sprintf("%s of room %s, whose words were not compared", tagged(in.Person), in.Room)
 	}
-	return "somebody whom this device does not know (" + key.Tag().Name() + ")", "unknown"
+	return "somebody whom this device does not know (" + key.Tag().Name() + ")"
 }
 
 // named returns the key that --by names, see [messenger.Engine.Named].

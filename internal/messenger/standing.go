@@ -38,6 +38,55 @@ func (s Standing) Compared() (who KnownIn, compared, known bool) {
 	return s.KnownIn[0], false, true
 }
 
+// Credit is why what somebody has signed counts here, or does not, in one word.
+type Credit string
+
+// The credits.
+const (
+	// Unknown: the key was seen in no room. Known: it was, and nobody has compared its words. Both are strangers: anybody can make a
+	// key and take a name.
+	Unknown Credit = "unknown"
+	Known   Credit = "known"
+	// Compared: somebody has compared its words. Own: it signs on this device. Named: the user has said that it has to be this key.
+	Compared Credit = "compared"
+	Own      Credit = "own"
+	Named    Credit = "named"
+)
+
+// Counts reports whether what the key has signed counts.
+func (c Credit) Counts() bool { return c != Unknown && c != Known }
+
+// Credit is that of a key by what this device knows of it.
+func (s Standing) Credit() Credit {
+	_, compared, known := s.Compared()
+	switch {
+	case s.Own:
+		return Own
+	case compared:
+		return Compared
+	case known:
+		return Known
+	}
+	return Unknown
+}
+
+// ErrOtherSigner means that a signature holds and is not by whom it had to be.
+var ErrOtherSigner = errors.New("signed by somebody else")
+
+// CreditOf is [Engine.StandingOf] of whoever has signed something, with what that is worth. Where the user names whose it has to be,
+// wanted is not the zero key, and the error an [ErrOtherSigner] if it is by somebody else; missed says which rooms could not be looked
+// into.
+func (e *Engine) CreditOf(signer, wanted record.PublicKey) (s Standing, c Credit, missed, err error) {
+	s, missed = e.StandingOf(signer)
+	c = s.Credit()
+	if !wanted.IsZero() {
+		if c = Named; signer != wanted {
+			err = ErrOtherSigner
+		}
+	}
+	return s, c, missed, err
+}
+
 // StandingOf looks a key up in all rooms of this device. Nothing is read from a relay. A room that cannot be looked into adds to
 // the error; what the others know is returned all the same.
 func (e *Engine) StandingOf(key record.PublicKey) (Standing, error) {
