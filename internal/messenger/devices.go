@@ -236,9 +236,15 @@ func (e *Engine) mayTrust(key record.PublicKey) error {
 	return err
 }
 
+// renewLost takes the lost devices of this moment.
+func (r *Room) renewLost() (err error) {
+	r.lost, err = r.engine.lost()
+	return err
+}
+
 // distrust lets go of what a room has kept of the keys of lost devices.
-func (r *Room) distrust() (err error) {
-	if r.lost, err = r.engine.lost(); err != nil || len(r.lost) == 0 || !r.signed {
+func (r *Room) distrust() error {
+	if err := r.renewLost(); err != nil || len(r.lost) == 0 || !r.signed {
 		return err
 	}
 	for key := range r.lost {

@@ -316,3 +316,40 @@ func TestALostDeviceIsNotClaimed(t *testing.T) {
 		}
 	})
 }
+
+// A room that was followed meanwhile went on showing the lost device as the owner's.
+func TestALostDeviceIsMarkedWhereTheRoomWasFollowedBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newMembers(t)
+		ana, phone := x.join("ana"), x.join("phone")
+		phone.say("hello")
+		ana.reads()
+		ana.claims("lab", phone)
+		ana.reads()
+		s, err := ana.engine.Follow(ana.settings(), messenger.FollowOptions{Mark: "m", Fastest: time.Second, Slowest: time.Second}, messenger.Face{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := func(text string) *model.Item {
+			for {
+				e, err := s.Next(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if m, ok := e.(messenger.Message); ok && m.Record.Body == record.Body(record.Text(text)) {
+					return &m.Item
+				}
+			}
+		}
+		phone.say("by the owner")
+		if it := next("by the owner"); it.Lost || it.Record.Name != "ana's phone" {
+			t.Errorf("before, it is %s, lost %t", it.Record.Name, it.Lost)
+		}
+		ana.loses(phone.key())
+		phone.say("by the thief")
+		if it := next("by the thief"); !it.Lost || strings.Contains(it.Record.Name, "'s") {
+			t.Errorf("then it is %s, lost %t", it.Record.Name, it.Lost)
+		}
+		closeAll(t, s)
+	})
+}
