@@ -44,9 +44,9 @@ func (a *app) roomsExportCommand() *cobra.Command {
 		Use:   "export [ROOM...] --out FILE",
 		Short: "Write rooms into a file for another device of yours",
 		Long: `export writes rooms, all of them if none is named, into a new file: address, channel, the channel's keys, all keys of the
-room, and whose words you have compared. Your identity is not in it: the other device signs with a key of its own, and
-"rooms import" prints there with which command this one introduces it. What you have read is not in it either: the other
-device reads it from the relay.
+room, whose words you have compared, and which devices were lost. Your identity is not in it: the other device signs with a
+key of its own, and "rooms import" prints there with which command this one introduces it. What you have read is not in it
+either: the other device reads it from the relay.
 
 The file is encrypted with a passphrase of its own (the program age opens it as well). Whoever has both reads your rooms.
 It is asked for twice; --generate makes one and prints it.`,
@@ -239,8 +239,8 @@ there. This device signs with a key of its own. The last line is the command wit
 introduces this one to the others: they see "py's phone" from then on (see "identity device").
 
 A room that this device has already is mended by what the file knows better, after asking (--yes: without); its keys stay
-all. So it can be run again, and goes on where it was interrupted. Nothing is asked of a relay about rooms that are new
-here.
+all, and what you have taken back here since stays so: a device that was lost, somebody whose name you have let go of. So it
+can be run again, and goes on where it was interrupted. Nothing is asked of a relay about rooms that are new here.
 
 Exit code 6 is a wrong passphrase, 8 a file that is damaged, cut, or no such file, 3 says that some rooms were left out.`,
 		Example: `  fernpost rooms import rooms.age

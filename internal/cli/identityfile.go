@@ -325,8 +325,11 @@ func (a *app) named(by string) (key record.PublicKey, err error) {
 	if _, ok := errors.AsType[*messenger.NotComparedError](err); ok {
 		return key, hint(usagef("--by: %w", err), "compare the six words (\"fernpost identity verify\" notes it), or name the public key")
 	}
-	err = hintWho(err)
-	return key, hint(usagef("--by: %w", err), "%s", cmp.Or(nextStep(err), "it takes a public key, or the name of somebody whose words were compared"))
+	next := cmp.Or(nextStep(hintWho(err)), "it takes a public key, or the name of somebody whose words were compared")
+	if e, ok := errors.AsType[*model.WhoError](err); ok && e.Called == 0 {
+		err = fmt.Errorf("nobody whose words were compared is shown as %s in a room of this device", screen.Line(by))
+	}
+	return key, hint(usagef("--by: %w", err), "%s", next)
 }
 
 func (a *app) sealCommand() *cobra.Command {

@@ -169,7 +169,11 @@ func (a *app) importIdentity(ctx context.Context, file string, f *importFlags) e
 	if len(c.Rooms) > 0 {
 		_, err = a.importRooms(ctx, c.Rooms, f)
 	}
-	a.say("remove the file now: two devices that sign with one key are told to everybody as a fork")
+	when := "now"
+	if err != nil {
+		when = "once its rooms are here"
+	}
+	a.say("remove the file %s: two devices that sign with one key are told to everybody as a fork", when)
 	return err
 }
 
