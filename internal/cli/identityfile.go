@@ -307,8 +307,10 @@ func (a *app) signer(key record.PublicKey, s messenger.Standing) string {
 	switch {
 	case s.Own:
 		return "you: this device signs with that key"
-	case known && in.Person.Lost:
+	case s.Lost && known:
 		return fmt.Sprintf("%s of room %s, a device that was withdrawn as lost", tagged(in.Person), in.Room)
+	case s.Lost:
+		return key.Tag().Name() + ", a device that was withdrawn as lost"
 	case compared:
 		return fmt.Sprintf("%s, whose words were compared (room %s)", tagged(in.Person), in.Room)
 	case known:

@@ -132,8 +132,8 @@ func (m *member) isDistrusted(name string, key record.PublicKey) {
 		m.t.Errorf("%s: the lost device is introduced still", name)
 	}
 	standing, err := m.engine.StandingOf(key)
-	if _, compared, _ := standing.Compared(); compared || err != nil {
-		m.t.Errorf("the lost device counts as compared, %v", err)
+	if _, compared, _ := standing.Compared(); compared || !standing.Lost || err != nil {
+		m.t.Errorf("the lost device counts as compared: %t, as lost: %t, %v", compared, standing.Lost, err)
 	}
 }
 

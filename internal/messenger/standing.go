@@ -14,6 +14,8 @@ import (
 type Standing struct {
 	// Own means that it signs on this device.
 	Own bool
+	// Lost means that it is the key of a device that was lost or stolen, as the user has said.
+	Lost bool
 	// KnownIn are the rooms in which it was seen, by name.
 	KnownIn []KnownIn
 }
@@ -100,7 +102,14 @@ func (e *Engine) standings() (all map[record.PublicKey]Standing, err error) {
 	if own, err := e.Own(model.Room{}); err == nil && !own.IsZero() {
 		all[own] = Standing{Own: true}
 	}
-	names, _, err := e.Rooms()
+	lost, err := e.lost()
+	for key := range lost {
+		s := all[key]
+		s.Lost = true
+		all[key] = s
+	}
+	names, _, failed := e.Rooms()
+	err = errors.Join(err, failed)
 	for _, name := range names {
 		r, loading := e.Find(name)
 		if loading == nil {
