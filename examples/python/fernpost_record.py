@@ -36,7 +36,7 @@ CELL = 127
 SLICE = 105
 MAX_PARTS = 39946
 FILLER = b"\xfe\x01" + bytes(CELL - 2)
-KINDS = {1: "text", 2: "file", 3: "heartbeat", 4: "key moved", 5: "device"}
+KINDS = {1: "text", 2: "file", 3: "heartbeat", 4: "key moved", 5: "device", 6: "reading"}
 
 
 class Refused(Exception):
@@ -226,7 +226,37 @@ def parse_body(kind, b, salt, author):
         except (InvalidSignature, ValueError):
             raise Refused("unreadable") from None
         return {"device": b[:32], "withdraws": False}
+    if kind == 6:
+        return parse_reading(b)
     return {}  # of a later version
+
+
+def parse_reading(b):
+    """Reads a mask of fields and their values, then status, latitude, longitude and elevation as far as they are there."""
+    if not b:
+        raise Refused("unreadable")
+    mask, rest, values, behind = b[0], b[1:], {}, []
+    for field in range(1, 9):
+        if mask >> (field - 1) & 1:
+            value, rest = cut(rest)
+            if value is None:
+                raise Refused("unreadable")
+            values[str(field)] = value.decode()
+    while rest and len(behind) < 4:
+        text, rest = cut(rest)
+        if text is None:
+            raise Refused("unreadable")
+        behind.append(text.decode())
+    if rest or not (values or behind) or (behind and not behind[-1]):
+        raise Refused("unreadable")
+    status, *location = behind + [""] * (4 - len(behind))
+    if not all(text == "" or is_decimal(text) for text in location):
+        raise Refused("unreadable")
+    return {"values": values, "status": status, "location": location}
+
+
+def is_decimal(text):
+    return bool(re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)", text))
 
 
 def possible(nick):
@@ -400,10 +430,25 @@ def describe(r):
         return who + r["body"]["text"]
     if kind == "file":
         return who + "[file %s, %d bytes]" % (r["body"]["name"], len(r["body"]["content"]))
+    if kind == "reading":
+        return who + show_reading(r["body"])
     if kind == "device":
         how = "withdraws" if r["body"]["withdraws"] else "claims"
         return who + "[%s the device ~%s]" % (how, tag_of(r["body"]["device"]).hex())
     return who + "[%s]" % kind
+
+
+def show_reading(body):
+    """Shows a reading, field1=21.5 field2=40 (warm), with what could be taken for another value in quotes."""
+
+    def quoted(text):
+        return json.dumps(text, ensure_ascii=False) if re.search(r'[\s"=()]', text) or not text else text
+
+    words = ["field%s=%s" % (field, quoted(value)) for field, value in body["values"].items()]
+    words += ["%s=%s" % pair for pair in zip(("latitude", "longitude", "elevation"), body["location"]) if pair[1]]
+    if body["status"]:
+        words.append("(%s)" % quoted(body["status"]))
+    return " ".join(words)
 
 
 def printable(text):

@@ -17,6 +17,7 @@ const (
 	KindHeartbeat Kind = 3
 	KindKeyMoved  Kind = 4
 	KindDevice    Kind = 5
+	KindReading   Kind = 6
 	KindLetter    Kind = 7
 )
 
@@ -39,6 +40,8 @@ func (k Kind) String() string {
 		return "key moved"
 	case KindDevice:
 		return "device"
+	case KindReading:
+		return "reading"
 	case KindLetter:
 		return "letter"
 	default:
@@ -47,11 +50,11 @@ func (k Kind) String() string {
 }
 
 // ErrBody means that a body cannot be written: text that is not UTF-8, a name that is too long, a proof that proves
-// nothing, or a body that is [Unknown] or [Unreadable].
+// nothing, a reading that [Reading.Check] refuses, or a body that is [Unknown] or [Unreadable].
 var ErrBody = errors.New("the body cannot be written")
 
-// Body is what a record says: a [Text], [File], [Heartbeat], [KeyMoved], [Device] or [Letter]; [Unknown] or [Unreadable] when it
-// was read.
+// Body is what a record says: a [Text], [File], [Heartbeat], [KeyMoved], [Device], [Reading] or [Letter]; [Unknown] or
+// [Unreadable] when it was read.
 type Body interface{ Kind() Kind }
 
 type (
@@ -113,6 +116,9 @@ func (KeyMoved) Kind() Kind { return KindKeyMoved }
 // Kind is [KindDevice].
 func (Device) Kind() Kind { return KindDevice }
 
+// Kind is [KindReading].
+func (Reading) Kind() Kind { return KindReading }
+
 // Kind is [KindLetter].
 func (Letter) Kind() Kind { return KindLetter }
 
@@ -145,6 +151,8 @@ func BodySize(b Body) int {
 		return len(b.Key)
 	case Device:
 		return len(b.Key) + len(b.Proof)
+	case Reading:
+		return b.size()
 	case Letter:
 		return len(b)
 	case Unknown:
@@ -213,6 +221,11 @@ func appendBody(b []byte, body Body, salt Salt, author PublicKey) ([]byte, error
 			return nil, fmt.Errorf("%w: a device without the proof of its own key", ErrBody)
 		}
 		return append(append(b, body.Key[:]...), body.Proof[:]...), nil
+	case Reading:
+		if err := body.Check(); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrBody, err)
+		}
+		return body.append(b), nil
 	case Letter:
 		if len(body) < MinLetter || len(body) > MaxLetter {
 			return nil, fmt.Errorf("%w: a letter of %d bytes", ErrBody, len(body))
@@ -250,6 +263,10 @@ func parseBody(kind Kind, data []byte, salt Salt, author PublicKey) Body {
 			if d.wellFormed(salt, author) {
 				return d
 			}
+		}
+	case KindReading:
+		if r, ok := parseReading(data); ok {
+			return r
 		}
 	case KindLetter:
 		if len(data) >= MinLetter && len(data) <= MaxLetter {

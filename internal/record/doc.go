@@ -52,7 +52,7 @@
 //
 // # Records
 //
-//	kind          1   1 text, 2 file, 3 heartbeat, 4 key moved, 5 device, 7 letter; others are shown as unknown
+//	kind          1   1 text, 2 file, 3 heartbeat, 4 key moved, 5 device, 6 reading, 7 letter; others are shown as unknown
 //	clock         6   the author's, in Unix milliseconds: a claim
 //	author       32   canonical, and not of small order
 //	previous     16   hash of the author's previous record, cut; zeros in number 1, and only there
@@ -76,6 +76,9 @@
 //	              reader has seals it
 //	device        another public key (32), which can be somebody's and is not the author's, and its signature (64) over
 //	              "fernpost/v1 device\0" ‖ room salt ‖ author; or 64 zeros
+//	reading       a mask (1), bit 0 for field 1; for each bit set, in order, length (1) and value, UTF-8; then, each only if
+//	              something follows, length (1) and status, latitude, longitude and elevation: UTF-8, of the last three a sign
+//	              or none, and digits with at most one point among them, or empty for none. One that says nothing at all, or ends with an empty text, breaks the form
 //	letter        an invitation to somebody's public key (48 to 4096 bytes; of another size: unknown), see below
 //
 // A signed record that breaks this form is unreadable, and its number counts. If that concerns its head (previous,

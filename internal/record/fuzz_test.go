@@ -113,11 +113,11 @@ func FuzzBody(f *testing.F) {
 		body := parseBody(Kind(kind), b, testRoom.Salt, ana.key())
 		switch body := body.(type) {
 		case Unknown:
-			if kind >= 1 && kind <= 5 {
+			if kind >= 1 && kind <= 6 {
 				t.Fatalf("kind %d is unknown", kind)
 			}
 		case Unreadable:
-			if kind < 1 || kind > 5 || kind == 1 && utf8.Valid(b) {
+			if kind < 1 || kind > 6 || kind == 1 && utf8.Valid(b) {
 				t.Fatalf("kind %d is unreadable: %x", kind, body.Data)
 			}
 		default:

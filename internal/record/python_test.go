@@ -22,7 +22,10 @@ import (
 	"github.com/fernpost/fernpost/internal/testenv"
 )
 
-const pythonReader = "../../examples/python/fernpost_record.py"
+const (
+	pythonReader = "../../examples/python/fernpost_record.py"
+	pythonWriter = "../../examples/python/fernpost_reading.py"
+)
 
 // A second implementation, written from the documentation, reads from the cells what this one put into them.
 func TestPythonReadsTheVectors(t *testing.T) {
@@ -79,12 +82,13 @@ func TestPythonReadsAFeed(t *testing.T) {
 	long := ana.write(Text(strings.Repeat("a long text ", 40)))
 	answer := bo.write(File{"notes.txt", "text/plain", []byte("notes")})
 	phone := ana.write(Device{bo.key(), bo.id.ProveDevice(ctx.Salt, ana.key())})
+	measured := bo.write(Reading{Values: values("21.5", "40 (?)"), Status: "warm", Latitude: "52.5"})
 	forgery := answer
 	forgery.Tag, forgery.Number = ana.tag(), 9
 	nobody := signFor(t, ctx, weakKeys()[0], 1, Seen{}, KindText, []byte("nobody said this"))
 
 	var plain [][]byte
-	for _, r := range []Signed{answer, long, first, forgery, phone, nobody} {
+	for _, r := range []Signed{answer, long, first, forgery, phone, nobody, measured} {
 		cells, err := r.Cells()
 		if err != nil {
 			t.Fatal(err)
@@ -184,6 +188,7 @@ func TestPythonReadsAFeed(t *testing.T) {
 				ana.tag().Name() + " 2 ana: " + strings.Repeat("a long text ", 40),
 				ana.tag().Name() + " 1 ana: hello [2J",
 				ana.tag().Name() + " 3 ana: [claims the device " + bo.tag().Name() + "]",
+				bo.tag().Name() + ` 2 field1=21.5 field2="40 (?)" latitude=52.5 (warm)`,
 				"unsigned: a text",
 				fmt.Sprintf("digest 2: %x, %d lines, 2 keys", sum[:16], len(lines)),
 				"",
@@ -196,5 +201,89 @@ func TestPythonReadsAFeed(t *testing.T) {
 				t.Errorf("complained %q, want %q", &complaints, refused)
 			}
 		})
+	}
+}
+
+// What Python signs, cuts and seals is read here: one reading behind the other, and nothing twice where the relay took an update
+// and its answer was lost.
+func TestPythonWritesReadings(t *testing.T) {
+	const channel = 4711
+	key := fernet.GenerateKey()
+	ring, err := fernet.NewRing(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := Context{Salt(passphrase.RoomSalt(channel)), KeyID(key.ID())}
+	var cells []Cell
+	calls := 0
+	relay := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if calls++; r.URL.Path != "/update" || r.Header.Get("X-THINGSPEAKAPIKEY") != "WRITEKEY" {
+			t.Errorf("asked for %s with key %q", r.URL, r.Header.Get("X-THINGSPEAKAPIKEY"))
+		}
+		if calls == 2 { // too soon
+			fmt.Fprint(w, 0)
+			return
+		}
+		for n := 1; n <= ReadingFields; n++ {
+			field := r.PostFormValue(fmt.Sprint("field", n))
+			if field == "" {
+				continue
+			}
+			found, err := ring.Open(field)
+			if err != nil || len(found.Plaintext) != CellSize {
+				t.Errorf("%s: %v", field, err)
+				return
+			}
+			cells = append(cells, Cell{Spot{Place{0, int64(calls)}, n}, ctx.Key, [CellSize]byte(found.Plaintext)})
+		}
+		if calls == 4 {
+			http.Error(w, "the answer is lost", http.StatusBadGateway)
+			return
+		}
+		fmt.Fprint(w, calls)
+	}))
+	defer relay.Close()
+	identity := filepath.Join(t.TempDir(), "sensor.json")
+	run := func(fails bool, args ...string) {
+		t.Helper()
+		args = append([]string{
+			pythonWriter, "--channel", strconv.Itoa(channel), "--relay", relay.URL, "--identity", identity, "--nick", "sensor",
+			"--fields", "3,4", "--interval", "0",
+		}, args...)
+		cmd := exec.CommandContext(t.Context(), testenv.Python(t), args...)
+		cmd.Env = append(os.Environ(), "FERNPOST_KEY="+key.Reveal(), "FERNPOST_WRITE_KEY=WRITEKEY", "no_proxy=*")
+		if out, err := cmd.CombinedOutput(); (err != nil) != fails {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	run(false, "--at", "1795176000.5", "--status", "warm", "1=21.5", "8=Grüße")
+	run(true, "2="+strings.Repeat("long ", 50)) // two entries, of which the second answer is lost
+	run(false, "1=22")
+	run(true, "9=1")
+	run(true)
+	if mode, err := os.Stat(identity); err != nil || mode.Mode().Perm() != 0o600 {
+		t.Errorf("the identity has mode %v, %v", mode.Mode(), err)
+	}
+
+	l := newListener(t)
+	l.reader = NewReader(ctx.Salt, PublicKey{})
+	result := l.read(cells)
+	var got []Body
+	for i, m := range result.Messages {
+		if m.Number != uint32(i+1) || m.Nick != "sensor" || i == 0 && m.Clock != 1795176000500 {
+			t.Errorf("%+v", m.Record)
+		}
+		got = append(got, m.Body)
+	}
+	want := []Body{
+		Reading{Values: [ReadingFields]Value{0: {"21.5", true}, 7: {"Grüße", true}}, Status: "warm"},
+		Reading{Values: [ReadingFields]Value{1: {strings.Repeat("long ", 50), true}}},
+		Reading{Values: values("22")},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("read (-want +got):\n%s", diff)
+	}
+	if len(result.Change.Told) > 0 || result.Refused > 0 {
+		t.Errorf("told %+v, refused %d", result.Change.Told, result.Refused)
 	}
 }

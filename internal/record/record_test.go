@@ -13,6 +13,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// values are those of the first fields.
+func values(texts ...string) (all [ReadingFields]Value) {
+	for i, text := range texts {
+		all[i] = Value{text, true}
+	}
+	return all
+}
+
 // bodies has one of every kind.
 func bodies(author *scribe) []Body {
 	phone := newScribe(author.t, 77, "")
@@ -25,6 +33,10 @@ func bodies(author *scribe) []Body {
 		Heartbeat{{Tag{1}, 2, ShortHash{3}}, {Tag{4}, 5, ShortHash{6}}},
 		KeyMoved{KeyID{7}},
 		Device{phone.key(), phone.id.ProveDevice(testRoom.Salt, author.key())},
+		Reading{Values: values("21.5", "40"), Status: "warm"},
+		Reading{Values: [ReadingFields]Value{3: {"", true}, 7: {strings.Repeat("v", 255), true}}},
+		Reading{Latitude: "52.52", Longitude: "-13.4", Elevation: ".5"},
+		Reading{Status: "only a status"},
 	}
 }
 
@@ -69,6 +81,12 @@ func TestSignRefuses(t *testing.T) {
 		{"a file name that is too long", Record{Number: 1, Body: File{Name: strings.Repeat("a", 256)}}, ErrBody},
 		{"a media type that is not UTF-8", Record{Number: 1, Body: File{Media: "\xff"}}, ErrBody},
 		{"a device without proof", Record{Number: 1, Body: Device{Key: ana.key()}}, ErrBody},
+		{"an empty reading", Record{Number: 1, Body: Reading{}}, ErrNoReading},
+		{"a value that is too long", Record{Number: 1, Body: Reading{Values: values(strings.Repeat("v", 256))}}, ErrBody},
+		{"a value that is not UTF-8", Record{Number: 1, Body: Reading{Values: values("\xff")}}, ErrBody},
+		{"a value that is not given", Record{Number: 1, Body: Reading{Values: [ReadingFields]Value{{Text: "1"}}}}, ErrBody},
+		{"an elevation with an exponent", Record{Number: 1, Body: Reading{Elevation: "1e2"}}, ErrBody},
+		{"a latitude of words", Record{Number: 1, Body: Reading{Latitude: "north"}}, ErrBody},
 		{"an unknown body", Record{Number: 1, Body: Unknown{Code: 9}}, ErrBody},
 		{"an unreadable body", Record{Number: 1, Body: Unreadable{Code: 1}}, ErrBody},
 		{"no body", Record{Number: 1}, ErrBody},
@@ -146,6 +164,11 @@ func TestUnreadable(t *testing.T) {
 		{"a receipt of none", 1, zero, "ana", KindHeartbeat, make([]byte, 24), Unreadable{KindHeartbeat, make([]byte, 24)}},
 		{"a long key id", 1, zero, "ana", KindKeyMoved, make([]byte, 17), Unreadable{KindKeyMoved, make([]byte, 17)}},
 		{"a device without proof", 1, zero, "ana", KindDevice, make([]byte, 96), Unreadable{KindDevice, make([]byte, 96)}},
+		{"a reading of nothing", 1, zero, "ana", KindReading, []byte{0}, Unreadable{KindReading, []byte{0}}},
+		{"a reading cut short", 1, zero, "ana", KindReading, []byte("\x03\x011"), Unreadable{KindReading, []byte("\x03\x011")}},
+		{"a reading that ends empty", 1, zero, "ana", KindReading, []byte("\x01\x011\x00"), Unreadable{KindReading, []byte("\x01\x011\x00")}},
+		{"a reading with more behind", 1, zero, "ana", KindReading, []byte("\x00\x00\x00\x00\x011\x00"), Unreadable{KindReading, []byte("\x00\x00\x00\x00\x011\x00")}},
+		{"a reading at no place", 1, zero, "ana", KindReading, []byte("\x00\x00\x03NaN"), Unreadable{KindReading, []byte("\x00\x00\x03NaN")}},
 		{"a nickname of a control character", 2, other, "\x07", KindText, nil, Text("")},
 		{"a nickname that is too long", 2, other, strings.Repeat("a", 25), KindText, nil, Text("")},
 	} {
@@ -247,14 +270,14 @@ func TestPublicKeyText(t *testing.T) {
 func TestKindString(t *testing.T) {
 	for kind, want := range map[Kind]string{
 		KindText: "text", KindFile: "file", KindHeartbeat: "heartbeat", KindKeyMoved: "key moved", KindDevice: "device",
-		9: "kind 9",
+		KindReading: "reading", KindLetter: "letter", 9: "kind 9",
 	} {
 		if kind.String() != want {
 			t.Errorf("kind %d is %q, want %q", byte(kind), kind, want)
 		}
 	}
 	for _, body := range bodies(newScribe(t, 1, "")) {
-		if r := (Record{Body: body}); r.Kind() < KindText || r.Kind() > KindDevice {
+		if r := (Record{Body: body}); r.Kind() < KindText || r.Kind() > KindReading {
 			t.Errorf("%T is of %s", body, r.Kind())
 		}
 	}

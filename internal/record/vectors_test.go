@@ -9,6 +9,7 @@ import (
 	"flag"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -133,6 +134,12 @@ func makeVectors(t *testing.T) vectors {
 	add("a device withdrawn", ana.write(Device{Key: bo.key()}))
 	ana.nick = ""
 	add("no nickname", ana.write(Text("who am I?")))
+	ana.nick = "ana"
+	add("a reading", bo.write(Reading{Values: values("21.5", "40"), Status: "warm"}, seen(beat)))
+	add("a reading with gaps", ana.write(Reading{
+		Values: [ReadingFields]Value{1: {"", true}, 7: {"Grüße", true}}, Latitude: "52.52", Elevation: "-3",
+	}))
+	ana.nick = ""
 
 	raw := func(name string, kind Kind, nick string, number uint32, previous ShortHash, body []byte) {
 		add(name, signRawIn(ctx, ana.id, number, previous, nick, kind, body))
@@ -147,6 +154,10 @@ func makeVectors(t *testing.T) vectors {
 	own := ana.key()
 	raw("a claim on oneself", KindDevice, "ana", 109, ShortHash{1}, slices.Concat(own[:], self[:]))
 	raw("an invitation, of a later version", 7, "ana", 110, ShortHash{1}, []byte("letter"))
+	raw("a reading that says nothing", KindReading, "ana", 111, ShortHash{1}, []byte{0})
+	raw("a reading that ends with an empty text", KindReading, "ana", 112, ShortHash{1}, []byte{1, 1, '4', 0})
+	raw("a reading with half a value", KindReading, "ana", 113, ShortHash{1}, []byte{1, 2, '4'})
+	raw("a reading at no place", KindReading, "ana", 114, ShortHash{1}, []byte{1, 1, '4', 0, 5, 'n', 'o', 'r', 't', 'h'})
 	raw("a nickname of control characters", KindText, "\x1b[2J", 106, ShortHash{1}, []byte("hello"))
 	raw("a later record that names none before it", KindText, "ana", 107, ShortHash{}, []byte("hello"))
 
@@ -207,6 +218,15 @@ func describe(t *testing.T, name string, signed Signed, r Record) recordVector {
 		v.Body["key"] = hexBytes(body.Key[:])
 	case Device:
 		v.Body["device"], v.Body["withdraws"] = hexBytes(body.Key[:]), body.Withdraws()
+	case Reading:
+		values := map[string]string{}
+		for i, value := range body.Values {
+			if value.Given {
+				values[strconv.Itoa(i+1)] = value.Text
+			}
+		}
+		v.Body["values"], v.Body["status"] = values, body.Status
+		v.Body["location"] = []string{body.Latitude, body.Longitude, body.Elevation}
 	case Unreadable:
 		v.Unreadable = true
 	}
