@@ -3,6 +3,7 @@ package thingspeak
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 )
 
@@ -44,4 +45,22 @@ func ParseDecimal(s string) (text string, ok bool) {
 		return "", false
 	}
 	return s[:len(s)-max(0, len(places)-10)], true
+}
+
+// JSONNumber returns a value as a number of JSON, if it is a decimal one: in its own digits where JSON writes it so, and with
+// an exponent or not. Decimal commas and words such as NaN are none.
+func JSONNumber(s string) (number string, ok bool) {
+	s = strings.TrimSpace(s)
+	if strings.Trim(s, "+-.0123456789eE") != "" {
+		return "", false
+	}
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return "", false
+	}
+	whole, places, point := strings.Cut(strings.TrimPrefix(s, "-"), ".")
+	if isDigit(whole) && (whole == "0" || whole[0] != '0') && (!point || isDigit(places)) {
+		return s, true
+	}
+	return strconv.FormatFloat(n, 'g', -1, 64), true
 }
