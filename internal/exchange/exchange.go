@@ -57,9 +57,9 @@ const (
 	LastNumber
 	// OneEntry asks for the entry with the number Request.Entry.
 	OneEntry
-	// Update posts one entry, of Request.Fields.
+	// Update posts one entry, of Request.Fields and Request.Status.
 	Update
-	// BulkUpdate posts Request.Rows in one call: their fields, under dates in whole seconds, all different, since a relay
+	// BulkUpdate posts Request.Rows in one call: their fields and status, under dates in whole seconds, all different, since a relay
 	// may want that (contract section 3.3). That it succeeds is a promise of the relay's and no receipt.
 	BulkUpdate
 )
@@ -70,6 +70,7 @@ type Request struct {
 	Query  Query
 	Entry  int64
 	Fields thingspeak.Fields
+	Status thingspeak.Value
 	Rows   []thingspeak.Entry
 	// KeepCut has a last row shown that has no line end, though its last value may be cut.
 	KeepCut bool

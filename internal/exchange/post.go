@@ -47,19 +47,24 @@ const (
 	ReplyLost
 )
 
-// Post posts one entry and returns its number. It keeps the channel's interval after our own last update, twice that if others
+// Post is [Exchange.PostEntry] of an entry that has no status.
+func (x *Exchange) Post(ctx context.Context, fields thingspeak.Fields, known int64, progress func(Wait)) (id int64, err error) {
+	return x.PostEntry(ctx, &thingspeak.Entry{Fields: fields}, known, progress)
+}
+
+// PostEntry posts the fields and the status of one entry and returns its number. It keeps the channel's interval after our own last update, twice that if others
 // write as well. An update that comes too soon for the relay is tried five times in all. Where the reply is lost, Post reads
-// the channel back to the entry number known, which was its last before the post, and posts again only what is not there,
+// the channel back to the entry number known, which was its last before the post, for its fields, and posts again only what is not there,
 // three times in all. With known below 0, Post asks for that number first. If others post the very same texts, their entry
 // passes for ours.
 //
 // The errors are those of the port for an update that was certainly not stored; a [*BusyError] after five refusals, or one that
 // asks for a pause of more than ten minutes; and [*UnknownError] for an update of which it stayed unknown. Progress, if not nil, is told of each wait before it begins.
-func (x *Exchange) Post(
-	ctx context.Context, fields thingspeak.Fields, known int64, progress func(Wait),
+func (x *Exchange) PostEntry(
+	ctx context.Context, e *thingspeak.Entry, known int64, progress func(Wait),
 ) (id int64, err error) {
-	p := poster{x: x, fields: fields, known: known, progress: progress}
-	if err := CheckUpdate(&fields); err != nil {
+	p := poster{x: x, fields: e.Fields, status: e.Status, known: known, progress: progress}
+	if err := CheckUpdate(e); err != nil {
 		return 0, fmt.Errorf("%s: %w", x.posting(), err)
 	}
 	if known < 0 {
@@ -111,6 +116,7 @@ func (x *Exchange) posted(of *pace) {
 type poster struct {
 	x        *Exchange
 	fields   thingspeak.Fields
+	status   thingspeak.Value
 	known    int64
 	progress func(Wait)
 
@@ -125,7 +131,7 @@ type poster struct {
 // failed counts as lost, too.
 func (p *poster) post(ctx context.Context) (int64, error) {
 	for {
-		a, err := p.x.port.Ask(ctx, Request{What: Update, Fields: p.fields}, nil)
+		a, err := p.x.port.Ask(ctx, Request{What: Update, Fields: p.fields, Status: p.status}, nil)
 		if err == nil {
 			return a.Number, nil
 		}
@@ -321,18 +327,23 @@ func (x *Exchange) posting() string {
 
 // CheckUpdate checks the limits of the service (contract section 3.2), beyond which a relay might cut values silently. The
 // error is [ErrTooLong], or the update is empty.
-func CheckUpdate(fields *thingspeak.Fields) error {
+func CheckUpdate(e *thingspeak.Entry) error {
 	total, given := 0, false
-	for i, v := range fields {
-		if !v.Given {
-			continue
-		}
-		given = true
-		if len(v.Text) > thingspeak.MaxValueBytes {
-			return fmt.Errorf("field%d has %d bytes, at most %d are possible: %w",
-				i+1, len(v.Text), thingspeak.MaxValueBytes, ErrTooLong)
-		}
+	check := func(name string, v thingspeak.Value) error {
+		given = given || v.Given
 		total += len(v.Text)
+		if len(v.Text) > thingspeak.MaxValueBytes {
+			return fmt.Errorf("%s has %d bytes, at most %d are possible: %w", name, len(v.Text), thingspeak.MaxValueBytes, ErrTooLong)
+		}
+		return nil
+	}
+	for i, v := range e.Fields {
+		if err := check(fmt.Sprint("field", i+1), v); err != nil {
+			return err
+		}
+	}
+	if err := check("status", e.Status); err != nil {
+		return err
 	}
 	if total > thingspeak.MaxMessageBytes {
 		return fmt.Errorf("%d bytes, at most %d are possible: %w", total, thingspeak.MaxMessageBytes, ErrTooLong)

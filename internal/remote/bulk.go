@@ -56,8 +56,9 @@ func (c *Client) bulkBody(rows []thingspeak.Entry) ([]byte, error) {
 		return nil, fmt.Errorf("a bulk call has 1 to %d rows: %w", exchange.MaxBulkRows, exchange.ErrTooLong)
 	}
 	updates := make([]map[string]string, len(rows))
-	for i, row := range rows {
-		form, err := updateForm(row.Fields)
+	for i := range rows {
+		row := &rows[i]
+		form, err := updateForm(row)
 		if err != nil {
 			return nil, fmt.Errorf("row %d: %w", i+1, err)
 		}

@@ -48,7 +48,11 @@ func feedPath(q exchange.Query) string {
 func (c *Client) feed(ctx context.Context, r exchange.Request, row func(*thingspeak.Entry, thingspeak.FieldSet) error) (
 	a exchange.Answer, err error,
 ) {
-	re, err := c.openFeed(ctx, feedPath(r.Query))
+	path := feedPath(r.Query)
+	if c.set.Status {
+		path += "&status=true"
+	}
+	re, err := c.openFeed(ctx, path)
 	if err != nil {
 		return a, err
 	}
@@ -189,6 +193,9 @@ func (c *Client) entry(ctx context.Context, id int64) (entry thingspeak.Entry, a
 	path, err := c.channelPath("feeds/" + strconv.FormatInt(id, 10) + ".csv")
 	if err != nil {
 		return entry, a, err
+	}
+	if c.set.Status {
+		path += "?status=true"
 	}
 	content, re, err := c.fetch(ctx, request{doing: doing, path: path, key: c.readKey()})
 	if refused, ok := errors.AsType[*RefusedError](err); ok && refused.Reason == NotFound {

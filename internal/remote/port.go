@@ -33,7 +33,7 @@ func (c *Client) Ask(
 	case exchange.LastNumber:
 		a.Number, err = c.LastID(ctx)
 	case exchange.Update:
-		a.Number, err = c.Update(ctx, r.Fields)
+		a.Number, err = c.UpdateEntry(ctx, &thingspeak.Entry{Fields: r.Fields, Status: r.Status})
 	case exchange.BulkUpdate:
 		err = c.BulkUpdate(ctx, r.Rows)
 	}

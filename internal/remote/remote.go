@@ -43,6 +43,8 @@ type Options struct {
 	WriteKey, ReadKey, UserKey Secret
 	// MQTT is how the relay pushes entries, if it is to.
 	MQTT MQTT
+	// Status has rows read with their status, which the relay shows on request only.
+	Status bool
 	// Interval and Budget are as in [exchange.Settings]. What is asked for beside a reading may bring Budget too.
 	Interval time.Duration
 	Budget   int64

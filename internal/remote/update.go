@@ -16,12 +16,17 @@ import (
 // an update that meets the closing is lost without a trace, where a read is simply repeated.
 const maxIdle = 3 * time.Second
 
-// Update posts one entry, in exactly one attempt, and returns its number. The key goes in a header. An update that is
+// Update is [Client.UpdateEntry] of an entry that has no status.
+func (c *Client) Update(ctx context.Context, fields thingspeak.Fields) (int64, error) {
+	return c.UpdateEntry(ctx, &thingspeak.Entry{Fields: fields})
+}
+
+// UpdateEntry posts the fields and the status of one entry, in exactly one attempt, and returns its number. The key goes in a header. An update that is
 // over the limits is [exchange.ErrTooLong] and not sent; one that the relay refused, with the status 200 and the text 0 too, is
 // a [*RefusedError]. After an [*UnreachableError] with Sent set, or an [*UnexpectedError], the entry may be stored all
 // the same: [exchange.Exchange.Post] finds out.
-func (c *Client) Update(ctx context.Context, fields thingspeak.Fields) (int64, error) {
-	form, err := updateForm(fields)
+func (c *Client) UpdateEntry(ctx context.Context, e *thingspeak.Entry) (int64, error) {
+	form, err := updateForm(e)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", c.posting(), err)
 	}
@@ -71,15 +76,18 @@ func (c *Client) posting() string {
 }
 
 // updateForm makes the body of an update that is within the limits.
-func updateForm(fields thingspeak.Fields) (url.Values, error) {
-	if err := exchange.CheckUpdate(&fields); err != nil {
+func updateForm(e *thingspeak.Entry) (url.Values, error) {
+	if err := exchange.CheckUpdate(e); err != nil {
 		return nil, err
 	}
 	form := url.Values{}
-	for i, v := range fields {
+	for i, v := range e.Fields {
 		if v.Given {
 			form.Set(fieldName(i), v.Text)
 		}
+	}
+	if e.Status.Given {
+		form.Set("status", e.Status.Text)
 	}
 	return form, nil
 }
