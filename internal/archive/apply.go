@@ -291,9 +291,12 @@ func (w *writer) outbox(c *kept.Change) {
 	}
 	for i := range c.Posts {
 		p := &c.Posts[i]
-		var texts [thingspeak.FieldCount]string
+		texts := make([]string, thingspeak.FieldCount, thingspeak.FieldCount+1)
 		for i, v := range p.Fields {
 			texts[i] = v.Text
+		}
+		if p.Status.Given {
+			texts = append(texts, p.Status.Text)
 		}
 		w.exec(`INSERT OR REPLACE INTO posts (seq, fields, cells, state, after, place, dated_s)
 			VALUES (?, ?, ?, ?, ?, ?, ?)`, p.Seq, w.json(texts, false), int64(p.Cells), int64(p.State),

@@ -31,12 +31,16 @@ func (r *Room) Posts(q kept.PostQuery) (all []kept.Post, err error) {
 			Seq: row[0].(int64), Cells: thingspeak.FieldSet(row[2].(int64)), State: model.State(row[3].(int64)),
 			After: parsePlace(row[4]), At: parsePlace(row[5]), Dated: parseSeconds(row[6]),
 		}
-		var texts [thingspeak.FieldCount]string
+		var texts [thingspeak.FieldCount + 1]string // the last one is the status
 		if err := json.Unmarshal([]byte(row[1].(string)), &texts); err != nil {
 			return fmt.Errorf("reading the outbox: %w: %w", model.ErrArchiveDamaged, err)
 		}
 		for i, text := range texts {
-			if text != "" {
+			switch {
+			case text == "":
+			case i == thingspeak.FieldCount:
+				p.Status = thingspeak.Text(text)
+			default:
 				p.Fields[i] = thingspeak.Text(text)
 			}
 		}

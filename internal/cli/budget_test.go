@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -178,14 +179,15 @@ func TestComparingTheNewestRowsIsNotInVain(t *testing.T) {
 			}
 			post := func(n int) {
 				s.Seed(t, r.Channel, n, func(i int) thingspeak.Entry {
-					fields, err := opener.Seal(strings.Repeat("long", 30), time.Now())
+					e, err := opener.Seal(record.Text(strings.Repeat("long", 30)), time.Now())
 					if err != nil {
 						t.Fatal(err)
 					}
-					for i := range fields {
-						fields[i] = fields[0]
+					for i := range e.Fields {
+						e.Fields[i] = e.Fields[0]
 					}
-					return thingspeak.Entry{CreatedAt: time.Now(), Fields: fields}
+					e.CreatedAt = time.Now()
+					return e
 				})
 			}
 			post(100)

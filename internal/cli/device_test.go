@@ -14,6 +14,7 @@ import (
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -96,11 +97,11 @@ func (d *device) post(relay *relaytest.Server, channel int64, text string, at ti
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	fields, err := sealer.Seal(text, at)
+	e, err := sealer.Seal(record.Text(text), at)
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	relay.Seed(d.t, channel, 1, func(int) thingspeak.Entry { return thingspeak.Entry{CreatedAt: at, Fields: fields} })
+	relay.Seed(d.t, channel, 1, func(int) thingspeak.Entry { return thingspeak.Entry{CreatedAt: at, Fields: e.Fields} })
 }
 
 // strangers stores n entries with tokens of somebody else's key, one a second.
@@ -135,5 +136,5 @@ func openRoom(r model.Room) (*room.Room, error) {
 	if err != nil {
 		return nil, err
 	}
-	return room.New(ring, r.Fields[0], profile.Wrapper == passphrase.WrapperPython)
+	return room.New(ring, r.Fields, profile.Wrapper == passphrase.WrapperPython)
 }

@@ -50,13 +50,19 @@ func (e *Engine) dial(r model.Room) (*remote.Client, error) {
 		return nil, fmt.Errorf("room %s: its interval is no duration", r.Name)
 	}
 	return e.client(remote.Options{
-		BaseURL: r.Relay, Channel: r.Channel, Interval: interval,
+		BaseURL: r.Relay, Channel: r.Channel, Interval: interval, Status: hasStatus(r),
 		WriteKey: remote.Secret(r.WriteKey.Reveal()), ReadKey: remote.Secret(r.ReadKey.Reveal()),
 		MQTT: remote.MQTT{
 			URL: r.MQTT.URL, ClientID: r.MQTT.ClientID.Reveal(), Username: r.MQTT.Username.Reveal(),
 			Password: remote.Secret(r.MQTT.Password.Reveal()),
 		},
 	})
+}
+
+// hasStatus reports whether the status of an entry may carry a token: that of a reading that nobody signs.
+func hasStatus(r model.Room) bool {
+	signed, err := Signed(r)
+	return err == nil && !signed
 }
 
 // client makes a client of which the options name relay, channel and keys.

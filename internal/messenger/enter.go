@@ -45,6 +45,9 @@ type Entry struct {
 
 	// Unchecked joins also if the passphrase opens nothing of what is there.
 	Unchecked bool
+
+	// choseFields tells that the room was to write to certain fields.
+	choseFields bool
 }
 
 // Entered is a room that was made or joined.
@@ -204,6 +207,7 @@ func (e *Engine) begin(ctx context.Context, o *Entry) (pass, metadata string, er
 	if err := e.nameIsFree(o.Room.Name); err != nil {
 		return "", "", err
 	}
+	o.choseFields = len(o.Room.Fields) > 0
 	if o.Room.Channel == 0 {
 		if err := e.reach(ctx, o.Room); err != nil {
 			return "", "", err
@@ -270,8 +274,8 @@ func (e *Engine) haveWriteKey(ctx context.Context, o *Entry) (err error) {
 // entered is the room as it is kept.
 func (o *Entry) entered(p passphrase.Profile, key [passphrase.KeySize]byte) Entered {
 	r := o.Room
-	if p.Form == passphrase.FormText {
-		r.Fields = r.Fields[:1] // a text is one token in one field
+	if p.Form == passphrase.FormText && !o.choseFields {
+		r.Fields = r.Fields[:1] // a text is one token in one field; only a reading takes more
 	}
 	r.Profile, r.Keys = p.String(), []model.Secret{secretOf(fernet.NewKey(key))}
 	return Entered{r, p, key}

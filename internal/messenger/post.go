@@ -54,7 +54,7 @@ func (p *poster) deliver(ctx context.Context) (done model.Delivered, err error) 
 func (p *poster) ask(ctx context.Context, step *room.Step) ([]int64, error) {
 	switch step.What {
 	case room.Post:
-		entry, err := p.post(ctx, step.Entries[0].Fields, step.After)
+		entry, err := p.post(ctx, &step.Entries[0], step.After)
 		return []int64{entry}, err
 	case room.PostBulk:
 		return nil, p.postBulk(ctx, step.Entries)
@@ -66,15 +66,15 @@ func (p *poster) ask(ctx context.Context, step *room.Step) ([]int64, error) {
 	return p.client.Settle(ctx, fields, step.After, step.Promised, p.waits)
 }
 
-func (p *poster) post(ctx context.Context, fields thingspeak.Fields, after int64) (int64, error) {
+func (p *poster) post(ctx context.Context, entry *thingspeak.Entry, after int64) (int64, error) {
 	if p.noWait {
-		entry, err := p.client.Update(ctx, fields)
+		id, err := p.client.UpdateEntry(ctx, entry)
 		if e, ok := errors.AsType[*remote.UnreachableError](err); ok && e.Sent {
 			err = fmt.Errorf("%w (%w)", err, exchange.ErrUnknownOutcome)
 		}
-		return entry, err
+		return id, err
 	}
-	return p.client.Post(ctx, fields, after, p.waits)
+	return p.client.PostEntry(ctx, entry, after, p.waits)
 }
 
 func (p *poster) postBulk(ctx context.Context, entries []thingspeak.Entry) error {

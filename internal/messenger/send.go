@@ -22,6 +22,15 @@ type SendOptions struct {
 	Queue bool
 	// OldKey seals with the key that is here although somebody whose key was compared has moved to another one.
 	OldKey bool
+	// At is when it was written or measured: the record's clock, or that of the tokens where nobody signs. The zero time is now.
+	At time.Time
+}
+
+func (o *SendOptions) at() time.Time {
+	if o.At.IsZero() {
+		return time.Now()
+	}
+	return o.At
 }
 
 // Sent is a message of one's own, after it was sent or queued.
@@ -91,7 +100,7 @@ func Writable(r model.Room) error {
 }
 
 // Send writes a message into the outbox, reads the room and posts what is waiting. The error may be a [*MovedError],
-// [*BegunError], [*SaidError], [model.ErrNoText] or [record.ErrBody], and then nothing was written; or a
+// [*BegunError], [*SaidError], [model.ErrNoText], [model.ErrReading] or [record.ErrBody], and then nothing was written; or a
 // [*WaitsError], and then the message is what waits.
 func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent Sent, err error) {
 	if !r.signed {
@@ -113,7 +122,7 @@ func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent 
 		unread = nil // what is only queued needs no reading
 	}
 	if o.Queue || unread != nil {
-		written, err := r.compose(ctx, body)
+		written, err := r.compose(ctx, body, o.at())
 		if err != nil {
 			return sent, err
 		}
@@ -123,7 +132,7 @@ func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent 
 	if err != nil {
 		return sent, err
 	}
-	written, err := r.compose(ctx, body)
+	written, err := r.compose(ctx, body, o.at())
 	if err != nil {
 		news.abandon()
 		return sent, err
@@ -259,7 +268,7 @@ func (r *Room) Adopt(ctx context.Context, read bool) error {
 
 // compose puts a message into the outbox, once the user has agreed to what it takes. A file that is there already, from
 // a transfer that was interrupted, is not written once more.
-func (r *Room) compose(ctx context.Context, body record.Body) (room.Written, error) {
+func (r *Room) compose(ctx context.Context, body record.Body, at time.Time) (room.Written, error) {
 	if file, ok := body.(record.File); ok {
 		begun, err := r.begun(file)
 		if err != nil {
@@ -293,7 +302,7 @@ func (r *Room) compose(ctx context.Context, body record.Body) (room.Written, err
 	if err := r.noteWriting(); err != nil {
 		return room.Written{}, err
 	}
-	return r.talk.Write(body, time.Now())
+	return r.talk.WriteAt(body, at, time.Now())
 }
 
 // saysMore refuses to say of a device what was said already.
@@ -302,8 +311,6 @@ func (r *Room) saysMore(d record.Device) error {
 	switch {
 	case err != nil:
 		return err
-	case !d.Withdraws() && r.engine.mayTrust(d.Key) != nil:
-		return r.engine.mayTrust(d.Key)
 	case ours != nil && *ours != d.Withdraws():
 		return &SaidError{d.Key, d.Withdraws()}
 	case ours == nil && theirs == nil && d.Withdraws():

@@ -17,9 +17,10 @@ import (
 	"github.com/fernpost/fernpost/internal/room"
 )
 
-// Send sends a message in a room: a text at once, unless others wait in front of it, and a record by way of the outbox, see
-// [Room.Send]. The error may be a [*WaitsError], and then the message is in the outbox; [model.ErrNoText], [model.ErrNotUTF8] or a
-// [*model.TooLongError] for what is no text, and what [Room.Send] returns.
+// Send sends a message in a room: a text at once, unless others wait in front of it, and a record or a reading by way of the
+// outbox, see [Room.Send]. The error may be a [*WaitsError], and then the message is in the outbox; [model.ErrNoText],
+// [model.ErrNotUTF8] or a [*model.TooLongError] for what is no text, [model.ErrReading] for a reading that a room of texts cannot
+// carry, and what [Room.Send] returns.
 func (e *Engine) Send(ctx context.Context, settings model.Room, body record.Body, o SendOptions, face Face) (sent Sent, err error) {
 	signed, err := Signed(settings)
 	if err == nil {
@@ -51,7 +52,7 @@ func (e *Engine) sendText(ctx context.Context, settings model.Room, text string,
 	if err != nil {
 		return sent, err
 	}
-	fields, err := sealer.Seal(text, time.Now())
+	entry, err := sealer.Seal(record.Text(text), time.Now())
 	if err != nil {
 		return sent, err
 	}
@@ -68,13 +69,13 @@ func (e *Engine) sendText(ctx context.Context, settings model.Room, text string,
 	tried := err == nil
 	if err == nil {
 		p.tell(Delivering{Entries: 1})
-		sent.Entry, err = p.post(ctx, fields, newest)
+		sent.Entry, err = p.post(ctx, &entry, newest)
 		p.tell(Delivered{})
 	}
 	if err == nil {
 		sent.Queued.Sent = model.StateAccepted
 		e.NoteProven(settings)
-		e.noteSent(settings, room.SentText{Token: fields[settings.Fields[0]-1].Text, Field: settings.Fields[0], Entry: sent.Entry, Time: time.Now()})
+		e.noteSent(settings, room.SentText{Token: entry.Fields[settings.Fields[0]-1].Text, Field: settings.Fields[0], Entry: sent.Entry, Time: time.Now()})
 		return sent, failed
 	}
 	if errors.Is(err, exchange.ErrNotStored) && !errors.Is(err, exchange.ErrUnknownOutcome) {
@@ -90,7 +91,7 @@ func (e *Engine) sendText(ctx context.Context, settings model.Room, text string,
 	}
 	w, keepErr := room.Written{}, r.waits()
 	if keepErr == nil {
-		w, sent.Entry, keepErr = r.talk.KeepText(fields, tried, newest, time.Now())
+		w, sent.Entry, keepErr = r.talk.KeepText(entry.Fields, tried, newest, time.Now())
 	}
 	if keepErr == nil && sent.Entry > 0 { // another process has read it meanwhile: it is stored
 		sent.Queued.Sent = model.StateAccepted
@@ -154,19 +155,15 @@ func (e *Engine) sealer(settings model.Room) (*room.Room, error) {
 	if err != nil {
 		return nil, err
 	}
-	return room.New(ring, settings.Fields[0], profile.Wrapper == passphrase.WrapperPython)
+	return room.New(ring, settings.Fields, profile.Wrapper == passphrase.WrapperPython)
 }
 
-// sendText puts a text into the outbox, and posts what is there, unless it is only to be queued.
+// sendText puts a text or a reading into the outbox, and posts what is there, unless it is only to be queued.
 func (r *Room) sendText(ctx context.Context, body record.Body, o SendOptions) (sent Sent, err error) {
-	text, ok := body.(record.Text)
-	if !ok {
-		return sent, fmt.Errorf("a room of texts carries no %s", body.Kind())
-	}
 	if err := r.waits(); err != nil { // before: whoever is killed in between must not leave it behind unseen
 		return sent, err
 	}
-	written, err := r.talk.WriteText(string(text), time.Now())
+	written, err := r.talk.WriteText(body, o.at(), time.Now())
 	if err == nil {
 		err = r.waits()
 	}

@@ -110,7 +110,7 @@ func (t *trial) open(ctx context.Context, keys []fernet.Key) ([]model.Message, m
 	if err != nil {
 		return nil, model.Findings{}, err
 	}
-	opener, err := room.New(ring, t.room.Fields[0], false)
+	opener, err := room.New(ring, t.room.Fields, false)
 	if err != nil {
 		return nil, model.Findings{}, err
 	}

@@ -33,6 +33,12 @@ var ErrNoText = errors.New("the message is empty")
 // ErrNotUTF8 refuses a message that is no text in UTF-8: its readers would be shown "binary".
 var ErrNotUTF8 = errors.New("the message is not UTF-8 text")
 
+// ErrReading refuses a reading, of which nothing is to be posted clear. What it is wrapped in says why.
+var ErrReading = errors.New("a room of plain texts cannot carry this reading")
+
+// ErrOtherField is an [ErrReading] of a value whose field the room does not write to.
+var ErrOtherField = fmt.Errorf("%w", ErrReading)
+
 // Why a message cannot be written, or not be taken back.
 var (
 	// ErrNoIdentity refuses to write without an identity.

@@ -26,11 +26,41 @@ type Item struct {
 	Before int64
 	// OldKey means that somebody else has sealed it with a key from which the room had moved away, knowingly or not.
 	OldKey bool
-	// Lost means that its author is a device that was lost or stolen, as the user has said.
-	Lost bool
 	// Sent tells how far a message of our own has come, and SeenBy who has signed that they have seen it.
 	Sent   *Queued
 	SeenBy []string
+}
+
+// Reading returns what a sensor has measured, and whether the message is such, signed or not.
+func (it *Item) Reading() (r record.Reading, ok bool) {
+	switch {
+	case it.Record != nil:
+		r, ok = it.Record.Body.(record.Reading)
+	case it.Unsigned != nil && it.Unsigned.Reading != nil:
+		r, ok = *it.Unsigned.Reading, true
+	}
+	return r, ok
+}
+
+// Text returns what a text says, and whether the message is one, signed or not.
+func (it *Item) Text() (text string, ok bool) {
+	switch {
+	case it.Record != nil:
+		var t record.Text
+		t, ok = it.Record.Body.(record.Text)
+		text = string(t)
+	case it.Unsigned != nil && it.Unsigned.Kind == KindText:
+		text, ok = it.Unsigned.Text, true
+	}
+	return text, ok
+}
+
+// Clock returns when the author says to have written it: the record's clock, or that of an unsigned token.
+func (it *Item) Clock() time.Time {
+	if it.Record != nil {
+		return it.Record.Time()
+	}
+	return it.Sealed
 }
 
 // Mark tells how far somebody has looked at what came. The zero Mark has seen nothing.
@@ -57,15 +87,17 @@ type Kind string
 const (
 	// KindText is UTF-8.
 	KindText Kind = "text"
+	// KindReading is values of a sensor, each of which stands in a field of its own.
+	KindReading Kind = "reading"
 	// KindRecord is a part of a signed record, which package room puts together.
 	KindRecord Kind = "record"
 	// KindBinary is anything else.
 	KindBinary Kind = "binary"
 )
 
-// Message is a token that a key of the room has opened. The text is a peer's: clean it before it is shown.
+// Message is a token that a key of the room has opened, or the tokens of one entry that are a reading. The text is a peer's: clean it before it is shown.
 type Message struct {
-	// Entry and Field tell where it stands.
+	// Entry and Field tell where it stands, of a reading its first value.
 	Entry int64
 	Field int
 	// Posted is the time that the relay states. Sealed is the sender's clock when the token was made: authentic, but
@@ -74,6 +106,8 @@ type Message struct {
 	Kind           Kind
 	// Text is the message itself when Kind is KindText.
 	Text string
+	// Reading is what was measured when Kind is KindReading. It has no location.
+	Reading *record.Reading
 	// Size is the length of the plaintext in bytes.
 	Size int
 	// Key tells which key of the ring opened it; 0 is the newest.
@@ -113,8 +147,6 @@ type Person struct {
 	Person record.PublicKey
 	// Own means that it is our own key.
 	Own bool
-	// Lost means that it is the key of a device that was lost or stolen, as the user has said.
-	Lost bool
 }
 
 // Tagged is how the author is called, with the tag, which the name may have already.

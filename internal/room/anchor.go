@@ -23,7 +23,7 @@ type Anchor struct {
 // Shows reports whether a row of that number has one of the tokens.
 func (a *Anchor) Shows(e *thingspeak.Entry) bool {
 	var p page
-	p.read(e, 0)
+	p.read(e, 0, true)
 	for _, raw := range kept.Tokens(p.tokens) {
 		if mac := macOf(raw); a.has(mac[:]) {
 			return true

@@ -324,7 +324,7 @@ func (d *Delivery) take(posts []kept.Post, now time.Time) (*Step, error) {
 	}
 	for i := range next.posts {
 		p := &next.posts[i]
-		next.Entries[i].CreatedAt, next.Entries[i].Fields = p.Dated, p.Fields
+		next.Entries[i].CreatedAt, next.Entries[i].Fields, next.Entries[i].Status = p.Dated, p.Fields, p.Status
 		if p.State == model.StateQueued {
 			p.After = d.c.newest
 		} else {

@@ -53,10 +53,12 @@ func (c *Conversation) History(newest int, visit func(*model.Item) error) error 
 		return fmt.Errorf("reading the history: %w", err)
 	}
 	for first := true; ; first = false {
-		rows, err := c.store.Messages(kept.MessageQuery{From: &from, Limit: itemsAtOnce})
+		limit := c.rowsFor(itemsAtOnce)
+		rows, err := c.store.Messages(kept.MessageQuery{From: &from, Limit: limit})
 		if err != nil {
 			return fmt.Errorf("reading the history: %w", err)
 		}
+		rows, _ = c.cutRows(rows, limit, limit)
 		if !first && len(rows) > 0 {
 			rows = rows[1:] // the last one of those before
 		}
@@ -69,6 +71,7 @@ func (c *Conversation) History(newest int, visit func(*model.Item) error) error 
 		}
 		from = rows[n-1].Held
 		c.leftOut += n - len(items)
+		items = c.joinReadings(items)
 		for i := range items {
 			if err := visit(&items[i]); err != nil {
 				return err
@@ -93,10 +96,12 @@ func (c *Conversation) beginning(n int) (from record.Held, err error) {
 		from.At = record.Spot{Place: kept.Highest(), Field: math.MaxInt32}
 		return from, nil
 	}
-	rows, err := c.store.Messages(kept.MessageQuery{Newest: true, Said: true, Limit: n})
+	limit := c.rowsFor(n)
+	rows, err := c.store.Messages(kept.MessageQuery{Newest: true, Said: true, Limit: limit})
 	if err != nil || len(rows) == 0 {
 		return from, err
 	}
+	rows, _ = c.cutRows(rows, n, limit)
 	return rows[len(rows)-1].Held, nil
 }
 
@@ -125,13 +130,15 @@ func (c *Conversation) Since(m model.Mark, most int) (News, error) {
 	// What is told of a message is kept together with it: asked in this order, it is not told before the message.
 	var rows []kept.Message
 	var err error
+	limit := c.rowsFor(most)
 	if n.Found, err = c.store.Events(m.Event, newsAtOnce); err == nil {
-		rows, err = c.store.Messages(kept.MessageQuery{After: m.Message, Limit: most})
+		rows, err = c.store.Messages(kept.MessageQuery{After: m.Message, Limit: limit})
 	}
 	if err != nil {
 		return News{Until: m}, fmt.Errorf("reading what has come: %w", err)
 	}
-	n.More = len(rows) == most || len(n.Found) == newsAtOnce
+	rows, n.More = c.cutRows(rows, most, limit)
+	n.More = n.More || len(n.Found) == newsAtOnce
 	if len(n.Found) > 0 {
 		n.Until.Event = n.Found[len(n.Found)-1].ID
 		for _, e := range n.Found {
@@ -156,6 +163,7 @@ func (c *Conversation) Since(m model.Mark, most int) (News, error) {
 	seen, err := c.witnesses()
 	if err == nil {
 		n.Items, recalled, err = c.recall(rows, seen)
+		n.Items = c.joinReadings(n.Items)
 	}
 	if err == nil {
 		err = c.markLate(m, n.Items)
@@ -188,6 +196,7 @@ func (c *Conversation) Late(
 		if items, n, err = c.recall(rows, nil); err != nil {
 			break
 		}
+		items = c.joinReadings(items)
 		err = c.markLate(model.Mark{Message: after}, items)
 		for i := 0; i < len(items) && err == nil; i++ {
 			if err = visit(&items[i]); err != nil {
@@ -263,7 +272,8 @@ func (c *Conversation) Replay(at model.Mark, behind *record.Held, most int) (ite
 	if behind != nil {
 		from = *behind
 	}
-	rows, err := c.store.Messages(kept.MessageQuery{From: &from, Limit: most + 1})
+	limit := c.rowsFor(most) + 1
+	rows, err := c.store.Messages(kept.MessageQuery{From: &from, Limit: limit})
 	if err == nil {
 		err = c.renewKeys()
 	}
@@ -273,7 +283,7 @@ func (c *Conversation) Replay(at model.Mark, behind *record.Held, most int) (ite
 	if behind != nil && len(rows) > 0 && rows[0].Held.Compare(behind) == 0 {
 		rows = rows[1:]
 	}
-	rows = rows[:min(len(rows), most)]
+	rows, _ = c.cutRows(rows, most, limit)
 	if len(rows) == 0 {
 		return nil, nil, nil
 	}
@@ -286,6 +296,7 @@ func (c *Conversation) Replay(at model.Mark, behind *record.Held, most int) (ite
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the history: %w", err)
 	}
+	items = c.joinReadings(items)
 	if n < len(rows) {
 		last = rows[n-1].Held
 	}
@@ -597,10 +608,6 @@ func (c *Conversation) recall(rows []kept.Message, seen []record.Receipt) (items
 	if err := c.noticeMoves(items); err != nil {
 		return nil, 0, err
 	}
-	for i := range items {
-		m := items[i].Record
-		items[i].Lost = m != nil && c.isLost(m.Author)
-	}
 	return items, n, c.markOldKeys(items)
 }
 
@@ -691,7 +698,7 @@ func (c *Conversation) witnesses() (seen []record.Receipt, err error) {
 		return nil, err
 	}
 	record.ComparedFirst(authors)
-	names := c.names()
+	names := namesOf(c.store)
 	for i := range authors {
 		a := &authors[i]
 		seen = append(seen, record.Receipt{By: a.Key, ByName: names.Of(a.Key), Number: a.SawOwn})

@@ -290,7 +290,7 @@ func (in *Intake) take(entries []thingspeak.Entry, facts *Facts) error {
 	if facts == nil && len(entries) == 0 {
 		return nil
 	}
-	b := batch{in: in, pages: pagesOf(entries, in.clears)}
+	b := batch{in: in, pages: pagesOf(entries, in.clears, in.c.o.Texts)}
 	err := b.prepare()
 	if err == nil {
 		err = b.keep(facts)
@@ -306,10 +306,10 @@ func (in *Intake) take(entries []thingspeak.Entry, facts *Facts) error {
 	return nil
 }
 
-// pagesOf returns entries in order. Of a number that the relay has given twice all rows are one entry.
-func pagesOf(entries []thingspeak.Entry, clears uint32) []page {
+// pagesOf returns entries in order, with their status or without. Of a number that the relay has given twice all rows are one entry.
+func pagesOf(entries []thingspeak.Entry, clears uint32, status bool) []page {
 	pages := make([]page, len(entries))
-	parallel(len(entries), func(i int) { pages[i].read(&entries[i], clears) })
+	parallel(len(entries), func(i int) { pages[i].read(&entries[i], clears, status) })
 	slices.SortStableFunc(pages, func(a, b page) int { return a.at.Compare(b.at) })
 	merged := pages[:0]
 	for i := 0; i < len(pages); {

@@ -10,7 +10,7 @@ import (
 // and what was found besides.
 func (r *Room) Open(rows []thingspeak.Entry) (messages []model.Message, f model.Findings) {
 	o := opener{ring: r.ring}
-	pages := pagesOf(rows, 0)
+	pages := pagesOf(rows, 0, false)
 	for i := range pages {
 		pages[i].compare(kept.Entry{})
 	}

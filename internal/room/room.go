@@ -19,12 +19,17 @@
 package room
 
 import (
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 	"github.com/fernpost/fernpost/internal/token"
 )
@@ -32,38 +37,110 @@ import (
 // Room seals and opens the messages of one conversation. It is safe for concurrent use.
 type Room struct {
 	ring    fernet.Ring
-	field   int
+	fields  []int
 	wrapped bool
 }
 
-// New returns the room with these keys that writes to the given field, 1 to 8. wrapped makes its tokens look as Python
-// prints them, b'…', for peers that expect it.
-func New(ring fernet.Ring, field int, wrapped bool) (*Room, error) {
-	if field < 1 || field > thingspeak.FieldCount {
-		return nil, fmt.Errorf("field %d: a channel has the fields 1 to %d", field, thingspeak.FieldCount)
+// New returns the room with these keys that writes to the given fields, of 1 to 8: texts to the first of them. wrapped makes its
+// tokens look as Python prints them, b'…', for peers that expect it.
+func New(ring fernet.Ring, fields []int, wrapped bool) (*Room, error) {
+	for _, n := range fields {
+		if n < 1 || n > thingspeak.FieldCount {
+			return nil, fmt.Errorf("field %d: a channel has the fields 1 to %d", n, thingspeak.FieldCount)
+		}
 	}
-	return &Room{ring, field, wrapped}, nil
+	if len(fields) == 0 {
+		return nil, errors.New("a room writes to one field at least")
+	}
+	return &Room{ring, fields, wrapped}, nil
 }
 
-// Seal returns the fields of an entry that carries text, sealed now. It refuses an empty text with [model.ErrNoText], a long one
-// with [*model.TooLongError] and one that is none with [model.ErrNotUTF8].
-func (r *Room) Seal(text string, now time.Time) (thingspeak.Fields, error) {
-	var fields thingspeak.Fields
+// Seal returns an entry that carries a text or a reading, sealed at a time: fields, and of a reading the status. It refuses an empty
+// text with [model.ErrNoText], a long one with [*model.TooLongError], one that is none with [model.ErrNotUTF8], a reading that does
+// not fit with [model.ErrReading], and what is neither with [record.ErrBody].
+func (r *Room) Seal(body record.Body, at time.Time) (e thingspeak.Entry, err error) {
+	switch body := body.(type) {
+	case record.Text:
+		e.Fields[r.fields[0]-1], err = r.seal(string(body), at)
+	case record.Reading:
+		e, err = r.sealReading(&body, at)
+	default:
+		err = fmt.Errorf("%w: a room of texts carries no %s", record.ErrBody, body.Kind())
+	}
+	return e, err
+}
+
+// seal makes a token of a text.
+func (r *Room) seal(text string, at time.Time) (thingspeak.Value, error) {
 	switch {
 	case text == "":
-		return fields, model.ErrNoText
+		return thingspeak.Value{}, model.ErrNoText
 	case len(text) > model.MaxText:
-		return fields, &model.TooLongError{Bytes: len(text)}
+		return thingspeak.Value{}, &model.TooLongError{Bytes: len(text)}
 	case !utf8.ValidString(text):
-		return fields, model.ErrNotUTF8
+		return thingspeak.Value{}, model.ErrNotUTF8
 	}
-	sealed, err := r.ring.Seal([]byte(text), now)
-	if err != nil {
-		return fields, err
-	}
+	sealed, err := r.ring.Seal([]byte(text), at)
 	if r.wrapped {
 		sealed = token.Wrap(sealed)
 	}
-	fields[r.field-1] = thingspeak.Text(sealed)
-	return fields, nil
+	return thingspeak.Text(sealed), err
+}
+
+// sealReading makes a token of each value, in its own field, and of the status. What no token carries is refused, and never posted
+// clear.
+func (r *Room) sealReading(reading *record.Reading, at time.Time) (e thingspeak.Entry, err error) {
+	if err := reading.Check(); err != nil {
+		return e, fmt.Errorf("%w: %w", model.ErrReading, err)
+	}
+	if reading.Latitude+reading.Longitude+reading.Elevation != "" {
+		return e, fmt.Errorf("%w: latitude, longitude and elevation would be posted clear", model.ErrReading)
+	}
+	seal := func(name, text string) (thingspeak.Value, error) {
+		switch {
+		case text == "":
+			return thingspeak.Value{}, fmt.Errorf("%w: %s is empty", model.ErrReading, name)
+		case len(text) > model.MaxText:
+			return thingspeak.Value{}, fmt.Errorf("%w: %s has %d bytes, and a token carries at most %d",
+				model.ErrReading, name, len(text), model.MaxText)
+		}
+		return r.seal(text, at)
+	}
+	for i, v := range reading.Values {
+		if !v.Given {
+			continue
+		}
+		if !slices.Contains(r.fields, i+1) {
+			return e, fmt.Errorf("%w: this one writes to %s, and not to field %d", model.ErrOtherField, fieldsText(r.fields), i+1)
+		}
+		if e.Fields[i], err = seal(fmt.Sprint("field", i+1), v.Text); err != nil {
+			return e, err
+		}
+	}
+	if e.Fields == (thingspeak.Fields{}) {
+		return e, fmt.Errorf("%w: it needs a value beside the status", model.ErrReading)
+	}
+	if reading.Status != "" {
+		e.Status, err = seal("status", reading.Status)
+	}
+	return e, err
+}
+
+// fieldsText lists fields: "field 1", "the fields 1, 2 and 3".
+func fieldsText(fields []int) string {
+	fields = slices.Sorted(slices.Values(fields))
+	if len(fields) == 1 {
+		return fmt.Sprint("field ", fields[0])
+	}
+	var s strings.Builder
+	for i, n := range fields {
+		switch {
+		case i == len(fields)-1:
+			s.WriteString(" and ")
+		case i > 0:
+			s.WriteString(", ")
+		}
+		s.WriteString(strconv.Itoa(n))
+	}
+	return "the fields " + s.String()
 }

@@ -27,7 +27,7 @@ func newRoom(t testing.TB, wrapped bool, keys ...fernet.Key) *Room {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := New(ring, 1, wrapped)
+	r, err := New(ring, []int{1}, wrapped)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,11 +36,12 @@ func newRoom(t testing.TB, wrapped bool, keys ...fernet.Key) *Room {
 
 func seal(t testing.TB, r *Room, id int64, text string) *thingspeak.Entry {
 	t.Helper()
-	f, err := r.Seal(text, noon)
+	e, err := r.Seal(record.Text(text), noon)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &thingspeak.Entry{ID: id, CreatedAt: noon, Fields: f}
+	e.ID, e.CreatedAt = id, noon
+	return &e
 }
 
 func texts(messages []model.Message) []string {
@@ -70,9 +71,9 @@ func TestSealedTextFitsAField(t *testing.T) {
 	for _, wrapped := range []bool{false, true} {
 		r := newRoom(t, wrapped)
 		for _, n := range []int{1, 15, 16, 126, model.MaxText} {
-			f, err := r.Seal(strings.Repeat("x", n), noon)
-			if err != nil || len(f[0].Text) > thingspeak.MaxValueBytes {
-				t.Errorf("%d bytes, wrapped %v: %d characters, %v", n, wrapped, len(f[0].Text), err)
+			e, err := r.Seal(record.Text(strings.Repeat("x", n)), noon)
+			if err != nil || len(e.Fields[0].Text) > thingspeak.MaxValueBytes {
+				t.Errorf("%d bytes, wrapped %v: %d characters, %v", n, wrapped, len(e.Fields[0].Text), err)
 			}
 		}
 	}
@@ -80,14 +81,14 @@ func TestSealedTextFitsAField(t *testing.T) {
 
 func TestTextsThatAreRefused(t *testing.T) {
 	r := newRoom(t, false)
-	_, err := r.Seal(strings.Repeat("é", 64), noon)
+	_, err := r.Seal(record.Text(strings.Repeat("é", 64)), noon)
 	if long, ok := errors.AsType[*model.TooLongError](err); !ok || long.Bytes != 128 {
 		t.Errorf("128 bytes: %v, want a TooLongError that counts bytes", err)
 	}
-	if _, err := r.Seal("", noon); !errors.Is(err, model.ErrNoText) {
+	if _, err := r.Seal(record.Text(""), noon); !errors.Is(err, model.ErrNoText) {
 		t.Errorf("empty: %v, want ErrNoText", err)
 	}
-	if _, err := New(fernet.Ring{}, 9, false); err == nil {
+	if _, err := New(fernet.Ring{}, []int{9}, false); err == nil {
 		t.Error("field 9: no error")
 	}
 }
@@ -158,7 +159,7 @@ func TestWhatIsNoTextIsNamed(t *testing.T) {
 		}
 		rows = append(rows, thingspeak.Entry{ID: int64(i + 1), CreatedAt: noon, Fields: thingspeak.Fields{thingspeak.Text(sealed)}})
 	}
-	if _, err := r.Seal("caf\xe9", noon); err != model.ErrNotUTF8 {
+	if _, err := r.Seal(record.Text("caf\xe9"), noon); err != model.ErrNotUTF8 {
 		t.Errorf("a text in another encoding is sealed: %v", err)
 	}
 	messages, _ := r.Open(rows)

@@ -32,6 +32,11 @@ type Written struct {
 // It refuses with [model.ErrNoIdentity], [model.ErrKeyGone], [model.ErrNumbersSpent], [model.ErrNoText] and what [record.Sign]
 // refuses.
 func (c *Conversation) Write(body record.Body, now time.Time) (Written, error) {
+	return c.WriteAt(body, now, now)
+}
+
+// WriteAt is [Conversation.Write] of a message whose clock is to show another time: that at which its values were measured.
+func (c *Conversation) WriteAt(body record.Body, at, now time.Time) (Written, error) {
 	if c.own.IsZero() {
 		return Written{}, model.ErrNoIdentity
 	}
@@ -40,7 +45,7 @@ func (c *Conversation) Write(body record.Body, now time.Time) (Written, error) {
 	}
 	var w Written
 	err := c.transact(func() (err error) {
-		w, err = c.write(body, now)
+		w, err = c.write(body, at, now)
 		return err
 	})
 	if err != nil {
@@ -50,7 +55,7 @@ func (c *Conversation) Write(body record.Body, now time.Time) (Written, error) {
 }
 
 // write does the work of Write inside its transaction.
-func (c *Conversation) write(body record.Body, now time.Time) (w Written, err error) {
+func (c *Conversation) write(body record.Body, at, now time.Time) (w Written, err error) {
 	if err := c.maySign(); err != nil {
 		return w, err
 	}
@@ -72,7 +77,7 @@ func (c *Conversation) write(body record.Body, now time.Time) (w Written, err er
 	if err != nil {
 		return w, err
 	}
-	r := record.Record{Clock: now.UnixMilli(), Nick: c.o.Nick, Body: body}
+	r := record.Record{Clock: at.UnixMilli(), Nick: c.o.Nick, Body: body}
 	named, err := c.name(&r)
 	if err != nil {
 		return w, err

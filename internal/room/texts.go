@@ -18,14 +18,15 @@ import (
 // This file writes texts: what a room without records consists of, one token each. In the outbox a text is a post of a
 // record without an author, whose number counts texts, and whose hash is that of the token.
 
-// WriteText seals a text with the newest key and puts it into the outbox. The errors are those of [Room.Seal].
-func (c *Conversation) WriteText(text string, now time.Time) (Written, error) {
-	return c.putText(now, func() (kept.Post, error) {
+// WriteText seals a text or a reading, written at a time, with the newest key and puts it into the outbox. The errors are those of
+// [Room.Seal].
+func (c *Conversation) WriteText(body record.Body, at, now time.Time) (Written, error) {
+	return c.putText(body.Kind(), now, func() (kept.Post, error) {
 		if err := c.renewKeys(); err != nil {
 			return kept.Post{}, err
 		}
-		fields, err := (&Room{c.sealers[0], c.o.Fields[0], c.o.Wrapped}).Seal(text, now)
-		return kept.Post{Fields: fields}, err
+		e, err := (&Room{c.sealers[0], c.o.Fields, c.o.Wrapped}).Seal(body, at)
+		return kept.Post{Fields: e.Fields, Status: e.Status}, err
 	})
 }
 
@@ -33,8 +34,8 @@ func (c *Conversation) WriteText(text string, now time.Time) (Written, error) {
 // behind the entry that was the newest. Of one that was read meanwhile, by another process, it returns the entry, and keeps
 // nothing.
 func (c *Conversation) KeepText(sealed thingspeak.Fields, tried bool, newest int64, now time.Time) (w Written, entry int64, err error) {
-	w, err = c.putText(now, func() (kept.Post, error) {
-		post := kept.Post{Fields: sealed, Cells: thingspeak.FieldsOf(c.o.Fields[0])}
+	w, err = c.putText(record.KindText, now, func() (kept.Post, error) {
+		post := kept.Post{Fields: sealed, Cells: givenIn(&sealed)}
 		read, err := c.readAt([]kept.Post{post})
 		if err != nil {
 			return post, err
@@ -115,7 +116,7 @@ func (c *Conversation) KeepSent(texts []SentText) error {
 // errReadBack ends keeping a text that was read.
 var errReadBack = errors.New("it was read back")
 
-func (c *Conversation) putText(now time.Time, compose func() (kept.Post, error)) (w Written, err error) {
+func (c *Conversation) putText(kind record.Kind, now time.Time, compose func() (kept.Post, error)) (w Written, err error) {
 	err = c.transact(func() error {
 		post, err := compose()
 		if err != nil {
@@ -126,8 +127,8 @@ func (c *Conversation) putText(now time.Time, compose func() (kept.Post, error))
 			return err
 		}
 		state.Seq++
-		post.Seq, post.Cells = state.Seq, thingspeak.FieldsOf(c.o.Fields[0])
-		own := kept.Own{Kind: record.KindText, First: post.Seq, Last: post.Seq, Queued: now}
+		post.Seq, post.Cells = state.Seq, givenIn(&post.Fields)
+		own := kept.Own{Kind: kind, First: post.Seq, Last: post.Seq, Queued: now}
 		own.Number = uint32(min(post.Seq, math.MaxUint32))
 		if own.Hash, err = c.hashOfText(&post); err != nil {
 			return err
@@ -144,7 +145,17 @@ func (c *Conversation) putText(now time.Time, compose func() (kept.Post, error))
 	return w, nil
 }
 
-// hashOfText returns the hash by which a text of the outbox is known.
+// givenIn returns the fields that hold something.
+func givenIn(fields *thingspeak.Fields) (set thingspeak.FieldSet) {
+	for i := range fields {
+		if fields[i].Text != "" {
+			set |= thingspeak.FieldsOf(i + 1)
+		}
+	}
+	return set
+}
+
+// hashOfText returns the hash by which a text of the outbox is known, a reading by its last value.
 func (c *Conversation) hashOfText(p *kept.Post) (hash record.Hash, err error) {
 	for n := range p.Cells.All() {
 		bare, _ := token.Unwrap(p.Fields[n-1].Text)
@@ -179,22 +190,34 @@ func (c *Conversation) waitingTexts(first, last uint32) ([]kept.Own, error) {
 	return slices.DeleteFunc(all, func(o kept.Own) bool { return !o.Author.IsZero() || o.Number < first || o.Number > last }), err
 }
 
-// unsentText opens a text of the outbox again.
+// unsentText opens a text or a reading of the outbox again.
 func (c *Conversation) unsentText(o *kept.Own) (m model.Message, ok bool, err error) {
 	posts, err := c.store.Posts(kept.PostQuery{First: o.First, Last: o.Last})
 	if err != nil || len(posts) == 0 {
 		return m, false, err
 	}
-	for n := range posts[0].Cells.All() {
-		bare, _ := token.Unwrap(posts[0].Fields[n-1].Text)
+	var items []model.Item
+	add := func(field int, v thingspeak.Value) bool {
+		bare, _ := token.Unwrap(v.Text)
 		found, err := c.ring.Open(bare)
-		if err != nil {
+		if err == nil {
+			t := opened{field: field, key: found.KeyIndex, sealed: found.SealedAt, plain: found.Plaintext}
+			items = append(items, c.text(record.Place{}, time.Time{}, &t))
+		}
+		return err == nil
+	}
+	for n := range posts[0].Cells.All() {
+		if !add(n, posts[0].Fields[n-1]) {
 			return m, false, nil
 		}
-		t := opened{field: n, key: found.KeyIndex, sealed: found.SealedAt, plain: found.Plaintext}
-		m = *c.text(record.Place{}, time.Time{}, &t).Unsigned
 	}
-	return m, true, nil
+	if posts[0].Status.Text != "" && !add(kept.StatusField, posts[0].Status) {
+		return m, false, nil
+	}
+	if items = c.joinReadings(items); len(items) > 0 {
+		m = *items[0].Unsigned
+	}
+	return m, len(items) > 0, nil
 }
 
 // dropText takes a text back of which nothing was tried.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -25,7 +26,7 @@ func (h *hall) writer() *member {
 func (m *member) write(texts ...string) {
 	m.t.Helper()
 	for _, text := range texts {
-		if _, err := m.WriteText(text, time.Now()); err != nil {
+		if _, err := m.WriteText(record.Text(text), time.Now(), time.Now()); err != nil {
 			m.t.Fatal(err)
 		}
 	}
@@ -38,15 +39,15 @@ func (h *hall) sealed(text string) thingspeak.Fields {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	r, err := room.New(ring, h.fields[0], false)
+	r, err := room.New(ring, h.fields, false)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	fields, err := r.Seal(text, time.Now())
+	e, err := r.Seal(record.Text(text), time.Now())
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return fields
+	return e.Fields
 }
 
 func (m *member) wantOutbox(n int) {

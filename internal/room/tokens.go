@@ -77,30 +77,38 @@ func (o *opened) isCell() bool { return record.IsCell(o.plain) }
 const tokenBytes = 3 + token.Overhead + token.BlockSize*(token.CellSize/token.BlockSize+1)
 
 // read takes the tokens out of an entry.
-func (p *page) read(e *thingspeak.Entry, clears uint32) {
+func (p *page) read(e *thingspeak.Entry, clears uint32, status bool) {
 	var buf [token.BufferSize]byte
 	*p = page{at: record.Place{Clear: clears, Entry: e.ID}, posted: e.CreatedAt}
 	for i := range e.Fields {
-		text := e.Fields[i].Text
-		p.content = p.content || text != ""
-		if len(text) < token.EncodedLen(0)-2 && !token.Resembles(text) {
-			continue
-		}
-		bare, _ := token.Unwrap(text)
-		tok, err := token.ParseInto(buf[:], bare)
-		if err != nil {
-			if disguise := token.Disguise(text); disguise != "" {
-				p.disguise = disguise
-			} else {
-				p.damaged = p.damaged || token.Resembles(text)
-			}
-			continue
-		}
-		if p.tokens == nil {
-			p.tokens = make([]byte, 0, tokenBytes*given(e.Fields[i:]))
-		}
-		p.tokens = kept.AppendToken(p.tokens, i+1, tok.Bytes())
+		p.content = p.content || e.Fields[i].Text != ""
+		p.readToken(buf[:], e.Fields[i:], i+1)
 	}
+	if status {
+		p.readToken(buf[:], []thingspeak.Value{e.Status}, kept.StatusField)
+	}
+}
+
+// readToken takes the token out of the first of some fields, if there is one.
+func (p *page) readToken(buf []byte, from []thingspeak.Value, field int) {
+	text := from[0].Text
+	if len(text) < token.EncodedLen(0)-2 && !token.Resembles(text) {
+		return
+	}
+	bare, _ := token.Unwrap(text)
+	tok, err := token.ParseInto(buf, bare)
+	if err != nil {
+		if disguise := token.Disguise(text); disguise != "" {
+			p.disguise = disguise
+		} else {
+			p.damaged = p.damaged || token.Resembles(text)
+		}
+		return
+	}
+	if p.tokens == nil {
+		p.tokens = make([]byte, 0, tokenBytes*given(from))
+	}
+	p.tokens = kept.AppendToken(p.tokens, field, tok.Bytes())
 }
 
 // isPlain reports whether the entry has content, and no sign of a token in it.
@@ -165,7 +173,13 @@ func (s *fieldSet) has(field int) bool { return s[field>>6]>>(field&63)&1 == 1 }
 // among tokens that are opened and kept: whatever else stands in the rows, and in which batches they come, the lines have
 // the same order.
 func freeField(field int, isTaken func(int) bool) int {
-	for field = (field-1)%thingspeak.FieldCount + 1; field <= 0xff; field += thingspeak.FieldCount {
+	step, last := thingspeak.FieldCount, kept.StatusField-1
+	if field >= kept.StatusField {
+		field, step, last = kept.StatusField, 1, 0xff
+	} else {
+		field = (field-1)%thingspeak.FieldCount + 1
+	}
+	for ; field <= last; field += step {
 		if !isTaken(field) {
 			return field
 		}

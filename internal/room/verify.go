@@ -96,7 +96,7 @@ type placed struct {
 
 // take opens a batch.
 func (v *verifier) take() {
-	pages := pagesOf(v.batch, 0)
+	pages := pagesOf(v.batch, 0, false)
 	parallel(len(pages), func(i int) {
 		pages[i].unknown = pages[i].tokens
 		v.open(&pages[i])

@@ -64,8 +64,12 @@ type Entry struct {
 	Wiped bool
 }
 
+// StatusField is where the token of an entry's status stands among those of its fields, and behind it, to 255, what came later in
+// its place.
+const StatusField = 31*thingspeak.FieldCount + 1
+
 // AppendToken adds a token, decoded, that stands in a field. Fields above 8 are no fields: there stands what came later
-// in the place of another token, 8 higher for each time.
+// in the place of another token, 8 higher for each time; from [StatusField] on those of the status.
 func AppendToken(b []byte, field int, raw []byte) []byte {
 	b = append(b, byte(field))
 	b = binary.BigEndian.AppendUint16(b, uint16(len(raw)))
@@ -147,6 +151,8 @@ type Event struct {
 type Post struct {
 	Seq    int64
 	Fields thingspeak.Fields
+	// Status is the token of a reading's status, where nobody signs.
+	Status thingspeak.Value
 	// Cells are the fields that hold cells of records. The others are filled up, to look alike.
 	Cells thingspeak.FieldSet
 	State model.State

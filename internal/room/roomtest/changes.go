@@ -307,6 +307,9 @@ func (p *play) outbox(c *kept.Change) {
 		if post.Fields[1] = thingspeak.Text("token"); p.is("is dated") {
 			post.Dated = p.time()
 		}
+		if p.is("has a status") {
+			post.Status = thingspeak.Text("token of a status")
+		}
 		c.Posts = append(c.Posts, post)
 	}
 	for range p.n("own", 2) {
