@@ -25,7 +25,7 @@ func (a *app) offer(root *cobra.Command) {
 		"room": a.offerRooms, "profile": offered(passphrase.ProfileNames()...), "dates": offered(feed.OrderNames()...),
 		"unsigned": offered(policies...),
 		"limits":   offered(relaycmd.Presets...), "cheat": offerList(relaycmd.Lies), "by": a.offerPeople,
-		"via": offered("stream", "mqtt", "polling"),
+		"via": offered("stream", "mqtt", "polling"), "format": offered("text", "csv"),
 	}
 	byWord := map[string]completions{"ROOM": a.offerRooms, "NAME": a.offerPeople}
 	eachBelow(root, func(cmd *cobra.Command) {

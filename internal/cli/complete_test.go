@@ -47,6 +47,7 @@ func TestCompletion(t *testing.T) {
 		{"relay --limits |", "free paid none"},
 		{"relay --cheat drop,|", "drop,repeat drop,reorder drop,alter drop,fork drop,backdate drop,wipe"},
 		{"recv --unsigned |", "balanced open strict"},
+		{"watch --format |", "text csv"},
 		{"join --write-key-file |", "FILES"},
 		{"hash |", "FILES"},
 		{"recv --ttl |", ""},

@@ -229,7 +229,9 @@ func explainSending(err error) error {
 		return hint(usageError{err}, "\"fernpost outbox\" lists it, if that was not posted yet")
 	}
 	switch {
-	case errors.Is(err, record.ErrBody):
+	case errors.Is(err, model.ErrOtherField):
+		return hint(usageError{err}, "\"fernpost rooms set ROOM --fields 1,2\" has a room write to more fields, if the channel shows them")
+	case errors.Is(err, record.ErrBody), errors.Is(err, model.ErrReading):
 		return usageError{err}
 	}
 	return explainLength(err)

@@ -222,6 +222,7 @@ type shower struct {
 	*app
 
 	o       recvOptions
+	table   *table // nil unless one is wanted
 	out     *bufio.Writer
 	files   *saver // nil if none are to be saved
 	line    []byte
@@ -235,6 +236,9 @@ func (a *app) newShower(o recvOptions) (*shower, error) {
 	var err error
 	if o.save != "" {
 		s.files, err = newSaver(o.save)
+	}
+	if err == nil && o.asTable {
+		s.table, err = a.newTable(s.out)
 	}
 	return s, err
 }
@@ -266,8 +270,11 @@ func (s *shower) show(it *model.Item) error {
 			}
 		}
 	}
+	if s.table != nil {
+		return s.table.add(it)
+	}
 	if s.o.asJSON {
-		return errors.Join(writeJSON(s.out, jsonOf(it, saved)), tellUnsaved(s.out, it, failed))
+		return errors.Join(writeJSON(s.out, jsonOf(it, saved, s.o.numbers)), tellUnsaved(s.out, it, failed))
 	}
 	s.line = s.appendItem(s.line[:0], it, s.o.policy, fateOf(saved, failed))
 	_, err := s.out.Write(s.line)
@@ -422,29 +429,16 @@ func (c *conversation) tellElsewhere(asJSON bool) error {
 	if err != nil || fresh <= 0 {
 		return err
 	}
-	told, err := c.elsewhere(c.Settings(), fresh)
-	if err != nil {
-		return err
-	}
-	if c.tell(told, asJSON); c.unprinted != nil {
+	if c.tell(elsewhereJSON(fresh), asJSON); c.unprinted != nil {
 		return c.unprinted
 	}
 	return c.ToldElsewhere(all)
 }
 
-// elsewhere says where so many messages of our own key were written, if not here.
-func (a *app) elsewhere(r model.Room, n int) (findingJSON, error) {
-	moved, brought, err := a.engine().OwnElsewhere(r)
-	where := "a copied home directory, a backup that was restored, or a room that was removed and joined again; if it is none of these, " +
-		"somebody else has your key"
-	switch {
-	case !moved.IsZero():
-		where = "your identity has moved to another device (" + moved.Format(time.DateOnly) + "), which signs with it since"
-	case brought:
-		where = "your identity came to this device from another one, and a second device signs with it: one of them has to stop, " +
-			"\"fernpost identity export\" tells it to; if all others have stopped, somebody else has your key"
-	}
-	return findingJSON{Finding: "elsewhere", Count: &n, Text: count(n, "message") + " signed by your own key came from somewhere else: " + where}, err
+func elsewhereJSON(n int) findingJSON {
+	return findingJSON{Finding: "elsewhere", Count: &n, Text: count(n, "message") + " signed by your own key came from somewhere else: " +
+		"a copied home directory, a backup that was restored, or a room that was removed and joined again; if it is none of these, " +
+		"somebody else has your key"}
 }
 
 // tellKeyGone tells of messages that are kept and cannot be shown, since a key is gone: if some of those that were to be

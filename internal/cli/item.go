@@ -82,6 +82,8 @@ func (a *app) unsigned(l *lines, it *model.Item, p policy) {
 	switch m.Kind {
 	case model.KindText:
 		l.text(screen.Text(m.Text))
+	case model.KindReading:
+		l.text(screen.Line(m.Reading.String()))
 	case model.KindRecord:
 		l.own(a.style.warn("(part of a signed record)"))
 	default:
@@ -106,7 +108,7 @@ func progressOf(it *model.Item) string {
 	return it.Sent.Sent.String()
 }
 
-// signed writes a record: of a text, a colon divides what this program says from what its author does.
+// signed writes a record: of a text or a reading, a colon divides what this program says from what its author does.
 func (a *app) signed(l *lines, it *model.Item, fate string) {
 	m := it.Record
 	head := a.style.bold(screen.Line(record.Numbers(m.Name, m.Number, m.Number)))
@@ -114,9 +116,14 @@ func (a *app) signed(l *lines, it *model.Item, fate string) {
 		head += a.style.dim(" (" + strings.Join(notes, "; ") + ")")
 	}
 	l.b = append(l.b, head...)
-	if text, ok := m.Body.(record.Text); ok {
+	switch body := m.Body.(type) {
+	case record.Text:
 		l.b = append(l.b, ": "...)
-		l.text(screen.Text(string(text)))
+		l.text(screen.Text(string(body)))
+		return
+	case record.Reading:
+		l.b = append(l.b, ": "...)
+		l.text(screen.Line(body.String()))
 		return
 	}
 	l.b = append(l.b, ' ')
@@ -124,7 +131,7 @@ func (a *app) signed(l *lines, it *model.Item, fate string) {
 	l.b = append(l.b, a.bodyWords(m.Body, fate)...)
 }
 
-// bodyWords says what a record is that is no text.
+// bodyWords says what a record is that is neither a text nor a reading.
 func (a *app) bodyWords(body record.Body, fate string) string {
 	switch b := body.(type) {
 	case record.File:
@@ -181,9 +188,6 @@ func itemNotes(it *model.Item) []string {
 	if late := cameLate(it); late != "" {
 		notes = append(notes, late)
 	}
-	if it.Lost {
-		notes = append(notes, "by a device that was withdrawn as lost")
-	}
 	if it.OldKey {
 		notes = append(notes, "old key")
 	}
@@ -212,9 +216,15 @@ func seenBy(names []string) string {
 	return shown
 }
 
-func jsonOf(it *model.Item, saved string) messageJSON {
+// jsonOf is a message for programs; with numbers, values that are numbers are such in JSON.
+func jsonOf(it *model.Item, saved string, numbers bool) messageJSON {
+	var reading *readingJSON
+	if r, ok := it.Reading(); ok {
+		reading = jsonOfReading(&r, numbers)
+	}
 	if it.Unsigned != nil {
 		j := jsonOfUnsigned(it.Unsigned)
+		j.Reading = reading
 		j.Before = known(it.Before)
 		if it.Sent != nil {
 			j.Own, j.State, j.Back = true, new(it.Sent.Sent.String()), new(false)
@@ -225,8 +235,8 @@ func jsonOf(it *model.Item, saved string) messageJSON {
 	m := it.Record
 	j := messageJSON{
 		Entry: known(it.At.Entry), Posted: known(it.Posted), Sealed: known(it.Sealed), Kind: m.Kind().String(), Signed: true,
-		Author: &m.Name, Key: &m.Author, Number: &m.Number, Clock: new(m.Time()), Saved: known(saved),
-		Own: m.Own, Behind: known(m.Behind), Before: known(it.Before), Forked: m.Forked, Lost: it.Lost, OldKey: it.OldKey, SeenBy: append([]string{}, it.SeenBy...), Notice: known(it.Notice),
+		Reading: reading, Author: &m.Name, Key: &m.Author, Number: &m.Number, Clock: new(m.Time()), Saved: known(saved),
+		Own: m.Own, Behind: known(m.Behind), Before: known(it.Before), Forked: m.Forked, OldKey: it.OldKey, SeenBy: append([]string{}, it.SeenBy...), Notice: known(it.Notice),
 	}
 	if m.Own {
 		j.Back = new(it.At.Entry > 0)
@@ -245,6 +255,8 @@ func jsonOf(it *model.Item, saved string) messageJSON {
 		j.Text, j.Size = new(string(b)), len(b)
 	case record.File:
 		j.File, j.Size = &b.Name, len(b.Content)
+	case record.Reading:
+		j.Size = record.BodySize(b)
 	case record.Device:
 		j.Device, j.Claims = &b.Key, new(!b.Withdraws())
 	case record.KeyMoved:

@@ -26,6 +26,15 @@ func signed(body record.Body, change func(*model.Item)) *model.Item {
 	return it
 }
 
+// reading is warm.
+func reading(values ...string) (r record.Reading) {
+	for i, text := range values {
+		r.Values[i] = record.Value{Text: text, Given: true}
+	}
+	r.Status = "warm"
+	return r
+}
+
 func TestItemsAsPeopleSeeThem(t *testing.T) {
 	const head = "2026-11-20 10:00:00 +0000  entry 7     "
 	unsigned := &model.Item{
@@ -40,6 +49,11 @@ func TestItemsAsPeopleSeeThem(t *testing.T) {
 	}{
 		{"text", signed(record.Text("two\nlines"), nil), policyBalanced, head + "ana 3: two\n" + strings.Repeat(" ", len(head)) + "| lines\n"},
 		{"hostile text and name", signed(record.Text("a\x1b[31m\u202eb"), func(it *model.Item) { it.Record.Name = "an\x07a" }), policyBalanced, head + "ana 3: a[31mb\n"},
+		{"reading", signed(reading("21.5\x1b[2J", "40"), nil), policyBalanced, head + "ana 3: field1=21.5[2J field2=40 (warm)\n"},
+		{"a value of several lines", signed(reading("1\nana 3: yes"), nil), policyBalanced, head + `ana 3: field1="1\nana 3: yes" (warm)` + "\n"},
+		{"unsigned reading", &model.Item{Posted: unsigned.Posted, At: unsigned.At, Unsigned: &model.Message{
+			Kind: model.KindReading, Reading: new(reading("21.5")),
+		}}, policyBalanced, head + "[unsigned] field1=21.5 (warm)\n"},
 		{"file", signed(record.File{Name: "../x\x1b", Content: make([]byte, 5)}, nil), policyBalanced, head + `ana 3 [file "../x", 5 bytes: "fernpost recv --save DIR" writes it]` + "\n"},
 		{"unreadable", signed(record.Unreadable{}, nil), policyBalanced, head + "ana 3 (unreadable)\n"},
 		{"of a later version", signed(record.Unknown{Code: 99}, nil), policyBalanced, head + "ana 3 (of a kind that needs a newer fernpost)\n"},
@@ -65,7 +79,7 @@ func TestItemsAsPeopleSeeThem(t *testing.T) {
 		if got := string((&app{}).appendItem(nil, c.item, c.policy, "")); got != c.want {
 			t.Errorf("%s:\n%q, want\n%q", c.name, got, c.want)
 		}
-		if _, err := json.Marshal(jsonOf(c.item, "")); err != nil {
+		if _, err := json.Marshal(jsonOf(c.item, "", false)); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
@@ -246,7 +260,7 @@ func TestThousandsOfReceiptsAreCounted(t *testing.T) {
 	if !strings.HasSuffix(got, " ana 3 (seen by key 0, key 1, key 2 and 2997 more): x\n") {
 		t.Errorf("prints %q", got)
 	}
-	if n := len(jsonOf(it, "").SeenBy); n != 3000 {
+	if n := len(jsonOf(it, "", false).SeenBy); n != 3000 {
 		t.Errorf("--json has %d", n)
 	}
 }
@@ -261,11 +275,11 @@ func TestWhatCameLateIsToldToAll(t *testing.T) {
 		if got := string((&app{}).appendItem(nil, it, policyOpen, "")); !strings.HasSuffix(got, want) {
 			t.Errorf("people read %q", got)
 		}
-		if got := jsonOf(it, ""); got.Before == nil || *got.Before != 9 {
+		if got := jsonOf(it, "", false); got.Before == nil || *got.Before != 9 {
 			t.Errorf("programs read %+v", got)
 		}
 	}
-	if got := jsonOf(signed(record.Text("x"), nil), ""); got.Before != nil {
+	if got := jsonOf(signed(record.Text("x"), nil), "", false); got.Before != nil {
 		t.Errorf("of one that came in its turn programs read %+v", got)
 	}
 }

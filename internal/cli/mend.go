@@ -110,16 +110,11 @@ func (a *app) changes(cmd *cobra.Command, r model.Room, o mendOptions) (change f
 	if err != nil {
 		return nil, err
 	}
-	signed, err := messenger.Signed(r)
 	switch {
-	case err != nil:
-		return nil, err
 	case !slices.ContainsFunc([]string{"relay", "fields", "interval", "write-key-file", "read-key-file", "mqtt", "mqtt-device-file"}, given):
 		return nil, hint(usagef("nothing to change"), "see \"%s --help\"", cmd.CommandPath())
 	case given("interval") && o.interval < 0:
 		return nil, usagef("--interval %v: want 0s or more", o.interval)
-	case given("fields") && !signed && len(o.fields) != 1:
-		return nil, usagef("--fields: a room of plain texts writes to one field")
 	case given("fields"):
 		err = checkFields(o.fields)
 	}
@@ -312,18 +307,7 @@ func (a *app) removeRoom(ctx context.Context, name string, yes bool) error {
 
 // whatIsLost says what only this device has of a room.
 func (a *app) whatIsLost(r model.Room) []string {
-	keys := count(len(r.Keys), "key")
-	switch r.Origin {
-	case model.ByInvitation:
-		keys += ": the room was joined by an invitation, and comes back by that one, as long as nobody has moved it to another key, or by a new one"
-	case model.ByLetter:
-		keys += ": the room was joined by a letter, and comes back by that one, as long as this identity is here, or by a new one"
-	case model.ByFile:
-		keys += ": the room came in a file of another device, and comes back by that file, or a new one"
-	case model.ByPassphrase:
-		keys += ": only whoever knows the passphrases makes them anew"
-	}
-	lost := []string{keys}
+	lost := []string{count(len(r.Keys), "key") + ", which the passphrases make anew"}
 	switch {
 	case r.WriteKey != "" && r.ReadKey != "":
 		lost = append(lost, "the channel's write key and read key")

@@ -108,14 +108,16 @@ func (c *conversation) listOutbox(asJSON bool) error {
 // mostBeginning is how many characters of a message that waits are shown.
 const mostBeginning = 60
 
-// beginning is the beginning of what a message of the outbox says, or the name of its file; "" where it is neither, or cannot
-// be opened.
+// beginning is the beginning of what a message of the outbox says or has measured, or the name of its file; "" where it is none
+// of these, or cannot be opened.
 func beginning(q *model.Queued, items []model.Item) string {
 	at := slices.IndexFunc(items, func(it model.Item) bool { return it.Sent.Author == q.Author && it.Sent.Number == q.Number })
 	if at < 0 {
 		return ""
 	}
-	if m := items[at].Unsigned; m != nil {
+	if m := items[at].Unsigned; m != nil && m.Reading != nil {
+		return excerpt(m.Reading.String(), mostBeginning)
+	} else if m != nil {
 		return excerpt(m.Text, mostBeginning)
 	}
 	switch b := items[at].Record.Body.(type) {
@@ -123,6 +125,8 @@ func beginning(q *model.Queued, items []model.Item) string {
 		return excerpt(string(b), mostBeginning)
 	case record.File:
 		return excerpt(b.Name, mostBeginning)
+	case record.Reading:
+		return excerpt(b.String(), mostBeginning)
 	}
 	return ""
 }

@@ -23,6 +23,7 @@ type recvOptions struct {
 	csv    csvSource
 	ttl    time.Duration
 	asJSON bool
+	output
 	policy policy
 	save   string
 	strict bool
@@ -30,7 +31,7 @@ type recvOptions struct {
 
 func (a *app) recvCommand() *cobra.Command {
 	var o recvOptions
-	var unsigned string
+	var unsigned, format string
 	cmd := &cobra.Command{
 		Use:   "recv",
 		Short: "Read and decrypt the newest messages",
@@ -45,16 +46,25 @@ What comes late, in front of the newest messages, is printed once, and says so.
 What stands before the colon behind a message's author, and below a text in lines without "|", is said by this program.
 Of one text people are shown at most 200 lines, on a terminal at most 8,000 characters; --json prints all of it.
 
+A reading of a sensor stands there as field1=21.5 field2=40 (warm). --format csv prints readings and texts as a table, to be
+piped into a plot: the time by the author's clock in UTC, the author where somebody has signed it, field1 to field8, status,
+text. In a room of plain texts a number stands in the column of its field.
+
 The first reading of a room of plain texts looks at the newest 8,000 entries; --all reads the whole channel. -n 0 prints
 every message.`,
 		Example: `  fernpost recv
   fernpost recv -n 100 --room lab
   fernpost recv --csv feeds.csv --json
   fernpost recv --save incoming
+  fernpost recv -n 0 --format csv > readings.csv
+  fernpost recv --json --numbers | jq .reading.field1
   fernpost recv --room lesson --ttl 24h`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if o.policy, err = parsePolicy(unsigned); err != nil {
+				return err
+			}
+			if o.output, err = parseOutput(format, o.numbers, o.asJSON); err != nil {
 				return err
 			}
 			return a.recv(cmd.Context(), o)
@@ -67,6 +77,7 @@ every message.`,
 	o.csv.add(flags, "read the feed")
 	flags.Var(duration.Flag(&o.ttl, 0), "ttl", "hide messages that were sealed longer ago than this, or in the future (rooms of plain texts)")
 	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line")
+	o.output.add(flags, &format)
 	flags.StringVar(&o.save, "save", "", "write files that came in the messages into this `DIR`, never over another file")
 	addStrict(flags, &o.strict)
 	addUnsigned(flags, &unsigned)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -39,6 +40,10 @@ bytes of UTF-8.
 What the relay has not accepted stays in the outbox: "fernpost outbox --retry" posts it, or goes on where a file was
 interrupted, and the next send posts it first.
 
+--field sends the values of a sensor instead of a text, a reading: in a signed room one message that binds all of them to their
+fields, their time and their author, in a room of plain texts one token a value, each in its own field. A value has at most 255
+bytes there, and 127 here.
+
 --json prints one object with the result; of a message of several entries an "event" of the estimate and of each
 progress comes before.
 
@@ -47,9 +52,11 @@ send waits and says how long. If a reply is lost, it reads back and posts again 
 		Example: `  fernpost send 'hello, bo'
   uptime | fernpost send --room lab
   fernpost send --file picture.png
+  fernpost send --field 1=21.5 --field 2=40 --status warm
   fernpost send --no-wait --json 'if it is possible now'`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			o.isReading = cmd.Flags().Changed("field") || cmd.Flags().Changed("status")
 			args, err := a.oneMessage(args, cmd.ArgsLenAtDash())
 			if err != nil {
 				return err
@@ -61,6 +68,8 @@ send waits and says how long. If a reply is lost, it reads back and posts again 
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print the result as a JSON object")
 	cmd.Flags().BoolVar(&o.noWait, "no-wait", false, "fail instead of waiting when the relay says that it is too soon; the message stays in the outbox")
 	cmd.Flags().BoolVar(&o.queue, "queue", false, "only put it into the outbox")
+	cmd.Flags().StringArrayVar(&o.fields, "field", nil, "a value of a reading, as `FIELD=VALUE` with a field from 1 to 8; may be repeated")
+	cmd.Flags().StringVar(&o.status, "status", "", "the status of a reading")
 	cmd.Flags().StringVar(&o.file, "file", "", "send this `FILE` of up to 4 MiB (signed rooms)")
 	cmd.Flags().BoolVar(&o.oldKey, "old-key", false, "seal with the key that is here although the room has moved to another one (signed rooms)")
 	cmd.Flags().BoolVar(&o.yes, "yes", false, "do not ask before a transfer that takes long or costs much")
@@ -69,8 +78,11 @@ send waits and says how long. If a reply is lost, it reads back and posts again 
 
 // sendOptions are the flags of send.
 type sendOptions struct {
-	room, file                         string
+	room, file, status                 string
 	asJSON, noWait, queue, yes, oldKey bool
+
+	isReading bool     // values of a sensor are to be sent
+	fields    []string // of it, FIELD=VALUE
 }
 
 func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
@@ -87,6 +99,13 @@ func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
 	}
 	if o.oldKey && !signed {
 		return usagef("--old-key is for signed rooms: in room %s nobody can say that it moves to another key", r.Name)
+	}
+	if o.isReading {
+		reading, err := o.reading(args)
+		if err != nil {
+			return err
+		}
+		return a.sendBody(ctx, r, reading, o)
 	}
 	if o.file != "" {
 		if !signed || len(args) > 0 {
@@ -110,6 +129,29 @@ func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
 		return err
 	}
 	return a.sendBody(ctx, r, record.Text(text), o)
+}
+
+// reading returns the values that are to be sent.
+func (o *sendOptions) reading(args []string) (r record.Reading, err error) {
+	if len(args) > 0 || o.file != "" {
+		return r, usagef("--field and --status send a reading, and neither a text nor a file beside it")
+	}
+	for _, s := range o.fields {
+		number, value, ok := strings.Cut(s, "=")
+		n, err := strconv.Atoi(number)
+		if !ok || err != nil || len(number) > 1 || n < 1 || n > record.ReadingFields {
+			return r, usagef("--field %s: want FIELD=VALUE with a field from 1 to %d, such as 1=21.5", screen.Line(s), record.ReadingFields)
+		}
+		if r.Values[n-1].Given {
+			return r, usagef("--field %d stands there twice: a reading has one value for each field", n)
+		}
+		r.Values[n-1] = record.Value{Text: value, Given: true}
+	}
+	r.Status = o.status
+	if err := r.Check(); err != nil {
+		return r, usageError{err}
+	}
+	return r, nil
 }
 
 // sendBody sends a message and says what became of it.

@@ -154,7 +154,7 @@ func (a *app) tellComparison(r model.Room, v *messenger.Verified, o verifyOption
 	for i := range d.Redated {
 		a.tell(jsonOfFinding(&d.Redated[i], false), o.asJSON)
 	}
-	for _, f := range a.unchecked(r, &d) {
+	for _, f := range uncheckedJSON(&d, r.Name) {
 		a.tell(f, o.asJSON)
 	}
 	for i := range d.Unshown {
@@ -176,11 +176,11 @@ func (a *app) tellComparison(r model.Room, v *messenger.Verified, o verifyOption
 	}
 }
 
-// unchecked says what this device holds and cannot compare with what the relay shows, and what it has told of that, for
+// uncheckedJSON says what this device holds and cannot compare with what the relay shows, and what it has told of that, for
 // information.
-func (a *app) unchecked(r model.Room, d *model.Comparison) (all []findingJSON) {
+func uncheckedJSON(d *model.Comparison, name string) (all []findingJSON) {
 	if d.KeyGone.Messages > 0 {
-		all = append(all, keyGoneJSON(d.KeyGone, r.Name))
+		all = append(all, keyGoneJSON(d.KeyGone, name))
 	}
 	if n := d.Cleared.Messages; d.Cleared.Doubted(d.Copied) {
 		all = append(all, notClearedJSON(n, d.Copied))
@@ -201,9 +201,7 @@ func (a *app) unchecked(r model.Room, d *model.Comparison) (all []findingJSON) {
 		all = append(all, findingJSON{Finding: "before the clear", Text: text + d.Past[i].Text()})
 	}
 	if d.Elsewhere > 0 {
-		if f, err := a.elsewhere(r, d.Elsewhere); err == nil {
-			all = append(all, f)
-		}
+		all = append(all, elsewhereJSON(d.Elsewhere))
 	}
 	return all
 }

@@ -27,12 +27,13 @@ type watchOptions struct {
 	via              string
 	only             *exchange.Via // what via means
 	asJSON, strict   bool
-	policy           policy
+	output
+	policy policy
 }
 
 func (a *app) watchCommand() *cobra.Command {
 	var o watchOptions
-	var unsigned string
+	var unsigned, format string
 	cmd := &cobra.Command{
 		Use:   "watch",
 		Short: "Follow a room and print messages as they come",
@@ -41,14 +42,20 @@ first time with what comes from now on; --from-start begins with the channel's f
 
 A relay of fernpost's sends each entry when it is written, as a stream of events. Of others, and when the line is cut, entries
 come by MQTT if the room has a device ("fernpost rooms set --mqtt"); else watch asks for the number of the newest entry, a few
-bytes: often after activity, more and more rarely while nothing comes. It outlives a relay that is restarted or cannot be reached for a while. In a signed room it tells what is wrong as soon as that
-is certain, and after a minute what it waits for.`,
+bytes: often after activity, more and more rarely while nothing comes. It outlives a relay that is restarted or cannot be
+reached for a while. In a signed room it tells what is wrong as soon as that is certain, and after a minute what it waits for.
+
+--format csv prints readings of sensors and texts as a table, as "fernpost recv" does.`,
 		Example: `  fernpost watch
   fernpost watch --room lab --from-start
-  fernpost watch --json | jq -r .text`,
+  fernpost watch --json | jq -r .text
+  fernpost watch --format csv | tee readings.csv`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if o.policy, err = parsePolicy(unsigned); err != nil {
+				return err
+			}
+			if o.output, err = parseOutput(format, o.numbers, o.asJSON); err != nil {
 				return err
 			}
 			return a.watch(cmd.Context(), o)
@@ -62,6 +69,7 @@ is certain, and after a minute what it waits for.`,
 	flags.IntVar(&o.messages, "messages", 0, "end after this many `messages`; 0 is never")
 	flags.BoolVar(&o.states, "states", false, "also say how far your own messages have come, and who has seen them")
 	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line, of your own messages' states, too")
+	o.output.add(flags, &format)
 	flags.StringVar(&o.via, "via", "", "the only way by which entries may come: stream, mqtt or polling")
 	addStrict(flags, &o.strict)
 	addUnsigned(flags, &unsigned)
@@ -115,6 +123,11 @@ func (a *app) watchRoom(ctx context.Context, r model.Room, o watchOptions) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, f.stream.Close()) }()
+	if o.asTable {
+		if f.table, err = a.newTable(f.out); err != nil {
+			return err
+		}
+	}
 	f.Room = f.stream.Room
 	a.say("watching room %s (channel %d at %s); Ctrl-C ends", r.Name, r.Channel, screen.Line(r.Relay))
 	if a.drawsStatus() {
@@ -157,6 +170,7 @@ type follower struct {
 	o       watchOptions
 	stream  *messenger.Stream
 	out     *bufio.Writer
+	table   *table // nil unless one is wanted
 	printed model.Printed
 	lines   findings // since the last mark
 	shown   int      // messages printed
@@ -220,8 +234,11 @@ func (f *follower) printItem(it *model.Item) error {
 	f.shown++
 	f.kept = false
 	f.printed.Add(it)
+	if f.table != nil {
+		return f.table.add(it)
+	}
 	if f.o.asJSON {
-		return writeJSON(f.out, jsonOf(it, ""))
+		return writeJSON(f.out, jsonOf(it, "", f.o.numbers))
 	}
 	_, err := f.out.Write(f.appendItem(nil, it, f.o.policy, ""))
 	return err
