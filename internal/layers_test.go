@@ -112,6 +112,11 @@ var (
 			"the core is pure functions of bytes, keys and time",
 		},
 		{
+			[]string{"socket"},
+			[]string{"room", "messenger", "net/http", "database/sql"},
+			"tokens go over a socket without a room and a relay",
+		},
+		{
 			[]string{"exchange"},
 			append(append(slices.Clone(keys), impure...), "log/slog"),
 			"what to ask a relay next is known without a network, and without a key",

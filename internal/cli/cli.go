@@ -178,7 +178,7 @@ Start with "fernpost demo".`,
 		a.demoCommand(), a.relayCommand(),
 		a.initCommand(), a.inviteCommand(), a.joinCommand(), a.roomsCommand(),
 		a.sendCommand(), a.recvCommand(), a.watchCommand(), a.outboxCommand(),
-		a.verifyCommand(), a.identityCommand(), a.keyCommand(), a.tokenCommand(), a.hashCommand(),
+		a.verifyCommand(), a.identityCommand(), a.keyCommand(), a.tokenCommand(), a.hashCommand(), a.socketCommand(),
 		a.eavesdropCommand(), a.doctorCommand(), a.versionCommand(), a.manCommand(),
 	)
 	root.AddCommand(helpTopics()...)

@@ -45,7 +45,7 @@ const exitCodesHelp = `Exit codes, the same for every command:
     3  partly done: something was shown or sent, but not everything; "verify": nothing was found to be
        wrong, but something waits, or could not be judged
     4  refused by the relay: key, interval or quota
-    5  relay unreachable, or what answers there is no relay
+    5  relay unreachable, or what answers there is no relay; "socket send": nobody listens there
     6  no key opens it: wrong passphrase, or not for this room; "token", "identity open": wrong key, or altered, which
        nobody can tell apart
     7  something is wrong: "verify" has told a finding ("recv" and "watch --messages N" end with 7, and
@@ -171,6 +171,9 @@ func exitCode(err error) int {
 		return exitUnreachable
 	case channel.OverBudget, channel.Scattered:
 		return exitPartly
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "dial" {
+		return exitUnreachable
 	}
 	return exitFailed
 }

@@ -52,6 +52,7 @@ var objects = []object{
 	openedTokenJSON{},
 	anatomyJSON{},
 	tamperedJSON{},
+	socketMessageJSON{},
 	madeKeyJSON{},
 	checkedKeyJSON{},
 	hashJSON{},

@@ -41,6 +41,22 @@ type openedTokenJSON struct {
 
 func (openedTokenJSON) about() string { return `What a token holds ("token decrypt"):` }
 
+// socketMessageJSON is a token that came over a socket.
+type socketMessageJSON struct {
+	Peer    string       `json:"peer" means:"HOST:PORT of who has sent it"`
+	Text    *string      `json:"text" means:"what it holds, if that is UTF-8"`
+	Base64  *string      `json:"base64" means:"the bytes that it holds, in base64"`
+	Size    int          `json:"size" means:"how many they are"`
+	Clock   *uint64      `json:"clock" means:"the clock in it, in seconds since 1970"`
+	Sealed  *time.Time   `json:"sealed" means:"the same as a time"`
+	Key     *int         `json:"key" means:"which key of the ring opened it, 0 is the newest"`
+	Refused *refusalJSON `json:"refused" means:"why it is refused; otherwise null:"`
+}
+
+func (socketMessageJSON) about() string {
+	return `A token that came over a socket ("socket listen", "socket send"):`
+}
+
 // anatomyJSON is a token in its parts.
 type anatomyJSON struct {
 	Line         *int         `json:"line" means:"number of the line of standard input; null without --lines"`
