@@ -152,6 +152,11 @@ var (
 			"the engine prints nothing, and knows no face and no relay of ours",
 		},
 		{
+			[]string{"gateway"},
+			[]string{"cli", "config", "github.com/spf13/cobra", "golang.org/x/term"},
+			"a service is started by a command, and knows none",
+		},
+		{
 			[]string{"remote", "archive", "keyring"},
 			[]string{"fernet", "passphrase", "room"},
 			"whoever moves or keeps tokens needs no key to do it",
@@ -200,7 +205,7 @@ var (
 	}
 
 	// faces are what people look at, and behindMessenger what no face imports itself.
-	faces           = []string{"cli"}
+	faces           = []string{"cli", "gateway"}
 	behindMessenger = []string{"archive", "keyring", "remote", "room", "room/kept", "room/memory"}
 
 	// forTests are packages that no program links.

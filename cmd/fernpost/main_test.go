@@ -70,6 +70,7 @@ const raceOptions = "atexit_sleep_ms=10"
 //	relay kill | stop        ends it with SIGKILL or SIGTERM
 //	relay again [FLAG…]      starts it anew on the same port and data, with other flags if there are any
 //	relay said REGEXP        looks at what it printed on standard error until it was stopped
+//	gateway start …          does the same with "fernpost gateway", and sets $GATEWAY
 //	exits CODE COMMAND…      runs a command that must end with this exit code
 //	capture NAME REGEXP      sets $NAME to the first group found in the last standard output
 //	python SCRIPT…           runs a Python that has the package cryptography
@@ -91,11 +92,11 @@ func TestScript(t *testing.T) {
 			}
 			examples, err := filepath.Abs("../../examples")
 			env.Setenv("EXAMPLES", examples)
-			env.Values["relay"] = &relay{}
+			env.Values["relay"], env.Values["gateway"] = &server{name: "relay"}, &server{name: "gateway"}
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"relay": cmdRelay, "exits": cmdExits, "capture": cmdCapture, "python": cmdPython, "pause": cmdPause,
+			"relay": cmdServer("relay"), "gateway": cmdServer("gateway"), "exits": cmdExits, "capture": cmdCapture, "python": cmdPython, "pause": cmdPause,
 			"mode": cmdMode, "serve": cmdServe, "terminal": cmdTerminal,
 		},
 		Condition:           condition,
@@ -127,19 +128,25 @@ func TestScriptsLookForOneThing(t *testing.T) {
 	}
 }
 
-// relay is the script's "fernpost relay" process.
-type relay struct {
+// server is the script's "fernpost relay" or "fernpost gateway" process.
+type server struct {
+	name   string
 	cmd    *exec.Cmd
 	listen string
 	flags  []string
 	log    relaytest.Log
 }
 
-func cmdRelay(ts *testscript.TestScript, neg bool, args []string) {
-	r := ts.Value("relay").(*relay)
-	if neg || len(args) == 0 {
-		ts.Fatalf("usage: relay start|kill|stop|again|said")
+func cmdServer(name string) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) == 0 {
+			ts.Fatalf("usage: %s start|kill|stop|again|said", name)
+		}
+		ts.Value(name).(*server).do(ts, args)
 	}
+}
+
+func (r *server) do(ts *testscript.TestScript, args []string) {
 	switch args[0] {
 	case "start":
 		r.listen, r.flags = "127.0.0.1:0", args[1:]
@@ -152,24 +159,28 @@ func cmdRelay(ts *testscript.TestScript, neg bool, args []string) {
 		r.start(ts)
 	case "said":
 		if len(args) != 2 || !regexp.MustCompile("(?m)"+args[1]).MatchString(r.log.String()) {
-			ts.Fatalf("the relay said\n%s", r.log.String())
+			ts.Fatalf("the %s said\n%s", r.name, r.log.String())
 		}
 	case "kill":
 		r.end(syscall.SIGKILL)
 	case "stop":
 		if err := r.end(syscall.SIGTERM); err != nil {
-			ts.Fatalf("relay: %v\n%s", err, r.log.String())
+			ts.Fatalf("%s: %v\n%s", r.name, err, r.log.String())
 		}
 	default:
-		ts.Fatalf("relay %s: what is that?", args[0])
+		ts.Fatalf("%s %s: what is that?", r.name, args[0])
 	}
 }
 
-func (r *relay) start(ts *testscript.TestScript) {
+func (r *server) start(ts *testscript.TestScript) {
 	self, err := os.Executable()
 	ts.Check(err)
-	data := filepath.Join(ts.Getenv("WORK"), "relay")
-	r.cmd = exec.Command(self, append([]string{"relay", "--listen", r.listen, "--data", data}, r.flags...)...)
+	flags := []string{r.name, "--listen", r.listen}
+	if r.name == "relay" {
+		flags = append(flags, "--data", filepath.Join(ts.Getenv("WORK"), "relay"))
+	}
+	r.cmd = exec.Command(self, append(flags, r.flags...)...)
+	r.cmd.Dir = ts.Getenv("WORK")
 	r.cmd.Args[0] = "fernpost"
 	r.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "GORACE="+raceOptions)
 	r.cmd.Stderr = &r.log
@@ -183,7 +194,7 @@ func (r *relay) start(ts *testscript.TestScript) {
 	url, ok := strings.CutPrefix(strings.TrimSpace(first), "listening on ")
 	if err != nil || !ok {
 		r.end(syscall.SIGKILL)
-		ts.Fatalf("the relay's first line is %q (%v)\n%s", first, err, r.log.String())
+		ts.Fatalf("the first line is %q (%v)\n%s", first, err, r.log.String())
 	}
 	if slices.Contains(r.flags, "--mqtt") {
 		second, err := lines.ReadString('\n')
@@ -191,17 +202,17 @@ func (r *relay) start(ts *testscript.TestScript) {
 		host, port, split := net.SplitHostPort(address)
 		if err != nil || !ok || split != nil {
 			r.end(syscall.SIGKILL)
-			ts.Fatalf("the relay's second line is %q (%v)\n%s", second, err, r.log.String())
+			ts.Fatalf("the second line is %q (%v)\n%s", second, err, r.log.String())
 		}
 		ts.Setenv("MQTT_HOST", host)
 		ts.Setenv("MQTT_PORT", port)
 	}
 	go io.Copy(io.Discard, out)
 	r.listen = strings.TrimPrefix(url, "http://")
-	ts.Setenv("RELAY", url)
+	ts.Setenv(strings.ToUpper(r.name), url)
 }
 
-func (r *relay) end(sig os.Signal) error {
+func (r *server) end(sig os.Signal) error {
 	if r.cmd == nil {
 		return nil
 	}

@@ -175,7 +175,7 @@ Start with "fernpost demo".`,
 	flags.Var(&a.budget, "read-budget", "how much a reading may bring, and in an hour what no key opens; 0 is no limit")
 
 	root.AddCommand(
-		a.demoCommand(), a.relayCommand(),
+		a.demoCommand(), a.relayCommand(), a.gatewayCommand(),
 		a.initCommand(), a.inviteCommand(), a.joinCommand(), a.roomsCommand(),
 		a.sendCommand(), a.recvCommand(), a.watchCommand(), a.outboxCommand(),
 		a.verifyCommand(), a.identityCommand(), a.keyCommand(), a.tokenCommand(), a.hashCommand(), a.socketCommand(),
@@ -207,7 +207,7 @@ func (a *app) loadConfig(cmd *cobra.Command, file string) error {
 	var bad error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		for _, k := range config.Keys {
-			if k.Flag() == f.Name && !f.Changed && !c.IsDefault(k.Name) {
+			if k.Flag() == f.Name && !f.Changed && !c.IsDefault(k.Name) && f.Annotations[noSetting] == nil {
 				if err := f.Value.Set(c.Get(k.Name)); err != nil {
 					bad = usagef("setting %s: %v", k.Name, err)
 				}
@@ -216,6 +216,11 @@ func (a *app) loadConfig(cmd *cobra.Command, file string) error {
 	})
 	return bad
 }
+
+// noSetting is the annotation of a flag that is called like a setting and has nothing to do with it.
+const noSetting = "no setting"
+
+func notASetting(f *pflag.Flag) { f.Annotations = map[string][]string{noSetting: {}} }
 
 // defaultDuration is the default of a setting that is a duration.
 func defaultDuration(key string) time.Duration {

@@ -53,6 +53,7 @@ var objects = []object{
 	anatomyJSON{},
 	tamperedJSON{},
 	socketMessageJSON{},
+	grantJSON{},
 	madeKeyJSON{},
 	checkedKeyJSON{},
 	hashJSON{},

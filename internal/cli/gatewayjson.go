@@ -1,0 +1,19 @@
+package cli
+
+import "time"
+
+// grantJSON is a key or a token of the gateway.
+type grantJSON struct {
+	Number  int64     `json:"number" means:"what names it"`
+	Kind    string    `json:"kind" means:"key, or token"`
+	Key     *string   `json:"key" means:"the key or token itself; null but for \"add\""`
+	Room    *string   `json:"room" means:"the one room that it is for; null is every room"`
+	Channel *int64    `json:"channel" means:"that room's channel"`
+	Scopes  []string  `json:"scopes" means:"what it may do: read, write, admin"`
+	Wait    *string   `json:"wait" means:"how long the answer to a reading is held for the cloud's; null is not at all"`
+	Made    time.Time `json:"made" means:"when it was made"`
+}
+
+func (grantJSON) about() string {
+	return `A key or token ("gateway key add", "gateway key list", "gateway token add", "gateway token list"):`
+}

@@ -1,0 +1,103 @@
+package gateway
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// callers knows by which names the gateway may be called. A page of another site can have a name of its own lead to this
+// machine (DNS rebinding): then the page counts as ours to the browser, but its name stays what it is.
+type callers struct{ hosts map[string]bool }
+
+func newCallers(more []string) callers {
+	c := callers{map[string]bool{
+		"localhost": true,
+		// What boards ask for whose library fixes the name, where the DNS of their network leads them here.
+		"api.thingspeak.com": true, "thingspeak.com": true,
+	}}
+	if own := hostname(); own != "" {
+		more = append([]string{own, own + ".local"}, more...)
+	}
+	for _, name := range more {
+		c.hosts[plainHost(name)] = true
+	}
+	return c
+}
+
+// plainHost is a host's name in one form, without its port.
+func plainHost(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+// knows reports whether a request may call the gateway so. Boards may call it by no name at all, and no page can have an
+// address of numbers lead elsewhere.
+func (c callers) knows(host string) bool {
+	if host == "" {
+		return true
+	}
+	name := plainHost(host)
+	if c.hosts[name] {
+		return true
+	}
+	_, err := netip.ParseAddr(name)
+	return err == nil
+}
+
+// refuse returns why a request is not answered, nil if it is. A GET is no better than a POST: /update writes with both.
+func (c callers) refuse(r *http.Request) *problem {
+	if !c.knows(r.Host) {
+		return &problem{
+			Status: http.StatusMisdirectedRequest,
+			Detail: "this gateway is not called by that name; --allow-host allows one more",
+		}
+	}
+	if strings.EqualFold(r.Header.Get("Sec-Fetch-Site"), "cross-site") {
+		return foreignPage()
+	}
+	for _, origin := range r.Header["Origin"] {
+		if host, ok := strings.CutPrefix(origin, "http://"); !ok || host == "" || !strings.EqualFold(host, r.Host) {
+			return foreignPage()
+		}
+	}
+	return nil
+}
+
+func foreignPage() *problem {
+	return &problem{Status: http.StatusForbidden, Detail: "pages of other sites are not answered"}
+}
+
+// ownReply is a reply that no page of another site may read, whichever door it comes from.
+type ownReply struct {
+	http.ResponseWriter
+	begun bool
+}
+
+// WriteHeader is part of [http.ResponseWriter].
+func (w *ownReply) WriteHeader(status int) {
+	if !w.begun {
+		w.begun = true
+		for name := range w.Header() {
+			if strings.HasPrefix(name, "Access-Control-") {
+				w.Header().Del(name)
+			}
+		}
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write is part of [http.ResponseWriter].
+func (w *ownReply) Write(b []byte) (int, error) {
+	if !w.begun {
+		w.WriteHeader(http.StatusOK)
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap is for [http.ResponseController].
+func (w *ownReply) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,245 @@
+// Package gateway is a local service over messenger: it takes clear values and texts from programs that cannot encrypt, and
+// gives them back in clear. So it listens on loopback unless told otherwise, wants a token or a key from everybody, and
+// answers no page of another site.
+//
+// It has several doors: /encrypt and /decrypt, as tutorials on Flask have them; more are in files of their own.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/relay/guard"
+	"github.com/fernpost/fernpost/internal/relay/httpapi"
+	"github.com/fernpost/fernpost/internal/relay/metrics"
+	relaysqlite "github.com/fernpost/fernpost/internal/relay/store/sqlite"
+)
+
+// Options say how a gateway is served.
+type Options struct {
+	// Listen is HOST:PORT; port 0 picks one that is free.
+	Listen string
+	// Home is the directory that keys, tokens and what is on its way are kept in; it is made if it is not there. One
+	// gateway at a time serves it.
+	Home string
+	// AllowHosts are further names by which requests may call the gateway.
+	AllowHosts []string
+	// Keys returns what /encrypt and /decrypt work with. Without it they are not there.
+	Keys func() (fernet.Ring, error)
+	// KeysOf is the room whose keys they are; empty for others.
+	KeysOf string
+	// NoToken lets everybody on this machine use /encrypt and /decrypt.
+	NoToken bool
+	// Log gets what goes wrong, without contents and keys; nil is nowhere.
+	Log *slog.Logger
+}
+
+// limits are what one address may do. Programs on this machine are limited in their sum only.
+var limits = guard.Limits{Connections: 100, Requests: 200, WrongKeys: 30, AllConnections: 1000}
+
+func newClients(log *slog.Logger) *guard.Clients { return guard.New(limits, nil, log) }
+
+// Time-outs of the server, and its limits of size.
+const (
+	headerTimeout = 10 * time.Second
+	readTimeout   = 30 * time.Second
+	writeTimeout  = 2 * time.Minute
+	idleTimeout   = 3 * time.Minute
+	maxHeader     = 16 << 10
+	// DrainTimeout is how long a stop waits for requests under way.
+	DrainTimeout = 10 * time.Second
+)
+
+// ErrNotLoopback: without a token nobody but programs on this machine may use a gateway.
+var ErrNotLoopback = errors.New("without a token it serves this machine only")
+
+// ServedError says that another gateway serves the home.
+type ServedError = relaysqlite.ServedError
+
+// Running is a gateway that serves.
+type Running struct {
+	listener net.Listener
+	server   *http.Server
+	lock     *relaysqlite.Lock
+	grants   *Grants
+	// firstToken is the token that was made at the first start.
+	firstToken string
+	failed     chan error
+}
+
+// Start begins to serve; ctx counts while it begins only. It fails with a [*ServedError] when another gateway serves the
+// home, and with [ErrNotLoopback].
+func Start(ctx context.Context, o Options) (_ *Running, err error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	r := &Running{failed: make(chan error, 1)}
+	if r.lock, err = relaysqlite.LockDir(o.Home); err != nil {
+		return nil, fmt.Errorf("opening %s: %w", o.Home, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.close())
+		}
+	}()
+	if r.grants, err = OpenGrants(o.Home); err != nil {
+		return nil, err
+	}
+	if r.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", o.Listen); err != nil {
+		return nil, fmt.Errorf("listening on %s: %w", o.Listen, err)
+	}
+	if o.NoToken && !r.Loopback() {
+		return nil, fmt.Errorf("listening on %s: %w", o.Listen, ErrNotLoopback)
+	}
+	if r.firstToken, err = r.grants.first(); err != nil {
+		return nil, err
+	}
+	clients := newClients(o.Log)
+	r.server = &http.Server{
+		Handler:           newHandler(o, r.grants, clients),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+	}
+	accepting := httpapi.AnswerVersionless(clients.Listen(r.listener))
+	go func() {
+		defer close(r.failed)
+		if err := r.server.Serve(accepting); !errors.Is(err, http.ErrServerClosed) {
+			r.failed <- err
+		}
+	}()
+	return r, nil
+}
+
+// URL is the gateway's address, without a slash at the end.
+func (r *Running) URL() string { return "http://" + r.listener.Addr().String() }
+
+// FirstToken is the token for everything that was made at the first start, empty at others. Nobody can show it again.
+func (r *Running) FirstToken() string { return r.firstToken }
+
+// Loopback reports whether only this machine can connect.
+func (r *Running) Loopback() bool {
+	a, ok := r.listener.Addr().(*net.TCPAddr)
+	return ok && a.IP.IsLoopback()
+}
+
+// Failed delivers the error if serving ends by itself, and is closed when it has ended in any way.
+func (r *Running) Failed() <-chan error { return r.failed }
+
+// Shutdown stops to accept and waits for what is under way, as long as ctx lasts.
+func (r *Running) Shutdown(ctx context.Context) error {
+	err := r.server.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("finishing requests under way: %w", err), r.server.Close())
+	}
+	for range r.failed { // wait until Serve has returned
+	}
+	return errors.Join(err, r.close())
+}
+
+// close lets go of what was opened.
+func (r *Running) close() error {
+	var err error
+	if r.listener != nil && r.server == nil { // otherwise the server has closed it
+		err = r.listener.Close()
+	}
+	if r.grants != nil {
+		err = errors.Join(err, r.grants.Close())
+	}
+	return errors.Join(err, r.lock.Unlock())
+}
+
+// handler serves the doors.
+type handler struct {
+	log     *slog.Logger
+	grants  *Grants
+	clients *guard.Clients
+	figures *metrics.Metrics
+	callers callers
+	mux     *http.ServeMux
+	keys    func() (fernet.Ring, error)
+	keysOf  string // the room of the keys, empty for those of a file
+	noToken bool
+}
+
+func newHandler(o Options, grants *Grants, clients *guard.Clients) *handler {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	h := &handler{
+		log: o.Log, grants: grants, clients: clients, figures: metrics.New(), callers: newCallers(o.AllowHosts),
+		mux: http.NewServeMux(), keys: o.Keys, keysOf: o.KeysOf, noToken: o.NoToken,
+	}
+	h.mux.HandleFunc("/encrypt", h.lesson(h.encrypt))
+	h.mux.HandleFunc("/decrypt", h.lesson(h.decrypt))
+	ops := httpapi.NewOps(h.figures, nil)
+	for _, path := range []string{"/healthz", "/readyz"} {
+		h.mux.Handle("GET "+path, ops)
+	}
+	h.mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		if !guard.Peer(r.RemoteAddr).IsLoopback() {
+			nothing(w, r)
+			return
+		}
+		ops.ServeHTTP(w, r)
+	})
+	h.mux.HandleFunc("/", nothing)
+	return h
+}
+
+// ServeHTTP lets in whom the gateway answers at all.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	own := &ownReply{ResponseWriter: w}
+	defer h.recovered(own)
+	if err := h.callers.refuse(r); err != nil {
+		h.figures.Reply("", err.Status)
+		err.write(own)
+		return
+	}
+	if wait := h.clients.Find(httpapi.SenderOf(r, h.clients)).Admit(time.Now()); wait > 0 {
+		own.Header().Set("Retry-After", "1")
+		(&problem{Status: http.StatusTooManyRequests, Detail: "your address sends more requests than this gateway answers"}).write(own)
+		return
+	}
+	h.mux.ServeHTTP(own, r)
+}
+
+// recovered ends a request whose handler has panicked. What the panic says may be about the request, so only where it came
+// from is logged.
+func (h *handler) recovered(w http.ResponseWriter) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler {
+		panic(p)
+	}
+	h.figures.Panicked()
+	h.log.Error("handler panicked", "stack", string(debug.Stack()))
+	w.Header().Set("Connection", "close")
+	(&problem{Status: http.StatusInternalServerError, Detail: "a fault of the gateway"}).write(w)
+}
+
+func nothing(w http.ResponseWriter, _ *http.Request) {
+	(&problem{Status: http.StatusNotFound, Detail: "there is nothing at this address"}).write(w)
+}
+
+// hostname is how this machine calls itself, empty if it does not know.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
+}

@@ -1,0 +1,193 @@
+package gateway
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/sqlite"
+)
+
+// Scope is something that a key or a token lets its holder do.
+type Scope string
+
+// The scopes.
+const (
+	Read  Scope = "read"
+	Write Scope = "write"
+	// Admin is all, in every room.
+	Admin Scope = "admin"
+)
+
+// Grant is what a key of the ThingSpeak doors, or a bearer token, opens. The key itself is kept nowhere: its hash is, and as
+// it is random and long, no guess leads back.
+type Grant struct {
+	// ID names it; numbers are not used again.
+	ID int64
+	// Token says that it is a bearer token; otherwise it is a key of 16 characters.
+	Token bool
+	// Room is the one room that it is for, as this device calls it; empty is every room. Channel is that room's channel.
+	Room    string
+	Channel int64
+	// Scopes are what it may do there.
+	Scopes []Scope
+	// Wait is how long the answer to a reading may be held until the cloud has taken it, in whole milliseconds.
+	Wait time.Duration
+	Made time.Time
+}
+
+// May reports whether a grant has a scope in a room.
+func (g *Grant) May(s Scope, room string) bool {
+	return slices.Contains(g.Scopes, Admin) || slices.Contains(g.Scopes, s) && (g.Room == "" || g.Room == room)
+}
+
+// ErrNoGrant is returned for a number that no key and no token has.
+var ErrNoGrant = errors.New("no key or token has that number")
+
+// ErrNoScope is returned for a grant that would allow nothing.
+var ErrNoScope = errors.New("it may neither read nor write")
+
+// tokenBeginning is how bearer tokens begin, so that one that was published is found.
+const tokenBeginning = "fpt_"
+
+// Grants are the keys and tokens of a gateway's home. Commands change them while a gateway serves, which asks each time.
+// Methods may be called from several goroutines.
+type Grants struct {
+	mu   sync.Mutex // guards the connection
+	conn *sqlite.Conn
+}
+
+// OpenGrants opens the keys and tokens of a home, which is made if it is not there.
+func OpenGrants(home string) (*Grants, error) {
+	c, err := openHome(home)
+	if err != nil {
+		return nil, err
+	}
+	return &Grants{conn: c}, nil
+}
+
+// Close ends the use.
+func (g *Grants) Close() error { return g.conn.Close() }
+
+// Add makes a key, or a token, for what the grant says, and returns it. It is the only time that it is seen.
+func (g *Grants) Add(grant Grant) (secret string, made Grant, err error) {
+	if len(grant.Scopes) == 0 {
+		return "", grant, ErrNoScope
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.add(grant)
+}
+
+func (g *Grants) add(grant Grant) (secret string, made Grant, err error) {
+	if secret = relay.NewKey(); grant.Token {
+		secret = tokenBeginning + rand.Text()
+	}
+	grant.Made = time.Now().UTC().Truncate(time.Second)
+	var scopes []string
+	for _, s := range grant.Scopes {
+		scopes = append(scopes, string(s))
+	}
+	err = g.conn.Query(`INSERT INTO grants (sha256, token, room, channel, scopes, wait_ms, made_s)
+		VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id`, func(row []driver.Value) error {
+		grant.ID = row[0].(int64)
+		return nil
+	}, hashOf(secret), grant.Token, grant.Room, grant.Channel, strings.Join(scopes, ","), grant.Wait.Milliseconds(), grant.Made.Unix())
+	if err != nil {
+		return "", grant, fmt.Errorf("making a key: %w", err)
+	}
+	return secret, grant, nil
+}
+
+// first makes a token for everything if there is no token.
+func (g *Grants) first() (secret string, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	err = g.conn.Transaction(func() error {
+		tokens := int64(0)
+		err := g.conn.Query("SELECT count(*) FROM grants WHERE token", func(row []driver.Value) error {
+			tokens = row[0].(int64)
+			return nil
+		})
+		if err == nil && tokens == 0 {
+			secret, _, err = g.add(Grant{Token: true, Scopes: []Scope{Admin}})
+		}
+		return err
+	})
+	return secret, err
+}
+
+// Revoke takes back the key or token of a number, or fails with [ErrNoGrant].
+func (g *Grants) Revoke(id int64, token bool) (revoked Grant, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	found := false
+	err = g.conn.Query("DELETE FROM grants WHERE id = ? AND token = ? RETURNING "+grantColumns, func(row []driver.Value) error {
+		revoked, found = grantOf(row), true
+		return nil
+	}, id, token)
+	if err == nil && !found {
+		err = ErrNoGrant
+	}
+	if err != nil {
+		return revoked, fmt.Errorf("revoking number %d: %w", id, err)
+	}
+	return revoked, nil
+}
+
+// List returns all keys, or all tokens, in the order in which they were made.
+func (g *Grants) List(tokens bool) (all []Grant, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	err = g.conn.Query("SELECT "+grantColumns+" FROM grants WHERE token = ? ORDER BY id", func(row []driver.Value) error {
+		all = append(all, grantOf(row))
+		return nil
+	}, tokens)
+	return all, err
+}
+
+// Find returns what a key, or a token, opens now.
+func (g *Grants) Find(secret string, token bool) (found Grant, ok bool, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	err = g.conn.Query("SELECT "+grantColumns+" FROM grants WHERE sha256 = ? AND token = ?", func(row []driver.Value) error {
+		found, ok = grantOf(row), true
+		return nil
+	}, hashOf(secret), token)
+	return found, ok, err
+}
+
+const grantColumns = "id, token, room, channel, scopes, wait_ms, made_s"
+
+func grantOf(row []driver.Value) Grant {
+	g := Grant{
+		ID: row[0].(int64), Token: row[1].(int64) != 0, Room: row[2].(string), Channel: row[3].(int64),
+		Wait: time.Duration(row[5].(int64)) * time.Millisecond, Made: time.Unix(row[6].(int64), 0).UTC(),
+	}
+	for s := range strings.SplitSeq(row[4].(string), ",") {
+		g.Scopes = append(g.Scopes, Scope(s))
+	}
+	return g
+}
+
+func hashOf(secret string) []byte {
+	h := sha256.Sum256([]byte(secret))
+	return h[:]
+}
+
+// ParseID reads the number of a key or a token.
+func ParseID(s string) (int64, error) {
+	id, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || id <= 0 {
+		return 0, errors.New("want its number, as the list has it")
+	}
+	return id, nil
+}
