@@ -2,7 +2,8 @@
 // gives them back in clear. So it listens on loopback unless told otherwise, wants a token or a key from everybody, and
 // answers no page of another site.
 //
-// It has several doors: /encrypt and /decrypt, as tutorials on Flask have them; more are in files of their own.
+// It has several doors: /encrypt and /decrypt, as tutorials on Flask have them, and ThingSpeak's API for the readings of
+// sensors.
 package gateway
 
 import (
@@ -14,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/fernet"
@@ -38,6 +40,8 @@ type Options struct {
 	KeysOf string
 	// NoToken lets everybody on this machine use /encrypt and /decrypt.
 	NoToken bool
+	// Rooms are those whose readings the ThingSpeak doors take and show; nil closes them.
+	Rooms Rooms
 	// Log gets what goes wrong, without contents and keys; nil is nowhere.
 	Log *slog.Logger
 }
@@ -70,6 +74,11 @@ type Running struct {
 	server   *http.Server
 	lock     *relaysqlite.Lock
 	grants   *Grants
+	readings *readings
+	door     *door
+	// stop ends the delivery of readings, and delivering waits for it.
+	stop       context.CancelFunc
+	delivering sync.WaitGroup
 	// firstToken is the token that was made at the first start.
 	firstToken string
 	failed     chan error
@@ -103,8 +112,14 @@ func Start(ctx context.Context, o Options) (_ *Running, err error) {
 		return nil, err
 	}
 	clients := newClients(o.Log)
+	h := newHandler(o, r.grants, clients)
+	if o.Rooms != nil {
+		if err := r.openDoor(o, h); err != nil {
+			return nil, err
+		}
+	}
 	r.server = &http.Server{
-		Handler:           newHandler(o, r.grants, clients),
+		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -120,6 +135,22 @@ func Start(ctx context.Context, o Options) (_ *Running, err error) {
 		}
 	}()
 	return r, nil
+}
+
+// openDoor opens the door for readings, and begins to deliver what waits.
+func (r *Running) openDoor(o Options, h *handler) (err error) {
+	if r.readings, err = openReadings(o.Home, o.Rooms, o.Log); err != nil {
+		return err
+	}
+	if r.door, err = newDoor(r.grants, r.readings, h.clients, h.figures, o.Log); err != nil {
+		return err
+	}
+	h.door = r.door
+	h.figures.Gauge("fernpost_gateway_waiting", func() float64 { return float64(r.readings.all()) })
+	ctx, stop := context.WithCancel(context.Background())
+	r.stop = stop
+	r.delivering.Go(func() { (&deliverer{r.readings, o.Rooms, o.Log}).run(ctx) })
+	return nil
 }
 
 // URL is the gateway's address, without a slash at the end.
@@ -154,6 +185,16 @@ func (r *Running) close() error {
 	if r.listener != nil && r.server == nil { // otherwise the server has closed it
 		err = r.listener.Close()
 	}
+	if r.stop != nil {
+		r.stop()
+		r.delivering.Wait()
+	}
+	if r.door != nil {
+		r.door.rules.Close()
+	}
+	if r.readings != nil {
+		err = errors.Join(err, r.readings.Close())
+	}
 	if r.grants != nil {
 		err = errors.Join(err, r.grants.Close())
 	}
@@ -168,6 +209,7 @@ type handler struct {
 	figures *metrics.Metrics
 	callers callers
 	mux     *http.ServeMux
+	door    *door // nil where there are no rooms
 	keys    func() (fernet.Ring, error)
 	keysOf  string // the room of the keys, empty for those of a file
 	noToken bool
@@ -202,17 +244,33 @@ func newHandler(o Options, grants *Grants, clients *guard.Clients) *handler {
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	own := &ownReply{ResponseWriter: w}
 	defer h.recovered(own)
-	if err := h.callers.refuse(r); err != nil {
-		h.figures.Reply("", err.Status)
-		err.write(own)
+	if p := h.callers.refuse(r); p != nil {
+		h.refuse(own, r, p)
+		return
+	}
+	if h.door != nil && isThingSpeak(r.URL.Path) { // which counts by itself what an address asks
+		h.door.ServeHTTP(own, r)
 		return
 	}
 	if wait := h.clients.Find(httpapi.SenderOf(r, h.clients)).Admit(time.Now()); wait > 0 {
 		own.Header().Set("Retry-After", "1")
-		(&problem{Status: http.StatusTooManyRequests, Detail: "your address sends more requests than this gateway answers"}).write(own)
+		h.refuse(own, r, &problem{Status: http.StatusTooManyRequests, Detail: "your address sends more requests than this gateway answers"})
 		return
 	}
 	h.mux.ServeHTTP(own, r)
+}
+
+// refuse writes a refusal as the door that was asked writes it.
+func (h *handler) refuse(w http.ResponseWriter, r *http.Request, p *problem) {
+	h.figures.Reply("", p.Status)
+	switch {
+	case isThingSpeak(r.URL.Path):
+		send(w, p.Status, "text/plain; charset=utf-8", []byte(p.Detail))
+	case r.URL.Path == "/encrypt" || r.URL.Path == "/decrypt":
+		send(w, p.Status, "application/json", appendFlaskJSON(nil, "error", p.Detail))
+	default:
+		p.write(w)
+	}
 }
 
 // recovered ends a request whose handler has panicked. What the panic says may be about the request, so only where it came

@@ -74,8 +74,14 @@ func OpenGrants(home string) (*Grants, error) {
 	return &Grants{conn: c}, nil
 }
 
-// Close ends the use.
-func (g *Grants) Close() error { return g.conn.Close() }
+// Close ends the use. Nothing is found any more.
+func (g *Grants) Close() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c := g.conn
+	g.conn = nil
+	return c.Close()
+}
 
 // Add makes a key, or a token, for what the grant says, and returns it. It is the only time that it is seen.
 func (g *Grants) Add(grant Grant) (secret string, made Grant, err error) {
@@ -158,6 +164,9 @@ func (g *Grants) List(tokens bool) (all []Grant, err error) {
 func (g *Grants) Find(secret string, token bool) (found Grant, ok bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.conn == nil {
+		return found, false, nil
+	}
 	err = g.conn.Query("SELECT "+grantColumns+" FROM grants WHERE sha256 = ? AND token = ?", func(row []driver.Value) error {
 		found, ok = grantOf(row), true
 		return nil

@@ -41,6 +41,12 @@ type Options struct {
 	Notice string
 	// Ready says whether the relay can do its work; its error's text is shown to everybody. nil is always ready.
 	Ready func(context.Context) error
+	// EntriesOnly leaves out all but the writing and reading of entries: settings, lists, pages and figures.
+	EntriesOnly bool
+	// KeyOf makes of the key that a request shows the one that the relay knows, empty for none. nil leaves it as it is.
+	KeyOf func(r *http.Request, shown string) string
+	// Stored is called when entries were stored, before that is answered; nil is nothing.
+	Stored func(ctx context.Context, a *relay.Accepted)
 	// Ending is closed when the relay is about to stop: streams of entries end then, and none begins. nil is never.
 	Ending <-chan struct{}
 }
@@ -112,6 +118,8 @@ type request struct {
 	wrongKey bool
 	// held is how many bytes of its body are counted.
 	held int64
+	// keyOf is Options.KeyOf.
+	keyOf func(r *http.Request, shown string) string
 }
 
 // handler does the work of a route. Its errors are the relay's or a *refusal.
@@ -124,7 +132,7 @@ func (a *api) serve(tell errorTable, methods map[string]handler) http.Handler {
 	}
 	allow := []string{strings.Join(slices.Sorted(maps.Keys(methods)), ", ")}
 	replyTo := func(w http.ResponseWriter, r *http.Request) *reply {
-		q := &request{Request: r, now: time.Now(), client: a.clientOf(r)}
+		q := &request{Request: r, now: time.Now(), client: a.clientOf(r), keyOf: a.options.KeyOf}
 		q.extension, _ = r.Context().Value(extensionKey{}).(format)
 		if q.format = q.extension; q.format == formatNone {
 			q.format = acceptedFormat(r.Header)
@@ -168,7 +176,7 @@ func (a *api) answer(w http.ResponseWriter, q *request, h handler) (*reply, erro
 			q.format = named
 		}
 	}
-	if q.client != nil && q.key() != "" {
+	if q.client != nil && q.shownKey() != "" {
 		if wait := q.client.AdmitKey(q.now); wait > 0 {
 			return nil, tooMany("Your address has shown too many keys that open nothing.", wait)
 		}

@@ -26,8 +26,7 @@ func (a *api) bulkUpdate(q *request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	update := relay.Update{Channel: id, Key: q.key(), Entries: entries, Bulk: true}
-	if _, err := a.relay.Update(q.Context(), update); err != nil {
+	if _, err := a.store(q, relay.Update{Channel: id, Entries: entries, Bulk: true}); err != nil {
 		return nil, err
 	}
 	return textReply(http.StatusAccepted, formatJSON, `{"success":true}`), nil

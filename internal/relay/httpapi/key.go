@@ -12,8 +12,17 @@ import (
 // before it (contract section 2).
 const keyHeader = "THINGSPEAKAPIKEY"
 
-// key returns the request's API key, empty without one.
+// key returns the request's API key as the relay knows it, empty without one.
 func (q *request) key() string {
+	shown := q.shownKey()
+	if q.keyOf == nil {
+		return shown
+	}
+	return q.keyOf(q.Request, shown)
+}
+
+// shownKey returns the API key that the request shows, empty without one.
+func (q *request) shownKey() string {
 	if k := headerKey(q.Header); k != "" {
 		return k
 	}
@@ -46,7 +55,7 @@ func headerKey(h http.Header) string {
 
 // noteKey remembers that the request showed a key that opens nothing here.
 func (q *request) noteKey(err error) {
-	if errors.Is(err, relay.ErrKey) && q.key() != "" {
+	if errors.Is(err, relay.ErrKey) && q.shownKey() != "" {
 		q.wrongKey = true
 	}
 }

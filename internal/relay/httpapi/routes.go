@@ -27,31 +27,50 @@ func (a *api) routes() {
 	for _, r := range a.apiRoutes() {
 		a.handle(r.tell, r.methods, r.patterns...)
 	}
+	if a.options.EntriesOnly {
+		return
+	}
 	a.pageRoutes()
 	a.opsRoutes()
 }
 
+func get(h handler) map[string]handler { return map[string]handler{http.MethodGet: h} }
+
+func post(h handler) map[string]handler { return map[string]handler{http.MethodPost: h} }
+
+func getOrPost(h handler) map[string]handler {
+	return map[string]handler{http.MethodGet: h, http.MethodPost: h}
+}
+
+func read(h handler, patterns ...string) route { return route{tellReader, get(h), patterns} }
+
 // apiRoutes lists the routes of the API.
 func (a *api) apiRoutes() []route {
-	get := func(h handler) map[string]handler { return map[string]handler{http.MethodGet: h} }
-	post := func(h handler) map[string]handler { return map[string]handler{http.MethodPost: h} }
-	getOrPost := func(h handler) map[string]handler {
-		return map[string]handler{http.MethodGet: h, http.MethodPost: h}
+	all := append(a.entryRoutes(), route{serviceErrors, anyMethod(nothingHere), []string{"/"}})
+	for what, patterns := range notServedHere() {
+		all = append(all, route{serviceErrors, anyMethod(refuse(what)), patterns})
 	}
-	read := func(h handler, patterns ...string) route { return route{tellReader, get(h), patterns} }
-	all := []route{
+	if a.options.EntriesOnly {
+		return all
+	}
+	return append(all, a.settingsRoutes()...)
+}
+
+// entryRoutes lists what writes and reads the entries of a channel.
+func (a *api) entryRoutes() []route {
+	feed := map[string]handler{http.MethodGet: a.feed, http.MethodPost: a.postEntry}
+	if !a.options.EntriesOnly {
+		feed[http.MethodDelete] = a.clearChannel // contract section 8
+	}
+	return []route{
 		// Contract section 5.
 		{updateErrors, getOrPost(a.update), []string{"/update", "/s/update"}},
 
 		// Contract section 6.
 		{tellBulk, post(a.bulkUpdate), []string{bulkRoute}},
 
-		// Contract sections 5.1, 7.1 and 8. The singular names are aliases.
-		{tellReader, map[string]handler{
-			http.MethodGet:    a.feed,
-			http.MethodPost:   a.postEntry,
-			http.MethodDelete: a.clearChannel,
-		}, []string{"/channels/{id}/feeds", "/channels/{id}/feed"}},
+		// Contract sections 5.1 and 7.1. The singular names are aliases.
+		{tellReader, feed, []string{"/channels/{id}/feeds", "/channels/{id}/feed"}},
 		read(a.fieldFeed, "/channels/{id}/fields/{field}", "/channels/{id}/field/{field}"),
 		read(a.statusFeed, "/channels/{id}/status", "/channels/{id}/statuses"),
 		read(a.lastEntry, "/channels/{id}/feeds/last", "/channels/{id}/feed/last"),
@@ -71,6 +90,14 @@ func (a *api) apiRoutes() []route {
 			"/channels/{id}/feeds/last_median", "/channels/{id}/feed/last_median"),
 		read(a.lastCalculated("sum", relay.Sum), "/channels/{id}/feeds/last_sum", "/channels/{id}/feed/last_sum"),
 
+		// What only relays of our kind have.
+		read(a.channelStream, "/channels/{id}/feeds/stream", "/channels/{id}/feed/stream"),
+	}
+}
+
+// settingsRoutes lists the rest: channels as a whole, and accounts.
+func (a *api) settingsRoutes() []route {
+	return []route{
 		// Contract section 8.
 		{serviceErrors, map[string]handler{
 			http.MethodGet:  a.listChannels,
@@ -90,17 +117,10 @@ func (a *api) apiRoutes() []route {
 		{tellReader, getOrPost(a.export), []string{"/stream/channels/{id}/feeds"}},
 
 		// What only relays of our kind have.
-		read(a.channelStream, "/channels/{id}/feeds/stream", "/channels/{id}/feed/stream"),
 		read(a.channelsStream, streamRoute),
 		{tellReader, get(a.limits), []string{"/limits"}},
 		read(a.mayWriteReply, "/channels/{id}/may_write"),
-
-		{serviceErrors, anyMethod(nothingHere), []string{"/"}},
 	}
-	for what, patterns := range notServedHere() {
-		all = append(all, route{serviceErrors, anyMethod(refuse(what)), patterns})
-	}
-	return all
 }
 
 // anyMethod lets a handler answer whatever the method is.

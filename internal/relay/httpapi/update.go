@@ -20,7 +20,7 @@ func (a *api) update(q *request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	accepted, err := a.relay.Update(q.Context(), relay.Update{Key: q.key(), Entries: []relay.NewEntry{e.NewEntry}})
+	accepted, err := a.store(q, relay.Update{Entries: []relay.NewEntry{e.NewEntry}})
 	if err != nil {
 		return nil, err
 	}
@@ -48,9 +48,7 @@ func (a *api) postEntry(q *request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	accepted, err := a.relay.Update(q.Context(), relay.Update{
-		Channel: id, Key: q.key(), Entries: []relay.NewEntry{e.NewEntry},
-	})
+	accepted, err := a.store(q, relay.Update{Channel: id, Entries: []relay.NewEntry{e.NewEntry}})
 	if err != nil {
 		return nil, byTable{err}
 	}
@@ -59,6 +57,16 @@ func (a *api) postEntry(q *request) (*reply, error) {
 		format: formatJSON,
 		body:   thingspeak.AppendUpdateJSON(nil, accepted.Channel, &accepted.Entries[0], e.numbers, q.zone()),
 	}, nil
+}
+
+// store stores entries with the request's key.
+func (a *api) store(q *request, u relay.Update) (relay.Accepted, error) {
+	u.Key = q.key()
+	accepted, err := a.relay.Update(q.Context(), u)
+	if err == nil && a.options.Stored != nil {
+		a.options.Stored(q.Context(), &accepted)
+	}
+	return accepted, err
 }
 
 // mayWrite returns the channel of the path if the request's key writes it: relay.ErrNotFound tells an unknown channel

@@ -1,0 +1,107 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+const (
+	// maxHanded is how many readings are put into a room's outbox before that is posted.
+	maxHanded = 200
+	// firstPause is how long a room whose cloud takes nothing is left alone; each time it is doubled, up to longestPause.
+	firstPause, longestPause = 2 * time.Second, 5 * time.Minute
+)
+
+// deliverer hands readings over to their rooms, each room at its own pace.
+type deliverer struct {
+	readings *readings
+	rooms    Rooms
+	log      *slog.Logger
+}
+
+// run delivers until the context ends, and waits for what is under way.
+func (d *deliverer) run(ctx context.Context) {
+	var working sync.WaitGroup
+	defer working.Wait()
+	busy, idle := map[*shelf]bool{}, make(chan *shelf)
+	for first := true; ; first = false {
+		waiting := d.readings.waits()
+		if first { // what an earlier run has put into an outbox may wait there
+			waiting = d.readings.openAll()
+		}
+		for _, s := range waiting {
+			if busy[s] {
+				continue
+			}
+			busy[s] = true
+			working.Go(func() {
+				d.deliver(ctx, s)
+				select {
+				case idle <- s:
+				case <-ctx.Done():
+				}
+			})
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-idle:
+			delete(busy, s)
+		case <-d.readings.arrived:
+		}
+	}
+}
+
+// deliver hands over what waits of one room, until nothing does or the context ends. What fails is tried again.
+func (d *deliverer) deliver(ctx context.Context, s *shelf) {
+	for pause := firstPause; ; {
+		more, err := d.handOver(ctx, s)
+		switch {
+		case ctx.Err() != nil, err == nil && !more:
+			return
+		case err == nil:
+			pause = firstPause
+			continue
+		}
+		d.log.Warn("readings wait", "room", s.room, "count", d.readings.count(s), "again_in", pause, "err", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// handOver puts what waits into the room's outbox, and posts that.
+func (d *deliverer) handOver(ctx context.Context, s *shelf) (more bool, err error) {
+	box, err := d.rooms.Outbox(s.room)
+	if err != nil {
+		return true, err
+	}
+	defer func() { err = errors.Join(err, box.Close()) }()
+	handed := d.readings.handed(s)
+	for range maxHanded {
+		e := d.readings.next(s)
+		if e == nil {
+			break
+		}
+		if err := d.rooms.Check(s.room, e); err != nil { // the room was changed since it was taken
+			d.log.Error("a reading is not sent", "room", s.room, "number", e.ID, "err", err)
+		} else if err := box.Queue(ctx, e); err != nil {
+			return true, err
+		}
+		if err := d.readings.handOver(s, e.ID); err != nil {
+			return true, err
+		}
+		handed = e.ID
+	}
+	if err := box.Post(ctx); err != nil {
+		return true, err
+	}
+	d.readings.leave(s, handed)
+	return d.readings.next(s) != nil, nil
+}
