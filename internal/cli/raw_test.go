@@ -40,7 +40,7 @@ func TestNoParserSpeaksToTheUser(t *testing.T) {
 	t.Setenv("HOME", ana.env["HOME"]) // which the relay's commands look up by themselves
 	t.Setenv("XDG_DATA_HOME", "")
 	// What would serve or follow until it is interrupted only reads its flags.
-	forever := map[string]bool{"fernpost demo": true, "fernpost relay": true, "fernpost relay check": true, "fernpost watch": true}
+	forever := map[string]bool{"fernpost demo": true, "fernpost relay": true, "fernpost gateway": true, "fernpost relay check": true, "fernpost watch": true}
 	call := func(args []string) {
 		ana.stdout.Reset()
 		ana.stderr.Reset()
@@ -112,6 +112,9 @@ func TestNoParserSpeaksOfAFile(t *testing.T) {
 		{"relay import --channel 1 --timezone ../x " + feed, "--timezone ../x: want the name of a zone"},
 		{"relay --max-results many", "--max-results many: want a whole number"},
 		{"relay --bulk-interval 5", "--bulk-interval 5: want a duration"},
+		{"gateway --listen nonsense --key-file " + key, "--key-file: " + key + ": line 1: malformed Fernet key"},
+		{"gateway --listen nonsense", "listening on nonsense: the port is lacking: want HOST:PORT"},
+		{"socket send nonsense x", "nonsense is no address: want HOST:PORT"},
 		{"recv --ttl 5", "--ttl 5: want a duration with its unit, such as 15s, 2h, 1d or 2w"},
 	} {
 		if code := ana.run(strings.Fields(tt.args)...); code == exitDone || !strings.Contains(ana.stderr.String(), tt.want) ||

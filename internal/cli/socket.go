@@ -15,6 +15,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/relay/guard"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/socket"
 	"github.com/fernpost/fernpost/internal/token"
@@ -167,11 +168,12 @@ refused is let go. With --count it ends with 3 if some were refused, otherwise w
 				return err
 			}
 			listener, err := new(net.ListenConfig).Listen(cmd.Context(), "tcp", args[0])
-			if errors.Is(err, syscall.EADDRINUSE) {
-				return hint(fmt.Errorf("listening on %s: another program listens there already", screen.Line(args[0])), "port 0 picks one that is free")
-			}
 			if err != nil {
-				return fmt.Errorf("listening on %s: %w", screen.Line(args[0]), err)
+				err = fmt.Errorf("listening on %s: %w", screen.Line(args[0]), guard.ListenError(args[0], err))
+				if !errors.Is(err, syscall.EADDRINUSE) {
+					return err
+				}
+				return hint(err, "another port, or 0, which picks one")
 			}
 			a.say("listening on %s", listener.Addr())
 			return t.listen(cmd.Context(), listener, count)

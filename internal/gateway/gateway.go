@@ -103,7 +103,7 @@ func Start(ctx context.Context, o Options) (_ *Running, err error) {
 		return nil, err
 	}
 	if r.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", o.Listen); err != nil {
-		return nil, fmt.Errorf("listening on %s: %w", o.Listen, err)
+		return nil, fmt.Errorf("listening on %s: %w", o.Listen, guard.ListenError(o.Listen, err))
 	}
 	if o.NoToken && !r.Loopback() {
 		return nil, fmt.Errorf("listening on %s: %w", o.Listen, ErrNotLoopback)

@@ -1,9 +1,15 @@
 package guard
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"strconv"
+	"strings"
 	"sync"
+	"syscall"
 )
 
 // Listen returns a listener that closes the connections that are too many as soon as they are accepted. The ones of
@@ -91,4 +97,31 @@ func (c *clientConn) CloseWrite() error {
 		return half.CloseWrite()
 	}
 	return nil
+}
+
+// ListenError says in words what is wrong with an address on which nothing can listen.
+func ListenError(address string, err error) error {
+	const want = "want HOST:PORT, such as 127.0.0.1:8080, localhost:0 or :8080"
+	host, port, split := net.SplitHostPort(address)
+	_, isName := errors.AsType[*net.DNSError](err)
+	number, notNumber := strconv.Atoi(port)
+	switch {
+	case strings.Contains(address, "://"):
+		return errors.New("that is a URL: " + want)
+	case split != nil && strings.Count(address, ":") > 1 && !strings.HasPrefix(address, "["):
+		return errors.New("an IPv6 address stands in brackets, as in [::1]:8080")
+	case split != nil:
+		return errors.New("the port is lacking: " + want)
+	case notNumber != nil && isName || notNumber == nil && (number < 0 || number > 65535):
+		return fmt.Errorf("%q is no port, a number up to 65535: %s", port, want)
+	case isName:
+		return fmt.Errorf("no machine is called %q", host)
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("another program listens there already: port 0 picks one that is free (%w)", syscall.EADDRINUSE)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%s is no address of this machine", host)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("port %s is not for everybody: take one above 1023 (%w)", port, os.ErrPermission)
+	}
+	return err
 }

@@ -11,12 +11,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
@@ -161,46 +158,19 @@ func (r *Running) openData(ctx context.Context, o Options) (err error) {
 func (r *Running) listen(ctx context.Context, o Options) (err error) {
 	var listening net.ListenConfig
 	if r.listener, err = listening.Listen(ctx, "tcp", o.Listen); err != nil {
-		return fmt.Errorf("listening on %s: %w", o.Listen, listenProblem(o.Listen, err))
+		return fmt.Errorf("listening on %s: %w", o.Listen, guard.ListenError(o.Listen, err))
 	}
 	if o.MetricsListen != "" {
 		if r.opsListener, err = listening.Listen(ctx, "tcp", o.MetricsListen); err != nil {
-			return fmt.Errorf("listening on %s for metrics: %w", o.MetricsListen, listenProblem(o.MetricsListen, err))
+			return fmt.Errorf("listening on %s for metrics: %w", o.MetricsListen, guard.ListenError(o.MetricsListen, err))
 		}
 	}
 	if o.MQTT != "" {
 		if r.mqttListener, err = listening.Listen(ctx, "tcp", o.MQTT); err != nil {
-			return fmt.Errorf("listening on %s for MQTT: %w", o.MQTT, listenProblem(o.MQTT, err))
+			return fmt.Errorf("listening on %s for MQTT: %w", o.MQTT, guard.ListenError(o.MQTT, err))
 		}
 	}
 	return nil
-}
-
-// listenProblem says in words what is wrong with an address on which nothing can listen.
-func listenProblem(address string, err error) error {
-	const want = "want HOST:PORT, such as 127.0.0.1:8080, localhost:0 or :8080"
-	host, port, split := net.SplitHostPort(address)
-	_, isName := errors.AsType[*net.DNSError](err)
-	number, notNumber := strconv.Atoi(port)
-	switch {
-	case strings.Contains(address, "://"):
-		return errors.New("that is a URL: " + want)
-	case split != nil && strings.Count(address, ":") > 1 && !strings.HasPrefix(address, "["):
-		return errors.New("an IPv6 address stands in brackets, as in [::1]:8080")
-	case split != nil:
-		return errors.New("the port is lacking: " + want)
-	case notNumber != nil && isName || notNumber == nil && (number < 0 || number > 65535):
-		return fmt.Errorf("%q is no port, a number up to 65535: %s", port, want)
-	case isName:
-		return fmt.Errorf("no machine is called %q", host)
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("another program listens there already: port 0 picks one that is free (%w)", syscall.EADDRINUSE)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("%s is no address of this machine", host)
-	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("port %s is not for everybody: take one above 1023 (%w)", port, os.ErrPermission)
-	}
-	return err
 }
 
 // serve begins to accept.

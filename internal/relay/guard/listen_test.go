@@ -1,4 +1,4 @@
-package serve
+package guard
 
 import (
 	"net"
@@ -23,7 +23,7 @@ func TestAnAddressThatIsNoneIsToldInWords(t *testing.T) {
 		if err == nil {
 			t.Fatalf("%s can be listened on", address)
 		}
-		if got := listenProblem(address, err).Error(); !strings.Contains(got, says) || strings.Contains(got, "listen tcp") {
+		if got := ListenError(address, err).Error(); !strings.Contains(got, says) || strings.Contains(got, "listen tcp") {
 			t.Errorf("%s: %s", address, got)
 		}
 	}
