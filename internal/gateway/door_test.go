@@ -283,7 +283,7 @@ func sendRaw(t *testing.T, address string, raw []byte) (status int, body string)
 func TestKeysOfTheDoor(t *testing.T) {
 	g := startGateway(t, t.TempDir(), newRooms(t))
 	attic, both := g.add(t, "attic", 0, Read, Write), g.add(t, "lab", 0, Read, Write)
-	gone, _, err := g.grants.Add(Grant{Room: "cellar", Channel: 7, Scopes: []Scope{Read, Write}})
+	gone, _, err := g.grants.Add(Grant{Room: "cellar", Channel: 8, Scopes: []Scope{Read, Write}})
 	if err != nil {
 		t.Fatal(err)
 	}

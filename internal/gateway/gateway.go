@@ -42,6 +42,8 @@ type Options struct {
 	NoToken bool
 	// Rooms are those whose readings the ThingSpeak doors take and show; nil closes them.
 	Rooms Rooms
+	// Clouds are the addresses of the relays of these rooms. One that leads back to the gateway keeps it from starting.
+	Clouds []string
 	// Log gets what goes wrong, without contents and keys; nil is nowhere.
 	Log *slog.Logger
 }
@@ -85,7 +87,7 @@ type Running struct {
 }
 
 // Start begins to serve; ctx counts while it begins only. It fails with a [*ServedError] when another gateway serves the
-// home, and with [ErrNotLoopback].
+// home, with [ErrNotLoopback], and with a [*LoopError].
 func Start(ctx context.Context, o Options) (_ *Running, err error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -107,6 +109,9 @@ func Start(ctx context.Context, o Options) (_ *Running, err error) {
 	}
 	if o.NoToken && !r.Loopback() {
 		return nil, fmt.Errorf("listening on %s: %w", o.Listen, ErrNotLoopback)
+	}
+	if err := leadsBack(ctx, o.Clouds, r.listener.Addr()); err != nil {
+		return nil, err
 	}
 	if r.firstToken, err = r.grants.first(); err != nil {
 		return nil, err

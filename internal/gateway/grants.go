@@ -55,6 +55,10 @@ var ErrNoGrant = errors.New("no key or token has that number")
 // ErrNoScope is returned for a grant that would allow nothing.
 var ErrNoScope = errors.New("it may neither read nor write")
 
+// ErrSharedChannel is returned for a key of a room that has the channel number of another one with keys, at another relay: the
+// number is all that a device says of its room.
+var ErrSharedChannel = errors.New("another room with keys has the same channel number")
+
 // tokenBeginning is how bearer tokens begin, so that one that was published is found.
 const tokenBeginning = "fpt_"
 
@@ -90,7 +94,21 @@ func (g *Grants) Add(grant Grant) (secret string, made Grant, err error) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.add(grant)
+	err = g.conn.Transaction(func() error {
+		shared := false
+		err := g.conn.Query("SELECT 1 FROM grants WHERE NOT token AND channel = ? AND room <> ? LIMIT 1", func([]driver.Value) error {
+			shared = true
+			return nil
+		}, grant.Channel, grant.Room)
+		if err == nil && shared && !grant.Token {
+			err = ErrSharedChannel
+		}
+		if err == nil {
+			secret, made, err = g.add(grant)
+		}
+		return err
+	})
+	return secret, made, err
 }
 
 func (g *Grants) add(grant Grant) (secret string, made Grant, err error) {
