@@ -72,7 +72,7 @@ const raceOptions = "atexit_sleep_ms=10"
 //	relay said REGEXP        looks at what it printed on standard error until it was stopped
 //	gateway start …          does the same with "fernpost gateway", and sets $GATEWAY
 //	exits CODE COMMAND…      runs a command that must end with this exit code
-//	capture NAME REGEXP      sets $NAME to the first group found in the last standard output
+//	capture NAME REGEXP      sets $NAME to the first group found in the last standard output, or else error
 //	python SCRIPT…           runs a Python that has the package cryptography
 //	terminal FILE CODE COMMAND…
 //	                         runs a command on a terminal, with the answers in a file, see cmdTerminal
@@ -264,7 +264,11 @@ func cmdCapture(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: capture NAME REGEXP")
 	}
-	m := regexp.MustCompile("(?m)" + args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	re := regexp.MustCompile("(?m)" + args[1])
+	m := re.FindStringSubmatch(ts.ReadFile("stdout"))
+	if m == nil {
+		m = re.FindStringSubmatch(ts.ReadFile("stderr"))
+	}
 	if len(m) < 2 {
 		ts.Fatalf("no %s in the output", args[1])
 	}

@@ -65,10 +65,12 @@ func (a *app) withdrawCommand(roomName *string, asJSON *bool) *cobra.Command {
 		Use: "withdraw NAME", Short: "Take back a claim, or the consent to be somebody's device",
 		Long: `withdraw takes back, before everybody in a room, that a key is a device of yours, or your consent to be one of theirs.
 
---lost is for a device that was lost or stolen: what you have said of it is taken back in all rooms, or in the one that --room
-names, and here its key counts as compared no longer and has no nickname, so that what it writes from then on stands under its
-tag. It still has the keys of the rooms: "fernpost key rotate" moves a room to one that it does not have.`,
-		Example: "  fernpost identity device withdraw phone\n  fernpost identity device withdraw phone --lost", Args: cobra.ExactArgs(1),
+--lost is for a device that was lost or stolen. Here its key counts in no room as compared, has no nickname and is nobody's
+device, also where it has not written yet: what it writes stands under its tag, marked as withdrawn. The others are told so
+wherever it was called a device of yours, or in the room that --room names. No older file of rooms brings that back, only a
+new comparison of its words ("fernpost identity verify"). It still has the keys of the rooms: "fernpost key rotate" moves a
+room to one that it does not have.`,
+		Example: "  fernpost identity device withdraw \"py's phone\"\n  fernpost identity device withdraw \"py's phone\" --lost", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if lost {
 				return a.withdrawLost(cmd.Context(), *roomName, args[0], *asJSON)
@@ -80,58 +82,86 @@ tag. It still has the keys of the rooms: "fernpost key rotate" moves a room to o
 			return a.sendDevice(cmd.Context(), *roomName, record.Device{Key: key}, *asJSON)
 		},
 	}
-	cmd.Flags().BoolVar(&lost, "lost", false, "the device was lost: in all rooms, and here it is trusted no more")
+	cmd.Flags().BoolVar(&lost, "lost", false, "the device was lost: it is trusted here no more, in no room")
 	return cmd
 }
 
-// withdrawLost withdraws a device that was lost, wherever it was claimed.
+// withdrawLost withdraws a device that was lost, wherever it may be trusted.
 func (a *app) withdrawLost(ctx context.Context, roomName, who string, asJSON bool) error {
-	found, missed, err := a.engine().DeviceCalled(roomName, who)
-	failed := 0
-	fails := func(room string, err error) {
-		failed++
-		a.say("%s", a.style.warn(fmt.Sprintf("room %s: %s", room, screen.Line(err.Error()))))
-	}
-	for _, m := range missed {
-		fails(m.Room, m.Err)
-	}
-	if e, ok := errors.AsType[*messenger.WhoError](err); ok && e.Called > 1 {
-		return hint(usageError{err}, `name it by the tag that "fernpost identity list" shows`)
-	} else if ok {
-		return hint(usageError{err}, `"fernpost recv" reads what has come since, "fernpost identity list" lists who has written`)
-	}
+	key, missed, err := a.engine().DeviceCalled(roomName, who)
 	if err != nil {
-		return err
-	}
-	a.say("%s, wherever it has written:", tagged(found[0].Person))
-	withdrawn := 0
-	for _, in := range found {
-		// First what is for this device, which needs no relay.
-		err := a.engine().Distrust(in)
-		if in.Claimed {
-			err = errors.Join(err, a.sendDevice(ctx, in.Room.Name, record.Device{Key: in.Person.Key}, asJSON))
+		for _, m := range missed {
+			a.say("%s", a.style.warn(screen.Line(m.Error())))
 		}
-		switch {
-		case ctx.Err() != nil:
+		return hintWho(asWeak(err))
+	}
+	tag := key.Tag().Name()
+	// First what is for this device: it needs no relay, and no room that can be read.
+	if err := a.engine().Lose(key); err != nil {
+		return usageError{err}
+	}
+	a.say("%s is trusted here no more, in no room, also where it has not written yet", tag)
+	names := []string{roomName}
+	if roomName == "" {
+		if names, _, err = a.engine().Rooms(); err != nil {
 			return err
-		case err != nil:
-			fails(in.Room.Name, err)
-		case in.Claimed:
-			withdrawn++
-			a.say("room %s: the others are told that it is no device of yours, and it is trusted here no more", in.Room.Name)
-		default:
-			a.say("room %s: it is trusted here no more", in.Room.Name)
 		}
 	}
-	if failed > 0 {
-		return hint(partlyError{fmt.Errorf("in %d of %s that could not be done", failed, count(len(found)+len(missed), "room"))},
-			"run it again: fernpost identity device withdraw %s --lost", found[0].Person.Key.Tag().Name())
+	var waits []error
+	var failed, told, tried int
+	for _, name := range names {
+		d, err := a.disown(ctx, name, key, asJSON)
+		if ctx.Err() != nil {
+			return err
+		}
+		if d.Known || err != nil {
+			tried++
+		}
+		_, isWaiting := errors.AsType[*messenger.WaitsError](err)
+		switch {
+		case isWaiting:
+			waits = append(waits, fmt.Errorf("room %s: %w", name, err))
+			a.say("%s", a.style.warn(fmt.Sprintf("room %s: what tells the others waits in the outbox: %s", name, screen.Line(err.Error()))))
+		case err != nil:
+			failed++
+			a.say("%s", a.style.warn(fmt.Sprintf("room %s: %s", name, screen.Line(err.Error()))))
+		case d.Told:
+			told++
+			a.say("room %s: the others are told that it is no device of yours, and it is trusted here no more", name)
+		case d.Known:
+			a.say("room %s: it is trusted here no more", name)
+		}
 	}
-	if withdrawn == 0 {
-		a.say("nowhere was it said that it is a device of yours, so nobody was told anything")
+	again := fmt.Sprintf("run it again: fernpost identity device withdraw %s --lost", tag)
+	switch {
+	case failed > 0:
+		return hint(partlyError{fmt.Errorf("in %d of %s that could not be done", failed, count(tried, "room"))}, "%s", again)
+	case len(waits) > 0:
+		err := fmt.Errorf("in %s the others are not told yet: %w", count(len(waits), "room"), errors.Join(waits...))
+		return hint(err, "\"fernpost outbox --retry\" posts it, and so does the same command: fernpost identity device withdraw %s --lost", tag)
+	case told == 0:
+		a.say("nowhere was it said that it is a device of yours, or that was taken back before: nobody was told anything")
 	}
 	a.say("it still has the keys: \"fernpost key rotate\" moves a room to a new one, and whoever made a channel can give it another write key")
 	return nil
+}
+
+// disown takes back in a room that a key is a device of ours, see [messenger.Engine.Disown].
+func (a *app) disown(ctx context.Context, name string, key record.PublicKey, asJSON bool) (d messenger.Disowned, err error) {
+	r, err := a.engine().Find(name)
+	if err != nil {
+		return d, err
+	}
+	c := &conversation{app: a, asJSON: asJSON}
+	return a.engine().Disown(ctx, r, key, c.face())
+}
+
+// asWeak makes the refusal of a key with which anybody signs one of usage.
+func asWeak(err error) error {
+	if errors.Is(err, record.ErrWeakKey) {
+		return usageError{err}
+	}
+	return err
 }
 
 // keyOf returns the key of somebody in a room, or the key that is typed itself.
@@ -160,7 +190,7 @@ func (a *app) consent(roomName, who string, asJSON bool) error {
 	}
 	c, ok, err := a.engine().Consent(r, author)
 	if err != nil {
-		return err
+		return hintLost(err)
 	}
 	if !ok {
 		return usagef("%s is this device itself", screen.Line(who))
@@ -244,8 +274,17 @@ func (a *app) sendDevice(ctx context.Context, roomName string, d record.Device, 
 		return err
 	}
 	err = a.sendBody(ctx, r, d, sendOptions{asJSON: asJSON})
+	err = hintLost(err)
 	if errors.Is(err, record.ErrBody) {
 		err = hint(err, "the code is for one room and for the key that was named; make a new one for this room and your key here")
+	}
+	return err
+}
+
+// hintLost says how a device that was lost comes back.
+func hintLost(err error) error {
+	if _, ok := errors.AsType[*messenger.LostKeyError](err); ok {
+		err = hint(usageError{err}, "if you have it again, compare its six words: \"fernpost identity verify\" takes that back")
 	}
 	return err
 }

@@ -106,7 +106,7 @@ func hint(err error, format string, args ...any) error {
 }
 
 // noExports say that a file is none of another device's, or damaged.
-var noExports = []error{export.ErrNoExport, export.ErrAltered, export.ErrNewer, export.ErrTooCostly, export.ErrTooLarge}
+var noExports = []error{export.ErrNoExport, export.ErrAltered, export.ErrImpossible, export.ErrNewer, export.ErrTooCostly, export.ErrTooLarge}
 
 // exitCode is the only map from errors to exit codes.
 func exitCode(err error) int {
@@ -142,7 +142,7 @@ func exitCode(err error) int {
 	switch {
 	case errors.Is(err, messenger.ErrNoKey), errors.Is(err, fernet.ErrNoKey):
 		return exitNoKey
-	case errors.Is(err, fernet.ErrMalformed):
+	case errors.Is(err, fernet.ErrMalformed), errors.Is(err, fernet.ErrZeroKey):
 		return exitNoToken
 	case errors.Is(err, publickey.ErrNotOurs), errors.Is(err, export.ErrPassphrase):
 		return exitNoKey
@@ -151,7 +151,7 @@ func exitCode(err error) int {
 	case errors.Is(err, letter.ErrMalformed), errors.Is(err, letter.ErrNewer), errors.Is(err, letter.ErrBroken), errors.Is(err, errNoLetter),
 		slices.ContainsFunc(noExports, func(no error) bool { return errors.Is(err, no) }):
 		return exitNoToken
-	case errors.Is(err, publickey.ErrFalse), errors.Is(err, publickey.ErrOtherFile), errors.Is(err, errOtherSigner):
+	case errors.Is(err, publickey.ErrFalse), errors.Is(err, publickey.ErrOtherFile), errors.Is(err, messenger.ErrOtherSigner):
 		return exitFindings
 	case errors.Is(err, publickey.ErrNoSignature), errors.Is(err, publickey.ErrNewerSignature), errors.Is(err, publickey.ErrNotSealed),
 		errors.Is(err, publickey.ErrNewerSealed), errors.Is(err, publickey.ErrAltered), errors.Is(err, publickey.ErrCut):

@@ -44,9 +44,9 @@ func (a *app) roomsExportCommand() *cobra.Command {
 		Use:   "export [ROOM...] --out FILE",
 		Short: "Write rooms into a file for another device of yours",
 		Long: `export writes rooms, all of them if none is named, into a new file: address, channel, the channel's keys, all keys of the
-room, and whose words you have compared. Your identity is not in it: the other device signs with a key of its own, and
-"rooms import" prints there with which command this one introduces it. What you have read is not in it either: the other
-device reads it from the relay.
+room, whose words you have compared, and which devices were lost. Your identity is not in it: the other device signs with a
+key of its own, and "rooms import" prints there with which command this one introduces it. What you have read is not in it
+either: the other device reads it from the relay.
 
 The file is encrypted with a passphrase of its own (the program age opens it as well). Whoever has both reads your rooms.
 It is asked for twice; --generate makes one and prints it.`,
@@ -66,7 +66,11 @@ It is asked for twice; --generate makes one and prints it.`,
 			if len(rooms) == 0 {
 				return fmt.Errorf("%w: this device is in none yet", model.ErrNoRoom)
 			}
-			if err := a.writeExport(cmd.Context(), &export.Content{Rooms: rooms}, &f); err != nil {
+			lost, err := a.engine().LostDevices()
+			if err != nil {
+				return err
+			}
+			if err := a.writeExport(cmd.Context(), &export.Content{Rooms: rooms, Lost: lost}, &f); err != nil {
 				return err
 			}
 			a.say("on the other device: fernpost rooms import %s", screen.Line(fileOr(f.out, "FILE")))
@@ -203,8 +207,18 @@ func (a *app) openExport(ctx context.Context, file, passphraseFile string) (*exp
 
 // importFlags are what the commands have in common that read such a file.
 type importFlags struct {
+	file                   string // that is read
 	passphraseFile, as     string
 	yes, unchecked, asJSON bool
+}
+
+// alone is the command that enters one of the rooms of the file under another name.
+func (f *importFlags) alone(room, name string) string {
+	command := "fernpost rooms import " + screen.Line(fileOr(strings.TrimPrefix(f.file, "-"), "FILE")) + " " + screen.Line(room) + " --as " + name
+	if f.passphraseFile != "" && f.passphraseFile != "-" {
+		command += " --passphrase-file " + screen.Line(f.passphraseFile)
+	}
+	return command
 }
 
 // addTo adds the flags, but for --json.
@@ -225,8 +239,8 @@ there. This device signs with a key of its own. The last line is the command wit
 introduces this one to the others: they see "py's phone" from then on (see "identity device").
 
 A room that this device has already is mended by what the file knows better, after asking (--yes: without); its keys stay
-all. So it can be run again, and goes on where it was interrupted. Nothing is asked of a relay about rooms that are new
-here.
+all, and what you have taken back here since stays so: a device that was lost, somebody whose name you have let go of. So it
+can be run again, and goes on where it was interrupted. Nothing is asked of a relay about rooms that are new here.
 
 Exit code 6 is a wrong passphrase, 8 a file that is damaged, cut, or no such file, 3 says that some rooms were left out.`,
 		Example: `  fernpost rooms import rooms.age
@@ -238,7 +252,13 @@ Exit code 6 is a wrong passphrase, 8 a file that is damaged, cut, or no such fil
 			if err != nil {
 				return beforeRoom(err)
 			}
-			if !c.Identity.IsZero() {
+			f.file = args[0]
+			own, err := a.engine().Own(model.Room{})
+			if err != nil {
+				return err
+			}
+			// A room of that file which was left out is entered once the identity is here.
+			if !c.Identity.IsZero() && c.Identity.Public() != own {
 				return hint(usagef("%s moves an identity to this device, with its rooms", args[0]),
 					"\"fernpost identity import %s\" does that; for a second device beside the first, write a file with \"rooms export\"", args[0])
 			}
@@ -248,6 +268,9 @@ Exit code 6 is a wrong passphrase, 8 a file that is damaged, cut, or no such fil
 			}
 			if f.as != "" && len(rooms) != 1 {
 				return usagef("--as is for one room, and these are %d: name one behind the file", len(rooms))
+			}
+			if err := a.engine().TakeLost(c); err != nil {
+				return err
 			}
 			joined, err := a.importRooms(cmd.Context(), rooms, &f)
 			return errors.Join(err, a.askToBeClaimed(joined, f.asJSON))
@@ -323,7 +346,8 @@ func (a *app) importRoom(ctx context.Context, r *export.Room, f *importFlags) (j
 	j, err = a.engine().Import(r, f.as)
 	switch {
 	case errors.Is(err, model.ErrRoomName), errors.Is(err, model.ErrRoomExists):
-		return j, "", hint(usageError{err}, "name it alone: fernpost rooms import FILE %s --as NAME", screen.Line(r.Name))
+		name, failed := a.engine().FreeName(r.Name)
+		return j, "", errors.Join(hint(usageError{err}, "give it another name here: %s", f.alone(r.Name, name)), failed)
 	case err != nil:
 		return j, "", err
 	}
@@ -333,11 +357,20 @@ func (a *app) importRoom(ctx context.Context, r *export.Room, f *importFlags) (j
 			return j, "", err
 		}
 		a.say("room %s is here, with %s", screen.Line(j.Room.Name), count(len(j.Room.Keys), "key"))
+		a.sayDistrusted(&j, "the file")
 		a.sayIntroduced(&j, "the file")
 		return j, "new", nil
 	}
+	beside := ""
+	if j.Apart {
+		name, err := a.engine().FreeName(r.Name)
+		if err != nil {
+			return j, "", err
+		}
+		beside = "it is another room than that of the file, if their check words differ: " + f.alone(r.Name, name) + " enters that one beside it"
+	}
 	a.say("room %s:", screen.Line(r.Name))
-	if done, err := a.agreeToMend(ctx, &j, "the file", f.yes); done || err != nil {
+	if done, err := a.agreeToMend(ctx, &j, "the file", beside, f.yes); done || err != nil {
 		return j, "unchanged", err
 	}
 	_, err = a.engine().Join(ctx, j, f.unchecked)
@@ -357,6 +390,9 @@ func (a *app) askToBeClaimed(joined []imported, asJSON bool) error {
 		c, ok, err := a.engine().Consent(in.room, in.by)
 		if _, gone := errors.AsType[*messenger.GoneError](err); gone {
 			return nil // who signs nothing has nobody to be introduced to
+		}
+		if _, lost := errors.AsType[*messenger.LostKeyError](err); lost {
+			continue
 		}
 		if err != nil {
 			return err

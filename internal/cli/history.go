@@ -429,16 +429,29 @@ func (c *conversation) tellElsewhere(asJSON bool) error {
 	if err != nil || fresh <= 0 {
 		return err
 	}
-	if c.tell(elsewhereJSON(fresh), asJSON); c.unprinted != nil {
+	told, err := c.elsewhere(c.Settings(), fresh)
+	if err != nil {
+		return err
+	}
+	if c.tell(told, asJSON); c.unprinted != nil {
 		return c.unprinted
 	}
 	return c.ToldElsewhere(all)
 }
 
-func elsewhereJSON(n int) findingJSON {
-	return findingJSON{Finding: "elsewhere", Count: &n, Text: count(n, "message") + " signed by your own key came from somewhere else: " +
-		"a copied home directory, a backup that was restored, or a room that was removed and joined again; if it is none of these, " +
-		"somebody else has your key"}
+// elsewhere says where so many messages of our own key were written, if not here.
+func (a *app) elsewhere(r model.Room, n int) (findingJSON, error) {
+	moved, brought, err := a.engine().OwnElsewhere(r)
+	where := "a copied home directory, a backup that was restored, or a room that was removed and joined again; if it is none of these, " +
+		"somebody else has your key"
+	switch {
+	case !moved.IsZero():
+		where = "your identity has moved to another device (" + moved.Format(time.DateOnly) + "), which signs with it since"
+	case brought:
+		where = "your identity came to this device from another one, and a second device signs with it: one of them has to stop, " +
+			"\"fernpost identity export\" tells it to; if all others have stopped, somebody else has your key"
+	}
+	return findingJSON{Finding: "elsewhere", Count: &n, Text: count(n, "message") + " signed by your own key came from somewhere else: " + where}, err
 }
 
 // tellKeyGone tells of messages that are kept and cannot be shown, since a key is gone: if some of those that were to be

@@ -25,7 +25,9 @@ func (a *app) identityCommand() *cobra.Command {
 		Short: "Your own key and nickname, and whom you know",
 		Long: `Every message of a signed room carries the key of its author. A nickname belongs to the key that used it first on
 this device: another key with the same name is shown with its tag and named as another person. Who compares the six
-words of a key aloud, and marks it as verified, knows whom the key belongs to.`,
+words of a key aloud, and marks it as verified, knows whom the key belongs to.
+
+NAME is a name as it is shown in the room, with the tag where it has one ("ana (~3f9a12cd)"), or the tag alone.`,
 	}
 	cmd.PersistentFlags().StringVar(&roomName, "room", "", "the `ROOM` in question (default: the only one)")
 	cmd.PersistentFlags().BoolVar(&asJSON, "json", false, "one JSON object a line")
@@ -82,6 +84,9 @@ identity show" prints them there. It asks before it notes that; where nobody can
 				name := screen.Line(p.Name)
 				if err := a.printLines(fmt.Sprintf("%s  %s  %s\n", name, p.Key.Tag().Name(), a.style.bold(safetyWords(p.Key)))); err != nil {
 					return err
+				}
+				if p.Lost {
+					a.say("%s", a.style.warn("it was withdrawn as a lost device: who has found it reads out the same words. Is it in your hands again?"))
 				}
 				if !yes && !a.canAsk() {
 					return hint(usagef("%s is not marked as verified, as nobody could be asked whether these are the words that its owner "+
@@ -228,6 +233,7 @@ func (a *app) listPeople(roomName string, asJSON bool) error {
 			if err != nil {
 				return err
 			}
+			withdrawn = withdrawn || p.Lost
 			if asJSON {
 				o := personJSON{p.Name, p.Key, safetyWords(p.Key), p.Top, p.Compared, p.Own, nil, withdrawn}
 				if p.Person != p.Key {
@@ -242,6 +248,8 @@ func (a *app) listPeople(roomName string, asJSON bool) error {
 			switch {
 			case p.Own:
 				note = a.style.dim("  (you)")
+			case p.Lost:
+				note = a.style.warn("  (withdrawn: a lost device)")
 			case p.Compared:
 				note = a.style.good("  (verified)")
 			case withdrawn:
@@ -281,10 +289,20 @@ func (a *app) changePerson(roomName, who string, change func(*conversation, mode
 // person finds somebody by name, tag or key.
 func (c *conversation) person(who string) (model.Person, error) {
 	p, err := c.Person(who)
-	if e, ok := errors.AsType[*messenger.WhoError](err); ok && e.Called == 0 {
-		err = hint(usageError{err}, `"fernpost recv" reads what has come since, "fernpost identity list" lists who has written`)
-	} else if ok {
-		err = hint(usageError{err}, `name one by the tag that "fernpost identity list" shows`)
+	return p, hintWho(err)
+}
+
+// hintWho says what to type for somebody where what was typed means nobody, or several.
+func hintWho(err error) error {
+	e, ok := errors.AsType[*model.WhoError](err)
+	switch {
+	case !ok:
+		return err
+	case e.Called > 0:
+		return hint(usageError{err}, `name one by the tag that "fernpost identity list" shows`)
+	case len(e.Otherwise) > 0:
+		p := e.Otherwise[0]
+		return hint(usageError{err}, "if that is who you mean, type the name as it is shown, %q, or the tag, %s", p.Name, p.Key.Tag().Name())
 	}
-	return p, err
+	return hint(usageError{err}, `"fernpost recv" reads what has come since, "fernpost identity list" lists who has written`)
 }

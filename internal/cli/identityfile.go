@@ -11,7 +11,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -223,6 +222,13 @@ says ("fernpost identity verify"). So the exit code is 0 only for your own key, 
 }
 
 func (a *app) checkFile(ctx context.Context, name, file, by string, asJSON bool) error {
+	var wanted record.PublicKey
+	if by != "" {
+		var err error
+		if wanted, err = a.named(by); err != nil {
+			return err
+		}
+	}
 	in, done, err := a.openInput(ctx, file)
 	if err != nil {
 		return hint(err, "--signature FILE says where the signature is")
@@ -240,24 +246,22 @@ func (a *app) checkFile(ctx context.Context, name, file, by string, asJSON bool)
 	if err != nil {
 		return err
 	}
-	standing, err := a.engine().StandingOf(s.Author)
-	if err != nil {
-		a.say("%s", a.style.warn("not all that this device knows could be looked up: "+screen.Text(err.Error())))
-	}
-	who, standsAs := a.signer(s.Author, standing)
+	standing, credit, missed, wrong := a.engine().CreditOf(s.Author, wanted)
+	a.sayMissed(missed)
+	who := a.signer(s.Author, standing)
 	// A key that anybody signs for has signed nothing.
 	verdict := s.Check(hash)
 	if errors.Is(verdict, record.ErrWeakKey) {
 		verdict = fmt.Errorf("%w: %w", publickey.ErrFalse, verdict)
 	}
-	if verdict == nil && by != "" {
-		standsAs = "named"
-		if !isNamed(by, s.Author, standing) {
-			verdict = fmt.Errorf("%w: it is by %s, not by %s", errOtherSigner, who, screen.Line(by))
-		}
+	switch {
+	case verdict != nil:
+		credit = standing.Credit()
+	case wrong != nil:
+		verdict = fmt.Errorf("%w: it is by %s, not by %s", wrong, who, screen.Line(by))
 	}
 	if asJSON {
-		o := signatureJSON{File: name, Holds: verdict == nil, Key: s.Author, Words: safetyWords(s.Author), Standing: standsAs, Time: jsonTime(s.At)}
+		o := signatureJSON{File: name, Holds: verdict == nil, Key: s.Author, Words: safetyWords(s.Author), Standing: string(credit), Time: jsonTime(s.At)}
 		if verdict != nil {
 			o.Why = known(verdict.Error())
 		}
@@ -275,15 +279,12 @@ func (a *app) checkFile(ctx context.Context, name, file, by string, asJSON bool)
 			return err
 		}
 	}
-	if standsAs == "known" || standsAs == "unknown" {
+	if !credit.Counts() {
 		return hint(partlyError{errors.New("whose key that is was not compared: anybody can make a key, and a name proves nothing")},
 			"compare the six words with the author aloud; then \"fernpost identity verify\" notes it, or --by KEY says which key it has to be")
 	}
 	return nil
 }
-
-// errOtherSigner means that a signature holds and is not by whom it had to be.
-var errOtherSigner = errors.New("signed by somebody else")
 
 // clockOf is a time by somebody's clock, for people.
 func clockOf(t time.Time) string {
@@ -293,32 +294,44 @@ func clockOf(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
-// signer says in words whose key it is, and in one word for programs.
-func (a *app) signer(key record.PublicKey, s messenger.Standing) (who, word string) {
+// sayMissed says that not all rooms could be asked who somebody is.
+func (a *app) sayMissed(missed error) {
+	if missed != nil {
+		a.say("%s", a.style.warn("not all that this device knows could be looked up: "+screen.Text(missed.Error())))
+	}
+}
+
+// signer says in words whose key it is.
+func (a *app) signer(key record.PublicKey, s messenger.Standing) string {
 	in, compared, known := s.Compared()
 	switch {
 	case s.Own:
-		return "you: this device signs with that key", "own"
+		return "you: this device signs with that key"
+	case s.Lost && known:
+		return fmt.Sprintf("%s of room %s, a device that was withdrawn as lost", tagged(in.Person), in.Room)
+	case s.Lost:
+		return key.Tag().Name() + ", a device that was withdrawn as lost"
 	case compared:
-		return fmt.Sprintf("%s, whose words were compared (room %s)", tagged(in.Person), in.Room), "compared"
+		return fmt.Sprintf("%s, whose words were compared (room %s)", tagged(in.Person), in.Room)
 	case known:
-		return fmt.Sprintf("%s of room %s, whose words were not compared", tagged(in.Person), in.Room), "known"
+		return fmt.Sprintf("%s of room %s, whose words were not compared", tagged(in.Person), in.Room)
 	}
-	return "somebody whom this device does not know (" + key.Tag().Name() + ")", "unknown"
+	return "somebody whom this device does not know (" + key.Tag().Name() + ")"
 }
 
-// isNamed reports whether a key is the one that was named: by itself, or by the name of somebody whose words were compared. A name
-// alone is anybody's.
-func isNamed(by string, key record.PublicKey, s messenger.Standing) bool {
-	if k, err := record.ParseKey(by); err == nil {
-		return k == key
+// named returns the key that --by names, see [messenger.Engine.Named].
+func (a *app) named(by string) (key record.PublicKey, err error) {
+	if key, err = a.engine().Named(by); err == nil {
+		return key, nil
 	}
-	if k, err := publickey.Parse(by); err == nil {
-		return k.Signing == key
+	if _, ok := errors.AsType[*messenger.NotComparedError](err); ok {
+		return key, hint(usagef("--by: %w", err), "compare the six words (\"fernpost identity verify\" notes it), or name the public key")
 	}
-	return slices.ContainsFunc(s.KnownIn, func(in messenger.KnownIn) bool {
-		return in.Person.Compared && slices.Contains([]string{in.Person.Name, in.Person.Nick}, by)
-	})
+	next := cmp.Or(nextStep(hintWho(err)), "it takes a public key, or the name of somebody whose words were compared")
+	if e, ok := errors.AsType[*model.WhoError](err); ok && e.Called == 0 {
+		err = fmt.Errorf("nobody whose words were compared is shown as %s in a room of this device", screen.Line(by))
+	}
+	return key, hint(usagef("--by: %w", err), "%s", next)
 }
 
 func (a *app) sealCommand() *cobra.Command {

@@ -261,6 +261,7 @@ type joinFlags struct {
 	// fromChannel is where a letter stands, and by whom it has to be; letter is the one that the invitation came in.
 	fromChannel int64
 	by          string
+	inviter     record.PublicKey // whom by names, once that was looked up
 	letter      *letter.Letter
 }
 
@@ -442,9 +443,19 @@ func (a *app) joinByInvitation(ctx context.Context, arg string, e *enterFlags, f
 			"without --as the invitation mends %s", j.Beside, j.Room.Name, j.Beside)))
 	}
 	if j.Has {
-		if done, err := a.agreeToMend(ctx, &j, "the invitation", f.yes); done || err != nil {
+		beside := ""
+		if j.Apart {
+			beside = "--as NAME joins another room beside it"
+		}
+		if done, err := a.agreeToMend(ctx, &j, "the invitation", beside, f.yes); done || err != nil {
 			return err
 		}
+	}
+	if f.letter != nil && !j.Has {
+		j.Room.Origin = model.ByLetter
+	}
+	if !j.Has {
+		a.sayDistrusted(&j, "the invitation")
 	}
 	if len(j.Room.Keys) == 0 {
 		if err := a.askForKey(ctx, &j, i.Profile, f.unchecked); err != nil {
@@ -483,17 +494,19 @@ func (a *app) askForKey(ctx context.Context, j *messenger.Joining, p passphrase.
 		return explainEntry(explainWrongKey(err, pass))
 	}
 	j.Room.Keys = []model.Secret{model.Secret(fernet.NewKey(found.Key).Reveal())}
+	j.Room.Origin = model.ByPassphrase
 	return nil
 }
 
 // agreeToMend says that this device has the room, and asks whether what the invitation or a file, which is what, knows better is to
-// be taken. done tells that nothing is left to do.
-func (a *app) agreeToMend(ctx context.Context, j *messenger.Joining, what string, yes bool) (done bool, err error) {
+// be taken. beside says how it becomes another room, if it may be one. done tells that nothing is left to do.
+func (a *app) agreeToMend(ctx context.Context, j *messenger.Joining, what, beside string, yes bool) (done bool, err error) {
 	name := j.Room.Name
 	a.say("this device has that room already: it is called %s here", name)
 	if j.Older {
 		a.say("%s is older than what this device has: room %s has moved to a newer key since", what, name)
 	}
+	a.sayDistrusted(j, what)
 	if len(j.Mends) == 0 {
 		a.say("%s knows nothing better, so nothing was changed", what)
 		return true, nil
@@ -519,10 +532,21 @@ func (a *app) agreeToMend(ctx context.Context, j *messenger.Joining, what string
 	}
 	agreed, err := a.confirm(ctx, "Take that over?")
 	if err == nil && !agreed {
-		err = hint(a.declined(errors.New("nothing was changed")),
-			"--yes takes it over without asking; --as NAME joins another room beside it")
+		next := "--yes takes it over without asking"
+		if beside != "" {
+			next += "; " + beside
+		}
+		err = hint(a.declined(errors.New("nothing was changed")), "%s", next)
 	}
 	return false, err
+}
+
+// sayDistrusted says whose keys do not count as compared, whatever an invitation or a file says.
+func (a *app) sayDistrusted(j *messenger.Joining, what string) {
+	for _, key := range j.Distrusted {
+		a.say("%s", a.style.warn(fmt.Sprintf("%s names %s as somebody whose words were compared: you have taken that back here, and it stays so",
+			what, key.Tag().Name())))
+	}
 }
 
 // sayIntroduced says whose keys count as compared from then on.

@@ -188,6 +188,9 @@ func itemNotes(it *model.Item) []string {
 	if late := cameLate(it); late != "" {
 		notes = append(notes, late)
 	}
+	if it.Lost {
+		notes = append(notes, "by a device that was withdrawn as lost")
+	}
 	if it.OldKey {
 		notes = append(notes, "old key")
 	}
@@ -236,7 +239,7 @@ func jsonOf(it *model.Item, saved string, numbers bool) messageJSON {
 	j := messageJSON{
 		Entry: known(it.At.Entry), Posted: known(it.Posted), Sealed: known(it.Sealed), Kind: m.Kind().String(), Signed: true,
 		Reading: reading, Author: &m.Name, Key: &m.Author, Number: &m.Number, Clock: new(m.Time()), Saved: known(saved),
-		Own: m.Own, Behind: known(m.Behind), Before: known(it.Before), Forked: m.Forked, OldKey: it.OldKey, SeenBy: append([]string{}, it.SeenBy...), Notice: known(it.Notice),
+		Own: m.Own, Behind: known(m.Behind), Before: known(it.Before), Forked: m.Forked, Lost: it.Lost, OldKey: it.OldKey, SeenBy: append([]string{}, it.SeenBy...), Notice: known(it.Notice),
 	}
 	if m.Own {
 		j.Back = new(it.At.Entry > 0)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/invite"
@@ -138,34 +137,10 @@ func (a *app) printLetters(w io.Writer, r model.Room, letters []letter.Sealed, t
 	return nil
 }
 
-// openLetters opens letters that were handed over in one text, and returns the first that is for this device.
-func (a *app) openLetters(text string) (l letter.Letter, err error) {
-	err = letter.ErrMalformed
-	for at := strings.Index(text, "fpl"); at >= 0; {
-		next := strings.Index(text[at+1:], letter.Prefix) // may it be broken into lines: only the next one ends it
-		one := text[at:]
-		if next >= 0 {
-			one = text[at : at+1+next]
-		}
-		if l, err = a.openLetter(one); !errors.Is(err, publickey.ErrNotOurs) || next < 0 {
-			return l, err
-		}
-		at += 1 + next
-	}
-	return l, err
-}
-
-// openLetter opens a letter that was handed over as a line.
-func (a *app) openLetter(text string) (l letter.Letter, err error) {
-	s, err := letter.Parse(text)
-	if err == nil {
-		l, err = a.engine().OpenLetter(s)
-	}
-	switch {
-	case errors.Is(err, publickey.ErrNotOurs):
-		err = hint(fmt.Errorf("this letter, which leads to channel %d, is for somebody else: %w", s.Channel, err),
-			"your public key is what \"fernpost identity show\" prints: the inviter needs that one")
-	case err != nil:
+// openLetters is [messenger.Engine.OpenLetters].
+func (a *app) openLetters(text string) (letter.Letter, error) {
+	l, err := a.engine().OpenLetters(text)
+	if err != nil {
 		err = hintLetter(err)
 	}
 	return l, err
@@ -174,6 +149,8 @@ func (a *app) openLetter(text string) (l letter.Letter, err error) {
 // hintLetter says what to do about a letter that does not count.
 func hintLetter(err error) error {
 	switch {
+	case errors.Is(err, publickey.ErrNotOurs):
+		return hint(err, "your public key is what \"fernpost identity show\" prints: the inviter needs that one")
 	case errors.Is(err, letter.ErrNewer):
 		return hint(err, "get the newest fernpost")
 	case errors.Is(err, letter.ErrMalformed):
@@ -182,12 +159,8 @@ func hintLetter(err error) error {
 	return hint(err, "do not use it: ask whoever invites you for a new one")
 }
 
-var (
-	// errNoLetter means that nobody is invited in a channel.
-	errNoLetter = errors.New("no letter")
-	// errStranger means that a letter's signature holds, and that nobody has compared whose key it is.
-	errStranger = partlyError{errors.New("whoever has written this letter is a stranger here: the signature holds, and nobody has compared whose key it is")}
-)
+// errNoLetter means that nobody is invited in a channel.
+var errNoLetter = errors.New("no letter")
 
 // mostAboutLetters bounds what is told of letters that do not count, and how many inviters are asked about: anybody can write as many
 // as they like.
@@ -196,18 +169,19 @@ const mostAboutLetters = 10
 // letterFrom finds the letters in a channel that are for this device, and asks which one is meant.
 func (a *app) letterFrom(ctx context.Context, e *enterFlags, f *joinFlags) (i invite.Invitation, err error) {
 	relay := channel.WithScheme(e.relay)
+	if err := a.nameInviter(f); err != nil {
+		return i, err
+	}
 	var keys model.Room
 	if err := a.channelKeys(e, &keys); err != nil {
 		return i, err
 	}
-	found, err := a.engine().FindLetters(ctx, relay, f.fromChannel, keys.ReadKey)
+	found, err := a.engine().FindLetters(ctx, relay, f.fromChannel, keys.ReadKey, f.inviter)
 	if err != nil {
 		return i, explainEntry(err)
 	}
 	a.tellLetters(&found, f.fromChannel)
-	ours := slices.DeleteFunc(found.Ours, func(l messenger.FoundLetter) bool {
-		return f.by != "" && !isNamed(f.by, l.From, l.Standing)
-	})
+	ours := found.Ours
 	if len(ours) == 0 {
 		return i, noLetter(&found, f)
 	}
@@ -225,24 +199,21 @@ func (a *app) letterFrom(ctx context.Context, e *enterFlags, f *joinFlags) (i in
 		if err != nil {
 			return i, err
 		}
-		if i = l.Invitation; i.ReadKey == "" {
-			i.ReadKey = keys.ReadKey.Reveal()
+		i, elsewhere := l.Lead(relay, keys.ReadKey)
+		if elsewhere {
+			a.say("the letter leads to the relay %s, as its inviter has written", screen.Line(i.Relay))
 		}
-		a.leadTo(&i, relay)
 		return i, nil
 	}
 	return i, err
 }
 
-// leadTo has an invitation lead to the relay at which it was found, if by the inviter's own address nobody else gets there.
-func (a *app) leadTo(i *invite.Invitation, relay string) {
-	if channel.IsLoopback(i.Relay) {
-		i.Relay = relay
-		return
+// nameInviter looks up whose letter --by wants.
+func (a *app) nameInviter(f *joinFlags) (err error) {
+	if f.by != "" && f.inviter.IsZero() {
+		f.inviter, err = a.named(f.by)
 	}
-	if canonical, err := invite.CanonicalRelay(relay); err != nil || canonical != i.Relay {
-		a.say("the letter leads to the relay %s, as its inviter has written", screen.Line(i.Relay))
-	}
+	return err
 }
 
 // tellLetters says what else stands in a channel than the letters that are to be opened.
@@ -277,8 +248,8 @@ func (a *app) tellLetters(found *messenger.LettersFound, id int64) {
 // noLetter says why none of the letters of a channel is to be opened.
 func noLetter(found *messenger.LettersFound, f *joinFlags) error {
 	switch {
-	case len(found.Ours) > 0:
-		return fmt.Errorf("%w: no letter here is by %s", errOtherSigner, screen.Line(f.by))
+	case found.ByOthers > 0:
+		return fmt.Errorf("%w: no letter here is by %s", messenger.ErrOtherSigner, screen.Line(f.by))
 	case len(found.Refused) > 0:
 		return hintLetter(found.Refused[0].Why)
 	case found.Others > 0:
@@ -289,37 +260,33 @@ func noLetter(found *messenger.LettersFound, f *joinFlags) error {
 		"is that the channel? The inviter runs \"fernpost invite --to KEY --post\" with your public key (\"fernpost identity show\")")
 }
 
-// agreeToLetter shows who has written a letter and asks whether it is to be followed. Anybody who has the public key can write one:
-// without somebody who compares the words only those count whose words were compared before, or the one that --by names.
+// agreeToLetter shows who has written a letter and asks whether it is to be followed.
 func (a *app) agreeToLetter(ctx context.Context, l *letter.Letter, f *joinFlags) error {
-	standing, err := a.engine().StandingOf(l.From)
-	if err != nil {
-		a.say("%s", a.style.warn("not all that this device knows could be looked up: "+screen.Text(err.Error())))
+	if err := a.nameInviter(f); err != nil {
+		return err
 	}
-	who, standsAs := a.signer(l.From, standing)
+	j, missed, wrong := a.engine().JudgeLetter(*l, f.inviter)
+	a.sayMissed(missed)
+	who := a.signer(l.From, j.Standing)
 	a.say("a letter by %s, written %s by the inviter's clock", who, clockOf(l.At))
-	if late := time.Since(l.At); late > 30*24*time.Hour {
+	if j.Old {
 		a.say("%s", a.style.warn("it is old: the room may have moved to a new key since, or somebody shows it again"))
 	}
 	a.say("it invites to room %s in channel %d of the relay %s", screen.Line(l.Name), l.Channel, screen.Line(l.Relay))
 	a.say("words of the inviter: %s", a.style.bold(safetyWords(l.From)))
-	if f.by != "" {
-		if !isNamed(f.by, l.From, standing) {
-			return fmt.Errorf("%w: this letter is by %s, not by %s", errOtherSigner, who, screen.Line(f.by))
-		}
-		standsAs = "named"
+	if wrong != nil {
+		return fmt.Errorf("%w: this letter is by %s, not by %s", wrong, who, screen.Line(f.by))
 	}
 	f.letter = l
-	stranger := standsAs == "known" || standsAs == "unknown"
-	if stranger && (f.yes || !a.canAsk()) {
-		return hint(errStranger, "compare the six words with whoever invites you (\"fernpost identity show\" prints them there), "+
+	if err := j.Follow(a.canAsk() && !f.yes); err != nil {
+		return hint(partlyError{err}, "compare the six words with whoever invites you (\"fernpost identity show\" prints them there), "+
 			"then add --yes --by KEY with the inviter's public key")
 	}
 	if f.yes {
 		return nil
 	}
 	question := "Join by it?"
-	if stranger {
+	if !j.Credit.Counts() {
 		question = "Does whoever invites you read out the same six words, and do you want to join?"
 	}
 	yes, err := a.confirm(ctx, question)

@@ -307,7 +307,18 @@ func (a *app) removeRoom(ctx context.Context, name string, yes bool) error {
 
 // whatIsLost says what only this device has of a room.
 func (a *app) whatIsLost(r model.Room) []string {
-	lost := []string{count(len(r.Keys), "key") + ", which the passphrases make anew"}
+	keys := count(len(r.Keys), "key")
+	switch r.Origin {
+	case model.ByInvitation:
+		keys += ": the room was joined by an invitation, and comes back by that one, as long as nobody has moved it to another key, or by a new one"
+	case model.ByLetter:
+		keys += ": the room was joined by a letter, and comes back by that one, as long as this identity is here, or by a new one"
+	case model.ByFile:
+		keys += ": the room came in a file of another device, and comes back by that file, or a new one"
+	case model.ByPassphrase:
+		keys += ": only whoever knows the passphrases makes them anew"
+	}
+	lost := []string{keys}
 	switch {
 	case r.WriteKey != "" && r.ReadKey != "":
 		lost = append(lost, "the channel's write key and read key")

@@ -116,7 +116,7 @@ Exit code 6 is a wrong passphrase, 8 a file that is damaged, cut, or no such fil
   fernpost identity import - --passphrase-file pass.txt < me.age`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f.asJSON = *asJSON
+			f.asJSON, f.file = *asJSON, args[0]
 			return a.importIdentity(cmd.Context(), args[0], &f)
 		},
 	}
@@ -133,8 +133,12 @@ func (a *app) importIdentity(ctx context.Context, file string, f *importFlags) e
 		return hint(usagef("there is no identity in %s, only rooms", file), "\"fernpost rooms import %s\" enters them", file)
 	}
 	key := c.Identity.Public()
-	replaced, err := a.engine().Replaces(c.Identity)
+	replaced, err := a.engine().Replaces(c)
 	if err != nil {
+		return err
+	}
+	a.sayWaiting(&replaced, orTag(c.Nickname, key.Tag().Name()))
+	if err := a.agreeToGoBack(ctx, replaced.Ahead, f.yes); err != nil {
 		return err
 	}
 	if !replaced.Key.IsZero() {
@@ -165,8 +169,50 @@ func (a *app) importIdentity(ctx context.Context, file string, f *importFlags) e
 	if len(c.Rooms) > 0 {
 		_, err = a.importRooms(ctx, c.Rooms, f)
 	}
-	a.say("remove the file now: two devices that sign with one key are told to everybody as a fork")
+	when := "now"
+	if err != nil {
+		when = "once its rooms are here"
+	}
+	a.say("remove the file %s: two devices that sign with one key are told to everybody as a fork", when)
 	return err
+}
+
+// sayWaiting says what becomes of what waits in the outboxes of a device whose identity is replaced.
+func (a *app) sayWaiting(replaced *messenger.Replaced, now string) {
+	for _, w := range replaced.Waiting {
+		becomes := "it is posted as this identity has signed it"
+		if !replaced.Key.IsZero() {
+			becomes = "the next \"fernpost send\" or \"outbox --retry\" signs it anew as " + now + ", but for what may have been posted already, " +
+				"which is completed as it was signed"
+		}
+		a.say("%s", a.style.warn(fmt.Sprintf("in the outbox of room %s %s: %s", w.Room, waitsOrWait(w.Entries), becomes)))
+	}
+}
+
+func waitsOrWait(entries int) string {
+	if entries == 1 {
+		return "1 entry waits"
+	}
+	return count(entries, "entry") + " wait"
+}
+
+// agreeToGoBack asks whether an identity is to sign here that has gone on since its file was written.
+func (a *app) agreeToGoBack(ctx context.Context, ahead []messenger.Ahead, yes bool) error {
+	for _, r := range ahead {
+		a.say("%s", a.style.warn(fmt.Sprintf("this identity has signed in room %s since the file was written (up to number %d, and the file has %d): "+
+			"the file is an older one, and another device may sign with the same key", r.Room, r.Number, r.File)))
+	}
+	if len(ahead) == 0 || yes {
+		return nil
+	}
+	switch ok, err := a.confirm(ctx, "Sign with it here all the same?"); {
+	case err != nil:
+		return err
+	case !ok:
+		return hint(a.declined(errors.New("nothing was changed")),
+			"move it here from the device that has it now: \"fernpost identity export\" there; --yes takes this file without asking")
+	}
+	return nil
 }
 
 // orTag is somebody's name, or the tag where there is none.

@@ -154,7 +154,7 @@ func (a *app) tellComparison(r model.Room, v *messenger.Verified, o verifyOption
 	for i := range d.Redated {
 		a.tell(jsonOfFinding(&d.Redated[i], false), o.asJSON)
 	}
-	for _, f := range uncheckedJSON(&d, r.Name) {
+	for _, f := range a.unchecked(r, &d) {
 		a.tell(f, o.asJSON)
 	}
 	for i := range d.Unshown {
@@ -176,11 +176,11 @@ func (a *app) tellComparison(r model.Room, v *messenger.Verified, o verifyOption
 	}
 }
 
-// uncheckedJSON says what this device holds and cannot compare with what the relay shows, and what it has told of that, for
+// unchecked says what this device holds and cannot compare with what the relay shows, and what it has told of that, for
 // information.
-func uncheckedJSON(d *model.Comparison, name string) (all []findingJSON) {
+func (a *app) unchecked(r model.Room, d *model.Comparison) (all []findingJSON) {
 	if d.KeyGone.Messages > 0 {
-		all = append(all, keyGoneJSON(d.KeyGone, name))
+		all = append(all, keyGoneJSON(d.KeyGone, r.Name))
 	}
 	if n := d.Cleared.Messages; d.Cleared.Doubted(d.Copied) {
 		all = append(all, notClearedJSON(n, d.Copied))
@@ -201,7 +201,9 @@ func uncheckedJSON(d *model.Comparison, name string) (all []findingJSON) {
 		all = append(all, findingJSON{Finding: "before the clear", Text: text + d.Past[i].Text()})
 	}
 	if d.Elsewhere > 0 {
-		all = append(all, elsewhereJSON(d.Elsewhere))
+		if f, err := a.elsewhere(r, d.Elsewhere); err == nil {
+			all = append(all, f)
+		}
 	}
 	return all
 }

@@ -4,9 +4,10 @@
 //
 // Inside stand lines of text, each a word and what belongs to it:
 //
-//	fernpost export 1          what it is, and the version
+//	fernpost export 1          what it is, and the version: 2 if devices were lost, or else 1
 //	identity SEED              32 bytes in hexadecimal; only if an identity moves
 //	nickname NICKNAME          of that identity, if it has one
+//	withdrawn KEY              devices that were lost, since version 2: public keys in hexadecimal
 //	room INVITATION            a link as package invite writes it, which "fernpost join" takes as well
 //	key KEY                    further keys of that room, URL-safe base64, newest first: those for which the link has no place
 //	compared KEY               whose words were compared in it: public keys in hexadecimal
@@ -44,7 +45,8 @@ const (
 	workFactor    = 16
 	maxWorkFactor = 18
 
-	version   = "1"
+	version   = 1
+	withLost  = 2 // the version of a file that names lost devices: who does not know them would trust them
 	firstWord = "fernpost export "
 )
 
@@ -53,7 +55,9 @@ type Content struct {
 	// Identity is who moves to the other device, the zero Identity if nobody does, and Nickname how it is called.
 	Identity record.Identity
 	Nickname string
-	Rooms    []Room
+	// Lost are the keys of devices that were lost: they are trusted in no room.
+	Lost  []record.PublicKey
+	Rooms []Room
 }
 
 // Room is one of the rooms.
@@ -77,6 +81,8 @@ var (
 	ErrPassphrase = errors.New("wrong passphrase")
 	// ErrAltered means that the passphrase is right, and what follows was altered, or cut.
 	ErrAltered = errors.New("the file was altered, or its end is missing")
+	// ErrImpossible means that the passphrase is right, and that there is something in the file that no fernpost has.
+	ErrImpossible = errors.New("whoever has made this file has put something impossible into it")
 	// ErrNewer means that a newer fernpost has written it.
 	ErrNewer = errors.New("the file needs a newer fernpost")
 	// ErrTooCostly means that it would take more memory to try the passphrase than any file of ours asks for.
@@ -89,6 +95,9 @@ var (
 // a fifth of a second. The error may be [ErrTooLarge]; others say what cannot be written.
 func Seal(w io.Writer, pass string, c *Content) error {
 	text, err := c.text()
+	if err == nil {
+		err = c.check()
+	}
 	if err != nil {
 		return err
 	}
@@ -174,7 +183,7 @@ func checkHead(file []byte) error {
 // text writes the lines.
 func (c *Content) text() ([]byte, error) {
 	var b bytes.Buffer
-	b.WriteString(firstWord + version + "\n")
+	fmt.Fprintf(&b, "%s%d\n", firstWord, c.version())
 	line := func(word, what string) { b.WriteString(word + " " + what + "\n") }
 	seed := func(word string, id record.Identity) {
 		if !id.IsZero() {
@@ -187,6 +196,9 @@ func (c *Content) text() ([]byte, error) {
 			return nil, err
 		}
 		line("nickname", c.Nickname)
+	}
+	for _, k := range c.Lost {
+		line("withdrawn", k.String())
 	}
 	for i := range c.Rooms {
 		r := c.Rooms[i]
@@ -223,10 +235,10 @@ func parse(text []byte) (*Content, error) {
 	if !ok {
 		return nil, ErrNoExport
 	}
-	if v, _, _ := strings.Cut(rest, "\n"); v != version {
-		if _, err := strconv.ParseUint(v, 10, 32); err != nil {
-			return nil, ErrAltered
-		}
+	v, _, _ := strings.Cut(rest, "\n")
+	if n, err := strconv.ParseUint(v, 10, 32); err != nil || n < version {
+		return nil, ErrAltered
+	} else if n > withLost {
 		return nil, ErrNewer
 	}
 	c := &Content{}
@@ -239,7 +251,54 @@ func parse(text []byte) (*Content, error) {
 	if again, err := c.text(); err != nil || !bytes.Equal(again, text) {
 		return nil, ErrAltered
 	}
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrImpossible, err)
+	}
 	return c, nil
+}
+
+func (c *Content) version() int {
+	if len(c.Lost) > 0 {
+		return withLost
+	}
+	return version
+}
+
+// check refuses what no device has, and what would be trusted if it were taken over: room keys of zeros, and keys of people for which
+// anybody signs.
+func (c *Content) check() error {
+	if err := checkPeople("a lost device", c.Lost); err != nil {
+		return err
+	}
+	for i := range c.Rooms {
+		r := &c.Rooms[i]
+		for n, k := range r.Keys {
+			err := k.Check()
+			if slices.ContainsFunc(r.Keys[:n], k.Equal) {
+				err = errors.New("one that stands there twice")
+			}
+			if err != nil {
+				return fmt.Errorf("key %d of room %s is %w", n+1, r.Name, err)
+			}
+		}
+		if err := checkPeople("somebody in room "+r.Name, r.KeysCompared()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkPeople(who string, keys []record.PublicKey) error {
+	for i, k := range keys {
+		err := k.Check()
+		if slices.Contains(keys[:i], k) {
+			err = errors.New("the key stands there twice")
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", who, err)
+		}
+	}
+	return nil
 }
 
 // take reads one line. That it stands where it may, whoever writes the content again finds out.
@@ -262,6 +321,11 @@ func (c *Content) take(word, what string) (err error) {
 		var k fernet.Key
 		if k, err = fernet.ParseKey(what); err == nil {
 			room.Keys = append(room.Keys, k)
+		}
+	case "withdrawn":
+		var k record.PublicKey
+		if k, err = record.ParseKey(what); err == nil {
+			c.Lost = append(c.Lost, k)
 		}
 	case "compared":
 		var k record.PublicKey

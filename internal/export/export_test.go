@@ -24,16 +24,16 @@ func content() *Content {
 	ana, bo := record.NewIdentity([32]byte{1}), record.NewIdentity([32]byte{2})
 	lab := invite.Invitation{
 		Relay: "http://127.0.0.1:3000", NoPage: true, Channel: 1234567, Fields: []int{1, 2}, Interval: 15 * time.Second,
-		Profile: passphrase.Fernpost(), Name: "lab", Keys: []fernet.Key{fernet.NewKey([32]byte{7})}, WriteKey: "0PMVFFL3L2JQQ9M7",
+		Profile: passphrase.Fernpost(), Name: "lab", Keys: []fernet.Key{fernet.NewKey([32]byte{7, 31: 7})}, WriteKey: "0PMVFFL3L2JQQ9M7",
 		Inviter: ana.Public(),
 	}
 	old := lab
 	old.Name, old.Keys = "old", nil
 	for i := range invite.MaxKeys + 3 {
-		old.Keys = append(old.Keys, fernet.NewKey([32]byte{8, byte(i)}))
+		old.Keys = append(old.Keys, fernet.NewKey([32]byte{8, byte(i), 31: 8}))
 	}
 	return &Content{
-		Identity: ana, Nickname: "ana maria",
+		Identity: ana, Nickname: "ana maria", Lost: []record.PublicKey{record.NewIdentity([32]byte{3}).Public()},
 		Rooms: []Room{
 			{Invitation: lab, Compared: []record.PublicKey{bo.Public()}, Last: 3, LastHash: record.ShortHash{9}},
 			{Invitation: old, Identity: bo},
@@ -76,7 +76,7 @@ func TestWhatIsSealedIsOpened(t *testing.T) {
 	if d := cmp.Diff(textOf(t, content()), textOf(t, got)); d != "" {
 		t.Error(d)
 	}
-	if r := got.Rooms[1]; len(r.Keys) != invite.MaxKeys+3 || !r.Keys[34].Equal(fernet.NewKey([32]byte{8, 34})) {
+	if r := got.Rooms[1]; len(r.Keys) != invite.MaxKeys+3 || !r.Keys[34].Equal(fernet.NewKey([32]byte{8, 34, 31: 8})) {
 		t.Errorf("the second room comes with %d keys", len(r.Keys))
 	}
 	for name, c := range map[string]struct {
@@ -167,7 +167,7 @@ func TestWhatAFileMayAskForIsBounded(t *testing.T) {
 		"too much inside":   {bytes.NewReader(foreign(t, 10, strings.Repeat("x", MaxSize+1))), ErrTooLarge},
 		"another recipient": {bytes.NewReader(encrypt(t, "fernpost export 1\nend\n", key.Recipient())), ErrNoExport},
 		"another content":   {bytes.NewReader(foreign(t, 10, "dear all")), ErrNoExport},
-		"a newer version":   {bytes.NewReader(foreign(t, 10, "fernpost export 2\nwhatever\n")), ErrNewer},
+		"a newer version":   {bytes.NewReader(foreign(t, 10, "fernpost export 3\nwhatever\n")), ErrNewer},
 		"an unknown line":   {bytes.NewReader(foreign(t, 10, "fernpost export 1\nbirthday 3\nend\n")), ErrAltered},
 		// It was kept, and from then on nothing was read on that device.
 		"an identity of zeros": {
@@ -184,6 +184,31 @@ func TestWhatAFileMayAskForIsBounded(t *testing.T) {
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+// With a key of zeros everybody reads a room and forges its tokens: one was taken over, and sealed what was written next.
+func TestAnImpossibleKeyIsRefusedInWords(t *testing.T) {
+	signing, encrypting := [32]byte{31: 1}, [32]byte{0: 1}
+	for name, c := range map[string]struct {
+		change func(*Room)
+		says   string
+	}{
+		"zeros":          {func(r *Room) { r.Keys[0] = fernet.NewKey([32]byte{}) }, "key 1 of room old is a key of zeros"},
+		"no signing":     {func(r *Room) { r.Keys[1] = fernet.NewKey(signing) }, "key 2 of room old is a key of zeros"},
+		"no encryption":  {func(r *Room) { r.Keys[33] = fernet.NewKey(encrypting) }, "key 34 of room old is a key of zeros"},
+		"one key twice":  {func(r *Room) { r.Keys[34] = r.Keys[2] }, "key 35 of room old is one that stands there twice"},
+		"anybody's word": {func(r *Room) { r.Inviter = [32]byte{1} }, "somebody in room old: "},
+	} {
+		all := content()
+		c.change(&all.Rooms[1])
+		if err := Seal(io.Discard, pass, all); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: written, or not in words: %v", name, err)
+		}
+		got, err := parse([]byte(textOf(t, all)))
+		if got != nil || !errors.Is(err, ErrImpossible) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: read, or not in words: %v", name, err)
+		}
+	}
+}
 
 // A room without a key would come back as one whose passphrase has to be asked for.
 func TestARoomIsWrittenWholeOrNotAtAll(t *testing.T) {
@@ -218,6 +243,11 @@ func FuzzParse(f *testing.F) {
 		for i := range c.Rooms {
 			if len(c.Rooms[i].Keys) == 0 {
 				t.Errorf("a room without a key: %q", text)
+			}
+			for _, k := range c.Rooms[i].Keys {
+				if k.Check() != nil {
+					t.Errorf("a room with a key of zeros: %q", text)
+				}
 			}
 		}
 	})

@@ -62,6 +62,21 @@ func ParseKey(s string) (Key, error) {
 	return NewKey([KeySize]byte(b)), nil
 }
 
+// ErrZeroKey means that half of a key is zeros.
+var ErrZeroKey = errors.New("a key of zeros, with which anybody reads or forges")
+
+// Check returns [ErrZeroKey] for a key of which a half is zeros. Each is a Fernet key to [ParseKey], as it is to Python; but no room
+// has one unless somebody has put it there.
+func (k Key) Check() error {
+	b := k.RevealBytes()
+	const half = KeySize / 2
+	var zeros [half]byte
+	if subtle.ConstantTimeCompare(b[:half], zeros[:])|subtle.ConstantTimeCompare(b[half:], zeros[:]) == 1 {
+		return ErrZeroKey
+	}
+	return nil
+}
+
 // Reveal returns the key itself as text, for a key file or another program: 44 characters of URL-safe base64.
 func (k Key) Reveal() string { return k.secret().Encode() }
 

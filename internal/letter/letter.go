@@ -46,6 +46,8 @@ import (
 )
 
 const (
+	// Begin begins the line of every letter of any version.
+	Begin = "fpl"
 	// Prefix begins the line of every letter, with the version of its form.
 	Prefix = "fpl1_"
 	// MaxLine bounds a line in characters: 4/3 of 8 + 4,096 + 4 bytes, and the prefix.
@@ -192,7 +194,7 @@ func lineSum(b []byte) []byte {
 // IsLine reports whether a text is meant for a letter.
 func IsLine(text string) bool {
 	text = bare(text)
-	return strings.HasPrefix(text, "fpl") && strings.Contains(text[:min(len(text), 8)], "_")
+	return strings.HasPrefix(text, Begin) && strings.Contains(text[:min(len(text), 8)], "_")
 }
 
 // bare takes out of the beginning of a text, as long as a letter may be, what carriers add to it.
@@ -205,7 +207,7 @@ func bare(text string) string {
 func Parse(text string) (s Sealed, err error) {
 	text = bare(text)
 	digits, ok := strings.CutPrefix(text, Prefix)
-	if v, _, found := strings.Cut(strings.TrimPrefix(text, "fpl"), "_"); !ok && found && v != "" && strings.Trim(v, "0123456789") == "" {
+	if v, _, found := strings.Cut(strings.TrimPrefix(text, Begin), "_"); !ok && found && v != "" && strings.Trim(v, "0123456789") == "" {
 		return s, ErrNewer
 	}
 	if !ok || len(text) > MaxLine {

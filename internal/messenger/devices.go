@@ -1,20 +1,21 @@
 package messenger
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/export"
+	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 )
 
-// DeviceIn is a key in a room, as far as this device has read.
-type DeviceIn struct {
-	Room   model.Room
-	Person model.Person
-	// Claimed tells that who signs here has said that it is a device of theirs, and has not taken that back.
-	Claimed bool
-}
+// A device that was lost is known by its key, once for all rooms: also for those in which it has not written yet, or which cannot be
+// read just now. Whoever opens a room lets go of what it has kept of such a key.
 
 // RoomError says why a room of several could not be looked into.
 type RoomError struct {
@@ -25,74 +26,345 @@ type RoomError struct {
 func (e *RoomError) Error() string { return "room " + e.Room + ": " + e.Err.Error() }
 func (e *RoomError) Unwrap() error { return e.Err }
 
-// DeviceCalled finds a device by name, tag or key, in one room, or without its name in all rooms whose members sign; missed are those
-// that could not be looked into. The error is a [*WhoError] if nobody is called so, or several are.
-func (e *Engine) DeviceCalled(roomName, who string) (found []DeviceIn, missed []*RoomError, err error) {
+// LostKeyError refuses to trust the key of a device that was withdrawn as lost.
+type LostKeyError struct {
+	Key record.PublicKey
+	At  time.Time
+}
+
+func (e *LostKeyError) Error() string {
+	return e.Key.Tag().Name() + " was withdrawn as a lost device (" + e.At.Format(time.DateOnly) + ")"
+}
+
+// errOwnKey means that somebody would take themselves for lost.
+var errOwnKey = errors.New("that is the key of this device itself")
+
+// DeviceCalled finds the key of a device by what a user types, see [model.Called], in one room, or without its name in all rooms whose
+// members sign. By its tag or key also one is found that has not written yet: which was introduced, or which our own records, or its
+// own, call a device. missed are the rooms that could not be looked into. The error may be a [*model.WhoError].
+func (e *Engine) DeviceCalled(roomName, who string) (key record.PublicKey, missed []*RoomError, err error) {
+	if key, err = record.ParseKey(who); !errors.Is(err, record.ErrMalformedKey) {
+		return key, nil, err
+	}
 	names := []string{roomName}
 	if roomName == "" {
 		if names, _, err = e.Rooms(); err != nil {
-			return nil, nil, err
+			return key, nil, err
 		}
 	}
-	keys := map[record.PublicKey]bool{}
+	none := model.WhoError{Who: who}
+	found := map[record.PublicKey]bool{}
 	for _, name := range names {
-		in, ok, err := e.deviceIn(name, who)
-		several, isWho := errors.AsType[*WhoError](err)
+		keys, err := e.called(name, who)
+		nobody, isWho := errors.AsType[*model.WhoError](err)
 		switch {
-		case isWho && several.Called == 0, err == nil && !ok:
+		case isWho && nobody.Called == 0:
+			none.Otherwise = append(none.Otherwise, nobody.Otherwise...)
 		case isWho, err != nil && roomName != "":
-			return nil, missed, err
+			return key, missed, err
 		case err != nil:
 			missed = append(missed, &RoomError{name, err})
-		default:
-			keys[in.Person.Key] = true
-			found = append(found, in)
+		}
+		for _, k := range keys {
+			key, found[k] = k, true
 		}
 	}
-	if len(keys) != 1 {
-		return nil, missed, &WhoError{who, len(keys)}
+	if len(found) == 0 { // withdrawn before, perhaps, and in no room any more
+		lost, err := e.lost()
+		if err != nil {
+			return key, missed, err
+		}
+		for k := range lost {
+			if isTag(k, who) {
+				key, found[k] = k, true
+			}
+		}
 	}
-	return found, missed, nil
+	switch len(found) {
+	case 0:
+		return key, missed, &none
+	case 1:
+		return key, missed, nil
+	}
+	return record.PublicKey{}, missed, &model.WhoError{Who: who, Called: len(found)}
 }
 
-// deviceIn finds a device in a room; ok is false where nobody signs, or nobody was read.
-func (e *Engine) deviceIn(name, who string) (in DeviceIn, ok bool, err error) {
+func isTag(key record.PublicKey, who string) bool {
+	return who == key.Tag().Name() || who == key.Tag().String()
+}
+
+// called returns whose keys may be meant in a room: of an author, or by their tag of devices that have not written there.
+func (e *Engine) called(name, who string) (keys []record.PublicKey, err error) {
 	settings, err := e.Find(name)
 	if err != nil {
-		return in, false, err
+		return nil, err
 	}
-	if has, err := e.HasArchive(settings); err != nil || !has {
-		return in, false, err
-	}
-	if signed, err := Signed(settings); err != nil || !signed {
-		return in, false, err
-	}
-	r, err := e.Open(settings, Face{})
+	people, err := e.people(settings)
 	if err != nil {
-		return in, false, err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	in.Room = settings
-	if in.Person, err = r.Person(who); err != nil {
-		return in, false, err
+	p, err := model.Called(people, who)
+	if err == nil {
+		return []record.PublicKey{p.Key}, nil
 	}
-	ours, _, err := r.talk.Claims(in.Person.Key)
-	in.Claimed = ours != nil && *ours
-	return in, true, err
+	if unknown, ok := errors.AsType[*model.WhoError](err); !ok || unknown.Called > 0 {
+		return nil, err
+	}
+	named := parsedKeys(settings.Introduced)
+	more, failed := e.related(settings)
+	if failed != nil {
+		return nil, failed
+	}
+	for _, k := range append(named, more...) {
+		if isTag(k, who) && !slices.Contains(keys, k) {
+			keys = append(keys, k)
+		}
+	}
+	if len(keys) > 0 {
+		err = nil
+	}
+	return keys, err
 }
 
-// Distrust takes back on this device that somebody's words were compared, and their nickname.
-func (e *Engine) Distrust(in DeviceIn) error {
-	r, err := e.Open(in.Room, Face{})
+func parsedKeys(texts []string) (keys []record.PublicKey) {
+	for _, text := range texts {
+		if key, err := record.ParseKey(text); err == nil {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// Lose has this device trust a key in no room from now on: whatever a room has kept of it, or keeps later, its words count as not
+// compared, it has no nickname, it is nobody's device, and what it writes is marked. [Room.Verified] takes that back.
+func (e *Engine) Lose(key record.PublicKey) error {
+	own, err := e.ownKeys()
 	if err != nil {
 		return err
 	}
-	_, err = r.Forget(in.Person.Key, time.Now())
-	return errors.Join(err, r.Close())
+	if slices.Contains(own, key) {
+		return errOwnKey
+	}
+	return e.updateLost(func(all []keyring.Lost) []keyring.Lost {
+		at := slices.IndexFunc(all, func(l keyring.Lost) bool { return l.Key == key })
+		switch {
+		case at < 0:
+			all = append(all, keyring.Lost{Key: key, At: moment()})
+		case !all[at].Back.IsZero():
+			all[at] = keyring.Lost{Key: key, At: moment()}
+		}
+		return all
+	})
+}
+
+// ownKeys are the keys that sign on this device.
+func (e *Engine) ownKeys() (own []record.PublicKey, err error) {
+	ids, err := e.identities()
+	for _, id := range ids {
+		own = append(own, id.Public())
+	}
+	return own, err
+}
+
+// moment is now as files keep it.
+func moment() time.Time { return time.Now().UTC().Truncate(time.Second) }
+
+func (e *Engine) updateLost(change func([]keyring.Lost) []keyring.Lost) error {
+	return e.keys(func(keys *keyring.Keyring) error { return keys.UpdateLost(change) })
+}
+
+// regain takes it back that a key is that of a lost device.
+func (e *Engine) regain(key record.PublicKey) error {
+	lost, err := e.lost()
+	if _, is := lost[key]; err != nil || !is {
+		return err
+	}
+	return e.updateLost(func(all []keyring.Lost) []keyring.Lost {
+		for i := range all {
+			if all[i].Key == key {
+				all[i].Back = moment()
+			}
+		}
+		return all
+	})
+}
+
+// LostDevices returns the keys of devices that were lost, in order.
+func (e *Engine) LostDevices() ([]record.PublicKey, error) {
+	lost, err := e.lost()
+	return slices.SortedFunc(maps.Keys(lost), func(a, b record.PublicKey) int { return bytes.Compare(a[:], b[:]) }), err
+}
+
+// TakeLost takes over which devices another device of the same person knows to be lost. What this one knows of a key stays.
+func (e *Engine) TakeLost(c *export.Content) error {
+	keys := c.Lost
+	own, err := e.ownKeys()
+	if err != nil || len(keys) == 0 {
+		return err
+	}
+	return e.updateLost(func(all []keyring.Lost) []keyring.Lost {
+		for _, key := range keys {
+			known := slices.ContainsFunc(all, func(l keyring.Lost) bool { return l.Key == key })
+			if !known && !slices.Contains(own, key) {
+				all = append(all, keyring.Lost{Key: key, At: moment()})
+			}
+		}
+		return all
+	})
+}
+
+// lost returns the keys of devices that were lost, and when this device was told so.
+func (e *Engine) lost() (map[record.PublicKey]time.Time, error) {
+	return inKeys(e, func(keys *keyring.Keyring) (map[record.PublicKey]time.Time, error) {
+		all, err := keys.Lost()
+		lost := map[record.PublicKey]time.Time{}
+		for _, l := range all {
+			if l.Back.IsZero() {
+				lost[l.Key] = l.At
+			}
+		}
+		return lost, err
+	})
+}
+
+// mayTrust returns a [*LostKeyError] for the key of a device that was lost.
+func (e *Engine) mayTrust(key record.PublicKey) error {
+	lost, err := e.lost()
+	if at, is := lost[key]; is && err == nil {
+		return &LostKeyError{key, at}
+	}
+	return err
+}
+
+// renewLost takes the lost devices of this moment.
+func (r *Room) renewLost() (err error) {
+	r.lost, err = r.engine.lost()
+	return err
+}
+
+// distrust lets go of what a room has kept of the keys of lost devices.
+func (r *Room) distrust() error {
+	if err := r.renewLost(); err != nil || len(r.lost) == 0 || !r.signed {
+		return err
+	}
+	for key := range r.lost {
+		author, err := r.talk.Author(key)
+		if err == nil && (author.Compared || !author.Nameless && !author.Key.IsZero()) {
+			_, err = r.talk.Forget(key, time.Now())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Verified notes that the user has compared a key with its owner, see [room.Conversation.Verified]; one that was lost has come back.
+func (r *Room) Verified(key record.PublicKey, now time.Time) error {
+	if err := r.talk.Verified(key, now); err != nil {
+		return err
+	}
+	if err := r.engine.regain(key); err != nil {
+		return err
+	}
+	delete(r.lost, key)
+	return nil
+}
+
+// Disowned is what became of the key of a lost device in a room.
+type Disowned struct {
+	// Known tells that the room knew it: it has written there, was introduced, or was called a device.
+	Known bool
+	// Told tells that the others know now that it is no device of ours, and Waits that the record which says so is in the outbox.
+	Told, Waits bool
+}
+
+// Disown lets go of all that a room has of the key of a lost device, see [Engine.Lose], and tells the others that it is no device of
+// ours, if they were told that it is one. What waits in the outbox since an earlier call is posted. The error is a [*WaitsError] if it
+// waits there still.
+func (e *Engine) Disown(ctx context.Context, settings model.Room, key record.PublicKey, face Face) (d Disowned, err error) {
+	if signed, err := Signed(settings); err != nil || !signed {
+		return d, err
+	}
+	if slices.Contains(settings.Introduced, key.String()) {
+		d.Known = true
+		settings, err = e.Update(settings.Name, func(s *model.Room) error {
+			s.Introduced = slices.DeleteFunc(s.Introduced, func(text string) bool { return text == key.String() })
+			return nil
+		})
+		if err != nil {
+			return d, err
+		}
+	}
+	if has, err := e.HasArchive(settings); err != nil || !has {
+		return d, err
+	}
+	r, err := e.Open(settings, face) // which lets go of it
+	if err != nil {
+		return d, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	author, err := r.talk.Author(key)
+	if err != nil {
+		return d, err
+	}
+	ours, theirs, err := r.talk.Claims(key)
+	if err != nil {
+		return d, err
+	}
+	d.Known = d.Known || !author.Key.IsZero() || ours != nil || theirs != nil
+	if d.Waits, err = r.withdrawalWaits(key); err != nil {
+		return d, err
+	}
+	switch {
+	case d.Waits:
+		_, _, err = r.Retry(ctx)
+	case ours != nil && *ours, ours == nil && theirs != nil && *theirs:
+		if err := Writable(settings); err != nil {
+			return d, err
+		}
+		_, err = r.Send(ctx, record.Device{Key: key}, SendOptions{})
+	default:
+		return d, nil
+	}
+	waits, failed := r.withdrawalWaits(key)
+	if d.Waits = waits; waits && err != nil {
+		return d, waitsError(err)
+	}
+	d.Told = err == nil && failed == nil && !waits
+	return d, errors.Join(err, failed)
+}
+
+// withdrawalWaits reports whether what says that a key is no device of ours is in the outbox, and not posted.
+func (r *Room) withdrawalWaits(key record.PublicKey) (bool, error) {
+	waiting, err := r.OnTheirWay()
+	return slices.ContainsFunc(waiting, func(it model.Item) bool {
+		if it.Record == nil {
+			return false
+		}
+		d, is := it.Record.Body.(record.Device)
+		return is && d.Key == key && d.Withdraws() && it.Sent != nil && it.Sent.Sent != model.StateAccepted
+	}), err
 }
 
 // Withdrawn tells whether who signs here has taken back that a key is a device of theirs.
 func (r *Room) Withdrawn(key record.PublicKey) (bool, error) {
 	ours, _, err := r.talk.Claims(key)
 	return ours != nil && !*ours, err
+}
+
+// related are the keys that who signs in a room has spoken of as devices, or that have spoken so of theirs.
+func (e *Engine) related(r model.Room) (keys []record.PublicKey, err error) {
+	if signed, err := Signed(r); err != nil || !signed {
+		return nil, err
+	}
+	if has, err := e.HasArchive(r); err != nil || !has {
+		return nil, err
+	}
+	own, err := e.Open(r, Face{})
+	if err != nil {
+		return nil, err
+	}
+	keys, err = own.talk.Related()
+	return keys, errors.Join(err, own.Close())
 }

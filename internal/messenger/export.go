@@ -39,8 +39,12 @@ func (e *Engine) exported(r model.Room) (one export.Room, err error) {
 	if one.Compared, err = e.compared(r); err != nil {
 		return one, fmt.Errorf("room %s: %w", r.Name, err)
 	}
-	for _, text := range r.Introduced { // they have not written yet
-		if key, err := record.ParseKey(text); err == nil && !slices.Contains(one.Compared, key) {
+	lost, err := e.lost()
+	if err != nil {
+		return one, err
+	}
+	for _, key := range parsedKeys(r.Introduced) { // they have not written yet
+		if _, is := lost[key]; !is && !slices.Contains(one.Compared, key) {
 			one.Compared = append(one.Compared, key)
 		}
 	}
@@ -53,6 +57,7 @@ func (e *Engine) exported(r model.Room) (one export.Room, err error) {
 func (e *Engine) Import(r *export.Room, as string) (Joining, error) {
 	j, err := e.joining(r.Invitation, r.KeysCompared(), as)
 	if !j.Has {
+		j.Room.Origin = model.ByFile
 		continueNumbers(&j.Room, r)
 	}
 	return j, err
@@ -67,7 +72,7 @@ type Consent struct {
 }
 
 // Consent makes the consent of who signs in a room to be called a device of author's. ok is false where nobody signs, or author is
-// who signs here. The error is a [*GoneError] if that identity has moved away.
+// who signs here. The error is a [*GoneError] if that identity has moved away, a [*LostKeyError] if author was lost.
 func (e *Engine) Consent(r model.Room, author record.PublicKey) (c Consent, ok bool, err error) {
 	signed, err := Signed(r)
 	if err != nil || !signed {
@@ -75,6 +80,9 @@ func (e *Engine) Consent(r model.Room, author record.PublicKey) (c Consent, ok b
 	}
 	identity, _, err := e.Signer(r)
 	if err != nil || identity.Public() == author || author.Check() != nil {
+		return c, false, err
+	}
+	if err := e.mayTrust(author); err != nil {
 		return c, false, err
 	}
 	c.Author, c.Key = author, identity.Public()

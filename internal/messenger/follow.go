@@ -282,6 +282,9 @@ func (s *Stream) takeArchived() error {
 	if s.replay {
 		return s.takeReplayed()
 	}
+	if err := s.renewLost(); err != nil { // another process may have been told of one
+		return err
+	}
 	news, err := s.talk.Since(s.mark, s.Most)
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@ package messenger
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/fernpost/fernpost/internal/keyring"
@@ -109,42 +108,13 @@ func (e *Engine) NameTaken(nick string) (taken []Taken, err error) {
 	return taken, nil
 }
 
-// WhoError says that so many authors of a room are called so: none, or several.
-type WhoError struct {
-	Who    string
-	Called int
-}
-
-func (e *WhoError) Error() string {
-	if e.Called == 0 {
-		return "nobody in this room is called " + e.Who
-	}
-	return fmt.Sprintf("%d authors of this room are called %s", e.Called, e.Who)
-}
-
-// Person finds somebody by name, nickname, tag or key. The error may be a [*WhoError].
+// Person finds somebody by what a user types, see [model.Called].
 func (r *Room) Person(who string) (model.Person, error) {
 	people, err := r.People()
 	if err != nil {
 		return model.Person{}, err
 	}
-	// A name as it is shown is one key's, whoever else calls themselves so.
-	var shown, meant []model.Person
-	for _, p := range people {
-		if p.Name == who {
-			shown = append(shown, p)
-		}
-		if tag := p.Key.Tag(); slices.Contains([]string{p.Name, p.Nick, tag.Name(), tag.String(), p.Key.String()}, who) {
-			meant = append(meant, p)
-		}
-	}
-	if len(shown) == 1 {
-		meant = shown
-	}
-	if len(meant) != 1 {
-		return model.Person{}, &WhoError{who, len(meant)}
-	}
-	return meant[0], nil
+	return model.Called(people, who)
 }
 
 // device returns this device's identity, and makes it if it is wanted and not there.

@@ -12,7 +12,6 @@ import (
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
-	"github.com/fernpost/fernpost/internal/room"
 )
 
 // InviteOptions say what an invitation hands on.
@@ -119,10 +118,13 @@ type Joining struct {
 	Mends []Mend
 	// Older tells that this device has a newer key of the room than the invitation.
 	Older bool
+	// Apart tells that this device's room has no key in common with the invitation: it may be another one at the same channel.
+	Apart bool
 	// Beside is the room of this device on the same channel, with other keys, that a room of another name is to stand beside.
 	Beside string
-	// Introduced are those whose keys count as compared from then on, and did not yet.
-	Introduced []record.PublicKey
+	// Introduced are those whose keys count as compared from then on, and did not yet. Distrusted are those of which the user has
+	// said that they do not, as the device was lost or the name was let go of: that stays so, whatever is older.
+	Introduced, Distrusted []record.PublicKey
 
 	invited model.Room // what the invitation says
 }
@@ -154,12 +156,15 @@ func (e *Engine) joining(i invite.Invitation, introduced []record.PublicKey, as 
 	r := model.Room{
 		Name: i.Name, Relay: i.Relay, Channel: i.Channel, Fields: i.Fields, Profile: i.Profile.String(), Pad: i.Pad,
 		ReadKey: model.Secret(i.ReadKey), WriteKey: model.Secret(i.WriteKey), Unproven: i.WriteKey != "",
-		Interval: i.Interval.String(),
+		Interval: i.Interval.String(), Origin: model.ByInvitation,
 	}
 	if as != "" {
 		r.Name = as
 	}
 	for _, k := range i.Keys {
+		if err := k.Check(); err != nil {
+			return j, fmt.Errorf("room %s is not entered with %w", i.Name, err)
+		}
 		r.Keys = append(r.Keys, model.Secret(k.Reveal()))
 	}
 	if err := e.dialable(r); err != nil {
@@ -172,8 +177,9 @@ func (e *Engine) joining(i invite.Invitation, introduced []record.PublicKey, as 
 	if has && as != "" && !shareKey(before, r) { // the user wants another one, and is told of this
 		j.Beside, has, before = before.Name, false, model.Room{}
 	}
+	var distrusted []record.PublicKey
 	if i.Profile.Form == passphrase.FormRecords { // where nobody signs there is nobody to introduce
-		if introduced, err = e.notCompared(before, has, introduced); err != nil {
+		if introduced, distrusted, err = e.notCompared(before, has, introduced); err != nil {
 			return j, err
 		}
 		for _, k := range introduced {
@@ -184,10 +190,11 @@ func (e *Engine) joining(i invite.Invitation, introduced []record.PublicKey, as 
 	}
 	if has {
 		j = mended(before, r)
-		j.Introduced = introduced
+		j.Apart = !shareKey(before, r)
+		j.Introduced, j.Distrusted = introduced, distrusted
 		return j, nil
 	}
-	j.Room, j.invited, j.Introduced = r, r, introduced
+	j.Room, j.invited, j.Introduced, j.Distrusted = r, r, introduced, distrusted
 	if err := CheckName(r.Name); err != nil {
 		return j, err
 	}
@@ -195,39 +202,44 @@ func (e *Engine) joining(i invite.Invitation, introduced []record.PublicKey, as 
 }
 
 // notCompared leaves out of some keys our own, those that were compared in a room that this device has, and those with which
-// anybody can sign: they introduce nobody.
-func (e *Engine) notCompared(r model.Room, has bool, keys []record.PublicKey) ([]record.PublicKey, error) {
+// anybody can sign: they introduce nobody. distrusted are those that are to count as not compared, as the user has said.
+func (e *Engine) notCompared(r model.Room, has bool, keys []record.PublicKey) (introduced, distrusted []record.PublicKey, err error) {
 	own, err := e.Own(r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	known := []record.PublicKey{own}
+	lost, err := e.lost()
+	if err != nil {
+		return nil, nil, err
+	}
+	var people []model.Person
 	if has {
-		compared, err := e.compared(r)
-		if err != nil {
-			return nil, err
+		if people, err = e.people(r); err != nil {
+			return nil, nil, err
 		}
-		known = append(known, compared...)
 	}
-	return slices.DeleteFunc(slices.Clone(keys), func(k record.PublicKey) bool {
-		return k.Check() != nil || slices.Contains(known, k)
-	}), nil
+	for _, k := range keys {
+		at := slices.IndexFunc(people, func(p model.Person) bool { return p.Key == k })
+		_, isLost := lost[k]
+		switch {
+		case k.Check() != nil, k == own, at >= 0 && people[at].Compared, slices.Contains(introduced, k), slices.Contains(distrusted, k):
+		case isLost, at >= 0 && people[at].Nameless:
+			distrusted = append(distrusted, k)
+		default:
+			introduced = append(introduced, k)
+		}
+	}
+	return introduced, distrusted, nil
 }
 
 // compared returns the keys of others whose words were compared in a room.
 func (e *Engine) compared(r model.Room) (keys []record.PublicKey, err error) {
-	if has, err := e.HasArchive(r); err != nil || !has {
-		return nil, err
-	}
-	err = e.look(r, func(c *room.Conversation) error {
-		people, err := c.People()
-		for _, p := range people {
-			if p.Compared && !p.Own {
-				keys = append(keys, p.Key)
-			}
+	people, err := e.people(r)
+	for _, p := range people {
+		if p.Compared && !p.Own {
+			keys = append(keys, p.Key)
 		}
-		return err
-	})
+	}
 	return keys, err
 }
 
@@ -293,13 +305,6 @@ func mended(r, invited model.Room) Joining {
 		j.Mends = append(j.Mends, MendOlderKeys)
 	}
 	j.Room.Keys = keys
-	if mend(MendWriteKey, &j.Room.WriteKey, invited.WriteKey) {
-		j.Room.Unproven = true
-	}
-	mend(MendReadKey, &j.Room.ReadKey, invited.ReadKey)
-	if !sameRelay(r.Relay, invited.Relay) {
-		j.Mends, j.Room.Relay = append(j.Mends, MendRelay), invited.Relay
-	}
 	j.Room.Introduced = slices.Clone(r.Introduced)
 	for _, k := range invited.Introduced {
 		if slices.Contains(r.Introduced, k) {
@@ -308,6 +313,16 @@ func mended(r, invited model.Room) Joining {
 		if j.Room.Introduced = append(j.Room.Introduced, k); !slices.Contains(j.Mends, MendPeople) {
 			j.Mends = append(j.Mends, MendPeople)
 		}
+	}
+	if j.Older { // what it says of the relay and the channel's keys was so before
+		return j
+	}
+	if mend(MendWriteKey, &j.Room.WriteKey, invited.WriteKey) {
+		j.Room.Unproven = true
+	}
+	mend(MendReadKey, &j.Room.ReadKey, invited.ReadKey)
+	if !sameRelay(r.Relay, invited.Relay) {
+		j.Mends, j.Room.Relay = append(j.Mends, MendRelay), invited.Relay
 	}
 	return j
 }
@@ -388,8 +403,8 @@ func (r *Room) introduce() error {
 		if at < 0 {
 			continue
 		}
-		if !people[at].Compared && !people[at].Own {
-			if err := r.Verified(people[at].Key, time.Now()); err != nil {
+		if p := &people[at]; !p.Compared && !p.Own && !p.Lost && !p.Nameless {
+			if err := r.talk.Verified(people[at].Key, time.Now()); err != nil {
 				return err
 			}
 		}

@@ -28,6 +28,10 @@ func TestAnInvitationMendsARoom(t *testing.T) {
 			want: func(r *model.Room) { r.Keys = []model.Secret{"k3", "k2", "k1"} },
 		},
 		"an older key": {invited: model.Room{Relay: relay, Keys: []model.Secret{"k1"}}, older: true},
+		// It put back the write key, and the relay, that the room had before.
+		"an older key, with what was so then": {
+			invited: model.Room{Relay: moved, Keys: []model.Secret{"k1"}, WriteKey: "w", ReadKey: "r"}, older: true,
+		},
 		"keys of before this device came": {
 			invited: model.Room{Relay: relay, Keys: []model.Secret{"k2", "k1", "k0"}}, mends: []Mend{MendOlderKeys},
 			want: func(r *model.Room) { r.Keys = []model.Secret{"k2", "k1", "k0"} },

@@ -5,9 +5,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/invite"
 	"github.com/fernpost/fernpost/internal/letter"
 	"github.com/fernpost/fernpost/internal/model"
@@ -95,6 +98,71 @@ func layLetters(r model.Room, letters []letter.Sealed, now time.Time) (entries [
 	return entries, last, nil
 }
 
+// ErrStranger means that the signature of a letter holds, and that nobody has compared whose key it is.
+var ErrStranger = errors.New("whoever has written this letter is a stranger here: the signature holds, and nobody has compared whose key it is")
+
+// oldLetter is the age from which on a letter is likely to lead to a key that the room has left.
+const oldLetter = 30 * 24 * time.Hour
+
+// JudgedLetter is a letter with what it is worth.
+type JudgedLetter struct {
+	letter.Letter
+
+	Standing Standing
+	Credit   Credit
+	// Old tells that it was written so long ago that the room may have moved on, or that somebody shows it again.
+	Old bool
+}
+
+// JudgeLetter says what a letter is worth. Anybody who has a public key can write one to it: it counts if the inviter's words were
+// compared before, or if the user names the inviter's key. missed and the error are those of [Engine.CreditOf].
+func (e *Engine) JudgeLetter(l letter.Letter, wanted record.PublicKey) (j JudgedLetter, missed, err error) {
+	j.Letter, j.Old = l, time.Since(l.At) > oldLetter
+	j.Standing, j.Credit, missed, err = e.CreditOf(l.From, wanted)
+	return j, missed, err
+}
+
+// Follow returns [ErrStranger] if a letter is not to be followed, unless somebody can be asked to compare the words now.
+func (j *JudgedLetter) Follow(comparing bool) error {
+	if !j.Credit.Counts() && !comparing {
+		return ErrStranger
+	}
+	return nil
+}
+
+// NotOursError says that a letter that was handed over is for somebody else. It is a [publickey.ErrNotOurs].
+type NotOursError struct{ Channel int64 }
+
+func (e *NotOursError) Error() string {
+	return fmt.Sprintf("this letter, which leads to channel %d, is for somebody else: %v", e.Channel, publickey.ErrNotOurs)
+}
+func (e *NotOursError) Unwrap() error { return publickey.ErrNotOurs }
+
+// OpenLetters opens letters that were handed over in one text, which may be broken into lines, and returns the first that is for this
+// device. The error is one of [letter.Parse] and [Engine.OpenLetter], or a [*NotOursError].
+func (e *Engine) OpenLetters(text string) (l letter.Letter, err error) {
+	err = letter.ErrMalformed
+	for at := strings.Index(text, letter.Begin); at >= 0; {
+		next := strings.Index(text[at+1:], letter.Prefix) // only the next one ends it
+		one := text[at:]
+		if next >= 0 {
+			one = text[at : at+1+next]
+		}
+		var s letter.Sealed
+		if s, err = letter.Parse(one); err == nil {
+			l, err = e.OpenLetter(s)
+		}
+		switch {
+		case !errors.Is(err, publickey.ErrNotOurs):
+			return l, err
+		case next < 0:
+			return l, &NotOursError{s.Channel}
+		}
+		at += 1 + next
+	}
+	return l, err
+}
+
 // OpenLetter opens a letter with the identities of this device, that of the device and those of its rooms. The error is one of
 // [letter.Sealed.Open].
 func (e *Engine) OpenLetter(s letter.Sealed) (l letter.Letter, err error) {
@@ -157,15 +225,19 @@ type LettersFound struct {
 	// Ours are the newest of each inviter: those whose words were compared first, then those written last.
 	Ours    []FoundLetter
 	Refused []RefusedLetter
+	// ByOthers is how many are left out as they are by another inviter than the one that was named.
+	ByOthers int
 	// Others is how many are for somebody else, or were spoilt.
 	Others int
 	// More tells that there are more parts of letters than are looked at: the oldest were left out.
 	More bool
 }
 
-// FindLetters reads a channel as anybody does and opens the letters there that are for this device. A private one needs its read
-// key. Nothing is kept.
-func (e *Engine) FindLetters(ctx context.Context, relay string, id int64, readKey model.Secret) (found LettersFound, err error) {
+// FindLetters reads a channel as anybody does and opens the letters there that are for this device; only those by one inviter, unless
+// wanted is the zero key. A private channel needs its read key. Nothing is kept.
+func (e *Engine) FindLetters(
+	ctx context.Context, relay string, id int64, readKey model.Secret, wanted record.PublicKey,
+) (found LettersFound, err error) {
 	reader, err := e.o.Access.Open(relay, id, readKey.Reveal())
 	if err != nil {
 		return found, err
@@ -197,7 +269,27 @@ func (e *Engine) FindLetters(ctx context.Context, relay string, id int64, readKe
 	}
 	known, _ := e.standings() // a room that cannot be looked into knows nobody
 	found.sort(all, ids, known)
+	if !wanted.IsZero() {
+		before := len(found.Ours)
+		found.Ours = slices.DeleteFunc(found.Ours, func(l FoundLetter) bool { return l.From != wanted })
+		found.ByOthers = before - len(found.Ours)
+	}
 	return found, nil
+}
+
+// Lead is where a letter leads to that was found in a channel at a relay, with a read key: to that relay, if nobody else gets to the
+// inviter's own address. elsewhere tells that it leads to another one.
+func (l *FoundLetter) Lead(relay string, readKey model.Secret) (i invite.Invitation, elsewhere bool) {
+	i = l.Invitation
+	if i.ReadKey == "" {
+		i.ReadKey = readKey.Reveal()
+	}
+	if channel.IsLoopback(i.Relay) {
+		i.Relay = relay
+		return i, false
+	}
+	canonical, err := invite.CanonicalRelay(relay)
+	return i, err != nil || canonical != i.Relay
 }
 
 // sort opens letters and puts them in order.
@@ -233,7 +325,7 @@ func (f *LettersFound) sort(all []letter.Found, ids []record.Identity, known map
 		f.Ours = append(f.Ours, l)
 	}
 	rank := func(l FoundLetter) int {
-		if _, compared, _ := l.Standing.Compared(); compared || l.Standing.Own {
+		if l.Standing.Credit().Counts() {
 			return 0
 		}
 		return 1

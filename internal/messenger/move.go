@@ -142,6 +142,9 @@ func (e *Engine) movingAway() (*export.Content, error) {
 	if c.Rooms, err = e.Export(); err != nil {
 		return nil, err
 	}
+	if c.Lost, err = e.LostDevices(); err != nil {
+		return nil, err
+	}
 	for i := range c.Rooms {
 		if err := e.numbers(&c.Rooms[i]); err != nil {
 			return nil, err
@@ -215,15 +218,33 @@ type Replaced struct {
 	Key   record.PublicKey
 	Nick  string
 	Rooms []string
+	// Waiting are the rooms in whose outbox something waits. It is signed anew by the one that comes, as far as it cannot have been
+	// posted.
+	Waiting []WaitsHereError
+	// Ahead are rooms in which the same identity has signed more since the file was written: another device has it, or had it.
+	Ahead []Ahead
+}
+
+// Ahead is a room in which an identity has signed up to a number, and File is the last one that a file knows of.
+type Ahead struct {
+	Room         string
+	Number, File uint32
 }
 
 // Replaces returns what an identity would replace on this device.
-func (e *Engine) Replaces(id record.Identity) (r Replaced, err error) {
+func (e *Engine) Replaces(c *export.Content) (r Replaced, err error) {
 	device, err := e.device(false)
 	if errors.Is(err, keyring.ErrNoIdentity) {
 		return r, nil
 	}
-	if err != nil || device.Seed == seedOf(id) {
+	if err != nil {
+		return r, err
+	}
+	if r.Waiting, err = e.waitingHere(); err != nil {
+		return r, err
+	}
+	if device.Seed == seedOf(c.Identity) {
+		r.Ahead, err = e.aheadOf(c)
 		return r, err
 	}
 	own, err := parseSeed(device.Seed)
@@ -240,10 +261,54 @@ func (e *Engine) Replaces(id record.Identity) (r Replaced, err error) {
 	return r, err
 }
 
+// waitingHere returns the rooms in whose outbox something waits. One that cannot be looked into has nothing that could be posted.
+func (e *Engine) waitingHere() (waiting []WaitsHereError, err error) {
+	names, _, err := e.Rooms()
+	for _, name := range names {
+		room, err := e.Find(name)
+		if err != nil {
+			continue
+		}
+		if n, err := e.unposted(room, Face{}); err == nil && n > 0 {
+			waiting = append(waiting, WaitsHereError{name, n})
+		}
+	}
+	return waiting, err
+}
+
+// aheadOf returns the rooms in which the identity of a file, which is that of this device, has gone on since.
+func (e *Engine) aheadOf(c *export.Content) (ahead []Ahead, err error) {
+	for i := range c.Rooms {
+		j, err := e.Import(&c.Rooms[i], "")
+		if err != nil || !j.Has || c.Rooms[i].Inviter != c.Identity.Public() {
+			continue
+		}
+		has, err := e.HasArchive(j.Room)
+		if err != nil || !has {
+			continue
+		}
+		r, err := e.Open(j.Room, Face{})
+		if err != nil {
+			return nil, err
+		}
+		last, err := r.talk.Last()
+		if err := errors.Join(err, r.Close()); err != nil {
+			return nil, err
+		}
+		if last.Number > c.Rooms[i].Last {
+			ahead = append(ahead, Ahead{j.Room.Name, last.Number, c.Rooms[i].Last})
+		}
+	}
+	return ahead, nil
+}
+
 // ImportIdentity makes the identity of a file the one of this device, which signs in each room of the file that is here behind what was
 // signed there. For rooms that come later, [Engine.Import] does that. Killed, this device signs nothing until it is run again.
 func (e *Engine) ImportIdentity(c *export.Content) error {
 	if err := e.standStill(c); err != nil {
+		return err
+	}
+	if err := errors.Join(e.TakeLost(c), e.regain(c.Identity.Public())); err != nil {
 		return err
 	}
 	for i := range c.Rooms {

@@ -2,10 +2,12 @@ package messenger_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 
 	"github.com/fernpost/fernpost/internal/export"
+	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/publickey"
 	"github.com/fernpost/fernpost/internal/record"
@@ -173,6 +175,64 @@ func TestAMovedIdentitySignsNoLettersAndNoConsent(t *testing.T) {
 		_, _, err = ana.engine.Consent(ana.settings(), bo.Public())
 		if _, gone := errors.AsType[*messenger.GoneError](err); !gone {
 			t.Errorf("consent: %v", err)
+		}
+	})
+}
+
+// An older file was taken as the newest: this device signed beside the one to which the identity had gone on.
+func TestAnOlderFileOfTheIdentityIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newMembers(t)
+		ana := x.join("ana")
+		ana.say("one")
+		older := ana.mustMove()
+		if err := ana.engine.ImportIdentity(older); err != nil {
+			t.Fatal(err)
+		}
+		ana.say("two")
+		for name, c := range map[string]struct {
+			file *export.Content
+			want []messenger.Ahead
+		}{"the older": {older, []messenger.Ahead{{Room: "lab", Number: 2, File: 1}}}, "the newest": {ana.mustMove(), nil}} {
+			if r, err := ana.engine.Replaces(c.file); err != nil || !slices.Equal(r.Ahead, c.want) || !r.Key.IsZero() {
+				t.Errorf("%s file: %+v, %v", name, r, err)
+			}
+		}
+	})
+}
+
+// What waited in the outbox was signed anew by the identity that came, and nobody had said so before.
+func TestWhatWaitsIsKnownBeforeAnIdentityComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newMembers(t)
+		ana, bo := x.join("ana"), x.join("bo")
+		ana.say("one")
+		c := ana.mustMove()
+		if err := bo.send(record.Text("waits"), messenger.SendOptions{Queue: true}); err != nil {
+			t.Fatal(err)
+		}
+		r, err := bo.engine.Replaces(c)
+		if want := []messenger.WaitsHereError{{Room: "lab", Entries: 1}}; err != nil || !slices.Equal(r.Waiting, want) {
+			t.Errorf("%+v, %v", r.Waiting, err)
+		}
+	})
+}
+
+// A link with a key of zeros was followed, and what was written then was open to everybody.
+func TestNoRoomIsEnteredWithAKeyOfZeros(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newMembers(t)
+		ana := x.join("ana")
+		ana.say("one")
+		invited, err := ana.engine.Invite(t.Context(), ana.settings(), messenger.InviteOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		invited.Keys = []fernet.Key{fernet.NewKey([fernet.KeySize]byte{})}
+		for _, as := range []string{"", "beside"} {
+			if _, err := ana.engine.Invitation(invited.Invitation, as); !errors.Is(err, fernet.ErrZeroKey) {
+				t.Errorf("as %q: %v", as, err)
+			}
 		}
 	})
 }

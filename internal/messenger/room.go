@@ -44,7 +44,6 @@ type held interface {
 	ToldElsewhere(told int) error
 
 	People() ([]model.Person, error)
-	Verified(key record.PublicKey, now time.Time) error
 	Forget(key record.PublicKey, now time.Time) (heirs []record.Named, err error)
 
 	OwnNumber(n uint32) string
@@ -68,7 +67,8 @@ type Room struct {
 	engine   *Engine
 	face     Face
 	settings model.Room
-	brought  model.Brought // as it was when the room was opened
+	brought  model.Brought                  // as it was when the room was opened
+	lost     map[record.PublicKey]time.Time // see [Engine.Lose]
 	client   *remote.Client
 	archive  *archive.Room
 
@@ -81,7 +81,7 @@ type Room struct {
 
 // Open opens a room. Whoever has written no record yet gets an identity for a room of records here.
 func (e *Engine) Open(settings model.Room, face Face) (*Room, error) {
-	options, err := roomOptions(settings)
+	options, err := e.roomOptions(settings)
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +100,10 @@ func (e *Engine) Open(settings model.Room, face Face) (*Room, error) {
 	r := &Room{engine: e, face: face, settings: settings, client: client, signed: signed}
 	options.ArchiveSize, options.CurrentKeys = e.o.ArchiveSize(), r.currentKeys
 	options.MaySign = r.maySign
+	options.Lost = func(key record.PublicKey) bool {
+		_, is := r.lost[key]
+		return is
+	}
 	// The first use of an identity and opening the archive are what takes longest at start: each goes by itself.
 	identified := make(chan error, 1)
 	go func() {
@@ -124,6 +128,9 @@ func (e *Engine) Open(settings model.Room, face Face) (*Room, error) {
 		return nil, errors.Join(fmt.Errorf("room %s: %w", settings.Name, err), r.Close())
 	}
 	r.held, r.brought = r.talk, options.Brought
+	if err := r.distrust(); err != nil {
+		return nil, errors.Join(fmt.Errorf("room %s: %w", settings.Name, err), r.Close())
+	}
 	client.SetWriters(r.writers)
 	if !signed { // whoever was killed may have noted the opposite
 		n, err := r.Unposted()
@@ -141,7 +148,7 @@ func (e *Engine) Open(settings model.Room, face Face) (*Room, error) {
 }
 
 // roomOptions are what a room is opened with, by whoever reads it or writes in it.
-func roomOptions(r model.Room) (room.Options, error) {
+func (e *Engine) roomOptions(r model.Room) (room.Options, error) {
 	keys, err := Keys(r)
 	if err != nil {
 		return room.Options{}, err
@@ -150,7 +157,15 @@ func roomOptions(r model.Room) (room.Options, error) {
 	if err != nil {
 		return room.Options{}, err
 	}
+	lost, err := e.lost()
+	if err != nil {
+		return room.Options{}, err
+	}
 	return room.Options{
+		Lost: func(key record.PublicKey) bool {
+			_, is := lost[key]
+			return is
+		},
 		Keys: keys, Salt: record.Salt(passphrase.RoomSalt(r.Channel)), Fields: r.Fields, Pad: r.Pad,
 		Wrapped: profile.Wrapper == passphrase.WrapperPython, Used: r.Wrote, Brought: r.Brought,
 		Texts: profile.Form != passphrase.FormRecords,
@@ -172,6 +187,18 @@ func (r *Room) Passed() int64 { return r.passed }
 
 // News is what the last reading found out about the relay, and Stop why it did not come to the feed's end.
 func (r *Room) News() (exchange.News, Stop) { return r.news, r.stop }
+
+// OwnElsewhere says why messages of our own key may have been written elsewhere: since the identity has moved to another device, and
+// when, the zero time if it has not; or as it came here from one.
+func (r *Room) OwnElsewhere() (moved time.Time, brought bool, err error) {
+	return r.engine.OwnElsewhere(r.settings)
+}
+
+// OwnElsewhere is [Room.OwnElsewhere] for who only looks at what is here.
+func (e *Engine) OwnElsewhere(settings model.Room) (moved time.Time, brought bool, err error) {
+	moved, err = e.Gone()
+	return moved, settings.Brought.Number > 0, err
+}
 
 // HasUnopened reports whether there are tokens, of this reading or of one before, that no key opens.
 func (r *Room) HasUnopened() (bool, error) {

@@ -109,6 +109,24 @@ func (e *Engine) nameIsFree(name string) error {
 	}
 }
 
+// FreeName returns a name for a room that this device has none of: the one that is wanted, with a number behind it.
+func (e *Engine) FreeName(wanted string) (string, error) {
+	if CheckName(wanted) != nil {
+		wanted = "room"
+	}
+	for n := 2; ; n++ {
+		number := fmt.Sprint("-", n)
+		name := wanted[:min(len(wanted), 32-len(number))] + number
+		_, err := e.Find(name)
+		if errors.Is(err, model.ErrNoRoom) {
+			return name, nil
+		}
+		if err != nil && errors.Is(err, model.ErrKeyringAway) {
+			return "", err
+		}
+	}
+}
+
 // Add keeps a new room, see [keyring.Keyring.Add].
 func (e *Engine) Add(r model.Room) error {
 	return e.keys(func(keys *keyring.Keyring) error { return keys.Add(r) })

@@ -311,6 +311,8 @@ func (r *Room) saysMore(d record.Device) error {
 	switch {
 	case err != nil:
 		return err
+	case !d.Withdraws() && r.engine.mayTrust(d.Key) != nil:
+		return r.engine.mayTrust(d.Key)
 	case ours != nil && *ours != d.Withdraws():
 		return &SaidError{d.Key, d.Withdraws()}
 	case ours == nil && theirs == nil && d.Withdraws():

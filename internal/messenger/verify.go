@@ -219,7 +219,7 @@ type Memory struct {
 // ReadFile reads a feed afresh and keeps it in memory. Names belong to whom they belong on this device. Beside an error of the
 // file, which is an [*UnfinishedError], what came before is good.
 func (e *Engine) ReadFile(r model.Room, file File) (m Memory, err error) {
-	options, err := roomOptions(r)
+	options, err := e.roomOptions(r)
 	if err != nil {
 		return m, err
 	}
@@ -284,7 +284,7 @@ func (e *Engine) knownNames(r model.Room) (known record.Change, err error) {
 
 // look opens what this device has read of a room for the time of work, for somebody who writes nothing.
 func (e *Engine) look(r model.Room, work func(*room.Conversation) error) error {
-	options, err := roomOptions(r)
+	options, err := e.roomOptions(r)
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,8 @@ type Item struct {
 	Before int64
 	// OldKey means that somebody else has sealed it with a key from which the room had moved away, knowingly or not.
 	OldKey bool
+	// Lost means that its author is a device that was lost or stolen, as the user has said.
+	Lost bool
 	// Sent tells how far a message of our own has come, and SeenBy who has signed that they have seen it.
 	Sent   *Queued
 	SeenBy []string
@@ -147,6 +149,8 @@ type Person struct {
 	Person record.PublicKey
 	// Own means that it is our own key.
 	Own bool
+	// Lost means that it is the key of a device that was lost or stolen, as the user has said.
+	Lost bool
 }
 
 // Tagged is how the author is called, with the tag, which the name may have already.

@@ -51,6 +51,8 @@ type Room struct {
 	// Introduced are public keys, in hexadecimal, of whoever has handed over an invitation by a way of their own: once they
 	// have written here, their keys count as compared.
 	Introduced []string `json:"introduced,omitempty"`
+	// Origin is how the room came to this device.
+	Origin Origin `json:"origin,omitempty"`
 	// Files is what the room's archive and positions are called, where that is not its name; see [Room.FilesName].
 	Files string `json:"files,omitempty"`
 }
@@ -86,6 +88,20 @@ func ParseDevice(text string) (m MQTT, err error) {
 	}
 	return m, nil
 }
+
+// Origin is how a room, with the key that it had then, came to a device.
+type Origin string
+
+// The origins. Rooms of before that was noted have the first one, which may not be true.
+const (
+	// ByPassphrase: it was made here, or joined with its passphrase.
+	ByPassphrase Origin = ""
+	// ByInvitation, by a link; ByLetter, by one that was sealed to this device's identity.
+	ByInvitation Origin = "invitation"
+	ByLetter     Origin = "letter"
+	// ByFile: from another device of the same person.
+	ByFile Origin = "file"
+)
 
 // Brought is the last number that an identity had used in a room on another device, 0 for none, and the hash of that record.
 type Brought struct {

@@ -138,7 +138,7 @@ const callsAtOnce = 8
 // judge judges what the batch has brought, and keeps what is learnt.
 func (b *batch) judge(view record.View, now time.Time) (results []*record.Result, elsewhere []uint32, err error) {
 	c := b.in.c
-	known := knowledge{c.store, &c.opener, b.moved}
+	known := knowledge{c.store, &c.opener, b.moved, c.o.Lost}
 	cells, texts := b.cells, b.texts
 	overfull, err := b.entries(kept.Overfull)
 	if err != nil {

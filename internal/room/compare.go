@@ -15,7 +15,7 @@ import (
 // Compare compares what is held with what the whole feed shows, as a report tells. With until above 0 no entry above it
 // counts.
 func (c *Conversation) Compare(r *model.Report, until int64) (d model.Comparison, err error) {
-	names := namesOf(c.store)
+	names := c.names()
 	clears, err := c.clears()
 	if err == nil {
 		clears, err = c.differing(&d, r, until, clears)

@@ -47,6 +47,9 @@ type Options struct {
 	// MaySign refuses to sign, where the identity may have gone elsewhere meanwhile: it is asked inside the transaction that takes a
 	// number. nil allows it.
 	MaySign func() error
+	// Lost tells whether a key is that of a device which was lost: it counts as not compared and as nobody's device, and what it
+	// writes is marked. nil knows none.
+	Lost func(record.PublicKey) bool
 }
 
 // Conversation is a room as it is read and written. What it learns is kept in a [Store], for which several
@@ -200,7 +203,15 @@ func newOpener(keys []fernet.Key) (o opener, err error) {
 }
 
 // known is the store as the reader wants it.
-func (c *Conversation) known() knowledge { return knowledge{Store: c.store, opener: &c.opener} }
+func (c *Conversation) known() knowledge {
+	return knowledge{Store: c.store, opener: &c.opener, lost: c.o.Lost}
+}
+
+// isLost reports whether a key is that of a device which was lost.
+func (c *Conversation) isLost(key record.PublicKey) bool { return c.o.Lost != nil && c.o.Lost(key) }
+
+// names tells how authors are called by what is known here.
+func (c *Conversation) names() *record.Names { return record.NamesOf(c.known()) }
 
 // transact is Transact of the store; if it fails, what the reader remembers is forgotten, since it may have taken for
 // kept what is not.

@@ -608,6 +608,10 @@ func (c *Conversation) recall(rows []kept.Message, seen []record.Receipt) (items
 	if err := c.noticeMoves(items); err != nil {
 		return nil, 0, err
 	}
+	for i := range items {
+		m := items[i].Record
+		items[i].Lost = m != nil && c.isLost(m.Author)
+	}
 	return items, n, c.markOldKeys(items)
 }
 
@@ -698,7 +702,7 @@ func (c *Conversation) witnesses() (seen []record.Receipt, err error) {
 		return nil, err
 	}
 	record.ComparedFirst(authors)
-	names := namesOf(c.store)
+	names := c.names()
 	for i := range authors {
 		a := &authors[i]
 		seen = append(seen, record.Receipt{By: a.Key, ByName: names.Of(a.Key), Number: a.SawOwn})

@@ -77,7 +77,7 @@ func (c *Conversation) moved(refused []record.KeyID) (all []model.Moved, err err
 		all = append(all, model.Moved{By: a.Key, Compared: a.Compared, Key: m.Named})
 	}
 	all = all[:min(len(all), mostMoved)]
-	names := namesOf(c.store)
+	names := c.names()
 	for i := range all {
 		all[i].Name = names.Of(all[i].By)
 	}

@@ -17,7 +17,7 @@ func (c *Conversation) signer(key record.PublicKey) (string, error) {
 	if key == c.own {
 		return c.OwnName(), nil
 	}
-	names := namesOf(c.store)
+	names := c.names()
 	return names.Of(key), names.Err()
 }
 

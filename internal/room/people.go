@@ -30,12 +30,14 @@ func (c *Conversation) People() ([]model.Person, error) {
 		pinned[p.Key] = append(pinned[p.Key], p.Form)
 	}
 	slices.SortFunc(authors, func(a, b record.Author) int { return bytes.Compare(a.Key[:], b.Key[:]) })
-	names := namesOf(c.store)
+	names := c.names()
 	people := make([]model.Person, len(authors))
 	for i, a := range authors {
 		people[i] = model.Person{
 			Author: a, Names: pinned[a.Key], Name: names.Of(a.Key), Person: names.Person(a.Key), Own: a.Key == c.own,
+			Lost: c.isLost(a.Key),
 		}
+		people[i].Compared = a.Compared && !people[i].Lost // also before somebody has let go of that
 	}
 	if err := names.Err(); err != nil {
 		return nil, fmt.Errorf("listing the authors: %w", err)
@@ -151,12 +153,42 @@ func (c *Conversation) Forget(key record.PublicKey, now time.Time) (heirs []reco
 			return err
 		}
 		var change record.Change
-		if change, heirs, err = record.HandOn(knowledge{Store: c.store}, forms, compared, c.records); err != nil {
+		if change, heirs, err = record.HandOn(c.known(), forms, compared, c.records); err != nil {
 			return err
 		}
 		return c.store.Apply(&kept.Change{Learnt: &change})
 	})
 	return heirs, err
+}
+
+// Author returns what is known of a key; the zero Author if no record of it was read.
+func (c *Conversation) Author(key record.PublicKey) (record.Author, error) {
+	author, ok, err := c.store.Author(key)
+	if err != nil {
+		return record.Author{}, fmt.Errorf("looking up an author: %w", err)
+	}
+	if !ok {
+		author = record.Author{}
+	}
+	return author, nil
+}
+
+// Related returns the keys that records of ours have called devices, or have taken that back, and those whose records did so of ours.
+func (c *Conversation) Related() (keys []record.PublicKey, err error) {
+	claims, err := c.store.Devices(c.own)
+	if err != nil {
+		return nil, fmt.Errorf("reading which devices are whose: %w", err)
+	}
+	for _, d := range claims {
+		keys = append(keys, d.Author, d.Device)
+	}
+	waiting, err := c.OnTheirWay()
+	for i := range waiting {
+		if d, ok := waiting[i].Record.Body.(record.Device); ok {
+			keys = append(keys, d.Key)
+		}
+	}
+	return slices.DeleteFunc(keys, func(k record.PublicKey) bool { return k == c.own }), err
 }
 
 // Claims returns what our own newest record about a key says, and what its newest one says about ours: whether it calls
@@ -247,6 +279,3 @@ func (c *Conversation) Introduce(known record.Change, now time.Time) error {
 	}
 	return nil
 }
-
-// namesOf returns how authors are called by what a store knows.
-func namesOf(store Store) *record.Names { return record.NamesOf(knowledge{Store: store}) }

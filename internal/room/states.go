@@ -11,7 +11,7 @@ func (c *Conversation) nameState(s *model.OwnState) (err error) {
 	if s.Name, err = c.signer(s.Author); err != nil || s.By.IsZero() {
 		return err
 	}
-	names := namesOf(c.store)
+	names := c.names()
 	s.SeenBy = names.Of(s.By)
 	return names.Err()
 }

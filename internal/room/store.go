@@ -59,6 +59,18 @@ type knowledge struct {
 	opener *opener
 	// moved tells where the tokens stand now that stood elsewhere when the reader was called last.
 	moved map[record.Spot]record.Spot
+	// lost is that of [Options].
+	lost func(record.PublicKey) bool
+}
+
+// Devices implements [record.Known]. Nobody calls a lost device theirs, nor does it anybody, whatever was kept of that.
+func (k knowledge) Devices(key record.PublicKey) ([]record.DeviceClaim, error) {
+	claims, err := k.Store.Devices(key)
+	for i := range claims {
+		c := &claims[i]
+		c.Claims = c.Claims && (k.lost == nil || !k.lost(c.Author) && !k.lost(c.Device))
+	}
+	return claims, err
 }
 
 var _ record.Known = knowledge{}

@@ -16,7 +16,7 @@ const shortStretch = 16
 // have shown otherwise than they are: those of which no token is kept that a key opened, and short stretches in whole. It
 // takes time in proportion to what the stretches hold: ask for it when they are to be read again.
 func (in *Intake) Suspect() (all []EntryRange, err error) {
-	stretches, err := record.Lacking(knowledge{in.c.store, &in.c.opener, nil})
+	stretches, err := record.Lacking(in.c.known())
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,355 @@
+package messenger_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/export"
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+)
+
+// another is a second room at the relay of the first.
+func (x *members) another(name string, members ...*member) model.Room {
+	x.t.Helper()
+	channel := x.server.CreateChannel(x.t, relaytest.AllFields(true))
+	r := x.room
+	r.Name, r.Channel, r.WriteKey = name, channel.ID, model.Secret(channel.WriteKey)
+	r.Keys = []model.Secret{model.Secret(fernet.GenerateKey().Reveal())}
+	for _, m := range members {
+		if err := m.engine.Add(r); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+	return r
+}
+
+// inRoom is [member.in] for a room by name.
+func (m *member) inRoom(name string, work func(*messenger.Room) error) {
+	m.t.Helper()
+	settings, err := m.engine.Find(name)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	r, err := m.engine.Open(settings, messenger.Face{})
+	if err == nil {
+		err = errors.Join(work(r), r.Close())
+	}
+	if err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *member) sayIn(name, text string) {
+	m.t.Helper()
+	m.inRoom(name, func(r *messenger.Room) error {
+		_, err := r.Send(m.t.Context(), record.Text(text), messenger.SendOptions{})
+		return err
+	})
+}
+
+// claims says in a room that another member is a device of theirs.
+func (m *member) claims(name string, device *member) {
+	m.t.Helper()
+	settings, err := device.engine.Find(name)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	consent, ok, err := device.engine.Consent(settings, m.key())
+	if err != nil || !ok {
+		m.t.Fatal(ok, err)
+	}
+	m.inRoom(name, func(r *messenger.Room) error {
+		_, err := r.Send(m.t.Context(), consent.Device, messenger.SendOptions{})
+		return err
+	})
+}
+
+func (m *member) key() record.PublicKey {
+	m.t.Helper()
+	key, err := m.engine.Own(m.settings())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return key
+}
+
+func (m *member) disown(name string, key record.PublicKey) (messenger.Disowned, error) {
+	m.t.Helper()
+	settings, err := m.engine.Find(name)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return m.engine.Disown(m.t.Context(), settings, key, messenger.Face{})
+}
+
+func (m *member) loses(key record.PublicKey) {
+	m.t.Helper()
+	if err := m.engine.Lose(key); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// isDistrusted fails unless a room, read anew, has a key as that of a lost device, and marks what it has written.
+func (m *member) isDistrusted(name string, key record.PublicKey) {
+	m.t.Helper()
+	m.inRoom(name, func(r *messenger.Room) error {
+		if _, err := r.Read(m.t.Context()); err != nil {
+			return err
+		}
+		people, err := r.People()
+		if err != nil {
+			return err
+		}
+		at := slices.IndexFunc(people, func(p model.Person) bool { return p.Key == key })
+		if at < 0 {
+			m.t.Errorf("%s: the device has written, and is nobody", name)
+			return nil
+		}
+		if p := people[at]; p.Compared || !p.Lost || p.Person != key || !strings.Contains(p.Name, key.Tag().Name()) || len(p.Names) > 0 {
+			m.t.Errorf("%s: the lost device is %q, compared %t, lost %t, the owner's %t, with the names %q",
+				name, p.Name, p.Compared, p.Lost, p.Person != key, p.Names)
+		}
+		return r.History(0, func(it *model.Item) error {
+			if it.Lost != (it.Record.Author == key) {
+				m.t.Errorf("%s: %s is marked as a lost device's: %t", name, it.Record.Name, it.Lost)
+			}
+			return nil
+		})
+	})
+	settings, err := m.engine.Find(name)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	if slices.Contains(settings.Introduced, key.String()) {
+		m.t.Errorf("%s: the lost device is introduced still", name)
+	}
+	standing, err := m.engine.StandingOf(key)
+	if _, compared, _ := standing.Compared(); compared || !standing.Lost || err != nil {
+		m.t.Errorf("the lost device counts as compared: %t, as lost: %t, %v", compared, standing.Lost, err)
+	}
+}
+
+// Where it had not written yet a lost device was passed over: what introduced it, and what called it a device, stayed, and it came back
+// as compared there.
+func TestALostDeviceIsTrustedNowhereAlsoWhereItWritesLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newMembers(t)
+		ana, phone, bo := x.join("ana"), x.join("phone"), x.join("bo")
+		key := phone.key()
+		x.another("claimed", ana, phone, bo)
+		x.another("introduced", ana, phone, bo)
+		x.another("untouched", ana, phone, bo)
+		if _, err := ana.engine.Update("introduced", func(r *model.Room) error {
+			r.Introduced = []string{key.String()}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		phone.say("in the lab")
+		ana.reads()
+		ana.compare(phone)
+		ana.claims("lab", phone)
+		ana.claims("claimed", phone)
+		ana.reads()
+		for _, who := range []string{"ana's phone", key.Tag().Name(), key.String()} {
+			if got, _, err := ana.engine.DeviceCalled("", who); got != key || err != nil {
+				t.Errorf("%s is %s, %v", who, got.Tag(), err)
+			}
+		}
+		if got, _, err := ana.engine.DeviceCalled("introduced", key.Tag().Name()); got != key || err != nil {
+			t.Errorf("who is only introduced is %s, %v", got.Tag(), err)
+		}
+
+		ana.loses(key)
+		for name, want := range map[string]messenger.Disowned{
+			"lab": {Known: true, Told: true}, "claimed": {Known: true, Told: true}, "introduced": {Known: true}, "untouched": {},
+		} {
+			if d, err := ana.disown(name, key); d != want || err != nil {
+				t.Errorf("%s: %+v, %v, want %+v", name, d, err, want)
+			}
+		}
+		for _, name := range []string{"lab", "claimed", "introduced", "untouched"} {
+			phone.sayIn(name, "from the thief")
+			ana.isDistrusted(name, key)
+			bo.inRoom(name, func(r *messenger.Room) error {
+				if _, err := r.Read(t.Context()); err != nil {
+					return err
+				}
+				people, err := r.People()
+				for _, p := range people {
+					if p.Key == key && p.Person != key {
+						t.Errorf("%s: to bo it is %s's still", name, p.Person.Tag())
+					}
+				}
+				return err
+			})
+		}
+	})
+}
+
+// What had come before, and could not be told, waited in the outbox, and nobody was told that it does.
+func TestAWithdrawalThatWaitsIsPostedByTheNextCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newMembers(t)
+		ana, phone := x.join("ana"), x.join("phone")
+		key := phone.key()
+		phone.say("hello")
+		ana.reads()
+		ana.claims("lab", phone)
+		ana.loses(key)
+		x.server.Inject(relaytest.LoseRequest())
+		for range 2 {
+			d, err := ana.disown("lab", key)
+			if _, waits := errors.AsType[*messenger.WaitsError](err); !waits || !d.Waits || d.Told {
+				t.Errorf("while the relay is away: %+v, %v", d, err)
+			}
+		}
+		// Nobody has to be told for the owner to know.
+		ana.inRoom("lab", func(r *messenger.Room) error {
+			p, err := r.Person(key.String())
+			if p.Person != key || p.Compared {
+				t.Errorf("until the others are told it is %q", p.Name)
+			}
+			return err
+		})
+		x.server.Inject(nil)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if d, err := ana.disown("lab", key); !d.Told || d.Waits || err != nil {
+			t.Errorf("once the relay is back: %+v, %v", d, err)
+		}
+		if d, err := ana.disown("lab", key); d.Told || d.Waits || err != nil {
+			t.Errorf("once it is said: %+v, %v", d, err)
+		}
+	})
+}
+
+// A file that was written before made a device trusted again that was withdrawn since, and somebody whose name was let go of.
+func TestAnOlderFileTrustsNobodyAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newMembers(t)
+		ana, phone, mal := x.join("ana"), x.join("phone"), x.join("mal")
+		key := phone.key()
+		phone.say("hello")
+		mal.say("hello")
+		ana.reads()
+		ana.compare(phone)
+		ana.compare(mal)
+		rooms, err := ana.engine.Export()
+		if err != nil || len(rooms[0].Compared) != 2 {
+			t.Fatal(len(rooms[0].Compared), err)
+		}
+		ana.loses(key)
+		ana.inRoom("lab", func(r *messenger.Room) error {
+			_, err := r.Forget(mal.key(), time.Now())
+			return err
+		})
+		j, err := ana.engine.Import(&rooms[0], "")
+		if err != nil || len(j.Mends) > 0 || len(j.Introduced) > 0 || len(j.Distrusted) != 2 {
+			t.Errorf("the old file introduces %d, and mends %v; %d stay distrusted, %v", len(j.Introduced), j.Mends, len(j.Distrusted), err)
+		}
+		// Also where the room is new, and on another device that was told of it by a newer file.
+		lost, err := ana.engine.LostDevices()
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := x.join("other")
+		if err := other.engine.TakeLost(&export.Content{Lost: lost}); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range []*member{ana, other} {
+			if err := m.engine.Remove(t.Context(), m.settings()); err != nil {
+				t.Fatal(err)
+			}
+			j, err := m.engine.Import(&rooms[0], "")
+			if err == nil {
+				err = m.engine.Add(j.Room)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.isDistrusted("lab", key)
+		}
+		// Whoever has it again, and has compared the words, trusts it; what another device says later does not change that.
+		ana.compare(phone)
+		if err := ana.engine.TakeLost(&export.Content{Lost: lost}); err != nil {
+			t.Fatal(err)
+		}
+		ana.inRoom("lab", func(r *messenger.Room) error {
+			p, err := r.Person(key.Tag().Name())
+			if !p.Compared || p.Lost {
+				t.Errorf("a device that was found is %+v", p)
+			}
+			return err
+		})
+	})
+}
+
+// A lost device could be claimed, or be agreed to, as if nothing were.
+func TestALostDeviceIsNotClaimed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newMembers(t)
+		ana, phone := x.join("ana"), x.join("phone")
+		key := phone.key()
+		ana.loses(key)
+		if _, _, err := ana.engine.Consent(ana.settings(), key); err == nil {
+			t.Error("this device agrees to be one of it")
+		}
+		consent, _, err := phone.engine.Consent(phone.settings(), ana.key())
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = ana.send(consent.Device, messenger.SendOptions{})
+		if _, lost := errors.AsType[*messenger.LostKeyError](err); !lost {
+			t.Errorf("claiming it says %v", err)
+		}
+		if err := ana.engine.Lose(ana.key()); err == nil {
+			t.Error("this device is lost to itself")
+		}
+	})
+}
+
+// A room that was followed meanwhile went on showing the lost device as the owner's.
+func TestALostDeviceIsMarkedWhereTheRoomWasFollowedBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newMembers(t)
+		ana, phone := x.join("ana"), x.join("phone")
+		phone.say("hello")
+		ana.reads()
+		ana.claims("lab", phone)
+		ana.reads()
+		s, err := ana.engine.Follow(ana.settings(), messenger.FollowOptions{Mark: "m", Fastest: time.Second, Slowest: time.Second}, messenger.Face{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := func(text string) *model.Item {
+			for {
+				e, err := s.Next(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if m, ok := e.(messenger.Message); ok && m.Record.Body == record.Body(record.Text(text)) {
+					return &m.Item
+				}
+			}
+		}
+		phone.say("by the owner")
+		if it := next("by the owner"); it.Lost || it.Record.Name != "ana's phone" {
+			t.Errorf("before, it is %s, lost %t", it.Record.Name, it.Lost)
+		}
+		ana.loses(phone.key())
+		phone.say("by the thief")
+		if it := next("by the thief"); !it.Lost || strings.Contains(it.Record.Name, "'s") {
+			t.Errorf("then it is %s, lost %t", it.Record.Name, it.Lost)
+		}
+		closeAll(t, s)
+	})
+}
