@@ -441,13 +441,13 @@ def describe(r):
 def show_reading(body):
     """Shows a reading, field1=21.5 field2=40 (warm), with what could be taken for another value in quotes."""
 
-    def quoted(text):
-        return json.dumps(text, ensure_ascii=False) if re.search(r'[\s"=()]', text) or not text else text
+    def quoted(text, dividers):
+        return json.dumps(text, ensure_ascii=False) if re.search(dividers, text) or not text else text
 
-    words = ["field%s=%s" % (field, quoted(value)) for field, value in body["values"].items()]
+    words = ["field%s=%s" % (field, quoted(value, r'[\s"=()]')) for field, value in body["values"].items()]
     words += ["%s=%s" % pair for pair in zip(("latitude", "longitude", "elevation"), body["location"]) if pair[1]]
     if body["status"]:
-        words.append("(%s)" % quoted(body["status"]))
+        words.append("(%s)" % quoted(body["status"], r'[^\S ]|["()]'))
     return " ".join(words)
 
 

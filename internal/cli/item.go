@@ -271,7 +271,7 @@ func jsonOf(it *model.Item, saved string, numbers bool) messageJSON {
 // jsonOfUnsigned is what is known of text that nobody has signed.
 func jsonOfUnsigned(m *model.Message) messageJSON {
 	j := messageJSON{
-		Entry: known(m.Entry), Field: &m.Field, Posted: known(m.Posted), Sealed: &m.Sealed, Kind: string(m.Kind), Size: m.Size,
+		Entry: known(m.Entry), Field: known(m.Field), Posted: known(m.Posted), Sealed: &m.Sealed, Kind: string(m.Kind), Size: m.Size,
 		Opened: &m.Key, SeenBy: []string{},
 	}
 	if m.Kind == model.KindText {

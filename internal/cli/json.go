@@ -64,7 +64,7 @@ var objects = []object{
 // messageJSON is a message, signed or not.
 type messageJSON struct {
 	Entry   *int64            `json:"entry" means:"number of the feed's entry that it stands in; null while none is known"`
-	Field   *int              `json:"field" means:"field of that entry, for text that nobody has signed"`
+	Field   *int              `json:"field" means:"field of that entry, for text that nobody has signed; null of one in the status"`
 	Posted  *time.Time        `json:"posted" means:"when the relay took it, by its clock"`
 	Sealed  *time.Time        `json:"sealed" means:"when it was encrypted, by the sender's clock"`
 	Kind    string            `json:"kind" means:"text, file, heartbeat, key moved, device, reading, …; of unsigned ones text, reading, binary or record"`

@@ -41,8 +41,8 @@ What the relay has not accepted stays in the outbox: "fernpost outbox --retry" p
 interrupted, and the next send posts it first.
 
 --field sends the values of a sensor instead of a text, a reading: in a signed room one message that binds all of them to their
-fields, their time and their author, in a room of plain texts one token a value, each in its own field. A value has at most 255
-bytes there, and 127 here.
+fields, their time and their author; in a room of plain texts one token a value, each in its own field, which the room has to
+write to ("fernpost rooms set --fields"), and one in the status. A value has at most 255 bytes there, and 127 here.
 
 --json prints one object with the result; of a message of several entries an "event" of the estimate and of each
 progress comes before.

@@ -134,6 +134,7 @@ func TestReadingsAreFollowed(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				var got []string
+				var begun bool
 				for s.Most = 1; len(got) <= len(want); {
 					e, err := s.Next(ctx)
 					if errors.Is(err, context.DeadlineExceeded) {
@@ -145,6 +146,14 @@ func TestReadingsAreFollowed(t *testing.T) {
 					if m, ok := e.(messenger.Message); ok {
 						r, _ := m.Reading()
 						got = append(got, r.String())
+					}
+					if len(got) == 25 && !begun { // what comes from now on is pushed
+						begun = true
+						pushed := values("hot", "99", "", "98")
+						if err := ana.send(pushed, messenger.SendOptions{}); err != nil {
+							t.Fatal(err)
+						}
+						want = append(want, pushed.String())
 					}
 				}
 				if diff := cmp.Diff(want, got); diff != "" {
@@ -174,6 +183,10 @@ func TestReadingsThatARoomOfTextsRefuses(t *testing.T) {
 			if !errors.Is(err, model.ErrReading) || !strings.Contains(fmt.Sprint(err), says) {
 				t.Errorf("%+v: %v, want that %s", r, err, says)
 			}
+		}
+		before := messenger.SendOptions{At: time.Unix(-1, 0)}
+		if err := ana.send(values("", "1"), before); !errors.Is(err, record.ErrClock) {
+			t.Errorf("before 1970: %v", err)
 		}
 		if got := ana.history(0); len(got) > 0 || len(x.server.Entries(t, x.room.Channel)) > 0 {
 			t.Errorf("sent %q", got)

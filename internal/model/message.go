@@ -99,7 +99,7 @@ const (
 
 // Message is a token that a key of the room has opened, or the tokens of one entry that are a reading. The text is a peer's: clean it before it is shown.
 type Message struct {
-	// Entry and Field tell where it stands, of a reading its first value.
+	// Entry and Field tell where it stands, of a reading its first value. Field is 0 for what stands in the status alone.
 	Entry int64
 	Field int
 	// Posted is the time that the relay states. Sealed is the sender's clock when the token was made: authentic, but

@@ -163,7 +163,7 @@ func (r Reading) String() string {
 	var words []string
 	for i, v := range r.Values {
 		if v.Given {
-			words = append(words, fmt.Sprintf("field%d=%s", i+1, quoted(v.Text)))
+			words = append(words, fmt.Sprintf("field%d=%s", i+1, quoted(v.Text, ` "=()`)))
 		}
 	}
 	for i, s := range r.behind() {
@@ -172,14 +172,15 @@ func (r Reading) String() string {
 		}
 	}
 	if r.Status != "" {
-		words = append(words, "("+quoted(r.Status)+")")
+		words = append(words, "("+quoted(r.Status, `"()`)+")")
 	}
 	return strings.Join(words, " ")
 }
 
-// quoted puts a text into quotes if it is empty, or has anything that divides those of a reading.
-func quoted(s string) string {
-	if s == "" || strings.ContainsFunc(s, func(c rune) bool { return unicode.IsSpace(c) || strings.ContainsRune(`"=()`, c) }) {
+// quoted puts a text into quotes if it is empty, or has anything that divides it from others: one of these characters, or white
+// space other than blanks.
+func quoted(s, dividers string) string {
+	if s == "" || strings.ContainsFunc(s, func(c rune) bool { return c != ' ' && unicode.IsSpace(c) || strings.ContainsRune(dividers, c) }) {
 		return strconv.Quote(s)
 	}
 	return s

@@ -15,6 +15,8 @@ func TestReadingIsShown(t *testing.T) {
 		{Reading{Values: values("1 field2=2 (ok)")}, `field1="1 field2=2 (ok)"`},
 		{Reading{Values: values("1\u00a0x", "a=b")}, `field1="1\u00a0x" field2="a=b"`},
 		{Reading{Status: "a) (b"}, `("a) (b")`},
+		{Reading{Status: "signed by ana"}, "(signed by ana)"},
+		{Reading{Status: "two\nlines"}, `("two\nlines")`},
 		{Reading{Status: "up", Latitude: "52.5", Elevation: "34"}, "latitude=52.5 elevation=34 (up)"},
 	} {
 		if got := c.r.String(); got != c.want {

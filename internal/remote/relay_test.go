@@ -369,3 +369,41 @@ func TestFindTellsWhetherAnUpdateIsThere(t *testing.T) {
 		}
 	})
 }
+
+// A status is posted alone and in bulk, and read by whoever asks for it: in a feed, and of one entry.
+func TestStatusIsPostedAndRead(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *relaytest.Server, ch relaytest.Channel, c *remote.Client) {
+		asks := clientOver(t, s.Transport(t), func(o *remote.Options) {
+			o.BaseURL, o.Channel, o.Status = s.URL, ch.ID, true
+			o.WriteKey = remote.Secret(ch.WriteKey)
+		})
+		first := thingspeak.Entry{Fields: oneField("1"), Status: thingspeak.Text("a+b é")}
+		if id, err := c.UpdateEntry(t.Context(), &first); id != 1 || err != nil {
+			t.Fatalf("entry %d, %v", id, err)
+		}
+		bulk := []thingspeak.Entry{
+			{CreatedAt: time.Now().Add(time.Second), Fields: oneField("2"), Status: thingspeak.Text("two")},
+			{CreatedAt: time.Now().Add(2 * time.Second), Fields: oneField("3")},
+		}
+		if err := c.BulkUpdate(t.Context(), bulk); err != nil {
+			t.Fatal(err)
+		}
+		for client, want := range map[*remote.Client][]string{asks: {"a+b é", "two", ""}, c: {"", "", ""}} {
+			var got []string
+			_, err := readFeed(t.Context(), client, exchange.Query{}, func(e *thingspeak.Entry) error {
+				got = append(got, e.Status.Text)
+				return nil
+			})
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("the feed has %q, %v, want %q", got, err, want)
+			}
+			if e, err := readEntry(t.Context(), client, 1); err != nil || e.Status.Text != want[0] {
+				t.Errorf("entry 1 has %q, %v, want %q", e.Status.Text, err, want[0])
+			}
+		}
+		tooLong := thingspeak.Entry{Fields: oneField("1"), Status: thingspeak.Text(strings.Repeat("s", 256))}
+		if _, err := c.UpdateEntry(t.Context(), &tooLong); !errors.Is(err, exchange.ErrTooLong) {
+			t.Errorf("a status of 256 bytes: %v", err)
+		}
+	})
+}

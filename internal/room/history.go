@@ -23,8 +23,12 @@ func (o *opener) item(m *record.Message, p *page) model.Item {
 
 // text returns an opened token that is no cell as an item.
 func (o *opener) text(at record.Place, posted time.Time, t *opened) model.Item {
+	field := t.field
+	if field >= kept.StatusField {
+		field = 0
+	}
 	m := &model.Message{
-		Entry: at.Entry, Field: t.field, Posted: posted, Sealed: t.sealed, Kind: model.KindBinary, Size: len(t.plain), Key: t.key,
+		Entry: at.Entry, Field: field, Posted: posted, Sealed: t.sealed, Kind: model.KindBinary, Size: len(t.plain), Key: t.key,
 	}
 	if utf8.Valid(t.plain) {
 		m.Kind, m.Text = model.KindText, string(t.plain)
@@ -223,6 +227,7 @@ func (c *Conversation) cameLate(
 	} else if len(top) == 0 {
 		first = record.Spot{} // nothing was there
 	}
+	messages := 0
 	for after := until; err == nil; {
 		var rows []kept.Message
 		rows, err = c.store.Messages(kept.MessageQuery{After: after, Limit: newsAtOnce})
@@ -230,10 +235,13 @@ func (c *Conversation) cameLate(
 			m := &rows[i]
 			after = m.ID
 			switch is := m.Kind != record.KindHeartbeat && m.Held.At.Compare(first) < 0 && behind.Compare(m.Held.At.Place) < 0; {
-			case is && most > 0 && len(late) == most:
+			// What is left of a reading that has begun would look like another one.
+			case is && left == 0 && c.o.Texts && len(late) > 0 && late[len(late)-1].Held.At.Place == m.Held.At.Place:
+				late = append(late, *m)
+			case is && most > 0 && messages == most:
 				left++
 			case is:
-				late = append(late, *m)
+				late, messages = append(late, *m), messages+1
 			}
 			if left == 0 {
 				until = m.ID

@@ -19,26 +19,41 @@ const mostOfEntry = thingspeak.FieldCount + 1
 // isPart reports whether a token that stands there may be a part of a reading.
 func isPart(field int) bool { return field <= thingspeak.FieldCount || field == kept.StatusField }
 
-// joinReadings makes one item of texts that stand behind each other in one entry. A single one is a reading if it stands in the
-// status, or in another of the room's fields than the first, to which texts are written.
+// joinReadings makes one item of the texts that stand behind each other in one entry, where the first of them does.
 func (c *Conversation) joinReadings(items []model.Item) []model.Item {
 	if !c.o.Texts {
 		return items
 	}
-	joined := items[:0]
-	for i := 0; i < len(items); {
+	var joined []model.Item
+	for len(items) > 0 {
 		n := 1
-		for i+n < len(items) && isValue(&items[i]) && isValue(&items[i+n]) && items[i].At.Place == items[i+n].At.Place {
+		for n < len(items) && items[n].At.Place == items[0].At.Place {
 			n++
 		}
-		it := items[i]
-		if field := it.At.Field; isValue(&it) && (n > 1 || field == kept.StatusField || slices.Index(c.o.Fields, field) > 0) {
-			it.Unsigned = readingOf(items[i : i+n])
+		values := slices.DeleteFunc(slices.Clone(items[:n]), func(it model.Item) bool { return !isValue(&it) })
+		isReading := c.isReading(values)
+		for i := range items[:n] {
+			switch it := items[i]; {
+			case isReading && it.At == values[0].At:
+				it.Unsigned = readingOf(values)
+				joined = append(joined, it)
+			case !isReading || !isValue(&it):
+				joined = append(joined, it)
+			}
 		}
-		joined = append(joined, it)
-		i += n
+		items = items[n:]
 	}
 	return joined
+}
+
+// isReading reports whether the texts of an entry are a reading. A single one is if it stands in the status, or in another of the
+// room's fields than the first, to which texts are written.
+func (c *Conversation) isReading(values []model.Item) bool {
+	if len(values) != 1 {
+		return len(values) > 1
+	}
+	field := values[0].At.Field
+	return field == kept.StatusField || slices.Index(c.o.Fields, field) > 0
 }
 
 func isValue(it *model.Item) bool {
@@ -52,10 +67,10 @@ func readingOf(items []model.Item) *model.Message {
 	m.Kind, m.Text, m.Reading, m.Size = model.KindReading, "", &r, 0
 	for i := range items {
 		part := items[i].Unsigned
-		if part.Field == kept.StatusField {
+		if field := items[i].At.Field; field == kept.StatusField {
 			r.Status = part.Text
 		} else {
-			r.Values[part.Field-1] = record.Value{Text: part.Text, Given: true}
+			r.Values[field-1] = record.Value{Text: part.Text, Given: true}
 		}
 		m.Size += part.Size
 	}

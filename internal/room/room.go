@@ -57,8 +57,11 @@ func New(ring fernet.Ring, fields []int, wrapped bool) (*Room, error) {
 
 // Seal returns an entry that carries a text or a reading, sealed at a time: fields, and of a reading the status. It refuses an empty
 // text with [model.ErrNoText], a long one with [*model.TooLongError], one that is none with [model.ErrNotUTF8], a reading that does
-// not fit with [model.ErrReading], and what is neither with [record.ErrBody].
+// not fit with [model.ErrReading], what is neither with [record.ErrBody], and times that no record states with [record.ErrClock].
 func (r *Room) Seal(body record.Body, at time.Time) (e thingspeak.Entry, err error) {
+	if ms := at.UnixMilli(); ms < 0 || ms > record.MaxClock {
+		return e, record.ErrClock
+	}
 	switch body := body.(type) {
 	case record.Text:
 		e.Fields[r.fields[0]-1], err = r.seal(string(body), at)
