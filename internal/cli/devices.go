@@ -98,7 +98,10 @@ func (a *app) withdrawLost(ctx context.Context, roomName, who string, asJSON boo
 	tag := key.Tag().Name()
 	// First what is for this device: it needs no relay, and no room that can be read.
 	if err := a.engine().Lose(key); err != nil {
-		return usageError{err}
+		if errors.Is(err, messenger.ErrOwnKey) {
+			return usageError{err}
+		}
+		return err
 	}
 	a.say("%s is trusted here no more, in no room, also where it has not written yet", tag)
 	names := []string{roomName}
@@ -112,7 +115,7 @@ func (a *app) withdrawLost(ctx context.Context, roomName, who string, asJSON boo
 	for _, name := range names {
 		d, err := a.disown(ctx, name, key, asJSON)
 		if ctx.Err() != nil {
-			return err
+			return context.Cause(ctx)
 		}
 		if d.Known || err != nil {
 			tried++
@@ -139,6 +142,8 @@ func (a *app) withdrawLost(ctx context.Context, roomName, who string, asJSON boo
 	case len(waits) > 0:
 		err := fmt.Errorf("in %s the others are not told yet: %w", count(len(waits), "room"), errors.Join(waits...))
 		return hint(err, "\"fernpost outbox --retry\" posts it, and so does the same command: fernpost identity device withdraw %s --lost", tag)
+	case told == 0 && roomName != "":
+		a.say("in room %s it was not said that it is a device of yours, or that was taken back before: nobody was told anything", roomName)
 	case told == 0:
 		a.say("nowhere was it said that it is a device of yours, or that was taken back before: nobody was told anything")
 	}
@@ -249,7 +254,7 @@ func (a *app) claim(ctx context.Context, roomName string, devices []record.Devic
 			continue
 		}
 		if ctx.Err() != nil {
-			return err
+			return context.Cause(ctx)
 		}
 		if err != nil {
 			failed++

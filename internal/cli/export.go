@@ -73,7 +73,7 @@ It is asked for twice; --generate makes one and prints it.`,
 			if err := a.writeExport(cmd.Context(), &export.Content{Rooms: rooms, Lost: lost}, &f); err != nil {
 				return err
 			}
-			a.say("on the other device: fernpost rooms import %s", screen.Line(fileOr(f.out, "FILE")))
+			a.say("on the other device: fernpost rooms import %s", shellWord(fileOr(f.out, "FILE")))
 			return nil
 		},
 	}
@@ -214,9 +214,13 @@ type importFlags struct {
 
 // alone is the command that enters one of the rooms of the file under another name.
 func (f *importFlags) alone(room, name string) string {
-	command := "fernpost rooms import " + screen.Line(fileOr(strings.TrimPrefix(f.file, "-"), "FILE")) + " " + screen.Line(room) + " --as " + name
+	file := "FILE"
+	if f.file != "" && f.file != "-" {
+		file = shellWord(f.file)
+	}
+	command := "fernpost rooms import " + file + " " + shellWord(room) + " --as " + name
 	if f.passphraseFile != "" && f.passphraseFile != "-" {
-		command += " --passphrase-file " + screen.Line(f.passphraseFile)
+		command += " --passphrase-file " + shellWord(f.passphraseFile)
 	}
 	return command
 }
@@ -227,6 +231,28 @@ func (f *importFlags) addTo(a *app, cmd *cobra.Command) {
 	flags.StringVar(&f.passphraseFile, "passphrase-file", "", "read the file's passphrase from `FILE`")
 	a.addShow(flags)
 	flags.BoolVar(&f.yes, "yes", false, "take over what the file knows better without asking")
+}
+
+// takeLost takes over which devices were lost as the device knows that has written a file, and says so.
+func (a *app) takeLost(c *export.Content) error {
+	taken, err := a.engine().TakeLost(c)
+	for _, key := range taken {
+		a.say("%s was withdrawn as a lost device before the file was written: it is trusted here no more, in no room (\"fernpost identity verify\" takes that back)",
+			key.Tag().Name())
+	}
+	return err
+}
+
+// shellWord is a text as one word of a command line that is printed for somebody to run.
+func shellWord(text string) string {
+	plain := strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./@:+,%") == "" && text != ""
+	if plain && !strings.HasPrefix(text, "-") {
+		return text
+	}
+	if strings.HasPrefix(text, "-") { // which would be taken for a flag
+		text = "./" + text
+	}
+	return "'" + strings.ReplaceAll(screen.Line(text), "'", `'\''`) + "'"
 }
 
 func (a *app) roomsImportCommand() *cobra.Command {
@@ -269,7 +295,7 @@ Exit code 6 is a wrong passphrase, 8 a file that is damaged, cut, or no such fil
 			if f.as != "" && len(rooms) != 1 {
 				return usagef("--as is for one room, and these are %d: name one behind the file", len(rooms))
 			}
-			if err := a.engine().TakeLost(c); err != nil {
+			if err := a.takeLost(c); err != nil {
 				return err
 			}
 			joined, err := a.importRooms(cmd.Context(), rooms, &f)

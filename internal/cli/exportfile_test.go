@@ -39,3 +39,15 @@ func TestAFileThatIsThereIsRefusedBeforeItsPassphrase(t *testing.T) {
 	}
 	ana.must("send", "this device still signs")
 }
+
+// A command that is printed for somebody to run is one that a shell takes as it is meant.
+func TestShellWord(t *testing.T) {
+	for text, want := range map[string]string{
+		"rooms.age": "rooms.age", "/a/b-c_d@e": "/a/b-c_d@e", "my rooms.age": "'my rooms.age'", "it's": `'it'\''s'`, "-x": "'./-x'",
+		"": "''", "$HOME": "'$HOME'", "a;b": "'a;b'",
+	} {
+		if got := shellWord(text); got != want {
+			t.Errorf("shellWord(%q) = %s, want %s", text, got, want)
+		}
+	}
+}

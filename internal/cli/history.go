@@ -429,19 +429,15 @@ func (c *conversation) tellElsewhere(asJSON bool) error {
 	if err != nil || fresh <= 0 {
 		return err
 	}
-	told, err := c.elsewhere(c.Settings(), fresh)
-	if err != nil {
-		return err
-	}
-	if c.tell(told, asJSON); c.unprinted != nil {
+	if c.tell(c.elsewhere(c.Settings(), fresh), asJSON); c.unprinted != nil {
 		return c.unprinted
 	}
 	return c.ToldElsewhere(all)
 }
 
 // elsewhere says where so many messages of our own key were written, if not here.
-func (a *app) elsewhere(r model.Room, n int) (findingJSON, error) {
-	moved, brought, err := a.engine().OwnElsewhere(r)
+func (a *app) elsewhere(r model.Room, n int) findingJSON {
+	moved, brought, _ := a.engine().OwnElsewhere(r) // where that cannot be told, all that may have been is named
 	where := "a copied home directory, a backup that was restored, or a room that was removed and joined again; if it is none of these, " +
 		"somebody else has your key"
 	switch {
@@ -451,7 +447,7 @@ func (a *app) elsewhere(r model.Room, n int) (findingJSON, error) {
 		where = "your identity came to this device from another one, and a second device signs with it: one of them has to stop, " +
 			"\"fernpost identity export\" tells it to; if all others have stopped, somebody else has your key"
 	}
-	return findingJSON{Finding: "elsewhere", Count: &n, Text: count(n, "message") + " signed by your own key came from somewhere else: " + where}, err
+	return findingJSON{Finding: "elsewhere", Count: &n, Text: count(n, "message") + " signed by your own key came from somewhere else: " + where}
 }
 
 // tellKeyGone tells of messages that are kept and cannot be shown, since a key is gone: if some of those that were to be

@@ -525,6 +525,9 @@ func (a *app) agreeToMend(ctx context.Context, j *messenger.Joining, what, besid
 			a.sayIntroduced(j, what)
 		case messenger.MendRelay:
 			a.say("%s names another address of the relay: %s", what, screen.Line(j.Room.Relay))
+			if j.LeavesBroker {
+				a.say("entries come by MQTT no more then, as the broker belongs to the address before: see \"fernpost rooms set --help\"")
+			}
 		}
 	}
 	if yes {

@@ -31,17 +31,17 @@ func (a *app) roomsSetCommand() *cobra.Command {
 	var o mendOptions
 	cmd := &cobra.Command{
 		Use:   "set ROOM",
-		Short: "Change a room's relay, keys, fields or interval on this device",
+		Short: "Change a room's relay, keys, fields, interval or MQTT on this device",
 		Long: `set changes what this device knows of a room; what is not named stays. The relay is asked first whether it has the
-channel, shows the fields and takes the write key, MQTT whether it takes the device, and at another relay whether a key of the room opens what is there; where
-something is wrong, nothing is changed. --no-check leaves that out, for a relay that cannot be reached now.
+channel, shows the fields and takes the write key, the broker whether it takes the device, and at another relay whether a key of
+the room opens what is there; where something is wrong, nothing is changed. --no-check leaves that out, for a relay that cannot be reached now.
 
 --mqtt has entries come by MQTT too, at ThingSpeak as at other relays: while the relay has no stream of events, or that is cut.
 It takes a device that may subscribe to the channel, which nobody else connects as meanwhile: its file is what
 "fernpost relay device add --json" prints, or three lines with client ID, user name and password. The schemes are mqtts, wss and,
 without TLS, mqtt and ws: with those two whoever is on the way reads the password. --mqtt "" takes it away.
 
-A key file - is standard input; on a terminal it is asked for without echo.`,
+A key file - is standard input; on a terminal a key is asked for without echo.`,
 		Example: `  fernpost rooms set lab --write-key-file key.txt
   fernpost rooms set lab --relay http://192.168.1.5:3000
   fernpost rooms set lab --fields 1,2 --interval 1s
@@ -71,6 +71,7 @@ func (a *app) setRoom(cmd *cobra.Command, name string, o mendOptions) error {
 	if err != nil {
 		return err
 	}
+	mqtt := r.MQTT.URL
 	r, err = a.engine().Mend(cmd.Context(), r, change, o.noCheck, func(e messenger.Event) {
 		if _, ok := e.(messenger.KeyTried); ok {
 			a.say("nothing is there yet, so whether it is the same room was not checked")
@@ -80,6 +81,10 @@ func (a *app) setRoom(cmd *cobra.Command, name string, o mendOptions) error {
 	})
 	if err != nil {
 		return explainMending(explainEntry(err))
+	}
+	if mqtt != "" && r.MQTT.URL == "" && o.mqtt == "" && !cmd.Flags().Changed("mqtt") {
+		a.say("entries come by MQTT no more, as %s is the broker of the relay before: name the new one with --mqtt and --mqtt-device-file",
+			screen.Line(mqtt))
 	}
 	return a.tellRoom(r, "room "+name+" is changed", o.asJSON)
 }

@@ -74,7 +74,7 @@ func (a *app) exportIdentity(ctx context.Context, f *exportFlags, yes bool) erro
 	case err != nil:
 		return err
 	}
-	a.say("this device signs nothing any more. On the other one, and on one only: fernpost identity import %s", screen.Line(fileOr(f.out, "FILE")))
+	a.say("this device signs nothing any more. On the other one, and on one only: fernpost identity import %s", shellWord(fileOr(f.out, "FILE")))
 	return nil
 }
 

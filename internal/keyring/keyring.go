@@ -24,10 +24,12 @@ import (
 // version of the file format. A file of a higher version was written by a newer fernpost and is refused; one of version 1
 // has all that is needed, and becomes one of this version when it is changed. Whoever writes version 1 takes no lock, and
 // would put back what it has read before: it must refuse what was changed here. Whoever writes version 2 knows no
-// [model.Room.Files], and would look for the archive elsewhere: version 3 is that of rooms that have it.
+// [model.Room.Files], and would look for the archive elsewhere: version 3 is that of rooms that have it. Whoever writes these knows no [model.Room.MQTT], and
+// would drop it: version 5 is that of rooms that have it (4 is that of a sealed file).
 const (
 	version      = 2
 	filesVersion = 3
+	mqttVersion  = 5
 )
 
 // maxFile bounds what is read of a room's file, in bytes.
@@ -103,7 +105,7 @@ func (k *Keyring) Load(name string) (model.Room, error) {
 		return model.Room{}, fmt.Errorf("%w: %s", model.ErrNoRoom, name)
 	case err != nil:
 		return model.Room{}, fmt.Errorf("reading room %s: %w", name, err)
-	case room.Version > filesVersion:
+	case room.Version > mqttVersion:
 		return model.Room{}, fmt.Errorf("reading room %s: %w", name, newer(room.Version))
 	case room.Version < 1 || room.Channel < 1 || len(room.Keys) == 0 || len(room.Fields) == 0 || room.Relay == "":
 		return model.Room{}, fmt.Errorf("reading room %s: %s.json lacks something that every room has", name, name)
@@ -281,6 +283,9 @@ func (k *Keyring) keep(room *model.Room) error {
 	if room.Files != "" {
 		room.Version = filesVersion
 	}
+	if room.MQTT != (model.MQTT{}) {
+		room.Version = mqttVersion
+	}
 	if err := k.keepSecret(room.Name+".json", room); err != nil {
 		return fmt.Errorf("keeping room %s: %w", room.Name, err)
 	}
@@ -290,7 +295,7 @@ func (k *Keyring) keep(room *model.Room) error {
 var errNewer = errors.New("written by a newer fernpost")
 
 func newer(format int) error {
-	return fmt.Errorf("%w (format %d, this one knows %d)", errNewer, format, sealedVersion)
+	return fmt.Errorf("%w (format %d, this one knows %d)", errNewer, format, mqttVersion)
 }
 
 // read decodes a file, sealed or not.

@@ -279,3 +279,25 @@ func TestFilesStayWithTheirRoom(t *testing.T) {
 		t.Errorf("removing it again: %v", err)
 	}
 }
+
+// Whoever knows no MQTT would drop it when changing a room, so must refuse the file.
+func TestRoomWithMQTTHasAVersionOfItsOwn(t *testing.T) {
+	k, _ := open(t)
+	room := lab()
+	room.Name = "mqtt"
+	room.MQTT = model.MQTT{URL: "mqtt://127.0.0.1:1", ClientID: "id", Username: "id", Password: "password"}
+	if err := k.Add(room); err != nil {
+		t.Fatal(err)
+	}
+	r, err := k.Load("mqtt")
+	if err != nil || r.Version != mqttVersion || r.MQTT != room.MQTT {
+		t.Errorf("Load = version %d, %v, %v", r.Version, r.MQTT, err)
+	}
+	r, err = k.Update("mqtt", func(r *model.Room) error {
+		r.MQTT = model.MQTT{}
+		return nil
+	})
+	if err != nil || r.Version != version {
+		t.Errorf("without it the version is %d, %v", r.Version, err)
+	}
+}

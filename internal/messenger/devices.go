@@ -36,8 +36,8 @@ func (e *LostKeyError) Error() string {
 	return e.Key.Tag().Name() + " was withdrawn as a lost device (" + e.At.Format(time.DateOnly) + ")"
 }
 
-// errOwnKey means that somebody would take themselves for lost.
-var errOwnKey = errors.New("that is the key of this device itself")
+// ErrOwnKey means that somebody would take themselves for lost.
+var ErrOwnKey = errors.New("that is the key of this device itself")
 
 // DeviceCalled finds the key of a device by what a user types, see [model.Called], in one room, or without its name in all rooms whose
 // members sign. By its tag or key also one is found that has not written yet: which was introduced, or which our own records, or its
@@ -143,7 +143,7 @@ func (e *Engine) Lose(key record.PublicKey) error {
 		return err
 	}
 	if slices.Contains(own, key) {
-		return errOwnKey
+		return ErrOwnKey
 	}
 	return e.updateLost(func(all []keyring.Lost) []keyring.Lost {
 		at := slices.IndexFunc(all, func(l keyring.Lost) bool { return l.Key == key })
@@ -159,11 +159,26 @@ func (e *Engine) Lose(key record.PublicKey) error {
 
 // ownKeys are the keys that sign on this device.
 func (e *Engine) ownKeys() (own []record.PublicKey, err error) {
-	ids, err := e.identities()
-	for _, id := range ids {
-		own = append(own, id.Public())
+	names, _, err := e.Rooms()
+	if err != nil {
+		return nil, err
 	}
-	return own, err
+	rooms := make([]model.Room, 1, 1+len(names)) // the first stands for the device itself
+	for _, name := range names {
+		if r, err := e.Find(name); err == nil { // who cannot be read signs nothing
+			rooms = append(rooms, r)
+		}
+	}
+	for _, r := range rooms {
+		key, err := e.Own(r)
+		if err != nil {
+			return nil, err
+		}
+		if !key.IsZero() && !slices.Contains(own, key) {
+			own = append(own, key)
+		}
+	}
+	return own, nil
 }
 
 // moment is now as files keep it.
@@ -195,22 +210,25 @@ func (e *Engine) LostDevices() ([]record.PublicKey, error) {
 	return slices.SortedFunc(maps.Keys(lost), func(a, b record.PublicKey) int { return bytes.Compare(a[:], b[:]) }), err
 }
 
-// TakeLost takes over which devices another device of the same person knows to be lost. What this one knows of a key stays.
-func (e *Engine) TakeLost(c *export.Content) error {
+// TakeLost takes over which devices another device of the same person knows to be lost, and returns those that are trusted here no
+// more from now on. What this one knows of a key stays.
+func (e *Engine) TakeLost(c *export.Content) (taken []record.PublicKey, err error) {
 	keys := c.Lost
 	own, err := e.ownKeys()
 	if err != nil || len(keys) == 0 {
-		return err
+		return nil, err
 	}
-	return e.updateLost(func(all []keyring.Lost) []keyring.Lost {
+	err = e.updateLost(func(all []keyring.Lost) []keyring.Lost {
+		taken = nil
 		for _, key := range keys {
 			known := slices.ContainsFunc(all, func(l keyring.Lost) bool { return l.Key == key })
 			if !known && !slices.Contains(own, key) {
-				all = append(all, keyring.Lost{Key: key, At: moment()})
+				all, taken = append(all, keyring.Lost{Key: key, At: moment()}), append(taken, key)
 			}
 		}
 		return all
 	})
+	return taken, err
 }
 
 // lost returns the keys of devices that were lost, and when this device was told so.
@@ -264,11 +282,14 @@ func (r *Room) Verified(key record.PublicKey, now time.Time) error {
 	if err := r.talk.Verified(key, now); err != nil {
 		return err
 	}
+	if _, lost := r.lost[key]; !lost {
+		return r.engine.regain(key)
+	}
 	if err := r.engine.regain(key); err != nil {
 		return err
 	}
 	delete(r.lost, key)
-	return nil
+	return r.talk.Verified(key, now) // whoever follows the room has let go of it once more, perhaps, before it had come back
 }
 
 // Disowned is what became of the key of a lost device in a room.

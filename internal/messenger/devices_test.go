@@ -2,6 +2,7 @@ package messenger_test
 
 import (
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -262,7 +263,7 @@ func TestAnOlderFileTrustsNobodyAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		other := x.join("other")
-		if err := other.engine.TakeLost(&export.Content{Lost: lost}); err != nil {
+		if taken, err := other.engine.TakeLost(&export.Content{Lost: lost}); err != nil || len(taken) == 0 {
 			t.Fatal(err)
 		}
 		for _, m := range []*member{ana, other} {
@@ -280,7 +281,7 @@ func TestAnOlderFileTrustsNobodyAgain(t *testing.T) {
 		}
 		// Whoever has it again, and has compared the words, trusts it; what another device says later does not change that.
 		ana.compare(phone)
-		if err := ana.engine.TakeLost(&export.Content{Lost: lost}); err != nil {
+		if _, err := ana.engine.TakeLost(&export.Content{Lost: lost}); err != nil {
 			t.Fatal(err)
 		}
 		ana.inRoom("lab", func(r *messenger.Room) error {
@@ -300,8 +301,9 @@ func TestALostDeviceIsNotClaimed(t *testing.T) {
 		ana, phone := x.join("ana"), x.join("phone")
 		key := phone.key()
 		ana.loses(key)
-		if _, _, err := ana.engine.Consent(ana.settings(), key); err == nil {
-			t.Error("this device agrees to be one of it")
+		_, _, err := ana.engine.Consent(ana.settings(), key)
+		if _, lost := errors.AsType[*messenger.LostKeyError](err); !lost {
+			t.Errorf("agreeing to be one of its devices says %v", err)
 		}
 		consent, _, err := phone.engine.Consent(phone.settings(), ana.key())
 		if err != nil {
@@ -311,10 +313,40 @@ func TestALostDeviceIsNotClaimed(t *testing.T) {
 		if _, lost := errors.AsType[*messenger.LostKeyError](err); !lost {
 			t.Errorf("claiming it says %v", err)
 		}
-		if err := ana.engine.Lose(ana.key()); err == nil {
-			t.Error("this device is lost to itself")
+		if err := ana.engine.Lose(ana.key()); !errors.Is(err, messenger.ErrOwnKey) {
+			t.Errorf("losing this device itself says %v", err)
 		}
 	})
+}
+
+// Whoever was named with the key of a lost device was believed: whoever has the device writes letters and signs with it.
+func TestALostDeviceThatIsNamedCountsForNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newMembers(t)
+		ana, phone := x.join("ana"), x.join("phone")
+		key := phone.key()
+		if _, credit, _, err := ana.engine.CreditOf(key, key); err != nil || credit != messenger.Named {
+			t.Errorf("before, it counts as %s, %v", credit, err)
+		}
+		ana.loses(key)
+		_, credit, _, err := ana.engine.CreditOf(key, key)
+		if _, lost := errors.AsType[*messenger.LostKeyError](err); !lost || credit.Counts() {
+			t.Errorf("it counts as %s, %v", credit, err)
+		}
+	})
+}
+
+// Reading which devices were lost made an identity where there was none.
+func TestTakingOverLostDevicesMakesNoIdentity(t *testing.T) {
+	home := t.TempDir()
+	e := messenger.New(messenger.Options{Dir: func(kind string) (string, error) { return filepath.Join(home, kind), nil }})
+	key := record.GenerateIdentity().Public()
+	if taken, err := e.TakeLost(&export.Content{Lost: []record.PublicKey{key}}); err != nil || !slices.Equal(taken, []record.PublicKey{key}) {
+		t.Fatalf("it takes over %v, %v", taken, err)
+	}
+	if own, err := e.Own(model.Room{}); err != nil || !own.IsZero() {
+		t.Errorf("there is an identity now: %v, %v", own, err)
+	}
 }
 
 // A room that was followed meanwhile went on showing the lost device as the owner's.

@@ -355,10 +355,25 @@ func (e *Engine) besideRoom(ctx context.Context, o *Entry, key fernet.Key, metad
 	return nil
 }
 
+// leaveBroker takes the MQTT device off a room whose relay is another one than before: what the old broker says would be taken for
+// the new relay's.
+func leaveBroker(r *model.Room, before model.Room) {
+	if !sameRelay(r.Relay, before.Relay) {
+		r.MQTT = model.MQTT{}
+	}
+}
+
 // Mend changes the settings of a room, once the relay has said that it is right as it is to be, unless it is taken unseen. At
-// another relay than before a key of the room has to open something, unless nothing is there, which is told as [KeyTried]. The
+// another relay than before a key of the room has to open something, unless nothing is there, which is told as [KeyTried], and
+// entries come by MQTT no more, unless that is asked for anew. The
 // error may be an [*EntryError], and then nothing was changed.
-func (e *Engine) Mend(ctx context.Context, r model.Room, change func(*model.Room), unseen bool, tell func(Event)) (model.Room, error) {
+func (e *Engine) Mend(ctx context.Context, r model.Room, ask func(*model.Room), unseen bool, tell func(Event)) (model.Room, error) {
+	change := func(r *model.Room) {
+		before := *r
+		if ask(r); r.MQTT == before.MQTT {
+			leaveBroker(r, before)
+		}
+	}
 	now := r
 	change(&now)
 	if err := e.tryChanged(ctx, &now, r, unseen, tell); err != nil {

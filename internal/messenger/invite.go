@@ -116,6 +116,8 @@ type Joining struct {
 	// Has tells that this device has the room already, and Mends what the invitation has otherwise.
 	Has   bool
 	Mends []Mend
+	// LeavesBroker tells that entries come by MQTT no more, since the relay is another one.
+	LeavesBroker bool
 	// Older tells that this device has a newer key of the room than the invitation.
 	Older bool
 	// Apart tells that this device's room has no key in common with the invitation: it may be another one at the same channel.
@@ -165,7 +167,9 @@ func (e *Engine) joining(i invite.Invitation, introduced []record.PublicKey, as 
 		if err := k.Check(); err != nil {
 			return j, fmt.Errorf("room %s is not entered with %w", i.Name, err)
 		}
-		r.Keys = append(r.Keys, model.Secret(k.Reveal()))
+		if key := model.Secret(k.Reveal()); !slices.Contains(r.Keys, key) { // twice it would stand in every file that hands it on
+			r.Keys = append(r.Keys, key)
+		}
 	}
 	if err := e.dialable(r); err != nil {
 		return j, err
@@ -323,6 +327,8 @@ func mended(r, invited model.Room) Joining {
 	mend(MendReadKey, &j.Room.ReadKey, invited.ReadKey)
 	if !sameRelay(r.Relay, invited.Relay) {
 		j.Mends, j.Room.Relay = append(j.Mends, MendRelay), invited.Relay
+		leaveBroker(&j.Room, r)
+		j.LeavesBroker = j.Room.MQTT != r.MQTT
 	}
 	return j
 }

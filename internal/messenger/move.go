@@ -308,7 +308,8 @@ func (e *Engine) ImportIdentity(c *export.Content) error {
 	if err := e.standStill(c); err != nil {
 		return err
 	}
-	if err := errors.Join(e.TakeLost(c), e.regain(c.Identity.Public())); err != nil {
+	_, lost := e.TakeLost(c)
+	if err := errors.Join(lost, e.regain(c.Identity.Public())); err != nil {
 		return err
 	}
 	for i := range c.Rooms {

@@ -190,11 +190,6 @@ func (r *Room) News() (exchange.News, Stop) { return r.news, r.stop }
 
 // OwnElsewhere says why messages of our own key may have been written elsewhere: since the identity has moved to another device, and
 // when, the zero time if it has not; or as it came here from one.
-func (r *Room) OwnElsewhere() (moved time.Time, brought bool, err error) {
-	return r.engine.OwnElsewhere(r.settings)
-}
-
-// OwnElsewhere is [Room.OwnElsewhere] for who only looks at what is here.
 func (e *Engine) OwnElsewhere(settings model.Room) (moved time.Time, brought bool, err error) {
 	moved, err = e.Gone()
 	return moved, settings.Brought.Number > 0, err

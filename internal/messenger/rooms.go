@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/keyring"
@@ -114,15 +115,15 @@ func (e *Engine) FreeName(wanted string) (string, error) {
 	if CheckName(wanted) != nil {
 		wanted = "room"
 	}
+	taken, _, err := e.Rooms()
+	if err != nil {
+		return "", err
+	}
 	for n := 2; ; n++ {
 		number := fmt.Sprint("-", n)
 		name := wanted[:min(len(wanted), 32-len(number))] + number
-		_, err := e.Find(name)
-		if errors.Is(err, model.ErrNoRoom) {
+		if !slices.Contains(taken, name) {
 			return name, nil
-		}
-		if err != nil && errors.Is(err, model.ErrKeyringAway) {
-			return "", err
 		}
 	}
 }

@@ -76,17 +76,22 @@ func (s Standing) Credit() Credit {
 var ErrOtherSigner = errors.New("signed by somebody else")
 
 // CreditOf is [Engine.StandingOf] of whoever has signed something, with what that is worth. Where the user names whose it has to be,
-// wanted is not the zero key, and the error an [ErrOtherSigner] if it is by somebody else; missed says which rooms could not be looked
+// wanted is not the zero key, and the error an [ErrOtherSigner] if it is by somebody else, or a [*LostKeyError] if it is the key of a
+// device that was lost: whoever has that writes with it. missed says which rooms could not be looked
 // into.
 func (e *Engine) CreditOf(signer, wanted record.PublicKey) (s Standing, c Credit, missed, err error) {
 	s, missed = e.StandingOf(signer)
 	c = s.Credit()
-	if !wanted.IsZero() {
-		if c = Named; signer != wanted {
-			err = ErrOtherSigner
-		}
+	if wanted.IsZero() {
+		return s, c, missed, nil
 	}
-	return s, c, missed, err
+	if signer != wanted {
+		return s, Named, missed, ErrOtherSigner
+	}
+	if err := e.mayTrust(signer); err != nil {
+		return s, c, missed, err
+	}
+	return s, Named, missed, nil
 }
 
 // StandingOf looks a key up in all rooms of this device. Nothing is read from a relay. A room that cannot be looked into adds to

@@ -80,7 +80,7 @@ func Dial(ctx context.Context, address string, c Credentials, how DialOptions) (
 	t := own.client.Connect()
 	if err := wait(dialling, t); err != nil {
 		own.client.Disconnect(0)
-		if code := t.(*paho.ConnectToken).ReturnCode(); code == 4 || code == 5 {
+		if code := t.(*paho.ConnectToken).ReturnCode(); code == 2 || code == 4 || code == 5 { // 2 refuses the client ID
 			return nil, fmt.Errorf("%w: %w", ErrCredentials, err)
 		}
 		return nil, err
