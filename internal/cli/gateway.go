@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,7 +14,6 @@ import (
 	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/gateway"
-	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -36,6 +34,11 @@ func (a *app) gatewayCommand() *cobra.Command {
 		Short: "Serve programs that cannot encrypt, on this machine",
 		Long: `gateway is a local service for programs that cannot encrypt: they send it clear text, and get clear text back. The first
 line on standard output is "listening on http://HOST:PORT".
+
+It speaks ThingSpeak's API: a sketch or a dashboard that is given its address, and a key that "gateway key add ROOM" makes,
+writes signed and encrypted readings into a room, and reads them in clear. /update, /channels/ID/feeds.json and bulk_update
+are answered with the reading's number as soon as it is on disk, sealed; the cloud gets it as fast as it takes it, and
+100,000 may wait. ID is the number of the room's channel. What was read and written stands in memory only, in clear.
 
 POST /encrypt and /decrypt, with JSON, are the service of tutorials on Flask: {"data": "…"} gives {"encrypted_data": "gAAA…"},
 {"encrypted_data": "gAAA…"} gives {"decrypted_data": "…"}. They want the header "Authorization: Bearer TOKEN", with a token that
@@ -73,19 +76,28 @@ func (a *app) serveGateway(ctx context.Context, o *gatewayOptions) error {
 	if err != nil {
 		return err
 	}
-	keys, room, err := a.gatewayKeys(ctx, &o.keys)
+	rooms := a.gatewayRooms()
+	keys, room, err := a.gatewayKeys(ctx, rooms, &o.keys)
+	if err != nil {
+		return err
+	}
+	clouds, err := rooms.clouds()
 	if err != nil {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(a.stderr, nil))
 	g, err := gateway.Start(ctx, gateway.Options{
-		Listen: o.listen, Home: home, AllowHosts: o.allowHosts, Keys: keys, KeysOf: room, NoToken: o.noToken, Log: log,
+		Listen: o.listen, Home: home, AllowHosts: o.allowHosts, Keys: keys, KeysOf: room, NoToken: o.noToken, Rooms: rooms, Clouds: clouds,
+		Log: log,
 	})
 	if errors.Is(err, gateway.ErrNotLoopback) {
 		return hint(usageError{err}, "leave out --no-token and give each program a token, or listen on 127.0.0.1")
 	}
 	if _, ok := errors.AsType[*gateway.ServedError](err); ok {
 		return hint(err, "one gateway serves all rooms of a device; another XDG_DATA_HOME is another device")
+	}
+	if _, ok := errors.AsType[*gateway.LoopError](err); ok {
+		return hint(usageError{err}, "--listen HOST:PORT takes another address, and \"fernpost rooms set ROOM --relay URL\" another relay")
 	}
 	if err != nil {
 		return err
@@ -122,7 +134,7 @@ func (a *app) serveGateway(ctx context.Context, o *gatewayOptions) error {
 func (a *app) gatewayHome() (string, error) { return a.dataDir("gateway") }
 
 // gatewayKeys returns what gives the keys of /encrypt and /decrypt, nil if there are none, and the room that they are of.
-func (a *app) gatewayKeys(ctx context.Context, s *keySource) (keys func() (fernet.Ring, error), room string, err error) {
+func (a *app) gatewayKeys(ctx context.Context, rooms *gatewayRooms, s *keySource) (keys func() (fernet.Ring, error), room string, err error) {
 	chosen := s.chosen()
 	if len(chosen) > 1 || len(chosen) == 1 && chosen[0] != "--room" {
 		ring, err := a.ring(ctx, s)
@@ -135,28 +147,8 @@ func (a *app) gatewayKeys(ctx context.Context, s *keySource) (keys func() (ferne
 		}
 		return nil, "", err
 	}
-	// A room moves to a new key while the gateway serves.
-	const fresh = time.Second
-	var mu sync.Mutex // guards the two below
-	var ring fernet.Ring
-	var read time.Time
 	return func() (fernet.Ring, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if time.Since(read) < fresh {
-			return ring, nil
-		}
-		now, err := a.engine().Find(r.Name)
-		if err != nil {
-			return ring, err
-		}
-		all, err := messenger.Keys(now)
-		if err != nil {
-			return ring, err
-		}
-		if ring, err = fernet.NewRing(all...); err == nil {
-			read = time.Now()
-		}
+		ring, _, err := rooms.Room(r.Name)
 		return ring, err
 	}, r.Name, nil
 }

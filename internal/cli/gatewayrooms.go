@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/gateway"
+	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// gatewayRooms are the rooms of this device for the gateway. Its engine prints nothing.
+type gatewayRooms struct {
+	engine *messenger.Engine
+
+	mu    sync.Mutex // guards known
+	known map[string]knownRoom
+}
+
+// knownRoom is a room as it was read of late.
+type knownRoom struct {
+	room model.Room
+	ring fernet.Ring
+	read time.Time
+}
+
+func (a *app) gatewayRooms() *gatewayRooms {
+	o := a.engineOptions()
+	o.Keeping, o.Access.Slow = nil, nil
+	return &gatewayRooms{engine: messenger.New(o), known: map[string]knownRoom{}}
+}
+
+// find returns a room as it was a second ago at most: it may move to a new key while the gateway serves.
+func (g *gatewayRooms) find(name string) (knownRoom, error) {
+	const fresh = time.Second
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	k, ok := g.known[name]
+	if ok && time.Since(k.read) < fresh {
+		return k, nil
+	}
+	r, err := g.engine.Find(name)
+	if err != nil {
+		return k, err
+	}
+	keys, err := messenger.Keys(r)
+	if err != nil {
+		return k, err
+	}
+	ring, err := fernet.NewRing(keys...)
+	if err == nil {
+		k = knownRoom{r, ring, time.Now()}
+		g.known[name] = k
+	}
+	return k, err
+}
+
+// clouds are the relays of all rooms.
+func (g *gatewayRooms) clouds() (all []string, err error) {
+	names, _, err := g.engine.Rooms()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if k, err := g.find(name); err == nil { // whoever uses one that cannot be read hears of it
+			all = append(all, k.room.Relay)
+		}
+	}
+	return all, nil
+}
+
+// Room is part of [gateway.Rooms], as are the next two.
+func (g *gatewayRooms) Room(name string) (fernet.Ring, int64, error) {
+	k, err := g.find(name)
+	return k.ring, k.room.Channel, err
+}
+
+// errBefore1970: neither a record nor a token can say that.
+var errBefore1970 = errors.New("its date is before 1970")
+
+func (g *gatewayRooms) Check(room string, e *thingspeak.Entry) error {
+	if !e.CreatedAt.IsZero() && e.CreatedAt.Unix() < 0 {
+		return errBefore1970
+	}
+	k, err := g.find(room)
+	if err != nil {
+		return err
+	}
+	return g.engine.CheckReading(k.room, readingOf(e))
+}
+
+func (g *gatewayRooms) Outbox(room string) (gateway.Outbox, error) {
+	k, err := g.find(room)
+	if err != nil {
+		return nil, err
+	}
+	if err := messenger.Writable(k.room); err != nil {
+		return nil, err
+	}
+	r, err := g.engine.Open(k.room, messenger.Face{})
+	if err != nil {
+		return nil, err
+	}
+	return &gatewayOutbox{r: r}, nil
+}
+
+// gatewayOutbox is the outbox of a room.
+type gatewayOutbox struct {
+	r *messenger.Room
+	// sure says that what comes next is not there already.
+	sure bool
+}
+
+// Queue is part of [gateway.Outbox]. Whoever was killed after a reading was put there, and before that was noted, comes with
+// that one first.
+func (b *gatewayOutbox) Queue(ctx context.Context, e *thingspeak.Entry) error {
+	// Two readings of one second are told apart by their numbers.
+	at := e.CreatedAt.Add(time.Duration(e.ID%1000) * time.Millisecond)
+	reading := readingOf(e)
+	if !b.sure {
+		there, err := b.r.HasSent(reading, at)
+		if err != nil {
+			return err
+		}
+		b.sure = true
+		if there {
+			return nil
+		}
+	}
+	_, err := b.r.Send(ctx, reading, messenger.SendOptions{Queue: true, At: at})
+	return err
+}
+
+func (b *gatewayOutbox) Post(ctx context.Context) error {
+	_, _, err := b.r.Retry(ctx)
+	return err
+}
+
+func (b *gatewayOutbox) Close() error { return b.r.Leave() }
+
+// readingOf is an entry of the doors as a room has it.
+func readingOf(e *thingspeak.Entry) record.Reading {
+	r := record.Reading{
+		Status: e.Status.Text, Latitude: e.Latitude.Text, Longitude: e.Longitude.Text, Elevation: e.Elevation.Text,
+	}
+	for i, v := range e.Fields {
+		r.Values[i] = record.Value{Text: v.Text, Given: v.Given}
+	}
+	return r
+}
