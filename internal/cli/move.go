@@ -180,8 +180,8 @@ func (a *app) importIdentity(ctx context.Context, file string, f *importFlags) e
 // sayWaiting says what becomes of what waits in the outboxes of a device whose identity is replaced.
 func (a *app) sayWaiting(replaced *messenger.Replaced, now string) {
 	for _, w := range replaced.Waiting {
-		becomes := "it is posted as this identity has signed it"
-		if !replaced.Key.IsZero() {
+		becomes := "it is posted as it was signed"
+		if w.Anew {
 			becomes = "the next \"fernpost send\" or \"outbox --retry\" signs it anew as " + now + ", but for what may have been posted already, " +
 				"which is completed as it was signed"
 		}

@@ -385,3 +385,45 @@ func TestALostDeviceIsMarkedWhereTheRoomWasFollowedBefore(t *testing.T) {
 		closeAll(t, s)
 	})
 }
+
+// A name that a key gives itself was taken for that of somebody whose words were compared: where another room, or an older name, had
+// the two apart.
+func TestANamedSignerIsWhoIsShownSoAndWasCompared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newMembers(t)
+		me, ana, eve := x.join("me"), x.join("ana"), x.join("ana")
+		x.another("club", me, eve)
+		named := func(who string, want record.PublicKey) error {
+			t.Helper()
+			key, err := me.engine.Named(who)
+			if (err == nil) != (want != record.PublicKey{}) || err == nil && key != want {
+				t.Errorf("%s is %s, %v", who, key.Tag(), err)
+			}
+			return err
+		}
+		nobody := record.PublicKey{}
+		eve.say("I am ana")
+		ana.say("no, I am")
+		eve.sayIn("club", "I am ana")
+		me.reads()
+		me.inRoom("club", func(r *messenger.Room) error {
+			_, err := r.Read(t.Context())
+			return err
+		})
+		if _, unproven := errors.AsType[*messenger.NotComparedError](named("ana", nobody)); !unproven {
+			t.Error("nobody was compared, and it is not said")
+		}
+		me.compare(ana) // who has the name in the lab from now on, and eve has it in the club
+		named("ana", ana.key())
+		named("ana ("+ana.key().Tag().Name()+")", ana.key())
+		named(ana.key().String(), ana.key())
+		named("ana ("+eve.key().Tag().Name()+")", nobody)
+		me.inRoom("club", func(r *messenger.Room) error { return r.Verified(eve.key(), time.Now()) })
+		if several, ok := errors.AsType[*model.WhoError](named("ana", nobody)); !ok || several.Called != 2 {
+			t.Error("of two who were compared one is meant")
+		}
+		me.loses(eve.key())
+		named("ana", ana.key())
+		named(eve.key().String(), eve.key()) // who types a key knows which
+	})
+}

@@ -218,11 +218,18 @@ type Replaced struct {
 	Key   record.PublicKey
 	Nick  string
 	Rooms []string
-	// Waiting are the rooms in whose outbox something waits. It is signed anew by the one that comes, as far as it cannot have been
-	// posted.
-	Waiting []WaitsHereError
+	// Waiting are the rooms whose members sign, and in whose outbox something waits.
+	Waiting []Waiting
 	// Ahead are rooms in which the same identity has signed more since the file was written: another device has it, or had it.
 	Ahead []Ahead
+}
+
+// Waiting is a room in whose outbox something waits. Anew tells that another identity is to sign there than has signed that: it does so
+// anew, as far as that cannot have been posted.
+type Waiting struct {
+	WaitsHereError
+
+	Anew bool
 }
 
 // Ahead is a room in which an identity has signed up to a number, and File is the last one that a file knows of.
@@ -240,7 +247,7 @@ func (e *Engine) Replaces(c *export.Content) (r Replaced, err error) {
 	if err != nil {
 		return r, err
 	}
-	if r.Waiting, err = e.waitingHere(); err != nil {
+	if r.Waiting, err = e.waitingHere(c); err != nil {
 		return r, err
 	}
 	if device.Seed == seedOf(c.Identity) {
@@ -261,19 +268,46 @@ func (e *Engine) Replaces(c *export.Content) (r Replaced, err error) {
 	return r, err
 }
 
-// waitingHere returns the rooms in whose outbox something waits. One that cannot be looked into has nothing that could be posted.
-func (e *Engine) waitingHere() (waiting []WaitsHereError, err error) {
+// waitingHere returns the rooms in whose outbox something waits, where an identity comes. One that cannot be looked into has nothing
+// that could be posted.
+func (e *Engine) waitingHere(c *export.Content) (waiting []Waiting, err error) {
 	names, _, err := e.Rooms()
+	if err != nil {
+		return nil, err
+	}
+	signs := map[string]record.Identity{} // in the rooms of the file
+	for i := range c.Rooms {
+		if j, err := e.Import(&c.Rooms[i], ""); err == nil && j.Has {
+			signs[j.Room.Name] = c.Rooms[i].Identity
+		}
+	}
 	for _, name := range names {
 		room, err := e.Find(name)
 		if err != nil {
 			continue
 		}
-		if n, err := e.unposted(room, Face{}); err == nil && n > 0 {
-			waiting = append(waiting, WaitsHereError{name, n})
+		if signed, err := Signed(room); err != nil || !signed {
+			continue
 		}
+		n, err := e.unposted(room, Face{})
+		if err != nil || n == 0 {
+			continue
+		}
+		before, err := e.Own(room)
+		if err != nil {
+			return nil, err
+		}
+		own, comes := signs[name]
+		after := before // in a room with an identity of its own that does not come, that stays
+		switch {
+		case comes && !own.IsZero():
+			after = own.Public()
+		case comes, room.Identity == "":
+			after = c.Identity.Public()
+		}
+		waiting = append(waiting, Waiting{WaitsHereError{name, n}, before != after})
 	}
-	return waiting, err
+	return waiting, nil
 }
 
 // aheadOf returns the rooms in which the identity of a file, which is that of this device, has gone on since.

@@ -211,9 +211,21 @@ func TestWhatWaitsIsKnownBeforeAnIdentityComes(t *testing.T) {
 		if err := bo.send(record.Text("waits"), messenger.SendOptions{Queue: true}); err != nil {
 			t.Fatal(err)
 		}
+		waits := messenger.WaitsHereError{Room: "lab", Entries: 1}
 		r, err := bo.engine.Replaces(c)
-		if want := []messenger.WaitsHereError{{Room: "lab", Entries: 1}}; err != nil || !slices.Equal(r.Waiting, want) {
-			t.Errorf("%+v, %v", r.Waiting, err)
+		if want := []messenger.Waiting{{WaitsHereError: waits, Anew: true}}; err != nil || !slices.Equal(r.Waiting, want) {
+			t.Errorf("of another identity: %+v, %v", r.Waiting, err)
+		}
+		// A device that signs with it already, and has written since.
+		if err := ana.engine.ImportIdentity(c); err != nil {
+			t.Fatal(err)
+		}
+		if err := ana.send(record.Text("waits"), messenger.SendOptions{Queue: true}); err != nil {
+			t.Fatal(err)
+		}
+		r, err = ana.engine.Replaces(c)
+		if want := []messenger.Waiting{{WaitsHereError: waits}}; err != nil || !slices.Equal(r.Waiting, want) {
+			t.Errorf("of the same: %+v, %v", r.Waiting, err)
 		}
 	})
 }
