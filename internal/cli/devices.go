@@ -158,7 +158,11 @@ func (a *app) disown(ctx context.Context, name string, key record.PublicKey, asJ
 		return d, err
 	}
 	c := &conversation{app: a, asJSON: asJSON}
-	return a.engine().Disown(ctx, r, key, c.face())
+	d, err = a.engine().Disown(ctx, r, key, c.face())
+	if d.Record != nil && asJSON {
+		err = errors.Join(err, a.printJSON(jsonOfSent(r, d.Record)))
+	}
+	return d, err
 }
 
 // asWeak makes the refusal of a key with which anybody signs one of usage.

@@ -298,6 +298,8 @@ type Disowned struct {
 	Known bool
 	// Told tells that the others know now that it is no device of ours, and Waits that the record which says so is in the outbox.
 	Told, Waits bool
+	// Record is that record, as it is now; nil if there was none to be sent.
+	Record *model.Queued
 }
 
 // Disown lets go of all that a room has of the key of a lost device, see [Engine.Lose], and tells the others that it is no device of
@@ -334,38 +336,50 @@ func (e *Engine) Disown(ctx context.Context, settings model.Room, key record.Pub
 		return d, err
 	}
 	d.Known = d.Known || !author.Key.IsZero() || ours != nil || theirs != nil
-	if d.Waits, err = r.withdrawalWaits(key); err != nil {
+	if d.Record, err = r.waitingWithdrawal(key); err != nil {
 		return d, err
 	}
 	switch {
-	case d.Waits:
-		_, _, err = r.Retry(ctx)
+	case d.Record != nil:
+		var waited []model.Queued
+		_, waited, err = r.Retry(ctx)
+		// Under another number, perhaps.
+		at := slices.IndexFunc(waited, func(q model.Queued) bool { return q.Kind == d.Record.Kind && q.Since.Equal(d.Record.Since) })
+		if at >= 0 {
+			d.Record = &waited[at]
+		}
 	case ours != nil && *ours, ours == nil && theirs != nil && *theirs:
 		if err := Writable(settings); err != nil {
 			return d, err
 		}
-		_, err = r.Send(ctx, record.Device{Key: key}, SendOptions{})
+		var sent Sent
+		if sent, err = r.Send(ctx, record.Device{Key: key}, SendOptions{}); sent.Number > 0 {
+			d.Record = &sent.Queued
+		}
 	default:
 		return d, nil
 	}
-	waits, failed := r.withdrawalWaits(key)
-	if d.Waits = waits; waits && err != nil {
+	waits, failed := r.waitingWithdrawal(key)
+	if d.Waits = waits != nil; d.Waits && err != nil {
 		return d, waitsError(err)
 	}
-	d.Told = err == nil && failed == nil && !waits
+	d.Told = err == nil && failed == nil && !d.Waits
 	return d, errors.Join(err, failed)
 }
 
-// withdrawalWaits reports whether what says that a key is no device of ours is in the outbox, and not posted.
-func (r *Room) withdrawalWaits(key record.PublicKey) (bool, error) {
+// waitingWithdrawal returns what says that a key is no device of ours, if that is in the outbox and was not posted.
+func (r *Room) waitingWithdrawal(key record.PublicKey) (*model.Queued, error) {
 	waiting, err := r.OnTheirWay()
-	return slices.ContainsFunc(waiting, func(it model.Item) bool {
-		if it.Record == nil {
-			return false
+	for i := range waiting {
+		it := &waiting[i]
+		if it.Record == nil || it.Sent == nil || it.Sent.Sent == model.StateAccepted {
+			continue
 		}
-		d, is := it.Record.Body.(record.Device)
-		return is && d.Key == key && d.Withdraws() && it.Sent != nil && it.Sent.Sent != model.StateAccepted
-	}), err
+		if d, is := it.Record.Body.(record.Device); is && d.Key == key && d.Withdraws() {
+			return it.Sent, err
+		}
+	}
+	return nil, err
 }
 
 // Withdrawn tells whether who signs here has taken back that a key is a device of theirs.
