@@ -158,8 +158,8 @@ func (r *Running) openDoor(o Options, h *handler) (err error) {
 	return nil
 }
 
-// URL is the gateway's address, without a slash at the end.
-func (r *Running) URL() string { return "http://" + r.listener.Addr().String() }
+// URL is the gateway's address, without a slash at the end: one that other machines reach, if there is any.
+func (r *Running) URL() string { return "http://" + guard.Reachable(r.listener.Addr())[0] }
 
 // FirstToken is the token for everything that was made at the first start, empty at others. Nobody can show it again.
 func (r *Running) FirstToken() string { return r.firstToken }

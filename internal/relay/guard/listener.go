@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -124,4 +125,45 @@ func ListenError(address string, err error) error {
 		return fmt.Errorf("port %s is not for everybody: take one above 1023 (%w)", port, os.ErrPermission)
 	}
 	return err
+}
+
+// Reachable returns each HOST:PORT by which a listener is reached.
+func Reachable(a net.Addr) []string {
+	at, ok := a.(*net.TCPAddr)
+	if !ok || !at.IP.IsUnspecified() {
+		return []string{a.String()}
+	}
+	port := strconv.Itoa(at.Port)
+	var hosts []string
+	for _, ip := range ownAddresses() {
+		hosts = append(hosts, net.JoinHostPort(ip.String(), port))
+	}
+	if len(hosts) == 0 {
+		hosts = append(hosts, net.JoinHostPort("127.0.0.1", port))
+	}
+	return hosts
+}
+
+// ownAddresses returns the addresses of this machine's network interfaces: the one that leads outside first, and those of IPv6 last.
+func ownAddresses() []net.IP {
+	var own []net.IP
+	// Nothing is sent: the system only looks up which way it would go.
+	if c, err := net.Dial("udp4", "192.0.2.1:9"); err == nil {
+		own = append(own, c.LocalAddr().(*net.UDPAddr).IP)
+		c.Close()
+	}
+	addresses, _ := net.InterfaceAddrs()
+	for _, v4 := range []bool{true, false} {
+		for _, a := range addresses {
+			if n, ok := a.(*net.IPNet); ok && (n.IP.To4() != nil) == v4 {
+				own = append(own, n.IP)
+			}
+		}
+	}
+	seen := map[string]bool{}
+	return slices.DeleteFunc(own, func(ip net.IP) bool {
+		again := seen[ip.String()]
+		seen[ip.String()] = true
+		return again || !ip.IsGlobalUnicast()
+	})
 }

@@ -58,7 +58,7 @@ func (r *Running) MQTTURL() string {
 	if r.encrypted {
 		scheme = "mqtts://"
 	}
-	return scheme + reachable(r.mqttListener.Addr())[0]
+	return scheme + guard.Reachable(r.mqttListener.Addr())[0]
 }
 
 // stopMQTT ends MQTT; what is being stored has until the end of ctx to be acknowledged.

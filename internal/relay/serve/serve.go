@@ -11,8 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"slices"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -239,7 +237,7 @@ func (r *Running) URLs() []string {
 		scheme = "https://"
 	}
 	var all []string
-	for _, a := range reachable(r.listener.Addr()) {
+	for _, a := range guard.Reachable(r.listener.Addr()) {
 		all = append(all, scheme+a)
 	}
 	return all
@@ -250,48 +248,7 @@ func (r *Running) MetricsURL() string {
 	if r.opsListener == nil {
 		return ""
 	}
-	return "http://" + reachable(r.opsListener.Addr())[0]
-}
-
-// reachable returns each HOST:PORT by which a listener is reached.
-func reachable(a net.Addr) []string {
-	at, ok := a.(*net.TCPAddr)
-	if !ok || !at.IP.IsUnspecified() {
-		return []string{a.String()}
-	}
-	port := strconv.Itoa(at.Port)
-	var hosts []string
-	for _, ip := range ownAddresses() {
-		hosts = append(hosts, net.JoinHostPort(ip.String(), port))
-	}
-	if len(hosts) == 0 {
-		hosts = append(hosts, net.JoinHostPort("127.0.0.1", port))
-	}
-	return hosts
-}
-
-// ownAddresses returns the addresses of this machine's network interfaces: the one that leads outside first, and those of IPv6 last.
-func ownAddresses() []net.IP {
-	var own []net.IP
-	// Nothing is sent: the system only looks up which way it would go.
-	if c, err := net.Dial("udp4", "192.0.2.1:9"); err == nil {
-		own = append(own, c.LocalAddr().(*net.UDPAddr).IP)
-		c.Close()
-	}
-	addresses, _ := net.InterfaceAddrs()
-	for _, v4 := range []bool{true, false} {
-		for _, a := range addresses {
-			if n, ok := a.(*net.IPNet); ok && (n.IP.To4() != nil) == v4 {
-				own = append(own, n.IP)
-			}
-		}
-	}
-	seen := map[string]bool{}
-	return slices.DeleteFunc(own, func(ip net.IP) bool {
-		again := seen[ip.String()]
-		seen[ip.String()] = true
-		return again || !ip.IsGlobalUnicast()
-	})
+	return "http://" + guard.Reachable(r.opsListener.Addr())[0]
 }
 
 // Place tells where everything is kept: a directory, or a database and its servers.

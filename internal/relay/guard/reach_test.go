@@ -1,4 +1,4 @@
-package serve
+package guard
 
 import (
 	"net"
@@ -10,7 +10,7 @@ import (
 func TestOthersAreToldAnAddressOfTheNetwork(t *testing.T) {
 	own := ownAddresses()
 	for _, listen := range []net.IP{net.IPv4zero, net.IPv6unspecified} {
-		all := reachable(&net.TCPAddr{IP: listen, Port: 3000})
+		all := Reachable(&net.TCPAddr{IP: listen, Port: 3000})
 		if len(own) == 0 && all[0] == "127.0.0.1:3000" {
 			continue // there is no network
 		}
@@ -29,7 +29,7 @@ func TestOthersAreToldAnAddressOfTheNetwork(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if all := reachable(at); len(all) != 1 || all[0] != one {
+		if all := Reachable(at); len(all) != 1 || all[0] != one {
 			t.Errorf("what listens on %s is said to be reached at %q", one, all)
 		}
 	}
