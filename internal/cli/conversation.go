@@ -237,7 +237,17 @@ func explainSending(err error) error {
 	return explainLength(err)
 }
 
+// afterMove is what to do where a move holds back what waits.
+func afterMove(e *messenger.MovedError) string {
+	return fmt.Sprintf("ask %s for the new passphrase and run \"fernpost key add --room %[2]s\"; then "+
+		"\"fernpost outbox --retry --room %[2]s\" sends it under the new key, with --old-key at once under the old one",
+		screen.Line(e.By.Name), e.Room)
+}
+
 func explainDelivery(err error) error {
+	if e, ok := errors.AsType[*messenger.MovedError](err); ok {
+		return hint(err, "the message stays in the outbox: %s", afterMove(e))
+	}
 	if errors.Is(err, exchange.ErrUnknownOutcome) {
 		return hint(err, "the message stays in the outbox; \"fernpost outbox --retry\" looks for it, and posts it again if it is not there")
 	}

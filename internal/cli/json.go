@@ -253,6 +253,7 @@ type queuedJSON struct {
 	Accepted int               `json:"accepted" means:"how many of them were accepted"`
 	Key      *record.PublicKey `json:"key" means:"the key of ours that has signed it; null of a text"`
 	Text     *string           `json:"text" means:"the beginning of what it says or has measured, or the name of the file; null where it is none of these"`
+	Held     *string           `json:"held" means:"why it is not posted: who has moved the room to a key that is not here; null otherwise"`
 }
 
 func (queuedJSON) about() string { return `A message of the "outbox":` }

@@ -8,13 +8,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/screen"
 )
 
 func (a *app) outboxCommand() *cobra.Command {
 	var roomName string
-	var asJSON, retry bool
+	var asJSON, retry, oldKey bool
 	var drop uint32
 	cmd := &cobra.Command{
 		Use:   "outbox",
@@ -22,10 +24,16 @@ func (a *app) outboxCommand() *cobra.Command {
 		Long: `outbox lists the messages of a room that the relay has not accepted yet. --retry posts what is waiting; what was
 tried before is looked for first, so that nothing is sent twice and a long transfer goes on where it was cut off. --drop
 takes a message back of which nothing was tried; in a signed room its number was taken, so a message that says nothing goes
-out in its place.`,
+out in its place.
+
+Where somebody whose words were compared has moved the room to a key that is not here, nothing is posted: "fernpost key add"
+with the new passphrase, then --retry, sends it under the new key, and --retry --old-key under the old one.`,
 		Example: "  fernpost outbox\n  fernpost outbox --retry\n  fernpost outbox --drop 7",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if oldKey && !retry {
+				return usagef("--old-key goes with --retry")
+			}
 			return a.withRoom(roomName, func(c *conversation) error {
 				if cmd.Flags().Changed("drop") {
 					if err := c.Drop(cmd.Context(), drop); errors.Is(err, model.ErrOtherIdentity) {
@@ -38,7 +46,7 @@ out in its place.`,
 				c.asJSON, c.slowEvents = asJSON, asJSON && retry
 				if retry {
 					c.yes = true // it was asked for when it was written
-					return c.retry(cmd.Context())
+					return c.retry(cmd.Context(), oldKey)
 				}
 				return c.listOutbox(asJSON)
 			})
@@ -47,12 +55,13 @@ out in its place.`,
 	cmd.Flags().StringVar(&roomName, "room", "", "the `ROOM` in question (default: the only one)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
 	cmd.Flags().BoolVar(&retry, "retry", false, "post what is waiting")
+	cmd.Flags().BoolVar(&oldKey, "old-key", false, "with --retry: post also what is sealed with a key that the room has moved away from")
 	cmd.Flags().Uint32Var(&drop, "drop", 0, "take back the message with this `NUMBER`")
 	return cmd
 }
 
-func (c *conversation) retry(ctx context.Context) error {
-	done, waited, err := c.Retry(ctx)
+func (c *conversation) retry(ctx context.Context, oldKey bool) error {
+	done, waited, err := c.Retry(ctx, messenger.SendOptions{OldKey: oldKey})
 	if err != nil {
 		err = explainSending(err)
 	}
@@ -82,12 +91,21 @@ func (c *conversation) listOutbox(asJSON bool) error {
 	}
 	if len(queue) == 0 {
 		c.say("the outbox is empty")
+		return nil
+	}
+	held, err := "", c.HeldBack()
+	moved, ok := errors.AsType[*messenger.MovedError](err)
+	if ok {
+		held = fmt.Sprintf("%s has moved the room to a new key, which is not here", moved.By.Name)
+	} else if err != nil {
+		return err
 	}
 	for i := range queue {
 		q := &queue[i]
 		if asJSON {
 			o := queuedJSON{
 				q.Number, q.Kind.String(), q.Sent.String(), q.Since, q.Entries, q.Accepted, known(q.Author), known(beginning(q, items)),
+				known(held),
 			}
 			if err := c.printJSON(o); err != nil {
 				return err
@@ -95,12 +113,18 @@ func (c *conversation) listOutbox(asJSON bool) error {
 			continue
 		}
 		line := fmt.Sprintf("%-10s  %-9s %s  %s", q.What(), q.Kind, q.Since.Local().Format(stampLayout), state(q))
+		if held != "" {
+			line += ", held back: " + screen.Line(held)
+		}
 		if text := beginning(q, items); text != "" {
 			line += ": " + text
 		}
 		if err := c.printLines(line + "\n"); err != nil {
 			return err
 		}
+	}
+	if moved != nil {
+		c.say("%s", afterMove(moved))
 	}
 	return nil
 }

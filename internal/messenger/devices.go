@@ -342,7 +342,7 @@ func (e *Engine) Disown(ctx context.Context, settings model.Room, key record.Pub
 	switch {
 	case d.Record != nil:
 		var waited []model.Queued
-		_, waited, err = r.Retry(ctx)
+		_, waited, err = r.Retry(ctx, SendOptions{})
 		// Under another number, perhaps.
 		at := slices.IndexFunc(waited, func(q model.Queued) bool { return q.Kind == d.Record.Kind && q.Since.Equal(d.Record.Since) })
 		if at >= 0 {

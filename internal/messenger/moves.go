@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
@@ -26,6 +27,9 @@ func (e *MovedError) Error() string {
 	return fmt.Sprintf("%s: %s, whose key you have compared, has moved room %s to a new key, which is not here",
 		not, e.By.Name, e.Room)
 }
+
+// Is makes it [exchange.ErrNotStored]: what waits is refused before it is posted.
+func (e *MovedError) Is(target error) bool { return target == exchange.ErrNotStored }
 
 // MovedAway returns who has moved the room to a key that is not here, apart from keys to which the user does not go, as far as
 // this device has read. Those come first whose words were compared.
@@ -67,6 +71,16 @@ func (r *Room) mindMoves(insist bool) ([]model.Moved, error) {
 	return moved, r.tell(Moved{r.settings.Name, moved})
 }
 
+// HeldBack returns a [*MovedError] if nothing that waits is posted because somebody whose key was compared has moved the room to
+// a key that is not here.
+func (r *Room) HeldBack() error {
+	moved, err := r.MovedAway()
+	if err == nil && len(moved) > 0 && moved[0].Compared {
+		err = &MovedError{r.settings.Name, moved[0], false}
+	}
+	return err
+}
+
 // stay remembers that the user goes on with the key that is here. Keys are remembered only where compared ones go to them:
 // anybody could fill a list with others.
 func (r *Room) stay(moved []model.Moved) error {
@@ -83,9 +97,12 @@ func (r *Room) stay(moved []model.Moved) error {
 	})
 }
 
-// movedMeanwhile warns of moves that were not known when a message was sealed.
-func (r *Room) movedMeanwhile(before []model.Moved) error {
+// movedMeanwhile warns of moves that were not known when a message was sealed, and keep nobody from posting it.
+func (r *Room) movedMeanwhile(before []model.Moved, insist bool) error {
 	moved, err := r.MovedAway()
+	if err == nil && len(moved) > 0 && moved[0].Compared && !insist {
+		return nil // it is refused
+	}
 	moved = slices.DeleteFunc(moved, func(m model.Moved) bool { return slices.Contains(before, m) })
 	if err == nil && len(moved) > 0 {
 		err = r.tell(Moved{r.settings.Name, moved})

@@ -19,6 +19,8 @@ type poster struct {
 	tell   func(Event)
 	// noWait fails where posting would wait.
 	noWait bool
+	// oldKey posts also what is held back, see [Room.HeldBack].
+	oldKey bool
 	// left is how many entries are still to be posted.
 	left int
 	// failed is an error of whoever was told something.
@@ -52,6 +54,12 @@ func (p *poster) deliver(ctx context.Context) (done model.Delivered, err error) 
 
 // ask asks the relay for a step of a delivery.
 func (p *poster) ask(ctx context.Context, step *room.Step) ([]int64, error) {
+	// A move may have been read since the message was sealed, by another process as well.
+	if step.What != room.Find && p.r.signed && !p.oldKey {
+		if err := p.r.HeldBack(); err != nil {
+			return nil, err
+		}
+	}
 	switch step.What {
 	case room.Post:
 		entry, err := p.post(ctx, &step.Entries[0], step.After)

@@ -94,7 +94,7 @@ func (w *watching) postAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	done, _, err := r.Retry(ctx)
+	done, _, err := r.Retry(ctx, SendOptions{})
 	if done.Posted > 0 {
 		wake(w.hurry) // it can be read back
 	}

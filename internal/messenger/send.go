@@ -20,7 +20,8 @@ type SendOptions struct {
 	NoWait bool
 	// Queue only signs it and puts it into the outbox.
 	Queue bool
-	// OldKey seals with the key that is here although somebody whose key was compared has moved to another one.
+	// OldKey seals with the key that is here, and posts what is sealed with it, although somebody whose key was compared has moved
+	// to another one.
 	OldKey bool
 	// At is when it was written or measured: the record's clock, or that of the tokens where nobody signs. The zero time is now.
 	At time.Time
@@ -101,7 +102,7 @@ func Writable(r model.Room) error {
 
 // Send writes a message into the outbox, reads the room and posts what is waiting. The error may be a [*MovedError],
 // [*BegunError], [*SaidError], [model.ErrNoText], [model.ErrReading] or [record.ErrBody], and then nothing was written; or a
-// [*WaitsError], and then the message is what waits.
+// [*WaitsError], and then the message is what waits: also for a move that only this reading has brought.
 func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent Sent, err error) {
 	if !r.signed {
 		return r.sendText(ctx, body, o)
@@ -140,10 +141,10 @@ func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent 
 	if err := r.catchUp(ctx, news); err != nil {
 		return r.asItWaits(written), waitsError(err)
 	}
-	if err := r.movedMeanwhile(moved); err != nil {
+	if err := r.movedMeanwhile(moved, o.OldKey); err != nil {
 		return sent, err
 	}
-	done, err := r.deliver(ctx, o.NoWait)
+	done, err := r.deliver(ctx, o)
 	if err != nil {
 		written.Number = done.Number(written.Number)
 		return r.asItWaits(written), err
@@ -164,7 +165,7 @@ func (r *Room) asItWaits(written room.Written) (sent Sent) {
 }
 
 // Retry reads the room and posts what is waiting. It returns the messages that waited, as they are now, also beside an error.
-func (r *Room) Retry(ctx context.Context) (done model.Delivered, waited []model.Queued, err error) {
+func (r *Room) Retry(ctx context.Context, o SendOptions) (done model.Delivered, waited []model.Queued, err error) {
 	if waited, err = r.NotAccepted(); err != nil {
 		return done, nil, err
 	}
@@ -183,7 +184,12 @@ func (r *Room) Retry(ctx context.Context) (done model.Delivered, waited []model.
 	if err := r.CatchUp(ctx); err != nil {
 		return done, waited, err
 	}
-	done, err = r.deliver(ctx, false)
+	if o.OldKey {
+		if _, err := r.mindMoves(true); err != nil {
+			return done, waited, err
+		}
+	}
+	done, err = r.deliver(ctx, o)
 	now, listErr := r.Outbox()
 	for i := range waited {
 		r.renew(&waited[i], now, &done)
@@ -239,7 +245,7 @@ func (r *Room) TellOfKeys(ctx context.Context) error {
 	if err := r.CatchUp(ctx); err != nil {
 		return waitsError(err)
 	}
-	_, err := r.deliver(ctx, false)
+	_, err := r.deliver(ctx, SendOptions{})
 	return err
 }
 
@@ -377,8 +383,9 @@ func (r *Room) tellOfKeys() (err error) {
 	})
 }
 
-// deliver posts what is in the outbox. The room must have been read before. Its errors are [*WaitsError].
-func (r *Room) deliver(ctx context.Context, noWait bool) (done model.Delivered, err error) {
+// deliver posts what is in the outbox. The room must have been read before. Its errors are [*WaitsError], of a [*MovedError] among
+// others.
+func (r *Room) deliver(ctx context.Context, o SendOptions) (done model.Delivered, err error) {
 	if r.signed { // what waits may have been signed anew where the identity is now
 		if err := r.maySign(); err != nil {
 			return done, err
@@ -388,7 +395,7 @@ func (r *Room) deliver(ctx context.Context, noWait bool) (done model.Delivered, 
 	if err != nil {
 		return done, err
 	}
-	p := &poster{r: r, client: r.client, noWait: noWait, left: waiting}
+	p := &poster{r: r, client: r.client, noWait: o.NoWait, oldKey: o.OldKey, left: waiting}
 	p.tell = func(e Event) { p.failed = errors.Join(p.failed, r.tell(e)) }
 	p.tell(Delivering{waiting, before, r.plan})
 	done, err = p.deliver(ctx)

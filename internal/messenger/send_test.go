@@ -266,3 +266,99 @@ func TestAClearThatAnotherProcessNoticedEndsNoReading(t *testing.T) {
 		}
 	})
 }
+
+// retry posts what waits and returns the error of that.
+func (m *member) retry(o messenger.SendOptions) (failed error) {
+	m.t.Helper()
+	m.in(func(r *messenger.Room) error {
+		_, _, failed = r.Retry(m.t.Context(), o)
+		return nil
+	})
+	return failed
+}
+
+// The first message after a move by a compared person went out under the old key, as only what was read before it counted; and
+// once the new key was here, what had waited went out under the old one still.
+func TestWhatWasSealedBeforeAMoveWasReadIsHeldBack(t *testing.T) {
+	for _, added := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			x := newMembers(t)
+			ana, bo := x.join("ana"), x.join("bo")
+			bo.say("hello")
+			ana.reads()
+			ana.compare(bo)
+			file := record.File{Name: "plan.txt", Media: "text/plain", Content: make([]byte, 5000)} // of several entries
+			if err := ana.send(file, messenger.SendOptions{Queue: true}); err != nil {
+				t.Fatal(err)
+			}
+			moved := bo.rotate()
+			bo.say("under the new key")
+			refused := func(what string, err error) {
+				t.Helper()
+				_, waits := errors.AsType[*messenger.WaitsError](err)
+				if e, ok := errors.AsType[*messenger.MovedError](err); !waits || !ok || e.By.Name != "bo" {
+					t.Errorf("%s after bo's move ends with %v, want that it waits", what, err)
+				}
+			}
+			refused("the first message", ana.send(record.Text("late"), messenger.SendOptions{}))
+			if told := toldOf[messenger.Moved](ana); len(told) > 0 {
+				t.Errorf("beside the refusal it says that the message is sealed with the old key: %+v", told)
+			}
+			refused("posting what waits", ana.retry(messenger.SendOptions{}))
+			ana.in(func(r *messenger.Room) error {
+				if _, ok := errors.AsType[*messenger.MovedError](r.HeldBack()); !ok {
+					t.Errorf("what waits is held back by %v", r.HeldBack())
+				}
+				queue, err := r.NotAccepted()
+				if len(queue) != 2 || queue[0].Sent != model.StateQueued || queue[1].Sent != model.StateQueued {
+					t.Errorf("these wait: %+v, want two that nobody has tried", queue)
+				}
+				return err
+			})
+			before := bo.reads()
+			o := messenger.SendOptions{OldKey: true}
+			if added {
+				keys := bo.settings().Keys
+				if _, err := ana.engine.Update("lab", func(r *model.Room) error { r.Keys = keys; return nil }); err != nil {
+					t.Fatal(err)
+				}
+				o = messenger.SendOptions{}
+			}
+			if err := ana.retry(o); err != nil {
+				t.Errorf("new key added %t: posting what waits ends with %v", added, err)
+			}
+			ana.say("after that")
+			wanted := append(before, "ana: file", "ana: late", "ana: after that")
+			if got := bo.reads(); !slices.Equal(got, wanted) {
+				t.Errorf("new key added %t: bo reads %q, want %q", added, got, wanted)
+			}
+			bo.in(func(r *messenger.Room) error {
+				return r.History(0, func(it *model.Item) error {
+					if m := it.Record; m.Name == "ana" && (m.Key == moved) != added {
+						t.Errorf("new key added %t: %s is sealed with %x", added, m.Kind(), m.Key)
+					}
+					return nil
+				})
+			})
+		})
+	}
+}
+
+// Whoever insists is not kept from it by a move that is read just then, and is told of it.
+func TestWhoInsistsSendsInSpiteOfAMoveThatIsReadJustThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newMembers(t)
+		ana, bo := x.join("ana"), x.join("bo")
+		bo.say("hello")
+		ana.reads()
+		ana.compare(bo)
+		bo.rotate()
+		bo.say("under the new key")
+		if err := ana.send(record.Text("insists"), messenger.SendOptions{OldKey: true}); err != nil {
+			t.Error(err)
+		}
+		if told := toldOf[messenger.Moved](ana); len(told) != 1 {
+			t.Errorf("whoever insists is told of %d moves, want 1", len(told))
+		}
+	})
+}

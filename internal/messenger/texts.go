@@ -183,7 +183,7 @@ func (r *Room) postWaiting(ctx context.Context, written room.Written, o SendOpti
 	if err := r.CatchUp(ctx); err != nil {
 		return r.asItWaits(written), waitsError(err)
 	}
-	done, err := r.deliver(ctx, o.NoWait)
+	done, err := r.deliver(ctx, o)
 	if err != nil {
 		return r.asItWaits(written), err
 	}

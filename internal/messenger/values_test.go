@@ -93,7 +93,7 @@ func TestReadingsAreRead(t *testing.T) {
 					t.Errorf("what ana holds (-want +got):\n%s", diff)
 				}
 				ana.in(func(r *messenger.Room) error { // in another process
-					_, _, err := r.Retry(t.Context())
+					_, _, err := r.Retry(t.Context(), messenger.SendOptions{})
 					return err
 				})
 				want := slices.Clone(waits)

@@ -269,7 +269,11 @@ func (d *Delivery) advance(ctx context.Context) (*Step, error) {
 		if changed, err = d.c.renumber(now); err != nil {
 			return err
 		}
-		if len(changed) > 0 {
+		sealed, err := d.c.sealAnew(posts, now)
+		if err != nil {
+			return err
+		}
+		if len(changed) > 0 || sealed {
 			if posts, err = d.openPosts(); err != nil {
 				return err
 			}
@@ -610,4 +614,77 @@ func (c *Conversation) renumber(now time.Time) ([]model.Renumbered, error) {
 	}
 	t := tip{number: author.Top, previous: author.TopHash, seq: state.Seq}
 	return c.signAnew(&state, t, own, func(*record.Record) bool { return true }, now)
+}
+
+// sealAnew signs anew what waits under a key that the room has moved away from, and seals it with the newest: with the old one
+// it would be for those whom the move has left behind. What was tried is completed as it is. It runs inside a transaction.
+func (c *Conversation) sealAnew(posts []kept.Post, now time.Time) (bool, error) {
+	first, err := c.leftBehind(posts)
+	if err != nil || first == nil {
+		return false, err
+	}
+	state, err := c.store.State()
+	if err != nil || state.Own != c.own {
+		return false, err
+	}
+	own, err := c.store.Own(kept.OwnQuery{Author: c.own, First: first.Number, Last: math.MaxUint32})
+	if err != nil {
+		return false, err
+	}
+	t := tip{number: first.Number - 1, seq: state.Seq}
+	if t.previous, err = c.hashOf(t.number); err != nil {
+		return false, err
+	}
+	_, err = c.signAnew(&state, t, own, func(*record.Record) bool { return true }, now)
+	return true, err
+}
+
+// leftBehind returns the first record among some posts of which nothing was tried, and which is sealed with a key that the room
+// has moved away from; nil if there is none.
+func (c *Conversation) leftBehind(posts []kept.Post) (*kept.Own, error) {
+	if len(c.ids) < 2 {
+		return nil, nil
+	}
+	own, err := c.store.Own(kept.OwnQuery{FirstPost: posts[0].Seq, LastPost: posts[len(posts)-1].Seq})
+	if err != nil {
+		return nil, err
+	}
+	for i := range own {
+		o := &own[i]
+		if o.Author != c.own || o.Kind == record.KindKeyMoved { // that one is for those who lack the new key
+			continue
+		}
+		q, err := c.progress(o)
+		if err != nil {
+			return nil, err
+		}
+		if q.Sent != model.StateQueued {
+			continue
+		}
+		key, err := c.sealedWith(o)
+		if err != nil || key == c.ids[0] { // what stands behind is no older
+			return nil, err
+		}
+		if away, err := c.movedFrom(key); err != nil || away != nil {
+			return o, err
+		}
+	}
+	return nil, nil
+}
+
+// sealedWith returns the key that seals a record of the outbox, the newest where it cannot be opened.
+func (c *Conversation) sealedWith(o *kept.Own) (record.KeyID, error) {
+	posts, err := c.store.Posts(kept.PostQuery{First: o.First, Last: o.First})
+	if err != nil {
+		return record.KeyID{}, err
+	}
+	for i := range posts {
+		for n := range posts[i].Cells.All() {
+			cell, ok := c.openField(&posts[i], n)
+			if id, err := cell.Group(); ok && err == nil && id.Number == o.Number {
+				return id.Key, nil
+			}
+		}
+	}
+	return c.ids[0], nil
 }

@@ -118,6 +118,18 @@ func (c *Conversation) sealerOf(body record.Body) int {
 	return 0
 }
 
+// sealerAnew returns which key seals what is signed anew: the one that sealed it, unless the room has moved away from that one.
+func (c *Conversation) sealerAnew(m *record.Message) (int, error) {
+	key := slices.Index(c.ids, m.Key)
+	if key == 0 {
+		return 0, nil
+	}
+	if away, err := c.movedFrom(m.Key); err != nil || away == nil {
+		return key, err
+	}
+	return c.sealerOf(m.Body), nil
+}
+
 // namedRecord is a record of somebody else that one of ours names.
 type namedRecord struct {
 	author record.Author
@@ -359,7 +371,11 @@ func (c *Conversation) signAnew(
 			states = append(states, model.OwnState{OwnID: before, State: model.StateDropped})
 			continue
 		}
-		w, err := c.queue(&t, &m.Record, slices.Index(c.ids, m.Key), now)
+		key, err := c.sealerAnew(&m)
+		if err != nil {
+			return nil, err
+		}
+		w, err := c.queue(&t, &m.Record, key, now)
 		if err != nil {
 			return nil, err
 		}
