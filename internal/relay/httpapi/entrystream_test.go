@@ -333,6 +333,20 @@ func TestStreamIsRefused(t *testing.T) {
 				t.Errorf("%s: a page of another origin cannot read the refusal", tt.target)
 			}
 		}
+		// What is wrong with an address stands in the body, also for whoever asks for no JSON.
+		for target, says := range map[string]string{
+			fmt.Sprintf("/stream?channels=%d&after=17", public.ID):              "after=7:17,9:1",
+			fmt.Sprintf("/stream?channels=%d&api_key=A,B", public.ID):           "more keys than channels",
+			"/stream?channels=" + strings.Join(many, ","):                       "up to 100 different channels",
+			of(public, "?after=x"):                                              "after=17",
+			fmt.Sprintf("/stream?channels=%d,%d&after=0", public.ID, public.ID): "different channels",
+		} {
+			answer := s.get(target, "Accept: text/event-stream")
+			body, err := io.ReadAll(answer.Body)
+			if err != nil || !strings.Contains(string(body), says) {
+				t.Errorf("%s answers %q, %v, want that it says %q", target, body, err, says)
+			}
+		}
 		// A key in the header, and one key for the channel that it opens.
 		s.watch(of(c, ""), "X-THINGSPEAKAPIKEY: "+c.ReadKey)
 		s.watch(fmt.Sprintf("/stream?channels=%d,%d", public.ID, c.ID), "X-THINGSPEAKAPIKEY: "+c.ReadKey)

@@ -61,6 +61,15 @@ func tellReader(q *request, err error) *reply {
 	return serviceErrors(q, err)
 }
 
+// streamErrors is tellReader of the streams of entries, which the service does not have: whoever names no format reads what is
+// wrong as JSON.
+func streamErrors(q *request, err error) *reply {
+	if _, ok := errors.AsType[*refusal](err); ok && q.format == formatNone {
+		q.format = formatJSON
+	}
+	return tellReader(q, err)
+}
+
 // serviceErrors is the service's table of errors.
 func serviceErrors(q *request, err error) *reply {
 	q.noteKey(err)

@@ -91,7 +91,7 @@ func (a *api) entryRoutes() []route {
 		read(a.lastCalculated("sum", relay.Sum), "/channels/{id}/feeds/last_sum", "/channels/{id}/feed/last_sum"),
 
 		// What only relays of our kind have.
-		read(a.channelStream, "/channels/{id}/feeds/stream", "/channels/{id}/feed/stream"),
+		{streamErrors, get(a.channelStream), []string{"/channels/{id}/feeds/stream", "/channels/{id}/feed/stream"}},
 	}
 }
 
@@ -117,7 +117,7 @@ func (a *api) settingsRoutes() []route {
 		{tellReader, getOrPost(a.export), []string{"/stream/channels/{id}/feeds"}},
 
 		// What only relays of our kind have.
-		read(a.channelsStream, streamRoute),
+		{streamErrors, get(a.channelsStream), []string{streamRoute}},
 		{tellReader, get(a.limits), []string{"/limits"}},
 		read(a.mayWriteReply, "/channels/{id}/may_write"),
 	}
