@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
@@ -61,7 +62,7 @@ func (a *app) printRoom(name string, asJSON, reveal bool) error {
 	line("relay", o.Relay)
 	line("channel", fmt.Sprint(o.Channel))
 	line("fields", strings.Trim(fmt.Sprint(o.Fields), "[]"))
-	line("interval", r.Interval)
+	line("interval", intervalText(r.Interval))
 	line("profile", o.Profile)
 	if o.Padding {
 		line("padding", "every entry is filled up")
@@ -88,6 +89,14 @@ func (a *app) printRoom(name string, asJSON, reveal bool) error {
 	}
 	_, err = a.stdout.Write([]byte(b.String()))
 	return err
+}
+
+// intervalText says how long the relay wants one to wait. Where nothing is set it refuses what comes too soon, and tells then.
+func intervalText(interval string) string {
+	if d, err := duration.Parse(interval); err == nil && d == 0 {
+		return "no interval set: the relay says when to wait"
+	}
+	return interval
 }
 
 // shown is a room as "rooms show" prints it.

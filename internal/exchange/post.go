@@ -234,14 +234,14 @@ const maxWriters = 8
 // four waits last an interval at least, after which a channel without other writers is open.
 func (x *Exchange) refusedWait(retryAfter time.Duration, refusals int) (w Wait) {
 	x.mu.Lock()
-	known := x.writers
+	known, interval := x.writers, x.updates.pause
 	x.mu.Unlock()
+	interval = cmp.Or(interval, thingspeak.DefaultInterval) // a relay that says "too soon" has one
 	writers := 1 << (refusals - 1)
 	if known != nil {
 		writers = max(writers, known())
 	}
 	writers = min(writers, maxWriters)
-	interval := cmp.Or(x.set.Interval, thingspeak.DefaultInterval) // a relay that says "too soon" has one
 	if retryAfter > 0 {
 		// All that were refused are told the same moment. Who came back at it would meet the same writers again.
 		w.For = retryAfter + rand.N(time.Duration(writers-1)*interval+1)

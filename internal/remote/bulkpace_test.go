@@ -176,6 +176,28 @@ func TestFollowTellsAClearBeforeWhatComesAfter(t *testing.T) {
 	})
 }
 
+// After a refusal one leaves room for others by the relay's own interval, which may be another one since it was started anew:
+// those who were refused at a relay with an interval of two seconds waited by one of 15.
+func TestARefusedUpdateWaitsByTheIntervalThatTheRelayTells(t *testing.T) {
+	const writers, interval = 4, 2 * time.Second
+	inBubble(t, func(t *testing.T, s *relaytest.Server, ch relaytest.Channel, _ *remote.Client) {
+		for range 20 {
+			c := clientOver(t, s.Transport(t), func(o *remote.Options) {
+				o.BaseURL, o.Channel, o.WriteKey, o.Interval = s.URL, ch.ID, remote.Secret(ch.WriteKey), 0
+			})
+			c.SetWriters(func() int { return writers })
+			_, err := c.Post(t.Context(), oneField("text"), 0, func(w exchange.Wait) {
+				if most := writers * interval; w.For > most {
+					t.Errorf("it waits %v, at most %v is of use", w.For, most)
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}, relaytest.Interval(interval))
+}
+
 // Once the relay has told its interval, updates keep to it without being refused first.
 func TestUpdatesKeepToTheIntervalThatWasTold(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *relaytest.Server, ch relaytest.Channel, _ *remote.Client) {

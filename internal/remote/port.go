@@ -34,6 +34,10 @@ func (c *Client) Ask(
 		a.Number, err = c.LastID(ctx)
 	case exchange.Update:
 		a.Number, err = c.UpdateEntry(ctx, &thingspeak.Entry{Fields: r.Fields, Status: r.Status})
+		// A relay that says when to come again is one of our kind, which also tells its interval: it may be another one by now.
+		if f := failureOf(err); f.Kind == exchange.TooSoon && f.Wait > 0 {
+			_, _ = c.Limits(ctx) // once ctx has ended, whoever waits notices
+		}
 	case exchange.BulkUpdate:
 		err = c.BulkUpdate(ctx, r.Rows)
 	}

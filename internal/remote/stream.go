@@ -25,6 +25,10 @@ type stream Client
 // maxEvent bounds an event, which holds one entry.
 const maxEvent = thingspeak.MaxEntryJSONBytes + 1<<10
 
+// maxVain is how many bytes a stream may bring in an hour besides new entries, such as comments, of which ours sends 240 then. One
+// that brings more is listened to no more: without an end to that, each reset would have the channel read again.
+const maxVain = 256 << 10
+
 // Via implements [Source].
 func (*stream) Via() exchange.Via { return exchange.Stream }
 
@@ -54,17 +58,32 @@ func (s *stream) Listen(ctx context.Context, after int64, heard func(Heard) erro
 	case code != http.StatusOK || kind != "text/event-stream":
 		return fmt.Errorf("listening to channel %d: %w", s.set.Channel, ErrNotOffered)
 	}
-	return readStream(body, heard)
+	if err := readStream(body, heard); !errors.Is(err, errVain) {
+		return err
+	}
+	return fmt.Errorf("listening to channel %d: %w (%w)", s.set.Channel, errVain, ErrNotOffered)
 }
+
+// errVain ends a stream that brings too much besides entries.
+var errVain = errors.New("the relay sends no entries, but much else")
 
 // readStream hands on what comes over a stream until it ends.
 func readStream(src io.Reader, heard func(Heard) error) error {
 	signs := &signsOfLife{src: src, heard: heard}
+	newest := int64(0)
 	for event, err := range sse.Read(signs, &sse.ReadConfig{MaxEventSize: maxEvent}) {
 		if err != nil {
 			return err
 		}
-		if err := heard(heardIn(event)); err != nil {
+		h := heardIn(event)
+		switch {
+		case event.Type == "reset":
+			newest = 0
+		case h.Entry != nil && h.Entry.ID > newest:
+			newest = h.Entry.ID
+			signs.vain -= len("id: \ndata: \n\n") + len(event.LastEventID) + len(event.Data)
+		}
+		if err := heard(h); err != nil {
 			return err
 		}
 	}
@@ -103,11 +122,21 @@ type signsOfLife struct {
 	src   io.Reader
 	heard func(Heard) error
 	last  time.Time
+	// vain is how many bytes have come since hour besides new entries.
+	vain int
+	hour time.Time
 }
 
 func (s *signsOfLife) Read(p []byte) (int, error) {
 	n, err := s.src.Read(p)
-	if now := time.Now(); n > 0 && now.Sub(s.last) >= time.Second {
+	now := time.Now()
+	if now.Sub(s.hour) >= time.Hour {
+		s.hour, s.vain = now, 0
+	}
+	if s.vain += n; s.vain > maxVain {
+		return n, errVain
+	}
+	if n > 0 && now.Sub(s.last) >= time.Second {
 		s.last = now
 		if err := s.heard(Heard{}); err != nil {
 			return n, err

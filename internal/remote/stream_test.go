@@ -134,6 +134,64 @@ func TestStreamWithoutEnd(t *testing.T) {
 	}
 }
 
+// A relay that sent resets, comments or one entry again and again without an end was listened to for ever.
+func TestStreamThatBringsNoEntriesIsGivenUp(t *testing.T) {
+	for name, text := range map[string]string{
+		"comments":              ": waiting\n\n",
+		"places":                "id: 1-8\n\n",
+		"resets":                "event: reset\nid: 2-0\ndata: {\"channel_id\":4242}\n\n",
+		"resets and an entry":   "event: reset\nid: 2-0\ndata: {\"channel_id\":4242}\n\n" + pushedEvent(1),
+		"one entry":             pushedEvent(9),
+		"entries that go down":  pushedEvent(9) + pushedEvent(8),
+		"another channel's row": "data: {\"channel_id\":4242}\n\n",
+	} {
+		_, _, err := all(t, streaming(t, 200, "text/event-stream", &repeated{text: text}, nil), 7)
+		if !errors.Is(err, remote.ErrNotOffered) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A stream that is quiet for weeks, and one that brings many entries, go on.
+func TestStreamThatBringsEntriesIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		quiet := &repeated{text: ": waiting\n\n", pause: 15 * time.Second, most: 20 * 24 * 240}
+		if _, _, err := all(t, streaming(t, 200, "text/event-stream", quiet, nil), 7); errors.Is(err, remote.ErrNotOffered) {
+			t.Errorf("the quiet one: %v", err)
+		}
+		var busy strings.Builder
+		for n := range int64(10_000) {
+			busy.WriteString(pushedEvent(n + 1))
+		}
+		said, _, err := all(t, streaming(t, 200, "text/event-stream", strings.NewReader(busy.String()), nil), 0)
+		if errors.Is(err, remote.ErrNotOffered) || len(said) != 10_000 {
+			t.Errorf("the busy one brought %d entries: %v", len(said), err)
+		}
+	})
+}
+
+// repeated reads as a text again and again, most times unless that is 0, with a pause before each.
+type repeated struct {
+	text  string
+	pause time.Duration
+	most  int
+	n     int
+	left  string
+}
+
+func (r *repeated) Read(p []byte) (int, error) {
+	if r.left == "" {
+		if r.n++; r.most > 0 && r.n > r.most {
+			return 0, io.EOF
+		}
+		time.Sleep(r.pause)
+		r.left = r.text
+	}
+	n := copy(p, r.left)
+	r.left = r.left[n:]
+	return n, nil
+}
+
 type endlessBytes struct{}
 
 func (endlessBytes) Read(p []byte) (int, error) {
