@@ -44,7 +44,7 @@ type checkResult struct {
 }
 
 func (a *app) doctorCommand() *cobra.Command {
-	var asJSON bool
+	var o doctorOptions
 	cmd := &cobra.Command{
 		Use:   "doctor [ROOM]",
 		Short: "Look for what is wrong with this device, a relay or a room",
@@ -52,28 +52,40 @@ func (a *app) doctorCommand() *cobra.Command {
 do if not: this device's files and their modes, where its keys lie, the proxy, the terminal; the relay, how fast it answers and what its clock
 shows; the channel, its fields and keys; what waits to be posted. It posts nothing and prints no secret.
 
-Without a ROOM it looks at the default room, or the only one there is; without any room, at this device only. It ends with 1
-if something is wrong.`,
+Without a ROOM it looks at the default room, or the only one there is; without any room, at this device, and at the relay of the
+settings if there is one. With --relay it looks at that relay in place of a room. It ends with 1 if something is wrong.`,
 		Example: `  fernpost doctor
   fernpost doctor lab
+  fernpost doctor --relay http://127.0.0.1:3000
   fernpost doctor --json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.doctor(cmd.Context(), append(args, "")[0], asJSON)
+			o.room, o.noRoom = append(args, "")[0], cmd.Flags().Changed("relay")
+			if o.noRoom && o.room != "" {
+				return usagef("a room has a relay of its own: --relay goes without a ROOM")
+			}
+			return a.doctor(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	cmd.Flags().StringVar(&o.relay, "relay", "", "look at the relay at this `URL`, and at no room")
+	cmd.Flags().BoolVar(&o.asJSON, "json", false, "one JSON object a line")
 	return cmd
 }
 
-func (a *app) doctor(ctx context.Context, name string, asJSON bool) error {
+// doctorOptions say what doctor looks at. A relay is looked at where there is no room, or noRoom is.
+type doctorOptions struct {
+	room, relay    string
+	noRoom, asJSON bool
+}
+
+func (a *app) doctor(ctx context.Context, o doctorOptions) error {
 	wrong := 0
 	tell := func(checks ...checkResult) error {
 		for _, c := range checks {
 			if c.state == checkWrong {
 				wrong++
 			}
-			if err := a.tellCheck(c, asJSON); err != nil {
+			if err := a.tellCheck(c, o.asJSON); err != nil {
 				return err
 			}
 		}
@@ -82,22 +94,36 @@ func (a *app) doctor(ctx context.Context, name string, asJSON bool) error {
 	if err := tell(a.checkFiles(), a.checkPlace(), a.checkProxy(), a.checkTerminal()); err != nil {
 		return err
 	}
-	r, err := a.loadRoom(cmp.Or(name, a.config.Get("room")))
-	if _, many := errors.AsType[*messenger.WhichRoomError](err); errors.Is(err, model.ErrNoRoom) && name == "" || many {
-		err = tell(checkResult{"room", checkNone, err.Error(), cmp.Or(nextStep(err), `"fernpost init NAME" makes one`)})
-	} else if err != nil {
-		err = tell(checkResult{"room", checkWrong, err.Error(), nextStep(err)})
-	} else {
-		h := a.engine().Examine(ctx, r, (&conversation{app: a}).face())
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		err = tell(roomChecks(&r, &h)...)
+	checks := a.checkRoom(ctx, o)
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
+	err := tell(checks...)
 	if err == nil && wrong > 0 {
 		err = fmt.Errorf("%s wrong", map[bool]string{true: "one thing is", false: fmt.Sprint(wrong, " things are")}[wrong == 1])
 	}
 	return err
+}
+
+// checkRoom looks at a room and its relay, or at a relay where there is no room.
+func (a *app) checkRoom(ctx context.Context, o doctorOptions) []checkResult {
+	if o.noRoom {
+		return a.relayChecks(ctx, o.relay)
+	}
+	r, err := a.loadRoom(cmp.Or(o.room, a.config.Get("room")))
+	if err == nil {
+		h := a.engine().Examine(ctx, r, (&conversation{app: a}).face())
+		return roomChecks(&r, &h)
+	}
+	_, many := errors.AsType[*messenger.WhichRoomError](err)
+	if !many && (!errors.Is(err, model.ErrNoRoom) || o.room != "") {
+		return []checkResult{{"room", checkWrong, err.Error(), nextStep(err)}}
+	}
+	checks := []checkResult{{"room", checkNone, err.Error(), cmp.Or(nextStep(err), `"fernpost init NAME" makes one`)}}
+	if o.relay != "" {
+		checks = append(checks, a.relayChecks(ctx, o.relay)...)
+	}
+	return checks
 }
 
 func (a *app) tellCheck(c checkResult, asJSON bool) error {
@@ -219,21 +245,7 @@ func roomChecks(r *model.Room, h *messenger.Health) (checks []checkResult) {
 		add("relay", checkWrong, h.Relay.Error(), todo)
 		return checks
 	}
-	took := h.Took.Round(time.Millisecond)
-	if h.Took > slowAnswer {
-		add("relay", checkMind, fmt.Sprintf("it took %v to answer", took), "--timeout is how long it may be silent")
-	} else {
-		add("relay", checkGood, fmt.Sprintf("it answers in %v", took), "")
-	}
-	switch ahead := h.Ahead.Round(time.Second); {
-	case !h.HasClock:
-		add("clock", checkNone, "the relay does not say what its clock shows", "")
-	case ahead.Abs() > clockOff:
-		add("clock", checkMind, fmt.Sprintf("this machine's clock is %v %s the relay's", ahead.Abs(), map[bool]string{true: "behind", false: "ahead of"}[ahead > 0]),
-			"set the clock: the times that others see of your messages are its")
-	default:
-		add("clock", checkGood, "it agrees with the relay's", "")
-	}
+	checks = append(checks, answerCheck(h), clockCheck(h))
 	switch {
 	case h.Public:
 		add("channel", checkMind, "it is public: everybody sees its rows, and how many there are and when", "\"fernpost eavesdrop\" shows what they see")
@@ -258,6 +270,43 @@ func roomChecks(r *model.Room, h *messenger.Health) (checks []checkResult) {
 		add("write key", checkNone, "this relay does not tell what a write key is for: the first message shows it", "")
 	}
 	return append(checks, keyCheck(r, h))
+}
+
+// answerCheck says how fast a relay answers.
+func answerCheck(h *messenger.Health) checkResult {
+	took := h.Took.Round(time.Millisecond)
+	if h.Took > slowAnswer {
+		return checkResult{"relay", checkMind, fmt.Sprintf("it took %v to answer", took), "--timeout is how long it may be silent"}
+	}
+	return checkResult{"relay", checkGood, fmt.Sprintf("it answers in %v", took), ""}
+}
+
+// clockCheck compares the relay's clock with this machine's.
+func clockCheck(h *messenger.Health) checkResult {
+	switch ahead := h.Ahead.Round(time.Second); {
+	case !h.HasClock:
+		return checkResult{"clock", checkNone, "the relay does not say what its clock shows", ""}
+	case ahead.Abs() > clockOff:
+		return checkResult{
+			"clock", checkMind,
+			fmt.Sprintf("this machine's clock is %v %s the relay's", ahead.Abs(), map[bool]string{true: "behind", false: "ahead of"}[ahead > 0]),
+			"set the clock: the times that others see of your messages are its",
+		}
+	}
+	return checkResult{"clock", checkGood, "it agrees with the relay's", ""}
+}
+
+// relayChecks look at a relay without a room.
+func (a *app) relayChecks(ctx context.Context, address string) []checkResult {
+	h, ours := a.engine().ExamineRelay(ctx, address)
+	if h.Relay != nil {
+		return []checkResult{{"relay", checkWrong, h.Relay.Error(), nextStep(beforeRoomError{h.Relay})}}
+	}
+	answer := answerCheck(&h)
+	if answer.what += ": " + address; !ours {
+		answer.state, answer.next = checkMind, "whether it is a relay shows only when a room is made or joined there"
+	}
+	return []checkResult{answer, clockCheck(&h)}
 }
 
 // keyCheck says whether the room's keys open what stands in the channel.

@@ -2,6 +2,7 @@ package messenger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -62,7 +63,11 @@ func (e *Engine) reach(ctx context.Context, r model.Room) error {
 		return err
 	}
 	defer client.Close()
-	return client.Reach(ctx)
+	_, err = client.Reach(ctx)
+	if _, ok := errors.AsType[*remote.UnreachableError](err); ok || ctx.Err() != nil {
+		return err
+	}
+	return nil
 }
 
 // dialable reports whether a client can be made for a room, without asking anybody.

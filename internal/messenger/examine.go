@@ -2,10 +2,12 @@ package messenger
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -80,6 +82,24 @@ func (e *Engine) Examine(ctx context.Context, r model.Room, face Face) (h Health
 		}
 	}
 	return h
+}
+
+// ExamineRelay looks at what answers at a relay's address, without a room. Ours tells that it is a relay of our kind; without an
+// error something else answers, of which only a channel shows whether it is a relay.
+func (e *Engine) ExamineRelay(ctx context.Context, address string) (h Health, ours bool) {
+	client, err := e.client(remote.Options{BaseURL: address})
+	if h.Relay = err; err != nil {
+		return h, false
+	}
+	defer client.Close()
+	begin := time.Now()
+	ours, h.Relay = client.Reach(ctx)
+	h.Took = time.Since(begin)
+	h.Ahead, h.HasClock = client.ClockAhead()
+	if _, refused := errors.AsType[*remote.RefusedError](h.Relay); refused {
+		h.Relay = nil
+	}
+	return h, ours
 }
 
 // unposted opens what this device holds of a room, if anything, and counts what waits there.

@@ -3,7 +3,6 @@ package remote
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/exchange"
@@ -27,13 +26,13 @@ func (c *Client) assumed() exchange.Limits {
 	return l
 }
 
-// Reach finds out whether anything answers at the relay's address. The error is an [*UnreachableError], or the context's.
-func (c *Client) Reach(ctx context.Context) error {
-	_, _, err := c.fetch(ctx, request{doing: "reaching the relay", path: "limits.json"})
-	if _, ok := errors.AsType[*UnreachableError](err); ok || ctx.Err() != nil {
-		return err
-	}
-	return nil
+// Reach finds out what answers at the relay's address, without a channel. Ours tells that it is a relay of our kind. An error
+// other than an [*UnreachableError] or the context's is an answer, too: relays of another kind have no such page.
+func (c *Client) Reach(ctx context.Context) (ours bool, err error) {
+	content, _, err := c.fetch(ctx, request{doing: "reaching the relay", path: "limits.json"})
+	var told thingspeak.Limits
+	ours = err == nil && json.Unmarshal(content, &told) == nil && told.Plausible()
+	return ours, err
 }
 
 // Limits asks the relay what it grants. Relays of our kind tell; of others, and of those that do not answer, the limits
