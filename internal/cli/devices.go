@@ -29,7 +29,8 @@ From then on the others see "py's phone" for what the phone writes. Everything e
 compared py's words has not compared the phone's. A claim counts while nobody else claims the same key, that key claims
 none, and the author is claimed by none; what contradicts each other is told to all, and neither counts. Either side may
 withdraw; a consent that is withdrawn cannot be given again.`,
-		Args: cobra.NoArgs,
+		Example: "  fernpost identity device consent py\n  fernpost identity device withdraw \"py's phone\" --lost",
+		Args:    cobra.NoArgs,
 	}
 	cmd.AddCommand(
 		&cobra.Command{
@@ -60,20 +61,20 @@ said again, so it can be run again where it was interrupted.`,
 }
 
 func (a *app) withdrawCommand(roomName *string, asJSON *bool) *cobra.Command {
-	lost := false
+	var lost, yes bool
 	cmd := &cobra.Command{
 		Use: "withdraw NAME", Short: "Take back a claim, or the consent to be somebody's device",
 		Long: `withdraw takes back, before everybody in a room, that a key is a device of yours, or your consent to be one of theirs.
 
 --lost is for a device that was lost or stolen. Here its key counts in no room as compared, has no nickname and is nobody's
 device, also where it has not written yet: what it writes stands under its tag, marked as withdrawn. The others are told so
-wherever it was called a device of yours, or in the room that --room names. No older file of rooms brings that back, only a
+wherever it was called a device of yours, or in the room that --room names. It asks before (--yes does not). No older file of rooms brings that back, only a
 new comparison of its words ("fernpost identity verify"). It still has the keys of the rooms: "fernpost key rotate" moves a
 room to one that it does not have.`,
 		Example: "  fernpost identity device withdraw \"py's phone\"\n  fernpost identity device withdraw \"py's phone\" --lost", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if lost {
-				return a.withdrawLost(cmd.Context(), *roomName, args[0], *asJSON)
+				return a.withdrawLost(cmd.Context(), *roomName, args[0], yes, *asJSON)
 			}
 			key, err := a.keyOf(*roomName, args[0])
 			if err != nil {
@@ -83,11 +84,12 @@ room to one that it does not have.`,
 		},
 	}
 	cmd.Flags().BoolVar(&lost, "lost", false, "the device was lost: it is trusted here no more, in no room")
+	cmd.Flags().BoolVar(&yes, "yes", false, "with --lost: do not ask")
 	return cmd
 }
 
 // withdrawLost withdraws a device that was lost, wherever it may be trusted.
-func (a *app) withdrawLost(ctx context.Context, roomName, who string, asJSON bool) error {
+func (a *app) withdrawLost(ctx context.Context, roomName, who string, yes, asJSON bool) error {
 	key, missed, err := a.engine().DeviceCalled(roomName, who)
 	if err != nil {
 		for _, m := range missed {
@@ -96,6 +98,14 @@ func (a *app) withdrawLost(ctx context.Context, roomName, who string, asJSON boo
 		return hintWho(asWeak(err))
 	}
 	tag := key.Tag().Name()
+	if !yes {
+		switch ok, err := a.confirm(ctx, "Trust "+tag+" no more, and take back before the others that it is a device of yours?"); {
+		case err != nil:
+			return err
+		case !ok:
+			return hint(a.declined(fmt.Errorf("nothing was said of %s, and it is trusted as before", tag)), "--yes withdraws it without asking")
+		}
+	}
 	// First what is for this device: it needs no relay, and no room that can be read.
 	if err := a.engine().Lose(key); err != nil {
 		if errors.Is(err, messenger.ErrOwnKey) {
@@ -135,13 +145,13 @@ func (a *app) withdrawLost(ctx context.Context, roomName, who string, asJSON boo
 			a.say("room %s: it is trusted here no more", name)
 		}
 	}
-	again := fmt.Sprintf("run it again: fernpost identity device withdraw %s --lost", tag)
+	again := fmt.Sprintf("run it again: fernpost identity device withdraw %s --lost --yes", tag)
 	switch {
 	case failed > 0:
 		return hint(partlyError{fmt.Errorf("in %d of %s that could not be done", failed, count(tried, "room"))}, "%s", again)
 	case len(waits) > 0:
 		err := fmt.Errorf("in %s the others are not told yet: %w", count(len(waits), "room"), errors.Join(waits...))
-		return hint(err, "\"fernpost outbox --retry\" posts it, and so does the same command: fernpost identity device withdraw %s --lost", tag)
+		return hint(err, "\"fernpost outbox --retry\" posts it, and so does the same command: fernpost identity device withdraw %s --lost --yes", tag)
 	case told == 0 && roomName != "":
 		a.say("in room %s it was not said that it is a device of yours, or that was taken back before: nobody was told anything", roomName)
 	case told == 0:

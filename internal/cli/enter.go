@@ -359,7 +359,7 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 	}
 	profile, generated := enter.Profiles[0], ""
 	enter.Passphrase = func(ctx context.Context) (string, error) {
-		pass, isNew, err := a.newPassphrase(ctx, profile, f.passphraseFile, o)
+		pass, isNew, err := a.newPassphrase(ctx, profile, f.passphraseFile, newRoom, o)
 		if isNew {
 			generated = pass
 		}
@@ -430,8 +430,15 @@ func joinProfile(p passphrase.Profile) string {
 	return " --profile " + p.Name()
 }
 
-// newPassphrase gets or generates the passphrase of a new room and says how strong it is.
-func (a *app) newPassphrase(ctx context.Context, p passphrase.Profile, file string, o initOptions) (pass string, generated bool, err error) {
+// passphraseFor is what a passphrase is chosen for: how it is asked for, and what was not done where it is refused.
+type passphraseFor struct{ ask, not string }
+
+var newRoom = passphraseFor{"Passphrase of the new room", "no room was made"}
+
+// newPassphrase gets or generates a passphrase and says how strong it is.
+func (a *app) newPassphrase(
+	ctx context.Context, p passphrase.Profile, file string, use passphraseFor, o initOptions,
+) (pass string, generated bool, err error) {
 	switch {
 	case o.words == 0:
 		o.words = passphrase.DefaultWords
@@ -448,7 +455,7 @@ func (a *app) newPassphrase(ctx context.Context, p passphrase.Profile, file stri
 	if !o.generate {
 		pass, err = a.secretFrom("passphrase-file", file, "FERNPOST_PASSPHRASE")
 		if errors.Is(err, errNoSecret) && a.canAsk() {
-			pass, err = a.askNewPassphrase(ctx, "the new room")
+			pass, err = a.askTwice(ctx, use.ask)
 		}
 		if err != nil && !errors.Is(err, errNoSecret) {
 			return "", false, err
@@ -470,7 +477,7 @@ func (a *app) newPassphrase(ctx context.Context, p passphrase.Profile, file stri
 	if what := looksLike(pass); what != "" && what != lookingLikePassphrase {
 		a.say("%s", a.style.warn("this passphrase looks like "+what+": is it what you meant?"))
 	}
-	return pass, false, a.mindStrength(ctx, pass, p, o.weak, "Everybody can copy the feed and guess at leisure.", "no room was made")
+	return pass, false, a.mindStrength(ctx, pass, p, o.weak, "Everybody can copy the feed and guess at leisure.", use.not)
 }
 
 // mindStrength says how strong a passphrase is that somebody has chosen, and asks whether a weak one is to be used all the same. why
@@ -496,7 +503,12 @@ func (a *app) mindStrength(ctx context.Context, pass string, p passphrase.Profil
 }
 
 func (a *app) askNewPassphrase(ctx context.Context, of string) (string, error) {
-	first, err := a.askSecret(ctx, "Passphrase of "+of+" (empty: generate one)")
+	return a.askTwice(ctx, "Passphrase of "+of)
+}
+
+// askTwice asks for a new passphrase; empty, one is to be generated.
+func (a *app) askTwice(ctx context.Context, what string) (string, error) {
+	first, err := a.askSecret(ctx, what+" (empty: generate one)")
 	if err != nil || first == "" {
 		return "", err
 	}

@@ -28,6 +28,7 @@ this device: another key with the same name is shown with its tag and named as a
 words of a key aloud, and marks it as verified, knows whom the key belongs to.
 
 NAME is a name as it is shown in the room, with the tag where it has one ("ana (~3f9a12cd)"), or the tag alone.`,
+		Example: "  fernpost identity name ana\n  fernpost identity show\n  fernpost identity verify bo",
 	}
 	cmd.PersistentFlags().StringVar(&roomName, "room", "", "the `ROOM` in question (default: the only one)")
 	cmd.PersistentFlags().BoolVar(&asJSON, "json", false, "one JSON object a line")
@@ -77,7 +78,7 @@ func (a *app) verifyPersonCommand(roomName *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "verify NAME", Short: "Note that you have compared somebody's words aloud",
 		Long: `verify prints the six words of a key and notes that you have compared them with those that its owner reads out: "fernpost
-identity show" prints them there. It asks before it notes that; where nobody can be asked, --yes says it.`,
+identity show" prints them there, behind "words". It asks before it notes that; where nobody can be asked, --yes says it.`,
 		Example: "  fernpost identity verify bo\n  fernpost identity verify bo --yes", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.changePerson(*roomName, args[0], func(c *conversation, p model.Person) error {
@@ -93,7 +94,7 @@ identity show" prints them there. It asks before it notes that; where nobody can
 						"reads out", tagged(p)), "compare them, and say --yes if they are the same")
 				}
 				if !yes {
-					same, err := a.confirm(cmd.Context(), "Does "+name+" read out the same six words?")
+					same, err := a.confirm(cmd.Context(), "Does "+name+" (behind \"words\" of \"identity show\") read out the same six words?")
 					if err != nil {
 						return err
 					}
@@ -142,7 +143,9 @@ func (a *app) showIdentity(roomName string, asJSON bool) error {
 	if !gone.IsZero() {
 		defer a.say("%s", a.style.warn((&messenger.GoneError{At: gone}).Error()))
 	}
-	return a.printLines(fmt.Sprintf("nickname  %s\nkey       %s\ntag       %s\nwords     %s\n\nfor sealing and invitations, and the words of that:\n%s\n%s\n",
+	return a.printLines(fmt.Sprintf("nickname  %s\nkey       %s\ntag       %s\nwords     %s\n"+
+		"          (the members of your rooms compare these)\n\n"+
+		"for sealing and invitations:\n%s\n%s\n(whoever seals something to that text, or invites you by it, compares these)\n",
 		orNone(nick), key, key.Tag().Name(), a.style.bold(safetyWords(key)), keys, a.style.bold(sixWords(keys.Safety()))))
 }
 

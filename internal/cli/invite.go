@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/fernet"
@@ -77,15 +78,30 @@ keeps them until a quantum computer breaks that.`,
 	flags.BoolVar(&f.Write, "write", false, "hand on the channel's write key as well")
 	flags.BoolVar(&f.NoKey, "no-key", false, "leave the room's key out: the passphrase is asked for")
 	flags.BoolVar(&f.History, "history", false, "hand on the room's older keys as well")
-	flags.StringVar(&f.address, "address", "", "the `URL` by which the others reach the relay (default: the room's)")
-	flags.StringVar(&f.png, "png", "", "write the QR code to `FILE` as PNG")
-	flags.StringVar(&f.svg, "svg", "", "write the QR code to `FILE` as SVG")
+	f.addPictures(flags)
 	flags.BoolVar(&f.asJSON, "json", false, "print the result as one JSON object; of letters one for each")
 	flags.StringArrayVar(&f.to, "to", nil, "make a letter for the owner of this public `KEY` (fp1_…)")
 	flags.StringVarP(&f.recipients, "recipients", "R", "", "make letters for the public keys in `FILE`, one a line")
 	flags.BoolVar(&f.post, "post", false, "post the letters into the room's channel")
 	outFlag(cmd, &f.out, "the letters")
 	return cmd
+}
+
+// addPictures adds the flags of every command that invites by a link.
+func (f *inviteFlags) addPictures(flags *pflag.FlagSet) {
+	flags.StringVar(&f.address, "address", "", "the `URL` by which the others reach the relay (default: the room's)")
+	flags.StringVar(&f.png, "png", "", "write the QR code to `FILE` as PNG")
+	flags.StringVar(&f.svg, "svg", "", "write the QR code to `FILE` as SVG")
+}
+
+// checkPictures refuses files that are there already.
+func (f *inviteFlags) checkPictures() error {
+	for flag, file := range map[string]string{"png": f.png, "svg": f.svg} {
+		if _, err := os.Lstat(file); err == nil {
+			return usagef("--%s: %s is there already, and is not overwritten", flag, file)
+		}
+	}
+	return nil
 }
 
 // checkLetterFlags refuses flags that do not go together.
@@ -167,7 +183,7 @@ func (a *app) invite(ctx context.Context, name string, f *inviteFlags) error {
 			r.Name, link, r.Relay, r.Channel, check, known(inviterWords(i.Inviter)), len(i.Keys), new(i.WriteKey != ""),
 		})
 	} else {
-		err = a.showInvitation(link, code)
+		err = a.showLink(link)
 	}
 	if err != nil {
 		return err
@@ -177,38 +193,46 @@ func (a *app) invite(ctx context.Context, name string, f *inviteFlags) error {
 		a.say("your words   %s", words)
 	}
 	a.adviseInviter(ctx, &i)
-	return nil
+	if f.asJSON || !a.stdoutTerminal {
+		return nil
+	}
+	return a.showCode(code)
 }
 
 // inviteStaying makes the invitation for those who stay in a room that has moved to a new key.
-func (a *app) inviteStaying(ctx context.Context, name string) error {
+func (a *app) inviteStaying(ctx context.Context, name string, f *inviteFlags) error {
 	r, err := a.loadRoom(name)
 	if err != nil {
 		return err
 	}
-	return a.invite(ctx, r.Name, &inviteFlags{InviteOptions: messenger.InviteOptions{Write: r.WriteKey != ""}})
+	f.Write = r.WriteKey != ""
+	return a.invite(ctx, r.Name, f)
 }
 
-// showInvitation prints a link, on a terminal below its QR code, and puts it into the terminal's clipboard.
-func (a *app) showInvitation(link string, code qr.Code) error {
-	if a.stdoutTerminal {
-		columns, lines := code.Cells()
-		if a.width < columns || a.height > 0 && a.height < lines+3 {
-			a.say("this window of %d x %d is too small for the QR code, which takes %d x %d: make it larger, or use --png",
-				a.width, a.height, columns, lines+3)
-		} else if err := code.Terminal(a.stdout, a.style.on); err != nil {
+// showLink prints a link, and puts it into the terminal's clipboard.
+func (a *app) showLink(link string) error {
+	if a.stdoutTerminal && a.getenv("TERM") != "dumb" {
+		a.say("the link is in the clipboard now, if this terminal lets programs put something there")
+		// OSC 52, which terminals answer by what their owner has allowed.
+		if _, err := fmt.Fprintf(a.stdout, "\x1b]52;c;%s\a", base64.StdEncoding.EncodeToString([]byte(link))); err != nil {
 			return err
-		}
-		if a.getenv("TERM") != "dumb" {
-			a.say("the link is in the clipboard now, if this terminal lets programs put something there")
-			// OSC 52, which terminals answer by what their owner has allowed.
-			if _, err := fmt.Fprintf(a.stdout, "\x1b]52;c;%s\a", base64.StdEncoding.EncodeToString([]byte(link))); err != nil {
-				return err
-			}
 		}
 	}
 	_, err := fmt.Fprintln(a.stdout, link)
 	return err
+}
+
+// showCode draws the QR code of an invitation, below all else that is said: what came behind it would push its first lines out of
+// the window.
+func (a *app) showCode(code qr.Code) error {
+	const prompt = 2 // lines of a shell
+	columns, lines := code.Cells()
+	if lines += prompt; a.width < columns || a.height > 0 && a.height < lines {
+		a.say("this window of %d columns and %d lines is too small for the QR code, which takes %d and %d: make it larger, or write the "+
+			"code with --png FILE", a.width, a.height, columns, lines)
+		return nil
+	}
+	return code.Terminal(a.stdout, a.style.on)
 }
 
 // adviseInviter says what somebody should know who hands on an invitation.

@@ -17,6 +17,7 @@ func (a *app) keyCommand() *cobra.Command {
 	var roomName, file string
 	var o initOptions
 	var invite bool
+	var f inviteFlags
 	cmd := &cobra.Command{
 		Use:   "key",
 		Short: "The keys of a room: list them, move to a new one, add or remove one; make, derive and check keys",
@@ -29,6 +30,7 @@ refuses if the move is by somebody whose words were compared (--old-key insists)
 beside what is written like that.
 
 generate, derive and check are for keys in files, and need no room.`,
+		Example: "  fernpost key list\n  fernpost key rotate --generate --invite\n  fernpost key add",
 	}
 	cmd.PersistentFlags().StringVar(&roomName, "room", "", "the `ROOM` in question (default: the only one)")
 	cmd.PersistentFlags().StringVar(&file, "passphrase-file", "", "read the new passphrase from `FILE`, - for standard input")
@@ -36,15 +38,22 @@ generate, derive and check are for keys in files, and need no room.`,
 		Use: "rotate", Short: "Move the room to a new passphrase and tell the others", Args: cobra.NoArgs,
 		Example: "  fernpost key rotate\n  fernpost key rotate --room lab --generate --invite",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !invite && f.png+f.svg+f.address != "" {
+				return usagef("--png, --svg and --address are for the invitation of --invite")
+			}
+			if err := f.checkPictures(); err != nil { // or the room would have moved, and nobody were invited
+				return err
+			}
 			err := a.rotateKey(cmd.Context(), roomName, file, o)
 			if err == nil && invite {
-				err = a.inviteStaying(cmd.Context(), roomName)
+				err = a.inviteStaying(cmd.Context(), roomName, &f)
 			}
 			return err
 		},
 	}
 	o.addPassphrase(rotate.Flags())
 	rotate.Flags().BoolVar(&invite, "invite", false, "make an invitation for those who stay, with the write key if there is one")
+	f.addPictures(rotate.Flags())
 	add := &cobra.Command{
 		Use: "add", Short: "Add the key of a passphrase that somebody handed over", Args: cobra.NoArgs,
 		Long: `add makes the key of a passphrase the newest of the room, also one that the room had before. A key
@@ -77,7 +86,8 @@ func (a *app) rotateKey(ctx context.Context, roomName, file string, o initOption
 	if err != nil {
 		return err
 	}
-	pass, generated, err := a.newPassphrase(ctx, profile, file, o)
+	pass, generated, err := a.newPassphrase(ctx, profile, file,
+		passphraseFor{"New passphrase of room " + r.Name, "room " + r.Name + " keeps its key"}, o)
 	if err != nil {
 		return err
 	}

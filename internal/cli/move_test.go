@@ -158,7 +158,7 @@ func TestALostDeviceIsTrustedNowhereWhateverRoomIsDamaged(t *testing.T) {
 	if err := os.WriteFile(ana.home("rooms", "attic.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ana.exits(exitPartly, "identity", "device", "withdraw", "bo", "--lost")
+	ana.exits(exitPartly, "identity", "device", "withdraw", "bo", "--lost", "--yes")
 	ana.says(1, "room attic: reading room attic")
 	ana.says(1, "room lab: it is trusted here no more")
 	ana.says(1, "in 1 of 2 rooms that could not be done")
