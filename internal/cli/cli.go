@@ -160,7 +160,6 @@ Start with "fernpost demo".`,
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return hint(usageError{relaycmd.CheckFlag(err)}, "%ssee \"%s --help\"", meantFlag(cmd, err), cmd.CommandPath())
 	})
@@ -179,7 +178,7 @@ Start with "fernpost demo".`,
 		a.initCommand(), a.inviteCommand(), a.joinCommand(), a.roomsCommand(),
 		a.sendCommand(), a.recvCommand(), a.watchCommand(), a.outboxCommand(),
 		a.verifyCommand(), a.identityCommand(), a.keyCommand(), a.tokenCommand(), a.hashCommand(), a.socketCommand(),
-		a.eavesdropCommand(), a.doctorCommand(), a.versionCommand(), a.manCommand(),
+		a.eavesdropCommand(), a.doctorCommand(), a.completionCommand(), a.versionCommand(), a.manCommand(),
 	)
 	root.AddCommand(helpTopics()...)
 	a.wrapArgs(root)

@@ -43,19 +43,6 @@ func TestReadmeAndHelpNameTheSameCommands(t *testing.T) {
 	}
 }
 
-func TestEveryCommandHasAnExample(t *testing.T) {
-	var walk func(*cobra.Command)
-	walk = func(c *cobra.Command) {
-		if c.Runnable() && !c.HasSubCommands() && c.Example == "" {
-			t.Errorf("%s has no example in its help", c.CommandPath())
-		}
-		for _, sub := range c.Commands() {
-			walk(sub)
-		}
-	}
-	walk((&app{}).rootCommand())
-}
-
 // README says which settings have no flag.
 func TestSettingsHaveFlags(t *testing.T) {
 	flags := map[string]bool{}

@@ -27,7 +27,7 @@ func (a *app) offer(root *cobra.Command) {
 		"limits":   offered(relaycmd.Presets...), "cheat": offerList(relaycmd.Lies), "by": a.offerPeople,
 		"via": offered("stream", "mqtt", "polling"), "format": offered("text", "csv"),
 	}
-	byWord := map[string]completions{"ROOM": a.offerRooms, "NAME": a.offerPeople}
+	byWord := map[string]completions{"ROOM": a.offerRooms, "NAME": a.offerPeople, "SHELL": offered(shells...)}
 	eachBelow(root, func(cmd *cobra.Command) {
 		offerFlag := func(f *pflag.Flag) {
 			offer, ok := byFlag[f.Name]

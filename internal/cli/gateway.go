@@ -171,6 +171,7 @@ func (a *app) gatewayKeyCommand() *cobra.Command {
 		Use: "key", Short: "Keys for programs that speak to ThingSpeak: add, list, revoke",
 		Long: `key gives out keys of 16 characters, as ThingSpeak has them, for the gateway's doors: each is for one room. A gateway that
 serves takes up what is changed here at once. Keys are kept as hashes only, so that one that was lost is replaced, not shown.`,
+		Example: "  fernpost gateway key add lab --write\n  fernpost gateway key list",
 	}
 	cmd.AddCommand(a.gatewayKeyAddCommand(), a.gatewayListCommand(false), a.gatewayRevokeCommand(false))
 	return cmd
@@ -280,6 +281,7 @@ func (a *app) gatewayTokenCommand() *cobra.Command {
 		Use: "token", Short: "Tokens for scripts: add, list, revoke",
 		Long: `token gives out bearer tokens, which scripts send in the header "Authorization: Bearer TOKEN". A gateway that serves takes up
 what is changed here at once. Tokens are kept as hashes only, so that one that was lost is replaced, not shown.`,
+		Example: "  fernpost gateway token add --room lab --read\n  fernpost gateway token list",
 	}
 	cmd.AddCommand(a.gatewayTokenAddCommand(), a.gatewayListCommand(true), a.gatewayRevokeCommand(true))
 	return cmd

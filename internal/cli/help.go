@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -70,7 +72,7 @@ func helpTopics() []*cobra.Command {
 	}
 }
 
-// helpWidth is how many columns the help takes; what stands indented is left as it is.
+// helpWidth is how many columns the help takes.
 const helpWidth = 80
 
 // explainItself makes help fit a terminal, and an error of asking for help about what does not exist.
@@ -83,8 +85,13 @@ func (a *app) explainItself(root *cobra.Command) {
 			a.noHelp = unknownCommand(cmd, left[0])
 			return
 		}
-		cmd.Long = fill(cmd.Long, helpWidth)
+		cmd.Example = breakCommands(cmd.Example, helpWidth)
+		var text strings.Builder
+		out := cmd.OutOrStdout()
+		cmd.SetOut(&text)
 		usual(cmd, args)
+		cmd.SetOut(out)
+		fmt.Fprintln(out, fill(text.String(), helpWidth))
 	})
 	root.InitDefaultHelpCmd()
 	for _, c := range root.Commands() {
@@ -146,36 +153,149 @@ func meantFlag(cmd *cobra.Command, err error) string {
 	if like := all.SuggestionsFor(name); len(name) > 1 && len(like) > 0 {
 		return "did you mean --" + strings.Join(like, " or --") + "? "
 	}
+	if cmd.Annotations[takesText] != "" {
+		return "a text that begins with a dash stands behind --, such as \"" + cmd.CommandPath() + " -- -1\"; "
+	}
 	return ""
 }
 
-// fill lays the lines of each paragraph out anew in so many columns, apart from those that begin with a blank.
+// takesText is the annotation of a command that takes a text of the user's.
+const takesText = "takes text"
+
+// fill lays a text out anew in so many columns. Of what stands indented, such as tables, only items with a line that is too long
+// change: they go on below their text.
 func fill(text string, width int) string {
-	var b strings.Builder
-	column := 0 // 0 at the beginning of a line
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
-		if line == "" || line[0] == ' ' {
-			if column > 0 {
-				b.WriteByte('\n')
+	f := filler{width: width}
+	lines := strings.Split(text, "\n")
+	for i := 0; i < len(lines); i++ {
+		switch line := lines[i]; {
+		case line == "":
+			f.end()
+			f.WriteByte('\n')
+		case line[0] != ' ':
+			f.words(line, 0)
+		default:
+			hang, end := textColumn(line), i+1
+			for end < len(lines) && indentOf(lines[end]) == hang && hang > indentOf(line) {
+				end++
 			}
-			column = 0
-			b.WriteString(line + "\n")
-			continue
-		}
-		for word := range strings.FieldsSeq(line) {
-			n := len([]rune(word))
-			switch {
-			case column > 0 && column+1+n > width:
-				b.WriteByte('\n')
-				column = 0
-			case column > 0:
-				b.WriteByte(' ')
-				column++
-			}
-			b.WriteString(word)
-			column += n
+			f.item(lines[i:end], hang)
+			i = end - 1
 		}
 	}
-	return strings.TrimRight(b.String(), "\n")
+	return strings.TrimRight(f.String(), "\n")
+}
+
+func indentOf(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
+
+// textColumn is where the text of an indented line begins: behind a bullet or, in a table, behind the last gap of two blanks.
+func textColumn(line string) int {
+	body := strings.TrimLeft(line, " ")
+	label := ""
+	if at := strings.LastIndex(body, "  "); at >= 0 {
+		label = body[:at+2]
+	} else if strings.HasPrefix(body, "- ") {
+		label = "- "
+	}
+	return indentOf(line) + utf8.RuneCountInString(label)
+}
+
+// filler writes words into lines.
+type filler struct {
+	strings.Builder
+
+	width, column int
+	// begun tells that the line has a word.
+	begun bool
+}
+
+// words writes the words of a line, and goes on in column hang where they do not fit.
+func (f *filler) words(line string, hang int) {
+	for word := range strings.FieldsSeq(line) {
+		n := utf8.RuneCountInString(word)
+		if f.begun && f.column+1+n > f.width {
+			f.goOn(hang)
+		}
+		if f.begun {
+			f.WriteByte(' ')
+			f.column++
+		}
+		f.WriteString(word)
+		f.column, f.begun = f.column+n, true
+	}
+}
+
+// goOn begins a line in a column.
+func (f *filler) goOn(column int) {
+	f.WriteString("\n" + strings.Repeat(" ", column))
+	f.column, f.begun = column, false
+}
+
+// end ends the line, if one is begun.
+func (f *filler) end() {
+	if f.begun {
+		f.WriteByte('\n')
+	}
+	f.column, f.begun = 0, false
+}
+
+// item writes the lines of an item whose text begins in column hang.
+func (f *filler) item(lines []string, hang int) {
+	f.end()
+	if !slices.ContainsFunc(lines, func(line string) bool { return utf8.RuneCountInString(line) > f.width }) {
+		f.WriteString(strings.Join(lines, "\n") + "\n")
+		return
+	}
+	first := []rune(lines[0])
+	label, text := string(first[:hang]), hang
+	least := min(24, f.width/2) // columns of text beside a label
+	if hang > f.width-least {
+		text = indentOf(lines[0]) + 4
+		f.WriteString(strings.TrimRight(label, " "))
+		f.goOn(text)
+	} else {
+		f.WriteString(label)
+		f.column = hang
+	}
+	f.words(string(first[hang:]), text)
+	for _, line := range lines[1:] {
+		f.words(line, text)
+	}
+	f.end()
+}
+
+// breakCommands breaks the lines of examples that are longer than width, as a shell takes them: behind a backslash.
+func breakCommands(text string, width int) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		rest, done := []rune(line), ""
+		for len(rest) > width {
+			at := lastBlank(rest[:width-1])
+			if at <= indentOf(string(rest)) {
+				break
+			}
+			indent := strings.Repeat(" ", indentOf(line)+4)
+			done += string(rest[:at]) + " \\\n"
+			rest = append([]rune(indent), rest[at+1:]...)
+		}
+		lines[i] = done + string(rest)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// lastBlank returns the index of the last blank that stands in no quotes, -1 if there is none.
+func lastBlank(line []rune) int {
+	at, quote := -1, rune(0)
+	for i, c := range line {
+		switch {
+		case c == quote:
+			quote = 0
+		case quote != 0:
+		case c == '\'' || c == '"':
+			quote = c
+		case c == ' ':
+			at = i
+		}
+	}
+	return at
 }

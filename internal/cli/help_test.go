@@ -52,29 +52,12 @@ func TestEverySettingOfAProfileIsInHelp(t *testing.T) {
 	}
 }
 
-// Help was laid out for 120 columns. What stands indented, such as tables, is left as it is.
-func TestHelpFits80Columns(t *testing.T) {
+// eachCommand visits all commands and help topics.
+func eachCommand(t *testing.T, visit func(*cobra.Command)) {
+	t.Helper()
 	var walk func(*cobra.Command)
 	walk = func(c *cobra.Command) {
-		if !c.IsAdditionalHelpTopicCommand() {
-			var out strings.Builder
-			c.SetOut(&out)
-			if err := c.Help(); err != nil {
-				t.Fatal(err)
-			}
-			text, examples, _ := strings.Cut(out.String(), "\nExamples:\n")
-			_, flags, _ := strings.Cut(examples, "\nFlags:\n")
-			for line := range strings.Lines(text) {
-				if len([]rune(line)) > helpWidth+1 && line[0] != ' ' && !strings.HasPrefix(line, "Use \"") {
-					t.Errorf("%s: %q", c.CommandPath(), line)
-				}
-			}
-			for line := range strings.Lines(flags) {
-				if len([]rune(line)) > helpWidth+1 && !strings.HasPrefix(line, "Use \"") {
-					t.Errorf("%s: %q", c.CommandPath(), line)
-				}
-			}
-		}
+		visit(c)
 		for _, sub := range c.Commands() {
 			walk(sub)
 		}
@@ -82,13 +65,72 @@ func TestHelpFits80Columns(t *testing.T) {
 	walk((&app{status: &statusLine{}}).rootCommand())
 }
 
-func TestFillKeepsWhatIsIndented(t *testing.T) {
-	const text = "one two\nthree four\n\n  a table    stays\nfive:\n  six seven eight nine"
-	const want = "one two\nthree four\n\n  a table    stays\nfive:\n  six seven eight nine"
-	if got := fill(text, 11); got != want {
-		t.Errorf("fill = %q", got)
+// tooLong tells which lines are wider than so many columns; a word that is longer cannot be broken.
+func tooLong(t *testing.T, what, text string, columns int) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		if n := len([]rune(strings.TrimRight(line, "\n"))); n > columns && len(strings.Fields(line)) > 1 {
+			t.Errorf("%s has a line of %d columns: %s", what, n, line)
+		}
 	}
-	if got := fill("one two\nthree four", 80); got != "one two three four" {
-		t.Errorf("fill = %q", got)
+}
+
+// Help was laid out for 120 columns, and its tables and examples were left so.
+func TestHelpFits80Columns(t *testing.T) {
+	eachCommand(t, func(c *cobra.Command) {
+		var out strings.Builder
+		c.SetOut(&out)
+		if err := c.Help(); err != nil {
+			t.Fatal(err)
+		}
+		tooLong(t, "the help of "+c.CommandPath(), out.String(), helpWidth)
+	})
+}
+
+// In a page of the manual, which man indents, lines of 100 columns were broken anywhere.
+func TestManualPagesFit80Columns(t *testing.T) {
+	unescape := strings.NewReplacer(`\-`, "-", `\e`, `\`, `\&`, "")
+	eachCommand(t, func(c *cobra.Command) {
+		for i, part := range strings.Split(manPage(c), "\n.nf\n") {
+			if i > 0 {
+				text, _, _ := strings.Cut(part, "\n.fi")
+				tooLong(t, "the page of "+c.CommandPath(), unescape.Replace(text), manWidth)
+			}
+		}
+	})
+}
+
+// Commands that only have others below them were explained without an example.
+func TestEveryCommandHasAnExample(t *testing.T) {
+	eachCommand(t, func(c *cobra.Command) {
+		if c.Example == "" && !c.IsAdditionalHelpTopicCommand() {
+			t.Errorf("%s has no example", c.CommandPath())
+		}
+	})
+}
+
+func TestFill(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		width int
+		want  string
+	}{
+		{"one two\nthree four", 80, "one two three four"},
+		{"one two\nthree four\n\n  a table    stays\nfive:\n  six seven", 18, "one two three four\n\n  a table    stays\nfive:\n  six seven"},
+		{"  - one two three\n    four\n  - five", 11, "  - one two\n    three\n    four\n  - five"},
+		{"  a  " + strings.Repeat("one two ", 5) + "\n     three\nfour", 40, "  a  one two one two one two one two one\n     two three\nfour"},
+		{"  a long label              one two three four", 32, "  a long label\n      one two three four"},
+	} {
+		if got := fill(c.text, c.width); got != c.want {
+			t.Errorf("fill(%q, %d) =\n%s\nwant\n%s", c.text, c.width, got, c.want)
+		}
+	}
+}
+
+func TestBreakCommands(t *testing.T) {
+	const text = "  short one\n  cat 'a b c d e f g' --flag one | wc"
+	const want = "  short one\n  cat 'a b c d e f g' \\\n      --flag one | wc"
+	if got := breakCommands(text, 28); got != want {
+		t.Errorf("breakCommands =\n%s\nwant\n%s", got, want)
 	}
 }

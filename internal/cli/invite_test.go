@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -207,4 +208,29 @@ func TestARoomBesideAnotherIsTold(t *testing.T) {
 	ana.must("key", "rotate", "--generate")
 	bo.must("join", forge(t, ana, func(i *invite.Invitation) { i.Keys = i.Keys[:1] }), "--as", "other")
 	bo.says(1, "this device has a room on that channel already: it is called lab here")
+}
+
+// What is said about an invitation pushed the first lines of its QR code out of a window of the code's height.
+func TestTheCodeOfAnInvitationStandsLast(t *testing.T) {
+	ana := newDevice(t, relaytest.New(t))
+	ana.makeRoom(quickSigned)
+	ana.screen, ana.terminal = true, true
+	for _, c := range []struct {
+		lines int
+		last  string
+	}{{60, "\x1b[30;107m"}, {24, "--png FILE"}} {
+		a := ana.app()
+		var all bytes.Buffer
+		a.stdout, a.stderr, a.height = &all, &all, c.lines
+		if code := a.run(t.Context(), []string{"invite", "lab"}); code != exitDone {
+			t.Fatalf("exit %d: %s", code, &all)
+		}
+		text := strings.TrimSpace(all.String())
+		if last := text[strings.LastIndex(text, "\n")+1:]; !strings.Contains(last, c.last) {
+			t.Errorf("with %d lines the last one is %q, want %q", c.lines, last, c.last)
+		}
+		if !strings.Contains(text, "/join#") || strings.Contains(text, "▄") != (c.lines == 60) {
+			t.Errorf("with %d lines it prints\n%s", c.lines, text)
+		}
+	}
 }

@@ -9,7 +9,41 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fernpost/fernpost/internal/screen"
 )
+
+// shells are those for which there is completion.
+var shells = []string{"bash", "zsh", "fish", "powershell"}
+
+func (a *app) completionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "completion SHELL",
+		Short: "Print what completes commands in a shell: " + strings.Join(shells, ", "),
+		Long: `completion prints a script that completes commands, flags, rooms and people at the Tab key. The shell loads it, each time or
+from the directory where it looks for such scripts.`,
+		Example: `  source <(fernpost completion bash)
+  fernpost completion bash > ~/.local/share/bash-completion/completions/fernpost
+  fernpost completion zsh > "${fpath[1]}/_fernpost"
+  fernpost completion fish > ~/.config/fish/completions/fernpost.fish
+  fernpost completion powershell | Out-String | Invoke-Expression`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			root := cmd.Root()
+			switch args[0] {
+			case "bash":
+				return root.GenBashCompletionV2(a.stdout, true)
+			case "zsh":
+				return root.GenZshCompletion(a.stdout)
+			case "fish":
+				return root.GenFishCompletion(a.stdout, true)
+			case "powershell":
+				return root.GenPowerShellCompletionWithDesc(a.stdout)
+			}
+			return usagef("there is no completion for %s: want one of %s", screen.Line(args[0]), strings.Join(shells, ", "))
+		},
+	}
+}
 
 func (a *app) versionCommand() *cobra.Command {
 	var asJSON bool
@@ -39,6 +73,11 @@ func (a *app) manCommand() *cobra.Command {
   man -l ~/.local/share/man/man1/fernpost-send.1`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, c := range cmd.Root().Commands() {
+				if c.Name() == "json" { // see helpTopics
+					c.Long = jsonHelp()
+				}
+			}
 			err := os.MkdirAll(args[0], 0o755)
 			if err == nil {
 				err = writeManPages(cmd.Root(), args[0])
@@ -65,6 +104,9 @@ func writeManPages(cmd *cobra.Command, dir string) error {
 
 func manName(cmd *cobra.Command) string { return strings.ReplaceAll(cmd.CommandPath(), " ", "-") }
 
+// manWidth is how many columns the texts of a page take: man indents them by seven, and a terminal has 80.
+const manWidth = 72
+
 // manPage writes a command's help as roff, for man (man-pages(7)). The generator that comes with cobra turns Markdown into it,
 // and a text like ours, with its columns, is none; it also takes five milliseconds at each start of the program.
 func manPage(cmd *cobra.Command) string {
@@ -86,11 +128,11 @@ func manPage(cmd *cobra.Command) string {
 		section("SYNOPSIS", ".B "+roff(cmd.UseLine()))
 	}
 	if cmd.Long != "" {
-		section("DESCRIPTION", asItIs(cmd.Long))
+		section("DESCRIPTION", asItIs(fill(cmd.Long, manWidth)))
 	}
-	section("EXAMPLES", asItIs(cmd.Example))
-	section("OPTIONS", asItIs(cmd.NonInheritedFlags().FlagUsagesWrapped(100)))
-	section("GLOBAL OPTIONS", asItIs(cmd.InheritedFlags().FlagUsagesWrapped(100)))
+	section("EXAMPLES", asItIs(breakCommands(cmd.Example, manWidth)))
+	section("OPTIONS", asItIs(cmd.NonInheritedFlags().FlagUsagesWrapped(manWidth)))
+	section("GLOBAL OPTIONS", asItIs(cmd.InheritedFlags().FlagUsagesWrapped(manWidth)))
 	var also []string
 	if cmd.HasParent() {
 		also = append(also, manName(cmd.Parent()))

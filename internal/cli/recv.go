@@ -69,6 +69,7 @@ every message.`,
 			}
 			return a.recv(cmd.Context(), o)
 		},
+		SuggestFor: []string{"receive", "recieve", "recive", "read", "get"},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.room, "room", "", "the `ROOM` to read (default: the only one)")

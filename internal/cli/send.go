@@ -53,8 +53,9 @@ send waits and says how long. If a reply is lost, it reads back and posts again 
   uptime | fernpost send --room lab
   fernpost send --file picture.png
   fernpost send --field 1=21.5 --field 2=40 --status warm
-  fernpost send --no-wait --json 'if it is possible now'`,
-		Args: cobra.ArbitraryArgs,
+  fernpost send --no-wait --json 'if it is possible now'
+  fernpost send -- -1`,
+		Args: cobra.ArbitraryArgs, Annotations: map[string]string{takesText: "yes"}, SuggestFor: []string{"write", "post", "say"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.isReading = cmd.Flags().Changed("field") || cmd.Flags().Changed("status")
 			args, err := a.oneMessage(args, cmd.ArgsLenAtDash())

@@ -32,6 +32,7 @@ Only what a token holds is secret. Whoever is on the way sees who talks to whom,
 and anybody who reaches the port may connect, or send a token again that was sent before: --ttl keeps old ones out.
 
 ` + keySourceHelp,
+		Example: "  fernpost socket listen 127.0.0.1:5000 --key-file key.txt\n  fernpost socket send 127.0.0.1:5000 --key-file key.txt 'hello'",
 	}
 	cmd.AddCommand(a.socketSendCommand(), a.socketListenCommand())
 	return cmd

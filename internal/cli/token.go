@@ -40,6 +40,8 @@ to the byte.
 A token that is refused has its reason in words, in --json and in the exit code: 8 for what is no token or damaged, 6 for a
 wrong key or an altered token, which are the same thing, 9 by age. With --lines a refused line prints nothing, and its number and
 reason go to standard error; the exit code is then 3, or the first one's if no line was taken.`,
+		Example: "  fernpost key generate > key.txt\n  fernpost token encrypt --key-file key.txt < letter.txt > letter.tok\n" +
+			"  fernpost token decrypt --key-file key.txt < letter.tok",
 	}
 	cmd.AddCommand(a.encryptCommand(), a.decryptCommand(), a.inspectCommand(), a.rotateTokenCommand(), a.tamperCommand())
 	for _, c := range cmd.Commands() {
