@@ -137,7 +137,7 @@ func (b *gatewayOutbox) Queue(ctx context.Context, e *thingspeak.Entry) error {
 }
 
 func (b *gatewayOutbox) Post(ctx context.Context) error {
-	_, _, err := b.r.Retry(ctx)
+	_, _, err := b.r.Retry(ctx, messenger.SendOptions{})
 	return err
 }
 

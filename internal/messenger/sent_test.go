@@ -41,7 +41,7 @@ func TestWhetherAReadingWasSent(t *testing.T) {
 				}
 				check("in the outbox", true)
 				ana.in(func(r *messenger.Room) error {
-					_, _, err := r.Retry(t.Context())
+					_, _, err := r.Retry(t.Context(), messenger.SendOptions{})
 					return err
 				})
 				check("posted", true)
