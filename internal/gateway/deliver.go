@@ -13,6 +13,8 @@ const (
 	maxHanded = 200
 	// firstPause is how long a room whose cloud takes nothing is left alone; each time it is doubled, up to longestPause.
 	firstPause, longestPause = 2 * time.Second, 5 * time.Minute
+	// growingRounds is how often more may wait after a round than after all before it, until that is told.
+	growingRounds = 3
 )
 
 // deliverer hands readings over to their rooms, each room at its own pace.
@@ -57,6 +59,7 @@ func (d *deliverer) run(ctx context.Context) {
 
 // deliver hands over what waits of one room, until nothing does or the context ends. What fails is tried again.
 func (d *deliverer) deliver(ctx context.Context, s *shelf) {
+	behind, growing := int64(0), 0
 	for pause := firstPause; ; {
 		more, err := d.handOver(ctx, s)
 		switch {
@@ -64,6 +67,13 @@ func (d *deliverer) deliver(ctx context.Context, s *shelf) {
 			return
 		case err == nil:
 			pause = firstPause
+			if n := d.readings.count(s); n > behind {
+				behind, growing = n, growing+1
+			}
+			if growing == growingRounds {
+				growing = 0
+				d.log.Warn("readings come faster than the cloud takes them", "room", s.room, "waiting", behind)
+			}
 			continue
 		}
 		d.log.Warn("readings wait", "room", s.room, "count", d.readings.count(s), "again_in", pause, "err", err)

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -35,6 +36,8 @@ type rooms struct {
 	mu             sync.Mutex // guards what follows
 	queued, posted map[string][]string
 	trouble        error // of Post
+	// posting is called before each Post, if there is one.
+	posting func()
 }
 
 const labChannel, atticChannel = 1_234_567, 1_234_568
@@ -81,6 +84,9 @@ func (b outbox) Queue(_ context.Context, e *thingspeak.Entry) error {
 }
 
 func (b outbox) Post(context.Context) error {
+	if b.posting != nil {
+		b.posting()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.trouble == nil {
@@ -533,6 +539,49 @@ func TestTheCloudIsAway(t *testing.T) {
 		got := all.arrived("lab")
 		if len(got) != 24 || got[0] != "1:0" || got[23] != "24:23" || r.count(s) != 0 {
 			t.Errorf("the cloud has %q", got)
+		}
+		cancel()
+		running.Wait()
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestTheQueueGrows: whoever has more devices than the cloud takes readings is told, before the queue is full.
+func TestTheQueueGrows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := newRooms(t)
+		var log bytes.Buffer
+		r, err := openReadings(t.TempDir(), all, discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		s, err := r.open("lab", labChannel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		posts, taken := 0, 0
+		all.posting = func() { // while a few are posted more come, until there are none
+			if posts++; posts > 5 {
+				return
+			}
+			more := newEntries(slices.Repeat([]string{"x"}, maxHanded*(posts+1))...)
+			taken += len(more)
+			if _, err := commit(r, s, more); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := commit(r, s, newEntries("x")); err != nil {
+			t.Fatal(err)
+		}
+		var running sync.WaitGroup
+		running.Go(func() { (&deliverer{r, all, slog.New(slog.NewTextHandler(&log, nil))}).run(ctx) })
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := strings.Count(log.String(), "readings come faster than the cloud takes them"); n != 1 || r.count(s) != 0 {
+			t.Errorf("it is told %d times, and %d of %d wait: %s", n, r.count(s), taken, &log)
 		}
 		cancel()
 		running.Wait()
