@@ -233,14 +233,33 @@ func (f *importFlags) addTo(a *app, cmd *cobra.Command) {
 	flags.BoolVar(&f.yes, "yes", false, "take over what the file knows better without asking")
 }
 
-// takeLost takes over which devices were lost as the device knows that has written a file, and says so.
-func (a *app) takeLost(c *export.Content) error {
-	taken, err := a.engine().TakeLost(c)
-	for _, key := range taken {
-		a.say("%s was withdrawn as a lost device before the file was written: it is trusted here no more, in no room (\"fernpost identity verify\" takes that back)",
+// takeLost takes over which devices were lost as the device knows that has written a file, after asking where one is known here.
+func (a *app) takeLost(ctx context.Context, c *export.Content, yes bool) error {
+	fresh, back, err := a.engine().LostIn(c)
+	if err != nil {
+		return err
+	}
+	for _, key := range back {
+		a.say("%s", a.style.warn(fmt.Sprintf("the file names %s as a lost device. You have taken that back here since, or it was lost again: "+
+			"then \"fernpost identity device withdraw %s --lost\"", key.Tag().Name(), key.Tag().Name())))
+	}
+	known := false
+	for _, key := range fresh {
+		s, _ := a.engine().StandingOf(key) // a room that cannot be looked into shows nobody
+		known = known || len(s.KnownIn) > 0
+		a.say("%s was withdrawn as a lost device on the device that wrote the file: it is to be trusted here no more, in no room",
 			key.Tag().Name())
 	}
-	return err
+	if known && !yes {
+		switch ok, err := a.confirm(ctx, "Trust it no more?"); {
+		case err != nil:
+			return err
+		case !ok:
+			a.say("it is trusted as before")
+			return nil
+		}
+	}
+	return a.engine().TakeLost(fresh)
 }
 
 // shellWord is a text as one word of a command line that is printed for somebody to run.
@@ -295,7 +314,7 @@ Exit code 6 is a wrong passphrase, 8 a file that is damaged, cut, or no such fil
 			if f.as != "" && len(rooms) != 1 {
 				return usagef("--as is for one room, and these are %d: name one behind the file", len(rooms))
 			}
-			if err := a.takeLost(c); err != nil {
+			if err := a.takeLost(cmd.Context(), c, f.yes); err != nil {
 				return err
 			}
 			joined, err := a.importRooms(cmd.Context(), rooms, &f)
@@ -305,7 +324,7 @@ Exit code 6 is a wrong passphrase, 8 a file that is damaged, cut, or no such fil
 	f.addTo(a, cmd)
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "one JSON object a line: the rooms, and what introduces this device")
 	cmd.Flags().StringVar(&f.as, "as", "", "call the room `NAME` on this device")
-	cmd.Flags().BoolVar(&f.unchecked, "unchecked", false, "take over a newer key also if it opens nothing of what is there")
+	cmd.Flags().BoolVar(&f.unchecked, "unchecked", false, "take over a newest key also if it opens nothing of what is there, or nothing says that the room has moved to it")
 	return cmd
 }
 
@@ -386,6 +405,9 @@ func (a *app) importRoom(ctx context.Context, r *export.Room, f *importFlags) (j
 		a.sayDistrusted(&j, "the file")
 		a.sayIntroduced(&j, "the file")
 		return j, "new", nil
+	}
+	if err := a.orderKeys(ctx, &j, f.unchecked); err != nil {
+		return j, "", err
 	}
 	beside := ""
 	if j.Apart {

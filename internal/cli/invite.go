@@ -466,6 +466,9 @@ func (a *app) joinByInvitation(ctx context.Context, arg string, e *enterFlags, f
 		a.say("%s", a.style.warn(fmt.Sprintf("this device has a room on that channel already: it is called %s here, and %s is another one beside it; "+
 			"without --as the invitation mends %s", j.Beside, j.Room.Name, j.Beside)))
 	}
+	if err := a.orderKeys(ctx, &j, f.unchecked); err != nil {
+		return err
+	}
 	if j.Has {
 		beside := ""
 		if j.Apart {
@@ -531,6 +534,11 @@ func (a *app) agreeToMend(ctx context.Context, j *messenger.Joining, what, besid
 		a.say("%s is older than what this device has: room %s has moved to a newer key since", what, name)
 	}
 	a.sayDistrusted(j, what)
+	if j.Unordered {
+		a.say("%s", a.style.warn(what+" has another key than the one that this device seals with, and nothing in the room says that it has "+
+			"moved to it: it is kept to read with, and what you write is sealed as before. "+
+			"If whoever gave it to you says that the room has moved, --unchecked makes it the newest"))
+	}
 	if len(j.Mends) == 0 {
 		a.say("%s knows nothing better, so nothing was changed", what)
 		return true, nil
@@ -540,6 +548,9 @@ func (a *app) agreeToMend(ctx context.Context, j *messenger.Joining, what, besid
 		case messenger.MendKey:
 			a.say("%s has a key that this device lacks: it becomes the newest, and what you write is sealed with it", what)
 		case messenger.MendOlderKeys:
+			if j.Unordered {
+				continue // said above
+			}
 			a.say("%s has older keys of the room that this device lacks", what)
 		case messenger.MendWriteKey:
 			a.say("%s has a write key of the channel that this device does not have", what)
@@ -566,6 +577,12 @@ func (a *app) agreeToMend(ctx context.Context, j *messenger.Joining, what, besid
 		err = hint(a.declined(errors.New("nothing was changed")), "%s", next)
 	}
 	return false, err
+}
+
+// orderKeys finds out whether the key of an invitation is newer than this device's, see [messenger.Engine.Order].
+func (a *app) orderKeys(ctx context.Context, j *messenger.Joining, insist bool) error {
+	c := &conversation{app: a}
+	return explainEntry(a.engine().Order(ctx, j, insist, c.face()))
 }
 
 // sayDistrusted says whose keys do not count as compared, whatever an invitation or a file says.

@@ -76,7 +76,7 @@ check there, and a room that has just moved to a new passphrase may have none fo
 	cmd.Flags().Var((*channelFlag)(&by.fromChannel), "from-channel", "find a letter for you in the channel of this `ID`, and join by it")
 	cmd.Flags().StringVar(&by.by, "by", "", "the letter has to be by `WHO`: a public key, or the name of somebody whose words were compared")
 	cmd.Flags().BoolVar(&by.yes, "yes", false, "take over what an invitation knows better, and join by a letter, without asking")
-	cmd.Flags().BoolVar(&by.unchecked, "unchecked", false, "enter also if the passphrase opens nothing of what is there")
+	cmd.Flags().BoolVar(&by.unchecked, "unchecked", false, "enter also if the key opens nothing of what is there, and seal with it though nothing says that the room has moved to it")
 	return cmd
 }
 

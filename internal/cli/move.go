@@ -137,6 +137,19 @@ func (a *app) importIdentity(ctx context.Context, file string, f *importFlags) e
 	if err != nil {
 		return err
 	}
+	// Whoever has a lost device has its identity, and nothing says that this file is not theirs.
+	if standing, _ := a.engine().StandingOf(key); standing.Lost {
+		a.say("%s", a.style.warn(key.Tag().Name()+" was withdrawn here as the key of a lost device: imported, it is trusted again, "+
+			"and whoever has that device signs with it, too"))
+		if !f.yes {
+			switch ok, err := a.confirm(ctx, "Sign with it all the same?"); {
+			case err != nil:
+				return err
+			case !ok:
+				return hint(a.declined(errors.New("nothing was changed")), "\"fernpost identity new\" makes one that nobody else has; --yes takes this one")
+			}
+		}
+	}
 	a.sayWaiting(&replaced, orTag(c.Nickname, key.Tag().Name()))
 	if err := a.agreeToGoBack(ctx, replaced.Ahead, f.yes); err != nil {
 		return err

@@ -210,25 +210,40 @@ func (e *Engine) LostDevices() ([]record.PublicKey, error) {
 	return slices.SortedFunc(maps.Keys(lost), func(a, b record.PublicKey) int { return bytes.Compare(a[:], b[:]) }), err
 }
 
-// TakeLost takes over which devices another device of the same person knows to be lost, and returns those that are trusted here no
-// more from now on. What this one knows of a key stays.
-func (e *Engine) TakeLost(c *export.Content) (taken []record.PublicKey, err error) {
-	keys := c.Lost
+// LostIn returns which devices a file names as lost that this one does not know for lost. back are those of which it has taken that
+// back: a file carries no dates, so they stay trusted.
+func (e *Engine) LostIn(c *export.Content) (fresh, back []record.PublicKey, err error) {
 	own, err := e.ownKeys()
-	if err != nil || len(keys) == 0 {
-		return nil, err
+	if err != nil || len(c.Lost) == 0 {
+		return nil, nil, err
 	}
-	err = e.updateLost(func(all []keyring.Lost) []keyring.Lost {
-		taken = nil
+	all, err := inKeys(e, (*keyring.Keyring).Lost)
+	for _, key := range c.Lost {
+		at := slices.IndexFunc(all, func(l keyring.Lost) bool { return l.Key == key })
+		switch {
+		case slices.Contains(own, key):
+		case at < 0:
+			fresh = append(fresh, key)
+		case !all[at].Back.IsZero():
+			back = append(back, key)
+		}
+	}
+	return fresh, back, err
+}
+
+// TakeLost takes over that devices were lost, as another device of the same person knows. What this one knows of a key stays.
+func (e *Engine) TakeLost(keys []record.PublicKey) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	return e.updateLost(func(all []keyring.Lost) []keyring.Lost {
 		for _, key := range keys {
-			known := slices.ContainsFunc(all, func(l keyring.Lost) bool { return l.Key == key })
-			if !known && !slices.Contains(own, key) {
-				all, taken = append(all, keyring.Lost{Key: key, At: moment()}), append(taken, key)
+			if !slices.ContainsFunc(all, func(l keyring.Lost) bool { return l.Key == key }) {
+				all = append(all, keyring.Lost{Key: key, At: moment()})
 			}
 		}
 		return all
 	})
-	return taken, err
 }
 
 // lost returns the keys of devices that were lost, and when this device was told so.

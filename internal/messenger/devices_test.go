@@ -267,7 +267,8 @@ func TestAnOlderFileTrustsNobodyAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		other := x.join("other")
-		if taken, err := other.engine.TakeLost(&export.Content{Lost: lost}); err != nil || len(taken) == 0 {
+		fresh, _, err := other.engine.LostIn(&export.Content{Lost: lost})
+		if err := errors.Join(err, other.engine.TakeLost(fresh)); err != nil || len(fresh) == 0 {
 			t.Fatal(err)
 		}
 		for _, m := range []*member{ana, other} {
@@ -285,7 +286,8 @@ func TestAnOlderFileTrustsNobodyAgain(t *testing.T) {
 		}
 		// Whoever has it again, and has compared the words, trusts it; what another device says later does not change that.
 		ana.compare(phone)
-		if _, err := ana.engine.TakeLost(&export.Content{Lost: lost}); err != nil {
+		fresh, back, err := ana.engine.LostIn(&export.Content{Lost: lost})
+		if err := errors.Join(err, ana.engine.TakeLost(fresh)); err != nil || !slices.Contains(back, key) {
 			t.Fatal(err)
 		}
 		ana.inRoom("lab", func(r *messenger.Room) error {
@@ -345,8 +347,9 @@ func TestTakingOverLostDevicesMakesNoIdentity(t *testing.T) {
 	home := t.TempDir()
 	e := messenger.New(messenger.Options{Dir: func(kind string) (string, error) { return filepath.Join(home, kind), nil }})
 	key := record.GenerateIdentity().Public()
-	if taken, err := e.TakeLost(&export.Content{Lost: []record.PublicKey{key}}); err != nil || !slices.Equal(taken, []record.PublicKey{key}) {
-		t.Fatalf("it takes over %v, %v", taken, err)
+	fresh, _, err := e.LostIn(&export.Content{Lost: []record.PublicKey{key}})
+	if err := errors.Join(err, e.TakeLost(fresh)); err != nil || !slices.Equal(fresh, []record.PublicKey{key}) {
+		t.Fatalf("it takes over %v, %v", fresh, err)
 	}
 	if own, err := e.Own(model.Room{}); err != nil || !own.IsZero() {
 		t.Errorf("there is an identity now: %v, %v", own, err)

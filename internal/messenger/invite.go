@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/duration"
+	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/invite"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
@@ -118,6 +119,9 @@ type Joining struct {
 	Mends []Mend
 	// LeavesBroker tells that entries come by MQTT no more, since the relay is another one.
 	LeavesBroker bool
+	// Unordered tells that the invitation's newest key is one that this device lacks, and that nothing shows that the room has moved
+	// to it: it is kept behind this device's own, to read with. Whoever was left behind by a move hands out such keys, too.
+	Unordered bool
 	// Older tells that this device has a newer key of the room than the invitation.
 	Older bool
 	// Apart tells that this device's room has no key in common with the invitation: it may be another one at the same channel.
@@ -193,7 +197,7 @@ func (e *Engine) joining(i invite.Invitation, introduced []record.PublicKey, as 
 		introduced = nil
 	}
 	if has {
-		j = mended(before, r)
+		j = mended(before, r, false)
 		j.Apart = !shareKey(before, r)
 		j.Introduced, j.Distrusted = introduced, distrusted
 		return j, nil
@@ -283,8 +287,9 @@ func sameRelay(one, other string) bool {
 
 // mended is a room as an invitation to it would leave it: with the invitation's newest key, unless this device has one that is
 // newer still, and what else it has otherwise. Keys that only this device has stay.
-func mended(r, invited model.Room) Joining {
-	j := Joining{Room: r, Has: true, invited: invited}
+// An unknown key is the newest only if unordered is not set.
+func mended(r, invited model.Room, unordered bool) Joining {
+	j := Joining{Room: r, Has: true, invited: invited, Unordered: unordered}
 	mend := func(what Mend, have *model.Secret, offered model.Secret) bool {
 		better := offered != "" && offered != *have
 		if better {
@@ -297,7 +302,7 @@ func mended(r, invited model.Room) Joining {
 		at := slices.Index(keys, k)
 		j.Older = j.Older || i == 0 && at > 0
 		switch {
-		case at < 0 && i == 0:
+		case at < 0 && i == 0 && !unordered:
 			keys = slices.Insert(keys, 0, k)
 		case at < 0:
 			keys = append(keys, k)
@@ -318,7 +323,7 @@ func mended(r, invited model.Room) Joining {
 			j.Mends = append(j.Mends, MendPeople)
 		}
 	}
-	if j.Older { // what it says of the relay and the channel's keys was so before
+	if j.Older || unordered { // what it says of the relay and the channel's keys was so before, perhaps
 		return j
 	}
 	if mend(MendWriteKey, &j.Room.WriteKey, invited.WriteKey) {
@@ -351,6 +356,9 @@ const (
 // [*EntryError] of a wrong write key: then nothing is kept, unless, of a key, it is to be kept unchecked.
 func (e *Engine) Join(ctx context.Context, j Joining, unchecked bool) (tried KeyTrial, err error) {
 	keys, err := Keys(j.Room)
+	if j.Unordered { // also a key that is only to read with
+		keys, err = Keys(j.invited)
+	}
 	if err != nil {
 		return tried, err
 	}
@@ -382,16 +390,49 @@ func (e *Engine) Join(ctx context.Context, j Joining, unchecked bool) (tried Key
 	if !j.Has {
 		return tried, e.Add(j.Room)
 	}
-	_, err = e.Update(j.Room.Name, func(r *model.Room) error {
+	return tried, e.mend(j)
+}
+
+// mend changes the room that this device has as an invitation to it wants it.
+func (e *Engine) mend(j Joining) error {
+	_, err := e.Update(j.Room.Name, func(r *model.Room) error {
 		// Over the room as it is now: what another command has changed meanwhile stays changed.
-		now := mended(*r, j.invited).Room
+		now := mended(*r, j.invited, j.Unordered).Room
 		if now.WriteKey == j.Room.WriteKey {
 			now.Unproven = j.Room.Unproven
 		}
 		*r = now
 		return nil
 	})
-	return tried, err
+	return err
+}
+
+// Order finds out whether the newest key of an invitation, which this device lacks in a room that it has, is newer than the one that
+// seals there: the invitation has that one among its older ones, or somebody says so in the room, which is read for it. Otherwise, and
+// unless insist is set, the room goes on with its own key ([Joining.Unordered]).
+func (e *Engine) Order(ctx context.Context, j *Joining, insist bool, face Face) error {
+	if insist || !j.Has || !slices.Contains(j.Mends, MendKey) {
+		return nil
+	}
+	before, err := e.Find(j.Room.Name)
+	if err != nil {
+		return err
+	}
+	if signed, err := Signed(before); err != nil || !signed || slices.Contains(j.invited.Keys[1:], before.Keys[0]) {
+		return err // where nobody signs, nobody can say so
+	}
+	key, err := fernet.ParseKey(j.Room.Keys[0].Reveal())
+	if err != nil {
+		return err
+	}
+	_, named, err := e.movedTo(ctx, before, record.KeyID(key.ID()), face)
+	if err != nil || named {
+		return err
+	}
+	ordered := *j
+	*j = mended(before, j.invited, true)
+	j.Apart, j.Introduced, j.Distrusted, j.Beside = ordered.Apart, ordered.Introduced, ordered.Distrusted, ordered.Beside
+	return nil
 }
 
 // introduce has the keys of inviters count as compared as soon as they have written here.

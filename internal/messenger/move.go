@@ -342,8 +342,8 @@ func (e *Engine) ImportIdentity(c *export.Content) error {
 	if err := e.standStill(c); err != nil {
 		return err
 	}
-	_, lost := e.TakeLost(c)
-	if err := errors.Join(lost, e.regain(c.Identity.Public())); err != nil {
+	fresh, _, lost := e.LostIn(c)
+	if err := errors.Join(lost, e.TakeLost(fresh), e.regain(c.Identity.Public())); err != nil {
 		return err
 	}
 	for i := range c.Rooms {

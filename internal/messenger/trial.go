@@ -51,7 +51,7 @@ func (e *WrongKeyError) Error() string {
 	const wrong = "wrong passphrase, or another profile: "
 	switch {
 	case e.MovedBy != "":
-		return fmt.Sprintf("%sit is not the key that %s has moved to, and %v", wrong, screen.Line(e.MovedBy), ErrNoKey)
+		return fmt.Sprintf("%sit is not the key that %s has moved to; it may be one that the room has left", wrong, screen.Line(e.MovedBy))
 	case e.Rows == 0:
 		return wrong + ErrNoCheck.Error()
 	}
@@ -200,7 +200,7 @@ func (t *trial) find(ctx context.Context, pass string, profiles []passphrase.Pro
 
 // checkKey finds out whether a key is one of the room's: a mistyped passphrase has one as well, and what it seals nobody
 // reads. The error is [*WrongKeyError] if the key opens no check beside the channel, and nothing of what no other key opens,
-// or somebody whose key was compared has moved to another one. Anybody else could keep everybody from the right key with one
+// or somebody whose key was compared has moved to another one and it opens no check. Anybody else could keep everybody from the right key with one
 // record.
 func (e *Engine) checkKey(ctx context.Context, r model.Room, key fernet.Key, face Face) (d Doubt, err error) {
 	signed, err := Signed(r)
@@ -223,7 +223,9 @@ func (e *Engine) checkKey(ctx context.Context, r model.Room, key fernet.Key, fac
 	if err != nil {
 		return d, err
 	}
-	if slices.ContainsFunc(messages, func(m model.Message) bool { return m.Key == len(keys) }) {
+	// Where somebody whose key was compared has moved the room to another one, this may be one that it has left: that opens something, too.
+	elsewhere := len(moved) > 0 && moved[0].Compared // those come first
+	if !elsewhere && slices.ContainsFunc(messages, func(m model.Message) bool { return m.Key == len(keys) }) {
 		return d, nil
 	}
 	// The room may have moved more than once: then who lacks a key between cannot read of the last move.
@@ -235,10 +237,10 @@ func (e *Engine) checkKey(ctx context.Context, r model.Room, key fernet.Key, fac
 		return d, err
 	}
 	switch {
+	case elsewhere:
+		return d, &WrongKeyError{MovedBy: moved[0].Name}
 	case findings.NotOurs > 0:
 		return d, &WrongKeyError{Rows: len(t.rows)}
-	case len(moved) > 0 && moved[0].Compared: // those come first
-		return d, &WrongKeyError{MovedBy: moved[0].Name}
 	case len(moved) > 0:
 		return Doubt{true, moved[0].Name}, nil
 	}

@@ -67,9 +67,10 @@ func checkLabels(nick string) error {
 	if len(words) > 1 && slices.ContainsFunc(words, letterless) {
 		return fmt.Errorf("%w: it has a word without a letter, as in a number or a list", ErrNickname)
 	}
+	marked := apostrophized(nick)
 	for _, form := range looks {
 		switch {
-		case strings.Contains(form, "'s"):
+		case strings.Contains(form, "'s"), marked:
 			return fmt.Errorf("%w: it looks like the name of somebody's device", ErrNickname)
 		case slices.Contains(strings.Fields(form), "and"), strings.ContainsAny(form, "&+"):
 			return fmt.Errorf("%w: it looks like the names of several", ErrNickname)
@@ -78,6 +79,19 @@ func checkLabels(nick string) error {
 		}
 	}
 	return nil
+}
+
+// apostrophized reports whether a combining mark stands where a device has its apostrophe, and looks like one: above or behind the
+// letter before "s" at the end of a word that is not the last.
+func apostrophized(nick string) bool {
+	runes := []rune(nick)
+	for i, r := range runes {
+		if unicode.Is(unicode.Mn, r) && unicode.In(r, unicode.Inherited, unicode.Cyrillic, unicode.Lao) && i+2 < len(runes) &&
+			unicode.ToLower(runes[i+1]) == 's' && runes[i+2] == ' ' {
+			return true
+		}
+	}
+	return false
 }
 
 func isASCII(s string) bool {

@@ -231,3 +231,18 @@ func TestPrototypes(t *testing.T) {
 		}
 	}
 }
+
+// A mark that stands where the apostrophe of "anna's phone" does was taken for it.
+func TestNicknamesWithAMarkForAnApostrophe(t *testing.T) {
+	for _, mark := range "\u030d\u0312\u0313\u0314\u0315\u031b\u0343\u0484\u0485\u0486\u0ec8" {
+		nick := "anna" + string(mark) + "s phone"
+		if err := CheckNickname(nick); !errors.Is(err, ErrNickname) {
+			t.Errorf("%+q: %v", nick, err)
+		}
+	}
+	for _, nick := range []string{"Ọlá s", "Agnès B", "Anaïs de B", "m\u0325as x"} {
+		if err := CheckNickname(nick); err != nil {
+			t.Errorf("%+q: %v", nick, err)
+		}
+	}
+}

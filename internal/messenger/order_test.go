@@ -1,0 +1,94 @@
+package messenger_test
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"github.com/fernpost/fernpost/internal/export"
+	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
+)
+
+// takes has a member take over what a room of a file, or an invitation, knows better, and returns how its keys stand then.
+func (m *member) takes(r export.Room, insist bool) (model.Room, messenger.Joining) {
+	m.t.Helper()
+	j, err := m.engine.Import(&r, "")
+	if err == nil {
+		err = m.engine.Order(m.t.Context(), &j, insist, messenger.Face{})
+	}
+	if err == nil {
+		_, err = m.engine.Join(m.t.Context(), j, insist)
+	}
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return m.settings(), j
+}
+
+// file returns the room of a member as a file hands it on, with its newest keys only.
+func (m *member) file(keys int) export.Room {
+	m.t.Helper()
+	rooms, err := m.engine.Export("lab")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	rooms[0].Keys = rooms[0].Keys[:keys]
+	return rooms[0]
+}
+
+// An invitation or a file with a key that the room had left made that the newest again, on a device that came after it: what was sent
+// from then on could be read by whoever had been left behind.
+func TestAKeyThatTheRoomHasLeftSealsNothingAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newMembers(t)
+		ana := x.join("ana")
+		ana.say("one")
+		left := ana.file(1)
+		ana.rotate()
+		ana.say("two")
+		late := x.join("late")
+		if _, err := late.engine.Update("lab", func(r *model.Room) error {
+			r.Keys = ana.settings().Keys[:1]
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		late.say("three")
+		second := late.settings().Keys[0]
+		now, j := late.takes(left, false)
+		if want := ana.settings().Keys; !j.Unordered || !slices.Equal(now.Keys, want) {
+			t.Errorf("after a file with a key that was left it seals with %d of its keys; %+v", slices.Index(want, now.Keys[0]), j.Mends)
+		}
+		if got := late.reads(); !slices.Contains(got, "ana: one") {
+			t.Errorf("it reads %q, and not what was sealed with that key", got)
+		}
+		// A move of which the room tells, or the file, is followed.
+		ana.rotate()
+		ana.say("four")
+		if now, j = late.takes(ana.file(1), false); j.Unordered || now.Keys[0] != ana.settings().Keys[0] {
+			t.Errorf("a key to which the room has moved is not taken: %+v", j)
+		}
+		behind := x.join("behind")
+		if _, err := behind.engine.Update("lab", func(r *model.Room) error {
+			r.Keys = []model.Secret{second}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if now, j = behind.takes(ana.file(3), false); j.Unordered || !slices.Equal(now.Keys, ana.settings().Keys) {
+			t.Errorf("keys of which the file tells how they follow are not taken: %+v", j)
+		}
+		// Whoever insists has it.
+		stranger := x.join("stranger")
+		if _, err := stranger.engine.Update("lab", func(r *model.Room) error {
+			r.Keys = ana.settings().Keys[:1]
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if now, _ = stranger.takes(left, true); now.Keys[0] != model.Secret(left.Keys[0].Reveal()) {
+			t.Error("who insists does not get the key")
+		}
+	})
+}
