@@ -36,9 +36,10 @@ func (a *app) gatewayCommand() *cobra.Command {
 line on standard output is "listening on http://HOST:PORT".
 
 It speaks ThingSpeak's API: a sketch or a dashboard that is given its address, and a key that "gateway key add ROOM" makes,
-writes signed and encrypted readings into a room, and reads them in clear. /update, /channels/ID/feeds.json and bulk_update
+writes signed and encrypted readings into a room, and reads in clear what was written at this gateway: the newest 100,000 of a
+room, also after a restart. /update, /channels/ID/feeds.json and bulk_update
 are answered with the reading's number as soon as it is on disk, sealed; the cloud gets it as fast as it takes it, and
-100,000 may wait. ID is the number of the room's channel. What was read and written stands in memory only, in clear.
+100,000 may wait. ID is the number of the room's channel. On disk all is sealed with the room's key.
 
 POST /encrypt and /decrypt, with JSON, are the service of tutorials on Flask: {"data": "…"} gives {"encrypted_data": "gAAA…"},
 {"encrypted_data": "gAAA…"} gives {"decrypted_data": "…"}. They want the header "Authorization: Bearer TOKEN", with a token that

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -487,6 +488,83 @@ func TestImpossibleReadings(t *testing.T) {
 	}
 	if n := g.write(t, "possible"); n != "1" {
 		t.Errorf("the next reading is number %s", n)
+	}
+}
+
+// TestReadingsAreShownAfterARestart: a gateway that was started anew answered every read with 503, as it had the numbers and not what
+// they say.
+func TestReadingsAreShownAfterARestart(t *testing.T) {
+	all, home := newRooms(t), t.TempDir()
+	g := startGateway(t, home, all)
+	for _, value := range []string{"1", "2", "3"} {
+		g.write(t, value)
+	}
+	testenv.Await(t, "the cloud", func() bool { return len(all.arrived("lab")) == 3 })
+	all.fail(errors.New("away"))
+	g.write(t, "4")
+	g.stop(t)
+	g = startGateway(t, home, all)
+	key := g.add(t, "lab", 0, Read)
+	for _, path := range []string{"feeds.json", "fields/1.json", "feeds.json?start=2000-01-01"} {
+		join := "?"
+		if strings.Contains(path, "?") {
+			join = "&"
+		}
+		status, body := g.ask(t, "GET", fmt.Sprintf("/channels/%d/%s%sapi_key=%s", labChannel, path, join, key), "")
+		for n := 1; n <= 4; n++ {
+			if status != 200 || !strings.Contains(body, fmt.Sprintf(`"entry_id":%d,"field1":"%d"`, n, n)) {
+				t.Errorf("%s: %d %s", path, status, body)
+			}
+		}
+	}
+	all.fail(nil)
+	if n := g.write(t, "5"); n != "5" {
+		t.Errorf("the next reading is number %s", n)
+	}
+	testenv.Await(t, "the rest", func() bool { return len(all.arrived("lab")) == 5 })
+	if d := cmp.Diff([]string{"1:1", "2:2", "3:3", "4:4", "5:5"}, all.arrived("lab")); d != "" {
+		t.Errorf("the cloud has %s", d)
+	}
+}
+
+// TestReadingsThatNoKeyOpensWait: without the key that sealed them they are neither sent as something else nor given up, and the others go on.
+func TestReadingsThatNoKeyOpensWait(t *testing.T) {
+	all, home := newRooms(t), t.TempDir()
+	all.fail(errors.New("away"))
+	r, err := openReadings(home, all, discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := r.open("lab", labChannel)
+	if err == nil {
+		_, err = commit(r, s, newEntries("1", "2"))
+	}
+	if err == nil {
+		err = r.conn.Exec("UPDATE readings SET sealed = 'gAAAAA' WHERE number = 1")
+	}
+	if err := errors.Join(err, r.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if r, err = openReadings(home, all, discard); err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if s, err = r.open("lab", labChannel); err != nil {
+		t.Fatal(err)
+	}
+	if e := r.next(s); e == nil || e.ID != 2 {
+		t.Fatalf("next is %v", e)
+	}
+	if err := r.handOver(s, 2); err != nil {
+		t.Fatal(err)
+	}
+	waiting := 0
+	err = r.conn.Query("SELECT count(*) FROM readings WHERE handed = 0 AND number = 1", func(row []driver.Value) error {
+		waiting = int(row[0].(int64))
+		return nil
+	})
+	if err != nil || waiting != 1 || r.next(s) != nil {
+		t.Errorf("%d wait, %v; next is %v", waiting, err, r.next(s))
 	}
 }
 

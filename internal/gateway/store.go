@@ -23,7 +23,7 @@ import (
 const (
 	// maxWaiting is how many readings may wait for the cloud, in all rooms together.
 	maxWaiting = 100_000
-	// maxShown is how many of the newest readings of a room are kept in memory to be read.
+	// maxShown is how many of the newest readings of a room are kept, to be read.
 	maxShown = 100_000
 	// fullWait is when somebody whose reading was not taken may try again.
 	fullWait = 15 * time.Second
@@ -50,7 +50,7 @@ type Outbox interface {
 }
 
 // readings keeps the readings of rooms for the ThingSpeak doors: numbered on disk, and in clear in memory only. On disk what
-// one says is sealed with its room's key, and is gone when it is in that room's outbox.
+// one says is sealed with its room's key.
 //
 // It is the store behind the rules of a relay, which knows a room as a channel with a write key and a read key that are made
 // anew at each start: what devices show is translated to them. What is not here of [relay.Store] nobody calls: the door
@@ -79,8 +79,10 @@ type shelf struct {
 	channel           *relay.Channel
 	writeKey, readKey string
 	state             relay.State
-	// shown are the newest entries, by number.
-	shown []thingspeak.Entry
+	// shown are the newest entries, by number. Those that no key of the room opens are among them, saying nothing; the ones of these
+	// that wait are locked, and wait on.
+	shown  []thingspeak.Entry
+	locked map[int64]bool
 	// handed is the highest number that is in the room's outbox, or was, and left the highest that the cloud has taken; both go
 	// on in order. moved is closed when left goes on, and replaced.
 	handed, left int64
@@ -94,7 +96,7 @@ func openReadings(home string, rooms Rooms, log *slog.Logger) (*readings, error)
 		return nil, err
 	}
 	r := &readings{rooms: rooms, log: log, conn: c, shelves: map[int64]*shelf{}, most: maxWaiting, arrived: make(chan struct{}, 1)}
-	err = c.Query("SELECT count(*) FROM readings WHERE sealed IS NOT NULL", func(row []driver.Value) error {
+	err = c.Query("SELECT count(*) FROM readings WHERE handed = 0", func(row []driver.Value) error {
 		r.waiting = int(row[0].(int64))
 		return nil
 	})
@@ -196,25 +198,27 @@ func (r *readings) read(room string, channel int64, ring fernet.Ring) (*shelf, e
 		s.channel.Labels[i] = fmt.Sprintf("Field %d", i+1)
 	}
 	s.state = relay.State{Channel: channel, WriteKey: s.writeKey, Position: relay.Position{Settings: 1, Generation: channel}}
-	locked, last := 0, int64(0)
-	err := r.conn.Query("SELECT number, dated_s, sealed FROM readings WHERE room = ? ORDER BY number", func(row []driver.Value) error {
-		last = row[0].(int64)
-		sealed, waits := row[2].(string)
-		if !waits {
-			s.handed, s.left = last, last
-			return nil
+	s.locked = map[int64]bool{}
+	const query = "SELECT number, dated_s, sealed, handed FROM readings WHERE room = ? AND sealed IS NOT NULL ORDER BY number"
+	err := r.conn.Query(query, func(row []driver.Value) error {
+		number, sealed, handed := row[0].(int64), row[2].(string), row[3].(int64) == 1
+		if handed {
+			s.handed, s.left = number, number
 		}
 		opened, err := ring.Open(sealed)
 		if err != nil {
-			locked++
-			return nil
+			if !handed {
+				s.locked[number] = true
+			}
+			// Whoever reads wants every number.
+			opened.Plaintext = []byte("{}")
 		}
 		e, err := openReading(opened.Plaintext)
 		if err != nil {
 			return err
 		}
 		e.CreatedAt = time.Unix(row[1].(int64), 0).UTC()
-		s.state.Last = last - 1
+		s.state.Last = number - 1
 		states, decided := relay.Decide([]relay.State{s.state}, []relay.Update{{
 			Channel: channel, Key: s.writeKey, Entries: []relay.NewEntry{{Entry: e}}, Limits: &relay.Limits{},
 		}}, now)
@@ -222,10 +226,9 @@ func (r *readings) read(room string, channel int64, ring fernet.Ring) (*shelf, e
 		s.shown = append(s.shown, decided[0].Entries...)
 		return nil
 	}, room)
-	if locked > 0 {
-		r.log.Error("readings wait that no key of the room opens any more", "room", room, "count", locked)
+	if n := len(s.locked); n > 0 {
+		r.log.Error("readings wait that no key of the room opens any more", "room", room, "count", n)
 	}
-	s.state.Last = last
 	return s, err
 }
 
@@ -425,6 +428,9 @@ func (r *readings) next(s *shelf) *thingspeak.Entry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at, _ := slices.BinarySearchFunc(s.shown, s.handed+1, byNumber)
+	for at < len(s.shown) && s.locked[s.shown[at].ID] {
+		at++
+	}
 	if at == len(s.shown) {
 		return nil
 	}
@@ -437,11 +443,15 @@ func byNumber(e thingspeak.Entry, number int64) int { return cmp.Compare(e.ID, n
 func (r *readings) handOver(s *shelf, number int64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	err := r.conn.Exec("UPDATE readings SET sealed = NULL WHERE room = ? AND number = ? AND sealed IS NOT NULL", s.room, number)
+	err := r.conn.Exec("UPDATE readings SET handed = 1 WHERE room = ? AND number = ? AND handed = 0", s.room, number)
+	changed := int(r.conn.Changed())
+	if err == nil {
+		err = r.conn.Exec("UPDATE readings SET sealed = NULL WHERE room = ? AND number = ?", s.room, number-maxShown)
+	}
 	if err != nil {
 		return fmt.Errorf("noting that a reading was handed over: %w", err)
 	}
-	r.waiting -= int(r.conn.Changed())
+	r.waiting -= changed
 	s.handed = number
 	return nil
 }

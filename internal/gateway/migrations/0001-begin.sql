@@ -10,13 +10,14 @@ CREATE TABLE grants (
 	made_s   INTEGER NOT NULL  -- seconds since 1970
 ) STRICT;
 
--- The readings of a room, numbered from 1. One that has left keeps its row without what it says, so that its number stays.
+-- The readings of a room, numbered from 1. An old one keeps its row without what it says, so that its number stays.
 CREATE TABLE readings (
 	room    TEXT NOT NULL,
 	number  INTEGER NOT NULL,
 	dated_s INTEGER NOT NULL, -- its date, seconds since 1970
-	sealed  TEXT,             -- a token of the room's key that holds it, until it has left
+	sealed  TEXT,             -- a token of the room's key that holds it
+	handed  INTEGER NOT NULL DEFAULT 0, -- 1: it is in the room's outbox, or was
 	PRIMARY KEY (room, number)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX waiting ON readings (room, number) WHERE sealed IS NOT NULL;
+CREATE INDEX waiting ON readings (room, number) WHERE handed = 0;
