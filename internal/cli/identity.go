@@ -236,9 +236,8 @@ func (a *app) listPeople(roomName string, asJSON bool) error {
 			if err != nil {
 				return err
 			}
-			withdrawn = withdrawn || p.Lost
 			if asJSON {
-				o := personJSON{p.Name, p.Key, safetyWords(p.Key), p.Top, p.Compared, p.Own, nil, withdrawn}
+				o := personJSON{p.Name, p.Key, safetyWords(p.Key), p.Top, p.Compared, p.Own, nil, withdrawn, p.Lost}
 				if p.Person != p.Key {
 					o.DeviceOf = &p.Person
 				}

@@ -84,7 +84,7 @@ type messageJSON struct {
 	Before  *int64            `json:"before" means:"of one that came late, in \"watch\": entry of a message that was there before and stands behind it; otherwise null"`
 	Names   *namedJSON        `json:"names" means:"the message that it names as seen, if that is not its author's newest above; otherwise null:"`
 	Forked  bool              `json:"forked" means:"whether its author's key wrote another one with this number"`
-	Lost    bool              `json:"withdrawn" means:"whether it is by a device that was withdrawn as lost"`
+	Lost    bool              `json:"lost" means:"whether it is by a device that was withdrawn as lost"`
 	OldKey  bool              `json:"old_key" means:"whether somebody else sealed it with a key that the room had moved away from, knowingly or not"`
 	Device  *record.PublicKey `json:"device" means:"the public key that it speaks of, if its kind is device"`
 	Claims  *bool             `json:"claims" means:"whether it calls that key a device of its author's; false: it takes that back"`
@@ -381,6 +381,7 @@ type personJSON struct {
 	Own      bool              `json:"own" means:"whether it is our own key"`
 	DeviceOf *record.PublicKey `json:"device_of" means:"the key of whose device it is; null if it stands for itself"`
 	Withdrew bool              `json:"withdrawn" means:"whether we have taken back that it is a device of ours"`
+	Lost     bool              `json:"lost" means:"whether it was withdrawn as a lost device, on this device"`
 }
 
 func (personJSON) about() string { return `An author ("identity list"):` }

@@ -278,7 +278,7 @@ func (a *app) agreeToLetter(ctx context.Context, l *letter.Letter, f *joinFlags)
 		return fmt.Errorf("%w: this letter is by %s, not by %s", wrong, who, screen.Line(f.by))
 	}
 	f.letter = l
-	if err := j.Follow(a.canAsk() && !f.yes); err != nil {
+	if err := j.MayFollow(a.canAsk() && !f.yes); err != nil {
 		return hint(partlyError{err}, "compare the six words with whoever invites you (\"fernpost identity show\" prints them there), "+
 			"then add --yes --by KEY with the inviter's public key")
 	}

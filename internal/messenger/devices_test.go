@@ -331,7 +331,7 @@ func TestALostDeviceThatIsNamedCountsForNothing(t *testing.T) {
 		x := newMembers(t)
 		ana, phone := x.join("ana"), x.join("phone")
 		key := phone.key()
-		if _, credit, _, err := ana.engine.CreditOf(key, key); err != nil || credit != messenger.Named {
+		if _, credit, _, err := ana.engine.CreditOf(key, key); err != nil || credit != messenger.CreditNamed {
 			t.Errorf("before, it counts as %s, %v", credit, err)
 		}
 		ana.loses(key)

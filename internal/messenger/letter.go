@@ -122,8 +122,8 @@ func (e *Engine) JudgeLetter(l letter.Letter, wanted record.PublicKey) (j Judged
 	return j, missed, err
 }
 
-// Follow returns [ErrStranger] if a letter is not to be followed, unless somebody can be asked to compare the words now.
-func (j *JudgedLetter) Follow(comparing bool) error {
+// MayFollow returns [ErrStranger] if a letter is not to be followed, unless somebody can be asked to compare the words now.
+func (j *JudgedLetter) MayFollow(comparing bool) error {
 	if !j.Credit.Counts() && !comparing {
 		return ErrStranger
 	}

@@ -54,28 +54,28 @@ func TestALetterCountsByWhoseKeyIsKnown(t *testing.T) {
 		is := func(from record.Identity, want messenger.Credit) {
 			t.Helper()
 			j, err := judge(from, record.PublicKey{})
-			counts := want == messenger.Compared || want == messenger.Own
+			counts := want == messenger.CreditCompared || want == messenger.CreditOwn
 			if err != nil || j.Credit != want || j.Credit.Counts() != counts {
 				t.Errorf("it is %s, counts %t, %v; want %s", j.Credit, j.Credit.Counts(), err, want)
 			}
-			if err := j.Follow(false); errors.Is(err, messenger.ErrStranger) == counts {
+			if err := j.MayFollow(false); errors.Is(err, messenger.ErrStranger) == counts {
 				t.Errorf("of %s: followed unasked says %v", want, err)
 			}
-			if err := j.Follow(true); err != nil {
+			if err := j.MayFollow(true); err != nil {
 				t.Errorf("of %s: where somebody compares the words: %v", want, err)
 			}
 		}
-		is(stranger, messenger.Unknown)
+		is(stranger, messenger.CreditUnknown)
 		bo.say("hello")
 		ana.reads()
-		is(identity(bo), messenger.Known)
+		is(identity(bo), messenger.CreditKnown)
 		ana.compare(bo)
-		is(identity(bo), messenger.Compared)
-		is(to, messenger.Own)
+		is(identity(bo), messenger.CreditCompared)
+		is(to, messenger.CreditOwn)
 		ana.loses(bo.key())
-		is(identity(bo), messenger.Known)
+		is(identity(bo), messenger.CreditKnown)
 
-		if j, err := judge(stranger, stranger.Public()); err != nil || j.Credit != messenger.Named || j.Follow(false) != nil {
+		if j, err := judge(stranger, stranger.Public()); err != nil || j.Credit != messenger.CreditNamed || j.MayFollow(false) != nil {
 			t.Errorf("a stranger who is named: %s, %v", j.Credit, err)
 		}
 		if _, err := judge(stranger, bo.key()); !errors.Is(err, messenger.ErrOtherSigner) {

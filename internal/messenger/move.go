@@ -310,30 +310,52 @@ func (e *Engine) waitingHere(c *export.Content) (waiting []Waiting, err error) {
 	return waiting, nil
 }
 
-// aheadOf returns the rooms in which the identity of a file, which is that of this device, has gone on since.
+// aheadOf returns the rooms in which the identity that a file brings has gone on here since: its own, or that of a room that has one.
 func (e *Engine) aheadOf(c *export.Content) (ahead []Ahead, err error) {
 	for i := range c.Rooms {
 		j, err := e.Import(&c.Rooms[i], "")
-		if err != nil || !j.Has || c.Rooms[i].Inviter != c.Identity.Public() {
+		if err != nil || !j.Has {
 			continue
 		}
-		has, err := e.HasArchive(j.Room)
-		if err != nil || !has {
-			continue
-		}
-		r, err := e.Open(j.Room, Face{})
+		settings, err := e.Find(j.Room.Name) // not as the file would leave it
 		if err != nil {
 			return nil, err
 		}
-		last, err := r.talk.Last()
-		if err := errors.Join(err, r.Close()); err != nil {
+		own, err := e.Own(settings)
+		if err != nil {
+			return nil, err
+		}
+		if own.IsZero() || c.Rooms[i].Inviter != own {
+			continue
+		}
+		last, err := e.lastNumber(settings)
+		if err != nil {
 			return nil, err
 		}
 		if last.Number > c.Rooms[i].Last {
-			ahead = append(ahead, Ahead{j.Room.Name, last.Number, c.Rooms[i].Last})
+			ahead = append(ahead, Ahead{settings.Name, last.Number, c.Rooms[i].Last})
 		}
 	}
 	return ahead, nil
+}
+
+// lastNumber returns the last number that who signs in a room has used, whatever waits: where it was brought from another device, that
+// may be all that is known.
+func (e *Engine) lastNumber(settings model.Room) (last model.Brought, err error) {
+	last = settings.Brought
+	has, err := e.HasArchive(settings)
+	if err != nil || !has {
+		return last, err
+	}
+	r, err := e.Open(settings, Face{})
+	if err != nil {
+		return last, err
+	}
+	here, err := r.talk.Last()
+	if here.Number > last.Number {
+		last = here
+	}
+	return last, errors.Join(err, r.Close())
 }
 
 // ImportIdentity makes the identity of a file the one of this device, which signs in each room of the file that is here behind what was

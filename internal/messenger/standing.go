@@ -45,31 +45,31 @@ type Credit string
 
 // The credits.
 const (
-	// Unknown: the key was seen in no room. Known: it was, and nobody has compared its words. Both are strangers: anybody can make a
+	// CreditUnknown: the key was seen in no room. CreditKnown: it was, and nobody has compared its words. Both are strangers: anybody can make a
 	// key and take a name.
-	Unknown Credit = "unknown"
-	Known   Credit = "known"
-	// Compared: somebody has compared its words. Own: it signs on this device. Named: the user has said that it has to be this key.
-	Compared Credit = "compared"
-	Own      Credit = "own"
-	Named    Credit = "named"
+	CreditUnknown Credit = "unknown"
+	CreditKnown   Credit = "known"
+	// CreditCompared: somebody has compared its words. CreditOwn: it signs on this device. CreditNamed: the user has said that it has to be this key.
+	CreditCompared Credit = "compared"
+	CreditOwn      Credit = "own"
+	CreditNamed    Credit = "named"
 )
 
 // Counts reports whether what the key has signed counts.
-func (c Credit) Counts() bool { return c != Unknown && c != Known }
+func (c Credit) Counts() bool { return c != CreditUnknown && c != CreditKnown }
 
 // Credit is that of a key by what this device knows of it.
 func (s Standing) Credit() Credit {
 	_, compared, known := s.Compared()
 	switch {
 	case s.Own:
-		return Own
+		return CreditOwn
 	case compared:
-		return Compared
+		return CreditCompared
 	case known:
-		return Known
+		return CreditKnown
 	}
-	return Unknown
+	return CreditUnknown
 }
 
 // ErrOtherSigner means that a signature holds and is not by whom it had to be.
@@ -86,12 +86,12 @@ func (e *Engine) CreditOf(signer, wanted record.PublicKey) (s Standing, c Credit
 		return s, c, missed, nil
 	}
 	if signer != wanted {
-		return s, Named, missed, ErrOtherSigner
+		return s, CreditNamed, missed, ErrOtherSigner
 	}
 	if err := e.mayTrust(signer); err != nil {
 		return s, c, missed, err
 	}
-	return s, Named, missed, nil
+	return s, CreditNamed, missed, nil
 }
 
 // StandingOf looks a key up in all rooms of this device. Nothing is read from a relay. A room that cannot be looked into adds to
