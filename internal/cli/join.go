@@ -22,13 +22,15 @@ func (a *app) joinCommand() *cobra.Command {
 
 An INVITATION is what "fernpost invite" prints. Without one it is asked for; "-" reads it from standard input, and --qr from a
 picture of the QR code. It may be broken into lines. A room that this device has already is mended by what the invitation
-knows better, after asking (--yes: without). The key of whoever made it counts as compared.
+knows better, after asking (--yes: without): a key that this device lacks seals what you write only if the room, or the
+invitation, shows that it is the newer one, or with --unchecked. The key of whoever made it counts as compared.
 
 It may be a letter, too, that was sealed to your public key: handed over as a line, or posted in the room's channel, where
 --from-channel finds it (a private channel needs --read-key-file). Anybody who has your public key can write you one: the six
 words of whoever has signed it are shown, and it asks. Where nobody can be asked it takes --yes, and counts only if it is by
-somebody whose words were compared before, or, with --yes --by KEY, by that key. Exit codes: 3 a stranger's letter, 6 it is for somebody else, 7 its signature
-is false, or it is a copy of one to somebody else, or not by whom --by says, 8 no letter, or altered or cut.
+somebody whose words were compared before, or, with --yes --by KEY, by that key. Exit codes: 3 a stranger's letter, 6 it is
+for somebody else, 7 its signature is false, or it is a copy of one to somebody else, or not by whom --by says, 8 no letter,
+or altered or cut.
 
 By a passphrase it needs the relay's address, the channel's number and the passphrase, and to write also the channel's write
 key. ROOM is the name that the room gets on this device. Words of a generated passphrase are completed while they are typed, see
