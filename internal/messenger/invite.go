@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/duration"
-	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/invite"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
@@ -133,7 +132,18 @@ type Joining struct {
 	Introduced, Distrusted []record.PublicKey
 
 	invited model.Room // what the invitation says
+	order   keyOrder
 }
+
+// keyOrder says whose newest key is the newer one: that of an invitation, or that of the room that this device has.
+type keyOrder int
+
+const (
+	// byPlace: the invitation's, unless this device has it as an older one.
+	byPlace keyOrder = iota
+	invitedFirst
+	ownFirst
+)
 
 // Mend is what an invitation has otherwise than this device. Whoever made it has chosen that.
 type Mend int
@@ -197,7 +207,7 @@ func (e *Engine) joining(i invite.Invitation, introduced []record.PublicKey, as 
 		introduced = nil
 	}
 	if has {
-		j = mended(before, r, false)
+		j = mended(before, r, byPlace)
 		j.Apart = !shareKey(before, r)
 		j.Introduced, j.Distrusted = introduced, distrusted
 		return j, nil
@@ -287,9 +297,9 @@ func sameRelay(one, other string) bool {
 
 // mended is a room as an invitation to it would leave it: with the invitation's newest key, unless this device has one that is
 // newer still, and what else it has otherwise. Keys that only this device has stay.
-// An unknown key is the newest only if unordered is not set.
-func mended(r, invited model.Room, unordered bool) Joining {
-	j := Joining{Room: r, Has: true, invited: invited, Unordered: unordered}
+// order says which newest key is the newer one.
+func mended(r, invited model.Room, order keyOrder) Joining {
+	j := Joining{Room: r, Has: true, invited: invited, order: order, Unordered: order == ownFirst}
 	mend := func(what Mend, have *model.Secret, offered model.Secret) bool {
 		better := offered != "" && offered != *have
 		if better {
@@ -297,14 +307,16 @@ func mended(r, invited model.Room, unordered bool) Joining {
 		}
 		return better
 	}
-	keys := slices.Clone(r.Keys)
-	for i, k := range invited.Keys {
-		at := slices.Index(keys, k)
-		j.Older = j.Older || i == 0 && at > 0
-		switch {
-		case at < 0 && i == 0 && !unordered:
-			keys = slices.Insert(keys, 0, k)
-		case at < 0:
+	keys, more := r.Keys, invited.Keys
+	if len(more) > 0 && order != ownFirst {
+		at := slices.Index(keys, more[0])
+		if j.Older = at > 0 && order != invitedFirst; at < 0 || order == invitedFirst {
+			keys, more = more, keys
+		}
+	}
+	keys = slices.Clone(keys)
+	for _, k := range more {
+		if !slices.Contains(keys, k) {
 			keys = append(keys, k)
 		}
 	}
@@ -323,7 +335,7 @@ func mended(r, invited model.Room, unordered bool) Joining {
 			j.Mends = append(j.Mends, MendPeople)
 		}
 	}
-	if j.Older || unordered { // what it says of the relay and the channel's keys was so before, perhaps
+	if j.Older || j.Unordered { // what it says of the relay and the channel's keys was so before, perhaps
 		return j
 	}
 	if mend(MendWriteKey, &j.Room.WriteKey, invited.WriteKey) {
@@ -397,7 +409,7 @@ func (e *Engine) Join(ctx context.Context, j Joining, unchecked bool) (tried Key
 func (e *Engine) mend(j Joining) error {
 	_, err := e.Update(j.Room.Name, func(r *model.Room) error {
 		// Over the room as it is now: what another command has changed meanwhile stays changed.
-		now := mended(*r, j.invited, j.Unordered).Room
+		now := mended(*r, j.invited, j.order).Room
 		if now.WriteKey == j.Room.WriteKey {
 			now.Unproven = j.Room.Unproven
 		}
@@ -407,30 +419,46 @@ func (e *Engine) mend(j Joining) error {
 	return err
 }
 
-// Order finds out whether the newest key of an invitation, which this device lacks in a room that it has, is newer than the one that
-// seals there: the invitation has that one among its older ones, or somebody says so in the room, which is read for it. Otherwise, and
-// unless insist is set, the room goes on with its own key ([Joining.Unordered]).
+// Order finds out whether the newest key of an invitation to a room that this device has is newer than the one that seals there: the
+// invitation has that one among its older ones, or somebody says in the room, which is read for it, that it goes on with one of the
+// invitation's. Otherwise, and unless insist is set, the room goes on with its own key ([Joining.Unordered]).
 func (e *Engine) Order(ctx context.Context, j *Joining, insist bool, face Face) error {
-	if insist || !j.Has || !slices.Contains(j.Mends, MendKey) {
+	if !j.Has || len(j.invited.Keys) == 0 {
 		return nil
 	}
 	before, err := e.Find(j.Room.Name)
-	if err != nil {
+	if err != nil || before.Keys[0] == j.invited.Keys[0] {
 		return err
 	}
-	if signed, err := Signed(before); err != nil || !signed || slices.Contains(j.invited.Keys[1:], before.Keys[0]) {
-		return err // where nobody signs, nobody can say so
-	}
-	key, err := fernet.ParseKey(j.Room.Keys[0].Reveal())
-	if err != nil {
+	signed, err := Signed(before)
+	if err != nil || !signed && !insist { // where nobody signs, nobody can say so
 		return err
 	}
-	_, named, err := e.movedTo(ctx, before, record.KeyID(key.ID()), face)
-	if err != nil || named {
-		return err
+	order := ownFirst
+	if insist || slices.Contains(j.invited.Keys[1:], before.Keys[0]) {
+		order = invitedFirst
+	} else {
+		keys, err := Keys(j.invited)
+		if err != nil {
+			return err
+		}
+		ids := make([]record.KeyID, len(keys))
+		for i, k := range keys {
+			ids[i] = record.KeyID(k.ID())
+		}
+		_, named, err := e.movedTo(ctx, before, face, ids...)
+		if err != nil {
+			return err
+		}
+		if named {
+			order = invitedFirst
+		}
+	}
+	if order == ownFirst && j.Older { // it is one of ours, and stays where it is
+		return nil
 	}
 	ordered := *j
-	*j = mended(before, j.invited, true)
+	*j = mended(before, j.invited, order)
 	j.Apart, j.Introduced, j.Distrusted, j.Beside = ordered.Apart, ordered.Introduced, ordered.Distrusted, ordered.Beside
 	return nil
 }

@@ -56,18 +56,18 @@ func TestAnInvitationMendsARoom(t *testing.T) {
 		if c.want != nil {
 			c.want(&want)
 		}
-		got := mended(has, c.invited, false)
+		got := mended(has, c.invited, byPlace)
 		if diff := cmp.Diff(want, got.Room); diff != "" || !slices.Equal(got.Mends, c.mends) || got.Older != c.older || !got.Has {
 			t.Errorf("%s: mends %v, older %v; room (-want +got):\n%s", name, got.Mends, got.Older, diff)
 		}
 	}
 	// A channel's keys may have been replaced: a link with the new ones mended nothing.
 	has.WriteKey, has.ReadKey = "old", "old"
-	got := mended(has, model.Room{Relay: relay, WriteKey: "w", ReadKey: "r"}, false)
+	got := mended(has, model.Room{Relay: relay, WriteKey: "w", ReadKey: "r"}, byPlace)
 	if !slices.Equal(got.Mends, []Mend{MendWriteKey, MendReadKey}) || got.Room.WriteKey != "w" || got.Room.ReadKey != "r" || !got.Room.Unproven {
 		t.Errorf("of keys that were replaced: %v, %+v", got.Mends, got.Room)
 	}
-	if got := mended(has, model.Room{Relay: relay}, false); len(got.Mends) > 0 || got.Room.WriteKey != "old" || got.Room.ReadKey != "old" {
+	if got := mended(has, model.Room{Relay: relay}, byPlace); len(got.Mends) > 0 || got.Room.WriteKey != "old" || got.Room.ReadKey != "old" {
 		t.Errorf("of none: %v, %+v", got.Mends, got.Room)
 	}
 }

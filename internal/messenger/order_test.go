@@ -79,6 +79,19 @@ func TestAKeyThatTheRoomHasLeftSealsNothingAgain(t *testing.T) {
 		if now, j = behind.takes(ana.file(3), false); j.Unordered || !slices.Equal(now.Keys, ana.settings().Keys) {
 			t.Errorf("keys of which the file tells how they follow are not taken: %+v", j)
 		}
+		// One of several moves later, an invitation names the key of the first move among its older ones.
+		early := x.join("early") // with the very first key
+		if now, j = early.takes(ana.file(2), false); j.Unordered || !slices.Equal(now.Keys, ana.settings().Keys) {
+			t.Errorf("of several moves the room has %d keys, unordered %v", len(now.Keys), j.Unordered)
+		}
+		// Where the key between is missing nothing shows it, and whoever insists afterwards has it all the same.
+		between := x.join("between")
+		if now, j = between.takes(ana.file(1), false); !j.Unordered || now.Keys[0] != x.room.Keys[0] {
+			t.Errorf("without the key between it seals with another one: %+v", j.Mends)
+		}
+		if now, j = between.takes(ana.file(1), true); j.Older || now.Keys[0] != ana.settings().Keys[0] {
+			t.Errorf("whoever insists the second time is told that it is older (%v)", j.Older)
+		}
 		// Whoever insists has it.
 		stranger := x.join("stranger")
 		if _, err := stranger.engine.Update("lab", func(r *model.Room) error {

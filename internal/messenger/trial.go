@@ -210,7 +210,7 @@ func (e *Engine) checkKey(ctx context.Context, r model.Room, key fernet.Key, fac
 	var moved []model.Moved
 	if signed {
 		var named bool
-		if moved, named, err = e.movedTo(ctx, r, record.KeyID(key.ID()), face); err != nil || named {
+		if moved, named, err = e.movedTo(ctx, r, face, record.KeyID(key.ID())); err != nil || named {
 			return d, err
 		}
 	}
@@ -247,9 +247,9 @@ func (e *Engine) checkKey(ctx context.Context, r model.Room, key fernet.Key, fac
 	return Doubt{Any: true}, nil
 }
 
-// movedTo reads a room of records and returns who has moved it to a key that is not here, and whether anybody names a
-// certain one.
-func (e *Engine) movedTo(ctx context.Context, r model.Room, key record.KeyID, face Face) (moved []model.Moved, named bool, err error) {
+// movedTo reads a room of records and returns who has moved it to a key that does not seal here, and whether anybody names one of
+// certain keys.
+func (e *Engine) movedTo(ctx context.Context, r model.Room, face Face, keys ...record.KeyID) (moved []model.Moved, named bool, err error) {
 	c, err := e.Open(r, face)
 	if err != nil {
 		return nil, false, err
@@ -258,8 +258,12 @@ func (e *Engine) movedTo(ctx context.Context, r model.Room, key record.KeyID, fa
 	if err := c.CatchUp(ctx); err != nil {
 		return nil, false, err
 	}
-	if named, err = c.talk.MovedTo(key); err != nil {
-		return nil, false, err
+	for _, key := range keys {
+		if is, err := c.talk.MovedTo(key); err != nil {
+			return nil, false, err
+		} else if is {
+			named = true
+		}
 	}
 	moved, err = c.talk.Moved(nil)
 	return moved, named, err

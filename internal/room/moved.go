@@ -68,10 +68,12 @@ func (c *Conversation) moved(refused []record.KeyID) (all []model.Moved, err err
 	}
 	record.ComparedFirst(authors)
 	known := slices.Concat(c.ids, refused)
+	// Of somebody whose key was compared: one that is here, and does not seal, is no better than one that is not.
+	settled := slices.Concat(c.ids[:1], refused)
 	for i := range authors {
 		a := &authors[i]
 		m := newest[a.Key]
-		if m == nil || slices.Contains(known, m.Named) || !a.Compared && m.Message <= since.Message {
+		if m == nil || slices.Contains(settled, m.Named) || !a.Compared && (slices.Contains(known, m.Named) || m.Message <= since.Message) {
 			continue
 		}
 		all = append(all, model.Moved{By: a.Key, Compared: a.Compared, Key: m.Named})
