@@ -27,6 +27,12 @@ func (e *BusyError) Unwrap() error { return e.Last }
 // ErrNotStored is what an error of a port is that means that an update certainly was not stored.
 var ErrNotStored = errors.New("the relay did not store the update")
 
+// unsentError ends a wait before anything was sent that may be stored. It is an [ErrNotStored].
+type unsentError struct{ error }
+
+func (e *unsentError) Unwrap() error        { return e.error }
+func (e *unsentError) Is(target error) bool { return target == ErrNotStored }
+
 // ErrUnknownOutcome is what every [*UnknownError] is.
 var ErrUnknownOutcome = errors.New("it is unknown whether the relay stored the update")
 

@@ -219,10 +219,14 @@ func (p *poster) wait(ctx context.Context, w Wait) error {
 	if p.progress != nil {
 		p.progress(w)
 	}
-	if err := p.x.sleep(ctx, w.For); err != nil {
-		return fmt.Errorf("%s: %w", p.x.posting(), err)
+	err := p.x.sleep(ctx, w.For)
+	switch {
+	case err == nil:
+		return nil
+	case !p.inDoubt: // all that was sent was refused
+		return fmt.Errorf("%s: %w", p.x.posting(), &unsentError{err})
 	}
-	return nil
+	return fmt.Errorf("%s: %w", p.x.posting(), err)
 }
 
 // maxWriters is how many writers Post takes into account.

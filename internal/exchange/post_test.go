@@ -1,6 +1,8 @@
 package exchange_test
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -57,4 +59,40 @@ func TestSettlingWaitsOnceForWhatMayBeOnItsWay(t *testing.T) {
 			t.Errorf("what is there is found at once: %v, %v, after %v", found, err, time.Since(began))
 		}
 	})
+}
+
+// Whoever was interrupted in the pause after a clear refusal was told that no clear answer had come, and what was written was posted
+// under the key that it had then, whatever had become of the room meanwhile.
+func TestAnInterruptedPauseAfterARefusalLeavesNoDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, kind := range []exchange.FailureKind{exchange.TooSoon, exchange.Cut} {
+			ctx, stop := context.WithCancel(t.Context())
+			x := exchange.New(&refusing{kind: kind, stop: stop}, settings)
+			_, err := x.Post(ctx, thingspeak.Fields{thingspeak.Text("text")}, 0, nil)
+			if !errors.Is(err, context.Canceled) || errors.Is(err, exchange.ErrNotStored) != (kind == exchange.TooSoon) {
+				t.Errorf("after %v: %v", kind, err)
+			}
+		}
+	})
+}
+
+// refusing is a relay that answers an update with a failure, and is left in the pause after it.
+type refusing struct {
+	exchange.Port
+
+	kind exchange.FailureKind
+	stop func()
+}
+
+func (r *refusing) Begin(ctx context.Context) (context.Context, func()) { return ctx, func() {} }
+
+func (r *refusing) Ask(
+	context.Context, exchange.Request, func(*thingspeak.Entry, thingspeak.FieldSet) error,
+) (exchange.Answer, error) {
+	return exchange.Answer{Failure: exchange.Failure{Kind: r.kind, Sent: true}}, errors.New("no")
+}
+
+func (r *refusing) Wait(ctx context.Context, _ time.Time) error {
+	r.stop()
+	return ctx.Err()
 }
