@@ -18,8 +18,10 @@ import (
 type gatewayRooms struct {
 	engine *messenger.Engine
 
-	mu    sync.Mutex // guards known
+	mu    sync.Mutex // guards what follows
 	known map[string]knownRoom
+	// queued is the number that was put into the outbox of each channel last, since this process began.
+	queued map[int64]int64
 }
 
 // knownRoom is a room as it was read of late.
@@ -32,7 +34,7 @@ type knownRoom struct {
 func (a *app) gatewayRooms() *gatewayRooms {
 	o := a.engineOptions()
 	o.Keeping, o.Access.Slow = nil, nil
-	return &gatewayRooms{engine: messenger.New(o), known: map[string]knownRoom{}}
+	return &gatewayRooms{engine: messenger.New(o), known: map[string]knownRoom{}, queued: map[int64]int64{}}
 }
 
 // find returns a room as it was a second ago at most: it may move to a new key while the gateway serves.
@@ -89,7 +91,7 @@ func (g *gatewayRooms) Check(room string, e *thingspeak.Entry) error {
 	}
 	k, err := g.find(room)
 	if err != nil {
-		return err
+		return &gateway.RoomError{Room: room, Err: err}
 	}
 	return g.engine.CheckReading(k.room, readingOf(e))
 }
@@ -106,33 +108,51 @@ func (g *gatewayRooms) Outbox(room string) (gateway.Outbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &gatewayOutbox{r: r}, nil
+	return &gatewayOutbox{g, r}, nil
 }
 
 // gatewayOutbox is the outbox of a room.
 type gatewayOutbox struct {
+	g *gatewayRooms
 	r *messenger.Room
-	// sure says that what comes next is not there already.
-	sure bool
+}
+
+// lastQueued returns the number that this process has put there last, and notes another one.
+func (b *gatewayOutbox) lastQueued(number int64) (last int64, known bool) {
+	b.g.mu.Lock()
+	defer b.g.mu.Unlock()
+	channel := b.r.Settings().Channel
+	last, known = b.g.queued[channel]
+	if number > 0 {
+		b.g.queued[channel] = number
+	}
+	return last, known
 }
 
 // Queue is part of [gateway.Outbox]. Whoever was killed after a reading was put there, and before that was noted, comes with
-// that one first.
+// that one first: it alone is looked for, since of two readings that say the same in one second a room of texts shows no difference.
 func (b *gatewayOutbox) Queue(ctx context.Context, e *thingspeak.Entry) error {
 	// Two readings of one second are told apart by their numbers.
 	at := e.CreatedAt.Add(time.Duration(e.ID%1000) * time.Millisecond)
 	reading := readingOf(e)
-	if !b.sure {
+	last, known := b.lastQueued(0)
+	if known && e.ID <= last {
+		return nil
+	}
+	if !known {
 		there, err := b.r.HasSent(reading, at)
 		if err != nil {
 			return err
 		}
-		b.sure = true
 		if there {
+			b.lastQueued(e.ID)
 			return nil
 		}
 	}
 	_, err := b.r.Send(ctx, reading, messenger.SendOptions{Queue: true, At: at})
+	if err == nil {
+		b.lastQueued(e.ID)
+	}
 	return err
 }
 

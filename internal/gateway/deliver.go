@@ -88,6 +88,12 @@ func (d *deliverer) deliver(ctx context.Context, s *shelf) {
 
 // handOver puts what waits into the room's outbox, and posts that.
 func (d *deliverer) handOver(ctx context.Context, s *shelf) (more bool, err error) {
+	// A room of that name may be another one by now: its members must not read what was meant for those of the first.
+	if _, channel, err := d.rooms.Room(s.room); err != nil {
+		return true, err
+	} else if channel != s.channel.ID {
+		return true, errOtherRoom
+	}
 	box, err := d.rooms.Outbox(s.room)
 	if err != nil {
 		return true, err
@@ -99,7 +105,11 @@ func (d *deliverer) handOver(ctx context.Context, s *shelf) (more bool, err erro
 		if e == nil {
 			break
 		}
-		if err := d.rooms.Check(s.room, e); err != nil { // the room was changed since it was taken
+		err := d.rooms.Check(s.room, e)
+		if _, away := errors.AsType[*RoomError](err); away {
+			return true, err
+		}
+		if err != nil { // the room was changed since it was taken
 			d.log.Error("a reading is not sent", "room", s.room, "number", e.ID, "err", err)
 		} else if err := box.Queue(ctx, e); err != nil {
 			return true, err

@@ -37,6 +37,8 @@ type rooms struct {
 	mu             sync.Mutex // guards what follows
 	queued, posted map[string][]string
 	trouble        error // of Post
+	away           error // of Check: the room cannot be found
+	lab            int64 // the channel of the room lab, if it is another one by now
 	// posting is called before each Post, if there is one.
 	posting func()
 }
@@ -55,6 +57,11 @@ func newRooms(t testing.TB) *rooms {
 func (r *rooms) Room(name string) (fernet.Ring, int64, error) {
 	switch name {
 	case "lab":
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.lab != 0 {
+			return r.ring, r.lab, nil
+		}
 		return r.ring, labChannel, nil
 	case "attic":
 		return r.ring, atticChannel, nil
@@ -65,6 +72,11 @@ func (r *rooms) Room(name string) (fernet.Ring, int64, error) {
 func (r *rooms) Check(_ string, e *thingspeak.Entry) error {
 	if e.Fields[0].Text == "impossible" {
 		return errors.New("field1 is impossible")
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.away != nil {
+		return &RoomError{"lab", r.away}
 	}
 	return nil
 }
@@ -565,6 +577,48 @@ func TestReadingsThatNoKeyOpensWait(t *testing.T) {
 	})
 	if err != nil || waiting != 1 || r.next(s) != nil {
 		t.Errorf("%d wait, %v; next is %v", waiting, err, r.next(s))
+	}
+	if all := r.waits(); len(all) > 0 { // or the deliverer would ask the cloud without end
+		t.Errorf("%d rooms have something to deliver", len(all))
+	}
+}
+
+// TestWhatWaitsGoesToNoOtherRoom: a room that was removed, and one that was made under its name, have other members. And a room that
+// cannot be read for a moment loses nothing.
+func TestWhatWaitsGoesToNoOtherRoom(t *testing.T) {
+	all := newRooms(t)
+	r, err := openReadings(t.TempDir(), all, discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	s, err := r.open("lab", labChannel)
+	if err == nil {
+		_, err = commit(r, s, newEntries("1", "2"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &deliverer{r, all, discard}
+	set := func(channel int64, away error) {
+		all.mu.Lock()
+		defer all.mu.Unlock()
+		all.lab, all.away = channel, away
+	}
+	set(4711, nil)
+	if _, err := d.handOver(t.Context(), s); !errors.Is(err, errOtherRoom) || len(all.arrived("lab")) > 0 {
+		t.Errorf("to another room went %q, %v", all.arrived("lab"), err)
+	}
+	if _, err := commit(r, s, newEntries("3")); err == nil {
+		t.Error("a reading for the room before is taken")
+	}
+	set(0, errors.New("no such room"))
+	if _, err := d.handOver(t.Context(), s); err == nil {
+		t.Error("readings leave for a room that is away")
+	}
+	set(0, nil)
+	if _, err := d.handOver(t.Context(), s); err != nil || !slices.Equal(all.arrived("lab"), []string{"1:1", "2:2"}) {
+		t.Errorf("once it is back it gets %q, %v", all.arrived("lab"), err)
 	}
 }
 

@@ -33,7 +33,7 @@ const (
 type Rooms interface {
 	// Room returns a room's keys, the newest first, and its channel's number.
 	Room(name string) (fernet.Ring, int64, error)
-	// Check says in words why a reading cannot be sent in a room, nil if it can.
+	// Check says in words why a reading cannot be sent in a room, nil if it can. A [*RoomError] says nothing of the reading.
 	Check(room string, e *thingspeak.Entry) error
 	// Outbox opens a room's outbox, to be used by one goroutine.
 	Outbox(room string) (Outbox, error)
@@ -154,6 +154,15 @@ func openReading(plain []byte) (e thingspeak.Entry, err error) {
 	e.Status, e.Latitude, e.Longitude, e.Elevation = value(s.Status), value(s.Latitude), value(s.Longitude), value(s.Elevation)
 	return e, nil
 }
+
+// RoomError says that a room cannot be found, or read, now.
+type RoomError struct {
+	Room string
+	Err  error
+}
+
+func (e *RoomError) Error() string { return "room " + e.Room + ": " + e.Err.Error() }
+func (e *RoomError) Unwrap() error { return e.Err }
 
 // errOtherRoom: the room of a key is another one by now.
 var errOtherRoom = errors.New("the room has another channel than the key was made for")
@@ -320,8 +329,12 @@ func (r *readings) insert(updates []relay.Update, decided []relay.Decision) erro
 			ring, known := rings[room.room]
 			if !known {
 				var err error
-				if ring, _, err = r.rooms.Room(room.room); err != nil {
+				var channel int64
+				if ring, channel, err = r.rooms.Room(room.room); err != nil {
 					return err
+				}
+				if channel != room.channel.ID {
+					return errOtherRoom
 				}
 				rings[room.room] = ring
 			}
@@ -395,7 +408,7 @@ func (r *readings) waits() (all []*shelf) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range r.shelves {
-		if s.state.Last > s.handed {
+		if s.next() != nil {
 			all = append(all, s)
 		}
 	}
@@ -427,6 +440,11 @@ func (r *readings) handed(s *shelf) int64 {
 func (r *readings) next(s *shelf) *thingspeak.Entry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return s.next()
+}
+
+// next is the same for whoever holds the lock.
+func (s *shelf) next() *thingspeak.Entry {
 	at, _ := slices.BinarySearchFunc(s.shown, s.handed+1, byNumber)
 	for at < len(s.shown) && s.locked[s.shown[at].ID] {
 		at++
