@@ -117,6 +117,16 @@ func (h *handler) bearer(r *http.Request, scope Scope, room string) error {
 	if !grant.May(scope, room) {
 		return refusef(http.StatusForbidden, "that token may not do this: the scope %s is needed", scope)
 	}
+	if grant.Room == "" || h.door == nil {
+		return nil
+	}
+	// A room that was made under the name of one that was removed is another one, with other members.
+	switch _, channel, err := h.door.readings.rooms.Room(grant.Room); {
+	case err != nil:
+		return err
+	case channel != grant.Channel:
+		return refusef(http.StatusForbidden, "that token is for another room, which was called %s before", room)
+	}
 	return nil
 }
 

@@ -294,3 +294,22 @@ func FuzzMember(f *testing.F) {
 		}
 	})
 }
+
+// TestTokensOfARoomThatWasRemoved: they opened the room that was made under its name, whose members are others.
+func TestTokensOfARoomThatWasRemoved(t *testing.T) {
+	h, admin, grants := newTestHandler(t, Options{Keys: testKeys(t), KeysOf: "lab"})
+	h.door = &door{readings: &readings{rooms: newRooms(t)}}
+	token := func(channel int64) string {
+		t.Helper()
+		secret, _, err := grants.Add(Grant{Token: true, Scopes: []Scope{Read, Write}, Room: "lab", Channel: channel})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return secret
+	}
+	for secret, want := range map[string]int{admin: 200, token(labChannel): 200, token(4711): 403} {
+		if w := post(h, "/encrypt", secret, `{"data": "x"}`); w.Code != want {
+			t.Errorf("%d %s, want %d", w.Code, w.Body, want)
+		}
+	}
+}
