@@ -14,7 +14,7 @@ import (
 func TestUnits(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
-		t.Skip("no systemd-analyze (Debian: systemd)")
+		testenv.Missing(t, "no systemd-analyze (Debian: systemd)")
 	}
 	for unit, manager := range map[string]string{"fernpost-relay.service": "--system", "fernpost-gateway.service": "--user"} {
 		text, err := os.ReadFile(filepath.Join("../../examples/deploy", unit))
