@@ -127,7 +127,7 @@ var (
 			"a channel is read without a key that opens a message, for an eavesdropper as well",
 		},
 		{
-			[]string{"screen", "config", "qr"},
+			[]string{"screen", "config", "qr", "plot"},
 			impure,
 			"faces' small parts need no network",
 		},
@@ -183,6 +183,7 @@ var (
 		"github.com/eclipse/paho.mqtt.golang": {"mqtt"},
 		"github.com/coder/websocket":          {"mqtt"},
 		"github.com/makiuchi-d/gozxing":       {"qr"},
+		"github.com/go-analyze/charts":        {"plot"},
 		"github.com/jackc/pgx":                {"relay/store/postgres"},
 		"go.yaml.in/yaml":                     {"config"},
 		"github.com/sethvargo/go-diceware":    {"passphrase"},

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/plot"
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -64,6 +65,9 @@ func (a *api) pageRoutes() {
 		file, err := pageFiles.ReadFile("page/" + name)
 		if err != nil {
 			panic(err) // it is embedded
+		}
+		if name == "style.css" {
+			file = append(file, plot.Style...)
 		}
 		head := &pageHeaders{media: []string{media}}
 		a.handle(serviceErrors, get(func(*request) (*reply, error) {
@@ -137,6 +141,8 @@ type channelData struct {
 	Columns []string
 	// Rows are the newest entries, the newest first.
 	Rows []channelRow
+	// Plots are of the fields that hold numbers, in as many entries as a read returns.
+	Plots []fieldPlot
 }
 
 // channelRow is an entry; Values stand under the columns.
@@ -191,8 +197,12 @@ func (a *api) channelPage(q *request) (*reply, error) {
 		data.Newest = newPageTime(v.State.Newest)
 	}
 	var entries []thingspeak.Entry
-	err = a.relay.Rows(q.Context(), v, relay.Window{Results: pageRows}, func(e *thingspeak.Entry) error {
-		entries = append(entries, *e)
+	numbers, left := newFieldNumbers(c.Enabled()), min(v.State.Last, int64(data.Most))
+	err = a.relay.Rows(q.Context(), v, relay.Window{Results: data.Most}, func(e *thingspeak.Entry) error {
+		numbers.add(e)
+		if left--; left < pageRows { // fewer come if the channel is cleared meanwhile
+			entries = append(entries, *e)
+		}
 		return nil
 	})
 	if err != nil {
@@ -200,6 +210,9 @@ func (a *api) channelPage(q *request) (*reply, error) {
 	}
 	slices.Reverse(entries)
 	data.addRows(c, entries)
+	if data.Plots, err = numbers.plots(c); err != nil {
+		return nil, err
+	}
 	return renderPage(http.StatusOK, "channel", data)
 }
 

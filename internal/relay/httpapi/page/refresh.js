@@ -1,5 +1,5 @@
 // Follows a channel: asks for its newest entry's number every ten seconds while somebody looks, and where that has
-// moved puts the table of the page as it is now in the place of the old one. Without this the page still works.
+// moved puts the table and the plots of the page as it is now in the place of the old ones. Without this the page still works.
 "use strict";
 (() => {
   const news = document.querySelector("[data-news]");
@@ -33,7 +33,7 @@
   }
 
   function show(page) {
-    for (const id of ["entries", "facts"]) {
+    for (const id of ["entries", "facts", "plots"]) {
       const fresh = page.getElementById(id);
       if (!fresh) continue;
       const old = document.getElementById(id);

@@ -1,0 +1,74 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"html/template"
+	"strconv"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/plot"
+	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// fieldPlot is a picture of a field's numbers.
+type fieldPlot struct {
+	Label, Newest string
+	SVG           template.HTML
+}
+
+// fieldNumbers collects the numbers of a channel's fields.
+type fieldNumbers struct {
+	fields thingspeak.FieldSet
+	points [thingspeak.FieldCount][]plot.Point
+	texts  [thingspeak.FieldCount]int // values that are no numbers
+	newest [thingspeak.FieldCount]string
+}
+
+func newFieldNumbers(enabled thingspeak.FieldSet) *fieldNumbers {
+	return &fieldNumbers{fields: enabled}
+}
+
+func (f *fieldNumbers) add(e *thingspeak.Entry) {
+	for n := range f.fields.All() {
+		text := e.Fields[n-1].Text
+		if text == "" {
+			continue
+		}
+		if v, ok := relay.ParseNumber(text); ok {
+			f.points[n-1], f.newest[n-1] = append(f.points[n-1], plot.Point{Time: e.CreatedAt, Value: v}), text
+		} else {
+			f.texts[n-1]++
+		}
+	}
+}
+
+// plots draws the fields that hold numbers: at least two, and at most one other value in ten. A token is no number.
+func (f *fieldNumbers) plots(c *relay.Channel) (plots []fieldPlot, err error) {
+	for n := range f.fields.All() {
+		points, label := f.points[n-1], c.Labels[n-1]
+		if len(points) < 2 || f.texts[n-1]*10 > len(points)+f.texts[n-1] {
+			continue
+		}
+		least, greatest := points[0].Value, points[0].Value
+		for _, p := range points {
+			least, greatest = min(least, p.Value), max(greatest, p.Value)
+		}
+		number := func(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
+		svg, err := plot.Plot{
+			ID: "field" + strconv.Itoa(n), Title: label,
+			Description: fmt.Sprintf("%d values from %s to %s, %s to %s UTC", len(points), number(least), number(greatest),
+				points[0].Time.UTC().Format(time.DateTime), points[len(points)-1].Time.UTC().Format(time.DateTime)),
+		}.SVG(points)
+		if errors.Is(err, plot.ErrNothing) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		// The picture's texts are escaped: package plot takes strangers' texts.
+		plots = append(plots, fieldPlot{Label: label, Newest: f.newest[n-1], SVG: template.HTML(svg)})
+	}
+	return plots, nil
+}
