@@ -66,7 +66,7 @@ func NodeModules(tb testing.TB) (modules, node string) {
 	dir, _ := os.Getwd() // of the package
 	for err == nil && dir != filepath.Dir(dir) {
 		modules = filepath.Join(dir, ".ci", "node", "node_modules")
-		if _, missing := os.Stat(filepath.Join(modules, "mqtt")); missing == nil {
+		if _, missing := os.Stat(filepath.Join(modules, "@micropython")); missing == nil {
 			tb.Setenv("NODE_MODULES", modules)
 			return modules, node
 		}
@@ -74,6 +74,25 @@ func NodeModules(tb testing.TB) (modules, node string) {
 	}
 	Missing(tb, `no packages of npm (Debian: nodejs, npm; then "npm ci --prefix .ci/node")`)
 	return "", ""
+}
+
+// CPP compiles a program of C++ out of files and flags, strictly, and returns its path; without a compiler the test ends as
+// [Missing] says.
+func CPP(tb testing.TB, args ...string) string {
+	tb.Helper()
+	compiler, err := exec.LookPath("g++")
+	if err != nil {
+		compiler, err = exec.LookPath("c++")
+	}
+	if err != nil {
+		Missing(tb, "no compiler of C++ (Debian: g++)")
+	}
+	program := filepath.Join(tb.TempDir(), "program")
+	strict := []string{"-std=c++11", "-Wall", "-Wextra", "-Werror", "-fsanitize=undefined", "-fno-sanitize-recover", "-o", program}
+	if out, err := Command(tb, compiler, append(strict, args...)...).CombinedOutput(); err != nil {
+		tb.Fatalf("compiling %v: %v\n%s", args, err, out)
+	}
+	return program
 }
 
 // NoKeyring is what the tests with the keyring of a desktop need.
