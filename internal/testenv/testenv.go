@@ -157,8 +157,8 @@ func Cases(n int) int {
 	return n
 }
 
-// Unwatched skips a test under the race detector, which has nothing to see where one thing comes after the other, and takes
-// most of its time where that is very much. What it calls, other tests have watched. .ci/run runs it without the detector.
+// Unwatched skips a test under the race detector, which has nothing more to see where one thing comes after the other, very many
+// times, and takes most of its time. What it calls, other tests have watched. .ci/run runs it without the detector.
 func Unwatched(tb testing.TB) {
 	tb.Helper()
 	if Race {
