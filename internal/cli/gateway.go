@@ -116,10 +116,23 @@ func (a *app) serveGateway(ctx context.Context, o *gatewayOptions) error {
 	if !g.Loopback() {
 		a.say("%s", a.style.warn("warning: plain HTTP: what programs send here and get from here is clear on its way; only from here on it is encrypted"))
 	}
-	select {
-	case err := <-g.Failed():
-		return errors.Join(fmt.Errorf("serving: %w", err), g.Shutdown(ctx))
-	case <-ctx.Done():
+	written, err := g.Keys()
+	if err != nil {
+		return errors.Join(err, g.Shutdown(ctx))
+	}
+	paces := make(chan []string, 1) // relays that do not answer keep nobody waiting
+	go func() { paces <- rooms.paces(ctx, written) }()
+	for serving := true; serving; {
+		select {
+		case lines := <-paces:
+			for _, line := range lines {
+				a.say("%s", line)
+			}
+		case err := <-g.Failed():
+			return errors.Join(fmt.Errorf("serving: %w", err), g.Shutdown(ctx))
+		case <-ctx.Done():
+			serving = false
+		}
 	}
 	log.Info("stopping")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), gateway.DrainTimeout)

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -74,6 +75,29 @@ func (g *gatewayRooms) clouds() (all []string, err error) {
 		}
 	}
 	return all, nil
+}
+
+// paces returns a line for each room that keys of the gateway write to: what its relay's pace costs.
+func (g *gatewayRooms) paces(ctx context.Context, keys []gateway.Grant) (lines []string) {
+	told := map[string]bool{}
+	for _, key := range keys {
+		k, err := g.find(key.Room)
+		if err != nil || told[key.Room] || !key.May(gateway.Write, key.Room) {
+			continue // whoever uses it hears why
+		}
+		told[key.Room] = true
+		day, err := g.engine.DayOf(ctx, k.room)
+		if err != nil || day.Interval == 0 {
+			continue
+		}
+		line := fmt.Sprintf("room %s: an entry every %v at most, which readings that wait share: %d a day where some always wait",
+			key.Room, day.Interval, day.Entries)
+		if day.Daily > 0 {
+			line += fmt.Sprintf(", of which a free licence has about %d for all its channels", day.Daily)
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 // Room is part of [gateway.Rooms], as are the next two.

@@ -1,13 +1,16 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/config"
+	"github.com/fernpost/fernpost/internal/gateway"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -62,6 +65,81 @@ func TestReadingsOfAGatewayAreSentOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Four devices that post every 15 s into one room keep up with a cloud of one entry in 15 s, since readings that wait share entries;
+// and what that pace costs is said.
+func TestFourDevicesKeepUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := relaytest.InBubble(t, relaytest.Interval(15*time.Second))
+		ana := newClass(t, relay).device("127.0.0.1")
+		channel := ana.makeRoom(quickSigned, "--interval", "15s")
+		a := ana.app()
+		a.config, a.timeout = config.Default(), time.Minute
+		rooms := a.gatewayRooms()
+
+		paces := rooms.paces(t.Context(), []gateway.Grant{
+			{Room: "lab", Channel: channel, Scopes: []gateway.Scope{gateway.Write}},
+			{Room: "lab", Channel: channel, Scopes: []gateway.Scope{gateway.Write}},
+			{Room: "gone", Scopes: []gateway.Scope{gateway.Write}},
+		})
+		if len(paces) != 1 || !strings.HasPrefix(paces[0], "room lab: an entry every 15s at most") || !strings.Contains(paces[0], ": 5760 a day") {
+			t.Errorf("paces %q", paces)
+		}
+
+		const rounds = 40
+		var mu sync.Mutex
+		var waiting []*thingspeak.Entry
+		most, taken := 0, int64(0)
+		for device := range 4 {
+			go func() {
+				time.Sleep(time.Duration(device) * 1300 * time.Millisecond)
+				for i := range rounds {
+					e := &thingspeak.Entry{CreatedAt: time.Unix(time.Now().Unix(), 0).UTC()}
+					e.Fields[2*device] = thingspeak.Text(fmt.Sprint(20 + device))
+					e.Fields[2*device+1] = thingspeak.Text(fmt.Sprint(i))
+					mu.Lock()
+					taken++
+					e.ID = taken
+					waiting = append(waiting, e)
+					most = max(most, len(waiting))
+					mu.Unlock()
+					time.Sleep(15 * time.Second)
+				}
+			}()
+		}
+		began := time.Now()
+		for done := 0; done < 4*rounds; {
+			mu.Lock()
+			those := waiting
+			waiting = nil
+			mu.Unlock()
+			if len(those) == 0 {
+				time.Sleep(100 * time.Millisecond)
+				continue
+			}
+			box, err := rooms.Outbox("lab")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range those {
+				if err := box.Queue(t.Context(), e); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := errors.Join(box.Post(t.Context()), box.Close()); err != nil {
+				t.Fatal(err)
+			}
+			done += len(those)
+		}
+		if took := time.Since(began); took > (rounds+2)*15*time.Second || most > 8 {
+			t.Errorf("%d readings took %v, and up to %d waited", 4*rounds, took, most)
+		}
+		ana.must("recv", "--format", "csv", "-n", "0")
+		if n := strings.Count(ana.stdout.String(), "\n") - 1; n != 4*rounds {
+			t.Errorf("%d readings came of %d", n, 4*rounds)
+		}
+	})
 }
 
 // What a room cannot carry is refused at the door, in words, and not put into its outbox.

@@ -164,6 +164,9 @@ func (r *Running) URL() string { return "http://" + guard.Reachable(r.listener.A
 // FirstToken is the token for everything that was made at the first start, empty at others. Nobody can show it again.
 func (r *Running) FirstToken() string { return r.firstToken }
 
+// Keys returns the keys that the gateway has given out.
+func (r *Running) Keys() ([]Grant, error) { return r.grants.List(false) }
+
 // Loopback reports whether only this machine can connect.
 func (r *Running) Loopback() bool {
 	a, ok := r.listener.Addr().(*net.TCPAddr)

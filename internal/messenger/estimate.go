@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/room"
 )
 
@@ -47,6 +48,29 @@ func (e Estimate) Rest(entries int) time.Duration {
 // IsLong reports whether somebody is to be asked first: above ten minutes, or above a tenth of the day's messages.
 func (e Estimate) IsLong() bool {
 	return e.Takes() > longTransfer || e.Limits.Daily > 0 && e.Entries > e.Limits.Daily/10
+}
+
+// Day is what a room costs in which something always waits to be posted.
+type Day struct {
+	// Interval is the pause between two entries; 0 for none, and nothing is reckoned then.
+	Interval time.Duration
+	// Entries is how many a day has at that pace, and Daily how many a day has under the quota; 0 where they are not counted.
+	Entries, Daily int
+}
+
+// DayOf asks a room's relay how fast it takes entries. Of one that does not answer the limits of a free licence are assumed; the
+// only error is the context's, or that of settings that lead nowhere.
+func (e *Engine) DayOf(ctx context.Context, r model.Room) (d Day, err error) {
+	client, err := e.dial(r)
+	if err != nil {
+		return d, err
+	}
+	defer client.Close()
+	limits, err := client.Limits(ctx)
+	if err != nil || limits.Interval <= 0 {
+		return d, err
+	}
+	return Day{limits.Interval, int(24 * time.Hour / limits.Interval), limits.Daily}, nil
 }
 
 // announce tells how long posting a message of so many entries takes, beside what is waiting already, and asks where that is
