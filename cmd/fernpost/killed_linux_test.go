@@ -14,13 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	rules "github.com/fernpost/fernpost/internal/relay"
-	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/testenv"
 )
-
-// quickProfile is one of signed rooms that derives its key in no time.
-const quickProfile = "custom:kdf=sha256,form=records"
 
 // kills runs a command on devices that prepare makes, and kills it before each call that changes something, one a run,
 // until it comes to its end. Under the race detector it takes every fourth such call, from a random one on: all of them
@@ -52,36 +47,10 @@ func kills(t *testing.T, prepare func(*testing.T) *device, check func(t *testing
 	}
 }
 
-// fastRelay is a relay that refuses nothing.
-func fastRelay(t *testing.T) *relaytest.Server {
-	t.Helper()
-	limits, err := rules.Preset(rules.PresetNone)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return relaytest.New(t, relaytest.Limits(limits), relaytest.InMemory())
-}
-
-// makeRoom makes the room lab and returns what others need to join it.
-func (d *device) makeRoom() (channel, writeKey string) {
-	d.t.Helper()
-	made := d.must("init", "lab", "--profile", quickProfile)
-	return find(d.t, made, `channel +(\d+)`), find(d.t, made, `write key +(\S+)`)
-}
-
 func (d *device) join(channel, writeKey string) {
 	d.t.Helper()
 	d.env = append(d.env, "FERNPOST_WRITE_KEY="+writeKey)
 	d.must("join", "lab", "--profile", quickProfile, "--channel", channel)
-}
-
-func find(t *testing.T, text, pattern string) string {
-	t.Helper()
-	m := regexp.MustCompile("(?m)" + pattern).FindStringSubmatch(text)
-	if m == nil {
-		t.Fatalf("no %s in %q", pattern, text)
-	}
-	return m[1]
 }
 
 // exits runs a command and returns its exit code and what it has said.

@@ -63,6 +63,35 @@ func (d *device) must(args ...string) string {
 	return string(out)
 }
 
+// quickProfile is one of signed rooms that derives its key in no time.
+const quickProfile = "custom:kdf=sha256,form=records"
+
+// fastRelay is a relay that refuses nothing.
+func fastRelay(t *testing.T) *relaytest.Server {
+	t.Helper()
+	limits, err := rules.Preset(rules.PresetNone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return relaytest.New(t, relaytest.Limits(limits), relaytest.InMemory())
+}
+
+// makeRoom makes the room lab and returns what others need to join it.
+func (d *device) makeRoom() (channel, writeKey string) {
+	d.t.Helper()
+	made := d.must("init", "lab", "--profile", quickProfile)
+	return find(d.t, made, `channel +(\d+)`), find(d.t, made, `write key +(\S+)`)
+}
+
+func find(t *testing.T, text, pattern string) string {
+	t.Helper()
+	m := regexp.MustCompile("(?m)" + pattern).FindStringSubmatch(text)
+	if m == nil {
+		t.Fatalf("no %s in %q", pattern, text)
+	}
+	return m[1]
+}
+
 // A transfer whose process is killed goes on where it was: no entry is there twice, and the file arrives whole and
 // once.
 func TestKilledTransferGoesOn(t *testing.T) {

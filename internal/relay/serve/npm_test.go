@@ -1,15 +1,10 @@
 package serve_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,7 +33,6 @@ func TestMQTTOfNpm(t *testing.T) {
 
 // TestNodeRED: the MQTT nodes of Node-RED, one that publishes what its flow gets and one that hands on what comes.
 func TestNodeRED(t *testing.T) {
-	modules, node := testenv.NodeModules(t)
 	r, admin := startMQTT(t, serve.Options{})
 	defer r.Close()
 	c := &relay.Channel{Owner: relay.LocalAccountID}
@@ -55,9 +49,9 @@ func TestNodeRED(t *testing.T) {
 	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) { came <- readAll(t, q.Body) }))
 	defer sink.Close()
 
-	red := startNodeRED(t, node, modules)
+	red := testenv.NodeRED(t)
 	type flow = map[string]any
-	deploy(t, red, []flow{
+	testenv.Deploy(t, red, []flow{
 		{"id": "tab", "type": "tab", "label": "sensor"},
 		{
 			"id": "broker", "type": "mqtt-broker", "broker": broker.Hostname(), "port": broker.Port(), "clientid": device.ClientID,
@@ -104,66 +98,5 @@ func TestNodeRED(t *testing.T) {
 		if !slices.Contains(heard, want) {
 			t.Errorf("it heard %q, not %q", heard, want)
 		}
-	}
-}
-
-// startNodeRED starts a Node-RED without flows, and returns its address.
-func startNodeRED(t *testing.T, node, modules string) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().(*net.TCPAddr)
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	settings := filepath.Join(dir, "settings.js")
-	text := fmt.Sprintf(`module.exports = {uiHost: "127.0.0.1", uiPort: %d, credentialSecret: false, flowFile: "flows.json", telemetry: {enabled: false},
-		editorTheme: {tours: false}, logging: {console: {level: "warn"}}};`, address.Port)
-	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := testenv.Command(t, node, filepath.Join(modules, "node-red", "red.js"), "--userDir", dir, "--settings", settings)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.Env = append(os.Environ(), "HOME="+dir)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("Node-RED says:\n%s", out.String())
-		}
-	})
-	red := "http://" + address.String()
-	testenv.Await(t, "Node-RED", func() bool {
-		answer, err := http.Get(red + "/settings")
-		if err != nil {
-			return false
-		}
-		answer.Body.Close()
-		return answer.StatusCode == http.StatusOK
-	})
-	return red
-}
-
-// deploy gives a Node-RED its flows.
-func deploy(t *testing.T, red string, flows any) {
-	t.Helper()
-	text, err := json.Marshal(flows)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, err := http.Post(red+"/flows", "application/json", bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusNoContent {
-		t.Fatalf("deploying: %s: %s", answer.Status, readAll(t, answer.Body))
 	}
 }
