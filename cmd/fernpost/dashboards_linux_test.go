@@ -27,7 +27,8 @@ func (d *doors) dashboard(name string) string {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	return strings.NewReplacer("http://192.168.1.9:8080", d.url, "4711123", d.channel, "AAAABBBBCCCCDDDD", d.key).Replace(string(text))
+	own := strings.NewReplacer("http://192.168.1.9:8080", d.url, "4711123", d.channel, "AAAABBBBCCCCDDDD", d.key)
+	return own.Replace(string(text))
 }
 
 // path returns what stands behind the gateway in an address.
@@ -61,8 +62,8 @@ func (d *doors) write(readings ...string) {
 	}
 }
 
-// TestGrafana asks what Grafana's data source Infinity asks for the query of the example, and makes of the answer what the
-// columns say.
+// TestGrafana asks what Grafana's data source Infinity asks for the query of the example, and makes of the answer what
+// the columns say.
 func TestGrafana(t *testing.T) {
 	t.Parallel()
 	d := openDoors(t)
@@ -155,7 +156,8 @@ func TestMATLAB(t *testing.T) {
 	d := openDoors(t)
 	script := d.dashboard("readings.m")
 	form := url.Values{}
-	for _, m := range regexp.MustCompile(`"(\w+)", "?([^",]+)"?`).FindAllStringSubmatch(find(t, script, `webwrite\(gateway \+ "/update", (.*)\);$`), -1) {
+	written := find(t, script, `webwrite\(gateway \+ "/update", (.*)\);$`)
+	for _, m := range regexp.MustCompile(`"(\w+)", "?([^",]+)"?`).FindAllStringSubmatch(written, -1) {
 		form.Set(m[1], m[2])
 	}
 	d.write(form.Encode())
@@ -173,9 +175,8 @@ func TestMATLAB(t *testing.T) {
 	if err := json.Unmarshal(answer, &feed); err != nil || len(feed.Feeds) != 1 || feed.Feeds[0].Field1 != "21.5" {
 		t.Fatalf("it reads %s, %v", answer, err)
 	}
-	format := strings.NewReplacer("yyyy", "2006", "MM", "01", "dd", "02", "'", "", "HH", "15", "mm", "04", "ss", "05").Replace(
-		find(t, script, `"InputFormat", "([^"]+)"`))
-	if _, err := time.Parse(format, feed.Feeds[0].Created); err != nil {
+	format := strings.NewReplacer("yyyy", "2006", "MM", "01", "dd", "02", "'", "", "HH", "15", "mm", "04", "ss", "05")
+	if _, err := time.Parse(format.Replace(find(t, script, `"InputFormat", "([^"]+)"`)), feed.Feeds[0].Created); err != nil {
 		t.Error(err)
 	}
 }

@@ -115,34 +115,36 @@ func (d *doors) get(path string, header http.Header) []byte {
 func (d *doors) readings(n int) (all []string) {
 	d.t.Helper()
 	testenv.Await(d.t, fmt.Sprintf("%d readings in the room", n), func() bool {
-		all = nil
-		rows, err := csv.NewReader(strings.NewReader(d.must("recv", "--room", "lab", "-n", "1000", "--format", "csv"))).ReadAll()
-		if err != nil {
-			d.t.Fatal(err)
-		}
-		for _, row := range rows[1:] {
-			all = append(all, named(rows[0][2:], row[2:]))
-		}
+		all = d.table()
 		return len(all) >= n
 	})
 	return all
 }
 
-// named joins what is not empty to "name=value …".
-func named(names, values []string) string {
-	var set []string
-	for i, v := range values {
-		if v != "" {
-			set = append(set, names[i]+"="+v)
-		}
+// table returns what "recv --format csv" shows of the room: "name=value …" of what is set, but for time and author.
+func (d *device) table() (all []string) {
+	d.t.Helper()
+	out := d.must("recv", "--room", "lab", "-n", "1000", "--format", "csv")
+	rows, err := csv.NewReader(strings.NewReader(out)).ReadAll()
+	if err != nil {
+		d.t.Fatal(err)
 	}
-	return strings.Join(set, " ")
+	for _, row := range rows[1:] {
+		var set []string
+		for i, name := range rows[0][2:] {
+			if v := row[2+i]; v != "" {
+				set = append(set, name+"="+v)
+			}
+		}
+		all = append(all, strings.Join(set, " "))
+	}
+	return all
 }
 
 const exampleDevices = "../../examples/devices/"
 
-// TestRecordedRequests: what boards and their programs send to ThingSpeak, sent to the gateway, is answered as they read it,
-// stands in the room, and is read back.
+// TestRecordedRequests: what boards and their programs send to ThingSpeak, sent to the gateway, is answered as they read
+// it, stands in the room, and is read back.
 func TestRecordedRequests(t *testing.T) {
 	t.Parallel()
 	d := openDoors(t)
@@ -194,7 +196,8 @@ func TestRecordedRequests(t *testing.T) {
 				t.Fatalf("%s: %v: %q", file, err, answer)
 			}
 			text, err := io.ReadAll(reply.Body)
-			if err != nil || reply.StatusCode/100 != 2 || !strings.Contains(answer, "\r\nContent-Length: "+strconv.Itoa(len(text))+"\r\n") {
+			length := fmt.Sprintf("\r\nContent-Length: %d\r\n", len(text))
+			if err != nil || reply.StatusCode/100 != 2 || !strings.Contains(answer, length) {
 				t.Errorf("%s is answered %q, %v; want success, and how long it is", file, answer, err)
 			}
 			body = string(text)
@@ -213,11 +216,32 @@ func TestRecordedRequests(t *testing.T) {
 		t.Errorf("in the room stands (-want +got):\n%s", diff)
 	}
 	var feed struct{ Feeds []map[string]any }
-	if err := json.Unmarshal(d.get("/channels/"+d.channel+"/feeds.json?status=true&api_key="+d.key, nil), &feed); err != nil {
+	if err := json.Unmarshal(d.get("/channels/"+d.channel+"/feeds.json?api_key="+d.key, nil), &feed); err != nil {
 		t.Fatal(err)
 	}
 	if len(feed.Feeds) != len(want) {
 		t.Errorf("the read door shows %d readings, want %d", len(feed.Feeds), len(want))
+	}
+}
+
+// TestSettings: what the README tells to set is what was recorded.
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	text := func(name string) string {
+		b, err := os.ReadFile(filepath.Join(exampleDevices, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	readme := text("README.md")
+	typed := find(t, readme, `^    (GET /update\?.*)$`) + "\r\n\r\n"
+	if recorded := text("testdata/requests/at-esp8266.http"); typed != recorded || find(t, readme, `AT\+CIPSEND=(\d+)$`) != strconv.Itoa(len(typed)) {
+		t.Errorf("typed is %q, recorded was %q", typed, recorded)
+	}
+	asked := strings.ReplaceAll(find(t, readme, `WebQuery http://192\.168\.1\.9:8080(\S+) GET ENDON$`), "%value%", "3")
+	if recorded := find(t, text("testdata/requests/tasmota-webquery.http"), `^GET (\S+) HTTP/1\.1`); asked != recorded {
+		t.Errorf("the rule asks for %q, recorded was %q", asked, recorded)
 	}
 }
 
@@ -249,16 +273,17 @@ func sketch(t *testing.T, name string, secrets map[string]string, flags ...strin
 		t.Fatal(err)
 	}
 	arduino := exampleDevices + "testdata/arduino"
-	args := slices.Concat(flags, []string{"-I", arduino, "-include", "Arduino.h", "-x", "c++", filepath.Join(dir, name+".ino")}, sources)
-	return testenv.CPP(t, append(args, filepath.Join(arduino, "arduino.cpp"))...)
+	args := append(flags, "-I", arduino, "-include", "Arduino.h", "-x", "c++", filepath.Join(dir, name+".ino"))
+	return testenv.CPP(t, append(append(args, sources...), filepath.Join(arduino, "arduino.cpp"))...)
 }
 
-// TestSketchByTheGateway: a library that knows one address only reaches the gateway through the client that the sketch gives it.
+// TestSketchByTheGateway: a library that knows one address only reaches the gateway through the client that it is given.
 func TestSketchByTheGateway(t *testing.T) {
 	t.Parallel()
 	d := openDoors(t)
 	program := sketch(t, "via", map[string]string{
-		"GATEWAY_HOST": strconv.Quote(d.host), "GATEWAY_PORT": d.port, "GATEWAY_CHANNEL": d.channel + "UL", "GATEWAY_KEY": strconv.Quote(d.key),
+		"GATEWAY_HOST": strconv.Quote(d.host), "GATEWAY_PORT": d.port,
+		"GATEWAY_CHANNEL": d.channel + "UL", "GATEWAY_KEY": strconv.Quote(d.key),
 	})
 	out, err := testenv.Command(t, program).CombinedOutput()
 	if want := "the gateway answers 200\nfield 1 is 21.50000\n"; err != nil || string(out) != want {
@@ -269,8 +294,7 @@ func TestSketchByTheGateway(t *testing.T) {
 	}
 }
 
-// TestSealingSketch: a board that seals its values itself writes into a room of plain texts, and the token of each value is one
-// that every other program opens.
+// TestSealingSketch: a board that seals its values itself writes into a room of plain texts.
 func TestSealingSketch(t *testing.T) {
 	t.Parallel()
 	d, secrets := plainRoom(t)
@@ -300,8 +324,8 @@ func TestMicroPythonBoard(t *testing.T) {
 	d.reads("field1=21.5 field2=40")
 }
 
-// TestShellAndNode: curl posts what openssl has sealed and gets what Node.js has, as the README beside them says it, and
-// "fernpost token decrypt" opens both.
+// TestShellAndNode: curl posts what openssl or Node.js has sealed, and they open what it gets, as the README beside them
+// has it, and so does "fernpost token decrypt".
 func TestShellAndNode(t *testing.T) {
 	for _, program := range []string{"curl", "openssl"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -315,8 +339,8 @@ func TestShellAndNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	work := t.TempDir()
-	for name, text := range map[string]string{"write-key.txt": "X-THINGSPEAKAPIKEY: " + secrets.writeKey + "\n", "key.txt": secrets.key + "\n"} {
-		if err := os.WriteFile(filepath.Join(work, name), []byte(text), 0o600); err != nil {
+	for name, text := range map[string]string{"write-key.txt": "X-THINGSPEAKAPIKEY: " + secrets.writeKey, "key.txt": secrets.key} {
+		if err := os.WriteFile(filepath.Join(work, name), []byte(text+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -386,7 +410,8 @@ func plainRoom(t *testing.T) (*plain, roomSecrets) {
 	d := &plain{device: newDevice(t, server), relay: server.URL}
 	made := d.must("init", "lab", "--profile", "tutorial", "--fields", "1,2")
 	d.channel = find(t, made, `channel +(\d+)`)
-	s := roomSecrets{writeKey: find(t, made, `write key +(\S+)`), key: strings.TrimSpace(d.must("key", "derive", "--profile", "tutorial"))}
+	s := roomSecrets{writeKey: find(t, made, `write key +(\S+)`)}
+	s.key = strings.TrimSpace(d.must("key", "derive", "--profile", "tutorial"))
 	var err error
 	if s.host, s.port, err = net.SplitHostPort(strings.TrimPrefix(server.URL, "http://")); err != nil {
 		t.Fatal(err)
@@ -397,15 +422,7 @@ func plainRoom(t *testing.T) (*plain, roomSecrets) {
 // reads checks what recv shows of the room.
 func (d *plain) reads(want ...string) {
 	d.t.Helper()
-	rows, err := csv.NewReader(strings.NewReader(d.must("recv", "--room", "lab", "--format", "csv"))).ReadAll()
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	var got []string
-	for _, row := range rows[1:] {
-		got = append(got, named(rows[0][2:], row[2:]))
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, d.table()); diff != "" {
 		d.t.Errorf("the room shows (-want +got):\n%s", diff)
 	}
 }

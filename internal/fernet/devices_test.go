@@ -54,7 +54,8 @@ func TestDevicesSeal(t *testing.T) {
 	}
 	good, iv := GenerateKey().Reveal(), strings.Repeat("00", token.IVSize)
 	refused := []string{good + " 1 " + iv + " x" + strings.Repeat("41", 128)}
-	for _, bad := range []string{good[:43], good + "=", "+" + good[1:], good[:42] + "==", good[:43] + "A", strings.Repeat("A", 42) + "B="} {
+	badKeys := []string{good[:43], good + "=", "+" + good[1:], good[:42] + "==", good[:43] + "A", strings.Repeat("A", 42) + "B="}
+	for _, bad := range badKeys {
 		refused = append(refused, bad+" 1 "+iv+" x41")
 	}
 	for name, command := range filters(t) {
@@ -138,7 +139,8 @@ func filters(t *testing.T) map[string]func(*testing.T) *exec.Cmd {
 	python := func(paths ...string) func(*testing.T) *exec.Cmd {
 		return func(t *testing.T) *exec.Cmd {
 			cmd := testenv.Command(t, testenv.Python(t), devices+"testdata/vectors.py")
-			cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH="+strings.Join(paths, string(filepath.ListSeparator)))
+			path := strings.Join(paths, string(filepath.ListSeparator))
+			cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH="+path)
 			return cmd
 		}
 	}

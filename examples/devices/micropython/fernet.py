@@ -14,7 +14,7 @@ except ImportError:
 
 
 def seal(key, text, seconds=None, iv=None):
-    """Returns the token of bytes. The token says in clear when it was made, in seconds since 1970: now, unless told otherwise."""
+    """Returns the token of bytes. The token says in clear when it was made, in seconds since 1970: now, if none are given."""
     signing, encryption = _halves(key)
     if seconds is None:
         seconds = _now()
@@ -26,8 +26,8 @@ def seal(key, text, seconds=None, iv=None):
 
 
 def unseal(key, token):
-    """Returns the bytes of a token, or raises ValueError if the key does not open it: it is another one, or somebody altered
-    the token. Who must not be told an old value for a new one looks at the time as well."""
+    """Returns the bytes of a token, or raises ValueError if the key does not open it: it is another one, or somebody
+    altered the token. Who must not be told an old value for a new one looks at the time as well."""
     signing, encryption = _halves(key)
     raw = _unbase64(token)
     body, mac = raw[:-32], raw[-32:]

@@ -1,4 +1,4 @@
-// Fernet tokens (https://github.com/fernet/spec) with nothing but Node.js. As a program it seals standard input, or opens it:
+// Fernet tokens (https://github.com/fernet/spec) with nothing but Node.js. As a program it seals or opens standard input:
 //
 //     FERNET_KEY=… node fernet.mjs seal < text > token
 //     FERNET_KEY=… node fernet.mjs open < token > text

@@ -3,8 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// The PSA Crypto API belongs to Mbed TLS, and so to ESP-IDF and the Arduino core for ESP32; ESP-IDF 6 has no other. Where it is
-// not there or not switched on, or FERNET_PLAIN is defined, crypto_plain.cpp is taken.
+// The PSA Crypto API belongs to Mbed TLS, and so to ESP-IDF and the Arduino core for ESP32; ESP-IDF 6 has no other. Where
+// it is not there or not switched on, or FERNET_PLAIN is defined, crypto_plain.cpp is taken.
 #if !defined(FERNET_PLAIN) && defined(__has_include)
 #if __has_include(<psa/crypto.h>)
 #include <psa/crypto.h>

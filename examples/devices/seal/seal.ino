@@ -1,5 +1,5 @@
-// A sketch for ESP32 that seals its values itself: not even your own network sees them. Each value is a Fernet token in a field
-// of its own, in a room of plain texts (fernpost init attic --profile tutorial --fields 1,2).
+// A sketch for ESP32 that seals its values itself: not even your own network sees them. Each value is a Fernet token in a
+// field of its own, in a room of plain texts (fernpost init shed --profile tutorial --fields 1,2).
 #include <WiFi.h>
 #include <time.h>
 

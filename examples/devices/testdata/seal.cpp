@@ -1,5 +1,5 @@
-// Seals what standard input asks for, a line each: KEY SECONDS IV TEXT, the last two in hexadecimal digits, the text behind
-// an "x". It answers a token, or "refused".
+// Seals what standard input asks for, a line each: KEY SECONDS IV TEXT, the last two in hexadecimal digits, the text
+// behind an "x". It answers a token, or "refused".
 #include <cstdio>
 #include <iostream>
 #include <string>
@@ -21,7 +21,8 @@ int main() {
     FernetKey key;
     char token[FERNET_MAX_TOKEN + 1];
     std::vector<uint8_t> bytes = unhex(text.substr(1));
-    bool sealed = fernetKey(name.c_str(), key) && fernetSeal(key, seconds, unhex(iv).data(), bytes.data(), bytes.size(), token);
+    bool sealed = fernetKey(name.c_str(), key) &&
+                  fernetSeal(key, seconds, unhex(iv).data(), bytes.data(), bytes.size(), token);
     std::puts(sealed ? token : "refused");
   }
 }

@@ -11,7 +11,8 @@ const id = Number(channel);
 
 await call("attachChannel")(id, { writeKey: key, readKey: key });
 console.log("written as", await call("updateChannel")(id, { field1: 21.5, field2: 40, status: "warm" }));
-console.log("feed", JSON.stringify((await call("getChannelFeeds")(id, { results: 1 })).feeds.map((row) => [row.entry_id, row.field1])));
+const { feeds } = await call("getChannelFeeds")(id, { results: 1 });
+console.log("feed", JSON.stringify(feeds.map((row) => [row.entry_id, row.field1])));
 console.log("last", (await call("getLastEntryInChannelFeed")(id, {})).field2);
 console.log("field", JSON.stringify((await call("getFieldFeed")(id, 1, {})).feeds.map((row) => row.field1)));
 console.log("last of field", (await call("getLastEntryInFieldFeed")(id, 2, {})).field2);

@@ -1,4 +1,4 @@
-// A sketch for the vendor's library ThingSpeak, whose values nobody but the room reads: only the lines with GATEWAY are new.
+// A sketch for the vendor's library ThingSpeak, whose values nobody but the room reads: only lines with GATEWAY are new.
 #include <WiFi.h>
 // The library comes behind WiFi.h.
 #include <ThingSpeak.h>

@@ -15,7 +15,7 @@ class String : public std::string {
   explicit String(int number) : std::string(std::to_string(number)) {}
 };
 
-inline String operator+(const String &a, const String &b) { return static_cast<const std::string &>(a) + static_cast<const std::string &>(b); }
+inline String operator+(const String &a, const String &b) { return String(a).append(b); }
 inline String operator+(const String &a, const char *b) { return a + String(b); }
 inline String operator+(const char *a, const String &b) { return String(a) + b; }
 
@@ -30,10 +30,10 @@ class Stream {
   size_t print(const String &text) { return write((const uint8_t *)text.data(), text.size()); }
 
   bool find(const char *what) {
-    std::string seen, wanted = what;
+    std::string seen;
     for (int c; (c = read()) >= 0;) {
       seen += (char)c;
-      if (seen.size() >= wanted.size() && seen.compare(seen.size() - wanted.size(), wanted.size(), wanted) == 0) return true;
+      if (seen.find(what) != std::string::npos) return true;
     }
     return false;
   }
