@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fernpost/fernpost/internal/testenv"
+	"github.com/fernpost/fernpost/internal/testenv/nodered"
 )
 
 // dashboard returns a file of examples/dashboards, with the test's gateway, channel and key in it.
@@ -183,7 +184,7 @@ func TestMATLAB(t *testing.T) {
 
 // TestNodeREDFlow: the example's flows write a reading and read it back, in Node-RED itself.
 func TestNodeREDFlow(t *testing.T) {
-	red := testenv.NodeRED(t)
+	red := nodered.Start(t)
 	d := openDoors(t)
 	came := make(chan string, 10)
 	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -207,7 +208,7 @@ func TestNodeREDFlow(t *testing.T) {
 			}
 		}
 	}
-	testenv.Deploy(t, red, flows)
+	nodered.Deploy(t, red, flows)
 	inject := func(node string) string {
 		t.Helper()
 		testenv.Await(t, "the flow to be there", func() bool {

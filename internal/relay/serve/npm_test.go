@@ -14,6 +14,7 @@ import (
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/serve"
 	"github.com/fernpost/fernpost/internal/testenv"
+	"github.com/fernpost/fernpost/internal/testenv/nodered"
 )
 
 // TestMQTTOfNpm: a device written with npm's mqtt, over TCP, TLS and WebSocket.
@@ -49,9 +50,9 @@ func TestNodeRED(t *testing.T) {
 	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) { came <- readAll(t, q.Body) }))
 	defer sink.Close()
 
-	red := testenv.NodeRED(t)
+	red := nodered.Start(t)
 	type flow = map[string]any
-	testenv.Deploy(t, red, []flow{
+	nodered.Deploy(t, red, []flow{
 		{"id": "tab", "type": "tab", "label": "sensor"},
 		{
 			"id": "broker", "type": "mqtt-broker", "broker": broker.Hostname(), "port": broker.Port(), "clientid": device.ClientID,

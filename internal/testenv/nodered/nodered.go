@@ -1,4 +1,5 @@
-package testenv
+// Package nodered runs a Node-RED for tests. It is linked into no program.
+package nodered
 
 import (
 	"bytes"
@@ -9,13 +10,15 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
-// NodeRED starts a Node-RED without flows, which ends with the test, and returns its address; without one the test ends as
-// [Missing] says.
-func NodeRED(tb testing.TB) string {
+// Start starts a Node-RED without flows, which ends with the test, and returns its address; without one the test ends as
+// [testenv.Missing] says.
+func Start(tb testing.TB) string {
 	tb.Helper()
-	modules, node := NodeModules(tb)
+	modules, node := testenv.NodeModules(tb)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
@@ -31,7 +34,7 @@ func NodeRED(tb testing.TB) string {
 	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
 		tb.Fatal(err)
 	}
-	cmd := Command(tb, node, filepath.Join(modules, "node-red", "red.js"), "--userDir", dir, "--settings", settings)
+	cmd := testenv.Command(tb, node, filepath.Join(modules, "node-red", "red.js"), "--userDir", dir, "--settings", settings)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.Env = append(os.Environ(), "HOME="+dir)
@@ -46,7 +49,7 @@ func NodeRED(tb testing.TB) string {
 		}
 	})
 	red := "http://" + address.String()
-	Await(tb, "Node-RED", func() bool {
+	testenv.Await(tb, "Node-RED", func() bool {
 		answer, err := http.Get(red + "/settings")
 		if err != nil {
 			return false
