@@ -59,7 +59,7 @@ func (a *app) openConversation(r model.Room) (*conversation, error) {
 	return c, err
 }
 
-func (c *conversation) face() messenger.Face { return messenger.Face{Tell: c.happened, Agree: c.agree} }
+func (c *conversation) face() messenger.Face { return messenger.Face{Tell: c.happened, Agree: c.agreeToSend} }
 
 // archiveSize is how many bytes the archive of a room may take. Loading the settings has checked it.
 func (a *app) archiveSize() int64 {
@@ -191,20 +191,13 @@ func (c *conversation) cut() string {
 	return c.stoppedText(stop)
 }
 
-// agree asks whether a transfer that takes long is wanted.
-func (c *conversation) agree(ctx context.Context, e messenger.Estimate) error {
-	if c.yes {
-		return nil
+// agreeToSend asks whether a transfer that takes long is wanted.
+func (c *conversation) agreeToSend(ctx context.Context, e messenger.Estimate) error {
+	not := "nothing was sent: "
+	if c.transfer != nil {
+		not = "nothing more was sent: "
 	}
-	ok, err := c.confirm(ctx, "Send it?")
-	if err == nil && !ok {
-		what := "nothing was sent: "
-		if c.transfer != nil {
-			what = "nothing more was sent: "
-		}
-		err = hint(c.declined(errors.New(what+estimateText(e))), "say --yes, or send something shorter")
-	}
-	return err
+	return c.agree(ctx, c.yes, "Send it?", not+estimateText(e), "say --yes, or send something shorter")
 }
 
 // explainSending adds the next step to an error of sending.

@@ -98,13 +98,10 @@ func (a *app) withdrawLost(ctx context.Context, roomName, who string, yes, asJSO
 		return hintWho(asWeak(err))
 	}
 	tag := key.Tag().Name()
-	if !yes {
-		switch ok, err := a.confirm(ctx, "Trust "+tag+" no more, and take back before the others that it is a device of yours?"); {
-		case err != nil:
-			return err
-		case !ok:
-			return hint(a.declined(fmt.Errorf("nothing was said of %s, and it is trusted as before", tag)), "--yes withdraws it without asking")
-		}
+	err = a.agree(ctx, yes, "Trust "+tag+" no more, and take back before the others that it is a device of yours?",
+		"nothing was said of "+tag+", and it is trusted as before", "--yes withdraws it without asking")
+	if err != nil {
+		return err
 	}
 	// First what is for this device: it needs no relay, and no room that can be read.
 	if err := a.engine().Lose(key); err != nil {

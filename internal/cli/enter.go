@@ -411,11 +411,7 @@ func (a *app) askBeside(ctx context.Context, r *model.Room) error {
 		a.say("to enter the room that is there: %s", joinThere(r))
 		return nil
 	}
-	yes, err := a.confirm(ctx, "Make another room beside it?")
-	if err == nil && !yes {
-		err = hint(a.declined(errors.New("no room was made")), "to enter the room that is there: %s", joinThere(r))
-	}
-	return err
+	return a.agree(ctx, false, "Make another room beside it?", "no room was made", "to enter the room that is there: "+joinThere(r))
 }
 
 // joinProfile is what join has to be told about a profile: nothing of the one that it takes where there is no message yet to
@@ -491,15 +487,9 @@ func (a *app) mindStrength(ctx context.Context, pass string, p passphrase.Profil
 	if len(strength.Why) > 0 {
 		a.say("what makes it weak: %s", screen.Line(strings.Join(strength.Why, "; ")))
 	}
-	if weak {
-		return nil
-	}
-	yes, err := a.confirm(ctx, why+" Use it all the same?")
-	if err == nil && !yes {
-		err = fmt.Errorf("%s: the passphrase is too weak (about %.0f bits, want %d)", not, strength.Bits, passphrase.MinBits)
-		err = hint(a.declined(err), "let fernpost generate one (--generate), or say --weak")
-	}
-	return err
+	return a.agree(ctx, weak, why+" Use it all the same?",
+		fmt.Sprintf("%s: the passphrase is too weak (about %.0f bits, want %d)", not, strength.Bits, passphrase.MinBits),
+		"let fernpost generate one (--generate), or say --weak")
 }
 
 func (a *app) askNewPassphrase(ctx context.Context, of string) (string, error) {

@@ -72,12 +72,22 @@ type declinedError struct{ error }
 
 func (e declinedError) Unwrap() error { return e.error }
 
-// declined is what comes of a question that was not answered with yes. Where nobody could be asked, the command was wrong.
-func (a *app) declined(err error) error {
-	if a.canAsk() {
-		return declinedError{err}
+// agree asks a question, unless yes has answered it before. Without a yes it is an error that says what was not done, and the next step:
+// where nobody could be asked, the command was wrong.
+func (a *app) agree(ctx context.Context, yes bool, question, not, next string) error {
+	if yes {
+		return nil
 	}
-	return usageError{err}
+	ok, err := a.confirm(ctx, question)
+	switch {
+	case err != nil || ok:
+		return err
+	case a.canAsk():
+		err = declinedError{errors.New(not)}
+	default:
+		err = usageError{errors.New(not)}
+	}
+	return hintError{err, next}
 }
 
 // partlyError says that the work ended early and what was done stands.

@@ -565,18 +565,11 @@ func (a *app) agreeToMend(ctx context.Context, j *messenger.Joining, what, besid
 			}
 		}
 	}
-	if yes {
-		return false, nil
+	next := "--yes takes it over without asking"
+	if beside != "" {
+		next += "; " + beside
 	}
-	agreed, err := a.confirm(ctx, "Take that over?")
-	if err == nil && !agreed {
-		next := "--yes takes it over without asking"
-		if beside != "" {
-			next += "; " + beside
-		}
-		err = hint(a.declined(errors.New("nothing was changed")), "%s", next)
-	}
-	return false, err
+	return false, a.agree(ctx, yes, "Take that over?", "nothing was changed", next)
 }
 
 // orderKeys finds out whether the key of an invitation is newer than this device's, see [messenger.Engine.Order].

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -100,14 +99,8 @@ func (a *app) removeKey(ctx context.Context, roomName, words string, yes bool) e
 		a.say("%s", a.style.warn(count(rows, "message")+" of the newest rows can be read with no other key of this room"))
 	}
 	a.say("what was sealed with it before cannot be read here any more, unless somebody hands it over again")
-	if !yes {
-		ok, err := a.confirm(ctx, "Forget this key?")
-		if err != nil {
-			return err
-		}
-		if !ok {
-			return hint(a.declined(errors.New("the key was kept")), "--yes forgets it without asking")
-		}
+	if err := a.agree(ctx, yes, "Forget this key?", "the key was kept", "--yes forgets it without asking"); err != nil {
+		return err
 	}
 	if _, err := a.engine().RemoveKey(r.Name, model.Secret(keys[at].Reveal())); err != nil {
 		return err

@@ -282,16 +282,10 @@ func (a *app) agreeToLetter(ctx context.Context, l *letter.Letter, f *joinFlags)
 		return hint(partlyError{err}, "compare the six words with whoever invites you (\"fernpost identity show\" prints them there), "+
 			"then add --yes --by KEY with the inviter's public key")
 	}
-	if f.yes {
-		return nil
-	}
 	question := "Join by it?"
 	if !j.Credit.Counts() {
 		question = "Does whoever invites you read out the same six words, and do you want to join?"
 	}
-	yes, err := a.confirm(ctx, question)
-	if err == nil && !yes {
-		err = hint(a.declined(errors.New("nothing was joined")), "--yes joins without asking by a letter whose inviter was compared, or that --by names")
-	}
-	return err
+	return a.agree(ctx, f.yes, question, "nothing was joined",
+		"--yes joins without asking by a letter whose inviter was compared, or that --by names")
 }

@@ -293,15 +293,8 @@ func (a *app) removeRoom(ctx context.Context, name string, yes bool) error {
 	for _, what := range a.whatIsLost(r) {
 		a.say("  %s", what)
 	}
-	if !yes {
-		switch ok, err := a.confirm(ctx, "Remove it?"); {
-		case err != nil:
-			return err
-		case !ok && a.canAsk():
-			return a.declined(fmt.Errorf("room %s stays", name))
-		case !ok:
-			return hint(usagef("room %s is not removed, as nobody could be asked", name), "say --yes to remove it without being asked")
-		}
+	if err := a.agree(ctx, yes, "Remove it?", "room "+name+" stays", "say --yes to remove it without being asked"); err != nil {
+		return err
 	}
 	if err := a.engine().Remove(ctx, r); err != nil {
 		return err

@@ -89,14 +89,7 @@ func (a *app) agreeToMove(ctx context.Context, yes bool) error {
 		a.say("%s", a.style.warn("this identity has moved already ("+gone.Format(time.DateOnly)+"): another file is for the case that the first is lost"))
 		question = "Write another file?"
 	}
-	if yes {
-		return nil
-	}
-	agreed, err := a.confirm(ctx, question)
-	if err == nil && !agreed {
-		err = hint(a.declined(errors.New("the identity stays, and nothing was written")), "--yes moves it without asking")
-	}
-	return err
+	return a.agree(ctx, yes, question, "the identity stays, and nothing was written", "--yes moves it without asking")
 }
 
 func (a *app) identityImportCommand(asJSON *bool) *cobra.Command {
@@ -141,13 +134,10 @@ func (a *app) importIdentity(ctx context.Context, file string, f *importFlags) e
 	if standing, _ := a.engine().StandingOf(key); standing.Lost {
 		a.say("%s", a.style.warn(key.Tag().Name()+" was withdrawn here as the key of a lost device: imported, it is trusted again, "+
 			"and whoever has that device signs with it, too"))
-		if !f.yes {
-			switch ok, err := a.confirm(ctx, "Sign with it all the same?"); {
-			case err != nil:
-				return err
-			case !ok:
-				return hint(a.declined(errors.New("nothing was changed")), "\"fernpost identity new\" makes one that nobody else has; --yes takes this one")
-			}
+		err := a.agree(ctx, f.yes, "Sign with it all the same?", "nothing was changed",
+			"\"fernpost identity new\" makes one that nobody else has; --yes takes this one")
+		if err != nil {
+			return err
 		}
 	}
 	a.sayWaiting(&replaced, orTag(c.Nickname, key.Tag().Name()))
@@ -165,13 +155,10 @@ func (a *app) importIdentity(ctx context.Context, file string, f *importFlags) e
 				"and what you write there is shown as another person's", who, strings.Join(replaced.Rooms, ", "))
 		}
 		a.say("%s", a.style.warn(lost))
-		if !f.yes {
-			switch ok, err := a.confirm(ctx, "Give it up?"); {
-			case err != nil:
-				return err
-			case !ok:
-				return hint(a.declined(errors.New("nothing was changed")), "--yes gives it up without asking; \"fernpost identity export\" moves it away before")
-			}
+		err := a.agree(ctx, f.yes, "Give it up?", "nothing was changed",
+			"--yes gives it up without asking; \"fernpost identity export\" moves it away before")
+		if err != nil {
+			return err
 		}
 	}
 	// Before the rooms: in one that came first, somebody might write under another identity.
@@ -215,17 +202,8 @@ func (a *app) agreeToGoBack(ctx context.Context, ahead []messenger.Ahead, yes bo
 		a.say("%s", a.style.warn(fmt.Sprintf("this identity has signed in room %s since the file was written (up to number %d, and the file has %d): "+
 			"the file is an older one, and another device may sign with the same key", r.Room, r.Number, r.File)))
 	}
-	if len(ahead) == 0 || yes {
-		return nil
-	}
-	switch ok, err := a.confirm(ctx, "Sign with it here all the same?"); {
-	case err != nil:
-		return err
-	case !ok:
-		return hint(a.declined(errors.New("nothing was changed")),
-			"move it here from the device that has it now: \"fernpost identity export\" there; --yes takes this file without asking")
-	}
-	return nil
+	return a.agree(ctx, yes || len(ahead) == 0, "Sign with it here all the same?", "nothing was changed",
+		"move it here from the device that has it now: \"fernpost identity export\" there; --yes takes this file without asking")
 }
 
 // orTag is somebody's name, or the tag where there is none.
