@@ -76,7 +76,7 @@ room to one that it does not have.`,
 			if lost {
 				return a.withdrawLost(cmd.Context(), *roomName, args[0], yes, *asJSON)
 			}
-			key, err := a.keyOf(*roomName, args[0])
+			_, key, err := a.authorIn(*roomName, args[0])
 			if err != nil {
 				return err
 			}
@@ -90,12 +90,9 @@ room to one that it does not have.`,
 
 // withdrawLost withdraws a device that was lost, wherever it may be trusted.
 func (a *app) withdrawLost(ctx context.Context, roomName, who string, yes, asJSON bool) error {
-	key, missed, err := a.engine().DeviceCalled(roomName, who)
+	key, err := a.who(roomName, who, messenger.Devices)
 	if err != nil {
-		for _, m := range missed {
-			a.say("%s", a.style.warn(screen.Line(m.Error())))
-		}
-		return hintWho(asWeak(err))
+		return err
 	}
 	tag := key.Tag().Name()
 	err = a.agree(ctx, yes, "Trust "+tag+" no more, and take back before the others that it is a device of yours?",
@@ -172,35 +169,17 @@ func (a *app) disown(ctx context.Context, name string, key record.PublicKey, asJ
 	return d, err
 }
 
-// asWeak makes the refusal of a key with which anybody signs one of usage.
-func asWeak(err error) error {
-	if errors.Is(err, record.ErrWeakKey) {
-		return usageError{err}
+// authorIn finds whose key is meant in a room whose members sign.
+func (a *app) authorIn(roomName, who string) (r model.Room, key record.PublicKey, err error) {
+	if r, err = a.signedRoom(roomName); err == nil {
+		key, err = a.who(r.Name, who, messenger.Authors)
 	}
-	return err
-}
-
-// keyOf returns the key of somebody in a room, or the key that is typed itself.
-func (a *app) keyOf(roomName, who string) (key record.PublicKey, err error) {
-	key, err = record.ParseKey(who)
-	if !errors.Is(err, record.ErrMalformedKey) {
-		return key, asUsage(err)
-	}
-	err = a.withConversation(roomName, func(c *conversation) error {
-		p, err := c.person(who)
-		key = p.Key
-		return err
-	})
-	return key, err
+	return r, key, err
 }
 
 // consent prints the code that says that this device may be called one of somebody's.
 func (a *app) consent(roomName, who string, asJSON bool) error {
-	author, err := a.keyOf(roomName, who)
-	if err != nil {
-		return err
-	}
-	r, err := a.signedRoom(roomName)
+	r, author, err := a.authorIn(roomName, who)
 	if err != nil {
 		return err
 	}

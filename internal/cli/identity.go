@@ -276,9 +276,9 @@ func (a *app) changePerson(roomName, who string, change func(*conversation, mode
 		return usageError{err}
 	}
 	return a.withConversation(roomName, func(c *conversation) error {
-		p, err := c.person(who)
+		p, err := c.Person(who)
 		if err != nil {
-			return err
+			return hintWho(err)
 		}
 		if err := change(c, p); err != nil {
 			return err
@@ -288,16 +288,21 @@ func (a *app) changePerson(roomName, who string, change func(*conversation, mode
 	})
 }
 
-// person finds somebody by name, tag or key.
-func (c *conversation) person(who string) (model.Person, error) {
-	p, err := c.Person(who)
-	return p, hintWho(err)
+// who finds whose key is meant, see [messenger.Engine.Who].
+func (a *app) who(roomName, who string, among messenger.Among) (record.PublicKey, error) {
+	key, missed, err := a.engine().Who(roomName, who, among)
+	for i := 0; err != nil && i < len(missed); i++ {
+		a.say("%s", a.style.warn(screen.Line(missed[i].Error())))
+	}
+	return key, hintWho(err)
 }
 
-// hintWho says what to type for somebody where what was typed means nobody, or several.
+// hintWho says what to type for somebody where what was typed means nobody, or several, or is a key with which anybody signs.
 func hintWho(err error) error {
 	e, ok := errors.AsType[*model.WhoError](err)
 	switch {
+	case errors.Is(err, record.ErrWeakKey):
+		return usageError{err}
 	case !ok:
 		return err
 	case e.Called > 0:

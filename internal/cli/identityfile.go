@@ -319,15 +319,16 @@ func (a *app) signer(key record.PublicKey, s messenger.Standing) string {
 	return "somebody whom this device does not know (" + key.Tag().Name() + ")"
 }
 
-// named returns the key that --by names, see [messenger.Engine.Named].
-func (a *app) named(by string) (key record.PublicKey, err error) {
-	if key, err = a.engine().Named(by); err == nil {
+// named returns the key that --by names.
+func (a *app) named(by string) (record.PublicKey, error) {
+	key, err := a.who("", by, messenger.ComparedAuthors)
+	if err == nil {
 		return key, nil
 	}
 	if _, ok := errors.AsType[*messenger.NotComparedError](err); ok {
 		return key, hint(usagef("--by: %w", err), "compare the six words (\"fernpost identity verify\" notes it), or name the public key")
 	}
-	next := cmp.Or(nextStep(hintWho(err)), "it takes a public key, or the name of somebody whose words were compared")
+	next := cmp.Or(nextStep(err), "it takes a public key, or the name of somebody whose words were compared")
 	if e, ok := errors.AsType[*model.WhoError](err); ok && e.Called == 0 {
 		err = fmt.Errorf("nobody whose words were compared is shown as %s in a room of this device", screen.Line(by))
 	}

@@ -30,22 +30,24 @@ func (a *app) roomsCommand() *cobra.Command {
 }
 
 func (a *app) listRooms(asJSON bool) error {
-	names, chosen, err := a.engine().Rooms()
+	_, chosen, err := a.engine().Rooms()
 	if err != nil {
 		return err
 	}
-	if len(names) == 0 {
+	rooms, missed, err := a.engine().All()
+	if err != nil {
+		return err
+	}
+	if len(rooms)+len(missed) == 0 {
 		a.say(`no rooms yet: "fernpost init NAME" makes one, "fernpost join" enters one`)
 		return nil
 	}
 	var failed error
 	var rows [][]string
-	for _, name := range names {
-		r, err := a.engine().Find(name)
-		if err != nil {
-			failed = partlyError{err} // the other rooms are listed all the same
-			continue
-		}
+	for _, m := range missed {
+		failed = partlyError{m.Err} // the other rooms are listed all the same
+	}
+	for _, r := range rooms {
 		if asJSON {
 			if err := a.printJSON(listed(r, chosen)); err != nil {
 				return err
@@ -59,11 +61,11 @@ func (a *app) listRooms(asJSON bool) error {
 		case r.WriteKey != "":
 			write = "yes"
 		}
-		if name == chosen {
+		if r.Name == chosen {
 			write += "  (default)"
 		}
 		rows = append(rows, []string{
-			name, strconv.FormatInt(r.Channel, 10), screen.Line(r.Relay), screen.Line(r.Profile), strconv.Itoa(len(r.Keys)), write,
+			r.Name, strconv.FormatInt(r.Channel, 10), screen.Line(r.Relay), screen.Line(r.Profile), strconv.Itoa(len(r.Keys)), write,
 		})
 	}
 	if !asJSON {

@@ -17,15 +17,6 @@ import (
 // A device that was lost is known by its key, once for all rooms: also for those in which it has not written yet, or which cannot be
 // read just now. Whoever opens a room lets go of what it has kept of such a key.
 
-// RoomError says why a room of several could not be looked into.
-type RoomError struct {
-	Room string
-	Err  error
-}
-
-func (e *RoomError) Error() string { return "room " + e.Room + ": " + e.Err.Error() }
-func (e *RoomError) Unwrap() error { return e.Err }
-
 // LostKeyError refuses to trust the key of a device that was withdrawn as lost.
 type LostKeyError struct {
 	Key record.PublicKey
@@ -38,102 +29,6 @@ func (e *LostKeyError) Error() string {
 
 // ErrOwnKey means that somebody would take themselves for lost.
 var ErrOwnKey = errors.New("that is the key of this device itself")
-
-// DeviceCalled finds the key of a device by what a user types, see [model.Called], in one room, or without its name in all rooms whose
-// members sign. By its tag or key also one is found that has not written yet: which was introduced, or which our own records, or its
-// own, call a device. missed are the rooms that could not be looked into. The error may be a [*model.WhoError].
-func (e *Engine) DeviceCalled(roomName, who string) (key record.PublicKey, missed []*RoomError, err error) {
-	if key, err = record.ParseKey(who); !errors.Is(err, record.ErrMalformedKey) {
-		return key, nil, err
-	}
-	names := []string{roomName}
-	if roomName == "" {
-		if names, _, err = e.Rooms(); err != nil {
-			return key, nil, err
-		}
-	}
-	none := model.WhoError{Who: who}
-	found := map[record.PublicKey]bool{}
-	for _, name := range names {
-		keys, err := e.called(name, who)
-		nobody, isWho := errors.AsType[*model.WhoError](err)
-		switch {
-		case isWho && nobody.Called == 0:
-			none.Otherwise = append(none.Otherwise, nobody.Otherwise...)
-		case isWho, err != nil && roomName != "":
-			return key, missed, err
-		case err != nil:
-			missed = append(missed, &RoomError{name, err})
-		}
-		for _, k := range keys {
-			key, found[k] = k, true
-		}
-	}
-	if len(found) == 0 { // withdrawn before, perhaps, and in no room any more
-		lost, err := e.lost()
-		if err != nil {
-			return key, missed, err
-		}
-		for k := range lost {
-			if isTag(k, who) {
-				key, found[k] = k, true
-			}
-		}
-	}
-	switch len(found) {
-	case 0:
-		return key, missed, &none
-	case 1:
-		return key, missed, nil
-	}
-	return record.PublicKey{}, missed, &model.WhoError{Who: who, Called: len(found)}
-}
-
-func isTag(key record.PublicKey, who string) bool {
-	return who == key.Tag().Name() || who == key.Tag().String()
-}
-
-// called returns whose keys may be meant in a room: of an author, or by their tag of devices that have not written there.
-func (e *Engine) called(name, who string) (keys []record.PublicKey, err error) {
-	settings, err := e.Find(name)
-	if err != nil {
-		return nil, err
-	}
-	people, err := e.people(settings)
-	if err != nil {
-		return nil, err
-	}
-	p, err := model.Called(people, who)
-	if err == nil {
-		return []record.PublicKey{p.Key}, nil
-	}
-	if unknown, ok := errors.AsType[*model.WhoError](err); !ok || unknown.Called > 0 {
-		return nil, err
-	}
-	named := parsedKeys(settings.Introduced)
-	more, failed := e.related(settings)
-	if failed != nil {
-		return nil, failed
-	}
-	for _, k := range append(named, more...) {
-		if isTag(k, who) && !slices.Contains(keys, k) {
-			keys = append(keys, k)
-		}
-	}
-	if len(keys) > 0 {
-		err = nil
-	}
-	return keys, err
-}
-
-func parsedKeys(texts []string) (keys []record.PublicKey) {
-	for _, text := range texts {
-		if key, err := record.ParseKey(text); err == nil {
-			keys = append(keys, key)
-		}
-	}
-	return keys
-}
 
 // Lose has this device trust a key in no room from now on: whatever a room has kept of it, or keeps later, its words count as not
 // compared, it has no nickname, it is nobody's device, and what it writes is marked. [Room.Verified] takes that back.
@@ -159,17 +54,11 @@ func (e *Engine) Lose(key record.PublicKey) error {
 
 // ownKeys are the keys that sign on this device.
 func (e *Engine) ownKeys() (own []record.PublicKey, err error) {
-	names, _, err := e.Rooms()
+	rooms, _, err := e.All() // who cannot be read signs nothing
 	if err != nil {
 		return nil, err
 	}
-	rooms := make([]model.Room, 1, 1+len(names)) // the first stands for the device itself
-	for _, name := range names {
-		if r, err := e.Find(name); err == nil { // who cannot be read signs nothing
-			rooms = append(rooms, r)
-		}
-	}
-	for _, r := range rooms {
+	for _, r := range append(rooms, model.Room{}) { // the last stands for the device itself
 		key, err := e.Own(r)
 		if err != nil {
 			return nil, err
@@ -401,20 +290,4 @@ func (r *Room) waitingWithdrawal(key record.PublicKey) (*model.Queued, error) {
 func (r *Room) Withdrawn(key record.PublicKey) (bool, error) {
 	ours, _, err := r.talk.Claims(key)
 	return ours != nil && !*ours, err
-}
-
-// related are the keys that who signs in a room has spoken of as devices, or that have spoken so of theirs.
-func (e *Engine) related(r model.Room) (keys []record.PublicKey, err error) {
-	if signed, err := Signed(r); err != nil || !signed {
-		return nil, err
-	}
-	if has, err := e.HasArchive(r); err != nil || !has {
-		return nil, err
-	}
-	own, err := e.Open(r, Face{})
-	if err != nil {
-		return nil, err
-	}
-	keys, err = own.talk.Related()
-	return keys, errors.Join(err, own.Close())
 }

@@ -161,11 +161,11 @@ func TestALostDeviceIsTrustedNowhereAlsoWhereItWritesLater(t *testing.T) {
 		ana.claims("claimed", phone)
 		ana.reads()
 		for _, who := range []string{"ana's phone", key.Tag().Name(), key.String()} {
-			if got, _, err := ana.engine.DeviceCalled("", who); got != key || err != nil {
+			if got, _, err := ana.engine.Who("", who, messenger.Devices); got != key || err != nil {
 				t.Errorf("%s is %s, %v", who, got.Tag(), err)
 			}
 		}
-		if got, _, err := ana.engine.DeviceCalled("introduced", key.Tag().Name()); got != key || err != nil {
+		if got, _, err := ana.engine.Who("introduced", key.Tag().Name(), messenger.Devices); got != key || err != nil {
 			t.Errorf("who is only introduced is %s, %v", got.Tag(), err)
 		}
 
@@ -402,7 +402,7 @@ func TestANamedSignerIsWhoIsShownSoAndWasCompared(t *testing.T) {
 		x.another("club", me, eve)
 		named := func(who string, want record.PublicKey) error {
 			t.Helper()
-			key, err := me.engine.Named(who)
+			key, _, err := me.engine.Who("", who, messenger.ComparedAuthors)
 			if (err == nil) != (want != record.PublicKey{}) || err == nil && key != want {
 				t.Errorf("%s is %s, %v", who, key.Tag(), err)
 			}

@@ -92,15 +92,11 @@ func (e *Engine) Consent(r model.Room, author record.PublicKey) (c Consent, ok b
 
 // Claimable returns the rooms of this device in which a consent holds: it is for one channel, and for who signs there.
 func (e *Engine) Claimable(d record.Device) (rooms []model.Room, err error) {
-	names, _, err := e.Rooms()
+	all, _, err := e.All()
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range names {
-		r, err := e.Find(name)
-		if err != nil {
-			continue // a damaged file of another room
-		}
+	for _, r := range all {
 		if signed, err := Signed(r); err != nil || !signed {
 			continue
 		}

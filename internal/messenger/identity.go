@@ -76,16 +76,12 @@ type Taken struct {
 // NameTaken returns who else has a nickname, or one that looks like it, in the rooms of this device, as far as it has read: one
 // in each. A room that cannot be looked at has nobody.
 func (e *Engine) NameTaken(nick string) (taken []Taken, err error) {
-	names, _, err := e.Rooms()
+	rooms, _, err := e.All()
 	if err != nil {
 		return nil, err
 	}
 	forms := record.Skeletons(nick)
-	for _, name := range names {
-		r, err := e.Find(name)
-		if err != nil {
-			continue
-		}
+	for _, r := range rooms {
 		if has, err := e.HasArchive(r); err != nil || !has {
 			continue
 		}
@@ -102,19 +98,10 @@ func (e *Engine) NameTaken(nick string) (taken []Taken, err error) {
 			return p.Key != own && p.Person != own && slices.ContainsFunc(p.Names, func(form string) bool { return slices.Contains(forms, form) })
 		})
 		if i >= 0 {
-			taken = append(taken, Taken{name, people[i]})
+			taken = append(taken, Taken{r.Name, people[i]})
 		}
 	}
 	return taken, nil
-}
-
-// Person finds somebody by what a user types, see [model.Called].
-func (r *Room) Person(who string) (model.Person, error) {
-	people, err := r.People()
-	if err != nil {
-		return model.Person{}, err
-	}
-	return model.Called(people, who)
 }
 
 // device returns this device's identity, and makes it if it is wanted and not there.

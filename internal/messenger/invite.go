@@ -264,14 +264,13 @@ func (e *Engine) compared(r model.Room) (keys []record.PublicKey, err error) {
 // sameRoom finds the room of this device that an invitation is for: one on the same channel that has one of its keys; else,
 // as the room may have moved to a new key, one at the same relay.
 func (e *Engine) sameRoom(invited model.Room) (found model.Room, ok bool, err error) {
-	names, _, err := e.Rooms()
+	rooms, _, err := e.All()
 	if err != nil {
 		return found, false, err
 	}
-	for _, name := range names {
-		r, err := e.Find(name)
-		if err != nil || r.Channel != invited.Channel {
-			continue // a room whose file is damaged keeps nobody from joining another one
+	for _, r := range rooms {
+		if r.Channel != invited.Channel {
+			continue
 		}
 		if shareKey(r, invited) {
 			return r, true, nil

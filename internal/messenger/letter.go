@@ -189,10 +189,9 @@ func (e *Engine) identities() ([]record.Identity, error) {
 		return nil, err
 	}
 	all := []record.Identity{own}
-	names, _, err := e.Rooms()
-	for _, name := range names {
-		r, err := e.Find(name)
-		if err != nil || r.Identity == "" {
+	rooms, _, err := e.All()
+	for _, r := range rooms {
+		if r.Identity == "" {
 			continue
 		}
 		if id, err := parseSeed(r.Identity); err == nil {

@@ -259,10 +259,10 @@ func (e *Engine) Replaces(c *export.Content) (r Replaced, err error) {
 		return r, err
 	}
 	r.Key, r.Nick = own.Public(), device.Nickname
-	names, _, err := e.Rooms()
-	for _, name := range names {
-		if room, err := e.Find(name); err == nil && room.Wrote {
-			r.Rooms = append(r.Rooms, name)
+	rooms, _, err := e.All()
+	for _, room := range rooms {
+		if room.Wrote {
+			r.Rooms = append(r.Rooms, room.Name)
 		}
 	}
 	return r, err
@@ -271,7 +271,7 @@ func (e *Engine) Replaces(c *export.Content) (r Replaced, err error) {
 // waitingHere returns the rooms in whose outbox something waits, where an identity comes. One that cannot be looked into has nothing
 // that could be posted.
 func (e *Engine) waitingHere(c *export.Content) (waiting []Waiting, err error) {
-	names, _, err := e.Rooms()
+	rooms, _, err := e.All()
 	if err != nil {
 		return nil, err
 	}
@@ -281,11 +281,7 @@ func (e *Engine) waitingHere(c *export.Content) (waiting []Waiting, err error) {
 			signs[j.Room.Name] = c.Rooms[i].Identity
 		}
 	}
-	for _, name := range names {
-		room, err := e.Find(name)
-		if err != nil {
-			continue
-		}
+	for _, room := range rooms {
 		if signed, err := Signed(room); err != nil || !signed {
 			continue
 		}
@@ -297,7 +293,7 @@ func (e *Engine) waitingHere(c *export.Content) (waiting []Waiting, err error) {
 		if err != nil {
 			return nil, err
 		}
-		own, comes := signs[name]
+		own, comes := signs[room.Name]
 		after := before // in a room with an identity of its own that does not come, that stays
 		switch {
 		case comes && !own.IsZero():
@@ -305,7 +301,7 @@ func (e *Engine) waitingHere(c *export.Content) (waiting []Waiting, err error) {
 		case comes, room.Identity == "":
 			after = c.Identity.Public()
 		}
-		waiting = append(waiting, Waiting{WaitsHereError{name, n}, before != after})
+		waiting = append(waiting, Waiting{WaitsHereError{room.Name, n}, before != after})
 	}
 	return waiting, nil
 }

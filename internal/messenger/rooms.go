@@ -48,6 +48,31 @@ func (e *Engine) Rooms() (names []string, chosen string, err error) {
 	return names, chosen, err
 }
 
+// RoomError says why a room of several could not be looked into.
+type RoomError struct {
+	Room string
+	Err  error
+}
+
+func (e *RoomError) Error() string { return "room " + e.Room + ": " + e.Err.Error() }
+func (e *RoomError) Unwrap() error { return e.Err }
+
+// All returns the settings of this device's rooms. missed are those that cannot be read: what is damaged keeps nobody from the others.
+func (e *Engine) All() (rooms []model.Room, missed []*RoomError, err error) {
+	err = e.keys(func(keys *keyring.Keyring) error {
+		names, err := keys.Names()
+		for _, name := range names {
+			if r, err := keys.Load(name); err != nil {
+				missed = append(missed, &RoomError{name, err})
+			} else {
+				rooms = append(rooms, r)
+			}
+		}
+		return err
+	})
+	return rooms, missed, err
+}
+
 // WhichRoomError says that a room must be named.
 type WhichRoomError struct {
 	// Names are the rooms of this device.

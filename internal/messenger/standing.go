@@ -2,10 +2,8 @@ package messenger
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/fernpost/fernpost/internal/model"
-	"github.com/fernpost/fernpost/internal/publickey"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 )
@@ -113,16 +111,15 @@ func (e *Engine) standings() (all map[record.PublicKey]Standing, err error) {
 		s.Lost = true
 		all[key] = s
 	}
-	names, _, failed := e.Rooms()
+	rooms, missed, failed := e.All()
 	err = errors.Join(err, failed)
-	for _, name := range names {
-		r, loading := e.Find(name)
-		if loading == nil {
-			loading = e.standingsIn(r, all)
+	for _, r := range rooms {
+		if err := e.standingsIn(r, all); err != nil {
+			missed = append(missed, &RoomError{r.Name, err})
 		}
-		if loading != nil {
-			err = errors.Join(err, fmt.Errorf("room %s: %w", name, loading))
-		}
+	}
+	for _, m := range missed {
+		err = errors.Join(err, m)
 	}
 	return all, err
 }
@@ -159,62 +156,4 @@ func (e *Engine) people(r model.Room) (people []model.Person, err error) {
 		return err
 	})
 	return people, err
-}
-
-// NotComparedError says that who is shown under a name, in a room of this device, is nobody whose words were compared.
-type NotComparedError struct {
-	Who string
-	In  KnownIn
-}
-
-func (e *NotComparedError) Error() string {
-	return fmt.Sprintf("%s is %s of room %s, whose words were not compared: anybody can take a name",
-		e.Who, e.In.Person.Tagged(), e.In.Room)
-}
-
-// Named returns whose key somebody is that a user names from outside of any room: by a public key, or as a room of this device shows
-// somebody whose words were compared. The error may be a [*model.WhoError] or a [*NotComparedError]. A room that cannot be looked
-// into shows nobody.
-func (e *Engine) Named(who string) (key record.PublicKey, err error) {
-	if key, err = record.ParseKey(who); !errors.Is(err, record.ErrMalformedKey) {
-		return key, err
-	}
-	if keys, err := publickey.Parse(who); err == nil {
-		return keys.Signing, nil
-	}
-	names, _, err := e.Rooms()
-	if err != nil {
-		return key, err
-	}
-	none := model.WhoError{Who: who}
-	compared := map[record.PublicKey]bool{}
-	var unproven error
-	for _, name := range names {
-		r, err := e.Find(name)
-		if err != nil {
-			continue
-		}
-		people, _ := e.people(r)
-		p, err := model.Called(people, who)
-		several, isWho := errors.AsType[*model.WhoError](err)
-		switch {
-		case err == nil && p.Compared:
-			key, compared[p.Key] = p.Key, true
-		case err == nil:
-			unproven = &NotComparedError{who, KnownIn{name, p}}
-		case isWho && several.Called > 0:
-			return record.PublicKey{}, err
-		case isWho:
-			none.Otherwise = append(none.Otherwise, several.Otherwise...)
-		}
-	}
-	switch {
-	case len(compared) == 1:
-		return key, nil
-	case len(compared) > 1:
-		return record.PublicKey{}, &model.WhoError{Who: who, Called: len(compared)}
-	case unproven != nil:
-		return key, unproven
-	}
-	return key, &none
 }
