@@ -59,7 +59,9 @@ func (a *app) openConversation(r model.Room) (*conversation, error) {
 	return c, err
 }
 
-func (c *conversation) face() messenger.Face { return messenger.Face{Tell: c.happened, Agree: c.agreeToSend} }
+func (c *conversation) face() messenger.Face {
+	return messenger.Face{Tell: c.happened, Agree: c.agreeToSend}
+}
 
 // archiveSize is how many bytes the archive of a room may take. Loading the settings has checked it.
 func (a *app) archiveSize() int64 {
