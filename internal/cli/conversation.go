@@ -94,6 +94,10 @@ func (c *conversation) happened(e messenger.Event) error {
 	case messenger.NothingToWithdraw:
 		c.say("neither you nor %s has claimed the other so far: this takes back a consent that you may have given, for good",
 			e.Device.Tag().Name())
+	case messenger.DeviceLost:
+		c.say("%s is trusted here no more, in no room, also where it has not written yet", e.Key.Tag().Name())
+	case messenger.Withdrawal:
+		return c.tellWithdrawal(e)
 	case messenger.NoCheckLeft:
 		c.say("no check is left for it beside the channel: who joins with it may be refused until somebody has written under it; " +
 			"\"fernpost key rotate\" with this passphrase again tries to leave it")

@@ -100,49 +100,30 @@ func (a *app) withdrawLost(ctx context.Context, roomName, who string, yes, asJSO
 	if err != nil {
 		return err
 	}
-	// First what is for this device: it needs no relay, and no room that can be read.
-	if err := a.engine().Lose(key); err != nil {
-		if errors.Is(err, messenger.ErrOwnKey) {
-			return usageError{err}
-		}
+	all, err := a.engine().WithdrawLost(ctx, roomName, key, (&conversation{app: a, asJSON: asJSON}).face())
+	if errors.Is(err, messenger.ErrOwnKey) {
+		return usageError{err}
+	}
+	if err != nil {
 		return err
 	}
-	a.say("%s is trusted here no more, in no room, also where it has not written yet", tag)
-	names := []string{roomName}
-	if roomName == "" {
-		if names, _, err = a.engine().Rooms(); err != nil {
-			return err
-		}
-	}
 	var waits []error
-	var failed, told, tried int
-	for _, name := range names {
-		d, err := a.disown(ctx, name, key, asJSON)
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if d.Known || err != nil {
-			tried++
-		}
-		_, isWaiting := errors.AsType[*messenger.WaitsError](err)
+	var failed, told int
+	for _, w := range all {
+		_, isWaiting := errors.AsType[*messenger.WaitsError](w.Err)
 		switch {
 		case isWaiting:
-			waits = append(waits, fmt.Errorf("room %s: %w", name, err))
-			a.say("%s", a.style.warn(fmt.Sprintf("room %s: what tells the others waits in the outbox: %s", name, screen.Line(err.Error()))))
-		case err != nil:
+			waits = append(waits, fmt.Errorf("room %s: %w", w.Room, w.Err))
+		case w.Err != nil:
 			failed++
-			a.say("%s", a.style.warn(fmt.Sprintf("room %s: %s", name, screen.Line(err.Error()))))
-		case d.Told:
+		case w.Told:
 			told++
-			a.say("room %s: the others are told that it is no device of yours, and it is trusted here no more", name)
-		case d.Known:
-			a.say("room %s: it is trusted here no more", name)
 		}
 	}
 	again := fmt.Sprintf("run it again: fernpost identity device withdraw %s --lost --yes", tag)
 	switch {
 	case failed > 0:
-		return hint(partlyError{fmt.Errorf("in %d of %s that could not be done", failed, count(tried, "room"))}, "%s", again)
+		return hint(partlyError{fmt.Errorf("in %d of %s that could not be done", failed, count(len(all), "room"))}, "%s", again)
 	case len(waits) > 0:
 		err := fmt.Errorf("in %s the others are not told yet: %w", count(len(waits), "room"), errors.Join(waits...))
 		return hint(err, "\"fernpost outbox --retry\" posts it, and so does the same command: fernpost identity device withdraw %s --lost --yes", tag)
@@ -155,18 +136,24 @@ func (a *app) withdrawLost(ctx context.Context, roomName, who string, yes, asJSO
 	return nil
 }
 
-// disown takes back in a room that a key is a device of ours, see [messenger.Engine.Disown].
-func (a *app) disown(ctx context.Context, name string, key record.PublicKey, asJSON bool) (d messenger.Disowned, err error) {
-	r, err := a.engine().Find(name)
-	if err != nil {
-		return d, err
+// tellWithdrawal says what became of the key of a lost device in a room.
+func (c *conversation) tellWithdrawal(w messenger.Withdrawal) (err error) {
+	if w.Record != nil && c.asJSON {
+		r, _ := c.engine().Find(w.Room)
+		err = c.printJSON(jsonOfSent(r, w.Record))
 	}
-	c := &conversation{app: a, asJSON: asJSON}
-	d, err = a.engine().Disown(ctx, r, key, c.face())
-	if d.Record != nil && asJSON {
-		err = errors.Join(err, a.printJSON(jsonOfSent(r, d.Record)))
+	_, waits := errors.AsType[*messenger.WaitsError](w.Err)
+	switch {
+	case waits:
+		c.say("%s", c.style.warn(fmt.Sprintf("room %s: what tells the others waits in the outbox: %s", w.Room, screen.Line(w.Err.Error()))))
+	case w.Err != nil:
+		c.say("%s", c.style.warn(fmt.Sprintf("room %s: %s", w.Room, screen.Line(w.Err.Error()))))
+	case w.Told:
+		c.say("room %s: the others are told that it is no device of yours, and it is trusted here no more", w.Room)
+	case w.Known:
+		c.say("room %s: it is trusted here no more", w.Room)
 	}
-	return d, err
+	return err
 }
 
 // authorIn finds whose key is meant in a room whose members sign.

@@ -402,7 +402,7 @@ func (a *app) importRoom(ctx context.Context, r *export.Room, f *importFlags) (j
 			return j, "", err
 		}
 		a.say("room %s is here, with %s", screen.Line(j.Room.Name), count(len(j.Room.Keys), "key"))
-		a.sayDistrusted(&j, "the file")
+		a.sayNotCompared(&j, "the file")
 		a.sayIntroduced(&j, "the file")
 		return j, "new", nil
 	}

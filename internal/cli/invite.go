@@ -482,7 +482,7 @@ func (a *app) joinByInvitation(ctx context.Context, arg string, e *enterFlags, f
 		j.Room.Origin = model.ByLetter
 	}
 	if !j.Has {
-		a.sayDistrusted(&j, "the invitation")
+		a.sayNotCompared(&j, "the invitation")
 	}
 	if len(j.Room.Keys) == 0 {
 		if err := a.askForKey(ctx, &j, i.Profile, f.unchecked); err != nil {
@@ -533,7 +533,7 @@ func (a *app) agreeToMend(ctx context.Context, j *messenger.Joining, what, besid
 	if j.Older {
 		a.say("%s is older than what this device has: room %s has moved to a newer key since", what, name)
 	}
-	a.sayDistrusted(j, what)
+	a.sayNotCompared(j, what)
 	if j.Unordered {
 		a.say("%s", a.style.warn(what+" has another key than the one that this device seals with, and nothing in the room says that it has "+
 			"moved to it: it is kept to read with, and what you write is sealed as before. "+
@@ -578,9 +578,9 @@ func (a *app) orderKeys(ctx context.Context, j *messenger.Joining, insist bool) 
 	return explainEntry(a.engine().Order(ctx, j, insist, c.face()))
 }
 
-// sayDistrusted says whose keys do not count as compared, whatever an invitation or a file says.
-func (a *app) sayDistrusted(j *messenger.Joining, what string) {
-	for _, key := range j.Distrusted {
+// sayNotCompared says whose keys do not count as compared, whatever an invitation or a file says.
+func (a *app) sayNotCompared(j *messenger.Joining, what string) {
+	for _, key := range j.NotCompared {
 		a.say("%s", a.style.warn(fmt.Sprintf("%s names %s as somebody whose words were compared: you have taken that back here, and it stays so",
 			what, key.Tag().Name())))
 	}

@@ -30,9 +30,62 @@ func (e *LostKeyError) Error() string {
 // ErrOwnKey means that somebody would take themselves for lost.
 var ErrOwnKey = errors.New("that is the key of this device itself")
 
-// Lose has this device trust a key in no room from now on: whatever a room has kept of it, or keeps later, its words count as not
-// compared, it has no nickname, it is nobody's device, and what it writes is marked. [Room.Verified] takes that back.
-func (e *Engine) Lose(key record.PublicKey) error {
+// DeviceLost says that a key is that of a lost device from now on.
+type DeviceLost struct{ Key record.PublicKey }
+
+// Withdrawal is what became of the key of a lost device in a room.
+type Withdrawal struct {
+	Room string
+	// Known tells that the room knew it: it has written there, was introduced, or was called a device.
+	Known bool
+	// Told tells that the others know now that it is no device of ours, and Waits that the record which says so is in the outbox.
+	Told, Waits bool
+	// Record is that record, as it is now; nil if there was none to be sent.
+	Record *model.Queued
+	// Err is what went wrong there, a [*WaitsError] if the record waits in the outbox still.
+	Err error
+}
+
+func (DeviceLost) event() {}
+func (Withdrawal) event() {}
+
+// WithdrawLost notes that a device was lost, and withdraws it in one room, or without its name in all. This device trusts its key in no
+// room from then on: whatever a room has kept of it, or keeps later, its words count as not compared, it has no nickname, it is nobody's
+// device, and what it writes is marked; [Room.Verified] takes that back. The others are told that it is no device of ours wherever they were
+// told that it is one; what waits in the outbox since an earlier call is posted. It tells [DeviceLost], and [Withdrawal] of each room that
+// knows the key, or where something went wrong; those are returned. The error is [ErrOwnKey] if the key signs on this device.
+func (e *Engine) WithdrawLost(ctx context.Context, roomName string, key record.PublicKey, face Face) (all []Withdrawal, err error) {
+	// First what is for this device: it needs no relay, and no room that can be read.
+	if err := e.noteLost(key); err != nil {
+		return nil, err
+	}
+	failed := face.tell(DeviceLost{key})
+	names := []string{roomName}
+	if roomName == "" {
+		if names, _, err = e.Rooms(); err != nil {
+			return nil, errors.Join(err, failed)
+		}
+	}
+	for _, name := range names {
+		w := Withdrawal{Room: name}
+		if r, err := e.Find(name); err != nil {
+			w.Err = err
+		} else {
+			w.Err = e.withdrawIn(ctx, r, key, face, &w)
+		}
+		if ctx.Err() != nil {
+			return all, context.Cause(ctx)
+		}
+		if w.Known || w.Record != nil || w.Err != nil {
+			all = append(all, w)
+			failed = errors.Join(failed, face.tell(w))
+		}
+	}
+	return all, failed
+}
+
+// noteLost has this device trust a key in no room from now on.
+func (e *Engine) noteLost(key record.PublicKey) error {
 	own, err := e.ownKeys()
 	if err != nil {
 		return err
@@ -77,8 +130,8 @@ func (e *Engine) updateLost(change func([]keyring.Lost) []keyring.Lost) error {
 	return e.keys(func(keys *keyring.Keyring) error { return keys.UpdateLost(change) })
 }
 
-// regain takes it back that a key is that of a lost device.
-func (e *Engine) regain(key record.PublicKey) error {
+// found takes it back that a key is that of a lost device.
+func (e *Engine) found(key record.PublicKey) error {
 	lost, err := e.lost()
 	if _, is := lost[key]; err != nil || !is {
 		return err
@@ -164,8 +217,8 @@ func (r *Room) renewLost() (err error) {
 	return err
 }
 
-// distrust lets go of what a room has kept of the keys of lost devices.
-func (r *Room) distrust() error {
+// forgetLost lets go of what a room has kept of the keys of lost devices.
+func (r *Room) forgetLost() error {
 	if err := r.renewLost(); err != nil || len(r.lost) == 0 || !r.signed {
 		return err
 	}
@@ -187,88 +240,80 @@ func (r *Room) Verified(key record.PublicKey, now time.Time) error {
 		return err
 	}
 	if _, lost := r.lost[key]; !lost {
-		return r.engine.regain(key)
+		return r.engine.found(key)
 	}
-	if err := r.engine.regain(key); err != nil {
+	if err := r.engine.found(key); err != nil {
 		return err
 	}
 	delete(r.lost, key)
 	return r.talk.Verified(key, now) // whoever follows the room has let go of it once more, perhaps, before it had come back
 }
 
-// Disowned is what became of the key of a lost device in a room.
-type Disowned struct {
-	// Known tells that the room knew it: it has written there, was introduced, or was called a device.
-	Known bool
-	// Told tells that the others know now that it is no device of ours, and Waits that the record which says so is in the outbox.
-	Told, Waits bool
-	// Record is that record, as it is now; nil if there was none to be sent.
-	Record *model.Queued
-}
-
-// Disown lets go of all that a room has of the key of a lost device, see [Engine.Lose], and tells the others that it is no device of
-// ours, if they were told that it is one. What waits in the outbox since an earlier call is posted. The error is a [*WaitsError] if it
-// waits there still.
-func (e *Engine) Disown(ctx context.Context, settings model.Room, key record.PublicKey, face Face) (d Disowned, err error) {
+// withdrawIn withdraws the key of a lost device in a room, and lets go of all that the room has of it.
+func (e *Engine) withdrawIn(ctx context.Context, settings model.Room, key record.PublicKey, face Face, w *Withdrawal) (err error) {
 	if signed, err := Signed(settings); err != nil || !signed {
-		return d, err
+		return err
 	}
 	if slices.Contains(settings.Introduced, key.String()) {
-		d.Known = true
+		w.Known = true
 		settings, err = e.Update(settings.Name, func(s *model.Room) error {
 			s.Introduced = slices.DeleteFunc(s.Introduced, func(text string) bool { return text == key.String() })
 			return nil
 		})
 		if err != nil {
-			return d, err
+			return err
 		}
 	}
 	if has, err := e.HasArchive(settings); err != nil || !has {
-		return d, err
+		return err
 	}
 	r, err := e.Open(settings, face) // which lets go of it
 	if err != nil {
-		return d, err
+		return err
 	}
-	defer func() { err = errors.Join(err, r.Close()) }()
+	return errors.Join(r.withdraw(ctx, key, w), r.Close())
+}
+
+// withdraw tells the others that a key is no device of ours, if they were told that it is one.
+func (r *Room) withdraw(ctx context.Context, key record.PublicKey, w *Withdrawal) error {
 	author, err := r.talk.Author(key)
 	if err != nil {
-		return d, err
+		return err
 	}
 	ours, theirs, err := r.talk.Claims(key)
 	if err != nil {
-		return d, err
+		return err
 	}
-	d.Known = d.Known || !author.Key.IsZero() || ours != nil || theirs != nil
-	if d.Record, err = r.waitingWithdrawal(key); err != nil {
-		return d, err
+	w.Known = w.Known || !author.Key.IsZero() || ours != nil || theirs != nil
+	if w.Record, err = r.waitingWithdrawal(key); err != nil {
+		return err
 	}
 	switch {
-	case d.Record != nil:
+	case w.Record != nil:
 		var waited []model.Queued
 		_, waited, err = r.Retry(ctx, SendOptions{})
 		// Under another number, perhaps.
-		at := slices.IndexFunc(waited, func(q model.Queued) bool { return q.Kind == d.Record.Kind && q.Since.Equal(d.Record.Since) })
+		at := slices.IndexFunc(waited, func(q model.Queued) bool { return q.Kind == w.Record.Kind && q.Since.Equal(w.Record.Since) })
 		if at >= 0 {
-			d.Record = &waited[at]
+			w.Record = &waited[at]
 		}
 	case ours != nil && *ours, ours == nil && theirs != nil && *theirs:
-		if err := Writable(settings); err != nil {
-			return d, err
+		if err := Writable(r.settings); err != nil {
+			return err
 		}
 		var sent Sent
 		if sent, err = r.Send(ctx, record.Device{Key: key}, SendOptions{}); sent.Number > 0 {
-			d.Record = &sent.Queued
+			w.Record = &sent.Queued
 		}
 	default:
-		return d, nil
+		return nil
 	}
 	waits, failed := r.waitingWithdrawal(key)
-	if d.Waits = waits != nil; d.Waits && err != nil {
-		return d, waitsError(err)
+	if w.Waits = waits != nil; w.Waits && err != nil {
+		return waitsError(err)
 	}
-	d.Told = err == nil && failed == nil && !d.Waits
-	return d, errors.Join(err, failed)
+	w.Told = err == nil && failed == nil && !w.Waits
+	return errors.Join(err, failed)
 }
 
 // waitingWithdrawal returns what says that a key is no device of ours, if that is in the outbox and was not posted.

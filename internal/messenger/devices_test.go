@@ -82,24 +82,28 @@ func (m *member) key() record.PublicKey {
 	return key
 }
 
-func (m *member) disown(name string, key record.PublicKey) (messenger.Disowned, error) {
+// withdraws is [messenger.Engine.WithdrawLost] in a room.
+func (m *member) withdraws(name string, key record.PublicKey) (w messenger.Withdrawal) {
 	m.t.Helper()
-	settings, err := m.engine.Find(name)
-	if err != nil {
-		m.t.Fatal(err)
+	all, err := m.engine.WithdrawLost(m.t.Context(), name, key, messenger.Face{})
+	if err != nil || len(all) > 1 {
+		m.t.Fatal(all, err)
 	}
-	return m.engine.Disown(m.t.Context(), settings, key, messenger.Face{})
+	for _, w = range all {
+	}
+	return w
 }
 
+// loses notes that a device was lost, and tells nobody.
 func (m *member) loses(key record.PublicKey) {
 	m.t.Helper()
-	if err := m.engine.Lose(key); err != nil {
+	if err := m.engine.TakeLost([]record.PublicKey{key}); err != nil {
 		m.t.Fatal(err)
 	}
 }
 
-// isDistrusted fails unless a room, read anew, has a key as that of a lost device, and marks what it has written.
-func (m *member) isDistrusted(name string, key record.PublicKey) {
+// isLost fails unless a room, read anew, has a key as that of a lost device, and marks what it has written.
+func (m *member) isLost(name string, key record.PublicKey) {
 	m.t.Helper()
 	m.inRoom(name, func(r *messenger.Room) error {
 		if _, err := r.Read(m.t.Context()); err != nil {
@@ -169,21 +173,32 @@ func TestALostDeviceIsTrustedNowhereAlsoWhereItWritesLater(t *testing.T) {
 			t.Errorf("who is only introduced is %s, %v", got.Tag(), err)
 		}
 
-		ana.loses(key)
-		for name, want := range map[string]messenger.Disowned{
-			"lab": {Known: true, Told: true}, "claimed": {Known: true, Told: true}, "introduced": {Known: true}, "untouched": {},
-		} {
-			d, err := ana.disown(name, key)
-			if sent := d.Record != nil && d.Record.Sent == model.StateAccepted; sent != want.Told || err != nil {
-				t.Errorf("%s: the record is %+v, %v", name, d.Record, err)
+		want := map[string]messenger.Withdrawal{
+			"lab": {Known: true, Told: true}, "claimed": {Known: true, Told: true}, "introduced": {Known: true},
+		}
+		var told []messenger.Event
+		all, err := ana.engine.WithdrawLost(t.Context(), "", key, messenger.Face{Tell: func(e messenger.Event) error {
+			switch e.(type) {
+			case messenger.DeviceLost, messenger.Withdrawal:
+				told = append(told, e)
 			}
-			if d.Record = nil; d != want {
-				t.Errorf("%s: %+v, want %+v", name, d, want)
+			return nil
+		}})
+		if err != nil || len(all) != len(want) || len(told) != len(want)+1 || told[0] != messenger.Event(messenger.DeviceLost{Key: key}) {
+			t.Errorf("withdrawn in %v, told %v, %v", all, told, err)
+		}
+		for _, w := range all {
+			if sent := w.Record != nil && w.Record.Sent == model.StateAccepted; sent != w.Told {
+				t.Errorf("%s: the record is %+v", w.Room, w.Record)
+			}
+			name := w.Room
+			if w.Record, w.Room = nil, ""; w != want[name] {
+				t.Errorf("%s: %+v, want %+v", name, w, want[name])
 			}
 		}
 		for _, name := range []string{"lab", "claimed", "introduced", "untouched"} {
 			phone.sayIn(name, "from the thief")
-			ana.isDistrusted(name, key)
+			ana.isLost(name, key)
 			bo.inRoom(name, func(r *messenger.Room) error {
 				if _, err := r.Read(t.Context()); err != nil {
 					return err
@@ -209,12 +224,11 @@ func TestAWithdrawalThatWaitsIsPostedByTheNextCall(t *testing.T) {
 		phone.say("hello")
 		ana.reads()
 		ana.claims("lab", phone)
-		ana.loses(key)
 		x.server.Inject(relaytest.LoseRequest())
 		for range 2 {
-			d, err := ana.disown("lab", key)
-			if _, waits := errors.AsType[*messenger.WaitsError](err); !waits || !d.Waits || d.Told {
-				t.Errorf("while the relay is away: %+v, %v", d, err)
+			w := ana.withdraws("lab", key)
+			if _, waits := errors.AsType[*messenger.WaitsError](w.Err); !waits || !w.Waits || w.Told {
+				t.Errorf("while the relay is away: %+v", w)
 			}
 		}
 		// Nobody has to be told for the owner to know.
@@ -228,16 +242,16 @@ func TestAWithdrawalThatWaitsIsPostedByTheNextCall(t *testing.T) {
 		x.server.Inject(nil)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if d, err := ana.disown("lab", key); !d.Told || d.Waits || err != nil || d.Record == nil || d.Record.Entry == 0 {
-			t.Errorf("once the relay is back: %+v, %v", d, err)
+		if w := ana.withdraws("lab", key); !w.Told || w.Waits || w.Err != nil || w.Record == nil || w.Record.Entry == 0 {
+			t.Errorf("once the relay is back: %+v", w)
 		}
-		if d, err := ana.disown("lab", key); d.Told || d.Waits || err != nil {
-			t.Errorf("once it is said: %+v, %v", d, err)
+		if w := ana.withdraws("lab", key); w.Told || w.Waits || w.Err != nil {
+			t.Errorf("once it is said: %+v", w)
 		}
 	})
 }
 
-// A file that was written before made a device trusted again that was withdrawn since, and somebody whose name was let go of.
+// A file that was written before made a device trusted again that was lost since, and somebody whose name was let go of.
 func TestAnOlderFileTrustsNobodyAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newMembers(t)
@@ -258,8 +272,8 @@ func TestAnOlderFileTrustsNobodyAgain(t *testing.T) {
 			return err
 		})
 		j, err := ana.engine.Import(&rooms[0], "")
-		if err != nil || len(j.Mends) > 0 || len(j.Introduced) > 0 || len(j.Distrusted) != 2 {
-			t.Errorf("the old file introduces %d, and mends %v; %d stay distrusted, %v", len(j.Introduced), j.Mends, len(j.Distrusted), err)
+		if err != nil || len(j.Mends) > 0 || len(j.Introduced) > 0 || len(j.NotCompared) != 2 {
+			t.Errorf("the old file introduces %d, and mends %v; %d stay as they are, %v", len(j.Introduced), j.Mends, len(j.NotCompared), err)
 		}
 		// Also where the room is new, and on another device that was told of it by a newer file.
 		lost, err := ana.engine.LostDevices()
@@ -282,7 +296,7 @@ func TestAnOlderFileTrustsNobodyAgain(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m.isDistrusted("lab", key)
+			m.isLost("lab", key)
 		}
 		// Whoever has it again, and has compared the words, trusts it; what another device says later does not change that.
 		ana.compare(phone)
@@ -319,7 +333,7 @@ func TestALostDeviceIsNotClaimed(t *testing.T) {
 		if _, lost := errors.AsType[*messenger.LostKeyError](err); !lost {
 			t.Errorf("claiming it says %v", err)
 		}
-		if err := ana.engine.Lose(ana.key()); !errors.Is(err, messenger.ErrOwnKey) {
+		if _, err := ana.engine.WithdrawLost(t.Context(), "", ana.key(), messenger.Face{}); !errors.Is(err, messenger.ErrOwnKey) {
 			t.Errorf("losing this device itself says %v", err)
 		}
 	})

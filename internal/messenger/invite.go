@@ -127,9 +127,9 @@ type Joining struct {
 	Apart bool
 	// Beside is the room of this device on the same channel, with other keys, that a room of another name is to stand beside.
 	Beside string
-	// Introduced are those whose keys count as compared from then on, and did not yet. Distrusted are those of which the user has
+	// Introduced are those whose keys count as compared from then on, and did not yet. NotCompared are those of which the user has
 	// said that they do not, as the device was lost or the name was let go of: that stays so, whatever is older.
-	Introduced, Distrusted []record.PublicKey
+	Introduced, NotCompared []record.PublicKey
 
 	invited model.Room // what the invitation says
 	order   keyOrder
@@ -195,9 +195,9 @@ func (e *Engine) joining(i invite.Invitation, introduced []record.PublicKey, as 
 	if has && as != "" && !shareKey(before, r) { // the user wants another one, and is told of this
 		j.Beside, has, before = before.Name, false, model.Room{}
 	}
-	var distrusted []record.PublicKey
+	var not []record.PublicKey
 	if i.Profile.Form == passphrase.FormRecords { // where nobody signs there is nobody to introduce
-		if introduced, distrusted, err = e.notCompared(before, has, introduced); err != nil {
+		if introduced, not, err = e.introducedBy(before, has, introduced); err != nil {
 			return j, err
 		}
 		for _, k := range introduced {
@@ -209,19 +209,19 @@ func (e *Engine) joining(i invite.Invitation, introduced []record.PublicKey, as 
 	if has {
 		j = mended(before, r, byPlace)
 		j.Apart = !shareKey(before, r)
-		j.Introduced, j.Distrusted = introduced, distrusted
+		j.Introduced, j.NotCompared = introduced, not
 		return j, nil
 	}
-	j.Room, j.invited, j.Introduced, j.Distrusted = r, r, introduced, distrusted
+	j.Room, j.invited, j.Introduced, j.NotCompared = r, r, introduced, not
 	if err := CheckName(r.Name); err != nil {
 		return j, err
 	}
 	return j, e.nameIsFree(r.Name)
 }
 
-// notCompared leaves out of some keys our own, those that were compared in a room that this device has, and those with which
-// anybody can sign: they introduce nobody. distrusted are those that are to count as not compared, as the user has said.
-func (e *Engine) notCompared(r model.Room, has bool, keys []record.PublicKey) (introduced, distrusted []record.PublicKey, err error) {
+// introducedBy leaves out of some keys our own, those that were compared in a room that this device has, and those with which
+// anybody can sign: they introduce nobody. not are those that are to count as not compared, as the user has said.
+func (e *Engine) introducedBy(r model.Room, has bool, keys []record.PublicKey) (introduced, not []record.PublicKey, err error) {
 	own, err := e.Own(r)
 	if err != nil {
 		return nil, nil, err
@@ -240,14 +240,14 @@ func (e *Engine) notCompared(r model.Room, has bool, keys []record.PublicKey) (i
 		at := slices.IndexFunc(people, func(p model.Person) bool { return p.Key == k })
 		_, isLost := lost[k]
 		switch {
-		case k.Check() != nil, k == own, at >= 0 && people[at].Compared, slices.Contains(introduced, k), slices.Contains(distrusted, k):
+		case k.Check() != nil, k == own, at >= 0 && people[at].Compared, slices.Contains(introduced, k), slices.Contains(not, k):
 		case isLost, at >= 0 && people[at].Nameless:
-			distrusted = append(distrusted, k)
+			not = append(not, k)
 		default:
 			introduced = append(introduced, k)
 		}
 	}
-	return introduced, distrusted, nil
+	return introduced, not, nil
 }
 
 // compared returns the keys of others whose words were compared in a room.
@@ -458,7 +458,7 @@ func (e *Engine) Order(ctx context.Context, j *Joining, insist bool, face Face) 
 	}
 	ordered := *j
 	*j = mended(before, j.invited, order)
-	j.Apart, j.Introduced, j.Distrusted, j.Beside = ordered.Apart, ordered.Introduced, ordered.Distrusted, ordered.Beside
+	j.Apart, j.Introduced, j.NotCompared, j.Beside = ordered.Apart, ordered.Introduced, ordered.NotCompared, ordered.Beside
 	return nil
 }
 

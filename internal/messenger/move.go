@@ -361,7 +361,7 @@ func (e *Engine) ImportIdentity(c *export.Content) error {
 		return err
 	}
 	fresh, _, lost := e.LostIn(c)
-	if err := errors.Join(lost, e.TakeLost(fresh), e.regain(c.Identity.Public())); err != nil {
+	if err := errors.Join(lost, e.TakeLost(fresh), e.found(c.Identity.Public())); err != nil {
 		return err
 	}
 	for i := range c.Rooms {

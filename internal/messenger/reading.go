@@ -240,7 +240,7 @@ func (r *Room) finishReading(ctx context.Context, g *reading) (model.Arrivals, e
 	for i := 1; ; i++ {
 		arrivals, err := g.finish()
 		if i == tries || !errors.Is(err, room.ErrReadElsewhere) {
-			return arrivals, errors.Join(err, r.distrust(), r.introduce())
+			return arrivals, errors.Join(err, r.forgetLost(), r.introduce())
 		}
 		if g, err = r.startFetching(ctx, g.fetch); err != nil {
 			return arrivals, err

@@ -68,7 +68,7 @@ type Room struct {
 	face     Face
 	settings model.Room
 	brought  model.Brought                  // as it was when the room was opened
-	lost     map[record.PublicKey]time.Time // see [Engine.Lose]
+	lost     map[record.PublicKey]time.Time // see [Engine.WithdrawLost]
 	client   *remote.Client
 	archive  *archive.Room
 
@@ -128,7 +128,7 @@ func (e *Engine) Open(settings model.Room, face Face) (*Room, error) {
 		return nil, errors.Join(fmt.Errorf("room %s: %w", settings.Name, err), r.Close())
 	}
 	r.held, r.brought = r.talk, options.Brought
-	if err := r.distrust(); err != nil {
+	if err := r.forgetLost(); err != nil {
 		return nil, errors.Join(fmt.Errorf("room %s: %w", settings.Name, err), r.Close())
 	}
 	client.SetWriters(r.writers)
