@@ -197,21 +197,9 @@ func parseConsent(code string) ([]record.Device, error) {
 
 // claim claims a device in the rooms in which it has agreed to that.
 func (a *app) claim(ctx context.Context, roomName string, devices []record.Device, asJSON bool) error {
-	type claim struct {
-		room   model.Room
-		device record.Device
-	}
-	var claims []claim
-	for _, d := range devices {
-		rooms, err := a.engine().Claimable(d)
-		if err != nil {
-			return err
-		}
-		for _, r := range rooms {
-			if roomName == "" || r.Name == roomName {
-				claims = append(claims, claim{r, d})
-			}
-		}
+	claims, err := a.engine().Claims(roomName, devices)
+	if err != nil {
+		return err
 	}
 	switch len(claims) {
 	case 0: // the refusal says what is wrong with it in that room
@@ -221,13 +209,13 @@ func (a *app) claim(ctx context.Context, roomName string, devices []record.Devic
 		}
 		return a.sendDevice(ctx, roomName, devices[0], asJSON)
 	case 1:
-		return a.sendDevice(ctx, claims[0].room.Name, claims[0].device, asJSON)
+		return a.sendDevice(ctx, claims[0].Room, claims[0].Device, asJSON)
 	}
 	failed := 0
 	for _, c := range claims {
-		err := a.sendDevice(ctx, c.room.Name, c.device, asJSON)
+		err := a.sendDevice(ctx, c.Room, c.Device, asJSON)
 		if _, said := errors.AsType[*messenger.SaidError](err); said {
-			a.say("room %s: %v", c.room.Name, err)
+			a.say("room %s: %v", c.Room, err)
 			continue
 		}
 		if ctx.Err() != nil {
@@ -235,9 +223,9 @@ func (a *app) claim(ctx context.Context, roomName string, devices []record.Devic
 		}
 		if err != nil {
 			failed++
-			a.say("%s", a.style.warn(fmt.Sprintf("room %s: %s", c.room.Name, screen.Line(err.Error()))))
+			a.say("%s", a.style.warn(fmt.Sprintf("room %s: %s", c.Room, screen.Line(err.Error()))))
 		} else {
-			a.say("room %s: the others know it for a device of yours", c.room.Name)
+			a.say("room %s: the others know it for a device of yours", c.Room)
 		}
 	}
 	if failed > 0 {

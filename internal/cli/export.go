@@ -235,22 +235,19 @@ func (f *importFlags) addTo(a *app, cmd *cobra.Command) {
 
 // takeLost takes over which devices were lost as the device knows that has written a file, after asking where one is known here.
 func (a *app) takeLost(ctx context.Context, c *export.Content, yes bool) error {
-	fresh, back, err := a.engine().LostIn(c)
+	named, err := a.engine().LostIn(c)
 	if err != nil {
 		return err
 	}
-	for _, key := range back {
+	for _, key := range named.Back {
 		a.say("%s", a.style.warn(fmt.Sprintf("the file names %s as a lost device. You have taken that back here since, or it was lost again: "+
 			"then \"fernpost identity device withdraw %s --lost\"", key.Tag().Name(), key.Tag().Name())))
 	}
-	known := false
-	for _, key := range fresh {
-		s, _ := a.engine().StandingOf(key) // a room that cannot be looked into shows nobody
-		known = known || len(s.KnownIn) > 0
+	for _, key := range named.Fresh {
 		a.say("%s was withdrawn as a lost device on the device that wrote the file: it is to be trusted here no more, in no room",
 			key.Tag().Name())
 	}
-	if known && !yes {
+	if named.Known && !yes {
 		switch ok, err := a.confirm(ctx, "Trust it no more?"); {
 		case err != nil:
 			return err
@@ -259,7 +256,7 @@ func (a *app) takeLost(ctx context.Context, c *export.Content, yes bool) error {
 			return nil
 		}
 	}
-	return a.engine().TakeLost(fresh)
+	return a.engine().TakeLost(named.Fresh)
 }
 
 // shellWord is a text as one word of a command line that is printed for somebody to run.
@@ -347,14 +344,8 @@ func chooseRooms(all []export.Room, names []string) (chosen []export.Room, err e
 	return chosen, nil
 }
 
-// imported is a room of a file that this device has now, and who has written the file.
-type imported struct {
-	room model.Room
-	by   record.PublicKey
-}
-
 // importRooms enters rooms, one after the other. One that cannot be entered keeps nobody from the others.
-func (a *app) importRooms(ctx context.Context, rooms []export.Room, f *importFlags) (joined []imported, err error) {
+func (a *app) importRooms(ctx context.Context, rooms []export.Room, f *importFlags) (joined []messenger.Imported, err error) {
 	failed := 0
 	for i := range rooms {
 		r := &rooms[i]
@@ -372,7 +363,7 @@ func (a *app) importRooms(ctx context.Context, rooms []export.Room, f *importFla
 			}
 		} else {
 			o.Room = known(j.Room.Name)
-			joined = append(joined, imported{j.Room, r.Inviter})
+			joined = append(joined, messenger.Imported{Room: j.Room, By: r.Inviter})
 		}
 		if f.asJSON {
 			if err := a.printJSON(o); err != nil {
@@ -397,8 +388,7 @@ func (a *app) importRoom(ctx context.Context, r *export.Room, f *importFlags) (j
 		return j, "", err
 	}
 	if !j.Has {
-		// Whoever has the passphrase of the file has written it: there is nothing to try a key for.
-		if err := a.engine().Add(j.Room); err != nil {
+		if _, err := a.engine().Join(ctx, j, f.unchecked); err != nil {
 			return j, "", err
 		}
 		a.say("room %s is here, with %s", screen.Line(j.Room.Name), count(len(j.Room.Keys), "key"))
@@ -430,49 +420,27 @@ func (a *app) importRoom(ctx context.Context, r *export.Room, f *importFlags) (j
 }
 
 // askToBeClaimed prints the command with which the device that wrote a file says that this one is of the same person.
-func (a *app) askToBeClaimed(joined []imported, asJSON bool) error {
-	type pair struct{ key, author record.PublicKey }
-	var order []pair
-	devices, rooms := map[pair][]record.Device{}, map[pair][]string{}
-	for _, in := range joined {
-		c, ok, err := a.engine().Consent(in.room, in.by)
-		if _, gone := errors.AsType[*messenger.GoneError](err); gone {
-			return nil // who signs nothing has nobody to be introduced to
-		}
-		if _, lost := errors.AsType[*messenger.LostKeyError](err); lost {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if !ok {
-			continue
-		}
-		p := pair{c.Key, c.Author}
-		if devices[p] == nil {
-			order = append(order, p)
-		}
-		devices[p] = append(devices[p], c.Device)
-		rooms[p] = append(rooms[p], in.room.Name)
+func (a *app) askToBeClaimed(joined []messenger.Imported, asJSON bool) error {
+	all, err := a.engine().Introductions(joined)
+	if err != nil {
+		return err
 	}
-	if asJSON {
-		for _, p := range order {
-			if err := a.printJSON(consentJSON{record.ConsentCode(devices[p]...), p.key, p.author, rooms[p]}); err != nil {
+	var command strings.Builder
+	command.WriteString("fernpost identity device claim")
+	for _, i := range all {
+		code := record.ConsentCode(i.Devices...)
+		command.WriteString(" " + code)
+		if asJSON {
+			if err := a.printJSON(consentJSON{code, i.Key, i.Author, i.Rooms}); err != nil {
 				return err
 			}
 		}
+	}
+	if asJSON || len(all) == 0 {
 		return nil
 	}
-	if len(order) == 0 {
-		return nil
-	}
-	a.say("this device signs with a key of its own, whose words are: %s", a.style.bold(safetyWords(order[0].key)))
+	a.say("this device signs with a key of its own, whose words are: %s", a.style.bold(safetyWords(all[0].Key)))
 	a.say("so that the others know it for yours, run on the device that wrote the file:")
-	var command strings.Builder
-	command.WriteString("fernpost identity device claim")
-	for _, p := range order {
-		command.WriteString(" " + record.ConsentCode(devices[p]...))
-	}
-	_, err := fmt.Fprintln(a.stdout, command.String())
+	_, err = fmt.Fprintln(a.stdout, command.String())
 	return err
 }

@@ -246,19 +246,11 @@ func (a *app) checkFile(ctx context.Context, name, file, by string, asJSON bool)
 	if err != nil {
 		return err
 	}
-	standing, credit, missed, wrong := a.engine().CreditOf(s.Author, wanted)
+	standing, credit, missed, verdict := a.engine().CheckSignature(s, hash, wanted)
 	a.sayMissed(missed)
 	who := a.signer(s.Author, standing)
-	// A key that anybody signs for has signed nothing.
-	verdict := s.Check(hash)
-	if errors.Is(verdict, record.ErrWeakKey) {
-		verdict = fmt.Errorf("%w: %w", publickey.ErrFalse, verdict)
-	}
-	switch {
-	case verdict != nil:
-		credit = standing.Credit()
-	case wrong != nil:
-		verdict = fmt.Errorf("%w: it is by %s, not by %s", wrong, who, screen.Line(by))
+	if errors.Is(verdict, messenger.ErrOtherSigner) {
+		verdict = fmt.Errorf("%w: it is by %s, not by %s", verdict, who, screen.Line(by))
 	}
 	if asJSON {
 		o := signatureJSON{File: name, Holds: verdict == nil, Key: s.Author, Words: safetyWords(s.Author), Standing: string(credit), Time: jsonTime(s.At)}

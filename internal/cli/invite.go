@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fernpost/fernpost/internal/channel"
-	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/invite"
 	"github.com/fernpost/fernpost/internal/letter"
 	"github.com/fernpost/fernpost/internal/messenger"
@@ -455,7 +454,11 @@ func (a *app) joinByInvitation(ctx context.Context, arg string, e *enterFlags, f
 	if err != nil {
 		return err
 	}
-	j, err := a.engine().Invitation(i, f.as)
+	origin := model.ByInvitation
+	if f.letter != nil {
+		origin = model.ByLetter
+	}
+	j, err := a.engine().Invitation(i, origin, f.as)
 	switch {
 	case errors.Is(err, model.ErrRoomName), errors.Is(err, model.ErrRoomExists):
 		return hint(usageError{err}, "--as NAME calls it otherwise on this device; the inviter calls it %s", screen.Line(i.Name))
@@ -478,14 +481,11 @@ func (a *app) joinByInvitation(ctx context.Context, arg string, e *enterFlags, f
 			return err
 		}
 	}
-	if f.letter != nil && !j.Has {
-		j.Room.Origin = model.ByLetter
-	}
 	if !j.Has {
 		a.sayNotCompared(&j, "the invitation")
 	}
 	if len(j.Room.Keys) == 0 {
-		if err := a.askForKey(ctx, &j, i.Profile, f.unchecked); err != nil {
+		if err := a.askForKey(ctx, &j, f.unchecked); err != nil {
 			return err
 		}
 	}
@@ -501,7 +501,7 @@ func (a *app) joinByInvitation(ctx context.Context, arg string, e *enterFlags, f
 }
 
 // askForKey asks for the passphrase of an invitation without a key.
-func (a *app) askForKey(ctx context.Context, j *messenger.Joining, p passphrase.Profile, unchecked bool) error {
+func (a *app) askForKey(ctx context.Context, j *messenger.Joining, unchecked bool) error {
 	pass, err := a.secretFrom("passphrase-file", "", "FERNPOST_PASSPHRASE")
 	if errors.Is(err, errNoSecret) {
 		if !a.canAsk() {
@@ -513,16 +513,12 @@ func (a *app) askForKey(ctx context.Context, j *messenger.Joining, p passphrase.
 		return err
 	}
 	done := a.computing(func() string { return "trying the passphrase" })
-	found, err := a.engine().FindKey(ctx, j.Room, pass, p)
+	tried, err := a.engine().Unlock(ctx, j, pass, unchecked)
 	done()
-	if err == nil {
-		a.tellTried(&j.Room, messenger.KeyTried{Guess: found})
-	} else if !(unchecked && errors.Is(err, messenger.ErrNoKey)) {
-		return explainEntry(explainWrongKey(err, pass))
+	if err == nil && tried.Err == nil {
+		a.tellTried(&j.Room, tried)
 	}
-	j.Room.Keys = []model.Secret{model.Secret(fernet.NewKey(found.Key).Reveal())}
-	j.Room.Origin = model.ByPassphrase
-	return nil
+	return explainEntry(explainWrongKey(err, pass))
 }
 
 // agreeToMend says that this device has the room, and asks whether what the invitation or a file, which is what, knows better is to

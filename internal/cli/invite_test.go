@@ -14,6 +14,7 @@ import (
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/invite"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 )
@@ -148,7 +149,7 @@ func TestJoinLaysTheInvitationOverTheRoomAsItIs(t *testing.T) {
 	if i.Profile, err = passphrase.ParseProfile(old.Profile); err != nil {
 		t.Fatal(err)
 	}
-	j, err := e.Invitation(i, "")
+	j, err := e.Invitation(i, model.ByInvitation, "")
 	if err != nil || !j.Has {
 		t.Fatal(j.Has, err)
 	}

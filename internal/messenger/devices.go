@@ -152,12 +152,20 @@ func (e *Engine) LostDevices() ([]record.PublicKey, error) {
 	return slices.SortedFunc(maps.Keys(lost), func(a, b record.PublicKey) int { return bytes.Compare(a[:], b[:]) }), err
 }
 
-// LostIn returns which devices a file names as lost that this one does not know for lost. back are those of which it has taken that
-// back: a file carries no dates, so they stay trusted.
-func (e *Engine) LostIn(c *export.Content) (fresh, back []record.PublicKey, err error) {
+// NamedLost are the devices that a file names as lost, and that are not lost here.
+type NamedLost struct {
+	// Fresh are those of which nothing was said here, and Known tells that one of them is somebody in a room of this device.
+	Fresh []record.PublicKey
+	Known bool
+	// Back are those of which it was taken back here: a file carries no dates, so they stay trusted.
+	Back []record.PublicKey
+}
+
+// LostIn returns which devices a file names as lost that this one does not know for lost.
+func (e *Engine) LostIn(c *export.Content) (n NamedLost, err error) {
 	own, err := e.ownKeys()
 	if err != nil || len(c.Lost) == 0 {
-		return nil, nil, err
+		return n, err
 	}
 	all, err := inKeys(e, (*keyring.Keyring).Lost)
 	for _, key := range c.Lost {
@@ -165,12 +173,16 @@ func (e *Engine) LostIn(c *export.Content) (fresh, back []record.PublicKey, err 
 		switch {
 		case slices.Contains(own, key):
 		case at < 0:
-			fresh = append(fresh, key)
+			n.Fresh = append(n.Fresh, key)
 		case !all[at].Back.IsZero():
-			back = append(back, key)
+			n.Back = append(n.Back, key)
 		}
 	}
-	return fresh, back, err
+	if len(n.Fresh) > 0 {
+		known, _ := e.standings() // a room that cannot be looked into shows nobody
+		n.Known = slices.ContainsFunc(n.Fresh, func(key record.PublicKey) bool { return len(known[key].KnownIn) > 0 })
+	}
+	return n, err
 }
 
 // TakeLost takes over that devices were lost, as another device of the same person knows. What this one knows of a key stays.

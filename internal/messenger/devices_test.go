@@ -281,8 +281,8 @@ func TestAnOlderFileTrustsNobodyAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		other := x.join("other")
-		fresh, _, err := other.engine.LostIn(&export.Content{Lost: lost})
-		if err := errors.Join(err, other.engine.TakeLost(fresh)); err != nil || len(fresh) == 0 {
+		named, err := other.engine.LostIn(&export.Content{Lost: lost})
+		if err := errors.Join(err, other.engine.TakeLost(named.Fresh)); err != nil || len(named.Fresh) == 0 {
 			t.Fatal(err)
 		}
 		for _, m := range []*member{ana, other} {
@@ -300,8 +300,8 @@ func TestAnOlderFileTrustsNobodyAgain(t *testing.T) {
 		}
 		// Whoever has it again, and has compared the words, trusts it; what another device says later does not change that.
 		ana.compare(phone)
-		fresh, back, err := ana.engine.LostIn(&export.Content{Lost: lost})
-		if err := errors.Join(err, ana.engine.TakeLost(fresh)); err != nil || !slices.Contains(back, key) {
+		named, err = ana.engine.LostIn(&export.Content{Lost: lost})
+		if err := errors.Join(err, ana.engine.TakeLost(named.Fresh)); err != nil || !slices.Contains(named.Back, key) {
 			t.Fatal(err)
 		}
 		ana.inRoom("lab", func(r *messenger.Room) error {
@@ -361,9 +361,9 @@ func TestTakingOverLostDevicesMakesNoIdentity(t *testing.T) {
 	home := t.TempDir()
 	e := messenger.New(messenger.Options{Dir: func(kind string) (string, error) { return filepath.Join(home, kind), nil }})
 	key := record.GenerateIdentity().Public()
-	fresh, _, err := e.LostIn(&export.Content{Lost: []record.PublicKey{key}})
-	if err := errors.Join(err, e.TakeLost(fresh)); err != nil || !slices.Equal(fresh, []record.PublicKey{key}) {
-		t.Fatalf("it takes over %v, %v", fresh, err)
+	named, err := e.LostIn(&export.Content{Lost: []record.PublicKey{key}})
+	if err := errors.Join(err, e.TakeLost(named.Fresh)); err != nil || !slices.Equal(named.Fresh, []record.PublicKey{key}) {
+		t.Fatalf("it takes over %v, %v", named.Fresh, err)
 	}
 	if own, err := e.Own(model.Room{}); err != nil || !own.IsZero() {
 		t.Errorf("there is an identity now: %v, %v", own, err)

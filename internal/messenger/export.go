@@ -1,6 +1,7 @@
 package messenger
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -55,9 +56,8 @@ func (e *Engine) exported(r model.Room) (one export.Room, err error) {
 // written the file, and those whom they have compared, count as compared. In a new room this device signs behind what the identity that
 // the file moves has signed there.
 func (e *Engine) Import(r *export.Room, as string) (Joining, error) {
-	j, err := e.joining(r.Invitation, r.KeysCompared(), as)
+	j, err := e.joining(r.Invitation, model.ByFile, r.KeysCompared(), as)
 	if !j.Has {
-		j.Room.Origin = model.ByFile
 		continueNumbers(&j.Room, r)
 	}
 	return j, err
@@ -90,21 +90,67 @@ func (e *Engine) Consent(r model.Room, author record.PublicKey) (c Consent, ok b
 	return c, true, nil
 }
 
-// Claimable returns the rooms of this device in which a consent holds: it is for one channel, and for who signs there.
-func (e *Engine) Claimable(d record.Device) (rooms []model.Room, err error) {
-	all, _, err := e.All()
+// Imported is a room of a file that this device has now, and who has written the file.
+type Imported struct {
+	Room model.Room
+	By   record.PublicKey
+}
+
+// Introduction are the consents of a key of this device, for whoever has written a file, to claim it in some rooms.
+type Introduction struct {
+	Key, Author record.PublicKey
+	Devices     []record.Device
+	Rooms       []string
+}
+
+// Introductions makes the consents for whoever has written the files of rooms. Where nobody signs, or the author was lost, there is none,
+// and there are none at all if the identity that signs has moved away.
+func (e *Engine) Introductions(rooms []Imported) (all []Introduction, err error) {
+	for _, in := range rooms {
+		c, ok, err := e.Consent(in.Room, in.By)
+		_, gone := errors.AsType[*GoneError](err)
+		_, lost := errors.AsType[*LostKeyError](err)
+		switch {
+		case gone:
+			return nil, nil
+		case lost, err == nil && !ok:
+			continue
+		case err != nil:
+			return nil, err
+		}
+		at := slices.IndexFunc(all, func(i Introduction) bool { return i.Key == c.Key && i.Author == c.Author })
+		if at < 0 {
+			at, all = len(all), append(all, Introduction{Key: c.Key, Author: c.Author})
+		}
+		all[at].Devices, all[at].Rooms = append(all[at].Devices, c.Device), append(all[at].Rooms, in.Room.Name)
+	}
+	return all, nil
+}
+
+// Claim is a device that can be claimed in a room.
+type Claim struct {
+	Room   string
+	Device record.Device
+}
+
+// Claims returns in which rooms, or whether in the one that is named, consents of devices hold: each is for one channel, and for who
+// signs there.
+func (e *Engine) Claims(roomName string, devices []record.Device) (claims []Claim, err error) {
+	rooms, _, err := e.All()
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range all {
-		if signed, err := Signed(r); err != nil || !signed {
-			continue
-		}
-		if own, err := e.Own(r); err == nil && d.Holds(saltOf(r), own) {
-			rooms = append(rooms, r)
+	for _, d := range devices {
+		for _, r := range rooms {
+			if signed, err := Signed(r); err != nil || !signed || roomName != "" && r.Name != roomName {
+				continue
+			}
+			if own, err := e.Own(r); err == nil && d.Holds(saltOf(r), own) {
+				claims = append(claims, Claim{r.Name, d})
+			}
 		}
 	}
-	return rooms, nil
+	return claims, nil
 }
 
 func saltOf(r model.Room) record.Salt { return record.Salt(passphrase.RoomSalt(r.Channel)) }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/duration"
+	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/invite"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
@@ -161,18 +162,18 @@ const (
 	MendPeople
 )
 
-// Invitation tells what an invitation makes of this device's rooms; nothing is kept yet. A new room is called as given, or
-// as the inviter calls it. The error may be [model.ErrRoomName] or [model.ErrRoomExists].
-func (e *Engine) Invitation(i invite.Invitation, as string) (Joining, error) {
-	return e.joining(i, []record.PublicKey{i.Inviter}, as)
+// Invitation tells what an invitation, which came as a link or in a letter, makes of this device's rooms; nothing is kept yet. A new
+// room is called as given, or as the inviter calls it. The error may be [model.ErrRoomName] or [model.ErrRoomExists].
+func (e *Engine) Invitation(i invite.Invitation, origin model.Origin, as string) (Joining, error) {
+	return e.joining(i, origin, []record.PublicKey{i.Inviter}, as)
 }
 
 // joining is [Engine.Invitation] for an invitation that introduces these keys.
-func (e *Engine) joining(i invite.Invitation, introduced []record.PublicKey, as string) (j Joining, err error) {
+func (e *Engine) joining(i invite.Invitation, origin model.Origin, introduced []record.PublicKey, as string) (j Joining, err error) {
 	r := model.Room{
 		Name: i.Name, Relay: i.Relay, Channel: i.Channel, Fields: i.Fields, Profile: i.Profile.String(), Pad: i.Pad,
 		ReadKey: model.Secret(i.ReadKey), WriteKey: model.Secret(i.WriteKey), Unproven: i.WriteKey != "",
-		Interval: i.Interval.String(), Origin: model.ByInvitation,
+		Interval: i.Interval.String(), Origin: origin,
 	}
 	if as != "" {
 		r.Name = as
@@ -362,10 +363,31 @@ const (
 	OpensNone
 )
 
+// Unlock finds the key of a room whose invitation has none, as [Engine.FindKey] does. If it is to be taken unchecked, also one that
+// opens nothing of what is there: then Err says so.
+func (e *Engine) Unlock(ctx context.Context, j *Joining, pass string, unchecked bool) (tried KeyTried, err error) {
+	profile, err := Profile(j.Room)
+	if err != nil {
+		return tried, err
+	}
+	tried.Guess, err = e.FindKey(ctx, j.Room, pass, profile)
+	if unchecked && errors.Is(err, ErrNoKey) {
+		tried.Err, err = err, nil
+	}
+	if err == nil {
+		j.Room.Keys, j.Room.Origin = []model.Secret{secretOf(fernet.NewKey(tried.Key))}, model.ByPassphrase
+	}
+	return tried, err
+}
+
 // Join tries the key that a room of an invitation is to be sealed with on the channel's newest rows, proves a write key that this
 // device did not have, and keeps the room. The error is [*WrongKeyError] if the key opens nothing of what is there, or an
-// [*EntryError] of a wrong write key: then nothing is kept, unless, of a key, it is to be kept unchecked.
+// [*EntryError] of a wrong write key: then nothing is kept, unless, of a key, it is to be kept unchecked. Of a new room of a file nothing is
+// tried: whoever has its passphrase has written it.
 func (e *Engine) Join(ctx context.Context, j Joining, unchecked bool) (tried KeyTrial, err error) {
+	if !j.Has && j.Room.Origin == model.ByFile {
+		return tried, e.Add(j.Room)
+	}
 	keys, err := Keys(j.Room)
 	if j.Unordered { // also a key that is only to read with
 		keys, err = Keys(j.invited)

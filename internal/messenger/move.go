@@ -360,8 +360,8 @@ func (e *Engine) ImportIdentity(c *export.Content) error {
 	if err := e.standStill(c); err != nil {
 		return err
 	}
-	fresh, _, lost := e.LostIn(c)
-	if err := errors.Join(lost, e.TakeLost(fresh), e.found(c.Identity.Public())); err != nil {
+	named, lost := e.LostIn(c)
+	if err := errors.Join(lost, e.TakeLost(named.Fresh), e.found(c.Identity.Public())); err != nil {
 		return err
 	}
 	for i := range c.Rooms {

@@ -9,6 +9,7 @@ import (
 	"github.com/fernpost/fernpost/internal/export"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/publickey"
 	"github.com/fernpost/fernpost/internal/record"
 )
@@ -242,7 +243,7 @@ func TestNoRoomIsEnteredWithAKeyOfZeros(t *testing.T) {
 		}
 		invited.Keys = []fernet.Key{fernet.NewKey([fernet.KeySize]byte{})}
 		for _, as := range []string{"", "beside"} {
-			if _, err := ana.engine.Invitation(invited.Invitation, as); !errors.Is(err, fernet.ErrZeroKey) {
+			if _, err := ana.engine.Invitation(invited.Invitation, model.ByInvitation, as); !errors.Is(err, fernet.ErrZeroKey) {
 				t.Errorf("as %q: %v", as, err)
 			}
 		}

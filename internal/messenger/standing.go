@@ -1,9 +1,11 @@
 package messenger
 
 import (
+	"crypto/sha256"
 	"errors"
 
 	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/publickey"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 )
@@ -90,6 +92,18 @@ func (e *Engine) CreditOf(signer, wanted record.PublicKey) (s Standing, c Credit
 		return s, c, missed, err
 	}
 	return s, CreditNamed, missed, nil
+}
+
+// CheckSignature says whether a signature of a file with a certain hash holds, as the error, and what it is worth, see [Engine.CreditOf]:
+// by whom it had to be counts for nothing unless it holds.
+func (e *Engine) CheckSignature(
+	sig publickey.Signature, hash [sha256.Size]byte, wanted record.PublicKey,
+) (s Standing, c Credit, missed, err error) {
+	s, c, missed, wrong := e.CreditOf(sig.Author, wanted)
+	if err := sig.Check(hash); err != nil {
+		return s, s.Credit(), missed, err
+	}
+	return s, c, missed, wrong
 }
 
 // StandingOf looks a key up in all rooms of this device. Nothing is read from a relay. A room that cannot be looked into adds to

@@ -60,7 +60,7 @@ var (
 func (s Signature) Check(hash [sha256.Size]byte) error {
 	switch {
 	case s.Author.Check() != nil:
-		return s.Author.Check()
+		return fmt.Errorf("%w: %w", ErrFalse, s.Author.Check()) // a key that anybody signs for has signed nothing
 	case !ed25519.Verify(s.Author[:], s.covered(), s.signature[:]):
 		return ErrFalse
 	case s.Hash != hash:
