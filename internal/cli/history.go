@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/channel"
@@ -148,16 +147,15 @@ func (c *conversation) tellRelay(news *exchange.News, arrivals *model.Arrivals, 
 	c.last = news.Position.Last
 	about := append(aboutRelay(c.Settings(), news, stopped), untried(arrivals)...)
 	waiting := len(arrivals.Waiting)
-	if c.Signed() && c.strict {
-		about = append(about, awaited(news.Position.Gaps, time.Now(), 0, func(r *exchange.Range) bool { return r.Times > 0 })...)
+	since := record.WaitingAfter
+	if c.strict {
+		since = 0 // a verdict says what it is about
 	}
 	if !c.Signed() { // nothing else shows that entries are lacking
 		c.tellLost(news.Lost, asJSON)
-		since := record.WaitingAfter
-		if c.strict {
-			since = 0 // a verdict says what it is about
-		}
-		about = append(about, awaited(news.Position.Gaps, time.Now(), since, (*exchange.Range).Asked)...)
+	}
+	if !c.Signed() || c.strict {
+		about = append(about, awaited(c.Awaited(news.Position.Gaps, time.Now(), since))...)
 		for i := range news.Position.Gaps {
 			if !news.Position.Gaps[i].Asked() {
 				waiting++
@@ -529,33 +527,17 @@ func (c *conversation) tellLost(lost []exchange.Range, asJSON bool) {
 	c.tellGaps(each(lost), asJSON)
 }
 
-// tellLacking tells which entries are lacking, for a verdict. In a signed room they need be no message that is missing, and
-// verify tells of them at once; of a room of texts they are those that were told by another command, and still are.
-func (c *conversation) tellLacking(asJSON bool) {
-	c.tellGaps(each(slices.DeleteFunc(slices.Clone(c.lacking), func(r exchange.Range) bool {
-		if c.Signed() {
-			return r.Times == 0
-		}
-		return !r.Asked() || slices.ContainsFunc(c.lost, func(l exchange.Range) bool { return l.First <= r.Last && r.First <= l.Last })
-	})), asJSON)
-}
+// tellLacking tells which entries are lacking, for a verdict; of a room of texts those that were told by another command, and still are.
+func (c *conversation) tellLacking(asJSON bool) { c.tellGaps(each(c.Lacking(c.lacking, c.lost)), asJSON) }
 
 // tellNotReadBack tells of our own messages that the relay has accepted and not shown: if all was read a moment ago, also
 // of those above what it shows.
 func (c *conversation) tellNotReadBack(all, asJSON bool) error {
-	queue, err := c.NotReadBack()
-	if err != nil {
-		return err
-	}
-	last := c.last
+	queue, err := c.NotReadBack(c.last, all)
 	for i := range queue {
-		q := &queue[i]
-		if !all && q.Entry > last || q.Entry <= c.Passed() {
-			continue
-		}
-		c.tellUnshown(q, last, asJSON)
+		c.tellUnshown(&queue[i], c.last, asJSON)
 	}
-	return nil
+	return err
 }
 
 // tellWaiting tells what may still come.

@@ -123,29 +123,14 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 	case err != nil:
 		return err
 	}
-	profile, err := messenger.Profile(r)
-	if err != nil {
-		return err
-	}
-	key, err := a.deriveKey(r, profile, pass)
-	if err != nil {
-		return err
-	}
-	added, err := a.engine().AddKey(ctx, r, key, (&conversation{app: a}).face())
-	if phrase, ok := passphrase.AsGenerated(pass); ok && phrase != pass && errors.Is(err, messenger.ErrNoKey) {
-		// It may have been generated, and come here with capitals and commas.
-		if key, err = a.deriveKey(r, profile, phrase); err != nil {
-			return err
-		}
-		added, err = a.engine().AddKey(ctx, r, key, (&conversation{app: a}).face())
-	}
+	added, err := a.engine().AddKey(ctx, r, pass, func() func() { return a.computing(derivingKey) }, (&conversation{app: a}).face())
 	if errors.Is(err, messenger.ErrNoKey) {
 		return hint(err, "%snothing was kept; ask for the passphrase again", looksMistyped(pass))
 	}
 	if err != nil {
 		return err
 	}
-	if err := a.printLines("check words  " + checkWords(key) + "\n"); err != nil {
+	if err := a.printLines("check words  " + checkWords(added.Key) + "\n"); err != nil {
 		return err
 	}
 	if added.Any {

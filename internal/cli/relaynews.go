@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/model"
@@ -57,15 +56,8 @@ func hiddenText(r model.Room, hidden thingspeak.FieldSet) string {
 	return "the relay does not show " + strings.Join(names, ", ") + ", which this room uses: what stands there was not read"
 }
 
-// awaited tells which entries have not come for so long, but for those that are told already: in a room of plain texts nothing
-// else shows that they are lacking.
-func awaited(gaps []exchange.Range, now time.Time, since time.Duration, told func(*exchange.Range) bool) (all []findingJSON) {
-	var late []exchange.Range
-	for i := range gaps {
-		if now.Sub(gaps[i].Since) >= since && !told(&gaps[i]) {
-			late = append(late, gaps[i])
-		}
-	}
+// awaited tells which entries may still come.
+func awaited(late []exchange.Range) []findingJSON {
 	if len(late) == 0 {
 		return nil
 	}

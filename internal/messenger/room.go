@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/archive"
@@ -49,7 +50,6 @@ type held interface {
 	OwnNumber(n uint32) string
 	Outbox() ([]model.Queued, error)
 	Unposted() (int, error)
-	NotReadBack() ([]model.Queued, error)
 }
 
 // Room is a room, opened: its keys, its archive and its relay. One goroutine uses it.
@@ -199,6 +199,34 @@ func (e *Engine) OwnElsewhere(settings model.Room) (moved time.Time, brought boo
 func (r *Room) HasUnopened() (bool, error) {
 	foreign, err := r.archive.Ranges(kept.Foreign)
 	return len(foreign) > 0, err
+}
+
+// lacks reports whether entries that a reading did not get are taken for absent. In a room whose members sign they need be no message
+// that is missing, so one question is enough; in a room of texts nothing else would show it.
+func (r *Room) lacks(gap *exchange.Range) bool {
+	if r.signed {
+		return gap.Times > 0
+	}
+	return gap.Asked()
+}
+
+// Lacking returns those of the entries that a reading did not get which are taken for absent, and which were not told as such before.
+func (r *Room) Lacking(gaps, told []exchange.Range) []exchange.Range {
+	return slices.DeleteFunc(slices.Clone(gaps), func(g exchange.Range) bool {
+		return !r.lacks(&g) || slices.ContainsFunc(told, func(t exchange.Range) bool { return t.First <= g.Last && g.First <= t.Last })
+	})
+}
+
+// Awaited returns those of them that may still come, and have been lacking for so long.
+func (r *Room) Awaited(gaps []exchange.Range, now time.Time, since time.Duration) []exchange.Range {
+	return slices.DeleteFunc(slices.Clone(gaps), func(g exchange.Range) bool { return now.Sub(g.Since) < since || r.lacks(&g) })
+}
+
+// NotReadBack returns our own messages that the relay has accepted as a whole and not shown, see [room.Conversation.NotReadBack]; those
+// behind the last entry that was shown only if all was read a moment ago, and none of what a room of texts has passed over.
+func (r *Room) NotReadBack(last int64, all bool) ([]model.Queued, error) {
+	queue, err := r.talk.NotReadBack()
+	return slices.DeleteFunc(queue, func(q model.Queued) bool { return !all && q.Entry > last || q.Entry <= r.passed }), err
 }
 
 // NewFindings visits the findings that came since they were shown last under a name, whichever process has read them; shown

@@ -99,15 +99,41 @@ func (e *Engine) renewCheck(ctx context.Context, r model.Room, key fernet.Key) (
 type KeyAdded struct {
 	Doubt
 
+	Key  [passphrase.KeySize]byte
 	Room model.Room // as it is now
 	// Again tells that the room had the key already: it is the newest again.
 	Again bool
 }
 
-// AddKey makes a key that somebody has handed over the newest of a room, also one that it had before. The error may be
-// [*WrongKeyError], and then nothing was kept.
-func (e *Engine) AddKey(ctx context.Context, r model.Room, key [passphrase.KeySize]byte, face Face) (k KeyAdded, err error) {
+// AddKey makes the key of a passphrase that somebody has handed over the newest of a room, also one that it had before. If that opens
+// nothing, and the passphrase may have been generated and come here with capitals and commas, it is taken as it was generated. deriving is as
+// in [Entry]. The error may be [*PassphraseError], or [*WrongKeyError], and then nothing was kept.
+func (e *Engine) AddKey(ctx context.Context, r model.Room, pass string, deriving func() (done func()), face Face) (k KeyAdded, err error) {
+	profile, err := Profile(r)
+	if err != nil {
+		return k, err
+	}
+	phrases := []string{pass}
+	if phrase, ok := passphrase.AsGenerated(pass); ok && phrase != pass {
+		phrases = append(phrases, phrase)
+	}
+	for _, phrase := range phrases {
+		done := deriving()
+		key, wrong := Derive(r, profile, phrase)
+		done()
+		if wrong != nil {
+			return k, wrong
+		}
+		if k, err = e.addKey(ctx, r, key, face); !errors.Is(err, ErrNoKey) {
+			break
+		}
+	}
+	return k, err
+}
+
+func (e *Engine) addKey(ctx context.Context, r model.Room, key [passphrase.KeySize]byte, face Face) (k KeyAdded, err error) {
 	text := secretOf(fernet.NewKey(key))
+	k.Key = key
 	if k.Again = slices.Contains(r.Keys, text); !k.Again {
 		if k.Doubt, err = e.checkKey(ctx, r, fernet.NewKey(key), face); err != nil {
 			return k, err
