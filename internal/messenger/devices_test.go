@@ -10,43 +10,11 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/export"
-	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 )
-
-// another is a second room at the relay of the first.
-func (x *members) another(name string, members ...*member) model.Room {
-	x.t.Helper()
-	channel := x.server.CreateChannel(x.t, relaytest.AllFields(true))
-	r := x.room
-	r.Name, r.Channel, r.WriteKey = name, channel.ID, model.Secret(channel.WriteKey)
-	r.Keys = []model.Secret{model.Secret(fernet.GenerateKey().Reveal())}
-	for _, m := range members {
-		if err := m.engine.Add(r); err != nil {
-			x.t.Fatal(err)
-		}
-	}
-	return r
-}
-
-// inRoom is [member.in] for a room by name.
-func (m *member) inRoom(name string, work func(*messenger.Room) error) {
-	m.t.Helper()
-	settings, err := m.engine.Find(name)
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	r, err := m.engine.Open(settings, messenger.Face{})
-	if err == nil {
-		err = errors.Join(work(r), r.Close())
-	}
-	if err != nil {
-		m.t.Fatal(err)
-	}
-}
 
 func (m *member) sayIn(name, text string) {
 	m.t.Helper()
@@ -59,11 +27,7 @@ func (m *member) sayIn(name, text string) {
 // claims says in a room that another member is a device of theirs.
 func (m *member) claims(name string, device *member) {
 	m.t.Helper()
-	settings, err := device.engine.Find(name)
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	consent, ok, err := device.engine.Consent(settings, m.key())
+	consent, ok, err := device.engine.Consent(device.settingsOf(name), m.key())
 	if err != nil || !ok {
 		m.t.Fatal(ok, err)
 	}
@@ -129,11 +93,7 @@ func (m *member) isLost(name string, key record.PublicKey) {
 			return nil
 		})
 	})
-	settings, err := m.engine.Find(name)
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	if slices.Contains(settings.Introduced, key.String()) {
+	if slices.Contains(m.settingsOf(name).Introduced, key.String()) {
 		m.t.Errorf("%s: the lost device is introduced still", name)
 	}
 	standing, err := m.engine.StandingOf(key)

@@ -3,14 +3,11 @@ package messenger_test
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	access "github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
@@ -67,14 +64,7 @@ func (p *person) entry(channel int64) messenger.Entry {
 	}
 }
 
-func (p *person) engine() *messenger.Engine {
-	home := p.t.TempDir()
-	return messenger.New(messenger.Options{
-		Dir:         func(kind string) (string, error) { return filepath.Join(home, kind), nil },
-		Access:      access.Access{Timeout: 10 * time.Second, Transport: p.server.Transport(p.t)},
-		ArchiveSize: func() int64 { return 0 },
-	})
-}
+func (p *person) engine() *messenger.Engine { return engineAt(p.t, p.t.TempDir(), p.server) }
 
 // Whoever has mistyped the passphrase is told so before a write key is asked for, or is asked about at the relay.
 func TestAWrongPassphraseNeedsNoWriteKey(t *testing.T) {

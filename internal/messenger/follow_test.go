@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	access "github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
@@ -34,16 +32,12 @@ func newTexts(t *testing.T, with ...relaytest.Option) *texts {
 	t.Helper()
 	server := relaytest.InBubble(t, with...)
 	channel := server.CreateChannel(t, relaytest.AllFields(true))
-	home, key := t.TempDir(), fernet.GenerateKey()
+	key := fernet.GenerateKey()
 	ring, err := fernet.NewRing(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine := messenger.New(messenger.Options{
-		Dir:         func(kind string) (string, error) { return filepath.Join(home, kind), nil },
-		Access:      access.Access{Timeout: 10 * time.Second, Transport: server.Transport(t)},
-		ArchiveSize: func() int64 { return 0 },
-	})
+	engine := engineAt(t, t.TempDir(), server)
 	room := model.Room{
 		Name: "lab", Relay: server.URL, Channel: channel.ID, WriteKey: model.Secret(channel.WriteKey), Fields: []int{1}, Interval: "0s",
 		Profile: "custom:kdf=pbkdf2,salt=@room,iterations=1000", Keys: []model.Secret{model.Secret(key.Reveal())},

@@ -116,6 +116,6 @@ func TestByMQTTEachMessageIsShownOnce(t *testing.T) {
 		}
 		cancel()
 		<-done
-		closes(t, s)
+		closeAll(t, s)
 	})
 }

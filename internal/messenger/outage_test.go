@@ -34,15 +34,6 @@ func hears(t *testing.T, s *messenger.Stream, last string) (told []string) {
 	return told
 }
 
-func closeAll(t *testing.T, streams ...*messenger.Stream) {
-	t.Helper()
-	for _, s := range streams {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 // Whoever begins to follow while the relay is away hears so at once, and hears when it is back.
 func TestWhoJoinsInAnOutageHearsOfIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

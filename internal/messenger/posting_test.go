@@ -3,15 +3,12 @@ package messenger_test
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	access "github.com/fernpost/fernpost/internal/channel"
-	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
@@ -74,15 +71,6 @@ func sends(t *testing.T, s *messenger.Stream, text string) {
 	}
 }
 
-func closes(t *testing.T, streams ...*messenger.Stream) {
-	t.Helper()
-	for _, s := range streams {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 // What is sent waits out the room's interval beside the reading: what comes meanwhile is shown at once.
 func TestSendingHoldsUpNoReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -111,7 +99,7 @@ func TestSendingHoldsUpNoReading(t *testing.T) {
 				t.Errorf("%q was not told: %q", want, all)
 			}
 		}
-		closes(t, s)
+		closeAll(t, s)
 	})
 }
 
@@ -126,7 +114,7 @@ func TestSendingOutlivesTheRelay(t *testing.T) {
 		until(t, s, "not posted, again true")
 		time.AfterFunc(10*time.Minute, func() { x.server.Inject(nil) })
 		until(t, s, "text 1: accepted as entry 1")
-		closes(t, s)
+		closeAll(t, s)
 	})
 }
 
@@ -137,7 +125,7 @@ func TestAFirstReadingTellsHowFarItHasCome(t *testing.T) {
 		x.post(3000)
 		s := x.follow(messenger.FollowOptions{Mark: "face"})
 		until(t, s, "reading 3000")
-		closes(t, s)
+		closeAll(t, s)
 	})
 }
 
@@ -152,12 +140,9 @@ type home struct {
 func newHomes(t *testing.T, nicks ...string) (all []*home) {
 	t.Helper()
 	server := relaytest.InBubble(t)
-	channel, key := server.CreateChannel(t, relaytest.AllFields(true)), fernet.GenerateKey()
+	room := newRoom(t, server, "lab")
 	for _, nick := range nicks {
-		h := &home{t: t, dir: t.TempDir(), at: server, room: model.Room{
-			Name: "lab", Relay: server.URL, Channel: channel.ID, WriteKey: model.Secret(channel.WriteKey),
-			Fields: []int{1, 2, 3, 4, 5, 6, 7, 8}, Interval: "0s", Profile: "fernpost", Keys: []model.Secret{model.Secret(key.Reveal())},
-		}}
+		h := &home{t: t, dir: t.TempDir(), at: server, room: room}
 		e := h.process()
 		if err := e.Add(h.room); err != nil {
 			t.Fatal(err)
@@ -171,13 +156,7 @@ func newHomes(t *testing.T, nicks ...string) (all []*home) {
 }
 
 // process is what a process that is started now works with.
-func (h *home) process() *messenger.Engine {
-	return messenger.New(messenger.Options{
-		Dir:         func(kind string) (string, error) { return filepath.Join(h.dir, kind), nil },
-		Access:      access.Access{Timeout: 10 * time.Second, Transport: h.at.Transport(h.t)},
-		ArchiveSize: func() int64 { return 0 },
-	})
-}
+func (h *home) process() *messenger.Engine { return engineAt(h.t, h.dir, h.at) }
 
 func (h *home) follow(e *messenger.Engine, mark string) *messenger.Stream {
 	h.t.Helper()
@@ -224,7 +203,7 @@ func TestStatesAreReadByALaterProcess(t *testing.T) {
 		ana, bo := homes[0], homes[1]
 		s := ana.follow(ana.process(), "face")
 		until(t, s, "read")
-		closes(t, s)
+		closeAll(t, s)
 		if _, err := ana.process().Send(t.Context(), ana.room, record.Text("hello"), messenger.SendOptions{}, messenger.Face{}); err != nil {
 			t.Fatal(err)
 		}
@@ -235,13 +214,13 @@ func TestStatesAreReadByALaterProcess(t *testing.T) {
 		if slices.Sort(all); !slices.Equal(all, slices.Sorted(slices.Values(want))) {
 			t.Errorf("it reads %q, want %q", all, want)
 		}
-		closes(t, s)
+		closeAll(t, s)
 		s = ana.follow(ana.process(), "face")
 		bo.answers("are you there?")
 		if all := until(t, s, "bo: are you there?"); len(all) != 1 {
 			t.Errorf("then it reads %q", all)
 		}
-		closes(t, s)
+		closeAll(t, s)
 	})
 }
 
@@ -266,6 +245,6 @@ func TestTwoProcessesTellTheSame(t *testing.T) {
 				t.Errorf("process %d tells %q, want %q", i, all, want)
 			}
 		}
-		closes(t, streams...)
+		closeAll(t, streams...)
 	})
 }

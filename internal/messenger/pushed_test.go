@@ -204,7 +204,7 @@ func (c *crier) follow(instead bool) {
 	}
 	cancel()
 	<-done
-	closes(c.t, s)
+	closeAll(c.t, s)
 }
 
 // TestWhateverIsPushedEachMessageIsShownOnce: a source that leaves out, repeats, mixes up and invents entries has nothing
@@ -297,7 +297,7 @@ func TestWhatIsPushedIsShownAtOnce(t *testing.T) {
 		}
 		cancel()
 		<-done
-		closes(t, s)
+		closeAll(t, s)
 	})
 }
 
@@ -341,6 +341,6 @@ func TestNothingIsMissingByWhatWasPushed(t *testing.T) {
 		if len(shown) != 2 || shown["three"] > 0 || shown["two"] == 0 || shown["two"] > time.Minute {
 			t.Errorf("shown was %v", shown)
 		}
-		closes(t, s)
+		closeAll(t, s)
 	})
 }

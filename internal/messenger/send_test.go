@@ -2,83 +2,18 @@ package messenger_test
 
 import (
 	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	access "github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 )
-
-// members are a room of records at a relay of its own.
-type members struct {
-	t      *testing.T
-	server *relaytest.Server
-	room   model.Room
-}
-
-func newMembers(t *testing.T) *members {
-	t.Helper()
-	server := relaytest.InBubble(t)
-	channel := server.CreateChannel(t, relaytest.AllFields(true))
-	return &members{t, server, model.Room{
-		Name: "lab", Relay: server.URL, Channel: channel.ID, WriteKey: model.Secret(channel.WriteKey),
-		Fields: []int{1, 2, 3, 4, 5, 6, 7, 8}, Interval: "0s", Profile: "fernpost",
-		Keys: []model.Secret{model.Secret(fernet.GenerateKey().Reveal())},
-	}}
-}
-
-// member is somebody with a home of their own, and what their room has told.
-type member struct {
-	t      *testing.T
-	engine *messenger.Engine
-	told   []messenger.Event
-}
-
-func (x *members) join(nick string) *member {
-	x.t.Helper()
-	home := x.t.TempDir()
-	m := &member{t: x.t, engine: messenger.New(messenger.Options{
-		Dir:         func(kind string) (string, error) { return filepath.Join(home, kind), nil },
-		Access:      access.Access{Timeout: 10 * time.Second, Transport: x.server.Transport(x.t)},
-		ArchiveSize: func() int64 { return 0 },
-	})}
-	if err := errors.Join(m.engine.SetNickname(nick), m.engine.Add(x.room)); err != nil {
-		x.t.Fatal(err)
-	}
-	return m
-}
-
-// in does some work in the room, opened as a command would.
-func (m *member) in(work func(*messenger.Room) error) {
-	m.t.Helper()
-	r, err := m.engine.Open(m.settings(), messenger.Face{Tell: func(e messenger.Event) error {
-		m.told = append(m.told, e)
-		return nil
-	}})
-	if err == nil {
-		err = errors.Join(work(r), r.Close())
-	}
-	if err != nil {
-		m.t.Fatal(err)
-	}
-}
-
-func (m *member) settings() model.Room {
-	m.t.Helper()
-	settings, err := m.engine.Find("lab")
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	return settings
-}
 
 // send sends something and returns the error of that.
 func (m *member) send(body record.Body, o messenger.SendOptions) (failed error) {
@@ -120,11 +55,7 @@ func (m *member) reads() (all []string) {
 // compare notes that the key of somebody was compared.
 func (m *member) compare(other *member) {
 	m.t.Helper()
-	key, err := other.engine.Own(other.settings())
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	m.in(func(r *messenger.Room) error { return r.Verified(key, time.Now()) })
+	m.in(func(r *messenger.Room) error { return r.Verified(other.key(), time.Now()) })
 }
 
 // rotate gives the room of a member a new key that the others were not told of.
@@ -141,16 +72,6 @@ func (m *member) rotate() record.KeyID {
 		m.t.Fatal(err)
 	}
 	return record.KeyID(key.ID())
-}
-
-// toldOf returns the events of one type.
-func toldOf[E messenger.Event](m *member) (all []E) {
-	for _, e := range m.told {
-		if e, ok := e.(E); ok {
-			all = append(all, e)
-		}
-	}
-	return all
 }
 
 // The others are told of a new key by one record, whatever killed the command that began to, and however much is sent then.

@@ -54,7 +54,7 @@ func TestVia(t *testing.T) {
 				if via, last := s.Heard(); via != exchange.Polling || time.Since(last) > 11*time.Minute {
 					t.Errorf("entries come by %v, last heard %v", via, last)
 				}
-				closes(t, s)
+				closeAll(t, s)
 			})
 		})
 	}
