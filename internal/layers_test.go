@@ -331,6 +331,49 @@ func TestFacesAreThin(t *testing.T) {
 	}
 }
 
+// TestFacesChangeNoRoom: what a device notes of a room by itself, and that it keeps one, is the engine's. The demonstration makes rooms of
+// its own, of which nothing stays.
+func TestFacesChangeNoRoom(t *testing.T) {
+	noted := []string{"Origin", "Introduced", "Untold", "Unproven", "Wrote", "Brought", "Files"}
+	fset := token.NewFileSet()
+	for _, face := range faces {
+		files, err := filepath.Glob(face + "/*.go")
+		if err != nil || len(files) == 0 {
+			t.Fatal(err, files)
+		}
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") || strings.HasPrefix(filepath.Base(name), "demo") {
+				continue
+			}
+			f, err := parser.ParseFile(fset, name, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.AssignStmt:
+					for _, to := range n.Lhs {
+						if s, ok := to.(*ast.SelectorExpr); ok && slices.Contains(noted, s.Sel.Name) {
+							t.Errorf("%s: %s of a room is set", fset.Position(n.Pos()), s.Sel.Name)
+						}
+					}
+				case *ast.CallExpr:
+					s, ok := n.Fun.(*ast.SelectorExpr)
+					if !ok || s.Sel.Name != "Add" && s.Sel.Name != "Update" {
+						break
+					}
+					if engine, ok := s.X.(*ast.CallExpr); ok { // a.engine().Add(…)
+						if of, ok := engine.Fun.(*ast.SelectorExpr); ok && of.Sel.Name == "engine" {
+							t.Errorf("%s: a room is kept or changed", fset.Position(n.Pos()))
+						}
+					}
+				}
+				return true
+			})
+		}
+	}
+}
+
 // TestEngineShowsOwnTypes: what messenger exports names no type of what is behind it, or faces would come to know that.
 func TestEngineShowsOwnTypes(t *testing.T) {
 	files, err := filepath.Glob("messenger/*.go")
