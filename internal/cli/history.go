@@ -528,7 +528,9 @@ func (c *conversation) tellLost(lost []exchange.Range, asJSON bool) {
 }
 
 // tellLacking tells which entries are lacking, for a verdict; of a room of texts those that were told by another command, and still are.
-func (c *conversation) tellLacking(asJSON bool) { c.tellGaps(each(c.Lacking(c.lacking, c.lost)), asJSON) }
+func (c *conversation) tellLacking(asJSON bool) {
+	c.tellGaps(each(c.Lacking(c.lacking, c.lost)), asJSON)
+}
 
 // tellNotReadBack tells of our own messages that the relay has accepted and not shown: if all was read a moment ago, also
 // of those above what it shows.

@@ -91,6 +91,9 @@ func (a *app) setRoom(cmd *cobra.Command, name string, o mendOptions) error {
 
 // explainMending adds to an error of changing a room that the relay need not be asked, where it does not answer.
 func explainMending(err error) error {
+	if errors.Is(err, messenger.ErrHalfMQTT) {
+		return usagef("MQTT needs both --mqtt URL and --mqtt-device-file FILE")
+	}
 	err = beforeRoom(err)
 	switch trouble, _ := channel.TroubleOf(err); trouble {
 	case channel.Unreachable, channel.UnreachableHere, channel.Untrusted, channel.Faulty, channel.NoRelay:
@@ -163,9 +166,6 @@ func (a *app) newDevice(cmd *cobra.Command, r model.Room, o mendOptions) (m mode
 			return m, usagef("--mqtt-device-file: %w", err)
 		}
 		m.URL = url
-	}
-	if (m.URL == "") != (m.Password == "") {
-		return m, usagef("MQTT needs both --mqtt URL and --mqtt-device-file FILE")
 	}
 	return m, nil
 }
@@ -335,13 +335,7 @@ func (a *app) whatIsLost(r model.Room) []string {
 		return lost
 	}
 	lost = append(lost, "the archive: what was read, also what the relay shows no longer, and whose words you have compared")
-	waiting := 0
-	c, err := a.openConversation(r)
-	if err == nil {
-		waiting, err = c.Unposted()
-		err = errors.Join(err, c.Close())
-	}
-	switch {
+	switch waiting, err := a.engine().Unposted(r, (&conversation{app: a}).face()); {
 	case err != nil:
 		lost = append(lost, "the outbox, which cannot be read: "+screen.Line(err.Error()))
 	case waiting > 0:

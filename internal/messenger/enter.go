@@ -363,10 +363,13 @@ func leaveBroker(r *model.Room, before model.Room) {
 	}
 }
 
+// ErrHalfMQTT means that a room would have an address of MQTT and no device, or a device and no address.
+var ErrHalfMQTT = errors.New("MQTT needs both an address and a device")
+
 // Mend changes the settings of a room, once the relay has said that it is right as it is to be, unless it is taken unseen. At
 // another relay than before a key of the room has to open something, unless nothing is there, which is told as [KeyTried], and
 // entries come by MQTT no more, unless that is asked for anew. The
-// error may be an [*EntryError], and then nothing was changed.
+// error may be an [*EntryError] or [ErrHalfMQTT], and then nothing was changed.
 func (e *Engine) Mend(ctx context.Context, r model.Room, ask func(*model.Room), unseen bool, tell func(Event)) (model.Room, error) {
 	change := func(r *model.Room) {
 		before := *r
@@ -376,6 +379,9 @@ func (e *Engine) Mend(ctx context.Context, r model.Room, ask func(*model.Room), 
 	}
 	now := r
 	change(&now)
+	if (now.MQTT.URL == "") != (now.MQTT.Password == "") {
+		return r, ErrHalfMQTT
+	}
 	if err := e.tryChanged(ctx, &now, r, unseen, tell); err != nil {
 		return r, err
 	}

@@ -52,7 +52,7 @@ func (e *Engine) Examine(ctx context.Context, r model.Room, face Face) (h Health
 	if h.Keys = err; err != nil {
 		return h
 	}
-	h.Unposted, h.Archive = e.unposted(r, face)
+	h.Unposted, h.Archive = e.Unposted(r, face)
 	client, err := e.dial(r)
 	if h.Relay = err; err != nil {
 		return h
@@ -102,8 +102,8 @@ func (e *Engine) ExamineRelay(ctx context.Context, address string) (h Health, ou
 	return h, ours
 }
 
-// unposted opens what this device holds of a room, if anything, and counts what waits there.
-func (e *Engine) unposted(r model.Room, face Face) (n int, err error) {
+// Unposted opens what this device holds of a room, if anything, and counts what the relay has not accepted.
+func (e *Engine) Unposted(r model.Room, face Face) (n int, err error) {
 	has, err := e.HasArchive(r)
 	if err != nil || !has {
 		return 0, err

@@ -285,7 +285,7 @@ func (e *Engine) waitingHere(c *export.Content) (waiting []Waiting, err error) {
 		if signed, err := Signed(room); err != nil || !signed {
 			continue
 		}
-		n, err := e.unposted(room, Face{})
+		n, err := e.Unposted(room, Face{})
 		if err != nil || n == 0 {
 			continue
 		}
