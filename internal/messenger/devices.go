@@ -276,14 +276,8 @@ func (e *Engine) withdrawIn(ctx context.Context, settings model.Room, key record
 			return err
 		}
 	}
-	if has, err := e.HasArchive(settings); err != nil || !has {
-		return err
-	}
-	r, err := e.Open(settings, face) // which lets go of it
-	if err != nil {
-		return err
-	}
-	return errors.Join(r.withdraw(ctx, key, w), r.Close())
+	// Opening it lets go of the key.
+	return e.inHeld(settings, face, func(r *Room) error { return r.withdraw(ctx, key, w) })
 }
 
 // withdraw tells the others that a key is no device of ours, if they were told that it is one.

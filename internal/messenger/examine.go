@@ -104,16 +104,21 @@ func (e *Engine) ExamineRelay(ctx context.Context, address string) (h Health, ou
 
 // Unposted opens what this device holds of a room, if anything, and counts what the relay has not accepted.
 func (e *Engine) Unposted(r model.Room, face Face) (n int, err error) {
-	has, err := e.HasArchive(r)
-	if err != nil || !has {
-		return 0, err
+	err = e.inHeld(r, face, func(r *Room) error {
+		n, err = r.Unposted()
+		return err
+	})
+	return n, err
+}
+
+// inHeld opens a room for the time of work, if this device holds anything of it.
+func (e *Engine) inHeld(settings model.Room, face Face, work func(*Room) error) error {
+	if has, err := e.HasArchive(settings); err != nil || !has {
+		return err
 	}
-	room, err := e.Open(r, face)
+	r, err := e.Open(settings, face)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	if n, err = room.Unposted(); err != nil {
-		return 0, err
-	}
-	return n, room.Leave()
+	return errors.Join(work(r), r.Close())
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
-	"github.com/fernpost/fernpost/internal/room"
 )
 
 // Identity returns who signs in a room, and the nickname: the room's own identity where it has one, otherwise the device's,
@@ -82,18 +81,11 @@ func (e *Engine) NameTaken(nick string) (taken []Taken, err error) {
 	}
 	forms := record.Skeletons(nick)
 	for _, r := range rooms {
-		if has, err := e.HasArchive(r); err != nil || !has {
-			continue
-		}
 		own, err := e.Own(r)
 		if err != nil {
 			continue
 		}
-		var people []model.Person
-		_ = e.look(r, func(c *room.Conversation) (err error) {
-			people, err = c.People()
-			return err
-		})
+		people, _ := e.people(r)
 		i := slices.IndexFunc(people, func(p model.Person) bool {
 			return p.Key != own && p.Person != own && slices.ContainsFunc(p.Names, func(form string) bool { return slices.Contains(forms, form) })
 		})
@@ -136,17 +128,11 @@ func parseSeed(s model.Secret) (record.Identity, error) {
 
 // Names returns what the others are called who have written in a room, as far as this device has read it; it keeps nothing.
 func (e *Engine) Names(r model.Room) (names []string, err error) {
-	if has, err := e.HasArchive(r); err != nil || !has {
-		return nil, err
-	}
-	err = e.look(r, func(c *room.Conversation) error {
-		people, err := c.People()
-		for _, p := range people {
-			if !p.Own {
-				names = append(names, p.Name)
-			}
+	people, err := e.people(r)
+	for _, p := range people {
+		if !p.Own {
+			names = append(names, p.Name)
 		}
-		return err
-	})
+	}
 	return names, err
 }

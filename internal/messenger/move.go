@@ -183,20 +183,12 @@ func (e *Engine) numbers(one *export.Room) error {
 		}
 	}
 	last := settings.Brought
-	if has, err := e.HasArchive(settings); err != nil {
-		return err
-	} else if has {
-		r, err := e.Open(settings, Face{})
-		if err != nil {
-			return err
-		}
+	err = e.inHeld(settings, Face{}, func(r *Room) error {
 		last, err = r.last()
-		if err := errors.Join(err, r.Close()); err != nil {
-			return err
-		}
-	}
+		return err
+	})
 	one.Last, one.LastHash = last.Number, last.Hash
-	return nil
+	return err
 }
 
 // last returns the last number that was used here, once nothing waits.
@@ -339,19 +331,14 @@ func (e *Engine) aheadOf(c *export.Content) (ahead []Ahead, err error) {
 // may be all that is known.
 func (e *Engine) lastNumber(settings model.Room) (last model.Brought, err error) {
 	last = settings.Brought
-	has, err := e.HasArchive(settings)
-	if err != nil || !has {
-		return last, err
-	}
-	r, err := e.Open(settings, Face{})
-	if err != nil {
-		return last, err
-	}
-	here, err := r.talk.Last()
-	if here.Number > last.Number {
-		last = here
-	}
-	return last, errors.Join(err, r.Close())
+	err = e.inHeld(settings, Face{}, func(r *Room) error {
+		here, err := r.talk.Last()
+		if here.Number > last.Number {
+			last = here
+		}
+		return err
+	})
+	return last, err
 }
 
 // ImportIdentity makes the identity of a file the one of this device, which signs in each room of the file that is here behind what was

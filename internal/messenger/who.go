@@ -151,13 +151,9 @@ func (e *Engine) related(r model.Room) (keys []record.PublicKey, err error) {
 	if signed, err := Signed(r); err != nil || !signed {
 		return nil, err
 	}
-	if has, err := e.HasArchive(r); err != nil || !has {
-		return nil, err
-	}
-	own, err := e.Open(r, Face{})
-	if err != nil {
-		return nil, err
-	}
-	keys, err = own.talk.Related()
-	return keys, errors.Join(err, own.Close())
+	err = e.inHeld(r, Face{}, func(r *Room) error {
+		keys, err = r.talk.Related()
+		return err
+	})
+	return keys, err
 }
