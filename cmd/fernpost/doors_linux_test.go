@@ -260,7 +260,7 @@ func sketch(t *testing.T, name string, secrets map[string]string, flags ...strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range strings.Split(string(old), "\n") { // what the sketch's own file names, and nothing else
+	for line := range strings.SplitSeq(string(old), "\n") { // what the sketch's own file names, and nothing else
 		if words := strings.Fields(line); len(words) > 1 && words[0] == "#define" && secrets[words[1]] == "" {
 			fmt.Fprintf(&text, "#define %s \"\"\n", words[1])
 		}
