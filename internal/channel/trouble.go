@@ -39,13 +39,16 @@ const (
 	OverBudget
 	// Scattered: a reading has brought numbers with too many gaps.
 	Scattered
+	// BrokerRefused: the relay's broker does not take the device, and BrokerUnreachable: no broker answers there.
+	BrokerRefused
+	BrokerUnreachable
 )
 
 // TroubleOf tells what kind of trouble an error is, and at which address the relay may be meant instead: with the other one of
-// http and https, empty if that does not show.
-func TroubleOf(err error) (t Trouble, otherScheme string) {
-	if _, ok := errors.AsType[*remote.AddressError](err); ok {
-		return BadAddress, ""
+// http and https, or without what stands behind it; empty if that does not show.
+func TroubleOf(err error) (t Trouble, meant string) {
+	if e, ok := errors.AsType[*remote.AddressError](err); ok {
+		return BadAddress, e.Meant
 	}
 	if e, ok := errors.AsType[*remote.RefusedError](err); ok {
 		switch e.Reason {
@@ -54,7 +57,7 @@ func TroubleOf(err error) (t Trouble, otherScheme string) {
 		case remote.NotAllowed:
 			return NotAllowed, ""
 		case remote.NotFound:
-			return NoChannel, ""
+			return NoChannel, e.Above
 		}
 		return Refused, ""
 	}
@@ -72,6 +75,12 @@ func TroubleOf(err error) (t Trouble, otherScheme string) {
 			return Faulty, e.OtherScheme()
 		}
 		return NoRelay, e.OtherScheme()
+	}
+	if e, ok := errors.AsType[*remote.BrokerError](err); ok {
+		if e.Refused() {
+			return BrokerRefused, ""
+		}
+		return BrokerUnreachable, ""
 	}
 	if e, ok := errors.AsType[*exchange.BudgetError](err); ok {
 		if e.Spans > 0 {

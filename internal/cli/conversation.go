@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/config"
@@ -27,6 +28,7 @@ type conversation struct {
 	yes      bool             // do not ask before a long transfer
 	strict   bool             // a verdict follows
 	asJSON   bool
+	inviting bool // a link goes to those who stay, in place of the passphrase
 }
 
 // engine returns what works with rooms under these settings.
@@ -102,7 +104,10 @@ func (c *conversation) happened(e messenger.Event) error {
 		c.say("no check is left for it beside the channel: who joins with it may be refused until somebody has written under it; " +
 			"\"fernpost key rotate\" with this passphrase again tries to leave it")
 	case messenger.KeyKept:
-		c.say("hand the new passphrase over outside of the channel, to those who stay; they run \"fernpost key add\"")
+		if !c.inviting {
+			c.say("hand the new passphrase over outside of the channel, to those who stay: they run \"fernpost key add\", and see the same " +
+				"check words. Whoever is new joins with it, or by \"fernpost invite\"")
+		}
 	case messenger.Estimated:
 		return c.announce(e)
 	case messenger.Delivering:
@@ -206,13 +211,21 @@ func (c *conversation) agreeToSend(ctx context.Context, e messenger.Estimate) er
 	return c.agree(ctx, c.yes, "Send it?", not+estimateText(e), "say --yes, or send something shorter")
 }
 
-// explainSending adds the next step to an error of sending.
-func explainSending(err error) error {
+// outboxOf is the command that looks into the outbox of a room, with flags. It names the room: there may be others.
+func outboxOf(room string, flags ...string) string {
+	return "\"fernpost outbox " + strings.Join(append(flags, "--room", room), " ") + "\""
+}
+
+// insists is the hint at the flag of send that goes on under the old key.
+const insists = "; --old-key sends under the old key all the same"
+
+// explainSending adds the next step to an error of sending to a room. insist is added where a move keeps the command from it.
+func explainSending(err error, room, insist string) error {
 	if waits, ok := errors.AsType[*messenger.WaitsError](err); ok {
-		return explainDelivery(waits.Err)
+		return explainDelivery(waits.Err, room)
 	}
 	if e, ok := errors.AsType[*messenger.MovedError](err); ok {
-		all := "; --old-key sends under the old key all the same"
+		all := insist
 		if e.Invited {
 			all = " first: whoever joins now reads nothing of what is written under it"
 		}
@@ -222,10 +235,10 @@ func explainSending(err error) error {
 		return hint(err, "nothing was written, and what waits stays in the outbox; the same command can be run again")
 	}
 	if _, ok := errors.AsType[*messenger.BegunError](err); ok {
-		return hint(err, "the identity that has begun to send it is not here any more; \"fernpost outbox --retry\" completes it")
+		return hint(err, "the identity that has begun to send it is not here any more; %s completes it", outboxOf(room, "--retry"))
 	}
 	if _, ok := errors.AsType[*messenger.SaidError](err); ok {
-		return hint(usageError{err}, "\"fernpost outbox\" lists it, if that was not posted yet")
+		return hint(usageError{err}, "%s lists it, if that was not posted yet", outboxOf(room))
 	}
 	switch {
 	case errors.Is(err, model.ErrOtherField):
@@ -238,21 +251,21 @@ func explainSending(err error) error {
 
 // afterMove is what to do where a move holds back what waits.
 func afterMove(e *messenger.MovedError) string {
-	return fmt.Sprintf("ask %s for the new passphrase and run \"fernpost key add --room %[2]s\"; then "+
-		"\"fernpost outbox --retry --room %[2]s\" sends it under the new key, with --old-key at once under the old one",
-		screen.Line(e.By.Name), e.Room)
+	return fmt.Sprintf("ask %s for the new passphrase and run \"fernpost key add --room %s\"; then %s sends it under the new key, %s at once "+
+		"under the old one", screen.Line(e.By.Name), e.Room, outboxOf(e.Room, "--retry"), outboxOf(e.Room, "--retry", "--old-key"))
 }
 
-func explainDelivery(err error) error {
+func explainDelivery(err error, room string) error {
+	list, retry := outboxOf(room), outboxOf(room, "--retry")
 	if e, ok := errors.AsType[*messenger.MovedError](err); ok {
 		return hint(err, "the message stays in the outbox: %s", afterMove(e))
 	}
 	if errors.Is(err, exchange.ErrUnknownOutcome) {
-		return hint(err, "the message stays in the outbox; \"fernpost outbox --retry\" looks for it, and posts it again if it is not there")
+		return hint(err, "the message stays in the outbox; %s looks for it, and posts it again if it is not there", retry)
 	}
 	if trouble, _ := channel.TroubleOf(err); trouble == channel.KeyRefused {
 		return hint(err, "the message stays in the outbox. Are the relay and the write key of this room still right? "+
-			"\"fernpost rooms set ROOM\" changes them, \"fernpost outbox --retry\" posts it then")
+			"\"fernpost rooms set %s\" changes them, %s posts it then", room, retry)
 	}
-	return hint(err, "the message stays in the outbox: \"fernpost outbox\" lists it, \"fernpost outbox --retry\" posts it")
+	return hint(err, "the message stays in the outbox: %s lists it, %s posts it", list, retry)
 }

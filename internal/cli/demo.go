@@ -75,8 +75,12 @@ func (a *app) demo(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	_, err = fmt.Fprintf(a.stdout, "\n%s\n  fernpost relay        serve a relay like this one, and keep it\n"+
-		"  fernpost init lab     make a room of your own\n", a.style.bold("Now you:"))
+	next := fmt.Sprintf("\n%s\n  fernpost relay        serve a relay like this one, and keep it\n"+
+		"  fernpost init lab     make a room of your own", a.style.bold("Now you:"))
+	if a.stdoutTerminal {
+		next = strings.Join(fold(strings.Split(next, "\n"), max(leastColumns, a.width)), "\n")
+	}
+	_, err = fmt.Fprintln(a.stdout, next)
 	return err
 }
 

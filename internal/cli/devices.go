@@ -126,7 +126,7 @@ func (a *app) withdrawLost(ctx context.Context, roomName, who string, yes, asJSO
 		return hint(partlyError{fmt.Errorf("in %d of %s that could not be done", failed, count(len(all), "room"))}, "%s", again)
 	case len(waits) > 0:
 		err := fmt.Errorf("in %s the others are not told yet: %w", count(len(waits), "room"), errors.Join(waits...))
-		return hint(err, "\"fernpost outbox --retry\" posts it, and so does the same command: fernpost identity device withdraw %s --lost --yes", tag)
+		return hint(err, "the same command posts it, too: fernpost identity device withdraw %s --lost --yes", tag)
 	case told == 0 && roomName != "":
 		a.say("in room %s it was not said that it is a device of yours, or that was taken back before: nobody was told anything", roomName)
 	case told == 0:

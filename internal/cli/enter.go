@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -79,7 +78,7 @@ func (c *channelFlag) Type() string { return "ID" }
 
 // room returns the room that the flags and settings describe, without keys.
 func (f *enterFlags) room(name string, settings config.Config) (model.Room, error) {
-	if err := messenger.CheckName(name); err != nil {
+	if err := messenger.CheckName(name); err != nil && name != "" { // join takes the channel's
 		return model.Room{}, explainName(usageError{err}, name)
 	}
 	if err := checkFields(f.fields); err != nil {
@@ -100,16 +99,7 @@ func (f *enterFlags) room(name string, settings config.Config) (model.Room, erro
 
 // explainName adds to an error about a room's name one like it that is possible.
 func explainName(err error, name string) error {
-	like := strings.Trim(strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '-', r == '_':
-			return r
-		case unicode.IsSpace(r):
-			return '-'
-		}
-		return -1
-	}, strings.ToLower(name)), "-_")
-	if errors.Is(err, model.ErrRoomName) && messenger.CheckName(like) == nil {
+	if like := messenger.NameLike(name); errors.Is(err, model.ErrRoomName) && like != "" {
 		return hint(err, "%s would be possible", like)
 	}
 	return err
@@ -162,10 +152,13 @@ func (a *app) askAnyKey(ctx context.Context, id int64) (model.Secret, error) {
 	return a.askChannelKey("key of a channel", "Write key or read key of the channel (empty: none)")(ctx, nil)
 }
 
+// mostTries is how often a passphrase or a key is asked for that is wrong.
+const mostTries = 3
+
 // askChannelKey returns what asks for a key of a channel, again where one has a wrong form, or was wrong: up to three times, as what
 // was typed before it is lost with an error. An empty answer is none.
 func (a *app) askChannelKey(what, question string) func(ctx context.Context, wrong error) (model.Secret, error) {
-	left := 3
+	left := mostTries
 	return func(ctx context.Context, wrong error) (model.Secret, error) {
 		for {
 			if wrong != nil && left == 0 {
@@ -236,7 +229,7 @@ func (a *app) tellTried(r *model.Room, e messenger.KeyTried) {
 	case e.Check:
 		what = "opens the check that was left for those who join"
 	case !e.Message:
-		a.say("no message is there yet, so the passphrase could not be checked: compare the check words")
+		a.say("no message is there yet, so the passphrase could not be checked: compare the check words with those of the others")
 		return
 	}
 	if e.Behind > 0 {
@@ -426,10 +419,14 @@ func joinProfile(p passphrase.Profile) string {
 	return " --profile " + p.Name()
 }
 
-// passphraseFor is what a passphrase is chosen for: how it is asked for, and what was not done where it is refused.
-type passphraseFor struct{ ask, not string }
+// passphraseFor is what a passphrase is chosen for: how it is asked for, and what was not done where it is refused. Where nobody can be
+// asked, one is generated, unless it has to be asked for.
+type passphraseFor struct {
+	ask, not string
+	asked    bool
+}
 
-var newRoom = passphraseFor{"Passphrase of the new room", "no room was made"}
+var newRoom = passphraseFor{ask: "Passphrase of the new room", not: "no room was made"}
 
 // newPassphrase gets or generates a passphrase and says how strong it is.
 func (a *app) newPassphrase(
@@ -452,6 +449,11 @@ func (a *app) newPassphrase(
 		pass, err = a.secretFrom("passphrase-file", file, "FERNPOST_PASSPHRASE")
 		if errors.Is(err, errNoSecret) && a.canAsk() {
 			pass, err = a.askTwice(ctx, use.ask)
+		}
+		// What was made is shown once, to nobody perhaps: a room that others are in does not move to it unasked.
+		if errors.Is(err, errNoSecret) && use.asked {
+			return "", false, hint(usagef("%s: no passphrase was given, and nobody could be asked", use.not),
+				"--generate makes one and prints it, --passphrase-file FILE takes one")
 		}
 		if err != nil && !errors.Is(err, errNoSecret) {
 			return "", false, err

@@ -175,9 +175,9 @@ func exitCode(err error) int {
 	switch trouble, _ := channel.TroubleOf(err); trouble {
 	case channel.BadAddress:
 		return exitUsage
-	case channel.Refused, channel.KeyRefused, channel.NotAllowed, channel.NoChannel:
+	case channel.Refused, channel.KeyRefused, channel.NotAllowed, channel.NoChannel, channel.BrokerRefused:
 		return exitRefused
-	case channel.Unreachable, channel.UnreachableHere, channel.Untrusted, channel.Faulty, channel.NoRelay:
+	case channel.Unreachable, channel.UnreachableHere, channel.Untrusted, channel.Faulty, channel.NoRelay, channel.BrokerUnreachable:
 		return exitUnreachable
 	case channel.OverBudget, channel.Scattered:
 		return exitPartly
@@ -227,7 +227,7 @@ func nextStep(err error) string {
 		set = "--relay URL"
 	}
 	trouble, meant := channel.TroubleOf(err)
-	if meant != "" {
+	if meant != "" && trouble != channel.NoChannel {
 		return "is it " + meant + "? " + set + " changes the address"
 	}
 	if e, ok := errors.AsType[*feed.NotFeedError](err); ok {
@@ -255,6 +255,9 @@ func nextStep(err error) string {
 		}
 		return `are the relay and the keys of this room still right? "fernpost rooms" lists them, "fernpost rooms set ROOM" changes them`
 	case channel.NoChannel:
+		if meant != "" {
+			return "is the relay " + meant + ", without a path behind it? " + set + " changes the address. Else, is that the channel's number?"
+		}
 		if noRoom {
 			return "is that the channel's number, and this relay's? Whoever made the room knows both; --relay URL names another"
 		}

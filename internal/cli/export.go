@@ -176,33 +176,40 @@ func (a *app) openExport(ctx context.Context, file, passphraseFile string) (*exp
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", file, err)
 	}
-	var pass string
-	switch {
-	case passphraseFile != "":
-		pass, err = a.readSecretFile("passphrase-file", passphraseFile)
-	case a.canAsk():
-		pass, err = a.askPassphrase(ctx, "Passphrase of the file")
-	default:
-		err = hint(usagef("no passphrase given"), "add --passphrase-file FILE")
+	for left := mostTries; ; {
+		left--
+		var pass string
+		switch {
+		case passphraseFile != "":
+			pass, err = a.readSecretFile("passphrase-file", passphraseFile)
+		case a.canAsk():
+			pass, err = a.askPassphrase(ctx, "Passphrase of the file")
+		default:
+			err = hint(usagef("no passphrase given"), "add --passphrase-file FILE")
+		}
+		if err != nil {
+			return nil, err
+		}
+		working := a.computing(func() string { return "trying the passphrase" })
+		c, err := sealed.Open(pass)
+		working()
+		switch {
+		case errors.Is(err, export.ErrPassphrase):
+			err = hint(err, "%sit is the one that \"export\" has asked for, or printed, not that of a room", looksMistyped(pass))
+		case errors.Is(err, export.ErrAltered):
+			err = hint(err, "copy the file once more from the other device, or write it anew there")
+		case errors.Is(err, export.ErrNewer):
+			err = hint(err, "get the newest fernpost")
+		}
+		if err == nil {
+			return c, nil
+		}
+		err = fmt.Errorf("opening %s: %w", file, err)
+		if left == 0 || passphraseFile != "" || !errors.Is(err, export.ErrPassphrase) {
+			return nil, err
+		}
+		a.report(err)
 	}
-	if err != nil {
-		return nil, err
-	}
-	working := a.computing(func() string { return "trying the passphrase" })
-	c, err := sealed.Open(pass)
-	working()
-	switch {
-	case errors.Is(err, export.ErrPassphrase):
-		err = hint(err, "%sit is the one that \"export\" has asked for, or printed, not that of a room", looksMistyped(pass))
-	case errors.Is(err, export.ErrAltered):
-		err = hint(err, "copy the file once more from the other device, or write it anew there")
-	case errors.Is(err, export.ErrNewer):
-		err = hint(err, "get the newest fernpost")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", file, err)
-	}
-	return c, nil
 }
 
 // importFlags are what the commands have in common that read such a file.
@@ -315,6 +322,7 @@ Exit code 6 is a wrong passphrase, 8 a file that is damaged, cut, or no such fil
 				return err
 			}
 			joined, err := a.importRooms(cmd.Context(), rooms, &f)
+			a.adviseNameIn(joined)
 			return errors.Join(err, a.askToBeClaimed(joined, f.asJSON))
 		},
 	}
@@ -342,6 +350,16 @@ func chooseRooms(all []export.Room, names []string) (chosen []export.Room, err e
 		chosen = append(chosen, all[at])
 	}
 	return chosen, nil
+}
+
+// adviseNameIn is adviseName for rooms of a file.
+func (a *app) adviseNameIn(joined []messenger.Imported) {
+	for i := range joined {
+		if p, err := messenger.Profile(joined[i].Room); err == nil && p.Form == passphrase.FormRecords {
+			a.adviseName(p)
+			return
+		}
+	}
 }
 
 // importRooms enters rooms, one after the other. One that cannot be entered keeps nobody from the others.

@@ -106,6 +106,7 @@ func (a *app) serveGateway(ctx context.Context, o *gatewayOptions) error {
 	fmt.Fprintf(a.stdout, "listening on %s\n", g.URL())
 	if t := g.FirstToken(); t != "" {
 		fmt.Fprintf(a.stderr, "bearer token, shown this once: %s\n", t)
+		a.say("note: it may do everything. \"fernpost gateway token add\" makes others, also in its place if it gets lost")
 	}
 	if keys == nil {
 		a.say("note: /encrypt and /decrypt are closed: --room ROOM or --key-file FILE says with which key they work")

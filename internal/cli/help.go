@@ -56,6 +56,21 @@ must be written so. What published scripts do, to which wrapper=python is added 
 
 "join" tries fernpost, pbkdf2 and tutorial by itself and says which one opened a message.`
 
+const wordsHelp = `Words stand for numbers that are too long to read out. They are compared aloud, or by another way than the channel, and only
+with words of the same kind:
+
+  check words    three, of a room's key. Everybody who has that key sees the same, with "join", "invite", "key add" and "key list":
+                 other words mean another passphrase, profile or channel. They say nothing about who is who.
+  words          six, of a person's key, the same in all rooms. "identity show" prints your own behind "words", "identity verify NAME"
+                 those of somebody else: whoever reads out the same is who writes under that key. An invitation and a letter show
+                 those of the inviter.
+  sealing words  six, of the text that begins with fp1_: they stand behind "for sealing" in "identity show". Whoever seals a file, or a
+                 letter with an invitation, to that text compares these with its owner before.
+  digest         six, at the end of "verify": the same for two who are shown the same conversation up to the same entry.
+  of a file      six, with "hash FILE": the same for the same file.
+
+A passphrase that fernpost has generated is words, too: those are secret, and compared with nobody.`
+
 // helpTopics are pages of "fernpost help" that belong to no single command.
 func helpTopics() []*cobra.Command {
 	ofJSON := &cobra.Command{Use: "json", Short: "What --json prints"}
@@ -69,15 +84,28 @@ func helpTopics() []*cobra.Command {
 		{Use: "exit-codes", Short: "The exit codes that scripts may rely on", Long: exitCodesHelp},
 		{Use: "secrets", Short: "Where passphrases and keys come from and are kept", Long: secretsHelp},
 		{Use: "profiles", Short: "How a passphrase becomes a key", Long: profilesHelp},
+		{Use: "words", Short: "Which words are compared with which", Long: wordsHelp},
 	}
 }
 
-// helpWidth is how many columns the help takes.
+// helpWidth is how many columns the help takes, on a terminal that is as wide.
 const helpWidth = 80
+
+// helpColumns is how many columns the help takes here.
+func (a *app) helpColumns() int {
+	if !a.stdoutTerminal {
+		return helpWidth
+	}
+	return max(leastColumns, min(helpWidth, a.columns()))
+}
 
 // explainItself makes help fit a terminal, and an error of asking for help about what does not exist.
 func (a *app) explainItself(root *cobra.Command) {
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
+	flagColumns := a.helpColumns()
+	if flagColumns < helpWidth { // pflag leaves nothing for the text there: fill breaks these lines
+		flagColumns = 0
+	}
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", fmt.Sprint(".FlagUsagesWrapped ", flagColumns)))
 	usual := root.HelpFunc()
 	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
 		// Cobra comes here before it looks at arguments, also for a command that does nothing by itself.
@@ -85,13 +113,14 @@ func (a *app) explainItself(root *cobra.Command) {
 			a.noHelp = unknownCommand(cmd, left[0])
 			return
 		}
-		cmd.Example = breakCommands(cmd.Example, helpWidth)
+		width := a.helpColumns()
+		cmd.Example = breakCommands(cmd.Example, width)
 		var text strings.Builder
 		out := cmd.OutOrStdout()
 		cmd.SetOut(&text)
 		usual(cmd, args)
 		cmd.SetOut(out)
-		fmt.Fprintln(out, fill(text.String(), helpWidth))
+		fmt.Fprintln(out, fill(text.String(), width))
 	})
 	root.InitDefaultHelpCmd()
 	for _, c := range root.Commands() {
@@ -120,15 +149,34 @@ func unknownCommand(parent *cobra.Command, name string) error {
 			all = append(all, c.Name())
 		}
 	}
-	parent.SuggestionsMinimumDistance = 2
 	there := "there are " + strings.Join(all, ", ")
 	if does := parent.Annotations[doesAlone]; does != "" {
 		there = fmt.Sprintf("\"%s\" alone %s; %s", parent.CommandPath(), does, there)
 	}
-	if like := parent.SuggestionsFor(name); len(like) > 0 {
+	var topics []string // cobra does not count them among the commands
+	for _, c := range parent.Commands() {
+		if c.IsAdditionalHelpTopicCommand() {
+			topics = append(topics, c.Name())
+		}
+	}
+	parent.SuggestionsMinimumDistance = 2
+	like := parent.SuggestionsFor(name)
+	for _, topic := range alike(name, topics) {
+		like = append(like, "\"fernpost help "+topic+"\"")
+	}
+	if len(like) > 0 {
 		there = "did you mean " + strings.Join(like, " or ") + "? " + there
 	}
 	return hint(usagef("unknown command %q for %q", screen.Line(name), parent.CommandPath()), "%s", there)
+}
+
+// alike returns those of some names that somebody may have meant who has typed another one.
+func alike(name string, names []string) []string {
+	all := &cobra.Command{SuggestionsMinimumDistance: 2}
+	for _, n := range names {
+		all.AddCommand(&cobra.Command{Use: n, Run: func(*cobra.Command, []string) {}})
+	}
+	return all.SuggestionsFor(name)
 }
 
 // meantFlag is a hint about a flag that a command does not have: a secret's, which comes from a file, or one that it has.
@@ -145,12 +193,13 @@ func meantFlag(cmd *cobra.Command, err error) string {
 	if f := cmd.Flag(name + "-file"); f != nil {
 		return "it would stand in every list of processes: put it into a file, and say --" + f.Name + " FILE; "
 	}
-	// Flags are compared as commands are.
-	all := &cobra.Command{SuggestionsMinimumDistance: 2}
+	var flags []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		all.AddCommand(&cobra.Command{Use: f.Name, Hidden: f.Hidden, Run: func(*cobra.Command, []string) {}})
+		if !f.Hidden {
+			flags = append(flags, f.Name)
+		}
 	})
-	if like := all.SuggestionsFor(name); len(name) > 1 && len(like) > 0 {
+	if like := alike(name, flags); len(name) > 1 && len(like) > 0 {
 		return "did you mean --" + strings.Join(like, " or --") + "? "
 	}
 	if cmd.Annotations[takesText] != "" {
@@ -264,12 +313,13 @@ func (f *filler) item(lines []string, hang int) {
 	f.end()
 }
 
-// breakCommands breaks the lines of examples that are longer than width, as a shell takes them: behind a backslash.
+// breakCommands breaks the lines of examples that are longer than width, as a shell takes them: behind a backslash. What is explained
+// behind two blanks is left to fill.
 func breakCommands(text string, width int) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
 		rest, done := []rune(line), ""
-		for len(rest) > width {
+		for len(rest) > width && !strings.Contains(strings.TrimLeft(line, " "), "  ") {
 			at := lastBlank(rest[:width-1])
 			if at <= indentOf(string(rest)) {
 				break

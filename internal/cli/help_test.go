@@ -75,16 +75,21 @@ func tooLong(t *testing.T, what, text string, columns int) {
 	}
 }
 
-// Help was laid out for 120 columns, and its tables and examples were left so.
-func TestHelpFits80Columns(t *testing.T) {
-	eachCommand(t, func(c *cobra.Command) {
-		var out strings.Builder
-		c.SetOut(&out)
-		if err := c.Help(); err != nil {
-			t.Fatal(err)
-		}
-		tooLong(t, "the help of "+c.CommandPath(), out.String(), helpWidth)
-	})
+// Help was laid out for 120 columns, and its tables and examples were left so; then for 80, also on a terminal of 40.
+func TestHelpFitsTheTerminal(t *testing.T) {
+	for a, width := range map[*app]int{
+		{}: helpWidth, {stdoutTerminal: true, width: 200}: helpWidth, {stdoutTerminal: true, width: 40}: 40,
+	} {
+		a.status = &statusLine{}
+		eachBelow(a.rootCommand(), func(c *cobra.Command) {
+			var out strings.Builder
+			c.SetOut(&out)
+			if err := c.Help(); err != nil {
+				t.Fatal(err)
+			}
+			tooLong(t, "the help of "+c.CommandPath(), out.String(), width)
+		})
+	}
 }
 
 // In a page of the manual, which man indents, lines of 100 columns were broken anywhere.

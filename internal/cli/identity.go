@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -38,9 +39,9 @@ NAME is a name as it is shown in the room, with the tag where it has one ("ana (
 			RunE: func(*cobra.Command, []string) error { return a.showIdentity(roomName, asJSON) },
 		},
 		&cobra.Command{
-			Use: "name NICKNAME", Short: "Choose the nickname that your messages carry",
+			Use: "name NICKNAME", Short: "Choose the nickname that your messages carry, in all rooms",
 			Example: "  fernpost identity name ana", Args: cobra.ExactArgs(1),
-			RunE: func(_ *cobra.Command, args []string) error { return a.chooseName(args[0], asJSON) },
+			RunE: func(_ *cobra.Command, args []string) error { return a.chooseName(roomName, args[0], asJSON) },
 		},
 		&cobra.Command{
 			Use: "list", Short: "List the authors of a room with the words of their keys",
@@ -156,10 +157,20 @@ func orNone(nick string) string {
 	return screen.Line(nick)
 }
 
-func (a *app) chooseName(nick string, asJSON bool) error {
+func (a *app) chooseName(roomName, nick string, asJSON bool) error {
 	nick = norm.NFC.String(nick)
 	if err := record.CheckNickname(nick); err != nil {
 		return usageError{err}
+	}
+	if roomName != "" {
+		if _, err := a.signedRoom(roomName); err != nil {
+			return err
+		}
+		a.say("the name is that of this device, in all its rooms")
+	}
+	// It would be nobody's name: this device signs nothing any more.
+	if gone, err := a.engine().Gone(); err != nil || !gone.IsZero() {
+		return cmp.Or(err, error(&messenger.GoneError{At: gone}))
 	}
 	if err := a.engine().SetNickname(nick); err != nil {
 		return err
@@ -183,6 +194,9 @@ func (a *app) chooseName(nick string, asJSON bool) error {
 	return nil
 }
 
+// recordsRoom is what to do where a room of plain texts cannot do what is asked.
+const recordsRoom = "\"fernpost init NAME\" makes a room whose members sign, by the profile fernpost (see \"fernpost help profiles\")"
+
 // signedRoom reads a room, which has to be one whose members sign.
 func (a *app) signedRoom(name string) (model.Room, error) {
 	r, err := a.loadRoom(name)
@@ -191,7 +205,7 @@ func (a *app) signedRoom(name string) (model.Room, error) {
 	}
 	signed, err := messenger.Signed(r)
 	if err == nil && !signed {
-		err = usagef("room %s holds plain texts, which nobody signs", r.Name)
+		err = hint(usagef("room %s holds plain texts, which nobody signs", r.Name), recordsRoom)
 	}
 	return r, err
 }
@@ -236,8 +250,9 @@ func (a *app) listPeople(roomName string, asJSON bool) error {
 			if err != nil {
 				return err
 			}
+			since := c.LostSince(p.Key)
 			if asJSON {
-				o := personJSON{p.Name, p.Key, safetyWords(p.Key), p.Top, p.Compared, p.Own, nil, withdrawn, p.Lost}
+				o := personJSON{p.Name, p.Key, safetyWords(p.Key), p.Top, p.Compared, p.Own, nil, withdrawn, p.Lost, known(since)}
 				if p.Person != p.Key {
 					o.DeviceOf = &p.Person
 				}
@@ -251,7 +266,7 @@ func (a *app) listPeople(roomName string, asJSON bool) error {
 			case p.Own:
 				note = a.style.dim("  (you)")
 			case p.Lost:
-				note = a.style.warn("  (withdrawn: a lost device)")
+				note = a.style.warn("  (withdrawn as a lost device on " + since.Local().Format(time.DateOnly) + ")")
 			case p.Compared:
 				note = a.style.good("  (verified)")
 			case withdrawn:

@@ -253,7 +253,7 @@ func (a *app) checkFile(ctx context.Context, name, file, by string, asJSON bool)
 		verdict = fmt.Errorf("%w: it is by %s, not by %s", verdict, who, screen.Line(by))
 	}
 	if asJSON {
-		o := signatureJSON{File: name, Holds: verdict == nil, Key: s.Author, Words: safetyWords(s.Author), Standing: string(credit), Time: jsonTime(s.At)}
+		o := signatureJSON{File: name, Holds: verdict == nil, Key: s.Author, Words: safetyWords(s.Author), Standing: string(credit), Lost: standing.Lost, Time: jsonTime(s.At)}
 		if verdict != nil {
 			o.Why = known(verdict.Error())
 		}
@@ -270,6 +270,10 @@ func (a *app) checkFile(ctx context.Context, name, file, by string, asJSON bool)
 		if err != nil {
 			return err
 		}
+	}
+	if standing.Lost {
+		return hint(partlyError{errors.New("that key was withdrawn as the one of a lost device: whoever has the device signs with it")},
+			"ask the author for a signature by another key; if you have the device again, \"fernpost identity verify\" takes that back")
 	}
 	if !credit.Counts() {
 		return hint(partlyError{errors.New("whose key that is was not compared: anybody can make a key, and a name proves nothing")},
@@ -362,7 +366,8 @@ you seal it to yourself.`,
 			if err := a.write(out, 0o644, func(w io.Writer) error { return publickey.Seal(w, in, keys) }); err != nil {
 				return fmt.Errorf("sealing %s: %w", args[0], err)
 			}
-			a.say("sealed to the public key whose words are: %s", sixWords(keys.Safety()))
+			a.say("sealed to the public key whose sealing words are: %s (behind \"for sealing\" of its owner's \"identity show\")",
+				sixWords(keys.Safety()))
 			a.say("its owner reads the same at \"fernpost identity show\", behind \"for sealing\"; if they differ, somebody else can open it")
 			return nil
 		},

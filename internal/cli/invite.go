@@ -34,7 +34,7 @@ type inviteFlags struct {
 	// to and recipients are whom letters are for; they are posted, or written into a file.
 	to         []string
 	recipients string
-	post       bool
+	post, yes  bool
 	out        string
 }
 
@@ -60,14 +60,16 @@ With --to KEY (once for each) or -R FILE (one key a line, # begins a comment) it
 owner of that public key opens, the text that begins with fp1_ in "fernpost identity show". A letter may go by any way; --post
 puts it into the room's own channel, where the others see that somebody is invited and no more, and "fernpost join
 --from-channel" finds it. It is signed by you, and bound to that key and this channel. Compare the six words of the key: whoever
-hands you a text of his own making opens what you seal to it. Letters are sealed by HPKE with X25519, not against somebody who
+hands you a text of his own making opens what you seal to it. So --post shows them and asks before anything is posted; where nobody
+can be asked it takes --yes. Letters are sealed by HPKE with X25519, not against somebody who
 keeps them until a quantum computer breaks that.`,
 		Example: `  fernpost invite lab
   fernpost invite lab --write --png lab.png
   fernpost invite lab --address http://192.168.1.20:3000
   fernpost invite lab | ssh friend fernpost join -
   fernpost invite lab --to fp1_zswV… --write
-  fernpost invite lab -R class.txt --write --post`,
+  fernpost invite lab -R class.txt --write --post
+  fernpost invite lab --to fp1_zswV… --post --yes`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.invite(cmd.Context(), append(args, "")[0], &f)
@@ -82,6 +84,7 @@ keeps them until a quantum computer breaks that.`,
 	flags.StringArrayVar(&f.to, "to", nil, "make a letter for the owner of this public `KEY` (fp1_…)")
 	flags.StringVarP(&f.recipients, "recipients", "R", "", "make letters for the public keys in `FILE`, one a line")
 	flags.BoolVar(&f.post, "post", false, "post the letters into the room's channel")
+	flags.BoolVar(&f.yes, "yes", false, "with --post: the words of the keys were compared, do not ask")
 	outFlag(cmd, &f.out, "the letters")
 	return cmd
 }
@@ -112,6 +115,8 @@ func (f *inviteFlags) checkLetterFlags() error {
 		return hint(usagef("--post and --out are for letters"), "--to KEY says whom the letter is for")
 	case f.asJSON && f.out != "":
 		return usagef("--json and --out exclude each other")
+	case f.yes && !f.post:
+		return usagef("--yes goes with --post: nothing else is asked")
 	}
 	return nil
 }
@@ -138,11 +143,14 @@ func (a *app) invite(ctx context.Context, name string, f *inviteFlags) error {
 		if err := messenger.Writable(r); err != nil {
 			return err
 		}
+		if err := a.agreeToPost(ctx, to, f.yes); err != nil {
+			return err
+		}
 	}
 	r.Relay = channel.WithScheme(cmp.Or(f.address, r.Relay))
 	i, err := a.engine().Invite(ctx, r, f.InviteOptions)
 	if err != nil {
-		return explainSending(err)
+		return explainSending(err, r.Name, "")
 	}
 	if len(to) > 0 {
 		return a.inviteByLetter(ctx, r, &i, to, f)
@@ -191,6 +199,8 @@ func (a *app) invite(ctx context.Context, name string, f *inviteFlags) error {
 	if words := inviterWords(i.Inviter); words != "" {
 		a.say("your words   %s", words)
 	}
+	a.say("the check words are of the room's key: whoever joins is shown the same. Yours are of your own key, and shown there as the " +
+		"inviter's (\"fernpost help words\")")
 	a.adviseInviter(ctx, &i)
 	if f.asJSON || !a.stdoutTerminal {
 		return nil
@@ -205,6 +215,7 @@ func (a *app) inviteStaying(ctx context.Context, name string, f *inviteFlags) er
 		return err
 	}
 	f.Write = r.WriteKey != ""
+	a.say("this link is for those who stay: hand it over outside of the channel. \"fernpost join\" takes it in a room that they have already, too")
 	return a.invite(ctx, r.Name, f)
 }
 
@@ -610,9 +621,9 @@ func (a *app) showJoined(j *messenger.Joining, p passphrase.Profile, tried messe
 	}
 	switch tried {
 	case messenger.NothingThere:
-		a.say("no message is there yet, so the key could not be checked: compare the check words")
+		a.say("no message is there yet, so the key could not be checked: compare the check words with the inviter's")
 	case messenger.OpensNone:
-		a.say("%s", a.style.warn("the key opens nothing of what is there: compare the check words before you write"))
+		a.say("%s", a.style.warn("the key opens nothing of what is there: compare the check words with the inviter's before you write"))
 	case messenger.KeyOpens:
 	}
 	if !inviter.IsZero() {

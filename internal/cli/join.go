@@ -16,7 +16,7 @@ func (a *app) joinCommand() *cobra.Command {
 	var f enterFlags
 	var by joinFlags
 	cmd := &cobra.Command{
-		Use:   "join [INVITATION | --from-channel ID | ROOM --channel ID]",
+		Use:   "join [INVITATION | --from-channel ID | [ROOM] --channel ID]",
 		Short: "Enter a room that somebody else has made",
 		Long: `join enters a room, by an invitation or by a passphrase.
 
@@ -33,12 +33,12 @@ for somebody else, 7 its signature is false, or it is a copy of one to somebody 
 or altered or cut.
 
 By a passphrase it needs the relay's address, the channel's number and the passphrase, and to write also the channel's write
-key. ROOM is the name that the room gets on this device. Words of a generated passphrase are completed while they are typed, see
+key. ROOM is the name that the room gets on this device; without one it is called as the channel is. Words of a generated passphrase are completed while they are typed, see
 "fernpost help secrets".
 
 It finds out how the passphrase becomes a key by trying the profiles fernpost, pbkdf2 and tutorial on the check that "init"
 has left, or else on the newest 100 rows; --profile skips that. A passphrase that opens nothing of them is refused (exit code
-6), and so is a key that does not write the channel (4); nothing is written for it. Where there is nothing to try them on,
+6), after it was asked for three times on a terminal, and so is a key that does not write the channel (4); nothing is written for it. Where there is nothing to try them on,
 compare the check words with the others: the same words mean the same passphrase. Anybody who can write may have put a
 check there, and a room that has just moved to a new passphrase may have none for it: if you are sure of yours,
 --unchecked enters all the same. "rooms set" changes a room later.`,
@@ -112,6 +112,16 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecke
 		}
 		return pass, err
 	}
+	if left := mostTries - 1; ask {
+		enter.Again = func(ctx context.Context, wrong error) (string, error) {
+			if left == 0 {
+				return "", wrong
+			}
+			left--
+			a.report(explainEntry(explainWrongKey(wrong, pass)))
+			return enter.Passphrase(ctx)
+		}
+	}
 	entered, err := a.engine().Enter(ctx, enter)
 	if err != nil {
 		return explainEntry(explainWrongKey(err, pass))
@@ -119,6 +129,10 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecke
 	entered.Room.WriteKey, entered.Room.ReadKey = "", "" // whoever joins has them already
 	if err := a.showRoom(entered, "", record.PublicKey{}, f.asJSON); err != nil {
 		return err
+	}
+	if name == "" {
+		name = entered.Room.Name
+		a.say("the room is called %s here, as its channel is: \"fernpost rooms rename %s NEW\" changes that", name, name)
 	}
 	a.say("%s", a.style.good("room "+name+" is ready"))
 	a.adviseName(entered.Profile)

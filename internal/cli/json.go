@@ -382,6 +382,7 @@ type personJSON struct {
 	DeviceOf *record.PublicKey `json:"device_of" means:"the key of whose device it is; null if it stands for itself"`
 	Withdrew bool              `json:"withdrawn" means:"whether we have taken back that it is a device of ours"`
 	Lost     bool              `json:"lost" means:"whether it was withdrawn as a lost device, on this device"`
+	Since    *time.Time        `json:"lost_since" means:"when that was; null if it was not"`
 }
 
 func (personJSON) about() string { return `An author ("identity list"):` }

@@ -16,7 +16,7 @@ import (
 func (a *app) keyCommand() *cobra.Command {
 	var roomName, file string
 	var o initOptions
-	var invite bool
+	var invite, yes bool
 	var f inviteFlags
 	cmd := &cobra.Command{
 		Use:   "key",
@@ -36,6 +36,11 @@ generate, derive and check are for keys in files, and need no room.`,
 	cmd.PersistentFlags().StringVar(&file, "passphrase-file", "", "read the new passphrase from `FILE`, - for standard input")
 	rotate := &cobra.Command{
 		Use: "rotate", Short: "Move the room to a new passphrase and tell the others", Args: cobra.NoArgs,
+		Long: `rotate moves the room to a new passphrase, which is asked for; an empty answer generates one of six words. Where nobody can be
+asked, it takes --generate, --passphrase-file FILE or FERNPOST_PASSPHRASE, and does nothing without.
+
+Those who stay are told that the room has moved, not where to: hand the passphrase over outside of the channel, and they run
+"fernpost key add". With --invite they get a link instead: "fernpost join" takes it from whoever is in the room already, too.`,
 		Example: "  fernpost key rotate\n  fernpost key rotate --room lab --generate --invite",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !invite && f.png+f.svg+f.address != "" {
@@ -44,7 +49,7 @@ generate, derive and check are for keys in files, and need no room.`,
 			if err := f.checkPictures(); err != nil { // or the room would have moved, and nobody were invited
 				return err
 			}
-			err := a.rotateKey(cmd.Context(), roomName, file, o)
+			err := a.rotateKey(cmd.Context(), roomName, file, o, invite)
 			if err == nil && invite {
 				err = a.inviteStaying(cmd.Context(), roomName, &f)
 			}
@@ -59,13 +64,16 @@ generate, derive and check are for keys in files, and need no room.`,
 		Long: `add makes the key of a passphrase the newest of the room, also one that the room had before. A key
 that is new here is tried: one that nobody has moved to, and that opens none of the newest 100 rows and no check beside the
 channel, is not kept (exit code 6) if no key here opens some of them, or somebody whose words were compared has moved to
-another key. With nothing to try it on it is kept: compare the check words then.`,
+another key. One that opens nothing, where
+the keys that are here open everything, is kept only after asking (--yes): nobody says that the room has moved. With nothing to try
+it on it is kept: compare the check words then.`,
 		Example: "  fernpost key add\n  fernpost key add --room lab --passphrase-file pass.txt",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.addKey(cmd.Context(), roomName, file)
+			return a.addKey(cmd.Context(), roomName, file, yes)
 		},
 	}
 	a.addShow(add.Flags())
+	add.Flags().BoolVar(&yes, "yes", false, "keep it without asking, also if nothing is there that it opens")
 	cmd.AddCommand(rotate, a.keyListCommand(&roomName), a.keyRemoveCommand(&roomName), add)
 	cmd.AddCommand(a.keyTools()...)
 	return cmd
@@ -77,7 +85,7 @@ func (a *app) deriveKey(r model.Room, p passphrase.Profile, pass string) ([passp
 	return messenger.Derive(r, p, pass)
 }
 
-func (a *app) rotateKey(ctx context.Context, roomName, file string, o initOptions) error {
+func (a *app) rotateKey(ctx context.Context, roomName, file string, o initOptions, invite bool) error {
 	r, err := a.loadRoom(roomName)
 	if err != nil {
 		return err
@@ -87,7 +95,7 @@ func (a *app) rotateKey(ctx context.Context, roomName, file string, o initOption
 		return err
 	}
 	pass, generated, err := a.newPassphrase(ctx, profile, file,
-		passphraseFor{"New passphrase of room " + r.Name, "room " + r.Name + " keeps its key"}, o)
+		passphraseFor{"New passphrase of room " + r.Name, "room " + r.Name + " keeps its key", true}, o)
 	if err != nil {
 		return err
 	}
@@ -101,14 +109,14 @@ func (a *app) rotateKey(ctx context.Context, roomName, file string, o initOption
 	}
 	err = a.engine().Rotate(ctx, r, key, func() error {
 		return a.printLines(shown)
-	}, (&conversation{app: a}).face())
+	}, (&conversation{app: a, inviting: invite}).face())
 	if _, ok := errors.AsType[*messenger.NotKeptError](err); ok && generated {
 		return hint(err, "the passphrase above is void: room %s goes on with the key that it had; rotate again", r.Name)
 	}
-	return explainSending(err)
+	return explainSending(err, r.Name, "")
 }
 
-func (a *app) addKey(ctx context.Context, roomName, file string) error {
+func (a *app) addKey(ctx context.Context, roomName, file string, yes bool) error {
 	r, err := a.loadRoom(roomName)
 	if err != nil {
 		return err
@@ -123,7 +131,15 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 	case err != nil:
 		return err
 	}
-	added, err := a.engine().AddKey(ctx, r, pass, func() func() { return a.computing(derivingKey) }, (&conversation{app: a}).face())
+	agree := func(k messenger.KeyAdded) error {
+		if yes {
+			return nil
+		}
+		a.say("%s", a.style.warn(doubtText(k.Doubt)+" (check words "+checkWords(k.Key)+")"))
+		return a.agree(ctx, false, "Seal with it all the same what you write from now on?", "nothing was kept",
+			looksMistyped(pass)+"ask for the passphrase again, and whether the room has moved; --yes keeps it without asking")
+	}
+	added, err := a.engine().AddKey(ctx, r, pass, func() func() { return a.computing(derivingKey) }, agree, (&conversation{app: a}).face())
 	if errors.Is(err, messenger.ErrNoKey) {
 		return hint(err, "%snothing was kept; ask for the passphrase again", looksMistyped(pass))
 	}
@@ -134,12 +150,7 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 		return err
 	}
 	if added.Any {
-		doubt := "nothing is there to check the passphrase on"
-		if added.MovedBy != "" {
-			doubt = screen.Line(added.MovedBy) + ", whose key you have not compared, names another key than this one, and nothing else is " +
-				"there to check the passphrase on"
-		}
-		a.say("%s", a.style.warn(doubt+": compare the check words with the others before you write"))
+		a.say("%s", a.style.warn(doubtText(added.Doubt)+": compare the check words with the others before you write"))
 	}
 	if added.Again {
 		a.say("room %s had this key already: it is the newest again, and what you write is sealed with it", r.Name)
@@ -148,4 +159,16 @@ func (a *app) addKey(ctx context.Context, roomName, file string) error {
 	a.say("room %s has %s now; what you write is sealed with the new one, the old ones only open (\"fernpost key list\")", r.Name,
 		count(len(added.Room.Keys), "key"))
 	return nil
+}
+
+// doubtText says why nobody can tell that a key is a room's.
+func doubtText(d messenger.Doubt) string {
+	switch {
+	case d.MovedBy != "":
+		return screen.Line(d.MovedBy) + ", whose key you have not compared, names another key than this one, and nothing else is there to " +
+			"check the passphrase on"
+	case d.OthersOpen:
+		return "the keys that are here open all that is there, and this one opens nothing of it: nobody says that the room has moved"
+	}
+	return "nothing is there to check the passphrase on"
 }

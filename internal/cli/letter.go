@@ -69,6 +69,22 @@ func (a *app) recipients(ctx context.Context, f *inviteFlags) (to []publickey.Ke
 	return to, nil
 }
 
+// agreeToPost shows the words of those for whom letters are, and asks whether they were compared: a letter cannot be taken back.
+func (a *app) agreeToPost(ctx context.Context, to []publickey.Keys, yes bool) error {
+	if yes {
+		return nil
+	}
+	for _, keys := range to {
+		a.say("sealing words of the key: %s", a.style.bold(sixWords(keys.Safety())))
+	}
+	question := "Does its owner read out the same six words (\"identity show\" there, behind \"for sealing\")?"
+	if len(to) > 1 {
+		question = "Does the owner of each read out the same six words (\"identity show\" there, behind \"for sealing\")?"
+	}
+	return a.agree(ctx, false, question, "nothing was posted: whoever has made such a key opens the letter, and nobody takes it back",
+		"compare the words first; --yes says that they are the same")
+}
+
 // inviteByLetter seals an invitation to people's keys, and prints the letters, or posts them.
 func (a *app) inviteByLetter(ctx context.Context, r model.Room, i *messenger.Invited, to []publickey.Keys, f *inviteFlags) error {
 	letters, err := a.engine().Letters(r, i.Invitation, to)
@@ -81,7 +97,7 @@ func (a *app) inviteByLetter(ctx context.Context, r model.Room, i *messenger.Inv
 		if f.post {
 			c := &conversation{app: a, asJSON: f.asJSON}
 			if ends, err = a.engine().PostLetters(ctx, r, letters, c.face()); err != nil {
-				return explainSending(err)
+				return explainSending(err, r.Name, "")
 			}
 			if f.out == "" && !f.asJSON {
 				return nil
@@ -96,7 +112,7 @@ func (a *app) inviteByLetter(ctx context.Context, r model.Room, i *messenger.Inv
 		} else if err != nil {
 			break
 		}
-		a.say("a letter%s for whose public key has the words: %s", where, a.style.bold(sixWords(keys.Safety())))
+		a.say("a letter%s for whose public key has the sealing words: %s", where, a.style.bold(sixWords(keys.Safety())))
 	}
 	if err != nil {
 		if len(ends) > 0 {
@@ -107,6 +123,7 @@ func (a *app) inviteByLetter(ctx context.Context, r model.Room, i *messenger.Inv
 	a.say("whoever it is for reads the same at \"fernpost identity show\", behind \"for sealing\"; if they differ, somebody else opens it")
 	if id, _, err := a.engine().Identity(r); err == nil { // it signs letters to a room of plain texts, too
 		a.say("your words   %s", safetyWords(id.Public()))
+		a.say("they are of the key that signs: \"join\" shows them as the inviter's (\"fernpost help words\")")
 	}
 	if f.post {
 		a.say("they read it with \"fernpost join --from-channel %d --relay %s\"; the others see only that somebody is invited", r.Channel, screen.Line(r.Relay))

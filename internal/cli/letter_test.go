@@ -70,7 +70,7 @@ func TestALetterIsFollowedOnlyAfterAYes(t *testing.T) {
 	channel := fmt.Sprint(ana.makeRoom(quickSigned))
 	ana.must("identity", "show")
 	words := regexp.MustCompile(`words +(.*)`).FindStringSubmatch(ana.stdout.String())[1]
-	ana.must("invite", "lab", "--to", bo.publicKey(), "--write", "--post")
+	ana.must("invite", "lab", "--to", bo.publicKey(), "--write", "--post", "--yes")
 	bo.terminal = true
 	for answer, want := range map[string]int{"n\n": exitInterrupted, "\n": exitInterrupted} {
 		bo.stdin = answer
@@ -105,8 +105,8 @@ func TestWhatStandsBesideALetterIsNamed(t *testing.T) {
 	bo.says(1, "1 letter in channel "+channel+" is for others")
 	bo.says(1, "a letter by somebody whom this device does not know (~"+mallory.Public().Tag().String()+")")
 
-	ana.must("invite", "lab", "--to", to, "--out", filepath.Join(t.TempDir(), "old"), "--post") // 3
-	ana.must("invite", "lab", "--to", to, "--json", "--post")                                   // 4
+	ana.must("invite", "lab", "--to", to, "--out", filepath.Join(t.TempDir(), "old"), "--post", "--yes") // 3
+	ana.must("invite", "lab", "--to", to, "--json", "--post", "--yes")                                   // 4
 	line := regexp.MustCompile(`fpl1_[\w-]+`).FindString(ana.stdout.String())
 	s, err := letter.Parse(line)
 	if err != nil {
@@ -143,7 +143,7 @@ func TestALetterInAPrivateChannel(t *testing.T) {
 	ana, bo := newDevice(t, relay), newDevice(t, relay)
 	channel := fmt.Sprint(ana.makeRoom(quickSigned, "--private"))
 	readKey := regexp.MustCompile(`read key +(\S+)`).FindStringSubmatch(ana.stdout.String())[1]
-	ana.must("invite", "lab", "--to", bo.publicKey(), "--post")
+	ana.must("invite", "lab", "--to", bo.publicKey(), "--post", "--yes")
 	by := []string{"join", "--from-channel", channel, "--by", ana.publicKey(), "--yes"}
 	if code := bo.run(by...); code == exitDone {
 		t.Error("a private channel is read without its key")
@@ -181,7 +181,7 @@ func TestALetterThroughOneField(t *testing.T) {
 	relay := relaytest.New(t)
 	ana, bo := newDevice(t, relay), newDevice(t, relay)
 	channel := fmt.Sprint(ana.makeRoom(quickSigned, "--fields", "2"))
-	ana.must("invite", "lab", "--to", bo.publicKey(), "--post")
+	ana.must("invite", "lab", "--to", bo.publicKey(), "--post", "--yes")
 	if at := regexp.MustCompile(`a letter \(entry (\d)\)`).FindStringSubmatch(ana.stderr.String()); at == nil || at[1] < "4" {
 		t.Errorf("posted as %q", &ana.stderr)
 	}
@@ -194,7 +194,7 @@ func TestManyLettersDoNotHideOne(t *testing.T) {
 	ana, bo := newDevice(t, relay), newDevice(t, relay)
 	id := ana.makeRoom(quickSigned)
 	to := bo.publicKey()
-	ana.must("invite", "lab", "--to", to, "--post")
+	ana.must("invite", "lab", "--to", to, "--post", "--yes")
 	for range 40 { // dated ahead, so that they come first
 		seedLetter(t, relay, written(t, relay, id, record.GenerateIdentity(), to, time.Now().Add(time.Hour)))
 	}
@@ -215,7 +215,7 @@ func TestWhatAStrangersLetterTakesIsToldAtOnce(t *testing.T) {
 	relay := relaytest.New(t)
 	ana, bo := newDevice(t, relay), newDevice(t, relay)
 	channel := fmt.Sprint(ana.makeRoom(quickSigned))
-	ana.must("invite", "lab", "--to", bo.publicKey(), "--post")
+	ana.must("invite", "lab", "--to", bo.publicKey(), "--post", "--yes")
 	bo.exits(exitPartly, "join", "--from-channel", channel)
 	bo.says(1, "then add --yes --by KEY")
 	bo.must("join", "--from-channel", channel, "--yes", "--by", ana.publicKey())
@@ -235,7 +235,7 @@ func TestAFileThatIsThereIsRefusedBeforeLettersArePosted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, out := range []string{there, filepath.Join(there, "below a file")} {
-		ana.exits(exitUsage, "invite", "lab", "--to", bo.publicKey(), "--post", "--out", out)
+		ana.exits(exitUsage, "invite", "lab", "--to", bo.publicKey(), "--post", "--yes", "--out", out)
 	}
 	bo.run("join", "--from-channel", channel, "--yes")
 	bo.says(1, "no letter stands in channel "+channel)

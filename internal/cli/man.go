@@ -21,7 +21,9 @@ func (a *app) completionCommand() *cobra.Command {
 		Use:   "completion SHELL",
 		Short: "Print what completes commands in a shell: " + strings.Join(shells, ", "),
 		Long: `completion prints a script that completes commands, flags, rooms and people at the Tab key. The shell loads it, each time or
-from the directory where it looks for such scripts.`,
+from the directory where it looks for such scripts. Bash needs the package bash-completion for that, which not every system
+has: on Debian and Ubuntu "apt install bash-completion", on macOS "brew install bash-completion@2". The other shells need
+nothing more.`,
 		Example: `  source <(fernpost completion bash)
   fernpost completion bash > ~/.local/share/bash-completion/completions/fernpost
   fernpost completion zsh > "${fpath[1]}/_fernpost"

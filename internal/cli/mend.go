@@ -98,6 +98,12 @@ func explainMending(err error) error {
 	switch trouble, _ := channel.TroubleOf(err); trouble {
 	case channel.Unreachable, channel.UnreachableHere, channel.Untrusted, channel.Faulty, channel.NoRelay:
 		return hint(err, "%s; --no-check changes the room without asking the relay", nextStep(err))
+	case channel.BrokerRefused:
+		return hint(err, "\"fernpost relay device allow\" lets a device subscribe, \"renew\" gives it another password; "+
+			"--no-check changes the room without asking the broker")
+	case channel.BrokerUnreachable:
+		return hint(err, "is that the broker's address? \"fernpost relay --mqtt HOST:PORT\" serves one; "+
+			"--no-check changes the room without asking it")
 	}
 	return err
 }
@@ -339,7 +345,7 @@ func (a *app) whatIsLost(r model.Room) []string {
 	case err != nil:
 		lost = append(lost, "the outbox, which cannot be read: "+screen.Line(err.Error()))
 	case waiting > 0:
-		lost = append(lost, "the outbox: "+count(waiting, "entry")+" that the relay has not accepted; \"fernpost outbox\" lists them")
+		lost = append(lost, "the outbox: "+count(waiting, "entry")+" that the relay has not accepted; "+outboxOf(r.Name)+" lists them")
 	}
 	return lost
 }

@@ -37,9 +37,10 @@ with the new passphrase, then --retry, sends it under the new key, and --retry -
 			return a.withRoom(roomName, func(c *conversation) error {
 				if cmd.Flags().Changed("drop") {
 					if err := c.Drop(cmd.Context(), drop); errors.Is(err, model.ErrOtherIdentity) {
-						return hint(fmt.Errorf("not taken back: %w", err), "\"fernpost outbox\" lists the messages under the numbers that they have now")
+						return hint(fmt.Errorf("not taken back: %w", err), "%s lists the messages under the numbers that they have now",
+							outboxOf(c.Settings().Name))
 					} else if err != nil {
-						return explainSending(err)
+						return c.explainOutbox(err)
 					}
 					a.say("%s is taken back", c.OwnNumber(drop))
 				}
@@ -60,10 +61,18 @@ with the new passphrase, then --retry, sends it under the new key, and --retry -
 	return cmd
 }
 
+// explainOutbox adds the next step to an error of posting what waits.
+func (c *conversation) explainOutbox(err error) error {
+	if _, moved := errors.AsType[*messenger.MovedError](err); moved {
+		return explainDelivery(err, c.Settings().Name)
+	}
+	return explainSending(err, c.Settings().Name, "")
+}
+
 func (c *conversation) retry(ctx context.Context, oldKey bool) error {
 	done, waited, err := c.Retry(ctx, messenger.SendOptions{OldKey: oldKey})
 	if err != nil {
-		err = explainSending(err)
+		err = c.explainOutbox(err)
 	}
 	for i := 0; c.asJSON && i < len(waited); i++ {
 		err = errors.Join(err, c.printJSON(jsonOfSent(c.Settings(), &waited[i])))

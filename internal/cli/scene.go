@@ -33,14 +33,21 @@ func (a *app) show(s scene) error {
 }
 
 func (a *app) showPlain(b *strings.Builder, s scene) {
-	fmt.Fprintf(b, "\n== %s\n\n", s.title)
-	for _, l := range s.left {
-		fmt.Fprintf(b, "  %s\n", l)
+	put := func(indent string, all ...string) {
+		if a.stdoutTerminal {
+			all = fold(all, max(leastColumns, a.width)-len(indent))
+		}
+		for _, line := range all {
+			fmt.Fprintln(b, indent+line)
+		}
 	}
-	b.WriteString("\n  everybody else:\n")
-	for _, r := range s.right {
-		fmt.Fprintf(b, "    %s\n", r)
-	}
+	b.WriteByte('\n')
+	put("", "== "+s.title)
+	b.WriteByte('\n')
+	put("  ", s.left...)
+	b.WriteByte('\n')
+	put("  ", "everybody else:")
+	put("    ", s.right...)
 }
 
 func (a *app) showColumns(b *strings.Builder, s scene) {

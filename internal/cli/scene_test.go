@@ -61,3 +61,22 @@ func TestPipesAndNarrowTerminalsGetPlainText(t *testing.T) {
 		}
 	}
 }
+
+// On a narrow terminal lines went on at its left margin.
+func TestPlainTextKeepsToANarrowTerminal(t *testing.T) {
+	for _, width := range []int{30, 40, 79} {
+		var b strings.Builder
+		a := &app{stdout: &b, stdoutTerminal: true, width: width}
+		err := a.show(scene{
+			title: strings.Repeat("a long title ", 8), left: []string{strings.Repeat("long words ", 20)}, right: []string{strings.Repeat("gAAAAA", 40)},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.SplitSeq(b.String(), "\n") {
+			if n := utf8.RuneCountInString(line); n > width {
+				t.Errorf("at %d columns a line has %d characters: %q", width, n, line)
+			}
+		}
+	}
+}

@@ -57,6 +57,7 @@ send waits and says how long. If a reply is lost, it reads back and posts again 
   fernpost send -- -1`,
 		Args: cobra.ArbitraryArgs, Annotations: map[string]string{takesText: "yes"}, SuggestFor: []string{"write", "post", "say"},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			o.insist = insists
 			o.isReading = cmd.Flags().Changed("field") || cmd.Flags().Changed("status")
 			args, err := a.oneMessage(args, cmd.ArgsLenAtDash())
 			if err != nil {
@@ -82,6 +83,7 @@ type sendOptions struct {
 	room, file, status                 string
 	asJSON, noWait, queue, yes, oldKey bool
 
+	insist    string   // what to say about going on under an old key
 	isReading bool     // values of a sensor are to be sent
 	fields    []string // of it, FIELD=VALUE
 }
@@ -109,8 +111,11 @@ func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
 		return a.sendBody(ctx, r, reading, o)
 	}
 	if o.file != "" {
-		if !signed || len(args) > 0 {
-			return usagef("--file sends a file in a signed room, and no message beside it")
+		if len(args) > 0 {
+			return usagef("--file sends a file, and no message beside it")
+		}
+		if !signed {
+			return hint(usagef("room %s holds plain texts, and no files", r.Name), recordsRoom)
 		}
 		file, err := readAttachment(o.file)
 		if err != nil {
@@ -164,16 +169,16 @@ func (a *app) sendBody(ctx context.Context, r model.Room, body record.Body, o se
 	a.slowEvents = o.asJSON
 	sent, err := a.engine().Send(ctx, r, body, messenger.SendOptions{NoWait: o.noWait, Queue: o.queue, OldKey: o.oldKey}, c.face())
 	if err != nil && o.asJSON && sent.Number > 0 { // it is in the outbox
-		err = errors.Join(explainSending(err), a.printJSON(jsonOfSent(r, &sent.Queued)))
+		err = errors.Join(explainSending(err, r.Name, o.insist), a.printJSON(jsonOfSent(r, &sent.Queued)))
 	} else if err != nil {
-		err = explainSending(err)
+		err = explainSending(err, r.Name, o.insist)
 	}
 	if err != nil {
 		return err
 	}
 	switch {
 	case o.queue:
-		a.say("queued as %s; \"fernpost outbox --retry\" posts it", sent.What())
+		a.say("queued as %s; %s posts it", sent.What(), outboxOf(r.Name, "--retry"))
 	case !o.asJSON && sent.Elsewhere && sent.Entry == 0:
 		a.say("another process posted it")
 	case !o.asJSON && sent.Elsewhere:

@@ -139,6 +139,7 @@ type signatureJSON struct {
 	Key      record.PublicKey `json:"key" means:"the author's public key, as the signature names it"`
 	Words    string           `json:"words" means:"six words to compare"`
 	Standing string           `json:"standing" means:"own, compared, named (by --by), known (from a room, not compared) or unknown"`
+	Lost     bool             `json:"lost" means:"whether it is the key of a device that was withdrawn as lost, on this device"`
 	Time     *time.Time       `json:"time" means:"when it was signed, by the author's clock"`
 }
 

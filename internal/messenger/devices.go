@@ -229,6 +229,9 @@ func (r *Room) renewLost() (err error) {
 	return err
 }
 
+// LostSince is when the device with a key was withdrawn as lost; zero if it was not.
+func (r *Room) LostSince(key record.PublicKey) time.Time { return r.lost[key] }
+
 // forgetLost lets go of what a room has kept of the keys of lost devices.
 func (r *Room) forgetLost() error {
 	if err := r.renewLost(); err != nil || len(r.lost) == 0 || !r.signed {

@@ -21,6 +21,9 @@ type Entry struct {
 	Profiles []passphrase.Profile
 	// Passphrase asks for the passphrase, once the channel is there.
 	Passphrase func(context.Context) (string, error)
+	// Again, unless it is nil, asks [Engine.Enter] for another one in place of one that opens nothing: wrong is a [*WrongKeyError]. An
+	// error ends it.
+	Again func(_ context.Context, wrong error) (string, error)
 	// WriteKey asks for the write key of a channel that was there before, empty for none, once the passphrase has been tried. It
 	// is not asked where one is known, and again where the relay refuses it: wrong is that [*EntryError] then, or else nil. An error
 	// ends it.
@@ -127,6 +130,9 @@ func ExplainReading(err error, id int64, withKey bool) error {
 // Make makes a room. The error may be [*RoomExistsError], [*EntryError], [*PassphraseError] or [*NotKeptError].
 func (e *Engine) Make(ctx context.Context, o Entry) error {
 	profile, isNew := o.Profiles[0], o.Room.Channel == 0
+	if err := CheckName(o.Room.Name); err != nil {
+		return err
+	}
 	pass, metadata, err := e.begin(ctx, &o)
 	if err == nil && isNew {
 		err = e.makeOwn(ctx, &o)
@@ -168,15 +174,23 @@ func (e *Engine) Make(ctx context.Context, o Entry) error {
 	}
 }
 
-// Enter joins a room that others have made, by its passphrase. The error may be one of those of [Engine.Make], or a [*WrongKeyError].
+// Enter joins a room that others have made, by its passphrase. Without a name it is called as its channel is. The error may be one of those of [Engine.Make], or a [*WrongKeyError].
 func (e *Engine) Enter(ctx context.Context, o Entry) (Entered, error) {
 	pass, metadata, err := e.begin(ctx, &o)
 	if err != nil {
 		return Entered{}, err
 	}
-	done := o.Deriving()
-	found, err := e.try(o.Room, metadata).find(ctx, pass, o.Profiles)
-	done()
+	find := func() (Guess, error) {
+		defer o.Deriving()()
+		return e.try(o.Room, metadata).find(ctx, pass, o.Profiles)
+	}
+	found, err := find()
+	for o.Again != nil && !o.Unchecked && errors.Is(err, ErrNoKey) {
+		if pass, err = o.Again(ctx, err); err != nil {
+			return Entered{}, err
+		}
+		found, err = find()
+	}
 	tried := KeyTried{Guess: found}
 	if o.Unchecked && errors.Is(err, ErrNoKey) {
 		tried.Err, err = err, nil
@@ -204,8 +218,10 @@ func (e *Engine) FindKey(ctx context.Context, r model.Room, pass string, profile
 // begin finds out whether a room can be entered, before anything is derived or kept: whoever has mistyped the address or the
 // number is told so before any question. It returns the passphrase and the channel's metadata.
 func (e *Engine) begin(ctx context.Context, o *Entry) (pass, metadata string, err error) {
-	if err := e.nameIsFree(o.Room.Name); err != nil {
-		return "", "", err
+	if o.Room.Name != "" {
+		if err := e.nameIsFree(o.Room.Name); err != nil {
+			return "", "", err
+		}
 	}
 	o.choseFields = len(o.Room.Fields) > 0
 	if o.Room.Channel == 0 {
@@ -222,6 +238,11 @@ func (e *Engine) begin(ctx context.Context, o *Entry) (pass, metadata string, er
 		}
 		if err != nil {
 			return "", "", err
+		}
+		if o.Room.Name == "" {
+			if o.Room.Name, err = e.nameAs(settings.Name); err != nil {
+				return "", "", err
+			}
 		}
 		o.Tell(ChannelFound{settings.Name})
 		metadata = settings.Metadata

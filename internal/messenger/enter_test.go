@@ -3,6 +3,7 @@ package messenger_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -159,4 +160,16 @@ func TestAPrivateChannelIsEnteredWithEitherKey(t *testing.T) {
 			t.Errorf("another channel's key: %v", err)
 		}
 	})
+}
+
+// A name that a stranger has given a channel becomes one that a room may have, or none.
+func TestNameLikeAnyText(t *testing.T) {
+	for text, want := range map[string]string{
+		"lab": "lab", "Class 7b": "class-7b", "  -- ": "", "Grüße": "gre", "": "", "../../x": "x",
+		strings.Repeat("ab ", 40): strings.Repeat("ab-", 10) + "ab",
+	} {
+		if got := messenger.NameLike(text); got != want {
+			t.Errorf("%q is like %q, want %q", text, got, want)
+		}
+	}
 }

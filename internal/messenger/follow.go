@@ -506,7 +506,7 @@ type notPushed struct {
 func (e *notPushed) Error() string {
 	return fmt.Sprintf("entries were to come by %v only: %v", e.via, e.why)
 }
-func (*notPushed) Unwrap() error { return ErrNotPushed }
+func (e *notPushed) Unwrap() []error { return []error{ErrNotPushed, e.why} }
 
 // Heard returns by which way entries come now, and when something was heard of the relay last, the zero time if never. It may be
 // called from any goroutine.

@@ -1,6 +1,7 @@
 package messenger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/keyring"
@@ -135,6 +138,36 @@ func (e *Engine) nameIsFree(name string) error {
 	}
 }
 
+// NameLike returns the name of a room that is like a text, "" if none is.
+func NameLike(text string) string {
+	like := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '-', r == '_':
+			return r
+		case unicode.IsSpace(r):
+			return '-'
+		}
+		return -1
+	}, strings.ToLower(text))
+	like = strings.Trim(like[:min(len(like), longestName)], "-_")
+	if CheckName(like) != nil {
+		return ""
+	}
+	return like
+}
+
+// nameAs returns a name for a room that this device has none of: like a text, if that may be.
+func (e *Engine) nameAs(text string) (string, error) {
+	name := cmp.Or(NameLike(text), "room")
+	if e.nameIsFree(name) == nil {
+		return name, nil
+	}
+	return e.FreeName(name)
+}
+
+// longestName is how long the name of a room may be, in bytes.
+const longestName = 32
+
 // FreeName returns a name for a room that this device has none of: the one that is wanted, with a number behind it.
 func (e *Engine) FreeName(wanted string) (string, error) {
 	if CheckName(wanted) != nil {
@@ -146,7 +179,7 @@ func (e *Engine) FreeName(wanted string) (string, error) {
 	}
 	for n := 2; ; n++ {
 		number := fmt.Sprint("-", n)
-		name := wanted[:min(len(wanted), 32-len(number))] + number
+		name := wanted[:min(len(wanted), longestName-len(number))] + number
 		if !slices.Contains(taken, name) {
 			return name, nil
 		}

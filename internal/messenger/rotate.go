@@ -107,8 +107,10 @@ type KeyAdded struct {
 
 // AddKey makes the key of a passphrase that somebody has handed over the newest of a room, also one that it had before. If that opens
 // nothing, and the passphrase may have been generated and come here with capitals and commas, it is taken as it was generated. deriving is as
-// in [Entry]. The error may be [*PassphraseError], or [*WrongKeyError], and then nothing was kept.
-func (e *Engine) AddKey(ctx context.Context, r model.Room, pass string, deriving func() (done func()), face Face) (k KeyAdded, err error) {
+// in [Entry]. Where the keys that the room has open all that is there, agree is asked, and its error ends it. The error may be [*PassphraseError], or [*WrongKeyError], and then nothing was kept.
+func (e *Engine) AddKey(
+	ctx context.Context, r model.Room, pass string, deriving func() (done func()), agree func(KeyAdded) error, face Face,
+) (k KeyAdded, err error) {
 	profile, err := Profile(r)
 	if err != nil {
 		return k, err
@@ -117,25 +119,35 @@ func (e *Engine) AddKey(ctx context.Context, r model.Room, pass string, deriving
 	if phrase, ok := passphrase.AsGenerated(pass); ok && phrase != pass {
 		phrases = append(phrases, phrase)
 	}
-	for _, phrase := range phrases {
+	for i, phrase := range phrases {
 		done := deriving()
 		key, wrong := Derive(r, profile, phrase)
 		done()
 		if wrong != nil {
 			return k, wrong
 		}
-		if k, err = e.addKey(ctx, r, key, face); !errors.Is(err, ErrNoKey) {
+		may := agree
+		if i < len(phrases)-1 { // as it was generated it may open something
+			may = func(KeyAdded) error { return ErrNoKey }
+		}
+		if k, err = e.addKey(ctx, r, key, may, face); !errors.Is(err, ErrNoKey) {
 			break
 		}
 	}
 	return k, err
 }
 
-func (e *Engine) addKey(ctx context.Context, r model.Room, key [passphrase.KeySize]byte, face Face) (k KeyAdded, err error) {
+func (e *Engine) addKey(
+	ctx context.Context, r model.Room, key [passphrase.KeySize]byte, agree func(KeyAdded) error, face Face,
+) (k KeyAdded, err error) {
 	text := secretOf(fernet.NewKey(key))
 	k.Key = key
 	if k.Again = slices.Contains(r.Keys, text); !k.Again {
-		if k.Doubt, err = e.checkKey(ctx, r, fernet.NewKey(key), face); err != nil {
+		k.Doubt, err = e.checkKey(ctx, r, fernet.NewKey(key), face)
+		if err == nil && k.Doubt.OthersOpen {
+			err = agree(k)
+		}
+		if err != nil {
 			return k, err
 		}
 	}
@@ -172,6 +184,8 @@ type Doubt struct {
 	// key; "" if nobody.
 	Any     bool
 	MovedBy string
+	// OthersOpen tells that the keys which the room has open all that is there, and nobody says that it has moved.
+	OthersOpen bool
 }
 
 // OpenedBy returns how many messages of the channel's newest rows one of a room's keys opens, and none of the others.

@@ -233,7 +233,8 @@ func (e *Engine) checkKey(ctx context.Context, r model.Room, key fernet.Key, fac
 	if err != nil { // the metadata may be nobody's to read
 		err = ctx.Err()
 	}
-	if err != nil || e.try(r, channel.Metadata).opensCheck(key) {
+	beside := e.try(r, channel.Metadata)
+	if err != nil || beside.opensCheck(key) {
 		return d, err
 	}
 	switch {
@@ -242,9 +243,9 @@ func (e *Engine) checkKey(ctx context.Context, r model.Room, key fernet.Key, fac
 	case findings.NotOurs > 0:
 		return d, &WrongKeyError{Rows: len(t.rows)}
 	case len(moved) > 0:
-		return Doubt{true, moved[0].Name}, nil
+		return Doubt{Any: true, MovedBy: moved[0].Name}, nil
 	}
-	return Doubt{Any: true}, nil
+	return Doubt{Any: true, OthersOpen: len(messages) > 0 || slices.ContainsFunc(keys, beside.opensCheck)}, nil
 }
 
 // movedTo reads a room of records and returns who has moved it to a key that does not seal here, and whether anybody names one of

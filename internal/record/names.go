@@ -373,7 +373,8 @@ func (s *session) renamed(a *authorRow, number uint32, from, to string) {
 		return
 	}
 	f := s.finding(Renamed, a, number, s.placeOf(a, number).Place)
-	f.Was, f.Name = s.label(a.Key, from), s.label(a.Key, to)
+	// Not as whose device: that stands only until the claim is withdrawn, and this stays.
+	f.Was, f.Name = s.called(a.Key, from), s.called(a.Key, to)
 	s.takeBack(f)
 	// Of nicknames that are not pinned for want of room the tag is shown: one tag instead of another is no news.
 	if s.called(a.Key, from) != s.called(a.Key, to) && (from != "" || s.nicknamed(a, number)) {

@@ -493,3 +493,20 @@ func TestNamesThatWaitComeToAnEnd(t *testing.T) {
 		t.Errorf("%d records are held of %d", got, forks+2)
 	}
 }
+
+// Once the claim was withdrawn, what was told of a device's change of name still called it somebody's.
+func TestAChangeOfNameDoesNotCallADeviceSomebodys(t *testing.T) {
+	ana, phone := newScribe(t, 1, "ana"), newScribe(t, 2, "phone")
+	l := newListener(t)
+	l.read(at(t, 1, ana.write(Text("hello"))))
+	l.read(at(t, 2, phone.write(Text("hello"))))
+	l.read(at(t, 3, ana.write(claim(ana, phone))))
+	phone.nick = "mobile"
+	if m := l.read(at(t, 4, phone.write(Text("hello")))).Messages[0]; m.Name != "ana's mobile" {
+		t.Fatalf("shown as %q", m.Name)
+	}
+	l.read(at(t, 5, ana.write(Device{Key: phone.key()})))
+	if diff := cmp.Diff([]string{"phone is now called mobile"}, texts(l.known.Findings())); diff != "" {
+		t.Errorf("(-want +told):\n%s", diff)
+	}
+}

@@ -15,7 +15,7 @@ import (
 func Download(ctx context.Context, address string, o Options) (io.ReadCloser, error) {
 	u, err := url.Parse(strings.TrimSpace(address))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
-		return nil, &AddressError{errors.New("the feed's address must look like https://host/channels/ID/feeds.csv")}
+		return nil, &AddressError{Err: errors.New("the feed's address must look like https://host/channels/ID/feeds.csv")}
 	}
 	c, err := New(Options{
 		BaseURL: u.Scheme + "://" + u.Host, Timeout: o.Timeout, Transport: o.Transport, Version: o.Version,

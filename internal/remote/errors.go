@@ -17,7 +17,11 @@ import (
 var ErrNoEntry = errors.New("no such entry")
 
 // AddressError is an address, or another option, that no client can be made of.
-type AddressError struct{ Err error }
+type AddressError struct {
+	Err error
+	// Meant is the relay's address that it was probably taken from; "" if that does not show.
+	Meant string
+}
 
 func (e *AddressError) Error() string { return e.Err.Error() }
 func (e *AddressError) Unwrap() error { return e.Err }
@@ -169,6 +173,8 @@ type RefusedError struct {
 	Wait time.Duration
 	// Detail is what the relay says about it, cleaned and cut, often empty.
 	Detail string
+	// Above is the relay's address without the path in it, if there is one: the path may be too much.
+	Above string
 }
 
 func (e *RefusedError) Error() string {

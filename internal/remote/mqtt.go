@@ -99,10 +99,10 @@ func (b *broker) Listen(ctx context.Context, _ int64, heard func(Heard) error) e
 		},
 	})
 	if errors.Is(err, mqtt.ErrCredentials) {
-		return refused("MQTT: the client ID, user name or password of the device is refused")
+		return &BrokerError{refused("MQTT: the client ID, user name or password of the device is refused")}
 	}
 	if err != nil {
-		return fmt.Errorf("MQTT: %w", err)
+		return &BrokerError{fmt.Errorf("MQTT: %w", err)}
 	}
 	defer client.Close()
 	subscribing, cancel := context.WithTimeout(ctx, b.set.Timeout)
@@ -115,7 +115,7 @@ func (b *broker) Listen(ctx context.Context, _ int64, heard func(Heard) error) e
 		}
 	})
 	if errors.Is(err, mqtt.ErrNotGranted) {
-		return refused(fmt.Sprintf("MQTT: the device may not subscribe to channel %d", b.set.Channel))
+		return &BrokerError{refused(fmt.Sprintf("MQTT: the device may not subscribe to channel %d", b.set.Channel))}
 	}
 	for h := (Heard{}); err == nil; {
 		if err = heard(h); err != nil {
@@ -136,6 +136,15 @@ func (b *broker) Listen(ctx context.Context, _ int64, heard func(Heard) error) e
 	}
 	return fmt.Errorf("MQTT: %w", err)
 }
+
+// BrokerError says why a broker does not take us: it refuses the device, or does not answer as a broker does.
+type BrokerError struct{ Err error }
+
+func (e *BrokerError) Error() string { return e.Err.Error() }
+func (e *BrokerError) Unwrap() error { return e.Err }
+
+// Refused tells that the broker has answered, and refuses the device.
+func (e *BrokerError) Refused() bool { return errors.Is(e.Err, ErrNotOffered) }
 
 // refused is an ErrNotOffered with its reason.
 type refused string

@@ -149,7 +149,7 @@ func (c *Client) statusError(re *reply) error {
 		detail = "" // says no more than the reason does
 	}
 	return &RefusedError{
-		Doing: re.doing, Reason: reason, Status: re.status, Wait: re.retryAfter(), Detail: c.clean(detail),
+		Doing: re.doing, Reason: reason, Status: re.status, Wait: re.retryAfter(), Detail: c.clean(detail), Above: c.above(),
 	}
 }
 

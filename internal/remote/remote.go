@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -85,7 +86,10 @@ type settings struct {
 func New(o Options) (*Client, error) {
 	c, err := newClient(o)
 	if err != nil {
-		return nil, &AddressError{err}
+		if _, ok := errors.AsType[*AddressError](err); !ok {
+			err = &AddressError{Err: err}
+		}
+		return nil, err
 	}
 	return c, nil
 }
@@ -172,22 +176,40 @@ func parseBase(address string) (*url.URL, error) {
 		return nil, errors.New("the relay's address must look like https://host or http://host:port")
 	case base.User != nil:
 		return nil, errors.New("the relay's address must not hold a user name or a password")
-	case base.RawQuery != "" || base.ForceQuery || base.Fragment != "":
-		return nil, errors.New("the relay's address must end before the question mark")
 	}
 	if port := base.Port(); port != "" || strings.HasSuffix(base.Host, ":") {
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
 			return nil, errors.New("the port of the relay's address is a number from 1 to 65535")
 		}
 	}
+	query := base.RawQuery != "" || base.ForceQuery || base.Fragment != ""
+	base.RawQuery, base.ForceQuery, base.Fragment, base.RawFragment = "", false, "", ""
 	base.Path = strings.TrimRight(base.Path, "/")
 	base.RawPath = strings.TrimRight(base.RawPath, "/")
-	for part := range strings.SplitSeq(base.Path, "/") {
-		if part == "channels" || part == "update" {
-			return nil, fmt.Errorf("the relay's address must end before /%s", part)
+	// What stands before these is the relay's, and holds no key.
+	parts := strings.Split(base.Path, "/")
+	for i, part := range parts {
+		if name, _, _ := strings.Cut(part, "."); slices.Contains(doors, name) {
+			base.Path, base.RawPath = strings.Join(parts[:i], "/"), ""
+			return nil, &AddressError{fmt.Errorf("the relay's address must end before /%s", name), base.String()}
 		}
 	}
+	if query {
+		return nil, &AddressError{errors.New("the relay's address must end before the question mark"), base.String()}
+	}
 	return base, nil
+}
+
+// doors are what stands behind the address of a relay in the addresses that people copy.
+var doors = []string{"channels", "update", "join"}
+
+// above is our address without its path; "" if it has none.
+func (c *Client) above() string {
+	base := c.set.base
+	if base.Path == "" {
+		return ""
+	}
+	return base.Scheme + "://" + base.Host
 }
 
 // newTransport keeps to HTTP/1.1, which is what the contract is written in, and to one connection.

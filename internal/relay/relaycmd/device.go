@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -137,7 +138,7 @@ func (f *flags) deviceList() *cobra.Command {
 	asJSON := false
 	cmd := &cobra.Command{
 		Use:     "list",
-		Short:   "Print the devices and what they may do",
+		Short:   "Print the devices, since when they are there and what they may do",
 		Example: "  fernpost relay device list --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -171,7 +172,8 @@ func listDevices(cmd *cobra.Command, all []*relay.Device, asJSON bool) error {
 		if asJSON {
 			err = printJSON(cmd.OutOrStdout(), shown)
 		} else {
-			_, err = fmt.Fprintf(table, "%s\tpublish %s\tsubscribe %s\n", d.ID, numbers(shown.Publish), numbers(shown.Subscribe))
+			_, err = fmt.Fprintf(table, "%s\tsince %s\tpublish %s\tsubscribe %s\n", d.ID, d.CreatedAt.Format(time.DateOnly),
+				numbers(shown.Publish), numbers(shown.Subscribe))
 		}
 		if err != nil {
 			return err
@@ -194,7 +196,7 @@ func (f *flags) deviceAllow() *cobra.Command {
 		Use:   "allow CLIENT-ID --channel ID",
 		Short: "Change what a device may do with a channel",
 		Long: `allow sets what a device may do with a channel. Without --publish and --subscribe it may do nothing with it any
-more. Its other channels stay as they are.`,
+more, but read it with any key in the topic while it is public: that may everybody. Its other channels stay as they are.`,
 		Example: `  fernpost relay device allow 5OQpOYLVLErJkYG9CWQPGAY --channel 4711124 --subscribe
   fernpost relay device allow 5OQpOYLVLErJkYG9CWQPGAY --channel 4711123`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -212,12 +214,29 @@ more. Its other channels stay as they are.`,
 				err = s.ChangeDevice(context.WithoutCancel(cmd.Context()), args[0], func(d *relay.Device) error {
 					return allow(d, given)
 				})
-				return noDevice(err, args[0])
+				if err != nil || flags.subscribe {
+					return noDevice(err, args[0])
+				}
+				return tellPublic(cmd, s, flags.channels)
 			})
 		},
 	}
 	flags.add(cmd)
 	return cmd
+}
+
+// tellPublic says which channels a device may read without the right to subscribe.
+func tellPublic(cmd *cobra.Command, s serve.Data, channels []int64) error {
+	for _, id := range channels {
+		c, _, err := s.Channel(cmd.Context(), id)
+		if err != nil {
+			return err
+		}
+		if c.Public {
+			fmt.Fprintf(cmd.ErrOrStderr(), "channel %d: it may read (public), as everybody may\n", id)
+		}
+	}
+	return nil
 }
 
 // noDevice names the device that is not there; other errors pass.

@@ -60,13 +60,15 @@ func Main(args []string, stdout, stderr io.Writer) int {
 // Hint is what can be done about an error of a command of this package, "" if nothing is known.
 func Hint(err error) string {
 	if _, ok := errors.AsType[*sqlite.ServedError](err); ok {
-		return "--data DIR keeps another relay's data in a directory of its own, and --listen HOST:PORT gives it an address"
+		return "that relay has these channels: use it as it is, or stop it first (Ctrl-C, or \"kill\" with its number). One with --data DIR " +
+			"and --listen HOST:PORT of its own is another relay, which has no channel yet"
 	}
 	if e, ok := errors.AsType[*ArgsError](err); ok {
 		return "usage: " + e.Usage
 	}
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return "--listen HOST:PORT takes another address; port 0 picks one that is free"
+		return "a relay or another program serves there: use it, stop it, or take another address with --listen HOST:PORT (port 0 picks " +
+			"one that is free)"
 	}
 	return ""
 }
