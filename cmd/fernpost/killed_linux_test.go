@@ -201,7 +201,7 @@ func TestKilledJoinByInvitation(t *testing.T) {
 	reading, link := strings.TrimSpace(ana.must("invite", "lab")), strings.TrimSpace(ana.must("invite", "lab", "--write"))
 	key := find(t, ana.must("identity", "show"), `^(fp1_\S+)$`)
 	cy := newDevice(t, server)
-	ana.must("invite", "lab", "--write", "--post", "--to", find(t, cy.must("identity", "show"), `^(fp1_\S+)$`))
+	ana.must("invite", "lab", "--write", "--post", "--yes", "--to", find(t, cy.must("identity", "show"), `^(fp1_\S+)$`))
 	invited := func(t *testing.T) *device { // each with cy's identity
 		d := newDevice(t, server)
 		if err := os.CopyFS(filepath.Join(d.home, ".local"), os.DirFS(filepath.Join(cy.home, ".local"))); err != nil {
