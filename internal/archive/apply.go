@@ -3,6 +3,7 @@ package archive
 import (
 	"database/sql/driver"
 	"encoding/json"
+	"slices"
 
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
@@ -24,6 +25,9 @@ func (r *Room) Apply(c *kept.Change) error {
 	w.feed(c)
 	w.messages(c)
 	w.outbox(c)
+	for _, name := range c.MarksGone {
+		w.exec("DELETE FROM marks WHERE name = ?", name)
+	}
 	for _, m := range c.Marks {
 		w.exec("INSERT OR REPLACE INTO marks (name, message, event) VALUES (?, ?, ?)", m.Name, m.Message, m.Event)
 	}
@@ -316,6 +320,26 @@ func (w *writer) outbox(c *kept.Change) {
 	}
 	for i := range c.States {
 		w.sent(&c.States[i])
+	}
+	w.once(c)
+}
+
+// once keeps what is to be written once.
+func (w *writer) once(c *kept.Change) {
+	// Numbers only rise: from the last one on no message takes the place of one that is still to be moved.
+	for _, s := range slices.Backward(c.States) {
+		if s.Was.Number > 0 {
+			w.exec("UPDATE once SET author = ?, number = ? WHERE author = ? AND number = ?",
+				key(s.Author), int64(s.Number), key(s.Was.Author), int64(s.Was.Number))
+		}
+	}
+	if !c.OnceFrom.IsZero() {
+		w.exec("DELETE FROM once WHERE at_ms < ?", millis(c.OnceFrom))
+	}
+	for i := range c.Once {
+		o := &c.Once[i]
+		w.exec("INSERT OR REPLACE INTO once (name, body, author, number, at_ms) VALUES (?, ?, ?, ?, ?)",
+			o.Name[:], o.Body[:], key(o.Author), int64(o.Number), millis(o.At))
 	}
 }
 

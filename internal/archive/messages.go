@@ -140,6 +140,15 @@ func (r *Room) Mark(name string) (m kept.Mark, ok bool, err error) {
 	return m, ok, err
 }
 
+// Marks returns the names that begin with a prefix and under which somebody has looked, in order.
+func (r *Room) Marks(prefix string) (all []kept.Mark, err error) {
+	err = r.query("SELECT name, message, event FROM marks WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name", func(row []driver.Value) error {
+		all = append(all, kept.Mark{Name: row[0].(string), Message: row[1].(int64), Event: row[2].(int64)})
+		return nil
+	}, prefix)
+	return all, err
+}
+
 func (r *Room) highest(text string) (id int64, err error) {
 	err = r.query(text, func(row []driver.Value) error {
 		if row[0] != nil {

@@ -84,3 +84,14 @@ func (r *Room) Own(q kept.OwnQuery) (all []kept.Own, err error) {
 	}, args...)
 	return all, err
 }
+
+// Once implements that part of [room.Store].
+func (r *Room) Once(name [32]byte) (o kept.Once, ok bool, err error) {
+	err = r.query("SELECT body, author, number, at_ms FROM once WHERE name = ?", func(row []driver.Value) error {
+		o, ok = kept.Once{Name: name, At: parseMillis(row[3])}, true
+		o.Author, o.Number = parseKey(row[1]), uint32(row[2].(int64))
+		copy(o.Body[:], blob(row[0]))
+		return nil
+	}, name[:])
+	return o, ok, err
+}

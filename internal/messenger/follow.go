@@ -18,7 +18,7 @@ import (
 // FollowOptions say how a room is followed.
 type FollowOptions struct {
 	// Mark is the name under which the archive remembers how far this face has shown the room. Whoever has none there begins
-	// with what comes from now on, once the relay has answered.
+	// with what comes from now on, once the relay has answered, and whoever has no name always does.
 	Mark string
 	// FromStart begins with the room's first message instead.
 	FromStart bool
@@ -128,7 +128,10 @@ func (e *Engine) Follow(settings model.Room, o FollowOptions, face Face) (*Strea
 		return nil, err
 	}
 	s := &Stream{Room: r, o: o}
-	if s.mark, s.begun, err = r.Shown(o.Mark); err != nil {
+	if o.Mark != "" {
+		s.mark, s.begun, err = r.Shown(o.Mark)
+	}
+	if err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	if o.FromStart {
@@ -144,9 +147,9 @@ func (e *Engine) Follow(settings model.Room, o FollowOptions, face Face) (*Strea
 		} else {
 			s.begun = false // what was passed over is read first
 		}
-	case !s.begun:
+	case !s.begun && o.Mark != "":
 		_, s.earlier, _ = r.watched() // what cannot be read is told when the stream begins
-	default:
+	case s.begun:
 		s.more = true
 	}
 	if err != nil {
@@ -163,6 +166,14 @@ func (s *Stream) Close() error {
 
 // Keep remembers in the archive how far a face has shown the room.
 func (s *Stream) Keep(at Reached) error { return s.SetShown(s.o.Mark, at.Mark) }
+
+// ReadWhole has what the first reading of a room of texts has passed over read as well.
+func (s *Stream) ReadWhole() {
+	s.watch.mu.Lock()
+	s.watch.whole = true
+	s.watch.mu.Unlock()
+	wake(s.watch.hurry)
+}
 
 // Next returns what has happened next, and waits for it. The error is that of ctx, of the archive, or the one with which the
 // relay ended it all: a wrong key will not become right.
@@ -245,6 +256,10 @@ func (s *Stream) begin() error {
 		return s.fromStart(first)
 	}
 	s.mark = first
+	if s.o.Mark == "" {
+		s.begun, s.more = true, true
+		return nil
+	}
 	entry, ok, err := s.watched()
 	if err != nil {
 		s.queue = append(s.queue, PositionLost{err})

@@ -25,6 +25,9 @@ type SendOptions struct {
 	OldKey bool
 	// At is when it was written or measured: the record's clock, or that of the tokens where nobody signs. The zero time is now.
 	At time.Time
+	// Once, if not empty, names a message that is to be sent once, however often it is asked for in 30 days: if it was written
+	// before, [Sent] says how far that one has come. Such a message goes by way of the outbox.
+	Once string
 }
 
 func (o *SendOptions) at() time.Time {
@@ -40,6 +43,8 @@ type Sent struct {
 
 	// Elsewhere tells that another process has posted it.
 	Elsewhere bool
+	// Again tells that it was written before, see [SendOptions].
+	Again bool
 }
 
 // WaitsError is an error after a message was put into the outbox: it stays there.
@@ -101,9 +106,33 @@ func Writable(r model.Room) error {
 }
 
 // Send writes a message into the outbox, reads the room and posts what is waiting. The error may be a [*MovedError],
-// [*BegunError], [*SaidError], [model.ErrNoText], [model.ErrReading] or [record.ErrBody], and then nothing was written; or a
+// [*BegunError], [*SaidError], [model.ErrOtherBody], [model.ErrNoText], [model.ErrReading] or [record.ErrBody], and then nothing was written; or a
 // [*WaitsError], and then the message is what waits: also for a move that only this reading has brought.
 func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent Sent, err error) {
+	if id, ok, err := r.talk.WrittenBefore(o.Once, body); err != nil || ok {
+		return r.writtenBefore(id, err)
+	}
+	sent, err = r.send(ctx, body, o)
+	if before, ok := errors.AsType[*model.WrittenError](err); ok { // by another process, meanwhile
+		return r.writtenBefore(before.OwnID, nil)
+	}
+	return sent, err
+}
+
+// writtenBefore is a message that was to be written once, and was written.
+func (r *Room) writtenBefore(id model.OwnID, err error) (sent Sent, _ error) {
+	if err != nil {
+		return sent, err
+	}
+	sent.Queued, err = r.talk.SentBy(id)
+	if errors.Is(err, model.ErrNoMessage) { // a text that was read back
+		sent.Queued, err = model.Queued{Author: id.Author, Number: id.Number, Sent: model.StateAccepted}, nil
+	}
+	sent.Again = true
+	return sent, err
+}
+
+func (r *Room) send(ctx context.Context, body record.Body, o SendOptions) (sent Sent, err error) {
 	if !r.signed {
 		return r.sendText(ctx, body, o)
 	}
@@ -123,7 +152,7 @@ func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent 
 		unread = nil // what is only queued needs no reading
 	}
 	if o.Queue || unread != nil {
-		written, err := r.compose(ctx, body, o.at())
+		written, err := r.compose(ctx, body, o)
 		if err != nil {
 			return sent, err
 		}
@@ -133,7 +162,7 @@ func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent 
 	if err != nil {
 		return sent, err
 	}
-	written, err := r.compose(ctx, body, o.at())
+	written, err := r.compose(ctx, body, o)
 	if err != nil {
 		news.abandon()
 		return sent, err
@@ -274,8 +303,8 @@ func (r *Room) Adopt(ctx context.Context, read bool) error {
 
 // compose puts a message into the outbox, once the user has agreed to what it takes. A file that is there already, from
 // a transfer that was interrupted, is not written once more.
-func (r *Room) compose(ctx context.Context, body record.Body, at time.Time) (room.Written, error) {
-	if file, ok := body.(record.File); ok {
+func (r *Room) compose(ctx context.Context, body record.Body, o SendOptions) (room.Written, error) {
+	if file, ok := body.(record.File); ok && o.Once == "" {
 		begun, err := r.begun(file)
 		if err != nil {
 			return room.Written{}, err
@@ -299,8 +328,10 @@ func (r *Room) compose(ctx context.Context, body record.Body, at time.Time) (roo
 	if err != nil {
 		return room.Written{}, err
 	}
-	if err := r.announce(ctx, entries); err != nil {
-		return room.Written{}, err
+	if entries > 1 || !o.Queue { // one that is only queued asks the relay nothing
+		if err := r.announce(ctx, entries); err != nil {
+			return room.Written{}, err
+		}
 	}
 	if err := r.tellOfKeys(); err != nil {
 		return room.Written{}, err
@@ -308,7 +339,7 @@ func (r *Room) compose(ctx context.Context, body record.Body, at time.Time) (roo
 	if err := r.noteWriting(); err != nil {
 		return room.Written{}, err
 	}
-	return r.talk.WriteAt(body, at, time.Now())
+	return r.talk.WriteAt(body, o.Once, o.at(), time.Now())
 }
 
 // saysMore refuses to say of a device what was said already.

@@ -29,7 +29,7 @@ func (e *Engine) Send(ctx context.Context, settings model.Room, body record.Body
 	if err != nil {
 		return sent, err
 	}
-	if text, ok := body.(record.Text); ok && !signed && !o.Queue {
+	if text, ok := body.(record.Text); ok && !signed && !o.Queue && o.Once == "" {
 		dir, err := e.o.Dir("archive")
 		if err != nil {
 			return sent, err
@@ -163,7 +163,7 @@ func (r *Room) sendText(ctx context.Context, body record.Body, o SendOptions) (s
 	if err := r.waits(); err != nil { // before: whoever is killed in between must not leave it behind unseen
 		return sent, err
 	}
-	written, err := r.talk.WriteText(body, o.at(), time.Now())
+	written, err := r.talk.WriteText(body, o.Once, o.at(), time.Now())
 	if err == nil {
 		err = r.waits()
 	}

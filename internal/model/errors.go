@@ -68,6 +68,14 @@ var (
 	ErrArchiveDamaged = errors.New("the file is damaged")
 )
 
+// WrittenError means that a message was written before that is to be written once.
+type WrittenError struct{ OwnID }
+
+func (e *WrittenError) Error() string { return "it was written before" }
+
+// ErrOtherBody means that what is to be written once is another message than the one that was written under that name.
+var ErrOtherBody = errors.New("another message was written under this name")
+
 // ErrNoRoom means that there is no room of the name asked for, or none at all.
 var ErrNoRoom = errors.New("no such room")
 

@@ -525,6 +525,27 @@ func (c *Conversation) SetShown(name string, m model.Mark) error {
 	return nil
 }
 
+// AllShown returns the marks that were set under names with a prefix, by what follows that.
+func (c *Conversation) AllShown(prefix string) (map[string]model.Mark, error) {
+	marks, err := c.store.Marks(prefix)
+	if err != nil {
+		return nil, fmt.Errorf("reading how much was shown: %w", err)
+	}
+	all := make(map[string]model.Mark, len(marks))
+	for _, m := range marks {
+		all[m.Name[len(prefix):]] = model.Mark{Message: m.Message, Event: m.Event}
+	}
+	return all, nil
+}
+
+// ForgetShown forgets the mark that was set under a name.
+func (c *Conversation) ForgetShown(name string) error {
+	if err := c.store.Apply(&kept.Change{MarksGone: []string{name}}); err != nil {
+		return fmt.Errorf("forgetting how much was shown: %w", err)
+	}
+	return nil
+}
+
 // SetPrinted keeps what of a conversation was shown.
 func (c *Conversation) SetPrinted(p model.Printed) error {
 	if p.Top.At.Entry == 0 {
@@ -621,6 +642,30 @@ func (c *Conversation) recall(rows []kept.Message, seen []record.Receipt) (items
 		items[i].Lost = m != nil && c.isLost(m.Author)
 	}
 	return items, n, c.markOldKeys(items)
+}
+
+// Numbered returns the messages that a key has signed under a number, as far as they can be opened: more than one where that key
+// wrote two.
+func (c *Conversation) Numbered(author record.PublicKey, number uint32) (items []model.Item, err error) {
+	held, err := c.store.Held(record.HeldQuery{Author: author, First: number, Last: number})
+	var rows []kept.Message
+	for i := 0; i < len(held) && err == nil; i++ {
+		var at []kept.Message
+		at, err = c.store.Messages(kept.MessageQuery{From: &held[i], Limit: 1})
+		rows = append(rows, at...)
+	}
+	if err == nil && len(rows) > 0 {
+		err = c.renewKeys()
+	}
+	for n := 0; len(rows) > 0 && err == nil; rows = rows[n:] {
+		var some []model.Item
+		some, n, err = c.recall(rows, nil)
+		items = append(items, some...)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading message %d of %s: %w", number, author.Tag().Name(), err)
+	}
+	return items, nil
 }
 
 // pieces returns the cells at some spots, as far as they could be opened.

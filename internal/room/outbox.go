@@ -38,12 +38,18 @@ func (c *Conversation) Outbox() ([]model.Queued, error) {
 
 // Sent returns how far one of our own messages has come, also one that was read back: of that Entries and Accepted are
 // not known any more. The error is [model.ErrNoMessage] for a number that was never taken.
-func (c *Conversation) Sent(number uint32) (q model.Queued, err error) {
+func (c *Conversation) Sent(number uint32) (model.Queued, error) {
+	return c.SentBy(model.OwnID{Author: c.own, Number: number})
+}
+
+// SentBy is [Conversation.Sent] of a message that an identity of ours has signed, perhaps one before this.
+func (c *Conversation) SentBy(id model.OwnID) (q model.Queued, err error) {
 	var own []kept.Own
-	if c.own.IsZero() {
+	number := id.Number
+	if id.Author.IsZero() {
 		own, err = c.waitingTexts(number, number)
 	} else {
-		own, err = c.store.Own(kept.OwnQuery{Author: c.own, First: number, Last: number})
+		own, err = c.store.Own(kept.OwnQuery{Author: id.Author, First: number, Last: number})
 	}
 	if err == nil && len(own) > 0 {
 		q, err = c.queued(&own[0])
@@ -51,14 +57,19 @@ func (c *Conversation) Sent(number uint32) (q model.Queued, err error) {
 	if err != nil || len(own) > 0 {
 		return q, err
 	}
-	held, err := c.store.Held(record.HeldQuery{Author: c.own, First: number, Last: number})
+	var held []record.Held
+	if !id.Author.IsZero() { // of texts only the outbox knows which is which
+		held, err = c.store.Held(record.HeldQuery{Author: id.Author, First: number, Last: number})
+	}
 	if err == nil && len(held) == 0 {
 		err = model.ErrNoMessage
 	}
 	if err != nil {
 		return q, fmt.Errorf("looking for %s: %w", c.OwnNumber(number), err)
 	}
-	return model.Queued{Author: c.own, Name: c.OwnName(), Number: number, Sent: model.StateAccepted, Entry: held[0].At.Entry}, nil
+	q = model.Queued{Author: id.Author, Number: number, Sent: model.StateAccepted, Entry: held[0].At.Entry}
+	q.Name, err = c.signer(id.Author)
+	return q, err
 }
 
 // Unposted returns how many entries of the outbox were not accepted so far.

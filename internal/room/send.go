@@ -32,11 +32,13 @@ type Written struct {
 // It refuses with [model.ErrNoIdentity], [model.ErrKeyGone], [model.ErrNumbersSpent], [model.ErrNoText] and what [record.Sign]
 // refuses.
 func (c *Conversation) Write(body record.Body, now time.Time) (Written, error) {
-	return c.WriteAt(body, now, now)
+	return c.WriteAt(body, "", now, now)
 }
 
-// WriteAt is [Conversation.Write] of a message whose clock is to show another time: that at which its values were measured.
-func (c *Conversation) WriteAt(body record.Body, at, now time.Time) (Written, error) {
+// WriteAt is [Conversation.Write] of a message whose clock is to show another time: that at which its values were measured. What
+// is named once is written once in 30 days: the error is a [*model.WrittenError] if it was before, and [model.ErrOtherBody] if
+// something else was under that name.
+func (c *Conversation) WriteAt(body record.Body, once string, at, now time.Time) (Written, error) {
 	if c.own.IsZero() {
 		return Written{}, model.ErrNoIdentity
 	}
@@ -45,7 +47,7 @@ func (c *Conversation) WriteAt(body record.Body, at, now time.Time) (Written, er
 	}
 	var w Written
 	err := c.transact(func() (err error) {
-		w, err = c.write(body, at, now)
+		w, err = c.write(body, once, at, now)
 		return err
 	})
 	if err != nil {
@@ -55,7 +57,7 @@ func (c *Conversation) WriteAt(body record.Body, at, now time.Time) (Written, er
 }
 
 // write does the work of Write inside its transaction.
-func (c *Conversation) write(body record.Body, at, now time.Time) (w Written, err error) {
+func (c *Conversation) write(body record.Body, once string, at, now time.Time) (w Written, err error) {
 	if err := c.maySign(); err != nil {
 		return w, err
 	}
@@ -100,8 +102,11 @@ func (c *Conversation) write(body record.Body, at, now time.Time) (w Written, er
 		n.author.MarkNamed(n.number, w.Number)
 		change.Authors = append(change.Authors, n.author)
 	}
-	write := kept.Change{Learnt: &change}
-	if r.Kind() != record.KindHeartbeat {
+	write, err := c.once(once, body, model.OwnID{Author: c.own, Number: w.Number}, now)
+	if err != nil {
+		return w, err
+	}
+	if write.Learnt = &change; r.Kind() != record.KindHeartbeat {
 		write.States = []model.OwnState{{OwnID: model.OwnID{Author: c.own, Number: w.Number}}} // queued
 	}
 	return w, c.store.Apply(&write)

@@ -69,7 +69,7 @@ func TestStatesOfTexts(t *testing.T) {
 	ana := h.enter(o, t.TempDir())
 	ana.look()
 	for _, text := range []string{"one", "two"} {
-		if _, err := ana.WriteText(record.Text(text), time.Now(), time.Now()); err != nil {
+		if _, err := ana.WriteText(record.Text(text), "", time.Now(), time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -45,12 +45,16 @@ type Store interface {
 	// End is the mark behind all messages and events, and Mark one that was set; ok tells whether it was.
 	End() (kept.Mark, error)
 	Mark(name string) (m kept.Mark, ok bool, err error)
+	// Marks returns those of which the name begins with a prefix, by name.
+	Marks(prefix string) ([]kept.Mark, error)
 
 	Posts(kept.PostQuery) ([]kept.Post, error)
 	// Progress counts the posts from first to last by their states.
 	Progress(first, last int64) (states [4]int, err error)
 	// Own returns records of our own that were not read back.
 	Own(kept.OwnQuery) ([]kept.Own, error)
+	// Once returns the message that is to be written once under a name; ok tells whether one was written.
+	Once(name [32]byte) (o kept.Once, ok bool, err error)
 }
 
 // knowledge is a store as [record.Reader] wants it: with the cells opened again.

@@ -19,15 +19,15 @@ import (
 // record without an author, whose number counts texts, and whose hash is that of the token.
 
 // WriteText seals a text or a reading, written at a time, with the newest key and puts it into the outbox. The errors are those of
-// [Room.Seal].
-func (c *Conversation) WriteText(body record.Body, at, now time.Time) (Written, error) {
+// [Room.Seal], and for what is named once those of [Conversation.WriteAt].
+func (c *Conversation) WriteText(body record.Body, once string, at, now time.Time) (Written, error) {
 	return c.putText(body.Kind(), now, func() (kept.Post, error) {
 		if err := c.renewKeys(); err != nil {
 			return kept.Post{}, err
 		}
 		e, err := (&Room{c.sealers[0], c.o.Fields, c.o.Wrapped}).Seal(body, at)
 		return kept.Post{Fields: e.Fields, Status: e.Status}, err
-	})
+	}, func(id model.OwnID) (kept.Change, error) { return c.once(once, body, id, now) })
 }
 
 // KeepText puts a text into the outbox that was sealed and perhaps posted without it; tried tells that it may be stored,
@@ -49,7 +49,7 @@ func (c *Conversation) KeepText(sealed thingspeak.Fields, tried bool, newest int
 			post.State, post.After = model.StateTried, record.Place{Clear: state.Clears, Entry: newest}
 		}
 		return post, nil
-	})
+	}, func(model.OwnID) (kept.Change, error) { return kept.Change{}, nil })
 	if entry > 0 {
 		return Written{}, entry, nil
 	}
@@ -116,7 +116,10 @@ func (c *Conversation) KeepSent(texts []SentText) error {
 // errReadBack ends keeping a text that was read.
 var errReadBack = errors.New("it was read back")
 
-func (c *Conversation) putText(kind record.Kind, now time.Time, compose func() (kept.Post, error)) (w Written, err error) {
+// putText puts a text into the outbox, with a change that may be refused.
+func (c *Conversation) putText(
+	kind record.Kind, now time.Time, compose func() (kept.Post, error), with func(model.OwnID) (kept.Change, error),
+) (w Written, err error) {
 	err = c.transact(func() error {
 		post, err := compose()
 		if err != nil {
@@ -133,11 +136,15 @@ func (c *Conversation) putText(kind record.Kind, now time.Time, compose func() (
 		if own.Hash, err = c.hashOfText(&post); err != nil {
 			return err
 		}
+		id := model.OwnID{Number: own.Number}
+		change, err := with(id)
+		if err != nil {
+			return err
+		}
 		w = Written{Number: own.Number, Hash: own.Hash, Cells: 1, Entries: 1}
-		return c.store.Apply(&kept.Change{
-			Posts: []kept.Post{post}, Own: []kept.Own{own}, State: &state,
-			States: []model.OwnState{{OwnID: model.OwnID{Number: own.Number}, State: post.State}},
-		})
+		change.Posts, change.Own, change.State = []kept.Post{post}, []kept.Own{own}, &state
+		change.States = []model.OwnState{{OwnID: id, State: post.State}}
+		return c.store.Apply(&change)
 	})
 	if err != nil {
 		return Written{}, fmt.Errorf("writing a message: %w", err)

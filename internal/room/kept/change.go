@@ -52,7 +52,13 @@ type Change struct {
 	// that says what the message was; and one of who has seen what of an author's, of the one before it of the same two.
 	States []model.OwnState
 
-	Marks []Mark
+	// Once are messages of our own that are to be written once. Where States say what a message was, what is known here of that one
+	// is of the message itself from then on. Those from before OnceFrom are forgotten, unless that is zero.
+	Once     []Once
+	OnceFrom time.Time
+
+	Marks     []Mark
+	MarksGone []string
 }
 
 // KeyDate is when the user has said something of a key.

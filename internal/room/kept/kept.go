@@ -162,6 +162,15 @@ type Post struct {
 	Dated time.Time
 }
 
+// Once is a message of our own that is to be written once, whoever asks for it again: one row.
+type Once struct {
+	model.OwnID
+
+	// Name is the SHA-256 of what it is called, and Body a hash of what it says, which tells nobody what that is.
+	Name, Body [32]byte
+	At         time.Time
+}
+
 // Own is a record of our own that was not yet read back: one row.
 type Own struct {
 	// Author is the identity that has signed it.

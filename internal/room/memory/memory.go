@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
@@ -38,6 +39,7 @@ type Store struct {
 
 	posts table[int64, kept.Post]
 	own   map[ownName]kept.Own
+	once  map[[32]byte]kept.Once
 }
 
 type recordName struct {
@@ -59,7 +61,7 @@ func New() *Store {
 		ranges:  map[int][]kept.Range{}, macs: map[[16]byte]record.Place{},
 		unopened: newTable[record.Place, kept.Entry](record.Place.Compare),
 		ids:      map[recordName]int64{}, moves: newTable[int64, record.KeyID](cmp.Compare), marks: map[string]kept.Mark{},
-		posts: newTable[int64, kept.Post](cmp.Compare), own: map[ownName]kept.Own{},
+		posts: newTable[int64, kept.Post](cmp.Compare), own: map[ownName]kept.Own{}, once: map[[32]byte]kept.Once{},
 	}
 }
 
@@ -123,6 +125,9 @@ func (s *Store) Apply(c *kept.Change) error {
 		return err
 	}
 	s.applyOutbox(c)
+	for _, name := range c.MarksGone {
+		record.Drop(s.undo, s.marks, name)
+	}
 	for _, m := range c.Marks {
 		record.Put(s.undo, s.marks, m.Name, m)
 	}
@@ -288,6 +293,26 @@ func (s *Store) applyOutbox(c *kept.Change) {
 	for i := range c.States {
 		s.addState(c.States[i])
 	}
+	s.applyOnce(c)
+}
+
+func (s *Store) applyOnce(c *kept.Change) {
+	for _, state := range slices.Backward(c.States) {
+		for name, o := range s.once {
+			if o.OwnID == state.Was && state.Was.Number > 0 {
+				o.OwnID = state.OwnID
+				record.Put(s.undo, s.once, name, o)
+			}
+		}
+	}
+	for name, o := range s.once {
+		if o.At.Before(c.OnceFrom) {
+			record.Drop(s.undo, s.once, name)
+		}
+	}
+	for _, o := range c.Once {
+		record.Put(s.undo, s.once, o.Name, o)
+	}
 }
 
 // dropOwn lets go of a record of our own, and of the posts in which no other one stands. A post holds cells of a few
@@ -403,6 +428,22 @@ func (s *Store) Mark(name string) (m kept.Mark, ok bool, err error) {
 	m, ok = s.marks[name]
 	m.Name = name
 	return m, ok, nil
+}
+
+// Marks implements [room.Store].
+func (s *Store) Marks(prefix string) (all []kept.Mark, err error) {
+	for _, name := range slices.Sorted(maps.Keys(s.marks)) {
+		if strings.HasPrefix(name, prefix) {
+			all = append(all, s.marks[name])
+		}
+	}
+	return all, nil
+}
+
+// Once implements [room.Store].
+func (s *Store) Once(name [32]byte) (o kept.Once, ok bool, err error) {
+	o, ok = s.once[name]
+	return o, ok, nil
 }
 
 // Posts implements [room.Store].

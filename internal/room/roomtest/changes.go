@@ -226,6 +226,16 @@ func (p *play) change() kept.Change {
 		m := kept.Mark{Name: fmt.Sprint(p.n("name", 1)), Message: int64(p.n("message", 9)), Event: int64(p.n("event", 9))}
 		c.Marks = []kept.Mark{m}
 	}
+	if p.is("mark gone") {
+		c.MarksGone = []string{fmt.Sprint(p.n("name", 1))}
+	}
+	if p.is("once") {
+		id := model.OwnID{Author: p.key(), Number: uint32(p.n("number", 3))}
+		c.Once = []kept.Once{{OwnID: id, Name: [32]byte{byte(p.n("once", 2))}, Body: [32]byte{byte(p.n("body", 2))}, At: p.time()}}
+	}
+	if p.is("once gone") {
+		c.OnceFrom = p.time()
+	}
 	if p.is("state") {
 		c.State = &kept.State{Clears: uint32(p.n("clears", 3)), Position: []byte{byte(p.n("position", 9))}, Seq: p.seqs}
 	}
@@ -487,6 +497,14 @@ func (p *play) askMessages(s room.Store, note noteFunc) {
 	for _, name := range []string{"0", "1"} {
 		mark, ok, err := s.Mark(name)
 		note("mark "+name, []any{mark, ok}, err)
+	}
+	for _, prefix := range []string{"", "1", "2"} {
+		marks, err := s.Marks(prefix)
+		note("marks "+prefix, marks, err)
+	}
+	for name := range byte(3) {
+		once, ok, err := s.Once([32]byte{name})
+		note(fmt.Sprint("once ", name), []any{once, ok}, err)
 	}
 }
 
