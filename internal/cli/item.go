@@ -1,10 +1,10 @@
 package cli
 
 import (
-	"encoding/hex"
 	"fmt"
 	"strings"
 
+	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/screen"
@@ -219,76 +219,18 @@ func seenBy(names []string) string {
 	return shown
 }
 
-// jsonOf is a message for programs; with numbers, values that are numbers are such in JSON.
+// jsonOf is a message for programs, and where its file was saved.
 func jsonOf(it *model.Item, saved string, numbers bool) messageJSON {
-	var reading *readingJSON
-	if r, ok := it.Reading(); ok {
-		reading = jsonOfReading(&r, numbers)
-	}
-	if it.Unsigned != nil {
-		j := jsonOfUnsigned(it.Unsigned)
-		j.Reading = reading
-		j.Before = known(it.Before)
-		if it.Sent != nil {
-			j.Own, j.State, j.Back = true, new(it.Sent.Sent.String()), new(false)
-			j.Entry = known(it.Sent.Entry)
-		}
-		return j
-	}
-	m := it.Record
-	j := messageJSON{
-		Entry: known(it.At.Entry), Posted: known(it.Posted), Sealed: known(it.Sealed), Kind: m.Kind().String(), Signed: true,
-		Reading: reading, Author: &m.Name, Key: &m.Author, Number: &m.Number, Clock: new(m.Time()), Saved: known(saved),
-		Own: m.Own, Behind: known(m.Behind), Before: known(it.Before), Forked: m.Forked, Lost: it.Lost, OldKey: it.OldKey, SeenBy: append([]string{}, it.SeenBy...), Notice: known(it.Notice),
-	}
-	if m.Own {
-		j.Back = new(it.At.Entry > 0)
-	}
-	if it.Sent != nil {
-		j.State = new(it.Sent.Sent.String())
-		if it.Sent.Sent == model.StateAccepted && it.At.Entry == 0 {
-			j.Entry = known(it.Sent.Entry)
-		}
-	}
-	if n := m.Refers; n != nil {
-		j.Names = &namedJSON{n.Name, n.Author, n.Number, n.Below}
-	}
-	switch b := m.Body.(type) {
-	case record.Text:
-		j.Text, j.Size = new(string(b)), len(b)
-	case record.File:
-		j.File, j.Size = &b.Name, len(b.Content)
-	case record.Reading:
-		j.Size = record.BodySize(b)
-	case record.Device:
-		j.Device, j.Claims = &b.Key, new(!b.Withdraws())
-	case record.KeyMoved:
-		j.Moved = new(hex.EncodeToString(b.Key[:]))
-	}
-	return j
+	return messageJSON{item.Of(it, numbers), known(saved)}
 }
 
 // jsonOfUnsigned is what is known of text that nobody has signed.
-func jsonOfUnsigned(m *model.Message) messageJSON {
-	j := messageJSON{
-		Entry: known(m.Entry), Field: known(m.Field), Posted: known(m.Posted), Sealed: &m.Sealed, Kind: string(m.Kind), Size: m.Size,
-		Opened: &m.Key, SeenBy: []string{},
-	}
-	if m.Kind == model.KindText {
-		j.Text = &m.Text
-	}
-	return j
-}
+func jsonOfUnsigned(m *model.Message) messageJSON { return messageJSON{Message: item.OfUnsigned(m)} }
 
 // jsonOfFinding is a finding about records.
 func jsonOfFinding(f *record.Finding, takenBack bool) findingJSON {
-	last := f.Last
-	if f.First == 0 { // it only counts
-		last = 0
-	}
-	return findingJSON{
-		Finding: f.Kind.String(), Text: f.Text(), Author: known(f.Name), Key: known(f.Author),
-		Number: known(f.First), Last: known(last), Entry: known(f.At.Entry), LastEntry: known(max(f.At.Entry, f.Until)),
-		Count: known(f.Count), Says: known(f.ByName), SaysKey: known(f.By), Waiting: f.Waiting, TakenBack: takenBack,
-	}
+	return findingJSON(item.OfFinding(f, takenBack))
 }
+
+// stateOf is how far a message of our own has come.
+func stateOf(s *model.OwnState) stateJSON { return stateJSON(item.OfState(s)) }

@@ -9,11 +9,10 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/eavesdrop"
-	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
 	"github.com/fernpost/fernpost/internal/screen"
-	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 // object is what --json prints on one line. No key is ever left out, so that a script can rely on it: what is not known
@@ -63,129 +62,21 @@ var objects = []object{
 
 // messageJSON is a message, signed or not.
 type messageJSON struct {
-	Entry   *int64            `json:"entry" means:"number of the feed's entry that it stands in; null while none is known"`
-	Field   *int              `json:"field" means:"field of that entry, for text that nobody has signed; null of one in the status"`
-	Posted  *time.Time        `json:"posted" means:"when the relay took it, by its clock"`
-	Sealed  *time.Time        `json:"sealed" means:"when it was encrypted, by the sender's clock"`
-	Kind    string            `json:"kind" means:"text, file, heartbeat, key moved, device, reading, …; of unsigned ones text, reading, binary or record"`
-	Signed  bool              `json:"signed" means:"whether a key has signed it: then that key is its author"`
-	Author  *string           `json:"author" means:"how the author is called"`
-	Key     *record.PublicKey `json:"key" means:"the author's public key, 64 hexadecimal digits"`
-	Number  *uint32           `json:"number" means:"the author's number of it"`
-	Clock   *time.Time        `json:"clock" means:"when it was written, by the author's clock"`
-	Text    *string           `json:"text" means:"what it says, if it is a text"`
-	Reading *readingJSON      `json:"reading" means:"what a sensor has measured, if it is a reading; otherwise null:"`
-	File    *string           `json:"file" means:"name of the file, if it is one, as its author wrote it"`
-	Saved   *string           `json:"saved_as" means:"path that --save has written the file to"`
-	Size    int               `json:"size" means:"bytes of the text, the reading or the file; 0 for the other kinds"`
-	Opened  *int              `json:"room_key" means:"which of the room's keys has opened it, 0 is the newest; of unsigned ones"`
-	Own     bool              `json:"own" means:"whether this device has written it"`
-	Behind  *uint32           `json:"behind" means:"number of a later one of its author that it stands behind; null if it stands behind none"`
-	Before  *int64            `json:"before" means:"of one that came late, in \"watch\": entry of a message that was there before and stands behind it; otherwise null"`
-	Names   *namedJSON        `json:"names" means:"the message that it names as seen, if that is not its author's newest above; otherwise null:"`
-	Forked  bool              `json:"forked" means:"whether its author's key wrote another one with this number"`
-	Lost    bool              `json:"lost" means:"whether it is by a device that was withdrawn as lost"`
-	OldKey  bool              `json:"old_key" means:"whether somebody else sealed it with a key that the room had moved away from, knowingly or not"`
-	Device  *record.PublicKey `json:"device" means:"the public key that it speaks of, if its kind is device"`
-	Claims  *bool             `json:"claims" means:"whether it calls that key a device of its author's; false: it takes that back"`
-	Moved   *string           `json:"moved_to" means:"id of the key that the room is to go on with, 32 hexadecimal digits, if its kind is key moved"`
-	State   *string           `json:"state" means:"of an own message: queued, tried, accepted, unknown"`
-	Back    *bool             `json:"read_back" means:"of an own message: whether it was read back; until then only the relay says that it stands in that entry"`
-	SeenBy  []string          `json:"seen_by" means:"of an own message: who says to have read it"`
-	Notice  *string           `json:"notice" means:"what to read in its place: its author says that the room goes on with a key that is not here"`
+	item.Message
+	Saved *string `json:"saved_as" means:"path that --save has written the file to"`
 }
 
 func (messageJSON) about() string { return `A message ("recv", "watch"):` }
 
-// readingJSON is what a sensor has measured. Values are texts, or with --numbers numbers where they are such.
-type readingJSON struct {
-	Field1    any `json:"field1" means:"value of the first field, a string; with --numbers a number where it is one; null where there is none"`
-	Field2    any `json:"field2" means:"of the second, and so on"`
-	Field3    any `json:"field3" means:"of the third"`
-	Field4    any `json:"field4" means:"of the fourth"`
-	Field5    any `json:"field5" means:"of the fifth"`
-	Field6    any `json:"field6" means:"of the sixth"`
-	Field7    any `json:"field7" means:"of the seventh"`
-	Field8    any `json:"field8" means:"of the eighth"`
-	Status    any `json:"status" means:"its status"`
-	Latitude  any `json:"latitude" means:"where it was measured, in degrees"`
-	Longitude any `json:"longitude" means:"the same, to the east"`
-	Elevation any `json:"elevation" means:"the same, in metres above the sea"`
-}
-
-func jsonOfReading(r *record.Reading, numbers bool) *readingJSON {
-	value := func(s string) any {
-		if number, ok := thingspeak.JSONNumber(s); ok && numbers {
-			return json.Number(number)
-		}
-		return s
-	}
-	some := func(s string) any {
-		if s == "" {
-			return nil
-		}
-		return value(s)
-	}
-	j := &readingJSON{Latitude: some(r.Latitude), Longitude: some(r.Longitude), Elevation: some(r.Elevation)}
-	if r.Status != "" {
-		j.Status = r.Status
-	}
-	for i, to := range []*any{&j.Field1, &j.Field2, &j.Field3, &j.Field4, &j.Field5, &j.Field6, &j.Field7, &j.Field8} {
-		if v := r.Values[i]; v.Given {
-			*to = value(v.Text)
-		}
-	}
-	return j
-}
-
-// namedJSON is a message that another one names.
-type namedJSON struct {
-	Author string           `json:"author" means:"how its author is called"`
-	Key    record.PublicKey `json:"key" means:"its author's public key"`
-	Number uint32           `json:"number" means:"its author's number of it"`
-	Below  bool             `json:"below" means:"whether it stands below; otherwise another one of its author stands between"`
-}
-
 // findingJSON is something that the user should know.
-type findingJSON struct {
-	Finding   string            `json:"finding" means:"kind: missing, fork, forged, not ours, …"`
-	Text      string            `json:"text" means:"the finding in words"`
-	Author    *string           `json:"author" means:"how the author is called whom it concerns"`
-	Key       *record.PublicKey `json:"key" means:"the author's public key, if it is certain"`
-	Number    *uint32           `json:"number" means:"the author's number of the message concerned, or the first of several"`
-	Last      *uint32           `json:"last_number" means:"the last of several"`
-	Entry     *int64            `json:"entry" means:"number of the feed's entry where it shows, or the first of several"`
-	LastEntry *int64            `json:"last_entry" means:"the last of several"`
-	Count     *int              `json:"count" means:"how many tokens, entries or messages it counts; of what others say of an author, how many say so"`
-	Says      *string           `json:"says" means:"on whose word it rests; null if it is proven"`
-	SaysKey   *record.PublicKey `json:"says_key" means:"the public key of the first of them"`
-	Waiting   bool              `json:"waiting" means:"whether what is lacking may still come, so that it accuses nobody yet"`
-	TakenBack bool              `json:"taken_back" means:"whether it was told before and is true no longer"`
-}
+type findingJSON item.Finding
 
 func (findingJSON) about() string { return `A finding ("recv", "watch", "verify", "eavesdrop"):` }
 
 // stateJSON is how far a message of our own has come, or who has seen it.
-type stateJSON struct {
-	Event   string            `json:"event" means:"state"`
-	Number  uint32            `json:"number" means:"our number of the message"`
-	Key     *record.PublicKey `json:"key" means:"the key of ours that has signed it; null of a text"`
-	State   string            `json:"state" means:"queued, tried, accepted, unknown, dropped (taken back before it was tried) or seen"`
-	Entry   *int64            `json:"entry" means:"number of the last of its entries, if it is accepted"`
-	SeenBy  *string           `json:"seen_by" means:"who says to have read it, and all of ours before it, if it is seen"`
-	SeenKey *record.PublicKey `json:"seen_by_key" means:"that one's public key"`
-	Was     *uint32           `json:"was_number" means:"the number that it had before it was signed anew"`
-	Text    string            `json:"text" means:"the same in words"`
-}
+type stateJSON item.State
 
 func (stateJSON) about() string { return `What became of an own message ("watch"):` }
-
-func stateOf(s *model.OwnState) stateJSON {
-	return stateJSON{
-		Event: "state", Number: s.Number, Key: known(s.Author), State: s.State.String(), Entry: known(s.At.Entry),
-		SeenBy: known(s.SeenBy), SeenKey: known(s.By), Was: known(s.Was.Number), Text: s.Text(),
-	}
-}
 
 // verdictJSON is what verify ends with.
 type verdictJSON struct {
@@ -513,6 +404,10 @@ null. Times are in RFC 3339. A number of an author is "number", one of an entry 
 // explain describes the keys of an object, those of objects inside further in.
 func explain(b *strings.Builder, indent string, object reflect.Type) {
 	for f := range object.Fields() {
+		if f.Anonymous {
+			explain(b, indent, f.Type)
+			continue
+		}
 		meaning := f.Tag.Get("means")
 		fmt.Fprintf(b, "%s%-*s  %s\n", indent, 18-len(indent), f.Tag.Get("json"), meaning)
 		inner := f.Type
