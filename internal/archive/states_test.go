@@ -19,6 +19,7 @@ import (
 
 // schema3 makes the schema of an archive what it was before states were kept.
 const schema3 = `
+DROP TABLE once;
 DROP INDEX events_of_own;
 DROP INDEX own_by_post;
 DELETE FROM events WHERE state IS NOT NULL;
