@@ -18,9 +18,6 @@ import (
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
-// maxFileContent is how long a file can be, in bytes: a record without its head and the longest name and type.
-const maxFileContent = record.MaxSize - record.MinSize - record.MaxNickname - 2*(1+maxFileName)
-
 // maxFileName is the longest name of a file, in bytes.
 const maxFileName = 255
 
@@ -31,12 +28,12 @@ func readAttachment(name string) (record.File, error) {
 		return record.File{}, usagef("--file: %w", err)
 	}
 	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxFileContent+1))
+	content, err := io.ReadAll(io.LimitReader(f, record.MaxFile+1))
 	if err != nil {
 		return record.File{}, fmt.Errorf("reading %s: %w", name, err)
 	}
-	if len(content) > maxFileContent {
-		return record.File{}, usagef("%s is longer than %d bytes, the most that one message carries", name, maxFileContent)
+	if len(content) > record.MaxFile {
+		return record.File{}, usagef("%s is longer than %d bytes, the most that one message carries", name, record.MaxFile)
 	}
 	media := mime.TypeByExtension(filepath.Ext(name))
 	if media == "" {

@@ -24,6 +24,7 @@ type gatewayOptions struct {
 	listen     string
 	allowHosts []string
 	noToken    bool
+	pace       gateway.Pace
 	keys       keySource
 }
 
@@ -41,10 +42,16 @@ room, also after a restart. /update, /channels/ID/feeds.json and bulk_update
 are answered with the reading's number as soon as it is on disk, sealed; the cloud gets it as fast as it takes it, and
 100,000 may wait. ID is the number of the room's channel. On disk all is sealed with the room's key.
 
+Rooms are for scripts and bots: POST /rooms/ROOM/messages sends a text, with an Idempotency-Key once however often it is asked for;
+GET /rooms/ROOM/messages?consumer=NAME&wait=30s gives a consumer what has come, also while it was away, until it acknowledges
+that. Files, events as a stream and findings are there, too: /openapi.json describes all of it.
+
 POST /encrypt and /decrypt, with JSON, are the service of tutorials on Flask: {"data": "…"} gives {"encrypted_data": "gAAA…"},
-{"encrypted_data": "gAAA…"} gives {"decrypted_data": "…"}. They want the header "Authorization: Bearer TOKEN", with a token that
-"gateway token add" makes; the first one is made at the first start and shown once. The clients of tutorials send no token:
---no-token lets every program on this machine in, by this door alone.
+{"encrypted_data": "gAAA…"} gives {"decrypted_data": "…"}.
+
+These and rooms want the header "Authorization: Bearer TOKEN", with a token that "gateway token add" makes; the first one is
+made at the first start and shown once. The clients of tutorials send no token: --no-token lets every program on this machine
+use /encrypt and /decrypt, and nothing else.
 
 A page of another site is not answered, nor who calls the gateway by a name that is not this machine's: --allow-host allows
 one more. What goes to the gateway and comes back is clear: on loopback, where it listens unless told otherwise, nobody else
@@ -57,7 +64,8 @@ for Prometheus, for programs on this machine.`,
 		Example: `  fernpost gateway
   fernpost gateway --key-file key.txt --no-token
   fernpost gateway --room lab --listen 192.168.1.9:8080 --allow-host pi.home
-  curl -H 'Content-Type: application/json' -d '{"data": "hello"}' http://127.0.0.1:8080/encrypt`,
+  curl -H 'Content-Type: application/json' -d '{"data": "hello"}' http://127.0.0.1:8080/encrypt
+  curl -H "Authorization: Bearer $TOKEN" --json '{"text": "hello"}' http://127.0.0.1:8080/rooms/lab/messages`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.serveGateway(cmd.Context(), &o) },
 	}
@@ -66,6 +74,8 @@ for Prometheus, for programs on this machine.`,
 	flags.StringVar(&o.listen, "listen", defaultGateway, "serve on `HOST:PORT`; port 0 picks one")
 	notASetting(flags.Lookup("listen")) // it is the relay's
 	flags.StringSliceVar(&o.allowHosts, "allow-host", nil, "answer requests to this `NAME` of the machine, too; may be repeated")
+	flags.Var(duration.Flag(&o.pace.Fastest, defaultDuration("poll_min")), "poll-min", "ask relays this often for messages after activity")
+	flags.Var(duration.Flag(&o.pace.Slowest, defaultDuration("poll_max")), "poll-max", "slow down to this while nothing comes")
 	flags.BoolVar(&o.noToken, "no-token", false, "let every program on this machine use /encrypt and /decrypt")
 	cmd.AddCommand(a.gatewayKeyCommand(), a.gatewayTokenCommand())
 	return cmd
@@ -73,6 +83,9 @@ for Prometheus, for programs on this machine.`,
 
 // serveGateway runs the gateway until it is stopped.
 func (a *app) serveGateway(ctx context.Context, o *gatewayOptions) error {
+	if o.pace.Fastest <= 0 || o.pace.Slowest < o.pace.Fastest {
+		return badPace(o.pace.Fastest, o.pace.Slowest)
+	}
 	home, err := a.gatewayHome()
 	if err != nil {
 		return err
@@ -89,7 +102,7 @@ func (a *app) serveGateway(ctx context.Context, o *gatewayOptions) error {
 	log := slog.New(slog.NewTextHandler(a.stderr, nil))
 	g, err := gateway.Start(ctx, gateway.Options{
 		Listen: o.listen, Home: home, AllowHosts: o.allowHosts, Keys: keys, KeysOf: room, NoToken: o.noToken, Rooms: rooms, Clouds: clouds,
-		Log: log,
+		Engine: rooms.engine, Pace: o.pace, Log: log,
 	})
 	if errors.Is(err, gateway.ErrNotLoopback) {
 		return hint(usageError{err}, "leave out --no-token and give each program a token, or listen on 127.0.0.1")

@@ -78,7 +78,7 @@ reached for a while. In a signed room it tells what is wrong as soon as that is 
 
 func (a *app) watch(ctx context.Context, o watchOptions) error {
 	if o.pollMin <= 0 || o.pollMax < o.pollMin {
-		return usagef("--poll-min %v, --poll-max %v: want durations above 0, the second not below the first", o.pollMin, o.pollMax)
+		return badPace(o.pollMin, o.pollMax)
 	}
 	if o.messages < 0 {
 		return usagef("--messages %d: want 0 or more", o.messages)
@@ -108,6 +108,10 @@ func (a *app) watch(ctx context.Context, o watchOptions) error {
 			"fernpost rooms set %s --mqtt URL --mqtt-device-file FILE", r.Name)
 	}
 	return a.watchRoom(ctx, r, o)
+}
+
+func badPace(fastest, slowest time.Duration) error {
+	return usagef("--poll-min %v, --poll-max %v: want durations above 0, the second not below the first", fastest, slowest)
 }
 
 // watchMark is the name under which the archive remembers what watch has shown.

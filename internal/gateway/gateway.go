@@ -2,8 +2,8 @@
 // gives them back in clear. So it listens on loopback unless told otherwise, wants a token or a key from everybody, and
 // answers no page of another site.
 //
-// It has several doors: /encrypt and /decrypt, as tutorials on Flask have them, and ThingSpeak's API for the readings of
-// sensors.
+// It has several doors: /encrypt and /decrypt, as tutorials on Flask have them, ThingSpeak's API for the readings of
+// sensors, and the rooms for scripts and bots, which /openapi.json describes.
 package gateway
 
 import (
@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/relay/guard"
 	"github.com/fernpost/fernpost/internal/relay/httpapi"
 	"github.com/fernpost/fernpost/internal/relay/metrics"
@@ -42,6 +43,9 @@ type Options struct {
 	NoToken bool
 	// Rooms are those whose readings the ThingSpeak doors take and show; nil closes them.
 	Rooms Rooms
+	// Engine has the rooms that scripts and bots use, and Pace says how often their relays are asked; without it there are none.
+	Engine *messenger.Engine
+	Pace   Pace
 	// Clouds are the addresses of the relays of these rooms. One that leads back to the gateway keeps it from starting.
 	Clouds []string
 	// Log gets what goes wrong, without contents and keys; nil is nowhere.
@@ -78,6 +82,7 @@ type Running struct {
 	grants   *Grants
 	readings *readings
 	door     *door
+	talks    *talks
 	// stop ends the delivery of readings, and delivering waits for it.
 	stop       context.CancelFunc
 	delivering sync.WaitGroup
@@ -123,6 +128,11 @@ func Start(ctx context.Context, o Options) (_ *Running, err error) {
 			return nil, err
 		}
 	}
+	if o.Engine != nil {
+		r.talks = newTalks(o.Engine, o.Pace, o.Log)
+		h.openRooms(r.talks)
+		r.delivering.Go(r.talks.takeUp)
+	}
 	r.server = &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
@@ -131,6 +141,9 @@ func Start(ctx context.Context, o Options) (_ *Running, err error) {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+	}
+	if r.talks != nil {
+		r.server.RegisterOnShutdown(r.talks.end)
 	}
 	accepting := httpapi.AnswerVersionless(clients.Listen(r.listener))
 	go func() {
@@ -197,6 +210,11 @@ func (r *Running) close() error {
 		r.stop()
 		r.delivering.Wait()
 	}
+	if r.talks != nil {
+		r.talks.end()
+		r.delivering.Wait()
+		err = errors.Join(err, r.talks.close())
+	}
 	if r.door != nil {
 		r.door.rules.Close()
 	}
@@ -246,6 +264,13 @@ func newHandler(o Options, grants *Grants, clients *guard.Clients) *handler {
 	})
 	h.mux.HandleFunc("/", nothing)
 	return h
+}
+
+// openRooms opens the rooms for scripts and bots.
+func (h *handler) openRooms(t *talks) {
+	d := &roomDoor{h: h, talks: t, log: h.log}
+	d.register(h.mux)
+	h.figures.Gauge("fernpost_gateway_waiting_consumers", func() float64 { return float64(d.waiting.Load()) })
 }
 
 // ServeHTTP lets in whom the gateway answers at all.

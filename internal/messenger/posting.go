@@ -47,6 +47,9 @@ func (s *Stream) Send(ctx context.Context, body record.Body, o SendOptions) (sen
 	return sent, errors.Join(err, r.Close())
 }
 
+// Post has posted what waits in the outbox, as after [Stream.Send].
+func (s *Stream) Post() { wake(s.watch.written) }
+
 // How long to wait before what could not be posted is tried again.
 const (
 	firstRetry = 5 * time.Second

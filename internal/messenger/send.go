@@ -124,12 +124,18 @@ func (r *Room) writtenBefore(id model.OwnID, err error) (sent Sent, _ error) {
 	if err != nil {
 		return sent, err
 	}
-	sent.Queued, err = r.talk.SentBy(id)
-	if errors.Is(err, model.ErrNoMessage) { // a text that was read back
-		sent.Queued, err = model.Queued{Author: id.Author, Number: id.Number, Sent: model.StateAccepted}, nil
-	}
+	sent.Queued, err = r.SentBy(id)
 	sent.Again = true
 	return sent, err
+}
+
+// SentBy returns how far a message has come that an identity of ours has written, or a text.
+func (r *Room) SentBy(id model.OwnID) (model.Queued, error) {
+	q, err := r.talk.SentBy(id)
+	if errors.Is(err, model.ErrNoMessage) && id.Author.IsZero() { // a text that was read back
+		return model.Queued{Number: id.Number, Sent: model.StateAccepted}, nil
+	}
+	return q, err
 }
 
 func (r *Room) send(ctx context.Context, body record.Body, o SendOptions) (sent Sent, err error) {

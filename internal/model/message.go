@@ -1,6 +1,9 @@
 package model
 
 import (
+	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -67,6 +70,24 @@ func (it *Item) Clock() time.Time {
 
 // Mark tells how far somebody has looked at what came. The zero Mark has seen nothing.
 type Mark struct{ Message, Event int64 }
+
+// String writes a mark for [ParseMark].
+func (m Mark) String() string { return fmt.Sprintf("%d-%d", m.Message, m.Event) }
+
+// ErrMark refuses what is no mark.
+var ErrMark = errors.New("this is no mark")
+
+// ParseMark reads what [Mark.String] has written. The only error is [ErrMark].
+func ParseMark(s string) (m Mark, err error) {
+	message, event, _ := strings.Cut(s, "-")
+	var messageErr, eventErr error
+	m.Message, messageErr = strconv.ParseInt(message, 10, 64)
+	m.Event, eventErr = strconv.ParseInt(event, 10, 64)
+	if messageErr != nil || eventErr != nil || m.Message < 0 || m.Event < 0 || m.String() != s {
+		return Mark{}, ErrMark
+	}
+	return m, nil
+}
 
 // Printed takes the messages that a user was really shown. What that user writes next names the record by somebody else
 // among them that stands highest: nobody signs for having seen what was never shown.

@@ -138,6 +138,12 @@ func (KeyMoved) Notice(name string, compared bool) string {
 		"passphrase, then run \"fernpost key add\""
 }
 
+// MaxFile is how many bytes a file can have in a record, whatever its author, name and type are called.
+const MaxFile = MaxSize - MinSize - MaxNickname - 2*(1+maxFileText)
+
+// maxFileText is the longest name and the longest type of a file, in bytes.
+const maxFileText = 255
+
 // BodySize returns how many bytes a body takes in a record: so many of [Capacity].
 func BodySize(b Body) int {
 	switch b := b.(type) {
@@ -200,7 +206,7 @@ func appendBody(b []byte, body Body, salt Salt, author PublicKey) ([]byte, error
 		return append(b, body...), nil
 	case File:
 		for _, s := range []string{body.Name, body.Media} {
-			if len(s) > 255 || !utf8.ValidString(s) {
+			if len(s) > maxFileText || !utf8.ValidString(s) {
 				return nil, fmt.Errorf("%w: a file's name or type that is too long or not UTF-8", ErrBody)
 			}
 			b = append(append(b, byte(len(s))), s...)

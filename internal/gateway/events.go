@@ -1,0 +1,129 @@
+package gateway
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/item"
+	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
+)
+
+// eventTime is how long somebody may take to fetch an event. Who takes longer goes on behind the last one that came.
+const eventTime = 20 * time.Second
+
+// getEvents streams what happens in a room.
+func (d *roomDoor) getEvents(w http.ResponseWriter, v *visitor) (err error) {
+	at, err := d.eventsFrom(v)
+	if err != nil {
+		return err
+	}
+	leave, err := d.streamOf(v.Request)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	out := &eventWriter{w: w, control: http.NewResponseController(w)}
+	defer d.h.figures.StreamOpened()(false)
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-cache")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(http.StatusOK)
+	_ = out.control.SetReadDeadline(time.Time{}) // that of a request's head and body would end the stream
+	for out.err == nil && v.allowed() == nil {
+		_, changed, _ := v.talk.now()
+		for more := true; more && out.err == nil; {
+			var b messenger.Batch
+			err := v.talk.with(func(r *messenger.Room) (err error) {
+				b, err = r.Since(at, defaultBatch)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			out.batch(v.talk, &b, at)
+			at, more = b.Until, b.More
+		}
+		out.write([]byte(":\n\n"))
+		select {
+		case <-changed:
+		case <-d.talks.ending:
+			return nil
+		case <-v.Context().Done():
+			return nil
+		case <-time.After(alive):
+		}
+	}
+	return nil
+}
+
+// eventsFrom returns the mark behind which somebody wants to hear what happens.
+func (d *roomDoor) eventsFrom(v *visitor) (at model.Mark, err error) {
+	from := v.query.Get("from")
+	if last := v.Header.Get("Last-Event-ID"); last != "" { // a browser that connects again asks the same address
+		from = last
+	}
+	switch from {
+	case "start":
+		return at, nil
+	case "", "now":
+		if err := d.settle(v); err != nil {
+			return at, err
+		}
+		err = v.talk.with(func(r *messenger.Room) error {
+			at, err = r.Now()
+			return err
+		})
+		return at, err
+	}
+	if at, err = model.ParseMark(from); err != nil {
+		err = refusef(http.StatusBadRequest, "from is now, start, or the id of an event")
+	}
+	return at, err
+}
+
+// eventWriter writes events until somebody does not take them any more.
+type eventWriter struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	err     error
+}
+
+func (o *eventWriter) write(b []byte) {
+	if o.err != nil {
+		return
+	}
+	_ = o.control.SetWriteDeadline(time.Now().Add(eventTime))
+	if _, o.err = o.w.Write(b); o.err == nil {
+		o.err = o.control.Flush()
+	}
+}
+
+// batch writes what came behind a mark. The mark behind it comes last, as an id alone: whoever is cut off before is given all of it
+// again.
+func (o *eventWriter) batch(t *talk, b *messenger.Batch, before model.Mark) {
+	if b.Until == before {
+		return
+	}
+	var all []byte
+	event := func(name string, data any) {
+		text, err := json.Marshal(data)
+		if err != nil {
+			o.err = err
+		}
+		all = fmt.Appendf(all, "event: %s\ndata: %s\n\n", name, text)
+	}
+	for i := range b.Items {
+		event("message", t.messageOf(&b.Items[i]))
+	}
+	for i := range b.Found {
+		event("finding", item.OfFinding(&b.Found[i].Finding, b.Found[i].TakenBack))
+	}
+	for i := range b.States {
+		event("state", item.OfState(&b.States[i]))
+	}
+	o.write(fmt.Appendf(all, "id: %s\n\n", b.Until))
+}
