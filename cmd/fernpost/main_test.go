@@ -281,6 +281,10 @@ func condition(cond string) (bool, error) {
 	switch cond {
 	case "python":
 		has, missing = testenv.FindPython() != "", testenv.NoPython
+	case "curl":
+		_, noCurl := exec.LookPath("curl")
+		_, noJQ := exec.LookPath("jq")
+		has, missing = noCurl == nil && noJQ == nil, "no curl and jq (Debian: curl, jq)"
 	case "keyring":
 		has, missing = testenv.HasKeyring(), testenv.NoKeyring
 	default:

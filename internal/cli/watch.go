@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"os/exec"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,6 +28,9 @@ type watchOptions struct {
 	via              string
 	only             *exchange.Via // what via means
 	asJSON, strict   bool
+	exec             string
+	execArgs         []string
+	execTimeout      time.Duration
 	output
 	policy policy
 }
@@ -45,12 +49,25 @@ come by MQTT if the room has a device ("fernpost rooms set --mqtt"); else watch 
 bytes: often after activity, more and more rarely while nothing comes. It outlives a relay that is restarted or cannot be
 reached for a while. In a signed room it tells what is wrong as soon as that is certain, and after a minute what it waits for.
 
+--exec runs a command for each message of others in place of printing it, one after the other, with the text, the reading or the
+file's content on its standard input. What is known of the message is in FERNPOST_MESSAGE_KIND, _SIGNED, _AUTHOR, _KEY, _NUMBER,
+_ENTRY, _POSTED, _CLOCK and _FILE, and its room in FERNPOST_ROOM; no shell reads any of it. A command that fails, or takes longer than
+--exec-timeout, is told of and not run again; one that was running when watch itself was killed is.
+
 --format csv prints readings of sensors and texts as a table, as "fernpost recv" does.`,
 		Example: `  fernpost watch
   fernpost watch --room lab --from-start
   fernpost watch --json | jq -r .text
-  fernpost watch --format csv | tee readings.csv`,
-		Args: cobra.NoArgs,
+  fernpost watch --format csv | tee readings.csv
+  fernpost watch --exec ./on-message.sh
+  fernpost watch --exec notify-send -- "New message"`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 && o.exec == "" {
+				return usagef("%s: arguments are those of the command of --exec", screen.Line(args[0]))
+			}
+			o.execArgs = args
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if o.policy, err = parsePolicy(unsigned); err != nil {
 				return err
@@ -71,6 +88,8 @@ reached for a while. In a signed room it tells what is wrong as soon as that is 
 	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line, of your own messages' states, too")
 	o.output.add(flags, &format)
 	flags.StringVar(&o.via, "via", "", "the only way by which entries may come: stream, mqtt or polling")
+	flags.StringVar(&o.exec, "exec", "", "run this `COMMAND` for each message; arguments of it stand behind --")
+	flags.Var(duration.Flag(&o.execTimeout, time.Minute), "exec-timeout", "end a command of --exec that takes longer")
 	addStrict(flags, &o.strict)
 	addUnsigned(flags, &unsigned)
 	return cmd
@@ -82,6 +101,14 @@ func (a *app) watch(ctx context.Context, o watchOptions) error {
 	}
 	if o.messages < 0 {
 		return usagef("--messages %d: want 0 or more", o.messages)
+	}
+	if o.exec != "" && (o.asJSON || o.asTable || o.execTimeout <= 0) {
+		return usagef("--exec prints nothing, so --json and --format have no meaning with it, and --exec-timeout is to be above 0")
+	}
+	if o.exec != "" {
+		if _, err := exec.LookPath(o.exec); err != nil {
+			return usagef("--exec %s: %v", screen.Line(o.exec), err)
+		}
 	}
 	if o.strict && o.messages == 0 {
 		return usagef("--strict needs --messages: a watch without end comes to no verdict")
@@ -132,6 +159,12 @@ func (a *app) watchRoom(ctx context.Context, r model.Room, o watchOptions) (err 
 			return err
 		}
 	}
+	if o.exec != "" {
+		f.execution = &execution{app: a, command: append([]string{o.exec}, o.execArgs...), timeout: o.execTimeout, room: r.Name}
+		if o.messages == 0 {
+			f.stream.Most = 1 // so that what was dealt with is remembered each time
+		}
+	}
 	f.Room = f.stream.Room
 	a.say("watching room %s (channel %d at %s); Ctrl-C ends", r.Name, r.Channel, screen.Line(r.Relay))
 	if a.drawsStatus() {
@@ -143,6 +176,9 @@ func (a *app) watchRoom(ctx context.Context, r model.Room, o watchOptions) (err 
 		case o.messages == 0:
 		case left > 0:
 			f.stream.Most = left
+			if f.execution != nil {
+				f.stream.Most = 1
+			}
 		case f.kept && (f.asked || !o.strict):
 			return f.conclude()
 		default:
@@ -150,7 +186,7 @@ func (a *app) watchRoom(ctx context.Context, r model.Room, o watchOptions) (err 
 		}
 		e, err := f.stream.Next(ctx)
 		if err == nil {
-			err = cmp.Or(f.tellEvent(e), f.unprinted)
+			err = cmp.Or(f.tellEvent(ctx, e), f.unprinted)
 		}
 		if err != nil {
 			return errors.Join(err, f.out.Flush())
@@ -171,10 +207,13 @@ func heardText(s *messenger.Stream, now time.Time) string {
 type follower struct {
 	conversation
 
-	o       watchOptions
-	stream  *messenger.Stream
-	out     *bufio.Writer
-	table   *table // nil unless one is wanted
+	o      watchOptions
+	stream *messenger.Stream
+	out    *bufio.Writer
+	table  *table // nil unless one is wanted
+
+	execution *execution // the same
+
 	printed model.Printed
 	lines   findings // since the last mark
 	shown   int      // messages printed
@@ -182,10 +221,10 @@ type follower struct {
 	asked   bool     // the relay has answered, or does not
 }
 
-func (f *follower) tellEvent(e messenger.Event) error {
+func (f *follower) tellEvent(ctx context.Context, e messenger.Event) error {
 	switch e := e.(type) {
 	case messenger.Message:
-		return f.printItem(&e.Item)
+		return f.printItem(ctx, &e.Item)
 	case messenger.Found:
 		if err := f.out.Flush(); err != nil {
 			return err
@@ -231,13 +270,21 @@ func (f *follower) tellEvent(e messenger.Event) error {
 	return nil
 }
 
-func (f *follower) printItem(it *model.Item) error {
+func (f *follower) printItem(ctx context.Context, it *model.Item) error {
 	if !f.o.policy.shows(it) {
 		return nil
 	}
 	f.shown++
 	f.kept = false
+	if f.execution != nil {
+		if err := f.execution.run(ctx, it); err != nil {
+			return err
+		}
+	}
 	f.printed.Add(it)
+	if f.execution != nil {
+		return nil
+	}
 	if f.table != nil {
 		return f.table.add(it)
 	}
@@ -265,6 +312,9 @@ func (f *follower) printState(s *model.OwnState) error {
 
 // conclude ends a watch that has printed as much as it was to.
 func (f *follower) conclude() error {
+	if f.execution != nil && f.execution.failed > 0 {
+		return fmt.Errorf("--exec: %s failed, as told above", count(f.execution.failed, "command"))
+	}
 	if !f.o.strict {
 		return nil
 	}

