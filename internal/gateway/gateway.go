@@ -83,6 +83,7 @@ type Running struct {
 	readings *readings
 	door     *door
 	talks    *talks
+	rooms    *roomDoor
 	// stop ends the delivery of readings, and delivering waits for it.
 	stop       context.CancelFunc
 	delivering sync.WaitGroup
@@ -130,7 +131,7 @@ func Start(ctx context.Context, o Options) (_ *Running, err error) {
 	}
 	if o.Engine != nil {
 		r.talks = newTalks(o.Engine, o.Pace, o.Log)
-		h.openRooms(r.talks)
+		r.rooms = h.openRooms(r.talks)
 		r.delivering.Go(r.talks.takeUp)
 	}
 	r.server = &http.Server{
@@ -267,10 +268,11 @@ func newHandler(o Options, grants *Grants, clients *guard.Clients) *handler {
 }
 
 // openRooms opens the rooms for scripts and bots.
-func (h *handler) openRooms(t *talks) {
+func (h *handler) openRooms(t *talks) *roomDoor {
 	d := &roomDoor{h: h, talks: t, log: h.log}
 	d.register(h.mux)
 	h.figures.Gauge("fernpost_gateway_waiting_consumers", func() float64 { return float64(d.waiting.Load()) })
+	return d
 }
 
 // ServeHTTP lets in whom the gateway answers at all.
