@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -106,18 +105,15 @@ func (g *gatewayRooms) Room(name string) (fernet.Ring, int64, error) {
 	return k.ring, k.room.Channel, err
 }
 
-// errBefore1970: neither a record nor a token can say that.
-var errBefore1970 = errors.New("its date is before 1970")
-
 func (g *gatewayRooms) Check(room string, e *thingspeak.Entry) error {
-	if !e.CreatedAt.IsZero() && e.CreatedAt.Unix() < 0 {
-		return errBefore1970
-	}
 	k, err := g.find(room)
+	if err == nil {
+		err = messenger.Writable(k.room)
+	}
 	if err != nil {
 		return &gateway.RoomError{Room: room, Err: err}
 	}
-	return g.engine.CheckReading(k.room, readingOf(e))
+	return g.engine.CheckReading(k.room, readingOf(e), e.CreatedAt)
 }
 
 func (g *gatewayRooms) Outbox(room string) (gateway.Outbox, error) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/config"
 	"github.com/fernpost/fernpost/internal/gateway"
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -151,17 +152,24 @@ func TestReadingsThatARoomCannotCarry(t *testing.T) {
 		a.config, a.timeout = config.Default(), time.Minute
 		rooms := a.gatewayRooms()
 		text := func(field int, s string) *thingspeak.Entry {
-			e := &thingspeak.Entry{}
+			e := &thingspeak.Entry{CreatedAt: time.Now()}
 			e.Fields[field-1] = thingspeak.Text(s)
 			return e
 		}
 		old := text(1, "1")
 		old.CreatedAt = time.Unix(-1, 0)
+		late := text(1, "1")
+		late.CreatedAt = time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC)
 		for says, e := range map[string]*thingspeak.Entry{
-			"not to field 2": text(2, "1"), "at most 127": text(1, strings.Repeat("1", 128)), "is empty": {}, "before 1970": old,
+			"not to field 2": text(2, "1"), "at most 127": text(1, strings.Repeat("1", 128)), "is empty": {CreatedAt: time.Now()},
 		} {
 			if err := rooms.Check("lab", e); err == nil || !strings.Contains(err.Error(), says) {
 				t.Errorf("%v, want that it %s", err, says)
+			}
+		}
+		for _, e := range []*thingspeak.Entry{old, late} {
+			if err := rooms.Check("lab", e); !errors.Is(err, record.ErrClock) {
+				t.Errorf("a reading of %v: %v", e.CreatedAt, err)
 			}
 		}
 		if err := rooms.Check("lab", text(1, "1")); err != nil {

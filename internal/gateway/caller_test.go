@@ -58,6 +58,19 @@ func TestWhomItAnswers(t *testing.T) {
 		{"localhost:8080", "Sec-Fetch-Site: cross-site", 403},
 		{"localhost:8080", "Sec-Fetch-Site: Cross-Site", 403},
 		{"evil.example", "Origin: http://evil.example", 421},
+
+		// Over plain HTTP a browser sends no Sec-Fetch-Site, and no Origin with what a page only includes.
+		{"localhost:8080", "Referer: http://localhost:8080/page?x", 0},
+		{"localhost:8080", "Referer: ", 0},
+		{"localhost:8080", "Referer: http://evil.example/", 403},
+		{"localhost:8080", "Referer: https://localhost:8080/", 403},
+		{"localhost:8080", "Referer: http://localhost:3000/", 403},
+		{"localhost:8080", "Referer: about:blank", 403},
+		{"localhost:8080", "Referer: http://localhost:8080@evil.example/", 403},
+		{"localhost:8080", "Sec-Fetch-Site: same-site", 403},
+		{"localhost:8080", "Sec-Fetch-Site: same-site; Origin: http://localhost:3000", 403},
+		{"localhost:8080", "Sec-Fetch-Site: same-site; Origin: http://localhost:8080", 0},
+		{"localhost:8080", "Sec-Fetch-Site: whatever", 403},
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodOptions, http.MethodHead} {
 			for _, path := range []string{"/update?api_key=AAAABBBBCCCCDDDD&field1=1", "/channels/7/feeds.json", "/encrypt", "/healthz"} {
@@ -73,6 +86,9 @@ func TestWhomItAnswers(t *testing.T) {
 				refused := w.Code == http.StatusMisdirectedRequest || w.Code == http.StatusForbidden
 				if tt.want != 0 && w.Code != tt.want || tt.want == 0 && refused {
 					t.Errorf("%s %s with Host %q and %q: %d, want %d", method, path, tt.host, tt.headers, w.Code, tt.want)
+				}
+				if w.Header().Get("Cross-Origin-Resource-Policy") != "same-origin" || w.Header().Get("X-Content-Type-Options") != "nosniff" {
+					t.Errorf("%s %s: a page of another site may include it: %v", method, path, w.Header())
 				}
 				for name := range w.Header() {
 					if strings.HasPrefix(name, "Access-Control-") {

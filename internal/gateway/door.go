@@ -45,6 +45,9 @@ func isThingSpeak(path string) bool {
 	return false
 }
 
+// isUpdate reports whether a path is one of those that write whatever the method is.
+func isUpdate(path string) bool { return !strings.HasPrefix(strings.TrimLeft(path, "/"), "channels/") }
+
 // visit is what is known of a request on its way through the door.
 type visit struct {
 	shown, key string
@@ -56,6 +59,12 @@ type visitKey struct{}
 
 // ServeHTTP is part of [http.Handler].
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// A relay does with HEAD what it does with GET, as the service does, and there GET writes. Whoever only looks must not.
+	if r.Method == http.MethodHead && isUpdate(r.URL.Path) {
+		w.Header().Set("Allow", "GET, POST")
+		send(w, http.StatusMethodNotAllowed, "text/plain; charset=utf-8", nil)
+		return
+	}
 	d.api.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitKey{}, &visit{})))
 }
 
@@ -85,8 +94,7 @@ func (d *door) translate(r *http.Request, shown string) (key string, wait time.D
 		d.log.ErrorContext(r.Context(), "a key opens no room", "key", grant.ID, "room", grant.Room, "err", err)
 		return "", 0
 	}
-	// /update writes whatever the method is.
-	writes := r.Method == http.MethodPost || !strings.HasPrefix(strings.TrimLeft(r.URL.Path, "/"), "channels/")
+	writes := r.Method == http.MethodPost || isUpdate(r.URL.Path)
 	switch {
 	case writes && grant.May(Write, grant.Room):
 		return s.writeKey, grant.Wait

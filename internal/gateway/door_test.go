@@ -73,6 +73,9 @@ func (r *rooms) Check(_ string, e *thingspeak.Entry) error {
 	if e.Fields[0].Text == "impossible" {
 		return errors.New("field1 is impossible")
 	}
+	if e.CreatedAt.Unix() < 0 {
+		return errors.New("its date is before 1970")
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.away != nil {
@@ -500,6 +503,95 @@ func TestImpossibleReadings(t *testing.T) {
 	}
 	if n := g.write(t, "possible"); n != "1" {
 		t.Errorf("the next reading is number %s", n)
+	}
+}
+
+// TestNothingIsTakenThatCannotBeSentAsItIs: readings that lay before 1970 once their age was taken off, and those of which a part was
+// left out, were answered with a number, and never sent, or not all of it.
+func TestNothingIsTakenThatCannotBeSentAsItIs(t *testing.T) {
+	all := newRooms(t)
+	g := startGateway(t, t.TempDir(), all)
+	csv := "application/x-www-form-urlencoded"
+	bulk := fmt.Sprintf("/channels/%d/bulk_update", labChannel)
+	feeds := fmt.Sprintf("/channels/%d/feeds.json", labChannel)
+	key := "api_key=" + g.writeKey
+	for _, tt := range []struct{ path, kind, body, says string }{
+		{"/update.json", csv, key + "&field1=1&created_at=1969-12-31T23:59:59Z", "before 1970"},
+		{feeds, csv, key + "&field1=1&created_at=1960-01-01", "before 1970"},
+		{bulk + ".json", "application/json", `{"write_api_key":"` + g.writeKey + `","updates":[{"delta_t":0,"field1":"1"},` +
+			`{"delta_t":3000000000,"field1":"2"}]}`, "before 1970"},
+		{bulk + ".csv", csv, "write_" + key + "&time_format=relative&updates=0,1|2999999999,2|1,3", "before 1970"},
+		{bulk + ".csv", csv, "write_" + key + "&time_format=absolute&updates=1901-01-01T00:00:00Z,1", "before 1970"},
+		{"/update.json", csv, key + "&field1=%ff", "field1 is not UTF-8"},
+		{"/update.json", csv, key + "&field1=1&field2=a\xffb", "field2 is not UTF-8"},
+		{"/update.json", csv, key + "&1=%00", "1 is not UTF-8"},
+		{"/update.json", csv, key + "&field1=1&status=warm%80", "status is not UTF-8"},
+		{"/update.json", "multipart/form-data; boundary=X", "--X\r\nContent-Disposition: form-data; name=\"api_key\"\r\n\r\n" + g.writeKey +
+			"\r\n--X\r\nContent-Disposition: form-data; name=\"field1\"\r\n\r\n\xfe\r\n--X--\r\n", "field1 is not UTF-8"},
+		{bulk + ".csv", csv, "write_" + key + "&time_format=absolute&updates=,1,%ff", "column 3 of an update is not UTF-8"},
+		{"/update.json", csv, key + "&field1=1&latitude=north", "latitude is no decimal"},
+		{"/update.json", csv, key + "&field1=1&long=1.5.2", "longitude is no decimal"},
+		{"/update.json", "application/json", `{"api_key":"` + g.writeKey + `","field1":1,"latitude":"x"}`, "latitude is no decimal"},
+		{bulk + ".csv", csv, "write_" + key + "&time_format=absolute&updates=,1,,,,,,,,x,", "latitude is no decimal"},
+		{bulk + ".json", "application/json", `{"write_api_key":"` + g.writeKey + `","updates":[{"created_at":"2026-01-01","field1":"1",` +
+			`"long":"x"}]}`, "longitude is no decimal"},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.URL()+tt.path, strings.NewReader(tt.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", tt.kind)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		if err := errors.Join(err, answer.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if answer.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), tt.says) {
+			t.Errorf("%s %q: %d %s, want that %s", tt.path, tt.body, answer.StatusCode, body, tt.says)
+		}
+	}
+	for _, body := range []string{"&field1=%ff", "&field1=1&lat=x", "&field1=1&created_at=1960-01-01"} {
+		if status, body := g.ask(t, http.MethodPost, "/update", key+body); status != 400 {
+			t.Errorf("%d %q", status, body)
+		}
+	}
+	if n := g.write(t, "ü&latitude=&lat=&long=-7.5"); n != "1" {
+		t.Errorf("the first that can be sent is number %s", n)
+	}
+}
+
+// TestHeadWritesNothing: whoever only looks whether something is at an address must not write there.
+func TestHeadWritesNothing(t *testing.T) {
+	g := startGateway(t, t.TempDir(), newRooms(t))
+	for _, path := range []string{"/update", "/update.json", "/s/update", "//update/", "/update.xml"} {
+		if status, body := g.ask(t, http.MethodHead, path+"?field1=1&api_key="+g.writeKey, ""); status != http.StatusMethodNotAllowed {
+			t.Errorf("%s: %d %q", path, status, body)
+		}
+	}
+	if n := g.write(t, "1"); n != "1" {
+		t.Errorf("the first reading is number %s", n)
+	}
+	path := fmt.Sprintf("/channels/%d/feeds.json?api_key=%s", labChannel, g.readKey)
+	if status, _ := g.ask(t, http.MethodHead, path, ""); status != 200 {
+		t.Errorf("a feed: %d", status)
+	}
+}
+
+// TestNoScriptIsCalledBack: a script of another site's page would have read the feed, without a word of where it is from.
+func TestNoScriptIsCalledBack(t *testing.T) {
+	g := startGateway(t, t.TempDir(), newRooms(t))
+	g.write(t, "secret")
+	for _, path := range []string{"feeds.json", "feeds/last.json", "fields/1.json", "status.json", "feeds/1.json", "feeds"} {
+		path := fmt.Sprintf("/channels/%d/%s?format=json&callback=x&api_key=%s", labChannel, path, g.readKey)
+		if status, body := g.ask(t, http.MethodGet, path, ""); status != 400 || strings.Contains(body, "secret") || strings.HasPrefix(body, "x(") {
+			t.Errorf("%s: %d %q", path, status, body)
+		}
+	}
+	if status, body := g.ask(t, http.MethodGet, "/update.json?callback=x&field1=2&api_key="+g.writeKey, ""); status != 400 {
+		t.Errorf("a write: %d %q", status, body)
 	}
 }
 

@@ -33,7 +33,8 @@ const (
 type Rooms interface {
 	// Room returns a room's keys, the newest first, and its channel's number.
 	Room(name string) (fernet.Ring, int64, error)
-	// Check says in words why a reading cannot be sent in a room, nil if it can. A [*RoomError] says nothing of the reading.
+	// Check says in words why a reading, with its date, cannot be sent in a room, nil if it can. A [*RoomError] says nothing of the
+	// reading.
 	Check(room string, e *thingspeak.Entry) error
 	// Outbox opens a room's outbox, to be used by one goroutine.
 	Outbox(room string) (Outbox, error)
@@ -249,12 +250,13 @@ func (r *readings) Commit(_ context.Context, updates []relay.Update) ([]relay.De
 	if r.conn == nil {
 		return nil, relay.ErrUnavailable
 	}
+	now := time.Now()
 	decisions := make([]relay.Decision, len(updates))
 	var at []int // of asked in updates
 	var asked []relay.Update
 	free := r.most - r.waiting
 	for i, u := range updates {
-		if err := r.check(&u); err != nil {
+		if err := r.check(&u, now); err != nil {
 			decisions[i].Err = err
 			continue
 		}
@@ -265,7 +267,7 @@ func (r *readings) Commit(_ context.Context, updates []relay.Update) ([]relay.De
 		free -= len(u.Entries)
 		at, asked = append(at, i), append(asked, u)
 	}
-	states, decided := relay.Decide(r.states(asked), asked, time.Now())
+	states, decided := relay.Decide(r.states(asked), asked, now)
 	if err := r.conn.Transaction(func() error { return r.insert(asked, decided) }); err != nil {
 		return nil, fmt.Errorf("keeping readings: %w: %w", relay.ErrUnavailable, err)
 	}
@@ -292,14 +294,20 @@ func (r *readings) Commit(_ context.Context, updates []relay.Update) ([]relay.De
 	return decisions, nil
 }
 
-// check refuses what cannot be sent in its room. The caller holds mu.
-func (r *readings) check(u *relay.Update) error {
+// check refuses what cannot be sent in its room as it was meant: nothing is answered with a number and never sent. The caller holds mu.
+func (r *readings) check(u *relay.Update, now time.Time) error {
 	s := r.shelves[u.Channel]
 	if s == nil {
 		return relay.ErrKey
 	}
 	for i := range u.Entries {
-		if err := r.rooms.Check(s.room, &u.Entries[i].Entry); err != nil {
+		e := u.Entries[i].Entry
+		e.CreatedAt = u.Entries[i].Date(now)
+		err := r.rooms.Check(s.room, &e)
+		if why := u.Entries[i].LeftOut; why != "" {
+			err = errors.New(why)
+		}
+		if err != nil {
 			r.log.Warn("reading refused", "room", s.room, "why", err)
 			return &form.Error{Fault: form.NotValue, Hint: err.Error()}
 		}

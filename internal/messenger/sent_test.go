@@ -62,14 +62,14 @@ func TestCheckReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newMembers(t)
 		ana := x.join("ana")
-		if err := ana.engine.CheckReading(x.room, values("", "", "2")); err != nil {
+		if err := ana.engine.CheckReading(x.room, values("", "", "2"), time.Now()); err != nil {
 			t.Error(err)
 		}
-		if err := ana.engine.CheckReading(x.room, values("")); err == nil {
+		if err := ana.engine.CheckReading(x.room, values(""), time.Now()); err == nil {
 			t.Error("an empty one passes")
 		}
 		x.room.Profile, x.room.Fields = "tutorial", []int{1}
-		if err := ana.engine.CheckReading(x.room, values("", "", "2")); !errors.Is(err, model.ErrReading) {
+		if err := ana.engine.CheckReading(x.room, values("", "", "2"), time.Now()); !errors.Is(err, model.ErrReading) {
 			t.Errorf("a field that the room does not write to: %v", err)
 		}
 	})

@@ -61,10 +61,7 @@ func (s *State) take(u *Update, now time.Time) Decision {
 // add numbers and dates one entry and moves the state on.
 func (s *State) add(e *NewEntry, now time.Time) thingspeak.Entry {
 	accepted := e.Entry
-	if accepted.CreatedAt.IsZero() {
-		accepted.CreatedAt = now.Add(-e.Age)
-	}
-	accepted.CreatedAt = time.Unix(accepted.CreatedAt.Unix(), 0).UTC()
+	accepted.CreatedAt = e.Date(now)
 	s.Last++
 	accepted.ID = s.Last
 	switch {

@@ -17,6 +17,17 @@ type NewEntry struct {
 	thingspeak.Entry
 	// Age is how long before the receipt the entry was made, for bulk rows with relative times.
 	Age time.Duration
+	// LeftOut says in words what was sent with it and is not in it; empty is nothing. A relay takes the rest, as the service does.
+	LeftOut string
+}
+
+// Date is when an entry was made that is received now, in whole seconds.
+func (e *NewEntry) Date(now time.Time) time.Time {
+	at := e.CreatedAt
+	if at.IsZero() {
+		at = now.Add(-e.Age)
+	}
+	return time.Unix(at.Unix(), 0).UTC()
 }
 
 // Update asks to add entries to one channel: one entry, or those of a bulk call, of which all are taken or none.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -24,6 +25,8 @@ type BulkRow struct {
 	Entry thingspeak.Entry
 	// Time is a date, or a number of seconds.
 	Time string
+	// LeftOut is as [Params.LeftOut] has it.
+	LeftOut string
 }
 
 // ParseBulk decodes the body of a bulk call (contract section 6) of at most so many updates. What stands beside them becomes
@@ -56,7 +59,7 @@ func decodeBulkJSON(body []byte, most int) (*Bulk, []Param, error) {
 		if err != nil {
 			return err
 		}
-		row := BulkRow{Entry: e, Time: update.Get("created_at")}
+		row := BulkRow{Entry: e, Time: update.Get("created_at"), LeftOut: update.LeftOut()}
 		dated = dated || row.Time != ""
 		if update.Has("delta_t") {
 			row.Time, call.Relative = update.Get("delta_t"), true
@@ -117,7 +120,7 @@ func decodeBulkForm(body []byte, most int) (*Bulk, []Param, error) {
 	f := bulkForm{call: &Bulk{}}
 	for part := range bytes.SplitSeq(body, []byte{'&'}) {
 		name, value, _ := bytes.Cut(part, []byte{'='})
-		if err := f.add(unescape(string(name)), unescapeBytes(value)); err != nil {
+		if err := f.add(clean(unescape(string(name))), unescapeBytes(value)); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -155,7 +158,7 @@ func (f *bulkForm) add(name string, value []byte) error {
 			return BadBulk("time_format is neither absolute nor relative")
 		}
 	case "write_api_key", "key", "api_key", "apikey", "timezone", "offset", "headers":
-		f.beside = append(f.beside, Param{Name: name, Value: clean(string(value))})
+		f.beside = append(f.beside, textParam(name, string(value)))
 	}
 	return nil
 }
@@ -185,21 +188,31 @@ func csvRow(s string) (BulkRow, error) {
 		&e.Fields[0], &e.Fields[1], &e.Fields[2], &e.Fields[3], &e.Fields[4], &e.Fields[5], &e.Fields[6], &e.Fields[7],
 		&e.Latitude, &e.Longitude, &e.Elevation, &e.Status,
 	}
+	row := BulkRow{}
 	at, rest, more := strings.Cut(s, ",")
-	for _, to := range columns {
+	for i, to := range columns {
 		if !more {
 			break
 		}
 		var cell string
 		if cell, rest, more = strings.Cut(rest, ","); cell != "" {
-			*to = thingspeak.Text(clean(cell))
+			p := textParam("", cell)
+			if *to = thingspeak.Text(p.Value); p.Cut {
+				row.LeftOut = noText("column " + strconv.Itoa(i+2) + " of an update")
+			}
 		}
 	}
 	if more {
 		return BulkRow{}, BadBulk(fmt.Sprintf("an update has more than %d columns", 1+len(columns)))
 	}
-	e.Latitude, e.Longitude = decimal(e.Latitude.Text), decimal(e.Longitude.Text)
-	return BulkRow{Entry: e, Time: clean(at)}, nil
+	for name, place := range map[string]*thingspeak.Value{"latitude": &e.Latitude, "longitude": &e.Longitude} {
+		given := place.Text != ""
+		if *place = decimal(place.Text); given && !place.Given {
+			row.LeftOut = noNumber(name)
+		}
+	}
+	row.Entry, row.Time = e, clean(at)
+	return row, nil
 }
 
 // BadBulk refuses a call for its form.

@@ -35,6 +35,32 @@ func (p *Params) Entry() (e thingspeak.Entry, numbers thingspeak.FieldSet, err e
 	return e, numbers, nil
 }
 
+// LeftOut says of what an entry cannot be made as it was sent: bytes of a value that are no text, or a place that is no number. It is
+// empty where nothing is left out. The service says nothing about it.
+func (p *Params) LeftOut() string {
+	names := []string{"status", "elevation", "latitude", "lat", "longitude", "long"}
+	for i := range thingspeak.FieldCount {
+		n := strconv.Itoa(i + 1)
+		names = append(names, "field"+n, n)
+	}
+	for _, name := range names {
+		if found, ok := p.Find(name); ok && found.Cut {
+			return noText(name)
+		}
+	}
+	for _, pair := range [...][2]string{{"latitude", "lat"}, {"longitude", "long"}} {
+		long, short := p.Get(pair[0]), p.Get(pair[1])
+		if long+short != "" && !decimal(long, short).Given {
+			return noNumber(pair[0])
+		}
+	}
+	return ""
+}
+
+func noText(name string) string { return name + " is not UTF-8 text, or holds a NUL" }
+
+func noNumber(name string) string { return name + " is no decimal number" }
+
 // value returns the first of several names that is there and not null.
 func (p *Params) value(names ...string) (Param, error) {
 	for _, name := range names {

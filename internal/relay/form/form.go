@@ -16,6 +16,14 @@ type Param struct {
 	Name, Value string
 	// Kind is what a JSON body held; Text for all other sources.
 	Kind Kind
+	// Cut says that bytes were left out of the value, as they are no text.
+	Cut bool
+}
+
+func textParam(name, value string) Param {
+	p := Param{Name: name, Value: clean(value)}
+	p.Cut = len(p.Value) < len(value)
+	return p
 }
 
 // Kind is what a parameter was written as.
@@ -113,13 +121,13 @@ func ParseQuery(s string) ([]Param, error) {
 	all := make([]Param, 0, min(strings.Count(s, "&")+1, maxParams))
 	for part := range strings.SplitSeq(s, "&") {
 		name, value, _ := strings.Cut(part, "=")
-		if name = unescape(name); name == "" {
+		if name = clean(unescape(name)); name == "" {
 			continue
 		}
 		if len(all) == maxParams {
 			return nil, tooManyParams()
 		}
-		all = append(all, Param{Name: name, Value: unescape(value)})
+		all = append(all, textParam(name, unescape(value)))
 	}
 	return all, nil
 }
@@ -128,7 +136,7 @@ func unescape(s string) string {
 	if strings.ContainsAny(s, "%+") {
 		s = string(unescapeBytes([]byte(s)))
 	}
-	return clean(s)
+	return s
 }
 
 // unescapeBytes undoes percent-encoding in place, and returns what is left of the bytes.

@@ -16,7 +16,7 @@ func parseMultipart(contentType string, body []byte) ([]Param, error) {
 		if len(all) == maxParams {
 			return tooManyParams()
 		}
-		all = append(all, Param{Name: name, Value: clean(string(value))})
+		all = append(all, textParam(name, string(value)))
 		return nil
 	})
 	return all, err

@@ -41,7 +41,7 @@ type Options struct {
 	Notice string
 	// Ready says whether the relay can do its work; its error's text is shown to everybody. nil is always ready.
 	Ready func(context.Context) error
-	// EntriesOnly leaves out all but the writing and reading of entries: settings, lists, pages and figures.
+	// EntriesOnly leaves out all but the writing and reading of entries: settings, lists, pages and figures, and calls back no script.
 	EntriesOnly bool
 	// KeyOf makes of the key that a request shows the one that the relay knows, empty for none. nil leaves it as it is.
 	KeyOf func(r *http.Request, shown string) string
@@ -170,6 +170,9 @@ func (a *api) answer(w http.ResponseWriter, q *request, h handler) (*reply, erro
 	}
 	if err := a.readParams(w, q, q.Pattern == bulkRoute); err != nil {
 		return nil, err
+	}
+	if a.options.EntriesOnly && q.params.Get("callback") != "" {
+		return nil, &refusal{code: thingspeak.CodeBadRequest, hint: "No page of another site is answered here: leave out callback."}
 	}
 	if q.extension == formatNone {
 		if named, known := formatOf(q.params.Get("format")); known {

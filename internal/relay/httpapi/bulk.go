@@ -60,7 +60,7 @@ func bulkEntries(c *form.Bulk, zone *time.Location) ([]relay.NewEntry, error) {
 	entries := make([]relay.NewEntry, len(c.Rows))
 	steps := make([]time.Duration, len(c.Rows))
 	for i := range c.Rows {
-		entries[i].Entry = c.Rows[i].Entry
+		entries[i].Entry, entries[i].LeftOut = c.Rows[i].Entry, c.Rows[i].LeftOut
 		if !c.Relative {
 			entries[i].CreatedAt = bulkDate(c.Rows[i].Time, zone)
 			continue

@@ -97,6 +97,7 @@ func (q *request) entry() (sentEntry, error) {
 	if e.Entry, e.numbers, err = q.params.Entry(); err != nil {
 		return e, err
 	}
+	e.LeftOut = q.params.LeftOut()
 	if at := q.params.Get("created_at"); at != "" {
 		// A date that cannot be read is ignored: clients of the service rely on it.
 		if t, ok := form.Date(at, q.zone()); ok {
