@@ -28,13 +28,16 @@ type Access struct {
 	Version string
 	// Transport carries the requests instead of the network, in tests.
 	Transport http.RoundTripper
+	// Mind looks at the head of each answer of a relay, and ends the request with its error; nil minds none. It is called from several
+	// goroutines.
+	Mind func(*http.Response) error
 	// Slow is told what takes long at the relay; nil for nobody. It is called from several goroutines.
 	Slow func(exchange.SlowCall)
 }
 
-// options are those of a client for what the argument names.
-func (a Access) options(o remote.Options) remote.Options {
-	o.Timeout, o.Budget, o.Version, o.Transport, o.Slow = a.Timeout, a.Budget, a.Version, a.Transport, a.Slow
+// Options are those of a client for what the argument names.
+func (a Access) Options(o remote.Options) remote.Options {
+	o.Timeout, o.Budget, o.Version, o.Transport, o.Mind, o.Slow = a.Timeout, a.Budget, a.Version, a.Transport, a.Mind, a.Slow
 	return o
 }
 
@@ -43,7 +46,7 @@ type Reader struct{ client *remote.Client }
 
 // Open makes a reader of the channel of a number at a relay. A public one needs no key. Nothing is sent yet.
 func (a Access) Open(relay string, id int64, readKey string) (*Reader, error) {
-	client, err := remote.New(a.options(remote.Options{BaseURL: relay, Channel: id, ReadKey: remote.Secret(readKey)}))
+	client, err := remote.New(a.Options(remote.Options{BaseURL: relay, Channel: id, ReadKey: remote.Secret(readKey)}))
 	if err != nil {
 		return nil, err
 	}
@@ -52,12 +55,12 @@ func (a Access) Open(relay string, id int64, readKey string) (*Reader, error) {
 
 // Download returns a feed by its whole address, see [remote.Download].
 func (a Access) Download(ctx context.Context, address string) (io.ReadCloser, error) {
-	return remote.Download(ctx, address, a.options(remote.Options{}))
+	return remote.Download(ctx, address, a.Options(remote.Options{}))
 }
 
 // Post posts a text to the first field of the channel that a write key is for, as it is, and returns its number.
 func (a Access) Post(ctx context.Context, relay, writeKey, text string) (int64, error) {
-	client, err := remote.New(a.options(remote.Options{BaseURL: relay, WriteKey: remote.Secret(writeKey)}))
+	client, err := remote.New(a.Options(remote.Options{BaseURL: relay, WriteKey: remote.Secret(writeKey)}))
 	if err != nil {
 		return 0, err
 	}

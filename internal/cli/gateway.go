@@ -14,6 +14,7 @@ import (
 	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/gateway"
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -90,7 +91,8 @@ func (a *app) serveGateway(ctx context.Context, o *gatewayOptions) error {
 	if err != nil {
 		return err
 	}
-	rooms := a.gatewayRooms()
+	self := gateway.NewSelf()
+	rooms := a.gatewayRooms(self)
 	keys, room, err := a.gatewayKeys(ctx, rooms, &o.keys)
 	if err != nil {
 		return err
@@ -102,7 +104,7 @@ func (a *app) serveGateway(ctx context.Context, o *gatewayOptions) error {
 	log := slog.New(slog.NewTextHandler(a.stderr, nil))
 	g, err := gateway.Start(ctx, gateway.Options{
 		Listen: o.listen, Home: home, AllowHosts: o.allowHosts, Keys: keys, KeysOf: room, NoToken: o.noToken, Rooms: rooms, Clouds: clouds,
-		Engine: rooms.engine, Pace: o.pace, Log: log,
+		Engine: rooms.engine, Pace: o.pace, Self: self, Log: log,
 	})
 	if errors.Is(err, gateway.ErrNotLoopback) {
 		return hint(usageError{err}, "leave out --no-token and give each program a token, or listen on 127.0.0.1")
@@ -176,9 +178,15 @@ func (a *app) gatewayKeys(ctx context.Context, rooms *gatewayRooms, s *keySource
 		return nil, "", err
 	}
 	return func() (fernet.Ring, error) {
-		ring, _, err := rooms.Room(r.Name)
+		ring, _, err := rooms.Room(r.FilesName())
 		return ring, err
-	}, r.Name, nil
+	}, r.FilesName(), nil
+}
+
+// hasGateway reports whether a gateway has ever kept anything on this device.
+func (a *app) hasGateway() bool {
+	home, err := a.gatewayHome()
+	return err == nil && gateway.IsHome(home)
 }
 
 // withGrants runs work on the keys and tokens of the gateway's home.
@@ -191,6 +199,7 @@ func (a *app) withGrants(work func(*gateway.Grants) error) error {
 	if err != nil {
 		return err
 	}
+	grants.Name = a.gatewayRooms(gateway.Self{}).Name
 	return errors.Join(work(grants), grants.Close())
 }
 
@@ -228,7 +237,12 @@ sketches that have one key only. With --wait the answer to a reading is held unt
 			if err != nil {
 				return err
 			}
-			grant.Room, grant.Channel = r.Name, r.Channel
+			if write {
+				if err := messenger.Writable(r); err != nil {
+					return err
+				}
+			}
+			grant.Room, grant.Files, grant.Channel = r.Name, r.FilesName(), r.Channel
 			return a.addGrant(grant, scopesOf(read, write), asJSON)
 		},
 	}
@@ -341,7 +355,7 @@ all; with --admin it may do everything.`,
 				if err != nil {
 					return err
 				}
-				grant.Room, grant.Channel = r.Name, r.Channel
+				grant.Room, grant.Files, grant.Channel = r.Name, r.FilesName(), r.Channel
 			}
 			return a.addGrant(grant, scopes, asJSON)
 		},

@@ -18,8 +18,8 @@ import (
 type gatewayRooms struct {
 	engine *messenger.Engine
 
-	mu    sync.Mutex // guards what follows
-	known map[string]knownRoom
+	mu    sync.Mutex           // guards what follows
+	known map[string]knownRoom // by the name of its files
 	// queued is the number that was put into the outbox of each channel last, since this process began.
 	queued map[int64]int64
 }
@@ -31,22 +31,22 @@ type knownRoom struct {
 	read time.Time
 }
 
-func (a *app) gatewayRooms() *gatewayRooms {
+func (a *app) gatewayRooms(self gateway.Self) *gatewayRooms {
 	o := a.engineOptions()
-	o.Keeping, o.Access.Slow = nil, nil
+	o.Keeping, o.Access.Slow, o.Access.Mind = nil, nil, self.Mind
 	return &gatewayRooms{engine: messenger.New(o), known: map[string]knownRoom{}, queued: map[int64]int64{}}
 }
 
 // find returns a room as it was a second ago at most: it may move to a new key while the gateway serves.
-func (g *gatewayRooms) find(name string) (knownRoom, error) {
+func (g *gatewayRooms) find(files string) (knownRoom, error) {
 	const fresh = time.Second
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	k, ok := g.known[name]
+	k, ok := g.known[files]
 	if ok && time.Since(k.read) < fresh {
 		return k, nil
 	}
-	r, err := g.engine.Find(name)
+	r, err := g.engine.FindLasting(files)
 	if err != nil {
 		return k, err
 	}
@@ -57,7 +57,7 @@ func (g *gatewayRooms) find(name string) (knownRoom, error) {
 	ring, err := fernet.NewRing(keys...)
 	if err == nil {
 		k = knownRoom{r, ring, time.Now()}
-		g.known[name] = k
+		g.known[files] = k
 	}
 	return k, err
 }
@@ -69,8 +69,8 @@ func (g *gatewayRooms) clouds() (all []string, err error) {
 		return nil, err
 	}
 	for _, name := range names {
-		if k, err := g.find(name); err == nil { // whoever uses one that cannot be read hears of it
-			all = append(all, k.room.Relay)
+		if r, err := g.engine.Find(name); err == nil { // whoever uses one that cannot be read hears of it
+			all = append(all, r.Relay)
 		}
 	}
 	return all, nil
@@ -80,11 +80,11 @@ func (g *gatewayRooms) clouds() (all []string, err error) {
 func (g *gatewayRooms) paces(ctx context.Context, keys []gateway.Grant) (lines []string) {
 	told := map[string]bool{}
 	for _, key := range keys {
-		k, err := g.find(key.Room)
-		if err != nil || told[key.Room] || !key.May(gateway.Write, key.Room) {
+		k, err := g.find(key.Files)
+		if err != nil || told[key.Files] || !key.May(gateway.Write, key.Room) {
 			continue // whoever uses it hears why
 		}
-		told[key.Room] = true
+		told[key.Files] = true
 		day, err := g.engine.DayOf(ctx, k.room)
 		if err != nil || day.Interval == 0 {
 			continue
@@ -99,10 +99,17 @@ func (g *gatewayRooms) paces(ctx context.Context, keys []gateway.Grant) (lines [
 	return lines
 }
 
-// Room is part of [gateway.Rooms], as are the next two.
-func (g *gatewayRooms) Room(name string) (fernet.Ring, int64, error) {
-	k, err := g.find(name)
+// Room is part of [gateway.Rooms], as are the next three.
+func (g *gatewayRooms) Room(files string) (fernet.Ring, int64, error) {
+	k, err := g.find(files)
 	return k.ring, k.room.Channel, err
+}
+
+func (g *gatewayRooms) Name(files string) string {
+	if k, err := g.find(files); err == nil {
+		return k.room.Name
+	}
+	return files
 }
 
 func (g *gatewayRooms) Check(room string, e *thingspeak.Entry) error {

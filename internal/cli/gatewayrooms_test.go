@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/config"
 	"github.com/fernpost/fernpost/internal/gateway"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -26,7 +28,7 @@ func TestReadingsOfAGatewayAreSentOnce(t *testing.T) {
 				ana.makeRoom(profile)
 				a := ana.app()
 				a.config, a.timeout = config.Default(), time.Minute
-				rooms := a.gatewayRooms()
+				rooms := a.gatewayRooms(gateway.NewSelf())
 				use := func(work func(box *gatewayOutbox) error) {
 					t.Helper()
 					box, err := rooms.Outbox("lab")
@@ -77,7 +79,7 @@ func TestFourDevicesKeepUp(t *testing.T) {
 		channel := ana.makeRoom(quickSigned, "--interval", "15s")
 		a := ana.app()
 		a.config, a.timeout = config.Default(), time.Minute
-		rooms := a.gatewayRooms()
+		rooms := a.gatewayRooms(gateway.NewSelf())
 
 		paces := rooms.paces(t.Context(), []gateway.Grant{
 			{Room: "lab", Channel: channel, Scopes: []gateway.Scope{gateway.Write}},
@@ -150,7 +152,7 @@ func TestReadingsThatARoomCannotCarry(t *testing.T) {
 		ana.makeRoom("tutorial")
 		a := ana.app()
 		a.config, a.timeout = config.Default(), time.Minute
-		rooms := a.gatewayRooms()
+		rooms := a.gatewayRooms(gateway.NewSelf())
 		text := func(field int, s string) *thingspeak.Entry {
 			e := &thingspeak.Entry{CreatedAt: time.Now()}
 			e.Fields[field-1] = thingspeak.Text(s)
@@ -176,4 +178,43 @@ func TestReadingsThatARoomCannotCarry(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestARelayThatBecomesTheGatewayItself: a room whose relay was changed to the gateway's own address, while that served, was posted to
+// the gateway, which took it for readings again. Nothing is asked for its name: it may have come by a proxy.
+func TestARelayThatBecomesTheGatewayItself(t *testing.T) {
+	for _, profile := range []string{quickSigned, "tutorial"} {
+		t.Run(profile, func(t *testing.T) {
+			ana := newDevice(t, relaytest.New(t))
+			ana.makeRoom(profile)
+			a := ana.app()
+			a.config, a.timeout = config.Default(), time.Minute
+			self := gateway.NewSelf()
+			rooms := a.gatewayRooms(self)
+			g, err := gateway.Start(t.Context(), gateway.Options{Listen: "127.0.0.1:0", Home: t.TempDir(), Rooms: rooms, Self: self})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := g.Shutdown(context.Background()); err != nil {
+					t.Error(err)
+				}
+			}()
+			if _, err := rooms.engine.Update("lab", func(r *model.Room) error { r.Relay = g.URL(); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			box, err := rooms.Outbox("lab")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer box.Close()
+			e := &thingspeak.Entry{ID: 1, CreatedAt: time.Unix(time.Now().Unix(), 0), Fields: thingspeak.Fields{thingspeak.Text("1")}}
+			if err := box.Queue(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+			if err := box.Post(t.Context()); err == nil || !strings.Contains(err.Error(), "leads back to this gateway") {
+				t.Errorf("posting to itself ends with %v", err)
+			}
+		})
+	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/duration"
+	"github.com/fernpost/fernpost/internal/gateway"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/screen"
@@ -306,7 +307,10 @@ func (a *app) removeRoom(ctx context.Context, name string, yes bool) error {
 		return err
 	}
 	a.say("room %s is removed", name)
-	return nil
+	if !a.hasGateway() {
+		return nil
+	}
+	return a.withGrants(func(all *gateway.Grants) error { return all.Forget(r.FilesName()) })
 }
 
 // whatIsLost says what only this device has of a room.
@@ -337,6 +341,7 @@ func (a *app) whatIsLost(r model.Room) []string {
 	if r.Identity != "" {
 		lost = append(lost, "the identity that signs in this room: you come back as somebody new")
 	}
+	lost = append(lost, a.lostAtGateway(r)...)
 	if there, err := a.engine().HasArchive(r); err == nil && !there {
 		return lost
 	}
@@ -346,6 +351,27 @@ func (a *app) whatIsLost(r model.Room) []string {
 		lost = append(lost, "the outbox, which cannot be read: "+screen.Line(err.Error()))
 	case waiting > 0:
 		lost = append(lost, "the outbox: "+count(waiting, "entry")+" that the relay has not accepted; "+outboxOf(r.Name)+" lists them")
+	}
+	return lost
+}
+
+// lostAtGateway says what the gateway has of a room.
+func (a *app) lostAtGateway(r model.Room) (lost []string) {
+	if !a.hasGateway() {
+		return nil
+	}
+	err := a.withGrants(func(all *gateway.Grants) error {
+		grants, readings, err := all.Left(r.FilesName())
+		if readings > 0 {
+			lost = append(lost, "at the gateway: "+count(readings, "reading")+" that it has answered, and that wait for the relay")
+		}
+		if grants > 0 {
+			lost = append(lost, "at the gateway: "+count(grants, "key")+" for the room; \"fernpost gateway key list\" and \"token list\" have them")
+		}
+		return err
+	})
+	if err != nil {
+		lost = append(lost, "what the gateway has of it, which cannot be read: "+screen.Line(err.Error()))
 	}
 	return lost
 }

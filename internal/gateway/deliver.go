@@ -72,11 +72,17 @@ func (d *deliverer) deliver(ctx context.Context, s *shelf) {
 			}
 			if growing == growingRounds {
 				growing = 0
-				d.log.Warn("readings come faster than the cloud takes them", "room", s.room, "waiting", behind)
+				d.log.Warn("readings come faster than the cloud takes them", "room", d.rooms.Name(s.room), "waiting", behind)
 			}
 			continue
 		}
-		d.log.Warn("readings wait", "room", s.room, "count", d.readings.count(s), "again_in", pause, "err", err)
+		if gone, failed := d.readings.isGone(s); gone || failed != nil {
+			d.log.Warn("what waited of a room is gone: it was removed", "room", d.rooms.Name(s.room), "err", failed)
+			if gone {
+				return
+			}
+		}
+		d.log.Warn("readings wait", "room", d.rooms.Name(s.room), "count", d.readings.count(s), "again_in", pause, "err", err)
 		select {
 		case <-ctx.Done():
 			return
@@ -110,7 +116,7 @@ func (d *deliverer) handOver(ctx context.Context, s *shelf) (more bool, err erro
 			return true, err
 		}
 		if err != nil { // the room was changed since it was taken
-			d.log.Error("a reading is not sent", "room", s.room, "number", e.ID, "err", err)
+			d.log.Error("a reading is not sent", "room", d.rooms.Name(s.room), "number", e.ID, "err", err)
 		} else if err := box.Queue(ctx, e); err != nil {
 			return true, err
 		}

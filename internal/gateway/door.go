@@ -89,7 +89,7 @@ func (d *door) translate(r *http.Request, shown string) (key string, wait time.D
 	if !ok {
 		return "", 0
 	}
-	s, err := d.readings.open(grant.Room, grant.Channel)
+	s, err := d.readings.open(grant.Files, grant.Channel)
 	if err != nil {
 		d.log.ErrorContext(r.Context(), "a key opens no room", "key", grant.ID, "room", grant.Room, "err", err)
 		return "", 0

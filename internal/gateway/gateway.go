@@ -16,6 +16,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/fernet"
@@ -37,7 +38,7 @@ type Options struct {
 	AllowHosts []string
 	// Keys returns what /encrypt and /decrypt work with. Without it they are not there.
 	Keys func() (fernet.Ring, error)
-	// KeysOf is the room whose keys they are; empty for others.
+	// KeysOf is the room whose keys they are, by its name for good; empty for others.
 	KeysOf string
 	// NoToken lets everybody on this machine use /encrypt and /decrypt.
 	NoToken bool
@@ -48,6 +49,8 @@ type Options struct {
 	Pace   Pace
 	// Clouds are the addresses of the relays of these rooms. One that leads back to the gateway keeps it from starting.
 	Clouds []string
+	// Self is what all answers carry. The zero Self is one that nobody else knows.
+	Self Self
 	// Log gets what goes wrong, without contents and keys; nil is nowhere.
 	Log *slog.Logger
 }
@@ -98,17 +101,23 @@ func Start(ctx context.Context, o Options) (_ *Running, err error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Self == (Self{}) {
+		o.Self = NewSelf()
+	}
 	r := &Running{failed: make(chan error, 1)}
 	if r.lock, err = relaysqlite.LockDir(o.Home); err != nil {
 		return nil, fmt.Errorf("opening %s: %w", o.Home, err)
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, r.close())
+			err = errors.Join(err, r.abort())
 		}
 	}()
 	if r.grants, err = OpenGrants(o.Home); err != nil {
 		return nil, err
+	}
+	if o.Rooms != nil {
+		r.grants.Name = o.Rooms.Name
 	}
 	if r.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", o.Listen); err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", o.Listen, guard.ListenError(o.Listen, err))
@@ -116,13 +125,14 @@ func Start(ctx context.Context, o Options) (_ *Running, err error) {
 	if o.NoToken && !r.Loopback() {
 		return nil, fmt.Errorf("listening on %s: %w", o.Listen, ErrNotLoopback)
 	}
-	if err := leadsBack(ctx, o.Clouds, r.listener.Addr()); err != nil {
+	clients := newClients(o.Log)
+	open := r.serve(&o, clients)
+	if err := o.Self.leadsBack(ctx, o.Clouds, r.listener.Addr()); err != nil {
 		return nil, err
 	}
 	if r.firstToken, err = r.grants.first(); err != nil {
 		return nil, err
 	}
-	clients := newClients(o.Log)
 	h := newHandler(o, r.grants, clients)
 	if o.Rooms != nil {
 		if err := r.openDoor(o, h); err != nil {
@@ -131,20 +141,32 @@ func Start(ctx context.Context, o Options) (_ *Running, err error) {
 	}
 	if o.Engine != nil {
 		r.talks = newTalks(o.Engine, o.Pace, o.Log)
+		r.server.RegisterOnShutdown(r.talks.end)
 		r.rooms = h.openRooms(r.talks)
 		r.delivering.Go(r.talks.takeUp)
 	}
+	open(h)
+	return r, nil
+}
+
+// serve begins to answer, at first that there is nothing yet, and everything else once it is opened with a handler.
+func (r *Running) serve(o *Options, clients *guard.Clients) (open func(http.Handler)) {
+	starting := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		(&problem{Status: http.StatusServiceUnavailable, Detail: "the gateway is about to start"}).write(w)
+	}))
+	var now atomic.Pointer[http.Handler]
+	now.Store(&starting)
 	r.server = &http.Server{
-		Handler:           h,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set(selfHeader, o.Self.id)
+			(*now.Load()).ServeHTTP(w, r)
+		}),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
-	}
-	if r.talks != nil {
-		r.server.RegisterOnShutdown(r.talks.end)
 	}
 	accepting := httpapi.AnswerVersionless(clients.Listen(r.listener))
 	go func() {
@@ -153,7 +175,17 @@ func Start(ctx context.Context, o Options) (_ *Running, err error) {
 			r.failed <- err
 		}
 	}()
-	return r, nil
+	return func(h http.Handler) { now.Store(&h) }
+}
+
+// abort ends a start that failed.
+func (r *Running) abort() (err error) {
+	if r.server != nil {
+		err = r.server.Close()
+		for range r.failed { // wait until Serve has returned
+		}
+	}
+	return errors.Join(err, r.close())
 }
 
 // openDoor opens the door for readings, and begins to deliver what waits.
@@ -238,7 +270,7 @@ type handler struct {
 	mux     *http.ServeMux
 	door    *door // nil where there are no rooms
 	keys    func() (fernet.Ring, error)
-	keysOf  string // the room of the keys, empty for those of a file
+	keysOf  string // the room of the keys, by its name for good; empty for those of a file
 	noToken bool
 }
 
@@ -322,6 +354,14 @@ func (h *handler) recovered(w http.ResponseWriter) {
 	h.log.Error("handler panicked", "stack", string(debug.Stack()))
 	w.Header().Set("Connection", "close")
 	(&problem{Status: http.StatusInternalServerError, Detail: "a fault of the gateway"}).write(w)
+}
+
+// nameOf is how a room is called now, by its name for good.
+func (h *handler) nameOf(files string) string {
+	if h.grants.Name == nil || files == "" {
+		return files
+	}
+	return h.grants.Name(files)
 }
 
 func nothing(w http.ResponseWriter, _ *http.Request) {

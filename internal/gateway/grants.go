@@ -34,9 +34,10 @@ type Grant struct {
 	ID int64
 	// Token says that it is a bearer token; otherwise it is a key of 16 characters.
 	Token bool
-	// Room is the one room that it is for, as this device calls it; empty is every room. Channel is that room's channel.
-	Room    string
-	Channel int64
+	// Room is the one room that it is for, as this device calls it now; empty is every room. Files is its name for good, as
+	// [Rooms] has it: what is kept. Channel is that room's channel.
+	Room, Files string
+	Channel     int64
 	// Scopes are what it may do there.
 	Scopes []Scope
 	// Wait is how long the answer to a reading may be held until the cloud has taken it, in whole milliseconds.
@@ -65,6 +66,9 @@ const tokenBeginning = "fpt_"
 // Grants are the keys and tokens of a gateway's home. Commands change them while a gateway serves, which asks each time.
 // Methods may be called from several goroutines.
 type Grants struct {
+	// Name, if not nil, tells how a room is called now, by its name for good.
+	Name func(files string) string
+
 	mu   sync.Mutex // guards the connection
 	conn *sqlite.Conn
 }
@@ -92,6 +96,9 @@ func (g *Grants) Add(grant Grant) (secret string, made Grant, err error) {
 	if len(grant.Scopes) == 0 {
 		return "", grant, ErrNoScope
 	}
+	if grant.Files == "" {
+		grant.Files = grant.Room
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	err = g.conn.Transaction(func() error {
@@ -99,7 +106,7 @@ func (g *Grants) Add(grant Grant) (secret string, made Grant, err error) {
 		err := g.conn.Query("SELECT 1 FROM grants WHERE NOT token AND channel = ? AND room <> ? LIMIT 1", func([]driver.Value) error {
 			shared = true
 			return nil
-		}, grant.Channel, grant.Room)
+		}, grant.Channel, grant.Files)
 		if err == nil && shared && !grant.Token {
 			err = ErrSharedChannel
 		}
@@ -124,7 +131,7 @@ func (g *Grants) add(grant Grant) (secret string, made Grant, err error) {
 		VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id`, func(row []driver.Value) error {
 		grant.ID = row[0].(int64)
 		return nil
-	}, hashOf(secret), grant.Token, grant.Room, grant.Channel, strings.Join(scopes, ","), grant.Wait.Milliseconds(), grant.Made.Unix())
+	}, hashOf(secret), grant.Token, grant.Files, grant.Channel, strings.Join(scopes, ","), grant.Wait.Milliseconds(), grant.Made.Unix())
 	if err != nil {
 		return "", grant, fmt.Errorf("making a key: %w", err)
 	}
@@ -155,7 +162,7 @@ func (g *Grants) Revoke(id int64, token bool) (revoked Grant, err error) {
 	defer g.mu.Unlock()
 	found := false
 	err = g.conn.Query("DELETE FROM grants WHERE id = ? AND token = ? RETURNING "+grantColumns, func(row []driver.Value) error {
-		revoked, found = grantOf(row), true
+		revoked, found = g.grantOf(row), true
 		return nil
 	}, id, token)
 	if err == nil && !found {
@@ -172,7 +179,7 @@ func (g *Grants) List(tokens bool) (all []Grant, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	err = g.conn.Query("SELECT "+grantColumns+" FROM grants WHERE token = ? ORDER BY id", func(row []driver.Value) error {
-		all = append(all, grantOf(row))
+		all = append(all, g.grantOf(row))
 		return nil
 	}, tokens)
 	return all, err
@@ -186,23 +193,48 @@ func (g *Grants) Find(secret string, token bool) (found Grant, ok bool, err erro
 		return found, false, nil
 	}
 	err = g.conn.Query("SELECT "+grantColumns+" FROM grants WHERE sha256 = ? AND token = ?", func(row []driver.Value) error {
-		found, ok = grantOf(row), true
+		found, ok = g.grantOf(row), true
 		return nil
 	}, hashOf(secret), token)
 	return found, ok, err
 }
 
+// Left returns how many keys and tokens are for a room, by its name for good, and how many readings wait for it here: they were
+// answered, and have not left for its outbox yet.
+func (g *Grants) Left(files string) (grants, readings int, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	err = g.conn.Query(`SELECT (SELECT count(*) FROM grants WHERE room = ?1),
+		(SELECT count(*) FROM readings WHERE room = ?1 AND handed = 0)`, func(row []driver.Value) error {
+		grants, readings = int(row[0].(int64)), int(row[1].(int64))
+		return nil
+	}, files)
+	return grants, readings, err
+}
+
+// Forget takes back all keys and tokens of a room that was removed, and forgets its readings.
+func (g *Grants) Forget(files string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.conn.Transaction(func() error {
+		return errors.Join(g.conn.Exec("DELETE FROM grants WHERE room = ?", files), g.conn.Exec("DELETE FROM readings WHERE room = ?", files))
+	})
+}
+
 const grantColumns = "id, token, room, channel, scopes, wait_ms, made_s"
 
-func grantOf(row []driver.Value) Grant {
-	g := Grant{
-		ID: row[0].(int64), Token: row[1].(int64) != 0, Room: row[2].(string), Channel: row[3].(int64),
+func (g *Grants) grantOf(row []driver.Value) Grant {
+	found := Grant{
+		ID: row[0].(int64), Token: row[1].(int64) != 0, Room: row[2].(string), Files: row[2].(string), Channel: row[3].(int64),
 		Wait: time.Duration(row[5].(int64)) * time.Millisecond, Made: time.Unix(row[6].(int64), 0).UTC(),
 	}
 	for s := range strings.SplitSeq(row[4].(string), ",") {
-		g.Scopes = append(g.Scopes, Scope(s))
+		found.Scopes = append(found.Scopes, Scope(s))
 	}
-	return g
+	if g.Name != nil && found.Files != "" {
+		found.Room = g.Name(found.Files)
+	}
+	return found
 }
 
 func hashOf(secret string) []byte {

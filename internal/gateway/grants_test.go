@@ -84,3 +84,68 @@ func TestFirstUseByMany(t *testing.T) {
 		t.Errorf("%d keys, %v", len(all), err)
 	}
 }
+
+// TestForget: with a room go its keys and what waits for it, and nothing of another one; whoever serves gives up what is gone.
+func TestForget(t *testing.T) {
+	all, home := newRooms(t), t.TempDir()
+	g := startGateway(t, home, all)
+	attic := g.add(t, "attic", 0, Write)
+	g.stop(t) // and nobody hands over
+	r, err := openReadings(home, all, discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	grants, err := OpenGrants(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer grants.Close()
+	s, err := r.open("lab", labChannel)
+	if err == nil {
+		_, err = commit(r, s, newEntries("1", "2"))
+	}
+	other, err2 := r.open("attic", atticChannel)
+	if err2 == nil {
+		_, err2 = commit(r, other, newEntries("3"))
+	}
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	if keys, readings, err := grants.Left("lab"); keys != 2 || readings != 2 || err != nil {
+		t.Errorf("of the room are there %d keys and %d readings, %v", keys, readings, err)
+	}
+	if gone, err := r.isGone(s); gone || err != nil {
+		t.Errorf("a room that is there is gone: %v, %v", gone, err)
+	}
+	if err := grants.Forget("lab"); err != nil {
+		t.Fatal(err)
+	}
+	if keys, readings, err := grants.Left("lab"); keys != 0 || readings != 0 || err != nil {
+		t.Errorf("then there are %d keys and %d readings, %v", keys, readings, err)
+	}
+	if _, ok, err := grants.Find(attic, false); !ok || err != nil {
+		t.Errorf("another room's key is gone, %v", err)
+	}
+	if gone, err := r.isGone(s); !gone || err != nil || r.all() != 1 {
+		t.Errorf("whoever serves: %v, %v; %d wait", gone, err, r.all())
+	}
+}
+
+// TestRenamedRoom: keys and tokens are for a room, not for its name.
+func TestRenamedRoom(t *testing.T) {
+	g, err := OpenGrants(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	key, _, err := g.Add(Grant{Room: "lab", Files: "lab", Channel: 7, Scopes: []Scope{Read}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Name = func(files string) string { return map[string]string{"lab": "school", "lab-2": "lab"}[files] }
+	found, ok, err := g.Find(key, false)
+	if err != nil || !ok || found.Room != "school" || found.Files != "lab" || !found.May(Read, "school") || found.May(Read, "lab") {
+		t.Errorf("%+v, %v, %v", found, ok, err)
+	}
+}

@@ -27,6 +27,15 @@ var ErrNewerHome = errors.New("it was made by a newer fernpost")
 // Home is where a gateway keeps its things in a directory of data.
 func Home(data string) string { return filepath.Join(data, "gateway") }
 
+// IsHome reports whether a gateway has kept anything in a directory.
+func IsHome(home string) bool {
+	_, err := os.Stat(filepath.Join(home, database))
+	return err == nil
+}
+
+// database is the file of a home.
+const database = "gateway.db"
+
 // openHome connects to the database of a home, and makes both if they are not there, readable by the owner only.
 func openHome(home string) (_ *sqlite.Conn, err error) {
 	defer func() {
@@ -37,7 +46,7 @@ func openHome(home string) (_ *sqlite.Conn, err error) {
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return nil, err
 	}
-	path, err := filepath.Abs(filepath.Join(home, "gateway.db"))
+	path, err := filepath.Abs(filepath.Join(home, database))
 	if err != nil {
 		return nil, err
 	}

@@ -93,7 +93,7 @@ func (h *handler) mayUse(r *http.Request) error {
 	if r.URL.Path == "/encrypt" {
 		scope = Write
 	}
-	return h.bearer(r, scope, h.keysOf)
+	return h.bearer(r, scope, h.nameOf(h.keysOf))
 }
 
 // bearer says whether a request has a token that allows something in a room.
@@ -121,7 +121,7 @@ func (h *handler) bearer(r *http.Request, scope Scope, room string) error {
 		return nil
 	}
 	// A room that was made under the name of one that was removed is another one, with other members.
-	switch _, channel, err := h.door.readings.rooms.Room(grant.Room); {
+	switch _, channel, err := h.door.readings.rooms.Room(grant.Files); {
 	case err != nil:
 		return err
 	case channel != grant.Channel:

@@ -29,10 +29,13 @@ const (
 	fullWait = 15 * time.Second
 )
 
-// Rooms are the rooms of this device, as the gateway needs them. Methods may be called from several goroutines.
+// Rooms are the rooms of this device, as the gateway needs them. It calls them by names for good, those of their files, so that a
+// room that is renamed keeps its keys and what waits for it. Methods may be called from several goroutines.
 type Rooms interface {
 	// Room returns a room's keys, the newest first, and its channel's number.
-	Room(name string) (fernet.Ring, int64, error)
+	Room(files string) (fernet.Ring, int64, error)
+	// Name is how a room is called now, or its name for good if there is none.
+	Name(files string) string
 	// Check says in words why a reading, with its date, cannot be sent in a room, nil if it can. A [*RoomError] says nothing of the
 	// reading.
 	Check(room string, e *thingspeak.Entry) error
@@ -371,6 +374,10 @@ func (r *readings) await(ctx context.Context, channel, number int64, most time.D
 	for {
 		r.mu.Lock()
 		s := r.shelves[channel]
+		if s == nil {
+			r.mu.Unlock()
+			return
+		}
 		left, moved := s.left, s.moved
 		r.mu.Unlock()
 		if left >= number {
@@ -461,6 +468,26 @@ func (s *shelf) next() *thingspeak.Entry {
 		return nil
 	}
 	return new(s.shown[at])
+}
+
+// isGone reports whether somebody has removed a room of which something waits, with all that waits: then it is forgotten.
+func (r *readings) isGone(s *shelf) (gone bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	gone = true
+	err = r.conn.Query("SELECT 1 FROM readings WHERE room = ? LIMIT 1", func([]driver.Value) error {
+		gone = false
+		return nil
+	}, s.room)
+	if gone = gone && err == nil && s.next() != nil; gone {
+		for i := range s.shown {
+			if s.shown[i].ID > s.handed {
+				r.waiting--
+			}
+		}
+		delete(r.shelves, s.channel.ID)
+	}
+	return gone, err
 }
 
 func byNumber(e thingspeak.Entry, number int64) int { return cmp.Compare(e.ID, number) }

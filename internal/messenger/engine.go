@@ -67,9 +67,7 @@ func hasStatus(r model.Room) bool {
 
 // client makes a client of which the options name relay, channel and keys.
 func (e *Engine) client(o remote.Options) (*remote.Client, error) {
-	a := e.o.Access
-	o.Timeout, o.Budget, o.Version, o.Transport, o.Slow = a.Timeout, a.Budget, a.Version, a.Transport, a.Slow
-	return remote.New(o)
+	return remote.New(e.o.Access.Options(o))
 }
 
 // Profile returns how a room's key is derived and its messages are written.

@@ -191,6 +191,30 @@ func (e *Engine) Add(r model.Room) error {
 	return e.keys(func(keys *keyring.Keyring) error { return keys.Add(r) })
 }
 
+// FindLasting returns the room whose files have a name, however it is called now: see [model.Room.FilesName]. It returns
+// [model.ErrNoRoom] if there is none.
+func (e *Engine) FindLasting(files string) (model.Room, error) {
+	return inKeys(e, func(keys *keyring.Keyring) (model.Room, error) {
+		r, failed := keys.Load(files)
+		if failed == nil && r.FilesName() == files {
+			return r, nil
+		}
+		names, err := keys.Names()
+		for _, name := range names {
+			if r, err := keys.Load(name); err == nil && r.FilesName() == files {
+				return r, nil
+			}
+		}
+		if err == nil && failed != nil && !errors.Is(failed, model.ErrNoRoom) {
+			err = failed
+		}
+		if err == nil {
+			err = fmt.Errorf("%w: %s", model.ErrNoRoom, files)
+		}
+		return model.Room{}, err
+	})
+}
+
 // Current returns the settings of a room as they are now, see [keyring.Keyring.Current].
 func (e *Engine) Current(before model.Room) (model.Room, error) {
 	return inKeys(e, func(keys *keyring.Keyring) (model.Room, error) { return keys.Current(before) })

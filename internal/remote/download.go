@@ -11,14 +11,14 @@ import (
 
 // Download asks for a feed by its whole address, as somebody copies it from a browser, and returns the answer's body,
 // bounded in size and watched like any other; close it. Errors name the host only: an address may hold a key. Of o it
-// takes Timeout, Budget, Slow, Transport and Version.
+// takes Timeout, Budget, Slow, Transport, Mind and Version.
 func Download(ctx context.Context, address string, o Options) (io.ReadCloser, error) {
 	u, err := url.Parse(strings.TrimSpace(address))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
 		return nil, &AddressError{Err: errors.New("the feed's address must look like https://host/channels/ID/feeds.csv")}
 	}
 	c, err := New(Options{
-		BaseURL: u.Scheme + "://" + u.Host, Timeout: o.Timeout, Transport: o.Transport, Version: o.Version,
+		BaseURL: u.Scheme + "://" + u.Host, Timeout: o.Timeout, Transport: o.Transport, Mind: o.Mind, Version: o.Version,
 		Budget: o.Budget, Slow: o.Slow,
 		ReadKey: keyIn(u.Query()), // it goes out with the address; here it only keeps errors clean
 	})

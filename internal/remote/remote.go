@@ -57,6 +57,8 @@ type Options struct {
 	Slow func(exchange.SlowCall)
 	// Transport carries the requests instead of the network, in tests.
 	Transport http.RoundTripper
+	// Mind looks at the head of each answer, and ends the request with its error, which is told as it is. nil minds none.
+	Mind func(*http.Response) error
 	// Version is the program's, for the User-Agent header.
 	Version string
 }

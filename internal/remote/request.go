@@ -59,7 +59,7 @@ type reply struct {
 var errSilent = errors.New("silent")
 
 // do sends a request and returns its answer, whatever its status. The error is an [*UnreachableError], a [*exchange.BudgetError]
-// or the context's.
+// the context's, or that of [Options.Mind].
 func (c *Client) do(ctx context.Context, q request) (*reply, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", q.doing, err)
@@ -93,6 +93,13 @@ func (c *Client) do(ctx context.Context, q request) (*reply, error) {
 	timer.Stop()
 	waited := time.Since(began)
 	_ = k.came(0, waited) // without bytes, no budget is spent
+	if err == nil && c.set.Mind != nil {
+		if err := c.set.Mind(raw); err != nil {
+			defer end()
+			cancel(nil)
+			return nil, fmt.Errorf("%s: %w", q.doing, errors.Join(err, raw.Body.Close()))
+		}
+	}
 	if err != nil {
 		defer end()
 		defer cancel(nil)
