@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 const (
@@ -105,29 +107,35 @@ func (d *deliverer) handOver(ctx context.Context, s *shelf) (more bool, err erro
 		return true, err
 	}
 	defer func() { err = errors.Join(err, box.Close()) }()
-	handed := d.readings.handed(s)
-	for range maxHanded {
-		e := d.readings.next(s)
-		if e == nil {
-			break
-		}
-		err := d.rooms.Check(s.room, e)
-		if _, away := errors.AsType[*RoomError](err); away {
-			return true, err
-		}
-		if err != nil { // the room was changed since it was taken
-			d.log.Error("a reading is not sent", "room", d.rooms.Name(s.room), "number", e.ID, "err", err)
-		} else if err := box.Queue(ctx, e); err != nil {
-			return true, err
-		}
-		if err := d.readings.handOver(s, e.ID); err != nil {
-			return true, err
-		}
-		handed = e.ID
+	entries, err := d.readings.next(s, maxHanded)
+	if err != nil {
+		return true, err
 	}
+	done, err := d.queue(ctx, s, box, entries)
+	if err := errors.Join(err, d.readings.handOver(s, done)); err != nil {
+		return true, err
+	}
+	handed := d.readings.handed(s)
 	if err := box.Post(ctx); err != nil {
 		return true, err
 	}
 	d.readings.leave(s, handed)
-	return d.readings.next(s) != nil, nil
+	return d.readings.waitsFor(s), nil
+}
+
+// queue puts readings into a room's outbox, in order, and returns how many of them are dealt with.
+func (d *deliverer) queue(ctx context.Context, s *shelf, box Outbox, entries []thingspeak.Entry) (done int, err error) {
+	for i := range entries {
+		e := &entries[i]
+		err := d.rooms.Check(s.room, e)
+		if _, away := errors.AsType[*RoomError](err); away {
+			return i, err
+		}
+		if err != nil { // the room was changed since it was taken
+			d.log.Error("a reading is not sent", "room", d.rooms.Name(s.room), "number", e.ID, "err", err)
+		} else if err := box.Queue(ctx, e); err != nil {
+			return i, err
+		}
+	}
+	return len(entries), nil
 }

@@ -2,12 +2,15 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/relay/form"
 	"github.com/fernpost/fernpost/internal/relay/guard"
 	"github.com/fernpost/fernpost/internal/relay/httpapi"
 	"github.com/fernpost/fernpost/internal/relay/metrics"
@@ -20,6 +23,11 @@ type door struct {
 	log      *slog.Logger
 	rules    *relay.Relay
 	api      http.Handler
+
+	// follow begins to take what comes in a room, unless that is done already; end ends it for all.
+	follow    func(*shelf)
+	end       context.CancelFunc
+	following sync.WaitGroup
 }
 
 func newDoor(grants *Grants, all *readings, clients *guard.Clients, figures *metrics.Metrics, log *slog.Logger) (*door, error) {
@@ -28,8 +36,17 @@ func newDoor(grants *Grants, all *readings, clients *guard.Clients, figures *met
 		return nil, err
 	}
 	d := &door{grants: grants, readings: all, log: log, rules: relay.New(all, l)}
+	ctx, end := context.WithCancel(context.Background())
+	d.end = end
+	d.follow = func(s *shelf) {
+		if all.begin(s) {
+			d.following.Go(func() { all.follow(ctx, s) })
+		}
+	}
 	d.api = httpapi.New(d.rules, httpapi.Options{
-		Log: log, Clients: clients, Metrics: figures, EntriesOnly: true, KeyOf: d.keyOf, Stored: d.stored,
+		Log: log, Clients: clients, Metrics: figures, EntriesOnly: true, KeyOf: d.keyOf, Stored: d.stored, Numbers: true,
+		Place:    func(v *relay.View, number int64) int64 { return all.place(v.State.Generation, number) },
+		Findings: d.findings,
 	})
 	return d, nil
 }
@@ -53,6 +70,15 @@ type visit struct {
 	shown, key string
 	known      bool
 	wait       time.Duration
+	choice     choice
+}
+
+// choiceOf is which rows a request wants to see.
+func choiceOf(ctx context.Context) choice {
+	if v, ok := ctx.Value(visitKey{}).(*visit); ok {
+		return v.choice
+	}
+	return choice{}
 }
 
 type visitKey struct{}
@@ -65,14 +91,20 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		send(w, http.StatusMethodNotAllowed, "text/plain; charset=utf-8", nil)
 		return
 	}
-	d.api.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitKey{}, &visit{})))
+	v := &visit{}
+	if query := r.URL.RawQuery; strings.Contains(query, "=") {
+		asked, _ := form.ParseQuery(query) // the API refuses what cannot be read
+		p := form.Params{Query: asked}
+		v.choice = choice{signed: p.IsTrue("signed"), verified: p.IsTrue("verified"), author: p.Get("author")}
+	}
+	d.api.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitKey{}, v)))
 }
 
 // keyOf translates a key that a device shows into the one by which the rules know its room, once for a request.
 func (d *door) keyOf(r *http.Request, shown string) string {
 	v := r.Context().Value(visitKey{}).(*visit)
 	if !v.known || v.shown != shown {
-		*v = visit{shown: shown, known: true}
+		v.shown, v.known = shown, true
 		v.key, v.wait = d.translate(r, shown)
 	}
 	return v.key
@@ -99,9 +131,47 @@ func (d *door) translate(r *http.Request, shown string) (key string, wait time.D
 	case writes && grant.May(Write, grant.Room):
 		return s.writeKey, grant.Wait
 	case !writes && grant.May(Read, grant.Room):
+		d.follow(s)
+		s.await(r.Context())
 		return s.readKey, 0
 	}
 	return "", 0
+}
+
+// followAll begins to follow all rooms that some key may read.
+func (d *door) followAll() error {
+	keys, err := d.grants.List(false)
+	if err != nil {
+		return err
+	}
+	for i := range keys {
+		g := &keys[i]
+		if !g.May(Read, g.Room) {
+			continue
+		}
+		s, err := d.readings.open(g.Files, g.Channel)
+		if err != nil { // whoever uses it hears so
+			continue
+		}
+		d.follow(s)
+	}
+	return nil
+}
+
+// close ends the following of rooms, and waits for that.
+func (d *door) close() {
+	d.end()
+	d.following.Wait()
+	d.rules.Close()
+}
+
+// findings is what is wrong with what a room holds, as JSON.
+func (d *door) findings(v *relay.View) ([]byte, error) {
+	all, err := d.readings.findingsOf(v.State.Channel)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(map[string]any{"findings": append([]any{}, all...)})
 }
 
 // stored holds the answer until the cloud has taken the reading, if the key asks for that.

@@ -196,6 +196,9 @@ func (r *Running) openDoor(o Options, h *handler) (err error) {
 	if r.door, err = newDoor(r.grants, r.readings, h.clients, h.figures, o.Log); err != nil {
 		return err
 	}
+	if err := r.door.followAll(); err != nil {
+		return err
+	}
 	h.door = r.door
 	h.figures.Gauge("fernpost_gateway_waiting", func() float64 { return float64(r.readings.all()) })
 	ctx, stop := context.WithCancel(context.Background())
@@ -249,7 +252,7 @@ func (r *Running) close() error {
 		err = errors.Join(err, r.talks.close())
 	}
 	if r.door != nil {
-		r.door.rules.Close()
+		r.door.close()
 	}
 	if r.readings != nil {
 		err = errors.Join(err, r.readings.Close())

@@ -41,6 +41,41 @@ type Rooms interface {
 	Check(room string, e *thingspeak.Entry) error
 	// Outbox opens a room's outbox, to be used by one goroutine.
 	Outbox(room string) (Outbox, error)
+	// Follow tells take what is in a room and what comes, until the context ends or the room cannot be followed: at first who writes
+	// there, at once. What was told is on disk when take returns without error; what was told before under the same mark is not told
+	// again, but for a little. It is told from the room's first message on under a mark that is new.
+	Follow(ctx context.Context, room, mark string, take func(*News) error) error
+}
+
+// News is what has come in a room.
+type News struct {
+	// Arrivals are readings, in the order in which they came.
+	Arrivals []Arrival
+	// Authors are all who have written in the room, nil if nothing is known that was not before.
+	Authors []Author
+	// Findings are all that is wrong with what the room holds, as JSON; nil if that is as before.
+	Findings []any
+}
+
+// Arrival is a reading of the room.
+type Arrival struct {
+	// Source tells it from all others of the room, for good.
+	Source []byte
+	// Entry has its date, and no number.
+	Entry thingspeak.Entry
+	// Author is the public key of who has signed it, empty for nobody.
+	Author string
+	// Own says that it may be one that was taken here.
+	Own bool
+}
+
+// Author is who has written in a room.
+type Author struct {
+	// Key is the public key, and Name how it is known here.
+	Key, Name string
+	// Own is who writes on this device. Compared says that the key's words were compared, Lost that it is the key of a device that was
+	// lost.
+	Own, Compared, Lost bool
 }
 
 // Outbox is where readings leave by: what is in it outlives the process.
@@ -69,28 +104,17 @@ type readings struct {
 	mu      sync.Mutex
 	conn    *sqlite.Conn
 	shelves map[int64]*shelf // by channel
+	// generation is the highest that was given to a view.
+	generation int64
 	// waiting is how many were not handed over yet, in all rooms, and most how many may be.
 	waiting, most int
+
+	// home is what this home is called.
+	home string
 
 	subscribers store.Subscribers
 	// arrived holds a value when there may be something new to deliver.
 	arrived chan struct{}
-}
-
-// shelf are the readings of one room.
-type shelf struct {
-	room              string
-	channel           *relay.Channel
-	writeKey, readKey string
-	state             relay.State
-	// shown are the newest entries, by number. Those that no key of the room opens are among them, saying nothing; the ones of these
-	// that wait are locked, and wait on.
-	shown  []thingspeak.Entry
-	locked map[int64]bool
-	// handed is the highest number that is in the room's outbox, or was, and left the highest that the cloud has taken; both go
-	// on in order. moved is closed when left goes on, and replaced.
-	handed, left int64
-	moved        chan struct{}
 }
 
 // openReadings opens the readings of a home.
@@ -104,6 +128,12 @@ func openReadings(home string, rooms Rooms, log *slog.Logger) (*readings, error)
 		r.waiting = int(row[0].(int64))
 		return nil
 	})
+	if err == nil {
+		err = c.Query("SELECT name FROM home", func(row []driver.Value) error {
+			r.home = row[0].(string)
+			return nil
+		})
+	}
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
@@ -202,7 +232,10 @@ func (r *readings) open(room string, channel int64) (*shelf, error) {
 // read reads a shelf. The caller holds mu.
 func (r *readings) read(room string, channel int64, ring fernet.Ring) (*shelf, error) {
 	now := time.Now().UTC()
-	s := &shelf{room: room, writeKey: relay.NewKey(), readKey: relay.NewKey(), moved: make(chan struct{})}
+	s := &shelf{
+		room: room, writeKey: relay.NewKey(), readKey: relay.NewKey(), moved: make(chan struct{}), known: make(chan struct{}),
+		authors: []Author{here: {}, nobody: {}}, byKey: map[string]int32{}, views: map[choice]*view{}, settings: 1,
+	}
 	s.channel = &relay.Channel{Owner: relay.LocalAccountID, Channel: thingspeak.Channel{
 		ID: channel, Name: room, Latitude: "0.0", Longitude: "0.0", CreatedAt: now, UpdatedAt: now,
 		Keys: []thingspeak.Key{{Text: s.writeKey, Write: true}, {Text: s.readKey}},
@@ -210,39 +243,46 @@ func (r *readings) read(room string, channel int64, ring fernet.Ring) (*shelf, e
 	for i := range s.channel.Labels {
 		s.channel.Labels[i] = fmt.Sprintf("Field %d", i+1)
 	}
-	s.state = relay.State{Channel: channel, WriteKey: s.writeKey, Position: relay.Position{Settings: 1, Generation: channel}}
-	s.locked = map[int64]bool{}
-	const query = "SELECT number, dated_s, sealed, handed FROM readings WHERE room = ? AND sealed IS NOT NULL ORDER BY number"
-	err := r.conn.Query(query, func(row []driver.Value) error {
-		number, sealed, handed := row[0].(int64), row[2].(string), row[3].(int64) == 1
-		if handed {
-			s.handed, s.left = number, number
-		}
-		opened, err := ring.Open(sealed)
-		if err != nil {
-			if !handed {
-				s.locked[number] = true
-			}
-			// Whoever reads wants every number.
-			opened.Plaintext = []byte("{}")
-		}
-		e, err := openReading(opened.Plaintext)
-		if err != nil {
-			return err
-		}
-		e.CreatedAt = time.Unix(row[1].(int64), 0).UTC()
-		s.state.Last = number - 1
-		states, decided := relay.Decide([]relay.State{s.state}, []relay.Update{{
-			Channel: channel, Key: s.writeKey, Entries: []relay.NewEntry{{Entry: e}}, Limits: &relay.Limits{},
-		}}, now)
-		s.state = states[0]
-		s.shown = append(s.shown, decided[0].Entries...)
+	s.state = relay.State{Channel: channel, WriteKey: s.writeKey}
+	last, err := r.last(room)
+	if err != nil {
+		return nil, err
+	}
+	s.state.Last = last
+	from := last - maxShown + 1
+	// What waits is kept however old it is.
+	err = r.conn.Query("SELECT number FROM readings WHERE room = ? AND handed = 0 AND number < ? ORDER BY number", func(row []driver.Value) error {
+		s.queue = append(s.queue, row[0].(int64))
 		return nil
-	}, room)
-	if n := len(s.locked); n > 0 {
+	}, room, from)
+	if err != nil {
+		return nil, err
+	}
+	s.rows, s.seen = make([]row, 0, last-max(0, from-1)), make([]bool, 0, last-max(0, from-1))
+	const query = `SELECT number, dated_s, sealed, handed, source IS NOT NULL, author FROM readings
+		WHERE room = ? AND number >= ? AND sealed IS NOT NULL ORDER BY number`
+	err = r.conn.Query(query, func(col []driver.Value) error {
+		on := sealedRow{
+			number: col[0].(int64), date: col[1].(int64), sealed: col[2].(string), handed: col[3].(int64) == 1, seen: col[4].(int64) == 1,
+		}
+		if author, ok := col[5].([]byte); ok {
+			on.author = new(string(author))
+		}
+		return s.load(&on, ring)
+	}, room, from)
+	if n := s.locked; n > 0 {
 		r.log.Error("readings wait that no key of the room opens any more", "room", room, "count", n)
 	}
 	return s, err
+}
+
+// last returns the number of a room's newest reading.
+func (r *readings) last(room string) (last int64, err error) {
+	err = r.conn.Query("SELECT max(number) FROM readings WHERE room = ?", func(row []driver.Value) error {
+		last, _ = row[0].(int64)
+		return nil
+	}, room)
+	return last, err
 }
 
 // Commit is part of [relay.Store]. When all places are taken a reading is refused as one that came too soon, as the
@@ -284,9 +324,10 @@ func (r *readings) Commit(_ context.Context, updates []relay.Update) ([]relay.De
 		}
 		r.waiting += len(d.Entries)
 		s := r.shelves[asked[i].Channel]
-		s.shown = append(s.shown, d.Entries...)
-		if n := len(s.shown); n > maxShown+maxShown/8 {
-			s.shown = slices.Clone(s.shown[n-maxShown:])
+		for n := range d.Entries {
+			e := &d.Entries[n]
+			s.put(row{number: e.ID, date: e.CreatedAt.Unix(), said: pack(e)}, false)
+			s.queue = append(s.queue, e.ID)
 		}
 		r.subscribers.Wake(asked[i].Channel)
 	}
@@ -331,40 +372,56 @@ func (r *readings) states(updates []relay.Update) (states []relay.State) {
 
 // insert writes what was decided. The caller holds mu, and a transaction is open.
 func (r *readings) insert(updates []relay.Update, decided []relay.Decision) error {
-	now := time.Now()
-	rings := map[string]fernet.Ring{}
 	for i := range decided {
-		room := r.shelves[updates[i].Channel]
+		s := r.shelves[updates[i].Channel]
+		if len(decided[i].Entries) == 0 {
+			continue
+		}
+		ring, err := r.ringOf(s)
+		if err != nil {
+			return err
+		}
 		for n := range decided[i].Entries {
 			e := &decided[i].Entries[n]
-			ring, known := rings[room.room]
-			if !known {
-				var err error
-				var channel int64
-				if ring, channel, err = r.rooms.Room(room.room); err != nil {
-					return err
-				}
-				if channel != room.channel.ID {
-					return errOtherRoom
-				}
-				rings[room.room] = ring
-			}
-			plain, err := sealReading(e)
+			sealed, err := seal(ring, e)
 			if err != nil {
 				return err
 			}
-			sealed, err := ring.Seal(plain, now)
-			if err != nil {
-				return err
+			err = r.conn.Exec("INSERT INTO readings (room, number, dated_s, sealed) VALUES (?, ?, ?, ?)", s.room, e.ID, e.CreatedAt.Unix(), sealed)
+			if err == nil {
+				err = r.forgetOld(s, e.ID)
 			}
-			err = r.conn.Exec("INSERT INTO readings (room, number, dated_s, sealed) VALUES (?, ?, ?, ?)",
-				room.room, e.ID, e.CreatedAt.Unix(), sealed)
 			if err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// ringOf returns the keys of a shelf's room, unless another room has that name by now.
+func (r *readings) ringOf(s *shelf) (fernet.Ring, error) {
+	ring, channel, err := r.rooms.Room(s.room)
+	if err == nil && channel != s.channel.ID {
+		err = errOtherRoom
+	}
+	return ring, err
+}
+
+func seal(ring fernet.Ring, e *thingspeak.Entry) (string, error) {
+	plain, err := sealReading(e)
+	if err != nil {
+		return "", err
+	}
+	return ring.Seal(plain, time.Now())
+}
+
+// forgetOld forgets what the reading says that is too old now to be shown, unless it waits.
+func (r *readings) forgetOld(s *shelf, newest int64) error {
+	if newest <= maxShown {
+		return nil
+	}
+	return r.conn.Exec("UPDATE readings SET sealed = NULL WHERE room = ? AND number = ? AND handed = 1", s.room, newest-maxShown)
 }
 
 // await waits until a reading has left for the cloud, as long as it may take.
@@ -423,11 +480,18 @@ func (r *readings) waits() (all []*shelf) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range r.shelves {
-		if s.next() != nil {
+		if len(s.queue) > 0 {
 			all = append(all, s)
 		}
 	}
 	return all
+}
+
+// waitsFor reports whether something of a room waits to be handed over.
+func (r *readings) waitsFor(s *shelf) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(s.queue) > 0
 }
 
 // all returns how many readings wait to be handed over, in all rooms.
@@ -441,7 +505,7 @@ func (r *readings) all() int {
 func (r *readings) count(s *shelf) int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return s.state.Last - s.left
+	return int64(len(s.queue) + s.posting)
 }
 
 // handed returns the highest number that was handed over.
@@ -451,23 +515,70 @@ func (r *readings) handed(s *shelf) int64 {
 	return s.handed
 }
 
-// next returns the reading of a room that is to be handed over next, nil if there is none.
-func (r *readings) next(s *shelf) *thingspeak.Entry {
+// next returns the readings of a room that are to be handed over next, as many as are asked for at most.
+func (r *readings) next(s *shelf, most int) (all []thingspeak.Entry, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return s.next()
+	for _, number := range s.queue[:min(most, len(s.queue))] {
+		if i := s.at(number); i < len(s.rows) && s.rows[i].number == number {
+			all = append(all, s.rows[i].unpack())
+			continue
+		}
+		e, err := r.old(s, number)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, e)
+	}
+	return all, nil
 }
 
-// next is the same for whoever holds the lock.
-func (s *shelf) next() *thingspeak.Entry {
-	at, _ := slices.BinarySearchFunc(s.shown, s.handed+1, byNumber)
-	for at < len(s.shown) && s.locked[s.shown[at].ID] {
-		at++
+// old reads a reading that waits, and is too old to be shown.
+func (r *readings) old(s *shelf, number int64) (e thingspeak.Entry, err error) {
+	ring, err := r.ringOf(s)
+	if err != nil {
+		return e, err
 	}
-	if at == len(s.shown) {
+	err = r.conn.Query("SELECT dated_s, sealed FROM readings WHERE room = ? AND number = ? AND sealed IS NOT NULL", func(col []driver.Value) error {
+		opened, err := ring.Open(col[1].(string))
+		if err == nil {
+			e, err = openReading(opened.Plaintext)
+		}
+		e.ID, e.CreatedAt = number, time.Unix(col[0].(int64), 0).UTC()
+		return err
+	}, s.room, number)
+	if err == nil && e.ID == 0 {
+		err = relay.ErrNotFound
+	}
+	return e, err
+}
+
+// handOver notes that the next readings of a room are in its outbox, all at once: each note waits for the disk, as those do who wait
+// for an answer.
+func (r *readings) handOver(s *shelf, n int) error {
+	if n == 0 {
 		return nil
 	}
-	return new(s.shown[at])
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := r.conn.Transaction(func() error {
+		for _, number := range s.queue[:n] {
+			err := r.conn.Exec("UPDATE readings SET handed = 1, sealed = CASE WHEN number > ? THEN sealed END WHERE room = ? AND number = ?",
+				s.state.Last-maxShown, s.room, number)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("noting that readings were handed over: %w", err)
+	}
+	r.waiting -= n
+	s.posting += n
+	s.handed = s.queue[n-1]
+	s.queue = s.queue[n:]
+	return nil
 }
 
 // isGone reports whether somebody has removed a room of which something waits, with all that waits: then it is forgotten.
@@ -479,40 +590,18 @@ func (r *readings) isGone(s *shelf) (gone bool, err error) {
 		gone = false
 		return nil
 	}, s.room)
-	if gone = gone && err == nil && s.next() != nil; gone {
-		for i := range s.shown {
-			if s.shown[i].ID > s.handed {
-				r.waiting--
-			}
-		}
+	if gone = gone && err == nil && len(s.queue) > 0; gone {
+		r.waiting -= len(s.queue) + s.locked
 		delete(r.shelves, s.channel.ID)
 	}
 	return gone, err
-}
-
-func byNumber(e thingspeak.Entry, number int64) int { return cmp.Compare(e.ID, number) }
-
-// handOver notes that the next reading of a room is in its outbox.
-func (r *readings) handOver(s *shelf, number int64) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	err := r.conn.Exec("UPDATE readings SET handed = 1 WHERE room = ? AND number = ? AND handed = 0", s.room, number)
-	changed := int(r.conn.Changed())
-	if err == nil {
-		err = r.conn.Exec("UPDATE readings SET sealed = NULL WHERE room = ? AND number = ?", s.room, number-maxShown)
-	}
-	if err != nil {
-		return fmt.Errorf("noting that a reading was handed over: %w", err)
-	}
-	r.waiting -= changed
-	s.handed = number
-	return nil
 }
 
 // leave notes that the cloud has the readings of a room up to a number.
 func (r *readings) leave(s *shelf, number int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	s.posting = 0
 	if number > s.left {
 		s.left = number
 		close(s.moved)
@@ -533,66 +622,47 @@ func (r *readings) Writer(_ context.Context, key string) (int64, error) {
 }
 
 // Position is part of [relay.Store].
-func (r *readings) Position(_ context.Context, channel int64) (relay.Position, error) {
+func (r *readings) Position(ctx context.Context, channel int64) (relay.Position, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s := r.shelves[channel]; s != nil {
-		return s.state.Position, nil
+		return r.view(s, choiceOf(ctx)).state.Position, nil
 	}
 	return relay.Position{}, relay.ErrNotFound
 }
 
 // Channel is part of [relay.Store].
-func (r *readings) Channel(_ context.Context, channel int64) (*relay.Channel, relay.State, error) {
+func (r *readings) Channel(ctx context.Context, channel int64) (*relay.Channel, relay.State, error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if s := r.shelves[channel]; s != nil {
-		return s.channel, s.state, nil
-	}
-	return nil, relay.State{}, relay.ErrNotFound
-}
-
-// part returns the entries first to last of a generation, as they are now: they never change. Of what follows them in
-// memory nobody but Commit knows.
-func (r *readings) part(generation, first, last int64) []thingspeak.Entry {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s := r.shelves[generation] // they are called like the channel
+	s := r.shelves[channel]
 	if s == nil {
-		return nil
+		r.mu.Unlock()
+		return nil, relay.State{}, relay.ErrNotFound
 	}
-	from, _ := slices.BinarySearchFunc(s.shown, first, byNumber)
-	to, _ := slices.BinarySearchFunc(s.shown, last+1, byNumber)
-	return s.shown[from:max(from, to)]
+	c, v, findings := *s.channel, r.view(s, choiceOf(ctx)), len(s.findings)
+	c.LastEntryID = s.state.Last
+	if v.choice != (choice{}) && len(v.picked) > 0 {
+		c.LastEntryID = v.picked[len(v.picked)-1]
+	}
+	state := v.state
+	if s.following {
+		c.Findings = &findings
+	}
+	r.mu.Unlock()
+	c.Name = r.rooms.Name(s.room)
+	return &c, state, nil
 }
 
 // Entries is part of [relay.Store].
 func (r *readings) Entries(_ context.Context, generation, first, last int64, visit func(*thingspeak.Entry) error) error {
-	for _, e := range r.part(generation, first, last) {
-		if err := visit(&e); err != nil {
-			return err
-		}
-	}
-	return nil
+	p := r.part(generation, first, last)
+	return p.visit(visit)
 }
 
 // EntriesByTime is part of [relay.Store].
 func (r *readings) EntriesByTime(_ context.Context, stretch relay.Stretch, limit int, visit func(*thingspeak.Entry) error) error {
-	var found []thingspeak.Entry
-	for _, e := range r.part(stretch.Generation, stretch.First, stretch.Last) {
-		if stretch.Holds(e.CreatedAt) {
-			found = append(found, e)
-		}
-	}
-	slices.SortFunc(found, func(a, b thingspeak.Entry) int {
-		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
-	})
-	for i := range min(limit, len(found)) {
-		if err := visit(&found[i]); err != nil {
-			return err
-		}
-	}
-	return nil
+	p := r.part(stretch.Generation, stretch.First, stretch.Last)
+	return p.byTime(&stretch, limit, visit)
 }
 
 // BulkCalls is part of [relay.Store]. Nobody needs to know which readings came by one call.

@@ -178,6 +178,9 @@ func (r *Room) Settings() model.Room { return r.settings }
 // Signed reports whether the members of the room sign what they write.
 func (r *Room) Signed() bool { return r.signed }
 
+// Own is the key that signs here, zero where nobody does, and how its owner is called.
+func (r *Room) Own() (key record.PublicKey, name string) { return r.talk.Own(), r.talk.OwnName() }
+
 // ReadWhole has the next reading bring all of a room of texts: what the first one has passed over, and once more what was
 // read, since a relay may have shown it otherwise.
 func (r *Room) ReadWhole() { r.whole = true }

@@ -53,13 +53,13 @@ func (s *State) take(u *Update, now time.Time) Decision {
 	}
 	accepted := make([]thingspeak.Entry, len(u.Entries))
 	for i := range u.Entries {
-		accepted[i] = s.add(&u.Entries[i], now)
+		accepted[i] = s.Add(&u.Entries[i], now)
 	}
 	return Decision{Entries: accepted, Unordered: s.Unordered}
 }
 
-// add numbers and dates one entry and moves the state on.
-func (s *State) add(e *NewEntry, now time.Time) thingspeak.Entry {
+// Add numbers and dates one entry and moves the state on. It is for stores whose entries come by other ways than updates.
+func (s *State) Add(e *NewEntry, now time.Time) thingspeak.Entry {
 	accepted := e.Entry
 	accepted.CreatedAt = e.Date(now)
 	s.Last++

@@ -1,6 +1,7 @@
 package thingspeak
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -41,7 +42,7 @@ func AppendCSVRow(
 	dst = AppendCSVTime(dst, e.CreatedAt, zone)
 	if e.ID != 0 {
 		dst = append(dst, ',')
-		dst = strconv.AppendInt(dst, e.ID, 10)
+		dst = strconv.AppendInt(dst, cmp.Or(e.Shown, e.ID), 10)
 	}
 	for i := range e.Fields {
 		if fields.Has(i + 1) {

@@ -2,6 +2,7 @@ package thingspeak
 
 import (
 	"cmp"
+	"encoding/json"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -14,9 +15,27 @@ import (
 func AppendEntryJSON(
 	dst []byte, e *Entry, fields FieldSet, location, status bool, zone *time.Location,
 ) []byte {
+	return AppendTypedEntryJSON(dst, e, fields, 0, location, status, zone)
+}
+
+// AppendTypedEntryJSON is [AppendEntryJSON] with some fields, whose text is a JSON number, written as numbers: see [Entry.Numbers].
+func AppendTypedEntryJSON(
+	dst []byte, e *Entry, fields, numbers FieldSet, location, status bool, zone *time.Location,
+) []byte {
 	dst = append(dst, '{')
-	dst = appendEntryKeys(dst, e, fields, 0, location, status, zone)
+	dst = appendEntryKeys(dst, e, fields, numbers, location, status, zone)
 	return append(dst, '}')
+}
+
+// Numbers returns the fields whose text is a number as JSON writes it.
+func (e *Entry) Numbers() (numbers FieldSet) {
+	for i := range e.Fields {
+		s := e.Fields[i].Text
+		if s != "" && (s[0] == '-' || s[0] >= '0' && s[0] <= '9') && json.Valid([]byte(s)) {
+			numbers |= FieldsOf(i + 1)
+		}
+	}
+	return numbers
 }
 
 // AppendUpdateJSON appends an entry as the reply to its update and the messages of a subscription hold it (contract
@@ -39,7 +58,7 @@ func appendEntryKeys(
 	dst = append(dst, '"')
 	if e.ID != 0 {
 		dst = append(dst, `,"entry_id":`...)
-		dst = strconv.AppendInt(dst, e.ID, 10)
+		dst = strconv.AppendInt(dst, cmp.Or(e.Shown, e.ID), 10)
 	}
 	for i := range e.Fields {
 		if fields.Has(i + 1) {
@@ -94,6 +113,10 @@ func AppendChannelJSON(dst []byte, c *Channel, metadata bool, zone *time.Locatio
 	}
 	dst = append(dst, `,"last_entry_id":`...)
 	dst = appendLastEntryID(dst, c)
+	if c.Findings != nil {
+		dst = append(dst, `,"findings":`...)
+		dst = strconv.AppendInt(dst, int64(*c.Findings), 10)
+	}
 	if metadata {
 		dst = append(dst, `,"metadata":`...)
 		dst = appendJSONOrNull(dst, c.Metadata)

@@ -45,6 +45,8 @@ type Entry struct {
 	// ID is the entry number, from 1 in each channel. 0 in an entry that no relay has accepted yet, and in a row that
 	// was calculated from several entries.
 	ID int64
+	// Shown is the number under which a reply shows it, if that is not ID: where only some entries of a feed are counted.
+	Shown int64
 	// CreatedAt is in whole seconds. A writer may choose it, so it proves nothing.
 	CreatedAt time.Time
 	Fields    Fields
@@ -100,7 +102,9 @@ type Channel struct {
 	CreatedAt, UpdatedAt time.Time
 	// LastEntryID is 0 (null on the wire) before the first entry and after a clear.
 	LastEntryID int64
-	Public      bool
+	// Findings is how many findings there are about what the channel holds; nil where nobody looks for any.
+	Findings *int
+	Public   bool
 	// Keys holds the channel's API keys, the write key first; it is filled only for the channel's owner.
 	Keys []Key
 }

@@ -47,6 +47,13 @@ type Options struct {
 	KeyOf func(r *http.Request, shown string) string
 	// Stored is called when entries were stored, before that is answered; nil is nothing.
 	Stored func(ctx context.Context, a *relay.Accepted)
+	// Place makes of an entry's number its place in a channel of which only some entries are counted, from 1 on: that of the first one
+	// with this number or a higher one. nil leaves numbers as they are.
+	Place func(v *relay.View, number int64) int64
+	// Numbers has "numbers=true" write the values of fields that are numbers as such in JSON.
+	Numbers bool
+	// Findings returns the JSON of what is wrong with what a channel holds; nil has no such address.
+	Findings func(v *relay.View) ([]byte, error)
 	// Ending is closed when the relay is about to stop: streams of entries end then, and none begins. nil is never.
 	Ending <-chan struct{}
 }
@@ -108,6 +115,8 @@ type request struct {
 	params            form.Params
 	// strange says that a body was there of which no name is known.
 	strange bool
+	// numbers says that values are wanted as JSON numbers.
+	numbers bool
 	// bulk is what a bulk call asks for, nil for all others.
 	bulk *form.Bulk
 	// now is one moment for the whole request.
@@ -171,6 +180,7 @@ func (a *api) answer(w http.ResponseWriter, q *request, h handler) (*reply, erro
 	if err := a.readParams(w, q, q.Pattern == bulkRoute); err != nil {
 		return nil, err
 	}
+	q.numbers = a.options.Numbers && q.params.IsTrue("numbers")
 	if a.options.EntriesOnly && q.params.Get("callback") != "" {
 		return nil, &refusal{code: thingspeak.CodeBadRequest, hint: "No page of another site is answered here: leave out callback."}
 	}

@@ -26,7 +26,7 @@ func (a *api) entry(q *request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := a.relay.Entry(q.Context(), v, q.entryID())
+	e, err := a.relay.Entry(q.Context(), v, a.entryOf(q, v))
 	return q.entryReply(e, err, q.columns(v.Channel.Enabled()))
 }
 
@@ -40,7 +40,7 @@ func (a *api) lastOfField(q *request) (*reply, error) {
 // fieldOfEntry answers with one field of an entry by its number.
 func (a *api) fieldOfEntry(q *request) (*reply, error) {
 	return a.oneField(q, func(v *relay.View, _ int) (*thingspeak.Entry, error) {
-		return a.relay.Entry(q.Context(), v, q.entryID())
+		return a.relay.Entry(q.Context(), v, a.entryOf(q, v))
 	})
 }
 
@@ -113,7 +113,7 @@ func (q *request) entryReply(e *thingspeak.Entry, err error, c thingspeak.Header
 		answer.body = appendEntryXML(nil, e, c, zone)
 	default:
 		// The text of a whole entry is its JSON, which the Arduino library searches.
-		answer.body = thingspeak.AppendEntryJSON(make([]byte, 0, shortReply/2), e, c.Fields, c.Location, c.Status, zone)
+		answer.body = thingspeak.AppendTypedEntryJSON(make([]byte, 0, shortReply/2), e, c.Fields, q.numbersOf(e), c.Location, c.Status, zone)
 	}
 	return answer, nil
 }
@@ -124,7 +124,7 @@ func (a *api) lastEntryID(q *request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	last := v.State.Last
+	last := lastOf(v)
 	if last == 0 {
 		last = -1
 	}
@@ -133,6 +133,16 @@ func (a *api) lastEntryID(q *request) (*reply, error) {
 		n = `<xml class="last_entry_id">` + n + "</xml>"
 	}
 	return textReply(http.StatusOK, q.format, n), nil
+}
+
+// findings answers with what Options.Findings has about a channel.
+func (a *api) findings(q *request) (*reply, error) {
+	v, err := a.open(q)
+	if err != nil {
+		return nil, err
+	}
+	body, err := a.options.Findings(v)
+	return &reply{status: http.StatusOK, format: formatJSON, body: body}, err
 }
 
 // lastDataAge answers with the age of the newest entry, or of the newest of a field, in seconds (contract section 7.10).

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
@@ -33,7 +34,7 @@ func (a *api) fieldFeed(q *request) (*reply, error) {
 func (a *api) entries(q *request, v *relay.View, fields thingspeak.FieldSet) (*reply, error) {
 	f := feedDocument{
 		view:        v,
-		window:      a.window(q, 0),
+		window:      a.windowOf(q, v, 0),
 		calculation: q.calculation(),
 		columns:     q.columns(fields),
 		zone:        q.zone(),
@@ -107,16 +108,19 @@ func (a *api) feedJSON(q *request, f *feedDocument, answer *reply) error {
 			body = append(body, ',')
 		}
 		first = false
-		body = thingspeak.AppendEntryJSON(body, e, c.Fields, c.Location, c.Status, f.zone)
+		body = thingspeak.AppendTypedEntryJSON(body, e, c.Fields, q.numbersOf(e), c.Location, c.Status, f.zone)
 		return nil
 	})
 	answer.add(append(body, "]}"...))
 	return err
 }
 
+// lastOf is the number of a channel's newest entry: where only some are counted the channel has it.
+func lastOf(v *relay.View) int64 { return cmp.Or(v.Channel.LastEntryID, v.State.Last) }
+
 // shown is the channel as replies show it, with its newest entry's number.
 func shown(v *relay.View) *thingspeak.Channel {
 	c := v.Channel.Channel
-	c.LastEntryID = v.State.Last
+	c.LastEntryID = lastOf(v)
 	return &c
 }

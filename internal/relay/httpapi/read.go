@@ -64,6 +64,37 @@ func (a *api) window(q *request, back time.Duration) relay.Window {
 	return w
 }
 
+// windowOf is window in a channel, whose numbers may be places among others.
+func (a *api) windowOf(q *request, v *relay.View, back time.Duration) relay.Window {
+	w := a.window(q, back)
+	place := a.options.Place
+	if place == nil {
+		return w
+	}
+	if w.StartID > 0 {
+		w.StartID = place(v, w.StartID)
+	}
+	if w.EndID > 0 {
+		if w.EndID = place(v, min(w.EndID, math.MaxInt64-1)+1) - 1; w.EndID == 0 {
+			w.Results = 0
+		}
+	}
+	return w
+}
+
+// entryOf is the place in a channel of the entry that the path names, 0 for none.
+func (a *api) entryOf(q *request, v *relay.View) int64 {
+	n, place := q.entryID(), a.options.Place
+	if place == nil || n == 0 {
+		return n
+	}
+	at := place(v, n)
+	if n == math.MaxInt64 || place(v, n+1) == at {
+		return 0
+	}
+	return at
+}
+
 // since multiplies without overflow; a century is as good as for ever.
 func since(n int64, unit time.Duration) time.Duration {
 	const century = 100 * 366 * 24 * time.Hour
@@ -100,6 +131,14 @@ func integer(s string) int64 {
 		n = -n
 	}
 	return n
+}
+
+// numbersOf returns the fields of an entry that go out as JSON numbers.
+func (q *request) numbersOf(e *thingspeak.Entry) thingspeak.FieldSet {
+	if !q.numbers {
+		return 0
+	}
+	return e.Numbers()
 }
 
 // columns are the columns of a read: the given fields, and what is asked for.

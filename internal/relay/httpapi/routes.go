@@ -62,7 +62,7 @@ func (a *api) entryRoutes() []route {
 	if !a.options.EntriesOnly {
 		feed[http.MethodDelete] = a.clearChannel // contract section 8
 	}
-	return []route{
+	all := []route{
 		// Contract section 5.
 		{updateErrors, getOrPost(a.update), []string{"/update", "/s/update"}},
 
@@ -93,6 +93,10 @@ func (a *api) entryRoutes() []route {
 		// What only relays of our kind have.
 		{streamErrors, get(a.channelStream), []string{"/channels/{id}/feeds/stream", "/channels/{id}/feed/stream"}},
 	}
+	if a.options.Findings != nil {
+		all = append(all, read(a.findings, "/channels/{id}/findings"))
+	}
+	return all
 }
 
 // settingsRoutes lists the rest: channels as a whole, and accounts.

@@ -18,7 +18,7 @@ func (a *api) statusFeed(q *request) (*reply, error) {
 	}
 	return a.feedReply(q, &feedDocument{
 		view:    v,
-		window:  a.window(q, statusWindow),
+		window:  a.windowOf(q, v, statusWindow),
 		columns: thingspeak.Header{Status: true},
 		zone:    q.zone(),
 		terse:   true,

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"strconv"
 	"time"
@@ -78,7 +79,7 @@ func (w *xmlWriter) date(name string, t time.Time, zone *time.Location) {
 func (w *xmlWriter) entry(e *thingspeak.Entry, c thingspeak.Header, zone *time.Location) {
 	w.date("created-at", e.CreatedAt, zone)
 	if e.ID != 0 {
-		w.integer("entry-id", e.ID)
+		w.integer("entry-id", cmp.Or(e.Shown, e.ID))
 	}
 	for n := range c.Fields.All() {
 		w.value("field"+strconv.Itoa(n), "", e.Fields[n-1])
@@ -154,6 +155,9 @@ func (w *xmlWriter) channel(c *thingspeak.Channel, metadata bool, zone *time.Loc
 		w.text("elevation", "", c.Elevation)
 	}
 	w.lastEntryID(c)
+	if c.Findings != nil {
+		w.integer("findings", int64(*c.Findings))
+	}
 	if metadata {
 		w.optional("metadata", c.Metadata)
 	}

@@ -1,0 +1,221 @@
+package gateway
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// begin notes that a room is followed from now on; false says that it is already.
+func (r *readings) begin(s *shelf) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.following {
+		return false
+	}
+	s.following = true
+	s.settings++
+	return true
+}
+
+// follow takes what comes in a room, until the context ends. What fails is tried again.
+func (r *readings) follow(ctx context.Context, s *shelf) {
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		err := r.rooms.Follow(ctx, s.room, "gateway "+r.home, func(n *News) error { return r.take(s, n) })
+		if ctx.Err() != nil {
+			return
+		}
+		r.log.Warn("a room is not read", "room", r.rooms.Name(s.room), "again_in", pause, "err", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// arrived is an arrival on its way into a shelf.
+type arrived struct {
+	*Arrival
+
+	row row
+	// isOurs is the number of the reading taken here that it is, 0 for one that others have written.
+	isOurs int64
+}
+
+// take keeps news of a room: on disk first.
+func (r *readings) take(s *shelf, n *News) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.conn == nil {
+		return relay.ErrUnavailable
+	}
+	if n.Authors != nil {
+		s.setAuthors(n.Authors)
+	}
+	if n.Findings != nil {
+		s.findings = n.Findings
+		s.settings++
+	}
+	for some := range slices.Chunk(n.Arrivals, takenAtOnce) {
+		if err := r.takeSome(s, some); err != nil {
+			return fmt.Errorf("keeping what others have written: %w", err)
+		}
+	}
+	r.subscribers.Wake(s.channel.ID)
+	return nil
+}
+
+// takenAtOnce is how many arrivals are kept by one transaction: whoever writes waits for it.
+const takenAtOnce = 200
+
+func (r *readings) takeSome(s *shelf, some []Arrival) error {
+	state := s.state
+	var taken []arrived
+	ours := map[int64]bool{}
+	err := r.conn.Transaction(func() error {
+		state, taken = s.state, taken[:0]
+		clear(ours)
+		ring, err := r.ringOf(s)
+		if err != nil {
+			return err
+		}
+		for i := range some {
+			a := arrived{Arrival: &some[i]}
+			if known, err := r.isKnown(s, a.Source); err != nil || known {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			a.row = row{date: a.Entry.CreatedAt.Unix(), said: pack(&a.Entry)}
+			if a.Own {
+				a.isOurs = s.match(a.row.date, a.row.said, ours)
+			}
+			if a.isOurs > 0 {
+				ours[a.isOurs] = true
+				err = r.conn.Exec("UPDATE readings SET source = ? WHERE room = ? AND number = ?", a.Source, s.room, a.isOurs)
+			} else {
+				e := state.Add(&relay.NewEntry{Entry: a.Entry}, time.Time{})
+				a.row.number = e.ID
+				var sealed string
+				if sealed, err = seal(ring, &e); err == nil {
+					err = r.conn.Exec(`INSERT INTO readings (room, number, dated_s, sealed, handed, source, author) VALUES (?, ?, ?, ?, 1, ?, ?)`,
+						s.room, e.ID, a.row.date, sealed, a.Source, []byte(a.Author))
+				}
+				if err == nil {
+					err = r.forgetOld(s, e.ID)
+				}
+			}
+			if err != nil {
+				return err
+			}
+			taken = append(taken, a)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.state = state
+	for i := range taken {
+		a := &taken[i]
+		if a.isOurs > 0 {
+			s.seen[s.at(a.isOurs)] = true
+			s.lookedAt = a.isOurs + 1
+			continue
+		}
+		a.row.author = s.authorOf(a.Author)
+		s.put(a.row, true)
+	}
+	return nil
+}
+
+// isKnown reports whether what is that in a room was taken before.
+func (r *readings) isKnown(s *shelf, source []byte) (known bool, err error) {
+	err = r.conn.Query("SELECT 1 FROM readings WHERE room = ? AND source = ?", func([]driver.Value) error {
+		known = true
+		return nil
+	}, s.room, source)
+	return known, err
+}
+
+// setAuthors keeps who has written. Views show their names, and choose by them, so that they begin anew.
+func (s *shelf) setAuthors(all []Author) {
+	authors := slices.Clone(s.authors)
+	known := maps.Clone(s.byKey)
+	for i := range authors {
+		authors[i] = Author{Key: authors[i].Key} // who is known no more has no name
+	}
+	for _, a := range all {
+		if a.Own {
+			authors[here] = a
+		}
+		at, ok := known[a.Key]
+		if !ok {
+			at = int32(len(authors))
+			known[a.Key] = at
+			authors = append(authors, a)
+		}
+		authors[at] = a
+	}
+	if !slices.Equal(authors, s.authors) {
+		s.authors, s.byKey = authors, known
+		s.settings++
+		clear(s.views)
+	}
+	select {
+	case <-s.known:
+	default:
+		close(s.known)
+	}
+}
+
+// knownWait is how long somebody who reads waits to be told who has written.
+const knownWait = 3 * time.Second
+
+// await waits until a shelf knows who has written in its room, for a while.
+func (s *shelf) await(ctx context.Context) {
+	late := time.NewTimer(knownWait)
+	defer late.Stop()
+	select {
+	case <-s.known:
+	case <-late.C:
+	case <-ctx.Done():
+	}
+}
+
+// findingsOf returns what is wrong with what a room holds.
+func (r *readings) findingsOf(channel int64) ([]any, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.shelves[channel]
+	if s == nil {
+		return nil, relay.ErrNotFound
+	}
+	return s.findings, nil
+}
+
+// pruned is the date of a reading that a relay's dates can show; there is no other in a message that is verified, but its author's
+// clock may say what it wants.
+func pruned(at, otherwise time.Time) time.Time {
+	if year := at.UTC().Year(); at.Unix() < 0 || year > 9999 {
+		return otherwise
+	}
+	return at
+}
+
+// NewArrival makes an arrival of an entry. Its date is the author's, or the relay's where nobody could show that.
+func NewArrival(source []byte, e thingspeak.Entry, posted time.Time) Arrival {
+	if e.CreatedAt = pruned(e.CreatedAt, posted); e.CreatedAt.Unix() < 0 || e.CreatedAt.IsZero() {
+		e.CreatedAt = time.Now()
+	}
+	e.CreatedAt = time.Unix(e.CreatedAt.Unix(), 0).UTC()
+	return Arrival{Source: source, Entry: e}
+}
