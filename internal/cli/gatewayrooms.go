@@ -20,8 +20,6 @@ type gatewayRooms struct {
 
 	mu    sync.Mutex           // guards what follows
 	known map[string]knownRoom // by the name of its files
-	// queued is the number that was put into the outbox of each channel last, since this process began.
-	queued map[int64]int64
 }
 
 // knownRoom is a room as it was read of late.
@@ -34,7 +32,7 @@ type knownRoom struct {
 func (a *app) gatewayRooms(self gateway.Self) *gatewayRooms {
 	o := a.engineOptions()
 	o.Keeping, o.Access.Slow, o.Access.Mind = nil, nil, self.Mind
-	return &gatewayRooms{engine: messenger.New(o), known: map[string]knownRoom{}, queued: map[int64]int64{}}
+	return &gatewayRooms{engine: messenger.New(o), known: map[string]knownRoom{}}
 }
 
 // find returns a room as it was a second ago at most: it may move to a new key while the gateway serves.
@@ -123,8 +121,8 @@ func (g *gatewayRooms) Check(room string, e *thingspeak.Entry) error {
 	return g.engine.CheckReading(k.room, readingOf(e), e.CreatedAt)
 }
 
-func (g *gatewayRooms) Outbox(room string) (gateway.Outbox, error) {
-	k, err := g.find(room)
+func (g *gatewayRooms) Outbox(files, mark string) (gateway.Outbox, error) {
+	k, err := g.find(files)
 	if err != nil {
 		return nil, err
 	}
@@ -135,51 +133,23 @@ func (g *gatewayRooms) Outbox(room string) (gateway.Outbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &gatewayOutbox{g, r}, nil
+	return &gatewayOutbox{r, mark}, nil
 }
 
 // gatewayOutbox is the outbox of a room.
 type gatewayOutbox struct {
-	g *gatewayRooms
-	r *messenger.Room
+	r    *messenger.Room
+	mark string
 }
 
-// lastQueued returns the number that this process has put there last, and notes another one.
-func (b *gatewayOutbox) lastQueued(number int64) (last int64, known bool) {
-	b.g.mu.Lock()
-	defer b.g.mu.Unlock()
-	channel := b.r.Settings().Channel
-	last, known = b.g.queued[channel]
-	if number > 0 {
-		b.g.queued[channel] = number
-	}
-	return last, known
-}
-
-// Queue is part of [gateway.Outbox]. Whoever was killed after a reading was put there, and before that was noted, comes with
-// that one first: it alone is looked for, since of two readings that say the same in one second a room of texts shows no difference.
+// Queue is part of [gateway.Outbox]. The number of the reading goes with it, so that whoever was killed right then, and comes with it
+// again, finds it there, of however many that say the same.
 func (b *gatewayOutbox) Queue(ctx context.Context, e *thingspeak.Entry) error {
-	// Two readings of one second are told apart by their numbers.
-	at := e.CreatedAt.Add(time.Duration(e.ID%1000) * time.Millisecond)
-	reading := readingOf(e)
-	last, known := b.lastQueued(0)
-	if known && e.ID <= last {
-		return nil
+	last, err := b.r.Counted(b.mark)
+	if err != nil || e.ID <= last {
+		return err
 	}
-	if !known {
-		there, err := b.r.HasSent(reading, at)
-		if err != nil {
-			return err
-		}
-		if there {
-			b.lastQueued(e.ID)
-			return nil
-		}
-	}
-	_, err := b.r.Send(ctx, reading, messenger.SendOptions{Queue: true, At: at})
-	if err == nil {
-		b.lastQueued(e.ID)
-	}
+	_, err = b.r.Send(ctx, readingOf(e), messenger.SendOptions{Queue: true, At: e.CreatedAt, Counted: b.mark, Count: e.ID})
 	return err
 }
 

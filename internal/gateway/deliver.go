@@ -102,7 +102,7 @@ func (d *deliverer) handOver(ctx context.Context, s *shelf) (more bool, err erro
 	} else if channel != s.channel.ID {
 		return true, errOtherRoom
 	}
-	box, err := d.rooms.Outbox(s.room)
+	box, err := d.rooms.Outbox(s.room, "gateway "+d.readings.home+" sent")
 	if err != nil {
 		return true, err
 	}

@@ -100,7 +100,7 @@ func (r *rooms) Check(_ string, e *thingspeak.Entry) error {
 	return nil
 }
 
-func (r *rooms) Outbox(room string) (Outbox, error) { return outbox{r, room}, nil }
+func (r *rooms) Outbox(room, _ string) (Outbox, error) { return outbox{r, room}, nil }
 
 // outbox is a room's outbox. It keeps what it was told of.
 type outbox struct {

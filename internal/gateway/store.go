@@ -38,13 +38,13 @@ type Rooms interface {
 	Name(files string) string
 	// Check says in words why a reading, with its date, cannot be sent in a room, nil if it can. A [*RoomError] says nothing of the
 	// reading.
-	Check(room string, e *thingspeak.Entry) error
-	// Outbox opens a room's outbox, to be used by one goroutine.
-	Outbox(room string) (Outbox, error)
+	Check(files string, e *thingspeak.Entry) error
+	// Outbox opens a room's outbox, to be used by one goroutine. The mark is whose numbers the readings have.
+	Outbox(files, mark string) (Outbox, error)
 	// Follow tells take what is in a room and what comes, until the context ends or the room cannot be followed: at first who writes
 	// there, at once. What was told is on disk when take returns without error; what was told before under the same mark is not told
 	// again, but for a little. It is told from the room's first message on under a mark that is new.
-	Follow(ctx context.Context, room, mark string, take func(*News) error) error
+	Follow(ctx context.Context, files, mark string, take func(*News) error) error
 }
 
 // News is what has come in a room.
@@ -80,8 +80,8 @@ type Author struct {
 
 // Outbox is where readings leave by: what is in it outlives the process.
 type Outbox interface {
-	// Queue puts a reading, which has its number and date, into the outbox. One that is there already, or has left from there, is
-	// not put there again.
+	// Queue puts a reading, which has its number and date, into the outbox. They come in the order of their numbers: one that is there
+	// already, or has left from there, is not put there again.
 	Queue(ctx context.Context, e *thingspeak.Entry) error
 	// Post posts what is in the outbox. It returns nil when the cloud has all of it.
 	Post(ctx context.Context) error

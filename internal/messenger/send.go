@@ -23,6 +23,10 @@ type SendOptions struct {
 	// OldKey seals with the key that is here, and posts what is sealed with it, although somebody whose key was compared has moved
 	// to another one.
 	OldKey bool
+	// Counted, if not empty, names a count that stands at Count once the message is in the outbox, in one step with it: see
+	// [Room.Counted].
+	Counted string
+	Count   int64
 	// At is when it was written or measured: the record's clock, or that of the tokens where nobody signs. The zero time is now.
 	At time.Time
 	// Once, if not empty, names a message that is to be sent once, however often it is asked for in 30 days: if it was written
@@ -345,7 +349,21 @@ func (r *Room) compose(ctx context.Context, body record.Body, o SendOptions) (ro
 	if err := r.noteWriting(); err != nil {
 		return room.Written{}, err
 	}
+	r.count(o)
 	return r.talk.WriteAt(body, o.Once, o.at(), time.Now())
+}
+
+// count has the message that is written next take the count of its options with it.
+func (r *Room) count(o SendOptions) {
+	if o.Counted != "" {
+		r.talk.NoteWith(o.Counted, model.Mark{Message: o.Count})
+	}
+}
+
+// Counted returns where a count stands that went with a message, see [SendOptions]; 0 if none did.
+func (r *Room) Counted(name string) (int64, error) {
+	m, _, err := r.Shown(name)
+	return m.Message, err
 }
 
 // saysMore refuses to say of a device what was said already.

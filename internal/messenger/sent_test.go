@@ -2,6 +2,7 @@ package messenger_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,48 +11,48 @@ import (
 	"github.com/fernpost/fernpost/internal/model"
 )
 
-// Whoever was killed while a reading was put into the outbox finds out whether it is there, before it is posted, after, and once
-// it was read back; and takes no other for it.
-func TestWhetherAReadingWasSent(t *testing.T) {
+// Whoever was killed while a reading was put into the outbox finds out whether it is there, before it is posted, after, and once it was
+// read back: its count went with it, in either form.
+func TestCounted(t *testing.T) {
 	for _, profile := range []string{"fernpost", "tutorial"} {
 		t.Run(profile, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				x := newMembers(t)
 				x.room.Profile = profile
 				ana := x.join("ana")
-				at, reading := time.Now().Add(-time.Hour), values("", "21.5")
-				check := func(when string, want bool) {
+				check := func(when string, want int64) {
 					t.Helper()
 					ana.in(func(r *messenger.Room) error {
-						has, err := r.HasSent(reading, at)
-						if has != want {
-							t.Errorf("%s it is said to be sent: %v", when, has)
+						n, err := r.Counted("door")
+						if other, err := r.Counted("other"); n != want || other != 0 || err != nil {
+							t.Errorf("%s it stands at %d, and another one at %d, %v", when, n, other, err)
 						}
-						later, err1 := r.HasSent(reading, at.Add(time.Second))
-						other, err2 := r.HasSent(values("", "21.6"), at)
-						if later || other {
-							t.Errorf("%s others are said to be sent: %v, %v", when, later, other)
-						}
-						return errors.Join(err, err1, err2)
+						return err
 					})
 				}
-				check("before anything", false)
-				if err := ana.send(reading, messenger.SendOptions{Queue: true, At: at}); err != nil {
-					t.Fatal(err)
+				send := func(o messenger.SendOptions) {
+					t.Helper()
+					if o.Queue = true; ana.send(values("", "21.5"), o) != nil {
+						t.Error("it is not sent")
+					}
 				}
-				check("in the outbox", true)
+				check("before anything", 0)
+				send(messenger.SendOptions{})
+				check("without one", 0)
+				send(messenger.SendOptions{Counted: "door", Count: 7})
+				check("in the outbox", 7)
+				send(messenger.SendOptions{})
+				check("beside another message", 7)
+				if err := ana.send(values("", strings.Repeat("x", 256)), messenger.SendOptions{Queue: true, Counted: "door", Count: 8}); err == nil {
+					t.Error("what is too long is sent")
+				}
+				check("when nothing was written", 7)
 				ana.in(func(r *messenger.Room) error {
 					_, _, err := r.Retry(t.Context(), messenger.SendOptions{})
 					return err
 				})
-				check("posted", true)
 				ana.history(0)
-				check("read back", true)
-				bo := x.join("bo")
-				if bo.history(0); profile == "fernpost" { // where nobody signs it may be anybody's
-					ana = bo
-					check("by another one", false)
-				}
+				check("read back", 7)
 			})
 		})
 	}

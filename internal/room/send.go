@@ -35,6 +35,12 @@ func (c *Conversation) Write(body record.Body, now time.Time) (Written, error) {
 	return c.WriteAt(body, "", now, now)
 }
 
+// NoteWith has the next call of [Conversation.WriteAt] or [Conversation.WriteText] set a mark under a name, in one step with the
+// message: by [Conversation.Shown] whoever was killed finds out whether it was written.
+func (c *Conversation) NoteWith(name string, m model.Mark) {
+	c.along = []kept.Mark{{Name: name, Message: m.Message, Event: m.Event}}
+}
+
 // WriteAt is [Conversation.Write] of a message whose clock is to show another time: that at which its values were measured. What
 // is named once is written once in 30 days: the error is a [*model.WrittenError] if it was before, and [model.ErrOtherBody] if
 // something else was under that name.
@@ -45,6 +51,7 @@ func (c *Conversation) WriteAt(body record.Body, once string, at, now time.Time)
 	if body == record.Text("") {
 		return Written{}, model.ErrNoText
 	}
+	defer func() { c.along = nil }()
 	var w Written
 	err := c.transact(func() (err error) {
 		w, err = c.write(body, once, at, now)
@@ -109,6 +116,7 @@ func (c *Conversation) write(body record.Body, once string, at, now time.Time) (
 	if write.Learnt = &change; r.Kind() != record.KindHeartbeat {
 		write.States = []model.OwnState{{OwnID: model.OwnID{Author: c.own, Number: w.Number}}} // queued
 	}
+	write.Marks = c.along
 	return w, c.store.Apply(&write)
 }
 

@@ -21,6 +21,7 @@ import (
 // WriteText seals a text or a reading, written at a time, with the newest key and puts it into the outbox. The errors are those of
 // [Room.Seal], and for what is named once those of [Conversation.WriteAt].
 func (c *Conversation) WriteText(body record.Body, once string, at, now time.Time) (Written, error) {
+	defer func() { c.along = nil }()
 	return c.putText(body.Kind(), now, func() (kept.Post, error) {
 		if err := c.renewKeys(); err != nil {
 			return kept.Post{}, err
@@ -144,6 +145,7 @@ func (c *Conversation) putText(
 		w = Written{Number: own.Number, Hash: own.Hash, Cells: 1, Entries: 1}
 		change.Posts, change.Own, change.State = []kept.Post{post}, []kept.Own{own}, &state
 		change.States = []model.OwnState{{OwnID: id, State: post.State}}
+		change.Marks = c.along
 		return c.store.Apply(&change)
 	})
 	if err != nil {
