@@ -38,9 +38,12 @@ func (a *app) gatewayCommand() *cobra.Command {
 line on standard output is "listening on http://HOST:PORT".
 
 It speaks ThingSpeak's API: a sketch or a dashboard that is given its address, and a key that "gateway key add ROOM" makes,
-writes signed and encrypted readings into a room, and reads in clear what was written at this gateway: the newest 100,000 of a
-room, also after a restart. /update, /channels/ID/feeds.json and bulk_update
-are answered with the reading's number as soon as it is on disk, sealed; the cloud gets it as fast as it takes it, and
+writes signed and encrypted readings into a room, and reads in clear what was written there, at this gateway or by others: the
+newest 100,000 readings of a room, numbered in the order in which they came here. status says who has signed one that says nothing
+else; signed=true, verified=true (keys whose words were compared) and author=NAME choose, numbers=true writes JSON numbers, and
+/channels/ID/findings.json lists what is wrong with the room. A room that is renamed keeps its keys.
+
+/update, /channels/ID/feeds.json and bulk_update are answered with the reading's number as soon as it is on disk, sealed; the cloud gets it as fast as it takes it, and
 100,000 may wait. ID is the number of the room's channel. On disk all is sealed with the room's key.
 
 Rooms are for scripts and bots: POST /rooms/ROOM/messages sends a text, with an Idempotency-Key once however often it is asked for;
@@ -242,7 +245,7 @@ sketches that have one key only. With --wait the answer to a reading is held unt
 					return err
 				}
 			}
-			grant.Room, grant.Files, grant.Channel = r.Name, r.FilesName(), r.Channel
+			grant.Room, grant.Lasting, grant.Channel = r.Name, r.FilesName(), r.Channel
 			return a.addGrant(grant, scopesOf(read, write), asJSON)
 		},
 	}
@@ -355,7 +358,7 @@ all; with --admin it may do everything.`,
 				if err != nil {
 					return err
 				}
-				grant.Room, grant.Files, grant.Channel = r.Name, r.FilesName(), r.Channel
+				grant.Room, grant.Lasting, grant.Channel = r.Name, r.FilesName(), r.Channel
 			}
 			return a.addGrant(grant, scopes, asJSON)
 		},

@@ -78,11 +78,11 @@ func (g *gatewayRooms) clouds() (all []string, err error) {
 func (g *gatewayRooms) paces(ctx context.Context, keys []gateway.Grant) (lines []string) {
 	told := map[string]bool{}
 	for _, key := range keys {
-		k, err := g.find(key.Files)
-		if err != nil || told[key.Files] || !key.May(gateway.Write, key.Room) {
+		k, err := g.find(key.Lasting)
+		if err != nil || told[key.Lasting] || !key.May(gateway.Write, key.Room) {
 			continue // whoever uses it hears why
 		}
-		told[key.Files] = true
+		told[key.Lasting] = true
 		day, err := g.engine.DayOf(ctx, k.room)
 		if err != nil || day.Interval == 0 {
 			continue

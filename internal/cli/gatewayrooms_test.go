@@ -101,8 +101,8 @@ func TestFourDevicesKeepUp(t *testing.T) {
 		rooms := a.gatewayRooms(gateway.NewSelf())
 
 		paces := rooms.paces(t.Context(), []gateway.Grant{
-			{Room: "lab", Files: "lab", Channel: channel, Scopes: []gateway.Scope{gateway.Write}},
-			{Room: "lab", Files: "lab", Channel: channel, Scopes: []gateway.Scope{gateway.Write}},
+			{Room: "lab", Lasting: "lab", Channel: channel, Scopes: []gateway.Scope{gateway.Write}},
+			{Room: "lab", Lasting: "lab", Channel: channel, Scopes: []gateway.Scope{gateway.Write}},
 			{Room: "gone", Scopes: []gateway.Scope{gateway.Write}},
 		})
 		if len(paces) != 1 || !strings.HasPrefix(paces[0], "room lab: an entry every 15s at most") || !strings.Contains(paces[0], ": 5760 a day") {

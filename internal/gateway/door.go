@@ -121,7 +121,7 @@ func (d *door) translate(r *http.Request, shown string) (key string, wait time.D
 	if !ok {
 		return "", 0
 	}
-	s, err := d.readings.open(grant.Files, grant.Channel)
+	s, err := d.readings.open(grant.Lasting, grant.Channel)
 	if err != nil {
 		d.log.ErrorContext(r.Context(), "a key opens no room", "key", grant.ID, "room", grant.Room, "err", err)
 		return "", 0
@@ -149,7 +149,7 @@ func (d *door) followAll() error {
 		if !g.May(Read, g.Room) {
 			continue
 		}
-		s, err := d.readings.open(g.Files, g.Channel)
+		s, err := d.readings.open(g.Lasting, g.Channel)
 		if err != nil { // whoever uses it hears so
 			continue
 		}

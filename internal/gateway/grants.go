@@ -34,10 +34,10 @@ type Grant struct {
 	ID int64
 	// Token says that it is a bearer token; otherwise it is a key of 16 characters.
 	Token bool
-	// Room is the one room that it is for, as this device calls it now; empty is every room. Files is its name for good, as
+	// Room is the one room that it is for, as this device calls it now; empty is every room. Lasting is its name for good, as
 	// [Rooms] has it: what is kept. Channel is that room's channel.
-	Room, Files string
-	Channel     int64
+	Room, Lasting string
+	Channel       int64
 	// Scopes are what it may do there.
 	Scopes []Scope
 	// Wait is how long the answer to a reading may be held until the cloud has taken it, in whole milliseconds.
@@ -96,8 +96,8 @@ func (g *Grants) Add(grant Grant) (secret string, made Grant, err error) {
 	if len(grant.Scopes) == 0 {
 		return "", grant, ErrNoScope
 	}
-	if grant.Files == "" {
-		grant.Files = grant.Room
+	if grant.Lasting == "" {
+		grant.Lasting = grant.Room
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -106,7 +106,7 @@ func (g *Grants) Add(grant Grant) (secret string, made Grant, err error) {
 		err := g.conn.Query("SELECT 1 FROM grants WHERE NOT token AND channel = ? AND room <> ? LIMIT 1", func([]driver.Value) error {
 			shared = true
 			return nil
-		}, grant.Channel, grant.Files)
+		}, grant.Channel, grant.Lasting)
 		if err == nil && shared && !grant.Token {
 			err = ErrSharedChannel
 		}
@@ -131,7 +131,7 @@ func (g *Grants) add(grant Grant) (secret string, made Grant, err error) {
 		VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id`, func(row []driver.Value) error {
 		grant.ID = row[0].(int64)
 		return nil
-	}, hashOf(secret), grant.Token, grant.Files, grant.Channel, strings.Join(scopes, ","), grant.Wait.Milliseconds(), grant.Made.Unix())
+	}, hashOf(secret), grant.Token, grant.Lasting, grant.Channel, strings.Join(scopes, ","), grant.Wait.Milliseconds(), grant.Made.Unix())
 	if err != nil {
 		return "", grant, fmt.Errorf("making a key: %w", err)
 	}
@@ -225,14 +225,14 @@ const grantColumns = "id, token, room, channel, scopes, wait_ms, made_s"
 
 func (g *Grants) grantOf(row []driver.Value) Grant {
 	found := Grant{
-		ID: row[0].(int64), Token: row[1].(int64) != 0, Room: row[2].(string), Files: row[2].(string), Channel: row[3].(int64),
+		ID: row[0].(int64), Token: row[1].(int64) != 0, Room: row[2].(string), Lasting: row[2].(string), Channel: row[3].(int64),
 		Wait: time.Duration(row[5].(int64)) * time.Millisecond, Made: time.Unix(row[6].(int64), 0).UTC(),
 	}
 	for s := range strings.SplitSeq(row[4].(string), ",") {
 		found.Scopes = append(found.Scopes, Scope(s))
 	}
-	if g.Name != nil && found.Files != "" {
-		found.Room = g.Name(found.Files)
+	if g.Name != nil && found.Lasting != "" {
+		found.Room = g.Name(found.Lasting)
 	}
 	return found
 }

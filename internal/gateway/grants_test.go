@@ -139,13 +139,13 @@ func TestRenamedRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer g.Close()
-	key, _, err := g.Add(Grant{Room: "lab", Files: "lab", Channel: 7, Scopes: []Scope{Read}})
+	key, _, err := g.Add(Grant{Room: "lab", Lasting: "lab", Channel: 7, Scopes: []Scope{Read}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	g.Name = func(files string) string { return map[string]string{"lab": "school", "lab-2": "lab"}[files] }
 	found, ok, err := g.Find(key, false)
-	if err != nil || !ok || found.Room != "school" || found.Files != "lab" || !found.May(Read, "school") || found.May(Read, "lab") {
+	if err != nil || !ok || found.Room != "school" || found.Lasting != "lab" || !found.May(Read, "school") || found.May(Read, "lab") {
 		t.Errorf("%+v, %v, %v", found, ok, err)
 	}
 }

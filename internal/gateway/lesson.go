@@ -121,7 +121,7 @@ func (h *handler) bearer(r *http.Request, scope Scope, room string) error {
 		return nil
 	}
 	// A room that was made under the name of one that was removed is another one, with other members.
-	switch _, channel, err := h.door.readings.rooms.Room(grant.Files); {
+	switch _, channel, err := h.door.readings.rooms.Room(grant.Lasting); {
 	case err != nil:
 		return err
 	case channel != grant.Channel:
