@@ -1,0 +1,187 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// TestNumbersOfOthers: whatever order readings are taken here and come from the room in, repeated or not, over restarts, each has one
+// number, which stays: what was taken here that which was answered, and the room's copy of that no other one.
+func TestNumbersOfOthers(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	all, home := newRooms(t), t.TempDir()
+	r, err := openReadings(home, all, discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := r.open("lab", labChannel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string // by number
+	var back, sent []Arrival
+	at := testTime.UTC()
+	for step := range 300 {
+		switch random.IntN(6) {
+		case 0, 1: // taken here; many say the same in the same second
+			at = at.Add(time.Duration(random.IntN(2)) * time.Second)
+			e := newEntries([]string{"same", fmt.Sprint("own", step)}[random.IntN(2)])
+			e[0].CreatedAt = at
+			if d, err := commit(r, s, e); err != nil || d[0].Entries[0].ID != int64(len(want)+1) {
+				t.Fatalf("%v, %v", d, err)
+			}
+			want = append(want, e[0].Fields[0].Text)
+			a := NewArrival([]byte(fmt.Sprint("own", step)), e[0], at)
+			a.Own, a.Author = true, "ana"
+			back = append(back, a)
+		case 2: // it comes back
+			if len(back) > 0 {
+				sent = append(sent, back[0])
+				if err := r.take(s, &News{Arrivals: back[:1]}); err != nil {
+					t.Fatal(err)
+				}
+				back = back[1:]
+			}
+		case 3: // somebody else's
+			e := newEntries([]string{"same", fmt.Sprint("other", step)}[random.IntN(2)])
+			e[0].CreatedAt = at
+			a := NewArrival([]byte(fmt.Sprint("other", step)), e[0], at)
+			a.Author = []string{"", "bo"}[random.IntN(2)]
+			sent = append(sent, a)
+			if err := r.take(s, &News{Arrivals: []Arrival{a}}); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, e[0].Fields[0].Text)
+		case 4: // some are told again
+			if len(sent) > 0 {
+				if err := r.take(s, &News{Arrivals: sent[random.IntN(len(sent)):]}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		case 5:
+			if random.IntN(5) > 0 {
+				continue
+			}
+			if err := r.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if r, err = openReadings(home, all, discard); err == nil {
+				s, err = r.open("lab", labChannel)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	defer r.Close()
+	var got []string
+	for i := range s.rows {
+		e := s.rows[i].unpack()
+		if e.ID != int64(i+1) {
+			t.Fatalf("row %d has number %d", i, e.ID)
+		}
+		got = append(got, e.Fields[0].Text)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the numbers are of\n%q, want\n%q", got, want)
+	}
+}
+
+// TestWhoHasSigned: only what somebody has signed is shown as signed, only as verified what somebody has signed whose words were compared,
+// and nobody's reading as somebody's, whatever it says.
+func TestWhoHasSigned(t *testing.T) {
+	all := newRooms(t)
+	all.following = func(ctx context.Context, take func(*News) error) error {
+		n := &News{
+			Authors: []Author{
+				{Key: "A", Name: "ana", Own: true}, {Key: "B", Name: "bo", Compared: true}, {Key: "C", Name: "carl"},
+				{Key: "D", Name: "dora", Compared: true, Lost: true},
+			},
+			Findings: []any{map[string]string{"text": "somebody lies"}},
+		}
+		for i, author := range []string{"B", "C", "", "D"} {
+			e := newEntries(fmt.Sprint("value", i))
+			if author == "" {
+				e[0].Status = thingspeak.Text("signed by bo")
+			}
+			a := NewArrival([]byte{byte(i)}, e[0], testTime)
+			a.Author = author
+			n.Arrivals = append(n.Arrivals, a)
+		}
+		if err := take(n); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	g := startGateway(t, t.TempDir(), all)
+	read := func(choice string) string {
+		_, body := g.ask(t, "GET", fmt.Sprintf("/channels/%d/feeds.json?status=true%s&api_key=%s", labChannel, choice, g.readKey), "")
+		return body
+	}
+	for !strings.Contains(read(""), "value3") {
+		runtime.Gosched()
+	}
+	if n := g.write(t, "own"); n != "5" {
+		t.Errorf("a reading taken here is number %s", n)
+	}
+	for choice, want := range map[string]string{
+		"":                                "value0 value1 value2 value3 own",
+		"&signed=true":                    "value0 value1 value3 own",
+		"&verified=true":                  "value0 own",
+		"&author=bo":                      "value0",
+		"&author=C":                       "value1",
+		"&author=carl&verified=true":      "",
+		"&author=nobody":                  "",
+		"&signed=TRUE&results=1":          "own",
+		"&signed=true&start_entry_id=3":   "value3 own",
+		"&signed=true&end_entry_id=3":     "value0 value1",
+		"&verified=true&start_entry_id=9": "",
+	} {
+		body := read(choice)
+		for _, value := range []string{"value0", "value1", "value2", "value3", "own"} {
+			if is := strings.Contains(body, `"`+value+`"`); is != slices.Contains(strings.Fields(want), value) {
+				t.Errorf("%s: %s is there: %v\n%s", choice, value, is, body)
+			}
+		}
+	}
+	if body := read(""); !strings.Contains(body, `"value1",`) || !strings.Contains(body, `"status":"signed by carl"`) ||
+		!strings.Contains(body, `"status":"signed by ana"`) || !strings.Contains(body, `"findings":1`) {
+		t.Error(body)
+	}
+	path := fmt.Sprintf("/channels/%d/findings.json?api_key=", labChannel)
+	if status, body := g.ask(t, "GET", path+g.readKey, ""); status != 200 || body != `{"findings":[{"text":"somebody lies"}]}` {
+		t.Errorf("%d %s", status, body)
+	}
+	if status, body := g.ask(t, "GET", path+g.writeKey, ""); status != 400 {
+		t.Errorf("the write key: %d %s", status, body)
+	}
+}
+
+// FuzzPack: what was packed is unpacked as it was, but for what is empty.
+func FuzzPack(f *testing.F) {
+	f.Add("21.5", "", "warm", true)
+	f.Add(strings.Repeat("x", 127), strings.Repeat("ü", 127), "\x00", false)
+	f.Fuzz(func(t *testing.T, one, eight, status string, given bool) {
+		e := thingspeak.Entry{ID: 7, CreatedAt: testTime.UTC()}
+		e.Fields[0], e.Status = thingspeak.Text(one), thingspeak.Text(status)
+		if given {
+			e.Fields[7] = thingspeak.Text(eight)
+		}
+		r := row{number: 7, date: testTime.Unix(), said: pack(&e)}
+		if status == "" {
+			e.Status = thingspeak.Value{}
+		}
+		if got := r.unpack(); got != e {
+			t.Errorf("%+v, want %+v", got, e)
+		}
+	})
+}
