@@ -102,7 +102,9 @@ func TestWhoHasSigned(t *testing.T) {
 	all.following = func(ctx context.Context, take func(*News) error) error {
 		n := &News{
 			Authors: []Author{
-				{Key: "A", Name: "ana", Own: true}, {Key: "B", Name: "bo", Compared: true}, {Key: "C", Name: "carl"},
+				{Key: "A", Name: "ana", Own: true},
+				{Key: "B", Name: "bo", Compared: true},
+				{Key: "C", Name: "carl"},
 				{Key: "D", Name: "dora", Compared: true, Lost: true},
 			},
 			Findings: []any{map[string]string{"text": "somebody lies"}},
