@@ -244,11 +244,12 @@ func (r *Running) close() error {
 	}
 	if r.stop != nil {
 		r.stop()
-		r.delivering.Wait()
 	}
 	if r.talks != nil {
 		r.talks.end()
-		r.delivering.Wait()
+	}
+	r.delivering.Wait()
+	if r.talks != nil {
 		err = errors.Join(err, r.talks.close())
 	}
 	if r.door != nil {

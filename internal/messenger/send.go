@@ -349,15 +349,12 @@ func (r *Room) compose(ctx context.Context, body record.Body, o SendOptions) (ro
 	if err := r.noteWriting(); err != nil {
 		return room.Written{}, err
 	}
-	r.count(o)
-	return r.talk.WriteAt(body, o.Once, o.at(), time.Now())
+	return r.talk.WriteWith(body, o.writing(), time.Now())
 }
 
-// count has the message that is written next take the count of its options with it.
-func (r *Room) count(o SendOptions) {
-	if o.Counted != "" {
-		r.talk.NoteWith(o.Counted, model.Mark{Message: o.Count})
-	}
+// writing is what goes with the message.
+func (o *SendOptions) writing() room.Writing {
+	return room.Writing{At: o.at(), Once: o.Once, Counted: o.Counted, Count: o.Count}
 }
 
 // Counted returns where a count stands that went with a message, see [SendOptions]; 0 if none did.

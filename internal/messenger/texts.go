@@ -163,8 +163,7 @@ func (r *Room) sendText(ctx context.Context, body record.Body, o SendOptions) (s
 	if err := r.waits(); err != nil { // before: whoever is killed in between must not leave it behind unseen
 		return sent, err
 	}
-	r.count(o)
-	written, err := r.talk.WriteText(body, o.Once, o.at(), time.Now())
+	written, err := r.talk.WriteText(body, o.writing(), time.Now())
 	if err == nil {
 		err = r.waits()
 	}

@@ -66,8 +66,6 @@ type Conversation struct {
 
 	leftOut int // messages, by the last History
 
-	along []kept.Mark // goes with the next message that is written, see NoteWith
-
 	// read means that this process has read the room, and newest is the newest entry that it knows of.
 	read   bool
 	newest record.Place

@@ -15,7 +15,7 @@ import (
 // onceFor is how long what was to be written once is not written again.
 const onceFor = 30 * 24 * time.Hour
 
-// WrittenBefore returns which message was written under a name, see [Conversation.WriteAt]; ok tells whether one was, in the last 30
+// WrittenBefore returns which message was written under a name, see [Writing]; ok tells whether one was, in the last 30
 // days. The error is [model.ErrOtherBody] if it said something else.
 func (c *Conversation) WrittenBefore(name string, body record.Body) (id model.OwnID, ok bool, err error) {
 	if name == "" {

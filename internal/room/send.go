@@ -32,29 +32,41 @@ type Written struct {
 // It refuses with [model.ErrNoIdentity], [model.ErrKeyGone], [model.ErrNumbersSpent], [model.ErrNoText] and what [record.Sign]
 // refuses.
 func (c *Conversation) Write(body record.Body, now time.Time) (Written, error) {
-	return c.WriteAt(body, "", now, now)
+	return c.WriteWith(body, Writing{At: now}, now)
 }
 
-// NoteWith has the next call of [Conversation.WriteAt] or [Conversation.WriteText] set a mark under a name, in one step with the
-// message: by [Conversation.Shown] whoever was killed finds out whether it was written.
-func (c *Conversation) NoteWith(name string, m model.Mark) {
-	c.along = []kept.Mark{{Name: name, Message: m.Message, Event: m.Event}}
+// Writing says what goes with a message.
+type Writing struct {
+	// At is what its clock shows: when it was written, or its values were measured.
+	At time.Time
+	// Once, if not empty, names what is to be written once in 30 days. The error is a [*model.WrittenError] if it was before, and
+	// [model.ErrOtherBody] if something else was under that name.
+	Once string
+	// Counted, if not empty, names a count that stands at Count once the message is written, in one step with it: by
+	// [Conversation.Shown] whoever was killed finds out whether it was.
+	Counted string
+	Count   int64
 }
 
-// WriteAt is [Conversation.Write] of a message whose clock is to show another time: that at which its values were measured. What
-// is named once is written once in 30 days: the error is a [*model.WrittenError] if it was before, and [model.ErrOtherBody] if
-// something else was under that name.
-func (c *Conversation) WriteAt(body record.Body, once string, at, now time.Time) (Written, error) {
+// marks are what is kept of a count.
+func (w *Writing) marks() []kept.Mark {
+	if w.Counted == "" {
+		return nil
+	}
+	return []kept.Mark{{Name: w.Counted, Message: w.Count}}
+}
+
+// WriteWith is [Conversation.Write] of a message with which something goes.
+func (c *Conversation) WriteWith(body record.Body, with Writing, now time.Time) (Written, error) {
 	if c.own.IsZero() {
 		return Written{}, model.ErrNoIdentity
 	}
 	if body == record.Text("") {
 		return Written{}, model.ErrNoText
 	}
-	defer func() { c.along = nil }()
 	var w Written
 	err := c.transact(func() (err error) {
-		w, err = c.write(body, once, at, now)
+		w, err = c.write(body, &with, now)
 		return err
 	})
 	if err != nil {
@@ -64,7 +76,7 @@ func (c *Conversation) WriteAt(body record.Body, once string, at, now time.Time)
 }
 
 // write does the work of Write inside its transaction.
-func (c *Conversation) write(body record.Body, once string, at, now time.Time) (w Written, err error) {
+func (c *Conversation) write(body record.Body, with *Writing, now time.Time) (w Written, err error) {
 	if err := c.maySign(); err != nil {
 		return w, err
 	}
@@ -86,7 +98,7 @@ func (c *Conversation) write(body record.Body, once string, at, now time.Time) (
 	if err != nil {
 		return w, err
 	}
-	r := record.Record{Clock: at.UnixMilli(), Nick: c.o.Nick, Body: body}
+	r := record.Record{Clock: with.At.UnixMilli(), Nick: c.o.Nick, Body: body}
 	named, err := c.name(&r)
 	if err != nil {
 		return w, err
@@ -109,14 +121,14 @@ func (c *Conversation) write(body record.Body, once string, at, now time.Time) (
 		n.author.MarkNamed(n.number, w.Number)
 		change.Authors = append(change.Authors, n.author)
 	}
-	write, err := c.once(once, body, model.OwnID{Author: c.own, Number: w.Number}, now)
+	write, err := c.once(with.Once, body, model.OwnID{Author: c.own, Number: w.Number}, now)
 	if err != nil {
 		return w, err
 	}
 	if write.Learnt = &change; r.Kind() != record.KindHeartbeat {
 		write.States = []model.OwnState{{OwnID: model.OwnID{Author: c.own, Number: w.Number}}} // queued
 	}
-	write.Marks = c.along
+	write.Marks = with.marks()
 	return w, c.store.Apply(&write)
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/room"
 )
 
 // Whoever was away reads from a mark on what became of what was written, once and in order, whichever process knew it first.
@@ -69,7 +70,7 @@ func TestStatesOfTexts(t *testing.T) {
 	ana := h.enter(o, t.TempDir())
 	ana.look()
 	for _, text := range []string{"one", "two"} {
-		if _, err := ana.WriteText(record.Text(text), "", time.Now(), time.Now()); err != nil {
+		if _, err := ana.WriteText(record.Text(text), room.Writing{At: time.Now()}, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -18,17 +18,20 @@ import (
 // This file writes texts: what a room without records consists of, one token each. In the outbox a text is a post of a
 // record without an author, whose number counts texts, and whose hash is that of the token.
 
-// WriteText seals a text or a reading, written at a time, with the newest key and puts it into the outbox. The errors are those of
-// [Room.Seal], and for what is named once those of [Conversation.WriteAt].
-func (c *Conversation) WriteText(body record.Body, once string, at, now time.Time) (Written, error) {
-	defer func() { c.along = nil }()
+// WriteText seals a text or a reading with the newest key and puts it into the outbox. The errors are those of [Room.Seal] and of
+// [Writing].
+func (c *Conversation) WriteText(body record.Body, with Writing, now time.Time) (Written, error) {
 	return c.putText(body.Kind(), now, func() (kept.Post, error) {
 		if err := c.renewKeys(); err != nil {
 			return kept.Post{}, err
 		}
-		e, err := (&Room{c.sealers[0], c.o.Fields, c.o.Wrapped}).Seal(body, at)
+		e, err := (&Room{c.sealers[0], c.o.Fields, c.o.Wrapped}).Seal(body, with.At)
 		return kept.Post{Fields: e.Fields, Status: e.Status}, err
-	}, func(id model.OwnID) (kept.Change, error) { return c.once(once, body, id, now) })
+	}, func(id model.OwnID) (kept.Change, error) {
+		change, err := c.once(with.Once, body, id, now)
+		change.Marks = with.marks()
+		return change, err
+	})
 }
 
 // KeepText puts a text into the outbox that was sealed and perhaps posted without it; tried tells that it may be stored,
@@ -145,7 +148,6 @@ func (c *Conversation) putText(
 		w = Written{Number: own.Number, Hash: own.Hash, Cells: 1, Entries: 1}
 		change.Posts, change.Own, change.State = []kept.Post{post}, []kept.Own{own}, &state
 		change.States = []model.OwnState{{OwnID: id, State: post.State}}
-		change.Marks = c.along
 		return c.store.Apply(&change)
 	})
 	if err != nil {

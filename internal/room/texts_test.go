@@ -26,7 +26,7 @@ func (h *hall) writer() *member {
 func (m *member) write(texts ...string) {
 	m.t.Helper()
 	for _, text := range texts {
-		if _, err := m.WriteText(record.Text(text), "", time.Now(), time.Now()); err != nil {
+		if _, err := m.WriteText(record.Text(text), room.Writing{At: time.Now()}, time.Now()); err != nil {
 			m.t.Fatal(err)
 		}
 	}
