@@ -362,10 +362,12 @@ func TestFacesChangeNoRoom(t *testing.T) {
 					if !ok || s.Sel.Name != "Add" && s.Sel.Name != "Update" {
 						break
 					}
-					if engine, ok := s.X.(*ast.CallExpr); ok { // a.engine().Add(…)
-						if of, ok := engine.Fun.(*ast.SelectorExpr); ok && of.Sel.Name == "engine" {
-							t.Errorf("%s: a room is kept or changed", fset.Position(n.Pos()))
-						}
+					of := s.X
+					if called, ok := of.(*ast.CallExpr); ok { // a.engine().Add(…), beside t.engine.Add(…)
+						of = called.Fun
+					}
+					if of, ok := of.(*ast.SelectorExpr); ok && of.Sel.Name == "engine" {
+						t.Errorf("%s: a room is kept or changed", fset.Position(n.Pos()))
 					}
 				}
 				return true

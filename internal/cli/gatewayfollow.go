@@ -47,6 +47,9 @@ func (g *gatewayRooms) Follow(ctx context.Context, files, mark string, take func
 		case err != nil:
 			return err
 		case e == nil:
+			if now, found := g.find(files); found == nil && !messenger.SameRelay(now.room, k.room) {
+				return messenger.ErrRoomChanged // it is followed anew
+			}
 			err = f.tell(true)
 		default:
 			err = f.happened(e)

@@ -388,10 +388,20 @@ type watching struct {
 	// answered tells that the relay has answered, and away that it does not now.
 	answered bool
 	away     *RelayAway
+	why      error // it ends, if not for the relay's sake
 
 	hurry   chan struct{} // gets a value when the relay is to be asked now
 	written chan struct{} // gets a value when something waits in the outbox
 	whole   bool          // the whole of a room of texts is to be read
+}
+
+// ErrRoomChanged ends the streams of a room that another one follows by other settings: whoever follows anew goes on there.
+var ErrRoomChanged = errors.New("the room has other settings now")
+
+// SameRelay reports whether two settings of a room lead to the same channel, with the same keys of it and in the same ways.
+func SameRelay(a, b model.Room) bool {
+	return a.FilesName() == b.FilesName() && a.Relay == b.Relay && a.Channel == b.Channel && a.WriteKey == b.WriteKey &&
+		a.ReadKey == b.ReadKey && a.Interval == b.Interval && a.MQTT == b.MQTT
 }
 
 // watch enters a stream among those that follow its room, and begins to read if it is the first.
@@ -400,6 +410,13 @@ func (e *Engine) watch(s *Stream) *watching {
 	defer e.mu.Unlock()
 	name := s.settings.FilesName()
 	w := e.watched[name]
+	if w != nil && !SameRelay(w.settings, s.settings) { // or the stream would be told of a relay that the room has left
+		w.mu.Lock()
+		w.why = ErrRoomChanged
+		w.mu.Unlock()
+		w.end()
+		w = nil
+	}
 	if w == nil {
 		ctx, cancel := context.WithCancel(context.Background())
 		w = &watching{
@@ -498,6 +515,11 @@ func (w *watching) run(ctx context.Context) {
 		delete(w.engine.watched, w.name)
 	}
 	w.engine.mu.Unlock()
+	w.mu.Lock()
+	if w.why != nil {
+		err = w.why
+	}
+	w.mu.Unlock()
 	w.tell(func(n *relayNews) { n.ended = err })
 }
 

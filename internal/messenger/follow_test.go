@@ -235,6 +235,48 @@ func TestWhoJoinsDoesNotWaitForThoseWhoAskRarely(t *testing.T) {
 	})
 }
 
+// Whoever follows a room whose settings have changed is told by these, and whoever followed it before learns that it is over:
+// both would wait for ever for a relay that the room has left.
+func TestStreamsOfChangedSettings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTexts(t)
+		x.post(1)
+		before := x.follow(messenger.FollowOptions{Mark: "a", FromStart: true})
+		take(t, before, 1)
+		left := x.room
+		if _, err := x.engine.Update("lab", func(r *model.Room) error { r.Interval = "1s"; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		x.room.Interval = "1s"
+		now := x.follow(messenger.FollowOptions{Mark: "b", FromStart: true})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		for {
+			_, err := before.Next(ctx)
+			if err == nil {
+				continue
+			}
+			if !errors.Is(err, messenger.ErrRoomChanged) {
+				t.Errorf("the first stream ends with %v", err)
+			}
+			break
+		}
+		if err := before.Close(); err != nil {
+			t.Error(err)
+		}
+		x.post(1)
+		if got := take(t, now, 2); !slices.Equal(got, []string{"1", "2"}) {
+			t.Errorf("the second stream shows %q", got)
+		}
+		if err := now.Close(); err != nil {
+			t.Error(err)
+		}
+		if messenger.SameRelay(left, x.room) {
+			t.Error("the settings count as the same")
+		}
+	})
+}
+
 // A stream at a relay that refuses for good ends, and does not hang.
 func TestStreamsEndWithTheRelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package plot
 
 import (
+	"encoding/binary"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -226,6 +227,30 @@ func TestAnyPoints(t *testing.T) {
 			t.Fatalf("%d points over %v: %d bytes, marks %q", len(all), s, len(svg), p.texts)
 		}
 	}
+}
+
+// Values and times are what strangers have posted: eight bytes of each value, and eight of the time to the one before.
+func FuzzSVG(f *testing.F) {
+	f.Add([]byte("0123456789abcdef0123456789abcdef"), "title", 480, 170)
+	f.Add(slices.Concat(make([]byte, 64), []byte{0, 0, 0, 0, 0, 0, 0xf0, 0x7f, 1}), "<&>", 1, 1)
+	f.Fuzz(func(t *testing.T, data []byte, title string, width, height int) {
+		at := noon
+		var all []Point
+		for ; len(data) >= 16; data = data[16:] {
+			at = at.Add(time.Duration(binary.LittleEndian.Uint64(data[8:]) >> 4))
+			all = append(all, Point{at, math.Float64frombits(binary.LittleEndian.Uint64(data))})
+		}
+		svg, err := Plot{ID: "p", Title: title, Width: width % 2000, Height: height % 2000}.SVG(all)
+		if errors.Is(err, ErrNothing) && len(columnsOf(all, MostColumns)) == 0 {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := read(t, svg); len(p.texts) > 16 {
+			t.Errorf("marks %q", p.texts)
+		}
+	})
 }
 
 func BenchmarkSVG(b *testing.B) {

@@ -76,6 +76,7 @@ type api struct {
 	// held counts the bytes of request bodies: see maxHeld.
 	held    atomic.Int64
 	refused refusedBodies
+	plots   channelPlots
 }
 
 // New returns the handler of a relay.

@@ -197,12 +197,8 @@ func (a *api) channelPage(q *request) (*reply, error) {
 		data.Newest = newPageTime(v.State.Newest)
 	}
 	var entries []thingspeak.Entry
-	numbers, left := newFieldNumbers(c.Enabled()), min(v.State.Last, int64(data.Most))
-	err = a.relay.Rows(q.Context(), v, relay.Window{Results: data.Most}, func(e *thingspeak.Entry) error {
-		numbers.add(e)
-		if left--; left < pageRows { // fewer come if the channel is cleared meanwhile
-			entries = append(entries, *e)
-		}
+	err = a.relay.Rows(q.Context(), v, relay.Window{Results: pageRows}, func(e *thingspeak.Entry) error {
+		entries = append(entries, *e)
 		return nil
 	})
 	if err != nil {
@@ -210,7 +206,7 @@ func (a *api) channelPage(q *request) (*reply, error) {
 	}
 	slices.Reverse(entries)
 	data.addRows(c, entries)
-	if data.Plots, err = numbers.plots(c); err != nil {
+	if data.Plots, err = a.channelPlots(q.Context(), v); err != nil {
 		return nil, err
 	}
 	return renderPage(http.StatusOK, "channel", data)

@@ -223,6 +223,20 @@ func TestNumbersArePlotted(t *testing.T) {
 	if strings.Count(body, "<script") != 1 {
 		t.Errorf("a label is a script:\n%s", body)
 	}
+	again := s.page(fmt.Sprint("/channels/", c.ID), http.StatusOK)
+	if again != body {
+		t.Error("the page is another one when it is asked for again")
+	}
+	label = "warmth"
+	if _, err := s.rules.ChangeChannel(s.Context(), relay.LocalAccountID, c.ID, relay.Settings{Labels: [8]*string{&label}}); err != nil {
+		t.Fatal(err)
+	}
+	s.post(c, thingspeak.Entry{CreatedAt: begin.Add(10 * time.Hour), Fields: thingspeak.Fields{thingspeak.Text("99")}})
+	for _, want := range []string{"201 values from 20 to 99", ">warmth<", "newest <bdi>99<"} {
+		if body := s.page(fmt.Sprint("/channels/", c.ID), http.StatusOK); !strings.Contains(body, want) {
+			t.Errorf("the page lacks %q after a change", want)
+		}
+	}
 	if css := s.get("/page/style.css", "").Body.String(); !strings.Contains(css, ".plot-line {") {
 		t.Error("the style sheet colours no plots")
 	}

@@ -1,10 +1,12 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"html/template"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/plot"
@@ -16,6 +18,59 @@ import (
 type fieldPlot struct {
 	Label, Newest string
 	SVG           template.HTML
+}
+
+// maxPlotted is of how many channels the pictures are kept.
+const maxPlotted = 32
+
+// channelPlots are the pictures of channels as they were seen last: to draw them takes longer than all the rest of a page.
+type channelPlots struct {
+	mu   sync.Mutex // guards kept
+	kept map[int64]drawnPlots
+}
+
+// drawnPlots are pictures of a channel in some state.
+type drawnPlots struct {
+	state relay.State
+	plots []fieldPlot
+}
+
+// channelPlots draws what the newest entries of a channel hold of numbers, as many as a read returns.
+func (a *api) channelPlots(ctx context.Context, v *relay.View) ([]fieldPlot, error) {
+	c := &a.plots
+	c.mu.Lock()
+	drawn, ok := c.kept[v.State.Channel]
+	c.mu.Unlock()
+	if ok && drawn.state == v.State {
+		return drawn.plots, nil
+	}
+	numbers := fieldNumbers{fields: v.Channel.Enabled()}
+	err := a.relay.Rows(ctx, v, relay.Window{Results: a.relay.Limits().Results}, func(e *thingspeak.Entry) error {
+		numbers.add(e)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	drawn = drawnPlots{state: v.State}
+	if drawn.plots, err = numbers.plots(v.Channel); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.kept == nil {
+		c.kept = map[int64]drawnPlots{}
+	}
+	c.kept[v.State.Channel] = drawn
+	for other := range c.kept {
+		if len(c.kept) <= maxPlotted {
+			break
+		}
+		if other != v.State.Channel {
+			delete(c.kept, other)
+		}
+	}
+	return drawn.plots, nil
 }
 
 // fieldNumbers collects the numbers of a channel's fields.
