@@ -34,10 +34,13 @@ func (d *roomDoor) getEvents(w http.ResponseWriter, v *visitor) (err error) {
 	w.WriteHeader(http.StatusOK)
 	_ = out.control.SetReadDeadline(time.Time{}) // that of a request's head and body would end the stream
 	for out.err == nil && v.allowed() == nil {
+		if err := v.renew(); err != nil {
+			return err
+		}
 		_, changed, _ := v.talk.now()
 		for more := true; more && out.err == nil; {
 			var b messenger.Batch
-			err := v.talk.with(func(r *messenger.Room) (err error) {
+			err := v.with(func(r *messenger.Room) (err error) {
 				b, err = r.Since(at, defaultBatch)
 				return err
 			})
@@ -73,7 +76,7 @@ func (d *roomDoor) eventsFrom(v *visitor) (at model.Mark, err error) {
 		if err := d.settle(v); err != nil {
 			return at, err
 		}
-		err = v.talk.with(func(r *messenger.Room) error {
+		err = v.with(func(r *messenger.Room) error {
 			at, err = r.Now()
 			return err
 		})

@@ -52,10 +52,39 @@ type roomDoor struct {
 type visitor struct {
 	*http.Request
 	w     http.ResponseWriter
+	talks *talks
 	talk  *talk
 	query url.Values
 	// allowed says whether the token is still good.
 	allowed func() error
+}
+
+// renew gets the room once more if its settings have changed since.
+func (v *visitor) renew() error {
+	err := v.talk.over()
+	if !errors.Is(err, errMoved) {
+		return err
+	}
+	now, err := v.talks.get(v.talk.settings.Name)
+	if err != nil {
+		return err
+	}
+	if now.settings.FilesName() != v.talk.settings.FilesName() { // it is another one, of that name
+		return errMoved
+	}
+	v.talk = now
+	return nil
+}
+
+// with runs work on what is kept of the room.
+func (v *visitor) with(work func(*messenger.Room) error) error {
+	err := v.talk.with(work)
+	if errors.Is(err, errMoved) {
+		if err = v.renew(); err == nil {
+			err = v.talk.with(work)
+		}
+	}
+	return err
 }
 
 // route is an address of the rooms: what serves it, and what /openapi.json says of it.
@@ -192,7 +221,12 @@ func (d *roomDoor) answering(serve func(http.ResponseWriter, *http.Request) erro
 		} else {
 			err = serve(counted, r)
 		}
-		if err != nil && counted.status == 0 {
+		switch {
+		case err != nil && counted.status != 0:
+			if problemOf(err).Status == http.StatusInternalServerError {
+				d.log.ErrorContext(r.Context(), "an answer was broken off", "route", r.Pattern, "err", err)
+			}
+		case err != nil:
 			p := problemOf(err)
 			if p.Status == http.StatusInternalServerError {
 				d.log.ErrorContext(r.Context(), "request failed", "route", r.Pattern, "err", err)
@@ -227,7 +261,7 @@ func (d *roomDoor) inRoom(r *route) func(http.ResponseWriter, *http.Request) err
 		if err != nil {
 			return err
 		}
-		return r.serve(w, &visitor{request, w, t, query, allowed})
+		return r.serve(w, &visitor{request, w, d.talks, t, query, allowed})
 	}
 }
 
@@ -273,7 +307,7 @@ func problemOf(err error) *problem {
 	is(http.StatusBadRequest, model.ErrRoomName, messenger.ErrConsumerName, messenger.ErrNotYet, model.ErrMark, model.ErrNoText, model.ErrNotUTF8)
 	is(http.StatusConflict, messenger.ErrTooManyConsumers, model.ErrOtherIdentity, model.ErrNumbersSpent)
 	is(http.StatusUnprocessableEntity, model.ErrOtherBody, record.ErrBody)
-	is(http.StatusServiceUnavailable, model.ErrArchiveBusy, model.ErrDiskFull, model.ErrKeyringAway, errEnding)
+	is(http.StatusServiceUnavailable, model.ErrArchiveBusy, model.ErrDiskFull, model.ErrKeyringAway, errEnding, errMoved)
 	if _, ok := errors.AsType[*model.TooLongError](err); ok {
 		status, detail = http.StatusRequestEntityTooLarge, err.Error()
 	}
@@ -432,6 +466,9 @@ func (d *roomDoor) send(w http.ResponseWriter, v *visitor, body record.Body) err
 	if err := messenger.Writable(v.talk.settings); err != nil {
 		return err
 	}
+	if err := v.renew(); err != nil {
+		return err
+	}
 	stream, _, away := v.talk.now()
 	if stream == nil {
 		return refusef(http.StatusServiceUnavailable, "the room cannot be followed now: %v", away)
@@ -441,15 +478,20 @@ func (d *roomDoor) send(w http.ResponseWriter, v *visitor, body record.Body) err
 		ctx = context.WithValue(ctx, longKey{}, true)
 	}
 	sent, err := stream.Send(ctx, body, o)
-	if err != nil {
+	if _, waits := errors.AsType[*messenger.WaitsError](err); err != nil && !waits {
 		return err
+	}
+	if v.talk.over() != nil && v.renew() == nil { // nobody may have told the new stream of it
+		if stream, _, _ := v.talk.now(); stream != nil {
+			stream.Post()
+		}
 	}
 	id := model.OwnID{Author: sent.Author, Number: sent.Number}
 	err = d.until(v, wait, func() (bool, error) {
 		if sent.Queued.Sent == model.StateAccepted {
 			return true, nil
 		}
-		return false, v.talk.with(func(r *messenger.Room) error {
+		return false, v.with(func(r *messenger.Room) error {
 			now, err := r.SentBy(id)
 			if err == nil {
 				sent.Queued = now
@@ -457,8 +499,8 @@ func (d *roomDoor) send(w http.ResponseWriter, v *visitor, body record.Body) err
 			return err
 		})
 	})
-	if err != nil && !errors.Is(err, model.ErrNoMessage) { // signed anew meanwhile
-		return err
+	if err != nil { // it is sent all the same: whoever is refused would send it once more
+		d.log.InfoContext(ctx, "nobody waits any more until a message is accepted", "room", v.talk.settings.Name, "err", err)
 	}
 	answer := sentAnswer{
 		Room: v.talk.settings.Name, Number: sent.Number, State: sent.Queued.Sent.String(), Entries: sent.Entries, Again: sent.Again,
@@ -499,6 +541,9 @@ func (d *roomDoor) until(v *visitor, wait time.Duration, look func() (enough boo
 		defer d.waiting.Add(-1)
 	}
 	for {
+		if err := v.renew(); err != nil {
+			return err
+		}
 		_, changed, _ := v.talk.now()
 		enough, err := look()
 		left := time.Until(end)
@@ -565,7 +610,7 @@ func (d *roomDoor) getMessages(w http.ResponseWriter, v *visitor) error {
 		if err := d.settle(v); err != nil {
 			return err
 		}
-		err = v.talk.with(func(r *messenger.Room) error {
+		err = v.with(func(r *messenger.Room) error {
 			return r.History(limit, func(it *model.Item) error {
 				answer.Messages = append(answer.Messages, v.talk.messageOf(it))
 				return nil
@@ -587,7 +632,7 @@ func (d *roomDoor) getMessages(w http.ResponseWriter, v *visitor) error {
 func (d *roomDoor) consume(v *visitor, answer *messagesAnswer, consumer, from string, limit int, wait time.Duration) error {
 	var b messenger.Batch
 	take := func() error {
-		return v.talk.with(func(r *messenger.Room) (err error) {
+		return v.with(func(r *messenger.Room) (err error) {
 			b, err = r.Consume(consumer, limit)
 			return err
 		})
@@ -619,7 +664,7 @@ func (d *roomDoor) begin(v *visitor, consumer string, fromStart bool) error {
 			return refusef(http.StatusServiceUnavailable, "the relay does not answer, so that nobody knows what comes from now on")
 		}
 	}
-	if err := v.talk.with(func(r *messenger.Room) error {
+	if err := v.with(func(r *messenger.Room) error {
 		_, err := r.AddConsumer(consumer, fromStart)
 		return err
 	}); err != nil {
@@ -661,7 +706,7 @@ func (d *roomDoor) ack(w http.ResponseWriter, v *visitor) error {
 	if err != nil {
 		return refusef(http.StatusBadRequest, "that is no cursor: send the one that came with the messages")
 	}
-	if err := v.talk.with(func(r *messenger.Room) error { return r.Ack(v.query.Get("consumer"), until) }); err != nil {
+	if err := v.with(func(r *messenger.Room) error { return r.Ack(v.query.Get("consumer"), until) }); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -681,7 +726,7 @@ type consumersAnswer struct {
 
 func (d *roomDoor) getConsumers(w http.ResponseWriter, v *visitor) error {
 	answer := consumersAnswer{[]consumerAnswer{}}
-	err := v.talk.with(func(r *messenger.Room) error {
+	err := v.with(func(r *messenger.Room) error {
 		all, err := r.Consumers()
 		for _, c := range all {
 			answer.Consumers = append(answer.Consumers, consumerAnswer{c.Name, c.Until.String(), c.Waiting})
@@ -695,7 +740,7 @@ func (d *roomDoor) getConsumers(w http.ResponseWriter, v *visitor) error {
 }
 
 func (d *roomDoor) deleteConsumer(w http.ResponseWriter, v *visitor) error {
-	if err := v.talk.with(func(r *messenger.Room) error { return r.RemoveConsumer(v.PathValue("consumer")) }); err != nil {
+	if err := v.with(func(r *messenger.Room) error { return r.RemoveConsumer(v.PathValue("consumer")) }); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -732,7 +777,7 @@ func (d *roomDoor) getFile(w http.ResponseWriter, v *visitor) error {
 		return refusef(http.StatusNotFound, "a file is called by its author's public key and its number, as the path in its message says")
 	}
 	var found []model.Item
-	err = v.talk.with(func(r *messenger.Room) (err error) {
+	err = v.with(func(r *messenger.Room) (err error) {
 		found, err = r.Numbered(author, uint32(number))
 		return err
 	})
@@ -766,7 +811,7 @@ func (d *roomDoor) getFindings(w http.ResponseWriter, v *visitor) error {
 	if err := d.settle(v); err != nil {
 		return err
 	}
-	err := v.talk.with(func(r *messenger.Room) error {
+	err := v.with(func(r *messenger.Room) error {
 		all, past, err := r.Standing()
 		for i := range all {
 			answer.Findings = append(answer.Findings, item.OfFinding(&all[i], false))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,11 +20,18 @@ type talks struct {
 	pace   Pace
 	log    *slog.Logger
 
-	mu   sync.Mutex // guards what follows
-	open map[string]*talk
+	mu    sync.Mutex       // guards what follows; nobody opens or closes a room meanwhile
+	slots map[string]*slot // by the rooms' names for good
+	named map[string]*talk // by the names under which they were found
 	// ending is closed when nobody is to wait any more.
 	ending chan struct{}
 	ended  bool
+}
+
+// slot is where one room is opened and closed: that may take long, and holds up no other room.
+type slot struct {
+	mu   sync.Mutex
+	talk *talk // nil while the room is not followed
 }
 
 // Pace is how often a relay is asked that sends nothing by itself: after activity, and while nothing comes.
@@ -32,46 +41,104 @@ type Pace struct{ Fastest, Slowest time.Duration }
 const recently = time.Second
 
 func newTalks(engine *messenger.Engine, pace Pace, log *slog.Logger) *talks {
-	return &talks{engine: engine, pace: pace, log: log, open: map[string]*talk{}, ending: make(chan struct{})}
+	return &talks{engine: engine, pace: pace, log: log, slots: map[string]*slot{}, named: map[string]*talk{}, ending: make(chan struct{})}
 }
 
-// errEnding: the gateway stops.
-var errEnding = errors.New("the gateway stops")
+var (
+	// errEnding: the gateway stops.
+	errEnding = errors.New("the gateway stops")
+	// errMoved: the room is followed anew, with other settings.
+	errMoved = errors.New("the settings of the room have changed")
+)
 
 // get returns a room, which is followed from then on.
 func (t *talks) get(name string) (*talk, error) {
+	t.mu.Lock()
+	one, ended := t.named[name], t.ended
+	fresh := one != nil && time.Since(one.looked) < recently
+	t.mu.Unlock()
+	if ended {
+		return nil, errEnding
+	}
+	if fresh && one.over() == nil {
+		return one, nil
+	}
+	settings, err := t.engine.Find(name)
+	if errors.Is(err, model.ErrNoRoom) && one != nil { // or it has another name now: then it is opened anew under that one
+		t.mu.Lock()
+		delete(t.named, name)
+		t.mu.Unlock()
+		t.leave(one, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t.at(settings)
+}
+
+// at returns the room with these settings, which is followed from then on.
+func (t *talks) at(settings model.Room) (*talk, error) {
+	place, err := t.slot(settings.FilesName())
+	if err != nil {
+		return nil, err
+	}
+	place.mu.Lock()
+	defer place.mu.Unlock()
+	if _, err := t.slot(settings.FilesName()); err != nil { // it has ended meanwhile
+		return nil, err
+	}
+	if place.talk != nil && !sameRoom(place.talk.settings, settings) {
+		t.closeIn(place, errMoved)
+	}
+	if place.talk == nil {
+		if place.talk, err = t.follow(settings); err != nil {
+			return nil, err
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.named[settings.Name], place.talk.looked = place.talk, time.Now()
+	return place.talk, nil
+}
+
+// slot returns where a room is opened. The error is errEnding.
+func (t *talks) slot(files string) (*slot, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ended {
 		return nil, errEnding
 	}
-	one := t.open[name]
-	if one != nil && time.Since(one.looked) < recently {
-		return one, nil
+	if t.slots[files] == nil {
+		t.slots[files] = &slot{}
 	}
-	settings, err := t.engine.Find(name)
-	if one != nil && (err != nil || !sameRoom(one.settings, settings)) {
-		delete(t.open, name)
-		err = errors.Join(err, one.close())
-		one = nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if one == nil {
-		if one, err = t.follow(settings); err != nil {
-			return nil, err
-		}
-		t.open[name] = one
-	}
-	one.looked = time.Now()
-	return one, nil
+	return t.slots[files], nil
 }
 
-// sameRoom reports whether a room that is followed can be followed on. New keys of it are noticed by whoever reads it.
+// leave ends to follow a room, unless it is followed anew already.
+func (t *talks) leave(one *talk, why error) {
+	place, err := t.slot(one.settings.FilesName())
+	if err != nil {
+		return // all is closed
+	}
+	place.mu.Lock()
+	defer place.mu.Unlock()
+	if place.talk == one {
+		t.closeIn(place, why)
+	}
+}
+
+// closeIn closes the room of a slot, which is locked.
+func (t *talks) closeIn(place *slot, why error) {
+	if err := place.talk.close(why); err != nil {
+		t.log.Warn("closing a room failed", "room", place.talk.settings.Name, "err", err)
+	}
+	place.talk = nil
+}
+
+// sameRoom reports whether a room that is followed can be followed on. A new key may be what its messages wait for.
 func sameRoom(a, b model.Room) bool {
-	return a.FilesName() == b.FilesName() && a.Relay == b.Relay && a.Channel == b.Channel && a.WriteKey == b.WriteKey &&
-		a.ReadKey == b.ReadKey && a.Interval == b.Interval && a.MQTT == b.MQTT
+	return a.Name == b.Name && a.FilesName() == b.FilesName() && a.Relay == b.Relay && a.Channel == b.Channel &&
+		a.WriteKey == b.WriteKey && a.ReadKey == b.ReadKey && a.Interval == b.Interval && a.MQTT == b.MQTT && slices.Equal(a.Keys, b.Keys)
 }
 
 // takeUp follows the rooms that have a consumer, or of which something is to be posted.
@@ -90,7 +157,7 @@ func (t *talks) takeUp() {
 			waits, err = t.waits(settings)
 		}
 		if err == nil && waits {
-			_, err = t.get(name)
+			_, err = t.at(settings)
 		}
 		if errors.Is(err, errEnding) {
 			return
@@ -127,8 +194,16 @@ func (t *talks) end() {
 // close ends it all.
 func (t *talks) close() (err error) {
 	t.end()
-	for _, one := range t.open {
-		err = errors.Join(err, one.close())
+	t.mu.Lock()
+	slots := slices.Collect(maps.Values(t.slots)) // there are no more from now on
+	t.mu.Unlock()
+	for _, place := range slots {
+		place.mu.Lock()
+		if place.talk != nil {
+			err = errors.Join(err, place.talk.close(errEnding))
+			place.talk = nil
+		}
+		place.mu.Unlock()
 	}
 	return err
 }
@@ -140,6 +215,7 @@ type talk struct {
 	log      *slog.Logger
 	stop     context.CancelFunc
 	done     chan struct{}
+	closed   error // what closing the last stream came to, once done is closed
 
 	reading sync.Mutex      // guards reader
 	reader  *messenger.Room // nil at the end
@@ -150,8 +226,10 @@ type talk struct {
 	changed chan struct{}
 	// away is why nothing comes from the relay, nil while it does.
 	away error
-	// answered tells that the relay has answered since the room is followed.
+	// answered tells that the relay has answered since the stream began.
 	answered bool
+	// gone is why the room is not followed any more.
+	gone error
 }
 
 // follow opens a room and begins to follow it.
@@ -161,7 +239,18 @@ func (t *talks) follow(settings model.Room) (*talk, error) {
 		return nil, err
 	}
 	follow := func() (*messenger.Stream, error) {
-		return t.engine.Follow(settings, messenger.FollowOptions{Fastest: t.pace.Fastest, Slowest: t.pace.Slowest}, messenger.Face{Agree: agree})
+		now, err := t.engine.Current(settings)
+		if err != nil {
+			return nil, err
+		}
+		stream, err := t.engine.Follow(now, messenger.FollowOptions{Fastest: t.pace.Fastest, Slowest: t.pace.Slowest}, messenger.Face{Agree: agree})
+		if err != nil {
+			return nil, err
+		}
+		if n, err := stream.Unposted(); err != nil || n > 0 {
+			stream.Post()
+		}
+		return stream, nil
 	}
 	stream, err := follow()
 	if err != nil {
@@ -171,39 +260,46 @@ func (t *talks) follow(settings model.Room) (*talk, error) {
 	one := &talk{
 		settings: settings, log: t.log, stop: stop, done: make(chan struct{}), reader: reader, stream: stream, changed: make(chan struct{}),
 	}
-	if n, err := reader.Unposted(); err == nil && n > 0 {
-		stream.Post()
-	}
-	go one.run(ctx, follow)
+	go func() {
+		if err := one.run(ctx, follow); err != nil {
+			t.log.Info("a room is not followed any more", "room", settings.Name, "err", err)
+			t.leave(one, err)
+		}
+	}()
 	return one, nil
 }
 
-// run keeps the room followed until ctx ends.
-func (t *talk) run(ctx context.Context, follow func() (*messenger.Stream, error)) {
+// run keeps the room followed until ctx ends. The error is [model.ErrNoRoom] if it was removed.
+func (t *talk) run(ctx context.Context, follow func() (*messenger.Stream, error)) error {
 	defer close(t.done)
-	for pause, stream := firstPause, t.stream; ; pause = min(2*pause, longestPause) {
-		var err error
-		if stream != nil {
-			err = errors.Join(t.listen(ctx, stream), stream.Close())
+	stream, err, pause := t.stream, error(nil), firstPause
+	for {
+		if err == nil {
+			err = t.listen(ctx, stream)
+			if t.hasAnswered() {
+				pause = firstPause
+			}
+			closed := stream.Close()
+			if ctx.Err() != nil {
+				t.closed = closed
+				return nil
+			}
+			err = errors.Join(err, closed)
 		}
-		if ctx.Err() != nil {
-			return
+		if errors.Is(err, model.ErrNoRoom) {
+			return err
 		}
-		if err != nil {
-			t.log.Warn("a room is not followed", "room", t.settings.Name, "again_in", pause, "err", err)
-			t.tell(func() { t.stream, t.away = nil, err })
-		}
+		t.log.Warn("a room is not followed", "room", t.settings.Name, "again_in", pause, "err", err)
+		t.tell(func() { t.stream, t.away, t.answered = nil, err, false })
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-time.After(pause):
 		}
-		stream, err = follow()
-		if err != nil {
-			stream = nil
-			t.log.Warn("a room is not followed", "room", t.settings.Name, "again_in", 2*pause, "err", err)
+		pause = min(2*pause, longestPause)
+		if stream, err = follow(); err == nil {
+			t.tell(func() { t.stream, t.away = stream, nil })
 		}
-		t.tell(func() { t.stream, t.away = stream, err })
 	}
 }
 
@@ -252,6 +348,13 @@ func (t *talk) now() (stream *messenger.Stream, changed <-chan struct{}, away er
 	return t.stream, t.changed, t.away
 }
 
+// over returns why the room is not followed any more, nil while it is.
+func (t *talk) over() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.gone
+}
+
 func (t *talk) hasAnswered() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -263,17 +366,22 @@ func (t *talk) with(work func(*messenger.Room) error) error {
 	t.reading.Lock()
 	defer t.reading.Unlock()
 	if t.reader == nil {
-		return errEnding
+		return t.over()
 	}
 	return work(t.reader)
 }
 
-func (t *talk) close() error {
+// close lets go of the room, and has everybody look who waits. It says why to whoever still asks for it.
+func (t *talk) close(why error) error {
 	t.stop()
 	<-t.done
+	t.mu.Lock()
+	t.gone = why
+	close(t.changed) // for good
+	t.mu.Unlock()
 	t.reading.Lock()
 	defer t.reading.Unlock()
 	r := t.reader
 	t.reader = nil
-	return r.Close()
+	return errors.Join(t.closed, r.Close())
 }

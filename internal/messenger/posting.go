@@ -44,7 +44,11 @@ func (s *Stream) Send(ctx context.Context, body record.Body, o SendOptions) (sen
 		wake(s.watch.written)
 		s.watch.tell(func(n *relayNews) { n.changed = true })
 	}
-	return sent, errors.Join(err, r.Close())
+	closed := r.Close()
+	if sent.Number > 0 {
+		closed = waitsError(closed)
+	}
+	return sent, errors.Join(err, closed)
 }
 
 // Post has posted what waits in the outbox, as after [Stream.Send].
