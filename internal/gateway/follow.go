@@ -78,7 +78,7 @@ const takenAtOnce = 200
 func (r *readings) takeSome(s *shelf, some []Arrival) error {
 	state := s.state
 	var taken []arrived
-	ours := map[int64]bool{}
+	ours := map[told]int{} // how many of those that say the same have come
 	err := r.conn.Transaction(func() error {
 		state, taken = s.state, taken[:0]
 		clear(ours)
@@ -96,10 +96,12 @@ func (r *readings) takeSome(s *shelf, some []Arrival) error {
 			}
 			a.row = row{date: a.Entry.CreatedAt.Unix(), said: pack(&a.Entry)}
 			if a.Own {
-				a.isOurs = s.match(a.row.date, a.row.said, ours)
+				if n, waits := ours[a.row.told()], s.unseen[a.row.told()]; n < len(waits) {
+					a.isOurs = waits[n]
+					ours[a.row.told()]++
+				}
 			}
 			if a.isOurs > 0 {
-				ours[a.isOurs] = true
 				err = r.conn.Exec("UPDATE readings SET source = ? WHERE room = ? AND number = ?", a.Source, s.room, a.isOurs)
 			} else {
 				e := state.Add(&relay.NewEntry{Entry: a.Entry}, time.Time{})
@@ -124,15 +126,14 @@ func (r *readings) takeSome(s *shelf, some []Arrival) error {
 		return err
 	}
 	s.state = state
+	for what, n := range ours {
+		s.see(what, n)
+	}
 	for i := range taken {
-		a := &taken[i]
-		if a.isOurs > 0 {
-			s.seen[s.at(a.isOurs)] = true
-			s.lookedAt = a.isOurs + 1
-			continue
+		if a := &taken[i]; a.isOurs == 0 {
+			a.row.author = s.authorOf(a.Author)
+			s.put(a.row)
 		}
-		a.row.author = s.authorOf(a.Author)
-		s.put(a.row, true)
 	}
 	return nil
 }
@@ -146,7 +147,7 @@ func (r *readings) isKnown(s *shelf, source []byte) (known bool, err error) {
 	return known, err
 }
 
-// setAuthors keeps who has written. Views show their names, and choose by them, so that they begin anew.
+// setAuthors keeps who has written. Views show their names, and choose by them, so that they begin anew unless all are new.
 func (s *shelf) setAuthors(all []Author) {
 	authors := slices.Clone(s.authors)
 	known := maps.Clone(s.byKey)
@@ -165,11 +166,11 @@ func (s *shelf) setAuthors(all []Author) {
 		}
 		authors[at] = a
 	}
-	if !slices.Equal(authors, s.authors) {
-		s.authors, s.byKey = authors, known
+	if !slices.Equal(authors[:len(s.authors)], s.authors) {
 		s.settings++
-		clear(s.views)
+		s.renamed++
 	}
+	s.authors, s.byKey = authors, known
 	select {
 	case <-s.known:
 	default:

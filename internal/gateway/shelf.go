@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"time"
 
@@ -19,11 +20,10 @@ type shelf struct {
 	// state is where writing stands: its Last is the number of the newest reading.
 	state relay.State
 
-	// rows are the newest readings, with consecutive numbers. Those that no key of the room opens are among them, saying nothing. seen
-	// tells of each whether it was seen in the room; lookedAt is the number from which on the next is looked for that was.
-	rows     []row
-	seen     []bool
-	lookedAt int64
+	// rows are the newest readings, with consecutive numbers. Those that no key of the room opens are among them, saying nothing.
+	rows []row
+	// unseen are the numbers of those rows that were taken here and not seen in the room yet, in order, by what they say.
+	unseen map[told][]int64
 
 	// queue are the numbers of readings taken here that are to be handed over, in order, and locked how many wait beside them as no
 	// key opens them. handed is the highest number that is in the room's outbox, or was, and left the highest that the cloud has
@@ -40,7 +40,10 @@ type shelf struct {
 	// findings are what is wrong with what the room holds, and settings counts their changes and those of authors.
 	findings []any
 	settings int64
-	views    map[choice]*view
+	// renamed counts how often authors were called, or counted, otherwise than before.
+	renamed int
+	// views are the last that were used, the last one last, with those that somebody may have begun to read.
+	views []*view
 
 	following bool
 	// known is closed once the authors are known.
@@ -57,6 +60,12 @@ type row struct {
 const (
 	here, nobody = 0, 1 // places in shelf.authors
 )
+
+// told is what a reading says, and when.
+type told struct {
+	date int64
+	said string
+}
 
 // values are what is packed of an entry, in order.
 func values(e *thingspeak.Entry) (all [thingspeak.FieldCount + 4]*thingspeak.Value) {
@@ -110,25 +119,29 @@ func (s *shelf) at(number int64) int {
 }
 
 // put appends a row, and forgets the oldest ones.
-func (s *shelf) put(r row, seen bool) {
-	s.rows, s.seen = append(s.rows, r), append(s.seen, seen)
+func (s *shelf) put(r row) {
+	s.rows = append(s.rows, r)
 	if n := len(s.rows) - maxShown; n > maxShown/8 {
-		s.rows, s.seen = slices.Clone(s.rows[n:]), slices.Clone(s.seen[n:])
-		clear(s.views) // their rows have other places now
+		for i := range s.rows[:n] {
+			gone := &s.rows[i]
+			if waits := s.unseen[gone.told()]; len(waits) > 0 && waits[0] == gone.number {
+				s.see(gone.told(), 1)
+			}
+		}
+		s.rows = slices.Clone(s.rows[n:])
 	}
 }
 
-// match returns the number of a reading taken here that says the same at the same time, was not seen in the room yet, and is none of
-// some others; 0 if there is none. They come back in order, mostly.
-func (s *shelf) match(date int64, said string, but map[int64]bool) int64 {
-	from := s.at(s.lookedAt)
-	for n := range s.rows {
-		i := (from + n) % len(s.rows)
-		if r := &s.rows[i]; r.author == here && !s.seen[i] && r.date == date && r.said == said && !but[r.number] {
-			return r.number
-		}
+func (r *row) told() told { return told{r.date, r.said} }
+
+// expect notes that a row that was taken here will be seen in the room.
+func (s *shelf) expect(r *row) { s.unseen[r.told()] = append(s.unseen[r.told()], r.number) }
+
+// see notes that the first so many readings taken here that say the same were seen in the room, or are forgotten.
+func (s *shelf) see(what told, n int) {
+	if s.unseen[what] = s.unseen[what][n:]; len(s.unseen[what]) == 0 {
+		delete(s.unseen, what)
 	}
-	return 0
 }
 
 // authorOf returns the place of an author, who may be new.
@@ -162,43 +175,102 @@ func (c *choice) takes(a *Author) bool {
 }
 
 // view is a choice of a shelf's rows as a feed: its entries are counted from 1 without gaps, as the rules of a relay want them. It has
-// a generation of its own.
+// a generation of its own. Once authors are called otherwise, or the oldest rows are forgotten, another one takes its place; it stays for
+// a while for those who have begun to read it.
 type view struct {
 	choice choice
 	shelf  *shelf
+	// begin is the number of the shelf's first row, and renamed its count, when the view was made.
+	begin   int64
+	renamed int
 	// until is the number up to which rows were looked at, and picked are those that were taken, unless all are.
 	until  int64
 	picked []int64
 	state  relay.State
 }
 
-// maxViews is how many choices of a shelf are kept.
-const maxViews = 16
+const (
+	// maxViews is how many views of a shelf are kept.
+	maxViews = 16
+	// viewedAtOnce is how many rows are looked at for a view before whoever writes has a turn.
+	viewedAtOnce = 1000
+	// noAuthor is the choice of an author who is none of those of the room.
+	noAuthor = "\x00"
+)
 
-// view returns a choice as it is now. The caller holds mu.
-func (r *readings) view(s *shelf, c choice) *view {
-	v := s.views[c]
-	if v == nil {
-		if len(s.views) >= maxViews {
-			clear(s.views)
-		}
-		r.generation++
-		v = &view{choice: c, shelf: s, state: relay.State{Channel: s.channel.ID, WriteKey: s.writeKey}}
-		v.state.Generation = r.generation
-		s.views[c] = v
+// begin is the number of the first row, or of the one to come.
+func (s *shelf) begin() int64 {
+	if len(s.rows) > 0 {
+		return s.rows[0].number
 	}
-	for i := s.at(v.until + 1); i < len(s.rows); i++ {
-		row := &s.rows[i]
-		if v.until = row.number; c != (choice{}) {
-			if !c.takes(&s.authors[row.author]) {
+	return s.state.Last + 1
+}
+
+// isNow reports whether the view is still as its rows are.
+func (v *view) isNow() bool { return v.begin == v.shelf.begin() && v.renamed == v.shelf.renamed }
+
+// view returns a choice as it is now. The caller holds mu, which others get meanwhile if there is much to look at.
+func (r *readings) view(s *shelf, c choice) *view {
+	named := func(a Author) bool { return c.author == a.Name || c.author == a.Key }
+	if c.author != "" && !slices.ContainsFunc(s.authors, named) {
+		c.author = noAuthor
+	}
+	v := r.find(s, c)
+	for !v.lookOn(viewedAtOnce) {
+		r.mu.Unlock()
+		r.mu.Lock()
+		if !v.isNow() {
+			v = r.find(s, c)
+		}
+	}
+	s.use(v)
+	v.state.Settings = s.settings
+	return v
+}
+
+// find returns the view of a choice, which is made if it is not there. The caller holds mu.
+func (r *readings) find(s *shelf, c choice) *view {
+	next := view{choice: c, shelf: s, begin: s.begin(), state: relay.State{Channel: s.channel.ID, WriteKey: s.writeKey}}
+	for _, v := range s.views {
+		switch {
+		case v.choice != c:
+		case v.isNow():
+			return v
+		case c.author == "" && !c.verified && v.begin == next.begin: // by whatever names, it is the same rows
+			next = *v
+			next.picked = slices.Clip(v.picked) // whoever reads the other has that
+		}
+	}
+	r.generation++
+	next.renamed, next.state.Generation = s.renamed, r.generation
+	s.use(&next)
+	return &next
+}
+
+// use keeps a view longer than the others.
+func (s *shelf) use(v *view) {
+	s.views = slices.DeleteFunc(s.views, func(other *view) bool { return other == v })
+	if len(s.views) >= maxViews {
+		oldest := slices.IndexFunc(s.views, func(v *view) bool { return v.choice != choice{} || !v.isNow() })
+		s.views = slices.Delete(s.views, oldest, oldest+1)
+	}
+	s.views = append(s.views, v)
+}
+
+// lookOn looks at some more rows, and reports whether these were the last.
+func (v *view) lookOn(most int) (done bool) {
+	rows := v.shelf.rows[v.shelf.at(v.until+1):]
+	for i := range rows[:min(most, len(rows))] {
+		row := &rows[i]
+		if v.until = row.number; v.choice != (choice{}) {
+			if !v.choice.takes(&v.shelf.authors[row.author]) {
 				continue
 			}
 			v.picked = append(v.picked, row.number)
 		}
 		v.state.Add(&relay.NewEntry{Entry: row.unpack()}, time.Time{})
 	}
-	v.state.Settings = s.settings
-	return v
+	return len(rows) <= most
 }
 
 // generationOf returns the view that has a generation, nil if it is gone. The caller holds mu.
@@ -221,25 +293,36 @@ type shown struct {
 	authors []Author
 }
 
-// part returns the entries first to last of a generation, as they are now.
-func (r *readings) part(generation, first, last int64) (p shown) {
+// errNoView: what somebody reads is not kept any more; asked anew it is there.
+var errNoView = fmt.Errorf("the feed has changed while it was read: %w", relay.ErrUnavailable)
+
+// part returns the entries first to last of a generation. It fails rather than that any of them is missing.
+func (r *readings) part(generation, first, last int64) (p shown, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	v := r.generationOf(generation)
 	if v == nil {
-		return p
+		return p, errNoView
 	}
-	p.first, p.rows, p.authors = max(first, 1), v.shelf.rows, v.shelf.authors
+	s := v.shelf
+	p.first, p.authors = max(first, 1), s.authors
 	last = min(last, v.state.Last)
-	switch {
-	case last < p.first:
-		p.rows = nil
-	case v.choice == (choice{}):
-		p.rows = p.rows[p.first-1 : last]
-	default:
-		p.picked = v.picked[p.first-1 : last]
+	if last < p.first {
+		return p, nil
 	}
-	return p
+	number := v.begin + p.first - 1
+	if v.choice != (choice{}) {
+		p.picked = v.picked[p.first-1 : last]
+		number = p.picked[0]
+	}
+	if number < s.begin() {
+		return p, errNoView
+	}
+	if p.rows = s.rows; p.picked == nil {
+		at := s.at(number)
+		p.rows = s.rows[at : at+int(last-p.first)+1]
+	}
+	return p, nil
 }
 
 // each visits the rows, until that fails.
@@ -320,10 +403,10 @@ func (r *readings) place(generation, number int64) int64 {
 	defer r.mu.Unlock()
 	v := r.generationOf(generation)
 	switch {
-	case v == nil:
+	case v == nil: // whoever reads on is told
 		return 1
 	case v.choice == (choice{}):
-		return int64(v.shelf.at(number)) + 1
+		return min(max(number, v.begin), v.until+1) - v.begin + 1
 	}
 	at, _ := slices.BinarySearch(v.picked, number)
 	return int64(at) + 1
@@ -359,6 +442,9 @@ func (s *shelf) load(on *sealedRow, ring fernet.Ring) error {
 	default:
 		s.queue = append(s.queue, on.number)
 	}
-	s.rows, s.seen = append(s.rows, r), append(s.seen, on.seen)
+	s.rows = append(s.rows, r)
+	if on.author == nil && !on.seen && !locked {
+		s.expect(&r)
+	}
 	return nil
 }

@@ -234,7 +234,7 @@ func (r *readings) read(room string, channel int64, ring fernet.Ring) (*shelf, e
 	now := time.Now().UTC()
 	s := &shelf{
 		room: room, writeKey: relay.NewKey(), readKey: relay.NewKey(), moved: make(chan struct{}), known: make(chan struct{}),
-		authors: []Author{here: {}, nobody: {}}, byKey: map[string]int32{}, views: map[choice]*view{}, settings: 1,
+		authors: []Author{here: {}, nobody: {}}, byKey: map[string]int32{}, unseen: map[told][]int64{}, settings: 1,
 	}
 	s.channel = &relay.Channel{Owner: relay.LocalAccountID, Channel: thingspeak.Channel{
 		ID: channel, Name: room, Latitude: "0.0", Longitude: "0.0", CreatedAt: now, UpdatedAt: now,
@@ -258,7 +258,7 @@ func (r *readings) read(room string, channel int64, ring fernet.Ring) (*shelf, e
 	if err != nil {
 		return nil, err
 	}
-	s.rows, s.seen = make([]row, 0, last-max(0, from-1)), make([]bool, 0, last-max(0, from-1))
+	s.rows = make([]row, 0, last-max(0, from-1))
 	const query = `SELECT number, dated_s, sealed, handed, source IS NOT NULL, author FROM readings
 		WHERE room = ? AND number >= ? AND sealed IS NOT NULL ORDER BY number`
 	err = r.conn.Query(query, func(col []driver.Value) error {
@@ -326,7 +326,9 @@ func (r *readings) Commit(_ context.Context, updates []relay.Update) ([]relay.De
 		s := r.shelves[asked[i].Channel]
 		for n := range d.Entries {
 			e := &d.Entries[n]
-			s.put(row{number: e.ID, date: e.CreatedAt.Unix(), said: pack(e)}, false)
+			new := row{number: e.ID, date: e.CreatedAt.Unix(), said: pack(e)}
+			s.put(new)
+			s.expect(&new)
 			s.queue = append(s.queue, e.ID)
 		}
 		r.subscribers.Wake(asked[i].Channel)
@@ -655,13 +657,19 @@ func (r *readings) Channel(ctx context.Context, channel int64) (*relay.Channel, 
 
 // Entries is part of [relay.Store].
 func (r *readings) Entries(_ context.Context, generation, first, last int64, visit func(*thingspeak.Entry) error) error {
-	p := r.part(generation, first, last)
+	p, err := r.part(generation, first, last)
+	if err != nil {
+		return err
+	}
 	return p.visit(visit)
 }
 
 // EntriesByTime is part of [relay.Store].
 func (r *readings) EntriesByTime(_ context.Context, stretch relay.Stretch, limit int, visit func(*thingspeak.Entry) error) error {
-	p := r.part(stretch.Generation, stretch.First, stretch.Last)
+	p, err := r.part(stretch.Generation, stretch.First, stretch.Last)
+	if err != nil {
+		return err
+	}
 	return p.byTime(&stretch, limit, visit)
 }
 
