@@ -691,6 +691,49 @@ func TestReadingsThatNoKeyOpensWait(t *testing.T) {
 	}
 }
 
+// TestOneReadingHoldsUpNoRoom: one that had waited until it was too old to be shown, and that no key opened any more, was tried again and
+// again, and nothing of its room left after it.
+func TestOneReadingHoldsUpNoRoom(t *testing.T) {
+	r, s := openShelf(t)
+	if _, err := commit(r, s, newEntries("1", "2", "3", "4")); err != nil {
+		t.Fatal(err)
+	}
+	s.fill(2*maxShown, nobody)
+	lock := func(number int64) {
+		if err := r.conn.Exec("UPDATE readings SET sealed = 'gAAAAA' WHERE number = ?", number); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lock(1)
+	lock(3)
+	left := func(s *shelf, locked int, want ...int64) {
+		t.Helper()
+		var got []int64
+		all, err := r.next(s, 9)
+		for i := range all {
+			got = append(got, all[i].ID)
+		}
+		if err != nil || !slices.Equal(got, want) || s.locked != locked || !slices.Equal(s.queue, want) {
+			t.Errorf("%v are handed over, %d are locked, %v", got, s.locked, err)
+		}
+	}
+	left(s, 2, 2, 4)
+	// Nor at the next start.
+	if err := r.conn.Exec("INSERT INTO readings (room, number, dated_s, handed) VALUES ('lab', ?, 0, 1)", int64(2*maxShown)); err != nil {
+		t.Fatal(err)
+	}
+	lock(2)
+	delete(r.shelves, labChannel)
+	s, err := r.open("lab", labChannel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.rows) > 0 {
+		t.Fatal("they are not too old to be shown")
+	}
+	left(s, 3, 4)
+}
+
 // TestWhatWaitsGoesToNoOtherRoom: a room that was removed, and one that was made under its name, have other members. And a room that
 // cannot be read for a moment loses nothing.
 func TestWhatWaitsGoesToNoOtherRoom(t *testing.T) {

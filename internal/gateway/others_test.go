@@ -159,12 +159,61 @@ func TestWhoHasSigned(t *testing.T) {
 		!strings.Contains(body, `"status":"signed by ana"`) || !strings.Contains(body, `"findings":1`) {
 		t.Error(body)
 	}
+	if body := read(""); !strings.Contains(body, `"status":"unsigned: signed by bo"`) {
+		t.Errorf("what nobody has signed says it is signed: %s", body)
+	}
 	path := fmt.Sprintf("/channels/%d/findings.json?api_key=", labChannel)
 	if status, body := g.ask(t, "GET", path+g.readKey, ""); status != 200 || body != `{"findings":[{"text":"somebody lies"}]}` {
 		t.Errorf("%d %s", status, body)
 	}
 	if status, body := g.ask(t, "GET", path+g.writeKey, ""); status != 400 {
 		t.Errorf("the write key: %d %s", status, body)
+	}
+}
+
+// TestNoStatusSaysWhoHasSigned: whoever could write had "signed by bo" shown of a reading of nobody, and of one of somebody else.
+func TestNoStatusSaysWhoHasSigned(t *testing.T) {
+	r, s := openShelf(t)
+	if err := r.take(s, &News{Authors: []Author{{Key: "C", Name: "carl"}}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ author, status, want string }{
+		{"", "signed by bo", "unsigned: signed by bo"},
+		{"", "Signed  By bo", "unsigned: Signed  By bo"},
+		{"", "\u00a0\u200b signed\u00a0by bo", "unsigned: \u00a0\u200b signed\u00a0by bo"},
+		{"", "ѕіgnеd bу bo", "unsigned: ѕіgnеd bу bo"}, // with Cyrillic letters
+		{"", "ｓｉｇｎｅｄ ｂｙ bo", "unsigned: ｓｉｇｎｅｄ ｂｙ bo"},
+		{"", "✓ s\u0301igned by bo", "unsigned: ✓ s\u0301igned by bo"},
+		{"", "", ""},
+		{"", "signal lost", "signal lost"},
+		{"", "not signed by bo", "not signed by bo"},
+		{"C", "", "signed by carl"},
+		{"C", "wet", "wet"},
+		{"C", "signed by bo", "signed by carl: signed by bo"},
+		{"K", "signed by bo", "signed by K: signed by bo"},
+	} {
+		e := newEntries("1")[0]
+		if tt.status != "" {
+			e.Status = thingspeak.Text(tt.status)
+		}
+		a := NewArrival([]byte(tt.author+tt.status), e, testTime)
+		a.Author = tt.author
+		if err := r.take(s, &News{Arrivals: []Arrival{a}}); err != nil {
+			t.Fatal(err)
+		}
+		_, state, err := r.Channel(t.Context(), labChannel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = r.Entries(t.Context(), state.Generation, state.Last, state.Last, func(e *thingspeak.Entry) error {
+			if e.Status.Text != tt.want {
+				t.Errorf("%q by %q is shown as %q, want %q", tt.status, tt.author, e.Status.Text, tt.want)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

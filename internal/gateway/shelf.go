@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -349,12 +350,23 @@ func (p *shown) row(n int) *row {
 	return &p.rows[n]
 }
 
+// signedBy is how the status of a reading begins that says nothing else: by whom it is signed.
+const signedBy = "signed by "
+
 // show visits the entry of a number in the view.
 func (p *shown) show(number int64, visit func(*thingspeak.Entry) error) error {
 	r := p.row(int(number - p.first))
 	e := r.unpack()
-	if a := &p.authors[r.author]; !e.Status.Given && a.Key != "" && a.Name != "" {
-		e.Status = thingspeak.Text("signed by " + a.Name)
+	if a := &p.authors[r.author]; !e.Status.Given {
+		if a.Key != "" && a.Name != "" {
+			e.Status = thingspeak.Text(signedBy + a.Name)
+		}
+	} else if record.BeginsLike(e.Status.Text, signedBy) { // anybody can write that
+		by := "unsigned"
+		if a.Key != "" {
+			by = signedBy + cmp.Or(a.Name, a.Key)
+		}
+		e.Status.Text = by + ": " + e.Status.Text
 	}
 	if e.ID = number; number != r.number {
 		e.Shown = r.number
@@ -420,17 +432,10 @@ type sealedRow struct {
 	author       *string // nil: it was taken here
 }
 
-// load opens a row with the room's keys; what no key opens says nothing.
-func (s *shelf) load(on *sealedRow, ring fernet.Ring) error {
-	opened, err := ring.Open(on.sealed)
+// load opens a row with the room's keys; what no key opens says nothing, as whoever reads wants every number.
+func (s *shelf) load(on *sealedRow, ring fernet.Ring) {
+	e, err := unseal(ring, on.sealed)
 	locked := err != nil
-	if locked {
-		opened.Plaintext = []byte("{}") // whoever reads wants every number
-	}
-	e, err := openReading(opened.Plaintext)
-	if err != nil {
-		return err
-	}
 	r := row{number: on.number, date: on.date, said: pack(&e)}
 	switch {
 	case on.author != nil:
@@ -446,5 +451,4 @@ func (s *shelf) load(on *sealedRow, ring fernet.Ring) error {
 	if on.author == nil && !on.seen && !locked {
 		s.expect(&r)
 	}
-	return nil
 }

@@ -171,6 +171,21 @@ func sealReading(e *thingspeak.Entry) ([]byte, error) {
 	return json.Marshal(s)
 }
 
+// unseal opens a reading with the keys of its room. It fails only where none of them opens it.
+func unseal(ring fernet.Ring, sealed string) (e thingspeak.Entry, err error) {
+	opened, err := ring.Open(sealed)
+	if err != nil {
+		return e, fmt.Errorf("%w: %w", errLocked, err)
+	}
+	if e, err = openReading(opened.Plaintext); err != nil {
+		return e, fmt.Errorf("%w: %w", errLocked, err)
+	}
+	return e, nil
+}
+
+// errLocked: no key of the room opens a reading any more.
+var errLocked = errors.New("no key of the room opens it")
+
 func openReading(plain []byte) (e thingspeak.Entry, err error) {
 	var s sealedReading
 	if err := json.Unmarshal(plain, &s); err != nil {
@@ -251,8 +266,13 @@ func (r *readings) read(room string, channel int64, ring fernet.Ring) (*shelf, e
 	s.state.Last = last
 	from := last - maxShown + 1
 	// What waits is kept however old it is.
-	err = r.conn.Query("SELECT number FROM readings WHERE room = ? AND handed = 0 AND number < ? ORDER BY number", func(row []driver.Value) error {
-		s.queue = append(s.queue, row[0].(int64))
+	const old = "SELECT number, sealed FROM readings WHERE room = ? AND handed = 0 AND number < ? ORDER BY number"
+	err = r.conn.Query(old, func(col []driver.Value) error {
+		if _, err := unseal(ring, col[1].(string)); err != nil {
+			s.locked++
+			return nil
+		}
+		s.queue = append(s.queue, col[0].(int64))
 		return nil
 	}, room, from)
 	if err != nil {
@@ -268,7 +288,8 @@ func (r *readings) read(room string, channel int64, ring fernet.Ring) (*shelf, e
 		if author, ok := col[5].([]byte); ok {
 			on.author = new(string(author))
 		}
-		return s.load(&on, ring)
+		s.load(&on, ring)
+		return nil
 	}, room, from)
 	if n := s.locked; n > 0 {
 		r.log.Error("readings wait that no key of the room opens any more", "room", room, "count", n)
@@ -521,12 +542,20 @@ func (r *readings) handed(s *shelf) int64 {
 func (r *readings) next(s *shelf, most int) (all []thingspeak.Entry, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, number := range s.queue[:min(most, len(s.queue))] {
+	for len(all) < min(most, len(s.queue)) {
+		next := len(all)
+		number := s.queue[next]
 		if i := s.at(number); i < len(s.rows) && s.rows[i].number == number {
 			all = append(all, s.rows[i].unpack())
 			continue
 		}
 		e, err := r.old(s, number)
+		if errors.Is(err, errLocked) { // a key is gone since: it waits, and holds up nobody
+			r.log.Error("a reading waits that no key of the room opens any more", "room", r.rooms.Name(s.room), "number", number)
+			s.queue = slices.Delete(s.queue, next, next+1)
+			s.locked++
+			continue
+		}
 		if err != nil {
 			return all, err
 		}
@@ -542,10 +571,8 @@ func (r *readings) old(s *shelf, number int64) (e thingspeak.Entry, err error) {
 		return e, err
 	}
 	err = r.conn.Query("SELECT dated_s, sealed FROM readings WHERE room = ? AND number = ? AND sealed IS NOT NULL", func(col []driver.Value) error {
-		opened, err := ring.Open(col[1].(string))
-		if err == nil {
-			e, err = openReading(opened.Plaintext)
-		}
+		var err error
+		e, err = unseal(ring, col[1].(string))
 		e.ID, e.CreatedAt = number, time.Unix(col[0].(int64), 0).UTC()
 		return err
 	}, s.room, number)

@@ -246,3 +246,15 @@ func TestNicknamesWithAMarkForAnApostrophe(t *testing.T) {
 		}
 	}
 }
+
+// TestBeginsLike: letters begin a text whatever they look like, and whatever stands between them; others do not.
+func TestBeginsLike(t *testing.T) {
+	for text, want := range map[string]bool{
+		"signed by bo": true, "SIGNED BY": true, "s.i.g.n.e.d-by": true, "ⓢⓘⓖⓝⓔⓓ by": true, "sïgned by": true, "\u202e1 ѕigned by": true,
+		"": false, "signed": false, "signal by": false, "a signed by": false, "designed by": false, "\xff": false,
+	} {
+		if got := BeginsLike(text, "signed by "); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -31,6 +32,24 @@ func Skeletons(nick string) []string {
 
 // separators takes out what nicknames may have between letters: "ana." is no other name than "ana".
 var separators = strings.NewReplacer(" ", "", "-", "", "_", "", ".", "")
+
+// BeginsLike reports whether a text begins with some letters, or with what looks like them: in whatever case and width, and with
+// whatever blanks, signs and marks before and between them.
+func BeginsLike(text, letters string) bool {
+	var b strings.Builder
+	for _, r := range norm.NFKD.String(text) {
+		if unicode.IsLetter(r) {
+			b.WriteRune(r)
+			if b.Len() >= utf8.UTFMax*len(letters) { // none of what comes is in their places
+				break
+			}
+		}
+	}
+	forms := Skeletons(letters)
+	return slices.ContainsFunc(Skeletons(b.String()), func(form string) bool {
+		return slices.ContainsFunc(forms, func(like string) bool { return strings.HasPrefix(form, like) })
+	})
+}
 
 // lookalikes returns what a nickname looks like, with its separators.
 func lookalikes(nick string) []string {
