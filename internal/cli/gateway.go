@@ -96,6 +96,7 @@ func (a *app) serveGateway(ctx context.Context, o *gatewayOptions) error {
 	}
 	self := gateway.NewSelf()
 	rooms := a.gatewayRooms(self)
+	rooms.pace = o.pace
 	keys, room, err := a.gatewayKeys(ctx, rooms, &o.keys)
 	if err != nil {
 		return err

@@ -17,9 +17,6 @@ import (
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// How often the relay of a room that the gateway follows is asked, where it does not push.
-const fastestAsked, slowestAsked = 2 * time.Second, 30 * time.Second
-
 // Follow is part of [gateway.Rooms].
 func (g *gatewayRooms) Follow(ctx context.Context, files, mark string, take func(*gateway.News) error) (err error) {
 	k, err := g.find(files)
@@ -31,7 +28,7 @@ func (g *gatewayRooms) Follow(ctx context.Context, files, mark string, take func
 		return err
 	}
 	stream, err := g.engine.Follow(k.room, messenger.FollowOptions{
-		Mark: mark, FromStart: fresh, Fastest: fastestAsked, Slowest: slowestAsked,
+		Mark: mark, FromStart: fresh, Fastest: g.pace.Fastest, Slowest: g.pace.Slowest,
 	}, messenger.Face{})
 	if err != nil {
 		return err

@@ -17,6 +17,8 @@ import (
 // gatewayRooms are the rooms of this device for the gateway. Its engine prints nothing.
 type gatewayRooms struct {
 	engine *messenger.Engine
+	// pace is how often the relay of a room that is followed is asked, where it does not push.
+	pace gateway.Pace
 
 	mu    sync.Mutex           // guards what follows
 	known map[string]knownRoom // by the name of its files

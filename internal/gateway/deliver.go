@@ -79,7 +79,7 @@ func (d *deliverer) deliver(ctx context.Context, s *shelf) {
 			continue
 		}
 		if gone, failed := d.readings.isGone(s); gone || failed != nil {
-			d.log.Warn("what waited of a room is gone: it was removed", "room", d.rooms.Name(s.room), "err", failed)
+			d.log.Warn("nothing is delivered any more to a room: it was removed", "room", d.rooms.Name(s.room), "err", failed)
 			if gone {
 				return
 			}
@@ -96,6 +96,9 @@ func (d *deliverer) deliver(ctx context.Context, s *shelf) {
 
 // handOver puts what waits into the room's outbox, and posts that.
 func (d *deliverer) handOver(ctx context.Context, s *shelf) (more bool, err error) {
+	if !d.readings.has(s) { // it was removed, and whatever is there now has a shelf of its own
+		return false, nil
+	}
 	// A room of that name may be another one by now: its members must not read what was meant for those of the first.
 	if _, channel, err := d.rooms.Room(s.room); err != nil {
 		return true, err

@@ -1,13 +1,16 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -24,12 +27,23 @@ func (r *readings) begin(s *shelf) bool {
 	return true
 }
 
-// follow takes what comes in a room, until the context ends. What fails is tried again.
+// follow takes what comes in a room, until the context ends or the room is gone. What else fails is tried again.
 func (r *readings) follow(ctx context.Context, s *shelf) {
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		began := time.Now()
 		err := r.rooms.Follow(ctx, s.room, "gateway "+r.home, func(n *News) error { return r.take(s, n) })
 		if ctx.Err() != nil {
 			return
+		}
+		if errors.Is(err, model.ErrNoRoom) {
+			r.mu.Lock()
+			err := r.forget(s)
+			r.mu.Unlock()
+			r.log.Warn("a room is followed no more: it was removed", "room", s.room, "err", err)
+			return
+		}
+		if time.Since(began) > longestPause { // it went well for a while
+			pause = firstPause
 		}
 		r.log.Warn("a room is not read", "room", r.rooms.Name(s.room), "again_in", pause, "err", err)
 		select {
@@ -55,6 +69,9 @@ func (r *readings) take(s *shelf, n *News) error {
 	defer r.mu.Unlock()
 	if r.conn == nil {
 		return relay.ErrUnavailable
+	}
+	if r.shelves[s.channel.ID] != s {
+		return model.ErrNoRoom
 	}
 	if n.Authors != nil {
 		s.setAuthors(n.Authors)
@@ -82,6 +99,10 @@ func (r *readings) takeSome(s *shelf, some []Arrival) error {
 	err := r.conn.Transaction(func() error {
 		state, taken = s.state, taken[:0]
 		clear(ours)
+		// What is known of the room may be older than that it was removed.
+		if lost, err := r.isLost(s); err != nil || lost {
+			return cmp.Or(err, model.ErrNoRoom)
+		}
 		ring, err := r.ringOf(s)
 		if err != nil {
 			return err

@@ -124,11 +124,7 @@ func openReadings(home string, rooms Rooms, log *slog.Logger) (*readings, error)
 		return nil, err
 	}
 	r := &readings{rooms: rooms, log: log, conn: c, shelves: map[int64]*shelf{}, most: maxWaiting, arrived: make(chan struct{}, 1)}
-	err = c.Query("SELECT count(*) FROM readings WHERE handed = 0", func(row []driver.Value) error {
-		r.waiting = int(row[0].(int64))
-		return nil
-	})
-	if err == nil {
+	if err = r.countWaiting(); err == nil {
 		err = c.Query("SELECT name FROM home", func(row []driver.Value) error {
 			r.home = row[0].(string)
 			return nil
@@ -610,20 +606,48 @@ func (r *readings) handOver(s *shelf, n int) error {
 	return nil
 }
 
-// isGone reports whether somebody has removed a room of which something waits, with all that waits: then it is forgotten.
+// has reports whether a shelf is still the one of its room.
+func (r *readings) has(s *shelf) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.shelves[s.channel.ID] == s
+}
+
+// isGone reports whether somebody has removed a room, with all that was kept of it: then it is forgotten.
 func (r *readings) isGone(s *shelf) (gone bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	gone = true
-	err = r.conn.Query("SELECT 1 FROM readings WHERE room = ? LIMIT 1", func([]driver.Value) error {
-		gone = false
-		return nil
-	}, s.room)
-	if gone = gone && err == nil && len(s.queue) > 0; gone {
-		r.waiting -= len(s.queue) + s.locked
-		delete(r.shelves, s.channel.ID)
+	if r.shelves[s.channel.ID] != s {
+		return true, nil
+	}
+	if gone, err = r.isLost(s); gone {
+		err = r.forget(s)
 	}
 	return gone, err
+}
+
+// isLost reports whether the numbers that were given are on disk no more: somebody has removed the room. The caller holds mu.
+func (r *readings) isLost(s *shelf) (bool, error) {
+	last, err := r.last(s.room)
+	return err == nil && last < s.state.Last, err
+}
+
+// forget lets go of a shelf: whoever wants to use its room asks for it anew. The caller holds mu.
+func (r *readings) forget(s *shelf) error {
+	if r.shelves[s.channel.ID] == s {
+		delete(r.shelves, s.channel.ID)
+	}
+	close(s.moved)
+	s.moved = make(chan struct{})
+	return r.countWaiting()
+}
+
+// countWaiting counts what waits in all rooms. The caller holds mu.
+func (r *readings) countWaiting() error {
+	return r.conn.Query("SELECT count(*) FROM readings WHERE handed = 0", func(row []driver.Value) error {
+		r.waiting = int(row[0].(int64))
+		return nil
+	})
 }
 
 // leave notes that the cloud has the readings of a room up to a number.

@@ -1,0 +1,115 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/model"
+)
+
+// TestARemovedRoomIsLeftAlone: a room that was removed was asked for every five minutes as long as the gateway ran, and what came of it in
+// the second after that was kept once more.
+func TestARemovedRoomIsLeftAlone(t *testing.T) {
+	all, home := newRooms(t), t.TempDir()
+	r, err := openReadings(home, all, discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	grants, err := OpenGrants(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer grants.Close()
+	s, err := r.open("lab", labChannel)
+	if err == nil {
+		_, err = commit(r, s, newEntries("1", "2"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := NewArrival([]byte("late"), newEntries("late")[0], testTime)
+	all.following = func(_ context.Context, take func(*News) error) error {
+		if err := grants.Forget("lab"); err != nil {
+			t.Error(err)
+		}
+		return take(&News{Arrivals: []Arrival{late}})
+	}
+	r.begin(s)
+	r.follow(t.Context(), s)
+	if _, left, err := grants.Left("lab"); left > 0 || err != nil || r.all() != 0 || r.shelves[labChannel] != nil {
+		t.Errorf("of the room are left %d readings, %v, and %d wait", left, err, r.all())
+	}
+	if last, err := r.last("lab"); last != 0 || err != nil {
+		t.Errorf("what came late is number %d, %v", last, err)
+	}
+	if err := r.take(s, &News{Arrivals: []Arrival{late}}); !errors.Is(err, model.ErrNoRoom) {
+		t.Errorf("what comes then ends with %v", err)
+	}
+	if gone, err := r.isGone(s); !gone || err != nil {
+		t.Errorf("who delivers goes on, %v", err)
+	}
+	again, err := r.open("lab", labChannel)
+	if err != nil || again == s || !r.begin(again) {
+		t.Errorf("a room that is there again is not followed: %v", err)
+	}
+}
+
+// TestARoomThatIsGoneWithNothingWaiting: whoever delivers asked for it for ever.
+func TestARoomThatIsGoneWithNothingWaiting(t *testing.T) {
+	r, s := openShelf(t)
+	if _, err := commit(r, s, newEntries("1")); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.handOver(s, 1); err != nil {
+		t.Fatal(err)
+	}
+	if gone, err := r.isGone(s); gone || err != nil {
+		t.Errorf("it is there: %v, %v", gone, err)
+	}
+	if err := r.conn.Exec("DELETE FROM readings"); err != nil {
+		t.Fatal(err)
+	}
+	if gone, err := r.isGone(s); !gone || err != nil {
+		t.Errorf("it is gone: %v, %v", gone, err)
+	}
+}
+
+// TestARoomThatWentWellIsReadAgainSoon: one that was cut off now and then, in weeks, was read again only after five minutes.
+func TestARoomThatWentWellIsReadAgainSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		all := newRooms(t)
+		var pauses []time.Duration
+		ended := time.Now()
+		all.following = func(context.Context, func(*News) error) error {
+			pauses = append(pauses, time.Since(ended))
+			switch len(pauses) {
+			case 10, 11:
+				time.Sleep(7 * 24 * time.Hour)
+			case 14:
+				cancel()
+			}
+			ended = time.Now()
+			return errors.New("cut off")
+		}
+		r, err := openReadings(t.TempDir(), all, discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		s, err := r.open("lab", labChannel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.follow(ctx, s)
+		want := []time.Duration{firstPause, firstPause, 2 * firstPause, 4 * firstPause}
+		if pauses[9] != longestPause || !slices.Equal(pauses[10:], want) {
+			t.Errorf("it is read again after %v", pauses)
+		}
+	})
+}
