@@ -332,6 +332,9 @@ func (w *writer) once(c *kept.Change) {
 			w.exec("UPDATE once SET author = ?, number = ? WHERE author = ? AND number = ?",
 				key(s.Author), int64(s.Number), key(s.Was.Author), int64(s.Was.Number))
 		}
+		if s.State == model.StateDropped {
+			w.exec("DELETE FROM once WHERE author = ? AND number = ?", key(s.Author), int64(s.Number))
+		}
 	}
 	if !c.OnceFrom.IsZero() {
 		w.exec("DELETE FROM once WHERE at_ms < ?", millis(c.OnceFrom))

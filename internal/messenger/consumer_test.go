@@ -151,9 +151,6 @@ func TestWhatIsNamedIsSentOnce(t *testing.T) {
 					t.Errorf("another name: %+v, %v", sent, err)
 				}
 				time.Sleep(31 * 24 * time.Hour)
-				if _, err := send(record.Text("much later"), messenger.SendOptions{Queue: true, Once: "order 19"}); err != nil {
-					t.Error(err)
-				}
 				if sent, err := send(body, queued); err != nil || sent.Again {
 					t.Errorf("after 30 days: %+v, %v", sent, err)
 				}
@@ -200,6 +197,72 @@ func TestWhatIsSignedAnewIsSentOnce(t *testing.T) {
 			if len(got) != 4 || !strings.HasSuffix(got[i], ": "+said) {
 				t.Fatalf("the room holds %q", got)
 			}
+		}
+	})
+}
+
+// What was taken back was not sent: asked for again it is sent, whatever its number has become.
+func TestWhatWasTakenBackIsSentWhenAskedForAgain(t *testing.T) {
+	for _, profile := range []string{"fernpost", "tutorial"} {
+		t.Run(profile, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				x := newMembers(t)
+				x.room.Profile = profile
+				ana := x.join("ana")
+				named := func(n int) messenger.SendOptions {
+					return messenger.SendOptions{Queue: true, Once: fmt.Sprint("name ", n)}
+				}
+				send := func(n int) (sent messenger.Sent) {
+					t.Helper()
+					ana.in(func(r *messenger.Room) (err error) {
+						sent, err = r.Send(t.Context(), record.Text(fmt.Sprint(n)), named(n))
+						return err
+					})
+					return sent
+				}
+				var numbers []uint32
+				for n := range 3 {
+					numbers = append(numbers, send(n).Number)
+				}
+				ana.in(func(r *messenger.Room) error { return r.Drop(t.Context(), numbers[1]) })
+				if sent := send(1); sent.Again || sent.Number == numbers[1] {
+					t.Errorf("what was taken back: %+v", sent)
+				}
+				for _, n := range []int{0, 2} {
+					if sent := send(n); !sent.Again || sent.Number != numbers[n] {
+						t.Errorf("message %d beside it: %+v", n, sent)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Where the key is gone under which a message was written, nobody says that it was another one.
+func TestANamedMessageWhoseKeyIsGoneIsNotCalledAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newMembers(t)
+		ana := x.join("ana")
+		named := messenger.SendOptions{Once: "order 17"}
+		if err := ana.send(record.Text("once"), named); err != nil {
+			t.Fatal(err)
+		}
+		old := ana.settings().Keys[0]
+		ana.rotate()
+		ana.in(func(r *messenger.Room) error {
+			if sent, err := r.Send(t.Context(), record.Text("once"), named); err != nil || !sent.Again {
+				t.Errorf("under a new key: %+v, %v", sent, err)
+			}
+			return nil
+		})
+		if err := ana.retry(messenger.SendOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ana.engine.RemoveKey("lab", old); err != nil {
+			t.Fatal(err)
+		}
+		if err := ana.send(record.Text("once"), named); !errors.Is(err, model.ErrNamedKeyGone) || errors.Is(err, model.ErrOtherBody) {
+			t.Errorf("without it: %v", err)
 		}
 	})
 }

@@ -110,10 +110,10 @@ func Writable(r model.Room) error {
 }
 
 // Send writes a message into the outbox, reads the room and posts what is waiting. The error may be a [*MovedError],
-// [*BegunError], [*SaidError], [model.ErrOtherBody], [model.ErrNoText], [model.ErrReading] or [record.ErrBody], and then nothing was written; or a
+// [*BegunError], [*SaidError], [model.ErrOtherBody], [model.ErrNamedKeyGone], [model.ErrNoText], [model.ErrReading] or [record.ErrBody], and then nothing was written; or a
 // [*WaitsError], and then the message is what waits: also for a move that only this reading has brought.
 func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent Sent, err error) {
-	if id, ok, err := r.talk.WrittenBefore(o.Once, body); err != nil || ok {
+	if id, ok, err := r.talk.WrittenBefore(o.Once, body, time.Now()); err != nil || ok {
 		return r.writtenBefore(id, err)
 	}
 	sent, err = r.send(ctx, body, o)

@@ -76,6 +76,10 @@ func (e *WrittenError) Error() string { return "it was written before" }
 // ErrOtherBody means that what is to be written once is another message than the one that was written under that name.
 var ErrOtherBody = errors.New("another message was written under this name")
 
+// ErrNamedKeyGone means that a message was written under a name, and that the key is gone which tells whether it was the same.
+var ErrNamedKeyGone = errors.New("a message was written under this name, with a key that is not here any more, " +
+	"so nobody can tell whether it was this one: send it under another name")
+
 // ErrNoRoom means that there is no room of the name asked for, or none at all.
 var ErrNoRoom = errors.New("no such room")
 

@@ -196,6 +196,11 @@ func (d Device) wellFormed(salt Salt, author PublicKey) bool {
 	return d.Withdraws() || ed25519.Verify(d.Key[:], deviceMessage(salt, author), d.Proof[:])
 }
 
+// Encode writes a body by this author as it is signed. The error is [ErrBody].
+func Encode(body Body, salt Salt, author PublicKey) ([]byte, error) {
+	return appendBody(nil, body, salt, author)
+}
+
 // appendBody writes a body by this author. The error is [ErrBody].
 func appendBody(b []byte, body Body, salt Salt, author PublicKey) ([]byte, error) {
 	switch body := body.(type) {

@@ -106,3 +106,24 @@ func TestATokenWithTheMACOfAnotherIsNotTakenForIt(t *testing.T) {
 		t.Errorf("%d opened, of the altered one %d", len(pages[0].opened), len(altered.opened))
 	}
 }
+
+// What is kept for 30 days of what a message says does not depend on what types and fields are called in this program.
+func TestWhatIsKeptOfANamedMessageIsThatOfItsBytes(t *testing.T) {
+	key, err := fernet.ParseKey("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Open(memory.New(), Options{Keys: []fernet.Key{key}, Fields: []int{1}, Salt: record.Salt{1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, body := range map[string]record.Body{
+		"5592dad9a0e59660d079f8a779d836a5": record.Text("once"), "8dec2e074ea5f32de457e5cb7db3e11c": record.File{Name: "a", Media: "text/plain", Content: []byte("once")},
+		"99f1dcd24021564874ff11ce27d98fee": record.Reading{Values: [8]record.Value{{Text: "21.5", Given: true}}},
+	} {
+		hash, err := c.hashOfBody(0, body)
+		if err != nil || fmt.Sprintf("%x", hash[16:]) != want {
+			t.Errorf("of %T is kept %x, %v", body, hash[16:], err)
+		}
+	}
+}

@@ -40,7 +40,7 @@ type Writing struct {
 	// At is what its clock shows: when it was written, or its values were measured.
 	At time.Time
 	// Once, if not empty, names what is to be written once in 30 days. The error is a [*model.WrittenError] if it was before, and
-	// [model.ErrOtherBody] if something else was under that name.
+	// [model.ErrOtherBody] if something else was under that name, or [model.ErrNamedKeyGone]. What is taken back was not written.
 	Once string
 	// Counted, if not empty, names a count that stands at Count once the message is written, in one step with it: by
 	// [Conversation.Shown] whoever was killed finds out whether it was.

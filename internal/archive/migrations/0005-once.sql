@@ -2,7 +2,7 @@
 
 CREATE TABLE once (
   name   BLOB PRIMARY KEY, -- SHA-256 of what they call it
-  body   BLOB    NOT NULL, -- hash of what it says, under a key of the room
+  body   BLOB    NOT NULL, -- id of a key of the room, and a hash under that key of what it says
   author BLOB    NOT NULL, -- the public key of ours that has signed it; empty: a text
   number INTEGER NOT NULL,
   at_ms  INTEGER NOT NULL

@@ -53,7 +53,8 @@ type Change struct {
 	States []model.OwnState
 
 	// Once are messages of our own that are to be written once. Where States say what a message was, what is known here of that one
-	// is of the message itself from then on. Those from before OnceFrom are forgotten, unless that is zero.
+	// is of the message itself from then on. Those are forgotten that States say were dropped, and those from before OnceFrom, unless
+	// that is zero.
 	Once     []Once
 	OnceFrom time.Time
 

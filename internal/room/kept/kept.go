@@ -166,7 +166,8 @@ type Post struct {
 type Once struct {
 	model.OwnID
 
-	// Name is the SHA-256 of what it is called, and Body a hash of what it says, which tells nobody what that is.
+	// Name is the SHA-256 of what it is called, and Body a hash of what it says, behind the id of the key of the
+	// room with which it is made: to others it tells nothing.
 	Name, Body [32]byte
 	At         time.Time
 }

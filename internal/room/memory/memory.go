@@ -302,6 +302,8 @@ func (s *Store) applyOnce(c *kept.Change) {
 			if o.OwnID == state.Was && state.Was.Number > 0 {
 				o.OwnID = state.OwnID
 				record.Put(s.undo, s.once, name, o)
+			} else if o.OwnID == state.OwnID && state.State == model.StateDropped {
+				record.Drop(s.undo, s.once, name)
 			}
 		}
 	}
