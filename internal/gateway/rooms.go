@@ -191,36 +191,40 @@ func (d *roomDoor) routes() []route {
 // register puts the routes into a mux.
 func (d *roomDoor) register(mux *http.ServeMux) {
 	methods := map[string][]string{}
-	for _, r := range d.routes() {
-		methods[r.path] = append(methods[r.path], r.method)
-		if r.serve == nil {
-			mux.HandleFunc(r.method+" "+r.path, d.answering(d.getRooms))
-		} else {
-			mux.HandleFunc(r.method+" "+r.path, d.answering(d.inRoom(&r)))
-		}
-	}
-	mux.HandleFunc("GET /openapi.json", d.answering(d.getOpenAPI))
-	methods["/openapi.json"] = []string{"GET"}
-	for path, allowed := range methods {
-		list := strings.Join(allowed, ", ")
-		mux.HandleFunc(path, d.answering(func(w http.ResponseWriter, _ *http.Request) error {
-			w.Header().Set("Allow", list)
-			return refusef(http.StatusMethodNotAllowed, "here it is %s", list)
+	handle := func(method, path string, serve func(http.ResponseWriter, *http.Request) error) {
+		methods[path] = append(methods[path], method)
+		mux.HandleFunc(method+" "+path, d.answering(func(w http.ResponseWriter, r *http.Request) error {
+			if r.Method != method { // HEAD, which would make a consumer, or wait for nothing
+				return notAllowed(w, methods[path])
+			}
+			return serve(w, r)
 		}))
 	}
+	for _, r := range d.routes() {
+		if r.serve == nil {
+			handle(r.method, r.path, d.getRooms)
+		} else {
+			handle(r.method, r.path, d.inRoom(&r))
+		}
+	}
+	handle("GET", "/openapi.json", d.getOpenAPI)
+	for path, allowed := range methods {
+		mux.HandleFunc(path, d.answering(func(w http.ResponseWriter, _ *http.Request) error { return notAllowed(w, allowed) }))
+	}
+}
+
+// notAllowed refuses a method at an address that has others.
+func notAllowed(w http.ResponseWriter, allowed []string) error {
+	list := strings.Join(allowed, ", ")
+	w.Header().Set("Allow", list)
+	return refusef(http.StatusMethodNotAllowed, "here it is %s", list)
 }
 
 // answering makes problems of refusals and errors.
 func (d *roomDoor) answering(serve func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		counted := &countedReply{ResponseWriter: w}
-		err := error(nil)
-		if r.Method == http.MethodHead { // which would make a consumer, or wait for nothing
-			w.Header().Set("Allow", "GET")
-			err = refusef(http.StatusMethodNotAllowed, "ask with GET")
-		} else {
-			err = serve(counted, r)
-		}
+		err := serve(counted, r)
 		switch {
 		case err != nil && counted.status != 0:
 			if problemOf(err).Status == http.StatusInternalServerError {
@@ -305,7 +309,7 @@ func problemOf(err error) *problem {
 	}
 	is(http.StatusNotFound, model.ErrNoRoom, messenger.ErrNoConsumer)
 	is(http.StatusBadRequest, model.ErrRoomName, messenger.ErrConsumerName, messenger.ErrNotYet, model.ErrMark, model.ErrNoText, model.ErrNotUTF8)
-	is(http.StatusConflict, messenger.ErrTooManyConsumers, model.ErrOtherIdentity, model.ErrNumbersSpent)
+	is(http.StatusConflict, messenger.ErrTooManyConsumers, model.ErrOtherIdentity, model.ErrNumbersSpent, model.ErrNamedKeyGone)
 	is(http.StatusUnprocessableEntity, model.ErrOtherBody, record.ErrBody)
 	is(http.StatusServiceUnavailable, model.ErrArchiveBusy, model.ErrDiskFull, model.ErrKeyringAway, errEnding, errMoved)
 	if _, ok := errors.AsType[*model.TooLongError](err); ok {

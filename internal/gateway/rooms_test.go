@@ -478,6 +478,25 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 	})
 }
 
+// Whoever asks an address with a method that it has not, HEAD among them, is told those that it has.
+func TestAllowedMethodsAreThoseOfTheAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newHouse(t, "fernpost")
+		for path, want := range map[string]string{
+			"/rooms/lab/messages/ack": "POST", "/rooms/lab/files": "POST", "/rooms/lab/messages": "POST, GET", "/rooms": "GET",
+			"/openapi.json": "GET", "/rooms/lab/consumers/x": "DELETE",
+		} {
+			for _, method := range []string{"HEAD", "PATCH"} {
+				w := httptest.NewRecorder()
+				x.h.ServeHTTP(w, x.request(method, path, ""))
+				if got := w.Header().Get("Allow"); w.Code != 405 || got != want || !strings.Contains(w.Body.String(), want) {
+					t.Errorf("%s %s: %d, Allow %q, %s", method, path, w.Code, got, w.Body)
+				}
+			}
+		}
+	})
+}
+
 // FuzzMessageBody: whatever is sent, the text that is taken is the one that was meant, and UTF-8.
 func FuzzMessageBody(f *testing.F) {
 	for _, tt := range refused {
