@@ -42,8 +42,7 @@ func (x *execution) run(ctx context.Context, it *model.Item) error {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = content, x.stdout, x.stderr
 	cmd.Env = append(withoutSecrets(os.Environ()), append(env, "FERNPOST_ROOM="+x.room)...)
 	cmd.WaitDelay = execGrace
-	endTogether(cmd)
-	err := cmd.Run()
+	err := runTogether(cmd)
 	why := ""
 	switch exit, ended := errors.AsType[*exec.ExitError](err); {
 	case err == nil:

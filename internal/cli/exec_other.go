@@ -4,5 +4,5 @@ package cli
 
 import "os/exec"
 
-// endTogether leaves it at the end of the command itself.
-func endTogether(*exec.Cmd) {}
+// runTogether runs a command, and leaves it at the end of the command itself.
+func runTogether(cmd *exec.Cmd) error { return cmd.Run() }

@@ -7,16 +7,30 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+	"time"
 )
 
-// endTogether has a command end with all that it has started, when it is to end: it is asked to, and after a while made to.
-func endTogether(cmd *exec.Cmd) {
+// runTogether runs a command. When it is to end, all that it has started is asked to end with it, and made to after its WaitDelay.
+func runTogether(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	asked := false
 	cmd.Cancel = func() error {
+		asked = true
 		err := syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
 		if errors.Is(err, syscall.ESRCH) {
 			return os.ErrProcessDone
 		}
 		return err
 	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	err := cmd.Wait()
+	if asked { // Wait has made the command itself end, no other
+		for end := time.Now().Add(cmd.WaitDelay); time.Now().Before(end) && syscall.Kill(-cmd.Process.Pid, 0) == nil; {
+			time.Sleep(20 * time.Millisecond)
+		}
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
+	return err
 }

@@ -1,0 +1,48 @@
+//go:build unix
+
+package cli
+
+import (
+	"context"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A child that does not end when it is asked to ends all the same, and with it what it has started.
+func TestACommandLeavesNothingRunning(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", `(trap '' TERM; echo started; while :; do sleep 1; done) & wait`)
+	cmd.WaitDelay = 100 * time.Millisecond
+	var out strings.Builder
+	cmd.Stdout = writerFunc(func(b []byte) (int, error) {
+		cancel()
+		return out.Write(b)
+	})
+	if err := runTogether(cmd); err == nil {
+		t.Error("it has ended by itself")
+	}
+	runs := func() bool {
+		all, err := exec.Command("ps", "-A", "-o", "pgid=,stat=").Output()
+		if err != nil {
+			t.Skip(err)
+		}
+		for line := range strings.Lines(string(all)) { // what was killed is there as a Z until somebody has heard of it
+			f := strings.Fields(line)
+			if len(f) == 2 && f[0] == strconv.Itoa(cmd.Process.Pid) && !strings.HasPrefix(f[1], "Z") {
+				return true
+			}
+		}
+		return false
+	}
+	for range 100 {
+		if !runs() {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Error("something runs on")
+}
