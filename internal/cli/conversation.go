@@ -159,12 +159,7 @@ func (c *conversation) warnOfMove(e messenger.Moved) {
 	if n := len(moved) - 1; n > 0 {
 		more = fmt.Sprintf(" (and so say %d more)", n)
 	}
-	says := "whose key you have not compared, says that room %s goes on with a new key"
-	if moved[0].Compared {
-		says = "whose key you have compared, has moved room %s to a new key"
-	}
-	c.say("%s", c.style.warn(fmt.Sprintf("%s, "+says+", which is not here%s: what you write is sealed with the old one",
-		screen.Line(moved[0].Name), e.Room, more)))
+	c.say("%s", c.style.warn(screen.Line(moved[0].Says(e.Room))+more+": what you write is sealed with the old one"))
 	c.say("if that is true, ask for the new passphrase and run \"fernpost key add --room %s\"; --old-key ends this warning", e.Room)
 }
 
@@ -173,12 +168,14 @@ func (a *app) sayMoved(room string, moved []model.Moved) {
 	if len(moved) == 0 {
 		return
 	}
-	says := "whose key you have not compared, says that room %s goes on with a new key, which is not here: if that is true, ask"
-	if moved[0].Compared {
-		says = "whose key you have compared, has moved room %s to a new key, which is not here: ask"
+	next := ": if that is true, ask for the new passphrase and run"
+	switch {
+	case moved[0].Own:
+		next = ": join it by a newer invitation, or run"
+	case moved[0].Compared:
+		next = ": ask for the new passphrase and run"
 	}
-	const next = " for the new passphrase and run \"fernpost key add --room %s\""
-	a.say("%s", a.style.warn(fmt.Sprintf("%s, "+says+next, screen.Line(moved[0].Name), room, room)))
+	a.say("%s", a.style.warn(fmt.Sprintf("%s%s \"fernpost key add --room %s\"", screen.Line(moved[0].Says(room)), next, room)))
 }
 
 // stoppedText says why a reading did not come to its end, in a sentence; "" if it did.
@@ -251,6 +248,10 @@ func explainSending(err error, room, insist string) error {
 
 // afterMove is what to do where a move holds back what waits.
 func afterMove(e *messenger.MovedError) string {
+	if e.By.Own {
+		return fmt.Sprintf("join the room by a newer invitation, or run \"fernpost key add --room %s\" with the passphrase of then; then %s sends "+
+			"it under the new key, %s at once under the old one", e.Room, outboxOf(e.Room, "--retry"), outboxOf(e.Room, "--retry", "--old-key"))
+	}
 	return fmt.Sprintf("ask %s for the new passphrase and run \"fernpost key add --room %s\"; then %s sends it under the new key, %s at once "+
 		"under the old one", screen.Line(e.By.Name), e.Room, outboxOf(e.Room, "--retry"), outboxOf(e.Room, "--retry", "--old-key"))
 }

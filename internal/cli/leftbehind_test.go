@@ -91,3 +91,61 @@ func TestTakingANameThatIsTakenIsSaid(t *testing.T) {
 	ana.must("identity", "name", "ana")
 	ana.says(0, "in room")
 }
+
+// After the room was removed, or a backup restored, this device sealed with the key that it had itself moved the room away from: its
+// own word did not count, as its key is nobody's to compare.
+func TestOnesOwnMoveCounts(t *testing.T) {
+	relay := relaytest.New(t)
+	ana := newDevice(t, relay)
+	ana.makeRoom(quickSigned)
+	ana.must("send", "one")
+	older, first := forgeNothing(t, ana), ana.env["FERNPOST_PASSPHRASE"]
+	ana.env["FERNPOST_PASSPHRASE"] = "garden copper lantern drizzle tulip marble"
+	ana.must("key", "rotate", "--weak")
+	ana.must("send", "two")
+	newer := forgeNothing(t, ana)
+	ana.must("rooms", "remove", "lab", "--yes")
+	ana.must("join", older, "--as", "lab", "--yes")
+	const moved = "you have moved room lab to a new key yourself, which is not here"
+	ana.exits(exitFailed, "send", "secret")
+	ana.says(1, moved)
+	ana.says(1, "join the room by a newer invitation")
+	ana.exits(exitFailed, "invite", "lab")
+	ana.says(1, moved)
+	ana.must("recv")
+	ana.says(1, "you have moved this room to a new key yourself")
+	ana.must("join", newer, "--yes")
+	ana.must("send", "three")
+	ana.says(0, "have moved")
+
+	// Whoever goes back by hand has said so.
+	ana.env["FERNPOST_PASSPHRASE"] = first
+	ana.must("key", "add")
+	ana.must("send", "four")
+}
+
+// A device that was lost made whoever had lost it take its key for the newest, since anybody's word was enough for that.
+func TestALostDeviceMovesNoRoom(t *testing.T) {
+	relay := relaytest.New(t)
+	ana, bo := newDevice(t, relay), newDevice(t, relay)
+	ana.makeRoom(quickSigned)
+	bo.must("join", forgeNothing(t, ana))
+	bo.must("identity", "name", "bo")
+	bo.must("send", "hello")
+	ana.must("recv")
+	ana.must("identity", "device", "withdraw", "bo", "--lost", "--yes")
+	bo.must("recv")
+	bo.env["FERNPOST_PASSPHRASE"] = "garden copper lantern drizzle tulip marble"
+	bo.must("key", "rotate", "--weak")
+	bo.must("send", "under the new key")
+	ana.must("recv")
+	ana.says(0, "if that is true")
+	ana.must("join", forgeNothing(t, bo), "--yes")
+	ana.says(0, "becomes the newest")
+	ana.must("send", "secret")
+	bo.must("key", "list")
+	ana.must("key", "list")
+	if lines := strings.Split(ana.stdout.String(), "\n"); strings.Contains(lines[0], "seals") && strings.Contains(bo.stdout.String(), lines[0]) {
+		t.Errorf("a lost device's key seals:\n%s", ana.stdout.String())
+	}
+}

@@ -162,7 +162,7 @@ func (p *prompt) read(in io.Reader, out io.Writer) error {
 			}
 		}
 		if !p.pasting {
-			fmt.Fprint(out, "\r\x1b[J"+p.line())
+			fmt.Fprint(out, "\r"+p.line())
 		}
 		if done || err != nil {
 			return err
@@ -410,15 +410,17 @@ func (p *prompt) line() string {
 		text = "…" + text
 	}
 	line := question + ": " + text
+	// What stood behind it and below goes only now: tmux keeps a screen that is erased from its first place on, for everybody to
+	// scroll back to, with the letters that were shown.
 	if p.note == "" {
-		return line
+		return line + "\x1b[J"
 	}
 	note := strings.ReplaceAll(breakLines(p.note, p.width), "\n", "\r\n")
 	rows := 0
 	for row := range strings.SplitSeq(note, "\r\n") {
 		rows += 1 + max(0, columnsIn([]byte(row))-1)/max(1, p.width) // a word may be wider than the terminal
 	}
-	return fmt.Sprintf("%s\r\n%s\x1b[%dA\r\x1b[%dC", line, note, rows, columnsIn([]byte(line)))
+	return fmt.Sprintf("%s\x1b[J\r\n%s\x1b[%dA\r\x1b[%dC", line, note, rows, columnsIn([]byte(line)))
 }
 
 // addShow adds the flag that shows what is typed to a command that asks for a passphrase.

@@ -66,7 +66,7 @@ func TestPassphrasesAreTypedWithHelp(t *testing.T) {
 				t.Errorf("%q is read as %q, %v; want %q", tt.keys, got, err, tt.want)
 			}
 			// At the end marks stand there, and nothing in between has told a word.
-			if strings.Trim(strings.TrimPrefix(seen, "Passphrase:"), " •") != "" {
+			if strings.Trim(strings.TrimPrefix(strings.TrimSuffix(seen, "\x1b[J"), "Passphrase:"), " •") != "" {
 				t.Errorf("the screen shows %q", seen)
 			}
 			for word := range strings.FieldsSeq(tt.want) {
@@ -228,6 +228,21 @@ func TestInvitationsArePastedInLines(t *testing.T) {
 	for _, keys := range []string{"\x03", a + "\r\x03", "\x04", "", "\x1b[200~x\x03"} {
 		if _, err := readInvitation(strings.NewReader(keys), io.Discard); !errors.Is(err, context.Canceled) {
 			t.Errorf("%q ends in %v", keys, err)
+		}
+	}
+}
+
+// Letters of a passphrase stayed in what tmux scrolls back to: a screen that is erased from its first place on is kept there. So it
+// is erased behind what is drawn.
+func TestTypedLettersAreNotKeptByTheTerminal(t *testing.T) {
+	var out strings.Builder
+	p := &prompt{question: "Passphrase", width: 60}
+	if err := p.read(strings.NewReader("zoo\x7f\x7fumbrela"+enter+enter), &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, drawn := range strings.Split(out.String(), "\r") {
+		if strings.HasPrefix(drawn, "\x1b[J") || strings.HasPrefix(drawn, "Passphrase") && !strings.Contains(drawn, "\x1b[J") {
+			t.Errorf("%q is drawn", drawn)
 		}
 	}
 }

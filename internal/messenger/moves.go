@@ -2,7 +2,6 @@ package messenger
 
 import (
 	"encoding/hex"
-	"fmt"
 	"slices"
 
 	"github.com/fernpost/fernpost/internal/exchange"
@@ -24,8 +23,7 @@ func (e *MovedError) Error() string {
 	if e.Invited {
 		not = "no invitation was made"
 	}
-	return fmt.Sprintf("%s: %s, whose key you have compared, has moved room %s to a new key, which is not here",
-		not, e.By.Name, e.Room)
+	return not + ": " + e.By.Says(e.Room)
 }
 
 // Is makes it [exchange.ErrNotStored]: what waits is refused before it is posted.
@@ -33,12 +31,21 @@ func (e *MovedError) Is(target error) bool { return target == exchange.ErrNotSto
 
 // MovedAway returns who has moved the room to a key that is not here, apart from keys to which the user does not go, as far as
 // this device has read. Those come first whose words were compared.
-func (r *Room) MovedAway() ([]model.Moved, error) { return r.talk.Moved(refusedKeys(r.settings)) }
+func (r *Room) MovedAway() ([]model.Moved, error) {
+	own, err := r.engine.Own(r.settings)
+	if err != nil {
+		return nil, err
+	}
+	return r.talk.Moved(own, refusedKeys(r.settings))
+}
 
 // MovedAway is [Room.MovedAway] for who only looks at what is here.
 func (e *Engine) MovedAway(settings model.Room) (moved []model.Moved, err error) {
 	err = e.look(settings, func(c *room.Conversation) error {
-		moved, err = c.Moved(refusedKeys(settings))
+		own, err := e.Own(settings)
+		if err == nil {
+			moved, err = c.Moved(own, refusedKeys(settings))
+		}
 		return err
 	})
 	return moved, err

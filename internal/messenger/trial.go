@@ -266,6 +266,9 @@ func (e *Engine) movedTo(ctx context.Context, r model.Room, face Face, keys ...r
 			named = true
 		}
 	}
-	moved, err = c.talk.Moved(nil)
+	own, err := e.Own(r)
+	if err == nil {
+		moved, err = c.talk.Moved(own, nil)
+	}
 	return moved, named, err
 }

@@ -155,8 +155,26 @@ type Moved struct {
 	Name string
 	// Compared means that the user has compared this author's key.
 	Compared bool
-	// Key is the id of the key that the room is said to go on with.
-	Key record.KeyID
+	// Own means that the user has moved it, here or before this device was set up anew; Compared is true then.
+	Own bool
+	// Key is the id of the key that the room is said to go on with, and Here means that it is here, and does not seal.
+	Key  record.KeyID
+	Here bool
+}
+
+// Says is a sentence without its end: who has moved a room, whose word that is, and where the key is.
+func (m *Moved) Says(room string) string {
+	where := ", which is not here"
+	if m.Here {
+		where = ", which is here and does not seal (\"fernpost key list\")"
+	}
+	switch {
+	case m.Own:
+		return "you have moved room " + room + " to a new key yourself" + where
+	case m.Compared:
+		return m.Name + ", whose key you have compared, has moved room " + room + " to a new key" + where
+	}
+	return m.Name + ", whose key you have not compared, says that room " + room + " goes on with a new key" + where
 }
 
 // Person is an author of a conversation.

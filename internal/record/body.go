@@ -138,6 +138,12 @@ func (KeyMoved) Notice(name string, compared bool) string {
 		"passphrase, then run \"fernpost key add\""
 }
 
+// OwnNotice is what to do where this device has said it, and lacks the key.
+func (KeyMoved) OwnNotice() string {
+	return "you have moved this room to a new key yourself, which is not here: join it by a newer invitation, or run \"fernpost key add\" " +
+		"with its passphrase"
+}
+
 // MaxFile is how many bytes a file can have in a record, whatever its author, name and type are called.
 const MaxFile = MaxSize - MinSize - MaxNickname - 2*(1+maxFileText)
 

@@ -137,7 +137,7 @@ func TestAMoveUnderAnOlderKeyDoesNotCount(t *testing.T) {
 	mal, bo := h.join(9, "mal"), h.joinWith(&ring{both}, 2, "bo")
 	mal.moveTo(fernet.GenerateKey())
 	bo.look()
-	if moved, err := bo.Moved(nil); err != nil || len(moved) > 0 {
+	if moved, err := bo.Moved(record.PublicKey{}, nil); err != nil || len(moved) > 0 {
 		t.Errorf("bo is to go to %v (%v)", moved, err)
 	}
 	if d := cmp.Diff([]string{"mal: key moved"}, bo.history()); d != "" {
@@ -146,7 +146,7 @@ func TestAMoveUnderAnOlderKeyDoesNotCount(t *testing.T) {
 	ana := h.joinWith(&ring{both}, 1, "ana")
 	ana.moveTo(fernet.GenerateKey())
 	bo.look()
-	if moved, err := bo.Moved(nil); err != nil || len(moved) != 1 || moved[0].Name != "ana" || moved[0].Compared {
+	if moved, err := bo.Moved(record.PublicKey{}, nil); err != nil || len(moved) != 1 || moved[0].Name != "ana" || moved[0].Compared {
 		t.Errorf("bo is to go to %v (%v), want to the key of ana", moved, err)
 	}
 	if got := bo.history(); got[len(got)-1] != movedByAna {
@@ -170,7 +170,7 @@ func TestAComparedMoverStandsFirst(t *testing.T) {
 	if err := bo.Verified(ana.o.Identity.Public(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	moved, err := bo.Moved(nil)
+	moved, err := bo.Moved(record.PublicKey{}, nil)
 	if err != nil || len(moved) != 32 {
 		t.Fatalf("%d have moved the room (%v), want 32 and no more", len(moved), err)
 	}
@@ -193,7 +193,7 @@ func TestMovesThatCountForNothingHideNobody(t *testing.T) {
 	next := fernet.GenerateKey()
 	ana.moveTo(next)
 	bo.look()
-	moved, err := bo.Moved([]record.KeyID{record.KeyID(refused.ID())})
+	moved, err := bo.Moved(record.PublicKey{}, []record.KeyID{record.KeyID(refused.ID())})
 	want := []model.Moved{{By: ana.o.Identity.Public(), Name: "ana", Key: record.KeyID(next.ID())}}
 	if d := cmp.Diff(want, moved); d != "" || err != nil {
 		t.Errorf("%v %s", err, d)
@@ -248,17 +248,17 @@ func TestStayingAnswersAllWhoWereNotComparedSoFar(t *testing.T) {
 	if err := bo.Stay(); err != nil {
 		t.Fatal(err)
 	}
-	moved, err := bo.Moved(nil)
+	moved, err := bo.Moved(record.PublicKey{}, nil)
 	if err != nil || len(moved) != 1 || moved[0].Name != "ana" {
 		t.Fatalf("left are %v (%v), want ana, who was compared", moved, err)
 	}
 	refused := []record.KeyID{moved[0].Key}
-	if moved, err := bo.Moved(refused); err != nil || len(moved) > 0 {
+	if moved, err := bo.Moved(record.PublicKey{}, refused); err != nil || len(moved) > 0 {
 		t.Errorf("left are %v (%v)", moved, err)
 	}
 	h.join(99, "late").moveTo(fernet.GenerateKey())
 	bo.look()
-	if moved, err := bo.again(h).Moved(refused); err != nil || len(moved) != 1 || moved[0].Name != "late" {
+	if moved, err := bo.again(h).Moved(record.PublicKey{}, refused); err != nil || len(moved) != 1 || moved[0].Name != "late" {
 		t.Errorf("%v (%v) has moved since, want who wrote last", moved, err)
 	}
 }

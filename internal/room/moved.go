@@ -28,26 +28,27 @@ func (c *Conversation) Stay() error {
 }
 
 // Moved returns those who say, under the newest key that is here, that the room goes on with one that is not, and that is
-// not refused: at most 32 authors, those first whose key was compared. What others said before [Conversation.Stay] is left
-// out.
-func (c *Conversation) Moved(refused []record.KeyID) ([]model.Moved, error) {
-	all, err := c.moved(refused)
+// not refused: at most 32 authors, those first whose key was compared, or is our own. What others said before [Conversation.Stay] is
+// left out.
+func (c *Conversation) Moved(own record.PublicKey, refused []record.KeyID) ([]model.Moved, error) {
+	all, err := c.moved(own, refused)
 	if err != nil {
 		return nil, fmt.Errorf("looking whether the room has moved: %w", err)
 	}
 	return all, nil
 }
 
-// MovedTo reports whether anybody says, under the newest key that is here, that the room goes on with a certain one.
+// MovedTo reports whether anybody says, under the newest key that is here, that the room goes on with a certain one. A device that
+// was lost says nothing that counts.
 func (c *Conversation) MovedTo(key record.KeyID) (bool, error) {
 	moves, err := c.store.Moves(c.ids[0])
 	if err != nil {
 		return false, fmt.Errorf("looking whether the room has moved: %w", err)
 	}
-	return slices.ContainsFunc(moves, func(m kept.Move) bool { return m.Named == key }), nil
+	return slices.ContainsFunc(moves, func(m kept.Move) bool { return m.Named == key && !c.isLost(m.Author) }), nil
 }
 
-func (c *Conversation) moved(refused []record.KeyID) (all []model.Moved, err error) {
+func (c *Conversation) moved(ours record.PublicKey, refused []record.KeyID) (all []model.Moved, err error) {
 	since, _, err := c.store.Mark(stayed)
 	if err != nil {
 		return nil, err
@@ -72,12 +73,25 @@ func (c *Conversation) moved(refused []record.KeyID) (all []model.Moved, err err
 	settled := slices.Concat(c.ids[:1], refused)
 	for i := range authors {
 		a := &authors[i]
-		m := newest[a.Key]
-		if m == nil || slices.Contains(settled, m.Named) || !a.Compared && (slices.Contains(known, m.Named) || m.Message <= since.Message) {
+		m, own := newest[a.Key], a.Key == ours
+		here := m != nil && slices.Contains(known, m.Named)
+		switch {
+		case m == nil, c.isLost(a.Key), slices.Contains(settled, m.Named):
 			continue
+		case own && here, !own && !a.Compared && (here || m.Message <= since.Message):
+			continue // whoever has gone back by hand knows it
 		}
-		all = append(all, model.Moved{By: a.Key, Compared: a.Compared, Key: m.Named})
+		all = append(all, model.Moved{By: a.Key, Compared: a.Compared || own, Own: own, Key: m.Named, Here: slices.Contains(c.ids, m.Named)})
 	}
+	slices.SortStableFunc(all, func(a, b model.Moved) int { // our own word is as good as that of others
+		switch {
+		case a.Compared == b.Compared:
+			return 0
+		case a.Compared:
+			return -1
+		}
+		return 1
+	})
 	all = all[:min(len(all), mostMoved)]
 	names := c.names()
 	for i := range all {
@@ -102,7 +116,13 @@ func (c *Conversation) noticeMoves(items []model.Item) error {
 		if err != nil {
 			return err
 		}
-		items[i].Notice = moved.Notice(m.Name, author.Compared)
+		switch {
+		case c.isLost(m.Author): // that is said of it, and nothing is to be done
+		case m.Author == c.own:
+			items[i].Notice = moved.OwnNotice()
+		default:
+			items[i].Notice = moved.Notice(m.Name, author.Compared)
+		}
 	}
 	return nil
 }
