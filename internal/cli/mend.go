@@ -361,9 +361,12 @@ func (a *app) lostAtGateway(r model.Room) (lost []string) {
 		return nil
 	}
 	err := a.withGrants(func(all *gateway.Grants) error {
-		grants, readings, err := all.Left(r.FilesName())
+		grants, readings, aside, err := all.Left(r.FilesName())
 		if readings > 0 {
 			lost = append(lost, "at the gateway: "+count(readings, "reading")+" that it has answered, and that wait for the relay")
+		}
+		if aside > 0 {
+			lost = append(lost, "at the gateway: "+count(aside, "reading")+" that it has answered, and that the room cannot carry any more")
 		}
 		if grants > 0 {
 			lost = append(lost, "at the gateway: "+count(grants, "key")+" for the room; \"fernpost gateway key list\" and \"token list\" have them")

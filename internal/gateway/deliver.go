@@ -114,8 +114,8 @@ func (d *deliverer) handOver(ctx context.Context, s *shelf) (more bool, err erro
 	if err != nil {
 		return true, err
 	}
-	done, err := d.queue(ctx, s, box, entries)
-	if err := errors.Join(err, d.readings.handOver(s, done)); err != nil {
+	done, aside, err := d.queue(ctx, s, box, entries)
+	if err := errors.Join(err, d.readings.handOver(s, done, aside...)); err != nil {
 		return true, err
 	}
 	handed := d.readings.handed(s)
@@ -126,19 +126,21 @@ func (d *deliverer) handOver(ctx context.Context, s *shelf) (more bool, err erro
 	return d.readings.waitsFor(s), nil
 }
 
-// queue puts readings into a room's outbox, in order, and returns how many of them are dealt with.
-func (d *deliverer) queue(ctx context.Context, s *shelf, box Outbox, entries []thingspeak.Entry) (done int, err error) {
+// queue puts readings into a room's outbox, in order, and returns how many of them are dealt with, and the numbers of those among them
+// that the room cannot carry.
+func (d *deliverer) queue(ctx context.Context, s *shelf, box Outbox, entries []thingspeak.Entry) (done int, aside []int64, err error) {
 	for i := range entries {
 		e := &entries[i]
 		err := d.rooms.Check(s.room, e)
 		if _, away := errors.AsType[*RoomError](err); away {
-			return i, err
+			return i, aside, err
 		}
 		if err != nil { // the room was changed since it was taken
-			d.log.Error("a reading is not sent", "room", d.rooms.Name(s.room), "number", e.ID, "err", err)
+			d.log.Error("a reading is not sent, and set aside", "room", d.rooms.Name(s.room), "number", e.ID, "err", err)
+			aside = append(aside, e.ID)
 		} else if err := box.Queue(ctx, e); err != nil {
-			return i, err
+			return i, aside, err
 		}
 	}
-	return len(entries), nil
+	return len(entries), aside, nil
 }

@@ -41,7 +41,7 @@ func TestARemovedRoomIsLeftAlone(t *testing.T) {
 	}
 	r.begin(s)
 	r.follow(t.Context(), s)
-	if _, left, err := grants.Left("lab"); left > 0 || err != nil || r.all() != 0 || r.shelves[labChannel] != nil {
+	if _, left, _, err := grants.Left("lab"); left > 0 || err != nil || r.all() != 0 || r.shelves[labChannel] != nil {
 		t.Errorf("of the room are left %d readings, %v, and %d wait", left, err, r.all())
 	}
 	if last, err := r.last("lab"); last != 0 || err != nil {
@@ -112,4 +112,52 @@ func TestARoomThatWentWellIsReadAgainSoon(t *testing.T) {
 			t.Errorf("it is read again after %v", pauses)
 		}
 	})
+}
+
+// TestWhatARoomCannotCarryAnyMoreIsKept: a reading that was answered, and whose room was changed before it left, was thrown away with a line
+// in the log.
+func TestWhatARoomCannotCarryAnyMoreIsKept(t *testing.T) {
+	all, home := newRooms(t), t.TempDir()
+	r, err := openReadings(home, all, discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	grants, err := OpenGrants(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer grants.Close()
+	s, err := r.open("lab", labChannel)
+	if err == nil {
+		_, err = commit(r, s, newEntries("1", "2", "3"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.rows[1].said = pack(&newEntries("impossible")[0]) // by now
+	if more, err := (&deliverer{r, all, discard}).handOver(t.Context(), s); more || err != nil {
+		t.Fatalf("%v, %v", more, err)
+	}
+	if got := all.arrived("lab"); !slices.Equal(got, []string{"1:1", "3:3"}) {
+		t.Errorf("the cloud has %q", got)
+	}
+	left := func() {
+		t.Helper()
+		if _, waiting, aside, err := grants.Left("lab"); waiting != 0 || aside != 1 || err != nil || r.all() != 0 {
+			t.Errorf("%d wait, %d are set aside, %v", waiting, aside, err)
+		}
+	}
+	left()
+	if err := r.forgetOld(s, maxShown+2); err != nil {
+		t.Fatal(err)
+	}
+	delete(r.shelves, labChannel)
+	if s, err = r.open("lab", labChannel); err != nil {
+		t.Fatal(err)
+	}
+	left()
+	if len(s.queue) > 0 || len(s.rows) != 3 {
+		t.Errorf("at the next start %d wait, and %d are shown", len(s.queue), len(s.rows))
+	}
 }

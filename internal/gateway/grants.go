@@ -201,15 +201,16 @@ func (g *Grants) Find(secret string, token bool) (found Grant, ok bool, err erro
 
 // Left returns how many keys and tokens are for a room, by its name for good, and how many readings wait for it here: they were
 // answered, and have not left for its outbox yet.
-func (g *Grants) Left(files string) (grants, readings int, err error) {
+func (g *Grants) Left(files string) (grants, readings, setAside int, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	err = g.conn.Query(`SELECT (SELECT count(*) FROM grants WHERE room = ?1),
-		(SELECT count(*) FROM readings WHERE room = ?1 AND handed = 0)`, func(row []driver.Value) error {
-		grants, readings = int(row[0].(int64)), int(row[1].(int64))
+		(SELECT count(*) FROM readings WHERE room = ?1 AND handed = 0),
+		(SELECT count(*) FROM readings WHERE room = ?1 AND handed = 2)`, func(row []driver.Value) error {
+		grants, readings, setAside = int(row[0].(int64)), int(row[1].(int64)), int(row[2].(int64))
 		return nil
 	}, files)
-	return grants, readings, err
+	return grants, readings, setAside, err
 }
 
 // Forget takes back all keys and tokens of a room that was removed, and forgets its readings.

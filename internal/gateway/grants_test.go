@@ -112,7 +112,7 @@ func TestForget(t *testing.T) {
 	if err := errors.Join(err, err2); err != nil {
 		t.Fatal(err)
 	}
-	if keys, readings, err := grants.Left("lab"); keys != 2 || readings != 2 || err != nil {
+	if keys, readings, _, err := grants.Left("lab"); keys != 2 || readings != 2 || err != nil {
 		t.Errorf("of the room are there %d keys and %d readings, %v", keys, readings, err)
 	}
 	if gone, err := r.isGone(s); gone || err != nil {
@@ -121,7 +121,7 @@ func TestForget(t *testing.T) {
 	if err := grants.Forget("lab"); err != nil {
 		t.Fatal(err)
 	}
-	if keys, readings, err := grants.Left("lab"); keys != 0 || readings != 0 || err != nil {
+	if keys, readings, _, err := grants.Left("lab"); keys != 0 || readings != 0 || err != nil {
 		t.Errorf("then there are %d keys and %d readings, %v", keys, readings, err)
 	}
 	if _, ok, err := grants.Find(attic, false); !ok || err != nil {

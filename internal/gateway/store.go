@@ -279,7 +279,7 @@ func (r *readings) read(room string, channel int64, ring fernet.Ring) (*shelf, e
 		WHERE room = ? AND number >= ? AND sealed IS NOT NULL ORDER BY number`
 	err = r.conn.Query(query, func(col []driver.Value) error {
 		on := sealedRow{
-			number: col[0].(int64), date: col[1].(int64), sealed: col[2].(string), handed: col[3].(int64) == 1, seen: col[4].(int64) == 1,
+			number: col[0].(int64), date: col[1].(int64), sealed: col[2].(string), handed: col[3].(int64) != 0, seen: col[4].(int64) == 1,
 		}
 		if author, ok := col[5].([]byte); ok {
 			on.author = new(string(author))
@@ -289,6 +289,14 @@ func (r *readings) read(room string, channel int64, ring fernet.Ring) (*shelf, e
 	}, room, from)
 	if n := s.locked; n > 0 {
 		r.log.Error("readings wait that no key of the room opens any more", "room", room, "count", n)
+	}
+	if err == nil {
+		err = r.conn.Query("SELECT count(*) FROM readings WHERE room = ? AND handed = ?", func(row []driver.Value) error {
+			if n := row[0].(int64); n > 0 {
+				r.log.Error("readings are set aside that the room cannot carry", "room", room, "count", n)
+			}
+			return nil
+		}, room, setAside)
 	}
 	return s, err
 }
@@ -578,9 +586,12 @@ func (r *readings) old(s *shelf, number int64) (e thingspeak.Entry, err error) {
 	return e, err
 }
 
-// handOver notes that the next readings of a room are in its outbox, all at once: each note waits for the disk, as those do who wait
-// for an answer.
-func (r *readings) handOver(s *shelf, n int) error {
+// setAside is what is noted in place of handed = 1 of a reading that its room cannot carry any more: it is kept, whatever its age.
+const setAside int64 = 2
+
+// handOver notes that the next readings of a room are in its outbox, but for some that are set aside, all at once: each note waits for the
+// disk, as those do who wait for an answer.
+func (r *readings) handOver(s *shelf, n int, kept ...int64) error {
 	if n == 0 {
 		return nil
 	}
@@ -588,8 +599,12 @@ func (r *readings) handOver(s *shelf, n int) error {
 	defer r.mu.Unlock()
 	err := r.conn.Transaction(func() error {
 		for _, number := range s.queue[:n] {
-			err := r.conn.Exec("UPDATE readings SET handed = 1, sealed = CASE WHEN number > ? THEN sealed END WHERE room = ? AND number = ?",
-				s.state.Last-maxShown, s.room, number)
+			oldest, as := s.state.Last-maxShown, int64(1)
+			if slices.Contains(kept, number) {
+				oldest, as = 0, setAside
+			}
+			err := r.conn.Exec("UPDATE readings SET handed = ?, sealed = CASE WHEN number > ? THEN sealed END WHERE room = ? AND number = ?",
+				as, oldest, s.room, number)
 			if err != nil {
 				return err
 			}
