@@ -5,7 +5,7 @@ set -eu
 ask() { curl -fsS -H "@$header" "$@"; }
 room=$1 header=$2
 while got=$(ask "$room/messages?consumer=ping&wait=30s"); do
-	printf '%s' "$got" | jq -r '.messages[] | select(.text == "ping" and (.own | not)) | "\(.key) \(.number) \(.entry)"' |
+	printf '%s' "$got" | jq -r '.messages[] | select(.signed and .text == "ping" and (.own | not)) | "\(.key) \(.number) \(.entry)"' |
 		while read -r name; do # which has the answer sent once, also if this was stopped in between
 			ask --json '{"text": "pong"}' -H "Idempotency-Key: ping $name" "$room/messages" >&2
 		done
