@@ -239,7 +239,7 @@ func explainSending(err error, room, insist string) error {
 	}
 	switch {
 	case errors.Is(err, model.ErrOtherField):
-		return hint(usageError{err}, "\"fernpost rooms set ROOM --fields 1,2\" has a room write to more fields, if the channel shows them")
+		return hint(usageError{err}, "%s has it write to more fields, if the channel shows them", setRoom(room, "--fields 1,2"))
 	case errors.Is(err, record.ErrBody), errors.Is(err, model.ErrReading):
 		return usageError{err}
 	}
@@ -264,9 +264,12 @@ func explainDelivery(err error, room string) error {
 	if errors.Is(err, exchange.ErrUnknownOutcome) {
 		return hint(err, "the message stays in the outbox; %s looks for it, and posts it again if it is not there", retry)
 	}
-	if trouble, _ := channel.TroubleOf(err); trouble == channel.KeyRefused {
+	switch trouble, _ := channel.TroubleOf(err); trouble {
+	case channel.KeyRefused:
 		return hint(err, "the message stays in the outbox. Are the relay and the write key of this room still right? "+
-			"\"fernpost rooms set %s\" changes them, %s posts it then", room, retry)
+			"%s or --relay URL changes them, %s posts it then", setRoom(room, "--write-key-file FILE"), retry)
+	case channel.UnreachableHere:
+		return hint(err, "the message stays in the outbox, and %s posts it then: %s", retry, nextStep(inRoom(err, room)))
 	}
 	return hint(err, "the message stays in the outbox: %s lists it, %s posts it", list, retry)
 }

@@ -235,11 +235,11 @@ func roomChecks(r *model.Room, h *messenger.Health) (checks []checkResult) {
 	}
 	if h.Relay != nil {
 		trouble, _ := channel.TroubleOf(h.Relay)
-		todo := nextStep(h.Relay)
+		todo := nextStep(inRoom(h.Relay, r.Name))
 		if trouble == channel.KeyRefused {
 			add("relay", checkGood, "it answers", "")
 			add("channel", checkWrong, explainReading(h.Relay, r.Channel, r.ReadKey != "" || r.WriteKey != "").Error(),
-				"ask whoever made the room for the channel's number and its read key; \"fernpost rooms set\" keeps it")
+				"ask whoever made the room for the channel's number and its read key; "+setRoom(r.Name, "--read-key-file FILE")+" keeps it")
 			return checks
 		}
 		add("relay", checkWrong, h.Relay.Error(), todo)
@@ -255,15 +255,15 @@ func roomChecks(r *model.Room, h *messenger.Health) (checks []checkResult) {
 		add("channel", checkNone, "whether it is public did not turn out", "")
 	}
 	if h.Fields != nil {
-		add("fields", checkWrong, h.Fields.Error(), "give the field a name in the channel's settings, or choose others with \"fernpost rooms set --fields\"")
+		add("fields", checkWrong, h.Fields.Error(), "give the field a name in the channel's settings, or choose others with "+setRoom(r.Name, "--fields 1,2"))
 	} else {
 		add("fields", checkGood, fmt.Sprintf("the channel shows those that the room uses: %s", strings.Trim(fmt.Sprint(r.Fields), "[]")), "")
 	}
 	switch {
 	case r.WriteKey == "":
-		add("write key", checkMind, "none: this room can only be read", "\"fernpost rooms set --write-key-file FILE\" adds it")
+		add("write key", checkMind, "none: this room can only be read", setRoom(r.Name, "--write-key-file FILE")+" adds it")
 	case h.WriteKey != nil:
-		add("write key", checkWrong, h.WriteKey.Error(), "whoever made the room knows the right one; \"fernpost rooms set --write-key-file FILE\" changes it")
+		add("write key", checkWrong, h.WriteKey.Error(), "whoever made the room knows the right one; "+setRoom(r.Name, "--write-key-file FILE")+" changes it")
 	case h.Proven:
 		add("write key", checkGood, "it writes the channel", "")
 	default:
@@ -313,10 +313,10 @@ func (a *app) relayChecks(ctx context.Context, address string) []checkResult {
 func keyCheck(r *model.Room, h *messenger.Health) checkResult {
 	switch {
 	case h.Rows != nil:
-		return checkResult{"room key", checkWrong, h.Rows.Error(), nextStep(h.Rows)}
+		return checkResult{"room key", checkWrong, h.Rows.Error(), nextStep(inRoom(h.Rows, r.Name))}
 	case h.Opens && h.Unopened > 0:
 		return checkResult{
-			"room key", checkMind, fmt.Sprintf("it opens some of the newest rows, and %s hold what none of the room's keys opens", count(h.Unopened, "row")),
+			"room key", checkMind, fmt.Sprintf("it opens some of the newest rows, and none of the room's keys opens what is in %s", count(h.Unopened, "row")),
 			fmt.Sprintf("if the room has a new passphrase, \"fernpost key add --room %s\" adds it", r.Name),
 		}
 	case h.Opens:

@@ -76,15 +76,15 @@ func TestDoctorSaysWhatIsWrong(t *testing.T) {
 			func(h *messenger.Health, _ *model.Room) {
 				h.Fields = &messenger.EntryError{Why: messenger.FieldHidden, Err: errors.New("channel 7 does not show field 2")}
 			},
-			"fields", checkWrong, "does not show field 2", "--fields",
+			"fields", checkWrong, "does not show field 2", "rooms set lab --fields",
 		},
 		"no write key": {
 			func(h *messenger.Health, r *model.Room) { r.WriteKey, h.Proven = "", false },
-			"write key", checkMind, "only be read", "--write-key-file",
+			"write key", checkMind, "only be read", "rooms set lab --write-key-file",
 		},
 		"a wrong write key": {
 			func(h *messenger.Health, _ *model.Room) { h.Proven, h.WriteKey = false, refused },
-			"write key", checkWrong, "reading channel 7", "--write-key-file",
+			"write key", checkWrong, "reading channel 7", "rooms set lab --write-key-file",
 		},
 		"a write key that nobody proves": {
 			func(h *messenger.Health, _ *model.Room) { h.Proven = false },

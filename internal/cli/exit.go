@@ -216,13 +216,32 @@ func beforeRoom(err error) error {
 	return beforeRoomError{err}
 }
 
+// inRoomError is an error of a command that works in a room that is there.
+type inRoomError struct {
+	error
+	room string
+}
+
+func (e inRoomError) Unwrap() error { return e.error }
+
+func inRoom(err error, room string) error {
+	if err == nil {
+		return nil
+	}
+	return inRoomError{err, room}
+}
+
 // nextStep is the hint that came with the error, or the usual one for its kind.
 func nextStep(err error) string {
 	if h, ok := errors.AsType[hintError](err); ok {
 		return h.hint
 	}
 	_, noRoom := errors.AsType[beforeRoomError](err)
-	set := `"fernpost rooms set ROOM --relay URL"`
+	room := "ROOM"
+	if e, ok := errors.AsType[inRoomError](err); ok {
+		room = e.room
+	}
+	set := setRoom(room, "--relay URL")
 	if noRoom {
 		set = "--relay URL"
 	}
@@ -253,7 +272,8 @@ func nextStep(err error) string {
 		if noRoom {
 			return "are the relay and the keys right? --write-key-file and --read-key-file name the channel's, --user-key-file an account's"
 		}
-		return `are the relay and the keys of this room still right? "fernpost rooms" lists them, "fernpost rooms set ROOM" changes them`
+		return `are the relay and the keys of this room still right? "fernpost rooms" lists them; ` + setRoom(room, "--write-key-file FILE") +
+			", --read-key-file FILE or --relay URL changes them"
 	case channel.NoChannel:
 		if meant != "" {
 			return "is the relay " + meant + ", without a path behind it? " + set + " changes the address. Else, is that the channel's number?"
@@ -271,7 +291,7 @@ func nextStep(err error) string {
 		return "raise archive_size in the settings (config.example.yaml), or FERNPOST_ARCHIVE_SIZE; 0 is no limit"
 	}
 	if e, ok := errors.AsType[*messenger.ReadOnlyError](err); ok {
-		return "get the key from whoever made the room, then run \"fernpost rooms set " + e.Room + " --write-key-file FILE\""
+		return "get the key from whoever made the room, then run " + setRoom(e.Room, "--write-key-file FILE")
 	}
 	if e, ok := errors.AsType[*messenger.GoneError](err); ok && !e.At.IsZero() {
 		return "write on the device that has it now; \"fernpost identity import FILE\" brings it back here, \"fernpost identity new\" makes this " +
@@ -306,6 +326,9 @@ func nextStep(err error) string {
 	}
 	return ""
 }
+
+// setRoom is the command that changes a room, with flags.
+func setRoom(room, flags string) string { return "\"fernpost rooms set " + room + " " + flags + "\"" }
 
 // startRelay says how a relay is started at this machine's address at which none answers.
 func startRelay(err error) string {

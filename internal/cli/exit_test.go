@@ -75,5 +75,9 @@ func TestNextStepsFitWhatIsThere(t *testing.T) {
 		if got := nextStep(beforeRoom(err)); got == "" || strings.Contains(got, "rooms set") || strings.Contains(got, "fernpost rooms") {
 			t.Errorf("%v, without a room: the next step is %q", err, got)
 		}
+		// A hint that says ROOM of the room at hand does not run as it is printed.
+		if got := nextStep(inRoom(err, "lab")); strings.Contains(got, "ROOM") {
+			t.Errorf("%v, in the room lab: the next step is %q", err, got)
+		}
 	}
 }

@@ -26,7 +26,8 @@ const (
 )
 
 // recvRoom prints the newest messages of a room.
-func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) error {
+func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) (err error) {
+	defer func() { err = inRoom(err, r.Name) }()
 	c, err := a.openConversation(r)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -233,7 +234,7 @@ func (a *app) open(r model.Room, work func(*conversation) error) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(work(c), c.Close())
+	return inRoom(errors.Join(work(c), c.Close()), r.Name)
 }
 
 func (a *app) listPeople(roomName string, asJSON bool) error {
@@ -323,8 +324,14 @@ func hintWho(err error) error {
 	case e.Called > 0:
 		return hint(usageError{err}, `name one by the tag that "fernpost identity list" shows`)
 	case len(e.Otherwise) > 0:
-		p := e.Otherwise[0]
-		return hint(usageError{err}, "if that is who you mean, type the name as it is shown, %q, or the tag, %s", p.Name, p.Key.Tag().Name())
+		var shown []string
+		for _, p := range e.Otherwise {
+			one := fmt.Sprintf("%q, or the tag, %s", p.Name, p.Key.Tag().Name())
+			if !slices.Contains(shown, one) { // of several rooms
+				shown = append(shown, one)
+			}
+		}
+		return hint(usageError{err}, "if that is who you mean, type the name as it is shown, %s", strings.Join(shown, "; or "))
 	}
 	return hint(usageError{err}, `"fernpost recv" reads what has come since, "fernpost identity list" lists who has written`)
 }

@@ -120,11 +120,16 @@ func (a *app) write(out string, mode os.FileMode, work func(io.Writer) error) er
 	return writeNew("out", out, mode, work)
 }
 
+// isThere refuses to write over a file.
+func isThere(flag, name string) error {
+	return hint(usagef("--%s: %s is there already, and is not overwritten", flag, name), "choose another name, or remove the file first")
+}
+
 // writeNew gives what work writes to the new file that a flag names: all of it, or no file.
 func writeNew(flag, name string, mode os.FileMode, work func(io.Writer) error) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if errors.Is(err, fs.ErrExist) {
-		return usagef("--%s: %s is there already, and is not overwritten", flag, name)
+		return isThere(flag, name)
 	}
 	if err != nil {
 		return usagef("--%s: %w", flag, err)

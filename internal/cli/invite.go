@@ -100,7 +100,7 @@ func (f *inviteFlags) addPictures(flags *pflag.FlagSet) {
 func (f *inviteFlags) checkPictures() error {
 	for flag, file := range map[string]string{"png": f.png, "svg": f.svg} {
 		if _, err := os.Lstat(file); err == nil {
-			return usagef("--%s: %s is there already, and is not overwritten", flag, file)
+			return isThere(flag, file)
 		}
 	}
 	return nil

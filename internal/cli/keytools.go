@@ -121,7 +121,7 @@ everybody.
 				if asJSON {
 					err = a.printJSON(checkedKeyJSON{i, checkWords(key.RevealBytes()), hex.EncodeToString(id[:])})
 				} else {
-					err = a.printLines(fmt.Sprintf("%d  %x  %s\n", i, id, checkWords(key.RevealBytes())))
+					err = a.printLines(fmt.Sprintf("key %d  id %x  %s\n", i, id, checkWords(key.RevealBytes())))
 				}
 				if err != nil {
 					return err

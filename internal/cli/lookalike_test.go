@@ -110,7 +110,11 @@ func TestTheHintToStartARelayNamesItsPort(t *testing.T) {
 	ana.says(0, "hint")
 	ana.exits(exitUnreachable, "recv")
 	ana.says(1, `"fernpost relay --listen 127.0.0.1:1" starts one`)
-	ana.says(1, `"fernpost rooms set ROOM --relay URL" goes to another`)
+	ana.says(1, `"fernpost rooms set lab --relay URL" goes to another`)
+	ana.exits(exitUnreachable, "send", "hello")
+	ana.says(1, `"fernpost outbox --retry --room lab" posts it then`)
+	ana.says(1, `"fernpost relay --listen 127.0.0.1:1" starts one`)
+	ana.says(1, `"fernpost rooms set lab --relay URL" goes to another`)
 }
 
 var regexpCommands = regexp.MustCompile(`(?m)^  fernpost (.*)$`)

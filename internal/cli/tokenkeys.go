@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -92,12 +93,15 @@ func (a *app) keysFrom(ctx context.Context, s *keySource, inputTaken bool) ([]fe
 
 func (a *app) keysFromFile(file string) ([]fernet.Key, error) {
 	text, err := a.readSecretFile("key-file", file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hint(err, "\"fernpost key generate --out %s\" makes a key there", shellWord(file))
+	}
 	if err != nil {
 		return nil, err
 	}
 	keys, err := fernet.ParseKeys(text)
 	if err != nil {
-		return nil, hint(usagef("--key-file: %s: %w", file, err), "a key has 44 characters: \"fernpost key generate\" makes one")
+		return nil, hint(usagef("--key-file: %s: %w", file, err), "a Fernet key has 44 characters: \"fernpost key generate --out FILE\" makes one (the keys of a channel are others)")
 	}
 	return keys, nil
 }

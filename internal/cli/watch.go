@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os/exec"
 	"time"
@@ -108,7 +109,11 @@ func (a *app) watch(ctx context.Context, o watchOptions) error {
 	}
 	if o.exec != "" {
 		if _, err := exec.LookPath(o.exec); err != nil {
-			return usagef("--exec %s: %v", screen.Line(o.exec), err)
+			err := usagef("--exec %s: %w", screen.Line(o.exec), err)
+			if errors.Is(err, fs.ErrPermission) {
+				return hint(err, "if that is a script, make it one that may be run: chmod +x %s", shellWord(o.exec))
+			}
+			return err
 		}
 	}
 	if o.strict && o.messages == 0 {

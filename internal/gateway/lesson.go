@@ -115,6 +115,9 @@ func (h *handler) bearer(r *http.Request, scope Scope, room string) error {
 		return refusef(http.StatusUnauthorized, "that token opens nothing here: it is wrong, or was revoked")
 	}
 	if !grant.May(scope, room) {
+		if grant.Room != "" && grant.Room != room { // which says nothing of whether the other one is there
+			return refusef(http.StatusForbidden, "that token is for the room %s", grant.Room)
+		}
 		return refusef(http.StatusForbidden, "that token may not do this: the scope %s is needed", scope)
 	}
 	if grant.Room == "" || h.door == nil {

@@ -9,7 +9,7 @@ import (
 type WhoError struct {
 	Who    string
 	Called int
-	// Otherwise are those who call themselves so and are shown under another name, if nobody is meant.
+	// Otherwise are those who call themselves so, or are shown so with their tag behind it, if nobody is meant.
 	Otherwise []Person
 }
 
@@ -18,10 +18,9 @@ func (e *WhoError) Error() string {
 	case e.Called > 0:
 		return fmt.Sprintf("%d authors of this room are called %s", e.Called, e.Who)
 	case len(e.Otherwise) == 1:
-		return fmt.Sprintf("nobody in this room is shown as %s: who calls themselves so is shown as %s", e.Who, e.Otherwise[0].Name)
+		return fmt.Sprintf("nobody in this room is shown as %s: who may be meant is shown as %s", e.Who, e.Otherwise[0].Name)
 	case len(e.Otherwise) > 1:
-		return fmt.Sprintf("nobody in this room is shown as %s: of %d who call themselves so one is shown as %s",
-			e.Who, len(e.Otherwise), e.Otherwise[0].Name)
+		return fmt.Sprintf("nobody in this room is shown as %s: %d may be meant", e.Who, len(e.Otherwise))
 	}
 	return "nobody in this room is called " + e.Who
 }
@@ -36,7 +35,7 @@ func Called(people []Person, who string) (Person, error) {
 		switch {
 		case slices.Contains([]string{p.Name, p.Tagged(), tag.Name(), tag.String(), p.Key.String()}, who):
 			meant = append(meant, p)
-		case p.Nick == who:
+		case p.Nick == who, p.Name == who+" ("+tag.Name()+")":
 			otherwise = append(otherwise, p)
 		}
 	}

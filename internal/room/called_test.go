@@ -103,7 +103,7 @@ func TestWhoIsShownOtherwiseIsSaid(t *testing.T) {
 	}
 	_, err = model.Called(people, "ana")
 	who, ok := errors.AsType[*model.WhoError](err)
-	if !ok || who.Called != 0 || len(who.Otherwise) != 2 || !strings.Contains(err.Error(), "is shown as ana (~") {
+	if !ok || who.Called != 0 || len(who.Otherwise) != 2 || !strings.Contains(err.Error(), "2 may be meant") {
 		t.Errorf("of two who are shown with their tags: %v", err)
 	}
 	if p, err := model.Called(people, "ana ("+key.Tag().Name()+")"); err != nil || p.Key != key {

@@ -401,6 +401,19 @@ func TestImportOfStandardInput(t *testing.T) {
 	}
 }
 
+// TestHintsNameTheData: a command that a hint names works on the data that was named, not on that of another relay.
+func TestHintsNameTheData(t *testing.T) {
+	b := serveBeside(t)
+	for list, args := range map[string][]string{
+		"relay key list": {"device", "add", "--channel=7", "--publish"}, "relay user show": {"user", "renew", "nobody"},
+		"relay device list": {"device", "renew", "none"},
+	} {
+		if _, talk := b.run(1, args...); !strings.Contains(talk, list+" --data "+b.dir) && !strings.Contains(talk, list+" --store ") {
+			t.Errorf("%v says\n%s", args, talk)
+		}
+	}
+}
+
 // TestImportTakesLabelsForFields: columns may be called as the channel calls its fields.
 func TestImportTakesLabelsForFields(t *testing.T) {
 	b := serveBeside(t)

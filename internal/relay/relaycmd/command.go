@@ -205,7 +205,7 @@ func (f *flags) serve(cmd *cobra.Command) error {
 	if url := r.MQTTURL(); url != "" {
 		fmt.Fprintf(cmd.OutOrStdout(), "listening on %s\n", url)
 	}
-	greet(cmd.ErrOrStderr(), r, &o)
+	greet(cmd.ErrOrStderr(), r, &o, f.place())
 	received := 0
 	select {
 	case err := <-r.Failed():
@@ -257,8 +257,8 @@ func (e cutOffError) Error() string {
 // Is makes it a [context.Canceled], which is what programs end with code 130 for.
 func (e cutOffError) Is(target error) bool { return target == context.Canceled }
 
-// greet tells how to go on.
-func greet(w io.Writer, r *serve.Running, o *serve.Options) {
+// greet tells how to go on. Commands that work on the data get the flags that name its place.
+func greet(w io.Writer, r *serve.Running, o *serve.Options, place string) {
 	if o.Cheat != 0 {
 		fmt.Fprintf(w, "WARNING: %s\n  %s\n", o.Cheat.Notice(), strings.Join(o.Cheat.Confess(), "\n  "))
 	}
@@ -287,10 +287,10 @@ Next, in another terminal:
 	if o.Open {
 		fmt.Fprintf(w, "note: --open: everybody who reaches this relay can create channels\n")
 	} else if !r.Loopback() {
-		fmt.Fprintf(w, "note: creating a channel takes the user key that \"relay user show\" prints\n")
+		fmt.Fprintf(w, "note: creating a channel takes the user key that \"relay user show%s\" prints\n", place)
 	}
 	if url := r.MQTTURL(); url != "" {
-		fmt.Fprintf(w, "note: what connects by MQTT is made with \"relay device add\"\n")
+		fmt.Fprintf(w, "note: what connects by MQTT is made with \"relay device add%s\"\n", place)
 	}
 	if !r.Loopback() && !r.Encrypted() {
 		fmt.Fprintf(w, "warning: plain HTTP: whoever is on the way sees the channels' keys, though no message\n")

@@ -6,20 +6,38 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/serve"
 	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// withStore opens the data of a relay. It works beside processes that serve it. A directory has to hold data already.
-func (f *flags) withStore(ctx context.Context, work func(serve.Data) error) error {
+// absentError says that something is not there, and which command lists what is.
+type absentError struct{ what, lists string }
+
+func (e absentError) Error() string {
+	return fmt.Sprintf("there is no %s: \"%s\" lists them", e.what, e.lists)
+}
+
+func (e absentError) Is(target error) bool { return target == relay.ErrNotFound }
+
+// withStore opens the data of a relay. It works beside processes that serve it. A directory has to hold data already. Commands
+// that its errors name are those for the same data.
+func (f *flags) withStore(ctx context.Context, work func(serve.Data) error) (err error) {
+	defer func() {
+		if absent, ok := errors.AsType[absentError](err); ok {
+			err = absentError{absent.what, absent.lists + f.place()}
+		}
+	}()
 	if f.store != "" {
 		s, err := serve.OpenPostgres(ctx, f.store)
 		if err != nil {
@@ -36,6 +54,35 @@ func (f *flags) withStore(ctx context.Context, work func(serve.Data) error) erro
 		return err
 	}
 	return errors.Join(work(s), s.Close())
+}
+
+// place are the flags that name the data, if any did, as they are typed behind another command.
+func (f *flags) place() string {
+	switch u, err := url.Parse(f.store); {
+	case f.store == "" && f.data == "":
+		return ""
+	case f.store == "":
+		return " --data " + quoted(f.data)
+	case err != nil || u.Scheme == "":
+		return " --store URL" // a password may stand anywhere in it
+	default:
+		if u.User != nil {
+			u.User = url.User(u.User.Username())
+		}
+		if q := u.Query(); q.Has("password") {
+			q.Del("password")
+			u.RawQuery = q.Encode()
+		}
+		return " --store " + quoted(u.String())
+	}
+}
+
+// quoted is a word as a shell takes it for one.
+func quoted(word string) string {
+	if strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:") == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // existingDir is the data directory, which has to hold a database.

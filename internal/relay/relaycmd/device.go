@@ -242,7 +242,7 @@ func tellPublic(cmd *cobra.Command, s serve.Data, channels []int64) error {
 // noDevice names the device that is not there; other errors pass.
 func noDevice(err error, id string) error {
 	if errors.Is(err, relay.ErrNotFound) {
-		return fmt.Errorf("there is no device %q: \"relay device list\" lists them", id)
+		return absentError{fmt.Sprintf("device %q", id), "relay device list"}
 	}
 	return err
 }

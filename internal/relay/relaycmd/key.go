@@ -105,7 +105,7 @@ func (f *flags) keyChange(name, short, long string, change func(c *relay.Channel
 // noChannel names the channel that is not there; other errors pass.
 func noChannel(err error, id int64) error {
 	if errors.Is(err, relay.ErrNotFound) {
-		return fmt.Errorf("there is no channel %d: \"relay key list\" lists them", id)
+		return absentError{fmt.Sprint("channel ", id), "relay key list"}
 	}
 	return err
 }

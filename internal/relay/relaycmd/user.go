@@ -145,7 +145,7 @@ func account(ctx context.Context, s serve.Data, name string) (relay.Account, err
 // noAccount names the account that is not there; other errors pass.
 func noAccount(err error, name string) error {
 	if errors.Is(err, relay.ErrNotFound) {
-		return fmt.Errorf("there is no account %q: \"relay user show\" lists them", name)
+		return absentError{fmt.Sprintf("account %q", name), "relay user show"}
 	}
 	return err
 }
