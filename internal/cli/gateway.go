@@ -399,7 +399,7 @@ func (a *app) gatewayListCommand(tokens bool) *cobra.Command {
 						if g.Wait > 0 {
 							wait = fmt.Sprintf(", waits %v", g.Wait)
 						}
-						_, err = fmt.Fprintf(a.stdout, "%d  %s  %s %s%s\n", g.ID, g.Made.Format(time.DateOnly), scopeText(g), placeOf(g), wait)
+						err = a.printLines(fmt.Sprintf("%d  %s  %s %s%s\n", g.ID, g.Made.Format(time.DateOnly), scopeText(g), placeOf(g), wait))
 					}
 					if err != nil {
 						return err

@@ -272,8 +272,12 @@ func (a *app) adviseInviter(ctx context.Context, i *messenger.Invited) {
 func (a *app) adviseAddress(ctx context.Context, i *messenger.Invited) {
 	if channel.IsLoopback(i.Relay) {
 		a.say("%s", a.style.warn("this relay's address leads to this machine only: nobody else gets there by it"))
-		for _, address := range a.access().OtherAddresses(ctx, i.Relay) {
+		others := a.access().OtherAddresses(ctx, i.Relay)
+		for _, address := range others {
 			a.say("  others get there by %s: add --address %s", address, address)
+		}
+		if len(others) == 0 {
+			a.say("  start the relay again with --listen 0.0.0.0:3000 to have it reached from elsewhere: add --address with the URL that it prints then")
 		}
 	}
 }

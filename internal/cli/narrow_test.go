@@ -16,10 +16,13 @@ func TestANarrowTerminalBreaksNoWord(t *testing.T) {
 	channel := fmt.Sprint(ana.makeRoom(quickSigned))
 	ana.must("identity", "name", "ana")
 	ana.must("send", "hello")
+	ana.must("gateway", "token", "add", "--room", "lab", "--read", "--write")
 	ana.must("key", "rotate", "--generate")
 	ana.must("send", "--queue", "a message that waits and takes more than one line")
 	for _, command := range [][]string{
 		{"rooms"},
+		{"gateway", "token", "list"},
+		{"rooms", "show", "lab", "--reveal"},
 		{"key", "list"},
 		{"outbox"},
 		{"verify"},

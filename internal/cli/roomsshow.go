@@ -87,8 +87,7 @@ func (a *app) printRoom(name string, asJSON, reveal bool) error {
 	if o.MQTT != nil {
 		line("MQTT", "from "+*o.MQTT+" by a device whose password is kept here")
 	}
-	_, err = a.stdout.Write([]byte(b.String()))
-	return err
+	return a.printLines(b.String())
 }
 
 // intervalText says how long the relay wants one to wait. Where nothing is set it refuses what comes too soon, and tells then.

@@ -12,7 +12,7 @@ import (
 func TestADeviceWithoutANicknameIsProposed(t *testing.T) {
 	key := record.PublicKey{1, 2, 3}
 	shown := "ana's device (" + key.Tag().Name() + ")"
-	_, err := Called([]Person{{Key: key, Name: shown}, {Name: "bo"}}, "ana's device")
+	_, err := Called([]Person{{Author: record.Author{Key: key}, Name: shown}, {Name: "bo"}}, "ana's device")
 	who, ok := errors.AsType[*WhoError](err)
 	if !ok || len(who.Otherwise) != 1 || who.Otherwise[0].Key != key || !strings.Contains(err.Error(), shown) {
 		t.Errorf("it is told as %v", err)

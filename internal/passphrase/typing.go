@@ -76,8 +76,8 @@ func Mistakes(typed string) (all []Mistake) {
 }
 
 // Nearest returns the word of the EFF long list that is nearest to a mistyped one: one letter is missing, too many, wrong or
-// changed places with its neighbour, or two such errors in a word of seven letters or more. Of several the first in
-// alphabetical order with the same first letter is taken, or the first. It is "" if no word is near, or the word itself.
+// changed places with its neighbour, or two such errors in a word of seven letters or more. Of several that
+// with the same letters is taken, or the first in alphabetical order with the same first letter, or the first. It is "" if no word is near, or the word itself.
 func Nearest(word string) (nearest string) {
 	const most = 32 // letters: no word of the list has so many
 	typed := []rune(strings.ToLower(word))
@@ -88,15 +88,32 @@ func Nearest(word string) (nearest string) {
 	if len(typed) < 3 || len(typed) > most {
 		return ""
 	}
+	likeliest := 0
 	for _, w := range wordList() {
 		d := distance(typed, w, limit)
+		if d > limit {
+			continue
+		}
+		likely := 0
 		switch {
-		case d < limit, nearest == "" && d == limit,
-			d == limit && nearest[0] != w[0] && rune(w[0]) == typed[0] && rune(nearest[0]) != typed[0]:
-			nearest, limit = w, min(limit, d)
+		case sameLetters(typed, w):
+			likely = 2
+		case rune(w[0]) == typed[0]:
+			likely = 1
+		}
+		if nearest == "" || d < limit || likely > likeliest {
+			nearest, limit, likeliest = w, d, likely
 		}
 	}
 	return nearest
+}
+
+// sameLetters reports whether a word has the letters that were typed, in whatever order.
+func sameLetters(typed []rune, word string) bool {
+	a, b := slices.Clone(typed), []rune(word)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
 }
 
 // distance is how many letters are missing, too many, wrong or changed places with their neighbour between a typed word and one

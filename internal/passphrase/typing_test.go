@@ -27,6 +27,7 @@ func TestCompletions(t *testing.T) {
 
 func TestNearest(t *testing.T) {
 	for typed, want := range map[string]string{
+		"lips":   "lisp", // and not lip: letters that changed places are one mistake, and no letter is missing
 		"zodaic": "zodiac", "zodiak": "zodiac", "zodic": "zodiac", "zodiacc": "zodiac", "Umbrela": "umbrella", "umberlla": "umbrella",
 		"zookeepr": "zookeeper", "zokeper": "zookeeper", "zokepr": "", "zodiac": "zodiac",
 		"q": "", "": "", "hunter2hunter2": "", "öäüöä": "", strings.Repeat("a", 1<<20): "",
