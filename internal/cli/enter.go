@@ -301,7 +301,7 @@ func (a *app) initCommand() *cobra.Command {
 	var f enterFlags
 	var o initOptions
 	cmd := &cobra.Command{
-		Use:   "init ROOM",
+		Use:   "init NEW-ROOM",
 		Short: "Make a room: a channel on the relay and a key from a passphrase",
 		Long: `init makes a room. Without --channel it asks the relay for a new channel; with it, the room is made on a channel that
 exists, for example one of your account at ThingSpeak: if that holds a room which the passphrase does not open, init says so
