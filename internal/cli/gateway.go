@@ -26,7 +26,9 @@ type gatewayOptions struct {
 	allowHosts []string
 	noToken    bool
 	pace       gateway.Pace
-	keys       keySource
+	// mqtt is where MQTT is served, and mqttTo the broker that is told of readings, with the file of who logs in there.
+	mqtt, mqttTo, mqttLogin string
+	keys                    keySource
 }
 
 func (a *app) gatewayCommand() *cobra.Command {
@@ -53,6 +55,13 @@ that. Files, events as a stream and findings are there, too: /openapi.json descr
 POST /encrypt and /decrypt, with JSON, are the service of tutorials on Flask: {"data": "…"} gives {"encrypted_data": "gAAA…"},
 {"encrypted_data": "gAAA…"} gives {"decrypted_data": "…"}.
 
+By MQTT readings go to Home Assistant: each room is a device there, each field a sensor, by itself (discovery). --mqtt-to publishes
+to your broker, --mqtt is one: it takes a key or a token that reads as password, and any user name. Published are rooms that
+a key may read (gateway key add ROOM --read), and those of which "gateway field" has named a field: fernpost/ID/field1 holds the
+newest value, as text, homeassistant/device/fernpost-ID/config what it is. ID is the number of the channel, with a piece of a
+hash of the relay's address, and stays when the room is renamed. Everything is retained; while a broker is away only the newest
+value of each field waits for it.
+
 These and rooms want the header "Authorization: Bearer TOKEN", with a token that "gateway token add" makes; the first one is
 made at the first start and shown once. The clients of tutorials send no token: --no-token lets every program on this machine
 use /encrypt and /decrypt, and nothing else.
@@ -67,6 +76,7 @@ SIGINT or SIGTERM stops it; what is under way has ten seconds to finish. /health
 for Prometheus, for programs on this machine.`,
 		Example: `  fernpost gateway
   fernpost gateway --key-file key.txt --no-token
+  fernpost gateway --mqtt-to mqtt://homeassistant.local --mqtt-login-file login.txt
   fernpost gateway --room lab --listen 192.168.1.9:8080 --allow-host pi.home
   curl -H 'Content-Type: application/json' -d '{"data": "hello"}' http://127.0.0.1:8080/encrypt
   curl -H "Authorization: Bearer $TOKEN" --json '{"text": "hello"}' http://127.0.0.1:8080/rooms/lab/messages`,
@@ -81,7 +91,13 @@ for Prometheus, for programs on this machine.`,
 	flags.Var(duration.Flag(&o.pace.Fastest, defaultDuration("poll_min")), "poll-min", "ask relays this often for messages after activity")
 	flags.Var(duration.Flag(&o.pace.Slowest, defaultDuration("poll_max")), "poll-max", "slow down to this while nothing comes")
 	flags.BoolVar(&o.noToken, "no-token", false, "let every program on this machine use /encrypt and /decrypt")
-	cmd.AddCommand(a.gatewayKeyCommand(), a.gatewayTokenCommand())
+	flags.StringVar(&o.mqttTo, "mqtt-to", "", "publish readings to the broker mqtt://`HOST[:PORT]`, or mqtts, for Home Assistant")
+	flags.StringVar(&o.mqttLogin, "mqtt-login-file", "", "read the user name and the password for that broker from `FILE`, a line each")
+	flags.StringVar(&o.mqtt, "mqtt", "", "serve readings by MQTT on `HOST:PORT`, too")
+	for _, name := range []string{"mqtt", "mqtt-to", "mqtt-login-file"} {
+		notASetting(flags.Lookup(name))
+	}
+	cmd.AddCommand(a.gatewayKeyCommand(), a.gatewayTokenCommand(), a.gatewayFieldCommand())
 	return cmd
 }
 
@@ -106,10 +122,14 @@ func (a *app) serveGateway(ctx context.Context, o *gatewayOptions) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(a.stderr, nil))
-	g, err := gateway.Start(ctx, gateway.Options{
+	options := gateway.Options{
 		Listen: o.listen, Home: home, AllowHosts: o.allowHosts, Keys: keys, KeysOf: room, NoToken: o.noToken, Rooms: rooms, Clouds: clouds,
 		Engine: rooms.engine, Pace: o.pace, Self: self, Log: log,
-	})
+	}
+	if err := o.homeAssistant(&options); err != nil {
+		return err
+	}
+	g, err := gateway.Start(ctx, options)
 	if errors.Is(err, gateway.ErrNotLoopback) {
 		return hint(usageError{err}, "leave out --no-token and give each program a token, or listen on 127.0.0.1")
 	}
@@ -123,6 +143,12 @@ func (a *app) serveGateway(ctx context.Context, o *gatewayOptions) error {
 		return err
 	}
 	fmt.Fprintf(a.stdout, "listening on %s\n", g.URL())
+	if at := g.MQTTURL(); at != "" {
+		fmt.Fprintf(a.stdout, "listening on %s\n", at)
+	}
+	if strings.HasPrefix(options.MQTTTo, "mqtt:") {
+		a.say("note: readings and the password go to %s in clear; mqtts encrypts them on the way", options.MQTTTo)
+	}
 	if t := g.FirstToken(); t != "" {
 		fmt.Fprintf(a.stderr, "bearer token, shown this once: %s\n", t)
 		a.say("note: it may do everything. \"fernpost gateway token add\" makes others, also in its place if it gets lost")

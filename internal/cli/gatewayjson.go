@@ -17,3 +17,15 @@ type grantJSON struct {
 func (grantJSON) about() string {
 	return `A key or token ("gateway key add", "gateway key list", "gateway token add", "gateway token list"):`
 }
+
+// fieldJSON is how a field of a room is called here.
+type fieldJSON struct {
+	Room    string  `json:"room" means:"its room"`
+	Channel int64   `json:"channel" means:"that room's channel"`
+	Field   int     `json:"field" means:"its number"`
+	Name    string  `json:"name" means:"how it is called on this device"`
+	Unit    *string `json:"unit" means:"the unit of its values"`
+	Class   *string `json:"class" means:"Home Assistant's device class"`
+}
+
+func (fieldJSON) about() string { return `A named field ("gateway field list"):` }

@@ -99,7 +99,7 @@ func (g *gatewayRooms) paces(ctx context.Context, keys []gateway.Grant) (lines [
 	return lines
 }
 
-// Room is part of [gateway.Rooms], as are the next three.
+// Room is part of [gateway.Rooms], as are the next four.
 func (g *gatewayRooms) Room(files string) (fernet.Ring, int64, error) {
 	k, err := g.find(files)
 	return k.ring, k.room.Channel, err
@@ -110,6 +110,11 @@ func (g *gatewayRooms) Name(files string) string {
 		return k.room.Name
 	}
 	return files
+}
+
+func (g *gatewayRooms) Relay(files string) (string, error) {
+	k, err := g.find(files)
+	return k.room.Relay, err
 }
 
 func (g *gatewayRooms) Check(room string, e *thingspeak.Entry) error {

@@ -53,6 +53,7 @@ var objects = []object{
 	tamperedJSON{},
 	socketMessageJSON{},
 	grantJSON{},
+	fieldJSON{},
 	madeKeyJSON{},
 	checkedKeyJSON{},
 	hashJSON{},

@@ -85,7 +85,7 @@ func (r *readings) take(s *shelf, n *News) error {
 			return fmt.Errorf("keeping what others have written: %w", err)
 		}
 	}
-	r.subscribers.Wake(s.channel.ID)
+	r.subscribers.Wake(s.channel.ID, anyRoom)
 	return nil
 }
 

@@ -21,6 +21,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/mqtt"
 	"github.com/fernpost/fernpost/internal/relay/guard"
 	"github.com/fernpost/fernpost/internal/relay/httpapi"
 	"github.com/fernpost/fernpost/internal/relay/metrics"
@@ -47,6 +48,10 @@ type Options struct {
 	// Engine has the rooms that scripts and bots use, and Pace says how often their relays are asked; without it there are none.
 	Engine *messenger.Engine
 	Pace   Pace
+	// MQTT is HOST:PORT to serve the readings of rooms on by MQTT, and MQTTTo the address of a broker that they are published to, as
+	// [BrokerAddress] has it, with Login's user name and password. Empty is neither; both want Rooms.
+	MQTT, MQTTTo string
+	Login        mqtt.Credentials
 	// Clouds are the addresses of the relays of these rooms. One that leads back to the gateway keeps it from starting.
 	Clouds []string
 	// Self is what all answers carry. The zero Self is one that nobody else knows.
@@ -80,6 +85,8 @@ type ServedError = relaysqlite.ServedError
 // Running is a gateway that serves.
 type Running struct {
 	listener net.Listener
+	// mqtt is where MQTT is served, nil for nowhere.
+	mqtt     net.Listener
 	server   *http.Server
 	lock     *relaysqlite.Lock
 	grants   *Grants
@@ -122,7 +129,12 @@ func Start(ctx context.Context, o Options) (_ *Running, err error) {
 	if r.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", o.Listen); err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", o.Listen, guard.ListenError(o.Listen, err))
 	}
-	if o.NoToken && !r.Loopback() {
+	if o.MQTT != "" {
+		if r.mqtt, err = new(net.ListenConfig).Listen(ctx, "tcp", o.MQTT); err != nil {
+			return nil, fmt.Errorf("listening on %s: %w", o.MQTT, guard.ListenError(o.MQTT, err))
+		}
+	}
+	if o.NoToken && !isLoopback(r.listener) {
 		return nil, fmt.Errorf("listening on %s: %w", o.Listen, ErrNotLoopback)
 	}
 	clients := newClients(o.Log)
@@ -204,11 +216,28 @@ func (r *Running) openDoor(o Options, h *handler) (err error) {
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
 	r.delivering.Go(func() { (&deliverer{r.readings, o.Rooms, o.Log}).run(ctx) })
+	home := &homeAssistant{readings: r.readings, grants: r.grants, rooms: o.Rooms, follow: r.door.follow, log: o.Log}
+	if r.mqtt != nil {
+		b := home.newBroker(h.clients)
+		h.figures.Gauge("fernpost_gateway_mqtt_connections", func() float64 { return float64(b.broker.Connections()) })
+		r.delivering.Go(func() { b.serve(ctx, r.mqtt) })
+	}
+	if o.MQTTTo != "" {
+		r.delivering.Go(func() { home.keepConnected(ctx, home.dial(o.MQTTTo, o.Login)) })
+	}
 	return nil
 }
 
 // URL is the gateway's address, without a slash at the end: one that other machines reach, if there is any.
 func (r *Running) URL() string { return "http://" + guard.Reachable(r.listener.Addr())[0] }
+
+// MQTTURL is where MQTT is served, empty for nowhere.
+func (r *Running) MQTTURL() string {
+	if r.mqtt == nil {
+		return ""
+	}
+	return "mqtt://" + guard.Reachable(r.mqtt.Addr())[0]
+}
 
 // FirstToken is the token for everything that was made at the first start, empty at others. Nobody can show it again.
 func (r *Running) FirstToken() string { return r.firstToken }
@@ -216,9 +245,13 @@ func (r *Running) FirstToken() string { return r.firstToken }
 // Keys returns the keys that the gateway has given out.
 func (r *Running) Keys() ([]Grant, error) { return r.grants.List(false) }
 
-// Loopback reports whether only this machine can connect.
+// Loopback reports whether only this machine can connect, by MQTT too.
 func (r *Running) Loopback() bool {
-	a, ok := r.listener.Addr().(*net.TCPAddr)
+	return isLoopback(r.listener) && (r.mqtt == nil || isLoopback(r.mqtt))
+}
+
+func isLoopback(l net.Listener) bool {
+	a, ok := l.Addr().(*net.TCPAddr)
 	return ok && a.IP.IsLoopback()
 }
 
@@ -241,6 +274,9 @@ func (r *Running) close() error {
 	var err error
 	if r.listener != nil && r.server == nil { // otherwise the server has closed it
 		err = r.listener.Close()
+	}
+	if r.mqtt != nil {
+		_ = r.mqtt.Close() // it is closed already if it was served
 	}
 	if r.stop != nil {
 		r.stop()

@@ -213,12 +213,13 @@ func (g *Grants) Left(files string) (grants, readings, setAside int, err error) 
 	return grants, readings, setAside, err
 }
 
-// Forget takes back all keys and tokens of a room that was removed, and forgets its readings.
+// Forget takes back all keys and tokens of a room that was removed, and forgets its readings and the names of its fields.
 func (g *Grants) Forget(files string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.conn.Transaction(func() error {
-		return errors.Join(g.conn.Exec("DELETE FROM grants WHERE room = ?", files), g.conn.Exec("DELETE FROM readings WHERE room = ?", files))
+		return errors.Join(g.conn.Exec("DELETE FROM grants WHERE room = ?", files), g.conn.Exec("DELETE FROM fields WHERE room = ?", files),
+			g.conn.Exec("DELETE FROM readings WHERE room = ?", files))
 	})
 }
 

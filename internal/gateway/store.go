@@ -36,6 +36,8 @@ type Rooms interface {
 	Room(files string) (fernet.Ring, int64, error)
 	// Name is how a room is called now, or its name for good if there is none.
 	Name(files string) string
+	// Relay is the address of a room's relay.
+	Relay(files string) (string, error)
 	// Check says in words why a reading, with its date, cannot be sent in a room, nil if it can. A [*RoomError] says nothing of the
 	// reading.
 	Check(files string, e *thingspeak.Entry) error
@@ -135,6 +137,9 @@ func openReadings(home string, rooms Rooms, log *slog.Logger) (*readings, error)
 	}
 	return r, nil
 }
+
+// anyRoom is the channel of those who want to be woken for all rooms.
+const anyRoom = 0
 
 // Close is part of [relay.Store]. Requests that were cut off may come later still.
 func (r *readings) Close() error {
@@ -356,7 +361,7 @@ func (r *readings) Commit(_ context.Context, updates []relay.Update) ([]relay.De
 			s.expect(&new)
 			s.queue = append(s.queue, e.ID)
 		}
-		r.subscribers.Wake(asked[i].Channel)
+		r.subscribers.Wake(asked[i].Channel, anyRoom)
 	}
 	select {
 	case r.arrived <- struct{}{}:

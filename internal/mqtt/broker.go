@@ -3,7 +3,7 @@
 //
 // The broker is github.com/mochi-mqtt/server, hardened. Of what that can do only this is left: MQTT 3.1 and 3.1.1, clean
 // sessions, subscriptions of QoS 0. Wills are dropped, since the library sends them past every check, and nothing is
-// retained. Whatever a client publishes goes to the Door and to nobody else.
+// retained but what [Broker.Retain] is given. Whatever a client publishes goes to the Door and to nobody else.
 package mqtt
 
 import (
@@ -45,6 +45,7 @@ const replaceTime = 15 * time.Second
 
 // Credentials are what a client shows.
 type Credentials struct {
+	// ClientID is one that the broker made up where the client shows none.
 	ClientID, Username, Password string
 	// From is what the broker knows of where it comes from.
 	From Origin
@@ -243,8 +244,13 @@ func (b *Broker) replace(c *conn, id string) error {
 
 // Publish gives a message to those who subscribe to its topic. It never blocks: a client for which too many wait is
 // disconnected.
-func (b *Broker) Publish(topic string, payload []byte) {
-	if err := b.server.Publish(topic, payload, false, 0); err != nil {
+func (b *Broker) Publish(topic string, payload []byte) { b.publish(topic, payload, false) }
+
+// Retain does the same, and gives the newest message of a topic to those who subscribe later, too. An empty one is the last.
+func (b *Broker) Retain(topic string, payload []byte) { b.publish(topic, payload, true) }
+
+func (b *Broker) publish(topic string, payload []byte, retain bool) {
+	if err := b.server.Publish(topic, payload, retain, 0); err != nil {
 		b.log.Error("publishing by MQTT", "err", err)
 	}
 }

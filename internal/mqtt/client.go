@@ -17,6 +17,8 @@ import (
 type Message struct {
 	Topic   string
 	Payload []byte
+	// Retained says that it is an older one, which the broker has kept.
+	Retained bool
 }
 
 // ErrNotGranted: the broker refuses a subscription.
@@ -48,6 +50,8 @@ type DialOptions struct {
 	// Heard, if set, is called when something comes from the broker, be it that it is still there. A client asks it every 20
 	// seconds.
 	Heard func()
+	// Will, if it has a topic, is what the broker publishes and retains when the connection is lost.
+	Will Message
 }
 
 // Dial connects to a broker: mqtt, mqtts, ws or wss://HOST:PORT, through the proxy that the environment names unless the
@@ -76,6 +80,9 @@ func Dial(ctx context.Context, address string, c Credentials, how DialOptions) (
 			}
 			return &inbound{Conn: conn, heard: how.Heard}, nil
 		})
+	if how.Will.Topic != "" {
+		o.SetBinaryWill(how.Will.Topic, how.Will.Payload, 1, true)
+	}
 	own.client = paho.NewClient(o)
 	t := own.client.Connect()
 	if err := wait(dialling, t); err != nil {
@@ -134,10 +141,16 @@ func (c *Client) Publish(ctx context.Context, topic string, payload []byte, qos 
 	return wait(ctx, c.client.Publish(topic, qos, false, payload))
 }
 
+// Retain publishes a message that the broker keeps in place of the last one of its topic, and returns when it has it. An empty
+// one leaves nothing there.
+func (c *Client) Retain(ctx context.Context, topic string, payload []byte) error {
+	return wait(ctx, c.client.Publish(topic, 1, true, payload))
+}
+
 // Subscribe has got called for each message to a filter, in order of arrival; got must not use the client. It fails with
 // ErrNotGranted.
 func (c *Client) Subscribe(ctx context.Context, filter string, got func(Message)) error {
-	t := c.client.Subscribe(filter, 0, func(_ paho.Client, m paho.Message) { got(Message{m.Topic(), m.Payload()}) })
+	t := c.client.Subscribe(filter, 0, func(_ paho.Client, m paho.Message) { got(Message{m.Topic(), m.Payload(), m.Retained()}) })
 	if err := wait(ctx, t); err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func (h *hook) OnConnect(cl *server.Client, pk packets.Packet) error {
 		return h.refuse(cl, packets.ErrUnsupportedProtocolVersion)
 	}
 	session, err := h.broker.door.Connect(h.broker.ctx, Credentials{
-		ClientID: pk.Connect.ClientIdentifier,
+		ClientID: cl.ID,
 		Username: string(pk.Connect.Username),
 		Password: string(pk.Connect.Password),
 		From:     c.from,
