@@ -234,7 +234,7 @@ func defaultDuration(key string) time.Duration {
 func (a *app) wrapArgs(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
-			if cmd.HasSubCommands() && len(args) > 0 {
+			if cmd.HasSubCommands() && len(args) > 0 && check(cmd, nil) == nil {
 				return unknownCommand(cmd, args[0])
 			}
 			err := check(cmd, args)

@@ -105,3 +105,29 @@ func (g *Grants) Fields() (all []Field, err error) {
 	})
 	return all, err
 }
+
+// announce notes that somebody's broker keeps the device of a room.
+func (g *Grants) announce(id, files string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.conn.Exec("INSERT OR REPLACE INTO announced (id, room) VALUES (?, ?)", id, files)
+}
+
+// unannounce notes that no broker keeps a device any more.
+func (g *Grants) unannounce(id string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.conn.Exec("DELETE FROM announced WHERE id = ?", id)
+}
+
+// announced returns the devices that somebody's broker keeps.
+func (g *Grants) announced() (devices map[string]*device, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	devices = map[string]*device{}
+	return devices, g.conn.Query("SELECT id, room FROM announced", func(row []driver.Value) error {
+		id := row[0].(string)
+		devices[id] = &device{id: id, room: row[1].(string)}
+		return nil
+	})
+}

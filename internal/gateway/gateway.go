@@ -223,7 +223,9 @@ func (r *Running) openDoor(o Options, h *handler) (err error) {
 		r.delivering.Go(func() { b.serve(ctx, r.mqtt) })
 	}
 	if o.MQTTTo != "" {
-		r.delivering.Go(func() { home.keepConnected(ctx, home.dial(o.MQTTTo, o.Login)) })
+		to := *home
+		to.remembers = true
+		r.delivering.Go(func() { to.keepConnected(ctx, to.dial(o.MQTTTo, o.Login)) })
 	}
 	return nil
 }

@@ -60,7 +60,9 @@ type homeAssistant struct {
 	rooms    Rooms
 	// follow begins to take what comes in a room.
 	follow func(*shelf)
-	log    *slog.Logger
+	// remembers says that what is published is kept by a broker when this process has ended.
+	remembers bool
+	log       *slog.Logger
 }
 
 // availability is the topic that says whether the gateway is there.
@@ -91,8 +93,10 @@ type sensor struct {
 
 // device is what is published of a room.
 type device struct {
+	id string
+	// room is the room by its name for good, and shelf its readings, nil for one that was published by an earlier process.
+	room  string
 	shelf *shelf
-	id    string
 	// until is the number of the newest reading that was looked at.
 	until   int64
 	sensors [thingspeak.FieldCount]sensor
@@ -191,7 +195,7 @@ func (h *homeAssistant) look(ctx context.Context, to retainer, devices map[strin
 		}
 		h.follow(s)
 		if d := devices[id]; d == nil || d.shelf != s {
-			devices[id] = &device{shelf: s, id: id}
+			devices[id] = &device{id: id, room: room, shelf: s}
 		}
 		if wanted[id] == nil {
 			wanted[id] = &[thingspeak.FieldCount]Field{}
@@ -214,7 +218,7 @@ func (h *homeAssistant) look(ctx context.Context, to retainer, devices map[strin
 			d.call(fields)
 			continue
 		}
-		if away[d.shelf.room] {
+		if away[d.room] {
 			continue
 		}
 		if err := h.takeBack(ctx, to, d); err != nil {
@@ -248,6 +252,9 @@ func (h *homeAssistant) takeBack(ctx context.Context, to retainer, d *device) er
 			return err
 		}
 	}
+	if h.remembers {
+		return h.grants.unannounce(d.id)
+	}
 	return nil
 }
 
@@ -260,6 +267,9 @@ func (r *readings) after(s *shelf, number int64) []row {
 
 // publish tells what has come in a room, and with all what else is not as it was published.
 func (h *homeAssistant) publish(ctx context.Context, to retainer, d *device, all bool) error {
+	if d.shelf == nil { // its room cannot be read right now
+		return nil
+	}
 	rows := h.readings.after(d.shelf, d.until)
 	if len(rows) == 0 && !all {
 		return nil
@@ -297,6 +307,11 @@ func (d *device) read(r *row, now int64) (any bool) {
 func (h *homeAssistant) tell(ctx context.Context, to retainer, d *device) error {
 	config := h.configOf(d)
 	if config != nil && !bytes.Equal(config, d.config) {
+		if h.remembers && d.config == nil {
+			if err := h.grants.announce(d.id, d.room); err != nil {
+				return err
+			}
+		}
 		if err := to.Retain(ctx, d.configTopic(), config); err != nil {
 			return err
 		}
@@ -348,7 +363,7 @@ type component struct {
 func (h *homeAssistant) configOf(d *device) []byte {
 	all := discovery{Components: map[string]component{}}
 	all.Device.IDs = []string{"fernpost-" + d.id}
-	all.Device.Name = shortened(screen.Line(h.rooms.Name(d.shelf.room)), maxRoomName)
+	all.Device.Name = shortened(screen.Line(h.rooms.Name(d.room)), maxRoomName)
 	all.Device.Maker, all.Origin.Name = "fernpost", "fernpost"
 	for i := range d.sensors {
 		s := &d.sensors[i]

@@ -211,6 +211,36 @@ func TestHomeAssistant(t *testing.T) {
 	})
 }
 
+// TestTakenBackLater: a room whose last key was revoked while no gateway ran is taken back from the broker by the next one.
+func TestTakenBackLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, b := newSmartHome(t), newBoard()
+		h.remembers = true
+		_, key, err := h.grants.Add(Grant{Room: "lab", Channel: labChannel, Scopes: []Scope{Read}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.writes(0, "20")
+		dial := func(context.Context) (connection, error) { return b, nil }
+		h.publishing(dial)()
+		if len(b.kept) != 3 {
+			t.Fatalf("kept are %q", b.kept)
+		}
+		if _, err := h.grants.Revoke(key.ID, false); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			h.publishing(dial)()
+			if want := map[string]string{h.availability(): unavailable}; fmt.Sprint(b.kept) != fmt.Sprint(want) {
+				t.Errorf("kept are %q, want %q", b.kept, want)
+			}
+		}
+		if left, err := h.grants.announced(); len(left) != 0 || err != nil {
+			t.Errorf("%d are left, %v", len(left), err)
+		}
+	})
+}
+
 // TestRoomThatIsAway: a room whose files cannot be read for a moment keeps its device, and what Home Assistant has kept of it.
 func TestRoomThatIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -89,7 +89,10 @@ func (h *homeAssistant) dial(address string, c mqtt.Credentials) func(context.Co
 
 // keepConnected publishes to a broker, and connects again when it is away, until the context ends.
 func (h *homeAssistant) keepConnected(ctx context.Context, dial func(context.Context) (connection, error)) {
-	devices := map[string]*device{}
+	devices, err := h.grants.announced()
+	if err != nil {
+		h.log.Error("looking for what a broker was told of failed", "err", err)
+	}
 	for pause := firstAway; ; pause = min(2*pause, longestAway) {
 		began := time.Now()
 		err := h.connect(ctx, dial, devices)

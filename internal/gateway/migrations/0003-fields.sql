@@ -8,3 +8,9 @@ CREATE TABLE fields (
 	class   TEXT NOT NULL,
 	PRIMARY KEY (room, field)
 ) STRICT, WITHOUT ROWID;
+
+-- The devices that somebody's broker was told of and keeps, so that they are taken back there one day.
+CREATE TABLE announced (
+	id   TEXT PRIMARY KEY,
+	room TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
