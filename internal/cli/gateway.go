@@ -160,7 +160,7 @@ func (a *app) serveGateway(ctx context.Context, o *gatewayOptions) error {
 		a.say("note: --no-token: every program on this machine can encrypt and decrypt here")
 	}
 	if !g.Loopback() {
-		a.say("%s", a.style.warn("warning: plain HTTP: what programs send here and get from here is clear on its way; only from here on it is encrypted"))
+		a.say("%s", a.style.warn("warning: no TLS: what programs send here and get from here is clear on its way; only from here on it is encrypted"))
 	}
 	written, err := g.Keys()
 	if err != nil {

@@ -77,7 +77,8 @@ func (c client) Births(ctx context.Context, got func()) error {
 
 // dial returns what connects to a broker. When the connection is lost the broker tells that the gateway is not there.
 func (h *homeAssistant) dial(address string, c mqtt.Credentials) func(context.Context) (connection, error) {
-	c.ClientID = "fernpost-" + h.readings.home
+	const homePart = 15 // digits: a broker has to take 23 characters
+	c.ClientID = "fernpost" + h.readings.home[:homePart]
 	return func(ctx context.Context) (connection, error) {
 		made, err := mqtt.Dial(ctx, address, c, mqtt.DialOptions{Will: mqtt.Message{Topic: h.availability(), Payload: []byte(unavailable)}})
 		if err != nil {
