@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -12,13 +13,14 @@ import (
 // machine (DNS rebinding): then the page counts as ours to the browser, but its name stays what it is.
 type callers struct{ hosts map[string]bool }
 
-func newCallers(more []string) callers {
-	c := callers{map[string]bool{
-		"localhost": true,
-		// What boards ask for whose library fixes the name, where the DNS of their network leads them here.
-		"api.thingspeak.com": true, "thingspeak.com": true,
-	}}
-	if own := hostname(); own != "" {
+// boardHosts are what boards ask for whose library fixes the name, where the DNS of their network leads them here.
+var boardHosts = []string{"api.thingspeak.com", "thingspeak.com"}
+
+// newCallers returns who may call, by more names as well. Where no token is wanted, no name counts that somebody in the same network
+// could have lead elsewhere first.
+func newCallers(more []string, noToken bool) callers {
+	c := callers{map[string]bool{"localhost": true}}
+	if own := hostname(); own != "" && !noToken {
 		more = append([]string{own, own + ".local"}, more...)
 	}
 	for _, name := range more {
@@ -38,12 +40,12 @@ func plainHost(host string) string {
 
 // knows reports whether a request may call the gateway so. Boards may call it by no name at all, and no page can have an
 // address of numbers lead elsewhere.
-func (c callers) knows(host string) bool {
+func (c callers) knows(host, path string) bool {
 	if host == "" {
 		return true
 	}
 	name := plainHost(host)
-	if c.hosts[name] {
+	if c.hosts[name] || isThingSpeak(path) && slices.Contains(boardHosts, name) {
 		return true
 	}
 	_, err := netip.ParseAddr(name)
@@ -52,7 +54,7 @@ func (c callers) knows(host string) bool {
 
 // refuse returns why a request is not answered, nil if it is. A GET is no better than a POST: /update writes with both.
 func (c callers) refuse(r *http.Request) *problem {
-	if !c.knows(r.Host) {
+	if !c.knows(r.Host, r.URL.Path) {
 		return &problem{
 			Status: http.StatusMisdirectedRequest,
 			Detail: "this gateway is not called by that name; --allow-host allows one more",

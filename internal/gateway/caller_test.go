@@ -3,9 +3,12 @@ package gateway
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fernpost/fernpost/internal/relay/form"
 )
 
 // testTime is when what tests seal was sealed.
@@ -84,6 +87,12 @@ func TestWhomItAnswers(t *testing.T) {
 				w := httptest.NewRecorder()
 				h.ServeHTTP(w, r)
 				refused := w.Code == http.StatusMisdirectedRequest || w.Code == http.StatusForbidden
+				if slices.Contains(boardHosts, plainHost(tt.host)) && !isThingSpeak(r.URL.Path) { // no board asks for that
+					if w.Code != http.StatusMisdirectedRequest {
+						t.Errorf("%s %s with Host %q: %d", method, path, tt.host, w.Code)
+					}
+					continue
+				}
 				if tt.want != 0 && w.Code != tt.want || tt.want == 0 && refused {
 					t.Errorf("%s %s with Host %q and %q: %d, want %d", method, path, tt.host, tt.headers, w.Code, tt.want)
 				}
@@ -96,6 +105,36 @@ func TestWhomItAnswers(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// Where no token is wanted, a name that somebody else in the network can have lead elsewhere first opens nothing.
+func TestNoTokenWantsAName(t *testing.T) {
+	h, _, _ := newTestHandler(t, Options{NoToken: true})
+	for host, want := range map[string]bool{"localhost": true, "127.0.0.1:80": true, "": true, hostname(): false, hostname() + ".local": false, "api.thingspeak.com": false} {
+		r := httptest.NewRequest(http.MethodGet, "/encrypt", nil)
+		r.Host = host
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if (w.Code != http.StatusMisdirectedRequest) != want {
+			t.Errorf("Host %q: %d", host, w.Code)
+		}
+	}
+}
+
+// A dashboard that misspelt what it wanted got all rows for verified ones.
+func TestMisspeltChoicesAreRefused(t *testing.T) {
+	for query, want := range map[string]bool{
+		"verified=true": true, "signed=TRUE&verified=false": true, "author=ana": true, "x=1": true,
+		"verified=1": false, "verified=": false, "signed=yes": false, "author=": false, "signed=true&signed=maybe": false,
+	} {
+		asked, err := form.ParseQuery(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parseChoice(asked); (err == nil) != want {
+			t.Errorf("%s: %v", query, err)
 		}
 	}
 }

@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -73,6 +75,30 @@ type visit struct {
 	choice     choice
 }
 
+// parseChoice reads which rows are wanted. What is neither yes nor no is refused: whoever writes verified=1 would else take all rows
+// for verified ones.
+func parseChoice(asked []form.Param) (c choice, err error) {
+	p := form.Params{Query: asked}
+	for name, is := range map[string]*bool{"signed": &c.signed, "verified": &c.verified} {
+		given, ok := p.Find(name)
+		if !ok {
+			continue
+		}
+		switch strings.ToLower(given.Value) {
+		case "true":
+			*is = true
+		case "false":
+		default:
+			return c, fmt.Errorf("%s is true or false", name)
+		}
+	}
+	author, ok := p.Find("author")
+	if c.author = author.Value; ok && c.author == "" {
+		return c, errors.New("author is empty")
+	}
+	return c, nil
+}
+
 // choiceOf is which rows a request wants to see.
 func choiceOf(ctx context.Context) choice {
 	if v, ok := ctx.Value(visitKey{}).(*visit); ok {
@@ -94,8 +120,11 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := &visit{}
 	if query := r.URL.RawQuery; strings.Contains(query, "=") {
 		asked, _ := form.ParseQuery(query) // the API refuses what cannot be read
-		p := form.Params{Query: asked}
-		v.choice = choice{signed: p.IsTrue("signed"), verified: p.IsTrue("verified"), author: p.Get("author")}
+		var err error
+		if v.choice, err = parseChoice(asked); err != nil {
+			send(w, http.StatusBadRequest, "text/plain; charset=utf-8", []byte(err.Error()))
+			return
+		}
 	}
 	d.api.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitKey{}, v)))
 }

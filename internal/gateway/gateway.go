@@ -321,7 +321,7 @@ func newHandler(o Options, grants *Grants, clients *guard.Clients) *handler {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	h := &handler{
-		log: o.Log, grants: grants, clients: clients, figures: metrics.New(), callers: newCallers(o.AllowHosts),
+		log: o.Log, grants: grants, clients: clients, figures: metrics.New(), callers: newCallers(o.AllowHosts, o.NoToken),
 		mux: http.NewServeMux(), keys: o.Keys, keysOf: o.KeysOf, noToken: o.NoToken,
 	}
 	h.mux.HandleFunc("/encrypt", h.lesson(h.encrypt))
