@@ -28,7 +28,7 @@ claims it:
 From then on the others see "py's phone" for what the phone writes. Everything else stays with each key: who has
 compared py's words has not compared the phone's. A claim counts while nobody else claims the same key, that key claims
 none, and the author is claimed by none; what contradicts each other is told to all, and neither counts. Either side may
-withdraw; a consent that is withdrawn cannot be given again.`,
+withdraw; a consent that is withdrawn cannot be given again. "fernpost identity list" shows which keys are whose devices.`,
 		Example: "  fernpost identity device consent py\n  fernpost identity device withdraw \"py's phone\" --lost",
 		Args:    cobra.NoArgs,
 	}
