@@ -224,9 +224,6 @@ func jsonOf(it *model.Item, saved string, numbers bool) messageJSON {
 	return messageJSON{item.Of(it, numbers), known(saved)}
 }
 
-// jsonOfUnsigned is what is known of text that nobody has signed.
-func jsonOfUnsigned(m *model.Message) messageJSON { return messageJSON{Message: item.OfUnsigned(m)} }
-
 // jsonOfFinding is a finding about records.
 func jsonOfFinding(f *record.Finding, takenBack bool) findingJSON {
 	return findingJSON(item.OfFinding(f, takenBack))

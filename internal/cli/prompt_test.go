@@ -240,7 +240,7 @@ func TestTypedLettersAreNotKeptByTheTerminal(t *testing.T) {
 	if err := p.read(strings.NewReader("zoo\x7f\x7fumbrela"+enter+enter), &out); err != nil {
 		t.Fatal(err)
 	}
-	for _, drawn := range strings.Split(out.String(), "\r") {
+	for drawn := range strings.SplitSeq(out.String(), "\r") {
 		if strings.HasPrefix(drawn, "\x1b[J") || strings.HasPrefix(drawn, "Passphrase") && !strings.Contains(drawn, "\x1b[J") {
 			t.Errorf("%q is drawn", drawn)
 		}

@@ -95,11 +95,12 @@ func (r *route) operation(types *schemas) object {
 
 // operationID makes one word of a method and a path.
 func (r *route) operationID() string {
-	id := strings.ToLower(r.method)
+	var id strings.Builder
+	id.WriteString(strings.ToLower(r.method))
 	for part := range strings.FieldsFuncSeq(r.path, func(c rune) bool { return !(c >= 'a' && c <= 'z') }) {
-		id += strings.ToUpper(part[:1]) + part[1:]
+		id.WriteString(strings.ToUpper(part[:1]) + part[1:])
 	}
-	return id
+	return id.String()
 }
 
 // schemas are the types that a description speaks of, by their names.

@@ -39,7 +39,7 @@ func TestNumbersOfOthers(t *testing.T) {
 				t.Fatalf("%v, %v", d, err)
 			}
 			want = append(want, e[0].Fields[0].Text)
-			a := NewArrival([]byte(fmt.Sprint("own", step)), e[0], at)
+			a := NewArrival(fmt.Append(nil, "own", step), e[0], at)
 			a.Own, a.Author = true, "ana"
 			back = append(back, a)
 		case 2: // it comes back
@@ -53,7 +53,7 @@ func TestNumbersOfOthers(t *testing.T) {
 		case 3: // somebody else's
 			e := newEntries([]string{"same", fmt.Sprint("other", step)}[random.IntN(2)])
 			e[0].CreatedAt = at
-			a := NewArrival([]byte(fmt.Sprint("other", step)), e[0], at)
+			a := NewArrival(fmt.Append(nil, "other", step), e[0], at)
 			a.Author = []string{"", "bo"}[random.IntN(2)]
 			sent = append(sent, a)
 			if err := r.take(s, &News{Arrivals: []Arrival{a}}); err != nil {

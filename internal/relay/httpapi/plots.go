@@ -81,10 +81,6 @@ type fieldNumbers struct {
 	newest [thingspeak.FieldCount]string
 }
 
-func newFieldNumbers(enabled thingspeak.FieldSet) *fieldNumbers {
-	return &fieldNumbers{fields: enabled}
-}
-
 func (f *fieldNumbers) add(e *thingspeak.Entry) {
 	for n := range f.fields.All() {
 		text := e.Fields[n-1].Text
