@@ -89,7 +89,7 @@ func TestAnOwnPassphraseIsNotShown(t *testing.T) {
 		t.Errorf("of what was pasted the screen has shown %q (%v)", all, err)
 	}
 	_, seen, _, err := typing(t, "tr0ub4dor zo"+enter, true)
-	if err != nil || seen != "Passphrase: tr0ub4dor zo" {
+	if err != nil || seen != "Passphrase: tr0ub4dor zo\x1b[J" {
 		t.Errorf("--show shows %q (%v)", seen, err)
 	}
 }
@@ -171,7 +171,7 @@ func TestNotesAreBrokenWhereTheTerminalEnds(t *testing.T) {
 	for _, width := range []int{10, 20, 40, 60, 100} {
 		for _, note := range []string{mistakesText([]passphrase.Mistake{{Typed: "umbrela", Meant: "umbrella"}}) + " Tab mends that, Enter takes what was typed", long} {
 			p := &prompt{question: "Passphrase of the room", width: width, typed: "zoom umbrela zodiac abdomen zoom acorn ", note: note}
-			drawn := p.line()
+			drawn := strings.ReplaceAll(p.line(), "\x1b[J", "")
 			below, up, _ := strings.Cut(drawn[strings.Index(drawn, "\r\n"):], "\x1b[")
 			if strings.Contains(strings.ReplaceAll(drawn, "\r\n", ""), "\n") {
 				t.Errorf("%d columns: a line goes on where the one above ends: %q", width, drawn)

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,6 +53,8 @@ func (b *board) Retain(_ context.Context, topic string, payload []byte) error {
 }
 
 func (b *board) Births(_ context.Context, got func()) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.births = got
 	return nil
 }
@@ -272,25 +275,31 @@ func TestBrokerAway(t *testing.T) {
 		if _, _, err := h.grants.Add(Grant{Room: "lab", Channel: labChannel, Scopes: []Scope{Read}}); err != nil {
 			t.Fatal(err)
 		}
-		var b *board
+		var here atomic.Pointer[board]
+		var mu sync.Mutex // guards pauses
 		var pauses []time.Duration
 		last := time.Now()
 		stop := h.publishing(func(context.Context) (connection, error) {
+			mu.Lock()
 			pauses, last = append(pauses, time.Since(last)/time.Second), time.Now()
-			if b == nil {
-				return nil, errors.New("nobody listens")
+			mu.Unlock()
+			if b := here.Load(); b != nil {
+				return b, nil
 			}
-			return b, nil
+			return nil, errors.New("nobody listens")
 		})
 		for i := range 300 {
 			h.writes(0, fmt.Sprint(i))
 		}
 		time.Sleep(4 * time.Minute)
 		synctest.Wait()
+		mu.Lock()
 		if want := []time.Duration{0, 1, 2, 4, 8, 16, 32, 60, 60}; !slices.Equal(pauses, want) {
 			t.Errorf("it is asked after %d seconds, want %d", pauses, want)
 		}
-		b = newBoard()
+		mu.Unlock()
+		b := newBoard()
+		here.Store(b)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		h.expect(b, "field1=299")
@@ -305,6 +314,7 @@ func TestBrokerAway(t *testing.T) {
 		time.Sleep(time.Hour)
 		before := b
 		b = newBoard()
+		here.Store(b)
 		close(before.lost)
 		time.Sleep(firstAway)
 		synctest.Wait()
