@@ -87,8 +87,12 @@ func Dial(ctx context.Context, address string, c Credentials, how DialOptions) (
 	t := own.client.Connect()
 	if err := wait(dialling, t); err != nil {
 		own.client.Disconnect(0)
-		if code := t.(*paho.ConnectToken).ReturnCode(); code == 2 || code == 4 || code == 5 { // 2 refuses the client ID
-			return nil, fmt.Errorf("%w: %w", ErrCredentials, err)
+		select {
+		case <-t.Done():
+			if code := t.(*paho.ConnectToken).ReturnCode(); code == 2 || code == 4 || code == 5 { // 2 refuses the client ID
+				err = fmt.Errorf("%w: %w", ErrCredentials, err)
+			}
+		default: // the time is up, and the library still writes there
 		}
 		return nil, err
 	}
