@@ -24,9 +24,6 @@ const busyTimeout = 10 * time.Second
 // ErrNewerHome: a newer fernpost has made the home.
 var ErrNewerHome = errors.New("it was made by a newer fernpost")
 
-// Home is where a gateway keeps its things in a directory of data.
-func Home(data string) string { return filepath.Join(data, "gateway") }
-
 // IsHome reports whether a gateway has kept anything in a directory.
 func IsHome(home string) bool {
 	_, err := os.Stat(filepath.Join(home, database))

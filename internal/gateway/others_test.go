@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -129,9 +129,7 @@ func TestWhoHasSigned(t *testing.T) {
 		_, body := g.ask(t, "GET", fmt.Sprintf("/channels/%d/feeds.json?status=true%s&api_key=%s", labChannel, choice, g.readKey), "")
 		return body
 	}
-	for !strings.Contains(read(""), "value3") {
-		runtime.Gosched()
-	}
+	testenv.Await(t, "what others wrote is at the door", func() bool { return strings.Contains(read(""), "value3") })
 	if n := g.write(t, "own"); n != "5" {
 		t.Errorf("a reading taken here is number %s", n)
 	}
