@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -149,14 +150,16 @@ type gatewayOutbox struct {
 	mark string
 }
 
-// Queue is part of [gateway.Outbox]. The number of the reading goes with it, so that whoever was killed right then, and comes with it
-// again, finds it there, of however many that say the same.
+// Queue is part of [gateway.Outbox]. The number of the reading goes into what names it, so that whoever was killed right then, and comes
+// with it again, finds it there, of however many that say the same; and its date, as a home that is put back from a copy gives out
+// numbers once more.
 func (b *gatewayOutbox) Queue(ctx context.Context, e *thingspeak.Entry) error {
-	last, err := b.r.Counted(b.mark)
-	if err != nil || e.ID <= last {
-		return err
+	// No request can name a message so: a header carries no zero byte.
+	name := fmt.Sprintf("%s\x00%d %d", b.mark, e.ID, e.CreatedAt.Unix())
+	_, err := b.r.Send(ctx, readingOf(e), messenger.SendOptions{Queue: true, At: e.CreatedAt, Once: name})
+	if errors.Is(err, model.ErrNamedKeyGone) { // it was put there, under a key that the room has forgotten since
+		return nil
 	}
-	_, err = b.r.Send(ctx, readingOf(e), messenger.SendOptions{Queue: true, At: e.CreatedAt, Counted: b.mark, Count: e.ID})
 	return err
 }
 

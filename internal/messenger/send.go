@@ -23,10 +23,6 @@ type SendOptions struct {
 	// OldKey seals with the key that is here, and posts what is sealed with it, although somebody whose key was compared has moved
 	// to another one.
 	OldKey bool
-	// Counted, if not empty, names a count that stands at Count once the message is in the outbox, in one step with it: see
-	// [Room.Counted].
-	Counted string
-	Count   int64
 	// At is when it was written or measured: the record's clock, or that of the tokens where nobody signs. The zero time is now.
 	At time.Time
 	// Once, if not empty, names a message that is to be sent once, however often it is asked for in 30 days: if it was written
@@ -354,13 +350,7 @@ func (r *Room) compose(ctx context.Context, body record.Body, o SendOptions) (ro
 
 // writing is what goes with the message.
 func (o *SendOptions) writing() room.Writing {
-	return room.Writing{At: o.at(), Once: o.Once, Counted: o.Counted, Count: o.Count}
-}
-
-// Counted returns where a count stands that went with a message, see [SendOptions]; 0 if none did.
-func (r *Room) Counted(name string) (int64, error) {
-	m, _, err := r.Shown(name)
-	return m.Message, err
+	return room.Writing{At: o.at(), Once: o.Once}
 }
 
 // saysMore refuses to say of a device what was said already.

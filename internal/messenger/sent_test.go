@@ -11,48 +11,40 @@ import (
 	"github.com/fernpost/fernpost/internal/model"
 )
 
-// Whoever was killed while a reading was put into the outbox finds out whether it is there, before it is posted, after, and once it was
-// read back: its count went with it, in either form.
-func TestCounted(t *testing.T) {
+// Whoever was killed while a reading was put into the outbox comes with it again, under its name, and it is there once: before it is posted,
+// after, and once it was read back, in either form. Others that say the same are others.
+func TestAReadingIsSentOnce(t *testing.T) {
 	for _, profile := range []string{"fernpost", "tutorial"} {
 		t.Run(profile, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				x := newMembers(t)
 				x.room.Profile = profile
 				ana := x.join("ana")
-				check := func(when string, want int64) {
+				send := func(when, name string, again bool) {
 					t.Helper()
 					ana.in(func(r *messenger.Room) error {
-						n, err := r.Counted("door")
-						if other, err := r.Counted("other"); n != want || other != 0 || err != nil {
-							t.Errorf("%s it stands at %d, and another one at %d, %v", when, n, other, err)
+						sent, err := r.Send(t.Context(), values("", "21.5"), messenger.SendOptions{Queue: true, At: time.Now(), Once: name})
+						if err != nil || sent.Again != again {
+							t.Errorf("%s %q was there before: %v, %v", when, name, sent.Again, err)
 						}
-						return err
+						return nil
 					})
 				}
-				send := func(o messenger.SendOptions) {
-					t.Helper()
-					if o.Queue = true; ana.send(values("", "21.5"), o) != nil {
-						t.Error("it is not sent")
-					}
-				}
-				check("before anything", 0)
-				send(messenger.SendOptions{})
-				check("without one", 0)
-				send(messenger.SendOptions{Counted: "door", Count: 7})
-				check("in the outbox", 7)
-				send(messenger.SendOptions{})
-				check("beside another message", 7)
-				if err := ana.send(values("", strings.Repeat("x", 256)), messenger.SendOptions{Queue: true, Counted: "door", Count: 8}); err == nil {
+				send("at first", "", false)
+				send("at first", "7", false)
+				send("in the outbox", "7", true)
+				send("beside it", "8", false)
+				if err := ana.send(values("", strings.Repeat("x", 256)), messenger.SendOptions{Queue: true, Once: "9"}); err == nil {
 					t.Error("what is too long is sent")
 				}
-				check("when nothing was written", 7)
+				send("when nothing was written", "9", false)
 				ana.in(func(r *messenger.Room) error {
 					_, _, err := r.Retry(t.Context(), messenger.SendOptions{})
 					return err
 				})
 				ana.history(0)
-				check("read back", 7)
+				send("read back", "7", true)
+				send("read back", "9", true)
 			})
 		})
 	}

@@ -42,18 +42,6 @@ type Writing struct {
 	// Once, if not empty, names what is to be written once in 30 days. The error is a [*model.WrittenError] if it was before, and
 	// [model.ErrOtherBody] if something else was under that name, or [model.ErrNamedKeyGone]. What is taken back was not written.
 	Once string
-	// Counted, if not empty, names a count that stands at Count once the message is written, in one step with it: by
-	// [Conversation.Shown] whoever was killed finds out whether it was.
-	Counted string
-	Count   int64
-}
-
-// marks are what is kept of a count.
-func (w *Writing) marks() []kept.Mark {
-	if w.Counted == "" {
-		return nil
-	}
-	return []kept.Mark{{Name: w.Counted, Message: w.Count}}
 }
 
 // WriteWith is [Conversation.Write] of a message with which something goes.
@@ -128,7 +116,6 @@ func (c *Conversation) write(body record.Body, with *Writing, now time.Time) (w 
 	if write.Learnt = &change; r.Kind() != record.KindHeartbeat {
 		write.States = []model.OwnState{{OwnID: model.OwnID{Author: c.own, Number: w.Number}}} // queued
 	}
-	write.Marks = with.marks()
 	return w, c.store.Apply(&write)
 }
 

@@ -27,11 +27,7 @@ func (c *Conversation) WriteText(body record.Body, with Writing, now time.Time) 
 		}
 		e, err := (&Room{c.sealers[0], c.o.Fields, c.o.Wrapped}).Seal(body, with.At)
 		return kept.Post{Fields: e.Fields, Status: e.Status}, err
-	}, func(id model.OwnID) (kept.Change, error) {
-		change, err := c.once(with.Once, body, id, now)
-		change.Marks = with.marks()
-		return change, err
-	})
+	}, func(id model.OwnID) (kept.Change, error) { return c.once(with.Once, body, id, now) })
 }
 
 // KeepText puts a text into the outbox that was sealed and perhaps posted without it; tried tells that it may be stored,
