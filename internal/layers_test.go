@@ -122,6 +122,11 @@ var (
 			"what to ask a relay next is known without a network, and without a key",
 		},
 		{
+			[]string{"wire"},
+			append(slices.Clone(keys), impure...),
+			"how requests stand in HTTP is known without a network and without a key that opens a message, for a page as well",
+		},
+		{
 			[]string{"channel"},
 			append(slices.Clone(keys), "archive"),
 			"a channel is read without a key that opens a message, for an eavesdropper as well",

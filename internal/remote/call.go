@@ -70,7 +70,7 @@ func (k *call) tell() {
 }
 
 func (k *call) slow() exchange.SlowCall {
-	return exchange.SlowCall{Doing: k.doing, Host: k.c.set.base.Host, For: time.Since(k.began), Bytes: k.bytes}
+	return exchange.SlowCall{Doing: k.doing, Host: k.c.at.Base.Host, For: time.Since(k.began), Bytes: k.bytes}
 }
 
 func (k *call) end() {
@@ -96,7 +96,7 @@ func (k *call) ask(doing string) error {
 	k.doing = doing
 	if k.waited > callWait+wireTime(k.bytes) {
 		return &UnreachableError{
-			Doing: doing, Host: k.c.set.base.Host, Cause: TimedOut, Detail: "is too slow: " + sent(k.bytes, k.waited),
+			Doing: doing, Host: k.c.at.Base.Host, Cause: TimedOut, Detail: "is too slow: " + sent(k.bytes, k.waited),
 		}
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 // Download asks for a feed by its whole address, as somebody copies it from a browser, and returns the answer's body,
@@ -25,15 +27,15 @@ func Download(ctx context.Context, address string, o Options) (io.ReadCloser, er
 	if err != nil {
 		return nil, err
 	}
-	re, err := c.do(ctx, request{doing: "downloading the feed", path: strings.TrimPrefix(u.RequestURI(), "/"), most: o.Budget})
+	re, err := c.do(ctx, request{wire.Call{Doing: "downloading the feed", Path: strings.TrimPrefix(u.RequestURI(), "/")}, o.Budget})
 	if err != nil {
 		return nil, err
 	}
-	if re.status != http.StatusOK {
+	if re.Status != http.StatusOK {
 		defer re.body.Close()
-		return nil, c.statusError(re)
+		return nil, c.at.StatusError(re.Reply)
 	}
-	return &download{boundedReader{re.body, maxFeed}, c, re.body}, nil
+	return &download{wire.Bounded(re.body), c, re.body}, nil
 }
 
 // keyIn returns the key that a query holds, under the names that relays know (contract section 2).
@@ -48,7 +50,8 @@ func keyIn(query url.Values) Secret {
 
 // download is a bounded body that takes its client's connection along when it is closed.
 type download struct {
-	boundedReader
+	io.Reader
+
 	client *Client
 	body   *body
 }

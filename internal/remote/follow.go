@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 // Source is a way in which a relay pushes entries. Polling is always there besides, so a source may fail, lie, and leave out
@@ -121,7 +122,7 @@ func (f *Following) note(heard bool, now time.Time) {
 // Answered notes what a reading has come to, as [exchange.Watch.Answered]: how many entries it has brought, and the highest
 // number that is known now. Of an error that is not the relay's it says that it is over.
 func (f *Following) Answered(entries int, last int64, err error, fastest, slowest time.Duration) exchange.Turn {
-	failure := failureOf(err)
+	failure := wire.FailureOf(err)
 	if err != nil && failure.Kind == exchange.NoFailure {
 		return exchange.Turn{Over: true}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 const (
@@ -29,7 +30,7 @@ func (c *Client) assumed() exchange.Limits {
 // Reach finds out what answers at the relay's address, without a channel. Ours tells that it is a relay of our kind. An error
 // other than an [*UnreachableError] or the context's is an answer, too: relays of another kind have no such page.
 func (c *Client) Reach(ctx context.Context) (ours bool, err error) {
-	content, _, err := c.fetch(ctx, request{doing: "reaching the relay", path: "limits.json"})
+	content, _, err := c.fetch(ctx, wire.Call{Doing: "reaching the relay", Path: "limits.json"})
 	var told thingspeak.Limits
 	ours = err == nil && json.Unmarshal(content, &told) == nil && told.Plausible()
 	return ours, err
@@ -39,7 +40,7 @@ func (c *Client) Reach(ctx context.Context) (ours bool, err error) {
 // of a free licence are assumed, with the interval of [Options]. Post and PostBulk keep to what was told from then on.
 // The only error is the context's.
 func (c *Client) Limits(ctx context.Context) (exchange.Limits, error) {
-	content, _, err := c.fetch(ctx, request{doing: "asking for the relay's limits", path: "limits.json"})
+	content, _, err := c.fetch(ctx, wire.Call{Doing: "asking for the relay's limits", Path: "limits.json"})
 	l := c.assumed()
 	switch {
 	case ctx.Err() != nil:

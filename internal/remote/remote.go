@@ -27,6 +27,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/invisible"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 // DefaultTimeout is how long a relay may keep silent.
@@ -70,6 +71,7 @@ type Client struct {
 	http *resty.Client
 	// set hides behind a pointer, where package fmt does not look: it holds the keys.
 	set *settings
+	at  *wire.Channel
 
 	mu sync.Mutex // guards what follows
 	// lastUse is when the relay last answered, and clock what its own clock showed then, zero if it did not say.
@@ -79,8 +81,7 @@ type Client struct {
 type settings struct {
 	Options
 
-	base    *url.URL
-	address string // base as it stands in front of a path: with a slash at its end
+	address string // the relay's, as it stands in front of a path: with a slash at its end
 }
 
 // New returns a client. It connects with the first request, keeps one connection for the following ones, and uses a
@@ -133,7 +134,10 @@ func newClient(o Options) (*Client, error) {
 	client.SetHeader("User-Agent", agent)
 	client.SetLogger(silent{})
 	client.SetDoNotParseResponse(true) // bodies are read here, bounded and watched
-	c := &Client{http: client, set: &settings{Options: o, base: base, address: base.String() + "/"}}
+	c := &Client{http: client, set: &settings{Options: o, address: base.String() + "/"}}
+	c.at = &wire.Channel{
+		Base: base, ID: o.Channel, WriteKey: string(o.WriteKey), ReadKey: string(o.ReadKey), UserKey: string(o.UserKey), Status: o.Status,
+	}
 	c.Exchange = exchange.New(c, exchange.Settings{
 		Address: c.set.address, Channel: o.Channel, Budget: o.Budget,
 		Interval: o.Interval, BulkInterval: c.assumed().BulkInterval,
@@ -155,7 +159,7 @@ func (c *Client) Close() { c.http.GetClient().CloseIdleConnections() }
 // other machines nobody can say which of the two is meant, and plain http lets others read along.
 func WithScheme(address string) string {
 	host, _, _ := strings.Cut(address, "/")
-	if !strings.Contains(address, "://") && isLoopback(host) {
+	if !strings.Contains(address, "://") && wire.IsLoopback(host) {
 		return "http://" + address
 	}
 	return address
@@ -205,15 +209,6 @@ func parseBase(address string) (*url.URL, error) {
 // doors are what stands behind the address of a relay in the addresses that people copy.
 var doors = []string{"channels", "update", "join"}
 
-// above is our address without its path; "" if it has none.
-func (c *Client) above() string {
-	base := c.set.base
-	if base.Path == "" {
-		return ""
-	}
-	return base.Scheme + "://" + base.Host
-}
-
 // newTransport keeps to HTTP/1.1, which is what the contract is written in, and to one connection.
 func newTransport(host string, timeout time.Duration) (*http.Transport, error) {
 	var protocols http.Protocols
@@ -226,7 +221,7 @@ func newTransport(host string, timeout time.Duration) (*http.Transport, error) {
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
-	if isLoopback(host) {
+	if wire.IsLoopback(host) {
 		t.DisableCompression = true // nothing is gained on the way to ourselves
 		return t, nil
 	}
@@ -241,21 +236,3 @@ type silent struct{}
 func (silent) Errorf(string, ...any) {}
 func (silent) Warnf(string, ...any)  {}
 func (silent) Debugf(string, ...any) {}
-
-var errNoChannel = errors.New("the channel's number is not set")
-
-// channelPath returns the path of something of our channel.
-func (c *Client) channelPath(rest string) (string, error) {
-	if c.set.Channel == 0 {
-		return "", errNoChannel
-	}
-	return fmt.Sprintf("channels/%d/%s", c.set.Channel, rest), nil
-}
-
-// readKey returns the key that opens the channel for reading; a write key does, too (contract section 2).
-func (c *Client) readKey() Secret {
-	if c.set.ReadKey != "" {
-		return c.set.ReadKey
-	}
-	return c.set.WriteKey
-}

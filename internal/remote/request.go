@@ -8,19 +8,16 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"slices"
 	"sync/atomic"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 const (
-	// maxReply bounds the answers that are read as a whole. The longest, a channel's settings, has a few KiB.
-	maxReply = 64 << 10
-	// maxFeed bounds a feed, whose rows are bounded by themselves and by number: 8,000 full entries need less.
-	maxFeed = 64 << 20
 	// minProgress is how many bytes a relay must bring within the time-out, once it has begun to answer.
 	minProgress = 1 << 10
 	// patience is how many times the time-out a request may wait for the relay in all, and a second more for each
@@ -28,31 +25,20 @@ const (
 	patience = 3
 	// maxWordsWait is how long the body of an error may take, which only says more about it.
 	maxWordsWait = 2 * time.Second
-
-	keyHeader = "X-THINGSPEAKAPIKEY"
 )
 
 // request is one HTTP request.
 type request struct {
-	doing  string     // for errors: "reading channel 42"
-	method string     // of a request with a form; POST if it is empty
-	path   string     // below the relay's address, with the query
-	form   url.Values // the body of a POST; nil for a GET
-	json   []byte     // the body of a POST instead of a form
-	key    Secret
-	most   int64 // bytes that the answer may have, where it belongs to no call; 0 is no limit
+	wire.Call
+
+	most int64 // bytes that the answer may have, where it belongs to no call; 0 is no limit
 }
 
 // reply is an answer whose body is still to be read; whoever gets one closes its body.
 type reply struct {
-	doing  string
-	status int
-	header http.Header
-	// date is what the relay's clock shows, zero if it does not say.
-	date time.Time
-	// framed tells that HTTP itself marks the body's end, so that a body cut short is noticed.
-	framed bool
-	body   *body
+	*wire.Reply
+
+	body *body
 }
 
 // errSilent is why a request is cancelled that the relay has kept waiting.
@@ -62,14 +48,14 @@ var errSilent = errors.New("silent")
 // the context's, or that of [Options.Mind].
 func (c *Client) do(ctx context.Context, q request) (*reply, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", q.doing, err)
+		return nil, fmt.Errorf("%s: %w", q.Doing, err)
 	}
 	k, end := callOf(ctx), func() {}
 	if k == nil {
 		k = &call{c: c, most: q.most}
 		ctx, end = k.run(ctx)
 	}
-	if err := k.ask(q.doing); err != nil {
+	if err := k.ask(q.Doing); err != nil {
 		end()
 		return nil, err
 	}
@@ -78,16 +64,16 @@ func (c *Client) do(ctx context.Context, q request) (*reply, error) {
 	watched, cancel := context.WithCancelCause(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
 	}))
-	timer := time.AfterFunc(c.set.Timeout+wireTime(int64(len(q.json))), func() { cancel(errSilent) })
+	timer := time.AfterFunc(c.set.Timeout+wireTime(int64(len(q.JSON))), func() { cancel(errSilent) })
 	// fail names what went wrong: the caller's own context first, then our time-out, which shows as a cancelled request.
 	fail := func(err error, stage stage) error {
 		if ctx.Err() != nil {
-			return fmt.Errorf("%s: %w", q.doing, ctx.Err())
+			return fmt.Errorf("%s: %w", q.Doing, ctx.Err())
 		}
 		if context.Cause(watched) == errSilent {
-			return c.silence(q.doing, stage)
+			return c.silence(q.Doing, stage)
 		}
-		return c.broken(q.doing, err, stage)
+		return c.broken(q.Doing, err, stage)
 	}
 	raw, err := c.send(watched, q)
 	timer.Stop()
@@ -97,7 +83,7 @@ func (c *Client) do(ctx context.Context, q request) (*reply, error) {
 		if err := c.set.Mind(raw); err != nil {
 			defer end()
 			cancel(nil)
-			return nil, fmt.Errorf("%s: %w", q.doing, errors.Join(err, raw.Body.Close()))
+			return nil, fmt.Errorf("%s: %w", q.Doing, errors.Join(err, raw.Body.Close()))
 		}
 	}
 	if err != nil {
@@ -108,42 +94,40 @@ func (c *Client) do(ctx context.Context, q request) (*reply, error) {
 		}
 		return nil, fail(err, connecting)
 	}
-	date, _ := http.ParseTime(raw.Header.Get("Date"))
+	date := wire.ParseDate(raw.Header.Get("Date"))
 	c.mu.Lock()
 	c.lastUse, c.clock = time.Now(), date
 	c.mu.Unlock()
-	return &reply{
-		doing:  q.doing,
-		status: raw.StatusCode,
-		header: raw.Header,
-		date:   date,
-		framed: raw.ContentLength >= 0 || raw.Uncompressed || slices.Contains(raw.TransferEncoding, "chunked"),
-		body: &body{
-			src:  raw.Body,
-			call: k, timer: timer, timeout: c.set.Timeout, patience: c.set.Timeout,
-			left: patience*c.set.Timeout - waited,
-			fail: fail,
-			end:  func() { cancel(nil); end() },
-		},
-	}, nil
+	re := &reply{body: &body{
+		src:  raw.Body,
+		call: k, timer: timer, timeout: c.set.Timeout, patience: c.set.Timeout,
+		left: patience*c.set.Timeout - waited,
+		fail: fail,
+		end:  func() { cancel(nil); end() },
+	}}
+	re.Reply = &wire.Reply{
+		Doing: q.Doing, Status: raw.StatusCode, Header: raw.Header, Date: date, Body: re.body, Words: re.words,
+		Framed: raw.ContentLength >= 0 || raw.Uncompressed || slices.Contains(raw.TransferEncoding, "chunked"),
+	}
+	return re, nil
 }
 
 // send hands a request to the transport.
 func (c *Client) send(ctx context.Context, q request) (*http.Response, error) {
 	r := c.http.R().SetContext(ctx).SetHeader("Cache-Control", "no-cache")
-	if q.key != "" {
-		r.SetHeader(keyHeader, string(q.key))
+	if q.Key != "" {
+		r.SetHeader(wire.KeyHeader, q.Key)
 	}
 	method := http.MethodGet
 	switch {
-	case q.form != nil:
-		method = cmp.Or(q.method, http.MethodPost)
-		r.SetFormDataFromValues(q.form)
-	case q.json != nil:
+	case q.Form != nil:
+		method = cmp.Or(q.Method, http.MethodPost)
+		r.SetFormDataFromValues(q.Form)
+	case q.JSON != nil:
 		method = http.MethodPost
-		r.SetHeader("Content-Type", "application/json").SetBody(q.json)
+		r.SetHeader("Content-Type", "application/json").SetBody(q.JSON)
 	}
-	resp, err := r.Execute(method, c.set.address+q.path)
+	resp, err := r.Execute(method, c.set.address+q.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +155,6 @@ type body struct {
 	left     time.Duration // what is left of the time for the whole answer
 	progress int
 	fail     func(error, stage) error
-	failed   error // the error that Read returned, whatever became of it on its way up
 	end      func()
 }
 
@@ -190,14 +173,11 @@ func (b *body) Read(p []byte) (int, error) {
 	switch {
 	case err == io.EOF:
 	case err != nil && b.left <= 0:
-		b.failed = b.fail(err, crawling)
+		err = b.fail(err, crawling)
 	case err != nil:
-		b.failed = b.fail(err, sending)
+		err = b.fail(err, sending)
 	default:
-		b.failed = spent
-	}
-	if b.failed != nil {
-		err = b.failed
+		err = spent
 	}
 	return n, err
 }
@@ -209,45 +189,47 @@ func (b *body) Close() error {
 	return err
 }
 
-// fetch sends a request and reads its whole answer, of at most maxReply. An answer with another status than 200 has
-// become an error: see statusError.
-func (c *Client) fetch(ctx context.Context, q request) (content []byte, re *reply, err error) {
-	re, err = c.do(ctx, q)
+// fetch sends a request and reads its whole answer, of at most [wire.MaxReply]. An answer with another status than 200 has
+// become an error: see [wire.Channel.StatusError].
+func (c *Client) fetch(ctx context.Context, q wire.Call) (content []byte, re *reply, err error) {
+	re, err = c.do(ctx, request{Call: q})
 	if err != nil {
 		return nil, nil, err
 	}
 	defer re.body.Close()
-	if re.status != http.StatusOK {
-		return nil, nil, c.statusError(re)
-	}
-	content, err = re.all()
+	content, err = c.at.Content(re.Reply)
 	if err != nil {
 		return nil, nil, err
-	}
-	if len(content) > maxReply {
-		return nil, nil, c.tooMuch(re, content)
 	}
 	return content, re, nil
 }
 
-// words reads what an answer of status 400 or above says about it. What does not come soon is not waited for, as the
-// status says enough. Below 400 a body says nothing, and behind 101 it has no end.
+// words reads what an answer says about its status. What does not come soon is not waited for, as the status says enough.
 func (re *reply) words() []byte {
-	if re.status < http.StatusBadRequest {
-		return nil
-	}
 	re.body.left = min(re.body.left, maxWordsWait)
-	content, _ := re.all()
+	content, _ := re.All()
 	return content
 }
 
-// all reads the body, up to one byte more than maxReply.
-func (re *reply) all() ([]byte, error) { return io.ReadAll(io.LimitReader(re.body, maxReply+1)) }
-
-// tooMuch returns the error for an answer longer than maxReply, of which the beginning is given.
-func (c *Client) tooMuch(re *reply, beginning []byte) error {
-	e := c.unexpected(re)
-	e.Problem = fmt.Sprintf("expected a short answer, got more than %d KiB", maxReply>>10)
-	e.Excerpt = c.clean(thingspeak.ParseErrorBody(beginning).Message)
-	return e
+// ask makes a request of package exchange, in one attempt.
+func (c *Client) ask(
+	ctx context.Context, r exchange.Request, row func(*thingspeak.Entry, thingspeak.FieldSet) error,
+) (a exchange.Answer, err error) {
+	q, err := c.at.Call(r)
+	if err != nil {
+		return a, err
+	}
+	most := int64(0)
+	switch r.What {
+	case exchange.FeedRows:
+		most = c.set.Budget
+	case exchange.Update, exchange.BulkUpdate:
+		c.dropStale()
+	}
+	re, err := c.do(ctx, request{q, most})
+	if err != nil {
+		return a, err
+	}
+	defer re.body.Close()
+	return c.at.Read(r, re.Reply, row)
 }

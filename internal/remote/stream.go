@@ -14,6 +14,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 // Stream returns the relay's own way of pushing, server-sent events (WHATWG HTML, section 9.2): a connection of its own, over
@@ -34,7 +35,7 @@ func (*stream) Via() exchange.Via { return exchange.Stream }
 
 // Listen implements [Source]. A relay that is busy or away is worth another try; one that answers something else has no stream.
 func (s *stream) Listen(ctx context.Context, after int64, heard func(Heard) error) error {
-	path, err := (*Client)(s).channelPath("feeds/stream")
+	path, err := s.at.Path("feeds/stream")
 	if err != nil {
 		return err
 	}
@@ -42,8 +43,8 @@ func (s *stream) Listen(ctx context.Context, after int64, heard func(Heard) erro
 	r := s.http.R().SetContext(ctx).SetHeader("Accept", "text/event-stream").SetHeader("Cache-Control", "no-cache").
 		SetHeader("Accept-Encoding", "identity"). // what is compressed waits for more to come
 		SetQueryParam("after", strconv.FormatInt(max(after-1, 0), 10))
-	if key := (*Client)(s).readKey(); key != "" {
-		r.SetHeader(keyHeader, string(key))
+	if key := s.at.KeyToRead(); key != "" {
+		r.SetHeader(wire.KeyHeader, key)
 	}
 	resp, err := r.Get(s.set.address + path)
 	if err != nil {
@@ -104,15 +105,9 @@ func heardIn(event sse.Event) (h Heard) {
 
 // pushedIn is what an entry that was pushed says (contract section 10.3), or that it could not be read.
 func pushedIn(data []byte) Heard {
-	channel, e, err := thingspeak.ParseUpdateJSON(data)
+	pushed, err := wire.Pushed(data)
 	if err != nil {
 		return Heard{Missed: true}
-	}
-	pushed := exchange.Pushed{Entry: e, Channel: channel}
-	for i, v := range e.Fields {
-		if v.Text != "" { // of the others it is not said whether the channel shows them
-			pushed.Fields |= 1 << i
-		}
 	}
 	return Heard{Entry: &pushed}
 }
