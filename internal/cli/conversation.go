@@ -228,6 +228,14 @@ func explainSending(err error, room, insist string) error {
 		}
 		return hint(err, "ask %s for the new passphrase and run \"fernpost key add --room %s\"%s", screen.Line(e.By.Name), e.Room, all)
 	}
+	if e, ok := errors.AsType[*messenger.UntoldError](err); ok {
+		first := ""
+		if errors.Is(err, model.ErrDiskFull) {
+			first = "make room on the disk; then "
+		}
+		return hint(err, "%s%s tells them, or whatever you send next; to rotate once more would make yet another key",
+			first, outboxOf(e.Room, "--retry"))
+	}
 	if _, ok := errors.AsType[*messenger.UnreadError](err); ok {
 		return hint(err, "nothing was written, and what waits stays in the outbox; the same command can be run again")
 	}

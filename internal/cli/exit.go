@@ -303,7 +303,7 @@ func nextStep(err error) string {
 	case errors.Is(err, messenger.ErrNotPushed):
 		return "leave out --via: then the relay is asked again and again"
 	case errors.Is(err, model.ErrDiskFull):
-		return "make room on the disk, then run the same command again: nothing was half kept"
+		return "make room on the disk, then run the same command again"
 	case errors.Is(err, model.ErrNewerArchive):
 		return "use the newer fernpost on this device, or another XDG_DATA_HOME with this one"
 	case errors.Is(err, model.ErrArchiveDamaged):

@@ -1,11 +1,13 @@
 package messenger_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"testing/synctest"
 
 	"github.com/fernpost/fernpost/internal/export"
+	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 )
@@ -102,6 +104,73 @@ func TestAKeyThatTheRoomHasLeftSealsNothingAgain(t *testing.T) {
 		}
 		if now, _ = stranger.takes(left, true); now.Keys[0] != model.Secret(left.Keys[0].Reveal()) {
 			t.Error("who insists does not get the key")
+		}
+	})
+}
+
+// moveTo is rotate, with the key of a passphrase.
+func (m *member) moveTo(pass string) {
+	m.t.Helper()
+	key := m.derived(pass)
+	if _, err := m.engine.Update("lab", func(r *model.Room) error {
+		r.Keys = append([]model.Secret{key}, r.Keys...)
+		r.Untold = append(r.Untold, key)
+		return nil
+	}); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *member) derived(pass string) model.Secret {
+	m.t.Helper()
+	r := m.settings()
+	profile, err := messenger.Profile(r)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	key, err := messenger.Derive(r, profile, pass)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return model.Secret(fernet.NewKey(key).Reveal())
+}
+
+// Whoever was away for two moves was told that the right passphrase is wrong: who has moved the room names the key between in the key
+// that is here, and the last one only under that, which nobody here has.
+func TestTheKeyOfASecondMoveIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newMembers(t)
+		ana := x.join("ana")
+		x.room.Keys = nil
+		ana.moveTo("the key that was left")
+		ana.say("zero")
+		ana.rotate()
+		x.room.Keys = ana.settings().Keys[:1]
+		ana.say("one")
+		bo := x.join("bo")
+		bo.reads()
+		bo.compare(ana)
+		ana.rotate()
+		ana.say("two")
+		ana.moveTo("the third passphrase")
+		add := func(pass string) error {
+			_, err := bo.engine.AddKey(t.Context(), bo.settings(), pass, func() func() { return func() {} },
+				func(messenger.KeyAdded) error { return nil }, messenger.Face{})
+			return err
+		}
+		ana.in(func(r *messenger.Room) error { return r.TellOfKeys(t.Context()) })
+		if err := add("the third passphrase"); !errors.Is(err, messenger.ErrNoKey) {
+			t.Errorf("a key under which nobody has written yet: %v, want that it opens nothing that says so", err)
+		}
+		ana.say("three")
+		if err := add("the key that was left"); !errors.Is(err, messenger.ErrNoKey) {
+			t.Errorf("a key that the room had left: %v, want a refusal", err)
+		}
+		if err := add("the third passphrase"); err != nil {
+			t.Errorf("the key of the last move: %v", err)
+		}
+		if got := bo.reads(); !slices.Contains(got, "ana: three") {
+			t.Errorf("bo reads %q", got)
 		}
 	})
 }

@@ -23,9 +23,21 @@ type NotKeptError struct{ Err error }
 func (e *NotKeptError) Error() string { return e.Err.Error() }
 func (e *NotKeptError) Unwrap() error { return e.Err }
 
+// UntoldError says that a room has moved to a new key, and that it was not written down yet that the others are to be told: the
+// next command that writes in the room does that.
+type UntoldError struct {
+	Room string
+	Err  error
+}
+
+func (e *UntoldError) Error() string {
+	return "room " + e.Room + " has the new key now, and the others are not told of it yet: " + e.Err.Error()
+}
+func (e *UntoldError) Unwrap() error { return e.Err }
+
 // Rotate moves a room to a new key. It is shown, kept, and then announced to the others, under the old one: killed between any two
 // of these, it leaves no key that nobody has, and the next command that writes tells what is untold. The error may be
-// [*NotKeptError], or one of those of [Room.TellOfKeys].
+// [*NotKeptError], [*UntoldError], or one of those of [Room.TellOfKeys].
 func (e *Engine) Rotate(
 	ctx context.Context, r model.Room, key [passphrase.KeySize]byte, show func() error, face Face,
 ) error {
@@ -58,15 +70,21 @@ func (e *Engine) Rotate(
 	if err == nil && moved && !untold && !left {
 		err = &HasKeyError{r.Name}
 	}
+	if _, again := errors.AsType[*HasKeyError](err); again {
+		return err
+	}
 	if err == nil {
 		err = face.tell(KeyKept{})
 	}
-	if err != nil || !canTell {
+	if !canTell {
 		return err
 	}
-	c, err := e.Open(r, face)
+	var c *Room
+	if err == nil {
+		c, err = e.Open(r, face)
+	}
 	if err != nil {
-		return err
+		return &UntoldError{r.Name, err}
 	}
 	return errors.Join(c.TellOfKeys(ctx), c.Close())
 }

@@ -269,18 +269,19 @@ func (r *Room) Drop(ctx context.Context, number uint32) error {
 }
 
 // TellOfKeys tells the others of the room's new keys, under the old one. In the outbox first: it is told then, sooner or
-// later, even if the relay cannot be reached now.
+// later, even if the relay cannot be reached now. Where it is not even there, the error is an [*UntoldError].
 func (r *Room) TellOfKeys(ctx context.Context) error {
-	if err := r.Adopt(ctx, true); err != nil {
-		return err
+	err := r.Adopt(ctx, true)
+	if err == nil {
+		err = r.tellOfKeys()
 	}
-	if err := r.tellOfKeys(); err != nil {
-		return err
+	if err != nil {
+		return &UntoldError{r.settings.Name, err}
 	}
 	if err := r.CatchUp(ctx); err != nil {
 		return waitsError(err)
 	}
-	_, err := r.deliver(ctx, SendOptions{})
+	_, err = r.deliver(ctx, SendOptions{})
 	return err
 }
 

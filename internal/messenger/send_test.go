@@ -99,6 +99,31 @@ func TestANewKeyIsToldOfOnce(t *testing.T) {
 	}
 }
 
+// A rotation that the disk stops behind the new key says that the key counts: to rotate once more would leave everybody behind twice.
+// What is written next tells the others.
+func TestARotationThatStopsHalfwaySaysThatTheKeyCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ana := newMembers(t).join("ana")
+		ana.say("before")
+		err := ana.engine.Rotate(t.Context(), ana.settings(), fernet.GenerateKey().RevealBytes(), func() error { return nil }, messenger.Face{
+			Tell: func(e messenger.Event) error {
+				if _, kept := e.(messenger.KeyKept); kept {
+					return model.ErrDiskFull
+				}
+				return nil
+			},
+		})
+		if _, untold := errors.AsType[*messenger.UntoldError](err); !untold || !errors.Is(err, model.ErrDiskFull) {
+			t.Fatalf("the rotation ended with %v, want that the others are not told", err)
+		}
+		ana.say("after")
+		want := []string{"ana: before", "ana: key moved", "ana: after"}
+		if got := ana.reads(); !slices.Equal(got, want) {
+			t.Errorf("the room holds %q, want %q", got, want)
+		}
+	})
+}
+
 // A file that waits is not put there twice; another one is sent, also under its name and as long.
 func TestAnotherFileOfOneNameIsSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
@@ -200,7 +201,7 @@ func (t *trial) find(ctx context.Context, pass string, profiles []passphrase.Pro
 
 // checkKey finds out whether a key is one of the room's: a mistyped passphrase has one as well, and what it seals nobody
 // reads. The error is [*WrongKeyError] if the key opens no check beside the channel, and nothing of what no other key opens,
-// or somebody whose key was compared has moved to another one and it opens no check. Anybody else could keep everybody from the right key with one
+// or somebody whose key was compared has moved to another one, has written nothing under it since, and it opens no check. Anybody else could keep everybody from the right key with one
 // record.
 func (e *Engine) checkKey(ctx context.Context, r model.Room, key fernet.Key, face Face) (d Doubt, err error) {
 	signed, err := Signed(r)
@@ -237,15 +238,42 @@ func (e *Engine) checkKey(ctx context.Context, r model.Room, key fernet.Key, fac
 	if err != nil || beside.opensCheck(key) {
 		return d, err
 	}
+	if elsewhere {
+		later, err := e.writesUnder(r, key, &moved[0], t.rows)
+		if err == nil && !later {
+			err = &WrongKeyError{MovedBy: moved[0].Name}
+		}
+		return d, err
+	}
 	switch {
-	case elsewhere:
-		return d, &WrongKeyError{MovedBy: moved[0].Name}
 	case findings.NotOurs > 0:
 		return d, &WrongKeyError{Rows: len(t.rows)}
 	case len(moved) > 0:
 		return Doubt{Any: true, MovedBy: moved[0].Name}, nil
 	}
 	return Doubt{Any: true, OthersOpen: len(messages) > 0 || slices.ContainsFunc(keys, beside.opensCheck)}, nil
+}
+
+// writesUnder reports whether somebody who has moved a room has written under a key after that, as rows show: the room has moved on
+// once more, and that move stands under a key between, which is not here.
+func (e *Engine) writesUnder(r model.Room, key fernet.Key, by *model.Moved, rows []thingspeak.Entry) (later bool, err error) {
+	r.Keys = []model.Secret{secretOf(key)}
+	m, err := e.ReadFile(r, func(visit func(*thingspeak.Entry) error) (end channel.End, err error) {
+		for i := range rows {
+			if err := visit(&rows[i]); err != nil {
+				return end, err
+			}
+		}
+		return end, nil
+	})
+	if err != nil {
+		return false, err
+	}
+	err = m.History(0, func(it *model.Item) error {
+		later = later || it.Record != nil && it.Record.Author == by.By && it.Record.Number > by.Number
+		return nil
+	})
+	return later, err
 }
 
 // movedTo reads a room of records and returns who has moved it to a key that does not seal here, and whether anybody names one of

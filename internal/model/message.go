@@ -157,6 +157,8 @@ type Moved struct {
 	Compared bool
 	// Own means that the user has moved it, here or before this device was set up anew; Compared is true then.
 	Own bool
+	// Number is that of the record in which it is said.
+	Number uint32
 	// Key is the id of the key that the room is said to go on with, and Here means that it is here, and does not seal.
 	Key  record.KeyID
 	Here bool

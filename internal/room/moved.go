@@ -81,7 +81,9 @@ func (c *Conversation) moved(ours record.PublicKey, refused []record.KeyID) (all
 		case own && here, !own && !a.Compared && (here || m.Message <= since.Message):
 			continue // whoever has gone back by hand knows it
 		}
-		all = append(all, model.Moved{By: a.Key, Compared: a.Compared || own, Own: own, Key: m.Named, Here: slices.Contains(c.ids, m.Named)})
+		all = append(all, model.Moved{
+			By: a.Key, Compared: a.Compared || own, Own: own, Number: m.Number, Key: m.Named, Here: slices.Contains(c.ids, m.Named),
+		})
 	}
 	slices.SortStableFunc(all, func(a, b model.Moved) int { // our own word is as good as that of others
 		switch {
