@@ -229,7 +229,7 @@ func roomChecks(r *model.Room, h *messenger.Health) (checks []checkResult) {
 	case h.Archive != nil:
 		add("archive", checkWrong, h.Archive.Error(), nextStep(h.Archive))
 	case h.Unposted > 0:
-		add("archive", checkMind, count(h.Unposted, "message")+" not posted yet", outboxOf(r.Name, "--retry")+" posts them")
+		add("archive", checkMind, count(h.Unposted, "entry")+" not posted yet", outboxOf(r.Name, "--retry")+" posts them")
 	default:
 		add("archive", checkGood, "nothing waits to be posted", "")
 	}

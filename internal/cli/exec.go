@@ -39,10 +39,18 @@ func (x *execution) run(ctx context.Context, it *model.Item) error {
 	defer cancel()
 	cmd := exec.CommandContext(deadline, x.command[0], x.command[1:]...)
 	content, env := messageFor(it)
+	stdout, stderr := screen.Writer{To: x.stdout}, screen.Writer{To: x.stderr}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = content, x.stdout, x.stderr
+	if x.stdoutTerminal { // a command such as cat would hand a stranger's text on
+		cmd.Stdout = &stdout
+	}
+	if x.stderrTerminal {
+		cmd.Stderr = &stderr
+	}
 	cmd.Env = append(withoutSecrets(os.Environ()), append(env, "FERNPOST_ROOM="+x.room)...)
 	cmd.WaitDelay = execGrace
 	err := runTogether(cmd)
+	_, _ = stdout.Flush(), stderr.Flush() // at most half a character
 	why := ""
 	switch exit, ended := errors.AsType[*exec.ExitError](err); {
 	case err == nil:
@@ -52,7 +60,7 @@ func (x *execution) run(ctx context.Context, it *model.Item) error {
 	case deadline.Err() != nil:
 		why = fmt.Sprintf("was ended: it took longer than %v", x.timeout)
 	case errors.Is(err, exec.ErrWaitDelay):
-		why = "has ended, and left something running that holds its output"
+		why = "has ended, and left something running that held its output, which was ended"
 	case ended:
 		why = "failed: " + exit.Error()
 	default:

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// runTogether runs a command. When it is to end, all that it has started is asked to end with it, and made to after its WaitDelay.
+// runTogether runs a command. When it is to end, or has ended and left something running that holds its output, all that it has
+// started is asked to end, and made to after its WaitDelay.
 func runTogether(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	asked := false
@@ -26,6 +27,9 @@ func runTogether(cmd *exec.Cmd) error {
 		return err
 	}
 	err := cmd.Wait()
+	if !asked && errors.Is(err, exec.ErrWaitDelay) { // what is left would go on past any --exec-timeout
+		asked = cmd.Cancel() == nil
+	}
 	if asked { // Wait has made the command itself end, no other
 		for end := time.Now().Add(cmd.WaitDelay); time.Now().Before(end) && syscall.Kill(-cmd.Process.Pid, 0) == nil; {
 			time.Sleep(20 * time.Millisecond)

@@ -267,14 +267,20 @@ func (t *socketTool) send(ctx context.Context, conn net.Conn, lines bool, text [
 	if t.line.Patience = wait; wait == 0 {
 		return nil
 	}
+	cut := false
 	err := t.line.Listen(ctx, conn, func(h socket.Heard) error {
 		if h.Ended() && errors.Is(h.Err, socket.ErrSilent) { // who does not answer does nothing wrong
 			return nil
 		}
+		cut = cut || h.Ended()
 		return t.tell(h)
 	})
-	if err == nil && t.refused > 0 {
+	switch {
+	case err != nil:
+	case t.refused > 0:
 		err = partlyError{fmt.Errorf("the text was sent, and %d tokens of the answer were refused, told above", t.refused)}
+	case cut:
+		err = partlyError{errors.New("the text was sent, and the answer did not come to its end")}
 	}
 	return err
 }

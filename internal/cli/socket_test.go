@@ -2,6 +2,8 @@ package cli
 
 import (
 	"bytes"
+	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -52,5 +54,41 @@ func TestPeersOfASocketReachNoTerminal(t *testing.T) {
 		if n := stderr.Len(); n > 10*maxWire {
 			t.Errorf("%d bytes are shown of what is no token", n)
 		}
+	}
+}
+
+// An answer that was cut ended with 0, as one that came as a whole.
+func TestAnAnswerThatWasCutIsTold(t *testing.T) {
+	var config net.ListenConfig
+	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		conn, err := listener.Accept()
+		if err == nil {
+			_ = conn.(*net.TCPConn).SetLinger(0) // closing it is a reset
+			_, _ = io.Copy(io.Discard, conn)
+			_ = conn.Close()
+		}
+	}()
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(t.Context(), "tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ring, err := fernet.NewRing(fernet.GenerateKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	tool := socketTool{
+		app:  &app{stdout: &stdout, stderr: &stderr, timeout: time.Minute},
+		line: socket.Line{Keys: ring, Patience: time.Minute},
+	}
+	if err := tool.send(t.Context(), conn, false, []string{"hello"}); exitCode(err) != 3 {
+		t.Errorf("it ends with %d, %v; want 3", exitCode(err), err)
 	}
 }

@@ -7,6 +7,8 @@
 package screen
 
 import (
+	"bytes"
+	"io"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -147,4 +149,41 @@ func utf16(r rune) []uint16 {
 	}
 	r -= 0x10000
 	return []uint16{0xd800 + uint16(r>>10), 0xdc00 + uint16(r&0x3ff)}
+}
+
+// Writer cleans what a stranger's text may stand in as [Text] does, for a writer that reaches a terminal. Flush writes what has
+// come of a character that may still go on.
+type Writer struct {
+	To io.Writer
+
+	rest []byte
+}
+
+// Write implements io.Writer. The error is that of To.
+func (w *Writer) Write(p []byte) (int, error) {
+	text := append(w.rest, p...)
+	whole := len(text)
+	for n := 1; n <= min(utf8.UTFMax-1, len(text)); n++ {
+		if at := len(text) - n; utf8.RuneStart(text[at]) {
+			if !utf8.FullRune(text[at:]) {
+				whole = at
+			}
+			break
+		}
+	}
+	if whole > 0 && text[whole-1] == '\r' { // with a line feed it is one line break
+		whole--
+	}
+	w.rest = bytes.Clone(text[whole:])
+	if _, err := io.WriteString(w.To, Text(string(text[:whole]))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Flush writes what is left.
+func (w *Writer) Flush() error {
+	_, err := io.WriteString(w.To, Text(string(w.rest)))
+	w.rest = nil
+	return err
 }

@@ -79,6 +79,20 @@ func FuzzText(f *testing.F) {
 		if ShortBlanks(short) != short || strings.Contains(short, strings.Repeat(" ", maxBlanks+1)) || !utf8.ValidString(short) {
 			t.Errorf("the blanks of %q become %q", s, short)
 		}
+		var written strings.Builder
+		w := Writer{To: &written}
+		for i := range len(s) {
+			if n, err := w.Write([]byte(s[i : i+1])); n != 1 || err != nil {
+				t.Fatal(n, err)
+			}
+		}
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		// Of marks that climb over a line a piece of its own may show some more.
+		if strings.IndexFunc(s, unicode.IsMark) < 0 && written.String() != Text(s) {
+			t.Errorf("in pieces %q becomes %q, and %q at once", s, written.String(), Text(s))
+		}
 		if Text(Text(s)) != Text(s) || Line(Line(s)) != Line(s) {
 			t.Errorf("cleaning %q twice differs from once", s)
 		}
