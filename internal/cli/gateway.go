@@ -111,20 +111,14 @@ func (a *app) serveGateway(ctx context.Context, o *gatewayOptions) error {
 		return err
 	}
 	self := gateway.NewSelf()
-	rooms := a.gatewayRooms(self)
-	rooms.pace = o.pace
-	keys, room, err := a.gatewayKeys(ctx, rooms, &o.keys)
-	if err != nil {
-		return err
-	}
-	clouds, err := rooms.clouds()
+	keys, room, err := a.gatewayKeys(ctx, &o.keys)
 	if err != nil {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(a.stderr, nil))
 	options := gateway.Options{
-		Listen: o.listen, Home: home, AllowHosts: o.allowHosts, Keys: keys, KeysOf: room, NoToken: o.noToken, Rooms: rooms, Clouds: clouds,
-		Engine: rooms.engine, Pace: o.pace, Self: self, Log: log,
+		Listen: o.listen, Home: home, AllowHosts: o.allowHosts, Keys: keys, KeysOf: room, NoToken: o.noToken,
+		Engine: a.gatewayEngine(self), Pace: o.pace, Self: self, Log: log,
 	}
 	if err := o.homeAssistant(&options); err != nil {
 		return err
@@ -153,7 +147,7 @@ func (a *app) serveGateway(ctx context.Context, o *gatewayOptions) error {
 		fmt.Fprintf(a.stderr, "bearer token, shown this once: %s\n", t)
 		a.say("note: it may do everything. \"fernpost gateway token add\" makes others, also in its place if it gets lost")
 	}
-	if keys == nil {
+	if keys == nil && room == "" {
 		a.say("note: /encrypt and /decrypt are closed: --room ROOM or --key-file FILE says with which key they work")
 	}
 	if o.noToken {
@@ -162,17 +156,19 @@ func (a *app) serveGateway(ctx context.Context, o *gatewayOptions) error {
 	if !g.Loopback() {
 		a.say("%s", a.style.warn("warning: no TLS: what programs send here and get from here is clear on its way; only from here on it is encrypted"))
 	}
-	written, err := g.Keys()
-	if err != nil {
-		return errors.Join(err, g.Shutdown(ctx))
-	}
-	paces := make(chan []string, 1) // relays that do not answer keep nobody waiting
-	go func() { paces <- rooms.paces(ctx, written) }()
+	paces := make(chan []gateway.RoomPace, 1) // relays that do not answer keep nobody waiting
+	go func() {
+		all, err := g.Paces(ctx)
+		if err != nil {
+			log.Error("asking for the pace of relays failed", "err", err)
+		}
+		paces <- all
+	}()
 	for serving := true; serving; {
 		select {
-		case lines := <-paces:
-			for _, line := range lines {
-				a.say("%s", line)
+		case all := <-paces:
+			for _, p := range all {
+				a.say("%s", paceLine(p))
 			}
 		case err := <-g.Failed():
 			return errors.Join(fmt.Errorf("serving: %w", err), g.Shutdown(ctx))
@@ -190,11 +186,28 @@ func (a *app) serveGateway(ctx context.Context, o *gatewayOptions) error {
 	return nil
 }
 
+// paceLine says what the pace of a room's relay costs.
+func paceLine(p gateway.RoomPace) string {
+	line := fmt.Sprintf("room %s: an entry every %v at most, which readings that wait share: %d a day where some always wait",
+		screen.Line(p.Room), p.Interval, p.Entries)
+	if p.Daily > 0 {
+		line += fmt.Sprintf(", of which a free licence has about %d for all its channels", p.Daily)
+	}
+	return line
+}
+
+// gatewayEngine is an engine that prints nothing, and refuses the answers of a gateway.
+func (a *app) gatewayEngine(self gateway.Self) *messenger.Engine {
+	o := a.engineOptions()
+	o.Keeping, o.Access.Slow, o.Access.Mind = nil, nil, self.Mind
+	return messenger.New(o)
+}
+
 // gatewayHome is where the gateway keeps its things.
 func (a *app) gatewayHome() (string, error) { return a.dataDir("gateway") }
 
-// gatewayKeys returns what gives the keys of /encrypt and /decrypt, nil if there are none, and the room that they are of.
-func (a *app) gatewayKeys(ctx context.Context, rooms *gatewayRooms, s *keySource) (keys func() (fernet.Ring, error), room string, err error) {
+// gatewayKeys returns what gives the keys of /encrypt and /decrypt, or the ID of the room that they are of; neither if there are none.
+func (a *app) gatewayKeys(ctx context.Context, s *keySource) (keys func() (fernet.Ring, error), room string, err error) {
 	chosen := s.chosen()
 	if len(chosen) > 1 || len(chosen) == 1 && chosen[0] != "--room" {
 		ring, err := a.ring(ctx, s)
@@ -207,10 +220,7 @@ func (a *app) gatewayKeys(ctx context.Context, rooms *gatewayRooms, s *keySource
 		}
 		return nil, "", err
 	}
-	return func() (fernet.Ring, error) {
-		ring, _, err := rooms.Room(r.FilesName())
-		return ring, err
-	}, r.FilesName(), nil
+	return nil, r.FilesName(), nil
 }
 
 // hasGateway reports whether a gateway has ever kept anything on this device.
@@ -229,7 +239,7 @@ func (a *app) withGrants(work func(*gateway.Grants) error) error {
 	if err != nil {
 		return err
 	}
-	grants.Name = a.gatewayRooms(gateway.Self{}).Name
+	grants.Name = gateway.NameIn(a.gatewayEngine(gateway.Self{}))
 	return errors.Join(work(grants), grants.Close())
 }
 
@@ -272,7 +282,7 @@ sketches that have one key only. With --wait the answer to a reading is held unt
 					return err
 				}
 			}
-			grant.Room, grant.Lasting, grant.Channel = r.Name, r.FilesName(), r.Channel
+			grant.Room, grant.RoomID, grant.Channel = r.Name, r.FilesName(), r.Channel
 			return a.addGrant(grant, scopesOf(read, write), asJSON)
 		},
 	}
@@ -385,7 +395,7 @@ all; with --admin it may do everything.`,
 				if err != nil {
 					return err
 				}
-				grant.Room, grant.Lasting, grant.Channel = r.Name, r.FilesName(), r.Channel
+				grant.Room, grant.RoomID, grant.Channel = r.Name, r.FilesName(), r.Channel
 			}
 			return a.addGrant(grant, scopes, asJSON)
 		},

@@ -54,7 +54,7 @@ func (a *app) fieldOf(f *gateway.Field, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	f.Room, f.Lasting, f.Channel = r.Name, r.FilesName(), r.Channel
+	f.Room, f.RoomID, f.Channel = r.Name, r.FilesName(), r.Channel
 	return nil
 }
 
@@ -110,7 +110,7 @@ func (a *app) gatewayFieldRemoveCommand() *cobra.Command {
 				return err
 			}
 			return a.withGrants(func(all *gateway.Grants) error {
-				err := all.ForgetField(f.Lasting, f.Number)
+				err := all.ForgetField(f.RoomID, f.Number)
 				if errors.Is(err, gateway.ErrNoField) {
 					return hint(usageError{err}, "see \"fernpost gateway field list\"")
 				}

@@ -22,7 +22,7 @@ const (
 // deliverer hands readings over to their rooms, each room at its own pace.
 type deliverer struct {
 	readings *readings
-	rooms    Rooms
+	rooms    rooms
 	log      *slog.Logger
 }
 
@@ -128,11 +128,11 @@ func (d *deliverer) handOver(ctx context.Context, s *shelf) (more bool, err erro
 
 // queue puts readings into a room's outbox, in order, and returns how many of them are dealt with, and the numbers of those among them
 // that the room cannot carry.
-func (d *deliverer) queue(ctx context.Context, s *shelf, box Outbox, entries []thingspeak.Entry) (done int, aside []int64, err error) {
+func (d *deliverer) queue(ctx context.Context, s *shelf, box outbox, entries []thingspeak.Entry) (done int, aside []int64, err error) {
 	for i := range entries {
 		e := &entries[i]
 		err := d.rooms.Check(s.room, e)
-		if _, away := errors.AsType[*RoomError](err); away {
+		if _, away := errors.AsType[*roomError](err); away {
 			return i, aside, err
 		}
 		if err != nil { // the room was changed since it was taken

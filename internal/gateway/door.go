@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/form"
 	"github.com/fernpost/fernpost/internal/relay/guard"
@@ -67,8 +68,8 @@ func isThingSpeak(path string) bool {
 // isUpdate reports whether a path is one of those that write whatever the method is.
 func isUpdate(path string) bool { return !strings.HasPrefix(strings.TrimLeft(path, "/"), "channels/") }
 
-// visit is what is known of a request on its way through the door.
-type visit struct {
+// doorRequest is what is known of a request on its way through the door.
+type doorRequest struct {
 	shown, key string
 	known      bool
 	wait       time.Duration
@@ -101,13 +102,13 @@ func parseChoice(asked []form.Param) (c choice, err error) {
 
 // choiceOf is which rows a request wants to see.
 func choiceOf(ctx context.Context) choice {
-	if v, ok := ctx.Value(visitKey{}).(*visit); ok {
+	if v, ok := ctx.Value(doorRequestKey{}).(*doorRequest); ok {
 		return v.choice
 	}
 	return choice{}
 }
 
-type visitKey struct{}
+type doorRequestKey struct{}
 
 // ServeHTTP is part of [http.Handler].
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -117,7 +118,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		send(w, http.StatusMethodNotAllowed, "text/plain; charset=utf-8", nil)
 		return
 	}
-	v := &visit{}
+	v := &doorRequest{}
 	if query := r.URL.RawQuery; strings.Contains(query, "=") {
 		asked, _ := form.ParseQuery(query) // the API refuses what cannot be read
 		var err error
@@ -126,12 +127,12 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	d.api.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitKey{}, v)))
+	d.api.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), doorRequestKey{}, v)))
 }
 
 // keyOf translates a key that a device shows into the one by which the rules know its room, once for a request.
 func (d *door) keyOf(r *http.Request, shown string) string {
-	v := r.Context().Value(visitKey{}).(*visit)
+	v := r.Context().Value(doorRequestKey{}).(*doorRequest)
 	if !v.known || v.shown != shown {
 		v.shown, v.known = shown, true
 		v.key, v.wait = d.translate(r, shown)
@@ -150,7 +151,7 @@ func (d *door) translate(r *http.Request, shown string) (key string, wait time.D
 	if !ok {
 		return "", 0
 	}
-	s, err := d.readings.open(grant.Lasting, grant.Channel)
+	s, err := d.readings.open(grant.RoomID, grant.Channel)
 	if err != nil {
 		d.log.ErrorContext(r.Context(), "a key opens no room", "key", grant.ID, "room", grant.Room, "err", err)
 		return "", 0
@@ -178,7 +179,7 @@ func (d *door) followAll() error {
 		if !g.May(Read, g.Room) {
 			continue
 		}
-		s, err := d.readings.open(g.Lasting, g.Channel)
+		s, err := d.readings.open(g.RoomID, g.Channel)
 		if err != nil { // whoever uses it hears so
 			continue
 		}
@@ -200,12 +201,12 @@ func (d *door) findings(v *relay.View) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(map[string]any{"findings": append([]any{}, all...)})
+	return json.Marshal(map[string]any{"findings": append([]item.Finding{}, all...)})
 }
 
 // stored holds the answer until the cloud has taken the reading, if the key asks for that.
 func (d *door) stored(ctx context.Context, a *relay.Accepted) {
-	v, ok := ctx.Value(visitKey{}).(*visit)
+	v, ok := ctx.Value(doorRequestKey{}).(*doorRequest)
 	if ok && v.wait > 0 && len(a.Entries) > 0 {
 		d.readings.await(ctx, a.Channel, a.Entries[len(a.Entries)-1].ID, v.wait)
 	}

@@ -30,8 +30,8 @@ import (
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// rooms are rooms of tests: lab and attic. What was queued is there, by number, as first field.
-type rooms struct {
+// fakeRooms are rooms of tests: lab and attic. What was queued is there, by number, as first field.
+type fakeRooms struct {
 	ring fernet.Ring
 
 	mu             sync.Mutex // guards what follows
@@ -42,21 +42,21 @@ type rooms struct {
 	// posting is called before each Post, if there is one.
 	posting func()
 	// following tells what is in a room, if it is there.
-	following func(ctx context.Context, take func(*News) error) error
+	following func(ctx context.Context, take func(*news) error) error
 }
 
 const labChannel, atticChannel = 1_234_567, 1_234_568
 
-func newRooms(t testing.TB) *rooms {
+func newRooms(t testing.TB) *fakeRooms {
 	t.Helper()
 	ring, err := testKeys(t)()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rooms{ring: ring, queued: map[string][]string{}, posted: map[string][]string{}}
+	return &fakeRooms{ring: ring, queued: map[string][]string{}, posted: map[string][]string{}}
 }
 
-func (r *rooms) Room(name string) (fernet.Ring, int64, error) {
+func (r *fakeRooms) Room(name string) (fernet.Ring, int64, error) {
 	switch name {
 	case "lab":
 		r.mu.Lock()
@@ -71,13 +71,13 @@ func (r *rooms) Room(name string) (fernet.Ring, int64, error) {
 	return fernet.Ring{}, 0, errors.New("no such room")
 }
 
-func (r *rooms) Name(files string) string { return files }
+func (r *fakeRooms) Name(files string) string { return files }
 
-func (r *rooms) Relay(string) (string, error) { return "https://relay.example", nil }
+func (r *fakeRooms) Relay(string) (string, error) { return "https://relay.example", nil }
 
 // Follow tells nothing but who writes.
-func (r *rooms) Follow(ctx context.Context, _, _ string, take func(*News) error) error {
-	if err := take(&News{Authors: []Author{}}); err != nil {
+func (r *fakeRooms) Follow(ctx context.Context, _, _ string, take func(*news) error) error {
+	if err := take(&news{authors: []author{}}); err != nil {
 		return err
 	}
 	if r.following != nil {
@@ -87,7 +87,7 @@ func (r *rooms) Follow(ctx context.Context, _, _ string, take func(*News) error)
 	return ctx.Err()
 }
 
-func (r *rooms) Check(_ string, e *thingspeak.Entry) error {
+func (r *fakeRooms) Check(_ string, e *thingspeak.Entry) error {
 	if e.Fields[0].Text == "impossible" {
 		return errors.New("field1 is impossible")
 	}
@@ -97,27 +97,27 @@ func (r *rooms) Check(_ string, e *thingspeak.Entry) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.away != nil {
-		return &RoomError{"lab", r.away}
+		return &roomError{"lab", r.away}
 	}
 	return nil
 }
 
-func (r *rooms) Outbox(room, _ string) (Outbox, error) { return outbox{r, room}, nil }
+func (r *fakeRooms) Outbox(room, _ string) (outbox, error) { return fakeOutbox{r, room}, nil }
 
-// outbox is a room's outbox. It keeps what it was told of.
-type outbox struct {
-	*rooms
+// fakeOutbox is a room's outbox. It keeps what it was told of.
+type fakeOutbox struct {
+	*fakeRooms
 	room string
 }
 
-func (b outbox) Queue(_ context.Context, e *thingspeak.Entry) error {
+func (b fakeOutbox) Queue(_ context.Context, e *thingspeak.Entry) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.queued[b.room] = append(b.queued[b.room], fmt.Sprintf("%d:%s", e.ID, e.Fields[0].Text))
 	return nil
 }
 
-func (b outbox) Post(context.Context) error {
+func (b fakeOutbox) Post(context.Context) error {
 	if b.posting != nil {
 		b.posting()
 	}
@@ -130,16 +130,16 @@ func (b outbox) Post(context.Context) error {
 	return b.trouble
 }
 
-func (b outbox) Close() error { return nil }
+func (b fakeOutbox) Close() error { return nil }
 
 // fail lets posting fail, until it is called with nil.
-func (r *rooms) fail(err error) {
+func (r *fakeRooms) fail(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.trouble = err
 }
 
-func (r *rooms) arrived(room string) []string {
+func (r *fakeRooms) arrived(room string) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]string(nil), r.posted[room]...)
@@ -152,9 +152,9 @@ type running struct {
 	writeKey, readKey string
 }
 
-func startGateway(t testing.TB, home string, all Rooms) *running {
+func startGateway(t testing.TB, home string, all rooms) *running {
 	t.Helper()
-	g, err := Start(t.Context(), Options{Listen: "127.0.0.1:0", Home: home, Rooms: all})
+	g, err := Start(t.Context(), Options{Listen: "127.0.0.1:0", Home: home, rooms: all})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -653,27 +653,13 @@ func TestReadingsAreShownAfterARestart(t *testing.T) {
 func TestReadingsThatNoKeyOpensWait(t *testing.T) {
 	all, home := newRooms(t), t.TempDir()
 	all.fail(errors.New("away"))
-	r, err := openReadings(home, all, discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := r.open("lab", labChannel)
-	if err == nil {
-		_, err = commit(r, s, newEntries("1", "2"))
-	}
-	if err == nil {
-		err = r.conn.Exec("UPDATE readings SET sealed = 'gAAAAA' WHERE number = 1")
-	}
+	r, _, s := openLab(t, all, home)
+	mustCommit(t, r, s, "1", "2")
+	err := r.conn.Exec("UPDATE readings SET sealed = 'gAAAAA' WHERE number = 1")
 	if err := errors.Join(err, r.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if r, err = openReadings(home, all, discard); err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	if s, err = r.open("lab", labChannel); err != nil {
-		t.Fatal(err)
-	}
+	r, _, s = openLab(t, all, home)
 	if e, err := r.next(s, 9); err != nil || len(e) != 1 || e[0].ID != 2 {
 		t.Fatalf("next is %v, %v", e, err)
 	}
@@ -697,9 +683,7 @@ func TestReadingsThatNoKeyOpensWait(t *testing.T) {
 // again, and nothing of its room left after it.
 func TestOneReadingHoldsUpNoRoom(t *testing.T) {
 	r, s := openShelf(t)
-	if _, err := commit(r, s, newEntries("1", "2", "3", "4")); err != nil {
-		t.Fatal(err)
-	}
+	mustCommit(t, r, s, "1", "2", "3", "4")
 	s.fill(2*maxShown, nobody)
 	lock := func(number int64) {
 		if err := r.conn.Exec("UPDATE readings SET sealed = 'gAAAAA' WHERE number = ?", number); err != nil {
@@ -740,18 +724,8 @@ func TestOneReadingHoldsUpNoRoom(t *testing.T) {
 // cannot be read for a moment loses nothing.
 func TestWhatWaitsGoesToNoOtherRoom(t *testing.T) {
 	all := newRooms(t)
-	r, err := openReadings(t.TempDir(), all, discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	s, err := r.open("lab", labChannel)
-	if err == nil {
-		_, err = commit(r, s, newEntries("1", "2"))
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, _, s := openLab(t, all, t.TempDir())
+	mustCommit(t, r, s, "1", "2")
 	d := &deliverer{r, all, discard}
 	set := func(channel int64, away error) {
 		all.mu.Lock()
@@ -798,21 +772,12 @@ func TestTheCloudIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := newRooms(t)
 		all.fail(errors.New("away"))
-		r, err := openReadings(t.TempDir(), all, discard)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r, _, s := openLab(t, all, t.TempDir())
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { (&deliverer{r, all, discard}).run(ctx) })
-		s, err := r.open("lab", labChannel)
-		if err != nil {
-			t.Fatal(err)
-		}
 		for hour := range 24 {
-			if _, err := commit(r, s, newEntries(fmt.Sprint(hour))); err != nil {
-				t.Fatal(err)
-			}
+			mustCommit(t, r, s, fmt.Sprint(hour))
 			time.Sleep(time.Hour)
 		}
 		if n := r.count(s); n != 24 {
@@ -827,9 +792,6 @@ func TestTheCloudIsAway(t *testing.T) {
 		}
 		cancel()
 		running.Wait()
-		if err := r.Close(); err != nil {
-			t.Error(err)
-		}
 	})
 }
 
@@ -838,15 +800,8 @@ func TestTheQueueGrows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := newRooms(t)
 		var log bytes.Buffer
-		r, err := openReadings(t.TempDir(), all, discard)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r, _, s := openLab(t, all, t.TempDir())
 		ctx, cancel := context.WithCancel(t.Context())
-		s, err := r.open("lab", labChannel)
-		if err != nil {
-			t.Fatal(err)
-		}
 		posts, taken := 0, 0
 		all.posting = func() { // while a few are posted more come, until there are none
 			if posts++; posts > 5 {
@@ -858,9 +813,7 @@ func TestTheQueueGrows(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if _, err := commit(r, s, newEntries("x")); err != nil {
-			t.Fatal(err)
-		}
+		mustCommit(t, r, s, "x")
 		var running sync.WaitGroup
 		running.Go(func() { (&deliverer{r, all, slog.New(slog.NewTextHandler(&log, nil))}).run(ctx) })
 		time.Sleep(time.Minute)
@@ -870,9 +823,6 @@ func TestTheQueueGrows(t *testing.T) {
 		}
 		cancel()
 		running.Wait()
-		if err := r.Close(); err != nil {
-			t.Error(err)
-		}
 	})
 }
 

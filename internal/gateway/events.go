@@ -9,13 +9,14 @@ import (
 	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/relay/httpapi"
 )
 
 // eventTime is how long somebody may take to fetch an event. Who takes longer goes on behind the last one that came.
 const eventTime = 20 * time.Second
 
 // getEvents streams what happens in a room.
-func (d *roomDoor) getEvents(w http.ResponseWriter, v *visitor) (err error) {
+func (d *roomDoor) getEvents(w http.ResponseWriter, v *roomRequest) (err error) {
 	at, err := d.eventsFrom(v)
 	if err != nil {
 		return err
@@ -37,7 +38,7 @@ func (d *roomDoor) getEvents(w http.ResponseWriter, v *visitor) (err error) {
 		if err := v.renew(); err != nil {
 			return err
 		}
-		_, changed, _ := v.talk.now()
+		_, changed, _ := v.room.now()
 		for more := true; more && out.err == nil; {
 			var b messenger.Batch
 			err := v.with(func(r *messenger.Room) (err error) {
@@ -47,13 +48,13 @@ func (d *roomDoor) getEvents(w http.ResponseWriter, v *visitor) (err error) {
 			if err != nil {
 				return err
 			}
-			out.batch(v.talk, &b, at)
+			out.batch(v.room, &b, at)
 			at, more = b.Until, b.More
 		}
 		out.write([]byte(":\n\n"))
 		select {
 		case <-changed:
-		case <-d.talks.ending:
+		case <-d.followed.ending:
 			return nil
 		case <-v.Context().Done():
 			return nil
@@ -64,7 +65,7 @@ func (d *roomDoor) getEvents(w http.ResponseWriter, v *visitor) (err error) {
 }
 
 // eventsFrom returns the mark behind which somebody wants to hear what happens.
-func (d *roomDoor) eventsFrom(v *visitor) (at model.Mark, err error) {
+func (d *roomDoor) eventsFrom(v *roomRequest) (at model.Mark, err error) {
 	from := v.query.Get("from")
 	if last := v.Header.Get("Last-Event-ID"); last != "" { // a browser that connects again asks the same address
 		from = last
@@ -107,7 +108,7 @@ func (o *eventWriter) write(b []byte) {
 
 // batch writes what came behind a mark. The mark behind it comes last, as an id alone: whoever is cut off before is given all of it
 // again.
-func (o *eventWriter) batch(t *talk, b *messenger.Batch, before model.Mark) {
+func (o *eventWriter) batch(t *followedRoom, b *messenger.Batch, before model.Mark) {
 	if b.Until == before {
 		return
 	}
@@ -129,4 +130,13 @@ func (o *eventWriter) batch(t *talk, b *messenger.Batch, before model.Mark) {
 		event("state", item.OfState(&b.States[i]))
 	}
 	o.write(fmt.Appendf(all, "id: %s\n\n", b.Until))
+}
+
+// streamOf counts a stream against what an address may have.
+func (d *roomDoor) streamOf(r *http.Request) (leave func(), err error) {
+	leave, err = d.h.clients.OpenStream(httpapi.SenderOf(r, d.h.clients))
+	if err != nil {
+		err = refusef(http.StatusTooManyRequests, "%v", err)
+	}
+	return leave, err
 }

@@ -13,9 +13,9 @@ import (
 
 // Field is how a field of a room is called on this device. Its name in the cloud is public, this one is not.
 type Field struct {
-	// Room and Lasting are as in [Grant], and Channel is the room's channel.
-	Room, Lasting string
-	Channel       int64
+	// Room and RoomID are as in [Grant], and Channel is the room's channel.
+	Room, RoomID string
+	Channel      int64
 	// Number is from 1 to 8.
 	Number int
 	Name   string
@@ -67,18 +67,18 @@ func (g *Grants) NameField(f Field) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.conn.Exec(`INSERT OR REPLACE INTO fields (room, field, channel, name, unit, class) VALUES (?, ?, ?, ?, ?, ?)`,
-		f.Lasting, int64(f.Number), f.Channel, f.Name, f.Unit, f.Class)
+		f.RoomID, int64(f.Number), f.Channel, f.Name, f.Unit, f.Class)
 }
 
 // ForgetField forgets how a field of a room, by its name for good, is called, or fails with [ErrNoField].
-func (g *Grants) ForgetField(files string, number int) error {
+func (g *Grants) ForgetField(roomID string, number int) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	found := false
 	err := g.conn.Query("DELETE FROM fields WHERE room = ? AND field = ? RETURNING field", func([]driver.Value) error {
 		found = true
 		return nil
-	}, files, int64(number))
+	}, roomID, int64(number))
 	if err == nil && !found {
 		err = ErrNoField
 	}
@@ -94,11 +94,11 @@ func (g *Grants) Fields() (all []Field, err error) {
 	}
 	err = g.conn.Query("SELECT room, field, channel, name, unit, class FROM fields ORDER BY room, field", func(row []driver.Value) error {
 		f := Field{
-			Room: row[0].(string), Lasting: row[0].(string), Number: int(row[1].(int64)), Channel: row[2].(int64),
+			Room: row[0].(string), RoomID: row[0].(string), Number: int(row[1].(int64)), Channel: row[2].(int64),
 			Name: row[3].(string), Unit: row[4].(string), Class: row[5].(string),
 		}
 		if g.Name != nil {
-			f.Room = g.Name(f.Lasting)
+			f.Room = g.Name(f.RoomID)
 		}
 		all = append(all, f)
 		return nil
@@ -107,10 +107,10 @@ func (g *Grants) Fields() (all []Field, err error) {
 }
 
 // announce notes that somebody's broker keeps the device of a room.
-func (g *Grants) announce(id, files string) error {
+func (g *Grants) announce(id, roomID string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.conn.Exec("INSERT OR REPLACE INTO announced (id, room) VALUES (?, ?)", id, files)
+	return g.conn.Exec("INSERT OR REPLACE INTO announced (id, room) VALUES (?, ?)", id, roomID)
 }
 
 // unannounce notes that no broker keeps a device any more.

@@ -7,12 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/relay"
-	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 // begin notes that a room is followed from now on; false says that it is already.
@@ -31,8 +32,8 @@ func (r *readings) begin(s *shelf) bool {
 func (r *readings) follow(ctx context.Context, s *shelf) {
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		began := time.Now()
-		err := r.rooms.Follow(ctx, s.room, "gateway "+r.home, func(n *News) error { return r.take(s, n) })
-		if ctx.Err() != nil {
+		err := r.rooms.Follow(ctx, s.room, "gateway "+r.home, func(n *news) error { return r.take(s, n) })
+		if ctx.Err() != nil || errors.Is(err, errEnding) {
 			return
 		}
 		if errors.Is(err, model.ErrNoRoom) {
@@ -56,7 +57,7 @@ func (r *readings) follow(ctx context.Context, s *shelf) {
 
 // arrived is an arrival on its way into a shelf.
 type arrived struct {
-	*Arrival
+	*arrival
 
 	row row
 	// isOurs is the number of the reading taken here that it is, 0 for one that others have written.
@@ -64,7 +65,7 @@ type arrived struct {
 }
 
 // take keeps news of a room: on disk first.
-func (r *readings) take(s *shelf, n *News) error {
+func (r *readings) take(s *shelf, n *news) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.conn == nil {
@@ -73,14 +74,14 @@ func (r *readings) take(s *shelf, n *News) error {
 	if r.shelves[s.channel.ID] != s {
 		return model.ErrNoRoom
 	}
-	if n.Authors != nil {
-		s.setAuthors(n.Authors)
+	if n.authors != nil {
+		s.setAuthors(n.authors)
 	}
-	if n.Findings != nil {
-		s.findings = n.Findings
+	if n.findings != nil && !reflect.DeepEqual(n.findings, s.findings) {
+		s.findings = n.findings
 		s.settings++
 	}
-	for some := range slices.Chunk(n.Arrivals, takenAtOnce) {
+	for some := range slices.Chunk(n.arrivals, takenAtOnce) {
 		if err := r.takeSome(s, some); err != nil {
 			return fmt.Errorf("keeping what others have written: %w", err)
 		}
@@ -92,7 +93,7 @@ func (r *readings) take(s *shelf, n *News) error {
 // takenAtOnce is how many arrivals are kept by one transaction: whoever writes waits for it.
 const takenAtOnce = 200
 
-func (r *readings) takeSome(s *shelf, some []Arrival) error {
+func (r *readings) takeSome(s *shelf, some []arrival) error {
 	state := s.state
 	var taken []arrived
 	ours := map[told]int{} // how many of those that say the same have come
@@ -108,29 +109,29 @@ func (r *readings) takeSome(s *shelf, some []Arrival) error {
 			return err
 		}
 		for i := range some {
-			a := arrived{Arrival: &some[i]}
-			if known, err := r.isKnown(s, a.Source); err != nil || known {
+			a := arrived{arrival: &some[i]}
+			if known, err := r.isKnown(s, a.source); err != nil || known {
 				if err != nil {
 					return err
 				}
 				continue
 			}
-			a.row = row{date: a.Entry.CreatedAt.Unix(), said: pack(&a.Entry)}
-			if a.Own {
+			a.row = row{date: a.entry.CreatedAt.Unix(), said: pack(&a.entry)}
+			if a.own {
 				if n, waits := ours[a.row.told()], s.unseen[a.row.told()]; n < len(waits) {
 					a.isOurs = waits[n]
 					ours[a.row.told()]++
 				}
 			}
 			if a.isOurs > 0 {
-				err = r.conn.Exec("UPDATE readings SET source = ? WHERE room = ? AND number = ?", a.Source, s.room, a.isOurs)
+				err = r.conn.Exec("UPDATE readings SET source = ? WHERE room = ? AND number = ?", a.source, s.room, a.isOurs)
 			} else {
-				e := state.Add(&relay.NewEntry{Entry: a.Entry}, time.Time{})
+				e := state.Add(&relay.NewEntry{Entry: a.entry}, time.Time{})
 				a.row.number = e.ID
 				var sealed string
 				if sealed, err = seal(ring, &e); err == nil {
 					err = r.conn.Exec(`INSERT INTO readings (room, number, dated_s, sealed, handed, source, author) VALUES (?, ?, ?, ?, 1, ?, ?)`,
-						s.room, e.ID, a.row.date, sealed, a.Source, []byte(a.Author))
+						s.room, e.ID, a.row.date, sealed, a.source, []byte(a.author))
 				}
 				if err == nil {
 					err = r.forgetOld(s, e.ID)
@@ -152,7 +153,7 @@ func (r *readings) takeSome(s *shelf, some []Arrival) error {
 	}
 	for i := range taken {
 		if a := &taken[i]; a.isOurs == 0 {
-			a.row.author = s.authorOf(a.Author)
+			a.row.author = s.authorOf(a.author)
 			s.put(a.row)
 		}
 	}
@@ -169,20 +170,20 @@ func (r *readings) isKnown(s *shelf, source []byte) (known bool, err error) {
 }
 
 // setAuthors keeps who has written. Views show their names, and choose by them, so that they begin anew unless all are new.
-func (s *shelf) setAuthors(all []Author) {
+func (s *shelf) setAuthors(all []author) {
 	authors := slices.Clone(s.authors)
 	known := maps.Clone(s.byKey)
 	for i := range authors {
-		authors[i] = Author{Key: authors[i].Key} // who is known no more has no name
+		authors[i] = author{key: authors[i].key} // who is known no more has no name
 	}
 	for _, a := range all {
-		if a.Own {
+		if a.own {
 			authors[here] = a
 		}
-		at, ok := known[a.Key]
+		at, ok := known[a.key]
 		if !ok {
 			at = int32(len(authors))
-			known[a.Key] = at
+			known[a.key] = at
 			authors = append(authors, a)
 		}
 		authors[at] = a
@@ -214,7 +215,7 @@ func (s *shelf) await(ctx context.Context) {
 }
 
 // findingsOf returns what is wrong with what a room holds.
-func (r *readings) findingsOf(channel int64) ([]any, error) {
+func (r *readings) findingsOf(channel int64) ([]item.Finding, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.shelves[channel]
@@ -222,22 +223,4 @@ func (r *readings) findingsOf(channel int64) ([]any, error) {
 		return nil, relay.ErrNotFound
 	}
 	return s.findings, nil
-}
-
-// pruned is the date of a reading that a relay's dates can show; there is no other in a message that is verified, but its author's
-// clock may say what it wants.
-func pruned(at, otherwise time.Time) time.Time {
-	if year := at.UTC().Year(); at.Unix() < 0 || year > 9999 {
-		return otherwise
-	}
-	return at
-}
-
-// NewArrival makes an arrival of an entry. Its date is the author's, or the relay's where nobody could show that.
-func NewArrival(source []byte, e thingspeak.Entry, posted time.Time) Arrival {
-	if e.CreatedAt = pruned(e.CreatedAt, posted); e.CreatedAt.Unix() < 0 || e.CreatedAt.IsZero() {
-		e.CreatedAt = time.Now()
-	}
-	e.CreatedAt = time.Unix(e.CreatedAt.Unix(), 0).UTC()
-	return Arrival{Source: source, Entry: e}
 }

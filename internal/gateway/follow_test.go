@@ -14,30 +14,15 @@ import (
 // TestARemovedRoomIsLeftAlone: a room that was removed was asked for every five minutes as long as the gateway ran, and what came of it in
 // the second after that was kept once more.
 func TestARemovedRoomIsLeftAlone(t *testing.T) {
-	all, home := newRooms(t), t.TempDir()
-	r, err := openReadings(home, all, discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	grants, err := OpenGrants(home)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer grants.Close()
-	s, err := r.open("lab", labChannel)
-	if err == nil {
-		_, err = commit(r, s, newEntries("1", "2"))
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	late := NewArrival([]byte("late"), newEntries("late")[0], testTime)
-	all.following = func(_ context.Context, take func(*News) error) error {
+	all := newRooms(t)
+	r, grants, s := openLab(t, all, t.TempDir())
+	mustCommit(t, r, s, "1", "2")
+	late := newArrival([]byte("late"), newEntries("late")[0], testTime)
+	all.following = func(_ context.Context, take func(*news) error) error {
 		if err := grants.Forget("lab"); err != nil {
 			t.Error(err)
 		}
-		return take(&News{Arrivals: []Arrival{late}})
+		return take(&news{arrivals: []arrival{late}})
 	}
 	r.begin(s)
 	r.follow(t.Context(), s)
@@ -47,7 +32,7 @@ func TestARemovedRoomIsLeftAlone(t *testing.T) {
 	if last, err := r.last("lab"); last != 0 || err != nil {
 		t.Errorf("what came late is number %d, %v", last, err)
 	}
-	if err := r.take(s, &News{Arrivals: []Arrival{late}}); !errors.Is(err, model.ErrNoRoom) {
+	if err := r.take(s, &news{arrivals: []arrival{late}}); !errors.Is(err, model.ErrNoRoom) {
 		t.Errorf("what comes then ends with %v", err)
 	}
 	if gone, err := r.isGone(s); !gone || err != nil {
@@ -62,9 +47,7 @@ func TestARemovedRoomIsLeftAlone(t *testing.T) {
 // TestARoomThatIsGoneWithNothingWaiting: whoever delivers asked for it for ever.
 func TestARoomThatIsGoneWithNothingWaiting(t *testing.T) {
 	r, s := openShelf(t)
-	if _, err := commit(r, s, newEntries("1")); err != nil {
-		t.Fatal(err)
-	}
+	mustCommit(t, r, s, "1")
 	if err := r.handOver(s, 1); err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +69,7 @@ func TestARoomThatWentWellIsReadAgainSoon(t *testing.T) {
 		all := newRooms(t)
 		var pauses []time.Duration
 		ended := time.Now()
-		all.following = func(context.Context, func(*News) error) error {
+		all.following = func(context.Context, func(*news) error) error {
 			pauses = append(pauses, time.Since(ended))
 			switch len(pauses) {
 			case 10, 11:
@@ -97,15 +80,7 @@ func TestARoomThatWentWellIsReadAgainSoon(t *testing.T) {
 			ended = time.Now()
 			return errors.New("cut off")
 		}
-		r, err := openReadings(t.TempDir(), all, discard)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer r.Close()
-		s, err := r.open("lab", labChannel)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r, _, s := openLab(t, all, t.TempDir())
 		r.follow(ctx, s)
 		want := []time.Duration{firstPause, firstPause, 2 * firstPause, 4 * firstPause}
 		if pauses[9] != longestPause || !slices.Equal(pauses[10:], want) {
@@ -117,24 +92,9 @@ func TestARoomThatWentWellIsReadAgainSoon(t *testing.T) {
 // TestWhatARoomCannotCarryAnyMoreIsKept: a reading that was answered, and whose room was changed before it left, was thrown away with a line
 // in the log.
 func TestWhatARoomCannotCarryAnyMoreIsKept(t *testing.T) {
-	all, home := newRooms(t), t.TempDir()
-	r, err := openReadings(home, all, discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	grants, err := OpenGrants(home)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer grants.Close()
-	s, err := r.open("lab", labChannel)
-	if err == nil {
-		_, err = commit(r, s, newEntries("1", "2", "3"))
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := newRooms(t)
+	r, grants, s := openLab(t, all, t.TempDir())
+	mustCommit(t, r, s, "1", "2", "3")
 	s.rows[1].said = pack(&newEntries("impossible")[0]) // by now
 	if more, err := (&deliverer{r, all, discard}).handOver(t.Context(), s); more || err != nil {
 		t.Fatalf("%v, %v", more, err)
@@ -153,7 +113,8 @@ func TestWhatARoomCannotCarryAnyMoreIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	delete(r.shelves, labChannel)
-	if s, err = r.open("lab", labChannel); err != nil {
+	s, err := r.open("lab", labChannel)
+	if err != nil {
 		t.Fatal(err)
 	}
 	left()

@@ -37,27 +37,26 @@ type Options struct {
 	Home string
 	// AllowHosts are further names by which requests may call the gateway.
 	AllowHosts []string
-	// Keys returns what /encrypt and /decrypt work with. Without it they are not there.
-	Keys func() (fernet.Ring, error)
-	// KeysOf is the room whose keys they are, by its name for good; empty for others.
+	// Keys returns what /encrypt and /decrypt work with, unless it is nil and KeysOf is the room whose keys they are, by its ID, see
+	// [Grant]. Without either they are not there.
+	Keys   func() (fernet.Ring, error)
 	KeysOf string
 	// NoToken lets everybody on this machine use /encrypt and /decrypt.
 	NoToken bool
-	// Rooms are those whose readings the ThingSpeak doors take and show; nil closes them.
-	Rooms Rooms
-	// Engine has the rooms that scripts and bots use, and Pace says how often their relays are asked; without it there are none.
+	// Engine has the rooms of this device, and Pace says how often their relays are asked; without it there are none. The gateway does
+	// not start if the relay of one leads back to it.
 	Engine *messenger.Engine
 	Pace   Pace
 	// MQTT is HOST:PORT to serve the readings of rooms on by MQTT, and MQTTTo the address of a broker that they are published to, as
-	// [BrokerAddress] has it, with Login's user name and password. Empty is neither; both want Rooms.
+	// [BrokerAddress] has it, with Login's user name and password. Empty is neither; both want rooms.
 	MQTT, MQTTTo string
 	Login        mqtt.Credentials
-	// Clouds are the addresses of the relays of these rooms. One that leads back to the gateway keeps it from starting.
-	Clouds []string
 	// Self is what all answers carry. The zero Self is one that nobody else knows.
 	Self Self
 	// Log gets what goes wrong, without contents and keys; nil is nowhere.
 	Log *slog.Logger
+
+	rooms rooms // of tests, in place of those of an engine
 }
 
 // limits are what one address may do. Programs on this machine are limited in their sum only.
@@ -92,8 +91,9 @@ type Running struct {
 	grants   *Grants
 	readings *readings
 	door     *door
-	talks    *talks
-	rooms    *roomDoor
+	followed *followedRooms
+	device   *deviceRooms
+	roomDoor *roomDoor
 	// stop ends the delivery of readings, and delivering waits for it.
 	stop       context.CancelFunc
 	delivering sync.WaitGroup
@@ -123,8 +123,17 @@ func Start(ctx context.Context, o Options) (_ *Running, err error) {
 	if r.grants, err = OpenGrants(o.Home); err != nil {
 		return nil, err
 	}
-	if o.Rooms != nil {
-		r.grants.Name = o.Rooms.Name
+	var relays []string
+	if o.Engine != nil {
+		if relays, err = relaysOf(o.Engine); err != nil {
+			return nil, err
+		}
+		r.followed = newFollowedRooms(o.Engine, o.Pace, o.Log)
+		r.device = newDeviceRooms(o.Engine, r.followed)
+		o.rooms = r.device
+	}
+	if o.rooms != nil {
+		r.grants.Name = o.rooms.Name
 	}
 	if r.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", o.Listen); err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", o.Listen, guard.ListenError(o.Listen, err))
@@ -139,23 +148,22 @@ func Start(ctx context.Context, o Options) (_ *Running, err error) {
 	}
 	clients := newClients(o.Log)
 	open := r.serve(&o, clients)
-	if err := o.Self.leadsBack(ctx, o.Clouds, r.listener.Addr()); err != nil {
+	if err := o.Self.leadsBack(ctx, relays, r.listener.Addr()); err != nil {
 		return nil, err
 	}
 	if r.firstToken, err = r.grants.first(); err != nil {
 		return nil, err
 	}
 	h := newHandler(o, r.grants, clients)
-	if o.Rooms != nil {
+	if o.rooms != nil {
 		if err := r.openDoor(o, h); err != nil {
 			return nil, err
 		}
 	}
-	if o.Engine != nil {
-		r.talks = newTalks(o.Engine, o.Pace, o.Log)
-		r.server.RegisterOnShutdown(r.talks.end)
-		r.rooms = h.openRooms(r.talks)
-		r.delivering.Go(r.talks.takeUp)
+	if r.followed != nil {
+		r.server.RegisterOnShutdown(r.followed.end)
+		r.roomDoor = h.openRooms(r.followed)
+		r.delivering.Go(r.followed.takeUp)
 	}
 	open(h)
 	return r, nil
@@ -202,7 +210,7 @@ func (r *Running) abort() (err error) {
 
 // openDoor opens the door for readings, and begins to deliver what waits.
 func (r *Running) openDoor(o Options, h *handler) (err error) {
-	if r.readings, err = openReadings(o.Home, o.Rooms, o.Log); err != nil {
+	if r.readings, err = openReadings(o.Home, o.rooms, o.Log); err != nil {
 		return err
 	}
 	if r.door, err = newDoor(r.grants, r.readings, h.clients, h.figures, o.Log); err != nil {
@@ -215,8 +223,8 @@ func (r *Running) openDoor(o Options, h *handler) (err error) {
 	h.figures.Gauge("fernpost_gateway_waiting", func() float64 { return float64(r.readings.all()) })
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
-	r.delivering.Go(func() { (&deliverer{r.readings, o.Rooms, o.Log}).run(ctx) })
-	home := &homeAssistant{readings: r.readings, grants: r.grants, rooms: o.Rooms, follow: r.door.follow, log: o.Log}
+	r.delivering.Go(func() { (&deliverer{r.readings, o.rooms, o.Log}).run(ctx) })
+	home := &homeAssistant{readings: r.readings, grants: r.grants, rooms: o.rooms, follow: r.door.follow, log: o.Log}
 	if r.mqtt != nil {
 		b := home.newBroker(h.clients)
 		h.figures.Gauge("fernpost_gateway_mqtt_connections", func() float64 { return float64(b.broker.Connections()) })
@@ -244,8 +252,14 @@ func (r *Running) MQTTURL() string {
 // FirstToken is the token for everything that was made at the first start, empty at others. Nobody can show it again.
 func (r *Running) FirstToken() string { return r.firstToken }
 
-// Keys returns the keys that the gateway has given out.
-func (r *Running) Keys() ([]Grant, error) { return r.grants.List(false) }
+// Paces returns how fast the relays take entries of the rooms that readings are written to. It asks them.
+func (r *Running) Paces(ctx context.Context) ([]RoomPace, error) {
+	keys, err := r.grants.List(false)
+	if err != nil || r.device == nil {
+		return nil, err
+	}
+	return r.device.paces(ctx, keys), nil
+}
 
 // Loopback reports whether only this machine can connect, by MQTT too.
 func (r *Running) Loopback() bool {
@@ -283,15 +297,15 @@ func (r *Running) close() error {
 	if r.stop != nil {
 		r.stop()
 	}
-	if r.talks != nil {
-		r.talks.end()
+	if r.followed != nil {
+		r.followed.end()
 	}
 	r.delivering.Wait()
-	if r.talks != nil {
-		err = errors.Join(err, r.talks.close())
-	}
 	if r.door != nil {
 		r.door.close()
+	}
+	if r.followed != nil {
+		err = errors.Join(err, r.followed.close())
 	}
 	if r.readings != nil {
 		err = errors.Join(err, r.readings.Close())
@@ -311,6 +325,7 @@ type handler struct {
 	callers callers
 	mux     *http.ServeMux
 	door    *door // nil where there are no rooms
+	rooms   rooms // nil where there are none
 	keys    func() (fernet.Ring, error)
 	keysOf  string // the room of the keys, by its name for good; empty for those of a file
 	noToken bool
@@ -320,9 +335,15 @@ func newHandler(o Options, grants *Grants, clients *guard.Clients) *handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Keys == nil && o.KeysOf != "" && o.rooms != nil {
+		o.Keys = func() (fernet.Ring, error) {
+			ring, _, err := o.rooms.Room(o.KeysOf)
+			return ring, err
+		}
+	}
 	h := &handler{
 		log: o.Log, grants: grants, clients: clients, figures: metrics.New(), callers: newCallers(o.AllowHosts, o.NoToken),
-		mux: http.NewServeMux(), keys: o.Keys, keysOf: o.KeysOf, noToken: o.NoToken,
+		mux: http.NewServeMux(), keys: o.Keys, keysOf: o.KeysOf, noToken: o.NoToken, rooms: o.rooms,
 	}
 	h.mux.HandleFunc("/encrypt", h.lesson(h.encrypt))
 	h.mux.HandleFunc("/decrypt", h.lesson(h.decrypt))
@@ -342,8 +363,8 @@ func newHandler(o Options, grants *Grants, clients *guard.Clients) *handler {
 }
 
 // openRooms opens the rooms for scripts and bots.
-func (h *handler) openRooms(t *talks) *roomDoor {
-	d := &roomDoor{h: h, talks: t, log: h.log}
+func (h *handler) openRooms(t *followedRooms) *roomDoor {
+	d := &roomDoor{h: h, followed: t, log: h.log}
 	d.register(h.mux)
 	h.figures.Gauge("fernpost_gateway_waiting_consumers", func() float64 { return float64(d.waiting.Load()) })
 	return d
@@ -399,11 +420,11 @@ func (h *handler) recovered(w http.ResponseWriter) {
 }
 
 // nameOf is how a room is called now, by its name for good.
-func (h *handler) nameOf(files string) string {
-	if h.grants.Name == nil || files == "" {
-		return files
+func (h *handler) nameOf(roomID string) string {
+	if h.grants.Name == nil || roomID == "" {
+		return roomID
 	}
-	return h.grants.Name(files)
+	return h.grants.Name(roomID)
 }
 
 func nothing(w http.ResponseWriter, _ *http.Request) {

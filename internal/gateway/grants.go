@@ -34,10 +34,10 @@ type Grant struct {
 	ID int64
 	// Token says that it is a bearer token; otherwise it is a key of 16 characters.
 	Token bool
-	// Room is the one room that it is for, as this device calls it now; empty is every room. Lasting is its name for good, as
+	// Room is the one room that it is for, as this device calls it now; empty is every room. RoomID is its name for good, as
 	// [Rooms] has it: what is kept. Channel is that room's channel.
-	Room, Lasting string
-	Channel       int64
+	Room, RoomID string
+	Channel      int64
 	// Scopes are what it may do there.
 	Scopes []Scope
 	// Wait is how long the answer to a reading may be held until the cloud has taken it, in whole milliseconds.
@@ -67,7 +67,7 @@ const tokenBeginning = "fpt_"
 // Methods may be called from several goroutines.
 type Grants struct {
 	// Name, if not nil, tells how a room is called now, by its name for good.
-	Name func(files string) string
+	Name func(roomID string) string
 
 	mu   sync.Mutex // guards the connection
 	conn *sqlite.Conn
@@ -96,8 +96,8 @@ func (g *Grants) Add(grant Grant) (secret string, made Grant, err error) {
 	if len(grant.Scopes) == 0 {
 		return "", grant, ErrNoScope
 	}
-	if grant.Lasting == "" {
-		grant.Lasting = grant.Room
+	if grant.RoomID == "" {
+		grant.RoomID = grant.Room
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -106,7 +106,7 @@ func (g *Grants) Add(grant Grant) (secret string, made Grant, err error) {
 		err := g.conn.Query("SELECT 1 FROM grants WHERE NOT token AND channel = ? AND room <> ? LIMIT 1", func([]driver.Value) error {
 			shared = true
 			return nil
-		}, grant.Channel, grant.Lasting)
+		}, grant.Channel, grant.RoomID)
 		if err == nil && shared && !grant.Token {
 			err = ErrSharedChannel
 		}
@@ -131,7 +131,7 @@ func (g *Grants) add(grant Grant) (secret string, made Grant, err error) {
 		VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id`, func(row []driver.Value) error {
 		grant.ID = row[0].(int64)
 		return nil
-	}, hashOf(secret), grant.Token, grant.Lasting, grant.Channel, strings.Join(scopes, ","), grant.Wait.Milliseconds(), grant.Made.Unix())
+	}, hashOf(secret), grant.Token, grant.RoomID, grant.Channel, strings.Join(scopes, ","), grant.Wait.Milliseconds(), grant.Made.Unix())
 	if err != nil {
 		return "", grant, fmt.Errorf("making a key: %w", err)
 	}
@@ -178,6 +178,9 @@ func (g *Grants) Revoke(id int64, token bool) (revoked Grant, err error) {
 func (g *Grants) List(tokens bool) (all []Grant, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.conn == nil {
+		return nil, nil
+	}
 	err = g.conn.Query("SELECT "+grantColumns+" FROM grants WHERE token = ? ORDER BY id", func(row []driver.Value) error {
 		all = append(all, g.grantOf(row))
 		return nil
@@ -201,7 +204,7 @@ func (g *Grants) Find(secret string, token bool) (found Grant, ok bool, err erro
 
 // Left returns how many keys and tokens are for a room, by its name for good, and how many readings wait for it here: they were
 // answered, and have not left for its outbox yet.
-func (g *Grants) Left(files string) (grants, readings, setAside int, err error) {
+func (g *Grants) Left(roomID string) (grants, readings, setAside int, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	err = g.conn.Query(`SELECT (SELECT count(*) FROM grants WHERE room = ?1),
@@ -209,17 +212,17 @@ func (g *Grants) Left(files string) (grants, readings, setAside int, err error) 
 		(SELECT count(*) FROM readings WHERE room = ?1 AND handed = 2)`, func(row []driver.Value) error {
 		grants, readings, setAside = int(row[0].(int64)), int(row[1].(int64)), int(row[2].(int64))
 		return nil
-	}, files)
+	}, roomID)
 	return grants, readings, setAside, err
 }
 
 // Forget takes back all keys and tokens of a room that was removed, and forgets its readings and the names of its fields.
-func (g *Grants) Forget(files string) error {
+func (g *Grants) Forget(roomID string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.conn.Transaction(func() error {
-		return errors.Join(g.conn.Exec("DELETE FROM grants WHERE room = ?", files), g.conn.Exec("DELETE FROM fields WHERE room = ?", files),
-			g.conn.Exec("DELETE FROM readings WHERE room = ?", files))
+		return errors.Join(g.conn.Exec("DELETE FROM grants WHERE room = ?", roomID), g.conn.Exec("DELETE FROM fields WHERE room = ?", roomID),
+			g.conn.Exec("DELETE FROM readings WHERE room = ?", roomID))
 	})
 }
 
@@ -227,14 +230,14 @@ const grantColumns = "id, token, room, channel, scopes, wait_ms, made_s"
 
 func (g *Grants) grantOf(row []driver.Value) Grant {
 	found := Grant{
-		ID: row[0].(int64), Token: row[1].(int64) != 0, Room: row[2].(string), Lasting: row[2].(string), Channel: row[3].(int64),
+		ID: row[0].(int64), Token: row[1].(int64) != 0, Room: row[2].(string), RoomID: row[2].(string), Channel: row[3].(int64),
 		Wait: time.Duration(row[5].(int64)) * time.Millisecond, Made: time.Unix(row[6].(int64), 0).UTC(),
 	}
 	for s := range strings.SplitSeq(row[4].(string), ",") {
 		found.Scopes = append(found.Scopes, Scope(s))
 	}
-	if g.Name != nil && found.Lasting != "" {
-		found.Room = g.Name(found.Lasting)
+	if g.Name != nil && found.RoomID != "" {
+		found.Room = g.Name(found.RoomID)
 	}
 	return found
 }

@@ -91,27 +91,13 @@ func TestForget(t *testing.T) {
 	g := startGateway(t, home, all)
 	attic := g.add(t, "attic", 0, Write)
 	g.stop(t) // and nobody hands over
-	r, err := openReadings(home, all, discard)
+	r, grants, s := openLab(t, all, home)
+	mustCommit(t, r, s, "1", "2")
+	other, err := r.open("attic", atticChannel)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	grants, err := OpenGrants(home)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer grants.Close()
-	s, err := r.open("lab", labChannel)
-	if err == nil {
-		_, err = commit(r, s, newEntries("1", "2"))
-	}
-	other, err2 := r.open("attic", atticChannel)
-	if err2 == nil {
-		_, err2 = commit(r, other, newEntries("3"))
-	}
-	if err := errors.Join(err, err2); err != nil {
-		t.Fatal(err)
-	}
+	mustCommit(t, r, other, "3")
 	if keys, readings, _, err := grants.Left("lab"); keys != 2 || readings != 2 || err != nil {
 		t.Errorf("of the room are there %d keys and %d readings, %v", keys, readings, err)
 	}
@@ -139,13 +125,13 @@ func TestRenamedRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer g.Close()
-	key, _, err := g.Add(Grant{Room: "lab", Lasting: "lab", Channel: 7, Scopes: []Scope{Read}})
+	key, _, err := g.Add(Grant{Room: "lab", RoomID: "lab", Channel: 7, Scopes: []Scope{Read}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.Name = func(files string) string { return map[string]string{"lab": "school", "lab-2": "lab"}[files] }
+	g.Name = func(roomID string) string { return map[string]string{"lab": "school", "lab-2": "lab"}[roomID] }
 	found, ok, err := g.Find(key, false)
-	if err != nil || !ok || found.Room != "school" || found.Lasting != "lab" || !found.May(Read, "school") || found.May(Read, "lab") {
+	if err != nil || !ok || found.Room != "school" || found.RoomID != "lab" || !found.May(Read, "school") || found.May(Read, "lab") {
 		t.Errorf("%+v, %v, %v", found, ok, err)
 	}
 }

@@ -58,7 +58,7 @@ func openHome(home string) (_ *sqlite.Conn, err error) {
 	if err := filelock.Wait(ctx, lock); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // SQLite gives its other files the same mode
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // SQLite gives its other roomID the same mode
 	if err != nil {
 		return nil, err
 	}

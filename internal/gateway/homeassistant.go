@@ -57,7 +57,7 @@ type retainer interface {
 type homeAssistant struct {
 	readings *readings
 	grants   *Grants
-	rooms    Rooms
+	rooms    rooms
 	// follow begins to take what comes in a room.
 	follow func(*shelf)
 	// remembers says that what is published is kept by a broker when this process has ended.
@@ -71,8 +71,8 @@ func (h *homeAssistant) availability() string {
 }
 
 // idOf names a room for good, whatever it is called: by its channel, and a piece of the hash of its relay's address.
-func (h *homeAssistant) idOf(files string, channel int64) (string, error) {
-	address, err := h.rooms.Relay(files)
+func (h *homeAssistant) idOf(roomID string, channel int64) (string, error) {
+	address, err := h.rooms.Relay(roomID)
 	if err != nil {
 		return "", err
 	}
@@ -204,11 +204,11 @@ func (h *homeAssistant) look(ctx context.Context, to retainer, devices map[strin
 	}
 	for i := range keys {
 		if g := &keys[i]; g.May(Read, g.Room) {
-			add(g.Lasting, g.Channel)
+			add(g.RoomID, g.Channel)
 		}
 	}
 	for _, f := range names {
-		if fields := add(f.Lasting, f.Channel); fields != nil {
+		if fields := add(f.RoomID, f.Channel); fields != nil {
 			f.Room = "" // it may be renamed
 			fields[f.Number-1] = f
 		}

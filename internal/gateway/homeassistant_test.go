@@ -81,7 +81,7 @@ func (b *board) keeps(topic string) string {
 type smartHome struct {
 	*homeAssistant
 	*testing.T
-	all *rooms
+	all *fakeRooms
 	lab *shelf
 }
 
@@ -118,7 +118,7 @@ func (h *smartHome) writes(seconds int, fields ...string) {
 	source := fmt.Sprint(h.lab.state.Last)
 	h.readings.mu.Unlock()
 	e.CreatedAt = time.Now().Add(time.Duration(seconds) * time.Second)
-	if err := h.readings.take(h.lab, &News{Arrivals: []Arrival{NewArrival([]byte(source), e, e.CreatedAt)}}); err != nil {
+	if err := h.readings.take(h.lab, &news{arrivals: []arrival{newArrival([]byte(source), e, e.CreatedAt)}}); err != nil {
 		h.Fatal(err)
 	}
 	synctest.Wait()
@@ -150,7 +150,7 @@ func TestHomeAssistant(t *testing.T) {
 		h.writes(-10, "21")
 		stop := h.publishing(func(context.Context) (connection, error) { return b, nil })
 		h.expect(b) // no key reads the room, and no field has a name
-		if err := h.grants.NameField(Field{Lasting: "lab", Channel: labChannel, Number: 1, Name: "Température", Unit: "°C", Class: "temperature"}); err != nil {
+		if err := h.grants.NameField(Field{RoomID: "lab", Channel: labChannel, Number: 1, Name: "Température", Unit: "°C", Class: "temperature"}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(roomsLookedAt)
@@ -263,7 +263,7 @@ func TestRoomThatIsAway(t *testing.T) {
 	})
 }
 
-type unreadable struct{ *rooms }
+type unreadable struct{ *fakeRooms }
 
 func (unreadable) Relay(string) (string, error) { return "", errors.New("the disk does not answer") }
 
@@ -336,7 +336,7 @@ func TestBrokerAway(t *testing.T) {
 // startPublishing starts a gateway that publishes by MQTT, with a reading in lab and a key for attic.
 func startPublishing(t *testing.T, o Options) (g *running, attic string) {
 	t.Helper()
-	o.Listen, o.Home, o.Rooms, o.Log = "127.0.0.1:0", t.TempDir(), newRooms(t), discard
+	o.Listen, o.Home, o.rooms, o.Log = "127.0.0.1:0", t.TempDir(), newRooms(t), discard
 	grants, err := OpenGrants(o.Home)
 	if err != nil {
 		t.Fatal(err)
@@ -415,7 +415,7 @@ func TestHomeBroker(t *testing.T) {
 	if m := wait(t, got); string(m.Payload) != "21.5" {
 		t.Errorf("what comes next is %+v", m)
 	}
-	keys, err := g.Keys()
+	keys, err := g.grants.List(false)
 	if err != nil {
 		t.Fatal(err)
 	}

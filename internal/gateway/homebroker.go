@@ -208,8 +208,8 @@ func (b *homeBroker) Connect(_ context.Context, c mqtt.Credentials) (mqtt.Sessio
 		address.WrongKey(now)
 		return nil, mqtt.ErrCredentials
 	}
-	if grant.Lasting != "" {
-		room, err := b.readings.open(grant.Lasting, grant.Channel)
+	if grant.RoomID != "" {
+		room, err := b.readings.open(grant.RoomID, grant.Channel)
 		if err != nil {
 			return nil, fmt.Errorf("a key opens no room: %w", err)
 		}
@@ -252,10 +252,10 @@ func (s *subscriber) mayHave(topic string) bool {
 			return false
 		}
 	}
-	if grant.Lasting == "" || topic == s.broker.availability() {
+	if grant.RoomID == "" || topic == s.broker.availability() {
 		return true
 	}
-	id, err := s.broker.idOf(grant.Lasting, grant.Channel)
+	id, err := s.broker.idOf(grant.RoomID, grant.Channel)
 	return err == nil && strings.HasPrefix(room, id+"/")
 }
 

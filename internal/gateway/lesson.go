@@ -120,11 +120,11 @@ func (h *handler) bearer(r *http.Request, scope Scope, room string) error {
 		}
 		return refusef(http.StatusForbidden, "that token may not do this: the scope %s is needed", scope)
 	}
-	if grant.Room == "" || h.door == nil {
+	if grant.Room == "" || h.rooms == nil {
 		return nil
 	}
 	// A room that was made under the name of one that was removed is another one, with other members.
-	switch _, channel, err := h.door.readings.rooms.Room(grant.Lasting); {
+	switch _, channel, err := h.rooms.Room(grant.RoomID); {
 	case err != nil:
 		return err
 	case channel != grant.Channel:

@@ -298,7 +298,7 @@ func FuzzMember(f *testing.F) {
 // TestTokensOfARoomThatWasRemoved: they opened the room that was made under its name, whose members are others.
 func TestTokensOfARoomThatWasRemoved(t *testing.T) {
 	h, admin, grants := newTestHandler(t, Options{Keys: testKeys(t), KeysOf: "lab"})
-	h.door = &door{readings: &readings{rooms: newRooms(t)}}
+	h.rooms = newRooms(t)
 	token := func(channel int64) string {
 		t.Helper()
 		secret, _, err := grants.Add(Grant{Token: true, Scopes: []Scope{Read, Write}, Room: "lab", Channel: channel})

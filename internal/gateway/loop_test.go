@@ -8,6 +8,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"testing"
+
+	access "github.com/fernpost/fernpost/internal/channel"
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // TestLeadsBack: a cloud that is the gateway itself would be asked to take what it has sent, by whatever name or address it is called:
@@ -73,11 +78,18 @@ func TestStartRefusesALoop(t *testing.T) {
 	}
 	_, port, _ := net.SplitHostPort(address)
 	home := t.TempDir()
-	_, err = Start(t.Context(), Options{Listen: address, Home: home, Rooms: newRooms(t), Clouds: []string{"http://0.0.0.0:" + port}})
+	engine := newEngine(home, access.Access{Timeout: testenv.Patience})
+	if err := engine.Add(model.Room{
+		Name: "lab", Relay: "http://0.0.0.0:" + port, Channel: 1, Fields: []int{1}, Interval: "0s", Profile: "fernpost",
+		Keys: []model.Secret{model.Secret(fernet.GenerateKey().Reveal())},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Start(t.Context(), Options{Listen: address, Home: home, Engine: engine, Pace: testPace})
 	if _, loops := errors.AsType[*LoopError](err); !loops {
 		t.Fatalf("a gateway whose relay is itself starts: %v", err)
 	}
-	g, err := Start(t.Context(), Options{Listen: address, Home: home, Rooms: newRooms(t)})
+	g, err := Start(t.Context(), Options{Listen: address, Home: home, rooms: newRooms(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +99,7 @@ func TestStartRefusesALoop(t *testing.T) {
 // TestMind: all that a gateway answers says whose answer it is, the refusals too, and only to itself.
 func TestMind(t *testing.T) {
 	self := NewSelf()
-	g, err := Start(t.Context(), Options{Listen: "127.0.0.1:0", Home: t.TempDir(), Rooms: newRooms(t), Self: self})
+	g, err := Start(t.Context(), Options{Listen: "127.0.0.1:0", Home: t.TempDir(), rooms: newRooms(t), Self: self})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -176,7 +176,7 @@ func TestOpenAPI(t *testing.T) {
 		try("POST", "/rooms/{room}/files", "/rooms/lab/files?name=n", "content")
 		try("GET", "/rooms/{room}/files/{key}/{number}", file, "")
 		try("GET", "/rooms/{room}/findings", "/rooms/lab/findings", "")
-		time.AfterFunc(time.Second, x.talks.end) // or a stream would not end
+		time.AfterFunc(time.Second, x.followed.end) // or a stream would not end
 		try("GET", "/rooms/{room}/events", "/rooms/lab/events?from=start", "")
 		described := 0
 		for path, methods := range d.Paths {
@@ -195,7 +195,7 @@ func TestOpenAPI(t *testing.T) {
 				}
 			}
 		}
-		door := &roomDoor{h: x.h, talks: x.talks}
+		door := &roomDoor{h: x.h, followed: x.followed}
 		if n := len(door.routes()) + 1; n != described {
 			t.Errorf("%d addresses are served, %d described", n, described)
 		}

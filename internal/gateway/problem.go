@@ -2,8 +2,13 @@ package gateway
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
+
+	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/record"
 )
 
 // problem is a refusal in the form of RFC 9457.
@@ -37,4 +42,45 @@ func send(w http.ResponseWriter, status int, contentType string, body []byte) {
 	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // an error means that the client has gone
+}
+
+// problemOf returns the refusal that an error comes to.
+func problemOf(err error) *problem {
+	status, detail := http.StatusInternalServerError, "a fault of the gateway; its log has more"
+	if no, ok := errors.AsType[*refusal](err); ok {
+		status, detail = no.status, no.why
+		return &problem{Status: status, Detail: detail}
+	}
+	is := func(code int, targets ...error) {
+		for _, target := range targets {
+			if errors.Is(err, target) {
+				status, detail = code, err.Error()
+			}
+		}
+	}
+	is(http.StatusNotFound, model.ErrNoRoom, messenger.ErrNoConsumer)
+	is(http.StatusBadRequest, model.ErrRoomName, messenger.ErrConsumerName, messenger.ErrNotYet, model.ErrMark, model.ErrNoText, model.ErrNotUTF8)
+	is(http.StatusConflict, messenger.ErrTooManyConsumers, model.ErrOtherIdentity, model.ErrNumbersSpent, model.ErrNamedKeyGone)
+	is(http.StatusUnprocessableEntity, model.ErrOtherBody, record.ErrBody)
+	is(http.StatusServiceUnavailable, model.ErrArchiveBusy, model.ErrDiskFull, model.ErrKeyringAway, errEnding, errMoved)
+	if _, ok := errors.AsType[*model.TooLongError](err); ok {
+		status, detail = http.StatusRequestEntityTooLarge, err.Error()
+	}
+	if _, ok := errors.AsType[*messenger.ReadOnlyError](err); ok {
+		status, detail = http.StatusForbidden, err.Error()
+	}
+	if _, ok := errors.AsType[*messenger.MovedError](err); ok {
+		status, detail = http.StatusConflict, err.Error()
+	}
+	return &problem{Status: status, Detail: detail}
+}
+
+// sendJSON writes an answer.
+func sendJSON(w http.ResponseWriter, status int, answer any) error {
+	body, err := json.Marshal(answer)
+	if err != nil {
+		return err
+	}
+	send(w, status, "application/json", append(body, '\n'))
+	return nil
 }

@@ -27,19 +27,19 @@ import (
 
 // house is a gateway with the room lab at a relay of its own, asked without a network. Call newHouse inside of synctest.Test.
 type house struct {
-	t      *testing.T
-	server *relaytest.Server
-	room   model.Room
-	h      *handler
-	talks  *talks
-	home   string
-	grants *Grants
-	token  string // for everything
+	t        *testing.T
+	server   *relaytest.Server
+	room     model.Room
+	h        *handler
+	followed *followedRooms
+	home     string
+	grants   *Grants
+	token    string // for everything
 }
 
-func newHouse(t *testing.T, profile string) *house {
+func newHouse(t *testing.T, profile string, options ...relaytest.Option) *house {
 	t.Helper()
-	server := relaytest.InBubble(t)
+	server := relaytest.InBubble(t, options...)
 	channel := server.CreateChannel(t, relaytest.AllFields(true))
 	x := &house{t: t, server: server, home: t.TempDir(), room: model.Room{
 		Name: "lab", Relay: server.URL, Channel: channel.ID, WriteKey: model.Secret(channel.WriteKey),
@@ -52,14 +52,20 @@ func newHouse(t *testing.T, profile string) *house {
 	return x
 }
 
+// testPace is how often the relays of tests are asked.
+var testPace = Pace{time.Second, 10 * time.Second}
+
+// newEngine makes an engine that keeps all in a directory.
+func newEngine(home string, a access.Access) *messenger.Engine {
+	return messenger.New(messenger.Options{
+		Dir: func(kind string) (string, error) { return filepath.Join(home, kind), nil }, Access: a, ArchiveSize: func() int64 { return 0 },
+	})
+}
+
 // engine is that of somebody with a home of their own.
 func (x *house) engine(home string) *messenger.Engine {
 	x.t.Helper()
-	e := messenger.New(messenger.Options{
-		Dir:         func(kind string) (string, error) { return filepath.Join(home, kind), nil },
-		Access:      access.Access{Timeout: 10 * time.Second, Transport: x.server.Transport(x.t)},
-		ArchiveSize: func() int64 { return 0 },
-	})
+	e := newEngine(home, access.Access{Timeout: 10 * time.Second, Transport: x.server.Transport(x.t)})
 	if err := e.Add(x.room); err != nil && !errors.Is(err, model.ErrRoomExists) {
 		x.t.Fatal(err)
 	}
@@ -68,12 +74,12 @@ func (x *house) engine(home string) *messenger.Engine {
 
 func (x *house) open() {
 	x.h = newHandler(Options{}, x.grants, newClients(discard))
-	x.talks = newTalks(x.engine(x.home), Pace{time.Second, 10 * time.Second}, discard)
-	x.h.openRooms(x.talks)
+	x.followed = newFollowedRooms(x.engine(x.home), testPace, discard)
+	x.h.openRooms(x.followed)
 }
 
 func (x *house) close() {
-	if err := x.talks.close(); err != nil {
+	if err := x.followed.close(); err != nil {
 		x.t.Error(err)
 	}
 }
@@ -230,7 +236,7 @@ func TestWaitsEnd(t *testing.T) {
 			t.Errorf("a token that was taken back ends it with %d after %v", status, took)
 		}
 		x.token = admin
-		if status, _, took := wait(x.talks.end); status != 200 || took != 5*time.Second {
+		if status, _, took := wait(x.followed.end); status != 200 || took != 5*time.Second {
 			t.Errorf("a stop ends it with %d after %v", status, took)
 		}
 	})
@@ -255,7 +261,7 @@ func TestARequestThatIsRepeatedSendsOnce(t *testing.T) {
 				}
 				x.server.Inject(nil)
 				x.restart()
-				x.talks.takeUp() // as at the start
+				x.followed.takeUp() // as at the start
 				time.Sleep(2 * time.Minute)
 				if status, answer := x.ask(&again, "POST", path, "once", once, "Content-Type: text/plain"); status != 200 || again.State != "accepted" {
 					t.Errorf("once it is posted: %d %s", status, answer)
@@ -361,7 +367,7 @@ func TestEvents(t *testing.T) {
 		end()
 		in, end = stream("/rooms/lab/events")
 		time.Sleep(time.Second)
-		x.talks.end()
+		x.followed.end()
 		all, err := io.ReadAll(in)
 		if err != nil || string(all) != ":\n\n" {
 			t.Errorf("%q, %v", all, err)
@@ -528,10 +534,8 @@ func FuzzMessageBody(f *testing.F) {
 // A gateway on which there is no room yet answers so.
 func TestNoRoomsYet(t *testing.T) {
 	home := t.TempDir()
-	engine := messenger.New(messenger.Options{
-		Dir: func(kind string) (string, error) { return filepath.Join(home, kind), nil }, ArchiveSize: func() int64 { return 0 },
-	})
-	g, err := Start(t.Context(), Options{Listen: "127.0.0.1:0", Home: filepath.Join(home, "gateway"), Engine: engine, Pace: Pace{time.Second, time.Second}})
+	engine := newEngine(home, access.Access{})
+	g, err := Start(t.Context(), Options{Listen: "127.0.0.1:0", Home: filepath.Join(home, "gateway"), Engine: engine, Pace: testPace})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,6 @@ import (
 
 	access "github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/fernet"
-	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/testenv"
@@ -28,24 +27,21 @@ func BenchmarkPostMessage(b *testing.B) {
 			server := relaytest.New(b, relaytest.InMemory())
 			channel := server.CreateChannel(b, relaytest.AllFields(true))
 			home := b.TempDir()
-			engine := messenger.New(messenger.Options{
-				Dir: func(kind string) (string, error) { return filepath.Join(home, kind), nil }, Access: access.Access{Timeout: testenv.Patience},
-				ArchiveSize: func() int64 { return 0 },
-			})
+			engine := newEngine(home, access.Access{Timeout: testenv.Patience})
 			err := engine.Add(model.Room{
 				Name: "lab", Relay: server.URL, Channel: channel.ID, WriteKey: model.Secret(channel.WriteKey),
 				Fields: []int{1, 2, 3, 4, 5, 6, 7, 8}, Interval: "0s", Profile: "fernpost",
 				Keys: []model.Secret{model.Secret(fernet.GenerateKey().Reveal())},
 			})
 			g, startErr := Start(b.Context(), Options{
-				Listen: "127.0.0.1:0", Home: filepath.Join(home, "gateway"), Engine: engine, Pace: Pace{time.Second, 10 * time.Second},
+				Listen: "127.0.0.1:0", Home: filepath.Join(home, "gateway"), Engine: engine, Pace: testPace,
 			})
 			if err := errors.Join(err, startErr); err != nil {
 				b.Fatal(err)
 			}
 			r := &running{Running: g}
 			b.Cleanup(func() { r.stop(b) })
-			h := g.rooms
+			h := g.roomDoor
 			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 200}}
 			token := g.FirstToken()
 			ask := func(method, path, body string) error {

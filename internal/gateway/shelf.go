@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -36,10 +37,10 @@ type shelf struct {
 	moved        chan struct{}
 
 	// authors are who has written: first whoever writes here, then nobody, then the others, as byKey finds them.
-	authors []Author
+	authors []author
 	byKey   map[string]int32
 	// findings are what is wrong with what the room holds, and settings counts their changes and those of authors.
-	findings []any
+	findings []item.Finding
 	settings int64
 	// renamed counts how often authors were called, or counted, otherwise than before.
 	renamed int
@@ -154,7 +155,7 @@ func (s *shelf) authorOf(key string) int32 {
 	if !known {
 		at = int32(len(s.authors))
 		s.byKey[key] = at
-		s.authors = append(s.authors, Author{Key: key})
+		s.authors = append(s.authors, author{key: key})
 	}
 	return at
 }
@@ -165,14 +166,14 @@ type choice struct {
 	author           string
 }
 
-func (c *choice) takes(a *Author) bool {
+func (c *choice) takes(a *author) bool {
 	switch {
-	case c.signed && a.Key == "":
+	case c.signed && a.key == "":
 		return false
-	case c.verified && (a.Key == "" || a.Lost || !a.Own && !a.Compared):
+	case c.verified && (a.key == "" || a.lost || !a.own && !a.compared):
 		return false
 	}
-	return c.author == "" || c.author == a.Name || c.author == a.Key
+	return c.author == "" || c.author == a.name || c.author == a.key
 }
 
 // view is a choice of a shelf's rows as a feed: its entries are counted from 1 without gaps, as the rules of a relay want them. It has
@@ -212,7 +213,7 @@ func (v *view) isNow() bool { return v.begin == v.shelf.begin() && v.renamed == 
 
 // view returns a choice as it is now. The caller holds mu, which others get meanwhile if there is much to look at.
 func (r *readings) view(s *shelf, c choice) *view {
-	named := func(a Author) bool { return c.author == a.Name || c.author == a.Key }
+	named := func(a author) bool { return c.author == a.name || c.author == a.key }
 	if c.author != "" && !slices.ContainsFunc(s.authors, named) {
 		c.author = noAuthor
 	}
@@ -291,7 +292,7 @@ type shown struct {
 	first   int64
 	rows    []row   // all of them, or
 	picked  []int64 // those of these numbers
-	authors []Author
+	authors []author
 }
 
 // errNoView: what somebody reads is not kept any more; asked anew it is there.
@@ -358,13 +359,13 @@ func (p *shown) show(number int64, visit func(*thingspeak.Entry) error) error {
 	r := p.row(int(number - p.first))
 	e := r.unpack()
 	if a := &p.authors[r.author]; !e.Status.Given {
-		if a.Key != "" && a.Name != "" {
-			e.Status = thingspeak.Text(signedBy + a.Name)
+		if a.key != "" && a.name != "" {
+			e.Status = thingspeak.Text(signedBy + a.name)
 		}
 	} else if record.BeginsLike(e.Status.Text, signedBy) { // anybody can write that
 		by := "unsigned"
-		if a.Key != "" {
-			by = signedBy + cmp.Or(a.Name, a.Key)
+		if a.key != "" {
+			by = signedBy + cmp.Or(a.name, a.key)
 		}
 		e.Status.Text = by + ": " + e.Status.Text
 	}

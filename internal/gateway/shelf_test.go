@@ -11,15 +11,24 @@ import (
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// openShelf opens the readings of the room lab in a home of its own.
-func openShelf(t *testing.T) (*readings, *shelf) {
+// openLab opens the readings and the keys of a home, and the shelf of the room lab. At the end of the test they are closed, unless they
+// were before.
+func openLab(t *testing.T, all rooms, home string) (*readings, *Grants, *shelf) {
 	t.Helper()
-	r, err := openReadings(t.TempDir(), newRooms(t), discard)
+	r, err := openReadings(home, all, discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	grants, err := OpenGrants(home)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := r.Close(); err != nil {
+		err := grants.Close()
+		if r.conn != nil {
+			err = errors.Join(err, r.Close())
+		}
+		if err != nil {
 			t.Error(err)
 		}
 	})
@@ -27,12 +36,27 @@ func openShelf(t *testing.T) (*readings, *shelf) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return r, grants, s
+}
+
+// openShelf opens the readings of the room lab in a home of its own.
+func openShelf(t *testing.T) (*readings, *shelf) {
+	t.Helper()
+	r, _, s := openLab(t, newRooms(t), t.TempDir())
 	return r, s
+}
+
+// mustCommit keeps readings with these values.
+func mustCommit(t *testing.T, r *readings, s *shelf, values ...string) {
+	t.Helper()
+	if _, err := commit(r, s, newEntries(values...)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // chosen is the context of a request that chooses.
 func chosen(c choice) context.Context {
-	return context.WithValue(context.Background(), visitKey{}, &visit{choice: c})
+	return context.WithValue(context.Background(), doorRequestKey{}, &doorRequest{choice: c})
 }
 
 // fill puts rows onto a shelf, in memory only.
@@ -47,21 +71,19 @@ func (s *shelf) fill(n int, author int32) {
 // otherwise, between its two looks at the feed.
 func TestWhoReadsGetsAllOrIsTold(t *testing.T) {
 	r, s := openShelf(t)
-	if _, err := commit(r, s, newEntries("a", "b", "c")); err != nil {
-		t.Fatal(err)
-	}
+	mustCommit(t, r, s, "a", "b", "c")
 	for name, tt := range map[string]struct {
 		meanwhile func()
 		forgotten bool
 	}{
 		"nothing": {func() {}, false},
 		"a new author": {func() {
-			if err := r.take(s, &News{Authors: []Author{{Key: "A", Name: "ana", Own: true}}}); err != nil {
+			if err := r.take(s, &news{authors: []author{{key: "A", name: "ana", own: true}}}); err != nil {
 				t.Fatal(err)
 			}
 		}, false},
 		"a new name": {func() {
-			if err := r.take(s, &News{Authors: []Author{{Key: "A", Name: "anna", Own: true}}}); err != nil {
+			if err := r.take(s, &news{authors: []author{{key: "A", name: "anna", own: true}}}); err != nil {
 				t.Fatal(err)
 			}
 		}, false},
@@ -109,7 +131,7 @@ func TestWhoReadsGetsAllOrIsTold(t *testing.T) {
 // was put together anew each time.
 func TestChoicesOfOthersChangeNothing(t *testing.T) {
 	r, s := openShelf(t)
-	if err := r.take(s, &News{Authors: []Author{{Key: "A", Name: "ana", Own: true}}}); err != nil {
+	if err := r.take(s, &news{authors: []author{{key: "A", name: "ana", own: true}}}); err != nil {
 		t.Fatal(err)
 	}
 	generation := func(c choice) int64 {
@@ -127,7 +149,7 @@ func TestChoicesOfOthersChangeNothing(t *testing.T) {
 		t.Errorf("after that %d views are kept", len(s.views))
 	}
 	for i := range 3 * maxViews {
-		s.authors = append(s.authors, Author{Key: fmt.Sprint("K", i)})
+		s.authors = append(s.authors, author{key: fmt.Sprint("K", i)})
 		generation(choice{author: fmt.Sprint("K", i)})
 	}
 	if generation(choice{}) != all || len(s.views) != maxViews {
@@ -183,15 +205,15 @@ func TestManyThatSayTheSame(t *testing.T) {
 	}
 	came := 0
 	come := func(values ...string) {
-		var all []Arrival
+		var all []arrival
 		for _, e := range newEntries(values...) {
 			e.CreatedAt = testTime
 			came++
-			a := NewArrival(fmt.Append(nil, came), e, testTime)
-			a.Own = true
+			a := newArrival(fmt.Append(nil, came), e, testTime)
+			a.own = true
 			all = append(all, a)
 		}
-		if err := r.take(s, &News{Arrivals: all}); err != nil {
+		if err := r.take(s, &news{arrivals: all}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -29,67 +29,6 @@ const (
 	fullWait = 15 * time.Second
 )
 
-// Rooms are the rooms of this device, as the gateway needs them. It calls them by names for good, those of their files, so that a
-// room that is renamed keeps its keys and what waits for it. Methods may be called from several goroutines.
-type Rooms interface {
-	// Room returns a room's keys, the newest first, and its channel's number.
-	Room(files string) (fernet.Ring, int64, error)
-	// Name is how a room is called now, or its name for good if there is none.
-	Name(files string) string
-	// Relay is the address of a room's relay.
-	Relay(files string) (string, error)
-	// Check says in words why a reading, with its date, cannot be sent in a room, nil if it can. A [*RoomError] says nothing of the
-	// reading.
-	Check(files string, e *thingspeak.Entry) error
-	// Outbox opens a room's outbox, to be used by one goroutine. The mark is whose numbers the readings have.
-	Outbox(files, mark string) (Outbox, error)
-	// Follow tells take what is in a room and what comes, until the context ends or the room cannot be followed: at first who writes
-	// there, at once. What was told is on disk when take returns without error; what was told before under the same mark is not told
-	// again, but for a little. It is told from the room's first message on under a mark that is new.
-	Follow(ctx context.Context, files, mark string, take func(*News) error) error
-}
-
-// News is what has come in a room.
-type News struct {
-	// Arrivals are readings, in the order in which they came.
-	Arrivals []Arrival
-	// Authors are all who have written in the room, nil if nothing is known that was not before.
-	Authors []Author
-	// Findings are all that is wrong with what the room holds, as JSON; nil if that is as before.
-	Findings []any
-}
-
-// Arrival is a reading of the room.
-type Arrival struct {
-	// Source tells it from all others of the room, for good.
-	Source []byte
-	// Entry has its date, and no number.
-	Entry thingspeak.Entry
-	// Author is the public key of who has signed it, empty for nobody.
-	Author string
-	// Own says that it may be one that was taken here.
-	Own bool
-}
-
-// Author is who has written in a room.
-type Author struct {
-	// Key is the public key, and Name how it is known here.
-	Key, Name string
-	// Own is who writes on this device. Compared says that the key's words were compared, Lost that it is the key of a device that was
-	// lost.
-	Own, Compared, Lost bool
-}
-
-// Outbox is where readings leave by: what is in it outlives the process.
-type Outbox interface {
-	// Queue puts a reading, which has its number and date, into the outbox. They come in the order of their numbers: one that is there
-	// already, or has left from there, is not put there again.
-	Queue(ctx context.Context, e *thingspeak.Entry) error
-	// Post posts what is in the outbox. It returns nil when the cloud has all of it.
-	Post(ctx context.Context) error
-	Close() error
-}
-
 // readings keeps the readings of rooms for the ThingSpeak doors: numbered on disk, and in clear in memory only. On disk what
 // one says is sealed with its room's key.
 //
@@ -99,7 +38,7 @@ type Outbox interface {
 type readings struct {
 	relay.Store
 
-	rooms Rooms
+	rooms rooms
 	log   *slog.Logger
 
 	// mu guards what follows.
@@ -120,7 +59,7 @@ type readings struct {
 }
 
 // openReadings opens the readings of a home.
-func openReadings(home string, rooms Rooms, log *slog.Logger) (*readings, error) {
+func openReadings(home string, rooms rooms, log *slog.Logger) (*readings, error) {
 	c, err := openHome(home)
 	if err != nil {
 		return nil, err
@@ -205,15 +144,6 @@ func openReading(plain []byte) (e thingspeak.Entry, err error) {
 	return e, nil
 }
 
-// RoomError says that a room cannot be found, or read, now.
-type RoomError struct {
-	Room string
-	Err  error
-}
-
-func (e *RoomError) Error() string { return "room " + e.Room + ": " + e.Err.Error() }
-func (e *RoomError) Unwrap() error { return e.Err }
-
 // errOtherRoom: the room of a key is another one by now.
 var errOtherRoom = errors.New("the room has another channel than the key was made for")
 
@@ -250,7 +180,7 @@ func (r *readings) read(room string, channel int64, ring fernet.Ring) (*shelf, e
 	now := time.Now().UTC()
 	s := &shelf{
 		room: room, writeKey: relay.NewKey(), readKey: relay.NewKey(), moved: make(chan struct{}), known: make(chan struct{}),
-		authors: []Author{here: {}, nobody: {}}, byKey: map[string]int32{}, unseen: map[told][]int64{}, settings: 1,
+		authors: []author{here: {}, nobody: {}}, byKey: map[string]int32{}, unseen: map[told][]int64{}, settings: 1,
 	}
 	s.channel = &relay.Channel{Owner: relay.LocalAccountID, Channel: thingspeak.Channel{
 		ID: channel, Name: room, Latitude: "0.0", Longitude: "0.0", CreatedAt: now, UpdatedAt: now,

@@ -191,9 +191,9 @@ func (e *Engine) Add(r model.Room) error {
 	return e.keys(func(keys *keyring.Keyring) error { return keys.Add(r) })
 }
 
-// FindLasting returns the room whose files have a name, however it is called now: see [model.Room.FilesName]. It returns
+// FindByFilesName returns the room whose files have a name, however it is called now: see [model.Room.FilesName]. It returns
 // [model.ErrNoRoom] if there is none.
-func (e *Engine) FindLasting(files string) (model.Room, error) {
+func (e *Engine) FindByFilesName(files string) (model.Room, error) {
 	return inKeys(e, func(keys *keyring.Keyring) (model.Room, error) {
 		r, failed := keys.Load(files)
 		if failed == nil && r.FilesName() == files {

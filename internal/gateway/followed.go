@@ -13,16 +13,16 @@ import (
 	"github.com/fernpost/fernpost/internal/model"
 )
 
-// talks are the rooms that scripts and bots use. One is followed from its first use on, or from the start if something of it waits:
+// followedRooms are the rooms that scripts and bots use. One is followed from its first use on, or from the start if something of it waits:
 // what comes while no consumer asks is in the archive then, whatever becomes of it in the cloud.
-type talks struct {
+type followedRooms struct {
 	engine *messenger.Engine
 	pace   Pace
 	log    *slog.Logger
 
-	mu    sync.Mutex       // guards what follows; nobody opens or closes a room meanwhile
-	slots map[string]*slot // by the rooms' names for good
-	named map[string]*talk // by the names under which they were found
+	mu    sync.Mutex               // guards what follows; nobody opens or closes a room meanwhile
+	slots map[string]*slot         // by the rooms' names for good
+	known map[string]*followedRoom // by what they were found by: their names, or IDs
 	// ending is closed when nobody is to wait any more.
 	ending chan struct{}
 	ended  bool
@@ -31,7 +31,7 @@ type talks struct {
 // slot is where one room is opened and closed: that may take long, and holds up no other room.
 type slot struct {
 	mu   sync.Mutex
-	talk *talk // nil while the room is not followed
+	room *followedRoom // nil while the room is not followed
 }
 
 // Pace is how often a relay is asked that sends nothing by itself: after activity, and while nothing comes.
@@ -40,8 +40,8 @@ type Pace struct{ Fastest, Slowest time.Duration }
 // recently is how old what is known of a room's settings may be: it may move to another relay while the gateway serves.
 const recently = time.Second
 
-func newTalks(engine *messenger.Engine, pace Pace, log *slog.Logger) *talks {
-	return &talks{engine: engine, pace: pace, log: log, slots: map[string]*slot{}, named: map[string]*talk{}, ending: make(chan struct{})}
+func newFollowedRooms(engine *messenger.Engine, pace Pace, log *slog.Logger) *followedRooms {
+	return &followedRooms{engine: engine, pace: pace, log: log, slots: map[string]*slot{}, known: map[string]*followedRoom{}, ending: make(chan struct{})}
 }
 
 var (
@@ -51,10 +51,20 @@ var (
 	errMoved = errors.New("the settings of the room have changed")
 )
 
-// get returns a room, which is followed from then on.
-func (t *talks) get(name string) (*talk, error) {
+// get returns the room of a name, which is followed from then on.
+func (t *followedRooms) get(name string) (*followedRoom, error) {
+	return t.find(name, name, t.engine.Find)
+}
+
+// byID returns the room of an ID, see [Grant], which is followed from then on.
+func (t *followedRooms) byID(roomID string) (*followedRoom, error) {
+	return t.find("\x00"+roomID, roomID, t.engine.FindByFilesName) // which no name begins with
+}
+
+// find returns a room as it was found under a key a moment ago, or finds it.
+func (t *followedRooms) find(key, name string, find func(string) (model.Room, error)) (*followedRoom, error) {
 	t.mu.Lock()
-	one, ended := t.named[name], t.ended
+	one, ended := t.known[key], t.ended
 	fresh := one != nil && time.Since(one.looked) < recently
 	t.mu.Unlock()
 	if ended {
@@ -63,21 +73,21 @@ func (t *talks) get(name string) (*talk, error) {
 	if fresh && one.over() == nil {
 		return one, nil
 	}
-	settings, err := t.engine.Find(name)
+	settings, err := find(name)
 	if errors.Is(err, model.ErrNoRoom) && one != nil { // or it has another name now: then it is opened anew under that one
 		t.mu.Lock()
-		delete(t.named, name)
+		delete(t.known, key)
 		t.mu.Unlock()
 		t.leave(one, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return t.at(settings)
+	return t.at(key, settings)
 }
 
-// at returns the room with these settings, which is followed from then on.
-func (t *talks) at(settings model.Room) (*talk, error) {
+// at returns the room with these settings, which is followed from then on, and known under a key.
+func (t *followedRooms) at(key string, settings model.Room) (*followedRoom, error) {
 	place, err := t.slot(settings.FilesName())
 	if err != nil {
 		return nil, err
@@ -87,52 +97,52 @@ func (t *talks) at(settings model.Room) (*talk, error) {
 	if _, err := t.slot(settings.FilesName()); err != nil { // it has ended meanwhile
 		return nil, err
 	}
-	if place.talk != nil && !sameRoom(place.talk.settings, settings) {
+	if place.room != nil && !sameRoom(place.room.settings, settings) {
 		t.closeIn(place, errMoved)
 	}
-	if place.talk == nil {
-		if place.talk, err = t.follow(settings); err != nil {
+	if place.room == nil {
+		if place.room, err = t.follow(settings); err != nil {
 			return nil, err
 		}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.named[settings.Name], place.talk.looked = place.talk, time.Now()
-	return place.talk, nil
+	t.known[key], place.room.looked = place.room, time.Now()
+	return place.room, nil
 }
 
 // slot returns where a room is opened. The error is errEnding.
-func (t *talks) slot(files string) (*slot, error) {
+func (t *followedRooms) slot(roomID string) (*slot, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ended {
 		return nil, errEnding
 	}
-	if t.slots[files] == nil {
-		t.slots[files] = &slot{}
+	if t.slots[roomID] == nil {
+		t.slots[roomID] = &slot{}
 	}
-	return t.slots[files], nil
+	return t.slots[roomID], nil
 }
 
 // leave ends to follow a room, unless it is followed anew already.
-func (t *talks) leave(one *talk, why error) {
+func (t *followedRooms) leave(one *followedRoom, why error) {
 	place, err := t.slot(one.settings.FilesName())
 	if err != nil {
 		return // all is closed
 	}
 	place.mu.Lock()
 	defer place.mu.Unlock()
-	if place.talk == one {
+	if place.room == one {
 		t.closeIn(place, why)
 	}
 }
 
 // closeIn closes the room of a slot, which is locked.
-func (t *talks) closeIn(place *slot, why error) {
-	if err := place.talk.close(why); err != nil {
-		t.log.Warn("closing a room failed", "room", place.talk.settings.Name, "err", err)
+func (t *followedRooms) closeIn(place *slot, why error) {
+	if err := place.room.close(why); err != nil {
+		t.log.Warn("closing a room failed", "room", place.room.settings.Name, "err", err)
 	}
-	place.talk = nil
+	place.room = nil
 }
 
 // sameRoom reports whether a room that is followed can be followed on. A new key may be what its messages wait for.
@@ -142,7 +152,7 @@ func sameRoom(a, b model.Room) bool {
 }
 
 // takeUp follows the rooms that have a consumer, or of which something is to be posted.
-func (t *talks) takeUp() {
+func (t *followedRooms) takeUp() {
 	names, _, err := t.engine.Rooms()
 	if err != nil {
 		t.log.Error("looking for what waits failed", "err", err)
@@ -157,7 +167,7 @@ func (t *talks) takeUp() {
 			waits, err = t.waits(settings)
 		}
 		if err == nil && waits {
-			_, err = t.at(settings)
+			_, err = t.at(name, settings)
 		}
 		if errors.Is(err, errEnding) {
 			return
@@ -168,7 +178,7 @@ func (t *talks) takeUp() {
 	}
 }
 
-func (t *talks) waits(settings model.Room) (bool, error) {
+func (t *followedRooms) waits(settings model.Room) (bool, error) {
 	r, err := t.engine.Open(settings, messenger.Face{})
 	if err != nil {
 		return false, err
@@ -182,7 +192,7 @@ func (t *talks) waits(settings model.Room) (bool, error) {
 }
 
 // end lets nobody wait any more.
-func (t *talks) end() {
+func (t *followedRooms) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.ended {
@@ -192,26 +202,26 @@ func (t *talks) end() {
 }
 
 // close ends it all.
-func (t *talks) close() (err error) {
+func (t *followedRooms) close() (err error) {
 	t.end()
 	t.mu.Lock()
 	slots := slices.Collect(maps.Values(t.slots)) // there are no more from now on
 	t.mu.Unlock()
 	for _, place := range slots {
 		place.mu.Lock()
-		if place.talk != nil {
-			err = errors.Join(err, place.talk.close(errEnding))
-			place.talk = nil
+		if place.room != nil {
+			err = errors.Join(err, place.room.close(errEnding))
+			place.room = nil
 		}
 		place.mu.Unlock()
 	}
 	return err
 }
 
-// talk is a room that is followed.
-type talk struct {
+// followedRoom is a room that is followed.
+type followedRoom struct {
 	settings model.Room
-	looked   time.Time // guarded by talks.mu
+	looked   time.Time // guarded by followedRooms.mu
 	log      *slog.Logger
 	stop     context.CancelFunc
 	done     chan struct{}
@@ -233,7 +243,7 @@ type talk struct {
 }
 
 // follow opens a room and begins to follow it.
-func (t *talks) follow(settings model.Room) (*talk, error) {
+func (t *followedRooms) follow(settings model.Room) (*followedRoom, error) {
 	reader, err := t.engine.Open(settings, messenger.Face{})
 	if err != nil {
 		return nil, err
@@ -257,7 +267,7 @@ func (t *talks) follow(settings model.Room) (*talk, error) {
 		return nil, errors.Join(err, reader.Close())
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	one := &talk{
+	one := &followedRoom{
 		settings: settings, log: t.log, stop: stop, done: make(chan struct{}), reader: reader, stream: stream, changed: make(chan struct{}),
 	}
 	go func() {
@@ -270,7 +280,7 @@ func (t *talks) follow(settings model.Room) (*talk, error) {
 }
 
 // run keeps the room followed until ctx ends. The error is [model.ErrNoRoom] if it was removed.
-func (t *talk) run(ctx context.Context, follow func() (*messenger.Stream, error)) error {
+func (t *followedRoom) run(ctx context.Context, follow func() (*messenger.Stream, error)) error {
 	defer close(t.done)
 	stream, err, pause := t.stream, error(nil), firstPause
 	for {
@@ -304,7 +314,7 @@ func (t *talk) run(ctx context.Context, follow func() (*messenger.Stream, error)
 }
 
 // listen passes on what happens in the room.
-func (t *talk) listen(ctx context.Context, stream *messenger.Stream) error {
+func (t *followedRoom) listen(ctx context.Context, stream *messenger.Stream) error {
 	for {
 		e, err := stream.Next(ctx)
 		if err != nil {
@@ -332,7 +342,7 @@ func (t *talk) listen(ctx context.Context, stream *messenger.Stream) error {
 }
 
 // tell changes what is known, and lets everybody look who waits.
-func (t *talk) tell(change func()) {
+func (t *followedRoom) tell(change func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	change()
@@ -342,27 +352,27 @@ func (t *talk) tell(change func()) {
 
 // now returns the stream of the room, nil while there is none, what is closed when there may be something new, and why nothing
 // comes from the relay.
-func (t *talk) now() (stream *messenger.Stream, changed <-chan struct{}, away error) {
+func (t *followedRoom) now() (stream *messenger.Stream, changed <-chan struct{}, away error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.stream, t.changed, t.away
 }
 
 // over returns why the room is not followed any more, nil while it is.
-func (t *talk) over() error {
+func (t *followedRoom) over() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.gone
 }
 
-func (t *talk) hasAnswered() bool {
+func (t *followedRoom) hasAnswered() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.answered
 }
 
 // with runs work on what is kept of the room.
-func (t *talk) with(work func(*messenger.Room) error) error {
+func (t *followedRoom) with(work func(*messenger.Room) error) error {
 	t.reading.Lock()
 	defer t.reading.Unlock()
 	if t.reader == nil {
@@ -372,7 +382,7 @@ func (t *talk) with(work func(*messenger.Room) error) error {
 }
 
 // close lets go of the room, and has everybody look who waits. It says why to whoever still asks for it.
-func (t *talk) close(why error) error {
+func (t *followedRoom) close(why error) error {
 	t.stop()
 	<-t.done
 	t.mu.Lock()

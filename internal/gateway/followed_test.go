@@ -97,11 +97,11 @@ func TestAWaitGoesOnWhenTheSettingsChange(t *testing.T) {
 			}
 		})
 		time.Sleep(5 * time.Second)
-		before, err := x.talks.get("lab")
+		before, err := x.followed.get("lab")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if x.room, err = x.talks.engine.Update("lab", func(r *model.Room) error {
+		if x.room, err = x.followed.engine.Update("lab", func(r *model.Room) error {
 			r.Keys = append([]model.Secret{model.Secret(fernet.GenerateKey().Reveal())}, r.Keys...)
 			return nil
 		}); err != nil {
@@ -109,7 +109,7 @@ func TestAWaitGoesOnWhenTheSettingsChange(t *testing.T) {
 		}
 		time.Sleep(5 * time.Second)
 		x.must(nil, "GET", "/rooms/lab/consumers", "")
-		if now, err := x.talks.get("lab"); err != nil || now == before || before.over() == nil {
+		if now, err := x.followed.get("lab"); err != nil || now == before || before.over() == nil {
 			t.Errorf("it is followed with the settings that it had, %v", err)
 		}
 		x.bo(record.Text("hello"))
@@ -122,7 +122,7 @@ func TestARoomThatIsGoneIsNotFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newHouse(t, "fernpost")
 		x.must(nil, "GET", "/rooms/lab/messages?consumer=bot", "")
-		renamed, err := x.talks.engine.Rename(x.room, "den")
+		renamed, err := x.followed.engine.Rename(x.room, "den")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,8 +132,8 @@ func TestARoomThatIsGoneIsNotFollowed(t *testing.T) {
 			t.Errorf("by its former name: %d %s", status, answer)
 		}
 		followed := func() (n int) {
-			for _, place := range x.talks.slots {
-				if place.talk != nil {
+			for _, place := range x.followed.slots {
+				if place.room != nil {
 					n++
 				}
 			}
@@ -142,11 +142,11 @@ func TestARoomThatIsGoneIsNotFollowed(t *testing.T) {
 		if followed() != 1 {
 			t.Errorf("%d rooms are followed", followed())
 		}
-		one, err := x.talks.get("den")
+		one, err := x.followed.get("den")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := x.talks.engine.Remove(t.Context(), renamed); err != nil {
+		if err := x.followed.engine.Remove(t.Context(), renamed); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
@@ -163,21 +163,21 @@ func TestASlowRoomHoldsUpNoOther(t *testing.T) {
 		x := newHouse(t, "fernpost")
 		attic := x.room
 		attic.Name = "attic"
-		if err := x.talks.engine.Add(attic); err != nil {
+		if err := x.followed.engine.Add(attic); err != nil {
 			t.Fatal(err)
 		}
-		slow, err := x.talks.slot("attic")
+		slow, err := x.followed.slot("attic")
 		if err != nil {
 			t.Fatal(err)
 		}
 		slow.mu.Lock()
 		ended := make(chan string)
 		go func() {
-			_, err := x.talks.get("attic")
+			_, err := x.followed.get("attic")
 			ended <- fmt.Sprint(err)
 		}()
 		x.must(nil, "GET", "/rooms/lab/messages?consumer=bot", "")
-		x.talks.end()
+		x.followed.end()
 		slow.mu.Unlock()
 		if got := <-ended; got != errEnding.Error() {
 			t.Errorf("what is opened too late: %s", got)

@@ -1,0 +1,223 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+// rooms are the rooms of this device, as those need them who serve readings: [deviceRooms]; tests have others. They are called by their
+// IDs, see [Grant], so that a room that is renamed keeps its keys and what waits for it. Methods may be called from several goroutines.
+type rooms interface {
+	// Room returns a room's keys, the newest first, and its channel's number.
+	Room(roomID string) (fernet.Ring, int64, error)
+	// Name is how a room is called now, or its ID if there is none.
+	Name(roomID string) string
+	// Relay is the address of a room's relay.
+	Relay(roomID string) (string, error)
+	// Check says in words why a reading, with its date, cannot be sent in a room, nil if it can. A [*roomError] says nothing of the
+	// reading.
+	Check(roomID string, e *thingspeak.Entry) error
+	// Outbox opens a room's outbox, to be used by one goroutine. The mark is whose numbers the readings have.
+	Outbox(roomID, mark string) (outbox, error)
+	// Follow tells take what is in a room and what comes, until the context ends or the room cannot be followed: at first who writes
+	// there, at once. What was told is on disk when take returns without error; what was told before under the same mark is not told
+	// again, but for a little. It is told from the room's first message on under a mark that is new.
+	Follow(ctx context.Context, roomID, mark string, take func(*news) error) error
+}
+
+// outbox is where readings leave by: what is in it outlives the process.
+type outbox interface {
+	// Queue puts a reading, which has its number and date, into the outbox, unless it is there already, or has left from there.
+	Queue(ctx context.Context, e *thingspeak.Entry) error
+	// Post posts what is in the outbox. It returns nil when the cloud has all of it.
+	Post(ctx context.Context) error
+	Close() error
+}
+
+// roomError says that a room cannot be found, or read, now.
+type roomError struct {
+	room string
+	err  error
+}
+
+func (e *roomError) Error() string { return "room " + e.room + ": " + e.err.Error() }
+func (e *roomError) Unwrap() error { return e.err }
+
+// deviceRooms are the rooms that an engine has.
+type deviceRooms struct {
+	engine   *messenger.Engine
+	followed *followedRooms
+
+	mu    sync.Mutex           // guards what follows
+	known map[string]knownRoom // by ID
+}
+
+// knownRoom is a room as it was read of late.
+type knownRoom struct {
+	room model.Room
+	ring fernet.Ring
+	read time.Time
+}
+
+func newDeviceRooms(engine *messenger.Engine, followed *followedRooms) *deviceRooms {
+	return &deviceRooms{engine: engine, followed: followed, known: map[string]knownRoom{}}
+}
+
+// NameIn returns what tells how a room of an engine is called now, by its ID, as [Grants] want it.
+func NameIn(engine *messenger.Engine) func(roomID string) string {
+	return newDeviceRooms(engine, nil).Name
+}
+
+// find returns a room as it was a second ago at most.
+func (d *deviceRooms) find(roomID string) (knownRoom, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	k, ok := d.known[roomID]
+	if ok && time.Since(k.read) < recently {
+		return k, nil
+	}
+	r, err := d.engine.FindByFilesName(roomID)
+	if err != nil {
+		return k, err
+	}
+	keys, err := messenger.Keys(r)
+	if err != nil {
+		return k, err
+	}
+	ring, err := fernet.NewRing(keys...)
+	if err == nil {
+		k = knownRoom{r, ring, time.Now()}
+		d.known[roomID] = k
+	}
+	return k, err
+}
+
+// Room is part of [rooms], as are the next five.
+func (d *deviceRooms) Room(roomID string) (fernet.Ring, int64, error) {
+	k, err := d.find(roomID)
+	return k.ring, k.room.Channel, err
+}
+
+func (d *deviceRooms) Name(roomID string) string {
+	if k, err := d.find(roomID); err == nil {
+		return k.room.Name
+	}
+	return roomID
+}
+
+func (d *deviceRooms) Relay(roomID string) (string, error) {
+	k, err := d.find(roomID)
+	return k.room.Relay, err
+}
+
+func (d *deviceRooms) Check(roomID string, e *thingspeak.Entry) error {
+	k, err := d.find(roomID)
+	if err == nil {
+		err = messenger.Writable(k.room)
+	}
+	if err != nil {
+		return &roomError{roomID, err}
+	}
+	return d.engine.CheckReading(k.room, readingOf(e), e.CreatedAt)
+}
+
+func (d *deviceRooms) Outbox(roomID, mark string) (outbox, error) {
+	k, err := d.find(roomID)
+	if err == nil {
+		err = messenger.Writable(k.room)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r, err := d.engine.Open(k.room, messenger.Face{})
+	if err != nil {
+		return nil, err
+	}
+	return &roomOutbox{r, mark}, nil
+}
+
+// roomOutbox is the outbox of a room.
+type roomOutbox struct {
+	r    *messenger.Room
+	mark string
+}
+
+// Queue is part of [outbox]. The number of the reading goes into what names it, so that whoever was killed right then, and comes with it
+// again, finds it there, of however many that say the same; and its date, as a home that is put back from a copy gives out numbers once
+// more.
+func (b *roomOutbox) Queue(ctx context.Context, e *thingspeak.Entry) error {
+	// No request can name a message so: a header carries no zero byte.
+	name := fmt.Sprintf("%s\x00%d %d", b.mark, e.ID, e.CreatedAt.Unix())
+	_, err := b.r.Send(ctx, readingOf(e), messenger.SendOptions{Queue: true, At: e.CreatedAt, Once: name})
+	if errors.Is(err, model.ErrNamedKeyGone) { // it was put there, under a key that the room has forgotten since
+		return nil
+	}
+	return err
+}
+
+func (b *roomOutbox) Post(ctx context.Context) error {
+	_, _, err := b.r.Retry(ctx, messenger.SendOptions{})
+	return err
+}
+
+func (b *roomOutbox) Close() error { return b.r.Leave() }
+
+// readingOf is an entry of the doors as a room has it.
+func readingOf(e *thingspeak.Entry) record.Reading {
+	r := record.Reading{
+		Status: e.Status.Text, Latitude: e.Latitude.Text, Longitude: e.Longitude.Text, Elevation: e.Elevation.Text,
+	}
+	for i, v := range e.Fields {
+		r.Values[i] = record.Value{Text: v.Text, Given: v.Given}
+	}
+	return r
+}
+
+// relaysOf are the relays of all rooms of an engine.
+func relaysOf(engine *messenger.Engine) (all []string, err error) {
+	names, _, err := engine.Rooms()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if r, err := engine.Find(name); err == nil { // whoever uses one that cannot be read hears of it
+			all = append(all, r.Relay)
+		}
+	}
+	return all, nil
+}
+
+// RoomPace is how fast the relay of a room takes entries.
+type RoomPace struct {
+	Room string
+	messenger.Day
+}
+
+// paces returns the paces of the rooms that keys write to, where a relay has one. Whoever uses a key of a room that is away hears why.
+func (d *deviceRooms) paces(ctx context.Context, keys []Grant) (all []RoomPace) {
+	asked := map[string]bool{}
+	for i := range keys {
+		g := &keys[i]
+		if asked[g.RoomID] || !g.May(Write, g.Room) {
+			continue
+		}
+		asked[g.RoomID] = true
+		k, err := d.find(g.RoomID)
+		if err != nil {
+			continue
+		}
+		if day, err := d.engine.DayOf(ctx, k.room); err == nil && day.Interval > 0 {
+			all = append(all, RoomPace{k.room.Name, day})
+		}
+	}
+	return all
+}
