@@ -500,15 +500,20 @@ func (a *app) askNewPassphrase(ctx context.Context, of string) (string, error) {
 
 // askTwice asks for a new passphrase; empty, one is to be generated.
 func (a *app) askTwice(ctx context.Context, what string) (string, error) {
-	first, err := a.askSecret(ctx, what+" (empty: generate one)")
-	if err != nil || first == "" {
-		return "", err
+	for left := mostTries - 1; ; left-- {
+		first, err := a.askSecret(ctx, what+" (empty: generate one)")
+		if err != nil || first == "" {
+			return "", err
+		}
+		again, err := a.askSecret(ctx, "The same once more")
+		if err != nil || first == again {
+			return first, err
+		}
+		if err = usagef("the two passphrases differ"); left == 0 {
+			return "", err
+		}
+		a.report(err)
 	}
-	again, err := a.askSecret(ctx, "The same once more")
-	if err == nil && first != again {
-		err = usagef("the two passphrases differ")
-	}
-	return first, err
 }
 
 // anonymousName is what a channel is called that says nothing about its room.

@@ -517,23 +517,16 @@ func (a *app) joinByInvitation(ctx context.Context, arg string, e *enterFlags, f
 
 // askForKey asks for the passphrase of an invitation without a key.
 func (a *app) askForKey(ctx context.Context, j *messenger.Joining, unchecked bool) error {
-	pass, err := a.secretFrom("passphrase-file", "", "FERNPOST_PASSPHRASE")
-	if errors.Is(err, errNoSecret) {
-		if !a.canAsk() {
-			return hint(usagef("this invitation has no key, and no passphrase is given"), "set FERNPOST_PASSPHRASE")
+	none := hint(usagef("this invitation has no key, and no passphrase is given"), "set FERNPOST_PASSPHRASE")
+	return a.tryPassphrase(ctx, "", "Passphrase of the room", none, func(pass string) error {
+		done := a.computing(func() string { return "trying the passphrase" })
+		tried, err := a.engine().Unlock(ctx, j, pass, unchecked)
+		done()
+		if err == nil && tried.Err == nil {
+			a.tellTried(&j.Room, tried)
 		}
-		pass, err = a.askPassphrase(ctx, "Passphrase of the room")
-	}
-	if err != nil {
-		return err
-	}
-	done := a.computing(func() string { return "trying the passphrase" })
-	tried, err := a.engine().Unlock(ctx, j, pass, unchecked)
-	done()
-	if err == nil && tried.Err == nil {
-		a.tellTried(&j.Room, tried)
-	}
-	return explainEntry(explainWrongKey(err, pass))
+		return explainEntry(explainWrongKey(err, pass))
+	})
 }
 
 // agreeToMend says that this device has the room, and asks whether what the invitation or a file, which is what, knows better is to

@@ -139,6 +139,32 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecke
 	return nil
 }
 
+// tryPassphrase tries the passphrase that a file or the environment has, or one that is asked for, again where it opens nothing: what
+// was typed before it would be lost with the error. none is the error where there is nobody to ask.
+func (a *app) tryPassphrase(ctx context.Context, file, question string, none error, try func(pass string) error) error {
+	pass, err := a.secretFrom("passphrase-file", file, "FERNPOST_PASSPHRASE")
+	switch {
+	case err == nil:
+		return try(pass)
+	case !errors.Is(err, errNoSecret):
+		return err
+	case !a.canAsk():
+		return none
+	}
+	for left := mostTries - 1; ; left-- {
+		if pass, err = a.askPassphrase(ctx, question); err == nil && pass == "" {
+			err = usageError{passphrase.ErrEmpty}
+		}
+		if err != nil {
+			return err
+		}
+		if err = try(pass); left == 0 || !errors.Is(err, messenger.ErrNoKey) {
+			return err
+		}
+		a.report(err)
+	}
+}
+
 // explainWrongKey adds the next step to the error of a passphrase that opens nothing.
 func explainWrongKey(err error, pass string) error {
 	wrong, ok := errors.AsType[*messenger.WrongKeyError](err)

@@ -121,28 +121,12 @@ func (a *app) addKey(ctx context.Context, roomName, file string, yes bool) error
 	if err != nil {
 		return err
 	}
-	pass, err := a.secretFrom("passphrase-file", file, "FERNPOST_PASSPHRASE")
-	if errors.Is(err, errNoSecret) && a.canAsk() {
-		pass, err = a.askPassphrase(ctx, "New passphrase of the room")
-	}
-	switch {
-	case errors.Is(err, errNoSecret):
-		return hint(usagef("no passphrase given"), "add --passphrase-file FILE or set FERNPOST_PASSPHRASE")
-	case err != nil:
+	var added messenger.KeyAdded
+	none := hint(usagef("no passphrase given"), "add --passphrase-file FILE or set FERNPOST_PASSPHRASE")
+	err = a.tryPassphrase(ctx, file, "New passphrase of the room", none, func(pass string) error {
+		added, err = a.addKeyOf(ctx, r, pass, yes)
 		return err
-	}
-	agree := func(k messenger.KeyAdded) error {
-		if yes {
-			return nil
-		}
-		a.say("%s", a.style.warn(doubtText(k.Doubt)+" (check words "+checkWords(k.Key)+")"))
-		return a.agree(ctx, false, "Seal with it all the same what you write from now on?", "nothing was kept",
-			looksMistyped(pass)+"ask for the passphrase again, and whether the room has moved; --yes keeps it without asking")
-	}
-	added, err := a.engine().AddKey(ctx, r, pass, func() func() { return a.computing(derivingKey) }, agree, (&conversation{app: a}).face())
-	if errors.Is(err, messenger.ErrNoKey) {
-		return hint(err, "%snothing was kept; ask for the passphrase again", looksMistyped(pass))
-	}
+	})
 	if err != nil {
 		return err
 	}
@@ -159,6 +143,23 @@ func (a *app) addKey(ctx context.Context, roomName, file string, yes bool) error
 	a.say("room %s has %s now; what you write is sealed with the new one, the old ones only open (\"fernpost key list\")", r.Name,
 		count(len(added.Room.Keys), "key"))
 	return nil
+}
+
+// addKeyOf makes the key of a passphrase the newest of a room, if need be after asking.
+func (a *app) addKeyOf(ctx context.Context, r model.Room, pass string, yes bool) (messenger.KeyAdded, error) {
+	agree := func(k messenger.KeyAdded) error {
+		if yes {
+			return nil
+		}
+		a.say("%s", a.style.warn(doubtText(k.Doubt)+" (check words "+checkWords(k.Key)+")"))
+		return a.agree(ctx, false, "Seal with it all the same what you write from now on?", "nothing was kept",
+			looksMistyped(pass)+"ask for the passphrase again, and whether the room has moved; --yes keeps it without asking")
+	}
+	added, err := a.engine().AddKey(ctx, r, pass, func() func() { return a.computing(derivingKey) }, agree, (&conversation{app: a}).face())
+	if errors.Is(err, messenger.ErrNoKey) {
+		err = hint(err, "%snothing was kept; ask for the passphrase again", looksMistyped(pass))
+	}
+	return added, err
 }
 
 // doubtText says why nobody can tell that a key is a room's.
