@@ -459,6 +459,11 @@ func (a *app) askToBeClaimed(joined []messenger.Imported, asJSON bool) error {
 	}
 	a.say("this device signs with a key of its own, whose words are: %s", a.style.bold(safetyWords(all[0].Key)))
 	a.say("so that the others know it for yours, run on the device that wrote the file:")
-	_, err = fmt.Fprintln(a.stdout, command.String())
-	return err
+	if _, err = fmt.Fprintln(a.stdout, command.String()); err != nil {
+		return err
+	}
+	if nick, err := a.engine().Nickname(); err == nil && nick == "" {
+		a.say("a device is shown behind the name of whose it is, such as ana's phone: call this one what it is, \"fernpost identity name phone\"")
+	}
+	return nil
 }

@@ -173,6 +173,13 @@ func (a *app) watchRoom(ctx context.Context, r model.Room, o watchOptions) (err 
 	}
 	f.Room = f.stream.Room
 	a.say("watching room %s (channel %d at %s); Ctrl-C ends", r.Name, r.Channel, screen.Line(r.Relay))
+	waiting, err := f.stream.NotAccepted()
+	if err != nil {
+		return err
+	}
+	if len(waiting) > 0 {
+		a.say("not posted yet: %s of yours, which a watch leaves where they are; %s posts them", count(len(waiting), "message"), outboxOf(r.Name, "--retry"))
+	}
 	if a.drawsStatus() {
 		defer a.eachSecond(func(now time.Time) string { return heardText(f.stream, now) })()
 	}

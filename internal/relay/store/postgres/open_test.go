@@ -59,6 +59,7 @@ func TestOpenRefused(t *testing.T) {
 		{"unknown user", change(t, good, func(u *url.URL) {
 			u.User = url.UserPassword("nobody", "wrong-secret")
 		}), []string{"refuses the password", `"nobody"`}},
+		{"unknown machine", "postgres://nobody@nohost.invalid/x", []string{"no machine is called nohost.invalid"}},
 		{"missing database", server.URL("missing"), []string{"no such database", "createdb", "missing"}},
 		{"foreign database", server.URL("foreign_one"), []string{`"relay" may not make tables`}},
 		{"other encoding", server.URL("ascii"), []string{"encoding is SQL_ASCII", "UTF8"}},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -166,7 +167,10 @@ func (e *plainError) Unwrap() error { return e.cause }
 func (c *config) explain(err error) error {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	user := c.connect.User
+	nobody, unknown := errors.AsType[*net.DNSError](err)
 	switch {
+	case !ok && unknown && nobody.IsNotFound:
+		return fmt.Errorf("no machine is called %s", nobody.Name)
 	case errors.Is(err, pgconn.ErrReadOnlyConnection):
 		return fmt.Errorf("none of its servers takes writes: is the standby promoted? (%w)", err)
 	case !ok:
