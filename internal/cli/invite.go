@@ -384,7 +384,9 @@ func readInvitation(in io.Reader, out io.Writer) (string, error) {
 		}
 		switch {
 		case key == "\x1b[200~", key == "\x1b[201~":
-			pasting = key == "\x1b[200~"
+			if pasting = key == "\x1b[200~"; !pasting { // it has the room's key in it, so it is not shown
+				fmt.Fprintf(out, "(%s; Enter takes it) ", count(utf8.RuneCountInString(strings.TrimSpace(text)), "character"))
+			}
 		case key == "\x03", key == "\x04" && text == "":
 			return "", context.Canceled
 		case key == "\x15": // Ctrl-U

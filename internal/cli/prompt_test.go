@@ -224,6 +224,9 @@ func TestInvitationsArePastedInLines(t *testing.T) {
 		if strings.Contains(out.String(), a) {
 			t.Errorf("%s: the screen shows %q", name, out.String())
 		}
+		if pasted := strings.Contains(tt.keys, "\x1b[201~"); pasted != strings.Contains(out.String(), "characters; Enter takes it") {
+			t.Errorf("%s: whether something has come is to be seen in %q", name, out.String())
+		}
 	}
 	for _, keys := range []string{"\x03", a + "\r\x03", "\x04", "", "\x1b[200~x\x03"} {
 		if _, err := readInvitation(strings.NewReader(keys), io.Discard); !errors.Is(err, context.Canceled) {
