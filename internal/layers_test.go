@@ -142,7 +142,7 @@ var (
 			"a room declares the methods it needs; messenger brings the others together",
 		},
 		{
-			[]string{"room/memory"},
+			[]string{"room/memory", "room/journal"},
 			[]string{"fernet", "exchange", "log/slog"},
 			"a store in memory keeps what it is given, without a key, for a page as well",
 		},

@@ -104,6 +104,17 @@ func (c *Cell) Group() (GroupID, error) {
 	return GroupID{c.Key, h.tag, h.number, h.parts}, err
 }
 
+// CellAt returns a cell of the group that stands somewhere: one that says nothing else.
+func (id GroupID) CellAt(at Spot) Cell {
+	c := Cell{Spot: at, Key: id.Key, Plain: Filler()}
+	copy(c.Plain[tagAt:], id.Tag[:])
+	binary.BigEndian.PutUint32(c.Plain[numberAt:], id.Number)
+	binary.BigEndian.PutUint16(c.Plain[partAt:], max(id.Parts, 1)-1)
+	binary.BigEndian.PutUint16(c.Plain[partsAt:], id.Parts)
+	c.Plain[headerSize+lengthSize-1] = 1 // for one that is the first and the last
+	return c
+}
+
 // link identifies a cell by the first 8 bytes of its hash. 0 is the end of a chain.
 type link uint64
 

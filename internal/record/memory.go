@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"cmp"
 	"maps"
 	"slices"
@@ -433,6 +434,27 @@ func (m *Memory) isHeld(tag Tag) bool {
 		}
 	}
 	return false
+}
+
+// All returns the change that makes the same Memory of an empty one, but for its cells.
+func (m *Memory) All() Change {
+	c := Change{Held: m.Records(), Told: m.Findings()}
+	c.Authors, _ = m.Authors(AuthorQuery{})
+	c.Pins, _ = m.Pins(PinQuery{})
+	for _, claims := range m.claims {
+		c.Claims = slices.AppendSeq(c.Claims, maps.Values(claims))
+	}
+	slices.SortFunc(c.Claims, compareClaims)
+	c.Devices = slices.SortedFunc(maps.Values(m.devices), func(a, b DeviceClaim) int {
+		return cmp.Or(bytes.Compare(a.Author[:], b.Author[:]), bytes.Compare(a.Device[:], b.Device[:]))
+	})
+	c.Groups, _ = m.Groups(GroupQuery{})
+	for _, id := range slices.SortedFunc(maps.Keys(m.pending), compareGroups) {
+		for _, spot := range m.pending[id] {
+			c.Pending = append(c.Pending, id.CellAt(spot))
+		}
+	}
+	return c
 }
 
 // Records returns all records, by author and number.

@@ -546,6 +546,14 @@ func (t *table[K, V]) keys() []K {
 	return t.order
 }
 
+// all returns the rows in order.
+func (t *table[K, V]) all() (rows []V) {
+	for _, key := range t.keys() {
+		rows = append(rows, t.rows[key])
+	}
+	return rows
+}
+
 // between returns the keys from first to last.
 func (t *table[K, V]) between(first, last K) []K {
 	if first == last { // without putting all in order
