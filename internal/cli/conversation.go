@@ -179,15 +179,15 @@ func (a *app) sayMoved(room string, moved []model.Moved) {
 }
 
 // stoppedText says why a reading did not come to its end, in a sentence; "" if it did.
-func (a *app) stoppedText(s messenger.Stop) string {
+func (a *app) stoppedText(s exchange.Stop) string {
 	all := config.FormatSize(int64(a.budget))
 	switch s.Why {
-	case messenger.Scattered:
+	case exchange.Scattered:
 		return "stopped reading: the numbers that the relay shows have too many gaps; the next call goes on"
-	case messenger.InVain:
+	case exchange.InVain:
 		return fmt.Sprintf("stopped reading: within an hour came %s that no key of this room opens, or that was there "+
 			"before; it goes on at %s, or with a higher read_budget", all, s.Until.Local().Format("15:04 MST"))
-	case messenger.AtBudget:
+	case exchange.AtBudget:
 		return fmt.Sprintf("stopped reading at %s (read_budget); the next call goes on", all)
 	}
 	return ""

@@ -43,7 +43,7 @@ type Moved struct {
 type ArchiveFull struct{ *model.FullError }
 
 // StoppedReading says that a reading before writing did not come to the feed's end.
-type StoppedReading struct{ Stop }
+type StoppedReading struct{ exchange.Stop }
 
 // AlreadyQueued says that what is to be sent is in the outbox already, from a transfer that was interrupted.
 type AlreadyQueued struct{ model.Queued }

@@ -45,7 +45,7 @@ type Late struct{ record.Finding }
 // findings, and by which way entries come now. Where a stream is slow, one stands for several.
 type Read struct {
 	News     exchange.News
-	Stop     Stop
+	Stop     exchange.Stop
 	Arrivals model.Arrivals
 	Via      exchange.Via
 }
@@ -142,7 +142,7 @@ func (e *Engine) Follow(settings model.Room, o FollowOptions, face Face) (*Strea
 	case err != nil:
 	case o.FromStart:
 		var passed int64
-		if passed, err = r.passedOver(); err == nil && passed == 0 {
+		if passed, err = r.talk.PassedOver(); err == nil && passed == 0 {
 			err = s.fromStart(s.news.first)
 		} else {
 			s.begun = false // what was passed over is read first

@@ -65,13 +65,9 @@ func (p *poster) ask(ctx context.Context, step *room.Step) ([]int64, error) {
 		entry, err := p.post(ctx, &step.Entries[0], step.After)
 		return []int64{entry}, err
 	case room.PostBulk:
-		return nil, p.postBulk(ctx, step.Entries)
+		return nil, p.postBulk(ctx, step)
 	}
-	fields := make([]thingspeak.Fields, len(step.Entries))
-	for i := range fields {
-		fields[i] = step.Entries[i].Fields
-	}
-	return p.client.Settle(ctx, fields, step.After, step.Promised, p.waits)
+	return step.Ask(ctx, p.client.Exchange, p.waits)
 }
 
 func (p *poster) post(ctx context.Context, entry *thingspeak.Entry, after int64) (int64, error) {
@@ -85,15 +81,15 @@ func (p *poster) post(ctx context.Context, entry *thingspeak.Entry, after int64)
 	return p.client.PostEntry(ctx, entry, after, p.waits)
 }
 
-func (p *poster) postBulk(ctx context.Context, entries []thingspeak.Entry) error {
-	if most := p.r.plan.Limits.BulkRows; most > 0 && len(entries) > most {
+func (p *poster) postBulk(ctx context.Context, step *room.Step) error {
+	if most := p.r.plan.Limits.BulkRows; most > 0 && len(step.Entries) > most {
 		return &room.TooManyError{Most: most}
 	}
 	var err error
 	if p.noWait {
-		err = p.client.BulkUpdate(ctx, entries)
+		err = p.client.BulkUpdate(ctx, step.Entries)
 	} else {
-		err = p.client.PostBulk(ctx, entries, p.waits)
+		_, err = step.Ask(ctx, p.client.Exchange, p.waits)
 	}
 	if e, ok := errors.AsType[*remote.RefusedError](err); ok && e.Reason == remote.TooLarge {
 		return &room.TooManyError{}

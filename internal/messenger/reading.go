@@ -2,52 +2,15 @@ package messenger
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/model"
-	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
-
-// feedPosition is what a room keeps of its feed between readings.
-type feedPosition struct {
-	exchange.Position
-
-	// Vain is what was read in vain.
-	Vain VainHour `json:"barren,omitzero"`
-	// Wanted are entries that are to be asked for before others: what is missing depends on them.
-	Wanted []exchange.Range `json:"wanted,omitempty"`
-	// Passed is the entry up to which a room of texts was not read.
-	Passed int64 `json:"passed,omitempty"`
-}
-
-// passedOver returns the entry up to which a room of texts was not read, as kept.
-func (r *Room) passedOver() (int64, error) {
-	if r.signed {
-		return 0, nil
-	}
-	state, err := r.archive.State()
-	return positionFrom(state.Position).Passed, err
-}
-
-// newestTexts is how many entries the first reading of a room of texts brings: as many as one answer of the service holds.
-const newestTexts = thingspeak.MaxResults
-
-// positionFrom reads a position that was kept. Of a damaged one, as where none was, reading begins with the first entry:
-// what is kept already is recognised.
-func positionFrom(b []byte) feedPosition {
-	var at feedPosition
-	if len(b) > 0 && json.Unmarshal(b, &at) != nil {
-		return feedPosition{} // nothing of what was decoded before the damage
-	}
-	return at
-}
 
 // fetcher brings a visitor what comes after a position.
 type fetcher func(context.Context, exchange.Position, exchange.Visitor) (exchange.News, error)
@@ -57,9 +20,7 @@ type fetcher func(context.Context, exchange.Position, exchange.Visitor) (exchang
 type reading struct {
 	r      *Room
 	fetch  fetcher
-	in     *room.Intake
-	at     feedPosition
-	budget int64 // of bytes
+	in     *room.FeedReading
 	cancel context.CancelFunc
 	// found is what the relay has shown, in order; nil stands for a clear. Whoever fetches closes it, after the two below
 	// are set.
@@ -81,37 +42,16 @@ func (r *Room) startReading(ctx context.Context) (*reading, error) {
 }
 
 func (r *Room) startFetching(ctx context.Context, fetch fetcher) (*reading, error) {
-	r.news, r.stop = exchange.News{}, Stop{}
+	r.news, r.stop = exchange.News{}, exchange.Stop{}
 	if err := r.takeSent(); err != nil {
 		return nil, err
 	}
 	// Whoever shows messages takes them from the archive: a reading may bring more than fit into memory.
-	in, err := r.talk.Receive(0)
+	in, err := r.talk.ReadFeed(r.engine.o.Access.Budget, r.whole)
 	if err != nil {
 		return nil, err
 	}
-	g := &reading{
-		r: r, fetch: fetch, in: in, began: time.Now(), at: positionFrom(in.Position()), found: make(chan *thingspeak.Entry, fetchedAhead),
-	}
-	g.budget = g.at.Vain.Left(r.engine.o.Access.Budget, time.Now())
-	anchor, err := in.Anchor()
-	if err != nil {
-		return nil, err
-	}
-	again, suspect, newest := rangesOf(in.Again()), []exchange.Range(nil), int64(newestTexts)
-	if r.signed || r.whole {
-		newest = 0
-	}
-	if r.whole && !r.signed {
-		again = append(again, exchange.Range{First: 1, Last: g.at.Last})
-	}
-	if g.at.Suspected.Due(time.Now()) {
-		entries, err := in.Suspect()
-		if err != nil {
-			return nil, err
-		}
-		suspect = rangesOf(entries)
-	}
+	g := &reading{r: r, fetch: fetch, in: in, began: time.Now(), found: make(chan *thingspeak.Entry, fetchedAhead)}
 	ctx, g.cancel = context.WithCancel(ctx)
 	pass := func(e *thingspeak.Entry) error {
 		select {
@@ -121,32 +61,21 @@ func (r *Room) startFetching(ctx context.Context, fetch fetcher) (*reading, erro
 			return ctx.Err()
 		}
 	}
-	// Whoever sends changes the room while this reads.
-	fields := thingspeak.FieldsOf(r.settings.Fields...)
+	visit := in.Visitor()
+	visit.Entry = func(e *thingspeak.Entry) error { return pass(new(*e)) }
+	visit.Seen, visit.Cleared = visit.Entry, func() error { return pass(nil) }
+	visit.Named = func(last int64) {
+		of := last - in.Position().Last
+		if visit.Newest > 0 {
+			of = min(of, visit.Newest)
+		}
+		g.of.Store(of)
+	}
 	go func() {
 		defer close(g.found)
-		add := func(e *thingspeak.Entry) error { return pass(new(*e)) }
-		g.news, g.err = fetch(ctx, g.at.Position, exchange.Visitor{
-			Entry: add, Seen: add, Cleared: func() error { return pass(nil) },
-			Named: func(last int64) {
-				of := last - g.at.Last
-				if newest > 0 {
-					of = min(of, newest)
-				}
-				g.of.Store(of)
-			},
-			Anchor: exchange.Anchor{Entry: anchor.Entry, Shows: anchor.Shows}, Wanted: g.at.Wanted, Again: again,
-			Suspect: suspect, Fields: fields, Newest: newest, Passed: g.at.Passed, Budget: g.budget,
-		})
+		g.news, g.err = fetch(ctx, in.Position(), visit)
 	}()
 	return g, nil
-}
-
-func rangesOf(entries []room.EntryRange) (all []exchange.Range) {
-	for _, e := range entries {
-		all = append(all, exchange.Range{First: e.First, Last: e.Last})
-	}
-	return all
 }
 
 // abandon ends a reading of which nothing is wanted.
@@ -177,46 +106,13 @@ func (g *reading) finish() (model.Arrivals, error) {
 			g.cancel()
 		}
 	}
-	// Where a row of several is shown no more, the others tell what was lost with it.
-	for i := range g.news.Left {
-		if failed == nil {
-			failed = g.in.Add(&g.news.Left[i])
-		}
-	}
 	if failed != nil {
 		g.err = nil
 	}
-	g.r.news, g.r.stop = g.news, StopOf(&g.news, g.budget, g.r.engine.o.Access.Budget, &g.at.Vain)
-	now := time.Now()
-	switch {
-	case g.news.Pushed: // nothing was asked
-	case g.news.Passed > 0 || g.news.Cleared || g.at.Passed > g.news.Position.Last && g.err == nil:
-		g.at.Passed = g.news.Passed
-	case g.r.whole && (g.err == nil || g.news.LastID > 0): // it is among the gaps from now on
-		g.at.Passed, g.r.whole = 0, false
+	arrivals, err := g.in.Finish(&g.news, g.err)
+	if g.r.news, g.r.stop, g.r.passed = g.news, g.in.Stop(), g.in.Passed(); g.in.WholeRead() {
+		g.r.whole = false
 	}
-	g.r.passed = g.at.Passed
-	position := func(learnt room.Learnt) ([]byte, error) {
-		at := g.at
-		at.Position = g.news.Position
-		at.Vain.Add(g.news.Bytes-g.news.Compared, learnt.Opened, !g.news.Pushed, now)
-		at.Wanted = nil
-		for _, h := range learnt.Needed {
-			at.Wanted = append(at.Wanted, exchange.Range{First: h.First, Last: h.Last})
-		}
-		if learnt.Missing {
-			at.Suspected.Restart(now)
-		}
-		return json.Marshal(at)
-	}
-	facts := room.Facts{
-		Position: position, LastID: g.news.LastID, Rewritten: g.news.Rewritten,
-		Twins: g.news.Twins, Doubled: g.news.Doubled, Redated: g.news.Redated, Now: now, Failed: g.err != nil || g.news.Pushed,
-	}
-	facts.View.Holes = holes(g.news.Position.Lacking(now))
-	hidden := slices.ContainsFunc(g.r.settings.Fields, g.news.Hidden.Has)
-	facts.View.Unread = facts.Failed || g.news.Doubtful || g.news.Stopped || hidden
-	arrivals, err := g.in.Finish(facts)
 	return arrivals, errors.Join(g.err, err, g.failed)
 }
 
@@ -255,7 +151,7 @@ func (r *Room) catchUp(ctx context.Context, g *reading) error {
 	if full, ok := errors.AsType[*model.FullError](err); ok {
 		return r.tell(ArchiveFull{full})
 	}
-	if r.stop.Why != AtTheEnd {
+	if r.stop.Why != exchange.AtTheEnd {
 		err = errors.Join(err, r.tell(StoppedReading{r.stop}))
 	}
 	return err
@@ -298,13 +194,4 @@ func (r *Room) fetch(ctx context.Context, fetch fetcher) (model.Arrivals, error)
 		return model.Arrivals{}, err
 	}
 	return r.finishReading(ctx, g)
-}
-
-// holes are what is lacking, as whoever judges records wants it.
-func holes(lacking []exchange.Range) (all []record.Hole) {
-	for i := range lacking {
-		r := &lacking[i]
-		all = append(all, record.Hole{First: r.First, Last: r.Last, Since: r.Since, Asked: r.Asked()})
-	}
-	return all
 }

@@ -74,7 +74,7 @@ type Room struct {
 
 	// news and stop are what the last reading found out about the relay, and why it did not come to the feed's end.
 	news exchange.News
-	stop Stop
+	stop exchange.Stop
 	// plan is what was announced, zero if nothing was.
 	plan Estimate
 }
@@ -189,7 +189,7 @@ func (r *Room) ReadWhole() { r.whole = true }
 func (r *Room) Passed() int64 { return r.passed }
 
 // News is what the last reading found out about the relay, and Stop why it did not come to the feed's end.
-func (r *Room) News() (exchange.News, Stop) { return r.news, r.stop }
+func (r *Room) News() (exchange.News, exchange.Stop) { return r.news, r.stop }
 
 // OwnElsewhere says why messages of our own key may have been written elsewhere: since the identity has moved to another device, and
 // when, the zero time if it has not; or as it came here from one.

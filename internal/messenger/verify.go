@@ -92,7 +92,7 @@ func (f *Feed) readChannel(
 	f.End = channel.End{
 		Rows: int(info.Rows), Skipped: int(info.Skipped), Last: info.LastID, CutShort: info.CutShort, Hidden: info.Hidden,
 	}
-	return holes(info.Lacking), nil
+	return room.Holes(info.Lacking), nil
 }
 
 // NotShown yields the ranges of entries, first and last, that the feed lacks, whether or not a record is known to have stood

@@ -113,6 +113,22 @@ const (
 	Find
 )
 
+// Ask asks for a step over an exchange, and returns what comes of it for [Delivery.Answer]. Waits, if not nil, is told of each wait.
+func (s *Step) Ask(ctx context.Context, x *exchange.Exchange, waits func(exchange.Wait)) ([]int64, error) {
+	switch s.What {
+	case Post:
+		entry, err := x.PostEntry(ctx, &s.Entries[0], s.After, waits)
+		return []int64{entry}, err
+	case PostBulk:
+		return nil, x.PostBulk(ctx, s.Entries, waits)
+	}
+	fields := make([]thingspeak.Fields, len(s.Entries))
+	for i := range fields {
+		fields[i] = s.Entries[i].Fields
+	}
+	return x.Settle(ctx, fields, s.After, s.Promised, waits)
+}
+
 // Delivery is the posting of what is in the outbox. It asks nothing of anybody, and waits for nothing.
 //
 // An entry is noted as tried before it is posted, and with its number after. One that was tried before is looked for,

@@ -1,10 +1,6 @@
-package messenger
+package exchange
 
-import (
-	"time"
-
-	"github.com/fernpost/fernpost/internal/exchange"
-)
+import "time"
 
 // VainHour is what a feed has brought within an hour that no key of the room opens, or that was there before. It is kept
 // beside the position, so that a flood costs no more in a thousand calls than in one.
@@ -68,7 +64,7 @@ const (
 )
 
 // StopOf tells why a reading has ended: left is how many bytes it might bring, all how many one may.
-func StopOf(news *exchange.News, left, all int64, b *VainHour) Stop {
+func StopOf(news *News, left, all int64, b *VainHour) Stop {
 	switch {
 	case !news.Stopped:
 		return Stop{}
