@@ -102,6 +102,16 @@ var (
 			"what an eavesdropper learns must be shown without any key",
 		},
 		{
+			[]string{"web/outside"},
+			[]string{"fernet", "passphrase", "record", "publickey", "invite", "letter", "export", "keyring", "room", "messenger"},
+			"what is seen on the way and in the feed is shown without any key",
+		},
+		{
+			[]string{"web"},
+			[]string{"cli", "config", "github.com/spf13/cobra", "golang.org/x/term"},
+			"pages are served by a command, and know none",
+		},
+		{
 			[]string{"feed"},
 			append(slices.Clone(keys), "net/http", "database/sql"),
 			"files are read without a key: for an eavesdropper, and for a relay that imports them",
@@ -211,7 +221,7 @@ var (
 	}
 
 	// faces are what people look at, and behindMessenger what no face imports itself.
-	faces           = []string{"cli", "gateway"}
+	faces           = []string{"cli", "gateway", "web"}
 	behindMessenger = []string{"archive", "keyring", "remote", "room", "room/kept", "room/memory"}
 
 	// forTests are packages that no program links.

@@ -3,7 +3,6 @@
 package qr
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -73,12 +72,10 @@ func (c Code) Terminal(w io.Writer, colour bool) error {
 // PNG draws the code with eight pixels a module.
 func (c Code) PNG() []byte { return c.modules.PNG() }
 
-// SVG draws the code as one path, black on white, that fills whatever it is put into.
-func (c Code) SVG() []byte {
-	var b bytes.Buffer
-	across := c.modulesAcross()
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" shape-rendering="crispEdges">`+"\n"+
-		`<title>QR code</title><rect width="100%%" height="100%%" fill="#fff"/><path d="`, across, across)
+// Path returns the dark modules as the data of one SVG path, on a ground that is so many units wide and high.
+func (c Code) Path() (across int, data string) {
+	var b strings.Builder
+	across = c.modulesAcross()
 	for y := range across {
 		for x := 0; x < across; x++ {
 			begin := x
@@ -90,6 +87,12 @@ func (c Code) SVG() []byte {
 			}
 		}
 	}
-	b.WriteString(`"/></svg>` + "\n")
-	return b.Bytes()
+	return across, b.String()
+}
+
+// SVG draws the code as one path, black on white, that fills whatever it is put into.
+func (c Code) SVG() []byte {
+	across, path := c.Path()
+	return fmt.Appendf(nil, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" shape-rendering="crispEdges">`+"\n"+
+		`<title>QR code</title><rect width="100%%" height="100%%" fill="#fff"/><path d="%s"/></svg>`+"\n", across, across, path)
 }

@@ -58,12 +58,12 @@ func (r *Running) ready(ctx context.Context) error {
 }
 
 // gauges adds what the process knows to the metrics.
-func (r *Running) gauges(m *metrics.Metrics, c *guard.Clients, all []*relay.Relay, cert *certificate) {
+func (r *Running) gauges(m *metrics.Metrics, c *guard.Clients, cert *certificate) {
 	m.Gauge("fernpost_relay_connections", func() float64 { return float64(c.Open()) })
 	m.Gauge("fernpost_relay_connections_refused_total", func() float64 { return float64(c.Refused()) })
 	m.Gauge("fernpost_relay_cache_bytes", func() float64 {
 		sum := 0
-		for _, rules := range all {
+		for _, rules := range r.shown.Load().relays {
 			sum += rules.CacheBytes()
 		}
 		return float64(sum)

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -51,6 +52,12 @@ type Options struct {
 	Proxies []netip.Prefix
 	// Cheat are lies that the relay tells, for lessons; 0 is none.
 	Cheat cheat.Lies
+	// Front puts pages of whoever starts the relay before its handler, under its address; nil is nothing.
+	Front func(relay http.Handler) http.Handler
+	// Tap is given the listener on Listen, below TLS, so that it may look at what is on the wire; nil is nothing.
+	Tap func(net.Listener) net.Listener
+	// Stored is called when entries were stored, before that is answered; nil is nothing.
+	Stored func(ctx context.Context, a *relay.Accepted)
 	// Log gets what goes wrong on our side; nil is nowhere.
 	Log *slog.Logger
 }
@@ -74,17 +81,18 @@ type Running struct {
 	// mqtt is nil without MQTT.
 	mqtt    *mqttapi.Door
 	workers *workers
-	// relays are the rules that work on store, one for each version that is shown.
-	relays []*relay.Relay
-	store  Data
+	// shown is what the relay shows now, and make builds what it shows under other rules. changing is held while they change.
+	shown    atomic.Pointer[shown]
+	make     func(relay.Limits, cheat.Lies) *shown
+	changing sync.Mutex
+	store    Data
 	// lock is held on data, the directory, if there is one.
 	lock      *sqlite.Lock
 	data      string
 	encrypted bool
 	log       *slog.Logger
-	// stopping says that a stop has begun; ending is closed then.
+	// stopping says that a stop has begun.
 	stopping atomic.Bool
-	ending   chan struct{}
 	// failed gets the error that serving ended with, and is closed then.
 	failed chan error
 }
@@ -114,7 +122,7 @@ func Start(ctx context.Context, o Options) (*Running, error) {
 			return nil, err
 		}
 	}
-	r := &Running{log: o.Log, encrypted: cert != nil, ending: make(chan struct{}), failed: make(chan error, 1)}
+	r := &Running{log: o.Log, encrypted: cert != nil, failed: make(chan error, 1)}
 	if err := r.openData(ctx, o); err != nil {
 		return nil, err
 	}
@@ -174,25 +182,27 @@ func (r *Running) listen(ctx context.Context, o Options) (err error) {
 // serve begins to accept.
 func (r *Running) serve(o Options, cert *certificate) {
 	figures, clients := metrics.New(), guard.New(o.Clients, o.Proxies, o.Log)
-	var versions []http.Handler
-	for _, shown := range cheat.Stores(figures.Observe(r.store), o.Cheat) {
-		rules := relay.New(shown, o.Limits)
-		r.relays = append(r.relays, rules)
-		versions = append(versions, httpapi.New(rules, httpapi.Options{
-			Log: o.Log, Loopback: r.Loopback(), Open: o.Open, Clients: clients, Metrics: figures, Ready: r.ready,
-			Notice: o.Cheat.Notice(), Ending: r.ending,
-		}))
+	observed := figures.Observe(r.store)
+	r.make = func(limits relay.Limits, lies cheat.Lies) *shown {
+		return r.newShown(&o, cheat.Stores(observed, lies), limits, lies, httpapi.Options{Clients: clients, Metrics: figures})
 	}
-	r.gauges(figures, clients, r.relays, cert)
-	r.workers = newWorkers(cheat.Versions(versions...))
+	r.shown.Store(r.make(o.Limits, o.Cheat))
+	r.gauges(figures, clients, cert)
+	r.workers = newWorkers(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { r.shown.Load().handler.ServeHTTP(w, q) }))
 	handler := http.Handler(r.workers)
 	if r.mqttListener != nil {
-		r.mqtt = mqttapi.New(r.relays[0], mqttapi.Options{Log: o.Log, Clients: clients})
+		r.mqtt = mqttapi.New(r.Rules(), mqttapi.Options{Log: o.Log, Clients: clients})
 		r.serveMQTT(clients, figures, cert)
 		handler = withMQTT(handler, r.mqtt, clients)
 	}
+	if o.Front != nil {
+		handler = o.Front(handler)
+	}
 	r.server = newServer(o.Log, handler)
 	accepting := clients.Listen(r.listener)
+	if o.Tap != nil {
+		accepting = o.Tap(accepting)
+	}
 	if cert != nil {
 		accepting = tls.NewListener(accepting, cert.config())
 	}
@@ -277,9 +287,11 @@ func (r *Running) Close() error {
 // Shutdown is Close with a deadline of the caller's. From its beginning /readyz says 503, and streams of entries end, as they
 // would never finish; when it returns, SQLite's log is folded into the database, unless another process has that open.
 func (r *Running) Shutdown(ctx context.Context) error {
+	r.changing.Lock()
 	if r.stopping.CompareAndSwap(false, true) {
-		close(r.ending)
+		close(r.shown.Load().ending)
 	}
+	r.changing.Unlock()
 	mqttStopped := make(chan error, 1)
 	go func() { mqttStopped <- r.stopMQTT(ctx) }()
 	err := r.server.Shutdown(ctx)
@@ -307,8 +319,8 @@ func (r *Running) closeListeners() error {
 }
 
 func (r *Running) closeData() error {
-	for _, rules := range r.relays {
-		rules.Close()
+	if now := r.shown.Load(); now != nil {
+		now.close()
 	}
 	err := r.store.Close()
 	if r.lock != nil {

@@ -1,0 +1,119 @@
+package web
+
+import (
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// noTime is the date of files that have none: their hash says whether they have changed.
+var noTime time.Time
+
+// maxRequest is the longest body that a page sends to whoever serves it, in bytes.
+const maxRequest = 64 << 10
+
+// bears reports whether a request shows a token, in the header Authorization.
+func bears(r *http.Request, token string) bool {
+	shown, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return ok && token != "" && subtle.ConstantTimeCompare([]byte(shown), []byte(token)) == 1
+}
+
+// only lets those in who bear a token.
+func only(token string, serve http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !bears(r, token) {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			refuse(w, http.StatusUnauthorized, "this takes the token in the address that was printed at the start")
+			return
+		}
+		serve(w, r)
+	}
+}
+
+// refuse answers with a problem (RFC 9457).
+func refuse(w http.ResponseWriter, status int, detail string) {
+	answer(w, status, "application/problem+json", map[string]any{
+		"status": status, "title": http.StatusText(status), "detail": detail,
+	})
+}
+
+// answerJSON answers with JSON, which nobody keeps.
+func answerJSON(w http.ResponseWriter, value any) {
+	answer(w, http.StatusOK, "application/json", value)
+}
+
+func answer(w http.ResponseWriter, status int, media string, value any) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(err) // unreachable: values are of our own types
+	}
+	setPageHeaders(w.Header(), policy)
+	w.Header().Set("Content-Type", media)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(text, '\n')) // who does not take it hangs up
+}
+
+// readJSON reads the body of a request into a value. What it says of an error is for the client.
+func readJSON(w http.ResponseWriter, r *http.Request, value any) error {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	if err != nil {
+		return errors.New("the body did not arrive whole, or is too long")
+	}
+	in := json.NewDecoder(strings.NewReader(string(body)))
+	in.DisallowUnknownFields()
+	if err := in.Decode(value); err != nil {
+		return errors.New("that is not the JSON that is wanted here")
+	}
+	return nil
+}
+
+// streamWrite is how long a page may take to fetch a part of a stream, and alive how often a stream shows that it is there.
+const (
+	streamWrite = 20 * time.Second
+	alive       = 15 * time.Second
+)
+
+// follow writes the lines of journals as they come, until the request ends or ending is closed.
+func follow(w http.ResponseWriter, r *http.Request, ending <-chan struct{}, journals ...*journal) {
+	setPageHeaders(w.Header(), policy)
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no")
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Time{})
+	at := make([]int, len(journals))
+	silence := time.NewTicker(alive)
+	defer silence.Stop()
+	for {
+		var text []byte
+		changed := make([]<-chan struct{}, 2) // a nil channel never wakes
+		for i, j := range journals {
+			var lines [][]byte
+			lines, at[i], changed[i] = j.from(at[i])
+			for _, line := range lines {
+				text = append(text, line...)
+			}
+		}
+		if len(text) == 0 {
+			text = []byte("\n")
+		}
+		_ = control.SetWriteDeadline(time.Now().Add(streamWrite))
+		if _, err := w.Write(text); err != nil || control.Flush() != nil {
+			return
+		}
+		select {
+		case <-changed[0]:
+		case <-changed[1]:
+		case <-silence.C:
+		case <-ending:
+			return
+		case <-r.Context().Done():
+			return
+		}
+	}
+}

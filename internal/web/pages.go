@@ -1,0 +1,149 @@
+package web
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"sync"
+)
+
+// What the pages consist of. They run no foreign script, and whatever others have written gets into them as text only.
+
+//go:embed static
+var static embed.FS
+
+// policy is the Content-Security-Policy of every page and file; workerPolicy is that of the worker's own file, the only one that
+// may compile WebAssembly.
+const (
+	policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; worker-src 'self'; " +
+		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types fernpost"
+	workerPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; base-uri 'none'; " +
+		"form-action 'none'; frame-ancestors 'none'"
+)
+
+// media are the types of the files that pages load.
+var media = map[string]string{
+	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+	".html": "text/html; charset=utf-8", ".wasm": "application/wasm",
+}
+
+// file is something that is served as it stands.
+type file struct {
+	media, policy, tag string
+	packed             []byte // by gzip
+}
+
+// newFile packs what is served. Whoever has it already asks by its hash, and gets a few bytes.
+func newFile(name string, text []byte) *file {
+	var packed bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression) // the level is one that there is
+	_, _ = w.Write(text)                                       // into memory
+	_ = w.Close()
+	return packedFile(name, packed.Bytes())
+}
+
+func packedFile(name string, packed []byte) *file {
+	sum := sha256.Sum256(packed)
+	f := &file{media: media[path.Ext(name)], policy: policy, packed: packed}
+	f.tag = `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+	if path.Base(name) == "worker.js" {
+		f.policy = workerPolicy
+	}
+	return f
+}
+
+// setPageHeaders writes what all that a browser loads has.
+func setPageHeaders(h http.Header, policy string) {
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-cache") // ask each time whether it has changed
+}
+
+// ServeHTTP is part of [http.Handler].
+func (f *file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	setPageHeaders(h, f.policy)
+	h.Set("Content-Type", f.media)
+	h.Set("ETag", f.tag)
+	h.Set("Vary", "Accept-Encoding")
+	if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		h.Del("ETag") // which names the packed bytes
+		in, err := gzip.NewReader(bytes.NewReader(f.packed))
+		if err != nil {
+			panic(err) // unreachable: it was packed here
+		}
+		var text bytes.Buffer
+		if _, err := text.ReadFrom(in); err != nil {
+			panic(err)
+		}
+		http.ServeContent(w, r, "", noTime, bytes.NewReader(text.Bytes()))
+		return
+	}
+	h.Set("Content-Encoding", "gzip")
+	http.ServeContent(w, r, "", noTime, bytes.NewReader(f.packed))
+}
+
+// files are all that pages load, by their path. They are packed when the first page is asked for.
+var files = sync.OnceValue(func() map[string]*file {
+	all := map[string]*file{}
+	err := fs.WalkDir(static, "static", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || path.Ext(name) == ".html" {
+			return err
+		}
+		text, err := static.ReadFile(name)
+		all["/"+name] = newFile(name, text)
+		return err
+	})
+	if err != nil {
+		panic(err) // they are embedded
+	}
+	return all
+})
+
+// serveStatic serves the files.
+func serveStatic(w http.ResponseWriter, r *http.Request) {
+	if f := files()[r.URL.Path]; f != nil {
+		f.ServeHTTP(w, r)
+		return
+	}
+	http.NotFound(w, r)
+}
+
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.ParseFS(static, "static/*.html"))
+})
+
+// pageData is what a page is made of.
+type pageData struct {
+	Title  string
+	Script string
+	// Steals adds the script of a page that steals the key.
+	Steals bool
+}
+
+// newPage makes a page of the template of that name.
+func newPage(name string, data pageData) *file {
+	var text bytes.Buffer
+	if err := templates().ExecuteTemplate(&text, name, data); err != nil {
+		panic(err) // a mistake in a template of ours
+	}
+	return newFile(name+".html", text.Bytes())
+}
+
+// phonePages are the page for phones as it should be, and one that steals.
+var phonePages = sync.OnceValue(func() map[bool]*file {
+	all := map[bool]*file{}
+	for _, steals := range []bool{false, true} {
+		all[steals] = newPage("phone", pageData{Title: "Class", Script: "phone.js", Steals: steals})
+	}
+	return all
+})

@@ -1,0 +1,176 @@
+import {Columns} from './columns.js'
+import {$, clean, clock, count, el, explain, said, save, svgPath, tell} from './dom.js'
+import {ask, follow} from './lesson.js'
+import {token} from './teacher.js'
+
+// The page on the projector: a room that the teacher is in, what others see of it, and the switches.
+
+let core = null
+let room = null
+let blind = null // the room as it is with a wrong key
+let state = null
+
+const saveFile = async m => {
+  const file = await room.file(m.key, m.number)
+  save(file.name, file.content, file.media)
+}
+const columns = new Columns($('#columns'), saveFile)
+
+function onEvent(e) {
+  switch (e.type) {
+    case 'message':
+      columns.message(e.message)
+      joined()
+      break
+    case 'finding': finding(e); break
+    case 'relay':
+      $('#relay').textContent = e.state === 'reads' || e.state === 'back' ? `${location.host}, channel ${state.channel}` : clean(e.text)
+      break
+    case 'failed': tell($('#wrong'), [e.text, e.hint].filter(Boolean).join(' — ')); break
+  }
+}
+
+const found = new Map()
+
+// finding shows what is wrong above the columns: who cheats is to be seen by all.
+function finding(e) {
+  const key = [e.finding, e.key, e.number, e.entry, e.says_key].join(' ')
+  if (e.taken_back || e.waiting) found.delete(key)
+  else found.set(key, e.text)
+  const list = $('#findings') ?? $('.show').insertBefore(el('ul', {id: 'findings', class: 'findings', role: 'log', 'aria-label': 'What is wrong'}), $('#columns'))
+  list.replaceChildren(...[...found.values()].slice(-6).map(text => el('li', {class: 'finding'}, said(text))))
+}
+
+let asking = false
+async function joined() {
+  if (asking || !room) return
+  asking = true
+  const all = (await room.people().catch(() => [])).filter(p => !p.own)
+  $('#joined').textContent = all.length ? `${count(all.length, 'person').replace('persons', 'people')} in the room: ${all.map(p => clean(p.name || p.nick)).join(', ')}` : 'Nobody has written yet.'
+  asking = false
+}
+
+async function openRoom() {
+  await room?.close()
+  columns.clear()
+  found.clear()
+  $('#findings')?.remove()
+  for (const old of await core.rooms()) if (old.relay === state.relay && old.channel !== state.channel) await core.forgetRoom(old.id)
+  room = await core.openRoom({link: state.link, nick: 'teacher', pad: state.switches.padding}, onEvent)
+  $('#sum').textContent = room.core.sha256
+  for (const m of await room.history(200)) columns.message(m)
+  joined()
+}
+
+// look opens the room with a key that is none of its own, and shows what that gives.
+async function look(wrong) {
+  $('#columns').classList.toggle('blind', wrong)
+  if (!wrong) {
+    await blind?.close()
+    if (blind) await core.forgetRoom(blind.id)
+    blind = null
+    tell($('#looking'), '')
+    return
+  }
+  const bytes = crypto.getRandomValues(new Uint8Array(32))
+  const key = btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_')
+  let refused = ''
+  const say = async () => {
+    const opened = await blind?.history(200) ?? []
+    tell($('#looking'), `With a wrong key, from here: ${count(opened.length, 'message')} to be read. ${refused}`)
+  }
+  blind = await core.openRoom({link: state.link, nick: 'eve', key}, e => {
+    if (e.type === 'finding') refused = e.text
+    if (e.type === 'finding' || e.type === 'message') say()
+  })
+  await say()
+}
+
+function showState(now) {
+  const before = state
+  state = now
+  $('#title').textContent = clean(now.name)
+  $('#qr').replaceChildren(svgPath(now.code.across, now.code.path, 'QR code of the invitation'))
+  $('#link').textContent = now.link
+  tell($('#notice'), now.notice)
+  $('#seats').hidden = !now.seats
+  if (now.seats) $('#seats').replaceChildren(el('a', {href: '/class/seats', onclick: e => { e.preventDefault(); open(`/class/seats#${token}`) }}, `${count(now.seats, 'seat card')} to print`))
+  const form = $('#turn')
+  form.padding.checked = now.switches.padding
+  form.steals.checked = now.switches.steals
+  form.profile.value = now.switches.profile
+  form.interval.value = String(now.switches.interval_ms)
+  $('#stolen').hidden = !now.switches.steals
+  if (!$('#lies label')) {
+    $('#lies').append(...Object.entries(now.lies).map(([name, does]) => el('label', {}, el('input', {type: 'checkbox', name: 'lie', value: name}), ` ${name} `, el('span', {class: 'faint'}, does))))
+  }
+  for (const box of document.querySelectorAll('[name=lie]')) box.checked = now.switches.lies.includes(box.value)
+  if (core && room && before && before.channel !== now.channel) openRoom().catch(error => tell($('#wrong'), explain(error)))
+  else if (room && before && before.switches.padding !== now.switches.padding) room.set({pad: now.switches.padding})
+}
+
+function take(line) {
+  if (line.state) showState(line.state)
+  else if (line.stolen) {
+    $('#stolen').hidden = false
+    $('#thefts').prepend(el('li', {}, el('strong', {}, said(line.stolen.name)), ` ${line.stolen.what === 'link' ? 'gives away the key: ' : 'is typing: '}`,
+      line.stolen.what === 'link' ? el('code', {}, clean(line.stolen.text)) : said(line.stolen.text), ' ', el('time', {class: 'faint'}, clock(Date.now()))))
+  } else columns.outside(line)
+}
+
+async function turn() {
+  const form = $('#turn')
+  const switches = {
+    padding: form.padding.checked, profile: form.profile.value, interval_ms: Number(form.interval.value), steals: form.steals.checked,
+    lies: [...document.querySelectorAll('[name=lie]:checked')].map(box => box.value),
+  }
+  try {
+    showState(await ask('/class/switches', {token, body: switches}))
+    tell($('#wrong'), '')
+  } catch (error) { tell($('#wrong'), error.message) }
+}
+
+$('#turn').addEventListener('change', e => {
+  if (e.target.id === 'wrong-key') look(e.target.checked).catch(error => tell($('#wrong'), explain(error)))
+  else turn()
+})
+
+for (const [button, part] of [['#show-code', '#code'], ['#show-switches', '#switches'], ['#show-about', '#about']]) {
+  $(button).addEventListener('click', () => {
+    const on = $(button).getAttribute('aria-pressed') !== 'true'
+    for (const [other, its] of [['#show-code', '#code'], ['#show-switches', '#switches'], ['#show-about', '#about']]) {
+      const shown = on && other === button
+      $(other).setAttribute('aria-pressed', String(shown))
+      $(its).hidden = !shown
+    }
+    $('#side').hidden = !on
+  })
+}
+
+$('#compose').addEventListener('submit', async e => {
+  e.preventDefault()
+  try {
+    await room.send({text: $('#text').value})
+    $('#text').value = ''
+  } catch (error) { tell($('#wrong'), explain(error)) }
+})
+$('#text').addEventListener('keydown', e => {
+  if (e.key === 'Enter' && !e.shiftKey && !e.isComposing) { e.preventDefault(); $('#compose').requestSubmit() }
+})
+
+async function start() {
+  try {
+    showState(await ask('/class/state', {token}))
+  } catch (error) {
+    tell($('#wrong'), error.status === 401 ? 'Open this page by the address that “fernpost class” has printed: it has the token that turns the switches.' : error.message)
+    return
+  }
+  $('#relay').textContent = `${location.host}, channel ${state.channel}`
+  follow('/class/events', token, take, text => tell($('#wrong'), text))
+  try {
+    core = await import('./core.js')
+    await openRoom()
+  } catch (error) { tell($('#wrong'), `What is said in the room cannot be shown: ${explain(error)}`) }
+}
+
+start()

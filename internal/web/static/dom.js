@@ -1,0 +1,66 @@
+// Small helpers: everything that others have written becomes text, never markup.
+
+export const $ = selector => document.querySelector(selector)
+
+// el makes an element: properties, then children, which are elements or texts.
+export function el(name, properties = {}, ...children) {
+  const made = document.createElement(name)
+  for (const [key, value] of Object.entries(properties)) {
+    if (key.startsWith('on')) made.addEventListener(key.slice(2), value)
+    else if (key === 'class') made.className = value
+    else if (value === true) made.setAttribute(key, '')
+    else if (value !== false && value !== null && value !== undefined) made.setAttribute(key, value)
+  }
+  made.append(...children.filter(c => c !== null && c !== undefined && c !== ''))
+  return made
+}
+
+// svgPath makes a picture of one path.
+export function svgPath(across, path, label) {
+  const space = 'http://www.w3.org/2000/svg'
+  const svg = document.createElementNS(space, 'svg')
+  const drawn = document.createElementNS(space, 'path')
+  svg.setAttribute('viewBox', `0 0 ${across} ${across}`)
+  svg.setAttribute('role', 'img')
+  svg.setAttribute('aria-label', label)
+  drawn.setAttribute('d', path)
+  svg.append(drawn)
+  return svg
+}
+
+// What would turn, hide or move other text: controls, directions, and characters without a width.
+const unseen = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/gu
+const shown = 20000
+
+// clean is a stranger's text as it may be shown: nothing hidden in it, and no longer than a screen can bear.
+export function clean(text) {
+  const short = text.length > shown ? text.slice(0, shown) + ` … (${text.length - shown} more characters)` : text
+  return short.replace(unseen, '\ufffd')
+}
+
+// said is an element with a stranger's text, whose direction does not change what stands around it.
+export const said = (text, className) => el('bdi', {class: className}, clean(text ?? ''))
+
+export const clock = at => new Date(at).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit', second: '2-digit'})
+
+export const count = (n, what) => `${n.toLocaleString('en')} ${what}${n === 1 ? '' : 's'}`
+
+// tell shows a sentence, or hides the place of it.
+export function tell(where, text) {
+  where.hidden = !text
+  where.textContent = text ? clean(text) : ''
+}
+
+// explain is what an error says, and what to do next.
+export const explain = error => [error.message || String(error), error.hint].filter(Boolean).join(' — ')
+
+// atEnd reports whether a list is scrolled to its end, so that it may stay there.
+export const atEnd = list => list.scrollHeight - list.scrollTop - list.clientHeight < 60
+
+// save offers bytes as a file.
+export function save(name, bytes, type = 'application/octet-stream') {
+  const url = URL.createObjectURL(new Blob([bytes], {type}))
+  const link = el('a', {href: url, download: name.replace(/[^\p{L}\p{N}._ -]/gu, '_').replace(/^\.+/, '_') || 'file'})
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(url), 60000)
+}

@@ -1,0 +1,223 @@
+import * as core from './core.js'
+import {Columns} from './columns.js'
+import {$, clean, el, explain, said, save, tell} from './dom.js'
+import {ask, follow} from './lesson.js'
+import {Talk} from './talk.js'
+
+// The page of a phone in a class.
+
+// The link is taken out of the address bar before anything else, so that it stays neither on the screen nor in the history.
+let link = location.hash.length > 1 ? `${location.origin}/join${location.hash}` : ''
+history.replaceState(null, '', location.pathname)
+
+let room = null
+let opening
+// opened is the room, once it is there.
+export const opened = new Promise(done => { opening = done })
+let page = ''
+let watching = null
+
+const saveFile = async m => {
+  try {
+    const file = await room.file(m.key, m.number)
+    save(file.name, file.content, file.media)
+  } catch (error) { tell($('#trouble'), explain(error)) }
+}
+const talk = new Talk($('#messages'), saveFile)
+const columns = new Columns($('#columns'), saveFile)
+
+function show(part) {
+  for (const button of document.querySelectorAll('#parts button')) {
+    const on = button.dataset.part === part
+    button.setAttribute('aria-pressed', String(on))
+    $(`#${button.dataset.part}`).hidden = !on
+  }
+  if (part === 'people') people()
+  if (part === 'outside') watch()
+}
+
+// watch begins to follow what others see.
+function watch() {
+  if (watching || !room) return
+  watching = new AbortController()
+  follow('/class/outside', room.info.write_key, line => columns.outside(line), text => tell($('#outside-trouble'), text), watching.signal)
+}
+
+const relayStates = {
+  away: 'the relay is away', refuses: 'the relay refuses', back: 'connected', slow: 'waiting for a free slot', reads: 'connected', ended: 'ended',
+}
+
+function onRelay(e) {
+  const until = e.until ? Math.max(0, Math.round((e.until - Date.now()) / 1000)) : 0
+  const text = e.state === 'reads' || e.state === 'back' ? relayStates[e.state] : e.text || relayStates[e.state]
+  $('#relay').textContent = clean(until > 1 ? `${text} (${until} s)` : text)
+  $('#relay').className = e.state
+}
+
+function onEvent(e) {
+  switch (e.type) {
+    case 'message':
+      talk.message(e.message)
+      columns.message(e.message)
+      if (!document.hidden && !$('#talk').hidden && e.message.entry) room?.shown(e.message).catch(() => {})
+      break
+    case 'state': talk.state(e); break
+    case 'finding': talk.finding(e); break
+    case 'relay': onRelay(e); break
+    case 'progress':
+      if (e.what === 'deriving') { $('#deriving').hidden = e.done >= e.of; $('#deriving').value = e.of ? e.done / e.of : 0 }
+      break
+    case 'cleared': talk.note(e.text); break
+    case 'tab': tell($('#trouble'), e.writes ? '' : 'This room is open in another tab, which writes; here you only read.'); break
+    case 'restarted': history200(); break
+    case 'renumbered': talk.renumbered(e); break
+    case 'failed': tell($('#trouble'), [e.text, e.hint].filter(Boolean).join(' — ')); break
+  }
+}
+
+async function history200() {
+  for (const message of await room.history(200)) { talk.message(message); columns.message(message) }
+}
+
+async function people() {
+  const all = await room.people()
+  $('#own').textContent = room.info.words
+  $('#others').replaceChildren(...all.filter(p => !p.own).map(p => el('li', {},
+    el('p', {}, said(p.name || p.nick, 'author'), ' ', p.compared ? el('span', {class: 'mark verified'}, 'verified') : ''),
+    el('p', {class: 'words'}, p.words),
+    p.compared ? '' : el('button', {type: 'button', class: 'quiet', onclick: async () => { await room.verify(p.key); await people(); await history200() }}, 'We have read them aloud: the same'),
+  )))
+  if (!all.some(p => !p.own)) $('#others').replaceChildren(el('li', {class: 'faint'}, 'Nobody has written yet.'))
+}
+
+async function enter(options) {
+  tell($('#wrong'), '')
+  try {
+    room = await core.openRoom(options, onEvent)
+  } catch (error) {
+    if (error.code === 'passphrase') $('#secret').hidden = false
+    tell($('#wrong'), explain(error))
+    return
+  }
+  $('#enter').hidden = true
+  $('#parts').hidden = false
+  $('#title').textContent = clean(room.info.name)
+  document.title = `${clean(room.info.name)} · fernpost`
+  $('#sum').textContent = room.core.sha256
+  $('#text').disabled = !room.info.writes
+  await history200()
+  show('talk')
+  opening(room)
+  look()
+}
+
+// look asks now and then what the class's laptop says.
+async function look() {
+  try {
+    const now = await ask('/class/now')
+    if (page && now.page !== page) location.reload() // as any page could be made to do
+    page ||= now.page
+    tell($('#notice'), now.channel !== room.info.channel ? 'The class has gone on to another room: scan the code again.' : now.notice)
+    if (now.padding !== room.info.pad) await room.set({pad: now.padding})
+  } catch { /* the line above says that the relay is away */ }
+  setTimeout(look, document.hidden ? 15000 : 2000)
+}
+
+async function invited() {
+  const invitation = await core.readLink(link)
+  const known = (await core.rooms()).find(r => r.relay === invitation.relay && r.channel === invitation.channel)
+  const me = await core.identity()
+  if (known) return enter({link, nick: known.nick})
+  $('#lacking').hidden = true
+  $('#join').hidden = false
+  $('#secret').hidden = invitation.has_key
+  $('#invited').replaceChildren('You are invited to the room ', said(invitation.name, 'author'), '.')
+  $('#nick').value = me?.nick ?? ''
+  $('#nick').focus()
+}
+
+async function start() {
+  $('#relay').textContent = ''
+  $('#enter').hidden = false
+  $('#parts').hidden = true
+  try {
+    if (link) return await invited()
+    const kept = (await core.rooms()).filter(r => r.relay === location.origin)
+    const now = await ask('/class/now').catch(() => null)
+    const here = kept.find(r => r.channel === now?.channel)
+    if (here) return await enter({room: here.id})
+    $('#rooms').replaceChildren(...kept.map(r => el('li', {}, said(r.name, 'author'), ' (the lesson is over) ',
+      el('button', {type: 'button', class: 'quiet', onclick: async e => { await core.forgetRoom(r.id); e.target.closest('li').remove() }}, 'Remove it from this browser'))))
+  } catch (error) { tell($('#wrong'), explain(error)) }
+}
+
+$('#join').addEventListener('submit', e => {
+  e.preventDefault()
+  enter({link, nick: $('#nick').value.trim(), passphrase: $('#passphrase').value || undefined})
+})
+
+$('#compose').addEventListener('submit', async e => {
+  e.preventDefault()
+  const text = $('#text').value
+  if (!text.trim()) return
+  try {
+    await room.send({text})
+    $('#text').value = ''
+    tell($('#trouble'), '')
+  } catch (error) { tell($('#trouble'), explain(error)) }
+})
+
+$('#text').addEventListener('keydown', e => {
+  if (e.key === 'Enter' && !e.shiftKey && !e.isComposing) { e.preventDefault(); $('#compose').requestSubmit() }
+})
+
+$('#file').addEventListener('change', async e => {
+  const file = e.target.files[0]
+  if (!file) return
+  try {
+    await room.send({file: {name: file.name, media: file.type || 'application/octet-stream', content: new Uint8Array(await file.arrayBuffer())}})
+    tell($('#trouble'), '')
+  } catch (error) { tell($('#trouble'), explain(error)) }
+  e.target.value = ''
+})
+
+$('#parts').addEventListener('click', e => { if (e.target.dataset.part) show(e.target.dataset.part) })
+
+$('#save').addEventListener('submit', async e => {
+  e.preventDefault()
+  try {
+    save('fernpost-identity.age', await room.exportIdentity($('#save-secret').value))
+    $('#identity-said').textContent = 'Saved. “fernpost identity import” takes it, and so does this page.'
+  } catch (error) { $('#identity-said').textContent = clean(explain(error)) }
+})
+
+$('#load').addEventListener('submit', async e => {
+  e.preventDefault()
+  try {
+    const file = $('#load-file').files[0]
+    await room.importIdentity(new Uint8Array(await file.arrayBuffer()), $('#load-secret').value)
+    location.reload()
+  } catch (error) { $('#identity-said').textContent = clean(explain(error)) }
+})
+
+$('#forget').addEventListener('click', async () => {
+  await room.close()
+  await core.forgetRoom(room.id)
+  location.reload()
+})
+
+// Who opens another link in this tab loads nothing anew.
+addEventListener('hashchange', async () => {
+  if (location.hash.length <= 1) return
+  link = `${location.origin}/join${location.hash}`
+  history.replaceState(null, '', location.pathname)
+  watching?.abort()
+  watching = null
+  await room?.close()
+  talk.clear()
+  columns.clear()
+  for (const button of document.querySelectorAll('#parts button')) $(`#${button.dataset.part}`).hidden = true
+  start()
+})
+
+start()

@@ -1,0 +1,130 @@
+import {atEnd, clean, clock, count, el, said} from './dom.js'
+
+// What is said in a room, as a list.
+
+const standings = {
+  own: null, known: null, unsigned: 'nobody has signed it',
+  verified: 'verified: somebody has compared this key', new: 'new key: not seen before',
+}
+const states = {queued: 'waits', tried: 'on its way', accepted: 'sent', unknown: 'perhaps sent'}
+
+// id tells one message from all others.
+export const id = m => m.signed ? `${m.key} ${m.number} ${m.forked ? m.entry : ''}` : m.entry ? `entry ${m.entry} ${m.field}` : `own ${m.number}`
+
+// content is what a message says.
+export function content(m, fetchFile) {
+  switch (m.kind) {
+    case 'text': return el('p', {class: 'text'}, said(m.text))
+    case 'file': return el('p', {class: 'text'}, fetchFile
+      ? el('button', {type: 'button', class: 'quiet', onclick: () => fetchFile(m)}, said(m.file), ` (${count(m.size, 'byte')})`)
+      : said(m.file), fetchFile ? null : ` (${count(m.size, 'byte')})`)
+    case 'reading': return el('p', {class: 'text'}, said(Object.entries(m.reading ?? {}).filter(([, v]) => v !== null).map(([k, v]) => `${k} ${v}`).join(', ')))
+    case 'heartbeat': return el('p', {class: 'text faint'}, 'has read this far')
+    case 'key moved': return el('p', {class: 'text faint'}, m.notice ? said(m.notice) : 'has moved to another key')
+    default: return el('p', {class: 'text faint'}, clean(m.notice ?? m.kind))
+  }
+}
+
+// byline is who has written a message, and what is known of that.
+export function byline(m) {
+  const marks = []
+  if (standings[m.standing]) marks.push(el('span', {class: `mark ${m.standing}`, title: standings[m.standing]}, m.standing === 'new' ? 'new key' : m.standing))
+  for (const [is, text] of [[m.behind, 'out of order'], [m.forked, 'two versions'], [m.lost, 'lost device'], [m.old_key, 'old key']]) {
+    if (is) marks.push(el('span', {class: 'mark bad'}, text))
+  }
+  return el('p', {class: 'by'}, m.author ? said(m.author, 'author') : el('bdi', {class: 'author'}, m.own ? 'you' : 'somebody'),
+    ...marks, el('time', {datetime: m.clock ?? m.sealed ?? ''}, m.clock || m.sealed ? clock(m.clock ?? m.sealed) : ''))
+}
+
+function delivery(m) {
+  if (!m.own) return null
+  const seen = (m.seen_by ?? []).length
+  const text = seen ? `seen by ${m.seen_by.join(', ')}` : m.read_back ? 'sent' : states[m.state] ?? ''
+  return el('p', {class: 'delivery'}, clean(text))
+}
+
+// Talk keeps a list up to date.
+export class Talk {
+  constructor(list, fetchFile) {
+    this.list = list
+    this.fetchFile = fetchFile
+    this.items = new Map()
+    this.findings = new Map()
+  }
+
+  // place is where something stands: what has no entry yet stands last.
+  place(item, entry, field = 0) {
+    const end = atEnd(this.list)
+    item.entry = entry ?? Infinity
+    item.field = field ?? 0
+    let before = this.list.lastElementChild
+    while (before && (before === item.element || before.at && (before.at.entry > item.entry || before.at.entry === item.entry && before.at.field > item.field))) {
+      before = before.previousElementSibling
+    }
+    item.element.at = item
+    const target = before ? before.nextElementSibling : this.list.firstElementChild
+    if (target !== item.element) this.list.insertBefore(item.element, target)
+    if (end) this.list.scrollTop = this.list.scrollHeight
+  }
+
+  message(m) {
+    const key = id(m)
+    const item = this.items.get(key) ?? {element: el('li')}
+    this.items.set(key, item)
+    item.message = m
+    item.element.className = `message${m.own ? ' own' : ''}${m.kind === 'heartbeat' ? ' slight' : ''}`
+    item.element.replaceChildren(byline(m), content(m, this.fetchFile), delivery(m) ?? '')
+    this.place(item, m.entry, m.field)
+    return item
+  }
+
+  // state notes how far an own message has come.
+  state(e) {
+    for (const item of this.items.values()) {
+      const m = item.message
+      const mine = m.own && (e.key === null || m.key === e.key)
+      if (mine && e.state === 'dropped' && m.number === e.number) {
+        item.element.remove()
+        this.items.delete(id(m))
+      } else if (mine && e.state === 'seen' && m.number <= e.number && !(m.seen_by ?? []).includes(e.seen_by)) {
+        this.message({...m, seen_by: [...m.seen_by ?? [], e.seen_by]})
+      } else if (mine && m.number === e.number && e.state !== 'seen') {
+        this.message({...m, state: e.state, entry: m.entry ?? e.entry})
+      }
+    }
+  }
+
+  finding(e) {
+    const key = [e.finding, e.key, e.author, e.number, e.entry, e.says_key].join(' ')
+    const before = this.findings.get(key)
+    if (e.taken_back) {
+      before?.element.classList.add('over')
+      return
+    }
+    const item = before ?? {element: el('li')}
+    this.findings.set(key, item)
+    item.element.className = `finding${e.waiting ? ' waits' : ''}`
+    item.element.replaceChildren(el('strong', {}, e.waiting ? 'Waiting: ' : 'Not as it should be: '), said(e.text))
+    if (!before) this.place(item, e.last_entry ?? e.entry)
+  }
+
+  renumbered(e) {
+    for (const item of [...this.items.values()]) {
+      if (item.message.own && item.message.number === e.before && !item.message.entry) {
+        this.items.delete(id(item.message))
+        item.element.remove()
+      }
+    }
+  }
+
+  note(text) {
+    const item = {element: el('li', {class: 'finding'}, said(text))}
+    this.place(item, null)
+  }
+
+  clear() {
+    this.items.clear()
+    this.findings.clear()
+    this.list.replaceChildren()
+  }
+}
