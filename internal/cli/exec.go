@@ -96,7 +96,8 @@ func messageFor(it *model.Item) (content io.Reader, env []string) {
 	date("POSTED", j.Posted)
 	date("CLOCK", j.Clock)
 	if j.File != nil {
-		tell("FILE", *j.File)
+		base, ext := screen.FileName(*j.File) // a command may well save it under that name
+		tell("FILE", base+ext)
 	}
 	content = strings.NewReader("")
 	if text, ok := it.Text(); ok {

@@ -20,7 +20,7 @@ func (d *roomDoor) consume(v *roomRequest, answer *messagesAnswer, consumer, fro
 		})
 	}
 	if err := take(); errors.Is(err, messenger.ErrNoConsumer) {
-		if err := d.begin(v, consumer, from == "start"); err != nil {
+		if err := d.begin(v, consumer, from); err != nil {
 			return err
 		}
 	}
@@ -37,22 +37,38 @@ func (d *roomDoor) consume(v *roomRequest, answer *messagesAnswer, consumer, fro
 }
 
 // begin makes a consumer.
-func (d *roomDoor) begin(v *roomRequest, consumer string, fromStart bool) error {
-	if !fromStart { // what the relay has already is not what comes from now on
-		if err := d.settle(v); err != nil {
+func (d *roomDoor) begin(v *roomRequest, consumer, from string) error {
+	at, err := d.from(v, from)
+	if err != nil {
+		return err
+	}
+	d.making.Lock()
+	defer d.making.Unlock()
+	by := func(name string) string { return v.room.settings.FilesName() + "\x00" + name }
+	err = v.with(func(r *messenger.Room) error {
+		all, err := r.Consumers()
+		if err != nil {
 			return err
 		}
-		if !v.room.hasAnswered() {
-			return refusef(http.StatusServiceUnavailable, "the relay does not answer, so that nobody knows what comes from now on")
+		own := 0
+		for i := range all {
+			if d.madeBy[by(all[i].Name)] == v.grant.ID {
+				own++
+			}
 		}
-	}
-	if err := v.with(func(r *messenger.Room) error {
-		_, err := r.AddConsumer(consumer, fromStart)
+		if own >= maxConsumers { // or one token would leave no place to the others
+			return refusef(http.StatusConflict, "that token has made %d consumers in this room: remove some, or wait for the next start", own)
+		}
+		added, err := r.AddConsumer(consumer, at)
+		if added {
+			d.madeBy[by(consumer)] = v.grant.ID
+		}
 		return err
-	}); err != nil {
+	})
+	if err != nil {
 		return err
 	}
-	if stream, _, _ := v.room.now(); fromStart && stream != nil {
+	if stream, _, _ := v.room.now(); from == "start" && stream != nil {
 		stream.ReadWhole()
 	}
 	return nil

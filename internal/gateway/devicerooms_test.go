@@ -290,11 +290,6 @@ func TestWhatIsInARoomIsToldOnce(t *testing.T) {
 		t.Run(profile, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				x := newHouse(t, profile)
-				reading := func(value string) record.Body {
-					var r record.Reading
-					r.Values[1] = record.Value{Text: value, Given: true}
-					return r
-				}
 				x.bo(reading("1"), reading("2"))
 				var got []string
 				follow := func() (end func()) {
@@ -308,7 +303,7 @@ func TestWhatIsInARoomIsToldOnce(t *testing.T) {
 							}
 							first = false
 							for i := range n.arrivals {
-								got = append(got, n.arrivals[i].entry.Fields[1].Text)
+								got = append(got, n.arrivals[i].entry.Fields[0].Text)
 							}
 							return nil
 						})

@@ -17,7 +17,11 @@ const eventTime = 20 * time.Second
 
 // getEvents streams what happens in a room.
 func (d *roomDoor) getEvents(w http.ResponseWriter, v *roomRequest) (err error) {
-	at, err := d.eventsFrom(v)
+	from := v.query.Get("from")
+	if last := v.Header.Get("Last-Event-ID"); last != "" { // a browser that connects again asks the same address
+		from = last
+	}
+	at, err := d.from(v, from)
 	if err != nil {
 		return err
 	}
@@ -40,11 +44,7 @@ func (d *roomDoor) getEvents(w http.ResponseWriter, v *roomRequest) (err error) 
 		}
 		_, changed, _ := v.room.now()
 		for more := true; more && out.err == nil; {
-			var b messenger.Batch
-			err := v.with(func(r *messenger.Room) (err error) {
-				b, err = r.Since(at, defaultBatch)
-				return err
-			})
+			b, err := v.since(at)
 			if err != nil {
 				return err
 			}
@@ -62,31 +62,6 @@ func (d *roomDoor) getEvents(w http.ResponseWriter, v *roomRequest) (err error) 
 		}
 	}
 	return nil
-}
-
-// eventsFrom returns the mark behind which somebody wants to hear what happens.
-func (d *roomDoor) eventsFrom(v *roomRequest) (at model.Mark, err error) {
-	from := v.query.Get("from")
-	if last := v.Header.Get("Last-Event-ID"); last != "" { // a browser that connects again asks the same address
-		from = last
-	}
-	switch from {
-	case "start":
-		return at, nil
-	case "", "now":
-		if err := d.settle(v); err != nil {
-			return at, err
-		}
-		err = v.with(func(r *messenger.Room) error {
-			at, err = r.Now()
-			return err
-		})
-		return at, err
-	}
-	if at, err = model.ParseMark(from); err != nil {
-		err = refusef(http.StatusBadRequest, "from is now, start, or the id of an event")
-	}
-	return at, err
 }
 
 // eventWriter writes events until somebody does not take them any more.

@@ -8,6 +8,7 @@ import (
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/screen"
 )
 
 func (d *roomDoor) postFile(w http.ResponseWriter, v *roomRequest) error {
@@ -53,7 +54,8 @@ func (d *roomDoor) getFile(w http.ResponseWriter, v *roomRequest) error {
 	}
 	// Whatever its author calls it, nothing shows it as a page of this address.
 	w.Header().Set("Content-Security-Policy", "sandbox")
-	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": file.Name}))
+	base, ext := screen.FileName(file.Name) // or whoever saves it under that name may write elsewhere
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": base + ext}))
 	send(w, http.StatusOK, "application/octet-stream", file.Content)
 	return nil
 }

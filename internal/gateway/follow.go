@@ -126,6 +126,8 @@ func (r *readings) takeSome(s *shelf, some []arrival) error {
 			if a.isOurs > 0 {
 				err = r.conn.Exec("UPDATE readings SET source = ? WHERE room = ? AND number = ?", a.source, s.room, a.isOurs)
 			} else {
+				a.entry.CreatedAt = a.shownDate(time.Now())
+				a.row.date = a.entry.CreatedAt.Unix()
 				e := state.Add(&relay.NewEntry{Entry: a.entry}, time.Time{})
 				a.row.number = e.ID
 				var sealed string

@@ -230,6 +230,9 @@ type followedRoom struct {
 	reading sync.Mutex      // guards reader
 	reader  *messenger.Room // nil at the end
 
+	looking sync.Mutex // guards what follows, and is held while it is looked up
+	last    lookedUp
+
 	mu     sync.Mutex // guards what follows
 	stream *messenger.Stream
 	// changed is closed when there may be something new, and replaced.
@@ -379,6 +382,33 @@ func (t *followedRoom) with(work func(*messenger.Room) error) error {
 		return t.over()
 	}
 	return work(t.reader)
+}
+
+// lookedUp is what has come since a mark, as of a time after which nothing has changed.
+type lookedUp struct {
+	since   model.Mark
+	batch   messenger.Batch
+	at      time.Time
+	changed <-chan struct{}
+}
+
+// since returns what has come since a mark, which nobody may change. Of many who listen the first one looks it up.
+func (t *followedRoom) since(m model.Mark) (messenger.Batch, error) {
+	t.looking.Lock()
+	defer t.looking.Unlock()
+	_, changed, _ := t.now()
+	if l := &t.last; l.changed == changed && l.since == m && time.Since(l.at) < recently && t.over() == nil {
+		return l.batch, nil
+	}
+	next := lookedUp{since: m, at: time.Now(), changed: changed}
+	err := t.with(func(r *messenger.Room) (err error) {
+		next.batch, err = r.Since(m, defaultBatch)
+		return err
+	})
+	if err == nil {
+		t.last = next
+	}
+	return next.batch, err
 }
 
 // close lets go of the room, and has everybody look who waits. It says why to whoever still asks for it.

@@ -329,6 +329,7 @@ type handler struct {
 	keys    func() (fernet.Ring, error)
 	keysOf  string // the room of the keys, by its name for good; empty for those of a file
 	noToken bool
+	bodies  bodies
 }
 
 func newHandler(o Options, grants *Grants, clients *guard.Clients) *handler {
@@ -364,7 +365,7 @@ func newHandler(o Options, grants *Grants, clients *guard.Clients) *handler {
 
 // openRooms opens the rooms for scripts and bots.
 func (h *handler) openRooms(t *followedRooms) *roomDoor {
-	d := &roomDoor{h: h, followed: t, log: h.log}
+	d := &roomDoor{h: h, followed: t, log: h.log, madeBy: map[string]int64{}}
 	d.register(h.mux)
 	h.figures.Gauge("fernpost_gateway_waiting_consumers", func() float64 { return float64(d.waiting.Load()) })
 	return d

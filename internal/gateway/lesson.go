@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"strings"
@@ -74,12 +73,14 @@ func (h *handler) doLesson(
 	if err != nil || kind != "application/json" && !(strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")) {
 		return "", "", refusef(http.StatusUnsupportedMediaType, "send JSON, with the header Content-Type: application/json")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxLesson))
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return "", "", refusef(http.StatusRequestEntityTooLarge, "the body is longer than %d bytes", maxLesson)
-	}
+	release, err := h.bodies.hold(r)
 	if err != nil {
-		return "", "", refusef(http.StatusBadRequest, "the body did not arrive whole")
+		return "", "", err
+	}
+	defer release()
+	body, err := readBody(w, r, maxLesson)
+	if err != nil {
+		return "", "", err
 	}
 	return work(r, body)
 }
@@ -93,44 +94,45 @@ func (h *handler) mayUse(r *http.Request) error {
 	if r.URL.Path == "/encrypt" {
 		scope = Write
 	}
-	return h.bearer(r, scope, h.nameOf(h.keysOf))
+	_, err := h.bearer(r, scope, h.nameOf(h.keysOf))
+	return err
 }
 
-// bearer says whether a request has a token that allows something in a room.
-func (h *handler) bearer(r *http.Request, scope Scope, room string) error {
+// bearer returns what the token of a request opens, if that allows something in a room.
+func (h *handler) bearer(r *http.Request, scope Scope, room string) (Grant, error) {
 	scheme, shown, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		return refusef(http.StatusUnauthorized, "a token is needed: send the header Authorization: Bearer TOKEN")
+		return Grant{}, refusef(http.StatusUnauthorized, "a token is needed: send the header Authorization: Bearer TOKEN")
 	}
 	client := h.clients.Find(httpapi.SenderOf(r, h.clients))
 	if client.AdmitKey(time.Now()) > 0 {
-		return refusef(http.StatusTooManyRequests, "your address has shown too many tokens that open nothing")
+		return Grant{}, refusef(http.StatusTooManyRequests, "your address has shown too many tokens that open nothing")
 	}
 	grant, found, err := h.grants.Find(strings.TrimSpace(shown), true)
 	if err != nil {
-		return err
+		return Grant{}, err
 	}
 	if !found {
 		client.WrongKey(time.Now())
-		return refusef(http.StatusUnauthorized, "that token opens nothing here: it is wrong, or was revoked")
+		return Grant{}, refusef(http.StatusUnauthorized, "that token opens nothing here: it is wrong, or was revoked")
 	}
 	if !grant.May(scope, room) {
 		if grant.Room != "" && grant.Room != room { // which says nothing of whether the other one is there
-			return refusef(http.StatusForbidden, "that token is for the room %s", grant.Room)
+			return Grant{}, refusef(http.StatusForbidden, "that token is for the room %s", grant.Room)
 		}
-		return refusef(http.StatusForbidden, "that token may not do this: the scope %s is needed", scope)
+		return Grant{}, refusef(http.StatusForbidden, "that token may not do this: the scope %s is needed", scope)
 	}
 	if grant.Room == "" || h.rooms == nil {
-		return nil
+		return grant, nil
 	}
 	// A room that was made under the name of one that was removed is another one, with other members.
 	switch _, channel, err := h.rooms.Room(grant.RoomID); {
 	case err != nil:
-		return err
+		return Grant{}, err
 	case channel != grant.Channel:
-		return refusef(http.StatusForbidden, "that token is for another room, which was called %s before", room)
+		return Grant{}, refusef(http.StatusForbidden, "that token is for another room, which was called %s before", room)
 	}
-	return nil
+	return grant, nil
 }
 
 func (h *handler) encrypt(_ *http.Request, body []byte) (name, text string, err error) {

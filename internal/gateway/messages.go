@@ -109,6 +109,7 @@ func (d *roomDoor) send(w http.ResponseWriter, v *roomRequest, body record.Body)
 	if _, waits := errors.AsType[*messenger.WaitsError](err); err != nil && !waits {
 		return err
 	}
+	v.release()                                   // whoever waits holds no body
 	if v.room.over() != nil && v.renew() == nil { // nobody may have told the new stream of it
 		if stream, _, _ := v.room.now(); stream != nil {
 			stream.Post()
@@ -206,6 +207,8 @@ func (d *roomDoor) getMessages(w http.ResponseWriter, v *roomRequest) error {
 	}
 	if _, _, away := v.room.now(); away != nil {
 		answer.Away = new(away.Error())
+	} else if !v.room.hasAnswered() {
+		answer.Away = new("the relay has not answered yet")
 	}
 	return sendJSON(w, http.StatusOK, answer)
 }

@@ -35,6 +35,23 @@ type arrival struct {
 	author string
 	// own says that it may be one that was taken here.
 	own bool
+	// posted is the relay's date.
+	posted time.Time
+}
+
+// maxAhead is how far a clock may be ahead of ours.
+const maxAhead = 24 * time.Hour
+
+// shownDate is the date under which somebody else's reading is shown: its author's, unless that has not come yet. One of the year 9999
+// would stay the newest for good.
+func (a *arrival) shownDate(now time.Time) time.Time {
+	date := a.entry.CreatedAt
+	for _, other := range []time.Time{a.posted, now} {
+		if date.After(now.Add(maxAhead)) {
+			date = time.Unix(other.Unix(), 0).UTC()
+		}
+	}
+	return date
 }
 
 // author is who has written in a room.
@@ -247,5 +264,5 @@ func newArrival(source []byte, e thingspeak.Entry, posted time.Time) arrival {
 		e.CreatedAt = time.Now()
 	}
 	e.CreatedAt = time.Unix(e.CreatedAt.Unix(), 0).UTC()
-	return arrival{source: source, entry: e}
+	return arrival{source: source, entry: e, posted: posted}
 }

@@ -6,11 +6,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
 )
 
 const (
@@ -22,6 +24,8 @@ const (
 	maxWait = time.Minute
 	// defaultBatch and maxBatch are how many messages an answer has.
 	defaultBatch, maxBatch = 100, 1000
+	// maxConsumers is how many consumers one token makes in a room.
+	maxConsumers = 100
 	// alive is how often a stream of events shows that it is there, and a token that waits is looked at again.
 	alive = 15 * time.Second
 )
@@ -33,6 +37,9 @@ type roomDoor struct {
 	log      *slog.Logger
 	// waiting counts who waits for something to come.
 	waiting atomic.Int64
+
+	making sync.Mutex       // held while a consumer is made; it guards what follows
+	madeBy map[string]int64 // the tokens that have made consumers since the start, by rooms' IDs and names
 }
 
 // roomRequest is a request to a room by somebody who may make it.
@@ -42,8 +49,11 @@ type roomRequest struct {
 	followed *followedRooms
 	room     *followedRoom
 	query    url.Values
+	grant    Grant // of its token
 	// allowed says whether the token is still good.
 	allowed func() error
+	// release lets go of the place that the body has, see bodies.
+	release func()
 }
 
 // renew gets the room once more if its settings have changed since.
@@ -74,6 +84,40 @@ func (v *roomRequest) with(work func(*messenger.Room) error) error {
 	return err
 }
 
+// since returns what has come since a mark.
+func (v *roomRequest) since(at model.Mark) (b messenger.Batch, err error) {
+	if b, err = v.room.since(at); errors.Is(err, errMoved) {
+		if err = v.renew(); err == nil {
+			b, err = v.room.since(at)
+		}
+	}
+	return b, err
+}
+
+// from returns where somebody begins: now, at the start, or behind a mark.
+func (d *roomDoor) from(v *roomRequest, word string) (at model.Mark, err error) {
+	switch word {
+	case "start":
+		return at, nil
+	case "", "now":
+		if err := d.settle(v); err != nil {
+			return at, err
+		}
+		if !v.room.hasAnswered() { // what the relay has already would be taken for new
+			return at, refusef(http.StatusServiceUnavailable, "the relay does not answer, so that nobody knows what comes from now on")
+		}
+		err = v.with(func(r *messenger.Room) error {
+			at, err = r.Now()
+			return err
+		})
+		return at, err
+	}
+	if at, err = model.ParseMark(word); err != nil {
+		return at, refusef(http.StatusBadRequest, "from is now, start, or the id of an event")
+	}
+	return at, v.with(func(r *messenger.Room) error { return r.HasCome(at) })
+}
+
 // answering makes problems of refusals and errors.
 func (d *roomDoor) answering(serve func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -102,8 +146,8 @@ func (d *roomDoor) answering(serve func(http.ResponseWriter, *http.Request) erro
 func (d *roomDoor) inRoom(r *route) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, request *http.Request) error {
 		name := request.PathValue("room")
-		allowed := func() error { return d.h.bearer(request, r.scope, name) }
-		if err := allowed(); err != nil {
+		grant, err := d.h.bearer(request, r.scope, name)
+		if err != nil {
 			return err
 		}
 		query, err := url.ParseQuery(request.URL.RawQuery)
@@ -119,7 +163,16 @@ func (d *roomDoor) inRoom(r *route) func(http.ResponseWriter, *http.Request) err
 		if err != nil {
 			return err
 		}
-		return r.serve(w, &roomRequest{request, w, d.followed, t, query, allowed})
+		v := &roomRequest{Request: request, w: w, followed: d.followed, room: t, query: query, grant: grant}
+		v.allowed = func() error {
+			_, err := d.h.bearer(request, r.scope, name)
+			return err
+		}
+		if v.release, err = d.h.bodies.hold(request); err != nil {
+			return err
+		}
+		defer v.release()
+		return r.serve(w, v)
 	}
 }
 

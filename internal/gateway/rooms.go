@@ -27,7 +27,7 @@ func (d *roomDoor) getRooms(w http.ResponseWriter, r *http.Request) error {
 	}
 	answer, refused := roomsAnswer{[]roomAnswer{}}, error(nil)
 	for _, name := range names {
-		if err := d.h.bearer(r, Read, name); err != nil {
+		if _, err := d.h.bearer(r, Read, name); err != nil {
 			refused = err
 			if no, ok := errors.AsType[*refusal](err); ok && no.status != http.StatusForbidden {
 				return err
@@ -39,12 +39,11 @@ func (d *roomDoor) getRooms(w http.ResponseWriter, r *http.Request) error {
 			continue // it was removed, or cannot be read: whoever asks for it hears why
 		}
 		signed, _ := messenger.Signed(settings)
-		answer.Rooms = append(answer.Rooms, roomAnswer{
-			name, settings.Channel, signed, messenger.Writable(settings) == nil && d.h.bearer(r, Write, name) == nil,
-		})
+		_, err = d.h.bearer(r, Write, name)
+		answer.Rooms = append(answer.Rooms, roomAnswer{name, settings.Channel, signed, err == nil && messenger.Writable(settings) == nil})
 	}
 	if len(names) == 0 {
-		refused = d.h.bearer(r, Read, "")
+		_, refused = d.h.bearer(r, Read, "")
 	}
 	if len(answer.Rooms) == 0 && refused != nil {
 		return refused

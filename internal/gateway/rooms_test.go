@@ -105,11 +105,17 @@ func (x *house) request(method, path, body string, headers ...string) *http.Requ
 	return r
 }
 
+// record returns what is answered.
+func (x *house) record(method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	x.h.ServeHTTP(w, x.request(method, path, body, headers...))
+	return w
+}
+
 // ask returns the status and the answer, which is read into the given value if that is not nil.
 func (x *house) ask(into any, method, path, body string, headers ...string) (int, string) {
 	x.t.Helper()
-	w := httptest.NewRecorder()
-	x.h.ServeHTTP(w, x.request(method, path, body, headers...))
+	w := x.record(method, path, body, headers...)
 	if into != nil && w.Code < 300 {
 		if err := json.Unmarshal(w.Body.Bytes(), into); err != nil {
 			x.t.Fatalf("%s %s: %v in %s", method, path, err, w.Body)
@@ -296,8 +302,7 @@ func TestFilesGoUpAndComeDown(t *testing.T) {
 		if len(got.Messages) != 1 || *got.Messages[0].File != "a page.html" || got.Messages[0].Path == nil {
 			t.Fatalf("%+v", got)
 		}
-		w := httptest.NewRecorder()
-		x.h.ServeHTTP(w, x.request("GET", *got.Messages[0].Path, ""))
+		w := x.record("GET", *got.Messages[0].Path, "")
 		head := w.Header()
 		if w.Code != 200 || w.Body.String() != page || head.Get("Content-Type") != "application/octet-stream" ||
 			head.Get("Content-Disposition") != `attachment; filename="a page.html"` || head.Get("X-Content-Type-Options") != "nosniff" {
@@ -461,6 +466,7 @@ var refused = []struct {
 	{"POST", "/rooms/lab/messages/ack?consumer=none", "application/json", `{"cursor":"0-0"}`, 404},
 	{"POST", "/rooms/lab/messages/ack?consumer=none", "application/json", `{"cursor":"-1"}`, 400},
 	{"GET", "/rooms/lab/events?from=there", "", "", 400},
+	{"GET", "/rooms/lab/events?from=7-0", "", "", 400}, // so much has not come: it would wait for what nobody has said
 	{"GET", "/rooms/..%2flab/messages", "", "", 400},
 	{"PUT", "/rooms/lab/messages", "", "", 405},
 	{"HEAD", "/rooms/lab/messages?consumer=head", "", "", 405},
@@ -493,8 +499,7 @@ func TestAllowedMethodsAreThoseOfTheAddress(t *testing.T) {
 			"/openapi.json": "GET", "/rooms/lab/consumers/x": "DELETE",
 		} {
 			for _, method := range []string{"HEAD", "PATCH"} {
-				w := httptest.NewRecorder()
-				x.h.ServeHTTP(w, x.request(method, path, ""))
+				w := x.record(method, path, "")
 				if got := w.Header().Get("Allow"); w.Code != 405 || got != want || !strings.Contains(w.Body.String(), want) {
 					t.Errorf("%s %s: %d, Allow %q, %s", method, path, w.Code, got, w.Body)
 				}
@@ -554,4 +559,138 @@ func TestNoRoomsYet(t *testing.T) {
 	if all, err := io.ReadAll(answer.Body); err != nil || string(all) != "{\"rooms\":[]}\n" {
 		t.Errorf("%q, %v", all, err)
 	}
+}
+
+// TestUploadsAreBounded: each file on its way took 8 MB, and nobody counted them.
+func TestUploadsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newHouse(t, "fernpost")
+		post := func(body io.Reader, size int64) (status int) {
+			r := x.request("POST", "/rooms/lab/files?name=f&long=true", "")
+			r.Body, r.ContentLength = io.NopCloser(body), size
+			w := httptest.NewRecorder()
+			x.h.ServeHTTP(w, r)
+			return w.Code
+		}
+		var uploads sync.WaitGroup
+		var slow []*io.PipeWriter
+		for range maxBodies / maxBody {
+			in, out := io.Pipe()
+			slow = append(slow, out)
+			uploads.Go(func() {
+				if status := post(in, -1); status != http.StatusOK && status != http.StatusAccepted {
+					t.Errorf("a file that comes slowly: %d", status)
+				}
+			})
+		}
+		time.Sleep(time.Second)
+		if status := post(strings.NewReader("x"), 1); status != http.StatusServiceUnavailable {
+			t.Errorf("one file too many: %d", status)
+		}
+		if status, answer := x.ask(nil, "GET", "/rooms/lab/messages", ""); status != http.StatusOK {
+			t.Errorf("who sends nothing is refused: %d %s", status, answer)
+		}
+		for _, out := range slow {
+			if _, err := io.WriteString(out, "content"); err != nil {
+				t.Error(err)
+			}
+			out.Close()
+		}
+		uploads.Wait()
+		if status := post(strings.NewReader("x"), 1); status != http.StatusOK && status != http.StatusAccepted || x.h.bodies.held != 0 {
+			t.Errorf("the next file: %d, and %d bytes are held", status, x.h.bodies.held)
+		}
+	})
+}
+
+// TestOneTokenLeavesPlaceForConsumersOfOthers: whoever could read made as many consumers as a room can have, and nobody else any.
+func TestOneTokenLeavesPlaceForConsumersOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newHouse(t, "fernpost")
+		add := func(n int) int {
+			status, _ := x.ask(nil, "GET", fmt.Sprintf("/rooms/lab/messages?consumer=c%d&from=start", n), "")
+			return status
+		}
+		for n := range maxConsumers {
+			if status := add(n); status != http.StatusOK {
+				t.Fatalf("number %d: %d", n, status)
+			}
+		}
+		if status := add(maxConsumers); status != http.StatusConflict {
+			t.Errorf("one too many: %d", status)
+		}
+		if status := add(0); status != http.StatusOK {
+			t.Errorf("one that is there: %d", status)
+		}
+		x.must(nil, "DELETE", "/rooms/lab/consumers/c0", "")
+		if status := add(maxConsumers); status != http.StatusOK {
+			t.Errorf("in place of one that was removed: %d", status)
+		}
+		var err error
+		if x.token, _, err = x.grants.Add(Grant{Token: true, Scopes: []Scope{Read}}); err != nil {
+			t.Fatal(err)
+		}
+		if status := add(maxConsumers + 1); status != http.StatusOK {
+			t.Errorf("with another token: %d", status)
+		}
+	})
+}
+
+// TestNobodyKnowsBeforeTheRelayAnswers: an answer said that the relay answers before it had, and what it had already came as new.
+func TestNobodyKnowsBeforeTheRelayAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newHouse(t, "fernpost")
+		x.server.Inject(relaytest.On("/channels/", relaytest.Delay(time.Hour)))
+		var got messagesAnswer
+		if x.must(&got, "GET", "/rooms/lab/messages", ""); got.Away == nil {
+			t.Error("an answer says that the relay answers")
+		}
+		for _, path := range []string{"/rooms/lab/events", "/rooms/lab/messages?consumer=bot"} {
+			if status, answer := x.ask(nil, "GET", path, ""); status != http.StatusServiceUnavailable {
+				t.Errorf("%s: %d %s", path, status, answer)
+			}
+		}
+	})
+}
+
+// TestNamesOfFilesAreSafe: a file called ../x was given out under that name.
+func TestNamesOfFilesAreSafe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newHouse(t, "fernpost")
+		x.must(nil, "POST", "/rooms/lab/files?name=..%2F..%2F.profile&wait=1m", "x")
+		var got messagesAnswer
+		x.must(&got, "GET", "/rooms/lab/messages", "")
+		if h := x.record("GET", *got.Messages[0].Path, "").Header().Get("Content-Disposition"); h != "attachment; filename=profile" {
+			t.Errorf("it is called %s", h)
+		}
+	})
+}
+
+// TestManyWhoListenCostOneLook: each of 300 who listened looked up by itself what had come, one after the other, and all others waited.
+func TestManyWhoListenCostOneLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newHouse(t, "fernpost")
+		x.must(nil, "GET", "/rooms/lab/messages", "")
+		x.bo(record.Text("hello"))
+		time.Sleep(time.Minute)
+		one, err := x.followed.get("lab")
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, err := one.since(model.Mark{})
+		if err != nil || len(first.Items) != 1 {
+			t.Fatalf("%+v, %v", first, err)
+		}
+		one.reading.Lock() // nobody can look
+		again, err := one.since(model.Mark{})
+		one.reading.Unlock()
+		if err != nil || &again.Items[0] != &first.Items[0] {
+			t.Errorf("it is looked up again, %v", err)
+		}
+		x.bo(record.Text("world"))
+		time.Sleep(time.Minute)
+		if now, err := one.since(model.Mark{}); err != nil || len(now.Items) != 2 {
+			t.Errorf("then there are %d, %v", len(now.Items), err)
+		}
+	})
 }

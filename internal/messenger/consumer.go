@@ -27,7 +27,7 @@ var (
 	ErrConsumerName = errors.New("a consumer's name has 1 to 64 characters out of a-z, A-Z, 0-9, \".\", \"-\" and \"_\"")
 	// ErrTooManyConsumers refuses one more than a room can have.
 	ErrTooManyConsumers = fmt.Errorf("a room has at most %d consumers", maxConsumers)
-	// ErrNotYet refuses to have dealt with what has not come yet.
+	// ErrNotYet refuses to have dealt with what has not come yet, or to go on behind it.
 	ErrNotYet = errors.New("so much has not come yet")
 )
 
@@ -63,9 +63,9 @@ func (r *Room) Consumers() (all []Consumer, err error) {
 	return all, err
 }
 
-// AddConsumer makes a consumer, unless there is one of that name: it is given what comes from now on, or all from the first message
-// on, in the order in which it came here.
-func (r *Room) AddConsumer(name string, fromStart bool) (added bool, err error) {
+// AddConsumer makes a consumer, unless there is one of that name: it is given what has come since a mark, in the order in which it came
+// here; all since the zero mark.
+func (r *Room) AddConsumer(name string, from model.Mark) (added bool, err error) {
 	if err := checkConsumer(name); err != nil {
 		return false, err
 	}
@@ -76,12 +76,6 @@ func (r *Room) AddConsumer(name string, fromStart bool) (added bool, err error) 
 		}
 		if len(marks) >= maxConsumers {
 			return ErrTooManyConsumers
-		}
-		from := model.Mark{}
-		if !fromStart {
-			if from, err = r.Now(); err != nil {
-				return err
-			}
 		}
 		added = true
 		return r.SetShown(consumerMark+name, from)
@@ -165,14 +159,19 @@ func (r *Room) Ack(name string, until model.Mark) error {
 	if _, err := r.consumer(name); err != nil {
 		return err
 	}
-	now, err := r.Now()
-	if err == nil && (until.Message > now.Message || until.Event > now.Event) {
-		err = ErrNotYet
-	}
-	if err != nil {
+	if err := r.HasCome(until); err != nil {
 		return err
 	}
 	return r.SetShown(consumerMark+name, until)
+}
+
+// HasCome returns [ErrNotYet] for a mark behind what has come.
+func (r *Room) HasCome(m model.Mark) error {
+	now, err := r.Now()
+	if err == nil && (m.Message > now.Message || m.Event > now.Event) {
+		err = ErrNotYet
+	}
+	return err
 }
 
 // Numbered returns the messages that a key has signed under a number: more than one where that key wrote two.

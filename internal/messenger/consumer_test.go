@@ -41,7 +41,14 @@ func TestConsumersAreGivenAllOnceAcknowledgedNever(t *testing.T) {
 		add := func(name string, fromStart, want bool) {
 			t.Helper()
 			ana.in(func(r *messenger.Room) error {
-				added, err := r.AddConsumer(name, fromStart)
+				from, err := model.Mark{}, error(nil)
+				if !fromStart {
+					from, err = r.Now()
+				}
+				if err != nil {
+					return err
+				}
+				added, err := r.AddConsumer(name, from)
 				if added != want {
 					t.Errorf("%s added: %v", name, added)
 				}
