@@ -288,8 +288,9 @@ func (t *followedRoom) run(ctx context.Context, follow func() (*messenger.Stream
 	stream, err, pause := t.stream, error(nil), firstPause
 	for {
 		if err == nil {
+			began := time.Now()
 			err = t.listen(ctx, stream)
-			if t.hasAnswered() {
+			if t.hasAnswered() && time.Since(began) > time.Minute { // it went well for a while
 				pause = firstPause
 			}
 			closed := stream.Close()

@@ -108,6 +108,7 @@ func Start(ctx context.Context, o Options) (_ *Running, err error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o.Log = slog.New(&quietHandler{Handler: o.Log.Handler(), said: &said{at: map[string]time.Time{}}})
 	if o.Self == (Self{}) {
 		o.Self = NewSelf()
 	}

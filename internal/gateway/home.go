@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/filelock"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
@@ -36,6 +37,9 @@ const database = "gateway.db"
 // openHome connects to the database of a home, and makes both if they are not there, readable by the owner only.
 func openHome(home string) (_ *sqlite.Conn, err error) {
 	defer func() {
+		if sqlite.CodeOf(err) == sqlite.Full {
+			err = fmt.Errorf("%w: %w", model.ErrDiskFull, err)
+		}
 		if err != nil {
 			err = fmt.Errorf("opening the gateway's data in %s: %w", home, err)
 		}

@@ -99,7 +99,7 @@ func (d *roomDoor) send(w http.ResponseWriter, v *roomRequest, body record.Body)
 	}
 	stream, _, away := v.room.now()
 	if stream == nil {
-		return refusef(http.StatusServiceUnavailable, "the room cannot be followed now: %v", away)
+		return refusef(http.StatusServiceUnavailable, "the room cannot be followed now: %s", inWords(away))
 	}
 	ctx := context.WithoutCancel(v.Context()) // a client that hangs up does not take it back
 	if v.query.Get("long") == "true" {
@@ -206,7 +206,7 @@ func (d *roomDoor) getMessages(w http.ResponseWriter, v *roomRequest) error {
 		return err
 	}
 	if _, _, away := v.room.now(); away != nil {
-		answer.Away = new(away.Error())
+		answer.Away = new(inWords(away))
 	} else if !v.room.hasAnswered() {
 		answer.Away = new("the relay has not answered yet")
 	}

@@ -54,7 +54,7 @@ func problemOf(err error) *problem {
 	is := func(code int, targets ...error) {
 		for _, target := range targets {
 			if errors.Is(err, target) {
-				status, detail = code, err.Error()
+				status, detail = code, inWords(err)
 			}
 		}
 	}
@@ -73,6 +73,18 @@ func problemOf(err error) *problem {
 		status, detail = http.StatusConflict, err.Error()
 	}
 	return &problem{Status: status, Detail: detail}
+}
+
+// inWords says what an error is, without where this device keeps its files.
+func inWords(err error) string {
+	for _, is := range []error{
+		model.ErrDiskFull, model.ErrArchiveBusy, model.ErrArchiveDamaged, model.ErrNewerArchive, model.ErrKeyringAway,
+	} {
+		if errors.Is(err, is) {
+			return is.Error()
+		}
+	}
+	return err.Error()
 }
 
 // sendJSON writes an answer.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -691,6 +692,27 @@ func TestManyWhoListenCostOneLook(t *testing.T) {
 		time.Sleep(time.Minute)
 		if now, err := one.since(model.Mark{}); err != nil || len(now.Items) != 2 {
 			t.Errorf("then there are %d, %v", len(now.Items), err)
+		}
+	})
+}
+
+// TestAFullDiskIsSaidOnce: each request got a line in the log, and the answer said where the archive is.
+func TestAFullDiskIsSaidOnce(t *testing.T) {
+	err := fmt.Errorf("writing the archive /home/ana/lab.db: %w: full (13)", model.ErrDiskFull)
+	if p := problemOf(err); p.Status != http.StatusServiceUnavailable || p.Detail != "the disk is full" {
+		t.Errorf("%d %s", p.Status, p.Detail)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		quiet := slog.New(&quietHandler{slog.NewTextHandler(&log, nil), &said{at: map[string]time.Time{}}})
+		for range 10 {
+			quiet.Error("request failed", "err", err)
+		}
+		quiet.Error("request failed", "err", "another one")
+		time.Sleep(saidAgain)
+		quiet.Error("request failed", "err", err)
+		if n := strings.Count(log.String(), "\n"); n != 3 {
+			t.Errorf("%d lines:\n%s", n, &log)
 		}
 	})
 }

@@ -23,6 +23,9 @@ const (
 // CodeOf returns the kind of an error, 0 if it is no error of a database.
 func CodeOf(err error) Code {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		if e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE { // a full disk has no place for the memory that processes share
+			return Full
+		}
 		return Code(e.Code() & 0xff)
 	}
 	return 0
