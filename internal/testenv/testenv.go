@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -74,6 +75,24 @@ func NodeModules(tb testing.TB) (modules, node string) {
 	}
 	Missing(tb, `no packages of npm (Debian: nodejs, npm; then "npm ci --prefix .ci/node")`)
 	return "", ""
+}
+
+// Program returns the path of the first of these programs that is installed; without any the test ends as [Missing] says.
+func Program(tb testing.TB, names ...string) string {
+	tb.Helper()
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	Missing(tb, "no "+strings.Join(names, ", no "))
+	return ""
+}
+
+// Chromium returns a browser; without one the test ends as [Missing] says.
+func Chromium(tb testing.TB) string {
+	tb.Helper()
+	return Program(tb, "chromium", "chromium-browser", "google-chrome")
 }
 
 // CPP compiles a program of C++ out of files and flags, strictly, and returns its path; without a compiler the test ends as

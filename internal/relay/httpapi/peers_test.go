@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -18,22 +17,10 @@ import (
 	"github.com/fernpost/fernpost/internal/testenv"
 )
 
-// program finds one of some programs, or ends the test as testenv.Missing says.
-func program(t *testing.T, names ...string) string {
-	t.Helper()
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	testenv.Missing(t, "no "+strings.Join(names, ", no "))
-	return ""
-}
-
 // TestCurlStreams: curl -N shows entries as they come, in both forms.
 func TestCurlStreams(t *testing.T) {
 	t.Parallel()
-	curl := program(t, "curl")
+	curl := testenv.Program(t, "curl")
 	s := relaytest.New(t)
 	c := s.CreateChannel(t, relaytest.AllFields(false))
 	lines := func(args ...string) func() string {
@@ -128,7 +115,7 @@ const show = a => ({status: a.status, date: !!a.headers.get('Date'), tag: !!a.he
 // where it was cut off.
 func TestBrowserStreams(t *testing.T) {
 	t.Parallel()
-	chromium := program(t, "chromium", "chromium-browser", "google-chrome")
+	chromium := testenv.Chromium(t)
 	s := relaytest.New(t)
 	c := s.CreateChannel(t, relaytest.AllFields(false))
 	cut := make(chan struct{})

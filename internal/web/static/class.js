@@ -37,8 +37,8 @@ function finding(e) {
   const key = [e.finding, e.key, e.number, e.entry, e.says_key].join(' ')
   if (e.taken_back || e.waiting) found.delete(key)
   else found.set(key, e.text)
-  const list = $('#findings') ?? $('.show').insertBefore(el('ul', {id: 'findings', class: 'findings', role: 'log', 'aria-label': 'What is wrong'}), $('#columns'))
-  list.replaceChildren(...[...found.values()].slice(-6).map(text => el('li', {class: 'finding'}, said(text))))
+  const list = $('#findings') ?? $('.show').insertBefore(el('div', {id: 'findings', class: 'findings', role: 'log', 'aria-label': 'What is wrong'}), $('#columns'))
+  list.replaceChildren(...[...found.values()].slice(-6).map(text => el('p', {class: 'finding'}, said(text))))
 }
 
 let asking = false

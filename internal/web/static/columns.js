@@ -29,7 +29,7 @@ function anatomy(value) {
   const parts = value.parts.map(p => {
     const of = bytes.slice(p.at, p.at + p.size)
     const text = partSays[p.kind]?.(of, value, p) ?? p.kind
-    return el('button', {type: 'button', class: `part ${p.kind}`, title: text, 'aria-label': text, onclick: () => { says.textContent = text }}, hex(of))
+    return el('button', {type: 'button', class: `part ${p.kind}`, title: text, onclick: () => { says.textContent = text }}, el('span', {class: 'kind'}, p.block ? `block ${p.block}` : p.kind), ' ', hex(of))
   })
   return el('div', {class: 'anatomy'}, el('div', {class: 'parts'}, ...parts), says)
 }
@@ -67,19 +67,27 @@ function wireCell(wire) {
       el('p', {class: 'faint'}, 'TLS: that is all there is to see.')]
   }
   const bytes = wire.request ? bytesOf(wire.request) : new Uint8Array()
-  const text = visible(bytes)
-  const split = text.indexOf('\n\n')
-  const pre = el('pre', {tabindex: 0, 'aria-label': 'The request, to the byte'}, text.slice(0, split < 0 ? text.length : split + 2),
-    split < 0 ? '' : el('strong', {}, text.slice(split + 2)), wire.bytes > bytes.length ? '…' : '')
+  return [by, ...request(bytes, wire.bytes > bytes.length)]
+}
+
+// request shows a request: its first line, its header folded, its body; or all of it as bytes.
+function request(bytes, cut) {
+  const [head, ...bodies] = visible(bytes).split('\n\n')
+  const [line, ...header] = head.split('\n')
+  const pre = (text, label) => el('pre', {tabindex: 0, 'aria-label': label}, text)
+  const text = el('div', {}, pre(line, 'Request line'),
+    el('details', {}, el('summary', {}, `${count(header.length, 'header line')}${header.some(h => /^x-thingspeakapikey/i.test(h)) ? ', the write key among them' : ''}`), pre(header.join('\n'), 'Header')),
+    pre(bodies.join('\n\n') + (cut ? '…' : ''), 'Body'))
+  const raw = el('div', {hidden: true}, pre(hex(bytes), 'The request as bytes'))
   const button = el('button', {
     type: 'button', class: 'quiet small', 'aria-pressed': 'false',
     onclick: () => {
-      const on = button.getAttribute('aria-pressed') !== 'true'
-      button.setAttribute('aria-pressed', String(on))
-      pre.replaceChildren(on ? hex(bytes) : text)
+      raw.hidden = !raw.hidden
+      text.hidden = !raw.hidden
+      button.setAttribute('aria-pressed', String(!raw.hidden))
     },
   }, 'bytes')
-  return [by, pre, button]
+  return [text, raw, button]
 }
 
 // Columns shows them.

@@ -41,7 +41,7 @@ export function clean(text) {
 // said is an element with a stranger's text, whose direction does not change what stands around it.
 export const said = (text, className) => el('bdi', {class: className}, clean(text ?? ''))
 
-export const clock = at => new Date(at).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit', second: '2-digit'})
+export const clock = at => new Date(at).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit'})
 
 export const count = (n, what) => `${n.toLocaleString('en')} ${what}${n === 1 ? '' : 's'}`
 

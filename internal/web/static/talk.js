@@ -69,7 +69,7 @@ export class Talk {
 
   message(m) {
     const key = id(m)
-    const item = this.items.get(key) ?? {element: el('li')}
+    const item = this.items.get(key) ?? {element: el('div')}
     this.items.set(key, item)
     item.message = m
     item.element.className = `message${m.own ? ' own' : ''}${m.kind === 'heartbeat' ? ' slight' : ''}`
@@ -101,7 +101,7 @@ export class Talk {
       before?.element.classList.add('over')
       return
     }
-    const item = before ?? {element: el('li')}
+    const item = before ?? {element: el('div')}
     this.findings.set(key, item)
     item.element.className = `finding${e.waiting ? ' waits' : ''}`
     item.element.replaceChildren(el('strong', {}, e.waiting ? 'Waiting: ' : 'Not as it should be: '), said(e.text))
@@ -118,7 +118,7 @@ export class Talk {
   }
 
   note(text) {
-    const item = {element: el('li', {class: 'finding'}, said(text))}
+    const item = {element: el('div', {class: 'finding'}, said(text))}
     this.place(item, null)
   }
 
