@@ -51,6 +51,8 @@ type Options struct {
 	// [BrokerAddress] has it, with Login's user name and password. Empty is neither; both want rooms.
 	MQTT, MQTTTo string
 	Login        mqtt.Credentials
+	// Pages is what is served where the gateway has nothing of its own, to those whom it answers at all; nil is nothing.
+	Pages http.Handler
 	// Self is what all answers carry. The zero Self is one that nobody else knows.
 	Self Self
 	// Log gets what goes wrong, without contents and keys; nil is nowhere.
@@ -360,7 +362,10 @@ func newHandler(o Options, grants *Grants, clients *guard.Clients) *handler {
 		}
 		ops.ServeHTTP(w, r)
 	})
-	h.mux.HandleFunc("/", nothing)
+	if o.Pages == nil {
+		o.Pages = http.HandlerFunc(nothing)
+	}
+	h.mux.Handle("/", o.Pages)
 	return h
 }
 

@@ -1,7 +1,7 @@
 import {Columns} from './columns.js'
 import {$, clean, clock, count, el, explain, said, save, svgPath, tell} from './dom.js'
 import {ask, follow} from './lesson.js'
-import {token} from './teacher.js'
+import {token} from './token.js'
 
 // The page on the projector: a room that the teacher is in, what others see of it, and the switches.
 

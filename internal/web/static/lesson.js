@@ -1,9 +1,9 @@
-// What the class's server tells.
+// What the server of a page tells.
 
 // ask fetches JSON, with the token if there is one.
-export async function ask(path, {token, body} = {}) {
+export async function ask(path, {token, body, method} = {}) {
   const answer = await fetch(path, {
-    method: body ? 'POST' : 'GET', cache: 'no-store', credentials: 'omit',
+    method: method ?? (body ? 'POST' : 'GET'), cache: 'no-store', credentials: 'omit',
     headers: {...token ? {Authorization: `Bearer ${token}`} : {}, ...body ? {'Content-Type': 'application/json'} : {}},
     body: body ? JSON.stringify(body) : undefined,
   })
@@ -16,11 +16,14 @@ export async function ask(path, {token, body} = {}) {
 
 const pause = ms => new Promise(done => setTimeout(done, ms))
 
-// follow calls take for each line of a stream, and connects again when it ends; told hears why it could not.
-export async function follow(path, token, take, told, signal) {
+// follow takes the objects of a stream that has one a line.
+export const follow = (path, token, take, told, signal) => lines(path, token, line => line && take(JSON.parse(line)), told, signal)
+
+// lines calls take for each line of a stream, and connects again when it ends; told hears why it could not.
+export async function lines(path, token, take, told, signal) {
   for (let wait = 500; !signal?.aborted; wait = Math.min(2 * wait, 10000)) {
     try {
-      const answer = await fetch(path, {cache: 'no-store', headers: {Authorization: `Bearer ${token}`}, signal})
+      const answer = await fetch(typeof path === 'function' ? path() : path, {cache: 'no-store', headers: {Authorization: `Bearer ${token}`}, signal})
       if (!answer.ok) throw Object.assign(new Error(`the server answers ${answer.status}`), {status: answer.status})
       told?.('')
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader()
@@ -28,13 +31,13 @@ export async function follow(path, token, take, told, signal) {
         const {value, done} = await reader.read()
         if (done) break
         wait = 500
-        const lines = (rest + value).split('\n')
-        rest = lines.pop()
-        for (const line of lines) if (line) take(JSON.parse(line))
+        const all = (rest + value).split('\n')
+        rest = all.pop()
+        for (const line of all) take(line)
       }
     } catch (error) {
       if (signal?.aborted) return
-      told?.(error.status === 401 ? error.message : `the class’s laptop does not answer; trying again`)
+      told?.(error.status === 401 ? error.message : 'the server of this page does not answer; trying again')
       if (error.status === 401) return
     }
     await pause(wait)

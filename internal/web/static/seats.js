@@ -1,6 +1,6 @@
 import {$, el, svgPath, tell} from './dom.js'
 import {ask} from './lesson.js'
-import {token} from './teacher.js'
+import {token} from './token.js'
 
 // Cards for the seats of a class, to be printed.
 
