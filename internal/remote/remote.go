@@ -140,7 +140,7 @@ func newClient(o Options) (*Client, error) {
 	}
 	c.Exchange = exchange.New(c, exchange.Settings{
 		Address: c.set.address, Channel: o.Channel, Budget: o.Budget,
-		Interval: o.Interval, BulkInterval: c.assumed().BulkInterval,
+		Interval: o.Interval, BulkInterval: wire.Assumed(o.Interval).BulkInterval,
 	})
 	return c, nil
 }

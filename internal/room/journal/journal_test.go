@@ -96,7 +96,6 @@ func TestFieldsOfRowsKeepTheirOrder(t *testing.T) {
 			seen[of] = true
 			var fields []string
 			for f := range of.Fields() {
-				f := f
 				if !f.IsExported() {
 					t.Errorf("%s has the field %s, which cannot be kept", of, f.Name)
 				}

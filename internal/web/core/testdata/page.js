@@ -1,0 +1,34 @@
+// A page that says what its core does, and does what it is told.
+import * as core from '/core.js'
+
+const say = (what, value = null) => fetch('/tell/' + what, {method: 'POST', body: JSON.stringify(value)})
+addEventListener('error', e => say('wrong', String(e.message)))
+addEventListener('unhandledrejection', e => say('wrong', String(e.reason?.stack ?? e.reason)))
+document.addEventListener('securitypolicyviolation', e => say('wrong', `${e.violatedDirective}: ${e.blockedURI}`))
+
+const bytesOf = text => new TextEncoder().encode(text)
+let room
+const open = async options => {
+  room?.close()
+  room = await core.openRoom(options, e => say('event', e))
+  return {info: room.info, sum: room.core, id: room.id, secure: isSecureContext}
+}
+const does = {
+  open, rooms: core.rooms, identity: core.identity, readLink: core.readLink, forgetRoom: core.forgetRoom,
+  close: async () => room.close(),
+  send: what => room.send(what.file ? {file: {...what.file, content: bytesOf(what.file.content)}} : what, {once: what.once}),
+  file: async ([key, number]) => { const f = await room.file(key, number); return {...f, content: new TextDecoder().decode(f.content)} },
+  verify: key => room.verify(key), people: () => room.people(), shown: m => room.shown(m), digest: () => room.digest(),
+  history: n => room.history(n), invite: () => room.invite(), outbox: () => room.outbox(), set: what => room.set(what),
+  receipt: () => room.receipt(),
+}
+
+for (;;) {
+  const {id, what, value} = await (await fetch('/next')).json()
+  if (what === 'end') break
+  try {
+    await say('done', {id, value: await does[what](value) ?? null})
+  } catch (e) {
+    await say('done', {id, error: {code: e.code ?? '', message: e.message, hint: e.hint ?? ''}})
+  }
+}
