@@ -261,7 +261,7 @@ func (w *writer) messages(c *kept.Change) {
 		}
 		at, field := spot(h.At)
 		if h.Author.IsZero() {
-			w.exec(insert, id, at, field, int64(m.Kind), nil, int64(0), hash(h.Hash), []byte{}, []byte{}, []byte{}, "")
+			w.exec(insert, id, at, field, int64(m.Kind), nil, int64(h.Number), hash(h.Hash), []byte{}, []byte{}, []byte{}, "")
 			continue
 		}
 		w.exec(insert, id, at, field, int64(m.Kind), w.id(w.authorID(h.Author)), int64(h.Number), h.Hash[:], h.Previous[:],
@@ -276,8 +276,8 @@ func (w *writer) messages(c *kept.Change) {
 	for _, m := range c.TextsMoved {
 		at, field := spot(m.From)
 		toAt, toField := spot(m.To)
-		w.exec("UPDATE messages SET place = ?, field = ? WHERE place = ? AND field = ? AND author IS NULL",
-			toAt, toField, at, field)
+		w.exec("UPDATE messages SET place = ?, field = ?, number = max(number, ?) WHERE place = ? AND field = ? AND author IS NULL",
+			toAt, toField, int64(m.Own), at, field)
 	}
 }
 

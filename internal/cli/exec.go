@@ -32,7 +32,7 @@ const execGrace = 5 * time.Second
 // run runs the command for one message of somebody else, to its end. What it writes goes where this program writes. That it fails
 // is told, and no error; an error is that of ctx, or of a command that cannot be run at all.
 func (x *execution) run(ctx context.Context, it *model.Item) error {
-	if it.Sent != nil || it.Record != nil && it.Record.Own { // or one that answers would answer itself
+	if it.IsOwn() { // or one that answers would answer itself
 		return nil
 	}
 	deadline, cancel := context.WithTimeout(ctx, x.timeout)

@@ -53,8 +53,8 @@ reached for a while. In a signed room it tells what is wrong as soon as that is 
 --exec runs a command for each message of others in place of printing it, one after the other, with the text, the reading or the
 file's content on its standard input. What is known of the message is in FERNPOST_MESSAGE_KIND, _SIGNED, _AUTHOR, _KEY, _NUMBER,
 _ENTRY, _POSTED, _CLOCK and _FILE, and its room in FERNPOST_ROOM; no shell reads any of it. A command that fails, or takes longer than
---exec-timeout, is told of and not run again; one that was running when watch itself was killed is. In a room of plain texts nobody
-can tell who wrote what, so it is run for your own as well: a command that writes there would answer itself.
+--exec-timeout, is told of and not run again; one that was running when watch itself was killed is. In a room of plain texts, which
+nobody signs, your own are those that this device has written.
 
 --format csv prints readings of sensors and texts as a table, as "fernpost recv" does.`,
 		Example: `  fernpost watch

@@ -29,7 +29,7 @@ type Message struct {
 	File    *string           `json:"file" means:"name of the file, if it is one, as its author wrote it"`
 	Size    int               `json:"size" means:"bytes of the text, the reading or the file; 0 for the other kinds"`
 	Opened  *int              `json:"room_key" means:"which of the room's keys has opened it, 0 is the newest; of unsigned ones"`
-	Own     bool              `json:"own" means:"whether this device has written it; of an unsigned one only until it is read back: a bot that answers those may answer itself"`
+	Own     bool              `json:"own" means:"whether this device has written it"`
 	Behind  *uint32           `json:"behind" means:"number of a later one of its author that it stands behind; null if it stands behind none"`
 	Before  *int64            `json:"before" means:"of one that came late, in \"watch\": entry of a message that was there before and stands behind it; otherwise null"`
 	Names   *Named            `json:"names" means:"the message that it names as seen, if that is not its author's newest above; otherwise null:"`
@@ -103,7 +103,7 @@ func Of(it *model.Item, numbers bool) Message {
 	if it.Unsigned != nil {
 		j := OfUnsigned(it.Unsigned)
 		j.Reading = reading
-		j.Before = known(it.Before)
+		j.Before, j.Own = known(it.Before), it.Unsigned.Own
 		if it.Sent != nil {
 			j.Own, j.State, j.Back = true, new(it.Sent.Sent.String()), new(false)
 			j.Entry = known(it.Sent.Entry)

@@ -118,6 +118,9 @@ func (r *Room) Since(m model.Mark, most int) (b Batch, err error) {
 	if err := r.renewLost(); err != nil { // another process may have been told of one
 		return b, err
 	}
+	if err := r.takeSent(); err != nil { // or what another process has sent would be taken for somebody else's
+		return b, err
+	}
 	news, err := r.talk.Since(m, most)
 	if err != nil {
 		return b, err

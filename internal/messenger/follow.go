@@ -300,6 +300,9 @@ func (s *Stream) takeArchived() error {
 	if err := s.renewLost(); err != nil { // another process may have been told of one
 		return err
 	}
+	if err := s.takeSent(); err != nil { // or what another process has sent would be taken for somebody else's
+		return err
+	}
 	news, err := s.talk.Since(s.mark, s.Most)
 	if err != nil {
 		return err

@@ -60,6 +60,12 @@ func (it *Item) Text() (text string, ok bool) {
 	return text, ok
 }
 
+// IsOwn reports whether this device has written it, or for a record the user's key. Of a text that nobody signs that is known once its
+// sender has noted that it is sent.
+func (it *Item) IsOwn() bool {
+	return it.Sent != nil || it.Record != nil && it.Record.Own || it.Unsigned != nil && it.Unsigned.Own
+}
+
 // Clock returns when the author says to have written it: the record's clock, or that of an unsigned token.
 func (it *Item) Clock() time.Time {
 	if it.Record != nil {
@@ -135,6 +141,8 @@ type Message struct {
 	Size int
 	// Key tells which key of the ring opened it; 0 is the newest.
 	Key int
+	// Own tells that this device has written it.
+	Own bool
 }
 
 // maxClockSkew is how far the two clocks of a message may lie apart before it is worth a word.

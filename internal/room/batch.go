@@ -44,6 +44,7 @@ type batch struct {
 type textToken struct {
 	at     record.Place
 	posted time.Time
+	own    uint32 // our number of it, 0 for somebody else's
 	*opened
 }
 
@@ -382,7 +383,7 @@ func (b *batch) place(p *page, t *opened) (stays bool, err error) {
 	case t.isCell():
 		b.cells = append(b.cells, c.cell(p.at, t))
 	case !known:
-		b.texts = append(b.texts, textToken{p.at, p.posted, t})
+		b.texts = append(b.texts, textToken{at: p.at, posted: p.posted, opened: t})
 	default:
 		b.change.TextsMoved = append(b.change.TextsMoved, kept.TextMove{From: from, To: at})
 	}

@@ -468,8 +468,13 @@ func (d *Delivery) find(next *Step) (err error) {
 	if next.posts, err = d.c.store.Posts(kept.PostQuery{Only: kept.TriedPost}); err != nil {
 		return err
 	}
-	if next.found, err = d.c.readAt(next.posts); err != nil {
+	read, err := d.c.readAt(next.posts)
+	if err != nil {
 		return err
+	}
+	next.found = nil
+	for _, at := range read {
+		next.found = append(next.found, at.Entry)
 	}
 	for i, p := range next.posts {
 		if next.found[i] != 0 {
@@ -533,8 +538,8 @@ func (d *Delivery) accepted(n int, entry int64) {
 	}
 }
 
-// readAt returns the entries in which posts were read, 0 for those that were not.
-func (c *Conversation) readAt(posts []kept.Post) ([]int64, error) {
+// readAt returns where posts were read, zero for those that were not.
+func (c *Conversation) readAt(posts []kept.Post) ([]record.Place, error) {
 	var macs [][16]byte
 	ends := make([]int, len(posts)) // of each one's among the MACs
 	for i := range posts {
@@ -553,16 +558,16 @@ func (c *Conversation) readAt(posts []kept.Post) ([]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries := make([]int64, len(posts))
+	places := make([]record.Place, len(posts))
 	for i, first := 0, 0; i < len(posts); i++ {
 		for _, mac := range macs[first:ends[i]] {
-			if entries[i] = found[mac].Entry; entries[i] == 0 {
+			if places[i] = found[mac]; places[i].Entry == 0 {
 				break // one that lacks a cell was not read
 			}
 		}
 		first = ends[i]
 	}
-	return entries, nil
+	return places, nil
 }
 
 // failed notes what is known about posts after an error.

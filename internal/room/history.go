@@ -694,7 +694,9 @@ func (c *Conversation) itemOf(
 		if t == nil {
 			return it, false
 		}
-		return c.text(p.at, p.posted, t), true
+		it = c.text(p.at, p.posted, t)
+		it.Unsigned.Own = h.Number > 0
+		return it, true
 	}
 	m := messages[heldID{h.Author, h.Number, h.Hash}]
 	if m == nil {

@@ -36,13 +36,13 @@ func (b *batch) learn(result *record.Result, texts []textToken) (elsewhere []uin
 		}
 	}
 	write := kept.Change{Learnt: &change}
+	back, err := b.textsReadBack(texts)
+	if err != nil {
+		return nil, err
+	}
 	addMessages(&write, result, fresh, texts)
 	write.OwnGone, elsewhere, err = b.readBack(result)
-	if err == nil {
-		var back []kept.Own
-		back, err = b.textsReadBack(texts)
-		write.OwnGone = append(write.OwnGone, back...)
-	}
+	write.OwnGone = append(write.OwnGone, back...)
 	if err == nil {
 		write.States, err = b.statesRead(result, texts, write.OwnGone)
 	}
@@ -159,7 +159,7 @@ func compareTexts(a, b textToken) int { return a.spot().Compare(b.spot()) }
 func (t *textToken) spot() record.Spot { return record.Spot{Place: t.at, Field: t.field} }
 
 func (t *textToken) message() kept.Message {
-	return kept.Message{Held: record.Held{At: t.spot(), Hash: t.sum}}
+	return kept.Message{Held: record.Held{At: t.spot(), Hash: t.sum, Number: t.own}}
 }
 
 // readBack returns what of the outbox was read back, and the numbers of records of our present identity that were never

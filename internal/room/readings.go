@@ -73,6 +73,7 @@ func readingOf(items []model.Item) *model.Message {
 			r.Values[field-1] = record.Value{Text: part.Text, Given: true}
 		}
 		m.Size += part.Size
+		m.Own = m.Own || part.Own
 	}
 	return &m
 }

@@ -40,7 +40,7 @@ func (c *Conversation) KeepText(sealed thingspeak.Fields, tried bool, newest int
 		if err != nil {
 			return post, err
 		}
-		if entry = read[0]; entry > 0 {
+		if entry = read[0].Entry; entry > 0 {
 			return post, errReadBack
 		}
 		if state, err := c.store.State(); err != nil || !tried {
@@ -91,7 +91,12 @@ func (c *Conversation) KeepSent(texts []SentText) error {
 			if err != nil {
 				return err
 			}
-			if read[0] > 0 || slices.ContainsFunc(waiting, func(o kept.Own) bool { return o.Hash == hash }) {
+			if read[0].Entry > 0 { // it was taken for somebody else's
+				at := record.Spot{Place: read[0], Field: t.Field}
+				change.TextsMoved = append(change.TextsMoved, kept.TextMove{From: at, To: at, Own: 1})
+				continue
+			}
+			if slices.ContainsFunc(waiting, func(o kept.Own) bool { return o.Hash == hash }) {
 				continue
 			}
 			state.Seq++
@@ -101,7 +106,7 @@ func (c *Conversation) KeepSent(texts []SentText) error {
 			change.Posts, change.Own = append(change.Posts, post), append(change.Own, own)
 			waiting = append(waiting, own)
 		}
-		if len(change.Own) == 0 {
+		if len(change.Own)+len(change.TextsMoved) == 0 {
 			return nil
 		}
 		change.State = &state
@@ -175,7 +180,7 @@ func (c *Conversation) hashOfText(p *kept.Post) (hash record.Hash, err error) {
 	return hash, nil
 }
 
-// textsReadBack returns the texts of the outbox that were read.
+// textsReadBack returns the texts of the outbox that were read, and notes of them that they are our own.
 func (b *batch) textsReadBack(texts []textToken) (back []kept.Own, err error) {
 	if len(texts) == 0 {
 		return nil, nil
@@ -184,11 +189,17 @@ func (b *batch) textsReadBack(texts []textToken) (back []kept.Own, err error) {
 	if err != nil || len(waiting) == 0 {
 		return nil, err
 	}
-	read := make(map[record.Hash]bool, len(texts))
+	read := make(map[record.Hash]*textToken, len(texts))
 	for i := range texts {
-		read[texts[i].sum] = true
+		read[texts[i].sum] = &texts[i]
 	}
-	return slices.DeleteFunc(waiting, func(o kept.Own) bool { return !read[o.Hash] }), nil
+	for i := range waiting {
+		if t := read[waiting[i].Hash]; t != nil {
+			t.own = waiting[i].Number
+			back = append(back, waiting[i])
+		}
+	}
+	return back, nil
 }
 
 // waitingTexts returns the texts of the outbox with numbers from first to last.

@@ -36,7 +36,7 @@ type Change struct {
 	// known. Moves are what some messages say, which must be there.
 	Messages []Message
 	Moves    []Move
-	// TextsMoved are unsigned tokens that stand elsewhere now.
+	// TextsMoved are unsigned tokens that stand elsewhere now, or of which is known now that they are our own.
 	TextsMoved []TextMove
 
 	// PostsFrom, if it is not 0, lets go of the posts from that one on; OwnGone goes with the posts in which no other record
@@ -74,8 +74,11 @@ type MAC struct {
 	At  record.Place
 }
 
-// TextMove is from where to where an unsigned token has moved.
-type TextMove struct{ From, To record.Spot }
+// TextMove is from where to where an unsigned token has moved. Own is our number of it, 0 for as before.
+type TextMove struct {
+	From, To record.Spot
+	Own      uint32
+}
 
 // PostDate is the date that a [Post] is given.
 type PostDate struct {

@@ -120,8 +120,8 @@ type Range struct{ First, Last record.Place }
 type Message struct {
 	// ID orders messages by their arrival here: a later one has a higher ID.
 	ID int64
-	// Held is the record. Without an author it is a token that nobody signed: then only its place and its hash count,
-	// which is the SHA-256 of the token.
+	// Held is the record. Without an author it is a token that nobody signed: then only its place, its hash, which is the SHA-256
+	// of the token, and its number count: ours of it if this device has written it, otherwise 0.
 	Held record.Held
 	Kind record.Kind
 }

@@ -219,7 +219,7 @@ func (s *Store) applyMessages(c *kept.Change) error {
 	for _, m := range c.Messages {
 		h := &m.Held
 		if m.ID = int64(len(s.messages)) + 1; h.Author.IsZero() {
-			m.Held = record.Held{At: h.At, Hash: h.Hash}
+			m.Held = record.Held{At: h.At, Hash: h.Hash, Number: h.Number}
 			s.setMessage(m)
 			continue
 		}
@@ -242,7 +242,7 @@ func (s *Store) applyMessages(c *kept.Change) error {
 	for _, move := range c.TextsMoved {
 		for _, m := range s.messages {
 			if m.Held.Author.IsZero() && m.Held.At == move.From {
-				m.Held.At = move.To
+				m.Held.At, m.Held.Number = move.To, max(m.Held.Number, move.Own)
 				s.setMessage(m)
 			}
 		}
@@ -302,7 +302,8 @@ func (s *Store) applyOnce(c *kept.Change) {
 			if o.OwnID == state.Was && state.Was.Number > 0 {
 				o.OwnID = state.OwnID
 				record.Put(s.undo, s.once, name, o)
-			} else if o.OwnID == state.OwnID && state.State == model.StateDropped {
+			}
+			if o.OwnID == state.OwnID && state.State == model.StateDropped {
 				record.Drop(s.undo, s.once, name)
 			}
 		}

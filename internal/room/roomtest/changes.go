@@ -275,6 +275,8 @@ func (p *play) messages(c *kept.Change) {
 		if key := p.key(); p.known[key] && p.is("signed") {
 			m.Held.Author, m.Held.Number, m.Held.Nick = key, uint32(1+p.n("number", 3)), "nick"
 			m.Held.Cells, m.Held.Key = []record.Spot{at}, record.KeyID{byte(p.n("sealed", 1))}
+		} else {
+			m.Held.Number = uint32(p.n("own text", 2))
 		}
 		p.rows = append(p.rows, m)
 		c.Messages = append(c.Messages, m)
@@ -282,7 +284,7 @@ func (p *play) messages(c *kept.Change) {
 	for i := range p.rows {
 		h := &p.rows[i].Held
 		if h.Author.IsZero() && p.n("text moves", 9) == 0 {
-			c.TextsMoved = append(c.TextsMoved, kept.TextMove{From: h.At, To: p.spot()})
+			c.TextsMoved = append(c.TextsMoved, kept.TextMove{From: h.At, To: p.spot(), Own: uint32(p.n("own text", 2))})
 		}
 		if !h.Author.IsZero() && p.n("names", 5) == 0 {
 			c.Moves = append(c.Moves, kept.Move{
