@@ -372,7 +372,7 @@ func newHandler(o Options, grants *Grants, clients *guard.Clients) *handler {
 // openRooms opens the rooms for scripts and bots.
 func (h *handler) openRooms(t *followedRooms) *roomDoor {
 	d := &roomDoor{h: h, followed: t, log: h.log, madeBy: map[string]int64{}}
-	d.register(h.mux)
+	d.register(h.mux.HandleFunc)
 	h.figures.Gauge("fernpost_gateway_waiting_consumers", func() float64 { return float64(d.waiting.Load()) })
 	return d
 }

@@ -2,14 +2,19 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/item"
+	"github.com/fernpost/fernpost/internal/relay/form"
+	"github.com/fernpost/fernpost/internal/relay/metrics"
 	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -219,6 +224,68 @@ func FuzzPack(f *testing.F) {
 		}
 		if got := r.unpack(); got != e {
 			t.Errorf("%+v, want %+v", got, e)
+		}
+	})
+}
+
+// FuzzReadQuery: whatever is asked at the read door, it is answered or refused, and whoever asks for signed rows gets no other.
+func FuzzReadQuery(f *testing.F) {
+	for _, query := range []string{
+		"", "signed=true", "signed=TRUE&results=1", "verified=true&author=bo", "author=", "signed=1", "signed=true&signed=false", "results=-1&start=x",
+		"average=10&timescale=daily&round=2&numbers=true", "start_entry_id=2&end_entry_id=9223372036854775807", "%zz=1&signed=true", "days=1;signed=true",
+		"Signed=true", "signed%3Dtrue", "min=20&max=1&sum=10&median=60&callback=x&timezone=Mars", "signed[]=true&status=true&location=true",
+	} {
+		f.Add("feeds.json", query)
+		f.Add("fields/1.csv", query)
+	}
+	home := f.TempDir()
+	r, err := openReadings(home, newRooms(f), discard)
+	if err != nil {
+		f.Fatal(err)
+	}
+	grants, err := OpenGrants(home)
+	if err != nil {
+		f.Fatal(err)
+	}
+	d, err := newDoor(grants, r, newClients(discard), metrics.New(), discard)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() {
+		d.close()
+		if err := errors.Join(r.Close(), grants.Close()); err != nil {
+			f.Error(err)
+		}
+	})
+	s, err := r.open("lab", labChannel)
+	if err != nil {
+		f.Fatal(err)
+	}
+	n := &news{authors: []author{{key: "B", name: "bo"}}}
+	for i, value := range []string{"signed1", "unsigned2"} {
+		a := newArrival([]byte(value), newEntries(value)[0], testTime)
+		a.author = []string{"B", ""}[i]
+		n.arrivals = append(n.arrivals, a)
+	}
+	if err := r.take(s, n); err != nil {
+		f.Fatal(err)
+	}
+	key, _, err := grants.Add(Grant{Room: "lab", Channel: labChannel, Scopes: []Scope{Read}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, path, query string) {
+		request := httptest.NewRequest(http.MethodGet, "http://localhost/", nil)
+		request.URL.Path, request.URL.RawQuery = fmt.Sprintf("/channels/%d/%s", labChannel, path), query
+		request.Header.Set("X-THINGSPEAKAPIKEY", key)
+		w := httptest.NewRecorder()
+		d.ServeHTTP(w, request)
+		if w.Code >= 500 || w.Code < 200 {
+			t.Errorf("%s?%s: %d %s", path, query, w.Code, w.Body)
+		}
+		asked, _ := form.ParseQuery(query)
+		if c, err := parseChoice(asked); (err != nil || c.signed || c.verified) && strings.Contains(w.Body.String(), "unsigned2") {
+			t.Errorf("%s?%s shows what nobody has signed: %s", path, query, w.Body)
 		}
 	})
 }

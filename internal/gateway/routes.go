@@ -108,16 +108,16 @@ func (d *roomDoor) routes() []route {
 	}
 }
 
-// register puts the routes into a mux.
-func (d *roomDoor) register(mux *http.ServeMux) {
+// register has the routes served.
+func (d *roomDoor) register(serve func(pattern string, h func(http.ResponseWriter, *http.Request))) {
 	methods := map[string][]string{}
-	handle := func(method, path string, serve func(http.ResponseWriter, *http.Request) error) {
+	handle := func(method, path string, answer func(http.ResponseWriter, *http.Request) error) {
 		methods[path] = append(methods[path], method)
-		mux.HandleFunc(method+" "+path, d.answering(func(w http.ResponseWriter, r *http.Request) error {
+		serve(method+" "+path, d.answering(func(w http.ResponseWriter, r *http.Request) error {
 			if r.Method != method { // HEAD, which would make a consumer, or wait for nothing
 				return notAllowed(w, methods[path])
 			}
-			return serve(w, r)
+			return answer(w, r)
 		}))
 	}
 	for _, r := range d.routes() {
@@ -129,7 +129,7 @@ func (d *roomDoor) register(mux *http.ServeMux) {
 	}
 	handle("GET", "/openapi.json", d.getOpenAPI)
 	for path, allowed := range methods {
-		mux.HandleFunc(path, d.answering(func(w http.ResponseWriter, _ *http.Request) error { return notAllowed(w, allowed) }))
+		serve(path, d.answering(func(w http.ResponseWriter, _ *http.Request) error { return notAllowed(w, allowed) }))
 	}
 }
 
