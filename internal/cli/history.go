@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/attachment"
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/messenger"
@@ -223,7 +224,7 @@ type shower struct {
 	o       recvOptions
 	table   *table // nil unless one is wanted
 	out     *bufio.Writer
-	files   *saver // nil if none are to be saved
+	files   *attachment.Dir // nil if none are to be saved
 	line    []byte
 	printed model.Printed
 	// shown and hidden count messages, hidden those that nobody has signed.
@@ -234,7 +235,7 @@ func (a *app) newShower(o recvOptions) (*shower, error) {
 	s := &shower{app: a, o: o, out: bufio.NewWriterSize(a.stdout, 64<<10)}
 	var err error
 	if o.save != "" {
-		s.files, err = newSaver(o.save)
+		s.files, err = attachment.OpenDir(o.save)
 	}
 	if err == nil && o.asTable {
 		s.table, err = a.newTable(s.out)
@@ -244,7 +245,7 @@ func (a *app) newShower(o recvOptions) (*shower, error) {
 
 func (s *shower) close() {
 	if s.files != nil {
-		s.files.close()
+		s.files.Close()
 	}
 }
 
@@ -263,7 +264,7 @@ func (s *shower) show(it *model.Item) error {
 	var failed error
 	if s.files != nil && it.Record != nil {
 		if f, ok := it.Record.Body.(record.File); ok {
-			if saved, _, failed = s.files.save(f); failed != nil {
+			if saved, _, failed = s.files.Save(f); failed != nil {
 				saved = ""
 				s.unsaved++
 			}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/fernpost/fernpost/internal/item"
@@ -46,9 +45,9 @@ func (a *app) appendItem(b []byte, it *model.Item, p policy, fate string) []byte
 	l := a.startLines(b)
 	b = a.style.start(b, styleDim)
 	if it.Posted.IsZero() {
-		b = append(b, strings.Repeat(" ", len(stampLayout))...)
+		b = append(b, strings.Repeat(" ", len(item.Stamp))...)
 	} else {
-		b = it.Posted.Local().AppendFormat(b, stampLayout)
+		b = it.Posted.Local().AppendFormat(b, item.Stamp)
 	}
 	b = a.style.end(b)
 	b = append(b, "  "...)
@@ -84,35 +83,26 @@ func (a *app) unsigned(l *lines, it *model.Item, p policy) {
 		l.text(screen.Text(m.Text))
 	case model.KindReading:
 		l.text(screen.Line(m.Reading.String()))
-	case model.KindRecord:
-		l.own(a.style.warn("(part of a signed record)"))
 	default:
-		l.own(a.style.warn(fmt.Sprintf("(binary, %s)", count(m.Size, "byte"))))
+		l.own(a.style.warn(item.OfUnsignedKind(m)))
 	}
-	if !it.Posted.IsZero() && m.ClockSkew() != 0 {
-		l.own(a.style.warn("(sealed " + m.Sealed.Local().Format(stampLayout) + " by the sender's clock)"))
+	for _, note := range item.Notes(it) {
+		l.own(a.style.warn("(" + note + ")"))
 	}
-	if late := cameLate(it); late != "" {
-		l.own(a.style.dim("(" + late + ")"))
+	if progress := item.Progress(it); progress != "" {
+		l.own(a.style.dim("(" + progress + ")"))
 	}
-	if it.Sent != nil {
-		l.own(a.style.dim("(" + progressOf(it) + ")"))
-	}
-}
-
-// progressOf says how far a message of our own has come that was not read back.
-func progressOf(it *model.Item) string {
-	if it.Sent.Sent == model.StateAccepted {
-		return fmt.Sprintf("accepted as entry %d, and not read back", it.Sent.Entry)
-	}
-	return it.Sent.Sent.String()
 }
 
 // signed writes a record: of a text or a reading, a colon divides what this program says from what its author does.
 func (a *app) signed(l *lines, it *model.Item, fate string) {
 	m := it.Record
 	head := a.style.bold(screen.Line(record.Numbers(m.Name, m.Number, m.Number)))
-	if notes := itemNotes(it); len(notes) > 0 {
+	notes := item.Notes(it)
+	if progress := item.Progress(it); progress != "" {
+		notes = append(notes, progress)
+	}
+	if len(notes) > 0 {
 		head += a.style.dim(" (" + strings.Join(notes, "; ") + ")")
 	}
 	l.b = append(l.b, head...)
@@ -128,95 +118,17 @@ func (a *app) signed(l *lines, it *model.Item, fate string) {
 	}
 	l.b = append(l.b, ' ')
 	l.theirs()
-	l.b = append(l.b, a.bodyWords(m.Body, fate)...)
-}
-
-// bodyWords says what a record is that is neither a text nor a reading.
-func (a *app) bodyWords(body record.Body, fate string) string {
-	switch b := body.(type) {
-	case record.File:
-		how := ": \"fernpost recv --save DIR\" writes it"
-		if fate != "" {
-			how = ", " + screen.Line(fate)
-		}
-		return a.style.warn(fmt.Sprintf("[file %q, %s%s]", screen.Line(b.Name), count(len(b.Content), "byte"), how))
-	case record.KeyMoved:
-		return a.style.dim("[goes on with a new key]")
-	case record.Device:
-		says := "is a device of theirs"
-		if b.Withdraws() {
-			says = "is no device of theirs, nor the other way round"
-		}
-		return a.style.dim("[says that " + b.Key.Tag().Name() + " " + says + "]")
-	case record.Letter:
-		return a.style.dim("[an invitation for somebody]")
-	case record.Heartbeat:
-		return a.style.dim("[is here]")
-	case record.Unreadable:
-		return a.style.warn("(unreadable)")
-	default:
-		return a.style.warn("(of a kind that needs a newer fernpost)")
+	how := ": \"fernpost recv --save DIR\" writes it"
+	if fate != "" {
+		how = ", " + screen.Line(fate)
 	}
-}
-
-// cameLate notes that later entries were shown before.
-func cameLate(it *model.Item) string {
-	if it.Before == 0 {
-		return ""
+	words, warns := item.OfBody(m.Body, how)
+	if warns {
+		words = a.style.warn(words)
+	} else {
+		words = a.style.dim(words)
 	}
-	return fmt.Sprintf("came late, it stands before entry %d", it.Before)
-}
-
-// itemNotes are what a reader should know of a record besides what it says.
-func itemNotes(it *model.Item) []string {
-	m := it.Record
-	var notes []string
-	if m.Behind > 0 {
-		notes = append(notes, "stands behind "+screen.Line(record.Numbers(m.Name, m.Behind, m.Behind)))
-	}
-	if n := m.Refers; n != nil {
-		named := screen.Line(record.Numbers(n.Name, n.Number, n.Number))
-		if n.Below {
-			notes = append(notes, "names "+named+", which stands below")
-		} else {
-			notes = append(notes, "after "+named)
-		}
-	}
-	if clock := (model.Message{Posted: it.Posted, Sealed: m.Time()}); !it.Posted.IsZero() && clock.ClockSkew() != 0 {
-		notes = append(notes, "written "+m.Time().Local().Format(stampLayout)+" by the author's clock")
-	}
-	if late := cameLate(it); late != "" {
-		notes = append(notes, late)
-	}
-	if it.Lost {
-		notes = append(notes, "by a device that was withdrawn as lost")
-	}
-	if it.OldKey {
-		notes = append(notes, "old key")
-	}
-	if m.Forked {
-		notes = append(notes, "one of two with this number")
-	}
-	if m.Own && it.Sent != nil {
-		switch {
-		case it.Sent.Sent != model.StateAccepted, it.At.Entry == 0:
-			notes = append(notes, progressOf(it))
-		case len(it.SeenBy) > 0:
-			notes = append(notes, "seen by "+seenBy(it.SeenBy))
-		}
-	}
-	return notes
-}
-
-// mostSeenBy is how many of those who have seen a message are named beside it: anybody can make keys that say so.
-const mostSeenBy = 3
-
-func seenBy(names []string) string {
-	shown := screen.Line(strings.Join(names[:min(len(names), mostSeenBy)], ", "))
-	if more := len(names) - mostSeenBy; more > 0 {
-		shown += fmt.Sprintf(" and %d more", more)
-	}
-	return shown
+	l.b = append(l.b, words...)
 }
 
 // jsonOf is a message for programs, and where its file was saved.

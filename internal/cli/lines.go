@@ -10,11 +10,12 @@ import (
 	"golang.org/x/term"
 	"golang.org/x/text/width"
 
+	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
 // indent is the width of what stands before a message's text.
-var indent = strings.Repeat(" ", len(stampLayout)+2+entryWidth+2)
+var indent = strings.Repeat(" ", len(item.Stamp)+2+entryWidth+2)
 
 // textGutter stands before each further line of a text. Blanks alone begin our own lines too, those of messages without an
 // entry, so that a text could add messages of somebody else.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
@@ -121,7 +122,7 @@ func (c *conversation) listOutbox(asJSON bool) error {
 			}
 			continue
 		}
-		line := fmt.Sprintf("%-10s  %-9s %s  %s", q.What(), q.Kind, q.Since.Local().Format(stampLayout), state(q))
+		line := fmt.Sprintf("%-10s  %-9s %s  %s", q.What(), q.Kind, q.Since.Local().Format(item.Stamp), state(q))
 		if held != "" {
 			line += ", held back: " + screen.Line(held)
 		}

@@ -121,10 +121,6 @@ func (a *app) recv(ctx context.Context, o recvOptions) error {
 	return err
 }
 
-// stampLayout is how a time is shown, always in the reader's own zone, whose offset tells apart the two hours of one name
-// when clocks are set back.
-const stampLayout = "2006-01-02 15:04:05 -0700"
-
 // entryWidth is the width of an entry's number, for one of up to four digits.
 const entryWidth = len("entry 1234")
 

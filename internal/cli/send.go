@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/attachment"
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
@@ -117,7 +118,10 @@ func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
 		if !signed {
 			return hint(usagef("room %s holds plain texts, and no files", r.Name), recordsRoom)
 		}
-		file, err := readAttachment(o.file)
+		file, err := attachment.Read(o.file)
+		if _, ok := errors.AsType[*attachment.RefusedError](err); ok {
+			err = usagef("--file: %w", err)
+		}
 		if err != nil {
 			return err
 		}

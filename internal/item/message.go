@@ -1,5 +1,6 @@
-// Package item has messages, findings and states as programs get them, in JSON: from commands with --json and from the gateway. No
-// key is ever left out: what is not known is null. The tags "means" say what each stands for.
+// Package item has messages, findings and states as every face shows them: to programs in JSON, from commands with --json and from the
+// gateway, and what is said of them to people. In JSON no key is ever left out: what is not known is null. The tags "means" say what
+// each stands for.
 package item
 
 import (

@@ -1,4 +1,5 @@
-package cli
+// Package attachment reads the files that messages carry, and saves those that came, under safe names and never over another file.
+package attachment
 
 import (
 	"bytes"
@@ -21,19 +22,30 @@ import (
 // maxFileName is the longest name of a file, in bytes.
 const maxFileName = 255
 
-// readAttachment reads a file that is to be sent.
-func readAttachment(name string) (record.File, error) {
-	f, err := openFile(name)
+// RefusedError says why a file cannot be sent.
+type RefusedError struct{ Err error }
+
+func (e *RefusedError) Error() string { return e.Err.Error() }
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+func refusedf(format string, args ...any) error { return &RefusedError{fmt.Errorf(format, args...)} }
+
+// Read reads a file that is to be sent. Where its name is wrong, or it is too long, the error is a [*RefusedError].
+func Read(name string) (record.File, error) {
+	f, err := os.Open(name)
 	if err != nil {
-		return record.File{}, usagef("--file: %w", err)
+		return record.File{}, &RefusedError{err}
 	}
 	defer f.Close()
+	if is, err := f.Stat(); err == nil && is.IsDir() {
+		return record.File{}, refusedf("%s is a directory, and no file", name)
+	}
 	content, err := io.ReadAll(io.LimitReader(f, record.MaxFile+1))
 	if err != nil {
 		return record.File{}, fmt.Errorf("reading %s: %w", name, err)
 	}
 	if len(content) > record.MaxFile {
-		return record.File{}, usagef("%s is longer than %d bytes, the most that one message carries", name, record.MaxFile)
+		return record.File{}, refusedf("%s is longer than %d bytes, the most that one message carries", name, record.MaxFile)
 	}
 	media := mime.TypeByExtension(filepath.Ext(name))
 	if media == "" {
@@ -41,18 +53,19 @@ func readAttachment(name string) (record.File, error) {
 	}
 	base := strings.ToValidUTF8(filepath.Base(name), "_")
 	if len(base) > maxFileName {
-		return record.File{}, usagef("the name of %s is longer than %d bytes", name, maxFileName)
+		return record.File{}, refusedf("the name of %s is longer than %d bytes", name, maxFileName)
 	}
 	return record.File{Name: base, Media: media, Content: content}, nil
 }
 
-// saver writes files that came in messages into a directory, never over another file.
-type saver struct {
+// Dir is where files are saved that came in messages.
+type Dir struct {
 	dir  *os.Root
 	name string
 }
 
-func newSaver(dir string) (*saver, error) {
+// OpenDir opens a directory, and makes it if it is not there.
+func OpenDir(dir string) (*Dir, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("saving files: %w", err)
 	}
@@ -60,13 +73,14 @@ func newSaver(dir string) (*saver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("saving files: %w", err)
 	}
-	return &saver{root, dir}, nil
+	return &Dir{root, dir}, nil
 }
 
-func (s *saver) close() error { return s.dir.Close() }
+// Close lets go of the directory.
+func (s *Dir) Close() error { return s.dir.Close() }
 
-// save writes one file and returns under which name, and whether it was there before, to the letter.
-func (s *saver) save(f record.File) (name string, there bool, err error) {
+// Save writes one file and returns under which name, and whether it was there before, to the letter.
+func (s *Dir) Save(f record.File) (name string, there bool, err error) {
 	for name = range fileNames(f) {
 		out, err := s.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		if errors.Is(err, fs.ErrExist) {
@@ -109,7 +123,7 @@ func fileNames(f record.File) iter.Seq[string] {
 
 // holds reports whether there is a file of that name with that content. Only a regular file is looked into: reading
 // from a pipe could take for ever.
-func (s *saver) holds(name string, content []byte) bool {
+func (s *Dir) holds(name string, content []byte) bool {
 	info, err := s.dir.Lstat(name)
 	if err != nil || !info.Mode().IsRegular() || info.Size() != int64(len(content)) {
 		return false
