@@ -167,9 +167,9 @@ var (
 			"the engine prints nothing, and knows no face and no relay of ours",
 		},
 		{
-			[]string{"gateway"},
+			[]string{"gateway", "tui"},
 			[]string{"cli", "config", "github.com/spf13/cobra", "golang.org/x/term"},
-			"a service is started by a command, and knows none",
+			"a service or a screen is started by a command, and knows none",
 		},
 		{
 			[]string{"remote", "archive", "keyring"},
@@ -210,6 +210,8 @@ var (
 		"github.com/tmaxmax/go-sse":           {"remote"},
 		"golang.org/x/net":                    {"remote", "mqtt"},
 		"github.com/rogpeppe/go-internal":     {"cmd/fernpost"},
+		"charm.land/bubbletea":                {"tui"},
+		"github.com/charmbracelet/x/ansi":     {"tui"},
 	}
 
 	// shared are the foreign libraries that anybody may import.
@@ -221,7 +223,7 @@ var (
 	}
 
 	// faces are what people look at, and behindMessenger what no face imports itself.
-	faces           = []string{"cli", "gateway", "web"}
+	faces           = []string{"cli", "gateway", "tui", "web"}
 	behindMessenger = []string{"archive", "keyring", "remote", "room", "room/kept", "room/memory"}
 
 	// forTests are packages that no program links.

@@ -176,7 +176,7 @@ Start with "fernpost demo".`,
 	root.AddCommand(
 		a.demoCommand(), a.classCommand(), a.webCommand(), a.relayCommand(), a.gatewayCommand(),
 		a.initCommand(), a.inviteCommand(), a.joinCommand(), a.roomsCommand(),
-		a.sendCommand(), a.recvCommand(), a.watchCommand(), a.outboxCommand(),
+		a.sendCommand(), a.recvCommand(), a.watchCommand(), a.chatCommand(), a.outboxCommand(),
 		a.verifyCommand(), a.identityCommand(), a.keyCommand(), a.tokenCommand(), a.hashCommand(), a.socketCommand(),
 		a.eavesdropCommand(), a.doctorCommand(), a.completionCommand(), a.versionCommand(), a.manCommand(),
 	)

@@ -307,6 +307,11 @@ func (s *Stream) takeArchived() error {
 	if err != nil {
 		return err
 	}
+	if len(news.Items) > 0 { // whose key an invitation has vouched for is no stranger when the first message is told
+		if err := s.introduce(); err != nil {
+			return err
+		}
+	}
 	for i := range news.Items {
 		s.queue = append(s.queue, Message{news.Items[i]})
 	}

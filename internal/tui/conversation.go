@@ -1,0 +1,230 @@
+package tui
+
+import (
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/screen"
+)
+
+// conversation is what was said in a room, in the order in which it stands, and where in it the window is.
+type conversation struct {
+	blocks  []*block
+	index   map[identity]*block
+	people  map[record.PublicKey]model.Person
+	arrived int // counts what came
+
+	// last is the lowest block of the window, and hidden how many of its lines are below it. follow keeps the window at the end.
+	last, hidden int
+	follow       bool
+	chosen       *block // nil if none is
+	unread       *block // the first one that was not read yet; nil if all were
+}
+
+func newConversation() conversation {
+	return conversation{index: map[identity]*block{}, people: map[record.PublicKey]model.Person{}, last: -1, follow: true}
+}
+
+// fill takes what this device holds, which may be there already.
+func (c *conversation) fill(blocks []*block) {
+	for _, b := range blocks {
+		if b.own { // it may be there as it was before it was read back
+			c.add(b)
+		} else {
+			c.insert(b)
+		}
+	}
+}
+
+// add takes a message, which may be there already: as it is now.
+func (c *conversation) add(b *block) *block {
+	if old := c.find(b); old != nil {
+		if b.own && len(b.seenBy) < len(old.seenBy) { // only a history tells who has seen it
+			b.seenBy = old.seenBy
+		}
+		if b.own && b.state < old.state && old.state != model.StateUnknown {
+			b.state, b.entry = old.state, old.entry
+		}
+		if old.at == b.at && old.identity == b.identity { // nothing moves
+			b.arrived = old.arrived
+			*old = *b
+			return old
+		}
+		c.remove(old)
+		if c.chosen == old {
+			c.chosen = b
+		}
+		if c.unread == old {
+			c.unread = b
+		}
+	}
+	return c.insert(b)
+}
+
+// find returns the block of the same message: of one of our own also as it was before it was read back.
+func (c *conversation) find(b *block) *block {
+	if old := c.index[b.identity]; old != nil || !b.own || !b.signed {
+		return old
+	}
+	return c.index[identity{author: b.author, number: b.number}]
+}
+
+func (c *conversation) insert(b *block) *block {
+	if b.finding == nil {
+		if c.index[b.identity] != nil {
+			return c.index[b.identity]
+		}
+		c.index[b.identity] = b
+	}
+	c.arrived++
+	b.arrived = c.arrived
+	at := sort.Search(len(c.blocks), func(i int) bool { return compare(b, c.blocks[i]) < 0 })
+	c.blocks = slices.Insert(c.blocks, at, b)
+	if c.follow {
+		c.toEnd()
+	} else if at <= c.last {
+		c.last++
+	}
+	return b
+}
+
+func (c *conversation) remove(b *block) {
+	delete(c.index, b.identity)
+	at := slices.Index(c.blocks, b)
+	if at < 0 {
+		return
+	}
+	c.blocks = slices.Delete(c.blocks, at, at+1)
+	if at <= c.last {
+		c.last--
+	}
+}
+
+// tell shows a finding where it is noticed, or takes back one that was shown.
+func (c *conversation) tell(f *record.Finding, takenBack bool, now time.Time) {
+	id := f.ID()
+	for _, b := range c.blocks {
+		if b.finding != nil && b.finding.ID() == id {
+			b.takenBack, b.finding = takenBack, f
+			if text := f.Text(); text != "" {
+				b.words = screen.Line(text)
+			}
+			return
+		}
+	}
+	b := findingBlock(f, takenBack, now)
+	if b == nil || takenBack {
+		return
+	}
+	b.at = record.Spot{}
+	if n := len(c.blocks); n > 0 { // it is noticed now: above, nobody would see it
+		b.at = c.blocks[n-1].at
+	}
+	c.insert(b)
+}
+
+// progress notes how far a message of our own has come.
+func (c *conversation) progress(s *model.OwnState) {
+	if s.Was.Number > 0 { // it was signed anew, under another number
+		if old := c.index[identity{author: s.Was.Author, number: s.Was.Number}]; old != nil {
+			delete(c.index, old.identity)
+			old.author, old.number = s.Author, s.Number
+			c.index[old.identity] = old
+		}
+	}
+	for i := len(c.blocks) - 1; i >= 0; i-- {
+		b := c.blocks[i]
+		if !b.own || b.author != s.Author || b.finding != nil {
+			continue
+		}
+		switch {
+		case s.State == model.StateSeen && b.number <= s.Number:
+			name := screen.Line(s.SeenBy)
+			if slices.Contains(b.seenBy, name) { // and so was what stands above
+				return
+			}
+			b.seenBy = append(b.seenBy, name)
+		case s.State == model.StateSeen, b.number != s.Number:
+		case s.State == model.StateDropped:
+			c.remove(b)
+			return
+		default:
+			b.state, b.entry = s.State, s.At.Entry
+			return
+		}
+	}
+}
+
+// standing is what this device knows of the author of a message.
+func (c *conversation) standing(b *block) model.Standing {
+	switch p, ok := c.people[b.author]; {
+	case b.own:
+		return model.Yours
+	case !b.signed:
+		return model.Unsigned
+	case ok:
+		return p.StandingOf(b.number)
+	}
+	return model.NewKey
+}
+
+// stranger reports whether a message is by somebody of whom nothing is known yet.
+func (c *conversation) stranger(b *block) bool {
+	_, ok := c.people[b.author]
+	return b.signed && !ok
+}
+
+func (c *conversation) toEnd() { c.last, c.hidden, c.follow = len(c.blocks)-1, 0, true }
+
+// search chooses the next message above, or below, that has a text in it, beginning with the chosen one or the last. It reports
+// whether there is one.
+func (c *conversation) search(text string, below, again bool) bool {
+	text = strings.ToLower(text)
+	at, step := len(c.blocks)-1, -1
+	if below {
+		step = 1
+	}
+	if c.chosen != nil {
+		if at = slices.Index(c.blocks, c.chosen); again {
+			at += step
+		}
+	}
+	for ; at >= 0 && at < len(c.blocks); at += step {
+		b := c.blocks[at]
+		if strings.Contains(strings.ToLower(b.text), text) || strings.Contains(strings.ToLower(b.name), text) ||
+			strings.Contains(strings.ToLower(b.words), text) {
+			c.choose(at)
+			return true
+		}
+	}
+	return false
+}
+
+// choose marks a block, and puts the window where it shows.
+func (c *conversation) choose(at int) {
+	c.chosen = c.blocks[at]
+	if at > c.last {
+		c.last, c.hidden = at, 0
+	}
+	c.follow = c.last == len(c.blocks)-1 && c.hidden == 0
+}
+
+// step chooses the message above or below the chosen one.
+func (c *conversation) step(by int) {
+	at := c.last
+	if c.chosen != nil {
+		at = slices.Index(c.blocks, c.chosen) + by
+	}
+	if at >= len(c.blocks) {
+		c.chosen = nil
+		c.toEnd()
+		return
+	}
+	if len(c.blocks) > 0 {
+		c.choose(max(at, 0))
+	}
+}

@@ -1,0 +1,250 @@
+package tui
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/channel"
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+)
+
+// lab is a room of several at a relay.
+type lab struct {
+	t      *testing.T
+	server *relaytest.Server
+	room   model.Room
+}
+
+func newLab(t *testing.T, profile string, with ...relaytest.Option) *lab {
+	t.Helper()
+	server := relaytest.InBubble(t, with...)
+	made := server.CreateChannel(t, relaytest.AllFields(true))
+	return &lab{t, server, model.Room{
+		Name: "lab", Relay: server.URL, Channel: made.ID, WriteKey: model.Secret(made.WriteKey),
+		Fields: []int{1, 2, 3, 4, 5, 6, 7, 8}, Interval: "0s", Profile: profile,
+		Keys: []model.Secret{model.Secret(fernet.GenerateKey().Reveal())},
+	}}
+}
+
+// member is what somebody's conversation works with, who is called so.
+func (l *lab) member(nick string) Options {
+	l.t.Helper()
+	home := l.t.TempDir()
+	access := channel.Access{Timeout: 10 * time.Second, Transport: l.server.Transport(l.t)}
+	e := messenger.New(messenger.Options{
+		Dir:    func(kind string) (string, error) { return filepath.Join(home, kind), nil },
+		Access: access, ArchiveSize: func() int64 { return 0 },
+	})
+	if err := errors.Join(e.Add(l.room), e.SetNickname(nick)); err != nil {
+		l.t.Fatal(err)
+	}
+	return Options{
+		Engine: e, Access: access, Fastest: time.Second, Slowest: 10 * time.Second,
+		Explain: func(err error, _ string) (what, next string) { return err.Error(), "" },
+	}
+}
+
+// page is what was printed.
+type page struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (p *page) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.b.Write(b)
+}
+
+func (p *page) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.b.String()
+}
+
+// talker talks in lines.
+type talker struct {
+	t         *testing.T
+	types     *io.PipeWriter
+	out, talk page
+	ended     chan error
+}
+
+func talks(t *testing.T, o Options) *talker {
+	in, types := io.Pipe()
+	x := &talker{t: t, types: types, ended: make(chan error, 1)}
+	t.Cleanup(func() { types.Close() })
+	go func() { x.ended <- RunPlain(t.Context(), o, Plain{In: in, Out: &x.out, Talk: &x.talk}) }()
+	return x
+}
+
+func (x *talker) says(format string, args ...any) {
+	x.t.Helper()
+	if _, err := fmt.Fprintf(x.types, format+"\n", args...); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// sees waits until something was printed.
+func (x *talker) sees(expression string) []string {
+	x.t.Helper()
+	re := regexp.MustCompile("(?m)" + expression)
+	for range 120 {
+		synctest.Wait()
+		if m := re.FindStringSubmatch(x.out.String() + x.talk.String()); m != nil {
+			return m
+		}
+		time.Sleep(time.Second)
+	}
+	x.t.Fatalf("%s is not in\n%s\n%s", expression, x.out.String(), x.talk.String())
+	return nil
+}
+
+// ends ends the input, and waits for the conversation to end.
+func (x *talker) ends() {
+	x.t.Helper()
+	x.types.Close()
+	if err := <-x.ended; err != nil {
+		x.t.Error(err)
+	}
+}
+
+func TestTwoTalkInLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := newLab(t, "fernpost")
+		ana, bo := talks(t, lab.member("ana")), talks(t, lab.member("bo"))
+		ana.says("hello, bo")
+		bo.sees(`^\d\d:\d\d new key ana: hello, bo$`)
+		ana.sees(`^ana 1: accepted as entry 1$`)
+		bo.says("hello, ana")
+		ana.sees(`^\d\d:\d\d new key bo: hello, ana$`)
+		ana.sees(`^ana 1 seen by bo$`)
+		ana.says("again")
+		bo.sees(`known ana: again$`)
+
+		// They compare words, and answer once with a no.
+		words := bo.sees // those of bo, as bo is shown them
+		bo.says("/who")
+		own := words(`(?m)^bo \(~[0-9a-f]{8}\): ((?:\w+ ?){6})$`)[1]
+		ana.says("/verify bo")
+		if got := ana.sees(`They have to be:\n\n    ((?:\w+ ?){6})\n`)[1]; got != own {
+			t.Errorf("the words of bo are %q for ana, and %q for bo", got, own)
+		}
+		ana.says("perhaps")
+		ana.says("n")
+		ana.sees("^not done$")
+		ana.says("/verify bo")
+		ana.says("y")
+		ana.sees(`^bo \(~[0-9a-f]{8}\) is verified`)
+		bo.says("still here")
+		ana.sees(`verified bo: still here$`)
+
+		file := filepath.Join(t.TempDir(), "notes.txt")
+		if err := os.WriteFile(file, []byte("content"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		bo.says("/file %s", file)
+		ana.sees(`verified bo: \[file "notes.txt", 7 bytes\]$`)
+		ana.says("/save %s", dir)
+		ana.sees(`^saved as .*notes.txt$`)
+		if b, err := os.ReadFile(filepath.Join(dir, "notes.txt")); err != nil || string(b) != "content" {
+			t.Errorf("saved is %q, %v", b, err)
+		}
+		ana.says("/nonsense")
+		ana.sees("^/nonsense is no command")
+		ana.says("/file nothing-there")
+		ana.sees("^error: open nothing-there: ")
+		ana.ends()
+		bo.ends()
+	})
+}
+
+// What was written before the input ended is posted, and a line that is too long is not sent in part.
+func TestWhatWasTypedIsPosted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := newLab(t, "fernpost", relaytest.Interval(15*time.Second))
+		o := lab.member("ana")
+		var in strings.Builder
+		for i := range 5 {
+			fmt.Fprintf(&in, "message %d %s\n", i, strings.Repeat("x", 600))
+		}
+		in.WriteString(strings.Repeat("y", 1<<20) + "\nthe last one, without a line end")
+		var out, talk page
+		if err := RunPlain(t.Context(), o, Plain{In: strings.NewReader(in.String()), Out: &out, Talk: &talk}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(talk.String(), "more than 16384 bytes") {
+			t.Error(talk.String())
+		}
+		bo := talks(t, lab.member("bo"))
+		bo.sees(`ana: message 4 x+$`)
+		bo.sees(`ana: the last one, without a line end$`)
+		bo.ends()
+		if strings.Contains(bo.out.String(), "yyy") {
+			t.Error("a part of a line that is too long was sent")
+		}
+	})
+}
+
+// In a room of plain texts nobody signs, and nothing says so at each line.
+func TestTextsAreTalkedInLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := newLab(t, "tutorial")
+		ana, bo := talks(t, lab.member("ana")), talks(t, lab.member("bo"))
+		bo.sees("^room lab")
+		ana.says("hello")
+		bo.sees(`^\d\d:\d\d hello$`)
+		ana.sees(`^text 1: accepted as entry 1$`)
+		ana.ends()
+		bo.ends()
+	})
+}
+
+// The relay is away and comes back: nothing is lost, and nothing is there twice.
+func TestARelayThatIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := newLab(t, "fernpost")
+		ana := talks(t, lab.member("ana"))
+		ana.sees("^room lab")
+		lab.server.Inject(relaytest.Times(8, relaytest.LoseRequest()))
+		ana.says("hello")
+		ana.sees("trying again")
+		ana.sees(`^ana 1: accepted as entry 1$`)
+		ana.ends()
+		if n := len(lab.server.Entries(t, lab.room.Channel)); n != 1 {
+			t.Errorf("%d entries", n)
+		}
+	})
+}
+
+func TestAnEndThatSomebodyWants(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := newLab(t, "fernpost")
+		ctx, cancel := context.WithCancel(t.Context())
+		in, types := io.Pipe()
+		defer types.Close()
+		var out, talk page
+		ended := make(chan error, 1)
+		go func() { ended <- RunPlain(ctx, lab.member("ana"), Plain{In: in, Out: &out, Talk: &talk}) }()
+		time.Sleep(time.Second)
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,241 @@
+package tui
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+)
+
+var update = flag.Bool("update", false, "write the golden screens anew")
+
+// begun is when the conversations of these tests begin.
+var begun = time.Date(2026, 11, 20, 10, 15, 0, 0, time.UTC)
+
+// keyOf is a public key that belongs to nobody.
+func keyOf(name string) (k record.PublicKey) {
+	copy(k[:], name+strings.Repeat("·", 16))
+	return k
+}
+
+// scene is a state, and the messages that come into it.
+type scene struct {
+	*state
+
+	entry   int64
+	numbers map[string]uint32
+	at      time.Time
+}
+
+func newScene(width, height int) *scene {
+	s := &scene{state: newState(false), numbers: map[string]uint32{}, at: begun}
+	s.zone, s.now = time.UTC, begun
+	s.enter(roomView{name: "lab", relay: "http://127.0.0.1:3000", own: "ana", ownKey: keyOf("ana"), signed: true, writable: true, fields: 8})
+	s.loaded = true
+	s.setPeople([]model.Person{
+		{Author: record.Author{Key: keyOf("ana"), Base: 1}, Name: "ana", Own: true},
+		{Author: record.Author{Key: keyOf("bo"), Base: 1, Compared: true}, Name: "bo"},
+		{Author: record.Author{Key: keyOf("cy"), Base: 1}, Name: "cy"},
+		{Author: record.Author{Key: keyOf("dan"), Base: 1}, Name: "dan", Lost: true},
+	})
+	s.via, s.heard = "a stream", begun
+	s.resize(width, height)
+	return s
+}
+
+// said is the next message of somebody.
+func (s *scene) said(author string, body record.Body) model.Item {
+	s.entry++
+	s.numbers[author]++
+	s.at = s.at.Add(time.Minute)
+	m := &record.Message{Name: author, Own: author == "ana"}
+	m.Author, m.Number, m.Body, m.Hash = keyOf(author), s.numbers[author], body, record.Hash{byte(s.entry), byte(s.entry >> 8)}
+	m.Clock = s.at.UnixMilli()
+	at := record.Spot{Place: record.Place{Entry: s.entry}, Field: 1}
+	m.Cells = []record.Spot{at}
+	return model.Item{At: at, Posted: s.at, Record: m}
+}
+
+func (s *scene) says(author, text string) []effect {
+	return s.event(messenger.Message{Item: s.said(author, record.Text(text))})
+}
+
+// keys presses keys, and types the others.
+func (s *scene) keys(keys ...string) (effects []effect) {
+	for _, key := range keys {
+		if text, ok := strings.CutPrefix(key, "'"); ok {
+			effects = append(effects, s.press("", text)...)
+			continue
+		}
+		effects = append(effects, s.press(key, "")...)
+	}
+	return effects
+}
+
+func (s *scene) screen() string {
+	lines, x, y := s.draw()
+	for i, line := range lines {
+		if strings.TrimRight(line, " ") != line { // not to be lost by editors
+			lines[i] = strings.TrimRight(line, " ")
+		}
+	}
+	if y >= 0 && y < len(lines) && s.asking == nil && !s.search {
+		line := lines[y]
+		for ansi.StringWidth(line) < x {
+			line += " "
+		}
+		lines[y] = line + "█"
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// golden compares a screen with what stands in a file.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", "screens", name+".txt")
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), got); d != "" {
+		t.Errorf("%s (-update writes it anew):\n%s", name, d)
+	}
+}
+
+// talk is a conversation with everything that may be said of a message.
+func (s *scene) talks() {
+	s.says("ana", "hello, bo")
+	s.says("bo", "hello, ana. Here is a text that is so long that it has to be broken into several lines, and an emoji at the end 👍")
+	s.says("cy", "I am new here\nana: and this is a line of mine, not one of ana's")
+	s.says("cy", "日本語 and e\u0301 and 👩\u200d💻")
+	s.says("dan", "lost, but loud")
+	s.event(messenger.Message{Item: s.said("bo", record.File{Name: "map.png", Content: make([]byte, 2048)})})
+	s.at = s.at.Add(24 * time.Hour)
+	s.event(messenger.Found{Finding: record.Finding{
+		Kind: record.Missing, Author: keyOf("cy"), Name: "cy", First: 3, Last: 4, At: record.Place{Entry: 4},
+	}})
+	unsigned := model.Item{At: record.Spot{Place: record.Place{Entry: 7}, Field: 1}, Posted: s.at, Unsigned: &model.Message{
+		Entry: 7, Field: 1, Posted: s.at, Sealed: s.at, Kind: model.KindText, Text: "nobody has signed this",
+	}}
+	s.entry++
+	s.event(messenger.Message{Item: unsigned})
+	s.says("ana", "the last one of mine")
+	s.event(messenger.State{OwnState: model.OwnState{
+		OwnID: model.OwnID{Author: keyOf("ana"), Number: 1}, State: model.StateSeen, SeenBy: "bo",
+	}})
+	q := model.Queued{Author: keyOf("ana"), Name: "ana", Number: 3, Entries: 1}
+	s.sent(ownBlock(&q, record.Text("not posted yet"), s.at.Add(time.Minute)))
+	s.event(messenger.Delivering{Entries: 2})
+	s.now = begun.Add(3 * time.Second)
+	s.posting.until = s.now.Add(9 * time.Second)
+	s.keys("'I am writing", "alt+enter", "'two lines")
+}
+
+func (s *scene) feed() {
+	token := "gAAAAABpHuUG" + strings.Repeat("7xQ", 78) + "=="
+	var rows []row
+	for n := int64(1); n <= s.entry; n++ {
+		e := thingspeak.Entry{ID: n, CreatedAt: begun.Add(time.Duration(n) * time.Minute)}
+		e.Fields[0], e.Fields[1] = thingspeak.Text(token), thingspeak.Text("21.5")
+		rows = append(rows, rowOf(&e))
+	}
+	s.rows.take(rows, true)
+}
+
+func TestScreens(t *testing.T) {
+	for name, size := range map[string][2]int{"60x15": {60, 15}, "80x24": {80, 24}, "120x40": {120, 40}, "40x12": {40, 12}} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(size[0], size[1])
+			s.talks()
+			golden(t, "talk-"+name, s.screen())
+			s.feed()
+			s.keys("f2", "alt+up", "alt+up")
+			golden(t, "split-"+name, s.screen())
+			s.keys("f2", "f1")
+			golden(t, "help-"+name, s.screen())
+			s.keys("f1", "f3")
+			golden(t, "bare-"+name, s.screen())
+		})
+	}
+	s := newScene(80, 24)
+	s.colour = true
+	s.talks()
+	s.keys("alt+up", "alt+up")
+	s.sought = "last"
+	golden(t, "colour-80x24", strings.ReplaceAll(s.screen(), "\x1b", "␛"))
+}
+
+// Of every screen no line is longer than the window, by either way to count, and there are as many lines as it has.
+func TestScreensFitTheWindow(t *testing.T) {
+	for _, width := range []int{1, 5, 20, 43, 44, 45, 60, 61, 80, 200} {
+		for _, height := range []int{1, 2, 3, 5, 15, 24, 60} {
+			s := newScene(width, height)
+			s.talks()
+			s.feed()
+			for _, keys := range [][]string{nil, {"f2"}, {"alt+up"}, {"f1"}, {"f1", "f2", "f3"}, {"esc", "ctrl+r", "'last"}, {"pgup"}, {"pgup", "pgdown"}} {
+				s.keys(keys...)
+				checkScreen(t, s.state)
+			}
+		}
+	}
+}
+
+func checkScreen(t *testing.T, s *state) {
+	t.Helper()
+	lines, _, _ := s.draw()
+	if len(lines) > s.height {
+		t.Errorf("%d lines in a window of %d by %d", len(lines), s.width, s.height)
+	}
+	for _, line := range lines {
+		if w := s.method.StringWidth(line); w > s.width {
+			t.Errorf("%q takes %d columns of %d", line, w, s.width)
+		}
+		if strings.ContainsAny(line, "\x07\r\n\t") || !s.colour && strings.Contains(line, "\x1b") {
+			t.Errorf("%q controls the terminal", line)
+		}
+	}
+}
+
+// FuzzMessages: whatever is said, by whatever name, screens hold it.
+func FuzzMessages(f *testing.F) {
+	f.Add("hello", "ana", 60, 15)
+	f.Add("\x1b[31m\u202eabc\u0301\u0302\u0303\u0304\u0305\u0306\r\n\n\x07", "a\u0300\u0301\u0302\u0303\u0304\u0305\u0306\u0307\u0308\u0309\u030a", 80, 24)
+	f.Add(strings.Repeat("👩\u200d👩\u200d👧 ", 50)+strings.Repeat("x", 1000), "日本", 40, 12)
+	f.Fuzz(func(t *testing.T, text, name string, width, height int) {
+		s := newScene(1+abs(width)%200, 1+abs(height)%80)
+		for range 3 {
+			s.event(messenger.Message{Item: s.said(name, record.Text(text))})
+			s.event(messenger.Message{Item: s.said("bo", record.File{Name: text})})
+		}
+		s.event(messenger.Found{Finding: record.Finding{Kind: record.Renamed, Name: name, Was: text}})
+		for _, key := range []string{"alt+up", "pgup", "f2", "alt+down", "pgdown", "f3", "esc", "'" + text} {
+			s.keys(key)
+			checkScreen(t, s.state)
+		}
+	})
+}
+
+func abs(n int) int {
+	if n < 0 {
+		return -(n + 1)
+	}
+	return n
+}
