@@ -71,6 +71,7 @@ const raceOptions = "atexit_sleep_ms=10"
 //	relay again [FLAG…]      starts it anew on the same port and data, with other flags if there are any
 //	relay said REGEXP        looks at what it printed on standard error until it was stopped
 //	gateway start …          does the same with "fernpost gateway", and sets $GATEWAY
+//	class start …            does the same with "fernpost class", and sets $CLASS and $LINK, the invitation
 //	exits CODE COMMAND…      runs a command that must end with this exit code
 //	capture NAME REGEXP      sets $NAME to the first group found in the last standard output, or else error
 //	python SCRIPT…           runs a Python that has the package cryptography
@@ -92,11 +93,13 @@ func TestScript(t *testing.T) {
 			}
 			examples, err := filepath.Abs("../../examples")
 			env.Setenv("EXAMPLES", examples)
-			env.Values["relay"], env.Values["gateway"] = &server{name: "relay"}, &server{name: "gateway"}
+			for _, name := range []string{"relay", "gateway", "class"} {
+				env.Values[name] = &server{name: name}
+			}
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"relay": cmdServer("relay"), "gateway": cmdServer("gateway"), "exits": cmdExits, "capture": cmdCapture, "python": cmdPython, "pause": cmdPause,
+			"relay": cmdServer("relay"), "gateway": cmdServer("gateway"), "class": cmdServer("class"), "exits": cmdExits, "capture": cmdCapture, "python": cmdPython, "pause": cmdPause,
 			"mode": cmdMode, "serve": cmdServe, "terminal": cmdTerminal,
 		},
 		Condition:           condition,
@@ -128,7 +131,7 @@ func TestScriptsLookForOneThing(t *testing.T) {
 	}
 }
 
-// server is the script's "fernpost relay" or "fernpost gateway" process.
+// server is the script's "fernpost relay", "fernpost gateway" or "fernpost class" process.
 type server struct {
 	name   string
 	cmd    *exec.Cmd
@@ -206,6 +209,16 @@ func (r *server) start(ts *testscript.TestScript) {
 		}
 		ts.Setenv("MQTT_HOST", host)
 		ts.Setenv("MQTT_PORT", port)
+	}
+	if r.name == "class" {
+		link := ""
+		for !strings.HasPrefix(link, "phones ") {
+			if link, err = lines.ReadString('\n'); err != nil {
+				r.end(syscall.SIGKILL)
+				ts.Fatalf("there is no invitation: %v\n%s", err, r.log.String())
+			}
+		}
+		ts.Setenv("LINK", strings.TrimSpace(strings.TrimPrefix(link, "phones ")))
 	}
 	go io.Copy(io.Discard, out)
 	r.listen = strings.TrimPrefix(url, "http://")
