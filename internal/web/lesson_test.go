@@ -1,0 +1,40 @@
+package web
+
+import (
+	"net"
+	"testing"
+
+	"github.com/fernpost/fernpost/internal/testenv"
+)
+
+// startTestClass starts a lesson that browsers reach as class.test: that is no localhost, so that pages run in an insecure context, as on
+// phones that come to a laptop by plain http.
+func startTestClass(t *testing.T) *Class {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startClass(t, ClassOptions{Listen: listen, Address: "http://class.test:" + port})
+}
+
+// TestLessonInABrowser: ten phones and a projector, from the QR code to each switch.
+func TestLessonInABrowser(t *testing.T) {
+	c := startTestClass(t)
+	browse(t, "lesson.mjs", map[string]any{"link": c.JoinLink(), "teacher": c.TeacherURL()})
+}
+
+// TestThirtyPhonesInABrowser: thirty phones with all three columns, which write at once.
+func TestThirtyPhonesInABrowser(t *testing.T) {
+	testenv.Unwatched(t)
+	c := startTestClass(t)
+	t.Log(browse(t, "many.mjs", map[string]any{"link": c.JoinLink(), "teacher": c.TeacherURL(), "phones": 30}))
+}

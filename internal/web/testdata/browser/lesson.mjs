@@ -1,0 +1,148 @@
+// A lesson: ten phones and a projector, from the QR code to each switch.
+import {assert, checkRules, columns, enter, join, open, phone, reads, run, screenshot, write} from './drive.mjs'
+
+const hostile = [
+  '<img src=x onerror="window.ran=1">', '<script>window.ran=1</script>', '"><svg onload=window.ran=1>', 'javascript:window.ran=1//',
+  '{{constructor.constructor("window.ran=1")()}}', '\u202egnirts\u202c \u0007\u001b[31mred',
+]
+
+const turn = (projector, control) => Promise.all([
+  projector.waitForResponse(r => r.url().endsWith('/class/switches') && r.ok()), projector.click(control),
+])
+
+async function verify(ana, bo) {
+  await ana.click('[data-part=people]')
+  const one = ana.locator('#others li', {hasText: 'bo'}).first()
+  const words = await one.locator('.words').textContent()
+  await bo.click('[data-part=people]')
+  assert.equal(await bo.textContent('#own'), words, 'the words that two phones show of one key')
+  assert.equal(words.split(' ').length, 6)
+  await checkRules(ana, 'the people')
+  await screenshot(ana, 'phone-people')
+  await one.locator('button').click()
+  await ana.waitForSelector('#others .mark.verified')
+  await ana.click('[data-part=talk]')
+  await ana.waitForSelector('#messages .mark.verified')
+  await bo.click('[data-part=talk]')
+}
+
+async function nothingRuns(all, ana) {
+  for (const text of hostile) await write(ana, text)
+  await ana.setInputFiles('#file', {name: '<img src=x onerror=window.ran=1>.html', mimeType: 'text/html', buffer: Buffer.from('<script>window.ran=1</script>')})
+  for (const page of all) {
+    await page.waitForFunction(() => document.body.textContent.includes('onerror=window.ran=1>.html'))
+    assert.equal(await page.evaluate(() => window.ran), undefined, 'a stranger’s text ran')
+    assert.equal(await page.evaluate(() => document.querySelectorAll('#messages img, #messages script, #columns img, #columns script, .text svg').length), 0)
+    assert.equal(await page.evaluate(() => /[\u202e\u0007\u001b]/.test(document.body.textContent)), false, 'a character that turns or hides others is shown')
+  }
+}
+
+async function switches(browser, projector, phones, class_) {
+  const [ana, bo] = phones
+  await projector.click('#show-switches')
+  await screenshot(projector, 'projector-switches')
+  await checkRules(projector, 'the switches')
+
+  await turn(projector, '[name=padding]')
+  await ana.waitForFunction(async () => (await (await fetch('/class/now')).json()).padding)
+  await ana.waitForTimeout(2500) // the phone asks every two seconds
+  await write(ana, 'padded')
+  await columns(projector, 'padded')
+  const values = await projector.evaluate(() => [...document.querySelectorAll('.three')].filter(r => r.children[0].textContent.includes('padded'))[0].querySelectorAll('.c2 .token').length)
+  assert.equal(values, 8, 'tokens of a padded entry')
+  await turn(projector, '[name=padding]')
+
+  await projector.click('#wrong-key')
+  await projector.waitForFunction(() => /0 messages to be read\. .*not for this key/.test(document.querySelector('#looking').textContent))
+  await screenshot(projector, 'projector-wrong-key')
+  await projector.click('#wrong-key')
+  await projector.waitForSelector('#looking', {state: 'hidden'})
+
+  await turn(projector, '[name=lie][value=drop]')
+  for (let i = 0; i < 12; i++) await write(i % 2 ? bo : ana, `under a relay that drops ${i}`)
+  await projector.waitForFunction(() => /missing|lost|not shown/.test(document.querySelector('#findings')?.textContent ?? ''))
+  await bo.waitForFunction(() => document.querySelector('#messages .finding'))
+  await bo.waitForFunction(() => document.querySelector('#notice').textContent.includes('CHEATS'))
+  await screenshot(projector, 'projector-lies')
+  await screenshot(bo, 'phone-finding')
+  await turn(projector, '[name=lie][value=drop]')
+
+  await turn(projector, '[name=interval][value="15000"]')
+  await write(ana, 'first in its slot')
+  await write(bo, 'has to wait')
+  await projector.waitForFunction(() => [...document.querySelectorAll('.c1')].some(c => c.textContent.includes('not stored')))
+  await bo.waitForFunction(() => document.querySelector('#relay').className === 'slow')
+  await screenshot(bo, 'phone-slow')
+  await turn(projector, '[name=interval][value="0"]')
+  await columns(projector, 'has to wait')
+
+  await Promise.all([ana.waitForNavigation(), turn(projector, '[name=steals]')])
+  await ana.waitForSelector('#talk:not([hidden])')
+  await projector.waitForFunction(() => /gives away the key/.test(document.querySelector('#thefts').textContent))
+  await ana.type('#text', 'I think nobody')
+  await projector.waitForFunction(() => /is typing: I think nobody/.test(document.querySelector('#thefts').textContent))
+  await screenshot(projector, 'projector-steals')
+  await Promise.all([ana.waitForNavigation(), turn(projector, '[name=steals]')])
+  await ana.waitForSelector('#talk:not([hidden])')
+
+  await turn(projector, '[name=profile][value=tutorial]')
+  await projector.waitForFunction(() => document.querySelector('#title').textContent === 'class-texts')
+  const link = await projector.textContent('#link')
+  await bo.waitForFunction(() => /scan the code again/.test(document.querySelector('#notice').textContent))
+  await bo.goto(link)
+  await enter(bo)
+  await write(bo, 'a text that nobody signs')
+  await columns(projector, 'a text that nobody signs')
+  assert.ok(await projector.evaluate(() => [...document.querySelectorAll('.c2 details pre')].some(p => p.textContent.includes("b'gAAAA"))), 'a text stands as Python prints it')
+  await screenshot(projector, 'projector-texts')
+  await turn(projector, '[name=profile][value=fernpost]')
+}
+
+await run(async (browser, class_) => {
+  const projector = await open(browser, class_.teacher, {viewport: {width: 1920, height: 1080}})
+  assert.equal(await projector.evaluate(() => isSecureContext), false, 'the page runs in a secure context: that proves less')
+  await projector.waitForSelector('#qr svg')
+  assert.equal(await projector.evaluate(() => location.hash), '', 'the token stays in the address bar')
+  await projector.waitForFunction(() => document.querySelector('#sum').textContent.length === 64)
+
+  const first = await open(browser, class_.link, phone)
+  await first.waitForSelector('#join:not([hidden])')
+  assert.equal(await first.evaluate(() => location.hash), '', 'the key stays in the address bar')
+  await checkRules(first, 'the form to join')
+  await screenshot(first, 'phone-join')
+  await first.fill('#nick', 'no/name')
+  await first.click('#join button[type=submit]')
+  await first.waitForSelector('#wrong:not([hidden])')
+  await enter(first, 'ana')
+  const names = ['bo', 'césar', 'Danuta vier', 'emil', 'fay', 'gül', 'hana', 'iván', 'zoë']
+  const phones = [first]
+  for (const name of names) phones.push(await join(browser, class_.link, name))
+  const all = ['ana', ...names]
+  for (const [i, page] of phones.entries()) await write(page, `hello from ${all[i]}`)
+  for (const page of phones) for (const name of all) await reads(page, `hello from ${name}`)
+  for (const name of all) await columns(projector, `hello from ${name}`)
+  await screenshot(projector, 'projector')
+  await screenshot(first, 'phone-talk')
+  await checkRules(first, 'the talk')
+
+  await first.click('[data-part=outside]')
+  await columns(first, 'hello from bo')
+  await first.locator('#columns .token').first().click()
+  await first.waitForSelector('.anatomy .part.MAC')
+  await checkRules(first, 'what others see')
+  await screenshot(first, 'phone-outside')
+  await first.click('[data-part=about]')
+  assert.equal((await first.textContent('#sum')).length, 64)
+  await checkRules(first, 'what is promised')
+  await projector.locator('#columns .token').first().click()
+  await projector.waitForSelector('.anatomy .part.MAC')
+  await checkRules(projector, 'the projector')
+
+  await verify(first, phones[1])
+  await nothingRuns([projector, ...phones], phones[1])
+  await switches(browser, projector, phones, class_)
+
+  // A phone that comes back has kept all, without the link.
+  await phones[4].goto(new URL('/', class_.link).href)
+  await reads(phones[4], 'hello from ana')
+})
