@@ -131,7 +131,11 @@ func (a *app) announceClass(c *web.Class, o *classOptions) error {
 	if c.Loopback() {
 		a.say("note: only this machine can connect: it is in no network, or --listen says so")
 	}
-	a.say("Ctrl-C ends the lesson: then nothing of it is left%s", map[bool]string{true: "", false: " but " + o.keep}[o.keep == ""])
+	left := ""
+	if o.keep != "" {
+		left = " but " + o.keep
+	}
+	a.say("Ctrl-C ends the lesson: then nothing of it is left%s", left)
 	if a.stdoutTerminal {
 		code, err := c.Code()
 		if err != nil {

@@ -78,7 +78,7 @@ const (
 	alive       = 15 * time.Second
 )
 
-// follow writes the lines of journals as they come, until the request ends or ending is closed.
+// follow writes the lines of up to three journals as they come, until the request ends or ending is closed.
 func follow(w http.ResponseWriter, r *http.Request, ending <-chan struct{}, journals ...*journal) {
 	setPageHeaders(w.Header(), policy)
 	w.Header().Set("Content-Type", "application/x-ndjson")
@@ -91,7 +91,7 @@ func follow(w http.ResponseWriter, r *http.Request, ending <-chan struct{}, jour
 	defer silence.Stop()
 	for {
 		var text []byte
-		changed := make([]<-chan struct{}, 2) // a nil channel never wakes
+		changed := make([]<-chan struct{}, 3) // a nil channel never wakes
 		for i, j := range journals {
 			var lines [][]byte
 			lines, at[i], changed[i] = j.from(at[i])
@@ -109,6 +109,7 @@ func follow(w http.ResponseWriter, r *http.Request, ending <-chan struct{}, jour
 		select {
 		case <-changed[0]:
 		case <-changed[1]:
+		case <-changed[2]:
 		case <-silence.C:
 		case <-ending:
 			return

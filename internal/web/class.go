@@ -49,9 +49,9 @@ type Class struct {
 	limits      relay.Limits
 	ending      chan struct{}
 
-	// open is what everybody outside sees, for whoever is in the room; private is for the projector alone.
-	open, private *journal
-	watching      sync.WaitGroup
+	// wires and rows are what everybody outside sees, for whoever is in the room; private is for the projector alone.
+	wires, rows, private *journal
+	watching             sync.WaitGroup
 
 	mu       sync.Mutex // guards what follows; held while switches are turned
 	switches Switches
@@ -66,7 +66,8 @@ func StartClass(ctx context.Context, o ClassOptions) (_ *Class, err error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	c := &Class{
-		options: o, tap: outside.NewTap(), token: rand.Text(), ending: make(chan struct{}), open: newJournal(), private: newJournal(),
+		options: o, tap: outside.NewTap(), token: rand.Text(), ending: make(chan struct{}), wires: newJournal(), rows: newJournal(),
+		private:  newJournal(),
 		switches: Switches{Profile: passphrase.Fernpost().Name(), Lies: []string{}}, rooms: map[string]*room{},
 	}
 	if c.dir, err = os.MkdirTemp("", "fernpost-class-"); err != nil {

@@ -100,7 +100,7 @@ type line struct {
 	Wire   *outside.Wire
 	Row    *outside.Row
 	Was    string
-	Reset  bool
+	Reset  string
 	Gone   int64
 	Stolen *theft
 	State  *classState
@@ -248,7 +248,11 @@ func TestClassRelayLies(t *testing.T) {
 		t.Fatalf("altered is %q, and was %q", l.Row.CSV, l.Was)
 	}
 	turnTo(t, c, map[string]any{"lies": []string{}})
-	await(t, lines, "a feed that begins anew", func(l line) bool { return l.Reset })
+	await(t, lines, "a feed that begins anew", func(l line) bool { return l.Reset == "cloud" })
+	// What was on the wire stays, also for who comes later.
+	if l := await(t, streamOf(t, c, "/class/events", c.token), "what was on the wire", isWire); l.Wire.Entry != 1 {
+		t.Fatalf("what was on the wire is %+v", l.Wire)
+	}
 	if l := await(t, lines, "the second row", func(l line) bool { return l.Row != nil && l.Row.Entry == 2 }); !strings.Contains(l.Row.CSV, "bbbb") {
 		t.Fatalf("without lies it shows %q", l.Row.CSV)
 	}

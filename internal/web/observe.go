@@ -50,7 +50,7 @@ func (c *Class) observed(relay http.Handler) http.Handler {
 		}
 		wire := outside.NewWire(r.RemoteAddr, at, bytes, came, c.relay.Encrypted())
 		wire.Entry, wire.Status = up.entry, counted.status
-		c.open.add(map[string]any{"wire": wire})
+		c.wires.add(map[string]any{"wire": wire})
 	})
 }
 
@@ -95,12 +95,12 @@ func (c *Class) watch() {
 	if c.stop != nil {
 		c.stop()
 	}
-	c.open.reset(map[string]any{"reset": true})
+	c.rows.reset(map[string]any{"reset": "cloud"})
 	ctx, stop := context.WithCancel(context.Background())
 	c.stop = stop
 	rules, id := c.relay.Rules(), c.now().channel
 	c.watching.Go(func() {
-		f := &shownFeed{rules: rules, channel: id, journal: c.open}
+		f := &shownFeed{rules: rules, channel: id, journal: c.rows}
 		if err := f.run(ctx); err != nil && ctx.Err() == nil {
 			c.options.Log.Error("the feed is not shown any more", "err", err)
 		}

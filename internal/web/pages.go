@@ -19,6 +19,9 @@ import (
 //go:embed static
 var static embed.FS
 
+//go:embed core/core.wasm.gz
+var core []byte
+
 // policy is the Content-Security-Policy of every page and file; workerPolicy is that of the worker's own file, the only one that
 // may compile WebAssembly.
 const (
@@ -94,7 +97,7 @@ func (f *file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // files are all that pages load, by their path. They are packed when the first page is asked for.
 var files = sync.OnceValue(func() map[string]*file {
-	all := map[string]*file{}
+	all := map[string]*file{"/static/core.wasm": packedFile("core.wasm", core)}
 	err := fs.WalkDir(static, "static", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || path.Ext(name) == ".html" {
 			return err

@@ -124,6 +124,9 @@ func (c *Class) turn(ctx context.Context, to Switches) error {
 			return err
 		}
 	}
+	if before.Profile != to.Profile {
+		c.wires.reset(map[string]any{"reset": "Wi-Fi"})
+	}
 	if rules || before.Profile != to.Profile {
 		c.watch()
 	}
@@ -179,7 +182,7 @@ func (c *Class) getState(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (c *Class) getEvents(w http.ResponseWriter, r *http.Request) {
-	follow(w, r, c.ending, c.open, c.private)
+	follow(w, r, c.ending, c.wires, c.rows, c.private)
 }
 
 func (c *Class) postSwitches(w http.ResponseWriter, r *http.Request) {
@@ -228,7 +231,7 @@ func (c *Class) getOutside(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnauthorized, "this is for those in the room")
 		return
 	}
-	follow(w, r, c.ending, c.open)
+	follow(w, r, c.ending, c.wires, c.rows)
 }
 
 // phone is the page that phones get now. The caller holds mu.

@@ -52,7 +52,7 @@ async function joined() {
 
 async function openRoom() {
   await room?.close()
-  columns.clear()
+  columns.empties(0)
   found.clear()
   $('#findings')?.remove()
   for (const old of await core.rooms()) if (old.relay === state.relay && old.channel !== state.channel) await core.forgetRoom(old.id)
@@ -74,16 +74,14 @@ async function look(wrong) {
   }
   const bytes = crypto.getRandomValues(new Uint8Array(32))
   const key = btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_')
-  let refused = ''
+  tell($('#looking'), 'Reading all of it with a wrong key …')
   const say = async () => {
     const opened = await blind?.history(200) ?? []
-    tell($('#looking'), `With a wrong key, from here: ${count(opened.length, 'message')} to be read. ${refused}`)
+    tell($('#looking'), `With a wrong key: ${opened.length || 'none'} of the ${count(columns.inCloud(), 'row')} in the cloud can be read.`)
   }
-  blind = await core.openRoom({link: state.link, nick: 'eve', key}, e => {
-    if (e.type === 'finding') refused = e.text
-    if (e.type === 'finding' || e.type === 'message') say()
+  blind = await core.openRoom({link: state.link, nick: room.info.nick, key}, e => {
+    if (e.type === 'message' || e.type === 'relay' && e.state === 'reads') say()
   })
-  await say()
 }
 
 function showState(now) {

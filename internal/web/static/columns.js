@@ -136,6 +136,17 @@ export class Columns {
     if (end) this.root.scrollTop = this.root.scrollHeight
   }
 
+  // empties lets go of what stands in a column.
+  empties(column) {
+    for (const row of [...this.rows.values()]) {
+      row.cells[column].replaceChildren()
+      row.cells[column].classList.remove('there')
+      if (column === 0) row.said = undefined
+      if (!row.cells.some(c => c.classList.contains('there'))) this.remove(row.key)
+    }
+    if (!this.rows.size) this.root.append(this.empty)
+  }
+
   remove(key) {
     this.rows.get(key)?.element.remove()
     this.rows.delete(key)
@@ -155,10 +166,13 @@ export class Columns {
     this.fill(row, 0, [...parts.values()].flatMap(one => [byline(one), content(one, this.fetchFile)]))
   }
 
+  // inCloud counts the rows of the feed.
+  inCloud() { return this.root.querySelectorAll('.c2.there').length }
+
   // outside takes a line of what everybody outside sees.
   outside(line) {
     if (line.reset) {
-      for (const row of this.rows.values()) for (const i of [1, 2]) { row.cells[i].replaceChildren(); row.cells[i].classList.remove('there') }
+      this.empties(line.reset === 'cloud' ? 2 : 1)
     } else if (line.wire) {
       const w = line.wire
       const newest = Math.max(0, ...[...this.rows.values()].map(r => r.order).filter(Number.isFinite))

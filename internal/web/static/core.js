@@ -247,6 +247,7 @@ class Room {
     if (!kept) throw new CoreError({code: 'nobody', message: 'This browser has no such room any more.', hint: 'Open the link of the room again.'})
     this.#next = rows.length ? rows.at(-1).n + 1 : 0
     this.writes = writes
+    this.writeKey = kept.settings.write_key ?? ''
     this.info = await this.#now({
       op: 'open', settings: kept.settings, nick: kept.nick, seed: this.#seed, rows: rows.map(r => r.row.length), writes, start: this.#start, hidden: document.hidden,
     }, join(rows.map(r => r.row)))

@@ -40,7 +40,7 @@ function show(part) {
 function watch() {
   if (watching || !room) return
   watching = new AbortController()
-  follow('/class/outside', room.info.write_key, line => columns.outside(line), text => tell($('#outside-trouble'), text), watching.signal)
+  follow('/class/outside', room.writeKey, line => columns.outside(line), text => tell($('#outside-trouble'), text), watching.signal)
 }
 
 const relayStates = {
@@ -68,6 +68,7 @@ function onEvent(e) {
       if (e.what === 'deriving') { $('#deriving').hidden = e.done >= e.of; $('#deriving').value = e.of ? e.done / e.of : 0 }
       break
     case 'cleared': talk.note(e.text); break
+    case 'notposted': tell($('#trouble'), [e.text, e.hint].filter(Boolean).join(' — ')); break
     case 'tab': tell($('#trouble'), e.writes ? '' : 'This room is open in another tab, which writes; here you only read.'); break
     case 'restarted': history200(); break
     case 'renumbered': talk.renumbered(e); break
