@@ -17,6 +17,7 @@ import (
 	"github.com/fernpost/fernpost/internal/relay/guard"
 	"github.com/fernpost/fernpost/internal/relay/httpapi"
 	"github.com/fernpost/fernpost/internal/relay/metrics"
+	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
 // door is ThingSpeak's API over clear readings: that of a relay, with keys of the gateway's own.
@@ -39,6 +40,7 @@ func newDoor(grants *Grants, all *readings, clients *guard.Clients, figures *met
 		return nil, err
 	}
 	d := &door{grants: grants, readings: all, log: log, rules: relay.New(all, l)}
+	all.labels = d.labels
 	ctx, end := context.WithCancel(context.Background())
 	d.end = end
 	d.follow = func(s *shelf) {
@@ -47,7 +49,7 @@ func newDoor(grants *Grants, all *readings, clients *guard.Clients, figures *met
 		}
 	}
 	d.api = httpapi.New(d.rules, httpapi.Options{
-		Log: log, Clients: clients, Metrics: figures, EntriesOnly: true, KeyOf: d.keyOf, Stored: d.stored, Numbers: true,
+		Log: log, Clients: clients, Metrics: figures, EntriesOnly: true, KeyOf: d.keyOf, Stored: d.stored, Numbers: true, ChannelPages: "fernpost gateway",
 		Place:    func(v *relay.View, number int64) int64 { return all.place(v.State.Generation, number) },
 		Findings: d.findings,
 	})
@@ -193,6 +195,24 @@ func (d *door) close() {
 	d.end()
 	d.following.Wait()
 	d.rules.Close()
+}
+
+// labels are what the fields of a room are called on this device, with their units; empty where they have no name.
+func (d *door) labels(roomID string) (labels [thingspeak.FieldCount]string) {
+	fields, err := d.grants.Fields()
+	if err != nil {
+		d.log.Error("looking for the names of fields failed", "err", err)
+	}
+	for _, f := range fields {
+		if f.RoomID != roomID {
+			continue
+		}
+		labels[f.Number-1] = f.Name
+		if f.Unit != "" {
+			labels[f.Number-1] += " (" + f.Unit + ")"
+		}
+	}
+	return labels
 }
 
 // findings is what is wrong with what a room holds, as JSON.

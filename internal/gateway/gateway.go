@@ -223,6 +223,7 @@ func (r *Running) openDoor(o Options, h *handler) (err error) {
 		return err
 	}
 	h.door = r.door
+	h.mux.Handle("/page/", r.door.api) // what its pages load
 	h.figures.Gauge("fernpost_gateway_waiting", func() float64 { return float64(r.readings.all()) })
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop

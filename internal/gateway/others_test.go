@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -226,6 +227,68 @@ func FuzzPack(f *testing.F) {
 			t.Errorf("%+v, want %+v", got, e)
 		}
 	})
+}
+
+// TestThePageOfARoom: a browser that shows a read key sees a room's values, with plots, and nobody else any.
+func TestThePageOfARoom(t *testing.T) {
+	g := startGateway(t, t.TempDir(), newRooms(t))
+	for _, value := range []string{"20.5", "21.5", "22.5"} {
+		g.write(t, value+"&field2=<b>wet</b>")
+	}
+	if err := g.grants.NameField(Field{RoomID: "lab", Channel: labChannel, Number: 1, Name: "Temperature", Unit: "°C"}); err != nil {
+		t.Fatal(err)
+	}
+	page := func(query string, headers ...string) (*http.Response, string) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("%s/channels/%d%s", g.URL(), labChannel, query), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Accept", "text/html")
+		for _, h := range headers {
+			name, value, _ := strings.Cut(h, ": ")
+			r.Header.Set(name, value)
+		}
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		all, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer, string(all)
+	}
+	answer, body := page("?signed=false&api_key=" + g.readKey)
+	for _, want := range []string{
+		"<h1><bdi>lab</bdi></h1>", "Temperature (°C)", "21.5", "<svg", "&lt;b&gt;wet", "feeds.csv?results=8000&amp;api_key=" + g.readKey + "&amp;signed=false",
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("%q is not there: %s", want, body)
+		}
+	}
+	policy := answer.Header.Get("Content-Security-Policy")
+	if answer.StatusCode != 200 || !strings.HasPrefix(policy, "default-src 'none'; style-src 'self'; script-src 'self';") ||
+		answer.Header.Get("Cache-Control") != "no-store" || strings.Contains(body, "<b>wet") || strings.Contains(body, "Field 3") {
+		t.Errorf("%d %v", answer.StatusCode, answer.Header)
+	}
+	for query, header := range map[string]string{
+		"": "Accept: text/html", "?api_key=" + g.writeKey: "Accept: text/html", "?api_key=AAAABBBBCCCCDDDD": "Accept: text/html",
+		"?api_key=" + g.readKey: "Sec-Fetch-Site: cross-site",
+	} {
+		if answer, body := page(query, header); answer.StatusCode < 400 || strings.Contains(body, "21.5") || strings.Contains(body, "<bdi>lab") {
+			t.Errorf("%q %s: %d %s", query, header, answer.StatusCode, body)
+		}
+	}
+	if _, body := page(""); !strings.Contains(body, "A read key is needed") {
+		t.Error(body)
+	}
+	for _, file := range []string{"style.css", "refresh.js", "icon.svg"} {
+		if status, body := g.ask(t, "GET", "/page/"+file, ""); status != 200 || body == "" {
+			t.Errorf("%s: %d", file, status)
+		}
+	}
 }
 
 // FuzzReadQuery: whatever is asked at the read door, it is answered or refused, and whoever asks for signed rows gets no other.

@@ -40,6 +40,8 @@ type readings struct {
 
 	rooms rooms
 	log   *slog.Logger
+	// labels are what the fields of a room are called; nil for nothing.
+	labels func(roomID string) [thingspeak.FieldCount]string
 
 	// mu guards what follows.
 	mu      sync.Mutex
@@ -653,6 +655,11 @@ func (r *readings) Channel(ctx context.Context, channel int64) (*relay.Channel, 
 	}
 	r.mu.Unlock()
 	c.Name = r.rooms.Name(s.room)
+	if r.labels != nil {
+		for i, label := range r.labels(s.room) {
+			c.Labels[i] = cmp.Or(label, c.Labels[i])
+		}
+	}
 	return &c, state, nil
 }
 

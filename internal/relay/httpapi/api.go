@@ -43,6 +43,9 @@ type Options struct {
 	Ready func(context.Context) error
 	// EntriesOnly leaves out all but the writing and reading of entries: settings, lists, pages and figures, and calls back no script.
 	EntriesOnly bool
+	// ChannelPages names the service that, though it serves entries only, has a page of each channel for whoever shows a key that reads
+	// it; empty has none.
+	ChannelPages string
 	// KeyOf makes of the key that a request shows the one that the relay knows, empty for none. nil leaves it as it is.
 	KeyOf func(r *http.Request, shown string) string
 	// Stored is called when entries were stored, before that is answered; nil is nothing.

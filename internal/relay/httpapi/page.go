@@ -34,28 +34,41 @@ var pageTemplates = sync.OnceValue(func() *template.Template {
 })
 
 // pageHeaders are the headers of a page or of what it loads.
-type pageHeaders struct{ media []string }
+type pageHeaders struct {
+	media []string
+	// keyed says that the page is for whoever shows a key, or asks for one.
+	keyed bool
+}
 
 // pagePolicy lets a page load its style, script and icon from here, ask here for news, and nothing else.
 var (
 	pagePolicy = []string{"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; " +
 		"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
-	varyAccept = []string{"Accept"}
-	noReferrer = []string{"no-referrer"}
+	keyedPolicy = []string{strings.Replace(pagePolicy[0], "form-action 'none'", "form-action 'self'", 1)}
+	varyAccept  = []string{"Accept"}
+	noReferrer  = []string{"no-referrer"}
 )
 
 func (p *pageHeaders) set(h http.Header) {
 	h["Content-Type"] = p.media
-	h["Content-Security-Policy"] = pagePolicy
+	if h["Content-Security-Policy"] = pagePolicy; p.keyed {
+		h["Content-Security-Policy"] = keyedPolicy
+	}
 	h["Referrer-Policy"] = noReferrer
 	h["Vary"] = varyAccept
 }
 
-// pageRoutes adds the front page and the files that pages load.
+// pageRoutes adds the front page and what belongs to it.
 func (a *api) pageRoutes() {
 	get := func(h handler) map[string]handler { return map[string]handler{http.MethodGet: h} }
 	a.handle(serviceErrors, get(a.frontPage), "/{$}")
 	a.handle(serviceErrors, get(a.joinPage), "/join")
+	a.pageFiles()
+}
+
+// pageFiles adds the files that pages load.
+func (a *api) pageFiles() {
+	get := func(h handler) map[string]handler { return map[string]handler{http.MethodGet: h} }
 	for name, media := range map[string]string{
 		"style.css":  "text/css; charset=utf-8",
 		"refresh.js": "text/javascript; charset=utf-8",
@@ -77,10 +90,10 @@ func (a *api) pageRoutes() {
 }
 
 // pageOr answers browsers with a page and programs with data. A browser says that it takes HTML; an address with an
-// extension is data in any case, and so is a request with a key, which no browser has.
+// extension is data in any case, and so is a request with a key, which no browser has but where pages are for keys.
 func (a *api) pageOr(page, data handler) handler {
 	return func(q *request) (*reply, error) {
-		if q.format == formatNone && q.key() == "" && takesHTML(q.Header) {
+		if q.format == formatNone && (a.options.EntriesOnly || q.key() == "") && takesHTML(q.Header) {
 			return page(q)
 		}
 		return data(q)
@@ -104,7 +117,11 @@ func renderPage(status int, name string, data any) (*reply, error) {
 	if err := pageTemplates().ExecuteTemplate(&body, name, data); err != nil {
 		return nil, err
 	}
-	return &reply{status: status, body: body.Bytes(), page: &pageHeaders{media: contentTypes[formatNone]}}, nil
+	head := &pageHeaders{media: contentTypes[formatNone]}
+	if c, ok := data.(*channelData); ok {
+		head.keyed = c.Service != ""
+	}
+	return &reply{status: status, body: body.Bytes(), page: head}, nil
 }
 
 // pageTime is a moment as a page shows it, in UTC.
@@ -122,6 +139,8 @@ type pageHead struct {
 	Title, Notice string
 	// Script is the file in page that the page runs; without it, it has to be of use as well.
 	Script string
+	// Service is what has the page in place of a relay, empty for a relay. Its pages are for keys.
+	Service string
 }
 
 // channelData is what a channel's page shows.
@@ -143,6 +162,8 @@ type channelData struct {
 	Rows []channelRow
 	// Plots are of the fields that hold numbers, in as many entries as a read returns.
 	Plots []fieldPlot
+	// Choice is what in the address is to stand in others of the page: the key, and which rows are shown.
+	Choice template.URL
 }
 
 // channelRow is an entry; Values stand under the columns.
@@ -168,19 +189,22 @@ func (a *api) channelPage(q *request) (*reply, error) {
 	id, err := a.channelOf(q)
 	var v *relay.View
 	if err == nil {
-		v, err = a.relay.View(q.Context(), id, "")
+		v, err = a.relay.View(q.Context(), id, q.key()) // which a relay has no page for
 	}
 	if errors.Is(err, relay.ErrNotFound) || errors.Is(err, relay.ErrKey) {
-		return renderPage(http.StatusNotFound, "missing", &channelData{
-			pageHead: pageHead{Title: "No public channel here", Notice: a.options.Notice},
-		})
+		head := pageHead{Title: "No public channel here", Notice: a.options.Notice, Service: a.options.ChannelPages}
+		if a.options.ChannelPages != "" {
+			head.Title = "A read key is needed"
+		}
+		return renderPage(http.StatusNotFound, "missing", &channelData{pageHead: head})
 	}
 	if err != nil {
 		return nil, err
 	}
 	c := v.Channel
 	data := &channelData{
-		pageHead:    pageHead{c.Name + " · channel " + strconv.FormatInt(id, 10), a.options.Notice, "refresh.js"},
+		pageHead:    pageHead{c.Name + " · channel " + strconv.FormatInt(id, 10), a.options.Notice, "refresh.js", a.options.ChannelPages},
+		Choice:      choiceOf(q),
 		ID:          id,
 		Name:        c.Name,
 		Description: c.Description,
@@ -212,10 +236,25 @@ func (a *api) channelPage(q *request) (*reply, error) {
 	return renderPage(http.StatusOK, "channel", data)
 }
 
+// choiceOf is the part of an address that says which rows are shown, and with which key.
+func choiceOf(q *request) template.URL {
+	chosen := url.Values{}
+	for _, name := range []string{"api_key", "author", "signed", "verified"} {
+		if value := q.params.Get(name); value != "" {
+			chosen.Set(name, value)
+		}
+	}
+	return template.URL(chosen.Encode()) // every character that means something there is escaped
+}
+
 // addRows fills in the columns that have something to show: the enabled fields, and what entries may have beside them.
 func (d *channelData) addRows(c *relay.Channel, entries []thingspeak.Entry) {
 	var values []func(*thingspeak.Entry) string
 	for n := range c.Enabled().All() {
+		given := func(e thingspeak.Entry) bool { return e.Fields[n-1].Text != "" }
+		if d.Service != "" && !slices.ContainsFunc(entries, given) { // nobody has said which fields a room uses
+			continue
+		}
 		d.Columns = append(d.Columns, c.Labels[n-1])
 		values = append(values, func(e *thingspeak.Entry) string { return e.Fields[n-1].Text })
 	}
@@ -285,7 +324,7 @@ type frontChannel struct {
 // joinPage says how to go on with an invitation. What the invitation says stands in the fragment of its address, which no
 // browser sends: a relay does not learn it.
 func (a *api) joinPage(*request) (*reply, error) {
-	return renderPage(http.StatusOK, "join", &pageHead{"An invitation to a room", a.options.Notice, "join.js"})
+	return renderPage(http.StatusOK, "join", &pageHead{Title: "An invitation to a room", Notice: a.options.Notice, Script: "join.js"})
 }
 
 // frontPage tells what this is and lists the public channels.

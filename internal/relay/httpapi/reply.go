@@ -53,6 +53,7 @@ var (
 	maxAge         = []string{"1800"}
 	cacheRevisited = []string{"max-age=0, private, must-revalidate"}
 	cacheNever     = []string{"no-cache"}
+	cacheNothing   = []string{"no-store"}
 	noSniffing     = []string{"nosniff"}
 	// What is typed as HTML is data of strangers. A browser must not run it as a page of this address.
 	sandbox = []string{"sandbox; default-src 'none'"}
@@ -90,7 +91,9 @@ func (a *api) send(w http.ResponseWriter, r *http.Request, answer *reply) {
 	if !answer.minimal {
 		forPages(h)
 		h["X-Content-Type-Options"] = noSniffing
-		if status != http.StatusOK || answer.stream != nil || answer.entries != nil {
+		if answer.page != nil && answer.page.keyed {
+			h["Cache-Control"] = cacheNothing
+		} else if status != http.StatusOK || answer.stream != nil || answer.entries != nil {
 			h["Cache-Control"] = cacheNever
 		} else {
 			tag := entityTag(answer)

@@ -28,6 +28,9 @@ func (a *api) routes() {
 		a.handle(r.tell, r.methods, r.patterns...)
 	}
 	if a.options.EntriesOnly {
+		if a.options.ChannelPages != "" {
+			a.pageFiles()
+		}
 		return
 	}
 	a.pageRoutes()
@@ -95,6 +98,9 @@ func (a *api) entryRoutes() []route {
 	}
 	if a.options.Findings != nil {
 		all = append(all, read(a.findings, "/channels/{id}/findings"))
+	}
+	if a.options.EntriesOnly && a.options.ChannelPages != "" {
+		all = append(all, route{serviceErrors, get(a.pageOr(a.channelPage, nothingHere)), []string{"/channels/{id}"}})
 	}
 	return all
 }

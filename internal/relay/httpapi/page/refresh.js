@@ -19,7 +19,7 @@
       if (!number.ok) throw new Error("status " + number.status);
       const now = (await number.text()).trim();
       if (now !== last) {
-        const page = await fetch(location.pathname, { cache: "no-store", headers: { Accept: "text/html" } });
+        const page = await fetch(location.pathname + location.search, { cache: "no-store", headers: { Accept: "text/html" } });
         if (!page.ok) throw new Error("status " + page.status);
         show(new DOMParser().parseFromString(await page.text(), "text/html"));
         last = now;
