@@ -121,7 +121,7 @@ func (c *conversation) happened(e messenger.Event) error {
 		c.transfer.waits(e.Wait)
 	case messenger.OneByOne:
 		c.transfer.reckon(e.Rest)
-		c.say("the relay takes one entry at a time: %s", estimateText(e.Rest))
+		c.say("the relay takes one entry at a time: %s", e.Rest.Text())
 	case messenger.Delivered:
 		c.transfer.end()
 		for _, r := range e.Renumbered {
@@ -205,7 +205,7 @@ func (c *conversation) agreeToSend(ctx context.Context, e messenger.Estimate) er
 	if c.transfer != nil {
 		not = "nothing more was sent: "
 	}
-	return c.agree(ctx, c.yes, "Send it?", not+estimateText(e), "say --yes, or send something shorter")
+	return c.agree(ctx, c.yes, "Send it?", not+e.Text(), "say --yes, or send something shorter")
 }
 
 // outboxOf is the command that looks into the outbox of a room, with flags. It names the room: there may be others.

@@ -2,11 +2,14 @@ package messenger
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/screen"
 )
 
 // Estimate is what posting takes at a relay to which nobody else is posting.
@@ -48,6 +51,33 @@ func (e Estimate) Rest(entries int) time.Duration {
 // IsLong reports whether somebody is to be asked first: above ten minutes, or above a tenth of the day's messages.
 func (e Estimate) IsLong() bool {
 	return e.Takes() > longTransfer || e.Limits.Daily > 0 && e.Entries > e.Limits.Daily/10
+}
+
+// Text says in words what posting takes.
+func (e Estimate) Text() string {
+	var s strings.Builder
+	s.WriteString(screen.Count(e.Entries, "entry"))
+	if e.Bulk > 0 {
+		fmt.Fprintf(&s, " in %s", screen.Count(e.Bulk, "bulk call"))
+		if e.Single > 0 {
+			fmt.Fprintf(&s, " and %s", screen.Count(e.Single, "single one"))
+		}
+	}
+	if takes := e.Takes(); takes > 0 {
+		fmt.Fprintf(&s, ", about %v at the relay's intervals", rounded(takes))
+	}
+	if e.Limits.Daily > 0 {
+		fmt.Fprintf(&s, "; as many of the channel's messages, of which a free licence has about %d a day", e.Limits.Daily)
+	}
+	return s.String()
+}
+
+// rounded cuts off what nobody wants to know of how long something takes.
+func rounded(d time.Duration) time.Duration {
+	if d < 10*time.Second {
+		return d.Round(100 * time.Millisecond)
+	}
+	return d.Round(time.Second)
 }
 
 // Day is what a room costs in which something always waits to be posted.

@@ -195,8 +195,10 @@ func (c *conversation) search(text string, below, again bool) bool {
 	}
 	for ; at >= 0 && at < len(c.blocks); at += step {
 		b := c.blocks[at]
-		if strings.Contains(strings.ToLower(b.text), text) || strings.Contains(strings.ToLower(b.name), text) ||
-			strings.Contains(strings.ToLower(b.words), text) {
+		if b.folded == "" { // which is worth keeping: each key goes through all of them
+			b.folded = strings.ToLower(b.name + "\n" + b.text + b.words)
+		}
+		if strings.Contains(b.folded, text) {
 			c.choose(at)
 			return true
 		}

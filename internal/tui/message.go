@@ -42,6 +42,7 @@ type block struct {
 	// text is what the author says, cleaned and shortened; words are what this program says in its place, and left what of the text is
 	// not shown.
 	text, words, left string
+	folded            string // name, text and words in small letters, once somebody has searched
 	warns             bool
 	notes             []string
 	file              string // its name, if it carries one

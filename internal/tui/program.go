@@ -29,7 +29,10 @@ type program struct {
 const mostAtOnce = 1000
 
 // Run shows the full screen until the user ends it. The terminal is as it was before then, whatever has happened.
-func Run(ctx context.Context, o Options) error {
+func Run(ctx context.Context, o Options) error { return run(ctx, o) }
+
+// run is Run with options for a terminal that is none.
+func run(ctx context.Context, o Options, terminal ...tea.ProgramOption) error {
 	m := &program{state: newState(o.Colour), o: o, inbox: make(chan from, 256)}
 	m.now = time.Now()
 	if err := m.enterFirst(); err != nil {
@@ -38,7 +41,7 @@ func Run(ctx context.Context, o Options) error {
 	var end context.CancelFunc
 	m.ctx, end = context.WithCancel(ctx)
 	defer end()
-	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithFPS(120))
+	p := tea.NewProgram(m, append(terminal, tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithFPS(120))...)
 	_, err := p.Run()
 	if m.session != nil {
 		err = errors.Join(err, m.session.close())
@@ -125,8 +128,8 @@ func (m *program) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			m.method = ansi.GraphemeWidth
 		}
 	case tick:
-		m.now = time.Time(msg)
 		m.hear()
+		m.tick(time.Time(msg), m.via, m.heard)
 		next = everySecond()
 	case arrived:
 		m.now = time.Now()

@@ -110,10 +110,15 @@ func open(o Options, settings model.Room, inbox chan<- from) (*session, error) {
 		sending: make(chan effect, maxSending), sent: make(chan struct{}), leaving: make(chan struct{}),
 	}
 	s.ctx, s.end = context.WithCancel(context.Background())
-	face := messenger.Face{Tell: func(e messenger.Event) error {
-		s.tell(e)
-		return nil
-	}}
+	face := messenger.Face{
+		Tell: func(e messenger.Event) error {
+			s.tell(e)
+			return nil
+		},
+		Agree: func(ctx context.Context, e messenger.Estimate) error {
+			return confirm(ctx, s.tell, "It takes "+e.Text()+". Send it? y/n")
+		},
+	}
 	var err error
 	if s.side, err = o.Engine.Open(settings, face); err != nil {
 		return nil, err

@@ -15,11 +15,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	tea "charm.land/bubbletea/v2"
+
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // lab is a room of several at a relay.
@@ -31,7 +34,11 @@ type lab struct {
 
 func newLab(t *testing.T, profile string, with ...relaytest.Option) *lab {
 	t.Helper()
-	server := relaytest.InBubble(t, with...)
+	return labAt(t, relaytest.InBubble(t, with...), profile)
+}
+
+func labAt(t *testing.T, server *relaytest.Server, profile string) *lab {
+	t.Helper()
 	made := server.CreateChannel(t, relaytest.AllFields(true))
 	return &lab{t, server, model.Room{
 		Name: "lab", Relay: server.URL, Channel: made.ID, WriteKey: model.Secret(made.WriteKey),
@@ -247,4 +254,28 @@ func TestAnEndThatSomebodyWants(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// Whatever crashes, the terminal is as it was, and the error says so.
+func TestACrashRestoresTheTerminal(t *testing.T) {
+	lab := labAt(t, relaytest.New(t, relaytest.InMemory()), "fernpost")
+	o := lab.member("ana")
+	o.Explain = func(error, string) (what, next string) { panic("crashed") }
+	in, types := io.Pipe()
+	defer types.Close()
+	var screen page
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(t.Context(), o, tea.WithInput(in), tea.WithOutput(&screen), tea.WithWindowSize(80, 24), tea.WithEnvironment([]string{"TERM=xterm"}))
+	}()
+	testenv.Await(t, "the full screen", func() bool { return strings.Contains(screen.String(), "No messages yet") })
+	go types.Write([]byte("/file not-there\r")) // which is to be explained
+	err := <-ended
+	if !errors.Is(err, tea.ErrProgramPanic) {
+		t.Errorf("it ends with %v", err)
+	}
+	text := screen.String()
+	if on, off := strings.LastIndex(text, "\x1b[?1049h"), strings.LastIndex(text, "\x1b[?1049l"); on < 0 || off < on {
+		t.Errorf("the terminal is left as %q", text)
+	}
 }

@@ -46,6 +46,10 @@ type state struct {
 	blur   bool // another window has the keyboard
 
 	newestOwn  *block
+	seenTop    record.Spot        // up to where the archive knows what was shown
+	reached    *messenger.Reached // up to where all has come, and was not shown yet; nil if it was
+	answered   bool               // the relay has answered
+	caughtUp   bool               // what had come since the room was shown last was told
 	notice     string
 	noticeRole role
 
@@ -85,6 +89,7 @@ func newState(colour bool) *state {
 // enter shows another room, of which nothing is known yet.
 func (s *state) enter(r roomView) {
 	s.room, s.talk, s.rows, s.clears, s.loaded = r, newConversation(), feedRows{}, 0, false
+	s.seenTop, s.reached, s.answered, s.caughtUp = record.Spot{}, nil, false, false
 	s.newestOwn, s.posting, s.away, s.heard, s.panel, s.asking = nil, delivery{}, false, time.Time{}, nil, nil
 	s.search, s.sought, s.notice = false, "", ""
 }
@@ -122,7 +127,7 @@ func (s *state) message(b *block) []effect {
 		effects = append(effects, lookUpPeople{})
 	}
 	isNew := s.talk.find(b) == nil
-	if b = s.talk.add(b); isNew && !b.own && s.talk.unread == nil && !s.reading() {
+	if b = s.talk.add(b); !b.own && s.talk.unread == nil && (!s.caughtUp || isNew && !s.reading()) {
 		s.talk.unread = b
 	}
 	if s.newestOwn != nil && s.talk.index[s.newestOwn.identity] != s.newestOwn { // it was read back
@@ -138,8 +143,18 @@ func (s *state) message(b *block) []effect {
 // reading reports whether the user sees what comes: at the end of the conversation, with the keyboard here.
 func (s *state) reading() bool { return s.talk.follow && s.panel == nil && !s.blur && !s.bare }
 
+// keep has it remembered up to where all was shown, once the user sees it.
+func (s *state) keep() []effect {
+	if s.reached == nil || !s.reading() {
+		return nil
+	}
+	at := *s.reached
+	s.reached = nil
+	return []effect{keepMark{at}}
+}
+
 // shown tells which messages the user has been shown: what they write next says so to the others.
-func (s *state) shown() []effect {
+func (s *state) shown() (effects []effect) {
 	if s.panel != nil || len(s.talk.blocks) == 0 || s.blur {
 		return nil
 	}
@@ -151,10 +166,11 @@ func (s *state) shown() []effect {
 			top = record.Held{Author: b.author, Number: b.number, Hash: b.hash, At: b.at}
 		}
 	}
-	if top.Number == 0 {
-		return nil
+	if top.At.Compare(s.seenTop) > 0 {
+		s.seenTop = top.At
+		effects = append(effects, markShown{model.Printed{Top: top}})
 	}
-	return []effect{markShown{model.Printed{Top: top}}}
+	return append(effects, s.keep()...)
 }
 
 // event takes what a stream of the room tells.
@@ -173,11 +189,10 @@ func (s *state) event(e messenger.Event) []effect {
 	case messenger.State:
 		s.talk.progress(&e.OwnState)
 	case messenger.Reached:
-		if s.reading() {
-			return []effect{keepMark{e}}
-		}
+		s.caughtUp, s.reached = true, &e
+		return s.keep()
 	case messenger.Read:
-		if s.away = false; e.News.Cleared {
+		if s.away, s.answered = false, true; e.News.Cleared {
 			s.say(warns, "the channel was cleared, or the relay lost its entries")
 		}
 	case messenger.RelayAway:
@@ -504,6 +519,12 @@ func (s *state) resize(width, height int) {
 		c.hidden = min(c.hidden, len((&painter{s, s.width}).block(c.last))-1)
 		s.fillWindow()
 	}
+}
+
+// tick notes that a second has passed, by which way entries come, and when something was heard of the relay last.
+func (s *state) tick(now time.Time, via string, heard time.Time) {
+	s.now, s.via, s.heard = now, via, heard
+	s.caughtUp = s.caughtUp || s.answered // what its first answer has brought was told long ago
 }
 
 // focus notes whether this window has the keyboard.

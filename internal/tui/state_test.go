@@ -41,7 +41,7 @@ func newScene(width, height int) *scene {
 	s := &scene{state: newState(false), numbers: map[string]uint32{}, at: begun}
 	s.zone, s.now = time.UTC, begun
 	s.enter(roomView{name: "lab", relay: "http://127.0.0.1:3000", own: "ana", ownKey: keyOf("ana"), signed: true, writable: true, fields: 8})
-	s.loaded = true
+	s.loaded, s.caughtUp = true, true
 	s.setPeople([]model.Person{
 		{Author: record.Author{Key: keyOf("ana"), Base: 1}, Name: "ana", Own: true},
 		{Author: record.Author{Key: keyOf("bo"), Base: 1, Compared: true}, Name: "bo"},
@@ -211,6 +211,89 @@ func checkScreen(t *testing.T, s *state) {
 		if strings.ContainsAny(line, "\x07\r\n\t") || !s.colour && strings.Contains(line, "\x1b") {
 			t.Errorf("%q controls the terminal", line)
 		}
+	}
+}
+
+// What has come while nobody looked stands below a line, which stays until one writes.
+func TestUnreadMessagesStandBelowALine(t *testing.T) {
+	line := func(s *scene) string {
+		_, below, _ := strings.Cut(s.screen(), "── not read yet ")
+		for text := range strings.Lines(below) {
+			if strings.Contains(text, ": ") {
+				return strings.TrimSpace(text[strings.Index(text, ": ")+2:])
+			}
+		}
+		return ""
+	}
+	for name, c := range map[string]struct {
+		play func(*scene)
+		want string
+	}{
+		"all was read":      {func(*scene) {}, ""},
+		"since last time":   {func(s *scene) { s.caughtUp = false }, "two"},
+		"in another window": {func(s *scene) { s.focus(false) }, "two"},
+		"scrolled up": {func(s *scene) {
+			for range 40 {
+				s.says("cy", "before")
+			}
+			s.keys("pgup")
+		}, "two"},
+		"while help is shown": {func(s *scene) { s.keys("f1") }, "two"},
+		"away and back":       {func(s *scene) { s.focus(false); s.focus(true) }, ""},
+		"after an answer of the relay": {func(s *scene) {
+			s.caughtUp = false
+			s.event(messenger.Read{})
+			s.tick(s.now, "polling", s.now)
+		}, ""},
+	} {
+		s := newScene(60, 15)
+		s.says("bo", "one")
+		c.play(s)
+		s.says("bo", "two")
+		s.says("bo", "three")
+		s.event(messenger.Reached{})
+		s.says("bo", "four")
+		s.panel = nil
+		s.keys("ctrl+end")
+		if got := line(s); got != c.want {
+			t.Errorf("%s: %q is the first that was not read, want %q\n%s", name, got, c.want, s.screen())
+		}
+		if s.keys("'hello", "enter"); line(s) != "" {
+			t.Errorf("%s: the line stays", name)
+		}
+	}
+}
+
+// A mark of what was shown is kept only where it was: at the end of the conversation, with the keyboard here.
+func TestWhatWasNotShownIsNotMarked(t *testing.T) {
+	keeps := func(s *scene) bool {
+		for _, e := range s.event(messenger.Reached{}) {
+			if _, ok := e.(keepMark); ok {
+				return true
+			}
+		}
+		return false
+	}
+	s := newScene(60, 15)
+	for range 30 {
+		s.says("bo", "hello")
+	}
+	for _, c := range []struct {
+		key  string
+		want bool
+	}{{"", true}, {"pgup", false}, {"pgdown", true}, {"f1", false}, {"esc", true}, {"f3", false}, {"x", true}} {
+		if s.keys(c.key); keeps(s) != c.want {
+			t.Errorf("after %q: %v", c.key, !c.want)
+		}
+	}
+	s.keys("pgup")
+	s.event(messenger.Reached{})
+	if effects := s.keys("ctrl+end"); len(effects) != 1 {
+		t.Errorf("what was shown in the end leads to %v", effects)
+	}
+	s.focus(false)
+	if keeps(s) || len(s.says("bo", "unseen")) > 0 {
+		t.Error("what came while another window was in front counts as shown")
 	}
 }
 
