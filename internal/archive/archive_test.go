@@ -24,6 +24,7 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/room/kept"
+	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -421,6 +422,7 @@ func TestLeave(t *testing.T) {
 		keepAndLeave(t, dir)
 		return
 	}
+	testenv.Unwatched(t)
 	dir := t.TempDir()
 	left, folded := 0, 0
 	for range 30 {

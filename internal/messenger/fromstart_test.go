@@ -11,6 +11,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // A start from the beginning that ends early must not take the mark back.
@@ -36,6 +37,7 @@ func TestAStartFromTheBeginningThatEndsEarlyTakesNoMarkBack(t *testing.T) {
 
 // Who begins with the first message gets it also where the first reading of everything breaks off.
 func TestFromTheBeginningAlsoAfterABrokenReading(t *testing.T) {
+	testenv.Unwatched(t)
 	for at := range int64(8) {
 		t.Run(fmt.Sprint(at), func(t *testing.T) { fromStartAfterABreak(t, at) })
 	}
