@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -74,17 +75,17 @@ func (d *deliverer) deliver(ctx context.Context, s *shelf) {
 			}
 			if growing == growingRounds {
 				growing = 0
-				d.log.Warn("readings come faster than the cloud takes them", "room", d.rooms.Name(s.room), "waiting", behind)
+				d.log.Warn("readings come faster than the cloud takes them", "room", nameOf(d.rooms, s.room), "waiting", behind)
 			}
 			continue
 		}
 		if gone, failed := d.readings.isGone(s); gone || failed != nil {
-			d.log.Warn("nothing is delivered any more to a room: it was removed", "room", d.rooms.Name(s.room), "err", failed)
+			d.log.Warn("nothing is delivered any more to a room: it was removed", "room", nameOf(d.rooms, s.room), "err", failed)
 			if gone {
 				return
 			}
 		}
-		d.log.Warn("readings wait", "room", d.rooms.Name(s.room), "count", d.readings.count(s), "again_in", pause, "err", err)
+		d.log.Warn("readings wait", "room", nameOf(d.rooms, s.room), "count", d.readings.count(s), "again_in", pause, "err", err)
 		select {
 		case <-ctx.Done():
 			return
@@ -96,49 +97,44 @@ func (d *deliverer) deliver(ctx context.Context, s *shelf) {
 
 // handOver puts what waits into the room's outbox, and posts that.
 func (d *deliverer) handOver(ctx context.Context, s *shelf) (more bool, err error) {
-	if !d.readings.has(s) { // it was removed, and whatever is there now has a shelf of its own
-		return false, nil
-	}
 	// A room of that name may be another one by now: its members must not read what was meant for those of the first.
-	if _, channel, err := d.rooms.Room(s.room); err != nil {
+	if k, err := d.rooms.find(s.room); err != nil {
 		return true, err
-	} else if channel != s.channel.ID {
+	} else if k.Channel != s.channel.ID {
 		return true, errOtherRoom
 	}
-	box, err := d.rooms.Outbox(s.room, "gateway "+d.readings.home+" sent")
-	if err != nil {
-		return true, err
-	}
-	defer func() { err = errors.Join(err, box.Close()) }()
 	entries, err := d.readings.next(s, maxHanded)
+	if errors.Is(err, model.ErrNoRoom) { // it was removed, and whatever is there now has a shelf of its own
+		return false, nil
+	}
 	if err != nil {
 		return true, err
 	}
-	done, aside, err := d.queue(ctx, s, box, entries)
-	if err := errors.Join(err, d.readings.handOver(s, done, aside...)); err != nil {
+	var handed int64
+	err = d.rooms.deliver(ctx, s.room, "gateway "+d.readings.home+" sent", func(put func(*thingspeak.Entry) error) error {
+		done, aside, err := d.put(s, put, entries)
+		handed, err = d.readings.handOver(s, done, err, aside...)
+		return err
+	})
+	if err != nil {
 		return true, err
 	}
-	handed := d.readings.handed(s)
-	if err := box.Post(ctx); err != nil {
-		return true, err
-	}
-	d.readings.leave(s, handed)
-	return d.readings.waitsFor(s), nil
+	return d.readings.leave(s, handed), nil
 }
 
-// queue puts readings into a room's outbox, in order, and returns how many of them are dealt with, and the numbers of those among them
+// put puts readings into a room's outbox, in order, and returns how many of them are dealt with, and the numbers of those among them
 // that the room cannot carry.
-func (d *deliverer) queue(ctx context.Context, s *shelf, box outbox, entries []thingspeak.Entry) (done int, aside []int64, err error) {
+func (d *deliverer) put(s *shelf, put func(*thingspeak.Entry) error, entries []thingspeak.Entry) (done int, aside []int64, err error) {
 	for i := range entries {
 		e := &entries[i]
-		err := d.rooms.Check(s.room, e)
+		err := d.rooms.check(s.room, e)
 		if _, away := errors.AsType[*roomError](err); away {
 			return i, aside, err
 		}
 		if err != nil { // the room was changed since it was taken
-			d.log.Error("a reading is not sent, and set aside", "room", d.rooms.Name(s.room), "number", e.ID, "err", err)
+			d.log.Error("a reading is not sent, and set aside", "room", nameOf(d.rooms, s.room), "number", e.ID, "err", err)
 			aside = append(aside, e.ID)
-		} else if err := box.Queue(ctx, e); err != nil {
+		} else if err := put(e); err != nil {
 			return i, aside, err
 		}
 	}

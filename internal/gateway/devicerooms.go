@@ -17,30 +17,34 @@ import (
 // rooms are the rooms of this device, as those need them who serve readings: [deviceRooms]; tests have others. They are called by their
 // IDs, see [Grant], so that a room that is renamed keeps its keys and what waits for it. Methods may be called from several goroutines.
 type rooms interface {
-	// Room returns a room's keys, the newest first, and its channel's number.
-	Room(roomID string) (fernet.Ring, int64, error)
-	// Name is how a room is called now, or its ID if there is none.
-	Name(roomID string) string
-	// Relay is the address of a room's relay.
-	Relay(roomID string) (string, error)
-	// Check says in words why a reading, with its date, cannot be sent in a room, nil if it can. A [*roomError] says nothing of the
+	// find returns a room as it was a moment ago.
+	find(roomID string) (knownRoom, error)
+	// check says in words why a reading, with its date, cannot be sent in a room, nil if it can. A [*roomError] says nothing of the
 	// reading.
-	Check(roomID string, e *thingspeak.Entry) error
-	// Outbox opens a room's outbox, to be used by one goroutine. The mark is whose numbers the readings have.
-	Outbox(roomID, mark string) (outbox, error)
-	// Follow tells take what is in a room and what comes, until the context ends or the room cannot be followed: at first who writes
+	check(roomID string, e *thingspeak.Entry) error
+	// deliver has fill put readings, which have their numbers and dates, into a room's outbox, and posts what is in it. One that is there
+	// already, or has left from there, under the same mark, is not put there again. It returns nil when the cloud has all of it; what is in
+	// the outbox when fill has returned outlives the process.
+	deliver(ctx context.Context, roomID, mark string, fill func(put func(*thingspeak.Entry) error) error) error
+	// follow tells take what is in a room and what comes, until the context ends or the room cannot be followed: at first who writes
 	// there, at once. What was told is on disk when take returns without error; what was told before under the same mark is not told
 	// again, but for a little. It is told from the room's first message on under a mark that is new.
-	Follow(ctx context.Context, roomID, mark string, take func(*news) error) error
+	follow(ctx context.Context, roomID, mark string, take func(*news) error) error
 }
 
-// outbox is where readings leave by: what is in it outlives the process.
-type outbox interface {
-	// Queue puts a reading, which has its number and date, into the outbox, unless it is there already, or has left from there.
-	Queue(ctx context.Context, e *thingspeak.Entry) error
-	// Post posts what is in the outbox. It returns nil when the cloud has all of it.
-	Post(ctx context.Context) error
-	Close() error
+// knownRoom is a room as it was read of late.
+type knownRoom struct {
+	model.Room
+	ring fernet.Ring // its keys, the newest first
+	read time.Time
+}
+
+// nameOf is how a room is called now, or its ID if there is none.
+func nameOf(all rooms, roomID string) string {
+	if k, err := all.find(roomID); err == nil {
+		return k.Name
+	}
+	return roomID
 }
 
 // roomError says that a room cannot be found, or read, now.
@@ -61,23 +65,17 @@ type deviceRooms struct {
 	known map[string]knownRoom // by ID
 }
 
-// knownRoom is a room as it was read of late.
-type knownRoom struct {
-	room model.Room
-	ring fernet.Ring
-	read time.Time
-}
-
 func newDeviceRooms(engine *messenger.Engine, followed *followedRooms) *deviceRooms {
 	return &deviceRooms{engine: engine, followed: followed, known: map[string]knownRoom{}}
 }
 
 // NameIn returns what tells how a room of an engine is called now, by its ID, as [Grants] want it.
 func NameIn(engine *messenger.Engine) func(roomID string) string {
-	return newDeviceRooms(engine, nil).Name
+	all := newDeviceRooms(engine, nil)
+	return func(roomID string) string { return nameOf(all, roomID) }
 }
 
-// find returns a room as it was a second ago at most.
+// find is part of [rooms], as are the next two and [deviceRooms.follow].
 func (d *deviceRooms) find(roomID string) (knownRoom, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -101,75 +99,48 @@ func (d *deviceRooms) find(roomID string) (knownRoom, error) {
 	return k, err
 }
 
-// Room is part of [rooms], as are the next five.
-func (d *deviceRooms) Room(roomID string) (fernet.Ring, int64, error) {
-	k, err := d.find(roomID)
-	return k.ring, k.room.Channel, err
-}
-
-func (d *deviceRooms) Name(roomID string) string {
-	if k, err := d.find(roomID); err == nil {
-		return k.room.Name
-	}
-	return roomID
-}
-
-func (d *deviceRooms) Relay(roomID string) (string, error) {
-	k, err := d.find(roomID)
-	return k.room.Relay, err
-}
-
-func (d *deviceRooms) Check(roomID string, e *thingspeak.Entry) error {
+func (d *deviceRooms) check(roomID string, e *thingspeak.Entry) error {
 	k, err := d.find(roomID)
 	if err == nil {
-		err = messenger.Writable(k.room)
+		err = messenger.Writable(k.Room)
 	}
 	if err != nil {
 		return &roomError{roomID, err}
 	}
-	return d.engine.CheckReading(k.room, readingOf(e), e.CreatedAt)
+	return d.engine.CheckReading(k.Room, readingOf(e), e.CreatedAt)
 }
 
-func (d *deviceRooms) Outbox(roomID, mark string) (outbox, error) {
+func (d *deviceRooms) deliver(ctx context.Context, roomID, mark string, fill func(put func(*thingspeak.Entry) error) error) error {
 	k, err := d.find(roomID)
 	if err == nil {
-		err = messenger.Writable(k.room)
+		err = messenger.Writable(k.Room)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r, err := d.engine.Open(k.room, messenger.Face{})
+	r, err := d.engine.Open(k.Room, messenger.Face{})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return &roomOutbox{r, mark}, nil
+	err = fill(func(e *thingspeak.Entry) error { return putOnce(ctx, r, mark, e) })
+	if err == nil {
+		_, _, err = r.Retry(ctx, messenger.SendOptions{})
+	}
+	return errors.Join(err, r.Leave())
 }
 
-// roomOutbox is the outbox of a room.
-type roomOutbox struct {
-	r    *messenger.Room
-	mark string
-}
-
-// Queue is part of [outbox]. The number of the reading goes into what names it, so that whoever was killed right then, and comes with it
+// putOnce puts a reading into an outbox. Its number goes into what names it, so that whoever was killed right then, and comes with it
 // again, finds it there, of however many that say the same; and its date, as a home that is put back from a copy gives out numbers once
 // more.
-func (b *roomOutbox) Queue(ctx context.Context, e *thingspeak.Entry) error {
+func putOnce(ctx context.Context, r *messenger.Room, mark string, e *thingspeak.Entry) error {
 	// No request can name a message so: a header carries no zero byte.
-	name := fmt.Sprintf("%s\x00%d %d", b.mark, e.ID, e.CreatedAt.Unix())
-	_, err := b.r.Send(ctx, readingOf(e), messenger.SendOptions{Queue: true, At: e.CreatedAt, Once: name})
+	name := fmt.Sprintf("%s\x00%d %d", mark, e.ID, e.CreatedAt.Unix())
+	_, err := r.Send(ctx, readingOf(e), messenger.SendOptions{Queue: true, At: e.CreatedAt, Once: name})
 	if errors.Is(err, model.ErrNamedKeyGone) { // it was put there, under a key that the room has forgotten since
 		return nil
 	}
 	return err
 }
-
-func (b *roomOutbox) Post(ctx context.Context) error {
-	_, _, err := b.r.Retry(ctx, messenger.SendOptions{})
-	return err
-}
-
-func (b *roomOutbox) Close() error { return b.r.Leave() }
 
 // readingOf is an entry of the doors as a room has it.
 func readingOf(e *thingspeak.Entry) record.Reading {
@@ -215,8 +186,8 @@ func (d *deviceRooms) paces(ctx context.Context, keys []Grant) (all []RoomPace) 
 		if err != nil {
 			continue
 		}
-		if day, err := d.engine.DayOf(ctx, k.room); err == nil && day.Interval > 0 {
-			all = append(all, RoomPace{k.room.Name, day})
+		if day, err := d.engine.DayOf(ctx, k.Room); err == nil && day.Interval > 0 {
+			all = append(all, RoomPace{k.Name, day})
 		}
 	}
 	return all

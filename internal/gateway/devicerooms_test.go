@@ -24,6 +24,8 @@ import (
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
+var errKilled = errors.New("killed")
+
 // A gateway that was killed after it had put readings into the outbox, and before it had noted that, puts them there again when it is
 // back: the room has each once all the same, posted meanwhile or not, although many say the same in the same second.
 func TestReadingsOfAGatewayAreSentOnce(t *testing.T) {
@@ -42,37 +44,25 @@ func TestReadingsOfAGatewayAreSentOnce(t *testing.T) {
 				}
 				for noted := 0; noted < readings; {
 					rooms := newDeviceRooms(x.engine(x.home), nil) // a process
-					box, err := rooms.Outbox("lab", "door")
-					if err != nil {
-						t.Fatal(err)
-					}
 					until := min(readings, noted+1+random.IntN(6))
-					for i := noted; i < until; i++ {
-						e := &thingspeak.Entry{ID: int64(i)*1000 + 1, CreatedAt: second, Fields: thingspeak.Fields{thingspeak.Text(said[i])}}
-						if err := rooms.Check("lab", e); err != nil {
-							t.Error(err)
+					err := rooms.deliver(t.Context(), "lab", "door", func(put func(*thingspeak.Entry) error) error {
+						for i := noted; i < until; i++ {
+							e := &thingspeak.Entry{ID: int64(i)*1000 + 1, CreatedAt: second, Fields: thingspeak.Fields{thingspeak.Text(said[i])}}
+							if err := errors.Join(rooms.check("lab", e), put(e)); err != nil {
+								t.Fatal(err)
+							}
 						}
-						if err := box.Queue(t.Context(), e); err != nil {
-							t.Fatal(err)
-						}
-					}
-					if random.IntN(2) == 0 {
-						if err := box.Post(t.Context()); err != nil {
-							t.Error(err)
-						}
-					}
-					if err := box.Close(); err != nil {
+						return []error{nil, errKilled}[random.IntN(2)] // then nothing is posted
+					})
+					if err != nil && !errors.Is(err, errKilled) {
 						t.Error(err)
 					}
 					if random.IntN(2) == 0 { // otherwise it was killed
 						noted = until
 					}
 				}
-				box, err := newDeviceRooms(x.engine(x.home), nil).Outbox("lab", "door")
-				if err == nil {
-					err = errors.Join(box.Post(t.Context()), box.Close())
-				}
-				if err != nil {
+				all := func(func(*thingspeak.Entry) error) error { return nil }
+				if err := newDeviceRooms(x.engine(x.home), nil).deliver(t.Context(), "lab", "door", all); err != nil {
 					t.Error(err)
 				}
 				shown := map[string]int{}
@@ -136,16 +126,15 @@ func TestFourDevicesKeepUp(t *testing.T) {
 				time.Sleep(100 * time.Millisecond)
 				continue
 			}
-			box, err := rooms.Outbox("lab", "door")
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, e := range those {
-				if err := box.Queue(t.Context(), e); err != nil {
-					t.Fatal(err)
+			err := rooms.deliver(t.Context(), "lab", "door", func(put func(*thingspeak.Entry) error) error {
+				for _, e := range those {
+					if err := put(e); err != nil {
+						return err
+					}
 				}
-			}
-			if err := errors.Join(box.Post(t.Context()), box.Close()); err != nil {
+				return nil
+			})
+			if err != nil {
 				t.Fatal(err)
 			}
 			done += len(those)
@@ -179,16 +168,16 @@ func TestReadingsThatARoomCannotCarry(t *testing.T) {
 		for says, e := range map[string]*thingspeak.Entry{
 			"not to field 2": text(2, "1"), "at most 127": text(1, strings.Repeat("1", 128)), "is empty": {CreatedAt: time.Now()},
 		} {
-			if err := rooms.Check("lab", e); err == nil || !strings.Contains(err.Error(), says) {
+			if err := rooms.check("lab", e); err == nil || !strings.Contains(err.Error(), says) {
 				t.Errorf("%v, want that it %s", err, says)
 			}
 		}
 		for _, e := range []*thingspeak.Entry{old, late} {
-			if err := rooms.Check("lab", e); !errors.Is(err, record.ErrClock) {
+			if err := rooms.check("lab", e); !errors.Is(err, record.ErrClock) {
 				t.Errorf("a reading of %v: %v", e.CreatedAt, err)
 			}
 		}
-		if err := rooms.Check("lab", text(1, "1")); err != nil {
+		if err := rooms.check("lab", text(1, "1")); err != nil {
 			t.Error(err)
 		}
 	})
@@ -218,16 +207,10 @@ func TestARelayThatBecomesTheGatewayItself(t *testing.T) {
 			if _, err := engine.Update("lab", func(r *model.Room) error { r.Relay = g.URL(); return nil }); err != nil {
 				t.Fatal(err)
 			}
-			box, err := newDeviceRooms(engine, nil).Outbox("lab", "door")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer box.Close()
 			e := &thingspeak.Entry{ID: 1, CreatedAt: time.Unix(time.Now().Unix(), 0), Fields: thingspeak.Fields{thingspeak.Text("1")}}
-			if err := box.Queue(t.Context(), e); err != nil {
-				t.Fatal(err)
-			}
-			if err := box.Post(t.Context()); err == nil || !strings.Contains(err.Error(), "leads back to this gateway") {
+			one := func(put func(*thingspeak.Entry) error) error { return put(e) }
+			err = newDeviceRooms(engine, nil).deliver(t.Context(), "lab", "door", one)
+			if err == nil || !strings.Contains(err.Error(), "leads back to this gateway") {
 				t.Errorf("posting to itself ends with %v", err)
 			}
 		})
@@ -267,7 +250,7 @@ func TestAGatewayReadsAtThePaceThatIsSet(t *testing.T) {
 			x.server.Requests()
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Hour)
 			defer cancel()
-			err := newDeviceRooms(followed.engine, followed).Follow(ctx, "lab", "door", func(*news) error { return nil })
+			err := newDeviceRooms(followed.engine, followed).follow(ctx, "lab", "door", func(*news) error { return nil })
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("it ends with %v", err)
 			}
@@ -297,7 +280,7 @@ func TestWhatIsInARoomIsToldOnce(t *testing.T) {
 					var following sync.WaitGroup
 					first := true
 					following.Go(func() {
-						err := newDeviceRooms(x.followed.engine, x.followed).Follow(ctx, "lab", "door", func(n *news) error {
+						err := newDeviceRooms(x.followed.engine, x.followed).follow(ctx, "lab", "door", func(n *news) error {
 							if first && n.authors == nil {
 								t.Error("nobody is told of first")
 							}

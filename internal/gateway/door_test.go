@@ -24,6 +24,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/testenv"
@@ -56,27 +57,23 @@ func newRooms(t testing.TB) *fakeRooms {
 	return &fakeRooms{ring: ring, queued: map[string][]string{}, posted: map[string][]string{}}
 }
 
-func (r *fakeRooms) Room(name string) (fernet.Ring, int64, error) {
-	switch name {
-	case "lab":
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if r.lab != 0 {
-			return r.ring, r.lab, nil
-		}
-		return r.ring, labChannel, nil
-	case "attic":
-		return r.ring, atticChannel, nil
+func (r *fakeRooms) find(roomID string) (knownRoom, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k := knownRoom{Room: model.Room{Name: roomID, Relay: "https://relay.example", Channel: labChannel}, ring: r.ring}
+	switch {
+	case roomID == "attic":
+		k.Channel = atticChannel
+	case roomID != "lab":
+		return k, errors.New("no such room")
+	case r.lab != 0:
+		k.Channel = r.lab
 	}
-	return fernet.Ring{}, 0, errors.New("no such room")
+	return k, nil
 }
 
-func (r *fakeRooms) Name(files string) string { return files }
-
-func (r *fakeRooms) Relay(string) (string, error) { return "https://relay.example", nil }
-
-// Follow tells nothing but who writes.
-func (r *fakeRooms) Follow(ctx context.Context, _, _ string, take func(*news) error) error {
+// follow tells nothing but who writes.
+func (r *fakeRooms) follow(ctx context.Context, _, _ string, take func(*news) error) error {
 	if err := take(&news{authors: []author{}}); err != nil {
 		return err
 	}
@@ -87,7 +84,7 @@ func (r *fakeRooms) Follow(ctx context.Context, _, _ string, take func(*news) er
 	return ctx.Err()
 }
 
-func (r *fakeRooms) Check(_ string, e *thingspeak.Entry) error {
+func (r *fakeRooms) check(_ string, e *thingspeak.Entry) error {
 	if e.Fields[0].Text == "impossible" {
 		return errors.New("field1 is impossible")
 	}
@@ -102,35 +99,28 @@ func (r *fakeRooms) Check(_ string, e *thingspeak.Entry) error {
 	return nil
 }
 
-func (r *fakeRooms) Outbox(room, _ string) (outbox, error) { return fakeOutbox{r, room}, nil }
-
-// fakeOutbox is a room's outbox. It keeps what it was told of.
-type fakeOutbox struct {
-	*fakeRooms
-	room string
-}
-
-func (b fakeOutbox) Queue(_ context.Context, e *thingspeak.Entry) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.queued[b.room] = append(b.queued[b.room], fmt.Sprintf("%d:%s", e.ID, e.Fields[0].Text))
-	return nil
-}
-
-func (b fakeOutbox) Post(context.Context) error {
-	if b.posting != nil {
-		b.posting()
+// deliver keeps what it is told of.
+func (r *fakeRooms) deliver(_ context.Context, room, _ string, fill func(func(*thingspeak.Entry) error) error) error {
+	err := fill(func(e *thingspeak.Entry) error {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.queued[room] = append(r.queued[room], fmt.Sprintf("%d:%s", e.ID, e.Fields[0].Text))
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.trouble == nil {
-		b.posted[b.room] = append(b.posted[b.room], b.queued[b.room]...)
-		b.queued[b.room] = nil
+	if r.posting != nil {
+		r.posting()
 	}
-	return b.trouble
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.trouble == nil {
+		r.posted[room] = append(r.posted[room], r.queued[room]...)
+		r.queued[room] = nil
+	}
+	return r.trouble
 }
-
-func (b fakeOutbox) Close() error { return nil }
 
 // fail lets posting fail, until it is called with nil.
 func (r *fakeRooms) fail(err error) {
@@ -663,7 +653,7 @@ func TestReadingsThatNoKeyOpensWait(t *testing.T) {
 	if e, err := r.next(s, 9); err != nil || len(e) != 1 || e[0].ID != 2 {
 		t.Fatalf("next is %v, %v", e, err)
 	}
-	if err := r.handOver(s, 1); err != nil {
+	if _, err := r.handOver(s, 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	waiting := 0
@@ -671,8 +661,8 @@ func TestReadingsThatNoKeyOpensWait(t *testing.T) {
 		waiting = int(row[0].(int64))
 		return nil
 	})
-	if err != nil || waiting != 1 || r.waitsFor(s) {
-		t.Errorf("%d wait, %v; some is to be handed over: %v", waiting, err, r.waitsFor(s))
+	if err != nil || waiting != 1 || len(s.queue) > 0 {
+		t.Errorf("%d wait, %v; to be handed over are %v", waiting, err, s.queue)
 	}
 	if all := r.waits(); len(all) > 0 { // or the deliverer would ask the cloud without end
 		t.Errorf("%d rooms have something to deliver", len(all))

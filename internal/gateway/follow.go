@@ -32,7 +32,7 @@ func (r *readings) begin(s *shelf) bool {
 func (r *readings) follow(ctx context.Context, s *shelf) {
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		began := time.Now()
-		err := r.rooms.Follow(ctx, s.room, "gateway "+r.home, func(n *news) error { return r.take(s, n) })
+		err := r.rooms.follow(ctx, s.room, "gateway "+r.home, func(n *news) error { return r.take(s, n) })
 		if ctx.Err() != nil || errors.Is(err, errEnding) {
 			return
 		}
@@ -46,7 +46,7 @@ func (r *readings) follow(ctx context.Context, s *shelf) {
 		if time.Since(began) > longestPause { // it went well for a while
 			pause = firstPause
 		}
-		r.log.Warn("a room is not read", "room", r.rooms.Name(s.room), "again_in", pause, "err", err)
+		r.log.Warn("a room is not read", "room", nameOf(r.rooms, s.room), "again_in", pause, "err", err)
 		select {
 		case <-ctx.Done():
 			return

@@ -48,7 +48,7 @@ func TestARemovedRoomIsLeftAlone(t *testing.T) {
 func TestARoomThatIsGoneWithNothingWaiting(t *testing.T) {
 	r, s := openShelf(t)
 	mustCommit(t, r, s, "1")
-	if err := r.handOver(s, 1); err != nil {
+	if _, err := r.handOver(s, 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	if gone, err := r.isGone(s); gone || err != nil {

@@ -136,7 +136,7 @@ func Start(ctx context.Context, o Options) (_ *Running, err error) {
 		o.rooms = r.device
 	}
 	if o.rooms != nil {
-		r.grants.Name = o.rooms.Name
+		r.grants.Name = func(roomID string) string { return nameOf(o.rooms, roomID) }
 	}
 	if r.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", o.Listen); err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", o.Listen, guard.ListenError(o.Listen, err))
@@ -342,8 +342,8 @@ func newHandler(o Options, grants *Grants, clients *guard.Clients) *handler {
 	}
 	if o.Keys == nil && o.KeysOf != "" && o.rooms != nil {
 		o.Keys = func() (fernet.Ring, error) {
-			ring, _, err := o.rooms.Room(o.KeysOf)
-			return ring, err
+			k, err := o.rooms.find(o.KeysOf)
+			return k.ring, err
 		}
 	}
 	h := &handler{

@@ -72,11 +72,11 @@ func (h *homeAssistant) availability() string {
 
 // idOf names a room for good, whatever it is called: by its channel, and a piece of the hash of its relay's address.
 func (h *homeAssistant) idOf(roomID string, channel int64) (string, error) {
-	address, err := h.rooms.Relay(roomID)
+	k, err := h.rooms.find(roomID)
 	if err != nil {
 		return "", err
 	}
-	hash := sha256.Sum256([]byte(address))
+	hash := sha256.Sum256([]byte(k.Relay))
 	return fmt.Sprintf("%d-%x", channel, hash[:4]), nil
 }
 
@@ -363,7 +363,7 @@ type component struct {
 func (h *homeAssistant) configOf(d *device) []byte {
 	all := discovery{Components: map[string]component{}}
 	all.Device.IDs = []string{"fernpost-" + d.id}
-	all.Device.Name = shortened(screen.Line(h.rooms.Name(d.room)), maxRoomName)
+	all.Device.Name = shortened(screen.Line(nameOf(h.rooms, d.room)), maxRoomName)
 	all.Device.Maker, all.Origin.Name = "fernpost", "fernpost"
 	for i := range d.sensors {
 		s := &d.sensors[i]

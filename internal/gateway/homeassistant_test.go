@@ -265,7 +265,9 @@ func TestRoomThatIsAway(t *testing.T) {
 
 type unreadable struct{ *fakeRooms }
 
-func (unreadable) Relay(string) (string, error) { return "", errors.New("the disk does not answer") }
+func (unreadable) find(string) (knownRoom, error) {
+	return knownRoom{}, errors.New("the disk does not answer")
+}
 
 // TestBrokerAway: while a broker is away it is asked again after 1, 2, 4 … 60 seconds; nothing waits for it but the newest values, and
 // the readings stay at the read door.

@@ -126,10 +126,10 @@ func (h *handler) bearer(r *http.Request, scope Scope, room string) (Grant, erro
 		return grant, nil
 	}
 	// A room that was made under the name of one that was removed is another one, with other members.
-	switch _, channel, err := h.rooms.Room(grant.RoomID); {
+	switch k, err := h.rooms.find(grant.RoomID); {
 	case err != nil:
 		return Grant{}, err
-	case channel != grant.Channel:
+	case k.Channel != grant.Channel:
 		return Grant{}, refusef(http.StatusForbidden, "that token is for another room, which was called %s before", room)
 	}
 	return grant, nil

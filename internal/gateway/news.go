@@ -70,8 +70,8 @@ const (
 	toldAtOnce = 1000
 )
 
-// Follow is part of [rooms].
-func (d *deviceRooms) Follow(ctx context.Context, roomID, mark string, take func(*news) error) error {
+// follow is part of [rooms].
+func (d *deviceRooms) follow(ctx context.Context, roomID, mark string, take func(*news) error) error {
 	if err := d.tellFirst(ctx, roomID, mark, take); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/form"
 	"github.com/fernpost/fernpost/internal/relay/store"
@@ -162,14 +163,14 @@ func (r *readings) open(room string, channel int64) (*shelf, error) {
 		}
 		return s, nil
 	}
-	ring, now, err := r.rooms.Room(room)
+	k, err := r.rooms.find(room)
 	if err != nil {
 		return nil, err
 	}
-	if now != channel {
+	if k.Channel != channel {
 		return nil, errOtherRoom
 	}
-	s, err := r.read(room, channel, ring)
+	s, err := r.read(room, channel, k.ring)
 	if err != nil {
 		return nil, fmt.Errorf("reading what waits of room %s: %w", room, err)
 	}
@@ -311,7 +312,7 @@ func (r *readings) check(u *relay.Update, now time.Time) error {
 	for i := range u.Entries {
 		e := u.Entries[i].Entry
 		e.CreatedAt = u.Entries[i].Date(now)
-		err := r.rooms.Check(s.room, &e)
+		err := r.rooms.check(s.room, &e)
 		if why := u.Entries[i].LeftOut; why != "" {
 			err = errors.New(why)
 		}
@@ -365,11 +366,11 @@ func (r *readings) insert(updates []relay.Update, decided []relay.Decision) erro
 
 // ringOf returns the keys of a shelf's room, unless another room has that name by now.
 func (r *readings) ringOf(s *shelf) (fernet.Ring, error) {
-	ring, channel, err := r.rooms.Room(s.room)
-	if err == nil && channel != s.channel.ID {
+	k, err := r.rooms.find(s.room)
+	if err == nil && k.Channel != s.channel.ID {
 		err = errOtherRoom
 	}
-	return ring, err
+	return k.ring, err
 }
 
 func seal(ring fernet.Ring, e *thingspeak.Entry) (string, error) {
@@ -425,10 +426,10 @@ func (r *readings) openAll() (all []*shelf) {
 		r.log.Error("looking for what waits failed", "err", err)
 	}
 	for _, room := range names {
-		_, channel, err := r.rooms.Room(room)
+		k, err := r.rooms.find(room)
 		var s *shelf
 		if err == nil {
-			s, err = r.open(room, channel)
+			s, err = r.open(room, k.Channel)
 		}
 		if err != nil {
 			r.log.Error("what waits cannot be sent", "room", room, "err", err)
@@ -451,13 +452,6 @@ func (r *readings) waits() (all []*shelf) {
 	return all
 }
 
-// waitsFor reports whether something of a room waits to be handed over.
-func (r *readings) waitsFor(s *shelf) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(s.queue) > 0
-}
-
 // all returns how many readings wait to be handed over, in all rooms.
 func (r *readings) all() int {
 	r.mu.Lock()
@@ -472,17 +466,14 @@ func (r *readings) count(s *shelf) int64 {
 	return int64(len(s.queue) + s.posting)
 }
 
-// handed returns the highest number that was handed over.
-func (r *readings) handed(s *shelf) int64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return s.handed
-}
-
-// next returns the readings of a room that are to be handed over next, as many as are asked for at most.
+// next returns the readings of a room that are to be handed over next, as many as are asked for at most. The error is [model.ErrNoRoom] if
+// the shelf is not the one of its room any more.
 func (r *readings) next(s *shelf, most int) (all []thingspeak.Entry, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.shelves[s.channel.ID] != s {
+		return nil, model.ErrNoRoom
+	}
 	for len(all) < min(most, len(s.queue)) {
 		next := len(all)
 		number := s.queue[next]
@@ -492,7 +483,7 @@ func (r *readings) next(s *shelf, most int) (all []thingspeak.Entry, err error) 
 		}
 		e, err := r.old(s, number)
 		if errors.Is(err, errLocked) { // a key is gone since: it waits, and holds up nobody
-			r.log.Error("a reading waits that no key of the room opens any more", "room", r.rooms.Name(s.room), "number", number)
+			r.log.Error("a reading waits that no key of the room opens any more", "room", nameOf(r.rooms, s.room), "number", number)
 			s.queue = slices.Delete(s.queue, next, next+1)
 			s.locked++
 			continue
@@ -527,17 +518,14 @@ func (r *readings) old(s *shelf, number int64) (e thingspeak.Entry, err error) {
 const setAside int64 = 2
 
 // handOver notes that the next readings of a room are in its outbox, but for some that are set aside, all at once: each note waits for the
-// disk, as those do who wait for an answer.
-func (r *readings) handOver(s *shelf, n int, kept ...int64) error {
-	if n == 0 {
-		return nil
-	}
+// disk, as those do who wait for an answer. It returns the highest number that was handed over, and adds to an error there was before.
+func (r *readings) handOver(s *shelf, n int, before error, aside ...int64) (handed int64, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	err := r.conn.Transaction(func() error {
+	err = r.conn.Transaction(func() error {
 		for _, number := range s.queue[:n] {
 			oldest, as := s.state.Last-maxShown, int64(1)
-			if slices.Contains(kept, number) {
+			if slices.Contains(aside, number) {
 				oldest, as = 0, setAside
 			}
 			err := r.conn.Exec("UPDATE readings SET handed = ?, sealed = CASE WHEN number > ? THEN sealed END WHERE room = ? AND number = ?",
@@ -549,20 +537,15 @@ func (r *readings) handOver(s *shelf, n int, kept ...int64) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("noting that readings were handed over: %w", err)
+		return s.handed, errors.Join(before, fmt.Errorf("noting that readings were handed over: %w", err))
 	}
-	r.waiting -= n
-	s.posting += n
-	s.handed = s.queue[n-1]
-	s.queue = s.queue[n:]
-	return nil
-}
-
-// has reports whether a shelf is still the one of its room.
-func (r *readings) has(s *shelf) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.shelves[s.channel.ID] == s
+	if n > 0 {
+		r.waiting -= n
+		s.posting += n
+		s.handed = s.queue[n-1]
+		s.queue = s.queue[n:]
+	}
+	return s.handed, before
 }
 
 // isGone reports whether somebody has removed a room, with all that was kept of it: then it is forgotten.
@@ -602,8 +585,8 @@ func (r *readings) countWaiting() error {
 	})
 }
 
-// leave notes that the cloud has the readings of a room up to a number.
-func (r *readings) leave(s *shelf, number int64) {
+// leave notes that the cloud has the readings of a room up to a number, and reports whether more wait.
+func (r *readings) leave(s *shelf, number int64) (more bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s.posting = 0
@@ -612,6 +595,7 @@ func (r *readings) leave(s *shelf, number int64) {
 		close(s.moved)
 		s.moved = make(chan struct{})
 	}
+	return len(s.queue) > 0
 }
 
 // Writer is part of [relay.Store].
@@ -654,7 +638,7 @@ func (r *readings) Channel(ctx context.Context, channel int64) (*relay.Channel, 
 		c.Findings = &findings
 	}
 	r.mu.Unlock()
-	c.Name = r.rooms.Name(s.room)
+	c.Name = nameOf(r.rooms, s.room)
 	if r.labels != nil {
 		for i, label := range r.labels(s.room) {
 			c.Labels[i] = cmp.Or(label, c.Labels[i])
