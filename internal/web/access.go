@@ -78,7 +78,7 @@ const (
 	alive       = 15 * time.Second
 )
 
-// follow writes the lines of up to three journals as they come, until the request ends or ending is closed.
+// follow writes the lines of up to three journals as they come, until the request ends or ending is closed: then those that are there.
 func follow(w http.ResponseWriter, r *http.Request, ending <-chan struct{}, journals ...*journal) {
 	setPageHeaders(w.Header(), policy)
 	w.Header().Set("Content-Type", "application/x-ndjson")
@@ -89,7 +89,7 @@ func follow(w http.ResponseWriter, r *http.Request, ending <-chan struct{}, jour
 	at := make([]int, len(journals))
 	silence := time.NewTicker(alive)
 	defer silence.Stop()
-	for {
+	for over := false; ; {
 		var text []byte
 		changed := make([]<-chan struct{}, 3) // a nil channel never wakes
 		for i, j := range journals {
@@ -103,7 +103,7 @@ func follow(w http.ResponseWriter, r *http.Request, ending <-chan struct{}, jour
 			text = []byte("\n")
 		}
 		_ = control.SetWriteDeadline(time.Now().Add(streamWrite))
-		if _, err := w.Write(text); err != nil || control.Flush() != nil {
+		if _, err := w.Write(text); err != nil || control.Flush() != nil || over {
 			return
 		}
 		select {
@@ -112,7 +112,7 @@ func follow(w http.ResponseWriter, r *http.Request, ending <-chan struct{}, jour
 		case <-changed[2]:
 		case <-silence.C:
 		case <-ending:
-			return
+			over = true
 		case <-r.Context().Done():
 			return
 		}

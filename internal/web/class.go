@@ -154,6 +154,7 @@ func (c *Class) Close(ctx context.Context) (err error) {
 	case <-c.ending:
 		return nil // it has ended
 	default:
+		c.private.add(map[string]any{"end": true})
 		close(c.ending)
 	}
 	c.mu.Lock()
@@ -173,7 +174,9 @@ func (c *Class) front(relay http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", c.phonePage)
 	mux.HandleFunc("GET /join", c.phonePage)
-	mux.Handle("GET /class", newPage("class", pageData{Title: "Class", Script: "class.js"}))
+	mux.Handle("GET /class", newPage("class", pageData{
+		Title: "Class", Script: "class.js", Imports: []string{"columns", "dom", "lesson", "token", "talk", "core"},
+	}))
 	mux.Handle("GET /class/seats", newPage("seats", pageData{Title: "Seat cards", Script: "seats.js"}))
 	mux.HandleFunc("GET /static/", serveStatic)
 	mux.HandleFunc("GET /class/now", c.getNow)

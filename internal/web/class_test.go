@@ -104,6 +104,7 @@ type line struct {
 	Gone   int64
 	Stolen *theft
 	State  *classState
+	End    bool
 }
 
 // streamOf reads a stream of the lesson.
@@ -457,6 +458,7 @@ func TestClassEndsWithoutATrace(t *testing.T) {
 	await(t, lines, "the row", isRow)
 	began := time.Now()
 	endClass(t, c)
+	await(t, lines, "the end, of which the projector is told", func(l line) bool { return l.End })
 	if _, err := os.Stat(c.dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("the directory %s is there: %v", c.dir, err)
 	}

@@ -5,8 +5,11 @@ import (
 	"sync"
 )
 
-// maxLines is how many lines a journal keeps for whoever comes later.
-const maxLines = 2000
+// maxLines and maxBytes are how much a journal keeps for whoever comes later.
+const (
+	maxLines = 2000
+	maxBytes = 8 << 20
+)
 
 // journal is what has happened, a JSON object a line, for pages that follow it from any line on.
 type journal struct {
@@ -14,6 +17,7 @@ type journal struct {
 	lines [][]byte
 	// first is the number of lines[0]: what was before it is gone.
 	first int
+	size  int // of all lines, in bytes
 	// changed is closed and replaced when a line is added.
 	changed chan struct{}
 }
@@ -29,8 +33,9 @@ func (j *journal) add(line any) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.lines = append(j.lines, append(text, '\n'))
-	if more := len(j.lines) - maxLines; more > 0 {
-		j.lines, j.first = j.lines[more:], j.first+more
+	for j.size += len(text) + 1; len(j.lines) > 1 && (len(j.lines) > maxLines || j.size > maxBytes); j.first++ {
+		j.size -= len(j.lines[0])
+		j.lines = j.lines[1:]
 	}
 	close(j.changed)
 	j.changed = make(chan struct{})
@@ -40,7 +45,7 @@ func (j *journal) add(line any) {
 func (j *journal) reset(line any) {
 	j.mu.Lock()
 	j.first += len(j.lines)
-	j.lines = nil
+	j.lines, j.size = nil, 0
 	j.mu.Unlock()
 	j.add(line)
 }

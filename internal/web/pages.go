@@ -129,6 +129,8 @@ var templates = sync.OnceValue(func() *template.Template {
 type pageData struct {
 	Title  string
 	Script string
+	// Imports are what Script imports, without .js: the browser need not read it to know.
+	Imports []string
 	// Steals adds the script of a page that steals the key.
 	Steals bool
 }
@@ -146,7 +148,9 @@ func newPage(name string, data pageData) *file {
 var phonePages = sync.OnceValue(func() map[bool]*file {
 	all := map[bool]*file{}
 	for _, steals := range []bool{false, true} {
-		all[steals] = newPage("phone", pageData{Title: "Class", Script: "phone.js", Steals: steals})
+		all[steals] = newPage("phone", pageData{
+			Title: "Class", Script: "phone.js", Imports: []string{"core", "columns", "dom", "lesson", "talk"}, Steals: steals,
+		})
 	}
 	return all
 })

@@ -94,7 +94,9 @@ func (r *Rooms) Shutdown(ctx context.Context) error {
 // pages serves what the gateway does not.
 func (r *Rooms) pages(access channel.Access) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", newPage("rooms", pageData{Title: "Rooms", Script: "rooms.js"}))
+	mux.Handle("GET /{$}", newPage("rooms", pageData{
+		Title: "Rooms", Script: "rooms.js", Imports: []string{"columns", "dom", "lesson", "token", "talk"},
+	}))
 	mux.HandleFunc("GET /static/", serveStatic)
 	mux.HandleFunc("GET /outside/{room}", r.only(outside.Rows(access, r.place)))
 	mux.HandleFunc("GET /people/{room}", r.only(r.getPeople))

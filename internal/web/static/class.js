@@ -9,6 +9,7 @@ let core = null
 let room = null
 let blind = null // the room as it is with a wrong key
 let state = null
+const following = new AbortController()
 
 const saveFile = async m => {
   const file = await room.file(m.key, m.number)
@@ -37,7 +38,7 @@ function finding(e) {
   const key = [e.finding, e.key, e.number, e.entry, e.says_key].join(' ')
   if (e.taken_back || e.waiting) found.delete(key)
   else found.set(key, e.text)
-  const list = $('#findings') ?? $('.show').insertBefore(el('div', {id: 'findings', class: 'findings', role: 'log', 'aria-label': 'What is wrong'}), $('#columns'))
+  const list = $('#findings') ?? $('.show').insertBefore(el('div', {id: 'findings', class: 'findings', role: 'log', 'aria-label': 'What is wrong', tabindex: 0}), $('#columns'))
   list.replaceChildren(...[...found.values()].slice(-6).map(text => el('p', {class: 'finding'}, said(text))))
 }
 
@@ -91,6 +92,8 @@ function showState(now) {
   $('#qr').replaceChildren(svgPath(now.code.across, now.code.path, 'QR code of the invitation'))
   $('#link').textContent = now.link
   tell($('#notice'), now.notice)
+  tell($('#sealed'), now.certificate && `SHA-256 of the certificate, which browsers do not know: ${now.certificate}`)
+  tell($('#alone'), now.loopback && 'Only this machine can connect.')
   $('#seats').hidden = !now.seats
   if (now.seats) $('#seats').replaceChildren(el('a', {href: '/class/seats', onclick: e => { e.preventDefault(); open(`/class/seats#${token}`) }}, `${count(now.seats, 'seat card')} to print`))
   const form = $('#turn')
@@ -107,8 +110,21 @@ function showState(now) {
   else if (room && before && before.switches.padding !== now.switches.padding) room.set({pad: now.switches.padding})
 }
 
+// end leaves nothing of the lesson in this browser.
+async function end() {
+  following.abort()
+  tell($('#notice'), 'The lesson is over.')
+  const id = room?.id
+  await Promise.all([room?.close(), blind?.close()])
+  for (const one of [id, blind?.id]) if (one) await core.forgetRoom(one)
+  room = null
+  sessionStorage.clear()
+  tell($('#notice'), 'The lesson is over, and nothing that was said is left in this browser. Close this page.')
+}
+
 function take(line) {
-  if (line.state) showState(line.state)
+  if (line.end) end().catch(error => tell($('#wrong'), explain(error)))
+  else if (line.state) showState(line.state)
   else if (line.stolen) {
     $('#stolen').hidden = false
     $('#thefts').prepend(el('li', {}, el('strong', {}, said(line.stolen.name)), ` ${line.stolen.what === 'link' ? 'gives away the key: ' : 'is typing: '}`,
@@ -164,7 +180,7 @@ async function start() {
     return
   }
   $('#relay').textContent = `${location.host}, channel ${state.channel}`
-  follow('/class/events', token, take, text => tell($('#wrong'), text))
+  follow('/class/events', token, take, text => tell($('#wrong'), text), following.signal)
   try {
     core = await import('./core.js')
     await openRoom()

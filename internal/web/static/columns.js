@@ -1,5 +1,5 @@
 import {atEnd, clean, count, el} from './dom.js'
-import {byline, content, id} from './talk.js'
+import {byline, content, id, waitingID} from './talk.js'
 
 // Each message three times: in the room, on the Wi-Fi, in the cloud. What belongs together stands in one row, joined by a line.
 
@@ -98,6 +98,10 @@ export class Columns {
     this.rows = new Map()
     this.head = el('div', {class: 'heads'}, ...heads.map((h, i) => el('div', {}, el('h2', {}, h), el('p', {class: 'faint'}, subheads[i]))))
     this.empty = el('p', {class: 'empty'}, 'Nothing was said yet.')
+    // The newest row stays in sight, unless somebody looks at another one.
+    this.newest = true
+    root.addEventListener('scroll', () => { this.newest = atEnd(root) }, {passive: true})
+    root.addEventListener('click', () => { this.newest = false })
     this.clear()
   }
 
@@ -114,7 +118,6 @@ export class Columns {
     row = {key, order, cells, element: el('div', {class: 'three'}, ...cells)}
     this.rows.set(key, row)
     this.empty.remove()
-    const end = atEnd(this.root)
     let before = this.root.lastElementChild
     while (before.order > order) before = before.previousElementSibling
     row.element.order = order
@@ -124,16 +127,13 @@ export class Columns {
       this.rows.delete([...this.rows.values()].find(r => r.element === first)?.key)
       first.remove()
     }
-    row.end = end
     return row
   }
 
   fill(row, column, children) {
-    const end = row.end || atEnd(this.root)
-    row.end = false
     row.cells[column].replaceChildren(...children)
     row.cells[column].classList.add('there')
-    if (end) this.root.scrollTop = this.root.scrollHeight
+    if (this.newest) this.root.scrollTop = this.root.scrollHeight
   }
 
   // empties lets go of what stands in a column.
@@ -160,6 +160,7 @@ export class Columns {
       return
     }
     this.remove(own)
+    if (!m.signed) this.remove(`own ${waitingID(m)}`)
     const row = this.at(m.entry, m.entry)
     const parts = row.said ??= new Map()
     parts.set(id(m), m)

@@ -32,6 +32,7 @@ function show(part) {
     button.setAttribute('aria-pressed', String(on))
     $(`#${button.dataset.part}`).hidden = !on
   }
+  if (part === 'talk') talk.toEnd()
   if (part === 'people') people()
   if (part === 'outside') watch()
 }
@@ -54,6 +55,11 @@ function onRelay(e) {
   $('#relay').className = e.state
 }
 
+function onTab(writes) {
+  $('#text').disabled = !writes
+  tell($('#trouble'), writes ? '' : 'This room is open in another tab, which writes; here you only read.')
+}
+
 function onEvent(e) {
   switch (e.type) {
     case 'message':
@@ -69,7 +75,7 @@ function onEvent(e) {
       break
     case 'cleared': talk.note(e.text); break
     case 'notposted': tell($('#trouble'), [e.text, e.hint].filter(Boolean).join(' — ')); break
-    case 'tab': tell($('#trouble'), e.writes ? '' : 'This room is open in another tab, which writes; here you only read.'); break
+    case 'tab': onTab(e.writes); break
     case 'restarted': history200(); break
     case 'renumbered': talk.renumbered(e); break
     case 'failed': tell($('#trouble'), [e.text, e.hint].filter(Boolean).join(' — ')); break
@@ -105,7 +111,7 @@ async function enter(options) {
   $('#title').textContent = clean(room.info.name)
   document.title = `${clean(room.info.name)} · fernpost`
   $('#sum').textContent = room.core.sha256
-  $('#text').disabled = !room.info.writes
+  onTab(room.info.writes)
   await history200()
   show('talk')
   opening(room)

@@ -33,7 +33,7 @@ function finding(e) {
   else found.set(key, e.text)
   $('#findings')?.remove()
   if (found.size) {
-    $('.show').insertBefore(el('div', {id: 'findings', class: 'findings', role: 'log', 'aria-label': 'What is wrong'},
+    $('.show').insertBefore(el('div', {id: 'findings', class: 'findings', role: 'log', 'aria-label': 'What is wrong', tabindex: 0},
       ...[...found.values()].slice(-6).map(text => el('p', {class: 'finding'}, said(text)))), $('#columns'))
   }
 }

@@ -8,8 +8,11 @@ const standings = {
 }
 const states = {queued: 'waits', tried: 'on its way', accepted: 'sent', unknown: 'perhaps sent'}
 
+// waitingID is what an own text that nobody signs is known by until it is read back: it has no number.
+export const waitingID = m => `own ${m.text}`
+
 // id tells one message from all others.
-export const id = m => m.signed ? `${m.key} ${m.number} ${m.forked ? m.entry : ''}` : m.entry ? `entry ${m.entry} ${m.field}` : `own ${m.number}`
+export const id = m => m.signed ? `${m.key} ${m.number} ${m.forked ? m.entry : ''}` : m.entry ? `entry ${m.entry} ${m.field}` : waitingID(m)
 
 // content is what a message says.
 export function content(m, fetchFile) {
@@ -50,11 +53,19 @@ export class Talk {
     this.fetchFile = fetchFile
     this.items = new Map()
     this.findings = new Map()
+    // The newest message stays in sight, unless somebody looks at an older one.
+    this.newest = true
+    list.addEventListener('scroll', () => { if (list.offsetParent) this.newest = atEnd(list) }, {passive: true})
+  }
+
+  // toEnd brings the newest message into sight.
+  toEnd() {
+    this.newest = true
+    this.list.scrollTop = this.list.scrollHeight
   }
 
   // place is where something stands: what has no entry yet stands last.
   place(item, entry, field = 0) {
-    const end = atEnd(this.list)
     item.entry = entry ?? Infinity
     item.field = field ?? 0
     let before = this.list.lastElementChild
@@ -64,10 +75,16 @@ export class Talk {
     item.element.at = item
     const target = before ? before.nextElementSibling : this.list.firstElementChild
     if (target !== item.element) this.list.insertBefore(item.element, target)
-    if (end) this.list.scrollTop = this.list.scrollHeight
+    if (this.newest || item.message?.own && !entry) this.toEnd()
   }
 
   message(m) {
+    const waited = !m.signed && m.entry && this.items.get(waitingID(m))
+    if (waited) {
+      waited.element.remove()
+      this.items.delete(waitingID(m))
+      m = {...m, own: true, read_back: true}
+    }
     const key = id(m)
     const item = this.items.get(key) ?? {element: el('div')}
     this.items.set(key, item)

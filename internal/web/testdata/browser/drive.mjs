@@ -8,7 +8,7 @@ const require = createRequire(path.join(process.env.NODE_MODULES, 'x.js'))
 const {chromium} = require('playwright-core')
 const axe = require('axe-core')
 
-export const patience = 60000
+export const patience = 120000
 
 export async function launch() {
   return chromium.launch({

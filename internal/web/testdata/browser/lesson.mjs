@@ -1,5 +1,5 @@
 // A lesson: ten phones and a projector, from the QR code to each switch.
-import {assert, checkRules, columns, enter, join, open, phone, problems, reads, run, screenshot, write} from './drive.mjs'
+import {assert, checkRules, columns, enter, join, open, patience, phone, problems, reads, run, screenshot, write} from './drive.mjs'
 
 const hostile = [
   '<img src=x onerror="window.ran=1">', '<script>window.ran=1</script>', '"><svg onload=window.ran=1>', 'javascript:window.ran=1//',
@@ -93,6 +93,10 @@ async function switches(browser, projector, phones, class_) {
   await enter(bo)
   await write(bo, 'a text that nobody signs')
   await columns(projector, 'a text that nobody signs')
+  await bo.waitForFunction(() => {
+    const all = [...document.querySelectorAll('#messages .message')].filter(m => m.textContent.includes('a text that nobody signs'))
+    return all.length === 1 && /sent/.test(all[0].textContent)
+  })
   assert.ok(await projector.evaluate(() => [...document.querySelectorAll('.c2 details pre')].some(p => p.textContent.includes("b'gAAAA"))), 'a text stands as Python prints it')
   await screenshot(projector, 'projector-texts')
   await turn(projector, '[name=profile][value=fernpost]')
@@ -112,6 +116,7 @@ async function mishaps(projector, phones, class_) {
 
   // A second tab of one phone only reads.
   const second = await hana.context().newPage()
+  second.setDefaultTimeout(patience)
   await second.goto(home)
   await second.waitForFunction(() => /another tab/.test(document.querySelector('#trouble').textContent))
   await reads(second, 'hello from ana')
@@ -130,6 +135,7 @@ async function mishaps(projector, phones, class_) {
   const context = ivan.context()
   await ivan.close()
   const again = await context.newPage()
+  again.setDefaultTimeout(patience)
   await again.goto(home)
   await reads(again, 'closed at once')
   await once('closed at once')
@@ -170,7 +176,7 @@ await run(async (browser, class_) => {
   await screenshot(first, 'phone-outside')
   const injected = await first.evaluate(() => {
     const tried = {}
-    for (const [how, what] of Object.entries({html: () => { document.body.innerHTML += '<b>x</b>' }, code: () => new Function('return 1')(), worker: () => new Worker('/static/worker.js')})) {
+    for (const [how, what] of Object.entries({html: () => { document.body.innerHTML += '<b>x</b>' }, code: () => { document.head.append(Object.assign(document.createElement('script'), {textContent: 'window.ran=1'})) }, worker: () => new Worker('/static/worker.js')})) {
       try { what(); tried[how] = 'ran' } catch { tried[how] = 'refused' }
     }
     return tried
