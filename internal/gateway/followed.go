@@ -20,9 +20,8 @@ type followedRooms struct {
 	pace   Pace
 	log    *slog.Logger
 
-	mu    sync.Mutex               // guards what follows; nobody opens or closes a room meanwhile
-	slots map[string]*slot         // by the rooms' names for good
-	known map[string]*followedRoom // by what they were found by: their names, or IDs
+	mu    sync.Mutex       // guards what follows; nobody opens or closes a room meanwhile
+	slots map[string]*slot // by the rooms' names for good
 	// ending is closed when nobody is to wait any more.
 	ending chan struct{}
 	ended  bool
@@ -41,7 +40,7 @@ type Pace struct{ Fastest, Slowest time.Duration }
 const recently = time.Second
 
 func newFollowedRooms(engine *messenger.Engine, pace Pace, log *slog.Logger) *followedRooms {
-	return &followedRooms{engine: engine, pace: pace, log: log, slots: map[string]*slot{}, known: map[string]*followedRoom{}, ending: make(chan struct{})}
+	return &followedRooms{engine: engine, pace: pace, log: log, slots: map[string]*slot{}, ending: make(chan struct{})}
 }
 
 var (
@@ -52,42 +51,23 @@ var (
 )
 
 // get returns the room of a name, which is followed from then on.
-func (t *followedRooms) get(name string) (*followedRoom, error) {
-	return t.find(name, name, t.engine.Find)
-}
+func (t *followedRooms) get(name string) (*followedRoom, error) { return t.find(name, t.engine.Find) }
 
 // byID returns the room of an ID, see [Grant], which is followed from then on.
 func (t *followedRooms) byID(roomID string) (*followedRoom, error) {
-	return t.find("\x00"+roomID, roomID, t.engine.FindByFilesName) // which no name begins with
+	return t.find(roomID, t.engine.FindByFilesName)
 }
 
-// find returns a room as it was found under a key a moment ago, or finds it.
-func (t *followedRooms) find(key, name string, find func(string) (model.Room, error)) (*followedRoom, error) {
-	t.mu.Lock()
-	one, ended := t.known[key], t.ended
-	fresh := one != nil && time.Since(one.looked) < recently
-	t.mu.Unlock()
-	if ended {
-		return nil, errEnding
-	}
-	if fresh && one.over() == nil {
-		return one, nil
-	}
+func (t *followedRooms) find(name string, find func(string) (model.Room, error)) (*followedRoom, error) {
 	settings, err := find(name)
-	if errors.Is(err, model.ErrNoRoom) && one != nil { // or it has another name now: then it is opened anew under that one
-		t.mu.Lock()
-		delete(t.known, key)
-		t.mu.Unlock()
-		t.leave(one, err)
-	}
 	if err != nil {
 		return nil, err
 	}
-	return t.at(key, settings)
+	return t.at(settings)
 }
 
-// at returns the room with these settings, which is followed from then on, and known under a key.
-func (t *followedRooms) at(key string, settings model.Room) (*followedRoom, error) {
+// at returns the room with these settings, which is followed from then on.
+func (t *followedRooms) at(settings model.Room) (*followedRoom, error) {
 	place, err := t.slot(settings.FilesName())
 	if err != nil {
 		return nil, err
@@ -101,14 +81,9 @@ func (t *followedRooms) at(key string, settings model.Room) (*followedRoom, erro
 		t.closeIn(place, errMoved)
 	}
 	if place.room == nil {
-		if place.room, err = t.follow(settings); err != nil {
-			return nil, err
-		}
+		place.room, err = t.follow(settings)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.known[key], place.room.looked = place.room, time.Now()
-	return place.room, nil
+	return place.room, err
 }
 
 // slot returns where a room is opened. The error is errEnding.
@@ -167,7 +142,7 @@ func (t *followedRooms) takeUp() {
 			waits, err = t.waits(settings)
 		}
 		if err == nil && waits {
-			_, err = t.at(name, settings)
+			_, err = t.at(settings)
 		}
 		if errors.Is(err, errEnding) {
 			return
@@ -221,7 +196,6 @@ func (t *followedRooms) close() (err error) {
 // followedRoom is a room that is followed.
 type followedRoom struct {
 	settings model.Room
-	looked   time.Time // guarded by followedRooms.mu
 	log      *slog.Logger
 	stop     context.CancelFunc
 	done     chan struct{}
