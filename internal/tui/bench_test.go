@@ -13,12 +13,10 @@ import (
 func long() *scene {
 	s := newScene(120, 40)
 	for i := range 8000 {
-		s.talk.add(blockOf(ptr(s.said([]string{"ana", "bo", "cy"}[i%3], record.Text(fmt.Sprintf("message %d: %s", i, strings.Repeat("word ", i%40)))))))
+		s.talk.add(blockOf(new(s.said([]string{"ana", "bo", "cy"}[i%3], record.Text(fmt.Sprintf("message %d: %s", i, strings.Repeat("word ", i%40)))))))
 	}
 	return s
 }
-
-func ptr[T any](v T) *T { return &v }
 
 func BenchmarkFrame(b *testing.B) {
 	for _, split := range []bool{false, true} {

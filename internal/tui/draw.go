@@ -321,13 +321,37 @@ func (p *painter) rowLines(i, columns int) (lines []string) {
 	}
 	for j := range rows {
 		r := &rows[j]
-		if p.talk.chosen != nil && slices.Contains(p.talk.chosen.entries, r.entry) {
-			for _, line := range r.detail() {
-				lines = append(lines, p.marked(paint(p.colour, strong, cut(line, columns-1)), true))
-			}
+		if fields := p.chosenFields(r.entry); len(fields) > 0 {
+			lines = p.detail(lines, r, fields, columns-1)
 			continue
 		}
 		lines = append(lines, p.marked(cut(r.summary(), columns-1), false))
+	}
+	return lines
+}
+
+// chosenFields are the fields of an entry in which the chosen message stands.
+func (p *painter) chosenFields(entry int64) (fields []int) {
+	if p.talk.chosen == nil {
+		return nil
+	}
+	for _, c := range p.talk.chosen.cells {
+		if c.Entry == entry {
+			fields = append(fields, c.Field)
+		}
+	}
+	return fields
+}
+
+// detail draws a row of the chosen message with a line for each field, and marks those that are the message's.
+func (p *painter) detail(lines []string, r *row, fields []int, columns int) []string {
+	lines = append(lines, p.marked(paint(p.colour, strong, cut(r.heading(), columns)), true))
+	for _, f := range r.fields {
+		is, style := slices.Contains(fields, f.number), dim
+		if is {
+			style = strong
+		}
+		lines = append(lines, p.marked(paint(p.colour, style, cut(f.detail(), columns)), is))
 	}
 	return lines
 }
@@ -338,7 +362,7 @@ func (s *state) draw() (lines []string, x, y int) {
 	if s.bare {
 		return p.bareLines(), -1, -1
 	}
-	input, x, y := s.input.draw(max(s.width-len(prompt), minText), s.inputHeight())
+	input, x, y := p.inputLines()
 	status := p.status()
 	body := max(s.height-len(input)-1-len(status), 1)
 	lines = append(lines, p.title())
@@ -359,13 +383,6 @@ func (s *state) draw() (lines []string, x, y int) {
 	}
 	lines = append(lines, status...)
 	top := len(lines)
-	switch {
-	case s.asking != nil:
-		input = wrap(s.asking.text, s.width-len(prompt))
-	case s.search:
-		input = []string{cut("search: "+s.sought, s.width-len(prompt)-1)}
-		x, y = columnsOf(input[0]), 0
-	}
 	for i, line := range input {
 		lead := prompt
 		if i > 0 {
@@ -385,11 +402,23 @@ func (s *state) draw() (lines []string, x, y int) {
 
 const prompt = "> "
 
+// inputLines are what is typed, or the question that is to be answered, and where the cursor stands in them.
+func (p *painter) inputLines() (lines []string, x, y int) {
+	switch {
+	case p.asking != nil:
+		return wrap(p.asking.text, p.columns-len(prompt)), 0, 0
+	case p.search:
+		line := cut("search: "+p.sought, p.columns-len(prompt)-1)
+		return []string{line}, columnsOf(line), 0
+	}
+	return p.input.draw(max(p.columns-len(prompt), minText), p.inputHeight())
+}
+
 // inputHeight is how many lines of the input are shown.
 func (s *state) inputHeight() int { return max(1, min(5, s.height/3)) }
 
 func (p *painter) title() string {
-	left := " " + p.room.name
+	left := " " + cmp.Or(p.room.name, "fernpost")
 	if p.room.own != "" {
 		left += ", you are " + p.room.own
 	}
@@ -458,6 +487,8 @@ func (p *painter) below() string {
 
 func (s *state) heardText() string {
 	switch {
+	case s.room.name == "":
+		return ""
 	case s.away:
 		return "the relay is away"
 	case s.heard.IsZero():

@@ -2,7 +2,6 @@ package tui
 
 import (
 	"cmp"
-	"slices"
 	"strings"
 	"time"
 
@@ -45,8 +44,8 @@ type block struct {
 	folded            string // name, text and words in small letters, once somebody has searched
 	warns             bool
 	notes             []string
-	file              string // its name, if it carries one
-	entries           []int64
+	file              string        // its name, if it carries one
+	cells             []record.Spot // where it stands in the feed
 
 	// Of a message of our own.
 	state  model.State
@@ -71,7 +70,7 @@ func blockOf(it *model.Item) *block {
 		b.setText(r.String())
 	}
 	if it.Record == nil {
-		b.spot, b.entries = it.At, []int64{it.At.Entry}
+		b.spot, b.cells = it.At, []record.Spot{it.At}
 		if b.text == "" {
 			b.words, b.warns = item.OfUnsignedKind(it.Unsigned), true
 		}
@@ -84,11 +83,7 @@ func blockOf(it *model.Item) *block {
 	m := it.Record
 	b.author, b.number, b.hash, b.own, b.signed = m.Author, m.Number, m.Hash, m.Own, true
 	b.name = screen.Line(m.Name)
-	for _, c := range m.Cells {
-		b.entries = append(b.entries, c.Entry)
-	}
-	slices.Sort(b.entries)
-	b.entries = slices.Compact(b.entries)
+	b.cells = m.Cells
 	if it.Notice != "" {
 		b.text, b.words, b.warns = "", screen.Line(it.Notice), true
 	} else if b.text == "" {
@@ -152,7 +147,7 @@ func ownBlock(q *model.Queued, body record.Body, now time.Time) *block {
 		it.Record.Author, it.Record.Number, it.Record.Body = q.Author, q.Number, body
 	}
 	b := blockOf(&it)
-	b.own, b.when, b.entries = true, now, nil
+	b.own, b.when, b.cells = true, now, nil
 	return b
 }
 

@@ -49,7 +49,10 @@ func (p *panel) draw(to *painter, height int) []string {
 		lines = append(lines, wrap(line, to.columns)...)
 	}
 	foot := "Esc goes back to the conversation"
-	if p.asks != "" {
+	switch {
+	case to.asking != nil:
+		foot = ""
+	case p.asks != "":
 		foot = p.asks
 	}
 	p.first = max(0, min(p.first, len(lines)-(height-1)))

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/messenger"
@@ -36,6 +37,8 @@ type plainly struct {
 	o       Options
 	session *session
 	inbox   chan from
+	over    chan struct{} // closed when nothing is taken out of it any more
+	left    sync.WaitGroup
 	day     string
 	// waiting are our messages that the relay has not accepted yet, and answered tells that it has answered.
 	waiting  map[uint32]bool
@@ -54,7 +57,7 @@ type done struct{}
 
 // RunPlain talks in a room until the input has ended, and what was written is posted.
 func RunPlain(ctx context.Context, o Options, p Plain) error {
-	c := &plainly{Plain: p, state: newState(false), o: o, inbox: make(chan from, 256), waiting: map[uint32]bool{}}
+	c := &plainly{Plain: p, state: newState(false), o: o, inbox: make(chan from, 256), over: make(chan struct{}), waiting: map[uint32]bool{}}
 	settings, err := o.Engine.Find(o.Room)
 	if err == nil {
 		err = c.follow(settings)
@@ -62,16 +65,23 @@ func RunPlain(ctx context.Context, o Options, p Plain) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.run(ctx), c.session.close())
+	err = c.run(ctx)
+	close(c.over)
+	c.left.Wait()
+	return errors.Join(err, c.session.close())
 }
 
 func (c *plainly) follow(settings model.Room) error {
-	s, err := open(c.o, settings, c.inbox)
+	s, err := open(c.o, settings, c.inbox, c.tellDevice)
 	if err != nil {
 		return err
 	}
-	if c.session != nil {
-		go c.session.close()
+	if before := c.session; before != nil {
+		c.left.Go(func() { // it may wait for the relay
+			if err := before.close(); err != nil {
+				c.tellDevice(failed{err})
+			}
+		})
 	}
 	c.session = s
 	c.enter(s.view())
@@ -80,6 +90,14 @@ func (c *plainly) follow(settings model.Room) error {
 	c.talkf("room %s; a line is a message, /help lists what begins with a slash", c.room.name)
 	s.start(plainNewest)
 	return nil
+}
+
+// tellDevice takes what concerns no room.
+func (c *plainly) tellDevice(what any) {
+	select {
+	case c.inbox <- from{nil, what}:
+	case <-c.over:
+	}
 }
 
 func (c *plainly) talkf(format string, args ...any) {
@@ -154,7 +172,7 @@ func (c *plainly) run(ctx context.Context) error {
 			}
 		case e := <-c.inbox:
 			c.now = time.Now()
-			if e.session == c.session {
+			if e.session == c.session || e.session == nil {
 				c.take(e.what)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -22,6 +23,7 @@ type program struct {
 	ctx     context.Context // ends with the program
 	session *session        // nil before there is a room
 	inbox   chan from       // from the session's goroutines to the loop of the terminal
+	left    sync.WaitGroup  // rooms that are being left
 	failed  error
 }
 
@@ -35,14 +37,16 @@ func Run(ctx context.Context, o Options) error { return run(ctx, o) }
 func run(ctx context.Context, o Options, terminal ...tea.ProgramOption) error {
 	m := &program{state: newState(o.Colour), o: o, inbox: make(chan from, 256)}
 	m.now = time.Now()
-	if err := m.enterFirst(); err != nil {
-		return err
-	}
 	var end context.CancelFunc
 	m.ctx, end = context.WithCancel(ctx)
 	defer end()
+	if err := m.enterFirst(); err != nil {
+		return err
+	}
 	p := tea.NewProgram(m, append(terminal, tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithFPS(120))...)
 	_, err := p.Run()
+	end()
+	m.left.Wait()
 	if m.session != nil {
 		err = errors.Join(err, m.session.close())
 	}
@@ -66,18 +70,29 @@ func (m *program) enterFirst() error {
 
 // follow shows a room in place of the one before.
 func (m *program) follow(settings model.Room) error {
-	s, err := open(m.o, settings, m.inbox)
+	s, err := open(m.o, settings, m.inbox, m.tellDevice)
 	if err != nil {
 		return err
 	}
-	if m.session != nil {
-		before := m.session
-		go before.close() // it may wait for the relay
+	if before := m.session; before != nil {
+		m.left.Go(func() { // it may wait for the relay
+			if err := before.close(); err != nil {
+				m.tellDevice(failed{err})
+			}
+		})
 	}
 	m.session = s
 	m.enter(s.view())
 	s.start(newestFirst, 0)
 	return nil
+}
+
+// tellDevice takes what concerns no room.
+func (m *program) tellDevice(what any) {
+	select {
+	case m.inbox <- from{nil, what}:
+	case <-m.ctx.Done():
+	}
 }
 
 // arrived are events that have come.
@@ -182,6 +197,8 @@ func (m *program) take(e any) []effect {
 		m.panel = e.panel
 	case asks:
 		return m.ask(e.question)
+	case openRoom: // at once: what is told next is of that room
+		m.openRoom(e.name)
 	case effect:
 		return []effect{e}
 	case called:
@@ -238,12 +255,7 @@ func (m *program) do(e effect) {
 		m.session.do(e)
 		return
 	}
-	tell := func(what any) {
-		select {
-		case m.inbox <- from{nil, what}:
-		case <-m.ctx.Done():
-		}
-	}
+	tell := m.tellDevice
 	go func() {
 		mine, err := (&home{m.o, tell}).does(m.ctx, e)
 		switch {

@@ -102,15 +102,15 @@ func (r *row) summary() string {
 	return fmt.Sprintf("%d %s %d × %d%s %s", r.entry, r.posted.UTC().Format(time.TimeOnly), tokens, chars/max(tokens, 1), other, first)
 }
 
-// detail is a row in a line for each field.
-func (r *row) detail() []string {
-	lines := []string{fmt.Sprintf("entry %d, %s UTC", r.entry, r.posted.UTC().Format("15:04:05 2006-01-02"))}
-	for _, f := range r.fields {
-		says := string(f.kind)
-		if f.kind == eavesdrop.Token {
-			says = fmt.Sprintf("%d–%d bytes", f.least, f.most)
-		}
-		lines = append(lines, fmt.Sprintf(" field %d, %s: %s", f.number, says, f.text))
+// heading begins a row that has a line for each field.
+func (r *row) heading() string {
+	return fmt.Sprintf("entry %d, %s UTC", r.entry, r.posted.UTC().Format("15:04:05 2006-01-02"))
+}
+
+func (f *field) detail() string {
+	says := string(f.kind)
+	if f.kind == eavesdrop.Token {
+		says = fmt.Sprintf("%d–%d bytes", f.least, f.most)
 	}
-	return lines
+	return fmt.Sprintf(" field %d, %s: %s", f.number, says, f.text)
 }

@@ -50,6 +50,7 @@ type session struct {
 	stream   *messenger.Stream
 	begins   model.Mark // where the stream has begun
 	inbox    chan<- from
+	device   func(any)
 
 	ctx  context.Context // ends with the session, and with it what it has started
 	end  context.CancelFunc
@@ -97,16 +98,16 @@ type (
 	called struct{ nick string }
 )
 
-// from is what a session tells: an event of its stream, or one of the messages above.
+// from is what a session tells: an event of its stream, or one of the messages above; nil tells what concerns no room.
 type from struct {
 	session *session
 	what    any
 }
 
-// open follows a room. Everything that happens goes into the inbox.
-func open(o Options, settings model.Room, inbox chan<- from) (*session, error) {
+// open follows a room. Everything that happens goes into the inbox, and what concerns no room to device, also when the room is left.
+func open(o Options, settings model.Room, inbox chan<- from, device func(any)) (*session, error) {
 	s := &session{
-		o: o, settings: settings, inbox: inbox,
+		o: o, settings: settings, inbox: inbox, device: device,
 		sending: make(chan effect, maxSending), sent: make(chan struct{}), leaving: make(chan struct{}),
 	}
 	s.ctx, s.end = context.WithCancel(context.Background())
@@ -346,7 +347,7 @@ func (s *session) doNow(e effect) error {
 	case keepMark:
 		return s.with(func(r *messenger.Room) error { return r.SetShown(markName, e.at.Mark) })
 	default:
-		_, err := (&home{s.o, s.tell}).does(s.ctx, e)
+		_, err := (&home{s.o, s.device}).does(s.ctx, e)
 		return err
 	}
 	return nil

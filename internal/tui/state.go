@@ -423,8 +423,9 @@ func (s *state) sent(b *block) []effect {
 
 // bodyHeight is how many lines the conversation has.
 func (s *state) bodyHeight() int {
-	input, _, _ := s.input.draw(max(s.width-len(prompt), minText), s.inputHeight())
-	height := s.height - len(input) - 1 - len((&painter{s, s.width}).status())
+	p := &painter{s, s.width}
+	input, _, _ := p.inputLines()
+	height := s.height - len(input) - 1 - len(p.status())
 	if s.split {
 		height--
 	}
