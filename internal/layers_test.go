@@ -201,7 +201,7 @@ var (
 		"github.com/go-analyze/charts":        {"plot"},
 		"github.com/jackc/pgx":                {"relay/store/postgres"},
 		"go.yaml.in/yaml":                     {"config"},
-		"github.com/sethvargo/go-diceware":    {"passphrase"},
+		"github.com/tetratelabs/wazero":       {"web/core"},
 		"github.com/zalando/go-keyring":       {"keyring"},
 		"golang.org/x/crypto":                 {"passphrase"},
 		"golang.org/x/term":                   {"cli"},

@@ -1,6 +1,7 @@
 package passphrase
 
 import (
+	_ "embed"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -9,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-
-	"github.com/sethvargo/go-diceware/diceware"
 )
 
 // DefaultWords is how many words a generated passphrase has unless the user wants another number: 77.5 bits.
@@ -19,26 +18,11 @@ const DefaultWords = 6
 // listSize is the length of the EFF long list: five rolls of a die, 6⁵.
 const listSize = 7776
 
-// wordList returns the EFF long list in its order. The library builds it as a map on first use, about a millisecond,
-// which a command that needs no words must not pay.
-var wordList = sync.OnceValue(func() []string {
-	list := diceware.WordListEffLarge()
-	words := make([]string, listSize)
-	for i := range words {
-		words[i] = list.WordAt(roll(i))
-	}
-	return words
-})
+//go:embed efflarge.txt
+var effLarge string
 
-// roll returns the rolls of the dice that stand for the word at index i, as one decimal number: 0 is 11111.
-func roll(i int) int {
-	n := 0
-	for place := 1; place <= 10_000; place *= 10 {
-		n += (i%6 + 1) * place
-		i /= 6
-	}
-	return n
-}
+// wordList returns the EFF long list in its order.
+var wordList = sync.OnceValue(func() []string { return listed(effLarge) })
 
 // Words writes a big-endian number of any length, modulo 7776ⁿ, in base 7776, highest digit first, each digit as a word
 // of the EFF long list: https://www.eff.org/files/2016/07/18/eff_large_wordlist.txt, in the order of its dice numbers,

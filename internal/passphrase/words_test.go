@@ -146,3 +146,13 @@ func TestAsGenerated(t *testing.T) {
 		}
 	}
 }
+
+// roll returns the rolls of the dice that stand for the word at index i, as one decimal number: 0 is 11111.
+func roll(i int) int {
+	n := 0
+	for place := 1; place <= 10_000; place *= 10 {
+		n += (i%6 + 1) * place
+		i /= 6
+	}
+	return n
+}
