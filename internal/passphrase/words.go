@@ -1,9 +1,9 @@
 package passphrase
 
 import (
-	_ "embed"
 	"crypto/rand"
 	"crypto/sha256"
+	_ "embed"
 	"encoding/binary"
 	"fmt"
 	"math"

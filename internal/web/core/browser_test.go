@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,6 +103,12 @@ func newHost(t *testing.T) *host {
 		w.Header().Set("Content-Encoding", "gzip")
 		_, _ = w.Write(wasm)
 	})
+	mux.HandleFunc("GET /frames", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		for _, at := range r.URL.Query()["of"] {
+			_, _ = io.WriteString(w, `<iframe src="http://`+at+`"></iframe>`)
+		}
+	})
 	mux.HandleFunc("GET /next", h.next)
 	mux.HandleFunc("POST /tell/{what}", h.told)
 	server := httptest.NewServer(mux)
@@ -116,11 +123,14 @@ func newHost(t *testing.T) *host {
 // next hands out what a page is to do.
 func (h *host) next(w http.ResponseWriter, r *http.Request) {
 	select {
-	case c := <-h.commandsFor(r.Host):
+	case c := <-h.commandsFor(tabOf(r)):
 		_ = json.NewEncoder(w).Encode(c)
 	case <-r.Context().Done():
 	}
 }
+
+// tabOf names the page that a request is of: by its host, and what tells several pages of one host apart.
+func tabOf(r *http.Request) string { return r.Host + "/?tab=" + r.URL.Query().Get("tab") }
 
 func (h *host) commandsFor(name string) chan command {
 	h.mu.Lock()
@@ -143,7 +153,7 @@ func (h *host) told(_ http.ResponseWriter, r *http.Request) {
 			h.t.Error(err)
 		}
 		h.mu.Lock()
-		h.events[r.Host] = append(h.events[r.Host], e)
+		h.events[tabOf(r)] = append(h.events[tabOf(r)], e)
 		h.mu.Unlock()
 	case "done":
 		var d done
@@ -157,7 +167,7 @@ func (h *host) told(_ http.ResponseWriter, r *http.Request) {
 			to <- d
 		}
 	default:
-		h.t.Errorf("%s: %s: %s", r.Host, r.PathValue("what"), text)
+		h.t.Errorf("%s: %s: %s", tabOf(r), r.PathValue("what"), text)
 	}
 }
 
@@ -165,10 +175,11 @@ func (h *host) told(_ http.ResponseWriter, r *http.Request) {
 type tab struct {
 	*host
 
-	name string // with the port
+	name string // its address, without the scheme
 }
 
-// browse opens pages in one browser, each under a host name of its own.
+// browse opens pages in one browser, in frames of one page since it takes one only without a screen: each under a host name of its
+// own; "ana.test/2" is a second one under that of "ana.test".
 func (h *host) browse(names ...string) []*tab {
 	h.t.Helper()
 	chromium := ""
@@ -181,24 +192,32 @@ func (h *host) browse(names ...string) []*tab {
 	if chromium == "" {
 		testenv.Missing(h.t, "Chromium")
 	}
+	profile, err := os.MkdirTemp("", "browser")
+	if err != nil {
+		h.t.Fatal(err)
+	}
 	args := []string{
-		"--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--user-data-dir=" + h.t.TempDir(),
+		"--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--user-data-dir=" + profile,
 		"--host-resolver-rules=MAP *.test 127.0.0.1", "--disable-background-timer-throttling", "--disable-renderer-backgrounding",
 		"--disable-backgrounding-occluded-windows", "--no-proxy-server",
 	}
 	var tabs []*tab
+	of := url.Values{}
 	for _, name := range names {
-		t := &tab{h, name + ":" + h.port}
+		name, number, _ := strings.Cut(name, "/")
+		t := &tab{h, name + ":" + h.port + "/?tab=" + number}
 		tabs = append(tabs, t)
-		args = append(args, "http://"+t.name+"/")
+		of.Add("of", t.name)
 	}
+	args = append(args, "http://"+tabs[0].name[:strings.Index(tabs[0].name, "/")]+"/frames?"+of.Encode())
 	cmd := testenv.Command(h.t, chromium, args...)
 	if err := cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
 	h.t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // it was killed
+		_ = cmd.Wait()            // it was killed
+		_ = os.RemoveAll(profile) // where its children may write still
 	})
 	return tabs
 }
@@ -326,24 +345,33 @@ func (p *program) read() (all []model.Item, found []record.Finding) {
 	return all, found
 }
 
-// A page in a browser, on plain http, and the Go program read each other's texts, readings and files, and who has seen what.
-func TestABrowserAndTheProgramTalk(t *testing.T) {
-	relay := relaytest.New(t)
+// openedRoom is what a page says of the room that it has opened.
+type openedRoom struct {
+	Info   info      `json:"info"`
+	Sum    sumResult `json:"sum"`
+	ID     string    `json:"id"`
+	Secure bool      `json:"secure"`
+}
+
+// roomFor makes a room whose relay browsers know by another name.
+func roomFor(t *testing.T) (relay *relaytest.Server, ch relaytest.Channel, key fernet.Key, link string) {
+	t.Helper()
+	relay = relaytest.New(t)
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(relay.URL, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ch, key := relay.CreateChannel(t, relaytest.AllFields(false)), fernet.GenerateKey()
-	link := linkTo(t, "http://relay.test:"+port, ch, key, 1, 2, 3, 4)
+	ch, key = relay.CreateChannel(t, relaytest.AllFields(false)), fernet.GenerateKey()
+	return relay, ch, key, linkTo(t, "http://relay.test:"+port, ch, key, 1, 2, 3, 4)
+}
+
+// A page in a browser, on plain http, and the Go program read each other's texts, readings and files, and who has seen what.
+func TestABrowserAndTheProgramTalk(t *testing.T) {
+	relay, ch, key, link := roomFor(t)
 	bo := newProgram(t, relay, ch, key, "bo", 1, 2, 3, 4)
 	ana := newHost(t).browse("ana.test")[0]
 
-	var at struct {
-		Info   info      `json:"info"`
-		Sum    sumResult `json:"sum"`
-		ID     string    `json:"id"`
-		Secure bool      `json:"secure"`
-	}
+	var at openedRoom
 	ana.do(&at, "open", map[string]any{"link": link, "nick": "ana"})
 	core := built(t)
 	sum := sha256.Sum256(core)
@@ -396,4 +424,75 @@ func TestABrowserAndTheProgramTalk(t *testing.T) {
 	if at := slices.IndexFunc(people, func(p personResult) bool { return p.Name == "bo" }); at < 0 || !people[at].Compared {
 		t.Errorf("people: %+v", people)
 	}
+}
+
+// Of two tabs of one browser one writes, and the other shows what that one keeps. Once the first is closed the second goes on.
+func TestTwoTabsOfOneBrowser(t *testing.T) {
+	_, _, _, link := roomFor(t)
+	tabs := newHost(t).browse("ana.test", "ana.test/2")
+	first, second := tabs[0], tabs[1]
+	var at openedRoom
+	first.do(&at, "open", map[string]any{"link": link, "nick": "ana"})
+	var there openedRoom
+	second.do(&there, "open", map[string]any{"room": at.ID})
+	if !at.Info.Writes || there.Info.Writes || *at.Info.Key != *there.Info.Key {
+		t.Errorf("the first tab writes: %v, the second: %v", at.Info.Writes, there.Info.Writes)
+	}
+	first.do(nil, "send", map[string]any{"text": "from the first"})
+	second.awaitText("ana", "from the first")
+	if d := second.try("send", map[string]any{"text": "no"}); d.Error == nil || d.Error.Code != "readonly" || d.Error.Hint == "" {
+		t.Errorf("the second tab sends: %+v", d.Error)
+	}
+	first.do(nil, "close", nil)
+	testenv.Await(t, "the second tab writes", func() bool {
+		return slices.ContainsFunc(second.of("tab"), func(e map[string]any) bool { return e["writes"] == true })
+	})
+	second.do(nil, "send", map[string]any{"text": "from the second"})
+	second.awaitText("ana", "from the second")
+	first.do(&at, "open", map[string]any{"room": at.ID})
+	if at.Info.Writes {
+		t.Error("both tabs write")
+	}
+	first.do(nil, "history", 10)
+}
+
+// A core that dies, a page that is closed right after a message was kept, and one that nobody looks at: nothing is lost, and nothing
+// is posted twice.
+func TestABrowserGoesOnWhereItEnded(t *testing.T) {
+	relay, ch, key, link := roomFor(t)
+	ana := newHost(t).browse("ana.test")[0]
+	var at openedRoom
+	ana.do(&at, "open", map[string]any{"link": link, "nick": "ana"})
+	ana.do(nil, "send", map[string]any{"text": "one"})
+	ana.do(nil, "die", nil)
+	ana.do(nil, "send", map[string]any{"text": "two"})
+	testenv.Await(t, "the page says that its core was replaced", func() bool { return len(ana.of("restarted")) > 0 })
+	ana.awaitText("ana", "two")
+	ana.do(nil, "hide", true)
+	testenv.Await(t, "nobody listens to the stream of a hidden page", func() bool { return ana.lastVia() == "polling" })
+	ana.do(nil, "hide", false)
+	testenv.Await(t, "it is listened to again", func() bool { return ana.lastVia() == "stream" })
+	ana.do(nil, "send", map[string]any{"text": "three"})
+	ana.do(nil, "reload", nil)
+	ana.do(&at, "open", map[string]any{"room": at.ID})
+	bo := newProgram(t, relay, ch, key, "bo", 1, 2, 3, 4)
+	testenv.Await(t, "all three are stored", func() bool { all, _ := bo.read(); return len(all) == 3 })
+	all, found := bo.read()
+	for i, want := range []string{"one", "two", "three"} {
+		if text, _ := all[i].Text(); text != want {
+			t.Errorf("message %d is %q, want %q", i+1, text, want)
+		}
+	}
+	if again := postedTwice(relay.Entries(t, ch.ID)); again > 0 || len(found) > 0 {
+		t.Errorf("entry %d was posted before, and found is %v", again, found)
+	}
+}
+
+// lastVia is by which way entries come, as the page was told last.
+func (t *tab) lastVia() any {
+	all := t.of("relay")
+	if len(all) == 0 {
+		return nil
+	}
+	return all[len(all)-1]["via"]
 }

@@ -41,6 +41,8 @@ type core struct {
 	heard          time.Time     // when the relay was heard last
 	told           relayEvent    // the last that was told of it
 	listens        bool          // the page is to listen to the stream
+	vain           int           // events of the stream that were no entries, since vainSince
+	vainSince      time.Time
 	limits         *exchange.Limits
 
 	asks     int
@@ -68,7 +70,9 @@ type message struct {
 	Start    bool      `json:"start"`
 	Hidden   bool      `json:"hidden"`
 
-	Link       string  `json:"link"`
+	Link string `json:"link"`
+	// Apart gives a room with another key than that of the invitation a place of its own.
+	Apart      bool    `json:"apart"`
 	Key        string  `json:"key"`
 	Number     uint32  `json:"number"`
 	Passphrase string  `json:"passphrase"`

@@ -22,6 +22,9 @@ const (
 	fastest = 2 * time.Second
 	slowest = 20 * time.Second
 	unseen  = time.Minute
+	// maxVain is how many events that are no entries a stream may bring in an hour, and pushedAhead how many entries may wait.
+	maxVain     = 200
+	pushedAhead = 1000
 )
 
 // relayEvent says how the relay does.
@@ -210,12 +213,21 @@ func (c *core) takeStream(m *message, data []byte) {
 		c.listens = false
 	case "entry":
 		c.hear(now)
-		if pushed, err := wire.Pushed(data); err == nil && len(c.pushed) < 1000 {
+		if pushed, err := wire.Pushed(data); err == nil && len(c.pushed) < pushedAhead {
 			c.pushed = append(c.pushed, pushed)
 		} else {
 			c.watch.Missed()
 		}
 	case "missed":
+		if now.Sub(c.vainSince) >= time.Hour {
+			c.vainSince, c.vain = now, 0
+		}
+		// Each of these has the channel read: a relay that sends nothing else is asked now and then instead.
+		if c.vain++; c.vain > maxVain {
+			c.watch.Cut(0, true, now)
+			c.listens = false
+			break
+		}
 		c.hear(now)
 		c.watch.Missed()
 	default:

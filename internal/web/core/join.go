@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -139,12 +140,40 @@ func readLink(m *message) (*linkResult, error) {
 		r.Introduced = []string{inviter.String()}
 		out.Inviter, out.InviterWords = new(inviter.String()), new(words(inviter.Safety()))
 	}
-	if len(keys) > 0 {
+	out.ID = i.Relay + " " + strconv.FormatInt(i.Channel, 10)
+	if m.Apart && len(keys) > 0 { // what it shows has nothing to do with the room
 		id := keys[0].ID()
-		out.ID = strings.Join([]string{i.Relay, strconv.FormatInt(i.Channel, 10), hex.EncodeToString(id[:6])}, " ")
+		out.ID += " " + hex.EncodeToString(id[:6])
+	}
+	if m.Settings != nil {
+		r = mended(m.Settings.Room, r)
 	}
 	out.Settings = &settings{r}
 	return out, nil
+}
+
+// mended is a room that a page has as an invitation to it would leave it: with the invitation's newest key in front, unless that is
+// known as an older one. Keys that only this page has stay, to read with: under the numbers that the identity has taken with them it
+// must write nothing else.
+func mended(r, invited model.Room) model.Room {
+	keys, more := r.Keys, invited.Keys
+	if len(more) > 0 && !slices.Contains(keys, more[0]) {
+		keys, more = more, keys
+	}
+	keys = slices.Clone(keys)
+	for _, k := range more {
+		if !slices.Contains(keys, k) {
+			keys = append(keys, k)
+		}
+	}
+	r.Keys, r.Pad, r.Relay, r.Interval = keys, invited.Pad, invited.Relay, invited.Interval
+	r.WriteKey, r.ReadKey = cmp.Or(invited.WriteKey, r.WriteKey), cmp.Or(invited.ReadKey, r.ReadKey)
+	for _, k := range invited.Introduced {
+		if !slices.Contains(r.Introduced, k) {
+			r.Introduced = append(slices.Clone(r.Introduced), k)
+		}
+	}
+	return r
 }
 
 // words are the six in which people compare a number.

@@ -39,6 +39,10 @@ type page struct {
 	listen *listening
 	events []map[string]any
 
+	// ahead is how far the clock of the core is ahead, and cut how many answers are lost to come.
+	ahead time.Duration
+	cut   int
+
 	// dies reports at each point of what a page does whether it ends there: everything but what is kept is lost then.
 	dies  func(at string) bool
 	lives int
@@ -226,12 +230,15 @@ func (p *page) step() bool {
 		p.call(map[string]any{"op": "answer", "answer": a}, body)
 		return true
 	}
-	if p.wake == 0 || time.Now().Before(time.UnixMilli(p.wake)) {
+	if p.wake == 0 || time.Now().Before(p.due()) {
 		return false
 	}
 	p.call(map[string]any{"op": "wake"}, nil)
 	return true
 }
+
+// due is when the core is to be called again.
+func (p *page) due() time.Time { return time.UnixMilli(p.wake).Add(-p.ahead) }
 
 // until goes on with pages until something is so. Whichever dies is opened again. Time passes when all of them wait.
 func until(t testing.TB, what string, is func() bool, pages ...*page) {
@@ -241,15 +248,15 @@ func until(t testing.TB, what string, is func() bool, pages ...*page) {
 			last := pages[0].events
 			t.Fatalf("%s: not after %d rounds; last events: %v", what, n, last[max(0, len(last)-5):])
 		}
-		busy, wake := false, int64(0)
+		busy, wake := false, time.Time{}
 		for _, p := range pages {
 			p.survive(func() { busy = p.step() || busy })
-			if p.wake > 0 && (wake == 0 || p.wake < wake) {
-				wake = p.wake
+			if due := p.due(); p.wake > 0 && (wake.IsZero() || due.Before(wake)) {
+				wake = due
 			}
 		}
 		if !busy {
-			time.Sleep(time.Until(time.UnixMilli(wake))) // in a bubble
+			time.Sleep(time.Until(wake)) // in a bubble
 		}
 	}
 }
@@ -294,6 +301,20 @@ func (p *page) texts() (all []string) {
 		}
 	}
 	return all
+}
+
+// found returns the kinds of the findings that stand.
+func (p *page) found() (kinds []string) {
+	for _, e := range p.of("finding") {
+		kind, _ := e["finding"].(string)
+		if e["taken_back"] == true {
+			kinds = slices.DeleteFunc(kinds, func(k string) bool { return k == kind })
+		} else {
+			kinds = append(kinds, kind)
+		}
+	}
+	slices.Sort(kinds)
+	return slices.Compact(kinds)
 }
 
 // history is what is kept.

@@ -62,10 +62,16 @@ type instance struct {
 // fresh starts a core. Its clock is that of the test.
 func (m *machine) fresh(t testing.TB) caller {
 	t.Helper()
+	return m.freshAt(t, 0)
+}
+
+// freshAt starts a core whose clock is ahead.
+func (m *machine) freshAt(t testing.TB, ahead time.Duration) caller {
+	t.Helper()
 	said := &bytes.Buffer{}
 	began := time.Now()
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize").WithStderr(said).WithRandSource(rand.Reader).
-		WithWalltime(func() (int64, int32) { now := time.Now(); return now.Unix(), int32(now.Nanosecond()) }, 1).
+		WithWalltime(func() (int64, int32) { now := time.Now().Add(ahead); return now.Unix(), int32(now.Nanosecond()) }, 1).
 		WithNanotime(func() int64 { return int64(time.Since(began)) + 1 }, 1).
 		WithNanosleep(func(ns int64) { time.Sleep(time.Duration(ns)) })
 	module, err := m.runtime.InstantiateModule(context.Background(), m.module, config)

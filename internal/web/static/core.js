@@ -27,8 +27,9 @@ class Runner {
     this.worker.onmessage = ({data}) => {
       const of = this.#waiting.get(data.id)
       this.#waiting.delete(data.id)
-      if (data.died !== undefined) of?.reject(new CoreError({code: 'died', message: data.died}))
-      else of?.resolve(data)
+      if (data.died === undefined) of?.resolve(data)
+      else if (of) of.reject(new CoreError({code: 'died', message: data.died}))
+      else this.onDeath?.()
     }
     this.worker.onerror = e => { e.preventDefault?.(); this.fail(e.message || 'the worker could not be started') }
   }
@@ -190,19 +191,19 @@ class Room {
     this.#start = mark === 'start'
     let own = await within('readonly', of => done(of('own').get('identity')))
     if (link !== undefined) {
-      const says = await once({op: 'link', link, key, pad})
+      const apart = key !== undefined
+      let says = await once({op: 'link', link, key, apart})
       if (!says.has_key) {
         if (!passphrase) throw new CoreError({code: 'passphrase', message: 'The link has no key: the passphrase of the room is needed.'})
         key = await this.#derive(says, passphrase)
-        Object.assign(says, await once({op: 'link', link, key, pad}))
       }
-      own = await once({op: 'identity', seed: own?.seed, nick: nick ?? own?.nick ?? ''})
       this.id = says.id
+      const kept = await within('readonly', of => done(of('rooms').get(this.id)))
+      says = await once({op: 'link', link, key, apart, pad, settings: kept?.settings})
+      own = await once({op: 'identity', seed: own?.seed, nick: nick ?? own?.nick ?? ''})
       await within('readwrite', async of => {
-        const kept = await done(of('rooms').get(says.id))
         of('own').put({what: 'identity', seed: own.seed, nick: own.nick})
-        const settings = kept ? {...kept.settings, relay: says.settings.relay, write_key: says.settings.write_key ?? kept.settings.write_key, pad: says.settings.pad} : says.settings
-        of('rooms').put({id: says.id, settings, nick: own.nick, opened: Date.now()})
+        of('rooms').put({id: this.id, settings: says.settings, nick: own.nick, opened: Date.now()})
       })
     } else {
       const kept = await within('readwrite', async of => {
@@ -237,6 +238,7 @@ class Room {
     const runner = await Runner.start()
     this.#runner?.end()
     this.#runner = runner
+    runner.onDeath = () => this.#poke({op: 'wake'})
     this.#hangUp()
     const {kept, rows, writes} = await within('readwrite', async of => {
       const lease = await done(of('leases').get(this.id))
@@ -487,9 +489,16 @@ class Room {
     setTimeout(() => this.#tabs.close(), 1000) // what was posted last is to arrive
   }
 
-  send({text, file, reading}, {once: name = ''} = {}) {
-    const body = {text, reading, file: file && {name: file.name, media: file.media ?? ''}}
-    return this.#call({op: 'send', body, once: name}, file?.content)
+  // send resolves once the message is kept. Under a name it is written once: a core that dies meanwhile is asked again.
+  async send({text, file, reading}, {once: name} = {}) {
+    const message = {op: 'send', once: name ?? crypto.getRandomValues(new Uint32Array(4)).join('-')}
+    message.body = {text, reading, file: file && {name: file.name, media: file.media ?? ''}}
+    try {
+      return await this.#call(message, file?.content)
+    } catch (e) {
+      if (e.code !== 'died') throw e
+      return this.#call(message, file?.content)
+    }
   }
 
   receipt() { return this.#call({op: 'send', body: {receipt: true}}) }

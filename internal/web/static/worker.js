@@ -2,6 +2,7 @@
 
 const encoder = new TextEncoder(), decoder = new TextDecoder()
 let memory, core
+let said = '', dead // what the core has written, and why it is not called any more
 
 const BADF = 8 // it has no files
 const bytes = (at, n) => new Uint8Array(memory.buffer, at, n)
@@ -21,13 +22,12 @@ const system = {
   },
   // What it writes says why it dies.
   fd_write(_, list, n, written) {
-    let all = 0, text = ''
+    let all = 0
     for (let i = 0; i < n; i++) {
       const at = view().getUint32(list + 8 * i, true), size = view().getUint32(list + 8 * i + 4, true)
-      text += decoder.decode(bytes(at, size).slice())
+      said = (said + decoder.decode(bytes(at, size).slice())).slice(-4096)
       all += size
     }
-    console.error(text)
     return put32(written, all)
   },
   // Nothing here waits: whoever would sleep looks at the clock again.
@@ -80,10 +80,14 @@ async function start(module) {
 
 addEventListener('message', async ({data: {id, start: begin, module, message, attached}}) => {
   try {
+    if (dead) throw new Error(dead)
     if (begin) return postMessage({id, ...await start(module)})
     const {answer, more} = call(message, attached)
     postMessage({id, answer, more}, [more.buffer])
   } catch (e) {
-    postMessage({id, died: String(e.message ?? e)})
+    // What it was about to do stands half done in its memory: it must not go on.
+    if (!dead && said) console.error(said)
+    dead ??= `${said.split('\n', 1)[0]} ${e.message ?? e}`.trim()
+    postMessage({id, died: dead})
   }
 })

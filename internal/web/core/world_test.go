@@ -1,0 +1,302 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/relay/cheat"
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+)
+
+// What a relay does to the feed, a page finds as the program does.
+func TestAPageFindsWhatTheProgramFinds(t *testing.T) {
+	for _, lie := range []cheat.Lies{cheat.Drop, cheat.Alter, cheat.Backdate, cheat.Repeat, cheat.Reorder} {
+		t.Run(lie.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { testLie(t, lie) })
+		})
+	}
+}
+
+func testLie(t *testing.T, lie cheat.Lies) {
+	relay := relaytest.InBubble(t, relaytest.Cheat(lie))
+	channel, key := relay.CreateChannel(t, relaytest.AllFields(true)), fernet.GenerateKey()
+	fields := []int{1, 2, 3, 4, 5, 6, 7, 8}
+	writer := newProgram(t, relay, channel, key, "bo", fields...)
+	ana := join(t, native, relay.Client(t), linkTo(t, relay.URL, channel, key, fields...), "ana")
+	reader := newProgram(t, relay, channel, key, "cy", fields...)
+	for n := range 9 {
+		writer.send(record.Text(fmt.Sprint("text ", n+1)))
+		deadline := time.Now().Add(3 * time.Second)
+		until(t, "the page has looked", func() bool { return time.Now().After(deadline) }, ana)
+		reader.read()
+	}
+	// What may still come is waited for: long enough for the page to say that it does not.
+	deadline := time.Now().Add(2 * time.Hour)
+	until(t, "two hours have passed", func() bool { return time.Now().After(deadline) }, ana)
+	for range 6 {
+		time.Sleep(10 * time.Minute)
+		reader.read()
+	}
+	all, standing := reader.read()
+	var kinds, texts []string
+	for _, f := range standing {
+		kinds = append(kinds, f.Kind.String())
+	}
+	for i := range all {
+		text, _ := all[i].Text()
+		texts = append(texts, text)
+	}
+	slices.Sort(kinds)
+	if kinds = slices.Compact(kinds); !slices.Equal(ana.found(), kinds) {
+		t.Errorf("the page finds %q, the program %q", ana.found(), kinds)
+	}
+	if !slices.Equal(ana.texts(), texts) {
+		t.Errorf("the page shows %q, the program %q", ana.texts(), texts)
+	}
+}
+
+// Once somebody whose words were compared has moved the room to another key, a page posts nothing under the old one, and says so.
+func TestAPageSeesThatTheRoomHasMoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := relaytest.InBubble(t)
+		channel, key := relay.CreateChannel(t, relaytest.AllFields(true)), fernet.GenerateKey()
+		bo := newProgram(t, relay, channel, key, "bo", 1, 2, 3, 4)
+		ana := join(t, native, relay.Client(t), linkTo(t, relay.URL, channel, key, 1, 2, 3, 4), "ana")
+		bo.send(record.Text("hello"))
+		until(t, "ana reads bo", func() bool { return ana.shows("hello") }, ana)
+		ana.ask(nil, map[string]any{"op": "verify", "key": ana.history()[0].Key.String()})
+		settings, err := bo.engine.Find("lab")
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := fernet.GenerateKey()
+		if err := bo.engine.Rotate(t.Context(), settings, next.RevealBytes(), func() error { return nil }, messenger.Face{}); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "ana is told of the move", func() bool {
+			return slices.ContainsFunc(ana.of("message"), func(e map[string]any) bool {
+				m, _ := e["message"].(map[string]any)
+				return m["kind"] == "key moved" && m["notice"] != nil
+			})
+		}, ana)
+		r := ana.call(map[string]any{"op": "send", "body": map[string]any{"text": "under the old key"}}, nil)
+		if r.Failed == nil || r.Failed.Code != "moved" || r.Failed.Hint == "" {
+			t.Errorf("the page sends all the same: %+v", r.Failed)
+		}
+		// With a new invitation the room goes on, and what was there before stays.
+		var at struct {
+			ID       string          `json:"id"`
+			Settings json.RawMessage `json:"settings"`
+		}
+		ana.ask(&at, map[string]any{
+			"op": "link", "settings": ana.settings, "link": linkTo(t, relay.URL, channel, next, 1, 2, 3, 4),
+		})
+		ana.settings = at.Settings
+		ana.open()
+		ana.send("under the new key")
+		bo.send(record.Text("here, too"))
+		until(t, "the room goes on", func() bool { return len(ana.texts()) == 3 && ana.shows(ana.texts()...) }, ana)
+		all, found := bo.read()
+		if n := len(all); n != 4 || len(found) > 0 || len(ana.found()) > 0 {
+			t.Errorf("bo reads %d messages, finds %v; ana finds %q", n, found, ana.found())
+		}
+	})
+}
+
+// A relay of the service's kind refuses an update that comes too soon with status 200 and the text 0: that was not stored, and is
+// posted again.
+func TestAnUpdateThatIsRefusedWithZeroIsPostedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := relaytest.InBubble(t)
+		channel := relay.CreateChannel(t, relaytest.AllFields(true))
+		ana := join(t, native, relay.Client(t), linkTo(t, relay.URL, channel, fernet.GenerateKey(), 1, 2, 3, 4), "ana")
+		relay.Inject(relaytest.On("/update", relaytest.Times(2, relaytest.Answer(http.StatusOK, "text/plain", "0"))))
+		ana.send("hello")
+		until(t, "it was read back", func() bool { return ana.shows("hello") }, ana)
+		if n := len(relay.Entries(t, channel.ID)); n != 1 {
+			t.Errorf("it was stored %d times", n)
+		}
+		slow := slices.DeleteFunc(ana.of("relay"), func(e map[string]any) bool { return e["state"] != "slow" })
+		if len(slow) != 2 || slow[0]["reason"] != "busy" || slow[0]["until"] == nil {
+			t.Errorf("of the waits the page is told %v", slow)
+		}
+	})
+}
+
+// A relay that answers nothing for a while, a reply that is lost, and a page that was asleep for an hour in the middle: it is told,
+// and what was sent is there once.
+func TestAPhoneThatLosesItsNetwork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := relaytest.InBubble(t)
+		channel := relay.CreateChannel(t, relaytest.AllFields(true))
+		ana := join(t, native, relay.Client(t), linkTo(t, relay.URL, channel, fernet.GenerateKey(), 1, 2, 3, 4), "ana")
+		ana.http = &http.Client{Transport: unreliable{ana.http.Transport, ana}}
+		ana.send("one")
+		until(t, "one was read back", func() bool { return ana.shows("one") }, ana)
+		ana.cut = 7 // the answers to so many requests
+		ana.send("two")
+		time.Sleep(time.Hour) // the phone sleeps
+		until(t, "two was read back", func() bool { return ana.shows("one", "two") }, ana)
+		if n := len(relay.Entries(t, channel.ID)); n != 2 {
+			t.Errorf("%d entries are stored, want 2", n)
+		}
+		states := map[any]bool{}
+		for _, e := range ana.of("relay") {
+			states[e["state"]] = true
+		}
+		if !states["away"] || !states["back"] {
+			t.Errorf("of the relay the page is told %v", states)
+		}
+	})
+}
+
+// unreliable loses answers as long as the page has no network.
+type unreliable struct {
+	http.RoundTripper
+
+	p *page
+}
+
+func (u unreliable) RoundTrip(r *http.Request) (*http.Response, error) {
+	got, err := u.RoundTripper.RoundTrip(r)
+	if err == nil && u.p.cut > 0 {
+		u.p.cut--
+		return nil, errors.Join(errors.New("the network is gone"), got.Body.Close())
+	}
+	return got, err
+}
+
+// A second tab shows what the first one keeps, and writes nothing. Once the first one has ended it goes on where that was.
+func TestASecondTabOnlyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := relaytest.InBubble(t)
+		channel := relay.CreateChannel(t, relaytest.AllFields(true))
+		first := join(t, native, relay.Client(t), linkTo(t, relay.URL, channel, fernet.GenerateKey(), 1, 2), "ana")
+		second := &page{TB: t, fresh: native, http: first.http, settings: first.settings, nick: first.nick, seed: first.seed}
+		second.rows = slices.Clone(first.rows)
+		second.open()
+		had := len(first.rows)
+		first.send("one")
+		until(t, "it was read back", func() bool { return first.shows("one") }, first)
+		for _, row := range first.rows[had:] {
+			second.call(map[string]any{"op": "rows", "rows": []int{len(row)}}, row)
+		}
+		if !second.shows("one") || len(second.of("message")) != 1 || len(second.asks) > 0 {
+			t.Errorf("the second tab shows %q, was told %v, and asks for %d things", second.texts(), second.of("message"), len(second.asks))
+		}
+		if r := second.call(map[string]any{"op": "send", "body": map[string]any{"text": "no"}}, nil); r.Failed == nil || r.Failed.Code != "readonly" {
+			t.Errorf("the second tab writes: %+v", r.Failed)
+		}
+		first.end()
+		second.rows, second.settings, second.writes = first.rows, first.settings, true
+		second.open()
+		t.Cleanup(second.end)
+		second.send("two")
+		until(t, "two was read back", func() bool { return second.shows("one", "two") }, second)
+		if found := second.found(); len(found) > 0 {
+			t.Errorf("found: %q", found)
+		}
+	})
+}
+
+// After many messages a snapshot takes the place of the rows, and a page that is filled with it is the same.
+func TestRowsAreCompacted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := relaytest.InBubble(t)
+		channel, key := relay.CreateChannel(t, relaytest.AllFields(true)), fernet.GenerateKey()
+		bo := newProgram(t, relay, channel, key, "bo", 1, 2, 3, 4)
+		ana := join(t, native, relay.Client(t), linkTo(t, relay.URL, channel, key, 1, 2, 3, 4), "ana")
+		for n := range 60 {
+			bo.send(record.Text(fmt.Sprint("text ", n)))
+			ana.send(fmt.Sprint("answer ", n))
+			until(t, "all is read", func() bool {
+				own := ana.history()
+				return len(own) == 2*n+2 && !slices.ContainsFunc(own, func(m shownMessage) bool { return m.Own && !*m.Back })
+			}, ana)
+		}
+		total := 0
+		for _, row := range ana.rows {
+			total += len(row)
+		}
+		if len(ana.rows) > maxRows+1 || total > 2*maxRowBytes {
+			t.Errorf("%d rows are kept, of %d bytes", len(ana.rows), total)
+		}
+		before := ana.texts()
+		ana.open()
+		if !slices.Equal(before, ana.texts()) || len(before) != 120 {
+			t.Errorf("of %d texts %d are there after a restart", len(before), len(ana.texts()))
+		}
+	})
+}
+
+// A clock that is a day off is shown beside what it has dated, and nobody is accused for it.
+func TestAPageWhoseClockIsADayOff(t *testing.T) {
+	m := newMachine(t)
+	synctest.Test(t, func(t *testing.T) {
+		relay := relaytest.InBubble(t)
+		channel, key := relay.CreateChannel(t, relaytest.AllFields(true)), fernet.GenerateKey()
+		link := linkTo(t, relay.URL, channel, key, 1, 2, 3, 4)
+		off := join(t, func() caller { return m.freshAt(t, -24*time.Hour) }, relay.Client(t), link, "ana")
+		off.ahead = -24 * time.Hour
+		bo := join(t, native, relay.Client(t), link, "bo")
+		off.send("yesterday")
+		bo.send("today")
+		both := func(p *page) bool { return p.shows("yesterday", "today") || p.shows("today", "yesterday") }
+		until(t, "both read both", func() bool { return both(off) && both(bo) }, off, bo)
+		for _, p := range []*page{off, bo} {
+			if found := p.found(); len(found) > 0 {
+				t.Errorf("%s finds %q", p.nick, found)
+			}
+		}
+		for _, said := range bo.history() {
+			if behind := said.Posted.Sub(*said.Clock); *said.Text == "yesterday" && behind < 23*time.Hour {
+				t.Errorf("its clock shows only %v before the relay's", behind)
+			}
+		}
+	})
+}
+
+// Whatever a relay answers, a core lives and goes on.
+func FuzzAnswers(f *testing.F) {
+	f.Add(200, "7", "created_at,entry_id,field1\n2026-11-30 17:00:00 UTC,7,hello\n", `{"channel_id":1,"entry_id":8,"field1":"x"}`)
+	f.Add(500, "", "<html>", "")
+	f.Add(200, "0", "0", "{}")
+	f.Add(302, "9007199254740993", "-1", "null")
+	key := fernet.GenerateKey()
+	link := linkTo(f, "http://relay.test", relaytest.Channel{ID: 1, WriteKey: strings.Repeat("W", 16)}, key, 1, 2)
+	f.Fuzz(func(t *testing.T, status int, short, long, pushed string) {
+		p := join(t, native, nil, link, "ana")
+		p.send("hello")
+		for range 12 {
+			if len(p.asks) == 0 {
+				p.call(map[string]any{"op": "wake"}, nil)
+				break
+			}
+			q := p.asks[0]
+			p.asks = p.asks[1:]
+			body := short
+			if q.What == "feed" {
+				body = long
+			}
+			p.call(map[string]any{"op": "answer", "answer": answerOf{N: q.N, Status: status, Bytes: int64(len(body))}}, []byte(body))
+			p.call(map[string]any{"op": "stream", "event": "entry"}, []byte(pushed))
+		}
+		if got := p.texts(); !slices.Contains(got, "hello") {
+			t.Errorf("of what was sent %q is left", got)
+		}
+		p.open()
+		if got := p.texts(); !slices.Contains(got, "hello") {
+			t.Errorf("of what was sent %q is left after a restart", got)
+		}
+	})
+}
