@@ -4,6 +4,7 @@ package testenv
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"math/rand/v2"
 	"os"
@@ -66,8 +67,8 @@ func NodeModules(tb testing.TB) (modules, node string) {
 	node, err := exec.LookPath("node")
 	dir, _ := os.Getwd() // of the package
 	for err == nil && dir != filepath.Dir(dir) {
-		modules = filepath.Join(dir, ".ci", "node", "node_modules")
-		if _, missing := os.Stat(filepath.Join(modules, "@micropython")); missing == nil {
+		place := filepath.Join(dir, ".ci", "node")
+		if modules = filepath.Join(place, "node_modules"); hasPackages(place) {
 			tb.Setenv("NODE_MODULES", modules)
 			return modules, node
 		}
@@ -75,6 +76,21 @@ func NodeModules(tb testing.TB) (modules, node string) {
 	}
 	Missing(tb, `no packages of npm (Debian: nodejs, npm; then "npm ci --prefix .ci/node")`)
 	return "", ""
+}
+
+// hasPackages reports whether all packages of npm are installed that a directory names: one that was added may be lacking.
+func hasPackages(dir string) bool {
+	text, err := os.ReadFile(filepath.Join(dir, "package.json"))
+	var named struct{ Dependencies map[string]string }
+	if err != nil || json.Unmarshal(text, &named) != nil {
+		return false
+	}
+	for name := range named.Dependencies {
+		if _, err := os.Stat(filepath.Join(dir, "node_modules", filepath.FromSlash(name), "package.json")); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // Program returns the path of the first of these programs that is installed; without any the test ends as [Missing] says.

@@ -2,6 +2,7 @@ package outside
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
@@ -187,6 +188,29 @@ func FuzzRecords(f *testing.F) {
 				t.Fatalf("record %d of %d bytes: %+v", i, len(b), r)
 			}
 			size += r.Length
+		}
+	})
+}
+
+// FuzzRow: whatever stands in a field, its row is one of the feed, and the parts of a token are all of its bytes.
+func FuzzRow(f *testing.F) {
+	f.Add("gAAAAABlU_ABAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==", "b'x'")
+	f.Add("21.5", "a,\"b\"\r\nc")
+	f.Fuzz(func(t *testing.T, first, second string) {
+		e := &thingspeak.Entry{ID: 1, CreatedAt: time.Unix(1700000000, 0)}
+		e.Fields[0], e.Fields[1] = thingspeak.Text(first), thingspeak.Text(second)
+		row := NewRow(e, thingspeak.FieldsOf(1, 2))
+		if !strings.HasPrefix(row.CSV, "2023-11-14 22:13:20 UTC,1,") || len(row.Values) > 2 {
+			t.Fatalf("row %+v", row)
+		}
+		for _, v := range row.Values {
+			size := 0
+			for _, p := range v.Parts {
+				size += p.Size
+			}
+			if raw, err := base64.URLEncoding.DecodeString(v.Token); err != nil || len(raw) != size {
+				t.Fatalf("the token %q has parts of %d bytes: %v", v.Token, size, err)
+			}
 		}
 	})
 }
