@@ -179,7 +179,7 @@ async function start() {
     tell($('#wrong'), error.status === 401 ? 'Open this page by the address that “fernpost class” has printed: it has the token that turns the switches.' : error.message)
     return
   }
-  $('#relay').textContent = `${location.host}, channel ${state.channel}`
+  $('#relay').textContent = 'opening the room …'
   follow('/class/events', token, take, text => tell($('#wrong'), text), following.signal)
   try {
     core = await import('./core.js')
