@@ -15,6 +15,8 @@ import (
 type conversation struct {
 	blocks  []*block
 	index   map[identity]*block
+	owns    map[model.OwnID]*block         // our own, by the numbers that they have before they are read back
+	early   map[model.OwnID]model.OwnState // how far those have come that are not shown yet
 	people  map[record.PublicKey]model.Person
 	arrived int // counts what came
 
@@ -26,7 +28,10 @@ type conversation struct {
 }
 
 func newConversation() conversation {
-	return conversation{index: map[identity]*block{}, people: map[record.PublicKey]model.Person{}, last: -1, follow: true}
+	return conversation{
+		index: map[identity]*block{}, owns: map[model.OwnID]*block{}, early: map[model.OwnID]model.OwnState{},
+		people: map[record.PublicKey]model.Person{}, last: -1, follow: true,
+	}
 }
 
 // fill takes what this device holds, which may be there already.
@@ -42,35 +47,57 @@ func (c *conversation) fill(blocks []*block) {
 
 // add takes a message, which may be there already: as it is now.
 func (c *conversation) add(b *block) *block {
-	if old := c.find(b); old != nil {
-		if b.own && len(b.seenBy) < len(old.seenBy) { // only a history tells who has seen it
-			b.seenBy = old.seenBy
-		}
-		if b.own && b.state < old.state && old.state != model.StateUnknown {
-			b.state, b.entry = old.state, old.entry
-		}
-		if old.at == b.at && old.identity == b.identity { // nothing moves
-			b.arrived = old.arrived
-			*old = *b
-			return old
-		}
-		c.remove(old)
-		if c.chosen == old {
-			c.chosen = b
-		}
-		if c.unread == old {
-			c.unread = b
-		}
+	old := c.find(b)
+	if old == nil {
+		return c.insert(b)
+	}
+	if b.at.Entry == 0 && old.at.Entry > 0 { // it was read back before it was told that it waits
+		return old
+	}
+	if b.own && len(b.seenBy) < len(old.seenBy) { // only a history tells who has seen it
+		b.seenBy = old.seenBy
+	}
+	if b.own && b.state < old.state && old.state != model.StateUnknown {
+		b.state, b.entry = old.state, old.entry
+	}
+	if old.at == b.at && old.identity == b.identity { // nothing moves
+		b.arrived = old.arrived
+		*old = *b
+		return old
+	}
+	c.remove(old)
+	if c.chosen == old {
+		c.chosen = b
+	}
+	if c.unread == old {
+		c.unread = b
 	}
 	return c.insert(b)
 }
 
 // find returns the block of the same message: of one of our own also as it was before it was read back.
 func (c *conversation) find(b *block) *block {
-	if old := c.index[b.identity]; old != nil || !b.own || !b.signed {
+	if old := c.index[b.identity]; old != nil {
 		return old
 	}
-	return c.index[identity{author: b.author, number: b.number}]
+	if b.own {
+		return c.owns[b.ownID()]
+	}
+	if b.signed {
+		return nil
+	}
+	for _, own := range c.owns { // texts have no author: what stands in that entry, to the letter, is ours
+		if c.readBack(own, b) {
+			b.own, b.number, b.state, b.entry = true, own.number, model.StateAccepted, own.entry
+			return own
+		}
+	}
+	return nil
+}
+
+// readBack reports whether an unsigned text is one of our own that the relay has accepted.
+func (c *conversation) readBack(own, b *block) bool {
+	return !own.signed && own.at.Entry == 0 && own.entry > 0 && own.entry == b.at.Entry && own.text == b.text
 }
 
 func (c *conversation) insert(b *block) *block {
@@ -78,7 +105,17 @@ func (c *conversation) insert(b *block) *block {
 		if c.index[b.identity] != nil {
 			return c.index[b.identity]
 		}
+		if s, ok := c.early[b.ownID()]; ok && b.own {
+			delete(c.early, b.ownID())
+			b.state, b.entry = s.State, s.At.Entry
+			if text := c.claim(b); text != nil {
+				return text
+			}
+		}
 		c.index[b.identity] = b
+		if b.own {
+			c.owns[b.ownID()] = b
+		}
 	}
 	c.arrived++
 	b.arrived = c.arrived
@@ -92,8 +129,12 @@ func (c *conversation) insert(b *block) *block {
 	return b
 }
 
+// remove takes a block out.
 func (c *conversation) remove(b *block) {
 	delete(c.index, b.identity)
+	if c.owns[b.ownID()] == b {
+		delete(c.owns, b.ownID())
+	}
 	at := slices.Index(c.blocks, b)
 	if at < 0 {
 		return
@@ -129,33 +170,57 @@ func (c *conversation) tell(f *record.Finding, takenBack bool, now time.Time) {
 
 // progress notes how far a message of our own has come.
 func (c *conversation) progress(s *model.OwnState) {
-	if s.Was.Number > 0 { // it was signed anew, under another number
-		if old := c.index[identity{author: s.Was.Author, number: s.Was.Number}]; old != nil {
-			delete(c.index, old.identity)
-			old.author, old.number = s.Author, s.Number
-			c.index[old.identity] = old
+	if s.State == model.StateSeen {
+		c.seen(s)
+		return
+	}
+	if b := c.owns[s.Was]; s.Was.Number > 0 && b != nil { // it was signed anew, under another number
+		delete(c.owns, s.Was)
+		delete(c.index, b.identity)
+		b.author, b.number = s.Author, s.Number
+		c.owns[s.OwnID], c.index[b.identity] = b, b
+	}
+	b := c.owns[s.OwnID]
+	switch {
+	case b == nil:
+		if s.State != model.StateDropped {
+			c.early[s.OwnID] = *s
+		}
+		return
+	case s.State == model.StateDropped:
+		c.remove(b)
+		return
+	}
+	if b.state, b.entry = s.State, s.At.Entry; c.claim(b) != nil {
+		c.remove(b)
+	}
+}
+
+// claim returns the text that is ours and was read back before it was told where it stands; nil if there is none.
+func (c *conversation) claim(b *block) *block {
+	for i := len(c.blocks) - 1; i >= 0; i-- {
+		text := c.blocks[i]
+		if text.finding == nil && !text.signed && !text.own && c.readBack(b, text) {
+			text.own, text.number, text.state, text.entry = true, b.number, b.state, b.entry
+			c.owns[text.ownID()] = text
+			return text
 		}
 	}
+	return nil
+}
+
+// seen notes who has seen a message of our own, and all that we have written before it.
+func (c *conversation) seen(s *model.OwnState) {
+	name := screen.Line(s.SeenBy)
 	for i := len(c.blocks) - 1; i >= 0; i-- {
 		b := c.blocks[i]
-		if !b.own || b.author != s.Author || b.finding != nil {
+		if !b.own || b.author != s.Author || b.number > s.Number || b.finding != nil {
 			continue
 		}
-		switch {
-		case s.State == model.StateSeen && b.number <= s.Number:
-			name := screen.Line(s.SeenBy)
-			if slices.Contains(b.seenBy, name) { // and so was what stands above
-				return
-			}
-			b.seenBy = append(b.seenBy, name)
-		case s.State == model.StateSeen, b.number != s.Number:
-		case s.State == model.StateDropped:
-			c.remove(b)
-			return
-		default:
-			b.state, b.entry = s.State, s.At.Entry
+		if slices.Contains(b.seenBy, name) { // and so was what stands above
 			return
 		}
+		b.seenBy = append(b.seenBy, name)
 	}
 }
 

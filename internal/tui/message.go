@@ -47,7 +47,7 @@ type block struct {
 	file              string        // its name, if it carries one
 	cells             []record.Spot // where it stands in the feed
 
-	// Of a message of our own.
+	// Of a message of our own: how far it has come.
 	state  model.State
 	entry  int64
 	seenBy []string
@@ -57,6 +57,9 @@ type block struct {
 	next      string
 	takenBack bool
 }
+
+// ownID names a message of our own.
+func (b *block) ownID() model.OwnID { return model.OwnID{Author: b.author, Number: b.number} }
 
 // blockOf keeps of a message what is shown.
 func blockOf(it *model.Item) *block {

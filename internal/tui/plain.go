@@ -40,11 +40,12 @@ type plainly struct {
 	over    chan struct{} // closed when nothing is taken out of it any more
 	left    sync.WaitGroup
 	day     string
-	// waiting are our messages that the relay has not accepted yet, and answered tells that it has answered.
-	waiting  map[uint32]bool
-	answered bool
-	ended    bool       // nothing more is typed
-	reached  model.Mark // up to where all was printed that has come
+	// waiting are our messages that the relay has not accepted yet, and accepted those that it has, which may be told before it is told
+	// that they wait. answered tells that it has answered.
+	waiting, accepted map[uint32]bool
+	answered          bool
+	ended             bool       // nothing more is typed
+	reached           model.Mark // up to where all was printed that has come
 	// busy counts what was asked for and is not done: the next line may be an answer to what comes of it.
 	busy int
 	// unprinted are messages that wait until more is known of an author who was not there before.
@@ -57,7 +58,7 @@ type done struct{}
 
 // RunPlain talks in a room until the input has ended, and what was written is posted.
 func RunPlain(ctx context.Context, o Options, p Plain) error {
-	c := &plainly{Plain: p, state: newState(false), o: o, inbox: make(chan from, 256), over: make(chan struct{}), waiting: map[uint32]bool{}}
+	c := &plainly{Plain: p, state: newState(false), o: o, inbox: make(chan from, 256), over: make(chan struct{})}
 	settings, err := o.Engine.Find(o.Room)
 	if err == nil {
 		err = c.follow(settings)
@@ -86,7 +87,7 @@ func (c *plainly) follow(settings model.Room) error {
 	c.session = s
 	c.enter(s.view())
 	c.answered, c.day, c.busy, c.unprinted, c.reached = false, "", 0, nil, s.begins
-	clear(c.waiting)
+	c.waiting, c.accepted = map[uint32]bool{}, map[uint32]bool{}
 	c.talkf("room %s; a line is a message, /help lists what begins with a slash", c.room.name)
 	s.start(plainNewest)
 	return nil
@@ -301,8 +302,8 @@ func (c *plainly) take(what any) {
 		c.printAll()
 	case written:
 		c.talk.add(e.block)
-		if e.block.state != model.StateAccepted {
-			c.waiting[e.block.number] = true
+		if n := e.block.number; e.block.state != model.StateAccepted && !c.accepted[n] {
+			c.waiting[n] = true
 		}
 	case shows:
 		c.panel = e.panel
@@ -358,6 +359,7 @@ func (c *plainly) tellState(s *model.OwnState) {
 	switch s.State {
 	case model.StateAccepted, model.StateUnknown, model.StateDropped:
 		delete(c.waiting, s.Number)
+		c.accepted[s.Number] = true
 	case model.StateSeen:
 	default:
 		return

@@ -279,3 +279,23 @@ func TestACrashRestoresTheTerminal(t *testing.T) {
 		t.Errorf("the terminal is left as %q", text)
 	}
 }
+
+// That a message was accepted may be told before that it waits: the end waited for it for ever.
+func TestManyLinesComeToAnEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := newLab(t, "fernpost")
+		var in strings.Builder
+		for i := range 100 {
+			fmt.Fprintln(&in, "message", i)
+		}
+		var out, talk page
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if err := RunPlain(ctx, lab.member("ana"), Plain{In: strings.NewReader(in.String()), Out: &out, Talk: &talk}); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(talk.String(), ": accepted as entry "); n != 100 {
+			t.Errorf("%d messages were accepted", n)
+		}
+	})
+}

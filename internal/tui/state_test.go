@@ -297,6 +297,38 @@ func TestWhatWasNotShownIsNotMarked(t *testing.T) {
 	}
 }
 
+// In whichever order it is told that a message of ours waits, was accepted and was read back, it stands there once, accepted.
+func TestOwnMessagesStandThereOnce(t *testing.T) {
+	for _, signed := range []bool{true, false} {
+		for _, order := range []string{"wsr", "wrs", "swr", "srw", "rws", "rsw"} {
+			s := newScene(80, 10)
+			s.room.signed = signed
+			q := model.Queued{Number: 1, Entries: 1}
+			state := model.OwnState{OwnID: model.OwnID{Number: 1}, State: model.StateAccepted, At: record.Place{Entry: 1}}
+			back := model.Item{At: record.Spot{Place: record.Place{Entry: 1}, Field: 1}, Posted: begun, Unsigned: &model.Message{
+				Entry: 1, Field: 1, Posted: begun, Sealed: begun, Kind: model.KindText, Text: "hello",
+			}}
+			if signed {
+				q.Author, q.Name, state.Author = keyOf("ana"), "ana", keyOf("ana")
+				back = s.said("ana", record.Text("hello"))
+			}
+			for _, what := range order {
+				switch what {
+				case 'w':
+					s.sent(ownBlock(&q, record.Text("hello"), begun))
+				case 's':
+					s.event(messenger.State{OwnState: state})
+				case 'r':
+					s.event(messenger.Message{Item: back})
+				}
+			}
+			if got := s.screen(); strings.Count(got, "hello") != 1 || !strings.Contains(got, "accepted ") || strings.Contains(got, "queued") {
+				t.Errorf("signed %v, %s:\n%s", signed, order, got)
+			}
+		}
+	}
+}
+
 // FuzzMessages: whatever is said, by whatever name, screens hold it.
 func FuzzMessages(f *testing.F) {
 	f.Add("hello", "ana", 60, 15)
