@@ -7,9 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
@@ -79,10 +77,26 @@ func (o *classOptions) check() error {
 	case (o.TLSCert == "") != (o.TLSKey == ""):
 		return usagef("--tls-cert and --tls-key go together")
 	}
-	if _, err := os.Lstat(o.keep); o.keep != "" && err == nil {
-		return isThere("keep", o.keep)
+	if o.keep == "" {
+		return nil
+	}
+	if dir, err := os.Stat(filepath.Dir(o.keep)); err != nil {
+		return usagef("--keep: %w", err)
+	} else if !dir.IsDir() {
+		return usagef("--keep: %s is no directory", filepath.Dir(o.keep))
+	}
+	for _, name := range []string{o.keep, secondFeed(o.keep)} {
+		if _, err := os.Lstat(name); err == nil {
+			return isThere("keep", name)
+		}
 	}
 	return nil
+}
+
+// secondFeed is the file of a second room's feed, beside the first one's.
+func secondFeed(name string) string {
+	end := filepath.Ext(name)
+	return strings.TrimSuffix(name, end) + "-texts" + end
 }
 
 // class holds a lesson until it is stopped.
@@ -102,6 +116,9 @@ func (a *app) class(ctx context.Context, o *classOptions) (err error) {
 	}()
 	if err := a.announceClass(c, o); err != nil {
 		return err
+	}
+	if a.stdoutTerminal && !o.noOpen {
+		defer a.openBrowser(c.TeacherURL())()
 	}
 	select {
 	case err := <-c.Failed():
@@ -145,24 +162,7 @@ func (a *app) announceClass(c *web.Class, o *classOptions) error {
 			return err
 		}
 	}
-	if a.stdoutTerminal && !o.noOpen {
-		a.openBrowser(c.TeacherURL())
-	}
 	return nil
-}
-
-// openBrowser opens a page in the user's browser, if there is one.
-func (a *app) openBrowser(url string) {
-	program, args := "xdg-open", []string{url}
-	switch runtime.GOOS {
-	case "darwin":
-		program = "open"
-	case "windows":
-		program, args = "rundll32", []string{"url.dll,FileProtocolHandler", url}
-	}
-	if err := exec.Command(program, args...).Start(); err != nil {
-		a.say("open that address in a browser: none could be started (%v)", err)
-	}
 }
 
 // keepFeeds writes what was posted into files, a second room's beside the first one's.
@@ -170,7 +170,7 @@ func (a *app) keepFeeds(ctx context.Context, c *web.Class, name string) error {
 	if name == "" {
 		return nil
 	}
-	feeds, err := c.Feeds(ctx)
+	feeds, err := c.EndLies(ctx)
 	if err != nil {
 		return err
 	}
@@ -180,12 +180,20 @@ func (a *app) keepFeeds(ctx context.Context, c *web.Class, name string) error {
 	for i, feed := range feeds {
 		to := name
 		if i > 0 {
-			end := filepath.Ext(name)
-			to = strings.TrimSuffix(name, end) + "-texts" + end
+			to = secondFeed(name)
 		}
-		err := writeNew("keep", to, 0o644, func(w io.Writer) error { return feed.Write(ctx, w) })
-		if err != nil {
-			return err
+		write := func(w io.Writer) error { return feed.Write(ctx, w) }
+		failed := writeNew("keep", to, 0o644, write)
+		if failed != nil { // what the lesson was is gone after this
+			dir, err := os.MkdirTemp("", "fernpost-feed-")
+			if err == nil {
+				to = filepath.Join(dir, filepath.Base(to))
+				err = writeNew("keep", to, 0o644, write)
+			}
+			if err != nil {
+				return errors.Join(failed, err)
+			}
+			a.report(failed)
 		}
 		a.say("the feed of %s is in %s", feed.Name, to)
 	}

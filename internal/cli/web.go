@@ -67,7 +67,7 @@ func (a *app) web(ctx context.Context, listen string, pace gateway.Pace, noOpen 
 		return err
 	}
 	if a.stdoutTerminal && !noOpen {
-		a.openBrowser(r.URL())
+		defer a.openBrowser(r.URL())()
 	}
 	select {
 	case err := <-r.Failed():

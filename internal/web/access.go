@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
@@ -60,11 +61,23 @@ func answer(w http.ResponseWriter, status int, media string, value any) {
 
 // readJSON reads the body of a request into a value. What it says of an error is for the client.
 func readJSON(w http.ResponseWriter, r *http.Request, value any) error {
+	body, err := readBody(w, r)
+	if err != nil {
+		return err
+	}
+	return parseJSON(body, value)
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
 	if err != nil {
-		return errors.New("the body did not arrive whole, or is too long")
+		return nil, errors.New("the body did not arrive whole, or is too long")
 	}
-	in := json.NewDecoder(strings.NewReader(string(body)))
+	return body, nil
+}
+
+func parseJSON(text []byte, value any) error {
+	in := json.NewDecoder(bytes.NewReader(text))
 	in.DisallowUnknownFields()
 	if err := in.Decode(value); err != nil {
 		return errors.New("that is not the JSON that is wanted here")
@@ -90,20 +103,23 @@ func follow(w http.ResponseWriter, r *http.Request, ending <-chan struct{}, jour
 	silence := time.NewTicker(alive)
 	defer silence.Stop()
 	for over := false; ; {
-		var text []byte
+		var news [][]byte
 		changed := make([]<-chan struct{}, 3) // a nil channel never wakes
 		for i, j := range journals {
 			var lines [][]byte
 			lines, at[i], changed[i] = j.from(at[i])
-			for _, line := range lines {
-				text = append(text, line...)
+			news = append(news, lines...)
+		}
+		if len(news) == 0 {
+			news = [][]byte{{'\n'}}
+		}
+		for _, line := range news { // one by one: together they would be a copy of all for each page
+			_ = control.SetWriteDeadline(time.Now().Add(streamWrite))
+			if _, err := w.Write(line); err != nil {
+				return
 			}
 		}
-		if len(text) == 0 {
-			text = []byte("\n")
-		}
-		_ = control.SetWriteDeadline(time.Now().Add(streamWrite))
-		if _, err := w.Write(text); err != nil || control.Flush() != nil || over {
+		if control.Flush() != nil || over {
 			return
 		}
 		select {

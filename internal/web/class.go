@@ -47,17 +47,17 @@ type Class struct {
 	// certificate is the SHA-256 of the certificate, empty without TLS.
 	certificate string
 	limits      relay.Limits
-	ending      chan struct{}
+	// begun is closed once the lesson has a room: the relay answers before, and so do phones of the lesson before.
+	begun, ending chan struct{}
 
 	// wires and rows are what everybody outside sees, for whoever is in the room; private is for the projector alone.
 	wires, rows, private *journal
-	watching             sync.WaitGroup
 
 	mu       sync.Mutex // guards what follows; held while switches are turned
 	switches Switches
 	rooms    map[string]*room // by the name of the profile
 	stolen   int
-	stop     context.CancelFunc // ends the watching of the room's feed
+	stop     func() // ends the watching of the room's feed
 }
 
 // StartClass begins a lesson; ctx counts while it begins only.
@@ -66,9 +66,9 @@ func StartClass(ctx context.Context, o ClassOptions) (_ *Class, err error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	c := &Class{
-		options: o, tap: outside.NewTap(), token: rand.Text(), ending: make(chan struct{}), wires: newJournal(), rows: newJournal(),
+		options: o, tap: outside.NewTap(), token: rand.Text(), begun: make(chan struct{}), ending: make(chan struct{}), wires: newJournal(), rows: newJournal(),
 		private:  newJournal(),
-		switches: Switches{Profile: passphrase.Fernpost().Name(), Lies: []string{}}, rooms: map[string]*room{},
+		switches: Switches{Profile: passphrase.Fernpost().Name(), Lies: []string{}}, rooms: map[string]*room{}, stop: func() {},
 	}
 	if c.dir, err = os.MkdirTemp("", "fernpost-class-"); err != nil {
 		return nil, fmt.Errorf("starting the class's relay: %w", err)
@@ -98,6 +98,7 @@ func StartClass(ctx context.Context, o ClassOptions) (_ *Class, err error) {
 		return nil, err
 	}
 	c.watch()
+	close(c.begun)
 	return c, nil
 }
 
@@ -158,11 +159,8 @@ func (c *Class) Close(ctx context.Context) (err error) {
 		close(c.ending)
 	}
 	c.mu.Lock()
-	if c.stop != nil {
-		c.stop()
-	}
+	c.stop()
 	c.mu.Unlock()
-	c.watching.Wait()
 	if c.relay != nil {
 		err = c.relay.Shutdown(ctx)
 	}
@@ -186,5 +184,18 @@ func (c *Class) front(relay http.Handler) http.Handler {
 	mux.HandleFunc("GET /class/events", only(c.token, c.getEvents))
 	mux.HandleFunc("POST /class/switches", only(c.token, c.postSwitches))
 	mux.Handle("/", c.observed(relay))
-	return c.tapped(mux)
+	return c.tapped(c.onceBegun(mux))
+}
+
+// onceBegun serves nothing before the lesson has begun.
+func (c *Class) onceBegun(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-c.begun:
+			next.ServeHTTP(w, r)
+		default:
+			w.Header().Set("Retry-After", "1")
+			refuse(w, http.StatusServiceUnavailable, "the lesson begins in a moment")
+		}
+	})
 }

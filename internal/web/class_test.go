@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"strings"
@@ -276,7 +277,7 @@ func TestClassProfileIsAnotherRoom(t *testing.T) {
 	if back := turnTo(t, c, map[string]any{"profile": "fernpost"}); back.Link != signed {
 		t.Fatal("the signed room is another one afterwards")
 	}
-	feeds, err := c.Feeds(t.Context())
+	feeds, err := c.EndLies(t.Context())
 	if err != nil || len(feeds) != 1 || feeds[0].Name != "class-texts" {
 		t.Fatalf("kept would be %v, %v", feeds, err)
 	}
@@ -485,4 +486,51 @@ func TestClassThatCannotStartLeavesNothing(t *testing.T) {
 	if left, _ := os.ReadDir(os.TempDir()); len(left) != 1 {
 		t.Fatalf("left are %v", left)
 	}
+}
+
+// Phones of the lesson before ask the same address again and again: one that came before the new lesson had a room stopped it for good.
+func TestNothingIsServedBeforeTheLessonHasBegun(t *testing.T) {
+	c := &Class{begun: make(chan struct{})}
+	front := c.onceBegun(http.HandlerFunc(c.getNow))
+	reply := httptest.NewRecorder()
+	front.ServeHTTP(reply, httptest.NewRequestWithContext(t.Context(), "GET", "/class/now", nil))
+	if reply.Code != http.StatusServiceUnavailable || reply.Header().Get("Retry-After") == "" {
+		t.Errorf("it answers %d, %v", reply.Code, reply.Header())
+	}
+}
+
+// Whoever sent switches slowly stopped all phones.
+func TestSlowSwitchesStopNobody(t *testing.T) {
+	c := startClass(t, ClassOptions{})
+	slow, rest := io.Pipe()
+	ended := make(chan int)
+	reading := make(chan struct{})
+	go func() {
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/class/switches", io.TeeReader(slow, closing(reading)))
+		reply := httptest.NewRecorder()
+		c.postSwitches(reply, r)
+		ended <- reply.Code
+	}()
+	fmt.Fprint(rest, `{"padding"`)
+	<-reading
+	if s := c.forPhones(); s.Padding {
+		t.Error("padding is on")
+	}
+	fmt.Fprint(rest, `: true}`)
+	rest.Close()
+	if code := <-ended; code != http.StatusOK || !c.forPhones().Padding {
+		t.Errorf("it answers %d", code)
+	}
+}
+
+// closing is closed by the first write.
+type closing chan struct{}
+
+func (c closing) Write(b []byte) (int, error) {
+	select {
+	case <-c:
+	default:
+		close(c)
+	}
+	return len(b), nil
 }

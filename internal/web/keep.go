@@ -2,6 +2,7 @@ package web
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"io"
 	"slices"
@@ -19,9 +20,9 @@ type Feed struct {
 	room  *room
 }
 
-// Feeds are those of the rooms in which somebody has written, the signed one first. From then on the relay shows everything as it was
-// posted.
-func (c *Class) Feeds(ctx context.Context) (all []Feed, err error) {
+// EndLies has the relay show everything as it was posted from now on, and returns the feeds of the rooms in which somebody has written,
+// that of the signed room first.
+func (c *Class) EndLies(ctx context.Context) (all []Feed, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.relay.Change(c.limits, cheat.Lies(0)); err != nil {
@@ -36,7 +37,7 @@ func (c *Class) Feeds(ctx context.Context) (all []Feed, err error) {
 			all = append(all, Feed{r.name, c, r})
 		}
 	}
-	slices.SortFunc(all, func(a, b Feed) int { return len(a.Name) - len(b.Name) })
+	slices.SortFunc(all, func(a, b Feed) int { return cmp.Compare(a.room.profile.Form, b.room.profile.Form) })
 	return all, nil
 }
 

@@ -92,19 +92,26 @@ const lookBack = 20
 
 // watch begins to tell of the feed of the room that the class is in, by the rules that hold now. The caller holds mu, or is alone.
 func (c *Class) watch() {
-	if c.stop != nil {
-		c.stop()
+	c.stop() // to its end: else it might tell of the room before among the rows of this one
+	select {
+	case <-c.ending:
+		return
+	default:
 	}
 	c.rows.reset(map[string]any{"reset": "cloud"})
-	ctx, stop := context.WithCancel(context.Background())
-	c.stop = stop
-	rules, id := c.relay.Rules(), c.now().channel
-	c.watching.Go(func() {
-		f := &shownFeed{rules: rules, channel: id, journal: c.rows}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	c.stop = func() {
+		cancel()
+		<-ended
+	}
+	f := &shownFeed{rules: c.relay.Rules(), channel: c.now().channel, journal: c.rows}
+	go func() {
+		defer close(ended)
 		if err := f.run(ctx); err != nil && ctx.Err() == nil {
 			c.options.Log.Error("the feed is not shown any more", "err", err)
 		}
-	})
+	}()
 }
 
 // shownFeed is a feed as it was shown.

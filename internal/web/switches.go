@@ -174,11 +174,14 @@ func (c *Class) state() classState {
 	return s
 }
 
-func (c *Class) getState(w http.ResponseWriter, _ *http.Request) {
+func (c *Class) stateNow() classState {
 	c.mu.Lock()
-	s := c.state()
-	c.mu.Unlock()
-	answerJSON(w, s)
+	defer c.mu.Unlock()
+	return c.state()
+}
+
+func (c *Class) getState(w http.ResponseWriter, _ *http.Request) {
+	answerJSON(w, c.stateNow())
 }
 
 func (c *Class) getEvents(w http.ResponseWriter, r *http.Request) {
@@ -186,11 +189,16 @@ func (c *Class) getEvents(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Class) postSwitches(w http.ResponseWriter, r *http.Request) {
+	body, err := readBody(w, r) // before the lock: who sends it slowly would stop everybody
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	to := c.switches // what is not named stays
 	to.Lies = slices.Clone(to.Lies)
-	if err := readJSON(w, r, &to); err != nil {
+	if err := parseJSON(body, &to); err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
@@ -213,13 +221,14 @@ type nowState struct {
 	Notice string `json:"notice"`
 }
 
-func (c *Class) getNow(w http.ResponseWriter, _ *http.Request) {
+func (c *Class) forPhones() nowState {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	told, _ := lies(c.switches.Lies)
-	s := nowState{c.now().channel, c.switches.Padding, c.phone().tag, told.Notice()}
-	c.mu.Unlock()
-	answerJSON(w, s)
+	return nowState{c.now().channel, c.switches.Padding, c.phone().tag, told.Notice()}
 }
+
+func (c *Class) getNow(w http.ResponseWriter, _ *http.Request) { answerJSON(w, c.forPhones()) }
 
 // getOutside streams what everybody outside sees, for the phones: who shows the write key of a room of the class may see the requests
 // that it stands in.
