@@ -63,10 +63,56 @@ type deviceRooms struct {
 
 	mu    sync.Mutex           // guards what follows
 	known map[string]knownRoom // by ID
+	open  map[string]*openRoom // by ID
+}
+
+// keptOpen is how long a room stays open after readings were delivered to it: to open it takes longer than to post one.
+const keptOpen = 10 * time.Second
+
+// openRoom is a room that readings are delivered to.
+type openRoom struct {
+	mu    sync.Mutex      // held while it is used
+	room  *messenger.Room // nil while it is closed
+	as    model.Room      // its settings when it was opened
+	until time.Time       // when it is to be closed
+}
+
+// closeIfIdle closes the room if nobody has used it for long.
+func (o *openRoom) closeIfIdle() error {
+	if !o.mu.TryLock() { // it is in use
+		return nil
+	}
+	defer o.mu.Unlock()
+	if time.Now().Before(o.until) {
+		return nil
+	}
+	return o.close()
+}
+
+// close closes the room. The caller holds mu.
+func (o *openRoom) close() error {
+	r := o.room
+	if r == nil {
+		return nil
+	}
+	o.room = nil
+	return r.Close()
+}
+
+// close closes all rooms that are open.
+func (d *deviceRooms) close() (err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, o := range d.open {
+		o.mu.Lock()
+		err = errors.Join(err, o.close())
+		o.mu.Unlock()
+	}
+	return err
 }
 
 func newDeviceRooms(engine *messenger.Engine, followed *followedRooms) *deviceRooms {
-	return &deviceRooms{engine: engine, followed: followed, known: map[string]knownRoom{}}
+	return &deviceRooms{engine: engine, followed: followed, known: map[string]knownRoom{}, open: map[string]*openRoom{}}
 }
 
 // NameIn returns what tells how a room of an engine is called now, by its ID, as [Grants] want it.
@@ -118,15 +164,35 @@ func (d *deviceRooms) deliver(ctx context.Context, roomID, mark string, fill fun
 	if err != nil {
 		return err
 	}
-	r, err := d.engine.Open(k.Room, messenger.Face{})
+	d.mu.Lock()
+	o := d.open[roomID]
+	if o == nil {
+		o = &openRoom{}
+		d.open[roomID] = o
+	}
+	d.mu.Unlock()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.room != nil && !sameRoom(o.as, k.Room) {
+		err = o.close()
+	}
+	if o.room == nil && err == nil {
+		o.as = k.Room
+		o.room, err = d.engine.Open(k.Room, messenger.Face{})
+	}
 	if err != nil {
 		return err
 	}
-	err = fill(func(e *thingspeak.Entry) error { return putOnce(ctx, r, mark, e) })
+	err = fill(func(e *thingspeak.Entry) error { return putOnce(ctx, o.room, mark, e) })
 	if err == nil {
-		_, _, err = r.Retry(ctx, messenger.SendOptions{})
+		_, _, err = o.room.Retry(ctx, messenger.SendOptions{})
 	}
-	return errors.Join(err, r.Leave())
+	if err != nil { // it may be gone, or have other settings
+		return errors.Join(err, o.close())
+	}
+	o.until = time.Now().Add(keptOpen)
+	time.AfterFunc(keptOpen, func() { _ = o.closeIfIdle() })
+	return nil
 }
 
 // putOnce puts a reading into an outbox. Its number goes into what names it, so that whoever was killed right then, and comes with it

@@ -43,7 +43,7 @@ func TestReadingsOfAGatewayAreSentOnce(t *testing.T) {
 					sent[said[i]]++
 				}
 				for noted := 0; noted < readings; {
-					rooms := newDeviceRooms(x.engine(x.home), nil) // a process
+					rooms := x.deviceRooms() // a process
 					until := min(readings, noted+1+random.IntN(6))
 					err := rooms.deliver(t.Context(), "lab", "door", func(put func(*thingspeak.Entry) error) error {
 						for i := noted; i < until; i++ {
@@ -62,7 +62,7 @@ func TestReadingsOfAGatewayAreSentOnce(t *testing.T) {
 					}
 				}
 				all := func(func(*thingspeak.Entry) error) error { return nil }
-				if err := newDeviceRooms(x.engine(x.home), nil).deliver(t.Context(), "lab", "door", all); err != nil {
+				if err := x.deviceRooms().deliver(t.Context(), "lab", "door", all); err != nil {
 					t.Error(err)
 				}
 				shown := map[string]int{}
@@ -85,7 +85,7 @@ func TestFourDevicesKeepUp(t *testing.T) {
 		if _, err := x.followed.engine.Update("lab", func(r *model.Room) error { r.Interval = "15s"; return nil }); err != nil {
 			t.Fatal(err)
 		}
-		rooms := newDeviceRooms(x.followed.engine, nil)
+		rooms := x.deviceRooms()
 		paces := rooms.paces(t.Context(), []Grant{
 			{Room: "lab", RoomID: "lab", Scopes: []Scope{Write}},
 			{Room: "lab", RoomID: "lab", Scopes: []Scope{Write}},
@@ -155,7 +155,7 @@ func TestReadingsThatARoomCannotCarry(t *testing.T) {
 		if _, err := x.followed.engine.Update("lab", func(r *model.Room) error { r.Fields = []int{1}; return nil }); err != nil {
 			t.Fatal(err)
 		}
-		rooms := newDeviceRooms(x.followed.engine, nil)
+		rooms := x.deviceRooms()
 		text := func(field int, s string) *thingspeak.Entry {
 			e := &thingspeak.Entry{CreatedAt: time.Now()}
 			e.Fields[field-1] = thingspeak.Text(s)
@@ -215,6 +215,17 @@ func TestARelayThatBecomesTheGatewayItself(t *testing.T) {
 			}
 		})
 	}
+}
+
+// deviceRooms are the rooms of a process that is started now.
+func (x *house) deviceRooms() *deviceRooms {
+	d := newDeviceRooms(x.engine(x.home), x.followed)
+	x.t.Cleanup(func() {
+		if err := d.close(); err != nil {
+			x.t.Error(err)
+		}
+	})
+	return d
 }
 
 // readings are those that are in the room.

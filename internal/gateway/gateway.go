@@ -309,7 +309,7 @@ func (r *Running) close() error {
 		r.door.close()
 	}
 	if r.followed != nil {
-		err = errors.Join(err, r.followed.close())
+		err = errors.Join(err, r.device.close(), r.followed.close())
 	}
 	if r.readings != nil {
 		err = errors.Join(err, r.readings.Close())
