@@ -62,8 +62,16 @@ type session struct {
 	sent, leaving chan struct{}
 	unsent        error
 
+	// asking ends when nobody answers questions any more, as at the end.
+	asking     context.Context
+	stopAsking context.CancelFunc
+
 	mu   sync.Mutex      // guards side
 	side *messenger.Room // opened for everything but the stream
+
+	// rowsMu guards how many rows are wanted beside those that are read now; below 0 none are read.
+	rowsMu     sync.Mutex
+	rowsWanted int
 }
 
 // What a session tells besides the events of its stream.
@@ -111,14 +119,14 @@ func open(o Options, settings model.Room, inbox chan<- from, device func(any)) (
 		sending: make(chan effect, maxSending), sent: make(chan struct{}), leaving: make(chan struct{}),
 	}
 	s.ctx, s.end = context.WithCancel(context.Background())
+	s.asking, s.stopAsking = context.WithCancel(s.ctx)
+	s.rowsWanted = -1
 	face := messenger.Face{
 		Tell: func(e messenger.Event) error {
 			s.tell(e)
 			return nil
 		},
-		Agree: func(ctx context.Context, e messenger.Estimate) error {
-			return confirm(ctx, s.tell, "It takes "+e.Text()+". Send it? y/n")
-		},
+		Agree: s.agree,
 	}
 	var err error
 	if s.side, err = o.Engine.Open(settings, face); err != nil {
@@ -132,6 +140,11 @@ func open(o Options, settings model.Room, inbox chan<- from, device func(any)) (
 		return nil, errors.Join(err, s.side.Close())
 	}
 	return s, nil
+}
+
+// agree asks whether a long transfer is wanted, until nobody is there to answer.
+func (s *session) agree(_ context.Context, e messenger.Estimate) error {
+	return confirm(s.asking, s.tell, "It takes "+e.Text()+". Send it? y/n")
 }
 
 // tell tells something, unless nobody listens any more.
@@ -252,6 +265,7 @@ func (s *session) with(work func(*messenger.Room) error) error {
 // close ends it. What is in the outbox stays there.
 func (s *session) close() error {
 	close(s.leaving)
+	s.stopAsking() // a message whose question nobody answers is not sent
 	close(s.sending)
 	<-s.sent
 	s.end()
@@ -264,7 +278,7 @@ const maxSending = 1000
 
 // do does what the state asks for, beside the loop that asks for it.
 func (s *session) do(e effect) {
-	switch e.(type) {
+	switch e := e.(type) {
 	case send, sendFile:
 		select {
 		case s.sending <- e:
@@ -272,8 +286,38 @@ func (s *session) do(e effect) {
 			s.work.Go(func() { s.tell(failed{errors.New("too much waits to be sent already; this message was not taken")}) })
 		}
 		return
+	case loadRows:
+		s.wantRows(e.newest)
+		return
 	}
 	s.work.Go(func() { s.try(e) })
+}
+
+// wantRows reads the newest rows of the feed. One reading is under way at a time: what is wanted meanwhile is read once, after it.
+func (s *session) wantRows(newest int) {
+	s.rowsMu.Lock()
+	defer s.rowsMu.Unlock()
+	if s.rowsWanted >= 0 {
+		s.rowsWanted = max(s.rowsWanted, newest)
+		return
+	}
+	s.rowsWanted = newest
+	s.work.Go(func() {
+		for newest := s.nextRows(); newest > 0; newest = s.nextRows() {
+			s.try(loadRows{newest})
+		}
+	})
+}
+
+func (s *session) nextRows() (newest int) {
+	s.rowsMu.Lock()
+	defer s.rowsMu.Unlock()
+	if newest = s.rowsWanted; newest == 0 || s.ctx.Err() != nil {
+		s.rowsWanted = -1
+		return 0
+	}
+	s.rowsWanted = 0
+	return newest
 }
 
 func (s *session) try(e effect) {
@@ -304,9 +348,7 @@ func (s *session) sendInOrder() {
 			case <-s.leaving:
 				s.unsent = errors.Join(s.unsent, err)
 			default:
-				if err != nil {
-					s.tell(failed{err})
-				}
+				s.tellError(err)
 			}
 		}()
 	}

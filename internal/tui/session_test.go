@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -296,6 +298,65 @@ func TestManyLinesComeToAnEnd(t *testing.T) {
 		}
 		if n := strings.Count(talk.String(), ": accepted as entry "); n != 100 {
 			t.Errorf("%d messages were accepted", n)
+		}
+	})
+}
+
+// The end waited for ever for the answer to whether a long transfer was to be sent, and the message was lost in silence.
+func TestAnOpenQuestionHoldsUpNoEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := newLab(t, "fernpost")
+		inbox := make(chan from, 1000)
+		s, err := open(lab.member("ana"), lab.room, inbox, func(any) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.start()
+		asked := make(chan error, 1)
+		go func() { asked <- s.agree(t.Context(), messenger.Estimate{}) }()
+		for is := false; !is; {
+			_, is = (<-inbox).what.(asks)
+		}
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-asked; !errors.Is(err, context.Canceled) {
+			t.Errorf("the answer is %v", err)
+		}
+	})
+}
+
+// A thousand messages made a thousand readings of the feed.
+func TestRowsAreReadOneTimeAfterTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := newLab(t, "fernpost")
+		var reads atomic.Int64
+		lab.server.Inject(func(w http.ResponseWriter, r *http.Request, relay http.Handler) {
+			if r.URL.Query().Get("results") == fmt.Sprint(newestRows) {
+				reads.Add(1)
+				time.Sleep(time.Second)
+			}
+			relay.ServeHTTP(w, r)
+		})
+		inbox := make(chan from, 5000)
+		s, err := open(lab.member("ana"), lab.room, inbox, func(any) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.start()
+		time.Sleep(time.Minute)
+		reads.Store(0)
+		s.do(loadRows{newestRows})
+		time.Sleep(time.Millisecond) // it is being read now
+		for range 999 {
+			s.do(loadRows{newestRows})
+		}
+		time.Sleep(time.Minute)
+		if n := reads.Load(); n != 2 {
+			t.Errorf("the feed was read %d times, want one time and once more", n)
+		}
+		if err := s.close(); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -105,7 +105,11 @@ func (s *state) history(blocks []*block, people []model.Person, whole bool) []ef
 		s.noteBlock(b)
 	}
 	s.loaded = s.loaded || whole || len(blocks) > 0
-	return s.shown()
+	effects := s.shown()
+	if s.split && s.rows.rows == nil { // another room's were there
+		effects = append(effects, loadRows{newestRows})
+	}
+	return effects
 }
 
 func (s *state) noteBlock(b *block) {

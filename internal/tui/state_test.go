@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -183,7 +184,7 @@ func TestScreens(t *testing.T) {
 	golden(t, "colour-80x24", strings.ReplaceAll(s.screen(), "\x1b", "␛"))
 }
 
-// Of every screen no line is longer than the window, by either way to count, and there are as many lines as it has.
+// Of every screen no line is longer than the window, by either way to count, and there are no more lines than it has.
 func TestScreensFitTheWindow(t *testing.T) {
 	for _, width := range []int{1, 5, 20, 43, 44, 45, 60, 61, 80, 200} {
 		for _, height := range []int{1, 2, 3, 5, 15, 24, 60} {
@@ -192,7 +193,10 @@ func TestScreensFitTheWindow(t *testing.T) {
 			s.feed()
 			for _, keys := range [][]string{nil, {"f2"}, {"alt+up"}, {"f1"}, {"f1", "f2", "f3"}, {"esc", "ctrl+r", "'last"}, {"pgup"}, {"pgup", "pgdown"}} {
 				s.keys(keys...)
-				checkScreen(t, s.state)
+				for _, method := range []ansi.Method{ansi.WcWidth, ansi.GraphemeWidth} {
+					s.method = method
+					checkScreen(t, s.state)
+				}
 			}
 		}
 	}
@@ -353,4 +357,14 @@ func abs(n int) int {
 		return -(n + 1)
 	}
 	return n
+}
+
+// Another room beside what everybody sees of it showed no rows until somebody wrote there.
+func TestAnotherRoomIsShownWithItsRows(t *testing.T) {
+	s := newScene(80, 24)
+	s.keys("f2")
+	s.enter(roomView{name: "den"})
+	if effects := s.history(nil, nil, true); !slices.Contains(effects, effect(loadRows{newestRows})) {
+		t.Errorf("what follows is %v", effects)
+	}
 }
