@@ -726,28 +726,35 @@ func (c *Conversation) onTheirWay() ([]model.Item, error) {
 	}
 	var items []model.Item
 	for i := range own {
-		q, err := c.queued(&own[i])
+		it, ok, err := c.unsentItem(&own[i], messages)
 		if err != nil {
 			return nil, err
 		}
-		if own[i].Author.IsZero() {
-			text, ok, err := c.unsentText(&own[i])
-			if err != nil {
-				return nil, err
-			}
-			if ok {
-				items = append(items, model.Item{Sealed: text.Sealed, Unsigned: &text, Sent: &q})
-			}
+		if !ok {
 			continue
 		}
-		m, ok := messages[own[i].Hash]
-		if !ok || own[i].Kind == record.KindHeartbeat {
-			continue
+		q, err := c.queued(&own[i]) // which asks the store: not of the thousands that were read back
+		if err != nil {
+			return nil, err
 		}
-		m.At = record.Spot{}
-		items = append(items, model.Item{Record: &m, Sent: &q})
+		it.Sent = &q
+		items = append(items, it)
 	}
 	return items, nil
+}
+
+// unsentItem returns a message of our own that was not read back, of which messages has those with an author.
+func (c *Conversation) unsentItem(own *kept.Own, messages map[record.Hash]record.Message) (it model.Item, ok bool, err error) {
+	if own.Author.IsZero() {
+		text, ok, err := c.unsentText(own)
+		return model.Item{Sealed: text.Sealed, Unsigned: &text}, ok, err
+	}
+	m, ok := messages[own.Hash]
+	if !ok || own.Kind == record.KindHeartbeat {
+		return it, false, nil
+	}
+	m.At = record.Spot{}
+	return model.Item{Record: &m}, true, nil
 }
 
 // witnesses returns the highest receipt of everybody for our own records.

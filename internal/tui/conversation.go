@@ -157,12 +157,19 @@ func (c *conversation) tell(f *record.Finding, takenBack bool, now time.Time) {
 			return
 		}
 	}
-	b := findingBlock(f, takenBack, now)
-	if b == nil || takenBack {
+	if !takenBack {
+		c.note(f, now)
+	}
+}
+
+// note shows a finding at the end: it is noticed now, and above nobody would see it.
+func (c *conversation) note(f *record.Finding, now time.Time) {
+	b := findingBlock(f, false, now)
+	if b == nil {
 		return
 	}
 	b.at = record.Spot{}
-	if n := len(c.blocks); n > 0 { // it is noticed now: above, nobody would see it
+	if n := len(c.blocks); n > 0 {
 		b.at = c.blocks[n-1].at
 	}
 	c.insert(b)

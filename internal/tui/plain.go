@@ -59,6 +59,7 @@ type done struct{}
 // RunPlain talks in a room until the input has ended, and what was written is posted.
 func RunPlain(ctx context.Context, o Options, p Plain) error {
 	c := &plainly{Plain: p, state: newState(false), o: o, inbox: make(chan from, 256), over: make(chan struct{})}
+	c.stopped = o.Stopped
 	settings, err := o.Engine.Find(o.Room)
 	if err == nil {
 		err = c.follow(settings)
@@ -281,7 +282,11 @@ func (c *plainly) take(what any) {
 		c.tellFinding(&e.Finding, false)
 	case messenger.Event:
 		switch e := e.(type) {
-		case messenger.Read, messenger.RelayAway:
+		case messenger.Read:
+			if c.answered = true; e.Arrivals.NotOurs > 0 {
+				c.warnf("! %s not for this key", screen.Count(e.Arrivals.NotOurs, "entry"))
+			}
+		case messenger.RelayAway:
 			c.answered = true
 		case messenger.Reached:
 			c.reached = e.Mark

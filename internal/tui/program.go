@@ -36,7 +36,7 @@ func Run(ctx context.Context, o Options) error { return run(ctx, o) }
 // run is Run with options for a terminal that is none.
 func run(ctx context.Context, o Options, terminal ...tea.ProgramOption) error {
 	m := &program{state: newState(o.Colour), o: o, inbox: make(chan from, 256)}
-	m.now = time.Now()
+	m.now, m.stopped = time.Now(), o.Stopped
 	var end context.CancelFunc
 	m.ctx, end = context.WithCancel(ctx)
 	defer end()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/attachment"
 	"github.com/fernpost/fernpost/internal/channel"
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
@@ -39,6 +41,8 @@ type Options struct {
 	Fastest, Slowest time.Duration
 	// Explain returns what is wrong with an error in words, and what to do next, "" if nobody knows.
 	Explain func(err error, room string) (what, next string)
+	// Stopped says why a reading did not come to its end, "" if it did.
+	Stopped func(exchange.Stop) string
 	// Colour tells that colours are wanted.
 	Colour bool
 }
@@ -184,6 +188,7 @@ func (s *session) start(newest ...int) {
 		if err := s.tellHeld(newest); err != nil {
 			s.tell(failed{err})
 		}
+		debug.FreeOSMemory() // of what was read, a small part is kept
 		for {
 			e, err := s.stream.Next(s.ctx)
 			if s.ctx.Err() != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
@@ -29,6 +30,8 @@ type state struct {
 	method        ansi.Method // how the terminal counts columns
 	zone          *time.Location
 	now           time.Time
+	// stopped says why a reading did not come to its end, "" if it did; nil says nothing.
+	stopped func(exchange.Stop) string
 
 	room   roomView
 	talk   conversation
@@ -196,9 +199,7 @@ func (s *state) event(e messenger.Event) []effect {
 		s.caughtUp, s.reached = true, &e
 		return s.keep()
 	case messenger.Read:
-		if s.away, s.answered = false, true; e.News.Cleared {
-			s.say(warns, "the channel was cleared, or the relay lost its entries")
-		}
+		s.read(&e)
 	case messenger.RelayAway:
 		s.away = true
 		s.say(warns, e.Err.Error()+"; trying again")
@@ -209,6 +210,30 @@ func (s *state) event(e messenger.Event) []effect {
 		s.posted(e)
 	}
 	return nil
+}
+
+// read takes what a reading has found out about the relay, and what came that is no message.
+func (s *state) read(e *messenger.Read) {
+	s.away, s.answered = false, true
+	if a := &e.Arrivals; a.NotOurs > 0 {
+		s.talk.note(&record.Finding{
+			Kind: record.NotOurs, Count: a.NotOurs, At: record.Place{Entry: a.FirstNotOurs}, Until: a.LastNotOurs,
+		}, s.now)
+	}
+	stopped := ""
+	if s.stopped != nil {
+		stopped = s.stopped(e.Stop)
+	}
+	switch {
+	case e.News.Cleared:
+		s.say(warns, "the channel was cleared, or the relay lost its entries")
+	case e.News.Doubtful:
+		s.say(warns, "the relay shows nothing of what it has shown before: what is new counts when it shows that again, or in a minute")
+	case stopped != "":
+		s.say(warns, stopped)
+	case e.Arrivals.Damaged > 0:
+		s.say(warns, screen.Count(e.Arrivals.Damaged, "entry")+" with a damaged token")
+	}
 }
 
 // forPeople reports whether a message is one that people read.
