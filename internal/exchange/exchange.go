@@ -193,6 +193,15 @@ func New(port Port, s Settings) *Exchange {
 	return &Exchange{port: port, set: s, updates: pace{pause: s.Interval}, bulk: pace{pause: s.BulkInterval}}
 }
 
+// SetPosted tells when an update of ours was last taken, by another exchange: Post keeps the interval after it.
+func (x *Exchange) SetPosted(at time.Time) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if next := at.Add(x.updates.pause); next.After(x.updates.next) {
+		x.updates.next = next
+	}
+}
+
 // SetIntervals tells which pauses the relay grants, for Post and PostBulk to keep from now on.
 func (x *Exchange) SetIntervals(post, bulk time.Duration) {
 	x.mu.Lock()

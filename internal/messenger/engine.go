@@ -6,6 +6,7 @@ package messenger
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/duration"
@@ -36,11 +37,13 @@ type Engine struct {
 
 	mu      sync.Mutex           // guards what follows
 	watched map[string]*watching // what is followed, by the name of its files
+	// posted is when an update of ours was last taken, by channel.
+	posted map[channelAt]time.Time
 }
 
 // New returns the engine with these options. Nothing is opened yet.
 func New(o Options) *Engine {
-	return &Engine{o: o, sources: (*remote.Client).Sources}
+	return &Engine{o: o, sources: (*remote.Client).Sources, posted: map[channelAt]time.Time{}}
 }
 
 // dial makes the client for a room's channel. Nothing is sent yet.

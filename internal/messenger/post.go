@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/model"
@@ -78,7 +79,28 @@ func (p *poster) post(ctx context.Context, entry *thingspeak.Entry, after int64)
 		}
 		return id, err
 	}
-	return p.client.PostEntry(ctx, entry, after, p.waits)
+	if p.r == nil {
+		return p.client.PostEntry(ctx, entry, after, p.waits)
+	}
+	// Each opening of a room has an exchange of its own: without this the next message would come too soon, and wait as if others
+	// had been quicker.
+	e, channel := p.r.engine, channelAt{p.r.settings.Relay, p.r.settings.Channel}
+	e.mu.Lock()
+	p.client.SetPosted(e.posted[channel])
+	e.mu.Unlock()
+	id, err := p.client.PostEntry(ctx, entry, after, p.waits)
+	if err == nil {
+		e.mu.Lock()
+		e.posted[channel] = time.Now()
+		e.mu.Unlock()
+	}
+	return id, err
+}
+
+// channelAt is a channel of a relay.
+type channelAt struct {
+	relay   string
+	channel int64
 }
 
 func (p *poster) postBulk(ctx context.Context, step *room.Step) error {

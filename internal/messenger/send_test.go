@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
@@ -305,6 +306,28 @@ func TestWhoInsistsSendsInSpiteOfAMoveThatIsReadJustThen(t *testing.T) {
 		}
 		if told := toldOf[messenger.Moved](ana); len(told) != 1 {
 			t.Errorf("whoever insists is told of %d moves, want 1", len(told))
+		}
+	})
+}
+
+// Somebody alone waited for the second message as if others had been quicker: each opening of a room forgot when the last one was taken.
+func TestTheIntervalIsKeptFromOneOpeningToTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := relaytest.InBubble(t, relaytest.Interval(15*time.Second))
+		x := &members{t, server, newRoom(t, server, "lab")}
+		x.room.Interval = "15s"
+		ana := x.join("ana")
+		began := time.Now()
+		for _, text := range []string{"one", "two", "three"} {
+			ana.say(text)
+		}
+		if took := time.Since(began); took > 32*time.Second {
+			t.Errorf("three messages took %v, want two intervals", took)
+		}
+		for _, w := range toldOf[messenger.Waits](ana) {
+			if w.Reason != exchange.OwnInterval {
+				t.Errorf("it waited because of %v", w.Reason)
+			}
 		}
 	})
 }

@@ -406,7 +406,7 @@ const prompt = "> "
 func (p *painter) inputLines() (lines []string, x, y int) {
 	switch {
 	case p.asking != nil:
-		return wrap(p.asking.text, p.columns-len(prompt)), 0, 0
+		return wrap(p.asking.text+", then Enter: "+p.asking.typed, p.columns-len(prompt)), 0, 0
 	case p.search:
 		line := cut("search: "+p.sought, p.columns-len(prompt)-1)
 		return []string{line}, columnsOf(line), 0

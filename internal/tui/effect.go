@@ -86,7 +86,7 @@ const (
 func waitText(w exchange.Wait) string {
 	switch w.Reason {
 	case exchange.ChannelBusy:
-		return "somebody else was quicker"
+		return "too soon after another entry"
 	case exchange.ReplyLost:
 		return "no clear answer came: looking whether it is there"
 	}

@@ -73,6 +73,7 @@ type delivery struct {
 type question struct {
 	text    string
 	yes, no func(*state) []effect // no may be nil
+	typed   string                // of the answer
 }
 
 // ask asks a question. One that was asked before is answered with no.
@@ -277,7 +278,7 @@ func (s *state) press(key, text string) []effect {
 	s.notice = ""
 	switch {
 	case s.asking != nil:
-		return s.answer(key)
+		return s.pressAnswer(key, text)
 	case s.bare:
 		s.bare = false
 		return nil
@@ -377,6 +378,32 @@ func (s *state) toggle(p *panel) {
 }
 
 // answer takes a key as the answer to a question.
+// pressAnswer takes a key while a question is open. An answer ends with Enter: of a "yes" that counted at its first letter the rest
+// became a message.
+func (s *state) pressAnswer(key, text string) []effect {
+	q := s.asking
+	switch key {
+	case "esc", "ctrl+c":
+		return s.answer("n")
+	case "backspace", "ctrl+h":
+		_, size := lastRune(q.typed)
+		q.typed = q.typed[:len(q.typed)-size]
+	case "enter":
+		switch strings.ToLower(strings.TrimSpace(q.typed)) {
+		case "y", "yes":
+			return s.answer("y")
+		case "n", "no":
+			return s.answer("n")
+		}
+		q.typed = ""
+	default:
+		if len(q.typed) < 8 {
+			q.typed += screen.Line(text)
+		}
+	}
+	return nil
+}
+
 func (s *state) answer(key string) []effect {
 	q := s.asking
 	switch key {

@@ -368,3 +368,28 @@ func TestAnotherRoomIsShownWithItsRows(t *testing.T) {
 		t.Errorf("what follows is %v", effects)
 	}
 }
+
+// A "yes" counted at its first letter, and the rest of it was posted as a message.
+func TestAWholeYesIsAnAnswer(t *testing.T) {
+	for typed, want := range map[string]string{"y": "yes", "yes": "yes", " YES ": "yes", "no": "no", "n": "no", "es": "", "": ""} {
+		s := newScene(80, 24)
+		got := ""
+		answer := func(is string) func(*state) []effect {
+			return func(*state) []effect {
+				got = is
+				return nil
+			}
+		}
+		s.ask(&question{text: "Really? y/n", yes: answer("yes"), no: answer("no")})
+		for _, r := range typed {
+			s.press(string(r), string(r))
+		}
+		if got != "" {
+			t.Errorf("%q counts before Enter", typed)
+		}
+		s.press("enter", "")
+		if got != want || s.input.text != "" || (s.asking == nil) != (want != "") {
+			t.Errorf("%q is taken as %q, and %q is left to be sent", typed, got, s.input.text)
+		}
+	}
+}
