@@ -158,7 +158,7 @@ func (a *app) announceClass(c *web.Class, o *classOptions) error {
 		if err != nil {
 			return err
 		}
-		if err := a.showCode(code); err != nil {
+		if err := a.showCode(code, "let phones scan it from the projector's page"); err != nil {
 			return err
 		}
 	}

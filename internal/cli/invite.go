@@ -205,7 +205,7 @@ func (a *app) invite(ctx context.Context, name string, f *inviteFlags) error {
 	if f.asJSON || !a.stdoutTerminal {
 		return nil
 	}
-	return a.showCode(code)
+	return a.showCode(code, "write the code with --png FILE")
 }
 
 // inviteStaying makes the invitation for those who stay in a room that has moved to a new key.
@@ -234,12 +234,12 @@ func (a *app) showLink(link string) error {
 
 // showCode draws the QR code of an invitation, below all else that is said: what came behind it would push its first lines out of
 // the window.
-func (a *app) showCode(code qr.Code) error {
+func (a *app) showCode(code qr.Code, otherwise string) error {
 	const prompt = 2 // lines of a shell
 	columns, lines := code.Cells()
 	if lines += prompt; a.width < columns || a.height > 0 && a.height < lines {
-		a.say("this window of %d columns and %d lines is too small for the QR code, which takes %d and %d: make it larger, or write the "+
-			"code with --png FILE", a.width, a.height, columns, lines)
+		a.say("this window of %d columns and %d lines is too small for the QR code, which takes %d and %d: make it larger, or "+
+			otherwise, a.width, a.height, columns, lines)
 		return nil
 	}
 	return code.Terminal(a.stdout, a.style.on)
