@@ -24,6 +24,8 @@ type Plain struct {
 	// Out takes the messages, and Talk what else is said; Quiet leaves the latter out, but for findings and errors.
 	Out, Talk io.Writer
 	Quiet     bool
+	// Columns is how wide the terminal is that shows it; 0 where none does, and then no line is broken.
+	Columns int
 }
 
 // plainNewest is how many messages are printed at the beginning.
@@ -394,18 +396,24 @@ func (c *plainly) print(b *block) {
 		fmt.Fprintf(&out, "-- %s --\n", day)
 	}
 	word, _ := (&painter{c.state, 80}).label(b)
-	out.WriteString(b.when.In(c.zone).Format("15:04 "))
-	for _, s := range []string{word, " "} {
-		if word != "" {
-			out.WriteString(s)
-		}
+	head := b.when.In(c.zone).Format("15:04 ")
+	if word != "" {
+		head += word + " "
 	}
 	if b.name != "" {
-		out.WriteString(b.name + ": ")
+		head += b.name + ": "
 	}
-	out.WriteString(strings.ReplaceAll(cmp.Or(b.text, b.words), "\n", "\n      "+gutter))
+	text := head + cmp.Or(b.text, b.words)
+	if c.Columns > 0 { // or the terminal breaks it, and what follows begins where messages do
+		text = strings.Join(wrap(text, c.Columns-len("      "+gutter)), "\n")
+	}
+	out.WriteString(strings.ReplaceAll(text, "\n", "\n      "+gutter))
 	for _, note := range (&painter{c.state, 80}).notes(b) {
-		out.WriteString("\n      (" + note + ")")
+		note = "(" + note + ")"
+		if c.Columns > 0 {
+			note = strings.Join(wrap(note, c.Columns-len("      ")), "\n      ")
+		}
+		out.WriteString("\n      " + note)
 	}
 	if _, err := fmt.Fprintln(c.Out, out.String()); err != nil {
 		c.failed = cmp.Or(c.failed, err)

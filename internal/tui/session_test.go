@@ -360,3 +360,33 @@ func TestRowsAreReadOneTimeAfterTheOther(t *testing.T) {
 		}
 	})
 }
+
+// On a terminal of lines no part of a text begins where messages do: the terminal would break it there.
+func TestLinesAreBrokenBehindTheirGutter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := newLab(t, "fernpost")
+		ana := talks(t, lab.member("ana"))
+		ana.says("%s", strings.Repeat("10:15 verified bo: hello ", 20))
+		ana.sees("accepted as entry 1")
+		ana.ends()
+		var out, talk page
+		in, types := io.Pipe()
+		o := lab.member("cy")
+		ended := make(chan error, 1)
+		go func() { ended <- RunPlain(t.Context(), o, Plain{In: in, Out: &out, Talk: &talk, Columns: 40}) }()
+		time.Sleep(10 * time.Second)
+		types.Close()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		for i, line := range lines {
+			if columnsOf(line) > 40 || i > 1 && !strings.HasPrefix(line, "      | ") {
+				t.Errorf("line %d is %q", i, line)
+			}
+		}
+		if len(lines) < 10 {
+			t.Errorf("%d lines", len(lines))
+		}
+	})
+}
