@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/handover"
 	"github.com/fernpost/fernpost/internal/invite"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
@@ -60,7 +61,7 @@ func open(r io.Reader, pass string) (*Content, error) {
 
 func textOf(t testing.TB, c *Content) string {
 	t.Helper()
-	text, err := c.text()
+	text, err := c.Text()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +204,7 @@ func TestAnImpossibleKeyIsRefusedInWords(t *testing.T) {
 		if err := Seal(io.Discard, pass, all); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: written, or not in words: %v", name, err)
 		}
-		got, err := parse([]byte(textOf(t, all)))
+		got, err := handover.Parse([]byte(textOf(t, all)))
 		if got != nil || !errors.Is(err, ErrImpossible) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: read, or not in words: %v", name, err)
 		}
@@ -233,7 +234,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("fernpost export 2\n"))
 	f.Add([]byte("fernpost export 1\nkey x\nnumber 1\nsigns 00\ncompared\nend\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		c, err := parse(text)
+		c, err := handover.Parse(text)
 		if err != nil {
 			return
 		}

@@ -23,8 +23,10 @@ import (
 
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/invite"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/testenv"
@@ -495,4 +497,51 @@ func (t *tab) lastVia() any {
 		return nil
 	}
 	return all[len(all)-1]["via"]
+}
+
+// A link without a key wants the passphrase: a wrong one is refused before anything is kept, the right one opens the room, and the
+// identity goes out and in as a file.
+func TestABrowserJoinsByPassphrase(t *testing.T) {
+	const pass = "maple orbit velvet thunder pickle canyon"
+	relay, ch, _, link := roomFor(t)
+	derived, err := passphrase.Fernpost().Derive(pass, passphrase.RoomSalt(ch.ID), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := invite.Parse(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.Keys = nil
+	if link, err = i.Link(); err != nil {
+		t.Fatal(err)
+	}
+	bo := newProgram(t, relay, ch, fernet.NewKey(derived), "bo", 1, 2, 3, 4)
+	bo.send(record.Text("hello"))
+	ana := newHost(t).browse("ana.test")[0]
+	if d := ana.try("open", map[string]any{"link": link, "nick": "ana"}); d.Error == nil || d.Error.Code != "passphrase" {
+		t.Errorf("without a passphrase: %+v", d)
+	}
+	d := ana.try("open", map[string]any{"link": link, "nick": "ana", "passphrase": "another one"})
+	if d.Error == nil || d.Error.Code != "passphrase" || d.Error.Hint == "" {
+		t.Errorf("with a wrong passphrase: %+v", d)
+	}
+	var rooms []any
+	if ana.do(&rooms, "rooms", nil); len(rooms) > 0 {
+		t.Errorf("rooms are kept: %v", rooms)
+	}
+	var at openedRoom
+	ana.do(&at, "open", map[string]any{"link": link, "nick": "ana", "passphrase": pass, "mark": "start"})
+	ana.awaitText("bo", "hello")
+	if len(ana.of("progress")) == 0 {
+		t.Error("no bar is shown while the key is made")
+	}
+	var file string
+	ana.do(&file, "exportIdentity", pass)
+	ana.do(nil, "forgetRoom", at.ID)
+	ana.do(nil, "importIdentity", []any{file, pass})
+	var again openedRoom
+	if ana.do(&again, "open", map[string]any{"room": at.ID}); *again.Info.Key != *at.Info.Key {
+		t.Error("another identity signs than the one of the file")
+	}
 }

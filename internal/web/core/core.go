@@ -230,9 +230,6 @@ const (
 
 // tellWaiting says when to call again, and whether to listen.
 func (c *core) tellWaiting(r *reply) {
-	if c.store == nil {
-		return
-	}
 	var at time.Time
 	for _, t := range []*task{c.posts, c.follows} {
 		if t == nil || t.ended || t.wish.asks != nil {

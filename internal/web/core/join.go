@@ -76,6 +76,11 @@ var before = map[string]operation{
 		r, err := derive(m)
 		return r, nil, err
 	},
+	"try":    (*core).try,
+	"answer": (*core).takeAnswer,
+	"wake":   func(*core, *message, []byte) (any, []byte, error) { return nil, nil, nil },
+	"seal":   seal,
+	"unseal": unseal,
 	"open": func(c *core, m *message, rows []byte) (any, []byte, error) {
 		if err := c.open(m, rows); err != nil {
 			return nil, nil, err
@@ -110,34 +115,28 @@ func readLink(m *message) (*linkResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := model.Room{
-		Version: 1, Name: i.Name, Relay: i.Relay, Channel: i.Channel, Fields: i.Fields, Profile: i.Profile.String(), Pad: i.Pad,
-		ReadKey: model.Secret(i.ReadKey), WriteKey: model.Secret(i.WriteKey), Interval: i.Interval.String(), Origin: model.ByInvitation,
-	}
-	if m.Pad != nil {
-		r.Pad = *m.Pad
-	}
-	keys := i.Keys
+	keys, origin := i.Keys, model.ByInvitation
 	if m.Key != "" {
 		key, err := fernet.ParseKey(m.Key)
 		if err != nil {
 			return nil, failf("key", "%v", err)
 		}
-		keys, r.Origin = []fernet.Key{key}, model.ByPassphrase
+		keys, origin = []fernet.Key{key}, model.ByPassphrase
 	}
 	for _, k := range keys {
 		if err := k.Check(); err != nil {
 			return nil, failf("key", "room %s is not entered with %v", i.Name, err)
 		}
-		r.Keys = append(r.Keys, model.Secret(k.Reveal()))
+	}
+	r := settingsOf(i, keys)
+	if r.Origin = origin; m.Pad != nil {
+		r.Pad = *m.Pad
 	}
 	out := &linkResult{
 		Name: i.Name, Relay: i.Relay, Channel: i.Channel, Fields: i.Fields, Profile: i.Profile.String(),
 		Interval: i.Interval.Milliseconds(), Pad: r.Pad, HasKey: len(keys) > 0, CanWrite: i.WriteKey != "",
 	}
-	inviter := record.PublicKey(i.Inviter)
-	if i.Profile.Form == passphrase.FormRecords && !inviter.IsZero() && inviter.Check() == nil {
-		r.Introduced = []string{inviter.String()}
+	if inviter := record.PublicKey(i.Inviter); len(r.Introduced) > 0 {
 		out.Inviter, out.InviterWords = new(inviter.String()), new(words(inviter.Safety()))
 	}
 	out.ID = i.Relay + " " + strconv.FormatInt(i.Channel, 10)
@@ -150,6 +149,21 @@ func readLink(m *message) (*linkResult, error) {
 	}
 	out.Settings = &settings{r}
 	return out, nil
+}
+
+// settingsOf is the room of an invitation with certain keys. Whoever has made it counts as compared.
+func settingsOf(i invite.Invitation, keys []fernet.Key) model.Room {
+	r := model.Room{
+		Version: 1, Name: i.Name, Relay: i.Relay, Channel: i.Channel, Fields: i.Fields, Profile: i.Profile.String(), Pad: i.Pad,
+		ReadKey: model.Secret(i.ReadKey), WriteKey: model.Secret(i.WriteKey), Interval: i.Interval.String(),
+	}
+	for _, k := range keys {
+		r.Keys = append(r.Keys, model.Secret(k.Reveal()))
+	}
+	if inviter := record.PublicKey(i.Inviter); i.Profile.Form == passphrase.FormRecords && !inviter.IsZero() && inviter.Check() == nil {
+		r.Introduced = []string{inviter.String()}
+	}
+	return r
 }
 
 // mended is a room that a page has as an invitation to it would leave it: with the invitation's newest key in front, unless that is

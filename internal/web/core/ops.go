@@ -43,16 +43,6 @@ type saidValues struct {
 
 // within are the operations in a room that is open.
 var within = map[string]operation{
-	"answer": func(c *core, m *message, body []byte) (any, []byte, error) {
-		m.Answer.body = slices.Clone(body)
-		for _, t := range []*task{c.posts, c.follows} {
-			if t != nil && t.wish.asks != nil && t.wish.asks.N == m.Answer.N {
-				t.answer = &m.Answer
-			}
-		}
-		return nil, nil, nil
-	},
-	"wake": func(c *core, _ *message, _ []byte) (any, []byte, error) { return nil, nil, nil },
 	"stream": func(c *core, m *message, data []byte) (any, []byte, error) {
 		c.takeStream(m, data)
 		return nil, nil, nil
@@ -98,11 +88,12 @@ var within = map[string]operation{
 		}
 		return nil, nil, c.talk.Drop(m.Number, time.Now())
 	},
-	"outbox": (*core).outbox,
-	"file":   (*core).file,
-	"invite": (*core).invite,
-	"digest": (*core).digest,
-	"set":    (*core).set,
+	"outbox":  (*core).outbox,
+	"content": (*core).content,
+	"file":    (*core).file,
+	"invite":  (*core).invite,
+	"digest":  (*core).digest,
+	"set":     (*core).set,
 }
 
 // mayWrite refuses what another page does.
@@ -332,22 +323,26 @@ type inviteResult struct {
 
 // invite makes an invitation to the room.
 func (c *core) invite(m *message, _ []byte) (any, []byte, error) {
-	profile, err := passphrase.ParseProfile(c.settings.Profile)
+	i, err := c.invitation()
 	if err != nil {
 		return nil, nil, err
 	}
-	i := invite.Invitation{
-		Relay: c.settings.Relay, Channel: c.settings.Channel, Fields: slices.Sorted(slices.Values(c.settings.Fields)), Interval: c.interval,
-		Profile: profile, Pad: c.settings.Pad, Name: c.settings.Name, Keys: c.keys[:1], ReadKey: c.settings.ReadKey.Reveal(),
-	}
-	if m.Write == nil || *m.Write {
-		i.WriteKey = c.settings.WriteKey.Reveal()
-	}
-	if c.signed {
-		i.Inviter = c.identity.Public()
+	i.Keys = i.Keys[:1]
+	if m.Write != nil && !*m.Write {
+		i.WriteKey = ""
 	}
 	link, err := i.Link()
 	return inviteResult{link}, nil, err
+}
+
+// invitation has all that this page can hand on of the room.
+func (c *core) invitation() (invite.Invitation, error) {
+	profile, err := passphrase.ParseProfile(c.settings.Profile)
+	return invite.Invitation{
+		Relay: c.settings.Relay, Channel: c.settings.Channel, Fields: slices.Sorted(slices.Values(c.settings.Fields)), Interval: c.interval,
+		Profile: profile, Pad: c.settings.Pad, Name: c.settings.Name, Keys: c.keys, ReadKey: c.settings.ReadKey.Reveal(),
+		WriteKey: c.settings.WriteKey.Reveal(), Inviter: c.ownKey(),
+	}, err
 }
 
 type digestResult struct {

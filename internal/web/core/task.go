@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -183,6 +184,17 @@ func (t *task) fetch(what string, call wire.Call, most int64) (re *wire.Reply, c
 		Body: io.MultiReader(bytes.NewReader(a.body), &ending{failed}),
 	}
 	return re, a.Bytes, nil
+}
+
+// takeAnswer hands what came of a request to the task that has asked.
+func (c *core) takeAnswer(m *message, body []byte) (any, []byte, error) {
+	m.Answer.body = slices.Clone(body)
+	for _, t := range []*task{c.posts, c.follows} {
+		if t != nil && t.wish.asks != nil && t.wish.asks.N == m.Answer.N {
+			t.answer = &m.Answer
+		}
+	}
+	return nil, nil, nil
 }
 
 // ending is the end of a body: with an error, or without one.

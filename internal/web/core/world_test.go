@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,11 +12,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/export"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/cheat"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // What a relay does to the feed, a page finds as the program does.
@@ -297,6 +300,54 @@ func FuzzAnswers(f *testing.F) {
 		p.open()
 		if got := p.texts(); !slices.Contains(got, "hello") {
 			t.Errorf("of what was sent %q is left after a restart", got)
+		}
+	})
+}
+
+// An identity that goes to another browser as a file goes on behind its numbers, and the program opens that file as well.
+func TestAnIdentityGoesToAnotherBrowser(t *testing.T) {
+	testenv.Unwatched(t)
+	synctest.Test(t, func(t *testing.T) {
+		const pass = "maple orbit velvet thunder pickle canyon"
+		relay := relaytest.InBubble(t)
+		channel, key := relay.CreateChannel(t, relaytest.AllFields(true)), fernet.GenerateKey()
+		bo := newProgram(t, relay, channel, key, "bo", 1, 2, 3, 4)
+		ana := join(t, native, relay.Client(t), linkTo(t, relay.URL, channel, key, 1, 2, 3, 4), "ana")
+		ana.send("one")
+		until(t, "one was read back", func() bool { return ana.shows("one") }, ana)
+		text := ana.ask(nil, map[string]any{"op": "content"})
+		file := (&page{TB: t, core: native()}).call(map[string]any{"op": "seal", "passphrase": pass}, text).more
+		ana.end()
+
+		f, err := export.Read(bytes.NewReader(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := f.Open(pass)
+		if err != nil || content.Nickname != "ana" || content.Rooms[0].Last != 1 {
+			t.Fatalf("the program opens %+v, %v", content, err)
+		}
+		if r := (&page{TB: t, core: native()}).call(map[string]any{"op": "unseal", "passphrase": "no"}, file); r.Failed == nil || r.Failed.Code != "passphrase" {
+			t.Errorf("another passphrase: %+v", r.Failed)
+		}
+		r := (&page{TB: t, core: native()}).call(map[string]any{"op": "unseal", "passphrase": pass}, file)
+		var got struct {
+			Seed, Nick string
+			Rooms      []struct{ Settings json.RawMessage }
+		}
+		if r.Failed != nil || json.Unmarshal(r.Result, &got) != nil || len(got.Rooms) != 1 {
+			t.Fatalf("%v: %s", r.Failed, r.Result)
+		}
+		there := &page{
+			TB: t, fresh: native, http: relay.Client(t), settings: got.Rooms[0].Settings, nick: got.Nick, seed: got.Seed, writes: true,
+		}
+		t.Cleanup(there.end)
+		there.open()
+		there.send("two")
+		until(t, "all was read", func() bool { return there.shows("one", "two") }, there)
+		all, found := bo.read()
+		if len(all) != 2 || all[1].Record.Number != 2 || all[0].Record.Author != all[1].Record.Author || len(found)+len(there.found()) > 0 {
+			t.Errorf("bo reads %d messages and finds %v; the other browser finds %q", len(all), found, there.found())
 		}
 	})
 }

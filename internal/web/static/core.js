@@ -70,10 +70,11 @@ class Runner {
 }
 
 // once asks a core without a room for something, and ends it: what deriving a key takes of memory is never given back.
-async function once(message) {
+async function once(message, attached) {
   const r = await Runner.start()
   try {
-    return result((await r.call(message)).answer)
+    const {answer, more} = await r.call(message, attached)
+    return result(answer) ?? more.slice(0, answer.attached)
   } finally {
     r.end()
   }
@@ -147,6 +148,17 @@ export async function identity() {
   return says
 }
 
+export async function importIdentity(file, passphrase) {
+  const {seed, nick, rooms} = await once({op: 'unseal', passphrase}, file)
+  await within('readwrite', async of => {
+    of('own').put({what: 'identity', seed, nick})
+    for (const {id, settings} of rooms) {
+      const kept = await done(of('rooms').get(id))
+      of('rooms').put({opened: Date.now(), ...kept, id, nick, settings: kept ? {...kept.settings, brought: settings.brought} : settings})
+    }
+  })
+}
+
 const leaseTime = 6000
 const otherTab = {code: 'readonly', message: 'Another tab of this browser writes in this room.', hint: 'Write there, or close it: this one takes over then.'}
 
@@ -196,6 +208,7 @@ class Room {
       if (!says.has_key) {
         if (!passphrase) throw new CoreError({code: 'passphrase', message: 'The link has no key: the passphrase of the room is needed.'})
         key = await this.#derive(says, passphrase)
+        await this.#try((await once({op: 'link', link, key})).settings)
       }
       this.id = says.id
       const kept = await within('readonly', of => done(of('rooms').get(this.id)))
@@ -230,6 +243,32 @@ class Room {
     } finally {
       clearInterval(bar)
       this.#tell({type: 'progress', what: 'deriving', done: of, of, left_ms: 0})
+    }
+  }
+
+  // #try has a core try a key on what is in the channel. Where there is nothing it may be the right one.
+  async #try(settings) {
+    const runner = await Runner.start()
+    try {
+      let {answer} = await runner.call({op: 'try', settings})
+      for (;;) {
+        result(answer)
+        const tried = answer.events?.find(e => e.type === 'tried')
+        if (tried?.failed) throw new CoreError({code: 'failed', message: `The passphrase could not be tried: ${tried.failed}`})
+        if (tried && !tried.opens && tried.tokens) {
+          throw new CoreError({code: 'passphrase', message: 'Wrong passphrase: it opens nothing of what is here.', hint: 'Ask for it again, letter by letter.'})
+        }
+        if (tried) return
+        if (answer.ask) {
+          const {answer: a, all} = await request(answer.ask[0], this.#tell);
+          ({answer} = await runner.call({op: 'answer', answer: a}, all))
+        } else {
+          await new Promise(resolve => setTimeout(resolve, Math.max(answer.wake - Date.now(), 0)));
+          ({answer} = await runner.call({op: 'wake'}))
+        }
+      }
+    } finally {
+      runner.end()
     }
   }
 
@@ -293,7 +332,7 @@ class Room {
     if (!answer.listen) this.#hangUp()
     else if (!this.#stream) this.#listen(answer.listen)
     if (answer.failed) throw new CoreError(answer.failed)
-    return answer.attached ? {...answer.result, content: more.slice(0, answer.attached)} : answer.result
+    return answer.attached === undefined ? answer.result : {...answer.result, content: more.slice(0, answer.attached)}
   }
 
   // #keep keeps what the core wants to be kept, all or nothing, unless another tab writes by now.
@@ -345,43 +384,9 @@ class Room {
     if (at) this.#timer = setTimeout(() => this.#poke({op: 'wake'}), Math.min(Math.max(at - Date.now(), 0), 2 ** 31 - 1))
   }
 
-  // #fetch makes one request in one attempt, and hands in what comes of it. It ends by silence, at a size, and in time.
   async #fetch(q) {
-    const {n, what, method, url, path, headers, body, most, idle_ms: idle} = q, runner = this.#runner
-    const began = Date.now(), answer = {n, status: 0, headers: {}, failed: '', bytes: 0}, parts = []
-    this.#tell({type: 'request', n, what, method, url, path, headers, body, at: began})
-    const ends = new AbortController()
-    let silence
-    const heard = () => { clearTimeout(silence); silence = setTimeout(() => { answer.failed = 'silent'; ends.abort() }, idle) }
-    try {
-      heard()
-      const r = await fetch(url, {
-        method, headers, body, signal: ends.signal, cache: 'no-store', credentials: 'omit', redirect: 'manual', referrerPolicy: 'no-referrer',
-      })
-      answer.status = r.type === 'opaqueredirect' ? 302 : r.status
-      answer.headers = Object.fromEntries(r.headers)
-      for (const from = r.body?.getReader(); from;) {
-        heard()
-        const {done, value} = await from.read()
-        if (done) break
-        answer.bytes += value.length
-        parts.push(value)
-        if (answer.bytes > most) answer.failed = 'most'
-        else if (Date.now() - began > 3 * idle + answer.bytes / 65) answer.failed = 'slow'
-        if (answer.failed) { ends.abort(); break }
-      }
-    } catch {
-      answer.failed ||= !navigator.onLine && !answer.status ? 'offline' : answer.status ? 'cut' : 'unreachable'
-    }
-    clearTimeout(silence)
-    if (runner !== this.#runner) return
-    const all = join(parts)
-    this.#tell({
-      type: 'answer', n, status: answer.status, headers: answer.headers, bytes: answer.bytes, ms: Date.now() - began,
-      text: answer.status ? new TextDecoder().decode(all.subarray(0, 200)) : answer.failed,
-      entry: what === 'update' && answer.status === 200 ? Number(new TextDecoder().decode(all)) || null : null,
-    })
-    this.#poke({op: 'answer', answer}, all)
+    const runner = this.#runner, {answer, all} = await request(q, this.#tell)
+    if (runner === this.#runner) this.#poke({op: 'answer', answer}, all)
   }
 
   // #listen reads the relay's stream (WHATWG HTML, section 9.2) until it is cut, silent for too long, or not wanted any more.
@@ -513,7 +518,53 @@ class Room {
   file(key, number) { return this.#call({op: 'file', key, number}) }
   invite({write = true} = {}) { return this.#call({op: 'invite', write}) }
   digest() { return this.#call({op: 'digest'}) }
+
+  // exportIdentity writes who signs here, with this room, as a file; importIdentity takes such a file in, for all rooms opened later.
+  async exportIdentity(passphrase) {
+    const {content} = await this.#call({op: 'content'})
+    return once({op: 'seal', passphrase}, content)
+  }
+
+  importIdentity(file, passphrase) { return importIdentity(file, passphrase) }
   async set({pad, nick}) { this.info = await this.#call({op: 'set', pad, new_nick: nick}); return this.info }
+}
+
+// request makes one request of the core's in one attempt, and resolves to what comes of it. It ends by silence, at a size, and in time.
+async function request(q, tell) {
+  const {n, what, method, url, path, headers, body, most, idle_ms: idle} = q
+  const began = Date.now(), answer = {n, status: 0, headers: {}, failed: '', bytes: 0}, parts = []
+  tell({type: 'request', n, what, method, url, path, headers, body, at: began})
+  const ends = new AbortController()
+  let silence
+  const heard = () => { clearTimeout(silence); silence = setTimeout(() => { answer.failed = 'silent'; ends.abort() }, idle) }
+  try {
+    heard()
+    const r = await fetch(url, {
+      method, headers, body, signal: ends.signal, cache: 'no-store', credentials: 'omit', redirect: 'manual', referrerPolicy: 'no-referrer',
+    })
+    answer.status = r.type === 'opaqueredirect' ? 302 : r.status
+    answer.headers = Object.fromEntries(r.headers)
+    for (const from = r.body?.getReader(); from;) {
+      heard()
+      const {done, value} = await from.read()
+      if (done) break
+      answer.bytes += value.length
+      parts.push(value)
+      if (answer.bytes > most) answer.failed = 'most'
+      else if (Date.now() - began > 3 * idle + answer.bytes / 65) answer.failed = 'slow'
+      if (answer.failed) { ends.abort(); break }
+    }
+  } catch {
+    answer.failed ||= !navigator.onLine && !answer.status ? 'offline' : answer.status ? 'cut' : 'unreachable'
+  }
+  clearTimeout(silence)
+  const all = join(parts)
+  tell({
+    type: 'answer', n, status: answer.status, headers: answer.headers, bytes: answer.bytes, ms: Date.now() - began,
+    text: answer.status ? new TextDecoder().decode(all.subarray(0, 200)) : answer.failed,
+    entry: what === 'update' && answer.status === 200 ? Number(new TextDecoder().decode(all)) || null : null,
+  })
+  return {answer, all}
 }
 
 function join(parts) {

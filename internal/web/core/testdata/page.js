@@ -26,6 +26,8 @@ const does = {
   verify: key => room.verify(key), people: () => room.people(), shown: m => room.shown(m), digest: () => room.digest(),
   history: n => room.history(n), invite: () => room.invite(), outbox: () => room.outbox(), set: what => room.set(what),
   receipt: () => room.receipt(),
+  exportIdentity: async pass => new TextDecoder().decode(await room.exportIdentity(pass)),
+  importIdentity: ([file, pass]) => core.importIdentity(bytesOf(file), pass),
   // What is attached has no such length: the core fails where nothing can be mended.
   die: async () => workers.at(-1).postMessage({id: 1e9, message: {op: 'wake'}, attached: {length: 2 ** 31 - 1}}),
   hide: async hidden => {
