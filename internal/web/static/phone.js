@@ -16,6 +16,8 @@ let opening
 export const opened = new Promise(done => { opening = done })
 let page = ''
 let watching = null
+let looking = 0 // the timer of the next look
+let looks = 0
 
 const saveFile = async m => {
   try {
@@ -112,6 +114,8 @@ async function enter(options) {
   document.title = `${clean(room.info.name)} · fernpost`
   $('#sum').textContent = room.core.sha256
   onTab(room.info.writes)
+  $('#text').value ||= sessionStorage.getItem('draft') ?? ''
+  sessionStorage.removeItem('draft')
   await history200()
   show('talk')
   opening(room)
@@ -120,14 +124,19 @@ async function enter(options) {
 
 // look asks now and then what the class's laptop says.
 async function look() {
+  clearTimeout(looking)
+  const mine = ++looks
   try {
     const now = await ask('/class/now')
-    if (page && now.page !== page) location.reload() // as any page could be made to do
+    if (page && now.page !== page) { // as any page could be made to do
+      sessionStorage.setItem('draft', $('#text').value)
+      location.reload()
+    }
     page ||= now.page
     tell($('#notice'), now.channel !== room.info.channel ? 'The class has gone on to another room: scan the code again.' : now.notice)
     if (now.padding !== room.info.pad) await room.set({pad: now.padding})
   } catch { /* the line above says that the relay is away */ }
-  setTimeout(look, document.hidden ? 15000 : 2000)
+  if (mine === looks) looking = setTimeout(look, document.hidden ? 15000 : 2000)
 }
 
 async function invited() {

@@ -148,6 +148,13 @@ await run(async (browser, class_) => {
   assert.equal(await projector.evaluate(() => location.hash), '', 'the token stays in the address bar')
   await projector.waitForFunction(() => document.querySelector('#sum').textContent.length === 64)
 
+  const seats = await open(browser, class_.seats)
+  await seats.waitForFunction(() => document.querySelectorAll('.card svg').length === 3)
+  await checkRules(seats, 'the cards')
+  await seats.emulateMedia({media: 'print'})
+  await screenshot(seats, 'seats-print')
+  await seats.close()
+
   const first = await open(browser, class_.link, phone)
   await first.waitForSelector('#join:not([hidden])')
   assert.equal(await first.evaluate(() => location.hash), '', 'the key stays in the address bar')
