@@ -1,4 +1,4 @@
-import {atEnd, clean, count, el} from './dom.js'
+import {atEnd, clean, count, el, nextFrame} from './dom.js'
 import {byline, content, id, waitingID} from './talk.js'
 
 // Each message three times: in the room, on the Wi-Fi, in the cloud. What belongs together stands in one row, joined by a line.
@@ -78,10 +78,11 @@ function request(bytes, cut) {
   const text = el('div', {}, pre(line, 'Request line'),
     el('details', {}, el('summary', {}, `${count(header.length, 'header line')}${header.some(h => /^x-thingspeakapikey/i.test(h)) ? ', the write key among them' : ''}`), pre(header.join('\n'), 'Header')),
     pre(bodies.join('\n\n') + (cut ? '…' : ''), 'Body'))
-  const raw = el('div', {hidden: true}, pre(hex(bytes), 'The request as bytes'))
+  const raw = el('div', {hidden: true})
   const button = el('button', {
     type: 'button', class: 'quiet small', 'aria-pressed': 'false',
     onclick: () => {
+      if (!raw.firstChild) raw.append(pre(hex(bytes), 'The request as bytes'))
       raw.hidden = !raw.hidden
       text.hidden = !raw.hidden
       button.setAttribute('aria-pressed', String(!raw.hidden))
@@ -102,6 +103,7 @@ export class Columns {
     this.newest = true
     root.addEventListener('scroll', () => { this.newest = atEnd(root) }, {passive: true})
     root.addEventListener('click', () => { this.newest = false })
+    this.toEnd = nextFrame(() => { if (this.newest) root.scrollTop = root.scrollHeight })
     this.clear()
   }
 
@@ -133,7 +135,7 @@ export class Columns {
   fill(row, column, children) {
     row.cells[column].replaceChildren(...children)
     row.cells[column].classList.add('there')
-    if (this.newest) this.root.scrollTop = this.root.scrollHeight
+    if (this.newest) this.toEnd()
   }
 
   // empties lets go of what stands in a column.

@@ -54,6 +54,16 @@ export function tell(where, text) {
 // explain is what an error says, and what to do next.
 export const explain = error => [error.message || String(error), error.hint].filter(Boolean).join(' — ')
 
+// nextFrame does something once before the next picture, however often it is asked for: reading sizes in between has all laid out anew.
+export function nextFrame(work) {
+  let waits = false
+  return () => {
+    if (waits) return
+    waits = true
+    requestAnimationFrame(() => { waits = false; work() })
+  }
+}
+
 // atEnd reports whether a list is scrolled to its end, so that it may stay there.
 export const atEnd = list => list.scrollHeight - list.scrollTop - list.clientHeight < 60
 

@@ -1,4 +1,4 @@
-import {atEnd, clean, clock, count, el, said} from './dom.js'
+import {atEnd, clean, clock, count, el, nextFrame, said} from './dom.js'
 
 // What is said in a room, as a list.
 
@@ -55,13 +55,14 @@ export class Talk {
     this.findings = new Map()
     // The newest message stays in sight, unless somebody looks at an older one.
     this.newest = true
+    this.scroll = nextFrame(() => { if (this.newest) list.scrollTop = list.scrollHeight })
     list.addEventListener('scroll', () => { if (list.offsetParent) this.newest = atEnd(list) }, {passive: true})
   }
 
   // toEnd brings the newest message into sight.
   toEnd() {
     this.newest = true
-    this.list.scrollTop = this.list.scrollHeight
+    this.scroll()
   }
 
   // place is where something stands: what has no entry yet stands last.
