@@ -534,3 +534,18 @@ func (c closing) Write(b []byte) (int, error) {
 	}
 	return len(b), nil
 }
+
+// TestPagesAreSmall: beside the core, which package web/core bounds, all that pages load comes in a moment over a crowded Wi-Fi.
+func TestPagesAreSmall(t *testing.T) {
+	t.Parallel()
+	sum := len(phonePages()[false].packed)
+	for path, f := range files() {
+		if path != "/static/core.wasm" {
+			sum += len(f.packed)
+		}
+	}
+	if most := 64 << 10; sum > most {
+		t.Errorf("the pages are %d bytes, packed; want at most %d", sum, most)
+	}
+	t.Logf("the pages are %d bytes, packed, and the core %d", sum, len(core))
+}
