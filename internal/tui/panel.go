@@ -144,10 +144,8 @@ func helpPanel() *panel {
 }
 
 // commands are the words behind a slash, and what they do.
-var commands map[string]func(s *state, rest string) []effect
-
-func init() {
-	commands = map[string]func(s *state, rest string) []effect{
+func commands() map[string]func(s *state, rest string) []effect {
+	return map[string]func(s *state, rest string) []effect{
 		"help": func(s *state, _ string) []effect { s.panel = helpPanel(); return nil },
 		"quit": func(*state, string) []effect { return []effect{quit{}} },
 		"who":  func(*state, string) []effect { return []effect{showPeople{}} },
@@ -195,7 +193,7 @@ func init() {
 // command does what a line means that begins with a slash.
 func (s *state) command(line string) []effect {
 	word, rest, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "/"), " ")
-	do, ok := commands[word]
+	do, ok := commands()[word]
 	if !ok {
 		s.say(warns, "/"+screen.Line(word)+" is no command: /help lists them; // begins a message with a slash")
 		return nil

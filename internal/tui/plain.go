@@ -273,37 +273,8 @@ func (c *plainly) take(what any) {
 		for _, b := range c.talk.blocks {
 			c.print(b)
 		}
-	case messenger.Message:
-		c.message(&e.Item)
-	case messenger.State:
-		c.state.event(e)
-		c.tellState(&e.OwnState)
-	case messenger.Found:
-		c.tellFinding(&e.Finding, e.TakenBack)
-	case messenger.Late:
-		c.tellFinding(&e.Finding, false)
 	case messenger.Event:
-		switch e := e.(type) {
-		case messenger.Read:
-			if c.answered = true; e.Arrivals.NotOurs > 0 {
-				c.warnf("! %s not for this key", screen.Count(e.Arrivals.NotOurs, "entry"))
-			}
-		case messenger.RelayAway:
-			c.answered = true
-		case messenger.Reached:
-			c.reached = e.Mark
-		}
-		if failed, ok := e.(messenger.NotPosted); ok && (!failed.Again || c.ended) { // nobody is there who could wait
-			c.failed = &messenger.WaitsError{Err: failed.Err}
-			return
-		}
-		for _, effect := range c.event(e) {
-			c.perform(effect)
-		}
-		if d := c.posting; d.until.After(c.now) {
-			c.talkf("%s", c.underWay())
-			c.posting = delivery{}
-		}
+		c.takeEvent(e)
 	case known:
 		c.setPeople(e.people)
 		c.printAll()
@@ -331,6 +302,48 @@ func (c *plainly) take(what any) {
 		c.failed = e.err
 	}
 	c.saySo()
+}
+
+// takeEvent prints what the stream of the room tells.
+func (c *plainly) takeEvent(e messenger.Event) {
+	switch e := e.(type) {
+	case messenger.Message:
+		c.message(&e.Item)
+	case messenger.State:
+		c.state.event(e)
+		c.tellState(&e.OwnState)
+	case messenger.Found:
+		c.tellFinding(&e.Finding, e.TakenBack)
+	case messenger.Late:
+		c.tellFinding(&e.Finding, false)
+	default:
+		c.takeOther(e)
+	}
+}
+
+// takeOther prints what is told besides messages, their fate and findings.
+func (c *plainly) takeOther(e messenger.Event) {
+	switch e := e.(type) {
+	case messenger.Read:
+		if c.answered = true; e.Arrivals.NotOurs > 0 {
+			c.warnf("! %s not for this key", screen.Count(e.Arrivals.NotOurs, "entry"))
+		}
+	case messenger.RelayAway:
+		c.answered = true
+	case messenger.Reached:
+		c.reached = e.Mark
+	}
+	if failed, ok := e.(messenger.NotPosted); ok && (!failed.Again || c.ended) { // nobody is there who could wait
+		c.failed = &messenger.WaitsError{Err: failed.Err}
+		return
+	}
+	for _, effect := range c.event(e) {
+		c.perform(effect)
+	}
+	if d := c.posting; d.until.After(c.now) {
+		c.talkf("%s", c.underWay())
+		c.posting = delivery{}
+	}
 }
 
 // message prints a message that has come: one of our own only where another process has written it.

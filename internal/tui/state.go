@@ -292,13 +292,23 @@ func (s *state) press(key, text string) []effect {
 	case s.search:
 		return s.pressSearch(key, text)
 	}
-	switch key {
-	case "enter":
+	switch {
+	case key == "enter":
 		return s.submit()
+	case s.move(key):
+		return append(s.moreRows(), s.shown()...)
+	case !s.input.press(key) && text != "":
+		s.typed(text)
+	}
+	return nil
+}
+
+// move moves the window, or chooses a message, and reports whether a key means that.
+func (s *state) move(key string) bool {
+	switch key {
 	case "esc":
 		s.talk.chosen, s.sought = nil, ""
 		s.talk.toEnd()
-		return s.shown()
 	case "alt+up":
 		s.talk.step(-1)
 		s.show()
@@ -319,12 +329,9 @@ func (s *state) press(key, text string) []effect {
 	case "ctrl+end":
 		s.talk.toEnd()
 	default:
-		if !s.input.press(key) && text != "" {
-			s.typed(text)
-		}
-		return nil
+		return false
 	}
-	return append(s.moreRows(), s.shown()...)
+	return true
 }
 
 // typed takes text that was typed or pasted.
