@@ -78,7 +78,11 @@ type app struct {
 func Main() int {
 	// The HTTP library logs what a server sends unasked; a hostile relay must not write to the terminal.
 	log.SetOutput(io.Discard)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // by nohup
+		ends = append(ends, syscall.SIGHUP) // a terminal that is closed: what was begun is ended as well
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	defer stop()
 	// The second signal ends the process at once, should something not notice the first.
 	context.AfterFunc(ctx, stop)

@@ -234,6 +234,25 @@ func TestClassRefusedUpdate(t *testing.T) {
 	}
 }
 
+// Whoever reached the class wrote what he liked on the projector, without a key.
+func TestAStrangersRequestsAreNotShown(t *testing.T) {
+	t.Parallel()
+	c := startClass(t, ClassOptions{})
+	lines := streamOf(t, c, "/class/events", c.token)
+	if status, _ := call(t, c, "GET", "/update?api_key=AAAAAAAAAAAAAAAA&field1=lies", "", nil); status == http.StatusOK {
+		t.Fatal("a wrong key writes")
+	}
+	if status, _ := call(t, c, "GET", "/x/update.y?field1=lies", "", nil); status != http.StatusNotFound {
+		t.Fatal(status)
+	}
+	if first := postValues(t, c, "1"); first != "1" {
+		t.Fatal(first)
+	}
+	if l := await(t, lines, "the first", isWire); l.Wire.Entry != 1 {
+		t.Errorf("shown is %s", l.Wire.Request)
+	}
+}
+
 // TestClassRelayLies: the switch makes the relay lie from then on, and the column of the cloud shows what it shows.
 func TestClassRelayLies(t *testing.T) {
 	t.Parallel()
@@ -344,12 +363,13 @@ func TestClassSwitchesRefuse(t *testing.T) {
 func TestClassPageThatSteals(t *testing.T) {
 	t.Parallel()
 	c := startClass(t, ClassOptions{})
+	key := c.now().writeKey
 	honest := map[string]string{"what": "link", "name": "eve", "text": "x"}
 	page := func() string {
 		_, text := call(t, c, "GET", "/join", "", nil)
 		return text
 	}
-	if status, _ := call(t, c, "POST", "/class/stolen", "", honest); status != http.StatusNotFound || strings.Contains(page(), "steal.js") {
+	if status, _ := call(t, c, "POST", "/class/stolen", key, honest); status != http.StatusNotFound || strings.Contains(page(), "steal.js") {
 		t.Fatalf("a page that does not steal: %d\n%s", status, page())
 	}
 	_, before := call(t, c, "GET", "/class/now", "", nil)
@@ -358,14 +378,17 @@ func TestClassPageThatSteals(t *testing.T) {
 		t.Fatal("phones are not told of another page")
 	}
 	lines := streamOf(t, c, "/class/events", c.token)
-	if status, answer := call(t, c, "POST", "/class/stolen", "", honest); status != http.StatusNoContent || !strings.Contains(page(), "steal.js") {
+	if status, answer := call(t, c, "POST", "/class/stolen", key, honest); status != http.StatusNoContent || !strings.Contains(page(), "steal.js") {
 		t.Fatalf("a page that steals: %d %s\n%s", status, answer, page())
+	}
+	if status, _ := call(t, c, "POST", "/class/stolen", "", honest); status != http.StatusUnauthorized {
+		t.Errorf("a theft of somebody who is not in the room: %d", status)
 	}
 	if l := await(t, lines, "what was stolen", func(l line) bool { return l.Stolen != nil }); l.Stolen.Name != "eve" {
 		t.Fatalf("stolen is %+v", l.Stolen)
 	}
 	for _, bad := range []any{map[string]string{"what": "cookies"}, map[string]string{"what": "link", "text": strings.Repeat("x", 2000)}, "x"} {
-		if status, _ := call(t, c, "POST", "/class/stolen", "", bad); status != http.StatusBadRequest {
+		if status, _ := call(t, c, "POST", "/class/stolen", key, bad); status != http.StatusBadRequest {
 			t.Errorf("%v: %d", bad, status)
 		}
 	}

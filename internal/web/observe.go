@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"maps"
 	"net/http"
@@ -44,14 +45,22 @@ func (c *Class) observed(relay http.Handler) http.Handler {
 		counted := &countedReply{ResponseWriter: w, status: http.StatusOK}
 		at := time.Now()
 		relay.ServeHTTP(counted, r.WithContext(context.WithValue(r.Context(), uploadKey{}, up)))
-		bytes, came := c.tap.Take(r.RemoteAddr)
-		if up.channel != 0 && up.channel != c.channel() {
-			return
+		wire, came := c.tap.Take(r.RemoteAddr)
+		if up.channel != c.channel() && (up.channel != 0 || !c.showsKey(r, wire)) {
+			return // another room's, or a stranger's, who would write what he likes on the projector
 		}
-		wire := outside.NewWire(r.RemoteAddr, at, bytes, came, c.relay.Encrypted())
-		wire.Entry, wire.Status = up.entry, counted.status
-		c.wires.add(map[string]any{"wire": wire})
+		seen := outside.NewWire(r.RemoteAddr, at, wire, came, c.relay.Encrypted())
+		seen.Entry, seen.Status = up.entry, counted.status
+		c.wires.add(map[string]any{"wire": seen})
 	})
+}
+
+// showsKey reports whether a request that was refused shows the write key of the room that the class is in.
+func (c *Class) showsKey(r *http.Request, wire []byte) bool {
+	c.mu.Lock()
+	key := c.now().writeKey
+	c.mu.Unlock()
+	return r.Header.Get("X-Thingspeakapikey") == key || r.URL.Query().Get("api_key") == key || bytes.Contains(wire, []byte(key))
 }
 
 // isUpdate reports whether a path of the API is one that writes entries.

@@ -7,6 +7,7 @@ import (
 	"embed"
 	"encoding/base64"
 	"html/template"
+	"io"
 	"io/fs"
 	"net/http"
 	"path"
@@ -41,6 +42,8 @@ var media = map[string]string{
 type file struct {
 	media, policy, tag string
 	packed             []byte // by gzip
+	// unpacked is for who takes no gzip: the same bytes for all, as a copy for each would be memory for strangers to fill.
+	unpacked func() []byte
 }
 
 // newFile packs what is served. Whoever has it already asks by its hash, and gets a few bytes.
@@ -54,12 +57,24 @@ func newFile(name string, text []byte) *file {
 
 func packedFile(name string, packed []byte) *file {
 	sum := sha256.Sum256(packed)
-	f := &file{media: media[path.Ext(name)], policy: policy, packed: packed}
+	f := &file{media: media[path.Ext(name)], policy: policy, packed: packed, unpacked: sync.OnceValue(func() []byte { return unpack(packed) })}
 	f.tag = `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 	if path.Base(name) == "worker.js" {
 		f.policy = workerPolicy
 	}
 	return f
+}
+
+func unpack(packed []byte) []byte {
+	in, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		panic(err) // unreachable: it was packed here
+	}
+	text, err := io.ReadAll(in)
+	if err != nil {
+		panic(err)
+	}
+	return text
 }
 
 // setPageHeaders writes what all that a browser loads has.
@@ -80,15 +95,7 @@ func (f *file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Vary", "Accept-Encoding")
 	if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		h.Del("ETag") // which names the packed bytes
-		in, err := gzip.NewReader(bytes.NewReader(f.packed))
-		if err != nil {
-			panic(err) // unreachable: it was packed here
-		}
-		var text bytes.Buffer
-		if _, err := text.ReadFrom(in); err != nil {
-			panic(err)
-		}
-		http.ServeContent(w, r, "", noTime, bytes.NewReader(text.Bytes()))
+		http.ServeContent(w, r, "", noTime, bytes.NewReader(f.unpacked()))
 		return
 	}
 	h.Set("Content-Encoding", "gzip")

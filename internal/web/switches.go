@@ -233,14 +233,19 @@ func (c *Class) getNow(w http.ResponseWriter, _ *http.Request) { answerJSON(w, c
 // getOutside streams what everybody outside sees, for the phones: who shows the write key of a room of the class may see the requests
 // that it stands in.
 func (c *Class) getOutside(w http.ResponseWriter, r *http.Request) {
-	c.mu.Lock()
-	all := slices.Collect(maps.Values(c.rooms))
-	c.mu.Unlock()
-	if !slices.ContainsFunc(all, func(one *room) bool { return bears(r, one.writeKey) }) {
+	if !c.fromARoom(r) {
 		refuse(w, http.StatusUnauthorized, "this is for those in the room")
 		return
 	}
 	follow(w, r, c.ending, c.wires, c.rows)
+}
+
+// fromARoom reports whether a request shows the write key of a room of the class.
+func (c *Class) fromARoom(r *http.Request) bool {
+	c.mu.Lock()
+	all := slices.Collect(maps.Values(c.rooms))
+	c.mu.Unlock()
+	return slices.ContainsFunc(all, func(one *room) bool { return bears(r, one.writeKey) })
 }
 
 // phone is the page that phones get now. The caller holds mu.
@@ -268,6 +273,10 @@ const (
 
 func (c *Class) postStolen(w http.ResponseWriter, r *http.Request) {
 	var t theft
+	if !c.fromARoom(r) { // others would put words into a pupil's mouth
+		refuse(w, http.StatusUnauthorized, "this is for those in the room")
+		return
+	}
 	if err := readJSON(w, r, &t); err != nil || t.What != "link" && t.What != "typed" || len(t.Name)+len(t.Text) > maxStolen {
 		refuse(w, http.StatusBadRequest, "that is nothing that was stolen")
 		return

