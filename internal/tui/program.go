@@ -62,6 +62,10 @@ func (m *program) enterFirst() error {
 		m.panel, m.loaded = newcomerPanel(true), true
 		return nil
 	}
+	if _, several := errors.AsType[*messenger.WhichRoomError](err); several {
+		m.loaded = true
+		return (&home{m.o, m.tellDevice}).listRooms()
+	}
 	if err != nil {
 		return err
 	}
