@@ -75,6 +75,7 @@ type message struct {
 	Apart      bool    `json:"apart"`
 	Key        string  `json:"key"`
 	Number     uint32  `json:"number"`
+	Entry      int64   `json:"entry"`
 	Passphrase string  `json:"passphrase"`
 	Profile    string  `json:"profile"`
 	Channel    int64   `json:"channel"`

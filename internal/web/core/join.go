@@ -54,6 +54,7 @@ type linkResult struct {
 	Interval     int64     `json:"interval_ms"`
 	Pad          bool      `json:"pad"`
 	HasKey       bool      `json:"has_key"`
+	Changes      []string  `json:"changes,omitempty"`
 	CanWrite     bool      `json:"can_write"`
 	Inviter      *string   `json:"inviter"`
 	InviterWords *string   `json:"inviter_words"`
@@ -145,10 +146,24 @@ func readLink(m *message) (*linkResult, error) {
 		out.ID += " " + hex.EncodeToString(id[:6])
 	}
 	if m.Settings != nil {
-		r = mended(m.Settings.Room, r)
+		kept := m.Settings.Room
+		out.Changes = changes(kept, r)
+		r = mended(kept, r)
 	}
 	out.Settings = &settings{r}
 	return out, nil
+}
+
+// changes names what an invitation would change of a room that is kept, and that its owner has to want: what is written is sealed with
+// another key then, or stays where it is.
+func changes(r, invited model.Room) (all []string) {
+	if len(invited.Keys) > 0 && len(r.Keys) > 0 && !slices.Contains(r.Keys, invited.Keys[0]) {
+		all = append(all, "key")
+	}
+	if invited.WriteKey != "" && r.WriteKey != "" && invited.WriteKey != r.WriteKey {
+		all = append(all, "write key")
+	}
+	return all
 }
 
 // settingsOf is the room of an invitation with certain keys. Whoever has made it counts as compared.
@@ -261,7 +276,10 @@ func (c *core) open(m *message, attached []byte) error {
 	}
 	c.store = store
 	if !m.Start {
-		if c.mark, err = c.talk.Now(); err != nil {
+		if c.mark, err = c.talk.Now(); err == nil {
+			err = c.tellStanding()
+		}
+		if err != nil {
 			return err
 		}
 	}

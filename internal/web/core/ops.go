@@ -195,13 +195,13 @@ func (s *said) body(content []byte) (record.Body, error) {
 
 // history returns the newest messages, by place.
 func (c *core) history(m *message, _ []byte) (any, []byte, error) {
-	all, err := c.standings()
+	known, err := c.authors()
 	if err != nil {
 		return nil, nil, err
 	}
 	shown := []shownMessage{}
 	err = c.talk.History(m.Newest, func(it *model.Item) error {
-		shown = append(shown, c.show(it, all))
+		shown = append(shown, c.show(it, known))
 		return nil
 	})
 	return shown, nil, err
@@ -304,7 +304,7 @@ func (c *core) file(m *message, _ []byte) (any, []byte, error) {
 	}
 	for i := range items {
 		r := items[i].Record
-		if r == nil || r.Author != key || r.Number != m.Number {
+		if r == nil || r.Author != key || r.Number != m.Number || m.Entry > 0 && r.At.Entry != m.Entry { // of one number there may be two
 			continue
 		}
 		if f, ok := r.Body.(record.File); ok {

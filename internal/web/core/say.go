@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -77,36 +78,35 @@ type stateEvent struct {
 	item.State
 }
 
-// standings are those of authors.
-type standings map[record.PublicKey]bool
+// people are the authors, by their keys.
+type people map[record.PublicKey]*model.Person
 
-// standings tells of each author whether the key was compared.
-func (c *core) standings() (standings, error) {
-	all := standings{}
-	people, err := c.talk.People()
-	for i := range people {
-		all[people[i].Key] = people[i].Compared
+func (c *core) authors() (people, error) {
+	all, err := c.talk.People()
+	known := people{}
+	for i := range all {
+		known[all[i].Key] = &all[i]
 	}
-	return all, err
+	return known, err
 }
 
+// standingWords are what a page reads where it is not the word for people.
+var standingWords = map[model.Standing]string{model.Yours: "own", model.NewKey: "new"}
+
 // show makes a message what a page gets.
-func (c *core) show(it *model.Item, all standings) shownMessage {
-	m := shownMessage{Message: item.Of(it, false), Standing: "unsigned"}
+func (c *core) show(it *model.Item, known people) shownMessage {
+	m := shownMessage{Message: item.Of(it, false), Standing: string(model.Unsigned)}
 	r := it.Record
 	if r == nil {
 		return m
 	}
-	switch {
-	case r.Own:
-		m.Standing = "own"
-	case all[r.Author]:
-		m.Standing = "verified"
-	case r.Number > 1 || r.Behind > 0:
-		m.Standing = "known"
-	default:
-		m.Standing = "new"
+	standing := model.NewKey
+	if p := known[r.Author]; r.Own {
+		standing = model.Yours
+	} else if p != nil {
+		standing = p.StandingOf(r.Number)
 	}
+	m.Standing = cmp.Or(standingWords[standing], string(standing))
 	if r.At.Entry > 0 && !r.Own {
 		b, err := json.Marshal(record.Held{Author: r.Author, Number: r.Number, Hash: r.Hash, At: r.At})
 		if err == nil {
@@ -116,25 +116,34 @@ func (c *core) show(it *model.Item, all standings) shownMessage {
 	return m
 }
 
+// tellStanding tells what is wrong with the room, for a page that has shown nothing of it yet.
+func (c *core) tellStanding() error {
+	all, _, err := c.talk.Standing()
+	for i := range all {
+		c.events = append(c.events, findingEvent{"finding", item.OfFinding(&all[i], false)})
+	}
+	return err
+}
+
 // tellNews tells what has come since the last call.
 func (c *core) tellNews() error {
 	if c.talk == nil {
 		return nil
 	}
 	defer c.tellHeard()
-	all := standings(nil)
+	var known people
 	for more := true; more; {
 		news, err := c.talk.Since(c.mark, 0)
 		if err != nil {
 			return err
 		}
-		if len(news.Items) > 0 && all == nil {
-			if all, err = c.standings(); err != nil {
+		if len(news.Items) > 0 && known == nil {
+			if known, err = c.authors(); err != nil {
 				return err
 			}
 		}
 		for i := range news.Items {
-			c.events = append(c.events, messageEvent{"message", c.show(&news.Items[i], all)})
+			c.events = append(c.events, messageEvent{"message", c.show(&news.Items[i], known)})
 		}
 		for i := range news.Found {
 			f := &news.Found[i]

@@ -66,6 +66,12 @@ func testLie(t *testing.T, lie cheat.Lies) {
 	if !slices.Equal(ana.texts(), texts) {
 		t.Errorf("the page shows %q, the program %q", ana.texts(), texts)
 	}
+	// Whoever loaded the page anew was told of nothing that is wrong.
+	ana.events = nil
+	ana.open()
+	if got := ana.found(); !slices.Equal(got, kinds) {
+		t.Errorf("loaded anew the page finds %q, the program %q", got, kinds)
+	}
 }
 
 // Once somebody whose words were compared has moved the room to another key, a page posts nothing under the old one, and says so.
@@ -348,6 +354,29 @@ func TestAnIdentityGoesToAnotherBrowser(t *testing.T) {
 		all, found := bo.read()
 		if len(all) != 2 || all[1].Record.Number != 2 || all[0].Record.Author != all[1].Record.Author || len(found)+len(there.found()) > 0 {
 			t.Errorf("bo reads %d messages and finds %v; the other browser finds %q", len(all), found, there.found())
+		}
+	})
+}
+
+// A link with another key, or another write key, changed a room that a page had without a word.
+func TestALinkSaysWhatItChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := relaytest.InBubble(t)
+		channel, key := relay.CreateChannel(t, relaytest.AllFields(true)), fernet.GenerateKey()
+		ana := join(t, native, relay.Client(t), linkTo(t, relay.URL, channel, key, 1), "ana")
+		other := channel
+		other.WriteKey = "AAAAAAAAAAAAAAAA"
+		for want, link := range map[string]string{
+			"":              linkTo(t, relay.URL, channel, key, 1),
+			"key":           linkTo(t, relay.URL, channel, fernet.GenerateKey(), 1),
+			"write key":     linkTo(t, relay.URL, other, key, 1),
+			"key write key": linkTo(t, relay.URL, other, fernet.GenerateKey(), 1),
+		} {
+			var says linkResult
+			ana.ask(&says, map[string]any{"op": "link", "link": link, "settings": ana.settings})
+			if got := strings.Join(says.Changes, " "); got != want {
+				t.Errorf("it says that it changes %q, want %q", got, want)
+			}
 		}
 	})
 }

@@ -12,7 +12,7 @@ let state = null
 const following = new AbortController()
 
 const saveFile = async m => {
-  const file = await room.file(m.key, m.number)
+  const file = await room.file(m.key, m.number, m.entry ?? 0)
   save(file.name, file.content, file.media)
 }
 const columns = new Columns($('#columns'), saveFile)
@@ -56,7 +56,8 @@ async function openRoom() {
   columns.empties(0)
   found.clear()
   $('#findings')?.remove()
-  for (const old of await core.rooms()) if (old.relay === state.relay && old.channel !== state.channel) await core.forgetRoom(old.id)
+  // The rooms of lessons before are gone. That of this one's other profile stays: whoever forgot its numbers would write one twice.
+  for (const old of await core.rooms()) if (old.relay !== state.relay) await core.forgetRoom(old.id)
   room = await core.openRoom({link: state.link, nick: 'teacher', pad: state.switches.padding}, onEvent)
   $('#sum').textContent = room.core.sha256
   for (const m of await room.history(200)) columns.message(m)

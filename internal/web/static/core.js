@@ -136,8 +136,16 @@ export const forgetRoom = id => within('readwrite', async of => {
   await done(of('rows').delete(rowsOf(id)))
 })
 
+// forgetAll takes everything out of the browser, who signs included: an identity whose numbers are forgotten would write one twice.
+export const forgetAll = () => within('readwrite', async of => {
+  for (const name of Object.keys(stores)) of(name).clear()
+})
+
+// readLink says what stands in a link; changes are what it would change of a room that this browser has: its key, its write key.
 export async function readLink(link) {
-  const {settings, id, ...says} = await once({op: 'link', link})
+  const first = await once({op: 'link', link})
+  const kept = await within('readonly', of => done(of('rooms').get(first.id)))
+  const {settings, id, ...says} = kept ? await once({op: 'link', link, settings: kept.settings}) : first
   return says
 }
 
@@ -515,7 +523,7 @@ class Room {
   forget(key) { return this.#call({op: 'forget', key}) }
   drop(number) { return this.#call({op: 'drop', number}) }
   outbox() { return this.#call({op: 'outbox'}) }
-  file(key, number) { return this.#call({op: 'file', key, number}) }
+  file(key, number, entry = 0) { return this.#call({op: 'file', key, number, entry}) }
   invite({write = true} = {}) { return this.#call({op: 'invite', write}) }
   digest() { return this.#call({op: 'digest'}) }
 

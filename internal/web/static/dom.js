@@ -29,13 +29,15 @@ export function svgPath(across, path, label) {
 }
 
 // What would turn, hide or move other text: controls, directions, and characters without a width.
-const unseen = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/gu
+const unseen = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\u00ad\u034f\u115f\u1160\u180e\u2800\u3164\uffa0\u{e0000}-\u{e007f}]/gu
+// Of marks that stand above each other four are enough for every language: more climb over other people's lines.
+const climbing = /(\p{M}{4})\p{M}+/gu
 const shown = 20000
 
 // clean is a stranger's text as it may be shown: nothing hidden in it, and no longer than a screen can bear.
 export function clean(text) {
   const short = text.length > shown ? text.slice(0, shown) + ` … (${text.length - shown} more characters)` : text
-  return short.replace(unseen, '\ufffd')
+  return short.replace(unseen, '\ufffd').replace(climbing, '$1')
 }
 
 // said is an element with a stranger's text, whose direction does not change what stands around it.

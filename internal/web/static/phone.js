@@ -21,7 +21,7 @@ let looks = 0
 
 const saveFile = async m => {
   try {
-    const file = await room.file(m.key, m.number)
+    const file = await room.file(m.key, m.number, m.entry ?? 0)
     save(file.name, file.content, file.media)
   } catch (error) { tell($('#trouble'), explain(error)) }
 }
@@ -106,6 +106,10 @@ async function enter(options) {
   } catch (error) {
     if (error.code === 'passphrase') $('#secret').hidden = false
     tell($('#wrong'), explain(error))
+    if (error.code === 'storage' && confirm('What this browser has kept of the room cannot be read. Remove it, and your name with it, and join anew?')) {
+      await core.forgetAll()
+      location.reload()
+    }
     return
   }
   $('#enter').hidden = true
@@ -143,7 +147,12 @@ async function invited() {
   const invitation = await core.readLink(link)
   const known = (await core.rooms()).find(r => r.relay === invitation.relay && r.channel === invitation.channel)
   const me = await core.identity()
-  if (known) return enter({link, nick: known.nick})
+  if (known) {
+    const changes = invitation.changes ?? []
+    const question = `This link has another ${changes.join(' and another ')} for the room “${clean(known.name)}” than this phone. ` +
+      'What you write goes by it from then on. Do you trust whoever gave you the link?'
+    return enter(changes.length && !confirm(question) ? {room: known.id} : {link, nick: known.nick})
+  }
   $('#lacking').hidden = true
   $('#join').hidden = false
   $('#secret').hidden = invitation.has_key
@@ -202,8 +211,8 @@ $('#parts').addEventListener('click', e => { if (e.target.dataset.part) show(e.t
 $('#save').addEventListener('submit', async e => {
   e.preventDefault()
   try {
-    save('fernpost-identity.age', await room.exportIdentity($('#save-secret').value))
-    $('#identity-said').textContent = 'Saved. “fernpost identity import” takes it, and so does this page.'
+    save('fernpost-identity.txt', await room.exportIdentity($('#save-secret').value))
+    $('#identity-said').textContent = 'Saved. “fernpost identity import” takes it, and so does a page like this one.'
   } catch (error) { $('#identity-said').textContent = clean(explain(error)) }
 })
 
@@ -217,8 +226,9 @@ $('#load').addEventListener('submit', async e => {
 })
 
 $('#forget').addEventListener('click', async () => {
+  if (!confirm('Remove the room from this browser, and who you are in it? Whoever comes back is somebody else.')) return
   await room.close()
-  await core.forgetRoom(room.id)
+  await core.forgetAll()
   location.reload()
 })
 

@@ -3,8 +3,8 @@ import {atEnd, clean, clock, count, el, nextFrame, said} from './dom.js'
 // What is said in a room, as a list.
 
 const standings = {
-  own: null, known: null, unsigned: 'nobody has signed it',
-  verified: 'verified: somebody has compared this key', new: 'new key: not seen before',
+  own: null, known: null, unsigned: 'nobody has signed it', lost: 'the key of a lost device',
+  verified: 'verified: the words of this key were compared here', new: 'new key: not seen here before',
 }
 const states = {queued: 'waits', tried: 'on its way', accepted: 'sent', unknown: 'perhaps sent'}
 
@@ -124,6 +124,15 @@ export class Talk {
     item.element.className = `finding${e.waiting ? ' waits' : ''}`
     item.element.replaceChildren(el('strong', {}, e.waiting ? 'Waiting: ' : 'Not as it should be: '), said(e.text))
     if (!before) this.place(item, e.last_entry ?? e.entry)
+    // The version that came first was shown before anybody knew that there are two.
+    if (e.finding === 'fork') for (const {message: m} of [...this.items.values()]) if (m?.signed && m.key === e.key && m.number === e.number && !m.forked) this.forked(m)
+  }
+
+  // forked marks a message of which there is another version.
+  forked(m) {
+    this.items.get(id(m)).element.remove()
+    this.items.delete(id(m))
+    this.message({...m, forked: true})
   }
 
   renumbered(e) {
