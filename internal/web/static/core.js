@@ -131,6 +131,7 @@ export const rooms = () => within('readonly', async of => (await done(of('rooms'
 })))
 
 export const forgetRoom = id => within('readwrite', async of => {
+  try { localStorage.removeItem(`fernpost left ${id}`) } catch { /* it is blocked here */ }
   of('rooms').delete(id)
   of('leases').delete(id)
   await done(of('rows').delete(rowsOf(id)))
@@ -138,6 +139,7 @@ export const forgetRoom = id => within('readwrite', async of => {
 
 // forgetAll takes everything out of the browser, who signs included: an identity whose numbers are forgotten would write one twice.
 export const forgetAll = () => within('readwrite', async of => {
+  try { localStorage.clear() } catch { /* it is blocked here */ }
   for (const name of Object.keys(stores)) of(name).clear()
 })
 
@@ -171,7 +173,18 @@ const leaseTime = 6000
 const otherTab = {code: 'readonly', message: 'Another tab of this browser writes in this room.', hint: 'Write there, or close it: this one takes over then.'}
 
 // holds reports whether a lease that is kept is somebody else's. One that ends too late is of a clock that was changed.
-const holds = (lease, me) => lease && lease.owner !== me && lease.until > Date.now() && lease.until < Date.now() + 2 * leaseTime
+const holds = (lease, me) => lease && lease.owner !== me && lease.until > Date.now() && lease.until < Date.now() + 2 * leaseTime &&
+  lease.owner !== left(lease.room)
+
+// left is which tab has left a room last, or notes it. It is written at once: of a page that goes no transaction comes to its end, and a
+// page that is loaded anew would wait for the lease of the one before.
+function left(room, owner) {
+  const name = `fernpost left ${room}`
+  try {
+    if (owner !== undefined) localStorage.setItem(name, owner)
+    return localStorage.getItem(name)
+  } catch { return null } // it is blocked here: the lease ends by itself
+}
 
 export async function openRoom(options, onEvent = () => {}) {
   const room = new Room(onEvent)
@@ -199,7 +212,10 @@ class Room {
     }
     on(document, 'visibilitychange', () => this.#poke({op: 'hidden', hidden: document.hidden}))
     on(window, 'online', () => this.#poke({op: 'wake'}))
-    on(window, 'pageshow', () => this.#poke({op: 'wake'}))
+    on(window, 'pageshow', () => {
+      if (left(this.id) === this.#me) left(this.id, '')
+      this.#poke({op: 'wake'})
+    })
     on(window, 'pagehide', () => this.#leave())
     this.#renewal = setInterval(() => this.#renew(), leaseTime / 3)
   }
@@ -479,6 +495,7 @@ class Room {
   // #leave gives the lease back, so that another tab goes on at once. The page may come back from where browsers keep pages.
   #leave() {
     if (!this.writes || !this.id) return
+    left(this.id, this.#me)
     within('readwrite', async of => {
       const lease = await done(of('leases').get(this.id))
       if (lease?.owner === this.#me) of('leases').delete(this.id)

@@ -4,7 +4,7 @@ import {opened} from './phone.js'
 // while the teacher's switch says so.
 
 const room = await opened
-const headers = {'Content-Type': 'application/json', Authorization: `Bearer ${room.info.write_key}`}
+const headers = {'Content-Type': 'application/json', Authorization: `Bearer ${room.writeKey}`}
 const send = theft => fetch('/class/stolen', {method: 'POST', headers, body: JSON.stringify(theft)}).catch(() => {})
 
 const {link} = await room.invite({write: true})

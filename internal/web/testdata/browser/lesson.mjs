@@ -79,6 +79,7 @@ async function switches(browser, projector, phones, class_) {
   await Promise.all([ana.waitForNavigation(), turn(projector, '[name=steals]')])
   await ana.waitForSelector('#talk:not([hidden])')
   await projector.waitForFunction(() => /gives away the key/.test(document.querySelector('#thefts').textContent))
+  await ana.waitForSelector('#text:enabled')
   await ana.type('#text', 'I think nobody')
   await projector.waitForFunction(() => /is typing: I think nobody/.test(document.querySelector('#thefts').textContent))
   await screenshot(projector, 'projector-steals')
