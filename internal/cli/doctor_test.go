@@ -39,7 +39,7 @@ func TestDoctorSaysWhatIsWrong(t *testing.T) {
 		},
 		"messages wait": {
 			func(h *messenger.Health, _ *model.Room) { h.Unposted = 2 },
-			"archive", checkMind, "2 messages", "outbox --retry",
+			"archive", checkMind, "2 entries", "outbox --retry",
 		},
 		"relay away": {func(h *messenger.Health, _ *model.Room) {
 			h.Relay = &remote.UnreachableError{Doing: "reading", Host: "relay.example", Detail: "connection refused"}

@@ -40,7 +40,10 @@ func TestNoParserSpeaksToTheUser(t *testing.T) {
 	t.Setenv("HOME", ana.env["HOME"]) // which the relay's commands look up by themselves
 	t.Setenv("XDG_DATA_HOME", "")
 	// What would serve or follow until it is interrupted only reads its flags.
-	forever := map[string]bool{"fernpost demo": true, "fernpost relay": true, "fernpost gateway": true, "fernpost relay check": true, "fernpost watch": true}
+	forever := map[string]bool{
+		"fernpost demo": true, "fernpost relay": true, "fernpost gateway": true, "fernpost relay check": true, "fernpost watch": true,
+		"fernpost chat": true, "fernpost class": true, "fernpost web": true,
+	}
 	call := func(args []string) {
 		ana.stdout.Reset()
 		ana.stderr.Reset()

@@ -131,7 +131,7 @@ type poster struct {
 // failed counts as lost, too.
 func (p *poster) post(ctx context.Context) (int64, error) {
 	for {
-		a, err := p.ask(ctx)
+		a, err := p.x.port.Ask(ctx, Request{What: Update, Fields: p.fields, Status: p.status}, nil)
 		if err == nil {
 			return a.Number, nil
 		}
@@ -157,26 +157,6 @@ func (p *poster) post(ctx context.Context) (int64, error) {
 			missing = err == nil
 		}
 	}
-}
-
-// ask posts once. A number that an older entry has says nothing of what became of the update, unless the channel was cleared meanwhile.
-func (p *poster) ask(ctx context.Context) (Answer, error) {
-	a, err := p.x.port.Ask(ctx, Request{What: Update, Fields: p.fields, Status: p.status}, nil)
-	if err != nil || p.known == 0 || a.Number > p.known {
-		return a, err
-	}
-	if last, err := p.x.newCall(noBudget).lastNumber(ctx); err == nil && last < p.known {
-		return a, nil
-	}
-	a.Failure = Failure{Kind: Senseless, Sent: true}
-	return a, fmt.Errorf("%s: %w", p.x.posting(), &oldNumberError{a.Number, p.known})
-}
-
-// oldNumberError is an answer to an update that names an entry which stood there before.
-type oldNumberError struct{ number, known int64 }
-
-func (e *oldNumberError) Error() string {
-	return fmt.Sprintf("the relay calls it entry %d, and entry %d stood there before", e.number, e.known)
 }
 
 // pause waits as the failure of an update, or of looking for it, demands. If there is no use in going on, it returns an

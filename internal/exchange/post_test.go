@@ -61,47 +61,6 @@ func TestSettlingWaitsOnceForWhatMayBeOnItsWay(t *testing.T) {
 	})
 }
 
-// A relay that answers an update with the number of an older entry was believed, whatever had become of it. Where it was cleared
-// numbers begin anew.
-func TestAnUpdateIsNotTheEntryThatStoodThereBefore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for _, cleared := range []bool{false, true} {
-			relay := &misnumbering{cleared: cleared}
-			relay.fill(2)
-			x := exchange.New(relay, settings)
-			id, err := x.Post(t.Context(), oneField("new"), 2, nil)
-			want := int64(3)
-			if cleared {
-				want = 1
-			}
-			if err != nil || id != want || relay.posts != 1 {
-				t.Errorf("cleared %t: posted %d times, as entry %d, %v; want once, as %d", cleared, relay.posts, id, err, want)
-			}
-		}
-	})
-}
-
-// misnumbering answers each update with the number 1: of an older entry, or because it was cleared before.
-type misnumbering struct {
-	memoryRelay
-
-	cleared bool
-	posts   int
-}
-
-func (m *misnumbering) Ask(
-	ctx context.Context, r exchange.Request, row func(*thingspeak.Entry, thingspeak.FieldSet) error,
-) (exchange.Answer, error) {
-	if r.What != exchange.Update {
-		return m.memoryRelay.Ask(ctx, r, row)
-	}
-	if m.posts++; m.cleared {
-		m.rows = nil
-	}
-	m.add(time.Now(), r.Fields)
-	return exchange.Answer{Number: 1}, nil
-}
-
 // Whoever was interrupted in the pause after a clear refusal was told that no clear answer had come, and what was written was posted
 // under the key that it had then, whatever had become of the room meanwhile.
 func TestAnInterruptedPauseAfterARefusalLeavesNoDoubt(t *testing.T) {
