@@ -33,6 +33,7 @@ func browse(t *testing.T, script string, about map[string]any) string {
 
 // TestOwnRoomsInABrowser: the page of one's own rooms.
 func TestOwnRoomsInABrowser(t *testing.T) {
+	testenv.Unwatched(t)
 	r, _ := startRooms(t)
 	browse(t, "rooms.mjs", map[string]any{"url": r.URL()})
 }

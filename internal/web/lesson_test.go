@@ -29,6 +29,7 @@ func startTestClass(t *testing.T) *Class {
 
 // TestLessonInABrowser: ten phones and a projector, from the QR code to each switch.
 func TestLessonInABrowser(t *testing.T) {
+	testenv.Unwatched(t)
 	c := startTestClass(t)
 	browse(t, "lesson.mjs", map[string]any{"link": c.JoinLink(), "teacher": c.TeacherURL(), "seats": c.SeatsURL()})
 }
