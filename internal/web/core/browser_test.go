@@ -369,6 +369,7 @@ func roomFor(t *testing.T) (relay *relaytest.Server, ch relaytest.Channel, key f
 
 // A page in a browser, on plain http, and the Go program read each other's texts, readings and files, and who has seen what.
 func TestABrowserAndTheProgramTalk(t *testing.T) {
+	testenv.Unwatched(t)
 	relay, ch, key, link := roomFor(t)
 	bo := newProgram(t, relay, ch, key, "bo", 1, 2, 3, 4)
 	ana := newHost(t).browse("ana.test")[0]
@@ -430,6 +431,7 @@ func TestABrowserAndTheProgramTalk(t *testing.T) {
 
 // Of two tabs of one browser one writes, and the other shows what that one keeps. Once the first is closed the second goes on.
 func TestTwoTabsOfOneBrowser(t *testing.T) {
+	testenv.Unwatched(t)
 	_, _, _, link := roomFor(t)
 	tabs := newHost(t).browse("ana.test", "ana.test/2")
 	first, second := tabs[0], tabs[1]
@@ -461,6 +463,7 @@ func TestTwoTabsOfOneBrowser(t *testing.T) {
 // A core that dies, a page that is closed right after a message was kept, and one that nobody looks at: nothing is lost, and nothing
 // is posted twice.
 func TestABrowserGoesOnWhereItEnded(t *testing.T) {
+	testenv.Unwatched(t)
 	relay, ch, key, link := roomFor(t)
 	ana := newHost(t).browse("ana.test")[0]
 	var at openedRoom
@@ -502,6 +505,7 @@ func (t *tab) lastVia() any {
 // A link without a key wants the passphrase: a wrong one is refused before anything is kept, the right one opens the room, and the
 // identity goes out and in as a file.
 func TestABrowserJoinsByPassphrase(t *testing.T) {
+	testenv.Unwatched(t)
 	const pass = "maple orbit velvet thunder pickle canyon"
 	relay, ch, _, link := roomFor(t)
 	derived, err := passphrase.Fernpost().Derive(pass, passphrase.RoomSalt(ch.ID), "")
