@@ -116,6 +116,12 @@ func (s *seat) leaves(code int) {
 	if s.settings() != s.before {
 		s.t.Error("the terminal has other settings than before")
 	}
+	s.device.Close() // its last end: what the process has written last is read, and then there is an error
+	select {
+	case <-s.watched:
+	case <-time.After(testenv.Patience):
+		s.t.Fatal("what was written to the terminal does not end")
+	}
 	text := s.text()
 	for on, off := range map[string]string{"\x1b[?1049h": "\x1b[?1049l", "\x1b[?2004h": "\x1b[?2004l", "\x1b[?25l": "\x1b[?25h", "\x1b[?1004h": "\x1b[?1004l"} {
 		if strings.LastIndex(text, on) > strings.LastIndex(text, off) {

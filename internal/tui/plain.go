@@ -55,7 +55,7 @@ type plainly struct {
 	failed    error
 }
 
-// done is told behind all that comes of what was asked for.
+// done is told behind all that comes of what was asked for, and behind what is held.
 type done struct{}
 
 // RunPlain talks in a room until the input has ended, and what was written is posted.
@@ -89,7 +89,8 @@ func (c *plainly) follow(settings model.Room) error {
 	}
 	c.session = s
 	c.enter(s.view())
-	c.answered, c.day, c.busy, c.unprinted, c.reached = false, "", 0, nil, s.begins
+	c.answered, c.day, c.unprinted, c.reached = false, "", nil, s.begins
+	c.busy = 1 // what is held comes first: a line taken before it would be printed with it, as a message that was there
 	c.waiting, c.accepted = map[uint32]bool{}, map[uint32]bool{}
 	c.talkf("room %s; a line is a message, /help lists what begins with a slash", c.room.name)
 	s.start(plainNewest)

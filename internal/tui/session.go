@@ -188,6 +188,7 @@ func (s *session) start(newest ...int) {
 		if err := s.tellHeld(newest); err != nil {
 			s.tell(failed{err})
 		}
+		s.tell(done{})
 		debug.FreeOSMemory() // of what was read, a small part is kept
 		for {
 			e, err := s.stream.Next(s.ctx)

@@ -200,6 +200,9 @@ func TestWhatWasTypedIsPosted(t *testing.T) {
 		if !strings.Contains(talk.String(), "more than 16384 bytes") {
 			t.Error(talk.String())
 		}
+		if out.String() != "" { // as what was there already, when the first line was taken before that was read
+			t.Errorf("own messages are printed:\n%s", out.String())
+		}
 		bo := talks(t, lab.member("bo"))
 		bo.sees(`ana: message 4 x+$`)
 		bo.sees(`ana: the last one, without a line end$`)
