@@ -492,6 +492,10 @@ func (d *Delivery) find(next *Step) (err error) {
 // settle notes which posts that were tried were found. Those that are not there may be posted again.
 func (d *Delivery) settle(next *Step) error {
 	posts, entries := next.posts, next.found
+	if len(posts) == 0 { // whoever reads the room beside this has read them all since it was seen that they were tried
+		d.promised, d.broken = false, 0
+		return nil
+	}
 	var settled []kept.Settled
 	last := int64(0)
 	for i := range posts {

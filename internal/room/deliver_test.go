@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
@@ -390,6 +391,47 @@ func (p lostPoster) Post(ctx context.Context, fields thingspeak.Fields, after in
 		return 0, err
 	}
 	return 0, exchange.ErrUnknownOutcome
+}
+
+// readMeanwhile is a store in which what was tried is read back, by another one, while a delivery is about to look for it.
+type readMeanwhile struct {
+	*archive.Room
+	read func()
+}
+
+func (s *readMeanwhile) Posts(q kept.PostQuery) ([]kept.Post, error) {
+	if read := s.read; q.Only == kept.TriedPost && read != nil {
+		s.read = nil
+		read()
+	}
+	return s.Room.Posts(q)
+}
+
+// TestReadBackWhileItIsLookedFor: the delivery had nothing left to look for, and panicked.
+func TestReadBackWhileItIsLookedFor(t *testing.T) {
+	h := newHall(t)
+	ana := h.join(1, "ana")
+	beside := h.enter(ana.o, ana.dir)
+	store := &readMeanwhile{Room: ana.archive}
+	var err error
+	if ana.Conversation, err = room.Open(store, ana.o); err != nil {
+		t.Fatal(err)
+	}
+	ana.look()
+	if _, err := ana.Write(record.Text("hello"), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ana.Deliver(t.Context(), lostPoster{poster{ana.client}}, nil); !errors.Is(err, exchange.ErrUnknownOutcome) {
+		t.Fatalf("Deliver = %v", err)
+	}
+	store.read = func() { beside.look() }
+	p := &countingPoster{bulkPoster: bulkPoster{poster{ana.client}}}
+	if done, err := ana.Deliver(t.Context(), p, nil); err != nil || done.Posted > 0 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if rows := h.relay.Entries(t, h.channel.ID); store.read != nil || p.found > 0 || len(rows) != 1 {
+		t.Errorf("%+v, %d entries", p, len(rows))
+	}
 }
 
 // After a clear what was tried before it is looked for among all entries.
