@@ -6,6 +6,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 // Trouble is why a relay did not do what was asked of it.
@@ -50,27 +51,27 @@ func TroubleOf(err error) (t Trouble, meant string) {
 	if e, ok := errors.AsType[*remote.AddressError](err); ok {
 		return BadAddress, e.Meant
 	}
-	if e, ok := errors.AsType[*remote.RefusedError](err); ok {
+	if e, ok := errors.AsType[*wire.RefusedError](err); ok {
 		switch e.Reason {
-		case remote.KeyRefused:
+		case wire.KeyRefused:
 			return KeyRefused, ""
-		case remote.NotAllowed:
+		case wire.NotAllowed:
 			return NotAllowed, ""
-		case remote.NotFound:
+		case wire.NotFound:
 			return NoChannel, e.Above
 		}
 		return Refused, ""
 	}
-	if e, ok := errors.AsType[*remote.UnreachableError](err); ok {
+	if e, ok := errors.AsType[*wire.UnreachableError](err); ok {
 		switch {
-		case e.Cause == remote.TLSFailed:
+		case e.Cause == wire.TLSFailed:
 			return Untrusted, e.OtherScheme()
 		case e.Loopback():
 			return UnreachableHere, e.OtherScheme()
 		}
 		return Unreachable, e.OtherScheme()
 	}
-	if e, ok := errors.AsType[*remote.UnexpectedError](err); ok {
+	if e, ok := errors.AsType[*wire.UnexpectedError](err); ok {
 		if e.Temporary() {
 			return Faulty, e.OtherScheme()
 		}
@@ -93,7 +94,7 @@ func TroubleOf(err error) (t Trouble, meant string) {
 
 // HostOf returns the host of a relay that no answer came from, and the port that its address names, empty if it names none.
 func HostOf(err error) (host, port string) {
-	e, ok := errors.AsType[*remote.UnreachableError](err)
+	e, ok := errors.AsType[*wire.UnreachableError](err)
 	if !ok {
 		return "", ""
 	}

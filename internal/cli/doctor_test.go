@@ -9,7 +9,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
-	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 // Each finding of an examination has words, a state and, if it is wrong, a next step.
@@ -18,7 +18,7 @@ func TestDoctorSaysWhatIsWrong(t *testing.T) {
 		Name: "lab", Relay: "http://relay.example", Channel: 7, Fields: []int{1, 2}, Profile: "fernpost", Keys: []model.Secret{"k"}, WriteKey: "w",
 	}
 	well := messenger.Health{Took: 20 * time.Millisecond, HasClock: true, Private: true, Proven: true, Opens: true, Newest: 12}
-	refused := &remote.RefusedError{Doing: "reading channel 7", Reason: remote.KeyRefused, Status: 401}
+	refused := &wire.RefusedError{Doing: "reading channel 7", Reason: wire.KeyRefused, Status: 401}
 	for name, c := range map[string]struct {
 		provoke     func(*messenger.Health, *model.Room)
 		check       string
@@ -42,7 +42,7 @@ func TestDoctorSaysWhatIsWrong(t *testing.T) {
 			"archive", checkMind, "2 entries", "outbox --retry",
 		},
 		"relay away": {func(h *messenger.Health, _ *model.Room) {
-			h.Relay = &remote.UnreachableError{Doing: "reading", Host: "relay.example", Detail: "connection refused"}
+			h.Relay = &wire.UnreachableError{Doing: "reading", Host: "relay.example", Detail: "connection refused"}
 		}, "relay", checkWrong, "relay.example", ""},
 		"no such channel": {
 			func(h *messenger.Health, _ *model.Room) { h.Relay = refused },

@@ -10,10 +10,10 @@ import (
 
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/exchange"
-	"github.com/fernpost/fernpost/internal/export"
 	"github.com/fernpost/fernpost/internal/feed"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/filelock"
+	"github.com/fernpost/fernpost/internal/handover"
 	"github.com/fernpost/fernpost/internal/letter"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
@@ -116,7 +116,9 @@ func hint(err error, format string, args ...any) error {
 }
 
 // noExports say that a file is none of another device's, or damaged.
-var noExports = []error{export.ErrNoExport, export.ErrAltered, export.ErrImpossible, export.ErrNewer, export.ErrTooCostly, export.ErrTooLarge}
+var noExports = []error{
+	handover.ErrNoExport, handover.ErrAltered, handover.ErrImpossible, handover.ErrNewer, handover.ErrTooCostly, handover.ErrTooLarge,
+}
 
 // exitCode is the only map from errors to exit codes.
 func exitCode(err error) int {
@@ -154,7 +156,7 @@ func exitCode(err error) int {
 		return exitNoKey
 	case errors.Is(err, fernet.ErrMalformed), errors.Is(err, fernet.ErrZeroKey):
 		return exitNoToken
-	case errors.Is(err, publickey.ErrNotOurs), errors.Is(err, export.ErrPassphrase):
+	case errors.Is(err, publickey.ErrNotOurs), errors.Is(err, handover.ErrPassphrase):
 		return exitNoKey
 	case errors.Is(err, letter.ErrFalse), errors.Is(err, letter.ErrOther):
 		return exitFindings

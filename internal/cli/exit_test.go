@@ -11,6 +11,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/filelock"
 	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 // On a file system without locks every change of the keyring failed, and nothing said what to do.
@@ -68,9 +69,9 @@ func TestNextStepsFitWhatIsThere(t *testing.T) {
 		t.Errorf("%v; the next step is %q", err, got)
 	}
 	for _, err := range []error{
-		err, &remote.UnreachableError{Host: "127.0.0.1:1", Cause: remote.NobodyListens},
-		&remote.UnreachableError{Host: "relay.example", Cause: remote.NoSuchHost},
-		&remote.RefusedError{Reason: remote.KeyRefused},
+		err, &wire.UnreachableError{Host: "127.0.0.1:1", Cause: wire.NobodyListens},
+		&wire.UnreachableError{Host: "relay.example", Cause: wire.NoSuchHost},
+		&wire.RefusedError{Reason: wire.KeyRefused},
 	} {
 		if got := nextStep(beforeRoom(err)); got == "" || strings.Contains(got, "rooms set") || strings.Contains(got, "fernpost rooms") {
 			t.Errorf("%v, without a room: the next step is %q", err, got)

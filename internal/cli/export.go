@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fernpost/fernpost/internal/export"
+	"github.com/fernpost/fernpost/internal/handover"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
@@ -70,7 +71,7 @@ It is asked for twice; --generate makes one and prints it.`,
 			if err != nil {
 				return err
 			}
-			if err := a.writeExport(cmd.Context(), &export.Content{Rooms: rooms, Lost: lost}, &f); err != nil {
+			if err := a.writeExport(cmd.Context(), &handover.Content{Rooms: rooms, Lost: lost}, &f); err != nil {
 				return err
 			}
 			a.say("on the other device: fernpost rooms import %s", shellWord(fileOr(f.out, "FILE")))
@@ -91,7 +92,7 @@ func fileOr(out, other string) string {
 
 // writeExport writes a file for another device, once its passphrase was shown to whoever has to know it. A file that is there
 // already is refused before anything is asked.
-func (a *app) writeExport(ctx context.Context, c *export.Content, f *exportFlags) error {
+func (a *app) writeExport(ctx context.Context, c *handover.Content, f *exportFlags) error {
 	toStdout := f.out == "" || f.out == "-"
 	switch {
 	case toStdout && a.stdoutTerminal:
@@ -108,7 +109,7 @@ func (a *app) writeExport(ctx context.Context, c *export.Content, f *exportFlags
 	return err
 }
 
-func (a *app) sealExport(ctx context.Context, w io.Writer, c *export.Content, f *exportFlags) error {
+func (a *app) sealExport(ctx context.Context, w io.Writer, c *handover.Content, f *exportFlags) error {
 	pass, generated, err := a.filePassphrase(ctx, f)
 	if err != nil {
 		return err
@@ -163,7 +164,7 @@ func (a *app) filePassphrase(ctx context.Context, f *exportFlags) (pass string, 
 }
 
 // openExport reads a file of another device.
-func (a *app) openExport(ctx context.Context, file, passphraseFile string) (*export.Content, error) {
+func (a *app) openExport(ctx context.Context, file, passphraseFile string) (*handover.Content, error) {
 	if file == "-" && passphraseFile == "-" {
 		return nil, usagef("the file and its passphrase cannot both come from standard input")
 	}
@@ -194,18 +195,18 @@ func (a *app) openExport(ctx context.Context, file, passphraseFile string) (*exp
 		c, err := sealed.Open(pass)
 		working()
 		switch {
-		case errors.Is(err, export.ErrPassphrase):
+		case errors.Is(err, handover.ErrPassphrase):
 			err = hint(err, "%sit is the one that \"export\" has asked for, or printed, not that of a room", looksMistyped(pass))
-		case errors.Is(err, export.ErrAltered):
+		case errors.Is(err, handover.ErrAltered):
 			err = hint(err, "copy the file once more from the other device, or write it anew there")
-		case errors.Is(err, export.ErrNewer):
+		case errors.Is(err, handover.ErrNewer):
 			err = hint(err, "get the newest fernpost")
 		}
 		if err == nil {
 			return c, nil
 		}
 		err = fmt.Errorf("opening %s: %w", file, err)
-		if left == 0 || passphraseFile != "" || !errors.Is(err, export.ErrPassphrase) {
+		if left == 0 || passphraseFile != "" || !errors.Is(err, handover.ErrPassphrase) {
 			return nil, err
 		}
 		a.report(err)
@@ -241,7 +242,7 @@ func (f *importFlags) addTo(a *app, cmd *cobra.Command) {
 }
 
 // takeLost takes over which devices were lost as the device knows that has written a file, after asking where one is known here.
-func (a *app) takeLost(ctx context.Context, c *export.Content, yes bool) error {
+func (a *app) takeLost(ctx context.Context, c *handover.Content, yes bool) error {
 	named, err := a.engine().LostIn(c)
 	if err != nil {
 		return err
@@ -334,7 +335,7 @@ Exit code 6 is a wrong passphrase, 8 a file that is damaged, cut, or no such fil
 }
 
 // chooseRooms returns the rooms of a file that are named, all without names.
-func chooseRooms(all []export.Room, names []string) (chosen []export.Room, err error) {
+func chooseRooms(all []handover.Room, names []string) (chosen []handover.Room, err error) {
 	if len(names) == 0 {
 		return all, nil
 	}
@@ -363,7 +364,7 @@ func (a *app) adviseNameIn(joined []messenger.Imported) {
 }
 
 // importRooms enters rooms, one after the other. One that cannot be entered keeps nobody from the others.
-func (a *app) importRooms(ctx context.Context, rooms []export.Room, f *importFlags) (joined []messenger.Imported, err error) {
+func (a *app) importRooms(ctx context.Context, rooms []handover.Room, f *importFlags) (joined []messenger.Imported, err error) {
 	failed := 0
 	for i := range rooms {
 		r := &rooms[i]
@@ -396,7 +397,7 @@ func (a *app) importRooms(ctx context.Context, rooms []export.Room, f *importFla
 }
 
 // importRoom enters a room of a file, or mends the one that is here, and says in a word what it has done.
-func (a *app) importRoom(ctx context.Context, r *export.Room, f *importFlags) (j messenger.Joining, result string, err error) {
+func (a *app) importRoom(ctx context.Context, r *handover.Room, f *importFlags) (j messenger.Joining, result string, err error) {
 	j, err = a.engine().Import(r, f.as)
 	switch {
 	case errors.Is(err, model.ErrRoomName), errors.Is(err, model.ErrRoomExists):

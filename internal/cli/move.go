@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fernpost/fernpost/internal/export"
+	"github.com/fernpost/fernpost/internal/handover"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/screen"
 )
@@ -50,7 +50,7 @@ file is there and whole. If the file is lost, export writes another one, and "id
 
 func (a *app) exportIdentity(ctx context.Context, f *exportFlags, yes bool) error {
 	written := false
-	err := a.engine().MoveAway(func(c *export.Content) (string, error) {
+	err := a.engine().MoveAway(func(c *handover.Content) (string, error) {
 		if err := a.agreeToMove(ctx, yes); err != nil {
 			return "", err
 		}

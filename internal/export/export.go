@@ -18,10 +18,8 @@ import (
 )
 
 const (
-	// MaxSize bounds what is inside of a file, in bytes: some thousand rooms.
-	MaxSize = handover.MaxSize
 	// maxFile bounds the file, with what age puts around: a header, and 16 bytes for each 64 KiB; that of a page is longer by a half.
-	maxFile = MaxSize + MaxSize>>1 + 4<<10
+	maxFile = handover.MaxSize + handover.MaxSize>>1 + 4<<10
 
 	// workFactor makes a guess take 64 MiB (2^16 blocks of 1 KiB), as one at the passphrase of a room does. A file may ask for
 	// maxWorkFactor, which is what the program age writes: 256 MiB.
@@ -29,26 +27,9 @@ const (
 	maxWorkFactor = 18
 )
 
-// Content is what a file hands over, and Room one of its rooms.
-type (
-	Content = handover.Content
-	Room    = handover.Room
-)
-
-// The reasons why a file is refused, see package handover.
-var (
-	ErrNoExport   = handover.ErrNoExport
-	ErrPassphrase = handover.ErrPassphrase
-	ErrAltered    = handover.ErrAltered
-	ErrImpossible = handover.ErrImpossible
-	ErrNewer      = handover.ErrNewer
-	ErrTooCostly  = handover.ErrTooCostly
-	ErrTooLarge   = handover.ErrTooLarge
-)
-
 // Seal writes a file under a passphrase, which is spelled as those of rooms are: see [passphrase.Normalize]. It takes 64 MiB and
-// a fifth of a second. The error may be [ErrTooLarge]; others say what cannot be written.
-func Seal(w io.Writer, pass string, c *Content) error {
+// a fifth of a second. The error may be [handover.ErrTooLarge]; others say what cannot be written.
+func Seal(w io.Writer, pass string, c *handover.Content) error {
 	text, err := c.CheckedText()
 	if err != nil {
 		return err
@@ -70,7 +51,7 @@ func Seal(w io.Writer, pass string, c *Content) error {
 type File struct{ sealed []byte }
 
 // Read reads a file as far as that goes without the passphrase: so whoever has named another one is told before they are asked for
-// it. The error is one of those above, or that of the reader.
+// it. The error is one of those of package handover, or that of the reader.
 func Read(r io.Reader) (*File, error) {
 	sealed, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err == nil {
@@ -82,30 +63,30 @@ func Read(r io.Reader) (*File, error) {
 	return &File{sealed}, nil
 }
 
-// Open opens a file. Nothing of it is returned beside an error, which is one of those above. It takes at most 256 MiB, and a second
-// or two.
-func (f *File) Open(pass string) (*Content, error) {
+// Open opens a file. Nothing of it is returned beside an error, which is one of those of package handover. It takes at most 256 MiB,
+// and a second or two.
+func (f *File) Open(pass string) (*handover.Content, error) {
 	if handover.IsSealed(f.sealed) {
 		return handover.Open(f.sealed, pass)
 	}
 	id, err := age.NewScryptIdentity(passphrase.Normalize(pass))
 	if err != nil {
-		return nil, ErrPassphrase
+		return nil, handover.ErrPassphrase
 	}
 	id.SetMaxWorkFactor(maxWorkFactor)
 	plain, err := age.Decrypt(bytes.NewReader(f.sealed), id)
 	switch {
 	case errors.Is(err, age.ErrIncorrectIdentity):
-		return nil, ErrPassphrase
+		return nil, handover.ErrPassphrase
 	case err != nil:
-		return nil, ErrAltered
+		return nil, handover.ErrAltered
 	}
-	text, err := io.ReadAll(io.LimitReader(plain, MaxSize+1))
+	text, err := io.ReadAll(io.LimitReader(plain, handover.MaxSize+1))
 	switch {
 	case err != nil:
-		return nil, ErrAltered
-	case len(text) > MaxSize:
-		return nil, ErrTooLarge
+		return nil, handover.ErrAltered
+	case len(text) > handover.MaxSize:
+		return nil, handover.ErrTooLarge
 	}
 	return handover.Parse(text)
 }
@@ -113,24 +94,24 @@ func (f *File) Open(pass string) (*Content, error) {
 // checkHead looks at the beginning of a file, before any work: its recipient has to be a passphrase, and may ask for so much.
 func checkHead(file []byte) error {
 	if len(file) > maxFile {
-		return ErrTooLarge
+		return handover.ErrTooLarge
 	}
 	if handover.IsSealed(file) {
 		return nil
 	}
 	rest, ok := strings.CutPrefix(string(file[:min(len(file), 1<<10)]), "age-encryption.org/v1\n-> scrypt ")
 	if !ok {
-		return ErrNoExport
+		return handover.ErrNoExport
 	}
 	line, _, ok := strings.Cut(rest, "\n")
 	if !ok {
-		return ErrAltered
+		return handover.ErrAltered
 	}
 	_, factor, _ := strings.Cut(line, " ")
 	if n, err := strconv.Atoi(factor); err != nil {
-		return ErrAltered
+		return handover.ErrAltered
 	} else if n > maxWorkFactor {
-		return ErrTooCostly
+		return handover.ErrTooCostly
 	}
 	return nil
 }

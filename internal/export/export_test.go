@@ -21,7 +21,7 @@ import (
 const pass = "maple orbit velvet thunder pickle canyon"
 
 // content is one with everything in it; the second room has more keys than an invitation has place for.
-func content() *Content {
+func content() *handover.Content {
 	ana, bo := record.NewIdentity([32]byte{1}), record.NewIdentity([32]byte{2})
 	lab := invite.Invitation{
 		Relay: "http://127.0.0.1:3000", NoPage: true, Channel: 1234567, Fields: []int{1, 2}, Interval: 15 * time.Second,
@@ -33,16 +33,16 @@ func content() *Content {
 	for i := range invite.MaxKeys + 3 {
 		old.Keys = append(old.Keys, fernet.NewKey([32]byte{8, byte(i), 31: 8}))
 	}
-	return &Content{
+	return &handover.Content{
 		Identity: ana, Nickname: "ana maria", Lost: []record.PublicKey{record.NewIdentity([32]byte{3}).Public()},
-		Rooms: []Room{
+		Rooms: []handover.Room{
 			{Invitation: lab, Compared: []record.PublicKey{bo.Public()}, Last: 3, LastHash: record.ShortHash{9}},
 			{Invitation: old, Identity: bo},
 		},
 	}
 }
 
-func sealed(t *testing.T, c *Content) []byte {
+func sealed(t *testing.T, c *handover.Content) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	if err := Seal(&b, pass, c); err != nil {
@@ -51,7 +51,7 @@ func sealed(t *testing.T, c *Content) []byte {
 	return b.Bytes()
 }
 
-func open(r io.Reader, pass string) (*Content, error) {
+func open(r io.Reader, pass string) (*handover.Content, error) {
 	f, err := Read(r)
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func open(r io.Reader, pass string) (*Content, error) {
 	return f.Open(pass)
 }
 
-func textOf(t testing.TB, c *Content) string {
+func textOf(t testing.TB, c *handover.Content) string {
 	t.Helper()
 	text, err := c.Text()
 	if err != nil {
@@ -85,14 +85,14 @@ func TestWhatIsSealedIsOpened(t *testing.T) {
 		pass string
 		want error
 	}{
-		"another passphrase":     {file, "maple orbit velvet thunder pickle canoe", ErrPassphrase},
-		"no passphrase":          {file, " ", ErrPassphrase},
-		"the last byte is off":   {file[:len(file)-1], pass, ErrAltered},
-		"only the header":        {file[:bytes.Index(file, []byte("\n---"))+60], pass, ErrAltered},
-		"half of the first line": {file[:40], pass, ErrAltered},
-		"something behind":       {append(bytes.Clone(file), 'x'), pass, ErrAltered},
-		"nothing":                {nil, pass, ErrNoExport},
-		"another file":           {[]byte("Dear all, the lecture is at ten."), pass, ErrNoExport},
+		"another passphrase":     {file, "maple orbit velvet thunder pickle canoe", handover.ErrPassphrase},
+		"no passphrase":          {file, " ", handover.ErrPassphrase},
+		"the last byte is off":   {file[:len(file)-1], pass, handover.ErrAltered},
+		"only the header":        {file[:bytes.Index(file, []byte("\n---"))+60], pass, handover.ErrAltered},
+		"half of the first line": {file[:40], pass, handover.ErrAltered},
+		"something behind":       {append(bytes.Clone(file), 'x'), pass, handover.ErrAltered},
+		"nothing":                {nil, pass, handover.ErrNoExport},
+		"another file":           {[]byte("Dear all, the lecture is at ten."), pass, handover.ErrNoExport},
 	} {
 		if _, err := open(bytes.NewReader(c.file), c.pass); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
@@ -100,7 +100,7 @@ func TestWhatIsSealedIsOpened(t *testing.T) {
 	}
 	bad := bytes.Clone(file)
 	bad[len(bad)-20] ^= 1
-	if _, err := open(bytes.NewReader(bad), pass); !errors.Is(err, ErrAltered) {
+	if _, err := open(bytes.NewReader(bad), pass); !errors.Is(err, handover.ErrAltered) {
 		t.Errorf("of an altered file: %v", err)
 	}
 }
@@ -162,19 +162,19 @@ func TestWhatAFileMayAskForIsBounded(t *testing.T) {
 		file io.Reader
 		want error
 	}{
-		"2^30 of work":      {bytes.NewReader(costly), ErrTooCostly},
-		"work that is none": {strings.NewReader("age-encryption.org/v1\n-> scrypt AAAA x\n"), ErrAltered},
-		"no end":            {endless{}, ErrTooLarge},
-		"too much inside":   {bytes.NewReader(foreign(t, 10, strings.Repeat("x", MaxSize+1))), ErrTooLarge},
-		"another recipient": {bytes.NewReader(encrypt(t, "fernpost export 1\nend\n", key.Recipient())), ErrNoExport},
-		"another content":   {bytes.NewReader(foreign(t, 10, "dear all")), ErrNoExport},
-		"a newer version":   {bytes.NewReader(foreign(t, 10, "fernpost export 3\nwhatever\n")), ErrNewer},
-		"an unknown line":   {bytes.NewReader(foreign(t, 10, "fernpost export 1\nbirthday 3\nend\n")), ErrAltered},
+		"2^30 of work":      {bytes.NewReader(costly), handover.ErrTooCostly},
+		"work that is none": {strings.NewReader("age-encryption.org/v1\n-> scrypt AAAA x\n"), handover.ErrAltered},
+		"no end":            {endless{}, handover.ErrTooLarge},
+		"too much inside":   {bytes.NewReader(foreign(t, 10, strings.Repeat("x", handover.MaxSize+1))), handover.ErrTooLarge},
+		"another recipient": {bytes.NewReader(encrypt(t, "fernpost export 1\nend\n", key.Recipient())), handover.ErrNoExport},
+		"another content":   {bytes.NewReader(foreign(t, 10, "dear all")), handover.ErrNoExport},
+		"a newer version":   {bytes.NewReader(foreign(t, 10, "fernpost export 3\nwhatever\n")), handover.ErrNewer},
+		"an unknown line":   {bytes.NewReader(foreign(t, 10, "fernpost export 1\nbirthday 3\nend\n")), handover.ErrAltered},
 		// It was kept, and from then on nothing was read on that device.
 		"an identity of zeros": {
-			bytes.NewReader(foreign(t, 10, "fernpost export 1\nidentity "+strings.Repeat("0", 64)+"\nend\n")), ErrAltered,
+			bytes.NewReader(foreign(t, 10, "fernpost export 1\nidentity "+strings.Repeat("0", 64)+"\nend\n")), handover.ErrAltered,
 		},
-		"no end of the list": {bytes.NewReader(foreign(t, 10, "fernpost export 1\n")), ErrAltered},
+		"no end of the list": {bytes.NewReader(foreign(t, 10, "fernpost export 1\n")), handover.ErrAltered},
 	} {
 		if _, err := open(c.file, pass); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
@@ -190,14 +190,14 @@ func (endless) Read(p []byte) (int, error) { return len(p), nil }
 func TestAnImpossibleKeyIsRefusedInWords(t *testing.T) {
 	signing, encrypting := [32]byte{31: 1}, [32]byte{0: 1}
 	for name, c := range map[string]struct {
-		change func(*Room)
+		change func(*handover.Room)
 		says   string
 	}{
-		"zeros":          {func(r *Room) { r.Keys[0] = fernet.NewKey([32]byte{}) }, "key 1 of room old is a key of zeros"},
-		"no signing":     {func(r *Room) { r.Keys[1] = fernet.NewKey(signing) }, "key 2 of room old is a key of zeros"},
-		"no encryption":  {func(r *Room) { r.Keys[33] = fernet.NewKey(encrypting) }, "key 34 of room old is a key of zeros"},
-		"one key twice":  {func(r *Room) { r.Keys[34] = r.Keys[2] }, "key 35 of room old is one that stands there twice"},
-		"anybody's word": {func(r *Room) { r.Inviter = [32]byte{1} }, "somebody in room old: "},
+		"zeros":          {func(r *handover.Room) { r.Keys[0] = fernet.NewKey([32]byte{}) }, "key 1 of room old is a key of zeros"},
+		"no signing":     {func(r *handover.Room) { r.Keys[1] = fernet.NewKey(signing) }, "key 2 of room old is a key of zeros"},
+		"no encryption":  {func(r *handover.Room) { r.Keys[33] = fernet.NewKey(encrypting) }, "key 34 of room old is a key of zeros"},
+		"one key twice":  {func(r *handover.Room) { r.Keys[34] = r.Keys[2] }, "key 35 of room old is one that stands there twice"},
+		"anybody's word": {func(r *handover.Room) { r.Inviter = [32]byte{1} }, "somebody in room old: "},
 	} {
 		all := content()
 		c.change(&all.Rooms[1])
@@ -205,7 +205,7 @@ func TestAnImpossibleKeyIsRefusedInWords(t *testing.T) {
 			t.Errorf("%s: written, or not in words: %v", name, err)
 		}
 		got, err := handover.Parse([]byte(textOf(t, all)))
-		if got != nil || !errors.Is(err, ErrImpossible) || !strings.Contains(err.Error(), c.says) {
+		if got != nil || !errors.Is(err, handover.ErrImpossible) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: read, or not in words: %v", name, err)
 		}
 	}
@@ -213,11 +213,11 @@ func TestAnImpossibleKeyIsRefusedInWords(t *testing.T) {
 
 // A room without a key would come back as one whose passphrase has to be asked for.
 func TestARoomIsWrittenWholeOrNotAtAll(t *testing.T) {
-	for name, change := range map[string]func(*Content){
-		"no key":          func(c *Content) { c.Rooms[0].Keys = nil },
-		"no channel":      func(c *Content) { c.Rooms[0].Channel = 0 },
-		"a foreign relay": func(c *Content) { c.Rooms[0].Relay = "gopher://relay" },
-		"no nickname":     func(c *Content) { c.Nickname = "a\nb" },
+	for name, change := range map[string]func(*handover.Content){
+		"no key":          func(c *handover.Content) { c.Rooms[0].Keys = nil },
+		"no channel":      func(c *handover.Content) { c.Rooms[0].Channel = 0 },
+		"a foreign relay": func(c *handover.Content) { c.Rooms[0].Relay = "gopher://relay" },
+		"no nickname":     func(c *handover.Content) { c.Nickname = "a\nb" },
 	} {
 		c := content()
 		change(c)
@@ -230,7 +230,7 @@ func TestARoomIsWrittenWholeOrNotAtAll(t *testing.T) {
 // FuzzParse: what is inside of a file is read in one form, and written again it is the same to the byte.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(textOf(f, content())))
-	f.Add([]byte(textOf(f, &Content{})))
+	f.Add([]byte(textOf(f, &handover.Content{})))
 	f.Add([]byte("fernpost export 2\n"))
 	f.Add([]byte("fernpost export 1\nkey x\nnumber 1\nsigns 00\ncompared\nend\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {

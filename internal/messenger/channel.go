@@ -12,6 +12,7 @@ import (
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 // MakeChannel makes the channel of a room, called name, with the room's fields, and gives the room its number and keys. Those
@@ -64,7 +65,7 @@ func (e *Engine) reach(ctx context.Context, r model.Room) error {
 	}
 	defer client.Close()
 	_, err = client.Reach(ctx)
-	if _, ok := errors.AsType[*remote.UnreachableError](err); ok || ctx.Err() != nil {
+	if _, ok := errors.AsType[*wire.UnreachableError](err); ok || ctx.Err() != nil {
 		return err
 	}
 	return nil

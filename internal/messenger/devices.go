@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/fernpost/fernpost/internal/export"
+	"github.com/fernpost/fernpost/internal/handover"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
@@ -162,7 +162,7 @@ type NamedLost struct {
 }
 
 // LostIn returns which devices a file names as lost that this one does not know for lost.
-func (e *Engine) LostIn(c *export.Content) (n NamedLost, err error) {
+func (e *Engine) LostIn(c *handover.Content) (n NamedLost, err error) {
 	own, err := e.ownKeys()
 	if err != nil || len(c.Lost) == 0 {
 		return n, err

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/fernpost/fernpost/internal/export"
+	"github.com/fernpost/fernpost/internal/handover"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
@@ -241,7 +241,7 @@ func TestAnOlderFileTrustsNobodyAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		other := x.join("other")
-		named, err := other.engine.LostIn(&export.Content{Lost: lost})
+		named, err := other.engine.LostIn(&handover.Content{Lost: lost})
 		if err := errors.Join(err, other.engine.TakeLost(named.Fresh)); err != nil || len(named.Fresh) == 0 {
 			t.Fatal(err)
 		}
@@ -260,7 +260,7 @@ func TestAnOlderFileTrustsNobodyAgain(t *testing.T) {
 		}
 		// Whoever has it again, and has compared the words, trusts it; what another device says later does not change that.
 		ana.compare(phone)
-		named, err = ana.engine.LostIn(&export.Content{Lost: lost})
+		named, err = ana.engine.LostIn(&handover.Content{Lost: lost})
 		if err := errors.Join(err, ana.engine.TakeLost(named.Fresh)); err != nil || !slices.Contains(named.Back, key) {
 			t.Fatal(err)
 		}
@@ -321,7 +321,7 @@ func TestTakingOverLostDevicesMakesNoIdentity(t *testing.T) {
 	home := t.TempDir()
 	e := messenger.New(messenger.Options{Dir: func(kind string) (string, error) { return filepath.Join(home, kind), nil }})
 	key := record.GenerateIdentity().Public()
-	named, err := e.LostIn(&export.Content{Lost: []record.PublicKey{key}})
+	named, err := e.LostIn(&handover.Content{Lost: []record.PublicKey{key}})
 	if err := errors.Join(err, e.TakeLost(named.Fresh)); err != nil || !slices.Equal(named.Fresh, []record.PublicKey{key}) {
 		t.Fatalf("it takes over %v, %v", named.Fresh, err)
 	}

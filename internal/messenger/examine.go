@@ -9,6 +9,7 @@ import (
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 // Health is what an examination has found out about a room. An error is nil where nothing is wrong.
@@ -96,7 +97,7 @@ func (e *Engine) ExamineRelay(ctx context.Context, address string) (h Health, ou
 	ours, h.Relay = client.Reach(ctx)
 	h.Took = time.Since(begin)
 	h.Ahead, h.HasClock = client.ClockAhead()
-	if _, refused := errors.AsType[*remote.RefusedError](h.Relay); refused {
+	if _, refused := errors.AsType[*wire.RefusedError](h.Relay); refused {
 		h.Relay = nil
 	}
 	return h, ours

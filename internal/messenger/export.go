@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/fernpost/fernpost/internal/export"
+	"github.com/fernpost/fernpost/internal/handover"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
@@ -13,7 +13,7 @@ import (
 
 // Export returns what another device needs to enter rooms of this one, under an identity of its own: all keys, and whose words were
 // compared. Without names it is all rooms.
-func (e *Engine) Export(names ...string) (rooms []export.Room, err error) {
+func (e *Engine) Export(names ...string) (rooms []handover.Room, err error) {
 	if len(names) == 0 {
 		if names, _, err = e.Rooms(); err != nil {
 			return nil, err
@@ -33,7 +33,7 @@ func (e *Engine) Export(names ...string) (rooms []export.Room, err error) {
 	return rooms, nil
 }
 
-func (e *Engine) exported(r model.Room) (one export.Room, err error) {
+func (e *Engine) exported(r model.Room) (one handover.Room, err error) {
 	if one.Invitation, err = e.invitation(r); err != nil {
 		return one, err
 	}
@@ -55,7 +55,7 @@ func (e *Engine) exported(r model.Room) (one export.Room, err error) {
 // Import tells what a room of an export makes of this device's rooms, as [Engine.Invitation] does of an invitation: whoever has
 // written the file, and those whom they have compared, count as compared. In a new room this device signs behind what the identity that
 // the file moves has signed there.
-func (e *Engine) Import(r *export.Room, as string) (Joining, error) {
+func (e *Engine) Import(r *handover.Room, as string) (Joining, error) {
 	j, err := e.joining(r.Invitation, model.ByFile, r.KeysCompared(), as)
 	if !j.Has {
 		continueNumbers(&j.Room, r)

@@ -3,7 +3,7 @@ package messenger
 import (
 	"time"
 
-	"github.com/fernpost/fernpost/internal/export"
+	"github.com/fernpost/fernpost/internal/handover"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
 )
@@ -23,4 +23,4 @@ func (e *Engine) PushBy(s remote.Source) {
 }
 
 // StandStill begins to import an identity and does nothing else, as a process that is killed then.
-func (e *Engine) StandStill(c *export.Content) error { return e.standStill(c) }
+func (e *Engine) StandStill(c *handover.Content) error { return e.standStill(c) }

@@ -14,8 +14,8 @@ import (
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
-	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 // texts is a room of texts at a relay of its own, and who posts in it.
@@ -202,7 +202,7 @@ func ends(t *testing.T, s *messenger.Stream) {
 	defer cancel()
 	for {
 		_, err := s.Next(ctx)
-		if _, refused := errors.AsType[*remote.RefusedError](err); refused {
+		if _, refused := errors.AsType[*wire.RefusedError](err); refused {
 			return
 		}
 		if err != nil {

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/fernpost/fernpost/internal/export"
+	"github.com/fernpost/fernpost/internal/handover"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
@@ -84,7 +84,7 @@ var ErrWroteMeanwhile = errors.New("something was written in a room, or a room h
 // whoever has to be asked, which may take minutes, writes the file and returns its name, empty for standard output; until then nothing
 // has changed, and its error is returned as it is. Others are a [*WaitsHereError], and [ErrWroteMeanwhile]: then the file is not to be
 // used, and this device goes on signing.
-func (e *Engine) MoveAway(write func(*export.Content) (file string, err error)) error {
+func (e *Engine) MoveAway(write func(*handover.Content) (file string, err error)) error {
 	c, err := e.movingAway()
 	if err != nil {
 		return err
@@ -130,12 +130,12 @@ func (e *Engine) changeOwn(id record.Identity, change func(*keyring.Identity)) e
 }
 
 // movingAway returns what moves the identity of this device, with all rooms, to another one.
-func (e *Engine) movingAway() (*export.Content, error) {
+func (e *Engine) movingAway() (*handover.Content, error) {
 	device, err := e.device(false)
 	if err != nil {
 		return nil, err
 	}
-	c := &export.Content{Nickname: device.Nickname}
+	c := &handover.Content{Nickname: device.Nickname}
 	if c.Identity, err = parseSeed(device.Seed); err != nil {
 		return nil, err
 	}
@@ -154,7 +154,7 @@ func (e *Engine) movingAway() (*export.Content, error) {
 }
 
 // numbersChanged reports whether there are other rooms by now than in a file, or others sign in them, or behind another number.
-func (e *Engine) numbersChanged(c *export.Content) (bool, error) {
+func (e *Engine) numbersChanged(c *handover.Content) (bool, error) {
 	now, err := e.movingAway()
 	if _, waits := errors.AsType[*WaitsHereError](err); waits {
 		return true, err
@@ -162,13 +162,13 @@ func (e *Engine) numbersChanged(c *export.Content) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return !slices.EqualFunc(c.Rooms, now.Rooms, func(a, b export.Room) bool {
+	return !slices.EqualFunc(c.Rooms, now.Rooms, func(a, b handover.Room) bool {
 		return a.Name == b.Name && a.Channel == b.Channel && a.Inviter == b.Inviter && a.Last == b.Last && a.LastHash == b.LastHash
 	}), nil
 }
 
 // numbers adds to a room who signs in it and up to which number.
-func (e *Engine) numbers(one *export.Room) error {
+func (e *Engine) numbers(one *handover.Room) error {
 	settings, err := e.Find(one.Name)
 	if err != nil {
 		return err
@@ -231,7 +231,7 @@ type Ahead struct {
 }
 
 // Replaces returns what an identity would replace on this device.
-func (e *Engine) Replaces(c *export.Content) (r Replaced, err error) {
+func (e *Engine) Replaces(c *handover.Content) (r Replaced, err error) {
 	device, err := e.device(false)
 	if errors.Is(err, keyring.ErrNoIdentity) {
 		return r, nil
@@ -262,7 +262,7 @@ func (e *Engine) Replaces(c *export.Content) (r Replaced, err error) {
 
 // waitingHere returns the rooms in whose outbox something waits, where an identity comes. One that cannot be looked into has nothing
 // that could be posted.
-func (e *Engine) waitingHere(c *export.Content) (waiting []Waiting, err error) {
+func (e *Engine) waitingHere(c *handover.Content) (waiting []Waiting, err error) {
 	rooms, _, err := e.All()
 	if err != nil {
 		return nil, err
@@ -299,7 +299,7 @@ func (e *Engine) waitingHere(c *export.Content) (waiting []Waiting, err error) {
 }
 
 // aheadOf returns the rooms in which the identity that a file brings has gone on here since: its own, or that of a room that has one.
-func (e *Engine) aheadOf(c *export.Content) (ahead []Ahead, err error) {
+func (e *Engine) aheadOf(c *handover.Content) (ahead []Ahead, err error) {
 	for i := range c.Rooms {
 		j, err := e.Import(&c.Rooms[i], "")
 		if err != nil || !j.Has {
@@ -343,7 +343,7 @@ func (e *Engine) lastNumber(settings model.Room) (last model.Brought, err error)
 
 // ImportIdentity makes the identity of a file the one of this device, which signs in each room of the file that is here behind what was
 // signed there. For rooms that come later, [Engine.Import] does that. Killed, this device signs nothing until it is run again.
-func (e *Engine) ImportIdentity(c *export.Content) error {
+func (e *Engine) ImportIdentity(c *handover.Content) error {
 	if err := e.standStill(c); err != nil {
 		return err
 	}
@@ -369,7 +369,7 @@ func (e *Engine) ImportIdentity(c *export.Content) error {
 
 // standStill makes the identity of a file the one of this device as if it had moved away again: while the rooms do not know its
 // numbers, nothing may be signed with it.
-func (e *Engine) standStill(c *export.Content) error {
+func (e *Engine) standStill(c *handover.Content) error {
 	return e.keys(func(keys *keyring.Keyring) error {
 		_, err := keys.UpdateIdentity(func(device *keyring.Identity) error {
 			*device = keyring.Identity{Seed: seedOf(c.Identity), Nickname: c.Nickname, Moved: time.Now().UTC().Truncate(time.Second)}
@@ -380,7 +380,7 @@ func (e *Engine) standStill(c *export.Content) error {
 }
 
 // continueNumbers lets who signs in a room on the device that has written a file sign in it here, behind what they have signed there.
-func continueNumbers(r *model.Room, from *export.Room) {
+func continueNumbers(r *model.Room, from *handover.Room) {
 	r.Identity = ""
 	if !from.Identity.IsZero() {
 		r.Identity = seedOf(from.Identity)

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/fernpost/fernpost/internal/export"
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/handover"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/publickey"
@@ -15,8 +15,8 @@ import (
 )
 
 // moves moves the identity of a member away, and returns what is in the file. Meanwhile somebody does something else.
-func (m *member) moves(meanwhile func()) (c *export.Content, err error) {
-	err = m.engine.MoveAway(func(content *export.Content) (string, error) {
+func (m *member) moves(meanwhile func()) (c *handover.Content, err error) {
+	err = m.engine.MoveAway(func(content *handover.Content) (string, error) {
 		c = content
 		if meanwhile != nil {
 			meanwhile()
@@ -26,7 +26,7 @@ func (m *member) moves(meanwhile func()) (c *export.Content, err error) {
 	return c, err
 }
 
-func (m *member) mustMove() *export.Content {
+func (m *member) mustMove() *handover.Content {
 	m.t.Helper()
 	c, err := m.moves(nil)
 	if err != nil {
@@ -192,7 +192,7 @@ func TestAnOlderFileOfTheIdentityIsTold(t *testing.T) {
 		}
 		ana.say("two")
 		for name, c := range map[string]struct {
-			file *export.Content
+			file *handover.Content
 			want []messenger.Ahead
 		}{"the older": {older, []messenger.Ahead{{Room: "lab", Number: 2, File: 1}}}, "the newest": {ana.mustMove(), nil}} {
 			if r, err := ana.engine.Replaces(c.file); err != nil || !slices.Equal(r.Ahead, c.want) || !r.Key.IsZero() {

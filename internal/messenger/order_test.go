@@ -6,14 +6,14 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/fernpost/fernpost/internal/export"
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/handover"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 )
 
 // takes has a member take over what a room of a file, or an invitation, knows better, and returns how its keys stand then.
-func (m *member) takes(r export.Room, insist bool) (model.Room, messenger.Joining) {
+func (m *member) takes(r handover.Room, insist bool) (model.Room, messenger.Joining) {
 	m.t.Helper()
 	j, err := m.engine.Import(&r, "")
 	if err == nil {
@@ -29,7 +29,7 @@ func (m *member) takes(r export.Room, insist bool) (model.Room, messenger.Joinin
 }
 
 // file returns the room of a member as a file hands it on, with its newest keys only.
-func (m *member) file(keys int) export.Room {
+func (m *member) file(keys int) handover.Room {
 	m.t.Helper()
 	rooms, err := m.engine.Export("lab")
 	if err != nil {

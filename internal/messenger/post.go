@@ -11,6 +11,7 @@ import (
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 // poster posts for a room, and tells of waits.
@@ -74,7 +75,7 @@ func (p *poster) ask(ctx context.Context, step *room.Step) ([]int64, error) {
 func (p *poster) post(ctx context.Context, entry *thingspeak.Entry, after int64) (int64, error) {
 	if p.noWait {
 		id, err := p.client.UpdateEntry(ctx, entry)
-		if e, ok := errors.AsType[*remote.UnreachableError](err); ok && e.Sent {
+		if e, ok := errors.AsType[*wire.UnreachableError](err); ok && e.Sent {
 			err = fmt.Errorf("%w (%w)", err, exchange.ErrUnknownOutcome)
 		}
 		return id, err
@@ -113,10 +114,10 @@ func (p *poster) postBulk(ctx context.Context, step *room.Step) error {
 	} else {
 		_, err = step.Ask(ctx, p.client.Exchange, p.waits)
 	}
-	if e, ok := errors.AsType[*remote.RefusedError](err); ok && e.Reason == remote.TooLarge {
+	if e, ok := errors.AsType[*wire.RefusedError](err); ok && e.Reason == wire.TooLarge {
 		return &room.TooManyError{}
 	}
-	if remote.HasNoBulk(err) {
+	if wire.HasNoBulk(err) {
 		return p.oneByOne(ctx)
 	}
 	return err

@@ -10,7 +10,7 @@ import (
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
-	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 // State says how far a message of our own has come, or who has seen it, whichever process knew it first.
@@ -81,7 +81,7 @@ func (w *watching) post(ctx context.Context) {
 		}
 		failed := NotPosted{Err: err}
 		_, busy := errors.AsType[*exchange.BusyError](err)
-		if failed.Again = busy || remote.IsAway(err); failed.Again {
+		if failed.Again = busy || wire.IsAway(err); failed.Again {
 			pause = min(max(2*pause, firstRetry), lastRetry)
 			again = time.After(pause)
 		}

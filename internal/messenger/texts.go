@@ -13,8 +13,8 @@ import (
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
-	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 // Send sends a message in a room: a text at once, unless others wait in front of it, and a record or a reading by way of the
@@ -101,8 +101,8 @@ func (e *Engine) sendText(ctx context.Context, settings model.Room, text string,
 	if keepErr = errors.Join(keepErr, r.waits()); keepErr != nil {
 		return sent, errors.Join(err, fmt.Errorf("it is not in the outbox either: %w", keepErr), r.Leave())
 	}
-	refused, ok := errors.AsType[*remote.RefusedError](err)
-	if o.NoWait || ctx.Err() != nil || failed != nil || !tried && (!ok || refused.Reason != remote.TooSoon) {
+	refused, ok := errors.AsType[*wire.RefusedError](err)
+	if o.NoWait || ctx.Err() != nil || failed != nil || !tried && (!ok || refused.Reason != wire.TooSoon) {
 		return r.asItWaits(w), errors.Join(waitsError(errors.Join(err, failed)), r.Leave())
 	}
 	sent, postErr := r.postWaiting(ctx, w, o)

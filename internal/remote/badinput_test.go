@@ -21,6 +21,7 @@ import (
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 func ignore(*thingspeak.Entry) error { return nil }
@@ -75,7 +76,7 @@ var answers = map[string]struct {
 	"a redirect": {func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://other.test/x?api_key="+writeKey, http.StatusMovedPermanently)
 	}, func(_ string, err error) string {
-		if e, ok := errors.AsType[*remote.UnexpectedError](err); !ok || e.RedirectTo != "other.test" {
+		if e, ok := errors.AsType[*wire.UnexpectedError](err); !ok || e.RedirectTo != "other.test" {
 			return "want a redirect to other.test"
 		}
 		return ""
@@ -84,13 +85,13 @@ var answers = map[string]struct {
 		w.Header().Set("Location", "http://[::bad")
 		w.WriteHeader(http.StatusFound)
 	}, func(_ string, err error) string { return wantUnexpected(err, 0, "") }},
-	"400 and -1": {status(400, "-1"), wantRefused(remote.KeyRefused)},
+	"400 and -1": {status(400, "-1"), wantRefused(wire.KeyRefused)},
 	"401": {
 		status(401, `{"status":"401","error":{"error_code":"error_auth_required","message":"Authorization Required",`+
-			`"details":"no `+writeKey+`"}}`), wantRefused(remote.KeyRefused),
+			`"details":"no `+writeKey+`"}}`), wantRefused(wire.KeyRefused),
 	},
-	"402": {status(402, "error_payment_required"), wantRefused(remote.QuotaSpent)},
-	"403": {status(403, `{"error":"only here"}`), wantRefused(remote.NotAllowed)},
+	"402": {status(402, "error_payment_required"), wantRefused(wire.QuotaSpent)},
+	"403": {status(403, `{"error":"only here"}`), wantRefused(wire.NotAllowed)},
 	"403 page": {status(403, "<html><h1>Forbidden</h1>"), func(_ string, err error) string {
 		return wantUnexpected(err, 403, "")
 	}},
@@ -99,16 +100,16 @@ var answers = map[string]struct {
 		case "Update":
 			return wantUnexpected(err, 404, "")
 		case "Entry":
-			if !errors.Is(err, remote.ErrNoEntry) {
+			if !errors.Is(err, wire.ErrNoEntry) {
 				return "want ErrNoEntry"
 			}
 			return ""
 		}
-		return wantRefused(remote.NotFound)(op, err)
+		return wantRefused(wire.NotFound)(op, err)
 	}},
-	"413": {status(413, "error_request_too_large"), wantRefused(remote.TooLarge)},
-	"422": {status(422, "error_invalid_byte_sequence"), wantRefused(remote.Malformed)},
-	"429": {status(429, "error_too_many_requests"), wantRefused(remote.TooSoon)},
+	"413": {status(413, "error_request_too_large"), wantRefused(wire.TooLarge)},
+	"422": {status(422, "error_invalid_byte_sequence"), wantRefused(wire.Malformed)},
+	"429": {status(429, "error_too_many_requests"), wantRefused(wire.TooSoon)},
 	"500 page that repeats the key": {
 		status(500, "<html><title>Key: "+strings.ToLower(writeKey)+"</title>"),
 		func(_ string, err error) string { return wantUnexpected(err, 500, "Key: [key]") },
@@ -132,14 +133,14 @@ var answers = map[string]struct {
 	"the connection is cut": {func(http.ResponseWriter, *http.Request) {
 		panic(http.ErrAbortHandler)
 	}, func(_ string, err error) string {
-		return wantUnreachable(err, remote.Cut, "relay.test:3000 cut the connection")
+		return wantUnreachable(err, wire.Cut, "relay.test:3000 cut the connection")
 	}},
 	"the answer is cut": {func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "1000")
 		fmt.Fprint(w, "created_at,entry_id\n")
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
-	}, func(_ string, err error) string { return wantUnreachable(err, remote.Cut, "") }},
+	}, func(_ string, err error) string { return wantUnreachable(err, wire.Cut, "") }},
 	"no HTTP": {func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, _ := http.NewResponseController(w).Hijack()
 		fmt.Fprintf(conn, "SSH-2.0-OpenSSH_9.9 %s\r\n", writeKey)
@@ -149,7 +150,7 @@ var answers = map[string]struct {
 		_, _ = io.Copy(io.Discard, r.Body) // a server notices that its client is gone only behind the body
 		<-r.Context().Done()
 	}, func(_ string, err error) string {
-		return wantUnreachable(err, remote.TimedOut, "took the connection and did not answer for 10s")
+		return wantUnreachable(err, wire.TimedOut, "took the connection and did not answer for 10s")
 	}},
 	"the answer stops": {func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -157,7 +158,7 @@ var answers = map[string]struct {
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	}, func(_ string, err error) string {
-		return wantUnreachable(err, remote.TimedOut, "stopped in the middle of its answer for 10s")
+		return wantUnreachable(err, wire.TimedOut, "stopped in the middle of its answer for 10s")
 	}},
 	"the answer trickles": {func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -167,7 +168,7 @@ var answers = map[string]struct {
 			_ = http.NewResponseController(w).Flush()
 			time.Sleep(100 * time.Millisecond)
 		}
-	}, func(_ string, err error) string { return wantUnreachable(err, remote.TimedOut, "") }},
+	}, func(_ string, err error) string { return wantUnreachable(err, wire.TimedOut, "") }},
 }
 
 func status(code int, body string) http.HandlerFunc {
@@ -184,9 +185,9 @@ func wantNil(err error) string {
 	return ""
 }
 
-func wantRefused(reason remote.Reason) func(string, error) string {
+func wantRefused(reason wire.Reason) func(string, error) string {
 	return func(_ string, err error) string {
-		if e, ok := errors.AsType[*remote.RefusedError](err); !ok || e.Reason != reason {
+		if e, ok := errors.AsType[*wire.RefusedError](err); !ok || e.Reason != reason {
 			return fmt.Sprintf("want a refusal: %v", reason)
 		}
 		return ""
@@ -194,15 +195,15 @@ func wantRefused(reason remote.Reason) func(string, error) string {
 }
 
 func wantUnexpected(err error, status int, excerpt string) string {
-	e, ok := errors.AsType[*remote.UnexpectedError](err)
+	e, ok := errors.AsType[*wire.UnexpectedError](err)
 	if !ok || e.Status != status || !strings.Contains(e.Excerpt, excerpt) {
 		return fmt.Sprintf("want an UnexpectedError of status %d and excerpt %q", status, excerpt)
 	}
 	return ""
 }
 
-func wantUnreachable(err error, cause remote.Cause, text string) string {
-	e, ok := errors.AsType[*remote.UnreachableError](err)
+func wantUnreachable(err error, cause wire.Cause, text string) string {
+	e, ok := errors.AsType[*wire.UnreachableError](err)
 	if !ok || e.Cause != cause || !e.Sent || !strings.Contains(e.Error(), text) {
 		return fmt.Sprintf("want an UnreachableError of cause %d that says %q", cause, text)
 	}
@@ -306,7 +307,7 @@ func TestNeverConnects(t *testing.T) {
 					return nil, test.dial(ctx)
 				}})
 				_, err := c.LastID(t.Context())
-				if e, ok := errors.AsType[*remote.UnreachableError](err); !ok || e.Sent || err.Error() != test.want {
+				if e, ok := errors.AsType[*wire.UnreachableError](err); !ok || e.Sent || err.Error() != test.want {
 					t.Errorf("error %v\nwant  %s", err, test.want)
 				}
 			})
@@ -324,8 +325,8 @@ func TestRelayDown(t *testing.T) {
 	l.Close()
 	c := clientOver(t, nil, func(o *remote.Options) { o.BaseURL = address })
 	_, err = c.LastID(t.Context())
-	e, ok := errors.AsType[*remote.UnreachableError](err)
-	if !ok || e.Cause != remote.NobodyListens || !e.Loopback() {
+	e, ok := errors.AsType[*wire.UnreachableError](err)
+	if !ok || e.Cause != wire.NobodyListens || !e.Loopback() {
 		t.Errorf("LastID: %v", err)
 	}
 }
@@ -353,8 +354,8 @@ func TestTLSFailures(t *testing.T) {
 			c := clientOver(t, nil, func(o *remote.Options) { o.BaseURL = test.url })
 			for operation, run := range operations {
 				err := run(t.Context(), c)
-				e, ok := errors.AsType[*remote.UnreachableError](err)
-				if !ok || e.Cause != remote.TLSFailed || e.Sent || !strings.Contains(err.Error(), test.want) ||
+				e, ok := errors.AsType[*wire.UnreachableError](err)
+				if !ok || e.Cause != wire.TLSFailed || e.Sent || !strings.Contains(err.Error(), test.want) ||
 					!strings.Contains(err.Error(), "TLS") {
 					t.Errorf("%s: %v, want %q", operation, err, test.want)
 				}
@@ -364,7 +365,7 @@ func TestTLSFailures(t *testing.T) {
 	t.Run("plain HTTP to a TLS port", func(t *testing.T) {
 		c := clientOver(t, nil, func(o *remote.Options) { o.BaseURL = strings.Replace(secure.URL, "https:", "http:", 1) })
 		_, err := c.LastID(t.Context())
-		if e, ok := errors.AsType[*remote.UnexpectedError](err); !ok || !strings.Contains(e.Excerpt, "HTTPS") {
+		if e, ok := errors.AsType[*wire.UnexpectedError](err); !ok || !strings.Contains(e.Excerpt, "HTTPS") {
 			t.Errorf("LastID: %v", err)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 // bulk makes rows of one second each that end now.
@@ -79,17 +80,17 @@ func TestBulkRefusals(t *testing.T) {
 		rows, _ := bulk(2)
 		for name, answer := range map[string]struct {
 			fault  relaytest.Fault
-			reason remote.Reason
+			reason wire.Reason
 			noBulk bool
 		}{
-			"wrong key":     {relaytest.Answer(401, "application/json", `{"status":"401","error":{"error_code":"error_auth_required","message":"Authorization Required","details":""}}`), remote.KeyRefused, false},
-			"too soon":      {relaytest.Answer(429, "application/json", `{}`), remote.TooSoon, false},
-			"no such route": {relaytest.Answer(404, "text/html", "<html>"), remote.NotFound, true},
+			"wrong key":     {relaytest.Answer(401, "application/json", `{"status":"401","error":{"error_code":"error_auth_required","message":"Authorization Required","details":""}}`), wire.KeyRefused, false},
+			"too soon":      {relaytest.Answer(429, "application/json", `{}`), wire.TooSoon, false},
+			"no such route": {relaytest.Answer(404, "text/html", "<html>"), wire.NotFound, true},
 		} {
 			s.Inject(answer.fault)
 			err := c.BulkUpdate(ctx, rows)
-			e, ok := errors.AsType[*remote.RefusedError](err)
-			if !ok || e.Reason != answer.reason || remote.HasNoBulk(err) != answer.noBulk {
+			e, ok := errors.AsType[*wire.RefusedError](err)
+			if !ok || e.Reason != answer.reason || wire.HasNoBulk(err) != answer.noBulk {
 				t.Errorf("%s: %v", name, err)
 			}
 			if err != nil && strings.Contains(err.Error(), ch.WriteKey) {
@@ -97,7 +98,7 @@ func TestBulkRefusals(t *testing.T) {
 			}
 		}
 		s.Inject(relaytest.Answer(202, "application/json", `{"success":false}`))
-		if _, ok := errors.AsType[*remote.UnexpectedError](c.BulkUpdate(ctx, rows)); !ok {
+		if _, ok := errors.AsType[*wire.UnexpectedError](c.BulkUpdate(ctx, rows)); !ok {
 			t.Error("a 202 without success passes")
 		}
 		s.Inject(nil)

@@ -12,6 +12,7 @@ import (
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 // Bulk calls keep their own interval, wait where somebody else was quicker, and a lost reply is settled by looking.
@@ -60,10 +61,10 @@ func TestBulkCallsGiveUpWhereTheChannelStaysBusy(t *testing.T) {
 		s.Inject(relaytest.AnswerWith(http.Header{"Retry-After": {"7"}}, http.StatusTooManyRequests, "{}"))
 		began := time.Now()
 		err := c.PostBulk(t.Context(), rows, nil)
-		e, ok := errors.AsType[*remote.RefusedError](err)
+		e, ok := errors.AsType[*wire.RefusedError](err)
 		const random = (1 + 3 + 7) * 15 * time.Second // intervals, from the second refusal on
 		took := time.Since(began)
-		if !ok || e.Reason != remote.TooSoon || busy(err) != 5 || took < 28*time.Second || took > 28*time.Second+random {
+		if !ok || e.Reason != wire.TooSoon || busy(err) != 5 || took < 28*time.Second || took > 28*time.Second+random {
 			t.Errorf("after %v: %v", took, err)
 		}
 	})

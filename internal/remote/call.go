@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 const (
@@ -95,8 +96,8 @@ func (k *call) ask(doing string) error {
 	defer k.mu.Unlock()
 	k.doing = doing
 	if k.waited > callWait+wireTime(k.bytes) {
-		return &UnreachableError{
-			Doing: doing, Host: k.c.at.Base.Host, Cause: TimedOut, Detail: "is too slow: " + sent(k.bytes, k.waited),
+		return &wire.UnreachableError{
+			Doing: doing, Host: k.c.at.Base.Host, Cause: wire.TimedOut, Detail: "is too slow: " + sent(k.bytes, k.waited),
 		}
 	}
 	return nil

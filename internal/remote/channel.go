@@ -78,7 +78,7 @@ func (c *Client) AddMetadata(ctx context.Context, metadata string) error {
 }
 
 // ProveWriteKey asks the relay whether the write key writes the channel, without an entry. Relays of our kind tell: one
-// that does not is a [*RefusedError]. Of others, and of those that do not answer, proven is false: the first update shows
+// that does not is a [*wire.RefusedError]. Of others, and of those that do not answer, proven is false: the first update shows
 // it. Any other error is the context's.
 func (c *Client) ProveWriteKey(ctx context.Context) (proven bool, err error) {
 	path, err := c.at.Path("may_write.json")
@@ -100,7 +100,7 @@ func (c *Client) ProveWriteKey(ctx context.Context) (proven bool, err error) {
 		return false, nil
 	}
 	if !*told.MayWrite {
-		return false, &RefusedError{Doing: doing, Reason: KeyRefused, Status: re.Status}
+		return false, &wire.RefusedError{Doing: doing, Reason: wire.KeyRefused, Status: re.Status}
 	}
 	return true, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/remote"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 // answer serves one answer to everything, and notes what was asked.
@@ -53,7 +54,7 @@ func TestProveWriteKeyBelievesOnlyAClearAnswer(t *testing.T) {
 		proven, err := newClient(t, answer(&asked, tt.status, tt.body)).ProveWriteKey(t.Context())
 		problem := ""
 		if tt.refused {
-			problem = wantRefused(remote.KeyRefused)("ProveWriteKey", err)
+			problem = wantRefused(wire.KeyRefused)("ProveWriteKey", err)
 		}
 		if proven != tt.proven || problem != "" || err != nil && !tt.refused {
 			t.Errorf("%d %.40q: %v, %v; %s", tt.status, tt.body, proven, err, problem)
@@ -131,7 +132,7 @@ func TestRelayProvesAKeyAndAddsMetadata(t *testing.T) {
 		if err := c.AddMetadata(t.Context(), "a b&c"); err != nil {
 			t.Fatal(err)
 		}
-		if problem := wantRefused(remote.NotAllowed)("AddMetadata", c.AddMetadata(t.Context(), "other")); problem != "" {
+		if problem := wantRefused(wire.NotAllowed)("AddMetadata", c.AddMetadata(t.Context(), "other")); problem != "" {
 			t.Error("in place of them: " + problem)
 		}
 		if err := c.AddMetadata(t.Context(), "a b&c\nd"); err != nil {
@@ -139,7 +140,7 @@ func TestRelayProvesAKeyAndAddsMetadata(t *testing.T) {
 		}
 		other := relayClient(t, s, relaytest.Channel{ID: ch.ID, WriteKey: ch.ReadKey, ReadKey: ch.ReadKey})
 		proven, err := other.ProveWriteKey(t.Context())
-		if problem := wantRefused(remote.KeyRefused)("ProveWriteKey", err); proven || problem != "" {
+		if problem := wantRefused(wire.KeyRefused)("ProveWriteKey", err); proven || problem != "" {
 			t.Errorf("the read key: %v, %v; %s", proven, err, problem)
 		}
 		if settings, err := c.Channel(t.Context()); err != nil || settings.Metadata != "a b&c\nd" || settings.LastEntryID != 0 {

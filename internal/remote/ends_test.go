@@ -16,6 +16,7 @@ import (
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 // longest is how long one request may wait for a relay that brings next to nothing: three time-outs.
@@ -81,7 +82,7 @@ func TestUnexpectedStatusEndsAtOnce(t *testing.T) {
 				c := newClient(t, asHandler(relaytest.Hostile()[name]))
 				began := time.Now()
 				err := run(t.Context(), c)
-				if _, ok := errors.AsType[*remote.UnexpectedError](err); !ok || time.Since(began) > 0 {
+				if _, ok := errors.AsType[*wire.UnexpectedError](err); !ok || time.Since(began) > 0 {
 					t.Errorf("%s: %s took %v: %v", name, operation, time.Since(began), err)
 				}
 				if redirects := strings.Contains(fmt.Sprint(err), "redirects to"); redirects != (name == "a redirect to itself") {
@@ -115,7 +116,7 @@ func TestASlowLineIsGivenTime(t *testing.T) {
 		}
 		c := at(16 << 10)
 		_, err = readFeed(t.Context(), c, exchange.Query{Results: 8000}, ignore)
-		if e, ok := errors.AsType[*remote.UnreachableError](err); !ok || e.Cause != remote.TimedOut {
+		if e, ok := errors.AsType[*wire.UnreachableError](err); !ok || e.Cause != wire.TimedOut {
 			t.Errorf("too slow: %v", err)
 		}
 	})

@@ -16,6 +16,7 @@ import (
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 func TestFeed(t *testing.T) {
@@ -113,7 +114,7 @@ func TestFeedBounds(t *testing.T) {
 	for name, handler := range tests {
 		t.Run(name, func(t *testing.T) {
 			info, err := readFeed(t.Context(), newClient(t, handler), exchange.Query{Results: 8000}, ignore)
-			if _, ok := errors.AsType[*remote.UnexpectedError](err); !ok || info.Rows > 8001 {
+			if _, ok := errors.AsType[*wire.UnexpectedError](err); !ok || info.Rows > 8001 {
 				t.Errorf("Feed = %+v, %v", info, err)
 			}
 		})
@@ -192,7 +193,7 @@ func TestRaw(t *testing.T) {
 	}
 	out.Reset()
 	_, err = newClient(t, status(200, "<html>no feed</html>")).Raw(t.Context(), exchange.Query{}, &out)
-	if _, ok := errors.AsType[*remote.UnexpectedError](err); !ok || out.Len() > 0 {
+	if _, ok := errors.AsType[*wire.UnexpectedError](err); !ok || out.Len() > 0 {
 		t.Errorf("Raw of a page: %v, wrote %q", err, out.String())
 	}
 	full := errors.New("disk full")
@@ -213,11 +214,11 @@ func TestEntry(t *testing.T) {
 	if e, err := readEntry(t.Context(), c, 2); err != nil || e.ID != 2 || e.Fields[0].Text != "text 2" {
 		t.Errorf("Entry(2) = %+v, %v", e, err)
 	}
-	if _, err := readEntry(t.Context(), c, 4); !errors.Is(err, remote.ErrNoEntry) {
+	if _, err := readEntry(t.Context(), c, 4); !errors.Is(err, wire.ErrNoEntry) {
 		t.Errorf("Entry(4): %v", err)
 	}
 	other := newClient(t, status(200, "created_at,entry_id\n2018-06-12 21:16:46 UTC,17\n"))
-	if _, err := readEntry(t.Context(), other, 4); err == nil || errors.Is(err, remote.ErrNoEntry) {
+	if _, err := readEntry(t.Context(), other, 4); err == nil || errors.Is(err, wire.ErrNoEntry) {
 		t.Errorf("another entry than asked for: %v", err)
 	}
 }
@@ -369,7 +370,7 @@ func TestKeepsOneConnection(t *testing.T) {
 		if _, err := readFeed(t.Context(), c, exchange.Query{Results: 500}, ignore); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := readEntry(t.Context(), c, 1000); !errors.Is(err, remote.ErrNoEntry) {
+		if _, err := readEntry(t.Context(), c, 1000); !errors.Is(err, wire.ErrNoEntry) {
 			t.Fatal(err)
 		}
 		if _, err := c.Update(t.Context(), oneField("x")); err != nil {
@@ -403,7 +404,7 @@ func TestDownload(t *testing.T) {
 
 	o.Transport = serve(t, status(500, "no "+readKey))
 	_, err = remote.Download(t.Context(), address, o)
-	if e, ok := errors.AsType[*remote.UnexpectedError](err); !ok || e.Excerpt != "no [key]" {
+	if e, ok := errors.AsType[*wire.UnexpectedError](err); !ok || e.Excerpt != "no [key]" {
 		t.Errorf("Download: %v", err)
 	}
 	for _, bad := range []string{"feeds.csv", "ftp://relay.test/x", "http://me:" + readKey + "@relay.test/x"} {

@@ -8,7 +8,7 @@ import (
 )
 
 // Reach finds out what answers at the relay's address, without a channel. Ours tells that it is a relay of our kind. An error
-// other than an [*UnreachableError] or the context's is an answer, too: relays of another kind have no such page.
+// other than an [*wire.UnreachableError] or the context's is an answer, too: relays of another kind have no such page.
 func (c *Client) Reach(ctx context.Context) (ours bool, err error) {
 	content, _, err := c.fetch(ctx, wire.Call{Doing: "reaching the relay", Path: wire.LimitsPath})
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 // waits collects what Post says about waiting.
@@ -157,8 +158,8 @@ func TestPostGivesUpOnABusyChannel(t *testing.T) {
 		c.SetWriters(func() int { return writers })
 		var told []exchange.Wait
 		_, err := c.Post(t.Context(), oneField("x"), 0, waits(&told))
-		refused, ok := errors.AsType[*remote.RefusedError](err)
-		if !ok || refused.Reason != remote.TooSoon || busy(err) != 5 {
+		refused, ok := errors.AsType[*wire.RefusedError](err)
+		if !ok || refused.Reason != wire.TooSoon || busy(err) != 5 {
 			t.Fatalf("Post: %v", err)
 		}
 		if want := "others keep the channel busy or the quota is spent"; !strings.Contains(err.Error(), want) {
@@ -184,7 +185,7 @@ func TestPostDoesNotWaitForHours(t *testing.T) {
 			return true
 		}
 		_, err := newClient(t, relay).Post(t.Context(), oneField("x"), 0, nil)
-		if refused, ok := errors.AsType[*remote.RefusedError](err); !ok || refused.Wait != 4000*time.Second {
+		if refused, ok := errors.AsType[*wire.RefusedError](err); !ok || refused.Wait != 4000*time.Second {
 			t.Errorf("Post: %v", err)
 		}
 	})
@@ -441,7 +442,7 @@ func TestPostRelayDown(t *testing.T) {
 		p, tr := newPipeNet(t)
 		p.Close()
 		_, err := clientOver(t, tr).Post(t.Context(), oneField("x"), 0, nil)
-		if e, ok := errors.AsType[*remote.UnreachableError](err); !ok || e.Sent {
+		if e, ok := errors.AsType[*wire.UnreachableError](err); !ok || e.Sent {
 			t.Errorf("Post: %#v", err)
 		}
 	})

@@ -16,7 +16,7 @@ import (
 
 // silence returns the error for a relay that kept us waiting.
 func (c *Client) silence(doing string, s stage) error {
-	e := &UnreachableError{Doing: doing, Host: c.at.Base.Host, Cause: TimedOut, Sent: s != connecting}
+	e := &wire.UnreachableError{Doing: doing, Host: c.at.Base.Host, Cause: wire.TimedOut, Sent: s != connecting}
 	switch s {
 	case connecting:
 		e.Detail = fmt.Sprintf("did not take a connection within %s", c.set.Timeout)
@@ -33,40 +33,40 @@ func (c *Client) silence(doing string, s stage) error {
 // broken returns the error for a request that the network failed. The cause is told in words of ours where we know it,
 // and never wrapped: it may hold an address with a query.
 func (c *Client) broken(doing string, err error, s stage) error {
-	e := &UnreachableError{Doing: doing, Host: c.at.Base.Host, Sent: s != connecting}
+	e := &wire.UnreachableError{Doing: doing, Host: c.at.Base.Host, Sent: s != connecting}
 	netErr, isNet := errors.AsType[net.Error](err)
 	switch detail, isTLS := tlsProblem(err, c.at.Base.Scheme == "https" && s == connecting); {
 	case isTLS:
-		e.Cause, e.Detail = TLSFailed, c.at.Clean(detail)
+		e.Cause, e.Detail = wire.TLSFailed, c.at.Clean(detail)
 	case isNet && netErr.Timeout():
 		return c.silence(doing, s)
 	case s != connecting && isNonsense(err):
-		return &UnexpectedError{Doing: doing, Host: e.Host, Problem: "this is not proper HTTP"}
+		return &wire.UnexpectedError{Doing: doing, Host: e.Host, Problem: "this is not proper HTTP"}
 	case s != connecting:
-		e.Cause = Cut
+		e.Cause = wire.Cut
 	default:
 		e.Cause, e.Detail = c.noConnection(err)
 	}
 	return e
 }
 
-func (c *Client) noConnection(err error) (Cause, string) {
+func (c *Client) noConnection(err error) (wire.Cause, string) {
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "proxyconnect" {
-		return NoConnection, "the proxy that the environment names does not answer"
+		return wire.NoConnection, "the proxy that the environment names does not answer"
 	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		if dns.IsNotFound {
-			return NoSuchHost, ""
+			return wire.NoSuchHost, ""
 		}
-		return NoConnection, "its name cannot be looked up"
+		return wire.NoConnection, "its name cannot be looked up"
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		return NobodyListens, ""
+		return wire.NobodyListens, ""
 	}
 	if no, ok := errors.AsType[syscall.Errno](err); ok {
-		return NoConnection, no.Error()
+		return wire.NoConnection, no.Error()
 	}
-	return NoConnection, c.at.Clean(innermost(err).Error())
+	return wire.NoConnection, c.at.Clean(innermost(err).Error())
 }
 
 // isNonsense reports whether net/http could not read the answer, or where it redirects to. It has no types for that.

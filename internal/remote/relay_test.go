@@ -20,6 +20,7 @@ import (
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 // inBubble runs a test against the real relay, on a fresh channel with eight fields that everybody may read.
@@ -72,7 +73,7 @@ func TestRelayRoundTrip(t *testing.T) {
 		if err != nil || e.Fields != fields {
 			t.Errorf("Entry = %+v, %v", e, err)
 		}
-		if _, err := readEntry(ctx, c, 2); !errors.Is(err, remote.ErrNoEntry) {
+		if _, err := readEntry(ctx, c, 2); !errors.Is(err, wire.ErrNoEntry) {
 			t.Errorf("Entry(2): %v", err)
 		}
 		info, err := readFeed(ctx, c, exchange.Query{Results: 10}, func(e *thingspeak.Entry) error {
@@ -122,12 +123,12 @@ func TestRelayCreatesAChannel(t *testing.T) {
 			if operation == "Create" {
 				continue
 			}
-			if problem := wantRefused(remote.KeyRefused)(operation, run(t.Context(), stranger)); problem != "" {
+			if problem := wantRefused(wire.KeyRefused)(operation, run(t.Context(), stranger)); problem != "" {
 				t.Errorf("%s by a stranger: %v, %s", operation, run(t.Context(), stranger), problem)
 			}
 		}
 		// A number that is not in use looks like a private channel, one that never is like none.
-		for id, reason := range map[int64]remote.Reason{made.ID - 1: remote.KeyRefused, 10_000_000: remote.NotFound} {
+		for id, reason := range map[int64]wire.Reason{made.ID - 1: wire.KeyRefused, 10_000_000: wire.NotFound} {
 			nowhere := relayClient(t, s, relaytest.Channel{ID: id, ReadKey: ch.ReadKey})
 			if _, err := nowhere.LastID(t.Context()); wantRefused(reason)("", err) != "" {
 				t.Errorf("LastID of no channel, %d: %v", id, err)
@@ -142,7 +143,7 @@ func TestRelayInterval(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := c.Update(t.Context(), oneField("second"))
-		if e, ok := errors.AsType[*remote.RefusedError](err); !ok || e.Reason != remote.TooSoon || e.Wait <= 0 {
+		if e, ok := errors.AsType[*wire.RefusedError](err); !ok || e.Reason != wire.TooSoon || e.Wait <= 0 {
 			t.Errorf("Update: %v", err)
 		}
 		begin := time.Now()

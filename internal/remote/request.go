@@ -44,7 +44,7 @@ type reply struct {
 // errSilent is why a request is cancelled that the relay has kept waiting.
 var errSilent = errors.New("silent")
 
-// do sends a request and returns its answer, whatever its status. The error is an [*UnreachableError], a [*exchange.BudgetError]
+// do sends a request and returns its answer, whatever its status. The error is an [*wire.UnreachableError], a [*exchange.BudgetError]
 // the context's, or that of [Options.Mind].
 func (c *Client) do(ctx context.Context, q request) (*reply, error) {
 	if err := ctx.Err(); err != nil {

@@ -19,7 +19,7 @@ func (c *Client) Update(ctx context.Context, fields thingspeak.Fields) (int64, e
 
 // UpdateEntry posts the fields and the status of one entry, in exactly one attempt, and returns its number. The key goes in a header. An update that is
 // over the limits is [exchange.ErrTooLong] and not sent; one that the relay refused, with the status 200 and the text 0 too, is
-// a [*RefusedError]. After an [*UnreachableError] with Sent set, or an [*UnexpectedError], the entry may be stored all
+// a [*wire.RefusedError]. After an [*wire.UnreachableError] with Sent set, or an [*wire.UnexpectedError], the entry may be stored all
 // the same: [exchange.Exchange.Post] finds out.
 func (c *Client) UpdateEntry(ctx context.Context, e *thingspeak.Entry) (int64, error) {
 	a, err := c.ask(ctx, exchange.Request{What: exchange.Update, Fields: e.Fields, Status: e.Status}, nil)

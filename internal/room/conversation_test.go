@@ -18,6 +18,7 @@ import (
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 var salt = record.Salt{1, 2, 3}
@@ -256,7 +257,7 @@ type bulkPoster struct{ poster }
 
 func (p bulkPoster) PostBulk(ctx context.Context, entries []thingspeak.Entry) error {
 	err := p.BulkUpdate(ctx, entries)
-	if remote.HasNoBulk(err) {
+	if wire.HasNoBulk(err) {
 		return room.ErrNoBulk
 	}
 	return err

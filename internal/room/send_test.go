@@ -16,9 +16,9 @@ import (
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
-	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 // layouts are the ways to lay cells into entries.
@@ -336,7 +336,7 @@ func TestRefusedEntriesStayQueued(t *testing.T) {
 	}
 	h.relay.Inject(relaytest.On("POST /update", relaytest.Answer(401, "application/json", "{}")))
 	_, err := ana.Deliver(t.Context(), poster{ana.client}, nil)
-	if e, ok := errors.AsType[*remote.RefusedError](err); !ok || e.Reason != remote.KeyRefused {
+	if e, ok := errors.AsType[*wire.RefusedError](err); !ok || e.Reason != wire.KeyRefused {
 		t.Fatalf("Deliver = %v", err)
 	}
 	h.relay.Inject(nil)
