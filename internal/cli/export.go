@@ -458,7 +458,7 @@ func (a *app) askToBeClaimed(joined []messenger.Imported, asJSON bool) error {
 	if asJSON || len(all) == 0 {
 		return nil
 	}
-	a.say("this device signs with a key of its own, whose words are: %s", a.style.bold(safetyWords(all[0].Key)))
+	a.say("this device signs with a key of its own, whose words are: %s", a.style.bold(passphrase.SixWords(all[0].Key.Safety())))
 	a.say("so that the others know it for yours, run on the device that wrote the file:")
 	if _, err = fmt.Fprintln(a.stdout, command.String()); err != nil {
 		return err

@@ -85,7 +85,7 @@ identity show" prints them there, behind "words". It asks before it notes that; 
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.changePerson(*roomName, args[0], func(c *conversation, p model.Person) error {
 				name := screen.Line(p.Name)
-				if err := a.printLines(fmt.Sprintf("%s  %s  %s\n", name, p.Key.Tag().Name(), a.style.bold(safetyWords(p.Key)))); err != nil {
+				if err := a.printLines(fmt.Sprintf("%s  %s  %s\n", name, p.Key.Tag().Name(), a.style.bold(passphrase.SixWords(p.Key.Safety())))); err != nil {
 					return err
 				}
 				if p.Lost {
@@ -114,11 +114,6 @@ identity show" prints them there, behind "words". It asks before it notes that; 
 	return cmd
 }
 
-func safetyWords(key record.PublicKey) string {
-	number := key.Safety()
-	return strings.Join(passphrase.Words(6, number[:]), " ")
-}
-
 // showIdentity shows who signs in a room; without a room, who signs on this device.
 func (a *app) showIdentity(roomName string, asJSON bool) error {
 	var r model.Room
@@ -139,7 +134,7 @@ func (a *app) showIdentity(roomName string, asJSON bool) error {
 	key, keys := identity.Public(), publickey.Of(identity)
 	if asJSON {
 		return a.printJSON(identityJSON{
-			known(nick), key, key.Tag().String(), safetyWords(key), keys.String(), sixWords(keys.Safety()), known(gone),
+			known(nick), key, key.Tag().String(), passphrase.SixWords(key.Safety()), keys.String(), passphrase.SixWords(keys.Safety()), known(gone),
 		})
 	}
 	if !gone.IsZero() {
@@ -148,7 +143,7 @@ func (a *app) showIdentity(roomName string, asJSON bool) error {
 	return a.printLines(fmt.Sprintf("nickname  %s\nkey       %s\ntag       %s\nwords     %s\n"+
 		"          (the members of your rooms compare these)\n\n"+
 		"for sealing and invitations:\n%s\n%s\n(whoever seals something to that text, or invites you by it, compares these)\n",
-		orNone(nick), key, key.Tag().Name(), a.style.bold(safetyWords(key)), keys, a.style.bold(sixWords(keys.Safety()))))
+		orNone(nick), key, key.Tag().Name(), a.style.bold(passphrase.SixWords(key.Safety())), keys, a.style.bold(passphrase.SixWords(keys.Safety()))))
 }
 
 func orNone(nick string) string {
@@ -253,7 +248,7 @@ func (a *app) listPeople(roomName string, asJSON bool) error {
 			}
 			since := c.LostSince(p.Key)
 			if asJSON {
-				o := personJSON{p.Name, p.Key, safetyWords(p.Key), p.Top, p.Compared, p.Own, nil, withdrawn, p.Lost, known(since)}
+				o := personJSON{p.Name, p.Key, passphrase.SixWords(p.Key.Safety()), p.Top, p.Compared, p.Own, nil, withdrawn, p.Lost, known(since)}
 				if p.Person != p.Key {
 					o.DeviceOf = &p.Person
 				}
@@ -273,7 +268,7 @@ func (a *app) listPeople(roomName string, asJSON bool) error {
 			case withdrawn:
 				note = a.style.warn("  (withdrawn: no device of yours)")
 			}
-			if err := a.printLines(fmt.Sprintf("%-24s %s  %s%s\n", screen.Line(p.Name), p.Key.Tag().Name(), safetyWords(p.Key), note)); err != nil {
+			if err := a.printLines(fmt.Sprintf("%-24s %s  %s%s\n", screen.Line(p.Name), p.Key.Tag().Name(), passphrase.SixWords(p.Key.Safety()), note)); err != nil {
 				return err
 			}
 		}

@@ -24,9 +24,6 @@ import (
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
-// sixWords are the words in which people compare a number.
-func sixWords(number [16]byte) string { return strings.Join(passphrase.Words(6, number[:]), " ") }
-
 func (a *app) hashCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -41,7 +38,7 @@ with the same SHA-256. "fernpost identity sign" says besides whose file it is.`,
 			if err != nil {
 				return err
 			}
-			words := sixWords(publickey.HashSafety(hash))
+			words := passphrase.SixWords(publickey.HashSafety(hash))
 			if asJSON {
 				return a.printJSON(hashJSON{args[0], size, hex.EncodeToString(hash[:]), words})
 			}
@@ -187,10 +184,10 @@ nothing, and cannot be taken back.`,
 				})
 			}
 			if err == nil && *asJSON {
-				err = a.printJSON(signedJSON{args[0], known(out), s.Author, safetyWords(s.Author), jsonTime(s.At), s.String()})
+				err = a.printJSON(signedJSON{args[0], known(out), s.Author, passphrase.SixWords(s.Author.Safety()), jsonTime(s.At), s.String()})
 			}
 			if err == nil {
-				a.say("signed with your key %s, whose words are: %s", id.Public().Tag().Name(), safetyWords(id.Public()))
+				a.say("signed with your key %s, whose words are: %s", id.Public().Tag().Name(), passphrase.SixWords(id.Public().Safety()))
 			}
 			return err
 		},
@@ -258,7 +255,7 @@ func (a *app) checkFile(ctx context.Context, name, file, by string, asJSON bool)
 		verdict = fmt.Errorf("%w: it is by %s, not by %s", verdict, who, screen.Line(by))
 	}
 	if asJSON {
-		o := signatureJSON{File: name, Holds: verdict == nil, Key: s.Author, Words: safetyWords(s.Author), Standing: string(credit), Lost: standing.Lost, Time: jsonTime(s.At)}
+		o := signatureJSON{File: name, Holds: verdict == nil, Key: s.Author, Words: passphrase.SixWords(s.Author.Safety()), Standing: string(credit), Lost: standing.Lost, Time: jsonTime(s.At)}
 		if verdict != nil {
 			o.Why = known(verdict.Error())
 		}
@@ -271,7 +268,7 @@ func (a *app) checkFile(ctx context.Context, name, file, by string, asJSON bool)
 	}
 	if !asJSON {
 		err := a.printLines(fmt.Sprintf("%s is as it was signed\nby     %s\nkey    %s\nwords  %s\nwhen   %s, by the author's clock\n",
-			screen.Line(name), who, s.Author, a.style.bold(safetyWords(s.Author)), clockOf(s.At)))
+			screen.Line(name), who, s.Author, a.style.bold(passphrase.SixWords(s.Author.Safety())), clockOf(s.At)))
 		if err != nil {
 			return err
 		}
@@ -372,7 +369,7 @@ you seal it to yourself.`,
 				return fmt.Errorf("sealing %s: %w", args[0], err)
 			}
 			a.say("sealed to the public key whose sealing words are: %s (behind \"for sealing\" of its owner's \"identity show\")",
-				sixWords(keys.Safety()))
+				passphrase.SixWords(keys.Safety()))
 			a.say("its owner reads the same at \"fernpost identity show\", behind \"for sealing\"; if they differ, somebody else can open it")
 			return nil
 		},

@@ -287,7 +287,7 @@ func inviterWords(key [32]byte) string {
 	if key == [32]byte{} {
 		return ""
 	}
-	return safetyWords(record.PublicKey(key))
+	return passphrase.SixWords(record.PublicKey(key).Safety())
 }
 
 // joinFlags are those of join by an invitation.
@@ -597,7 +597,7 @@ func (a *app) sayIntroduced(j *messenger.Joining, what string) {
 	switch n := len(j.Introduced); n {
 	case 0:
 	case 1:
-		a.say("%s names somebody with the words %s: their key counts as compared from then on", what, safetyWords(j.Introduced[0]))
+		a.say("%s names somebody with the words %s: their key counts as compared from then on", what, passphrase.SixWords(j.Introduced[0].Safety()))
 	default:
 		a.say("%s names %d people whose words were compared: their keys count as compared from then on", what, n)
 	}
@@ -626,7 +626,7 @@ func (a *app) showJoined(j *messenger.Joining, p passphrase.Profile, tried messe
 	case messenger.KeyOpens:
 	}
 	if !inviter.IsZero() {
-		a.say("invited by somebody with the words: %s", a.style.bold(safetyWords(inviter)))
+		a.say("invited by somebody with the words: %s", a.style.bold(passphrase.SixWords(inviter.Safety())))
 		why := "since the invitation came by a way of yours and not through the channel"
 		if f.letter != nil {
 			why = "since they have signed the letter and you know their words"

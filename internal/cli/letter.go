@@ -13,6 +13,7 @@ import (
 	"github.com/fernpost/fernpost/internal/letter"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/publickey"
 	"github.com/fernpost/fernpost/internal/screen"
 )
@@ -75,7 +76,7 @@ func (a *app) agreeToPost(ctx context.Context, to []publickey.Keys, yes bool) er
 		return nil
 	}
 	for _, keys := range to {
-		a.say("sealing words of the key: %s", a.style.bold(sixWords(keys.Safety())))
+		a.say("sealing words of the key: %s", a.style.bold(passphrase.SixWords(keys.Safety())))
 	}
 	question := "Does its owner read out the same six words (\"identity show\" there, behind \"for sealing\")?"
 	if len(to) > 1 {
@@ -112,7 +113,7 @@ func (a *app) inviteByLetter(ctx context.Context, r model.Room, i *messenger.Inv
 		} else if err != nil {
 			break
 		}
-		a.say("a letter%s for whose public key has the sealing words: %s", where, a.style.bold(sixWords(keys.Safety())))
+		a.say("a letter%s for whose public key has the sealing words: %s", where, a.style.bold(passphrase.SixWords(keys.Safety())))
 	}
 	if err != nil {
 		if len(ends) > 0 {
@@ -122,7 +123,7 @@ func (a *app) inviteByLetter(ctx context.Context, r model.Room, i *messenger.Inv
 	}
 	a.say("whoever it is for reads the same at \"fernpost identity show\", behind \"for sealing\"; if they differ, somebody else opens it")
 	if id, _, err := a.engine().Identity(r); err == nil { // it signs letters to a room of plain texts, too
-		a.say("your words   %s", safetyWords(id.Public()))
+		a.say("your words   %s", passphrase.SixWords(id.Public().Safety()))
 		a.say("they are of the key that signs: \"join\" shows them as the inviter's (\"fernpost help words\")")
 	}
 	if f.post {
@@ -138,7 +139,7 @@ func (a *app) printLetters(w io.Writer, r model.Room, letters []letter.Sealed, t
 	for n, l := range letters {
 		line := l.String()
 		if asJSON {
-			o := letterJSON{Room: r.Name, Channel: r.Channel, To: to[n].String(), Words: sixWords(to[n].Safety()), Letter: line}
+			o := letterJSON{Room: r.Name, Channel: r.Channel, To: to[n].String(), Words: passphrase.SixWords(to[n].Safety()), Letter: line}
 			if n < len(ends) {
 				o.Entry = &ends[n]
 			}
@@ -290,7 +291,7 @@ func (a *app) agreeToLetter(ctx context.Context, l *letter.Letter, f *joinFlags)
 		a.say("%s", a.style.warn("it is old: the room may have moved to a new key since, or somebody shows it again"))
 	}
 	a.say("it invites to room %s in channel %d of the relay %s", screen.Line(l.Name), l.Channel, screen.Line(l.Relay))
-	a.say("words of the inviter: %s", a.style.bold(safetyWords(l.From)))
+	a.say("words of the inviter: %s", a.style.bold(passphrase.SixWords(l.From.Safety())))
 	if wrong != nil {
 		return fmt.Errorf("%w: this letter is by %s, not by %s", wrong, who, screen.Line(f.by))
 	}

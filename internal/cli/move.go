@@ -12,6 +12,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/handover"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -165,7 +166,7 @@ func (a *app) importIdentity(ctx context.Context, file string, f *importFlags) e
 	if err := a.engine().ImportIdentity(c); err != nil {
 		return err
 	}
-	a.say("this device signs as %s from now on, whose words are: %s", orTag(c.Nickname, key.Tag().Name()), a.style.bold(safetyWords(key)))
+	a.say("this device signs as %s from now on, whose words are: %s", orTag(c.Nickname, key.Tag().Name()), a.style.bold(passphrase.SixWords(key.Safety())))
 	if len(c.Rooms) > 0 {
 		_, err = a.importRooms(ctx, c.Rooms, f)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -334,7 +333,7 @@ func wasOrWere(first, last int64) string {
 
 // printVerdict prints what was checked, the verdict and the digest.
 func (a *app) printVerdict(r *model.Report, o verifyOptions) error {
-	digest := strings.Join(passphrase.Words(6, r.Digest[:16]), " ")
+	digest := passphrase.SixWords([16]byte(r.Digest[:16]))
 	found, unsure, noted := a.verdict.Counts()
 	if o.asJSON {
 		return a.printJSON(verdictJSON{

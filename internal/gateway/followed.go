@@ -122,8 +122,7 @@ func (t *followedRooms) closeIn(place *slot, why error) {
 
 // sameRoom reports whether a room that is followed can be followed on. A new key may be what its messages wait for.
 func sameRoom(a, b model.Room) bool {
-	return a.Name == b.Name && a.FilesName() == b.FilesName() && a.Relay == b.Relay && a.Channel == b.Channel &&
-		a.WriteKey == b.WriteKey && a.ReadKey == b.ReadKey && a.Interval == b.Interval && a.MQTT == b.MQTT && slices.Equal(a.Keys, b.Keys)
+	return a.Name == b.Name && messenger.SameRelay(a, b) && slices.Equal(a.Keys, b.Keys)
 }
 
 // takeUp follows the rooms that have a consumer, or of which something is to be posted.

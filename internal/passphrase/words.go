@@ -43,6 +43,9 @@ func Words(n int, number []byte) []string {
 	return words
 }
 
+// SixWords are the words in which people compare a number aloud, with single spaces between them.
+func SixWords(number [16]byte) string { return strings.Join(Words(6, number[:]), " ") }
+
 // CheckWordCount is how many words name a key.
 const CheckWordCount = 3
 

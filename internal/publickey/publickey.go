@@ -85,7 +85,7 @@ func (k Keys) String() string {
 }
 
 // Safety is the number that people compare to know that they mean the same two keys: the last 16 bytes of that SHA-256. It is
-// spoken as six words, which internal/passphrase makes of it: Words(6, number).
+// spoken as six words, which internal/passphrase makes of it: SixWords.
 func (k Keys) Safety() [16]byte {
 	sum := k.sum()
 	return [16]byte(sum[len(sum)-16:])

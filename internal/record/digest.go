@@ -36,7 +36,7 @@ func (d *Digest) Add(line *Held) {
 	d.hash.Write(line.Hash[:])
 }
 
-// Sum returns the digest of the lines so far. Spoken as words it is Words(6, first 16 bytes) of internal/passphrase.
+// Sum returns the digest of the lines so far. Spoken as words it is SixWords(first 16 bytes) of internal/passphrase.
 func (d *Digest) Sum() [sha256.Size]byte { return [sha256.Size]byte(d.hash.Sum(nil)) }
 
 // compareNumbered orders records by author, number and hash.

@@ -50,7 +50,7 @@ func (k PublicKey) Tag() Tag {
 
 // Safety returns the number that people compare to know that they mean the same key: 16 bytes of SHA-256 over
 // "fernpost/v1 identity", a zero byte and the key. It is spoken as six words, which internal/passphrase makes of it:
-// Words(6, number).
+// SixWords.
 func (k PublicKey) Safety() [16]byte {
 	sum := sha256.Sum256(append([]byte(identityDomain), k[:]...))
 	return [16]byte(sum[:16])

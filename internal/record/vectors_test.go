@@ -117,7 +117,7 @@ func makeVectors(t *testing.T) vectors {
 		seed, public, safety := s.id.RevealSeed(), s.key(), s.key().Safety()
 		tag := public.Tag()
 		v.Authors = append(v.Authors, authorVector{
-			seed[:], public[:], tag[:], safety[:], strings.Join(passphrase.Words(6, safety[:]), " "),
+			seed[:], public[:], tag[:], safety[:], passphrase.SixWords(safety),
 		})
 	}
 	first := ana.write(Text("hello"))
@@ -173,7 +173,7 @@ func makeVectors(t *testing.T) vectors {
 	}
 	digest.Add(textLine(t, specToken))
 	sum := digest.Sum()
-	v.Digest = digestVector{specToken, sum[:], strings.Join(passphrase.Words(6, sum[:16]), " ")}
+	v.Digest = digestVector{specToken, sum[:], passphrase.SixWords([16]byte(sum[:16]))}
 	return v
 }
 

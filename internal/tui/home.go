@@ -164,7 +164,7 @@ func (h *home) join(ctx context.Context, text string) error {
 	}
 	h.tell(openRoom{j.Room.Name})
 	if len(j.Introduced) > 0 {
-		h.tell(noted{good, "you were invited by somebody with the words " + safetyWords(j.Introduced[0]) + "; their key counts as compared"})
+		h.tell(noted{good, "you were invited by somebody with the words " + passphrase.SixWords(j.Introduced[0].Safety()) + "; their key counts as compared"})
 	}
 	return h.askName()
 }

@@ -52,7 +52,7 @@ func (s *session) invitationPanel(i *messenger.Invited, link string, code qr.Cod
 		p.lines = append(p.lines, "check words: "+strings.Join(words[:], " ")+" (whoever joins sees the same)")
 	}
 	if i.Inviter != [32]byte{} {
-		p.lines = append(p.lines, "your words: "+safetyWords(record.PublicKey(i.Inviter)))
+		p.lines = append(p.lines, "your words: "+passphrase.SixWords(record.PublicKey(i.Inviter).Safety()))
 	}
 	for j := range i.Moved {
 		p.lines = append(p.lines, screen.Line(i.Moved[j].Says(i.Name)))

@@ -3,7 +3,6 @@ package tui
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/messenger"
@@ -12,12 +11,6 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/screen"
 )
-
-// safetyWords are the six words of a key.
-func safetyWords(key record.PublicKey) string {
-	number := key.Safety()
-	return strings.Join(passphrase.Words(6, number[:]), " ")
-}
 
 // whoPanel lists the people of a room, and who signs here, also before they have written.
 func whoPanel(people []model.Person, own record.PublicKey, name string) *panel {
@@ -36,7 +29,7 @@ func whoPanel(people []model.Person, own record.PublicKey, name string) *panel {
 		case who.Compared:
 			what = "verified"
 		}
-		p.lines = append(p.lines, screen.Line(who.Tagged())+": "+safetyWords(who.Key), "    "+what)
+		p.lines = append(p.lines, screen.Line(who.Tagged())+": "+passphrase.SixWords(who.Key.Safety()), "    "+what)
 	}
 	if len(people) == 0 {
 		p.lines = []string{"Nobody has written in this room yet, as far as this device has read."}
@@ -56,14 +49,14 @@ func (s *session) verify(who string) error {
 	}
 	name := screen.Line(p.Name)
 	if p.Own {
-		s.tell(noted{plain, "that is you: the others compare these words: " + safetyWords(p.Key)})
+		s.tell(noted{plain, "that is you: the others compare these words: " + passphrase.SixWords(p.Key.Safety())})
 		return nil
 	}
 	page := &panel{title: "Comparing words with " + name, lines: []string{
 		"Ask " + name + " to read out the six words of their key, by a way that nobody can imitate: in the same room, or by a call. " +
 			"(They see them with /who, or \"fernpost identity show\".) They have to be:",
-		"", "    " + safetyWords(p.Key), "",
-		"Read out yours to them as well:", "", "    " + safetyWords(own), "",
+		"", "    " + passphrase.SixWords(p.Key.Safety()), "",
+		"Read out yours to them as well:", "", "    " + passphrase.SixWords(own.Safety()), "",
 	}}
 	if p.Lost {
 		page.lines = append(page.lines, "This key was withdrawn as a lost device: who has found it reads out the same words.")

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -166,12 +165,6 @@ type person struct {
 	Lost     bool             `json:"lost"`
 }
 
-// words are what is read aloud of a key.
-func words(key record.PublicKey) string {
-	number := key.Safety()
-	return strings.Join(passphrase.Words(6, number[:]), " ")
-}
-
 func (r *Rooms) getPeople(w http.ResponseWriter, q *http.Request) {
 	r.in(w, q, func(room *messenger.Room) error {
 		all := []person{}
@@ -184,10 +177,10 @@ func (r *Rooms) getPeople(w http.ResponseWriter, q *http.Request) {
 			return err
 		}
 		for _, p := range people {
-			all = append(all, person{p.Name, p.Key, words(p.Key), p.Compared, p.Own, p.Lost})
+			all = append(all, person{p.Name, p.Key, passphrase.SixWords(p.Key.Safety()), p.Compared, p.Own, p.Lost})
 		}
 		own, name := room.Own()
-		answerJSON(w, map[string]any{"people": all, "words": words(own), "name": name})
+		answerJSON(w, map[string]any{"people": all, "words": passphrase.SixWords(own.Safety()), "name": name})
 		return nil
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/duration"
@@ -138,7 +137,7 @@ func readLink(m *message) (*linkResult, error) {
 		Interval: i.Interval.Milliseconds(), Pad: r.Pad, HasKey: len(keys) > 0, CanWrite: i.WriteKey != "",
 	}
 	if inviter := record.PublicKey(i.Inviter); len(r.Introduced) > 0 {
-		out.Inviter, out.InviterWords = new(inviter.String()), new(words(inviter.Safety()))
+		out.Inviter, out.InviterWords = new(inviter.String()), new(passphrase.SixWords(inviter.Safety()))
 	}
 	out.ID = i.Relay + " " + strconv.FormatInt(i.Channel, 10)
 	if m.Apart && len(keys) > 0 { // what it shows has nothing to do with the room
@@ -205,9 +204,6 @@ func mended(r, invited model.Room) model.Room {
 	return r
 }
 
-// words are the six in which people compare a number.
-func words(number [16]byte) string { return strings.Join(passphrase.Words(6, number[:]), " ") }
-
 // identityResult is who signs.
 type identityResult struct {
 	Seed  string `json:"seed"`
@@ -232,7 +228,7 @@ func identityOf(seed, nick string) (*identityResult, error) {
 		}
 	}
 	key := id.Public()
-	return &identityResult{id.SeedText(), nick, key.String(), key.Tag().Name(), words(key.Safety())}, nil
+	return &identityResult{id.SeedText(), nick, key.String(), key.Tag().Name(), passphrase.SixWords(key.Safety())}, nil
 }
 
 // derive makes the key of a room out of a passphrase.

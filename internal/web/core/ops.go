@@ -80,7 +80,7 @@ var within = map[string]operation{
 		if err != nil {
 			return nil, nil, failf("nobody", "%v", err)
 		}
-		return words(key.Safety()), nil, nil
+		return passphrase.SixWords(key.Safety()), nil, nil
 	},
 	"drop": func(c *core, m *message, _ []byte) (any, []byte, error) {
 		if err := c.mayWrite(); err != nil {
@@ -244,7 +244,7 @@ func (c *core) people(*message, []byte) (any, []byte, error) {
 			continue
 		}
 		r := personResult{
-			Name: p.Name, Nick: p.Nick, Tag: p.Key.Tag().Name(), Key: p.Key.String(), Words: words(p.Key.Safety()), Compared: p.Compared,
+			Name: p.Name, Nick: p.Nick, Tag: p.Key.Tag().Name(), Key: p.Key.String(), Words: passphrase.SixWords(p.Key.Safety()), Compared: p.Compared,
 			Own: p.Own, Lost: p.Lost, Person: p.Person.String(), Base: p.Base, Top: p.Top,
 		}
 		for _, g := range p.Gaps {
@@ -364,7 +364,7 @@ func (c *core) digest(*message, []byte) (any, []byte, error) {
 		r.Until = max(r.Until, lines[i].Held.At.Entry)
 	}
 	sum := d.Sum()
-	r.Words = words([16]byte(sum[:16]))
+	r.Words = passphrase.SixWords([16]byte(sum[:16]))
 	return r, nil, nil
 }
 

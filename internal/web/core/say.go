@@ -9,6 +9,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 )
 
@@ -40,11 +41,11 @@ func (c *core) info() (*info, error) {
 	}
 	if c.signed {
 		key := c.identity.Public()
-		i.Key, i.Tag, i.Words = new(key.String()), new(key.Tag().Name()), new(words(key.Safety()))
+		i.Key, i.Tag, i.Words = new(key.String()), new(key.Tag().Name()), new(passphrase.SixWords(key.Safety()))
 	}
 	if len(c.settings.Introduced) > 0 {
 		if key, err := record.ParseKey(c.settings.Introduced[0]); err == nil {
-			i.Inviter, i.InviterWords = new(key.String()), new(words(key.Safety()))
+			i.Inviter, i.InviterWords = new(key.String()), new(passphrase.SixWords(key.Safety()))
 		}
 	}
 	return i, nil
