@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
@@ -81,7 +82,7 @@ func (d *demo) cheat(ctx context.Context) (s scene, err error) {
 	if err != nil {
 		return s, err
 	}
-	for _, f := range counted(arrivals.Findings) {
+	for _, f := range item.OfCounts(arrivals.Findings) {
 		what, why, _ := strings.Cut(f.Text, ": ")
 		s.left = append(s.left, d.style.bad(what+":"), d.style.bad("  "+why))
 	}

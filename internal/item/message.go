@@ -43,6 +43,8 @@ type Message struct {
 	State   *string           `json:"state" means:"of an own message: queued, tried, accepted, unknown"`
 	Back    *bool             `json:"read_back" means:"of an own message: whether it was read back; until then only the relay says that it stands in that entry"`
 	SeenBy  []string          `json:"seen_by" means:"of an own message: who says to have read it"`
+	Words   *string           `json:"words" means:"what it is, in words, if it is neither a text, a reading nor a file"`
+	Notes   []string          `json:"notes" means:"what a reader should know of it besides, in words: that its clock is far off, that it came late, …"`
 	Notice  *string           `json:"notice" means:"what to read in its place: its author says that the room goes on with a key that is not here"`
 }
 
@@ -103,6 +105,7 @@ func Of(it *model.Item, numbers bool) Message {
 	}
 	if it.Unsigned != nil {
 		j := OfUnsigned(it.Unsigned)
+		j.Notes = append(j.Notes, Notes(it)...)
 		j.Reading = reading
 		j.Before, j.Own = known(it.Before), it.Unsigned.Own
 		if it.Sent != nil {
@@ -116,6 +119,7 @@ func Of(it *model.Item, numbers bool) Message {
 		Entry: known(it.At.Entry), Posted: known(it.Posted), Sealed: known(it.Sealed), Kind: m.Kind().String(), Signed: true,
 		Reading: reading, Author: &m.Name, Key: &m.Author, Number: &m.Number, Clock: new(m.Time()),
 		Own: m.Own, Behind: known(m.Behind), Before: known(it.Before), Forked: m.Forked, Lost: it.Lost, OldKey: it.OldKey, SeenBy: append([]string{}, it.SeenBy...), Notice: known(it.Notice),
+		Notes: append([]string{}, Notes(it)...),
 	}
 	if m.Own {
 		j.Back = new(it.At.Entry > 0)
@@ -141,6 +145,10 @@ func Of(it *model.Item, numbers bool) Message {
 	case record.KeyMoved:
 		j.Moved = new(hex.EncodeToString(b.Key[:]))
 	}
+	if j.Text == nil && j.File == nil && reading == nil {
+		words, _ := OfBody(m.Body, "")
+		j.Words = &words
+	}
 	return j
 }
 
@@ -148,10 +156,14 @@ func Of(it *model.Item, numbers bool) Message {
 func OfUnsigned(m *model.Message) Message {
 	j := Message{
 		Entry: known(m.Entry), Field: known(m.Field), Posted: known(m.Posted), Sealed: &m.Sealed, Kind: string(m.Kind), Size: m.Size,
-		Opened: &m.Key, SeenBy: []string{},
+		Opened: &m.Key, SeenBy: []string{}, Notes: []string{},
 	}
-	if m.Kind == model.KindText {
+	switch m.Kind {
+	case model.KindText:
 		j.Text = &m.Text
+	case model.KindReading:
+	default:
+		j.Words = new(OfUnsignedKind(m))
 	}
 	return j
 }

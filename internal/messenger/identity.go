@@ -2,7 +2,6 @@ package messenger
 
 import (
 	"errors"
-	"slices"
 
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/model"
@@ -79,18 +78,14 @@ func (e *Engine) NameTaken(nick string) (taken []Taken, err error) {
 	if err != nil {
 		return nil, err
 	}
-	forms := record.Skeletons(nick)
 	for _, r := range rooms {
 		own, err := e.Own(r)
 		if err != nil {
 			continue
 		}
 		people, _ := e.people(r)
-		i := slices.IndexFunc(people, func(p model.Person) bool {
-			return p.Key != own && p.Person != own && slices.ContainsFunc(p.Names, func(form string) bool { return slices.Contains(forms, form) })
-		})
-		if i >= 0 {
-			taken = append(taken, Taken{r.Name, people[i]})
+		if by := model.NameTaken(people, nick, own); by != nil {
+			taken = append(taken, Taken{r.Name, *by})
 		}
 	}
 	return taken, nil

@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -200,6 +201,18 @@ type Person struct {
 	Own bool
 	// Lost means that it is the key of a device that was lost or stolen, as the user has said.
 	Lost bool
+}
+
+// NameTaken returns who of some people has a nickname, or one that looks like it, and is not the person with a key; nil if nobody has.
+func NameTaken(people []Person, nick string, own record.PublicKey) *Person {
+	forms := record.Skeletons(nick)
+	i := slices.IndexFunc(people, func(p Person) bool {
+		return p.Key != own && p.Person != own && slices.ContainsFunc(p.Names, func(form string) bool { return slices.Contains(forms, form) })
+	})
+	if i < 0 {
+		return nil
+	}
+	return &people[i]
 }
 
 // Tagged is how the author is called, with the tag, which the name may have already.

@@ -37,11 +37,13 @@ type core struct {
 	follows, posts *task
 	watch          *exchange.Watch
 	pushed         []exchange.Pushed
-	news           exchange.News // of the last reading
-	heard          time.Time     // when the relay was heard last
-	told           relayEvent    // the last that was told of it
-	listens        bool          // the page is to listen to the stream
-	vain           int           // events of the stream that were no entries, since vainSince
+	news           exchange.News  // of the last reading
+	counts         model.Findings // of all readings
+	nameTold       bool           // that the name is somebody else's
+	heard          time.Time      // when the relay was heard last
+	told           relayEvent     // the last that was told of it
+	listens        bool           // the page is to listen to the stream
+	vain           int            // events of the stream that were no entries, since vainSince
 	vainSince      time.Time
 	limits         *exchange.Limits
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/room"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -73,9 +74,6 @@ func (c *core) followFeed(ctx context.Context, t *task) {
 		}
 		if err == nil {
 			c.posts.wake() // what waits goes out once the room was read
-			if c.news.Cleared {
-				c.events = append(c.events, relayEvent{Type: "cleared", Text: "the channel was cleared, or the relay lost its entries"})
-			}
 		}
 		if err := c.takePushed(ctx, t); err != nil {
 			return
@@ -118,8 +116,21 @@ func (c *core) readFeed(
 		news, failed := fetch(g.Position(), visit)
 		arrivals, err := g.Finish(&news, failed)
 		c.news = news
+		c.tellCounts(arrivals.Findings)
 		if i == tries || !errors.Is(err, room.ErrReadElsewhere) {
-			return arrivals, errors.Join(failed, err, c.introduce())
+			return arrivals, errors.Join(failed, err, c.introduce(), c.tellName())
+		}
+	}
+}
+
+// tellCounts tells what a reading has counted besides messages, with what those before it have.
+func (c *core) tellCounts(came model.Findings) {
+	fresh := item.OfCounts(came)
+	c.counts.Add(came)
+	for _, f := range item.OfCounts(c.counts) {
+		// Letters are for somebody else, and nothing is wrong with them.
+		if f.Finding != "letter" && slices.ContainsFunc(fresh, func(one item.Finding) bool { return one.Finding == f.Finding }) {
+			c.events = append(c.events, findingEvent{"finding", f})
 		}
 	}
 }

@@ -5,9 +5,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/exchange"
@@ -154,13 +157,16 @@ func readLink(m *message) (*linkResult, error) {
 }
 
 // changes names what an invitation would change of a room that is kept, and that its owner has to want: what is written is sealed with
-// another key then, or stays where it is.
+// another key then, or stays where it is; or somebody's key counts as compared.
 func changes(r, invited model.Room) (all []string) {
 	if len(invited.Keys) > 0 && len(r.Keys) > 0 && !slices.Contains(r.Keys, invited.Keys[0]) {
 		all = append(all, "key")
 	}
 	if invited.WriteKey != "" && r.WriteKey != "" && invited.WriteKey != r.WriteKey {
 		all = append(all, "write key")
+	}
+	if slices.ContainsFunc(invited.Introduced, func(key string) bool { return !slices.Contains(r.Introduced, key) }) {
+		all = append(all, "inviter")
 	}
 	return all
 }
@@ -216,8 +222,15 @@ type identityResult struct {
 // identityOf makes an identity, or tells of the one with a seed.
 func identityOf(seed, nick string) (*identityResult, error) {
 	if nick != "" {
-		if err := record.CheckNickname(nick); err != nil {
-			return nil, &failure{Code: "nickname", Text: err.Error(), Hint: "use letters and digits, at most 24 bytes"}
+		err := record.CheckNickname(nick)
+		if err == nil && strings.IndexFunc(nick, unicode.IsLetter) < 0 { // "42 7" would be its seventh message
+			err = fmt.Errorf("%w: it has no letter", record.ErrNickname)
+		}
+		if err != nil {
+			return nil, &failure{
+				Code: "nickname", Text: err.Error(),
+				Hint: "use letters, with digits and single spaces between them: at most 24 plain ones, or 12 where each takes two bytes, as é does",
+			}
 		}
 	}
 	id := record.GenerateIdentity()
@@ -229,6 +242,45 @@ func identityOf(seed, nick string) (*identityResult, error) {
 	}
 	key := id.Public()
 	return &identityResult{id.SeedText(), nick, key.String(), key.Tag().Name(), passphrase.SixWords(key.Safety())}, nil
+}
+
+// nameEvent says that somebody else in the room has the name that was chosen, before anything was written under it.
+type nameEvent struct {
+	Type string `json:"type"`
+	Text string `json:"text"`
+	Hint string `json:"hint"`
+}
+
+// checkName refuses a name that somebody else in the room has, or that looks like theirs: all others would be told of an impostor.
+func (c *core) checkName(nick string) error {
+	if !c.signed {
+		return nil
+	}
+	people, err := c.talk.People()
+	if err != nil {
+		return err
+	}
+	if by := model.NameTaken(people, nick, c.talk.Own()); by != nil {
+		return &failure{
+			Code: "nickname", Text: fmt.Sprintf("somebody else in this room is called %s, and %s looks like that", by.Name, nick),
+			Hint: "choose another name",
+		}
+	}
+	return nil
+}
+
+// tellName tells once that the name is somebody else's, as far as nothing was written under it.
+func (c *core) tellName() error {
+	if c.nameTold || c.settings.Wrote {
+		return nil
+	}
+	err := c.checkName(c.nick)
+	if f, ok := errors.AsType[*failure](err); ok {
+		c.nameTold = true
+		c.events = append(c.events, nameEvent{"name", f.Text, f.Hint})
+		return nil
+	}
+	return err
 }
 
 // derive makes the key of a room out of a passphrase.

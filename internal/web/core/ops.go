@@ -142,6 +142,11 @@ func (c *core) send(m *message, content []byte) (any, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if !c.settings.Wrote {
+		if err := c.checkName(c.nick); err != nil {
+			return nil, nil, err
+		}
+	}
 	now := time.Now()
 	if id, ok, err := c.talk.WrittenBefore(m.Once, body, now); err != nil || ok {
 		return sentResult{Number: id.Number, Again: ok}, nil, err
@@ -381,7 +386,10 @@ func (c *core) set(m *message, _ []byte) (any, []byte, error) {
 		if _, err := identityOf("", *m.NewNick); err != nil {
 			return nil, nil, err
 		}
-		c.nick = *m.NewNick
+		if err := c.checkName(*m.NewNick); err != nil {
+			return nil, nil, err
+		}
+		c.nick, c.nameTold = *m.NewNick, false
 	}
 	talk, err := room.Open(c.store.Another(), c.options())
 	if err != nil {

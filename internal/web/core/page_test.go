@@ -303,10 +303,26 @@ func (p *page) texts() (all []string) {
 	return all
 }
 
+// refused returns the code of why a message is refused.
+func (p *page) refused(message string) string {
+	var m map[string]any
+	if err := json.Unmarshal([]byte(message), &m); err != nil {
+		p.Fatal(err)
+	}
+	r := p.call(m, nil)
+	if r.Failed == nil {
+		return ""
+	}
+	return r.Failed.Code
+}
+
 // found returns the kinds of the findings that stand.
 func (p *page) found() (kinds []string) {
 	for _, e := range p.of("finding") {
 		kind, _ := e["finding"].(string)
+		if kind == "repeat" || kind == "not ours" { // they are counted, and not kept
+			continue
+		}
 		if e["taken_back"] == true {
 			kinds = slices.DeleteFunc(kinds, func(k string) bool { return k == kind })
 		} else {

@@ -59,6 +59,13 @@ func testLie(t *testing.T, lie cheat.Lies) {
 		text, _ := all[i].Text()
 		texts = append(texts, text)
 	}
+	if lie == cheat.Repeat { // which every reading tells, and no archive keeps
+		if told := ana.of("finding"); !slices.ContainsFunc(told, func(e map[string]any) bool {
+			return e["finding"] == "repeat" && e["text"] == "2 tokens repeated from before, not shown again"
+		}) {
+			t.Errorf("of what was shown twice the page tells %v", told)
+		}
+	}
 	slices.Sort(kinds)
 	if kinds = slices.Compact(kinds); !slices.Equal(ana.found(), kinds) {
 		t.Errorf("the page finds %q, the program %q", ana.found(), kinds)
@@ -379,4 +386,61 @@ func TestALinkSaysWhatItChanges(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Whoever had made a link counted as compared in a room that a page had already, without a word.
+func TestALinkSaysWhoseKeyCountsAsCompared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := relaytest.InBubble(t)
+		channel, key := relay.CreateChannel(t, relaytest.AllFields(true)), fernet.GenerateKey()
+		ana := join(t, native, relay.Client(t), linkTo(t, relay.URL, channel, key, 1), "ana")
+		bo := join(t, native, relay.Client(t), linkTo(t, relay.URL, channel, key, 1), "bo")
+		var own info
+		bo.ask(&own, map[string]any{"op": "info"})
+		var by inviteResult
+		bo.ask(&by, map[string]any{"op": "invite"})
+		var says linkResult
+		ana.ask(&says, map[string]any{"op": "link", "link": by.Link, "settings": ana.settings})
+		if !slices.Equal(says.Changes, []string{"inviter"}) || *says.InviterWords != *own.Words {
+			t.Errorf("it says that it changes %q, by somebody with the words %q, which are %q", says.Changes, *says.InviterWords, *own.Words)
+		}
+	})
+}
+
+// Who chose a name that looked like somebody else's was an impostor to everybody from the first message on.
+func TestANameThatLooksLikeAnotherIsRefusedBeforeItIsUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := relaytest.InBubble(t)
+		channel := relay.CreateChannel(t, relaytest.AllFields(true))
+		link := linkTo(t, relay.URL, channel, fernet.GenerateKey(), 1, 2)
+		first := join(t, native, relay.Client(t), link, "Ana Lena")
+		first.send("hello")
+		until(t, "it was read back", func() bool { return first.shows("hello") }, first)
+		second := join(t, native, relay.Client(t), link, "Ana-Lena")
+		until(t, "the second is told", func() bool { return len(second.of("name")) == 1 }, second)
+		if text := second.of("name")[0]["text"]; text != "somebody else in this room is called Ana Lena, and Ana-Lena looks like that" {
+			t.Errorf("told is %q", text)
+		}
+		for message, want := range map[string]string{`{"op":"send","body":{"text":"hi"}}`: "nickname", `{"op":"set","new_nick":"ana lena"}`: "nickname"} {
+			if got := second.refused(message); got != want {
+				t.Errorf("%s: %q, want %q", message, got, want)
+			}
+		}
+		second.ask(nil, map[string]any{"op": "set", "new_nick": "lena"})
+		second.send("hi")
+		until(t, "both have read it", func() bool { return first.shows("hello", "hi") && second.shows("hello", "hi") }, first, second)
+		if found := append(first.found(), second.found()...); len(found) > 0 {
+			t.Errorf("told is %q", found)
+		}
+		second.ask(nil, map[string]any{"op": "set", "new_nick": "lena"}) // which is its own
+	})
+}
+
+// A number was taken for a name, and a long one was cut.
+func TestANameThatIsNoneIsRefused(t *testing.T) {
+	for nick, why := range map[string]string{"42": "no letter", strings.Repeat("é", 13): "26 bytes, at most 24", "a  b": "spaces stand alone"} {
+		if _, err := identityOf("", nick); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%q: %v", nick, err)
+		}
+	}
 }
