@@ -200,7 +200,7 @@ func (c *conversation) cut() string {
 }
 
 // agreeToSend asks whether a transfer that takes long is wanted.
-func (c *conversation) agreeToSend(ctx context.Context, e messenger.Estimate) error {
+func (c *conversation) agreeToSend(ctx context.Context, e exchange.Estimate) error {
 	not := "nothing was sent: "
 	if c.transfer != nil {
 		not = "nothing more was sent: "
@@ -221,7 +221,7 @@ func explainSending(err error, room, insist string) error {
 	if waits, ok := errors.AsType[*messenger.WaitsError](err); ok {
 		return explainDelivery(waits.Err, room)
 	}
-	if e, ok := errors.AsType[*messenger.MovedError](err); ok {
+	if e, ok := errors.AsType[*model.MovedError](err); ok {
 		all := insist
 		if e.Invited {
 			all = " first: whoever joins now reads nothing of what is written under it"
@@ -255,7 +255,7 @@ func explainSending(err error, room, insist string) error {
 }
 
 // afterMove is what to do where a move holds back what waits.
-func afterMove(e *messenger.MovedError) string {
+func afterMove(e *model.MovedError) string {
 	if e.By.Own {
 		return fmt.Sprintf("join the room by a newer invitation, or run \"fernpost key add --room %s\" with the passphrase of then; then %s sends "+
 			"it under the new key, %s at once under the old one", e.Room, outboxOf(e.Room, "--retry"), outboxOf(e.Room, "--retry", "--old-key"))
@@ -266,7 +266,7 @@ func afterMove(e *messenger.MovedError) string {
 
 func explainDelivery(err error, room string) error {
 	list, retry := outboxOf(room), outboxOf(room, "--retry")
-	if e, ok := errors.AsType[*messenger.MovedError](err); ok {
+	if e, ok := errors.AsType[*model.MovedError](err); ok {
 		return hint(err, "the message stays in the outbox: %s", afterMove(e))
 	}
 	if errors.Is(err, exchange.ErrUnknownOutcome) {

@@ -64,7 +64,7 @@ with the new passphrase, then --retry, sends it under the new key, and --retry -
 
 // explainOutbox adds the next step to an error of posting what waits.
 func (c *conversation) explainOutbox(err error) error {
-	if _, moved := errors.AsType[*messenger.MovedError](err); moved {
+	if _, moved := errors.AsType[*model.MovedError](err); moved {
 		return explainDelivery(err, c.Settings().Name)
 	}
 	return explainSending(err, c.Settings().Name, "")
@@ -104,7 +104,7 @@ func (c *conversation) listOutbox(asJSON bool) error {
 		return nil
 	}
 	held, err := "", c.HeldBack()
-	moved, ok := errors.AsType[*messenger.MovedError](err)
+	moved, ok := errors.AsType[*model.MovedError](err)
 	if ok {
 		held = fmt.Sprintf("%s has moved the room to a new key, which is not here", moved.By.Name)
 	} else if err != nil {

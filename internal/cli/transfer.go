@@ -19,7 +19,7 @@ type transfer struct {
 	*app
 
 	asJSON, bar bool
-	plan        messenger.Estimate
+	plan        exchange.Estimate
 	// before of the entries were accepted earlier.
 	before int
 
@@ -116,7 +116,7 @@ func (t *transfer) waits(w exchange.Wait) {
 }
 
 // reckon reckons with what the rest takes, which is more than was said.
-func (t *transfer) reckon(rest messenger.Estimate) {
+func (t *transfer) reckon(rest exchange.Estimate) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.plan = rest

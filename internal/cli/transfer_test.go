@@ -16,7 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fernpost/fernpost/internal/exchange"
-	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 )
@@ -212,7 +211,7 @@ func TestLongTransfersAreAskedFor(t *testing.T) {
 		})
 	}
 	limits := exchange.Limits{BulkRows: 960, Daily: 8200}
-	if e := (messenger.Estimate{Limits: limits}).For(821); !e.IsLong() {
+	if e := (exchange.Estimate{Limits: limits}).For(821); !e.IsLong() {
 		t.Error("a tenth of the day's messages is not asked for")
 	}
 }

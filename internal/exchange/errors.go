@@ -27,7 +27,10 @@ func (e *BusyError) Unwrap() error { return e.Last }
 // ErrNotStored is what an error of a port is that means that an update certainly was not stored.
 var ErrNotStored = errors.New("the relay did not store the update")
 
-// unsentError ends a wait before anything was sent that may be stored. It is an [ErrNotStored].
+// NotStored makes an error an [ErrNotStored]: it has come before anything was sent that may be stored.
+func NotStored(err error) error { return &unsentError{err} }
+
+// unsentError is what NotStored returns.
 type unsentError struct{ error }
 
 func (e *unsentError) Unwrap() error        { return e.error }

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
@@ -71,7 +72,7 @@ func (d *roomDoor) postMessage(w http.ResponseWriter, v *roomRequest) error {
 type longKey struct{}
 
 // agree refuses a transfer that takes long, unless the request says that it is wanted.
-func agree(ctx context.Context, e messenger.Estimate) error {
+func agree(ctx context.Context, e exchange.Estimate) error {
 	if ctx.Value(longKey{}) != nil {
 		return nil
 	}

@@ -69,7 +69,7 @@ func problemOf(err error) *problem {
 	if _, ok := errors.AsType[*messenger.ReadOnlyError](err); ok {
 		status, detail = http.StatusForbidden, err.Error()
 	}
-	if _, ok := errors.AsType[*messenger.MovedError](err); ok {
+	if _, ok := errors.AsType[*model.MovedError](err); ok {
 		status, detail = http.StatusConflict, err.Error()
 	}
 	return &problem{Status: status, Detail: detail}

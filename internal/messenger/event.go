@@ -55,7 +55,7 @@ type NothingToWithdraw struct{ Device record.PublicKey }
 // Estimated says what is about to be posted: so many entries of the new message, 0 for none, and so many that wait.
 type Estimated struct {
 	Entries, Waiting int
-	All              Estimate
+	All              exchange.Estimate
 }
 
 // Delivering says that posting begins. Of the entries of the messages so many were accepted before, where a transfer goes on
@@ -63,7 +63,7 @@ type Estimated struct {
 type Delivering struct {
 	Entries, Before int
 	// All is what was estimated, zero for a single entry.
-	All Estimate
+	All exchange.Estimate
 }
 
 // Accepted says that the relay has accepted entries, and how long the others take, as far as that was estimated.
@@ -84,7 +84,7 @@ type ReadSoFar struct {
 type Waits struct{ exchange.Wait }
 
 // OneByOne says that the relay takes no bulk calls, so that the rest of a transfer takes longer than was said.
-type OneByOne struct{ Rest Estimate }
+type OneByOne struct{ Rest exchange.Estimate }
 
 // Delivered says that posting has ended, as far as it came. Name is that of who has written the messages.
 type Delivered struct {

@@ -36,7 +36,7 @@ type Invited struct {
 }
 
 // Invite makes the invitation to a room. The relay is asked once, without a key, whether it has a page for invitations. The error
-// is a [*MovedError] if the room has gone on with a key that is not here, so that whoever joined would read nothing new.
+// is a [*model.MovedError] if the room has gone on with a key that is not here, so that whoever joined would read nothing new.
 func (e *Engine) Invite(ctx context.Context, r model.Room, o InviteOptions) (i Invited, err error) {
 	if !o.NoKey {
 		if i.Moved, err = e.movedFrom(r); err != nil {
@@ -90,7 +90,7 @@ func (e *Engine) invitation(r model.Room) (i invite.Invitation, err error) {
 	return i, nil
 }
 
-// movedFrom returns who has moved a room to a key that is not here, as far as this device has read; a [*MovedError] if the key of
+// movedFrom returns who has moved a room to a key that is not here, as far as this device has read; a [*model.MovedError] if the key of
 // one of them was compared. A room that cannot be looked at keeps nobody from inviting.
 func (e *Engine) movedFrom(r model.Room) ([]model.Moved, error) {
 	signed, err := Signed(r)
@@ -105,7 +105,7 @@ func (e *Engine) movedFrom(r model.Room) ([]model.Moved, error) {
 		return nil, nil
 	}
 	if moved[0].Compared { // those come first
-		return nil, &MovedError{r.Name, moved[0], true}
+		return nil, &model.MovedError{Room: r.Name, By: moved[0], Invited: true}
 	}
 	return moved, nil
 }
@@ -489,25 +489,9 @@ func (r *Room) introduce() error {
 	if len(r.settings.Introduced) == 0 || !r.signed {
 		return nil
 	}
-	people, err := r.People()
-	if err != nil {
+	done, err := r.talk.Vouch(r.settings.Introduced, time.Now())
+	if err != nil || len(done) == 0 {
 		return err
-	}
-	var done []string
-	for _, text := range r.settings.Introduced {
-		at := slices.IndexFunc(people, func(p model.Person) bool { return p.Key.String() == text })
-		if at < 0 {
-			continue
-		}
-		if p := &people[at]; !p.Compared && !p.Own && !p.Lost && !p.Nameless {
-			if err := r.talk.Verified(people[at].Key, time.Now()); err != nil {
-				return err
-			}
-		}
-		done = append(done, text)
-	}
-	if len(done) == 0 {
-		return nil
 	}
 	err = r.update(func(s *model.Room) error {
 		s.Introduced = slices.DeleteFunc(s.Introduced, func(k string) bool { return slices.Contains(done, k) })

@@ -4,30 +4,10 @@ import (
 	"encoding/hex"
 	"slices"
 
-	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
 )
-
-// MovedError refuses to seal with a key, or to hand it on, that somebody whose key was compared has moved away from.
-type MovedError struct {
-	Room string
-	By   model.Moved
-	// Invited tells that it is the invitation with that key that was not made.
-	Invited bool
-}
-
-func (e *MovedError) Error() string {
-	not := "not sent"
-	if e.Invited {
-		not = "no invitation was made"
-	}
-	return not + ": " + e.By.Says(e.Room)
-}
-
-// Is makes it [exchange.ErrNotStored]: what waits is refused before it is posted.
-func (e *MovedError) Is(target error) bool { return target == exchange.ErrNotStored }
 
 // MovedAway returns who has moved the room to a key that is not here, apart from keys to which the user does not go, as far as
 // this device has read. Those come first whose words were compared.
@@ -73,19 +53,18 @@ func (r *Room) mindMoves(insist bool) ([]model.Moved, error) {
 		return moved, r.stay(moved)
 	}
 	if moved[0].Compared { // those come first
-		return nil, &MovedError{r.settings.Name, moved[0], false}
+		return nil, &model.MovedError{Room: r.settings.Name, By: moved[0]}
 	}
 	return moved, r.tell(Moved{r.settings.Name, moved})
 }
 
-// HeldBack returns a [*MovedError] if nothing that waits is posted because somebody whose key was compared has moved the room to
-// a key that is not here.
+// HeldBack returns a [*model.MovedError] if nothing that waits is posted, see [room.Conversation.HeldBack].
 func (r *Room) HeldBack() error {
-	moved, err := r.MovedAway()
-	if err == nil && len(moved) > 0 && moved[0].Compared {
-		err = &MovedError{r.settings.Name, moved[0], false}
+	own, err := r.engine.Own(r.settings)
+	if err != nil {
+		return err
 	}
-	return err
+	return r.talk.HeldBack(r.settings.Name, own, refusedKeys(r.settings))
 }
 
 // stay remembers that the user goes on with the key that is here. Keys are remembered only where compared ones go to them:

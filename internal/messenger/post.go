@@ -43,15 +43,8 @@ func (p *poster) deliver(ctx context.Context) (done model.Delivered, err error) 
 		return done, err
 	}
 	defer d.End()
-	for {
-		step, err := d.Next(ctx)
-		if err == nil && step != nil {
-			err = d.Answer(p.ask(ctx, step))
-		}
-		if err != nil || step == nil {
-			return d.Delivered, err
-		}
-	}
+	err = d.Run(ctx, p.ask)
+	return d.Delivered, err
 }
 
 // ask asks the relay for a step of a delivery.
@@ -69,7 +62,7 @@ func (p *poster) ask(ctx context.Context, step *room.Step) ([]int64, error) {
 	case room.PostBulk:
 		return nil, p.postBulk(ctx, step)
 	}
-	return step.Ask(ctx, p.client.Exchange, p.waits)
+	return step.Ask(ctx, p.client.Exchange, 0, p.waits)
 }
 
 func (p *poster) post(ctx context.Context, entry *thingspeak.Entry, after int64) (int64, error) {
@@ -105,19 +98,12 @@ type channelAt struct {
 }
 
 func (p *poster) postBulk(ctx context.Context, step *room.Step) error {
-	if most := p.r.plan.Limits.BulkRows; most > 0 && len(step.Entries) > most {
-		return &room.TooManyError{Most: most}
-	}
-	var err error
+	post := func(rows []thingspeak.Entry) error { return p.client.PostBulk(ctx, rows, p.waits) }
 	if p.noWait {
-		err = p.client.BulkUpdate(ctx, step.Entries)
-	} else {
-		_, err = step.Ask(ctx, p.client.Exchange, p.waits)
+		post = func(rows []thingspeak.Entry) error { return p.client.BulkUpdate(ctx, rows) }
 	}
-	if e, ok := errors.AsType[*wire.RefusedError](err); ok && e.Reason == wire.TooLarge {
-		return &room.TooManyError{}
-	}
-	if wire.HasNoBulk(err) {
+	err := step.Bulk(p.r.plan.Limits.BulkRows, post)
+	if errors.Is(err, room.ErrNoBulk) {
 		return p.oneByOne(ctx)
 	}
 	return err
@@ -128,7 +114,7 @@ func (p *poster) postBulk(ctx context.Context, step *room.Step) error {
 func (p *poster) oneByOne(ctx context.Context) error {
 	limits := p.r.plan.Limits
 	limits.BulkRows = 0
-	rest := estimate(limits, p.left)
+	rest := exchange.Reckon(limits, p.left)
 	p.tell(OneByOne{rest})
 	if err := p.r.agree(ctx, rest); err != nil {
 		return fmt.Errorf("%w (%w)", err, exchange.ErrNotStored)

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/wire"
@@ -54,15 +53,9 @@ func (s *Stream) Send(ctx context.Context, body record.Body, o SendOptions) (sen
 // Post has posted what waits in the outbox, as after [Stream.Send].
 func (s *Stream) Post() { wake(s.watch.written) }
 
-// How long to wait before what could not be posted is tried again.
-const (
-	firstRetry = 5 * time.Second
-	lastRetry  = time.Minute
-)
-
 // post posts what is in the outbox whenever something was written, beside the reading, and with a connection of its own.
 func (w *watching) post(ctx context.Context) {
-	var pause time.Duration
+	var retry wire.Retry
 	var again <-chan time.Time
 	for {
 		select {
@@ -75,17 +68,13 @@ func (w *watching) post(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if again = nil; err == nil {
-			pause = 0
-			continue
-		}
-		failed := NotPosted{Err: err}
-		_, busy := errors.AsType[*exchange.BusyError](err)
-		if failed.Again = busy || wire.IsAway(err); failed.Again {
-			pause = min(max(2*pause, firstRetry), lastRetry)
+		pause, passing := retry.After(err)
+		if again = nil; passing {
 			again = time.After(pause)
 		}
-		w.tellPosting(failed)
+		if err != nil {
+			w.tellPosting(NotPosted{Err: err, Again: passing})
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ type Face struct {
 	// Calls do not overlap.
 	Tell func(Event) error
 	// Agree is asked before a transfer that takes long; its error is what sending ends with. nil agrees.
-	Agree func(context.Context, Estimate) error
+	Agree func(context.Context, exchange.Estimate) error
 }
 
 // held is what a face may ask of what a device holds of a room, see [room.Conversation].
@@ -76,7 +76,7 @@ type Room struct {
 	news exchange.News
 	stop exchange.Stop
 	// plan is what was announced, zero if nothing was.
-	plan Estimate
+	plan exchange.Estimate
 }
 
 // Open opens a room. Whoever has written no record yet gets an identity for a room of records here.
@@ -131,8 +131,8 @@ func (e *Engine) Open(settings model.Room, face Face) (*Room, error) {
 	if err := r.forgetLost(); err != nil {
 		return nil, errors.Join(fmt.Errorf("room %s: %w", settings.Name, err), r.Close())
 	}
-	client.SetWriters(r.writers)
-	if !signed { // whoever was killed may have noted the opposite
+	client.SetWriters(func() int { return r.talk.Writers(r.news.Date) }) // dates of rows are the relay's
+	if !signed {                                                         // whoever was killed may have noted the opposite
 		n, err := r.Unposted()
 		switch {
 		case err == nil && n > 0:

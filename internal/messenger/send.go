@@ -105,7 +105,7 @@ func Writable(r model.Room) error {
 	return nil
 }
 
-// Send writes a message into the outbox, reads the room and posts what is waiting. The error may be a [*MovedError],
+// Send writes a message into the outbox, reads the room and posts what is waiting. The error may be a [*model.MovedError],
 // [*BegunError], [*SaidError], [model.ErrOtherBody], [model.ErrNamedKeyGone], [model.ErrNoText], [model.ErrReading] or [record.ErrBody], and then nothing was written; or a
 // [*WaitsError], and then the message is what waits: also for a move that only this reading has brought.
 func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent Sent, err error) {
@@ -426,7 +426,7 @@ func (r *Room) tellOfKeys() (err error) {
 	})
 }
 
-// deliver posts what is in the outbox. The room must have been read before. Its errors are [*WaitsError], of a [*MovedError] among
+// deliver posts what is in the outbox. The room must have been read before. Its errors are [*WaitsError], of a [*model.MovedError] among
 // others.
 func (r *Room) deliver(ctx context.Context, o SendOptions) (done model.Delivered, err error) {
 	if r.signed { // what waits may have been signed anew where the identity is now

@@ -166,7 +166,7 @@ func TestAMoveIsToldAndOnlyAComparedOneRefuses(t *testing.T) {
 		}
 		ana.compare(bo)
 		err := ana.send(record.Text("refused"), messenger.SendOptions{})
-		if moved, ok := errors.AsType[*messenger.MovedError](err); !ok || moved.By.Name != "bo" {
+		if moved, ok := errors.AsType[*model.MovedError](err); !ok || moved.By.Name != "bo" {
 			t.Errorf("after comparing bo's key sending ends with %v", err)
 		}
 		for range 2 {
@@ -243,7 +243,7 @@ func TestWhatWasSealedBeforeAMoveWasReadIsHeldBack(t *testing.T) {
 			refused := func(what string, err error) {
 				t.Helper()
 				_, waits := errors.AsType[*messenger.WaitsError](err)
-				if e, ok := errors.AsType[*messenger.MovedError](err); !waits || !ok || e.By.Name != "bo" {
+				if e, ok := errors.AsType[*model.MovedError](err); !waits || !ok || e.By.Name != "bo" {
 					t.Errorf("%s after bo's move ends with %v, want that it waits", what, err)
 				}
 			}
@@ -253,7 +253,7 @@ func TestWhatWasSealedBeforeAMoveWasReadIsHeldBack(t *testing.T) {
 			}
 			refused("posting what waits", ana.retry(messenger.SendOptions{}))
 			ana.in(func(r *messenger.Room) error {
-				if _, ok := errors.AsType[*messenger.MovedError](r.HeldBack()); !ok {
+				if _, ok := errors.AsType[*model.MovedError](r.HeldBack()); !ok {
 					t.Errorf("what waits is held back by %v", r.HeldBack())
 				}
 				queue, err := r.NotAccepted()

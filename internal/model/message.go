@@ -188,6 +188,22 @@ func (m *Moved) Says(room string) string {
 	return m.Name + ", whose key you have not compared, says that room " + room + " goes on with a new key" + where
 }
 
+// MovedError refuses to seal with a key, or to hand it on, that somebody whose key was compared has moved away from.
+type MovedError struct {
+	Room string
+	By   Moved
+	// Invited tells that it is the invitation with that key that was not made.
+	Invited bool
+}
+
+func (e *MovedError) Error() string {
+	not := "not sent"
+	if e.Invited {
+		not = "no invitation was made"
+	}
+	return not + ": " + e.By.Says(e.Room)
+}
+
 // Person is an author of a conversation.
 type Person struct {
 	record.Author

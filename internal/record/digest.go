@@ -14,12 +14,16 @@ const DigestVersion = 2
 // the same order, whatever they have shown of them. Its bytes are those of package comment, under "Digest". Make it with
 // [NewDigest].
 type Digest struct {
+	// Lines is how many it is of, and Until the highest entry in which one of them stands.
+	Lines int
+	Until int64
+
 	hash hash.Hash
 }
 
 // NewDigest returns the digest of no lines, in the room with this salt.
 func NewDigest(salt Salt) *Digest {
-	d := &Digest{sha256.New()}
+	d := &Digest{hash: sha256.New()}
 	d.hash.Write([]byte(orderDomain))
 	d.hash.Write(salt[:])
 	return d
@@ -34,6 +38,7 @@ func (d *Digest) Add(line *Held) {
 	}
 	d.hash.Write([]byte{what})
 	d.hash.Write(line.Hash[:])
+	d.Lines, d.Until = d.Lines+1, max(d.Until, line.At.Entry)
 }
 
 // Sum returns the digest of the lines so far. Spoken as words it is SixWords(first 16 bytes) of internal/passphrase.

@@ -15,6 +15,7 @@ import (
 	"github.com/fernpost/fernpost/internal/room/kept"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 	"github.com/fernpost/fernpost/internal/token"
+	"github.com/fernpost/fernpost/internal/wire"
 )
 
 // ErrNoBulk means that the relay takes one entry at a time only.
@@ -113,20 +114,36 @@ const (
 	Find
 )
 
-// Ask asks for a step over an exchange, and returns what comes of it for [Delivery.Answer]. Waits, if not nil, is told of each wait.
-func (s *Step) Ask(ctx context.Context, x *exchange.Exchange, waits func(exchange.Wait)) ([]int64, error) {
+// Ask asks for a step over an exchange, and returns what comes of it for [Delivery.Answer]. Most is how many entries a bulk update of
+// the relay holds, 0 if that is not known. Waits, if not nil, is told of each wait.
+func (s *Step) Ask(ctx context.Context, x *exchange.Exchange, most int, waits func(exchange.Wait)) ([]int64, error) {
 	switch s.What {
 	case Post:
 		entry, err := x.PostEntry(ctx, &s.Entries[0], s.After, waits)
 		return []int64{entry}, err
 	case PostBulk:
-		return nil, x.PostBulk(ctx, s.Entries, waits)
+		return nil, s.Bulk(most, func(rows []thingspeak.Entry) error { return x.PostBulk(ctx, rows, waits) })
 	}
 	fields := make([]thingspeak.Fields, len(s.Entries))
 	for i := range fields {
 		fields[i] = s.Entries[i].Fields
 	}
 	return x.Settle(ctx, fields, s.After, s.Promised, waits)
+}
+
+// Bulk posts the entries of a step in one request, unless that is too many, and returns what [Delivery.Answer] wants to know.
+func (s *Step) Bulk(most int, post func([]thingspeak.Entry) error) error {
+	if most > 0 && len(s.Entries) > most {
+		return &TooManyError{Most: most}
+	}
+	err := post(s.Entries)
+	if e, ok := errors.AsType[*wire.RefusedError](err); ok && e.Reason == wire.TooLarge {
+		return &TooManyError{}
+	}
+	if wire.HasNoBulk(err) {
+		return ErrNoBulk
+	}
+	return err
 }
 
 // Delivery is the posting of what is in the outbox. It asks nothing of anybody, and waits for nothing.
@@ -153,6 +170,19 @@ type Delivery struct {
 	stored   *kept.Post
 	promised bool // a bulk update was answered, and its entries were not looked for yet
 	broken   int  // how many such promises in a row came to nothing
+}
+
+// Run has each step asked until all is done.
+func (d *Delivery) Run(ctx context.Context, ask func(context.Context, *Step) ([]int64, error)) error {
+	for {
+		step, err := d.Next(ctx)
+		if err == nil && step != nil {
+			err = d.Answer(ask(ctx, step))
+		}
+		if err != nil || step == nil {
+			return err
+		}
+	}
 }
 
 // End ends a delivery, wherever it is.
@@ -222,22 +252,6 @@ func (d *Delivery) Answer(entries []int64, err error) error {
 		return delivering(err)
 	}
 	return nil
-}
-
-// bulkFrom is from how many entries on a bulk update is worth it: it takes a reading to know what became of it.
-const bulkFrom = 4
-
-// Requests returns how many requests Deliver needs for so many entries, if bulk updates may hold most of them; 0 if
-// there are none. It posts the single ones last.
-func Requests(entries, most int) (single, bulk int) {
-	if most = min(most, exchange.MaxBulkRows); most < bulkFrom {
-		return entries, 0
-	}
-	single, bulk = entries%most, entries/most
-	if single >= bulkFrom {
-		return 0, bulk + 1
-	}
-	return single, bulk
 }
 
 // conclude notes what was stored last and reports whether there is more to post: others may have written meanwhile. If
@@ -328,14 +342,14 @@ func (d *Delivery) take(posts []kept.Post, now time.Time) (*Step, error) {
 		n++
 	}
 	posts = posts[:n]
-	if n >= bulkFrom {
+	if n >= exchange.BulkFrom {
 		if err := d.date(posts, now); err != nil {
 			return nil, err
 		}
 		for n = 0; n < len(posts) && !posts[n].Dated.IsZero(); n++ {
 		}
 	}
-	if n < bulkFrom {
+	if n < exchange.BulkFrom {
 		n = 1
 	}
 	next := &Step{posts: posts[:n], fresh: true, Entries: make([]thingspeak.Entry, n)}
@@ -447,7 +461,7 @@ func (d *Delivery) postedBulk(err error) error {
 		if d.most = n / 2; many.Most > 0 {
 			d.most = min(many.Most, n-1)
 		}
-		if d.most < bulkFrom {
+		if d.most < exchange.BulkFrom {
 			err = ErrNoBulk
 		} else {
 			return d.failed(d.next, exchange.ErrNotStored)

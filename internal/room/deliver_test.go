@@ -250,8 +250,8 @@ func TestSmallBulkUpdates(t *testing.T) {
 			if !slices.Equal(p.sizes, c.sizes) || p.posted != c.single {
 				t.Errorf("bulk updates of %v entries and %d single ones, want %v and %d", p.sizes, p.posted, c.sizes, c.single)
 			}
-			if single, bulk := room.Requests(20, c.most); c.tells && (single != c.single || bulk != len(c.sizes)) {
-				t.Errorf("Requests = %d, %d", single, bulk)
+			if e := exchange.Reckon(exchange.Limits{BulkRows: c.most}, 20); c.tells && (e.Single != c.single || e.Bulk != len(c.sizes)) {
+				t.Errorf("Reckon = %d, %d", e.Single, e.Bulk)
 			}
 			if n := len(h.join(2, "bo").look().Items); n != 1 {
 				t.Errorf("%d messages, want 1", n)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
@@ -36,6 +37,16 @@ func (c *Conversation) Moved(own record.PublicKey, refused []record.KeyID) ([]mo
 		return nil, fmt.Errorf("looking whether the room has moved: %w", err)
 	}
 	return all, nil
+}
+
+// HeldBack returns a [*model.MovedError] if nothing that waits is posted because somebody whose key was compared has moved the room,
+// which is called name here, as [Conversation.Moved] knows it. It is an [exchange.ErrNotStored].
+func (c *Conversation) HeldBack(name string, own record.PublicKey, refused []record.KeyID) error {
+	moved, err := c.Moved(own, refused)
+	if err != nil || len(moved) == 0 || !moved[0].Compared { // those come first
+		return err
+	}
+	return exchange.NotStored(&model.MovedError{Room: name, By: moved[0]})
 }
 
 // MovedTo reports whether anybody says, under the newest key that is here, that the room goes on with a certain one. A device that

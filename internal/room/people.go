@@ -51,12 +51,24 @@ const (
 	heardRows = 100
 )
 
-// Writers returns how many authors have written in the ten minutes before now, the relay's time, we ourselves included. It
-// looks at the newest 100 messages only.
-func (c *Conversation) Writers(now time.Time) (int, error) {
+// Writers returns how many authors have written in the ten minutes before a relay's date, the zero time for now, we ourselves
+// included: as many share the channel's interval. It looks at the newest 100 messages only. Where they cannot be read, it knows of
+// none: posting goes on.
+func (c *Conversation) Writers(date time.Time) int {
+	if date.IsZero() {
+		date = time.Now()
+	}
+	n, err := c.writers(date)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func (c *Conversation) writers(now time.Time) (int, error) {
 	rows, err := c.store.Messages(kept.MessageQuery{Newest: true, Signed: true, Limit: heardRows})
 	if err != nil {
-		return 0, fmt.Errorf("counting who writes: %w", err)
+		return 0, err
 	}
 	posted := map[record.Place]time.Time{}
 	newest := kept.EntryQuery{Last: kept.Highest(), Newest: true, Limit: heardRows}
@@ -65,7 +77,7 @@ func (c *Conversation) Writers(now time.Time) (int, error) {
 		return nil
 	})
 	if err != nil {
-		return 0, fmt.Errorf("counting who writes: %w", err)
+		return 0, err
 	}
 	heard := map[record.PublicKey]bool{c.own: true}
 	for i := range rows {
@@ -75,6 +87,32 @@ func (c *Conversation) Writers(now time.Time) (int, error) {
 		}
 	}
 	return len(heard), nil
+}
+
+// Vouch has keys that an invitation has vouched for count as compared once something of theirs was read, and returns those that are
+// so settled: also those of which the user has let go meanwhile, or that were lost, and that do not count.
+func (c *Conversation) Vouch(introduced []string, now time.Time) (settled []string, err error) {
+	if len(introduced) == 0 || c.own.IsZero() {
+		return nil, nil
+	}
+	people, err := c.People()
+	if err != nil {
+		return nil, err
+	}
+	for i := range people {
+		p := &people[i]
+		key := p.Key.String()
+		if !slices.Contains(introduced, key) {
+			continue
+		}
+		if !p.Compared && !p.Own && !p.Lost && !p.Nameless {
+			if err := c.Verified(p.Key, now); err != nil {
+				return settled, err
+			}
+		}
+		settled = append(settled, key)
+	}
+	return settled, nil
 }
 
 // Verified notes that the user has compared a key with its owner, aloud. The key has the name of its newest record at once:

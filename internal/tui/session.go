@@ -147,7 +147,7 @@ func open(o Options, settings model.Room, inbox chan<- from, device func(any)) (
 }
 
 // agree asks whether a long transfer is wanted, until nobody is there to answer.
-func (s *session) agree(_ context.Context, e messenger.Estimate) error {
+func (s *session) agree(_ context.Context, e exchange.Estimate) error {
 	return confirm(s.asking, s.tell, "It takes "+e.Text()+". Send it? y/n")
 }
 

@@ -20,6 +20,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/fernpost/fernpost/internal/channel"
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
@@ -316,7 +317,7 @@ func TestAnOpenQuestionHoldsUpNoEnd(t *testing.T) {
 		}
 		s.start()
 		asked := make(chan error, 1)
-		go func() { asked <- s.agree(t.Context(), messenger.Estimate{}) }()
+		go func() { asked <- s.agree(t.Context(), exchange.Estimate{}) }()
 		for is := false; !is; {
 			_, is = (<-inbox).what.(asks)
 		}

@@ -84,6 +84,7 @@ type message struct {
 	Pad        *bool   `json:"pad"`
 	Body       said    `json:"body"`
 	Once       string  `json:"once"`
+	Long       bool    `json:"long"` // what takes long to post is wanted
 	Newest     int     `json:"newest"`
 	At         string  `json:"at"`
 	Event      string  `json:"event"`
@@ -265,6 +266,9 @@ func failureFrom(err error) *failure {
 		code = "body"
 	case errors.Is(err, room.ErrNobody), errors.Is(err, model.ErrNoMessage):
 		code = "nobody"
+	}
+	if _, ok := errors.AsType[*model.MovedError](err); ok {
+		return &failure{Code: "moved", Text: err.Error(), Hint: "ask for a new invitation, and open it here"}
 	}
 	if _, ok := errors.AsType[*record.TooLongError](err); ok {
 		code = "toolong"

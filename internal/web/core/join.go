@@ -428,17 +428,7 @@ func (c *core) begin() {
 	c.watch = exchange.NewWatch(exchange.Stream)
 	c.follows, c.posts = &task{c: c}, &task{c: c}
 	c.reader, c.poster = exchange.New(c.follows, set), exchange.New(c.posts, set)
-	c.poster.SetWriters(func() int {
-		now := time.Now()
-		if !c.news.Date.IsZero() {
-			now = c.news.Date // dates of rows are the relay's
-		}
-		n, err := c.delivery.Writers(now)
-		if err != nil {
-			return 0
-		}
-		return n
-	})
+	c.poster.SetWriters(func() int { return c.delivery.Writers(c.news.Date) })
 	c.posts.start(c.postOutbox)
 	c.posts.wake()
 	c.follows.start(c.followFeed)
@@ -446,29 +436,10 @@ func (c *core) begin() {
 
 // introduce notes that who has handed over an invitation counts as compared, once something of theirs was read.
 func (c *core) introduce() error {
-	if len(c.settings.Introduced) == 0 || !c.signed {
-		return nil
+	settled, err := c.talk.Vouch(c.settings.Introduced, time.Now())
+	if len(settled) > 0 {
+		c.settings.Introduced = slices.DeleteFunc(slices.Clone(c.settings.Introduced), func(k string) bool { return slices.Contains(settled, k) })
+		c.settled = true
 	}
-	people, err := c.talk.People()
-	if err != nil {
-		return err
-	}
-	left := slices.Clone(c.settings.Introduced)
-	for i := range people {
-		p := &people[i]
-		at := slices.Index(left, p.Key.String())
-		if at < 0 {
-			continue
-		}
-		if !p.Compared && !p.Own && !p.Nameless {
-			if err := c.talk.Verified(p.Key, time.Now()); err != nil {
-				return err
-			}
-		}
-		left = slices.Delete(left, at, at+1)
-	}
-	if len(left) < len(c.settings.Introduced) {
-		c.settings.Introduced, c.settled = left, true
-	}
-	return nil
+	return err
 }

@@ -5,12 +5,12 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/invite"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
-	"github.com/fernpost/fernpost/internal/room/kept"
 )
 
 // said is what the user writes: one of these. Of a file the content is attached.
@@ -151,6 +151,9 @@ func (c *core) send(m *message, content []byte) (any, []byte, error) {
 	if id, ok, err := c.talk.WrittenBefore(m.Once, body, now); err != nil || ok {
 		return sentResult{Number: id.Number, Again: ok}, nil, err
 	}
+	if err := c.mindLong(body, m.Long); err != nil {
+		return nil, nil, err
+	}
 	// A number that nobody knows to be taken would be taken twice if the rows were lost.
 	if c.signed && !c.settings.Wrote {
 		c.settings.Wrote, c.settled = true, true
@@ -171,6 +174,21 @@ func (c *core) send(m *message, content []byte) (any, []byte, error) {
 		}
 	}
 	return sentResult{Number: written.Number, Entries: written.Entries}, nil, err
+}
+
+// mindLong refuses what takes long to post, unless that is wanted.
+func (c *core) mindLong(body record.Body, wanted bool) error {
+	if !c.signed || wanted {
+		return nil
+	}
+	entries, err := c.talk.Entries(body)
+	if err != nil {
+		return err
+	}
+	if takes := exchange.Reckon(c.granted(), entries); takes.IsLong() {
+		return &failure{Code: "long", Text: takes.Text(), Hint: "send something shorter, or to a relay that takes more"}
+	}
+	return nil
 }
 
 // body is what is to be written.
@@ -358,19 +376,12 @@ type digestResult struct {
 
 // digest is that of all lines that are held, to be compared aloud.
 func (c *core) digest(*message, []byte) (any, []byte, error) {
-	lines, err := c.store.Messages(kept.MessageQuery{From: &record.Held{}})
+	d, err := c.talk.Digest()
 	if err != nil {
 		return nil, nil, err
 	}
-	d := record.NewDigest(record.Salt(passphrase.RoomSalt(c.settings.Channel)))
-	r := digestResult{Lines: len(lines)}
-	for i := range lines {
-		d.Add(&lines[i].Held)
-		r.Until = max(r.Until, lines[i].Held.At.Entry)
-	}
 	sum := d.Sum()
-	r.Words = passphrase.SixWords([16]byte(sum[:16]))
-	return r, nil, nil
+	return digestResult{Words: passphrase.SixWords([16]byte(sum[:16])), Lines: d.Lines, Until: d.Until}, nil, nil
 }
 
 // set changes settings from now on.

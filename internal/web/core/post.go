@@ -11,12 +11,6 @@ import (
 	"github.com/fernpost/fernpost/internal/wire"
 )
 
-// How long to wait before what could not be posted is tried again.
-const (
-	firstRetry = 5 * time.Second
-	lastRetry  = time.Minute
-)
-
 // notPostedEvent says that what waits could not be posted. Again tells that it is tried again.
 type notPostedEvent struct {
 	Type  string `json:"type"`
@@ -34,24 +28,25 @@ type renumberedEvent struct {
 
 // postOutbox posts what is in the outbox whenever something was written.
 func (c *core) postOutbox(ctx context.Context, t *task) {
-	var pause time.Duration
+	var retry wire.Retry
 	var again time.Time
+	if c.settings.WriteKey != "" { // what a file takes is told before it is sealed
+		t.askLimits()
+	}
 	for {
 		if t.pause(again) != nil {
 			return
 		}
 		err := c.postAll(ctx, t)
-		if again = (time.Time{}); err == nil {
-			pause = 0
-			continue
-		}
 		if errors.Is(err, context.Canceled) {
 			return
 		}
-		e := notPostedEvent{Type: "notposted", Text: err.Error()}
-		_, busy := errors.AsType[*exchange.BusyError](err)
-		if e.Again = busy || errors.Is(err, exchange.ErrUnknownOutcome) || wire.IsAway(err); e.Again {
-			pause = min(max(2*pause, firstRetry), lastRetry)
+		pause, passing := retry.After(err)
+		if again = (time.Time{}); err == nil {
+			continue
+		}
+		e := notPostedEvent{Type: "notposted", Text: err.Error(), Again: passing}
+		if passing {
 			again = time.Now().Add(pause)
 			e.Until = new(again.UnixMilli())
 		}
@@ -81,23 +76,15 @@ func (c *core) postAll(ctx context.Context, t *task) error {
 		return err
 	}
 	defer d.End()
-	for {
-		step, err := d.Next(ctx)
-		if err == nil && step != nil {
-			err = d.Answer(c.ask(ctx, step))
-		}
-		if err == nil && step != nil {
-			continue
-		}
-		for _, r := range d.Delivered.Renumbered {
-			c.events = append(c.events, renumberedEvent{"renumbered", r.Before, r.Now})
-		}
-		if d.Delivered.Posted > 0 && c.watch.Via == exchange.Polling { // it can be read back
-			c.watch.Hurry()
-			c.follows.wake()
-		}
-		return err
+	err = d.Run(ctx, c.ask)
+	for _, r := range d.Delivered.Renumbered {
+		c.events = append(c.events, renumberedEvent{"renumbered", r.Before, r.Now})
 	}
+	if d.Delivered.Posted > 0 && c.watch.Via == exchange.Polling { // it can be read back
+		c.watch.Hurry()
+		c.follows.wake()
+	}
+	return err
 }
 
 // ask asks the relay for a step of a delivery.
@@ -108,20 +95,7 @@ func (c *core) ask(ctx context.Context, step *room.Step) ([]int64, error) {
 			return nil, err
 		}
 	}
-	if step.What == room.PostBulk && len(step.Entries) > c.limits.BulkRows {
-		return nil, &room.TooManyError{Most: c.limits.BulkRows}
-	}
-	entries, err := step.Ask(ctx, c.poster, c.tellWait)
-	if step.What != room.PostBulk {
-		return entries, err
-	}
-	if e, ok := errors.AsType[*wire.RefusedError](err); ok && e.Reason == wire.TooLarge {
-		return nil, &room.TooManyError{}
-	}
-	if wire.HasNoBulk(err) {
-		return nil, room.ErrNoBulk
-	}
-	return nil, err
+	return step.Ask(ctx, c.poster, c.granted().BulkRows, c.tellWait)
 }
 
 var waitReasons = [...]string{exchange.OwnInterval: "own_interval", exchange.ChannelBusy: "busy", exchange.ReplyLost: "reply_lost"}
@@ -134,23 +108,10 @@ func (c *core) tellWait(w exchange.Wait) {
 	c.events[len(c.events)-1], c.told = e, e
 }
 
-// heldBack returns an error if nothing that waits is posted because somebody whose key was compared has moved the room to a key
-// that is not here.
+// heldBack is [room.Conversation.HeldBack].
 func (c *core) heldBack() error {
 	if !c.signed {
 		return nil
 	}
-	moved, err := c.delivery.Moved(c.delivery.Own(), nil)
-	if err == nil && len(moved) > 0 && moved[0].Compared { // those come first
-		err = &heldError{&failure{
-			Code: "moved", Text: "not sent: " + moved[0].Says(c.settings.Name), Hint: "ask for a new invitation, and open it here",
-		}}
-	}
-	return err
+	return c.delivery.HeldBack(c.settings.Name, c.delivery.Own(), nil)
 }
-
-// heldError refuses to post before anything is sent.
-type heldError struct{ *failure }
-
-func (e *heldError) Unwrap() error        { return e.failure }
-func (e *heldError) Is(target error) bool { return target == exchange.ErrNotStored }

@@ -228,20 +228,25 @@ func (c *core) failureOf(doing string, most int64, failed string) error {
 
 // askLimits asks the relay what it grants, and keeps to it from then on.
 func (t *task) askLimits() {
-	assumed := wire.Assumed(t.c.interval)
-	t.c.limits = &assumed
 	re, _, err := t.fetch("limits", wire.Call{Doing: "asking for the relay's limits", Path: wire.LimitsPath}, wire.MaxReply)
 	if err != nil {
 		return
 	}
-	content, err := t.c.channel.Content(re)
-	if err != nil {
-		return
+	limits, told := wire.Assumed(t.c.interval), false
+	if content, err := t.c.channel.Content(re); err == nil {
+		limits, told = wire.Granted(content, t.c.interval)
 	}
-	if limits, told := wire.Granted(content, t.c.interval); told {
-		t.c.limits = &limits
+	if t.c.limits = &limits; told {
 		t.c.poster.SetIntervals(limits.Interval, limits.BulkInterval)
 	}
+}
+
+// granted is what the relay grants, as far as it was asked.
+func (c *core) granted() exchange.Limits {
+	if c.limits == nil {
+		return wire.Assumed(c.interval)
+	}
+	return *c.limits
 }
 
 // parseBase reads the address of a relay as an invitation has it.

@@ -129,6 +129,33 @@ func TestAPageSeesThatTheRoomHasMoved(t *testing.T) {
 	})
 }
 
+// A page sealed a file that took hours to post without a word.
+func TestALongTransferIsAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := relaytest.InBubble(t, relaytest.Interval(20*time.Minute))
+		channel, key := relay.CreateChannel(t, relaytest.AllFields(true)), fernet.GenerateKey()
+		ana := join(t, native, relay.Client(t), linkTo(t, relay.URL, channel, key, 1, 2, 3, 4, 5, 6, 7, 8), "ana")
+		until(t, "the relay has told what it grants", func() bool { return ana.core.(*core).limits != nil }, ana)
+		file := map[string]any{"file": map[string]any{"name": "a", "media": "b"}}
+		long := make([]byte, 1000*8*105)
+		r := ana.call(map[string]any{"op": "send", "body": file}, long)
+		if r.Failed == nil || r.Failed.Code != "long" || !strings.Contains(r.Failed.Text, "2 bulk calls, about 20m0s") {
+			t.Errorf("a long transfer: %+v", r.Failed)
+		}
+		var queue []queuedResult
+		if ana.ask(&queue, map[string]any{"op": "outbox"}); len(queue) > 0 {
+			t.Errorf("%d messages wait that nobody has agreed to", len(queue))
+		}
+		ana.ask(nil, map[string]any{"op": "send", "body": map[string]any{"text": "short"}})
+		if r := ana.call(map[string]any{"op": "send", "body": file, "long": true}, long); r.Failed != nil {
+			t.Errorf("a long transfer that is wanted: %+v", r.Failed)
+		}
+		if ana.ask(&queue, map[string]any{"op": "outbox"}); len(queue) != 2 {
+			t.Errorf("%d messages wait", len(queue))
+		}
+	})
+}
+
 // A relay of the service's kind refuses an update that comes too soon with status 200 and the text 0: that was not stored, and is
 // posted again.
 func TestAnUpdateThatIsRefusedWithZeroIsPostedOnce(t *testing.T) {

@@ -165,7 +165,7 @@ for (const [button, part] of [['#show-code', '#code'], ['#show-switches', '#swit
 $('#compose').addEventListener('submit', async e => {
   e.preventDefault()
   try {
-    await room.send({text: $('#text').value})
+    await room.send({text: $('#text').value}, {agree: takes => confirm(`Sending it: ${takes}. Send it all the same?`)})
     $('#text').value = ''
   } catch (error) { tell($('#wrong'), explain(error)) }
 })

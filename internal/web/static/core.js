@@ -519,15 +519,18 @@ class Room {
     setTimeout(() => this.#tabs.close(), 1000) // what was posted last is to arrive
   }
 
-  // send resolves once the message is kept. Under a name it is written once: a core that dies meanwhile is asked again.
-  async send({text, file, reading}, {once: name} = {}) {
+  // send resolves once the message is kept. Under a name it is written once: a core that dies meanwhile is asked again. What takes long
+  // to post is refused (code "long") unless agree, which is told how long in words, returns true.
+  async send({text, file, reading}, {once: name, agree} = {}) {
     const message = {op: 'send', once: name ?? crypto.getRandomValues(new Uint32Array(4)).join('-')}
     message.body = {text, reading, file: file && {name: file.name, media: file.media ?? ''}}
-    try {
-      return await this.#call(message, file?.content)
-    } catch (e) {
-      if (e.code !== 'died') throw e
-      return this.#call(message, file?.content)
+    for (let died = 0; ;) {
+      try {
+        return await this.#call(message, file?.content)
+      } catch (e) {
+        if (e.code === 'long' && !message.long && agree?.(e.message)) message.long = true
+        else if (e.code !== 'died' || died++) throw e
+      }
     }
   }
 

@@ -181,12 +181,14 @@ $('#join').addEventListener('submit', e => {
   enter({link, nick: $('#nick').value.trim(), passphrase: $('#passphrase').value || undefined})
 })
 
+const agree = takes => confirm(`Sending it: ${takes}. Send it all the same?`)
+
 $('#compose').addEventListener('submit', async e => {
   e.preventDefault()
   const text = $('#text').value
   if (!text.trim()) return
   try {
-    await room.send({text})
+    await room.send({text}, {agree})
     $('#text').value = ''
     tell($('#trouble'), '')
   } catch (error) { tell($('#trouble'), explain(error)) }
@@ -200,7 +202,8 @@ $('#file').addEventListener('change', async e => {
   const file = e.target.files[0]
   if (!file) return
   try {
-    await room.send({file: {name: file.name, media: file.type || 'application/octet-stream', content: new Uint8Array(await file.arrayBuffer())}})
+    const content = new Uint8Array(await file.arrayBuffer())
+    await room.send({file: {name: file.name, media: file.type || 'application/octet-stream', content}}, {agree})
     tell($('#trouble'), '')
   } catch (error) { tell($('#trouble'), explain(error)) }
   e.target.value = ''
