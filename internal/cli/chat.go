@@ -89,7 +89,7 @@ func (a *app) roomToMake(name string) (model.Room, model.Secret, error) {
 
 // explainForChat says in words what is wrong, and what to do about it.
 func explainForChat(err error, room string) (what, next string) {
-	err = explainSending(inRoom(err, room), room, insists)
+	err = explainEntry(explainSending(inRoom(err, room), room, insists))
 	if errors.Is(err, context.Canceled) {
 		return "interrupted", ""
 	}

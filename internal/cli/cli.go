@@ -28,6 +28,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/config"
 	"github.com/fernpost/fernpost/internal/duration"
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/relay/relaycmd"
 	"github.com/fernpost/fernpost/internal/screen"
@@ -303,6 +304,17 @@ func (a *app) dataDir(name string) (string, error) {
 func (a *app) say(format string, args ...any) {
 	if !a.quiet {
 		fmt.Fprintf(a.stderr, format+"\n", args...)
+	}
+}
+
+// sayLines says sentences of the engine, in which names may be strangers' words.
+func (a *app) sayLines(lines []messenger.Line) {
+	for _, l := range lines {
+		text := screen.Line(l.Text)
+		if l.Warns {
+			text = a.style.warn(text)
+		}
+		a.say("%s", text)
 	}
 }
 

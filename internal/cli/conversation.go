@@ -76,23 +76,9 @@ func (a *app) archiveSize() int64 {
 
 // happened tells what happens while a room is worked with.
 func (c *conversation) happened(e messenger.Event) error {
-	warn := func(format string, args ...any) { c.say("%s", c.style.warn(fmt.Sprintf(format, args...))) }
 	switch e := e.(type) {
-	case messenger.Renamed:
-		c.say("room %s is called %s now", e.Before, e.Now)
-	case messenger.ArchiveLost:
-		warn("the archive of room %s is lost: you write with a new identity from now on (key %s); tell the others",
-			e.Room, e.Now.Tag().Name())
-	case messenger.IdentityChanged:
-		c.identityChanged(e)
-	case messenger.Moved:
-		c.warnOfMove(e)
-	case messenger.ArchiveFull:
-		warn("%s", e.Error())
 	case messenger.StoppedReading:
-		warn("%s", c.stoppedText(e.Stop))
-	case messenger.AlreadyQueued:
-		c.say("this file is in the outbox already, as %s", e.What())
+		c.say("%s", c.style.warn(c.stoppedText(e.Stop)))
 	case messenger.NothingToWithdraw:
 		c.say("neither you nor %s has claimed the other so far: this takes back a consent that you may have given, for good",
 			e.Device.Tag().Name())
@@ -100,9 +86,6 @@ func (c *conversation) happened(e messenger.Event) error {
 		c.say("%s is trusted here no more, in no room, also where it has not written yet", e.Key.Tag().Name())
 	case messenger.Withdrawal:
 		return c.tellWithdrawal(e)
-	case messenger.NoCheckLeft:
-		c.say("no check is left for it beside the channel: who joins with it may be refused until somebody has written under it; " +
-			"\"fernpost key rotate\" with this passphrase again tries to leave it")
 	case messenger.KeyKept:
 		if !c.inviting {
 			c.say("hand the new passphrase over outside of the channel, to those who stay: they run \"fernpost key add\", and see the same " +
@@ -121,46 +104,11 @@ func (c *conversation) happened(e messenger.Event) error {
 		c.transfer.waits(e.Wait)
 	case messenger.OneByOne:
 		c.transfer.reckon(e.Rest)
-		c.say("the relay takes one entry at a time: %s", e.Rest.Text())
 	case messenger.Delivered:
 		c.transfer.end()
-		for _, r := range e.Renumbered {
-			warn("%s became %s: this identity has written somewhere else, from a copied home directory, or before a backup was restored or the room removed",
-				record.Numbers(e.Name, r.Before, r.Before), record.Numbers(e.Name, r.Now, r.Now))
-		}
 	}
+	c.sayLines(messenger.Says(e))
 	return nil
-}
-
-func (c *conversation) identityChanged(e messenger.IdentityChanged) {
-	c.say("%s", c.style.warn(fmt.Sprintf("the identity that wrote in room %s until now (key %s) is not here any more: you write with a "+
-		"new identity from now on (key %s); tell the others", e.Room, e.Before.Tag().Name(), e.Now.Tag().Name())))
-	if e.Nameless {
-		c.say("it has no nickname: \"fernpost identity name NICKNAME\" sets one")
-	}
-	if n := e.Anew; n > 0 {
-		c.say("%s of the outbox %s signed anew with it", count(n, "message"), wasOrWere(1, int64(n)))
-	}
-	if n := e.Completed; n > 0 {
-		c.say("%s of the outbox may have been posted already, at least in part, and %s completed as it was signed before",
-			count(n, "message"), isOrAre(n))
-	}
-	for _, r := range e.Renumbered {
-		c.say("%s became %s, behind them", record.Numbers(e.Name, r.Before, r.Before), record.Numbers(e.Name, r.Now, r.Now))
-	}
-	if n := e.LeftOut; n > 0 {
-		c.say("%s about devices %s taken out of the outbox: only the identity before could make that", count(n, "claim"), wasOrWere(1, int64(n)))
-	}
-}
-
-func (c *conversation) warnOfMove(e messenger.Moved) {
-	moved := e.By
-	more := ""
-	if n := len(moved) - 1; n > 0 {
-		more = fmt.Sprintf(" (and so say %d more)", n)
-	}
-	c.say("%s", c.style.warn(screen.Line(moved[0].Says(e.Room))+more+": what you write is sealed with the old one"))
-	c.say("if that is true, ask for the new passphrase and run \"fernpost key add --room %s\"; --old-key ends this warning", e.Room)
 }
 
 // sayMoved says why what came does not open, where others have moved the room to a key that is not here, and what to run.

@@ -209,11 +209,10 @@ func (a *app) tellEntry(r *model.Room, e messenger.Event) {
 		a.say("this relay does not tell what a write key is for: the first message shows it")
 	case messenger.OnlyReads:
 		a.say("that key reads the channel and does not write it: it is kept as its read key")
-	case messenger.NoCheckLeft:
-		a.say("no check is left for those who join, so they have to compare the check words: %s", screen.Line(e.Err.Error()))
 	case messenger.KeyTried:
 		a.tellTried(r, e)
 	}
+	a.sayLines(messenger.Says(e))
 }
 
 func (a *app) tellTried(r *model.Room, e messenger.KeyTried) {
@@ -374,9 +373,6 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 		return a.showRoom(made, generated, record.PublicKey{}, f.asJSON)
 	}
 	if err := a.engine().Make(ctx, enter); err != nil {
-		if _, ok := errors.AsType[*messenger.NotKeptError](err); ok {
-			return hint(err, "what stands above is void, the passphrase too: there is no room %s on this device; make it again", name)
-		}
 		return beforeRoom(explainEntry(err))
 	}
 	a.say("%s", a.style.good("room "+name+" is ready"))

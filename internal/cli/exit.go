@@ -238,6 +238,9 @@ func nextStep(err error) string {
 	if h, ok := errors.AsType[hintError](err); ok {
 		return h.hint
 	}
+	if e, ok := errors.AsType[*messenger.NotKeptError](err); ok {
+		return e.Next()
+	}
 	_, noRoom := errors.AsType[beforeRoomError](err)
 	room := "ROOM"
 	if e, ok := errors.AsType[inRoomError](err); ok {

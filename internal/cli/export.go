@@ -406,18 +406,6 @@ func (a *app) importRoom(ctx context.Context, r *handover.Room, f *importFlags) 
 	case err != nil:
 		return j, "", err
 	}
-	if !j.Has {
-		if _, err := a.engine().Join(ctx, j, f.unchecked); err != nil {
-			return j, "", err
-		}
-		a.say("room %s is here, with %s", screen.Line(j.Room.Name), count(len(j.Room.Keys), "key"))
-		a.sayNotCompared(&j, "the file")
-		a.sayIntroduced(&j, "the file")
-		return j, "new", nil
-	}
-	if err := a.orderKeys(ctx, &j, f.unchecked); err != nil {
-		return j, "", err
-	}
 	beside := ""
 	if j.Apart {
 		name, err := a.engine().FreeName(r.Name)
@@ -426,14 +414,20 @@ func (a *app) importRoom(ctx context.Context, r *handover.Room, f *importFlags) 
 		}
 		beside = "it is another room than that of the file, if their check words differ: " + f.alone(r.Name, name) + " enters that one beside it"
 	}
-	a.say("room %s:", screen.Line(r.Name))
-	if done, err := a.agreeToMend(ctx, &j, "the file", beside, f.yes); done || err != nil {
-		return j, "unchanged", err
+	if j.Has {
+		a.say("room %s:", screen.Line(r.Name))
 	}
-	_, err = a.engine().Join(ctx, j, f.unchecked)
-	if _, ok := errors.AsType[*messenger.WrongKeyError](err); ok {
-		err = hint(fmt.Errorf("the newest key of the file opens nothing of what is there: %w", messenger.ErrNoKey),
-			"the room may have moved on since the file was written. If you are sure of it, --unchecked takes it all the same")
+	changed, _, err := a.engine().Accept(ctx, &j, a.acceptance(ctx, "the file", beside, f.yes, f.unchecked))
+	switch {
+	case err == nil && !changed:
+		return j, "unchanged", nil
+	case err == nil && !j.Has:
+		a.say("room %s is here, with %s", screen.Line(j.Room.Name), count(len(j.Room.Keys), "key"))
+		a.sayLines(j.SayIntroduced("the file"))
+		return j, "new", nil
+	}
+	if errors.Is(err, messenger.ErrNoKey) {
+		err = hint(err, "the room may have moved on since the file was written. If you are sure of it, --unchecked takes it all the same")
 	}
 	return j, "mended", explainEntry(err)
 }

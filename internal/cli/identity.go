@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/text/unicode/norm"
 
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
@@ -154,35 +152,22 @@ func orNone(nick string) string {
 }
 
 func (a *app) chooseName(roomName, nick string, asJSON bool) error {
-	nick = norm.NFC.String(nick)
-	if err := record.CheckNickname(nick); err != nil {
-		return usageError{err}
-	}
 	if roomName != "" {
 		if _, err := a.signedRoom(roomName); err != nil {
 			return err
 		}
 		a.say("the name is that of this device, in all its rooms")
 	}
-	// It would be nobody's name: this device signs nothing any more.
-	if gone, err := a.engine().Gone(); err != nil || !gone.IsZero() {
-		return cmp.Or(err, error(&messenger.GoneError{At: gone}))
+	err := a.engine().SetNickname(nick)
+	if errors.Is(err, record.ErrNickname) {
+		return usageError{err}
 	}
-	if err := a.engine().SetNickname(nick); err != nil {
-		return err
-	}
-	a.say("your messages carry the name %s from now on", screen.Line(nick))
-	taken, err := a.engine().NameTaken(nick)
 	if err != nil {
 		return err
 	}
-	for _, t := range taken {
-		what := "that name"
-		if t.By.Nick != nick {
-			what = "a name that looks like it (" + screen.Line(t.By.Nick) + ")"
-		}
-		a.say("%s", a.style.warn(fmt.Sprintf("%s has %s in room %s: the others there are warned of you as of another one, and see your tag behind it",
-			t.By.Key.Tag().Name(), what, t.Room)))
+	lines, err := a.engine().SayNickname(nick)
+	if a.sayLines(lines); err != nil {
+		return err
 	}
 	if asJSON {
 		return a.showIdentity("", true)

@@ -482,34 +482,22 @@ func (a *app) joinByInvitation(ctx context.Context, arg string, e *enterFlags, f
 	case err != nil:
 		return err
 	}
-	if j.Beside != "" {
-		a.say("%s", a.style.warn(fmt.Sprintf("this device has a room on that channel already: it is called %s here, and %s is another one beside it; "+
-			"without --as the invitation mends %s", j.Beside, j.Room.Name, j.Beside)))
+	beside := ""
+	if j.Apart {
+		beside = "--as NAME joins another room beside it"
 	}
-	if err := a.orderKeys(ctx, &j, f.unchecked); err != nil {
-		return err
+	o := a.acceptance(ctx, "the invitation", beside, f.yes, f.unchecked)
+	var locked error
+	o.Unlock = func(j *messenger.Joining) error {
+		locked = a.askForKey(ctx, j, f.unchecked)
+		return locked
 	}
-	if j.Has {
-		beside := ""
-		if j.Apart {
-			beside = "--as NAME joins another room beside it"
-		}
-		if done, err := a.agreeToMend(ctx, &j, "the invitation", beside, f.yes); done || err != nil {
-			return err
-		}
+	changed, tried, err := a.engine().Accept(ctx, &j, o)
+	if locked != nil || err == nil && !changed {
+		return locked
 	}
-	if !j.Has {
-		a.sayNotCompared(&j, "the invitation")
-	}
-	if len(j.Room.Keys) == 0 {
-		if err := a.askForKey(ctx, &j, f.unchecked); err != nil {
-			return err
-		}
-	}
-	tried, err := a.engine().Join(ctx, j, f.unchecked)
-	if _, ok := errors.AsType[*messenger.WrongKeyError](err); ok {
-		return hint(fmt.Errorf("the key of this invitation opens nothing of what is there: %w", messenger.ErrNoKey),
-			"the room may have moved to a new key: ask for a new invitation. If you are sure of it, --unchecked enters all the same")
+	if errors.Is(err, messenger.ErrNoKey) {
+		return hint(err, "the room may have moved to a new key: ask for a new invitation. If you are sure of it, --unchecked enters all the same")
 	}
 	if err != nil {
 		return explainEntry(err)
@@ -531,75 +519,17 @@ func (a *app) askForKey(ctx context.Context, j *messenger.Joining, unchecked boo
 	})
 }
 
-// agreeToMend says that this device has the room, and asks whether what the invitation or a file, which is what, knows better is to
-// be taken. beside says how it becomes another room, if it may be one. done tells that nothing is left to do.
-func (a *app) agreeToMend(ctx context.Context, j *messenger.Joining, what, beside string, yes bool) (done bool, err error) {
-	name := j.Room.Name
-	a.say("this device has that room already: it is called %s here", name)
-	if j.Older {
-		a.say("%s is older than what this device has: room %s has moved to a newer key since", what, name)
-	}
-	a.sayNotCompared(j, what)
-	if j.Unordered {
-		a.say("%s", a.style.warn(what+" has another key than the one that this device seals with, and nothing in the room says that it has "+
-			"moved to it: it is kept to read with, and what you write is sealed as before. "+
-			"If whoever gave it to you says that the room has moved, --unchecked makes it the newest"))
-	}
-	if len(j.Mends) == 0 {
-		a.say("%s knows nothing better, so nothing was changed", what)
-		return true, nil
-	}
-	for _, m := range j.Mends {
-		switch m {
-		case messenger.MendKey:
-			a.say("%s has a key that this device lacks: it becomes the newest, and what you write is sealed with it", what)
-		case messenger.MendOlderKeys:
-			if j.Unordered {
-				continue // said above
+// acceptance is how what an invitation or a file has of a room is taken. beside says how it becomes another room, if it may be one.
+func (a *app) acceptance(ctx context.Context, what, beside string, yes, unchecked bool) messenger.Acceptance {
+	return messenger.Acceptance{
+		What: what, Insist: "--unchecked", Unchecked: unchecked, Say: a.sayLines, Face: (&conversation{app: a}).face(),
+		Agree: func(*messenger.Joining) error {
+			next := "--yes takes it over without asking"
+			if beside != "" {
+				next += "; " + beside
 			}
-			a.say("%s has older keys of the room that this device lacks", what)
-		case messenger.MendWriteKey:
-			a.say("%s has a write key of the channel that this device does not have", what)
-		case messenger.MendReadKey:
-			a.say("%s has a read key of the channel that this device does not have", what)
-		case messenger.MendPeople:
-			a.sayIntroduced(j, what)
-		case messenger.MendRelay:
-			a.say("%s names another address of the relay: %s", what, screen.Line(j.Room.Relay))
-			if j.LeavesBroker {
-				a.say("entries come by MQTT no more then, as the broker belongs to the address before: see \"fernpost rooms set --help\"")
-			}
-		}
-	}
-	next := "--yes takes it over without asking"
-	if beside != "" {
-		next += "; " + beside
-	}
-	return false, a.agree(ctx, yes, "Take that over?", "nothing was changed", next)
-}
-
-// orderKeys finds out whether the key of an invitation is newer than this device's, see [messenger.Engine.Order].
-func (a *app) orderKeys(ctx context.Context, j *messenger.Joining, insist bool) error {
-	c := &conversation{app: a}
-	return explainEntry(a.engine().Order(ctx, j, insist, c.face()))
-}
-
-// sayNotCompared says whose keys do not count as compared, whatever an invitation or a file says.
-func (a *app) sayNotCompared(j *messenger.Joining, what string) {
-	for _, key := range j.NotCompared {
-		a.say("%s", a.style.warn(fmt.Sprintf("%s names %s as somebody whose words were compared: you have taken that back here, and it stays so",
-			what, key.Tag().Name())))
-	}
-}
-
-// sayIntroduced says whose keys count as compared from then on.
-func (a *app) sayIntroduced(j *messenger.Joining, what string) {
-	switch n := len(j.Introduced); n {
-	case 0:
-	case 1:
-		a.say("%s names somebody with the words %s: their key counts as compared from then on", what, passphrase.SixWords(j.Introduced[0].Safety()))
-	default:
-		a.say("%s names %d people whose words were compared: their keys count as compared from then on", what, n)
+			return a.agree(ctx, yes, "Take that over?", "nothing was changed", next)
+		},
 	}
 }
 
@@ -609,33 +539,12 @@ func (a *app) showJoined(j *messenger.Joining, p passphrase.Profile, tried messe
 	if err != nil {
 		return err
 	}
-	var inviter record.PublicKey
-	if len(j.Introduced) > 0 {
-		inviter = j.Introduced[0]
-	}
 	r := j.Room
 	r.WriteKey, r.ReadKey = "", "" // whoever joins need not hand them on
-	if err := a.showRoom(messenger.Entered{Room: r, Profile: p, Key: keys[0].RevealBytes()}, "", inviter, f.asJSON); err != nil {
+	if err := a.showRoom(messenger.Entered{Room: r, Profile: p, Key: keys[0].RevealBytes()}, "", j.Inviter(), f.asJSON); err != nil {
 		return err
 	}
-	switch tried {
-	case messenger.NothingThere:
-		a.say("no message is there yet, so the key could not be checked: compare the check words with the inviter's")
-	case messenger.OpensNone:
-		a.say("%s", a.style.warn("the key opens nothing of what is there: compare the check words with the inviter's before you write"))
-	case messenger.KeyOpens:
-	}
-	if !inviter.IsZero() {
-		a.say("invited by somebody with the words: %s", a.style.bold(passphrase.SixWords(inviter.Safety())))
-		why := "since the invitation came by a way of yours and not through the channel"
-		if f.letter != nil {
-			why = "since they have signed the letter and you know their words"
-		}
-		a.say("their key counts as compared, %s", why)
-	}
-	if j.Room.WriteKey == "" {
-		a.say("without a write key this room can only be read")
-	}
+	a.sayLines(j.SayJoined(tried, f.letter != nil))
 	a.say("%s", a.style.good("room "+r.Name+" is ready"))
 	a.adviseName(p)
 	return nil

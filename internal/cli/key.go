@@ -79,40 +79,27 @@ it on it is kept: compare the check words then.`,
 	return cmd
 }
 
-// deriveKey makes a key of a room out of a passphrase.
-func (a *app) deriveKey(r model.Room, p passphrase.Profile, pass string) ([passphrase.KeySize]byte, error) {
-	defer a.computing(derivingKey)()
-	return messenger.Derive(r, p, pass)
-}
-
 func (a *app) rotateKey(ctx context.Context, roomName, file string, o initOptions, invite bool) error {
 	r, err := a.loadRoom(roomName)
 	if err != nil {
 		return err
 	}
-	profile, err := messenger.Profile(r)
-	if err != nil {
-		return err
-	}
-	pass, generated, err := a.newPassphrase(ctx, profile, file,
-		passphraseFor{"New passphrase of room " + r.Name, "room " + r.Name + " keeps its key", true}, o)
-	if err != nil {
-		return err
-	}
-	key, err := a.deriveKey(r, profile, pass)
-	if err != nil {
-		return err
-	}
-	shown := fmt.Sprintf("check words  %s\n", checkWords(key))
-	if generated {
-		shown = fmt.Sprintf("passphrase   %s\n", a.style.bold(pass)) + shown
-	}
-	err = a.engine().Rotate(ctx, r, key, func() error {
-		return a.printLines(shown)
+	generated := false
+	err = a.engine().RotatePassphrase(ctx, r, messenger.Rotation{
+		Passphrase: func(p passphrase.Profile) (pass string, err error) {
+			use := passphraseFor{"New passphrase of room " + r.Name, "room " + r.Name + " keeps its key", true}
+			pass, generated, err = a.newPassphrase(ctx, p, file, use, o)
+			return pass, err
+		},
+		Deriving: func() func() { return a.computing(derivingKey) },
+		Show: func(pass string, key [passphrase.KeySize]byte) error {
+			shown := fmt.Sprintf("check words  %s\n", checkWords(key))
+			if generated {
+				shown = fmt.Sprintf("passphrase   %s\n", a.style.bold(pass)) + shown
+			}
+			return a.printLines(shown)
+		},
 	}, (&conversation{app: a, inviting: invite}).face())
-	if _, ok := errors.AsType[*messenger.NotKeptError](err); ok && generated {
-		return hint(err, "the passphrase above is void: room %s goes on with the key that it had; rotate again", r.Name)
-	}
 	return explainSending(err, r.Name, "")
 }
 

@@ -186,7 +186,7 @@ func TestAnAnswerToAComparedMoverStays(t *testing.T) {
 		mal.must("key", "rotate", "--generate")
 		bo.must("recv")
 		bo.must("send", "two")
-		if got := bo.stderr.String(); !strings.Contains(got, "--old-key ends this warning") {
+		if got := bo.stderr.String(); !strings.Contains(got, `--old-key" ends this warning`) {
 			t.Errorf("who has moved is told %q", got)
 		}
 		bo.must("send", "--old-key", "three")

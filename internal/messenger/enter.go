@@ -158,7 +158,7 @@ func (e *Engine) Make(ctx context.Context, o Entry) error {
 	}
 	if err := e.Add(entered.Room); err != nil {
 		if e.nameIsFree(o.Room.Name) == nil {
-			err = &NotKeptError{err}
+			err = &NotKeptError{o.Room.Name, false, err}
 		}
 		return err
 	}

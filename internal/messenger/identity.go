@@ -1,7 +1,10 @@
 package messenger
 
 import (
+	"cmp"
 	"errors"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/model"
@@ -52,8 +55,17 @@ func (e *Engine) Nickname() (string, error) {
 	return device.Nickname, err
 }
 
-// SetNickname changes what this device's messages are called by.
+// SetNickname changes what this device's messages are called by. A name that is written otherwise in Unicode is the same. The error
+// wraps [record.ErrNickname] if that is no nickname, and is a [*GoneError] where this device signs nothing any more: it would be
+// nobody's.
 func (e *Engine) SetNickname(nick string) error {
+	nick = norm.NFC.String(nick)
+	if err := record.CheckNickname(nick); err != nil {
+		return err
+	}
+	if gone, err := e.Gone(); err != nil || !gone.IsZero() {
+		return cmp.Or(err, error(&GoneError{At: gone}))
+	}
 	return e.keys(func(keys *keyring.Keyring) error {
 		_, err := keys.UpdateIdentity(func(id *keyring.Identity) error {
 			err := withSeed(id)
@@ -64,16 +76,15 @@ func (e *Engine) SetNickname(nick string) error {
 	})
 }
 
-// Taken is somebody else who has a nickname already.
-type Taken struct {
-	// Room is the name of the room in which they have it, as this device calls it.
-	Room string
-	By   model.Person
+// takenName is somebody else who has a nickname already, in a room by its name here.
+type takenName struct {
+	room string
+	by   model.Person
 }
 
-// NameTaken returns who else has a nickname, or one that looks like it, in the rooms of this device, as far as it has read: one
+// nameTaken returns who else has a nickname, or one that looks like it, in the rooms of this device, as far as it has read: one
 // in each. A room that cannot be looked at has nobody.
-func (e *Engine) NameTaken(nick string) (taken []Taken, err error) {
+func (e *Engine) nameTaken(nick string) (taken []takenName, err error) {
 	rooms, _, err := e.All()
 	if err != nil {
 		return nil, err
@@ -85,7 +96,7 @@ func (e *Engine) NameTaken(nick string) (taken []Taken, err error) {
 		}
 		people, _ := e.people(r)
 		if by := model.NameTaken(people, nick, own); by != nil {
-			taken = append(taken, Taken{r.Name, *by})
+			taken = append(taken, takenName{r.Name, *by})
 		}
 	}
 	return taken, nil

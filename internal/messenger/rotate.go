@@ -18,9 +18,23 @@ type KeyKept struct{}
 func (KeyKept) event() {}
 
 // NotKeptError says that a key that was shown could not be kept: there is no such room, or it goes on as it was.
-type NotKeptError struct{ Err error }
+type NotKeptError struct {
+	Room string
+	// Goes tells that there is such a room.
+	Goes bool
+	Err  error
+}
 
 func (e *NotKeptError) Error() string { return e.Err.Error() }
+
+// Next says what that means for what was shown, and what to do.
+func (e *NotKeptError) Next() string {
+	if e.Goes {
+		return "what was shown is void, the passphrase too: room " + e.Room + " goes on with the key that it had; rotate again"
+	}
+	return "what was shown is void, the passphrase too: there is no room " + e.Room + " on this device; make it again"
+}
+
 func (e *NotKeptError) Unwrap() error { return e.Err }
 
 // UntoldError says that a room has moved to a new key, and that it was not written down yet that the others are to be told: the
@@ -34,6 +48,35 @@ func (e *UntoldError) Error() string {
 	return "room " + e.Room + " has the new key now, and the others are not told of it yet: " + e.Err.Error()
 }
 func (e *UntoldError) Unwrap() error { return e.Err }
+
+// Rotation is how a room gets a new passphrase, and who is asked.
+type Rotation struct {
+	// Passphrase returns it: one that becomes a key by this profile.
+	Passphrase func(passphrase.Profile) (string, error)
+	// Deriving is as in [Entry].
+	Deriving func() (done func())
+	// Show shows it before it is kept: what nobody has seen is not to be used.
+	Show func(pass string, key [passphrase.KeySize]byte) error
+}
+
+// RotatePassphrase is [Engine.Rotate] to the key of a new passphrase.
+func (e *Engine) RotatePassphrase(ctx context.Context, r model.Room, o Rotation, face Face) error {
+	profile, err := Profile(r)
+	if err != nil {
+		return err
+	}
+	pass, err := o.Passphrase(profile)
+	if err != nil {
+		return err
+	}
+	done := o.Deriving()
+	key, err := Derive(r, profile, pass)
+	done()
+	if err != nil {
+		return err
+	}
+	return e.Rotate(ctx, r, key, func() error { return o.Show(pass, key) }, face)
+}
 
 // Rotate moves a room to a new key. It is shown, kept, and then announced to the others, under the old one: killed between any two
 // of these, it leaves no key that nobody has, and the next command that writes tells what is untold. The error may be
@@ -58,7 +101,7 @@ func (e *Engine) Rotate(
 		if r, err = e.keepKey(r.Name, text, canTell); err != nil {
 			// It may be kept all the same: what failed last makes no more than sure of it.
 			if now, failed := e.Current(r); failed == nil && !slices.Contains(now.Keys, text) {
-				err = &NotKeptError{err}
+				err = &NotKeptError{r.Name, true, err}
 			}
 			return err
 		}

@@ -126,29 +126,12 @@ func (s *state) takesText() string {
 	return "takes " + screen.Count(entries, "entry")
 }
 
-// tellText says in words what else has happened.
-func tellText(e messenger.Event) (text string, r role) {
-	switch e := e.(type) {
-	case messenger.Renamed:
-		return fmt.Sprintf("room %s is called %s now", e.Before, e.Now), plain
-	case messenger.ArchiveLost:
-		return "the archive of this room is lost: you write with a new identity from now on; tell the others", warns
-	case messenger.IdentityChanged:
-		return "you write with a new identity from now on (key " + e.Now.Tag().Name() + "); tell the others", warns
-	case messenger.Moved:
-		return e.By[0].Says(e.Room) + `: ask for the new passphrase, and run "fernpost key add"`, warns
-	case messenger.ArchiveFull:
-		return e.Error(), warns
-	case messenger.ReadSoFar:
-		if e.Of > 0 {
-			return fmt.Sprintf("reading: %d of %d entries", e.Done, e.Of), plain
-		}
-	case messenger.AlreadyQueued:
-		return "this file is in the outbox already, as " + e.What(), plain
-	case messenger.OneByOne:
-		return "the relay takes one entry at a time", plain
+// readingText says how far a reading has come, "" if nobody knows.
+func readingText(e messenger.ReadSoFar) string {
+	if e.Of == 0 {
+		return ""
 	}
-	return "", plain
+	return fmt.Sprintf("reading: %d of %d entries", e.Done, e.Of)
 }
 
 func lastRune(s string) (rune, int) { return utf8.DecodeLastRuneInString(s) }

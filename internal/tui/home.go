@@ -1,19 +1,15 @@
 package tui
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 
-	"golang.org/x/text/unicode/norm"
-
 	"github.com/fernpost/fernpost/internal/invite"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
-	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -133,63 +129,66 @@ func (h *home) join(ctx context.Context, text string) error {
 	if err != nil {
 		return fmt.Errorf("this is no invitation: %w", err)
 	}
-	e := h.o.Engine
-	j, err := e.Invitation(i, model.ByInvitation, strings.TrimSpace(as))
+	j, err := h.o.Engine.Invitation(i, model.ByInvitation, strings.TrimSpace(as))
 	if errors.Is(err, model.ErrRoomExists) || errors.Is(err, model.ErrRoomName) {
 		return fmt.Errorf("%w: /join LINK NAME calls it otherwise here", err)
-	}
-	if err == nil {
-		err = e.Order(ctx, &j, false, messenger.Face{})
 	}
 	if err != nil {
 		return err
 	}
-	if j.Has && len(j.Mends) == 0 {
-		h.tell(noted{plain, "this device has that room already"})
-		h.tell(openRoom{j.Room.Name})
-		return nil
-	}
-	if len(j.Room.Keys) == 0 {
-		return errors.New(`this link has no key: "fernpost join" asks for the passphrase`)
-	}
-	if j.Has {
-		what := "This device has room " + j.Room.Name + " already. Take over what the link has otherwise (" + mendsText(&j) + ")? y/n"
-		if err := confirm(ctx, h.tell, what); err != nil {
-			return err
-		}
-	}
-	h.tell(noted{plain, "entering room " + j.Room.Name + " …"})
-	if _, err = e.Join(ctx, j, false); err != nil {
+	title := "Room " + j.Room.Name
+	var told []messenger.Line
+	changed, tried, err := h.o.Engine.Accept(ctx, &j, messenger.Acceptance{
+		What: "the link", Insist: `"fernpost join" with --unchecked`,
+		Say: func(lines []messenger.Line) { told = append(told, lines...) },
+		Agree: func(*messenger.Joining) error {
+			h.tell(shows{&panel{title: title, lines: texts(told)}})
+			told = nil
+			return confirm(ctx, h.tell, "Take that over? y/n")
+		},
+		Unlock: func(*messenger.Joining) error {
+			return errors.New(`this link has no key: "fernpost join" asks for the passphrase`)
+		},
+	})
+	if err != nil {
 		return err
 	}
-	h.tell(openRoom{j.Room.Name})
-	if len(j.Introduced) > 0 {
-		h.tell(noted{good, "you were invited by somebody with the words " + passphrase.SixWords(j.Introduced[0].Safety()) + "; their key counts as compared"})
+	if h.tell(openRoom{j.Room.Name}); !changed {
+		h.tell(told)
+		return nil
 	}
-	return h.askName()
+	keys, err := messenger.Keys(j.Room)
+	if err != nil {
+		return err
+	}
+	lines := append(texts(append(told, j.SayJoined(tried, false)...)), "check words: "+checkWords(keys[0].RevealBytes())+" (the others see the same)")
+	return h.welcome(&panel{title: title + " is ready", lines: lines})
 }
 
-// mendsText says what an invitation to a room that is here would change.
-func mendsText(j *messenger.Joining) string {
-	names := map[messenger.Mend]string{
-		messenger.MendKey: "a newer key", messenger.MendOlderKeys: "older keys", messenger.MendWriteKey: "a write key",
-		messenger.MendReadKey: "a read key", messenger.MendRelay: "the relay's address " + screen.Line(j.Room.Relay),
-		messenger.MendPeople: "whose key counts as compared",
+// texts are sentences of the engine, as lines of a panel.
+func texts(lines []messenger.Line) (all []string) {
+	for _, l := range lines {
+		all = append(all, screen.Line(l.Text))
 	}
-	var all []string
-	for _, m := range j.Mends {
-		all = append(all, names[m])
-	}
-	return strings.Join(all, ", ")
+	return all
 }
 
-// askName asks for a nickname where there is none.
-func (h *home) askName() error {
+// welcome shows what is to be known of a room that was entered, and where there is no nickname asks for one below that.
+func (h *home) welcome(p *panel) error {
 	nick, err := h.o.Engine.Nickname()
 	if err == nil && nick == "" {
-		h.tell(shows{namePanel()})
+		asks := namePanel()
+		asks.lines = append(append(p.lines, "", asks.title, ""), asks.lines...)
+		asks.title, p = p.title, asks
 	}
+	h.tell(shows{p})
 	return err
+}
+
+// checkWords are the words by which people compare a room's key.
+func checkWords(key [passphrase.KeySize]byte) string {
+	words := passphrase.CheckWords(key)
+	return strings.Join(words[:], " ")
 }
 
 // makeRoom makes a room under a passphrase that is generated. The user sees it before the room is kept: nothing shows it later.
@@ -209,11 +208,12 @@ func (h *home) makeRoom(ctx context.Context, name string) error {
 		return err
 	}
 	h.tell(noted{plain, "making room " + name + " …"})
+	var told []messenger.Line
 	err = h.o.Engine.Make(ctx, messenger.Entry{
 		Room: settings, Profiles: []passphrase.Profile{passphrase.Fernpost()}, Public: true, ChannelName: name, UserKey: userKey,
 		Passphrase: func(context.Context) (string, error) { return pass, nil },
-		Tell:       func(messenger.Event) {},
-		Deriving:   func() func() { return func() {} },
+		Tell:       func(e messenger.Event) { told = append(told, messenger.Says(e)...) },
+		Deriving:   atOnce,
 		Show: func(made messenger.Entered) error {
 			return showPassphrase(ctx, h.tell, "Room "+name, pass, made.Key)
 		},
@@ -222,43 +222,34 @@ func (h *home) makeRoom(ctx context.Context, name string) error {
 		return err
 	}
 	h.tell(openRoom{name})
-	h.tell(noted{good, "room " + name + " is ready: /invite shows a link for the others"})
-	return h.askName()
+	return h.welcome(&panel{title: "Room " + name + " is ready", lines: append(texts(told), "/invite shows a link for the others.")})
 }
+
+// atOnce is for whoever shows nothing while a key is derived.
+func atOnce() (done func()) { return func() {} }
 
 // showPassphrase shows a passphrase, and waits until the user has it.
 func showPassphrase(ctx context.Context, tell func(any), title, pass string, key [passphrase.KeySize]byte) error {
-	words := passphrase.CheckWords(key)
 	tell(shows{&panel{title: title, lines: []string{
 		"The passphrase is", "", "    " + pass, "",
 		"Whoever has it reads everything that is written under it. Nothing shows it again: note it, if you want to hand it over other than " +
 			"by /invite.", "",
-		"check words: " + strings.Join(words[:], " ") + " (the others see the same)",
+		"check words: " + checkWords(key) + " (the others see the same)",
 	}}})
 	return confirm(ctx, tell, "Go on with this passphrase? y/n")
 }
 
 // setName sets what somebody is called.
 func (h *home) setName(nick string) error {
-	nick = norm.NFC.String(nick)
-	if err := record.CheckNickname(nick); err != nil {
+	if err := h.o.Engine.SetNickname(nick); err != nil {
 		return err
 	}
-	e := h.o.Engine
-	if gone, err := e.Gone(); err != nil || !gone.IsZero() {
-		return cmp.Or(err, error(&messenger.GoneError{At: gone}))
-	}
-	if err := e.SetNickname(nick); err != nil {
+	now, err := h.o.Engine.Nickname()
+	if err != nil {
 		return err
 	}
-	h.tell(called{nick})
-	taken, err := e.NameTaken(nick)
-	if err == nil && len(taken) > 0 {
-		t := taken[0]
-		h.tell(noted{warns, fmt.Sprintf("%s has that name, or one that looks like it, in room %s: the others there are warned of you as of "+
-			"another one", t.By.Key.Tag().Name(), t.Room)})
-		return nil
-	}
-	h.tell(noted{plain, "your messages carry the name " + screen.Line(nick) + " from now on"})
+	h.tell(called{now})
+	lines, err := h.o.Engine.SayNickname(nick)
+	h.tell(lines)
 	return err
 }

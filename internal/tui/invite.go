@@ -2,7 +2,6 @@ package tui
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/messenger"
@@ -48,8 +47,7 @@ func (s *session) invitationPanel(i *messenger.Invited, link string, code qr.Cod
 		p.lines = append(p.lines, "It lets them write as well; /invite read makes one for reading only.")
 	}
 	if len(i.Keys) > 0 {
-		words := passphrase.CheckWords(i.Keys[0].RevealBytes())
-		p.lines = append(p.lines, "check words: "+strings.Join(words[:], " ")+" (whoever joins sees the same)")
+		p.lines = append(p.lines, "check words: "+checkWords(i.Keys[0].RevealBytes())+" (whoever joins sees the same)")
 	}
 	if i.Inviter != [32]byte{} {
 		p.lines = append(p.lines, "your words: "+passphrase.SixWords(record.PublicKey(i.Inviter).Safety()))
@@ -69,31 +67,29 @@ func (s *session) rotate() error {
 	if err != nil {
 		return err
 	}
-	profile, err := messenger.Profile(settings)
-	if err != nil {
-		return err
-	}
-	if profile.KDF == passphrase.KDFKey {
-		return fmt.Errorf(`the keys of this room are made of no passphrase: "fernpost key rotate --room %s" takes a key`, settings.Name)
-	}
-	err = confirm(s.ctx, s.tell, "Move room "+settings.Name+" to a new passphrase? Who does not get it reads nothing of what is written then. y/n")
-	if err != nil {
-		return err
-	}
-	pass, _, err := passphrase.Generate(passphrase.DefaultWords)
-	if err != nil {
-		return err
-	}
-	key, err := messenger.Derive(settings, profile, pass)
-	if err != nil {
-		return err
-	}
 	face := messenger.Face{Tell: func(e messenger.Event) error {
 		s.tell(e)
 		return nil
 	}}
-	show := func() error { return showPassphrase(s.ctx, s.tell, "The new passphrase of "+settings.Name, pass, key) }
-	if err := s.o.Engine.Rotate(s.ctx, settings, key, show, face); err != nil {
+	err = s.o.Engine.RotatePassphrase(s.ctx, settings, messenger.Rotation{
+		Passphrase: func(p passphrase.Profile) (string, error) {
+			if p.KDF == passphrase.KDFKey {
+				return "", fmt.Errorf(`the keys of this room are made of no passphrase: "fernpost key rotate --room %s" takes a key`, settings.Name)
+			}
+			err := confirm(s.ctx, s.tell, "Move room "+settings.Name+" to a new passphrase? Who does not get it reads nothing of what is "+
+				"written then. y/n")
+			if err != nil {
+				return "", err
+			}
+			pass, _, err := passphrase.Generate(passphrase.DefaultWords)
+			return pass, err
+		},
+		Deriving: atOnce,
+		Show: func(pass string, key [passphrase.KeySize]byte) error {
+			return showPassphrase(s.ctx, s.tell, "The new passphrase of "+settings.Name, pass, key)
+		},
+	}, face)
+	if err != nil {
 		return err
 	}
 	s.stream.Post()

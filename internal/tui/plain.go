@@ -252,6 +252,17 @@ func (c *plainly) perform(e effect) (ends bool) {
 	return false
 }
 
+// tellLines prints sentences of the engine, each in a line of its own.
+func (c *plainly) tellLines(lines []messenger.Line) {
+	for _, l := range lines {
+		if l.Warns {
+			c.warnf("%s", screen.Line(l.Text))
+		} else {
+			c.talkf("%s", screen.Line(l.Text))
+		}
+	}
+}
+
 // fail tells what could not be done.
 func (c *plainly) fail(err error) {
 	what, next := c.o.Explain(err, c.room.name)
@@ -292,6 +303,8 @@ func (c *plainly) take(what any) {
 		c.warnf("%s", c.asking.text)
 	case noted:
 		c.say(e.role, e.text)
+	case []messenger.Line:
+		c.tellLines(e)
 	case effect:
 		c.perform(e)
 	case called:

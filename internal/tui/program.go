@@ -197,6 +197,8 @@ func (m *program) take(e any) []effect {
 		return m.sent(e.block)
 	case noted:
 		m.say(e.role, e.text)
+	case []messenger.Line:
+		m.sayLines(e)
 	case shows:
 		m.panel = e.panel
 	case asks:
@@ -266,6 +268,7 @@ func (m *program) do(e effect) {
 		case !mine:
 			tell(noted{warns, "that needs a room"})
 		case errors.Is(err, errDeclined):
+			tell(shows{newcomerPanel(true)})
 			tell(noted{plain, "not done"})
 		case err != nil:
 			tell(failed{err})

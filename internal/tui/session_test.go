@@ -394,3 +394,60 @@ func TestLinesAreBrokenBehindTheirGutter(t *testing.T) {
 		}
 	})
 }
+
+// at is another room at the relay of the first.
+func (l *lab) at(name string) *lab {
+	l.t.Helper()
+	other := labAt(l.t, l.server, l.room.Profile)
+	other.room.Name = name
+	return other
+}
+
+// Somebody moves a room, those who stay take the link, and somebody new enters by another one: the chat dropped what it was told of
+// all that.
+func TestRotateInviteAndJoinTellWhatTheyDo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := newLab(t, "fernpost")
+		ana, bo, cy := talks(t, lab.member("ana")), talks(t, lab.member("bo")), talks(t, lab.at("den").member("cy"))
+		ana.says("before")
+		bo.sees("ana: before$")
+		ana.says("/rotate")
+		ana.sees("Move room lab to a new passphrase")
+		ana.says("no")
+		ana.sees("^not done$")
+		ana.says("/rotate")
+		ana.says("y")
+		words := ana.sees(`^The passphrase is\n\n    ((?:[a-z-]+ ?){6})\n(?:.*\n)*check words: ((?:[a-z-]+ ?){3}) \(`)
+		ana.says("y")
+		ana.sees("room lab has moved")
+		link := ana.sees(`^-- Invitation to lab --\n(\S+#\S+)$`)[1]
+
+		bo.says("/join %s", link)
+		bo.sees(`^the link has a key that this device lacks: it becomes the newest`)
+		bo.sees(`^Take that over\? y/n$`)
+		bo.says("n")
+		bo.sees("^not done$")
+		bo.says("/join %s", link)
+		bo.says("y")
+		if got := bo.sees(`^-- Room lab is ready --\n(?:.*\n)*check words: ((?:[a-z-]+ ?){3}) \(`)[1]; got != words[2] {
+			t.Errorf("the check words are %q for bo, and %q for ana", got, words[2])
+		}
+		bo.says("after")
+		ana.sees("bo: after$")
+		bo.says("/join %s", link)
+		bo.sees("^the link knows nothing better, so nothing was changed$")
+
+		cy.says("/invite read")
+		cy.sees("^-- Invitation to den --$")
+		cy.sees("^It is for reading only.$")
+		cy.says("/join %s", link[:len(link)-3])
+		cy.sees("^error: this is no invitation: ")
+		cy.says("/join %s", link)
+		cy.sees("^invited by somebody with the words: (?:[a-z-]+ ?){6}$")
+		cy.says("new here")
+		ana.sees("new key cy: new here$")
+		for _, x := range []*talker{ana, bo, cy} {
+			x.ends()
+		}
+	})
+}

@@ -101,6 +101,20 @@ func (s *state) enter(r roomView) {
 // say shows a notice until the next key.
 func (s *state) say(r role, text string) { s.notice, s.noticeRole = screen.Line(text), r }
 
+// sayLines shows sentences of the engine as one notice.
+func (s *state) sayLines(lines []messenger.Line) {
+	r := plain
+	var texts []string
+	for _, l := range lines {
+		if texts = append(texts, l.Text); l.Warns {
+			r = warns
+		}
+	}
+	if len(texts) > 0 {
+		s.say(r, strings.Join(texts, "; "))
+	}
+}
+
 // history takes what this device holds of the room: all of it, or, first, the newest.
 func (s *state) history(blocks []*block, people []model.Person, whole bool) []effect {
 	s.setPeople(people)
@@ -221,10 +235,7 @@ func (s *state) read(e *messenger.Read) {
 			Kind: record.NotOurs, Count: a.NotOurs, At: record.Place{Entry: a.FirstNotOurs}, Until: a.LastNotOurs,
 		}, s.now)
 	}
-	stopped := ""
-	if s.stopped != nil {
-		stopped = s.stopped(e.Stop)
-	}
+	stopped := s.stoppedText(e.Stop)
 	switch {
 	case e.News.Cleared:
 		s.say(warns, "the channel was cleared, or the relay lost its entries")
@@ -235,6 +246,14 @@ func (s *state) read(e *messenger.Read) {
 	case e.Arrivals.Damaged > 0:
 		s.say(warns, screen.Count(e.Arrivals.Damaged, "entry")+" with a damaged token")
 	}
+}
+
+// stoppedText says why a reading did not come to its end, "" if it did.
+func (s *state) stoppedText(stop exchange.Stop) string {
+	if s.stopped == nil {
+		return ""
+	}
+	return s.stopped(stop)
 }
 
 // forPeople reports whether a message is one that people read.
@@ -258,18 +277,19 @@ func (s *state) posted(e messenger.Event) {
 		s.posting.left = max(s.posting.left, 1)
 	case messenger.Delivered:
 		s.posting = delivery{}
-		for _, r := range e.Renumbered {
-			s.say(warns, record.Numbers(e.Name, r.Before, r.Before)+" became "+record.Numbers(e.Name, r.Now, r.Now)+
-				": this identity has written somewhere else")
-		}
+		s.sayLines(messenger.Says(e))
 	case messenger.NotPosted:
 		if s.posting = (delivery{}); !e.Again {
 			s.say(bad, "not posted: "+e.Err.Error()+`; the message stays in the outbox, and /retry posts it`)
 		}
-	default:
-		if text, r := tellText(e); text != "" {
-			s.say(r, text)
+	case messenger.ReadSoFar:
+		if text := readingText(e); text != "" {
+			s.say(plain, text)
 		}
+	case messenger.StoppedReading:
+		s.say(warns, s.stoppedText(e.Stop))
+	default:
+		s.sayLines(messenger.Says(e))
 	}
 }
 
