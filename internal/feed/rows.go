@@ -192,14 +192,20 @@ func cutsOf(rows []row) *fileCuts {
 
 // inFront reports whether what lacks above a row may be dated before the file begins: a row above is dated before others that stand
 // below, or so early that rows of a bulk update, one a second, reach beyond. In what may be all of a feed the row above
-// has to be the very first by date, or whoever cuts out a row would not be told of it.
+// has to be the very first by date, or whoever cuts out a row would not be told of it: one of a bulk update, and not of several of
+// one second.
 func (c *fileCuts) inFront(i int) bool {
 	above := c.rows[i+1]
 	if !c.part {
-		return above.posted == c.dates[0]
+		return above.posted == c.dates[0] && (above.posted < c.latestTo[i] || !c.together(i-1) && !c.together(i+1))
 	}
 	taken, _ := slices.BinarySearch(c.dates, above.posted+1) // seconds that have rows, at most
-	return above.posted-c.dates[0] <= above.id-c.rows[i].id+int64(taken) || c.earliestFrom[i+1] <= c.latestTo[i]
+	return above.posted-c.dates[0] <= above.id-c.rows[i].id+int64(taken) || c.earliestFrom[i+1] < c.latestTo[i]
+}
+
+// together reports whether a row and the one above it have numbers that follow each other, and one date: rows of a bulk update have not.
+func (c *fileCuts) together(i int) bool {
+	return i >= 0 && i+1 < len(c.rows) && c.rows[i+1].id == c.rows[i].id+1 && c.rows[i+1].posted == c.rows[i].posted
 }
 
 // behind reports whether what lacks above a row may be dated after the file ends: all above it are then of bulk updates that

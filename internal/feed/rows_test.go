@@ -81,3 +81,28 @@ func TestARowThatWasCutOutIsTold(t *testing.T) {
 		}
 	}
 }
+
+// Where all goes fast, entries have one date, and each gap between them was taken for the work of a cut by date.
+func TestAGapAmongEntriesOfOneSecondIsTold(t *testing.T) {
+	for _, ids := range [][]int64{{1, 2, 4}, {1, 3, 4}, {1, 2, 4, 5}, {1, 2, 3, 7, 8, 9}} {
+		var n Rows
+		for _, id := range ids {
+			n.rows = append(n.rows, row{id: id, posted: 1_000_000})
+		}
+		for first, last := range n.Cuts() {
+			t.Errorf("entries %d–%d of %v are told as perhaps cut off", first, last, ids)
+		}
+		told := 0
+		for range n.LackingInFile() {
+			told++
+		}
+		if told != 1 {
+			t.Errorf("%d gaps of %v are told", told, ids)
+		}
+	}
+	// The rest of a bulk update that was dated back to before the file begins.
+	n := Rows{rows: []row{{id: 1, posted: 1_000_000}, {id: 4, posted: 1_000_000}, {id: 5, posted: 1_000_001}}}
+	for first, last := range n.LackingInFile() {
+		t.Errorf("entries %d–%d may be dated before the file begins, and are told", first, last)
+	}
+}
