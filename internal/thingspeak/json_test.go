@@ -414,3 +414,31 @@ func ExampleAppendEntryJSON() {
 	fmt.Printf("%s\n", AppendEntryJSON(nil, &e, FieldsOf(1, 2), false, false, nil))
 	// Output: {"created_at":"2018-06-12T21:16:46Z","entry_id":17,"field1":"5","field2":null}
 }
+
+// What a broker pushes, and a stream, is an entry that has a number, a date and a channel, or an error; written, it is read as it was.
+func FuzzParseUpdateJSON(f *testing.F) {
+	e := Entry{ID: 7, CreatedAt: time.Date(2026, 11, 30, 17, 0, 0, 0, time.UTC), Fields: Fields{Text("21.5"), 7: Text("\x00<&>")}, Status: Text("on")}
+	f.Add(AppendUpdateJSON(nil, 9, &e, 1, nil))
+	f.Add(AppendUpdateJSON(nil, 9, &e, 0, time.FixedZone("", -5400)))
+	f.Add([]byte(`{"channel_id":"9","entry_id":"7","created_at":"2026-11-30T17:00:00Z","field1":21.50,"field2":null}`))
+	f.Add([]byte(`{"channel_id":9,"entry_id":7}`))
+	f.Add([]byte(`{"channel_id":-9,"entry_id":7,"created_at":"2026-11-30T17:00:00Z"}`))
+	f.Add([]byte(`{"channel_id":9,"entry_id":1e300,"created_at":"2026-11-30T17:00:00Z"}`))
+	f.Add([]byte(`-1`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		channel, e, err := ParseUpdateJSON(data)
+		if err != nil {
+			if channel != 0 || e != (Entry{}) || len(err.Error()) > 2000 {
+				t.Fatalf("channel %d, %v beside the error %v", channel, e, err)
+			}
+			return
+		}
+		if channel <= 0 || e.ID <= 0 || e.CreatedAt.IsZero() {
+			t.Fatalf("entry %d of channel %d at %v was taken", e.ID, channel, e.CreatedAt)
+		}
+		written := AppendUpdateJSON(nil, channel, &e, 0, nil)
+		if again, back, err := ParseUpdateJSON(written); err != nil || again != channel || back != e {
+			t.Fatalf("%v was written as %s and read as %v of channel %d, %v", e, written, back, again, err)
+		}
+	})
+}

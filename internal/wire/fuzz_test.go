@@ -1,9 +1,11 @@
 package wire_test
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -60,6 +62,46 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("%v is failure %+v", err, failure)
 		case strings.Contains(err.Error(), c.WriteKey), strings.Contains(err.Error(), c.ReadKey):
 			t.Errorf("a key stands in %q", err)
+		}
+	})
+}
+
+// Whatever a relay says that it grants, nobody posts more often than the channel's own interval, nor in larger parts than are known.
+func FuzzGranted(f *testing.F) {
+	f.Add([]byte(`{"interval_ms":15000,"bulk_interval_ms":15000,"bulk_updates":960}`), int64(15*time.Second))
+	f.Add([]byte(`{"interval_ms":0,"bulk_interval_ms":0,"bulk_updates":1000000}`), int64(0))
+	f.Add([]byte(`{"interval_ms":-1,"bulk_updates":960}`), int64(0))
+	f.Add([]byte(`{"interval_ms":9223372036854775807,"bulk_updates":1}`), int64(time.Second))
+	f.Add([]byte(`[]`), int64(time.Minute))
+	f.Fuzz(func(t *testing.T, content []byte, own int64) {
+		interval := time.Duration(min(max(own, 0), int64(24*time.Hour)))
+		l, told := wire.Granted(content, interval)
+		switch {
+		case !told && l != wire.Assumed(interval):
+			t.Errorf("%q grants %+v", content, l)
+		case l.Interval < interval, max(l.Interval, l.BulkInterval) > 24*time.Hour, l.BulkInterval < 0:
+			t.Errorf("%q, beside %v, is an interval of %v, of bulk calls %v", content, interval, l.Interval, l.BulkInterval)
+		case l.BulkRows < 1, l.BulkRows > exchange.MaxBulkRows:
+			t.Errorf("%q is %d entries of one bulk call", content, l.BulkRows)
+		}
+	})
+}
+
+// A date is read as HTTP writes it, or is none.
+func FuzzParseDate(f *testing.F) {
+	f.Add("Mon, 30 Nov 2026 17:00:00 GMT")
+	f.Add("Monday, 30-Nov-26 17:00:00 GMT")
+	f.Add("Mon Nov 30 17:00:00 2026")
+	f.Add("Mon, 30 Nov 2026 17:00:00 +0100")
+	f.Add("Fri, 31 Feb 2026 17:00:00 GMT")
+	f.Add("0")
+	f.Fuzz(func(t *testing.T, text string) {
+		at := wire.ParseDate(text)
+		if at.IsZero() {
+			return
+		}
+		if again := wire.ParseDate(at.UTC().Format(http.TimeFormat)); at.Year() > 0 && !again.Equal(at.Truncate(time.Second)) {
+			t.Errorf("%q is %v, and written as HTTP does %v", text, at, again)
 		}
 	})
 }
