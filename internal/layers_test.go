@@ -199,6 +199,7 @@ var (
 		"github.com/coder/websocket":          {"mqtt"},
 		"github.com/makiuchi-d/gozxing":       {"qr"},
 		"github.com/go-analyze/charts":        {"plot"},
+		"github.com/guptarohit/asciigraph":    {"cli"},
 		"github.com/jackc/pgx":                {"relay/store/postgres"},
 		"go.yaml.in/yaml":                     {"config"},
 		"github.com/tetratelabs/wazero":       {"web/core"},

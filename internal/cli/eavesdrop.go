@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/config"
@@ -20,14 +21,28 @@ import (
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-type eavesdropOptions struct {
+// openFeed is a feed that is read as everybody can: of a channel, or of a file.
+type openFeed struct {
 	relay       string
 	channel     int64
 	room        string
 	csv         csvSource
+	readKeyFile string
+}
+
+func (o *openFeed) add(flags *pflag.FlagSet) {
+	flags.StringVar(&o.relay, "relay", config.Default().Get("relay"), "the relay's `URL`")
+	flags.Var((*channelFlag)(&o.channel), "channel", "the channel's `ID` at the relay")
+	flags.StringVar(&o.room, "room", "", "the channel of this `ROOM` (its keys stay unused)")
+	o.csv.add(flags, "read the feed")
+	flags.StringVar(&o.readKeyFile, "read-key-file", "", "read a private channel's read key from `FILE`")
+}
+
+type eavesdropOptions struct {
+	openFeed
+
 	newest      int
 	raw, asJSON bool
-	readKeyFile string
 }
 
 func (a *app) eavesdropCommand() *cobra.Command {
@@ -57,16 +72,12 @@ the relay: without -n as long as that may be, of 8,000 entries, and what is olde
 			return err
 		},
 	}
-	defaults := config.Default()
 	flags := cmd.Flags()
-	flags.StringVar(&o.relay, "relay", defaults.Get("relay"), "the relay's `URL`")
-	flags.Var((*channelFlag)(&o.channel), "channel", "the channel's `ID` at the relay")
-	flags.StringVar(&o.room, "room", "", "the channel of this `ROOM` (its keys stay unused)")
-	o.csv.add(flags, "read the feed")
+	o.add(flags)
 	flags.IntVarP(&o.newest, "newest", "n", 20, "show the newest `N` entries; 0 is all, and so is --raw without it")
 	flags.BoolVar(&o.raw, "raw", false, "print the CSV as it came")
 	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line")
-	flags.StringVar(&o.readKeyFile, "read-key-file", "", "read a private channel's read key from `FILE`")
+	cmd.AddCommand(a.eavesdropReportCommand())
 	return cmd
 }
 
@@ -80,7 +91,7 @@ func (a *app) eavesdrop(ctx context.Context, o eavesdropOptions) error {
 	if o.csv.name != "" {
 		return a.eavesdropCSV(ctx, o)
 	}
-	client, err := a.dialUnkeyed(o)
+	client, err := a.dialUnkeyed(&o.openFeed)
 	if err != nil {
 		return err
 	}
@@ -103,7 +114,7 @@ func (a *app) eavesdrop(ctx context.Context, o eavesdropOptions) error {
 }
 
 // explain is for a channel that was named by its number; a room's was read before.
-func (o *eavesdropOptions) explain(err error) error {
+func (o *openFeed) explain(err error) error {
 	if o.channel == 0 {
 		return err
 	}
@@ -129,7 +140,7 @@ func (a *app) eavesdropCSV(ctx context.Context, o eavesdropOptions) error {
 
 // dialUnkeyed makes a client for the channel that the flags name. A room lends its relay, channel and read key: what
 // opens its messages stays where it is.
-func (a *app) dialUnkeyed(o eavesdropOptions) (*channel.Reader, error) {
+func (a *app) dialUnkeyed(o *openFeed) (*channel.Reader, error) {
 	relay, id, readKey := o.relay, o.channel, ""
 	if o.channel == 0 {
 		r, err := a.loadRoom(o.room)

@@ -45,6 +45,7 @@ var objects = []object{
 	exportedJSON{},
 	importedJSON{},
 	sightingJSON{},
+	inferenceJSON{},
 	checkJSON{},
 	versionJSON{},
 	sealedTokenJSON{},
@@ -346,6 +347,19 @@ type sightingJSON struct {
 }
 
 func (sightingJSON) about() string { return `What a field shows ("eavesdrop"):` }
+
+// inferenceJSON is what follows from a feed without a key.
+type inferenceJSON struct {
+	Topic     string   `json:"topic" means:"form, lengths, clocks, rhythm, week, use, senders, copies or damage"`
+	Says      string   `json:"says" means:"what follows"`
+	Certainty float64  `json:"certainty" means:"how many of such sentences are right, 0 to 1: 1 is read and not inferred, 0 is \"cannot tell\""`
+	How       string   `json:"how" means:"how it was computed"`
+	Bits      *float64 `json:"bits" means:"how many bits a message gives away by it, if that is measured"`
+}
+
+func (inferenceJSON) about() string {
+	return `What a feed gives away ("eavesdrop report"):`
+}
 
 // slowJSON says that the relay is slow.
 type slowJSON struct {

@@ -7,10 +7,12 @@ import (
 	"time"
 )
 
-// column is what a picture shows of the points of some time.
-type column struct {
-	time                    time.Time
-	least, median, greatest float64
+// Column is what a picture shows of the points of some time.
+type Column struct {
+	// Time is the middle of their times, and Points how many they are.
+	Time                    time.Time
+	Points                  int
+	Least, Median, Greatest float64
 }
 
 // What lies beyond is left out: the library counts nanoseconds, and a mark of twice the largest number is none.
@@ -21,16 +23,16 @@ var (
 
 const largest = 1e300
 
-// columnsOf puts points in order and, where they are more than most, together by equal times. What cannot be drawn is left
+// Columns puts points in order and, where they are more than most, together by equal times. What cannot be drawn is left
 // out.
-func columnsOf(points []Point, most int) (columns []column) {
+func Columns(points []Point, most int) (columns []Column) {
 	points = slices.DeleteFunc(slices.Clone(points), func(p Point) bool {
 		return !(math.Abs(p.Value) <= largest) || p.Time.Before(earliest) || p.Time.After(latest) // NaN is not below anything
 	})
 	slices.SortStableFunc(points, func(a, b Point) int { return a.Time.Compare(b.Time) })
 	if len(points) <= most {
 		for _, p := range points {
-			columns = append(columns, column{p.Time, p.Value, p.Value, p.Value})
+			columns = append(columns, Column{p.Time, 1, p.Value, p.Value, p.Value})
 		}
 		return columns
 	}
@@ -47,7 +49,7 @@ func columnsOf(points []Point, most int) (columns []column) {
 		// The middle of the times that there are: an empty hour before the last point of a column does not move it.
 		at := those[0].Time.Add(those[n-1].Time.Sub(those[0].Time) / 2)
 		slices.SortFunc(those, func(a, b Point) int { return cmp.Compare(a.Value, b.Value) })
-		columns = append(columns, column{at, those[0].Value, those[n/2].Value, those[n-1].Value})
+		columns = append(columns, Column{at, n, those[0].Value, those[n/2].Value, those[n-1].Value})
 	}
 	return columns
 }

@@ -1,4 +1,4 @@
-// Package plot draws values over time as SVG pictures, for a page or a report. A picture needs no script and nothing from
+// Package plot draws values over time, bars and heat maps as SVG pictures, for a page or a report. A picture needs no script and nothing from
 // elsewhere, stands in a page whose Content-Security-Policy forbids styles inside elements, is read aloud by its title and
 // description, and is coloured by classes, so that a style sheet suits it to light and dark ([Style]).
 //
@@ -75,6 +75,7 @@ const Style = `.plot-text { fill: var(--faint); }
 .plot-grid { stroke: var(--line); }
 .plot-line { stroke: var(--accent); }
 .plot-range { stroke: var(--accent); opacity: .45; }
+.plot-bar, .plot-cell { fill: var(--accent); }
 `
 
 func stroke(part int, width float64) chartdraw.Style {
@@ -84,7 +85,7 @@ func stroke(part int, width float64) chartdraw.Style {
 // SVG draws points, which need no order. What is no number, is greater than 1e300, or is older than 1700 or younger than 2249
 // is left out.
 func (p Plot) SVG(points []Point) ([]byte, error) {
-	columns := columnsOf(points, MostColumns)
+	columns := Columns(points, MostColumns)
 	if len(columns) == 0 {
 		return nil, ErrNothing
 	}
@@ -94,12 +95,12 @@ func (p Plot) SVG(points []Point) ([]byte, error) {
 	if p.Zone == nil {
 		p.Zone = time.UTC
 	}
-	least, greatest := columns[0].least, columns[0].greatest
+	least, greatest := columns[0].Least, columns[0].Greatest
 	for _, c := range columns {
-		least, greatest = min(least, c.least), max(greatest, c.greatest)
+		least, greatest = min(least, c.Least), max(greatest, c.Greatest)
 	}
 	low, high, marks := valueTicks(least, greatest)
-	first, last := columns[0].time, columns[len(columns)-1].time
+	first, last := columns[0].Time, columns[len(columns)-1].Time
 	if last.Sub(first) < time.Second { // one moment stands in the middle; the library's numbers tell no two apart
 		first, last = first.Add(-time.Minute), last.Add(time.Minute)
 	}
@@ -122,22 +123,22 @@ func (p Plot) SVG(points []Point) ([]byte, error) {
 			Style: axis, Range: &chartdraw.ContinuousRange{Min: low, Max: high}, Ticks: marks, GridMajorStyle: grid, GridMinorStyle: grid,
 		},
 	}
-	line := func(style chartdraw.Style, value func(column) float64) {
+	line := func(style chartdraw.Style, value func(Column) float64) {
 		series := chartdraw.TimeSeries{Style: style, YAxis: chartdraw.YAxisSecondary}
 		for _, c := range columns {
-			series.XValues, series.YValues = append(series.XValues, c.time), append(series.YValues, value(c))
+			series.XValues, series.YValues = append(series.XValues, c.Time), append(series.YValues, value(c))
 		}
 		chart.Series = append(chart.Series, series)
 	}
 	if len(columns) < len(points) {
-		line(stroke(partRange, 1), func(c column) float64 { return c.least })
-		line(stroke(partRange, 1), func(c column) float64 { return c.greatest })
+		line(stroke(partRange, 1), func(c Column) float64 { return c.Least })
+		line(stroke(partRange, 1), func(c Column) float64 { return c.Greatest })
 	}
 	style := stroke(partLine, 1.5)
 	if len(columns) <= 40 { // few points are seen as such, and one alone is no line
 		style.DotWidth, style.DotColor = 2, colours[partLine].colour
 	}
-	line(style, func(c column) float64 { return c.median })
+	line(style, func(c Column) float64 { return c.Median })
 
 	var drawn bytes.Buffer
 	if err := chart.Render(chartdraw.SVG, &drawn); err != nil {

@@ -170,15 +170,15 @@ func TestMarksOfAZone(t *testing.T) {
 func TestManyPointsBecomeColumns(t *testing.T) {
 	all := points(8000, 15*time.Second, func(i int) float64 { return float64(i % 10) })
 	all[4321].Value, all[17].Value = 99, -99
-	columns := columnsOf(all, MostColumns)
+	columns := Columns(all, MostColumns)
 	if len(columns) > MostColumns || len(columns) < MostColumns-5 {
 		t.Errorf("%d columns", len(columns))
 	}
 	least, greatest := 0.0, 0.0
 	for _, c := range columns {
-		least, greatest = min(least, c.least), max(greatest, c.greatest)
-		if c.median < 3 || c.median > 6 {
-			t.Errorf("median %v at %v", c.median, c.time)
+		least, greatest = min(least, c.Least), max(greatest, c.Greatest)
+		if c.Median < 3 || c.Median > 6 {
+			t.Errorf("median %v at %v", c.Median, c.Time)
 		}
 	}
 	if least != -99 || greatest != 99 {
@@ -217,7 +217,7 @@ func TestAnyPoints(t *testing.T) {
 			all = append(all, Point{noon.Add(time.Duration(r.Int64N(int64(s) + 1))), v()})
 		}
 		svg, err := Plot{ID: fmt.Sprint("p", i), Width: 1 + r.IntN(800), Height: 1 + r.IntN(300)}.SVG(all)
-		if errors.Is(err, ErrNothing) && len(columnsOf(all, MostColumns)) == 0 {
+		if errors.Is(err, ErrNothing) && len(Columns(all, MostColumns)) == 0 {
 			continue
 		}
 		if err != nil {
@@ -241,7 +241,7 @@ func FuzzSVG(f *testing.F) {
 			all = append(all, Point{at, math.Float64frombits(binary.LittleEndian.Uint64(data))})
 		}
 		svg, err := Plot{ID: "p", Title: title, Width: width % 2000, Height: height % 2000}.SVG(all)
-		if errors.Is(err, ErrNothing) && len(columnsOf(all, MostColumns)) == 0 {
+		if errors.Is(err, ErrNothing) && len(Columns(all, MostColumns)) == 0 {
 			return
 		}
 		if err != nil {

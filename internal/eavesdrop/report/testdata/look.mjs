@@ -1,0 +1,36 @@
+// Opens a report without a network, on a phone and on a laptop, light and dark: nothing is asked for, nothing runs, nothing asks, and
+// WCAG 2.2 AA is kept.
+import assert from 'node:assert/strict'
+import {createRequire} from 'node:module'
+import path from 'node:path'
+
+const require = createRequire(path.join(process.env.NODE_MODULES, 'x.js'))
+const {chromium} = require('playwright-core')
+const axe = require('axe-core')
+
+const browser = await chromium.launch({executablePath: process.env.CHROMIUM, args: ['--no-sandbox']})
+try {
+  for (const [width, colorScheme] of [[360, 'light'], [1280, 'dark']]) {
+    // The policy of the page forbids every script, that of the check, too.
+    const context = await browser.newContext({viewport: {width, height: 800}, colorScheme, offline: true, bypassCSP: true})
+    const page = await context.newPage()
+    const seen = []
+    page.on('request', (r) => seen.push(r.url()))
+    page.on('dialog', (d) => { seen.push('dialog ' + d.message()); d.dismiss() })
+    page.on('pageerror', (e) => seen.push(String(e)))
+    await page.goto('file://' + process.argv[2])
+    await page.locator('summary').first().click()
+    assert.ok(await page.locator('tbody tr').first().isVisible(), 'the numbers are not shown')
+    assert.deepEqual(seen, ['file://' + process.argv[2]])
+    assert.equal(await page.locator('script, iframe, img, link').count(), 0)
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+    assert.equal(wide, 0, 'the page is wider than the screen')
+    await page.evaluate(axe.source)
+    const found = await page.evaluate(() => axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']}))
+    assert.deepEqual(found.violations.map((v) => v.id + ': ' + v.nodes[0].html), [])
+    if (process.env.SCREENSHOTS) await page.screenshot({path: `${process.env.SCREENSHOTS}/report-${width}.png`, fullPage: true})
+    await context.close()
+  }
+} finally {
+  await browser.close()
+}
