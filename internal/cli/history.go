@@ -13,6 +13,7 @@ import (
 	"github.com/fernpost/fernpost/internal/attachment"
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
@@ -53,7 +54,7 @@ func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) (err er
 	if err != nil {
 		return err
 	}
-	c.tellCounted(aged, o.asJSON)
+	c.tellAll(item.OfCounts(aged), o.asJSON)
 	if err := c.printNewFindings(recvMark, o.asJSON); err != nil {
 		return err
 	}
@@ -79,13 +80,13 @@ func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) (err er
 		}
 	}
 	c.tellWaiting(arrivals.Waiting, o.asJSON)
-	c.tellArrivals(&arrivals, o.asJSON)
+	c.tellAll(messenger.OfArrivals(&arrivals), o.asJSON)
 	if err := c.sayLeftBehind(&arrivals, shown); err != nil {
 		return err
 	}
 	c.tellRelay(&news, &arrivals, c.cut(), o.asJSON)
 	if o.strict || o.newest == 0 || shown < o.newest {
-		c.tellPassed(c.Passed(), o.asJSON)
+		c.tellAll(messenger.OfPassed(c.Passed()), o.asJSON)
 	}
 	if readErr == nil && c.cut() != "" {
 		readErr = partlyError{errors.New("not all of the room was read")}
@@ -110,15 +111,6 @@ func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) (err er
 		a.say("no messages yet")
 	}
 	return a.concludeRecv(r, shown, unopened, o.strict)
-}
-
-// tellPassed tells up to which entry a room of texts was passed over, if it was.
-func (a *app) tellPassed(last int64, asJSON bool) {
-	if last == 0 {
-		return
-	}
-	text := record.Entries(1, last) + " " + wasOrWere(1, last) + " not looked at; \"fernpost recv --all\" reads them"
-	a.tell(findingJSON{Finding: "unread", Text: text, Entry: new(int64(1)), LastEntry: &last}, asJSON)
 }
 
 // readWhole reads what of a room of texts was passed over. A watch that has printed all that had come before does not print
@@ -147,7 +139,6 @@ func (c *conversation) readWhole(ctx context.Context, before model.Arrivals) (ar
 func (c *conversation) tellRelay(news *exchange.News, arrivals *model.Arrivals, stopped string, asJSON bool) {
 	c.lacking = news.Position.Gaps
 	c.last = news.Position.Last
-	about := append(aboutRelay(c.Settings(), news, stopped), untried(arrivals)...)
 	waiting := len(arrivals.Waiting)
 	since := record.WaitingAfter
 	if c.strict {
@@ -157,14 +148,13 @@ func (c *conversation) tellRelay(news *exchange.News, arrivals *model.Arrivals, 
 		c.tellLost(news.Lost, asJSON)
 	}
 	if !c.Signed() || c.strict {
-		about = append(about, awaited(c.Awaited(news.Position.Gaps, time.Now(), since))...)
 		for i := range news.Position.Gaps {
 			if !news.Position.Gaps[i].Asked() {
 				waiting++
 			}
 		}
 	}
-	c.relay.tell(c.app, about, waiting, asJSON)
+	c.relay.tell(c.app, c.Passing(news, arrivals, stopped, since), waiting, asJSON)
 }
 
 // recvCSV reads a downloaded feed afresh, and keeps nothing.
@@ -188,15 +178,15 @@ func (a *app) recvCSV(ctx context.Context, r model.Room, o recvOptions) error {
 	if err != nil {
 		return err
 	}
-	a.tellCounted(aged, o.asJSON)
+	a.tellAll(item.OfCounts(aged), o.asJSON)
 	lines := findings{a: a, asJSON: o.asJSON}
 	for i := range arrivals.Told {
 		lines.tell(&arrivals.Told[i], false)
 	}
 	lines.end()
 	a.tellWaiting(arrivals.Waiting, o.asJSON)
-	new(relayTeller).tell(a, untried(arrivals), len(arrivals.Waiting), o.asJSON)
-	a.tellArrivals(arrivals, o.asJSON)
+	new(relayTeller).tell(a, messenger.Untried(arrivals), len(arrivals.Waiting), o.asJSON)
+	a.tellAll(messenger.OfArrivals(arrivals), o.asJSON)
 	a.tellNotShown(&talk.Feed, end.file, true, o.asJSON)
 	a.tellUnread(r, &end, o.asJSON)
 	if readErr != nil && shown > 0 {
@@ -425,29 +415,14 @@ func (c *conversation) printNewFindings(name string, asJSON bool) error {
 
 // tellElsewhere tells what of our own key was not written here, unless it was told before, whichever command has read it.
 func (c *conversation) tellElsewhere(asJSON bool) error {
-	all, fresh, err := c.Elsewhere()
-	if err != nil || fresh <= 0 {
+	found, told, err := c.FreshElsewhere()
+	if err != nil || len(found) == 0 {
 		return err
 	}
-	if c.tell(c.elsewhere(c.Settings(), fresh), asJSON); c.unprinted != nil {
+	if c.tellAll(found, asJSON); c.unprinted != nil {
 		return c.unprinted
 	}
-	return c.ToldElsewhere(all)
-}
-
-// elsewhere says where so many messages of our own key were written, if not here.
-func (a *app) elsewhere(r model.Room, n int) findingJSON {
-	moved, brought, _ := a.engine().OwnElsewhere(r) // where that cannot be told, all that may have been is named
-	where := "a copied home directory, a backup that was restored, or a room that was removed and joined again; if it is none of these, " +
-		"somebody else has your key"
-	switch {
-	case !moved.IsZero():
-		where = "your identity has moved to another device (" + moved.Format(time.DateOnly) + "), which signs with it since"
-	case brought:
-		where = "your identity came to this device from another one, and a second device signs with it: one of them has to stop, " +
-			"\"fernpost identity export\" tells it to; if all others have stopped, somebody else has your key"
-	}
-	return findingJSON{Finding: "elsewhere", Count: &n, Text: count(n, "message") + " signed by your own key came from somewhere else: " + where}
+	return told()
 }
 
 // tellKeyGone tells of messages that are kept and cannot be shown, since a key is gone: if some of those that were to be
@@ -549,24 +524,6 @@ func (a *app) tellWaiting(waiting []record.Finding, asJSON bool) {
 	for i := range waiting {
 		a.tellFinding(&waiting[i], false, asJSON)
 	}
-}
-
-// untried says that a reading has not joined parts in all ways that there are.
-func untried(arrivals *model.Arrivals) []findingJSON {
-	if !arrivals.More {
-		return nil
-	}
-	return []findingJSON{{Finding: "untried", Text: "some cells were not tried yet; run it again", Waiting: true}}
-}
-
-// tellArrivals tells what a reading has noticed besides messages, findings about them and what waits.
-func (a *app) tellArrivals(arrivals *model.Arrivals, asJSON bool) {
-	if n := int(arrivals.TooLate); n > 0 {
-		text := count(n, "entry") + " that the new key might open " + wasOrWere(1, int64(n)) +
-			" lost when the channel was cleared, and cannot be read again"
-		a.tell(findingJSON{Finding: "too late", Text: text, Count: &n}, asJSON)
-	}
-	a.tellCounted(arrivals.Findings, asJSON)
 }
 
 // sayLeftBehind says what to do where entries came that no key opens, and the room has a new key or may have one. Where nothing

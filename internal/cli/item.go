@@ -35,8 +35,7 @@ func (p policy) shows(it *model.Item) bool {
 	if it.Unsigned != nil {
 		return p != policyStrict
 	}
-	_, heartbeat := it.Record.Body.(record.Heartbeat)
-	return !heartbeat || it.Notice != ""
+	return it.ForPeople()
 }
 
 // appendItem writes a message of a conversation for people: when, which entry, who, what is to be noted of it, what.

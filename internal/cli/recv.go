@@ -11,9 +11,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/config"
 	"github.com/fernpost/fernpost/internal/duration"
-	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/messenger"
-	"github.com/fernpost/fernpost/internal/model"
 )
 
 type recvOptions struct {
@@ -129,13 +127,6 @@ func isOrAre(n int) string {
 		return "is"
 	}
 	return "are"
-}
-
-// tellCounted prints what was counted besides messages.
-func (a *app) tellCounted(f model.Findings, asJSON bool) {
-	for _, x := range item.OfCounts(f) {
-		a.tell(findingJSON(x), asJSON)
-	}
 }
 
 // sayNoMessages says that a feed of so many entries has no messages.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 )
 
@@ -13,15 +14,15 @@ func TestPartsLeftUntriedAreToldAndWait(t *testing.T) {
 	a := &app{stderr: &out}
 	var relay relayTeller
 	for range 2 {
-		relay.tell(a, untried(&model.Arrivals{More: true}), 0, false)
+		relay.tell(a, messenger.Untried(&model.Arrivals{More: true}), 0, false)
 	}
-	if got := out.String(); got != "some cells were not tried yet; run it again\n" {
+	if got := out.String(); got != "not all parts of messages were joined yet; the next reading goes on with that\n" {
 		t.Errorf("told %q", got)
 	}
 	if err := judged(&a.verdict); err != errUnsure {
 		t.Errorf("the verdict is %v", err)
 	}
-	relay.tell(a, untried(&model.Arrivals{}), 0, false)
+	relay.tell(a, messenger.Untried(&model.Arrivals{}), 0, false)
 	if err := judged(&a.verdict); err != nil || a.unprinted != nil {
 		t.Errorf("once all was tried: %v, %v", err, a.unprinted)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fernpost/fernpost/internal/feed"
+	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
@@ -21,6 +22,13 @@ func (a *app) tell(f findingJSON, asJSON bool) {
 		a.verdict.Add(f.Finding, 1)
 	}
 	a.printTold(f, asJSON)
+}
+
+// tellAll tells findings of the engine.
+func (a *app) tellAll(all []item.Finding, asJSON bool) {
+	for _, f := range all {
+		a.tell(findingJSON(f), asJSON)
+	}
 }
 
 // tellFinding is tell for a finding about records, which may be taken back.
@@ -102,7 +110,7 @@ func (a *app) printTold(f findingJSON, asJSON bool) {
 
 // tellUnread tells what of a room's feed could not be read, and of a file what was assumed.
 func (a *app) tellUnread(r model.Room, end *feedEnd, asJSON bool) {
-	if text := hiddenText(r, end.Hidden); text != "" {
+	if text := messenger.HiddenText(r, end.Hidden); text != "" {
 		a.tell(findingJSON{Finding: "unread", Text: text}, asJSON)
 	}
 	rest := end.Skipped

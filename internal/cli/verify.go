@@ -11,6 +11,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/feed"
+	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
@@ -128,7 +129,7 @@ func (a *app) tellReport(r *model.Report, asJSON bool) {
 	lines.end()
 	a.verdict.Pending = len(r.Waiting)
 	a.tellWaiting(r.Waiting, asJSON)
-	a.tellCounted(r.Findings, asJSON)
+	a.tellAll(item.OfCounts(r.Findings), asJSON)
 }
 
 // tellComparison tells where what this device holds differs from what the relay shows, up to its entry last. Where the
@@ -200,7 +201,7 @@ func (a *app) unchecked(r model.Room, d *model.Comparison) (all []findingJSON) {
 		all = append(all, findingJSON{Finding: "before the clear", Text: text + d.Past[i].Text()})
 	}
 	if d.Elsewhere > 0 {
-		all = append(all, a.elsewhere(r, d.Elsewhere))
+		all = append(all, findingJSON(a.engine().OfElsewhere(r, d.Elsewhere)))
 	}
 	return all
 }
@@ -255,9 +256,6 @@ func (a *app) tellUnshown(q *model.Queued, last int64, asJSON bool) {
 	a.tell(f, asJSON)
 }
 
-// mostGaps is how many ranges of entries that were not shown have lines of their own.
-const mostGaps = 10
-
 // tellNotShown tells which entries a feed lacks or shows in two ways, and those that it names above its rows: a file in JSON also
 // beside them, unless only a part was wanted.
 func (a *app) tellNotShown(f *messenger.Feed, file *feed.Report, all, asJSON bool) {
@@ -273,7 +271,7 @@ func (a *app) tellNotShown(f *messenger.Feed, file *feed.Report, all, asJSON boo
 	if last == 0 {
 		return
 	}
-	text := namedText(first, last)
+	text := messenger.NamedText(first, last)
 	if file != nil {
 		text = fmt.Sprintf("the file names entry %d as the newest, and has none above %d", last, first-1)
 	}
@@ -282,38 +280,21 @@ func (a *app) tellNotShown(f *messenger.Feed, file *feed.Report, all, asJSON boo
 
 // tellGaps tells which entries were not shown.
 func (a *app) tellGaps(gaps iter.Seq2[int64, int64], asJSON bool) {
-	a.tellRanges(gaps, asJSON, func(first, last int64) (kind, text string) {
-		if last-first >= feed.DoubtfulGap {
-			return "doubtful number", "none of the " + record.Entries(first, last) + " was shown, but one above them: that number is doubtful"
-		}
-		return "not shown", record.Entries(first, last) + " " + wasOrWere(first, last) + " not shown"
-	}, "of entries that were not shown")
+	a.tellCounting(messenger.Gaps(gaps), asJSON)
 }
 
 // tellRanges tells of each of the first ranges of entries what say says, and of the others how many there are of what.
 func (a *app) tellRanges(ranges iter.Seq2[int64, int64], asJSON bool, say func(first, last int64) (kind, text string), what string) {
-	told, rest := 0, 0
-	var all []findingJSON
-	for first, last := range ranges {
-		kind, text := say(first, last)
-		switch {
-		case told < mostGaps:
-			told++
-			all = append(all, findingJSON{Finding: kind, Text: text, Entry: &first, LastEntry: &last})
-			continue
-		case rest == 0:
-			all = append(all, findingJSON{Finding: kind, Entry: &first})
-		}
-		rest++
-		f := &all[mostGaps]
-		f.LastEntry, f.Count = &last, new(rest)
-		f.Text = fmt.Sprintf("%s more %s, among %s", count(rest, "range"), what, record.Entries(*f.Entry, last))
-	}
+	a.tellCounting(messenger.Ranges(ranges, say, what), asJSON)
+}
+
+// tellCounting tells findings of which one may stand for as many as it counts.
+func (a *app) tellCounting(all []item.Finding, asJSON bool) {
+	a.tellAll(all, asJSON)
 	for _, f := range all {
-		a.tell(f, asJSON)
-	}
-	if rest > 1 && model.WeightOf(all[mostGaps].Finding) == model.Wrong {
-		a.verdict.Add(all[mostGaps].Finding, rest-1) // the last line stands for them
+		if f.Count != nil && *f.Count > 1 && model.WeightOf(f.Finding) == model.Wrong {
+			a.verdict.Add(f.Finding, *f.Count-1)
+		}
 	}
 }
 

@@ -260,9 +260,9 @@ func (f *follower) tellEvent(ctx context.Context, e messenger.Event) error {
 	case messenger.Read:
 		f.asked = true
 		f.tellRelay(&e.News, &e.Arrivals, f.stoppedText(e.Stop), f.o.asJSON)
-		f.tellArrivals(&e.Arrivals, f.o.asJSON)
+		f.tellAll(messenger.OfArrivals(&e.Arrivals), f.o.asJSON)
 		if e.News.Cleared {
-			f.tellPassed(e.News.Passed, f.o.asJSON)
+			f.tellAll(messenger.OfPassed(e.News.Passed), f.o.asJSON)
 		}
 		return f.tellElsewhere(f.o.asJSON)
 	case messenger.RelayAway:

@@ -191,13 +191,6 @@ func (r *Room) Passed() int64 { return r.passed }
 // News is what the last reading found out about the relay, and Stop why it did not come to the feed's end.
 func (r *Room) News() (exchange.News, exchange.Stop) { return r.news, r.stop }
 
-// OwnElsewhere says why messages of our own key may have been written elsewhere: since the identity has moved to another device, and
-// when, the zero time if it has not; or as it came here from one.
-func (e *Engine) OwnElsewhere(settings model.Room) (moved time.Time, brought bool, err error) {
-	moved, err = e.Gone()
-	return moved, settings.Brought.Number > 0, err
-}
-
 // HasUnopened reports whether there are tokens, of this reading or of one before, that no key opens.
 func (r *Room) HasUnopened() (bool, error) {
 	foreign, err := r.archive.Ranges(kept.Foreign)

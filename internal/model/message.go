@@ -48,6 +48,15 @@ func (it *Item) Reading() (r record.Reading, ok bool) {
 	return r, ok
 }
 
+// ForPeople reports whether people read it: a heartbeat is for programs, unless there is something to be said in its place.
+func (it *Item) ForPeople() bool {
+	if it.Record == nil {
+		return true
+	}
+	_, heartbeat := it.Record.Body.(record.Heartbeat)
+	return !heartbeat || it.Notice != ""
+}
+
 // Text returns what a text says, and whether the message is one, signed or not.
 func (it *Item) Text() (text string, ok bool) {
 	switch {

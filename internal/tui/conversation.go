@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/screen"
@@ -149,22 +150,34 @@ func (c *conversation) remove(b *block) {
 func (c *conversation) tell(f *record.Finding, takenBack bool, now time.Time) {
 	id := f.ID()
 	for _, b := range c.blocks {
-		if b.finding != nil && b.finding.ID() == id {
-			b.takenBack, b.finding = takenBack, f
-			if text := f.Text(); text != "" {
-				b.words = screen.Line(text)
+		if b.finding != nil && b.id == id {
+			found := item.OfFinding(f, takenBack)
+			b.takenBack, b.finding = takenBack, &found
+			if found.Text != "" {
+				b.words = screen.Line(found.Text)
 			}
 			return
 		}
 	}
 	if !takenBack {
-		c.note(f, now)
+		c.note(findingBlock(f, false, now))
+	}
+}
+
+// past marks what an earlier reading has found out, and this one, which has found this, does not find any more.
+func (c *conversation) past(found []item.Finding) {
+	for _, b := range c.blocks {
+		if b.finding == nil || !b.finding.Waiting || b.id != (record.FindingID{}) {
+			continue
+		}
+		if !slices.ContainsFunc(found, func(f item.Finding) bool { return f.Text == b.finding.Text }) {
+			b.takenBack = true
+		}
 	}
 }
 
 // note shows a finding at the end: it is noticed now, and above nobody would see it.
-func (c *conversation) note(f *record.Finding, now time.Time) {
-	b := findingBlock(f, false, now)
+func (c *conversation) note(b *block) {
 	if b == nil {
 		return
 	}

@@ -212,7 +212,7 @@ func (p *painter) finding(lines []string, b *block) []string {
 		text, r = "no longer true: "+text, dim
 	case b.finding.Waiting:
 		r = dim
-	case model.IsWrong(b.finding):
+	case model.WeightOf(b.finding.Finding) == model.Wrong:
 		r = bad
 	}
 	for i, line := range wrap(text, max(p.columns-4, minText)) {
@@ -422,7 +422,7 @@ func (p *painter) title() string {
 	if p.room.own != "" {
 		left += ", you are " + p.room.own
 	}
-	right := "F1 help  F2 split  F3 bare  F4 rooms "
+	right := "F1 help  F2 public  F3 copy  F4 rooms "
 	if columnsOf(left)+columnsOf(right)+1 > p.columns {
 		right = "F1 help "
 	}
@@ -504,10 +504,14 @@ func (s *state) emptyText() string {
 	return "No messages yet. Type one, and press Enter; F1 or /help says what else there is."
 }
 
-// bareLines are what is shown without any frame, to be copied.
-func (p *painter) bareLines() []string {
-	var lines []string
-	for i := p.talk.last; i >= 0 && len(lines) < p.height; i-- {
+// bareLines are what is shown without any frame, to be copied. How one comes back stands in the last line: there a block that is
+// copied does not take it along.
+func (p *painter) bareLines() (lines []string) {
+	room := p.height
+	if p.height > 1 {
+		room--
+	}
+	for i := p.talk.last; i >= 0 && len(lines) < room; i-- {
 		b := p.talk.blocks[i]
 		text := cmp.Or(b.text, b.words)
 		if b.name != "" {
@@ -520,9 +524,13 @@ func (p *painter) bareLines() []string {
 		}
 		lines = append(these, lines...)
 	}
-	lines = lines[max(len(lines)-p.height, 0):]
+	lines = lines[max(len(lines)-room, 0):]
 	for i := range lines {
 		lines[i] = clip(lines[i], p.width)
+	}
+	if p.height > 1 {
+		lines = append(lines, make([]string, room-len(lines))...)
+		lines = append(lines, paint(p.colour, dim, cut("any key goes back", p.width)))
 	}
 	return lines
 }

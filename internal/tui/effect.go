@@ -42,7 +42,9 @@ type (
 	// rotate moves the room to a new key.
 	rotate    struct{}
 	listRooms struct{}
-	openRoom  struct{ name string }
+	// countUnread reads what is new in all rooms.
+	countUnread struct{}
+	openRoom    struct{ name string }
 	// joinBy enters a room by a link, and makeRoom makes one.
 	joinBy   struct{ link string }
 	makeRoom struct{ name string }
@@ -67,6 +69,7 @@ func (markVerified) effect() {}
 func (inviteOthers) effect() {}
 func (rotate) effect()       {}
 func (listRooms) effect()    {}
+func (countUnread) effect()  {}
 func (openRoom) effect()     {}
 func (joinBy) effect()       {}
 func (makeRoom) effect()     {}

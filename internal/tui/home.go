@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,6 +46,8 @@ func (h *home) does(ctx context.Context, e effect) (mine bool, err error) {
 	switch e := e.(type) {
 	case listRooms:
 		err = h.listRooms()
+	case countUnread:
+		err = h.countUnread(ctx)
 	case joinBy:
 		err = h.join(ctx, e.link)
 	case makeRoom:
@@ -57,6 +60,7 @@ func (h *home) does(ctx context.Context, e effect) (mine bool, err error) {
 	return true, err
 }
 
+// listRooms lists the rooms with what this device has read of them and not shown here, and has the others looked after then.
 func (h *home) listRooms() error {
 	rooms, missed, err := h.o.Engine.All()
 	if err != nil {
@@ -68,12 +72,13 @@ func (h *home) listRooms() error {
 		if messenger.Writable(r) != nil {
 			text += ", for reading only"
 		}
-		p.choices = append(p.choices, choice{text, func(s *state) []effect {
+		pick := func(s *state) []effect {
 			s.panel = nil
 			return []effect{openRoom{r.Name}}
-		}})
+		}
+		p.choices = append(p.choices, choice{room: r.Name, text: text, note: h.unreadText(r), pick: pick})
 	}
-	p.choices = append(p.choices, choice{"another room …", func(s *state) []effect {
+	p.choices = append(p.choices, choice{text: "another room …", pick: func(s *state) []effect {
 		s.panel = newcomerPanel(false)
 		return nil
 	}})
@@ -81,7 +86,43 @@ func (h *home) listRooms() error {
 		p.lines = append(p.lines, screen.Line(m.Error()))
 	}
 	h.tell(shows{p})
+	h.tell(countUnread{})
 	return nil
+}
+
+// mostUnread is up to how many messages that were not read are counted.
+const mostUnread = 100
+
+// unreadText says how many messages of a room have come that were not shown here, "" where there are none, or nobody knows.
+func (h *home) unreadText(r model.Room) string {
+	switch n, ok, err := h.o.Engine.Unread(r, markName, mostUnread); {
+	case err != nil:
+		return "cannot be read: " + screen.Line(err.Error())
+	case !ok || n == 0:
+		return ""
+	case n == mostUnread:
+		return fmt.Sprintf("%d or more new messages", n)
+	default:
+		return screen.Count(n, "new message")
+	}
+}
+
+// countUnread reads what has come into the rooms meanwhile, one after the other, and tells of each what is new.
+func (h *home) countUnread(ctx context.Context) error {
+	rooms, _, err := h.o.Engine.All()
+	for _, r := range rooms {
+		before, note := h.unreadText(r), ""
+		if err := h.o.Engine.Refresh(ctx, r); err != nil {
+			note = "its relay could not be asked"
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if after := h.unreadText(r); after != before || note != "" {
+			h.tell(unread{r.Name, cmp.Or(after, note)})
+		}
+	}
+	return err
 }
 
 // newcomerPanel asks for a link, or how a room is to be called that is made.
@@ -114,7 +155,7 @@ func namePanel() *panel {
 	return &panel{
 		title: "What do you want to be called?",
 		asks:  "A name, and Enter; Esc leaves it for later",
-		lines: []string{"Your messages carry a name of up to 24 bytes. Without one the others see the tag of your key. /name changes it."},
+		lines: []string{"Your messages carry a name of up to 24 letters (fewer with accents). Without one the others see a number in its place, such as ~6f691867. /name NAME sets it later."},
 		answer: func(s *state, nick string) []effect {
 			s.panel = nil
 			return []effect{setName{nick}}

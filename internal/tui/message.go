@@ -52,8 +52,9 @@ type block struct {
 	entry  int64
 	seenBy []string
 
-	// finding is what was found, next what to do about it.
-	finding   *record.Finding
+	// finding is what was found, nil of a message; id names it if it is one about records. next is what to do about it.
+	finding   *item.Finding
+	id        record.FindingID
 	next      string
 	takenBack bool
 }
@@ -70,11 +71,11 @@ func blockOf(it *model.Item) *block {
 	if text, ok := it.Text(); ok {
 		b.setText(text)
 	} else if r, ok := it.Reading(); ok {
-		b.setText(r.String())
+		b.words = screen.Line(r.String()) // not what its author says: a sensor has measured it
 	}
 	if it.Record == nil {
 		b.spot, b.cells = it.At, []record.Spot{it.At}
-		if b.text == "" {
+		if b.text == "" && b.words == "" {
 			b.words, b.warns = item.OfUnsignedKind(it.Unsigned), true
 		}
 		if it.Sent != nil { // it is not known to be ours once it is read back
@@ -89,7 +90,7 @@ func blockOf(it *model.Item) *block {
 	b.cells = m.Cells
 	if it.Notice != "" {
 		b.text, b.words, b.warns = "", screen.Line(it.Notice), true
-	} else if b.text == "" {
+	} else if b.text == "" && b.words == "" {
 		if f, ok := m.Body.(record.File); ok {
 			b.file = f.Name
 		}
@@ -154,16 +155,23 @@ func ownBlock(q *model.Queued, body record.Body, now time.Time) *block {
 	return b
 }
 
-// findingBlock is a finding as it is shown, nil if it says nothing.
+// findingBlock is a finding about records as it is shown, nil if it says nothing.
 func findingBlock(f *record.Finding, takenBack bool, now time.Time) *block {
-	text := f.Text()
+	found := item.OfFinding(f, takenBack)
+	b := foundBlock(&found, now)
+	if b != nil {
+		b.id, b.at = f.ID(), record.Spot{Place: f.At, Field: behindFields}
+	}
+	return b
+}
+
+// foundBlock is any finding as it is shown, nil if it says nothing.
+func foundBlock(f *item.Finding, now time.Time) *block {
+	text := screen.Line(f.Text)
 	if text == "" {
 		return nil
 	}
-	b := &block{finding: f, when: now, words: screen.Line(text), takenBack: takenBack, next: nextStep(f.Kind)}
-	b.warns = !f.Waiting
-	b.at = record.Spot{Place: f.At, Field: behindFields}
-	return b
+	return &block{finding: f, when: now, words: text, warns: !f.Waiting, takenBack: f.TakenBack, next: nextStep(f.Finding)}
 }
 
 // behindFields is a field that no entry has: a finding stands behind the messages of its entry.
@@ -184,26 +192,44 @@ func compare(a, b *block) int {
 }
 
 // nextStep says what to do about a finding of a kind.
-func nextStep(kind record.FindingKind) string {
+func nextStep(kind string) string {
 	switch kind {
-	case record.Missing, record.Hidden, record.Wiped, record.Cleared, record.TwoVersions, record.Fork:
+	case record.Missing.String(), record.Hidden.String(), record.Wiped.String(), record.Cleared.String(), record.TwoVersions.String(),
+		record.Fork.String():
 		return `"fernpost verify" reads the whole history; compare its six words with the others`
-	case record.Reordered, record.Refuted, record.Redated:
+	case record.Reordered.String(), record.Refuted.String(), record.Redated.String():
 		return `"fernpost verify" tells whether more is out of order`
-	case record.Namesake:
+	case record.Namesake.String():
 		return "/verify the one you mean, by the words that they read out to you"
-	case record.Renamed:
+	case record.Renamed.String():
 		return "/who lists the names and keys"
-	case record.Contradiction:
+	case record.Contradiction.String():
 		return `ask them which device is whose: "fernpost identity device"`
-	case record.NotOurs:
+	case record.NotOurs.String():
 		return `if the room has moved, ask for the new passphrase: "fernpost key add"`
-	case record.Forged, record.Malformed:
+	case record.Forged.String(), record.Malformed.String():
 		return "somebody with the key has written it: /rotate shuts out who should not have it"
-	case record.Newer:
+	case record.Newer.String():
 		return "update fernpost to read it"
-	case record.Incomplete:
+	case record.Incomplete.String(), "damaged":
 		return "ask its author to send it again"
+	}
+	return nextAtRelay(kind)
+}
+
+// nextAtRelay is nextStep for what is no message.
+func nextAtRelay(kind string) string {
+	switch kind {
+	case "not shown":
+		return `ask the others whether they are shown it; "fernpost verify" lists all that is not shown`
+	case "unread", "claimed", "doubtful", "doubtful number":
+		return `"fernpost doctor" looks at the relay, and says what to do`
+	case "not encrypted", "disguised":
+		return "it is no message of this room: anybody who has the write key can put such a thing there"
+	case record.Repeat.String():
+		return "nothing is lost: anybody who has the write key can post an entry once more"
+	case "letter":
+		return `whoever it is for takes it with "fernpost join --from-channel"`
 	}
 	return ""
 }

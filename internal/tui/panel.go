@@ -25,9 +25,29 @@ type panel struct {
 	answer func(s *state, text string) []effect
 }
 
+// choice is a line that can be chosen, with a note behind it; room is the room that it stands for, if it does.
 type choice struct {
-	text string
-	pick func(*state) []effect
+	room, text, note string
+	pick             func(*state) []effect
+}
+
+func (c *choice) line() string {
+	if c.note == "" {
+		return c.text
+	}
+	return c.text + ": " + c.note
+}
+
+// noteUnread notes in the list of rooms what is new in one.
+func (s *state) noteUnread(u unread) {
+	if s.panel == nil || s.panel.title != roomsTitle {
+		return
+	}
+	for i := range s.panel.choices {
+		if c := &s.panel.choices[i]; c.room == u.room {
+			c.note = u.note
+		}
+	}
 }
 
 const roomsTitle = "Rooms"
@@ -40,7 +60,7 @@ func (p *panel) draw(to *painter, height int) []string {
 		if i == p.chosen {
 			lead, r = "> ", strong
 		}
-		lines = append(lines, paint(to.colour, r, cut(lead+c.text, to.columns)))
+		lines = append(lines, paint(to.colour, r, cut(lead+c.line(), to.columns)))
 	}
 	if p.code != nil {
 		lines = append(lines, p.drawCode(to, height)...)
@@ -123,23 +143,29 @@ func helpPanel() *panel {
 	return &panel{title: "Help", lines: []string{
 		"Enter sends, Alt+Enter (or Ctrl+J) breaks the line. Up and Down bring back what you entered before.",
 		"Page Up, Page Down, Ctrl+Home and Ctrl+End move in the conversation; Alt+Up and Alt+Down choose a message, Esc lets go of it.",
-		"Ctrl+R searches. F2 shows beside each message what everybody sees of it. F3 shows the lines without a frame, to be copied.",
-		"F4 lists your rooms. Ctrl+C or /quit ends; what is not posted then stays in the outbox.",
+		"Ctrl+R searches. F2 shows beside each message what everybody sees of it. F3 shows the messages alone, to be copied with the " +
+			"mouse; any key comes back.",
+		"F4 lists your rooms, and what is new in them. Ctrl+C or /quit ends; what could not be sent until then is kept, and sent later.",
 		"",
 		"/file NAME     sends a file; /save [DIR] saves that of the chosen message, or of the last one",
 		"/verify NAME   shows the six words of somebody's key, to be compared aloud",
 		"/who           lists who has written here",
 		"/name NAME     sets what you are called",
-		"/invite        shows a link and a QR code by which others join; /invite read without the write key",
+		"/invite        shows a link and a QR code by which others join; /invite read: they can read, and not write",
 		"/rotate        moves the room to a new passphrase",
-		"/rooms, /join LINK, /make NAME",
-		"/retry         posts what waits in the outbox",
-		"/search TEXT, /split, /bare, /help, /quit",
+		"/rooms         lists your rooms; /join LINK enters another one, /make NAME makes one",
+		"/retry         sends now what could not be sent before",
+		"/search TEXT, /split (as F2), /bare (as F3), /help, /quit",
 		"",
-		"In front of a message stands what this device knows of its author. verified: you have compared the words of that key. known: " +
-			"the key was there before, and nobody has compared it. new key: its first message. unsigned: nobody has signed it. lost: a " +
-			"device that was withdrawn as lost. In front of your own stands how far they have come: queued, sending, accepted, seen, or " +
-			"unknown where the relay's answer was lost.",
+		"In front of a message stands what this device knows of its author. verified: you have compared the six words with them. known: " +
+			"they have written before, and nobody has compared words. new key: their first message. unsigned: nobody knows who has " +
+			"written it. lost: written on a device that its owner has lost.",
+		"In front of your own stands how far they have come. queued: waiting to be sent. sending. accepted: the relay has it. seen: " +
+			"somebody has read it. unknown: the relay's answer was lost.",
+		"",
+		"The relay is the server that keeps the room's rows, each of which is an entry; everybody can download them, and only who has the " +
+			"room's key reads what they say. The passphrase makes that key: its three check words are the same for all who have it. " +
+			"Each author has a key of their own besides, with six words. A finding, behind a !, tells what is missing or wrong.",
 	}}
 }
 

@@ -14,7 +14,6 @@ import (
 
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
-	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -214,7 +213,7 @@ func (c *plainly) saySo() {
 	if p := c.panel; p != nil {
 		c.warnf("-- %s --", p.title)
 		for _, choice := range p.choices {
-			c.warnf("%s", choice.text)
+			c.warnf("%s", choice.line())
 		}
 		for _, line := range p.lines {
 			c.warnf("%s", line)
@@ -241,6 +240,9 @@ func (c *plainly) perform(e effect) (ends bool) {
 			c.fail(err)
 		}
 	case redraw, copyText, loadRows:
+	case countUnread: // what is typed meanwhile waits for no relay
+		s := c.session
+		s.work.Go(func() { s.try(e) })
 	default:
 		s := c.session
 		c.busy++
@@ -285,6 +287,11 @@ func (c *plainly) take(what any) {
 		for _, b := range c.talk.blocks {
 			c.print(b)
 		}
+	case readIn:
+		c.answered = true
+		for _, f := range c.read(&e.read, e.lasting, e.passing) {
+			c.tellBlock(foundBlock(&f, c.now))
+		}
 	case messenger.Event:
 		c.takeEvent(e)
 	case known:
@@ -307,6 +314,8 @@ func (c *plainly) take(what any) {
 		c.tellLines(e)
 	case effect:
 		c.perform(e)
+	case unread:
+		c.talkf("%s: %s", e.room, e.note)
 	case called:
 		c.room.own = e.nick
 	case failed:
@@ -327,9 +336,9 @@ func (c *plainly) takeEvent(e messenger.Event) {
 		c.state.event(e)
 		c.tellState(&e.OwnState)
 	case messenger.Found:
-		c.tellFinding(&e.Finding, e.TakenBack)
+		c.tellBlock(findingBlock(&e.Finding, e.TakenBack, c.now))
 	case messenger.Late:
-		c.tellFinding(&e.Finding, false)
+		c.tellBlock(findingBlock(&e.Finding, false, c.now))
 	default:
 		c.takeOther(e)
 	}
@@ -338,10 +347,6 @@ func (c *plainly) takeEvent(e messenger.Event) {
 // takeOther prints what is told besides messages, their fate and findings.
 func (c *plainly) takeOther(e messenger.Event) {
 	switch e := e.(type) {
-	case messenger.Read:
-		if c.answered = true; e.Arrivals.NotOurs > 0 {
-			c.warnf("! %s not for this key", screen.Count(e.Arrivals.NotOurs, "entry"))
-		}
 	case messenger.RelayAway:
 		c.answered = true
 	case messenger.Reached:
@@ -362,7 +367,7 @@ func (c *plainly) takeOther(e messenger.Event) {
 
 // message prints a message that has come: one of our own only where another process has written it.
 func (c *plainly) message(it *model.Item) {
-	if !forPeople(it) {
+	if !it.ForPeople() {
 		return
 	}
 	b := blockOf(it)
@@ -401,11 +406,11 @@ func (c *plainly) tellState(s *model.OwnState) {
 	c.talkf("%s", screen.Line(s.Text()))
 }
 
-func (c *plainly) tellFinding(f *record.Finding, takenBack bool) {
-	b := findingBlock(f, takenBack, c.now)
+// tellBlock prints a finding, unless it says nothing.
+func (c *plainly) tellBlock(b *block) {
 	switch {
 	case b == nil:
-	case takenBack:
+	case b.takenBack:
 		c.warnf("! no longer true: %s", b.words)
 	default:
 		c.warnf("! %s", b.words)

@@ -191,6 +191,8 @@ func (m *program) take(e any) []effect {
 		effects := m.history(e.blocks, e.people, e.whole)
 		m.talk.fill(e.findings)
 		return effects
+	case readIn:
+		m.read(&e.read, e.lasting, e.passing)
 	case known:
 		m.setPeople(e.people)
 	case written:
@@ -207,6 +209,8 @@ func (m *program) take(e any) []effect {
 		m.openRoom(e.name)
 	case effect:
 		return []effect{e}
+	case unread:
+		m.noteUnread(e)
 	case called:
 		m.room.own = e.nick
 	case rowsIn:

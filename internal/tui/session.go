@@ -15,6 +15,7 @@ import (
 	"github.com/fernpost/fernpost/internal/attachment"
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
@@ -86,6 +87,11 @@ type (
 		people           []model.Person
 		whole            bool
 	}
+	// readIn is that the relay has answered, with what was found out for good, and what the next reading may find otherwise.
+	readIn struct {
+		read             messenger.Read
+		lasting, passing []item.Finding
+	}
 	// failed is why something could not be done; ended, why nothing comes any more.
 	failed struct{ err error }
 	ended  struct{ err error }
@@ -106,6 +112,8 @@ type (
 		all  bool
 		err  error
 	}
+	// unread says what is new in a room of the list of rooms.
+	unread struct{ room, note string }
 	// called is what the user is called now. Besides, it tells effects: openRoom, copyText.
 	called struct{ nick string }
 )
@@ -199,10 +207,31 @@ func (s *session) start(newest ...int) {
 				s.tell(ended{err})
 				return
 			}
-			s.tell(e)
+			if read, ok := e.(messenger.Read); ok {
+				s.tellRead(read)
+			} else {
+				s.tell(e)
+			}
 		}
 	})
 	s.stream.Post() // what an earlier call has left
+}
+
+// tellRead tells that the relay has answered, and what was found out then.
+func (s *session) tellRead(e messenger.Read) {
+	r, stopped := s.stream.Room, ""
+	if s.o.Stopped != nil {
+		stopped = s.o.Stopped(e.Stop)
+	}
+	in := readIn{e, r.Lasting(&e.News, &e.Arrivals), r.Passing(&e.News, &e.Arrivals, stopped, record.WaitingAfter)}
+	elsewhere, told, err := r.FreshElsewhere()
+	in.lasting = append(in.lasting, elsewhere...)
+	if s.tell(in); told != nil {
+		err = told()
+	}
+	if err != nil {
+		s.tell(failed{err})
+	}
 }
 
 // crash is a panic of a goroutine, to be raised where the terminal is restored.
@@ -223,7 +252,7 @@ func (s *session) tellHeld(each []int) error {
 				return err
 			}
 			err = r.History(newest, func(it *model.Item) error {
-				if forPeople(it) {
+				if it.ForPeople() {
 					h.blocks = append(h.blocks, blockOf(it))
 				}
 				return s.ctx.Err()

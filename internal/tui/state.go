@@ -8,6 +8,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
@@ -36,8 +37,9 @@ type state struct {
 	room   roomView
 	talk   conversation
 	rows   feedRows
-	clears uint32 // how many of the channel this device has noticed
-	loaded bool   // the history is there
+	clears uint32         // how many of the channel this device has noticed
+	loaded bool           // the history is there
+	said   messenger.Said // what the last reading has found out, and the next one may find otherwise
 
 	input  editor
 	panel  *panel // in place of the conversation; nil if none is
@@ -95,7 +97,7 @@ func (s *state) enter(r roomView) {
 	s.room, s.talk, s.rows, s.clears, s.loaded = r, newConversation(), feedRows{}, 0, false
 	s.seenTop, s.reached, s.answered, s.caughtUp = record.Spot{}, nil, false, false
 	s.newestOwn, s.posting, s.away, s.heard, s.panel, s.asking = nil, delivery{}, false, time.Time{}, nil, nil
-	s.search, s.sought, s.notice = false, "", ""
+	s.search, s.sought, s.notice, s.said = false, "", "", nil
 }
 
 // say shows a notice until the next key.
@@ -199,7 +201,7 @@ func (s *state) shown() (effects []effect) {
 func (s *state) event(e messenger.Event) []effect {
 	switch e := e.(type) {
 	case messenger.Message:
-		if !forPeople(&e.Item) {
+		if !e.Item.ForPeople() {
 			return nil
 		}
 		return s.message(blockOf(&e.Item))
@@ -214,7 +216,7 @@ func (s *state) event(e messenger.Event) []effect {
 		s.caughtUp, s.reached = true, &e
 		return s.keep()
 	case messenger.Read:
-		s.read(&e)
+		s.read(&e, nil, nil)
 	case messenger.RelayAway:
 		s.away = true
 		s.say(warns, e.Err.Error()+"; trying again")
@@ -227,25 +229,19 @@ func (s *state) event(e messenger.Event) []effect {
 	return nil
 }
 
-// read takes what a reading has found out about the relay, and what came that is no message.
-func (s *state) read(e *messenger.Read) {
+// read takes that the relay has answered, and what was found out then; see [messenger.Room.Lasting] and [messenger.Room.Passing]. It
+// returns what is to be told of that.
+func (s *state) read(e *messenger.Read, lasting, passing []item.Finding) []item.Finding {
 	s.away, s.answered = false, true
-	if a := &e.Arrivals; a.NotOurs > 0 {
-		s.talk.note(&record.Finding{
-			Kind: record.NotOurs, Count: a.NotOurs, At: record.Place{Entry: a.FirstNotOurs}, Until: a.LastNotOurs,
-		}, s.now)
-	}
-	stopped := s.stoppedText(e.Stop)
-	switch {
-	case e.News.Cleared:
+	if e.News.Cleared {
 		s.say(warns, "the channel was cleared, or the relay lost its entries")
-	case e.News.Doubtful:
-		s.say(warns, "the relay shows nothing of what it has shown before: what is new counts when it shows that again, or in a minute")
-	case stopped != "":
-		s.say(warns, stopped)
-	case e.Arrivals.Damaged > 0:
-		s.say(warns, screen.Count(e.Arrivals.Damaged, "entry")+" with a damaged token")
 	}
+	s.talk.past(passing)
+	tell := append(lasting, s.said.Fresh(passing)...)
+	for i := range tell {
+		s.talk.note(foundBlock(&tell[i], s.now))
+	}
+	return tell
 }
 
 // stoppedText says why a reading did not come to its end, "" if it did.
@@ -254,15 +250,6 @@ func (s *state) stoppedText(stop exchange.Stop) string {
 		return ""
 	}
 	return s.stopped(stop)
-}
-
-// forPeople reports whether a message is one that people read.
-func forPeople(it *model.Item) bool {
-	if it.Record == nil {
-		return true
-	}
-	_, heartbeat := it.Record.Body.(record.Heartbeat)
-	return !heartbeat || it.Notice != ""
 }
 
 // posted takes what is told while the outbox is posted.
@@ -404,7 +391,6 @@ func (s *state) toggle(p *panel) {
 	s.panel = p
 }
 
-// answer takes a key as the answer to a question.
 // pressAnswer takes a key while a question is open. An answer ends with Enter: of a "yes" that counted at its first letter the rest
 // became a message.
 func (s *state) pressAnswer(key, text string) []effect {
@@ -431,6 +417,7 @@ func (s *state) pressAnswer(key, text string) []effect {
 	return nil
 }
 
+// answer takes a letter, or a key, as the answer to a question; any other one leaves it open.
 func (s *state) answer(key string) []effect {
 	q := s.asking
 	switch key {
