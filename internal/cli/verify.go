@@ -305,13 +305,6 @@ func standOrStands(first, last int64) string {
 	return "stand"
 }
 
-func wasOrWere(first, last int64) string {
-	if first == last {
-		return "was"
-	}
-	return "were"
-}
-
 // printVerdict prints what was checked, the verdict and the digest.
 func (a *app) printVerdict(r *model.Report, o verifyOptions) error {
 	digest := passphrase.SixWords([16]byte(r.Digest[:16]))
