@@ -303,14 +303,12 @@ func (s *Stream) takeArchived() error {
 	if err := s.takeSent(); err != nil { // or what another process has sent would be taken for somebody else's
 		return err
 	}
+	if err := s.introduce(); err != nil { // whose key an invitation has vouched for is no stranger when the first message is told
+		return err
+	}
 	news, err := s.talk.Since(s.mark, s.Most)
 	if err != nil {
 		return err
-	}
-	if len(news.Items) > 0 { // whose key an invitation has vouched for is no stranger when the first message is told
-		if err := s.introduce(); err != nil {
-			return err
-		}
 	}
 	for i := range news.Items {
 		s.queue = append(s.queue, Message{news.Items[i]})

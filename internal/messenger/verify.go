@@ -267,7 +267,7 @@ func (e *UnfinishedError) Unwrap() error { return e.Err }
 func (m *Memory) History(newest int, visit func(*model.Item) error) error {
 	return m.held.History(newest, func(it *model.Item) error {
 		if r := it.Record; r != nil && !m.own.IsZero() && r.Author == m.own {
-			r.Own, it.OldKey = true, false
+			r.Own, it.OldKey, it.Standing = true, false, model.Yours
 		}
 		return visit(it)
 	})

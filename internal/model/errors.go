@@ -50,6 +50,8 @@ var (
 	ErrKeyGone = errors.New("its key is not here")
 	// ErrNumbersSpent means that the identity has used its last number and is to be replaced.
 	ErrNumbersSpent = errors.New("the identity has used all of its numbers")
+	// ErrNobody means that no record of a key was read.
+	ErrNobody = errors.New("nobody here has this key")
 	// ErrNoMessage means that there is no such message in the outbox.
 	ErrNoMessage = errors.New("no such message in the outbox")
 	// ErrTried means that a message was tried to be posted, so that it can only be completed.

@@ -32,6 +32,8 @@ type Item struct {
 	OldKey bool
 	// Lost means that its author is a device that was lost or stolen, as the user has said.
 	Lost bool
+	// Standing is what is known of who has signed it; only a history, or what came since a mark, tells that of somebody else.
+	Standing Standing
 	// Sent tells how far a message of our own has come, and SeenBy who has signed that they have seen it.
 	Sent   *Queued
 	SeenBy []string

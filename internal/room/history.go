@@ -637,11 +637,33 @@ func (c *Conversation) recall(rows []kept.Message, seen []record.Receipt) (items
 	if err := c.noticeMoves(items); err != nil {
 		return nil, 0, err
 	}
-	for i := range items {
-		m := items[i].Record
-		items[i].Lost = m != nil && c.isLost(m.Author)
+	if err := c.noteStandings(items); err != nil {
+		return nil, 0, err
 	}
 	return items, n, c.markOldKeys(items)
+}
+
+// noteStandings notes what is known of who has written messages.
+func (c *Conversation) noteStandings(items []model.Item) error {
+	authors := map[record.PublicKey]*model.Person{}
+	for i := range items {
+		m := items[i].Record
+		if m == nil {
+			items[i].Standing = model.Unsigned
+			continue
+		}
+		p := authors[m.Author]
+		if p == nil {
+			author, _, err := c.store.Author(m.Author)
+			if err != nil {
+				return err
+			}
+			p = c.personOf(author)
+			authors[m.Author] = p
+		}
+		items[i].Lost, items[i].Standing = p.Lost, p.StandingOf(m.Number)
+	}
+	return nil
 }
 
 // Numbered returns the messages that a key has signed under a number, as far as they can be opened: more than one where that key

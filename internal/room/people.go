@@ -2,7 +2,6 @@ package room
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,9 +10,6 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 )
-
-// ErrNobody means that no record of the key was read.
-var ErrNobody = errors.New("nobody here has this key")
 
 // People returns all authors of whom something was read.
 func (c *Conversation) People() ([]model.Person, error) {
@@ -33,16 +29,20 @@ func (c *Conversation) People() ([]model.Person, error) {
 	names := c.names()
 	people := make([]model.Person, len(authors))
 	for i, a := range authors {
-		people[i] = model.Person{
-			Author: a, Names: pinned[a.Key], Name: names.Of(a.Key), Person: names.Person(a.Key), Own: a.Key == c.own,
-			Lost: c.isLost(a.Key),
-		}
-		people[i].Compared = a.Compared && !people[i].Lost // also before somebody has let go of that
+		people[i] = *c.personOf(a)
+		people[i].Names, people[i].Name, people[i].Person = pinned[a.Key], names.Of(a.Key), names.Person(a.Key)
 	}
 	if err := names.Err(); err != nil {
 		return nil, fmt.Errorf("listing the authors: %w", err)
 	}
 	return people, nil
+}
+
+// personOf is an author without what is theirs by name.
+func (c *Conversation) personOf(a record.Author) *model.Person {
+	p := &model.Person{Author: a, Own: a.Key == c.own, Lost: c.isLost(a.Key)}
+	p.Compared = a.Compared && !p.Lost // also before somebody has let go of that
+	return p
 }
 
 // Who has written in the last ten minutes is heard of. A channel that is written to by the interval has 40 rows of them.
@@ -116,7 +116,7 @@ func (c *Conversation) Vouch(introduced []string, now time.Time) (settled []stri
 }
 
 // Verified notes that the user has compared a key with its owner, aloud. The key has the name of its newest record at once:
-// somebody else who took that first, and was not compared, is the namesake. The error is [ErrNobody].
+// somebody else who took that first, and was not compared, is the namesake. The error is [model.ErrNobody].
 func (c *Conversation) Verified(key record.PublicKey, now time.Time) error {
 	return c.change("noting that a key was compared", key, func() error {
 		if err := c.store.Apply(&kept.Change{Compared: []kept.KeyDate{{Key: key, At: now}}}); err != nil {
@@ -172,7 +172,7 @@ func (c *Conversation) comparedAs() (map[record.PublicKey]string, error) {
 // Forget lets go of the nicknames that are pinned to a key, which gets none until it is compared. Known by one of them is
 // from now on who was compared under it, or else who has used it first, or is the next to. What the key has written stays,
 // and is shown with its tag: it is a namesake. The heirs are who has such a nickname now, as they have used it: it may only
-// look like that of the key. The error is [ErrNobody].
+// look like that of the key. The error is [model.ErrNobody].
 func (c *Conversation) Forget(key record.PublicKey, now time.Time) (heirs []record.Named, err error) {
 	err = c.change("forgetting a key", key, func() error {
 		pinned, err := c.store.Pins(record.PinQuery{Key: key})
@@ -258,7 +258,7 @@ func (c *Conversation) change(doing string, key record.PublicKey, work func() er
 		if _, ok, err := c.store.Author(key); err != nil {
 			return err
 		} else if !ok {
-			return ErrNobody
+			return model.ErrNobody
 		}
 		return work()
 	})

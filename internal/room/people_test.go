@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
-	"github.com/fernpost/fernpost/internal/room"
 )
 
 // A room that moves to a new key: who has it reads on, who lacks it is told what to do and reads on once it is there.
@@ -93,7 +93,7 @@ func TestPeople(t *testing.T) {
 	if _, err := bo.Forget(key, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bo.Forget(bo.o.Identity.Public(), time.Now()); !errors.Is(err, room.ErrNobody) {
+	if _, err := bo.Forget(bo.o.Identity.Public(), time.Now()); !errors.Is(err, model.ErrNobody) {
 		t.Errorf("Forget = %v, want ErrNobody", err)
 	}
 	// The name goes to whoever else has used it, and stays there.
@@ -243,6 +243,13 @@ func TestWhoHasInvitedCountsAsCompared(t *testing.T) {
 		if p.Compared != (p.Key == ana.Own()) {
 			t.Errorf("%s is compared: %t", p.Name, p.Compared)
 		}
+	}
+	var standings []model.Standing
+	if err := carl.History(0, func(it *model.Item) error {
+		standings = append(standings, it.Standing)
+		return nil
+	}); err != nil || !slices.Equal(standings, []model.Standing{model.Verified, model.Lost}) {
+		t.Errorf("the messages are by somebody %q, %v", standings, err)
 	}
 	if author, _, err := carl.archive.Author(bo.Own()); err != nil || author.Compared {
 		t.Errorf("the key of the lost device was noted as compared: %t, %v", author.Compared, err)

@@ -264,7 +264,7 @@ func failureFrom(err error) *failure {
 		code = "nickname"
 	case errors.Is(err, record.ErrBody), errors.Is(err, model.ErrReading), errors.Is(err, record.ErrNoReading):
 		code = "body"
-	case errors.Is(err, room.ErrNobody), errors.Is(err, model.ErrNoMessage):
+	case errors.Is(err, model.ErrNobody), errors.Is(err, model.ErrNoMessage):
 		code = "nobody"
 	}
 	if _, ok := errors.AsType[*model.MovedError](err); ok {

@@ -34,7 +34,7 @@ func testTwoPagesTalk(t *testing.T, fresh func() caller) {
 	ana.send("hello")
 	until(t, "both have the first message", func() bool { return ana.shows("hello") && bo.shows("hello") }, ana, bo)
 	said := bo.history()[0]
-	if *said.Author != "ana" || said.Standing != "new" || said.Own || *said.Entry != 1 {
+	if *said.Author != "ana" || said.Standing == nil || *said.Standing != "new" || said.Own || *said.Entry != 1 {
 		t.Errorf("bo is shown %+v", said)
 	}
 	bo.ask(nil, map[string]any{"op": "shown", "at": said.At})
@@ -47,8 +47,8 @@ func testTwoPagesTalk(t *testing.T, fresh func() caller) {
 	if mine := ana.history()[0]; *mine.State != "accepted" || !*mine.Back || !slices.Equal(mine.SeenBy, []string{"bo"}) {
 		t.Errorf("ana's own: state %v, back %v, seen by %q", *mine.State, *mine.Back, mine.SeenBy)
 	}
-	if again := bo.history()[0]; again.Standing != "verified" {
-		t.Errorf("once her words were compared ana is %q", again.Standing)
+	if again := bo.history()[0]; again.Standing == nil || *again.Standing != "verified" {
+		t.Errorf("once her words were compared the message is %+v", again.Message)
 	}
 	var one, other digestResult
 	ana.ask(&one, map[string]any{"op": "digest"})

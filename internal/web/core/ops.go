@@ -170,7 +170,7 @@ func (c *core) send(m *message, content []byte) (any, []byte, error) {
 	items, err := c.talk.OnTheirWay()
 	for i := range items {
 		if q := items[i].Sent; q != nil && q.Number == written.Number {
-			c.events = append(c.events, messageEvent{"message", c.show(&items[i], nil)})
+			c.events = append(c.events, messageEvent{"message", show(&items[i])})
 		}
 	}
 	return sentResult{Number: written.Number, Entries: written.Entries}, nil, err
@@ -218,13 +218,9 @@ func (s *said) body(content []byte) (record.Body, error) {
 
 // history returns the newest messages, by place.
 func (c *core) history(m *message, _ []byte) (any, []byte, error) {
-	known, err := c.authors()
-	if err != nil {
-		return nil, nil, err
-	}
 	shown := []shownMessage{}
-	err = c.talk.History(m.Newest, func(it *model.Item) error {
-		shown = append(shown, c.show(it, known))
+	err := c.talk.History(m.Newest, func(it *model.Item) error {
+		shown = append(shown, show(it))
 		return nil
 	})
 	return shown, nil, err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -55,8 +54,6 @@ func (c *core) info() (*info, error) {
 type shownMessage struct {
 	item.Message
 
-	// Standing says whose word it is: own, verified, known, unsigned, or new where nothing of its author was shown here before.
-	Standing string `json:"standing"`
 	// At says to [core] that the user has seen it.
 	At string `json:"at"`
 }
@@ -79,36 +76,10 @@ type stateEvent struct {
 	item.State
 }
 
-// people are the authors, by their keys.
-type people map[record.PublicKey]*model.Person
-
-func (c *core) authors() (people, error) {
-	all, err := c.talk.People()
-	known := people{}
-	for i := range all {
-		known[all[i].Key] = &all[i]
-	}
-	return known, err
-}
-
-// standingWords are what a page reads where it is not the word for people.
-var standingWords = map[model.Standing]string{model.Yours: "own", model.NewKey: "new"}
-
 // show makes a message what a page gets.
-func (c *core) show(it *model.Item, known people) shownMessage {
-	m := shownMessage{Message: item.Of(it, false), Standing: string(model.Unsigned)}
-	r := it.Record
-	if r == nil {
-		return m
-	}
-	standing := model.NewKey
-	if p := known[r.Author]; r.Own {
-		standing = model.Yours
-	} else if p != nil {
-		standing = p.StandingOf(r.Number)
-	}
-	m.Standing = cmp.Or(standingWords[standing], string(standing))
-	if r.At.Entry > 0 && !r.Own {
+func show(it *model.Item) shownMessage {
+	m := shownMessage{Message: item.Of(it, false)}
+	if r := it.Record; r != nil && r.At.Entry > 0 && !r.Own {
 		b, err := json.Marshal(record.Held{Author: r.Author, Number: r.Number, Hash: r.Hash, At: r.At})
 		if err == nil {
 			m.At = string(b)
@@ -132,19 +103,13 @@ func (c *core) tellNews() error {
 		return nil
 	}
 	defer c.tellHeard()
-	var known people
 	for more := true; more; {
 		news, err := c.talk.Since(c.mark, 0)
 		if err != nil {
 			return err
 		}
-		if len(news.Items) > 0 && known == nil {
-			if known, err = c.authors(); err != nil {
-				return err
-			}
-		}
 		for i := range news.Items {
-			c.events = append(c.events, messageEvent{"message", c.show(&news.Items[i], known)})
+			c.events = append(c.events, messageEvent{"message", show(&news.Items[i])})
 		}
 		for i := range news.Found {
 			f := &news.Found[i]
