@@ -80,7 +80,7 @@ type ackBody struct {
 }
 
 func (d *roomDoor) ack(w http.ResponseWriter, v *roomRequest) error {
-	body, err := readBody(w, v.Request, maxMessage)
+	body, err := ReadBody(w, v.Request, maxMessage)
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (d *roomDoor) getConsumers(w http.ResponseWriter, v *roomRequest) error {
 	if err != nil {
 		return err
 	}
-	return sendJSON(w, http.StatusOK, answer)
+	return SendJSON(w, http.StatusOK, answer)
 }
 
 func (d *roomDoor) deleteConsumer(w http.ResponseWriter, v *roomRequest) error {

@@ -23,7 +23,7 @@ func (d *roomDoor) postFile(w http.ResponseWriter, v *roomRequest) error {
 		return refusef(http.StatusBadRequest, "name the file: name=NAME")
 	}
 	var err error
-	if file.Content, err = readBody(w, v.Request, record.MaxFile); err != nil {
+	if file.Content, err = ReadBody(w, v.Request, record.MaxFile); err != nil {
 		return err
 	}
 	return d.send(w, v, file)

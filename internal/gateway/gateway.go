@@ -51,8 +51,9 @@ type Options struct {
 	// [BrokerAddress] has it, with Login's user name and password. Empty is neither; both want rooms.
 	MQTT, MQTTTo string
 	Login        mqtt.Credentials
-	// Pages is what is served where the gateway has nothing of its own, to those whom it answers at all; nil is nothing.
-	Pages http.Handler
+	// Pages makes what is served where the gateway has nothing of its own, to those whom it answers at all; nil is nothing. By only it
+	// lets those in who bear a token for everything.
+	Pages func(only func(http.HandlerFunc) http.HandlerFunc) http.Handler
 	// Self is what all answers carry. The zero Self is one that nobody else knows.
 	Self Self
 	// Log gets what goes wrong, without contents and keys; nil is nowhere.
@@ -364,10 +365,22 @@ func newHandler(o Options, grants *Grants, clients *guard.Clients) *handler {
 		ops.ServeHTTP(w, r)
 	})
 	if o.Pages == nil {
-		o.Pages = http.HandlerFunc(nothing)
+		h.mux.HandleFunc("/", nothing)
+	} else {
+		h.mux.Handle("/", o.Pages(h.only))
 	}
-	h.mux.Handle("/", o.Pages)
 	return h
+}
+
+// only lets those in who bear a token for everything.
+func (h *handler) only(serve http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if _, err := h.bearer(r, Admin, ""); err != nil {
+			problemOf(err).write(w)
+			return
+		}
+		serve(w, r)
+	}
 }
 
 // openRooms opens the rooms for scripts and bots.

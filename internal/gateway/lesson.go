@@ -78,7 +78,7 @@ func (h *handler) doLesson(
 		return "", "", err
 	}
 	defer release()
-	body, err := readBody(w, r, maxLesson)
+	body, err := ReadBody(w, r, maxLesson)
 	if err != nil {
 		return "", "", err
 	}

@@ -57,7 +57,7 @@ func textOf(contentType string, body []byte) (record.Text, error) {
 }
 
 func (d *roomDoor) postMessage(w http.ResponseWriter, v *roomRequest) error {
-	body, err := readBody(w, v.Request, maxMessage)
+	body, err := ReadBody(w, v.Request, maxMessage)
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func (d *roomDoor) send(w http.ResponseWriter, v *roomRequest, body record.Body)
 	if sent.Queued.Sent == model.StateAccepted {
 		status = http.StatusOK
 	}
-	return sendJSON(w, status, answer)
+	return SendJSON(w, status, answer)
 }
 
 // messageAnswer is a message.
@@ -211,5 +211,5 @@ func (d *roomDoor) getMessages(w http.ResponseWriter, v *roomRequest) error {
 	} else if !v.room.hasAnswered() {
 		answer.Away = new("the relay has not answered yet")
 	}
-	return sendJSON(w, http.StatusOK, answer)
+	return SendJSON(w, http.StatusOK, answer)
 }

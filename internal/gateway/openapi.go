@@ -14,7 +14,7 @@ import (
 type object map[string]any
 
 func (d *roomDoor) getOpenAPI(w http.ResponseWriter, _ *http.Request) error {
-	return sendJSON(w, http.StatusOK, openAPI(d.routes()))
+	return SendJSON(w, http.StatusOK, openAPI(d.routes()))
 }
 
 // openAPI describes routes in the form of OpenAPI 3.1.

@@ -180,6 +180,22 @@ func TestOpenAPI(t *testing.T) {
 		try(204, "DELETE", "/rooms/{room}/consumers/{consumer}", "/rooms/lab/consumers/bot", "")
 		try(200, "POST", "/rooms/{room}/files", "/rooms/lab/files?name=n&wait=1m", "content")
 		try(200, "GET", "/rooms/{room}/files/{key}/{number}", file, "")
+		var people peopleAnswer
+		x.must(&people, "GET", "/rooms/lab/people", "")
+		bo := slices.IndexFunc(people.People, func(p personAnswer) bool { return p.Name == "bo" })
+		if bo < 0 {
+			t.Fatalf("%+v", people)
+		}
+		try(200, "GET", "/rooms/{room}/people", "/rooms/lab/people", "")
+		try(204, "POST", "/rooms/{room}/people/{key}", "/rooms/lab/people/"+people.People[bo].Key.String(), "")
+		try(404, "POST", "/rooms/{room}/people/{key}", "/rooms/lab/people/"+strings.Repeat("1", 64), "")
+		try(404, "POST", "/rooms/{room}/people/{key}", "/rooms/lab/people/bo", "")
+		x.must(&got, "GET", "/rooms/lab/messages", "")
+		for _, m := range got.Messages {
+			if own := m.Own; m.Signed && (m.Standing == nil || *m.Standing != map[bool]string{true: "own", false: "verified"}[own]) {
+				t.Errorf("after comparing the message is %+v", m)
+			}
+		}
 		try(200, "GET", "/rooms/{room}/findings", "/rooms/lab/findings", "")
 		time.AfterFunc(time.Second, x.followed.end) // or a stream would not end
 		try(200, "GET", "/rooms/{room}/events", "/rooms/lab/events?from=start", "")

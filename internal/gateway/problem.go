@@ -30,6 +30,11 @@ func (p *problem) write(w http.ResponseWriter) {
 	send(w, p.Status, "application/problem+json", body)
 }
 
+// Refuse answers with a problem.
+func Refuse(w http.ResponseWriter, status int, detail string) {
+	(&problem{Status: status, Detail: detail}).write(w)
+}
+
 // send writes a whole reply.
 func send(w http.ResponseWriter, status int, contentType string, body []byte) {
 	h := w.Header()
@@ -58,7 +63,7 @@ func problemOf(err error) *problem {
 			}
 		}
 	}
-	is(http.StatusNotFound, model.ErrNoRoom, messenger.ErrNoConsumer)
+	is(http.StatusNotFound, model.ErrNoRoom, model.ErrNobody, messenger.ErrNoConsumer)
 	is(http.StatusBadRequest, model.ErrRoomName, messenger.ErrConsumerName, messenger.ErrNotYet, model.ErrMark, model.ErrNoText, model.ErrNotUTF8)
 	is(http.StatusConflict, messenger.ErrTooManyConsumers, model.ErrOtherIdentity, model.ErrNumbersSpent, model.ErrNamedKeyGone)
 	is(http.StatusUnprocessableEntity, model.ErrOtherBody, record.ErrBody)
@@ -87,8 +92,8 @@ func inWords(err error) string {
 	return err.Error()
 }
 
-// sendJSON writes an answer.
-func sendJSON(w http.ResponseWriter, status int, answer any) error {
+// SendJSON writes an answer, which nobody keeps.
+func SendJSON(w http.ResponseWriter, status int, answer any) error {
 	body, err := json.Marshal(answer)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/relay/metrics"
 )
 
 const (
@@ -121,10 +122,10 @@ func (d *roomDoor) from(v *roomRequest, word string) (at model.Mark, err error) 
 // answering makes problems of refusals and errors.
 func (d *roomDoor) answering(serve func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		counted := &countedReply{ResponseWriter: w}
+		counted := &metrics.Observed{ResponseWriter: w}
 		err := serve(counted, r)
 		switch {
-		case err != nil && counted.status != 0:
+		case err != nil && counted.Status != 0:
 			if problemOf(err).Status == http.StatusInternalServerError {
 				d.log.ErrorContext(r.Context(), "an answer was broken off", "route", r.Pattern, "err", err)
 			}
@@ -138,7 +139,7 @@ func (d *roomDoor) answering(serve func(http.ResponseWriter, *http.Request) erro
 			}
 			p.write(counted)
 		}
-		d.h.figures.Reply(r.Pattern, counted.status)
+		d.h.figures.Reply(r.Pattern, counted.Status)
 	}
 }
 
@@ -176,23 +177,8 @@ func (d *roomDoor) inRoom(r *route) func(http.ResponseWriter, *http.Request) err
 	}
 }
 
-// countedReply knows the status of its reply.
-type countedReply struct {
-	http.ResponseWriter
-	status int
-}
-
-// WriteHeader is part of [http.ResponseWriter].
-func (w *countedReply) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap is for [http.ResponseController].
-func (w *countedReply) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// readBody reads a body of a bounded size.
-func readBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
+// ReadBody reads a body of a bounded size. The error says for the client what is wrong.
+func ReadBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, refusef(http.StatusRequestEntityTooLarge, "the body is longer than %d bytes", most)

@@ -3,9 +3,12 @@ package gateway
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/record"
 )
 
 // roomAnswer is a room.
@@ -48,7 +51,58 @@ func (d *roomDoor) getRooms(w http.ResponseWriter, r *http.Request) error {
 	if len(answer.Rooms) == 0 && refused != nil {
 		return refused
 	}
-	return sendJSON(w, http.StatusOK, answer)
+	return SendJSON(w, http.StatusOK, answer)
+}
+
+// personAnswer is somebody in a room.
+type personAnswer struct {
+	Name     string           `json:"name" means:"how they are called"`
+	Key      record.PublicKey `json:"key" means:"their public key"`
+	Words    string           `json:"words" means:"the six words of that key, to be compared"`
+	Compared bool             `json:"compared" means:"whether they were compared"`
+	Own      bool             `json:"own" means:"whether it is the key that signs on this device"`
+	Lost     bool             `json:"lost" means:"whether it is that of a device that was withdrawn as lost"`
+}
+
+// peopleAnswer are those of whom something was read in a room.
+type peopleAnswer struct {
+	People []personAnswer `json:"people" means:"those of whom something was read:"`
+	Name   *string        `json:"name" means:"how this device is called there; null where nobody signs"`
+	Words  *string        `json:"words" means:"the six words of the key that signs on it"`
+}
+
+func (d *roomDoor) getPeople(w http.ResponseWriter, v *roomRequest) error {
+	answer := peopleAnswer{People: []personAnswer{}}
+	err := v.with(func(r *messenger.Room) error {
+		own, name := r.Own()
+		if own.IsZero() {
+			return nil
+		}
+		answer.Name, answer.Words = &name, new(passphrase.SixWords(own.Safety()))
+		people, err := r.People()
+		for i := range people {
+			p := &people[i]
+			answer.People = append(answer.People, personAnswer{p.Name, p.Key, passphrase.SixWords(p.Key.Safety()), p.Compared, p.Own, p.Lost})
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return SendJSON(w, http.StatusOK, answer)
+}
+
+// postCompared notes that the words of a key were compared.
+func (d *roomDoor) postCompared(w http.ResponseWriter, v *roomRequest) error {
+	key, err := record.ParseKey(v.PathValue("key"))
+	if err != nil {
+		return refusef(http.StatusNotFound, "that is nobody's key")
+	}
+	if err := v.with(func(r *messenger.Room) error { return r.Verified(key, time.Now()) }); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
 }
 
 // findingsAnswer are findings.
@@ -75,5 +129,5 @@ func (d *roomDoor) getFindings(w http.ResponseWriter, v *roomRequest) error {
 	if err != nil {
 		return err
 	}
-	return sendJSON(w, http.StatusOK, answer)
+	return SendJSON(w, http.StatusOK, answer)
 }

@@ -430,6 +430,11 @@ func TestTokensOfRooms(t *testing.T) {
 			if status, answer := x.ask(nil, "DELETE", "/rooms/lab/consumers/x", ""); status != tt.remove {
 				t.Errorf("%s removes: %d %s", name, status, answer)
 			}
+			// Whose words were compared is not for a bot to say.
+			compares := map[string]int{"admin": 404, "none": 401, "wrong": 401}[name]
+			if status, answer := x.ask(nil, "POST", "/rooms/lab/people/"+strings.Repeat("1", 64), ""); status != cmp.Or(compares, 403) {
+				t.Errorf("%s says that words were compared: %d %s", name, status, answer)
+			}
 		}
 		x.token = admin
 		if status, _ := x.ask(nil, "GET", "/rooms/none/messages", ""); status != 404 {

@@ -102,6 +102,14 @@ func (d *roomDoor) routes() []route {
 			answers: map[int]any{200: nil},
 		},
 		{
+			method: "GET", path: "/rooms/{room}/people", scope: Read, serve: d.getPeople, answers: map[int]any{200: peopleAnswer{}},
+			about: "Lists who has written in a room, with the words of their keys",
+		},
+		{
+			method: "POST", path: "/rooms/{room}/people/{key}", scope: Admin, serve: d.postCompared, answers: map[int]any{204: nil},
+			about: "Says that the words of a key were compared with its owner's, aloud",
+		},
+		{
 			method: "GET", path: "/rooms/{room}/findings", scope: Read, serve: d.getFindings, answers: map[int]any{200: findingsAnswer{}},
 			about: "Lists what is wrong in a room, or may be",
 		},

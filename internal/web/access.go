@@ -5,10 +5,11 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/fernpost/fernpost/internal/gateway"
 )
 
 // noTime is the date of files that have none: their hash says whether they have changed.
@@ -27,7 +28,6 @@ func bears(r *http.Request, token string) bool {
 func only(token string, serve http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !bears(r, token) {
-			w.Header().Set("WWW-Authenticate", "Bearer")
 			refuse(w, http.StatusUnauthorized, "this takes the token in the address that was printed at the start")
 			return
 		}
@@ -37,43 +37,25 @@ func only(token string, serve http.HandlerFunc) http.HandlerFunc {
 
 // refuse answers with a problem (RFC 9457).
 func refuse(w http.ResponseWriter, status int, detail string) {
-	answer(w, status, "application/problem+json", map[string]any{
-		"status": status, "title": http.StatusText(status), "detail": detail,
-	})
+	setPageHeaders(w.Header(), policy)
+	gateway.Refuse(w, status, detail)
 }
 
 // answerJSON answers with JSON, which nobody keeps.
 func answerJSON(w http.ResponseWriter, value any) {
-	answer(w, http.StatusOK, "application/json", value)
-}
-
-func answer(w http.ResponseWriter, status int, media string, value any) {
-	text, err := json.Marshal(value)
-	if err != nil {
+	setPageHeaders(w.Header(), policy)
+	if err := gateway.SendJSON(w, http.StatusOK, value); err != nil {
 		panic(err) // unreachable: values are of our own types
 	}
-	setPageHeaders(w.Header(), policy)
-	w.Header().Set("Content-Type", media)
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = w.Write(append(text, '\n')) // who does not take it hangs up
 }
 
 // readJSON reads the body of a request into a value. What it says of an error is for the client.
 func readJSON(w http.ResponseWriter, r *http.Request, value any) error {
-	body, err := readBody(w, r)
+	body, err := gateway.ReadBody(w, r, maxRequest)
 	if err != nil {
 		return err
 	}
 	return parseJSON(body, value)
-}
-
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
-	if err != nil {
-		return nil, errors.New("the body did not arrive whole, or is too long")
-	}
-	return body, nil
 }
 
 func parseJSON(text []byte, value any) error {

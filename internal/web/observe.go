@@ -10,6 +10,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/httpapi"
+	"github.com/fernpost/fernpost/internal/relay/metrics"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 	"github.com/fernpost/fernpost/internal/web/outside"
 )
@@ -42,7 +43,7 @@ func (c *Class) observed(relay http.Handler) http.Handler {
 			return
 		}
 		up := &upload{}
-		counted := &countedReply{ResponseWriter: w, status: http.StatusOK}
+		counted := &metrics.Observed{ResponseWriter: w, Status: http.StatusOK}
 		at := time.Now()
 		relay.ServeHTTP(counted, r.WithContext(context.WithValue(r.Context(), uploadKey{}, up)))
 		wire, came := c.tap.Take(r.RemoteAddr)
@@ -50,7 +51,7 @@ func (c *Class) observed(relay http.Handler) http.Handler {
 			return // another room's, or a stranger's, who would write what he likes on the projector
 		}
 		seen := outside.NewWire(r.RemoteAddr, at, wire, came, c.relay.Encrypted())
-		seen.Entry, seen.Status = up.entry, counted.status
+		seen.Entry, seen.Status = up.entry, counted.Status
 		c.wires.add(map[string]any{"wire": seen})
 	})
 }
@@ -80,21 +81,6 @@ func (c *Class) stored(ctx context.Context, a *relay.Accepted) {
 		up.channel, up.entry = a.Channel, a.Entries[len(a.Entries)-1].ID
 	}
 }
-
-// countedReply knows the status of its reply.
-type countedReply struct {
-	http.ResponseWriter
-	status int
-}
-
-// WriteHeader is part of [http.ResponseWriter].
-func (w *countedReply) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap is for [http.ResponseController].
-func (w *countedReply) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // lookBack is how many of the newest rows are compared with what was shown of them: a relay that cheats changes those of the last ten.
 const lookBack = 20

@@ -8,15 +8,11 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"sync/atomic"
-	"time"
 
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/gateway"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
-	"github.com/fernpost/fernpost/internal/passphrase"
-	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 	"github.com/fernpost/fernpost/internal/web/outside"
 )
@@ -44,7 +40,6 @@ var ErrNotLoopback = errors.New("the page of one's own rooms is for this machine
 type Rooms struct {
 	gateway *gateway.Running
 	dir     string
-	token   atomic.Pointer[string] // once the gateway has made it
 	engine  *messenger.Engine
 	log     *slog.Logger
 }
@@ -72,12 +67,11 @@ func StartRooms(ctx context.Context, o RoomsOptions) (_ *Rooms, err error) {
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(r.dir))
 	}
-	r.token.Store(new(r.gateway.FirstToken()))
 	return r, nil
 }
 
 // URL is the address of the page, with its token.
-func (r *Rooms) URL() string { return r.gateway.URL() + "/#" + *r.token.Load() }
+func (r *Rooms) URL() string { return r.gateway.URL() + "/#" + r.gateway.FirstToken() }
 
 // Address is where it listens, without the token.
 func (r *Rooms) Address() string { return r.gateway.URL() }
@@ -91,30 +85,21 @@ func (r *Rooms) Shutdown(ctx context.Context) error {
 }
 
 // pages serves what the gateway does not.
-func (r *Rooms) pages(access channel.Access) http.Handler {
+func (r *Rooms) pages(access channel.Access) func(func(http.HandlerFunc) http.HandlerFunc) http.Handler {
+	return func(only func(http.HandlerFunc) http.HandlerFunc) http.Handler { return r.newPages(access, only) }
+}
+
+func (r *Rooms) newPages(access channel.Access, only func(http.HandlerFunc) http.HandlerFunc) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", newPage("rooms", pageData{
 		Title: "Rooms", Script: "rooms.js", Imports: []string{"columns", "dom", "lesson", "token", "talk"},
 	}))
 	mux.HandleFunc("GET /static/", serveStatic)
-	mux.HandleFunc("GET /outside/{room}", r.only(outside.Rows(access, r.place)))
-	mux.HandleFunc("GET /people/{room}", r.only(r.getPeople))
-	mux.HandleFunc("POST /people/{room}/{key}", r.only(r.postVerified))
+	mux.HandleFunc("GET /outside/{room}", only(outside.Rows(access, r.place)))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusNotFound, "there is nothing at this address")
 	})
 	return mux
-}
-
-// only lets in whoever has the token, which is not known before the gateway has started.
-func (r *Rooms) only(serve http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, q *http.Request) {
-		token := ""
-		if made := r.token.Load(); made != nil {
-			token = *made
-		}
-		only(token, serve)(w, q)
-	}
 }
 
 // place finds a room's channel.
@@ -137,66 +122,4 @@ func (r *Rooms) refuse(w http.ResponseWriter, err error) {
 	}
 	r.log.Error("a room cannot be opened", "err", err)
 	refuse(w, http.StatusConflict, "that room cannot be opened now; the terminal says why")
-}
-
-// in opens a room for the time of work.
-func (r *Rooms) in(w http.ResponseWriter, q *http.Request, work func(*messenger.Room) error) {
-	settings, err := r.engine.Find(q.PathValue("room"))
-	if err != nil {
-		r.refuse(w, err)
-		return
-	}
-	room, err := r.engine.Open(settings, messenger.Face{})
-	if err == nil {
-		err = errors.Join(work(room), room.Close())
-	}
-	if err != nil {
-		r.refuse(w, err)
-	}
-}
-
-// person is somebody in a room, as the page is told.
-type person struct {
-	Name     string           `json:"name"`
-	Key      record.PublicKey `json:"key"`
-	Words    string           `json:"words"`
-	Compared bool             `json:"compared"`
-	Own      bool             `json:"own"`
-	Lost     bool             `json:"lost"`
-}
-
-func (r *Rooms) getPeople(w http.ResponseWriter, q *http.Request) {
-	r.in(w, q, func(room *messenger.Room) error {
-		all := []person{}
-		if !room.Signed() {
-			answerJSON(w, map[string]any{"people": all, "words": ""})
-			return nil
-		}
-		people, err := room.People()
-		if err != nil {
-			return err
-		}
-		for _, p := range people {
-			all = append(all, person{p.Name, p.Key, passphrase.SixWords(p.Key.Safety()), p.Compared, p.Own, p.Lost})
-		}
-		own, name := room.Own()
-		answerJSON(w, map[string]any{"people": all, "words": passphrase.SixWords(own.Safety()), "name": name})
-		return nil
-	})
-}
-
-// postVerified notes that somebody's words were compared.
-func (r *Rooms) postVerified(w http.ResponseWriter, q *http.Request) {
-	key, err := record.ParseKey(q.PathValue("key"))
-	if err != nil {
-		refuse(w, http.StatusNotFound, "that is nobody's key")
-		return
-	}
-	r.in(w, q, func(room *messenger.Room) error {
-		if err := room.Verified(key, time.Now()); err != nil {
-			return err
-		}
-		w.WriteHeader(http.StatusNoContent)
-		return nil
-	})
 }

@@ -130,8 +130,8 @@ func askRooms(t *testing.T, r *Rooms, method, path string, headers map[string]st
 func TestRoomsAreTheirOwners(t *testing.T) {
 	t.Parallel()
 	r, _ := startRooms(t)
-	token := "Bearer " + *r.token.Load()
-	paths := []string{"/outside/lab", "/people/lab", "/rooms", "/rooms/lab/messages"}
+	token := "Bearer " + r.gateway.FirstToken()
+	paths := []string{"/outside/lab", "/rooms", "/rooms/lab/messages", "/rooms/lab/people"}
 	for _, path := range paths {
 		if status, answer := askRooms(t, r, "GET", path, map[string]string{"Authorization": token}); status != http.StatusOK {
 			t.Errorf("%s with the token: %d %s", path, status, answer)
@@ -150,10 +150,10 @@ func TestRoomsAreTheirOwners(t *testing.T) {
 			}
 		}
 	}
-	if _, page := askRooms(t, r, "GET", "/", nil); strings.Contains(page, *r.token.Load()) || !strings.Contains(page, "rooms.js") {
+	if _, page := askRooms(t, r, "GET", "/", nil); strings.Contains(page, r.gateway.FirstToken()) || !strings.Contains(page, "rooms.js") {
 		t.Errorf("the page is\n%s", page)
 	}
-	for _, path := range []string{"/outside/none", "/people/none"} {
+	for _, path := range []string{"/outside/none", "/rooms/none/people"} {
 		if status, _ := askRooms(t, r, "GET", path, map[string]string{"Authorization": token}); status != http.StatusNotFound {
 			t.Errorf("%s: %d", path, status)
 		}
@@ -164,7 +164,7 @@ func TestRoomsAreTheirOwners(t *testing.T) {
 func TestRoomsShowWhatOthersSee(t *testing.T) {
 	t.Parallel()
 	r, _ := startRooms(t)
-	token := map[string]string{"Authorization": "Bearer " + *r.token.Load()}
+	token := map[string]string{"Authorization": "Bearer " + r.gateway.FirstToken()}
 	_, answer := askRooms(t, r, "GET", "/outside/lab", token)
 	var shown struct {
 		Rows []struct {
@@ -189,7 +189,7 @@ func TestRoomsShowWhatOthersSee(t *testing.T) {
 func TestRoomsKnowWhoWasCompared(t *testing.T) {
 	t.Parallel()
 	r, bo := startRooms(t)
-	token := map[string]string{"Authorization": "Bearer " + *r.token.Load()}
+	token := map[string]string{"Authorization": "Bearer " + r.gateway.FirstToken()}
 	lab, err := bo.Find("lab")
 	if err != nil {
 		t.Fatal(err)
@@ -198,9 +198,15 @@ func TestRoomsKnowWhoWasCompared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	type person struct {
+		Name     string
+		Key      record.PublicKey
+		Words    string
+		Compared bool
+	}
 	people := func() (all []person) {
 		var told struct{ People []person }
-		_, answer := askRooms(t, r, "GET", "/people/lab", token)
+		_, answer := askRooms(t, r, "GET", "/rooms/lab/people", token)
 		if err := json.Unmarshal([]byte(answer), &told); err != nil {
 			t.Fatalf("%v: %s", err, answer)
 		}
@@ -213,14 +219,14 @@ func TestRoomsKnowWhoWasCompared(t *testing.T) {
 		askRooms(t, r, "GET", "/rooms/lab/messages", token) // which follows the room
 		return slices.ContainsFunc(people(), called)
 	})
-	if status, answer := askRooms(t, r, "POST", "/people/lab/"+key.String(), token); status != http.StatusNoContent {
+	if status, answer := askRooms(t, r, "POST", "/rooms/lab/people/"+key.String(), token); status != http.StatusNoContent {
 		t.Fatalf("comparing: %d %s", status, answer)
 	}
 	all := people()
 	if i := slices.IndexFunc(all, called); i < 0 || !all[i].Compared {
 		t.Fatalf("afterwards the people are %+v", all)
 	}
-	if status, _ := askRooms(t, r, "POST", "/people/lab/nobody", token); status != http.StatusNotFound {
+	if status, _ := askRooms(t, r, "POST", "/rooms/lab/people/nobody", token); status != http.StatusNotFound {
 		t.Errorf("nobody's key: %d", status)
 	}
 }

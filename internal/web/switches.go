@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/gateway"
 	"github.com/fernpost/fernpost/internal/invite"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/qr"
@@ -189,7 +190,7 @@ func (c *Class) getEvents(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Class) postSwitches(w http.ResponseWriter, r *http.Request) {
-	body, err := readBody(w, r) // before the lock: who sends it slowly would stop everybody
+	body, err := gateway.ReadBody(w, r, maxRequest) // before the lock: who sends it slowly would stop everybody
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return

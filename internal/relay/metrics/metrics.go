@@ -82,6 +82,22 @@ func (m *Metrics) Gauge(name string, value func() float64) {
 	}
 }
 
+// Observed is a reply whose status is noted, 0 until there is one.
+type Observed struct {
+	http.ResponseWriter
+
+	Status int
+}
+
+// WriteHeader is part of [http.ResponseWriter].
+func (w *Observed) WriteHeader(status int) {
+	w.Status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for [http.ResponseController].
+func (w *Observed) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
 // Reply counts an answer by its route, a pattern of the mux, and its HTTP status.
 func (m *Metrics) Reply(route string, status int) {
 	if m == nil {

@@ -8,7 +8,6 @@ import {token} from './token.js'
 
 let room = null // its name
 let following = null
-let compared = new Set()
 const messages = new Map()
 const found = new Map()
 
@@ -24,7 +23,7 @@ const columns = new Columns($('#columns'), async m => {
 
 function show(m) {
   messages.set(id(m), m)
-  columns.message({...m, standing: m.own ? 'own' : !m.signed ? 'unsigned' : compared.has(m.key) ? 'verified' : 'known'})
+  columns.message(m)
 }
 
 function finding(e) {
@@ -58,14 +57,13 @@ function look() {
 }
 
 async function people() {
-  const told = await ask(at('people'), {token})
-  compared = new Set(told.people.filter(p => p.compared).map(p => p.key))
+  const told = await ask(at('rooms', '/people'), {token})
   $('#own').textContent = told.words || 'Nobody signs in this room.'
   const others = told.people.filter(p => !p.own)
   $('#others').replaceChildren(...others.length ? others.map(p => el('li', {},
     el('p', {}, said(p.name, 'author'), ' ', p.compared ? el('span', {class: 'mark verified'}, 'verified') : ''),
     el('p', {class: 'words'}, p.words),
-    p.compared ? '' : el('button', {type: 'button', class: 'quiet', onclick: async () => { await ask(at('people', `/${p.key}`), {token, method: 'POST'}); await people(); for (const m of messages.values()) show(m) }}, 'We have read them aloud: the same'),
+    p.compared ? '' : el('button', {type: 'button', class: 'quiet', onclick: async () => { await ask(at('rooms', `/people/${p.key}`), {token, method: 'POST'}); await people(); for (const m of messages.values()) if (m.key === p.key) show({...m, standing: 'verified'}) }}, 'We have read them aloud: the same'),
   )) : [el('li', {class: 'faint'}, 'Nobody has written yet.')])
 }
 
