@@ -46,6 +46,7 @@ var objects = []object{
 	importedJSON{},
 	sightingJSON{},
 	inferenceJSON{},
+	guessJSON{},
 	checkJSON{},
 	versionJSON{},
 	sealedTokenJSON{},
@@ -360,6 +361,17 @@ type inferenceJSON struct {
 func (inferenceJSON) about() string {
 	return `What a feed gives away ("eavesdrop report"):`
 }
+
+// guessJSON is what came of guessing.
+type guessJSON struct {
+	Found      bool    `json:"found" means:"a passphrase opens a token"`
+	Passphrase *string `json:"passphrase" means:"that passphrase"`
+	Profile    *string `json:"profile" means:"how the key is made of it"`
+	Tried      uint64  `json:"tried" means:"how many were tried for sure"`
+	PerSecond  float64 `json:"per_second" means:"how many were tried in a second"`
+}
+
+func (guessJSON) about() string { return `What came of guessing ("eavesdrop guess"):` }
 
 // slowJSON says that the relay is slow.
 type slowJSON struct {

@@ -1,0 +1,424 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/guess"
+	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/screen"
+	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/token"
+)
+
+type guessOptions struct {
+	csv           csvSource
+	list, rules   string
+	mask, profile string
+	channel       int64
+	name          string
+	session       string
+	table, asJSON bool
+
+	// What was read of them.
+	steps    []guess.Rule
+	pattern  guess.Mask
+	profiles []passphrase.Profile
+	lacking  []string // profiles that are not tried, and why
+	feed     [sha256.Size]byte
+}
+
+func (a *app) eavesdropGuessCommand() *cobra.Command {
+	var o guessOptions
+	cmd := &cobra.Command{
+		Use:   "guess",
+		Short: "Try passphrases on a feed that was saved",
+		Long: `guess tries the words of a list on a feed in a file, changed by rules if you like, or all that fit a mask; and prints the
+passphrase that opens a token, and the profile that made the key of it. It is for whoever wants to know, or to show, how long a
+passphrase lasts: of a room of your own, or in a lesson. It opens nothing but the files that you name.
+
+A mask has ?l, ?u, ?d, ?s and ?a for small letters, capitals, digits, signs and all of these. A file of rules has one a line, in
+hashcat's words: ` + guess.RuleNames + ` (as it is, small, capital, first letter capital, the other way round, reversed, doubled, X
+behind, X in front, Y for X). The salt of most rooms is made of the channel's number, which the file does not have: --channel names it.
+
+--table says how long different attackers need under a profile, and why one salt for everyone means one table for everyone; it needs
+no feed.`,
+		Example: `  fernpost eavesdrop --channel 1234567 --raw > feed.csv
+  fernpost eavesdrop guess --csv feed.csv --wordlist words.txt --channel 1234567
+  fernpost eavesdrop guess --csv feed.csv --wordlist words.txt --rules rules.txt --profile tutorial
+  fernpost eavesdrop guess --csv feed.csv --mask '?l?l?l?l?d?d' --profile tutorial --session mine.json
+  fernpost eavesdrop guess --table --profile tutorial`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.guess(cmd.Context(), &o) },
+	}
+	flags := cmd.Flags()
+	o.csv.add(flags, "try passphrases on the feed")
+	flags.StringVar(&o.list, "wordlist", "", "try the words in `FILE`, one a line")
+	flags.StringVar(&o.rules, "rules", "", "change each word by each of the rules in `FILE`")
+	flags.StringVar(&o.mask, "mask", "", "try all that fit a `MASK`")
+	flags.StringVar(&o.profile, "profile", "", "try this `PROFILE` only (\"fernpost help profiles\")")
+	flags.Var((*channelFlag)(&o.channel), "channel", "the channel's `ID`, of which most rooms' salt is made")
+	flags.StringVar(&o.name, "name", "", "the room's `NAME`, of which some rooms' salt is made")
+	flags.StringVar(&o.session, "session", "", "keep in `FILE` how far it came, and go on from there")
+	flags.BoolVar(&o.table, "table", false, "say how long attackers need, by profile")
+	flags.BoolVar(&o.asJSON, "json", false, "print the result as one JSON object")
+	return cmd
+}
+
+func (a *app) guess(ctx context.Context, o *guessOptions) error {
+	if err := o.choose(); err != nil {
+		return err
+	}
+	if o.table && o.csv.name == "" {
+		return a.guessTable(o, 0)
+	}
+	switch {
+	case o.csv.name == "":
+		return hint(usagef("guess needs a feed in a file, --csv FILE"), "\"fernpost eavesdrop --channel ID --raw > feed.csv\" saves one")
+	case isURL(o.csv.name):
+		return hint(usagef("guess works on a feed in a file, and asks no relay"), "save the feed first: \"fernpost eavesdrop --raw\"")
+	case (o.list == "") == (o.mask == ""):
+		return usagef("guess needs either --wordlist FILE or --mask MASK")
+	case o.rules != "" && o.list == "":
+		return usagef("--rules changes the words of a --wordlist")
+	}
+	target := guess.Target{Profiles: o.profiles, Name: o.name}
+	if o.channel != 0 {
+		target.Salt = passphrase.RoomSalt(o.channel)
+	}
+	var err error
+	if target.Tokens, err = a.tokensToGuess(ctx, o); err != nil {
+		return err
+	}
+	for _, l := range o.lacking {
+		a.say("%s", l)
+	}
+	return a.search(ctx, o, &target)
+}
+
+// choose reads rules, mask and profiles.
+func (o *guessOptions) choose() error {
+	if o.rules != "" {
+		text, err := os.ReadFile(o.rules)
+		if err == nil {
+			o.steps, err = guess.ParseRules(string(text))
+		}
+		if err != nil {
+			return usagef("--rules: %w", err)
+		}
+	}
+	if o.mask != "" {
+		var err error
+		if o.pattern, err = guess.ParseMask(o.mask); err != nil {
+			return usagef("--mask: %w", err)
+		}
+	}
+	all := passphrase.JoinOrder()
+	if o.profile != "" {
+		p, err := passphrase.ParseProfile(o.profile)
+		if err != nil {
+			return usagef("--profile: %w", err)
+		}
+		all = []passphrase.Profile{p}
+	}
+	for _, p := range all {
+		switch {
+		case p.Salt.Kind == passphrase.SaltRoom && o.channel == 0 && !o.table:
+			o.lacking = append(o.lacking, "profile "+p.Name()+" is not tried: its salt is made of the channel's number, see --channel")
+		case p.Salt.Kind == passphrase.SaltName && o.name == "" && !o.table:
+			o.lacking = append(o.lacking, "profile "+p.Name()+" is not tried: its salt is made of the room's name, see --name")
+		case !slices.Contains(o.profiles, p):
+			o.profiles = append(o.profiles, p)
+		}
+	}
+	// What is tried fastest first, or a weak one would be found late.
+	slices.SortStableFunc(o.profiles, func(x, y passphrase.Profile) int { return cmp.Compare(y.GuessesPerSecond(), x.GuessesPerSecond()) })
+	if len(o.profiles) == 0 {
+		return usagef("%s", strings.Join(o.lacking, "; "))
+	}
+	return nil
+}
+
+// triedTokens is how many tokens of a feed each candidate is tried on: others may be of another key.
+const triedTokens = 8
+
+// tokensToGuess reads the feed, and takes tokens from all over it.
+func (a *app) tokensToGuess(ctx context.Context, o *guessOptions) (chosen []token.Token, err error) {
+	var all []token.Token
+	h := sha256.New()
+	_, err = a.readCSV(ctx, o.csv, func(e *thingspeak.Entry) error {
+		for _, v := range e.Fields {
+			bare, _ := token.Unwrap(strings.Clone(v.Text))
+			if t, err := token.Parse(bare); err == nil && !t.IsLetter() {
+				io.WriteString(h, bare)
+				all = append(all, t)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(all) == 0 {
+		return nil, hint(errors.New("there is no token in this feed"), "\"fernpost eavesdrop --csv FILE\" shows what is")
+	}
+	h.Sum(o.feed[:0])
+	for i := range min(triedTokens, len(all)) {
+		chosen = append(chosen, all[i*len(all)/min(triedTokens, len(all))])
+	}
+	return chosen, nil
+}
+
+// guessSession is what a session's file has.
+type guessSession struct {
+	Version int    `json:"version"`
+	Of      string `json:"of"` // hash of what is tried on what
+	Tried   uint64 `json:"tried"`
+}
+
+// of names what a session tries on what: another list would have other words at the same place.
+func (o *guessOptions) of(size int64) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%x %d %s %s %v %d %s", o.feed, size, o.mask, o.profile, o.steps, o.channel, o.name)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func (a *app) search(ctx context.Context, o *guessOptions, target *guess.Target) error {
+	from := guess.Candidates{Rules: o.steps, Mask: o.pattern}
+	options := guess.Options{Of: 0}
+	size := int64(0)
+	if o.list != "" {
+		f, err := os.Open(o.list)
+		if err != nil {
+			return usagef("--wordlist: %w", err)
+		}
+		defer f.Close()
+		words, err := countLines(f)
+		if err != nil {
+			return usagef("--wordlist: %w", err)
+		}
+		if _, err := f.Seek(0, io.SeekStart); err == nil { // of a pipe nobody knows how long it is
+			options.Of = words * uint64(max(1, len(o.steps)))
+		}
+		if info, err := f.Stat(); err == nil {
+			size = info.Size()
+		}
+		from.Words = f
+	} else {
+		options.Of = o.pattern.Count()
+	}
+	of := o.of(size)
+	if o.session != "" {
+		var err error
+		if options.Skip, err = readSession(o.session, of); err != nil {
+			return err
+		}
+		if options.Skip > 0 {
+			a.say("going on behind %d that were tried before", options.Skip)
+		}
+	}
+	var saved time.Time
+	var unsaved error
+	options.Progress = func(p guess.Progress) {
+		if o.session != "" && time.Since(saved) > 5*time.Second {
+			saved, unsaved = time.Now(), writeSession(o.session, guessSession{1, of, p.Tried})
+		}
+		if a.drawsStatus() {
+			a.status.draw(0, a.style.dim(excerpt(guessProgress(p), a.width-1)))
+		}
+	}
+	got, err := guess.Search(ctx, target, &from, options)
+	a.status.draw(0, "")
+	if o.session != "" {
+		unsaved = writeSession(o.session, guessSession{1, of, got.Tried})
+	}
+	return errors.Join(a.tellGuess(o, &got, err), unsaved)
+}
+
+func guessProgress(p guess.Progress) string {
+	text := fmt.Sprintf("%d tried", p.Tried)
+	if p.Of > 0 {
+		text += fmt.Sprintf(" of %d", p.Of)
+	}
+	text += fmt.Sprintf(", %s a second", guess.Rate(p.PerSecond))
+	if p.Left > 0 {
+		text += fmt.Sprintf(", %v left", p.Left.Round(time.Second))
+	}
+	return text
+}
+
+func (a *app) tellGuess(o *guessOptions, got *guess.Result, err error) error {
+	if got.TooLong > 0 {
+		a.say("%s longer than 1024 bytes left out", count(int(got.TooLong), "line")+" "+map[bool]string{true: "is", false: "are"}[got.TooLong == 1])
+	}
+	if f := got.Found; f != nil || err == nil {
+		j := guessJSON{Found: f != nil, Tried: got.Tried, PerSecond: got.PerSecond}
+		if f != nil {
+			j.Passphrase, j.Profile = &f.Passphrase, known(f.Profile.String())
+		}
+		if err := a.showGuess(o, j); err != nil {
+			return err
+		}
+	}
+	if got.Elapsed >= time.Second { // less measures how long it takes to begin
+		a.say("tried %s a second on this machine", guess.Rate(got.PerSecond))
+	}
+	if o.table {
+		if err := a.guessTable(o, got.PerSecond); err != nil {
+			return err
+		}
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("after %d passphrases: %w", got.Tried, err)
+	case got.Found == nil:
+		return hint(fmt.Errorf("none of %d passphrases was right: %w", got.Tried, fernet.ErrNoKey), "another list, --rules, or another --profile")
+	}
+	return nil
+}
+
+func (a *app) showGuess(o *guessOptions, j guessJSON) error {
+	if o.asJSON {
+		return a.printJSON(j)
+	}
+	if !j.Found {
+		return nil
+	}
+	text := *j.Passphrase
+	if a.stdoutTerminal {
+		text = screen.Line(text)
+	}
+	_, err := fmt.Fprintf(a.stdout, "passphrase  %s\nprofile     %s\n", text, *j.Profile)
+	return err
+}
+
+// countLines counts the lines of a file that have something in them.
+func countLines(f io.Reader) (n uint64, err error) {
+	buf := make([]byte, 1<<20)
+	last := byte('\n')
+	for {
+		k, err := f.Read(buf)
+		for _, line := range bytes.SplitAfter(buf[:k], []byte{'\n'}) {
+			if len(line) == 0 {
+				continue
+			}
+			if last == '\n' && line[0] != '\n' && line[0] != '\r' {
+				n++
+			}
+			last = line[len(line)-1]
+		}
+		if errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
+func readSession(name, of string) (tried uint64, err error) {
+	text, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	var s guessSession
+	if err == nil {
+		err = json.Unmarshal(text, &s)
+	}
+	switch {
+	case err != nil:
+		return 0, usagef("--session: %w", err)
+	case s.Version != 1 || s.Of != of:
+		return 0, hint(usagef("--session: %s is of another feed, list, mask, rules or profile", name), "name another file")
+	}
+	return s.Tried, nil
+}
+
+// writeSession keeps how far it came: all of it, or what was there before.
+func writeSession(name string, s guessSession) error {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	next := name + ".new"
+	if err := os.WriteFile(next, append(text, '\n'), 0o600); err != nil {
+		return fmt.Errorf("keeping the session: %w", err)
+	}
+	return os.Rename(next, name)
+}
+
+// guessTable says how long different attackers need, and what a salt is for.
+func (a *app) guessTable(o *guessOptions, measured float64) error {
+	whats := []struct {
+		name string
+		bits float64
+	}{
+		{"4 digits", math.Log2(1e4)},
+		{"a word of a list of 100,000", math.Log2(1e5)},
+		{"8 small letters, by chance", 8 * math.Log2(26)},
+		{"6 words of \"init --generate\"", 77.5},
+	}
+	for _, p := range o.profiles {
+		heading := []string{"profile " + p.Name(), "guesses a second"}
+		for _, w := range whats {
+			heading = append(heading, w.name)
+		}
+		var rows [][]string
+		for _, who := range guess.Attackers(p, measured) {
+			row := []string{who.Name, guess.Rate(who.Least) + " to " + guess.Rate(who.Most)}
+			for _, w := range whats {
+				row = append(row, who.Takes(p, w.bits))
+			}
+			rows = append(rows, row)
+		}
+		if err := a.showTable(heading, rows); err != nil {
+			return err
+		}
+		var b strings.Builder
+		for _, who := range guess.Attackers(p, measured) {
+			fmt.Fprintf(&b, "  %s: %s\n", who.Name, who.Source)
+		}
+		b.WriteString(saltText(p) + "\n")
+		if err := a.printLines(b.String()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// saltText says what the salt of a profile is good for, with keys that show it.
+func saltText(p passphrase.Profile) string {
+	keyOf := func(channel int64, room string) string {
+		key, err := p.Derive("hunter2", passphrase.RoomSalt(channel), room)
+		if err != nil {
+			return "none"
+		}
+		return hex.EncodeToString(key[:4]) + "…"
+	}
+	one, other := keyOf(1, "one"), keyOf(2, "other")
+	switch {
+	case p.KDF == passphrase.KDFKey:
+		return "  The passphrase is the key itself: there is nothing to guess but 256 bits."
+	case one == other:
+		return "  One salt for everyone: \"hunter2\" makes the key " + one + " in each room of the world. Who has computed a table of a " +
+			"list once, 32 bytes a word, looks it up in every feed."
+	}
+	return "  A salt for each room: \"hunter2\" makes the key " + one + " in one room and " + other + " in another. A table of a list is " +
+		"good for one room."
+}
