@@ -239,6 +239,9 @@ func defaultDuration(key string) time.Duration {
 func (a *app) wrapArgs(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if _, isNumber := channelNumber(append(args, "")[0]); isNumber && cmd.HasSubCommands() && cmd.Flag("channel") != nil {
+				return a.noArgument(cmd, args[0])
+			}
 			if cmd.HasSubCommands() && len(args) > 0 && check(cmd, nil) == nil {
 				return unknownCommand(cmd, args[0])
 			}
@@ -272,7 +275,13 @@ func (a *app) noArgument(cmd *cobra.Command, arg string) error {
 	if _, isNumber := channelNumber(arg); isNumber && cmd.Flag("channel") != nil {
 		return hint(err, "did you mean \"%s --channel %s\"?", cmd.CommandPath(), screen.Line(arg))
 	}
-	if behind := cmd.Annotations[takesFile]; behind != "" {
+	behind := cmd.Annotations[takesFile]
+	if _, no := os.Stat(arg); behind == "<" && no != nil && (strings.Contains(arg, " ") || len(filepath.Ext(arg)) < 2) {
+		// The shell would look for a file of the name "hello".
+		return hint(err, "it reads standard input: printf %%s %s | %s%s", quoted(arg), cmd.CommandPath(),
+			map[bool]string{true: " …"}[cmd.Flags().NFlag() > 0])
+	}
+	if behind != "" {
 		return hint(err, "did you mean \"%s %s %s\"?", cmd.CommandPath(), behind, screen.Line(arg))
 	}
 	if cmd.Flag("passphrase-file") != nil {

@@ -50,7 +50,7 @@ func (a *app) doctorCommand() *cobra.Command {
 		Short: "Look for what is wrong with this device, a relay or a room",
 		Long: `doctor looks at everything that reading and writing in a room takes, and says of each thing whether it is well, and what to
 do if not: this device's files and their modes, where its keys lie, the proxy, the terminal; the relay, how fast it answers and what its clock
-shows; the channel, its fields and keys; what waits to be posted. It posts nothing and prints no secret.
+shows; the channel, its fields and keys; whether this device signs there, and what waits to be posted. It posts nothing and prints no secret.
 
 Without a ROOM it looks at the default room, or the only one there is; without any room, at this device, and at the relay of the
 settings if there is one. With --relay it looks at that relay in place of a room. It ends with 1 if something is wrong.`,
@@ -225,6 +225,7 @@ func roomChecks(r *model.Room, h *messenger.Health) (checks []checkResult) {
 		return checks
 	}
 	add("room", checkGood, fmt.Sprintf("%s, %s, profile %s, %s", r.Name, at, r.Profile, count(len(r.Keys), "key")), "")
+	checks = append(checks, signingChecks(r, h)...)
 	switch {
 	case h.Archive != nil:
 		add("archive", checkWrong, h.Archive.Error(), nextStep(h.Archive))
@@ -270,6 +271,21 @@ func roomChecks(r *model.Room, h *messenger.Health) (checks []checkResult) {
 		add("write key", checkNone, "this relay does not tell what a write key is for: the first message shows it", "")
 	}
 	return append(checks, keyCheck(r, h))
+}
+
+// signingChecks say whether this device signs in a room, and under its key.
+func signingChecks(r *model.Room, h *messenger.Health) (checks []checkResult) {
+	switch {
+	case !h.Signed:
+	case h.Signer != nil:
+		checks = append(checks, checkResult{"identity", checkWrong, h.Signer.Error(), nextStep(h.Signer)})
+	default:
+		checks = append(checks, checkResult{"identity", checkGood, "this device signs what it writes", ""})
+	}
+	if h.Moved != nil {
+		checks = append(checks, checkResult{"new key", checkWrong, h.Moved.Error(), nextStep(explainSending(h.Moved, r.Name, insists))})
+	}
+	return checks
 }
 
 // answerCheck says how fast a relay answers.

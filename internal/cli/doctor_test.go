@@ -41,6 +41,22 @@ func TestDoctorSaysWhatIsWrong(t *testing.T) {
 			func(h *messenger.Health, _ *model.Room) { h.Unposted = 2 },
 			"archive", checkMind, "2 entries", "outbox --retry",
 		},
+		"signed here": {
+			func(h *messenger.Health, _ *model.Room) { h.Signed = true },
+			"identity", checkGood, "signs", "",
+		},
+		"an identity that has moved away": {
+			func(h *messenger.Health, _ *model.Room) {
+				h.Signed, h.Signer = true, &messenger.GoneError{At: time.Unix(1_800_000_000, 0)}
+			},
+			"identity", checkWrong, "signs nothing here", "identity import FILE",
+		},
+		"somebody compared has moved to a new key": {
+			func(h *messenger.Health, _ *model.Room) {
+				h.Moved = &model.MovedError{Room: "lab", By: model.Moved{Name: "bo", Compared: true}}
+			},
+			"new key", checkWrong, "bo", "key add --room lab",
+		},
 		"relay away": {func(h *messenger.Health, _ *model.Room) {
 			h.Relay = &wire.UnreachableError{Doing: "reading", Host: "relay.example", Detail: "connection refused"}
 		}, "relay", checkWrong, "relay.example", ""},

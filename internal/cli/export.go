@@ -276,6 +276,11 @@ func shellWord(text string) string {
 	if strings.HasPrefix(text, "-") { // which would be taken for a flag
 		text = "./" + text
 	}
+	return quoted(text)
+}
+
+// quoted is a text in quotes, as a shell takes it for one word.
+func quoted(text string) string {
 	return "'" + strings.ReplaceAll(screen.Line(text), "'", `'\''`) + "'"
 }
 

@@ -356,7 +356,7 @@ func (a *app) invitationFrom(ctx context.Context, arg string, f *joinFlags) (i i
 		}
 		return i, explainInvitation(err)
 	case 1:
-		if arg != "-" && arg != "" && len(found[0].Keys) > 0 {
+		if f.qr == "" && arg != "-" && arg != "" && len(found[0].Keys) > 0 {
 			a.say("the link, which has the room's key, is in your shell's history now; \"fernpost join\" asks for it instead")
 		}
 		return found[0], nil

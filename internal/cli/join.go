@@ -54,6 +54,9 @@ check there, and a room that has just moved to a new passphrase may have none fo
 				return nil
 			}
 			err := usagef("join takes one argument: %d were given", len(args))
+			if len(args) == 2 && isInvitation(args[1]) && !isInvitation(args[0]) {
+				return hint(err, "did you mean \"fernpost join %s --as %s\"?", orInvitation(args[1]), shellWord(screen.Line(args[0])))
+			}
 			if _, isNumber := channelNumber(args[1]); isNumber && len(args) == 2 {
 				return hint(err, "did you mean \"fernpost join %s --channel %s\"?", screen.Line(args[0]), args[1])
 			}
@@ -63,6 +66,9 @@ check there, and a room that has just moved to a new passphrase may have none fo
 			arg := append(args, "")[0]
 			if by.fromChannel != 0 && (f.channel != 0 || arg != "" || by.qr != "") {
 				return hint(usagef("--from-channel finds the invitation by itself"), "--as NAME says how the room is called here")
+			}
+			if by.qr != "" && arg != "" {
+				return namedBesideQR(arg)
 			}
 			if f.channel == 0 && (arg == "" || by.qr != "" || isInvitation(arg)) {
 				by.asJSON = f.asJSON
@@ -80,6 +86,23 @@ check there, and a room that has just moved to a new passphrase may have none fo
 	cmd.Flags().BoolVar(&by.yes, "yes", false, "take over what an invitation knows better, and join by a letter, without asking")
 	cmd.Flags().BoolVar(&by.unchecked, "unchecked", false, "enter also if the key opens nothing of what is there, and seal with it though nothing says that the room has moved to it")
 	return cmd
+}
+
+// namedBesideQR refuses an argument beside a picture of an invitation, which is all that there is to say of a room but its name here.
+func namedBesideQR(arg string) error {
+	if isInvitation(arg) {
+		return hint(usagef("--qr reads the invitation from a picture, and another one is given"), "leave out one of the two")
+	}
+	return hint(usagef("--qr takes the room from the picture, and no argument: %s", screen.Line(arg)),
+		"did you mean \"fernpost join --qr FILE --as %s\"?", shellWord(screen.Line(arg)))
+}
+
+// orInvitation is an argument as a hint repeats it: a link has a key in it, and is not shown.
+func orInvitation(arg string) string {
+	if arg == "-" {
+		return arg
+	}
+	return "INVITATION"
 }
 
 func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecked bool) (err error) {

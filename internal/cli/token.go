@@ -205,38 +205,16 @@ func (t *tokenTool) note(n int, format string, args ...any) {
 	t.say(format, args...)
 }
 
-// bare takes off what carriers add around a token, and says what that was.
+// bare takes off what carriers add around a token, and says what that was. Of what is no token all the same nothing is said: a text
+// of some other kind has no "=" that it lacks.
 func (t *tokenTool) bare(n int, text string) string {
 	bare, carried := token.Unwrap(text)
 	if carried &^= token.Space; carried != 0 && !t.asJSON {
-		t.note(n, "taken off or mended: %s", carried)
+		if _, err := token.Parse(bare); err == nil {
+			t.note(n, "taken off or mended: %s", carried)
+		}
 	}
 	return bare
-}
-
-// no says why a token is refused, and what can be done about it.
-func (t *tokenTool) no(text string, err error) error {
-	word, err := fernet.Refuse(text, err)
-	if word == "" {
-		return err
-	}
-	no := refusedToken{err, word}
-	if t.lines {
-		return no
-	}
-	disguise := token.Disguise(text)
-	switch {
-	case strings.TrimSpace(text) == "":
-		return hint(no, "nothing came on standard input")
-	case word == fernet.RefusedNoKey:
-		return hint(no, "a wrong key and an altered token are the same thing to whoever opens it; \"fernpost token inspect\" shows what "+
-			"is to be seen without a key")
-	case errors.Is(err, fernet.ErrMalformed) && strings.Contains(text, "\n"):
-		return hint(no, "--lines takes one token a line")
-	case disguise != "":
-		return hint(no, "a token seems to stand there %s: take it out", disguise)
-	}
-	return no
 }
 
 // unixTime is a flag that takes the place of the clock, in seconds since 1970.
@@ -341,6 +319,8 @@ func (a *app) decryptCommand() *cobra.Command {
 		Long: `decrypt writes what a token holds, byte for byte; on a terminal without what would take it over. White space around the
 token, b'…' and missing "=" are taken off or mended, as carriers leave them.
 
+` + lenientHelp + `
+
 With --ttl it refuses, as Python does, what was sealed longer ago than that, or more than 60 seconds in the future by the clock
 here; without, no age is judged.` + atTimeHelp + "\n\n" + keySourceHelp,
 		Example: `  fernpost token decrypt --key-file key.txt < letter.token > letter.txt
@@ -367,7 +347,7 @@ here; without, no age is judged.` + atTimeHelp + "\n\n" + keySourceHelp,
 					err = o.CheckAge(ttl, now())
 				}
 				if err != nil {
-					return t.no(bare, err)
+					return t.no(text, bare, err)
 				}
 				if t.asJSON {
 					opened := openedTokenJSON{Line: t.line(n), Size: len(o.Plaintext)}
@@ -449,7 +429,7 @@ MultiFernet does. The clock in it stays: nothing becomes younger by it.` + "\n\n
 				bare := t.bare(n, text)
 				rotated, was, err := ring.Rotate(bare)
 				if err != nil {
-					return t.no(bare, err)
+					return t.no(text, bare, err)
 				}
 				return t.answer(out, rotated, end, func() object {
 					clock := was.Time()
@@ -483,7 +463,7 @@ needs no key, as whoever alters a token on its way has none: and then no key ope
 				bare := t.bare(n, text)
 				tok, err := token.Parse(bare)
 				if err != nil {
-					return t.no(bare, err)
+					return t.no(text, bare, err)
 				}
 				spoilt, hit, err := tok.Tamper(bit)
 				if err != nil {

@@ -135,7 +135,7 @@ func TestRefusalsHaveOneReason(t *testing.T) {
 					err = o.CheckAge(time.Minute, now.Add(c.after))
 				}
 				if err != nil {
-					return tool.no(text, err)
+					return tool.no(text, text, err)
 				}
 				return nil
 			}, func(n int, why *refusalJSON) object { return openedTokenJSON{Refused: why} })
@@ -153,6 +153,39 @@ func TestRefusalsHaveOneReason(t *testing.T) {
 	}
 }
 
+// "taken off or mended: missing =" was said of a token in quotes, which lacked none; and nothing said that Python opens it.
+func TestAFormThatOnlyPythonOpensIsNamedWithWhatMendsIt(t *testing.T) {
+	ring, err := fernet.NewRing(fernet.GenerateKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := ""
+	for !strings.ContainsAny(whole, "-_") {
+		if whole, err = ring.Seal([]byte("hello, hello, hello"), time.Unix(1_700_000_000, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for text, want := range map[string]string{
+		whole[:40] + "\n" + whole[40:] + "\n": "line breaks or blanks in it",
+		`"` + whole + `"`:                     "characters around or in it",
+		whole + "!!":                          "characters around or in it",
+		strings.NewReplacer("-", "+", "_", "/").Replace(whole): "in standard base64",
+	} {
+		tool, _, stderr := toolOn(text, false, 1000)
+		err := tool.each(func(n int, text string, _ *bufio.Writer) error {
+			bare := tool.bare(n, text)
+			_, err := ring.Open(bare)
+			return tool.no(text, bare, err)
+		}, nil)
+		if next := nextStep(err); !strings.Contains(next, want) || !strings.Contains(next, "Python lets pass: tr ") {
+			t.Errorf("%q: the hint is %q, want %q and what mends it", text, next, want)
+		}
+		if stderr.Len() > 0 {
+			t.Errorf("%q: standard error says %q", text, stderr)
+		}
+	}
+}
+
 // Of lines some of which are refused the exit code is 3; of none but refused ones it is the first one's.
 func TestExitCodeOfSeveralLines(t *testing.T) {
 	for in, want := range map[string]int{
@@ -163,9 +196,9 @@ func TestExitCodeOfSeveralLines(t *testing.T) {
 		err := tool.each(func(_ int, text string, out *bufio.Writer) error {
 			switch strings.TrimSpace(text) {
 			case "bad":
-				return tool.no(text, token.NotBase64)
+				return tool.no(text, text, token.NotBase64)
 			case "old":
-				return tool.no(text, &fernet.ExpiredError{})
+				return tool.no(text, text, &fernet.ExpiredError{})
 			}
 			_, err := io.WriteString(out, text)
 			return err

@@ -50,7 +50,7 @@ a cell of a signed message, or other bytes.
 				bare := t.bare(n, text)
 				tok, err := token.Parse(bare)
 				if err != nil {
-					return t.no(bare, err)
+					return t.no(text, bare, err)
 				}
 				s := tokenView{token: tok}
 				if newestFirst != nil {
@@ -78,7 +78,7 @@ a cell of a signed message, or other bytes.
 					}
 				}
 				if s.no != nil {
-					return t.no(bare, s.no)
+					return t.no(text, bare, s.no)
 				}
 				return nil
 			}, func(n int, why *refusalJSON) object { return anatomyJSON{Line: t.line(n), Refused: why} })

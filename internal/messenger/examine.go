@@ -7,6 +7,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/remote"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 	"github.com/fernpost/fernpost/internal/wire"
@@ -42,18 +43,35 @@ type Health struct {
 	// Archive is why what this device holds of the room cannot be opened, and Unposted how many messages wait in it.
 	Archive  error
 	Unposted int
+	// Signed tells that messages of the room are signed, Signer why this device signs none, a [*GoneError] for one, and Moved why
+	// nothing is sent under the room's key, a [*model.MovedError].
+	Signed        bool
+	Signer, Moved error
 }
 
 // Examine looks at everything that a room needs. It posts nothing.
 func (e *Engine) Examine(ctx context.Context, r model.Room, face Face) (h Health) {
 	keys, err := Keys(r)
+	var profile passphrase.Profile
 	if err == nil {
-		_, err = Profile(r)
+		profile, err = Profile(r)
 	}
 	if h.Keys = err; err != nil {
 		return h
 	}
-	h.Unposted, h.Archive = e.Unposted(r, face)
+	if h.Signed = profile.Form == passphrase.FormRecords; h.Signed {
+		h.Signer = e.maySignIn(r)
+	}
+	h.Archive = e.inHeld(r, face, func(r *Room) (err error) {
+		if h.Unposted, err = r.Unposted(); err != nil {
+			return err
+		}
+		err = r.mayWriteUnder()
+		if _, ok := errors.AsType[*model.MovedError](err); ok {
+			h.Moved, err = err, nil
+		}
+		return err
+	})
 	client, err := e.dial(r)
 	if h.Relay = err; err != nil {
 		return h
@@ -103,6 +121,18 @@ func (e *Engine) ExamineRelay(ctx context.Context, address string) (h Health, ou
 	return h, ours
 }
 
+// maySignIn is [Engine.Signer] of who only asks: it makes no identity where there is none.
+func (e *Engine) maySignIn(r model.Room) error {
+	if key, err := e.Own(r); err != nil || key.IsZero() {
+		return err
+	}
+	at, err := e.Gone()
+	if err == nil && !at.IsZero() {
+		err = &GoneError{at}
+	}
+	return err
+}
+
 // Unposted opens what this device holds of a room, if anything, and counts what the relay has not accepted.
 func (e *Engine) Unposted(r model.Room, face Face) (n int, err error) {
 	err = e.inHeld(r, face, func(r *Room) error {
@@ -110,6 +140,15 @@ func (e *Engine) Unposted(r model.Room, face Face) (n int, err error) {
 		return err
 	})
 	return n, err
+}
+
+// mayWriteUnder returns a [*model.MovedError] if somebody whose key was compared has moved away from the room's key.
+func (r *Room) mayWriteUnder() error {
+	moved, err := r.MovedAway()
+	if err == nil && len(moved) > 0 && moved[0].Compared { // those come first
+		err = &model.MovedError{Room: r.settings.Name, By: moved[0]}
+	}
+	return err
 }
 
 // inHeld opens a room for the time of work, if this device holds anything of it.

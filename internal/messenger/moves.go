@@ -52,8 +52,8 @@ func (r *Room) mindMoves(insist bool) ([]model.Moved, error) {
 	if insist {
 		return moved, r.stay(moved)
 	}
-	if moved[0].Compared { // those come first
-		return nil, &model.MovedError{Room: r.settings.Name, By: moved[0]}
+	if err := r.mayWriteUnder(); err != nil {
+		return nil, err
 	}
 	return moved, r.tell(Moved{r.settings.Name, moved})
 }

@@ -17,8 +17,9 @@ const (
 	// connections a relay serves at once under sane limits, so only a store that hangs fills it.
 	maxQueued = 16_384
 	// maxWait is how long an update waits for its batch to begin. One that waited in vain is not stored. A store that can
-	// give up has what is left of it to commit, or leastCommit.
-	maxWait     = 10 * time.Second
+	// give up has what is left of it to commit, or leastCommit. The two together are less than the ten seconds for which clients
+	// wait unless told otherwise: they are to hear 503, not nothing.
+	maxWait     = 5 * time.Second
 	leastCommit = 2 * time.Second
 )
 

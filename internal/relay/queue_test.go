@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/fernpost/fernpost/internal/config"
 )
 
 // heldCommit is a commit that lets the test look at each batch before it goes on.
@@ -254,7 +256,7 @@ func TestQueueDeadline(t *testing.T) {
 		q := queue{commit: func(ctx context.Context, updates []Update) ([]Decision, error) {
 			deadline, _ := ctx.Deadline()
 			given = append(given, time.Until(deadline))
-			time.Sleep([]time.Duration{4 * time.Second, 9 * time.Second, 0}[len(given)-1])
+			time.Sleep([]time.Duration{4 * time.Second, 6 * time.Second, 0}[len(given)-1])
 			return make([]Decision, len(updates)), nil
 		}}
 		var done sync.WaitGroup
@@ -267,9 +269,21 @@ func TestQueueDeadline(t *testing.T) {
 			time.Sleep(3 * time.Second)
 		}
 		done.Wait()
-		// The second came at 3 s and began at 4 s, the third came at 6 s and began at 13 s.
-		if want := []time.Duration{10 * time.Second, 9 * time.Second, 3 * time.Second}; !slices.Equal(given, want) {
+		// The second came at 3 s and began at 4 s, the third came at 6 s and began at 10 s.
+		if want := []time.Duration{5 * time.Second, 4 * time.Second, 2 * time.Second}; !slices.Equal(given, want) {
 			t.Errorf("commits had %v, want %v", given, want)
 		}
 	})
+}
+
+// TestQueueAnswersBeforeClientsGiveUp: whoever waits as long as the settings say hears that the update was not stored; ten seconds
+// of waiting were as long as that, so clients took the relay for dead.
+func TestQueueAnswersBeforeClientsGiveUp(t *testing.T) {
+	timeout, err := time.ParseDuration(config.Default().Get("timeout"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if longest := maxWait + leastCommit; longest > timeout-time.Second {
+		t.Errorf("an update may wait for %v, and clients give up after %v", longest, timeout)
+	}
 }

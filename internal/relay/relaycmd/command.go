@@ -82,7 +82,7 @@ name that with --trust-proxy, or all its clients count as one.
 With --store everything is in a PostgreSQL database, which any number of relays may serve at the same time. Its URL may
 name several servers: the one that takes writes is used, also after a standby was promoted. A password in it is seen by
 everybody on this machine who lists processes: set PGPASSWORD, or write it into ~/.pgpass. When the database does not
-answer, requests wait for it up to ten seconds and get 503 then.
+answer, requests wait for it up to five seconds and get 503 then.
 
 With --cheat it misbehaves, so that a class can see what its programs notice. Of every ten posts to a channel
   2nd        alter     is shown as it is until the next one comes, and altered from then on

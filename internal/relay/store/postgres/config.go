@@ -19,8 +19,9 @@ const (
 	// defaultConns is how many connections a relay works with unless the URL says pool_max_conns. Updates take one,
 	// reads of positions another; servers allow 100 in all unless told otherwise.
 	defaultConns = 8
-	// patience is how long a call tries, at most.
-	patience = 10 * time.Second
+	// patience is how long a call tries, at most: half of what clients wait for an answer unless told otherwise, as they are to hear
+	// 503, not nothing.
+	patience = 5 * time.Second
 	// connectTimeout is how long one server may take to let us in, unless the URL says connect_timeout.
 	connectTimeout = 2 * time.Second
 	// ackTimeout is how long a server, or a relay, may leave bytes unacknowledged before the other drops the connection.
