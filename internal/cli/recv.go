@@ -12,6 +12,7 @@ import (
 	"github.com/fernpost/fernpost/internal/config"
 	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/screen"
 )
 
 type recvOptions struct {
@@ -31,7 +32,7 @@ func (a *app) recvCommand() *cobra.Command {
 	var o recvOptions
 	var unsigned, format string
 	cmd := &cobra.Command{
-		Use:   "recv",
+		Use:   "recv [ROOM]",
 		Short: "Read and decrypt the newest messages",
 		Long: `recv reads the channel's feed, opens what the room's keys open and prints the newest messages, the newest last. It
 reads the same CSV that everybody can read: from the relay, or with --csv from a file, an address or standard input (-).
@@ -51,14 +52,17 @@ text. In a room of plain texts a number stands in the column of its field.
 The first reading of a room of plain texts looks at the newest 8,000 entries; --all reads the whole channel. -n 0 prints
 every message.`,
 		Example: `  fernpost recv
-  fernpost recv -n 100 --room lab
+  fernpost recv lab -n 100
   fernpost recv --csv feeds.csv --json
   fernpost recv --save incoming
   fernpost recv -n 0 --format csv > readings.csv
   fernpost recv --json --numbers | jq .reading.field1
-  fernpost recv --room lesson --ttl 24h`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+  fernpost recv lesson --ttl 24h`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if err := roomArgument(cmd, args, &o.room); err != nil {
+				return err
+			}
 			if o.policy, err = parsePolicy(unsigned); err != nil {
 				return err
 			}
@@ -81,6 +85,18 @@ every message.`,
 	addStrict(flags, &o.strict)
 	addUnsigned(flags, &unsigned)
 	return cmd
+}
+
+// roomArgument takes the room that is named by an argument, unless the flag names another one.
+func roomArgument(cmd *cobra.Command, args []string, room *string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if cmd.Flag("room").Changed && *room != args[0] {
+		return hint(usagef("which room, %s or %s? both are named", screen.Line(args[0]), screen.Line(*room)), "leave out one of them")
+	}
+	*room = args[0]
+	return nil
 }
 
 // addUnsigned adds the flag that says what becomes of unsigned text.

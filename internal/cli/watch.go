@@ -40,7 +40,7 @@ func (a *app) watchCommand() *cobra.Command {
 	var o watchOptions
 	var unsigned, format string
 	cmd := &cobra.Command{
-		Use:   "watch",
+		Use:   "watch [ROOM]",
 		Short: "Follow a room and print messages as they come",
 		Long: `watch prints what comes into a room until it is interrupted. It begins where the last watch of this room ended, the
 first time with what comes from now on; --from-start begins with the channel's first entry.
@@ -58,17 +58,23 @@ nobody signs, your own are those that this device has written.
 
 --format csv prints readings of sensors and texts as a table, as "fernpost recv" does.`,
 		Example: `  fernpost watch
-  fernpost watch --room lab --from-start
+  fernpost watch lab --from-start
   fernpost watch --json | jq -r .text
   fernpost watch --format csv | tee readings.csv
   fernpost watch --exec ./on-message.sh
   fernpost watch --exec notify-send -- "New message"`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 && o.exec == "" {
-				return usagef("%s: arguments are those of the command of --exec", screen.Line(args[0]))
+		Args: func(cmd *cobra.Command, args []string) error {
+			rooms, dash := args, cmd.ArgsLenAtDash()
+			switch {
+			case dash >= 0:
+				rooms, o.execArgs = args[:dash], args[dash:]
+			case o.exec != "": // without dashes, all of them
+				rooms, o.execArgs = nil, args
 			}
-			o.execArgs = args
-			return nil
+			if len(o.execArgs) > 0 && o.exec == "" {
+				return usagef("%s: arguments behind -- are those of the command of --exec", screen.Line(o.execArgs[0]))
+			}
+			return errors.Join(cobra.MaximumNArgs(1)(cmd, rooms), roomArgument(cmd, rooms, &o.room))
 		},
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if o.policy, err = parsePolicy(unsigned); err != nil {
