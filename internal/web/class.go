@@ -172,9 +172,7 @@ func (c *Class) front(relay http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", c.phonePage)
 	mux.HandleFunc("GET /join", c.phonePage)
-	mux.Handle("GET /class", newPage("class", pageData{
-		Title: "Class", Script: "class.js", Imports: []string{"columns", "dom", "lesson", "token", "talk", "core"},
-	}))
+	mux.Handle("GET /class", newPage("class", pageData{Title: "Class", Script: "class.js"}))
 	mux.Handle("GET /class/seats", newPage("seats", pageData{Title: "Seat cards", Script: "seats.js"}))
 	mux.HandleFunc("GET /static/", serveStatic)
 	mux.HandleFunc("GET /class/now", c.getNow)

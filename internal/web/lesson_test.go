@@ -33,6 +33,20 @@ func TestLessonInABrowser(t *testing.T) {
 	browse(t, "lesson.mjs", map[string]any{"link": c.JoinLink(), "teacher": c.TeacherURL(), "seats": c.SeatsURL()})
 }
 
+// On a projector of 720 lines there was room for one message, and the code was small.
+func TestWhatTheLastRowSees(t *testing.T) {
+	testenv.Unwatched(t)
+	c := startTestClass(t)
+	browse(t, "projector.mjs", map[string]any{"link": c.JoinLink(), "teacher": c.TeacherURL()})
+}
+
+// A relay that lies numbered rows anew, and they were shown beside messages that they are not; what was no text was an empty bubble.
+func TestPartsOfPages(t *testing.T) {
+	testenv.Unwatched(t)
+	c := startTestClass(t)
+	browse(t, "parts.mjs", map[string]any{"link": c.JoinLink()})
+}
+
 // TestThirtyPhonesInABrowser: thirty phones with all three columns, which write at once. They take 3 GB, and minutes where other tests
 // run beside them.
 func TestThirtyPhonesInABrowser(t *testing.T) {

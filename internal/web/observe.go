@@ -93,7 +93,7 @@ func (c *Class) watch() {
 		return
 	default:
 	}
-	c.rows.reset(map[string]any{"reset": "cloud"})
+	c.rows.reset(map[string]any{"reset": "cloud", "channel": c.now().channel})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	c.stop = func() {

@@ -11,6 +11,8 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -136,15 +138,32 @@ var templates = sync.OnceValue(func() *template.Template {
 type pageData struct {
 	Title  string
 	Script string
-	// Imports are what Script imports, without .js: the browser need not read it to know.
+	// Imports are what Script imports, and what that imports, without .js: the browser need not read it to know.
 	Imports []string
 	// Steals adds the script of a page that steals the key.
 	Steals bool
 }
 
+var importing = regexp.MustCompile(`(?:from |import\()'\./(\w+)\.js'`)
+
+// imports adds to what is known what a script imports, and what that imports.
+func imports(script string, known []string) []string {
+	text, err := static.ReadFile("static/" + script)
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	for _, found := range importing.FindAllSubmatch(text, -1) {
+		if name := string(found[1]); !slices.Contains(known, name) {
+			known = imports(name+".js", append(known, name))
+		}
+	}
+	return known
+}
+
 // newPage makes a page of the template of that name.
 func newPage(name string, data pageData) *file {
 	var text bytes.Buffer
+	data.Imports = imports(data.Script, nil)
 	if err := templates().ExecuteTemplate(&text, name, data); err != nil {
 		panic(err) // a mistake in a template of ours
 	}
@@ -156,7 +175,7 @@ var phonePages = sync.OnceValue(func() map[bool]*file {
 	all := map[bool]*file{}
 	for _, steals := range []bool{false, true} {
 		all[steals] = newPage("phone", pageData{
-			Title: "Class", Script: "phone.js", Imports: []string{"core", "columns", "dom", "lesson", "talk"}, Steals: steals,
+			Title: "Class", Script: "phone.js", Steals: steals,
 		})
 	}
 	return all

@@ -91,9 +91,7 @@ func (r *Rooms) pages(access channel.Access) func(func(http.HandlerFunc) http.Ha
 
 func (r *Rooms) newPages(access channel.Access, only func(http.HandlerFunc) http.HandlerFunc) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", newPage("rooms", pageData{
-		Title: "Rooms", Script: "rooms.js", Imports: []string{"columns", "dom", "lesson", "token", "talk"},
-	}))
+	mux.Handle("GET /{$}", newPage("rooms", pageData{Title: "Rooms", Script: "rooms.js"}))
 	mux.HandleFunc("GET /static/", serveStatic)
 	mux.HandleFunc("GET /outside/{room}", only(outside.Rows(access, r.place)))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {

@@ -1,5 +1,5 @@
 import {Columns} from './columns.js'
-import {$, clean, clock, count, el, explain, said, save, svgPath, tell} from './dom.js'
+import {$, agree, clean, clock, compose, count, el, explain, said, save, svgPath, tell} from './dom.js'
 import {ask, follow} from './lesson.js'
 import {token} from './token.js'
 
@@ -42,12 +42,26 @@ function finding(e) {
   list.replaceChildren(...[...found.values()].slice(-6).map(text => el('p', {class: 'finding'}, said(text))))
 }
 
+// invite shows the code as large as the screen, to be read from the last row, or small beside what is said.
+function invite(large) {
+  document.body.classList.toggle('inviting', large)
+  $('#large').textContent = large ? 'Smaller' : 'Larger'
+  if (!large) columns.toEnd()
+}
+
+let came = false // whether somebody has written
 let asking = false
 async function joined() {
   if (asking || !room) return
   asking = true
-  const all = (await room.people().catch(() => [])).filter(p => !p.own)
-  $('#joined').textContent = all.length ? `${count(all.length, 'person').replace('persons', 'people')} in the room: ${all.map(p => clean(p.name || p.nick)).join(', ')}` : 'Nobody has written yet.'
+  const all = (await room.people().catch(() => [])).filter(p => !p.own && !p.lost)
+  const persons = [...new Set(all.map(p => p.person))]
+  const devices = all.length > persons.length ? `, with ${count(all.length, 'device')}` : ''
+  $('#joined').textContent = !room?.info.signed ? 'Nobody signs here: who has written what, nobody knows.'
+    : persons.length ? `${count(persons.length, 'person').replace('persons', 'people')} ${persons.length === 1 ? 'has' : 'have'} written${devices}, this screen not counted: ${all.map(p => clean(p.name || p.nick)).join(', ')}`
+      : 'Nobody has written yet.'
+  if (persons.length && !came) invite(false)
+  came ||= persons.length > 0
   asking = false
 }
 
@@ -104,7 +118,7 @@ function showState(now) {
   form.interval.value = String(now.switches.interval_ms)
   $('#stolen').hidden = !now.switches.steals
   if (!$('#lies label')) {
-    $('#lies').append(...Object.entries(now.lies).map(([name, does]) => el('label', {}, el('input', {type: 'checkbox', name: 'lie', value: name}), ` ${name} `, el('span', {class: 'faint'}, does))))
+    $('#lies').append(el('p', {class: 'faint'}, 'From the moment on that you choose one, and for older posts as well: of every ten posts in the room, counted from the first one, it changes those named here. What is stored stays as it was posted, and shows again once you take the lie back. Numbers close up over what is not shown.'), ...Object.entries(now.lies).map(([name, does]) => el('label', {}, el('input', {type: 'checkbox', name: 'lie', value: name}), ` ${name} `, el('span', {class: 'faint'}, does))))
   }
   for (const box of document.querySelectorAll('[name=lie]')) box.checked = now.switches.lies.includes(box.value)
   if (core && room && before && before.channel !== now.channel) openRoom().catch(error => tell($('#wrong'), explain(error)))
@@ -153,6 +167,7 @@ $('#turn').addEventListener('change', e => {
 for (const [button, part] of [['#show-code', '#code'], ['#show-switches', '#switches'], ['#show-about', '#about']]) {
   $(button).addEventListener('click', () => {
     const on = $(button).getAttribute('aria-pressed') !== 'true'
+    invite(false)
     for (const [other, its] of [['#show-code', '#code'], ['#show-switches', '#switches'], ['#show-about', '#about']]) {
       const shown = on && other === button
       $(other).setAttribute('aria-pressed', String(shown))
@@ -162,16 +177,9 @@ for (const [button, part] of [['#show-code', '#code'], ['#show-switches', '#swit
   })
 }
 
-$('#compose').addEventListener('submit', async e => {
-  e.preventDefault()
-  try {
-    await room.send({text: $('#text').value}, {agree: takes => confirm(`Sending it: ${takes}. Send it all the same?`)})
-    $('#text').value = ''
-  } catch (error) { tell($('#wrong'), explain(error)) }
-})
-$('#text').addEventListener('keydown', e => {
-  if (e.key === 'Enter' && !e.shiftKey && !e.isComposing) { e.preventDefault(); $('#compose').requestSubmit() }
-})
+compose(text => room.send({text}, {agree}), why => tell($('#wrong'), why))
+
+$('#large').addEventListener('click', () => invite(!document.body.classList.contains('inviting')))
 
 async function start() {
   try {

@@ -1,7 +1,7 @@
 // What a page has of the core: it runs it in a worker, keeps its rows in IndexedDB before anything else is done, and makes its
 // requests. It holds no rule of rooms.
 
-export class CoreError extends Error {
+class CoreError extends Error {
   constructor({code, message, hint}) {
     super(message)
     this.code = code
@@ -538,10 +538,7 @@ class Room {
   history(newest = 200) { return this.#call({op: 'history', newest}) }
   shown(message) { return message.at ? this.#call({op: 'shown', at: message.at}) : Promise.resolve() }
   people() { return this.#call({op: 'people'}) }
-  words(key) { return this.#call({op: 'words', key}) }
   verify(key) { return this.#call({op: 'verify', key}) }
-  forget(key) { return this.#call({op: 'forget', key}) }
-  drop(number) { return this.#call({op: 'drop', number}) }
   outbox() { return this.#call({op: 'outbox'}) }
   file(key, number, entry = 0) { return this.#call({op: 'file', key, number, entry}) }
   invite({write = true} = {}) { return this.#call({op: 'invite', write}) }

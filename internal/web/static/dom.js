@@ -69,6 +69,30 @@ export function nextFrame(work) {
 // atEnd reports whether a list is scrolled to its end, so that it may stay there.
 export const atEnd = list => list.scrollHeight - list.scrollTop - list.clientHeight < 60
 
+// agree asks before something long is sent.
+export const agree = takes => confirm(`Sending it: ${takes}. Send it all the same?`)
+
+// compose has a form send what is written in it, once: whoever presses Enter twice says it once. send throws, or shows, why it could not.
+export function compose(send, told) {
+  const text = $('#text')
+  let sending = false
+  $('#compose').addEventListener('submit', async e => {
+    e.preventDefault()
+    const what = text.value
+    if (sending || !what.trim()) return
+    sending = true
+    try {
+      await send(what)
+      if (text.value.startsWith(what)) text.value = text.value.slice(what.length) // more may have been typed meanwhile
+      told('')
+    } catch (error) { told(explain(error), error.code) }
+    sending = false
+  })
+  text.addEventListener('keydown', e => {
+    if (e.key === 'Enter' && !e.shiftKey && !e.isComposing) { e.preventDefault(); $('#compose').requestSubmit() }
+  })
+}
+
 // save offers bytes as a file.
 export function save(name, bytes, type = 'application/octet-stream') {
   const url = URL.createObjectURL(new Blob([bytes], {type}))

@@ -1,6 +1,6 @@
 import * as core from './core.js'
 import {Columns} from './columns.js'
-import {$, clean, el, explain, said, save, tell} from './dom.js'
+import {$, agree, clean, compose, el, explain, said, save, tell} from './dom.js'
 import {ask, follow} from './lesson.js'
 import {Talk} from './talk.js'
 
@@ -18,6 +18,8 @@ let page = ''
 let watching = null
 let looking = 0 // the timer of the next look
 let looks = 0
+let lull = 1000 // until the next look, in milliseconds
+let opens = 0 // how often a room was opened
 
 const saveFile = async m => {
   try {
@@ -75,13 +77,20 @@ function onEvent(e) {
     case 'progress':
       if (e.what === 'deriving') { $('#deriving').hidden = e.done >= e.of; $('#deriving').value = e.of ? e.done / e.of : 0 }
       break
-    case 'cleared': talk.note(e.text); break
+    case 'name': rename([e.text, e.hint].join(' — ')); break
     case 'notposted': tell($('#trouble'), [e.text, e.hint].filter(Boolean).join(' — ')); break
     case 'tab': onTab(e.writes); break
     case 'restarted': history200(); break
     case 'renumbered': talk.renumbered(e); break
     case 'failed': tell($('#trouble'), [e.text, e.hint].filter(Boolean).join(' — ')); break
   }
+}
+
+// rename asks for another name: nothing was written under the one that was chosen.
+function rename(why) {
+  tell($('#trouble'), why)
+  $('#rename').hidden = false
+  $('#other').focus()
 }
 
 async function history200() {
@@ -92,18 +101,22 @@ async function people() {
   const all = await room.people()
   $('#own').textContent = room.info.words
   $('#others').replaceChildren(...all.filter(p => !p.own).map(p => el('li', {},
-    el('p', {}, said(p.name || p.nick, 'author'), ' ', p.compared ? el('span', {class: 'mark verified'}, 'verified') : ''),
+    el('p', {}, said(p.name || p.nick, 'author'), ' ', p.lost ? el('span', {class: 'mark bad'}, 'lost device') : p.compared ? el('span', {class: 'mark verified'}, 'verified') : ''),
     el('p', {class: 'words'}, p.words),
-    p.compared ? '' : el('button', {type: 'button', class: 'quiet', onclick: async () => { await room.verify(p.key); await people(); await history200() }}, 'We have read them aloud: the same'),
+    p.compared || p.lost ? '' : el('button', {type: 'button', class: 'quiet', onclick: async () => { await room.verify(p.key); await people(); await history200() }}, 'We have read them aloud: the same'),
   )))
   if (!all.some(p => !p.own)) $('#others').replaceChildren(el('li', {class: 'faint'}, 'Nobody has written yet.'))
 }
 
 async function enter(options) {
   tell($('#wrong'), '')
+  const mine = ++opens
   try {
-    room = await core.openRoom(options, onEvent)
+    const opened = await core.openRoom(options, e => { if (mine === opens) onEvent(e) })
+    if (mine !== opens) return opened.close() // another link was opened meanwhile
+    room = opened
   } catch (error) {
+    if (mine !== opens) return
     if (error.code === 'passphrase') $('#secret').hidden = false
     tell($('#wrong'), explain(error))
     if (error.code === 'storage' && confirm('What this browser has kept of the room cannot be read. Remove it, and your name with it, and join anew?')) {
@@ -130,8 +143,12 @@ async function enter(options) {
 async function look() {
   clearTimeout(looking)
   const mine = ++looks
+  const of = room
+  lull = Math.min(2 * lull, 30000) // a lesson that is over answers nobody
   try {
     const now = await ask('/class/now')
+    if (room !== of) return
+    lull = 1000
     if (page && now.page !== page) { // as any page could be made to do
       sessionStorage.setItem('draft', $('#text').value)
       location.reload()
@@ -140,7 +157,7 @@ async function look() {
     tell($('#notice'), now.channel !== room.info.channel ? 'The class has gone on to another room: scan the code again.' : now.notice)
     if (now.padding !== room.info.pad) await room.set({pad: now.padding})
   } catch { /* the line above says that the relay is away */ }
-  if (mine === looks) looking = setTimeout(look, document.hidden ? 15000 : 2000)
+  if (mine === looks && room === of) looking = setTimeout(look, document.hidden ? 15000 : Math.max(lull, 2000))
 }
 
 async function invited() {
@@ -148,15 +165,20 @@ async function invited() {
   const known = (await core.rooms()).find(r => r.relay === invitation.relay && r.channel === invitation.channel)
   const me = await core.identity()
   if (known) {
-    const changes = invitation.changes ?? []
-    const question = `This link has another ${changes.join(' and another ')} for the room “${clean(known.name)}” than this phone. ` +
-      'What you write goes by it from then on. Do you trust whoever gave you the link?'
+    const changes = (invitation.changes ?? []).filter(what => what !== 'inviter' || invitation.inviter !== me?.key)
+    const keys = changes.filter(what => what !== 'inviter')
+    const question = [
+      keys.length && `This link has another ${keys.join(' and another ')} for the room “${clean(known.name)}” than this phone. What you write goes by it from then on.`,
+      keys.length < changes.length && `This link for the room “${clean(known.name)}” is by somebody with the words “${invitation.inviter_words}”. Their key counts as compared from then on.`,
+      'Do you trust whoever gave you the link?',
+    ].filter(Boolean).join(' ')
     return enter(changes.length && !confirm(question) ? {room: known.id} : {link, nick: known.nick})
   }
   $('#lacking').hidden = true
   $('#join').hidden = false
   $('#secret').hidden = invitation.has_key
-  $('#invited').replaceChildren('You are invited to the room ', said(invitation.name, 'author'), '.')
+  $('#invited').replaceChildren('You are invited to the room ', said(invitation.name, 'author'), ...invitation.inviter_words
+    ? [' by somebody with the words ', el('strong', {}, invitation.inviter_words), '. Their key counts as compared, since the link came by a way of its own and not through the room.'] : ['.'])
   $('#nick').value = me?.nick ?? ''
   $('#nick').focus()
 }
@@ -181,21 +203,16 @@ $('#join').addEventListener('submit', e => {
   enter({link, nick: $('#nick').value.trim(), passphrase: $('#passphrase').value || undefined})
 })
 
-const agree = takes => confirm(`Sending it: ${takes}. Send it all the same?`)
+compose(text => room.send({text}, {agree}), (why, code) => code === 'nickname' ? rename(why) : tell($('#trouble'), why))
 
-$('#compose').addEventListener('submit', async e => {
+$('#rename').addEventListener('submit', async e => {
   e.preventDefault()
-  const text = $('#text').value
-  if (!text.trim()) return
   try {
-    await room.send({text}, {agree})
-    $('#text').value = ''
+    await room.set({nick: $('#other').value.trim()})
+    $('#rename').hidden = true
     tell($('#trouble'), '')
+    $('#text').focus()
   } catch (error) { tell($('#trouble'), explain(error)) }
-})
-
-$('#text').addEventListener('keydown', e => {
-  if (e.key === 'Enter' && !e.shiftKey && !e.isComposing) { e.preventDefault(); $('#compose').requestSubmit() }
 })
 
 $('#file').addEventListener('change', async e => {
@@ -242,7 +259,10 @@ addEventListener('hashchange', async () => {
   history.replaceState(null, '', location.pathname)
   watching?.abort()
   watching = null
-  await room?.close()
+  opens++
+  room?.close()
+  room = null
+  $('#rename').hidden = true
   talk.clear()
   columns.clear()
   for (const button of document.querySelectorAll('#parts button')) $(`#${button.dataset.part}`).hidden = true

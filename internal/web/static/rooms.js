@@ -1,5 +1,5 @@
 import {Columns} from './columns.js'
-import {$, clean, el, explain, said, save, tell} from './dom.js'
+import {$, clean, compose, el, explain, said, save, tell} from './dom.js'
 import {ask, lines} from './lesson.js'
 import {id} from './talk.js'
 import {token} from './token.js'
@@ -48,8 +48,10 @@ let looking = null
 function look() {
   looking ??= setTimeout(async () => {
     looking = null
+    const of = room
     try {
       const {rows, trouble} = await ask(at('outside'), {token})
+      if (of !== room) return
       for (const row of rows) columns.outside({row})
       $('#relay').textContent = trouble ? clean(trouble) : 'connected'
     } catch (error) { $('#relay').textContent = clean(error.message) }
@@ -57,7 +59,9 @@ function look() {
 }
 
 async function people() {
+  const of = room
   const told = await ask(at('rooms', '/people'), {token})
+  if (of !== room) return
   $('#own').textContent = told.words || 'Nobody signs in this room.'
   const others = told.people.filter(p => !p.own)
   $('#others').replaceChildren(...others.length ? others.map(p => el('li', {},
@@ -68,19 +72,19 @@ async function people() {
 }
 
 // events reads a stream of server-sent events: their name, their data, and where to go on.
-function events(take) {
+function events(take, signal) {
   let last = ''
   let name = ''
-  following = new AbortController()
   lines(() => at('rooms', `/events?from=${last || 'start'}`), token, line => {
     if (line.startsWith('event: ')) name = line.slice(7)
     else if (line.startsWith('id: ')) last = encodeURIComponent(line.slice(4))
     else if (line.startsWith('data: ')) take(name, JSON.parse(line.slice(6)))
-  }, text => tell($('#wrong'), text), following.signal)
+  }, text => tell($('#wrong'), text), signal)
 }
 
 async function open(name) {
   following?.abort()
+  const {signal} = following = new AbortController()
   room = name
   messages.clear()
   found.clear()
@@ -91,12 +95,13 @@ async function open(name) {
   for (const button of document.querySelectorAll('#rooms button')) button.setAttribute('aria-pressed', String(button.value === name))
   $('#text').disabled = false
   await people().catch(error => tell($('#wrong'), explain(error)))
+  if (signal.aborted) return // another room was opened meanwhile
   events((kind, e) => {
     if (kind === 'message') show(e)
     else if (kind === 'finding') finding(e)
     else if (kind === 'state') state(e)
     look()
-  })
+  }, signal)
   look()
 }
 
@@ -112,28 +117,16 @@ for (const [button] of parts) {
 }
 
 async function send(path, init) {
-  try {
-    const answer = await fetch(at('rooms', path), {method: 'POST', ...init, headers: {Authorization: `Bearer ${token}`, 'Idempotency-Key': crypto.getRandomValues(new Uint32Array(4)).join('-'), ...init.headers}})
-    if (!answer.ok) throw new Error((await answer.json().catch(() => null))?.detail ?? `the server answers ${answer.status}`)
-    tell($('#wrong'), '')
-    return true
-  } catch (error) {
-    tell($('#wrong'), explain(error))
-    return false
-  }
+  const answer = await fetch(at('rooms', path), {method: 'POST', ...init, headers: {Authorization: `Bearer ${token}`, 'Idempotency-Key': crypto.getRandomValues(new Uint32Array(4)).join('-'), ...init.headers}})
+  if (!answer.ok) throw new Error((await answer.json().catch(() => null))?.detail ?? `the server answers ${answer.status}`)
 }
 
-$('#compose').addEventListener('submit', async e => {
-  e.preventDefault()
-  const text = $('#text').value
-  if (text.trim() && await send('/messages', {headers: {'Content-Type': 'application/json'}, body: JSON.stringify({text})})) $('#text').value = ''
-})
-$('#text').addEventListener('keydown', e => {
-  if (e.key === 'Enter' && !e.shiftKey && !e.isComposing) { e.preventDefault(); $('#compose').requestSubmit() }
-})
+compose(text => send('/messages', {headers: {'Content-Type': 'application/json'}, body: JSON.stringify({text})}), why => tell($('#wrong'), why))
+
 $('#file').addEventListener('change', async e => {
   const file = e.target.files[0]
   if (file) await send(`/files?name=${encodeURIComponent(file.name)}`, {headers: {'Content-Type': file.type || 'application/octet-stream'}, body: file})
+    .then(() => tell($('#wrong'), ''), error => tell($('#wrong'), explain(error)))
   e.target.value = ''
 })
 

@@ -15,7 +15,7 @@ export const waitingID = m => `own ${m.text}`
 export const id = m => m.signed ? `${m.key} ${m.number} ${m.forked ? m.entry : ''}` : m.entry ? `entry ${m.entry} ${m.field}` : waitingID(m)
 
 // content is what a message says.
-export function content(m, fetchFile) {
+function content(m, fetchFile) {
   switch (m.kind) {
     case 'text': return el('p', {class: 'text'}, said(m.text))
     case 'file': return el('p', {class: 'text'}, fetchFile
@@ -24,17 +24,18 @@ export function content(m, fetchFile) {
     case 'reading': return el('p', {class: 'text'}, said(Object.entries(m.reading ?? {}).filter(([, v]) => v !== null).map(([k, v]) => `${k} ${v}`).join(', ')))
     case 'heartbeat': return el('p', {class: 'text faint'}, 'has read this far')
     case 'key moved': return el('p', {class: 'text faint'}, m.notice ? said(m.notice) : 'has moved to another key')
-    default: return el('p', {class: 'text faint'}, clean(m.notice ?? m.kind))
+    default: return el('p', {class: 'text faint'}, said(m.notice ?? m.words ?? m.kind))
   }
 }
 
+// told is a message with all that is known of it.
+export const told = (m, fetchFile) => [byline(m), content(m, fetchFile), m.notes?.length ? el('p', {class: 'note'}, `(${clean(m.notes.join('; '))})`) : '']
+
 // byline is who has written a message, and what is known of that.
-export function byline(m) {
+function byline(m) {
   const marks = []
   if (standings[m.standing]) marks.push(el('span', {class: `mark ${m.standing}`, title: standings[m.standing]}, m.standing === 'new' ? 'new key' : m.standing))
-  for (const [is, text] of [[m.behind, 'out of order'], [m.forked, 'two versions'], [m.lost, 'lost device'], [m.old_key, 'old key']]) {
-    if (is) marks.push(el('span', {class: 'mark bad'}, text))
-  }
+  if (m.forked) marks.push(el('span', {class: 'mark bad'}, 'two versions'))
   return el('p', {class: 'by'}, m.author ? said(m.author, 'author') : el('bdi', {class: 'author'}, m.own ? 'you' : 'somebody'),
     ...marks, el('time', {datetime: m.clock ?? m.sealed ?? ''}, m.clock || m.sealed ? clock(m.clock ?? m.sealed) : ''))
 }
@@ -56,6 +57,7 @@ export class Talk {
     // The newest message stays in sight, unless somebody looks at an older one.
     this.newest = true
     this.scroll = nextFrame(() => { if (this.newest) list.scrollTop = list.scrollHeight })
+    new ResizeObserver(this.scroll).observe(list)
     list.addEventListener('scroll', () => { if (list.offsetParent) this.newest = atEnd(list) }, {passive: true})
   }
 
@@ -91,7 +93,8 @@ export class Talk {
     this.items.set(key, item)
     item.message = m
     item.element.className = `message${m.own ? ' own' : ''}${m.kind === 'heartbeat' ? ' slight' : ''}`
-    item.element.replaceChildren(byline(m), content(m, this.fetchFile), delivery(m) ?? '')
+    item.element.replaceChildren(...told(m, this.fetchFile), delivery(m) ?? '')
+    this.last = Math.max(this.last ?? 0, m.entry ?? 0)
     this.place(item, m.entry, m.field)
     return item
   }
@@ -123,7 +126,8 @@ export class Talk {
     this.findings.set(key, item)
     item.element.className = `finding${e.waiting ? ' waits' : ''}`
     item.element.replaceChildren(el('strong', {}, e.waiting ? 'Waiting: ' : 'Not as it should be: '), said(e.text))
-    if (!before) this.place(item, e.last_entry ?? e.entry)
+    // What stands nowhere is told where the talk was when it was found.
+    if (!before) this.place(item, e.last_entry ?? e.entry ?? this.last)
     // The version that came first was shown before anybody knew that there are two.
     if (e.finding === 'fork') for (const {message: m} of [...this.items.values()]) if (m?.signed && m.key === e.key && m.number === e.number && !m.forked) this.forked(m)
   }
@@ -132,7 +136,7 @@ export class Talk {
   forked(m) {
     this.items.get(id(m)).element.remove()
     this.items.delete(id(m))
-    this.message({...m, forked: true})
+    this.message({...m, forked: true, notes: [...m.notes, 'one of two with this number']})
   }
 
   renumbered(e) {
@@ -142,11 +146,6 @@ export class Talk {
         item.element.remove()
       }
     }
-  }
-
-  note(text) {
-    const item = {element: el('div', {class: 'finding'}, said(text))}
-    this.place(item, null)
   }
 
   clear() {

@@ -56,6 +56,11 @@ export async function write(page, text) {
   await page.waitForFunction(() => document.querySelector('#text').value === '')
 }
 
+// turn turns a switch of the projector's page.
+export const turn = (projector, control) => Promise.all([
+  projector.waitForResponse(r => r.url().endsWith('/class/switches') && r.ok()), projector.click(control),
+])
+
 // reads waits until a text stands in a page's list.
 export const reads = (page, text, where = '#messages') => page.waitForFunction(
   ([where, text]) => [...document.querySelectorAll(`${where} .text`)].some(p => p.textContent.includes(text)), [where, text])

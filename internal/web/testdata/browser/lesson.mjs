@@ -1,14 +1,10 @@
 // A lesson: ten phones and a projector, from the QR code to each switch.
-import {assert, checkRules, columns, enter, join, open, patience, phone, problems, reads, run, screenshot, write} from './drive.mjs'
+import {assert, checkRules, columns, enter, join, open, patience, phone, problems, reads, run, screenshot, turn, write} from './drive.mjs'
 
 const hostile = [
   '<img src=x onerror="window.ran=1">', '<script>window.ran=1</script>', '"><svg onload=window.ran=1>', 'javascript:window.ran=1//',
   '{{constructor.constructor("window.ran=1")()}}', '\u202egnirts\u202c \u0007\u001b[31mred',
 ]
-
-const turn = (projector, control) => Promise.all([
-  projector.waitForResponse(r => r.url().endsWith('/class/switches') && r.ok()), projector.click(control),
-])
 
 async function verify(ana, bo) {
   await ana.click('[data-part=people]')
