@@ -44,7 +44,7 @@ writes signed and encrypted readings into a room, and reads in clear what was wr
 newest 100,000 readings of a room, numbered in the order in which they came here. status says who has signed one that says nothing
 else; signed=true, verified=true (keys whose words were compared) and author=NAME choose, numbers=true writes JSON numbers, and
 /channels/ID/findings.json lists what is wrong with the room. A browser at /channels/ID?api_key=KEY, or that is given the key there,
-shows the room, with plots of its numbers. A room that is renamed keeps its keys.
+shows the room, with plots of its numbers, who has signed, and what is wrong. A room that is renamed keeps its keys.
 
 /update, /channels/ID/feeds.json and bulk_update are answered with the reading's number as soon as it is on disk, sealed; the cloud gets it as fast as it takes it, and
 100,000 may wait. ID is the number of the room's channel. On disk all is sealed with the room's key.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/item"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/form"
 	"github.com/fernpost/fernpost/internal/relay/guard"
@@ -215,13 +216,29 @@ func (d *door) labels(roomID string) (labels [thingspeak.FieldCount]string) {
 	return labels
 }
 
-// findings is what is wrong with what a room holds, as JSON.
-func (d *door) findings(v *relay.View) ([]byte, error) {
-	all, err := d.readings.findingsOf(v.State.Channel)
+// standingWords say on a page what is known of a key.
+var standingWords = map[model.Standing]string{
+	model.Yours: "this device", model.Verified: "verified", model.Lost: "a device that was lost", model.Known: "words not compared",
+	model.NewKey: "words not compared",
+}
+
+// findings is what is wrong with what a room holds, and who has written there.
+func (d *door) findings(v *relay.View) (*httpapi.Findings, error) {
+	all, authors, err := d.readings.findingsOf(v.State.Channel)
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(map[string]any{"findings": append([]item.Finding{}, all...)})
+	found := &httpapi.Findings{}
+	for i := range all {
+		found.Texts = append(found.Texts, all[i].Text)
+	}
+	for i := range authors {
+		if a := &authors[i]; i > nobody && a.name != "" {
+			found.Signers = append(found.Signers, a.name+": "+standingWords[a.standing])
+		}
+	}
+	found.JSON, err = json.Marshal(map[string]any{"findings": append([]item.Finding{}, all...)})
+	return found, err
 }
 
 // stored holds the answer until the cloud has taken the reading, if the key asks for that.

@@ -179,7 +179,7 @@ func (s *shelf) setAuthors(all []author) {
 		authors[i] = author{key: authors[i].key} // who is known no more has no name
 	}
 	for _, a := range all {
-		if a.own {
+		if a.standing == model.Yours {
 			authors[here] = a
 		}
 		at, ok := known[a.key]
@@ -216,13 +216,13 @@ func (s *shelf) await(ctx context.Context) {
 	}
 }
 
-// findingsOf returns what is wrong with what a room holds.
-func (r *readings) findingsOf(channel int64) ([]item.Finding, error) {
+// findingsOf returns what is wrong with what a room holds, and who has written there.
+func (r *readings) findingsOf(channel int64) ([]item.Finding, []author, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.shelves[channel]
 	if s == nil {
-		return nil, relay.ErrNotFound
+		return nil, nil, relay.ErrNotFound
 	}
-	return s.findings, nil
+	return s.findings, slices.Clone(s.authors), nil
 }

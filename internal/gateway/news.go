@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/item"
@@ -58,9 +59,8 @@ func (a *arrival) shownDate(now time.Time) time.Time {
 type author struct {
 	// key is the public key, and name how it is known here.
 	key, name string
-	// own is who writes on this device. compared says that the key's words were compared, lost that it is the key of a device that was
-	// lost.
-	own, compared, lost bool
+	// standing is that of the key, whichever message it is of.
+	standing model.Standing
 }
 
 const (
@@ -197,13 +197,11 @@ func (n *news) look(r *messenger.Room) error {
 	}
 	n.authors = make([]author, 0, len(people)+1)
 	if own, name := r.Own(); !own.IsZero() { // also before anything of it was read
-		n.authors = append(n.authors, author{key: own.String(), name: screen.Line(name), own: true})
+		n.authors = append(n.authors, author{own.String(), screen.Line(name), model.Yours})
 	}
 	for i := range people {
 		p := &people[i]
-		n.authors = append(n.authors, author{
-			key: p.Key.String(), name: screen.Line(p.Name), own: p.Own, compared: p.Compared, lost: p.Lost,
-		})
+		n.authors = append(n.authors, author{p.Key.String(), screen.Line(p.Name), p.StandingOf(math.MaxUint32)}) // as of none in particular
 	}
 	standing, _, err := r.Standing()
 	n.findings = make([]item.Finding, 0, len(standing))

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/item"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/relay/form"
 	"github.com/fernpost/fernpost/internal/relay/metrics"
 	"github.com/fernpost/fernpost/internal/testenv"
@@ -96,10 +97,10 @@ func TestWhoHasSigned(t *testing.T) {
 	all.following = func(ctx context.Context, take func(*news) error) error {
 		n := &news{
 			authors: []author{
-				{key: "A", name: "ana", own: true},
-				{key: "B", name: "bo", compared: true},
+				{key: "A", name: "ana", standing: model.Yours},
+				{key: "B", name: "bo", standing: model.Verified},
 				{key: "C", name: "carl"},
-				{key: "D", name: "dora", compared: true, lost: true},
+				{key: "D", name: "dora", standing: model.Lost},
 			},
 			findings: []item.Finding{{Text: "somebody lies"}},
 		}
@@ -266,6 +267,17 @@ func TestThePageOfARoom(t *testing.T) {
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%q is not there: %s", want, body)
+		}
+	}
+	g.readings.mu.Lock()
+	s := g.readings.shelves[labChannel]
+	s.findings = []item.Finding{{Text: "bo 3 is missing <b>"}}
+	s.setAuthors([]author{{"A", "ana", model.Yours}, {"B", "bo", model.Verified}, {"C", "carl <b>", model.Known}, {"D", "dora", model.Lost}})
+	g.readings.mu.Unlock()
+	_, found := page("?api_key=" + g.readKey)
+	for _, want := range []string{"bo 3 is missing &lt;b&gt;", "ana: this device", "bo: verified", "carl &lt;b&gt;: words not compared", "dora: a device that was lost"} {
+		if !strings.Contains(found, want) {
+			t.Errorf("%q is not there: %s", want, found)
 		}
 	}
 	policy := answer.Header.Get("Content-Security-Policy")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/item"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -170,7 +171,7 @@ func (c *choice) takes(a *author) bool {
 	switch {
 	case c.signed && a.key == "":
 		return false
-	case c.verified && (a.key == "" || a.lost || !a.own && !a.compared):
+	case c.verified && a.standing != model.Verified && a.standing != model.Yours:
 		return false
 	}
 	return c.author == "" || c.author == a.name || c.author == a.key

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -78,12 +79,12 @@ func TestWhoReadsGetsAllOrIsTold(t *testing.T) {
 	}{
 		"nothing": {func() {}, false},
 		"a new author": {func() {
-			if err := r.take(s, &news{authors: []author{{key: "A", name: "ana", own: true}}}); err != nil {
+			if err := r.take(s, &news{authors: []author{{key: "A", name: "ana", standing: model.Yours}}}); err != nil {
 				t.Fatal(err)
 			}
 		}, false},
 		"a new name": {func() {
-			if err := r.take(s, &news{authors: []author{{key: "A", name: "anna", own: true}}}); err != nil {
+			if err := r.take(s, &news{authors: []author{{key: "A", name: "anna", standing: model.Yours}}}); err != nil {
 				t.Fatal(err)
 			}
 		}, false},
@@ -131,7 +132,7 @@ func TestWhoReadsGetsAllOrIsTold(t *testing.T) {
 // was put together anew each time.
 func TestChoicesOfOthersChangeNothing(t *testing.T) {
 	r, s := openShelf(t)
-	if err := r.take(s, &news{authors: []author{{key: "A", name: "ana", own: true}}}); err != nil {
+	if err := r.take(s, &news{authors: []author{{key: "A", name: "ana", standing: model.Yours}}}); err != nil {
 		t.Fatal(err)
 	}
 	generation := func(c choice) int64 {

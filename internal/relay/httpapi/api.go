@@ -55,8 +55,8 @@ type Options struct {
 	Place func(v *relay.View, number int64) int64
 	// Numbers has "numbers=true" write the values of fields that are numbers as such in JSON.
 	Numbers bool
-	// Findings returns the JSON of what is wrong with what a channel holds; nil has no such address.
-	Findings func(v *relay.View) ([]byte, error)
+	// Findings returns what is wrong with what a channel holds; nil has no such address.
+	Findings func(v *relay.View) (*Findings, error)
 	// Ending is closed when the relay is about to stop: streams of entries end then, and none begins. nil is never.
 	Ending <-chan struct{}
 }

@@ -141,8 +141,20 @@ func (a *api) findings(q *request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := a.options.Findings(v)
-	return &reply{status: http.StatusOK, format: formatJSON, body: body}, err
+	found, err := a.options.Findings(v)
+	if err != nil {
+		return nil, err
+	}
+	return &reply{status: http.StatusOK, format: formatJSON, body: found.JSON}, nil
+}
+
+// Findings are what is wrong with what a channel holds.
+type Findings struct {
+	// JSON has them for programs, and Texts in words.
+	JSON  []byte
+	Texts []string
+	// Signers are who has signed entries, with what is known of them, in words.
+	Signers []string
 }
 
 // lastDataAge answers with the age of the newest entry, or of the newest of a field, in seconds (contract section 7.10).

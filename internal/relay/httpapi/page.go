@@ -160,6 +160,8 @@ type channelData struct {
 	Columns []string
 	// Rows are the newest entries, the newest first.
 	Rows []channelRow
+	// Findings are what is wrong, and Signers who has signed entries, where that is known.
+	Findings, Signers []string
 	// Plots are of the fields that hold numbers, in as many entries as a read returns.
 	Plots []fieldPlot
 	// Choice is what in the address is to stand in others of the page: the key, and which rows are shown.
@@ -232,6 +234,13 @@ func (a *api) channelPage(q *request) (*reply, error) {
 	data.addRows(c, entries)
 	if data.Plots, err = a.channelPlots(q.Context(), v); err != nil {
 		return nil, err
+	}
+	if a.options.Findings != nil {
+		found, err := a.options.Findings(v)
+		if err != nil {
+			return nil, err
+		}
+		data.Findings, data.Signers = found.Texts, found.Signers
 	}
 	return renderPage(http.StatusOK, "channel", data)
 }

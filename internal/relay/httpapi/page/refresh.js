@@ -33,7 +33,7 @@
   }
 
   function show(page) {
-    for (const id of ["entries", "facts", "plots"]) {
+    for (const id of ["entries", "facts", "signers", "plots"]) {
       const fresh = page.getElementById(id);
       if (!fresh) continue;
       const old = document.getElementById(id);
