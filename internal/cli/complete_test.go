@@ -51,7 +51,7 @@ func TestCompletion(t *testing.T) {
 		{"join --write-key-file |", "FILES"},
 		{"hash |", "FILES"},
 		{"recv --ttl |", ""},
-		{"recv |", ""},
+		{"recv |", "club"},
 		{"key derive --channel |", ""},
 		{"token encrypt --key-file |", "FILES"},
 	} {

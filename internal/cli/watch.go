@@ -64,7 +64,7 @@ nobody signs, your own are those that this device has written.
   fernpost watch --exec ./on-message.sh
   fernpost watch --exec notify-send -- "New message"`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			rooms, dash := args, cmd.ArgsLenAtDash()
+			rooms, dash := args, min(cmd.ArgsLenAtDash(), len(args)) // it is tried with fewer, too
 			switch {
 			case dash >= 0:
 				rooms, o.execArgs = args[:dash], args[dash:]
@@ -72,7 +72,8 @@ nobody signs, your own are those that this device has written.
 				rooms, o.execArgs = nil, args
 			}
 			if len(o.execArgs) > 0 && o.exec == "" {
-				return usagef("%s: arguments behind -- are those of the command of --exec", screen.Line(o.execArgs[0]))
+				return hint(usagef("%s: arguments behind -- are those of the command of --exec", screen.Line(o.execArgs[0])),
+					"--exec COMMAND names it")
 			}
 			return errors.Join(cobra.MaximumNArgs(1)(cmd, rooms), roomArgument(cmd, rooms, &o.room))
 		},
