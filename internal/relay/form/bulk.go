@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -118,9 +119,16 @@ func decodeUpdates(d *json.Decoder, add func([]Param) error) error {
 // call has is kept, so that a large body is held once.
 func decodeBulkForm(body []byte, most int) (*Bulk, []Param, error) {
 	f := bulkForm{call: &Bulk{}}
+	n := 0
 	for part := range bytes.SplitSeq(body, []byte{'&'}) {
 		name, value, _ := bytes.Cut(part, []byte{'='})
-		if err := f.add(clean(unescape(string(name))), unescapeBytes(value)); err != nil {
+		if len(name) == 0 {
+			continue
+		}
+		if n++; n > maxParams {
+			return nil, nil, tooManyParams()
+		}
+		if err := f.add(clean(string(unescapeBytes(name))), unescapeBytes(value)); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -158,7 +166,12 @@ func (f *bulkForm) add(name string, value []byte) error {
 			return BadBulk("time_format is neither absolute nor relative")
 		}
 	case "write_api_key", "key", "api_key", "apikey", "timezone", "offset", "headers":
-		f.beside = append(f.beside, textParam(name, string(value)))
+		p := textParam(name, string(value))
+		if i := slices.IndexFunc(f.beside, func(p Param) bool { return p.Name == name }); i >= 0 {
+			f.beside[i] = p // the last of a name counts
+			return nil
+		}
+		f.beside = append(f.beside, p)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // FuzzForm: whatever comes in, what goes on is UTF-8 without NUL, and decoding an encoded value gives it back.
@@ -177,4 +178,52 @@ func checkBulk(t *testing.T, call *Bulk, beside []Param, err error) {
 			}
 		}
 	}
+}
+
+// FuzzDecodedSize: whatever is sent and however it is decoded, before anybody asks for a key it takes no more memory than a multiple
+// of its own length, beside what so many parameters and rows as there may be take when they are empty.
+func FuzzDecodedSize(f *testing.F) {
+	const part = "--X\r\nContent-Disposition: form-data; name=key\r\n\r\n\r\n"
+	for _, s := range []string{
+		"", strings.Repeat("key&", 5000), strings.Repeat("&", 5000), "updates=" + strings.Repeat("1|", 5000), strings.Repeat("1=&", 5000),
+		strings.Repeat(part, 1500) + "--X--", `{"updates":[` + strings.Repeat("{},", 5000), `{` + strings.Repeat(`"a":1,`, 1500),
+		strings.Repeat(`{"updates":`, 1500), "<a>" + strings.Repeat("<b/>", 1500) + "</a>", `{"updates":[{"1":"\ud800"}],"key":"\u0001"}`,
+	} {
+		f.Add("multipart/form-data; boundary=X", []byte(s))
+		f.Add("application/x-www-form-urlencoded", []byte(s))
+		f.Add("text/xml", []byte(s))
+		f.Add("application/json", []byte(s))
+	}
+	f.Fuzz(func(t *testing.T, media string, body []byte) {
+		const rows = 960
+		size := func(all []Param) (n int) {
+			n = len(all) * int(unsafe.Sizeof(Param{}))
+			for _, p := range all {
+				n += len(p.Name) + len(p.Value)
+			}
+			return n
+		}
+		most := 2*len(body) + maxParams*int(unsafe.Sizeof(Param{}))
+		query, _ := ParseQuery(string(body))
+		params, _ := Parse(media, bytes.Clone(body))
+		if n := max(size(query), size(params)); n > most {
+			t.Errorf("%d bytes hold parameters of %d", len(body), n)
+		}
+		for _, asJSON := range []bool{false, true} {
+			call, beside, err := ParseBulk(asJSON, media, bytes.Clone(body), rows)
+			if err != nil {
+				continue
+			}
+			n := size(beside) + len(call.Rows)*int(unsafe.Sizeof(BulkRow{}))
+			for _, r := range call.Rows {
+				n += len(r.Time)
+				for _, v := range append(r.Entry.Fields[:], r.Entry.Status, r.Entry.Elevation, r.Entry.Latitude, r.Entry.Longitude) {
+					n += len(v.Text)
+				}
+			}
+			if n > most+rows*int(unsafe.Sizeof(BulkRow{})) {
+				t.Errorf("%d bytes hold a bulk call of %d", len(body), n)
+			}
+		}
+	})
 }

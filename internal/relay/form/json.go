@@ -68,12 +68,15 @@ func decodeRest(d *json.Decoder, special func(name string) (done bool, err error
 
 // jsonParam makes a parameter of a JSON value. Numbers and booleans keep their spelling.
 func jsonParam(name string, raw json.RawMessage) Param {
-	p := Param{Name: name, Value: string(raw)}
-	switch raw[0] {
-	case '"':
+	p := Param{Name: name}
+	if raw[0] == '"' {
 		if err := json.Unmarshal(raw, &p.Value); err != nil {
 			p.Kind = Nested // not reached: the document was decoded
 		}
+		return p
+	}
+	p.Value = string(raw)
+	switch raw[0] {
 	case 't', 'f':
 		p.Kind = Boolean
 	case 'n':

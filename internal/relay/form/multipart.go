@@ -13,9 +13,6 @@ import (
 func parseMultipart(contentType string, body []byte) ([]Param, error) {
 	var all []Param
 	err := eachPart(contentType, body, func(name string, value []byte) error {
-		if len(all) == maxParams {
-			return tooManyParams()
-		}
 		all = append(all, textParam(name, string(value)))
 		return nil
 	})
@@ -23,7 +20,7 @@ func parseMultipart(contentType string, body []byte) ([]Param, error) {
 }
 
 // eachPart calls visit for the parts of a form that is in memory; nothing goes to the disk. One that ends before its last
-// boundary, or has a part without a name, is refused.
+// boundary, has a part without a name, or more than maxParams, is refused.
 func eachPart(contentType string, body []byte, visit func(name string, value []byte) error) error {
 	broken := refuse(NotMultipart, "The body is not multipart/form-data, or not all of it.")
 	boundary := ownBoundary(body)
@@ -44,6 +41,9 @@ func eachPart(contentType string, body []byte, visit func(name string, value []b
 		}
 		if err != nil {
 			return broken
+		}
+		if n == maxParams {
+			return tooManyParams()
 		}
 		value, err := io.ReadAll(part)
 		name := clean(part.FormName())

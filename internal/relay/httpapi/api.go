@@ -193,10 +193,18 @@ func (a *api) answer(w http.ResponseWriter, q *request, h handler) (*reply, erro
 			q.format = named
 		}
 	}
-	if q.client != nil && q.shownKey() != "" {
-		if wait := q.client.AdmitKey(q.now); wait > 0 {
-			return nil, tooMany("Your address has shown too many keys that open nothing.", wait)
-		}
+	if err := q.admitKey(); err != nil {
+		return nil, err
 	}
 	return h(q)
+}
+
+// admitKey refuses a request that shows a key, whatever key it is, from an address that has shown too many wrong ones.
+func (q *request) admitKey() error {
+	if q.client != nil && q.shownKey() != "" {
+		if wait := q.client.AdmitKey(q.now); wait > 0 {
+			return tooMany("Your address has shown too many keys that open nothing.", wait)
+		}
+	}
+	return nil
 }

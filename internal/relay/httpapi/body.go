@@ -37,6 +37,9 @@ func (a *api) bulkBody() int64 {
 
 // readParams reads the query and the body, whatever the method is.
 func (a *api) readParams(w http.ResponseWriter, q *request, bulk bool) (err error) {
+	if bulk {
+		q.bulk = &form.Bulk{}
+	}
 	if q.params.Query, err = form.ParseQuery(q.URL.RawQuery); err != nil {
 		return err
 	}
@@ -56,7 +59,7 @@ func (a *api) readParams(w http.ResponseWriter, q *request, bulk bool) (err erro
 	}
 	body = bytes.TrimPrefix(body, []byte("\ufeff")) // editors put it there, and it would be part of the first name
 	if bulk {
-		q.bulk, err = a.decodeBulk(q, body)
+		err = a.decodeBulk(q, body)
 	} else {
 		q.params.Body, err = form.Parse(q.Header.Get("Content-Type"), body)
 		q.strange = form.IsStrange(body, q.params.Body)

@@ -39,22 +39,41 @@ func tellBulk(q *request, err error) *reply {
 }
 
 // decodeBulk decodes the body of a bulk call. Without an extension the body tells what it is.
-func (a *api) decodeBulk(q *request, body []byte) (call *form.Bulk, err error) {
+func (a *api) decodeBulk(q *request, body []byte) error {
+	if err := a.judgeShown(q); err != nil {
+		return err
+	}
 	contentType := q.Header.Get("Content-Type")
 	asJSON := q.extension == formatJSON || q.extension == formatNone && form.BeginsObject(body)
-	if !asJSON && form.IsMultipart(contentType, body) { // its parts are copies
+	if asJSON || form.IsMultipart(contentType, body) { // what it is decoded into are copies
 		if err := a.hold(q, 2*int64(len(body))); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	call, q.params.Body, err = form.ParseBulk(asJSON, contentType, body, a.relay.Limits().BulkUpdates)
-	return call, err
+	call, beside, err := form.ParseBulk(asJSON, contentType, body, a.relay.Limits().BulkUpdates)
+	if err == nil {
+		q.bulk, q.params.Body = call, beside
+	}
+	return err
+}
+
+// judgeShown refuses a bulk call whose key is wrong, where the body cannot bring another one: so nobody has megabytes decoded for
+// nothing.
+func (a *api) judgeShown(q *request) error {
+	if headerKey(q.Header) == "" && strings.TrimSpace(q.params.Get("write_api_key")) == "" {
+		return nil
+	}
+	if err := q.admitKey(); err != nil {
+		return err
+	}
+	_, err := a.mayWrite(q)
+	return err
 }
 
 // bulkEntries are the rows with their dates; a date without offset is in the zone. A date that cannot be read is the time
 // of receipt, as in a single write.
 func bulkEntries(c *form.Bulk, zone *time.Location) ([]relay.NewEntry, error) {
-	if c == nil || len(c.Rows) == 0 {
+	if len(c.Rows) == 0 {
 		return nil, form.BadBulk("there are no updates")
 	}
 	entries := make([]relay.NewEntry, len(c.Rows))

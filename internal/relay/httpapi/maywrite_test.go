@@ -89,3 +89,26 @@ func TestTheWriteKeyOnlyAddsToMetadata(t *testing.T) {
 		t.Errorf("of no channel: %v", err)
 	}
 }
+
+// A wrong key in a header, or in the query, is told before the body of a bulk call is decoded: a body that cannot be read makes no
+// difference to it.
+func TestBulkBodiesAreDecodedForTheRightKeyOnly(t *testing.T) {
+	s := newStrangers(t, true)
+	path := fmt.Sprintf("/channels/%d/bulk_update.json", s.ana.channel)
+	const unreadable, lacking = `{"updates":`, `{"updates":[]}`
+	for _, tt := range []struct {
+		header, query, body string
+		want                int
+	}{
+		{s.ana.write, "", unreadable, http.StatusBadRequest},
+		{s.bo.write, "", unreadable, http.StatusUnauthorized},
+		{s.bo.write, "", lacking, http.StatusUnauthorized},
+		{"", "?write_api_key=" + s.ana.write, unreadable, http.StatusBadRequest},
+		{"", "?write_api_key=" + s.bo.write, unreadable, http.StatusUnauthorized},
+		{"", "?api_key=" + s.bo.write, `{"write_api_key":"` + s.ana.write + `","updates":[{"field1":1}]}`, http.StatusAccepted},
+	} {
+		if w := s.ask(http.MethodPost, path+tt.query, tt.header, tt.body); w.Code != tt.want {
+			t.Errorf("header %q, query %q, %s: %d %s, want %d", tt.header, tt.query, tt.body, w.Code, w.Body, tt.want)
+		}
+	}
+}
