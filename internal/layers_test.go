@@ -190,7 +190,7 @@ var (
 		"filippo.io/age":                      {"export"},
 		"github.com/fernet/fernet-go":         {"fernet"},
 		"github.com/go-resty/resty":           {"remote"},
-		"github.com/hashicorp/golang-lru":     {"relay", "relay/guard"},
+		"github.com/hashicorp/golang-lru":     {"relay", "relay/guard", "relay/httpapi"},
 		"modernc.org/sqlite":                  {"sqlite", "sqlite/faultdisk"},
 		"modernc.org/libc":                    {"sqlite/faultdisk"},
 		"rsc.io/qr":                           {"qr"},
