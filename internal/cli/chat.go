@@ -55,7 +55,8 @@ func (a *app) chat(ctx context.Context, room string, o chatOptions) error {
 		Engine: a.engine(), Access: a.access(), Room: cmp.Or(room, a.config.Get("room")), NewRoom: a.roomToMake,
 		Fastest: o.pollMin, Slowest: o.pollMax, Explain: explainForChat, Stopped: a.stoppedText, Colour: a.style.on,
 	}
-	// Reading thousands of messages leaves much behind that is needed no more: collected twice as often, it is half as much.
+	// Reading thousands of messages leaves much behind that is needed no more: collected twice as often, it is half as
+	// much.
 	debug.SetGCPercent(50)
 	// Known before anything is asked of the terminal: a dumb one shows the questions, and answers none.
 	if term := a.getenv("TERM"); o.plain || term == "" || term == "dumb" || !a.stdinTerminal || !a.stdoutTerminal {

@@ -111,7 +111,8 @@ func (c *conversation) happened(e messenger.Event) error {
 	return nil
 }
 
-// sayMoved says why what came does not open, where others have moved the room to a key that is not here, and what to run.
+// sayMoved says why what came does not open, where others have moved the room to a key that is not here, and what to
+// run.
 func (a *app) sayMoved(room string, moved []model.Moved) {
 	if len(moved) == 0 {
 		return
@@ -164,7 +165,8 @@ func outboxOf(room string, flags ...string) string {
 // insists is the hint at the flag of send that goes on under the old key.
 const insists = "; --old-key sends under the old key all the same"
 
-// explainSending adds the next step to an error of sending to a room. insist is added where a move keeps the command from it.
+// explainSending adds the next step to an error of sending to a room. insist is added where a move keeps the command
+// from it.
 func explainSending(err error, room, insist string) error {
 	if waits, ok := errors.AsType[*messenger.WaitsError](err); ok {
 		return explainDelivery(waits.Err, room)

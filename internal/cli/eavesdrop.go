@@ -314,8 +314,8 @@ func excerpt(s string, n int) string {
 	return string(runes[:n-1]) + "…"
 }
 
-// summarise says in words what the rows show together, which are the newest of all, if that is known. Whether a token is a
-// message or a part of one only a key shows.
+// summarise says in words what the rows show together, which are the newest of all, if that is known. Whether a token
+// is a message or a part of one only a key shows.
 func summarise(s *eavesdrop.Summary, all int) string {
 	if s.Tokens+s.Letters+s.Damaged+s.Others == 0 {
 		return "nothing to see: no entry has content"

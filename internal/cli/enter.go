@@ -155,8 +155,8 @@ func (a *app) askAnyKey(ctx context.Context, id int64) (model.Secret, error) {
 // mostTries is how often a passphrase or a key is asked for that is wrong.
 const mostTries = 3
 
-// askChannelKey returns what asks for a key of a channel, again where one has a wrong form, or was wrong: up to three times, as what
-// was typed before it is lost with an error. An empty answer is none.
+// askChannelKey returns what asks for a key of a channel, again where one has a wrong form, or was wrong: up to three
+// times, as what was typed before it is lost with an error. An empty answer is none.
 func (a *app) askChannelKey(what, question string) func(ctx context.Context, wrong error) (model.Secret, error) {
 	left := mostTries
 	return func(ctx context.Context, wrong error) (model.Secret, error) {
@@ -391,8 +391,8 @@ func (a *app) adviseName(p passphrase.Profile) {
 	}
 }
 
-// askBeside asks whether a room is to be made beside one that the passphrase does not open, or where there is nobody to ask
-// says so.
+// askBeside asks whether a room is to be made beside one that the passphrase does not open, or where there is nobody to
+// ask says so.
 func (a *app) askBeside(ctx context.Context, r *model.Room) error {
 	a.say("%s", a.style.warn(fmt.Sprintf("channel %d holds a room already, and this passphrase opens nothing of it: who is in that room "+
 		"does not read what you write here, nor you what they write", r.Channel)))
@@ -403,8 +403,8 @@ func (a *app) askBeside(ctx context.Context, r *model.Room) error {
 	return a.agree(ctx, false, "Make another room beside it?", "no room was made", "to enter the room that is there: "+joinThere(r))
 }
 
-// joinProfile is what join has to be told about a profile: nothing of the one that it takes where there is no message yet to
-// find out by.
+// joinProfile is what join has to be told about a profile: nothing of the one that it takes where there is no message
+// yet to find out by.
 func joinProfile(p passphrase.Profile) string {
 	switch p.Name() {
 	case passphrase.Fernpost().Name():
@@ -415,8 +415,8 @@ func joinProfile(p passphrase.Profile) string {
 	return " --profile " + p.Name()
 }
 
-// passphraseFor is what a passphrase is chosen for: how it is asked for, and what was not done where it is refused. Where nobody can be
-// asked, one is generated, unless it has to be asked for.
+// passphraseFor is what a passphrase is chosen for: how it is asked for, and what was not done where it is refused.
+// Where nobody can be asked, one is generated, unless it has to be asked for.
 type passphraseFor struct {
 	ask, not string
 	asked    bool
@@ -474,8 +474,8 @@ func (a *app) newPassphrase(
 	return pass, false, a.mindStrength(ctx, pass, p, o.weak, "Everybody can copy the feed and guess at leisure.", use.not)
 }
 
-// mindStrength says how strong a passphrase is that somebody has chosen, and asks whether a weak one is to be used all the same. why
-// is what speaks against that, and not what was not done then.
+// mindStrength says how strong a passphrase is that somebody has chosen, and asks whether a weak one is to be used all
+// the same. why is what speaks against that, and not what was not done then.
 func (a *app) mindStrength(ctx context.Context, pass string, p passphrase.Profile, weak bool, why, not string) error {
 	strength := passphrase.Estimate(pass)
 	a.say("this passphrase is worth about %.0f bits: one gaming GPU needs %s to guess it", strength.Bits, p.TimeToGuess(strength.Bits))

@@ -72,8 +72,8 @@ type declinedError struct{ error }
 
 func (e declinedError) Unwrap() error { return e.error }
 
-// agree asks a question, unless yes has answered it before. Without a yes it is an error that says what was not done, and the next step:
-// where nobody could be asked, the command was wrong.
+// agree asks a question, unless yes has answered it before. Without a yes it is an error that says what was not done,
+// and the next step: where nobody could be asked, the command was wrong.
 func (a *app) agree(ctx context.Context, yes bool, question, not, next string) error {
 	if yes {
 		return nil
@@ -190,7 +190,8 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// report prints an error and the next step. Errors quote relays and files, so they are cleaned like any strangers' text.
+// report prints an error and the next step. Errors quote relays and files, so they are cleaned like any strangers'
+// text.
 func (a *app) report(err error) {
 	if errors.Is(err, context.Canceled) {
 		fmt.Fprintln(a.stderr, "interrupted")
@@ -206,7 +207,8 @@ func (a *app) report(err error) {
 	}
 }
 
-// beforeRoomError is an error of a command that makes, enters or changes a room, or needs none: it takes the address by itself.
+// beforeRoomError is an error of a command that makes, enters or changes a room, or needs none: it takes the address by
+// itself.
 type beforeRoomError struct{ error }
 
 func (e beforeRoomError) Unwrap() error { return e.error }

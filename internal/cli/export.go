@@ -90,8 +90,8 @@ func fileOr(out, other string) string {
 	return out
 }
 
-// writeExport writes a file for another device, once its passphrase was shown to whoever has to know it. A file that is there
-// already is refused before anything is asked.
+// writeExport writes a file for another device, once its passphrase was shown to whoever has to know it. A file that is
+// there already is refused before anything is asked.
 func (a *app) writeExport(ctx context.Context, c *handover.Content, f *exportFlags) error {
 	toStdout := f.out == "" || f.out == "-"
 	switch {
@@ -137,8 +137,8 @@ func (a *app) sealExport(ctx context.Context, w io.Writer, c *handover.Content, 
 	return export.Seal(w, pass, c)
 }
 
-// filePassphrase gets or generates the passphrase of a file. That of a room in the environment is none: whoever has it would open
-// the file.
+// filePassphrase gets or generates the passphrase of a file. That of a room in the environment is none: whoever has it
+// would open the file.
 func (a *app) filePassphrase(ctx context.Context, f *exportFlags) (pass string, generated bool, err error) {
 	switch {
 	case f.generate && f.passphraseFile != "":
@@ -241,7 +241,8 @@ func (f *importFlags) addTo(a *app, cmd *cobra.Command) {
 	flags.BoolVar(&f.yes, "yes", false, "take over what the file knows better without asking")
 }
 
-// takeLost takes over which devices were lost as the device knows that has written a file, after asking where one is known here.
+// takeLost takes over which devices were lost as the device knows that has written a file, after asking where one is
+// known here.
 func (a *app) takeLost(ctx context.Context, c *handover.Content, yes bool) error {
 	named, err := a.engine().LostIn(c)
 	if err != nil {

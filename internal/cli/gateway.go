@@ -207,7 +207,8 @@ func (a *app) gatewayEngine(self gateway.Self) *messenger.Engine {
 // gatewayHome is where the gateway keeps its things.
 func (a *app) gatewayHome() (string, error) { return a.dataDir("gateway") }
 
-// gatewayKeys returns what gives the keys of /encrypt and /decrypt, or the ID of the room that they are of; neither if there are none.
+// gatewayKeys returns what gives the keys of /encrypt and /decrypt, or the ID of the room that they are of; neither if
+// there are none.
 func (a *app) gatewayKeys(ctx context.Context, s *keySource) (keys func() (fernet.Ring, error), room string, err error) {
 	chosen := s.chosen()
 	if len(chosen) > 1 || len(chosen) == 1 && chosen[0] != "--room" {

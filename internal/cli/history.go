@@ -113,8 +113,8 @@ func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) (err er
 	return a.concludeRecv(r, shown, unopened, o.strict)
 }
 
-// readWhole reads what of a room of texts was passed over. A watch that has printed all that had come before does not print
-// what is older.
+// readWhole reads what of a room of texts was passed over. A watch that has printed all that had come before does not
+// print what is older.
 func (c *conversation) readWhole(ctx context.Context, before model.Arrivals) (arrivals model.Arrivals, readErr, err error) {
 	now, err := c.Now()
 	if err != nil {
@@ -285,7 +285,8 @@ type lateOnes struct {
 	shown func() error
 }
 
-// print prints those that stand below the first of the newest messages, which is printed next: at most as many as of those.
+// print prints those that stand below the first of the newest messages, which is printed next: at most as many as of
+// those.
 func (l *lateOnes) print(o recvOptions, first record.Spot, show func(*model.Item) error) (err error) {
 	if !l.whole {
 		return nil
@@ -311,8 +312,8 @@ func (l *lateOnes) keep() error {
 	return l.shown()
 }
 
-// printHistory prints the newest messages that are kept and returns how many, and what --ttl has hidden. Unless it is nil, late
-// prints what is to stand in front of the first of them.
+// printHistory prints the newest messages that are kept and returns how many, and what --ttl has hidden. Unless it is
+// nil, late prints what is to stand in front of the first of them.
 func (a *app) printHistory(
 	talk talk, o recvOptions, late func(recvOptions, record.Spot, func(*model.Item) error) error,
 ) (shown int, aged model.Findings, err error) {
@@ -413,7 +414,8 @@ func (c *conversation) printNewFindings(name string, asJSON bool) error {
 	return shown()
 }
 
-// tellElsewhere tells what of our own key was not written here, unless it was told before, whichever command has read it.
+// tellElsewhere tells what of our own key was not written here, unless it was told before, whichever command has read
+// it.
 func (c *conversation) tellElsewhere(asJSON bool) error {
 	found, told, err := c.FreshElsewhere()
 	if err != nil || len(found) == 0 {
@@ -425,8 +427,8 @@ func (c *conversation) tellElsewhere(asJSON bool) error {
 	return told()
 }
 
-// tellKeyGone tells of messages that are kept and cannot be shown, since a key is gone: if some of those that were to be
-// shown are among them, or in any case.
+// tellKeyGone tells of messages that are kept and cannot be shown, since a key is gone: if some of those that were to
+// be shown are among them, or in any case.
 func (c *conversation) tellKeyGone(anyCase, asJSON bool) error {
 	if !anyCase && c.LeftOut() == 0 {
 		return nil
@@ -504,13 +506,14 @@ func (c *conversation) tellLost(lost []exchange.Range, asJSON bool) {
 	c.tellGaps(each(lost), asJSON)
 }
 
-// tellLacking tells which entries are lacking, for a verdict; of a room of texts those that were told by another command, and still are.
+// tellLacking tells which entries are lacking, for a verdict; of a room of texts those that were told by another
+// command, and still are.
 func (c *conversation) tellLacking(asJSON bool) {
 	c.tellGaps(each(c.Lacking(c.lacking, c.lost)), asJSON)
 }
 
-// tellNotReadBack tells of our own messages that the relay has accepted and not shown: if all was read a moment ago, also
-// of those above what it shows.
+// tellNotReadBack tells of our own messages that the relay has accepted and not shown: if all was read a moment ago,
+// also of those above what it shows.
 func (c *conversation) tellNotReadBack(all, asJSON bool) error {
 	queue, err := c.NotReadBack(c.last, all)
 	for i := range queue {
@@ -526,8 +529,8 @@ func (a *app) tellWaiting(waiting []record.Finding, asJSON bool) {
 	}
 }
 
-// sayLeftBehind says what to do where entries came that no key opens, and the room has a new key or may have one. Where nothing
-// else is shown, that is said with the error.
+// sayLeftBehind says what to do where entries came that no key opens, and the room has a new key or may have one. Where
+// nothing else is shown, that is said with the error.
 func (c *conversation) sayLeftBehind(arrivals *model.Arrivals, shown int) error {
 	unopened, err := c.HasUnopened()
 	if err != nil || !unopened || c.moveShown {

@@ -293,7 +293,8 @@ func (a *app) who(roomName, who string, among messenger.Among) (record.PublicKey
 	return key, hintWho(err)
 }
 
-// hintWho says what to type for somebody where what was typed means nobody, or several, or is a key with which anybody signs.
+// hintWho says what to type for somebody where what was typed means nobody, or several, or is a key with which anybody
+// signs.
 func hintWho(err error) error {
 	e, ok := errors.AsType[*model.WhoError](err)
 	switch {

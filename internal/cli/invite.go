@@ -232,8 +232,8 @@ func (a *app) showLink(link string) error {
 	return err
 }
 
-// showCode draws the QR code of an invitation, below all else that is said: what came behind it would push its first lines out of
-// the window.
+// showCode draws the QR code of an invitation, below all else that is said: what came behind it would push its first
+// lines out of the window.
 func (a *app) showCode(code qr.Code, otherwise string) error {
 	const prompt = 2 // lines of a shell
 	columns, lines := code.Cells()
@@ -308,7 +308,8 @@ func isInvitation(arg string) bool {
 	return arg == "-" || strings.ContainsAny(arg, ":/#") || letter.IsLine(arg)
 }
 
-// invitationFrom gets the invitation that join was given: as an argument, from standard input, from a picture, or by asking.
+// invitationFrom gets the invitation that join was given: as an argument, from standard input, from a picture, or by
+// asking.
 func (a *app) invitationFrom(ctx context.Context, arg string, f *joinFlags) (i invite.Invitation, err error) {
 	var texts []string
 	switch {
@@ -519,7 +520,8 @@ func (a *app) askForKey(ctx context.Context, j *messenger.Joining, unchecked boo
 	})
 }
 
-// acceptance is how what an invitation or a file has of a room is taken. beside says how it becomes another room, if it may be one.
+// acceptance is how what an invitation or a file has of a room is taken. beside says how it becomes another room, if it
+// may be one.
 func (a *app) acceptance(ctx context.Context, what, beside string, yes, unchecked bool) messenger.Acceptance {
 	return messenger.Acceptance{
 		What: what, Insist: "--unchecked", Unchecked: unchecked, Say: a.sayLines, Face: (&conversation{app: a}).face(),

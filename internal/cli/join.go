@@ -88,7 +88,8 @@ check there, and a room that has just moved to a new passphrase may have none fo
 	return cmd
 }
 
-// namedBesideQR refuses an argument beside a picture of an invitation, which is all that there is to say of a room but its name here.
+// namedBesideQR refuses an argument beside a picture of an invitation, which is all that there is to say of a room but
+// its name here.
 func namedBesideQR(arg string) error {
 	if isInvitation(arg) {
 		return hint(usagef("--qr reads the invitation from a picture, and another one is given"), "leave out one of the two")
@@ -162,8 +163,8 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecke
 	return nil
 }
 
-// tryPassphrase tries the passphrase that a file or the environment has, or one that is asked for, again where it opens nothing: what
-// was typed before it would be lost with the error. none is the error where there is nobody to ask.
+// tryPassphrase tries the passphrase that a file or the environment has, or one that is asked for, again where it opens
+// nothing: what was typed before it would be lost with the error. none is the error where there is nobody to ask.
 func (a *app) tryPassphrase(ctx context.Context, file, question string, none error, try func(pass string) error) error {
 	pass, err := a.secretFrom("passphrase-file", file, "FERNPOST_PASSPHRASE")
 	switch {

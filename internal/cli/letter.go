@@ -70,7 +70,8 @@ func (a *app) recipients(ctx context.Context, f *inviteFlags) (to []publickey.Ke
 	return to, nil
 }
 
-// agreeToPost shows the words of those for whom letters are, and asks whether they were compared: a letter cannot be taken back.
+// agreeToPost shows the words of those for whom letters are, and asks whether they were compared: a letter cannot be
+// taken back.
 func (a *app) agreeToPost(ctx context.Context, to []publickey.Keys, yes bool) error {
 	if yes {
 		return nil
@@ -180,8 +181,8 @@ func hintLetter(err error) error {
 // errNoLetter means that nobody is invited in a channel.
 var errNoLetter = errors.New("no letter")
 
-// mostAboutLetters bounds what is told of letters that do not count, and how many inviters are asked about: anybody can write as many
-// as they like.
+// mostAboutLetters bounds what is told of letters that do not count, and how many inviters are asked about: anybody can
+// write as many as they like.
 const mostAboutLetters = 10
 
 // letterFrom finds the letters in a channel that are for this device, and asks which one is meant.

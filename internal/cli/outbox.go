@@ -142,8 +142,8 @@ func (c *conversation) listOutbox(asJSON bool) error {
 // mostBeginning is how many characters of a message that waits are shown.
 const mostBeginning = 60
 
-// beginning is the beginning of what a message of the outbox says or has measured, or the name of its file; "" where it is none
-// of these, or cannot be opened.
+// beginning is the beginning of what a message of the outbox says or has measured, or the name of its file; "" where it
+// is none of these, or cannot be opened.
 func beginning(q *model.Queued, items []model.Item) string {
 	at := slices.IndexFunc(items, func(it model.Item) bool { return it.Sent.Author == q.Author && it.Sent.Number == q.Number })
 	if at < 0 {

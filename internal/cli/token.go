@@ -79,8 +79,8 @@ const tooLongText fernet.Refusal = "too long"
 // noSuchBit is the word for a token that is shorter than the bit to turn.
 const noSuchBit fernet.Refusal = "no such bit"
 
-// each gives each text of standard input to work, which prints its answer, and goes on behind one that is refused. refused is the
-// object that --json prints then.
+// each gives each text of standard input to work, which prints its answer, and goes on behind one that is refused.
+// refused is the object that --json prints then.
 func (t *tokenTool) each(work func(n int, text string, out *bufio.Writer) error, refused func(n int, why *refusalJSON) object) error {
 	if t.stdinTerminal && !t.quiet {
 		t.say("reading what is typed; Ctrl-D ends it")
@@ -137,7 +137,8 @@ func (t *tokenTool) refuse(err error, out *bufio.Writer, refused func(int, *refu
 	return nil
 }
 
-// texts yields what standard input holds: one text, or its lines without their ends. One that is too long is passed over.
+// texts yields what standard input holds: one text, or its lines without their ends. One that is too long is passed
+// over.
 func (t *tokenTool) texts(in *bufio.Reader) iter.Seq2[string, error] {
 	tooLong := refusedToken{usagef("longer than %d bytes, the most that is taken at once", t.most), tooLongText}
 	return func(yield func(string, error) bool) {
@@ -205,8 +206,8 @@ func (t *tokenTool) note(n int, format string, args ...any) {
 	t.say(format, args...)
 }
 
-// bare takes off what carriers add around a token, and says what that was. Of what is no token all the same nothing is said: a text
-// of some other kind has no "=" that it lacks.
+// bare takes off what carriers add around a token, and says what that was. Of what is no token all the same nothing is
+// said: a text of some other kind has no "=" that it lacks.
 func (t *tokenTool) bare(n int, text string) string {
 	bare, carried := token.Unwrap(text)
 	if carried &^= token.Space; carried != 0 && !t.asJSON {

@@ -16,8 +16,8 @@ import (
 	"github.com/fernpost/fernpost/internal/token"
 )
 
-// mostBlocks is how many blocks of a ciphertext are shown to people, besides the last, and mostInside how many bytes of what is
-// in it.
+// mostBlocks is how many blocks of a ciphertext are shown to people, besides the last, and mostInside how many bytes of
+// what is in it.
 const (
 	mostBlocks = 16
 	mostInside = 4096

@@ -42,8 +42,8 @@ func (a *app) tellFinding(f *record.Finding, takenBack, asJSON bool) {
 	a.printTold(j, asJSON)
 }
 
-// mostContradictions is how many claims about devices that contradict each other have lines of their own: whoever has the
-// room's key makes as many as they like.
+// mostContradictions is how many claims about devices that contradict each other have lines of their own: whoever has
+// the room's key makes as many as they like.
 const mostContradictions = 10
 
 // findings tells findings about records that come together.
@@ -152,7 +152,8 @@ func (a *app) tellPartly(file *feed.Report, asJSON bool) {
 	}
 }
 
-// tellContradicted tells which entries a feed shows in two ways: a relay may show one of them to some people, the other to others.
+// tellContradicted tells which entries a feed shows in two ways: a relay may show one of them to some people, the other
+// to others.
 func (a *app) tellContradicted(n *feed.Rows, isFile, asJSON bool) {
 	const clear = "; or the channel was cleared in between, or somebody has altered it"
 	a.tellRanges(n.Contradicted(false), asJSON, func(first, last int64) (kind, text string) {

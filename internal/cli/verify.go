@@ -256,8 +256,8 @@ func (a *app) tellUnshown(q *model.Queued, last int64, asJSON bool) {
 	a.tell(f, asJSON)
 }
 
-// tellNotShown tells which entries a feed lacks or shows in two ways, and those that it names above its rows: a file in JSON also
-// beside them, unless only a part was wanted.
+// tellNotShown tells which entries a feed lacks or shows in two ways, and those that it names above its rows: a file in
+// JSON also beside them, unless only a part was wanted.
 func (a *app) tellNotShown(f *messenger.Feed, file *feed.Report, all, asJSON bool) {
 	a.tellContradicted(&f.Numbers, f.IsFile, asJSON)
 	if file != nil {

@@ -19,8 +19,8 @@ import (
 // doubt is said where a relay shows less than it did before. One stale answer proves nothing, so it has a minute.
 const doubt = "the relay shows less than before; if that lasts for a minute it is believed, and reading goes on"
 
-// Lasting is what a reading has found out for good, besides messages and findings about records. In a room of texts nothing else
-// shows that entries are lacking.
+// Lasting is what a reading has found out for good, besides messages and findings about records. In a room of texts
+// nothing else shows that entries are lacking.
 func (r *Room) Lasting(n *exchange.News, arrivals *model.Arrivals) (all []item.Finding) {
 	if !r.signed {
 		all = Gaps(func(yield func(first, last int64) bool) {
@@ -37,8 +37,8 @@ func (r *Room) Lasting(n *exchange.News, arrivals *model.Arrivals) (all []item.F
 	return all
 }
 
-// Passing is what a reading has found out, and the next one may find otherwise; of entries that may still come those that have been
-// lacking for so long. stopped says why the reading did not come to its end, "" if it did.
+// Passing is what a reading has found out, and the next one may find otherwise; of entries that may still come those
+// that have been lacking for so long. stopped says why the reading did not come to its end, "" if it did.
 func (r *Room) Passing(n *exchange.News, arrivals *model.Arrivals, stopped string, since time.Duration) (all []item.Finding) {
 	add := func(kind, text string) {
 		all = append(all, item.Finding{Finding: kind, Text: text, Waiting: true})
@@ -163,8 +163,8 @@ func Gaps(gaps iter.Seq2[int64, int64]) []item.Finding {
 // mostRanges is how many ranges of entries have lines of their own.
 const mostRanges = 10
 
-// Ranges tells of each of the first ranges of entries what say says, and of the others, in one that has a Count, how many there are
-// of what.
+// Ranges tells of each of the first ranges of entries what say says, and of the others, in one that has a Count, how
+// many there are of what.
 func Ranges(ranges iter.Seq2[int64, int64], say func(first, last int64) (kind, text string), what string) (all []item.Finding) {
 	rest := 0
 	for first, last := range ranges {
@@ -186,7 +186,8 @@ func Ranges(ranges iter.Seq2[int64, int64], say func(first, last int64) (kind, t
 
 func wasOrWere(first, last int64) string { return verb(int(last-first)+1, "was", "were") }
 
-// FreshElsewhere is what of our own key was not written here, unless it was told before, by whichever face: told remembers that it was.
+// FreshElsewhere is what of our own key was not written here, unless it was told before, by whichever face: told
+// remembers that it was.
 func (r *Room) FreshElsewhere() (found []item.Finding, told func() error, err error) {
 	all, fresh, err := r.Elsewhere()
 	if err != nil || fresh <= 0 {
@@ -212,8 +213,8 @@ func (e *Engine) OfElsewhere(r model.Room, n int) item.Finding {
 	return item.Finding{Finding: "elsewhere", Count: &n, Text: text}
 }
 
-// ownElsewhere says why messages of our own key may have been written elsewhere: since the identity has moved to another device, and
-// when, the zero time if it has not; or as it came here from one.
+// ownElsewhere says why messages of our own key may have been written elsewhere: since the identity has moved to
+// another device, and when, the zero time if it has not; or as it came here from one.
 func (e *Engine) ownElsewhere(settings model.Room) (moved time.Time, brought bool, err error) {
 	moved, err = e.Gone()
 	return moved, settings.Brought.Number > 0, err

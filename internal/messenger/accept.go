@@ -11,7 +11,8 @@ import (
 
 // Acceptance is how an invitation, or a room of a file, is taken, and who is asked.
 type Acceptance struct {
-	// What it is called in what is said, such as "the invitation", and Insist how the user says that its key is the newest.
+	// What it is called in what is said, such as "the invitation", and Insist how the user says that its key is the
+	// newest.
 	What, Insist string
 	// Unchecked is that: the key is taken also if it opens nothing of what is there.
 	Unchecked bool
@@ -25,9 +26,9 @@ type Acceptance struct {
 	Face Face
 }
 
-// Accept joins a room, or mends the one that this device has, in the order in which nobody is asked for nothing: see [Engine.Order]
-// and [Engine.Join], whose errors it returns; an [ErrNoKey] is of the key that was given. changed is false where this device knows
-// all of it already.
+// Accept joins a room, or mends the one that this device has, in the order in which nobody is asked for nothing: see
+// [Engine.Order] and [Engine.Join], whose errors it returns; an [ErrNoKey] is of the key that was given. changed is
+// false where this device knows all of it already.
 func (e *Engine) Accept(ctx context.Context, j *Joining, o Acceptance) (changed bool, tried KeyTrial, err error) {
 	if j.Beside != "" {
 		o.Say([]Line{warned("this device has a room on that channel already: it is called %s here, and %s is another one beside it; "+

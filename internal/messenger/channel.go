@@ -15,8 +15,8 @@ import (
 	"github.com/fernpost/fernpost/internal/wire"
 )
 
-// MakeChannel makes the channel of a room, called name, with the room's fields, and gives the room its number and keys. Those
-// who look at a relay's page see the name. A relay may want the key of an account.
+// MakeChannel makes the channel of a room, called name, with the room's fields, and gives the room its number and keys.
+// Those who look at a relay's page see the name. A relay may want the key of an account.
 func (e *Engine) MakeChannel(ctx context.Context, r *model.Room, name string, public bool, userKey model.Secret) error {
 	client, err := e.client(remote.Options{BaseURL: r.Relay, UserKey: remote.Secret(userKey.Reveal())})
 	if err != nil {
@@ -80,8 +80,8 @@ func (e *Engine) dialable(r model.Room) error {
 	return err
 }
 
-// chooseFields makes sure that a channel has the room's fields enabled; a room without any gets those that are. A field that
-// is not enabled would take updates and never show them (contract section 15, quirk 24).
+// chooseFields makes sure that a channel has the room's fields enabled; a room without any gets those that are. A field
+// that is not enabled would take updates and never show them (contract section 15, quirk 24).
 func chooseFields(r *model.Room, enabled thingspeak.FieldSet) error {
 	if len(r.Fields) == 0 {
 		r.Fields = slices.Collect(enabled.All())

@@ -10,8 +10,8 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 )
 
-// Consumer is a program that takes what comes into a room, piece by piece, under a name. What comes while it is away is kept: until it
-// says up to where it has dealt with it, it is given the same again.
+// Consumer is a program that takes what comes into a room, piece by piece, under a name. What comes while it is away is
+// kept: until it says up to where it has dealt with it, it is given the same again.
 type Consumer struct {
 	Name string
 	// Until is up to where it has dealt with what came, and Waiting tells that there is more.
@@ -63,8 +63,8 @@ func (r *Room) Consumers() (all []Consumer, err error) {
 	return all, err
 }
 
-// AddConsumer makes a consumer, unless there is one of that name: it is given what has come since a mark, in the order in which it came
-// here; all since the zero mark.
+// AddConsumer makes a consumer, unless there is one of that name: it is given what has come since a mark, in the order
+// in which it came here; all since the zero mark.
 func (r *Room) AddConsumer(name string, from model.Mark) (added bool, err error) {
 	if err := checkConsumer(name); err != nil {
 		return false, err
@@ -139,8 +139,8 @@ func (r *Room) Since(m model.Mark, most int) (b Batch, err error) {
 	return b, nil
 }
 
-// Consume returns what a consumer has not dealt with yet, with at most so many messages; nothing if there is no message. The error is
-// [ErrNoConsumer] where there is none of that name.
+// Consume returns what a consumer has not dealt with yet, with at most so many messages; nothing if there is no
+// message. The error is [ErrNoConsumer] where there is none of that name.
 func (r *Room) Consume(name string, most int) (b Batch, err error) {
 	from, err := r.consumer(name)
 	for more := err == nil; more; {
@@ -156,8 +156,8 @@ func (r *Room) Consume(name string, most int) (b Batch, err error) {
 	return b, err
 }
 
-// Ack notes that a consumer has dealt with all up to a mark, which is that of a [Batch]. One that it has dealt with before
-// changes nothing. The error is [ErrNoConsumer], or [ErrNotYet].
+// Ack notes that a consumer has dealt with all up to a mark, which is that of a [Batch]. One that it has dealt with
+// before changes nothing. The error is [ErrNoConsumer], or [ErrNotYet].
 func (r *Room) Ack(name string, until model.Mark) error {
 	if _, err := r.consumer(name); err != nil {
 		return err

@@ -14,8 +14,8 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 )
 
-// A device that was lost is known by its key, once for all rooms: also for those in which it has not written yet, or which cannot be
-// read just now. Whoever opens a room lets go of what it has kept of such a key.
+// A device that was lost is known by its key, once for all rooms: also for those in which it has not written yet, or
+// which cannot be read just now. Whoever opens a room lets go of what it has kept of such a key.
 
 // LostKeyError refuses to trust the key of a device that was withdrawn as lost.
 type LostKeyError struct {
@@ -38,7 +38,8 @@ type Withdrawal struct {
 	Room string
 	// Known tells that the room knew it: it has written there, was introduced, or was called a device.
 	Known bool
-	// Told tells that the others know now that it is no device of ours, and Waits that the record which says so is in the outbox.
+	// Told tells that the others know now that it is no device of ours, and Waits that the record which says so is in
+	// the outbox.
 	Told, Waits bool
 	// Record is that record, as it is now; nil if there was none to be sent.
 	Record *model.Queued
@@ -49,11 +50,12 @@ type Withdrawal struct {
 func (DeviceLost) event() {}
 func (Withdrawal) event() {}
 
-// WithdrawLost notes that a device was lost, and withdraws it in one room, or without its name in all. This device trusts its key in no
-// room from then on: whatever a room has kept of it, or keeps later, its words count as not compared, it has no nickname, it is nobody's
-// device, and what it writes is marked; [Room.Verified] takes that back. The others are told that it is no device of ours wherever they were
-// told that it is one; what waits in the outbox since an earlier call is posted. It tells [DeviceLost], and [Withdrawal] of each room that
-// knows the key, or where something went wrong; those are returned. The error is [ErrOwnKey] if the key signs on this device.
+// WithdrawLost notes that a device was lost, and withdraws it in one room, or without its name in all. This device
+// trusts its key in no room from then on: whatever a room has kept of it, or keeps later, its words count as not
+// compared, it has no nickname, it is nobody's device, and what it writes is marked; [Room.Verified] takes that back.
+// The others are told that it is no device of ours wherever they were told that it is one; what waits in the outbox
+// since an earlier call is posted. It tells [DeviceLost], and [Withdrawal] of each room that knows the key, or where
+// something went wrong; those are returned. The error is [ErrOwnKey] if the key signs on this device.
 func (e *Engine) WithdrawLost(ctx context.Context, roomName string, key record.PublicKey, face Face) (all []Withdrawal, err error) {
 	// First what is for this device: it needs no relay, and no room that can be read.
 	if err := e.noteLost(key); err != nil {
@@ -154,7 +156,8 @@ func (e *Engine) LostDevices() ([]record.PublicKey, error) {
 
 // NamedLost are the devices that a file names as lost, and that are not lost here.
 type NamedLost struct {
-	// Fresh are those of which nothing was said here, and Known tells that one of them is somebody in a room of this device.
+	// Fresh are those of which nothing was said here, and Known tells that one of them is somebody in a room of this
+	// device.
 	Fresh []record.PublicKey
 	Known bool
 	// Back are those of which it was taken back here: a file carries no dates, so they stay trusted.
@@ -185,7 +188,8 @@ func (e *Engine) LostIn(c *handover.Content) (n NamedLost, err error) {
 	return n, err
 }
 
-// TakeLost takes over that devices were lost, as another device of the same person knows. What this one knows of a key stays.
+// TakeLost takes over that devices were lost, as another device of the same person knows. What this one knows of a key
+// stays.
 func (e *Engine) TakeLost(keys []record.PublicKey) error {
 	if len(keys) == 0 {
 		return nil
@@ -249,7 +253,8 @@ func (r *Room) forgetLost() error {
 	return nil
 }
 
-// Verified notes that the user has compared a key with its owner, see [room.Conversation.Verified]; one that was lost has come back.
+// Verified notes that the user has compared a key with its owner, see [room.Conversation.Verified]; one that was lost
+// has come back.
 func (r *Room) Verified(key record.PublicKey, now time.Time) error {
 	if err := r.talk.Verified(key, now); err != nil {
 		return err

@@ -1,6 +1,6 @@
-// Package messenger brings keyring, archive, remote and room together, once, for every face: it finds rooms, opens them,
-// reads, writes, keeps the outbox going. It prints nothing: what happens meanwhile it tells as an [Event], and whether a
-// long transfer is wanted it has asked.
+// Package messenger brings keyring, archive, remote and room together, once, for every face: it finds rooms, opens
+// them, reads, writes, keeps the outbox going. It prints nothing: what happens meanwhile it tells as an [Event], and
+// whether a long transfer is wanted it has asked.
 package messenger
 
 import (
@@ -24,8 +24,8 @@ type Options struct {
 	Access channel.Access
 	// ArchiveSize returns how many bytes the archive of a room may take; 0 is no limit.
 	ArchiveSize func() int64
-	// Keeping is called when a reading begins to keep what comes, with what counts the entries; the function that it returns is
-	// called at the end. It may be nil.
+	// Keeping is called when a reading begins to keep what comes, with what counts the entries; the function that it
+	// returns is called at the end. It may be nil.
 	Keeping func(entries func() int64) (done func())
 }
 

@@ -21,23 +21,24 @@ type Entry struct {
 	Profiles []passphrase.Profile
 	// Passphrase asks for the passphrase, once the channel is there.
 	Passphrase func(context.Context) (string, error)
-	// Again, unless it is nil, asks [Engine.Enter] for another one in place of one that opens nothing: wrong is a [*WrongKeyError]. An
-	// error ends it.
+	// Again, unless it is nil, asks [Engine.Enter] for another one in place of one that opens nothing: wrong is a
+	// [*WrongKeyError]. An error ends it.
 	Again func(_ context.Context, wrong error) (string, error)
-	// WriteKey asks for the write key of a channel that was there before, empty for none, once the passphrase has been tried. It
-	// is not asked where one is known, and again where the relay refuses it: wrong is that [*EntryError] then, or else nil. An error
-	// ends it.
+	// WriteKey asks for the write key of a channel that was there before, empty for none, once the passphrase has been
+	// tried. It is not asked where one is known, and again where the relay refuses it: wrong is that [*EntryError]
+	// then, or else nil. An error ends it.
 	WriteKey func(_ context.Context, wrong error) (model.Secret, error)
-	// AnyKey asks for the write key or the read key of a channel that the relay shows to nobody without one, empty for none: it
-	// comes before the passphrase. It is not asked where a key is known.
+	// AnyKey asks for the write key or the read key of a channel that the relay shows to nobody without one, empty for
+	// none: it comes before the passphrase. It is not asked where a key is known.
 	AnyKey func(context.Context) (model.Secret, error)
 	// Tell is told what is found out: [ChannelFound], [WriteKeyUnproven], [OnlyReads], [KeyTried], [NoCheckLeft].
 	Tell func(Event)
-	// Deriving is called when the key is made or tried, which takes a while; the function that it returns is called at the end.
+	// Deriving is called when the key is made or tried, which takes a while; the function that it returns is called at
+	// the end.
 	Deriving func() (done func())
 
-	// Public, ChannelName and UserKey are for a channel that is made. Those who look at a relay's page see the name; a relay may
-	// want the key of an account.
+	// Public, ChannelName and UserKey are for a channel that is made. Those who look at a relay's page see the name; a
+	// relay may want the key of an account.
 	Public      bool
 	ChannelName string
 	UserKey     model.Secret
@@ -69,8 +70,8 @@ type WriteKeyUnproven struct{}
 // OnlyReads says that the key of a channel that is shown to nobody without one reads it, and does not write.
 type OnlyReads struct{}
 
-// KeyTried says what the key of a room opens, of which nothing is known so far: of a room that is made only that it opens what is
-// there, which others have made. Err is an [ErrNoKey] that was passed over.
+// KeyTried says what the key of a room opens, of which nothing is known so far: of a room that is made only that it
+// opens what is there, which others have made. Err is an [ErrNoKey] that was passed over.
 type KeyTried struct {
 	Guess
 
@@ -152,7 +153,8 @@ func (e *Engine) Make(ctx context.Context, o Entry) error {
 		return err
 	}
 	entered := o.entered(profile, key)
-	// Shown before the room is kept: else a command that is killed in between leaves a room whose passphrase nobody knows.
+	// Shown before the room is kept: else a command that is killed in between leaves a room whose passphrase nobody
+	// knows.
 	if err := o.Show(entered); err != nil {
 		return err
 	}
@@ -174,7 +176,8 @@ func (e *Engine) Make(ctx context.Context, o Entry) error {
 	}
 }
 
-// Enter joins a room that others have made, by its passphrase. Without a name it is called as its channel is. The error may be one of those of [Engine.Make], or a [*WrongKeyError].
+// Enter joins a room that others have made, by its passphrase. Without a name it is called as its channel is. The error
+// may be one of those of [Engine.Make], or a [*WrongKeyError].
 func (e *Engine) Enter(ctx context.Context, o Entry) (Entered, error) {
 	pass, metadata, err := e.begin(ctx, &o)
 	if err != nil {
@@ -215,8 +218,8 @@ func (e *Engine) FindKey(ctx context.Context, r model.Room, pass string, profile
 	return e.try(r, settings.Metadata).find(ctx, pass, profiles)
 }
 
-// begin finds out whether a room can be entered, before anything is derived or kept: whoever has mistyped the address or the
-// number is told so before any question. It returns the passphrase and the channel's metadata.
+// begin finds out whether a room can be entered, before anything is derived or kept: whoever has mistyped the address
+// or the number is told so before any question. It returns the passphrase and the channel's metadata.
 func (e *Engine) begin(ctx context.Context, o *Entry) (pass, metadata string, err error) {
 	if o.Room.Name != "" {
 		if err := e.nameIsFree(o.Room.Name); err != nil {
@@ -251,8 +254,8 @@ func (e *Engine) begin(ctx context.Context, o *Entry) (pass, metadata string, er
 	return pass, metadata, err
 }
 
-// askAnyKey asks for a key of a channel that the relay shows to nobody without one, and reads its settings. Without a key the
-// error is the one before.
+// askAnyKey asks for a key of a channel that the relay shows to nobody without one, and reads its settings. Without a
+// key the error is the one before.
 func (e *Engine) askAnyKey(ctx context.Context, o *Entry, before error) (thingspeak.Channel, error) {
 	key, err := o.AnyKey(ctx)
 	if err != nil {
@@ -275,8 +278,9 @@ func (e *Engine) askAnyKey(ctx context.Context, o *Entry, before error) (thingsp
 	return settings, err
 }
 
-// haveWriteKey asks for the write key of a channel that was there before, unless one is known or nothing is to be written, and
-// proves it. It comes last: a key in the wrong hands, or typed for nothing, is worse than one that is asked for late.
+// haveWriteKey asks for the write key of a channel that was there before, unless one is known or nothing is to be
+// written, and proves it. It comes last: a key in the wrong hands, or typed for nothing, is worse than one that is
+// asked for late.
 func (e *Engine) haveWriteKey(ctx context.Context, o *Entry) (err error) {
 	if o.Room.WriteKey != "" {
 		return e.proveAndTell(ctx, &o.Room, o.Tell)
@@ -334,8 +338,8 @@ func (e *Engine) proveAndTell(ctx context.Context, r *model.Room, tell func(Even
 	return err
 }
 
-// proveWriteKey asks the relay whether a room's write key, if it has one, writes the channel. Of a relay that does not tell, that
-// stays unproven, and the room notes it. The error may be an [*EntryError].
+// proveWriteKey asks the relay whether a room's write key, if it has one, writes the channel. Of a relay that does not
+// tell, that stays unproven, and the room notes it. The error may be an [*EntryError].
 func (e *Engine) proveWriteKey(ctx context.Context, r *model.Room) error {
 	if r.WriteKey == "" {
 		return nil
@@ -354,8 +358,8 @@ func (e *Engine) proveWriteKey(ctx context.Context, r *model.Room) error {
 	return err
 }
 
-// besideRoom finds out whether a channel holds a room already, and asks. Whoever makes one where they mean to join would write
-// what nobody of that room reads, and read nothing of theirs.
+// besideRoom finds out whether a channel holds a room already, and asks. Whoever makes one where they mean to join
+// would write what nobody of that room reads, and read nothing of theirs.
 func (e *Engine) besideRoom(ctx context.Context, o *Entry, key fernet.Key, metadata string) error {
 	trial := e.try(o.Room, metadata)
 	opens, held := trial.opensCheck(key), trial.checked
@@ -376,8 +380,8 @@ func (e *Engine) besideRoom(ctx context.Context, o *Entry, key fernet.Key, metad
 	return nil
 }
 
-// leaveBroker takes the MQTT device off a room whose relay is another one than before: what the old broker says would be taken for
-// the new relay's.
+// leaveBroker takes the MQTT device off a room whose relay is another one than before: what the old broker says would
+// be taken for the new relay's.
 func leaveBroker(r *model.Room, before model.Room) {
 	if !sameRelay(r.Relay, before.Relay) {
 		r.MQTT = model.MQTT{}
@@ -387,10 +391,10 @@ func leaveBroker(r *model.Room, before model.Room) {
 // ErrHalfMQTT means that a room would have an address of MQTT and no device, or a device and no address.
 var ErrHalfMQTT = errors.New("MQTT needs both an address and a device")
 
-// Mend changes the settings of a room, once the relay has said that it is right as it is to be, unless it is taken unseen. At
-// another relay than before a key of the room has to open something, unless nothing is there, which is told as [KeyTried], and
-// entries come by MQTT no more, unless that is asked for anew. The
-// error may be an [*EntryError] or [ErrHalfMQTT], and then nothing was changed.
+// Mend changes the settings of a room, once the relay has said that it is right as it is to be, unless it is taken
+// unseen. At another relay than before a key of the room has to open something, unless nothing is there, which is told
+// as [KeyTried], and entries come by MQTT no more, unless that is asked for anew. The error may be an [*EntryError] or
+// [ErrHalfMQTT], and then nothing was changed.
 func (e *Engine) Mend(ctx context.Context, r model.Room, ask func(*model.Room), unseen bool, tell func(Event)) (model.Room, error) {
 	change := func(r *model.Room) {
 		before := *r
@@ -444,8 +448,8 @@ func (e *Engine) tryChanged(ctx context.Context, now *model.Room, before model.R
 	return client.TryMQTT(ctx)
 }
 
-// trySameRoom makes sure that a channel at another relay is that of the room: a key of the room opens something there, or
-// nothing is there, which is told.
+// trySameRoom makes sure that a channel at another relay is that of the room: a key of the room opens something there,
+// or nothing is there, which is told.
 func (e *Engine) trySameRoom(ctx context.Context, r model.Room, metadata string, tell func(Event)) error {
 	keys, err := Keys(r)
 	if err != nil {

@@ -12,12 +12,13 @@ import (
 type Day struct {
 	// Interval is the pause between two entries; 0 for none, and nothing is reckoned then.
 	Interval time.Duration
-	// Entries is how many a day has at that pace, and Daily how many a day has under the quota; 0 where they are not counted.
+	// Entries is how many a day has at that pace, and Daily how many a day has under the quota; 0 where they are not
+	// counted.
 	Entries, Daily int
 }
 
-// DayOf asks a room's relay how fast it takes entries. Of one that does not answer the limits of a free licence are assumed; the
-// only error is the context's, or that of settings that lead nowhere.
+// DayOf asks a room's relay how fast it takes entries. Of one that does not answer the limits of a free licence are
+// assumed; the only error is the context's, or that of settings that lead nowhere.
 func (e *Engine) DayOf(ctx context.Context, r model.Room) (d Day, err error) {
 	client, err := e.dial(r)
 	if err != nil {
@@ -31,8 +32,8 @@ func (e *Engine) DayOf(ctx context.Context, r model.Room) (d Day, err error) {
 	return Day{limits.Interval, int(24 * time.Hour / limits.Interval), limits.Daily}, nil
 }
 
-// announce tells how long posting a message of so many entries takes, beside what is waiting already, and asks where that is
-// long. A message of one entry is not worth a word.
+// announce tells how long posting a message of so many entries takes, beside what is waiting already, and asks where
+// that is long. A message of one entry is not worth a word.
 func (r *Room) announce(ctx context.Context, entries int) error {
 	waiting, err := r.Unposted()
 	if err != nil || entries+waiting < 2 {

@@ -32,8 +32,8 @@ type IdentityChanged struct {
 	model.Adopted
 }
 
-// Moved warns that others have moved the room to a key that is not here, the one that counts most first; what is written is
-// sealed with the old key.
+// Moved warns that others have moved the room to a key that is not here, the one that counts most first; what is
+// written is sealed with the old key.
 type Moved struct {
 	Room string
 	By   []model.Moved
@@ -48,8 +48,8 @@ type StoppedReading struct{ exchange.Stop }
 // AlreadyQueued says that what is to be sent is in the outbox already, from a transfer that was interrupted.
 type AlreadyQueued struct{ model.Queued }
 
-// NothingToWithdraw says that neither side has claimed a device that is withdrawn: it takes back, for good, what may have
-// been consented to.
+// NothingToWithdraw says that neither side has claimed a device that is withdrawn: it takes back, for good, what may
+// have been consented to.
 type NothingToWithdraw struct{ Device record.PublicKey }
 
 // Estimated says what is about to be posted: so many entries of the new message, 0 for none, and so many that wait.
@@ -58,8 +58,8 @@ type Estimated struct {
 	All              exchange.Estimate
 }
 
-// Delivering says that posting begins. Of the entries of the messages so many were accepted before, where a transfer goes on
-// that was interrupted.
+// Delivering says that posting begins. Of the entries of the messages so many were accepted before, where a transfer
+// goes on that was interrupted.
 type Delivering struct {
 	Entries, Before int
 	// All is what was estimated, zero for a single entry.
@@ -73,8 +73,8 @@ type Accepted struct {
 	Left time.Duration
 }
 
-// ReadSoFar says how far a reading has come that takes a while: so many entries of those that the relay has named came, and the
-// others take so long; 0 if nobody knows.
+// ReadSoFar says how far a reading has come that takes a while: so many entries of those that the relay has named came,
+// and the others take so long; 0 if nobody knows.
 type ReadSoFar struct {
 	Done, Of int64
 	Left     time.Duration

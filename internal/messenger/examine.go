@@ -17,25 +17,25 @@ import (
 type Health struct {
 	// Keys is why the room's keys or profile cannot be used; then nothing else was looked at.
 	Keys error
-	// Relay is why the channel's settings could not be read; then nothing else was asked of the relay. Took is how long its
-	// answer took, and Channel what it said.
+	// Relay is why the channel's settings could not be read; then nothing else was asked of the relay. Took is how long
+	// its answer took, and Channel what it said.
 	Relay   error
 	Took    time.Duration
 	Channel thingspeak.Channel
-	// Public tells that the channel is shown to everybody, Private that it is shown to nobody without a key; neither where the
-	// relay did not say.
+	// Public tells that the channel is shown to everybody, Private that it is shown to nobody without a key; neither
+	// where the relay did not say.
 	Public, Private bool
 	// Ahead is how far the relay's clock is ahead of this machine's, to a second, if HasClock tells that it said.
 	Ahead    time.Duration
 	HasClock bool
 	// Fields is an [*EntryError] if the channel does not show what the room uses.
 	Fields error
-	// WriteKey is why the relay refuses the write key, and Proven tells that it has taken it for one. A room without a write
-	// key, and a relay that does not tell, leave both empty.
+	// WriteKey is why the relay refuses the write key, and Proven tells that it has taken it for one. A room without a
+	// write key, and a relay that does not tell, leave both empty.
 	WriteKey error
 	Proven   bool
-	// Newest is the number of the channel's newest entry, Opens whether a key of the room opens one of the newest rows, and
-	// Unopened how many of those hold tokens that none opens. Rows is why they could not be read.
+	// Newest is the number of the channel's newest entry, Opens whether a key of the room opens one of the newest rows,
+	// and Unopened how many of those hold tokens that none opens. Rows is why they could not be read.
 	Rows     error
 	Newest   int64
 	Opens    bool
@@ -43,8 +43,8 @@ type Health struct {
 	// Archive is why what this device holds of the room cannot be opened, and Unposted how many messages wait in it.
 	Archive  error
 	Unposted int
-	// Signed tells that messages of the room are signed, Signer why this device signs none, a [*GoneError] for one, and Moved why
-	// nothing is sent under the room's key, a [*model.MovedError].
+	// Signed tells that messages of the room are signed, Signer why this device signs none, a [*GoneError] for one, and
+	// Moved why nothing is sent under the room's key, a [*model.MovedError].
 	Signed        bool
 	Signer, Moved error
 }
@@ -103,8 +103,8 @@ func (e *Engine) Examine(ctx context.Context, r model.Room, face Face) (h Health
 	return h
 }
 
-// ExamineRelay looks at what answers at a relay's address, without a room. Ours tells that it is a relay of our kind; without an
-// error something else answers, of which only a channel shows whether it is a relay.
+// ExamineRelay looks at what answers at a relay's address, without a room. Ours tells that it is a relay of our kind;
+// without an error something else answers, of which only a channel shows whether it is a relay.
 func (e *Engine) ExamineRelay(ctx context.Context, address string) (h Health, ours bool) {
 	client, err := e.client(remote.Options{BaseURL: address})
 	if h.Relay = err; err != nil {

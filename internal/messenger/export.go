@@ -11,8 +11,8 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 )
 
-// Export returns what another device needs to enter rooms of this one, under an identity of its own: all keys, and whose words were
-// compared. Without names it is all rooms.
+// Export returns what another device needs to enter rooms of this one, under an identity of its own: all keys, and
+// whose words were compared. Without names it is all rooms.
 func (e *Engine) Export(names ...string) (rooms []handover.Room, err error) {
 	if len(names) == 0 {
 		if names, _, err = e.Rooms(); err != nil {
@@ -52,9 +52,9 @@ func (e *Engine) exported(r model.Room) (one handover.Room, err error) {
 	return one, nil
 }
 
-// Import tells what a room of an export makes of this device's rooms, as [Engine.Invitation] does of an invitation: whoever has
-// written the file, and those whom they have compared, count as compared. In a new room this device signs behind what the identity that
-// the file moves has signed there.
+// Import tells what a room of an export makes of this device's rooms, as [Engine.Invitation] does of an invitation:
+// whoever has written the file, and those whom they have compared, count as compared. In a new room this device signs
+// behind what the identity that the file moves has signed there.
 func (e *Engine) Import(r *handover.Room, as string) (Joining, error) {
 	j, err := e.joining(r.Invitation, model.ByFile, r.KeysCompared(), as)
 	if !j.Has {
@@ -71,8 +71,9 @@ type Consent struct {
 	Author record.PublicKey
 }
 
-// Consent makes the consent of who signs in a room to be called a device of author's. ok is false where nobody signs, or author is
-// who signs here. The error is a [*GoneError] if that identity has moved away, a [*LostKeyError] if author was lost.
+// Consent makes the consent of who signs in a room to be called a device of author's. ok is false where nobody signs,
+// or author is who signs here. The error is a [*GoneError] if that identity has moved away, a [*LostKeyError] if author
+// was lost.
 func (e *Engine) Consent(r model.Room, author record.PublicKey) (c Consent, ok bool, err error) {
 	signed, err := Signed(r)
 	if err != nil || !signed {
@@ -103,8 +104,8 @@ type Introduction struct {
 	Rooms       []string
 }
 
-// Introductions makes the consents for whoever has written the files of rooms. Where nobody signs, or the author was lost, there is none,
-// and there are none at all if the identity that signs has moved away.
+// Introductions makes the consents for whoever has written the files of rooms. Where nobody signs, or the author was
+// lost, there is none, and there are none at all if the identity that signs has moved away.
 func (e *Engine) Introductions(rooms []Imported) (all []Introduction, err error) {
 	for _, in := range rooms {
 		c, ok, err := e.Consent(in.Room, in.By)
@@ -133,8 +134,8 @@ type Claim struct {
 	Device record.Device
 }
 
-// Claims returns in which rooms, or whether in the one that is named, consents of devices hold: each is for one channel, and for who
-// signs there.
+// Claims returns in which rooms, or whether in the one that is named, consents of devices hold: each is for one
+// channel, and for who signs there.
 func (e *Engine) Claims(roomName string, devices []record.Device) (claims []Claim, err error) {
 	rooms, _, err := e.All()
 	if err != nil {

@@ -17,12 +17,13 @@ import (
 
 // FollowOptions say how a room is followed.
 type FollowOptions struct {
-	// Mark is the name under which the archive remembers how far this face has shown the room. Whoever has none there begins
-	// with what comes from now on, once the relay has answered, and whoever has no name always does.
+	// Mark is the name under which the archive remembers how far this face has shown the room. Whoever has none there
+	// begins with what comes from now on, once the relay has answered, and whoever has no name always does.
 	Mark string
 	// FromStart begins with the room's first message instead.
 	FromStart bool
-	// Via, if not nil, is the only way by which entries may come. Of several streams of a room in one process, the first decides.
+	// Via, if not nil, is the only way by which entries may come. Of several streams of a room in one process, the
+	// first decides.
 	Via *exchange.Via
 	// Fastest is how often the relay is asked after activity, and Slowest while nothing comes.
 	Fastest, Slowest time.Duration
@@ -41,8 +42,8 @@ type Found struct {
 // Late says what has been lacking for a minute and may still come.
 type Late struct{ record.Finding }
 
-// Read says that the relay has answered, what a reading has found out about it, and what it has brought besides messages and
-// findings, and by which way entries come now. Where a stream is slow, one stands for several.
+// Read says that the relay has answered, what a reading has found out about it, and what it has brought besides
+// messages and findings, and by which way entries come now. Where a stream is slow, one stands for several.
 type Read struct {
 	News     exchange.News
 	Stop     exchange.Stop
@@ -53,8 +54,8 @@ type Read struct {
 // Reached says that everything up to a mark was handed out: once it is shown, [Stream.Keep] remembers that.
 type Reached struct{ model.Mark }
 
-// RelayAway says that the relay cannot be reached or answers nonsense, and that it is asked again: for good, or, where it
-// refuses, for a minute.
+// RelayAway says that the relay cannot be reached or answers nonsense, and that it is asked again: for good, or, where
+// it refuses, for a minute.
 type RelayAway struct {
 	Err     error
 	Refuses bool
@@ -71,8 +72,8 @@ func (Reached) event()   {}
 func (RelayAway) event() {}
 func (RelayBack) event() {}
 
-// Stream is what happens in a room behind a mark, for one face. What happened while nobody listened comes from the archive,
-// so a slow face loses nothing, and holds up nobody. One goroutine uses it, but for Send.
+// Stream is what happens in a room behind a mark, for one face. What happened while nobody listened comes from the
+// archive, so a slow face loses nothing, and holds up nobody. One goroutine uses it, but for Send.
 type Stream struct {
 	*Room
 
@@ -83,8 +84,8 @@ type Stream struct {
 	watch *watching
 	queue []Event
 	mark  model.Mark
-	// replay has the messages of a room of texts come by place, up to the mark first, of which line was the last: where the
-	// beginning was passed over first, it has come behind the rest. before is what was shown then.
+	// replay has the messages of a room of texts come by place, up to the mark first, of which line was the last: where
+	// the beginning was passed over first, it has come behind the rest. before is what was shown then.
 	replay        bool
 	first, before model.Mark
 	line          *record.Held
@@ -109,7 +110,8 @@ type relayNews struct {
 	answered bool    // ever
 	whole    bool    // only a reading of all of the room answers
 	ended    error   // why nothing is read any more
-	// first is the mark behind all that was there when the relay answered first, or when the stream began, if that was later.
+	// first is the mark behind all that was there when the relay answered first, or when the stream began, if that was
+	// later.
 	first model.Mark
 }
 
@@ -175,8 +177,8 @@ func (s *Stream) ReadWhole() {
 	wake(s.watch.hurry)
 }
 
-// Next returns what has happened next, and waits for it. The error is that of ctx, of the archive, or the one with which the
-// relay ended it all: a wrong key will not become right.
+// Next returns what has happened next, and waits for it. The error is that of ctx, of the archive, or the one with
+// which the relay ended it all: a wrong key will not become right.
 func (s *Stream) Next(ctx context.Context) (Event, error) {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -211,7 +213,8 @@ func (s *Stream) Next(ctx context.Context) (Event, error) {
 	}
 }
 
-// firstAnswer reports whether the relay has answered since the room is followed, and the mark behind what was there then.
+// firstAnswer reports whether the relay has answered since the room is followed, and the mark behind what was there
+// then.
 func (s *Stream) firstAnswer() (bool, model.Mark) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -245,8 +248,8 @@ func (s *Stream) takeRelayNews() error {
 	return n.ended
 }
 
-// begin finds the mark where a face begins that has shown nothing of the room: behind all that is there, or where a watch of
-// an earlier version has ended, once that is read.
+// begin finds the mark where a face begins that has shown nothing of the room: behind all that is there, or where a
+// watch of an earlier version has ended, once that is read.
 func (s *Stream) begin() error {
 	answered, first := s.firstAnswer()
 	if s.begun || !answered {
@@ -286,8 +289,8 @@ func (s *Stream) fromStart(now model.Mark) (err error) {
 	return err
 }
 
-// PositionLost says that nobody knows where an earlier version has ended to show the room, so that it begins with what comes
-// from now on.
+// PositionLost says that nobody knows where an earlier version has ended to show the room, so that it begins with what
+// comes from now on.
 type PositionLost struct{ Err error }
 
 func (PositionLost) event() {}
@@ -327,8 +330,8 @@ func (s *Stream) takeArchived() error {
 	return nil
 }
 
-// takeReplayed queues what stands behind the line, and goes on with what came meanwhile when that is all. Whoever ends before has
-// shown as much as before.
+// takeReplayed queues what stands behind the line, and goes on with what came meanwhile when that is all. Whoever ends
+// before has shown as much as before.
 func (s *Stream) takeReplayed() error {
 	items, next, err := s.talk.Replay(s.first, s.line, s.Most)
 	if err != nil {
@@ -401,10 +404,12 @@ type watching struct {
 	whole   bool          // the whole of a room of texts is to be read
 }
 
-// ErrRoomChanged ends the streams of a room that another one follows by other settings: whoever follows anew goes on there.
+// ErrRoomChanged ends the streams of a room that another one follows by other settings: whoever follows anew goes on
+// there.
 var ErrRoomChanged = errors.New("the room has other settings now")
 
-// SameRelay reports whether two settings of a room lead to the same channel, with the same keys of it and in the same ways.
+// SameRelay reports whether two settings of a room lead to the same channel, with the same keys of it and in the same
+// ways.
 func SameRelay(a, b model.Room) bool {
 	return a.FilesName() == b.FilesName() && a.Relay == b.Relay && a.Channel == b.Channel && a.WriteKey == b.WriteKey &&
 		a.ReadKey == b.ReadKey && a.Interval == b.Interval && a.MQTT == b.MQTT
@@ -551,8 +556,8 @@ func (e *notPushed) Error() string {
 }
 func (e *notPushed) Unwrap() []error { return []error{ErrNotPushed, e.why} }
 
-// Heard returns by which way entries come now, and when something was heard of the relay last, the zero time if never. It may be
-// called from any goroutine.
+// Heard returns by which way entries come now, and when something was heard of the relay last, the zero time if never.
+// It may be called from any goroutine.
 func (s *Stream) Heard() (exchange.Via, time.Time) {
 	if f := s.watch.following.Load(); f != nil {
 		return f.Heard()

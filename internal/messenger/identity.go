@@ -11,8 +11,8 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 )
 
-// Identity returns who signs in a room, and the nickname: the room's own identity where it has one, otherwise the device's,
-// which is made when it is needed first.
+// Identity returns who signs in a room, and the nickname: the room's own identity where it has one, otherwise the
+// device's, which is made when it is needed first.
 func (e *Engine) Identity(r model.Room) (record.Identity, string, error) {
 	device, err := e.device(true)
 	if err != nil {
@@ -55,9 +55,9 @@ func (e *Engine) Nickname() (string, error) {
 	return device.Nickname, err
 }
 
-// SetNickname changes what this device's messages are called by. A name that is written otherwise in Unicode is the same. The error
-// wraps [record.ErrNickname] if that is no nickname, and is a [*GoneError] where this device signs nothing any more: it would be
-// nobody's.
+// SetNickname changes what this device's messages are called by. A name that is written otherwise in Unicode is the
+// same. The error wraps [record.ErrNickname] if that is no nickname, and is a [*GoneError] where this device signs
+// nothing any more: it would be nobody's.
 func (e *Engine) SetNickname(nick string) error {
 	nick = norm.NFC.String(nick)
 	if err := record.CheckNickname(nick); err != nil {
@@ -82,8 +82,8 @@ type takenName struct {
 	by   model.Person
 }
 
-// nameTaken returns who else has a nickname, or one that looks like it, in the rooms of this device, as far as it has read: one
-// in each. A room that cannot be looked at has nobody.
+// nameTaken returns who else has a nickname, or one that looks like it, in the rooms of this device, as far as it has
+// read: one in each. A room that cannot be looked at has nobody.
 func (e *Engine) nameTaken(nick string) (taken []takenName, err error) {
 	rooms, _, err := e.All()
 	if err != nil {
@@ -132,7 +132,8 @@ func parseSeed(s model.Secret) (record.Identity, error) {
 	return id, nil
 }
 
-// Names returns what the others are called who have written in a room, as far as this device has read it; it keeps nothing.
+// Names returns what the others are called who have written in a room, as far as this device has read it; it keeps
+// nothing.
 func (e *Engine) Names(r model.Room) (names []string, err error) {
 	people, err := e.people(r)
 	for _, p := range people {

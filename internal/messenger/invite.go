@@ -30,13 +30,14 @@ type Invited struct {
 	NotReached error
 	// Behind is how many of the room's keys found no place in it.
 	Behind int
-	// Moved is who says that the room goes on with another key than the one in it, which is not here. Nobody of them has a key
-	// that was compared.
+	// Moved is who says that the room goes on with another key than the one in it, which is not here. Nobody of them
+	// has a key that was compared.
 	Moved []model.Moved
 }
 
-// Invite makes the invitation to a room. The relay is asked once, without a key, whether it has a page for invitations. The error
-// is a [*model.MovedError] if the room has gone on with a key that is not here, so that whoever joined would read nothing new.
+// Invite makes the invitation to a room. The relay is asked once, without a key, whether it has a page for invitations.
+// The error is a [*model.MovedError] if the room has gone on with a key that is not here, so that whoever joined would
+// read nothing new.
 func (e *Engine) Invite(ctx context.Context, r model.Room, o InviteOptions) (i Invited, err error) {
 	if !o.NoKey {
 		if i.Moved, err = e.movedFrom(r); err != nil {
@@ -90,8 +91,9 @@ func (e *Engine) invitation(r model.Room) (i invite.Invitation, err error) {
 	return i, nil
 }
 
-// movedFrom returns who has moved a room to a key that is not here, as far as this device has read; a [*model.MovedError] if the key of
-// one of them was compared. A room that cannot be looked at keeps nobody from inviting.
+// movedFrom returns who has moved a room to a key that is not here, as far as this device has read; a
+// [*model.MovedError] if the key of one of them was compared. A room that cannot be looked at keeps nobody from
+// inviting.
 func (e *Engine) movedFrom(r model.Room) ([]model.Moved, error) {
 	signed, err := Signed(r)
 	if err != nil || !signed {
@@ -119,17 +121,21 @@ type Joining struct {
 	Mends []Mend
 	// LeavesBroker tells that entries come by MQTT no more, since the relay is another one.
 	LeavesBroker bool
-	// Unordered tells that the invitation's newest key is one that this device lacks, and that nothing shows that the room has moved
-	// to it: it is kept behind this device's own, to read with. Whoever was left behind by a move hands out such keys, too.
+	// Unordered tells that the invitation's newest key is one that this device lacks, and that nothing shows that the
+	// room has moved to it: it is kept behind this device's own, to read with. Whoever was left behind by a move hands
+	// out such keys, too.
 	Unordered bool
 	// Older tells that this device has a newer key of the room than the invitation.
 	Older bool
-	// Apart tells that this device's room has no key in common with the invitation: it may be another one at the same channel.
+	// Apart tells that this device's room has no key in common with the invitation: it may be another one at the same
+	// channel.
 	Apart bool
-	// Beside is the room of this device on the same channel, with other keys, that a room of another name is to stand beside.
+	// Beside is the room of this device on the same channel, with other keys, that a room of another name is to stand
+	// beside.
 	Beside string
-	// Introduced are those whose keys count as compared from then on, and did not yet. NotCompared are those of which the user has
-	// said that they do not, as the device was lost or the name was let go of: that stays so, whatever is older.
+	// Introduced are those whose keys count as compared from then on, and did not yet. NotCompared are those of which
+	// the user has said that they do not, as the device was lost or the name was let go of: that stays so, whatever is
+	// older.
 	Introduced, NotCompared []record.PublicKey
 
 	invited model.Room // what the invitation says
@@ -162,8 +168,9 @@ const (
 	MendPeople
 )
 
-// Invitation tells what an invitation, which came as a link or in a letter, makes of this device's rooms; nothing is kept yet. A new
-// room is called as given, or as the inviter calls it. The error may be [model.ErrRoomName] or [model.ErrRoomExists].
+// Invitation tells what an invitation, which came as a link or in a letter, makes of this device's rooms; nothing is
+// kept yet. A new room is called as given, or as the inviter calls it. The error may be [model.ErrRoomName] or
+// [model.ErrRoomExists].
 func (e *Engine) Invitation(i invite.Invitation, origin model.Origin, as string) (Joining, error) {
 	return e.joining(i, origin, []record.PublicKey{i.Inviter}, as)
 }
@@ -220,8 +227,8 @@ func (e *Engine) joining(i invite.Invitation, origin model.Origin, introduced []
 	return j, e.nameIsFree(r.Name)
 }
 
-// introducedBy leaves out of some keys our own, those that were compared in a room that this device has, and those with which
-// anybody can sign: they introduce nobody. not are those that are to count as not compared, as the user has said.
+// introducedBy leaves out of some keys our own, those that were compared in a room that this device has, and those with
+// which anybody can sign: they introduce nobody. not are those that are to count as not compared, as the user has said.
 func (e *Engine) introducedBy(r model.Room, has bool, keys []record.PublicKey) (introduced, not []record.PublicKey, err error) {
 	own, err := e.Own(r)
 	if err != nil {
@@ -262,8 +269,8 @@ func (e *Engine) compared(r model.Room) (keys []record.PublicKey, err error) {
 	return keys, err
 }
 
-// sameRoom finds the room of this device that an invitation is for: one on the same channel that has one of its keys; else,
-// as the room may have moved to a new key, one at the same relay.
+// sameRoom finds the room of this device that an invitation is for: one on the same channel that has one of its keys;
+// else, as the room may have moved to a new key, one at the same relay.
 func (e *Engine) sameRoom(invited model.Room) (found model.Room, ok bool, err error) {
 	rooms, _, err := e.All()
 	if err != nil {
@@ -295,9 +302,9 @@ func sameRelay(one, other string) bool {
 	return one == other || err == nil && wrong == nil && a == b
 }
 
-// mended is a room as an invitation to it would leave it: with the invitation's newest key, unless this device has one that is
-// newer still, and what else it has otherwise. Keys that only this device has stay.
-// order says which newest key is the newer one.
+// mended is a room as an invitation to it would leave it: with the invitation's newest key, unless this device has one
+// that is newer still, and what else it has otherwise. Keys that only this device has stay. order says which newest key
+// is the newer one.
 func mended(r, invited model.Room, order keyOrder) Joining {
 	j := Joining{Room: r, Has: true, invited: invited, order: order, Unordered: order == ownFirst}
 	mend := func(what Mend, have *model.Secret, offered model.Secret) bool {
@@ -363,8 +370,8 @@ const (
 	OpensNone
 )
 
-// Unlock finds the key of a room whose invitation has none, as [Engine.FindKey] does. If it is to be taken unchecked, also one that
-// opens nothing of what is there: then Err says so.
+// Unlock finds the key of a room whose invitation has none, as [Engine.FindKey] does. If it is to be taken unchecked,
+// also one that opens nothing of what is there: then Err says so.
 func (e *Engine) Unlock(ctx context.Context, j *Joining, pass string, unchecked bool) (tried KeyTried, err error) {
 	profile, err := Profile(j.Room)
 	if err != nil {
@@ -380,10 +387,10 @@ func (e *Engine) Unlock(ctx context.Context, j *Joining, pass string, unchecked 
 	return tried, err
 }
 
-// Join tries the key that a room of an invitation is to be sealed with on the channel's newest rows, proves a write key that this
-// device did not have, and keeps the room. The error is [*WrongKeyError] if the key opens nothing of what is there, or an
-// [*EntryError] of a wrong write key: then nothing is kept, unless, of a key, it is to be kept unchecked. Of a new room of a file nothing is
-// tried: whoever has its passphrase has written it.
+// Join tries the key that a room of an invitation is to be sealed with on the channel's newest rows, proves a write key
+// that this device did not have, and keeps the room. The error is [*WrongKeyError] if the key opens nothing of what is
+// there, or an [*EntryError] of a wrong write key: then nothing is kept, unless, of a key, it is to be kept unchecked.
+// Of a new room of a file nothing is tried: whoever has its passphrase has written it.
 func (e *Engine) Join(ctx context.Context, j Joining, unchecked bool) (tried KeyTrial, err error) {
 	if !j.Has && j.Room.Origin == model.ByFile {
 		return tried, e.Add(j.Room)
@@ -440,9 +447,10 @@ func (e *Engine) mend(j Joining) error {
 	return err
 }
 
-// Order finds out whether the newest key of an invitation to a room that this device has is newer than the one that seals there: the
-// invitation has that one among its older ones, or somebody says in the room, which is read for it, that it goes on with one of the
-// invitation's. Otherwise, and unless insist is set, the room goes on with its own key ([Joining.Unordered]).
+// Order finds out whether the newest key of an invitation to a room that this device has is newer than the one that
+// seals there: the invitation has that one among its older ones, or somebody says in the room, which is read for it,
+// that it goes on with one of the invitation's. Otherwise, and unless insist is set, the room goes on with its own key
+// ([Joining.Unordered]).
 func (e *Engine) Order(ctx context.Context, j *Joining, insist bool, face Face) error {
 	if !j.Has || len(j.invited.Keys) == 0 {
 		return nil

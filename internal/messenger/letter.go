@@ -23,8 +23,8 @@ import (
 // maxLetterParts bounds the parts of letters that are gathered of one channel: of 250 bytes each, 16 MB.
 const maxLetterParts = 1 << 16
 
-// Letters seals the invitation to a room to some people's keys, one letter for each, signed by who signs in the room. The error
-// is a [*GoneError] if that identity has moved away.
+// Letters seals the invitation to a room to some people's keys, one letter for each, signed by who signs in the room.
+// The error is a [*GoneError] if that identity has moved away.
 func (e *Engine) Letters(r model.Room, i invite.Invitation, to []publickey.Keys) (letters []letter.Sealed, err error) {
 	identity, _, err := e.Signer(r)
 	if err != nil {
@@ -41,8 +41,9 @@ func (e *Engine) Letters(r model.Room, i invite.Invitation, to []publickey.Keys)
 	return letters, nil
 }
 
-// PostLetters posts letters into a room's channel, and returns the numbers of the entries in which each ends. It waits as long as the
-// relay wants; what was posted by then stays there, and a letter that is not whole is none. Nothing of it is kept here.
+// PostLetters posts letters into a room's channel, and returns the numbers of the entries in which each ends. It waits
+// as long as the relay wants; what was posted by then stays there, and a letter that is not whole is none. Nothing of
+// it is kept here.
 func (e *Engine) PostLetters(ctx context.Context, r model.Room, letters []letter.Sealed, face Face) (ends []int64, err error) {
 	if err := Writable(r); err != nil {
 		return nil, err
@@ -114,15 +115,17 @@ type JudgedLetter struct {
 	Old bool
 }
 
-// JudgeLetter says what a letter is worth. Anybody who has a public key can write one to it: it counts if the inviter's words were
-// compared before, or if the user names the inviter's key. missed and the error are those of [Engine.CreditOf].
+// JudgeLetter says what a letter is worth. Anybody who has a public key can write one to it: it counts if the inviter's
+// words were compared before, or if the user names the inviter's key. missed and the error are those of
+// [Engine.CreditOf].
 func (e *Engine) JudgeLetter(l letter.Letter, wanted record.PublicKey) (j JudgedLetter, missed, err error) {
 	j.Letter, j.Old = l, time.Since(l.At) > oldLetter
 	j.Standing, j.Credit, missed, err = e.CreditOf(l.From, wanted)
 	return j, missed, err
 }
 
-// MayFollow returns [ErrStranger] if a letter is not to be followed, unless somebody can be asked to compare the words now.
+// MayFollow returns [ErrStranger] if a letter is not to be followed, unless somebody can be asked to compare the words
+// now.
 func (j *JudgedLetter) MayFollow(comparing bool) error {
 	if !j.Credit.Counts() && !comparing {
 		return ErrStranger
@@ -138,8 +141,8 @@ func (e *NotOursError) Error() string {
 }
 func (e *NotOursError) Unwrap() error { return publickey.ErrNotOurs }
 
-// OpenLetters opens letters that were handed over in one text, which may be broken into lines, and returns the first that is for this
-// device. The error is one of [letter.Parse] and [Engine.OpenLetter], or a [*NotOursError].
+// OpenLetters opens letters that were handed over in one text, which may be broken into lines, and returns the first
+// that is for this device. The error is one of [letter.Parse] and [Engine.OpenLetter], or a [*NotOursError].
 func (e *Engine) OpenLetters(text string) (l letter.Letter, err error) {
 	err = letter.ErrMalformed
 	for at := strings.Index(text, letter.Begin); at >= 0; {
@@ -163,8 +166,8 @@ func (e *Engine) OpenLetters(text string) (l letter.Letter, err error) {
 	return l, err
 }
 
-// OpenLetter opens a letter with the identities of this device, that of the device and those of its rooms. The error is one of
-// [letter.Sealed.Open].
+// OpenLetter opens a letter with the identities of this device, that of the device and those of its rooms. The error is
+// one of [letter.Sealed.Open].
 func (e *Engine) OpenLetter(s letter.Sealed) (l letter.Letter, err error) {
 	ids, err := e.identities()
 	if err != nil {
@@ -232,8 +235,8 @@ type LettersFound struct {
 	More bool
 }
 
-// FindLetters reads a channel as anybody does and opens the letters there that are for this device; only those by one inviter, unless
-// wanted is the zero key. A private channel needs its read key. Nothing is kept.
+// FindLetters reads a channel as anybody does and opens the letters there that are for this device; only those by one
+// inviter, unless wanted is the zero key. A private channel needs its read key. Nothing is kept.
 func (e *Engine) FindLetters(
 	ctx context.Context, relay string, id int64, readKey model.Secret, wanted record.PublicKey,
 ) (found LettersFound, err error) {
@@ -276,8 +279,8 @@ func (e *Engine) FindLetters(
 	return found, nil
 }
 
-// Lead is where a letter leads to that was found in a channel at a relay, with a read key: to that relay, if nobody else gets to the
-// inviter's own address. elsewhere tells that it leads to another one.
+// Lead is where a letter leads to that was found in a channel at a relay, with a read key: to that relay, if nobody
+// else gets to the inviter's own address. elsewhere tells that it leads to another one.
 func (l *FoundLetter) Lead(relay string, readKey model.Secret) (i invite.Invitation, elsewhere bool) {
 	i = l.Invitation
 	if i.ReadKey == "" {

@@ -13,11 +13,12 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 )
 
-// An identity moves: the file is written, then this device is told to stop, and only then is it said that it may be imported
-// elsewhere. Two devices that sign with one key would give one number to two records, which everybody is told of as a fork.
+// An identity moves: the file is written, then this device is told to stop, and only then is it said that it may be
+// imported elsewhere. Two devices that sign with one key would give one number to two records, which everybody is told
+// of as a fork.
 
-// GoneError refuses to sign with an identity that has moved to another device, or that signs here no more since another one has
-// come in its place; then At is zero.
+// GoneError refuses to sign with an identity that has moved to another device, or that signs here no more since another
+// one has come in its place; then At is zero.
 type GoneError struct{ At time.Time }
 
 func (e *GoneError) Error() string {
@@ -27,7 +28,8 @@ func (e *GoneError) Error() string {
 	return "the identity of this device has moved to another device (" + e.At.Format(time.DateOnly) + ") and signs nothing here"
 }
 
-// Signer is [Engine.Identity] for whoever is about to sign. The error is a [*GoneError] if that identity has moved to another device.
+// Signer is [Engine.Identity] for whoever is about to sign. The error is a [*GoneError] if that identity has moved to
+// another device.
 func (e *Engine) Signer(r model.Room) (record.Identity, string, error) {
 	identity, nick, err := e.Identity(r)
 	if err != nil {
@@ -41,7 +43,8 @@ func (e *Engine) Signer(r model.Room) (record.Identity, string, error) {
 	return identity, nick, nil
 }
 
-// maySign returns a [*GoneError] unless the key that the room was opened with signs in it still, behind the same number.
+// maySign returns a [*GoneError] unless the key that the room was opened with signs in it still, behind the same
+// number.
 func (r *Room) maySign() error {
 	now, err := r.engine.Current(r.settings)
 	if errors.Is(err, model.ErrNoRoom) {
@@ -66,8 +69,8 @@ func (e *Engine) Gone() (time.Time, error) {
 	return id.Moved, err
 }
 
-// WaitsHereError refuses to move an identity away from what it has signed and the relay has not accepted: nobody else could post
-// that.
+// WaitsHereError refuses to move an identity away from what it has signed and the relay has not accepted: nobody else
+// could post that.
 type WaitsHereError struct {
 	Room    string
 	Entries int
@@ -80,10 +83,10 @@ func (e *WaitsHereError) Error() string {
 // ErrWroteMeanwhile means that rooms, or the numbers in them, are not as the file of an identity has them any more.
 var ErrWroteMeanwhile = errors.New("something was written in a room, or a room has changed, while the file was made")
 
-// MoveAway moves the identity of this device, with all rooms, into a file, and has it sign nothing here from then on. write asks
-// whoever has to be asked, which may take minutes, writes the file and returns its name, empty for standard output; until then nothing
-// has changed, and its error is returned as it is. Others are a [*WaitsHereError], and [ErrWroteMeanwhile]: then the file is not to be
-// used, and this device goes on signing.
+// MoveAway moves the identity of this device, with all rooms, into a file, and has it sign nothing here from then on.
+// write asks whoever has to be asked, which may take minutes, writes the file and returns its name, empty for standard
+// output; until then nothing has changed, and its error is returned as it is. Others are a [*WaitsHereError], and
+// [ErrWroteMeanwhile]: then the file is not to be used, and this device goes on signing.
 func (e *Engine) MoveAway(write func(*handover.Content) (file string, err error)) error {
 	c, err := e.movingAway()
 	if err != nil {
@@ -153,7 +156,8 @@ func (e *Engine) movingAway() (*handover.Content, error) {
 	return c, nil
 }
 
-// numbersChanged reports whether there are other rooms by now than in a file, or others sign in them, or behind another number.
+// numbersChanged reports whether there are other rooms by now than in a file, or others sign in them, or behind another
+// number.
 func (e *Engine) numbersChanged(c *handover.Content) (bool, error) {
 	now, err := e.movingAway()
 	if _, waits := errors.AsType[*WaitsHereError](err); waits {
@@ -204,20 +208,21 @@ func (r *Room) last() (model.Brought, error) {
 	return last, err
 }
 
-// Replaced is the identity that a device would give up for one that comes to it: the zero key if it has none, or the same, and the
-// rooms in which it has signed.
+// Replaced is the identity that a device would give up for one that comes to it: the zero key if it has none, or the
+// same, and the rooms in which it has signed.
 type Replaced struct {
 	Key   record.PublicKey
 	Nick  string
 	Rooms []string
 	// Waiting are the rooms whose members sign, and in whose outbox something waits.
 	Waiting []Waiting
-	// Ahead are rooms in which the same identity has signed more since the file was written: another device has it, or had it.
+	// Ahead are rooms in which the same identity has signed more since the file was written: another device has it, or
+	// had it.
 	Ahead []Ahead
 }
 
-// Waiting is a room in whose outbox something waits. Anew tells that another identity is to sign there than has signed that: it does so
-// anew, as far as that cannot have been posted.
+// Waiting is a room in whose outbox something waits. Anew tells that another identity is to sign there than has signed
+// that: it does so anew, as far as that cannot have been posted.
 type Waiting struct {
 	WaitsHereError
 
@@ -260,8 +265,8 @@ func (e *Engine) Replaces(c *handover.Content) (r Replaced, err error) {
 	return r, err
 }
 
-// waitingHere returns the rooms in whose outbox something waits, where an identity comes. One that cannot be looked into has nothing
-// that could be posted.
+// waitingHere returns the rooms in whose outbox something waits, where an identity comes. One that cannot be looked
+// into has nothing that could be posted.
 func (e *Engine) waitingHere(c *handover.Content) (waiting []Waiting, err error) {
 	rooms, _, err := e.All()
 	if err != nil {
@@ -298,7 +303,8 @@ func (e *Engine) waitingHere(c *handover.Content) (waiting []Waiting, err error)
 	return waiting, nil
 }
 
-// aheadOf returns the rooms in which the identity that a file brings has gone on here since: its own, or that of a room that has one.
+// aheadOf returns the rooms in which the identity that a file brings has gone on here since: its own, or that of a room
+// that has one.
 func (e *Engine) aheadOf(c *handover.Content) (ahead []Ahead, err error) {
 	for i := range c.Rooms {
 		j, err := e.Import(&c.Rooms[i], "")
@@ -327,8 +333,8 @@ func (e *Engine) aheadOf(c *handover.Content) (ahead []Ahead, err error) {
 	return ahead, nil
 }
 
-// lastNumber returns the last number that who signs in a room has used, whatever waits: where it was brought from another device, that
-// may be all that is known.
+// lastNumber returns the last number that who signs in a room has used, whatever waits: where it was brought from
+// another device, that may be all that is known.
 func (e *Engine) lastNumber(settings model.Room) (last model.Brought, err error) {
 	last = settings.Brought
 	err = e.inHeld(settings, Face{}, func(r *Room) error {
@@ -341,8 +347,9 @@ func (e *Engine) lastNumber(settings model.Room) (last model.Brought, err error)
 	return last, err
 }
 
-// ImportIdentity makes the identity of a file the one of this device, which signs in each room of the file that is here behind what was
-// signed there. For rooms that come later, [Engine.Import] does that. Killed, this device signs nothing until it is run again.
+// ImportIdentity makes the identity of a file the one of this device, which signs in each room of the file that is here
+// behind what was signed there. For rooms that come later, [Engine.Import] does that. Killed, this device signs nothing
+// until it is run again.
 func (e *Engine) ImportIdentity(c *handover.Content) error {
 	if err := e.standStill(c); err != nil {
 		return err
@@ -367,8 +374,8 @@ func (e *Engine) ImportIdentity(c *handover.Content) error {
 	return e.changeOwn(c.Identity, func(device *keyring.Identity) { device.Moved = time.Time{} })
 }
 
-// standStill makes the identity of a file the one of this device as if it had moved away again: while the rooms do not know its
-// numbers, nothing may be signed with it.
+// standStill makes the identity of a file the one of this device as if it had moved away again: while the rooms do not
+// know its numbers, nothing may be signed with it.
 func (e *Engine) standStill(c *handover.Content) error {
 	return e.keys(func(keys *keyring.Keyring) error {
 		_, err := keys.UpdateIdentity(func(device *keyring.Identity) error {
@@ -379,7 +386,8 @@ func (e *Engine) standStill(c *handover.Content) error {
 	})
 }
 
-// continueNumbers lets who signs in a room on the device that has written a file sign in it here, behind what they have signed there.
+// continueNumbers lets who signs in a room on the device that has written a file sign in it here, behind what they have
+// signed there.
 func continueNumbers(r *model.Room, from *handover.Room) {
 	r.Identity = ""
 	if !from.Identity.IsZero() {
@@ -388,8 +396,8 @@ func continueNumbers(r *model.Room, from *handover.Room) {
 	r.Brought = model.Brought{Number: from.Last, Hash: from.LastHash}
 }
 
-// RenewIdentity gives this device a new identity in the place of one that has moved away, also in rooms that had one of their own.
-// The nickname stays. The error is [ErrNotGone] if the identity has not moved.
+// RenewIdentity gives this device a new identity in the place of one that has moved away, also in rooms that had one of
+// their own. The nickname stays. The error is [ErrNotGone] if the identity has not moved.
 func (e *Engine) RenewIdentity() error {
 	if at, err := e.Gone(); err != nil {
 		return err

@@ -9,8 +9,8 @@ import (
 	"github.com/fernpost/fernpost/internal/room"
 )
 
-// MovedAway returns who has moved the room to a key that is not here, apart from keys to which the user does not go, as far as
-// this device has read. Those come first whose words were compared.
+// MovedAway returns who has moved the room to a key that is not here, apart from keys to which the user does not go, as
+// far as this device has read. Those come first whose words were compared.
 func (r *Room) MovedAway() ([]model.Moved, error) {
 	own, err := r.engine.Own(r.settings)
 	if err != nil {
@@ -41,9 +41,9 @@ func refusedKeys(settings model.Room) (refused []record.KeyID) {
 }
 
 // mindMoves warns before something is sealed with a key that others have moved away from, and refuses it if one of them
-// is somebody whose key was compared. Anybody else could silence everybody with one record. Whoever insists is asked no more
-// about the keys that the compared ones go to, nor about anything that all others have said so far. It returns what it knew
-// of.
+// is somebody whose key was compared. Anybody else could silence everybody with one record. Whoever insists is asked no
+// more about the keys that the compared ones go to, nor about anything that all others have said so far. It returns
+// what it knew of.
 func (r *Room) mindMoves(insist bool) ([]model.Moved, error) {
 	moved, err := r.MovedAway()
 	if err != nil || len(moved) == 0 {
@@ -67,8 +67,8 @@ func (r *Room) HeldBack() error {
 	return r.talk.HeldBack(r.settings.Name, own, refusedKeys(r.settings))
 }
 
-// stay remembers that the user goes on with the key that is here. Keys are remembered only where compared ones go to them:
-// anybody could fill a list with others.
+// stay remembers that the user goes on with the key that is here. Keys are remembered only where compared ones go to
+// them: anybody could fill a list with others.
 func (r *Room) stay(moved []model.Moved) error {
 	if err := r.talk.Stay(); err != nil || !moved[0].Compared {
 		return err

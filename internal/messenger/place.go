@@ -24,8 +24,8 @@ func (e *Engine) WhereKeysLie() (model.Kept, error) {
 // KeysHealth is what an examination has found out about where a device's keys lie.
 type KeysHealth struct {
 	model.Kept
-	// System is why the system's keyring does not tell the key that seals them, and Took how long its answer took. It is
-	// asked only if they are kept there.
+	// System is why the system's keyring does not tell the key that seals them, and Took how long its answer took. It
+	// is asked only if they are kept there.
 	System error
 	Took   time.Duration
 }

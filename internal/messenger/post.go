@@ -76,8 +76,8 @@ func (p *poster) post(ctx context.Context, entry *thingspeak.Entry, after int64)
 	if p.r == nil {
 		return p.client.PostEntry(ctx, entry, after, p.waits)
 	}
-	// Each opening of a room has an exchange of its own: without this the next message would come too soon, and wait as if others
-	// had been quicker.
+	// Each opening of a room has an exchange of its own: without this the next message would come too soon, and wait as
+	// if others had been quicker.
 	e, channel := p.r.engine, channelAt{p.r.settings.Relay, p.r.settings.Channel}
 	e.mu.Lock()
 	p.client.SetPosted(e.posted[channel])
@@ -109,8 +109,8 @@ func (p *poster) postBulk(ctx context.Context, step *room.Step) error {
 	return err
 }
 
-// oneByOne tells that the transfer takes longer than was said, because the relay takes no bulk calls, and asks once more
-// where that is long.
+// oneByOne tells that the transfer takes longer than was said, because the relay takes no bulk calls, and asks once
+// more where that is long.
 func (p *poster) oneByOne(ctx context.Context) error {
 	limits := p.r.plan.Limits
 	limits.BulkRows = 0

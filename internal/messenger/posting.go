@@ -15,8 +15,8 @@ import (
 // State says how far a message of our own has come, or who has seen it, whichever process knew it first.
 type State struct{ model.OwnState }
 
-// NotPosted says that what waits in the outbox could not be posted. Again tells that it is tried again by itself: the relay
-// may only be away.
+// NotPosted says that what waits in the outbox could not be posted. Again tells that it is tried again by itself: the
+// relay may only be away.
 type NotPosted struct {
 	Err   error
 	Again bool
@@ -25,10 +25,10 @@ type NotPosted struct {
 func (State) event()     {}
 func (NotPosted) event() {}
 
-// Send puts a message into the outbox, and has it posted while the stream goes on: the room's interval holds up nobody. What
-// becomes of it is told to all streams of the room: as [State], and until it is posted as [Delivering], [Waits], [Accepted],
-// [Delivered] and [NotPosted]. If the stream is closed before, it stays in the outbox. Send may be called while another
-// goroutine waits in Next. The errors are those of [Engine.Send] for a message that is only queued.
+// Send puts a message into the outbox, and has it posted while the stream goes on: the room's interval holds up nobody.
+// What becomes of it is told to all streams of the room: as [State], and until it is posted as [Delivering], [Waits],
+// [Accepted], [Delivered] and [NotPosted]. If the stream is closed before, it stays in the outbox. Send may be called
+// while another goroutine waits in Next. The errors are those of [Engine.Send] for a message that is only queued.
 func (s *Stream) Send(ctx context.Context, body record.Body, o SendOptions) (sent Sent, err error) {
 	settings, err := s.engine.Current(s.watch.settings)
 	if err != nil {
@@ -53,7 +53,8 @@ func (s *Stream) Send(ctx context.Context, body record.Body, o SendOptions) (sen
 // Post has posted what waits in the outbox, as after [Stream.Send].
 func (s *Stream) Post() { wake(s.watch.written) }
 
-// post posts what is in the outbox whenever something was written, beside the reading, and with a connection of its own.
+// post posts what is in the outbox whenever something was written, beside the reading, and with a connection of its
+// own.
 func (w *watching) post(ctx context.Context) {
 	var retry wire.Retry
 	var again <-chan time.Time
@@ -97,8 +98,8 @@ func (w *watching) postAll(ctx context.Context) error {
 	return errors.Join(err, r.Close())
 }
 
-// tellPosting tells every stream what happens while the outbox is posted. Of what a slow one has not taken yet, the newest of
-// each kind is kept: what became of a message it learns from the archive.
+// tellPosting tells every stream what happens while the outbox is posted. Of what a slow one has not taken yet, the
+// newest of each kind is kept: what became of a message it learns from the archive.
 func (w *watching) tellPosting(e Event) {
 	w.tell(func(n *relayNews) {
 		n.changed = true

@@ -22,8 +22,8 @@ type reading struct {
 	fetch  fetcher
 	in     *room.FeedReading
 	cancel context.CancelFunc
-	// found is what the relay has shown, in order; nil stands for a clear. Whoever fetches closes it, after the two below
-	// are set.
+	// found is what the relay has shown, in order; nil stands for a clear. Whoever fetches closes it, after the two
+	// below are set.
 	found chan *thingspeak.Entry
 	news  exchange.News
 	err   error
@@ -144,8 +144,8 @@ func (r *Room) finishReading(ctx context.Context, g *reading) (model.Arrivals, e
 	}
 }
 
-// catchUp is finishReading for whoever sends: neither a full archive nor a flood, which ends a reading at its budget, keeps
-// anybody from that.
+// catchUp is finishReading for whoever sends: neither a full archive nor a flood, which ends a reading at its budget,
+// keeps anybody from that.
 func (r *Room) catchUp(ctx context.Context, g *reading) error {
 	_, err := r.finishReading(ctx, g)
 	if full, ok := errors.AsType[*model.FullError](err); ok {
@@ -157,8 +157,8 @@ func (r *Room) catchUp(ctx context.Context, g *reading) error {
 	return err
 }
 
-// CatchUp reads what is new, for whoever sends or asks who has moved: a full archive and a reading that ends at its budget
-// are told, and no errors.
+// CatchUp reads what is new, for whoever sends or asks who has moved: a full archive and a reading that ends at its
+// budget are told, and no errors.
 func (r *Room) CatchUp(ctx context.Context) error {
 	g, err := r.startReading(ctx)
 	if err != nil {

@@ -20,8 +20,8 @@ import (
 
 // Face is who works with a room: it is told what happens, and asked what is wanted.
 type Face struct {
-	// Tell gets what happens. An error of it ends nothing: the call during which it came returns it in the end. nil is nobody.
-	// Calls do not overlap.
+	// Tell gets what happens. An error of it ends nothing: the call during which it came returns it in the end. nil is
+	// nobody. Calls do not overlap.
 	Tell func(Event) error
 	// Agree is asked before a transfer that takes long; its error is what sending ends with. nil agrees.
 	Agree func(context.Context, exchange.Estimate) error
@@ -60,7 +60,8 @@ type Room struct {
 
 	// signed tells that the members sign what they write: records, not texts.
 	signed bool
-	// whole has the next reading bring all of a room of texts, and passed is the entry up to which the last one did not.
+	// whole has the next reading bring all of a room of texts, and passed is the entry up to which the last one did
+	// not.
 	whole  bool
 	passed int64
 
@@ -181,8 +182,8 @@ func (r *Room) Signed() bool { return r.signed }
 // Own is the key that signs here, zero where nobody does, and how its owner is called.
 func (r *Room) Own() (key record.PublicKey, name string) { return r.talk.Own(), r.talk.OwnName() }
 
-// ReadWhole has the next reading bring all of a room of texts: what the first one has passed over, and once more what was
-// read, since a relay may have shown it otherwise.
+// ReadWhole has the next reading bring all of a room of texts: what the first one has passed over, and once more what
+// was read, since a relay may have shown it otherwise.
 func (r *Room) ReadWhole() { r.whole = true }
 
 // Passed returns the number of the entry up to which a room of texts was not read; 0 if it was read from its beginning.
@@ -197,8 +198,8 @@ func (r *Room) HasUnopened() (bool, error) {
 	return len(foreign) > 0, err
 }
 
-// lacks reports whether entries that a reading did not get are taken for absent. In a room whose members sign they need be no message
-// that is missing, so one question is enough; in a room of texts nothing else would show it.
+// lacks reports whether entries that a reading did not get are taken for absent. In a room whose members sign they need
+// be no message that is missing, so one question is enough; in a room of texts nothing else would show it.
 func (r *Room) lacks(gap *exchange.Range) bool {
 	if r.signed {
 		return gap.Times > 0
@@ -206,7 +207,8 @@ func (r *Room) lacks(gap *exchange.Range) bool {
 	return gap.Asked()
 }
 
-// Lacking returns those of the entries that a reading did not get which are taken for absent, and which were not told as such before.
+// Lacking returns those of the entries that a reading did not get which are taken for absent, and which were not told
+// as such before.
 func (r *Room) Lacking(gaps, told []exchange.Range) []exchange.Range {
 	return slices.DeleteFunc(slices.Clone(gaps), func(g exchange.Range) bool {
 		return !r.lacks(&g) || slices.ContainsFunc(told, func(t exchange.Range) bool { return t.First <= g.Last && g.First <= t.Last })
@@ -218,15 +220,16 @@ func (r *Room) Awaited(gaps []exchange.Range, now time.Time, since time.Duration
 	return slices.DeleteFunc(slices.Clone(gaps), func(g exchange.Range) bool { return now.Sub(g.Since) < since || r.lacks(&g) })
 }
 
-// NotReadBack returns our own messages that the relay has accepted as a whole and not shown, see [room.Conversation.NotReadBack]; those
-// behind the last entry that was shown only if all was read a moment ago, and none of what a room of texts has passed over.
+// NotReadBack returns our own messages that the relay has accepted as a whole and not shown, see
+// [room.Conversation.NotReadBack]; those behind the last entry that was shown only if all was read a moment ago, and
+// none of what a room of texts has passed over.
 func (r *Room) NotReadBack(last int64, all bool) ([]model.Queued, error) {
 	queue, err := r.talk.NotReadBack()
 	return slices.DeleteFunc(queue, func(q model.Queued) bool { return !all && q.Entry > last || q.Entry <= r.passed }), err
 }
 
-// NewFindings visits the findings that came since they were shown last under a name, whichever process has read them; shown
-// remembers that these were.
+// NewFindings visits the findings that came since they were shown last under a name, whichever process has read them;
+// shown remembers that these were.
 func (r *Room) NewFindings(name string, visit func(Found) error) (shown func() error, err error) {
 	mark, _, err := r.Shown(name)
 	for more := err == nil; more; {
@@ -244,9 +247,10 @@ func (r *Room) NewFindings(name string, visit func(Found) error) (shown func() e
 	return func() error { return r.SetShown(name, mark) }, err
 }
 
-// Late visits the messages that came since they were looked for last under a name, and that stand below first as well as below
-// what was there then: at most so many, unless that is 0. It returns how many are left; shown remembers that the others were shown.
-// Of a room that nobody has looked at so, and of what stands in what was passed over, nothing is late.
+// Late visits the messages that came since they were looked for last under a name, and that stand below first as well
+// as below what was there then: at most so many, unless that is 0. It returns how many are left; shown remembers that
+// the others were shown. Of a room that nobody has looked at so, and of what stands in what was passed over, nothing is
+// late.
 func (r *Room) Late(name string, first record.Spot, most int, visit func(*model.Item) error) (left int, shown func() error, err error) {
 	mark, looked, err := r.Shown(name)
 	until := mark
@@ -330,8 +334,8 @@ func (r *Room) update(change func(*model.Room) error) error {
 	return err
 }
 
-// noteWriting remembers in the keyring that the identity writes in this room: before it does, since a number that nobody
-// knows to be taken would be taken twice once the archive is lost.
+// noteWriting remembers in the keyring that the identity writes in this room: before it does, since a number that
+// nobody knows to be taken would be taken twice once the archive is lost.
 func (r *Room) noteWriting() error {
 	if r.settings.Wrote {
 		return nil

@@ -60,7 +60,8 @@ type RoomError struct {
 func (e *RoomError) Error() string { return "room " + e.Room + ": " + e.Err.Error() }
 func (e *RoomError) Unwrap() error { return e.Err }
 
-// All returns the settings of this device's rooms. missed are those that cannot be read: what is damaged keeps nobody from the others.
+// All returns the settings of this device's rooms. missed are those that cannot be read: what is damaged keeps nobody
+// from the others.
 func (e *Engine) All() (rooms []model.Room, missed []*RoomError, err error) {
 	err = e.keys(func(keys *keyring.Keyring) error {
 		names, err := keys.Names()
@@ -84,8 +85,8 @@ type WhichRoomError struct {
 
 func (e *WhichRoomError) Error() string { return fmt.Sprintf("which room of %d?", len(e.Names)) }
 
-// Find returns the settings of the room of this name; without one, of the default room, or of the only one there is. The
-// error may be [model.ErrNoRoom] or [*WhichRoomError].
+// Find returns the settings of the room of this name; without one, of the default room, or of the only one there is.
+// The error may be [model.ErrNoRoom] or [*WhichRoomError].
 func (e *Engine) Find(name string) (model.Room, error) {
 	return inKeys(e, func(keys *keyring.Keyring) (r model.Room, err error) {
 		if name == "" {
@@ -191,8 +192,8 @@ func (e *Engine) Add(r model.Room) error {
 	return e.keys(func(keys *keyring.Keyring) error { return keys.Add(r) })
 }
 
-// FindByFilesName returns the room whose files have a name, however it is called now: see [model.Room.FilesName]. It returns
-// [model.ErrNoRoom] if there is none.
+// FindByFilesName returns the room whose files have a name, however it is called now: see [model.Room.FilesName]. It
+// returns [model.ErrNoRoom] if there is none.
 func (e *Engine) FindByFilesName(files string) (model.Room, error) {
 	return inKeys(e, func(keys *keyring.Keyring) (model.Room, error) {
 		r, failed := keys.Load(files)
@@ -283,8 +284,8 @@ func (e *Engine) HasArchive(r model.Room) (bool, error) {
 	return true, err
 }
 
-// NoteProven remembers that a room's write key writes its channel, once the relay has taken something for it. Where that
-// cannot be kept, the next message shows it again.
+// NoteProven remembers that a room's write key writes its channel, once the relay has taken something for it. Where
+// that cannot be kept, the next message shows it again.
 func (e *Engine) NoteProven(proven model.Room) {
 	if !proven.Unproven {
 		return

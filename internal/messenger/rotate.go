@@ -37,8 +37,8 @@ func (e *NotKeptError) Next() string {
 
 func (e *NotKeptError) Unwrap() error { return e.Err }
 
-// UntoldError says that a room has moved to a new key, and that it was not written down yet that the others are to be told: the
-// next command that writes in the room does that.
+// UntoldError says that a room has moved to a new key, and that it was not written down yet that the others are to be
+// told: the next command that writes in the room does that.
 type UntoldError struct {
 	Room string
 	Err  error
@@ -78,9 +78,9 @@ func (e *Engine) RotatePassphrase(ctx context.Context, r model.Room, o Rotation,
 	return e.Rotate(ctx, r, key, func() error { return o.Show(pass, key) }, face)
 }
 
-// Rotate moves a room to a new key. It is shown, kept, and then announced to the others, under the old one: killed between any two
-// of these, it leaves no key that nobody has, and the next command that writes tells what is untold. The error may be
-// [*NotKeptError], [*UntoldError], or one of those of [Room.TellOfKeys].
+// Rotate moves a room to a new key. It is shown, kept, and then announced to the others, under the old one: killed
+// between any two of these, it leaves no key that nobody has, and the next command that writes tells what is untold.
+// The error may be [*NotKeptError], [*UntoldError], or one of those of [Room.TellOfKeys].
 func (e *Engine) Rotate(
 	ctx context.Context, r model.Room, key [passphrase.KeySize]byte, show func() error, face Face,
 ) error {
@@ -132,8 +132,8 @@ func (e *Engine) Rotate(
 	return errors.Join(c.TellOfKeys(ctx), c.Close())
 }
 
-// renewCheck puts a check for a room's new key beside those of the keys before, so that whoever joins with it is known, also
-// before anybody has written under it. It reports whether it has left one, and whether one is there. A room works
+// renewCheck puts a check for a room's new key beside those of the keys before, so that whoever joins with it is known,
+// also before anybody has written under it. It reports whether it has left one, and whether one is there. A room works
 // without, so a relay that refuses it is no error.
 func (e *Engine) renewCheck(ctx context.Context, r model.Room, key fernet.Key) (left, there bool, err error) {
 	client, err := e.dial(r)
@@ -166,9 +166,10 @@ type KeyAdded struct {
 	Again bool
 }
 
-// AddKey makes the key of a passphrase that somebody has handed over the newest of a room, also one that it had before. If that opens
-// nothing, and the passphrase may have been generated and come here with capitals and commas, it is taken as it was generated. deriving is as
-// in [Entry]. Where the keys that the room has open all that is there, agree is asked, and its error ends it. The error may be [*PassphraseError], or [*WrongKeyError], and then nothing was kept.
+// AddKey makes the key of a passphrase that somebody has handed over the newest of a room, also one that it had before.
+// If that opens nothing, and the passphrase may have been generated and come here with capitals and commas, it is taken
+// as it was generated. deriving is as in [Entry]. Where the keys that the room has open all that is there, agree is
+// asked, and its error ends it. The error may be [*PassphraseError], or [*WrongKeyError], and then nothing was kept.
 func (e *Engine) AddKey(
 	ctx context.Context, r model.Room, pass string, deriving func() (done func()), agree func(KeyAdded) error, face Face,
 ) (k KeyAdded, err error) {
@@ -241,8 +242,8 @@ func (e *HasKeyError) Error() string { return "room " + e.Room + " has this key 
 
 // Doubt is what speaks against being sure that a key is a room's: there is nothing to try it on.
 type Doubt struct {
-	// Any tells that there is some, and MovedBy how somebody is called whose words were not compared, and who names another
-	// key; "" if nobody.
+	// Any tells that there is some, and MovedBy how somebody is called whose words were not compared, and who names
+	// another key; "" if nobody.
 	Any     bool
 	MovedBy string
 	// OthersOpen tells that the keys which the room has open all that is there, and nobody says that it has moved.

@@ -20,13 +20,14 @@ type SendOptions struct {
 	NoWait bool
 	// Queue only signs it and puts it into the outbox.
 	Queue bool
-	// OldKey seals with the key that is here, and posts what is sealed with it, although somebody whose key was compared has moved
-	// to another one.
+	// OldKey seals with the key that is here, and posts what is sealed with it, although somebody whose key was
+	// compared has moved to another one.
 	OldKey bool
-	// At is when it was written or measured: the record's clock, or that of the tokens where nobody signs. The zero time is now.
+	// At is when it was written or measured: the record's clock, or that of the tokens where nobody signs. The zero
+	// time is now.
 	At time.Time
-	// Once, if not empty, names a message that is to be sent once, however often it is asked for in 30 days: if it was written
-	// before, [Sent] says how far that one has come. Such a message goes by way of the outbox.
+	// Once, if not empty, names a message that is to be sent once, however often it is asked for in 30 days: if it was
+	// written before, [Sent] says how far that one has come. Such a message goes by way of the outbox.
 	Once string
 }
 
@@ -60,8 +61,8 @@ func waitsError(err error) error {
 	return err
 }
 
-// UnreadError is an error of reading the room before what another identity has signed here is signed anew: what waits stays
-// in the outbox as it is.
+// UnreadError is an error of reading the room before what another identity has signed here is signed anew: what waits
+// stays in the outbox as it is.
 type UnreadError struct{ Err error }
 
 func (e *UnreadError) Error() string {
@@ -105,9 +106,10 @@ func Writable(r model.Room) error {
 	return nil
 }
 
-// Send writes a message into the outbox, reads the room and posts what is waiting. The error may be a [*model.MovedError],
-// [*BegunError], [*SaidError], [model.ErrOtherBody], [model.ErrNamedKeyGone], [model.ErrNoText], [model.ErrReading] or [record.ErrBody], and then nothing was written; or a
-// [*WaitsError], and then the message is what waits: also for a move that only this reading has brought.
+// Send writes a message into the outbox, reads the room and posts what is waiting. The error may be a
+// [*model.MovedError], [*BegunError], [*SaidError], [model.ErrOtherBody], [model.ErrNamedKeyGone], [model.ErrNoText],
+// [model.ErrReading] or [record.ErrBody], and then nothing was written; or a [*WaitsError], and then the message is
+// what waits: also for a move that only this reading has brought.
 func (r *Room) Send(ctx context.Context, body record.Body, o SendOptions) (sent Sent, err error) {
 	if id, ok, err := r.talk.WrittenBefore(o.Once, body, time.Now()); err != nil || ok {
 		return r.writtenBefore(id, err)
@@ -199,7 +201,8 @@ func (r *Room) asItWaits(written room.Written) (sent Sent) {
 	return sent
 }
 
-// Retry reads the room and posts what is waiting. It returns the messages that waited, as they are now, also beside an error.
+// Retry reads the room and posts what is waiting. It returns the messages that waited, as they are now, also beside an
+// error.
 func (r *Room) Retry(ctx context.Context, o SendOptions) (done model.Delivered, waited []model.Queued, err error) {
 	if waited, err = r.NotAccepted(); err != nil {
 		return done, nil, err
@@ -254,9 +257,9 @@ func (r *Room) NotAccepted() ([]model.Queued, error) {
 	return slices.DeleteFunc(queue, func(q model.Queued) bool { return q.Sent == model.StateAccepted }), err
 }
 
-// Drop is [room.Conversation.Drop]; what is sent next opens no archive for what waits no more. Where another identity has signed
-// what waits, it is signed anew first, see [Room.Adopt], and nothing is taken back: the error is [model.ErrOtherIdentity], as the
-// numbers are others now.
+// Drop is [room.Conversation.Drop]; what is sent next opens no archive for what waits no more. Where another identity
+// has signed what waits, it is signed anew first, see [Room.Adopt], and nothing is taken back: the error is
+// [model.ErrOtherIdentity], as the numbers are others now.
 func (r *Room) Drop(ctx context.Context, number uint32) error {
 	err := r.talk.Drop(number, time.Now())
 	if errors.Is(err, model.ErrOtherIdentity) {
@@ -268,8 +271,8 @@ func (r *Room) Drop(ctx context.Context, number uint32) error {
 	return r.waitsNoMore()
 }
 
-// TellOfKeys tells the others of the room's new keys, under the old one. In the outbox first: it is told then, sooner or
-// later, even if the relay cannot be reached now. Where it is not even there, the error is an [*UntoldError].
+// TellOfKeys tells the others of the room's new keys, under the old one. In the outbox first: it is told then, sooner
+// or later, even if the relay cannot be reached now. Where it is not even there, the error is an [*UntoldError].
 func (r *Room) TellOfKeys(ctx context.Context) error {
 	err := r.Adopt(ctx, true)
 	if err == nil {
@@ -390,8 +393,8 @@ func (r *Room) begun(file record.File) (*model.Queued, error) {
 	return nil, nil
 }
 
-// tellOfKeys writes a record about each new key that the others were not told of: a rotation may have been killed before
-// it did.
+// tellOfKeys writes a record about each new key that the others were not told of: a rotation may have been killed
+// before it did.
 func (r *Room) tellOfKeys() (err error) {
 	if len(r.settings.Untold) == 0 {
 		return nil
@@ -426,8 +429,8 @@ func (r *Room) tellOfKeys() (err error) {
 	})
 }
 
-// deliver posts what is in the outbox. The room must have been read before. Its errors are [*WaitsError], of a [*model.MovedError] among
-// others.
+// deliver posts what is in the outbox. The room must have been read before. Its errors are [*WaitsError], of a
+// [*model.MovedError] among others.
 func (r *Room) deliver(ctx context.Context, o SendOptions) (done model.Delivered, err error) {
 	if r.signed { // what waits may have been signed anew where the identity is now
 		if err := r.maySign(); err != nil {

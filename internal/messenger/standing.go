@@ -26,8 +26,8 @@ type KnownIn struct {
 	Person model.Person
 }
 
-// Compared returns who the key's owner is in a room in which somebody has compared the key's words; otherwise in any room where
-// the key was seen. known is false if it was seen in none.
+// Compared returns who the key's owner is in a room in which somebody has compared the key's words; otherwise in any
+// room where the key was seen. known is false if it was seen in none.
 func (s Standing) Compared() (who KnownIn, compared, known bool) {
 	for _, who = range s.KnownIn {
 		if who.Person.Compared {
@@ -45,11 +45,12 @@ type Credit string
 
 // The credits.
 const (
-	// CreditUnknown: the key was seen in no room. CreditKnown: it was, and nobody has compared its words. Both are strangers: anybody can make a
-	// key and take a name.
+	// CreditUnknown: the key was seen in no room. CreditKnown: it was, and nobody has compared its words. Both are
+	// strangers: anybody can make a key and take a name.
 	CreditUnknown Credit = "unknown"
 	CreditKnown   Credit = "known"
-	// CreditCompared: somebody has compared its words. CreditOwn: it signs on this device. CreditNamed: the user has said that it has to be this key.
+	// CreditCompared: somebody has compared its words. CreditOwn: it signs on this device. CreditNamed: the user has
+	// said that it has to be this key.
 	CreditCompared Credit = "compared"
 	CreditOwn      Credit = "own"
 	CreditNamed    Credit = "named"
@@ -75,10 +76,10 @@ func (s Standing) Credit() Credit {
 // ErrOtherSigner means that a signature holds and is not by whom it had to be.
 var ErrOtherSigner = errors.New("signed by somebody else")
 
-// CreditOf is [Engine.StandingOf] of whoever has signed something, with what that is worth. Where the user names whose it has to be,
-// wanted is not the zero key, and the error an [ErrOtherSigner] if it is by somebody else, or a [*LostKeyError] if it is the key of a
-// device that was lost: whoever has that writes with it. missed says which rooms could not be looked
-// into.
+// CreditOf is [Engine.StandingOf] of whoever has signed something, with what that is worth. Where the user names whose
+// it has to be, wanted is not the zero key, and the error an [ErrOtherSigner] if it is by somebody else, or a
+// [*LostKeyError] if it is the key of a device that was lost: whoever has that writes with it. missed says which rooms
+// could not be looked into.
 func (e *Engine) CreditOf(signer, wanted record.PublicKey) (s Standing, c Credit, missed, err error) {
 	s, missed = e.StandingOf(signer)
 	c = s.Credit()
@@ -94,8 +95,8 @@ func (e *Engine) CreditOf(signer, wanted record.PublicKey) (s Standing, c Credit
 	return s, CreditNamed, missed, nil
 }
 
-// CheckSignature says whether a signature of a file with a certain hash holds, as the error, and what it is worth, see [Engine.CreditOf]:
-// by whom it had to be counts for nothing unless it holds.
+// CheckSignature says whether a signature of a file with a certain hash holds, as the error, and what it is worth, see
+// [Engine.CreditOf]: by whom it had to be counts for nothing unless it holds.
 func (e *Engine) CheckSignature(
 	sig publickey.Signature, hash [sha256.Size]byte, wanted record.PublicKey,
 ) (s Standing, c Credit, missed, err error) {
@@ -106,8 +107,8 @@ func (e *Engine) CheckSignature(
 	return s, c, missed, wrong
 }
 
-// StandingOf looks a key up in all rooms of this device. Nothing is read from a relay. A room that cannot be looked into adds to
-// the error; what the others know is returned all the same.
+// StandingOf looks a key up in all rooms of this device. Nothing is read from a relay. A room that cannot be looked
+// into adds to the error; what the others know is returned all the same.
 func (e *Engine) StandingOf(key record.PublicKey) (Standing, error) {
 	all, err := e.standings()
 	return all[key], err

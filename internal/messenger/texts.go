@@ -17,10 +17,10 @@ import (
 	"github.com/fernpost/fernpost/internal/wire"
 )
 
-// Send sends a message in a room: a text at once, unless others wait in front of it, and a record or a reading by way of the
-// outbox, see [Room.Send]. The error may be a [*WaitsError], and then the message is in the outbox; [model.ErrNoText],
-// [model.ErrNotUTF8] or a [*model.TooLongError] for what is no text, [model.ErrReading] for a reading that a room of texts cannot
-// carry, and what [Room.Send] returns.
+// Send sends a message in a room: a text at once, unless others wait in front of it, and a record or a reading by way
+// of the outbox, see [Room.Send]. The error may be a [*WaitsError], and then the message is in the outbox;
+// [model.ErrNoText], [model.ErrNotUTF8] or a [*model.TooLongError] for what is no text, [model.ErrReading] for a
+// reading that a room of texts cannot carry, and what [Room.Send] returns.
 func (e *Engine) Send(ctx context.Context, settings model.Room, body record.Body, o SendOptions, face Face) (sent Sent, err error) {
 	signed, err := Signed(settings)
 	if err == nil {
@@ -112,8 +112,8 @@ func (e *Engine) sendText(ctx context.Context, settings model.Room, text string,
 	return sent, errors.Join(postErr, r.Leave())
 }
 
-// noteSent notes that a relay has accepted a text, for whoever reads the room next: it may have lied. Where that cannot be noted
-// the text is sent all the same.
+// noteSent notes that a relay has accepted a text, for whoever reads the room next: it may have lied. Where that cannot
+// be noted the text is sent all the same.
 func (e *Engine) noteSent(settings model.Room, t room.SentText) {
 	dir, err := e.o.Dir("archive")
 	if err != nil {

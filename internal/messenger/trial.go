@@ -22,8 +22,8 @@ const trialRows = 100
 // ErrNoKey means that there are tokens, and that none of them opens.
 var ErrNoKey = errors.New("no message here opens with this room's key")
 
-// ErrNoCheck means that nobody has written yet, and that the check which the room's maker has left does not open. It is an
-// [ErrNoKey].
+// ErrNoCheck means that nobody has written yet, and that the check which the room's maker has left does not open. It is
+// an [ErrNoKey].
 var ErrNoCheck error = noCheckError{}
 
 type noCheckError struct{}
@@ -44,7 +44,8 @@ func (e *PassphraseError) Unwrap() error { return e.Err }
 type WrongKeyError struct {
 	// Rows is how many rows it was tried on; 0 if nobody has written, and it opens no check beside the channel either.
 	Rows int
-	// MovedBy is how somebody is called, whose words were compared, and who has moved the room to another key; "" if nobody.
+	// MovedBy is how somebody is called, whose words were compared, and who has moved the room to another key; "" if
+	// nobody.
 	MovedBy string
 }
 
@@ -62,8 +63,8 @@ func (e *WrongKeyError) Error() string {
 // Is makes it an [ErrNoKey].
 func (e *WrongKeyError) Is(target error) bool { return target == ErrNoKey }
 
-// trial is what a key of a room can be tried on: checks in the metadata of its channel, and its newest rows, which are read
-// when they are needed.
+// trial is what a key of a room can be tried on: checks in the metadata of its channel, and its newest rows, which are
+// read when they are needed.
 type trial struct {
 	engine  *Engine
 	room    model.Room
@@ -134,8 +135,8 @@ type Guess struct {
 	Key     [passphrase.KeySize]byte
 	// AsGenerated tells that the passphrase was taken in small letters with single blanks, as it was generated.
 	AsGenerated bool
-	// Check and Message tell what the key opens, and Behind how many checks were put behind that: so often the room may have
-	// moved on. Where it opens neither, nothing is there to try it on.
+	// Check and Message tell what the key opens, and Behind how many checks were put behind that: so often the room may
+	// have moved on. Where it opens neither, nothing is there to try it on.
 	Check, Message bool
 	Behind         int
 
@@ -152,9 +153,9 @@ func (g *Guess) derive(r model.Room) (_ fernet.Key, err error) {
 	return fernet.NewKey(g.Key), err
 }
 
-// find tries a passphrase under each profile, and then as it was generated, if it was, until it opens a check, or else a
-// message: what somebody else has put into the metadata, or was left there before the room moved to another key, keeps
-// nobody out whose key opens a message. Where nothing is there to try it on, it is the first profile's. Beside a
+// find tries a passphrase under each profile, and then as it was generated, if it was, until it opens a check, or else
+// a message: what somebody else has put into the metadata, or was left there before the room moved to another key,
+// keeps nobody out whose key opens a message. Where nothing is there to try it on, it is the first profile's. Beside a
 // [*WrongKeyError] stands the first guess.
 func (t *trial) find(ctx context.Context, pass string, profiles []passphrase.Profile) (Guess, error) {
 	var guesses []Guess
@@ -199,10 +200,10 @@ func (t *trial) find(ctx context.Context, pass string, profiles []passphrase.Pro
 	return guesses[0], nil
 }
 
-// checkKey finds out whether a key is one of the room's: a mistyped passphrase has one as well, and what it seals nobody
-// reads. The error is [*WrongKeyError] if the key opens no check beside the channel, and nothing of what no other key opens,
-// or somebody whose key was compared has moved to another one, has written nothing under it since, and it opens no check. Anybody else could keep everybody from the right key with one
-// record.
+// checkKey finds out whether a key is one of the room's: a mistyped passphrase has one as well, and what it seals
+// nobody reads. The error is [*WrongKeyError] if the key opens no check beside the channel, and nothing of what no
+// other key opens, or somebody whose key was compared has moved to another one, has written nothing under it since, and
+// it opens no check. Anybody else could keep everybody from the right key with one record.
 func (e *Engine) checkKey(ctx context.Context, r model.Room, key fernet.Key, face Face) (d Doubt, err error) {
 	signed, err := Signed(r)
 	if err != nil {
@@ -224,7 +225,8 @@ func (e *Engine) checkKey(ctx context.Context, r model.Room, key fernet.Key, fac
 	if err != nil {
 		return d, err
 	}
-	// Where somebody whose key was compared has moved the room to another one, this may be one that it has left: that opens something, too.
+	// Where somebody whose key was compared has moved the room to another one, this may be one that it has left: that
+	// opens something, too.
 	elsewhere := len(moved) > 0 && moved[0].Compared // those come first
 	if !elsewhere && slices.ContainsFunc(messages, func(m model.Message) bool { return m.Key == len(keys) }) {
 		return d, nil
@@ -254,8 +256,8 @@ func (e *Engine) checkKey(ctx context.Context, r model.Room, key fernet.Key, fac
 	return Doubt{Any: true, OthersOpen: len(messages) > 0 || slices.ContainsFunc(keys, beside.opensCheck)}, nil
 }
 
-// writesUnder reports whether somebody who has moved a room has written under a key after that, as rows show: the room has moved on
-// once more, and that move stands under a key between, which is not here.
+// writesUnder reports whether somebody who has moved a room has written under a key after that, as rows show: the room
+// has moved on once more, and that move stands under a key between, which is not here.
 func (e *Engine) writesUnder(r model.Room, key fernet.Key, by *model.Moved, rows []thingspeak.Entry) (later bool, err error) {
 	r.Keys = []model.Secret{secretOf(key)}
 	m, err := e.ReadFile(r, func(visit func(*thingspeak.Entry) error) (end channel.End, err error) {
@@ -276,8 +278,8 @@ func (e *Engine) writesUnder(r model.Room, key fernet.Key, by *model.Moved, rows
 	return later, err
 }
 
-// movedTo reads a room of records and returns who has moved it to a key that does not seal here, and whether anybody names one of
-// certain keys.
+// movedTo reads a room of records and returns who has moved it to a key that does not seal here, and whether anybody
+// names one of certain keys.
 func (e *Engine) movedTo(ctx context.Context, r model.Room, face Face, keys ...record.KeyID) (moved []model.Moved, named bool, err error) {
 	c, err := e.Open(r, face)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/fernpost/fernpost/internal/room"
 )
 
-// Unread returns how many messages of others stand in a room behind what a face has shown of it, by the name of its mark, as far as
-// this device has read it: most at most. ok is false where the face has never shown the room.
+// Unread returns how many messages of others stand in a room behind what a face has shown of it, by the name of its
+// mark, as far as this device has read it: most at most. ok is false where the face has never shown the room.
 func (e *Engine) Unread(r model.Room, mark string, most int) (n int, ok bool, err error) {
 	if has, err := e.HasArchive(r); err != nil || !has {
 		return 0, false, err

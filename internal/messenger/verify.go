@@ -24,16 +24,18 @@ import (
 type Feed struct {
 	channel.End
 
-	// Numbers are those of its rows, and IsFile tells that it is somebody's file, which may be a part of all that there was.
+	// Numbers are those of its rows, and IsFile tells that it is somebody's file, which may be a part of all that there
+	// was.
 	Numbers feed.Rows
 	IsFile  bool
 }
 
-// File reads a feed as somebody has it: it hands each row to visit, and returns what came of it. An error of visit ends it.
+// File reads a feed as somebody has it: it hands each row to visit, and returns what came of it. An error of visit ends
+// it.
 type File func(visit func(*thingspeak.Entry) error) (channel.End, error)
 
-// read reads a file, or a room's channel where it is nil, up to an entry, or all for 0. What is lacking in a file will not come,
-// so it counts as asked for, unless it was perhaps cut off.
+// read reads a file, or a room's channel where it is nil, up to an entry, or all for 0. What is lacking in a file will
+// not come, so it counts as asked for, unless it was perhaps cut off.
 func (f *Feed) read(
 	ctx context.Context, e *Engine, r model.Room, file File, until int64, progress func(rows, last int64), visit func(*thingspeak.Entry) error,
 ) (view record.View, err error) {
@@ -69,8 +71,8 @@ func (f *Feed) read(
 	return view, err
 }
 
-// readChannel reads a room's channel back to its beginning, and returns which entries are lacking. After each page progress is
-// told how many rows were read and the number of the last entry.
+// readChannel reads a room's channel back to its beginning, and returns which entries are lacking. After each page
+// progress is told how many rows were read and the number of the last entry.
 func (f *Feed) readChannel(
 	ctx context.Context, e *Engine, r model.Room, visit func(*thingspeak.Entry) error, progress func(rows, last int64),
 ) ([]record.Hole, error) {
@@ -95,8 +97,8 @@ func (f *Feed) readChannel(
 	return room.Holes(info.Lacking), nil
 }
 
-// NotShown yields the ranges of entries, first and last, that the feed lacks, whether or not a record is known to have stood
-// there: an author who wrote nothing afterwards is not missed otherwise.
+// NotShown yields the ranges of entries, first and last, that the feed lacks, whether or not a record is known to have
+// stood there: an author who wrote nothing afterwards is not missed otherwise.
 func (f *Feed) NotShown() iter.Seq2[int64, int64] {
 	if f.IsFile {
 		return f.Numbers.LackingInFile()
@@ -131,8 +133,8 @@ type VerifyOptions struct {
 	Until int64
 	// File is read in place of the room's channel, unless it is nil.
 	File File
-	// Progress is told after each page how many rows were read and the number of the last entry. Where joining parts takes
-	// long, Trying is told how often it was tried.
+	// Progress is told after each page how many rows were read and the number of the last entry. Where joining parts
+	// takes long, Trying is told how often it was tried.
 	Progress func(rows, last int64)
 	Trying   func(rounds int)
 }
@@ -147,8 +149,8 @@ type Verified struct {
 // errEnough ends a reading whose reader has had enough.
 var errEnough = errors.New("stopped")
 
-// Verify reads a whole feed afresh, without what this device has read before, and judges it. The error is [ErrNoKey] if there are
-// tokens and no key opens any.
+// Verify reads a whole feed afresh, without what this device has read before, and judges it. The error is [ErrNoKey] if
+// there are tokens and no key opens any.
 func (e *Engine) Verify(ctx context.Context, r model.Room, o VerifyOptions) (v Verified, err error) {
 	keys, err := Keys(r)
 	if err != nil {
@@ -216,8 +218,8 @@ type Memory struct {
 	own record.PublicKey
 }
 
-// ReadFile reads a feed afresh and keeps it in memory. Names belong to whom they belong on this device. Beside an error of the
-// file, which is an [*UnfinishedError], what came before is good.
+// ReadFile reads a feed afresh and keeps it in memory. Names belong to whom they belong on this device. Beside an error
+// of the file, which is an [*UnfinishedError], what came before is good.
 func (e *Engine) ReadFile(r model.Room, file File) (m Memory, err error) {
 	options, err := e.roomOptions(r)
 	if err != nil {

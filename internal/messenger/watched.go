@@ -30,8 +30,8 @@ func (e *Engine) watchedFile(settings model.Room) (string, error) {
 	return filepath.Join(dir, settings.FilesName()+".json"), err
 }
 
-// watched returns the entry up to which an earlier version has printed the messages of this room, and whether it did. What
-// it kept and cannot be read is an error: nobody knows then what was printed.
+// watched returns the entry up to which an earlier version has printed the messages of this room, and whether it did.
+// What it kept and cannot be read is an error: nobody knows then what was printed.
 func (r *Room) watched() (entry int64, ok bool, err error) {
 	name, err := r.engine.watchedFile(r.settings)
 	if err != nil {

@@ -19,8 +19,8 @@ const (
 	Authors Among = iota
 	// ComparedAuthors are those of them whose words were compared: another one is a [*NotComparedError].
 	ComparedAuthors
-	// Devices are, besides authors, keys by their tag: which were introduced in a room, which our own records, or their own, call a
-	// device, or which were lost.
+	// Devices are, besides authors, keys by their tag: which were introduced in a room, which our own records, or their
+	// own, call a device, or which were lost.
 	Devices
 )
 
@@ -35,9 +35,9 @@ func (e *NotComparedError) Error() string {
 		e.Who, e.In.Person.Tagged(), e.In.Room)
 }
 
-// Who finds whose key is meant by what a user types: the key itself, in both its forms, or what [model.Called] takes, in one room, or
-// without its name in all rooms whose members sign. missed are the rooms of several that could not be looked into. The error may be a
-// [*model.WhoError].
+// Who finds whose key is meant by what a user types: the key itself, in both its forms, or what [model.Called] takes,
+// in one room, or without its name in all rooms whose members sign. missed are the rooms of several that could not be
+// looked into. The error may be a [*model.WhoError].
 func (e *Engine) Who(roomName, who string, among Among) (key record.PublicKey, missed []*RoomError, err error) {
 	if key, err = record.ParseKey(who); !errors.Is(err, record.ErrMalformedKey) {
 		return key, nil, err

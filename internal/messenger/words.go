@@ -105,7 +105,8 @@ func (e Delivered) says() (lines []Line) {
 	return lines
 }
 
-// SayNickname says that this device's messages carry a nickname from now on, and who has it, or one that looks like it, already.
+// SayNickname says that this device's messages carry a nickname from now on, and who has it, or one that looks like it,
+// already.
 func (e *Engine) SayNickname(nick string) ([]Line, error) {
 	nick = norm.NFC.String(nick)
 	lines := []Line{said("your messages carry the name %s from now on", nick)}

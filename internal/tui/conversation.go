@@ -21,7 +21,8 @@ type conversation struct {
 	people  map[record.PublicKey]model.Person
 	arrived int // counts what came
 
-	// last is the lowest block of the window, and hidden how many of its lines are below it. follow keeps the window at the end.
+	// last is the lowest block of the window, and hidden how many of its lines are below it. follow keeps the window at
+	// the end.
 	last, hidden int
 	follow       bool
 	chosen       *block // nil if none is
@@ -265,8 +266,8 @@ func (c *conversation) stranger(b *block) bool {
 
 func (c *conversation) toEnd() { c.last, c.hidden, c.follow = len(c.blocks)-1, 0, true }
 
-// search chooses the next message above, or below, that has a text in it, beginning with the chosen one or the last. It reports
-// whether there is one.
+// search chooses the next message above, or below, that has a text in it, beginning with the chosen one or the last. It
+// reports whether there is one.
 func (c *conversation) search(text string, below, again bool) bool {
 	text = strings.ToLower(text)
 	at, step := len(c.blocks)-1, -1

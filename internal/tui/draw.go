@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// margin is where a message's text begins: behind the time and the standing. No text ever stands in front of it, so that none
-	// looks like a message of somebody else.
+	// margin is where a message's text begins: behind the time and the standing. No text ever stands in front of it, so
+	// that none looks like a message of somebody else.
 	margin = len("15:04 verified ")
 	// narrow is below how many columns the text stands below its author, behind narrowMargin.
 	narrow       = 44
@@ -230,8 +230,8 @@ func (p *painter) finding(lines []string, b *block) []string {
 	return lines
 }
 
-// window returns the lines of the conversation that a window of so many shows, the last ones for which there is room, and the
-// index of the first block among them.
+// window returns the lines of the conversation that a window of so many shows, the last ones for which there is room,
+// and the index of the first block among them.
 func (p *painter) window(height int) (lines []string, first int) {
 	c := &p.talk
 	first = c.last + 1
@@ -453,7 +453,8 @@ func (p *painter) rowsTitle() string {
 // mostNotice is how many lines a notice takes at most.
 const mostNotice = 3
 
-// status says what is under way, and when something was heard of the relay last; or, in as many lines as it takes, what is to be noticed.
+// status says what is under way, and when something was heard of the relay last; or, in as many lines as it takes, what
+// is to be noticed.
 func (p *painter) status() (lines []string) {
 	right := cmp.Or(p.below(), p.heardText())
 	left, r := p.underWay(), dim
@@ -504,8 +505,8 @@ func (s *state) emptyText() string {
 	return "No messages yet. Type one, and press Enter; F1 or /help says what else there is."
 }
 
-// bareLines are what is shown without any frame, to be copied. How one comes back stands in the last line: there a block that is
-// copied does not take it along.
+// bareLines are what is shown without any frame, to be copied. How one comes back stands in the last line: there a
+// block that is copied does not take it along.
 func (p *painter) bareLines() (lines []string) {
 	room := p.height
 	if p.height > 1 {

@@ -185,8 +185,8 @@ func (e *editor) toLine(begin, behind int) {
 	}
 }
 
-// draw returns the lines of the input, broken at so many columns, and where in them the cursor stands. Of more lines than most it
-// returns those around the cursor.
+// draw returns the lines of the input, broken at so many columns, and where in them the cursor stands. Of more lines
+// than most it returns those around the cursor.
 func (e *editor) draw(columns, most int) (lines []string, x, y int) {
 	begin, at := 0, 0
 	for i := 0; i <= len(e.text); {

@@ -60,7 +60,8 @@ func (h *home) does(ctx context.Context, e effect) (mine bool, err error) {
 	return true, err
 }
 
-// listRooms lists the rooms with what this device has read of them and not shown here, and has the others looked after then.
+// listRooms lists the rooms with what this device has read of them and not shown here, and has the others looked after
+// then.
 func (h *home) listRooms() error {
 	rooms, missed, err := h.o.Engine.All()
 	if err != nil {
@@ -93,7 +94,8 @@ func (h *home) listRooms() error {
 // mostUnread is up to how many messages that were not read are counted.
 const mostUnread = 100
 
-// unreadText says how many messages of a room have come that were not shown here, "" where there are none, or nobody knows.
+// unreadText says how many messages of a room have come that were not shown here, "" where there are none, or nobody
+// knows.
 func (h *home) unreadText(r model.Room) string {
 	switch n, ok, err := h.o.Engine.Unread(r, markName, mostUnread); {
 	case err != nil:
@@ -232,7 +234,8 @@ func checkWords(key [passphrase.KeySize]byte) string {
 	return strings.Join(words[:], " ")
 }
 
-// makeRoom makes a room under a passphrase that is generated. The user sees it before the room is kept: nothing shows it later.
+// makeRoom makes a room under a passphrase that is generated. The user sees it before the room is kept: nothing shows
+// it later.
 func (h *home) makeRoom(ctx context.Context, name string) error {
 	if err := messenger.CheckName(name); err != nil {
 		if like := messenger.NameLike(name); like != "" {

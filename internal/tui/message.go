@@ -17,8 +17,8 @@ const (
 	mostLines = 200
 )
 
-// identity tells a message from others: a record by its author, number and hash, a text that nobody has signed by its place, and one of
-// our own that was not read back by its author and number alone.
+// identity tells a message from others: a record by its author, number and hash, a text that nobody has signed by its
+// place, and one of our own that was not read back by its author and number alone.
 type identity struct {
 	author record.PublicKey
 	number uint32
@@ -26,8 +26,8 @@ type identity struct {
 	spot   record.Spot
 }
 
-// block is what stands in a conversation: a message or a finding. It is all that is kept of a message: its file's content, for one,
-// is not.
+// block is what stands in a conversation: a message or a finding. It is all that is kept of a message: its file's
+// content, for one, is not.
 type block struct {
 	identity
 
@@ -38,8 +38,8 @@ type block struct {
 	name    string // how its author is called, cleaned
 	signed  bool
 	own     bool
-	// text is what the author says, cleaned and shortened; words are what this program says in its place, and left what of the text is
-	// not shown.
+	// text is what the author says, cleaned and shortened; words are what this program says in its place, and left what
+	// of the text is not shown.
 	text, words, left string
 	folded            string // name, text and words in small letters, once somebody has searched
 	warns             bool

@@ -41,8 +41,8 @@ type plainly struct {
 	over    chan struct{} // closed when nothing is taken out of it any more
 	left    sync.WaitGroup
 	day     string
-	// waiting are our messages that the relay has not accepted yet, and accepted those that it has, which may be told before it is told
-	// that they wait. answered tells that it has answered.
+	// waiting are our messages that the relay has not accepted yet, and accepted those that it has, which may be told
+	// before it is told that they wait. answered tells that it has answered.
 	waiting, accepted map[uint32]bool
 	answered          bool
 	ended             bool       // nothing more is typed

@@ -48,7 +48,8 @@ type Options struct {
 	Colour bool
 }
 
-// session is a room that is followed: the stream of what happens in it, and the room itself for what is asked beside that.
+// session is a room that is followed: the stream of what happens in it, and the room itself for what is asked beside
+// that.
 type session struct {
 	o        Options
 	settings model.Room
@@ -61,8 +62,8 @@ type session struct {
 	end  context.CancelFunc
 	work sync.WaitGroup
 
-	// sending is what is to be sent, in the order in which it was written; sent is closed when all is, which the end waits for, and
-	// leaving when nobody listens any more. unsent is why something could not be sent after that.
+	// sending is what is to be sent, in the order in which it was written; sent is closed when all is, which the end
+	// waits for, and leaving when nobody listens any more. unsent is why something could not be sent after that.
 	sending       chan effect
 	sent, leaving chan struct{}
 	unsent        error
@@ -87,7 +88,8 @@ type (
 		people           []model.Person
 		whole            bool
 	}
-	// readIn is that the relay has answered, with what was found out for good, and what the next reading may find otherwise.
+	// readIn is that the relay has answered, with what was found out for good, and what the next reading may find
+	// otherwise.
 	readIn struct {
 		read             messenger.Read
 		lasting, passing []item.Finding
@@ -124,7 +126,8 @@ type from struct {
 	what    any
 }
 
-// open follows a room. Everything that happens goes into the inbox, and what concerns no room to device, also when the room is left.
+// open follows a room. Everything that happens goes into the inbox, and what concerns no room to device, also when the
+// room is left.
 func open(o Options, settings model.Room, inbox chan<- from, device func(any)) (*session, error) {
 	s := &session{
 		o: o, settings: settings, inbox: inbox, device: device,
@@ -167,7 +170,8 @@ func (s *session) tell(what any) {
 	}
 }
 
-// beginHere has a room that was never shown here begin with what comes from now on: what this device holds was read elsewhere.
+// beginHere has a room that was never shown here begin with what comes from now on: what this device holds was read
+// elsewhere.
 func (s *session) beginHere() (err error) {
 	var ok bool
 	if s.begins, ok, err = s.side.Shown(markName); err != nil || ok {
@@ -188,7 +192,8 @@ func (s *session) view() roomView {
 	}
 }
 
-// start begins to tell: what is held first, as much of it as these say, one after the other, 0 for all; then what happens.
+// start begins to tell: what is held first, as much of it as these say, one after the other, 0 for all; then what
+// happens.
 func (s *session) start(newest ...int) {
 	go s.sendInOrder()
 	s.work.Go(func() {
@@ -328,7 +333,8 @@ func (s *session) do(e effect) {
 	s.work.Go(func() { s.try(e) })
 }
 
-// wantRows reads the newest rows of the feed. One reading is under way at a time: what is wanted meanwhile is read once, after it.
+// wantRows reads the newest rows of the feed. One reading is under way at a time: what is wanted meanwhile is read
+// once, after it.
 func (s *session) wantRows(newest int) {
 	s.rowsMu.Lock()
 	defer s.rowsMu.Unlock()
@@ -371,8 +377,8 @@ func (s *session) tellError(err error) {
 	}
 }
 
-// sendInOrder puts messages into the outbox in the order in which they were written, also those that were written just before
-// the end.
+// sendInOrder puts messages into the outbox in the order in which they were written, also those that were written just
+// before the end.
 func (s *session) sendInOrder() {
 	defer close(s.sent)
 	for e := range s.sending {

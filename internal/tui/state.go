@@ -23,8 +23,8 @@ type roomView struct {
 	fields           int
 }
 
-// state is the full screen: what it shows, and where the user is. Whatever happens changes it by one of its methods, which
-// do nothing else: what is to be done they return as effects. So tests need no terminal, no room and no clock.
+// state is the full screen: what it shows, and where the user is. Whatever happens changes it by one of its methods,
+// which do nothing else: what is to be done they return as effects. So tests need no terminal, no room and no clock.
 type state struct {
 	width, height int
 	colour        bool
@@ -229,8 +229,8 @@ func (s *state) event(e messenger.Event) []effect {
 	return nil
 }
 
-// read takes that the relay has answered, and what was found out then; see [messenger.Room.Lasting] and [messenger.Room.Passing]. It
-// returns what is to be told of that.
+// read takes that the relay has answered, and what was found out then; see [messenger.Room.Lasting] and
+// [messenger.Room.Passing]. It returns what is to be told of that.
 func (s *state) read(e *messenger.Read, lasting, passing []item.Finding) []item.Finding {
 	s.away, s.answered = false, true
 	if e.News.Cleared {
@@ -391,8 +391,8 @@ func (s *state) toggle(p *panel) {
 	s.panel = p
 }
 
-// pressAnswer takes a key while a question is open. An answer ends with Enter: of a "yes" that counted at its first letter the rest
-// became a message.
+// pressAnswer takes a key while a question is open. An answer ends with Enter: of a "yes" that counted at its first
+// letter the rest became a message.
 func (s *state) pressAnswer(key, text string) []effect {
 	q := s.asking
 	switch key {

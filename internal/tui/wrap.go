@@ -7,9 +7,10 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// cluster returns the first character of a text as people see it, with the marks and joined emoji that belong to it, and how
-// many columns it takes at most. Terminals differ about emoji, so of two ways to count the greater number counts: a line
-// never gets too long for one of them. A chain of joined emoji that may be wider than limit comes rune by rune.
+// cluster returns the first character of a text as people see it, with the marks and joined emoji that belong to it,
+// and how many columns it takes at most. Terminals differ about emoji, so of two ways to count the greater number
+// counts: a line never gets too long for one of them. A chain of joined emoji that may be wider than limit comes rune
+// by rune.
 func cluster(s string, limit int) (c string, columns int) {
 	if s[0] < utf8.RuneSelf && (len(s) == 1 || s[1] < utf8.RuneSelf) {
 		return s[:1], 1
@@ -41,8 +42,8 @@ const (
 	minText = 10
 )
 
-// wrap breaks a text into lines of at most so many columns, behind blanks where there are some, otherwise anywhere. Blanks at a
-// break are left out; others stay, as an empty line does.
+// wrap breaks a text into lines of at most so many columns, behind blanks where there are some, otherwise anywhere.
+// Blanks at a break are left out; others stay, as an empty line does.
 func wrap(text string, columns int) (lines []string) {
 	columns = max(columns, minText)
 	for line := range strings.SplitSeq(text, "\n") {
