@@ -113,11 +113,9 @@ func (r *row) unpack() (e thingspeak.Entry) {
 	return e
 }
 
-func byNumber(r row, number int64) int { return cmp.Compare(r.number, number) }
-
 // at returns the place of the first row with this number or a higher one.
 func (s *shelf) at(number int64) int {
-	at, _ := slices.BinarySearchFunc(s.rows, number, byNumber)
+	at, _ := slices.BinarySearchFunc(s.rows, number, func(r row, number int64) int { return cmp.Compare(r.number, number) })
 	return at
 }
 
@@ -288,11 +286,10 @@ func (r *readings) generationOf(generation int64) *view {
 	return nil
 }
 
-// shown are entries of a view, which nobody changes any more.
+// shown are entries of a view from a place on, which nobody changes any more.
 type shown struct {
 	first   int64
-	rows    []row   // all of them, or
-	picked  []int64 // those of these numbers
+	rows    []row
 	authors []author
 }
 
@@ -314,42 +311,26 @@ func (r *readings) part(generation, first, last int64) (p shown, err error) {
 		return p, nil
 	}
 	number := v.begin + p.first - 1
+	var picked []int64
 	if v.choice != (choice{}) {
-		p.picked = v.picked[p.first-1 : last]
-		number = p.picked[0]
+		picked = v.picked[p.first-1 : last]
+		number = picked[0]
 	}
 	if number < s.begin() {
 		return p, errNoView
 	}
-	if p.rows = s.rows; p.picked == nil {
-		at := s.at(number)
-		p.rows = s.rows[at : at+int(last-p.first)+1]
+	rows := s.rows[s.at(number):]
+	if picked == nil {
+		p.rows = rows[:last-p.first+1]
+		return p, nil
 	}
-	return p, nil
-}
-
-// each visits the rows, until that fails.
-func (p *shown) each(visit func(*row) error) error {
-	for n := range p.count() {
-		if err := visit(p.row(n)); err != nil {
-			return err
+	p.rows = make([]row, 0, len(picked))
+	for i := 0; len(p.rows) < len(picked); i++ {
+		if rows[i].number == picked[len(p.rows)] {
+			p.rows = append(p.rows, rows[i])
 		}
 	}
-	return nil
-}
-
-func (p *shown) count() int {
-	if p.picked != nil {
-		return len(p.picked)
-	}
-	return len(p.rows)
-}
-
-func (p *shown) row(n int) *row {
-	if p.picked != nil {
-		n, _ = slices.BinarySearchFunc(p.rows, p.picked[n], byNumber)
-	}
-	return &p.rows[n]
+	return p, nil
 }
 
 // signedBy is how the status of a reading begins that says nothing else: by whom it is signed.
@@ -357,7 +338,7 @@ const signedBy = "signed by "
 
 // show visits the entry of a number in the view.
 func (p *shown) show(number int64, visit func(*thingspeak.Entry) error) error {
-	r := p.row(int(number - p.first))
+	r := &p.rows[number-p.first]
 	e := r.unpack()
 	if a := &p.authors[r.author]; !e.Status.Given {
 		if a.key != "" && a.name != "" {
@@ -378,7 +359,7 @@ func (p *shown) show(number int64, visit func(*thingspeak.Entry) error) error {
 
 // visit visits all entries, until that fails.
 func (p *shown) visit(visit func(*thingspeak.Entry) error) error {
-	for n := range p.count() {
+	for n := range p.rows {
 		if err := p.show(p.first+int64(n), visit); err != nil {
 			return err
 		}
@@ -391,16 +372,10 @@ func (p *shown) byTime(stretch *relay.Stretch, limit int, visit func(*thingspeak
 	type dated struct{ date, number int64 }
 	var found []dated
 	start, end := stretch.Seconds()
-	number := p.first
-	err := p.each(func(r *row) error {
-		if r.date >= start && r.date <= end {
-			found = append(found, dated{r.date, number})
+	for n := range p.rows {
+		if date := p.rows[n].date; date >= start && date <= end {
+			found = append(found, dated{date, p.first + int64(n)})
 		}
-		number++
-		return nil
-	})
-	if err != nil {
-		return err
 	}
 	slices.SortFunc(found, func(a, b dated) int { return cmp.Or(cmp.Compare(b.date, a.date), cmp.Compare(b.number, a.number)) })
 	for _, d := range found[:min(limit, len(found))] {
