@@ -314,33 +314,19 @@ func mended(r, invited model.Room, order keyOrder) Joining {
 		}
 		return better
 	}
-	keys, more := r.Keys, invited.Keys
-	if len(more) > 0 && order != ownFirst {
-		at := slices.Index(keys, more[0])
-		if j.Older = at > 0 && order != invitedFirst; at < 0 || order == invitedFirst {
-			keys, more = more, keys
-		}
+	first := order == invitedFirst
+	if len(invited.Keys) > 0 && order == byPlace {
+		at := slices.Index(r.Keys, invited.Keys[0])
+		j.Older, first = at > 0, at < 0
 	}
-	keys = slices.Clone(keys)
-	for _, k := range more {
-		if !slices.Contains(keys, k) {
-			keys = append(keys, k)
-		}
-	}
-	if keys[0] != r.Keys[0] {
+	j.Room.Merge(&invited, first)
+	if j.Room.Keys[0] != r.Keys[0] {
 		j.Mends = append(j.Mends, MendKey)
-	} else if len(keys) > len(r.Keys) {
+	} else if len(j.Room.Keys) > len(r.Keys) {
 		j.Mends = append(j.Mends, MendOlderKeys)
 	}
-	j.Room.Keys = keys
-	j.Room.Introduced = slices.Clone(r.Introduced)
-	for _, k := range invited.Introduced {
-		if slices.Contains(r.Introduced, k) {
-			continue
-		}
-		if j.Room.Introduced = append(j.Room.Introduced, k); !slices.Contains(j.Mends, MendPeople) {
-			j.Mends = append(j.Mends, MendPeople)
-		}
+	if len(j.Room.Introduced) > len(r.Introduced) {
+		j.Mends = append(j.Mends, MendPeople)
 	}
 	if j.Older || j.Unordered { // what it says of the relay and the channel's keys was so before, perhaps
 		return j

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/fernpost/fernpost/internal/record"
@@ -129,3 +130,24 @@ func (s Secret) String() string {
 
 // GoString hides the secret from %#v.
 func (s Secret) GoString() string { return s.String() }
+
+// Merge takes over the keys of an invitation to the room, and who counts as compared by it. With first, its newest key is the room's from
+// then on. Keys that only this device has stay, to read with.
+func (r *Room) Merge(invited *Room, first bool) {
+	keys, more := r.Keys, invited.Keys
+	if first {
+		keys, more = more, keys
+	}
+	r.Keys, r.Introduced = union(keys, more), union(r.Introduced, invited.Introduced)
+}
+
+// union has what is in either, in the order of the first and then of the second.
+func union[T comparable](one, more []T) []T {
+	all := slices.Clone(one)
+	for _, v := range more {
+		if !slices.Contains(all, v) {
+			all = append(all, v)
+		}
+	}
+	return all
+}

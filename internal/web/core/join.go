@@ -149,23 +149,23 @@ func readLink(m *message) (*linkResult, error) {
 	}
 	if m.Settings != nil {
 		kept := m.Settings.Room
-		out.Changes = changes(kept, r)
 		r = mended(kept, r)
+		out.Changes = changes(kept, r)
 	}
 	out.Settings = &settings{r}
 	return out, nil
 }
 
-// changes names what an invitation would change of a room that is kept, and that its owner has to want: what is written is sealed with
+// changes names what an invitation has changed of a room that is kept, and that its owner has to want: what is written is sealed with
 // another key then, or stays where it is; or somebody's key counts as compared.
-func changes(r, invited model.Room) (all []string) {
-	if len(invited.Keys) > 0 && len(r.Keys) > 0 && !slices.Contains(r.Keys, invited.Keys[0]) {
+func changes(r, mended model.Room) (all []string) {
+	if len(r.Keys) > 0 && r.Keys[0] != mended.Keys[0] {
 		all = append(all, "key")
 	}
-	if invited.WriteKey != "" && r.WriteKey != "" && invited.WriteKey != r.WriteKey {
+	if r.WriteKey != "" && r.WriteKey != mended.WriteKey {
 		all = append(all, "write key")
 	}
-	if slices.ContainsFunc(invited.Introduced, func(key string) bool { return !slices.Contains(r.Introduced, key) }) {
+	if len(mended.Introduced) > len(r.Introduced) {
 		all = append(all, "inviter")
 	}
 	return all
@@ -187,26 +187,18 @@ func settingsOf(i invite.Invitation, keys []fernet.Key) model.Room {
 }
 
 // mended is a room that a page has as an invitation to it would leave it: with the invitation's newest key in front, unless that is
-// known as an older one. Keys that only this page has stay, to read with: under the numbers that the identity has taken with them it
-// must write nothing else.
+// known as an older one. What such an invitation says of the relay and the channel's keys was so before, perhaps. Keys that only this
+// page has stay: under the numbers that the identity has taken with them it must write nothing else.
 func mended(r, invited model.Room) model.Room {
-	keys, more := r.Keys, invited.Keys
-	if len(more) > 0 && !slices.Contains(keys, more[0]) {
-		keys, more = more, keys
+	at := 0
+	if len(invited.Keys) > 0 {
+		at = slices.Index(r.Keys, invited.Keys[0])
 	}
-	keys = slices.Clone(keys)
-	for _, k := range more {
-		if !slices.Contains(keys, k) {
-			keys = append(keys, k)
-		}
+	if r.Merge(&invited, at < 0); at > 0 {
+		return r
 	}
-	r.Keys, r.Pad, r.Relay, r.Interval = keys, invited.Pad, invited.Relay, invited.Interval
+	r.Pad, r.Relay, r.Interval = invited.Pad, invited.Relay, invited.Interval
 	r.WriteKey, r.ReadKey = cmp.Or(invited.WriteKey, r.WriteKey), cmp.Or(invited.ReadKey, r.ReadKey)
-	for _, k := range invited.Introduced {
-		if !slices.Contains(r.Introduced, k) {
-			r.Introduced = append(slices.Clone(r.Introduced), k)
-		}
-	}
 	return r
 }
 

@@ -12,9 +12,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/fernpost/fernpost/internal/export"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/cheat"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
@@ -413,6 +416,22 @@ func TestALinkSaysWhatItChanges(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A link from before the room had moved put back the write key and the address that the room had then.
+func TestAnOlderLinkChangesNothing(t *testing.T) {
+	channel, old, now := relaytest.Channel{ID: 7, WriteKey: "AAAAAAAAAAAAAAAA"}, fernet.GenerateKey(), fernet.GenerateKey()
+	has := model.Room{
+		Relay: "http://new.test", Channel: 7, Keys: []model.Secret{model.Secret(now.Reveal()), model.Secret(old.Reveal())},
+		WriteKey: "BBBBBBBBBBBBBBBB", Interval: "1s", Profile: "fernpost",
+	}
+	says, err := readLink(&message{Link: linkTo(t, "http://old.test", channel, old, 1), Settings: &settings{has}})
+	if err != nil || len(says.Changes) > 0 {
+		t.Errorf("it says that it changes %q, %v", says.Changes, err)
+	}
+	if diff := cmp.Diff(has, says.Settings.Room); diff != "" {
+		t.Errorf("the room is another one (-before +after):\n%s", diff)
+	}
 }
 
 // Whoever had made a link counted as compared in a room that a page had already, without a word.
