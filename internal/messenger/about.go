@@ -39,7 +39,9 @@ func (r *Room) Lasting(n *exchange.News, arrivals *model.Arrivals) (all []item.F
 
 // Passing is what a reading has found out, and the next one may find otherwise; of entries that may still come those
 // that have been lacking for so long. stopped says why the reading did not come to its end, "" if it did.
-func (r *Room) Passing(n *exchange.News, arrivals *model.Arrivals, stopped string, since time.Duration) (all []item.Finding) {
+func (r *Room) Passing(
+	n *exchange.News, arrivals *model.Arrivals, stopped string, since time.Duration,
+) (all []item.Finding) {
 	add := func(kind, text string) {
 		all = append(all, item.Finding{Finding: kind, Text: text, Waiting: true})
 	}
@@ -95,7 +97,8 @@ func HiddenText(r model.Room, hidden thingspeak.FieldSet) string {
 	if len(names) == 0 {
 		return ""
 	}
-	return "the relay does not show " + strings.Join(names, ", ") + ", which this room uses: what stands there was not read"
+	return "the relay does not show " + strings.Join(names, ", ") + ", which this room uses: what stands there was " +
+		"not read"
 }
 
 // NamedText says that a relay names entries that it does not show.
@@ -114,7 +117,8 @@ func Untried(arrivals *model.Arrivals) []item.Finding {
 	if !arrivals.More {
 		return nil
 	}
-	return []item.Finding{{Finding: "untried", Text: "not all parts of messages were joined yet; the next reading goes on with that", Waiting: true}}
+	return []item.Finding{{Finding: "untried", Text: "not all parts of messages were joined yet; the next reading " +
+		"goes on with that", Waiting: true}}
 }
 
 // awaited tells which entries may still come.
@@ -125,7 +129,8 @@ func awaited(late []exchange.Range) []item.Finding {
 	first, last := late[0].First, late[len(late)-1].Last
 	text := "waiting for " + record.Entries(first, last)
 	if len(late) > 1 {
-		text = fmt.Sprintf("waiting for %s of entries, among %s", screen.Count(len(late), "range"), record.Entries(first, last))
+		text = fmt.Sprintf("waiting for %s of entries, among %s",
+			screen.Count(len(late), "range"), record.Entries(first, last))
 	}
 	return []item.Finding{{Finding: "not shown", Text: text, Entry: &first, LastEntry: &last, Waiting: true}}
 }
@@ -146,7 +151,8 @@ func OfPassed(last int64) []item.Finding {
 		return nil
 	}
 	first := int64(1)
-	text := record.Entries(first, last) + " " + wasOrWere(first, last) + " not looked at; \"fernpost recv --all\" reads them"
+	text := record.Entries(first, last) + " " + wasOrWere(first, last) + " not looked at; \"fernpost recv --all\" " +
+		"reads them"
 	return []item.Finding{{Finding: "unread", Text: text, Entry: &first, LastEntry: &last}}
 }
 
@@ -154,7 +160,8 @@ func OfPassed(last int64) []item.Finding {
 func Gaps(gaps iter.Seq2[int64, int64]) []item.Finding {
 	return Ranges(gaps, func(first, last int64) (kind, text string) {
 		if last-first >= feed.DoubtfulGap {
-			return "doubtful number", "none of the " + record.Entries(first, last) + " was shown, but one above them: that number is doubtful"
+			return "doubtful number", "none of the " + record.Entries(first, last) + " was shown, but one above " +
+				"them: that number is doubtful"
 		}
 		return "not shown", record.Entries(first, last) + " " + wasOrWere(first, last) + " not shown"
 	}, "of entries that were not shown")
@@ -165,7 +172,9 @@ const mostRanges = 10
 
 // Ranges tells of each of the first ranges of entries what say says, and of the others, in one that has a Count, how
 // many there are of what.
-func Ranges(ranges iter.Seq2[int64, int64], say func(first, last int64) (kind, text string), what string) (all []item.Finding) {
+func Ranges(
+	ranges iter.Seq2[int64, int64], say func(first, last int64) (kind, text string), what string,
+) (all []item.Finding) {
 	rest := 0
 	for first, last := range ranges {
 		kind, text := say(first, last)
@@ -200,14 +209,16 @@ func (r *Room) FreshElsewhere() (found []item.Finding, told func() error, err er
 // OfElsewhere says where so many messages of our own key were written, if not here.
 func (e *Engine) OfElsewhere(r model.Room, n int) item.Finding {
 	moved, brought, _ := e.ownElsewhere(r) // where that cannot be told, all that may have been is named
-	where := "a copied home directory, a backup that was restored, or a room that was removed and joined again; if it is none of these, " +
-		"somebody else has your key"
+	where := "a copied home directory, a backup that was restored, or a room that was removed and joined again; if " +
+		"it is none of these, somebody else has your key"
 	switch {
 	case !moved.IsZero():
-		where = "your identity has moved to another device (" + moved.Format(time.DateOnly) + "), which signs with it since"
+		where = "your identity has moved to another device (" + moved.Format(time.DateOnly) + "), which signs with " +
+			"it since"
 	case brought:
-		where = "your identity came to this device from another one, and a second device signs with it: one of them has to stop, " +
-			"\"fernpost identity export\" tells it to; if all others have stopped, somebody else has your key"
+		where = "your identity came to this device from another one, and a second device signs with it: one of them " +
+			"has to stop, \"fernpost identity export\" tells it to; if all others have stopped, somebody else has " +
+			"your key"
 	}
 	text := screen.Count(n, "message") + " signed by your own key came from somewhere else: " + where
 	return item.Finding{Finding: "elsewhere", Count: &n, Text: text}

@@ -31,8 +31,9 @@ type Acceptance struct {
 // false where this device knows all of it already.
 func (e *Engine) Accept(ctx context.Context, j *Joining, o Acceptance) (changed bool, tried KeyTrial, err error) {
 	if j.Beside != "" {
-		o.Say([]Line{warned("this device has a room on that channel already: it is called %s here, and %s is another one beside it; "+
-			"without a name of its own for this one, %s mends %s", j.Beside, j.Room.Name, o.What, j.Beside)})
+		o.Say([]Line{warned("this device has a room on that channel already: it is called %s here, and %s is another "+
+			"one beside it; without a name of its own for this one, %s mends %s",
+			j.Beside, j.Room.Name, o.What, j.Beside)})
 	}
 	if err := e.Order(ctx, j, o.Unchecked, o.Face); err != nil {
 		return false, tried, err
@@ -63,19 +64,21 @@ func (j *Joining) before(what, insist string) (lines []Line) {
 		lines = append(lines, said("this device has that room already: it is called %s here", j.Room.Name))
 	}
 	if j.Has && j.Older {
-		lines = append(lines, said("%s is older than what this device has: room %s has moved to a newer key since", what, j.Room.Name))
+		lines = append(lines, said("%s is older than what this device has: room %s has moved to a newer key since",
+			what, j.Room.Name))
 	}
 	for _, key := range j.NotCompared {
-		lines = append(lines, warned("%s names %s as somebody whose words were compared: you have taken that back here, and it stays so",
+		lines = append(lines, warned("%s names %s as somebody whose words were compared: you have taken that back "+
+			"here, and it stays so",
 			what, key.Tag().Name()))
 	}
 	if !j.Has {
 		return lines
 	}
 	if j.Unordered {
-		lines = append(lines, warned("%s has another key than the one that this device seals with, and nothing in the room says that it has "+
-			"moved to it: it is kept to read with, and what you write is sealed as before. If whoever gave it to you says that the room "+
-			"has moved, %s makes it the newest", what, insist))
+		lines = append(lines, warned("%s has another key than the one that this device seals with, and nothing in "+
+			"the room says that it has moved to it: it is kept to read with, and what you write is sealed as before. "+
+			"If whoever gave it to you says that the room has moved, %s makes it the newest", what, insist))
 	}
 	if len(j.Mends) == 0 {
 		return append(lines, said("%s knows nothing better, so nothing was changed", what))
@@ -90,7 +93,8 @@ func (j *Joining) before(what, insist string) (lines []Line) {
 func (j *Joining) mends(m Mend, what string) []Line {
 	switch m {
 	case MendKey:
-		return []Line{said("%s has a key that this device lacks: it becomes the newest, and what you write is sealed with it", what)}
+		return []Line{said("%s has a key that this device lacks: it becomes the newest, and what you write is sealed "+
+			"with it", what)}
 	case MendOlderKeys:
 		if !j.Unordered { // that was said
 			return []Line{said("%s has older keys of the room that this device lacks", what)}
@@ -104,8 +108,8 @@ func (j *Joining) mends(m Mend, what string) []Line {
 	case MendRelay:
 		lines := []Line{said("%s names another address of the relay: %s", what, j.Room.Relay)}
 		if j.LeavesBroker {
-			lines = append(lines, said(`entries come by MQTT no more then, as the broker belongs to the address before: see `+
-				`"fernpost rooms set --help"`))
+			lines = append(lines, said(`entries come by MQTT no more then, as the broker belongs to the address `+
+				`before: see "fernpost rooms set --help"`))
 		}
 		return lines
 	}
@@ -121,7 +125,8 @@ func (j *Joining) SayIntroduced(what string) []Line {
 		return []Line{said("%s names somebody with the words %s: their key counts as compared from then on",
 			what, passphrase.SixWords(j.Introduced[0].Safety()))}
 	default:
-		return []Line{said("%s names %d people whose words were compared: their keys count as compared from then on", what, n)}
+		return []Line{said("%s names %d people whose words were compared: their keys count as compared from then on",
+			what, n)}
 	}
 }
 
@@ -137,9 +142,11 @@ func (j *Joining) Inviter() (key record.PublicKey) {
 func (j *Joining) SayJoined(tried KeyTrial, letter bool) (lines []Line) {
 	switch tried {
 	case NothingThere:
-		lines = append(lines, said("no message is there yet, so the key could not be checked: compare the check words with the inviter's"))
+		lines = append(lines, said("no message is there yet, so the key could not be checked: compare the check "+
+			"words with the inviter's"))
 	case OpensNone:
-		lines = append(lines, warned("the key opens nothing of what is there: compare the check words with the inviter's before you write"))
+		lines = append(lines, warned("the key opens nothing of what is there: compare the check words with the "+
+			"inviter's before you write"))
 	case KeyOpens:
 	}
 	if key := j.Inviter(); !key.IsZero() {

@@ -25,7 +25,8 @@ func Says(e Event) []Line {
 	case Renamed:
 		return []Line{said("room %s is called %s now", e.Before, e.Now)}
 	case ArchiveLost:
-		return []Line{warned("the archive of room %s is lost: you write with a new identity from now on (key %s); tell the others",
+		return []Line{warned("the archive of room %s is lost: you write with a new identity from now on (key %s); "+
+			"tell the others",
 			e.Room, e.Now.Tag().Name())}
 	case IdentityChanged:
 		return e.says()
@@ -46,16 +47,18 @@ func Says(e Event) []Line {
 }
 
 func (e IdentityChanged) says() []Line {
-	lines := []Line{warned("the identity that wrote in room %s until now (key %s) is not here any more: you write with a new identity "+
-		"from now on (key %s); tell the others", e.Room, e.Before.Tag().Name(), e.Now.Tag().Name())}
+	lines := []Line{warned("the identity that wrote in room %s until now (key %s) is not here any more: you write "+
+		"with a new identity from now on (key %s); tell the others", e.Room, e.Before.Tag().Name(), e.Now.Tag().Name())}
 	if e.Nameless {
 		lines = append(lines, said(`it has no nickname: "fernpost identity name NICKNAME" sets one`))
 	}
 	if n := e.Anew; n > 0 {
-		lines = append(lines, said("%s of the outbox %s signed anew with it", screen.Count(n, "message"), verb(n, "was", "were")))
+		lines = append(lines, said("%s of the outbox %s signed anew with it",
+			screen.Count(n, "message"), verb(n, "was", "were")))
 	}
 	if n := e.Completed; n > 0 {
-		lines = append(lines, said("%s of the outbox may have been posted already, at least in part, and %s completed as it was signed before",
+		lines = append(lines, said("%s of the outbox may have been posted already, at least in part, and %s "+
+			"completed as it was signed before",
 			screen.Count(n, "message"), verb(n, "is", "are")))
 	}
 	for _, r := range e.Renumbered {
@@ -63,7 +66,8 @@ func (e IdentityChanged) says() []Line {
 			record.Numbers(e.Name, r.Before, r.Before), record.Numbers(e.Name, r.Now, r.Now)))
 	}
 	if n := e.LeftOut; n > 0 {
-		lines = append(lines, said("%s about devices %s taken out of the outbox: only the identity before could make that",
+		lines = append(lines, said("%s about devices %s taken out of the outbox: only the identity before could make "+
+			"that",
 			screen.Count(n, "claim"), verb(n, "was", "were")))
 	}
 	return lines
@@ -83,7 +87,8 @@ func (e Moved) says() []Line {
 	}
 	return []Line{
 		warned("%s%s: what you write is sealed with the old one", e.By[0].Says(e.Room), more),
-		said(`if that is true, ask for the new passphrase and run "fernpost key add --room %s"; "fernpost send --old-key" ends this warning`,
+		said(`if that is true, ask for the new passphrase and run "fernpost key add --room %s"; "fernpost send `+
+			`--old-key" ends this warning`,
 			e.Room),
 	}
 }
@@ -93,14 +98,15 @@ func (e NoCheckLeft) says() Line {
 	if e.Err != nil {
 		return said("no check is left for those who join, so they have to compare the check words: %v", e.Err)
 	}
-	return said(`no check is left for it beside the channel: who joins with it may be refused until somebody has written under it; ` +
-		`"fernpost key rotate" with this passphrase again tries to leave it`)
+	return said(`no check is left for it beside the channel: who joins with it may be refused until somebody has ` +
+		`written under it; "fernpost key rotate" with this passphrase again tries to leave it`)
 }
 
 func (e Delivered) says() (lines []Line) {
 	for _, r := range e.Renumbered {
-		lines = append(lines, warned("%s became %s: this identity has written somewhere else, from a copied home directory, or before a "+
-			"backup was restored or the room removed", record.Numbers(e.Name, r.Before, r.Before), record.Numbers(e.Name, r.Now, r.Now)))
+		lines = append(lines, warned("%s became %s: this identity has written somewhere else, from a copied home "+
+			"directory, or before a backup was restored or the room removed",
+			record.Numbers(e.Name, r.Before, r.Before), record.Numbers(e.Name, r.Now, r.Now)))
 	}
 	return lines
 }
@@ -116,7 +122,8 @@ func (e *Engine) SayNickname(nick string) ([]Line, error) {
 		if t.by.Nick != nick {
 			what = "a name that looks like it (" + t.by.Nick + ")"
 		}
-		lines = append(lines, warned("%s has %s in room %s: the others there are warned of you as of another one, and see your tag behind it",
+		lines = append(lines, warned("%s has %s in room %s: the others there are warned of you as of another one, "+
+			"and see your tag behind it",
 			t.by.Key.Tag().Name(), what, t.room))
 	}
 	return lines, err

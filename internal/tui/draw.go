@@ -180,7 +180,8 @@ func (p *painter) notes(b *block) (notes []string) {
 	}
 	switch closer := b == p.newestOwn || b == p.talk.chosen; {
 	case b.state == model.StateUnknown:
-		notes = append(notes, `nobody knows whether the relay has it: "fernpost outbox --retry" looks, and posts it again if it is not there`)
+		notes = append(notes, `nobody knows whether the relay has it: "fernpost outbox --retry" looks, and posts it `+
+			`again if it is not there`)
 	case !closer || b.state != model.StateAccepted:
 	case len(b.seenBy) > 0:
 		notes = append(notes, fmt.Sprintf("accepted as entry %d, seen by %s", b.entry, item.SeenBy(b.seenBy)))

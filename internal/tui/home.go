@@ -135,7 +135,8 @@ func newcomerPanel(first bool) *panel {
 		lines: []string{
 			"Were you invited? Paste the link here, the whole of it, and press Enter.",
 			"",
-			"Or type a name for a new room, such as lab: it is made at the relay that you have set, and you invite others with /invite.",
+			"Or type a name for a new room, such as lab: it is made at the relay that you have set, and you invite " +
+				"others with /invite.",
 		},
 		answer: func(_ *state, text string) []effect {
 			if looksLikeLink(text) {
@@ -145,7 +146,8 @@ func newcomerPanel(first bool) *panel {
 		},
 	}
 	if first {
-		p.title, p.asks, p.stays = "Welcome to fernpost: this device is in no room yet", "A link, or a name, and Enter; Ctrl+C ends", true
+		p.title, p.asks, p.stays = "Welcome to fernpost: this device is in no room yet",
+			"A link, or a name, and Enter; Ctrl+C ends", true
 	}
 	return p
 }
@@ -157,7 +159,8 @@ func namePanel() *panel {
 	return &panel{
 		title: "What do you want to be called?",
 		asks:  "A name, and Enter; Esc leaves it for later",
-		lines: []string{"Your messages carry a name of up to 24 letters (fewer with accents). Without one the others see a number in its place, such as ~6f691867. /name NAME sets it later."},
+		lines: []string{"Your messages carry a name of up to 24 letters (fewer with accents). Without one the others " +
+			"see a number in its place, such as ~6f691867. /name NAME sets it later."},
 		answer: func(s *state, nick string) []effect {
 			s.panel = nil
 			return []effect{setName{nick}}
@@ -204,7 +207,8 @@ func (h *home) join(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	lines := append(texts(append(told, j.SayJoined(tried, false)...)), "check words: "+checkWords(keys[0].RevealBytes())+" (the others see the same)")
+	lines := texts(append(told, j.SayJoined(tried, false)...))
+	lines = append(lines, "check words: "+checkWords(keys[0].RevealBytes())+" (the others see the same)")
 	return h.welcome(&panel{title: title + " is ready", lines: lines})
 }
 
@@ -254,7 +258,8 @@ func (h *home) makeRoom(ctx context.Context, name string) error {
 	h.tell(noted{plain, "making room " + name + " …"})
 	var told []messenger.Line
 	err = h.o.Engine.Make(ctx, messenger.Entry{
-		Room: settings, Profiles: []passphrase.Profile{passphrase.Fernpost()}, Public: true, ChannelName: name, UserKey: userKey,
+		Room: settings, Profiles: []passphrase.Profile{passphrase.Fernpost()},
+		Public: true, ChannelName: name, UserKey: userKey,
 		Passphrase: func(context.Context) (string, error) { return pass, nil },
 		Tell:       func(e messenger.Event) { told = append(told, messenger.Says(e)...) },
 		Deriving:   atOnce,
@@ -266,7 +271,8 @@ func (h *home) makeRoom(ctx context.Context, name string) error {
 		return err
 	}
 	h.tell(openRoom{name})
-	return h.welcome(&panel{title: "Room " + name + " is ready", lines: append(texts(told), "/invite shows a link for the others.")})
+	lines := append(texts(told), "/invite shows a link for the others.")
+	return h.welcome(&panel{title: "Room " + name + " is ready", lines: lines})
 }
 
 // atOnce is for whoever shows nothing while a key is derived.
@@ -276,8 +282,8 @@ func atOnce() (done func()) { return func() {} }
 func showPassphrase(ctx context.Context, tell func(any), title, pass string, key [passphrase.KeySize]byte) error {
 	tell(shows{&panel{title: title, lines: []string{
 		"The passphrase is", "", "    " + pass, "",
-		"Whoever has it reads everything that is written under it. Nothing shows it again: note it, if you want to hand it over other than " +
-			"by /invite.", "",
+		"Whoever has it reads everything that is written under it. Nothing shows it again: note it, if you want to " +
+			"hand it over other than by /invite.", "",
 		"check words: " + checkWords(key) + " (the others see the same)",
 	}}})
 	return confirm(ctx, tell, "Go on with this passphrase? y/n")

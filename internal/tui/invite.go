@@ -37,8 +37,9 @@ func (s *session) invite(write bool) error {
 func (s *session) invitationPanel(i *messenger.Invited, link string, code qr.Code) *panel {
 	p := &panel{title: "Invitation to " + i.Name, code: &code, lines: []string{
 		link, "",
-		"It is in the clipboard now, if this terminal lets programs put something there. Whoever has the link reads the room, so hand it " +
-			"over by a way that you trust. It cannot be withdrawn: /rotate moves the room to a key that it does not have.",
+		"It is in the clipboard now, if this terminal lets programs put something there. Whoever has the link reads " +
+			"the room, so hand it over by a way that you trust. It cannot be withdrawn: /rotate moves the room to a " +
+			"key that it does not have.",
 	}}
 	switch {
 	case i.WriteKey == "":
@@ -56,7 +57,8 @@ func (s *session) invitationPanel(i *messenger.Invited, link string, code qr.Cod
 		p.lines = append(p.lines, screen.Line(i.Moved[j].Says(i.Name)))
 	}
 	if channel.IsLoopback(i.Relay) {
-		p.lines = append(p.lines, "This relay's address leads to this machine only: for others, \"fernpost invite --address URL\" names another one.")
+		p.lines = append(p.lines, "This relay's address leads to this machine only: for others, \"fernpost invite "+
+			"--address URL\" names another one.")
 	}
 	return p
 }
@@ -74,10 +76,11 @@ func (s *session) rotate() error {
 	err = s.o.Engine.RotatePassphrase(s.ctx, settings, messenger.Rotation{
 		Passphrase: func(p passphrase.Profile) (string, error) {
 			if p.KDF == passphrase.KDFKey {
-				return "", fmt.Errorf(`the keys of this room are made of no passphrase: "fernpost key rotate --room %s" takes a key`, settings.Name)
+				return "", fmt.Errorf(`the keys of this room are made of no passphrase: "fernpost key rotate --room `+
+					`%s" takes a key`, settings.Name)
 			}
-			err := confirm(s.ctx, s.tell, "Move room "+settings.Name+" to a new passphrase? Who does not get it reads nothing of what is "+
-				"written then. y/n")
+			err := confirm(s.ctx, s.tell, "Move room "+settings.Name+" to a new passphrase? Who does not get it "+
+				"reads nothing of what is written then. y/n")
 			if err != nil {
 				return "", err
 			}

@@ -171,7 +171,9 @@ func foundBlock(f *item.Finding, now time.Time) *block {
 	if text == "" {
 		return nil
 	}
-	return &block{finding: f, when: now, words: text, warns: !f.Waiting, takenBack: f.TakenBack, next: nextStep(f.Finding)}
+	return &block{
+		finding: f, when: now, words: text, warns: !f.Waiting, takenBack: f.TakenBack, next: nextStep(f.Finding),
+	}
 }
 
 // behindFields is a field that no entry has: a finding stands behind the messages of its entry.
@@ -194,8 +196,8 @@ func compare(a, b *block) int {
 // nextStep says what to do about a finding of a kind.
 func nextStep(kind string) string {
 	switch kind {
-	case record.Missing.String(), record.Hidden.String(), record.Wiped.String(), record.Cleared.String(), record.TwoVersions.String(),
-		record.Fork.String():
+	case record.Missing.String(), record.Hidden.String(), record.Wiped.String(), record.Cleared.String(),
+		record.TwoVersions.String(), record.Fork.String():
 		return `"fernpost verify" reads the whole history; compare its six words with the others`
 	case record.Reordered.String(), record.Refuted.String(), record.Redated.String():
 		return `"fernpost verify" tells whether more is out of order`

@@ -90,8 +90,9 @@ func (p *panel) draw(to *painter, height int) []string {
 // drawCode draws the QR code of a panel, whole or not at all.
 func (p *panel) drawCode(to *painter, height int) []string {
 	if columns, lines := p.code.Cells(); columns > to.columns || lines > height-2 {
-		return wrap(fmt.Sprintf("This window of %d columns and %d lines is too small for the QR code, which takes %d and %d: make it larger, or "+
-			"write the code with \"fernpost invite --png FILE\". The link is:", to.columns, to.height, columns, lines+4), to.columns)
+		return wrap(fmt.Sprintf("This window of %d columns and %d lines is too small for the QR code, which takes %d "+
+			"and %d: make it larger, or write the code with \"fernpost invite --png FILE\". The link is:",
+			to.columns, to.height, columns, lines+4), to.columns)
 	}
 	var b strings.Builder
 	if err := p.code.Terminal(&b, to.colour); err != nil {
@@ -142,10 +143,12 @@ func (s *state) pressPanel(key, text string) []effect {
 func helpPanel() *panel {
 	return &panel{title: "Help", lines: []string{
 		"Enter sends, Alt+Enter (or Ctrl+J) breaks the line. Up and Down bring back what you entered before.",
-		"Page Up, Page Down, Ctrl+Home and Ctrl+End move in the conversation; Alt+Up and Alt+Down choose a message, Esc lets go of it.",
-		"Ctrl+R searches. F2 shows beside each message what everybody sees of it. F3 shows the messages alone, to be copied with the " +
-			"mouse; any key comes back.",
-		"F4 lists your rooms, and what is new in them. Ctrl+C or /quit ends; what could not be sent until then is kept, and sent later.",
+		"Page Up, Page Down, Ctrl+Home and Ctrl+End move in the conversation; Alt+Up and Alt+Down choose a message, " +
+			"Esc lets go of it.",
+		"Ctrl+R searches. F2 shows beside each message what everybody sees of it. F3 shows the messages alone, to be " +
+			"copied with the mouse; any key comes back.",
+		"F4 lists your rooms, and what is new in them. Ctrl+C or /quit ends; what could not be sent until then is " +
+			"kept, and sent later.",
 		"",
 		"/file NAME     sends a file; /save [DIR] saves that of the chosen message, or of the last one",
 		"/verify NAME   shows the six words of somebody's key, to be compared aloud",
@@ -157,15 +160,16 @@ func helpPanel() *panel {
 		"/retry         sends now what could not be sent before",
 		"/search TEXT, /split (as F2), /bare (as F3), /help, /quit",
 		"",
-		"In front of a message stands what this device knows of its author. verified: you have compared the six words with them. known: " +
-			"they have written before, and nobody has compared words. new key: their first message. unsigned: nobody knows who has " +
-			"written it. lost: written on a device that its owner has lost.",
-		"In front of your own stands how far they have come. queued: waiting to be sent. sending. accepted: the relay has it. seen: " +
-			"somebody has read it. unknown: the relay's answer was lost.",
+		"In front of a message stands what this device knows of its author. verified: you have compared the six " +
+			"words with them. known: they have written before, and nobody has compared words. new key: their first " +
+			"message. unsigned: nobody knows who has written it. lost: written on a device that its owner has lost.",
+		"In front of your own stands how far they have come. queued: waiting to be sent. sending. accepted: the " +
+			"relay has it. seen: somebody has read it. unknown: the relay's answer was lost.",
 		"",
-		"The relay is the server that keeps the room's rows, each of which is an entry; everybody can download them, and only who has the " +
-			"room's key reads what they say. The passphrase makes that key: its three check words are the same for all who have it. " +
-			"Each author has a key of their own besides, with six words. A finding, behind a !, tells what is missing or wrong.",
+		"The relay is the server that keeps the room's rows, each of which is an entry; everybody can download them, " +
+			"and only who has the room's key reads what they say. The passphrase makes that key: its three check " +
+			"words are the same for all who have it. Each author has a key of their own besides, with six words. A " +
+			"finding, behind a !, tells what is missing or wrong.",
 	}}
 }
 

@@ -53,13 +53,14 @@ func (s *session) verify(who string) error {
 		return nil
 	}
 	page := &panel{title: "Comparing words with " + name, lines: []string{
-		"Ask " + name + " to read out the six words of their key, by a way that nobody can imitate: in the same room, or by a call. " +
-			"(They see them with /who, or \"fernpost identity show\".) They have to be:",
+		"Ask " + name + " to read out the six words of their key, by a way that nobody can imitate: in the same " +
+			"room, or by a call. (They see them with /who, or \"fernpost identity show\".) They have to be:",
 		"", "    " + passphrase.SixWords(p.Key.Safety()), "",
 		"Read out yours to them as well:", "", "    " + passphrase.SixWords(own.Safety()), "",
 	}}
 	if p.Lost {
-		page.lines = append(page.lines, "This key was withdrawn as a lost device: who has found it reads out the same words.")
+		page.lines = append(page.lines, "This key was withdrawn as a lost device: who has found it reads out the "+
+			"same words.")
 	}
 	s.tell(shows{page})
 	s.tell(asks{&question{

@@ -187,7 +187,8 @@ func (c *plainly) run(ctx context.Context) error {
 // enterLine takes a line that was typed, and reports whether it ends the conversation.
 func (c *plainly) enterLine(line typedLine) (ends bool) {
 	if line.long {
-		c.warnf("that line has more than %d bytes: save it as a file, and send it with /file NAME; nothing was sent", maxTyped)
+		c.warnf("that line has more than %d bytes: save it as a file, and send it with /file NAME; nothing was sent",
+			maxTyped)
 		return false
 	}
 	var effects []effect
@@ -308,6 +309,15 @@ func (c *plainly) take(what any) {
 		c.ask(e.question)
 		c.saySo()
 		c.warnf("%s", c.asking.text)
+	default:
+		c.takeWords(what)
+	}
+	c.saySo()
+}
+
+// takeWords prints what is told in words, and does what the session asks for.
+func (c *plainly) takeWords(what any) {
+	switch e := what.(type) {
 	case noted:
 		c.say(e.role, e.text)
 	case []messenger.Line:
@@ -324,7 +334,6 @@ func (c *plainly) take(what any) {
 	case ended:
 		c.failed = e.err
 	}
-	c.saySo()
 }
 
 // takeEvent prints what the stream of the room tells.

@@ -143,8 +143,12 @@ func (m *program) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.BlurMsg:
 		effects = m.focus(false)
 	case tea.ModeReportMsg:
-		if msg.Mode == ansi.ModeUnicodeCore && (msg.Value == ansi.ModeReset || msg.Value == ansi.ModeSet || msg.Value == ansi.ModePermanentlySet) {
-			m.method = ansi.GraphemeWidth
+		switch msg.Value {
+		case ansi.ModeReset, ansi.ModeSet, ansi.ModePermanentlySet:
+			if msg.Mode == ansi.ModeUnicodeCore {
+				m.method = ansi.GraphemeWidth
+			}
+		default: // it does not know of it
 		}
 	case tick:
 		m.hear()

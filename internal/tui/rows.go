@@ -35,7 +35,8 @@ func rowOf(e *thingspeak.Entry) row {
 		if text = screen.Line(text); left > 0 {
 			text += "…"
 		}
-		r.fields = append(r.fields, field{s.Field, s.Length, s.Kind, s.MinPlaintext, s.MaxPlaintext, strings.Clone(text)})
+		text = strings.Clone(text)
+		r.fields = append(r.fields, field{s.Field, s.Length, s.Kind, s.MinPlaintext, s.MaxPlaintext, text})
 	}
 	return r
 }
@@ -99,7 +100,8 @@ func (r *row) summary() string {
 	if len(r.fields) > 0 {
 		first = r.fields[0].text
 	}
-	return fmt.Sprintf("%d %s %d × %d%s %s", r.entry, r.posted.UTC().Format(time.TimeOnly), tokens, chars/max(tokens, 1), other, first)
+	return fmt.Sprintf("%d %s %d × %d%s %s",
+		r.entry, r.posted.UTC().Format(time.TimeOnly), tokens, chars/max(tokens, 1), other, first)
 }
 
 // heading begins a row that has a line for each field.

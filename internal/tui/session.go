@@ -149,7 +149,9 @@ func open(o Options, settings model.Room, inbox chan<- from, device func(any)) (
 	}
 	s.settings = s.side.Settings()
 	if err = s.beginHere(); err == nil {
-		s.stream, err = o.Engine.Follow(s.settings, messenger.FollowOptions{Mark: markName, Fastest: o.Fastest, Slowest: o.Slowest}, face)
+		s.stream, err = o.Engine.Follow(s.settings, messenger.FollowOptions{
+			Mark: markName, Fastest: o.Fastest, Slowest: o.Slowest,
+		}, face)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.side.Close())
@@ -187,8 +189,8 @@ func (s *session) beginHere() (err error) {
 func (s *session) view() roomView {
 	key, name := s.side.Own()
 	return roomView{
-		name: s.settings.Name, relay: screen.Line(s.settings.Relay), own: screen.Line(name), ownKey: key, signed: s.side.Signed(),
-		writable: messenger.Writable(s.settings) == nil, fields: len(s.settings.Fields),
+		name: s.settings.Name, relay: screen.Line(s.settings.Relay), own: screen.Line(name), ownKey: key,
+		signed: s.side.Signed(), writable: messenger.Writable(s.settings) == nil, fields: len(s.settings.Fields),
 	}
 }
 
@@ -323,7 +325,9 @@ func (s *session) do(e effect) {
 		select {
 		case s.sending <- e:
 		default:
-			s.work.Go(func() { s.tell(failed{errors.New("too much waits to be sent already; this message was not taken")}) })
+			s.work.Go(func() {
+				s.tell(failed{errors.New("too much waits to be sent already; this message was not taken")})
+			})
 		}
 		return
 	case loadRows:

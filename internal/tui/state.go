@@ -475,7 +475,8 @@ func (s *state) submit() []effect {
 		return s.command(s.input.take())
 	}
 	if !s.room.writable {
-		s.say(bad, `this room has no write key, so it can only be read: "fernpost rooms set `+s.room.name+` --write-key-file FILE"`)
+		s.say(bad, `this room has no write key, so it can only be read: "fernpost rooms set `+s.room.name+
+			` --write-key-file FILE"`)
 		return nil
 	}
 	s.input.take()

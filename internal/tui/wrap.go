@@ -53,7 +53,8 @@ func wrap(text string, columns int) (lines []string) {
 }
 
 func wrapLine(lines []string, line string, columns int) []string {
-	begin, at, blank := 0, 0, -1 // where the line under way begins, its columns, and behind which blank it may be broken
+	// Where the line under way begins, its columns, and behind which blank it may be broken.
+	begin, at, blank := 0, 0, -1
 	for i := 0; i < len(line); {
 		c, w := cluster(line[i:], maxColumns)
 		if at+w > columns && c == " " { // it falls into the break
