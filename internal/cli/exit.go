@@ -151,6 +151,17 @@ func exitCode(err error) int {
 		errors.Is(err, model.ErrRoomExists) {
 		return exitUsage
 	}
+	if code := exitOfToken(err); code != exitDone {
+		return code
+	}
+	if errors.Is(err, exchange.ErrUnknownOutcome) {
+		return exitPartly // the message may be there; why it is not known does not matter
+	}
+	return exitAtRelay(err)
+}
+
+// exitOfToken is the code of what is wrong with a key, a token, or what somebody has sealed or signed; exitDone if nothing is.
+func exitOfToken(err error) int {
 	switch {
 	case errors.Is(err, messenger.ErrNoKey), errors.Is(err, fernet.ErrNoKey):
 		return exitNoKey
@@ -171,9 +182,11 @@ func exitCode(err error) int {
 	case errors.Is(err, fernet.ErrExpired), errors.Is(err, fernet.ErrFromTheFuture):
 		return exitAge
 	}
-	if errors.Is(err, exchange.ErrUnknownOutcome) {
-		return exitPartly // the message may be there; why it is not known does not matter
-	}
+	return exitDone
+}
+
+// exitAtRelay is the code of trouble with a relay, or of any other error.
+func exitAtRelay(err error) int {
 	switch trouble, _ := channel.TroubleOf(err); trouble {
 	case channel.BadAddress:
 		return exitUsage
@@ -243,6 +256,24 @@ func nextStep(err error) string {
 	if e, ok := errors.AsType[*messenger.NotKeptError](err); ok {
 		return e.Next()
 	}
+	next := stepAtRelay(err)
+	if next == "" {
+		next = stepInRoom(err)
+	}
+	if next == "" {
+		next = stepOnDevice(err)
+	}
+	if next == "" {
+		next = relaycmd.Hint(err)
+	}
+	if next == "" && errors.Is(err, model.ErrNoRoom) {
+		next = `"fernpost rooms" lists the rooms; "fernpost init NAME" makes one, "fernpost join" enters one`
+	}
+	return next
+}
+
+// stepAtRelay is what to do about trouble with a relay, "" if there is none.
+func stepAtRelay(err error) string {
 	_, noRoom := errors.AsType[beforeRoomError](err)
 	room := "ROOM"
 	if e, ok := errors.AsType[inRoomError](err); ok {
@@ -260,6 +291,8 @@ func nextStep(err error) string {
 		return e.Next
 	}
 	switch trouble {
+	case channel.KeyRefused, channel.NoChannel:
+		return stepInChannel(trouble, meant, room, noRoom)
 	case channel.Untrusted:
 		return "it answers, but what it shows is not trusted here: ask whoever runs it for the name that its certificate is for; one " +
 			"that it has made itself has to be added to those that this system trusts (on Linux SSL_CERT_FILE names the file)"
@@ -275,25 +308,38 @@ func nextStep(err error) string {
 		return "that is a fault of the relay, or of what stands in front of it; nothing was lost, the same command can be run again"
 	case channel.NoRelay:
 		return "is that the address of a relay? It ends before /channels/…, such as https://api.thingspeak.com"
-	case channel.KeyRefused:
-		if noRoom {
-			return "are the relay and the keys right? --write-key-file and --read-key-file name the channel's, --user-key-file an account's"
-		}
-		return `are the relay and the keys of this room still right? "fernpost rooms" lists them; ` + setRoom(room, "--write-key-file FILE") +
-			", --read-key-file FILE or --relay URL changes them"
-	case channel.NoChannel:
-		if meant != "" {
-			return "is the relay " + meant + ", without a path behind it? " + set + " changes the address. Else, is that the channel's number?"
-		}
-		if noRoom {
-			return "is that the channel's number, and this relay's? Whoever made the room knows both; --relay URL names another"
-		}
-		return "is it still the right relay? " + set + " goes to another; where the channel was deleted, a new room is what is left"
 	case channel.Scattered:
 		return "the relay invents entries, or somebody does who can write to it; \"fernpost eavesdrop\" shows what it serves"
 	case channel.OverBudget:
 		return "a higher read_budget (--read-budget), or 0 for none, reads more in one go"
 	}
+	return ""
+}
+
+// stepInChannel is what to do where a relay has no such channel, or refuses its keys. meant is the address that the relay may have.
+func stepInChannel(trouble channel.Trouble, meant, room string, noRoom bool) string {
+	set := setRoom(room, "--relay URL")
+	if noRoom {
+		set = "--relay URL"
+	}
+	switch {
+	case trouble == channel.KeyRefused && noRoom:
+		return "are the relay and the keys right? --write-key-file and --read-key-file name the channel's, " +
+			"--user-key-file an account's"
+	case trouble == channel.KeyRefused:
+		return `are the relay and the keys of this room still right? "fernpost rooms" lists them; ` +
+			setRoom(room, "--write-key-file FILE") + ", --read-key-file FILE or --relay URL changes them"
+	case meant != "":
+		return "is the relay " + meant + ", without a path behind it? " + set + " changes the address. Else, is that the " +
+			"channel's number?"
+	case noRoom:
+		return "is that the channel's number, and this relay's? Whoever made the room knows both; --relay URL names another"
+	}
+	return "is it still the right relay? " + set + " goes to another; where the channel was deleted, a new room is what is left"
+}
+
+// stepInRoom is what to do where a room, or who signs in it, is not as it has to be.
+func stepInRoom(err error) string {
 	if _, ok := errors.AsType[*model.FullError](err); ok {
 		return "raise archive_size in the settings (config.example.yaml), or FERNPOST_ARCHIVE_SIZE; 0 is no limit"
 	}
@@ -304,6 +350,11 @@ func nextStep(err error) string {
 		return "write on the device that has it now; \"fernpost identity import FILE\" brings it back here, \"fernpost identity new\" makes this " +
 			"device one of its own"
 	}
+	return ""
+}
+
+// stepOnDevice is what to do where something is wrong with what this device keeps.
+func stepOnDevice(err error) string {
 	switch {
 	case errors.Is(err, model.ErrKeyGone):
 		return "\"fernpost key add\" adds that key, out of its passphrase; until then what waits stays in the outbox"
@@ -324,12 +375,6 @@ func nextStep(err error) string {
 		return "keys are kept on a disk that has locks, mostly a local one: XDG_DATA_HOME names another directory"
 	case errors.Is(err, model.ErrArchiveBusy):
 		return "another fernpost is at work in this room; try again when it is done"
-	}
-	if next := relaycmd.Hint(err); next != "" {
-		return next
-	}
-	if errors.Is(err, model.ErrNoRoom) {
-		return `"fernpost rooms" lists the rooms; "fernpost init NAME" makes one, "fernpost join" enters one`
 	}
 	return ""
 }

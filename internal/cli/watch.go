@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/exchange"
@@ -63,20 +64,7 @@ nobody signs, your own are those that this device has written.
   fernpost watch --format csv | tee readings.csv
   fernpost watch --exec ./on-message.sh
   fernpost watch --exec notify-send -- "New message"`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			rooms, dash := args, min(cmd.ArgsLenAtDash(), len(args)) // it is tried with fewer, too
-			switch {
-			case dash >= 0:
-				rooms, o.execArgs = args[:dash], args[dash:]
-			case o.exec != "": // without dashes, all of them
-				rooms, o.execArgs = nil, args
-			}
-			if len(o.execArgs) > 0 && o.exec == "" {
-				return hint(usagef("%s: arguments behind -- are those of the command of --exec", screen.Line(o.execArgs[0])),
-					"--exec COMMAND names it")
-			}
-			return errors.Join(cobra.MaximumNArgs(1)(cmd, rooms), roomArgument(cmd, rooms, &o.room))
-		},
+		Args: o.takeArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if o.policy, err = parsePolicy(unsigned); err != nil {
 				return err
@@ -87,7 +75,30 @@ nobody signs, your own are those that this device has written.
 			return a.watch(cmd.Context(), o)
 		},
 	}
-	flags := cmd.Flags()
+	o.addFlags(cmd.Flags())
+	o.output.add(cmd.Flags(), &format)
+	addStrict(cmd.Flags(), &o.strict)
+	addUnsigned(cmd.Flags(), &unsigned)
+	return cmd
+}
+
+// takeArgs takes the room, and what stands behind dashes as arguments of the command of --exec.
+func (o *watchOptions) takeArgs(cmd *cobra.Command, args []string) error {
+	rooms, dash := args, min(cmd.ArgsLenAtDash(), len(args)) // it is tried with fewer, too
+	switch {
+	case dash >= 0:
+		rooms, o.execArgs = args[:dash], args[dash:]
+	case o.exec != "": // without dashes, all of them
+		rooms, o.execArgs = nil, args
+	}
+	if len(o.execArgs) > 0 && o.exec == "" {
+		return hint(usagef("%s: arguments behind -- are those of the command of --exec", screen.Line(o.execArgs[0])),
+			"--exec COMMAND names it")
+	}
+	return errors.Join(cobra.MaximumNArgs(1)(cmd, rooms), roomArgument(cmd, rooms, &o.room))
+}
+
+func (o *watchOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.room, "room", "", "the `ROOM` to follow (default: the only one)")
 	flags.Var(duration.Flag(&o.pollMin, defaultDuration("poll_min")), "poll-min", "ask this often after activity")
 	flags.Var(duration.Flag(&o.pollMax, defaultDuration("poll_max")), "poll-max", "slow down to this while nothing comes")
@@ -95,13 +106,9 @@ nobody signs, your own are those that this device has written.
 	flags.IntVar(&o.messages, "messages", 0, "end after this many `messages`; 0 is never")
 	flags.BoolVar(&o.states, "states", false, "also say how far your own messages have come, and who has seen them")
 	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line, of your own messages' states, too")
-	o.output.add(flags, &format)
 	flags.StringVar(&o.via, "via", "", "the only way by which entries may come: stream, mqtt or polling")
 	flags.StringVar(&o.exec, "exec", "", "run this `COMMAND` for each message; arguments of it stand behind --")
 	flags.Var(duration.Flag(&o.execTimeout, time.Minute), "exec-timeout", "end a command of --exec that takes longer")
-	addStrict(flags, &o.strict)
-	addUnsigned(flags, &unsigned)
-	return cmd
 }
 
 func (a *app) watch(ctx context.Context, o watchOptions) error {
@@ -190,20 +197,7 @@ func (a *app) watchRoom(ctx context.Context, r model.Room, o watchOptions) (err 
 	if a.drawsStatus() {
 		defer a.eachSecond(func(now time.Time) string { return heardText(f.stream, now) })()
 	}
-	for {
-		left := o.messages - f.shown
-		switch {
-		case o.messages == 0:
-		case left > 0:
-			f.stream.Most = left
-			if f.execution != nil {
-				f.stream.Most = 1
-			}
-		case f.kept && (f.asked || !o.strict):
-			return f.conclude()
-		default:
-			f.stream.Most = -1 // the relay is asked before a verdict
-		}
+	for !f.isOver() {
 		e, err := f.stream.Next(ctx)
 		if err == nil {
 			err = cmp.Or(f.tellEvent(ctx, e), f.unprinted)
@@ -212,6 +206,25 @@ func (a *app) watchRoom(ctx context.Context, r model.Room, o watchOptions) (err 
 			return errors.Join(err, f.out.Flush())
 		}
 	}
+	return f.conclude()
+}
+
+// isOver reports whether as much was printed as was wanted; if not, it says how many messages may come next.
+func (f *follower) isOver() bool {
+	left := f.o.messages - f.shown
+	switch {
+	case f.o.messages == 0:
+	case left > 0:
+		f.stream.Most = left
+		if f.execution != nil {
+			f.stream.Most = 1
+		}
+	case f.kept && (f.asked || !f.o.strict):
+		return true
+	default:
+		f.stream.Most = -1 // the relay is asked before a verdict
+	}
+	return false
 }
 
 // heardText says by which way entries come and when something was heard of the relay last, "" before it was.
