@@ -131,15 +131,15 @@ func (a *app) class(ctx context.Context, o *classOptions) (err error) {
 // announceClass says how to go on.
 func (a *app) announceClass(c *web.Class, o *classOptions) error {
 	base, _, _ := strings.Cut(c.TeacherURL(), "/class#")
-	if err := a.printLines(fmt.Sprintf("listening on %s\nprojector    %s\n", base, c.TeacherURL())); err != nil {
+	lines := []string{"listening on " + base, "projector    " + c.TeacherURL()}
+	if url := c.SeatsURL(); url != "" {
+		lines = append(lines, "seat cards   "+url)
+	}
+	lines = append(lines, "phones       "+c.JoinLink())
+	if err := a.showClassCode(c, lines); err != nil {
 		return err
 	}
-	if url := c.SeatsURL(); url != "" {
-		if err := a.printLines(fmt.Sprintf("seat cards   %s\n", url)); err != nil {
-			return err
-		}
-	}
-	if err := a.printLines(fmt.Sprintf("phones       %s\n", c.JoinLink())); err != nil {
+	if err := a.printLines(strings.Join(lines, "\n") + "\n"); err != nil {
 		return err
 	}
 	if sum := c.Certificate(); sum != "" {
@@ -153,16 +153,23 @@ func (a *app) announceClass(c *web.Class, o *classOptions) error {
 		left = " but " + o.keep
 	}
 	a.say("Ctrl-C ends the lesson: then nothing of it is left%s", left)
-	if a.stdoutTerminal {
-		code, err := c.Code()
-		if err != nil {
-			return err
-		}
-		if err := a.showCode(code, "let phones scan it from the projector's page"); err != nil {
-			return err
-		}
-	}
 	return nil
+}
+
+// showClassCode draws the code in a terminal, above these lines, which have to fit below it.
+func (a *app) showClassCode(c *web.Class, lines []string) error {
+	if !a.stdoutTerminal {
+		return nil
+	}
+	code, err := c.Code()
+	if err != nil {
+		return err
+	}
+	below := 4 // lines that are said besides
+	for _, line := range lines {
+		below += len(line)/max(a.width, 1) + 1
+	}
+	return a.showCode(code, "let phones scan it from the projector's page", below)
 }
 
 // keepFeeds writes what was posted into files, a second room's beside the first one's.

@@ -99,3 +99,39 @@ func TestABrowserIsStartedWithoutTheToken(t *testing.T) {
 		t.Errorf("the page is left: %v", err)
 	}
 }
+
+// The code pushed the addresses out of a terminal of 24 lines.
+func TestTheAddressesOfAClassStayInSight(t *testing.T) {
+	c, err := web.StartClass(t.Context(), web.ClassOptions{Listen: "127.0.0.1:0", Name: "class", Seats: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), testenv.Patience)
+		defer cancel()
+		if err := c.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, size := range []struct {
+		width, height int
+		code          bool
+	}{{80, 24, false}, {80, 30, false}, {100, 50, true}} {
+		var out, said strings.Builder
+		a := &app{stdout: &out, stderr: &said, stdoutTerminal: true, width: size.width, height: size.height, getenv: func(string) string { return "" }}
+		if err := a.announceClass(c, &classOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		shown := strings.Count(out.String(), "\n")
+		for line := range strings.Lines(out.String() + said.String()) {
+			shown += max(len([]rune(line))-2, 0) / size.width
+		}
+		code, below, _ := strings.Cut(out.String(), "listening on ")
+		if (code != "") != size.code || !strings.Contains(below, c.TeacherURL()) || !strings.Contains(below, c.JoinLink()) {
+			t.Errorf("%d by %d: %q", size.width, size.height, out.String())
+		}
+		if shown += strings.Count(said.String(), "\n"); shown >= size.height {
+			t.Errorf("%d by %d: %d lines", size.width, size.height, shown)
+		}
+	}
+}

@@ -205,7 +205,7 @@ func (a *app) invite(ctx context.Context, name string, f *inviteFlags) error {
 	if f.asJSON || !a.stdoutTerminal {
 		return nil
 	}
-	return a.showCode(code, "write the code with --png FILE")
+	return a.showCode(code, "write the code with --png FILE", 0)
 }
 
 // inviteStaying makes the invitation for those who stay in a room that has moved to a new key.
@@ -232,12 +232,12 @@ func (a *app) showLink(link string) error {
 	return err
 }
 
-// showCode draws the QR code of an invitation, below all else that is said: what came behind it would push its first
-// lines out of the window.
-func (a *app) showCode(code qr.Code, otherwise string) error {
+// showCode draws the QR code of an invitation if the window has room for it and so many lines below: what else came
+// behind it would push its first lines out of the window.
+func (a *app) showCode(code qr.Code, otherwise string, below int) error {
 	const prompt = 2 // lines of a shell
 	columns, lines := code.Cells()
-	if lines += prompt; a.width < columns || a.height > 0 && a.height < lines {
+	if lines += prompt + below; a.width < columns || a.height > 0 && a.height < lines {
 		a.say("this window of %d columns and %d lines is too small for the QR code, which takes %d and %d: make it larger, or "+
 			otherwise, a.width, a.height, columns, lines)
 		return nil

@@ -468,8 +468,9 @@ func TestClassIsAlsoARelay(t *testing.T) {
 	if status != http.StatusOK || !strings.Contains(feed, ",1,here,") {
 		t.Fatalf("the feed: %d %s", status, feed)
 	}
-	if status, _ := call(t, c, "POST", "/channels.json", "", map[string]any{}); status == http.StatusOK && !c.Loopback() {
-		t.Fatal("anybody makes channels")
+	// On this machine whoever reaches it makes channels.
+	if status, answer := call(t, c, "POST", "/channels.json", "", map[string]any{}); status != http.StatusOK || !c.Loopback() {
+		t.Fatalf("a channel is made: %d %s", status, answer)
 	}
 }
 
@@ -556,6 +557,21 @@ func (c closing) Write(b []byte) (int, error) {
 		close(c)
 	}
 	return len(b), nil
+}
+
+// Each stranger who took no gzip had a copy of the core made for him.
+func TestAFileIsUnpackedOnce(t *testing.T) {
+	t.Parallel()
+	f := files()["/static/core.wasm"]
+	first, second := f.unpacked(), f.unpacked()
+	if &first[0] != &second[0] || !bytes.HasPrefix(first, []byte("\x00asm")) {
+		t.Error("it is unpacked twice")
+	}
+	reply := httptest.NewRecorder()
+	f.ServeHTTP(reply, httptest.NewRequestWithContext(t.Context(), "GET", "/static/core.wasm", nil))
+	if !bytes.Equal(reply.Body.Bytes(), first) || reply.Header().Get("Content-Encoding") != "" || reply.Header().Get("ETag") != "" {
+		t.Errorf("without gzip it is served with %v", reply.Header())
+	}
 }
 
 // TestPagesAreSmall: beside the core, which package web/core bounds, all that pages load comes in a moment over a crowded Wi-Fi.

@@ -47,6 +47,13 @@ func TestPartsOfPages(t *testing.T) {
 	browse(t, "parts.mjs", map[string]any{"link": c.JoinLink()})
 }
 
+// TestComingIntoARoom: what is said of names, links and inviters before they count, and what a browser keeps.
+func TestComingIntoARoom(t *testing.T) {
+	testenv.Unwatched(t)
+	c := startTestClass(t)
+	browse(t, "joining.mjs", map[string]any{"link": c.JoinLink(), "teacher": c.TeacherURL()})
+}
+
 // TestThirtyPhonesInABrowser: thirty phones with all three columns, which write at once. They take 3 GB, and minutes where other tests
 // run beside them.
 func TestThirtyPhonesInABrowser(t *testing.T) {

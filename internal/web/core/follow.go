@@ -116,8 +116,8 @@ func (c *core) readFeed(
 		news, failed := fetch(g.Position(), visit)
 		arrivals, err := g.Finish(&news, failed)
 		c.news = news
-		c.tellCounts(arrivals.Findings)
 		if i == tries || !errors.Is(err, room.ErrReadElsewhere) {
+			c.tellCounts(arrivals.Findings)
 			return arrivals, errors.Join(failed, err, c.introduce(), c.tellName())
 		}
 	}

@@ -96,18 +96,27 @@ var before = map[string]operation{
 // parseLink reads an invitation. The failure says what is wrong with it.
 func parseLink(link string) (invite.Invitation, error) {
 	i, err := invite.Parse(link)
-	f := &failure{Code: "link"}
 	if err == nil {
 		return i, nil
 	}
-	if f.Text = err.Error(); errors.Is(err, invite.ErrAltered) {
-		f.Hint = "open the link as it was shown, or scan it again"
+	// Nobody who has scanned a code knows what an invitation consists of.
+	f := &failure{Code: "link", Text: err.Error(), Hint: "ask for the link again, or scan it again"}
+	if errors.Is(err, invite.ErrForeign) {
+		f.Text = "this link is no invitation: what has to stand behind its # is missing, or is something else"
 	}
-	if _, cut := errors.AsType[*invite.CutError](err); cut {
-		f.Code, f.Hint = "cut", "copy the whole link, or scan it again"
+	if errors.Is(err, invite.ErrAltered) {
+		f.Text = "the link was changed on the way: one of its characters, or the address before them, is another one than was sent"
+		f.Hint = "do not type it: open it as it was sent, or scan it again"
 	}
-	if _, newer := errors.AsType[*invite.NewerError](err); newer {
-		f.Code, f.Hint = "newer", "load the page anew"
+	if cut, ok := errors.AsType[*invite.CutError](err); ok {
+		f.Code, f.Text = "cut", "the link is not whole: its end is missing"
+		if cut.Want > 0 && cut.Have > cut.Want {
+			f.Text = "the link is too long: something stands behind it that does not belong to it"
+		}
+		f.Hint = "copy all of it, up to its last character, or scan it again"
+	}
+	if _, ok := errors.AsType[*invite.NewerError](err); ok {
+		f.Code, f.Text, f.Hint = "newer", "the link is of a newer fernpost than this page", "load the page anew"
 	}
 	return i, f
 }

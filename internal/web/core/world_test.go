@@ -490,3 +490,74 @@ func TestANameThatIsNoneIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// Of two files under one number one was given out for the other, and whoever had written before was new.
+func TestAFileIsFoundByItsEntry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := relaytest.InBubble(t)
+		channel := relay.CreateChannel(t, relaytest.AllFields(true))
+		link := linkTo(t, relay.URL, channel, fernet.GenerateKey(), 1, 2)
+		ana, bo := join(t, native, relay.Client(t), link, "ana"), join(t, native, relay.Client(t), link, "bo")
+		file := func(p *page, content string) {
+			r := p.call(map[string]any{"op": "send", "body": map[string]any{"file": map[string]any{"name": "a.txt"}}}, []byte(content))
+			if r.Failed != nil {
+				t.Fatal(r.Failed)
+			}
+		}
+		ana.send("first")
+		until(t, "bo has it", func() bool { return bo.shows("first") }, ana, bo)
+		// A copy of her browser, which knows nothing of what the other one sends.
+		copied := &page{TB: t, fresh: native, http: relay.Client(t), nick: "ana", seed: ana.seed, settings: ana.settings, rows: slices.Clone(ana.rows), lives: 1}
+		copied.open()
+		t.Cleanup(copied.end)
+		copied.writes = true
+		copied.open()
+		// Each posts what it has before it hears of the other one's.
+		for p, content := range map[*page]string{ana: "one", copied: "other"} {
+			file(p, content)
+			until(t, "it posts", func() bool {
+				return slices.ContainsFunc(p.asks, func(q *asked) bool { return q.What == "update" })
+			}, p)
+		}
+		files := func() (all []shownMessage) {
+			return slices.DeleteFunc(bo.history(), func(m shownMessage) bool { return m.File == nil })
+		}
+		until(t, "bo has both", func() bool { return len(files()) == 2 }, ana, bo, copied)
+		contents := map[string]bool{}
+		for _, m := range files() {
+			if *m.Number != 2 || m.Standing == nil || *m.Standing != "known" || !m.Forked {
+				t.Errorf("bo is shown number %d, %+v", *m.Number, m)
+			}
+			r := bo.call(map[string]any{"op": "file", "key": m.Key.String(), "number": *m.Number, "entry": *m.Entry}, nil)
+			if r.Failed != nil {
+				t.Fatal(r.Failed)
+			}
+			contents[string(r.more[:r.Attached])] = true
+		}
+		if !contents["one"] || !contents["other"] || len(contents) != 2 {
+			t.Errorf("the files are %v", contents)
+		}
+		if first := bo.history()[0]; first.Standing == nil || *first.Standing != "new" {
+			t.Errorf("her first message is %+v", first)
+		}
+	})
+}
+
+// A link that came damaged was explained by its check sum.
+func TestADamagedLinkIsExplained(t *testing.T) {
+	relay := relaytest.New(t)
+	link := linkTo(t, relay.URL, relay.CreateChannel(t, relaytest.AllFields(true)), fernet.GenerateKey(), 1)
+	other := "A"
+	if link[len(link)-20] == 'A' {
+		other = "B"
+	}
+	for bad, want := range map[string]string{
+		link[:len(link)-9]: "its end is missing", link + "AAAA": "the link is too long", "http://127.0.0.1/join": "no invitation",
+		link[:len(link)-20] + other + link[len(link)-19:]: "changed on the way",
+	} {
+		_, err := parseLink(bad)
+		if f, ok := errors.AsType[*failure](err); !ok || !strings.Contains(f.Text, want) || f.Hint == "" {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}

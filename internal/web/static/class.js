@@ -1,6 +1,7 @@
 import {Columns} from './columns.js'
 import {$, agree, clean, clock, compose, count, el, explain, said, save, svgPath, tell} from './dom.js'
 import {ask, follow} from './lesson.js'
+import {whoWrote} from './talk.js'
 import {token} from './token.js'
 
 // The page on the projector: a room that the teacher is in, what others see of it, and the switches.
@@ -54,14 +55,10 @@ let asking = false
 async function joined() {
   if (asking || !room) return
   asking = true
-  const all = (await room.people().catch(() => [])).filter(p => !p.own && !p.lost)
-  const persons = [...new Set(all.map(p => p.person))]
-  const devices = all.length > persons.length ? `, with ${count(all.length, 'device')}` : ''
-  $('#joined').textContent = !room?.info.signed ? 'Nobody signs here: who has written what, nobody knows.'
-    : persons.length ? `${count(persons.length, 'person').replace('persons', 'people')} ${persons.length === 1 ? 'has' : 'have'} written${devices}, this screen not counted: ${all.map(p => clean(p.name || p.nick)).join(', ')}`
-      : 'Nobody has written yet.'
-  if (persons.length && !came) invite(false)
-  came ||= persons.length > 0
+  const wrote = whoWrote(await room.people().catch(() => []))
+  $('#joined').textContent = !room?.info.signed ? 'Nobody signs here: who has written what, nobody knows.' : clean(wrote || 'Nobody has written yet.')
+  if (wrote && !came) invite(false)
+  came ||= Boolean(wrote)
   asking = false
 }
 

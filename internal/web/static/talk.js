@@ -47,6 +47,14 @@ function delivery(m) {
   return el('p', {class: 'delivery'}, clean(text))
 }
 
+// whoWrote says how many others have written, which are fewer than their keys where somebody has two devices.
+export function whoWrote(people) {
+  const all = people.filter(p => !p.own && !p.lost)
+  const persons = new Set(all.map(p => p.person)).size
+  const devices = all.length > persons ? `, with ${count(all.length, 'device')}` : ''
+  return persons && `${count(persons, 'person').replace('persons', 'people')} ${persons === 1 ? 'has' : 'have'} written${devices}, this screen not counted: ${all.map(p => p.name || p.nick).join(', ')}`
+}
+
 // Talk keeps a list up to date.
 export class Talk {
   constructor(list, fetchFile) {

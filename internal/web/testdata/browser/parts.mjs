@@ -81,6 +81,12 @@ await run(async (browser, class_) => {
     return ['a\u0301\u0302\u0303\u0304\u0305\u0306', 'a\u200bb\u2060c\u00add', '\u202egnirts', '\u{e0041}x', 'x'.repeat(20001), 'नमस्ते 👩‍💻', 'a\u034f\u3164b'].map(clean)
   })
   assert.deepEqual(cleaned, ['a\u0301\u0302\u0303\u0304', 'a\ufffdb\ufffdc\ufffdd', '\ufffdgnirts', '\ufffdx', 'x'.repeat(20000) + ' … (1 more characters)', 'नमस्ते 👩‍💻', 'a\ufffd\ufffdb'])
+  const who = await page.evaluate(async () => {
+    const {whoWrote} = await import('/static/talk.js')
+    const ana = {name: 'ana', person: 'a'}
+    return [[{own: true, person: 'me'}], [ana], [ana, {name: 'ana’s phone', person: 'a'}, {name: 'bo', person: 'b'}, {name: 'cy', person: 'c', lost: true}]].map(whoWrote)
+  })
+  assert.deepEqual(who, [0, '1 person has written, this screen not counted: ana', '2 people have written, with 3 devices, this screen not counted: ana, ana’s phone, bo'])
   await joined(page)
   await told(page)
 })

@@ -8,6 +8,10 @@ await run(async (browser, about) => {
   assert.equal(await page.evaluate(() => location.hash), '', 'the token stays in the address bar')
   await row('hello from bo').locator('.c2 .token').first().click()
   await page.waitForSelector('.anatomy .part.MAC')
+  for (const kind of ['version', 'clock', 'IV', 'ciphertext', 'MAC']) {
+    await page.locator(`.anatomy .part.${kind}`).first().click()
+    assert.match(await page.textContent('.anatomy [role=status]'), /: .* gives? away /, `what the ${kind} is`)
+  }
   await checkRules(page, 'the room')
   const text = '<img src=x onerror="window.ran=1"> written in the browser'
   await page.fill('#text', text)
@@ -29,6 +33,12 @@ await run(async (browser, about) => {
   await screenshot(page, 'rooms-people')
   await page.click('#show-about')
   await checkRules(page, 'what it is')
+  // Whoever opens a room again and again follows it once.
+  let streams = 0
+  page.on('request', r => { if (r.url().includes('/events?')) streams++ })
+  await Promise.all([page.waitForRequest(r => r.url().includes('/events?')), page.evaluate(() => { for (let i = 0; i < 3; i++) document.querySelector('#rooms button').click() })])
+  await row('hello from ana').first().waitFor()
+  assert.equal(streams, 1, 'streams for three times open')
   await page.reload()
   await row('hello from ana').first().waitFor()
 
