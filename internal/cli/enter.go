@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -129,12 +130,21 @@ func (a *app) channelKeys(f *enterFlags, r *model.Room) error {
 	return nil
 }
 
-// askWriteKey asks for the write key of a channel that was there before, if there is somebody to ask.
-func (a *app) askWriteKey() func(context.Context, error) (model.Secret, error) {
+// askWriteKey asks for the write key of a channel that was there before, for the room of a name, if there is somebody to ask.
+func (a *app) askWriteKey(name string) func(context.Context, error) (model.Secret, error) {
 	ask := a.askChannelKey("write key", "Write key of the channel (empty: only read)")
 	return func(ctx context.Context, wrong error) (key model.Secret, err error) {
 		if a.canAsk() {
 			key, err = ask(ctx, wrong)
+		}
+		if err != nil && !errors.Is(err, context.Canceled) && a.canAsk() { // what was typed before it would be lost
+			a.report(explainEntry(err))
+			if only, why := a.confirm(ctx, "Keep the room without a write key, only to read it?"); why != nil || only {
+				key, err = "", why
+			}
+			if err == nil {
+				a.say("%s adds the key later", setRoom(cmp.Or(name, "ROOM"), "--write-key-file FILE"))
+			}
 		}
 		if err == nil && key == "" {
 			a.say("without a write key this room can only be read")
@@ -191,7 +201,7 @@ func (f *enterFlags) entry(a *app, name, deriving string, profiles ...passphrase
 		}
 		o.Profiles = []passphrase.Profile{p}
 	}
-	o.WriteKey = a.askWriteKey()
+	o.WriteKey = a.askWriteKey(name)
 	o.AnyKey = func(ctx context.Context) (model.Secret, error) { return a.askAnyKey(ctx, f.channel) }
 	o.Tell = func(e messenger.Event) { a.tellEntry(&o.Room, e) }
 	o.Deriving = func() func() { return a.computing(func() string { return deriving }) }

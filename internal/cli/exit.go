@@ -48,13 +48,15 @@ const exitCodesHelp = `Exit codes, the same for every command:
     5  relay unreachable, or what answers there is no relay; "socket send": nobody listens there
     6  no key opens it: wrong passphrase, or not for this room; "token", "identity open": wrong key, or altered, which
        nobody can tell apart
-    7  something is wrong: "verify" has told a finding ("recv" and "watch --messages N" end with 7, and
-       with 3 as "verify" does, only with --strict, also for what was told before and still stands).
-       What stood before a clear of the channel cannot be checked any more: it is told, and counts only
-       if the relay has shown some of it again as it was, so that the clear was none (7), or copies of
-       at least half of it, which somebody may have posted (3).
-       "identity check", "join" by a letter: the signature is false, or of another file or person (3: by a key that
-       was not compared)
+    7  something is wrong:
+       - "verify" has told a finding;
+       - "recv" and "watch --messages N" have, with --strict: only then they end with 7, or with 3 as
+         "verify" does, also for what was told before and still stands;
+       - the relay has shown again, as it was, some of what stood before a clear of the channel, so that
+         the clear was none. Copies of at least half of it, which somebody may have posted, are a 3. Else
+         what stood before a clear cannot be checked any more: it is told, and counts for nothing;
+       - "identity check", "join" by a letter: the signature is false, or of another file or person (3: by
+         a key that was not compared)
     8  no token, or a damaged one: not base64, cut short, or of another version; so of signatures, sealed files,
        letters and the files of "export"
     9  a token that is refused by its age: expired, or from the future ("token decrypt --ttl")

@@ -172,7 +172,8 @@ func unknownCommand(parent *cobra.Command, name string) error {
 
 // alike returns those of some names that somebody may have meant who has typed another one.
 func alike(name string, names []string) []string {
-	all := &cobra.Command{SuggestionsMinimumDistance: 2}
+	// Of two letters each other two are two apart.
+	all := &cobra.Command{SuggestionsMinimumDistance: min(2, len(name)/2)}
 	for _, n := range names {
 		all.AddCommand(&cobra.Command{Use: n, Run: func(*cobra.Command, []string) {}})
 	}
@@ -189,6 +190,9 @@ func meantFlag(cmd *cobra.Command, err error) string {
 	name := cmp.Or(strings.TrimLeft(unknown.GetSpecifiedShortnames(), "-"), unknown.GetSpecifiedName())
 	if f := cmd.Flag(name); f != nil {
 		return "did you mean --" + f.Name + "? "
+	}
+	if cmd.Flag("png") != nil && name == "qr" {
+		return "a terminal shows the QR code without a flag, and --png FILE makes a picture of it; "
 	}
 	if f := cmd.Flag(name + "-file"); f != nil {
 		return "it would stand in every list of processes: put it into a file, and say --" + f.Name + " FILE; "

@@ -27,26 +27,40 @@ import (
 func (a *app) hashCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "hash FILE", Short: "The SHA-256 of a file, with six words to compare aloud",
-		Long: `hash prints the SHA-256 of a file (- is standard input), of any length, and six words for it. Two who read out the same words
+		Use: "hash FILE...", Short: "The SHA-256 of a file, with six words to compare aloud",
+		Long: `hash prints the SHA-256 of each file (- is standard input), of any length, and six words for it. Two who read out the same words
 have the same file, if nobody has meant to deceive them: who makes both files can find two with the same words, though none
 with the same SHA-256. "fernpost identity sign" says besides whose file it is.`,
-		Example: "  fernpost hash report.pdf\n  fernpost hash - < report.pdf",
-		Args:    cobra.ExactArgs(1),
+		Example: "  fernpost hash report.pdf\n  fernpost hash *.pdf\n  fernpost hash - < report.pdf",
+		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			hash, size, err := a.hashOf(cmd.Context(), args[0])
-			if err != nil {
-				return err
+			for _, name := range args {
+				if err := a.printHash(cmd.Context(), name, len(args) > 1, asJSON); err != nil {
+					return err
+				}
 			}
-			words := passphrase.SixWords(publickey.HashSafety(hash))
-			if asJSON {
-				return a.printJSON(hashJSON{args[0], size, hex.EncodeToString(hash[:]), words})
-			}
-			return a.printLines(fmt.Sprintf("sha256  %x\nwords   %s\n", hash, a.style.bold(words)))
+			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as one JSON object")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a file")
 	return cmd
+}
+
+// printHash prints the hash of a file, below its name if it is one of several.
+func (a *app) printHash(ctx context.Context, file string, named, asJSON bool) error {
+	hash, size, err := a.hashOf(ctx, file)
+	if err != nil {
+		return err
+	}
+	words := passphrase.SixWords(publickey.HashSafety(hash))
+	if asJSON {
+		return a.printJSON(hashJSON{file, size, hex.EncodeToString(hash[:]), words})
+	}
+	name := ""
+	if named {
+		name = "file    " + screen.Line(file) + "\n"
+	}
+	return a.printLines(fmt.Sprintf("%ssha256  %x\nwords   %s\n", name, hash, a.style.bold(words)))
 }
 
 // fileCommands are what an identity does for files.
@@ -164,7 +178,11 @@ func (a *app) signCommand(roomName *string, asJSON *bool) *cobra.Command {
 		Use: "sign FILE", Short: "Sign a file: a signature beside it, that others check",
 		Long: `sign prints a signature of a file (- is standard input) of any length: a short text that names your public key, the time by
 your clock and the file's SHA-256, and that only your identity can make. Keep it beside the file as FILE.sig. It hides
-nothing, and cannot be taken back.`,
+nothing, and cannot be taken back.
+
+Other programs check it with Ed25519 (RFC 8032). Signed are 104 bytes: the text "fernpost/v1 signed file", a zero byte, the 32 bytes
+of the public key (64 hexadecimal digits behind "key"), the time as 8 bytes, the highest first (behind "time", seconds since 1970), and
+the 32 bytes of the SHA-256 of the file. The signature stands behind "signature", in base64.`,
 		Example: "  fernpost identity sign report.pdf > report.pdf.sig\n  fernpost identity sign report.pdf --out report.pdf.sig",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -91,6 +91,7 @@ type verdictJSON struct {
 	Unsure   int    `json:"unsure" means:"what waits, or could not be judged, printed before"`
 	Noted    int    `json:"noted" means:"what says for information that nothing is wrong, printed before"`
 	Digest   string `json:"digest" means:"six words to compare"`
+	Hex      string `json:"digest_hex" means:"the same as 32 hexadecimal digits, as examples/python/fernpost_record.py prints it"`
 	Version  int    `json:"digest_version" means:"how the digest is made: those of different versions cannot be compared"`
 	Lines    int    `json:"lines" means:"how many messages and texts it covers"`
 	Keys     int    `json:"keys" means:"how many keys have signed them"`

@@ -114,7 +114,7 @@ func (a *app) inviteByLetter(ctx context.Context, r model.Room, i *messenger.Inv
 		} else if err != nil {
 			break
 		}
-		a.say("a letter%s for whose public key has the sealing words: %s", where, a.style.bold(passphrase.SixWords(keys.Safety())))
+		a.say("a letter%s to the public key with the sealing words: %s", where, a.style.bold(passphrase.SixWords(keys.Safety())))
 	}
 	if err != nil {
 		if len(ends) > 0 {

@@ -174,8 +174,8 @@ func apiKey(what, s string) (string, error) {
 	if problem := notTyped(s); problem != "" {
 		return "", noAPIKey(what, problem)
 	}
-	if isAPIKey(s) {
-		return s, nil
+	if capitals := strings.ToUpper(s); isAPIKey(capitals) { // no key has small letters: they were typed for capitals
+		return capitals, nil
 	}
 	problem := ""
 	for _, r := range s {
@@ -210,7 +210,7 @@ func notTyped(s string) string {
 	case strings.ContainsAny(s, "<>\"'“”„‘’«»"):
 		return "there are quotes or brackets around it: leave them out"
 	case strings.ContainsFunc(s, unicode.IsSpace):
-		return "there are blanks in it: leave out what is not of it"
+		return "there are blanks in it: leave out what does not belong to it"
 	}
 	return ""
 }

@@ -260,13 +260,13 @@ func (a *app) showWait(w exchange.Wait) {
 	case exchange.OwnInterval:
 		also := ""
 		if w.Writers > 1 {
-			also = ", and one more is left to the others who write here"
+			also = ", and one more is left to those who have written here in the last ten minutes"
 		}
 		a.say("the channel's interval is not over%s; posting in %s", also, seconds(w.For))
 	case exchange.ChannelBusy:
 		why := ""
 		if w.Writers > 1 {
-			why = ", at a moment chosen by chance, so as not to meet others who write here"
+			why = ", at a moment chosen by chance, so as not to meet those who have written here in the last ten minutes"
 		}
 		a.say("too soon after another update of the channel; trying again in %s%s", seconds(w.For), why)
 	case exchange.ReplyLost:

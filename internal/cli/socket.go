@@ -227,7 +227,7 @@ Then it waits, --wait at most, whether the other side answers with tokens, and p
 			}
 			conn, err := (&net.Dialer{Timeout: a.timeout}).DialContext(cmd.Context(), "tcp", args[0])
 			if err != nil {
-				return hint(fmt.Errorf("connecting to %s: %w", screen.Line(args[0]), err), "does \"fernpost socket listen\", or another program, listen there?")
+				return hint(&notConnectedError{args[0], err}, "does \"fernpost socket listen\", or another program, listen there?")
 			}
 			defer conn.Close()
 			defer context.AfterFunc(cmd.Context(), func() { conn.Close() })()
@@ -305,3 +305,27 @@ func (t *socketTool) sendInput(lines bool, post func(plain, lineEnd string) erro
 	}
 	return nil
 }
+
+// notConnectedError says in words why nobody answers at an address.
+type notConnectedError struct {
+	address string
+	err     error
+}
+
+func (e *notConnectedError) Error() string {
+	why := e.err.Error()
+	timeout, isTimeout := errors.AsType[net.Error](e.err)
+	dns, isDNS := errors.AsType[*net.DNSError](e.err)
+	errno, isErrno := errors.AsType[syscall.Errno](e.err)
+	switch {
+	case isDNS:
+		why = "there is no host " + dns.Name
+	case isTimeout && timeout.Timeout():
+		why = "no answer"
+	case isErrno:
+		why = errno.Error()
+	}
+	return fmt.Sprintf("nobody listens at %s: %s", screen.Line(e.address), screen.Line(why))
+}
+
+func (e *notConnectedError) Unwrap() error { return e.err }

@@ -38,7 +38,7 @@ func TestWhatNewcomersTypeIsRefusedWithTheWayToSayIt(t *testing.T) {
 		{dir + " is a directory, and no file", []string{"invite", "lab", "--recipients", dir}},
 		{dir + " is a directory, and no file", []string{"join", "--qr", dir}},
 		{dir + " is a directory, and no file", []string{"hash", dir}},
-		{"there are blanks in it: leave out what is not of it", []string{"rooms", "set", "lab", "--write-key-file", file}},
+		{"there are blanks in it: leave out what does not belong to it", []string{"rooms", "set", "lab", "--write-key-file", file}},
 	} {
 		ana.exits(exitUsage, c.args...)
 		ana.says(1, c.says)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
@@ -43,7 +44,8 @@ checked any more: it is told, and counts only if the relay shows some of it agai
 It ends with a verdict and a digest, in six words, of what the relay shows now. Two people who read the same words to
 each other are shown the same conversation by verify, to the letter and in the same order; recv and watch show what this
 device holds, which is the same unless verify tells otherwise. If one of them has read further, --until checks and
-compares what both have.
+compares what both have. A reader in Python, examples/python/fernpost_record.py, prints the digest as 32 hexadecimal digits:
+"digest_hex" of --json.
 
 The exit code is 7 if something is wrong, 3 if nothing is but something waits or could not be judged, and 6 if no key
 opens anything.`,
@@ -311,7 +313,7 @@ func (a *app) printVerdict(r *model.Report, o verifyOptions) error {
 	found, unsure, noted := a.verdict.Counts()
 	if o.asJSON {
 		return a.printJSON(verdictJSON{
-			r.Entries, r.Records, r.Authors, r.Unsigned, found, unsure, noted, digest,
+			r.Entries, r.Records, r.Authors, r.Unsigned, found, unsure, noted, digest, hex.EncodeToString(r.Digest[:16]),
 			record.DigestVersion, len(r.Lines), r.Authors, known(o.until),
 		})
 	}

@@ -107,7 +107,7 @@ func (o *watchOptions) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.states, "states", false, "also say how far your own messages have come, and who has seen them")
 	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line, of your own messages' states, too")
 	flags.StringVar(&o.via, "via", "", "the only way by which entries may come: stream, mqtt or polling")
-	flags.StringVar(&o.exec, "exec", "", "run this `COMMAND` for each message; arguments of it stand behind --")
+	flags.StringVar(&o.exec, "exec", "", "run this `COMMAND` for each message of others; arguments of it stand behind --")
 	flags.Var(duration.Flag(&o.execTimeout, time.Minute), "exec-timeout", "end a command of --exec that takes longer")
 }
 

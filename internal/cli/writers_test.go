@@ -82,7 +82,7 @@ func TestAWaitThatIsLongerThanTheIntervalIsExplained(t *testing.T) {
 		ana.makeRoom(signedText)
 		bo.env["FERNPOST_WRITE_KEY"] = ana.writeKey()
 		bo.must("join", "lab", "--channel", fmt.Sprint(ana.channel()), "--profile", signedText)
-		const why = ", at a moment chosen by chance, so as not to meet others who write here\n"
+		const why = ", at a moment chosen by chance, so as not to meet those who have written here in the last ten minutes\n"
 		ana.must("send", "alone")
 		ana.must("send", "and again")
 		if got := ana.stderr.String(); !strings.Contains(got, "trying again in ") || strings.Contains(got, why) {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"unicode"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/model"
@@ -149,7 +151,7 @@ func NameLike(text string) string {
 			return '-'
 		}
 		return -1
-	}, strings.ToLower(text))
+	}, strings.ToLower(norm.NFD.String(strings.ReplaceAll(text, "ß", "ss")))) // which takes ü apart into u and its dots
 	like = strings.Trim(like[:min(len(like), longestName)], "-_")
 	if CheckName(like) != nil {
 		return ""

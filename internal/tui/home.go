@@ -173,7 +173,7 @@ func (h *home) join(ctx context.Context, text string) error {
 	link, as, _ := strings.Cut(strings.TrimSpace(text), " ")
 	i, err := invite.Parse(link)
 	if err != nil {
-		return fmt.Errorf("this is no invitation: %w", err)
+		return err // which says that it is none
 	}
 	j, err := h.o.Engine.Invitation(i, model.ByInvitation, strings.TrimSpace(as))
 	if errors.Is(err, model.ErrRoomExists) || errors.Is(err, model.ErrRoomName) {

@@ -441,7 +441,7 @@ func TestRotateInviteAndJoinTellWhatTheyDo(t *testing.T) {
 		cy.sees("^-- Invitation to den --$")
 		cy.sees("^It is for reading only.$")
 		cy.says("/join %s", link[:len(link)-3])
-		cy.sees("^error: this is no invitation: ")
+		cy.sees("^error: this invitation was cut: ")
 		cy.says("/join %s", link)
 		cy.sees("^invited by somebody with the words: (?:[a-z-]+ ?){6}$")
 		cy.says("new here")

@@ -20,9 +20,13 @@ func notServedHere() map[string][]string {
 // notServed says that a part of the service is left out.
 func notServed(what string) string { return "This relay has no " + what + "." }
 
-// refuse answers for a part that is left out.
+// refuse answers for a part that is left out. Of an address without an extension the service's table shows a bare code, in which
+// the part has no name: those are answered as JSON.
 func refuse(what string) handler {
-	return func(*request) (*reply, error) {
+	return func(q *request) (*reply, error) {
+		if q.format == formatNone {
+			q.format = formatJSON
+		}
 		return nil, &refusal{code: thingspeak.CodeNotFound, hint: notServed(what)}
 	}
 }

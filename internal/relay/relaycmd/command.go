@@ -76,6 +76,10 @@ With --mqtt devices publish and subscribe by MQTT 3.1.1, the topics being ThingS
 second line on standard output is then "listening on mqtt://HOST:PORT", or mqtts with --tls-cert and --tls-key. What comes
 too early, is too large or is not allowed vanishes without a word: MQTT has no answer for it.
 
+A channel for clear values is made as the service's are; the answer has its number and keys, its write key first:
+  curl -d 'name=garden&field1=temperature&public_flag=true' http://127.0.0.1:3000/channels.json
+Elsewhere than on this machine it takes a user key as well: api_key=KEY, which "relay user add" prints.
+
 Limits by address keep one client from taking everything; programs on this machine have none. Behind a reverse proxy
 name that with --trust-proxy, or all its clients count as one.
 

@@ -14,6 +14,7 @@ import (
 	"github.com/fernpost/fernpost/internal/relay/serve"
 	"github.com/fernpost/fernpost/internal/relay/store/postgres"
 	"github.com/fernpost/fernpost/internal/relay/store/sqlite"
+	"github.com/fernpost/fernpost/internal/screen"
 )
 
 // copyCommand moves a relay to another engine, or to another place.
@@ -43,8 +44,8 @@ machine who lists processes: set PGPASSWORD, or write it into ~/.pgpass.`,
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), copyJSON{counts.Accounts, counts.Channels, counts.Entries, true})
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%d accounts, %d channels and %d entries are in both, and the same\n",
-				counts.Accounts, counts.Channels, counts.Entries)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s, %s and %s are in both, and the same\n", screen.Count(counts.Accounts, "account"),
+				screen.Count(counts.Channels, "channel"), screen.Count(int(counts.Entries), "entry"))
 			return nil
 		},
 	}

@@ -40,7 +40,7 @@ func TestCopyToPostgreSQLAndBack(t *testing.T) {
 	post("one")
 	post("two\nzwei 🌿")
 	out, _ := copied(t, 0, dir, database)
-	if want := "2 accounts, 1 channels and 2 entries are in both, and the same\n"; out != want {
+	if want := "2 accounts, 1 channel and 2 entries are in both, and the same\n"; out != want {
 		t.Errorf("printed %q, want %q", out, want)
 	}
 	post("three")
@@ -65,7 +65,7 @@ func TestCopyToPostgreSQLAndBack(t *testing.T) {
 
 	back := filepath.Join(t.TempDir(), "back")
 	out, _ = copied(t, 0, database, back)
-	if want := "2 accounts, 1 channels and 4 entries are in both, and the same\n"; out != want {
+	if want := "2 accounts, 1 channel and 4 entries are in both, and the same\n"; out != want {
 		t.Errorf("printed %q, want %q", out, want)
 	}
 	exported := func(args ...string) string {

@@ -82,6 +82,7 @@ func TestStoreFlag(t *testing.T) {
 		{[]string{"--store", "mysql://relay:secret@localhost/relay"}, 1, "must begin with postgres://"},
 		{[]string{"user", "show", "--store", "relay.db"}, 1, "must begin with postgres://"},
 		{[]string{"--store", "postgres://relay:secret@localhost:port/relay"}, 1, "cannot be read"},
+		{[]string{"user", "add", "x", "--store", "postgres://relay:secret@localhost/relay", "--data", "x"}, 2, "name two places"},
 		{[]string{"backup", "x.db", "--store", "postgres://relay:secret@localhost/relay"}, 1, "pg_dump"},
 	} {
 		var out, talk bytes.Buffer

@@ -196,7 +196,7 @@ func (f *flags) deviceAllow() *cobra.Command {
 		Use:   "allow CLIENT-ID --channel ID",
 		Short: "Change what a device may do with a channel",
 		Long: `allow sets what a device may do with a channel. Without --publish and --subscribe it may do nothing with it any
-more, but read it with any key in the topic while it is public: that may everybody. Its other channels stay as they are.`,
+more, except read it while it is public, as everybody may, with any key in the topic. Its other channels stay as they are.`,
 		Example: `  fernpost relay device allow 5OQpOYLVLErJkYG9CWQPGAY --channel 4711124 --subscribe
   fernpost relay device allow 5OQpOYLVLErJkYG9CWQPGAY --channel 4711123`,
 		Args: func(cmd *cobra.Command, args []string) error {

@@ -52,6 +52,9 @@ func CheckArgs(cmd *cobra.Command, args []string, err error) error {
 			}
 		}
 	}
+	if store, data := cmd.Flag("store"), cmd.Flag("data"); err == nil && store != nil && data != nil && store.Changed && data.Changed {
+		return errors.New("--store and --data name two places: everything is kept in one of them") // and the other was passed over
+	}
 	if err == nil || len(names) == 0 || len(args) >= least && len(args) <= len(names) {
 		return err
 	}

@@ -78,6 +78,10 @@ func (f *flags) userAdd() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if f.store == "" && f.data == "" { // a relay that serves a database knows nothing of it
+					dir, _ := dataDir("") // which was found before
+					fmt.Fprintf(cmd.ErrOrStderr(), "the account is in %s; a relay with --store or --data needs the same flag here\n", dir)
+				}
 				_, err = fmt.Fprintln(cmd.OutOrStdout(), a.Key)
 				return err
 			})
