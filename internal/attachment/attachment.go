@@ -3,6 +3,7 @@ package attachment
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/fernpost/fernpost/internal/diskfile"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/screen"
 )
@@ -31,15 +33,15 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 func refusedf(format string, args ...any) error { return &RefusedError{fmt.Errorf(format, args...)} }
 
 // Read reads a file that is to be sent. Where its name is wrong, or it is too long, the error is a [*RefusedError].
-func Read(name string) (record.File, error) {
-	f, err := os.Open(name)
+func Read(ctx context.Context, name string) (record.File, error) {
+	f, err := diskfile.Open(ctx, name)
+	if err != nil && ctx.Err() == nil {
+		err = &RefusedError{err}
+	}
 	if err != nil {
-		return record.File{}, &RefusedError{err}
+		return record.File{}, err
 	}
 	defer f.Close()
-	if is, err := f.Stat(); err == nil && is.IsDir() {
-		return record.File{}, refusedf("%s is a directory, and no file", name)
-	}
 	content, err := io.ReadAll(io.LimitReader(f, record.MaxFile+1))
 	if err != nil {
 		return record.File{}, fmt.Errorf("reading %s: %w", name, err)
@@ -82,7 +84,7 @@ func (s *Dir) Close() error { return s.dir.Close() }
 // Save writes one file and returns under which name, and whether it was there before, to the letter.
 func (s *Dir) Save(f record.File) (name string, there bool, err error) {
 	for name = range fileNames(f) {
-		out, err := s.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		err := s.write(name, f.Content)
 		if errors.Is(err, fs.ErrExist) {
 			if s.holds(name, f.Content) {
 				return name, true, nil
@@ -92,14 +94,21 @@ func (s *Dir) Save(f record.File) (name string, there bool, err error) {
 		if err != nil {
 			return name, false, fmt.Errorf("saving %s: %w", name, err)
 		}
-		_, err = out.Write(f.Content)
-		if err = errors.Join(err, out.Close()); err != nil {
-			s.dir.Remove(name) // half a file is worse than none
-			return name, false, fmt.Errorf("saving %s: %w", name, err)
-		}
 		return name, false, nil
 	}
 	return "", false, fmt.Errorf("saving %s: no name is free", name)
+}
+
+// write writes a new file. Killed, it leaves half of one only under a name that nobody takes for it.
+func (s *Dir) write(name string, content []byte) error {
+	f, err := diskfile.Create(s.dir, name, 0o644)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(content); err != nil {
+		return errors.Join(err, f.Drop())
+	}
+	return f.Keep()
 }
 
 // fileNames yields the names under which a file can be saved, the best first. After nine files of one name comes one

@@ -52,7 +52,7 @@ func (a *app) chat(ctx context.Context, room string, o chatOptions) error {
 		return badPace(o.pollMin, o.pollMax)
 	}
 	options := tui.Options{
-		Engine: a.engine(), Access: a.access(), Room: cmp.Or(room, a.config.Get("room")), NewRoom: a.roomToMake,
+		Engine: a.engine(), Access: a.access(), Room: cmp.Or(room, a.config.Get("room")), NewRoom: func(name string) (model.Room, model.Secret, error) { return a.roomToMake(ctx, name) },
 		Fastest: o.pollMin, Slowest: o.pollMax, Explain: explainForChat, Stopped: a.stoppedText, Colour: a.style.on,
 	}
 	// Reading thousands of messages leaves much behind that is needed no more: collected twice as often, it is half as
@@ -74,7 +74,7 @@ func (a *app) chat(ctx context.Context, room string, o chatOptions) error {
 }
 
 // roomToMake has the settings of a room that is made without any flag.
-func (a *app) roomToMake(name string) (model.Room, model.Secret, error) {
+func (a *app) roomToMake(ctx context.Context, name string) (model.Room, model.Secret, error) {
 	f := enterFlags{relay: a.config.Get("relay"), interval: defaultDuration("interval"), flags: pflag.NewFlagSet("", pflag.ContinueOnError)}
 	f.flags.Var(duration.Flag(&f.interval, f.interval), "interval", "")
 	if err := f.flags.Lookup("interval").Value.Set(a.config.Get("interval")); err != nil {
@@ -84,7 +84,7 @@ func (a *app) roomToMake(name string) (model.Room, model.Secret, error) {
 	if err != nil {
 		return r, "", err
 	}
-	key, err := a.userKey("")
+	key, err := a.userKey(ctx, "")
 	return r, key, err
 }
 

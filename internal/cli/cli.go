@@ -27,6 +27,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/fernpost/fernpost/internal/config"
+	"github.com/fernpost/fernpost/internal/diskfile"
 	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
@@ -104,7 +105,7 @@ func Main() int {
 func (a *app) run(ctx context.Context, args []string) int {
 	stderr := a.stderr
 	a.status = &statusLine{to: stderr, columns: func() int { return a.columnsOfStderr(stderr) }}
-	a.stderr, a.input = a.status, interruptible{ctx, a.stdin}
+	a.stderr, a.input = a.status, diskfile.Until(ctx, a.stdin)
 	if a.stdoutTerminal && a.stderrTerminal {
 		a.stdout = a.status.beside(a.stdout)
 	}

@@ -91,7 +91,7 @@ func (a *app) eavesdrop(ctx context.Context, o eavesdropOptions) error {
 	if o.csv.name != "" {
 		return a.eavesdropCSV(ctx, o)
 	}
-	client, err := a.dialUnkeyed(&o.openFeed)
+	client, err := a.dialUnkeyed(ctx, &o.openFeed)
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (a *app) eavesdropCSV(ctx context.Context, o eavesdropOptions) error {
 
 // dialUnkeyed makes a client for the channel that the flags name. A room lends its relay, channel and read key: what
 // opens its messages stays where it is.
-func (a *app) dialUnkeyed(o *openFeed) (*channel.Reader, error) {
+func (a *app) dialUnkeyed(ctx context.Context, o *openFeed) (*channel.Reader, error) {
 	relay, id, readKey := o.relay, o.channel, ""
 	if o.channel == 0 {
 		r, err := a.loadRoom(o.room)
@@ -151,7 +151,7 @@ func (a *app) dialUnkeyed(o *openFeed) (*channel.Reader, error) {
 	}
 	if o.readKeyFile != "" {
 		var err error
-		if readKey, err = a.readSecretFile("read-key-file", o.readKeyFile); err == nil {
+		if readKey, err = a.readSecretFile(ctx, "read-key-file", o.readKeyFile); err == nil {
 			readKey, err = apiKey("read key", readKey)
 		}
 		if err != nil {

@@ -82,7 +82,7 @@ no feed.`,
 }
 
 func (a *app) guess(ctx context.Context, o *guessOptions) error {
-	if err := o.choose(); err != nil {
+	if err := o.choose(ctx); err != nil {
 		return err
 	}
 	if o.table && o.csv.name == "" {
@@ -113,14 +113,14 @@ func (a *app) guess(ctx context.Context, o *guessOptions) error {
 }
 
 // choose reads rules, mask and profiles.
-func (o *guessOptions) choose() error {
+func (o *guessOptions) choose(ctx context.Context) error {
 	if o.rules != "" {
-		text, err := os.ReadFile(o.rules)
+		text, err := readNamed(ctx, o.rules)
 		if err == nil {
 			o.steps, err = guess.ParseRules(string(text))
 		}
 		if err != nil {
-			return usagef("--rules: %w", err)
+			return fmt.Errorf("--rules: %w", wrongFile(ctx, err))
 		}
 	}
 	if o.mask != "" {
@@ -204,12 +204,15 @@ func (a *app) search(ctx context.Context, o *guessOptions, target *guess.Target)
 	options := guess.Options{Of: 0}
 	size := int64(0)
 	if o.list != "" {
-		f, err := os.Open(o.list)
+		f, err := openFile(ctx, o.list)
 		if err != nil {
-			return usagef("--wordlist: %w", err)
+			return fmt.Errorf("--wordlist: %w", err)
 		}
 		defer f.Close()
 		words, err := countLines(f)
+		if err != nil && ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err != nil {
 			return usagef("--wordlist: %w", err)
 		}
@@ -226,7 +229,7 @@ func (a *app) search(ctx context.Context, o *guessOptions, target *guess.Target)
 	of := o.of(size)
 	if o.session != "" {
 		var err error
-		if options.Skip, err = readSession(o.session, of); err != nil {
+		if options.Skip, err = readSession(ctx, o.session, of); err != nil {
 			return err
 		}
 		if options.Skip > 0 {
@@ -332,8 +335,8 @@ func countLines(f io.Reader) (n uint64, err error) {
 	}
 }
 
-func readSession(name, of string) (tried uint64, err error) {
-	text, err := os.ReadFile(name)
+func readSession(ctx context.Context, name, of string) (tried uint64, err error) {
+	text, err := readNamed(ctx, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
@@ -343,7 +346,7 @@ func readSession(name, of string) (tried uint64, err error) {
 	}
 	switch {
 	case err != nil:
-		return 0, usagef("--session: %w", err)
+		return 0, fmt.Errorf("--session: %w", wrongFile(ctx, err))
 	case s.Version != 1 || s.Of != of:
 		return 0, hint(usagef("--session: %s is of another feed, list, mask, rules or profile", name), "name another file")
 	}

@@ -80,7 +80,7 @@ func (a *app) readOpenFeed(ctx context.Context, o *openFeed, visit func(*thingsp
 		end, err = a.readCSV(ctx, o.csv, visit)
 		return end, cmp.Or(strings.TrimSuffix(o.csv.name, "-"), "standard input"), err
 	}
-	client, err := a.dialUnkeyed(o)
+	client, err := a.dialUnkeyed(ctx, o)
 	if err != nil {
 		return end, "", err
 	}

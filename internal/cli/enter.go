@@ -107,7 +107,7 @@ func explainName(err error, name string) error {
 }
 
 // channelKeys reads the channel's keys from files or the environment.
-func (a *app) channelKeys(f *enterFlags, r *model.Room) error {
+func (a *app) channelKeys(ctx context.Context, f *enterFlags, r *model.Room) error {
 	for _, k := range []struct {
 		what, flag, file, variable string
 		to                         *model.Secret
@@ -115,7 +115,7 @@ func (a *app) channelKeys(f *enterFlags, r *model.Room) error {
 		{"write key", "write-key-file", f.writeKeyFile, "FERNPOST_WRITE_KEY", &r.WriteKey},
 		{"read key", "read-key-file", f.readKeyFile, "FERNPOST_READ_KEY", &r.ReadKey},
 	} {
-		s, err := a.secretFrom(k.flag, k.file, k.variable)
+		s, err := a.secretFrom(ctx, k.flag, k.file, k.variable)
 		if errors.Is(err, errNoSecret) {
 			continue
 		}
@@ -190,7 +190,7 @@ func (a *app) askChannelKey(what, question string) func(ctx context.Context, wro
 }
 
 // entry is how the flags have a room entered.
-func (f *enterFlags) entry(a *app, name, deriving string, profiles ...passphrase.Profile) (o messenger.Entry, err error) {
+func (f *enterFlags) entry(ctx context.Context, a *app, name, deriving string, profiles ...passphrase.Profile) (o messenger.Entry, err error) {
 	if o.Room, err = f.room(name, a.config); err != nil {
 		return o, err
 	}
@@ -205,7 +205,7 @@ func (f *enterFlags) entry(a *app, name, deriving string, profiles ...passphrase
 	o.AnyKey = func(ctx context.Context) (model.Secret, error) { return a.askAnyKey(ctx, f.channel) }
 	o.Tell = func(e messenger.Event) { a.tellEntry(&o.Room, e) }
 	o.Deriving = func() func() { return a.computing(func() string { return deriving }) }
-	return o, a.channelKeys(f, &o.Room)
+	return o, a.channelKeys(ctx, f, &o.Room)
 }
 
 // tellEntry tells what is found out while a room is made, joined or changed.
@@ -355,7 +355,7 @@ func (o *initOptions) addPassphrase(flags *pflag.FlagSet) {
 }
 
 func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOptions) error {
-	enter, err := f.entry(a, name, derivingKey(), passphrase.Fernpost())
+	enter, err := f.entry(ctx, a, name, derivingKey(), passphrase.Fernpost())
 	if err != nil {
 		return beforeRoom(err)
 	}
@@ -372,7 +372,7 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 		enter.ChannelName = anonymousName
 	}
 	if f.channel == 0 {
-		if enter.UserKey, err = a.userKey(o.userKeyFile); err != nil {
+		if enter.UserKey, err = a.userKey(ctx, o.userKeyFile); err != nil {
 			return beforeRoom(err)
 		}
 	}
@@ -452,7 +452,7 @@ func (a *app) newPassphrase(
 		o.generate = true
 	}
 	if !o.generate {
-		pass, err = a.secretFrom("passphrase-file", file, "FERNPOST_PASSPHRASE")
+		pass, err = a.secretFrom(ctx, "passphrase-file", file, "FERNPOST_PASSPHRASE")
 		if errors.Is(err, errNoSecret) && a.canAsk() {
 			pass, err = a.askTwice(ctx, use.ask)
 		}
@@ -526,8 +526,8 @@ func (a *app) askTwice(ctx context.Context, what string) (string, error) {
 const anonymousName = "fernpost"
 
 // userKey reads the key of an account at a relay, empty where there is none.
-func (a *app) userKey(file string) (model.Secret, error) {
-	text, err := a.secretFrom("user-key-file", file, "FERNPOST_USER_KEY")
+func (a *app) userKey(ctx context.Context, file string) (model.Secret, error) {
+	text, err := a.secretFrom(ctx, "user-key-file", file, "FERNPOST_USER_KEY")
 	if errors.Is(err, errNoSecret) {
 		return "", nil
 	}

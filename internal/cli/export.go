@@ -145,7 +145,7 @@ func (a *app) filePassphrase(ctx context.Context, f *exportFlags) (pass string, 
 		return "", false, usagef("--generate and --passphrase-file exclude each other")
 	case f.generate:
 	case f.passphraseFile != "":
-		pass, err = a.readSecretFile("passphrase-file", f.passphraseFile)
+		pass, err = a.readSecretFile(ctx, "passphrase-file", f.passphraseFile)
 	case a.canAsk():
 		pass, err = a.askNewPassphrase(ctx, "the file")
 	default:
@@ -182,7 +182,7 @@ func (a *app) openExport(ctx context.Context, file, passphraseFile string) (*han
 		var pass string
 		switch {
 		case passphraseFile != "":
-			pass, err = a.readSecretFile("passphrase-file", passphraseFile)
+			pass, err = a.readSecretFile(ctx, "passphrase-file", passphraseFile)
 		case a.canAsk():
 			pass, err = a.askPassphrase(ctx, "Passphrase of the file")
 		default:

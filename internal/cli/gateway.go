@@ -121,7 +121,7 @@ func (a *app) serveGateway(ctx context.Context, o *gatewayOptions) error {
 		Listen: o.listen, Home: home, AllowHosts: o.allowHosts, Keys: keys, KeysOf: room, NoToken: o.noToken,
 		Engine: a.gatewayEngine(self), Pace: o.pace, Self: self, Log: log,
 	}
-	if err := o.homeAssistant(&options); err != nil {
+	if err := o.homeAssistant(ctx, &options); err != nil {
 		return err
 	}
 	g, err := gateway.Start(ctx, options)

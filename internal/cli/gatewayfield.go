@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -121,11 +122,11 @@ func (a *app) gatewayFieldRemoveCommand() *cobra.Command {
 }
 
 // mqttLogin reads a user name and a password, on a line each, from a file that nobody else can read.
-func mqttLogin(file string) (c mqtt.Credentials, err error) {
+func mqttLogin(ctx context.Context, file string) (c mqtt.Credentials, err error) {
 	const flag = "mqtt-login-file"
-	f, err := openFile(file)
+	f, err := openFile(ctx, file)
 	if err != nil {
-		return c, usagef("--%s: %w", flag, err)
+		return c, fmt.Errorf("--%s: %w", flag, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -150,7 +151,7 @@ func mqttLogin(file string) (c mqtt.Credentials, err error) {
 const maxLoginFile = 4 << 10
 
 // homeAssistant puts into a gateway's options how readings are published by MQTT.
-func (o *gatewayOptions) homeAssistant(to *gateway.Options) (err error) {
+func (o *gatewayOptions) homeAssistant(ctx context.Context, to *gateway.Options) (err error) {
 	to.MQTT = o.mqtt
 	if o.mqttTo == "" {
 		if o.mqttLogin != "" {
@@ -162,7 +163,7 @@ func (o *gatewayOptions) homeAssistant(to *gateway.Options) (err error) {
 		return hint(usagef("--mqtt-to: %w", err), "a user name and a password come from --mqtt-login-file")
 	}
 	if o.mqttLogin != "" {
-		to.Login, err = mqttLogin(o.mqttLogin)
+		to.Login, err = mqttLogin(ctx, o.mqttLogin)
 	}
 	return err
 }

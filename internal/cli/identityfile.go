@@ -9,8 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"strings"
 	"time"
 
@@ -84,31 +82,6 @@ func withoutFlag(cmd *cobra.Command, flag, why string) *cobra.Command {
 	return cmd
 }
 
-// openInput opens a file for reading, "-" for standard input. What is read ends with the context.
-func (a *app) openInput(ctx context.Context, name string) (io.Reader, func(), error) {
-	if name == "-" {
-		return a.input, func() {}, nil
-	}
-	f, err := openFile(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	return interruptible{ctx, f}, func() { f.Close() }, nil
-}
-
-// openFile opens a file for reading. The error is one of usage.
-func openFile(name string) (*os.File, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	if is, err := f.Stat(); err == nil && is.IsDir() {
-		f.Close()
-		return nil, usagef("%s is a directory, and no file", name)
-	}
-	return f, nil
-}
-
 func (a *app) hashOf(ctx context.Context, name string) (hash [sha256.Size]byte, size int64, err error) {
 	in, done, err := a.openInput(ctx, name)
 	if err != nil {
@@ -121,38 +94,6 @@ func (a *app) hashOf(ctx context.Context, name string) (hash [sha256.Size]byte, 
 		return hash, size, fmt.Errorf("reading %s: %w", name, err)
 	}
 	return [sha256.Size]byte(h.Sum(nil)), size, nil
-}
-
-// write gives what work writes to standard output, or to a new file: all of it, or no file.
-func (a *app) write(out string, mode os.FileMode, work func(io.Writer) error) error {
-	if out == "" || out == "-" {
-		return work(a.stdout)
-	}
-	return writeNew("out", out, mode, work)
-}
-
-// isThere refuses to write over a file.
-func isThere(flag, name string) error {
-	return hint(usagef("--%s: %s is there already, and is not overwritten", flag, name), "choose another name, or remove the file first")
-}
-
-// writeNew gives what work writes to the new file that a flag names: all of it, or no file.
-func writeNew(flag, name string, mode os.FileMode, work func(io.Writer) error) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if errors.Is(err, fs.ErrExist) {
-		return isThere(flag, name)
-	}
-	if err != nil {
-		return usagef("--%s: %w", flag, err)
-	}
-	err = work(f)
-	if err == nil {
-		err = f.Sync() // others rely on what is said to be in it
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(name))
-	}
-	return nil
 }
 
 func outFlag(cmd *cobra.Command, out *string, what string) {

@@ -432,10 +432,13 @@ func channelPage(address string) (relay, id string, ok bool) {
 func (a *app) readQR(ctx context.Context, file string) ([]string, error) {
 	in, done, err := a.openInput(ctx, file)
 	if err != nil {
-		return nil, usagef("--qr: %w", err)
+		return nil, fmt.Errorf("--qr: %w", err)
 	}
 	defer done()
 	texts, err := qr.Read(in)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if err != nil {
 		err = usagef("--qr: %s: %w", file, err)
 	}

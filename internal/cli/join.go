@@ -114,11 +114,11 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecke
 	if f.channel == 0 {
 		return hint(usagef("join needs an invitation, or --channel ID"), "whoever made the room knows the channel's number; \"fernpost invite\" makes an invitation")
 	}
-	enter, err := f.entry(a, name, "trying the passphrase", passphrase.JoinOrder()...)
+	enter, err := f.entry(ctx, a, name, "trying the passphrase", passphrase.JoinOrder()...)
 	if err != nil {
 		return err
 	}
-	pass, err := a.secretFrom("passphrase-file", f.passphraseFile, "FERNPOST_PASSPHRASE")
+	pass, err := a.secretFrom(ctx, "passphrase-file", f.passphraseFile, "FERNPOST_PASSPHRASE")
 	ask := errors.Is(err, errNoSecret)
 	switch {
 	case ask && !a.canAsk():
@@ -166,7 +166,7 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecke
 // tryPassphrase tries the passphrase that a file or the environment has, or one that is asked for, again where it opens
 // nothing: what was typed before it would be lost with the error. none is the error where there is nobody to ask.
 func (a *app) tryPassphrase(ctx context.Context, file, question string, none error, try func(pass string) error) error {
-	pass, err := a.secretFrom("passphrase-file", file, "FERNPOST_PASSPHRASE")
+	pass, err := a.secretFrom(ctx, "passphrase-file", file, "FERNPOST_PASSPHRASE")
 	switch {
 	case err == nil:
 		return try(pass)

@@ -192,7 +192,7 @@ func (a *app) letterFrom(ctx context.Context, e *enterFlags, f *joinFlags) (i in
 		return i, err
 	}
 	var keys model.Room
-	if err := a.channelKeys(e, &keys); err != nil {
+	if err := a.channelKeys(ctx, e, &keys); err != nil {
 		return i, err
 	}
 	found, err := a.engine().FindLetters(ctx, relay, f.fromChannel, keys.ReadKey, f.inviter)

@@ -164,7 +164,7 @@ func (a *app) newDevice(cmd *cobra.Command, r model.Room, o mendOptions) (m mode
 		}
 	}
 	if o.deviceFile != "" {
-		text, err := a.readSecretFile("mqtt-device-file", o.deviceFile)
+		text, err := a.readSecretFile(cmd.Context(), "mqtt-device-file", o.deviceFile)
 		if err != nil {
 			return m, err
 		}
@@ -187,7 +187,7 @@ func (a *app) newKey(ctx context.Context, what, flag, file string) (model.Secret
 	if file == "-" && a.canAsk() {
 		text, err = a.askSecret(ctx, "The "+what+" of the channel")
 	} else {
-		text, err = a.readSecretFile(flag, file)
+		text, err = a.readSecretFile(ctx, flag, file)
 	}
 	if err == nil {
 		text, err = apiKey(what, text)

@@ -59,9 +59,9 @@ var errNoSecret = errors.New("not given")
 
 // secretFrom reads a secret from the file that a flag names or a variable; errNoSecret when there is neither. Only the line
 // end is cut off.
-func (a *app) secretFrom(flag, file, variable string) (string, error) {
+func (a *app) secretFrom(ctx context.Context, flag, file, variable string) (string, error) {
 	if file != "" {
-		return a.readSecretFile(flag, file)
+		return a.readSecretFile(ctx, flag, file)
 	}
 	if v := a.getenv(variable); v != "" {
 		return v, nil
@@ -69,12 +69,12 @@ func (a *app) secretFrom(flag, file, variable string) (string, error) {
 	return "", errNoSecret
 }
 
-func (a *app) readSecretFile(flag, file string) (string, error) {
+func (a *app) readSecretFile(ctx context.Context, flag, file string) (string, error) {
 	r := a.input
 	if file != "-" {
-		f, err := openFile(file)
+		f, err := openFile(ctx, file)
 		if err != nil {
-			return "", usagef("--%s: %w", flag, err)
+			return "", fmt.Errorf("--%s: %w", flag, err)
 		}
 		defer f.Close()
 		r = f

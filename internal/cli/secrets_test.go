@@ -15,7 +15,7 @@ func TestACarriageReturnAtTheEndOfAPassphraseStays(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := new(app).readSecretFile("passphrase-file", file); err != nil || got != want {
+		if got, err := new(app).readSecretFile(t.Context(), "passphrase-file", file); err != nil || got != want {
 			t.Errorf("%q is read as %q, %v; want %q", text, got, err, want)
 		}
 	}

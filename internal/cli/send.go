@@ -118,7 +118,7 @@ func (a *app) send(ctx context.Context, args []string, o sendOptions) error {
 		if !signed {
 			return hint(usagef("room %s holds plain texts, and no files", r.Name), recordsRoom)
 		}
-		file, err := attachment.Read(o.file)
+		file, err := attachment.Read(ctx, o.file)
 		if _, ok := errors.AsType[*attachment.RefusedError](err); ok {
 			err = usagef("--file: %w", err)
 		}

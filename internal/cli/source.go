@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -110,9 +109,9 @@ func (a *app) openCSV(ctx context.Context, name string) (io.ReadCloser, error) {
 	case isURL(name):
 		return a.access().Download(ctx, name)
 	}
-	f, err := os.Open(name)
+	f, err := openFile(ctx, name)
 	if err != nil {
-		return nil, usagef("--csv: %w", err)
+		return nil, fmt.Errorf("--csv: %w", err)
 	}
 	return f, nil
 }

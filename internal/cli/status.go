@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"sync"
@@ -216,33 +215,6 @@ func size(bytes int64) string {
 		return fmt.Sprintf("%d KiB", (bytes+1023)>>10)
 	}
 	return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
-}
-
-// interruptible is standard input for whoever waits for it: a read ends with the context. What is typed later is lost,
-// but then the program ends.
-type interruptible struct {
-	ctx context.Context
-	in  io.Reader
-}
-
-func (r interruptible) Read(p []byte) (int, error) {
-	type result struct {
-		b   []byte
-		err error
-	}
-	got := make(chan result, 1)
-	go func() {
-		// Not into p: its owner may use it for something else once the read was given up.
-		b := make([]byte, min(len(p), 64<<10))
-		n, err := r.in.Read(b)
-		got <- result{b[:n], err}
-	}()
-	select {
-	case <-r.ctx.Done():
-		return 0, r.ctx.Err()
-	case read := <-got:
-		return copy(p, read.b), read.err
-	}
 }
 
 // readBudget is the flag that says how many bytes a reading may bring.

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"io"
 	"strings"
 	"testing"
 	"time"
@@ -42,22 +41,6 @@ func TestASlowRelayIsTold(t *testing.T) {
 			t.Errorf("watch says %d times that a relay is slow which it cannot reach: %s", got, ana.stderr.String())
 		}
 	})
-}
-
-// A command that waited for its input could not be ended with Ctrl-C.
-func TestInputEndsWithTheCommand(t *testing.T) {
-	never, w := io.Pipe()
-	defer w.Close()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	n, err := interruptible{ctx, never}.Read(make([]byte, 10))
-	if n != 0 || err != context.Canceled {
-		t.Errorf("Read = %d, %v", n, err)
-	}
-	b, err := io.ReadAll(interruptible{t.Context(), strings.NewReader(strings.Repeat("x", 100_000))})
-	if err != nil || len(b) != 100_000 {
-		t.Errorf("ReadAll = %d bytes, %v", len(b), err)
-	}
 }
 
 // What is drawn on a terminal belongs to one at a time, and makes way for lines.

@@ -75,7 +75,7 @@ func (a *app) keysFrom(ctx context.Context, s *keySource, inputTaken bool) ([]fe
 	case inputTaken && (s.file == "-" || s.passphraseFile == "-"):
 		return nil, hint(usagef("standard input cannot bring the key as well"), "put the key or the passphrase into a file")
 	case s.file != "":
-		return a.keysFromFile(s.file)
+		return a.keysFromFile(ctx, s.file)
 	case len(places) == 1 && places[0] != "--room":
 		key, err := a.keyFromPassphrase(ctx, s)
 		return []fernet.Key{key}, err
@@ -91,8 +91,8 @@ func (a *app) keysFrom(ctx context.Context, s *keySource, inputTaken bool) ([]fe
 	return messenger.Keys(r)
 }
 
-func (a *app) keysFromFile(file string) ([]fernet.Key, error) {
-	text, err := a.readSecretFile("key-file", file)
+func (a *app) keysFromFile(ctx context.Context, file string) ([]fernet.Key, error) {
+	text, err := a.readSecretFile(ctx, "key-file", file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, hint(err, "\"fernpost key generate --out %s\" makes a key there", shellWord(file))
 	}
@@ -120,7 +120,7 @@ func (a *app) keyFromPassphrase(ctx context.Context, s *keySource) (key fernet.K
 	case kind == passphrase.SaltName && s.name == "":
 		return key, hint(usagef("this profile makes its salt from a room's name"), "add --salt-name NAME")
 	}
-	pass, err := a.secretFrom("passphrase-file", s.passphraseFile, "FERNPOST_PASSPHRASE")
+	pass, err := a.secretFrom(ctx, "passphrase-file", s.passphraseFile, "FERNPOST_PASSPHRASE")
 	if errors.Is(err, errNoSecret) {
 		if !a.canAsk() {
 			return key, hint(usagef("no passphrase given"), "add --passphrase-file FILE or set FERNPOST_PASSPHRASE")

@@ -9,11 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
-	"syscall"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/diskfile"
 	"github.com/fernpost/fernpost/internal/filelock"
 )
 
@@ -95,7 +94,7 @@ func (k *Keyring) sync() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(syncDir(dir), dir.Close())
+	return errors.Join(diskfile.SyncDir(dir), dir.Close())
 }
 
 // halfWritten is what versions before the lock have written their files as.
@@ -153,26 +152,5 @@ func makeDir(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return SyncNames(above)
-}
-
-// SyncNames waits until the names in a directory are on disk.
-func SyncNames(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(syncDir(d), d.Close())
-}
-
-// syncDir waits until the names in a directory are on disk.
-func syncDir(dir *os.File) error {
-	if runtime.GOOS == "windows" {
-		return nil // a directory cannot be synced there, and the system logs renames
-	}
-	err := dir.Sync()
-	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) {
-		return nil // nor on some file systems
-	}
-	return err
+	return diskfile.SyncNames(above)
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/diskfile"
 	"github.com/fernpost/fernpost/internal/handover"
 	"github.com/fernpost/fernpost/internal/keyring"
 	"github.com/fernpost/fernpost/internal/model"
@@ -98,7 +99,7 @@ func (e *Engine) MoveAway(write func(*handover.Content) (file string, err error)
 	}
 	// Otherwise a power cut could take the file, and leave a device that has stopped.
 	if file != "" {
-		if err := keyring.SyncNames(filepath.Dir(file)); err != nil {
+		if err := diskfile.SyncNames(filepath.Dir(file)); err != nil {
 			return err
 		}
 	}

@@ -404,7 +404,7 @@ func (s *session) doNow(e effect) error {
 	case send:
 		return s.send(e.body)
 	case sendFile:
-		file, err := attachment.Read(homed(e.name))
+		file, err := attachment.Read(s.ctx, homed(e.name))
 		if err != nil {
 			return err
 		}
