@@ -466,24 +466,8 @@ func explainInvitation(err error) error {
 // joinByInvitation joins a room by an invitation, or mends the room that this device has already.
 func (a *app) joinByInvitation(ctx context.Context, arg string, e *enterFlags, f *joinFlags) (err error) {
 	defer func() { err = beforeRoom(err) }()
-	var i invite.Invitation
-	if f.fromChannel != 0 {
-		i, err = a.letterFrom(ctx, e, f)
-	} else if i, err = a.invitationFrom(ctx, arg, f); err == nil && f.letter == nil && f.by != "" {
-		err = usagef("--by is for letters: a link is signed by nobody")
-	}
+	i, j, err := a.joiningBy(ctx, arg, e, f)
 	if err != nil {
-		return err
-	}
-	origin := model.ByInvitation
-	if f.letter != nil {
-		origin = model.ByLetter
-	}
-	j, err := a.engine().Invitation(i, origin, f.as)
-	switch {
-	case errors.Is(err, model.ErrRoomName), errors.Is(err, model.ErrRoomExists):
-		return hint(usageError{err}, "--as NAME calls it otherwise on this device; the inviter calls it %s", screen.Line(i.Name))
-	case err != nil:
 		return err
 	}
 	beside := ""
@@ -507,6 +491,29 @@ func (a *app) joinByInvitation(ctx context.Context, arg string, e *enterFlags, f
 		return explainEntry(err)
 	}
 	return a.showJoined(&j, i.Profile, tried, f)
+}
+
+// joiningBy gets an invitation, and what it makes of this device's rooms.
+func (a *app) joiningBy(
+	ctx context.Context, arg string, e *enterFlags, f *joinFlags,
+) (i invite.Invitation, j messenger.Joining, err error) {
+	if f.fromChannel != 0 {
+		i, err = a.letterFrom(ctx, e, f)
+	} else if i, err = a.invitationFrom(ctx, arg, f); err == nil && f.letter == nil && f.by != "" {
+		err = usagef("--by is for letters: a link is signed by nobody")
+	}
+	if err != nil {
+		return i, j, err
+	}
+	origin := model.ByInvitation
+	if f.letter != nil {
+		origin = model.ByLetter
+	}
+	j, err = a.engine().Invitation(i, origin, f.as)
+	if errors.Is(err, model.ErrRoomName) || errors.Is(err, model.ErrRoomExists) {
+		err = hint(usageError{err}, "--as NAME calls it otherwise on this device; the inviter calls it %s", screen.Line(i.Name))
+	}
+	return i, j, err
 }
 
 // askForKey asks for the passphrase of an invitation without a key.

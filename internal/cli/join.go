@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/passphrase"
@@ -49,19 +50,7 @@ check there, and a room that has just moved to a new passphrase may have none fo
   fernpost join lab --channel 1234567
   fernpost join lesson --channel 1234567 --profile tutorial --passphrase-file pass.txt
   fernpost join cloud --relay https://api.thingspeak.com --channel 1234567 --write-key-file key.txt`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) < 2 {
-				return nil
-			}
-			err := usagef("join takes one argument: %d were given", len(args))
-			if len(args) == 2 && isInvitation(args[1]) && !isInvitation(args[0]) {
-				return hint(err, "did you mean \"fernpost join %s --as %s\"?", orInvitation(args[1]), shellWord(screen.Line(args[0])))
-			}
-			if _, isNumber := channelNumber(args[1]); isNumber && len(args) == 2 {
-				return hint(err, "did you mean \"fernpost join %s --channel %s\"?", screen.Line(args[0]), args[1])
-			}
-			return hint(err, "see \"fernpost join --help\"")
-		},
+		Args: joinsBy,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			arg := append(args, "")[0]
 			if by.fromChannel != 0 && (f.channel != 0 || arg != "" || by.qr != "") {
@@ -79,13 +68,32 @@ check there, and a room that has just moved to a new passphrase may have none fo
 	}
 	f.add(cmd)
 	a.addShow(cmd.Flags())
-	cmd.Flags().StringVar(&by.as, "as", "", "call the room of an invitation `NAME` on this device")
-	cmd.Flags().StringVar(&by.qr, "qr", "", "read the invitation from a picture of its QR code in `FILE` (PNG, JPEG, GIF)")
-	cmd.Flags().Var((*channelFlag)(&by.fromChannel), "from-channel", "find a letter for you in the channel of this `ID`, and join by it")
-	cmd.Flags().StringVar(&by.by, "by", "", "the letter has to be by `WHO`: a public key, or the name of somebody whose words were compared")
-	cmd.Flags().BoolVar(&by.yes, "yes", false, "take over what an invitation knows better, and join by a letter, without asking")
-	cmd.Flags().BoolVar(&by.unchecked, "unchecked", false, "enter also if the key opens nothing of what is there, and seal with it though nothing says that the room has moved to it")
+	by.add(cmd.Flags())
 	return cmd
+}
+
+// joinsBy refuses more than one argument.
+func joinsBy(_ *cobra.Command, args []string) error {
+	if len(args) < 2 {
+		return nil
+	}
+	err := usagef("join takes one argument: %d were given", len(args))
+	if len(args) == 2 && isInvitation(args[1]) && !isInvitation(args[0]) {
+		return hint(err, "did you mean \"fernpost join %s --as %s\"?", orInvitation(args[1]), shellWord(screen.Line(args[0])))
+	}
+	if _, isNumber := channelNumber(args[1]); isNumber && len(args) == 2 {
+		return hint(err, "did you mean \"fernpost join %s --channel %s\"?", screen.Line(args[0]), args[1])
+	}
+	return hint(err, "see \"fernpost join --help\"")
+}
+
+func (f *joinFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&f.as, "as", "", "call the room of an invitation `NAME` on this device")
+	flags.StringVar(&f.qr, "qr", "", "read the invitation from a picture of its QR code in `FILE` (PNG, JPEG, GIF)")
+	flags.Var((*channelFlag)(&f.fromChannel), "from-channel", "find a letter for you in the channel of this `ID`, and join by it")
+	flags.StringVar(&f.by, "by", "", "the letter has to be by `WHO`: a public key, or the name of somebody whose words were compared")
+	flags.BoolVar(&f.yes, "yes", false, "take over what an invitation knows better, and join by a letter, without asking")
+	flags.BoolVar(&f.unchecked, "unchecked", false, "enter also if the key opens nothing of what is there, and seal with it though nothing says that the room has moved to it")
 }
 
 // namedBesideQR refuses an argument beside a picture of an invitation, which is all that there is to say of a room but

@@ -73,18 +73,21 @@ every message.`,
 		},
 		SuggestFor: []string{"receive", "recieve", "recive", "read", "get"},
 	}
-	flags := cmd.Flags()
+	o.addFlags(cmd.Flags())
+	o.output.add(cmd.Flags(), &format)
+	addStrict(cmd.Flags(), &o.strict)
+	addUnsigned(cmd.Flags(), &unsigned)
+	return cmd
+}
+
+func (o *recvOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.room, "room", "", "the `ROOM` to read (default: the only one)")
 	flags.IntVarP(&o.newest, "newest", "n", 10, "print the newest `N` messages; 0 is all")
 	flags.BoolVar(&o.all, "all", false, "read the whole channel, also what the first reading of a room of plain texts has passed over")
 	o.csv.add(flags, "read the feed")
 	flags.Var(duration.Flag(&o.ttl, 0), "ttl", "hide messages that were sealed longer ago than this, or in the future (rooms of plain texts)")
 	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line")
-	o.output.add(flags, &format)
 	flags.StringVar(&o.save, "save", "", "write files that came in the messages into this `DIR`, never over another file")
-	addStrict(flags, &o.strict)
-	addUnsigned(flags, &unsigned)
-	return cmd
 }
 
 // roomArgument takes the room that is named by an argument, unless the flag names another one.
