@@ -51,10 +51,14 @@ func (r *Room) Posts(q kept.PostQuery) (all []kept.Post, err error) {
 }
 
 // Progress counts the entries of the outbox from first to last by their states.
-func (r *Room) Progress(first, last int64) (states [4]int, err error) {
+func (r *Room) Progress(first, last int64) (states [model.States]int, err error) {
 	err = r.query("SELECT state, count(*) FROM posts WHERE seq BETWEEN ? AND ? GROUP BY state",
 		func(row []driver.Value) error {
-			states[row[0].(int64)&3] = int(row[1].(int64))
+			state := row[0].(int64)
+			if state < 0 || state >= int64(len(states)) {
+				return fmt.Errorf("reading the outbox: %w: an entry is in state %d", model.ErrArchiveDamaged, state)
+			}
+			states[state] = int(row[1].(int64))
 			return nil
 		}, first, last)
 	return states, err

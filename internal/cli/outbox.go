@@ -17,7 +17,7 @@ import (
 
 func (a *app) outboxCommand() *cobra.Command {
 	var roomName string
-	var asJSON, retry, oldKey bool
+	var asJSON, retry, oldKey, anyway bool
 	var drop uint32
 	cmd := &cobra.Command{
 		Use:   "outbox",
@@ -25,7 +25,8 @@ func (a *app) outboxCommand() *cobra.Command {
 		Long: `outbox lists the messages of a room that the relay has not accepted yet. --retry posts what is waiting; what was
 tried before is looked for first, so that nothing is sent twice and a long transfer goes on where it was cut off. --drop
 takes a message back of which nothing was tried; in a signed room its number was taken, so a message that says nothing goes
-out in its place.
+out in its place. What the relay has refused it has had, and may have stored: taken back with --anyway, and shown later all the
+same, it looks to everybody as if you had written two messages under one number.
 
 Where somebody whose words were compared has moved the room to a key that is not here, nothing is posted: "fernpost key add"
 with the new passphrase, then --retry, sends it under the new key, and --retry --old-key under the old one.`,
@@ -35,11 +36,17 @@ with the new passphrase, then --retry, sends it under the new key, and --retry -
 			if oldKey && !retry {
 				return usagef("--old-key goes with --retry")
 			}
+			if anyway && !cmd.Flags().Changed("drop") {
+				return usagef("--anyway goes with --drop")
+			}
 			return a.withRoom(roomName, func(c *conversation) error {
 				if cmd.Flags().Changed("drop") {
-					if err := c.Drop(cmd.Context(), drop); errors.Is(err, model.ErrOtherIdentity) {
+					if err := c.Drop(cmd.Context(), drop, anyway); errors.Is(err, model.ErrOtherIdentity) {
 						return hint(fmt.Errorf("not taken back: %w", err), "%s lists the messages under the numbers that they have now",
 							outboxOf(c.Settings().Name))
+					} else if errors.Is(err, model.ErrRefused) {
+						return hint(c.explainOutbox(err), "%s takes it back all the same (see \"fernpost outbox --help\"); "+
+							"--retry posts it once the relay takes it", outboxOf(c.Settings().Name, "--drop", fmt.Sprint(drop), "--anyway"))
 					} else if err != nil {
 						return c.explainOutbox(err)
 					}
@@ -59,6 +66,7 @@ with the new passphrase, then --retry, sends it under the new key, and --retry -
 	cmd.Flags().BoolVar(&retry, "retry", false, "post what is waiting")
 	cmd.Flags().BoolVar(&oldKey, "old-key", false, "with --retry: post also what is sealed with a key that the room has moved away from")
 	cmd.Flags().Uint32Var(&drop, "drop", 0, "take back the message with this `NUMBER`")
+	cmd.Flags().BoolVar(&anyway, "anyway", false, "with --drop: also one that the relay has refused, and may have all the same")
 	return cmd
 }
 

@@ -24,9 +24,12 @@ func (x *Exchange) PostBulk(ctx context.Context, rows []thingspeak.Entry, progre
 	}
 	for {
 		a, err := x.port.Ask(ctx, Request{What: BulkUpdate, Rows: rows}, nil)
-		p.failure = a.Failure
+		if err != nil {
+			p.failed(a.Failure)
+		}
 		switch {
 		case err != nil && a.Failure.mayBeStored():
+			p.inDoubt = true
 			err = p.wait(ctx, Wait{Reason: ReplyLost, For: minLostReplyWait, Round: 1})
 		case a.Failure.Kind == TooSoon:
 			if err := p.pause(ctx, err); err != nil {
@@ -36,8 +39,9 @@ func (x *Exchange) PostBulk(ctx context.Context, rows []thingspeak.Entry, progre
 		}
 		if err == nil {
 			x.posted(&x.bulk)
+			return nil
 		}
-		return err
+		return p.final(err)
 	}
 }
 

@@ -27,14 +27,29 @@ func (e *BusyError) Unwrap() error { return e.Last }
 // ErrNotStored is what an error of a port is that means that an update certainly was not stored.
 var ErrNotStored = errors.New("the relay did not store the update")
 
+// ErrNotSent is what an [ErrNotStored] is besides that has come before anything was sent.
+var ErrNotSent = errors.New("nothing was sent")
+
+// WasSent reports whether the relay has had an update that failed, even if it says that it has not stored it.
+func WasSent(err error) bool { return !errors.Is(err, ErrNotSent) || errors.Is(err, errSentBefore) }
+
+var errSentBefore = errors.New("the update was sent before")
+
 // NotStored makes an error an [ErrNotStored]: it has come before anything was sent that may be stored.
-func NotStored(err error) error { return &unsentError{err} }
+func NotStored(err error) error { return &unstoredError{err, false} }
 
-// unsentError is what NotStored returns.
-type unsentError struct{ error }
+// unstoredError is an [ErrNotStored]; sent, if the relay has had the update, and refused it.
+type unstoredError struct {
+	error
 
-func (e *unsentError) Unwrap() error        { return e.error }
-func (e *unsentError) Is(target error) bool { return target == ErrNotStored }
+	sent bool
+}
+
+func (e *unstoredError) Unwrap() error { return e.error }
+
+func (e *unstoredError) Is(target error) bool {
+	return target == ErrNotStored || target == ErrNotSent && !e.sent || target == errSentBefore && e.sent
+}
 
 // ErrUnknownOutcome is what every [*UnknownError] is.
 var ErrUnknownOutcome = errors.New("it is unknown whether the relay stored the update")

@@ -122,8 +122,8 @@ type poster struct {
 
 	failure       Failure // of the last request that failed
 	refused, lost int
-	// inDoubt tells that the update was lost at least once, so that it may be stored.
-	inDoubt bool
+	// sent tells that the relay has had the update, and inDoubt that it was lost at least once, so that it may be stored.
+	sent, inDoubt bool
 }
 
 // post posts until the update is known to be stored. Once a reply was lost it looks for the update, again and again with a
@@ -135,7 +135,8 @@ func (p *poster) post(ctx context.Context) (int64, error) {
 		if err == nil {
 			return a.Number, nil
 		}
-		if p.failure = a.Failure; !p.inDoubt && p.isNoRelay(ctx) {
+		p.failed(a.Failure)
+		if !p.inDoubt && p.isNoRelay(ctx) {
 			return 0, err
 		}
 		for missing := false; !missing; {
@@ -207,8 +208,17 @@ func (p *poster) isNoRelay(ctx context.Context) bool {
 	return err != nil && a.Failure.Kind == Senseless
 }
 
+// failed notes how the update failed.
+func (p *poster) failed(f Failure) {
+	p.failure = f
+	p.sent = p.sent || f.Kind != NotReached || f.Sent
+}
+
 // final turns the error that ends a post into one that tells what is known: after a lost reply, nothing is.
 func (p *poster) final(err error) error {
+	if !p.inDoubt && p.sent && errors.Is(err, ErrNotSent) { // the last time
+		return &unstoredError{err, true}
+	}
 	if !p.inDoubt || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
@@ -224,7 +234,7 @@ func (p *poster) wait(ctx context.Context, w Wait) error {
 	case err == nil:
 		return nil
 	case !p.inDoubt: // all that was sent was refused
-		return fmt.Errorf("%s: %w", p.x.posting(), &unsentError{err})
+		return fmt.Errorf("%s: %w", p.x.posting(), &unstoredError{err, p.sent})
 	}
 	return fmt.Errorf("%s: %w", p.x.posting(), err)
 }

@@ -231,7 +231,7 @@ func TestWhatWasTakenBackIsSentWhenAskedForAgain(t *testing.T) {
 				for n := range 3 {
 					numbers = append(numbers, send(n).Number)
 				}
-				ana.in(func(r *messenger.Room) error { return r.Drop(t.Context(), numbers[1]) })
+				ana.in(func(r *messenger.Room) error { return r.Drop(t.Context(), numbers[1], false) })
 				if sent := send(1); sent.Again || sent.Number == numbers[1] {
 					t.Errorf("what was taken back: %+v", sent)
 				}

@@ -260,8 +260,8 @@ func (r *Room) NotAccepted() ([]model.Queued, error) {
 // Drop is [room.Conversation.Drop]; what is sent next opens no archive for what waits no more. Where another identity
 // has signed what waits, it is signed anew first, see [Room.Adopt], and nothing is taken back: the error is
 // [model.ErrOtherIdentity], as the numbers are others now.
-func (r *Room) Drop(ctx context.Context, number uint32) error {
-	err := r.talk.Drop(number, time.Now())
+func (r *Room) Drop(ctx context.Context, number uint32, refused bool) error {
+	err := r.talk.Drop(number, refused, time.Now())
 	if errors.Is(err, model.ErrOtherIdentity) {
 		return cmp.Or(r.Adopt(ctx, true), err)
 	}

@@ -78,7 +78,7 @@ func (e *Engine) sendText(ctx context.Context, settings model.Room, text string,
 		e.noteSent(settings, room.SentText{Token: entry.Fields[settings.Fields[0]-1].Text, Field: settings.Fields[0], Entry: sent.Entry, Time: time.Now()})
 		return sent, failed
 	}
-	if errors.Is(err, exchange.ErrNotStored) && !errors.Is(err, exchange.ErrUnknownOutcome) {
+	if errors.Is(err, exchange.ErrNotStored) && !errors.Is(err, exchange.ErrUnknownOutcome) && !exchange.WasSent(err) {
 		tried = false
 	}
 	now, openErr := e.Current(settings) // or a room that was removed meanwhile would have an outbox still

@@ -56,6 +56,8 @@ var (
 	ErrNoMessage = errors.New("no such message in the outbox")
 	// ErrTried means that a message was tried to be posted, so that it can only be completed.
 	ErrTried = errors.New("a part of the message may have been posted already, so it will be completed")
+	// ErrRefused means that a relay has refused a message, and so has had it.
+	ErrRefused = errors.New("the relay has refused it, and may have it all the same")
 )
 
 // Why an archive cannot be used.

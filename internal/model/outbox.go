@@ -52,7 +52,7 @@ type State uint8
 
 // The states of an entry of the outbox, and of messages.
 const (
-	// StateQueued: nobody has tried to post it.
+	// StateQueued: nobody has tried to post it, or the relay has refused it.
 	StateQueued State = iota
 	// StateTried: posting has begun, and may have succeeded.
 	StateTried
@@ -67,6 +67,13 @@ const (
 	StateSeen
 	// StateDropped: it was taken back before anybody had tried to post it.
 	StateDropped
+
+	// StateRefused, of an entry: the relay has had it, and says that it has not stored it. So would one that lies: what was signed is
+	// posted again as it is, and never signed anew. A message of which no entry has come further is [StateQueued].
+	StateRefused
+
+	// States is how many states there are.
+	States
 )
 
 // String names the state.
@@ -101,10 +108,15 @@ type Queued struct {
 	// Sent is how far it has come as a whole, and Entry the number of its last entry once all are accepted.
 	Sent  State
 	Entry int64
+	// Refused tells that the relay has refused an entry of it: so it has had it.
+	Refused bool
 
 	// At is where that stands.
 	At record.Place
 }
+
+// Untried reports whether nobody but this device has had any of it.
+func (q *Queued) Untried() bool { return q.Sent == StateQueued && !q.Refused }
 
 // What names the message: "ana 3", or "text 3".
 func (q *Queued) What() string { return OwnID{q.Author, q.Number}.called(q.Name) }

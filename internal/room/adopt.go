@@ -61,10 +61,10 @@ func (c *Conversation) adopt(state *kept.State, now time.Time) (a model.Adopted,
 		if err != nil {
 			return a, err
 		}
-		if q.Sent != model.StateQueued {
+		if !q.Untried() {
 			untried = i + 1
 		}
-		if q.Sent != model.StateQueued && q.Sent != model.StateAccepted {
+		if !q.Untried() && q.Sent != model.StateAccepted {
 			a.Completed++
 		}
 	}

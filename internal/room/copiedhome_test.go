@@ -44,7 +44,7 @@ func TestRestoredBackup(t *testing.T) {
 			ana.states()
 			restored := ana.copyHome(h)
 			restored.states()
-			if err := ana.Drop(2, time.Now()); err != nil {
+			if err := ana.Drop(2, false, time.Now()); err != nil {
 				t.Fatal(err)
 			}
 			ana.told("ana 2: taken back")

@@ -91,8 +91,10 @@ type Step struct {
 	Promised bool
 
 	posts []kept.Post
-	// fresh means that nobody has tried to post them before.
-	fresh bool
+	// sent tells that the relay has had a bulk update, though it took none, or not so many.
+	sent bool
+	// before are the states that they were in; none of what is looked for.
+	before []model.State
 	// found are the entries in which posts were read, 0 for those that were not. Only those are looked for.
 	found []int64
 }
@@ -137,6 +139,7 @@ func (s *Step) Bulk(most int, post func([]thingspeak.Entry) error) error {
 		return &TooManyError{Most: most}
 	}
 	err := post(s.Entries)
+	s.sent = exchange.WasSent(err)
 	if e, ok := errors.AsType[*wire.RefusedError](err); ok && e.Reason == wire.TooLarge {
 		return &TooManyError{}
 	}
@@ -144,6 +147,14 @@ func (s *Step) Bulk(most int, post func([]thingspeak.Entry) error) error {
 		return ErrNoBulk
 	}
 	return err
+}
+
+// notStored is the error of a bulk update that the relay does not take.
+func (s *Step) notStored() error {
+	if s.sent {
+		return exchange.ErrNotStored
+	}
+	return exchange.NotStored(ErrNoBulk)
 }
 
 // Delivery is the posting of what is in the outbox. It asks nothing of anybody, and waits for nothing.
@@ -291,7 +302,7 @@ func (d *Delivery) advance(ctx context.Context) (*Step, error) {
 		if err != nil || len(posts) == 0 {
 			return err
 		}
-		if posts[0].State != model.StateQueued && !d.absent[posts[0].Seq] {
+		if !d.mayPost(&posts[0]) {
 			next = &Step{What: Find}
 			return nil
 		}
@@ -326,6 +337,12 @@ func (d *Delivery) noteStored() error {
 	return d.c.applySent(kept.Change{Settled: []kept.Settled{settled}}, seq, seq)
 }
 
+// mayPost reports whether a post may be posted without being looked for: nobody has had it, the relay has refused it, or it was
+// looked for in vain.
+func (d *Delivery) mayPost(p *kept.Post) bool {
+	return p.State == model.StateQueued || p.State == model.StateRefused || d.absent[p.Seq]
+}
+
 // openPosts returns the posts that may go out together.
 func (d *Delivery) openPosts() ([]kept.Post, error) {
 	q := kept.PostQuery{Only: kept.OpenPost, Limit: d.most}
@@ -338,7 +355,7 @@ func (d *Delivery) openPosts() ([]kept.Post, error) {
 // take chooses from posts that are not accepted, of which the first may be posted, and notes those as tried.
 func (d *Delivery) take(posts []kept.Post, now time.Time) (*Step, error) {
 	n := 1
-	for n < len(posts) && (posts[n].State == model.StateQueued || d.absent[posts[n].Seq]) {
+	for n < len(posts) && d.mayPost(&posts[n]) {
 		n++
 	}
 	posts = posts[:n]
@@ -352,17 +369,15 @@ func (d *Delivery) take(posts []kept.Post, now time.Time) (*Step, error) {
 	if n < exchange.BulkFrom {
 		n = 1
 	}
-	next := &Step{posts: posts[:n], fresh: true, Entries: make([]thingspeak.Entry, n)}
+	next := &Step{posts: posts[:n], before: make([]model.State, n), Entries: make([]thingspeak.Entry, n)}
 	if n > 1 {
 		next.What = PostBulk
 	}
 	for i := range next.posts {
 		p := &next.posts[i]
 		next.Entries[i].CreatedAt, next.Entries[i].Fields, next.Entries[i].Status = p.Dated, p.Fields, p.Status
-		if p.State == model.StateQueued {
+		if next.before[i] = p.State; p.State == model.StateQueued {
 			p.After = d.c.newest
-		} else {
-			next.fresh = false
 		}
 		p.State = model.StateTried
 	}
@@ -444,6 +459,10 @@ func (d *Delivery) posted(entries []int64, err error) error {
 		return errors.Join(err, d.failed(d.next, err))
 	}
 	p := &d.next.posts[0]
+	if others, err := d.c.holdsOthers(entries[0]); err != nil || others {
+		d.promised = true // a number that something else has is no more than a promise: what was posted is looked for
+		return err
+	}
 	p.At = record.Place{Clear: d.c.newest.Clear, Entry: entries[0]}
 	d.stored = p
 	d.accepted(1, entries[0])
@@ -464,12 +483,12 @@ func (d *Delivery) postedBulk(err error) error {
 		if d.most < exchange.BulkFrom {
 			err = ErrNoBulk
 		} else {
-			return d.failed(d.next, exchange.ErrNotStored)
+			return d.failed(d.next, d.next.notStored())
 		}
 	}
 	if errors.Is(err, ErrNoBulk) {
 		d.bulk = false
-		return d.failed(d.next, exchange.ErrNotStored)
+		return d.failed(d.next, d.next.notStored())
 	}
 	if err != nil {
 		return errors.Join(err, d.failed(d.next, err))
@@ -556,6 +575,16 @@ func (d *Delivery) accepted(n int, entry int64) {
 	}
 }
 
+// holdsOthers reports whether this device holds an entry of that number, which was there before ours was posted.
+func (c *Conversation) holdsOthers(entry int64) (others bool, err error) {
+	at := record.Place{Clear: c.newest.Clear, Entry: entry}
+	err = c.store.Entries(kept.EntryQuery{First: at, Last: at, Limit: 1}, func(kept.Entry) error {
+		others = true
+		return nil
+	})
+	return others, err
+}
+
 // readAt returns where posts were read, zero for those that were not.
 func (c *Conversation) readAt(posts []kept.Post) ([]record.Place, error) {
 	var macs [][16]byte
@@ -590,19 +619,20 @@ func (c *Conversation) readAt(posts []kept.Post) ([]record.Place, error) {
 
 // failed notes what is known about posts after an error.
 func (d *Delivery) failed(next *Step, err error) error {
-	state := model.StateTried
-	switch {
-	case errors.Is(err, exchange.ErrUnknownOutcome):
-		state = model.StateUnknown
-	case errors.Is(err, exchange.ErrNotStored):
-		state = model.StateQueued
-	}
-	if state == model.StateTried || state == model.StateQueued && !next.fresh {
-		return nil
-	}
+	unknown, notStored := errors.Is(err, exchange.ErrUnknownOutcome), errors.Is(err, exchange.ErrNotStored)
 	var change kept.Change
 	for i := range next.posts {
-		change.Settled = append(change.Settled, kept.Settled{Seq: next.posts[i].Seq, State: state})
+		settled := kept.Settled{Seq: next.posts[i].Seq, State: model.StateUnknown}
+		if !unknown {
+			before := next.before[i]
+			if !notStored || before != model.StateQueued && before != model.StateRefused {
+				return nil
+			}
+			if settled.State = before; exchange.WasSent(err) {
+				settled.State = model.StateRefused
+			}
+		}
+		change.Settled = append(change.Settled, settled)
 	}
 	return d.c.transact(func() error {
 		return d.c.applySent(change, next.posts[0].Seq, next.posts[len(next.posts)-1].Seq)
@@ -635,10 +665,20 @@ func (c *Conversation) renumber(now time.Time) ([]model.Renumbered, error) {
 		if err != nil {
 			return nil, err
 		}
-		if q.Sent != model.StateAccepted {
-			first = i
-			break
+		if q.Sent == model.StateAccepted {
+			continue
 		}
+		// What the relay has had is posted again as it is. What stands above it may be ours as well: a relay stores the entries of a
+		// bulk update in part, or shows them so, and to sign the rest anew would send it twice.
+		if !q.Untried() {
+			if taken, err := c.taken(&own[i]); err != nil {
+				return nil, err
+			} else if !taken {
+				continue
+			}
+		}
+		first = i
+		break
 	}
 	if first < 0 {
 		return nil, nil
@@ -653,6 +693,12 @@ func (c *Conversation) renumber(now time.Time) ([]model.Renumbered, error) {
 	}
 	t := tip{number: author.Top, previous: author.TopHash, seq: state.Seq}
 	return c.signAnew(&state, t, own, func(*record.Record) bool { return true }, now)
+}
+
+// taken reports whether another record of ours is held under the number of one that was not read back.
+func (c *Conversation) taken(o *kept.Own) (bool, error) {
+	held, err := c.store.Held(record.HeldQuery{Author: o.Author, First: o.Number, Last: o.Number})
+	return slices.ContainsFunc(held, func(h record.Held) bool { return h.Hash != o.Hash }), err
 }
 
 // sealAnew signs anew what waits under a key that the room has moved away from, and seals it with the newest: with the old one
@@ -697,7 +743,7 @@ func (c *Conversation) leftBehind(posts []kept.Post) (*kept.Own, error) {
 		if err != nil {
 			return nil, err
 		}
-		if q.Sent != model.StateQueued {
+		if !q.Untried() {
 			continue
 		}
 		key, err := c.sealedWith(o)

@@ -393,6 +393,87 @@ func (p lostPoster) Post(ctx context.Context, fields thingspeak.Fields, after in
 	return 0, exchange.ErrUnknownOutcome
 }
 
+// lossyPoster posts some of the rows of a bulk update, and promises all.
+type lossyPoster struct {
+	bulkPoster
+
+	keep map[int]bool
+}
+
+func (p *lossyPoster) PostBulk(ctx context.Context, entries []thingspeak.Entry) error {
+	var some []thingspeak.Entry
+	for i := range entries {
+		if p.keep[i] {
+			some = append(some, entries[i])
+		}
+	}
+	return p.bulkPoster.PostBulk(ctx, some)
+}
+
+// TestABulkUpdateStoredInPartIsCompleted: where a later entry of it was read back, the earlier ones counted as somebody else's
+// numbers, were signed anew and sent twice.
+func TestABulkUpdateStoredInPartIsCompleted(t *testing.T) {
+	h := newHall(t, 1)
+	ana, bo := h.join(1, "ana"), h.join(2, "bo")
+	ana.look()
+	var want []string
+	for i := range 6 {
+		text := fmt.Sprint("message ", i)
+		if _, err := ana.Write(record.Text(text), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, "ana: "+text)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	p := &lossyPoster{bulkPoster{poster{ana.client}}, map[int]bool{2: true, 3: true, 6: true, 7: true}} // the second and the fourth message
+	if _, err := ana.Deliver(ctx, p, func(model.Progress) { stop() }); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Deliver = %v", err)
+	}
+	ana.look()
+	if left, err := ana.Outbox(); err != nil || len(left) != 4 {
+		t.Fatalf("%d were not read back, %v", len(left), err)
+	}
+	done := ana.deliver()
+	if len(done.Renumbered) > 0 {
+		t.Errorf("%+v", done)
+	}
+	got := bo.look()
+	if d := cmp.Diff(slices.Sorted(slices.Values(want)), slices.Sorted(slices.Values(lines(got.Items)))); d != "" || got.Repeats > 0 {
+		t.Errorf("%d repeats %s", got.Repeats, d)
+	}
+	if own := ana.look(); len(own.Elsewhere) > 0 {
+		t.Errorf("ana is told of her own %v as of somebody else's", own.Elsewhere)
+	}
+	for i := range got.Told { // that they stand in another order is true
+		if f := &got.Told[i]; f.Kind != record.Reordered {
+			t.Errorf("told %s", f.Text())
+		}
+	}
+}
+
+// sameNumber stores nothing, and names a number that something else has.
+type sameNumber struct{ poster }
+
+func (sameNumber) Post(context.Context, thingspeak.Fields, int64) (int64, error) { return 1, nil }
+
+// TestANumberThatSomethingElseHasIsNoAnswer: what a relay had not stored left the outbox as accepted, and was lost.
+func TestANumberThatSomethingElseHasIsNoAnswer(t *testing.T) {
+	h := newHall(t)
+	ana, bo := h.join(1, "ana"), h.join(2, "bo")
+	bo.say("hello")
+	ana.look()
+	if _, err := ana.Write(record.Text("hello, bo"), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := ana.Deliver(t.Context(), sameNumber{poster{ana.client}}, nil); !errors.Is(err, exchange.ErrUnknownOutcome) || done.Posted > 0 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	ana.deliver()
+	if d := cmp.Diff([]string{"bo: hello", "ana: hello, bo"}, lines(bo.look().Items)); d != "" {
+		t.Error(d)
+	}
+}
+
 // readMeanwhile is a store in which what was tried is read back, by another one, while a delivery is about to look for it.
 type readMeanwhile struct {
 	*archive.Room

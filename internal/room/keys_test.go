@@ -58,7 +58,7 @@ func TestSealingTakesTheKeysOfTheMoment(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := ana.Drop(2, time.Now()); err != nil {
+	if err := ana.Drop(2, false, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	ana.moveTo(next)
@@ -174,7 +174,7 @@ func TestAComparedMoverStandsFirst(t *testing.T) {
 	if err != nil || len(moved) != 32 {
 		t.Fatalf("%d have moved the room (%v), want 32 and no more", len(moved), err)
 	}
-	want := model.Moved{By: ana.o.Identity.Public(), Name: "ana", Compared: true, Key: record.KeyID(last.ID())}
+	want := model.Moved{By: ana.o.Identity.Public(), Name: "ana", Number: 2, Compared: true, Key: record.KeyID(last.ID())}
 	if moved[0] != want {
 		t.Errorf("the first is %+v, want %+v", moved[0], want)
 	}
@@ -194,7 +194,7 @@ func TestMovesThatCountForNothingHideNobody(t *testing.T) {
 	ana.moveTo(next)
 	bo.look()
 	moved, err := bo.Moved(record.PublicKey{}, []record.KeyID{record.KeyID(refused.ID())})
-	want := []model.Moved{{By: ana.o.Identity.Public(), Name: "ana", Key: record.KeyID(next.ID())}}
+	want := []model.Moved{{By: ana.o.Identity.Public(), Name: "ana", Number: 1, Key: record.KeyID(next.ID())}}
 	if d := cmp.Diff(want, moved); d != "" || err != nil {
 		t.Errorf("%v %s", err, d)
 	}

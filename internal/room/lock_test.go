@@ -88,7 +88,7 @@ func TestUnknownIsNotDropped(t *testing.T) {
 	if _, err := ana.Deliver(t.Context(), lostPoster{poster{ana.client}}, nil); !errors.Is(err, exchange.ErrUnknownOutcome) {
 		t.Fatalf("Deliver = %v", err)
 	}
-	if err := ana.Drop(w.Number, time.Now()); !errors.Is(err, model.ErrTried) {
+	if err := ana.Drop(w.Number, false, time.Now()); !errors.Is(err, model.ErrTried) {
 		t.Errorf("Drop = %v, want ErrTried", err)
 	}
 	if q, err := ana.Outbox(); err != nil || len(q) != 1 || q[0].Sent != model.StateUnknown || q[0].Kind != record.KindText {

@@ -78,7 +78,7 @@ func (c *Conversation) Unposted() (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("counting the outbox: %w", err)
 	}
-	return states[model.StateQueued] + states[model.StateTried] + states[model.StateUnknown], nil
+	return states[model.StateQueued] + states[model.StateRefused] + states[model.StateTried] + states[model.StateUnknown], nil
 }
 
 // OnTheirWay returns what the messages say that were not read back, in order, apart from heartbeats.
@@ -127,7 +127,7 @@ func (c *Conversation) progress(o *kept.Own) (model.Queued, error) {
 	if err != nil {
 		return q, err
 	}
-	q.Accepted = states[model.StateAccepted]
+	q.Accepted, q.Refused = states[model.StateAccepted], states[model.StateRefused] > 0
 	for _, n := range states {
 		q.Entries += n
 	}

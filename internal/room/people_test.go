@@ -27,7 +27,7 @@ func TestKeyMoved(t *testing.T) {
 	if _, err := ana.Write(record.Text("still old"), time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if err := ana.Drop(3, time.Now()); err != nil { // signed anew under its own key
+	if err := ana.Drop(3, false, time.Now()); err != nil { // signed anew under its own key
 		t.Fatal(err)
 	}
 	ana.o.Keys = []fernet.Key{next, h.key}

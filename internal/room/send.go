@@ -297,8 +297,10 @@ func (c *Conversation) compose(r *record.Record, key int, now time.Time) (record
 }
 
 // Drop takes back a message of which nothing was tried to be posted yet. Its number was taken, so it is signed anew as
-// a heartbeat, and what is queued behind it anew, under the same numbers. The error is [model.ErrNoMessage] or [model.ErrTried].
-func (c *Conversation) Drop(number uint32, now time.Time) error {
+// a heartbeat, and what is queued behind it anew, under the same numbers. Of what a relay has refused that makes two records of one
+// number, if the relay has stored it all the same: only with refused is that risked. The error is [model.ErrNoMessage],
+// [model.ErrTried] or [model.ErrRefused].
+func (c *Conversation) Drop(number uint32, refused bool, now time.Time) error {
 	err := c.transact(func() error {
 		state, err := c.store.State()
 		if err != nil {
@@ -308,7 +310,7 @@ func (c *Conversation) Drop(number uint32, now time.Time) error {
 			return model.ErrOtherIdentity
 		}
 		if c.own.IsZero() {
-			return c.dropText(number)
+			return c.dropText(number, refused)
 		}
 		own, err := c.store.Own(kept.OwnQuery{Author: c.own, First: number, Last: math.MaxUint32})
 		if err != nil {
@@ -323,6 +325,9 @@ func (c *Conversation) Drop(number uint32, now time.Time) error {
 		}
 		if states[model.StateTried]+states[model.StateAccepted]+states[model.StateUnknown] > 0 {
 			return model.ErrTried
+		}
+		if states[model.StateRefused] > 0 && !refused {
+			return model.ErrRefused
 		}
 		t := tip{number: number - 1, seq: state.Seq}
 		if t.previous, err = c.hashOf(t.number); err != nil {

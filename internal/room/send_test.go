@@ -13,6 +13,8 @@ import (
 
 	"github.com/fernpost/fernpost/internal/archive"
 	"github.com/fernpost/fernpost/internal/eavesdrop"
+	"github.com/fernpost/fernpost/internal/exchange"
+	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
@@ -300,7 +302,7 @@ func TestTriedEntriesAreLookedFor(t *testing.T) {
 			if q, err := ana.Outbox(); err != nil || len(q) != 1 || q[0].Sent != model.StateTried {
 				t.Errorf("outbox %+v, %v", q, err)
 			}
-			if err := ana.Drop(1, time.Now()); !errors.Is(err, model.ErrTried) {
+			if err := ana.Drop(1, false, time.Now()); !errors.Is(err, model.ErrTried) {
 				t.Errorf("Drop = %v, want ErrTried", err)
 			}
 			ana = ana.again(h)
@@ -324,46 +326,79 @@ func (p onePost) Post(ctx context.Context, fields thingspeak.Fields, _ int64) (i
 	return p.Update(ctx, fields)
 }
 
-// A relay that refuses leaves the message queued, so that it can be dropped.
-func TestRefusedEntriesStayQueued(t *testing.T) {
-	h := newHall(t)
-	ana, bo := h.join(1, "ana"), h.join(2, "bo")
-	ana.look()
-	for _, text := range []string{"one", "two", "three"} {
-		if _, err := ana.Write(record.Text(text), time.Now()); err != nil {
-			t.Fatal(err)
+// TestWhatWasRefusedIsNotSignedAnew: a relay that refuses, and has stored it all the same, made an honest author's key write two
+// different records under one number: the message was taken back, or signed anew under a new key.
+func TestWhatWasRefusedIsNotSignedAnew(t *testing.T) {
+	for _, stored := range []bool{false, true} {
+		h := newHall(t)
+		ana, bo := h.join(1, "ana"), h.join(2, "bo")
+		ana.look()
+		for _, text := range []string{"one", "two", "three"} {
+			if _, err := ana.Write(record.Text(text), time.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := ana.Deliver(t.Context(), refusing{poster{ana.client}, stored}, nil)
+		if e, ok := errors.AsType[*wire.RefusedError](err); !ok || e.Reason != wire.KeyRefused {
+			t.Fatalf("Deliver = %v", err)
+		}
+		if err := ana.Drop(2, false, time.Now()); !errors.Is(err, model.ErrRefused) {
+			t.Errorf("dropping what was refused: %v", err)
+		}
+		if err := ana.Drop(7, false, time.Now()); !errors.Is(err, model.ErrNoMessage) {
+			t.Errorf("dropping what is not there: %v", err)
+		}
+		ana.moveTo(fernet.GenerateKey())
+		ana.deliver()
+		got := bo.look()
+		if d := cmp.Diff([]string{"ana: one", "ana: two", "ana: three"}, lines(got.Items)[:3]); d != "" {
+			t.Error(d)
+		}
+		if len(got.Told) > 0 || len(got.Waiting) > 0 {
+			t.Errorf("found %+v %+v", got.Told, got.Waiting)
+		}
+		if own := ana.look(); len(own.Elsewhere) > 0 {
+			t.Errorf("ana is told of her own %v as of somebody else's", own.Elsewhere)
 		}
 	}
-	h.relay.Inject(relaytest.On("POST /update", relaytest.Answer(401, "application/json", "{}")))
-	_, err := ana.Deliver(t.Context(), poster{ana.client}, nil)
-	if e, ok := errors.AsType[*wire.RefusedError](err); !ok || e.Reason != wire.KeyRefused {
+}
+
+// refusing refuses an update, and may store it all the same.
+type refusing struct {
+	poster
+
+	stores bool
+}
+
+func (p refusing) Post(ctx context.Context, fields thingspeak.Fields, _ int64) (int64, error) {
+	if p.stores {
+		if _, err := p.Update(ctx, fields); err != nil {
+			return 0, err
+		}
+	}
+	return 0, &wire.RefusedError{Doing: "posting", Reason: wire.KeyRefused, Status: 401}
+}
+
+// TestWhatWasNeverSentIsDropped: without a connection the relay has had nothing, and the message may still be taken back.
+func TestWhatWasNeverSentIsDropped(t *testing.T) {
+	h := newHall(t)
+	ana := h.join(1, "ana")
+	ana.look()
+	if _, err := ana.Write(record.Text("one"), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ana.Deliver(t.Context(), offline{poster{ana.client}}, nil); !errors.Is(err, exchange.ErrNotSent) {
 		t.Fatalf("Deliver = %v", err)
 	}
-	h.relay.Inject(nil)
-	if err := ana.Drop(2, time.Now()); err != nil {
-		t.Fatal(err)
+	if err := ana.Drop(1, false, time.Now()); err != nil {
+		t.Error(err)
 	}
-	if err := ana.Drop(7, time.Now()); !errors.Is(err, model.ErrNoMessage) {
-		t.Errorf("dropping what is not there: %v", err)
-	}
-	var sent []string
-	if err := ana.History(0, func(it *model.Item) error {
-		sent = append(sent, fmt.Sprint(it.Record.Number, " ", line(it), " ", it.Sent.Sent))
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff([]string{"1 ana: one queued", "3 ana: three queued"}, sent); d != "" {
-		t.Error(d)
-	}
-	ana.deliver()
-	got := bo.look()
-	if d := cmp.Diff([]string{"ana: one", "ana: heartbeat", "ana: three"}, lines(got.Items)); d != "" {
-		t.Error(d)
-	}
-	if len(got.Told) > 0 || len(got.Waiting) > 0 {
-		t.Errorf("found %+v %+v", got.Told, got.Waiting)
-	}
+}
+
+type offline struct{ poster }
+
+func (offline) Post(context.Context, thingspeak.Fields, int64) (int64, error) {
+	return 0, &wire.UnreachableError{Doing: "posting", Host: "relay", Cause: wire.NoConnection}
 }
 
 // Dropping touches neither what is sent nor what shares an entry with it, in any layout and at any place of the queue.
@@ -385,7 +420,7 @@ func TestDropAnywhere(t *testing.T) {
 					want = append(want, "ana: "+text)
 				}
 				for _, i := range []int{5, 0, 3, 2} {
-					if err := ana.Drop(uint32(i+2), time.Now()); err != nil {
+					if err := ana.Drop(uint32(i+2), false, time.Now()); err != nil {
 						t.Fatal(err)
 					}
 					want[i] = "ana: heartbeat"

@@ -74,7 +74,7 @@ func TestStatesOfTexts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := ana.Drop(1, time.Now()); err != nil {
+	if err := ana.Drop(1, false, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	ana.told("text 2: queued", "text 1: taken back")

@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
 )
@@ -50,7 +51,7 @@ type Store interface {
 
 	Posts(kept.PostQuery) ([]kept.Post, error)
 	// Progress counts the posts from first to last by their states.
-	Progress(first, last int64) (states [4]int, err error)
+	Progress(first, last int64) (states [model.States]int, err error)
 	// Own returns records of our own that were not read back.
 	Own(kept.OwnQuery) ([]kept.Own, error)
 	// Once returns the message that is to be written once under a name; ok tells whether one was written.

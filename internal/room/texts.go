@@ -239,7 +239,7 @@ func (c *Conversation) unsentText(o *kept.Own) (m model.Message, ok bool, err er
 }
 
 // dropText takes a text back of which nothing was tried.
-func (c *Conversation) dropText(number uint32) error {
+func (c *Conversation) dropText(number uint32, refused bool) error {
 	own, err := c.waitingTexts(number, number)
 	if err == nil && len(own) == 0 {
 		err = model.ErrNoMessage
@@ -248,7 +248,11 @@ func (c *Conversation) dropText(number uint32) error {
 		return err
 	}
 	states, err := c.store.Progress(own[0].First, own[0].Last)
-	if err == nil && states[model.StateQueued] == 0 {
+	switch {
+	case err != nil:
+	case states[model.StateRefused] > 0 && !refused:
+		err = model.ErrRefused
+	case states[model.StateQueued]+states[model.StateRefused] == 0:
 		err = model.ErrTried
 	}
 	if err != nil {

@@ -144,7 +144,7 @@ func TestATextThatWasTriedIsNotTakenBack(t *testing.T) {
 	}
 	ana.write("queued", "waits")
 	for number, want := range map[uint32]error{1: model.ErrTried, 2: nil, 4: model.ErrNoMessage} {
-		if err := ana.Drop(number, time.Now()); !errors.Is(err, want) {
+		if err := ana.Drop(number, false, time.Now()); !errors.Is(err, want) {
 			t.Errorf("text %d: %v, want %v", number, err, want)
 		}
 	}

@@ -69,8 +69,10 @@ func (e *UnreachableError) Error() string {
 	return e.Doing + ": " + what
 }
 
-// Is makes it [exchange.ErrNotStored] if nothing was sent.
-func (e *UnreachableError) Is(target error) bool { return target == exchange.ErrNotStored && !e.Sent }
+// Is makes it [exchange.ErrNotSent], and [exchange.ErrNotStored], if nothing was sent.
+func (e *UnreachableError) Is(target error) bool {
+	return (target == exchange.ErrNotStored || target == exchange.ErrNotSent) && !e.Sent
+}
 
 // Loopback reports whether the relay's address is this machine's own.
 func (e *UnreachableError) Loopback() bool { return IsLoopback(e.Host) }

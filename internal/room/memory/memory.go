@@ -462,9 +462,9 @@ func (s *Store) Posts(q kept.PostQuery) (all []kept.Post, err error) {
 }
 
 // Progress implements [room.Store].
-func (s *Store) Progress(first, last int64) (states [4]int, err error) {
+func (s *Store) Progress(first, last int64) (states [model.States]int, err error) {
 	for _, seq := range s.posts.between(first, last) {
-		states[s.posts.rows[seq].State&3]++
+		states[s.posts.rows[seq].State%model.States]++
 	}
 	return states, nil
 }

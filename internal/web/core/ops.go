@@ -86,7 +86,7 @@ var within = map[string]operation{
 		if err := c.mayWrite(); err != nil {
 			return nil, nil, err
 		}
-		return nil, nil, c.talk.Drop(m.Number, time.Now())
+		return nil, nil, c.talk.Drop(m.Number, false, time.Now())
 	},
 	"outbox":  (*core).outbox,
 	"content": (*core).content,
