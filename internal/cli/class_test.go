@@ -118,7 +118,10 @@ func TestTheAddressesOfAClassStayInSight(t *testing.T) {
 		code          bool
 	}{{80, 24, false}, {80, 30, false}, {100, 50, true}} {
 		var out, said strings.Builder
-		a := &app{stdout: &out, stderr: &said, stdoutTerminal: true, width: size.width, height: size.height, getenv: func(string) string { return "" }}
+		a := &app{
+			stdout: &out, stderr: &said, stdoutTerminal: true, width: size.width, height: size.height,
+			getenv: func(string) string { return "" },
+		}
 		if err := a.announceClass(c, &classOptions{}); err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +130,8 @@ func TestTheAddressesOfAClassStayInSight(t *testing.T) {
 			shown += max(len([]rune(line))-2, 0) / size.width
 		}
 		code, below, _ := strings.Cut(out.String(), "listening on ")
-		if (code != "") != size.code || !strings.Contains(below, c.TeacherURL()) || !strings.Contains(below, c.JoinLink()) {
+		addresses := strings.Contains(below, c.TeacherURL()) && strings.Contains(below, c.JoinLink())
+		if (code != "") != size.code || !addresses {
 			t.Errorf("%d by %d: %q", size.width, size.height, out.String())
 		}
 		if shown += strings.Count(said.String(), "\n"); shown >= size.height {

@@ -469,7 +469,8 @@ func TestClassIsAlsoARelay(t *testing.T) {
 		t.Fatalf("the feed: %d %s", status, feed)
 	}
 	// On this machine whoever reaches it makes channels.
-	if status, answer := call(t, c, "POST", "/channels.json", "", map[string]any{}); status != http.StatusOK || !c.Loopback() {
+	status, answer := call(t, c, "POST", "/channels.json", "", map[string]any{})
+	if status != http.StatusOK || !c.Loopback() {
 		t.Fatalf("a channel is made: %d %s", status, answer)
 	}
 }
@@ -569,8 +570,9 @@ func TestAFileIsUnpackedOnce(t *testing.T) {
 	}
 	reply := httptest.NewRecorder()
 	f.ServeHTTP(reply, httptest.NewRequestWithContext(t.Context(), "GET", "/static/core.wasm", nil))
-	if !bytes.Equal(reply.Body.Bytes(), first) || reply.Header().Get("Content-Encoding") != "" || reply.Header().Get("ETag") != "" {
-		t.Errorf("without gzip it is served with %v", reply.Header())
+	head := reply.Header()
+	if !bytes.Equal(reply.Body.Bytes(), first) || head.Get("Content-Encoding") != "" || head.Get("ETag") != "" {
+		t.Errorf("without gzip it is served with %v", head)
 	}
 }
 

@@ -561,3 +561,20 @@ func TestADamagedLinkIsExplained(t *testing.T) {
 		}
 	}
 }
+
+// That the channel was emptied was told twice.
+func TestAWipeIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay := relaytest.InBubble(t)
+		channel := relay.CreateChannel(t, relaytest.AllFields(true))
+		ana := join(t, native, relay.Client(t), linkTo(t, relay.URL, channel, fernet.GenerateKey(), 1, 2), "ana")
+		ana.send("one")
+		until(t, "it was read back", func() bool { return ana.shows("one") }, ana)
+		relay.Clear(t, channel.ID)
+		ana.send("two")
+		until(t, "it was read back", func() bool { return ana.shows("one", "two") }, ana)
+		if told := ana.of("finding"); len(told) != 1 || told[0]["finding"] != "cleared" || len(ana.of("cleared")) > 0 {
+			t.Errorf("told is %v, and %v", told, ana.of("cleared"))
+		}
+	})
+}
