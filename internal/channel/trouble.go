@@ -36,6 +36,8 @@ const (
 	NotAllowed
 	// Refused: another clear no.
 	Refused
+	// QuotaSpent: the channel or the account is full, or has had its messages of a year.
+	QuotaSpent
 	// OverBudget: a reading has brought as many bytes as it may.
 	OverBudget
 	// Scattered: a reading has brought numbers with too many gaps.
@@ -59,6 +61,8 @@ func TroubleOf(err error) (t Trouble, meant string) {
 			return NotAllowed, ""
 		case wire.NotFound:
 			return NoChannel, e.Above
+		case wire.QuotaSpent:
+			return QuotaSpent, ""
 		}
 		return Refused, ""
 	}

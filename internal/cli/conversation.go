@@ -226,6 +226,10 @@ func explainDelivery(err error, room string) error {
 	case channel.KeyRefused:
 		return hint(err, "the message stays in the outbox. Are the relay and the write key of this room still right? "+
 			"%s or --relay URL changes them, %s posts it then", setRoom(room, "--write-key-file FILE"), retry)
+	case channel.QuotaSpent:
+		return hint(err, "the message stays in the outbox, and posting it again does not help as long as the channel takes no more: whoever "+
+			"runs the relay raises --max-entries, an account of the service gets more messages, or you go on in a new room; %s posts it then",
+			retry)
 	case channel.UnreachableHere:
 		return hint(err, "the message stays in the outbox, and %s posts it then: %s", retry, nextStep(inRoom(err, room)))
 	}

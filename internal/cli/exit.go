@@ -192,7 +192,7 @@ func exitAtRelay(err error) int {
 	switch trouble, _ := channel.TroubleOf(err); trouble {
 	case channel.BadAddress:
 		return exitUsage
-	case channel.Refused, channel.KeyRefused, channel.NotAllowed, channel.NoChannel, channel.BrokerRefused:
+	case channel.Refused, channel.QuotaSpent, channel.KeyRefused, channel.NotAllowed, channel.NoChannel, channel.BrokerRefused:
 		return exitRefused
 	case channel.Unreachable, channel.UnreachableHere, channel.Untrusted, channel.Faulty, channel.NoRelay, channel.BrokerUnreachable:
 		return exitUnreachable

@@ -18,11 +18,14 @@ import (
 // tell prints a finding and counts it: among the data for programs, on stderr for people, also with --quiet. What waits
 // is counted by whoever knows how much waits in the end.
 func (a *app) tell(f findingJSON, asJSON bool) {
-	if !f.Waiting && !f.TakenBack {
+	if !f.Waiting && !f.TakenBack && f.Finding != letterNews {
 		a.verdict.Add(f.Finding, 1)
 	}
 	a.printTold(f, asJSON)
 }
+
+// letterNews is the kind of what is told of invitations for somebody: news, of which a verdict says nothing.
+const letterNews = "letter"
 
 // tellAll tells findings of the engine.
 func (a *app) tellAll(all []item.Finding, asJSON bool) {
@@ -99,6 +102,8 @@ func (a *app) printTold(f findingJSON, asJSON bool) {
 		text = a.style.good("no longer true: " + text)
 	case f.Waiting:
 		text = a.style.dim(text)
+	case f.Finding == letterNews:
+		text = a.style.dim("note: " + text)
 	case model.WeightOf(f.Finding) == model.Wrong:
 		text = a.style.bad(text)
 	default:

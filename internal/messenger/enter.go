@@ -352,7 +352,7 @@ func (e *Engine) proveWriteKey(ctx context.Context, r *model.Room) error {
 	proven, err := client.ProveWriteKey(ctx)
 	r.Unproven = err == nil && !proven
 	switch trouble, _ := channel.TroubleOf(err); trouble {
-	case channel.Refused, channel.KeyRefused, channel.NotAllowed, channel.NoChannel:
+	case channel.Refused, channel.QuotaSpent, channel.KeyRefused, channel.NotAllowed, channel.NoChannel:
 		err = &EntryError{WrongWriteKey, r.Channel, err}
 	}
 	return err

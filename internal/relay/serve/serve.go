@@ -144,9 +144,14 @@ func withinOpenFiles(connections int) int {
 	return connections
 }
 
+// slowDatabase is after how long it is said that a database has not answered yet.
+const slowDatabase = 3 * time.Second
+
 // openData opens the database that the options name, or the directory, which it locks.
 func (r *Running) openData(ctx context.Context, o Options) (err error) {
 	if o.Store != "" {
+		slow := time.AfterFunc(slowDatabase, func() { o.Log.Warn("the database does not answer yet; still trying to reach it") })
+		defer slow.Stop()
 		r.store, err = OpenPostgres(ctx, o.Store)
 		return err
 	}
