@@ -67,7 +67,10 @@ func (e *Engine) sendText(ctx context.Context, settings model.Room, text string,
 	sent.Entries = 1
 	newest, err := client.LastNumber(ctx) // or nobody would know how far to look back if the reply is lost
 	tried := err == nil
+	field := settings.Fields[0]
+	note := room.SentText{Token: entry.Fields[field-1].Text, Field: field, Time: time.Now()}
 	if err == nil {
+		e.noteSent(settings, note) // or who watches the room in this moment would take it for somebody else's
 		p.tell(Delivering{Entries: 1})
 		sent.Entry, err = p.post(ctx, &entry, newest)
 		p.tell(Delivered{})
@@ -75,7 +78,8 @@ func (e *Engine) sendText(ctx context.Context, settings model.Room, text string,
 	if err == nil {
 		sent.Queued.Sent = model.StateAccepted
 		e.NoteProven(settings)
-		e.noteSent(settings, room.SentText{Token: entry.Fields[settings.Fields[0]-1].Text, Field: settings.Fields[0], Entry: sent.Entry, Time: time.Now()})
+		note.Entry = sent.Entry
+		e.noteSent(settings, note)
 		return sent, failed
 	}
 	if errors.Is(err, exchange.ErrNotStored) && !errors.Is(err, exchange.ErrUnknownOutcome) && !exchange.WasSent(err) {

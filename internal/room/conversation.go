@@ -56,8 +56,10 @@ type Options struct {
 // processes may compete; one Conversation belongs to one goroutine.
 type Conversation struct {
 	store Store
-	o     Options
-	own   record.PublicKey
+	// posting are texts of our own that are posted without this room just now.
+	posting map[record.Hash]bool
+	o       Options
+	own     record.PublicKey
 	opener
 	sealers []fernet.Ring // one a key
 	// reader remembers cells that are pending, while the store has the version: what others change it would not notice.

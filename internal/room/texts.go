@@ -60,7 +60,7 @@ func (c *Conversation) KeepText(sealed thingspeak.Fields, tried bool, newest int
 type SentText struct {
 	Token string    `json:"token"` // as it stands in the field
 	Field int       `json:"field"`
-	Entry int64     `json:"entry"`
+	Entry int64     `json:"entry"` // 0 while it is being posted: it may be read back before anybody knows its number
 	Time  time.Time `json:"time"`
 }
 
@@ -78,7 +78,7 @@ func (c *Conversation) KeepSent(texts []SentText) error {
 		}
 		var change kept.Change
 		for _, t := range texts {
-			if t.Field < 1 || t.Field > thingspeak.FieldCount || t.Entry < 1 {
+			if t.Field < 1 || t.Field > thingspeak.FieldCount || t.Entry < 0 {
 				continue
 			}
 			post := kept.Post{Cells: thingspeak.FieldsOf(t.Field), State: model.StateAccepted}
@@ -94,6 +94,10 @@ func (c *Conversation) KeepSent(texts []SentText) error {
 			if read[0].Entry > 0 { // it was taken for somebody else's
 				at := record.Spot{Place: read[0], Field: t.Field}
 				change.TextsMoved = append(change.TextsMoved, kept.TextMove{From: at, To: at, Own: 1})
+				continue
+			}
+			if t.Entry == 0 {
+				c.isPosting(hash)
 				continue
 			}
 			if slices.ContainsFunc(waiting, func(o kept.Own) bool { return o.Hash == hash }) {
@@ -116,6 +120,17 @@ func (c *Conversation) KeepSent(texts []SentText) error {
 		return fmt.Errorf("keeping what was sent: %w", err)
 	}
 	return nil
+}
+
+// mostPosting is how many texts are remembered that others are posting.
+const mostPosting = 1000
+
+// isPosting remembers a text that is being posted without this room: whoever reads it back first must know it for our own.
+func (c *Conversation) isPosting(hash record.Hash) {
+	if c.posting == nil || len(c.posting) >= mostPosting {
+		c.posting = map[record.Hash]bool{}
+	}
+	c.posting[hash] = true
 }
 
 // errReadBack ends keeping a text that was read.
@@ -184,6 +199,11 @@ func (c *Conversation) hashOfText(p *kept.Post) (hash record.Hash, err error) {
 func (b *batch) textsReadBack(texts []textToken) (back []kept.Own, err error) {
 	if len(texts) == 0 {
 		return nil, nil
+	}
+	for i := range texts {
+		if b.in.c.posting[texts[i].sum] {
+			texts[i].own = 1
+		}
 	}
 	waiting, err := b.in.c.waitingTexts(0, math.MaxUint32)
 	if err != nil || len(waiting) == 0 {
