@@ -373,6 +373,9 @@ func (a *app) adviseNameIn(joined []messenger.Imported) {
 func (a *app) importRooms(ctx context.Context, rooms []handover.Room, f *importFlags) (joined []messenger.Imported, err error) {
 	failed := 0
 	for i := range rooms {
+		if ctx.Err() != nil {
+			return joined, ctx.Err()
+		}
 		r := &rooms[i]
 		o := importedJSON{Name: r.Name}
 		j, result, wrong := a.importRoom(ctx, r, f)

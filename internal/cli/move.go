@@ -127,7 +127,7 @@ func (a *app) importIdentity(ctx context.Context, file string, f *importFlags) e
 		return hint(usagef("there is no identity in %s, only rooms", file), "\"fernpost rooms import %s\" enters them", file)
 	}
 	key := c.Identity.Public()
-	replaced, err := a.engine().Replaces(c)
+	replaced, err := a.engine().Replaces(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (a *app) importIdentity(ctx context.Context, file string, f *importFlags) e
 		}
 	}
 	// Before the rooms: in one that came first, somebody might write under another identity.
-	if err := a.engine().ImportIdentity(c); err != nil {
+	if err := a.engine().ImportIdentity(ctx, c); err != nil {
 		return err
 	}
 	a.say("this device signs as %s from now on, whose words are: %s", orTag(c.Nickname, key.Tag().Name()), a.style.bold(passphrase.SixWords(key.Safety())))

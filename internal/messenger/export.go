@@ -56,7 +56,16 @@ func (e *Engine) exported(r model.Room) (one handover.Room, err error) {
 // whoever has written the file, and those whom they have compared, count as compared. In a new room this device signs
 // behind what the identity that the file moves has signed there.
 func (e *Engine) Import(r *handover.Room, as string) (Joining, error) {
-	j, err := e.joining(r.Invitation, model.ByFile, r.KeysCompared(), as)
+	rooms, _, err := e.All()
+	if err != nil {
+		return Joining{}, err
+	}
+	return e.importAmong(rooms, r, as)
+}
+
+// importAmong is [Engine.Import] on a device that has these rooms: who asks for many reads them once.
+func (e *Engine) importAmong(rooms []model.Room, r *handover.Room, as string) (Joining, error) {
+	j, err := e.joining(rooms, r.Invitation, model.ByFile, r.KeysCompared(), as)
 	if !j.Has {
 		continueNumbers(&j.Room, r)
 	}

@@ -172,11 +172,15 @@ const (
 // kept yet. A new room is called as given, or as the inviter calls it. The error may be [model.ErrRoomName] or
 // [model.ErrRoomExists].
 func (e *Engine) Invitation(i invite.Invitation, origin model.Origin, as string) (Joining, error) {
-	return e.joining(i, origin, []record.PublicKey{i.Inviter}, as)
+	rooms, _, err := e.All()
+	if err != nil {
+		return Joining{}, err
+	}
+	return e.joining(rooms, i, origin, []record.PublicKey{i.Inviter}, as)
 }
 
-// joining is [Engine.Invitation] for an invitation that introduces these keys.
-func (e *Engine) joining(i invite.Invitation, origin model.Origin, introduced []record.PublicKey, as string) (j Joining, err error) {
+// joining is [Engine.Invitation] for an invitation that introduces these keys, on a device that has these rooms.
+func (e *Engine) joining(rooms []model.Room, i invite.Invitation, origin model.Origin, introduced []record.PublicKey, as string) (j Joining, err error) {
 	r := model.Room{
 		Name: i.Name, Relay: i.Relay, Channel: i.Channel, Fields: i.Fields, Profile: i.Profile.String(), Pad: i.Pad,
 		ReadKey: model.Secret(i.ReadKey), WriteKey: model.Secret(i.WriteKey), Unproven: i.WriteKey != "",
@@ -196,10 +200,7 @@ func (e *Engine) joining(i invite.Invitation, origin model.Origin, introduced []
 	if err := e.dialable(r); err != nil {
 		return j, err
 	}
-	before, has, err := e.sameRoom(r)
-	if err != nil {
-		return j, err
-	}
+	before, has := sameRoom(rooms, r)
 	if has && as != "" && !shareKey(before, r) { // the user wants another one, and is told of this
 		j.Beside, has, before = before.Name, false, model.Room{}
 	}
@@ -269,25 +270,21 @@ func (e *Engine) compared(r model.Room) (keys []record.PublicKey, err error) {
 	return keys, err
 }
 
-// sameRoom finds the room of this device that an invitation is for: one on the same channel that has one of its keys;
+// sameRoom finds the one of these rooms that an invitation is for: one on the same channel that has one of its keys;
 // else, as the room may have moved to a new key, one at the same relay.
-func (e *Engine) sameRoom(invited model.Room) (found model.Room, ok bool, err error) {
-	rooms, _, err := e.All()
-	if err != nil {
-		return found, false, err
-	}
+func sameRoom(rooms []model.Room, invited model.Room) (found model.Room, ok bool) {
 	for _, r := range rooms {
 		if r.Channel != invited.Channel {
 			continue
 		}
 		if shareKey(r, invited) {
-			return r, true, nil
+			return r, true
 		}
 		if !ok && sameRelay(r.Relay, invited.Relay) {
 			found, ok = r, true
 		}
 	}
-	return found, ok, nil
+	return found, ok
 }
 
 // shareKey reports whether two rooms have a key in common.

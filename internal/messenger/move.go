@@ -1,6 +1,7 @@
 package messenger
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -237,7 +238,7 @@ type Ahead struct {
 }
 
 // Replaces returns what an identity would replace on this device.
-func (e *Engine) Replaces(c *handover.Content) (r Replaced, err error) {
+func (e *Engine) Replaces(ctx context.Context, c *handover.Content) (r Replaced, err error) {
 	device, err := e.device(false)
 	if errors.Is(err, keyring.ErrNoIdentity) {
 		return r, nil
@@ -245,11 +246,11 @@ func (e *Engine) Replaces(c *handover.Content) (r Replaced, err error) {
 	if err != nil {
 		return r, err
 	}
-	if r.Waiting, err = e.waitingHere(c); err != nil {
+	if r.Waiting, err = e.waitingHere(ctx, c); err != nil {
 		return r, err
 	}
 	if device.Seed == seedOf(c.Identity) {
-		r.Ahead, err = e.aheadOf(c)
+		r.Ahead, err = e.aheadOf(ctx, c)
 		return r, err
 	}
 	own, err := parseSeed(device.Seed)
@@ -268,14 +269,17 @@ func (e *Engine) Replaces(c *handover.Content) (r Replaced, err error) {
 
 // waitingHere returns the rooms in whose outbox something waits, where an identity comes. One that cannot be looked
 // into has nothing that could be posted.
-func (e *Engine) waitingHere(c *handover.Content) (waiting []Waiting, err error) {
+func (e *Engine) waitingHere(ctx context.Context, c *handover.Content) (waiting []Waiting, err error) {
 	rooms, _, err := e.All()
 	if err != nil {
 		return nil, err
 	}
 	signs := map[string]record.Identity{} // in the rooms of the file
 	for i := range c.Rooms {
-		if j, err := e.Import(&c.Rooms[i], ""); err == nil && j.Has {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if j, err := e.importAmong(rooms, &c.Rooms[i], ""); err == nil && j.Has {
 			signs[j.Room.Name] = c.Rooms[i].Identity
 		}
 	}
@@ -306,9 +310,16 @@ func (e *Engine) waitingHere(c *handover.Content) (waiting []Waiting, err error)
 
 // aheadOf returns the rooms in which the identity that a file brings has gone on here since: its own, or that of a room
 // that has one.
-func (e *Engine) aheadOf(c *handover.Content) (ahead []Ahead, err error) {
+func (e *Engine) aheadOf(ctx context.Context, c *handover.Content) (ahead []Ahead, err error) {
+	rooms, _, err := e.All()
+	if err != nil {
+		return nil, err
+	}
 	for i := range c.Rooms {
-		j, err := e.Import(&c.Rooms[i], "")
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		j, err := e.importAmong(rooms, &c.Rooms[i], "")
 		if err != nil || !j.Has {
 			continue
 		}
@@ -349,9 +360,9 @@ func (e *Engine) lastNumber(settings model.Room) (last model.Brought, err error)
 }
 
 // ImportIdentity makes the identity of a file the one of this device, which signs in each room of the file that is here
-// behind what was signed there. For rooms that come later, [Engine.Import] does that. Killed, this device signs nothing
+// behind what was signed there. For rooms that come later, [Engine.Import] does that. Killed or interrupted, this device signs nothing
 // until it is run again.
-func (e *Engine) ImportIdentity(c *handover.Content) error {
+func (e *Engine) ImportIdentity(ctx context.Context, c *handover.Content) error {
 	if err := e.standStill(c); err != nil {
 		return err
 	}
@@ -359,8 +370,15 @@ func (e *Engine) ImportIdentity(c *handover.Content) error {
 	if err := errors.Join(lost, e.TakeLost(named.Fresh), e.found(c.Identity.Public())); err != nil {
 		return err
 	}
+	rooms, _, err := e.All()
+	if err != nil {
+		return err
+	}
 	for i := range c.Rooms {
-		j, err := e.Import(&c.Rooms[i], "")
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		j, err := e.importAmong(rooms, &c.Rooms[i], "")
 		if err != nil || !j.Has {
 			continue // it cannot be written in either; whoever enters it is told why
 		}

@@ -1,6 +1,7 @@
 package messenger_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -77,7 +78,7 @@ func TestAnImportThatWasKilledSignsNothing(t *testing.T) {
 		if _, gone := errors.AsType[*messenger.GoneError](pia.send(record.Text("early"), messenger.SendOptions{})); !gone {
 			t.Error("a message is signed before its number is known")
 		}
-		if err := pia.engine.ImportIdentity(c); err != nil {
+		if err := pia.engine.ImportIdentity(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
 		pia.say("two")
@@ -98,7 +99,7 @@ func TestARoomThatComesWithAnIdentityHasItsNumber(t *testing.T) {
 		if err := second.engine.Remove(t.Context(), second.settings()); err != nil {
 			t.Fatal(err)
 		}
-		if err := second.engine.ImportIdentity(c); err != nil {
+		if err := second.engine.ImportIdentity(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
 		j, err := second.engine.Import(&c.Rooms[0], "")
@@ -125,15 +126,15 @@ func TestAReplacedIdentityIsRefusedWhereTheRoomWasOpenBefore(t *testing.T) {
 		"by that of another device": func(x *members, ana *member) error {
 			bo := x.join("bo")
 			bo.say("hello")
-			return ana.engine.ImportIdentity(bo.mustMove())
+			return ana.engine.ImportIdentity(t.Context(), bo.mustMove())
 		},
 		"by itself, that was elsewhere meanwhile": func(x *members, ana *member) error {
 			second := x.join("second")
-			if err := second.engine.ImportIdentity(ana.mustMove()); err != nil {
+			if err := second.engine.ImportIdentity(t.Context(), ana.mustMove()); err != nil {
 				return err
 			}
 			second.say("two")
-			return ana.engine.ImportIdentity(second.mustMove())
+			return ana.engine.ImportIdentity(t.Context(), second.mustMove())
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -187,7 +188,7 @@ func TestAnOlderFileOfTheIdentityIsTold(t *testing.T) {
 		ana := x.join("ana")
 		ana.say("one")
 		older := ana.mustMove()
-		if err := ana.engine.ImportIdentity(older); err != nil {
+		if err := ana.engine.ImportIdentity(t.Context(), older); err != nil {
 			t.Fatal(err)
 		}
 		ana.say("two")
@@ -195,7 +196,7 @@ func TestAnOlderFileOfTheIdentityIsTold(t *testing.T) {
 			file *handover.Content
 			want []messenger.Ahead
 		}{"the older": {older, []messenger.Ahead{{Room: "lab", Number: 2, File: 1}}}, "the newest": {ana.mustMove(), nil}} {
-			if r, err := ana.engine.Replaces(c.file); err != nil || !slices.Equal(r.Ahead, c.want) || !r.Key.IsZero() {
+			if r, err := ana.engine.Replaces(t.Context(), c.file); err != nil || !slices.Equal(r.Ahead, c.want) || !r.Key.IsZero() {
 				t.Errorf("%s file: %+v, %v", name, r, err)
 			}
 		}
@@ -213,18 +214,18 @@ func TestWhatWaitsIsKnownBeforeAnIdentityComes(t *testing.T) {
 			t.Fatal(err)
 		}
 		waits := messenger.WaitsHereError{Room: "lab", Entries: 1}
-		r, err := bo.engine.Replaces(c)
+		r, err := bo.engine.Replaces(t.Context(), c)
 		if want := []messenger.Waiting{{WaitsHereError: waits, Anew: true}}; err != nil || !slices.Equal(r.Waiting, want) {
 			t.Errorf("of another identity: %+v, %v", r.Waiting, err)
 		}
 		// A device that signs with it already, and has written since.
-		if err := ana.engine.ImportIdentity(c); err != nil {
+		if err := ana.engine.ImportIdentity(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
 		if err := ana.send(record.Text("waits"), messenger.SendOptions{Queue: true}); err != nil {
 			t.Fatal(err)
 		}
-		r, err = ana.engine.Replaces(c)
+		r, err = ana.engine.Replaces(t.Context(), c)
 		if want := []messenger.Waiting{{WaitsHereError: waits}}; err != nil || !slices.Equal(r.Waiting, want) {
 			t.Errorf("of the same: %+v, %v", r.Waiting, err)
 		}
@@ -247,5 +248,27 @@ func TestNoRoomIsEnteredWithAKeyOfZeros(t *testing.T) {
 				t.Errorf("as %q: %v", as, err)
 			}
 		}
+	})
+}
+
+// An import of many rooms went on, whoever had given up.
+func TestAnImportEndsBetweenTwoRooms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newMembers(t)
+		ana, pia := x.join("ana"), x.join("pia")
+		ana.say("one")
+		c := ana.mustMove()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := pia.engine.ImportIdentity(ctx, c); !errors.Is(err, context.Canceled) {
+			t.Errorf("importing an identity: %v", err)
+		}
+		if _, err := pia.engine.Replaces(ctx, c); !errors.Is(err, context.Canceled) {
+			t.Errorf("what it would replace: %v", err)
+		}
+		if err := pia.engine.ImportIdentity(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		pia.say("two")
 	})
 }
