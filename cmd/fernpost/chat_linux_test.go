@@ -141,6 +141,7 @@ func TestChatLeavesTheTerminalAsItWas(t *testing.T) {
 		"command": {func(s *seat) { s.types("/quit\r") }, 0},
 		"Ctrl-C":  {func(s *seat) { s.types("\x03") }, 0},
 		"SIGTERM": {func(s *seat) { s.cmd.Process.Signal(syscall.SIGTERM) }, 130},
+		"SIGQUIT": {func(s *seat) { s.cmd.Process.Signal(syscall.SIGQUIT) }, 130},
 		"SIGINT":  {func(s *seat) { s.cmd.Process.Signal(syscall.SIGINT) }, 130},
 	} {
 		t.Run(name, func(t *testing.T) {

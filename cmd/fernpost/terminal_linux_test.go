@@ -112,7 +112,7 @@ func parseQuestions(ts *testscript.TestScript, text string) (all []question) {
 // cmdTerminal runs a command with a terminal as standard input and error, and types an answer when it is asked. The file
 // has a line "? QUESTION" (a regular expression) and a line "> ANSWER" for each, or "* ANSWER" where the answer must not
 // be shown, or "+ ANSWER" where the command and not the terminal shows it, and nothing where no question is asked; ^C and ^D are
-// those keys, \x1b is Escape and \r Enter, ^TERM is that signal, and variables are replaced. What it has printed comes into the file "printed", what the terminal
+// those keys, \x1b is Escape and \r Enter, ^TERM and ^QUIT are those signals, and variables are replaced. What it has printed comes into the file "printed", what the terminal
 // has shown into "screen".
 func cmdTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
@@ -166,6 +166,9 @@ func cmdTerminal(ts *testscript.TestScript, neg bool, args []string) {
 			typed = "\x04"
 		case "^TERM":
 			ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+			continue
+		case "^QUIT":
+			ts.Check(cmd.Process.Signal(syscall.SIGQUIT))
 			continue
 		}
 		_, err := t.keyboard.WriteString(typed)

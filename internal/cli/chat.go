@@ -70,6 +70,8 @@ func (a *app) chat(ctx context.Context, room string, o chatOptions) error {
 		}
 		return explainSending(inRoom(err, cmp.Or(room, "ROOM")), cmp.Or(room, "ROOM"), insists)
 	}
+	ctx, stop := holdingTerminal(ctx)
+	defer stop()
 	return tui.Run(ctx, options)
 }
 

@@ -40,6 +40,8 @@ func (a *app) askRaw(ctx context.Context, read func(*os.File, io.Writer) (string
 	if !ok {
 		return "", errNoSecret
 	}
+	ctx, stop := holdingTerminal(ctx)
+	defer stop()
 	a.status.take()
 	defer a.status.give()
 	fd := int(f.Fd())

@@ -8,7 +8,9 @@ import (
 	"html"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"unicode"
 	"unicode/utf8"
 
@@ -100,12 +102,20 @@ func (a *app) readSecretFile(ctx context.Context, flag, file string) (string, er
 // canAsk reports whether there is somebody to answer a question.
 func (a *app) canAsk() bool { return a.stdinTerminal && a.stderrTerminal }
 
+// holdingTerminal is the context of who has changed the terminal, or waits for an answer there: SIGQUIT ends it, as SIGTERM does.
+// Otherwise the program would end at once, with what all its goroutines do on a terminal that shows nothing of what is typed.
+func holdingTerminal(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, syscall.SIGQUIT)
+}
+
 // askSecret asks on the terminal without echo.
 func (a *app) askSecret(ctx context.Context, question string) (string, error) {
 	f, ok := a.stdin.(*os.File)
 	if !ok {
 		return "", errNoSecret
 	}
+	ctx, stop := holdingTerminal(ctx)
+	defer stop()
 	a.status.take()
 	defer a.status.give()
 	fmt.Fprintf(a.stderr, "%s: ", question)
@@ -143,6 +153,8 @@ func (a *app) confirm(ctx context.Context, question string) (bool, error) {
 	if !a.canAsk() {
 		return false, nil
 	}
+	ctx, stop := holdingTerminal(ctx)
+	defer stop()
 	a.status.take()
 	defer a.status.give()
 	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
