@@ -8,6 +8,7 @@ import (
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
+	"github.com/fernpost/fernpost/internal/sqlite"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -160,8 +161,8 @@ func (w *writer) groups(c *record.Change) {
 // groupID returns the number of a group in the database, 0 if it is not there.
 func (r *Room) groupID(id record.GroupID) (group int64, err error) {
 	err = r.query("SELECT id FROM groups WHERE tag = ? AND number = ? AND parts = ? AND key = ?",
-		func(row []driver.Value) error {
-			group = row[0].(int64)
+		func(row sqlite.Row) error {
+			group = row.Int(0)
 			return nil
 		}, id.Tag[:], int64(id.Number), int64(id.Parts), id.Key[:])
 	return group, err

@@ -11,28 +11,35 @@ import (
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
+	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
 // State returns the row about the room.
 func (r *Room) State() (s kept.State, err error) {
 	err = r.use("reading", func() error {
+		found := false
 		const text = "SELECT clears, position, keys, own, own_last, own_hash, seq, dates, let_go, full_used, full_size FROM room"
-		return r.conn.Query(text, func(row []driver.Value) error {
-			s.Clears, s.Position = uint32(row[0].(int64)), blob(row[1])
-			for ids := blob(row[2]); len(ids) >= len(record.KeyID{}); ids = ids[len(record.KeyID{}):] {
+		err := r.conn.Query(text, func(row sqlite.Row) error {
+			found = true
+			s.Clears, s.Position = uint32(row.Int(0)), row.Blob(1)
+			for ids := row.Blob(2); len(ids) >= len(record.KeyID{}); ids = ids[len(record.KeyID{}):] {
 				s.Keys = append(s.Keys, record.KeyID(ids))
 			}
-			s.Own, s.OwnLast = parseKey(row[3]), uint32(row[4].(int64))
-			copy(s.OwnHash[:], blob(row[5]))
-			s.Seq, s.LetGo = row[6].(int64), parsePlace(row[8])
-			s.Full = kept.Full{Used: row[9].(int64), Size: row[10].(int64)}
-			if dates := row[7].(string); dates != "" {
+			s.Own, s.OwnLast = parseKey(row, 3), uint32(row.Int(4))
+			row.FillOrNone(5, s.OwnHash[:])
+			s.Seq, s.LetGo = row.Int(6), parsePlace(row.Int(8))
+			s.Full = kept.Full{Used: row.Int(9), Size: row.Int(10)}
+			if dates := row.Text(7); dates != "" {
 				if err := json.Unmarshal([]byte(dates), &s.Dates); err != nil {
 					return fmt.Errorf("reading the dates in use: %w: %w", model.ErrArchiveDamaged, err)
 				}
 			}
 			return nil
 		})
+		if err == nil && !found {
+			err = fmt.Errorf("reading the archive %s: %w: the row about the room is not there", r.path, model.ErrArchiveDamaged)
+		}
+		return err
 	})
 	return s, err
 }
@@ -40,8 +47,8 @@ func (r *Room) State() (s kept.State, err error) {
 // Size returns how many bytes of the file are in use. What is let go of makes room in it, but does not make it smaller.
 func (r *Room) Size() (bytes int64, err error) {
 	err = r.query(`SELECT (p.page_count - f.freelist_count) * s.page_size
-		FROM pragma_page_count AS p, pragma_freelist_count AS f, pragma_page_size AS s`, func(row []driver.Value) error {
-		bytes = row[0].(int64)
+		FROM pragma_page_count AS p, pragma_freelist_count AS f, pragma_page_size AS s`, func(row sqlite.Row) error {
+		bytes = row.Int(0)
 		return nil
 	})
 	return bytes, err
@@ -58,7 +65,7 @@ func (r *Room) exec(text string, args ...driver.Value) error {
 }
 
 // query runs a statement that reads.
-func (r *Room) query(text string, visit func(row []driver.Value) error, args ...driver.Value) error {
+func (r *Room) query(text string, visit func(row sqlite.Row) error, args ...driver.Value) error {
 	return r.use("reading", func() error { return r.conn.Query(text, visit, args...) })
 }
 
@@ -71,18 +78,18 @@ func (r *Room) Entries(q kept.EntryQuery, visit func(kept.Entry) error) error {
 	case q.Newest:
 		text = "SELECT place, posted_s, tokens, wiped FROM entries WHERE place BETWEEN ? AND ? ORDER BY place DESC LIMIT ?"
 	}
-	return r.query(text, func(row []driver.Value) error {
+	return r.query(text, func(row sqlite.Row) error {
 		return visit(kept.Entry{
-			At: parsePlace(row[0]), Posted: time.Unix(row[1].(int64), 0).UTC(), Tokens: blob(row[2]),
-			Wiped: row[3] != int64(0),
+			At: parsePlace(row.Int(0)), Posted: time.Unix(row.Int(1), 0).UTC(), Tokens: row.Blob(2),
+			Wiped: row.Truth(3),
 		})
 	}, place(q.First), place(q.Last), limit(q.Limit))
 }
 
 // Ranges returns the ranges that are kept for a reason, in order.
 func (r *Room) Ranges(why int) (all []kept.Range, err error) {
-	err = r.query("SELECT first, last FROM ranges WHERE why = ? ORDER BY first", func(row []driver.Value) error {
-		all = append(all, kept.Range{First: parsePlace(row[0]), Last: parsePlace(row[1])})
+	err = r.query("SELECT first, last FROM ranges WHERE why = ? ORDER BY first", func(row sqlite.Row) error {
+		all = append(all, kept.Range{First: parsePlace(row.Int(0)), Last: parsePlace(row.Int(1))})
 		return nil
 	}, int64(why))
 	return all, err
@@ -96,8 +103,10 @@ var selectMACs = "SELECT mac, place FROM macs WHERE mac IN (?" + strings.Repeat(
 // MACs implements that part of [room.Store].
 func (r *Room) MACs(macs [][16]byte) (map[[16]byte]record.Place, error) {
 	found := map[[16]byte]record.Place{}
-	note := func(row []driver.Value) error {
-		found[[16]byte(blob(row[0]))] = parsePlace(row[1])
+	note := func(row sqlite.Row) error {
+		var mac [16]byte
+		row.Fill(0, mac[:])
+		found[mac] = parsePlace(row.Int(1))
 		return nil
 	}
 	args := make([]driver.Value, 0, macsAtOnce)

@@ -9,6 +9,7 @@ import (
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
+	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
 // What follows is [record.Known] but for the cells that are pending, which need a key to be opened.
@@ -40,15 +41,15 @@ func (r *Room) Authors(q record.AuthorQuery) ([]record.Author, error) {
 func (r *Room) authors(text string, args ...driver.Value) (all []record.Author, err error) {
 	const columns = `SELECT key, nick, pinned, base, top, top_hash, gaps, named, named_at, saw_own, claims, verified_ms,
 		forgotten_ms FROM authors `
-	err = r.query(columns+text, func(row []driver.Value) error {
-		number := func(i int) uint32 { return uint32(row[i].(int64)) }
+	err = r.query(columns+text, func(row sqlite.Row) error {
+		number := func(i int) uint32 { return uint32(row.Int(i)) }
 		a := record.Author{
-			Key: parseKey(row[0]), Nick: row[1].(string), Pinned: int(row[2].(int64)), Base: number(3), Top: number(4),
-			Named: number(7), NamedAt: number(8), SawOwn: number(9), Claims: int(row[10].(int64)),
-			Compared: row[11] != int64(0), Nameless: row[11] == int64(0) && row[12] != int64(0),
+			Key: parseAuthor(row, 0), Nick: row.Text(1), Pinned: int(row.Int(2)), Base: number(3), Top: number(4),
+			Named: number(7), NamedAt: number(8), SawOwn: number(9), Claims: int(row.Int(10)),
+			Compared: row.Truth(11), Nameless: !row.Truth(11) && row.Truth(12),
 		}
-		copy(a.TopHash[:], blob(row[5]))
-		if gaps := row[6].(string); gaps != "" {
+		row.FillOrNone(5, a.TopHash[:])
+		if gaps := row.Text(6); gaps != "" {
 			if err := json.Unmarshal([]byte(gaps), &a.Gaps); err != nil {
 				return fmt.Errorf("reading what is missing from %s: %w: %w", a.Key.Tag(), model.ErrArchiveDamaged, err)
 			}
@@ -66,13 +67,13 @@ func (r *Room) Claims(q record.ClaimQuery) (all []record.Claim, err error) {
 		text, args = "WHERE tag = ?", []driver.Value{q.Tag[:]}
 	}
 	const columns = "SELECT tag, number, hash, author, said, place, field, doubted, below FROM claims "
-	err = r.query(columns+text, func(row []driver.Value) error {
+	err = r.query(columns+text, func(row sqlite.Row) error {
 		c := record.Claim{
-			Number: uint32(row[1].(int64)), By: parseKey(row[3]), Said: uint32(row[4].(int64)), At: parseSpot(row[5], row[6]),
-			Doubted: row[7] != int64(0), Below: row[8] != int64(0),
+			Number: uint32(row.Int(1)), By: parseAuthor(row, 3), Said: uint32(row.Int(4)), At: parseSpot(row, 5),
+			Doubted: row.Truth(7), Below: row.Truth(8),
 		}
-		copy(c.Tag[:], blob(row[0]))
-		copy(c.Hash[:], blob(row[2]))
+		row.Fill(0, c.Tag[:])
+		row.Fill(2, c.Hash[:])
 		all = append(all, c)
 		return nil
 	}, args...)
@@ -88,8 +89,8 @@ func (r *Room) Pins(q record.PinQuery) (all []record.Pin, err error) {
 	case !q.Key.IsZero():
 		text, args = "SELECT form, key FROM pins WHERE key = ? ORDER BY form", []driver.Value{q.Key[:]}
 	}
-	err = r.query(text, func(row []driver.Value) error {
-		all = append(all, record.Pin{Form: row[0].(string), Key: parseKey(row[1])})
+	err = r.query(text, func(row sqlite.Row) error {
+		all = append(all, record.Pin{Form: row.Text(0), Key: parseAuthor(row, 1)})
 		return nil
 	}, args...)
 	return all, err
@@ -99,10 +100,10 @@ func (r *Room) Pins(q record.PinQuery) (all []record.Pin, err error) {
 func (r *Room) Devices(key record.PublicKey) (claims []record.DeviceClaim, err error) {
 	err = r.query(`SELECT author, device, number, claims, refuses FROM devices WHERE author = ?
 		UNION SELECT author, device, number, claims, refuses FROM devices WHERE device = ?`,
-		func(row []driver.Value) error {
+		func(row sqlite.Row) error {
 			claims = append(claims, record.DeviceClaim{
-				Author: parseKey(row[0]), Device: parseKey(row[1]), Number: uint32(row[2].(int64)),
-				Claims: row[3] != int64(0), Refuses: row[4] != int64(0),
+				Author: parseAuthor(row, 0), Device: parseAuthor(row, 1), Number: uint32(row.Int(2)),
+				Claims: row.Truth(3), Refuses: row.Truth(4),
 			})
 			return nil
 		}, key[:], key[:])
@@ -111,8 +112,8 @@ func (r *Room) Devices(key record.PublicKey) (claims []record.DeviceClaim, err e
 
 // Told implements that part of [record.Known].
 func (r *Room) Told(id record.FindingID) (last uint32, told bool, err error) {
-	err = r.query("SELECT last FROM told WHERE id = ?", func(row []driver.Value) error {
-		last, told = uint32(row[0].(int64)), true
+	err = r.query("SELECT last FROM told WHERE id = ?", func(row sqlite.Row) error {
+		last, told = uint32(row.Int(0)), true
 		return nil
 	}, id.String())
 	return last, told, err
@@ -140,15 +141,15 @@ func (r *Room) Groups(q record.GroupQuery) (all []record.Group, err error) {
 		args = append(args, int64(q.Numbers))
 	}
 	const columns = "SELECT tag, number, parts, key, cells, sum, newest, last_ms, state, untried FROM groups "
-	err = r.query(columns+text, func(row []driver.Value) error {
+	err = r.query(columns+text, func(row sqlite.Row) error {
 		g := record.Group{
-			ID:    record.GroupID{Number: uint32(row[1].(int64)), Parts: uint16(row[2].(int64))},
-			Cells: int(row[4].(int64)), Sum: uint64(row[5].(int64)), Newest: parsePlace(row[6]),
-			LastAt: time.UnixMilli(row[7].(int64)).UTC(), State: record.GroupState(row[8].(int64)),
-			Untried: row[9] != int64(0),
+			ID:    record.GroupID{Number: uint32(row.Int(1)), Parts: uint16(row.Int(2))},
+			Cells: int(row.Int(4)), Sum: uint64(row.Int(5)), Newest: parsePlace(row.Int(6)),
+			LastAt: time.UnixMilli(row.Int(7)).UTC(), State: record.GroupState(row.Int(8)),
+			Untried: row.Truth(9),
 		}
-		copy(g.ID.Tag[:], blob(row[0]))
-		copy(g.ID.Key[:], blob(row[3]))
+		row.Fill(0, g.ID.Tag[:])
+		row.Fill(3, g.ID.Key[:])
 		all = append(all, g)
 		return nil
 	}, args...)
@@ -157,7 +158,7 @@ func (r *Room) Groups(q record.GroupQuery) (all []record.Group, err error) {
 
 func (r *Room) lacksGroups() (none bool, err error) {
 	none = true
-	err = r.conn.Query("SELECT 1 FROM groups LIMIT 1", func([]driver.Value) error {
+	err = r.conn.Query("SELECT 1 FROM groups LIMIT 1", func(sqlite.Row) error {
 		none = false
 		return nil
 	})
@@ -167,8 +168,8 @@ func (r *Room) lacksGroups() (none bool, err error) {
 // Pending implements that part of [record.Known].
 func (r *Room) Pending(id record.GroupID) (spots []record.Spot, err error) {
 	err = r.query(`SELECT p.place, p.field FROM groups AS g JOIN pending AS p ON p.grp = g.id
-		WHERE g.tag = ? AND g.number = ? AND g.parts = ? AND g.key = ?`, func(row []driver.Value) error {
-		spots = append(spots, parseSpot(row[0], row[1]))
+		WHERE g.tag = ? AND g.number = ? AND g.parts = ? AND g.key = ?`, func(row sqlite.Row) error {
+		spots = append(spots, parseSpot(row, 0))
 		return nil
 	}, id.Tag[:], int64(id.Number), int64(id.Parts), id.Key[:])
 	return spots, err
@@ -180,16 +181,18 @@ func (r *Room) Arriving() (arrival record.Arrival, err error) {
 		return arrival, nil
 	}
 	err = r.query(`SELECT count(*) FROM groups AS g
-		WHERE state = 0 AND NOT EXISTS (SELECT 1 FROM authors WHERE tag = g.tag AND base > 0)`, func(row []driver.Value) error {
-		arrival.Strays = int(row[0].(int64))
+		WHERE state = 0 AND NOT EXISTS (SELECT 1 FROM authors WHERE tag = g.tag AND base > 0)`, func(row sqlite.Row) error {
+		arrival.Strays = int(row.Int(0))
 		return nil
 	})
 	if err != nil {
 		return arrival, err
 	}
 	err = r.query(`SELECT DISTINCT tag FROM authors AS a
-		WHERE base > 0 AND EXISTS (SELECT 1 FROM groups WHERE tag = a.tag AND state = 0)`, func(row []driver.Value) error {
-		arrival.Tags = append(arrival.Tags, record.Tag(blob(row[0])))
+		WHERE base > 0 AND EXISTS (SELECT 1 FROM groups WHERE tag = a.tag AND state = 0)`, func(row sqlite.Row) error {
+		var tag record.Tag
+		row.Fill(0, tag[:])
+		arrival.Tags = append(arrival.Tags, tag)
 		return nil
 	})
 	return arrival, err
@@ -198,15 +201,15 @@ func (r *Room) Arriving() (arrival record.Arrival, err error) {
 // Events returns at most limit events that came after the one with an ID, in the order of their coming.
 func (r *Room) Events(id int64, limit int) (all []kept.Event, err error) {
 	const columns = "SELECT id, finding, taken_back, state, author, number, place, seen_by, was_author, was_number FROM events "
-	err = r.query(columns+"WHERE id > ? ORDER BY id LIMIT ?", func(row []driver.Value) (err error) {
-		e := kept.Event{ID: row[0].(int64), TakenBack: row[2] != int64(0)}
+	err = r.query(columns+"WHERE id > ? ORDER BY id LIMIT ?", func(row sqlite.Row) (err error) {
+		e := kept.Event{ID: row.Int(0), TakenBack: row.Truth(2)}
 		if row[3] == nil {
-			e.Finding, err = readFinding(row[1].(string))
+			e.Finding, err = readFinding(row.Text(1))
 		} else {
 			e.Own = &model.OwnState{
-				OwnID: model.OwnID{Author: parseKey(row[4]), Number: uint32(row[5].(int64))}, State: model.State(row[3].(int64)),
-				At: parsePlace(row[6]), By: parseKey(row[7]),
-				Was: model.OwnID{Author: parseKey(row[8]), Number: uint32(row[9].(int64))},
+				OwnID: model.OwnID{Author: parseKey(row, 4), Number: uint32(row.Int(5))}, State: model.State(row.Int(3)),
+				At: parsePlace(row.Int(6)), By: parseKey(row, 7),
+				Was: model.OwnID{Author: parseKey(row, 8), Number: uint32(row.Int(9))},
 			}
 		}
 		all = append(all, e)

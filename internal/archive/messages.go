@@ -8,6 +8,7 @@ import (
 
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
+	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
 // authorID returns the number of an author in the database.
@@ -15,8 +16,8 @@ func (r *Room) authorID(author record.PublicKey) (id int64, err error) {
 	if id, ok := r.ids[author]; ok {
 		return id, nil
 	}
-	err = r.query("SELECT id FROM authors WHERE key = ?", func(row []driver.Value) error {
-		id = row[0].(int64)
+	err = r.query("SELECT id FROM authors WHERE key = ?", func(row sqlite.Row) error {
+		id = row.Int(0)
 		return nil
 	}, author[:])
 	switch {
@@ -32,22 +33,27 @@ func (r *Room) authorID(author record.PublicKey) (id int64, err error) {
 // messageColumns are in the order of scanMessage.
 const messageColumns = "m.id, m.place, m.field, m.kind, a.key, " + heldColumns
 
-func scanMessage(row []driver.Value) kept.Message {
-	m := kept.Message{ID: row[0].(int64), Kind: record.Kind(row[3].(int64)), Held: scanHeld(row[5:])}
-	m.Held.At = parseSpot(row[1], row[2])
+func scanMessage(row sqlite.Row) kept.Message {
+	m := kept.Message{ID: row.Int(0), Kind: record.Kind(row.Int(3)), Held: scanHeld(row[5:])}
+	m.Held.At = parseSpot(row, 1)
 	if row[4] != nil {
-		m.Held.Author = parseKey(row[4])
+		m.Held.Author = parseAuthor(row, 4)
+		row.Fill(6, m.Held.Hash[:])
 	}
 	return m
 }
 
 const heldColumns = "m.number, m.hash, m.previous, m.key, m.cells, m.nick"
 
-func scanHeld(row []driver.Value) (h record.Held) {
-	h.Number, h.Cells, h.Nick = uint32(row[0].(int64)), parseSpots(blob(row[4])), row[5].(string)
-	copy(h.Hash[:], blob(row[1]))
-	copy(h.Previous[:], blob(row[2]))
-	copy(h.Key[:], blob(row[3]))
+func scanHeld(row sqlite.Row) (h record.Held) {
+	cells, ok := parseSpots(row.Blob(4))
+	if !ok {
+		row.Refuse(4)
+	}
+	h.Number, h.Cells, h.Nick = uint32(row.Int(0)), cells, row.Text(5)
+	row.FillOrNone(1, h.Hash[:])
+	row.FillOrNone(2, h.Previous[:])
+	row.FillOrNone(3, h.Key[:])
 	return h
 }
 
@@ -70,7 +76,7 @@ func (r *Room) Messages(q kept.MessageQuery) (all []kept.Message, err error) {
 			ORDER BY m.place DESC, m.field DESC, a.key DESC, m.number DESC, m.hash DESC LIMIT ?5`
 		args = []driver.Value{until, flag(q.Signed), flag(q.Said), int64(record.KindHeartbeat), limit(q.Limit)}
 	}
-	err = r.query("SELECT "+messageColumns+" FROM messages AS m"+text, func(row []driver.Value) error {
+	err = r.query("SELECT "+messageColumns+" FROM messages AS m"+text, func(row sqlite.Row) error {
 		all = append(all, scanMessage(row))
 		return nil
 	}, args...)
@@ -95,9 +101,9 @@ func (r *Room) Held(q record.HeldQuery) (held []record.Held, err error) {
 		return r.lines(q, id)
 	}
 	err = r.query("SELECT m.place, m.field, "+heldColumns+` FROM messages AS m
-		WHERE author = ? AND number BETWEEN ? AND ? ORDER BY number, id`, func(row []driver.Value) error {
+		WHERE author = ? AND number BETWEEN ? AND ? ORDER BY number, id`, func(row sqlite.Row) error {
 		h := scanHeld(row[2:])
-		h.Author, h.At = q.Author, parseSpot(row[0], row[1])
+		h.Author, h.At = q.Author, parseSpot(row, 0)
 		held = append(held, h)
 		return nil
 	}, id, int64(q.First), int64(q.Last))
@@ -113,9 +119,9 @@ func (r *Room) lines(q record.HeldQuery, id int64) (lines []record.Held, err err
 		`(place, field) < (?2, ?3) ORDER BY place DESC, field DESC, number DESC, hash DESC LIMIT 1)
 		UNION SELECT place, field, number, hash FROM messages
 			WHERE +author = ?1 AND (place, field) BETWEEN (?2, ?3) AND (?4, ?5)
-		ORDER BY place, field, number, hash`, func(row []driver.Value) error {
-		h := record.Held{Author: q.Author, Number: uint32(row[2].(int64)), At: parseSpot(row[0], row[1])}
-		copy(h.Hash[:], blob(row[3]))
+		ORDER BY place, field, number, hash`, func(row sqlite.Row) error {
+		h := record.Held{Author: q.Author, Number: uint32(row.Int(2)), At: parseSpot(row, 0)}
+		row.Fill(3, h.Hash[:])
 		lines = append(lines, h)
 		return nil
 	}, id, fromAt, fromField, toAt, toField)
@@ -133,8 +139,8 @@ func (r *Room) End() (m kept.Mark, err error) {
 // Mark returns how far somebody has looked. ok tells whether they have at all.
 func (r *Room) Mark(name string) (m kept.Mark, ok bool, err error) {
 	m.Name = name
-	err = r.query("SELECT message, event FROM marks WHERE name = ?", func(row []driver.Value) error {
-		m.Message, m.Event, ok = row[0].(int64), row[1].(int64), true
+	err = r.query("SELECT message, event FROM marks WHERE name = ?", func(row sqlite.Row) error {
+		m.Message, m.Event, ok = row.Int(0), row.Int(1), true
 		return nil
 	}, name)
 	return m, ok, err
@@ -142,17 +148,17 @@ func (r *Room) Mark(name string) (m kept.Mark, ok bool, err error) {
 
 // Marks returns the names that begin with a prefix and under which somebody has looked, in order.
 func (r *Room) Marks(prefix string) (all []kept.Mark, err error) {
-	err = r.query("SELECT name, message, event FROM marks WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name", func(row []driver.Value) error {
-		all = append(all, kept.Mark{Name: row[0].(string), Message: row[1].(int64), Event: row[2].(int64)})
+	err = r.query("SELECT name, message, event FROM marks WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name", func(row sqlite.Row) error {
+		all = append(all, kept.Mark{Name: row.Text(0), Message: row.Int(1), Event: row.Int(2)})
 		return nil
 	}, prefix)
 	return all, err
 }
 
 func (r *Room) highest(text string) (id int64, err error) {
-	err = r.query(text, func(row []driver.Value) error {
+	err = r.query(text, func(row sqlite.Row) error {
 		if row[0] != nil {
-			id = row[0].(int64)
+			id = row.Int(0)
 		}
 		return nil
 	})
@@ -164,12 +170,12 @@ func (r *Room) Moves(sealed record.KeyID) (all []kept.Move, err error) {
 	// CROSS keeps SQLite from walking through all messages, of which few are moves.
 	err = r.query(`SELECT m.id, a.key, m.number, m.hash, m.place, m.field, v.named
 		FROM moves AS v CROSS JOIN messages AS m ON m.id = v.message JOIN authors AS a ON a.id = m.author
-		WHERE m.key = ? ORDER BY m.id`, func(row []driver.Value) error {
+		WHERE m.key = ? ORDER BY m.id`, func(row sqlite.Row) error {
 		m := kept.Move{
-			Message: row[0].(int64), Author: parseKey(row[1]), Number: uint32(row[2].(int64)), At: parseSpot(row[4], row[5]),
+			Message: row.Int(0), Author: parseAuthor(row, 1), Number: uint32(row.Int(2)), At: parseSpot(row, 4),
 		}
-		copy(m.Hash[:], blob(row[3]))
-		copy(m.Named[:], blob(row[6]))
+		row.Fill(3, m.Hash[:])
+		row.Fill(6, m.Named[:])
 		all = append(all, m)
 		return nil
 	}, sealed[:])

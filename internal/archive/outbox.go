@@ -10,6 +10,7 @@ import (
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
+	"github.com/fernpost/fernpost/internal/sqlite"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -26,13 +27,13 @@ func (r *Room) Posts(q kept.PostQuery) (all []kept.Post, err error) {
 		order = " ORDER BY seq DESC LIMIT ?"
 	}
 	const columns = "SELECT seq, fields, cells, state, after, place, dated_s FROM posts WHERE seq BETWEEN ? AND ?"
-	err = r.query(columns+postStates[q.Only]+order, func(row []driver.Value) error {
+	err = r.query(columns+postStates[q.Only]+order, func(row sqlite.Row) error {
 		p := kept.Post{
-			Seq: row[0].(int64), Cells: thingspeak.FieldSet(row[2].(int64)), State: model.State(row[3].(int64)),
-			After: parsePlace(row[4]), At: parsePlace(row[5]), Dated: parseSeconds(row[6]),
+			Seq: row.Int(0), Cells: thingspeak.FieldSet(row.Int(2)), State: model.State(row.Int(3)),
+			After: parsePlace(row.Int(4)), At: parsePlace(row.Int(5)), Dated: parseSeconds(row.Int(6)),
 		}
 		var texts [thingspeak.FieldCount + 1]string // the last one is the status
-		if err := json.Unmarshal([]byte(row[1].(string)), &texts); err != nil {
+		if err := json.Unmarshal([]byte(row.Text(1)), &texts); err != nil {
 			return fmt.Errorf("reading the outbox: %w: %w", model.ErrArchiveDamaged, err)
 		}
 		for i, text := range texts {
@@ -53,12 +54,12 @@ func (r *Room) Posts(q kept.PostQuery) (all []kept.Post, err error) {
 // Progress counts the entries of the outbox from first to last by their states.
 func (r *Room) Progress(first, last int64) (states [model.States]int, err error) {
 	err = r.query("SELECT state, count(*) FROM posts WHERE seq BETWEEN ? AND ? GROUP BY state",
-		func(row []driver.Value) error {
-			state := row[0].(int64)
+		func(row sqlite.Row) error {
+			state := row.Int(0)
 			if state < 0 || state >= int64(len(states)) {
-				return fmt.Errorf("reading the outbox: %w: an entry is in state %d", model.ErrArchiveDamaged, state)
+				row.Refuse(0)
 			}
-			states[state] = int(row[1].(int64))
+			states[state] = int(row.Int(1))
 			return nil
 		}, first, last)
 	return states, err
@@ -77,12 +78,12 @@ func (r *Room) Own(q kept.OwnQuery) (all []kept.Own, err error) {
 			ORDER BY first, number`
 		args = []driver.Value{q.FirstPost, q.LastPost}
 	}
-	err = r.query("SELECT author, number, hash, kind, first, last, queued_ms FROM own "+text, func(row []driver.Value) error {
+	err = r.query("SELECT author, number, hash, kind, first, last, queued_ms FROM own "+text, func(row sqlite.Row) error {
 		o := kept.Own{
-			Author: parseKey(row[0]), Number: uint32(row[1].(int64)), Kind: record.Kind(row[3].(int64)),
-			First: row[4].(int64), Last: row[5].(int64), Queued: parseMillis(row[6]),
+			Author: parseKey(row, 0), Number: uint32(row.Int(1)), Kind: record.Kind(row.Int(3)),
+			First: row.Int(4), Last: row.Int(5), Queued: parseMillis(row.Int(6)),
 		}
-		copy(o.Hash[:], blob(row[2]))
+		row.FillOrNone(2, o.Hash[:])
 		all = append(all, o)
 		return nil
 	}, args...)
@@ -91,10 +92,10 @@ func (r *Room) Own(q kept.OwnQuery) (all []kept.Own, err error) {
 
 // Once implements that part of [room.Store].
 func (r *Room) Once(name [32]byte) (o kept.Once, ok bool, err error) {
-	err = r.query("SELECT body, author, number, at_ms FROM once WHERE name = ?", func(row []driver.Value) error {
-		o, ok = kept.Once{Name: name, At: parseMillis(row[3])}, true
-		o.Author, o.Number = parseKey(row[1]), uint32(row[2].(int64))
-		copy(o.Body[:], blob(row[0]))
+	err = r.query("SELECT body, author, number, at_ms FROM once WHERE name = ?", func(row sqlite.Row) error {
+		o, ok = kept.Once{Name: name, At: parseMillis(row.Int(3))}, true
+		o.Author, o.Number = parseKey(row, 1), uint32(row.Int(2))
+		row.Fill(0, o.Body[:])
 		return nil
 	}, name[:])
 	return o, ok, err

@@ -1,12 +1,12 @@
 package archive
 
 import (
-	"database/sql/driver"
 	"encoding/binary"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room/kept"
+	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
 // placeBits is how much of a place in the database is the entry number.
@@ -17,8 +17,9 @@ func place(p record.Place) int64 { return int64(p.Clear)<<placeBits | p.Entry }
 
 func spot(s record.Spot) (at, field int64) { return place(s.Place), int64(s.Field) }
 
-func parseSpot(at, field driver.Value) record.Spot {
-	return record.Spot{Place: parsePlace(at), Field: int(field.(int64))}
+// parseSpot reads a place, and the field in the next column.
+func parseSpot(row sqlite.Row, i int) record.Spot {
+	return record.Spot{Place: parsePlace(row.Int(i)), Field: int(row.Int(i + 1))}
 }
 
 // writeSpots writes where the cells of a record stand: of each the field (1 byte), and how much higher its place is than
@@ -34,24 +35,22 @@ func writeSpots(spots []record.Spot) []byte {
 	return b
 }
 
-// parseSpots reads what writeSpots writes. What is damaged ends it.
-func parseSpots(b []byte) (spots []record.Spot) {
+// parseSpots reads what writeSpots writes. ok is false for anything else.
+func parseSpots(b []byte) (spots []record.Spot, ok bool) {
 	at := int64(0)
-	for len(b) > 1 {
+	for len(b) > 0 {
 		step, n := binary.Varint(b[1:])
 		if n <= 0 {
-			return nil
+			return nil, false
 		}
 		at += step
-		spots = append(spots, record.Spot{Place: placeOf(at), Field: int(b[0])})
+		spots = append(spots, record.Spot{Place: parsePlace(at), Field: int(b[0])})
 		b = b[1+n:]
 	}
-	return spots
+	return spots, true
 }
 
-func parsePlace(v driver.Value) record.Place { return placeOf(v.(int64)) }
-
-func placeOf(n int64) record.Place {
+func parsePlace(n int64) record.Place {
 	return record.Place{Clear: uint32(n >> placeBits), Entry: n & kept.MaxEntry}
 }
 
@@ -63,11 +62,11 @@ func millis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-func parseMillis(v driver.Value) time.Time {
-	if v == int64(0) {
+func parseMillis(n int64) time.Time {
+	if n == 0 {
 		return time.Time{}
 	}
-	return time.UnixMilli(v.(int64)).UTC()
+	return time.UnixMilli(n).UTC()
 }
 
 // seconds is 0 for the zero time.
@@ -78,11 +77,11 @@ func seconds(t time.Time) int64 {
 	return t.Unix()
 }
 
-func parseSeconds(v driver.Value) time.Time {
-	if v == int64(0) {
+func parseSeconds(n int64) time.Time {
+	if n == 0 {
 		return time.Time{}
 	}
-	return time.Unix(v.(int64), 0).UTC()
+	return time.Unix(n, 0).UTC()
 }
 
 func flag(b bool) int64 {
@@ -108,14 +107,16 @@ func hash(h record.Hash) []byte {
 	return h[:]
 }
 
-// parseKey reads what key writes. What has another length is damaged, and nobody's.
-func parseKey(v driver.Value) (k record.PublicKey) {
-	copy(k[:], blob(v))
+// parseKey reads what key writes.
+func parseKey(row sqlite.Row, i int) (k record.PublicKey) {
+	row.FillOrNone(i, k[:])
 	return k
 }
 
-// blob returns bytes; the driver hands out empty ones as nil.
-func blob(v driver.Value) []byte {
-	b, _ := v.([]byte)
-	return b
+// parseAuthor reads a key that is not zero.
+func parseAuthor(row sqlite.Row, i int) (k record.PublicKey) {
+	if row.Fill(i, k[:]); k.IsZero() {
+		row.Refuse(i)
+	}
+	return k
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
 // Reread runs work, in one transaction, if an older version has kept what is here: then work is to learn anew, from the
@@ -41,8 +42,8 @@ func (r *Room) Reread(work func() error) error {
 // that were compared, and of names that somebody else has got because a key was forgotten.
 func (r *Room) takeOverNames() error {
 	given := map[string]bool{}
-	err := r.query("SELECT nick FROM authors WHERE forgotten_ms <> 0", func(row []driver.Value) error {
-		for _, form := range record.Skeletons(row[0].(string)) {
+	err := r.query("SELECT nick FROM authors WHERE forgotten_ms <> 0", func(row sqlite.Row) error {
+		for _, form := range record.Skeletons(row.Text(0)) {
 			given[form] = true
 		}
 		return nil
@@ -100,17 +101,17 @@ func (r *Room) takeOverFindings() error {
 	told := map[string]record.Finding{}
 	var order, damaged []int64
 	ids := map[int64]string{}
-	err := r.query("SELECT id, finding, taken_back FROM events WHERE state IS NULL ORDER BY id", func(row []driver.Value) error {
-		f, err := readFinding(row[1].(string))
+	err := r.query("SELECT id, finding, taken_back FROM events WHERE state IS NULL ORDER BY id", func(row sqlite.Row) error {
+		f, err := readFinding(row.Text(1))
 		if err != nil {
-			damaged = append(damaged, row[0].(int64))
+			damaged = append(damaged, row.Int(0))
 			return nil
 		}
 		id := f.ID().String()
-		if delete(told, id); row[2] == int64(0) {
+		if delete(told, id); !row.Truth(2) {
 			told[id] = f
-			order = append(order, row[0].(int64))
-			ids[row[0].(int64)] = id
+			order = append(order, row.Int(0))
+			ids[row.Int(0)] = id
 		}
 		return nil
 	})
@@ -161,8 +162,8 @@ func (r *Room) earlierID(h *record.Held) (driver.Value, error) {
 			[]driver.Value{at, field}
 	}
 	var id driver.Value
-	err := r.query(text, func(row []driver.Value) error {
-		id = row[0].(int64)
+	err := r.query(text, func(row sqlite.Row) error {
+		id = row.Int(0)
 		return nil
 	}, args...)
 	if err != nil || id != nil {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +26,7 @@ import (
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/sqlite"
 	"github.com/fernpost/fernpost/internal/testenv"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -657,8 +657,8 @@ func TestReadingsThatNoKeyOpensWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	waiting := 0
-	err = r.conn.Query("SELECT count(*) FROM readings WHERE handed = 0 AND number = 1", func(row []driver.Value) error {
-		waiting = int(row[0].(int64))
+	err = r.conn.Query("SELECT count(*) FROM readings WHERE handed = 0 AND number = 1", func(row sqlite.Row) error {
+		waiting = int(row.Int(0))
 		return nil
 	})
 	if err != nil || waiting != 1 || len(s.queue) > 0 {

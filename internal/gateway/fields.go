@@ -1,13 +1,13 @@
 package gateway
 
 import (
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"regexp"
 	"unicode/utf8"
 
 	"github.com/fernpost/fernpost/internal/screen"
+	"github.com/fernpost/fernpost/internal/sqlite"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -75,7 +75,7 @@ func (g *Grants) ForgetField(roomID string, number int) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	found := false
-	err := g.conn.Query("DELETE FROM fields WHERE room = ? AND field = ? RETURNING field", func([]driver.Value) error {
+	err := g.conn.Query("DELETE FROM fields WHERE room = ? AND field = ? RETURNING field", func(sqlite.Row) error {
 		found = true
 		return nil
 	}, roomID, int64(number))
@@ -92,10 +92,10 @@ func (g *Grants) Fields() (all []Field, err error) {
 	if g.conn == nil {
 		return nil, nil
 	}
-	err = g.conn.Query("SELECT room, field, channel, name, unit, class FROM fields ORDER BY room, field", func(row []driver.Value) error {
+	err = g.conn.Query("SELECT room, field, channel, name, unit, class FROM fields ORDER BY room, field", func(row sqlite.Row) error {
 		f := Field{
-			Room: row[0].(string), RoomID: row[0].(string), Number: int(row[1].(int64)), Channel: row[2].(int64),
-			Name: row[3].(string), Unit: row[4].(string), Class: row[5].(string),
+			Room: row.Text(0), RoomID: row.Text(0), Number: int(row.Int(1)), Channel: row.Int(2),
+			Name: row.Text(3), Unit: row.Text(4), Class: row.Text(5),
 		}
 		if g.Name != nil {
 			f.Room = g.Name(f.RoomID)
@@ -125,9 +125,9 @@ func (g *Grants) announced() (devices map[string]*device, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	devices = map[string]*device{}
-	return devices, g.conn.Query("SELECT id, room FROM announced", func(row []driver.Value) error {
-		id := row[0].(string)
-		devices[id] = &device{id: id, room: row[1].(string)}
+	return devices, g.conn.Query("SELECT id, room FROM announced", func(row sqlite.Row) error {
+		id := row.Text(0)
+		devices[id] = &device{id: id, room: row.Text(1)}
 		return nil
 	})
 }

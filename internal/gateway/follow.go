@@ -3,7 +3,6 @@ package gateway
 import (
 	"cmp"
 	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,6 +13,7 @@ import (
 	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/relay"
+	"github.com/fernpost/fernpost/internal/sqlite"
 )
 
 // begin notes that a room is followed from now on; false says that it is already.
@@ -164,7 +164,7 @@ func (r *readings) takeSome(s *shelf, some []arrival) error {
 
 // isKnown reports whether what is that in a room was taken before.
 func (r *readings) isKnown(s *shelf, source []byte) (known bool, err error) {
-	err = r.conn.Query("SELECT 1 FROM readings WHERE room = ? AND source = ?", func([]driver.Value) error {
+	err = r.conn.Query("SELECT 1 FROM readings WHERE room = ? AND source = ?", func(sqlite.Row) error {
 		known = true
 		return nil
 	}, s.room, source)

@@ -3,7 +3,6 @@ package gateway
 import (
 	"crypto/rand"
 	"crypto/sha256"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"slices"
@@ -103,7 +102,7 @@ func (g *Grants) Add(grant Grant) (secret string, made Grant, err error) {
 	defer g.mu.Unlock()
 	err = g.conn.Transaction(func() error {
 		shared := false
-		err := g.conn.Query("SELECT 1 FROM grants WHERE NOT token AND channel = ? AND room <> ? LIMIT 1", func([]driver.Value) error {
+		err := g.conn.Query("SELECT 1 FROM grants WHERE NOT token AND channel = ? AND room <> ? LIMIT 1", func(sqlite.Row) error {
 			shared = true
 			return nil
 		}, grant.Channel, grant.RoomID)
@@ -128,8 +127,8 @@ func (g *Grants) add(grant Grant) (secret string, made Grant, err error) {
 		scopes = append(scopes, string(s))
 	}
 	err = g.conn.Query(`INSERT INTO grants (sha256, token, room, channel, scopes, wait_ms, made_s)
-		VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id`, func(row []driver.Value) error {
-		grant.ID = row[0].(int64)
+		VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id`, func(row sqlite.Row) error {
+		grant.ID = row.Int(0)
 		return nil
 	}, hashOf(secret), grant.Token, grant.RoomID, grant.Channel, strings.Join(scopes, ","), grant.Wait.Milliseconds(), grant.Made.Unix())
 	if err != nil {
@@ -144,8 +143,8 @@ func (g *Grants) first() (secret string, err error) {
 	defer g.mu.Unlock()
 	err = g.conn.Transaction(func() error {
 		tokens := int64(0)
-		err := g.conn.Query("SELECT count(*) FROM grants WHERE token", func(row []driver.Value) error {
-			tokens = row[0].(int64)
+		err := g.conn.Query("SELECT count(*) FROM grants WHERE token", func(row sqlite.Row) error {
+			tokens = row.Int(0)
 			return nil
 		})
 		if err == nil && tokens == 0 {
@@ -161,7 +160,7 @@ func (g *Grants) Revoke(id int64, token bool) (revoked Grant, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	found := false
-	err = g.conn.Query("DELETE FROM grants WHERE id = ? AND token = ? RETURNING "+grantColumns, func(row []driver.Value) error {
+	err = g.conn.Query("DELETE FROM grants WHERE id = ? AND token = ? RETURNING "+grantColumns, func(row sqlite.Row) error {
 		revoked, found = g.grantOf(row), true
 		return nil
 	}, id, token)
@@ -181,7 +180,7 @@ func (g *Grants) List(tokens bool) (all []Grant, err error) {
 	if g.conn == nil {
 		return nil, nil
 	}
-	err = g.conn.Query("SELECT "+grantColumns+" FROM grants WHERE token = ? ORDER BY id", func(row []driver.Value) error {
+	err = g.conn.Query("SELECT "+grantColumns+" FROM grants WHERE token = ? ORDER BY id", func(row sqlite.Row) error {
 		all = append(all, g.grantOf(row))
 		return nil
 	}, tokens)
@@ -195,7 +194,7 @@ func (g *Grants) Find(secret string, token bool) (found Grant, ok bool, err erro
 	if g.conn == nil {
 		return found, false, nil
 	}
-	err = g.conn.Query("SELECT "+grantColumns+" FROM grants WHERE sha256 = ? AND token = ?", func(row []driver.Value) error {
+	err = g.conn.Query("SELECT "+grantColumns+" FROM grants WHERE sha256 = ? AND token = ?", func(row sqlite.Row) error {
 		found, ok = g.grantOf(row), true
 		return nil
 	}, hashOf(secret), token)
@@ -209,8 +208,8 @@ func (g *Grants) Left(roomID string) (grants, readings, setAside int, err error)
 	defer g.mu.Unlock()
 	err = g.conn.Query(`SELECT (SELECT count(*) FROM grants WHERE room = ?1),
 		(SELECT count(*) FROM readings WHERE room = ?1 AND handed = 0),
-		(SELECT count(*) FROM readings WHERE room = ?1 AND handed = 2)`, func(row []driver.Value) error {
-		grants, readings, setAside = int(row[0].(int64)), int(row[1].(int64)), int(row[2].(int64))
+		(SELECT count(*) FROM readings WHERE room = ?1 AND handed = 2)`, func(row sqlite.Row) error {
+		grants, readings, setAside = int(row.Int(0)), int(row.Int(1)), int(row.Int(2))
 		return nil
 	}, roomID)
 	return grants, readings, setAside, err
@@ -228,12 +227,12 @@ func (g *Grants) Forget(roomID string) error {
 
 const grantColumns = "id, token, room, channel, scopes, wait_ms, made_s"
 
-func (g *Grants) grantOf(row []driver.Value) Grant {
+func (g *Grants) grantOf(row sqlite.Row) Grant {
 	found := Grant{
-		ID: row[0].(int64), Token: row[1].(int64) != 0, Room: row[2].(string), RoomID: row[2].(string), Channel: row[3].(int64),
-		Wait: time.Duration(row[5].(int64)) * time.Millisecond, Made: time.Unix(row[6].(int64), 0).UTC(),
+		ID: row.Int(0), Token: row.Truth(1), Room: row.Text(2), RoomID: row.Text(2), Channel: row.Int(3),
+		Wait: time.Duration(row.Int(5)) * time.Millisecond, Made: time.Unix(row.Int(6), 0).UTC(),
 	}
-	for s := range strings.SplitSeq(row[4].(string), ",") {
+	for s := range strings.SplitSeq(row.Text(4), ",") {
 		found.Scopes = append(found.Scopes, Scope(s))
 	}
 	if g.Name != nil && found.RoomID != "" {

@@ -3,7 +3,6 @@ package gateway
 import (
 	"cmp"
 	"context"
-	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -69,8 +68,8 @@ func openReadings(home string, rooms rooms, log *slog.Logger) (*readings, error)
 	}
 	r := &readings{rooms: rooms, log: log, conn: c, shelves: map[int64]*shelf{}, most: maxWaiting, arrived: make(chan struct{}, 1)}
 	if err = r.countWaiting(); err == nil {
-		err = c.Query("SELECT name FROM home", func(row []driver.Value) error {
-			r.home = row[0].(string)
+		err = c.Query("SELECT name FROM home", func(row sqlite.Row) error {
+			r.home = row.Text(0)
 			return nil
 		})
 	}
@@ -201,12 +200,12 @@ func (r *readings) read(room string, channel int64, ring fernet.Ring) (*shelf, e
 	from := last - maxShown + 1
 	// What waits is kept however old it is.
 	const old = "SELECT number, sealed FROM readings WHERE room = ? AND handed = 0 AND number < ? ORDER BY number"
-	err = r.conn.Query(old, func(col []driver.Value) error {
-		if _, err := unseal(ring, col[1].(string)); err != nil {
+	err = r.conn.Query(old, func(col sqlite.Row) error {
+		if _, err := unseal(ring, col.Text(1)); err != nil {
 			s.locked++
 			return nil
 		}
-		s.queue = append(s.queue, col[0].(int64))
+		s.queue = append(s.queue, col.Int(0))
 		return nil
 	}, room, from)
 	if err != nil {
@@ -215,12 +214,12 @@ func (r *readings) read(room string, channel int64, ring fernet.Ring) (*shelf, e
 	s.rows = make([]row, 0, last-max(0, from-1))
 	const query = `SELECT number, dated_s, sealed, handed, source IS NOT NULL, author FROM readings
 		WHERE room = ? AND number >= ? AND sealed IS NOT NULL ORDER BY number`
-	err = r.conn.Query(query, func(col []driver.Value) error {
+	err = r.conn.Query(query, func(col sqlite.Row) error {
 		on := sealedRow{
-			number: col[0].(int64), date: col[1].(int64), sealed: col[2].(string), handed: col[3].(int64) != 0, seen: col[4].(int64) == 1,
+			number: col.Int(0), date: col.Int(1), sealed: col.Text(2), handed: col.Truth(3), seen: col.Int(4) == 1,
 		}
-		if author, ok := col[5].([]byte); ok {
-			on.author = new(string(author))
+		if col[5] != nil {
+			on.author = new(string(col.Blob(5)))
 		}
 		s.load(&on, ring)
 		return nil
@@ -229,8 +228,8 @@ func (r *readings) read(room string, channel int64, ring fernet.Ring) (*shelf, e
 		r.log.Error("readings wait that no key of the room opens any more", "room", room, "count", n)
 	}
 	if err == nil {
-		err = r.conn.Query("SELECT count(*) FROM readings WHERE room = ? AND handed = ?", func(row []driver.Value) error {
-			if n := row[0].(int64); n > 0 {
+		err = r.conn.Query("SELECT count(*) FROM readings WHERE room = ? AND handed = ?", func(row sqlite.Row) error {
+			if n := row.Int(0); n > 0 {
 				r.log.Error("readings are set aside that the room cannot carry", "room", room, "count", n)
 			}
 			return nil
@@ -241,8 +240,10 @@ func (r *readings) read(room string, channel int64, ring fernet.Ring) (*shelf, e
 
 // last returns the number of a room's newest reading.
 func (r *readings) last(room string) (last int64, err error) {
-	err = r.conn.Query("SELECT max(number) FROM readings WHERE room = ?", func(row []driver.Value) error {
-		last, _ = row[0].(int64)
+	err = r.conn.Query("SELECT max(number) FROM readings WHERE room = ?", func(row sqlite.Row) error {
+		if row[0] != nil { // there is none
+			last = row.Int(0)
+		}
 		return nil
 	}, room)
 	return last, err
@@ -417,8 +418,8 @@ func (r *readings) await(ctx context.Context, channel, number int64, most time.D
 func (r *readings) openAll() (all []*shelf) {
 	var names []string
 	r.mu.Lock()
-	err := r.conn.Query("SELECT DISTINCT room FROM readings", func(row []driver.Value) error {
-		names = append(names, row[0].(string))
+	err := r.conn.Query("SELECT DISTINCT room FROM readings", func(row sqlite.Row) error {
+		names = append(names, row.Text(0))
 		return nil
 	})
 	r.mu.Unlock()
@@ -502,10 +503,10 @@ func (r *readings) old(s *shelf, number int64) (e thingspeak.Entry, err error) {
 	if err != nil {
 		return e, err
 	}
-	err = r.conn.Query("SELECT dated_s, sealed FROM readings WHERE room = ? AND number = ? AND sealed IS NOT NULL", func(col []driver.Value) error {
+	err = r.conn.Query("SELECT dated_s, sealed FROM readings WHERE room = ? AND number = ? AND sealed IS NOT NULL", func(col sqlite.Row) error {
 		var err error
-		e, err = unseal(ring, col[1].(string))
-		e.ID, e.CreatedAt = number, time.Unix(col[0].(int64), 0).UTC()
+		e, err = unseal(ring, col.Text(1))
+		e.ID, e.CreatedAt = number, time.Unix(col.Int(0), 0).UTC()
 		return err
 	}, s.room, number)
 	if err == nil && e.ID == 0 {
@@ -579,8 +580,8 @@ func (r *readings) forget(s *shelf) error {
 
 // countWaiting counts what waits in all rooms. The caller holds mu.
 func (r *readings) countWaiting() error {
-	return r.conn.Query("SELECT count(*) FROM readings WHERE handed = 0", func(row []driver.Value) error {
-		r.waiting = int(row[0].(int64))
+	return r.conn.Query("SELECT count(*) FROM readings WHERE handed = 0", func(row sqlite.Row) error {
+		r.waiting = int(row.Int(0))
 		return nil
 	})
 }

@@ -28,5 +28,8 @@ func CodeOf(err error) Code {
 		}
 		return Code(e.Code() & 0xff)
 	}
+	if errors.Is(err, errAltered) {
+		return Corrupt
+	}
 	return 0
 }

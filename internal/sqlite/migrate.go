@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"database/sql/driver"
 	"fmt"
 	"io/fs"
 )
@@ -53,8 +52,8 @@ func (c *Conn) Migrate(files fs.FS, pattern string, fill func() error) error {
 
 // schema returns how many steps were applied, and refuses more than are known.
 func (c *Conn) schema(known int) (v int, err error) {
-	err = c.Query("PRAGMA user_version", func(row []driver.Value) error {
-		v = int(row[0].(int64))
+	err = c.Query("PRAGMA user_version", func(row Row) error {
+		v = int(row.Int(0))
 		return nil
 	})
 	if err == nil && v > known {

@@ -135,7 +135,8 @@ func (c *Conn) Changed() int64 { return c.changed }
 
 // Query runs a statement and calls visit for each row, which is valid during the call only. visit may run other
 // statements, but not this one. Arguments are int64, float64, string, bool, []byte or nil, and columns are one of these.
-func (c *Conn) Query(text string, visit func(row []driver.Value) error, args ...driver.Value) (err error) {
+func (c *Conn) Query(text string, visit func(row Row) error, args ...driver.Value) (err error) {
+	defer recoverRefused(&err)
 	s, err := c.prepared(text)
 	if err != nil {
 		return err
@@ -200,7 +201,7 @@ func (c *Conn) transact(begin string, work func() error) error {
 
 // Wait changes how long the connection waits for another one that holds a lock.
 func (c *Conn) Wait(d time.Duration) error {
-	return c.Query("PRAGMA "+busyTimeout(d), func([]driver.Value) error { return nil })
+	return c.Query("PRAGMA "+busyTimeout(d), func(Row) error { return nil })
 }
 
 // KeepLog lets the log's file stay, empty, when the last connection is closed. Making a file anew, with its entry in the
@@ -213,9 +214,9 @@ func (c *Conn) KeepLog() error {
 // Checkpoint folds the log into the database in a mode of PRAGMA wal_checkpoint. It returns how many pages the log has, and
 // whether all of them were folded; others that read or write may prevent it.
 func (c *Conn) Checkpoint(mode string) (length int, whole bool, err error) {
-	err = c.Query("PRAGMA wal_checkpoint("+mode+")", func(row []driver.Value) error {
-		length = int(row[1].(int64))
-		whole = row[0].(int64) == 0
+	err = c.Query("PRAGMA wal_checkpoint("+mode+")", func(row Row) error {
+		length = int(row.Int(1))
+		whole = row.Int(0) == 0
 		return nil
 	})
 	return length, whole, err

@@ -43,7 +43,7 @@ func script(t *testing.T, c *sqlite.Conn, text string) {
 // all returns the rows of a query as text.
 func all(t *testing.T, c *sqlite.Conn, text string, args ...driver.Value) (rows []string) {
 	t.Helper()
-	if err := c.Query(text, func(row []driver.Value) error {
+	if err := c.Query(text, func(row sqlite.Row) error {
 		rows = append(rows, strings.Trim(fmt.Sprint(row), "[]"))
 		return nil
 	}, args...); err != nil {
@@ -91,7 +91,7 @@ func TestQueriesWithinQueries(t *testing.T) {
 	c := open(t, filepath.Join(t.TempDir(), "t.db"), sqlite.Settings{})
 	script(t, c, "CREATE TABLE t (n INTEGER, word TEXT, bytes BLOB); INSERT INTO t VALUES (1, 'a', NULL), (2, NULL, x'00ff')")
 	var got []string
-	if err := c.Query("SELECT n FROM t ORDER BY n", func(outer []driver.Value) error {
+	if err := c.Query("SELECT n FROM t ORDER BY n", func(outer sqlite.Row) error {
 		n := outer[0].(int64)
 		inner := all(t, c, "SELECT word, bytes, n FROM t WHERE n >= ? ORDER BY n", n)
 		got = append(got, fmt.Sprint(outer[0], inner))
@@ -103,7 +103,7 @@ func TestQueriesWithinQueries(t *testing.T) {
 		t.Errorf("got %q, want %q", got, wanted)
 	}
 	stop := errors.New("enough")
-	if err := c.Query("SELECT n FROM t", func([]driver.Value) error { return stop }); !errors.Is(err, stop) {
+	if err := c.Query("SELECT n FROM t", func(sqlite.Row) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("a visit that stops: %v", err)
 	}
 	if err := c.Exec("UPDATE t SET n = n + 1 WHERE n > ?", int64(0)); err != nil || c.Changed() != 2 {

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/store"
@@ -13,8 +12,8 @@ import (
 func (s *Store) CreateAccount(_ context.Context, a *relay.Account) error {
 	return s.write("creating an account", func(c *sqlite.Conn) error {
 		return c.Query("INSERT INTO accounts (name, key, created_s) VALUES (?, ?, ?) RETURNING id",
-			func(row []driver.Value) error {
-				a.ID = row[0].(int64)
+			func(row sqlite.Row) error {
+				a.ID = row.Int(0)
 				return nil
 			}, a.Name, a.Key, a.CreatedAt.Unix())
 	})
@@ -23,7 +22,7 @@ func (s *Store) CreateAccount(_ context.Context, a *relay.Account) error {
 // AccountByKey is part of [relay.Store].
 func (s *Store) AccountByKey(ctx context.Context, key string) (a relay.Account, err error) {
 	err = s.read(ctx, "looking up a user key", func(c *sqlite.Conn) error {
-		return c.Query(store.SelectAccountByKey, func(r []driver.Value) error {
+		return c.Query(store.SelectAccountByKey, func(r sqlite.Row) error {
 			a = store.ScanAccount(row(r))
 			return nil
 		}, key)
@@ -37,7 +36,7 @@ func (s *Store) AccountByKey(ctx context.Context, key string) (a relay.Account, 
 // Accounts is part of [relay.Store].
 func (s *Store) Accounts(ctx context.Context) (all []relay.Account, err error) {
 	err = s.read(ctx, "listing accounts", func(c *sqlite.Conn) error {
-		return c.Query(store.SelectAccounts, func(r []driver.Value) error {
+		return c.Query(store.SelectAccounts, func(r sqlite.Row) error {
 			all = append(all, store.ScanAccount(row(r)))
 			return nil
 		})

@@ -32,7 +32,7 @@ func (s *Store) RemoveAccount(_ context.Context, id int64) error {
 // onOneRow runs a statement that returns the row that it has changed, or fails with relay.ErrNotFound.
 func onOneRow(c *sqlite.Conn, text string, args ...driver.Value) error {
 	err := relay.ErrNotFound
-	if e := c.Query(text, func([]driver.Value) error {
+	if e := c.Query(text, func(sqlite.Row) error {
 		err = nil
 		return nil
 	}, args...); e != nil {

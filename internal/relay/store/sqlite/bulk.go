@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/store"
@@ -12,8 +11,8 @@ import (
 // BulkCalls is part of [relay.Store].
 func (s *Store) BulkCalls(ctx context.Context, generation, first, last int64) (all []relay.Span, err error) {
 	err = s.read(ctx, "looking for bulk calls", func(c *sqlite.Conn) error {
-		return c.Query(store.SelectBulk, func(row []driver.Value) error {
-			all = append(all, relay.Span{First: row[0].(int64), Last: row[1].(int64)})
+		return c.Query(store.SelectBulk, func(row sqlite.Row) error {
+			all = append(all, relay.Span{First: row.Int(0), Last: row.Int(1)})
 			return nil
 		}, generation, first, last)
 	})

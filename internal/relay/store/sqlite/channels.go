@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/store"
@@ -15,7 +14,7 @@ const insertState = `INSERT INTO states (channel, write_key, settings, generatio
 
 // findChannel returns a channel with its keys and its state, or relay.ErrNotFound.
 func findChannel(c *sqlite.Conn, id int64) (channel *relay.Channel, state relay.State, err error) {
-	err = c.Query(store.SelectChannel, func(r []driver.Value) error {
+	err = c.Query(store.SelectChannel, func(r sqlite.Row) error {
 		channel, state = store.ScanChannel(row(r))
 		return nil
 	}, id)
@@ -29,8 +28,8 @@ func findChannel(c *sqlite.Conn, id int64) (channel *relay.Channel, state relay.
 func (s *Store) Writer(ctx context.Context, key string) (int64, error) {
 	channel := int64(0)
 	err := s.read(ctx, "looking up a write key", func(c *sqlite.Conn) error {
-		return c.Query(store.SelectWriter, func(row []driver.Value) error {
-			channel = row[0].(int64)
+		return c.Query(store.SelectWriter, func(row sqlite.Row) error {
+			channel = row.Int(0)
 			return nil
 		}, key)
 	})
@@ -52,7 +51,7 @@ func (s *Store) Channel(ctx context.Context, id int64) (channel *relay.Channel, 
 // Channels is part of [relay.Store].
 func (s *Store) Channels(ctx context.Context, owner int64) (owned []*relay.Channel, err error) {
 	err = s.read(ctx, "listing channels", func(c *sqlite.Conn) error {
-		return c.Query(store.SelectOwned, func(r []driver.Value) error {
+		return c.Query(store.SelectOwned, func(r sqlite.Row) error {
 			owned = append(owned, store.ScanListed(row(r)))
 			return nil
 		}, owner)
@@ -65,8 +64,8 @@ func (s *Store) CreateChannel(_ context.Context, channel *relay.Channel, limit i
 	return s.write("creating a channel", func(c *sqlite.Conn) error {
 		if limit > 0 {
 			owned := int64(0)
-			err := c.Query(store.CountOwned, func(row []driver.Value) error {
-				owned = row[0].(int64)
+			err := c.Query(store.CountOwned, func(row sqlite.Row) error {
+				owned = row.Int(0)
 				return nil
 			}, channel.Owner)
 			if err != nil {
@@ -191,8 +190,8 @@ func (s *Store) DeleteChannel(_ context.Context, id int64) error {
 
 // next returns a number that was not given out before.
 func next(c *sqlite.Conn) (n int64, err error) {
-	err = c.Query("UPDATE counter SET value = value + 1 RETURNING value", func(row []driver.Value) error {
-		n = row[0].(int64)
+	err = c.Query("UPDATE counter SET value = value + 1 RETURNING value", func(row sqlite.Row) error {
+		n = row.Int(0)
 		return nil
 	})
 	return n, err

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"time"
@@ -83,8 +82,8 @@ func (s *Store) commit(
 // unless another connection has written since, which SQLite tells by its data version.
 func (s *Store) lockedStates(c *sqlite.Conn, channels []int64) ([]relay.State, error) {
 	version := int64(0)
-	err := c.Query("PRAGMA data_version", func(row []driver.Value) error {
-		version = row[0].(int64)
+	err := c.Query("PRAGMA data_version", func(row sqlite.Row) error {
+		version = row.Int(0)
 		return nil
 	})
 	if err != nil {
@@ -100,7 +99,7 @@ func (s *Store) lockedStates(c *sqlite.Conn, channels []int64) ([]relay.State, e
 			states = append(states, state)
 			continue
 		}
-		err := c.Query(selectState, func(r []driver.Value) error {
+		err := c.Query(selectState, func(r sqlite.Row) error {
 			states = append(states, store.ScanState(row(r)))
 			return nil
 		}, channel)

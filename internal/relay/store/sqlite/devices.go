@@ -85,7 +85,7 @@ func (s *Store) Devices(ctx context.Context) (all []*relay.Device, err error) {
 }
 
 func scanDevices(c *sqlite.Conn, text string, args ...driver.Value) (all []*relay.Device, err error) {
-	err = c.Query(text, func(r []driver.Value) error {
+	err = c.Query(text, func(r sqlite.Row) error {
 		all = store.ScanDevice(row(r), all)
 		return nil
 	}, args...)

@@ -86,7 +86,7 @@ func (s *Store) visit(
 ) error {
 	return s.read(ctx, "reading entries", func(c *sqlite.Conn) error {
 		var e thingspeak.Entry
-		return c.Query(text, func(r []driver.Value) error {
+		return c.Query(text, func(r sqlite.Row) error {
 			store.ScanEntry(row(r), &e)
 			return visit(&e)
 		}, args...)

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/store"
@@ -16,14 +15,14 @@ func (s *Store) PublicChannels(
 	count, selected, args := dialect.Listing(&l)
 	err = s.read(ctx, "listing public channels", func(c *sqlite.Conn) error {
 		return c.Snapshot(func() error {
-			err := c.Query(count, func(r []driver.Value) error {
+			err := c.Query(count, func(r sqlite.Row) error {
 				total = int(row(r).Number(0))
 				return nil
 			}, values(args[:len(args)-2])...)
 			if err != nil {
 				return err
 			}
-			return c.Query(selected, func(r []driver.Value) error {
+			return c.Query(selected, func(r sqlite.Row) error {
 				page = append(page, store.ScanListed(row(r)))
 				return nil
 			}, values(args)...)

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
 
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/sqlite"
@@ -12,8 +11,8 @@ import (
 func (s *Store) Position(ctx context.Context, channel int64) (p relay.Position, err error) {
 	err = s.readOn(ctx, s.positions, "reading where a channel stands", func(c *sqlite.Conn) error {
 		err := relay.ErrNotFound
-		if e := c.Query("SELECT settings, generation, last FROM states WHERE channel = ?", func(row []driver.Value) error {
-			p = relay.Position{Settings: row[0].(int64), Generation: row[1].(int64), Last: row[2].(int64)}
+		if e := c.Query("SELECT settings, generation, last FROM states WHERE channel = ?", func(row sqlite.Row) error {
+			p = relay.Position{Settings: row.Int(0), Generation: row.Int(1), Last: row.Int(2)}
 			err = nil
 			return nil
 		}, channel); e != nil {

@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 
 	"github.com/fernpost/fernpost/internal/relay/store"
+	"github.com/fernpost/fernpost/internal/sqlite"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -14,22 +15,24 @@ var dialect = store.Dialect{
 }
 
 // row is a [store.Row].
-type row []driver.Value
+type row sqlite.Row
 
-func (r row) Number(i int) int64 { return r[i].(int64) }
+func (r row) Number(i int) int64 { return sqlite.Row(r).Int(i) }
 
 func (r row) Text(i int) string {
-	s, _ := r[i].(string)
-	return s
+	if r[i] == nil {
+		return ""
+	}
+	return sqlite.Row(r).Text(i)
 }
 
-func (r row) Truth(i int) bool { return r[i].(int64) != 0 }
+func (r row) Truth(i int) bool { return sqlite.Row(r).Truth(i) }
 
 func (r row) Value(i int) thingspeak.Value {
 	if r[i] == nil {
 		return thingspeak.Value{}
 	}
-	return thingspeak.Text(r[i].(string))
+	return thingspeak.Text(sqlite.Row(r).Text(i))
 }
 
 func nullable(v thingspeak.Value) driver.Value {

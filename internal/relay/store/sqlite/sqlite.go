@@ -3,7 +3,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"os"
@@ -253,8 +252,8 @@ func (s *Store) connectWriter() (*sqlite.Conn, error) {
 // as on network file systems; readers would wait for writers then.
 func needLog(c *sqlite.Conn) error {
 	mode := ""
-	err := c.Query("PRAGMA journal_mode", func(row []driver.Value) error {
-		mode = row[0].(string)
+	err := c.Query("PRAGMA journal_mode", func(row sqlite.Row) error {
+		mode = row.Text(0)
 		return nil
 	})
 	if err == nil && mode != "wal" {

@@ -25,7 +25,7 @@ func update(c *sqlite.Conn, s *relay.State) error {
 // findState returns a channel's state, or relay.ErrNotFound.
 func findState(c *sqlite.Conn, channel int64) (relay.State, error) {
 	s, err := relay.State{}, relay.ErrNotFound
-	if e := c.Query(selectState, func(r []driver.Value) error {
+	if e := c.Query(selectState, func(r sqlite.Row) error {
 		s, err = store.ScanState(row(r)), nil
 		return nil
 	}, channel); e != nil {

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql/driver"
 
 	"github.com/fernpost/fernpost/internal/relay/store"
 	"github.com/fernpost/fernpost/internal/sqlite"
@@ -36,8 +35,8 @@ func (s *Store) sweep() {
 // abandoned returns a generation whose entries are to be removed, 0 if there is none.
 func (s *Store) abandoned() (generation int64, err error) {
 	err = s.read(context.Background(), "looking for cleared entries", func(c *sqlite.Conn) error {
-		return c.Query("SELECT generation FROM abandoned LIMIT 1", func(row []driver.Value) error {
-			generation = row[0].(int64)
+		return c.Query("SELECT generation FROM abandoned LIMIT 1", func(row sqlite.Row) error {
+			generation = row.Int(0)
 			return nil
 		})
 	})
@@ -53,7 +52,7 @@ func (s *Store) sweepSome(generation int64) error {
 
 func removeSome(c *sqlite.Conn, generation int64) error {
 	left := false
-	err := c.Query("SELECT 1 FROM entries WHERE generation = ? LIMIT 1", func([]driver.Value) error {
+	err := c.Query("SELECT 1 FROM entries WHERE generation = ? LIMIT 1", func(sqlite.Row) error {
 		left = true
 		return nil
 	}, generation)
