@@ -231,6 +231,24 @@ func (r *Room) use(doing string, work func() error) error {
 	return r.explain(doing, err)
 }
 
+// Path is the file of the database, for people.
+func (r *Room) Path() string { return r.path }
+
+// Check looks whether the pages of the file fit together, which takes as long as reading all of it. The error is
+// [model.ErrArchiveDamaged].
+func (r *Room) Check() error {
+	said := ""
+	err := r.query("PRAGMA quick_check(1)", func(row sqlite.Row) error {
+		said = row.Text(0)
+		return nil
+	})
+	if err == nil && said != "ok" {
+		said = said[strings.LastIndexByte(said, '\n')+1:] // the line above it names the database
+		err = fmt.Errorf("checking the archive %s: %w: %s", r.path, model.ErrArchiveDamaged, said)
+	}
+	return err
+}
+
 // explain says what was attempted and names the error where it has a name. Errors that are not the database's pass.
 func (r *Room) explain(doing string, err error) error {
 	if err == nil {

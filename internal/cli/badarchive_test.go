@@ -33,7 +33,7 @@ func TestArchivesThatCannotBeUsed(t *testing.T) {
 		},
 		"damaged": {
 			func(file []byte) { copy(file, "no database at all") },
-			"the file is damaged", "move the file away to begin anew",
+			"the file is damaged", "put a copy of the file back if you have one; else move it away to begin anew",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

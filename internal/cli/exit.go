@@ -367,7 +367,7 @@ func stepOnDevice(err error) string {
 	case errors.Is(err, model.ErrNewerArchive):
 		return "use the newer fernpost on this device, or another XDG_DATA_HOME with this one"
 	case errors.Is(err, model.ErrArchiveDamaged):
-		return "move the file away to begin anew: what others wrote is read from the relay, and you get a new key in this room"
+		return "put a copy of the file back if you have one; else move it away to begin anew: what others wrote is read from the relay, and you get a new key in this room"
 	case errors.Is(err, model.ErrKeyringAway):
 		return "unlock or start the keyring of your desktop or system, and run the same command again: nothing was lost"
 	case errors.Is(err, model.ErrKeyringLacks):

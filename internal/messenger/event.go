@@ -15,8 +15,15 @@ type Event interface{ event() }
 // Renamed says that the room was renamed by another process, and goes on.
 type Renamed struct{ Before, Now string }
 
-// ArchiveLost says that the archive of the room is gone, so that it is written with a new identity.
+// ArchiveLost says that the archive of the room is gone, so that it is written with a new identity: Now, or one that is made
+// when something is written, and Now is zero.
 type ArchiveLost struct {
+	Room string
+	Now  record.PublicKey
+}
+
+// ArchiveBack says that an archive that was lost is there again, and that the identity signs which has signed in it.
+type ArchiveBack struct {
 	Room string
 	Now  record.PublicKey
 }
@@ -94,6 +101,7 @@ type Delivered struct {
 
 func (Renamed) event()           {}
 func (ArchiveLost) event()       {}
+func (ArchiveBack) event()       {}
 func (IdentityChanged) event()   {}
 func (Moved) event()             {}
 func (ArchiveFull) event()       {}

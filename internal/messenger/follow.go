@@ -300,6 +300,9 @@ func (s *Stream) takeArchived() error {
 	if s.replay {
 		return s.takeReplayed()
 	}
+	if err := s.renewOwner(); err != nil {
+		return err
+	}
 	if err := s.renewLost(); err != nil { // another process may have been told of one
 		return err
 	}
@@ -578,6 +581,9 @@ func (w *watching) read(ctx context.Context, r *Room) error {
 		fastest, slowest, whole := w.pace()
 		if whole {
 			r.ReadWhole()
+		}
+		if err := r.renewOwner(); err != nil {
+			return err
 		}
 		arrivals, err := r.read(ctx, f.Watch.Look())
 		if ctx.Err() != nil {

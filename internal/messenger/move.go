@@ -183,16 +183,19 @@ func (e *Engine) numbers(one *handover.Room) error {
 	if err != nil || !signed {
 		return err
 	}
-	if settings.Identity != "" {
-		if one.Identity, err = parseSeed(settings.Identity); err != nil {
-			return err
-		}
-	}
 	last := settings.Brought
 	err = e.inHeld(settings, Face{}, func(r *Room) error {
+		// Who would go on elsewhere would use the numbers again that an archive knew which is lost.
+		if err := r.replaceLost(); err != nil {
+			return err
+		}
+		settings = r.settings
 		last, err = r.last()
 		return err
 	})
+	if err == nil && settings.Identity != "" {
+		one.Identity, err = parseSeed(settings.Identity)
+	}
 	one.Last, one.LastHash = last.Number, last.Hash
 	return err
 }
@@ -408,7 +411,7 @@ func (e *Engine) standStill(c *handover.Content) error {
 // continueNumbers lets who signs in a room on the device that has written a file sign in it here, behind what they have
 // signed there.
 func continueNumbers(r *model.Room, from *handover.Room) {
-	r.Identity = ""
+	r.Identity, r.Former = "", nil
 	if !from.Identity.IsZero() {
 		r.Identity = seedOf(from.Identity)
 	}
@@ -430,7 +433,7 @@ func (e *Engine) RenewIdentity() error {
 	// The rooms first: until the device has its new identity, nothing is signed in them.
 	for _, name := range names {
 		_, err := e.Update(name, func(r *model.Room) error {
-			r.Identity, r.Brought = "", model.Brought{}
+			r.Identity, r.Former, r.Brought = "", nil, model.Brought{}
 			return nil
 		})
 		if err != nil {

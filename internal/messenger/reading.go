@@ -168,7 +168,12 @@ func (r *Room) CatchUp(ctx context.Context) error {
 }
 
 // Read reads what is new in the channel and keeps it. Beside an error of the relay the arrivals up to it are good.
-func (r *Room) Read(ctx context.Context) (model.Arrivals, error) { return r.read(ctx, false) }
+func (r *Room) Read(ctx context.Context) (model.Arrivals, error) {
+	if err := r.tellLost(); err != nil {
+		return model.Arrivals{}, err
+	}
+	return r.read(ctx, false)
+}
 
 // read is Read; look has it look at the newest rows in any case.
 func (r *Room) read(ctx context.Context, look bool) (model.Arrivals, error) {

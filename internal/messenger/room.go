@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/archive"
@@ -67,6 +68,7 @@ type Room struct {
 
 	engine   *Engine
 	face     Face
+	toldLost bool // see tellLost
 	settings model.Room
 	brought  model.Brought                  // as it was when the room was opened
 	lost     map[record.PublicKey]time.Time // see [Engine.WithdrawLost]
@@ -118,12 +120,11 @@ func (e *Engine) Open(settings model.Room, face Face) (*Room, error) {
 	if err = errors.Join(<-identified, err); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
-	r.talk, err = room.Open(r.archive, options)
-	if errors.Is(err, room.ErrLostArchive) {
-		if options.Identity, err = r.replaceIdentity(); err == nil {
-			options.Used, options.Brought = false, model.Brought{}
-			r.talk, err = room.Open(r.archive, options)
-		}
+	if err = r.settleOwner(&options); err == nil {
+		r.talk, err = room.Open(r.archive, options)
+	}
+	if errors.Is(err, model.ErrArchiveDamaged) && !strings.Contains(err.Error(), r.archive.Path()) {
+		err = fmt.Errorf("reading the archive %s: %w", r.archive.Path(), err)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("room %s: %w", settings.Name, err), r.Close())
@@ -305,26 +306,6 @@ func (r *Room) currentKeys() ([]fernet.Key, error) {
 	return Keys(now)
 }
 
-// replaceIdentity gives a room whose archive is lost an identity of its own: nobody knows which numbers the old one has
-// used, and to use one twice would look like a forgery to everybody.
-func (r *Room) replaceIdentity() (record.Identity, error) {
-	before := r.settings.Identity
-	err := r.update(func(s *model.Room) error {
-		if s.Identity == before { // otherwise another process has replaced it already
-			s.Identity, s.Wrote, s.Brought = newSeed(), false, model.Brought{}
-		}
-		return nil
-	})
-	if err != nil {
-		return record.Identity{}, err
-	}
-	identity, err := parseSeed(r.settings.Identity)
-	if err != nil {
-		return identity, err
-	}
-	return identity, r.tell(ArchiveLost{r.settings.Name, identity.Public()})
-}
-
 // update changes what the keyring has of the room.
 func (r *Room) update(change func(*model.Room) error) error {
 	now, err := r.engine.Update(r.settings.Name, change)
@@ -337,8 +318,8 @@ func (r *Room) update(change func(*model.Room) error) error {
 // noteWriting remembers in the keyring that the identity writes in this room: before it does, since a number that
 // nobody knows to be taken would be taken twice once the archive is lost.
 func (r *Room) noteWriting() error {
-	if r.settings.Wrote {
-		return nil
+	if err := r.replaceLost(); err != nil || r.settings.Wrote {
+		return err
 	}
 	return r.update(func(s *model.Room) error {
 		s.Wrote = true

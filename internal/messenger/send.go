@@ -144,6 +144,9 @@ func (r *Room) send(ctx context.Context, body record.Body, o SendOptions) (sent 
 	if !r.signed {
 		return r.sendText(ctx, body, o)
 	}
+	if err := r.replaceLost(); err != nil {
+		return sent, err
+	}
 	unread := r.Adopt(ctx, !o.Queue)
 	if _, ok := errors.AsType[*UnreadError](unread); ok { // then only what waits keeps another identity here
 		if err := r.Adopt(ctx, false); err != nil && !errors.Is(err, model.ErrOtherIdentity) {
@@ -274,7 +277,10 @@ func (r *Room) Drop(ctx context.Context, number uint32, refused bool) error {
 // TellOfKeys tells the others of the room's new keys, under the old one. In the outbox first: it is told then, sooner
 // or later, even if the relay cannot be reached now. Where it is not even there, the error is an [*UntoldError].
 func (r *Room) TellOfKeys(ctx context.Context) error {
-	err := r.Adopt(ctx, true)
+	err := r.replaceLost()
+	if err == nil {
+		err = r.Adopt(ctx, true)
+	}
 	if err == nil {
 		err = r.tellOfKeys()
 	}

@@ -25,8 +25,16 @@ func Says(e Event) []Line {
 	case Renamed:
 		return []Line{said("room %s is called %s now", e.Before, e.Now)}
 	case ArchiveLost:
+		if e.Now.IsZero() {
+			return []Line{warned("the archive of room %s is lost: if you have a copy of it, put it back before you write; "+
+				"what you write next is signed with a new identity", e.Room)}
+		}
 		return []Line{warned("the archive of room %s is lost: you write with a new identity from now on (key %s); "+
 			"tell the others",
+			e.Room, e.Now.Tag().Name())}
+	case ArchiveBack:
+		return []Line{said("the archive of room %s is back: you write with the identity again that has signed there "+
+			"(key %s)",
 			e.Room, e.Now.Tag().Name())}
 	case IdentityChanged:
 		return e.says()

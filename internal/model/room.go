@@ -43,6 +43,8 @@ type Room struct {
 	Pad bool `json:"pad,omitempty"`
 	// Identity is the seed of the identity that signs in this room, where that is not the device's, in hexadecimal.
 	Identity Secret `json:"identity,omitempty"`
+	// Former are the seeds of identities that have signed here until the archive was lost: if it comes back, so do they.
+	Former []Secret `json:"former,omitempty"`
 	// Wrote tells that records were signed in this room: if the archive does not know of any, it was lost.
 	Wrote bool `json:"wrote,omitempty"`
 	// Brought is where the identity that signs here had come to when it came from another device.

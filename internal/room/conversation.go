@@ -12,10 +12,6 @@ import (
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
-// ErrLostArchive means that the archive is empty although the identity has written in this room before: nobody knows
-// which numbers it has used. The room needs a new identity.
-var ErrLostArchive = errors.New("the archive of this room is lost, and with it the numbers that the identity has used")
-
 // Options tell what a [Conversation] is made of.
 type Options struct {
 	// Keys are the room's keys, newest first: the first seals, all open.
@@ -68,12 +64,16 @@ type Conversation struct {
 
 	leftOut int // messages, by the last History
 
+	// lost tells that the archive is, and lostNow that nobody was told so before.
+	lost, lostNow bool
+
 	// read means that this process has read the room, and newest is the newest entry that it knows of.
 	read   bool
 	newest record.Place
 }
 
-// Open returns the conversation that a store keeps. The error is [ErrLostArchive], or says which option is wrong.
+// Open returns the conversation that a store keeps. Where that is empty although the identity has written here before, nobody
+// signs for now, see [Conversation.Lost]. The error wraps [model.ErrArchiveDamaged], or says which option is wrong.
 func Open(store Store, o Options) (*Conversation, error) {
 	c := &Conversation{store: store, o: o}
 	if err := c.prepare(); err != nil {
@@ -94,20 +94,72 @@ func Open(store Store, o Options) (*Conversation, error) {
 	case !state.Own.IsZero():
 		return c, nil
 	case o.Used:
-		return nil, ErrLostArchive
+		err = c.noteLost()
+	default:
+		err = c.claim()
 	}
-	err = store.Transact(func() error {
-		state, err := store.State()
-		if err != nil || !state.Own.IsZero() {
-			return err
-		}
-		state.Own = c.own
-		return store.Apply(&kept.Change{State: &state})
-	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the room: %w", err)
 	}
 	return c, nil
+}
+
+// claim notes that our identity is the one that signs here, if none does yet.
+func (c *Conversation) claim() error {
+	return c.store.Transact(func() error {
+		state, err := c.store.State()
+		if err != nil || !state.Own.IsZero() {
+			return err
+		}
+		state.Own = c.own
+		return c.store.Apply(&kept.Change{State: &state, MarksGone: []string{lostMark}})
+	})
+}
+
+// lostMark is the mark of a store that has begun empty although the identity had written in the room before.
+const lostMark = "lost"
+
+// noteLost lets nobody sign in a store that is lost. One that holds anything is not lost: it has forgotten whose it is.
+func (c *Conversation) noteLost() error {
+	err := c.store.Transact(func() error {
+		_, noted, err := c.store.Mark(lostMark)
+		if err != nil || noted {
+			return err
+		}
+		end, err := c.store.End()
+		if err == nil && end.Message == 0 && end.Event == 0 {
+			err = c.store.Entries(kept.EntryQuery{Last: kept.Highest(), Limit: 1}, func(kept.Entry) error { return errNotEmpty })
+		} else if err == nil {
+			err = errNotEmpty
+		}
+		if err != nil {
+			return err
+		}
+		c.lostNow = true
+		return c.store.Apply(&kept.Change{Marks: []kept.Mark{{Name: lostMark}}})
+	})
+	c.lost, c.o.Identity, c.own = true, record.Identity{}, record.PublicKey{}
+	c.reader = record.NewReader(c.o.Salt, c.own)
+	return err
+}
+
+// errNotEmpty is the error of a store that holds something and has forgotten who signs in it.
+var errNotEmpty = fmt.Errorf("%w: it holds what was read and not who writes here", model.ErrArchiveDamaged)
+
+// Lost reports whether the store began empty although the identity had written in the room before: nobody knows which numbers
+// that has used, so that it must sign no more, and the room is only read until [Conversation.Identify]. now tells that it
+// was found out when the conversation was opened.
+func (c *Conversation) Lost() (lost, now bool) { return c.lost, c.lostNow }
+
+// Identify lets another identity sign in the place of one whose archive is lost.
+func (c *Conversation) Identify(identity record.Identity) error {
+	c.lost, c.o.Identity, c.own = false, identity, identity.Public()
+	c.o.Used, c.o.Brought = false, model.Brought{}
+	c.reader = record.NewReader(c.o.Salt, c.own)
+	if err := c.claim(); err != nil {
+		return fmt.Errorf("noting who signs in the room: %w", err)
+	}
+	return nil
 }
 
 // Own is the key of the identity that signs what is written here; the zero key without one.

@@ -19,6 +19,7 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/room/kept"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 	"github.com/fernpost/fernpost/internal/wire"
 )
@@ -548,11 +549,53 @@ func TestLostArchive(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer empty.Close()
-	if _, err := room.Open(empty, o); !errors.Is(err, room.ErrLostArchive) {
-		t.Errorf("Open = %v, want ErrLostArchive", err)
+	for i := range 2 {
+		talk, err := room.Open(empty, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lost, now := talk.Lost(); !lost || now != (i == 0) || !talk.Own().IsZero() {
+			t.Errorf("opened %d times: lost is %v, %v, and %v signs", i+1, lost, now, talk.Own())
+		}
+		if _, err := talk.Write(record.Text("hello"), time.Now()); !errors.Is(err, model.ErrNoIdentity) {
+			t.Errorf("Write = %v, want ErrNoIdentity", err)
+		}
+	}
+	anew, err := room.Open(empty, o)
+	if err == nil {
+		err = anew.Identify(record.GenerateIdentity())
+	}
+	if err == nil {
+		_, err = anew.Write(record.Text("hello"), time.Now())
+	}
+	if lost, _ := anew.Lost(); err != nil || lost {
+		t.Errorf("a new identity cannot write: %v", err)
 	}
 	if _, err := room.Open(ana.archive, o); err != nil {
 		t.Errorf("Open of the archive that is there: %v", err)
+	}
+}
+
+// An archive that holds messages and has forgotten who writes was taken for lost: the identity was replaced.
+func TestAnArchiveThatForgotWhoWrites(t *testing.T) {
+	h := newHall(t)
+	ana := h.join(1, "ana")
+	ana.say("hello")
+	ana.look()
+	state, err := ana.archive.State()
+	if err == nil {
+		state.Own = record.PublicKey{}
+		err = ana.archive.Apply(&kept.Change{State: &state})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := ana.o
+	o.Used = true
+	for range 2 {
+		if _, err := room.Open(ana.archive, o); !errors.Is(err, model.ErrArchiveDamaged) {
+			t.Errorf("Open = %v, want ErrArchiveDamaged", err)
+		}
 	}
 }
 

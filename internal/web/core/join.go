@@ -387,12 +387,16 @@ func (c *core) prepare(seed string) error {
 func (c *core) converse(store *journal.Store) (err error) {
 	open := func(s *journal.Store) (*room.Conversation, error) { return room.Open(s, c.options()) }
 	c.talk, err = open(store)
-	if errors.Is(err, room.ErrLostArchive) {
+	if err != nil {
+		return err
+	}
+	if lost, _ := c.talk.Lost(); lost {
 		// Nobody knows which numbers the identity has used here, and to use one twice would look like a forgery to everybody.
+		c.settings.Former = append(c.settings.Former, model.Secret(c.identity.SeedText()))
 		c.identity = record.GenerateIdentity()
 		c.settings.Identity, c.settings.Wrote, c.settings.Brought = model.Secret(c.identity.SeedText()), false, model.Brought{}
 		c.settled = true
-		c.talk, err = open(store)
+		err = c.talk.Identify(c.identity)
 	}
 	if err == nil {
 		c.reading, err = open(store.Another())
