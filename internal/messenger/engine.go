@@ -27,6 +27,8 @@ type Options struct {
 	// Keeping is called when a reading begins to keep what comes, with what counts the entries; the function that it
 	// returns is called at the end. It may be nil.
 	Keeping func(entries func() int64) (done func())
+	// Trying says for how long a reading joins parts in further ways, see [room.Options]; nil for 2.5 s.
+	Trying func() func() bool
 }
 
 // Engine is what every face works with.

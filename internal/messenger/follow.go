@@ -597,6 +597,9 @@ func (w *watching) read(ctx context.Context, r *Room) error {
 				return err
 			}
 		}
+		if err == nil && arrivals.More { // or a quiet relay would keep what has come already from being shown
+			f.Watch.Hurry()
+		}
 		arrivals.AddCounts(&taken)
 		w.tellRead(r, err, turn, first, Read{news, stop, arrivals, f.Watch.Via})
 		if turn.Over {
@@ -649,6 +652,9 @@ func (w *watching) takePushed(ctx context.Context, r *Room, f *remote.Following)
 		}
 		if !all {
 			f.Watch.Missed()
+		}
+		if arrivals.More {
+			f.Watch.Hurry()
 		}
 		arrivals.AddCounts(&taken)
 		taken = arrivals

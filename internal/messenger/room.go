@@ -170,7 +170,7 @@ func (e *Engine) roomOptions(r model.Room) (room.Options, error) {
 		},
 		Keys: keys, Salt: record.Salt(passphrase.RoomSalt(r.Channel)), Fields: r.Fields, Pad: r.Pad,
 		Wrapped: profile.Wrapper == passphrase.WrapperPython, Used: r.Wrote, Brought: r.Brought,
-		Texts: profile.Form != passphrase.FormRecords,
+		Texts: profile.Form != passphrase.FormRecords, Trying: e.o.Trying,
 	}, nil
 }
 

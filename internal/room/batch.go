@@ -133,8 +133,20 @@ func (b *batch) keep(facts *Facts) error {
 	return nil
 }
 
-// callsAtOnce is how often a reading lets chains that were left untried be tried.
-const callsAtOnce = 8
+// triesFor is for how long a reading lets chains that were left untried be tried: verify tries some thousands in a second.
+const triesFor = 2500 * time.Millisecond
+
+// mayTry reports whether a reading goes on with chains that were left untried. By their number it could not be bounded: whoever
+// has the key makes ten thousand in a minute, and each reading would leave most of them, and what stands among them, to the next.
+func (in *Intake) mayTry() bool {
+	if in.trying == nil && in.c.o.Trying != nil {
+		in.trying = in.c.o.Trying()
+	} else if in.trying == nil {
+		began := time.Now()
+		in.trying = func() bool { return time.Since(began) < triesFor }
+	}
+	return in.trying()
+}
 
 // judge judges what the batch has brought, and keeps what is learnt.
 func (b *batch) judge(view record.View, now time.Time) (results []*record.Result, elsewhere []uint32, err error) {
@@ -147,7 +159,7 @@ func (b *batch) judge(view record.View, now time.Time) (results []*record.Result
 	}
 	view = withOverfull(view, overfull.all)
 	// What is left of many forged records is tried in the next reading.
-	for more, calls := true, 0; more && calls < callsAtOnce; cells, texts, calls = nil, nil, calls+1 {
+	for more := true; more; cells, texts = nil, nil {
 		result, err := c.reader.Read(known, cells, view, now)
 		if err != nil {
 			return nil, nil, err
@@ -158,7 +170,7 @@ func (b *batch) judge(view record.View, now time.Time) (results []*record.Result
 		}
 		elsewhere = append(elsewhere, found...)
 		results = append(results, result)
-		more = result.More
+		more = result.More && b.in.mayTry()
 	}
 	return results, elsewhere, nil
 }

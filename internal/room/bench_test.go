@@ -56,13 +56,19 @@ func feedOf(tb testing.TB, key fernet.Key, records, size int) []thingspeak.Entry
 // openConversation opens a home in a new directory.
 func openConversation(tb testing.TB, key fernet.Key, dir string) (*room.Conversation, *archive.Room) {
 	tb.Helper()
+	return openTrying(tb, key, dir, nil)
+}
+
+// openTrying opens a conversation that tries chains as often as is said.
+func openTrying(tb testing.TB, key fernet.Key, dir string, trying func() func() bool) (*room.Conversation, *archive.Room) {
+	tb.Helper()
 	store, err := archive.OpenRoom(dir, "lab")
 	if err != nil {
 		tb.Fatal(err)
 	}
 	c, err := room.Open(store, room.Options{
 		Keys: []fernet.Key{key}, Salt: salt, Identity: record.NewIdentity([record.KeySize]byte{1}), Nick: "ana",
-		Fields: []int{1, 2, 3, 4, 5, 6, 7, 8},
+		Fields: []int{1, 2, 3, 4, 5, 6, 7, 8}, Trying: trying,
 	})
 	if err != nil {
 		tb.Fatal(err)

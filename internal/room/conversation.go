@@ -43,6 +43,9 @@ type Options struct {
 	// MaySign refuses to sign, where the identity may have gone elsewhere meanwhile: it is asked inside the transaction that takes a
 	// number. nil allows it.
 	MaySign func() error
+	// Trying is called in each reading that leaves chains of parts untried, and returns what says after each call of
+	// [record.Reader.Read] whether it goes on with them. nil goes on for 2.5 s.
+	Trying func() func() bool
 	// Lost tells whether a key is that of a device which was lost: it counts as not compared and as nobody's device, and what it
 	// writes is marked. nil knows none.
 	Lost func(record.PublicKey) bool

@@ -78,6 +78,9 @@ type Intake struct {
 	refused int // those of them with a number that no relay gives
 	opened  int // tokens that had not come before, of the batches that are kept
 
+	// trying reports whether chains that were left untried may be tried still, see mayTry.
+	trying func() bool
+
 	// working is closed when the batch under way is done. Until then what follows belongs to it.
 	working chan struct{}
 	err     error

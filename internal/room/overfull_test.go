@@ -141,7 +141,13 @@ func TestReadingSaysThatPartsWereLeftUntried(t *testing.T) {
 		c[len(c)-1], c[len(c)-2] = byte(i), byte(1+i>>8)
 		in.post(c[:])
 	}
-	c, store := openConversation(t, h.key, t.TempDir())
+	c, store := openTrying(t, h.key, t.TempDir(), func() func() bool {
+		calls := 1
+		return func() bool {
+			calls++
+			return calls <= 8
+		}
+	})
 	defer store.Close()
 	rows := h.relay.Entries(t, h.channel.ID)
 	if got := take(t, c, rows); !got.More {
@@ -152,5 +158,39 @@ func TestReadingSaysThatPartsWereLeftUntried(t *testing.T) {
 		if readings++; readings > 20 {
 			t.Fatal("it comes to no end")
 		}
+	}
+}
+
+// A reading tried 512 chains and no more, however quickly that went: whoever posted ten thousand for the next number of a member
+// hid that number, and all who were new, from twenty readings.
+func TestAFloodOfPartsIsTriedInOneReading(t *testing.T) {
+	h := newHall(t)
+	in := h.insider()
+	cells, err := record.Cut(in.sign(record.Record{Number: 1, Nick: "eve", Body: record.Text("hello")}).Bytes, in.id.Public().Tag(), 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.postCells(cells[1:])
+	for i := range 900 {
+		c := cells[0]
+		c[len(c)-1], c[len(c)-2] = byte(i), byte(1+i>>8)
+		in.post(c[:])
+	}
+	bo := h.join(2, "bo")
+	bo.say("I am new here")
+	asked := 0
+	c, store := openTrying(t, h.key, t.TempDir(), func() func() bool {
+		return func() bool {
+			asked++
+			return true
+		}
+	})
+	defer store.Close()
+	got := take(t, c, h.relay.Entries(t, h.channel.ID))
+	if got.More || asked < 900/64 {
+		t.Errorf("parts are left untried: %v, asked %d times", got.More, asked)
+	}
+	if len(got.Items) != 1 {
+		t.Errorf("read %q, want what bo has said", lines(got.Items))
 	}
 }

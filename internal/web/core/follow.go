@@ -72,6 +72,9 @@ func (c *core) followFeed(ctx context.Context, t *task) {
 		case turn.Back:
 			c.tellRelay("back", "")
 		}
+		if err == nil && arrivals.More { // or a quiet relay would keep what has come already from being shown
+			c.watch.Hurry()
+		}
 		if err == nil {
 			c.posts.wake() // what waits goes out once the room was read
 		}
@@ -160,12 +163,15 @@ func (c *core) takePushed(ctx context.Context, t *task) error {
 		if len(c.pushed) > 0 {
 			pushed, taken := c.pushed, 0
 			c.pushed = nil
-			_, err := c.readFeed(ctx, t, c.reading, c.reader, func(at exchange.Position, v exchange.Visitor) (news exchange.News, err error) {
+			arrivals, err := c.readFeed(ctx, t, c.reading, c.reader, func(at exchange.Position, v exchange.Visitor) (news exchange.News, err error) {
 				news, taken, err = c.reader.Take(at, pushed, v)
 				return news, err
 			})
 			if err != nil || taken < len(pushed) {
 				c.watch.Missed()
+			}
+			if arrivals.More {
+				c.watch.Hurry()
 			}
 			continue
 		}
