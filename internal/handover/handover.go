@@ -33,6 +33,9 @@ import (
 const (
 	// MaxSize bounds the text, in bytes: some thousand rooms.
 	MaxSize = 4 << 20
+	// most is how many rooms a file has, how many keys a room, and how many people were compared in it or devices lost: whoever reads
+	// it looks for each among all others.
+	most = 4096
 
 	version   = 1
 	withLost  = 2 // the version of a file that names lost devices: who does not know them would trust them
@@ -179,19 +182,16 @@ func (c *Content) version() int {
 // check refuses what no device has, and what would be trusted if it were taken over: room keys of zeros, and keys of people for which
 // anybody signs.
 func (c *Content) check() error {
+	if len(c.Rooms) > most {
+		return fmt.Errorf("it has %d rooms, at most %d are handed over", len(c.Rooms), most)
+	}
 	if err := checkPeople("a lost device", c.Lost); err != nil {
 		return err
 	}
 	for i := range c.Rooms {
 		r := &c.Rooms[i]
-		for n, k := range r.Keys {
-			err := k.Check()
-			if slices.ContainsFunc(r.Keys[:n], k.Equal) {
-				err = errors.New("one that stands there twice")
-			}
-			if err != nil {
-				return fmt.Errorf("key %d of room %s is %w", n+1, r.Name, err)
-			}
+		if err := r.checkKeys(); err != nil {
+			return err
 		}
 		if err := checkPeople("somebody in room "+r.Name, r.KeysCompared()); err != nil {
 			return err
@@ -200,15 +200,39 @@ func (c *Content) check() error {
 	return nil
 }
 
-func checkPeople(who string, keys []record.PublicKey) error {
-	for i, k := range keys {
+func (r *Room) checkKeys() error {
+	if len(r.Keys) > most {
+		return fmt.Errorf("room %s has %d keys, at most %d are handed over", r.Name, len(r.Keys), most)
+	}
+	there := make(map[string]bool, len(r.Keys))
+	for n, k := range r.Keys {
 		err := k.Check()
-		if slices.Contains(keys[:i], k) {
+		id := k.Reveal()
+		if there[id] {
+			err = errors.New("one that stands there twice")
+		}
+		if err != nil {
+			return fmt.Errorf("key %d of room %s is %w", n+1, r.Name, err)
+		}
+		there[id] = true
+	}
+	return nil
+}
+
+func checkPeople(who string, keys []record.PublicKey) error {
+	if len(keys) > most {
+		return fmt.Errorf("%s: there are %d keys, at most %d are handed over", who, len(keys), most)
+	}
+	there := make(map[record.PublicKey]bool, len(keys))
+	for _, k := range keys {
+		err := k.Check()
+		if there[k] {
 			err = errors.New("the key stands there twice")
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", who, err)
 		}
+		there[k] = true
 	}
 	return nil
 }
