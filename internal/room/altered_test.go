@@ -27,6 +27,9 @@ func useAltered(o room.Options, client *remote.Client, dir string) (said []strin
 	}
 	_, read := readRoom(c, client, time.Now())
 	shown := c.History(0, func(it *model.Item) error {
+		if it.Record == nil { // its cells are there no more, and it is shown as somebody's text
+			return nil
+		}
 		if text, ok := it.Record.Body.(record.Text); ok {
 			said = append(said, string(text))
 		}
