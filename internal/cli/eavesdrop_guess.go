@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -82,6 +83,9 @@ no feed.`,
 }
 
 func (a *app) guess(ctx context.Context, o *guessOptions) error {
+	if o.table && o.asJSON {
+		return usagef("--table and --json exclude each other")
+	}
 	if err := o.choose(ctx); err != nil {
 		return err
 	}
@@ -139,9 +143,9 @@ func (o *guessOptions) choose(ctx context.Context) error {
 	}
 	for _, p := range all {
 		switch {
-		case p.Salt.Kind == passphrase.SaltRoom && o.channel == 0 && !o.table:
+		case p.Salt.Kind == passphrase.SaltRoom && o.channel == 0 && o.csv.name != "":
 			o.lacking = append(o.lacking, "profile "+p.Name()+" is not tried: its salt is made of the channel's number, see --channel")
-		case p.Salt.Kind == passphrase.SaltName && o.name == "" && !o.table:
+		case p.Salt.Kind == passphrase.SaltName && o.name == "" && o.csv.name != "":
 			o.lacking = append(o.lacking, "profile "+p.Name()+" is not tried: its salt is made of the room's name, see --name")
 		case !slices.Contains(o.profiles, p):
 			o.profiles = append(o.profiles, p)
@@ -193,40 +197,43 @@ type guessSession struct {
 }
 
 // of names what a session tries on what: another list would have other words at the same place.
-func (o *guessOptions) of(size int64) string {
+func (o *guessOptions) of(list []byte) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%x %d %s %s %v %d %s", o.feed, size, o.mask, o.profile, o.steps, o.channel, o.name)
+	fmt.Fprintf(h, "%x %x %s %s %v %d %s", o.feed, list, o.mask, o.profile, o.steps, o.channel, o.name)
 	return hex.EncodeToString(h.Sum(nil))
 }
 
 func (a *app) search(ctx context.Context, o *guessOptions, target *guess.Target) error {
 	from := guess.Candidates{Rules: o.steps, Mask: o.pattern}
 	options := guess.Options{Of: 0}
-	size := int64(0)
+	list := sha256.New()
 	if o.list != "" {
 		f, err := openFile(ctx, o.list)
 		if err != nil {
 			return fmt.Errorf("--wordlist: %w", err)
 		}
 		defer f.Close()
-		words, err := countLines(f)
-		if err != nil && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil {
+		info, err := f.Stat()
+		switch {
+		case err != nil:
 			return usagef("--wordlist: %w", err)
-		}
-		if _, err := f.Seek(0, io.SeekStart); err == nil { // of a pipe nobody knows how long it is
+		case info.Mode().IsRegular():
+			words, err := countLines(io.TeeReader(f, list))
+			if err == nil {
+				_, err = f.Seek(0, io.SeekStart)
+			}
+			if err != nil {
+				return cmp.Or(ctx.Err(), usagef("--wordlist: %w", err))
+			}
 			options.Of = words * uint64(max(1, len(o.steps)))
-		}
-		if info, err := f.Stat(); err == nil {
-			size = info.Size()
+		case o.session != "": // of a pipe nobody knows whether it is the same once more
+			return usagef("--session goes with a word list in a file")
 		}
 		from.Words = f
 	} else {
 		options.Of = o.pattern.Count()
 	}
-	of := o.of(size)
+	of := o.of(list.Sum(nil))
 	if o.session != "" {
 		var err error
 		if options.Skip, err = readSession(ctx, o.session, of); err != nil {
@@ -268,7 +275,7 @@ func guessProgress(p guess.Progress) string {
 
 func (a *app) tellGuess(o *guessOptions, got *guess.Result, err error) error {
 	if got.TooLong > 0 {
-		a.say("%s longer than 1024 bytes left out", count(int(got.TooLong), "line")+" "+map[bool]string{true: "is", false: "are"}[got.TooLong == 1])
+		a.say("%s of more than 1024 bytes %s left out", count(int(got.TooLong), "line"), isOrAre(int(got.TooLong)))
 	}
 	if f := got.Found; f != nil || err == nil {
 		j := guessJSON{Found: f != nil, Tried: got.Tried, PerSecond: got.PerSecond}
@@ -283,13 +290,19 @@ func (a *app) tellGuess(o *guessOptions, got *guess.Result, err error) error {
 		a.say("tried %s a second on this machine", guess.Rate(got.PerSecond))
 	}
 	if o.table {
-		if err := a.guessTable(o, got.PerSecond); err != nil {
+		measured := 0.
+		if got.Elapsed >= time.Second && len(o.profiles) == 1 { // of several, each candidate is tried with all of them
+			measured = got.PerSecond
+		}
+		if err := a.guessTable(o, measured); err != nil {
 			return err
 		}
 	}
 	switch {
 	case err != nil:
 		return fmt.Errorf("after %d passphrases: %w", got.Tried, err)
+	case got.Found == nil && got.Tried == 0:
+		return usagef("--wordlist: there is no word in it")
 	case got.Found == nil:
 		return hint(fmt.Errorf("none of %d passphrases was right: %w", got.Tried, fernet.ErrNoKey), "another list, --rules, or another --profile")
 	}
@@ -359,11 +372,18 @@ func writeSession(name string, s guessSession) error {
 	if err != nil {
 		return err
 	}
-	next := name + ".new"
-	if err := os.WriteFile(next, append(text, '\n'), 0o600); err != nil {
+	next, err := os.CreateTemp(filepath.Dir(name), ".session-*")
+	if err != nil {
 		return fmt.Errorf("keeping the session: %w", err)
 	}
-	return os.Rename(next, name)
+	_, err = next.Write(append(text, '\n'))
+	if err = errors.Join(err, next.Sync(), next.Close()); err == nil {
+		err = os.Rename(next.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("keeping the session: %w", err), os.Remove(next.Name()))
+	}
+	return nil
 }
 
 // guessTable says how long different attackers need, and what a salt is for.

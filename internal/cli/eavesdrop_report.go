@@ -78,7 +78,7 @@ func (a *app) eavesdropReport(ctx context.Context, o *openFeed, out string, asJS
 func (a *app) readOpenFeed(ctx context.Context, o *openFeed, visit func(*thingspeak.Entry) error) (end feedEnd, of string, err error) {
 	if o.csv.name != "" {
 		end, err = a.readCSV(ctx, o.csv, visit)
-		return end, cmp.Or(strings.TrimSuffix(o.csv.name, "-"), "standard input"), err
+		return end, feedName(o.csv.name), err
 	}
 	client, err := a.dialUnkeyed(ctx, o)
 	if err != nil {

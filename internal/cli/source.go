@@ -85,15 +85,20 @@ func (a *app) readCSV(ctx context.Context, c csvSource, visit func(*thingspeak.E
 		return end, failed
 	}
 	if err != nil {
-		name, _, _ := strings.Cut(c.name, "?") // what stands behind it may be a key
-		if name == "-" {
-			name = "standard input"
-		} else if !isURL(name) {
-			name = c.name
-		}
-		err = fmt.Errorf("reading %s: %w", name, err)
+		err = fmt.Errorf("reading %s: %w", feedName(c.name), err)
 	}
 	return end, err
+}
+
+// feedName is what to call a feed that --csv names.
+func feedName(name string) string {
+	if name == "-" {
+		return "standard input"
+	}
+	if isURL(name) {
+		name, _, _ = strings.Cut(name, "?") // what stands behind it may be a key
+	}
+	return name
 }
 
 func isURL(name string) bool {

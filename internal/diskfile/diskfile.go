@@ -154,21 +154,36 @@ func Create(dir *os.Root, name string, mode fs.FileMode) (*New, error) {
 
 var link = (*os.Root).Link // tests make it fail
 
-// Keep gives the file its name, once all of it is on the disk. It replaces no other file: the error is [fs.ErrExist] then. Where
-// there is an error, there is no file.
+// Keep gives the file its name, once all of it is on the disk. It replaces no other file: the error is [fs.ErrExist] then. (On a file
+// system without links one that comes at that very moment is replaced.) Where there is an error, there is no file.
 func (n *New) Keep() error {
 	if err := errors.Join(n.Sync(), n.Close()); err != nil {
 		return errors.Join(err, n.dir.Remove(n.part))
 	}
-	err := link(n.dir, n.part, n.name)
-	if err != nil && !errors.Is(err, fs.ErrExist) { // the file system has no links
-		if _, err = n.dir.Lstat(n.name); err == nil {
-			err = fs.ErrExist
-		} else if err = n.dir.Rename(n.part, n.name); err == nil {
-			return n.syncNames()
-		}
+	if err := n.rename(); err != nil {
+		return errors.Join(err, n.dir.Remove(n.part))
 	}
-	return errors.Join(err, n.dir.Remove(n.part), n.syncNames())
+	if err := n.syncNames(); err != nil { // whoever is told of an error believes that there is no file
+		return errors.Join(err, n.dir.Remove(n.name))
+	}
+	return nil
+}
+
+// rename gives the part its name, and takes the other one away.
+func (n *New) rename() error {
+	err := link(n.dir, n.part, n.name)
+	switch {
+	case err == nil:
+		if err = n.dir.Remove(n.part); err != nil {
+			err = errors.Join(err, n.dir.Remove(n.name))
+		}
+	case !errors.Is(err, fs.ErrExist): // the file system has no links
+		if _, err = n.dir.Lstat(n.name); err == nil {
+			return fs.ErrExist
+		}
+		err = n.dir.Rename(n.part, n.name)
+	}
+	return err
 }
 
 // Drop removes the file.

@@ -187,10 +187,10 @@ func (a *Analysis) Report() Report {
 	pace := a.pace()
 	a.form(&r, pace)
 	a.lengths(&r)
+	a.use(&r, pace)
 	a.clocks(&r, pace)
 	a.rhythm(&r, pace)
 	a.week(&r)
-	a.use(&r, pace)
 	a.copies(&r)
 	a.damage(&r)
 	return r

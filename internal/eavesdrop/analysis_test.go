@@ -49,6 +49,9 @@ func TestLittleTellsLittle(t *testing.T) {
 	far := sealed(t, time.Unix(1<<62, 0), 1)
 	for _, e := range []thingspeak.Entry{entryOf(1, posted, sealed(t, clock, 2)), entryOf(1, time.Time{}, sealed(t, clock, 2)), entryOf(1, posted, far)} {
 		r := reportOf(e, thingspeak.Entry{ID: 2}, thingspeak.Entry{})
+		if strings.Contains(strings.Join(r.says(Clocks), "\n"), "-") { // as of a number of nanoseconds that there is none of
+			t.Errorf("%q", r.says(Clocks))
+		}
 		for _, topic := range []Topic{Rhythm, Week, Purpose, Senders} {
 			if s := r.says(topic); len(s) != 1 || !strings.HasPrefix(s[0], "cannot tell") {
 				t.Errorf("%s: %q", topic, s)

@@ -207,9 +207,17 @@ func ahead(seconds float64) string {
 	case seconds == 0:
 		return "level with"
 	case seconds > 0:
-		return fmt.Sprintf("%v ahead of", time.Duration(seconds*float64(time.Second)))
+		return long(seconds) + " ahead of"
 	}
-	return fmt.Sprintf("%v behind", time.Duration(-seconds*float64(time.Second)))
+	return long(-seconds) + " behind"
+}
+
+// long writes a number of seconds: of centuries, too, for which a [time.Duration] has no number.
+func long(seconds float64) string {
+	if days := seconds / (24 * 3600); days >= 10 {
+		return fmt.Sprintf("%.0f days", days)
+	}
+	return time.Duration(seconds * float64(time.Second)).String()
 }
 
 // line is how offsets change.
@@ -327,8 +335,8 @@ func (a *Analysis) drift(r *Report, devices []*track) {
 		return
 	}
 	r.Clock = ClockClaim{Known: true, PPM: line.slope * 1e6, Error: line.err * 1e6, Certainty: driftCertainty}
-	how := fmt.Sprintf("a line through %d offsets in %v, standard error %.2g ppm, three times that is stated", len(at),
-		time.Duration(a.seals[at[len(at)-1]].posted-a.seals[at[0]].posted)*time.Second, r.Clock.Error)
+	how := fmt.Sprintf("a line through %d offsets in %s, standard error %.2g ppm, three times that is stated", len(at),
+		long(float64(a.seals[at[len(at)-1]].posted-a.seals[at[0]].posted)), r.Clock.Error)
 	if math.Abs(r.Clock.PPM) <= 3*r.Clock.Error {
 		r.add(Clocks, r.Clock.Certainty, fmt.Sprintf("a clock that is set, or runs right by chance: no drift beyond %.2g ppm", 3*r.Clock.Error), how)
 		return
@@ -347,18 +355,21 @@ func (a *Analysis) sayDevices(r *Report, devices []*track) {
 	least := len(devices[len(devices)-1].at)
 	r.Devices = DevicesClaim{len(devices), devicesCertainty(least)}
 	r.add(Senders, r.Devices.Certainty, fmt.Sprintf("at least %d devices write, told apart by their clocks", len(devices)), how)
-	var answers, follows int
+	if r.Use.Use == Sensor { // they take turns as their clocks have it, and answer nobody
+		return
+	}
+	var others, follows int
 	for i := 1; i < len(r.Offsets); i++ {
 		x, y := &r.Offsets[i-1], &r.Offsets[i]
 		if x.Device == 0 || y.Device == 0 || y.Posted.Sub(x.Posted) > conversationGap {
 			continue
 		}
 		if follows++; x.Device != y.Device {
-			answers++
+			others++
 		}
 	}
 	if follows >= 10 {
 		r.add(Senders, r.Devices.Certainty, fmt.Sprintf("of %d entries that followed another one within 15 minutes, %d came from "+
-			"another device: answers", follows, answers), "devices by their clocks").Bits = 1
+			"another device than that one", follows, others), "devices by their clocks: as sure as that they are several")
 	}
 }

@@ -136,7 +136,7 @@ func (a *Analysis) rhythm(r *Report, p *pace) {
 	if conversations == 1 {
 		says = fmt.Sprintf("%d entries follow one another without a break of 15 minutes", n)
 	}
-	r.add(Rhythm, 1, says, fmt.Sprintf("dates of the relay; half of the gaps are below %v", time.Duration(p.middle)*time.Second))
+	r.add(Rhythm, 1, says, fmt.Sprintf("dates of the relay; half of the gaps are below %s", long(p.middle)))
 }
 
 func (a *Analysis) week(r *Report) {
@@ -170,7 +170,8 @@ func (a *Analysis) week(r *Report) {
 	share := float64(quiet) / float64(n)
 	// What nobody writes by night would be 7/24 of all if hours were alike.
 	if share > 0.1 {
-		r.add(Week, 0.9, "all hours are alike: machines write, or people all around the earth", how).Bits = math.Log2(7*24) - entropy(all)
+		r.add(Week, 1, fmt.Sprintf("no hours stand out: also in the quietest seven in a row, from %02d:00 UTC, come %d of %d tokens", at, quiet, n),
+			how).Bits = math.Log2(7*24) - entropy(all)
 		return
 	}
 	middle := (float64(at) + 3.5)
@@ -179,8 +180,8 @@ func (a *Analysis) week(r *Report) {
 		east += 24
 	}
 	r.Zone = ZoneClaim{East: east, Certainty: zoneCertainty(n, share)}
-	r.add(Week, r.Zone.Certainty, fmt.Sprintf("nobody writes from %02d:00 to %02d:00 UTC: if that is their night, they live near UTC%+d", at, (at+7)%24,
-		east), how).Bits = math.Log2(7*24) - entropy(all)
+	r.add(Week, r.Zone.Certainty, fmt.Sprintf("from %02d:00 to %02d:00 UTC come %d of %d tokens: if that is their night, they live near "+
+		"UTC%+d, give or take three hours", at, (at+7)%24, quiet, n, east), how).Bits = math.Log2(7*24) - entropy(all)
 }
 
 func (a *Analysis) use(r *Report, p *pace) {

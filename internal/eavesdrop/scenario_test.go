@@ -296,6 +296,13 @@ func TestCertaintiesAreTrue(t *testing.T) {
 		}
 	}
 	for what, of := range by {
+		var all tally
+		for _, x := range of {
+			all.n, all.right, all.sum = all.n+x.n, all.right+x.right, all.sum+x.sum
+		}
+		if right, said := float64(all.right)/float64(all.n), all.sum/float64(all.n); math.Abs(right-said) > 0.05 {
+			t.Errorf("of %d claims on %s %.2f are right, and %.2f is said", all.n, what, right, said)
+		}
 		var line strings.Builder
 		line.WriteString(what + ":")
 		for i, x := range of {

@@ -59,9 +59,12 @@ func Rate(perSecond float64) string {
 		name string
 	}{{1e15, " quadrillion"}, {1e12, " trillion"}, {1e9, " billion"}, {1e6, " million"}, {1e3, " thousand"}}
 	for _, u := range units {
-		if perSecond >= u.size {
+		if perSecond >= u.size*0.9995 { // what would round to a thousand of the next
 			return fmt.Sprintf("%.3g%s", perSecond/u.size, u.name)
 		}
+	}
+	if perSecond >= 10 {
+		return fmt.Sprintf("%.0f", perSecond)
 	}
 	return fmt.Sprintf("%.2g", perSecond)
 }

@@ -60,7 +60,7 @@ func TestRules(t *testing.T) {
 			t.Errorf("%q makes %q, want %q", rule, got, want)
 		}
 	}
-	for rule, want := range map[string]string{"": "at least one", "@a": `"@"`, "$": "takes 1", "sa": "takes 2", "l T3": `"T"`, "é": `"é"`} {
+	for rule, want := range map[string]string{"": "at least one", "@a": `"@"`, "$": "takes 1", "sa": "takes 2", "l T3": `"T"`, "é": `"é"`, "sé": "ASCII", "$é": "ASCII"} {
 		if _, err := ParseRule(rule); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", rule, err)
 		}
@@ -75,6 +75,14 @@ func TestRules(t *testing.T) {
 	}
 	if got, ok := r.Apply("x"); ok {
 		t.Errorf("%d bytes", len(got))
+	}
+}
+
+func TestRate(t *testing.T) {
+	for rate, want := range map[float64]string{0.55: "0.55", 9.4: "9.4", 36: "36", 123: "123", 999: "999", 999.7: "1 thousand", 999_600: "1 million", 45e3: "45 thousand"} {
+		if got := Rate(rate); got != want {
+			t.Errorf("%v is %q, want %q", rate, got, want)
+		}
 	}
 }
 

@@ -40,6 +40,9 @@ func ParseRule(text string) (Rule, error) {
 		if len(rest) <= n {
 			return nil, fmt.Errorf("rule %q: function %q takes %d characters behind it", text, rest[:1], n)
 		}
+		if strings.IndexFunc(rest[:1+n], func(r rune) bool { return r > unicode.MaxASCII }) >= 0 {
+			return nil, fmt.Errorf("rule %q: function %q takes characters of ASCII here", text, rest[:1])
+		}
 		s := step{do: rest[0]}
 		if n > 0 {
 			s.x = rest[1]

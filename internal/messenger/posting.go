@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/wire"
@@ -70,6 +71,9 @@ func (w *watching) post(ctx context.Context) {
 			return
 		}
 		pause, passing := retry.After(err)
+		if errors.Is(err, exchange.ErrUnknownOutcome) { // it was looked for three times: to post it once more is for its author to say
+			passing = false
+		}
 		if again = nil; passing {
 			again = time.After(pause)
 		}

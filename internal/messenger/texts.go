@@ -66,12 +66,13 @@ func (e *Engine) sendText(ctx context.Context, settings model.Room, text string,
 	p := poster{client: client, noWait: true, tell: func(e Event) { failed = errors.Join(failed, face.tell(e)) }}
 	sent.Entries = 1
 	newest, err := client.LastNumber(ctx) // or nobody would know how far to look back if the reply is lost
-	tried := err == nil
+	come := model.StateQueued
 	field := settings.Fields[0]
 	note := room.SentText{Token: entry.Fields[field-1].Text, Field: field, Time: time.Now()}
 	if err == nil {
 		e.noteSent(settings, note) // or who watches the room in this moment would take it for somebody else's
 		p.tell(Delivering{Entries: 1})
+		come = model.StateTried
 		sent.Entry, err = p.post(ctx, &entry, newest)
 		p.tell(Delivered{})
 	}
@@ -82,8 +83,10 @@ func (e *Engine) sendText(ctx context.Context, settings model.Room, text string,
 		e.noteSent(settings, note)
 		return sent, failed
 	}
-	if errors.Is(err, exchange.ErrNotStored) && !errors.Is(err, exchange.ErrUnknownOutcome) && !exchange.WasSent(err) {
-		tried = false
+	if come == model.StateTried && errors.Is(err, exchange.ErrNotStored) && !errors.Is(err, exchange.ErrUnknownOutcome) {
+		if come = model.StateQueued; exchange.WasSent(err) {
+			come = model.StateRefused
+		}
 	}
 	now, openErr := e.Current(settings) // or a room that was removed meanwhile would have an outbox still
 	var r *Room
@@ -95,7 +98,7 @@ func (e *Engine) sendText(ctx context.Context, settings model.Room, text string,
 	}
 	w, keepErr := room.Written{}, r.waits()
 	if keepErr == nil {
-		w, sent.Entry, keepErr = r.talk.KeepText(entry.Fields, tried, newest, time.Now())
+		w, sent.Entry, keepErr = r.talk.KeepText(entry.Fields, come, newest, time.Now())
 	}
 	if keepErr == nil && sent.Entry > 0 { // another process has read it meanwhile: it is stored
 		sent.Queued.Sent = model.StateAccepted
@@ -106,7 +109,7 @@ func (e *Engine) sendText(ctx context.Context, settings model.Room, text string,
 		return sent, errors.Join(err, fmt.Errorf("it is not in the outbox either: %w", keepErr), r.Leave())
 	}
 	refused, ok := errors.AsType[*wire.RefusedError](err)
-	if o.NoWait || ctx.Err() != nil || failed != nil || !tried && (!ok || refused.Reason != wire.TooSoon) {
+	if o.NoWait || ctx.Err() != nil || failed != nil || come != model.StateTried && (!ok || refused.Reason != wire.TooSoon) {
 		return r.asItWaits(w), errors.Join(waitsError(errors.Join(err, failed)), r.Leave())
 	}
 	sent, postErr := r.postWaiting(ctx, w, o)

@@ -33,7 +33,7 @@ func (c *Conversation) WriteText(body record.Body, with Writing, now time.Time) 
 // KeepText puts a text into the outbox that was sealed and perhaps posted without it; tried tells that it may be stored,
 // behind the entry that was the newest. Of one that was read meanwhile, by another process, it returns the entry, and keeps
 // nothing.
-func (c *Conversation) KeepText(sealed thingspeak.Fields, tried bool, newest int64, now time.Time) (w Written, entry int64, err error) {
+func (c *Conversation) KeepText(sealed thingspeak.Fields, come model.State, newest int64, now time.Time) (w Written, entry int64, err error) {
 	w, err = c.putText(record.KindText, now, func() (kept.Post, error) {
 		post := kept.Post{Fields: sealed, Cells: givenIn(&sealed)}
 		read, err := c.readAt([]kept.Post{post})
@@ -43,10 +43,10 @@ func (c *Conversation) KeepText(sealed thingspeak.Fields, tried bool, newest int
 		if entry = read[0].Entry; entry > 0 {
 			return post, errReadBack
 		}
-		if state, err := c.store.State(); err != nil || !tried {
+		if state, err := c.store.State(); err != nil || come == model.StateQueued {
 			return post, err
 		} else {
-			post.State, post.After = model.StateTried, record.Place{Clear: state.Clears, Entry: newest}
+			post.State, post.After = come, record.Place{Clear: state.Clears, Entry: newest}
 		}
 		return post, nil
 	}, func(model.OwnID) (kept.Change, error) { return kept.Change{}, nil })

@@ -108,7 +108,7 @@ func TestATextThatMayBeStoredIsLookedFor(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, entry, err := ana.KeepText(fields, true, 0, time.Now()); err != nil || entry != 0 {
+		if _, entry, err := ana.KeepText(fields, model.StateTried, 0, time.Now()); err != nil || entry != 0 {
 			t.Fatalf("entry %d, %v", entry, err)
 		}
 		if _, err := ana.Deliver(t.Context(), poster{ana.client}, nil); err != nil {
@@ -129,7 +129,7 @@ func TestATextThatWasReadIsNotKeptToBePosted(t *testing.T) {
 		t.Fatal(err)
 	}
 	ana.look()
-	if _, entry, err := ana.KeepText(fields, true, 0, time.Now()); err != nil || entry != 1 {
+	if _, entry, err := ana.KeepText(fields, model.StateTried, 0, time.Now()); err != nil || entry != 1 {
 		t.Errorf("entry %d, %v; want entry 1", entry, err)
 	}
 	ana.wantOutbox(0)
@@ -139,7 +139,7 @@ func TestATextThatWasReadIsNotKeptToBePosted(t *testing.T) {
 func TestATextThatWasTriedIsNotTakenBack(t *testing.T) {
 	h := newHall(t, 1)
 	ana := h.writer()
-	if _, _, err := ana.KeepText(h.sealed("tried"), true, 0, time.Now()); err != nil {
+	if _, _, err := ana.KeepText(h.sealed("tried"), model.StateTried, 0, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	ana.write("queued", "waits")

@@ -115,7 +115,7 @@ func (h *home) countUnread(ctx context.Context) error {
 	for _, r := range rooms {
 		before, note := h.unreadText(r), ""
 		if err := h.o.Engine.Refresh(ctx, r); err != nil {
-			note = "its relay could not be asked"
+			note = "could not be read anew: " + screen.Line(err.Error())
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -1,5 +1,5 @@
 // What is to be seen of the projector from the last row: the code until somebody has come, then six messages and the newest theft.
-import {assert, checkRules, columns, join, open, run, screenshot, turn, write} from './drive.mjs'
+import {assert, checkRules, columns, join, open, patience, run, screenshot, turn, write} from './drive.mjs'
 
 const sizes = [{width: 1280, height: 720}, {width: 1920, height: 1080}]
 
@@ -40,9 +40,11 @@ await run(async (browser, class_) => {
   await each(projector, 'projector-talk', async at => {
     await projector.waitForFunction(() => !document.body.classList.contains('inviting'))
     const last = () => inSight(projector, `${rows}:last-child`)
-    while (await last() === 0) await projector.evaluate(() => new Promise(requestAnimationFrame))
-    const seen = await inSight(projector, rows)
-    assert.ok(seen >= 6, `at ${at} ${seen} messages are in sight`)
+    let seen = 0
+    for (const end = Date.now() + patience; Date.now() < end && (seen < 6 || await last() === 0); seen = await inSight(projector, rows)) {
+      await projector.evaluate(() => new Promise(requestAnimationFrame))
+    }
+    assert.ok(seen >= 6 && await last() > 0, `at ${at} ${seen} messages are in sight`)
   })
   await screenshot(ana, 'phone-360')
   await ana.click('[data-part=outside]')
