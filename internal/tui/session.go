@@ -165,10 +165,15 @@ func (s *session) agree(_ context.Context, e exchange.Estimate) error {
 }
 
 // tell tells something, unless nobody listens any more.
-func (s *session) tell(what any) {
+func (s *session) tell(what any) { s.told(what) }
+
+// told is tell, and reports whether somebody listened.
+func (s *session) told(what any) bool {
 	select {
 	case s.inbox <- from{s, what}:
+		return true
 	case <-s.leaving:
+		return false
 	}
 }
 
@@ -231,10 +236,10 @@ func (s *session) tellRead(e messenger.Read) {
 		stopped = s.o.Stopped(e.Stop)
 	}
 	in := readIn{e, r.Lasting(&e.News, &e.Arrivals), r.Passing(&e.News, &e.Arrivals, stopped, record.WaitingAfter)}
-	elsewhere, told, err := r.FreshElsewhere()
+	elsewhere, noted, err := r.FreshElsewhere()
 	in.lasting = append(in.lasting, elsewhere...)
-	if s.tell(in); told != nil {
-		err = told()
+	if s.told(in) && noted != nil { // what nobody listened to is told again
+		err = errors.Join(err, noted())
 	}
 	if err != nil {
 		s.tell(failed{err})
