@@ -30,7 +30,7 @@ func TestFirstSendsAtOnceSignWithOneIdentity(t *testing.T) {
 	ana.must("outbox", "--retry")
 	var numbers []string
 	keys := map[string]bool{}
-	for _, m := range regexp.MustCompile(`"key":"(\w+)","number":(\d+)`).FindAllStringSubmatch(ana.must("recv", "--json"), -1) {
+	for _, m := range regexp.MustCompile(`"key":"(\w+)","standing":"\w+","number":(\d+)`).FindAllStringSubmatch(ana.must("recv", "--json"), -1) {
 		keys[m[1]] = true
 		numbers = append(numbers, m[2])
 	}
