@@ -51,10 +51,14 @@ func (a *app) offer(root *cobra.Command) {
 		}
 		words := strings.FieldsFunc(cmd.Use, func(c rune) bool { return strings.ContainsRune(" []|", c) })[1:]
 		cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
-			if len(args) >= len(words) {
+			at := len(args)
+			if n := len(words); n > 0 && strings.HasSuffix(words[n-1], "...") { // as many as one likes
+				at = min(at, n-1)
+			}
+			if at >= len(words) {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			word := words[len(args)]
+			word := strings.TrimSuffix(words[at], "...")
 			if word == "FILE" || word == "DIR" {
 				return nil, cobra.ShellCompDirectiveDefault
 			}
