@@ -134,7 +134,10 @@ func streamOf(t *testing.T, c *Class, path, token string) <-chan line {
 				continue
 			}
 			if err := json.Unmarshal(in.Bytes(), &l); err != nil {
-				t.Errorf("%q: %v", in.Text(), err)
+				if ctx.Err() == nil { // or it is what came of a line before the test ended
+					t.Errorf("%q: %v", in.Text(), err)
+				}
+				return
 			}
 			select {
 			case lines <- l:
