@@ -184,7 +184,7 @@ Start with "fernpost demo".`,
 		a.initCommand(), a.inviteCommand(), a.joinCommand(), a.roomsCommand(),
 		a.sendCommand(), a.recvCommand(), a.watchCommand(), a.chatCommand(), a.outboxCommand(),
 		a.verifyCommand(), a.identityCommand(), a.keyCommand(), a.tokenCommand(), a.hashCommand(), a.socketCommand(),
-		a.eavesdropCommand(), a.doctorCommand(), a.completionCommand(), a.versionCommand(), a.manCommand(),
+		a.eavesdropCommand(), a.doctorCommand(), a.completionCommand(), a.versionCommand(), a.licensesCommand(), a.manCommand(),
 	)
 	root.AddCommand(helpTopics()...)
 	a.wrapArgs(root)

@@ -49,6 +49,7 @@ var objects = []object{
 	guessJSON{},
 	checkJSON{},
 	versionJSON{},
+	licenceJSON{},
 	sealedTokenJSON{},
 	openedTokenJSON{},
 	anatomyJSON{},
@@ -333,6 +334,15 @@ type versionJSON struct {
 }
 
 func (versionJSON) about() string { return `The program ("version"):` }
+
+// licenceJSON is what "licenses" prints of a part.
+type licenceJSON struct {
+	Name    string `json:"name" means:"what it is called: fernpost, a Go module, Go itself, or data"`
+	Version string `json:"version" means:"its version, empty if it is no module"`
+	Text    string `json:"text" means:"its licences and notices"`
+}
+
+func (licenceJSON) about() string { return `A part of the program ("licenses"):` }
 
 // sightingJSON is what a field shows without a key.
 type sightingJSON struct {
