@@ -77,7 +77,7 @@ the relay: without -n as long as that may be, of 8,000 entries, and what is olde
 	flags.IntVarP(&o.newest, "newest", "n", 20, "show the newest `N` entries; 0 is all, and so is --raw without it")
 	flags.BoolVar(&o.raw, "raw", false, "print the CSV as it came")
 	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line")
-	cmd.AddCommand(a.eavesdropReportCommand(), a.eavesdropGuessCommand())
+	cmd.AddCommand(a.eavesdropReportCommand(), a.eavesdropReplayCommand(), a.eavesdropGuessCommand())
 	return cmd
 }
 

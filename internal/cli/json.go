@@ -46,6 +46,7 @@ var objects = []object{
 	importedJSON{},
 	sightingJSON{},
 	inferenceJSON{},
+	stepJSON{},
 	guessJSON{},
 	checkJSON{},
 	versionJSON{},
@@ -372,6 +373,16 @@ type inferenceJSON struct {
 func (inferenceJSON) about() string {
 	return `What a feed gives away ("eavesdrop report"):`
 }
+
+// stepJSON is an entry of a replay.
+type stepJSON struct {
+	Entry  int64      `json:"entry" means:"number of the feed's entry"`
+	Posted *time.Time `json:"posted" means:"when the relay took it, by its clock; of an entry without a date, when the one before it came"`
+	Said   []string   `json:"said" means:"messages that end in it, with their authors, if a key was given that opens them"`
+	Seen   []string   `json:"seen" means:"what everybody sees of it, in words, one for each field"`
+}
+
+func (stepJSON) about() string { return `An entry as it happened ("eavesdrop replay"):` }
 
 // guessJSON is what came of guessing.
 type guessJSON struct {

@@ -12,6 +12,7 @@ import (
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/eavesdrop"
 	"github.com/fernpost/fernpost/internal/feed"
+	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
@@ -221,10 +222,6 @@ type Memory struct {
 // ReadFile reads a feed afresh and keeps it in memory. Names belong to whom they belong on this device. Beside an error
 // of the file, which is an [*UnfinishedError], what came before is good.
 func (e *Engine) ReadFile(r model.Room, file File) (m Memory, err error) {
-	options, err := e.roomOptions(r)
-	if err != nil {
-		return m, err
-	}
 	signed, err := Signed(r)
 	if err == nil && signed {
 		m.own, err = e.Own(r)
@@ -232,23 +229,48 @@ func (e *Engine) ReadFile(r model.Room, file File) (m Memory, err error) {
 	if err != nil {
 		return m, err
 	}
+	var known func() (record.Change, error)
+	if signed {
+		known = func() (record.Change, error) { return e.knownNames(r) }
+	}
+	err = e.readFile(&m, r, known, file)
+	return m, err
+}
+
+// ReadFileWith is [Engine.ReadFile] with keys, newest first, that are of no room of this device, of which nothing is known. The number
+// of the channel is what signatures are made for: without it, 0, texts open and records do not.
+func (e *Engine) ReadFileWith(keys []fernet.Key, channel int64, file File) (m Memory, err error) {
+	r := model.Room{Channel: channel, Fields: slices.Collect(thingspeak.AllFields.All()), Profile: passphrase.Fernpost().String()}
+	for _, key := range keys {
+		r.Keys = append(r.Keys, model.Secret(key.Reveal()))
+	}
+	err = e.readFile(&m, r, nil, file)
+	return m, err
+}
+
+// readFile is ReadFile. Where known is nil, no name belongs to anybody.
+func (e *Engine) readFile(m *Memory, r model.Room, known func() (record.Change, error), file File) error {
+	options, err := e.roomOptions(r)
+	if err != nil {
+		return err
+	}
 	talk, err := room.Open(memory.New(), options)
 	if err != nil {
-		return m, err
+		return err
 	}
 	m.held = talk
-	if signed {
-		known, err := e.knownNames(r)
+	if known != nil {
+		names, err := known()
 		if err == nil {
-			err = talk.Introduce(known, time.Now())
+			err = talk.Introduce(names, time.Now())
 		}
 		if err != nil {
-			return m, fmt.Errorf("looking whose names are whose on this device: %w", err)
+			return fmt.Errorf("looking whose names are whose on this device: %w", err)
 		}
 	}
 	in, err := talk.Receive(0)
 	if err != nil {
-		return m, err
+		return err
 	}
 	view, readErr := m.Feed.read(context.Background(), e, r, file, 0, nil, in.Add)
 	m.Arrivals, err = in.Finish(room.Facts{LastID: m.Feed.Last, Now: time.Now(), View: view})
@@ -256,7 +278,7 @@ func (e *Engine) ReadFile(r model.Room, file File) (m Memory, err error) {
 	if err == nil && readErr != nil {
 		err = &UnfinishedError{readErr}
 	}
-	return m, err
+	return err
 }
 
 // UnfinishedError is an error of a file that was read up to it.
