@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/room"
 )
@@ -36,12 +37,40 @@ func (e *Engine) Unread(r model.Room, mark string, most int) (n int, ok bool, er
 	return min(n, most), ok, err
 }
 
-// Refresh reads what is new in a room that is not followed.
-func (e *Engine) Refresh(ctx context.Context, settings model.Room) error {
-	r, err := e.Open(settings, Face{})
-	if err != nil {
-		return err
+// Refreshed is what a reading has told that nothing tells again: messages and findings about records are in the archive
+// for whoever shows the room next, these are not.
+type Refreshed struct {
+	Found []item.Finding
+	Said  []Line
+}
+
+// Refresh reads what is new in a room that is not followed. Of one that is, the relay is asked now: its streams tell what
+// comes of that. Beside an error stands what was told up to it.
+func (e *Engine) Refresh(ctx context.Context, settings model.Room) (told Refreshed, err error) {
+	if e.hurry(settings) {
+		return told, nil
 	}
-	_, err = r.Read(ctx)
-	return errors.Join(err, r.Close())
+	r, err := e.Open(settings, Face{Tell: func(e Event) error {
+		told.Said = append(told.Said, Says(e)...)
+		return nil
+	}})
+	if err != nil {
+		return told, err
+	}
+	arrivals, err := r.Read(ctx)
+	if told.Found = r.Lasting(&r.news, &arrivals); r.news.Cleared && !r.signed { // of records, the archive tells it
+		told.Said = append(told.Said, ChannelCleared())
+	}
+	return told, errors.Join(err, r.Close())
+}
+
+// hurry has a room that is followed read now, and reports whether it is.
+func (e *Engine) hurry(settings model.Room) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	w := e.watched[settings.FilesName()]
+	if w != nil {
+		wake(w.hurry)
+	}
+	return w != nil
 }

@@ -19,6 +19,9 @@ type Line struct {
 func said(format string, args ...any) Line   { return Line{Text: fmt.Sprintf(format, args...)} }
 func warned(format string, args ...any) Line { return Line{fmt.Sprintf(format, args...), true} }
 
+// ChannelCleared says that a channel begins anew.
+func ChannelCleared() Line { return warned("%s", (&record.Finding{Kind: record.Cleared}).Text()) }
+
 // Says is what an event means, for people; nothing of one that each face shows in its own way.
 func Says(e Event) []Line {
 	switch e := e.(type) {

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
 	"github.com/fernpost/fernpost/internal/thingspeak"
@@ -123,15 +125,101 @@ func TestTheListOfRoomsCountsWhatIsNew(t *testing.T) {
 	})
 	s := newScene(80, 24)
 	s.panel = &panel{title: roomsTitle, choices: []choice{{room: "den", text: "den, channel 7"}, {room: "lab", text: "lab, channel 8"}}}
-	s.noteUnread(unread{"lab", "1 new message"})
+	s.noteUnread(unread{room: "lab", note: "1 new message"})
 	if got := s.screen(); !strings.Contains(got, "lab, channel 8: 1 new message\n") || strings.Contains(got, "den, channel 7:") {
 		t.Error(got)
 	}
 	s.keys("esc")
-	s.noteUnread(unread{"lab", "2 new messages"}) // the list is closed again
+	s.noteUnread(unread{room: "lab", note: "2 new messages"}) // the list is closed again
 	if s.panel != nil {
 		t.Error("the list of rooms comes back by itself")
 	}
+}
+
+// The list of rooms read the others, and dropped what only that reading tells.
+func TestTheListOfRoomsDropsNothingOfARoomThatItReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := newLab(t, "tutorial")
+		den := lab.at("den")
+		o := lab.member("bo")
+		if err := o.Engine.Add(den.room); err != nil {
+			t.Fatal(err)
+		}
+		o.Room = "lab"
+		bo := talks(t, o)
+		bo.sees("^room lab")
+		lab.server.Seed(t, den.room.Channel, 1, func(int) thingspeak.Entry {
+			e := thingspeak.Entry{}
+			e.Fields[0] = thingspeak.Text("in the clear")
+			return e
+		})
+		bo.says("/rooms")
+		bo.sees(`^! den: 1 entry that is not encrypted \(entry 1\), not shown\n  it is no message of this room`)
+		bo.ends()
+	})
+	s := newScene(80, 24)
+	s.panel = &panel{title: roomsTitle, choices: []choice{{room: "den", text: "den, channel 7"}}}
+	told := unread{room: "den", told: messenger.Refreshed{
+		Found: []item.Finding{{Finding: "damaged", Text: "1 entry with a damaged token"}},
+		Said:  []messenger.Line{{Text: "the channel was cleared", Warns: true}},
+	}}
+	s.noteUnread(told)
+	s.noteUnread(told) // the next reading says the same
+	shows := func(when string, want int) {
+		t.Helper()
+		for _, text := range []string{"1 entry with a damaged token", "the channel was cleared"} {
+			if got := s.screen(); strings.Count(got, text) != want {
+				t.Errorf("%s %q stands there %d times:\n%s", when, text, strings.Count(got, text), got)
+			}
+		}
+	}
+	shows("in the list of rooms,", 1)
+	s.keys("esc")
+	shows("in another room", 0)
+	for want := 1; want >= 0; want-- { // it is told once
+		s.enter(roomView{name: "den"})
+		s.history(nil, nil, true)
+		shows("in the room itself", want)
+	}
+}
+
+// A relay that did not answer held up the list of rooms for as long as it took, and each look at the list began anew.
+func TestTheListOfRoomsWaitsForNoRelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := newLab(t, "fernpost")
+		den, far := lab.at("den"), lab.at("away")
+		o := lab.patient("bo", time.Minute)
+		for _, r := range []model.Room{den.room, far.room} {
+			if err := o.Engine.Add(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o.Room = "lab"
+		bo, ana := talks(t, o), talks(t, den.member("ana"))
+		bo.says("/room den")
+		bo.sees("^room den;")
+		bo.says("/room lab")
+		bo.sees("(?s)room lab;.*room lab;")
+		time.Sleep(time.Second)
+		ana.says("one")
+		ana.sees("ana 1: accepted")
+		var asked atomic.Int64
+		lab.server.Inject(relaytest.On(fmt.Sprint(far.room.Channel), func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
+			asked.Add(1)
+			<-r.Context().Done()
+			panic(http.ErrAbortHandler)
+		}))
+		for range 5 {
+			bo.says("/rooms")
+		}
+		bo.sees(`^away: could not be read anew: the relay has not answered it all within 20s`)
+		bo.sees(`^den: 1 new message$`)
+		if n := asked.Load(); n != 1 {
+			t.Errorf("five looks at the list have asked the relay %d times", n)
+		}
+		bo.ends()
+		ana.ends()
+	})
 }
 
 // Whoever has the messages alone on the screen is told how to come back, in the last line.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/fernpost/fernpost/internal/invite"
 	"github.com/fernpost/fernpost/internal/messenger"
@@ -18,6 +20,8 @@ import (
 type home struct {
 	o    Options
 	tell func(any)
+	// counting tells that the rooms are being read.
+	counting atomic.Bool
 }
 
 // errDeclined ends what somebody has said no to.
@@ -84,8 +88,9 @@ func (h *home) listRooms() error {
 		return nil
 	}})
 	for _, m := range missed {
-		p.lines = append(p.lines, screen.Line(m.Error()))
+		p.missed = append(p.missed, screen.Line(m.Error()))
 	}
+	p.lines = p.missed
 	h.tell(shows{p})
 	h.tell(countUnread{})
 	return nil
@@ -109,22 +114,46 @@ func (h *home) unreadText(r model.Room) string {
 	}
 }
 
-// countUnread reads what has come into the rooms meanwhile, one after the other, and tells of each what is new.
+// refreshAtMost is how long a room of the list is read, so that a relay that does not answer holds up no other room.
+const refreshAtMost = 20 * time.Second
+
+var errRefreshEnded = fmt.Errorf("the relay has not answered it all within %v; the room goes on when it is opened",
+	refreshAtMost)
+
+// countUnread reads what has come into the rooms meanwhile, one after the other, and tells of each what is new. One
+// round is under way at a time.
 func (h *home) countUnread(ctx context.Context) error {
+	if !h.counting.CompareAndSwap(false, true) {
+		return nil
+	}
+	defer h.counting.Store(false)
 	rooms, _, err := h.o.Engine.All()
 	for _, r := range rooms {
-		before, note := h.unreadText(r), ""
-		if err := h.o.Engine.Refresh(ctx, r); err != nil {
-			note = "could not be read anew: " + screen.Line(err.Error())
-		}
+		h.refresh(ctx, r)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if after := h.unreadText(r); after != before || note != "" {
-			h.tell(unread{r.Name, cmp.Or(after, note)})
-		}
 	}
 	return err
+}
+
+// refresh reads what has come into a room meanwhile, and tells it.
+func (h *home) refresh(ctx context.Context, r model.Room) {
+	limited, end := context.WithTimeoutCause(ctx, refreshAtMost, errRefreshEnded)
+	defer end()
+	before, note := h.unreadText(r), ""
+	told, err := h.o.Engine.Refresh(limited, r)
+	switch {
+	case ctx.Err() != nil: // nobody asks any more; what was told is told all the same
+	case limited.Err() != nil:
+		note = "could not be read anew: " + errRefreshEnded.Error()
+	case err != nil:
+		note = "could not be read anew: " + screen.Line(err.Error())
+	}
+	after := h.unreadText(r)
+	if after != before || note != "" || len(told.Found)+len(told.Said) > 0 {
+		h.tell(unread{r.Name, cmp.Or(after, note), told})
+	}
 }
 
 // newcomerPanel asks for a link, or how a room is to be called that is made.

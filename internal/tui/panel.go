@@ -2,8 +2,12 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
+	"github.com/fernpost/fernpost/internal/item"
+	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/qr"
 	"github.com/fernpost/fernpost/internal/screen"
 )
@@ -12,7 +16,9 @@ import (
 type panel struct {
 	title string
 	lines []string
-	first int // the line at the top
+	// missed are the lines of the list of rooms before what was told of them.
+	missed []string
+	first  int // the line at the top
 	// code is shown above the lines where there is room for it; nil for none.
 	code *qr.Code
 	// stays means that there is nothing else to show.
@@ -38,14 +44,52 @@ func (c *choice) line() string {
 	return c.text + ": " + c.note
 }
 
-// noteUnread notes in the list of rooms what is new in one.
+// noteUnread notes in the list of rooms what is new in one. What nothing tells again waits for whoever opens the room.
 func (s *state) noteUnread(u unread) {
+	for _, b := range asides(&u.told, s.now) {
+		switch waiting := s.asides[u.room]; {
+		case u.room == s.room.name && s.loaded: // it was opened meanwhile
+			s.talk.note(b)
+		case !slices.ContainsFunc(waiting, func(w *block) bool { return w.words == b.words }):
+			s.asides[u.room] = append(waiting, b)
+		}
+	}
 	if s.panel == nil || s.panel.title != roomsTitle {
 		return
 	}
 	for i := range s.panel.choices {
 		if c := &s.panel.choices[i]; c.room == u.room {
 			c.note = u.note
+		}
+	}
+	s.listAsides()
+}
+
+// asides are the lines of what was told of a room that is not shown.
+func asides(told *messenger.Refreshed, now time.Time) (all []*block) {
+	for i := range told.Found {
+		if b := foundBlock(&told.Found[i], now); b != nil {
+			all = append(all, b)
+		}
+	}
+	for _, l := range told.Said {
+		if b := foundBlock(&item.Finding{Text: l.Text}, now); b != nil {
+			all = append(all, b)
+		}
+	}
+	return all
+}
+
+// listAsides shows in the list of rooms what waits for whoever opens one of them.
+func (s *state) listAsides() {
+	p := s.panel
+	if p == nil || p.title != roomsTitle {
+		return
+	}
+	p.lines = slices.Clone(p.missed)
+	for _, c := range p.choices {
+		for _, b := range s.asides[c.room] {
+			p.lines = append(p.lines, c.room+": "+b.words)
 		}
 	}
 }

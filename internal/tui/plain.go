@@ -325,7 +325,7 @@ func (c *plainly) takeWords(what any) {
 	case effect:
 		c.perform(e)
 	case unread:
-		c.talkf("%s: %s", e.room, e.note)
+		c.tellUnread(&e)
 	case called:
 		c.room.own = e.nick
 	case failed:
@@ -333,6 +333,17 @@ func (c *plainly) takeWords(what any) {
 		c.printAll()
 	case ended:
 		c.failed = e.err
+	}
+}
+
+// tellUnread prints what is new in a room of the list of rooms.
+func (c *plainly) tellUnread(e *unread) {
+	if e.note != "" {
+		c.talkf("%s: %s", e.room, e.note)
+	}
+	for _, b := range asides(&e.told, c.now) {
+		b.words = e.room + ": " + b.words
+		c.tellBlock(b)
 	}
 }
 

@@ -20,6 +20,7 @@ type program struct {
 	*state
 
 	o       Options
+	home    *home           // for what needs no room, before there is one
 	ctx     context.Context // ends with the program
 	session *session        // nil before there is a room
 	inbox   chan from       // from the session's goroutines to the loop of the terminal
@@ -36,7 +37,7 @@ func Run(ctx context.Context, o Options) error { return run(ctx, o) }
 // run is Run with options for a terminal that is none.
 func run(ctx context.Context, o Options, terminal ...tea.ProgramOption) error {
 	m := &program{state: newState(o.Colour), o: o, inbox: make(chan from, 256)}
-	m.now, m.stopped = time.Now(), o.Stopped
+	m.now, m.stopped, m.home = time.Now(), o.Stopped, &home{o: o, tell: m.tellDevice}
 	var end context.CancelFunc
 	m.ctx, end = context.WithCancel(ctx)
 	defer end()
@@ -64,7 +65,7 @@ func (m *program) enterFirst() error {
 	}
 	if _, several := errors.AsType[*messenger.WhichRoomError](err); several {
 		m.loaded = true
-		return (&home{m.o, m.tellDevice}).listRooms()
+		return m.home.listRooms()
 	}
 	if err != nil {
 		return err
@@ -207,6 +208,7 @@ func (m *program) take(e any) []effect {
 		m.sayLines(e)
 	case shows:
 		m.panel = e.panel
+		m.listAsides()
 	case asks:
 		return m.ask(e.question)
 	case openRoom: // at once: what is told next is of that room
@@ -271,7 +273,7 @@ func (m *program) do(e effect) {
 	}
 	tell := m.tellDevice
 	go func() {
-		mine, err := (&home{m.o, tell}).does(m.ctx, e)
+		mine, err := m.home.does(m.ctx, e)
 		switch {
 		case !mine:
 			tell(noted{warns, "that needs a room"})

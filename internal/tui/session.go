@@ -56,7 +56,7 @@ type session struct {
 	stream   *messenger.Stream
 	begins   model.Mark // where the stream has begun
 	inbox    chan<- from
-	device   func(any)
+	home     *home
 
 	ctx  context.Context // ends with the session, and with it what it has started
 	end  context.CancelFunc
@@ -114,8 +114,11 @@ type (
 		all  bool
 		err  error
 	}
-	// unread says what is new in a room of the list of rooms.
-	unread struct{ room, note string }
+	// unread says what is new in a room of the list of rooms, with what nothing tells again.
+	unread struct {
+		room, note string
+		told       messenger.Refreshed
+	}
 	// called is what the user is called now. Besides, it tells effects: openRoom, copyText.
 	called struct{ nick string }
 )
@@ -130,7 +133,7 @@ type from struct {
 // room is left.
 func open(o Options, settings model.Room, inbox chan<- from, device func(any)) (*session, error) {
 	s := &session{
-		o: o, settings: settings, inbox: inbox, device: device,
+		o: o, settings: settings, inbox: inbox, home: &home{o: o, tell: device},
 		sending: make(chan effect, maxSending), sent: make(chan struct{}), leaving: make(chan struct{}),
 	}
 	s.ctx, s.end = context.WithCancel(context.Background())
@@ -439,7 +442,7 @@ func (s *session) doNow(e effect) error {
 	case keepMark:
 		return s.with(func(r *messenger.Room) error { return r.SetShown(markName, e.at.Mark) })
 	default:
-		_, err := (&home{s.o, s.device}).does(s.ctx, e)
+		_, err := s.home.does(s.ctx, e)
 		return err
 	}
 	return nil

@@ -51,10 +51,13 @@ func labAt(t *testing.T, server *relaytest.Server, profile string) *lab {
 }
 
 // member is what somebody's conversation works with, who is called so.
-func (l *lab) member(nick string) Options {
+func (l *lab) member(nick string) Options { return l.patient(nick, 10*time.Second) }
+
+// patient is a member who waits so long for an answer of the relay.
+func (l *lab) patient(nick string, timeout time.Duration) Options {
 	l.t.Helper()
 	home := l.t.TempDir()
-	access := channel.Access{Timeout: 10 * time.Second, Transport: l.server.Transport(l.t)}
+	access := channel.Access{Timeout: timeout, Transport: l.server.Transport(l.t)}
 	e := messenger.New(messenger.Options{
 		Dir:    func(kind string) (string, error) { return filepath.Join(home, kind), nil },
 		Access: access, ArchiveSize: func() int64 { return 0 },

@@ -50,6 +50,8 @@ type state struct {
 	bare   bool
 	blur   bool // another window has the keyboard
 
+	asides map[string][]*block // what the list of rooms has told of others than this one, for whoever opens them
+
 	newestOwn  *block
 	seenTop    record.Spot        // up to where the archive knows what was shown
 	reached    *messenger.Reached // up to where all has come, and was not shown yet; nil if it was
@@ -89,7 +91,9 @@ func (s *state) ask(q *question) []effect {
 }
 
 func newState(colour bool) *state {
-	return &state{colour: colour, zone: time.Local, talk: newConversation(), width: 80, height: 24}
+	return &state{
+		colour: colour, zone: time.Local, talk: newConversation(), width: 80, height: 24, asides: map[string][]*block{},
+	}
 }
 
 // enter shows another room, of which nothing is known yet.
@@ -125,6 +129,12 @@ func (s *state) history(blocks []*block, people []model.Person, whole bool) []ef
 		s.noteBlock(b)
 	}
 	s.loaded = s.loaded || whole || len(blocks) > 0
+	if whole {
+		for _, b := range s.asides[s.room.name] {
+			s.talk.note(b)
+		}
+		delete(s.asides, s.room.name)
+	}
 	effects := s.shown()
 	if s.split && s.rows.rows == nil { // another room's were there
 		effects = append(effects, loadRows{newestRows})
@@ -234,7 +244,7 @@ func (s *state) event(e messenger.Event) []effect {
 func (s *state) read(e *messenger.Read, lasting, passing []item.Finding) []item.Finding {
 	s.away, s.answered = false, true
 	if e.News.Cleared {
-		s.say(warns, "the channel was cleared, or the relay lost its entries")
+		s.sayLines([]messenger.Line{messenger.ChannelCleared()})
 	}
 	s.talk.past(passing)
 	tell := append(lasting, s.said.Fresh(passing)...)
