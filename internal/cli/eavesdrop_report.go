@@ -60,7 +60,10 @@ func (a *app) eavesdropReport(ctx context.Context, o *openFeed, out string, asJS
 		seen.Add(e)
 		return nil
 	})
-	r := seen.Report()
+	r, ended := seen.Report(ctx)
+	if ended != nil {
+		return cmp.Or(err, ended)
+	}
 	if err != nil && r.Entries == 0 {
 		return err
 	}

@@ -21,11 +21,21 @@ type File struct {
 	io.Reader
 
 	file *os.File
+	// stop ends what interrupts the reads of a pipe; nil where nothing does.
+	stop func() bool
 }
 
-// Open opens a file for reading. A pipe that nobody writes to blocks whoever opens it: the error is that of the context then. It refuses
-// directories.
+// Open opens a file for reading. A pipe that nobody writes to blocks whoever opens or reads it: the error is that of the
+// context then. It refuses directories.
 func Open(ctx context.Context, name string) (*File, error) {
+	if is, err := os.Stat(name); err == nil && is.Mode()&fs.ModeNamedPipe != 0 {
+		return openPipe(ctx, name)
+	}
+	return openAside(ctx, name)
+}
+
+// openAside opens what may block whoever opens it in a goroutine, which stays until that is over.
+func openAside(ctx context.Context, name string) (*File, error) {
 	type opened struct {
 		file *os.File
 		err  error
@@ -48,7 +58,7 @@ func Open(ctx context.Context, name string) (*File, error) {
 	if o.err != nil {
 		return nil, o.err
 	}
-	f := &File{Until(ctx, o.file), o.file}
+	f := &File{Reader: Until(ctx, o.file), file: o.file}
 	switch is, err := o.file.Stat(); {
 	case err == nil && is.IsDir():
 		o.file.Close()
@@ -70,7 +80,12 @@ func ReadFile(ctx context.Context, name string, most int64) ([]byte, error) {
 }
 
 // Close closes the file.
-func (f *File) Close() error { return f.file.Close() }
+func (f *File) Close() error {
+	if f.stop != nil {
+		f.stop()
+	}
+	return f.file.Close()
+}
 
 // Stat is [os.File.Stat].
 func (f *File) Stat() (fs.FileInfo, error) { return f.file.Stat() }

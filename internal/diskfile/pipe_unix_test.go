@@ -21,8 +21,8 @@ func TestAPipeThatNobodyWritesEndsWithTheCommand(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := Open(ctx, name); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("opening it: %v", err)
+	if _, err := ReadFile(ctx, name, 10); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("opening and reading it: %v", err)
 	}
 	w, err := os.OpenFile(name, os.O_RDWR, 0) // it is written to from now on, and says nothing
 	if err != nil {

@@ -2,6 +2,7 @@ package eavesdrop
 
 import (
 	"cmp"
+	"context"
 	"hash/maphash"
 	"slices"
 	"time"
@@ -170,14 +171,17 @@ type Offset struct {
 	Device int
 }
 
-// Report tells what was seen.
-func (a *Analysis) Report() Report {
+// Report tells what was seen. The error is that of ctx: of a long feed it takes seconds.
+func (a *Analysis) Report(ctx context.Context) (Report, error) {
+	if err := ctx.Err(); err != nil {
+		return Report{}, err
+	}
 	slices.SortStableFunc(a.rows, func(x, y row) int { return cmp.Compare(x.entry, y.entry) })
 	slices.SortStableFunc(a.seals, func(x, y seal) int { return cmp.Or(cmp.Compare(x.entry, y.entry), cmp.Compare(x.field, y.field)) })
 	r := Report{Counts: a.counts}
 	if len(a.seals) == 0 {
 		a.damage(&r)
-		return r
+		return r, nil
 	}
 	first, last := a.seals[0].sealed, a.seals[0].sealed
 	for i := range a.seals {
@@ -188,12 +192,14 @@ func (a *Analysis) Report() Report {
 	a.form(&r, pace)
 	a.lengths(&r)
 	a.use(&r, pace)
-	a.clocks(&r, pace)
+	if err := a.clocks(ctx, &r, pace); err != nil {
+		return Report{}, err
+	}
 	a.rhythm(&r, pace)
 	a.week(&r)
 	a.copies(&r)
 	a.damage(&r)
-	return r
+	return r, nil
 }
 
 func (r *Report) add(topic Topic, certainty float64, says, how string) *Inference {

@@ -1,6 +1,8 @@
 package eavesdrop
 
 import (
+	"context"
+	"errors"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -17,7 +19,11 @@ func reportOf(entries ...thingspeak.Entry) Report {
 	for i := range entries {
 		a.Add(&entries[i])
 	}
-	return a.Report()
+	r, err := a.Report(context.Background())
+	if err != nil {
+		panic(err) // nothing ends this context
+	}
+	return r
 }
 
 // says returns what a report says of a topic.
@@ -137,6 +143,44 @@ func FuzzAnalysis(f *testing.F) {
 	})
 }
 
+// countdown is a context that ends when it was asked so many times.
+type countdown struct {
+	context.Context
+
+	left int
+}
+
+func (c *countdown) Err() error {
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// A report on a long feed was deaf to Ctrl-C for as long as it took.
+func TestAReportEndsWithItsContext(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 5))
+	var a Analysis
+	for i := range 500 {
+		at := 1.78e9 + float64(i)*60 - float64(i%10) // now and then one waits less than the others
+		e := entryOf(int64(i+1), time.Unix(int64(at), 0), sealedToken(r, at-float64(100*(i%50)), 1))
+		a.Add(&e)
+	}
+	whole := &countdown{t.Context(), 1 << 30}
+	if got, err := a.Report(whole); err != nil || got.Tokens != 500 {
+		t.Fatalf("%d tokens, %v", got.Tokens, err)
+	}
+	asked := 1<<30 - whole.left
+	if asked < 50 {
+		t.Errorf("of 500 entries, it asks %d times whether it is still wanted", asked)
+	}
+	for _, left := range []int{0, 20, asked - 1} {
+		if got, err := a.Report(&countdown{t.Context(), left}); !errors.Is(err, context.Canceled) || got.Inferences != nil {
+			t.Errorf("ended at question %d of %d: %v, with %d inferences", left+1, asked, err, len(got.Inferences))
+		}
+	}
+}
+
 func BenchmarkReport(b *testing.B) {
 	r := rand.New(rand.NewPCG(4, 4))
 	rows := make([]thingspeak.Entry, 8000)
@@ -150,8 +194,8 @@ func BenchmarkReport(b *testing.B) {
 		for i := range rows {
 			a.Add(&rows[i])
 		}
-		if a.Report().Tokens != len(rows) {
-			b.Fatal("not all")
+		if r, err := a.Report(b.Context()); err != nil || r.Tokens != len(rows) {
+			b.Fatal("not all: ", err)
 		}
 	}
 }

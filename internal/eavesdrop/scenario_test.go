@@ -268,7 +268,10 @@ func TestCertaintiesAreTrue(t *testing.T) {
 		for _, i := range rand.New(rand.NewPCG(1, seed)).Perm(len(s.entries)) {
 			a.Add(&s.entries[i])
 		}
-		r := a.Report()
+		r, err := a.Report(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, c := range s.claims(&r) {
 			tenth := min(int(c.certainty*10), 9)
 			if by[c.what] == nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -412,7 +413,7 @@ func (s *session) doNow(e effect) error {
 	case send:
 		return s.send(e.body)
 	case sendFile:
-		file, err := attachment.Read(s.ctx, homed(e.name))
+		file, err := readFile(s.ctx, homed(e.name), fileWithin)
 		if err != nil {
 			return err
 		}
@@ -464,6 +465,22 @@ func (s *session) send(body record.Body) error {
 		s.tell(written{ownBlock(&sent.Queued, body, time.Now())})
 	}
 	return err
+}
+
+// fileWithin is how long a file may take to be read: of what is sent in order, a pipe that nobody writes to would hold
+// up the rest.
+const fileWithin = 15 * time.Second
+
+// readFile reads a file that is to be sent, within so long.
+func readFile(ctx context.Context, name string, within time.Duration) (record.File, error) {
+	limited, end := context.WithTimeout(ctx, within)
+	defer end()
+	file, err := attachment.Read(limited, name)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%s has not come to its end within %v, so it was not sent: if it is a pipe, save what comes out "+
+			"of it as a file first", screen.Line(name), within)
+	}
+	return file, err
 }
 
 func (s *session) saveFile(e saveFile) error {

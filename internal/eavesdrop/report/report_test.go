@@ -36,7 +36,11 @@ func busy(tb testing.TB, entries int) eavesdrop.Report {
 		e.Fields[0], e.Fields[1] = thingspeak.Text(tok.String()), thingspeak.Text("<script>alert(1)</script>")
 		a.Add(&e)
 	}
-	return a.Report()
+	r, err := a.Report(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return r
 }
 
 // hostile is a name of a feed, as a stranger would choose it.
