@@ -80,17 +80,7 @@ func (o *classOptions) check() error {
 	if o.keep == "" {
 		return nil
 	}
-	if dir, err := os.Stat(filepath.Dir(o.keep)); err != nil {
-		return usagef("--keep: %w", err)
-	} else if !dir.IsDir() {
-		return usagef("--keep: %s is no directory", filepath.Dir(o.keep))
-	}
-	for _, name := range []string{o.keep, secondFeed(o.keep)} {
-		if _, err := os.Lstat(name); err == nil {
-			return isThere("keep", name)
-		}
-	}
-	return nil
+	return errors.Join(newFile("keep", o.keep), newFile("keep", secondFeed(o.keep)))
 }
 
 // secondFeed is the file of a second room's feed, beside the first one's.

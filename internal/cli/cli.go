@@ -180,7 +180,7 @@ Start with "fernpost demo".`,
 	flags.Var(&a.budget, "read-budget", "how much a reading may bring, and in an hour what no key opens; 0 is no limit")
 
 	root.AddCommand(
-		a.demoCommand(), a.classCommand(), a.webCommand(), a.relayCommand(), a.gatewayCommand(),
+		a.demoCommand(), a.gameCommand(), a.classCommand(), a.webCommand(), a.relayCommand(), a.gatewayCommand(),
 		a.initCommand(), a.inviteCommand(), a.joinCommand(), a.roomsCommand(),
 		a.sendCommand(), a.recvCommand(), a.watchCommand(), a.chatCommand(), a.outboxCommand(),
 		a.verifyCommand(), a.identityCommand(), a.keyCommand(), a.tokenCommand(), a.hashCommand(), a.socketCommand(),

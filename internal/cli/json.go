@@ -63,6 +63,8 @@ var objects = []object{
 	hashJSON{},
 	signedJSON{},
 	signatureJSON{},
+	gameRoundJSON{},
+	gameOutcomeJSON{},
 }
 
 // messageJSON is a message, signed or not.

@@ -88,3 +88,16 @@ func writeNew(flag, name string, mode os.FileMode, work func(io.Writer) error) e
 	}
 	return err
 }
+
+// newFile refuses a file that could not be written at the end: one whose directory is not there, or that is there already.
+func newFile(flag, name string) error {
+	if dir, err := os.Stat(filepath.Dir(name)); err != nil {
+		return usagef("--%s: %w", flag, err)
+	} else if !dir.IsDir() {
+		return usagef("--%s: %s is no directory", flag, filepath.Dir(name))
+	}
+	if _, err := os.Lstat(name); err == nil {
+		return isThere(flag, name)
+	}
+	return nil
+}

@@ -42,7 +42,7 @@ func TestNoParserSpeaksToTheUser(t *testing.T) {
 	// What would serve or follow until it is interrupted only reads its flags.
 	forever := map[string]bool{
 		"fernpost demo": true, "fernpost relay": true, "fernpost gateway": true, "fernpost relay check": true, "fernpost watch": true,
-		"fernpost chat": true, "fernpost class": true, "fernpost web": true,
+		"fernpost chat": true, "fernpost class": true, "fernpost web": true, "fernpost game": true,
 	}
 	call := func(args []string) {
 		ana.stdout.Reset()

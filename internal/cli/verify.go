@@ -151,7 +151,7 @@ func (a *app) tellComparison(r model.Room, v *messenger.Verified, o verifyOption
 	other := false // than the digest is of
 	for i := range d.Differing {
 		other = other || d.Differing[i].FirstShown > 0
-		a.tell(differingJSON(&d.Differing[i]), o.asJSON)
+		a.tell(findingJSON(messenger.OfDiffering(&d.Differing[i])), o.asJSON)
 	}
 	for i := range d.Redated {
 		a.tell(jsonOfFinding(&d.Redated[i], false), o.asJSON)
@@ -214,33 +214,6 @@ func notClearedJSON(gone, copied int) findingJSON {
 		"shown again: either somebody has posted those once more, or the relay has cleared nothing and withholds the others",
 		count(gone, "message"), isOrAre(gone), count(copied, "message"), them, isOrAre(copied))
 	return findingJSON{Finding: "not cleared", Count: &gone, Text: text}
-}
-
-func differingJSON(d *model.Differing) findingJSON {
-	messages := int(d.Last-d.First) + 1
-	what := record.Numbers(d.Name, d.First, d.Last)
-	f := findingJSON{
-		Finding: "withheld", Author: &d.Name, Key: &d.Author, Number: &d.First, Last: &d.Last,
-		Text: "not there any more: " + count(messages, "message") + " from " + d.Name + " that this device has read (" + what + ")",
-	}
-	if d.Texts > 0 {
-		what = count(d.Texts, "unsigned text")
-		f = findingJSON{
-			Finding: "withheld", Count: &d.Texts, Entry: &d.FirstEntry, LastEntry: &d.LastEntry,
-			Text: "not there any more: " + what + " that this device has read (among " + record.Entries(d.FirstEntry, d.LastEntry) + ")",
-		}
-	}
-	held, shown := record.Entries(d.FirstEntry, d.LastEntry), record.Entries(d.FirstShown, d.LastShown)
-	switch {
-	case d.FirstShown == 0:
-		return f
-	case held == shown:
-		f.Text = fmt.Sprintf("this device holds %s of %s elsewhere among the others than the relay shows it", what, held)
-	default:
-		f.Text = fmt.Sprintf("this device holds %s in %s, the relay shows it in %s", what, held, shown)
-	}
-	f.Finding, f.Entry, f.LastEntry = "moved", &d.FirstShown, &d.LastShown
-	return f
 }
 
 // tellUnshown tells of a message of our own that the relay has accepted and, up to its entry last, does not show.

@@ -230,3 +230,31 @@ func (e *Engine) ownElsewhere(settings model.Room) (moved time.Time, brought boo
 	moved, err = e.Gone()
 	return moved, settings.Brought.Number > 0, err
 }
+
+// OfDiffering says what of a comparison differs: what is not there any more, or stands elsewhere.
+func OfDiffering(d *model.Differing) item.Finding {
+	messages := int(d.Last-d.First) + 1
+	what := record.Numbers(d.Name, d.First, d.Last)
+	f := item.Finding{
+		Finding: "withheld", Author: &d.Name, Key: &d.Author, Number: &d.First, Last: &d.Last,
+		Text: "not there any more: " + screen.Count(messages, "message") + " from " + d.Name + " that this device has read (" + what + ")",
+	}
+	if d.Texts > 0 {
+		what = screen.Count(d.Texts, "unsigned text")
+		f = item.Finding{
+			Finding: "withheld", Count: &d.Texts, Entry: &d.FirstEntry, LastEntry: &d.LastEntry,
+			Text: "not there any more: " + what + " that this device has read (among " + record.Entries(d.FirstEntry, d.LastEntry) + ")",
+		}
+	}
+	held, shown := record.Entries(d.FirstEntry, d.LastEntry), record.Entries(d.FirstShown, d.LastShown)
+	switch {
+	case d.FirstShown == 0:
+		return f
+	case held == shown:
+		f.Text = fmt.Sprintf("this device holds %s of %s elsewhere among the others than the relay shows it", what, held)
+	default:
+		f.Text = fmt.Sprintf("this device holds %s in %s, the relay shows it in %s", what, held, shown)
+	}
+	f.Finding, f.Entry, f.LastEntry = "moved", &d.FirstShown, &d.LastShown
+	return f
+}
