@@ -41,6 +41,9 @@ func (a Access) Options(o remote.Options) remote.Options {
 	return o
 }
 
+// Proxies returns the proxies that the environment names, see [remote.Proxies].
+func Proxies(getenv func(string) string) ([]remote.Proxy, error) { return remote.Proxies(getenv) }
+
 // Reader reads one channel.
 type Reader struct{ client *remote.Client }
 

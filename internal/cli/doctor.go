@@ -5,9 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -156,8 +156,39 @@ func (a *app) checkFiles() checkResult {
 	if err != nil {
 		return checkResult{"files", checkWrong, "nothing can be kept: " + err.Error(), "make space there, or set XDG_DATA_HOME to a directory that you may write"}
 	}
+	if open, err := openDirectory(filepath.Dir(dir)); err != nil {
+		return checkResult{"files", checkWrong, err.Error(), ""}
+	} else if open != "" {
+		return checkResult{
+			"files", checkWrong, "other users can put files of theirs in the place of yours: they may write in " + open,
+			"run \"chmod go-w " + open + "\", and look whether your rooms are still your own (\"fernpost rooms\")",
+		}
+	}
 	c.what = "rooms and keys are kept in " + filepath.Dir(dir)
 	return c
+}
+
+// openDirectory returns a directory in which other users can replace what this device keeps in data: data itself, one in it
+// or the one that it is in; "" if there is none.
+func openDirectory(data string) (string, error) {
+	if runtime.GOOS == "windows" { // which has no such bits
+		return "", nil
+	}
+	above, err := os.Stat(filepath.Dir(data))
+	if err != nil {
+		return "", err
+	}
+	// In one such as /tmp everybody may write, but rename only what is his own. A group may be of one user alone.
+	if above.Mode().Perm()&0o002 != 0 && above.Mode()&os.ModeSticky == 0 {
+		return filepath.Dir(data), nil
+	}
+	inside, err := filepath.Glob(filepath.Join(data, "*"))
+	for _, name := range append([]string{data}, inside...) {
+		if is, err := os.Stat(name); err == nil && is.IsDir() && is.Mode().Perm()&0o022 != 0 {
+			return name, nil
+		}
+	}
+	return "", err
 }
 
 // checkPlace looks where the keys lie.
@@ -180,20 +211,17 @@ func tryToWrite(dir string) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// checkProxy names the proxy that requests go through. Its address may hold a password.
+// checkProxy names the proxy that requests go through.
 func (a *app) checkProxy() checkResult {
-	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
-		value := a.getenv(name)
-		if value == "" {
-			continue
-		}
-		u, err := url.Parse(value)
-		if err != nil || u.Host == "" {
-			return checkResult{"proxy", checkWrong, name + " is no address of a proxy", "set it to http://HOST:PORT, or unset it"}
-		}
-		return checkResult{"proxy", checkMind, "requests to other machines go through " + u.Host + " (" + name + ")", ""}
+	proxies, err := channel.Proxies(a.getenv)
+	switch {
+	case err != nil:
+		return checkResult{"proxy", checkWrong, err.Error(), "set it to http://HOST:PORT, or unset it"}
+	case len(proxies) == 0:
+		return checkResult{"proxy", checkGood, "none", ""}
 	}
-	return checkResult{"proxy", checkGood, "none", ""}
+	first := proxies[0]
+	return checkResult{"proxy", checkMind, "requests to other machines go through " + first.Host + " (" + first.Variable + ")", ""}
 }
 
 // checkTerminal says what the terminal takes away from what is shown.

@@ -3,6 +3,9 @@ package cli
 import (
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -155,21 +158,62 @@ func TestDoctorLooksAtTheDevice(t *testing.T) {
 		state       checkState
 		says, never string
 	}{
-		"no proxy":       {check: (*app).checkProxy, state: checkGood, says: "none"},
-		"a proxy":        {env: map[string]string{"HTTPS_PROXY": "http://u:pw@p.example:1"}, check: (*app).checkProxy, state: checkMind, says: "p.example:1", never: "pw"},
-		"no such proxy":  {env: map[string]string{"http_proxy": "%zz:pw"}, check: (*app).checkProxy, state: checkWrong, says: "http_proxy", never: "pw"},
-		"no terminal":    {check: (*app).checkTerminal, state: checkGood, says: "none"},
-		"a terminal":     {env: map[string]string{"TERM": "xterm", "LANG": "C.UTF-8"}, terminal: true, width: 80, check: (*app).checkTerminal, state: checkGood, says: "xterm"},
-		"without UTF-8":  {env: map[string]string{"TERM": "xterm", "LANG": "C"}, terminal: true, width: 80, check: (*app).checkTerminal, state: checkMind, says: "UTF-8"},
-		"a narrow one":   {env: map[string]string{"LC_ALL": "de_DE.utf8"}, terminal: true, width: 40, check: (*app).checkTerminal, state: checkMind, says: "broken"},
-		"no place":       {env: map[string]string{}, check: (*app).checkFiles, state: checkWrong, says: "nothing can be kept"},
-		"a place":        {env: map[string]string{"XDG_DATA_HOME": t.TempDir()}, check: (*app).checkFiles, state: checkGood, says: "are kept in"},
-		"a file instead": {env: map[string]string{"XDG_DATA_HOME": "/dev/null"}, check: (*app).checkFiles, state: checkWrong, says: "nothing can be kept"},
+		"no proxy":             {check: (*app).checkProxy, state: checkGood, says: "none"},
+		"a proxy":              {env: map[string]string{"HTTPS_PROXY": "http://u:pw@p.example:1"}, check: (*app).checkProxy, state: checkMind, says: "p.example:1", never: "pw"},
+		"no such proxy":        {env: map[string]string{"http_proxy": "%zz:pw"}, check: (*app).checkProxy, state: checkWrong, says: "http_proxy", never: "pw"},
+		"a proxy for all":      {env: map[string]string{"ALL_PROXY": "socks5://u:pw@p.example:1"}, check: (*app).checkProxy, state: checkMind, says: "p.example:1 (ALL_PROXY)", never: "pw"},
+		"a proxy without kind": {env: map[string]string{"http_proxy": "p.example:3128"}, check: (*app).checkProxy, state: checkMind, says: "p.example:3128 (http_proxy)"},
+		"an unknown kind":      {env: map[string]string{"all_proxy": "socks4://u:pw@p.example:1"}, check: (*app).checkProxy, state: checkWrong, says: "all_proxy", never: "pw"},
+		"no terminal":          {check: (*app).checkTerminal, state: checkGood, says: "none"},
+		"a terminal":           {env: map[string]string{"TERM": "xterm", "LANG": "C.UTF-8"}, terminal: true, width: 80, check: (*app).checkTerminal, state: checkGood, says: "xterm"},
+		"without UTF-8":        {env: map[string]string{"TERM": "xterm", "LANG": "C"}, terminal: true, width: 80, check: (*app).checkTerminal, state: checkMind, says: "UTF-8"},
+		"a narrow one":         {env: map[string]string{"LC_ALL": "de_DE.utf8"}, terminal: true, width: 40, check: (*app).checkTerminal, state: checkMind, says: "broken"},
+		"no place":             {env: map[string]string{}, check: (*app).checkFiles, state: checkWrong, says: "nothing can be kept"},
+		"a place":              {env: map[string]string{"XDG_DATA_HOME": t.TempDir()}, check: (*app).checkFiles, state: checkGood, says: "are kept in"},
+		"a file instead":       {env: map[string]string{"XDG_DATA_HOME": "/dev/null"}, check: (*app).checkFiles, state: checkWrong, says: "nothing can be kept"},
 	} {
 		a := &app{getenv: func(name string) string { return c.env[name] }, stdoutTerminal: c.terminal, width: c.width}
 		got := c.check(a)
 		if got.state != c.state || !strings.Contains(got.what, c.says) || c.never != "" && strings.Contains(got.what+got.next, c.never) {
 			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// TestDoctorSeesDirectoriesThatOthersMayWrite: whoever may write where rooms are kept can put one of his own in the place of
+// a room, whatever the mode of the files.
+func TestDoctorSeesDirectoriesThatOthersMayWrite(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("directories have no such modes here")
+	}
+	for _, c := range []struct {
+		name string // below the directory for data
+		mode os.FileMode
+		want checkState
+	}{
+		{"fernpost", 0o777, checkWrong},
+		{"fernpost", 0o770, checkWrong},
+		{"fernpost", 0o755, checkGood},
+		{"fernpost/rooms", 0o777, checkWrong},
+		{"fernpost/archive", 0o722, checkWrong},
+		{"", 0o777, checkWrong},
+		{"", 0o777 | os.ModeSticky, checkGood},
+		{"", 0o775, checkGood},
+	} {
+		data := t.TempDir()
+		for _, name := range []string{"fernpost/rooms", "fernpost/archive"} {
+			if err := os.MkdirAll(filepath.Join(data, name), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		dir := filepath.Join(data, c.name)
+		if err := os.Chmod(dir, c.mode); err != nil { // past the umask
+			t.Fatal(err)
+		}
+		a := &app{getenv: func(name string) string { return map[string]string{"XDG_DATA_HOME": data}[name] }}
+		got := a.checkFiles()
+		if got.state != c.want || (c.want == checkWrong) != strings.Contains(got.next, "chmod go-w "+dir+"\"") {
+			t.Errorf("%q of mode %v: %+v", c.name, c.mode, got)
 		}
 	}
 }

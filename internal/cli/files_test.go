@@ -148,6 +148,27 @@ func TestDamagedAndDisguisedTokens(t *testing.T) {
 	}
 }
 
+// TestTokensInSeveralOtherForms: of two tokens in different forms both were said to stand in that of the first.
+func TestTokensInSeveralOtherForms(t *testing.T) {
+	d := fieldtest(t)
+	text, err := os.ReadFile(caseFile("c01-semicolon-excel-de.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrapped := strings.Split(strings.Split(strings.TrimSpace(string(text)), "\n")[1], ";")[2]
+	d.stdin = "created_at,entry_id,field1\n" +
+		"2023-11-14 22:14:20 UTC,1,\u200b" + wrapped + "\n" +
+		"2023-11-14 22:14:35 UTC,2," + strings.ReplaceAll(wrapped, "'", "&#39;") + "\n"
+	d.must("recv", "--csv", "-")
+	if want := "2 entries with what looks like a token in another form (entries 1–2): not opened"; !strings.Contains(d.stderr.String(), want) {
+		t.Errorf("recv says\n%s", &d.stderr)
+	}
+	d.must("eavesdrop", "--csv", "-")
+	if want := "(2 of them look like a token in another form)"; !strings.Contains(d.stderr.String(), want) {
+		t.Errorf("eavesdrop says\n%s", &d.stderr)
+	}
+}
+
 // TestTextsInAllFields: a room of texts shows the tokens of all fields of an entry, as one reading, and counts what is not encrypted.
 func TestTextsInAllFields(t *testing.T) {
 	d := fieldtest(t)

@@ -3,7 +3,6 @@
 package eavesdrop
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -48,6 +47,9 @@ type Sighting struct {
 	Text string
 }
 
+// looksLikeAToken begins what is said of a token in another form.
+const looksLikeAToken = "looks like a token "
+
 // Look returns what the fields of an entry show, in the order of their numbers. Empty fields show nothing.
 func Look(e *thingspeak.Entry) []Sighting {
 	var seen []Sighting
@@ -68,7 +70,7 @@ func Look(e *thingspeak.Entry) []Sighting {
 			s.MinPlaintext, s.MaxPlaintext = t.MinPlaintext(), t.MaxPlaintext()
 		default:
 			if how := token.Disguise(v.Text); how != "" {
-				s.Damage = "looks like a token " + how
+				s.Damage = looksLikeAToken + how
 			} else if token.Resembles(v.Text) {
 				s.Kind, s.Damage = Damaged, err.Error()
 			}
@@ -91,8 +93,8 @@ func Bare(text string) (bare string, sealed time.Time) {
 type Summary struct {
 	// Entries counts rows; Tokens, Letters, Damaged and Others count fields.
 	Entries, Tokens, Letters, Damaged, Others int
-	// Disguised counts those of the others that seem to hold a token in another form, and Disguise is what the first of
-	// them looks like.
+	// Disguised counts those of the others that seem to hold a token in another form, and Disguise is what they look
+	// like.
 	Disguised int
 	Disguise  string
 	// Backdated counts rows that are dated well before a token in them was sealed.
@@ -131,7 +133,10 @@ func (s *Summary) Add(seen []Sighting) {
 			s.Others++
 			if x.Damage != "" {
 				s.Disguised++
-				s.Disguise = cmp.Or(s.Disguise, x.Damage)
+				if s.Disguise != "" && s.Disguise != x.Damage {
+					x.Damage = looksLikeAToken + token.AnotherForm
+				}
+				s.Disguise = x.Damage
 			}
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/token"
 )
 
 // Comparison is what this device holds and a [Report] does not show so.
@@ -105,8 +106,8 @@ type Findings struct {
 	// Damaged are entries with something that begins like a token and is none: cut short, or altered on the way.
 	Damaged                   int
 	FirstDamaged, LastDamaged int64
-	// Disguised are entries with something that seems to hold a token in another form, and Disguise is how that of the
-	// first is called: see [token.Disguise].
+	// Disguised are entries with something that seems to hold a token in another form, and Disguise is how they are
+	// called: see [token.Disguise] and [token.Disguises].
 	Disguised                     int
 	FirstDisguised, LastDisguised int64
 	Disguise                      string
@@ -137,9 +138,7 @@ func Count(n *int, first, last *int64, entry int64) {
 func (f *Findings) Add(g Findings) {
 	merge(&f.NotOurs, &f.FirstNotOurs, &f.LastNotOurs, g.NotOurs, g.FirstNotOurs, g.LastNotOurs)
 	merge(&f.Letters, &f.FirstLetter, &f.LastLetter, g.Letters, g.FirstLetter, g.LastLetter)
-	if g.Disguised > 0 && (f.Disguised == 0 || g.FirstDisguised < f.FirstDisguised) {
-		f.Disguise = g.Disguise
-	}
+	f.Disguise = token.Disguises(f.Disguise, g.Disguise)
 	merge(&f.Disguised, &f.FirstDisguised, &f.LastDisguised, g.Disguised, g.FirstDisguised, g.LastDisguised)
 	merge(&f.Plain, &f.FirstPlain, &f.LastPlain, g.Plain, g.FirstPlain, g.LastPlain)
 	merge(&f.Damaged, &f.FirstDamaged, &f.LastDamaged, g.Damaged, g.FirstDamaged, g.LastDamaged)

@@ -96,3 +96,20 @@ func TestAllProxy(t *testing.T) {
 		t.Errorf("a relay on this machine needs no proxy: %v", err)
 	}
 }
+
+// TestProxyThatCannotBeRead: requests do not go past a proxy whose address makes no sense, and no password of it is repeated.
+func TestProxyThatCannotBeRead(t *testing.T) {
+	for _, address := range []string{"%zz:secret", "http://user:secret@", "http://", "http://[::secret", ":3128"} {
+		for _, name := range []string{"all_proxy", "ALL_PROXY", "http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"} {
+			env := map[string]string{name: address}
+			_, err := remote.Proxies(func(name string) string { return env[name] })
+			if err == nil || !strings.HasPrefix(err.Error(), name+" ") || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%s=%s: %v", name, address, err)
+			}
+		}
+	}
+	t.Setenv("http_proxy", "%zz:secret")
+	if _, err := remote.New(remote.Options{BaseURL: "http://relay.example"}); err == nil || !strings.Contains(err.Error(), "http_proxy") {
+		t.Errorf("a client is made past the proxy: %v", err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/room/kept"
 	"github.com/fernpost/fernpost/internal/thingspeak"
+	"github.com/fernpost/fernpost/internal/token"
 )
 
 // Open opens rows, also of a number that is there several times: what their tokens say, by entry and field and each once,
@@ -58,8 +59,6 @@ func noToken(f *model.Findings, p *page) {
 
 // disguised counts an entry with a token in another form.
 func disguised(f *model.Findings, entry int64, how string) {
-	if f.Disguised == 0 || entry < f.FirstDisguised {
-		f.Disguise = how
-	}
+	f.Disguise = token.Disguises(f.Disguise, how)
 	model.Count(&f.Disguised, &f.FirstDisguised, &f.LastDisguised, entry)
 }

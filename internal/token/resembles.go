@@ -50,6 +50,20 @@ func Disguise(s string) string {
 	return ""
 }
 
+// AnotherForm is how tokens are called that stand in several of the forms that [Disguise] names.
+const AnotherForm = "in another form"
+
+// Disguises returns how tokens are called that stand in two forms; "" is none.
+func Disguises(a, b string) string {
+	if a == b || b == "" {
+		return a
+	}
+	if a == "" {
+		return b
+	}
+	return AnotherForm
+}
+
 // holdsToken reports whether a whole token stands somewhere in a text, apart from letters and digits around it.
 func holdsToken(s string) bool {
 	for strings.Contains(s, beginning) {
