@@ -601,6 +601,7 @@ func TestBrokerAddress(t *testing.T) {
 	for text, want := range map[string]string{
 		"mqtt://pi": "mqtt://pi:1883", "mqtts://pi": "mqtts://pi:8883", "mqtt://pi:18/": "mqtt://pi:18", "mqtt://[::1]": "mqtt://[::1]:1883",
 		"pi": "", "pi:1883": "", "http://pi": "", "mqtt://": "", "mqtt://ana:secret@pi": "", "mqtt://pi/a": "", "mqtt://pi?a=b": "", "mqtt://pi:x": "",
+		"mqtt://pi:99999": "", "mqtt://pi:0": "", "mqtt://pi:65535": "mqtt://pi:65535",
 	} {
 		got, err := BrokerAddress(text)
 		if got != want || (err == nil) != (want != "") || err != nil && strings.Contains(err.Error(), "secret") {

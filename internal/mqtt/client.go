@@ -5,12 +5,16 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
 	"golang.org/x/net/proxy"
+
+	"github.com/fernpost/fernpost/internal/netfault"
 )
 
 // Message is what a subscription brings.
@@ -59,7 +63,7 @@ type DialOptions struct {
 func Dial(ctx context.Context, address string, c Credentials, how DialOptions) (*Client, error) {
 	to, err := url.Parse(address)
 	if err != nil {
-		return nil, err
+		return nil, errors.New("the broker's address cannot be read")
 	}
 	if how.Timeout == 0 {
 		how.Timeout = clientDial
@@ -94,9 +98,21 @@ func Dial(ctx context.Context, address string, c Credentials, how DialOptions) (
 			}
 		default: // the time is up, and the library still writes there
 		}
+		if !errors.Is(err, ErrCredentials) && ctx.Err() == nil {
+			err = explain(err)
+		}
 		return nil, err
 	}
 	return own, nil
+}
+
+// explain says in words why no connection was made.
+func explain(err error) error {
+	// Of an answer that is none of MQTT the library has a word of its own.
+	if inner := netfault.Innermost(err); inner == packets.ErrorNetworkError || inner == io.EOF {
+		return errors.New("what answers there ends the connection: is it an MQTT broker?")
+	}
+	return netfault.Words(err)
 }
 
 // open makes the connection itself.

@@ -64,3 +64,37 @@ func TestClient(t *testing.T) {
 		})
 	}
 }
+
+// TestDialSaysWhy: where no broker is, the library's words and those of the standard library reached the user: "network Error
+// : dial tcp 127.0.0.1:1: connect: connection refused", and "%!w(<nil>)" where something else answers.
+func TestDialSaysWhy(t *testing.T) {
+	web := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(web.Close)
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = other.Close() })
+	go func() {
+		if c, err := other.Accept(); err == nil {
+			_, _ = c.Read(make([]byte, 100))
+			_ = c.Close()
+		}
+	}()
+	for address, want := range map[string]string{
+		"mqtt://" + closed.Addr().String():        "nothing answers there: connection refused",
+		"mqtts://" + web.Listener.Addr().String(): "what answers there does not speak TLS",
+		"mqtt://" + other.Addr().String():         "what answers there ends the connection: is it an MQTT broker?",
+		"mqtt://[::secret":                        "the broker's address cannot be read",
+	} {
+		_, err := mqtt.Dial(t.Context(), address, mqtt.Credentials{ClientID: "a"}, mqtt.DialOptions{})
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", address, err, want)
+		}
+	}
+}

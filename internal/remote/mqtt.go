@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,7 +44,11 @@ func parseBroker(address string) (string, error) {
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return "", errors.New("the address for MQTT must end before the question mark")
 	}
-	u.Host = net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), brokerPorts[u.Scheme]))
+	port := cmp.Or(u.Port(), brokerPorts[u.Scheme])
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return "", errors.New("the port of the address for MQTT is a number from 1 to 65535")
+	}
+	u.Host = net.JoinHostPort(u.Hostname(), port)
 	switch web := strings.HasPrefix(u.Scheme, "w"); {
 	case web && strings.Trim(u.Path, "/") == "":
 		u.Path = "/mqtt"

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/netfault"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
 
@@ -112,6 +113,9 @@ func (c *client) once(ctx context.Context, random *rand.Rand, q request) (*reply
 		return nil, context.Cause(ctx)
 	}
 	c.note(relay, err)
+	if away, ok := errors.AsType[*awayError](err); ok {
+		away.err = fmt.Errorf("%s: %w", relay.url, away.err)
+	}
 	return answer, err
 }
 
@@ -134,7 +138,7 @@ func (c *client) send(ctx context.Context, base string, q request) (*reply, erro
 	answer, err := c.http.Do(r)
 	if err != nil {
 		dialing, ok := errors.AsType[*net.OpError](err)
-		return nil, &awayError{err: err, sent: !ok || dialing.Op != "dial"}
+		return nil, &awayError{err: netfault.Words(err), sent: !ok || dialing.Op != "dial"}
 	}
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxReply+1))
 	err = errors.Join(err, answer.Body.Close())

@@ -7,7 +7,21 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 )
+
+// TestNoServerIsSaidInOneLine: the driver's words for a server that is not there had several lines, and each address twice.
+func TestNoServerIsSaidInOneLine(t *testing.T) {
+	c, err := parseURL("postgres://relay:secret@127.0.0.1:1/relay")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = pgx.ConnectConfig(t.Context(), c.connect)
+	if got := c.explain(err); got.Error() != "no connection: nothing answers there: connection refused" {
+		t.Errorf("it says %v", got)
+	}
+}
 
 // FuzzURL: whatever a URL looks like, what is said about it does not show its password.
 func FuzzURL(f *testing.F) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/fernpost/fernpost/internal/netfault"
 	"github.com/fernpost/fernpost/internal/relay"
 )
 
@@ -163,6 +164,12 @@ func (e *plainError) Error() string { return strings.Join(strings.Fields(e.cause
 
 func (e *plainError) Unwrap() error { return e.cause }
 
+// isConnect reports whether no server could be reached. The driver says that in several lines, of each address.
+func isConnect(err error) bool {
+	_, ok := errors.AsType[*pgconn.ConnectError](err)
+	return ok
+}
+
 // explain says what to do about an error at the start.
 func (c *config) explain(err error) error {
 	e, ok := errors.AsType[*pgconn.PgError](err)
@@ -173,6 +180,8 @@ func (c *config) explain(err error) error {
 		return fmt.Errorf("no machine is called %s", nobody.Name)
 	case errors.Is(err, pgconn.ErrReadOnlyConnection):
 		return fmt.Errorf("none of its servers takes writes: is the standby promoted? (%w)", err)
+	case !ok && isConnect(err) && !errors.Is(err, context.Canceled):
+		return fmt.Errorf("no connection: %w", netfault.Words(err))
 	case !ok:
 		return err
 	case e.Code == invalidPassword:
