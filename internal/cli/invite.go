@@ -454,6 +454,8 @@ func explainInvitation(err error) error {
 	switch {
 	case errors.Is(err, invite.ErrForeign):
 		next = "it is the whole of what \"fernpost invite\" prints, from its first letter to its last"
+	case errors.Is(err, invite.ErrSeveral):
+		next = "copy the one that you mean"
 	case errors.Is(err, invite.ErrAltered):
 		next = "do not use it: ask whoever sent it for a new one, by another way"
 	}

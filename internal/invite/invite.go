@@ -99,6 +99,7 @@ type Invitation struct {
 // The reasons why a text is no invitation that can be used. Besides, there are [*CutError] and [*NewerError].
 var (
 	ErrForeign = errors.New(`that is no invitation: one looks like https://HOST/join#… or fernpost:join#…`)
+	ErrSeveral = errors.New("there are several invitations in that text: take one of them")
 	ErrAltered = errors.New("this invitation was altered on its way: its check sum, which covers the relay's address too, is another")
 )
 
@@ -311,9 +312,22 @@ func unpack(packed []byte) (string, bool) {
 	return strings.Repeat("0", apiKeySize-len(key)) + key, true
 }
 
-// Parse reads an invitation as people hand it on: with blanks, line breaks, or a mail's brackets around it. The error is
-// [ErrForeign], [ErrAltered], [*CutError] or [*NewerError].
+// Parse reads an invitation as people hand it on: with blanks, line breaks, a mail's brackets or words around it. The error is
+// [ErrForeign], [ErrSeveral], [ErrAltered], [*CutError] or [*NewerError].
 func Parse(text string) (Invitation, error) {
+	i, err := parseLink(text)
+	if err == nil {
+		return i, nil
+	}
+	among, amongErr := parseAmongWords(text)
+	if amongErr == nil || errors.Is(amongErr, ErrSeveral) || errors.Is(err, ErrForeign) {
+		return among, amongErr
+	}
+	return i, err
+}
+
+// parseLink reads a text that is a link and nothing else.
+func parseLink(text string) (Invitation, error) {
 	text, ok := tidy(text)
 	if !ok {
 		return Invitation{}, ErrForeign

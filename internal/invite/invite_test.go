@@ -256,6 +256,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add("https://h/join#AQ")
 	f.Add("fernpost:join#AQUB")
+	f.Add("Hi, " + link(f, usual())[:70] + "\n" + link(f, usual())[70:] + ". See you\nhttp://h/join#AQUB")
 	f.Fuzz(func(t *testing.T, text string) {
 		i, err := Parse(text)
 		if err != nil {
@@ -287,4 +288,48 @@ func TestAnInvitationGoesOnUntilItIsWhole(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestALinkAmongWords: a message that has a link in it was no invitation: people copy all of it.
+func TestALinkAmongWords(t *testing.T) {
+	inside := usual()
+	inside.NoPage = true
+	other := usual()
+	other.Channel++
+	for _, want := range []Invitation{usual(), inside} {
+		l := link(t, want)
+		for _, text := range []string{
+			"Hi bo, join us: " + l, l + " see you there", "Hi!\n\n" + l + "\n\n-- \nana", "Hi (" + l + "), ana", "[room](" + l + ")!",
+			`<a href="` + l + `">` + l + "</a>", "join:" + l + "?", "Hi\n" + l[:50] + "\n" + l[50:] + "\nsee you", "> " + l[:50] + "\r\n" + l[50:90] + "\r\n" + l[90:] + ".\r\n",
+			"see http://example.org/a#b and " + l, l + "\nor once more " + l, strings.Repeat("a long mail ", 9000) + l,
+			"Join http://192.168.1.1/join: " + l,
+		} {
+			got, err := Parse(text)
+			if err != nil {
+				t.Errorf("%.90q: %v", text, err)
+			} else if diff := cmp.Diff(want, got, keysAlike); diff != "" {
+				t.Errorf("%.90q (-want +got):\n%s", text, diff)
+			}
+		}
+		for text, wrong := range map[string]error{
+			"this one " + l + " or that " + link(t, other): ErrSeveral,
+			"join " + l[:60] + "x" + l[61:] + " now":       ErrAltered,
+			"http http:// #join fernpost:join # and more":  ErrForeign,
+		} {
+			if _, err := Parse(text); !errors.Is(err, wrong) {
+				t.Errorf("%.90q: %v, want %v", text, err, wrong)
+			}
+		}
+		if _, err := Parse("Hi, " + l[:len(l)-9]); !isCut(err) || !GoesOn("Hi, "+l[:len(l)-9]+"\n") {
+			t.Errorf("a cut one among words: %v", err)
+		}
+		if GoesOn("Hi, " + l + "\n") {
+			t.Error("a whole one among words is told to go on")
+		}
+	}
+}
+
+func isCut(err error) bool {
+	_, is := errors.AsType[*CutError](err)
+	return is
 }
