@@ -328,8 +328,14 @@ func (a *app) sayLines(lines []messenger.Line) {
 	}
 }
 
+// release is the version of a release, set when that is linked (examples/release/build.sh).
+var release string
+
 // version is what the build says of itself; finding out takes a while, so it is done once.
 var version = sync.OnceValue(func() string {
+	if release != "" {
+		return release
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}
