@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -40,6 +42,53 @@ func TestReadmeAndHelpNameTheSameCommands(t *testing.T) {
 	}
 	for name := range inReadme {
 		t.Errorf("README.md lists %s, which is no command", name)
+	}
+}
+
+// A promise that names no test, or one that is gone, is held by nobody.
+func TestPromisesNameTheirTests(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]bool{}
+	err = filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil || d.IsDir() && d.Name() == "node_modules":
+			if err == nil {
+				err = fs.SkipDir
+			}
+			return err
+		case strings.HasSuffix(path, ".txtar"):
+			tests[d.Name()] = true
+		case strings.HasSuffix(path, "_test.go"):
+			text, err := os.ReadFile(path)
+			for _, name := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)`).FindAllStringSubmatch(string(text), -1) {
+				tests[name[1]] = true
+			}
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(readme), "\n## What is promised, and what is not\n")
+	table, _, _ = strings.Cut(table, "\n\nA file")
+	rows := regexp.MustCompile(`(?m)^\| (.*) \| (.*)\|$`).FindAllStringSubmatch(table, -1)
+	if len(rows) < 10 {
+		t.Fatalf("the README promises %d things", len(rows))
+	}
+	for _, row := range rows[2:] {
+		names := spans(row[2])
+		if len(names) == 0 && !strings.HasPrefix(row[1], "**Not**") {
+			t.Errorf("no test holds that %s", row[1])
+		}
+		for _, name := range names {
+			if !tests[name] {
+				t.Errorf("the README names %s, which is no test", name)
+			}
+		}
 	}
 }
 
