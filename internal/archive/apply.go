@@ -118,7 +118,7 @@ func (w *writer) learnt(c *record.Change) {
 	}
 	for _, d := range c.Devices {
 		w.exec("INSERT OR REPLACE INTO devices (author, device, number, claims, refuses) VALUES (?, ?, ?, ?, ?)",
-			d.Author[:], d.Device[:], int64(d.Number), flag(d.Claims), flag(d.Refuses))
+			d.Author[:], d.Device[:], int64(d.Number), flag(d.Claims), flag(d.Refuses)+refusedClaimed*flag(d.Refuses && d.Claimed))
 	}
 	w.groups(c)
 	w.findings(c)

@@ -96,6 +96,10 @@ func (r *Room) Pins(q record.PinQuery) (all []record.Pin, err error) {
 	return all, err
 }
 
+// refusedClaimed is a bit beside that of a refusal: there was a claim before. It stands in one number with it because older
+// versions read that as a refusal.
+const refusedClaimed = 2
+
 // Devices implements that part of [record.Known].
 func (r *Room) Devices(key record.PublicKey) (claims []record.DeviceClaim, err error) {
 	err = r.query(`SELECT author, device, number, claims, refuses FROM devices WHERE author = ?
@@ -103,7 +107,7 @@ func (r *Room) Devices(key record.PublicKey) (claims []record.DeviceClaim, err e
 		func(row sqlite.Row) error {
 			claims = append(claims, record.DeviceClaim{
 				Author: parseAuthor(row, 0), Device: parseAuthor(row, 1), Number: uint32(row.Int(2)),
-				Claims: row.Truth(3), Refuses: row.Truth(4),
+				Claims: row.Truth(3), Refuses: row.Truth(4), Claimed: row.Truth(3) || row.Int(4)&refusedClaimed != 0,
 			})
 			return nil
 		}, key[:], key[:])

@@ -50,7 +50,7 @@ func (a *app) doctorCommand() *cobra.Command {
 		Short: "Look for what is wrong with this device, a relay or a room",
 		Long: `doctor looks at everything that reading and writing in a room takes, and says of each thing whether it is well, and what to
 do if not: this device's files and their modes, where its keys lie, the proxy, the terminal; the relay, how fast it answers and what its clock
-shows; the channel, its fields and keys; whether this device signs there, and what waits to be posted. It posts nothing and prints no secret.
+shows; the channel, its fields, interval, quota and keys; whether this device signs there, and what waits to be posted. It posts nothing and prints no secret.
 
 Without a ROOM it looks at the default room, or the only one there is; without any room, at this device, and at the relay of the
 settings if there is one. With --relay it looks at that relay in place of a room. It ends with 1 if something is wrong.`,
@@ -288,6 +288,7 @@ func roomChecks(r *model.Room, h *messenger.Health) (checks []checkResult) {
 	} else {
 		add("fields", checkGood, fmt.Sprintf("the channel shows those that the room uses: %s", strings.Trim(fmt.Sprint(r.Fields), "[]")), "")
 	}
+	checks = append(checks, intervalCheck(r, h), quotaCheck(r, h))
 	switch {
 	case r.WriteKey == "":
 		add("write key", checkMind, "none: this room can only be read", setRoom(r.Name, "--write-key-file FILE")+" adds it")
@@ -323,6 +324,43 @@ func answerCheck(h *messenger.Health) checkResult {
 		return checkResult{"relay", checkMind, fmt.Sprintf("it took %v to answer", took), "--timeout is how long it may be silent"}
 	}
 	return checkResult{"relay", checkGood, fmt.Sprintf("it answers in %v", took), ""}
+}
+
+// intervalCheck compares the time between two updates that the room keeps to with the one that the relay wants.
+func intervalCheck(r *model.Room, h *messenger.Health) checkResult {
+	const name = "interval"
+	wants, set := "the relay wants "+h.Granted.Interval.String()+" between two updates", setRoom(r.Name, "--interval "+h.Granted.Interval.String())
+	switch {
+	case !h.Told:
+		return checkResult{name, checkNone, "the relay does not tell how long it wants between two updates; the room keeps to " + h.Interval.String(), ""}
+	case h.Interval == 0 && h.Granted.Interval > 0:
+		return checkResult{name, checkGood, wants + ", and says when to wait", ""}
+	case h.Interval < h.Granted.Interval:
+		return checkResult{name, checkMind, wants + ", and the room keeps to " + h.Interval.String() + ": what comes sooner is refused at first", set + " waits"}
+	case h.Interval > h.Granted.Interval:
+		return checkResult{name, checkMind, wants + ", and the room waits for " + h.Interval.String(), set + " posts sooner"}
+	}
+	return checkResult{name, checkGood, wants + ", and so does the room", ""}
+}
+
+// quotaCheck says how many entries the channel still takes.
+func quotaCheck(r *model.Room, h *messenger.Health) checkResult {
+	const helps = "whoever runs the relay raises --max-entries, or you go on in a new room"
+	most, newest := h.Granted.Entries, max(h.Newest, h.Channel.LastEntryID)
+	of := fmt.Sprintf("its newest entry is %d, and %d is the last that the relay takes", newest, most)
+	switch {
+	case !h.Told:
+		return checkResult{"quota", checkNone, "this relay does not tell how many entries a channel takes: the service counts the messages of an account", ""}
+	case most == 0:
+		return checkResult{"quota", checkGood, "the relay takes any number of entries", ""}
+	case newest >= most && r.WriteKey == "":
+		return checkResult{"quota", checkMind, "the channel is full: " + of, helps}
+	case newest >= most:
+		return checkResult{"quota", checkWrong, "the channel is full: " + of, helps}
+	case newest >= most-most/10:
+		return checkResult{"quota", checkMind, "the channel is nearly full: " + of, helps}
+	}
+	return checkResult{"quota", checkGood, of, ""}
 }
 
 // clockCheck compares the relay's clock with this machine's.

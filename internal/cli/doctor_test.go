@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/wire"
@@ -20,7 +21,10 @@ func TestDoctorSaysWhatIsWrong(t *testing.T) {
 	room := model.Room{
 		Name: "lab", Relay: "http://relay.example", Channel: 7, Fields: []int{1, 2}, Profile: "fernpost", Keys: []model.Secret{"k"}, WriteKey: "w",
 	}
-	well := messenger.Health{Took: 20 * time.Millisecond, HasClock: true, Private: true, Proven: true, Opens: true, Newest: 12}
+	well := messenger.Health{
+		Took: 20 * time.Millisecond, HasClock: true, Private: true, Proven: true, Opens: true, Newest: 12,
+		Told: true, Interval: 15 * time.Second, Granted: exchange.Limits{Interval: 15 * time.Second},
+	}
 	refused := &wire.RefusedError{Doing: "reading channel 7", Reason: wire.KeyRefused, Status: 401}
 	for name, c := range map[string]struct {
 		provoke     func(*messenger.Health, *model.Room)
@@ -96,6 +100,44 @@ func TestDoctorSaysWhatIsWrong(t *testing.T) {
 				h.Fields = &messenger.EntryError{Why: messenger.FieldHidden, Err: errors.New("channel 7 does not show field 2")}
 			},
 			"fields", checkWrong, "does not show field 2", "rooms set lab --fields",
+		},
+		"as the relay wants":    {check: "interval", state: checkGood, says: "15s between two updates, and so does the room"},
+		"no limit to a channel": {check: "quota", state: checkGood, says: "any number"},
+		"sooner than the relay wants": {
+			func(h *messenger.Health, _ *model.Room) { h.Interval = time.Second },
+			"interval", checkMind, "refused at first", "rooms set lab --interval 15s",
+		},
+		"later than the relay wants": {
+			func(h *messenger.Health, _ *model.Room) { h.Granted.Interval = 0 },
+			"interval", checkMind, "waits for 15s", "rooms set lab --interval 0s",
+		},
+		"as the relay says": {
+			func(h *messenger.Health, _ *model.Room) { h.Interval = 0 },
+			"interval", checkGood, "says when to wait", "",
+		},
+		"limits that are not told": {
+			func(h *messenger.Health, _ *model.Room) { h.Told, h.Granted = false, exchange.Limits{} },
+			"interval", checkNone, "keeps to 15s", "",
+		},
+		"a quota that is not told": {
+			func(h *messenger.Health, _ *model.Room) { h.Told, h.Granted = false, exchange.Limits{} },
+			"quota", checkNone, "does not tell", "",
+		},
+		"room for more": {
+			func(h *messenger.Health, _ *model.Room) { h.Granted.Entries = 100 },
+			"quota", checkGood, "newest entry is 12, and 100", "",
+		},
+		"nearly full": {
+			func(h *messenger.Health, _ *model.Room) { h.Granted.Entries = 13 },
+			"quota", checkMind, "nearly full", "--max-entries",
+		},
+		"a full channel": {
+			func(h *messenger.Health, _ *model.Room) { h.Granted.Entries = 12 },
+			"quota", checkWrong, "is full", "new room",
+		},
+		"a full channel that is only read": {
+			func(h *messenger.Health, r *model.Room) { h.Granted.Entries, r.WriteKey, h.Proven = 12, "", false },
+			"quota", checkMind, "is full", "new room",
 		},
 		"no write key": {
 			func(h *messenger.Health, r *model.Room) { r.WriteKey, h.Proven = "", false },

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
@@ -233,9 +234,12 @@ func (a *app) listPeople(roomName string, asJSON bool) error {
 			}
 			since := c.LostSince(p.Key)
 			if asJSON {
-				o := personJSON{p.Name, p.Key, passphrase.SixWords(p.Key.Safety()), p.Top, p.Compared, p.Own, nil, withdrawn, p.Lost, known(since)}
+				o := personJSON{p.Name, p.Key, passphrase.SixWords(p.Key.Safety()), p.Top, p.Compared, p.Own, nil, withdrawn, p.Lost, known(since), []record.PublicKey{}}
 				if p.Person != p.Key {
 					o.DeviceOf = &p.Person
+				}
+				if p.Left != nil {
+					o.LeftBy = p.Left.By
 				}
 				if err := a.printJSON(o); err != nil {
 					return err
@@ -250,8 +254,11 @@ func (a *app) listPeople(roomName string, asJSON bool) error {
 				note = a.style.warn("  (withdrawn as a lost device on " + since.Local().Format(time.DateOnly) + ")")
 			case p.Compared:
 				note = a.style.good("  (verified)")
-			case withdrawn:
+			case withdrawn && p.Left == nil:
 				note = a.style.warn("  (withdrawn: no device of yours)")
+			}
+			if p.Left != nil && !p.Lost {
+				note += a.style.warn("  (" + item.OfLeft(p.Left) + ")")
 			}
 			if err := a.printLines(fmt.Sprintf("%-24s %s  %s%s\n", screen.Line(p.Name), p.Key.Tag().Name(), passphrase.SixWords(p.Key.Safety()), note)); err != nil {
 				return err

@@ -272,16 +272,17 @@ func (identityJSON) about() string { return `Who signs ("identity", "identity sh
 
 // personJSON is an author of a room.
 type personJSON struct {
-	Name     string            `json:"name" means:"how the author is called"`
-	Key      record.PublicKey  `json:"key" means:"the public key, 64 hexadecimal digits"`
-	Words    string            `json:"words" means:"six words to compare"`
-	Last     uint32            `json:"last_number" means:"the author's highest number held"`
-	Verified bool              `json:"verified" means:"whether the words were compared"`
-	Own      bool              `json:"own" means:"whether it is our own key"`
-	DeviceOf *record.PublicKey `json:"device_of" means:"the key of whose device it is; null if it stands for itself"`
-	Withdrew bool              `json:"withdrawn" means:"whether we have taken back that it is a device of ours"`
-	Lost     bool              `json:"lost" means:"whether it was withdrawn as a lost device, on this device"`
-	Since    *time.Time        `json:"lost_since" means:"when that was; null if it was not"`
+	Name     string             `json:"name" means:"how the author is called"`
+	Key      record.PublicKey   `json:"key" means:"the public key, 64 hexadecimal digits"`
+	Words    string             `json:"words" means:"six words to compare"`
+	Last     uint32             `json:"last_number" means:"the author's highest number held"`
+	Verified bool               `json:"verified" means:"whether the words were compared"`
+	Own      bool               `json:"own" means:"whether it is our own key"`
+	DeviceOf *record.PublicKey  `json:"device_of" means:"the key of whose device it is; null if it stands for itself"`
+	Withdrew bool               `json:"withdrawn" means:"whether we have taken back that it is a device of ours"`
+	Lost     bool               `json:"lost" means:"whether it was withdrawn as a lost device, on this device"`
+	Since    *time.Time         `json:"lost_since" means:"when that was; null if it was not"`
+	LeftBy   []record.PublicKey `json:"left_by" means:"the keys of those who have taken back that it is a device of theirs"`
 }
 
 func (personJSON) about() string { return `An author ("identity list"):` }

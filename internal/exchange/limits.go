@@ -21,4 +21,6 @@ type Limits struct {
 	BulkRows int
 	// Daily is how many entries a day has on average under the quota; 0 where they are not counted.
 	Daily int
+	// Entries is the highest number that an entry of a channel gets; 0 where there is no limit, or none was told.
+	Entries int64
 }

@@ -18,6 +18,10 @@ func TestWhatIsNoTextIsSaidInWords(t *testing.T) {
 		it.Posted = posted
 		return it
 	}
+	left := model.Left{By: make([]record.PublicKey, 4), Names: []string{"py", "mal\x1b[2J", "a", "b"}}
+	if got, want := OfLeft(&left), "py, mal[2J, a and 1 more have taken back that this is a device of theirs"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
 	for name, c := range map[string]struct {
 		it    *model.Item
 		words string
@@ -25,6 +29,8 @@ func TestWhatIsNoTextIsSaidInWords(t *testing.T) {
 	}{
 		"a text":             {it: signed(record.Text("hello"), now)},
 		"a text, back-dated": {it: signed(record.Text("hello"), now.Add(-24*time.Hour)), notes: 1},
+		"of a lost device":   {it: &model.Item{Record: signed(record.Text("hello"), now).Record, Posted: now, Lost: true, Left: &left}, notes: 1},
+		"of one taken back":  {it: &model.Item{Record: signed(record.Text("hello"), now).Record, Posted: now, Left: &left}, notes: 1},
 		"a file":             {it: signed(record.File{Name: "a.txt"}, now)},
 		"unreadable":         {it: signed(record.Unreadable{}, now), words: "(unreadable)"},
 		"a heartbeat":        {it: signed(record.Heartbeat{}, now), words: "[is here]"},

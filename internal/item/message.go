@@ -16,38 +16,39 @@ import (
 
 // Message is a message, signed or not.
 type Message struct {
-	Entry    *int64            `json:"entry" means:"number of the feed's entry that it stands in; null while none is known"`
-	Field    *int              `json:"field" means:"field of that entry, for text that nobody has signed; null of one in the status"`
-	Posted   *time.Time        `json:"posted" means:"when the relay took it, by its clock"`
-	Sealed   *time.Time        `json:"sealed" means:"when it was encrypted, by the sender's clock"`
-	Kind     string            `json:"kind" means:"text, file, heartbeat, key moved, device, reading, …; of unsigned ones text, reading, binary or record"`
-	Signed   bool              `json:"signed" means:"whether a key has signed it: then that key is its author"`
-	Author   *string           `json:"author" means:"how the author is called"`
-	Key      *record.PublicKey `json:"key" means:"the author's public key, 64 hexadecimal digits"`
-	Standing *string           `json:"standing" means:"whose word it is: own, verified (words compared), known, new (the key's first message here), lost (a lost device's) or unsigned; null where that was not looked up"`
-	Number   *uint32           `json:"number" means:"the author's number of it"`
-	Clock    *time.Time        `json:"clock" means:"when it was written, by the author's clock"`
-	Text     *string           `json:"text" means:"what it says, if it is a text"`
-	Reading  *Reading          `json:"reading" means:"what a sensor has measured, if it is a reading; otherwise null:"`
-	File     *string           `json:"file" means:"name of the file, if it is one, as its author wrote it"`
-	Size     int               `json:"size" means:"bytes of the text, the reading or the file; 0 for the other kinds"`
-	Opened   *int              `json:"room_key" means:"which of the room's keys has opened it, 0 is the newest; of unsigned ones"`
-	Own      bool              `json:"own" means:"whether this device has written it"`
-	Behind   *uint32           `json:"behind" means:"number of a later one of its author that it stands behind; null if it stands behind none"`
-	Before   *int64            `json:"before" means:"of one that came late, in \"watch\": entry of a message that was there before and stands behind it; otherwise null"`
-	Names    *Named            `json:"names" means:"the message that it names as seen, if that is not its author's newest above; otherwise null:"`
-	Forked   bool              `json:"forked" means:"whether its author's key wrote another one with this number"`
-	Lost     bool              `json:"lost" means:"whether it is by a device that was withdrawn as lost"`
-	OldKey   bool              `json:"old_key" means:"whether somebody else sealed it with a key that the room had moved away from, knowingly or not"`
-	Device   *record.PublicKey `json:"device" means:"the public key that it speaks of, if its kind is device"`
-	Claims   *bool             `json:"claims" means:"whether it calls that key a device of its author's; false: it takes that back"`
-	Moved    *string           `json:"moved_to" means:"id of the key that the room is to go on with, 32 hexadecimal digits, if its kind is key moved"`
-	State    *string           `json:"state" means:"of an own message: queued, tried, accepted, unknown"`
-	Back     *bool             `json:"read_back" means:"of an own message: whether it was read back; until then only the relay says that it stands in that entry"`
-	SeenBy   []string          `json:"seen_by" means:"of an own message: who says to have read it"`
-	Words    *string           `json:"words" means:"what it is, in words, if it is neither a text, a reading nor a file"`
-	Notes    []string          `json:"notes" means:"what a reader should know of it besides, in words: that its clock is far off, that it came late, …"`
-	Notice   *string           `json:"notice" means:"what to read in its place: its author says that the room goes on with a key that is not here"`
+	Entry    *int64             `json:"entry" means:"number of the feed's entry that it stands in; null while none is known"`
+	Field    *int               `json:"field" means:"field of that entry, for text that nobody has signed; null of one in the status"`
+	Posted   *time.Time         `json:"posted" means:"when the relay took it, by its clock"`
+	Sealed   *time.Time         `json:"sealed" means:"when it was encrypted, by the sender's clock"`
+	Kind     string             `json:"kind" means:"text, file, heartbeat, key moved, device, reading, …; of unsigned ones text, reading, binary or record"`
+	Signed   bool               `json:"signed" means:"whether a key has signed it: then that key is its author"`
+	Author   *string            `json:"author" means:"how the author is called"`
+	Key      *record.PublicKey  `json:"key" means:"the author's public key, 64 hexadecimal digits"`
+	Standing *string            `json:"standing" means:"whose word it is: own, verified (words compared), known, new (the key's first message here), lost (a lost device's) or unsigned; null where that was not looked up"`
+	Number   *uint32            `json:"number" means:"the author's number of it"`
+	Clock    *time.Time         `json:"clock" means:"when it was written, by the author's clock"`
+	Text     *string            `json:"text" means:"what it says, if it is a text"`
+	Reading  *Reading           `json:"reading" means:"what a sensor has measured, if it is a reading; otherwise null:"`
+	File     *string            `json:"file" means:"name of the file, if it is one, as its author wrote it"`
+	Size     int                `json:"size" means:"bytes of the text, the reading or the file; 0 for the other kinds"`
+	Opened   *int               `json:"room_key" means:"which of the room's keys has opened it, 0 is the newest; of unsigned ones"`
+	Own      bool               `json:"own" means:"whether this device has written it"`
+	Behind   *uint32            `json:"behind" means:"number of a later one of its author that it stands behind; null if it stands behind none"`
+	Before   *int64             `json:"before" means:"of one that came late, in \"watch\": entry of a message that was there before and stands behind it; otherwise null"`
+	Names    *Named             `json:"names" means:"the message that it names as seen, if that is not its author's newest above; otherwise null:"`
+	Forked   bool               `json:"forked" means:"whether its author's key wrote another one with this number"`
+	Lost     bool               `json:"lost" means:"whether it is by a device that was withdrawn as lost, on this device"`
+	LeftBy   []record.PublicKey `json:"left_by" means:"the public keys of those who have taken back that its author is a device of theirs"`
+	OldKey   bool               `json:"old_key" means:"whether somebody else sealed it with a key that the room had moved away from, knowingly or not"`
+	Device   *record.PublicKey  `json:"device" means:"the public key that it speaks of, if its kind is device"`
+	Claims   *bool              `json:"claims" means:"whether it calls that key a device of its author's; false: it takes that back"`
+	Moved    *string            `json:"moved_to" means:"id of the key that the room is to go on with, 32 hexadecimal digits, if its kind is key moved"`
+	State    *string            `json:"state" means:"of an own message: queued, tried, accepted, unknown"`
+	Back     *bool              `json:"read_back" means:"of an own message: whether it was read back; until then only the relay says that it stands in that entry"`
+	SeenBy   []string           `json:"seen_by" means:"of an own message: who says to have read it"`
+	Words    *string            `json:"words" means:"what it is, in words, if it is neither a text, a reading nor a file"`
+	Notes    []string           `json:"notes" means:"what a reader should know of it besides, in words: that its clock is far off, that it came late, …"`
+	Notice   *string            `json:"notice" means:"what to read in its place: its author says that the room goes on with a key that is not here"`
 }
 
 // Reading is what a sensor has measured. Values are texts, or with --numbers numbers where they are such.
@@ -121,7 +122,10 @@ func Of(it *model.Item, numbers bool) Message {
 		Entry: known(it.At.Entry), Posted: known(it.Posted), Sealed: known(it.Sealed), Kind: m.Kind().String(), Signed: true,
 		Reading: reading, Author: &m.Name, Key: &m.Author, Standing: ofStanding(it), Number: &m.Number, Clock: new(m.Time()),
 		Own: m.Own, Behind: known(m.Behind), Before: known(it.Before), Forked: m.Forked, Lost: it.Lost, OldKey: it.OldKey, SeenBy: append([]string{}, it.SeenBy...), Notice: known(it.Notice),
-		Notes: append([]string{}, Notes(it)...),
+		Notes: append([]string{}, Notes(it)...), LeftBy: []record.PublicKey{},
+	}
+	if it.Left != nil {
+		j.LeftBy = it.Left.By
 	}
 	if m.Own {
 		j.Back = new(it.At.Entry > 0)

@@ -19,7 +19,7 @@ func OfBody(body record.Body, fate string) (words string, warns bool) {
 		return "[goes on with a new key]", false
 	case record.Device:
 		if b.Withdraws() {
-			return "[says that " + b.Key.Tag().Name() + " is no device of theirs, nor the other way round]", false
+			return "[takes back that " + b.Key.Tag().Name() + " and they are devices of one person]", false
 		}
 		return "[says that " + b.Key.Tag().Name() + " is a device of theirs]", false
 	case record.Letter:
@@ -62,8 +62,11 @@ func Notes(it *model.Item) (notes []string) {
 	if it.Before != 0 {
 		notes = append(notes, fmt.Sprintf("came late, it stands before entry %d", it.Before))
 	}
-	if it.Lost {
+	switch {
+	case it.Lost:
 		notes = append(notes, "by a device that was withdrawn as lost")
+	case it.Left != nil:
+		notes = append(notes, OfLeft(it.Left))
 	}
 	if it.OldKey {
 		notes = append(notes, "old key")
@@ -72,6 +75,18 @@ func Notes(it *model.Item) (notes []string) {
 		notes = append(notes, "one of two with this number")
 	}
 	return notes
+}
+
+// OfLeft says to people who has taken back that a key is a device of theirs, cleaned for a screen.
+func OfLeft(l *model.Left) string {
+	if l.Own {
+		return "you have taken back that this is a device of yours"
+	}
+	has := " has"
+	if len(l.Names) > 1 {
+		has = " have"
+	}
+	return someOf(l.Names) + has + " taken back that this is a device of theirs"
 }
 
 // placeNotes are those about where a record stands among others.
@@ -105,13 +120,16 @@ func Progress(it *model.Item) string {
 	return ""
 }
 
-// mostSeenBy is how many of those who have seen a message are named beside it: anybody can make keys that say so.
-const mostSeenBy = 3
+// mostNamed is how many people are named beside a message: anybody can make keys that say something of it.
+const mostNamed = 3
 
 // SeenBy names those who have seen a message, cleaned for a screen.
-func SeenBy(names []string) string {
-	shown := screen.Line(strings.Join(names[:min(len(names), mostSeenBy)], ", "))
-	if more := len(names) - mostSeenBy; more > 0 {
+func SeenBy(names []string) string { return someOf(names) }
+
+// someOf names the first of some people, cleaned for a screen.
+func someOf(names []string) string {
+	shown := screen.Line(strings.Join(names[:min(len(names), mostNamed)], ", "))
+	if more := len(names) - mostNamed; more > 0 {
 		shown += fmt.Sprintf(" and %d more", more)
 	}
 	return shown

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/channel"
+	"github.com/fernpost/fernpost/internal/duration"
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/remote"
@@ -34,6 +36,10 @@ type Health struct {
 	// write key, and a relay that does not tell, leave both empty.
 	WriteKey error
 	Proven   bool
+	// Granted is what the relay grants, if Told tells that it says so, and Interval the room's own between two updates.
+	Granted  exchange.Limits
+	Told     bool
+	Interval time.Duration
 	// Newest is the number of the channel's newest entry, Opens whether a key of the room opens one of the newest rows,
 	// and Unopened how many of those hold tokens that none opens. Rows is why they could not be read.
 	Rows     error
@@ -82,6 +88,11 @@ func (e *Engine) Examine(ctx context.Context, r model.Room, face Face) (h Health
 	h.Took = time.Since(begin)
 	h.Ahead, h.HasClock = client.ClockAhead()
 	if h.Relay != nil {
+		return h
+	}
+	h.Interval, _ = duration.Parse(r.Interval) // or dial had failed
+	if h.Granted, h.Told, err = client.Granted(ctx); err != nil {
+		h.Relay = err
 		return h
 	}
 	nobody := r

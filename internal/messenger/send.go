@@ -86,7 +86,7 @@ type SaidError struct {
 
 func (e *SaidError) Error() string {
 	if e.Withdrawn {
-		return fmt.Sprintf("you have said already that %s is no device of yours, nor the other way round", e.Device.Tag().Name())
+		return fmt.Sprintf("you have said already that %s and you are no devices of one person", e.Device.Tag().Name())
 	}
 	return fmt.Sprintf("you have said already that %s is a device of yours", e.Device.Tag().Name())
 }

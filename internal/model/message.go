@@ -32,6 +32,9 @@ type Item struct {
 	OldKey bool
 	// Lost means that its author is a device that was lost or stolen, as the user has said.
 	Lost bool
+	// Left is set where somebody has taken back that its author is a device of theirs; only a history, or what came since a mark,
+	// tells that.
+	Left *Left
 	// Standing is what is known of who has signed it; only a history, or what came since a mark, tells that of somebody else.
 	Standing Standing
 	// Sent tells how far a message of our own has come, and SeenBy who has signed that they have seen it.
@@ -228,6 +231,17 @@ type Person struct {
 	Own bool
 	// Lost means that it is the key of a device that was lost or stolen, as the user has said.
 	Lost bool
+	// Left is set where somebody has taken back that it is a device of theirs.
+	Left *Left
+}
+
+// Left is who has taken back that a key is a device of theirs: it may be lost, which no record says.
+type Left struct {
+	By []record.PublicKey
+	// Names are what they are called.
+	Names []string
+	// Own means that we ourselves are among them.
+	Own bool
 }
 
 // NameTaken returns who of some people has a nickname, or one that looks like it, and is not the person with a key; nil if nobody has.

@@ -24,6 +24,8 @@ type DeviceClaim struct {
 	// Refuses means that some record of Author has withdrawn: Author does not consent any more to be a device of Device.
 	// A consent has no number, so that is for good.
 	Refuses bool
+	// Claimed means that some record of Author has called Device theirs, with its consent.
+	Claimed bool
 }
 
 // devicePair names a [DeviceClaim].
@@ -95,6 +97,7 @@ func (l *ledger) askDevices(key PublicKey) {
 	}
 	for _, c := range claims {
 		if d.rows[c.pair()] == nil {
+			c.Claimed = c.Claimed || c.Claims // also where an older version has kept it
 			d.add(&deviceRow{DeviceClaim: c})
 		}
 	}
@@ -163,6 +166,21 @@ func (l *ledger) person(key PublicKey) PublicKey {
 	return person
 }
 
+// leftBy returns who has taken back that a key is a device of theirs, nobody if it is somebody's all the same. Without the
+// claim that was there before, with the key's consent, anybody could say so of a stranger.
+func (l *ledger) leftBy(key PublicKey) (by []PublicKey) {
+	l.askDevices(key)
+	if l.person(key) != key {
+		return nil
+	}
+	for _, row := range l.devices.on[key] {
+		if row.Claimed && !row.Claims && len(by) < maxDevices {
+			by = append(by, row.Author)
+		}
+	}
+	return by
+}
+
 // device takes in what a record says of another key.
 func (s *session) device(r *Record, d Device) {
 	s.askDevices(r.Author)
@@ -179,7 +197,7 @@ func (s *session) device(r *Record, d Device) {
 	case r.Number == row.Number:
 		row.Claims = row.Claims && !d.Withdraws()
 	}
-	row.Refuses = row.Refuses || d.Withdraws()
+	row.Refuses, row.Claimed = row.Refuses || d.Withdraws(), row.Claimed || !d.Withdraws()
 	if row.DeviceClaim != before {
 		row.dirty = true
 		s.devices.changed(r.Author, d.Key)

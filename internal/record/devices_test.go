@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -133,6 +134,55 @@ func TestClaimsAreJudgedOnAll(t *testing.T) {
 				}
 				if told := l.known.Findings(); len(told) != c.told {
 					t.Errorf("told %q", texts(told))
+				}
+			})
+		})
+	}
+}
+
+// Others read nothing of a device that was lost: who reads, in whatever order, is told by whom a key was withdrawn that had
+// consented, and nobody is told so of a stranger.
+func TestWhoHasTakenBackADevice(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		write func(py, mal, phone *scribe) []Signed
+		want  string
+	}{
+		{"claimed only", func(py, _, phone *scribe) []Signed { return []Signed{py.write(claim(py, phone))} }, ""},
+		{"claimed and taken back", func(py, _, phone *scribe) []Signed {
+			return []Signed{py.write(claim(py, phone)), py.write(withdraw(phone))}
+		}, "py"},
+		{"by somebody to whom it never consented", func(_, mal, phone *scribe) []Signed { return []Signed{mal.write(withdraw(phone))} }, ""},
+		{"by the device itself", func(py, _, phone *scribe) []Signed {
+			return []Signed{py.write(claim(py, phone)), phone.write(withdraw(py))}
+		}, ""},
+		{"while it is another one's", func(py, mal, phone *scribe) []Signed {
+			return []Signed{mal.write(claim(mal, phone)), py.write(claim(py, phone)), mal.write(withdraw(phone))}
+		}, ""},
+		{"by two", func(py, mal, phone *scribe) []Signed {
+			return []Signed{
+				mal.write(claim(mal, phone)), py.write(claim(py, phone)), mal.write(withdraw(phone)), py.write(withdraw(phone)),
+			}
+		}, "mal py"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			testenv.Check(t, func(t *rapid.T) {
+				py, mal, phone := newScribe(t, 1, "py"), newScribe(t, 2, "mal"), newScribe(t, 3, "phone")
+				l, cells := newListener(t), [][]Cell{}
+				for i, r := range c.write(py, mal, phone) {
+					cells = append(cells, at(t, int64(i+1), r))
+				}
+				for _, cells := range rapid.Permutation(cells).Draw(t, "order") {
+					l.read(cells)
+				}
+				var got []string
+				names := NamesOf(l.known)
+				for _, by := range names.LeftBy(phone.key()) {
+					got = append(got, names.Of(by))
+				}
+				slices.Sort(got)
+				if text := strings.Join(got, " "); text != c.want || names.Err() != nil {
+					t.Errorf("taken back by %q, want %q: %v", text, c.want, names.Err())
 				}
 			})
 		})

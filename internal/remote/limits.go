@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"time"
 
 	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/wire"
@@ -22,16 +23,27 @@ func (c *Client) Reach(ctx context.Context) (ours bool, err error) {
 // of a free licence are assumed, with the interval of [Options]. Post and PostBulk keep to what was told from then on.
 // The only error is the context's.
 func (c *Client) Limits(ctx context.Context) (exchange.Limits, error) {
-	content, _, err := c.fetch(ctx, wire.Call{Doing: "asking for the relay's limits", Path: wire.LimitsPath})
-	switch {
-	case ctx.Err() != nil:
-		return wire.Assumed(c.set.Interval), err
-	case err != nil:
-		return wire.Assumed(c.set.Interval), nil
-	}
-	l, told := wire.Granted(content, c.set.Interval)
+	l, told, err := c.granted(ctx, c.set.Interval)
 	if told {
 		c.SetIntervals(l.Interval, l.BulkInterval)
 	}
-	return l, nil
+	return l, err
+}
+
+// Granted asks the relay what it grants, whatever [Options] say of the interval; told is false of those that do not tell. The only
+// error is the context's.
+func (c *Client) Granted(ctx context.Context) (l exchange.Limits, told bool, err error) {
+	return c.granted(ctx, 0)
+}
+
+func (c *Client) granted(ctx context.Context, interval time.Duration) (l exchange.Limits, told bool, err error) {
+	content, _, err := c.fetch(ctx, wire.Call{Doing: "asking for the relay's limits", Path: wire.LimitsPath})
+	switch {
+	case ctx.Err() != nil:
+		return wire.Assumed(interval), false, err
+	case err != nil:
+		return wire.Assumed(interval), false, nil
+	}
+	l, told = wire.Granted(content, interval)
+	return l, told, nil
 }

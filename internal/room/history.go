@@ -658,7 +658,7 @@ func (c *Conversation) recall(rows []kept.Message, seen []record.Receipt) (items
 
 // noteStandings notes what is known of who has written messages.
 func (c *Conversation) noteStandings(items []model.Item) error {
-	authors := map[record.PublicKey]*model.Person{}
+	authors, names := map[record.PublicKey]*model.Person{}, c.names()
 	for i := range items {
 		m := items[i].Record
 		if m == nil {
@@ -672,11 +672,12 @@ func (c *Conversation) noteStandings(items []model.Item) error {
 				return err
 			}
 			p = c.personOf(author)
+			p.Left = c.leftBy(names, m.Author)
 			authors[m.Author] = p
 		}
-		items[i].Lost, items[i].Standing = p.Lost, p.StandingOf(m.Number)
+		items[i].Lost, items[i].Left, items[i].Standing = p.Lost, p.Left, p.StandingOf(m.Number)
 	}
-	return nil
+	return names.Err()
 }
 
 // Numbered returns the messages that a key has signed under a number, as far as they can be opened: more than one where that key

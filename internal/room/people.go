@@ -32,10 +32,26 @@ func (c *Conversation) People() ([]model.Person, error) {
 		people[i] = *c.personOf(a)
 		people[i].Names, people[i].Name, people[i].Person = pinned[a.Key], names.Of(a.Key), names.Person(a.Key)
 	}
+	for i := range people {
+		people[i].Left = c.leftBy(names, people[i].Key)
+	}
 	if err := names.Err(); err != nil {
 		return nil, fmt.Errorf("listing the authors: %w", err)
 	}
 	return people, nil
+}
+
+// leftBy tells who has taken back that a key is a device of theirs, nil if nobody has.
+func (c *Conversation) leftBy(names *record.Names, key record.PublicKey) *model.Left {
+	by := names.LeftBy(key)
+	if len(by) == 0 {
+		return nil
+	}
+	left := model.Left{By: by, Own: slices.Contains(by, c.own)}
+	for _, key := range by {
+		left.Names = append(left.Names, names.Of(key))
+	}
+	return &left
 }
 
 // personOf is an author without what is theirs by name.

@@ -11,6 +11,8 @@ type Limits struct {
 	BulkIntervalMS int64 `json:"bulk_interval_ms"`
 	// BulkUpdates is the most entries of one bulk call.
 	BulkUpdates int `json:"bulk_updates"`
+	// Entries is the highest number that an entry of a channel gets; 0 for no limit.
+	Entries int64 `json:"entries"`
 }
 
 // Interval returns IntervalMS as a duration.
@@ -25,7 +27,7 @@ func (l Limits) BulkInterval() time.Duration {
 // something.
 func (l Limits) Plausible() bool {
 	const day = int64(24 * time.Hour / time.Millisecond)
-	return min(l.IntervalMS, l.BulkIntervalMS) >= 0 && max(l.IntervalMS, l.BulkIntervalMS) <= day && l.BulkUpdates > 0
+	return min(l.IntervalMS, l.BulkIntervalMS) >= 0 && max(l.IntervalMS, l.BulkIntervalMS) <= day && l.BulkUpdates > 0 && l.Entries >= 0
 }
 
 // MayWrite is what a relay of our kind answers at /channels/ID/may_write.json, which the service does not have: whether

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/item"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
@@ -28,6 +29,9 @@ func whoPanel(people []model.Person, own record.PublicKey, name string) *panel {
 			what = "withdrawn as a lost device"
 		case who.Compared:
 			what = "verified"
+		}
+		if who.Left != nil && !who.Lost {
+			what += "; " + item.OfLeft(who.Left)
 		}
 		p.lines = append(p.lines, screen.Line(who.Tagged())+": "+passphrase.SixWords(who.Key.Safety()), "    "+what)
 	}

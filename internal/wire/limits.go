@@ -38,5 +38,6 @@ func Granted(content []byte, interval time.Duration) (l exchange.Limits, ok bool
 		Interval:     max(interval, told.Interval()),
 		BulkInterval: told.BulkInterval(),
 		BulkRows:     min(told.BulkUpdates, exchange.MaxBulkRows),
+		Entries:      told.Entries,
 	}, true
 }

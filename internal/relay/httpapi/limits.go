@@ -13,6 +13,7 @@ func (a *api) limits(*request) (*reply, error) {
 	l := a.relay.Limits()
 	body, err := json.Marshal(thingspeak.Limits{
 		IntervalMS: l.Interval.Milliseconds(), BulkIntervalMS: l.BulkInterval.Milliseconds(), BulkUpdates: l.BulkUpdates,
+		Entries: l.Entries,
 	})
 	if err != nil {
 		return nil, err

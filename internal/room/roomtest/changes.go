@@ -163,9 +163,11 @@ func (p *play) learnt() *record.Change {
 		c.Pins = append(c.Pins, record.Pin{Form: fmt.Sprint("form ", p.n("form", 4)), Key: p.key()})
 	}
 	for range p.n("devices", 2) {
-		c.Devices = append(c.Devices, record.DeviceClaim{
+		d := record.DeviceClaim{
 			Author: p.key(), Device: p.key(), Number: uint32(p.n("number", 9)), Claims: p.is("claims"), Refuses: p.is("refuses"),
-		})
+		}
+		d.Claimed = d.Claims || d.Refuses && p.is("claimed")
+		c.Devices = append(c.Devices, d)
 	}
 	p.groups(c)
 	return c

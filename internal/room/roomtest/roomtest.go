@@ -95,8 +95,9 @@ func testKnowledge(t *testing.T, s room.Store) {
 		Authors: []record.Author{a}, Claims: []record.Claim{c}, Groups: []record.Group{g}, Told: []record.Finding{f, said},
 		Pins: []record.Pin{{Form: "ana", Key: a.Key}},
 		Devices: []record.DeviceClaim{
-			{Author: a.Key, Device: record.PublicKey{4}, Number: top, Claims: true},
+			{Author: a.Key, Device: record.PublicKey{4}, Number: top, Claims: true, Claimed: true},
 			{Author: record.PublicKey{6}, Device: a.Key, Number: 7, Refuses: true},
+			{Author: record.PublicKey{7}, Device: record.PublicKey{8}, Number: 8, Refuses: true, Claimed: true},
 		},
 	}
 	apply(t, s, kept.Change{Learnt: &change})
@@ -119,7 +120,8 @@ func testKnowledge(t *testing.T, s room.Store) {
 	same(t, "untried", []record.Group{g})(s.Groups(record.GroupQuery{Only: record.WithUntried}))
 	same(t, "arriving", record.Arrival{Tags: []record.Tag{tag}})(s.Arriving())
 	same(t, "pins", change.Pins)(s.Pins(record.PinQuery{Form: "ana"}))
-	same(t, "devices", change.Devices[1:])(s.Devices(record.PublicKey{6}))
+	same(t, "devices", change.Devices[1:2])(s.Devices(record.PublicKey{6}))
+	same(t, "a claim that was taken back", change.Devices[2:])(s.Devices(record.PublicKey{8}))
 	if last, told, err := s.Told(said.ID()); !told || last != said.Last || err != nil {
 		t.Errorf("%d %v %v", last, told, err)
 	}
