@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -459,13 +458,13 @@ func (d *Delivery) posted(entries []int64, err error) error {
 		return errors.Join(err, d.failed(d.next, err))
 	}
 	p := &d.next.posts[0]
-	if others, err := d.c.holdsOthers(entries[0]); err != nil || others {
+	if others, err := d.wasThere(p, entries[0]); err != nil || others {
 		d.promised = true // a number that something else has is no more than a promise: what was posted is looked for
 		return err
 	}
 	p.At = record.Place{Clear: d.c.newest.Clear, Entry: entries[0]}
 	d.stored = p
-	d.accepted(1, entries[0])
+	d.accepted(1, entries[0]) // The newest entry is not that: were it far too high, later ones would be looked for above it.
 	return nil
 }
 
@@ -550,6 +549,7 @@ func (d *Delivery) settle(next *Step) error {
 		}
 	}
 	if len(settled) > 0 {
+		d.c.newest.Entry = max(d.c.newest.Entry, last)
 		d.accepted(len(settled), last)
 		d.broken = 0
 	} else if d.promised {
@@ -567,7 +567,6 @@ const maxBroken = 3
 
 // accepted counts posts that were accepted, the last as entry.
 func (d *Delivery) accepted(n int, entry int64) {
-	d.c.newest.Entry = max(d.c.newest.Entry, entry)
 	d.Delivered.Posted, d.Delivered.Last = d.Delivered.Posted+n, entry
 	d.left = max(d.left-n, 0) // more may have come meanwhile
 	if d.progress != nil {
@@ -575,10 +574,14 @@ func (d *Delivery) accepted(n int, entry int64) {
 	}
 }
 
-// holdsOthers reports whether this device holds an entry of that number, which was there before ours was posted.
-func (c *Conversation) holdsOthers(entry int64) (others bool, err error) {
-	at := record.Place{Clear: c.newest.Clear, Entry: entry}
-	err = c.store.Entries(kept.EntryQuery{First: at, Last: at, Limit: 1}, func(kept.Entry) error {
+// wasThere reports whether there was an entry of a number before a post, which therefore cannot have it. Of entries that no
+// key opens nothing is held: the newest number tells that they were there.
+func (d *Delivery) wasThere(p *kept.Post, entry int64) (others bool, err error) {
+	if entry <= max(d.c.since(p.After), d.Delivered.Last) {
+		return true, nil
+	}
+	at := record.Place{Clear: d.c.newest.Clear, Entry: entry}
+	err = d.c.store.Entries(kept.EntryQuery{First: at, Last: at, Limit: 1}, func(kept.Entry) error {
 		others = true
 		return nil
 	})
@@ -646,130 +649,4 @@ func (c *Conversation) since(at record.Place) int64 {
 		return 0
 	}
 	return at.Entry
-}
-
-// renumber signs anew what another copy of this identity has taken the numbers of: a restored backup, or a copied home.
-// The first post must not be one that was tried and may be stored. It runs inside a transaction.
-func (c *Conversation) renumber(now time.Time) ([]model.Renumbered, error) {
-	author, ok, err := c.store.Author(c.own)
-	if err != nil || !ok {
-		return nil, err
-	}
-	own, err := c.store.Own(kept.OwnQuery{Author: c.own, First: 1, Last: author.Top})
-	if err != nil {
-		return nil, err
-	}
-	first := -1
-	for i := range own {
-		q, err := c.queued(&own[i])
-		if err != nil {
-			return nil, err
-		}
-		if q.Sent == model.StateAccepted {
-			continue
-		}
-		// What the relay has had is posted again as it is. What stands above it may be ours as well: a relay stores the entries of a
-		// bulk update in part, or shows them so, and to sign the rest anew would send it twice.
-		if !q.Untried() {
-			if taken, err := c.taken(&own[i]); err != nil {
-				return nil, err
-			} else if !taken {
-				continue
-			}
-		}
-		first = i
-		break
-	}
-	if first < 0 {
-		return nil, nil
-	}
-	own, err = c.store.Own(kept.OwnQuery{Author: c.own, First: own[first].Number, Last: math.MaxUint32})
-	if err != nil {
-		return nil, err
-	}
-	state, err := c.store.State()
-	if err != nil || state.Own != c.own {
-		return nil, err
-	}
-	t := tip{number: author.Top, previous: author.TopHash, seq: state.Seq}
-	return c.signAnew(&state, t, own, func(*record.Record) bool { return true }, now)
-}
-
-// taken reports whether another record of ours is held under the number of one that was not read back.
-func (c *Conversation) taken(o *kept.Own) (bool, error) {
-	held, err := c.store.Held(record.HeldQuery{Author: o.Author, First: o.Number, Last: o.Number})
-	return slices.ContainsFunc(held, func(h record.Held) bool { return h.Hash != o.Hash }), err
-}
-
-// sealAnew signs anew what waits under a key that the room has moved away from, and seals it with the newest: with the old one
-// it would be for those whom the move has left behind. What was tried is completed as it is. It runs inside a transaction.
-func (c *Conversation) sealAnew(posts []kept.Post, now time.Time) (bool, error) {
-	first, err := c.leftBehind(posts)
-	if err != nil || first == nil {
-		return false, err
-	}
-	state, err := c.store.State()
-	if err != nil || state.Own != c.own {
-		return false, err
-	}
-	own, err := c.store.Own(kept.OwnQuery{Author: c.own, First: first.Number, Last: math.MaxUint32})
-	if err != nil {
-		return false, err
-	}
-	t := tip{number: first.Number - 1, seq: state.Seq}
-	if t.previous, err = c.hashOf(t.number); err != nil {
-		return false, err
-	}
-	_, err = c.signAnew(&state, t, own, func(*record.Record) bool { return true }, now)
-	return true, err
-}
-
-// leftBehind returns the first record among some posts of which nothing was tried, and which is sealed with a key that the room
-// has moved away from; nil if there is none.
-func (c *Conversation) leftBehind(posts []kept.Post) (*kept.Own, error) {
-	if len(c.ids) < 2 {
-		return nil, nil
-	}
-	own, err := c.store.Own(kept.OwnQuery{FirstPost: posts[0].Seq, LastPost: posts[len(posts)-1].Seq})
-	if err != nil {
-		return nil, err
-	}
-	for i := range own {
-		o := &own[i]
-		if o.Author != c.own || o.Kind == record.KindKeyMoved { // that one is for those who lack the new key
-			continue
-		}
-		q, err := c.progress(o)
-		if err != nil {
-			return nil, err
-		}
-		if !q.Untried() {
-			continue
-		}
-		key, err := c.sealedWith(o)
-		if err != nil || key == c.ids[0] { // what stands behind is no older
-			return nil, err
-		}
-		if away, err := c.movedFrom(key); err != nil || away != nil {
-			return o, err
-		}
-	}
-	return nil, nil
-}
-
-// sealedWith returns the key that seals a record of the outbox, the newest where it cannot be opened.
-func (c *Conversation) sealedWith(o *kept.Own) (record.KeyID, error) {
-	posts, err := c.store.Posts(kept.PostQuery{First: o.First, Last: o.First})
-	if err != nil {
-		return record.KeyID{}, err
-	}
-	for i := range posts {
-		for n := range posts[i].Cells.All() {
-			cell, ok := c.openField(&posts[i], n)
-			if id, err := cell.Group(); ok && err == nil && id.Number == o.Number {
-				return id.Key, nil
-			}
-		}
-	}
-	return c.ids[0], nil
 }

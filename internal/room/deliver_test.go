@@ -451,26 +451,99 @@ func TestABulkUpdateStoredInPartIsCompleted(t *testing.T) {
 	}
 }
 
-// sameNumber stores nothing, and names a number that something else has.
-type sameNumber struct{ poster }
+// numbersPoster stores what it is told to, and names numbers of its own.
+type numbersPoster struct {
+	poster
 
-func (sameNumber) Post(context.Context, thingspeak.Fields, int64) (int64, error) { return 1, nil }
+	names []int64        // of one post each, from then on the last
+	store map[int]bool   // which of them are stored
+	after func(post int) // each, unless it is nil
+	posts int
+}
+
+func (p *numbersPoster) Post(ctx context.Context, fields thingspeak.Fields, after int64) (int64, error) {
+	n := p.posts
+	p.posts++
+	if p.store[n] {
+		if _, err := p.poster.Post(ctx, fields, after); err != nil {
+			return 0, err
+		}
+	}
+	if p.after != nil {
+		p.after(n)
+	}
+	return p.names[min(n, len(p.names)-1)], nil
+}
 
 // TestANumberThatSomethingElseHasIsNoAnswer: what a relay had not stored left the outbox as accepted, and was lost.
 func TestANumberThatSomethingElseHasIsNoAnswer(t *testing.T) {
-	h := newHall(t)
-	ana, bo := h.join(1, "ana"), h.join(2, "bo")
-	bo.say("hello")
-	ana.look()
-	if _, err := ana.Write(record.Text("hello, bo"), time.Now()); err != nil {
-		t.Fatal(err)
+	for name, c := range map[string]struct {
+		names []int64
+		store map[int]bool
+		done  int
+	}{
+		"of a message":                {names: []int64{1}},
+		"of what no key opens":        {names: []int64{2}},
+		"none":                        {names: []int64{0}},
+		"of the message before":       {names: []int64{3}, store: map[int]bool{0: true}, done: 1},
+		"below the message before":    {names: []int64{9, 8}, store: map[int]bool{0: true}, done: 1},
+		"of a message, and it stored": {names: []int64{1}, store: map[int]bool{0: true, 1: true}, done: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHall(t, 1, 2)
+			ana, bo := h.join(1, "ana"), h.join(2, "bo")
+			bo.say("hello")
+			h.relay.Seed(t, h.channel.ID, 1, func(int) thingspeak.Entry {
+				return thingspeak.Entry{Fields: thingspeak.Fields{thingspeak.Text("no token of this room")}}
+			})
+			ana.look()
+			for _, text := range []string{"one", "two"} {
+				if _, err := ana.Write(record.Text(text), time.Now()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p := &numbersPoster{poster: poster{ana.client}, names: c.names, store: c.store}
+			done, err := ana.Deliver(t.Context(), p, nil)
+			if (c.done == 2) != (err == nil) || err != nil && !errors.Is(err, exchange.ErrUnknownOutcome) || done.Posted != c.done {
+				t.Errorf("%+v, %v", done, err)
+			}
+			ana.deliver()
+			got := bo.look()
+			if d := cmp.Diff([]string{"bo: hello", "ana: one", "ana: two"}, lines(got.Items)); d != "" || got.Repeats > 0 {
+				t.Errorf("%d repeats %s", got.Repeats, d)
+			}
+		})
 	}
-	if done, err := ana.Deliver(t.Context(), sameNumber{poster{ana.client}}, nil); !errors.Is(err, exchange.ErrUnknownOutcome) || done.Posted > 0 {
-		t.Errorf("%+v, %v", done, err)
+}
+
+// TestANumberFarTooHighHidesNothing: what was posted after a relay had named a number far too high was looked for only above
+// that number once an answer was lost, and sent twice.
+func TestANumberFarTooHighHidesNothing(t *testing.T) {
+	h := newHall(t, 1, 2)
+	ana, bo := h.join(1, "ana"), h.join(2, "bo")
+	ana.look()
+	for _, text := range []string{"one", "two"} {
+		if _, err := ana.Write(record.Text(text), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	p := &numbersPoster{poster: poster{ana.client}, names: []int64{5, 2}, store: map[int]bool{0: true, 1: true}}
+	p.after = func(post int) {
+		if post == 1 { // this answer is never taken
+			stop()
+		}
+	}
+	if _, err := ana.Deliver(ctx, p, nil); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Deliver = %v", err)
+	}
+	for range 5 {
+		bo.say("hello")
 	}
 	ana.deliver()
-	if d := cmp.Diff([]string{"bo: hello", "ana: hello, bo"}, lines(bo.look().Items)); d != "" {
-		t.Error(d)
+	got := bo.look()
+	if got.Repeats > 0 || len(h.relay.Entries(t, h.channel.ID)) != 7 {
+		t.Errorf("%d repeats among %q", got.Repeats, lines(got.Items))
 	}
 }
 

@@ -1,0 +1,2 @@
+-- An entry of the outbox may be in state 6 from now on: the relay has had it, and says that it has not stored it. Whoever does
+-- not know that state takes it for an accepted one, so the schema is another, though nothing of it changes.
