@@ -170,7 +170,7 @@ func TestNewerArchiveIsRefused(t *testing.T) {
 	if !errors.Is(err, model.ErrNewerArchive) {
 		t.Fatalf("OpenRoom = %v, want ErrNewer", err)
 	}
-	want := "written by a newer fernpost: it has schema 99, and this program knows up to 5: use a newer one"
+	want := "written by a newer fernpost: it has schema 99, and this program knows up to 6: use a newer one"
 	if !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("the error is %q", err)
 	}

@@ -3,6 +3,8 @@ package archive
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"testing/fstest"
 
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/sqlite"
@@ -43,4 +45,38 @@ func Script(path, text string) error {
 		return err
 	}
 	return errors.Join(c.Script(text), c.Close())
+}
+
+// Schema is the version of the schema of the database in a file.
+func Schema(path string) (version int, err error) {
+	c, err := sqlite.Open(path, sqlite.Settings{})
+	if err != nil {
+		return 0, err
+	}
+	err = c.Query("PRAGMA user_version", func(row sqlite.Row) error {
+		version = int(row.Int(0))
+		return nil
+	})
+	return version, errors.Join(err, c.Close())
+}
+
+// OpenAt opens the database in a file as a program does that knows so many steps of the schema.
+func OpenAt(path string, steps int) error {
+	all, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return err
+	}
+	known := fstest.MapFS{}
+	for _, step := range all[:steps] {
+		text, err := migrations.ReadFile(step)
+		if err != nil {
+			return err
+		}
+		known[step] = &fstest.MapFile{Data: text}
+	}
+	c, err := sqlite.Open(path, sqlite.Settings{})
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.Migrate(known, "migrations/*.sql", func() error { return nil }), c.Close())
 }
