@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"errors"
 	"html/template"
@@ -204,6 +205,27 @@ func (a *api) channelPage(q *request) (*reply, error) {
 		return nil, err
 	}
 	c := v.Channel
+	data := a.channelFacts(q, v)
+	var entries []thingspeak.Entry
+	err = a.relay.Rows(q.Context(), v, relay.Window{Results: pageRows}, func(e *thingspeak.Entry) error {
+		entries = append(entries, *e)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(entries)
+	data.addRows(c, entries)
+	if data.Plots, err = a.channelPlots(q.Context(), v); err != nil {
+		return nil, err
+	}
+	a.addFindings(q.Context(), v, data)
+	return renderPage(http.StatusOK, "channel", data)
+}
+
+// channelFacts is what a page says of a channel above its entries.
+func (a *api) channelFacts(q *request, v *relay.View) *channelData {
+	c, id := v.Channel, v.Channel.ID
 	data := &channelData{
 		pageHead:    pageHead{c.Name + " · channel " + strconv.FormatInt(id, 10), a.options.Notice, "refresh.js", a.options.ChannelPages},
 		Choice:      choiceOf(q),
@@ -222,27 +244,25 @@ func (a *api) channelPage(q *request) (*reply, error) {
 	} else {
 		data.Newest = newPageTime(v.State.Newest)
 	}
-	var entries []thingspeak.Entry
-	err = a.relay.Rows(q.Context(), v, relay.Window{Results: pageRows}, func(e *thingspeak.Entry) error {
-		entries = append(entries, *e)
-		return nil
-	})
+	return data
+}
+
+// noFindings stands where findings do if there is no telling them: a page without any would say that nothing is wrong.
+const noFindings = "Whether anything is wrong with this channel could not be found out, nor who has signed what: the log of this " +
+	"service says why. Load the page again later; the entries are shown as they came."
+
+// addFindings fills in what is wrong, where that is known.
+func (a *api) addFindings(ctx context.Context, v *relay.View, data *channelData) {
+	if a.options.Findings == nil {
+		return
+	}
+	found, err := a.options.Findings(v)
 	if err != nil {
-		return nil, err
+		a.log.ErrorContext(ctx, "findings of a page", "channel", v.Channel.ID, "err", err)
+		data.Findings = []string{noFindings}
+		return
 	}
-	slices.Reverse(entries)
-	data.addRows(c, entries)
-	if data.Plots, err = a.channelPlots(q.Context(), v); err != nil {
-		return nil, err
-	}
-	if a.options.Findings != nil {
-		found, err := a.options.Findings(v)
-		if err != nil {
-			return nil, err
-		}
-		data.Findings, data.Signers = found.Texts, found.Signers
-	}
-	return renderPage(http.StatusOK, "channel", data)
+	data.Findings, data.Signers = found.Texts, found.Signers
 }
 
 // choiceOf is the part of an address that says which rows are shown, and with which key.

@@ -1,10 +1,12 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -191,6 +193,30 @@ func TestChannelPage(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(body)
+	}
+}
+
+// Whoever could not be told what is wrong with a channel was not shown its entries either.
+func TestAChannelIsShownWhereNobodyKnowsWhatIsWrong(t *testing.T) {
+	var failed error
+	var log bytes.Buffer
+	s := newPageServer(t, Options{
+		Log:      slog.New(slog.NewTextHandler(&log, nil)),
+		Findings: func(*relay.View) (*Findings, error) { return &Findings{Texts: []string{"a gap"}}, failed },
+	})
+	c := s.channel(relay.Settings{Name: new("Greenhouse"), Public: new(true)})
+	e := thingspeak.Entry{}
+	e.Fields[0] = thingspeak.Text("reading 1")
+	s.post(c, e)
+	for _, failed = range []error{nil, errors.New("the index is damaged")} {
+		body := s.page(fmt.Sprint("/channels/", c.ID), http.StatusOK)
+		if !strings.Contains(body, "reading 1<") || strings.Contains(body, "a gap") == (failed != nil) ||
+			strings.Contains(body, "could not be found out") != (failed != nil) || strings.Contains(body, "the index") {
+			t.Errorf("with the error %v:\n%s", failed, body)
+		}
+	}
+	if !strings.Contains(log.String(), "the index is damaged") {
+		t.Errorf("the log says %q", log.String())
 	}
 }
 
