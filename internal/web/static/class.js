@@ -1,5 +1,5 @@
 import {Columns} from './columns.js'
-import {$, agree, clean, clock, compose, count, el, explain, said, save, svgPath, tell} from './dom.js'
+import {$, agree, attempt, clean, clock, compose, count, el, explain, said, save, svgPath, tell} from './dom.js'
 import {ask, follow} from './lesson.js'
 import {whoWrote} from './talk.js'
 import {token} from './token.js'
@@ -55,21 +55,44 @@ let asking = false
 async function joined() {
   if (asking || !room) return
   asking = true
-  const wrote = whoWrote(await room.people().catch(() => []))
-  $('#joined').textContent = !room?.info.signed ? 'Nobody signs here: who has written what, nobody knows.' : clean(wrote || 'Nobody has written yet.')
-  if (wrote && !came) invite(false)
-  came ||= Boolean(wrote)
+  const of = room
+  await attempt('#wrong', async () => {
+    const all = await of.people().catch(error => { if (room === of) throw error }) // one that was left may be closed
+    if (room !== of) return
+    const wrote = whoWrote(all)
+    $('#joined').textContent = !room.info.signed ? 'Nobody signs here: who has written what, nobody knows.' : clean(wrote || 'Nobody has written yet.')
+    if (wrote && !came) invite(false)
+    came ||= Boolean(wrote)
+  })
   asking = false
+  if (room !== of) joined()
 }
 
-async function openRoom() {
-  await room?.close()
+let opening = Promise.resolve()
+let opened = 0 // the channel of the room
+
+// openRoom opens the lesson's room as it is when those before are open: of two that were opened at once the second one found its room
+// in the hands of the first, and only read for good.
+function openRoom() {
+  return opening = opening.then(async () => {
+    if (opened === state.channel) return
+    await attempt('#wrong', openNow)
+  })
+}
+
+async function openNow() {
+  const now = state
+  opened = 0
+  room?.close()
+  room = null
   columns.empties(0)
   found.clear()
   $('#findings')?.remove()
   // The rooms of lessons before are gone. That of this one's other profile stays: whoever forgot its numbers would write one twice.
-  for (const old of await core.rooms()) if (old.relay !== state.relay) await core.forgetRoom(old.id)
-  room = await core.openRoom({link: state.link, nick: 'teacher', pad: state.switches.padding}, onEvent)
+  for (const old of await core.rooms()) if (old.relay !== now.relay) await core.forgetRoom(old.id)
+  room = await core.openRoom({link: now.link, nick: 'teacher', pad: now.switches.padding}, onEvent)
+  opened = now.channel
+  if (state.channel === opened && state.switches.padding !== now.switches.padding) await room.set({pad: state.switches.padding})
   $('#sum').textContent = room.core.sha256
   for (const m of await room.history(200)) columns.message(m)
   joined()
@@ -118,7 +141,7 @@ function showState(now) {
     $('#lies').append(el('p', {class: 'faint'}, 'From the moment on that you choose one, and for older posts as well: of every ten posts in the room, counted from the first one, it changes those named here. What is stored stays as it was posted, and shows again once you take the lie back. Numbers close up over what is not shown.'), ...Object.entries(now.lies).map(([name, does]) => el('label', {}, el('input', {type: 'checkbox', name: 'lie', value: name}), ` ${name} `, el('span', {class: 'faint'}, does))))
   }
   for (const box of document.querySelectorAll('[name=lie]')) box.checked = now.switches.lies.includes(box.value)
-  if (core && room && before && before.channel !== now.channel) openRoom().catch(error => tell($('#wrong'), explain(error)))
+  if (core && before && before.channel !== now.channel) openRoom()
   else if (room && before && before.switches.padding !== now.switches.padding) room.set({pad: now.switches.padding})
 }
 
@@ -126,6 +149,7 @@ function showState(now) {
 async function end() {
   following.abort()
   tell($('#notice'), 'The lesson is over.')
+  await opening
   const id = room?.id
   await Promise.all([room?.close(), blind?.close()])
   for (const one of [id, blind?.id]) if (one) await core.forgetRoom(one)
@@ -174,7 +198,11 @@ for (const [button, part] of [['#show-code', '#code'], ['#show-switches', '#swit
   })
 }
 
-compose(text => room.send({text}, {agree}), why => tell($('#wrong'), why))
+compose(async text => {
+  await opening
+  if (!room) throw new Error('The room is not open.')
+  return room.send({text}, {agree})
+}, why => tell($('#wrong'), why))
 
 $('#large').addEventListener('click', () => invite(!document.body.classList.contains('inviting')))
 

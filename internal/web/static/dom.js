@@ -56,6 +56,11 @@ export function tell(where, text) {
 // explain is what an error says, and what to do next.
 export const explain = error => [error.message || String(error), error.hint].filter(Boolean).join(' — ')
 
+// attempt does something that may fail, and shows why it did.
+export async function attempt(where, work) {
+  try { await work() } catch (error) { tell($(where), explain(error)) }
+}
+
 // nextFrame does something once before the next picture, however often it is asked for: reading sizes in between has all laid out anew.
 export function nextFrame(work) {
   let waits = false

@@ -1,6 +1,6 @@
 import * as core from './core.js'
 import {Columns} from './columns.js'
-import {$, agree, clean, compose, el, explain, said, save, tell} from './dom.js'
+import {$, agree, attempt, clean, compose, el, explain, said, save, tell} from './dom.js'
 import {ask, follow} from './lesson.js'
 import {Talk} from './talk.js'
 
@@ -37,7 +37,7 @@ function show(part) {
     $(`#${button.dataset.part}`).hidden = !on
   }
   if (part === 'talk') talk.toEnd()
-  if (part === 'people') people()
+  if (part === 'people') attempt('#trouble', people)
   if (part === 'outside') watch()
 }
 
@@ -98,12 +98,14 @@ async function history200() {
 }
 
 async function people() {
-  const all = await room.people()
+  const of = room
+  const all = await of?.people().catch(error => { if (room === of) throw error }) // another link may be opened meanwhile
+  if (!all || room !== of) return
   $('#own').textContent = room.info.words
   $('#others').replaceChildren(...all.filter(p => !p.own).map(p => el('li', {},
     el('p', {}, said(p.name || p.nick, 'author'), ' ', p.lost ? el('span', {class: 'mark bad'}, 'lost device') : p.compared ? el('span', {class: 'mark verified'}, 'verified') : ''),
     el('p', {class: 'words'}, p.words),
-    p.compared || p.lost ? '' : el('button', {type: 'button', class: 'quiet', onclick: async () => { await room.verify(p.key); await people(); await history200() }}, 'We have read them aloud: the same'),
+    p.compared || p.lost ? '' : el('button', {type: 'button', class: 'quiet', onclick: () => attempt('#trouble', async () => { await room.verify(p.key); await people(); await history200() })}, 'We have read them aloud: the same'),
   )))
   if (!all.some(p => !p.own)) $('#others').replaceChildren(el('li', {class: 'faint'}, 'Nobody has written yet.'))
 }

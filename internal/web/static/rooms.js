@@ -1,5 +1,5 @@
 import {Columns} from './columns.js'
-import {$, clean, compose, el, explain, said, save, tell} from './dom.js'
+import {$, attempt, clean, compose, el, explain, said, save, tell} from './dom.js'
 import {ask, lines} from './lesson.js'
 import {id} from './talk.js'
 import {token} from './token.js'
@@ -67,7 +67,7 @@ async function people() {
   $('#others').replaceChildren(...others.length ? others.map(p => el('li', {},
     el('p', {}, said(p.name, 'author'), ' ', p.compared ? el('span', {class: 'mark verified'}, 'verified') : ''),
     el('p', {class: 'words'}, p.words),
-    p.compared ? '' : el('button', {type: 'button', class: 'quiet', onclick: async () => { await ask(at('rooms', `/people/${p.key}`), {token, method: 'POST'}); await people(); for (const m of messages.values()) if (m.key === p.key) show({...m, standing: 'verified'}) }}, 'We have read them aloud: the same'),
+    p.compared ? '' : el('button', {type: 'button', class: 'quiet', onclick: () => attempt('#wrong', async () => { await ask(at('rooms', `/people/${p.key}`), {token, method: 'POST'}); await people(); for (const m of messages.values()) if (m.key === p.key) show({...m, standing: 'verified'}) })}, 'We have read them aloud: the same'),
   )) : [el('li', {class: 'faint'}, 'Nobody has written yet.')])
 }
 
@@ -94,7 +94,7 @@ async function open(name) {
   document.title = `${clean(name)} · fernpost`
   for (const button of document.querySelectorAll('#rooms button')) button.setAttribute('aria-pressed', String(button.value === name))
   $('#text').disabled = false
-  await people().catch(error => tell($('#wrong'), explain(error)))
+  await attempt('#wrong', people)
   if (signal.aborted) return // another room was opened meanwhile
   events((kind, e) => {
     if (kind === 'message') show(e)
@@ -112,7 +112,7 @@ for (const [button] of parts) {
       $(other).setAttribute('aria-pressed', String(other === button))
       $(part).hidden = other !== button
     }
-    if (button === '#show-people' && room) people().catch(error => tell($('#wrong'), explain(error)))
+    if (button === '#show-people' && room) attempt('#wrong', people)
   })
 }
 

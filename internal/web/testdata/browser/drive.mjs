@@ -50,10 +50,15 @@ export async function enter(page, name) {
 }
 
 export async function write(page, text) {
-  await page.click('[data-part=talk]').catch(() => {})
+  if (await page.isVisible('[data-part=talk]')) await page.click('[data-part=talk]') // a projector has no parts, and a click would wait for one
   await page.fill('#text', text)
   await page.press('#text', 'Enter')
   await page.waitForFunction(() => document.querySelector('#text').value === '')
+}
+
+// until waits for what takes a page time to find out: waitForFunction takes any promise for true.
+export async function until(page, is) {
+  while (!await page.evaluate(is)) await page.evaluate(() => new Promise(requestAnimationFrame))
 }
 
 // turn turns a switch of the projector's page.

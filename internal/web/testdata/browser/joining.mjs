@@ -1,5 +1,5 @@
 // Coming into a room by a link, and out of it: what a page says before somebody is believed, and what it keeps.
-import {assert, columns, enter, join, open, patience, phone, reads, run, screenshot, turn, write} from './drive.mjs'
+import {assert, columns, enter, join, open, patience, phone, reads, run, screenshot, turn, until, write} from './drive.mjs'
 
 const textOf = (page, what) => page.textContent(what)
 const says = (page, what, text) => page.waitForFunction(([what, text]) => !document.querySelector(what).hidden && document.querySelector(what).textContent.includes(text), [what, text])
@@ -121,7 +121,7 @@ async function keeping(bo, cy) {
   question = asked(cy, true)
   await cy.reload()
   await question
-  await cy.waitForFunction(async () => (await (await import('/static/core.js')).rooms()).length === 0)
+  await until(cy, async () => (await (await import('/static/core.js')).rooms()).length === 0)
   await cy.waitForSelector('#lacking')
 }
 
@@ -138,10 +138,18 @@ await run(async (browser, class_) => {
   // The lesson's other room is kept: whoever forgot its numbers would write one twice.
   await projector.click('#show-switches')
   await write(projector, 'the teacher’s first')
-  for (const profile of ['tutorial', 'fernpost']) await turn(projector, `[name=profile][value=${profile}]`)
-  await projector.waitForFunction(async () => document.querySelector('#title').textContent === 'class' && (await (await import('/static/core.js')).rooms()).length === 2)
+  await turn(projector, '[name=profile][value=tutorial]')
+  await until(projector, async () => document.querySelector('#title').textContent === 'class-texts' && (await (await import('/static/core.js')).rooms()).length === 2)
+  await turn(projector, '[name=profile][value=fernpost]')
+  await projector.waitForFunction(() => document.querySelector('#title').textContent === 'class')
   await reads(projector, 'from Ana Lena', '#columns')
   await write(projector, 'the teacher’s second')
   await columns(projector, 'the teacher’s second')
+  // Whoever turned the profile there and back at once had two rooms open, of which the last one only read.
+  for (const profile of ['tutorial', 'fernpost', 'tutorial', 'fernpost']) await turn(projector, `[name=profile][value=${profile}]`)
+  await projector.waitForFunction(() => document.querySelector('#title').textContent === 'class')
+  await write(projector, 'the teacher’s third')
+  await columns(projector, 'the teacher’s third')
+  await reads(ana, 'the teacher’s third')
   await keeping(bo, cy)
 })

@@ -1,5 +1,5 @@
 // A lesson: ten phones and a projector, from the QR code to each switch.
-import {assert, checkRules, columns, enter, join, open, patience, phone, problems, reads, run, screenshot, turn, write} from './drive.mjs'
+import {assert, checkRules, columns, enter, join, open, patience, phone, problems, reads, run, screenshot, turn, until, write} from './drive.mjs'
 
 const hostile = [
   '<img src=x onerror="window.ran=1">', '<script>window.ran=1</script>', '"><svg onload=window.ran=1>', 'javascript:window.ran=1//',
@@ -40,8 +40,7 @@ async function switches(browser, projector, phones, class_) {
   await checkRules(projector, 'the switches')
 
   await turn(projector, '[name=padding]')
-  await ana.waitForFunction(async () => (await (await fetch('/class/now')).json()).padding)
-  await ana.waitForTimeout(2500) // the phone asks every two seconds
+  await until(ana, async () => (await (await import('/static/phone.js')).opened).info.pad) // it asks every two seconds
   await write(ana, 'padded')
   await columns(projector, 'padded')
   const values = await projector.evaluate(() => [...document.querySelectorAll('.three')].filter(r => r.children[0].textContent.includes('padded'))[0].querySelectorAll('.c2 .token').length)
@@ -116,8 +115,9 @@ async function mishaps(projector, phones, class_) {
   second.setDefaultTimeout(patience)
   await second.goto(home)
   await reads(second, 'hello from ana')
-  const only = page => page.evaluate(() => document.querySelector('#text').disabled && /another tab/.test(document.querySelector('#trouble').textContent))
-  while (await only(hana) === await only(second)) await second.waitForTimeout(100)
+  const only = () => document.querySelector('#text').disabled && /another tab/.test(document.querySelector('#trouble').textContent)
+  const reader = await Promise.any([hana, second].map(page => page.waitForFunction(only).then(() => page)))
+  assert.equal(await (reader === hana ? second : hana).evaluate(only), false, 'both tabs only read')
   await second.close()
   await hana.waitForFunction(() => !document.querySelector('#text').disabled)
 
@@ -188,7 +188,8 @@ await run(async (browser, class_) => {
     return tried
   })
   assert.deepEqual(injected, {html: 'refused', code: 'refused', worker: 'refused'}, 'the page’s policy')
-  await first.waitForTimeout(500)
+  // What the page complains of comes in order: all of it is there when this is.
+  await Promise.all([first.waitForEvent('console', m => m.text() === 'that was all'), first.evaluate(() => console.log('that was all'))])
   problems.splice(0, problems.length, ...problems.filter(p => !/Trusted|Content Security Policy|unsafe-eval/.test(p)))
   await first.click('[data-part=about]')
   assert.equal((await first.textContent('#sum')).length, 64)
