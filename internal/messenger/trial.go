@@ -47,13 +47,18 @@ type WrongKeyError struct {
 	// MovedBy is how somebody is called, whose words were compared, and who has moved the room to another key; "" if
 	// nobody.
 	MovedBy string
+	// Moved tells that somebody has moved the room to a key that is not here. Then it may have moved once more, which stands under
+	// that key.
+	Moved bool
 }
 
 func (e *WrongKeyError) Error() string {
-	const wrong = "wrong passphrase, or another profile: "
+	const wrong, between = "wrong passphrase, or another profile: ", "; where the room has moved more than once, the passphrase between goes first"
 	switch {
 	case e.MovedBy != "":
-		return fmt.Sprintf("%sit is not the key that %s has moved to; it may be one that the room has left", wrong, screen.Line(e.MovedBy))
+		return fmt.Sprintf("%sit is not the key that %s has moved to; it may be one that the room has left%s", wrong, screen.Line(e.MovedBy), between)
+	case e.Moved:
+		return fmt.Sprintf("%s%v (looked at %s)%s", wrong, ErrNoKey, screen.Count(e.Rows, "row"), between)
 	case e.Rows == 0:
 		return wrong + ErrNoCheck.Error()
 	}
@@ -243,13 +248,13 @@ func (e *Engine) checkKey(ctx context.Context, r model.Room, key fernet.Key, fac
 	if elsewhere {
 		later, err := e.writesUnder(r, key, &moved[0], t.rows)
 		if err == nil && !later {
-			err = &WrongKeyError{MovedBy: moved[0].Name}
+			err = &WrongKeyError{MovedBy: moved[0].Name, Moved: true}
 		}
 		return d, err
 	}
 	switch {
 	case findings.NotOurs > 0:
-		return d, &WrongKeyError{Rows: len(t.rows)}
+		return d, &WrongKeyError{Rows: len(t.rows), Moved: len(moved) > 0}
 	case len(moved) > 0:
 		return Doubt{Any: true, MovedBy: moved[0].Name}, nil
 	}
