@@ -97,7 +97,7 @@ var (
 			"a broker and a client of MQTT hold no rules: relay/mqttapi is the door",
 		},
 		{
-			[]string{"eavesdrop"},
+			[]string{"eavesdrop", "capture"},
 			[]string{"fernet", "passphrase", "record", "publickey", "invite", "letter", "handover", "export", "keyring", "room", "archive"},
 			"what an eavesdropper learns must be shown without any key",
 		},
@@ -204,6 +204,7 @@ var (
 		"go.yaml.in/yaml":                     {"config"},
 		"github.com/tetratelabs/wazero":       {"web/core"},
 		"github.com/zalando/go-keyring":       {"keyring"},
+		"github.com/gopacket/gopacket":        {"capture"},
 		"golang.org/x/crypto":                 {"passphrase"},
 		"golang.org/x/term":                   {"cli"},
 		"github.com/spf13/cobra":              {"cli", "relay/relaycmd"},

@@ -43,6 +43,7 @@ type eavesdropOptions struct {
 
 	newest      int
 	raw, asJSON bool
+	pcap        string
 }
 
 func (a *app) eavesdropCommand() *cobra.Command {
@@ -55,11 +56,17 @@ device that sealed it, and how long the message can be. No key is used, and none
 does this links no code that opens tokens.
 
 --raw prints the CSV itself, to the letter; on a terminal without the characters that would control it. It is one answer of
-the relay: without -n as long as that may be, of 8,000 entries, and what is older is said to be missing.`,
+the relay: without -n as long as that may be, of 8,000 entries, and what is older is said to be missing.
+
+--pcap reads a recording of a network, by Wireshark, tshark or tcpdump, in place of a feed: where http is plain, as in most
+classrooms, everybody in the same Wi-Fi reads more than the feed has. It shows who asked for what, when and with which
+program, the keys that were sent along, which entries came from which address, and nothing of what is inside a token.
+examples/wireshark has tokens taken apart in Wireshark itself.`,
 		Example: `  fernpost eavesdrop --channel 1234567
   fernpost eavesdrop --room lab -n 100
   fernpost eavesdrop --csv feeds.csv --json
-  fernpost eavesdrop --channel 1234567 --raw > feeds.csv`,
+  fernpost eavesdrop --channel 1234567 --raw > feeds.csv
+  fernpost eavesdrop --pcap wifi.pcapng`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.raw && !cmd.Flags().Changed("newest") {
@@ -75,6 +82,7 @@ the relay: without -n as long as that may be, of 8,000 entries, and what is olde
 	flags := cmd.Flags()
 	o.add(flags)
 	flags.IntVarP(&o.newest, "newest", "n", 20, "show the newest `N` entries; 0 is all, and so is --raw without it")
+	flags.StringVar(&o.pcap, "pcap", "", "show what a network gave away, of which this `FILE` is a recording (pcap, pcapng); - is standard input")
 	flags.BoolVar(&o.raw, "raw", false, "print the CSV as it came")
 	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line")
 	cmd.AddCommand(a.eavesdropReportCommand(), a.eavesdropReplayCommand(), a.eavesdropGuessCommand())
@@ -87,6 +95,9 @@ func (a *app) eavesdrop(ctx context.Context, o eavesdropOptions) error {
 	}
 	if o.raw && o.asJSON {
 		return usagef("--raw and --json exclude each other")
+	}
+	if o.pcap != "" {
+		return a.eavesdropPcap(ctx, o)
 	}
 	if o.csv.name != "" {
 		return a.eavesdropCSV(ctx, o)

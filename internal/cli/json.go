@@ -47,6 +47,7 @@ var objects = []object{
 	sightingJSON{},
 	inferenceJSON{},
 	stepJSON{},
+	exchangeJSON{},
 	guessJSON{},
 	checkJSON{},
 	versionJSON{},
@@ -386,6 +387,33 @@ type stepJSON struct {
 }
 
 func (stepJSON) about() string { return `An entry as it happened ("eavesdrop replay"):` }
+
+// exchangeJSON is a request of plain HTTP in a recording of a network.
+type exchangeJSON struct {
+	At       time.Time     `json:"at" means:"when it was asked, by the recording's clock"`
+	Client   string        `json:"client" means:"address and port that asked"`
+	Hardware *string       `json:"hardware" means:"that client's address in its own network, or its router's"`
+	Server   string        `json:"server" means:"address and port that were asked"`
+	Method   string        `json:"method" means:"GET, POST, …"`
+	Path     string        `json:"path" means:"what was asked for, without parameters"`
+	Host     *string       `json:"host" means:"the server's name as the client has it"`
+	Agent    *string       `json:"agent" means:"the program that asked, as it says"`
+	Channel  *int64        `json:"channel" means:"number of the channel"`
+	Fields   []int         `json:"fields" means:"fields that were written"`
+	Status   *int          `json:"status" means:"of the answer; null if there is none"`
+	Entry    *int64        `json:"entry" means:"number of the entry that was stored"`
+	Keys     []wireKeyJSON `json:"keys" means:"API keys that were sent, or came with the answer:"`
+}
+
+func (exchangeJSON) about() string {
+	return `What a network gave away ("eavesdrop --pcap"):`
+}
+
+// wireKeyJSON is an API key that everybody could read.
+type wireKeyJSON struct {
+	Use string `json:"use" means:"write, read or account"`
+	Key string `json:"key" means:"the key"`
+}
 
 // guessJSON is what came of guessing.
 type guessJSON struct {

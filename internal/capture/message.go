@@ -1,0 +1,225 @@
+package capture
+
+import (
+	"bufio"
+	"bytes"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// mostHead and mostBody are how many bytes are kept of a message's head and body.
+	mostHead = 32 << 10
+	mostBody = 64 << 10
+)
+
+// said is a message of HTTP that is complete, a request or an answer.
+type said struct {
+	at      time.Time // of its first byte
+	request *http.Request
+	answer  *http.Response
+	body    []byte // its beginning
+	size    int64  // of the whole body
+}
+
+// part is which part of a message comes next.
+type part int
+
+const (
+	head      part = iota
+	counted        // a body of known length
+	untilEnd       // one that lasts as long as the connection
+	chunkSize      // the line that says how long the next chunk is
+	chunk          // a chunk, and the line end behind it
+	trailer        // what follows the last chunk
+)
+
+// message reads one message after the other, as far as it is HTTP, in whatever pieces they come.
+type message struct {
+	part
+	line []byte // what came of the head or line under way
+	left int64  // of the body or chunk
+	said
+}
+
+// skip notes that so many bytes are lacking.
+func (m *message) skip(n int64) {
+	switch {
+	case m.part == counted && n <= m.left, m.part == chunk && n <= m.left-2:
+		m.left -= n
+		m.size += n
+	case m.part == untilEnd:
+		m.size += n
+	default:
+		*m = message{}
+	}
+}
+
+// take takes data up to the end of a message, and returns that, if it came, and what is left of the data. A piece that does not begin
+// like HTTP where a message has to is left out: the next request begins in a piece of its own, mostly.
+func (m *message) take(data []byte, at time.Time, isHead func() bool) (rest []byte, done *said) {
+	switch m.part {
+	case head:
+		return m.takeHead(data, at, isHead)
+	case counted, untilEnd:
+		n := int64(len(data))
+		if m.part == counted {
+			n = min(n, m.left)
+			m.left -= n
+		}
+		m.keep(data[:n])
+		if rest = data[n:]; m.part == counted && m.left == 0 {
+			done = m.finish()
+		}
+		return rest, done
+	case chunk:
+		n := min(int64(len(data)), m.left)
+		m.keep(data[:max(min(n, m.left-2), 0)])
+		if m.left -= n; m.left == 0 {
+			m.part = chunkSize
+		}
+		return data[n:], nil
+	}
+	return m.takeLine(data)
+}
+
+func (m *message) takeHead(data []byte, at time.Time, isHead func() bool) (rest []byte, done *said) {
+	if len(m.line) == 0 {
+		if !begins(data) {
+			return nil, nil
+		}
+		m.at = at
+	}
+	before := len(m.line)
+	m.line = append(m.line, data[:min(len(data), mostHead+4-before)]...)
+	end := bytes.Index(m.line[max(before-3, 0):], []byte("\r\n\r\n"))
+	if end < 0 {
+		if len(m.line) > mostHead {
+			*m = message{}
+		}
+		return nil, nil
+	}
+	end += max(before-3, 0) + 4
+	rest = data[end-before:]
+	whole := m.line[:end]
+	m.line = nil
+	if !m.parse(whole, isHead()) {
+		*m = message{}
+		return rest, nil
+	}
+	if m.part == head {
+		done = m.finish()
+	}
+	return rest, done
+}
+
+// begins reports whether data begins like a message, as far as it goes.
+func begins(data []byte) bool {
+	for _, with := range []string{"GET ", "POST ", "PUT ", "DELETE ", "HEAD ", "OPTIONS ", "PATCH ", "HTTP/1."} {
+		if n := min(len(with), len(data)); string(data[:n]) == with[:n] {
+			return true
+		}
+	}
+	return false
+}
+
+// parse reads a head, and finds out what follows it. Without a body the part is still head.
+func (m *message) parse(text []byte, answersHEAD bool) bool {
+	if bytes.HasPrefix(text, []byte("HTTP/")) {
+		answer, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(text)), nil)
+		if err != nil {
+			return false
+		}
+		m.answer = answer
+		none := answersHEAD || answer.StatusCode < 200 || answer.StatusCode == http.StatusNoContent || answer.StatusCode == http.StatusNotModified
+		m.follows(answer.ContentLength, answer.TransferEncoding, none, untilEnd)
+		return true
+	}
+	line, rest, _ := bytes.Cut(text, []byte("\r\n"))
+	if bytes.Count(line, []byte(" ")) == 1 { // modems' sketches leave out the version
+		text = append(append(bytes.Clone(line), " HTTP/1.0\r\n"...), rest...)
+	}
+	request, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(text)))
+	if err != nil {
+		return false
+	}
+	m.request = request
+	m.follows(request.ContentLength, request.TransferEncoding, false, head)
+	return true
+}
+
+// follows notes which body follows a head, and without a length what is the rule then.
+func (m *message) follows(length int64, encoding []string, none bool, otherwise part) {
+	switch {
+	case none:
+		m.part = head
+	case len(encoding) > 0:
+		m.part = chunkSize
+	case length > 0:
+		m.part, m.left = counted, length
+	case length == 0:
+		m.part = head
+	default:
+		m.part = otherwise
+	}
+}
+
+// takeLine takes a line of what stands between chunks.
+func (m *message) takeLine(data []byte) (rest []byte, done *said) {
+	n := bytes.IndexByte(data, '\n') + 1
+	if n == 0 {
+		n = len(data)
+	}
+	if m.line = append(m.line, data[:n]...); len(m.line) > mostHead {
+		*m = message{}
+		return nil, nil
+	}
+	rest = data[n:]
+	if m.line[len(m.line)-1] != '\n' {
+		return rest, nil
+	}
+	line := strings.TrimSpace(string(m.line))
+	m.line = m.line[:0]
+	if m.part == trailer {
+		if line == "" {
+			done = m.finish()
+		}
+		return rest, done
+	}
+	size, _, _ := strings.Cut(line, ";")
+	switch length, err := strconv.ParseInt(strings.TrimSpace(size), 16, 64); {
+	case err != nil || length < 0 || length > 1<<40:
+		*m = message{}
+		return nil, nil
+	case length == 0:
+		m.part = trailer
+	default:
+		m.part, m.left = chunk, length+2
+	}
+	return rest, nil
+}
+
+func (m *message) keep(data []byte) {
+	m.size += int64(len(data))
+	m.body = append(m.body, data[:min(len(data), mostBody-len(m.body))]...)
+}
+
+// finish ends a message. One that says only that the answer is still to come (100 to 199) is none.
+func (m *message) finish() *said {
+	done := m.said
+	*m = message{}
+	if done.answer != nil && done.answer.StatusCode < 200 {
+		return nil
+	}
+	return &done
+}
+
+// end is what the end of a connection makes complete; nil if there is nothing.
+func (m *message) end() *said {
+	if m.request == nil && m.answer == nil {
+		return nil
+	}
+	return m.finish()
+}
