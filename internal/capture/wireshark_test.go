@@ -218,7 +218,9 @@ var rewrite = flag.Bool("update", false, "write examples/wireshark/classroom.pca
 // TestClassroomRecording: the recording that stands in examples/wireshark is the one that is made here: a board that writes, a phone that
 // writes and reads, and somebody who talks TLS.
 func TestClassroomRecording(t *testing.T) {
-	token := func(minutes, blocks int) string { return tokenOf(t, start.Add(time.Duration(minutes)*time.Minute), blocks) }
+	token := func(minutes, blocks int) string {
+		return tokenOf(t, start.Add(time.Duration(minutes)*time.Minute), blocks)
+	}
 	board, phone := &wire{tb: t, host: 31}, &wire{tb: t, host: 44, port: 100}
 	get := "GET %s HTTP/1.1\r\nHost: 192.168.1.1:3000\r\nUser-Agent: %s\r\n\r\n"
 	const android = "Mozilla/5.0 (Linux; Android 15; Mobile)"
