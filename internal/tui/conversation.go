@@ -165,16 +165,19 @@ func (c *conversation) tell(f *record.Finding, takenBack bool, now time.Time) {
 	}
 }
 
-// past marks what an earlier reading has found out, and this one, which has found this, does not find any more.
-func (c *conversation) past(found []item.Finding) {
+// past marks what an earlier reading has found out, and this one, which has found this, does not find any more. It
+// returns what that is true of since now.
+func (c *conversation) past(found []item.Finding) (gone []*block) {
 	for _, b := range c.blocks {
-		if b.finding == nil || !b.finding.Waiting || b.id != (record.FindingID{}) {
+		if b.finding == nil || !b.finding.Waiting || b.takenBack || b.id != (record.FindingID{}) {
 			continue
 		}
 		if !slices.ContainsFunc(found, func(f item.Finding) bool { return f.Text == b.finding.Text }) {
 			b.takenBack = true
+			gone = append(gone, b)
 		}
 	}
+	return gone
 }
 
 // note shows a finding at the end: it is noticed now, and above nobody would see it.

@@ -61,6 +61,30 @@ func TestChatTellsWhatItDoesNotShow(t *testing.T) {
 	})
 }
 
+// In lines nobody was told that what a reading had found out is true no longer.
+func TestLinesTellWhatIsTrueNoLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := newLab(t, "tutorial")
+		lab.server.Inject(withhold(2))
+		bo := talks(t, lab.member("bo"))
+		bo.sees("^room lab")
+		ana := talks(t, lab.member("ana"))
+		for _, text := range []string{"one", "two", "three"} {
+			ana.says("%s", text)
+		}
+		bo.sees(`^! waiting for entry 2$`)
+		lab.server.Inject(nil)
+		bo.sees(`two$`)
+		bo.sees(`^! no longer true: waiting for entry 2$`)
+		time.Sleep(10 * time.Minute)
+		if got := strings.Count(bo.talk.String(), "no longer true"); got != 1 {
+			t.Errorf("it is told %d times:\n%s", got, bo.talk.String())
+		}
+		ana.ends()
+		bo.ends()
+	})
+}
+
 // What a reading finds out stands in the conversation like a finding, once, and is taken back when the next one does not find it.
 func TestWhatAReadingFindsOutIsShown(t *testing.T) {
 	s := newScene(80, 24)

@@ -290,8 +290,8 @@ func (c *plainly) take(what any) {
 		}
 	case readIn:
 		c.answered = true
-		for _, f := range c.read(&e.read, e.lasting, e.passing) {
-			c.tellBlock(foundBlock(&f, c.now))
+		for _, b := range c.read(&e.read, e.lasting, e.passing) {
+			c.tellBlock(b)
 		}
 	case messenger.Event:
 		c.takeEvent(e)

@@ -240,18 +240,21 @@ func (s *state) event(e messenger.Event) []effect {
 }
 
 // read takes that the relay has answered, and what was found out then; see [messenger.Room.Lasting] and
-// [messenger.Room.Passing]. It returns what is to be told of that.
-func (s *state) read(e *messenger.Read, lasting, passing []item.Finding) []item.Finding {
+// [messenger.Room.Passing]. It returns what is to be told of that: what is not found any more, and what is found now.
+func (s *state) read(e *messenger.Read, lasting, passing []item.Finding) (told []*block) {
 	s.away, s.answered = false, true
 	if e.News.Cleared {
 		s.sayLines([]messenger.Line{messenger.ChannelCleared()})
 	}
-	s.talk.past(passing)
+	told = s.talk.past(passing)
 	tell := append(lasting, s.said.Fresh(passing)...)
 	for i := range tell {
-		s.talk.note(foundBlock(&tell[i], s.now))
+		if b := foundBlock(&tell[i], s.now); b != nil {
+			s.talk.note(b)
+			told = append(told, b)
+		}
 	}
-	return tell
+	return told
 }
 
 // stoppedText says why a reading did not come to its end, "" if it did.
