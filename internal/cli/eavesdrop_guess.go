@@ -13,13 +13,13 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/diskfile"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/guess"
 	"github.com/fernpost/fernpost/internal/passphrase"
@@ -372,16 +372,12 @@ func writeSession(name string, s guessSession) error {
 	if err != nil {
 		return err
 	}
-	next, err := os.CreateTemp(filepath.Dir(name), ".session-*")
+	err = diskfile.Replace(name, func(f *os.File) error {
+		_, err := f.Write(append(text, '\n'))
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("keeping the session: %w", err)
-	}
-	_, err = next.Write(append(text, '\n'))
-	if err = errors.Join(err, next.Sync(), next.Close()); err == nil {
-		err = os.Rename(next.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("keeping the session: %w", err), os.Remove(next.Name()))
 	}
 	return nil
 }

@@ -212,6 +212,28 @@ func (n *New) syncNames() error {
 	return errors.Join(SyncDir(d), d.Close())
 }
 
+// Replace writes a file that gets its name, in place of one that has it, when it is complete and on disk; until then its
+// name ends with ".part". Only its owner may read it. Where write fails, the one before is as it was.
+func Replace(name string, write func(*os.File) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.part")
+	if err != nil {
+		return err
+	}
+	if err = write(f); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	if err = SyncNames(filepath.Dir(name)); errors.Is(err, fs.ErrPermission) {
+		return nil // who may write in a directory need not be allowed to read it
+	}
+	return err
+}
+
 // SyncNames waits until the names in a directory are on disk.
 func SyncNames(dir string) error {
 	d, err := os.Open(dir)

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/diskfile"
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/serve"
 	"github.com/fernpost/fernpost/internal/screen"
@@ -41,7 +41,7 @@ what is posted meanwhile is left out.`,
 				if len(args) == 0 || args[0] == "-" {
 					return e.write(cmd.Context(), forReader(cmd.OutOrStdout()))
 				}
-				err := replaceFile(args[0], func(w io.Writer) error { return e.write(cmd.Context(), w) })
+				err := diskfile.Replace(args[0], func(f *os.File) error { return e.write(cmd.Context(), f) })
 				if err == nil {
 					fmt.Fprintf(cmd.ErrOrStderr(), "%d rows in %s\n", e.rows, args[0])
 				}
@@ -126,24 +126,6 @@ type terminal struct{ w io.Writer }
 func (t terminal) Write(text []byte) (int, error) {
 	_, err := io.WriteString(t.w, screen.Text(string(text)))
 	return len(text), err
-}
-
-// replaceFile writes a file that gets its name when it is complete and on disk, readable by its owner only.
-func replaceFile(name string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.part")
-	if err != nil {
-		return err
-	}
-	if err = write(f); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
 }
 
 // progress tells every now and then how far long work has come.

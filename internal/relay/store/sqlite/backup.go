@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+
+	"github.com/fernpost/fernpost/internal/diskfile"
 )
 
 // magic is what every SQLite database begins with.
@@ -16,35 +17,16 @@ const magic = "SQLite format 3\x00"
 // Backup writes a copy of the database to a file, as of one moment, beside whatever reads and writes. The copy is whole
 // and on disk when it bears the name; until then it is written under another one in the same directory. A file that is
 // there is replaced if it is a database, and refused if it is anything else or the one in use. Ending ctx ends the copy.
-func (s *Store) Backup(ctx context.Context, name string) (err error) {
+func (s *Store) Backup(ctx context.Context, name string) error {
 	if err := s.mayReplace(name); err != nil {
 		return err
 	}
-	dir := filepath.Dir(name)
 	// SQLite writes into a file that is empty, and leaves its mode, which is the owner's only, as it is.
-	f, err := os.CreateTemp(dir, filepath.Base(name)+".*.part")
+	err := diskfile.Replace(name, func(f *os.File) error { return s.copyInto(ctx, f.Name()) })
 	if err != nil {
 		return fmt.Errorf("making a backup: %w", err)
 	}
-	part := f.Name()
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("making a backup: %w", errors.Join(err, os.Remove(part)))
-		}
-	}()
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := s.copyInto(ctx, part); err != nil {
-		return err
-	}
-	if err := syncFile(part); err != nil {
-		return err
-	}
-	if err := os.Rename(part, name); err != nil {
-		return err
-	}
-	return syncDir(dir)
+	return nil
 }
 
 // mayReplace refuses a name at which something stands that a backup must not replace.
@@ -82,13 +64,4 @@ func (s *Store) copyInto(ctx context.Context, part string) error {
 		return err
 	}
 	return errors.Join(c.CopyInto(ctx, part), c.Close())
-}
-
-// syncFile waits until a file is on disk.
-func syncFile(name string) error {
-	f, err := os.OpenFile(name, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

@@ -6,9 +6,6 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// syncDir has nothing to do: a directory cannot be synced, and the system logs renames.
-func syncDir(string) error { return nil }
-
 // isFull reports whether an error says that a disk is full.
 func isFull(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
