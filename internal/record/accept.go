@@ -74,7 +74,7 @@ func (s *session) move(a *authorRow, rows *heldRows, i int, cells []Spot) {
 	h.Cells, h.At, rows.dirty = cells, highest(cells), append(rows.dirty, i)
 	rows.stands(h.At)
 	s.arrange(a, h.Number)
-	s.weighAll(s.tag(a.Key.Tag()), h.Number)
+	s.weighAll(s.claimsAbout(a.Key.Tag()), h.Number)
 	// What it names may stand below it now.
 	if e := h.assemble(s.reader.salt, s.cells(cells)); e != nil {
 		r := e.open()
@@ -120,13 +120,13 @@ func (s *session) hold(a *authorRow, rows *heldRows, h Held) {
 
 // answer weighs what was said of a number that has come, and where it has lowered the base, of all above that.
 func (s *session) answer(a *authorRow, number uint32, lowered bool) {
-	tag := s.tag(a.Key.Tag())
+	claims := s.claimsAbout(a.Key.Tag())
 	if !lowered {
-		s.weighAll(tag, number)
+		s.weighAll(claims, number)
 		return
 	}
-	for _, number := range slices.Sorted(maps.Keys(tag.claims)) {
-		s.weighAll(tag, number)
+	for _, number := range slices.Sorted(maps.Keys(claims)) {
+		s.weighAll(claims, number)
 	}
 }
 
@@ -205,8 +205,8 @@ func named(r *Record) []Seen {
 
 // claim weighs a new claim, and keeps it unless it is resolved.
 func (s *session) claim(c Claim) {
-	rows := s.tag(c.Tag)
-	for _, row := range rows.claims[c.Number] {
+	claims := s.claimsAbout(c.Tag)
+	for _, row := range claims[c.Number] {
 		if row.key() != c.key() || row.gone {
 			continue
 		}
@@ -223,13 +223,13 @@ func (s *session) claim(c Claim) {
 	if by := s.author(c.By); by.Claims < maxClaims {
 		by.Claims, by.dirty = by.Claims+1, true
 		row.kept, row.dirty = true, true
-		rows.claims[c.Number] = append(rows.claims[c.Number], row)
+		claims[c.Number] = append(claims[c.Number], row)
 	}
 }
 
 // weighAll weighs the claims about one number of a tag.
-func (s *session) weighAll(tag *tagRows, number uint32) {
-	for _, c := range tag.claims[number] {
+func (s *session) weighAll(claims map[uint32][]*claimRow, number uint32) {
+	for _, c := range claims[number] {
 		if !c.gone {
 			s.weigh(c)
 		}
@@ -264,7 +264,12 @@ func (s *session) believe(c *claimRow, at Spot) {
 
 // meant returns whom a claim may be about: whoever has the tag and does not make the claim.
 func (s *session) meant(c *Claim) []*authorRow {
-	return slices.DeleteFunc(s.signers(c.Tag), func(a *authorRow) bool { return a.Key == c.By })
+	signers := s.signers(c.Tag)
+	i := slices.IndexFunc(signers, func(a *authorRow) bool { return a.Key == c.By })
+	if i < 0 {
+		return signers
+	}
+	return slices.Concat(signers[:i], signers[i+1:])
 }
 
 // receipt notes a claim that is true, where it is ours or about us.

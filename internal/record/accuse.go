@@ -57,9 +57,6 @@ func (all pairs) add(kind FindingKind, c *claimRow) {
 // judgeClaims tells what a seen accuses, unless what came since then says otherwise. stored are the claims that Known
 // had.
 func (s *session) judgeClaims(stored []Claim) {
-	for i := range stored {
-		s.tag(stored[i].Tag)
-	}
 	s.fulfil(stored)
 	told, more := 0, 0
 	waiting := Finding{Kind: Missing, Waiting: true} // counts those for which there is no room
@@ -113,7 +110,11 @@ func (s *session) fulfil(stored []Claim) {
 // came reports whether what a claim names has come in this call, and nothing else than claims told until now that it is
 // missing.
 func (s *session) came(c *Claim) bool {
-	if slices.ContainsFunc(s.tag(c.Tag).claims[c.Number], func(row *claimRow) bool {
+	claims := s.tag(c.Tag).claims
+	if claims == nil { // nothing of whoever has that tag has come, so it is doubted as it was
+		return false
+	}
+	if slices.ContainsFunc(claims[c.Number], func(row *claimRow) bool {
 		return row.key() == c.key() && row.Doubted && !row.gone
 	}) {
 		return false
@@ -204,11 +205,11 @@ func (s *session) accusations(now pairs) (all []*accusation) {
 		who      PublicKey
 		complete bool
 	}
-	groups := map[about]*accusation{}
+	groups := map[about]accusation{}
 	claims := map[about]map[PublicKey]*claimRow{}
 	for _, c := range s.claims(func(c *Claim) bool { return c.Doubted }) {
-		a := s.accusationOf(c)
-		if a == nil {
+		a, ok := s.accusationOf(c)
+		if !ok {
 			continue
 		}
 		now.add(a.kind, c)
@@ -229,7 +230,7 @@ func (s *session) accusations(now pairs) (all []*accusation) {
 		}
 	}
 	for key, a := range groups {
-		all = append(all, s.segments(a, slices.Collect(maps.Values(claims[key])))...)
+		all = append(all, s.segments(&a, slices.Collect(maps.Values(claims[key])))...)
 	}
 	slices.SortFunc(all, func(a, b *accusation) int {
 		return cmp.Or(s.rank(a.leads[0], b.leads[0]), bytes.Compare(a.tag[:], b.tag[:]), cmp.Compare(a.kind, b.kind),
@@ -238,10 +239,10 @@ func (s *session) accusations(now pairs) (all []*accusation) {
 	return all
 }
 
-// accusationOf returns what a single claim says, nil if nothing.
-func (s *session) accusationOf(c *claimRow) *accusation {
+// accusationOf returns what a single claim says, and whether it says anything.
+func (s *session) accusationOf(c *claimRow) (a accusation, ok bool) {
 	meant := s.meant(&c.Claim)
-	a := &accusation{kind: Missing, tag: c.Tag}
+	a = accusation{kind: Missing, tag: c.Tag}
 	if len(meant) == 1 {
 		who := meant[0]
 		a.who = who
@@ -252,17 +253,17 @@ func (s *session) accusationOf(c *claimRow) *accusation {
 		case who.holds(c.Number):
 			a.kind = Fork
 		case c.Number < who.Top:
-			return nil // that it is missing is proven
+			return a, false // that it is missing is proven
 		}
 		// Whoever names a number has seen it, and so what its author wrote before.
 		if a.from.Compare(c.At.Place) > 0 {
 			a.kind = Refuted
-			return a
+			return a, true
 		}
 	}
 	a.hole, a.complete = s.stretch(a.from, c.At.Place)
 	a.complete = a.complete && !s.untried(c.Tag, c.Number, c.Number)
-	return a
+	return a, true
 }
 
 // segments cuts what several say of one author into ranges of which the same accusers speak.
@@ -345,15 +346,21 @@ func (s *session) refuted(c *claimRow) Finding {
 // claims returns those of a kind that are kept, in a fixed order.
 func (s *session) claims(of func(*Claim) bool) []*claimRow {
 	var rows []*claimRow
-	for _, tag := range s.tags {
-		for _, claims := range tag.claims {
-			for _, c := range claims {
-				if !c.gone && of(&c.Claim) {
-					rows = append(rows, c)
-				}
+	add := func(some []*claimRow) {
+		for _, c := range some {
+			if !c.gone && of(&c.Claim) {
+				rows = append(rows, c)
 			}
 		}
 	}
-	slices.SortFunc(rows, func(a, b *claimRow) int { return compareClaims(a.Claim, b.Claim) })
+	for _, tag := range s.tags {
+		if tag.claims == nil {
+			add(tag.unsettled)
+		}
+		for _, claims := range tag.claims {
+			add(claims)
+		}
+	}
+	slices.SortFunc(rows, func(a, b *claimRow) int { return a.compare(&b.Claim) })
 	return rows
 }

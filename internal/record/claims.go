@@ -10,9 +10,6 @@ import (
 // judgeBelow tells who names what stands below, on their word. Each line of the conversation says so for itself. stored are
 // the claims that Known had.
 func (s *session) judgeBelow(stored []Claim) {
-	for i := range stored {
-		s.tag(stored[i].Tag)
-	}
 	now := pairs{}
 	for _, c := range s.claims(func(c *Claim) bool { return c.Below }) {
 		now.add(Reordered, c)

@@ -72,6 +72,54 @@ func TestAccusersCostAsMuchAsTheyAre(t *testing.T) {
 	})
 }
 
+// countedKnown counts the claims that are asked for.
+type countedKnown struct {
+	*Memory
+
+	claims int
+}
+
+func (k *countedKnown) Claims(q ClaimQuery) ([]Claim, error) {
+	claims, err := k.Memory.Claims(q)
+	k.claims += len(claims)
+	return claims, err
+}
+
+// False keys of which each accuses somebody of a thousand things cost every later reading six seconds and 300 MB: each claim was
+// asked for twice, put by itself into a table, and its authors were looked up for it alone.
+func TestClaimsAreLookedAtOnce(t *testing.T) {
+	const accusers, each = 20, maxClaims
+	ana := newScribe(t, 1, "ana")
+	l := newListener(t)
+	l.read(at(t, 1, ana.write(Text("hello"))))
+	var learnt Change
+	for i := range accusers {
+		h := Held{Author: stranger(i), Number: 1, At: Spot{Place{0, int64(i + 2)}, 1}}
+		learnt.Held = append(learnt.Held, h)
+		learnt.Authors = append(learnt.Authors, Author{Key: h.Author, Base: 1, Top: 1, Claims: each})
+		for n := range each {
+			learnt.Claims = append(learnt.Claims, Claim{
+				Tag: ana.tag(), Number: uint32(2 + each*i + n), Hash: ShortHash{1}, By: h.Author, Said: 1, At: h.At, Doubted: true,
+			})
+		}
+	}
+	l.known.Apply(learnt)
+	l.read(nil)
+	known := &countedKnown{Memory: l.known}
+	bytes, pieces := allocated(func() {
+		result, err := l.reader.Read(known, nil, l.view, l.now)
+		if err != nil || len(result.Change.Told)+len(result.Change.TakenBack) > 0 {
+			t.Errorf("%q, %v", texts(result.Change.Told), err)
+		}
+	})
+	if known.claims != accusers*each {
+		t.Errorf("%d claims were asked for %d", accusers*each, known.claims)
+	}
+	if bytes > 800*accusers*each || pieces > accusers*each/4 {
+		t.Errorf("%d claims take %.0f bytes in %.0f pieces", accusers*each, bytes, pieces)
+	}
+}
+
 // Forks of two numbers cost as much as they are: each was held against all of the number before for each that came, and
 // 1,200 of each took fifteen seconds. What comes behind them is all that is written.
 func TestForksCostAsMuchAsTheyAre(t *testing.T) {

@@ -31,8 +31,19 @@ func (s *session) judge() {
 	for _, a := range s.gapped() {
 		s.judgeGaps(a)
 	}
-	s.judgeBelow(slices.DeleteFunc(slices.Clone(claims), func(c Claim) bool { return !c.Below }))
-	s.judgeClaims(slices.DeleteFunc(claims, func(c Claim) bool { return !c.Doubted }))
+	s.signed = map[Tag][]*authorRow{}      // all records have come
+	slices.SortFunc(claims, compareClaims) // of what is taken back the first that says it is named
+	s.takeUnsettled(claims)
+	below, doubted := []Claim(nil), claims[:0]
+	for _, c := range claims {
+		if c.Below {
+			below = append(below, c)
+		} else if c.Doubted {
+			doubted = append(doubted, c)
+		}
+	}
+	s.judgeBelow(below)
+	s.judgeClaims(doubted)
 	s.judgeGroups()
 	for _, f := range []Finding{s.malformed, s.newer, s.moreForged} {
 		if f.Count > 0 {

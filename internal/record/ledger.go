@@ -14,6 +14,7 @@ type ledger struct {
 
 	authors map[PublicKey]*authorRow
 	tags    map[Tag]*tagRows
+	signed  map[Tag][]*authorRow // what signers returns, once no more authors come in this call
 	held    map[heldKey]*heldRows
 	pins    map[string]pinRow
 	forms   map[string][]string
@@ -30,10 +31,12 @@ type authorRow struct {
 	dirty bool
 }
 
-// tagRows are the authors of one tag, and the claims about it by number.
+// tagRows are the authors of one tag, and the claims about it by number; nil unless they were asked for. Then unsettled are
+// those that are doubted or below: of the others nothing is to be said.
 type tagRows struct {
-	authors []PublicKey
-	claims  map[uint32][]*claimRow
+	authors   []PublicKey
+	claims    map[uint32][]*claimRow
+	unsettled []*claimRow
 }
 
 type claimRow struct {
@@ -205,24 +208,58 @@ func (l *ledger) askAuthors(q AuthorQuery) (rows []*authorRow) {
 func (l *ledger) tag(tag Tag) *tagRows {
 	rows, ok := l.tags[tag]
 	if !ok {
-		rows = &tagRows{claims: map[uint32][]*claimRow{}}
-		for _, a := range l.askAuthors(AuthorQuery{Tag: &tag}) {
+		rows = &tagRows{}
+		asked := tag // or each call would take memory for it
+		for _, a := range l.askAuthors(AuthorQuery{Tag: &asked}) {
 			rows.authors = append(rows.authors, a.Key)
-		}
-		claims, err := l.known.Claims(ClaimQuery{Tag: &tag})
-		if err != nil {
-			l.fail(err)
-		}
-		for _, c := range claims {
-			rows.claims[c.Number] = append(rows.claims[c.Number], &claimRow{Claim: c, stored: true, kept: true})
 		}
 		l.tags[tag] = rows
 	}
 	return rows
 }
 
-// signers returns the authors with this tag of whom a record is held, in a fixed order.
+// claimsAbout returns the claims about a tag by number. Whoever adds some does so there.
+func (l *ledger) claimsAbout(tag Tag) map[uint32][]*claimRow {
+	rows := l.tag(tag)
+	if rows.claims == nil {
+		claims, err := l.known.Claims(ClaimQuery{Tag: &tag})
+		if err != nil {
+			l.fail(err)
+		}
+		rows.claims = map[uint32][]*claimRow{}
+		all := claimRows(claims)
+		for i := range all {
+			rows.claims[all[i].Number] = append(rows.claims[all[i].Number], &all[i])
+		}
+	}
+	return rows.claims
+}
+
+// takeUnsettled takes in the claims that are doubted or below, all that Known has, about the tags of which this call has not
+// asked for any. An insider's are many, and each call looks at them: they are not asked for twice.
+func (l *ledger) takeUnsettled(stored []Claim) {
+	all := claimRows(stored)
+	for i := range all {
+		if rows := l.tag(all[i].Tag); rows.claims == nil {
+			rows.unsettled = append(rows.unsettled, &all[i])
+		}
+	}
+}
+
+// claimRows returns claims as they were stored.
+func claimRows(claims []Claim) []claimRow {
+	rows := make([]claimRow, len(claims))
+	for i := range claims {
+		rows[i] = claimRow{Claim: claims[i], stored: true, kept: true}
+	}
+	return rows
+}
+
+// signers returns the authors with this tag of whom a record is held, in a fixed order. They are not to be changed.
 func (l *ledger) signers(tag Tag) []*authorRow {
+	if rows, ok := l.signed[tag]; ok {
+		return rows
+	}
 	var rows []*authorRow
 	for _, key := range l.tag(tag).authors {
 		if a := l.author(key); a.Base != 0 {
@@ -230,6 +267,9 @@ func (l *ledger) signers(tag Tag) []*authorRow {
 		}
 	}
 	slices.SortFunc(rows, func(a, b *authorRow) int { return bytes.Compare(a.Key[:], b.Key[:]) })
+	if l.signed != nil {
+		l.signed[tag] = rows
+	}
 	return rows
 }
 
@@ -429,9 +469,12 @@ func (l *ledger) changes() Change {
 	return *c
 }
 
-func compareClaims(a, b Claim) int {
-	return cmp.Or(bytes.Compare(a.Tag[:], b.Tag[:]), cmp.Compare(a.Number, b.Number),
-		bytes.Compare(a.Hash[:], b.Hash[:]), bytes.Compare(a.By[:], b.By[:]))
+func compareClaims(a, b Claim) int { return a.compare(&b) }
+
+// compare orders claims by what names them.
+func (c *Claim) compare(o *Claim) int {
+	return cmp.Or(bytes.Compare(c.Tag[:], o.Tag[:]), cmp.Compare(c.Number, o.Number),
+		bytes.Compare(c.Hash[:], o.Hash[:]), bytes.Compare(c.By[:], o.By[:]))
 }
 
 func compareGroups(a, b GroupID) int {

@@ -79,11 +79,19 @@ func NewReader(salt Salt, own PublicKey) *Reader {
 // The result depends on nothing else than the arguments, and on what was handed in before. The error is one of known's,
 // and then nothing was learnt.
 func (r *Reader) Read(known Known, cells []Cell, view View, now time.Time) (*Result, error) {
-	s := &session{
+	return r.begin(known, view, now).read(cells)
+}
+
+func (r *Reader) begin(known Known, view View, now time.Time) *session {
+	return &session{
 		ledger: newLedger(known), reader: r, view: view, now: now, touched: map[GroupID]*touch{}, accused: map[Tag]uint32{},
 		malformed: Finding{Kind: Malformed}, newer: Finding{Kind: Newer},
 		moreForged: Finding{Kind: Forged}, forged: map[Tag]int{},
 	}
+}
+
+// read is [Reader.Read].
+func (s *session) read(cells []Cell) (*Result, error) {
 	for i := range cells {
 		s.take(&cells[i])
 	}
@@ -95,7 +103,7 @@ func (r *Reader) Read(known Known, cells []Cell, view View, now time.Time) (*Res
 	if s.err != nil {
 		return nil, fmt.Errorf("reading records: %w", s.err)
 	}
-	r.pool.trim()
+	s.reader.pool.trim()
 	return &s.result, nil
 }
 

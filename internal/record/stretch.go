@@ -38,7 +38,7 @@ func Lacking(known Known) ([]Stretch, error) {
 		}
 	}
 	for _, c := range claims {
-		if a := s.accusationOf(&claimRow{Claim: c}); c.Doubted && a != nil && a.kind == Missing {
+		if a, ok := s.accusationOf(&claimRow{Claim: c}); c.Doubted && ok && a.kind == Missing {
 			all = append(all, between(a.from, c.At.Place))
 		}
 	}
