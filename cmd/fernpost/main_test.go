@@ -93,13 +93,13 @@ func TestScript(t *testing.T) {
 			}
 			examples, err := filepath.Abs("../../examples")
 			env.Setenv("EXAMPLES", examples)
-			for _, name := range []string{"relay", "gateway", "class"} {
+			for _, name := range []string{"relay", "gateway", "class", "game"} {
 				env.Values[name] = &server{name: name}
 			}
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"relay": cmdServer("relay"), "gateway": cmdServer("gateway"), "class": cmdServer("class"), "exits": cmdExits, "capture": cmdCapture, "python": cmdPython, "pause": cmdPause,
+			"relay": cmdServer("relay"), "gateway": cmdServer("gateway"), "class": cmdServer("class"), "game": cmdServer("game"), "exits": cmdExits, "capture": cmdCapture, "python": cmdPython, "pause": cmdPause,
 			"mode": cmdMode, "serve": cmdServe, "terminal": cmdTerminal,
 		},
 		Condition:           condition,
@@ -131,7 +131,7 @@ func TestScriptsLookForOneThing(t *testing.T) {
 	}
 }
 
-// server is the script's "fernpost relay", "fernpost gateway" or "fernpost class" process.
+// server is the script's "fernpost relay", "fernpost gateway", "fernpost class" or "fernpost game" process.
 type server struct {
 	name   string
 	cmd    *exec.Cmd
@@ -210,15 +210,15 @@ func (r *server) start(ts *testscript.TestScript) {
 		ts.Setenv("MQTT_HOST", host)
 		ts.Setenv("MQTT_PORT", port)
 	}
-	if r.name == "class" {
+	if before := map[string]string{"class": "phones ", "game": "link "}[r.name]; before != "" {
 		link := ""
-		for !strings.HasPrefix(link, "phones ") {
+		for !strings.HasPrefix(link, before) {
 			if link, err = lines.ReadString('\n'); err != nil {
 				r.end(syscall.SIGKILL)
 				ts.Fatalf("there is no invitation: %v\n%s", err, r.log.String())
 			}
 		}
-		ts.Setenv("LINK", strings.TrimSpace(strings.TrimPrefix(link, "phones ")))
+		ts.Setenv("LINK", strings.TrimSpace(strings.TrimPrefix(link, before)))
 	}
 	go io.Copy(io.Discard, out)
 	r.listen = strings.TrimPrefix(url, "http://")

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +27,8 @@ const (
 
 type gameOptions struct {
 	solo    bool
+	pairs   int
+	listen  string
 	rounds  int
 	minutes int
 	seed    uint64
@@ -44,12 +48,18 @@ reader could look at, and what fernpost has noticed is kept from you until you h
 authors' numbers, keys and clocks; the feed, each entry as it was when it was first seen, and as it is now; and, with "other", what
 another reader is shown. Then you are told what it was, where one could have seen it, and what fernpost says.
 
-An answer is the name of a lie, or its first letters. A right one is worth 10 points. The game ends after its rounds, after its
-minutes, or with Ctrl-C; --sheet writes who has answered what as CSV. A game follows from its seed, which is printed: --seed plays it
-again.`,
+An answer is the name of a lie, or its first letters. A right one is worth 10 points, and 5 more for the first pair. The game ends
+after its rounds, after its minutes, or with Ctrl-C; --sheet writes who has answered what as CSV. A game follows from its seed, which
+is printed: --seed plays it again.
+
+Without --solo it waits for pairs, which join by the link that it prints, from their own terminals: "fernpost game join". Two players
+of a pair see the same; what the first of them says counts. Pairs are shown two versions where the relay tells two: look at each
+other's screens. The game begins when --pairs of them are there, and each round ends when all have answered, or when its share of the
+minutes is over. The link is plain http: whoever has it plays, and there is nothing else to be had.`,
 		Example: `  fernpost game --solo
-  fernpost game --solo --rounds 9 --sheet result.csv
-  fernpost game --solo --seed 7`,
+  fernpost game --solo --rounds 9 --seed 7
+  fernpost game --pairs 4 --sheet result.csv
+  fernpost game join http://192.168.1.20:3000/game/abcdefgh --as owls`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("seed") {
@@ -59,6 +69,9 @@ again.`,
 		},
 	}
 	flags := cmd.Flags()
+	flags.IntVar(&o.pairs, "pairs", 2, "begin when `N` pairs have joined")
+	flags.StringVar(&o.listen, "listen", defaultClass, "serve pairs on `HOST:PORT`; port 0 picks one")
+	notASetting(flags.Lookup("listen"))
 	flags.BoolVar(&o.solo, "solo", false, "play alone, in this terminal")
 	flags.IntVar(&o.rounds, "rounds", 5, "how many `rounds` there are")
 	flags.IntVar(&o.minutes, "minutes", 10, "how many `minutes` the game takes at most")
@@ -66,6 +79,7 @@ again.`,
 	flags.StringVar(&o.sheet, "sheet", "", "write the result to `FILE` (CSV)")
 	flags.Var(duration.Flag(&o.pace, 0), "pace", "how long the bots wait between two messages")
 	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line: what is shown in a round, and the outcome")
+	cmd.AddCommand(a.gameJoinCommand())
 	return cmd
 }
 
@@ -77,6 +91,8 @@ func (o *gameOptions) check() error {
 		return usagef("--minutes %d: want 1 to %d", o.minutes, mostMinutes)
 	case o.pace < 0 || o.pace > time.Minute:
 		return usagef("--pace %v: want 0s to 1m", o.pace)
+	case o.pairs < 1 || o.pairs > game.MaxPairs:
+		return usagef("--pairs %d: want 1 to %d", o.pairs, game.MaxPairs)
 	case o.sheet == "":
 		return nil
 	}
@@ -87,9 +103,6 @@ func (o *gameOptions) check() error {
 func (a *app) game(ctx context.Context, o *gameOptions) (err error) {
 	if err := o.check(); err != nil {
 		return err
-	}
-	if !o.solo {
-		return usagef("who plays? --solo plays alone")
 	}
 	g, err := game.Start(ctx, game.Options{
 		Seed: o.seed, Rounds: o.rounds, Length: time.Duration(o.minutes) * time.Minute, Pace: o.pace, Access: a.access(),
@@ -107,7 +120,11 @@ func (a *app) game(ctx context.Context, o *gameOptions) (err error) {
 		}
 		err = errors.Join(err, g.Close())
 	}()
-	if err = a.playSolo(ctx, g, o); ctx.Err() != nil {
+	play := a.playSolo
+	if !o.solo {
+		play = a.hostGame
+	}
+	if err = play(ctx, g, o); ctx.Err() != nil {
 		return nil // that is how a game may end
 	}
 	return err
@@ -165,9 +182,13 @@ func (a *app) gameOver(g *game.Game, o *gameOptions) error {
 	if o.asJSON {
 		return nil // the outcomes have said it
 	}
+	return a.showPairs(g.Pairs())
+}
+
+func (a *app) showPairs(pairs []game.Pair) error {
 	var b strings.Builder
-	for _, p := range g.Pairs() {
-		fmt.Fprintf(&b, "%s (%s): %s\n", screen.Line(p.Name), p.Flag, count(p.Points, "point"))
+	for _, p := range pairs {
+		fmt.Fprintf(&b, "%s (%s): %s\n", screen.Line(p.Name), screen.Line(p.Flag), count(p.Points, "point"))
 	}
 	return a.printLines(b.String())
 }
@@ -263,13 +284,9 @@ func (p *player) showTalk(s *game.Screen) error {
 func (p *player) showFeed(s *game.Screen) error {
 	var rows [][]string
 	then, now := byEntry(s.Then), byEntry(s.Now)
-	last := int64(0)
-	for _, all := range [][]game.Row{s.Then, s.Now} {
-		for i := range all {
-			last = max(last, all[i].Entry)
-		}
-	}
-	for n := int64(1); n <= last; n++ {
+	entries := slices.Concat(slices.Collect(maps.Keys(then)), slices.Collect(maps.Keys(now)))
+	slices.Sort(entries)
+	for _, n := range slices.Compact(entries) {
 		row := []string{fmt.Sprint(n), "-", "-", "-", "-", "-"}
 		if r, ok := then[n]; ok {
 			row[1], row[2] = gameClock(r.Posted), tokenEnd(r.Token)
@@ -336,15 +353,15 @@ func (p *player) tell(o *game.Outcome) error {
 	if o.Truth != game.None {
 		by = " (by the " + o.By + ")"
 	}
-	fmt.Fprintf(&b, "\n%s %s; %d in all, flag %s\n", verdict, count(o.Points, "point"), o.Sum, o.Flag)
-	fmt.Fprintf(&b, "  %s%s\n", o.Does, by)
-	fmt.Fprintf(&b, "  how to see it: %s\n  here: %s\n", o.How, screen.Line(o.Here))
+	fmt.Fprintf(&b, "\n%s %s; %d in all, flag %s\n", verdict, count(o.Points, "point"), o.Sum, screen.Line(o.Flag))
+	fmt.Fprintf(&b, "  %s%s\n", screen.Line(o.Does), screen.Line(by))
+	fmt.Fprintf(&b, "  how to see it: %s\n  here: %s\n", screen.Line(o.How), screen.Line(o.Here))
 	p.tellFindings(&b, "fernpost says:", o.Findings)
 	if len(o.Others) > 0 {
 		p.tellFindings(&b, "and to the other one:", o.Others)
 	}
-	if o.Digests[0] != o.Digests[1] {
-		fmt.Fprintf(&b, "  and \"verify\" has other words for each: %s / %s\n", o.Digests[0], o.Digests[1])
+	if d := o.Digests; len(d) == 2 && d[0] != d[1] {
+		fmt.Fprintf(&b, "  and \"verify\" has other words for each: %s / %s\n", screen.Line(d[0]), screen.Line(d[1]))
 	}
 	return p.printLines(b.String())
 }

@@ -268,3 +268,15 @@ func (g *Game) WriteSheet(w io.Writer) error {
 	defer g.mu.Unlock()
 	return g.score.WriteSheet(w)
 }
+
+// Outcomes are those of the answers to the round under way, in the order in which they came.
+func (g *Game) Outcomes() (all []Outcome) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, a := range g.score.answers {
+		if g.round != nil && a.Round == g.number {
+			all = append(all, g.outcome(a))
+		}
+	}
+	return all
+}

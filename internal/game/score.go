@@ -20,15 +20,15 @@ const (
 	pointsFirst = 5 // for the first pair that is right in a round, where there are two
 )
 
-// maxPairs is how many pairs play one game: each has a flag of its own.
-const maxPairs = len(flags)
+// MaxPairs is how many pairs play one game: each has a flag of its own.
+const MaxPairs = len(flags)
 
 // Refused answers.
 var (
 	ErrNoPair   = errors.New("nobody of that pair has joined")
 	ErrAnswered = errors.New("this pair has answered already: its first answer counts")
 	ErrNotNow   = errors.New("that round cannot be answered now")
-	ErrFull     = fmt.Errorf("a game has at most %d pairs", maxPairs)
+	ErrFull     = fmt.Errorf("a game has at most %d pairs", MaxPairs)
 )
 
 // Pair is who plays together.
@@ -74,7 +74,7 @@ func (s *Score) Join(name string) (Pair, error) {
 	if p := s.pair(name); p != nil {
 		return *p, nil
 	}
-	if len(s.pairs) == maxPairs {
+	if len(s.pairs) == MaxPairs {
 		return Pair{}, ErrFull
 	}
 	n := len(s.pairs)
