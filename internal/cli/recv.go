@@ -47,7 +47,8 @@ Of one text people are shown at most 200 lines, on a terminal at most 8,000 char
 
 A reading of a sensor stands there as field1=21.5 field2=40 (warm). --format csv prints readings and texts as a table, to be
 piped into a plot: the time by the author's clock in UTC, the author where somebody has signed it, field1 to field8, status,
-text. In a room of plain texts a number stands in the column of its field.
+text. In a room of plain texts a number stands in the column of its field. A text that a spreadsheet would run as a formula
+(=, +, -, @) has a ' in front there; --json has it as it is.
 
 The first reading of a room of plain texts looks at the newest 8,000 entries; --all reads the whole channel. -n 0 prints
 every message.`,

@@ -39,7 +39,7 @@ func parseOutput(format string, numbers, asJSON bool) (o output, err error) {
 // tableTime is how the table writes times: in UTC, all of one length.
 const tableTime = "2006-01-02T15:04:05.000Z"
 
-// table writes readings and texts as CSV (RFC 4180, with line feeds for line ends).
+// table writes readings and texts as CSV (RFC 4180, with line feeds for line ends). What a spreadsheet would run is marked as text.
 type table struct {
 	a   *app
 	out *csv.Writer
@@ -79,12 +79,12 @@ func (t *table) add(it *model.Item) error {
 	}
 	t.row = append(t.row[:0], it.Clock().UTC().Format(tableTime), "")
 	if it.Record != nil {
-		t.row[1] = screen.Line(it.Record.Name)
+		t.row[1] = screen.Cell(screen.Line(it.Record.Name))
 	}
 	for _, v := range r.Values {
-		t.row = append(t.row, screen.Text(v.Text))
+		t.row = append(t.row, screen.Cell(screen.Text(v.Text)))
 	}
-	t.row = append(t.row, screen.Text(r.Status), screen.Text(text))
+	t.row = append(t.row, screen.Cell(screen.Text(r.Status)), screen.Cell(screen.Text(text)))
 	return t.write()
 }
 
