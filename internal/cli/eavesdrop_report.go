@@ -29,7 +29,8 @@ func (a *app) eavesdropReportCommand() *cobra.Command {
 		Short: "Say what a feed gives away: lengths, clocks, habits, devices",
 		Long: `report reads all of a feed as anybody can and says what follows from it without a key: how messages are written and how long
 they can be, what the clocks tell, when somebody writes and sleeps, what the channel is for and how many devices write; with how
-sure each of that is, how it was computed, and "cannot tell" where the feed does not say.
+sure each of that is, how it was computed, how many bits a message gives away by it where that can be counted, and "cannot tell"
+where the feed does not say.
 
 --out writes it as a page for a browser, with pictures and the numbers behind them: one file, which needs no network and no script,
 and can be printed.`,
@@ -106,7 +107,10 @@ func (a *app) showReport(r *eavesdrop.Report, of, out string, asJSON bool) error
 		return err
 	case asJSON:
 		for _, i := range r.Inferences {
-			j := inferenceJSON{Topic: string(i.Topic), Says: i.Says, Certainty: i.Certainty, How: i.How, Bits: known(i.Bits)}
+			j := inferenceJSON{Topic: string(i.Topic), Says: i.Says, Certainty: i.Certainty, How: i.How}
+			if i.Counted {
+				j.Bits = new(i.Bits)
+			}
 			if err := a.printJSON(j); err != nil {
 				return err
 			}
@@ -118,17 +122,14 @@ func (a *app) showReport(r *eavesdrop.Report, of, out string, asJSON bool) error
 	for _, i := range r.Inferences {
 		if i.Topic != topic {
 			topic = i.Topic
-			fmt.Fprintf(&b, "%s\n", a.style.bold(strings.ToUpper(string(topic))))
+			fmt.Fprintf(&b, "%s (%s)\n", a.style.bold(strings.ToUpper(string(topic))), report.BitsText(r.Bits(topic)))
 		}
 		fmt.Fprintf(&b, "  %s", screen.Line(i.Says))
 		if sure := report.CertaintyText(i.Certainty); sure != "" {
 			fmt.Fprintf(&b, " (%s)", sure)
 		}
-		if i.Bits > 0 {
-			fmt.Fprintf(&b, " (%.1f bits a message)", i.Bits)
-		}
 		b.WriteByte('\n')
-		if topic == eavesdrop.Clocks && i.Bits > 0 {
+		if topic == eavesdrop.Clocks && i.Counted {
 			b.WriteString(a.offsetsText(r))
 		}
 	}

@@ -371,7 +371,7 @@ type inferenceJSON struct {
 	Says      string   `json:"says" means:"what follows"`
 	Certainty float64  `json:"certainty" means:"how many of such sentences are right, 0 to 1: 1 is read and not inferred, 0 is \"cannot tell\""`
 	How       string   `json:"how" means:"how it was computed"`
-	Bits      *float64 `json:"bits" means:"how many bits a message gives away by it, if that is measured"`
+	Bits      *float64 `json:"bits" means:"how many bits a message gives away by it; null where that cannot be counted"`
 }
 
 func (inferenceJSON) about() string {

@@ -137,8 +137,9 @@ type Inference struct {
 	Certainty float64
 	// How says how it was computed.
 	How string
-	// Bits is how much a message gives away by it, in bits; 0 where that is not measured.
-	Bits float64
+	// Bits is how much a message gives away by it, in bits, where Counted says that this can be counted.
+	Bits    float64
+	Counted bool
 }
 
 // Report is what a feed gives away.
@@ -170,6 +171,19 @@ type Offset struct {
 	// Device numbers the devices that the clocks tell apart, from 1 on; 0 where they do not.
 	Device int
 }
+
+// Bits returns how many bits a message gives away by what is said of a topic; not ok where that cannot be counted.
+func (r *Report) Bits(topic Topic) (bits float64, ok bool) {
+	for i := range r.Inferences {
+		if in := &r.Inferences[i]; in.Topic == topic && in.Counted {
+			bits, ok = bits+in.Bits, true
+		}
+	}
+	return bits, ok
+}
+
+// count notes how many bits a message gives away by an inference.
+func (i *Inference) count(bits float64) { i.Bits, i.Counted = bits, true }
 
 // Report tells what was seen. The error is that of ctx: of a long feed it takes seconds.
 func (a *Analysis) Report(ctx context.Context) (Report, error) {

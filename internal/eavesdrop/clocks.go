@@ -59,7 +59,8 @@ func (a *Analysis) sayOffsets(r *Report, fresh, devices int) {
 		says = "the clocks inside are between " + ahead(float64(all[len(all)/20])) + " and " + ahead(float64(all[len(all)-1-len(all)/20])) +
 			" the relay's, and say to the second when a message was sealed, whenever it is posted"
 	}
-	r.add(Clocks, 1, says, fmt.Sprintf("%d entries, of which %d waited for nothing that shows", len(all), fresh)).Bits = entropy(slices.Collect(maps.Values(counts)))
+	r.add(Clocks, 1, says, fmt.Sprintf("%d entries, of which %d waited for nothing that shows; bits are the entropy of how far ahead "+
+		"each one is", len(all), fresh)).count(entropy(slices.Collect(maps.Values(counts))))
 }
 
 func ahead(seconds float64) string {
@@ -89,7 +90,12 @@ func (a *Analysis) sayDevices(r *Report, devices []*track) {
 	}
 	least := len(devices[len(devices)-1].at)
 	r.Devices = DevicesClaim{len(devices), devicesCertainty(least)}
-	r.add(Senders, r.Devices.Certainty, fmt.Sprintf("at least %d devices write, told apart by their clocks", len(devices)), how)
+	entries := make([]int, len(devices))
+	for i, t := range devices {
+		entries[i] = len(t.at)
+	}
+	r.add(Senders, r.Devices.Certainty, fmt.Sprintf("at least %d devices write, told apart by their clocks", len(devices)), how).
+		count(entropy(entries))
 	if r.Use.Use == Sensor { // they take turns as their clocks have it, and answer nobody
 		return
 	}

@@ -70,7 +70,7 @@ func (a *Analysis) lengths(r *Report) {
 			len(r.Lengths), r.Lengths[0].Min, r.Lengths[len(r.Lengths)-1].Max, often.Min, often.Max)
 	}
 	r.add(Lengths, 1, says, "a ciphertext is a whole number of blocks of 16 bytes, and padding fills the last one; bits are the entropy of the "+
-		"lengths").Bits = bits
+		"lengths").count(bits)
 }
 
 // entropy is that of what was counted, in bits.

@@ -171,7 +171,7 @@ func (a *Analysis) week(r *Report) {
 	// What nobody writes by night would be 7/24 of all if hours were alike.
 	if share > 0.1 {
 		r.add(Week, 1, fmt.Sprintf("no hours stand out: also in the quietest seven in a row, from %02d:00 UTC, come %d of %d tokens", at, quiet, n),
-			how).Bits = math.Log2(7*24) - entropy(all)
+			how).count(math.Log2(7*24) - entropy(all))
 		return
 	}
 	middle := (float64(at) + 3.5)
@@ -181,7 +181,7 @@ func (a *Analysis) week(r *Report) {
 	}
 	r.Zone = ZoneClaim{East: east, Certainty: zoneCertainty(n, share)}
 	r.add(Week, r.Zone.Certainty, fmt.Sprintf("from %02d:00 to %02d:00 UTC come %d of %d tokens: if that is their night, they live near "+
-		"UTC%+d, give or take three hours", at, (at+7)%24, quiet, n, east), how).Bits = math.Log2(7*24) - entropy(all)
+		"UTC%+d, give or take three hours", at, (at+7)%24, quiet, n, east), how).count(math.Log2(7*24) - entropy(all))
 }
 
 func (a *Analysis) use(r *Report, p *pace) {

@@ -32,13 +32,14 @@ type Page struct {
 // section is a topic of the page.
 type section struct {
 	Title, Why string
+	Bits       string
 	Inferences []inference
 	Picture    template.HTML
 	Head       []string
 	Rows       [][]string
 }
 
-type inference struct{ Says, Certainty, How, Bits string }
+type inference struct{ Says, Certainty, How string }
 
 // topics are the sections, in their order, with a sentence for whoever meets this for the first time.
 var topics = []struct {
@@ -66,7 +67,7 @@ func Write(w io.Writer, r *eavesdrop.Report, p Page) error {
 		Of: screen.Line(p.Of), At: p.At.UTC().Format("2 January 2006, 15:04 UTC"), Summary: summary(r), Style: template.CSS(plot.Style),
 	}
 	for _, t := range topics {
-		s := section{Title: t.title, Why: t.why}
+		s := section{Title: t.title, Why: t.why, Bits: BitsText(r.Bits(t.topic))}
 		for _, i := range r.Inferences {
 			if i.Topic == t.topic {
 				s.Inferences = append(s.Inferences, words(i))
@@ -92,11 +93,15 @@ func summary(r *eavesdrop.Report) string {
 }
 
 func words(i eavesdrop.Inference) inference {
-	w := inference{Says: strings.ToUpper(i.Says[:1]) + i.Says[1:], How: i.How, Certainty: CertaintyText(i.Certainty)}
-	if i.Bits > 0 {
-		w.Bits = fmt.Sprintf("%.1f bits a message", i.Bits)
+	return inference{Says: strings.ToUpper(i.Says[:1]) + i.Says[1:], How: i.How, Certainty: CertaintyText(i.Certainty)}
+}
+
+// BitsText says how many bits a message gives away by what is said of a topic.
+func BitsText(bits float64, ok bool) string {
+	if !ok {
+		return "bits cannot be counted"
 	}
-	return w
+	return fmt.Sprintf("%.1f bits a message", max(bits, 0)) // where all are alike, rounding makes it a hair less
 }
 
 // CertaintyText says how sure an inference is; "" of one that says itself that it cannot be told.

@@ -72,6 +72,13 @@ func TestThePageSaysAll(t *testing.T) {
 		if strings.ContainsAny(page, "\x1b\u202e") {
 			t.Errorf("%d entries: what controls a terminal, or turns text around, is in the page", entries)
 		}
+		for _, topic := range topics {
+			told := slices.ContainsFunc(r.Inferences, func(i eavesdrop.Inference) bool { return i.Topic == topic.topic })
+			bits := topic.why + ` <span class="sure">` + BitsText(r.Bits(topic.topic))
+			if strings.Contains(page, strings.ReplaceAll(bits, "'", "&#39;")) != told {
+				t.Errorf("%d entries: of %s it is not said how many bits it gives away", entries, topic.topic)
+			}
+		}
 		for _, i := range r.Inferences {
 			if says := i.Says[1:]; !strings.Contains(page, strings.ReplaceAll(strings.ReplaceAll(says, "'", "&#39;"), "+", "&#43;")) {
 				t.Errorf("%q is not in the page", i.Says)

@@ -31,6 +31,25 @@ try {
     if (process.env.SCREENSHOTS) await page.screenshot({path: `${process.env.SCREENSHOTS}/report-${width}.png`, fullPage: true})
     await context.close()
   }
+  // On a projector all is larger, and on paper the numbers behind the pictures are there without a click, black on white.
+  const context = await browser.newContext({viewport: {width: 1920, height: 1080}, colorScheme: 'dark', offline: true})
+  const page = await context.newPage()
+  await page.goto('file://' + process.argv[2])
+  const size = () => page.evaluate(() => parseFloat(getComputedStyle(document.body).fontSize))
+  assert.equal(await size(), 24)
+  assert.equal(await page.locator('tbody tr').first().isVisible(), false)
+  if (process.env.SCREENSHOTS) await page.screenshot({path: `${process.env.SCREENSHOTS}/report-1920.png`})
+  await page.emulateMedia({media: 'print'})
+  await page.setViewportSize({width: 718, height: 1000})
+  const shown = await page.evaluate(() => [...document.querySelectorAll('tbody tr')].filter((r) => r.checkVisibility({contentVisibilityAuto: true})).length)
+  assert.equal(shown, await page.locator('tbody tr').count(), 'a table is not printed')
+  assert.equal(await page.evaluate(() => getComputedStyle(document.body).color), 'rgb(0, 0, 0)')
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+  assert.equal(over, 0, 'the page is wider than the paper')
+  const paper = await page.pdf({format: 'A4'})
+  const sheets = paper.toString('latin1').match(/\/Type\s*\/Page[^s]/g).length
+  assert.ok(sheets > 1 && sheets <= 8, `${sheets} sheets`)
+  if (process.env.SCREENSHOTS) await page.screenshot({path: `${process.env.SCREENSHOTS}/report-print.png`, fullPage: true})
 } finally {
   await browser.close()
 }
