@@ -38,11 +38,7 @@ NAME is a name as it is shown in the room, with the tag where it has one ("ana (
 			Use: "show", Short: "Show your own key as six words", Example: "  fernpost identity show", Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error { return a.showIdentity(roomName, asJSON) },
 		},
-		&cobra.Command{
-			Use: "name NICKNAME", Short: "Choose the nickname that your messages carry, in all rooms",
-			Example: "  fernpost identity name ana", Args: cobra.ExactArgs(1),
-			RunE: func(_ *cobra.Command, args []string) error { return a.chooseName(roomName, args[0], asJSON) },
-		},
+		a.nameCommand(&roomName, &asJSON),
 		&cobra.Command{
 			Use: "list", Short: "List the authors of a room with the words of their keys",
 			Example: "  fernpost identity list --room lab", Args: cobra.NoArgs,
@@ -152,16 +148,37 @@ func orNone(nick string) string {
 	return screen.Line(nick)
 }
 
-func (a *app) chooseName(roomName, nick string, asJSON bool) error {
+func (a *app) nameCommand(roomName *string, asJSON *bool) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use: "name NICKNAME", Short: "Choose the nickname that your messages carry, in all rooms",
+		Long: `name chooses the nickname that your messages carry, in all rooms. One that somebody else has already in a room of this device,
+or that looks like theirs, is refused: the others there would be warned of you as of another one, and see your tag behind it. --yes
+takes it all the same, such as for a device that is to be called "phone".`,
+		Example: "  fernpost identity name ana\n  fernpost identity name phone --yes", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return a.chooseName(*roomName, args[0], yes, *asJSON) },
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "take the name though somebody else has it")
+	return cmd
+}
+
+func (a *app) chooseName(roomName, nick string, yes, asJSON bool) error {
 	if roomName != "" {
 		if _, err := a.signedRoom(roomName); err != nil {
 			return err
 		}
 		a.say("the name is that of this device, in all its rooms")
 	}
-	err := a.engine().SetNickname(nick)
+	choose := a.engine().SetNickname
+	if yes {
+		choose = a.engine().InsistOnNickname
+	}
+	err := choose(nick)
 	if errors.Is(err, record.ErrNickname) {
 		return usageError{err}
+	}
+	if _, taken := errors.AsType[*model.NameTakenError](err); taken {
+		return hint(err, "choose another name, as the others there would be warned of you; --yes takes this one all the same")
 	}
 	if err != nil {
 		return err

@@ -80,9 +80,17 @@ func TestTakingANameThatIsTakenIsSaid(t *testing.T) {
 	bo.must("recv")
 	bo.must("identity", "name", "bo")
 	bo.says(0, "in room")
-	bo.must("identity", "name", "ana")
+	bo.exits(exitFailed, "identity", "name", "ana") // as a page refuses it
+	bo.says(1, "error: somebody else in room lab is called ana\nhint: choose another name")
+	bo.must("identity", "show")
+	if !strings.Contains(bo.stdout.String(), "nickname  bo\n") {
+		t.Errorf("a name that is somebody's was taken: %s", &bo.stdout)
+	}
+	bo.exits(exitFailed, "identity", "name", "аnа") // Cyrillic
+	bo.says(1, "error: somebody else in room lab is called ana, and аnа looks like that\n")
+	bo.must("identity", "name", "ana", "--yes")
 	bo.says(1, " has that name in room lab: ")
-	bo.must("identity", "name", "аnа", "--json") // Cyrillic
+	bo.must("identity", "name", "аnа", "--json", "--yes") // Cyrillic
 	bo.says(1, " has a name that looks like it (ana) in room lab: ")
 	if got := bo.stdout.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "\"nickname\":\"аnа\"") || !strings.Contains(got, "\"words\":") {
 		t.Errorf("prints %q", got)

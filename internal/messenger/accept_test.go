@@ -134,7 +134,17 @@ func TestANicknameIsChosenByOneRule(t *testing.T) {
 		if err := ana.engine.SetNickname("ana 7"); !errors.Is(err, record.ErrNickname) {
 			t.Errorf("a name that is none: %v", err)
 		}
-		if err := ana.engine.SetNickname("ama\u0301ya"); err != nil {
+		if err := ana.engine.SetNickname("42"); !errors.Is(err, record.ErrNickname) {
+			t.Errorf("a name that pages refuse, for it has no letter: %v", err)
+		}
+		taken, is := errors.AsType[*model.NameTakenError](ana.engine.SetNickname("ama\u0301ya"))
+		if !is || taken.Room != "lab" || taken.By.Key != other.key() {
+			t.Errorf("a name that somebody else has: %+v", taken)
+		}
+		if nick, err := ana.engine.Nickname(); err != nil || nick != "ana" {
+			t.Errorf("it is kept as %+q, %v", nick, err)
+		}
+		if err := ana.engine.InsistOnNickname("ama\u0301ya"); err != nil {
 			t.Fatal(err)
 		}
 		if nick, err := ana.engine.Nickname(); err != nil || nick != "amáya" {

@@ -57,10 +57,27 @@ func (e *Engine) Nickname() (string, error) {
 
 // SetNickname changes what this device's messages are called by. A name that is written otherwise in Unicode is the
 // same. The error wraps [record.ErrNickname] if that is no nickname, and is a [*GoneError] where this device signs
-// nothing any more: it would be nobody's.
+// nothing any more: it would be nobody's. It is a [*model.NameTakenError] where somebody else has that name in a room of this device,
+// as far as it has read: [Engine.InsistOnNickname] takes it all the same.
 func (e *Engine) SetNickname(nick string) error {
 	nick = norm.NFC.String(nick)
-	if err := record.CheckNickname(nick); err != nil {
+	if err := record.CheckChosen(nick); err != nil {
+		return err
+	}
+	taken, err := e.nameTaken(nick)
+	if err == nil && len(taken) > 0 {
+		err = &model.NameTakenError{Nick: nick, By: taken[0].by, Room: taken[0].room}
+	}
+	if err != nil {
+		return err
+	}
+	return e.InsistOnNickname(nick)
+}
+
+// InsistOnNickname is [Engine.SetNickname] for a name that somebody else may have.
+func (e *Engine) InsistOnNickname(nick string) error {
+	nick = norm.NFC.String(nick)
+	if err := record.CheckChosen(nick); err != nil {
 		return err
 	}
 	if gone, err := e.Gone(); err != nil || !gone.IsZero() {

@@ -244,6 +244,25 @@ type Left struct {
 	Own bool
 }
 
+// NameTakenError says that somebody else has a nickname, or one that looks like it. All others would be told of an impostor.
+type NameTakenError struct {
+	Nick string
+	By   Person
+	// Room is the name of the room here; "" is the one that the talk is of.
+	Room string
+}
+
+func (e *NameTakenError) Error() string {
+	where := "in this room"
+	if e.Room != "" {
+		where = "in room " + e.Room
+	}
+	if slices.Contains([]string{e.By.Name, e.By.Nick}, e.Nick) {
+		return fmt.Sprintf("somebody else %s is called %s", where, e.By.Name)
+	}
+	return fmt.Sprintf("somebody else %s is called %s, and %s looks like that", where, e.By.Name, e.Nick)
+}
+
 // NameTaken returns who of some people has a nickname, or one that looks like it, and is not the person with a key; nil if nobody has.
 func NameTaken(people []Person, nick string, own record.PublicKey) *Person {
 	forms := record.Skeletons(nick)

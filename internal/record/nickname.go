@@ -50,6 +50,18 @@ func CheckNickname(nick string) error {
 	return checkLabels(nick)
 }
 
+// CheckChosen is [CheckNickname] for who chooses one: it also has a letter, since a name such as "42" looks like a number of
+// somebody's wherever it stands in a line.
+func CheckChosen(nick string) error {
+	if err := CheckNickname(nick); err != nil {
+		return err
+	}
+	if strings.IndexFunc(nick, unicode.IsLetter) < 0 {
+		return fmt.Errorf("%w: it has no letter", ErrNickname)
+	}
+	return nil
+}
+
 // checkLabels refuses what can be taken for what readers write themselves: a tag, "py's phone", "ana 7", "bo and cy", and
 // the colon behind a name.
 func checkLabels(nick string) error {

@@ -5,12 +5,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/exchange"
@@ -223,11 +220,7 @@ type identityResult struct {
 // identityOf makes an identity, or tells of the one with a seed.
 func identityOf(seed, nick string) (*identityResult, error) {
 	if nick != "" {
-		err := record.CheckNickname(nick)
-		if err == nil && strings.IndexFunc(nick, unicode.IsLetter) < 0 { // "42 7" would be its seventh message
-			err = fmt.Errorf("%w: it has no letter", record.ErrNickname)
-		}
-		if err != nil {
+		if err := record.CheckChosen(nick); err != nil {
 			return nil, &failure{
 				Code: "nickname", Text: err.Error(),
 				Hint: "use letters, with digits and single spaces between them: at most 24 plain ones, or 12 where each takes two bytes, as é does",
@@ -262,10 +255,7 @@ func (c *core) checkName(nick string) error {
 		return err
 	}
 	if by := model.NameTaken(people, nick, c.talk.Own()); by != nil {
-		return &failure{
-			Code: "nickname", Text: fmt.Sprintf("somebody else in this room is called %s, and %s looks like that", by.Name, nick),
-			Hint: "choose another name",
-		}
+		return &failure{Code: "nickname", Text: (&model.NameTakenError{Nick: nick, By: *by}).Error(), Hint: "choose another name"}
 	}
 	return nil
 }
