@@ -35,9 +35,13 @@ func (s *session) invite(write bool) error {
 }
 
 func (s *session) invitationPanel(i *messenger.Invited, link string, code qr.Code) *panel {
+	clipboard := "It is in the clipboard now, if this terminal lets programs put something there. "
+	if s.o.inLines {
+		clipboard = ""
+	}
 	p := &panel{title: "Invitation to " + i.Name, code: &code, lines: []string{
 		link, "",
-		"It is in the clipboard now, if this terminal lets programs put something there. Whoever has the link reads " +
+		clipboard + "Whoever has the link reads " +
 			"the room, so hand it over by a way that you trust. It cannot be withdrawn: /rotate moves the room to a " +
 			"key that it does not have.",
 	}}

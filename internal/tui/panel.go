@@ -184,8 +184,9 @@ func (s *state) pressPanel(key, text string) []effect {
 	return nil
 }
 
-func helpPanel() *panel {
-	return &panel{title: "Help", lines: []string{
+// helpPanel says what there is: of the keys only what a conversation in lines has, where it is one.
+func helpPanel(inLines bool) *panel {
+	keys := []string{
 		"Enter sends, Alt+Enter (or Ctrl+J) breaks the line. Up and Down bring back what you entered before.",
 		"Page Up, Page Down, Ctrl+Home and Ctrl+End move in the conversation; Alt+Up and Alt+Down choose a message, " +
 			"Esc lets go of it.",
@@ -193,6 +194,15 @@ func helpPanel() *panel {
 			"copied with the mouse; any key comes back.",
 		"F4 lists your rooms, and what is new in them. Ctrl+C or /quit ends; what could not be sent until then is " +
 			"kept, and sent later.",
+	}
+	onlyHere := ""
+	if inLines {
+		keys = []string{"A line is a message, and is sent when it ends. /quit, or the end of the input, ends; what could not be sent " +
+			"until then is kept, and sent later. The full screen (fernpost chat without --plain) searches and shows what everybody sees."}
+	} else {
+		onlyHere = "/search TEXT, /split (as F2), /bare (as F3), "
+	}
+	return &panel{title: "Help", lines: append(keys, []string{
 		"",
 		"/file NAME     sends a file; /save [DIR] saves that of the chosen message, or of the last one",
 		"/verify NAME   shows the six words of somebody's key, to be compared aloud",
@@ -202,7 +212,7 @@ func helpPanel() *panel {
 		"/rotate        moves the room to a new passphrase",
 		"/rooms         lists your rooms; /join LINK enters another one, /make NAME makes one",
 		"/retry         sends now what could not be sent before",
-		"/search TEXT, /split (as F2), /bare (as F3), /help, /quit",
+		onlyHere + "/help, /quit",
 		"",
 		"In front of a message stands what this device knows of its author. verified: you have compared the six " +
 			"words with them. known: they have written before, and nobody has compared words. new key: their first " +
@@ -214,13 +224,13 @@ func helpPanel() *panel {
 			"and only who has the room's key reads what they say. The passphrase makes that key: its three check " +
 			"words are the same for all who have it. Each author has a key of their own besides, with six words. A " +
 			"finding, behind a !, tells what is missing or wrong.",
-	}}
+	}...)}
 }
 
 // commands are the words behind a slash, and what they do.
 func commands() map[string]func(s *state, rest string) []effect {
 	return map[string]func(s *state, rest string) []effect{
-		"help": func(s *state, _ string) []effect { s.panel = helpPanel(); return nil },
+		"help": func(s *state, _ string) []effect { s.panel = helpPanel(s.inLines); return nil },
 		"quit": func(*state, string) []effect { return []effect{quit{}} },
 		"who":  func(*state, string) []effect { return []effect{showPeople{}} },
 		"verify": func(s *state, who string) []effect {
@@ -270,6 +280,10 @@ func (s *state) command(line string) []effect {
 	do, ok := commands()[word]
 	if !ok {
 		s.say(warns, "/"+screen.Line(word)+" is no command: /help lists them; // begins a message with a slash")
+		return nil
+	}
+	if s.inLines && slices.Contains([]string{"search", "split", "bare"}, word) {
+		s.say(warns, "/"+word+" is for the full screen: fernpost chat, without --plain and on a terminal")
 		return nil
 	}
 	return do(s, strings.TrimSpace(rest))

@@ -59,8 +59,9 @@ type done struct{}
 
 // RunPlain talks in a room until the input has ended, and what was written is posted.
 func RunPlain(ctx context.Context, o Options, p Plain) error {
+	o.inLines = true
 	c := &plainly{Plain: p, state: newState(false), o: o, inbox: make(chan from, 256), over: make(chan struct{})}
-	c.stopped = o.Stopped
+	c.stopped, c.inLines = o.Stopped, true
 	settings, err := o.Engine.Find(o.Room)
 	if err == nil {
 		err = c.follow(settings)

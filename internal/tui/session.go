@@ -47,6 +47,9 @@ type Options struct {
 	Stopped func(exchange.Stop) string
 	// Colour tells that colours are wanted.
 	Colour bool
+
+	// inLines means that there are no screen and no clipboard.
+	inLines bool
 }
 
 // session is a room that is followed: the stream of what happens in it, and the room itself for what is asked beside

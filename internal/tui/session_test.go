@@ -217,6 +217,29 @@ func TestWhatWasTypedIsPosted(t *testing.T) {
 	})
 }
 
+// A conversation in lines told of function keys and of a clipboard, where there are none, and took commands that do nothing there.
+func TestLinesTellOfNoKeysAndNoClipboard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := newLab(t, "fernpost")
+		var out, talk page
+		in := strings.NewReader("/help\n/invite\n/search one\n/split\n/bare\n")
+		if err := RunPlain(t.Context(), lab.member("ana"), Plain{In: in, Out: &out, Talk: &talk}); err != nil {
+			t.Fatal(err)
+		}
+		said := talk.String()
+		for _, want := range []string{
+			"A line is a message", "/file NAME", "Whoever has the link reads the room", "/search is for the full screen", "/split is for", "/bare is for",
+		} {
+			if !strings.Contains(said, want) {
+				t.Errorf("%q is not said in\n%s", want, said)
+			}
+		}
+		if wrong := regexp.MustCompile(`\bF[1-9]\b|Ctrl|Alt\+|Page Up|clipboard|mouse`).FindString(said); wrong != "" {
+			t.Errorf("%q is said in\n%s", wrong, said)
+		}
+	})
+}
+
 // In a room of plain texts nobody signs, and nothing says so at each line.
 func TestTextsAreTalkedInLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

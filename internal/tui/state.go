@@ -28,6 +28,7 @@ type roomView struct {
 type state struct {
 	width, height int
 	colour        bool
+	inLines       bool        // a conversation in lines: there are no keys, and nothing but what is printed
 	method        ansi.Method // how the terminal counts columns
 	zone          *time.Location
 	now           time.Time
@@ -374,7 +375,7 @@ func (s *state) everywhere(key string) ([]effect, bool) {
 	case "ctrl+l":
 		return []effect{redraw{}}, true
 	case "f1":
-		s.toggle(helpPanel())
+		s.toggle(helpPanel(s.inLines))
 	case "f2":
 		s.panel = nil
 		if s.split = !s.split; s.split {
