@@ -372,13 +372,17 @@ func (a *app) adviseNameIn(joined []messenger.Imported) {
 // importRooms enters rooms, one after the other. One that cannot be entered keeps nobody from the others.
 func (a *app) importRooms(ctx context.Context, rooms []handover.Room, f *importFlags) (joined []messenger.Imported, err error) {
 	failed := 0
+	importer, err := a.engine().Importer()
+	if err != nil {
+		return nil, err
+	}
 	for i := range rooms {
 		if ctx.Err() != nil {
 			return joined, ctx.Err()
 		}
 		r := &rooms[i]
 		o := importedJSON{Name: r.Name}
-		j, result, wrong := a.importRoom(ctx, r, f)
+		j, result, wrong := a.importRoom(ctx, importer, r, f)
 		if wrong != nil && (len(rooms) == 1 || ctx.Err() != nil) {
 			return joined, wrong
 		}
@@ -390,6 +394,7 @@ func (a *app) importRooms(ctx context.Context, rooms []handover.Room, f *importF
 				a.say("  %s", screen.Line(next))
 			}
 		} else {
+			importer.Entered(j.Room)
 			o.Room = known(j.Room.Name)
 			joined = append(joined, messenger.Imported{Room: j.Room, By: r.Inviter})
 		}
@@ -406,8 +411,10 @@ func (a *app) importRooms(ctx context.Context, rooms []handover.Room, f *importF
 }
 
 // importRoom enters a room of a file, or mends the one that is here, and says in a word what it has done.
-func (a *app) importRoom(ctx context.Context, r *handover.Room, f *importFlags) (j messenger.Joining, result string, err error) {
-	j, err = a.engine().Import(r, f.as)
+func (a *app) importRoom(
+	ctx context.Context, importer *messenger.Importer, r *handover.Room, f *importFlags,
+) (j messenger.Joining, result string, err error) {
+	j, err = importer.Import(r, f.as)
 	switch {
 	case errors.Is(err, model.ErrRoomName), errors.Is(err, model.ErrRoomExists):
 		name, failed := a.engine().FreeName(r.Name)

@@ -231,7 +231,7 @@ func TestAnOlderFileTrustsNobodyAgain(t *testing.T) {
 			_, err := r.Forget(mal.key(), time.Now())
 			return err
 		})
-		j, err := ana.engine.Import(&rooms[0], "")
+		j, err := ana.imports(&rooms[0])
 		if err != nil || len(j.Mends) > 0 || len(j.Introduced) > 0 || len(j.NotCompared) != 2 {
 			t.Errorf("the old file introduces %d, and mends %v; %d stay as they are, %v", len(j.Introduced), j.Mends, len(j.NotCompared), err)
 		}
@@ -249,7 +249,7 @@ func TestAnOlderFileTrustsNobodyAgain(t *testing.T) {
 			if err := m.engine.Remove(t.Context(), m.settings()); err != nil {
 				t.Fatal(err)
 			}
-			j, err := m.engine.Import(&rooms[0], "")
+			j, err := m.imports(&rooms[0])
 			if err == nil {
 				err = m.engine.Add(j.Room)
 			}

@@ -52,18 +52,35 @@ func (e *Engine) exported(r model.Room) (one handover.Room, err error) {
 	return one, nil
 }
 
+// Importer takes the rooms of a file. It has read this device's rooms once, however many the file has.
+type Importer struct {
+	engine *Engine
+	rooms  []model.Room
+}
+
+// Importer reads this device's rooms for an import.
+func (e *Engine) Importer() (*Importer, error) {
+	rooms, _, err := e.All()
+	return &Importer{e, rooms}, err
+}
+
 // Import tells what a room of an export makes of this device's rooms, as [Engine.Invitation] does of an invitation:
 // whoever has written the file, and those whom they have compared, count as compared. In a new room this device signs
 // behind what the identity that the file moves has signed there.
-func (e *Engine) Import(r *handover.Room, as string) (Joining, error) {
-	rooms, _, err := e.All()
-	if err != nil {
-		return Joining{}, err
-	}
-	return e.importAmong(rooms, r, as)
+func (i *Importer) Import(r *handover.Room, as string) (Joining, error) {
+	return i.engine.importAmong(i.rooms, r, as)
 }
 
-// importAmong is [Engine.Import] on a device that has these rooms: who asks for many reads them once.
+// Entered notes a room that was entered or mended meanwhile: the next one of the file may be the same.
+func (i *Importer) Entered(r model.Room) {
+	if at := slices.IndexFunc(i.rooms, func(other model.Room) bool { return other.Name == r.Name }); at >= 0 {
+		i.rooms[at] = r
+		return
+	}
+	i.rooms = append(i.rooms, r)
+}
+
+// importAmong is [Importer.Import] on a device that has these rooms.
 func (e *Engine) importAmong(rooms []model.Room, r *handover.Room, as string) (Joining, error) {
 	j, err := e.joining(rooms, r.Invitation, model.ByFile, r.KeysCompared(), as)
 	if !j.Has {

@@ -363,7 +363,7 @@ func (e *Engine) lastNumber(settings model.Room) (last model.Brought, err error)
 }
 
 // ImportIdentity makes the identity of a file the one of this device, which signs in each room of the file that is here
-// behind what was signed there. For rooms that come later, [Engine.Import] does that. Killed or interrupted, this device signs nothing
+// behind what was signed there. For rooms that come later, [Importer.Import] does that. Killed or interrupted, this device signs nothing
 // until it is run again.
 func (e *Engine) ImportIdentity(ctx context.Context, c *handover.Content) error {
 	if err := e.standStill(c); err != nil {

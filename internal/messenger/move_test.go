@@ -102,7 +102,7 @@ func TestARoomThatComesWithAnIdentityHasItsNumber(t *testing.T) {
 		if err := second.engine.ImportIdentity(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
-		j, err := second.engine.Import(&c.Rooms[0], "")
+		j, err := second.imports(&c.Rooms[0])
 		if err == nil {
 			err = second.engine.Add(j.Room)
 		}

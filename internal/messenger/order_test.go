@@ -16,7 +16,7 @@ import (
 // takes has a member take over what a room of a file, or an invitation, knows better, and returns how its keys stand then.
 func (m *member) takes(r handover.Room, insist bool) (model.Room, messenger.Joining) {
 	m.t.Helper()
-	j, err := m.engine.Import(&r, "")
+	j, err := m.imports(&r)
 	if err == nil {
 		err = m.engine.Order(m.t.Context(), &j, insist, messenger.Face{})
 	}
@@ -173,6 +173,45 @@ func TestTheKeyOfASecondMoveIsTaken(t *testing.T) {
 		}
 		if got := bo.reads(); !slices.Contains(got, "ana: three") {
 			t.Errorf("bo reads %q", got)
+		}
+	})
+}
+
+// For each room of a file all rooms of this device were read again: a file of many took the square of it. A room that came twice in a
+// file, under two names, is entered once.
+func TestAnImportReadsThisDevicesRoomsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newMembers(t)
+		ana, bo := x.join("ana"), x.join("bo")
+		rooms, err := ana.engine.Export()
+		if err != nil {
+			t.Fatal(err)
+		}
+		importer, err := bo.engine.Importer()
+		if err == nil {
+			err = bo.engine.Remove(t.Context(), bo.settings()) // whoever reads again sees no room
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if j, err := importer.Import(&rooms[0], ""); err != nil || !j.Has {
+			t.Errorf("the room is %q, here %t, %v", j.Room.Name, j.Has, err)
+		}
+		if importer, err = bo.engine.Importer(); err != nil {
+			t.Fatal(err)
+		}
+		j, err := importer.Import(&rooms[0], "")
+		if err != nil || j.Has {
+			t.Fatalf("a room that was removed is here: %v", err)
+		}
+		if err := bo.engine.Add(j.Room); err != nil {
+			t.Fatal(err)
+		}
+		importer.Entered(j.Room)
+		again := rooms[0]
+		again.Name = "other"
+		if j, err := importer.Import(&again, ""); err != nil || !j.Has || j.Room.Name != "lab" {
+			t.Errorf("the same room once more is %q, here %t, %v", j.Room.Name, j.Has, err)
 		}
 	})
 }

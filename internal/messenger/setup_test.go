@@ -8,6 +8,7 @@ import (
 
 	access "github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/fernet"
+	"github.com/fernpost/fernpost/internal/handover"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/relay/relaytest"
@@ -125,4 +126,13 @@ func toldOf[E messenger.Event](m *member) (all []E) {
 		}
 	}
 	return all
+}
+
+// imports tells what a room of a file makes of this device's rooms.
+func (m *member) imports(r *handover.Room) (messenger.Joining, error) {
+	importer, err := m.engine.Importer()
+	if err != nil {
+		return messenger.Joining{}, err
+	}
+	return importer.Import(r, "")
 }
