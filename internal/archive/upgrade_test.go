@@ -158,7 +158,7 @@ func TestEarlierArchiveIsReadThrough(t *testing.T) {
 // the older version has read.
 func TestEarlierMessagesAreMissedAtOnce(t *testing.T) {
 	c, _ := upgraded(t, "bo")
-	compared, err := c.Compare(new(model.Report), 0)
+	compared, err := c.Compare(new(model.Report), 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

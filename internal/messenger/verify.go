@@ -145,6 +145,8 @@ type Verified struct {
 	model.Report
 
 	Feed Feed
+
+	before *room.Before // the feed was read; nil for a file
 }
 
 // errEnough ends a reading whose reader has had enough.
@@ -174,6 +176,10 @@ func (e *Engine) Verify(ctx context.Context, r model.Room, o VerifyOptions) (v V
 	// Without an archive a name belongs to who has it first in the feed; that nothing could be compared is told later.
 	feed.Known, _ = e.knownNames(r)
 	if o.File == nil {
+		_ = e.look(r, func(c *room.Conversation) (err error) { // Compare tells of an archive that cannot be read
+			v.before, err = c.Before()
+			return err
+		})
 		feed.Copies = func(shown []room.Shown) (copies []bool, _ error) {
 			_ = e.look(r, func(c *room.Conversation) (err error) {
 				copies, err = c.Copies(shown)
@@ -199,7 +205,7 @@ func ownRename(own record.PublicKey) func(record.Finding) bool {
 // Compare compares what this device holds, up to an entry or all for 0, with what a feed has shown.
 func (e *Engine) Compare(r model.Room, v *Verified, until int64) (d model.Comparison, err error) {
 	err = e.look(r, func(c *room.Conversation) error {
-		d, err = c.Compare(&v.Report, until)
+		d, err = c.Compare(&v.Report, until, v.before)
 		return err
 	})
 	d.Standing = slices.DeleteFunc(d.Standing, func(f record.Finding) bool {

@@ -26,6 +26,105 @@ func (s *besideStore) Messages(q kept.MessageQuery) ([]kept.Message, error) {
 	return s.Store.Messages(q)
 }
 
+// betweenStore is an archive in which another process does something once what is asked for first was answered.
+type betweenStore struct {
+	room.Store
+
+	then func()
+}
+
+func (s *betweenStore) happens() {
+	if f := s.then; f != nil {
+		s.then = nil
+		f()
+	}
+}
+
+func (s *betweenStore) Own(q kept.OwnQuery) ([]kept.Own, error) {
+	defer s.happens()
+	return s.Store.Own(q)
+}
+
+func (s *betweenStore) Devices(key record.PublicKey) ([]record.DeviceClaim, error) {
+	defer s.happens()
+	return s.Store.Devices(key)
+}
+
+// besideAna is a conversation of ana's in which a message is accepted and not read back: another process does that between two
+// answers of her archive.
+func besideAna(t *testing.T, body record.Body) (ana *member, c *room.Conversation) {
+	t.Helper()
+	h := newHall(t)
+	ana = h.join(1, "ana")
+	ana.look()
+	if _, err := ana.Write(body, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	ana.deliver()
+	other := h.enter(ana.o, ana.dir)
+	c, err := room.Open(&betweenStore{ana.archive, func() { other.look() }}, ana.o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ana, c
+}
+
+// A message that another process read back while the outbox was listed was told to be accepted as entry 0, and not shown.
+func TestOutboxListsNothingThatIsReadBackBesideIt(t *testing.T) {
+	_, c := besideAna(t, record.Text("one"))
+	if queue, err := c.NotReadBack(); err != nil || len(queue) > 0 {
+		t.Errorf("not read back: %+v, %v", queue, err)
+	}
+	_, c = besideAna(t, record.Text("one"))
+	if queue, err := c.Outbox(); err != nil || len(queue) > 0 {
+		t.Errorf("the outbox: %+v, %v", queue, err)
+	}
+	ana, c := besideAna(t, record.Text("one"))
+	if q, err := c.Sent(1); err != nil || q.Entry != 1 || q.Sent != model.StateAccepted {
+		t.Errorf("%s: %+v, %v", ana.o.Nick, q, err)
+	}
+}
+
+// What we claim of a device was in doubt while another process read it back: it was neither on its way nor held.
+func TestClaimsCountWhileTheyAreReadBack(t *testing.T) {
+	phone := record.NewIdentity([record.KeySize]byte{7})
+	_, c := besideAna(t, record.Device{Key: phone.Public()}) // it withdraws
+	if ours, _, err := c.Claims(phone.Public()); err != nil || ours == nil || *ours {
+		t.Errorf("claimed: %v, %v", ours, err)
+	}
+}
+
+// What another process read, or posted, while a feed was read afresh was told to be held and not shown, and to be accepted and
+// not shown: verify accused an honest relay.
+func TestCompareTellsNothingOfWhatHasComeSince(t *testing.T) {
+	h := newHall(t)
+	ana, bo := h.join(1, "ana"), h.join(2, "bo")
+	bo.say("held")
+	ana.look()
+	if _, err := ana.Write(record.Text("accepted"), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	ana.deliver()
+	before, err := ana.Before()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ana.look()
+	bo.say("come since")
+	ana.look()
+	if _, err := ana.Write(record.Text("accepted since"), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	ana.deliver()
+	d, err := ana.Compare(new(model.Report), 0, before)
+	if err != nil || len(d.Unshown) > 0 || len(d.Differing) != 2 {
+		t.Errorf("since: %+v, %+v, %v", d.Differing, d.Unshown, err)
+	}
+	if d, err = ana.Compare(new(model.Report), 0, nil); err != nil || len(d.Unshown) != 1 || len(d.Differing) != 2 || d.Differing[1].Last != 2 && d.Differing[0].Last != 2 {
+		t.Errorf("all: %+v, %+v, %v", d.Differing, d.Unshown, err)
+	}
+}
+
 // A message that another process reads back while the history is shown stood there twice.
 func TestHistoryShowsOnceWhatIsReadBackBesideIt(t *testing.T) {
 	for name, texts := range map[string]bool{"signed": false, "texts": true} {

@@ -12,13 +12,39 @@ import (
 	"github.com/fernpost/fernpost/internal/room/kept"
 )
 
+// Before tells what was there before a feed was read. What another process has read or posted since then the feed cannot show.
+type Before struct {
+	last     int64 // the ID of the last message
+	accepted map[model.OwnID]bool
+}
+
+// Before returns what is there now.
+func (c *Conversation) Before() (*Before, error) {
+	b := &Before{accepted: map[model.OwnID]bool{}}
+	queue, err := c.NotReadBack()
+	if err != nil {
+		return nil, err
+	}
+	for i := range queue {
+		b.accepted[model.OwnID{Author: queue[i].Author, Number: queue[i].Number}] = true
+	}
+	now, err := c.Now() // after it: what was read back in between is among the messages
+	b.last = now.Message
+	return b, err
+}
+
+// had reports whether a message was there then, or was accepted. Its ID is 0 if it was not read back.
+func (b *Before) had(id int64, author record.PublicKey, number uint32) bool {
+	return b == nil || id > 0 && id <= b.last || b.accepted[model.OwnID{Author: author, Number: number}]
+}
+
 // Compare compares what is held with what the whole feed shows, as a report tells. With until above 0 no entry above it
-// counts.
-func (c *Conversation) Compare(r *model.Report, until int64) (d model.Comparison, err error) {
+// counts, and with before nothing that has come since.
+func (c *Conversation) Compare(r *model.Report, until int64, before *Before) (d model.Comparison, err error) {
 	names := c.names()
 	clears, err := c.clears()
 	if err == nil {
-		clears, err = c.differing(&d, r, until, clears)
+		clears, err = c.differing(&d, r, until, before, clears)
 	}
 	if err == nil {
 		d.Elsewhere, _, err = c.Elsewhere()
@@ -39,7 +65,7 @@ func (c *Conversation) Compare(r *model.Report, until int64) (d model.Comparison
 		return d, err
 	}
 	for i := range queue {
-		if q := &queue[i]; (until == 0 || q.Entry <= until) && !shows(r, q.Author, q.Number) {
+		if q := &queue[i]; (until == 0 || q.Entry <= until) && before.had(0, q.Author, q.Number) && !shows(r, q.Author, q.Number) {
 			d.Unshown = append(d.Unshown, *q)
 		}
 	}
@@ -163,7 +189,7 @@ func (c *Conversation) Cleared() (gone model.Unchecked, copied int, err error) {
 	again, err := c.store.Ranges(kept.Copied)
 	if err == nil {
 		shown := entrySet{all: again}
-		err = c.records(func(h record.Held) error {
+		err = c.records(func(_ int64, h record.Held) error {
 			switch {
 			case !clears.took(h.At.Place):
 			case shown.has(h.At.Place):
@@ -200,7 +226,9 @@ func (k clears) took(at record.Place) bool {
 
 // differing compares the lines, and finds out whether the report has some that are not held. It returns which clears are in
 // doubt now.
-func (c *Conversation) differing(d *model.Comparison, r *model.Report, until int64, known clears) (clears, error) {
+func (c *Conversation) differing(
+	d *model.Comparison, r *model.Report, until int64, before *Before, known clears,
+) (clears, error) {
 	type name struct {
 		author record.PublicKey
 		number uint32
@@ -213,13 +241,13 @@ func (c *Conversation) differing(d *model.Comparison, r *model.Report, until int
 	}
 	var differ, gone, again, same []pair
 	held := 0
-	err := c.records(func(h record.Held) error {
+	err := c.records(func(id int64, h record.Held) error {
 		p := pair{held: h, shown: lines[name{h.Author, h.Number, h.Hash}]}
 		if p.held.Cells = nil; p.shown != nil {
 			held++
 		}
 		switch {
-		case p.shown == nil && until > 0 && h.At.Entry > until:
+		case p.shown == nil && (until > 0 && h.At.Entry > until || !before.had(id, h.Author, h.Number)):
 		case p.shown == nil:
 			gone = append(gone, p)
 		case h.At.Clear < known.all:
@@ -268,7 +296,7 @@ func (c *Conversation) differing(d *model.Comparison, r *model.Report, until int
 // KeyGone returns what is held and opens with no key of the room, since a key is not here any more.
 func (c *Conversation) KeyGone() (gone model.Unchecked, err error) {
 	var all []pair
-	err = c.records(func(h record.Held) error {
+	err = c.records(func(_ int64, h record.Held) error {
 		if h.Author.IsZero() || !c.hasKey(h.Key) {
 			h.Cells = nil
 			all = append(all, pair{held: h})

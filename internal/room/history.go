@@ -346,15 +346,19 @@ func toldLast(events []kept.Event) (last []kept.Event) {
 // channel was cleared, of which nothing can be checked any more, and that it was; none if the clear is in doubt, as the relay
 // has shown again what it took away.
 func (c *Conversation) Standing() (all, past []record.Finding, err error) {
-	all, err = c.standing()
-	if err != nil {
-		return nil, nil, err
-	}
-	clears, err := c.clears()
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading what was told before: %w", err)
-	}
-	return c.split(all, clears)
+	err = c.ofOneMoment(func() error {
+		found, err := c.standing()
+		if err != nil {
+			return err
+		}
+		clears, err := c.clears()
+		if err != nil {
+			return fmt.Errorf("reading what was told before: %w", err)
+		}
+		all, past, err = c.split(found, clears)
+		return err
+	})
+	return all, past, err
 }
 
 // split parts findings that hold from those that are past.
@@ -445,15 +449,15 @@ func eachFinding(store Store, visit func(*kept.Event)) error {
 	}
 }
 
-// records visits all records that are held, and tokens that nobody has signed, in the order of their arrival.
-func (c *Conversation) records(visit func(record.Held) error) error {
+// records visits all records that are held, and tokens that nobody has signed, in the order of their arrival, with their IDs.
+func (c *Conversation) records(visit func(id int64, h record.Held) error) error {
 	for last := int64(0); ; {
 		rows, err := c.store.Messages(kept.MessageQuery{After: last, Limit: newsAtOnce})
 		if err != nil {
 			return err
 		}
 		for i := range rows {
-			if err := visit(rows[i].Held); err != nil {
+			if err := visit(rows[i].ID, rows[i].Held); err != nil {
 				return err
 			}
 			last = rows[i].ID

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -23,17 +24,38 @@ func (c *Conversation) signer(key record.PublicKey) (string, error) {
 
 // Outbox returns the messages that were not yet read back, in order.
 func (c *Conversation) Outbox() ([]model.Queued, error) {
-	own, err := c.store.Own(kept.OwnQuery{})
+	var all []model.Queued
+	err := c.ofOneMoment(func() error {
+		own, err := c.store.Own(kept.OwnQuery{})
+		all = make([]model.Queued, len(own))
+		for i := 0; i < len(own) && err == nil; i++ {
+			all[i], err = c.queued(&own[i])
+		}
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("listing the outbox: %w", err)
 	}
-	all := make([]model.Queued, len(own))
-	for i := range own {
-		if all[i], err = c.queued(&own[i]); err != nil {
-			return nil, fmt.Errorf("listing the outbox: %w", err)
+	return all, nil
+}
+
+// readsAnew is how many times what is read together is read without keeping others from writing.
+const readsAnew = 3
+
+// ofOneMoment runs work that reads several things which belong together, once more where another process has changed something
+// meanwhile: a message that it has read back would be in none of them, or in two.
+func (c *Conversation) ofOneMoment(work func() error) error {
+	for range readsAnew {
+		before, err := c.store.Version()
+		if err != nil {
+			return err
+		}
+		failed := work()
+		if after, err := c.store.Version(); err != nil || after == before {
+			return cmp.Or(failed, err)
 		}
 	}
-	return all, nil
+	return c.store.Transact(work)
 }
 
 // Sent returns how far one of our own messages has come, also one that was read back: of that Entries and Accepted are
@@ -44,6 +66,14 @@ func (c *Conversation) Sent(number uint32) (model.Queued, error) {
 
 // SentBy is [Conversation.Sent] of a message that an identity of ours has signed, perhaps one before this.
 func (c *Conversation) SentBy(id model.OwnID) (q model.Queued, err error) {
+	err = c.ofOneMoment(func() (err error) {
+		q, err = c.sentBy(id)
+		return err
+	})
+	return q, err
+}
+
+func (c *Conversation) sentBy(id model.OwnID) (q model.Queued, err error) {
 	var own []kept.Own
 	number := id.Number
 	if id.Author.IsZero() {
@@ -82,8 +112,11 @@ func (c *Conversation) Unposted() (int, error) {
 }
 
 // OnTheirWay returns what the messages say that were not read back, in order, apart from heartbeats.
-func (c *Conversation) OnTheirWay() ([]model.Item, error) {
-	items, err := c.onTheirWay()
+func (c *Conversation) OnTheirWay() (items []model.Item, err error) {
+	err = c.ofOneMoment(func() (err error) {
+		items, err = c.onTheirWay()
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the outbox: %w", err)
 	}

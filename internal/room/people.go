@@ -207,7 +207,10 @@ func (c *Conversation) Forget(key record.PublicKey, now time.Time) (heirs []reco
 			return err
 		}
 		var change record.Change
-		if change, heirs, err = record.HandOn(c.known(), forms, compared, c.records); err != nil {
+		each := func(visit func(record.Held) error) error {
+			return c.records(func(_ int64, h record.Held) error { return visit(h) })
+		}
+		if change, heirs, err = record.HandOn(c.known(), forms, compared, each); err != nil {
 			return err
 		}
 		return c.store.Apply(&kept.Change{Learnt: &change})
@@ -229,14 +232,10 @@ func (c *Conversation) Author(key record.PublicKey) (record.Author, error) {
 
 // Related returns the keys that records of ours have called devices, or have taken that back, and those whose records did so of ours.
 func (c *Conversation) Related() (keys []record.PublicKey, err error) {
-	claims, err := c.store.Devices(c.own)
-	if err != nil {
-		return nil, fmt.Errorf("reading which devices are whose: %w", err)
-	}
+	claims, waiting, err := c.claimsWith(c.own)
 	for _, d := range claims {
 		keys = append(keys, d.Author, d.Device)
 	}
-	waiting, err := c.OnTheirWay()
 	for i := range waiting {
 		if d, ok := waiting[i].Record.Body.(record.Device); ok {
 			keys = append(keys, d.Key)
@@ -245,13 +244,25 @@ func (c *Conversation) Related() (keys []record.PublicKey, err error) {
 	return slices.DeleteFunc(keys, func(k record.PublicKey) bool { return k == c.own }), err
 }
 
-// Claims returns what our own newest record about a key says, and what its newest one says about ours: whether it calls
-// the other a device; nil where there is none. Ours counts as soon as it is in the outbox.
-func (c *Conversation) Claims(key record.PublicKey) (ours, theirs *bool, err error) {
-	all, err := c.store.Devices(key)
+// claimsWith returns what a key claims of others, and others of it, with the messages of ours that are on their way: one that
+// another process reads back meanwhile is among the ones or the others.
+func (c *Conversation) claimsWith(key record.PublicKey) (claims []record.DeviceClaim, waiting []model.Item, err error) {
+	err = c.ofOneMoment(func() (err error) {
+		if claims, err = c.store.Devices(key); err == nil {
+			waiting, err = c.onTheirWay()
+		}
+		return err
+	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading which devices are whose: %w", err)
 	}
+	return claims, waiting, nil
+}
+
+// Claims returns what our own newest record about a key says, and what its newest one says about ours: whether it calls
+// the other a device; nil where there is none. Ours counts as soon as it is in the outbox.
+func (c *Conversation) Claims(key record.PublicKey) (ours, theirs *bool, err error) {
+	all, waiting, err := c.claimsWith(key)
 	for i := range all {
 		switch d := &all[i]; {
 		case d.Author == c.own && d.Device == key:
@@ -260,7 +271,6 @@ func (c *Conversation) Claims(key record.PublicKey) (ours, theirs *bool, err err
 			theirs = &d.Claims
 		}
 	}
-	waiting, err := c.OnTheirWay()
 	for i := range waiting {
 		if d, ok := waiting[i].Record.Body.(record.Device); ok && d.Key == key && waiting[i].Record.Author == c.own {
 			ours = new(!d.Withdraws())
