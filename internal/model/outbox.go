@@ -52,7 +52,8 @@ type State uint8
 
 // The states of an entry of the outbox, and of messages.
 const (
-	// StateQueued: nobody has tried to post it, or the relay has refused it.
+	// StateQueued, of an entry: nobody but this device has had it, see StateRefused. Of a message: no entry of it has come further,
+	// and perhaps the relay has refused some, see [Queued.Untried].
 	StateQueued State = iota
 	// StateTried: posting has begun, and may have succeeded.
 	StateTried

@@ -170,7 +170,7 @@ type Delivery struct {
 	bulk     bool // the relay takes bulk updates, as far as is known
 	most     int  // entries of one
 	progress func(model.Progress)
-	left     int // posts that are not accepted
+	left     int // posts that were not accepted when it began, without those that were since; others may have come
 
 	next *Step // that was handed out
 	// absent are the posts that were tried, and looked for in vain.

@@ -464,7 +464,11 @@ func (s *Store) Posts(q kept.PostQuery) (all []kept.Post, err error) {
 // Progress implements [room.Store].
 func (s *Store) Progress(first, last int64) (states [model.States]int, err error) {
 	for _, seq := range s.posts.between(first, last) {
-		states[s.posts.rows[seq].State%model.States]++
+		state := s.posts.rows[seq].State
+		if state >= model.States { // rows that were kept elsewhere may hold anything
+			return states, fmt.Errorf("reading the outbox: %w: an entry is in state %d", model.ErrArchiveDamaged, state)
+		}
+		states[state]++
 	}
 	return states, nil
 }
