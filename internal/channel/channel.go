@@ -73,7 +73,7 @@ func (a Access) Post(ctx context.Context, relay, writeKey, text string) (int64, 
 
 // HasJoinPage asks a relay, without a key, whether it has a page for invitations at /join.
 func (a Access) HasJoinPage(ctx context.Context, relay string) (bool, error) {
-	body, err := a.Download(ctx, strings.TrimRight(relay, "/")+"/join")
+	body, err := remote.Page(ctx, strings.TrimRight(relay, "/")+"/join", a.Options(remote.Options{}))
 	if err != nil {
 		switch trouble, _ := TroubleOf(err); trouble {
 		case KeyRefused, NotAllowed, NoChannel, Refused, NoRelay: // it answers, and has none

@@ -15,6 +15,15 @@ import (
 // bounded in size and watched like any other; close it. Errors name the host only: an address may hold a key. Of o it
 // takes Timeout, Budget, Slow, Transport, Mind and Version.
 func Download(ctx context.Context, address string, o Options) (io.ReadCloser, error) {
+	return get(ctx, "downloading the feed", address, o)
+}
+
+// Page is Download of a page that is no feed.
+func Page(ctx context.Context, address string, o Options) (io.ReadCloser, error) {
+	return get(ctx, "asking for a page", address, o)
+}
+
+func get(ctx context.Context, doing, address string, o Options) (io.ReadCloser, error) {
 	u, err := url.Parse(strings.TrimSpace(address))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
 		return nil, &AddressError{Err: errors.New("the feed's address must look like https://host/channels/ID/feeds.csv")}
@@ -27,7 +36,7 @@ func Download(ctx context.Context, address string, o Options) (io.ReadCloser, er
 	if err != nil {
 		return nil, err
 	}
-	re, err := c.do(ctx, request{wire.Call{Doing: "downloading the feed", Path: strings.TrimPrefix(u.RequestURI(), "/")}, o.Budget})
+	re, err := c.do(ctx, request{wire.Call{Doing: doing, Path: strings.TrimPrefix(u.RequestURI(), "/")}, o.Budget})
 	if err != nil {
 		return nil, err
 	}
