@@ -352,7 +352,7 @@ func quotaCheck(r *model.Room, h *messenger.Health) checkResult {
 	case !h.Told:
 		return checkResult{"quota", checkNone, "this relay does not tell how many entries a channel takes: the service counts the messages of an account", ""}
 	case most == 0:
-		return checkResult{"quota", checkGood, "the relay takes any number of entries", ""}
+		return checkResult{"quota", checkGood, "the relay names no limit to the entries of a channel", ""}
 	case newest >= most && r.WriteKey == "":
 		return checkResult{"quota", checkMind, "the channel is full: " + of, helps}
 	case newest >= most:

@@ -102,7 +102,7 @@ func TestDoctorSaysWhatIsWrong(t *testing.T) {
 			"fields", checkWrong, "does not show field 2", "rooms set lab --fields",
 		},
 		"as the relay wants":    {check: "interval", state: checkGood, says: "15s between two updates, and so does the room"},
-		"no limit to a channel": {check: "quota", state: checkGood, says: "any number"},
+		"no limit to a channel": {check: "quota", state: checkGood, says: "names no limit"},
 		"sooner than the relay wants": {
 			func(h *messenger.Health, _ *model.Room) { h.Interval = time.Second },
 			"interval", checkMind, "refused at first", "rooms set lab --interval 15s",
