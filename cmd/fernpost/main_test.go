@@ -80,9 +80,12 @@ const raceOptions = "atexit_sleep_ms=10"
 //	pause                    waits until the clock shows another second
 //	mode FILE OCTAL          checks a file's permissions
 //	serve NAME               starts a server that misbehaves as NAME says and sets $SERVER
-func TestScript(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+func TestScript(t *testing.T) { testscript.Run(t, scriptParams("testdata/script")) }
+
+// scriptParams are those of the scripts in a directory.
+func scriptParams(dir string) testscript.Params {
+	return testscript.Params{
+		Dir: dir,
 		Setup: func(env *testscript.Env) error {
 			home := filepath.Join(env.WorkDir, "home")
 			env.Setenv("HOME", home)
@@ -105,7 +108,7 @@ func TestScript(t *testing.T) {
 		Condition:           condition,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-	})
+	}
 }
 
 // TestScriptsLookForOneThing: where a script looks for this or that, one half may never have been printed.

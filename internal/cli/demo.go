@@ -24,16 +24,53 @@ import (
 )
 
 func (a *app) demoCommand() *cobra.Command {
-	return &cobra.Command{
+	var lesson, yes bool
+	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Show the whole story in one terminal, without any set-up",
 		Long: `demo starts a relay on this machine, lets ana and bo talk through it, and shows beside it what everybody else sees.
 Then somebody tries a wrong passphrase, somebody alters a message, and a second relay cheats. Nothing is acted: every
-line went through the relays. They listen on loopback only, on ports that were free, and leave no file behind.`,
-		Example: "  fernpost demo\n  fernpost demo | less",
+line went through the relays. They listen on loopback only, on ports that were free, and leave no file behind.
+
+With --lesson there is a question behind each scene, and its answer; on a terminal each waits for Enter, unless --yes says not to.`,
+		Example: "  fernpost demo\n  fernpost demo | less\n  fernpost demo --lesson",
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if yes && !lesson {
+				return usagef("--yes goes with --lesson")
+			}
+			pause := func(context.Context) error { return nil }
+			if lesson && !yes && a.stdinTerminal && a.stdoutTerminal {
+				lines := linesOf(a.input)
+				pause = func(ctx context.Context) error { return a.enterPressed(ctx, lines) }
+			}
+			return a.demo(cmd.Context(), lesson, pause)
+		},
 	}
+	cmd.Flags().BoolVar(&lesson, "lesson", false, "ask a question behind each scene, and answer it")
+	cmd.Flags().BoolVar(&yes, "yes", false, "with --lesson: wait for no Enter")
+	return cmd
+}
+
+// enterPressed waits for Enter, or the end of what is typed.
+func (a *app) enterPressed(ctx context.Context, lines <-chan string) error {
+	a.say("%s", a.style.dim("(Enter goes on)"))
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-lines:
+		return nil
+	}
+}
+
+// questions are what a class is asked behind each scene, and what is so.
+var questions = [...]struct{ question, answer string }{
+	{"Is the passphrase sent anywhere?", "No. Each makes the key of it; the three words tell if one has mistyped."},
+	{"What does the relay know now?", "That somebody wrote three times, when, and roughly how much; not who it is, nor what it says."},
+	{"Who else can do what bo does?", "Whoever knows the passphrase, now or later: everybody may keep a copy of the feed."},
+	{"Five words of six are right. Why is nothing shown?", "The key is made of all of them: a wrong one is as wrong as any other."},
+	{"Who can turn that bit, and what does bo learn?", "Everybody on the way, without a key. Bo learns that it was altered, not by whom: this is integrity."},
+	{"What has bo noticed, and by what?", "An altered token opens with no key, and ana's numbers have a gap. That they are ana's, her signature says: this is authenticity."},
 }
 
 // demo is one performance.
@@ -46,7 +83,7 @@ type demo struct {
 	ana, bo    *messenger.Room // opened
 }
 
-func (a *app) demo(ctx context.Context) (err error) {
+func (a *app) demo(ctx context.Context, lesson bool, pause func(context.Context) error) (err error) {
 	dir, err := os.MkdirTemp("", "fernpost-demo-")
 	if err != nil {
 		return fmt.Errorf("starting the demo's relay: %w", err)
@@ -64,7 +101,7 @@ func (a *app) demo(ctx context.Context) (err error) {
 		Name: "demo", Relay: relay.URL(), Fields: []int{1}, Profile: texts.String(), Interval: "0s",
 	}}
 	defer func() { err = errors.Join(err, d.leave()) }()
-	for _, scene := range []func(context.Context) (scene, error){
+	for i, scene := range [len(questions)]func(context.Context) (scene, error){
 		d.meet, d.talk, d.read, d.guess, d.alter, d.cheat,
 	} {
 		s, err := scene(ctx)
@@ -74,13 +111,41 @@ func (a *app) demo(ctx context.Context) (err error) {
 		if err := a.show(s); err != nil {
 			return err
 		}
+		if lesson {
+			if err := a.askClass(ctx, i, pause); err != nil {
+				return err
+			}
+		}
 	}
-	next := fmt.Sprintf("\n%s\n  fernpost relay        serve a relay like this one, and keep it\n"+
-		"  fernpost init lab     make a room of your own", a.style.bold("Now you:"))
+	return a.showNext()
+}
+
+// askClass asks the question of a scene, and answers it.
+func (a *app) askClass(ctx context.Context, scene int, pause func(context.Context) error) error {
+	for _, text := range []string{
+		"\n" + a.style.bold("Question: ") + questions[scene].question, "Answer: " + questions[scene].answer,
+	} {
+		if err := a.printLines(text + "\n"); err != nil {
+			return err
+		}
+		if err := pause(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// showNext says how to go on.
+func (a *app) showNext() error {
+	next := fmt.Sprintf("\n%s\n  fernpost init lab     make a room of your own (\"fernpost relay\" serves it)\n"+
+		"  fernpost chat lab     talk in it, on the full screen\n"+
+		"  fernpost gateway      let a board or a script write to it that cannot encrypt\n"+
+		"  fernpost class        teach a class: phones join by a QR code\n"+
+		"  fernpost game --solo  find out how a relay lies", a.style.bold("Now you:"))
 	if a.stdoutTerminal {
 		next = strings.Join(fold(strings.Split(next, "\n"), max(leastColumns, a.width)), "\n")
 	}
-	_, err = fmt.Fprintln(a.stdout, next)
+	_, err := fmt.Fprintln(a.stdout, next)
 	return err
 }
 
