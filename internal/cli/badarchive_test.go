@@ -202,3 +202,35 @@ func lastOf(position []byte) int64 {
 	}
 	return at.Last
 }
+
+// Whoever had a damaged file of a room was told so by every command, and by none what to do: it could be neither removed nor
+// entered again.
+func TestADamagedRoomFileHasANextStep(t *testing.T) {
+	server := relaytest.New(t)
+	ana := newDevice(t, server)
+	ana.makeRoom(quickSigned)
+	path := filepath.Join(ana.env["HOME"], ".local", "share", "fernpost", "rooms", "lab.json")
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{{"recv"}, {"send", "hi"}, {"rooms", "remove", "lab", "--yes"}} {
+		ana.exits(exitFailed, command...)
+		ana.says(1, path+" is damaged\nhint: put a copy of the file back if you have one; else \"mv "+path+" "+path+".damaged\"")
+	}
+	ana.exits(exitFailed, "doctor")
+	if !strings.Contains(ana.stdout.String(), "mv "+path) {
+		t.Errorf("doctor says\n%s", &ana.stdout)
+	}
+	if err := os.Rename(path, path+".damaged"); err != nil { // as it says
+		t.Fatal(err)
+	}
+	ana.must("rooms")
+	if err := os.WriteFile(path, before, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ana.must("send", "hi")
+}

@@ -357,6 +357,12 @@ func stepInRoom(err error) string {
 
 // stepOnDevice is what to do where something is wrong with what this device keeps.
 func stepOnDevice(err error) string {
+	if e, ok := errors.AsType[*model.DamagedError](err); ok && e.Room != "" {
+		return fmt.Sprintf("put a copy of the file back if you have one; else \"mv %s %s\" and enter the room again: what was written is read from the relay",
+			shellWord(e.Path), shellWord(e.Path+".damaged"))
+	} else if ok {
+		return "put a copy of the file back if you have one: it has keys that nothing else brings back"
+	}
 	switch {
 	case errors.Is(err, model.ErrKeyGone):
 		return "\"fernpost key add\" adds that key, out of its passphrase; until then what waits stays in the outbox"

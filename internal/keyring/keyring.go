@@ -313,7 +313,11 @@ func (k *Keyring) read(name string, into any) error {
 	}
 	if err != nil {
 		// The decoder's words may hold a piece of the file, and the file holds keys.
-		return fmt.Errorf("%s is damaged", filepath.Join(k.root.Name(), name))
+		damaged := &model.DamagedError{Path: filepath.Join(k.root.Name(), name)}
+		if room, is := strings.CutSuffix(name, ".json"); is {
+			damaged.Room = room
+		}
+		return damaged
 	}
 	return nil
 }
