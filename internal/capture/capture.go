@@ -1,5 +1,5 @@
-// Package capture reads a recording of a network, as Wireshark and tcpdump make them, and tells which requests of plain HTTP everybody in
-// that network could read, with their keys.
+// Package capture reads a recording of a network, as Wireshark and tcpdump make them, and tells which requests of plain
+// HTTP everybody in that network could read, with their keys.
 package capture
 
 import (
@@ -224,7 +224,8 @@ type end struct {
 
 // Accept takes every segment. Of a connection whose beginning is not in the recording, the first one that is begins it.
 func (c *connection) Accept(
-	tcp *layers.TCP, _ gopacket.CaptureInfo, dir reassembly.TCPFlowDirection, next reassembly.Sequence, start *bool, ac reassembly.AssemblerContext,
+	tcp *layers.TCP, _ gopacket.CaptureInfo, dir reassembly.TCPFlowDirection, next reassembly.Sequence, start *bool,
+	ac reassembly.AssemblerContext,
 ) bool {
 	if next < 0 {
 		*start = true

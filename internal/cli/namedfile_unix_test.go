@@ -29,6 +29,8 @@ func TestAPipeThatNobodyWritesEndsWithTheCommand(t *testing.T) {
 		{"send", "--file", pipe},
 		{"token", "encrypt", "--key-file", pipe},
 		{"eavesdrop", "--csv", pipe},
+		{"eavesdrop", "--pcap", pipe},
+		{"eavesdrop", "replay", pipe},
 		{"rooms", "import", pipe},
 		{"join", "school", "--channel", "1", "--passphrase-file", pipe},
 		{"eavesdrop", "guess", "--csv", pipe, "--mask", "?d"},
