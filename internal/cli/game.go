@@ -111,7 +111,7 @@ func (a *app) game(ctx context.Context, o *gameOptions) (err error) {
 		return err
 	}
 	defer func() {
-		if o.sheet != "" {
+		if o.sheet != "" && (err == nil || len(g.Pairs()) > 0) { // what has not begun would leave a file in the way
 			failed := writeNew("sheet", o.sheet, 0o644, g.WriteSheet)
 			if failed == nil {
 				a.say("the result is in %s", o.sheet)
