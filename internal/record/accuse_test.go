@@ -214,7 +214,7 @@ func TestEachGapHasItsOwnStretch(t *testing.T) {
 		t.Errorf("needed (-want +got):\n%s", diff)
 	}
 	for step, want := range [][]string{nil, {"the relay does not show entry 6; ana 6 may stand there"}, nil} {
-		l.now = noon.Add(HiddenAfter + time.Duration(step-1)*time.Second)
+		l.now = noon.Add(time.Hour + time.Duration(step-1)*time.Second) // what is promised
 		if diff := cmp.Diff(want, texts(l.read(nil).Change.Told)); diff != "" {
 			t.Errorf("step %d (-want +got):\n%s", step, diff)
 		}
@@ -228,6 +228,25 @@ func TestEachGapHasItsOwnStretch(t *testing.T) {
 	}
 	if slices.ContainsFunc(l.known.Findings(), func(f Finding) bool { return f.Kind == Hidden }) {
 		t.Error("it is still told to be hidden, besides")
+	}
+}
+
+// Of those who say the same they are named first whose key was compared, however late they came: strangers stand not before them.
+func TestComparedAccusersAreNamedFirst(t *testing.T) {
+	ana, cy := newScribe(t, 1, "ana"), newScribe(t, 2, "cy")
+	all := []Signed{ana.write(Text("hello")), ana.write(Text("and"))}
+	l := newListener(t)
+	l.read(at(t, 1, all[0]))
+	var strangers []Cell
+	for i := range byte(4) {
+		s := newScribe(t, 10+i, fmt.Sprint("stranger", i)).write(Text("?"), seen(all[1]))
+		strangers = append(strangers, at(t, int64(2+i), s)...)
+	}
+	said := at(t, 9, cy.write(Text("yes"), seen(all[1])))
+	l.known.Introduce(Change{Authors: []Author{{Key: cy.key(), Compared: true}}})
+	want := []string{"1 message from ana missing (ana 2), say cy, stranger0, stranger1 and 2 more"}
+	if diff := cmp.Diff(want, texts(l.read(slices.Concat(strangers, said)).Change.Told)); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
 	}
 }
 
