@@ -231,6 +231,25 @@ func TestEachGapHasItsOwnStretch(t *testing.T) {
 	}
 }
 
+// That the relay hides where a message may stand is taken back once that has come.
+func TestHiddenIsTakenBackWhenItComes(t *testing.T) {
+	ana := newScribe(t, 1, "ana")
+	all := []Signed{ana.write(Text("one")), ana.write(Text("two")), ana.write(Text("three"))}
+	l := newListener(t)
+	l.view.Holes = []Hole{{First: 2, Last: 2, Since: noon}}
+	l.now = noon.Add(2 * time.Hour)
+	hidden := []string{"the relay does not show entry 2; ana 2 may stand there"}
+	told := l.read(slices.Concat(at(t, 1, all[0]), at(t, 3, all[2]))).Change.Told
+	if diff := cmp.Diff(hidden, texts(told)); diff != "" {
+		t.Fatalf("told (-want +got):\n%s", diff)
+	}
+	l.view.Holes = nil
+	back := l.read(at(t, 2, all[1])).Change.TakenBack
+	if len(back) != 1 || back[0].ID() != told[0].ID() || len(l.known.Findings()) > 0 {
+		t.Errorf("taken back %q, it stands %q", texts(back), texts(l.known.Findings()))
+	}
+}
+
 // Of those who say the same they are named first whose key was compared, however late they came: strangers stand not before them.
 func TestComparedAccusersAreNamedFirst(t *testing.T) {
 	ana, cy := newScribe(t, 1, "ana"), newScribe(t, 2, "cy")
