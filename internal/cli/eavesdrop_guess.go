@@ -205,7 +205,7 @@ func (o *guessOptions) of(list []byte) string {
 
 func (a *app) search(ctx context.Context, o *guessOptions, target *guess.Target) error {
 	from := guess.Candidates{Rules: o.steps, Mask: o.pattern}
-	options := guess.Options{Of: 0}
+	options := guess.Options{}
 	list := sha256.New()
 	if o.list != "" {
 		f, err := openFile(ctx, o.list)
@@ -213,23 +213,11 @@ func (a *app) search(ctx context.Context, o *guessOptions, target *guess.Target)
 			return fmt.Errorf("--wordlist: %w", err)
 		}
 		defer f.Close()
-		info, err := f.Stat()
-		switch {
-		case err != nil:
-			return usagef("--wordlist: %w", err)
-		case info.Mode().IsRegular():
-			words, err := countLines(io.TeeReader(f, list))
-			if err == nil {
-				_, err = f.Seek(0, io.SeekStart)
-			}
-			if err != nil {
-				return cmp.Or(ctx.Err(), usagef("--wordlist: %w", err))
-			}
-			options.Of = words * uint64(max(1, len(o.steps)))
-		case o.session != "": // of a pipe nobody knows whether it is the same once more
-			return usagef("--session goes with a word list in a file")
+		words, err := o.countWords(ctx, f, list)
+		if err != nil {
+			return err
 		}
-		from.Words = f
+		options.Of, from.Words = words*uint64(max(1, len(o.steps))), f
 	} else {
 		options.Of = o.pattern.Count()
 	}
@@ -259,6 +247,27 @@ func (a *app) search(ctx context.Context, o *guessOptions, target *guess.Target)
 		unsaved = writeSession(o.session, guessSession{1, of, got.Tried})
 	}
 	return errors.Join(a.tellGuess(o, &got, err), unsaved)
+}
+
+// countWords counts the words of a list that is a file, and notes what it says; of a pipe nobody knows before it is read.
+func (o *guessOptions) countWords(ctx context.Context, f *diskfile.File, list io.Writer) (words uint64, err error) {
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return 0, usagef("--wordlist: %w", err)
+	case !info.Mode().IsRegular() && o.session != "": // nobody knows whether it is the same once more
+		return 0, usagef("--session goes with a word list in a file")
+	case !info.Mode().IsRegular():
+		return 0, nil
+	}
+	words, err = countLines(io.TeeReader(f, list))
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return 0, cmp.Or(ctx.Err(), usagef("--wordlist: %w", err))
+	}
+	return words, nil
 }
 
 func guessProgress(p guess.Progress) string {

@@ -55,29 +55,8 @@ func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) (err er
 		return err
 	}
 	c.tellAll(item.OfCounts(aged), o.asJSON)
-	if err := c.printNewFindings(recvMark, o.asJSON); err != nil {
+	if err := c.tellFound(&arrivals, readErr == nil && c.cut() == "", &o); err != nil {
 		return err
-	}
-	if err := c.tellElsewhere(o.asJSON); err != nil {
-		return err
-	}
-	if err := c.tellKeyGone(o.strict, o.asJSON); err != nil {
-		return err
-	}
-	if o.strict {
-		if err := c.tellStanding(o.asJSON); err != nil {
-			return err
-		}
-		if err := c.tellNotCleared(o.asJSON); err != nil {
-			return err
-		}
-		c.tellLacking(o.asJSON)
-		if err := c.tellUnopened(&arrivals, o.asJSON); err != nil {
-			return err
-		}
-		if err := c.tellNotReadBack(readErr == nil && c.cut() == "", o.asJSON); err != nil {
-			return err
-		}
 	}
 	c.tellWaiting(arrivals.Waiting, o.asJSON)
 	c.tellAll(messenger.OfArrivals(&arrivals), o.asJSON)
@@ -92,14 +71,53 @@ func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) (err er
 		readErr = partlyError{errors.New("not all of the room was read")}
 	}
 	if readErr != nil {
-		if shown > 0 {
-			readErr = partlyError{fmt.Errorf("what stands above is what this device has kept; %w", readErr)}
-		}
-		if wrong, _, _ := a.verdict.Counts(); o.strict && wrong > 0 {
-			readErr = errors.Join(judged(&a.verdict), readErr)
-		}
-		return readErr
+		return a.recvEnded(readErr, shown, o.strict)
 	}
+	return c.endRecv(&news, shown, aged, o.strict)
+}
+
+// tellFound tells what was found out besides messages; whole tells that all was read.
+func (c *conversation) tellFound(arrivals *model.Arrivals, whole bool, o *recvOptions) error {
+	if err := c.printNewFindings(recvMark, o.asJSON); err != nil {
+		return err
+	}
+	if err := c.tellElsewhere(o.asJSON); err != nil {
+		return err
+	}
+	if err := c.tellKeyGone(o.strict, o.asJSON); err != nil || !o.strict {
+		return err
+	}
+	return c.tellStrictly(arrivals, whole, o.asJSON)
+}
+
+// tellStrictly tells what only whoever asks for a verdict is told; whole tells that all was read.
+func (c *conversation) tellStrictly(arrivals *model.Arrivals, whole, asJSON bool) error {
+	if err := c.tellStanding(asJSON); err != nil {
+		return err
+	}
+	if err := c.tellNotCleared(asJSON); err != nil {
+		return err
+	}
+	c.tellLacking(asJSON)
+	if err := c.tellUnopened(arrivals, asJSON); err != nil {
+		return err
+	}
+	return c.tellNotReadBack(whole, asJSON)
+}
+
+// recvEnded is what a reading comes to that did not reach the end.
+func (a *app) recvEnded(err error, shown int, strict bool) error {
+	if shown > 0 {
+		err = partlyError{fmt.Errorf("what stands above is what this device has kept; %w", err)}
+	}
+	if wrong, _, _ := a.verdict.Counts(); strict && wrong > 0 {
+		err = errors.Join(judged(&a.verdict), err)
+	}
+	return err
+}
+
+// endRecv is what a reading comes to that did.
+func (c *conversation) endRecv(news *exchange.News, shown int, aged model.Findings, strict bool) error {
 	unopened, err := c.HasUnopened()
 	if err != nil {
 		return err
@@ -108,9 +126,9 @@ func (a *app) recvRoom(ctx context.Context, r model.Room, o recvOptions) (err er
 		return partlyError{errors.New("nothing opens of what was read before, and what the relay shows now is not read yet: run it again in a minute")}
 	}
 	if shown += c.LeftOut() + aged.Expired + aged.Future; shown == 0 && !unopened {
-		a.say("no messages yet")
+		c.say("no messages yet")
 	}
-	return a.concludeRecv(r, shown, unopened, o.strict)
+	return c.concludeRecv(c.Settings(), shown, unopened, strict)
 }
 
 // readWhole reads what of a room of texts was passed over. A watch that has printed all that had come before does not

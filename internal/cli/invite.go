@@ -21,6 +21,7 @@ import (
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/publickey"
 	"github.com/fernpost/fernpost/internal/qr"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/screen"
@@ -147,6 +148,11 @@ func (a *app) invite(ctx context.Context, name string, f *inviteFlags) error {
 			return err
 		}
 	}
+	return a.makeInvitation(ctx, r, to, f)
+}
+
+// makeInvitation makes an invitation, for anybody or for those named, and hands it over.
+func (a *app) makeInvitation(ctx context.Context, r model.Room, to []publickey.Keys, f *inviteFlags) error {
 	r.Relay = channel.WithScheme(cmp.Or(f.address, r.Relay))
 	i, err := a.engine().Invite(ctx, r, f.InviteOptions)
 	if err != nil {
@@ -163,6 +169,21 @@ func (a *app) invite(ctx context.Context, name string, f *inviteFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := a.writePictures(code, f); err != nil {
+		return err
+	}
+	if err := a.showInvitation(r, &i, link, f.asJSON); err != nil {
+		return err
+	}
+	a.adviseInviter(ctx, &i)
+	if f.asJSON || !a.stdoutTerminal {
+		return nil
+	}
+	return a.showCode(code, "write the code with --png FILE", 0)
+}
+
+// writePictures writes the code into the files that are named.
+func (a *app) writePictures(code qr.Code, f *inviteFlags) error {
 	for _, picture := range []struct {
 		flag, file string
 		draw       func() []byte
@@ -180,12 +201,17 @@ func (a *app) invite(ctx context.Context, name string, f *inviteFlags) error {
 		}
 		a.say("the QR code, which is as secret as the link, is in %s", picture.file)
 	}
+	return nil
+}
+
+// showInvitation shows a link, and the words by which people compare what it leads to.
+func (a *app) showInvitation(r model.Room, i *messenger.Invited, link string, asJSON bool) error {
 	keys, err := messenger.Keys(r)
 	if err != nil {
 		return err
 	}
 	check := checkWords(keys[0].RevealBytes())
-	if f.asJSON {
+	if asJSON {
 		err = a.printJSON(invitationJSON{
 			r.Name, link, r.Relay, r.Channel, check, known(inviterWords(i.Inviter)), len(i.Keys), new(i.WriteKey != ""),
 		})
@@ -201,11 +227,7 @@ func (a *app) invite(ctx context.Context, name string, f *inviteFlags) error {
 	}
 	a.say("the check words are of the room's key: whoever joins is shown the same. Yours are of your own key, and shown there as the " +
 		"inviter's (\"fernpost help words\")")
-	a.adviseInviter(ctx, &i)
-	if f.asJSON || !a.stdoutTerminal {
-		return nil
-	}
-	return a.showCode(code, "write the code with --png FILE", 0)
+	return nil
 }
 
 // inviteStaying makes the invitation for those who stay in a room that has moved to a new key.

@@ -126,37 +126,14 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecke
 	if err != nil {
 		return err
 	}
-	pass, err := a.secretFrom(ctx, "passphrase-file", f.passphraseFile, "FERNPOST_PASSPHRASE")
-	ask := errors.Is(err, errNoSecret)
-	switch {
-	case ask && !a.canAsk():
-		return hint(usagef("no passphrase given"), "add --passphrase-file FILE or set FERNPOST_PASSPHRASE")
-	case err != nil && !ask:
+	pass, err := a.passphraseFor(ctx, &enter, f.passphraseFile)
+	if err != nil {
 		return err
 	}
 	enter.Unchecked = unchecked
-	enter.Passphrase = func(ctx context.Context) (string, error) {
-		if ask {
-			pass, err = a.askPassphrase(ctx, "Passphrase of the room")
-			if err == nil && pass == "" {
-				err = usageError{passphrase.ErrEmpty}
-			}
-		}
-		return pass, err
-	}
-	if left := mostTries - 1; ask {
-		enter.Again = func(ctx context.Context, wrong error) (string, error) {
-			if left == 0 {
-				return "", wrong
-			}
-			left--
-			a.report(explainEntry(explainWrongKey(wrong, pass)))
-			return enter.Passphrase(ctx)
-		}
-	}
 	entered, err := a.engine().Enter(ctx, enter)
 	if err != nil {
-		return explainEntry(explainWrongKey(err, pass))
+		return explainEntry(explainWrongKey(err, *pass))
 	}
 	entered.Room.WriteKey, entered.Room.ReadKey = "", "" // whoever joins has them already
 	if err := a.showRoom(entered, "", record.PublicKey{}, f.asJSON); err != nil {
@@ -169,6 +146,37 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecke
 	a.say("%s", a.style.good("room "+name+" is ready"))
 	a.adviseName(entered.Profile)
 	return nil
+}
+
+// passphraseFor has a room be entered by a passphrase that is kept somewhere or, where none is, asked for, again while it
+// is wrong. It returns where the last one stands.
+func (a *app) passphraseFor(ctx context.Context, enter *messenger.Entry, file string) (*string, error) {
+	pass, err := a.secretFrom(ctx, "passphrase-file", file, "FERNPOST_PASSPHRASE")
+	ask := errors.Is(err, errNoSecret)
+	switch {
+	case ask && !a.canAsk():
+		return nil, hint(usagef("no passphrase given"), "add --passphrase-file FILE or set FERNPOST_PASSPHRASE")
+	case !ask:
+		enter.Passphrase = func(context.Context) (string, error) { return pass, nil }
+		return &pass, err
+	}
+	enter.Passphrase = func(ctx context.Context) (_ string, err error) {
+		pass, err = a.askPassphrase(ctx, "Passphrase of the room")
+		if err == nil && pass == "" {
+			err = usageError{passphrase.ErrEmpty}
+		}
+		return pass, err
+	}
+	left := mostTries - 1
+	enter.Again = func(ctx context.Context, wrong error) (string, error) {
+		if left == 0 {
+			return "", wrong
+		}
+		left--
+		a.report(explainEntry(explainWrongKey(wrong, pass)))
+		return enter.Passphrase(ctx)
+	}
+	return &pass, nil
 }
 
 // tryPassphrase tries the passphrase that a file or the environment has, or one that is asked for, again where it opens

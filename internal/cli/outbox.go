@@ -41,16 +41,9 @@ with the new passphrase, then --retry, sends it under the new key, and --retry -
 			}
 			return a.withRoom(roomName, func(c *conversation) error {
 				if cmd.Flags().Changed("drop") {
-					if err := c.Drop(cmd.Context(), drop, anyway); errors.Is(err, model.ErrOtherIdentity) {
-						return hint(fmt.Errorf("not taken back: %w", err), "%s lists the messages under the numbers that they have now",
-							outboxOf(c.Settings().Name))
-					} else if errors.Is(err, model.ErrRefused) {
-						return hint(c.explainOutbox(err), "%s takes it back all the same (see \"fernpost outbox --help\"); "+
-							"--retry posts it once the relay takes it", outboxOf(c.Settings().Name, "--drop", fmt.Sprint(drop), "--anyway"))
-					} else if err != nil {
-						return c.explainOutbox(err)
+					if err := c.takeBack(cmd.Context(), drop, anyway); err != nil {
+						return err
 					}
-					a.say("%s is taken back", c.OwnNumber(drop))
 				}
 				c.asJSON, c.slowEvents = asJSON, asJSON && retry
 				if retry {
@@ -68,6 +61,23 @@ with the new passphrase, then --retry, sends it under the new key, and --retry -
 	cmd.Flags().Uint32Var(&drop, "drop", 0, "take back the message with this `NUMBER`")
 	cmd.Flags().BoolVar(&anyway, "anyway", false, "with --drop: also one that the relay has refused, and may have all the same")
 	return cmd
+}
+
+// takeBack takes a message out of the outbox.
+func (c *conversation) takeBack(ctx context.Context, number uint32, anyway bool) error {
+	room := c.Settings().Name
+	switch err := c.Drop(ctx, number, anyway); {
+	case errors.Is(err, model.ErrOtherIdentity):
+		return hint(fmt.Errorf("not taken back: %w", err), "%s lists the messages under the numbers that they have now",
+			outboxOf(room))
+	case errors.Is(err, model.ErrRefused):
+		return hint(c.explainOutbox(err), "%s takes it back all the same (see \"fernpost outbox --help\"); "+
+			"--retry posts it once the relay takes it", outboxOf(room, "--drop", fmt.Sprint(number), "--anyway"))
+	case err != nil:
+		return c.explainOutbox(err)
+	}
+	c.say("%s is taken back", c.OwnNumber(number))
+	return nil
 }
 
 // explainOutbox adds the next step to an error of posting what waits.
