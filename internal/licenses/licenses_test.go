@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -81,7 +80,11 @@ func collect(t *testing.T) []Part {
 	for path, dirs := range folders {
 		all = append(all, Part{path, versions[path], licencesIn(t, slices.Sorted(maps.Keys(dirs)))})
 	}
-	for name, dir := range map[string]string{"Go": runtime.GOROOT(), "fernpost": "../.."} {
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatalf("go env: %v", err)
+	}
+	for name, dir := range map[string]string{"Go": strings.TrimSpace(string(root)), "fernpost": "../.."} {
 		all = append(all, Part{Name: name, Text: licencesIn(t, []string{dir})})
 	}
 	slices.SortFunc(all, func(a, b Part) int { return strings.Compare(a.Name, b.Name) })
