@@ -380,10 +380,12 @@ func (p *player) tellFindings(b *strings.Builder, title string, all []string) {
 type gameRoundJSON game.Shown
 
 func (gameRoundJSON) about() string {
-	return `What is shown in a round ("game"), with "event" "round":`
+	return `What is shown in a round ("game", "game join"), with "event" "round":`
 }
 
 // gameOutcomeJSON is what a pair is told once it has answered.
 type gameOutcomeJSON game.Outcome
 
-func (gameOutcomeJSON) about() string { return `What it was ("game"), with "event" "outcome":` }
+func (gameOutcomeJSON) about() string {
+	return `What it was ("game", "game join"), with "event" "outcome":`
+}

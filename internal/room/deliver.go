@@ -458,7 +458,7 @@ func (d *Delivery) posted(entries []int64, err error) error {
 		return errors.Join(err, d.failed(d.next, err))
 	}
 	p := &d.next.posts[0]
-	if others, err := d.wasThere(p, entries[0]); err != nil || others {
+	if others, err := d.wasThere(entries[0]); err != nil || others {
 		d.promised = true // a number that something else has is no more than a promise: what was posted is looked for
 		return err
 	}
@@ -574,10 +574,11 @@ func (d *Delivery) accepted(n int, entry int64) {
 	}
 }
 
-// wasThere reports whether there was an entry of a number before a post, which therefore cannot have it. Of entries that no
-// key opens nothing is held: the newest number tells that they were there.
-func (d *Delivery) wasThere(p *kept.Post, entry int64) (others bool, err error) {
-	if entry <= max(d.c.since(p.After), d.Delivered.Last) {
+// wasThere reports whether there was an entry of a number before a post, which therefore cannot have it: one that this device
+// holds, or its own message before. What the relay names as its newest number does not count: a false one would hold up all
+// that is sent.
+func (d *Delivery) wasThere(entry int64) (others bool, err error) {
+	if entry <= d.Delivered.Last {
 		return true, nil
 	}
 	at := record.Place{Clear: d.c.newest.Clear, Entry: entry}

@@ -483,7 +483,6 @@ func TestANumberThatSomethingElseHasIsNoAnswer(t *testing.T) {
 		done  int
 	}{
 		"of a message":                {names: []int64{1}},
-		"of what no key opens":        {names: []int64{2}},
 		"none":                        {names: []int64{0}},
 		"of the message before":       {names: []int64{3}, store: map[int]bool{0: true}, done: 1},
 		"below the message before":    {names: []int64{9, 8}, store: map[int]bool{0: true}, done: 1},
