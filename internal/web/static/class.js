@@ -102,9 +102,10 @@ async function openNow() {
 async function look(wrong) {
   $('#columns').classList.toggle('blind', wrong)
   if (!wrong) {
-    await blind?.close()
-    if (blind) await core.forgetRoom(blind.id)
+    const of = blind
     blind = null
+    await of?.close()
+    if (of) await core.forgetRoom(of.id)
     tell($('#looking'), '')
     return
   }
@@ -112,11 +113,12 @@ async function look(wrong) {
   const key = btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_')
   tell($('#looking'), 'Reading all of it with a wrong key …')
   const say = async () => {
-    const opened = await blind?.history(200) ?? []
-    tell($('#looking'), `With a wrong key: ${opened.length || 'none'} of the ${count(columns.inCloud(), 'row')} in the cloud can be read.`)
+    const of = blind
+    const opened = await of?.history(200).catch(error => { if (blind === of) throw error }) ?? [] // one that was left may be closed
+    if (blind === of) tell($('#looking'), `With a wrong key: ${opened.length || 'none'} of the ${count(columns.inCloud(), 'row')} in the cloud can be read.`)
   }
   blind = await core.openRoom({link: state.link, nick: room.info.nick, key}, e => {
-    if (e.type === 'message' || e.type === 'relay' && e.state === 'reads') say()
+    if (e.type === 'message' || e.type === 'relay' && e.state === 'reads') say().catch(error => tell($('#wrong'), explain(error)))
   })
 }
 
@@ -142,7 +144,7 @@ function showState(now) {
   }
   for (const box of document.querySelectorAll('[name=lie]')) box.checked = now.switches.lies.includes(box.value)
   if (core && before && before.channel !== now.channel) openRoom()
-  else if (room && before && before.switches.padding !== now.switches.padding) room.set({pad: now.switches.padding})
+  else if (room && before && before.switches.padding !== now.switches.padding) room.set({pad: now.switches.padding}).catch(error => tell($('#wrong'), explain(error)))
 }
 
 // end leaves nothing of the lesson in this browser.

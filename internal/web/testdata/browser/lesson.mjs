@@ -11,6 +11,7 @@ async function verify(ana, bo) {
   const one = ana.locator('#others li', {has: ana.locator('.author', {hasText: /^bo$/})})
   const words = await one.locator('.words').textContent()
   await bo.click('[data-part=people]')
+  await bo.waitForFunction(() => document.querySelector('#own').textContent)
   assert.equal(await bo.textContent('#own'), words, 'the words that two phones show of one key')
   assert.equal(words.split(' ').length, 6)
   await checkRules(ana, 'the people')
