@@ -122,7 +122,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := &doorRequest{}
-	if query := r.URL.RawQuery; strings.Contains(query, "=") {
+	if query := r.URL.RawQuery; query != "" {
 		asked, _ := form.ParseQuery(query) // the API refuses what cannot be read
 		var err error
 		if v.choice, err = parseChoice(asked); err != nil {

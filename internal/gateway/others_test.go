@@ -308,6 +308,7 @@ func FuzzReadQuery(f *testing.F) {
 	for _, query := range []string{
 		"", "signed=true", "signed=TRUE&results=1", "verified=true&author=bo", "author=", "signed=1", "signed=true&signed=false", "results=-1&start=x",
 		"average=10&timescale=daily&round=2&numbers=true", "start_entry_id=2&end_entry_id=9223372036854775807", "%zz=1&signed=true", "days=1;signed=true",
+		"signed", "verified&results=1", "signed\x9a", // which say neither yes nor no, and showed all rows
 		"Signed=true", "signed%3Dtrue", "min=20&max=1&sum=10&median=60&callback=x&timezone=Mars", "signed[]=true&status=true&location=true",
 	} {
 		f.Add("feeds.json", query)

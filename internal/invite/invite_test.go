@@ -302,7 +302,7 @@ func TestALinkAmongWords(t *testing.T) {
 			"Hi bo, join us: " + l, l + " see you there", "Hi!\n\n" + l + "\n\n-- \nana", "Hi (" + l + "), ana", "[room](" + l + ")!",
 			`<a href="` + l + `">` + l + "</a>", "join:" + l + "?", "Hi\n" + l[:50] + "\n" + l[50:] + "\nsee you", "> " + l[:50] + "\r\n" + l[50:90] + "\r\n" + l[90:] + ".\r\n",
 			"see http://example.org/a#b and " + l, l + "\nor once more " + l, strings.Repeat("a long mail ", 9000) + l,
-			"Join http://192.168.1.1/join: " + l,
+			"Join http://192.168.1.1/join: " + l, "\x9d\x9d\x9d\x9d" + l, "İİİİİİ" + l, // in lower case both are longer
 		} {
 			got, err := Parse(text)
 			if err != nil {

@@ -1,6 +1,7 @@
 package invite
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 )
@@ -40,8 +41,14 @@ func parseAmongWords(text string) (found Invitation, err error) {
 func linkAtHead(words []string) (i Invitation, link string, err error) {
 	head, fragment, ok := strings.Cut(strings.Replace(words[0], "%23", "#", 1), "#")
 	begin := -1
+	lower := []byte(head) // of ASCII alone: other letters, and what is no UTF-8, would change their places
+	for i, b := range lower {
+		if 'A' <= b && b <= 'Z' {
+			lower[i] += 'a' - 'A'
+		}
+	}
 	for _, scheme := range []string{"http://", "https://", own} {
-		begin = max(begin, strings.LastIndex(strings.ToLower(head), scheme))
+		begin = max(begin, bytes.LastIndex(lower, []byte(scheme)))
 	}
 	if !ok || begin < 0 {
 		return i, "", ErrForeign
