@@ -67,7 +67,7 @@ func (r *Room) Progress(first, last int64) (states [model.States]int, err error)
 
 // Own implements that part of [room.Store].
 func (r *Room) Own(q kept.OwnQuery) (all []kept.Own, err error) {
-	text, args := "ORDER BY first, number", []driver.Value(nil)
+	text, args := "ORDER BY first, number, author", []driver.Value(nil)
 	switch {
 	case !q.Author.IsZero():
 		text = "WHERE author = ? AND number BETWEEN ? AND ? ORDER BY number"
@@ -75,7 +75,7 @@ func (r *Room) Own(q kept.OwnQuery) (all []kept.Own, err error) {
 	case q.FirstPost > 0:
 		// Records follow each other in the posts: of those that begin before, only the last can reach as far.
 		text = `WHERE first >= (SELECT ifnull(max(first), 0) FROM own WHERE first < ?1) AND first <= ?2 AND last >= ?1
-			ORDER BY first, number`
+			ORDER BY first, number, author`
 		args = []driver.Value{q.FirstPost, q.LastPost}
 	}
 	err = r.query("SELECT author, number, hash, kind, first, last, queued_ms FROM own "+text, func(row sqlite.Row) error {

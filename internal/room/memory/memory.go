@@ -3,6 +3,7 @@
 package memory
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -476,7 +477,7 @@ func (s *Store) Progress(first, last int64) (states [model.States]int, err error
 // Own implements [room.Store].
 func (s *Store) Own(q kept.OwnQuery) ([]kept.Own, error) {
 	all := slices.SortedFunc(maps.Values(s.own), func(a, b kept.Own) int {
-		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Number, b.Number))
+		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Number, b.Number), bytes.Compare(a.Author[:], b.Author[:]))
 	})
 	if q.Author.IsZero() {
 		return slices.DeleteFunc(all, func(o kept.Own) bool {
