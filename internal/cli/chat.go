@@ -5,14 +5,12 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/fernpost/fernpost/internal/duration"
-	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/tui"
@@ -65,8 +63,8 @@ func (a *app) chat(ctx context.Context, room string, o chatOptions) error {
 			p.Columns = a.columns()
 		}
 		err := tui.RunPlain(ctx, options, p)
-		if which, ok := errors.AsType[*messenger.WhichRoomError](err); ok {
-			return hint(usagef("which room? there are %s", strings.Join(which.Names, ", ")), "\"fernpost chat ROOM\" names it")
+		if which := a.whichRoom(err); which != nil {
+			return which
 		}
 		return explainSending(inRoom(err, cmp.Or(room, "ROOM")), cmp.Or(room, "ROOM"), insists)
 	}

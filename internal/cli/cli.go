@@ -66,7 +66,8 @@ type app struct {
 	placing  sync.Once   // sees to that
 	unplaced error       // why they do not lie there
 
-	noHelp error // help was asked for about a command that does not exist
+	namesRoom string // how the command at hand takes a room
+	noHelp    error  // help was asked for about a command that does not exist
 
 	printing   sync.Mutex   // held while an object is printed: that the relay is slow is said from elsewhere
 	slowEvents bool         // --json prints events, of which one says that the relay is slow
@@ -162,6 +163,9 @@ Start with "fernpost demo".`,
 				return usagef("--timeout %v: want a duration above 0, such as 10s", a.timeout)
 			}
 			a.style = newStyle(a.stdoutTerminal && a.stderrTerminal, noColor, a.getenv)
+			if a.namesRoom = fmt.Sprintf("\"%s NAME\" names it", cmd.CommandPath()); cmd.Flags().Lookup("room") != nil {
+				a.namesRoom = "add --room NAME"
+			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

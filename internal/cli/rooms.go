@@ -1,9 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -91,9 +91,13 @@ func listed(r model.Room, chosen string) listedRoomJSON {
 // become the name before.
 func (a *app) loadRoom(name string) (model.Room, error) {
 	r, err := a.engine().Find(name)
-	if which, ok := errors.AsType[*messenger.WhichRoomError](err); ok {
-		err = hint(usagef("which room? there are %s", strings.Join(which.Names, ", ")),
-			"add --room NAME, or choose one with \"fernpost rooms default NAME\"")
+	return r, cmp.Or(a.whichRoom(err), err)
+}
+
+// whichRoom says how the command at hand takes a room, where it must be named; else it is nil.
+func (a *app) whichRoom(err error) error {
+	if _, ok := errors.AsType[*messenger.WhichRoomError](err); !ok {
+		return nil
 	}
-	return r, err
+	return hint(usageError{err}, "%s, or choose one with \"fernpost rooms default NAME\"", a.namesRoom)
 }

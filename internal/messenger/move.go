@@ -79,7 +79,7 @@ type WaitsHereError struct {
 }
 
 func (e *WaitsHereError) Error() string {
-	return fmt.Sprintf("the outbox of room %s still has what was signed here (%d entries)", e.Room, e.Entries)
+	return fmt.Sprintf("the outbox of room %s still has what was signed here (entries: %d)", e.Room, e.Entries)
 }
 
 // ErrWroteMeanwhile means that rooms, or the numbers in them, are not as the file of an identity has them any more.

@@ -85,7 +85,9 @@ type WhichRoomError struct {
 	Names []string
 }
 
-func (e *WhichRoomError) Error() string { return fmt.Sprintf("which room of %d?", len(e.Names)) }
+func (e *WhichRoomError) Error() string {
+	return "which room? there are " + strings.Join(e.Names, ", ")
+}
 
 // Find returns the settings of the room of this name; without one, of the default room, or of the only one there is.
 // The error may be [model.ErrNoRoom] or [*WhichRoomError].
