@@ -48,9 +48,10 @@ func (a *app) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor [ROOM]",
 		Short: "Look for what is wrong with this device, a relay or a room",
-		Long: `doctor looks at everything that reading and writing in a room takes, and says of each thing whether it is well, and what to
-do if not: this device's files and their modes, where its keys lie, the proxy, the terminal; the relay, how fast it answers and what its clock
-shows; the channel, its fields, interval, quota and keys; whether this device signs there, and what waits to be posted. It posts nothing and prints no secret.
+		Long: `doctor looks at everything that reading and writing in a room takes, and says of each thing whether it is well, and
+what to do if not: this device's files and their modes, where its keys lie, the proxy, the terminal; the relay, how fast it answers and
+what its clock shows; the channel, its fields, interval, quota and keys; whether this device signs there, and what waits to be posted.
+It posts nothing and prints no secret.
 
 Without a ROOM it looks at the default room, or the only one there is; without any room, at this device, and at the relay of the
 settings if there is one. With --relay it looks at that relay in place of a room. It ends with 1 if something is wrong.`,
@@ -243,63 +244,86 @@ func (a *app) checkTerminal() checkResult {
 }
 
 // roomChecks says what an examination of a room means.
-func roomChecks(r *model.Room, h *messenger.Health) (checks []checkResult) {
-	add := func(name string, state checkState, what, todo string) {
-		checks = append(checks, checkResult{name, state, what, todo})
-	}
-	at := "channel " + fmt.Sprint(r.Channel) + " at " + r.Relay
+func roomChecks(r *model.Room, h *messenger.Health) []checkResult {
 	if h.Keys != nil {
-		add("room", checkWrong, h.Keys.Error(), "restore the room's file from a copy, or join the room again under another name")
-		return checks
+		return []checkResult{{"room", checkWrong, h.Keys.Error(), "restore the room's file from a copy, or join the room again under another name"}}
 	}
-	add("room", checkGood, fmt.Sprintf("%s, %s, profile %s, %s", r.Name, at, r.Profile, count(len(r.Keys), "key")), "")
+	at := fmt.Sprintf("channel %d at %s", r.Channel, r.Relay)
+	checks := []checkResult{{"room", checkGood, fmt.Sprintf("%s, %s, profile %s, %s", r.Name, at, r.Profile, count(len(r.Keys), "key")), ""}}
 	checks = append(checks, signingChecks(r, h)...)
+	checks = append(checks, archiveCheck(r, h))
+	if h.Relay != nil {
+		return append(checks, unreadChecks(r, h)...)
+	}
+	return append(checks, answerCheck(h), clockCheck(h), channelCheck(h), fieldsCheck(r, h), intervalCheck(r, h), quotaCheck(r, h),
+		writeKeyCheck(r, h), keyCheck(r, h))
+}
+
+// archiveCheck says what waits to be posted.
+func archiveCheck(r *model.Room, h *messenger.Health) checkResult {
+	const name = "archive"
 	switch {
 	case h.Archive != nil:
-		add("archive", checkWrong, h.Archive.Error(), nextStep(h.Archive))
+		return checkResult{name, checkWrong, h.Archive.Error(), nextStep(h.Archive)}
 	case h.Unposted > 0:
-		add("archive", checkMind, count(h.Unposted, "entry")+" not posted yet", outboxOf(r.Name, "--retry")+" posts them")
-	default:
-		add("archive", checkGood, "nothing waits to be posted", "")
+		return checkResult{name, checkMind, count(h.Unposted, "entry") + " not posted yet", outboxOf(r.Name, "--retry") + " posts what waits"}
 	}
-	if h.Relay != nil {
-		trouble, _ := channel.TroubleOf(h.Relay)
-		todo := nextStep(inRoom(h.Relay, r.Name))
-		if trouble == channel.KeyRefused {
-			add("relay", checkGood, "it answers", "")
-			add("channel", checkWrong, explainReading(h.Relay, r.Channel, r.ReadKey != "" || r.WriteKey != "").Error(),
-				"ask whoever made the room for the channel's number and its read key; "+setRoom(r.Name, "--read-key-file FILE")+" keeps it")
-			return checks
-		}
-		add("relay", checkWrong, h.Relay.Error(), todo)
-		return checks
+	return checkResult{name, checkGood, "nothing waits to be posted", ""}
+}
+
+// unreadChecks say why the relay shows nothing of the channel.
+func unreadChecks(r *model.Room, h *messenger.Health) []checkResult {
+	if trouble, _ := channel.TroubleOf(h.Relay); trouble != channel.KeyRefused {
+		return []checkResult{{"relay", checkWrong, h.Relay.Error(), nextStep(inRoom(h.Relay, r.Name))}}
 	}
-	checks = append(checks, answerCheck(h), clockCheck(h))
+	return []checkResult{
+		{"relay", checkGood, "it answers", ""},
+		{
+			"channel", checkWrong, explainReading(h.Relay, r.Channel, r.ReadKey != "" || r.WriteKey != "").Error(),
+			"ask whoever made the room for the channel's number and its read key; " + setRoom(r.Name, "--read-key-file FILE") + " keeps it",
+		},
+	}
+}
+
+// channelCheck says who sees the channel.
+func channelCheck(h *messenger.Health) checkResult {
+	const name = "channel"
 	switch {
 	case h.Public:
-		add("channel", checkMind, "it is public: everybody sees its rows, and how many there are and when", "\"fernpost eavesdrop\" shows what they see")
+		return checkResult{
+			name, checkMind, "it is public: everybody sees its rows, and how many there are and when", "\"fernpost eavesdrop\" shows what they see",
+		}
 	case h.Private:
-		add("channel", checkGood, "it is private: the relay shows it to nobody without a key", "")
-	default:
-		add("channel", checkNone, "whether it is public did not turn out", "")
+		return checkResult{name, checkGood, "it is private: the relay shows it to nobody without a key", ""}
 	}
+	return checkResult{name, checkNone, "whether it is public did not turn out", ""}
+}
+
+// fieldsCheck says whether the channel has the fields that the room uses.
+func fieldsCheck(r *model.Room, h *messenger.Health) checkResult {
+	const name = "fields"
 	if h.Fields != nil {
-		add("fields", checkWrong, h.Fields.Error(), "give the field a name in the channel's settings, or choose others with "+setRoom(r.Name, "--fields 1,2"))
-	} else {
-		add("fields", checkGood, fmt.Sprintf("the channel shows those that the room uses: %s", strings.Trim(fmt.Sprint(r.Fields), "[]")), "")
+		return checkResult{
+			name, checkWrong, h.Fields.Error(),
+			"give the field a name in the channel's settings, or choose others with " + setRoom(r.Name, "--fields 1,2"),
+		}
 	}
-	checks = append(checks, intervalCheck(r, h), quotaCheck(r, h))
+	return checkResult{name, checkGood, "the channel shows those that the room uses: " + strings.Trim(fmt.Sprint(r.Fields), "[]"), ""}
+}
+
+// writeKeyCheck says whether the room's write key writes the channel.
+func writeKeyCheck(r *model.Room, h *messenger.Health) checkResult {
+	const name = "write key"
+	set := setRoom(r.Name, "--write-key-file FILE")
 	switch {
 	case r.WriteKey == "":
-		add("write key", checkMind, "none: this room can only be read", setRoom(r.Name, "--write-key-file FILE")+" adds it")
+		return checkResult{name, checkMind, "none: this room can only be read", set + " adds it"}
 	case h.WriteKey != nil:
-		add("write key", checkWrong, h.WriteKey.Error(), "whoever made the room knows the right one; "+setRoom(r.Name, "--write-key-file FILE")+" changes it")
+		return checkResult{name, checkWrong, h.WriteKey.Error(), "whoever made the room knows the right one; " + set + " changes it"}
 	case h.Proven:
-		add("write key", checkGood, "it writes the channel", "")
-	default:
-		add("write key", checkNone, "this relay does not tell what a write key is for: the first message shows it", "")
+		return checkResult{name, checkGood, "it writes the channel", ""}
 	}
-	return append(checks, keyCheck(r, h))
+	return checkResult{name, checkNone, "this relay does not tell what a write key is for: the first message shows it", ""}
 }
 
 // signingChecks say whether this device signs in a room, and under its key.
