@@ -30,9 +30,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/big"
+	"math/bits"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -290,26 +291,40 @@ func appendAPIKey(b []byte, key string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(key))+1), key...)
 }
 
+// halfKeys is how many halves of a key there are: 36 to the power of 8.
+const halfKeys = 36 * 36 * 36 * 36 * 36 * 36 * 36 * 36
+
 // pack writes a key as ThingSpeak's are, 16 characters of 0-9 and A-Z, as a number: that saves 7 of the link's characters.
 func pack(key string) (packed [packedSize]byte, ok bool) {
 	if len(key) != apiKeySize || strings.Trim(key, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
 		return packed, false
 	}
-	n, ok := new(big.Int).SetString(key, 36)
-	if !ok {
-		return packed, false
-	}
-	n.FillBytes(packed[:])
+	high, _ := strconv.ParseUint(key[:apiKeySize/2], 36, 64)
+	low, _ := strconv.ParseUint(key[apiKeySize/2:], 36, 64)
+	var n [16]byte
+	top, rest := bits.Mul64(high, halfKeys)
+	rest, carry := bits.Add64(rest, low, 0)
+	binary.BigEndian.PutUint64(n[:8], top+carry)
+	binary.BigEndian.PutUint64(n[8:], rest)
+	copy(packed[:], n[len(n)-packedSize:])
 	return packed, true
 }
 
 // unpack undoes pack; a number that no key has is refused.
 func unpack(packed []byte) (string, bool) {
-	key := strings.ToUpper(new(big.Int).SetBytes(packed).Text(36))
-	if len(key) > apiKeySize {
+	var n [16]byte
+	copy(n[len(n)-packedSize:], packed)
+	top := binary.BigEndian.Uint64(n[:8])
+	if top >= halfKeys { // which no quotient of Div64 would hold
 		return "", false
 	}
-	return strings.Repeat("0", apiKeySize-len(key)) + key, true
+	high, low := bits.Div64(top, binary.BigEndian.Uint64(n[8:]), halfKeys)
+	if high >= halfKeys {
+		return "", false
+	}
+	// With halfKeys added a half has nine digits, of which the first is 1: else its zeros in front were lost.
+	text := strconv.FormatUint(halfKeys+high, 36)[1:] + strconv.FormatUint(halfKeys+low, 36)[1:]
+	return strings.ToUpper(text), true
 }
 
 // Parse reads an invitation as people hand it on: with blanks, line breaks, a mail's brackets or words around it. The error is

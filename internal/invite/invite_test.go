@@ -3,6 +3,7 @@ package invite
 import (
 	"encoding/base64"
 	"errors"
+	"math/big"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -332,4 +333,35 @@ func TestALinkAmongWords(t *testing.T) {
 func isCut(err error) bool {
 	_, is := errors.AsType[*CutError](err)
 	return is
+}
+
+// TestPackedKeysAreNumbersInBase36: a key is packed as math/big writes that number, and unpacked as the same key; a number
+// that no key has, or none with so many bytes, is refused.
+func TestPackedKeysAreNumbersInBase36(t *testing.T) {
+	random := rand.New(rand.NewPCG(36, 16))
+	keys := []string{"0000000000000000", "ZZZZZZZZZZZZZZZZ", "00000000ZZZZZZZZ", "ZZZZZZZZ00000000", "0000000100000000"}
+	for range 1000 {
+		key := make([]byte, apiKeySize)
+		for i := range key {
+			key[i] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[random.IntN(36)]
+		}
+		keys = append(keys, string(key))
+	}
+	for _, key := range keys {
+		number, _ := new(big.Int).SetString(key, 36)
+		packed, ok := pack(key)
+		if want := number.FillBytes(make([]byte, packedSize)); !ok || string(packed[:]) != string(want) {
+			t.Fatalf("pack(%s) = %x, %v, want %x", key, packed, ok, want)
+		}
+		if back, ok := unpack(packed[:]); !ok || back != key {
+			t.Fatalf("unpack(%x) = %s, %v, want %s", packed, back, ok, key)
+		}
+	}
+	most, _ := new(big.Int).SetString("ZZZZZZZZZZZZZZZZ", 36)
+	above := most.Add(most, big.NewInt(1)).FillBytes(make([]byte, packedSize))
+	for _, packed := range []string{string(above), strings.Repeat("\xff", packedSize)} {
+		if key, ok := unpack([]byte(packed)); ok {
+			t.Errorf("unpack(%x) = %s", packed, key)
+		}
+	}
 }
