@@ -73,6 +73,8 @@ for target in ${TARGETS:-linux/amd64 linux/arm64 linux/arm darwin/amd64 darwin/a
 	build "$work/$name" "$ending"
 	(unset GOOS GOARCH GOARM; tool cyclonedx-gomod bin -json -licenses -noserial -version "$version" -output "$dist/$name.cdx.json" "$work/$name/fernpost$ending" 2>"$work/sbom.log") ||
 		{ cat "$work/sbom.log" >&2; exit 1; }
+	# It writes down when it was run.
+	sed -i "s/^\(    \"timestamp\": \).*/\1\"$(date -u -d "@$SOURCE_DATE_EPOCH" +%FT%TZ)\",/" "$dist/$name.cdx.json"
 	if [ "$GOOS" = linux ]; then
 		(unset GOOS GOARCH GOARM; package "$work/$name" "${arch/v/}")
 	fi

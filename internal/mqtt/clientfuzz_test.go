@@ -16,7 +16,7 @@ import (
 func FuzzClient(f *testing.F) {
 	message := packet(tPublish, text("open/1"), []byte("x"))
 	for _, x := range [][]byte{
-		packet(tConnack, []byte{0, 0}), packet(tConnack, []byte{0, 5}),
+		packet(tConnack, []byte{0, 0}), packet(tConnack, []byte{0, 5}), packet(tConnack, []byte{0, 252}),
 		packet(tSuback, []byte{0, 1, 0x80}),
 		packet(tSuback, []byte{0, 1, 0, 0, 0, 0}), // for more than was asked for
 		packet(tUnsuback, []byte{0, 1}), packet(tUnsuback, []byte{0, 9}),
@@ -65,4 +65,24 @@ func FuzzClient(f *testing.F) {
 			t.Errorf("%d bytes of input took %d bytes", len(data), more)
 		}
 	})
+}
+
+// TestAnswerOfUnknownCodeIsNoConnection: a broker that refuses with a code that MQTT does not know counted as connected, and
+// whatever came next waited for 30 seconds.
+func TestAnswerOfUnknownCodeIsNoConnection(t *testing.T) {
+	for code := 1; code < 256; code++ {
+		ours, theirs := net.Pipe()
+		go func() {
+			_, _ = theirs.Read(make([]byte, 1<<10))
+			_, _ = theirs.Write(packet(tConnack, []byte{0, byte(code)}))
+			_, _ = io.Copy(io.Discard, theirs)
+		}()
+		_, err := mqtt.Dial(t.Context(), "mqtt://relay:1883", mqtt.Credentials{ClientID: "a"}, mqtt.DialOptions{
+			Open: func() (net.Conn, error) { return ours, nil }, Timeout: time.Minute,
+		})
+		if err == nil {
+			t.Errorf("code %d counts as a connection", code)
+		}
+		_ = theirs.Close()
+	}
 }

@@ -11,6 +11,9 @@ const maxInbound = 256 << 10
 // errInbound ends a connection over which something came that no broker may send.
 var errInbound = errors.New("the broker breaks the protocol, or sends too much at once")
 
+// lastRefusal is the highest return code of a CONNACK (MQTT 3.1.1, section 3.2.2.3).
+const lastRefusal = 5
+
 // inbound is a client's connection, which lets through only what the library can bear: it takes the memory for a packet before
 // that has come, remembers messages of QoS 2 until they are released, and panics at a SUBACK for more than was asked for.
 type inbound struct {
@@ -51,7 +54,11 @@ func (c *inbound) bears(p []byte) bool {
 			p = p[1:]
 		case c.left > 0:
 			n := min(c.left, len(p))
-			c.left, p = c.left-n, p[n:]
+			// A code that MQTT does not know counts as none for the library: it would go on with a connection that it has closed.
+			if c.left -= n; c.left == 0 && c.kind>>4 == 2 && p[n-1] > lastRefusal {
+				return false
+			}
+			p = p[n:]
 		default:
 			c.kind, c.head, p = p[0], 1, p[1:]
 		}
