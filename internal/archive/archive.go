@@ -298,6 +298,12 @@ func RemoveRoom(ctx context.Context, dir, room string) error {
 	return err
 }
 
+// Has reports whether there is an archive of a room.
+func Has(dir, room string) bool {
+	_, err := os.Stat(filepath.Join(dir, room+".db"))
+	return err == nil
+}
+
 // waitingEnd is how the name of the file ends that says that something waits in an outbox.
 const waitingEnd = ".waiting"
 

@@ -42,6 +42,19 @@ func NoteSent(dir, room string, line []byte) error {
 	return nil
 }
 
+// Sent returns the lines that were noted and not taken in yet.
+func Sent(dir, room string) [][]byte {
+	b, err := os.ReadFile(filepath.Join(dir, room+".db"+sentEnd))
+	if err != nil {
+		return nil
+	}
+	return sentLines(b)
+}
+
+func sentLines(b []byte) [][]byte {
+	return bytes.FieldsFunc(b, func(c rune) bool { return c == '\n' })
+}
+
 // TakeSent hands over the lines that were noted, if there are any, and forgets them once they are kept. Several processes may
 // be given the same ones.
 func (r *Room) TakeSent(keep func(lines [][]byte) error) error {
@@ -56,7 +69,7 @@ func (r *Room) TakeSent(keep func(lines [][]byte) error) error {
 	for _, file := range files {
 		b, readErr := os.ReadFile(file)
 		if readErr == nil {
-			readErr = keep(bytes.FieldsFunc(b, func(c rune) bool { return c == '\n' }))
+			readErr = keep(sentLines(b))
 		}
 		if readErr == nil {
 			readErr = os.Remove(file)

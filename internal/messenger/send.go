@@ -190,7 +190,7 @@ func (r *Room) send(ctx context.Context, body record.Body, o SendOptions) (sent 
 		return r.asItWaits(written), err
 	}
 	sent.Queued, err = r.talk.Sent(done.Number(written.Number))
-	sent.Entries, sent.Elsewhere = written.Entries, done.Posted == 0
+	sent.Entries, sent.Elsewhere = written.Entries, done.Posted+done.Tried == 0
 	return sent, err
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/room"
+	"github.com/fernpost/fernpost/internal/thingspeak"
 	"github.com/fernpost/fernpost/internal/wire"
 )
 
@@ -65,23 +66,19 @@ func (e *Engine) sendText(ctx context.Context, settings model.Room, text string,
 	// What is not accepted at once waits in the outbox: a process that waits here may be killed.
 	p := poster{client: client, noWait: true, tell: func(e Event) { failed = errors.Join(failed, face.tell(e)) }}
 	sent.Entries = 1
-	newest, err := client.LastNumber(ctx) // or nobody would know how far to look back if the reply is lost
 	come := model.StateQueued
-	field := settings.Fields[0]
-	note := room.SentText{Token: entry.Fields[field-1].Text, Field: field, Time: time.Now()}
+	newest, err := client.LastNumber(ctx) // or nobody would know how far to look back if the reply is lost
 	if err == nil {
-		e.noteSent(settings, note) // or who watches the room in this moment would take it for somebody else's
-		p.tell(Delivering{Entries: 1})
 		come = model.StateTried
-		sent.Entry, err = p.post(ctx, &entry, newest)
-		p.tell(Delivered{})
+		sent.Entry, err = e.postText(ctx, settings, &p, &entry, newest)
 	}
 	if err == nil {
 		sent.Queued.Sent = model.StateAccepted
 		e.NoteProven(settings)
-		note.Entry = sent.Entry
-		e.noteSent(settings, note)
 		return sent, failed
+	}
+	if taken, ok := errors.AsType[*takenNumberError](err); ok { // what the relay has named as its newest is no more certain
+		newest = min(newest, taken.entry-1)
 	}
 	if come == model.StateTried && errors.Is(err, exchange.ErrNotStored) && !errors.Is(err, exchange.ErrUnknownOutcome) {
 		if come = model.StateQueued; exchange.WasSent(err) {
@@ -113,10 +110,75 @@ func (e *Engine) sendText(ctx context.Context, settings model.Room, text string,
 		return r.asItWaits(w), errors.Join(waitsError(errors.Join(err, failed)), r.Leave())
 	}
 	sent, postErr := r.postWaiting(ctx, w, o)
+	sent.Elsewhere = sent.Elsewhere && come == model.StateQueued // or it was we who posted it, before it was in the outbox
 	if postErr != nil && errors.Is(err, exchange.ErrUnknownOutcome) && !errors.Is(postErr, exchange.ErrUnknownOutcome) {
 		postErr = waitsError(errors.Join(err, postErr)) // it may be stored still
 	}
 	return sent, errors.Join(postErr, r.Leave())
+}
+
+// postText posts a text that is sealed, and notes it. The error is a [*takenNumberError] if the relay answers with the number of
+// another entry.
+func (e *Engine) postText(ctx context.Context, settings model.Room, p *poster, entry *thingspeak.Entry, newest int64) (int64, error) {
+	field := settings.Fields[0]
+	note := room.SentText{Token: entry.Fields[field-1].Text, Field: field, Time: time.Now()}
+	e.noteSent(settings, note) // or who watches the room in this moment would take it for somebody else's
+	p.tell(Delivering{Entries: 1})
+	defer p.tell(Delivered{})
+	var err error
+	if note.Entry, err = p.post(ctx, entry, newest); err != nil {
+		return 0, err
+	}
+	if e.isTaken(settings, &note) {
+		return 0, &takenNumberError{note.Entry}
+	}
+	e.noteSent(settings, note)
+	return note.Entry, nil
+}
+
+// takenNumberError says that the relay has answered with a number that something else has: that is no answer, and what was posted is
+// to be looked for.
+type takenNumberError struct{ entry int64 }
+
+func (e *takenNumberError) Error() string {
+	return fmt.Sprintf("the relay answers that it is entry %d, which is another one", e.entry)
+}
+
+func (e *takenNumberError) Unwrap() error { return exchange.ErrUnknownOutcome }
+
+// isTaken reports whether this device holds another entry of the number that a text was accepted under, or has had that number for
+// another text before, as the outbox asks for what goes by way of it. Where the archive cannot be asked, the relay is believed.
+func (e *Engine) isTaken(settings model.Room, sent *room.SentText) bool {
+	dir, err := e.o.Dir("archive")
+	if err != nil {
+		return false
+	}
+	for _, t := range sentTexts(archive.Sent(dir, settings.FilesName())) {
+		if t.Entry == sent.Entry && t.Token != sent.Token {
+			return true
+		}
+	}
+	if !archive.Has(dir, settings.FilesName()) {
+		return false
+	}
+	a, err := archive.OpenRoom(dir, settings.FilesName())
+	if err != nil {
+		return false
+	}
+	defer a.Close()
+	another, _ := sent.IsAnother(a)
+	return another
+}
+
+// sentTexts reads lines of [archive.NoteSent]; one that was cut off is left out.
+func sentTexts(lines [][]byte) (texts []room.SentText) {
+	for _, line := range lines {
+		var t room.SentText
+		if json.Unmarshal(line, &t) == nil {
+			texts = append(texts, t)
+		}
+	}
+	return texts
 }
 
 // noteSent notes that a relay has accepted a text, for whoever reads the room next: it may have lied. Where that cannot
@@ -137,14 +199,7 @@ func (r *Room) takeSent() error {
 		return nil
 	}
 	return r.archive.TakeSent(func(lines [][]byte) error {
-		var texts []room.SentText
-		for _, line := range lines {
-			var t room.SentText
-			if json.Unmarshal(line, &t) == nil { // one that was cut off is left out
-				texts = append(texts, t)
-			}
-		}
-		return r.talk.KeepSent(texts)
+		return r.talk.KeepSent(sentTexts(lines))
 	})
 }
 
@@ -194,12 +249,14 @@ func (r *Room) postWaiting(ctx context.Context, written room.Written, o SendOpti
 	if err != nil {
 		return r.asItWaits(written), err
 	}
-	sent.Elsewhere = done.Posted == 0
+	sent.Elsewhere = done.Posted+done.Tried == 0
 	switch q, err := r.talk.Sent(written.Number); {
 	case err == nil:
 		sent.Queued = q
-	case errors.Is(err, model.ErrNoMessage): // read back already, by another process
-		sent.Queued.Sent, sent.Entry = model.StateAccepted, done.Last
+	case errors.Is(err, model.ErrNoMessage): // read back already, perhaps by another process
+		sent.Queued.Sent = model.StateAccepted
+		sent.Entry, err = r.talk.TextRead(&written)
+		return sent, err
 	default:
 		return sent, err
 	}

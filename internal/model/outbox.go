@@ -32,6 +32,8 @@ type Delivered struct {
 	// post, or another process has posted it.
 	Posted int
 	Last   int64
+	// Tried is how many entries this delivery has handed to the relay, whatever came of it.
+	Tried int
 	// Renumbered are the messages that were signed anew, because another copy of this identity has used their numbers:
 	// each is there once, with the number that it had before this delivery and the one that it has now.
 	Renumbered []Renumbered

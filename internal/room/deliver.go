@@ -454,6 +454,7 @@ func lastSeconds(used []kept.Seconds, now time.Time, n int) (free []int64, after
 func (d *Delivery) posted(entries []int64, err error) error {
 	// Whatever came of it: to post it again without looking would be to post it twice.
 	delete(d.absent, d.next.posts[0].Seq)
+	d.Delivered.Tried++
 	if err != nil {
 		return errors.Join(err, d.failed(d.next, err))
 	}
@@ -473,6 +474,7 @@ func (d *Delivery) postedBulk(err error) error {
 	for i := range d.next.posts {
 		delete(d.absent, d.next.posts[i].Seq)
 	}
+	d.Delivered.Tried += len(d.next.posts)
 	d.promised = err == nil
 	if many, ok := errors.AsType[*TooManyError](err); ok {
 		n := len(d.next.posts)

@@ -21,6 +21,8 @@ type Written struct {
 	Hash   record.Hash
 	// Cells is how many cells it takes, and Entries in how many entries of the outbox they stand.
 	Cells, Entries int
+
+	text thingspeak.Fields // of a text
 }
 
 // Write signs a message, seals it and puts it into the outbox, all in one transaction: then it has a number, and only

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -56,12 +57,44 @@ func (c *Conversation) KeepText(sealed thingspeak.Fields, come model.State, newe
 	return w, 0, err
 }
 
+// TextRead returns the entry as which a text was read, 0 if it was not. The outbox knows it no more then.
+func (c *Conversation) TextRead(w *Written) (entry int64, err error) {
+	read, err := c.readAt([]kept.Post{{Fields: w.text, Cells: givenIn(&w.text)}})
+	if err != nil {
+		return 0, fmt.Errorf("looking for a text: %w", err)
+	}
+	return read[0].Entry, nil
+}
+
 // SentText is a text that the relay has accepted, and that was sent without its room.
 type SentText struct {
 	Token string    `json:"token"` // as it stands in the field
 	Field int       `json:"field"`
 	Entry int64     `json:"entry"` // 0 while it is being posted: it may be read back before anybody knows its number
 	Time  time.Time `json:"time"`
+}
+
+// IsAnother reports whether a store holds something else than a text under the number of the entry that it was accepted as: as
+// [Delivery] asks for what goes by way of the outbox.
+func (t *SentText) IsAnother(store Store) (another bool, err error) {
+	state, err := store.State()
+	if err != nil {
+		return false, err
+	}
+	bare, _ := token.Unwrap(t.Token)
+	tok, err := token.Parse(bare)
+	if err != nil {
+		return false, fmt.Errorf("what was sent is no token: %w", err)
+	}
+	at := record.Place{Clear: state.Clears, Entry: t.Entry}
+	err = store.Entries(kept.EntryQuery{First: at, Last: at, Limit: 1}, func(e kept.Entry) error {
+		another = true
+		for _, raw := range kept.Tokens(e.Tokens) {
+			another = another && !bytes.Equal(raw, tok.Bytes()) // who watches the room may have read it already
+		}
+		return nil
+	})
+	return another, err
 }
 
 // KeepSent takes texts in among our own that were not read back yet, apart from those that were: so it is noticed if the relay
@@ -161,7 +194,7 @@ func (c *Conversation) putText(
 		if err != nil {
 			return err
 		}
-		w = Written{Number: own.Number, Hash: own.Hash, Cells: 1, Entries: 1}
+		w = Written{Number: own.Number, Hash: own.Hash, Cells: 1, Entries: 1, text: post.Fields}
 		change.Posts, change.Own, change.State = []kept.Post{post}, []kept.Own{own}, &state
 		change.States = []model.OwnState{{OwnID: id, State: post.State}}
 		return c.store.Apply(&change)
