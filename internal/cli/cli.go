@@ -251,11 +251,11 @@ func (a *app) wrapArgs(cmd *cobra.Command) {
 				return unknownCommand(cmd, args[0])
 			}
 			err := check(cmd, args)
-			if err != nil && len(args) > 0 && check(cmd, nil) == nil && check(cmd, args[:1]) != nil {
-				return a.noArgument(cmd, args[0])
-			}
 			if _, ok := errors.AsType[hintError](err); ok { // it knows better
 				return err
+			}
+			if err != nil && len(args) > 0 && check(cmd, nil) == nil && check(cmd, args[:1]) != nil {
+				return a.noArgument(cmd, args[0])
 			}
 			if err = relaycmd.CheckArgs(cmd, args, err); err != nil {
 				return hint(usageError{err}, "%s", cmp.Or(relaycmd.Hint(err), "see \""+cmd.CommandPath()+" --help\""))

@@ -31,6 +31,8 @@ func (t *tokenTool) no(text, bare string, err error) error {
 	case word == fernet.RefusedNoKey:
 		return hint(no, "a wrong key and an altered token are the same thing to whoever opens it; \"fernpost token inspect\" shows what "+
 			"is to be seen without a key")
+	case !errors.Is(err, fernet.ErrMalformed): // its form is right, whatever stands around it
+		return no
 	}
 	if lenient, remedy := pythonOpens(text); lenient != "" {
 		return hint(no, "it is a token %s, which Python lets pass: %s", lenient, remedy)
@@ -38,7 +40,7 @@ func (t *tokenTool) no(text, bare string, err error) error {
 	switch disguise := token.Disguise(text); {
 	case disguise != "":
 		return hint(no, "a token seems to stand there %s: take it out", disguise)
-	case errors.Is(err, fernet.ErrMalformed) && strings.Contains(text, "\n"):
+	case strings.Contains(strings.TrimSpace(text), "\n"):
 		return hint(no, "--lines takes one token a line")
 	}
 	return no

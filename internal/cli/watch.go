@@ -23,6 +23,7 @@ import (
 
 type watchOptions struct {
 	room             string
+	isArgument       bool // the room is one, and no flag's
 	pollMin, pollMax time.Duration
 	fromStart        bool
 	messages         int
@@ -52,7 +53,7 @@ bytes: often after activity, more and more rarely while nothing comes. It outliv
 reached for a while. In a signed room it tells what is wrong as soon as that is certain, and after a minute what it waits for.
 
 --exec runs a command for each message of others in place of printing it, one after the other, with the text, the reading or the
-file's content on its standard input. What is known of the message is in FERNPOST_MESSAGE_KIND, _SIGNED, _AUTHOR, _KEY, _NUMBER,
+file's content on its standard input. Arguments of the command stand behind --, and the room before. What is known of the message is in FERNPOST_MESSAGE_KIND, _SIGNED, _AUTHOR, _KEY, _NUMBER,
 _ENTRY, _POSTED, _CLOCK and _FILE, and its room in FERNPOST_ROOM; no shell reads any of it. A command that fails, or takes longer than
 --exec-timeout, is told of and not run again; one that was running when watch itself was killed is. In a room of plain texts, which
 nobody signs, your own are those that this device has written.
@@ -63,7 +64,7 @@ nobody signs, your own are those that this device has written.
   fernpost watch --json | jq -r .text
   fernpost watch --format csv | tee readings.csv
   fernpost watch --exec ./on-message.sh
-  fernpost watch --exec notify-send -- "New message"`,
+  fernpost watch lab --exec notify-send -- "New message"`,
 		Args: o.takeArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if o.policy, err = parsePolicy(unsigned); err != nil {
@@ -85,18 +86,23 @@ nobody signs, your own are those that this device has written.
 // takeArgs takes the room, and what stands behind dashes as arguments of the command of --exec.
 func (o *watchOptions) takeArgs(cmd *cobra.Command, args []string) error {
 	rooms, dash := args, min(cmd.ArgsLenAtDash(), len(args)) // it is tried with fewer, too
-	switch {
-	case dash >= 0:
+	if dash >= 0 {
 		rooms, o.execArgs = args[:dash], args[dash:]
-	case o.exec != "": // without dashes, all of them
-		rooms, o.execArgs = nil, args
 	}
+	o.isArgument = len(rooms) > 0
 	if len(o.execArgs) > 0 && o.exec == "" {
 		return hint(usagef("%s: arguments behind -- are those of the command of --exec", screen.Line(o.execArgs[0])),
 			"--exec COMMAND names it")
 	}
-	return errors.Join(cobra.MaximumNArgs(1)(cmd, rooms), roomArgument(cmd, rooms, &o.room))
+	err := errors.Join(cobra.MaximumNArgs(1)(cmd, rooms), roomArgument(cmd, rooms, &o.room))
+	if err != nil && o.exec != "" {
+		err = hint(usageError{err}, argumentsBehind, shellWord(o.exec))
+	}
+	return err
 }
+
+// argumentsBehind is a hint for what was taken for a room and may have been meant for a command.
+const argumentsBehind = "arguments of the command stand behind --, and the room before: fernpost watch ROOM --exec %s -- ARGUMENT…"
 
 func (o *watchOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.room, "room", "", "the `ROOM` to follow (default: the only one)")
@@ -142,6 +148,9 @@ func (a *app) watch(ctx context.Context, o watchOptions) error {
 	}
 	a.verdict.Endless = !o.strict
 	r, err := a.loadRoom(o.room)
+	if err != nil && o.exec != "" && o.isArgument {
+		return hint(err, argumentsBehind, shellWord(o.exec))
+	}
 	if err != nil {
 		return err
 	}
