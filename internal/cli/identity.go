@@ -167,7 +167,6 @@ func (a *app) chooseName(roomName, nick string, yes, asJSON bool) error {
 		if _, err := a.signedRoom(roomName); err != nil {
 			return err
 		}
-		a.say("the name is that of this device, in all its rooms")
 	}
 	choose := a.engine().SetNickname
 	if yes {
@@ -182,6 +181,9 @@ func (a *app) chooseName(roomName, nick string, yes, asJSON bool) error {
 	}
 	if err != nil {
 		return err
+	}
+	if roomName != "" {
+		a.say("the name is that of this device, in all its rooms")
 	}
 	lines, err := a.engine().SayNickname(nick)
 	if a.sayLines(lines); err != nil {

@@ -12,7 +12,9 @@ import (
 
 	"github.com/fernpost/fernpost/internal/handover"
 	"github.com/fernpost/fernpost/internal/messenger"
+	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/passphrase"
+	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -72,6 +74,8 @@ func (a *app) exportIdentity(ctx context.Context, f *exportFlags, yes bool) erro
 	case err != nil && written:
 		return hint(fmt.Errorf("the file is written, and this device was not told to stop: %w", err),
 			"run it again with another file before you import one")
+	case errors.Is(err, record.ErrNickname): // chosen when that was no rule yet
+		return hint(err, "\"fernpost identity name NICKNAME\" chooses another one")
 	case err != nil:
 		return err
 	}
@@ -142,6 +146,9 @@ func (a *app) importIdentity(ctx context.Context, file string, f *importFlags) e
 		}
 	}
 	a.sayWaiting(&replaced, orTag(c.Nickname, key.Tag().Name()))
+	if err := a.agreeToName(ctx, replaced.Taken, f.yes); err != nil {
+		return err
+	}
 	if err := a.agreeToGoBack(ctx, replaced.Ahead, f.yes); err != nil {
 		return err
 	}
@@ -195,6 +202,17 @@ func waitsOrWait(entries int) string {
 		return "1 entry waits"
 	}
 	return count(entries, "entry") + " wait"
+}
+
+// agreeToName asks whether an identity is to come with a nickname that somebody else has.
+func (a *app) agreeToName(ctx context.Context, taken *model.NameTakenError, yes bool) error {
+	if taken == nil {
+		return nil
+	}
+	a.say("%s", a.style.warn("the identity comes with a nickname that is taken: "+screen.Line(taken.Error())+"; the others there are warned of it "+
+		"as of another one, and see its tag"))
+	return a.agree(ctx, yes, "Take it with that name all the same?", "nothing was changed",
+		"--yes takes it; \"fernpost identity name NICKNAME\" changes the name afterwards")
 }
 
 // agreeToGoBack asks whether an identity is to sign here that has gone on since its file was written.

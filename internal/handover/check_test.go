@@ -1,6 +1,7 @@
 package handover
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -34,6 +35,23 @@ func TestListsWithoutEndAreRefused(t *testing.T) {
 		fill(c, most)
 		if err := c.check(); err == nil || !strings.Contains(err.Error(), "at most 4096 are handed over") {
 			t.Errorf("%s: %d are told as %v", name, most+1, err)
+		}
+	}
+}
+
+// A file brought a nickname without a letter, which nobody could choose.
+func TestANicknameThatNobodyCouldChooseIsImpossible(t *testing.T) {
+	for nick, want := range map[string]error{"ana": nil, "42": ErrImpossible} {
+		c := &Content{Identity: record.NewIdentity([32]byte{1}), Nickname: nick}
+		text, err := c.Text()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Parse(text); !errors.Is(err, want) {
+			t.Errorf("a file with the nickname %s: %v, want %v", nick, err, want)
+		}
+		if _, err := c.CheckedText(); (err != nil) != (want != nil) {
+			t.Errorf("the nickname %s is written: %v", nick, err)
 		}
 	}
 }

@@ -179,11 +179,16 @@ func (c *Content) version() int {
 	return version
 }
 
-// check refuses what no device has, and what would be trusted if it were taken over: room keys of zeros, and keys of people for which
-// anybody signs.
+// check refuses what no device has, a nickname that nobody could choose among it, and what would be trusted if it were taken over: room
+// keys of zeros, and keys of people for which anybody signs.
 func (c *Content) check() error {
 	if len(c.Rooms) > most {
 		return fmt.Errorf("it has %d rooms, at most %d are handed over", len(c.Rooms), most)
+	}
+	if c.Nickname != "" {
+		if err := record.CheckChosen(c.Nickname); err != nil {
+			return err
+		}
 	}
 	if err := checkPeople("a lost device", c.Lost); err != nil {
 		return err

@@ -3,6 +3,7 @@ package messenger
 import (
 	"cmp"
 	"errors"
+	"slices"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -64,14 +65,20 @@ func (e *Engine) SetNickname(nick string) error {
 	if err := record.CheckChosen(nick); err != nil {
 		return err
 	}
-	taken, err := e.nameTaken(nick)
-	if err == nil && len(taken) > 0 {
-		err = &model.NameTakenError{Nick: nick, By: taken[0].by, Room: taken[0].room}
-	}
-	if err != nil {
+	if err := e.takenByOthers(nick, record.PublicKey{}); err != nil {
 		return err
 	}
 	return e.InsistOnNickname(nick)
+}
+
+// takenByOthers returns a [*model.NameTakenError] where somebody else has a nickname in a room of this device than who signs there, and
+// than a key that is to sign there, unless that is zero.
+func (e *Engine) takenByOthers(nick string, comes record.PublicKey) error {
+	taken, err := e.nameTaken(nick, comes)
+	if err == nil && len(taken) > 0 {
+		err = &model.NameTakenError{Nick: nick, By: taken[0].by, Room: taken[0].room}
+	}
+	return err
 }
 
 // InsistOnNickname is [Engine.SetNickname] for a name that somebody else may have.
@@ -100,8 +107,8 @@ type takenName struct {
 }
 
 // nameTaken returns who else has a nickname, or one that looks like it, in the rooms of this device, as far as it has
-// read: one in each. A room that cannot be looked at has nobody.
-func (e *Engine) nameTaken(nick string) (taken []takenName, err error) {
+// read: one in each. A room that cannot be looked at has nobody. Who else is neither who signs there now, nor a key that comes.
+func (e *Engine) nameTaken(nick string, comes record.PublicKey) (taken []takenName, err error) {
 	rooms, _, err := e.All()
 	if err != nil {
 		return nil, err
@@ -112,6 +119,9 @@ func (e *Engine) nameTaken(nick string) (taken []takenName, err error) {
 			continue
 		}
 		people, _ := e.people(r)
+		if !comes.IsZero() {
+			people = slices.DeleteFunc(people, func(p model.Person) bool { return p.Key == comes || p.Person == comes })
+		}
 		if by := model.NameTaken(people, nick, own); by != nil {
 			taken = append(taken, takenName{r.Name, *by})
 		}

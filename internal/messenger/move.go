@@ -224,6 +224,8 @@ type Replaced struct {
 	// Ahead are rooms in which the same identity has signed more since the file was written: another device has it, or
 	// had it.
 	Ahead []Ahead
+	// Taken, unless it is nil, is who else has the nickname that comes, or one that looks like it, in a room of this device.
+	Taken *model.NameTakenError
 }
 
 // Waiting is a room in whose outbox something waits. Anew tells that another identity is to sign there than has signed
@@ -242,6 +244,12 @@ type Ahead struct {
 
 // Replaces returns what an identity would replace on this device.
 func (e *Engine) Replaces(ctx context.Context, c *handover.Content) (r Replaced, err error) {
+	if c.Nickname != "" {
+		err := e.takenByOthers(c.Nickname, c.Identity.Public())
+		if r.Taken, _ = errors.AsType[*model.NameTakenError](err); err != nil && r.Taken == nil {
+			return r, err
+		}
+	}
 	device, err := e.device(false)
 	if errors.Is(err, keyring.ErrNoIdentity) {
 		return r, nil

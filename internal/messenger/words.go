@@ -127,7 +127,7 @@ func (e Delivered) says() (lines []Line) {
 func (e *Engine) SayNickname(nick string) ([]Line, error) {
 	nick = norm.NFC.String(nick)
 	lines := []Line{said("your messages carry the name %s from now on", nick)}
-	taken, err := e.nameTaken(nick)
+	taken, err := e.nameTaken(nick, record.PublicKey{})
 	for _, t := range taken {
 		what := "that name"
 		if t.by.Nick != nick {
