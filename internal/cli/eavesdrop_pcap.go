@@ -195,7 +195,7 @@ func (a *app) showClients(all []*capture.Exchange) error {
 			b.WriteString("  programs       " + firstOf(agents, ", ") + "\n")
 		}
 		if len(c.wrote) > 0 {
-			b.WriteString("  wrote entries  " + entryRanges(c.wrote) + "\n")
+			b.WriteString("  " + wroteText(c.wrote) + "\n")
 		}
 		keys := slices.SortedFunc(maps.Keys(c.keys), func(x, y capture.Key) int { return cmp.Or(cmp.Compare(x.Use, y.Use), cmp.Compare(x.Text, y.Text)) })
 		if len(keys) > 0 {
@@ -221,9 +221,13 @@ func firstOf(all []string, between string) string {
 	return strings.Join(all, between)
 }
 
-// entryRanges writes numbers of entries: 1 to 5, 7.
-func entryRanges(numbers []int64) string {
+// wroteText says which entries somebody wrote: entry 2, or entries 1 to 5, 7. Without the singular, a number by itself reads as how many.
+func wroteText(numbers []int64) string {
 	numbers = slices.Compact(slices.Sorted(slices.Values(numbers)))
+	what := "wrote entries  "
+	if len(numbers) == 1 {
+		what = "wrote entry    "
+	}
 	var all []string
 	for i := 0; i < len(numbers); {
 		first := i
@@ -235,7 +239,7 @@ func entryRanges(numbers []int64) string {
 		}
 		all = append(all, text)
 	}
-	return firstOf(all, ", ")
+	return what + firstOf(all, ", ")
 }
 
 // sayCapture says how much there was, and what could not be read.

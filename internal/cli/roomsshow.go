@@ -76,11 +76,14 @@ func (a *app) printRoom(name string, asJSON, reveal bool) error {
 		line("signs as", o.SignsAs.Tag().Name()+", this device's identity")
 	}
 	for i, k := range o.Keys {
-		text := k.CheckWords
-		if k.Key != nil {
-			text += "  " + *k.Key
+		words, key := "check words", "room key"
+		if i > 0 {
+			words, key = "older words", "older key"
 		}
-		line(map[bool]string{true: "room key", false: "older key"}[i == 0], text)
+		line(words, k.CheckWords)
+		if k.Key != nil {
+			line(key, *k.Key)
+		}
 	}
 	line("write key", secret(o.HasWriteKey, o.WriteKey))
 	line("read key", secret(o.HasReadKey, o.ReadKey))
