@@ -322,7 +322,9 @@ without --passphrase-file or FERNPOST_PASSPHRASE. Whoever is to join needs the r
 the passphrase and, to write, the write key.
 
 In the metadata of a channel that it makes, init leaves a check: a token without content that the room's key opens, by which
-"join" knows a wrong passphrase at once. A write key is proven where the relay tells what a key is for.`,
+"join" knows a wrong passphrase at once. A write key is proven where the relay tells what a key is for.
+
+A relay on this machine that does not listen yet is waited for, up to five seconds: it may just be starting.`,
 		Example: `  fernpost init lab
   fernpost init lab --words 8
   fernpost init cloud --relay https://api.thingspeak.com --channel 1234567 --write-key-file key.txt
@@ -382,6 +384,7 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 		r = made.Room
 		return a.showRoom(made, generated, record.PublicKey{}, f.asJSON)
 	}
+	a.awaitRelay(ctx, enter.Room.Relay)
 	if err := a.engine().Make(ctx, enter); err != nil {
 		return beforeRoom(explainEntry(err))
 	}

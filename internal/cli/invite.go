@@ -504,6 +504,7 @@ func (a *app) joinByInvitation(ctx context.Context, arg string, e *enterFlags, f
 		locked = a.askForKey(ctx, j, f.unchecked)
 		return locked
 	}
+	a.awaitRelay(ctx, j.Room.Relay)
 	changed, tried, err := a.engine().Accept(ctx, &j, o)
 	if locked != nil || err == nil && !changed {
 		return locked

@@ -131,6 +131,7 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecke
 		return err
 	}
 	enter.Unchecked = unchecked
+	a.awaitRelay(ctx, enter.Room.Relay)
 	entered, err := a.engine().Enter(ctx, enter)
 	if err != nil {
 		return explainEntry(explainWrongKey(err, *pass))
