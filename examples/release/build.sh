@@ -12,6 +12,8 @@ version=${1:?a version, such as v1.2.3}
 top=$(cd "$(dirname "$0")/../.." && pwd)
 mkdir -p "${2:-dist}"
 dist=$(cd "${2:-dist}" && pwd)
+# Else an archive keeps what was in it, and SHA256SUMS names what an earlier version left.
+[ -z "$(ls -A "$dist")" ] || { echo "$dist is not empty: name another directory, or remove it first" >&2; exit 2; }
 cd "$top"
 [[ $version =~ ^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.]+)?$ ]] || { echo "$version is no version such as v1.2.3" >&2; exit 2; }
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)} TZ=UTC LC_ALL=C GOFLAGS=-buildvcs=false CGO_ENABLED=0
@@ -22,7 +24,7 @@ trap 'rm -rf "$work"' EXIT
 tool() { go tool -modfile="$top/.ci/go.mod" "$@"; }
 build() { # DIRECTORY ENDING
 	for program in fernpost fernpost-relay; do
-		go build -trimpath -ldflags "-s -w -buildid= -X github.com/fernpost/fernpost/internal/cli.release=$version" \
+		go build -trimpath -ldflags "-s -w -buildid= -X github.com/fernpost/fernpost/internal/relay/relaycmd.release=$version" \
 			-o "$1/$program$2" "./cmd/$program"
 	done
 }

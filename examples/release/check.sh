@@ -32,6 +32,7 @@ cp fernpost_0.0.1_amd64.deb "$root/tmp"
 run() { env -i PATH=/usr/sbin:/usr/bin HOME=/root LC_ALL=C.UTF-8 chroot "$root" "$@"; }
 run dpkg -i /tmp/fernpost_0.0.1_amd64.deb
 run fernpost version | grep '^fernpost v0.0.1 '
+run fernpost-relay --version | grep -x 'fernpost-relay version v0.0.1'
 run fernpost demo >"$work/demo" 2>&1 || { cat "$work/demo"; exit 1; }
 tail -n 5 "$work/demo"
 run fernpost licenses --list | grep -x fernpost

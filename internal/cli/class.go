@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,7 +81,7 @@ func (o *classOptions) check() error {
 	if o.keep == "" {
 		return nil
 	}
-	return errors.Join(newFile("keep", o.keep), newFile("keep", secondFeed(o.keep)))
+	return cmp.Or(newFile("keep", o.keep), newFile("keep", secondFeed(o.keep))) // they lie in one folder
 }
 
 // secondFeed is the file of a second room's feed, beside the first one's.

@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -151,7 +150,7 @@ Start with "fernpost demo".`,
   fernpost send 'hello'               write to it
   fernpost recv                       read the newest messages
   fernpost eavesdrop                  see what everybody else sees`,
-		Version:       version(),
+		Version:       relaycmd.Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
@@ -331,17 +330,3 @@ func (a *app) sayLines(lines []messenger.Line) {
 		a.say("%s", text)
 	}
 }
-
-// release is the version of a release, set when that is linked (examples/release/build.sh).
-var release string
-
-// version is what the build says of itself; finding out takes a while, so it is done once.
-var version = sync.OnceValue(func() string {
-	if release != "" {
-		return release
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
-})

@@ -12,6 +12,7 @@ import (
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
+	"github.com/fernpost/fernpost/internal/relay/relaycmd"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -49,7 +50,7 @@ func (a *app) engineOptions() messenger.Options {
 
 // access is how relays are reached.
 func (a *app) access() channel.Access {
-	return channel.Access{Timeout: a.timeout, Budget: int64(a.budget), Version: version(), Transport: a.transport, Slow: a.slow}
+	return channel.Access{Timeout: a.timeout, Budget: int64(a.budget), Version: relaycmd.Version(), Transport: a.transport, Slow: a.slow}
 }
 
 // openConversation opens a room.

@@ -183,10 +183,24 @@ func openDirectory(data string) (string, error) {
 	if above.Mode().Perm()&0o002 != 0 && above.Mode()&os.ModeSticky == 0 {
 		return filepath.Dir(data), nil
 	}
-	inside, err := filepath.Glob(filepath.Join(data, "*"))
-	for _, name := range append([]string{data}, inside...) {
-		if is, err := os.Stat(name); err == nil && is.IsDir() && is.Mode().Perm()&0o022 != 0 {
-			return name, nil
+	here, err := os.Stat(data)
+	if err != nil {
+		return "", err
+	}
+	if here.Mode().Perm()&0o022 != 0 {
+		return data, nil
+	}
+	inside, err := os.ReadDir(data)
+	for _, one := range inside {
+		if !one.IsDir() {
+			continue
+		}
+		is, err := one.Info()
+		if err != nil {
+			return "", err
+		}
+		if is.Mode().Perm()&0o022 != 0 {
+			return filepath.Join(data, one.Name()), nil
 		}
 	}
 	return "", err

@@ -34,7 +34,7 @@ the parts whose names have NAME in them. Whoever passes the program on passes th
 			}
 			return a.printLicenses(parts, list, asJSON)
 		},
-		SuggestFor: []string{"licences", "license", "licence", "copyright"},
+		SuggestFor: []string{"copyright"},
 	}
 	cmd.Flags().BoolVar(&list, "list", false, "only the names and versions")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/relay/relaycmd"
 	"github.com/fernpost/fernpost/internal/screen"
 )
 
@@ -56,9 +57,9 @@ func (a *app) versionCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {
-				return a.printJSON(versionJSON{version(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH})
+				return a.printJSON(versionJSON{relaycmd.Version(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH})
 			}
-			_, err := fmt.Fprintf(a.stdout, "fernpost %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(a.stdout, "fernpost %s (%s, %s/%s)\n", relaycmd.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}
@@ -113,7 +114,7 @@ const manWidth = 72
 // and a text like ours, with its columns, is none; it also takes five milliseconds at each start of the program.
 func manPage(cmd *cobra.Command) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, ".TH %s 1 \"\" \"fernpost %s\"\n", strings.ToUpper(manName(cmd)), roff(version()))
+	fmt.Fprintf(&b, ".TH %s 1 \"\" \"fernpost %s\"\n", strings.ToUpper(manName(cmd)), roff(relaycmd.Version()))
 	section := func(name, text string) {
 		if text != "" {
 			fmt.Fprintf(&b, ".SH %s\n%s\n", name, text)

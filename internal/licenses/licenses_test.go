@@ -21,8 +21,19 @@ import (
 
 var update = flag.Bool("update", false, "write the licences anew")
 
-// systems are those for which what is linked in is asked: some modules are for one of them only.
-var systems = []string{"linux", "darwin", "windows"}
+// systems returns those that releases are built for, such as linux/amd64: some modules are for one of them only.
+func systems(t *testing.T) []string {
+	t.Helper()
+	script, err := os.ReadFile("../../examples/release/build.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	targets := regexp.MustCompile(`TARGETS:-([^}]+)`).FindSubmatch(script)
+	if targets == nil {
+		t.Fatal("examples/release/build.sh names no targets")
+	}
+	return strings.Fields(string(targets[1]))
+}
 
 // A program that is given away without the licences of its parts breaks them: whoever adds or renews a dependency has
 // them collected again.
@@ -59,7 +70,7 @@ type linked struct {
 func collect(t *testing.T) []Part {
 	t.Helper()
 	versions, folders := map[string]string{}, map[string]map[string]bool{}
-	for _, system := range systems {
+	for _, system := range systems(t) {
 		for _, p := range list(t, system) {
 			m := p.Module
 			if m == nil || m.Main {
@@ -94,7 +105,8 @@ func collect(t *testing.T) []Part {
 func list(t *testing.T, system string) (all []linked) {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-deps", "-json=Dir,Module", "../../cmd/...")
-	cmd.Env = append(os.Environ(), "GOOS="+system, "GOARCH=amd64", "CGO_ENABLED=0")
+	name, processor, _ := strings.Cut(system, "/")
+	cmd.Env = append(os.Environ(), "GOOS="+name, "GOARCH="+processor, "CGO_ENABLED=0")
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("go list for %s: %v", system, err)

@@ -146,7 +146,9 @@ type Verified struct {
 
 	Feed Feed
 
-	before *room.Before // the feed was read; nil for a file
+	// before is what was here before the feed was read, nil for a file, and unseen why that could not be found out.
+	before *room.Before
+	unseen error
 }
 
 // errEnough ends a reading whose reader has had enough.
@@ -176,7 +178,7 @@ func (e *Engine) Verify(ctx context.Context, r model.Room, o VerifyOptions) (v V
 	// Without an archive a name belongs to who has it first in the feed; that nothing could be compared is told later.
 	feed.Known, _ = e.knownNames(r)
 	if o.File == nil {
-		_ = e.look(r, func(c *room.Conversation) (err error) { // Compare tells of an archive that cannot be read
+		v.unseen = e.look(r, func(c *room.Conversation) (err error) { // Compare tells of it
 			v.before, err = c.Before()
 			return err
 		})
@@ -204,6 +206,10 @@ func ownRename(own record.PublicKey) func(record.Finding) bool {
 
 // Compare compares what this device holds, up to an entry or all for 0, with what a feed has shown.
 func (e *Engine) Compare(r model.Room, v *Verified, until int64) (d model.Comparison, err error) {
+	// What was here before is not known then, and all of it would count as come since.
+	if v.unseen != nil {
+		return d, v.unseen
+	}
 	err = e.look(r, func(c *room.Conversation) error {
 		d, err = c.Compare(&v.Report, until, v.before)
 		return err

@@ -1,5 +1,5 @@
 // Package netfault says in words what keeps a connection from being made, for whoever connects to a relay, a broker or a
-// database. What it says holds no address that was dialled, and so no secret of one.
+// database. Of the address that was dialled it says the host's name at most, and so no secret.
 package netfault
 
 import (
@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"strings"
 	"syscall"
@@ -59,6 +60,9 @@ func Of(err error) (Kind, string) {
 	}
 	if no, ok := errors.AsType[syscall.Errno](err); ok {
 		return Other, no.Error()
+	}
+	if e, ok := errors.AsType[*url.Error](err); ok && e.Op == "parse" { // which quotes it
+		return Other, "the address cannot be read"
 	}
 	switch inner := Innermost(err); {
 	case strings.HasPrefix(inner.Error(), "tls: "):

@@ -47,6 +47,7 @@ func TestFailuresAreSaidInWords(t *testing.T) {
 		says string
 	}{
 		"nobody listens":  {get("http://ana:secret@" + closed.Addr().String()), netfault.NobodyListens, "nothing answers there: connection refused"},
+		"no address":      {get("http://ana:secret@[::1"), netfault.Other, "the address cannot be read"},
 		"in a library":    {fmt.Errorf("%w : %w", library, get("http://"+closed.Addr().String())), netfault.NobodyListens, "nothing answers there"},
 		"no such host":    {&net.DNSError{Name: "pi.invalid", IsNotFound: true}, netfault.NoSuchHost, "no host is called pi.invalid"},
 		"no name server":  {&net.DNSError{Name: "pi.invalid", Err: "server misbehaving"}, netfault.Other, "cannot be looked up"},

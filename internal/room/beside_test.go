@@ -1,6 +1,7 @@
 package room_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -171,5 +172,26 @@ func TestHistoryShowsOnceWhatIsReadBackBesideIt(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// busyStore is an archive that does not tell what its newest message is.
+type busyStore struct{ room.Store }
+
+var errBusy = errors.New("the archive is busy")
+
+func (s *busyStore) End() (kept.Mark, error) { return kept.Mark{}, errBusy }
+
+// Where it could not be found out what was here before a feed was read, all that is held counted as come since, and nothing of
+// it was told to be withheld.
+func TestNothingWasHereBeforeIsNoAnswer(t *testing.T) {
+	h := newHall(t)
+	ana := h.join(1, "ana")
+	c, err := room.Open(&busyStore{ana.archive}, ana.o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before, err := c.Before(); !errors.Is(err, errBusy) || before != nil {
+		t.Errorf("before: %+v, %v", before, err)
 	}
 }

@@ -29,8 +29,11 @@ func (c *Conversation) Before() (*Before, error) {
 		b.accepted[model.OwnID{Author: queue[i].Author, Number: queue[i].Number}] = true
 	}
 	now, err := c.Now() // after it: what was read back in between is among the messages
+	if err != nil {
+		return nil, err
+	}
 	b.last = now.Message
-	return b, err
+	return b, nil
 }
 
 // had reports whether a message was there then, or was accepted. Its ID is 0 if it was not read back.

@@ -57,7 +57,7 @@ func (h *home) does(ctx context.Context, e effect) (mine bool, err error) {
 	case makeRoom:
 		err = h.makeRoom(ctx, e.name)
 	case setName:
-		err = h.setName(e.nick)
+		err = h.setName(ctx, e.nick)
 	default:
 		return false, nil
 	}
@@ -318,9 +318,15 @@ func showPassphrase(ctx context.Context, tell func(any), title, pass string, key
 	return confirm(ctx, tell, "Go on with this passphrase? y/n")
 }
 
-// setName sets what somebody is called.
-func (h *home) setName(nick string) error {
-	if err := h.o.Engine.SetNickname(nick); err != nil {
+// setName sets what somebody is called, and asks where somebody else is called so.
+func (h *home) setName(ctx context.Context, nick string) error {
+	err := h.o.Engine.SetNickname(nick)
+	if _, taken := errors.AsType[*model.NameTakenError](err); taken {
+		if err = confirm(ctx, h.tell, err.Error()+", and the others would be warned of you. Take it all the same? y/n"); err == nil {
+			err = h.o.Engine.InsistOnNickname(nick)
+		}
+	}
+	if err != nil {
 		return err
 	}
 	now, err := h.o.Engine.Nickname()

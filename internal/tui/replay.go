@@ -111,10 +111,10 @@ func (m *replayer) press(key string) tea.Cmd {
 		m.paused = true
 		return m.step(-1)
 	case "+", "=", "up":
-		m.Speed = min(m.Speed*2, fastest)
+		m.Speed = max(m.Speed, min(m.Speed*2, fastest))
 		return m.wait()
 	case "-", "down":
-		m.Speed = max(m.Speed/2, slowest)
+		m.Speed = min(m.Speed, max(m.Speed/2, slowest))
 		return m.wait()
 	}
 	return nil
@@ -139,7 +139,12 @@ func (m *replayer) View() tea.View {
 	return tea.NewView(strings.Join(lines, "\n"))
 }
 
-func speedText(speed float64) string { return strings.TrimSuffix(fmt.Sprintf("%.4g", speed), ".0") }
+func speedText(speed float64) string {
+	if speed >= 1000 {
+		return fmt.Sprintf("%.0f", speed)
+	}
+	return fmt.Sprintf("%.4g", speed)
+}
 
 // lines draws a step: on a wide terminal what is said left of what is seen, on a narrow one above it.
 func (m *replayer) lines(i int) (lines []string) {

@@ -138,3 +138,20 @@ func TestReplayIsDrawn(t *testing.T) {
 		p.pass(time.Hour) // what was under way ends
 	})
 }
+
+// A replay that was begun faster or slower than the keys make it became slower by +, and faster by -.
+func TestKeysOfSpeedNeverTurnRound(t *testing.T) {
+	for _, speed := range []float64{1e9, 1, 1e-3} {
+		for key, sign := range map[string]float64{"+": 1, "-": -1} {
+			p := newReplayer(Replay{Steps: []replay.Step{{Entry: 1}}, Speed: speed})
+			if p.press(key); (p.Speed-speed)*sign < 0 {
+				t.Errorf("%s at %v makes %v", key, speed, p.Speed)
+			}
+		}
+	}
+	for speed, want := range map[float64]string{0.0625: "0.0625", 1: "1", 1 << 20: "1048576", 1e9: "1000000000"} {
+		if got := speedText(speed); got != want {
+			t.Errorf("%v is written %s", speed, got)
+		}
+	}
+}

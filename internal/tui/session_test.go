@@ -478,3 +478,25 @@ func TestRotateInviteAndJoinTellWhatTheyDo(t *testing.T) {
 		}
 	})
 }
+
+// The command line lets whoever insists be called as somebody else is; a chat only refused, and said nothing of what to do.
+func TestATakenNameIsAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := newLab(t, "fernpost")
+		his := lab.member("bo")
+		ana, bo := talks(t, lab.member("ana")), talks(t, his)
+		ana.sees("^room lab")
+		ana.says("hello")
+		bo.sees("hello")
+		bo.says("/name ana")
+		bo.sees("somebody else in room lab is called ana.*all the same")
+		bo.says("y")
+		bo.says("it is me")
+		ana.sees("it is me")
+		if nick, err := his.Engine.Nickname(); err != nil || nick != "ana" {
+			t.Errorf("he is called %q, %v", nick, err)
+		}
+		ana.ends()
+		bo.ends()
+	})
+}

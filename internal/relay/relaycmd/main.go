@@ -29,6 +29,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	defer stop()
 	cmd := NewCommand()
 	rename(cmd)
+	cmd.Version = Version()
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
