@@ -22,14 +22,28 @@ type Exchange struct {
 	Method, Path, Host, Agent string
 	// Channel is the channel that is asked for, or written where the answer tells; 0 if that does not show.
 	Channel int64
-	// Keys are the API keys that were sent, or came in the answer.
-	Keys []Key
+	// Keys are the API keys that were sent, or came in the answer, at most [MostKeys]; MoreKeys is how many more were sent.
+	Keys     []Key
+	MoreKeys int
 	// Fields are the numbers of the fields that were written.
 	Fields []int
 	// Status is that of the answer, 0 if none came. Entry is the number under which an update was stored, 0 if it was none, or refused.
 	Status int
 	Entry  int64
+	// Outcome is what the answer says of the request.
+	Outcome Outcome
+	// Cut says that the recording lacks some of the request: what stands here came before that.
+	Cut bool
 }
+
+// Outcome is what became of a request; "" if the recording does not show it.
+type Outcome string
+
+// The outcomes. What is refused is so for whatever reason: the key is wrong, or the client was too fast.
+const (
+	Taken   Outcome = "taken"
+	Refused Outcome = "refused"
+)
 
 // Use is what a key is for, as far as a request shows.
 type Use string
@@ -47,6 +61,9 @@ type Key struct {
 	Text string
 }
 
+// MostKeys is how many keys are told of a request.
+const MostKeys = 10
+
 // longest is how many bytes of a text are kept.
 const longest = 300
 
@@ -56,10 +73,10 @@ func exchangeOf(m *said, from, to *end) *Exchange {
 	r := m.request
 	x := &Exchange{
 		At: m.at, Client: from.address, Server: to.address, Hardware: from.hardware, Method: short(r.Method), Path: short(r.URL.Path),
-		Host: short(r.Host), Agent: short(r.UserAgent()),
+		Host: short(r.Host), Agent: short(r.UserAgent()), Cut: m.cut,
 	}
 	values := r.URL.Query()
-	body := parameters(r.Header.Get("Content-Type"), m.body)
+	body := parameters(r.Header.Get("Content-Type"), m.body, m.cut)
 	for name, all := range body {
 		values[name] = append(values[name], all...)
 	}
@@ -86,7 +103,12 @@ func exchangeOf(m *said, from, to *end) *Exchange {
 }
 
 func (x *Exchange) addKey(use Use, key string) {
-	if key = strings.TrimSpace(key); key != "" && len(key) <= 100 {
+	key = strings.TrimSpace(key)
+	switch {
+	case key == "" || len(key) > 100:
+	case len(x.Keys) >= MostKeys:
+		x.MoreKeys++
+	default:
 		x.Keys = append(x.Keys, Key{use, strings.Clone(key)})
 	}
 }
@@ -96,10 +118,19 @@ var ofChannel = regexp.MustCompile(`/channels/(\d{1,18})(?:[./]|$)`)
 
 func (x *Exchange) ofPath(values url.Values) {
 	if found := ofChannel.FindStringSubmatch(x.Path); found != nil {
-		x.Channel, _ = strconv.ParseInt(found[1], 10, 64)
+		x.Channel = number(found[1])
 	} else if x.writes() {
-		x.Channel, _ = strconv.ParseInt(values.Get("channel_id"), 10, 64)
+		x.Channel = number(values.Get("channel_id"))
 	}
+}
+
+// number is that of a channel or an entry, 0 if a text is none.
+func number(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return max(n, 0)
 }
 
 // ofUpdate finds the paths that write a channel.
@@ -122,8 +153,8 @@ func (x *Exchange) use() Use {
 	return ForAccount
 }
 
-// parameters are those of a body: of a form, or the texts and numbers of a JSON object.
-func parameters(kind string, body []byte) url.Values {
+// parameters are those of a body: of a form, as far as it is whole, or the texts and numbers of a JSON object.
+func parameters(kind string, body []byte, cut bool) url.Values {
 	if trimmed := bytes.TrimSpace(body); len(trimmed) > 0 && trimmed[0] == '{' {
 		var object map[string]any
 		if json.Unmarshal(trimmed, &object) != nil {
@@ -148,6 +179,9 @@ func parameters(kind string, body []byte) url.Values {
 		return values
 	}
 	if kind == "" || strings.Contains(kind, "form") {
+		if cut || len(body) == mostBody { // half a key is none
+			body = body[:max(bytes.LastIndexByte(body, '&'), 0)]
+		}
 		values, _ := url.ParseQuery(string(body)) // what of it can be read
 		return values
 	}
@@ -157,6 +191,8 @@ func parameters(kind string, body []byte) url.Values {
 // answered notes what came of the request.
 func (x *Exchange) answered(m *said) {
 	x.Status = m.answer.StatusCode
+	text := bytes.TrimSpace(m.body)
+	x.Outcome = x.outcome(string(bytes.Trim(text, `"`)), m.cut)
 	if x.Status != 200 {
 		return
 	}
@@ -169,19 +205,18 @@ func (x *Exchange) answered(m *said) {
 			Write bool   `json:"write_flag"`
 		} `json:"api_keys"`
 	}
-	text := bytes.TrimSpace(m.body)
-	isObject := json.Unmarshal(text, &object) == nil
+	isObject := json.Unmarshal(text, &object) == nil && bytes.HasPrefix(text, []byte("{"))
 	switch {
 	case x.writes() && isObject:
-		x.Entry = object.Entry
+		x.Entry = max(object.Entry, 0)
 		if x.Channel == 0 {
-			x.Channel = object.Channel
+			x.Channel = max(object.Channel, 0)
 		}
-	case x.writes():
-		x.Entry, _ = strconv.ParseInt(string(text), 10, 64)
+	case x.writes() && !m.cut:
+		x.Entry = number(string(text))
 	case isObject && len(object.Keys) > 0:
-		x.Channel = object.ID
-		for _, key := range object.Keys[:min(len(object.Keys), 10)] {
+		x.Channel = max(object.ID, 0)
+		for _, key := range object.Keys {
 			use := ForReading
 			if key.Write {
 				use = ForWriting
@@ -189,4 +224,24 @@ func (x *Exchange) answered(m *said) {
 			x.addKey(use, key.Key)
 		}
 	}
+	if x.Entry > 0 {
+		x.Outcome = Taken
+	}
+}
+
+// outcome is what an answer's status and body say, of an update without the number of its entry.
+func (x *Exchange) outcome(body string, cut bool) Outcome {
+	switch {
+	case x.Status >= 400 && x.Status < 600:
+		return Refused
+	case x.Status == 304 || x.Status == 202:
+		return Taken
+	case x.Status < 200 || x.Status >= 300 || cut && len(body) < 3:
+		return ""
+	case body == "-1" || x.writes() && body == "0": // as the service says it, also with status 200
+		return Refused
+	case x.writes():
+		return ""
+	}
+	return Taken
 }

@@ -15,13 +15,13 @@ const (
 	mostBody = 64 << 10
 )
 
-// said is a message of HTTP that is complete, a request or an answer.
+// said is a message of HTTP, a request or an answer.
 type said struct {
 	at      time.Time // of its first byte
 	request *http.Request
 	answer  *http.Response
 	body    []byte // its beginning
-	size    int64  // of the whole body
+	cut     bool   // some of it is lacking: nothing behind that is kept
 }
 
 // part is which part of a message comes next.
@@ -44,17 +44,50 @@ type message struct {
 	said
 }
 
-// skip notes that so many bytes are lacking.
-func (m *message) skip(n int64) {
+// underWay reports whether a message has begun.
+func (m *message) underWay() bool { return m.part != head || len(m.line) > 0 }
+
+// asks reports whether what is under way is a request.
+func (m *message) asks() bool {
+	return m.request != nil || m.answer == nil && !bytes.HasPrefix(m.line, []byte("HTTP/"))
+}
+
+// skip notes that so many bytes are lacking, and returns the message that ends by that, if one does.
+func (m *message) skip(n int64) *said {
 	switch {
 	case m.part == counted && n <= m.left, m.part == chunk && n <= m.left-2:
 		m.left -= n
-		m.size += n
+		m.cut = true
 	case m.part == untilEnd:
-		m.size += n
+		m.cut = true
 	default:
-		*m = message{}
+		return m.breakOff()
 	}
+	return nil
+}
+
+// breakOff ends a message whose end is lacking; nil if too little of it came to be one.
+func (m *message) breakOff() *said {
+	if m.request == nil && m.answer == nil && !m.parseBeginning(m.line) {
+		*m = message{}
+		return nil
+	}
+	m.cut = true
+	return m.finish()
+}
+
+// parseBeginning reads the beginning of a head: the lines that are whole, or of the first one the parameters that are.
+func (m *message) parseBeginning(text []byte) bool {
+	if end := bytes.LastIndex(text, []byte("\r\n")); end >= 0 {
+		text = text[:end]
+	} else if method, target, ok := bytes.Cut(text, []byte(" ")); ok && !bytes.HasPrefix(text, []byte("HTTP/")) {
+		address, _, whole := bytes.Cut(target, []byte(" "))
+		if !whole { // half a key is none
+			address = address[:max(bytes.LastIndexAny(address, "?&"), 0)]
+		}
+		text = append(append(bytes.Clone(method), ' '), address...)
+	}
+	return m.parse(append(bytes.Clone(text), "\r\n\r\n"...), false)
 }
 
 // take takes data up to the end of a message, and returns that, if it came, and what is left of the data. A piece that does not begin
@@ -97,17 +130,18 @@ func (m *message) takeHead(data []byte, at time.Time, isHead func() bool) (rest 
 	end := bytes.Index(m.line[max(before-3, 0):], []byte("\r\n\r\n"))
 	if end < 0 {
 		if len(m.line) > mostHead {
-			*m = message{}
+			done = m.breakOff()
 		}
-		return nil, nil
+		return nil, done
 	}
 	end += max(before-3, 0) + 4
 	rest = data[end-before:]
 	whole := m.line[:end]
 	m.line = nil
-	if !m.parse(whole, isHead()) {
-		*m = message{}
-		return rest, nil
+	if !m.parse(whole, isHead()) { // servers differ in what they take
+		first, _, _ := bytes.Cut(whole, []byte("\r\n"))
+		m.line = append(first, "\r\n"...)
+		return rest, m.breakOff()
 	}
 	if m.part == head {
 		done = m.finish()
@@ -173,8 +207,7 @@ func (m *message) takeLine(data []byte) (rest []byte, done *said) {
 		n = len(data)
 	}
 	if m.line = append(m.line, data[:n]...); len(m.line) > mostHead {
-		*m = message{}
-		return nil, nil
+		return nil, m.breakOff()
 	}
 	rest = data[n:]
 	if m.line[len(m.line)-1] != '\n' {
@@ -191,8 +224,7 @@ func (m *message) takeLine(data []byte) (rest []byte, done *said) {
 	size, _, _ := strings.Cut(line, ";")
 	switch length, err := strconv.ParseInt(strings.TrimSpace(size), 16, 64); {
 	case err != nil || length < 0 || length > 1<<40:
-		*m = message{}
-		return nil, nil
+		return nil, m.breakOff()
 	case length == 0:
 		m.part = trailer
 	default:
@@ -202,7 +234,9 @@ func (m *message) takeLine(data []byte) (rest []byte, done *said) {
 }
 
 func (m *message) keep(data []byte) {
-	m.size += int64(len(data))
+	if m.cut {
+		return
+	}
 	m.body = append(m.body, data[:min(len(data), mostBody-len(m.body))]...)
 }
 
@@ -216,10 +250,10 @@ func (m *message) finish() *said {
 	return &done
 }
 
-// end is what the end of a connection makes complete; nil if there is nothing.
+// end is the message that the end of a connection ends; nil if there is none.
 func (m *message) end() *said {
-	if m.request == nil && m.answer == nil {
-		return nil
+	if m.part == untilEnd {
+		return m.finish()
 	}
-	return m.finish()
+	return m.breakOff()
 }

@@ -60,26 +60,40 @@ func (a *app) eavesdropPcap(ctx context.Context, o eavesdropOptions) error {
 	return nil
 }
 
-// fillChannels notes the channel of updates, which do not name it, where another request with the same key does. A key that has written
-// is the write key, whatever else it was used for.
+// fillChannels notes the channel of updates, which do not name it, where another request with the same key does. Only what the relay
+// has taken proves something, and keys that go with several channels go with none. A key that has written is the write key, whatever
+// else it was used for.
 func fillChannels(all []*capture.Exchange) {
-	channels, wrote := map[string]int64{}, map[string]bool{}
+	type proven struct {
+		channel int64 // -1 where there are several
+		use     capture.Use
+	}
+	known := map[string]proven{}
 	for _, x := range all {
+		if x.Outcome != capture.Taken {
+			continue
+		}
 		for _, k := range x.Keys {
-			if x.Channel > 0 {
-				channels[k.Text] = x.Channel
+			p := known[k.Text]
+			switch {
+			case p.channel == 0:
+				p.channel = x.Channel
+			case x.Channel != 0 && x.Channel != p.channel:
+				p.channel = -1
 			}
-			wrote[k.Text] = wrote[k.Text] || k.Use == capture.ForWriting
+			if p.use != capture.ForWriting {
+				p.use = k.Use
+			}
+			known[k.Text] = p
 		}
 	}
 	for _, x := range all {
 		for i := range x.Keys {
 			k := &x.Keys[i]
-			if wrote[k.Text] {
-				k.Use = capture.ForWriting
-			}
+			p := known[k.Text]
+			k.Use = cmp.Or(p.use, k.Use)
 			if x.Channel == 0 {
-				x.Channel = channels[k.Text]
+				x.Channel = max(p.channel, 0)
 			}
 		}
 	}
@@ -105,15 +119,12 @@ func (a *app) showExchanges(all []*capture.Exchange, asJSON bool) error {
 			}
 			continue
 		}
-		answer := "none"
-		if x.Status > 0 {
-			answer = fmt.Sprint(x.Status)
-		}
-		if x.Entry > 0 {
-			answer += fmt.Sprintf(", entry %d", x.Entry)
+		asked := screen.Line(x.Method + " " + x.Path)
+		if x.Cut {
+			asked += " (cut)"
 		}
 		rows = append(rows, []string{
-			clock(x.At), x.Client.Addr().String(), screen.Line(x.Method + " " + x.Path), numberOrNone(x.Channel), answer, keysText(x.Keys),
+			clock(x.At), x.Client.Addr().String(), asked, numberOrNone(x.Channel), answerText(x), keysText(x.Keys, x.MoreKeys),
 			orDash(screen.Line(x.Agent)),
 		})
 	}
@@ -123,11 +134,23 @@ func (a *app) showExchanges(all []*capture.Exchange, asJSON bool) error {
 	return a.showTable([]string{"ASKED (UTC)", "CLIENT", "REQUEST", "CHANNEL", "ANSWER", "KEYS", "PROGRAM"}, rows)
 }
 
+func answerText(x *capture.Exchange) string {
+	switch {
+	case x.Status == 0:
+		return "none"
+	case x.Entry > 0:
+		return fmt.Sprintf("%d, entry %d", x.Status, x.Entry)
+	case x.Outcome == capture.Refused:
+		return fmt.Sprintf("%d, refused", x.Status)
+	}
+	return fmt.Sprint(x.Status)
+}
+
 func exchangeJSONOf(x *capture.Exchange) exchangeJSON {
 	j := exchangeJSON{
 		At: x.At, Client: x.Client.String(), Hardware: known(x.Hardware), Server: x.Server.String(), Method: x.Method, Path: x.Path,
 		Host: known(x.Host), Agent: known(x.Agent), Channel: known(x.Channel), Fields: append([]int{}, x.Fields...), Status: known(x.Status),
-		Entry: known(x.Entry), Keys: []wireKeyJSON{},
+		Entry: known(x.Entry), Outcome: known(string(x.Outcome)), Cut: x.Cut, Keys: []wireKeyJSON{}, MoreKeys: x.MoreKeys,
 	}
 	for _, k := range x.Keys {
 		j.Keys = append(j.Keys, wireKeyJSON{string(k.Use), k.Text})
@@ -144,10 +167,14 @@ func numberOrNone(n int64) string {
 
 func orDash(s string) string { return cmp.Or(s, "-") }
 
-func keysText(keys []capture.Key) string {
+// keysText lists keys, and says how many more there are.
+func keysText(keys []capture.Key, more int) string {
 	var all []string
 	for _, k := range keys {
 		all = append(all, fmt.Sprintf("%s %s", k.Use, screen.Line(k.Text)))
+	}
+	if more > 0 {
+		all = append(all, fmt.Sprintf("… %d more", more))
 	}
 	return orDash(strings.Join(all, ", "))
 }
@@ -159,7 +186,8 @@ type seenClient struct {
 	asked    int
 	wrote    []int64
 	agents   map[string]bool
-	keys     map[capture.Key]bool
+	keys     map[capture.Key]bool // those that were refused only are false
+	more     int                  // keys that were left out
 }
 
 // showClients says of each address what it gave away beyond what stands in the feed: which entries are its own, and its keys.
@@ -180,8 +208,9 @@ func (a *app) showClients(all []*capture.Exchange) error {
 			c.agents[screen.Line(x.Agent)] = true
 		}
 		for _, k := range x.Keys {
-			c.keys[k] = true
+			c.keys[k] = c.keys[k] || x.Outcome != capture.Refused
 		}
+		c.more += x.MoreKeys
 	}
 	var b strings.Builder
 	clients := slices.SortedFunc(maps.Values(by), func(x, y *seenClient) int { return x.address.Compare(y.address) })
@@ -197,15 +226,33 @@ func (a *app) showClients(all []*capture.Exchange) error {
 		if len(c.wrote) > 0 {
 			b.WriteString("  " + wroteText(c.wrote) + "\n")
 		}
-		keys := slices.SortedFunc(maps.Keys(c.keys), func(x, y capture.Key) int { return cmp.Or(cmp.Compare(x.Use, y.Use), cmp.Compare(x.Text, y.Text)) })
-		if len(keys) > 0 {
-			b.WriteString("  keys           " + keysText(keys[:min(len(keys), mostListed)]) + "\n")
-		}
+		b.WriteString(clientKeys("  keys           ", c, true))
+		b.WriteString(clientKeys("  refused keys   ", c, false))
 	}
 	if n := len(clients) - mostClients; n > 0 {
 		b.WriteString("\n… and " + count(n, "more address") + "\n")
 	}
 	return a.printLines(b.String())
+}
+
+// clientKeys lists the keys of a client: those that were refused whenever they were sent, or the others.
+func clientKeys(title string, c *seenClient, good bool) string {
+	var keys []capture.Key
+	for k, taken := range c.keys {
+		if taken == good {
+			keys = append(keys, k)
+		}
+	}
+	more := max(len(keys)-mostListed, 0)
+	slices.SortFunc(keys, func(x, y capture.Key) int { return cmp.Or(cmp.Compare(x.Use, y.Use), cmp.Compare(x.Text, y.Text)) })
+	keys = keys[:len(keys)-more]
+	if good {
+		more += c.more
+	}
+	if len(keys) == 0 {
+		return ""
+	}
+	return title + keysText(keys, more) + "\n"
 }
 
 // mostClients is how many addresses are described, and mostListed how many programs, keys and ranges of each.
@@ -258,10 +305,25 @@ func (a *app) sayCapture(s *capture.Summary, told, shown int) {
 	if s.Others > 0 {
 		a.say("%s of something else than http, not looked into", count(s.Others, "connection"))
 	}
-	if s.Unread > 0 {
-		a.say("%s of something else than TCP, or damaged", count(s.Unread, "packet"))
-	}
+	a.sayUnread(s)
 	if s.Lost > 0 {
 		a.say("the recording lacks %d bytes of its connections", s.Lost)
+	}
+}
+
+// sayUnread says which packets could not be read, and what to do about it.
+func (a *app) sayUnread(s *capture.Summary) {
+	if s.Sealed > 0 {
+		a.say("%s of a Wi-Fi with a password, which is encrypted: record it on a device that is in that Wi-Fi, or at the access point",
+			count(s.Sealed, "frame"))
+	}
+	if s.Fragments > 0 {
+		a.say("%s of IP packets, which are not put together", count(s.Fragments, "fragment"))
+	}
+	if s.Foreign > 0 {
+		a.say("%s of a kind of network that is not known here: record Ethernet, Wi-Fi or \"any\"", count(s.Foreign, "packet"))
+	}
+	if rest := s.Unread - s.Sealed - s.Fragments - s.Foreign; rest > 0 {
+		a.say("%s of something else than TCP, or damaged", count(rest, "packet"))
 	}
 }

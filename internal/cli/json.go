@@ -402,7 +402,10 @@ type exchangeJSON struct {
 	Fields   []int         `json:"fields" means:"fields that were written"`
 	Status   *int          `json:"status" means:"of the answer; null if there is none"`
 	Entry    *int64        `json:"entry" means:"number of the entry that was stored"`
+	Outcome  *string       `json:"outcome" means:"taken or refused, for whatever reason; null if the answer does not tell"`
+	Cut      bool          `json:"cut" means:"the recording lacks some of the request"`
 	Keys     []wireKeyJSON `json:"keys" means:"API keys that were sent, or came with the answer:"`
+	MoreKeys int           `json:"more_keys" means:"how many more there were"`
 }
 
 func (exchangeJSON) about() string {
