@@ -13,6 +13,7 @@ import (
 	"github.com/fernpost/fernpost/internal/feed"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/filelock"
+	"github.com/fernpost/fernpost/internal/game"
 	"github.com/fernpost/fernpost/internal/handover"
 	"github.com/fernpost/fernpost/internal/letter"
 	"github.com/fernpost/fernpost/internal/messenger"
@@ -198,6 +199,9 @@ func exitAtRelay(err error) int {
 		return exitUnreachable
 	case channel.OverBudget, channel.Scattered:
 		return exitPartly
+	}
+	if _, ok := errors.AsType[*game.AwayError](err); ok {
+		return exitUnreachable
 	}
 	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "dial" {
 		return exitUnreachable

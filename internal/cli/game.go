@@ -3,11 +3,12 @@ package cli
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -44,18 +45,22 @@ func (a *app) gameCommand() *cobra.Command {
 		Short: "Play a game of lies: find out what is wrong with a room",
 		Long: `game starts a relay on this machine and lets two bots, ana and bo, talk through it. In each round the relay tells one lie, or somebody
 who has the passphrase does, or nobody: drop, repeat, reorder, alter, fork, backdate, wipe, impersonate, none. You see what a careful
-reader could look at, and what fernpost has noticed is kept from you until you have said which lie it was: the messages with their
-authors' numbers, keys and clocks; the feed, each entry as it was when it was first seen, and as it is now; and, with "other", what
-another reader is shown. Then you are told what it was, where one could have seen it, and what fernpost says.
+reader could look at, and what fernpost has noticed is kept from you until nobody can answer the round any more: the messages with
+their authors' numbers, keys and clocks; the feed, each entry as it was when it was first seen, and as it is now; and, with "other",
+what another reader is shown. Then you are told what it was, where one could have seen it, and what fernpost says.
 
-An answer is the name of a lie, or its first letters. A right one is worth 10 points, and 5 more for the first pair. The game ends
-after its rounds, after its minutes, or with Ctrl-C; --sheet writes who has answered what as CSV. A game follows from its seed, which
-is printed: --seed plays it again.
+An answer is the name of a lie, or its first letters; talk, feed, other and lies show something once more and answer nothing. A right
+answer is worth 10 points, and 5 more for the first pair. Each pair also has a flag, a word that stands for it where its name is not to
+be shown. The game ends after its rounds, after its minutes, or with Ctrl-C; --sheet writes who has answered what as CSV. A game follows
+from its seed, which is told at the end, since it tells all lies: --seed plays the game again.
 
-Without --solo it waits for pairs, which join by the link that it prints, from their own terminals: "fernpost game join". Two players
-of a pair see the same; what the first of them says counts. Pairs are shown two versions where the relay tells two: look at each
-other's screens. The game begins when --pairs of them are there, and each round ends when all have answered, or when its share of the
-minutes is over. The link is plain http: whoever has it plays, and there is nothing else to be had.`,
+Without --solo it waits for at most --pairs pairs, which join by the link that it prints, from their own terminals: "fernpost game
+join". The first player of a pair is told the pair's word: the second one joins with it, and so does who comes back. It says who has
+joined. Enter begins, with those who are there; "kick NAME" removes a pair. (Where nobody types, as in a script, it begins when all are
+there.) No pair joins later. Two players of a pair see the same; what the first of them says counts. Pairs are shown two versions where
+the relay tells two: look at each other's screens. A round ends when all have answered, or when its share of the minutes is over, and
+only then is everybody told what it was. The link is plain http: whoever has it can ask to join, and who listens on the way can
+read a pair's word and answer for it; there is nothing else to be had.`,
 		Example: `  fernpost game --solo
   fernpost game --solo --rounds 9 --seed 7
   fernpost game --pairs 4 --sheet result.csv
@@ -63,21 +68,21 @@ minutes is over. The link is plain http: whoever has it plays, and there is noth
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("seed") {
-				o.seed = rand.Uint64N(1_000_000)
+				o.seed = game.NewSeed()
 			}
 			return a.game(cmd.Context(), &o)
 		},
 	}
 	flags := cmd.Flags()
-	flags.IntVar(&o.pairs, "pairs", 2, "begin when `N` pairs have joined")
+	flags.IntVar(&o.pairs, "pairs", 2, "there is a place for `N` pairs")
 	flags.StringVar(&o.listen, "listen", defaultClass, "serve pairs on `HOST:PORT`; port 0 picks one")
 	notASetting(flags.Lookup("listen"))
 	flags.BoolVar(&o.solo, "solo", false, "play alone, in this terminal")
 	flags.IntVar(&o.rounds, "rounds", 5, "how many `rounds` there are")
 	flags.IntVar(&o.minutes, "minutes", 10, "how many `minutes` the game takes at most")
-	flags.Uint64Var(&o.seed, "seed", 0, "play the game of this `NUMBER` again (default: one by chance)")
+	flags.Uint64Var(&o.seed, "seed", 0, "play the game of this `NUMBER` again (default: one that nobody guesses)")
 	flags.StringVar(&o.sheet, "sheet", "", "write the result to `FILE` (CSV)")
-	flags.Var(duration.Flag(&o.pace, 0), "pace", "how long the bots wait between two messages")
+	flags.Var(duration.Flag(&o.pace, 500*time.Millisecond), "pace", "how long the bots wait between two messages")
 	flags.BoolVar(&o.asJSON, "json", false, "one JSON object a line: what is shown in a round, and the outcome")
 	cmd.AddCommand(a.gameJoinCommand())
 	return cmd
@@ -105,7 +110,7 @@ func (a *app) game(ctx context.Context, o *gameOptions) (err error) {
 		return err
 	}
 	g, err := game.Start(ctx, game.Options{
-		Seed: o.seed, Rounds: o.rounds, Length: time.Duration(o.minutes) * time.Minute, Pace: o.pace, Access: a.access(),
+		Seed: o.seed, Pairs: o.pairs, Rounds: o.rounds, Length: time.Duration(o.minutes) * time.Minute, Pace: o.pace, Access: a.access(),
 	})
 	if err != nil {
 		return err
@@ -134,17 +139,17 @@ func (a *app) game(ctx context.Context, o *gameOptions) (err error) {
 const soloPair = "solo"
 
 func (a *app) playSolo(ctx context.Context, g *game.Game, o *gameOptions) error {
-	pair, err := g.Join(soloPair)
+	pair, err := g.Join(soloPair, "")
 	if err != nil {
 		return err
 	}
-	a.say("the game of seed %d: %s, %s at most. Ctrl-C ends it.", o.seed, count(o.rounds, "round"), count(o.minutes, "minute"))
+	a.say("the game: %s, %s at most. Ctrl-C ends it.", count(o.rounds, "round"), count(o.minutes, "minute"))
 	timed, cancel := context.WithDeadline(ctx, g.Begin())
 	defer cancel()
 	p := &player{app: a, asJSON: o.asJSON, lines: linesOf(a.input)}
-	for {
-		switch err := g.Next(timed); {
-		case errors.Is(err, game.ErrOver):
+	for round := 1; ; round++ {
+		switch err := p.playRound(timed, g, pair, round, o); {
+		case errors.Is(err, game.ErrOver), errors.Is(err, io.EOF):
 			return a.gameOver(g, o)
 		case timed.Err() != nil && ctx.Err() == nil:
 			a.say("the time is over")
@@ -152,37 +157,53 @@ func (a *app) playSolo(ctx context.Context, g *game.Game, o *gameOptions) error 
 		case err != nil:
 			return err
 		}
-		shown, _, err := g.Show(pair.Name)
-		if err != nil {
-			return err
-		}
-		shown.Seed = &o.seed
-		said, err := p.ask(timed, &shown)
-		if timed.Err() != nil && ctx.Err() == nil {
-			a.say("the time is over")
-		}
-		if errors.Is(err, io.EOF) || timed.Err() != nil {
-			return a.gameOver(g, o)
-		}
-		if err != nil {
-			return err
-		}
-		outcome, err := g.Answer(pair.Name, shown.Round, said)
-		if err != nil {
-			return err
-		}
-		if err := p.tell(&outcome); err != nil {
-			return err
-		}
 	}
 }
 
-// gameOver says who has how many points.
-func (a *app) gameOver(g *game.Game, o *gameOptions) error {
-	if o.asJSON {
-		return nil // the outcomes have said it
+// playRound plays a round alone. The error is [game.ErrOver] after the last one, or [io.EOF] where nobody answers.
+func (p *player) playRound(ctx context.Context, g *game.Game, pair game.Member, round int, o *gameOptions) error {
+	p.sayTalking(round, o)
+	if err := g.Next(ctx); err != nil {
+		return err
 	}
-	return a.showPairs(g.Pairs())
+	shown, err := g.Round(ctx, pair.Name, pair.Word, round-1)
+	if err != nil {
+		return err
+	}
+	said, err := p.ask(ctx, &shown)
+	if err != nil {
+		return err
+	}
+	if err := g.Answer(pair.Name, pair.Word, round, said); err != nil {
+		return err
+	}
+	if err := g.Settled(ctx, time.Now()); err != nil {
+		return err
+	}
+	outcome, err := g.Outcome(ctx, pair.Name, pair.Word, round)
+	if err != nil {
+		return err
+	}
+	return p.tell(&outcome)
+}
+
+// sayTalking says why nothing is asked for a while.
+func (a *app) sayTalking(round int, o *gameOptions) {
+	if round <= o.rounds {
+		a.say("round %d of %d: ana and bo talk …", round, o.rounds)
+	}
+}
+
+// gameOver says who has how many points, and what the game followed from.
+func (a *app) gameOver(g *game.Game, o *gameOptions) error {
+	g.End()
+	seed := game.SeedText(o.seed)
+	if o.asJSON {
+		return a.printJSON(gameOverJSON{"over", &seed, g.Pairs()})
+	}
+	err := a.showPairs(g.Pairs())
+	a.say("the seed was %s: --seed %s plays this game again", seed, seed)
+	return err
 }
 
 func (a *app) showPairs(pairs []game.Pair) error {
@@ -212,7 +233,49 @@ func linesOf(in io.Reader) <-chan string {
 	return lines
 }
 
-const gameHelp = "which lie is it? its name, or: other (what the other one is shown), talk, feed, lies"
+// gameViews are what one can look at before one answers.
+var gameViews = []struct{ name, shows string }{
+	{"talk", "the messages"}, {"feed", "the feed"}, {"other", "what the other one is shown"}, {"lies", "the names of the lies"},
+}
+
+const gameHelp = "which lie is it? Its name answers; to look: talk, feed, other (what the other one is shown), lies (their names)"
+
+// choose reads what somebody types: the name of a view or of a lie, or the first letters of just one of them all. What could be both is
+// neither, or who wanted to look would have answered. The error lists the names.
+func choose(typed string) (view string, lie game.Lie, err error) {
+	var views, fits []string
+	for _, v := range gameViews {
+		views = append(views, v.name)
+	}
+	lies := namesOf(game.Lies())
+	for _, name := range slices.Concat(views, lies) {
+		if name == typed {
+			fits = []string{name}
+			break
+		}
+		if strings.HasPrefix(name, typed) {
+			fits = append(fits, name)
+		}
+	}
+	switch {
+	case len(fits) != 1 && len(fits) <= 3 && len(fits) > 0:
+		return "", game.None, fmt.Errorf("%q may be %s: type one more letter", typed, strings.Join(fits, " or "))
+	case len(fits) != 1:
+		return "", game.None, fmt.Errorf("%.40q is neither an answer (%s) nor something to look at (%s)",
+			typed, strings.Join(lies, ", "), strings.Join(views, ", "))
+	case slices.Contains(views, fits[0]):
+		return fits[0], game.None, nil
+	}
+	lie, err = game.ParseLie(fits[0])
+	return "", lie, err
+}
+
+func namesOf(lies []game.Lie) (names []string) {
+	for _, l := range lies {
+		names = append(names, l.String())
+	}
+	return names
+}
 
 // ask shows a round, and returns the answer. The error is [io.EOF] where there is none.
 func (p *player) ask(ctx context.Context, s *game.Shown) (game.Lie, error) {
@@ -221,7 +284,7 @@ func (p *player) ask(ctx context.Context, s *game.Shown) (game.Lie, error) {
 	}
 	for {
 		p.say("%s", p.style.dim(gameHelp))
-		var line string
+		typed := ""
 		select {
 		case <-ctx.Done():
 			return game.None, ctx.Err()
@@ -229,28 +292,38 @@ func (p *player) ask(ctx context.Context, s *game.Shown) (game.Lie, error) {
 			if !ok {
 				return game.None, io.EOF
 			}
-			line = strings.ToLower(strings.TrimSpace(text))
+			typed = strings.ToLower(strings.TrimSpace(text))
 		}
-		looks := map[string]func() error{
-			"talk":  func() error { return p.showTalk(&s.Show.Mine) },
-			"feed":  func() error { return p.showFeed(&s.Show.Mine) },
-			"other": func() error { return errors.Join(p.showTalk(&s.Show.Other), p.showFeed(&s.Show.Other)) },
-			"lies":  p.showLies,
-		}
-		if look, ok := looks[line]; ok && !p.asJSON { // the object has all of it
-			if err := look(); err != nil {
-				return game.None, err
-			}
+		if typed == "" {
 			continue
 		}
-		lie, err := game.ParseLie(line)
-		if err == nil {
-			return lie, nil
-		}
-		if line != "" {
+		view, lie, err := choose(typed)
+		switch {
+		case err != nil:
 			p.say("%s", p.style.warn(err.Error()))
+		case view == "":
+			return lie, nil
+		case p.asJSON:
+			p.say("the object of the round has all of it")
+		default:
+			if err := p.look(view, s); err != nil {
+				return game.None, err
+			}
 		}
 	}
+}
+
+// look shows a view.
+func (p *player) look(view string, s *game.Shown) error {
+	switch view {
+	case "talk":
+		return p.showTalk(&s.Show.Mine)
+	case "feed":
+		return p.showFeed(&s.Show.Mine)
+	case "other":
+		return errors.Join(p.showTalk(&s.Show.Other), p.showFeed(&s.Show.Other))
+	}
+	return p.showLies()
 }
 
 // show shows what a round begins with.
@@ -289,15 +362,15 @@ func (p *player) showFeed(s *game.Screen) error {
 	for _, n := range slices.Compact(entries) {
 		row := []string{fmt.Sprint(n), "-", "-", "-", "-", "-"}
 		if r, ok := then[n]; ok {
-			row[1], row[2] = gameClock(r.Posted), tokenEnd(r.Token)
+			row[1], row[2] = gameClock(r.Posted), tokenSum(r.Token)
 		}
 		if r, ok := now[n]; ok {
-			row[3], row[4], row[5] = gameClock(r.Posted), gameClock(r.Sealed), tokenEnd(r.Token)
+			row[3], row[4], row[5] = gameClock(r.Posted), gameClock(r.Sealed), tokenSum(r.Token)
 		}
 		rows = append(rows, row)
 	}
-	return p.showGameTable("the feed, when each entry was first seen, and now:",
-		[]string{"ENTRY", "POSTED THEN", "TOKEN THEN", "POSTED NOW", "SEALED NOW", "TOKEN NOW"}, rows)
+	return p.showGameTable("the feed, when each entry was first seen, and now (SUM: the beginning of the token's SHA-256):",
+		[]string{"ENTRY", "POSTED THEN", "SUM THEN", "POSTED NOW", "SEALED NOW", "SUM NOW"}, rows)
 }
 
 func gameClock(t time.Time) string {
@@ -307,10 +380,11 @@ func gameClock(t time.Time) string {
 	return t.UTC().Format(gameTime)
 }
 
-// tokenEnd are the last characters of a token, which are of its MAC: no two tokens have the same.
-func tokenEnd(token string) string {
-	const shown = 10
-	return "…" + token[max(0, len(token)-shown):]
+// tokenSum is the beginning of the SHA-256 of a token. A few characters of the token itself would stay the same where another one is
+// altered.
+func tokenSum(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:5])
 }
 
 func byEntry(rows []game.Row) map[int64]game.Row {
@@ -345,15 +419,20 @@ func (p *player) tell(o *game.Outcome) error {
 		return p.printJSON(gameOutcomeJSON(*o))
 	}
 	var b strings.Builder
-	verdict := p.style.bad(fmt.Sprintf("wrong: you said %v, it was %v.", o.Said, o.Truth))
-	if o.Right {
+	var verdict string
+	switch {
+	case o.Right:
 		verdict = p.style.good(fmt.Sprintf("right: it was %v.", o.Truth))
+	case o.Said == nil:
+		verdict = p.style.bad(fmt.Sprintf("no answer: it was %v.", o.Truth))
+	default:
+		verdict = p.style.bad(fmt.Sprintf("wrong: you said %v, it was %v.", *o.Said, o.Truth))
 	}
 	by := ""
 	if o.Truth != game.None {
 		by = " (by the " + o.By + ")"
 	}
-	fmt.Fprintf(&b, "\n%s %s; %d in all, flag %s\n", verdict, count(o.Points, "point"), o.Sum, screen.Line(o.Flag))
+	fmt.Fprintf(&b, "\n%s %s; %d in all\n", verdict, count(o.Points, "point"), o.Sum)
 	fmt.Fprintf(&b, "  %s%s\n", screen.Line(o.Does), screen.Line(by))
 	fmt.Fprintf(&b, "  how to see it: %s\n  here: %s\n", screen.Line(o.How), screen.Line(o.Here))
 	p.tellFindings(&b, "fernpost says:", o.Findings)
@@ -383,9 +462,20 @@ func (gameRoundJSON) about() string {
 	return `What is shown in a round ("game", "game join"), with "event" "round":`
 }
 
-// gameOutcomeJSON is what a pair is told once it has answered.
+// gameOutcomeJSON is what a pair is told once a round is over.
 type gameOutcomeJSON game.Outcome
 
 func (gameOutcomeJSON) about() string {
 	return `What it was ("game", "game join"), with "event" "outcome":`
+}
+
+// gameOverJSON is how a game has ended.
+type gameOverJSON struct {
+	Event string      `json:"event" means:"over"`
+	Seed  *string     `json:"seed" means:"what the game followed from, as --seed takes it; null in \"game join\""`
+	Pairs []game.Pair `json:"pairs" means:"who has played, the best first"`
+}
+
+func (gameOverJSON) about() string {
+	return `The last object of a game ("game", "game join"), with "event" "over":`
 }

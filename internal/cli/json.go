@@ -66,6 +66,7 @@ var objects = []object{
 	signatureJSON{},
 	gameRoundJSON{},
 	gameOutcomeJSON{},
+	gameOverJSON{},
 }
 
 // messageJSON is a message, signed or not.

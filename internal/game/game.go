@@ -15,6 +15,8 @@ import (
 type Options struct {
 	// Seed is what the game follows from.
 	Seed uint64
+	// Pairs is for how many there is a place; 0 is for one.
+	Pairs int
 	// Rounds is how many there are, and Length how long all of them take at most.
 	Rounds int
 	Length time.Duration
@@ -32,9 +34,9 @@ type Game struct {
 
 	mu    sync.Mutex // guards what follows
 	score *Score
-	round *Round // under way; nil while the bots talk, and before the first one
-	// number is that of the round under way, and from since when it can be answered.
-	number int
+	// rounds are those that were played, and open tells that the last one can be answered, since from.
+	rounds []Round
+	open   bool
 	from   time.Time
 	over   bool
 	// changed is closed and made anew when any of this changes.
@@ -50,7 +52,7 @@ func Start(ctx context.Context, o Options) (*Game, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Game{o: o, stage: stage, score: NewScore(o.Seed), changed: make(chan struct{})}, nil
+	return &Game{o: o, stage: stage, score: NewScore(o.Seed, max(1, o.Pairs)), changed: make(chan struct{})}, nil
 }
 
 // Begin begins the game's time, and returns when it ends.
@@ -73,25 +75,35 @@ func (g *Game) change(do func()) {
 
 // Next plays the next round, which can be answered then. The error is [ErrOver] if there is none.
 func (g *Game) Next(ctx context.Context) error {
-	if g.number == g.o.Rounds {
-		g.change(func() { g.over, g.round = true, nil })
+	number := len(g.rounds) + 1
+	if number > g.o.Rounds {
+		g.End()
 		return ErrOver
 	}
-	g.change(func() { g.round = nil })
-	round, err := g.stage.Play(ctx, NewPlan(g.o.Seed, g.number+1), g.o.Pace, nil)
+	round, err := g.stage.Play(ctx, NewPlan(g.o.Seed, number), g.o.Pace, nil)
 	if err != nil {
-		return fmt.Errorf("round %d: %w", g.number+1, err)
+		return fmt.Errorf("round %d: %w", number, err)
 	}
 	g.change(func() {
-		g.round, g.from = &round, time.Now()
-		g.number++
+		g.rounds, g.open, g.from = append(g.rounds, round), true, time.Now()
 		g.score.Begin(round.Plan.Lie)
 	})
 	return nil
 }
 
-// End ends the game before its time.
-func (g *Game) End() { g.change(func() { g.over, g.round = true, nil }) }
+// End ends the game, also before its time, and the round under way.
+func (g *Game) End() {
+	g.change(func() {
+		g.settle()
+		g.over = true
+	})
+}
+
+// settle ends the round under way. The lock is held.
+func (g *Game) settle() {
+	g.open = false
+	g.score.Settle()
+}
 
 // Shown is what a pair is shown of a round before it has answered.
 type Shown struct {
@@ -100,11 +112,10 @@ type Shown struct {
 	Round   int      `json:"round" means:"the round, from 1"`
 	Rounds  int      `json:"rounds" means:"how many there are"`
 	Seconds int      `json:"seconds" means:"how long the game goes on"`
-	Seed    *uint64  `json:"seed" means:"what the game follows from; null for who plays against others"`
 	Show    Evidence `json:"evidence" means:"what is shown, before anything is said about it:"`
 }
 
-// Outcome is what a pair is told once it has answered.
+// Outcome is what a pair is told once nobody can answer the round any more.
 type Outcome struct {
 	Event string `json:"event" means:"outcome"`
 	Answer
@@ -115,18 +126,24 @@ type Outcome struct {
 	Findings []string `json:"findings" means:"what fernpost says of it to who reads this room"`
 	Others   []string `json:"other_findings" means:"what it says to the other pair, where that differs"`
 	Digests  []string `json:"digests" means:"the six words of \"verify\" of this pair, and of the other one"`
-	Sum      int      `json:"sum" means:"the pair's points so far"`
-	Flag     string   `json:"flag" means:"the pair's flag"`
+	Sum      int      `json:"sum" means:"the pair's points up to this round"`
+	Flag     string   `json:"flag" means:"the pair's flag: the word that stands for it where names are not to be shown"`
 }
 
-// Join lets a player of a pair in.
-func (g *Game) Join(pair string) (p Pair, err error) {
+// Join is [Score.Join] for a game that is not over.
+func (g *Game) Join(pair, word string) (m Member, err error) {
 	g.change(func() {
-		if p, err = g.score.Join(pair); err == nil && g.over {
+		if m, err = g.score.Join(pair, word); err == nil && g.over {
 			err = ErrOver
 		}
 	})
-	return p, err
+	return m, err
+}
+
+// Kick removes a pair, and reports whether there was one of that name.
+func (g *Game) Kick(pair string) (was bool) {
+	g.change(func() { was = g.score.Kick(pair) })
+	return was
 }
 
 // Pairs are those who play, the best first.
@@ -136,70 +153,93 @@ func (g *Game) Pairs() []Pair {
 	return g.score.Pairs()
 }
 
-// Show returns what a pair is shown, and false while the bots talk.
-func (g *Game) Show(pair string) (s Shown, ok bool, err error) {
+// Changes returns what is closed when anything of the game changes.
+func (g *Game) Changes() <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	p := g.score.pair(pair)
-	switch {
-	case p == nil:
-		return s, false, ErrNoPair
-	case g.over:
-		return s, false, ErrOver
-	case g.round == nil:
-		return s, false, nil
-	}
-	left := max(0, time.Until(g.ends).Round(time.Second)/time.Second)
-	return Shown{
-		Event: "round", Pair: pair, Round: g.number, Rounds: g.o.Rounds, Seconds: int(left), Show: g.round.Evidence(p.Version),
-	}, true, nil
+	return g.changed
 }
 
-// Wait returns what a pair is shown of a round after another one, once that is there. The error is [ErrOver] after the last one.
-func (g *Game) Wait(ctx context.Context, pair string, after int) (Shown, error) {
+// wait waits until done says so, or its error. The lock is held while it looks.
+func (g *Game) wait(ctx context.Context, done func() (bool, error)) error {
 	for {
 		g.mu.Lock()
 		changed := g.changed
+		ok, err := done()
 		g.mu.Unlock()
-		if s, ok, err := g.Show(pair); err != nil || ok && s.Round > after {
-			return s, err
+		if ok || err != nil {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return Shown{}, ctx.Err()
+			return ctx.Err()
 		case <-changed:
 		}
 	}
 }
 
-// Answer takes a pair's answer to a round. With [ErrAnswered] the outcome is that of the answer that counts.
-func (g *Game) Answer(pair string, round int, said Lie) (o Outcome, err error) {
-	g.change(func() {
-		var a Answer
-		switch {
+// Round returns what a pair is shown of a round after another one, once that is there. The error is [ErrOver] after the last one, or
+// [ErrNoPair].
+func (g *Game) Round(ctx context.Context, pair, word string, after int) (s Shown, err error) {
+	err = g.wait(ctx, func() (bool, error) {
+		p, err := g.score.member(pair, word)
+		switch number := len(g.rounds); {
+		case err != nil:
+			return false, err
 		case g.over:
-			err = ErrOver
-		case g.round == nil:
+			return false, ErrOver
+		case g.open && number > after:
+			left := max(0, time.Until(g.ends).Round(time.Second)/time.Second)
+			s = Shown{
+				Event: "round", Pair: pair, Round: number, Rounds: g.o.Rounds, Seconds: int(left), Show: g.rounds[number-1].Evidence(p.Version),
+			}
+			return true, nil
+		}
+		return false, nil
+	})
+	return s, err
+}
+
+// Answer takes a pair's answer to a round: see [Score.Answer]. The error may also be [ErrOver], or [ErrNoPair].
+func (g *Game) Answer(pair, word string, round int, said Lie) (err error) {
+	g.change(func() {
+		if _, err = g.score.member(pair, word); err != nil {
+			return
+		}
+		if err = ErrOver; !g.over {
+			err = g.score.Answer(pair, round, said, time.Since(g.from))
+		}
+	})
+	return err
+}
+
+// Outcome returns what was so in a round that was begun, once nobody can answer it any more: who was told before could tell others. The
+// error is [ErrNotNow] if the game ends before that round, or [ErrNoPair].
+func (g *Game) Outcome(ctx context.Context, pair, word string, round int) (o Outcome, err error) {
+	err = g.wait(ctx, func() (bool, error) {
+		p, err := g.score.member(pair, word)
+		if err == nil && (round < 1 || round > len(g.rounds)) {
 			err = ErrNotNow
-		default:
-			a, err = g.score.Answer(pair, round, said, time.Since(g.from))
 		}
-		if err == nil || errors.Is(err, ErrAnswered) && round == g.number && g.round != nil {
-			o = g.outcome(a)
+		if err != nil || round == len(g.rounds) && g.open {
+			return false, err
 		}
+		o = g.outcome(p, round)
+		return true, nil
 	})
 	return o, err
 }
 
 // outcome tells what was so. The lock is held.
-func (g *Game) outcome(a Answer) Outcome {
-	p, r := g.score.pair(a.Pair), g.round
+func (g *Game) outcome(p *Member, round int) Outcome {
+	r := g.rounds[round-1]
+	a, _ := g.score.Answered(p.Name, round)
 	e := r.Evidence(p.Version)
 	_, here := e.Suspect()
 	o := Outcome{
 		Event: "outcome", Answer: a, Does: a.Truth.Does(), By: r.Plan.by(), How: a.Truth.How(), Here: here,
 		Findings: append([]string{}, r.Verdict.Findings[p.Version]...), Others: []string{},
-		Digests: []string{r.Verdict.Digests[p.Version], r.Verdict.Digests[1-p.Version]}, Sum: p.Points, Flag: p.Flag,
+		Digests: []string{r.Verdict.Digests[p.Version], r.Verdict.Digests[1-p.Version]}, Sum: g.score.sum(p.Name, round), Flag: p.Flag,
 	}
 	mine := map[string]bool{}
 	for _, text := range o.Findings {
@@ -224,42 +264,16 @@ func (p *Plan) by() string {
 	return "relay"
 }
 
-// Settled waits until every pair has answered the round under way, or a time.
+// Settled waits until every pair has answered the round under way, or a time. Then nobody can answer it any more.
 func (g *Game) Settled(ctx context.Context, until time.Time) error {
-	t := time.NewTimer(time.Until(until))
-	defer t.Stop()
-	for {
-		g.mu.Lock()
-		changed, all := g.changed, g.score.AllAnswered(g.number)
-		g.mu.Unlock()
-		if all {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-t.C:
-			return nil
-		case <-changed:
-		}
+	timed, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	err := g.wait(timed, func() (bool, error) { return g.score.AllAnswered(len(g.rounds)), nil })
+	if ctx.Err() != nil {
+		return err
 	}
-}
-
-// Gathered waits until so many pairs have joined.
-func (g *Game) Gathered(ctx context.Context, pairs int) error {
-	for {
-		g.mu.Lock()
-		changed, there := g.changed, len(g.score.pairs)
-		g.mu.Unlock()
-		if there >= pairs {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-changed:
-		}
-	}
+	g.change(g.settle)
+	return nil
 }
 
 // WriteSheet is [Score.WriteSheet].
@@ -269,13 +283,13 @@ func (g *Game) WriteSheet(w io.Writer) error {
 	return g.score.WriteSheet(w)
 }
 
-// Outcomes are those of the answers to the round under way, in the order in which they came.
+// Outcomes are those of the last round for all pairs, the best first. None are told while it can be answered.
 func (g *Game) Outcomes() (all []Outcome) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, a := range g.score.answers {
-		if g.round != nil && a.Round == g.number {
-			all = append(all, g.outcome(a))
+	if round := len(g.rounds); round > 0 && !g.open {
+		for _, p := range g.score.Pairs() {
+			all = append(all, g.outcome(g.score.named(p.Name), round))
 		}
 	}
 	return all

@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -104,12 +105,10 @@ func TestASeedIsAGame(t *testing.T) {
 	}
 }
 
-func TestAnswersAreRead(t *testing.T) {
-	for text, want := range map[string]Lie{
-		"drop": Drop, " Wipe ": Wipe, "n": None, "rep": Repeat, "reo": Reorder, "imp": Impersonate, "backdate": Backdate,
-	} {
-		if got, err := ParseLie(text); err != nil || got != want {
-			t.Errorf("ParseLie(%q) = %v, %v", text, got, err)
+func TestLiesAreReadByTheirNames(t *testing.T) {
+	for _, l := range Lies() {
+		if got, err := ParseLie(l.String()); err != nil || got != l {
+			t.Errorf("ParseLie(%q) = %v, %v", l, got, err)
 		}
 	}
 	for _, text := range []string{"", "re", "\x1b[31m", "dropped", strings.Repeat("x", 1000)} {
@@ -119,44 +118,43 @@ func TestAnswersAreRead(t *testing.T) {
 	}
 }
 
-func TestScore(t *testing.T) {
-	s := NewScore(7)
-	one, err := s.Join("owls")
-	two, err2 := s.Join("2b")
-	if err := errors.Join(err, err2); err != nil {
-		t.Fatal(err)
+// joined lets pairs join.
+func joined(t *testing.T, s *Score, names ...string) (all []Member) {
+	t.Helper()
+	for _, name := range names {
+		m, err := s.Join(name, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, m)
 	}
+	return all
+}
+
+func TestScore(t *testing.T) {
+	s := NewScore(7, 2)
+	pairs := joined(t, s, "owls", "2b")
+	one, two := pairs[0], pairs[1]
 	if one.Flag == two.Flag || one.Flag == "" || one.Version == two.Version {
 		t.Errorf("pairs %+v and %+v", one, two)
 	}
-	if again, err := s.Join("owls"); err != nil || again != one {
-		t.Errorf("a second player joins as %+v, %v", again, err)
-	}
-	for _, bad := range []string{"", "\x1b[2J", "a,b", strings.Repeat("x", 40), "=cmd"} {
-		if _, err := s.Join(bad); err == nil {
-			t.Errorf("a pair is called %q", bad)
-		}
-	}
 	s.Begin(Drop)
-	if _, err := s.Answer("cats", 1, Drop, 0); !errors.Is(err, ErrNoPair) {
-		t.Errorf("a stranger answers: %v", err)
-	}
-	if _, err := s.Answer("owls", 2, Drop, 0); !errors.Is(err, ErrNotNow) {
+	if err := s.Answer("owls", 2, Drop, 0); !errors.Is(err, ErrNotNow) {
 		t.Errorf("the next round is answered: %v", err)
 	}
-	for _, c := range []struct {
-		pair   string
-		said   Lie
-		points int
-	}{{"owls", Wipe, 0}, {"2b", Drop, pointsRight + pointsFirst}} {
-		if a, err := s.Answer(c.pair, 1, c.said, 3*time.Second); err != nil || a.Points != c.points {
-			t.Errorf("%s gets %+v, %v", c.pair, a, err)
-		}
+	if err := errors.Join(s.Answer("owls", 1, Wipe, 3*time.Second), s.Answer("2b", 1, Drop, 3*time.Second)); err != nil {
+		t.Fatal(err)
 	}
-	if a, err := s.Answer("owls", 1, Drop, 0); !errors.Is(err, ErrAnswered) || a.Said != Wipe || !s.AllAnswered(1) {
-		t.Errorf("a second answer: %+v, %v", a, err)
+	if err := s.Answer("owls", 1, Drop, 0); !errors.Is(err, ErrAnswered) || !s.AllAnswered(1) {
+		t.Errorf("a second answer: %v", err)
 	}
+	s.Settle()
+	s.Settle()
 	s.Begin(None)
+	s.Settle()
+	if err := s.Answer("owls", 2, None, 0); !errors.Is(err, ErrNotNow) && !errors.Is(err, ErrAnswered) {
+		t.Errorf("a round that is over is answered: %v", err)
+	}
 	var sheet strings.Builder
 	if err := s.WriteSheet(&sheet); err != nil {
 		t.Fatal(err)
@@ -176,11 +174,92 @@ func TestScore(t *testing.T) {
 	}
 }
 
-// What begins like a formula is no formula in a sheet.
-func TestCellsAreNoFormulas(t *testing.T) {
-	for cell, want := range map[string]string{"=1": "'=1", "+1": "'+1", "-1": "'-1", "@a": "'@a", "\tx": "'\tx", "a=": "a=", "": ""} {
-		if got := plainCell(cell); got != want {
-			t.Errorf("plainCell(%q) = %q", cell, got)
+// Whoever knew the name of a pair played for it.
+func TestAPairIsJoinedByItsWordOnly(t *testing.T) {
+	s := NewScore(7, 3)
+	pairs := joined(t, s, "owls", "cats")
+	owls, cats := pairs[0], pairs[1]
+	if again, err := s.Join("owls", owls.Word); err != nil || again != owls {
+		t.Errorf("a second player joins as %+v, %v", again, err)
+	}
+	for _, word := range []string{"", cats.Word, owls.Word + "x", owls.Word[1:]} {
+		if _, err := s.Join("owls", word); !errors.Is(err, ErrPairWord) {
+			t.Errorf("somebody joins owls by %q: %v", word, err)
+		}
+		if _, err := s.member("owls", word); !errors.Is(err, ErrNoPair) {
+			t.Errorf("somebody asks as owls by %q: %v", word, err)
+		}
+	}
+}
+
+// One person filled forty places, with names that nobody tells apart, and while the others played.
+func TestPlacesAreForPairsThatPeopleTellApart(t *testing.T) {
+	s := NewScore(7, 2)
+	for _, bad := range []string{"", "\x1b[2J", "a,b", strings.Repeat("x", 40), "=cmd", "42"} {
+		if _, err := s.Join(bad, ""); err == nil {
+			t.Errorf("a pair is called %q", bad)
+		}
+	}
+	joined(t, s, "owls")
+	for _, like := range []string{"Owls", "оwls", "OWLS.", "ow-ls", "owIs"} {
+		if _, err := s.Join(like, ""); !errors.Is(err, ErrAlike) {
+			t.Errorf("%q joins beside owls: %v", like, err)
+		}
+	}
+	joined(t, s, "cats")
+	if _, err := s.Join("dogs", ""); !errors.Is(err, ErrFull) {
+		t.Errorf("a third pair of two: %v", err)
+	}
+	if !s.Kick("owls") || s.Kick("owls") {
+		t.Error("a pair cannot be removed just once")
+	}
+	if p := joined(t, s, "dogs")[0]; p.Version != 0 {
+		t.Errorf("both pairs see version %d", p.Version)
+	}
+	s.Kick("dogs")
+	s.Begin(Drop)
+	if _, err := s.Join("late", ""); !errors.Is(err, ErrBegun) {
+		t.Errorf("a pair joins when it has begun: %v", err)
+	}
+}
+
+// A pair that joined once more saw by its points whether its answer was right, while others could still answer.
+func TestAnswersHaveNoPointsWhileARoundCanBeAnswered(t *testing.T) {
+	s := NewScore(7, 2)
+	owls := joined(t, s, "owls", "cats")[0]
+	s.Begin(Drop)
+	if err := s.Answer("owls", 1, Drop, 0); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := s.Join("owls", owls.Word); err != nil || m.Points != 0 || s.Pairs()[0].Points != 0 {
+		t.Errorf("owls see %+v, %v", m, err)
+	}
+	s.Settle()
+	if m, err := s.Join("owls", owls.Word); err != nil || m.Points != pointsRight+pointsFirst {
+		t.Errorf("after the round owls have %+v, %v", m, err)
+	}
+	if a, said := s.Answered("cats", 1); !said || a.Said != nil || a.Truth != Drop || a.Points != 0 {
+		t.Errorf("who has said nothing is told %+v", a)
+	}
+}
+
+// The seed was one of a million, so that all of them could be tried on what the first round shows.
+func TestASeedIsLong(t *testing.T) {
+	long := 0
+	for range 64 {
+		if NewSeed() > 1<<40 {
+			long++
+		}
+	}
+	if long < 60 {
+		t.Errorf("%d of 64 seeds are longer than 40 bits", long)
+	}
+	for seed, want := range map[uint64]string{7: "7", 999_999_999_999_999: "999999999999999", math.MaxUint64: "0xffffffffffffffff"} {
+		if got := SeedText(seed); got != want {
+			t.Errorf("SeedText(%d) = %s", seed, got)
+		}
+		if back, err := strconv.ParseUint(SeedText(seed), 0, 64); err != nil || back != seed {
+			t.Errorf("%s is read as %d, %v", SeedText(seed), back, err)
 		}
 	}
 }

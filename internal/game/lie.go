@@ -72,24 +72,14 @@ func (l *Lie) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// ParseLie reads an answer: a lie's name, or the first letters of one that say which it is. The error lists the names.
+// ParseLie reads a lie's name. The error lists the names.
 func ParseLie(text string) (Lie, error) {
-	text = strings.ToLower(strings.TrimSpace(text))
-	found, n := None, 0
-	for i := range lies {
-		if lies[i].name == text {
-			return Lie(i), nil
+	var names []string
+	for _, l := range Lies() {
+		if l.String() == text {
+			return l, nil
 		}
-		if text != "" && strings.HasPrefix(lies[i].name, text) {
-			found, n = Lie(i), n+1
-		}
+		names = append(names, l.String())
 	}
-	if n != 1 {
-		var names []string
-		for _, l := range Lies() {
-			names = append(names, l.String())
-		}
-		return None, fmt.Errorf("%.40q is no answer: want one of %s", text, strings.Join(names, ", "))
-	}
-	return found, nil
+	return None, fmt.Errorf("%.40q is no lie: want one of %s", text, strings.Join(names, ", "))
 }

@@ -1,6 +1,11 @@
 package game
 
-import "math/rand/v2"
+import (
+	crand "crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"math/rand/v2"
+)
 
 // The bots, and whoever writes under another one's name is an [insider].
 const (
@@ -32,11 +37,25 @@ type Plan struct {
 	At int
 }
 
+// NewSeed is a seed that nobody guesses.
+func NewSeed() uint64 {
+	var b [8]byte
+	crand.Read(b[:])
+	return binary.BigEndian.Uint64(b[:])
+}
+
 // NewPlan is the plan of a round, counted from 1, of the game with a seed.
 func NewPlan(seed uint64, round int) Plan {
-	r := rand.New(rand.NewPCG(seed, uint64(round)))
+	r := chance(seed, round)
 	lie := Lie(r.IntN(len(lies)))
 	return plan(r, lie)
+}
+
+// chance is what a round is made up from, or with 0 what belongs to the whole game. From what one round shows nobody computes the seed,
+// which would tell all others.
+func chance(seed uint64, round int) *rand.Rand {
+	of := binary.BigEndian.AppendUint64([]byte("fernpost/v1 game\x00"), seed)
+	return rand.New(rand.NewChaCha8(sha256.Sum256(binary.BigEndian.AppendUint64(of, uint64(round)))))
 }
 
 // plan makes up a round with a lie.

@@ -3,12 +3,12 @@ package game
 import (
 	"context"
 	"crypto/rand"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -99,45 +99,58 @@ func (t *Table) Close(ctx context.Context) error {
 // refusal is the answer to what cannot be done.
 type refusal struct {
 	Error string `json:"error"`
-	// Outcome is that of the answer that counts, where a pair answers a second time, and Pairs who has played, at the end.
-	Outcome *Outcome `json:"outcome,omitempty"`
-	Pairs   []Pair   `json:"pairs,omitempty"`
+	// Pairs are who has played, at the end.
+	Pairs []Pair `json:"pairs,omitempty"`
 }
 
-// joining and saying are requests.
-type (
-	joining struct {
-		Pair string `json:"pair"`
-	}
-	saying struct {
-		Pair   string `json:"pair"`
-		Round  int    `json:"round"`
-		Answer Lie    `json:"answer"`
-	}
-)
+// request is what players ask: Word is that of their pair, After the round that they have seen, Round the one that they answer, or of which
+// they want to know what was so.
+type request struct {
+	Pair   string `json:"pair"`
+	Word   string `json:"word,omitempty"`
+	After  int    `json:"after,omitempty"`
+	Round  int    `json:"round,omitempty"`
+	Answer Lie    `json:"answer"`
+}
 
 func (t *Table) handler() http.Handler {
 	mux := http.NewServeMux()
-	for pattern, serve := range map[string]func(*http.Request) (any, error){
-		"POST " + linkPath + "{word}/join":   t.join,
-		"GET " + linkPath + "{word}/round":   t.round,
-		"POST " + linkPath + "{word}/answer": t.answer,
+	for name, serve := range map[string]func(context.Context, *request) (any, error){
+		"join": t.join, "round": t.round, "answer": t.answer, "outcome": t.outcome,
 	} {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			if r.PathValue("word") != t.word {
-				reply(w, http.StatusNotFound, refusal{Error: "there is no game of that link"})
+		mux.HandleFunc("POST "+linkPath+"{word}/"+name, func(w http.ResponseWriter, r *http.Request) {
+			var asked request
+			err := t.read(w, r, &asked)
+			if err != nil {
+				t.refuse(w, err)
 				return
 			}
-			r.Body = http.MaxBytesReader(w, r.Body, maxSaid)
-			answer, err := serve(r)
-			if err == nil {
-				reply(w, http.StatusOK, answer)
+			answer, err := serve(r.Context(), &asked)
+			if err != nil {
+				t.refuse(w, err)
 				return
 			}
-			t.refuse(w, answer, err)
+			reply(w, http.StatusOK, answer)
 		})
 	}
+	mux.HandleFunc("GET "+linkPath+"{word}", t.explain)
 	return mux
+}
+
+// explain tells what the link is for, to who opens it in a browser.
+func (t *Table) explain(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if !t.isOurs(r) {
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprintln(w, errNoGame)
+		return
+	}
+	fmt.Fprintf(w, "This is a game of lies for fernpost. Pairs join it from a terminal:\n\n    fernpost game join %s --as PAIR\n", t.Link())
+}
+
+func (t *Table) isOurs(r *http.Request) bool {
+	return subtle.ConstantTimeCompare([]byte(r.PathValue("word")), []byte(t.word)) == 1
 }
 
 func reply(w http.ResponseWriter, status int, body any) {
@@ -147,58 +160,72 @@ func reply(w http.ResponseWriter, status int, body any) {
 	_ = json.NewEncoder(w).Encode(body) // whoever has gone needs no answer
 }
 
-// errRequest is a request that is none.
-var errRequest = errors.New("that is no request of this game")
+// Requests that are none of this game.
+var (
+	errRequest = errors.New("that is no request of this game: both sides need the same fernpost")
+	errNoGame  = errors.New("there is no game of that link")
+)
 
-func (t *Table) refuse(w http.ResponseWriter, answer any, err error) {
+// statuses are what a refusal is in HTTP; all others are bad requests.
+var statuses = map[error]int{
+	errNoGame: http.StatusNotFound, ErrOver: http.StatusGone, ErrAnswered: http.StatusConflict, ErrNotNow: http.StatusTooEarly,
+	ErrNoPair: http.StatusForbidden,
+}
+
+func (t *Table) refuse(w http.ResponseWriter, err error) {
 	r, status := refusal{Error: err.Error()}, http.StatusBadRequest
-	switch {
-	case errors.Is(err, ErrOver):
-		r.Pairs, status = t.game.Pairs(), http.StatusGone
-	case errors.Is(err, ErrAnswered):
-		status = http.StatusConflict
-		if o, ok := answer.(Outcome); ok {
-			r.Outcome = &o
+	for known, is := range statuses {
+		if errors.Is(err, known) {
+			status = is
 		}
-	case errors.Is(err, ErrNotNow):
-		status = http.StatusTooEarly
-	case errors.Is(err, ErrNoPair):
-		status = http.StatusForbidden
+	}
+	if status == http.StatusGone {
+		r.Pairs = t.game.Pairs()
 	}
 	reply(w, status, r)
 }
 
-// read reads a request's object.
-func read(r *http.Request, into any) error {
-	if err := json.NewDecoder(r.Body).Decode(into); err != nil {
+// read reads a request of our game.
+func (t *Table) read(w http.ResponseWriter, r *http.Request, into *request) error {
+	if !t.isOurs(r) {
+		return errNoGame
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxSaid)).Decode(into); err != nil {
 		return errRequest
 	}
 	return nil
 }
 
-func (t *Table) join(r *http.Request) (any, error) {
-	var j joining
-	if err := read(r, &j); err != nil {
-		return nil, err
-	}
-	p, err := t.game.Join(j.Pair)
+func (t *Table) join(_ context.Context, r *request) (any, error) {
+	m, err := t.game.Join(r.Pair, r.Word)
 	if err == nil {
 		t.count(1)
 	}
-	return p, err
+	return m, err
 }
 
-// nothingNew is the answer when a round does not come for long: ask again.
+// nothingNew is the answer when what is waited for does not come for long: ask again.
 type nothingNew struct {
 	Wait bool `json:"wait"`
 }
 
-func (t *Table) round(r *http.Request) (any, error) {
-	after, err := strconv.Atoi(r.FormValue("after"))
-	if err != nil {
-		return nil, errRequest
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), longPoll)
+func (t *Table) round(ctx context.Context, r *request) (any, error) {
+	return t.patient(ctx, func(ctx context.Context) (any, error) {
+		s, err := t.game.Round(ctx, r.Pair, r.Word, r.After)
+		if errors.Is(err, ErrOver) {
+			t.count(-1)
+		}
+		return s, err
+	})
+}
+
+func (t *Table) outcome(ctx context.Context, r *request) (any, error) {
+	return t.patient(ctx, func(ctx context.Context) (any, error) { return t.game.Outcome(ctx, r.Pair, r.Word, r.Round) })
+}
+
+// patient waits for an answer, but not for ever: connections on which nothing moves are cut on the way.
+func (t *Table) patient(ctx context.Context, wait func(context.Context) (any, error)) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, longPoll)
 	defer cancel()
 	go func() {
 		select {
@@ -207,20 +234,13 @@ func (t *Table) round(r *http.Request) (any, error) {
 		case <-ctx.Done():
 		}
 	}()
-	s, err := t.game.Wait(ctx, r.FormValue("pair"), after)
-	if errors.Is(err, ErrOver) {
-		t.count(-1)
-	}
-	if ctx.Err() != nil && err != nil && !errors.Is(err, ErrOver) {
+	answer, err := wait(ctx)
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nothingNew{true}, nil
 	}
-	return s, err
+	return answer, err
 }
 
-func (t *Table) answer(r *http.Request) (any, error) {
-	var s saying
-	if err := read(r, &s); err != nil {
-		return nil, err
-	}
-	return t.game.Answer(s.Pair, s.Round, s.Answer)
+func (t *Table) answer(_ context.Context, r *request) (any, error) {
+	return struct{}{}, t.game.Answer(r.Pair, r.Word, r.Round, r.Answer)
 }
