@@ -49,7 +49,9 @@ write to ("fernpost rooms set --fields"), and one in the status. A value has at 
 progress comes before.
 
 A relay takes one update of a channel in a certain time, over all who write to it. Where it refuses one for that reason,
-send waits and says how long. If a reply is lost, it reads back and posts again only what is not there.`,
+send waits and says how long. If a reply is lost, it reads back and posts again only what is not there. A refusal ("0") counts as
+not stored: of a relay that stores what it refuses, readers show one of the copies, "verify" counts the others, and the outbox is
+empty once the room was read.`,
 		Example: `  fernpost send 'hello, bo'
   uptime | fernpost send --room lab
   fernpost send --file picture.png
