@@ -58,7 +58,7 @@ func (a *app) chat(ctx context.Context, room string, o chatOptions) error {
 	debug.SetGCPercent(50)
 	// Known before anything is asked of the terminal: a dumb one shows the questions, and answers none.
 	if term := a.getenv("TERM"); o.plain || term == "" || term == "dumb" || !a.stdinTerminal || !a.stdoutTerminal {
-		p := tui.Plain{In: a.input, Out: a.stdout, Talk: a.stderr, Quiet: a.quiet}
+		p := tui.Plain{In: a.input, Out: a.stdout, Talk: a.stderr, Quiet: a.quiet, Piped: !a.stdinTerminal}
 		if a.stdoutTerminal {
 			p.Columns = a.columns()
 		}

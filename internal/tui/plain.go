@@ -23,6 +23,8 @@ type Plain struct {
 	// Out takes the messages, and Talk what else is said; Quiet leaves the latter out, but for findings and errors.
 	Out, Talk io.Writer
 	Quiet     bool
+	// Piped tells that nobody types: no line is taken before all that is in the room was printed, or the relay is away.
+	Piped bool
 	// Columns is how wide the terminal is that shows it; 0 where none does, and then no line is broken.
 	Columns int
 }
@@ -46,6 +48,7 @@ type plainly struct {
 	waiting, accepted map[uint32]bool
 	answered          bool
 	ended             bool       // nothing more is typed
+	shown             bool       // what was in the room was printed, once
 	reached           model.Mark // up to where all was printed that has come
 	// busy counts what was asked for and is not done: the next line may be an answer to what comes of it.
 	busy int
@@ -89,7 +92,7 @@ func (c *plainly) follow(settings model.Room) error {
 	}
 	c.session = s
 	c.enter(s.view())
-	c.answered, c.day, c.unprinted, c.reached = false, "", nil, s.begins
+	c.answered, c.shown, c.day, c.unprinted, c.reached = false, false, "", nil, s.begins
 	c.busy = 1 // what is held comes first: a line taken before it would be printed with it, as a message that was there
 	c.waiting, c.accepted = map[uint32]bool{}, map[uint32]bool{}
 	c.talkf("room %s; a line is a message, /help lists what begins with a slash", c.room.name)
@@ -164,7 +167,7 @@ func (c *plainly) run(ctx context.Context) error {
 			}
 		}
 		next := lines
-		if c.ended || c.busy > 0 && c.asking == nil {
+		if c.ended || c.busy > 0 && c.asking == nil || c.Piped && !c.isShown() {
 			next = nil
 		}
 		select {
@@ -183,6 +186,16 @@ func (c *plainly) run(ctx context.Context) error {
 		}
 	}
 	return c.failed
+}
+
+// isShown reports whether what was in the room when it was opened was printed. A line that is taken before answers nothing of it, and
+// says to everybody that its author was not shown it.
+func (c *plainly) isShown() bool {
+	if !c.shown && c.answered && len(c.unprinted) == 0 {
+		now, err := c.session.now()
+		c.shown = err != nil || now == c.reached
+	}
+	return c.shown
 }
 
 // enterLine takes a line that was typed, and reports whether it ends the conversation.

@@ -217,6 +217,28 @@ func TestWhatWasTypedIsPosted(t *testing.T) {
 	})
 }
 
+// The first line of a pipe was sealed before what is there was shown, and said to everybody that its author had been shown nothing.
+func TestALineOfAPipeIsSealedAfterWhatIsThereWasShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := newLab(t, "fernpost")
+		ana := talks(t, lab.member("ana"))
+		ana.says("one")
+		ana.says("two")
+		ana.sees(`ana 2: accepted as entry [12]$`)
+		lab.server.Inject(relaytest.On("GET /", relaytest.DelayReply(2*time.Second)))
+		var out, talk page
+		bo := Plain{In: strings.NewReader("three\n"), Out: &out, Talk: &talk, Piped: true}
+		if err := RunPlain(t.Context(), lab.member("bo"), bo); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), "ana: two\n") {
+			t.Errorf("bo is shown\n%s", out.String())
+		}
+		ana.sees(`ana 2 seen by bo`)
+		ana.ends()
+	})
+}
+
 // A conversation in lines told of function keys and of a clipboard, where there are none, and took commands that do nothing there.
 func TestLinesTellOfNoKeysAndNoClipboard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
