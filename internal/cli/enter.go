@@ -390,8 +390,24 @@ func (a *app) initRoom(ctx context.Context, name string, f *enterFlags, o initOp
 	}
 	a.say("%s", a.style.good("room "+name+" is ready"))
 	a.adviseInviting(&r, profile)
+	a.adviseBeside(name)
 	a.adviseName(profile)
 	return nil
+}
+
+// adviseBeside says what a command that names no room means, where the room of a name is not the only one: before there was another one
+// it meant that.
+func (a *app) adviseBeside(name string) {
+	names, chosen, err := a.engine().Rooms()
+	chosen = cmp.Or(a.config.Get("room"), chosen)
+	switch {
+	case err != nil || len(names) < 2 || chosen == name:
+	case chosen != "":
+		a.say("without --room commands mean room %s still; \"fernpost rooms default %s\" changes that", screen.Line(chosen), name)
+	default:
+		a.say("this device has %s now, so commands want --room NAME; \"fernpost rooms default %s\" has them mean this one without it",
+			count(len(names), "room"), name)
+	}
 }
 
 // adviseName says to whoever has come into a room whose members sign, and has no nickname yet, how to take one.

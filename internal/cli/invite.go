@@ -583,6 +583,7 @@ func (a *app) showJoined(j *messenger.Joining, p passphrase.Profile, tried messe
 	}
 	a.sayLines(j.SayJoined(tried, f.letter != nil))
 	a.say("%s", a.style.good("room "+r.Name+" is ready"))
+	a.adviseBeside(r.Name)
 	a.adviseName(p)
 	return nil
 }

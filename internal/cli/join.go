@@ -145,6 +145,7 @@ func (a *app) joinRoom(ctx context.Context, name string, f *enterFlags, unchecke
 		a.say("the room is called %s here, as its channel is: \"fernpost rooms rename %s NEW\" changes that", name, name)
 	}
 	a.say("%s", a.style.good("room "+name+" is ready"))
+	a.adviseBeside(name)
 	a.adviseName(entered.Profile)
 	return nil
 }
