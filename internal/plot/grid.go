@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"math"
+	"unicode/utf8"
 )
 
 // Bar is one of several numbers that are compared.
@@ -15,7 +16,8 @@ type Bar struct {
 
 const (
 	barHeight  = 18
-	labelWidth = 110
+	labelWidth = 110 // at least
+	letter     = 7   // how wide a letter of a label is, at most
 	cellSize   = 18
 )
 
@@ -29,22 +31,24 @@ func (p Plot) Bars(bars []Bar) ([]byte, error) {
 		p.Width = 480
 	}
 	p.Height = len(bars)*barHeight + 8
-	most := 0.
+	most, labels := 0., labelWidth
 	for _, b := range bars {
 		most = max(most, b.Value)
+		labels = max(labels, letter*utf8.RuneCountInString(b.Label)+6)
 	}
+	labels = min(labels, p.Width/2) // a stranger's label leaves no room for the bars
 	var out bytes.Buffer
 	p.begin(&out)
-	room := float64(p.Width - labelWidth - 60)
+	room := float64(p.Width - labels - 60)
 	for i, b := range bars {
 		width := 0.
 		if most > 0 && b.Value > 0 {
 			width = max(b.Value/most*room, 1)
 		}
 		y := 4 + i*barHeight
-		label(&out, labelWidth-6, y+13, "end", b.Label)
-		fmt.Fprintf(&out, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="#2e8b63" class="plot-bar"></rect>`, labelWidth, y+2, width, barHeight-4)
-		label(&out, labelWidth+int(width)+6, y+13, "start", fmt.Sprint(b.Value))
+		label(&out, labels-6, y+13, "end", b.Label)
+		fmt.Fprintf(&out, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="#2e8b63" class="plot-bar"></rect>`, labels, y+2, width, barHeight-4)
+		label(&out, labels+int(width)+6, y+13, "start", fmt.Sprint(b.Value))
 	}
 	out.WriteString("</svg>")
 	return out.Bytes(), nil
