@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
 	"maps"
+	"os"
 	"slices"
 	"time"
 
@@ -206,6 +208,12 @@ func (e *Engine) TakeLost(keys []record.PublicKey) error {
 
 // lost returns the keys of devices that were lost, and when this device was told so.
 func (e *Engine) lost() (map[record.PublicKey]time.Time, error) {
+	// Who reads a stranger's file with a key has no rooms, and needs no directory for them.
+	if dir, err := e.o.Dir("rooms"); err != nil {
+		return nil, err
+	} else if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		return map[record.PublicKey]time.Time{}, nil
+	}
 	return inKeys(e, func(keys *keyring.Keyring) (map[record.PublicKey]time.Time, error) {
 		all, err := keys.Lost()
 		lost := map[record.PublicKey]time.Time{}
