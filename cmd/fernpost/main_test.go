@@ -188,7 +188,7 @@ func (r *server) start(ts *testscript.TestScript) {
 	r.cmd = exec.Command(self, append(flags, r.flags...)...)
 	r.cmd.Dir = ts.Getenv("WORK")
 	r.cmd.Args[0] = "fernpost"
-	r.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "GORACE="+raceOptions)
+	r.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "TMPDIR="+ts.Getenv("TMPDIR"), "GORACE="+raceOptions)
 	r.cmd.Stderr = &r.log
 	out, err := r.cmd.StdoutPipe()
 	ts.Check(err)

@@ -5,19 +5,20 @@ import (
 	"html"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
+
+	"github.com/fernpost/fernpost/internal/scratch"
 )
 
 // openBrowser opens a page in the user's browser, if there is one, until done is called. Its address has a token, and every list of
 // processes shows what a program was started with: so the browser is given a file that only this user reads, and that leads there.
 func (a *app) openBrowser(url string) (done func()) {
-	dir, err := os.MkdirTemp("", "fernpost-open-")
-	done = func() { _ = os.RemoveAll(dir) } // what is left of it leads nowhere
+	dir, err := scratch.New("open")
 	if err != nil {
 		return a.noBrowser(err)
 	}
-	leads := filepath.Join(dir, "open.html")
+	done = func() { _ = dir.Remove() } // what is left of it leads nowhere
+	leads := dir.Join("open.html")
 	to := html.EscapeString(url)
 	page := fmt.Sprintf("<!doctype html>\n<meta charset=\"utf-8\">\n<title>fernpost</title>\n"+
 		"<meta http-equiv=\"refresh\" content=\"0; url=%s\">\n<a href=\"%s\">fernpost</a>\n", to, to)

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,6 +16,7 @@ import (
 	"github.com/fernpost/fernpost/internal/passphrase"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/serve"
+	"github.com/fernpost/fernpost/internal/scratch"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 	"github.com/fernpost/fernpost/internal/token"
@@ -84,12 +83,12 @@ type demo struct {
 }
 
 func (a *app) demo(ctx context.Context, lesson bool, pause func(context.Context) error) (err error) {
-	dir, err := os.MkdirTemp("", "fernpost-demo-")
+	dir, err := scratch.New("demo")
 	if err != nil {
 		return fmt.Errorf("starting the demo's relay: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	relay, err := serve.Start(ctx, serve.Options{Listen: "127.0.0.1:0", Data: filepath.Join(dir, "relay")})
+	defer func() { err = errors.Join(err, dir.Remove()) }()
+	relay, err := serve.Start(ctx, serve.Options{Listen: "127.0.0.1:0", Data: dir.Join("relay")})
 	if err != nil {
 		return err
 	}
@@ -97,7 +96,7 @@ func (a *app) demo(ctx context.Context, lesson bool, pause func(context.Context)
 
 	texts := passphrase.Fernpost()
 	texts.Form = passphrase.FormText // so that a token is a message
-	d := &demo{app: a, dir: dir, room: model.Room{
+	d := &demo{app: a, dir: dir.Path(), room: model.Room{
 		Name: "demo", Relay: relay.URL(), Fields: []int{1}, Profile: texts.String(), Interval: "0s",
 	}}
 	defer func() { err = errors.Join(err, d.leave()) }()

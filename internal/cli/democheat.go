@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/relay/cheat"
 	"github.com/fernpost/fernpost/internal/relay/serve"
+	"github.com/fernpost/fernpost/internal/scratch"
 	"github.com/fernpost/fernpost/internal/screen"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 )
@@ -24,14 +24,14 @@ import (
 // cheat moves ana and bo to a relay that lies. They sign what they write from here on, so that bo learns what he was
 // not shown.
 func (d *demo) cheat(ctx context.Context) (s scene, err error) {
-	dir, err := os.MkdirTemp("", "fernpost-demo-")
+	dir, err := scratch.New("demo")
 	if err != nil {
 		return s, fmt.Errorf("starting the relay that cheats: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, dir.Remove()) }()
 	lies := cheat.Alter | cheat.Drop
 	relay, err := serve.Start(ctx, serve.Options{
-		Listen: "127.0.0.1:0", Data: filepath.Join(dir, "relay"), Cheat: lies,
+		Listen: "127.0.0.1:0", Data: dir.Join("relay"), Cheat: lies,
 	})
 	if err != nil {
 		return s, err
@@ -44,13 +44,13 @@ func (d *demo) cheat(ctx context.Context) (s scene, err error) {
 	if err := d.engine().MakeChannel(ctx, &lab, lab.Name, true, ""); err != nil {
 		return s, err
 	}
-	ana, err := d.member(dir, "ana", lab)
+	ana, err := d.member(dir.Path(), "ana", lab)
 	if err != nil {
 		return s, err
 	}
 	defer func() { err = errors.Join(err, ana.Close()) }()
 	lab.WriteKey = ""
-	bo, err := d.member(dir, "bo", lab)
+	bo, err := d.member(dir.Path(), "bo", lab)
 	if err != nil {
 		return s, err
 	}

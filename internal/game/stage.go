@@ -23,6 +23,7 @@ import (
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/cheat"
 	"github.com/fernpost/fernpost/internal/relay/serve"
+	"github.com/fernpost/fernpost/internal/scratch"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 	"github.com/fernpost/fernpost/internal/token"
 )
@@ -41,7 +42,7 @@ var hosts = [2]string{"127.0.0.1", "localhost"}
 
 // Stage is where rounds are played: a relay on this machine, and a directory for those who write and read.
 type Stage struct {
-	dir       string
+	dir       *scratch.Dir
 	relay     *serve.Running
 	limits    relay.Limits
 	access    channel.Access
@@ -55,12 +56,12 @@ func OpenStage(ctx context.Context, access channel.Access) (_ *Stage, err error)
 	if s.limits, err = relay.Preset(relay.PresetNone); err != nil {
 		return nil, err
 	}
-	if s.dir, err = os.MkdirTemp("", "fernpost-game-"); err != nil {
+	if s.dir, err = scratch.New("game"); err != nil {
 		return nil, fmt.Errorf("starting the game's relay: %w", err)
 	}
-	s.relay, err = serve.Start(ctx, serve.Options{Listen: "127.0.0.1:0", Data: filepath.Join(s.dir, "relay"), Limits: s.limits})
+	s.relay, err = serve.Start(ctx, serve.Options{Listen: "127.0.0.1:0", Data: s.dir.Join("relay"), Limits: s.limits})
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(s.dir))
+		return nil, errors.Join(err, s.dir.Remove())
 	}
 	// "localhost" may be another address first.
 	at := strings.TrimPrefix(s.relay.URL(), "http://")
@@ -75,7 +76,7 @@ func OpenStage(ctx context.Context, access channel.Access) (_ *Stage, err error)
 func (s *Stage) Close() error {
 	err := s.relay.Close()
 	s.transport.CloseIdleConnections()
-	return errors.Join(err, os.RemoveAll(s.dir))
+	return errors.Join(err, s.dir.Remove())
 }
 
 // Round is a round that was played.
@@ -112,7 +113,7 @@ func (s *Stage) Play(ctx context.Context, p Plan, pace time.Duration, told func(
 		return round, err
 	}
 	s.rounds++
-	c := &cast{stage: s, dir: filepath.Join(s.dir, fmt.Sprint("round", s.rounds))}
+	c := &cast{stage: s, dir: s.dir.Join(fmt.Sprint("round", s.rounds))}
 	defer func() { err = errors.Join(err, c.close()) }()
 	if err := c.enter(ctx, &p, s.rounds); err != nil {
 		return round, err

@@ -13,7 +13,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/fernpost/fernpost/internal/relay/serve"
@@ -39,7 +38,7 @@ func (c *Class) certify(o *serve.Options) error {
 	if err != nil {
 		return fmt.Errorf("making a certificate: %w", err)
 	}
-	o.TLSCert, o.TLSKey = filepath.Join(c.dir, "cert.pem"), filepath.Join(c.dir, "key.pem")
+	o.TLSCert, o.TLSKey = c.dir.Join("cert.pem"), c.dir.Join("key.pem")
 	for name, block := range map[string]pem.Block{
 		o.TLSCert: {Type: "CERTIFICATE", Bytes: der}, o.TLSKey: {Type: "PRIVATE KEY", Bytes: key},
 	} {

@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"sync"
 
 	"github.com/fernpost/fernpost/internal/passphrase"
@@ -17,6 +15,7 @@ import (
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/guard"
 	"github.com/fernpost/fernpost/internal/relay/serve"
+	"github.com/fernpost/fernpost/internal/scratch"
 	"github.com/fernpost/fernpost/internal/web/outside"
 )
 
@@ -41,7 +40,7 @@ type ClassOptions struct {
 type Class struct {
 	options ClassOptions
 	relay   *serve.Running
-	dir     string
+	dir     *scratch.Dir
 	tap     *outside.Tap
 	token   string
 	// certificate is the SHA-256 of the certificate, empty without TLS.
@@ -70,7 +69,7 @@ func StartClass(ctx context.Context, o ClassOptions) (_ *Class, err error) {
 		private:  newJournal(),
 		switches: Switches{Profile: passphrase.Fernpost().Name(), Lies: []string{}}, rooms: map[string]*room{}, stop: func() {},
 	}
-	if c.dir, err = os.MkdirTemp("", "fernpost-class-"); err != nil {
+	if c.dir, err = scratch.New("class"); err != nil {
 		return nil, fmt.Errorf("starting the class's relay: %w", err)
 	}
 	defer func() {
@@ -82,7 +81,7 @@ func StartClass(ctx context.Context, o ClassOptions) (_ *Class, err error) {
 		return nil, err
 	}
 	options := serve.Options{
-		Listen: classAddress(o.Listen), Data: filepath.Join(c.dir, "relay"), Limits: c.limits, Log: o.Log, Clients: classLimits,
+		Listen: classAddress(o.Listen), Data: c.dir.Join("relay"), Limits: c.limits, Log: o.Log, Clients: classLimits,
 		Tap: c.tap.Listen, Front: c.front, Stored: c.stored, TLSCert: o.TLSCert, TLSKey: o.TLSKey,
 	}
 	if err := c.certify(&options); err != nil {
@@ -164,7 +163,7 @@ func (c *Class) Close(ctx context.Context) (err error) {
 	if c.relay != nil {
 		err = c.relay.Shutdown(ctx)
 	}
-	return errors.Join(err, os.RemoveAll(c.dir))
+	return errors.Join(err, c.dir.Remove())
 }
 
 // front serves the pages, and hands on to the relay what is its own.

@@ -489,8 +489,8 @@ func TestClassEndsWithoutATrace(t *testing.T) {
 	began := time.Now()
 	endClass(t, c)
 	await(t, lines, "the end, of which the projector is told", func(l line) bool { return l.End })
-	if _, err := os.Stat(c.dir); !errors.Is(err, fs.ErrNotExist) {
-		t.Fatalf("the directory %s is there: %v", c.dir, err)
+	if _, err := os.Stat(c.dir.Path()); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("the directory %s is there: %v", c.dir.Path(), err)
 	}
 	if time.Since(began) > testenv.Patience/2 {
 		t.Fatal("a stream held up the end")

@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 
 	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/gateway"
 	"github.com/fernpost/fernpost/internal/messenger"
 	"github.com/fernpost/fernpost/internal/model"
+	"github.com/fernpost/fernpost/internal/scratch"
 	"github.com/fernpost/fernpost/internal/thingspeak"
 	"github.com/fernpost/fernpost/internal/web/outside"
 )
@@ -39,7 +39,7 @@ var ErrNotLoopback = errors.New("the page of one's own rooms is for this machine
 // a home of its own, and one token, both gone at the end.
 type Rooms struct {
 	gateway *gateway.Running
-	dir     string
+	dir     *scratch.Dir
 	engine  *messenger.Engine
 	log     *slog.Logger
 }
@@ -57,15 +57,15 @@ func StartRooms(ctx context.Context, o RoomsOptions) (_ *Rooms, err error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Rooms{engine: o.Engine, log: o.Log}
-	if r.dir, err = os.MkdirTemp("", "fernpost-web-"); err != nil {
+	if r.dir, err = scratch.New("web"); err != nil {
 		return nil, err
 	}
 	r.gateway, err = gateway.Start(ctx, gateway.Options{
-		Listen: o.Listen, Home: r.dir, Engine: o.Engine,
+		Listen: o.Listen, Home: r.dir.Path(), Engine: o.Engine,
 		Pace: o.Pace, Self: o.Self, Log: o.Log, Pages: r.pages(o.Access),
 	})
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(r.dir))
+		return nil, errors.Join(err, r.dir.Remove())
 	}
 	return r, nil
 }
@@ -81,7 +81,7 @@ func (r *Rooms) Failed() <-chan error { return r.gateway.Failed() }
 
 // Shutdown ends it; what is under way has as long as ctx lasts.
 func (r *Rooms) Shutdown(ctx context.Context) error {
-	return errors.Join(r.gateway.Shutdown(ctx), os.RemoveAll(r.dir))
+	return errors.Join(r.gateway.Shutdown(ctx), r.dir.Remove())
 }
 
 // pages serves what the gateway does not.

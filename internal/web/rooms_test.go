@@ -94,8 +94,8 @@ func startRooms(t *testing.T) (*Rooms, *messenger.Engine) {
 		if err := r.Shutdown(ctx); err != nil {
 			t.Error(err)
 		}
-		if _, err := os.Stat(r.dir); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s is left: %v", r.dir, err)
+		if _, err := os.Stat(r.dir.Path()); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is left: %v", r.dir.Path(), err)
 		}
 	})
 	return r, bo
