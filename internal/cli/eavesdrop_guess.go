@@ -61,7 +61,9 @@ behind, X in front, Y for X). The salt of most rooms is made of the channel's nu
 --table says how long different attackers need under a profile, and why one salt for everyone means one table for everyone; it needs
 no feed.`,
 		Example: `  fernpost eavesdrop --channel 1234567 --raw > feed.csv
+  printf '%s\n' hello tulip hunter2 > words.txt
   fernpost eavesdrop guess --csv feed.csv --wordlist words.txt --channel 1234567
+  printf '%s\n' : c 'c $1' > rules.txt
   fernpost eavesdrop guess --csv feed.csv --wordlist words.txt --rules rules.txt --profile tutorial
   fernpost eavesdrop guess --csv feed.csv --mask '?l?l?l?l?d?d' --profile tutorial --session mine.json
   fernpost eavesdrop guess --table --profile tutorial`,
@@ -96,7 +98,7 @@ func (a *app) guess(ctx context.Context, o *guessOptions) error {
 	case o.csv.name == "":
 		return hint(usagef("guess needs a feed in a file, --csv FILE"), "\"fernpost eavesdrop --channel ID --raw > feed.csv\" saves one")
 	case isURL(o.csv.name):
-		return hint(usagef("guess works on a feed in a file, and asks no relay"), "save the feed first: \"fernpost eavesdrop --raw\"")
+		return hint(usagef("guess works on a feed in a file, and asks no relay"), "save the feed first: \"fernpost eavesdrop --channel ID --raw > feed.csv\"")
 	case (o.list == "") == (o.mask == ""):
 		return usagef("guess needs either --wordlist FILE or --mask MASK")
 	case o.rules != "" && o.list == "":
@@ -194,6 +196,14 @@ type guessSession struct {
 	Version int    `json:"version"`
 	Of      string `json:"of"` // hash of what is tried on what
 	Tried   uint64 `json:"tried"`
+	Check   string `json:"check"` // hash of the two, or a number that was changed would pass over what was not tried
+}
+
+const sessionVersion = 2
+
+func newSession(of string, tried uint64) guessSession {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", of, tried))
+	return guessSession{sessionVersion, of, tried, hex.EncodeToString(sum[:8])}
 }
 
 // of names what a session tries on what: another list would have other words at the same place.
@@ -224,7 +234,7 @@ func (a *app) search(ctx context.Context, o *guessOptions, target *guess.Target)
 	of := o.of(list.Sum(nil))
 	if o.session != "" {
 		var err error
-		if options.Skip, err = readSession(ctx, o.session, of); err != nil {
+		if options.Skip, err = readSession(ctx, o.session, of, options.Of); err != nil {
 			return err
 		}
 		if options.Skip > 0 {
@@ -235,7 +245,7 @@ func (a *app) search(ctx context.Context, o *guessOptions, target *guess.Target)
 	var unsaved error
 	options.Progress = func(p guess.Progress) {
 		if o.session != "" && time.Since(saved) > 5*time.Second {
-			saved, unsaved = time.Now(), writeSession(o.session, guessSession{1, of, p.Tried})
+			saved, unsaved = time.Now(), writeSession(o.session, newSession(of, p.Tried))
 		}
 		if a.drawsStatus() {
 			a.status.draw(0, a.style.dim(excerpt(guessProgress(p), a.width-1)))
@@ -244,7 +254,7 @@ func (a *app) search(ctx context.Context, o *guessOptions, target *guess.Target)
 	got, err := guess.Search(ctx, target, &from, options)
 	a.status.draw(0, "")
 	if o.session != "" {
-		unsaved = writeSession(o.session, guessSession{1, of, got.Tried})
+		unsaved = writeSession(o.session, newSession(of, got.Tried))
 	}
 	return errors.Join(a.tellGuess(o, &got, err), unsaved)
 }
@@ -313,7 +323,11 @@ func (a *app) tellGuess(o *guessOptions, got *guess.Result, err error) error {
 	case got.Found == nil && got.Tried == 0:
 		return usagef("--wordlist: there is no word in it")
 	case got.Found == nil:
-		return hint(fmt.Errorf("none of %d passphrases was right: %w", got.Tried, fernet.ErrNoKey), "another list, --rules, or another --profile")
+		next := "another list, --rules, or another --profile"
+		if o.channel == 0 && len(o.lacking) > 0 {
+			next = "--channel ID, of which the salt of most rooms is made; " + next
+		}
+		return hint(fmt.Errorf("none of %d passphrases was right: %w", got.Tried, fernet.ErrNoKey), "%s", next)
 	}
 	return nil
 }
@@ -357,20 +371,28 @@ func countLines(f io.Reader) (n uint64, err error) {
 	}
 }
 
-func readSession(ctx context.Context, name, of string) (tried uint64, err error) {
+// readSession returns how many candidates of so many were tried.
+func readSession(ctx context.Context, name, of string, most uint64) (tried uint64, err error) {
 	text, err := readNamed(ctx, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
-	var s guessSession
-	if err == nil {
-		err = json.Unmarshal(text, &s)
-	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return 0, fmt.Errorf("--session: %w", wrongFile(ctx, err))
-	case s.Version != 1 || s.Of != of:
-		return 0, hint(usagef("--session: %s is of another feed, list, mask, rules or profile", name), "name another file")
+	}
+	refuse := func(why string) (uint64, error) {
+		return 0, hint(usagef("--session: %s %s", screen.Line(name), why), "name another file, or remove this one to begin anew")
+	}
+	var s guessSession
+	switch damaged := json.Unmarshal(text, &s); {
+	case damaged != nil:
+		return refuse("is no session, or is damaged")
+	case s.Version != sessionVersion:
+		return refuse("is no session of this version of the program")
+	case s.Of != of:
+		return refuse("is of another feed, list, mask, rules or profile")
+	case s.Tried > most || s != newSession(of, s.Tried):
+		return refuse("does not say how many were tried: it was changed, or is damaged")
 	}
 	return s.Tried, nil
 }
@@ -403,7 +425,11 @@ func (a *app) guessTable(o *guessOptions, measured float64) error {
 		{"6 words of \"init --generate\"", 77.5},
 	}
 	for _, p := range o.profiles {
-		heading := []string{"profile " + p.Name(), "guesses a second"}
+		name := p.Name()
+		if _, preset := passphrase.ByName(name); !preset { // of which there are many
+			name = p.String()
+		}
+		heading := []string{"profile " + name, "guesses a second"}
 		for _, w := range whats {
 			heading = append(heading, w.name)
 		}

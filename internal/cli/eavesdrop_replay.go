@@ -54,7 +54,7 @@ Nothing is judged: what is missing, repeated or forged "fernpost verify --csv" s
 		Example: `  fernpost eavesdrop --room lab --raw > feed.csv
   fernpost eavesdrop replay feed.csv
   fernpost eavesdrop replay feed.csv --room lab --speed 600
-  fernpost eavesdrop replay feed.csv --channel 1234567 --passphrase-file words.txt --out replay.html`,
+  fernpost eavesdrop replay feed.csv --channel 1234567 --passphrase-file passphrase.txt --out replay.html`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.csv.name = args[0]
@@ -87,7 +87,7 @@ func (a *app) eavesdropReplay(ctx context.Context, o *replayOptions) error {
 	kept := feed.Newest{Most: o.newest}
 	end, said, err := a.readReplay(ctx, o, open, kept.Add)
 	entries := kept.Entries()
-	if err != nil && len(entries) == 0 || errors.Is(err, messenger.ErrNoKey) {
+	if _, wrong := errors.AsType[usageError](err); err != nil && len(entries) == 0 || wrong || errors.Is(err, messenger.ErrNoKey) {
 		return err
 	}
 	if o.out != "" && len(entries) > replay.MostOnPage {
@@ -184,8 +184,17 @@ func (a *app) readReplay(
 	switch {
 	case err != nil:
 		return end, said, err
+	case end.ofAnother(o.keys.channel):
+		return end, nil, usagef("--channel %d: the file is of channel %d", o.keys.channel, end.file.Channel)
 	case len(said) == 0 && talk.Arrivals.NotOurs > 0:
-		return end, nil, hint(messenger.ErrNoKey, "without a key \"fernpost eavesdrop replay %s\" shows what everybody sees", shellWord(o.csv.name))
+		next := "without a key \"fernpost eavesdrop replay %s\" shows what everybody sees"
+		if o.keys.channel != 0 {
+			next = fmt.Sprintf("is --channel %d the feed's? the key is made of it; ", o.keys.channel) + next
+		}
+		return end, nil, hint(messenger.ErrNoKey, next, shellWord(o.csv.name))
+	case len(said) == 0 && o.keys.channel != 0 && talk.Arrivals.Entries > talk.Arrivals.Plain:
+		return end, nil, hint(usagef("--channel %d: the key opens parts of signed messages, and none whole: they are made for another channel",
+			o.keys.channel), "a feed as CSV does not say of which channel it is; whoever saved it knows, and so does its feed.json")
 	case len(said) == 0 && o.keys.file != "" && o.keys.channel == 0 && talk.Arrivals.Entries > talk.Arrivals.Plain:
 		a.say("%s", a.style.warn("the key opens parts of signed messages, and none whole: they are made for a channel, whose number --channel ID names"))
 	}

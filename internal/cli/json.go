@@ -382,7 +382,7 @@ func (inferenceJSON) about() string {
 // stepJSON is an entry of a replay.
 type stepJSON struct {
 	Entry  int64      `json:"entry" means:"number of the feed's entry"`
-	Posted *time.Time `json:"posted" means:"when the relay took it, by its clock; of an entry without a date, when the one before it came"`
+	Posted *time.Time `json:"posted" means:"when the relay took it, by its clock; null of an entry without a date"`
 	Said   []string   `json:"said" means:"messages that end in it, with their authors, if a key was given that opens them"`
 	Seen   []string   `json:"seen" means:"what everybody sees of it, in words, one for each field"`
 }

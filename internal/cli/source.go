@@ -22,6 +22,11 @@ type feedEnd struct {
 	file *feed.Report
 }
 
+// ofAnother reports whether it is a file that names its channel, which is another one than that of a flag.
+func (e *feedEnd) ofAnother(channel int64) bool {
+	return channel != 0 && e.file != nil && e.file.Channel != 0 && e.file.Channel != channel
+}
+
 // incomplete is an error where not all of a feed was read.
 func (e *feedEnd) incomplete() error {
 	switch {

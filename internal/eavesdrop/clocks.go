@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/fernpost/fernpost/internal/screen"
 )
 
 func (a *Analysis) clocks(ctx context.Context, r *Report, p *pace) error {
@@ -68,17 +70,9 @@ func ahead(seconds float64) string {
 	case seconds == 0:
 		return "level with"
 	case seconds > 0:
-		return long(seconds) + " ahead of"
+		return screen.Span(seconds) + " ahead of"
 	}
-	return long(-seconds) + " behind"
-}
-
-// long writes a number of seconds: of centuries, too, for which a [time.Duration] has no number.
-func long(seconds float64) string {
-	if days := seconds / (24 * 3600); days >= 10 {
-		return fmt.Sprintf("%.0f days", days)
-	}
-	return time.Duration(seconds * float64(time.Second)).String()
+	return screen.Span(-seconds) + " behind"
 }
 
 func (a *Analysis) sayDevices(r *Report, devices []*track) {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/fernpost/fernpost/internal/screen"
 )
 
 // ClockClaim is how a clock runs that nobody sets.
@@ -130,7 +132,7 @@ func (a *Analysis) drift(r *Report, devices []*track) {
 	}
 	r.Clock = ClockClaim{Known: true, PPM: line.slope * 1e6, Error: line.err * 1e6, Certainty: driftCertainty}
 	how := fmt.Sprintf("a line through %d offsets in %s, standard error %.2g ppm, three times that is stated", len(at),
-		long(float64(a.seals[at[len(at)-1]].posted-a.seals[at[0]].posted)), r.Clock.Error)
+		screen.Span(float64(a.seals[at[len(at)-1]].posted-a.seals[at[0]].posted)), r.Clock.Error)
 	if math.Abs(r.Clock.PPM) <= 3*r.Clock.Error {
 		r.add(Clocks, r.Clock.Certainty, fmt.Sprintf("a clock that is set, or runs right by chance: no drift beyond %.2g ppm", 3*r.Clock.Error), how)
 		return

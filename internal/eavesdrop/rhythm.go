@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/fernpost/fernpost/internal/token"
+
+	"github.com/fernpost/fernpost/internal/screen"
 )
 
 // Use is what a channel is used for.
@@ -136,7 +138,7 @@ func (a *Analysis) rhythm(r *Report, p *pace) {
 	if conversations == 1 {
 		says = fmt.Sprintf("%d entries follow one another without a break of 15 minutes", n)
 	}
-	r.add(Rhythm, 1, says, fmt.Sprintf("dates of the relay; half of the gaps are below %s", long(p.middle)))
+	r.add(Rhythm, 1, says, fmt.Sprintf("dates of the relay; half of the gaps are below %s", screen.Span(p.middle)))
 }
 
 func (a *Analysis) week(r *Report) {

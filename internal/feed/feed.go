@@ -55,6 +55,8 @@ type Report struct {
 	// most NamedRows.
 	Partly      int
 	PartlyNamed []thingspeak.RowError
+	// Channel is the channel's number, as a JSON file names it; 0 if it does not.
+	Channel int64
 	// LastEntryID is the number of the channel's newest entry, as a JSON file names it; 0 if it does not.
 	LastEntryID int64
 	// Cut says that the file ends in the middle; NoEnd that its last line has no end, and was read all the same.
@@ -264,7 +266,7 @@ func (r *reader) readJSON() error {
 		return nil
 	})
 	r.report.Assumed = append(r.report.Assumed, text.assumed()...)
-	r.report.LastEntryID = channel.LastEntryID
+	r.report.Channel, r.report.LastEntryID = channel.ID, channel.LastEntryID
 	switch {
 	case err == nil:
 	case failed != nil:

@@ -24,7 +24,7 @@ func cardSource(p passphrase.Profile) string {
 	return "hashcat 6.2.6 on an RTX 4090 (Chick3nman, October 2022)"
 }
 
-// Attackers returns who may guess, and how fast under a profile: this machine, as it was measured (0 leaves it out), one graphics card,
+// Attackers returns who may guess, and how fast under a profile: the computer it runs on, as it was measured (0 leaves it out), one graphics card,
 // a hundred, and a state. Where nobody has published a figure, it is an assumption, and said to be one.
 func Attackers(p passphrase.Profile, measured float64) []Attacker {
 	card := p.GuessesPerSecond()
@@ -34,7 +34,7 @@ func Attackers(p passphrase.Profile, measured float64) []Attacker {
 		{"a state", card * 1e4, card * 1e7, "assumed: ten thousand to ten million cards; nobody publishes it"},
 	}
 	if measured > 0 {
-		all = append([]Attacker{{"this machine", measured * 0.9, measured * 1.1, "measured just now"}}, all...)
+		all = append([]Attacker{{"your computer", measured * 0.9, measured * 1.1, "measured just now"}}, all...)
 	}
 	return all
 }

@@ -17,8 +17,7 @@ import (
 // Step is one entry of a feed, in lines that are clean for a screen.
 type Step struct {
 	Entry int64
-	// Posted is the relay's date; of an entry without one, that of the entry before it in the feed's numbers. It is zero where no
-	// entry before it has one.
+	// Posted is the relay's date, zero of an entry without one, which stands behind the one before it in the feed's numbers.
 	Posted time.Time
 	// Seen is what the entry shows without a key, and Said what is said in it; none where no key was given, or none opens it.
 	Seen, Said []string
@@ -36,16 +35,20 @@ type Said struct {
 func Steps(entries []thingspeak.Entry, said []Said) []Step {
 	entries = slices.Clone(entries)
 	slices.SortStableFunc(entries, func(x, y thingspeak.Entry) int { return cmp.Compare(x.ID, y.ID) })
-	steps := make([]Step, len(entries))
+	dated := make([]datedStep, len(entries))
 	var before time.Time
 	for i := range entries {
 		e := &entries[i]
 		if !e.CreatedAt.IsZero() {
 			before = e.CreatedAt
 		}
-		steps[i] = Step{Entry: e.ID, Posted: before, Seen: seen(e)}
+		dated[i] = datedStep{Step{Entry: e.ID, Posted: e.CreatedAt, Seen: seen(e)}, before}
 	}
-	slices.SortStableFunc(steps, func(x, y Step) int { return x.Posted.Compare(y.Posted) })
+	slices.SortStableFunc(dated, func(x, y datedStep) int { return x.at.Compare(y.at) })
+	steps := make([]Step, len(dated))
+	for i := range dated {
+		steps[i] = dated[i].Step
+	}
 
 	type place struct{ entry, posted int64 }
 	exact, byNumber := make(map[place]int, len(steps)), make(map[int64]int, len(steps))
@@ -64,6 +67,13 @@ func Steps(entries []thingspeak.Entry, said []Said) []Step {
 		}
 	}
 	return steps
+}
+
+// datedStep is a step and where it stands in time, also one without a date.
+type datedStep struct {
+	Step
+
+	at time.Time
 }
 
 // Gutter stands before each further line of a message, which could look like another one otherwise.
@@ -114,23 +124,22 @@ func Wait(from, to *Step, speed float64) time.Duration {
 	if from.Posted.IsZero() || to.Posted.IsZero() {
 		return 0
 	}
-	wait := to.Posted.Sub(from.Posted).Seconds() / speed
+	wait := seconds(from, to) / speed
 	if !(wait > 0) { // no date goes back in a replay, and no speed is none
 		return 0
 	}
 	return time.Duration(min(wait, LongestWait.Seconds()) * float64(time.Second))
 }
 
-// Later says how much later than the one before a step came; "" of the first, and of one that came at once.
+// seconds are those between two steps: of years 1 to 9999, more than a [time.Duration] has.
+func seconds(from, to *Step) float64 { return float64(to.Posted.Unix() - from.Posted.Unix()) }
+
+// Later says how much later than the one before a step came; "" of the first, of one that came at once, and without both dates.
 func Later(from, to *Step) string {
-	if from == nil || from.Posted.IsZero() || !to.Posted.After(from.Posted) {
+	if from == nil || from.Posted.IsZero() || to.Posted.IsZero() || seconds(from, to) <= 0 {
 		return ""
 	}
-	d := to.Posted.Sub(from.Posted)
-	if days := d.Hours() / 24; days >= 2 {
-		return fmt.Sprintf("%.0f days later", days)
-	}
-	return d.String() + " later"
+	return screen.Span(seconds(from, to)) + " later"
 }
 
 // When writes a step's date for people.

@@ -51,7 +51,7 @@ func TestOrderIsThatOfTheDates(t *testing.T) {
 	for _, s := range Steps(entries, nil) {
 		got = append(got, s.Seen[0][len(s.Seen[0])-1:]+" "+s.When())
 	}
-	want := []string{"a 2026-11-02 09:00:00", "d 2026-11-02 09:00:01", "b 2026-11-02 10:00:00", "c 2026-11-02 10:00:00"}
+	want := []string{"a 2026-11-02 09:00:00", "d 2026-11-02 09:00:01", "b 2026-11-02 10:00:00", "c no date"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
@@ -108,6 +108,31 @@ func TestWaits(t *testing.T) {
 		if got := Wait(c.from, c.to, c.speed); got != c.want {
 			t.Errorf("from %v to %v at %v: %v, want %v", c.from.Posted, c.to.Posted, c.speed, got, c.want)
 		}
+	}
+}
+
+// TestAYearThatIsFarAway: centuries were 106752 days, which is as long as a time.Duration can be; an entry without a date had that of
+// the one before it.
+func TestAYearThatIsFarAway(t *testing.T) {
+	at := func(year int) *Step { return &Step{Posted: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)} }
+	for _, c := range []struct {
+		from, to *Step
+		want     string
+	}{
+		{at(2026), at(9999), "7973 years later"},
+		{at(2), at(2026), "2024 years later"},
+		{at(2026), &Step{}, ""},
+		{&Step{}, at(2026), ""},
+		{nil, at(2026), ""},
+		{at(2026), at(2026), ""},
+		{&Step{Posted: start}, &Step{Posted: start.Add(24 * time.Hour)}, "24 hours later"},
+	} {
+		if got := Later(c.from, c.to); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+	if got := Wait(at(2), at(9999), 1e9); got != LongestWait {
+		t.Error(got)
 	}
 }
 
@@ -205,10 +230,15 @@ func FuzzPage(f *testing.F) {
 		if len(steps) != len(entries) {
 			t.Errorf("%d steps", len(steps))
 		}
+		var before time.Time
 		for i := range steps {
-			if i > 0 && steps[i].Posted.Before(steps[i-1].Posted) {
+			if steps[i].Posted.IsZero() {
+				continue
+			}
+			if steps[i].Posted.Before(before) {
 				t.Error("a date goes back")
 			}
+			before = steps[i].Posted
 		}
 		checkPage(t, pageOf(t, steps, true))
 	})
