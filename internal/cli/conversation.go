@@ -234,5 +234,9 @@ func explainDelivery(err error, room string) error {
 	case channel.UnreachableHere:
 		return hint(err, "the message stays in the outbox, and %s posts it then: %s", retry, nextStep(inRoom(err, room)))
 	}
-	return hint(err, "the message stays in the outbox: %s lists it, %s posts it", list, retry)
+	over := ""
+	if trouble, _ := channel.TroubleOf(err); trouble == channel.Unreachable {
+		over = orOver(room, false)
+	}
+	return hint(err, "the message stays in the outbox: %s lists it, %s posts it%s", list, retry, over)
 }

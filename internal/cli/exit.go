@@ -303,13 +303,13 @@ func stepAtRelay(err error) string {
 		return "it answers, but what it shows is not trusted here: ask whoever runs it for the name that its certificate is for; one " +
 			"that it has made itself has to be added to those that this system trusts (on Linux SSL_CERT_FILE names the file)"
 	case channel.UnreachableHere:
-		return "is the relay running? " + startRelay(err) + "; " + set + " goes to another"
+		return "is the relay running? " + startRelay(err) + "; " + set + " goes to another" + orOver(room, noRoom)
 	case channel.Unreachable:
 		if noRoom {
 			return "check the network, and the address: " + set + " names another"
 		}
 		return "check the network, and the address (\"fernpost rooms\" lists it, " + set + " changes it); " +
-			"nothing was lost, the same command can be run again"
+			"nothing was lost, the same command can be run again" + orOver(room, noRoom)
 	case channel.Faulty:
 		return "that is a fault of the relay, or of what stands in front of it; nothing was lost, the same command can be run again"
 	case channel.NoRelay:
@@ -341,7 +341,16 @@ func stepInChannel(trouble channel.Trouble, meant, room string, noRoom bool) str
 	case noRoom:
 		return "is that the channel's number, and this relay's? Whoever made the room knows both; --relay URL names another"
 	}
-	return "is it still the right relay? " + set + " goes to another; where the channel was deleted, a new room is what is left"
+	return "is it still the right relay? " + set + " goes to another; where the channel was deleted, a new room is what is left" +
+		orOver(room, false)
+}
+
+// orOver is what to do with a room whose relay was for a lesson, and will not come back.
+func orOver(room string, noRoom bool) string {
+	if noRoom {
+		return ""
+	}
+	return fmt.Sprintf("; if it was a lesson's, and that is over, \"fernpost rooms remove %s\" takes the room off this device", room)
 }
 
 // stepInRoom is what to do where a room, or who signs in it, is not as it has to be.
