@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/duration"
 	"github.com/fernpost/fernpost/internal/fernet"
 	"github.com/fernpost/fernpost/internal/relay/guard"
@@ -225,7 +226,13 @@ Then it waits, --wait at most, whether the other side answers with tokens, and p
 			if err := t.begin(cmd, len(args) == 1); err != nil {
 				return err
 			}
-			conn, err := (&net.Dialer{Timeout: a.timeout}).DialContext(cmd.Context(), "tcp", args[0])
+			dial := func(ctx context.Context, address, _ string) (net.Conn, error) {
+				return (&net.Dialer{Timeout: a.timeout}).DialContext(ctx, "tcp", address)
+			}
+			if channel.IsLoopback("http://" + args[0]) {
+				dial = a.dialStarting
+			}
+			conn, err := dial(cmd.Context(), args[0], args[0])
 			if err != nil {
 				return hint(&notConnectedError{args[0], err}, "does \"fernpost socket listen\", or another program, listen there?")
 			}

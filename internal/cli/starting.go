@@ -13,42 +13,46 @@ import (
 )
 
 const (
-	// startWait is how long is waited for a relay on this machine that is just starting.
+	// startWait is how long is waited for a program on this machine that is just starting.
 	startWait = 5 * time.Second
 	// startLook is how often is looked for it.
 	startLook = 100 * time.Millisecond
 )
 
-// awaitRelay waits a moment where nothing listens at a relay's address on this machine: a script, or lines that are pasted at once,
-// may have started it just now. Whatever else keeps somebody from reaching it, the first request tells.
+// awaitRelay waits a moment where nothing listens yet at a relay's address on this machine. Whatever else keeps somebody from reaching
+// it, the first request tells.
 func (a *app) awaitRelay(ctx context.Context, relay string) {
 	u, err := url.Parse(relay)
 	if err != nil || a.transport != nil || !channel.IsLoopback(relay) {
 		return
 	}
 	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
-	address := net.JoinHostPort(u.Hostname(), port)
-	ctx, cancel := context.WithTimeout(ctx, startWait)
-	defer cancel()
-	for said := false; refuses(ctx, address); said = true {
-		if !said {
-			a.say("nothing answers at %s yet: waiting up to %v for a relay that is just starting", screen.Line(relay), startWait)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(startLook):
-		}
+	if conn, err := a.dialStarting(ctx, net.JoinHostPort(u.Hostname(), port), relay); err == nil {
+		conn.Close()
 	}
 }
 
-// refuses reports whether nobody listens at an address.
-func refuses(ctx context.Context, address string) bool {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
-	if err == nil {
-		conn.Close()
-		return false
+// dialStarting connects to a program on this machine, which it waits for a moment: a script, or lines that are pasted at once, may have
+// started it just now.
+func (a *app) dialStarting(ctx context.Context, address, name string) (conn net.Conn, err error) {
+	until, said := time.Now().Add(startWait), false
+	for {
+		conn, err = (&net.Dialer{Timeout: a.timeout}).DialContext(ctx, "tcp", address)
+		kind := netfault.Other
+		if err != nil {
+			kind, _ = netfault.Of(err)
+		}
+		if kind != netfault.NobodyListens || time.Now().After(until) {
+			return conn, err
+		}
+		if !said {
+			a.say("nothing answers at %s yet: waiting up to %v, as it may be starting just now", screen.Line(name), startWait)
+			said = true
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(startLook):
+		}
 	}
-	kind, _ := netfault.Of(err)
-	return kind == netfault.NobodyListens
 }
