@@ -130,7 +130,11 @@ func (a *app) game(ctx context.Context, o *gameOptions) (err error) {
 		play = a.hostGame
 	}
 	if err = play(ctx, g, o); ctx.Err() != nil {
-		return nil // that is how a game may end
+		err = nil // that is how a game may end
+	}
+	if err == nil && !o.asJSON {
+		seed := game.SeedText(o.seed)
+		a.say("the seed was %s: --seed %s plays this game again", seed, seed)
 	}
 	return err
 }
@@ -201,9 +205,7 @@ func (a *app) gameOver(g *game.Game, o *gameOptions) error {
 	if o.asJSON {
 		return a.printJSON(gameOverJSON{"over", &seed, g.Pairs()})
 	}
-	err := a.showPairs(g.Pairs())
-	a.say("the seed was %s: --seed %s plays this game again", seed, seed)
-	return err
+	return a.showPairs(g.Pairs())
 }
 
 func (a *app) showPairs(pairs []game.Pair) error {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/game"
 	"github.com/fernpost/fernpost/internal/screen"
 )
@@ -31,10 +32,14 @@ func (a *app) hostGame(ctx context.Context, g *game.Game, o *gameOptions) (err e
 		err = errors.Join(err, table.Close(ending))
 	}()
 	link := table.Link()
-	if base, _, _ := strings.Cut(link, "/game/"); !o.asJSON {
+	base, _, _ := strings.Cut(link, "/game/")
+	if !o.asJSON {
 		if err := a.printLines("listening on " + base + "\nlink         " + link + "\n"); err != nil {
 			return err
 		}
+	}
+	if channel.IsLoopback(base) {
+		a.say("note: only this machine can connect: it is in no network, or --listen says so")
 	}
 	a.say("pairs join by: fernpost game join %s --as PAIR", link)
 	a.say("the game: %s, %s at most. Ctrl-C ends it.", count(o.rounds, "round"), count(o.minutes, "minute"))
@@ -185,7 +190,7 @@ func (a *app) joinGame(ctx context.Context, link string, o *joinGameOptions) err
 		return hintJoin(err)
 	}
 	pair := at.Pair()
-	a.say("you are %s, your flag is %s; the game begins when the teacher says so", screen.Line(pair.Name), screen.Line(pair.Flag))
+	a.say("you are %s, your flag is %s; wait until whoever has started the game begins it", screen.Line(pair.Name), screen.Line(pair.Flag))
 	a.say("the other player of your pair, or you once more: --as %q --pair-word %s", screen.Line(pair.Name), screen.Line(pair.Word))
 	p := &player{app: a, asJSON: o.asJSON, lines: linesOf(a.input)}
 	for round := 0; ; {
@@ -205,6 +210,9 @@ func (a *app) joinGame(ctx context.Context, link string, o *joinGameOptions) err
 		}
 		if _, away := errors.AsType[*game.AwayError](err); away {
 			return hint(err, "the game may have ended; else come back with --pair-word %s", pair.Word)
+		}
+		if errors.Is(err, game.ErrNoPair) {
+			return hint(fmt.Errorf("%s play no more: whoever leads the game has removed the pair", screen.Line(pair.Name)), "ask them")
 		}
 		if err != nil {
 			return err
