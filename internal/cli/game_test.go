@@ -1,10 +1,17 @@
 package cli
 
 import (
+	"context"
+	"errors"
+	"io"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/fernpost/fernpost/internal/channel"
 	"github.com/fernpost/fernpost/internal/game"
+	"github.com/fernpost/fernpost/internal/relay/relaytest"
+	"github.com/fernpost/fernpost/internal/testenv"
 )
 
 // Who typed "f" to look at the feed had answered "fork".
@@ -61,5 +68,92 @@ func TestWhoCannotJoinIsToldWhatToDo(t *testing.T) {
 		if err := hintJoin(c.err); !strings.Contains(nextStep(err), c.want) || exitCode(err) != c.code {
 			t.Errorf("%v: hint %q, exit %d", c.err, nextStep(err), exitCode(err))
 		}
+	}
+}
+
+// lobby is where a teacher, at a terminal, waits for pairs.
+type lobby struct {
+	*game.Game
+	said  relaytest.Log
+	typed *io.PipeWriter
+	begun chan error
+}
+
+func newLobby(ctx context.Context, t *testing.T, terminal bool) *lobby {
+	t.Helper()
+	g, err := game.Start(t.Context(), game.Options{Seed: 24, Pairs: 2, Rounds: 1, Length: time.Minute, Access: channel.Access{Timeout: time.Minute}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, typed := io.Pipe()
+	l := &lobby{Game: g, typed: typed, begun: make(chan error, 1)}
+	t.Cleanup(func() {
+		if err := errors.Join(typed.Close(), g.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	a := &app{stderr: &l.said, input: in, stdinTerminal: terminal}
+	go func() { l.begun <- a.gather(ctx, g, 2) }()
+	return l
+}
+
+// types types a line, and waits for what is said then.
+func (l *lobby) types(t *testing.T, line, want string) {
+	t.Helper()
+	if _, err := io.WriteString(l.typed, line+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Await(t, want, func() bool { return strings.Contains(l.said.String(), want) })
+}
+
+func (l *lobby) join(t *testing.T, name string) {
+	t.Helper()
+	if _, err := l.Join(name, ""); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Await(t, name, func() bool { return strings.Contains(l.said.String(), name+" (flag ") })
+}
+
+// One person who filled all places began the game alone.
+func TestTheTeacherBeginsTheGame(t *testing.T) {
+	l := newLobby(t.Context(), t, true)
+	l.types(t, "", "nobody has joined yet")
+	l.join(t, "owls")
+	l.join(t, "cats")
+	l.types(t, "begin", "begin is nothing that can be done here")
+	l.types(t, "kick dogs", `there is no pair "dogs"`)
+	l.types(t, "kick cats", "cats plays no more")
+	select {
+	case err := <-l.begun:
+		t.Fatalf("it began by itself, %v", err)
+	default:
+	}
+	l.types(t, "", "")
+	if err := <-l.begun; err != nil || len(l.Pairs()) != 1 {
+		t.Errorf("it begins with %v, %v", l.Pairs(), err)
+	}
+	l.types(t, "", "")
+	l.types(t, "kick owls", "owls plays no more")
+}
+
+// In a script nobody types: the game begins when all are there.
+func TestAGameWithoutATeacherBeginsWhenAllAreThere(t *testing.T) {
+	l := newLobby(t.Context(), t, false)
+	if err := l.typed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l.join(t, "owls")
+	l.join(t, "cats")
+	if err := <-l.begun; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWaitingForPairsEndsWithTheCommand(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	l := newLobby(ctx, t, true)
+	cancel()
+	if err := <-l.begun; !errors.Is(err, context.Canceled) {
+		t.Errorf("it ends with %v", err)
 	}
 }

@@ -116,7 +116,7 @@ func (a *app) obey(ctx context.Context, g *game.Game, begin chan<- struct{}, beg
 		case word != "kick":
 			a.say("%s is nothing that can be done here: Enter begins, \"kick NAME\" removes a pair", screen.Line(word))
 		case g.Kick(strings.TrimSpace(name)):
-			a.say("%s plays no more", screen.Line(name))
+			a.say("%s plays no more", screen.Line(strings.TrimSpace(name)))
 		default:
 			a.say("there is no pair %q", name)
 		}
