@@ -176,6 +176,8 @@ func TestWhatIsAsked(t *testing.T) {
 			"POST /channels/42/bulk_update.json HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: " + fmt.Sprint(len(object)) + "\r\n\r\n" + object,
 			"HTTP/1.1 202 Accepted\r\nContent-Length: 16\r\n\r\n{\"success\":true}", "192.168.1.20 POST /channels/42/bulk_update.json ch42 e0 202 f[1 5] write=WRITEKEY12345678",
 		},
+		{"\r\nGET /update?key=WRITEKEY12345678&field1=12 HTTP/1.0\n\n", "HTTP/1.0 200 OK\n\n17", "192.168.1.20 GET /update ch0 e17 200 f[1] write=WRITEKEY12345678"},
+		{"GET /update?key=WRITEKEY12345678&field1=12\n\n", stored, "192.168.1.20 GET /update ch0 e17 200 f[1] write=WRITEKEY12345678"},
 		{"POST /update HTTP/1.1\r\nHost: x\r\nX-THINGSPEAKAPIKEY: WRITEKEY12345678\r\n\r\n", "HTTP/1.1 400 Bad Request\r\nContent-Length: 1\r\n\r\n0", "192.168.1.20 POST /update ch0 e0 400 f[] write=WRITEKEY12345678"},
 		{"GET /channels/42/feeds.csv?api_key=READKEY123456789 HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 304 Not Modified\r\n\r\n", "192.168.1.20 GET /channels/42/feeds.csv ch42 e0 304 f[] read=READKEY123456789"},
 		{"HEAD /channels/42.json HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", "192.168.1.20 HEAD /channels/42.json ch42 e0 200 f[]"},

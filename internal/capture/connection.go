@@ -38,9 +38,9 @@ type end struct {
 
 	greeted bool // has sent a SYN, with this number
 	initial uint32
-	spoke   bool // has sent bytes, the last ones up to this number
-	next    uint32
-	closed  bool // says no more
+	spoke   bool   // has sent bytes
+	next    uint32 // number of the one behind the last, or behind the SYN
+	closed  bool   // says no more
 }
 
 // farthest is how many bytes a segment may be away from the one before it. What is farther away belongs to another connection between
@@ -81,8 +81,11 @@ func (c *connection) isAnother(side int, tcp *layers.TCP) bool {
 		// Whoever answers a SYN may do it again after the other has spoken, whose acknowledgement was lost.
 		return c.over || e.spoke || other.spoke && !tcp.ACK || e.greeted && e.initial != tcp.Seq
 	}
-	if len(tcp.Payload) == 0 || !e.spoke && !c.over && !e.closed {
+	if len(tcp.Payload) == 0 {
 		return false
+	}
+	if !e.spoke && !e.greeted { // next is not known
+		return c.over || e.closed
 	}
 	ahead := int64(int32(tcp.Seq - e.next))
 	again := ahead < 0 && ahead >= -farthest // what was sent before
@@ -93,7 +96,7 @@ func (c *connection) isAnother(side int, tcp *layers.TCP) bool {
 func (c *connection) notes(side int, tcp *layers.TCP, lacking int) {
 	e := &c.ends[side]
 	if tcp.SYN {
-		e.greeted, e.initial = true, tcp.Seq
+		e.greeted, e.initial, e.next = true, tcp.Seq, tcp.Seq+1
 	}
 	if len(tcp.Payload) > 0 {
 		e.spoke, e.next = true, tcp.Seq+uint32(len(tcp.Payload)+lacking)

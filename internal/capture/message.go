@@ -13,6 +13,8 @@ const (
 	// mostHead and mostBody are how many bytes are kept of a message's head and body.
 	mostHead = 32 << 10
 	mostBody = 64 << 10
+	// mostAnswer is mostBody of an answer: feeds are long, and say nothing here.
+	mostAnswer = 16 << 10
 )
 
 // said is a message of HTTP, a request or an answer.
@@ -78,8 +80,8 @@ func (m *message) breakOff() *said {
 
 // parseBeginning reads the beginning of a head: the lines that are whole, or of the first one the parameters that are.
 func (m *message) parseBeginning(text []byte) bool {
-	if end := bytes.LastIndex(text, []byte("\r\n")); end >= 0 {
-		text = text[:end]
+	if end := bytes.LastIndexByte(text, '\n'); end >= 0 {
+		text = bytes.TrimRight(text[:end], "\r")
 	} else if method, target, ok := bytes.Cut(text, []byte(" ")); ok && !bytes.HasPrefix(text, []byte("HTTP/")) {
 		address, _, whole := bytes.Cut(target, []byte(" "))
 		if !whole { // half a key is none
@@ -120,33 +122,50 @@ func (m *message) take(data []byte, at time.Time, isHead func() bool) (rest []by
 
 func (m *message) takeHead(data []byte, at time.Time, isHead func() bool) (rest []byte, done *said) {
 	if len(m.line) == 0 {
-		if !begins(data) {
+		if data = bytes.TrimLeft(data, "\r\n"); !begins(data) { // some send an empty line behind a body, which is part of none
 			return nil, nil
 		}
 		m.at = at
 	}
 	before := len(m.line)
 	m.line = append(m.line, data[:min(len(data), mostHead+4-before)]...)
-	end := bytes.Index(m.line[max(before-3, 0):], []byte("\r\n\r\n"))
+	end := endOfHead(m.line, max(before-3, 0))
 	if end < 0 {
 		if len(m.line) > mostHead {
 			done = m.breakOff()
 		}
 		return nil, done
 	}
-	end += max(before-3, 0) + 4
 	rest = data[end-before:]
 	whole := m.line[:end]
 	m.line = nil
 	if !m.parse(whole, isHead()) { // servers differ in what they take
-		first, _, _ := bytes.Cut(whole, []byte("\r\n"))
-		m.line = append(first, "\r\n"...)
+		first, _, _ := bytes.Cut(whole, []byte("\n"))
+		m.line = append(bytes.TrimRight(first, "\r"), "\r\n"...)
 		return rest, m.breakOff()
 	}
 	if m.part == head {
 		done = m.finish()
 	}
 	return rest, done
+}
+
+// endOfHead is where the empty line ends that ends a head, looked for from a place on; -1 if it is not there. Sketches leave out the \r.
+func endOfHead(text []byte, from int) int {
+	for i := from; i < len(text); i++ {
+		next := bytes.IndexByte(text[i:], '\n')
+		if next < 0 {
+			break
+		}
+		i += next
+		switch behind := text[i+1:]; {
+		case bytes.HasPrefix(behind, []byte("\n")):
+			return i + 2
+		case bytes.HasPrefix(behind, []byte("\r\n")):
+			return i + 3
+		}
+	}
+	return -1
 }
 
 // begins reports whether data begins like a message, as far as it goes.
@@ -171,9 +190,9 @@ func (m *message) parse(text []byte, answersHEAD bool) bool {
 		m.follows(answer.ContentLength, answer.TransferEncoding, none, untilEnd)
 		return true
 	}
-	line, rest, _ := bytes.Cut(text, []byte("\r\n"))
+	line, rest, _ := bytes.Cut(text, []byte("\n"))
 	if bytes.Count(line, []byte(" ")) == 1 { // modems' sketches leave out the version
-		text = append(append(bytes.Clone(line), " HTTP/1.0\r\n"...), rest...)
+		text = append(append(bytes.TrimRight(bytes.Clone(line), "\r"), " HTTP/1.0\r\n"...), rest...)
 	}
 	request, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(text)))
 	if err != nil {
@@ -237,7 +256,11 @@ func (m *message) keep(data []byte) {
 	if m.cut {
 		return
 	}
-	m.body = append(m.body, data[:min(len(data), mostBody-len(m.body))]...)
+	most := mostBody
+	if m.answer != nil {
+		most = mostAnswer
+	}
+	m.body = append(m.body, data[:min(len(data), most-len(m.body))]...)
 }
 
 // finish ends a message. One that says only that the answer is still to come (100 to 199) is none.

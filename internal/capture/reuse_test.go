@@ -33,6 +33,7 @@ func TestAPortThatIsUsedAgain(t *testing.T) {
 		"no end":                  {slices.Concat(opens, says), []uint32{6509, 6509, 500_000, 100, 1<<31 + 5, 77, 1<<32 - 20}},
 		"no answer":               {slices.Concat(opens, says[:1]), []uint32{6509, 6509, 500_000}},
 		"no beginning and no end": {says, []uint32{1000, 1 << 30, 1 << 31, 5}},
+		"a false beginning":       {slices.Concat(opens, []segment{{syn: true, at: 1 << 30}}, says), []uint32{1000}},
 		"all twice":               {slices.Concat(opens, opens, says, says, []segment{fin, fin, answerFIN, answerFIN}), []uint32{1000, 50_000, 1000}},
 		"an answer to SYN, late":  {slices.Concat(opens, says[:1], opens[1:], says[1:]), []uint32{1000, 1000}},
 	} {
@@ -44,8 +45,12 @@ func TestAPortThatIsUsedAgain(t *testing.T) {
 		if name == "no answer" {
 			want = strings.Replace(updateLine, "e17 200", "e0 0", 1)
 		}
+		connections := len(c.numbers)
+		if name == "a false beginning" { // what was there before it goes on as a third one
+			connections = 3
+		}
 		got, s := readAll(t, w.pcap(65535))
-		if d := cmp.Diff(slices.Repeat([]string{want}, len(c.numbers)), got); d != "" || s.Lost != 0 || s.Connections != len(c.numbers) {
+		if d := cmp.Diff(slices.Repeat([]string{want}, len(c.numbers)), got); d != "" || s.Lost != 0 || s.Connections != connections {
 			t.Errorf("%s: %+v\n%s", name, s, d)
 		}
 	}
@@ -267,16 +272,18 @@ func TestKindsOfNetworks(t *testing.T) {
 		want   Summary
 		told   int
 	}{
-		"802.1Q":      {plain, frames(slices.Concat(macs, []byte{0x81, 0, 0, 7, 8, 0})), Summary{}, 1},
-		"two tags":    {plain, frames(slices.Concat(macs, []byte{0x88, 0xa8, 0, 9, 0x81, 0, 0, 7, 8, 0})), Summary{}, 1},
-		"raw":         {layers.LinkTypeRaw, frames(nil), Summary{}, 1},
-		"cooked":      {layers.LinkTypeLinuxSLL, frames(slices.Concat([]byte{0, 0, 0, 1, 0, 6}, macs[:6], []byte{0, 0, 8, 0})), Summary{}, 1},
-		"loopback":    {layers.LinkTypeNull, frames([]byte{2, 0, 0, 0}), Summary{}, 1},
-		"802.11":      {layers.LinkTypeIEEE802_11, frames(slices.Concat(frame80211(0), snap)), Summary{}, 1},
-		"802.11, WPA": {layers.LinkTypeIEEE802_11, frames(slices.Concat(frame80211(0x40), snap)), Summary{Unread: 6, Sealed: 6}, 0},
-		"unknown":     {layers.LinkType(275), frames(nil), Summary{Unread: 6, Foreign: 6}, 0},
-		"far unknown": {layers.LinkType(60_000), frames(nil), Summary{Unread: 6, Foreign: 6}, 0},
-		"fragments":   {plain, fragments(w.packets, 20), Summary{Unread: 2, Fragments: 2}, 0},
+		"802.1Q":       {plain, frames(slices.Concat(macs, []byte{0x81, 0, 0, 7, 8, 0})), Summary{}, 1},
+		"802.3":        {plain, frames802(frames, macs, nil, snap), Summary{}, 1},
+		"802.3 tagged": {plain, frames802(frames, macs, []byte{0x81, 0, 0, 7}, snap), Summary{}, 1},
+		"two tags":     {plain, frames(slices.Concat(macs, []byte{0x88, 0xa8, 0, 9, 0x81, 0, 0, 7, 8, 0})), Summary{}, 1},
+		"raw":          {layers.LinkTypeRaw, frames(nil), Summary{}, 1},
+		"cooked":       {layers.LinkTypeLinuxSLL, frames(slices.Concat([]byte{0, 0, 0, 1, 0, 6}, macs[:6], []byte{0, 0, 8, 0})), Summary{}, 1},
+		"loopback":     {layers.LinkTypeNull, frames([]byte{2, 0, 0, 0}), Summary{}, 1},
+		"802.11":       {layers.LinkTypeIEEE802_11, frames(slices.Concat(frame80211(0), snap)), Summary{}, 1},
+		"802.11, WPA":  {layers.LinkTypeIEEE802_11, frames(slices.Concat(frame80211(0x40), snap)), Summary{Unread: 6, Sealed: 6}, 0},
+		"unknown":      {layers.LinkType(275), frames(nil), Summary{Unread: 6, Foreign: 6}, 0},
+		"far unknown":  {layers.LinkType(60_000), frames(nil), Summary{Unread: 6, Foreign: 6}, 0},
+		"fragments":    {plain, fragments(w.packets, 20), Summary{Unread: 2, Fragments: 2}, 0},
 	} {
 		var b bytes.Buffer
 		f := pcapgo.NewWriter(&b)
@@ -294,6 +301,15 @@ func TestKindsOfNetworks(t *testing.T) {
 			t.Errorf("%s: %q %+v", name, got, s)
 		}
 	}
+}
+
+// frames802 are frames that have their length where others have their type.
+func frames802(frames func([]byte) [][]byte, macs, tag, snap []byte) (all [][]byte) {
+	for _, p := range frames(nil) {
+		length := binary.BigEndian.AppendUint16(nil, uint16(len(snap)+len(p)))
+		all = append(all, slices.Concat(macs, tag, length, snap, p))
+	}
+	return all
 }
 
 // fragments cuts the packet of a request in two, behind so many bytes.

@@ -61,6 +61,7 @@ the relay: without -n as long as that may be, of 8,000 entries, and what is olde
 --pcap reads a recording of a network, by Wireshark, tshark or tcpdump, in place of a feed: where http is plain, as in most
 classrooms, everybody in the same Wi-Fi reads more than the feed has. It shows who asked for what, when and with which
 program, the keys that were sent along, which entries came from which address, and nothing of what is inside a token.
+Of a request that is cut, what came of it is shown; where the relay refused one, that is said, and nothing is learnt from it.
 examples/wireshark has tokens taken apart in Wireshark itself.`,
 		Example: `  fernpost eavesdrop --channel 1234567
   fernpost eavesdrop --room lab -n 100

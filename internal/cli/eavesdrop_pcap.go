@@ -230,7 +230,7 @@ func (a *app) showClients(all []*capture.Exchange) error {
 		b.WriteString(clientKeys("  refused keys   ", c, false))
 	}
 	if n := len(clients) - mostClients; n > 0 {
-		b.WriteString("\n… and " + count(n, "more address") + "\n")
+		b.WriteString("\n… and " + count(n, "more client") + "\n")
 	}
 	return a.printLines(b.String())
 }
