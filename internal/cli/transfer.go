@@ -31,6 +31,7 @@ type transfer struct {
 	firstAt time.Time // when that was
 	last    time.Time // when the last entry was accepted
 	printed time.Time // the last line of its own
+	leaves  bool      // it was said that an interval is left to others
 	level   int       // of the status line, where the bar is drawn
 	ticker  *time.Ticker
 	stop    chan struct{}
@@ -105,12 +106,16 @@ func (t *transfer) accepted(p model.Progress) error {
 	return nil
 }
 
-// waits says why posting waits. That each entry waits for the interval was said before a transfer began.
+// waits says why posting waits. That each entry waits for the interval was said before a transfer began, but not that it leaves another
+// one to others who write: that is said once.
 func (t *transfer) waits(w exchange.Wait) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if w.Reason == exchange.OwnInterval && t.total > 1 {
-		return
+		if w.Writers < 2 || t.leaves {
+			return
+		}
+		t.leaves = true
 	}
 	t.showWait(w)
 }

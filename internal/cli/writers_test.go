@@ -97,3 +97,25 @@ func TestAWaitThatIsLongerThanTheIntervalIsExplained(t *testing.T) {
 		}
 	})
 }
+
+// Where others write, a file of a few entries left an interval to them between two of its own, and waited for a minute without a word.
+func TestAFileSaysThatItLeavesAnIntervalToOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		class := newClass(t, relaytest.InBubble(t, relaytest.Interval(15*time.Second)))
+		ana, bo := class.device("127.0.0.1"), class.device("127.0.0.1")
+		for _, d := range []*device{ana, bo} {
+			d.env["FERNPOST_INTERVAL"] = "15s"
+		}
+		ana.makeRoom(signedText)
+		bo.env["FERNPOST_WRITE_KEY"] = ana.writeKey()
+		bo.must("join", "lab", "--channel", fmt.Sprint(ana.channel()), "--profile", signedText)
+		ana.must("send", "hello")
+		time.Sleep(16 * time.Second)
+		bo.must("send", "hello")
+		time.Sleep(16 * time.Second)
+		bo.must("send", strings.Repeat("a long message ", 120))
+		if got := bo.stderr.String(); strings.Count(got, "one more is left to those who have written here") != 1 || !strings.Contains(got, "takes 3 entries") {
+			t.Errorf("bo is told\n%s", got)
+		}
+	})
+}
