@@ -43,6 +43,8 @@ const (
 	idle            = 2 * time.Minute
 	// mostPages is how much is kept of segments that wait for one before them, in pages of 1,900 bytes: of all connections, and of one.
 	mostPages, mostPagesEach = 16384, 256
+	// mostHeld is how many bytes are kept of messages that are under way. Where it is more, connections end as where they are too many.
+	mostHeld = 128 << 20
 )
 
 // Read hands on the requests of a recording, each once its answer or the end of its connection came. Of a file that is damaged in its
@@ -52,9 +54,7 @@ func Read(from io.Reader, visit func(*Exchange) error) (s Summary, err error) {
 	if err != nil {
 		return s, err
 	}
-	r := &reader{summary: &s, visit: visit, connections: map[pair]*connection{}}
-	r.assembler = reassembly.NewAssembler(reassembly.NewStreamPool(r))
-	r.assembler.MaxBufferedPagesTotal, r.assembler.MaxBufferedPagesPerConnection = mostPages, mostPagesEach
+	r := newReader(&s, visit)
 	for r.failed == nil {
 		data, info, link, err := packets.next()
 		if errors.Is(err, io.EOF) {
@@ -90,7 +90,15 @@ type reader struct {
 	connections     map[pair]*connection // the last one between two ends
 	begun           uint64               // connections
 	open            int                  // of them
+	held            int                  // bytes of what these say
 	failed, damaged error
+}
+
+func newReader(s *Summary, visit func(*Exchange) error) *reader {
+	r := &reader{summary: s, visit: visit, connections: map[pair]*connection{}}
+	r.assembler = reassembly.NewAssembler(reassembly.NewStreamPool(r))
+	r.assembler.MaxBufferedPagesTotal, r.assembler.MaxBufferedPagesPerConnection = mostPages, mostPagesEach
+	return r
 }
 
 // packet takes a packet, and reports whether it is a whole one of TCP.
@@ -105,7 +113,7 @@ func (r *reader) packet(data []byte, info gopacket.CaptureInfo, link layers.Link
 	}
 	from, to := address(network.NetworkFlow().Src(), tcp.SrcPort), address(network.NetworkFlow().Dst(), tcp.DstPort)
 	c, side := r.connectionOf(from, to, tcp)
-	if c == nil {
+	if c == nil || c.over { // or what is sent again behind the end would be told again
 		return true
 	}
 	c.notes(side, tcp, max(info.Length-info.CaptureLength, 0))
@@ -147,9 +155,9 @@ func (r *reader) unread(p gopacket.Packet, link layers.LinkType) {
 
 // bound ends connections where too many are open, and forgets those that are over.
 func (r *reader) bound(now time.Time) {
-	if r.open > mostConnections {
+	if r.open > mostConnections || r.held > mostHeld {
 		r.assembler.FlushCloseOlderThan(now.Add(-idle))
-		if r.open > mostConnections*3/4 { // or the next packets would look for idle ones again, all in vain
+		if r.open > mostConnections*3/4 || r.held > mostHeld*3/4 { // or the next packets would look for idle ones again, all in vain
 			r.assembler.FlushAll()
 		}
 	}

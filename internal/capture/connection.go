@@ -28,6 +28,7 @@ type connection struct {
 	isHTTP  bool
 	someone bool // has said something
 	over    bool
+	held    int // bytes of what is under way
 }
 
 // end is what one side of a connection says.
@@ -139,6 +140,7 @@ func (c *connection) ReassembledSG(sg reassembly.ScatterGather, _ reassembly.Ass
 	data := sg.Fetch(length)
 	from, to := c.from(dir)
 	from.closed = from.closed || last
+	defer c.weigh()
 	if skipped > 0 {
 		c.r.summary.Lost += int64(skipped)
 		c.takes(from.message.skip(int64(skipped)), from, to)
@@ -158,6 +160,19 @@ func (c *connection) ReassembledSG(sg reassembly.ScatterGather, _ reassembly.Ass
 	}
 }
 
+// weigh counts what is kept of what the ends say.
+func (c *connection) weigh() {
+	before := c.held
+	c.held = 0
+	for i := range c.ends {
+		c.held += cap(c.ends[i].message.line) + cap(c.ends[i].message.body)
+	}
+	if c.early != nil {
+		c.held += cap(c.early.body)
+	}
+	c.r.held += c.held - before
+}
+
 // takes takes a message, if it is one.
 func (c *connection) takes(m *said, from, to *end) {
 	switch {
@@ -175,7 +190,7 @@ func (c *connection) takes(m *said, from, to *end) {
 func (c *connection) isHead() bool { return len(c.asked) > 0 && c.asked[0].Method == "HEAD" }
 
 // mostAsked is how many requests of a connection wait for their answers.
-const mostAsked = 100
+const mostAsked = 20
 
 func (c *connection) asks(m *said, from, to *end) {
 	if len(c.asked) >= mostAsked {
@@ -226,6 +241,7 @@ func (c *connection) ReassemblyComplete(reassembly.AssemblerContext) bool {
 		c.tell(x)
 	}
 	c.asked, c.early, c.over = nil, nil, true
+	c.weigh()
 	c.r.open--
 	switch {
 	case c.isTLS:

@@ -34,6 +34,7 @@ func TestAPortThatIsUsedAgain(t *testing.T) {
 		"no answer":               {slices.Concat(opens, says[:1]), []uint32{6509, 6509, 500_000}},
 		"no beginning and no end": {says, []uint32{1000, 1 << 30, 1 << 31, 5}},
 		"a false beginning":       {slices.Concat(opens, []segment{{syn: true, at: 1 << 30}}, says), []uint32{1000}},
+		"again behind the end":    {slices.Concat(opens, says, []segment{fin, answerFIN}, says), []uint32{1000, 1000}},
 		"all twice":               {slices.Concat(opens, opens, says, says, []segment{fin, fin, answerFIN, answerFIN}), []uint32{1000, 50_000, 1000}},
 		"an answer to SYN, late":  {slices.Concat(opens, says[:1], opens[1:], says[1:]), []uint32{1000, 1000}},
 	} {
@@ -72,6 +73,35 @@ func TestMoreConnectionsThanAreFollowed(t *testing.T) {
 	got, s := readAll(t, slow.pcap(65535))
 	if d := cmp.Diff([]string{strings.Replace(updateLine, ".20", ".77", 1)}, got); d != "" || s.Lost != 0 {
 		t.Errorf("%+v %s", s, d)
+	}
+}
+
+// TestBodiesWithoutEnd: thousands of connections whose messages do not end filled the memory.
+func TestBodiesWithoutEnd(t *testing.T) {
+	const n = 2200
+	told, most := 0, 0
+	var s Summary
+	r := newReader(&s, func(x *Exchange) error {
+		told++
+		if len(x.Keys) != 1 || !x.Cut {
+			t.Errorf("%+v", x)
+		}
+		return nil
+	})
+	body := strings.Repeat("x", 60_000)
+	for i := range n {
+		w := &wire{tb: t, port: uint16(i)}
+		text := "POST /update?key=K HTTP/1.1\r\nContent-Length: 900000\r\n\r\n"
+		w.send(segment{text: text + body}, segment{at: len(text + body), text: body})
+		for _, p := range w.packets {
+			r.packet(p, gopacket.CaptureInfo{Timestamp: start, Length: len(p), CaptureLength: len(p)}, layers.LinkTypeEthernet)
+			r.bound(start)
+			most = max(most, r.held)
+		}
+	}
+	r.assembler.FlushAll()
+	if told != n || r.open != 0 || r.held != 0 || most < mostHeld/2 || most > mostHeld {
+		t.Errorf("%d told, %d open, %d held, at most %d", told, r.open, r.held, most)
 	}
 }
 
