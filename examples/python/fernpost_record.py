@@ -36,7 +36,7 @@ CELL = 127
 SLICE = 105
 MAX_PARTS = 39946
 FILLER = b"\xfe\x01" + bytes(CELL - 2)
-KINDS = {1: "text", 2: "file", 3: "heartbeat", 4: "key moved", 5: "device", 6: "reading"}
+KINDS = {1: "text", 2: "file", 3: "heartbeat", 4: "key moved", 5: "device", 6: "reading", 7: "letter"}
 
 
 class Refused(Exception):
@@ -366,11 +366,13 @@ def token_bytes(field):
 
 
 def open_tokens(text, keys):
-    """Yields (spot, key id, bytes, plaintext) of every field of a CSV feed that a key opens. A spot is entry and field."""
+    """Returns (spot, key id, bytes, plaintext) of every token of a CSV feed that a key opens, where it stands lowest. A spot is
+    entry and field; where an entry was shown with several contents, fields go on 8 above."""
     ring = []
     for key in keys:
         fernet = Fernet(key)
         ring.append((key_id(fernet._signing_key + fernet._encryption_key), fernet))
+    found = {}
     for row in csv.DictReader(io.StringIO(text)):
         for field in range(1, 9):
             try:
@@ -382,8 +384,19 @@ def open_tokens(text, keys):
                     plain = fernet.decrypt(base64.urlsafe_b64encode(raw))
                 except InvalidToken:
                     continue
-                yield (int(row["entry_id"]), field), kid, raw, plain
+                at = int(row["entry_id"])
+                if raw not in found or at < found[raw][0]:
+                    found.pop(raw, None)  # it comes anew, behind those that are there
+                    found[raw] = (at, field, kid, plain)
                 break
+    placed, taken = [], set()
+    for raw, (entry, field, kid, plain) in sorted(found.items(), key=lambda one: one[1][0]):
+        while (entry, field) in taken:
+            field += 8
+        if field <= 248:
+            taken.add((entry, field))
+            placed.append(((entry, field), kid, raw, plain))
+    return placed
 
 
 def read_room(args):

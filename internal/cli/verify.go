@@ -170,8 +170,11 @@ func (a *app) tellComparison(r model.Room, v *messenger.Verified, o verifyOption
 		}
 		a.tell(j, o.asJSON)
 	}
-	if len(d.Standing) > 0 && d.Behind {
+	switch {
+	case d.Behind && len(d.Standing) > 0:
 		a.say("this device has not read all that the relay shows: \"fernpost recv\" does, and tells what is true no longer")
+	case d.Behind: // else a message that it does not show yet passes for one that it does
+		a.say("this device has not read all that the relay shows: \"fernpost recv\" does")
 	}
 	if other {
 		a.say("the digest is of what the relay shows now, not of the order in which \"recv\" and \"watch\" show it here")

@@ -115,8 +115,8 @@
 //
 // # Devices
 //
-// A letter is sealed to its recipient (internal/letter says how), and stands under the Fernet key hash("fernpost/v1 letter"), which
-// everybody knows: as number 1, without a nickname, of an author who writes nothing else. Tokens under that key are named as
+// A letter is sealed to its recipient (internal/letter says how), and stands under the Fernet key hash("fernpost/v1 letter"), without
+// the zero byte behind that, which everybody knows: as number 1, without a nickname, of an author who writes nothing else. Tokens under that key are named as
 // invitations for somebody and are otherwise passed over, whatever they hold: they are no messages, no lines of the digest, nobody's
 // numbers and no findings, since everybody who may write can make them. A record of kind 7 under a room's own key is a line like
 // any other.
@@ -137,7 +137,8 @@
 //
 // Of every author's every number a reader keeps the hash, all 32 bytes, the previous hash, and where each cell stands, by
 // the lowest copy of it. The place of a record is that of the cell that stands last; a place is the number of clears that
-// the reader has seen, and the entry. An author can sign one record in many ways: they have one hash and chains of their
+// the reader has seen, and the entry: who has seen another number of them compares digests from a clear on, as a feed read
+// afresh has none. An author can sign one record in many ways: they have one hash and chains of their
 // own, and the record, which is one line, stands where that chain does which stands lowest, in whatever order they came.
 // What stands behind that waits, because copies of its cells may come that stand lower. An author's base is the lowest
 // number held. Findings and their words are those of [Finding.Text]. Proven are:
@@ -198,7 +199,10 @@
 //
 // Lines are the verified records of every kind, both of a fork, and the opened tokens that are no cells, each once, by
 // the MAC. They stand in the order of: clear, entry and field of the last cell, by the lowest copy of each, or of the
-// token's lowest copy; author's key; number; hash. Nothing is moved, since an order that later records could change
+// token's lowest copy; author's key; number; hash. An entry that was shown with several contents has the tokens of all of
+// them, in the order in which they came: one whose field has a token already stands in the field 8 above, or 8 above that,
+// up to 248, and beyond nowhere. So who was shown them in another order has another digest, and all are told of the two
+// contents. Nothing is moved, since an order that later records could change
 // would let one insider rearrange a history. Instead a line says what its signature proves: behind which later number of
 // its author it stands; which record it names, if that stands below ("names ana 3, which stands below"), or if another
 // record of that author stands between the two ("after ana 1"). Two people compare the digest of all lines, or of those
