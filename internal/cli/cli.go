@@ -207,7 +207,7 @@ func (a *app) loadConfig(cmd *cobra.Command, file string) error {
 			file = "" // no home, no file: the environment still counts
 		}
 	}
-	c, err := config.Load(file, named, a.getenv)
+	c, err := config.Load(cmd.Context(), file, named, a.getenv)
 	if err != nil {
 		return usageError{err}
 	}

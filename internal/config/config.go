@@ -6,17 +6,18 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/fernpost/fernpost/internal/diskfile"
 	"github.com/fernpost/fernpost/internal/duration"
 )
 
@@ -116,14 +117,19 @@ func Path(getenv func(string) string) (string, error) {
 	return filepath.Join(dir, "fernpost", "config.yaml"), nil
 }
 
+// mostBytes bounds a configuration file, in bytes.
+const mostBytes = 1 << 20
+
 // Load reads the file, if it exists, then the environment. It reports every problem at once, each with file, line and
 // column or the variable's name. It never repeats a value: a misplaced secret must not end up in a log.
 // mustExist makes a missing file an error: the user named it.
-func Load(file string, mustExist bool, getenv func(string) string) (Config, error) {
+func Load(ctx context.Context, file string, mustExist bool, getenv func(string) string) (Config, error) {
 	c := Default()
 	var problems []error
-	b, err := os.ReadFile(file)
+	b, err := diskfile.ReadFile(ctx, file, mostBytes)
 	switch {
+	case err == nil && len(b) > mostBytes:
+		return c, fmt.Errorf("reading the configuration: %s is longer than %d KiB", file, mostBytes>>10)
 	case err == nil:
 		problems = c.parse(file, b)
 	case errors.Is(err, fs.ErrNotExist) && !mustExist:

@@ -22,7 +22,7 @@ func write(t *testing.T, text string) string {
 
 func TestExampleFileIsTheDefaults(t *testing.T) {
 	const example = "../../config.example.yaml"
-	c, err := Load(example, true, noEnv)
+	c, err := Load(t.Context(), example, true, noEnv)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestFileThenEnvironment(t *testing.T) {
 		}
 		return ""
 	}
-	c, err := Load(file, true, env)
+	c, err := Load(t.Context(), file, true, env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestEveryProblemAtOnceWithItsPlaceAndNoValue(t *testing.T) {
 		}
 		return ""
 	}
-	_, err := Load(file, true, env)
+	_, err := Load(t.Context(), file, true, env)
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -106,22 +106,22 @@ func TestFilesThatAreNoSettings(t *testing.T) {
 	for name, text := range map[string]string{
 		"list": "- a\n- b\n", "scalar": "hunter2\n", "broken": "relay: [hunter2\n", "twice": "room: a\nroom: b\n",
 	} {
-		_, err := Load(write(t, text), true, noEnv)
+		_, err := Load(t.Context(), write(t, text), true, noEnv)
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: error %v; want one that does not repeat the value", name, err)
 		}
 	}
-	if _, err := Load(write(t, "# only a comment\n"), true, noEnv); err != nil {
+	if _, err := Load(t.Context(), write(t, "# only a comment\n"), true, noEnv); err != nil {
 		t.Errorf("a file of comments: %v", err)
 	}
 }
 
 func TestMissingFile(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "none.yaml")
-	if _, err := Load(missing, false, noEnv); err != nil {
+	if _, err := Load(t.Context(), missing, false, noEnv); err != nil {
 		t.Errorf("a file that nobody named is missing: %v", err)
 	}
-	if _, err := Load(missing, true, noEnv); err == nil {
+	if _, err := Load(t.Context(), missing, true, noEnv); err == nil {
 		t.Error("a file that the user named is missing: no error")
 	}
 }
@@ -137,4 +137,14 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestAFileWithoutEndIsNoConfiguration: it was read until memory was full, and a pipe that nobody writes to for ever.
+func TestAFileWithoutEndIsNoConfiguration(t *testing.T) {
+	if _, err := os.Stat("/dev/zero"); err != nil {
+		t.Skip("there is no /dev/zero here")
+	}
+	if _, err := Load(t.Context(), "/dev/zero", true, noEnv); err == nil || !strings.Contains(err.Error(), "longer than 1024 KiB") {
+		t.Errorf("it is read: %v", err)
+	}
 }

@@ -170,10 +170,12 @@ type Rows []RowDigest
 
 // of returns the digests of the rows with a number.
 func (r Rows) of(entry int64) Rows {
-	by := func(d RowDigest, n int64) int { return cmp.Compare(d.Entry, n) }
-	first, _ := slices.BinarySearchFunc(r, entry, by)
-	last, _ := slices.BinarySearchFunc(r, entry+1, by)
-	return r[first:last]
+	first, _ := slices.BinarySearchFunc(r, entry, func(d RowDigest, n int64) int { return cmp.Compare(d.Entry, n) })
+	size := slices.IndexFunc(r[first:], func(d RowDigest) bool { return d.Entry != entry })
+	if size < 0 {
+		size = len(r) - first
+	}
+	return r[first : first+size]
 }
 
 // tell reports whether one of the digests is that of a row, apart from some fields.

@@ -40,12 +40,12 @@ func (x *Exchange) Take(pos Position, pushed []Pushed, v Visitor) (news News, ta
 	for i := range pushed {
 		e := &pushed[i]
 		switch {
-		case e.Channel != x.set.Channel:
+		case e.Channel != x.set.Channel || e.ID < 1 || e.ID > MaxStored:
 			follows = false
 		case known.tell(&e.Entry, pos.Unread.of(e.ID)) || known.mayTell(&e.Entry, e.Fields):
 			taken++
 			continue
-		case e.ID != last+1 || e.ID > MaxStored || pos.Pushed.count()+e.ID-pos.Last > maxPushed,
+		case e.ID != last+1 || pos.Pushed.count()+e.ID-pos.Last > maxPushed,
 			k.budget > 0 && news.Bytes >= k.budget:
 			follows = false
 		}

@@ -33,7 +33,7 @@ func (r *reader) findColumns() error {
 		return nil
 	}
 	var best thingspeak.FileRules
-	var most int
+	var most, mostRows int
 	var failed error
 	for _, padded := range []bool{false, true} {
 		for _, c := range try {
@@ -46,8 +46,10 @@ func (r *reader) findColumns() error {
 				}
 				continue
 			}
-			if known := knownColumns(rows); known > most {
-				best, most = rules, known
+			// Blanks may stand around the values of rows and not around those of the header.
+			known := knownColumns(rows)
+			if n := readable(rows); known > most || known == most && n > mostRows {
+				best, most, mostRows = rules, known, n
 			}
 		}
 	}
@@ -65,6 +67,20 @@ func named(err error) int {
 		return len(e.Names)
 	}
 	return 0
+}
+
+// readable is how many of the first rows can be read.
+func readable(rows *thingspeak.CSVReader) (n int) {
+	var e thingspeak.Entry
+	for range 20 {
+		switch err := rows.Read(&e); {
+		case err == nil:
+			n++
+		case !isRowError(err):
+			return n
+		}
+	}
+	return n
 }
 
 func knownColumns(rows *thingspeak.CSVReader) (n int) {

@@ -156,3 +156,35 @@ func TestValuesThatAreNotRead(t *testing.T) {
 		t.Errorf("nan: %q", got)
 	}
 }
+
+// TestBlanksAroundQuotedValues: where the header had none, rows with blanks around their quoted values were left out.
+func TestBlanksAroundQuotedValues(t *testing.T) {
+	want := []string{"2: entry 1 at 2023-11-14T22:14:20Z, field1 x"}
+	for _, header := range []string{"created_at,entry_id,field1", `"created_at","entry_id","field1"`, `"created_at" , "entry_id" , "field1"`} {
+		for _, row := range []string{`"2023-11-14 22:14:20 UTC" ,"1" ,"x" `, ` "2023-11-14 22:14:20 UTC", "1", "x"`, `2023-11-14 22:14:20 UTC,1,x`} {
+			if diff := cmp.Diff(want, toldOf(t, header+"\n"+row+"\n", feed.Options{})); diff != "" {
+				t.Errorf("%s %s (-want +got):\n%s", header, row, diff)
+			}
+		}
+	}
+	// Without blanks elsewhere quotes inside a value are a part of it.
+	got := toldOf(t, "created_at,entry_id,field1\n2023-11-14 22:14:20 UTC,1, \"x\"\n2023-11-14 22:14:21 UTC,2,y\n", feed.Options{})
+	if len(got) != 2 {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestRowsOfNumbersThatNoChannelHas: a row whose number no reader keeps was left out without a word, and the messages were
+// said to be none.
+func TestRowsOfNumbersThatNoChannelHas(t *testing.T) {
+	for _, number := range []string{"1099511627776", "4611686018427387904", "9223372036854775807"} {
+		text := "created_at,entry_id,field1\n2023-11-14 22:14:20 UTC," + number + ",x\n"
+		want := []string{"2 is left out: entry_id is " + number + ", and no channel comes to more than 1099511627775"}
+		if diff := cmp.Diff(want, toldOf(t, text, feed.Options{})); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if got := toldOf(t, text, feed.Options{Import: true}); len(got) == 0 || strings.Contains(got[0], "left out") {
+			t.Errorf("an import, which gives its own numbers, says %q", got)
+		}
+	}
+}

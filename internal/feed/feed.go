@@ -215,8 +215,15 @@ func (r *reader) readRows(rows *thingspeak.CSVReader) error {
 	}
 }
 
+// mostNumber is the highest number of an entry that a reader keeps: no relay comes near it.
+const mostNumber = 1<<40 - 1
+
 // deliver hands out an entry; lacking says what of it could not be read.
 func (r *reader) deliver(line int, e *thingspeak.Entry, lacking string) error {
+	if e.ID > mostNumber {
+		r.leaveOut(&thingspeak.RowError{Line: line, Reason: fmt.Sprintf("entry_id is %d, and no channel comes to more than %d", e.ID, int64(mostNumber))})
+		return nil
+	}
 	r.dates.delivered(e.CreatedAt)
 	r.report.Rows++
 	if lacking != "" {

@@ -1,8 +1,10 @@
 package messenger
 
 import (
+	"context"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/exchange"
 	"github.com/fernpost/fernpost/internal/handover"
 	"github.com/fernpost/fernpost/internal/record"
 	"github.com/fernpost/fernpost/internal/remote"
@@ -24,3 +26,14 @@ func (e *Engine) PushBy(s remote.Source) {
 
 // StandStill begins to import an identity and does nothing else, as a process that is killed then.
 func (e *Engine) StandStill(c *handover.Content) error { return e.standStill(c) }
+
+// FetchBy reads a room's feed by what fetches it.
+func FetchBy(r *Room, fetch func(context.Context, exchange.Position, exchange.Visitor) (exchange.News, error)) {
+	g, err := r.startFetching(context.Background(), fetch)
+	if err == nil {
+		_, err = g.finish()
+	}
+	if err != nil {
+		panic(err)
+	}
+}

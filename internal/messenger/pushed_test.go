@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/fernpost/fernpost/internal/exchange"
@@ -152,7 +154,7 @@ func (c *crier) act(instead bool) {
 			c.push(c.server.Entries(c.t, c.room.Channel)[c.draw(0, int(last)-1)])
 		}
 	case 5: // far ahead; or a little, so that others may come to stand before it
-		ahead := []int64{1 << 20, 1 << 38, 1 << 52, 2}[c.draw(0, choices-8)]
+		ahead := []int64{1 << 20, 1 << 38, 1 << 52, math.MaxInt64 - last, 2}[c.draw(0, choices-7)]
 		c.push(c.lie(last + ahead))
 		c.instead = append(c.instead, last+ahead)
 	case 6: // another row for a known number
@@ -298,6 +300,59 @@ func TestWhatIsPushedIsShownAtOnce(t *testing.T) {
 		cancel()
 		<-done
 		closeAll(t, s)
+	})
+}
+
+// One entry with the highest number that there is, pushed by a relay or a broker, ended every program that followed the room.
+func TestNoPushedNumberEndsTheProgram(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrier(t, nil)
+		c.writes(3)
+		s := c.texts.follow(messenger.FollowOptions{Mark: "face", FromStart: true})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			c.watch(ctx, s)
+		}()
+		time.Sleep(time.Minute)
+		for _, id := range []int64{math.MaxInt64, math.MaxInt64 - 1, math.MinInt64, -1, 0, 1 << 40, 1<<40 - 1} {
+			c.push(c.lie(id))
+			time.Sleep(time.Minute)
+		}
+		c.push(c.writes(1)[0])
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if d := cmp.Diff([]string{"1", "2", "3", "4"}, c.shown); d != "" {
+			t.Errorf("(-want +got)\n%s", d)
+		}
+		cancel()
+		<-done
+		closeAll(t, s)
+	})
+}
+
+// What crashes while a feed is fetched is raised where the reading is waited for, since that is where a terminal is restored.
+func TestACrashOfTheFetchingIsRaisedInItsReader(t *testing.T) {
+	synctest.Test(t, crashOfTheFetching)
+}
+
+func crashOfTheFetching(t *testing.T) {
+	c := newTexts(t)
+	r, err := c.engine.Open(c.room, messenger.Face{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer func() {
+		if v := fmt.Sprint(recover()); !strings.Contains(v, "out of range") || !strings.Contains(v, "pushed_test.go") {
+			t.Errorf("raised is %s", v)
+		}
+	}()
+	messenger.FetchBy(r, func(context.Context, exchange.Position, exchange.Visitor) (exchange.News, error) {
+		var none []int
+		_ = none[len(none)]
+		return exchange.News{}, nil
 	})
 }
 

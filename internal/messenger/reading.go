@@ -3,6 +3,8 @@ package messenger
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -31,6 +33,7 @@ type reading struct {
 	of            atomic.Int64 // entries that the relay has named and that are to be read
 	began, toldAt time.Time    // when it was told last how far it has come
 	failed        error        // of who was told
+	crashed       any          // what the fetching has panicked with
 }
 
 // fetchedAhead is how many entries are fetched before those in front of them are kept.
@@ -73,9 +76,21 @@ func (r *Room) startFetching(ctx context.Context, fetch fetcher) (*reading, erro
 	}
 	go func() {
 		defer close(g.found)
+		defer func() { // else no face could restore its terminal
+			if p := recover(); p != nil {
+				g.crashed = fmt.Sprintf("%v\n\n%s", p, debug.Stack())
+			}
+		}()
 		g.news, g.err = fetch(ctx, in.Position(), visit)
 	}()
 	return g, nil
+}
+
+// raise raises what the fetching has panicked with.
+func (g *reading) raise() {
+	if g.crashed != nil {
+		panic(g.crashed)
+	}
 }
 
 // abandon ends a reading of which nothing is wanted.
@@ -83,6 +98,7 @@ func (g *reading) abandon() {
 	g.cancel()
 	for range g.found { // until the other side has noticed
 	}
+	g.raise()
 }
 
 // finish keeps what comes, to the end. Beside an error of the relay the arrivals up to it are good.
@@ -106,6 +122,7 @@ func (g *reading) finish() (model.Arrivals, error) {
 			g.cancel()
 		}
 	}
+	g.raise()
 	if failed != nil {
 		g.err = nil
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fernpost/fernpost/internal/diskfile"
 	"github.com/fernpost/fernpost/internal/feed"
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/serve"
@@ -140,13 +141,14 @@ func (im *importer) tellHidden(enabled thingspeak.FieldSet) {
 
 // each calls visit for the rows of the file.
 func (im *importer) each(ctx context.Context, visit func(line int, e *thingspeak.Entry) error) (feed.Report, error) {
-	f := im.kept
-	if f == nil {
-		var err error
-		if f, err = os.Open(im.file); err != nil {
+	var f io.Reader = im.kept
+	if im.kept == nil {
+		named, err := diskfile.Open(ctx, im.file) // of which a reading ends with ctx, where nobody writes into a pipe
+		if err != nil {
 			return feed.Report{}, err
 		}
-		defer f.Close()
+		defer named.Close()
+		f = named
 	}
 	n := 0
 	report, err := feed.Read(f, im.options, func(line int, e *thingspeak.Entry) error {
