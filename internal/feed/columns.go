@@ -29,7 +29,7 @@ func (r *reader) findColumns() error {
 		r.separatorLine = len(m[0])
 		r.text.Discard(r.separatorLine)
 		head = head[len(m[0]):]
-	} else if r.look(head) {
+	} else if r.look(head) && r.readsAll(head) {
 		return nil
 	}
 	var best thingspeak.FileRules
@@ -48,7 +48,7 @@ func (r *reader) findColumns() error {
 			}
 			// Blanks may stand around the values of rows and not around those of the header.
 			known := knownColumns(rows)
-			if n := readable(rows); known > most || known == most && n > mostRows {
+			if n, _ := readable(rows); known > most || known == most && n > mostRows {
 				best, most, mostRows = rules, known, n
 			}
 		}
@@ -69,18 +69,30 @@ func named(err error) int {
 	return 0
 }
 
-// readable is how many of the first rows can be read.
-func readable(rows *thingspeak.CSVReader) (n int) {
+// readable is how many of the first rows can be read, and how many cannot.
+func readable(rows *thingspeak.CSVReader) (good, bad int) {
 	var e thingspeak.Entry
 	for range 20 {
 		switch err := rows.Read(&e); {
 		case err == nil:
-			n++
-		case !isRowError(err):
-			return n
+			good++
+		case isRowError(err):
+			bad++
+		default:
+			return good, bad
 		}
 	}
-	return n
+	return good, bad
+}
+
+// readsAll reports whether all of the first rows can be read as the file's first line says.
+func (r *reader) readsAll(head []byte) bool {
+	rows := thingspeak.NewHeadReader(head, r.rules)
+	if _, err := rows.Header(); err != nil {
+		return false
+	}
+	_, bad := readable(rows)
+	return bad == 0
 }
 
 func knownColumns(rows *thingspeak.CSVReader) (n int) {
