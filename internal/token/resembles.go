@@ -3,6 +3,7 @@ package token
 import (
 	"encoding/base64"
 	"html"
+	"net/url"
 	"strings"
 
 	"github.com/fernpost/fernpost/internal/invisible"
@@ -22,8 +23,9 @@ func Resembles(s string) bool {
 }
 
 // Disguise returns in words where a token seems to stand in a text that is none and that [Unwrap] makes none of: "inside
-// JSON", "in base64 once more", "with HTML entities", "with an invisible character", "inside other text". It is empty for
-// any other text. Such a token is not opened, since one token must not have many forms; but its reader should know.
+// JSON", "in base64 once more", "with HTML entities", "with percent signs, as in an address", "with an invisible
+// character", "with another one behind it", "inside other text". It is empty for any other text. Such a token is not
+// opened, since one token must not have many forms; but its reader should know.
 func Disguise(s string) string {
 	if len(s) < EncodedLen(0) || len(s) > 64<<10 {
 		return ""
@@ -33,6 +35,14 @@ func Disguise(s string) string {
 	}
 	if strings.Contains(s, "&") && isToken(html.UnescapeString(s)) {
 		return "with HTML entities"
+	}
+	if strings.Contains(s, "%") {
+		if plain, err := url.PathUnescape(s); err == nil && isToken(plain) {
+			return "with percent signs, as in an address"
+		}
+	}
+	if next := strings.Index(s[1:], beginning) + 1; next > 0 && isToken(s[:next]) && isToken(s[next:]) {
+		return "with another one behind it"
 	}
 	if s[0] == 'Z' || s[0] == 'Y' { // as "gAAAA" and "b'gAAAA" begin in base64
 		bare, _ := Unwrap(s)

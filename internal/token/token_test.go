@@ -267,6 +267,8 @@ func TestDisguise(t *testing.T) {
 		`{"token":"` + tok + `"}`:                               "inside JSON",
 		` ["` + tok + `"]`:                                      "inside JSON",
 		"b&#39;" + tok + "&#39;":                                "with HTML entities",
+		strings.Replace(tok, "A", "%41", 1):                     "with percent signs, as in an address",
+		tok + tok:                                               "with another one behind it",
 		strings.Replace(tok, "A", "A\u200b", 1):                 "with an invisible character",
 		tok + "\u3164":                                          "with an invisible character",
 		"\ufeff" + tok:                                          "with an invisible character",
