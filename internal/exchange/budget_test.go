@@ -19,6 +19,11 @@ func TestTheHourOfWhatIsReadInVain(t *testing.T) {
 	if got := b.Left(budget, now.Add(59*time.Minute)); got != 1 {
 		t.Errorf("%d are left of what is spent, want 1: 0 is no limit", got)
 	}
+	// What came after a flood was not looked at for an hour.
+	b.Looked = now.Add(59*time.Minute - lookPause)
+	if got := b.Left(budget, now.Add(59*time.Minute)); got != lookWorth {
+		t.Errorf("%d are left for a look a minute later, want %d", got, lookWorth)
+	}
 	for name, at := range map[string]time.Time{"an hour later": now.Add(vainPeriod), "with a clock set back": now.Add(-time.Second)} {
 		if got := b.Left(budget, at); got != budget {
 			t.Errorf("%s %d are left, want all", name, got)

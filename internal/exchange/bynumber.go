@@ -15,6 +15,8 @@ const (
 	rangesPerCall = 32
 	// maxBetween is how many numbers may lie between two that are asked for by one range: half of what an answer holds.
 	maxBetween = thingspeak.MaxResults / 2
+	// probedFrom is above how many rows a relay is asked for few at first, while it is not known whether it knows ranges.
+	probedFrom = 1000
 	// maxTwins is how many rows more than numbers are asked for, since a number may have several.
 	maxTwins = 8
 )
@@ -57,7 +59,10 @@ func (r *reader) fetchRanges(ctx context.Context, order []span, want ranges, bud
 			}
 			*budget--
 			s = span{part.lowest(), part.highest()}
-			results := int(min(s.last-s.first+1+maxTwins, thingspeak.MaxResults))
+			results := r.fits(int(min(s.last-s.first+1+maxTwins, thingspeak.MaxResults)))
+			if results > probedFrom && r.x.rangeReads.Load() == rangesUntried { // else the answer may be rows that are known
+				results = thingspeak.DefaultResults
+			}
 			p, err := r.page(ctx, Query{Results: results, FirstID: s.first, LastID: s.last})
 			if err != nil {
 				return asked, err

@@ -229,6 +229,7 @@ type call struct {
 	x      *Exchange
 	budget int64 // bytes; none unless above 0
 	bytes  int64 // of all answers
+	rows   int64 // in them, also those that cannot be read
 	cost   int64 // the bytes, and requestCost for each request
 	// failure is that of the last request.
 	failure Failure
@@ -245,6 +246,16 @@ func (x *Exchange) newCall(budget int64) *call {
 	return &call{x: x, budget: budget}
 }
 
+// fits returns how many of n rows, 100 at least, an answer may have so that it comes to its end within the budget, by the rows
+// that came so far. An answer that is cut has rows above the cut, and the next call would ask for it once more.
+func (k *call) fits(n int) int {
+	if k.budget <= 0 || k.rows == 0 {
+		return n
+	}
+	left := (k.budget - k.cost - requestCost) / 4 * 3 / max(k.bytes/k.rows, 1)
+	return int(min(max(left, thingspeak.DefaultResults), int64(n)))
+}
+
 // ask makes a request, unless the budget is used up.
 func (k *call) ask(
 	ctx context.Context, r Request, row func(*thingspeak.Entry, thingspeak.FieldSet) error,
@@ -258,6 +269,7 @@ func (k *call) ask(
 	}
 	a, err := k.x.port.Ask(ctx, r, row)
 	k.bytes += a.Bytes
+	k.rows += int64(a.Rows + a.Skipped)
 	k.cost += a.Bytes
 	k.failure = a.Failure
 	if spent, ok := errors.AsType[*BudgetError](err); ok {

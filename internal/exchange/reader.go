@@ -245,12 +245,11 @@ func (r *reader) newest(ctx context.Context, n int) (page, error) {
 
 // circles notes what a page had and reports whether paging gets nowhere any more. Whatever else it has, a page without a
 // new row counts; but a page's worth of rows that were read before may lie in front of those that were not, and such
-// pages are counted by themselves: twice as many as these rows can fill.
-func (r *reader) circles(p *page) bool {
+// pages are counted by themselves: twice as many as these rows can fill, of as many as full.
+func (r *reader) circles(p *page, full int) bool {
 	if p.fresh > 0 {
 		return false
 	}
-	full := max(r.fullest, thingspeak.DefaultResults)
 	if 2*p.rows >= full && int64(r.repeated) < 2*r.seen.count()/int64(full) {
 		r.repeated++
 		return false
@@ -262,17 +261,19 @@ func (r *reader) circles(p *page) bool {
 // older reads the next page backwards in time. It may be called as long as there are windows.
 func (r *reader) older(ctx context.Context) (page, error) {
 	w := &r.windows[0]
-	p, err := r.page(ctx, Query{Results: thingspeak.MaxResults, End: w.end})
+	results := r.fits(thingspeak.MaxResults)
+	p, err := r.page(ctx, Query{Results: results, End: w.end})
 	if err != nil {
 		return p, err
 	}
+	full := min(max(r.fullest, thingspeak.DefaultResults), results)
 	// Rows that cannot be read have no date from which to go on, so they end a window as no rows do.
 	if r.empty++; p.rows > 0 {
 		r.empty = 0
 	}
 	done := false
 	switch {
-	case r.circles(&p), p.rows > 0 && p.newest.After(w.end): // or the relay ignores "end"
+	case r.circles(&p, full), p.rows > 0 && p.newest.After(w.end): // or the relay ignores "end"
 		r.beyondPages = true
 		r.windows = nil
 		return p, nil
@@ -280,7 +281,7 @@ func (r *reader) older(ctx context.Context) (page, error) {
 		r.beyondPages = r.beyondPages || p.lines > 0
 		done = r.empty > 1 // one empty answer may be a stale one
 	case p.oldest.Equal(w.end): // nothing but rows of this second, and more of it would not come however often we ask
-		r.beyondPages = r.beyondPages || p.lines >= r.fullest
+		r.beyondPages = r.beyondPages || p.lines >= min(r.fullest, results)
 		w.end = w.end.Add(-time.Second)
 	default:
 		w.end = p.oldest

@@ -20,6 +20,7 @@ type memoryRelay struct {
 	rows     []thingspeak.Entry
 	asked    []exchange.Request
 	noRanges bool // of numbers: they are ignored
+	rowBytes int64
 	// onUpdate, if set, answers updates in place of the relay.
 	onUpdate func(*exchange.Answer) error
 }
@@ -55,6 +56,9 @@ func (m *memoryRelay) Ask(
 		return a, errNotThere
 	case exchange.FeedRows:
 		for _, e := range m.feed(r.Query) {
+			if a.Bytes += m.rowBytes; r.Most > 0 && a.Bytes > r.Most {
+				return a, &exchange.BudgetError{}
+			}
 			a.Rows++
 			if err := row(&e, a.Header.Fields); err != nil {
 				return a, err
