@@ -44,11 +44,11 @@ func (a *app) eavesdropReplayCommand() *cobra.Command {
 speed, q ends it. Where the output or the input is no terminal, all comes at once, in lines.
 
 With a key, what is said stands left of what everybody sees: of a room of this device (--room), of a file (--key-file) or of a
-passphrase (--profile, --passphrase-file); --channel names the channel for which signed messages were made. Without any of these
-flags no key is used.
+passphrase (--profile, --passphrase-file); --channel names the channel for which signed messages were made, and by itself asks for
+the passphrase. Without any of these flags no key is used.
 
---out writes it as a page for a browser, with a bar to move through it: one file, which asks the network for nothing. With a key
-that page has the messages in clear.
+--out writes it as a page for a browser, with a bar to move through it: one file, which asks the network for nothing, with at most
+the newest 5,000 entries. With a key that page has the messages in clear.
 
 Nothing is judged: what is missing, repeated or forged "fernpost verify --csv" says.`,
 		Example: `  fernpost eavesdrop --room lab --raw > feed.csv
@@ -125,7 +125,9 @@ func (a *app) clearReader(ctx context.Context, o *replayOptions) (open opener, e
 	typed, inFile, inRoom := changed("profile", "passphrase-file", "salt-name"), changed("key-file"), changed("room")
 	var keys []fernet.Key
 	switch {
-	case typed && inFile || inRoom && (typed || inFile || changed("channel")):
+	case inRoom && changed("channel") && !typed && !inFile:
+		return open, usagef("--room %s knows its channel: leave out --channel", shellWord(o.keys.room))
+	case typed && inFile || inRoom && (typed || inFile):
 		return open, hint(usagef("the keys come from one place: a room, a file or a passphrase"), "see \"%s --help\"", o.keys.cmd.CommandPath())
 	case inRoom:
 		r, err := a.loadRoom(o.keys.room)
