@@ -194,10 +194,10 @@ func (a *app) readReplay(
 			next = fmt.Sprintf("is --channel %d the feed's? the key is made of it; ", o.keys.channel) + next
 		}
 		return end, nil, hint(messenger.ErrNoKey, next, shellWord(o.csv.name))
-	case len(said) == 0 && o.keys.channel != 0 && talk.Arrivals.Entries > talk.Arrivals.Plain:
+	case len(said) == 0 && o.keys.channel != 0 && talk.OpenedParts():
 		return end, nil, hint(usagef("--channel %d: the key opens parts of signed messages, and none whole: they are made for another channel",
 			o.keys.channel), "a feed as CSV does not say of which channel it is; whoever saved it knows, and so does its feed.json")
-	case len(said) == 0 && o.keys.file != "" && o.keys.channel == 0 && talk.Arrivals.Entries > talk.Arrivals.Plain:
+	case len(said) == 0 && o.keys.file != "" && o.keys.channel == 0 && talk.OpenedParts():
 		a.say("%s", a.style.warn("the key opens parts of signed messages, and none whole: they are made for a channel, whose number --channel ID names"))
 	}
 	return end, said, unread

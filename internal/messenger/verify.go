@@ -309,6 +309,13 @@ func (m *Memory) History(newest int, visit func(*model.Item) error) error {
 	})
 }
 
+// OpenedParts reports whether the keys have opened parts of signed messages that make no message: some are not there, or the signature
+// does not hold.
+func (m *Memory) OpenedParts() bool {
+	ofParts := func(f record.Finding) bool { return f.Kind == record.Forged || f.Kind == record.Incomplete }
+	return slices.ContainsFunc(m.Arrivals.Told, ofParts) || slices.ContainsFunc(m.Arrivals.Waiting, ofParts)
+}
+
 // knownNames returns what this device knows of whose names are whose.
 func (e *Engine) knownNames(r model.Room) (known record.Change, err error) {
 	err = e.look(r, func(c *room.Conversation) error {
