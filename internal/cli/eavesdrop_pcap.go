@@ -184,10 +184,20 @@ type seenClient struct {
 	address  netip.Addr
 	hardware string
 	asked    int
-	wrote    []int64
+	wrote    map[feedOf][]int64 // numbers of entries
 	agents   map[string]bool
 	keys     map[capture.Key]bool // those that were refused only are false
 	more     int                  // keys that were left out
+}
+
+// feedOf is where entries have their numbers: a channel of a server, 0 where it does not show.
+type feedOf struct {
+	server  netip.AddrPort
+	channel int64
+}
+
+func compareFeeds(x, y feedOf) int {
+	return cmp.Or(x.server.Compare(y.server), cmp.Compare(x.channel, y.channel))
 }
 
 // showClients says of each address what it gave away beyond what stands in the feed: which entries are its own, and its keys.
@@ -196,13 +206,16 @@ func (a *app) showClients(all []*capture.Exchange) error {
 	for _, x := range all {
 		c := by[x.Client.Addr()]
 		if c == nil {
-			c = &seenClient{address: x.Client.Addr(), agents: map[string]bool{}, keys: map[capture.Key]bool{}}
+			c = &seenClient{
+				address: x.Client.Addr(), wrote: map[feedOf][]int64{}, agents: map[string]bool{}, keys: map[capture.Key]bool{},
+			}
 			by[c.address] = c
 		}
 		c.asked++
 		c.hardware = cmp.Or(c.hardware, x.Hardware)
 		if x.Entry > 0 {
-			c.wrote = append(c.wrote, x.Entry)
+			in := feedOf{x.Server, x.Channel}
+			c.wrote[in] = append(c.wrote[in], x.Entry)
 		}
 		if x.Agent != "" {
 			c.agents[screen.Line(x.Agent)] = true
@@ -223,9 +236,7 @@ func (a *app) showClients(all []*capture.Exchange) error {
 		if agents := slices.Sorted(maps.Keys(c.agents)); len(agents) > 0 {
 			b.WriteString("  programs       " + firstOf(agents, ", ") + "\n")
 		}
-		if len(c.wrote) > 0 {
-			b.WriteString("  " + wroteText(c.wrote) + "\n")
-		}
+		b.WriteString(wroteLines(c.wrote))
 		b.WriteString(clientKeys("  keys           ", c, true))
 		b.WriteString(clientKeys("  refused keys   ", c, false))
 	}
@@ -266,6 +277,29 @@ func firstOf(all []string, between string) string {
 		return strings.Join(all[:mostListed], between) + between + fmt.Sprintf("… %d more", n)
 	}
 	return strings.Join(all, between)
+}
+
+// wroteLines says what a client wrote into each channel, and on which server where there are several.
+func wroteLines(wrote map[feedOf][]int64) string {
+	var b strings.Builder
+	feeds := slices.SortedFunc(maps.Keys(wrote), compareFeeds)
+	for _, f := range feeds[:min(len(feeds), mostListed)] {
+		b.WriteString("  " + wroteText(wrote[f]))
+		switch {
+		case f.channel > 0:
+			b.WriteString(fmt.Sprintf(" of channel %d", f.channel))
+		case len(feeds) > 1:
+			b.WriteString(" of a channel that does not show")
+		}
+		if feeds[0].server != feeds[len(feeds)-1].server {
+			b.WriteString(" on " + f.server.String())
+		}
+		b.WriteString("\n")
+	}
+	if n := len(feeds) - mostListed; n > 0 {
+		b.WriteString(fmt.Sprintf("  … and those of %s\n", count(n, "more channel")))
+	}
+	return b.String()
 }
 
 // wroteText says which entries somebody wrote: entry 2, or entries 1 to 5, 7. Without the singular, a number by itself reads as how many.

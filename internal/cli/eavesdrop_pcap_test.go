@@ -64,3 +64,37 @@ func TestRefusedAndCutAreSaid(t *testing.T) {
 		}
 	}
 }
+
+// TestEntriesOfChannelsStayApart: the numbers of entries of several channels and servers ran together as if they were of one.
+func TestEntriesOfChannelsStayApart(t *testing.T) {
+	var stdout strings.Builder
+	a := &app{stdout: &stdout, width: 200}
+	one, two := netip.MustParseAddrPort("192.0.2.1:80"), netip.MustParseAddrPort("192.0.2.2:80")
+	write := func(client string, server netip.AddrPort, channel, entry int64) *capture.Exchange {
+		return &capture.Exchange{
+			Client: netip.MustParseAddrPort(client), Server: server, Channel: channel, Entry: entry, Outcome: capture.Taken,
+		}
+	}
+	const first, second = "192.0.2.7:50000", "192.0.2.8:50000"
+	err := a.showClients([]*capture.Exchange{
+		write(first, one, 5, 1), write(first, one, 6, 2), write(first, one, 5, 3), write(first, two, 5, 4), write(first, one, 0, 5),
+		write(second, one, 5, 6), write(second, one, 5, 7), write(second, one, 6, 8),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for line := range strings.Lines(stdout.String()) {
+		if strings.Contains(line, "wrote") {
+			got = append(got, strings.Join(strings.Fields(line), " "))
+		}
+	}
+	want := []string{
+		"wrote entry 5 of a channel that does not show on 192.0.2.1:80", "wrote entries 1, 3 of channel 5 on 192.0.2.1:80",
+		"wrote entry 2 of channel 6 on 192.0.2.1:80", "wrote entry 4 of channel 5 on 192.0.2.2:80",
+		"wrote entries 6 to 7 of channel 5", "wrote entry 8 of channel 6",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
