@@ -332,7 +332,7 @@ func TestWatchTellsWhatWaitsWithoutAnAge(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), d)
 			defer cancel()
 			ana.runContext(ctx, "watch")
-			if got := ana.stderr.String(); strings.Count(got, "parts of 1 message have come that nobody known has begun\n") != want {
+			if got := ana.stderr.String(); strings.Count(got, "parts of 1 message have come, and none of them is whole\n") != want {
 				t.Errorf("in %v watch says\n%s", d, got)
 			}
 		}

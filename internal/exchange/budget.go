@@ -7,7 +7,7 @@ import "time"
 type VainHour struct {
 	Since time.Time `json:"since,omitzero"` // when the hour began
 	Bytes int64     `json:"bytes,omitzero"`
-	// Looked is when the newest rows were looked at although so much had come.
+	// Looked is when a reading brought something last.
 	Looked time.Time `json:"looked,omitzero"`
 }
 
@@ -15,17 +15,17 @@ const (
 	vainPeriod = time.Hour
 	// vainLeast is what a reading may bring without being counted: a look at a channel without news.
 	vainLeast = 16 << 10
-	// lookWorth is what a look at the newest rows may bring once an hour's bytes have come, and lookPause the time to the next
-	// one: a flood that has ended hides nothing, and one that goes on brings a quarter of a mebibyte a minute.
-	lookWorth = 256 << 10
-	lookPause = time.Minute
+	// lookWorth is what a look at the newest rows may bring once an hour's bytes have come, and lookPause the time from one
+	// reading to it: a flood that has ended hides nothing, and one that goes on brings 4 MiB an hour.
+	lookWorth = 128 << 10
+	lookPause = 2 * time.Minute
 	// tokenWorth is how many bytes of a feed a token that a key opens stands for: more than its own, with what stands
 	// around it in its row.
 	tokenWorth = 512
 )
 
 // Left returns how many bytes the next reading may bring, of a budget for each reading and for each hour. 0 is no limit,
-// here and there. Once they have come it is enough for a look at the newest rows, once a minute.
+// here and there. Once they have come it is enough for a look at the newest rows, every two minutes.
 func (b *VainHour) Left(budget int64, now time.Time) int64 {
 	// A clock that was set back must not make the hour longer.
 	if budget == 0 || now.Sub(b.Since) >= vainPeriod || now.Before(b.Since) {
@@ -41,7 +41,7 @@ func (b *VainHour) Left(budget int64, now time.Time) int64 {
 // Add counts a reading that brought so many bytes, without the newest rows that every look compares, and so many tokens
 // that a key has opened for the first time. Looked tells that it has looked for them, which costs something by itself.
 func (b *VainHour) Add(bytes int64, opened int, looked bool, now time.Time) {
-	if b.Bytes > 0 && bytes > 0 {
+	if bytes > 0 {
 		b.Looked = now
 	}
 	bytes -= tokenWorth * int64(opened)
@@ -49,7 +49,7 @@ func (b *VainHour) Add(bytes int64, opened int, looked bool, now time.Time) {
 		return
 	}
 	if now.Sub(b.Since) >= vainPeriod || now.Before(b.Since) {
-		*b = VainHour{Since: now}
+		*b = VainHour{Since: now, Looked: b.Looked}
 	}
 	b.Bytes += bytes
 }

@@ -269,7 +269,7 @@ func (f *Finding) malformed() string {
 func (f *Finding) incomplete() string {
 	switch {
 	case f.Parts == 0:
-		return "parts of " + screen.Count(f.Count, "message") + " have come that nobody known has begun"
+		return "parts of " + screen.Count(f.Count, "message") + " have come, and none of them is whole"
 	case f.Waiting:
 		return fmt.Sprintf("%s is arriving, %d of %d parts", f.numbers(), f.Have, f.Parts)
 	default:

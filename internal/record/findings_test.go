@@ -78,7 +78,7 @@ func TestFindingText(t *testing.T) {
 			"bo names ana 9, but what ana wrote before stands below: that cannot be, and accuses nobody",
 		},
 		{Finding{Kind: Refuted, Count: 1}, "1 more claim that cannot be, as what was written before stands below"},
-		{Finding{Kind: Incomplete, Count: 2, Waiting: true}, "parts of 2 messages have come that nobody known has begun"},
+		{Finding{Kind: Incomplete, Count: 2, Waiting: true}, "parts of 2 messages have come, and none of them is whole"},
 		{Finding{Kind: Newer, At: Place{0, 12}, Count: 1}, "entry 12 needs a newer fernpost"},
 		{Finding{Kind: Newer, At: Place{0, 12}, Count: 3}, "3 cells from entry 12 on need a newer fernpost"},
 		{Finding{Kind: 99}, ""},

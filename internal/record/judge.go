@@ -21,6 +21,8 @@ const (
 	// maxArriving is how many records of one author, above the numbers that are known to exist, are told to be arriving
 	// or incomplete at a time: the lowest. Cells prove nothing, and cost little.
 	maxArriving = 3
+	// mostArriving is how many are told to be arriving in all. Who has the key can be a thousand authors.
+	mostArriving = 10
 )
 
 func (s *session) judge() {
@@ -205,12 +207,26 @@ func (s *session) judgeGroups() {
 			byTag[row.ID.Tag] = append(byTag[row.ID.Tag], row)
 		}
 	}
+	told := len(s.result.Waiting)
 	for _, tag := range slices.SortedFunc(maps.Keys(byTag), func(a, b Tag) int { return bytes.Compare(a[:], b[:]) }) {
 		s.judgeArriving(tag, byTag[tag])
+	}
+	if arriving := s.result.Waiting[told:]; len(arriving) > mostArriving {
+		slices.SortStableFunc(arriving, func(a, b Finding) int { return s.rankOf(a.Tag) - s.rankOf(b.Tag) })
+		s.result.Waiting = s.result.Waiting[:told+mostArriving]
+		strays += len(arriving) - mostArriving
 	}
 	if strays > 0 {
 		s.result.Waiting = append(s.result.Waiting, Finding{Kind: Incomplete, Count: strays, Waiting: true})
 	}
+}
+
+// rankOf puts the tags first of which a key was compared.
+func (s *session) rankOf(tag Tag) int {
+	if slices.ContainsFunc(s.signers(tag), func(a *authorRow) bool { return a.Compared }) {
+		return 0
+	}
+	return 1
 }
 
 // askArriving asks for the groups of which judgeArriving may have something to say.

@@ -755,3 +755,26 @@ func TestAChainThatLeavesPartsOut(t *testing.T) {
 		t.Errorf("it yields %d messages and tells %q", len(got.Messages), texts(got.Change.Told))
 	}
 }
+
+// Whoever has the key can be a thousand authors, each with some halves of messages: each reading told of all of them, and those of
+// people whose keys were compared stood somewhere among them.
+func TestNoCrowdOfAuthorsFillsTheScreenWithWhatArrives(t *testing.T) {
+	l := newListener(t)
+	for n := range byte(40) {
+		x := newScribe(t, 100+n, "")
+		l.read(at(t, int64(n)*10+1, x.write(Text("hello"))))
+		for i := range int64(3) {
+			parts := cellsOf(t, x.write(Text(make([]byte, 900))), testRoom.Key, int64(n)*10+2+i, 1)
+			l.read(parts[1:])
+		}
+	}
+	ana := newScribe(t, 1, "ana")
+	l.read(at(t, 1001, ana.write(Text("hello"))))
+	l.known.Apply(compared(t, l.known, ana.id.Public()))
+	parts := cellsOf(t, ana.write(Text(make([]byte, 900))), testRoom.Key, 1002, 1)
+	waiting := texts(l.read(parts[1:]).Waiting)
+	if len(waiting) != mostArriving+1 || waiting[0] != "ana 2 is arriving, 9 of 10 parts" ||
+		waiting[mostArriving] != "parts of 111 messages have come, and none of them is whole" {
+		t.Errorf("waiting %q", waiting)
+	}
+}
