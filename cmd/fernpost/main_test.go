@@ -164,8 +164,15 @@ func (r *server) do(ts *testscript.TestScript, args []string) {
 		}
 		r.start(ts)
 	case "said":
-		if len(args) != 2 || !regexp.MustCompile("(?m)"+args[1]).MatchString(r.log.String()) {
-			ts.Fatalf("the %s said\n%s", r.name, r.log.String())
+		if len(args) != 2 {
+			ts.Fatalf("usage: %s said PATTERN", r.name)
+		}
+		// What a client has been told, the process may be about to say.
+		said := regexp.MustCompile("(?m)" + args[1])
+		for end := time.Now().Add(testenv.Patience); !said.MatchString(r.log.String()); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				ts.Fatalf("the %s said\n%s", r.name, r.log.String())
+			}
 		}
 	case "kill":
 		r.end(syscall.SIGKILL)

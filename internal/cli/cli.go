@@ -84,8 +84,8 @@ func Main() int {
 	if !signal.Ignored(syscall.SIGHUP) { // by nohup
 		ends = append(ends, syscall.SIGHUP) // a terminal that is closed: what was begun is ended as well
 	}
+	// It is not stopped at the end: a signal that comes when all is done would turn a good end into "terminated".
 	ctx, stop := signal.NotifyContext(context.Background(), ends...)
-	defer stop()
 	// The second signal ends the process at once, should something not notice the first.
 	context.AfterFunc(ctx, stop)
 	a := &app{
