@@ -46,7 +46,7 @@ func (f *enterFlags) add(cmd *cobra.Command) {
 	flags.Var((*channelFlag)(&f.channel), "channel", "the channel's `ID` at the relay")
 	flags.IntSliceVar(&f.fields, "fields", nil, "write to these `fields`, 1 to 8 (default: all that the channel shows)")
 	flags.BoolVar(&f.pad, "pad", false, "fill up every entry, so that short and long messages look alike (signed rooms)")
-	flags.StringVar(&f.profile, "profile", defaults.Get("profile"), "how the passphrase becomes a key (see \"fernpost help profiles\")")
+	flags.StringVar(&f.profile, "profile", defaults.Get("profile"), "the `PROFILE` by which the passphrase becomes a key (see \"fernpost help profiles\")")
 	flags.Var(duration.Flag(&f.interval, defaultDuration("interval")), "interval",
 		"the time that the relay wants between two updates; on loopback it is left to the relay unless given or set")
 	flags.StringVar(&f.passphraseFile, "passphrase-file", "", "read the passphrase from `FILE`, - for standard input")
@@ -283,8 +283,9 @@ var entrySteps = map[messenger.Obstacle]string{
 	messenger.WrongKey:    "ask whoever made the room for the channel's number and its key",
 	messenger.WrongWriteKey: "that is not the write key of channel %d; it may be its read key, or one of another channel. " +
 		"Whoever made the room knows the right one; without any, the room can be read",
-	messenger.NoAccount: "this relay makes channels for its account holders only: add --user-key-file FILE, or make the channel " +
-		"on its website and name it with --channel ID --write-key-file FILE",
+	messenger.NoAccount: "this relay makes channels for its account holders only: add --user-key-file FILE (at a relay of your own " +
+		"\"fernpost relay user show local --key\" prints the key), or make the channel on its website and name it with " +
+		"--channel ID --write-key-file FILE",
 	messenger.OtherRoom: "nothing was changed; a room keeps its channel's number when it moves to another relay",
 }
 
@@ -338,7 +339,7 @@ A relay on this machine that does not listen yet is waited for, up to five secon
 	cmd.Flags().BoolVar(&o.anonymous, "anonymous", false, "do not call the new channel like the room")
 	cmd.Flags().BoolVar(&o.private, "private", false, "the new channel can be read with a key only")
 	o.addPassphrase(cmd.Flags())
-	cmd.Flags().StringVar(&o.userKeyFile, "user-key-file", "", "read the user key that makes channels from `FILE`")
+	cmd.Flags().StringVar(&o.userKeyFile, "user-key-file", "", "read the user key that creates channels from `FILE`")
 	return cmd
 }
 

@@ -45,7 +45,7 @@ func (a *app) addPassphrase(cmd *cobra.Command, s *keySource) {
 	s.cmd = cmd
 	flags := cmd.Flags()
 	a.addShow(flags)
-	flags.StringVar(&s.profile, "profile", "", "how a passphrase becomes the key (see \"fernpost help profiles\")")
+	flags.StringVar(&s.profile, "profile", "", "the `PROFILE` by which a passphrase becomes the key (see \"fernpost help profiles\")")
 	flags.StringVar(&s.passphraseFile, "passphrase-file", "", "read the passphrase from `FILE`")
 	flags.Var((*channelFlag)(&s.channel), "channel", "the channel's `ID`, for profiles that make the salt from it")
 	flags.StringVar(&s.name, "salt-name", "", "the room's `NAME`, for profiles that make the salt from it")

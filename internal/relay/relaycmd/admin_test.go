@@ -123,6 +123,10 @@ func testUserCommands(t *testing.T, b *beside) {
 	}
 	out, _ = b.run(0, "user", "renew", "ana")
 	renewed := strings.TrimSpace(out)
+	// What goes into a file for --user-key-file, to the byte.
+	if out, _ = b.run(0, "user", "show", "ana", "--key"); out != renewed+"\n" {
+		t.Errorf("the key alone is %q", out)
+	}
 	if got := get(t, b.url+"/channels.json?api_key="+key); !strings.Contains(got, "error_auth_required") {
 		t.Errorf("the old key still opens %s", got)
 	}

@@ -209,7 +209,7 @@ func (f *flags) serve(cmd *cobra.Command) error {
 	if url := r.MQTTURL(); url != "" {
 		fmt.Fprintf(cmd.OutOrStdout(), "listening on %s\n", url)
 	}
-	greet(cmd.ErrOrStderr(), r, &o, f.place())
+	greet(cmd.ErrOrStderr(), r, &o, cmd.CommandPath(), f.place())
 	received := 0
 	select {
 	case err := <-r.Failed():
@@ -261,8 +261,8 @@ func (e cutOffError) Error() string {
 // Is makes it a [context.Canceled], which is what programs end with code 130 for.
 func (e cutOffError) Is(target error) bool { return target == context.Canceled }
 
-// greet tells how to go on. Commands that work on the data get the flags that name its place.
-func greet(w io.Writer, r *serve.Running, o *serve.Options, place string) {
+// greet tells how to go on. Commands of this program that work on the data get the flags that name its place.
+func greet(w io.Writer, r *serve.Running, o *serve.Options, program, place string) {
 	if o.Cheat != 0 {
 		fmt.Fprintf(w, "WARNING: %s\n  %s\n", o.Cheat.Notice(), strings.Join(o.Cheat.Confess(), "\n  "))
 	}
@@ -277,21 +277,20 @@ func greet(w io.Writer, r *serve.Running, o *serve.Options, place string) {
 	if more := r.URLs()[1:]; len(more) > 0 {
 		fmt.Fprintf(w, "also reached at, besides on this machine by 127.0.0.1:\n  %s\n", strings.Join(more, "\n  "))
 	}
-	userKey := ""
+	makeKey, userKey := "", ""
 	if !o.Open && !r.Loopback() {
-		userKey = " --user-key-file FILE"
+		makeKey = fmt.Sprintf("\n  %s user show local --key%s > user-key.txt", program, place)
+		userKey = " --user-key-file user-key.txt"
 	}
 	fmt.Fprintf(w, `
-Next, in another terminal:
+Next, in another terminal:%s
   fernpost init lab%s%s
   fernpost send --room lab 'hello'
   curl '%s/channels/CHANNEL/feeds.csv'
 
-`, where, userKey, r.URL())
+`, makeKey, where, userKey, r.URL())
 	if o.Open {
 		fmt.Fprintf(w, "note: --open: everybody who reaches this relay can create channels\n")
-	} else if !r.Loopback() {
-		fmt.Fprintf(w, "note: creating a channel takes the user key that \"relay user show%s\" prints\n", place)
 	}
 	if url := r.MQTTURL(); url != "" {
 		fmt.Fprintf(w, "note: what connects by MQTT is made with \"relay device add%s\"\n", place)

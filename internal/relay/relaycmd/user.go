@@ -33,12 +33,13 @@ These commands work on the data directory or database, beside relays that serve 
 }
 
 func (f *flags) userShow() *cobra.Command {
-	asJSON := false
+	asJSON, keysOnly := false, false
 	cmd := &cobra.Command{
 		Use:   "show [NAME]",
 		Short: "Print the accounts, or one of them, with user keys",
 		Example: `  fernpost relay user show
-  fernpost relay user show school --json`,
+  fernpost relay user show school --json
+  fernpost relay user show local --key > user-key.txt`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.withStore(cmd.Context(), func(s serve.Data) error {
@@ -51,11 +52,21 @@ func (f *flags) userShow() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if keysOnly {
+					for _, a := range accounts {
+						if _, err := fmt.Fprintln(cmd.OutOrStdout(), a.Key); err != nil {
+							return err
+						}
+					}
+					return nil
+				}
 				return showAccounts(cmd, s, accounts, asJSON)
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	cmd.Flags().BoolVar(&keysOnly, "key", false, "nothing but the user key, as --user-key-file reads it")
+	cmd.MarkFlagsMutuallyExclusive("json", "key")
 	return cmd
 }
 
