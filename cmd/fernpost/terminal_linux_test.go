@@ -73,6 +73,15 @@ func (t *terminal) shows(question *regexp.Regexp, from int) int {
 	return 0
 }
 
+// ends reports whether the line of an offset has ended, and moves the offset behind it.
+func (t *terminal) ends(from *int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := bytes.IndexByte(t.screen[*from:], '\n')
+	*from += i + 1
+	return i >= 0
+}
+
 // echoes reports whether what is typed is shown.
 func (t *terminal) echoes() bool {
 	settings, err := unix.IoctlGetTermios(int(t.keyboard.Fd()), unix.TCGETS)
@@ -173,6 +182,10 @@ func cmdTerminal(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		_, err := t.keyboard.WriteString(typed)
 		ts.Check(err)
+		// What an answer is typed behind may be written anew with each key: it is no second question.
+		for until := time.Now().Add(testenv.Patience); i+1 < len(questions) && !t.ends(&at) && time.Now().Before(until); {
+			time.Sleep(time.Millisecond)
+		}
 	}
 	select {
 	case <-ended:
