@@ -43,6 +43,9 @@ func OfCounts(f model.Findings) (all []Finding) {
 		countedEntries(f.Plain, "that "+are+" not encrypted", f.FirstPlain, f.LastPlain)+", not shown")
 	add("unread", f.Overfull, f.FirstOverfull, f.LastOverfull,
 		countedEntries(f.Overfull, "shown with too many rows", f.FirstOverfull, f.LastOverfull)+": not all was read")
+	add("unread", f.LetGo, f.FirstLetGo, f.LastLetGo,
+		countedEntries(f.LetGo, "of which parts of no message yet were let go of", f.FirstLetGo, f.LastLetGo)+
+			": the archive had come to its size (archive_size); with more, they are read again")
 	add("repeat", f.Repeats, 0, 0, screen.Count(f.Repeats, "token")+" repeated from before, not shown again")
 	add("expired", f.Expired, 0, 0, screen.Count(f.Expired, "message")+" older than --ttl, not shown")
 	add("from the future", f.Future, 0, 0,

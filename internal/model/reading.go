@@ -117,6 +117,9 @@ type Findings struct {
 	// Overfull are entries of which the relay has shown so many rows that some tokens were left out.
 	Overfull                    int
 	FirstOverfull, LastOverfull int64
+	// LetGo are entries of which parts of no message were let go of, since the archive had come to its size.
+	LetGo                 int
+	FirstLetGo, LastLetGo int64
 	// Repeats are tokens that came before: posted again by somebody, or stored twice.
 	Repeats int
 	// Expired and Future are messages that the reader's own age limit hides.
@@ -143,6 +146,7 @@ func (f *Findings) Add(g Findings) {
 	merge(&f.Plain, &f.FirstPlain, &f.LastPlain, g.Plain, g.FirstPlain, g.LastPlain)
 	merge(&f.Damaged, &f.FirstDamaged, &f.LastDamaged, g.Damaged, g.FirstDamaged, g.LastDamaged)
 	merge(&f.Overfull, &f.FirstOverfull, &f.LastOverfull, g.Overfull, g.FirstOverfull, g.LastOverfull)
+	merge(&f.LetGo, &f.FirstLetGo, &f.LastLetGo, g.LetGo, g.FirstLetGo, g.LastLetGo)
 	f.Entries += g.Entries
 	f.Repeats += g.Repeats
 	f.Expired += g.Expired

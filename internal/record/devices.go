@@ -166,13 +166,10 @@ func (l *ledger) person(key PublicKey) PublicKey {
 	return person
 }
 
-// leftBy returns who has taken back that a key is a device of theirs, nobody if it is somebody's all the same. Without the
-// claim that was there before, with the key's consent, anybody could say so of a stranger.
+// leftBy returns who has taken back that a key is a device of theirs, also while it is somebody else's: a stolen phone consents to
+// whatever the thief wants. Without the claim that was there before, with the key's consent, anybody could say so of a stranger.
 func (l *ledger) leftBy(key PublicKey) (by []PublicKey) {
 	l.askDevices(key)
-	if l.person(key) != key {
-		return nil
-	}
 	for _, row := range l.devices.on[key] {
 		if row.Claimed && !row.Claims && len(by) < maxDevices {
 			by = append(by, row.Author)

@@ -158,7 +158,10 @@ func TestWhoHasTakenBackADevice(t *testing.T) {
 		}, ""},
 		{"while it is another one's", func(py, mal, phone *scribe) []Signed {
 			return []Signed{mal.write(claim(mal, phone)), py.write(claim(py, phone)), mal.write(withdraw(phone))}
-		}, ""},
+		}, "mal"},
+		{"while a thief has it claimed", func(py, mal, phone *scribe) []Signed {
+			return []Signed{py.write(claim(py, phone)), mal.write(claim(mal, phone)), py.write(withdraw(phone))}
+		}, "py"},
 		{"by two", func(py, mal, phone *scribe) []Signed {
 			return []Signed{
 				mal.write(claim(mal, phone)), py.write(claim(py, phone)), mal.write(withdraw(phone)), py.write(withdraw(phone)),

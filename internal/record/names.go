@@ -22,7 +22,7 @@ func (n *Names) Of(key PublicKey) string { return n.l.name(key) }
 // Person returns whose device a key is, which is the key itself if it is nobody's.
 func (n *Names) Person(key PublicKey) PublicKey { return n.l.person(key) }
 
-// LeftBy returns who has taken back that a key is a device of theirs, while it is nobody's.
+// LeftBy returns who has taken back that a key is a device of theirs, whoever's it is now.
 func (n *Names) LeftBy(key PublicKey) []PublicKey { return n.l.leftBy(key) }
 
 // Err returns the first error of what is known. Then the answers mean nothing.

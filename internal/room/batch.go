@@ -340,6 +340,13 @@ func (b *batch) note(p *page, repeats int) error {
 			model.Count(&b.findings.NotOurs, &b.findings.FirstNotOurs, &b.findings.LastNotOurs, p.at.Entry)
 		}
 	}
+	if b.in.letGo.has(p.at) {
+		gone, err := b.entries(kept.LetGo)
+		if err != nil {
+			return err
+		}
+		gone.remove(p.at)
+	}
 	if len(b.in.again) == 0 {
 		return nil
 	}

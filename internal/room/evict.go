@@ -24,31 +24,8 @@ func (b *batch) keepToSize(state *kept.State) error {
 	if err := dropFindings(c.store, max(min(c.o.ArchiveSize>>14, maxFindings), 1)); err != nil {
 		return err
 	}
-	whole := state.LetGo == record.Place{}
-	// To come down a little further saves doing it all again for the next batch.
-	for size > c.o.ArchiveSize/16*15 {
-		pages, err := c.entriesFrom(state.LetGo, entriesAtOnce)
-		if err != nil {
-			return err
-		}
-		if len(pages) == 0 && !whole && size > c.o.ArchiveSize { // what has come since may stand below
-			whole, state.LetGo = true, record.Place{}
-			continue
-		}
-		if len(pages) == 0 {
-			break
-		}
-		c.openAll(pages)
-		for i := range pages {
-			if err := c.evict(&pages[i]); err != nil {
-				return err
-			}
-		}
-		state.LetGo = pages[len(pages)-1].at
-		state.LetGo.Entry++
-		if size, err = c.store.Size(); err != nil {
-			return err
-		}
+	if err := b.letGoOfCells(state, &size); err != nil {
+		return err
 	}
 	if size > c.o.ArchiveSize {
 		if err := c.store.Apply(&kept.Change{UnopenedGone: true}); err != nil {
@@ -67,6 +44,76 @@ func (b *batch) keepToSize(state *kept.State) error {
 	return c.store.Apply(&kept.Change{State: state})
 }
 
+// inTransit is how many of the newest entries may hold the beginning of a message of which the rest is still to come: they are
+// gone through only where what has come before them makes no room.
+const inTransit = 256
+
+// letGoOfCells drops cells of no record until the archive, of that size, is small enough. The entries are noted: a record may
+// lack what they had.
+func (b *batch) letGoOfCells(state *kept.State, size *int64) error {
+	c := b.in.c
+	all, err := c.store.Ranges(kept.LetGo)
+	if err != nil {
+		return err
+	}
+	all, _ = within(all, state.Clears) // what stood before a clear is not shown again
+	gone, found := entrySet{all: all}, false
+	_, newest, err := c.span(state.Clears)
+	if err != nil {
+		return err
+	}
+	old := record.Place{Clear: newest.Clear, Entry: max(newest.Entry-inTransit, 0)}
+	young := record.Place{Clear: old.Clear, Entry: old.Entry + 1}
+	for _, part := range []struct {
+		first, last record.Place
+		enough      int64
+	}{
+		{state.LetGo, old, c.o.ArchiveSize / 16 * 15}, // a little further saves doing it all again for the next batch
+		{young, kept.Highest(), c.o.ArchiveSize},
+		{record.Place{}, old, c.o.ArchiveSize}, // what has come since may stand below
+	} {
+		for from := part.first; *size > part.enough; {
+			pages, err := c.keptPages(kept.EntryQuery{First: from, Last: part.last, Limit: entriesAtOnce})
+			if err != nil {
+				return err
+			}
+			if len(pages) == 0 {
+				break
+			}
+			c.openAll(pages)
+			for k := range pages {
+				some, err := c.evict(&pages[k])
+				if err != nil {
+					return err
+				}
+				found = found || some
+				if at := pages[k].at; some && at.Clear == state.Clears && gone.add(at) {
+					model.Count(&b.findings.LetGo, &b.findings.FirstLetGo, &b.findings.LastLetGo, at.Entry)
+				}
+			}
+			from = pages[len(pages)-1].at
+			from.Entry++
+			if part.last == old {
+				state.LetGo = from
+			}
+			if *size, err = c.store.Size(); err != nil {
+				return err
+			}
+		}
+	}
+	if !found {
+		return nil
+	}
+	gone.bound()
+	return c.store.Apply(&kept.Change{
+		Ranges: map[int][]kept.Range{kept.LetGo: gone.all},
+		Marks:  []kept.Mark{{Name: letGoMark, Message: c.o.ArchiveSize}},
+	})
+}
+
+// letGoMark is the name of the mark at the size of the archive with which cells were let go of.
+const letGoMark = "let go of cells at this size"
+
 // noteFull notes, once the batch was rolled back, that messages alone fill the archive, if that has just turned out.
 func (b *batch) noteFull() error {
 	if b.full == (kept.Full{}) {
@@ -83,8 +130,8 @@ func (b *batch) noteFull() error {
 	})
 }
 
-// evict drops the cells in an entry that are of no record.
-func (c *Conversation) evict(p *page) error {
+// evict drops the cells in an entry that are of no record, and reports whether there were any.
+func (c *Conversation) evict(p *page) (some bool, err error) {
 	e := kept.Entry{At: p.at, Posted: p.posted, Wiped: p.before.Wiped}
 	var change kept.Change
 	var gone []record.Spot
@@ -95,7 +142,7 @@ func (c *Conversation) evict(p *page) error {
 			cell := c.cell(p.at, t)
 			needed, err := c.isOfRecord(&cell)
 			if err != nil {
-				return err
+				return false, err
 			}
 			if !needed {
 				gone = append(gone, cell.Spot)
@@ -109,11 +156,11 @@ func (c *Conversation) evict(p *page) error {
 		e.Tokens = kept.AppendToken(e.Tokens, field, raw)
 	}
 	if len(gone) == 0 {
-		return nil
+		return false, nil
 	}
 	change.Entries, change.Learnt = []kept.Entry{e}, &record.Change{PendingGone: gone}
 	change.Emptied = slices.Collect(maps.Keys(groups))
-	return c.store.Apply(&change)
+	return true, c.store.Apply(&change)
 }
 
 // dropFindings lets go of the findings about cells of no record, which anybody with the room's key can make without end,

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -275,6 +276,97 @@ func TestArchiveLetsGoOfCellsOfNoRecord(t *testing.T) {
 	shown := 0
 	if err := c.History(0, func(*model.Item) error { shown++; return nil }); err != nil || shown != messages {
 		t.Errorf("%d of %d messages are shown, %v", shown, messages, err)
+	}
+}
+
+// What had come of a message that was under way was lost for good once an archive had come to its size, and nothing said so.
+func TestWhatWasLetGoOfIsReadAgain(t *testing.T) {
+	testenv.Unwatched(t)
+	key := fernet.GenerateKey()
+	dir := t.TempDir()
+	open := func(size int64) (*room.Conversation, func()) {
+		store, err := archive.OpenRoom(dir, "lab")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := room.Open(store, room.Options{
+			Keys: []fernet.Key{key}, Salt: salt, Identity: record.NewIdentity([record.KeySize]byte{1}), Nick: "ana",
+			Fields: []int{1, 2, 3, 4, 5, 6, 7, 8}, ArchiveSize: size,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c, func() {
+			if err := store.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	first := feedOf(t, key, 1, 400)[0]
+	second := thingspeak.Entry{ID: 90_000, CreatedAt: first.CreatedAt}
+	second.Fields[0], first.Fields[0] = first.Fields[0], thingspeak.Value{}
+
+	c, end := open(1 << 20)
+	take(t, c, []thingspeak.Entry{first})
+	noted := 0
+	for round := range int64(12) {
+		got := take(t, c, crowd(t, key, 1000*round+100, 150))
+		if got.LetGo > 0 && noted == 0 && got.FirstLetGo != 1 {
+			t.Errorf("let go of first was entry %d", got.FirstLetGo)
+		}
+		noted += got.LetGo
+	}
+	if got := take(t, c, []thingspeak.Entry{second}); noted == 0 || got.Fresh > 0 {
+		t.Fatalf("%d entries were noted, %d messages came", noted, got.Fresh)
+	}
+	in, err := c.Receive(0)
+	if err != nil || len(in.Again()) > 0 {
+		t.Errorf("asked for again while there is no room: %v, %v", in.Again(), err)
+	}
+	if _, err := in.Finish(room.Facts{}); err != nil {
+		t.Fatal(err)
+	}
+	end()
+
+	c, end = open(1 << 30)
+	defer end()
+	if in, err = c.Receive(10); err != nil {
+		t.Fatal(err)
+	}
+	if again := in.Again(); len(again) == 0 || again[0].First != 1 {
+		t.Errorf("asked for again once there is room: %v", again)
+	}
+	if err := in.Add(&first); err != nil {
+		t.Fatal(err)
+	}
+	got, err := in.Finish(room.Facts{})
+	if err != nil || got.Fresh != 1 || got.LetGo > 0 {
+		t.Errorf("%d messages came, %d entries were let go of, %v", got.Fresh, got.LetGo, err)
+	}
+	if in, err = c.Receive(0); err != nil || slices.ContainsFunc(in.Again(), func(r room.EntryRange) bool { return r.First == 1 }) {
+		t.Errorf("asked for again although it was read: %v, %v", in.Again(), err)
+	}
+	if _, err := in.Finish(room.Facts{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What came last may be under way still: it stays while older entries make room.
+func TestWhatCameLastIsLetGoOfLast(t *testing.T) {
+	testenv.Unwatched(t)
+	key := fernet.GenerateKey()
+	c, _ := limited(t, key, 1<<20)
+	for round := range int64(12) {
+		take(t, c, crowd(t, key, 1000*round+100, 150))
+		first := feedOf(t, key, int(round)*10+1, 400)[round*10]
+		second := thingspeak.Entry{ID: 1000*round + 262, CreatedAt: first.CreatedAt}
+		first.ID = 1000*round + 260
+		second.Fields[0], first.Fields[0] = first.Fields[0], thingspeak.Value{}
+		take(t, c, []thingspeak.Entry{first})
+		take(t, c, crowd(t, key, 1000*round+261, 1))
+		if got := take(t, c, []thingspeak.Entry{second}); got.Fresh != 1 {
+			t.Fatalf("round %d: %d messages came", round, got.Fresh)
+		}
 	}
 }
 

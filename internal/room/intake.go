@@ -66,6 +66,8 @@ type Intake struct {
 	clears uint32
 	// again are entries to be read once more, with a key that has come since.
 	again []kept.Range
+	// letGo are entries to be read once more, since there is room again for what they hold.
+	letGo entrySet
 	// known is up to where entries may be read once more because something is missing: what is no token there is not counted.
 	known record.Place
 	// came are the entries that were added, lacking those of them without tokens that are kept, and back those that were lost
@@ -132,7 +134,23 @@ func (in *Intake) begin() error {
 		in.clears = in.state.Clears
 	}
 	again, err := store.Ranges(kept.Again)
+	if err != nil {
+		return err
+	}
 	in.again, _ = within(again, in.clears)
+	return in.takeUpLetGo()
+}
+
+// takeUpLetGo has what the archive has let go of read again, once it may be larger: with the same size it would be let go of again,
+// in every reading.
+func (in *Intake) takeUpLetGo() error {
+	mark, ok, err := in.c.store.Mark(letGoMark)
+	if size := in.c.o.ArchiveSize; err != nil || !ok || size > 0 && size <= mark.Message {
+		return err
+	}
+	gone, err := in.c.store.Ranges(kept.LetGo)
+	gone, _ = within(gone, in.clears)
+	in.letGo = entrySet{all: gone}
 	return err
 }
 
@@ -153,10 +171,10 @@ func (in *Intake) Position() []byte { return in.state.Position }
 // EntryRange is the entries from First to Last.
 type EntryRange struct{ First, Last int64 }
 
-// Again returns the entries of which a key that has come since they were read may open more: they are to be read once
-// more, and are returned until they were.
+// Again returns the entries of which a key that has come since they were read may open more, or for which there is room again:
+// they are to be read once more, and are returned until they were.
 func (in *Intake) Again() (all []EntryRange) {
-	for _, r := range in.again {
+	for _, r := range slices.Concat(in.again, in.letGo.all) {
 		all = append(all, EntryRange{r.First.Entry, r.Last.Entry})
 	}
 	return all

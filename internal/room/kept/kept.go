@@ -111,6 +111,8 @@ const (
 	Twofold
 	// Redated: they were shown with another date than the one that is kept.
 	Redated
+	// LetGo: cells of theirs were let go of when the archive had come to its size, of which a record may lack some.
+	LetGo
 )
 
 // Range is entries of which something is not kept, from First to Last, with the same number of clears before them.
