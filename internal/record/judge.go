@@ -21,7 +21,8 @@ const (
 	// maxArriving is how many records of one author, above the numbers that are known to exist, are told to be arriving
 	// or incomplete at a time: the lowest. Cells prove nothing, and cost little.
 	maxArriving = 3
-	// mostArriving is how many are told to be arriving in all. Who has the key can be a thousand authors.
+	// mostArriving is how many are told to be arriving in all, and how many to be incomplete in one reading, which leaves the others
+	// to the next ones. Who has the key can be a thousand authors.
 	mostArriving = 10
 )
 
@@ -207,14 +208,13 @@ func (s *session) judgeGroups() {
 			byTag[row.ID.Tag] = append(byTag[row.ID.Tag], row)
 		}
 	}
-	told := len(s.result.Waiting)
-	for _, tag := range slices.SortedFunc(maps.Keys(byTag), func(a, b Tag) int { return bytes.Compare(a[:], b[:]) }) {
+	told, compared := len(s.result.Waiting), func(a, b Tag) int { return cmp.Or(s.rankOf(a)-s.rankOf(b), bytes.Compare(a[:], b[:])) }
+	for _, tag := range slices.SortedFunc(maps.Keys(byTag), compared) {
 		s.judgeArriving(tag, byTag[tag])
 	}
-	if arriving := s.result.Waiting[told:]; len(arriving) > mostArriving {
-		slices.SortStableFunc(arriving, func(a, b Finding) int { return s.rankOf(a.Tag) - s.rankOf(b.Tag) })
+	if more := len(s.result.Waiting) - told - mostArriving; more > 0 {
 		s.result.Waiting = s.result.Waiting[:told+mostArriving]
-		strays += len(arriving) - mostArriving
+		strays += more
 	}
 	if strays > 0 {
 		s.result.Waiting = append(s.result.Waiting, Finding{Kind: Incomplete, Count: strays, Waiting: true})
@@ -281,7 +281,8 @@ func (s *session) judgeNumber(same []*groupRow) {
 	}
 	f := s.incomplete(best)
 	hole, complete := s.stretch(s.lowestTop(best.ID.Tag), Place{s.view.Clear, math.MaxInt64})
-	if complete && !best.Untried && s.now.Sub(best.LastAt) >= quietTime {
+	if complete && !best.Untried && s.now.Sub(best.LastAt) >= quietTime && s.incompletes < mostArriving {
+		s.incompletes++
 		best.State, best.dirty = ToldIncomplete, true
 		s.change.Told = append(s.change.Told, f)
 		return

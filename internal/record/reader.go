@@ -124,8 +124,9 @@ type session struct {
 	accused map[Tag]uint32
 	// malformed and newer count cells, moreForged what is forged and has no line, and tell where the first of them stand.
 	malformed, newer, moreForged Finding
-	// forged counts the lines about what is forged, by tag.
-	forged map[Tag]int
+	// forged counts the lines about what is forged, by tag, and incompletes those about what is incomplete.
+	forged      map[Tag]int
+	incompletes int
 }
 
 // refuse counts what contradicts itself.

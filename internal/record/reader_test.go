@@ -777,4 +777,10 @@ func TestNoCrowdOfAuthorsFillsTheScreenWithWhatArrives(t *testing.T) {
 		waiting[mostArriving] != "parts of 111 messages have come, and none of them is whole" {
 		t.Errorf("waiting %q", waiting)
 	}
+	// Nor do they once they are incomplete.
+	l.now = l.now.Add(quietTime)
+	told := texts(l.read(nil).Change.Told)
+	if len(told) != mostArriving || told[0] != "a message that claims to be ana 2: 9 of 10 parts" {
+		t.Errorf("told %q", told)
+	}
 }
