@@ -31,7 +31,7 @@ func TestWhatIsNamedIsOnDisk(t *testing.T) {
 		{"identity", "name", "ana"},
 		{"relay", "backup", backup, "--data", data},
 	} {
-		changes, _, end := d.trace(0, args...)
+		changes, _, end := d.trace(0, nil, args...)
 		if end.ExitStatus() != 0 {
 			t.Fatalf("fernpost %s exits %d", strings.Join(args, " "), end.ExitStatus())
 		}

@@ -29,7 +29,7 @@ func kills(t *testing.T, prepare func(*testing.T) *device, check func(t *testing
 	}
 	for n := first; ; n += step {
 		d := prepare(t)
-		changes, printed, end := d.trace(n, args...)
+		changes, printed, end := d.trace(n, nil, args...)
 		check(t, d, printed)
 		if t.Failed() {
 			t.Fatalf("after a kill in front of %v, number %d", changes[len(changes)-1], n)
@@ -39,10 +39,39 @@ func kills(t *testing.T, prepare func(*testing.T) *device, check func(t *testing
 				t.Fatalf("fernpost %s exits %d after %d changes", strings.Join(args, " "), end.ExitStatus(), len(changes))
 			}
 			t.Logf("%d kills", (n-first)/step)
-			return
+			break
 		}
 		if end.Signal() != syscall.SIGKILL {
 			t.Fatalf("it died of %v", end.Signal())
+		}
+	}
+	cuts(t, prepare, check, args...)
+}
+
+// cuts is kills with the power that goes instead: at every seventh such call, under the race detector at every twentieth.
+func cuts(t *testing.T, prepare func(*testing.T) *device, check func(t *testing.T, d *device, printed string), args ...string) {
+	t.Helper()
+	random, step := testenv.Random(t), 7
+	if testenv.Race {
+		step = 20
+	}
+	for n := 1 + random.IntN(step); ; n += step {
+		d := prepare(t)
+		dirs := []string{d.home}
+		for _, arg := range args { // what is written outside of it
+			if dir := filepath.Dir(arg); filepath.IsAbs(arg) && !slices.Contains(dirs, dir) {
+				dirs = append(dirs, dir)
+			}
+		}
+		on := newDisk(t, dirs...)
+		changes, printed, end := d.trace(n, on, args...)
+		on.cut(t, random)
+		check(t, d, printed)
+		if t.Failed() {
+			t.Fatalf("after a power cut in front of %v, number %d", changes[len(changes)-1], n)
+		}
+		if !end.Signaled() {
+			return
 		}
 	}
 }
@@ -448,7 +477,7 @@ func TestKeysAreOnDiskBeforeTheyAreUsed(t *testing.T) {
 		{"key", "rotate", "--generate"},
 		{"send", "hello"},
 	} {
-		changes, _, end := d.trace(0, args...)
+		changes, _, end := d.trace(0, nil, args...)
 		if end.ExitStatus() != 0 {
 			t.Fatalf("fernpost %s exits %d", strings.Join(args, " "), end.ExitStatus())
 		}

@@ -48,15 +48,23 @@ type syscallInfo struct {
 	args [6]uint64
 }
 
-const syscallEntry = 1 // PTRACE_SYSCALL_INFO_ENTRY
+// What op may be: PTRACE_SYSCALL_INFO_ENTRY and PTRACE_SYSCALL_INFO_EXIT. At the exit nr is what the call has returned.
+const (
+	syscallEntry = 1
+	syscallExit  = 2
+)
 
-// changeAt returns what the call that a thread is about to make changes, if it does.
-func changeAt(pid, thread int) (c change, ok bool) {
-	var info syscallInfo
+// callAt returns the call that a thread is about to make, or has made.
+func callAt(thread int) (info syscallInfo, ok bool) {
 	_, _, errno := syscall.RawSyscall6(syscall.SYS_PTRACE, unix.PTRACE_GET_SYSCALL_INFO, uintptr(thread),
 		unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0)
+	return info, errno == 0
+}
+
+// changeAt returns what the call that a thread is about to make changes, if it does.
+func changeAt(pid, thread int, info *syscallInfo) (c change, ok bool) {
 	kind, known := changing[info.nr]
-	if errno != 0 || info.op != syscallEntry || !known {
+	if info.op != syscallEntry || !known {
 		return c, false
 	}
 	c.call = kind.call
@@ -103,8 +111,8 @@ func peek(thread int, at uint64) string {
 
 // trace runs a command under ptrace(2), and kills it when it is about to make the last-th call that changes something,
 // whichever thread does; 0 lets it run to its end. It returns those calls, what the command has printed, and how it
-// ended.
-func (d *device) trace(last int, args ...string) (changes []change, stdout string, end syscall.WaitStatus) {
+// ended. A disk that is given is told what the calls do.
+func (d *device) trace(last int, on *disk, args ...string) (changes []change, stdout string, end syscall.WaitStatus) {
 	d.t.Helper()
 	runtime.LockOSThread() // only the thread that has started it may trace it
 	defer runtime.UnlockOSThread()
@@ -154,7 +162,14 @@ func (d *device) trace(last int, args ...string) (changes []change, stdout strin
 				d.t.Fatal(err)
 			}
 		case s == syscall.SIGTRAP|0x80:
-			if c, ok := changeAt(pid, thread); ok {
+			info, ok := callAt(thread)
+			if on != nil && ok && info.op == syscallExit {
+				on.end(thread, int64(info.nr) < 0)
+			}
+			if c, does := changeAt(pid, thread, &info); ok && does {
+				if on != nil {
+					on.begin(d.t, thread, c, fromOf(pid, thread, &info))
+				}
 				// Writes in a row to one file of SQLite's are one change: what it commits is whole or not at all.
 				if n := len(changes); n > 0 && c == changes[n-1] && c.call == "pwrite64" {
 					break

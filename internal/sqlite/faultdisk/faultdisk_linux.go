@@ -31,8 +31,8 @@ const (
 )
 
 // Disk is the disk that a directory lies on. If the power goes, what is left is what was written before the last fsync
-// that succeeded, and by chance some of what came after. A failed fsync forgets what it was to write, as Linux does: the
-// next one succeeds without it, although programs read it back.
+// that succeeded, and by chance some of what came after, of some writes only some sectors. A failed fsync forgets what it
+// was to write, as Linux does: the next one succeeds without it, although programs read it back.
 //
 // It is a layer (a "shim") between SQLite and its VFS for Unix, which it lets do the work, but for real fsyncs. Of files
 // that were written in another way it believes that they are safe.
@@ -96,10 +96,18 @@ func (c *change) size(before int64) int64 {
 	return max(before, c.at+int64(len(c.data)))
 }
 
-// settle brings what is pending to safety, after a failure only what chance has written already; nil is no failure.
+// sector is what a disk writes whole or not at all, in bytes.
+const sector = 512
+
+// settle brings what is pending to safety, after a failure only what chance has written already, of some writes a part; nil is no
+// failure.
 func (p *platter) settle(chance *rand.Rand) {
 	for _, c := range p.pending {
-		if chance != nil && chance.IntN(2) == 0 {
+		what := 2 // all of it
+		if chance != nil {
+			what = chance.IntN(3)
+		}
+		if what == 0 {
 			continue
 		}
 		size := c.size(int64(len(p.safe)))
@@ -107,7 +115,13 @@ func (p *platter) settle(chance *rand.Rand) {
 			p.safe = append(p.safe, make([]byte, more)...)
 		}
 		p.safe = p.safe[:size]
-		copy(p.safe[c.at:], c.data)
+		for from := int64(0); from < int64(len(c.data)); {
+			to := min(from+sector-(c.at+from)%sector, int64(len(c.data)))
+			if what == 2 || chance.IntN(2) == 0 {
+				copy(p.safe[c.at+from:], c.data[from:to])
+			}
+			from = to
+		}
 	}
 	p.pending = nil
 }

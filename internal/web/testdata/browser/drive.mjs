@@ -56,9 +56,17 @@ export async function write(page, text) {
   await page.waitForFunction(() => document.querySelector('#text').value === '')
 }
 
-// until waits for what takes a page time to find out: waitForFunction takes any promise for true.
+// until waits for what takes a page time to find out, also while that loads another one: waitForFunction takes any promise for true.
 export async function until(page, is) {
-  while (!await page.evaluate(is)) await page.evaluate(() => new Promise(requestAnimationFrame))
+  for (;;) {
+    try {
+      if (await page.evaluate(is)) return
+      await page.evaluate(() => new Promise(requestAnimationFrame))
+    } catch (e) {
+      if (!e.message.includes('Execution context was destroyed')) throw e
+      await page.waitForLoadState()
+    }
+  }
 }
 
 // turn turns a switch of the projector's page.
