@@ -213,7 +213,7 @@ func TestAGatewayKeepsWhatItHasAnsweredThroughAPowerCut(t *testing.T) {
 			var came []int
 			testenv.Await(t, "the readings are in the room", func() bool {
 				came = nil
-				for _, line := range strings.Split(bo.must("recv", "-n", "0", "--json"), "\n") {
+				for line := range strings.SplitSeq(bo.must("recv", "-n", "0", "--json"), "\n") {
 					if strings.Contains(line, `"field1":"`) {
 						value, err := strconv.Atoi(find(t, line, `"field1":"(\d+)"`))
 						if err != nil {

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -211,9 +212,7 @@ func (d *disk) cut(t *testing.T, random *rand.Rand) {
 	t.Helper()
 	d.look(t)
 	left := map[string]*inode{}
-	for name, f := range d.before {
-		left[name] = f
-	}
+	maps.Copy(left, d.before)
 	for _, s := range d.steps[:d.safe+random.IntN(len(d.steps)-d.safe+1)] {
 		if s.file == nil {
 			delete(left, s.name)
