@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/diskfile"
 	"github.com/fernpost/fernpost/internal/filelock"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/record"
@@ -57,7 +58,7 @@ func OpenRoom(dir, room string) (*Room, error) { return openRoom(dir, room, sqli
 
 // openRoom opens a database on a disk.
 func openRoom(dir, room string, on sqlite.Disk) (*Room, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := diskfile.MakeDir(dir); err != nil {
 		return nil, fmt.Errorf("making the archive: %w", err)
 	}
 	path, err := filepath.Abs(filepath.Join(dir, room+".db"))
@@ -287,15 +288,25 @@ func RemoveRoom(ctx context.Context, dir, room string) error {
 	}
 	defer unlock()
 	files, err := r.taken()
-	for _, end := range []string{"-wal", "-shm", markEnd, waitingEnd, sentEnd, ""} { // a log must not be left for another database of the name
+	for _, end := range []string{"-wal", "-shm", markEnd, waitingEnd, sentEnd} {
 		files = append(files, r.path+end)
 	}
 	for _, file := range files {
-		if rm := os.Remove(file); rm != nil && !errors.Is(rm, fs.ErrNotExist) {
-			err = errors.Join(err, fmt.Errorf("removing the archive: %w", rm))
+		if rm := os.Remove(file); !errors.Is(rm, fs.ErrNotExist) {
+			err = errors.Join(err, rm)
 		}
 	}
-	return err
+	// A power cut that took the database's name alone would leave its log for the next database of the name.
+	if err = errors.Join(err, diskfile.SyncNames(dir)); err == nil {
+		err = os.Remove(r.path)
+	}
+	if err == nil {
+		err = diskfile.SyncNames(dir)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing the archive: %w", err)
+	}
+	return nil
 }
 
 // Has reports whether there is an archive of a room.

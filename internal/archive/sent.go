@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/fernpost/fernpost/internal/diskfile"
 )
 
 // sentEnd is how the name of the file ends that holds the texts which were accepted and were sent without the archive, and
@@ -24,7 +26,7 @@ const mostSent = 64 << 10
 // NoteSent notes in a line, without opening the archive, a text that the relay has accepted. What is lost of it, as when the
 // machine fails, is missed by nobody but who wants to know whether the relay shows it.
 func NoteSent(dir, room string, line []byte) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := diskfile.MakeDir(dir); err != nil {
 		return fmt.Errorf("noting what was sent: %w", err)
 	}
 	path, flags := filepath.Join(dir, room+".db"+sentEnd), os.O_WRONLY|os.O_CREATE|os.O_APPEND

@@ -254,3 +254,24 @@ func SyncDir(dir *os.File) error {
 	}
 	return err
 }
+
+// MakeDir makes a directory (mode 0700) with those above it, if it is not there, and waits until their names are on
+// disk: a power cut could otherwise take the directory and every file in it.
+func MakeDir(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	above := filepath.Dir(dir)
+	if above != dir {
+		if err := MakeDir(above); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := SyncNames(above); !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return nil // who may write in a directory need not be allowed to read it
+}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/diskfile"
 	"github.com/fernpost/fernpost/internal/filelock"
 	"github.com/fernpost/fernpost/internal/model"
 	"github.com/fernpost/fernpost/internal/sqlite"
@@ -44,7 +45,7 @@ func openHome(home string) (_ *sqlite.Conn, err error) {
 			err = fmt.Errorf("opening the gateway's data in %s: %w", home, err)
 		}
 	}()
-	if err := os.MkdirAll(home, 0o700); err != nil {
+	if err := diskfile.MakeDir(home); err != nil {
 		return nil, err
 	}
 	path, err := filepath.Abs(filepath.Join(home, database))

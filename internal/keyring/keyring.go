@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fernpost/fernpost/internal/diskfile"
 	"github.com/fernpost/fernpost/internal/model"
 )
 
@@ -59,7 +60,7 @@ type Keyring struct {
 // Open opens the directory, and makes it (mode 0700) if it is not there. What a killed process has left half written
 // there is removed.
 func Open(dir string) (*Keyring, error) {
-	if err := makeDir(dir); err != nil {
+	if err := diskfile.MakeDir(dir); err != nil {
 		return nil, fmt.Errorf("making the directory of rooms: %w", err)
 	}
 	root, err := os.OpenRoot(dir)

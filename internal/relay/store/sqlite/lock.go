@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fernpost/fernpost/internal/diskfile"
 	"github.com/fernpost/fernpost/internal/filelock"
 )
 
@@ -34,7 +35,7 @@ type Lock struct{ file *os.File }
 // LockDir takes the lock of a data directory, which it makes if it is not there, or fails with a *ServedError. Programs
 // that only look after the data beside a serving relay do not need it.
 func LockDir(dir string) (*Lock, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := diskfile.MakeDir(dir); err != nil {
 		return nil, err
 	}
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)

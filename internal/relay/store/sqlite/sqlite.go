@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fernpost/fernpost/internal/diskfile"
 	"github.com/fernpost/fernpost/internal/relay"
 	"github.com/fernpost/fernpost/internal/relay/store"
 	"github.com/fernpost/fernpost/internal/sqlite"
@@ -70,7 +71,7 @@ func Open(dir string) (*Store, error) { return open(dir, sqlite.Disk{}) }
 
 // open opens the database on a disk.
 func open(dir string, on sqlite.Disk) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := diskfile.MakeDir(dir); err != nil {
 		return nil, err
 	}
 	path, err := filepath.Abs(filepath.Join(dir, FileName))
