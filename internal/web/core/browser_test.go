@@ -292,14 +292,22 @@ type program struct {
 
 func newProgram(t testing.TB, server *relaytest.Server, ch relaytest.Channel, key fernet.Key, nick string, fields ...int) *program {
 	t.Helper()
+	return newProgramBy(t, server.Transport(t), server.URL, ch, key, nick, fields...)
+}
+
+// newProgramBy is a program that reaches the relay by a way of its own.
+func newProgramBy(
+	t testing.TB, way http.RoundTripper, relay string, ch relaytest.Channel, key fernet.Key, nick string, fields ...int,
+) *program {
+	t.Helper()
 	home := t.TempDir()
 	p := &program{t, messenger.New(messenger.Options{
 		Dir:         func(kind string) (string, error) { return filepath.Join(home, kind), nil },
-		Access:      channel.Access{Timeout: 10 * time.Second, Transport: server.Transport(t)},
+		Access:      channel.Access{Timeout: 10 * time.Second, Transport: way},
 		ArchiveSize: func() int64 { return 0 },
 	})}
 	err := errors.Join(p.engine.SetNickname(nick), p.engine.Add(model.Room{
-		Name: "lab", Relay: server.URL, Channel: ch.ID, WriteKey: model.Secret(ch.WriteKey), ReadKey: model.Secret(ch.ReadKey),
+		Name: "lab", Relay: relay, Channel: ch.ID, WriteKey: model.Secret(ch.WriteKey), ReadKey: model.Secret(ch.ReadKey),
 		Fields: fields, Interval: "0s", Profile: "fernpost", Keys: []model.Secret{model.Secret(key.Reveal())},
 	}))
 	if err != nil {
