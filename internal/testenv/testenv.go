@@ -111,6 +111,30 @@ func Chromium(tb testing.TB) string {
 	return Program(tb, "chromium", "chromium-browser", "google-chrome")
 }
 
+// Browse opens a page in a browser without a screen, until the test ends. Without a browser the test ends as [Missing] says.
+func Browse(tb testing.TB, address string, flags ...string) {
+	tb.Helper()
+	// Not a directory of the test's: children of the browser may write there for a moment after it was killed.
+	profile, err := os.MkdirTemp("", "fernpost-browser-")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	flags = append([]string{
+		"--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--user-data-dir=" + profile,
+	}, flags...)
+	cmd := Command(tb, Chromium(tb), append(flags, address)...)
+	tb.Cleanup(func() {
+		if cmd.Process != nil {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait() // it was killed
+		}
+		Await(tb, "the browser's directory is removed", func() bool { return os.RemoveAll(profile) == nil })
+	})
+	if err := cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+}
+
 // CPP compiles a program of C++ out of files and flags, strictly, and returns its path; without a compiler the test ends as
 // [Missing] says.
 func CPP(tb testing.TB, args ...string) string {

@@ -115,7 +115,6 @@ const show = a => ({status: a.status, date: !!a.headers.get('Date'), tag: !!a.he
 // where it was cut off.
 func TestBrowserStreams(t *testing.T) {
 	t.Parallel()
-	chromium := testenv.Chromium(t)
 	s := relaytest.New(t)
 	c := s.CreateChannel(t, relaytest.AllFields(false))
 	cut := make(chan struct{})
@@ -152,15 +151,7 @@ func TestBrowserStreams(t *testing.T) {
 		tellings <- told{what, string(body)}
 	}))
 	t.Cleanup(other.Close)
-	cmd := testenv.Command(t, chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-		"--no-first-run", "--user-data-dir="+t.TempDir(), other.URL)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // it was killed
-	})
+	testenv.Browse(t, other.URL)
 	p, err := s.Store.Position(t.Context(), c.ID)
 	if err != nil {
 		t.Fatal(err)

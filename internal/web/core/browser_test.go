@@ -13,7 +13,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -184,22 +183,7 @@ type tab struct {
 // own; "ana.test/2" is a second one under that of "ana.test".
 func (h *host) browse(names ...string) []*tab {
 	h.t.Helper()
-	chromium := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			chromium = path
-			break
-		}
-	}
-	if chromium == "" {
-		testenv.Missing(h.t, "Chromium")
-	}
-	profile, err := os.MkdirTemp("", "browser")
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	args := []string{
-		"--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--user-data-dir=" + profile,
+	flags := []string{
 		"--host-resolver-rules=MAP *.test 127.0.0.1", "--disable-background-timer-throttling", "--disable-renderer-backgrounding",
 		"--disable-backgrounding-occluded-windows", "--no-proxy-server",
 	}
@@ -211,16 +195,7 @@ func (h *host) browse(names ...string) []*tab {
 		tabs = append(tabs, t)
 		of.Add("of", t.name)
 	}
-	args = append(args, "http://"+tabs[0].name[:strings.Index(tabs[0].name, "/")]+"/frames?"+of.Encode())
-	cmd := testenv.Command(h.t, chromium, args...)
-	if err := cmd.Start(); err != nil {
-		h.t.Fatal(err)
-	}
-	h.t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()            // it was killed
-		_ = os.RemoveAll(profile) // where its children may write still
-	})
+	testenv.Browse(h.t, "http://"+tabs[0].name[:strings.Index(tabs[0].name, "/")]+"/frames?"+of.Encode(), flags...)
 	return tabs
 }
 
